@@ -1,0 +1,33 @@
+import * as z from 'zod';
+
+/** SHA-256 in lower-case hex. */
+export const digestSchema = z.string().regex(/^[0-9a-f]{64}$/);
+
+/**
+ * A chunk by its digest, and where it was stored when the reference was written. The place is a hint: when it does not
+ * hold that digest, the footers of the packs are asked.
+ */
+export const chunkRefSchema = z.strictObject({
+	digest: digestSchema,
+	packId: z.string().regex(/^[0-9a-f]{32}$/),
+	offsetBytes: z.int().min(0).max(0xffff_ffff),
+	storedBytes: z.int().min(1).max(0xffff_ffff),
+});
+export type ChunkRef = z.infer<typeof chunkRefSchema>;
+
+/** A disk of a restore point: enough to read it through any source of chunks. */
+export const diskImageSchema = z.strictObject({
+	/** Exact size, as the source had it; not always a multiple of 512. */
+	sizeBytes: z.int().min(1),
+	chunkSizeBytes: z
+		.int()
+		.min(4096)
+		.max(16 * 1024 * 1024),
+	/** Root of the page map; absent when the whole disk is zero. */
+	root: chunkRefSchema.optional(),
+	/** Digest that identifies the content of the whole disk, zero disks included. */
+	contentDigest: digestSchema,
+	/** Bytes in chunks that are not zero. */
+	dataBytes: z.int().min(0),
+});
+export type DiskImage = z.infer<typeof diskImageSchema>;

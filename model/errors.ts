@@ -1,0 +1,127 @@
+/**
+ * Every error a person or a program can meet, by a stable code. A code is never reused.
+ *
+ * `retry` says who can mend it: `transient` – trying again may help by itself; `permanent` – the same request will
+ * fail again; `person` – somebody must repair something first, then the same request may succeed.
+ * `exit` is the exit code of the command line (docs/cli.md).
+ */
+export type RetryClass = 'transient' | 'permanent' | 'person';
+
+const table = {
+	internal: { exit: 1, retry: 'permanent' },
+	usage: { exit: 2, retry: 'permanent' },
+	config_invalid: { exit: 2, retry: 'permanent' },
+	spec_invalid: { exit: 2, retry: 'permanent' },
+	source_invalid: { exit: 1, retry: 'permanent' },
+	import_failed: { exit: 1, retry: 'transient' },
+	tool_missing: { exit: 4, retry: 'person' },
+	space_short: { exit: 4, retry: 'person' },
+	precheck_failed: { exit: 4, retry: 'person' },
+	machine_unknown: { exit: 5, retry: 'permanent' },
+	point_unknown: { exit: 5, retry: 'permanent' },
+	point_ambiguous: { exit: 5, retry: 'permanent' },
+	host_unknown: { exit: 5, retry: 'permanent' },
+	recovery_unknown: { exit: 5, retry: 'permanent' },
+	name_conflict: { exit: 6, retry: 'permanent' },
+	point_exists: { exit: 6, retry: 'permanent' },
+	phase_wrong: { exit: 6, retry: 'permanent' },
+	lock_held: { exit: 6, retry: 'transient' },
+	identity_conflict: { exit: 6, retry: 'permanent' },
+	generation_stale: { exit: 6, retry: 'permanent' },
+	host_busy: { exit: 8, retry: 'transient' },
+	temporal_unreachable: { exit: 8, retry: 'transient' },
+	worker_missing: { exit: 8, retry: 'transient' },
+	supervisor_unreachable: { exit: 8, retry: 'transient' },
+	mover_unreachable: { exit: 8, retry: 'transient' },
+	store_unreachable: { exit: 8, retry: 'transient' },
+	protocol: { exit: 8, retry: 'transient' },
+	chunk_bad: { exit: 9, retry: 'person' },
+	chunk_missing: { exit: 9, retry: 'person' },
+	format_damaged: { exit: 9, retry: 'person' },
+	repository_missing: { exit: 10, retry: 'permanent' },
+	repository_exists: { exit: 6, retry: 'permanent' },
+	repository_unsupported: { exit: 10, retry: 'permanent' },
+	parked: { exit: 11, retry: 'person' },
+	machine_failed: { exit: 1, retry: 'person' },
+	hypervisor_failed: { exit: 1, retry: 'transient' },
+	hypervisor_stuck: { exit: 1, retry: 'person' },
+	io_failed: { exit: 1, retry: 'person' },
+	timeout: { exit: 124, retry: 'transient' },
+	interrupted: { exit: 130, retry: 'transient' },
+} as const satisfies Record<string, { exit: number; retry: RetryClass }>;
+
+export type ErrorCode = keyof typeof table;
+
+export const errorCodes = Object.keys(table) as readonly ErrorCode[];
+
+/** What crosses a process boundary (HTTP, Temporal, `--json`): no stack, no class. */
+export interface ErrorDocument {
+	code: ErrorCode;
+	message: string;
+	hint?: string | undefined;
+	details?: Record<string, string | number | boolean> | undefined;
+}
+
+export class RouseError extends Error {
+	override readonly name = 'RouseError';
+	readonly code: ErrorCode;
+	/** What the reader can do next: a sentence or a command. */
+	readonly hint: string | undefined;
+	readonly details: Record<string, string | number | boolean> | undefined;
+
+	constructor(
+		code: ErrorCode,
+		message: string,
+		more: { hint?: string | undefined; cause?: unknown; details?: ErrorDocument['details'] } = {},
+	) {
+		super(message, more.cause === undefined ? undefined : { cause: more.cause });
+		this.code = code;
+		this.hint = more.hint;
+		this.details = more.details;
+	}
+
+	get retry(): RetryClass {
+		return table[this.code].retry;
+	}
+
+	get exitCode(): number {
+		return table[this.code].exit;
+	}
+
+	toDocument(): ErrorDocument {
+		return { code: this.code, message: this.message, hint: this.hint, details: this.details };
+	}
+
+	static fromDocument(document: ErrorDocument, cause?: unknown): RouseError {
+		return new RouseError(document.code, document.message, {
+			hint: document.hint,
+			details: document.details,
+			cause,
+		});
+	}
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+	return typeof value === 'string' && Object.hasOwn(table, value);
+}
+
+export function retryClassOf(code: ErrorCode): RetryClass {
+	return table[code].retry;
+}
+
+export function exitCodeOf(code: ErrorCode): number {
+	return table[code].exit;
+}
+
+/** Any thrown value as a RouseError; what is not one becomes `internal` with the original as its cause. */
+export function asRouseError(thrown: unknown): RouseError {
+	// Matched by code, not by instanceof: the workflow sandbox has a copy of this class of its own.
+	if (thrown instanceof RouseError) return thrown;
+	if (thrown instanceof Error) {
+		const code = 'code' in thrown ? thrown.code : undefined;
+		if (thrown.name === 'RouseError' && isErrorCode(code))
+			return new RouseError(code, thrown.message, { cause: thrown });
+		return new RouseError('internal', thrown.message, { cause: thrown });
+	}
+	return new RouseError('internal', String(thrown), { cause: thrown });
+}

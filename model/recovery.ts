@@ -1,0 +1,154 @@
+import * as z from 'zod';
+import { errorCodes } from './errors.ts';
+import { macSchema, machineConfigSchema } from './machine.ts';
+import { diskImageSchema, digestSchema } from './chunk.ts';
+import { nameSchema, pointTimeSchema } from './names.ts';
+
+export const phaseSchema = z.enum([
+	'planned',
+	'waiting',
+	'starting',
+	'running',
+	'migrating',
+	'migrated',
+	'switching',
+	'finished',
+	'discarding',
+	'discarded',
+	'failed',
+]);
+export type Phase = z.infer<typeof phaseSchema>;
+export const terminalPhases: readonly Phase[] = ['finished', 'discarded', 'failed'];
+
+export const powerSchema = z.enum(['on', 'off', 'paused']);
+export type Power = z.infer<typeof powerSchema>;
+
+/** What a guest's disk consists of: `mover` (overlay on the mover), `local` (overlay on the target), `target` (target alone). */
+export const chainSchema = z.enum(['mover', 'local', 'target']);
+export type Chain = z.infer<typeof chainSchema>;
+
+export const finishSchema = z.enum(['manual', 'migrate']);
+export const switchWhenSchema = z.enum(['auto', 'manual']);
+export const allocateSchema = z.enum(['start', 'thin']);
+export const powerActionSchema = z.enum(['on', 'off', 'shutdown', 'reset']);
+export type PowerAction = z.infer<typeof powerActionSchema>;
+
+/** What may be changed while a recovery runs. */
+export const policySchema = z.strictObject({
+	finish: finishSchema,
+	switch: switchWhenSchema,
+	/** Bytes per second the migration mover may write; 0 is unlimited. */
+	maxRateBytes: z.int().min(0),
+});
+export type Policy = z.infer<typeof policySchema>;
+
+/** Where a NIC's traffic goes: nowhere (link down) or QEMU's user network. */
+export const networkTargetSchema = z.enum(['user', 'none']);
+
+/** What `rouse recover start` asks for, normalised: two requests are the same when these are equal. */
+export const recoveryRequestSchema = z.strictObject({
+	name: nameSchema,
+	machine: nameSchema,
+	/** Full time of the point: `latest` and prefixes are resolved before the workflow starts. */
+	restorePoint: pointTimeSchema,
+	/** Digest of the point's manifest: the point itself, whatever its name. */
+	manifestDigest: digestSchema,
+	/** Absolute directory of the repository. */
+	repository: z.string().min(1),
+	host: nameSchema,
+	hostId: z.uuid(),
+	machineName: nameSchema,
+	allocate: allocateSchema,
+	/** Source network to target; what is not named has its link down. */
+	networks: z.record(z.string(), networkTargetSchema),
+	newMac: z.boolean(),
+	powerOn: z.boolean(),
+	policy: policySchema,
+	reason: z.string().max(500),
+	requestedBy: z.string().max(100),
+});
+export type RecoveryRequest = z.infer<typeof recoveryRequestSchema>;
+
+export const plannedNicSchema = z.strictObject({ mac: macSchema, network: z.string(), target: networkTargetSchema });
+export type PlannedNic = z.infer<typeof plannedNicSchema>;
+
+/** The plan: all that the steps on the host need to know. Made once, by the first activity. */
+export const recoveryPlanSchema = z.strictObject({
+	machineName: nameSchema,
+	machine: nameSchema,
+	restorePoint: pointTimeSchema,
+	manifestDigest: digestSchema,
+	repository: z.string(),
+	config: machineConfigSchema,
+	nics: z.array(plannedNicSchema),
+	disks: z.array(diskImageSchema).min(1).max(64),
+	allocate: allocateSchema,
+	/** What a person should know before they say yes. */
+	warnings: z.array(z.string()),
+});
+export type RecoveryPlan = z.infer<typeof recoveryPlanSchema>;
+
+export const parkedSchema = z.strictObject({
+	code: z.enum(errorCodes),
+	reason: z.string(),
+	since: z.iso.datetime(),
+	/** What the person can do. */
+	next: z.string(),
+});
+export type Parked = z.infer<typeof parkedSchema>;
+
+export const incidentSchema = z.strictObject({
+	/** Position in the host's log of this recovery, from 1. */
+	sequence: z.int().min(1),
+	at: z.iso.datetime(),
+	/** A stable word: `mover_died`, `machine_died`, `chunk_bad`, `read_waited`, `attempt_failed`, … */
+	kind: z.string(),
+	message: z.string(),
+	/** How often the same happened in a row; `at` is the first time. */
+	count: z.int().min(1),
+});
+export type Incident = z.infer<typeof incidentSchema>;
+
+export const diskProgressSchema = z.strictObject({
+	sizeBytes: z.int().min(0),
+	restoredBytes: z.int().min(0),
+	/** The target on the host. */
+	path: z.string(),
+});
+export type DiskProgress = z.infer<typeof diskProgressSchema>;
+
+export const timingsSchema = z.strictObject({
+	requestedAt: z.iso.datetime(),
+	runningAt: z.iso.datetime().optional(),
+	migratedAt: z.iso.datetime().optional(),
+	finishedAt: z.iso.datetime().optional(),
+	/** How long the guest stood still for the switch. */
+	switchPauseMs: z.number().min(0).optional(),
+});
+export type Timings = z.infer<typeof timingsSchema>;
+
+/** What the workflow itself knows; its memo carries the unchanging part of it, its query answers with all. */
+export const recoveryStatusSchema = z.strictObject({
+	name: nameSchema,
+	recoveryId: z.uuid(),
+	machine: nameSchema,
+	machineName: nameSchema,
+	restorePoint: pointTimeSchema,
+	host: nameSchema,
+	phase: phaseSchema,
+	parked: parkedSchema.nullable(),
+	power: powerSchema,
+	policy: policySchema,
+	generation: z.int().min(0),
+	timings: timingsSchema,
+	incidents: z.array(incidentSchema),
+	failure: z.strictObject({ code: z.enum(errorCodes), message: z.string() }).nullable(),
+});
+export type RecoveryStatus = z.infer<typeof recoveryStatusSchema>;
+
+/** What a command needs to find its way to a machine's consoles. */
+export interface MachineSockets {
+	console: string;
+	vnc: string;
+	qmp: string;
+}

@@ -1,0 +1,30 @@
+/**
+ * Where chunks come from: the store itself (a foreground `nbd serve`) or a repository mover (everything else). Pages of
+ * a disk's map are chunks too, so this is all that reading a restore point takes.
+ */
+import type { ChunkRef } from '../model/chunk.ts';
+
+/** `mount`: a guest waits for it. `migration`: it can wait. */
+export type ChunkClass = 'mount' | 'migration';
+
+export interface ChunkSource {
+	/**
+	 * Yields the stored bytes of each reference, in the order asked for. What is yielded is NOT verified: pass it to
+	 * `decodeChunk`, which checks the digest. The buffer is valid until the next one is asked for.
+	 *
+	 * `locate`: do not trust the references' places, ask the packs' footers (used after bytes did not match a digest).
+	 * Throws `chunk_missing` when no pack holds a digest, `store_unreachable` (transient) when the store does not answer.
+	 * MAY be called concurrently. Breaking out of the loop ends the call and frees what it holds.
+	 */
+	fetch(
+		refs: readonly ChunkRef[],
+		options: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
+	): AsyncIterable<StoredChunk>;
+	close(): Promise<void>;
+}
+
+export interface StoredChunk {
+	ref: ChunkRef;
+	/** As it lies in the pack: frame byte and body (docs/format.md, "Chunk"). */
+	stored: Uint8Array;
+}

@@ -1,0 +1,106 @@
+/** What is said over the supervisor's socket: docs/architecture.md, "Supervisor". */
+import * as z from 'zod';
+import { errorCodes } from '../model/errors.ts';
+import { nameSchema } from '../model/names.ts';
+import {
+	chainSchema,
+	diskProgressSchema,
+	incidentSchema,
+	parkedSchema,
+	powerActionSchema,
+	powerSchema,
+	recoveryPlanSchema,
+} from '../model/recovery.ts';
+
+/** Who asks: a lower generation than the recovery's is refused with `generation_stale`. */
+export const stepCallSchema = z.strictObject({ recoveryId: z.uuid(), generation: z.int().min(0) });
+export type StepCall = z.infer<typeof stepCallSchema>;
+
+/** `POST /recoveries/NAME/STEP`, one after the other for one recovery; each may be repeated at will. */
+export const stepBodies = {
+	/** Counts the recovery against the host's limit; `host_busy` while it is full. */
+	reserve: stepCallSchema.extend({ limit: z.int().min(1) }),
+	/** Directory, state.json, targets. */
+	allocate: stepCallSchema.extend({ plan: recoveryPlanSchema }),
+	/** The dummy machine, powered off: firmware variables, definition. */
+	'create-machine': stepCallSchema,
+	/** Repository mover and mount mover; returns when every disk can be read on the host. */
+	'start-movers': stepCallSchema,
+	/** Overlays: the protective snapshot. */
+	snapshot: stepCallSchema,
+	/** The durable "power-on was scheduled" and then, when `on`, the machine itself; starts the migration mover. */
+	'power-on': stepCallSchema.extend({ on: z.boolean() }),
+	/** Tells the migration mover to copy all that is missing; returns at once. */
+	copy: stepCallSchema.extend({ maxRateBytes: z.int().min(0) }),
+	/** Changes the rate of a copy. */
+	rate: stepCallSchema.extend({ maxRateBytes: z.int().min(0) }),
+	/** Seal, switch, commit; returns when the machine stands on its target alone. */
+	switch: stepCallSchema,
+	/** Tombstone; movers gone; only the machine stays. */
+	finalize: stepCallSchema.extend({ incidentsSeen: z.int().min(0) }),
+	/** Machine, writes and all else are removed; a tombstone stays. */
+	discard: stepCallSchema,
+	/** Power of the machine, as a person asks for it. */
+	power: stepCallSchema.extend({ action: powerActionSchema }),
+	/** After a repair: bad chunks are asked for again and a guest that was paused by a read error goes on. */
+	retry: stepCallSchema,
+	/** An incident that the host worker saw (a failed attempt of a step). */
+	incident: stepCallSchema.extend({ kind: z.string(), message: z.string() }),
+} as const;
+export type StepName = keyof typeof stepBodies;
+
+/** Why the machine or its copy cannot go on without a person; the workflow parks with it. */
+export const blockedSchema = parkedSchema.omit({ since: true });
+
+export const recoveryViewSchema = z.strictObject({
+	name: nameSchema,
+	recoveryId: z.uuid(),
+	machineName: nameSchema,
+	generation: z.int().min(0),
+	/** `active` while a workflow owns it; `finished` and `discarded` are tombstones. */
+	state: z.enum(['active', 'finished', 'discarded']),
+	/** Steps that are durable: what a repeat finds done. */
+	done: z.array(z.string()),
+	chain: chainSchema,
+	sealed: z.boolean(),
+	power: powerSchema,
+	blocked: blockedSchema.nullable(),
+	disks: z.array(diskProgressSchema),
+	/** All disks are restored to the last chunk. */
+	restored: z.boolean(),
+	copying: z.boolean(),
+	movers: z.array(
+		z.strictObject({ kind: z.enum(['mount', 'migration', 'repository']), alive: z.boolean(), pid: z.int().nullable() }),
+	),
+	switchPauseMs: z.number().nullable(),
+	sockets: z.strictObject({ console: z.string(), vnc: z.string(), qmp: z.string() }),
+	directory: z.string(),
+	/** Highest sequence in the incident log. */
+	incidents: z.int().min(0),
+});
+export type RecoveryView = z.infer<typeof recoveryViewSchema>;
+
+/** `GET /recoveries` */
+export const recoveryListSchema = z.strictObject({ recoveries: z.array(recoveryViewSchema) });
+
+/** `GET /recoveries/NAME/incidents?after=N` */
+export const incidentListSchema = z.strictObject({ incidents: z.array(incidentSchema) });
+
+/** `GET /host` */
+export const hostViewSchema = z.strictObject({
+	hostId: z.uuid(),
+	name: nameSchema,
+	pid: z.int(),
+	hypervisor: z.string(),
+	/** `kvm` or `tcg`, or `unknown` while it is still being tried. */
+	accelerator: z.enum(['kvm', 'tcg', 'unknown']),
+	firmwares: z.array(z.enum(['bios', 'efi'])),
+	freeBytes: z.int().min(0),
+	warnings: z.array(z.string()),
+	/** Set when the host cannot start machines at all. */
+	unusable: z.strictObject({ code: z.enum(errorCodes), message: z.string(), hint: z.string() }).nullable(),
+});
+export type HostView = z.infer<typeof hostViewSchema>;
+
+/** `POST /machines/NAME/power {action}` and `DELETE /machines/NAME`: finished machines, by the supervisor alone. */
+export const machinePowerSchema = z.strictObject({ action: powerActionSchema });

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { link, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/**
+ * The only way in which Rouse publishes a file: temporary name in the same directory, fsync, then the real name, then
+ * fsync of the directory. After a crash the file is there whole or not at all.
+ */
+export async function replaceFileDurably(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+	const temporary = await writeTemporary(path, data, mode);
+	try {
+		await rename(temporary, path);
+	} catch (error) {
+		await rm(temporary, { force: true });
+		throw error;
+	}
+	await syncDirectory(dirname(path));
+}
+
+/**
+ * Like {@link replaceFileDurably}, but the name must be free: false, and nothing written, when it is taken.
+ * `link` is the exclusive create, since Node has no rename that refuses to replace.
+ */
+export async function createFileDurably(path: string, data: string | Uint8Array, mode = 0o644): Promise<boolean> {
+	const temporary = await writeTemporary(path, data, mode);
+	try {
+		await link(temporary, path);
+	} catch (error) {
+		if (isErrno(error, 'EEXIST')) return false;
+		throw error;
+	} finally {
+		await rm(temporary, { force: true });
+	}
+	await syncDirectory(dirname(path));
+	return true;
+}
+
+/** Removes a file, if it is there, and makes the removal durable. */
+export async function removeFileDurably(path: string): Promise<void> {
+	await rm(path, { force: true });
+	try {
+		await syncDirectory(dirname(path));
+	} catch (error) {
+		if (!isErrno(error, 'ENOENT')) throw error; // the directory is gone, and with it the file
+	}
+}
+
+export async function syncDirectory(path: string): Promise<void> {
+	const directory = await open(path, 'r');
+	try {
+		await directory.sync();
+	} finally {
+		await directory.close();
+	}
+}
+
+export function isErrno(error: unknown, code: string): boolean {
+	return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** Temporary names end so that a leftover of a crash can be told from data. */
+export const temporarySuffix = '.rouse-tmp';
+
+async function writeTemporary(path: string, data: string | Uint8Array, mode: number): Promise<string> {
+	const temporary = `${path}.${randomBytes(6).toString('hex')}${temporarySuffix}`;
+	const file = await open(temporary, 'wx', mode);
+	try {
+		await file.writeFile(data);
+		await file.sync();
+	} catch (error) {
+		await rm(temporary, { force: true });
+		throw error;
+	} finally {
+		await file.close();
+	}
+	return temporary;
+}

@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { lstat, mkdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import * as z from 'zod';
+import { RouseError } from '../model/errors.ts';
+import { nameSchema } from '../model/names.ts';
+import { networkTargetSchema } from '../model/recovery.ts';
+import { createFileDurably, isErrno } from './durable-file.ts';
+
+/** `config.yaml`: written by hand, never by Rouse (but for the first one, when there is none). */
+export const configSchema = z.strictObject({
+	/** Name to directory. */
+	repositories: z.record(nameSchema, z.string().min(1)).default({}),
+	defaultRepository: nameSchema.optional(),
+	host: z
+		.strictObject({
+			name: nameSchema.default('local'),
+			/** How many recoveries may be unfinished at once. */
+			recoveries: z.int().min(1).max(1000).default(8),
+			/** Where a source network leads, for NICs the request does not map: `NAME: user|none`. */
+			networks: z.record(z.string(), networkTargetSchema).default({}),
+		})
+		.prefault({}),
+	/** Absent: the embedded server that `rouse up` keeps. */
+	temporal: z.strictObject({ address: z.string().min(1), namespace: z.string().min(1).default('default') }).optional(),
+	/** Ports of the embedded server; absent: chosen free once, then kept. */
+	ports: z
+		.strictObject({ temporal: z.int().min(1).max(65535).optional(), ui: z.int().min(1).max(65535).optional() })
+		.prefault({}),
+});
+export type Config = z.infer<typeof configSchema>;
+
+/** One installation: everything durable under `home`, sockets under `runDirectory`. Two of them never meet. */
+export interface Installation {
+	id: string;
+	home: string;
+	/** Sockets; short, since a socket's path ends at 107 bytes; empty after a reboot. */
+	runDirectory: string;
+	/** Downloads and things built; shared by all installations and checkouts of this user. */
+	cacheDirectory: string;
+}
+
+export function homeDirectory(env: NodeJS.ProcessEnv = process.env): string {
+	if (env['ROUSE_HOME']) return resolve(env['ROUSE_HOME']);
+	return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'rouse');
+}
+
+export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
+	return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'rouse');
+}
+
+/** Opens the installation, making it on first use. Several processes may do so at once. */
+export async function openInstallation(home: string = homeDirectory()): Promise<Installation> {
+	await mkdir(home, { recursive: true, mode: 0o700 });
+	const path = join(home, 'installation.json');
+	const id = (await readIdentity(path)) ?? (await makeIdentity(path));
+	return { id, home, runDirectory: await makeRunDirectory(id), cacheDirectory: cacheDirectory() };
+}
+
+const identitySchema = z.strictObject({ id: z.uuid() });
+
+/** The id in a file that {@link makeIdentity} made; undefined when there is none. */
+export async function readIdentity(path: string): Promise<string | undefined> {
+	let text: string;
+	try {
+		text = await readFile(path, 'utf8');
+	} catch (error) {
+		if (isErrno(error, 'ENOENT')) return undefined;
+		throw error;
+	}
+	return identitySchema.parse(JSON.parse(text)).id;
+}
+
+/** Gives a place a random id, once: of several processes that try, all end with the same. */
+export async function makeIdentity(path: string): Promise<string> {
+	await createFileDurably(path, `${JSON.stringify({ id: randomUUID() })}\n`);
+	const id = await readIdentity(path);
+	if (id === undefined) throw new RouseError('internal', `${path} vanished while it was made`);
+	return id;
+}
+
+async function makeRunDirectory(id: string): Promise<string> {
+	const uid = process.getuid?.() ?? 0;
+	const short = id.slice(0, 8);
+	const path = uid === 0 ? `/run/rouse/${short}` : `/tmp/rouse-${uid}-${short}`;
+	await mkdir(path, { recursive: true, mode: 0o700 });
+	// In /tmp somebody else could have made it first, to be handed our consoles.
+	const { uid: owner, mode } = await lstat(path);
+	if (owner !== uid || (mode & 0o777) !== 0o700 || (mode & 0o170000) !== 0o040000)
+		throw new RouseError('config_invalid', `${path} must be a directory of user ${uid} with mode 0700`, {
+			hint: `look who made it, then remove it: rm -r ${path}`,
+		});
+	return path;
+}
+
+/** Reads config.yaml; an absent one is all defaults. Errors name line and column. */
+export async function loadConfig(installation: Pick<Installation, 'home'>): Promise<Config> {
+	const path = join(installation.home, 'config.yaml');
+	let text: string;
+	try {
+		text = await readFile(path, 'utf8');
+	} catch (error) {
+		if (isErrno(error, 'ENOENT')) return configSchema.parse({});
+		throw error;
+	}
+	return parseYaml(text, path, configSchema, 'config_invalid');
+}
+
+/** YAML text as what `schema` describes; the error says file, line, column and what is accepted. */
+export function parseYaml<S extends z.ZodType>(
+	text: string,
+	path: string,
+	schema: S,
+	code: 'config_invalid' | 'spec_invalid',
+): z.output<S> {
+	const document = parseDocument(text, { prettyErrors: true });
+	const broken = document.errors[0];
+	if (broken) throw new RouseError(code, `${path}: ${broken.message}`);
+	const result = schema.safeParse(document.toJS() ?? {});
+	if (result.success) return result.data;
+	const issue = result.error.issues[0];
+	if (issue === undefined) throw new RouseError(code, `${path}: not accepted`);
+	const keys = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]] : issue.path;
+	throw new RouseError(code, `${path}${positionOf(document, text, keys)}: ${keys.join('.')}: ${issue.message}`);
+}
+
+function positionOf(document: ReturnType<typeof parseDocument>, text: string, keys: readonly unknown[]): string {
+	const parent = keys.length > 1 ? document.getIn(keys.slice(0, -1), true) : document.contents;
+	const last = keys.at(-1);
+	let offset: number | undefined;
+	if (typeof parent === 'object' && parent !== null && 'items' in parent && Array.isArray(parent.items)) {
+		for (const item of parent.items as unknown[]) {
+			if (typeof item !== 'object' || item === null || !('key' in item)) continue;
+			const key = item.key;
+			if (typeof key === 'object' && key !== null && 'value' in key && 'range' in key && key.value === last)
+				offset = Array.isArray(key.range) ? Number(key.range[0]) : undefined;
+		}
+	}
+	if (offset === undefined) return '';
+	const before = text.slice(0, offset).split('\n');
+	return `:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
+}
+
+/** Well-known places under an installation. */
+export const places = {
+	hostIdentity: (home: string) => join(home, 'host', 'host.json'),
+	recoveries: (home: string) => join(home, 'host', 'recoveries'),
+	tombstones: (home: string) => join(home, 'host', 'tombstones'),
+	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),
+	services: (home: string) => join(home, 'services'),
+	temporal: (home: string) => join(home, 'temporal'),
+	supervisorSocket: (runDirectory: string) => join(runDirectory, 'supervisor.sock'),
+} as const;

@@ -1,0 +1,183 @@
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { asRouseError, type ErrorCode, isErrorCode, RouseError } from '../model/errors.ts';
+import { isErrno } from './durable-file.ts';
+
+/**
+ * JSON over HTTP over a Unix socket: how commands, activities, the supervisor and the movers talk on one host. A person
+ * can say the same with `curl --unix-socket`.
+ */
+export type JsonHandler = (call: JsonCall) => Promise<unknown>;
+
+export interface JsonCall {
+	method: string;
+	/** Path without the query, split at "/" and decoded. */
+	path: readonly string[];
+	query: URLSearchParams;
+	body: unknown;
+	/** Aborted when the caller has gone. */
+	signal: AbortSignal;
+}
+
+/** Larger bodies are refused: nothing that is said here comes near it. */
+const maxBodyBytes = 4 * 1024 * 1024;
+
+/**
+ * Serves `handle` on a socket that only this user may open. The caller holds the lock of whatever the socket belongs to,
+ * so a socket file found there is a dead process's and is removed. Socket paths end at 107 bytes (sun_path in unix(7)).
+ */
+export async function serveJson(socketPath: string, handle: JsonHandler): Promise<Server> {
+	const server = createServer((incoming, outgoing) => {
+		void answer(incoming, outgoing, handle);
+	});
+	await listenOnSocket(server, socketPath);
+	return server;
+}
+
+export async function listenOnSocket(
+	server: { listen: Server['listen']; once: Server['once']; off: Server['off'] },
+	socketPath: string,
+): Promise<void> {
+	if (Buffer.byteLength(socketPath) > 107)
+		throw new RouseError(
+			'config_invalid',
+			`socket path of ${Buffer.byteLength(socketPath)} bytes, at most 107: ${socketPath}`,
+		);
+	await rm(socketPath, { force: true });
+	await new Promise<void>((resolve, reject) => {
+		server.once('error', reject);
+		server.listen(socketPath, () => {
+			server.off('error', reject);
+			resolve();
+		});
+	});
+	await chmod(socketPath, 0o600);
+}
+
+async function answer(incoming: IncomingMessage, outgoing: ServerResponse, handle: JsonHandler): Promise<void> {
+	const gone = new AbortController();
+	outgoing.once('close', () => gone.abort());
+	let status = 200;
+	let document: unknown;
+	try {
+		const url = new URL(incoming.url ?? '/', 'http://local');
+		document = await handle({
+			method: incoming.method ?? 'GET',
+			path: url.pathname
+				.split('/')
+				.filter(part => part !== '')
+				.map(decodeURIComponent),
+			query: url.searchParams,
+			body: await readJson(incoming),
+			signal: gone.signal,
+		});
+	} catch (thrown) {
+		const error = asRouseError(thrown);
+		status = error.code === 'internal' ? 500 : 409;
+		document = { error: error.toDocument() };
+	}
+	if (outgoing.destroyed) return;
+	outgoing.writeHead(status, { 'content-type': 'application/json' });
+	outgoing.end(JSON.stringify(document ?? {}));
+}
+
+async function readJson(incoming: IncomingMessage): Promise<unknown> {
+	const parts: Buffer[] = [];
+	let size = 0;
+	for await (const part of incoming) {
+		if (!Buffer.isBuffer(part)) throw new RouseError('protocol', 'request body is not bytes');
+		size += part.length;
+		if (size > maxBodyBytes) throw new RouseError('protocol', `request body over ${maxBodyBytes} bytes`);
+		parts.push(part);
+	}
+	if (size === 0) return undefined;
+	try {
+		return JSON.parse(Buffer.concat(parts).toString('utf8'));
+	} catch (cause) {
+		throw new RouseError('protocol', 'request body is not JSON', { cause });
+	}
+}
+
+export interface CallOptions {
+	/** Code of the error when nobody answers. */
+	unreachable: ErrorCode;
+	hint?: string;
+	timeoutMs?: number;
+	signal?: AbortSignal | undefined;
+}
+
+/** One call. An error the other side answered with is thrown as it was there; no answer is `unreachable`. */
+export async function callJson(
+	socketPath: string,
+	method: string,
+	path: string,
+	body: unknown,
+	options: CallOptions,
+): Promise<unknown> {
+	const { unreachable, hint, timeoutMs = 10_000, signal } = options;
+	const limit = AbortSignal.timeout(timeoutMs);
+	const ended = signal ? AbortSignal.any([signal, limit]) : limit;
+	let text: string;
+	try {
+		text = await exchange(socketPath, method, path, body, ended);
+	} catch (cause) {
+		signal?.throwIfAborted();
+		const why = limit.aborted
+			? `no answer within ${timeoutMs} ms`
+			: isErrno(cause, 'ENOENT') || isErrno(cause, 'ECONNREFUSED')
+				? 'nobody listens'
+				: cause instanceof Error
+					? cause.message
+					: String(cause);
+		throw new RouseError(unreachable, `${method} ${path} on ${socketPath}: ${why}`, { cause, hint });
+	}
+	const document: unknown = JSON.parse(text);
+	const error = errorOf(document);
+	if (error) throw error;
+	return document;
+}
+
+function exchange(
+	socketPath: string,
+	method: string,
+	path: string,
+	body: unknown,
+	signal: AbortSignal,
+): Promise<string> {
+	return new Promise((resolve, reject) => {
+		const call = request({
+			socketPath,
+			method,
+			path,
+			signal,
+			headers: { 'content-type': 'application/json' },
+			agent: false,
+		});
+		call.once('error', reject);
+		call.once('response', response => {
+			const parts: Buffer[] = [];
+			response.on('data', (part: Buffer) => parts.push(part));
+			response.once('error', reject);
+			response.once('aborted', () => reject(new Error('the other side went away in the middle of its answer')));
+			response.once('end', () => resolve(Buffer.concat(parts).toString('utf8')));
+		});
+		call.end(body === undefined ? undefined : JSON.stringify(body));
+	});
+}
+
+function errorOf(document: unknown): RouseError | undefined {
+	if (typeof document !== 'object' || document === null || !('error' in document)) return undefined;
+	const { error } = document;
+	if (typeof error !== 'object' || error === null || !('code' in error) || !('message' in error)) return undefined;
+	const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined;
+	const code = isErrorCode(error.code) ? error.code : 'internal';
+	return new RouseError(code, String(error.message), { hint, details: detailsOf(error) });
+}
+
+function detailsOf(error: object): Record<string, string | number | boolean> | undefined {
+	if (!('details' in error) || typeof error.details !== 'object' || error.details === null) return undefined;
+	const details: Record<string, string | number | boolean> = {};
+	for (const [key, value] of Object.entries(error.details))
+		if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') details[key] = value;
+	return details;
+}
