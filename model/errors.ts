@@ -33,6 +33,7 @@ const table = {
 	worker_missing: { exit: 8, retry: 'transient' },
 	supervisor_unreachable: { exit: 8, retry: 'transient' },
 	mover_unreachable: { exit: 8, retry: 'transient' },
+	source_unreachable: { exit: 8, retry: 'transient' },
 	store_unreachable: { exit: 8, retry: 'transient' },
 	protocol: { exit: 8, retry: 'transient' },
 	chunk_bad: { exit: 9, retry: 'person' },

@@ -22,7 +22,14 @@ export async function replaceFileDurably(path: string, data: string | Uint8Array
  * `link` is the exclusive create, since Node has no rename that refuses to replace.
  */
 export async function createFileDurably(path: string, data: string | Uint8Array, mode = 0o644): Promise<boolean> {
-	const temporary = await writeTemporary(path, data, mode);
+	return publishDurably(await writeTemporary(path, data, mode), path);
+}
+
+/**
+ * Gives a file that was written and synced its real name, in the same directory and if that is free, and takes the
+ * temporary name away in any case. For what is too large to be handed over as `data`: see {@link temporaryPath}.
+ */
+export async function publishDurably(temporary: string, path: string): Promise<boolean> {
 	try {
 		await link(temporary, path);
 	} catch (error) {
@@ -61,8 +68,13 @@ export function isErrno(error: unknown, code: string): boolean {
 /** Temporary names end so that a leftover of a crash can be told from data. */
 export const temporarySuffix = '.rouse-tmp';
 
+/** A free name beside `path` for what will be {@link publishDurably published} there. */
+export function temporaryPath(path: string): string {
+	return `${path}.${randomBytes(6).toString('hex')}${temporarySuffix}`;
+}
+
 async function writeTemporary(path: string, data: string | Uint8Array, mode: number): Promise<string> {
-	const temporary = `${path}.${randomBytes(6).toString('hex')}${temporarySuffix}`;
+	const temporary = temporaryPath(path);
 	const file = await open(temporary, 'wx', mode);
 	try {
 		await file.writeFile(data);

@@ -24,8 +24,10 @@ export async function lockHolder(path: string): Promise<LockHolder | undefined> 
 	}
 	const pid = findHolder(await readFile('/proc/locks', 'latin1'), device, inode);
 	if (pid === undefined) return undefined;
-	const startTicks = await processStartTicks(pid);
-	return startTicks === undefined ? undefined : { pid, startTicks };
+	// Also of a zombie: of a process that was killed the first thread can be one while others still end, and until the
+	// last has, the lock is held.
+	const status = await processStatus(pid);
+	return status && { pid, startTicks: status.startTicks };
 }
 
 /** Format of a line: proc_locks(5). A waiter's line has `->` after its number and is not a holder. */
@@ -43,11 +45,18 @@ export function findHolder(procLocks: string, device: bigint, inode: bigint): nu
 
 /** Start time of a live process (not a zombie), or undefined. */
 export async function processStartTicks(pid: number): Promise<string | undefined> {
+	const status = await processStatus(pid);
+	return status && !status.ended ? status.startTicks : undefined;
+}
+
+async function processStatus(pid: number): Promise<{ startTicks: string; ended: boolean } | undefined> {
 	try {
 		const text = await readFile(`/proc/${pid}/stat`, 'latin1');
 		// The command's name is in parentheses and may hold anything: fields are counted from the last ")".
 		const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-		return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+		const startTicks = fields[19];
+		if (startTicks === undefined) throw new Error(`/proc/${pid}/stat has ${fields.length} fields`);
+		return { startTicks, ended: fields[0] === 'Z' || fields[0] === 'X' };
 	} catch (error) {
 		if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH')) return undefined;
 		throw error;

@@ -1,5 +1,6 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import type { Server as NetServer } from 'node:net';
 import { asRouseError, type ErrorCode, isErrorCode, RouseError } from '../model/errors.ts';
 import { isErrno } from './durable-file.ts';
 
@@ -34,10 +35,7 @@ export async function serveJson(socketPath: string, handle: JsonHandler): Promis
 	return server;
 }
 
-export async function listenOnSocket(
-	server: { listen: Server['listen']; once: Server['once']; off: Server['off'] },
-	socketPath: string,
-): Promise<void> {
+export async function listenOnSocket(server: NetServer, socketPath: string): Promise<void> {
 	if (Buffer.byteLength(socketPath) > 107)
 		throw new RouseError(
 			'config_invalid',
@@ -144,13 +142,18 @@ function exchange(
 	body: unknown,
 	signal: AbortSignal,
 ): Promise<string> {
+	const sent = body === undefined ? undefined : JSON.stringify(body);
 	return new Promise((resolve, reject) => {
 		const call = request({
 			socketPath,
 			method,
 			path,
 			signal,
-			headers: { 'content-type': 'application/json' },
+			headers: {
+				'content-type': 'application/json',
+				// Said here, since Node says it for no DELETE, whose body the other side would take for a second request.
+				...(sent === undefined ? {} : { 'content-length': Buffer.byteLength(sent) }),
+			},
 			agent: false,
 		});
 		call.once('error', reject);
@@ -161,7 +164,7 @@ function exchange(
 			response.once('aborted', () => reject(new Error('the other side went away in the middle of its answer')));
 			response.once('end', () => resolve(Buffer.concat(parts).toString('utf8')));
 		});
-		call.end(body === undefined ? undefined : JSON.stringify(body));
+		call.end(sent);
 	});
 }
 

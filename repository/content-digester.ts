@@ -1,0 +1,45 @@
+import { diskContentDigest, pageContent, zeroContent } from './format/content-digest.ts';
+import { entriesOfPage, pageEntries, type PageMap } from './format/page-map.ts';
+
+/**
+ * Content digest of a disk from its chunks' digests in ascending order; what is left out is zero. One page of each level
+ * is in memory.
+ */
+export class ContentDigester {
+	readonly #map: PageMap;
+	readonly #open: ({ number: number; contents: Buffer } | undefined)[] = [];
+	#root = zeroContent;
+
+	constructor(map: PageMap) {
+		this.#map = map;
+	}
+
+	add(index: number, digest: string): void {
+		this.#add(0, index, Buffer.from(digest, 'hex'));
+	}
+
+	/** Nothing may be added afterwards. */
+	finish(): string {
+		for (let level = 0; level < this.#map.levels.length; level++) this.#close(level);
+		return diskContentDigest(this.#map, this.#root);
+	}
+
+	#add(level: number, index: number, content: Buffer): void {
+		const number = Math.floor(index / pageEntries);
+		if (this.#open[level]?.number !== number) this.#close(level);
+		const page = (this.#open[level] ??= {
+			number,
+			contents: Buffer.alloc(entriesOfPage(this.#map, level, number) * zeroContent.length),
+		});
+		content.copy(page.contents, (index % pageEntries) * zeroContent.length);
+	}
+
+	#close(level: number): void {
+		const page = this.#open[level];
+		if (page === undefined) return;
+		this.#open[level] = undefined;
+		const content = pageContent(page.contents);
+		if (level === this.#map.levels.length - 1) this.#root = content;
+		else this.#add(level + 1, page.number, content);
+	}
+}

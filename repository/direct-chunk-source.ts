@@ -1,0 +1,124 @@
+import type { ChunkRef } from '../model/chunk.ts';
+import { RouseError } from '../model/errors.ts';
+import type { ChunkClass, ChunkSource, StoredChunk } from './chunk-source.ts';
+import { decodeChunk } from './format/chunk.ts';
+import { keys } from './format/keys.ts';
+import { type ChunkPlace, PackFooters } from './pack-footers.ts';
+import { type PlannedRead, planReads } from './read-plan.ts';
+import type { Store } from './store/contract.ts';
+import { untilAborted } from './until-aborted.ts';
+
+/**
+ * Chunks straight from a store. References that lie next to each other are read together, and the next reads are under
+ * way while one is being used. Each yielded buffer stays as it is: nothing is written over it. Does not close its store.
+ */
+export class DirectChunkSource implements ChunkSource {
+	readonly #store: Store;
+	readonly #footers: PackFooters;
+
+	constructor(store: Store) {
+		this.#store = store;
+		this.#footers = new PackFooters(store);
+	}
+
+	async *fetch(
+		refs: readonly ChunkRef[],
+		{ locate = false, signal }: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
+	): AsyncGenerator<StoredChunk> {
+		if (locate) yield* this.#located(refs, true, signal);
+		else yield* this.#atTheirPlaces(refs, signal);
+	}
+
+	async close(): Promise<void> {}
+
+	async *#atTheirPlaces(refs: readonly ChunkRef[], signal: AbortSignal | undefined): AsyncGenerator<StoredChunk> {
+		const { maxParallelReads, readBytes } = this.#store.properties;
+		const plan = planReads(refs, readBytes);
+		const reading: { read: PlannedRead; bytes: Promise<Buffer | undefined> }[] = [];
+		let started = 0;
+		for (;;) {
+			for (; reading.length < maxParallelReads && started < plan.length; started++) {
+				const read = plan[started];
+				if (read === undefined) break;
+				const bytes = this.#read(read.packId, read.offsetBytes, read.lengthBytes);
+				bytes.catch(() => {}); // whoever breaks out early leaves reads that nobody waits for
+				reading.push({ read, bytes });
+			}
+			const first = reading.shift();
+			if (first === undefined) return;
+			const bytes = await untilAborted(first.bytes, signal);
+			yield* this.#cut(first.read, bytes, signal);
+		}
+	}
+
+	/** The chunks of one read; those that the pack does not reach to are looked up in the footers. */
+	async *#cut(
+		{ refs, offsetBytes }: PlannedRead,
+		bytes: Buffer | undefined,
+		signal: AbortSignal | undefined,
+	): AsyncGenerator<StoredChunk> {
+		const reached = bytes === undefined ? 0 : offsetBytes + bytes.length;
+		for (const [position, ref] of refs.entries()) {
+			const at = ref.offsetBytes - offsetBytes;
+			if (bytes === undefined || ref.offsetBytes + ref.storedBytes > reached) {
+				yield* this.#located(refs.slice(position), false, signal);
+				return;
+			}
+			yield { ref, stored: bytes.subarray(at, at + ref.storedBytes) };
+		}
+	}
+
+	async *#located(
+		refs: readonly ChunkRef[],
+		everywhere: boolean,
+		signal: AbortSignal | undefined,
+	): AsyncGenerator<StoredChunk> {
+		const places = await this.#footers.locate(refs, { everywhere, signal });
+		for (const ref of refs) {
+			signal?.throwIfAborted();
+			const stored = await this.#readAnyOf(places.get(ref.digest) ?? []);
+			if (stored === undefined) throw await this.#missing(ref);
+			yield { ref, stored };
+		}
+	}
+
+	/** From the first place that holds the right bytes; from a wrong one when none does, so that the caller sees that. */
+	async #readAnyOf(places: readonly ChunkPlace[]): Promise<Buffer | undefined> {
+		let wrong: Buffer | undefined;
+		for (const { ref, rawBytes } of places) {
+			const stored = await this.#read(ref.packId, ref.offsetBytes, ref.storedBytes);
+			if (stored === undefined) continue;
+			try {
+				decodeChunk(ref, stored, rawBytes);
+				return stored;
+			} catch (error) {
+				if (!(error instanceof RouseError) || error.code !== 'chunk_bad') throw error;
+				wrong = stored;
+			}
+		}
+		return wrong;
+	}
+
+	/** As many of the bytes as the pack has, or undefined without a pack. */
+	async #read(packId: string, offsetBytes: number, lengthBytes: number): Promise<Buffer | undefined> {
+		const bytes = Buffer.allocUnsafeSlow(lengthBytes);
+		const filled = await this.#store.read(keys.pack(packId), offsetBytes, bytes);
+		return filled === undefined ? undefined : bytes.subarray(0, filled);
+	}
+
+	/** A store without its header is not one that lost a chunk: it is not mounted, or gone as a whole. */
+	async #missing({ digest, packId, offsetBytes, storedBytes }: ChunkRef): Promise<RouseError> {
+		if ((await this.#store.size(keys.header)) === undefined)
+			return new RouseError('store_unreachable', `there is no repository in ${this.#store.location} at the moment`, {
+				hint: 'is its file system mounted?',
+			});
+		return new RouseError(
+			'chunk_missing',
+			`chunk ${digest} is not in pack ${packId} at ${offsetBytes}+${storedBytes}, nor in any other`,
+			{
+				hint: 'put the pack back from a copy of the repository',
+				details: { digest, packId, offsetBytes, storedBytes },
+			},
+		);
+	}
+}

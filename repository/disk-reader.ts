@@ -1,0 +1,254 @@
+import type { ChunkRef, DiskImage } from '../model/chunk.ts';
+import { RouseError } from '../model/errors.ts';
+import type { ChunkClass, ChunkSource } from './chunk-source.ts';
+import { fetchChunks, isDamage } from './fetch-chunk.ts';
+import { PageCache } from './page-cache.ts';
+import { Page } from './format/page.ts';
+import {
+	chunkRawBytes,
+	chunksPerEntry,
+	pageEntries,
+	pageMapOf,
+	pageRawBytes,
+	type PageMap,
+} from './format/page-map.ts';
+import type { PageEntry } from './format/reference.ts';
+
+export interface DiskReaderOptions {
+	/** Bound of the pages kept; 16 MiB of pages cover 37 GiB of disk. */
+	cacheBytes?: number;
+	/** How urgent its pages are. */
+	class?: ChunkClass;
+}
+
+/** What lies under one leaf of the page map, or under a zero entry above it. */
+export interface Leaf {
+	firstIndex: number;
+	count: number;
+	/** Undefined: all of it is zero. Entry 0 is the chunk `firstIndex - firstIndex % 1024`. */
+	page: Page | undefined;
+}
+
+export interface DiskExtent {
+	offsetBytes: number;
+	lengthBytes: number;
+	zero: boolean;
+}
+
+export interface DamagedPage {
+	level: number;
+	/** First chunk under it, and how many. */
+	firstIndex: number;
+	count: number;
+	ref: ChunkRef;
+	error: RouseError;
+}
+
+export interface LeafRange {
+	/** First chunk. */
+	from?: number;
+	/** One past the last chunk. */
+	to?: number;
+	signal?: AbortSignal | undefined;
+	/** Told about a page that cannot be had, which is then left out. Without it such a page is thrown. */
+	onDamage?: ((damage: DamagedPage) => void) | undefined;
+}
+
+/** Leaves asked for at once by a walk: 2 GiB of disk, under 1 MiB of pages. */
+const leavesPerFetch = 16;
+
+/**
+ * Where the chunks of a restore point's disk are. Opens in no time whatever the disk's size: pages are read when they
+ * are needed, zero parts of the disk have none. MAY be used concurrently. It does not close its source.
+ */
+export class DiskReader {
+	readonly image: DiskImage;
+	readonly map: PageMap;
+	readonly #source: ChunkSource;
+	readonly #class: ChunkClass;
+	readonly #pages: PageCache;
+	readonly #rootLevel: number;
+
+	constructor(
+		source: ChunkSource,
+		image: DiskImage,
+		{ cacheBytes = 16 * 1024 * 1024, class: urgency = 'mount' }: DiskReaderOptions = {},
+	) {
+		this.image = image;
+		this.map = pageMapOf(image);
+		this.#source = source;
+		this.#class = urgency;
+		this.#pages = new PageCache(cacheBytes);
+		this.#rootLevel = this.map.levels.length - 1;
+	}
+
+	get chunkCount(): number {
+		return this.map.chunkCount;
+	}
+
+	/** Exact bytes of the chunk: what `decodeChunk` wants to know. */
+	rawBytesOf(index: number): number {
+		return chunkRawBytes(this.map, index);
+	}
+
+	/** For hot paths: like {@link lookup} when the page is in memory, else undefined. */
+	lookupCached(index: number): PageEntry | undefined {
+		this.#checkIndex(index);
+		if (this.image.root === undefined) return 'zero';
+		return this.#pages.get(0, Math.floor(index / pageEntries))?.entry(index % pageEntries);
+	}
+
+	/**
+	 * The chunk's reference. Throws what the source throws, `chunk_bad` or `chunk_missing` for a page, `format_damaged`
+	 * for a page that is not one. A failure is not remembered: the next call asks again.
+	 */
+	async lookup(index: number, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<PageEntry> {
+		const cached = this.lookupCached(index);
+		if (cached !== undefined) return cached;
+		const page = await this.#leafOf(index, signal);
+		return page === undefined ? 'zero' : page.entry(index % pageEntries);
+	}
+
+	/** Zero and data parts of a range, merged, in order, from `offsetBytes` on; zero subtrees are not read. */
+	async *extents({
+		offsetBytes = 0,
+		lengthBytes = this.map.sizeBytes - offsetBytes,
+		signal,
+	}: {
+		offsetBytes?: number;
+		lengthBytes?: number;
+		signal?: AbortSignal | undefined;
+	} = {}): AsyncGenerator<DiskExtent> {
+		const { chunkSizeBytes, sizeBytes } = this.map;
+		const end = Math.min(sizeBytes, offsetBytes + lengthBytes);
+		if (offsetBytes >= end) return;
+		let open: DiskExtent | undefined;
+		const range = { from: Math.floor(offsetBytes / chunkSizeBytes), to: Math.ceil(end / chunkSizeBytes), signal };
+		for await (const { firstIndex, count, zero } of this.runs(range)) {
+			const start = Math.max(offsetBytes, firstIndex * chunkSizeBytes);
+			const lengthHere = Math.min(end, (firstIndex + count) * chunkSizeBytes) - start;
+			if (open?.zero === zero) open.lengthBytes += lengthHere;
+			else {
+				if (open) yield open;
+				open = { offsetBytes: start, lengthBytes: lengthHere, zero };
+			}
+		}
+		if (open) yield open;
+	}
+
+	/** Runs of chunks that are all zero or all not, in order; neighbours of one kind are merged within a page only. */
+	async *runs(range: LeafRange = {}): AsyncGenerator<{ firstIndex: number; count: number; zero: boolean }> {
+		for await (const { firstIndex, count, page } of this.leaves(range)) {
+			if (page === undefined) {
+				yield { firstIndex, count, zero: true };
+				continue;
+			}
+			const last = firstIndex + count;
+			for (let index = firstIndex; index < last; ) {
+				const zero = page.isZero(index % pageEntries);
+				let next = index + 1;
+				while (next < last && page.isZero(next % pageEntries) === zero) next++;
+				yield { firstIndex: index, count: next - index, zero };
+				index = next;
+			}
+		}
+	}
+
+	/** The leaves that a range of chunks touches, in order, cut to the range. */
+	async *leaves({ from = 0, to = this.chunkCount, signal, onDamage }: LeafRange = {}): AsyncGenerator<Leaf> {
+		if (from >= to) return;
+		this.#checkIndex(from);
+		this.#checkIndex(to - 1);
+		if (this.image.root === undefined) yield { firstIndex: from, count: to - from, page: undefined };
+		else yield* this.#walk(this.#rootLevel, 0, this.image.root, { from, to, signal, onDamage });
+	}
+
+	async *#walk(level: number, number: number, ref: ChunkRef, range: WalkRange): AsyncGenerator<Leaf> {
+		const perPage = chunksPerEntry(level + 1);
+		const firstIndex = Math.max(range.from, number * perPage);
+		const count = Math.min(range.to, (number + 1) * perPage) - firstIndex;
+		let page: Page;
+		try {
+			page = await this.#load(level, number, ref, range.signal);
+		} catch (error) {
+			if (range.onDamage === undefined || !isDamage(error)) throw error;
+			range.onDamage({ level, firstIndex, count, ref, error });
+			return;
+		}
+		if (level === 0) yield { firstIndex, count, page };
+		else yield* this.#walkChildren(level, number, page, range, { firstIndex, last: firstIndex + count - 1 });
+	}
+
+	async *#walkChildren(
+		level: number,
+		number: number,
+		page: Page,
+		range: WalkRange,
+		{ firstIndex, last }: { firstIndex: number; last: number },
+	): AsyncGenerator<Leaf> {
+		const perChild = chunksPerEntry(level);
+		const firstChild = Math.floor(firstIndex / perChild);
+		const lastChild = Math.floor(last / perChild);
+		let fetched = firstChild;
+		for (let child = firstChild; child <= lastChild; child++) {
+			const entry = page.entry(child - number * pageEntries);
+			if (entry === 'zero') {
+				// Zero neighbours as one leaf: a sparse disk of any size is a handful of steps.
+				let next = child + 1;
+				while (next <= lastChild && page.isZero(next - number * pageEntries)) next++;
+				const start = Math.max(firstIndex, child * perChild);
+				yield { firstIndex: start, count: Math.min(last + 1, next * perChild) - start, page: undefined };
+				child = next - 1;
+				continue;
+			}
+			if (level === 1 && child >= fetched) {
+				fetched = Math.min(lastChild + 1, child + leavesPerFetch);
+				await this.#prefetch(page, number, child, fetched - 1, range.signal);
+			}
+			yield* this.#walk(level - 1, child, entry, range);
+		}
+	}
+
+	/** Loads leaves with one request instead of one each. What fails here fails again, and is told, when it is used. */
+	async #prefetch(
+		parent: Page,
+		number: number,
+		first: number,
+		last: number,
+		signal: AbortSignal | undefined,
+	): Promise<void> {
+		const wanted: number[] = [];
+		for (let leaf = first; leaf <= last; leaf++)
+			if (!parent.isZero(leaf - number * pageEntries) && this.#pages.get(0, leaf) === undefined) wanted.push(leaf);
+		if (wanted.length < 2) return;
+		const refs = wanted.map(leaf => parent.entry(leaf - number * pageEntries)).filter(entry => entry !== 'zero');
+		const rawBytesOf = (position: number) => pageRawBytes(this.map, 0, wanted[position] ?? 0);
+		const options = { class: this.#class, signal, onDamage: () => {} };
+		for await (const { position, bytes } of fetchChunks(this.#source, refs, rawBytesOf, options))
+			this.#pages.set(0, wanted[position] ?? 0, new Page(bytes));
+	}
+
+	/** The leaf that a chunk is in; undefined when that is zero. */
+	async #leafOf(index: number, signal: AbortSignal | undefined): Promise<Page | undefined> {
+		let entry: PageEntry = this.image.root ?? 'zero';
+		for (let at = this.#rootLevel; ; at--) {
+			if (entry === 'zero') return undefined;
+			const number = Math.floor(index / chunksPerEntry(at + 1));
+			const page = await this.#load(at, number, entry, signal);
+			if (at === 0) return page;
+			entry = page.entry(Math.floor(index / chunksPerEntry(at)) % pageEntries);
+		}
+	}
+
+	#load(level: number, number: number, ref: ChunkRef, signal: AbortSignal | undefined): Promise<Page> {
+		const request = { ref, rawBytes: pageRawBytes(this.map, level, number), class: this.#class };
+		return this.#pages.load(level, number, this.#source, request, signal);
+	}
+
+	#checkIndex(index: number): void {
+		if (!(index >= 0 && index < this.map.chunkCount))
+			throw new RouseError('internal', `chunk ${index} of a disk of ${this.map.chunkCount} chunks`);
+	}
+}
+
+type WalkRange = Required<Pick<LeafRange, 'from' | 'to'>> & Pick<LeafRange, 'signal' | 'onDamage'>;

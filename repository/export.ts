@@ -1,0 +1,65 @@
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import type { DiskImage } from '../model/chunk.ts';
+import { RouseError } from '../model/errors.ts';
+import { isErrno, publishDurably, temporaryPath } from '../system/durable-file.ts';
+import type { ChunkSource } from './chunk-source.ts';
+import { DiskReader } from './disk-reader.ts';
+import { diskChunks } from './disk-chunks.ts';
+
+/**
+ * Writes a disk of a restore point as a raw file, sparse and of the exact size. The file appears under its name when it
+ * is whole and durable; the name must be free. Throws `name_conflict`, `space_short`, `io_failed`, and what reading
+ * throws (`chunk_bad`, …); then nothing is left.
+ */
+export async function exportDisk(
+	source: ChunkSource,
+	image: DiskImage,
+	path: string,
+	options: {
+		signal?: AbortSignal | undefined;
+		progress?: ((progress: { doneBytes: number; totalBytes: number }) => void) | undefined;
+	} = {},
+): Promise<void> {
+	const temporary = temporaryPath(path);
+	try {
+		const file = await open(temporary, 'wx', 0o600);
+		try {
+			await fill(file, source, image, options);
+			await file.sync();
+		} finally {
+			await file.close();
+		}
+	} catch (error) {
+		await rm(temporary, { force: true });
+		throw writeFailure(error, path, image.sizeBytes);
+	}
+	if (!(await publishDurably(temporary, path)))
+		throw new RouseError('name_conflict', `${path} exists already`, { hint: 'remove it, or choose another name' });
+}
+
+async function fill(
+	file: FileHandle,
+	source: ChunkSource,
+	image: DiskImage,
+	{ signal, progress }: NonNullable<Parameters<typeof exportDisk>[3]>,
+): Promise<void> {
+	const { sizeBytes, chunkSizeBytes } = image;
+	await file.truncate(sizeBytes);
+	const reader = new DiskReader(source, image, { class: 'migration' });
+	const onLeaf = ({ firstIndex, count }: { firstIndex: number; count: number }) =>
+		progress?.({ doneBytes: Math.min(sizeBytes, (firstIndex + count) * chunkSizeBytes), totalBytes: sizeBytes });
+	for await (const { index, bytes } of diskChunks(source, reader, { class: 'migration', signal, onLeaf })) {
+		// A file system that fills up writes a part first, and says so at the next call.
+		for (let written = 0; written < bytes.length; ) {
+			const at = index * chunkSizeBytes + written;
+			written += (await file.write(bytes, written, bytes.length - written, at)).bytesWritten;
+		}
+	}
+}
+
+function writeFailure(error: unknown, path: string, sizeBytes: number): unknown {
+	if (!(error instanceof Error) || !('syscall' in error)) return error;
+	if (isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT') || isErrno(error, 'EFBIG'))
+		return new RouseError('space_short', `no room for the ${sizeBytes} bytes of ${path}`, { cause: error });
+	return new RouseError('io_failed', `cannot write ${path}: ${error.message}`, { cause: error });
+}

@@ -1,0 +1,26 @@
+import * as z from 'zod';
+import { diskImageSchema } from '../../model/chunk.ts';
+import { machineConfigSchema, machineNameSchema } from '../../model/machine.ts';
+import { pointTimeSchema } from '../../model/names.ts';
+import { openSealedJson, sealJson } from './sealed-json.ts';
+
+const type = 'rouse-manifest';
+
+/** A restore point: it exists when this is in place (docs/format.md, "Manifest"). */
+export const manifestSchema = z.strictObject({
+	repositoryId: z.uuid(),
+	machine: machineNameSchema,
+	time: pointTimeSchema,
+	config: machineConfigSchema,
+	disks: z.array(diskImageSchema).min(1).max(64),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+export function encodeManifest(manifest: Manifest): Buffer {
+	return sealJson(type, manifestSchema.parse(manifest));
+}
+
+/** Throws `repository_unsupported` or `format_damaged`. `key` is where it was found. */
+export function decodeManifest(bytes: Uint8Array, key: string): Manifest {
+	return openSealedJson(type, manifestSchema, bytes, key);
+}

@@ -1,0 +1,23 @@
+/** A disk to import: what an import needs of it, and no more. */
+export interface DiskSource {
+	/** Exact size in bytes, at least 1, not always a multiple of 512. */
+	readonly sizeBytes: number;
+	/**
+	 * The whole disk from 0 to `sizeBytes`, in order and without gaps or overlaps. `zero`: every byte is known to be zero
+	 * and is not read. Called once. Breaking out of the loop MUST free what it holds.
+	 */
+	extents(signal: AbortSignal): AsyncIterable<SourceExtent>;
+	/**
+	 * Fills `into` whole with the bytes from `offsetBytes` on, or throws; never asked past `sizeBytes`. MUST allow several
+	 * calls at once. Errors by code: `source_invalid` when the source ends early or cannot be read.
+	 */
+	read(offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void>;
+	/** Idempotent. Whoever opened a source closes it; an import does not. */
+	close(): Promise<void>;
+}
+
+export interface SourceExtent {
+	offsetBytes: number;
+	lengthBytes: number;
+	zero: boolean;
+}

@@ -1,0 +1,105 @@
+import type { DiskImage } from '../../model/chunk.ts';
+import { ContentDigester } from '../content-digester.ts';
+import { chunkRawBytes, pageMapOf } from '../format/page-map.ts';
+import type { ChunkStorer, PreparedChunk } from './chunk-storer.ts';
+import type { DiskSource } from './disk-source.ts';
+import { mapOrdered } from './map-ordered.ts';
+import { PageTreeWriter } from './page-tree-writer.ts';
+import { type Segment, segmentsOf } from './segments.ts';
+
+/** Large reads keep an NBD server and a disk busy with few requests. */
+const readBytes = 1024 * 1024;
+const readsInFlight = 4;
+/** Segments in the compressor at once: eight chunks each keep libuv's pool full. */
+const segmentsInFlight = 2;
+
+export interface DiskImport {
+	source: DiskSource;
+	chunkSizeBytes: number;
+	data: ChunkStorer;
+	pages: ChunkStorer;
+	signal: AbortSignal;
+	/** Bytes of the disk that are dealt with, zero parts included. */
+	onProgress: (doneBytes: number) => void;
+}
+
+interface PreparedSegment {
+	segment: Segment;
+	buffer: Buffer;
+	/** Undefined: all zero. */
+	chunks: readonly (PreparedChunk | undefined)[];
+}
+
+/** Stores a disk's chunks and pages; the image is true once both storers are flushed. */
+export async function importDisk(work: DiskImport): Promise<DiskImage> {
+	const { source, chunkSizeBytes, data, pages, signal, onProgress } = work;
+	const { sizeBytes } = source;
+	const map = pageMapOf({ sizeBytes, chunkSizeBytes });
+	const chunksPerRead = Math.max(1, Math.floor(readBytes / chunkSizeBytes));
+	const buffers = new BufferPool(chunksPerRead * chunkSizeBytes);
+	const tree = new PageTreeWriter(map, async page => pages.store(await pages.prepare(page)));
+	const content = new ContentDigester(map);
+	let dataBytes = 0;
+
+	const segments = segmentsOf(source.extents(signal), map, chunksPerRead);
+	const read = mapOrdered(segments, readsInFlight, async segment => {
+		signal.throwIfAborted();
+		const buffer = buffers.take();
+		await source.read(segment.offsetBytes, buffer.subarray(0, segment.lengthBytes), signal);
+		return { segment, buffer };
+	});
+	const prepared = mapOrdered(read, segmentsInFlight, async ({ segment, buffer }): Promise<PreparedSegment> => {
+		const chunks = await Promise.all(
+			Array.from({ length: segment.count }, async (_, position) => {
+				const start = position * chunkSizeBytes;
+				const raw = buffer.subarray(start, start + chunkRawBytes(map, segment.firstIndex + position));
+				return isZero(raw) ? undefined : data.prepare(raw);
+			}),
+		);
+		return { segment, buffer, chunks };
+	});
+	for await (const { segment, buffer, chunks } of prepared) {
+		buffers.giveBack(buffer);
+		for (const [position, chunk] of chunks.entries()) {
+			if (chunk === undefined) continue;
+			const index = segment.firstIndex + position;
+			const ref = await data.store(chunk);
+			await tree.add(index, ref);
+			content.add(index, ref.digest);
+			dataBytes += chunk.rawBytes;
+		}
+		onProgress(segment.offsetBytes + segment.lengthBytes);
+	}
+	onProgress(sizeBytes);
+	const root = await tree.finish();
+	return { sizeBytes, chunkSizeBytes, contentDigest: content.finish(), dataBytes, ...(root ? { root } : {}) };
+}
+
+/** memcmp against zeros: a chunk with data in it is mostly known for one by its first bytes. */
+function isZero(bytes: Buffer): boolean {
+	for (let at = 0; at < bytes.length; at += zeros.length) {
+		const length = Math.min(zeros.length, bytes.length - at);
+		if (bytes.compare(zeros, 0, length, at, at + length) !== 0) return false;
+	}
+	return true;
+}
+
+const zeros = Buffer.alloc(64 * 1024);
+
+/** Read buffers, used again: a fresh megabyte costs more in page faults than what is read into it. */
+class BufferPool {
+	readonly #sizeBytes: number;
+	readonly #free: Buffer[] = [];
+
+	constructor(sizeBytes: number) {
+		this.#sizeBytes = sizeBytes;
+	}
+
+	take(): Buffer {
+		return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#sizeBytes);
+	}
+
+	giveBack(buffer: Buffer): void {
+		this.#free.push(buffer);
+	}
+}

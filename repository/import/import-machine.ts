@@ -1,0 +1,150 @@
+import * as z from 'zod';
+import type { DiskImage } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
+import type { MachineConfig } from '../../model/machine.ts';
+import { digestOf } from '../format/chunk.ts';
+import { keys } from '../format/keys.ts';
+import { decodeManifest, encodeManifest, type Manifest, manifestSchema } from '../format/manifest.ts';
+import { allPackFooters } from '../pack-footers.ts';
+import type { Repository } from '../repository.ts';
+import { ChunkStorer } from './chunk-storer.ts';
+import type { DiskSource } from './disk-source.ts';
+import { importDisk } from './import-disk.ts';
+import { announceImport } from './intent.ts';
+import { KnownChunks } from './known-chunks.ts';
+
+export interface ImportRequest {
+	repository: Repository;
+	/** Name of the machine. */
+	machine: string;
+	/** Full time of the new point: model/names.ts, `pointTimeSchema`. */
+	time: string;
+	/** The machine's disks in their order. Not closed. */
+	sources: readonly DiskSource[];
+	config: MachineConfig;
+	/** Size at which a pack is put into the store. */
+	packBytes?: number;
+}
+
+export interface ImportProgress {
+	disk: number;
+	doneBytes: number;
+	totalBytes: number;
+	/** Of this import so far. */
+	newBytes: number;
+}
+
+export interface ImportOptions {
+	signal?: AbortSignal | undefined;
+	progress?: ((progress: ImportProgress) => void) | undefined;
+	/** Name of a step that was just reached: `intent`, `known`, `disk`, `data`, `pages`, `manifest`. */
+	reached?: ((place: string) => void) | undefined;
+}
+
+export interface ImportResult {
+	machine: string;
+	restorePoint: string;
+	manifestDigest: string;
+	disks: { sizeBytes: number }[];
+	/** Bytes, before compression, of chunks that the repository did not know. */
+	newBytes: number;
+	/** Bytes added to the store: packs with their footers and the manifest. */
+	storedBytes: number;
+	/** Packs whose footers are damaged: what lies in them was stored again. */
+	unreadablePacks: string[];
+	durationMs: number;
+}
+
+const defaultPackBytes = 64 * 1024 * 1024;
+
+/**
+ * Stores a machine as a new restore point. The point exists from the moment its manifest is in place, which is the last
+ * thing; an import that ends before leaves packs that the next one finds and uses. Several may run at once.
+ * Throws `usage`, `point_exists`, `source_invalid`, what the store throws, and the signal's reason.
+ */
+export async function importMachine(request: ImportRequest, options: ImportOptions = {}): Promise<ImportResult> {
+	const startedAt = performance.now();
+	checkRequest(request);
+	const { repository, machine, time } = request;
+	const { store } = repository;
+	const key = keys.point(machine, time);
+	if ((await store.size(key)) !== undefined) throw pointExists(machine, time);
+	const intent = await announceImport(store, machine, time);
+	let result: Omit<ImportResult, 'durationMs'>;
+	try {
+		options.reached?.('intent');
+		result = await storePoint(request, key, options);
+	} catch (error) {
+		// The first failure is the one to tell; an intent left behind only delays a prune.
+		await store.delete(intent).catch(() => {});
+		throw error;
+	}
+	await store.delete(intent);
+	return { ...result, durationMs: Math.round(performance.now() - startedAt) };
+}
+
+async function storePoint(
+	request: ImportRequest,
+	key: string,
+	{ signal = new AbortController().signal, progress, reached }: ImportOptions,
+): Promise<Omit<ImportResult, 'durationMs'>> {
+	const { repository, machine, time, sources, config, packBytes = defaultPackBytes } = request;
+	const { store, chunkSizeBytes } = repository;
+	const known = new KnownChunks();
+	const unreadablePacks: string[] = [];
+	for await (const footer of allPackFooters(store, ({ packId }) => unreadablePacks.push(packId), signal))
+		known.addFooter(footer);
+	reached?.('known');
+	// Pages in packs of their own: a walk over a disk's map then reads them in one go, and data stays in disk order.
+	const data = new ChunkStorer(store, known, packBytes);
+	const pages = new ChunkStorer(store, known, packBytes);
+	const disks: DiskImage[] = [];
+	for (const [disk, source] of sources.entries()) {
+		const onProgress = (doneBytes: number) =>
+			progress?.({ disk, doneBytes, totalBytes: source.sizeBytes, newBytes: data.newBytes });
+		disks.push(await importDisk({ source, chunkSizeBytes, data, pages, signal, onProgress }));
+		reached?.('disk');
+	}
+	// Data before what refers to it, pages before the manifest: a crash in between leaves no reference to nothing.
+	await data.flush();
+	reached?.('data');
+	await pages.flush();
+	reached?.('pages');
+	signal.throwIfAborted();
+	const manifestBytes = encodeAndCompare({ repositoryId: repository.id, machine, time, config, disks }, key);
+	if (!(await store.putExclusive(key, manifestBytes))) throw pointExists(machine, time);
+	reached?.('manifest');
+	return {
+		machine,
+		restorePoint: time,
+		manifestDigest: digestOf(manifestBytes),
+		disks: disks.map(({ sizeBytes }) => ({ sizeBytes })),
+		newBytes: data.newBytes,
+		storedBytes: data.storedBytes + pages.storedBytes + manifestBytes.length,
+		unreadablePacks,
+	};
+}
+
+/** What the manifest would refuse in the end is refused before hours of reading. */
+function checkRequest({ machine, time, config, sources }: ImportRequest): void {
+	const parsed = manifestSchema.pick({ machine: true, time: true, config: true }).safeParse({ machine, time, config });
+	if (!parsed.success) throw new RouseError('usage', z.prettifyError(parsed.error), { cause: parsed.error });
+	if (sources.length < 1 || sources.length > 64)
+		throw new RouseError('usage', `a machine has 1 to 64 disks, not ${sources.length}`);
+	const empty = sources.findIndex(({ sizeBytes }) => !(sizeBytes >= 1));
+	if (empty >= 0) throw new RouseError('source_invalid', `disk ${empty} has ${sources[empty]?.sizeBytes} bytes`);
+}
+
+function encodeAndCompare(manifest: Manifest, key: string): Buffer {
+	const bytes = encodeManifest(manifest);
+	if (!encodeManifest(decodeManifest(bytes, key)).equals(bytes))
+		throw new RouseError('internal', `${key} reads back differently: bad memory, or a bug`);
+	return bytes;
+}
+
+function pointExists(machine: string, time: string): RouseError {
+	return new RouseError('point_exists', `${machine}@${time} exists already`, {
+		hint: 'a restore point never changes; import under another time',
+		details: { machine, restorePoint: time },
+	});
+}

@@ -1,0 +1,50 @@
+import { RouseError } from '../../model/errors.ts';
+import { chunkRawBytes, type PageMap } from '../format/page-map.ts';
+import type { SourceExtent } from './disk-source.ts';
+
+/** Neighbouring chunks that may hold data: what one read of a source covers. */
+export interface Segment {
+	firstIndex: number;
+	count: number;
+	offsetBytes: number;
+	lengthBytes: number;
+}
+
+/**
+ * The chunks that an import must read, in reads of up to `chunksPerRead`: those that a data extent touches. A chunk in
+ * which zero and data extents meet is read whole. Throws `source_invalid` when the extents have gaps or overlaps.
+ */
+export async function* segmentsOf(
+	extents: AsyncIterable<SourceExtent>,
+	map: PageMap,
+	chunksPerRead: number,
+): AsyncGenerator<Segment> {
+	let covered = 0;
+	/** Chunks below this were given out already. */
+	let next = 0;
+	for await (const { offsetBytes, lengthBytes, zero } of extents) {
+		if (offsetBytes !== covered || lengthBytes <= 0 || offsetBytes + lengthBytes > map.sizeBytes)
+			throw new RouseError(
+				'source_invalid',
+				`extent ${offsetBytes}+${lengthBytes} after ${covered} bytes of a source of ${map.sizeBytes}`,
+			);
+		covered += lengthBytes;
+		if (zero) continue;
+		const end = Math.ceil(covered / map.chunkSizeBytes);
+		for (next = Math.max(next, Math.floor(offsetBytes / map.chunkSizeBytes)); next < end; ) {
+			// Reads begin at multiples of their size, whatever the extents are: the source sees few, large, aligned reads.
+			const count = Math.min(end, next + chunksPerRead - (next % chunksPerRead)) - next;
+			yield segment(map, next, count);
+			next += count;
+		}
+	}
+	if (covered !== map.sizeBytes)
+		throw new RouseError('source_invalid', `extents end at ${covered} of ${map.sizeBytes} bytes`);
+}
+
+function segment(map: PageMap, firstIndex: number, count: number): Segment {
+	const last = firstIndex + count - 1;
+	const offsetBytes = firstIndex * map.chunkSizeBytes;
+	const lengthBytes = last * map.chunkSizeBytes + chunkRawBytes(map, last) - offsetBytes;
+	return { firstIndex, count, offsetBytes, lengthBytes };
+}

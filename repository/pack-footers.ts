@@ -1,0 +1,156 @@
+import type { ChunkRef } from '../model/chunk.ts';
+import { RouseError } from '../model/errors.ts';
+import { keys, packIdOfKey } from './format/keys.ts';
+import { decodePackEnd, footerBytesOf, type PackFooter, packTrailerBytes, refOf } from './format/pack.ts';
+import { readRange } from './read-object.ts';
+import type { Store } from './store/contract.ts';
+
+/** What is read of a pack's end at first: footer and trailer of a pack of some 1,400 chunks, so mostly all of it. */
+const firstReadBytes = 64 * 1024;
+
+/** The footer of a pack, read and checked; undefined when there is no such pack. Throws `format_damaged`. */
+export async function readPackFooter(
+	store: Store,
+	packId: string,
+	knownSizeBytes?: number,
+): Promise<PackFooter | undefined> {
+	const key = keys.pack(packId);
+	const packBytes = knownSizeBytes ?? (await store.size(key));
+	if (packBytes === undefined) return undefined;
+	const firstBytes = Math.min(packBytes, firstReadBytes);
+	const end = await readRange(store, key, packBytes - firstBytes, firstBytes);
+	if (end === undefined) return undefined;
+	const endBytes = footerBytesOf(end.subarray(-packTrailerBytes), packId, packBytes) + packTrailerBytes;
+	if (endBytes <= firstBytes) return decodePackEnd(end.subarray(-endBytes), packId, packBytes);
+	const whole = await readRange(store, key, packBytes - endBytes, endBytes);
+	return whole && decodePackEnd(whole, packId, packBytes);
+}
+
+/** A pack whose footer cannot be used: what lies in it can still be read by those who know the place. */
+export interface UnreadablePack {
+	packId: string;
+	error: RouseError;
+}
+
+/**
+ * The footers of all packs, a few read at once. A pack that is damaged is handed to `onUnreadable` and left out: other
+ * packs are worth no less for it.
+ */
+export async function* allPackFooters(
+	store: Store,
+	onUnreadable: (pack: UnreadablePack) => void,
+	signal?: AbortSignal,
+): AsyncGenerator<PackFooter> {
+	const reading: Promise<PackFooter | undefined>[] = [];
+	const tolerant = async (packId: string, sizeBytes: number) => {
+		try {
+			return await readPackFooter(store, packId, sizeBytes);
+		} catch (error) {
+			if (!(error instanceof RouseError) || error.code !== 'format_damaged') throw error;
+			onUnreadable({ packId, error });
+			return undefined;
+		}
+	};
+	try {
+		for await (const { key, sizeBytes } of store.list(keys.packs)) {
+			signal?.throwIfAborted();
+			const packId = packIdOfKey(key);
+			if (packId === undefined) continue;
+			reading.push(tolerant(packId, sizeBytes));
+			if (reading.length < store.properties.maxParallelReads) continue;
+			const footer = await reading.shift();
+			if (footer) yield footer;
+		}
+		while (reading.length > 0) {
+			const footer = await reading.shift();
+			if (footer) yield footer;
+		}
+	} finally {
+		// Whoever breaks out early or throws must not leave a rejection that nobody looks at.
+		await Promise.allSettled(reading);
+	}
+}
+
+/** Footers kept; with 1,000 chunks each about 25 MB. */
+const maxFooters = 128;
+
+/** Finds chunks by digest when their places do not hold them. */
+export class PackFooters {
+	readonly #store: Store;
+	/** By pack; least recently used first. */
+	readonly #footers = new Map<string, Footer>();
+
+	constructor(store: Store) {
+		this.#store = store;
+	}
+
+	/**
+	 * Places of each digest. First the packs that the references name, then those in memory, then all of the store: the
+	 * last only while something is not found, or for all of it when `everywhere` is set.
+	 */
+	async locate(
+		refs: readonly ChunkRef[],
+		{ everywhere, signal }: { everywhere: boolean; signal?: AbortSignal | undefined },
+	): Promise<Map<string, ChunkPlace[]>> {
+		const found = new Map<string, ChunkPlace[]>(refs.map(({ digest }) => [digest, []]));
+		const seen = new Set<string>();
+		const look = async (packId: string) => {
+			if (seen.has(packId)) return;
+			seen.add(packId);
+			const footer = await this.#footer(packId);
+			for (const [digest, places] of found) {
+				const place = footer?.get(digest);
+				if (place) places.push(place);
+			}
+		};
+		const done = () => !everywhere && [...found.values()].every(places => places.length > 0);
+		const holdsWanted = (footer: Footer) => [...found].some(([digest]) => footer.has(digest));
+		for (const packId of new Set(refs.map(ref => ref.packId))) await look(packId);
+		const inMemory = Array.from(this.#footers); // looking at one changes their order
+		for (const [packId, footer] of inMemory) if (!done() && holdsWanted(footer)) await look(packId);
+		if (done()) return found;
+		for await (const { key } of this.#store.list(keys.packs)) {
+			signal?.throwIfAborted();
+			const packId = packIdOfKey(key);
+			if (packId !== undefined) await look(packId);
+			if (done()) break;
+		}
+		return found;
+	}
+
+	/** Undefined when the pack is not there (any more), or its footer is damaged: another pack may have the chunk. */
+	async #footer(packId: string): Promise<Footer | undefined> {
+		const known = this.#footers.get(packId);
+		this.#footers.delete(packId);
+		const sizeBytes = await this.#store.size(keys.pack(packId));
+		if (sizeBytes === undefined) return undefined;
+		try {
+			const footer = known ?? placesOf(await readPackFooter(this.#store, packId, sizeBytes));
+			if (footer) this.#keep(packId, footer);
+			return footer;
+		} catch (error) {
+			if (error instanceof RouseError && error.code === 'format_damaged') return undefined;
+			throw error;
+		}
+	}
+
+	#keep(packId: string, footer: Footer): void {
+		this.#footers.set(packId, footer);
+		const oldest = this.#footers.keys().next();
+		if (this.#footers.size > maxFooters && oldest.done !== true) this.#footers.delete(oldest.value);
+	}
+}
+
+export interface ChunkPlace {
+	ref: ChunkRef;
+	rawBytes: number;
+}
+
+/** Places of the chunks of one pack, by digest. */
+type Footer = Map<string, ChunkPlace>;
+
+function placesOf(footer: PackFooter | undefined): Footer | undefined {
+	if (footer === undefined) return undefined;
+	const { packId, chunks } = footer;
+	return new Map(chunks.map(chunk => [chunk.digest, { ref: refOf(packId, chunk), rawBytes: chunk.rawBytes }]));
+}

@@ -1,0 +1,58 @@
+import * as z from 'zod';
+import { digestSchema } from '../model/chunk.ts';
+import { RouseError } from '../model/errors.ts';
+import { machineNameSchema } from '../model/machine.ts';
+import { pointTimeSchema } from '../model/names.ts';
+import { keys } from './format/keys.ts';
+import { openSealedJson, sealJson } from './format/sealed-json.ts';
+import { readObject } from './read-object.ts';
+import type { Repository } from './repository.ts';
+
+const type = 'rouse-pin';
+
+/** A restore point in use by a recovery: nothing of it may be removed while the pin stands (docs/format.md, "Pin"). */
+export const pinSchema = z.strictObject({
+	recoveryId: z.uuid(),
+	machine: machineNameSchema,
+	restorePoint: pointTimeSchema,
+	manifestDigest: digestSchema,
+	reason: z.string().max(500),
+	pinnedAt: z.iso.datetime(),
+});
+export type Pin = z.infer<typeof pinSchema>;
+
+/** Pins a point. Done already, for the same point: nothing changes. `identity_conflict` when it holds another point. */
+export async function pinPoint(
+	{ store }: Repository,
+	pin: Omit<Pin, 'pinnedAt'>,
+	now: () => Date = () => new Date(),
+): Promise<void> {
+	const key = keys.pin(pin.recoveryId);
+	const whole = pinSchema.parse({ ...pin, pinnedAt: now().toISOString() });
+	if (await store.putExclusive(key, sealJson(type, whole))) return;
+	const standing = await readPin(store, key);
+	if (standing !== undefined && standing.manifestDigest !== pin.manifestDigest)
+		throw new RouseError(
+			'identity_conflict',
+			`recovery ${pin.recoveryId} has pinned ${standing.machine}@${standing.restorePoint} already`,
+		);
+}
+
+/** Takes a recovery's pin away; succeeds when there is none. */
+export async function unpinPoint({ store }: Repository, recoveryId: string): Promise<void> {
+	await store.delete(keys.pin(recoveryId));
+}
+
+export async function listPins({ store }: Repository): Promise<Pin[]> {
+	const pins: Pin[] = [];
+	for await (const { key } of store.list(keys.pins)) {
+		const pin = await readPin(store, key);
+		if (pin) pins.push(pin);
+	}
+	return pins;
+}
+
+async function readPin(store: Repository['store'], key: string): Promise<Pin | undefined> {
+	const bytes = await readObject(store, key);
+	return bytes && openSealedJson(type, pinSchema, bytes, key);
+}

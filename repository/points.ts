@@ -1,0 +1,89 @@
+import { RouseError } from '../model/errors.ts';
+import { nameSchema, pointMatches, pointTimeSchema } from '../model/names.ts';
+import { digestOf } from './format/chunk.ts';
+import { keys } from './format/keys.ts';
+import { decodeManifest, type Manifest } from './format/manifest.ts';
+import { readObject } from './read-object.ts';
+import type { Repository } from './repository.ts';
+
+/** A restore point: its manifest, and the digest that names it whatever it is called. */
+export interface RestorePoint {
+	manifest: Manifest;
+	manifestDigest: string;
+}
+
+/** Names of the machines that have points, sorted. */
+export async function listMachines({ store }: Repository): Promise<string[]> {
+	const machines = new Set<string>();
+	for await (const { key } of store.list(keys.points)) {
+		const point = pointOfKey(key);
+		if (point) machines.add(point.machine);
+	}
+	return [...machines];
+}
+
+/** Times of a machine's points, oldest first; empty for a machine that has none. */
+export async function listPoints({ store }: Repository, machine: string): Promise<string[]> {
+	const times: string[] = [];
+	for await (const { key } of store.list(keys.pointsOf(machine))) {
+		const point = pointOfKey(key);
+		if (point) times.push(point.time);
+	}
+	return times;
+}
+
+/**
+ * Full time of the point that a person means by `latest` or a prefix. `machine_unknown`, `point_unknown` and
+ * `point_ambiguous` say what there is.
+ */
+export async function resolvePoint(repository: Repository, machine: string, reference: string): Promise<string> {
+	const times = await listPoints(repository, machine);
+	const latest = times.at(-1);
+	if (latest === undefined) throw await unknownMachine(repository, machine);
+	if (reference === 'latest') return latest;
+	const matching = times.filter(time => pointMatches(time, reference));
+	const [only] = matching;
+	if (only === undefined)
+		throw new RouseError('point_unknown', `${machine} has no restore point ${reference}`, {
+			hint: `it has ${some(times.toReversed())}`,
+		});
+	if (matching.length > 1)
+		throw new RouseError('point_ambiguous', `${machine}@${reference} names ${matching.length} restore points`, {
+			hint: `one of ${some(matching.toReversed())}`,
+		});
+	return only;
+}
+
+/** `time` is the full time. Throws `point_unknown`, `format_damaged`, `repository_unsupported`. */
+export async function readPoint(repository: Repository, machine: string, time: string): Promise<RestorePoint> {
+	const key = keys.point(machine, time);
+	const bytes = await readObject(repository.store, key);
+	if (bytes === undefined) throw new RouseError('point_unknown', `${machine} has no restore point ${time}`);
+	const manifest = decodeManifest(bytes, key);
+	// A manifest copied from elsewhere would speak of chunks that are not here.
+	if (manifest.repositoryId !== repository.id || manifest.machine !== machine || manifest.time !== time)
+		throw new RouseError(
+			'format_damaged',
+			`${key} is the manifest of ${manifest.machine}@${manifest.time} in repository ${manifest.repositoryId}`,
+			{ hint: 'put this object back from a copy of the repository' },
+		);
+	return { manifest, manifestDigest: digestOf(bytes) };
+}
+
+function pointOfKey(key: string): { machine: string; time: string } | undefined {
+	const [, machine, time, more] = key.split('/');
+	if (machine === undefined || time === undefined || more !== undefined) return undefined;
+	if (!nameSchema.safeParse(machine).success || !pointTimeSchema.safeParse(time).success) return undefined;
+	return { machine, time };
+}
+
+async function unknownMachine(repository: Repository, machine: string): Promise<RouseError> {
+	const machines = await listMachines(repository);
+	return new RouseError('machine_unknown', `no machine ${machine} in ${repository.location}`, {
+		hint: machines.length > 0 ? `it holds ${some(machines)}` : 'it is empty; fill it with `rouse backup import`',
+	});
+}
+
+function some(names: readonly string[]): string {
+	return names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
+}

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { RouseError } from '../model/errors.ts';
+import { isErrno, syncDirectory, temporarySuffix } from '../system/durable-file.ts';
+import { decodeHeader, encodeHeader } from './format/header.ts';
+import { keys } from './format/keys.ts';
+import { readObject } from './read-object.ts';
+import type { Store } from './store/contract.ts';
+import { DirectoryStore } from './store/directory.ts';
+
+export interface Repository {
+	readonly id: string;
+	/** For people: the directory. */
+	readonly location: string;
+	/** Size of the chunks of new restore points. */
+	readonly chunkSizeBytes: number;
+	/** Closed by whoever opened the repository. */
+	readonly store: Store;
+}
+
+/** Measured: docs/format.md, "Why 128 KiB". */
+export const defaultChunkSizeBytes = 128 * 1024;
+
+/**
+ * Makes a repository in a directory that is empty or not there yet. `repository_exists` when there is one already;
+ * `usage` when the directory holds something else.
+ */
+export async function initRepository(
+	directory: string,
+	{ chunkSizeBytes = defaultChunkSizeBytes }: { chunkSizeBytes?: number } = {},
+): Promise<Repository> {
+	const path = resolve(directory);
+	await makeEmptyDirectory(path);
+	const store = new DirectoryStore(path);
+	await initStore(store, { chunkSizeBytes });
+	return openStore(store);
+}
+
+/** Makes a repository of an empty store. `repository_exists` when it is one already. */
+export async function initStore(
+	store: Store,
+	{ chunkSizeBytes = defaultChunkSizeBytes }: { chunkSizeBytes?: number } = {},
+): Promise<void> {
+	const header = encodeHeader({ id: randomUUID(), digest: 'sha256', chunkSizeBytes });
+	if (!(await store.putExclusive(keys.header, header))) throw alreadyExists(store.location);
+}
+
+/** `repository_missing`, `repository_unsupported`, `format_damaged` or `store_unreachable`. */
+export async function openRepository(directory: string): Promise<Repository> {
+	return openStore(new DirectoryStore(resolve(directory)));
+}
+
+/** The repository in a store; same errors as {@link openRepository}. The store is closed when there is none. */
+export async function openStore(store: Store): Promise<Repository> {
+	try {
+		const bytes = await readObject(store, keys.header);
+		if (bytes === undefined)
+			throw new RouseError('repository_missing', `no repository in ${store.location}`, {
+				hint: `make one with \`rouse repo init ${store.location}\``,
+			});
+		const { id, chunkSizeBytes } = decodeHeader(bytes);
+		return { id, location: store.location, chunkSizeBytes, store };
+	} catch (error) {
+		await store.close();
+		throw error;
+	}
+}
+
+async function makeEmptyDirectory(path: string): Promise<void> {
+	let found: string[];
+	try {
+		found = await readdir(path);
+	} catch (error) {
+		if (!isErrno(error, 'ENOENT')) throw notADirectory(path, error);
+		const first = await mkdir(path, { recursive: true });
+		if (first !== undefined) await syncDirectory(dirname(first));
+		return;
+	}
+	if (found.includes(keys.header)) throw alreadyExists(path);
+	const foreign = found.filter(name => name !== 'lost+found' && !name.endsWith(temporarySuffix));
+	if (foreign.length > 0)
+		throw new RouseError('usage', `${path} is not empty: it holds ${foreign.length} entries, ${foreign[0]} for one`, {
+			hint: 'a repository gets a directory of its own',
+		});
+}
+
+function alreadyExists(location: string): RouseError {
+	return new RouseError('repository_exists', `there is a repository in ${location} already`);
+}
+
+function notADirectory(path: string, cause: unknown): RouseError {
+	return new RouseError('usage', `${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+}

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import type { Store } from './contract.ts';
+
+/** One fact about a store, named as the fact. Throws when it does not hold. The store is empty at the start. */
+export interface StoreCheck {
+	name: string;
+	run(store: Store): Promise<void>;
+}
+
+const text = (content: string) => Buffer.from(content);
+
+async function readAll(store: Store, key: string): Promise<string | undefined> {
+	const sizeBytes = await store.size(key);
+	if (sizeBytes === undefined) return undefined;
+	const into = Buffer.alloc(sizeBytes);
+	assert.equal(await store.read(key, 0, into), sizeBytes);
+	return into.toString();
+}
+
+async function keysOf(store: Store, prefix: string): Promise<string[]> {
+	const keys: string[] = [];
+	for await (const { key } of store.list(prefix)) keys.push(key);
+	return keys;
+}
+
+/** What every store must do (contract.ts): run over each implementation, each check with a new, empty store. */
+export const storeChecks: readonly StoreCheck[] = [
+	{
+		name: 'what was put is read back',
+		async run(store) {
+			assert.equal(await store.putExclusive('packs/ab/abc', text('content')), true);
+			assert.equal(await readAll(store, 'packs/ab/abc'), 'content');
+			assert.equal(await store.size('packs/ab/abc'), 7);
+		},
+	},
+	{
+		name: 'a put does not keep the buffer it was given',
+		async run(store) {
+			const data = text('content');
+			await store.putExclusive('key', data);
+			data.fill(0);
+			assert.equal(await readAll(store, 'key'), 'content');
+		},
+	},
+	{
+		name: 'a second put of a key is refused and changes nothing',
+		async run(store) {
+			await store.putExclusive('key', text('first'));
+			assert.equal(await store.putExclusive('key', text('second, longer')), false);
+			assert.equal(await readAll(store, 'key'), 'first');
+			assert.deepEqual(await keysOf(store, ''), ['key']);
+		},
+	},
+	{
+		name: 'of many puts of one key at once exactly one succeeds, and whole',
+		async run(store) {
+			const contents = Array.from({ length: 8 }, (_, writer) => String(writer).repeat(100_000));
+			const puts = await Promise.all(contents.map(content => store.putExclusive('a/key', text(content))));
+			assert.equal(puts.filter(Boolean).length, 1);
+			assert.equal(await readAll(store, 'a/key'), contents[puts.indexOf(true)]);
+		},
+	},
+	{
+		name: 'an empty object is an object',
+		async run(store) {
+			assert.equal(await store.putExclusive('empty', text('')), true);
+			assert.equal(await store.size('empty'), 0);
+			assert.equal(await store.read('empty', 0, Buffer.alloc(4)), 0);
+		},
+	},
+	{
+		name: 'a read gives what of the range exists',
+		async run(store) {
+			await store.putExclusive('key', text('0123456789'));
+			const into = Buffer.alloc(4, '-');
+			assert.equal(await store.read('key', 3, into), 4);
+			assert.equal(into.toString(), '3456');
+			into.fill('-');
+			assert.equal(await store.read('key', 8, into), 2);
+			assert.equal(into.toString(), '89--');
+			assert.equal(await store.read('key', 10, into), 0);
+			assert.equal(await store.read('key', 5_000_000_000, into), 0);
+		},
+	},
+	{
+		name: 'what is not there is undefined, not an error',
+		async run(store) {
+			await store.putExclusive('folder/key', text('content'));
+			for (const key of ['nothing', 'no/such/key', 'folder', 'folder/key/below']) {
+				assert.equal(await store.size(key), undefined, key);
+				assert.equal(await store.read(key, 0, Buffer.alloc(1)), undefined, key);
+			}
+		},
+	},
+	{
+		name: 'a listing is sorted by key and has every object below the prefix once',
+		async run(store) {
+			const keys = ['a', 'p/a-b', 'p/a/b', 'p/a/c/d', 'p/b', 'p/2026-11-20T03:00:00.000Z', 'pa', 'q/x'];
+			for (const key of keys.toReversed()) await store.putExclusive(key, text(key));
+			assert.deepEqual(await keysOf(store, ''), keys.toSorted());
+			assert.deepEqual(await keysOf(store, 'p/'), keys.filter(key => key.startsWith('p/')).toSorted());
+			assert.deepEqual(await keysOf(store, 'p/a'), ['p/a-b', 'p/a/b', 'p/a/c/d']);
+			assert.deepEqual(await keysOf(store, 'p/a/'), ['p/a/b', 'p/a/c/d']);
+			assert.deepEqual(await keysOf(store, 'p/a/c'), ['p/a/c/d']);
+			assert.deepEqual(await keysOf(store, 'nothing/'), []);
+		},
+	},
+	{
+		name: 'a listing tells sizes',
+		async run(store) {
+			await store.putExclusive('p/a', text('12345'));
+			for await (const { sizeBytes } of store.list('p/')) assert.equal(sizeBytes, 5);
+		},
+	},
+	{
+		name: 'leaving a listing early is allowed',
+		async run(store) {
+			for (const key of ['a/1', 'a/2', 'b/1']) await store.putExclusive(key, text(key));
+			for await (const { key } of store.list('')) {
+				assert.equal(key, 'a/1');
+				break;
+			}
+			assert.deepEqual(await keysOf(store, 'b/'), ['b/1']);
+		},
+	},
+	{
+		name: 'what was deleted is gone, and deleting it again succeeds',
+		async run(store) {
+			await store.putExclusive('a/key', text('content'));
+			assert.equal(await store.read('a/key', 0, Buffer.alloc(1)), 1);
+			await store.delete('a/key');
+			await store.delete('a/key');
+			await store.delete('never/there');
+			assert.equal(await store.size('a/key'), undefined);
+			assert.deepEqual(await keysOf(store, ''), []);
+		},
+	},
+	{
+		name: 'a deleted key can be used again',
+		async run(store) {
+			await store.putExclusive('a/key', text('old'));
+			await store.delete('a/key');
+			assert.equal(await store.putExclusive('a/key', text('new')), true);
+			assert.equal(await store.size('a/key'), 3);
+		},
+	},
+	{
+		name: 'a key that leads out of the store is refused',
+		async run(store) {
+			for (const key of ['', '/etc/passwd', '../outside', 'a/../../outside', 'a//b', 'a/', '.hidden', 'a\0b'])
+				await assert.rejects(store.putExclusive(key, text('x')), { code: 'internal' }, JSON.stringify(key));
+		},
+	},
+	{
+		name: 'many reads at once do not disturb each other',
+		async run(store) {
+			const objects = Array.from({ length: 80 }, (_, number) => `packs/${number}`);
+			for (const key of objects) await store.putExclusive(key, text(key.padEnd(100_000, key)));
+			await Promise.all(
+				[...objects, ...objects].map(async key => {
+					assert.equal(await readAll(store, key), key.padEnd(100_000, key));
+				}),
+			);
+		},
+	},
+	{
+		name: 'closing twice is allowed',
+		async run(store) {
+			await store.putExclusive('key', text('content'));
+			assert.equal(await store.read('key', 0, Buffer.alloc(1)), 1);
+			await store.close();
+			await store.close();
+		},
+	},
+];

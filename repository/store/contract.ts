@@ -1,0 +1,49 @@
+/**
+ * Where the objects of a repository lie: a directory, memory, later an object store. Nothing above this interface may
+ * assume a file system. MUST and MAY are those of RFC 2119; `conformance.ts` holds every implementation to them.
+ *
+ * Keys: 1 to 512 of `a-z 0-9 A-Z . : _ - /`, parts between slashes are not empty and do not start with "."; no
+ * key is another one's with a slash and more behind it. Objects are
+ * immutable: there is no way to change one. All methods MAY be called concurrently, by several processes at once.
+ * Errors by code: `store_unreachable` (transient) when the store does not answer, `space_short` when it is full,
+ * `io_failed` when it refuses to write; what else a method throws is said there.
+ */
+export interface Store {
+	readonly properties: StoreProperties;
+	/** For people: a directory, a URL. */
+	readonly location: string;
+	/**
+	 * Creates an object, whole or not at all, durable when it returns. False, and nothing changed, when the key is taken:
+	 * of several that try at once exactly one gets true. `data` must not change meanwhile.
+	 */
+	putExclusive(key: string, data: Uint8Array): Promise<boolean>;
+	/**
+	 * Fills `into` with the object's bytes from `offsetBytes` on and returns how many there were: fewer than asked for at
+	 * the object's end, 0 past it. Undefined when there is no such object.
+	 */
+	read(key: string, offsetBytes: number, into: Uint8Array): Promise<number | undefined>;
+	/** Undefined when there is no such object. */
+	size(key: string): Promise<number | undefined>;
+	/**
+	 * Every object whose key starts with `prefix`, sorted by key. An object made or deleted during the listing MAY be
+	 * missing from it; every other one is listed exactly once. Breaking out of the loop ends it.
+	 */
+	list(prefix: string): AsyncIterable<StoredObject>;
+	/** Durable when it returns. Deleting what is not there succeeds. */
+	delete(key: string): Promise<void>;
+	/** Frees what it holds; idempotent. Nothing may be called afterwards. */
+	close(): Promise<void>;
+}
+
+export interface StoredObject {
+	key: string;
+	sizeBytes: number;
+}
+
+/** What callers may want to know, as data instead of `instanceof`. */
+export interface StoreProperties {
+	/** Reads that may usefully be in flight at once. */
+	maxParallelReads: number;
+	/** Bytes of one read, when there is that much to read in one place. */
+	readBytes: number;
+}

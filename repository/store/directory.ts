@@ -1,0 +1,146 @@
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { RouseError } from '../../model/errors.ts';
+import {
+	createFileDurably,
+	isErrno,
+	removeFileDurably,
+	syncDirectory,
+	temporarySuffix,
+} from '../../system/durable-file.ts';
+import type { Store, StoredObject, StoreProperties } from './contract.ts';
+import { checkKey } from './key.ts';
+import { OpenFiles } from './open-files.ts';
+
+/** A store in a directory: a key is a path under it. The directory must exist. */
+export class DirectoryStore implements Store {
+	readonly properties: StoreProperties = { maxParallelReads: 4, readBytes: 4 * 1024 * 1024 };
+	readonly location: string;
+	readonly #files = new OpenFiles();
+
+	constructor(directory: string) {
+		this.location = directory;
+	}
+
+	async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
+		const path = this.#path(key);
+		try {
+			await this.#makeParents(dirname(path));
+			return await createFileDurably(path, data);
+		} catch (cause) {
+			throw writeFailure(cause, `cannot write ${data.length} bytes to ${path}`);
+		}
+	}
+
+	async read(key: string, offsetBytes: number, into: Uint8Array): Promise<number | undefined> {
+		const path = this.#path(key);
+		try {
+			return await this.#files.read(path, offsetBytes, into);
+		} catch (cause) {
+			if (isAbsence(cause)) return undefined;
+			throw unreachable(cause, `cannot read ${into.length} bytes at ${offsetBytes} of ${path}`);
+		}
+	}
+
+	async size(key: string): Promise<number | undefined> {
+		const path = this.#path(key);
+		try {
+			const found = await stat(path);
+			return found.isFile() ? found.size : undefined;
+		} catch (cause) {
+			if (isAbsence(cause)) return undefined;
+			throw unreachable(cause, `cannot look at ${path}`);
+		}
+	}
+
+	async *list(prefix: string): AsyncGenerator<StoredObject> {
+		const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+		yield* this.#walk(folder, prefix);
+	}
+
+	async delete(key: string): Promise<void> {
+		const path = this.#path(key);
+		try {
+			await removeFileDurably(path);
+		} catch (cause) {
+			throw writeFailure(cause, `cannot delete ${path}`);
+		}
+	}
+
+	async close(): Promise<void> {
+		await this.#files.close();
+	}
+
+	#path(key: string): string {
+		checkKey(key);
+		return join(this.location, key);
+	}
+
+	/** `folder` is empty or ends with "/". */
+	async *#walk(folder: string, prefix: string): AsyncGenerator<StoredObject> {
+		for (const { name, isFolder } of await this.#entries(folder)) {
+			const key = folder + name;
+			// Below a folder whose name goes on differently than the prefix nothing can match.
+			if (!key.startsWith(prefix) && !prefix.startsWith(key)) continue;
+			if (isFolder) yield* this.#walk(key, prefix);
+			else {
+				const sizeBytes = await this.size(key);
+				if (sizeBytes !== undefined && key.startsWith(prefix)) yield { key, sizeBytes };
+			}
+		}
+	}
+
+	/** Sorted as keys are: a folder counts with its slash, so that `a-b` comes before `a/b`. */
+	async #entries(folder: string): Promise<{ name: string; isFolder: boolean }[]> {
+		const path = join(this.location, folder);
+		try {
+			return (await readdir(path, { withFileTypes: true }))
+				.filter(entry => !entry.name.startsWith('.') && !entry.name.endsWith(temporarySuffix))
+				.filter(entry => entry.isDirectory() || (entry.isFile() && isKeyPart(entry.name)))
+				.map(entry => ({ name: entry.isDirectory() ? `${entry.name}/` : entry.name, isFolder: entry.isDirectory() }))
+				.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+		} catch (cause) {
+			if (folder !== '' && isAbsence(cause)) return [];
+			throw unreachable(cause, `cannot list ${path}`);
+		}
+	}
+
+	/** Each new directory is made durable in its parent: else a crash could take away a file that was promised. */
+	async #makeParents(path: string): Promise<void> {
+		// The store's own directory is never made here: when it is gone, so is what holds it.
+		if (path === this.location) return;
+		try {
+			await mkdir(path);
+		} catch (error) {
+			if (isErrno(error, 'EEXIST')) return;
+			if (!isErrno(error, 'ENOENT') || dirname(path) === this.location) throw error;
+			await this.#makeParents(dirname(path));
+			return this.#makeParents(path);
+		}
+		await syncDirectory(dirname(path));
+	}
+}
+
+function isKeyPart(name: string): boolean {
+	return /^[a-zA-Z0-9._:-]+$/.test(name);
+}
+
+/** Also a key below another object's key, or a folder instead of an object. */
+function isAbsence(error: unknown): boolean {
+	return isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'EISDIR');
+}
+
+function unreachable(cause: unknown, what: string): RouseError {
+	return new RouseError('store_unreachable', `${what}: ${reason(cause)}`, { cause });
+}
+
+function writeFailure(cause: unknown, what: string): RouseError {
+	if (isErrno(cause, 'ENOSPC') || isErrno(cause, 'EDQUOT'))
+		return new RouseError('space_short', `${what}: no space is left`, { cause, hint: 'make room on that file system' });
+	if (isErrno(cause, 'ENOENT')) return unreachable(cause, what);
+	return new RouseError('io_failed', `${what}: ${reason(cause)}`, { cause });
+}
+
+function reason(cause: unknown): string {
+	return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,44 @@
+import { checkKey } from './key.ts';
+import type { Store, StoredObject, StoreProperties } from './contract.ts';
+
+/** A store that lives as long as this object: for tests. */
+export class MemoryStore implements Store {
+	readonly properties: StoreProperties = { maxParallelReads: 4, readBytes: 4096 };
+	readonly location = 'memory';
+	readonly #objects = new Map<string, Buffer>();
+
+	async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
+		checkKey(key);
+		if (this.#objects.has(key)) return false;
+		this.#objects.set(key, Buffer.from(data));
+		return true;
+	}
+
+	async read(key: string, offsetBytes: number, into: Uint8Array): Promise<number | undefined> {
+		checkKey(key);
+		const object = this.#objects.get(key);
+		if (object === undefined) return undefined;
+		return object.copy(into, 0, Math.min(offsetBytes, object.length));
+	}
+
+	async size(key: string): Promise<number | undefined> {
+		checkKey(key);
+		return this.#objects.get(key)?.length;
+	}
+
+	async *list(prefix: string): AsyncGenerator<StoredObject> {
+		for (const key of [...this.#objects.keys()].toSorted()) {
+			const sizeBytes = this.#objects.get(key)?.length;
+			if (key.startsWith(prefix) && sizeBytes !== undefined) yield { key, sizeBytes };
+		}
+	}
+
+	async delete(key: string): Promise<void> {
+		checkKey(key);
+		this.#objects.delete(key);
+	}
+
+	async close(): Promise<void> {
+		this.#objects.clear();
+	}
+}

@@ -1,0 +1,81 @@
+import { type FileHandle, open } from 'node:fs/promises';
+
+interface OpenFile {
+	handle: Promise<FileHandle>;
+	openedAt: number;
+	readers: number;
+	dropped: boolean;
+}
+
+/** Open files kept at most. */
+const maxFiles = 64;
+
+/**
+ * A file put back by a person has the same name and another inode: one that is older than this is opened anew, so that
+ * a repaired pack is seen without a restart.
+ */
+const maxAgeMs = 1000;
+
+/** Reads from files by path, without opening them each time. */
+export class OpenFiles {
+	readonly #files = new Map<string, OpenFile>();
+
+	/** Fills `into` from `offsetBytes` on; returns how many bytes there were. Throws what open(2) and pread(2) throw. */
+	async read(path: string, offsetBytes: number, into: Uint8Array): Promise<number> {
+		const file = this.#open(path);
+		file.readers++;
+		try {
+			const handle = await file.handle;
+			let filled = 0;
+			while (filled < into.length) {
+				const { bytesRead } = await handle.read(into, filled, into.length - filled, offsetBytes + filled);
+				if (bytesRead === 0) break;
+				filled += bytesRead;
+			}
+			return filled;
+		} catch (error) {
+			if (this.#files.get(path) === file) this.#files.delete(path);
+			file.dropped = true;
+			throw error;
+		} finally {
+			file.readers--;
+			if (file.dropped) await closeIfIdle(file);
+		}
+	}
+
+	async close(): Promise<void> {
+		const files = [...this.#files.values()];
+		this.#files.clear();
+		for (const file of files) {
+			file.dropped = true;
+			await closeIfIdle(file);
+		}
+	}
+
+	#open(path: string): OpenFile {
+		const known = this.#files.get(path);
+		if (known !== undefined && performance.now() - known.openedAt < maxAgeMs) return known;
+		if (known !== undefined) this.#drop(path, known);
+		const oldest = this.#files.entries().next();
+		if (this.#files.size >= maxFiles && oldest.done !== true) this.#drop(...oldest.value);
+		const file = { handle: open(path, 'r'), openedAt: performance.now(), readers: 0, dropped: false };
+		this.#files.set(path, file);
+		return file;
+	}
+
+	#drop(path: string, file: OpenFile): void {
+		this.#files.delete(path);
+		file.dropped = true;
+		void closeIfIdle(file);
+	}
+}
+
+/** The last reader of a dropped file closes it. Closing what was only read cannot lose anything: failures are ignored. */
+async function closeIfIdle(file: OpenFile): Promise<void> {
+	if (file.readers > 0) return;
+	try {
+		await (await file.handle).close();
+	} catch {
+		// Not opened at all, or closed already.
+	}
+}

@@ -1,0 +1,166 @@
+import type { ChunkRef } from '../../model/chunk.ts';
+import type { MachineConfig } from '../../model/machine.ts';
+import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import { type ImportOptions, type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
+import { openStore, initStore, type Repository } from '../../repository/repository.ts';
+import type { ChunkClass, ChunkSource, StoredChunk } from '../../repository/chunk-source.ts';
+import { MemoryStore } from '../../repository/store/memory.ts';
+import type { Store } from '../../repository/store/contract.ts';
+
+export const sampleConfig: MachineConfig = {
+	cpus: 1,
+	memoryMiB: 64,
+	firmware: 'bios',
+	nics: [],
+	diskBus: 'virtio',
+	nicModel: 'virtio',
+	os: 'linux',
+};
+
+/** A repository that is gone with the test. */
+export async function memoryRepository(chunkSizeBytes = 4096, store: Store = new MemoryStore()): Promise<Repository> {
+	await initStore(store, { chunkSizeBytes });
+	return openStore(store);
+}
+
+/** Bytes that do not shrink; the same for the same seed (xorshift32). */
+export function noise(lengthBytes: number, seed: number): Buffer {
+	const bytes = Buffer.alloc(lengthBytes);
+	let state = (seed * 2654435761) >>> 0 || 1;
+	for (let at = 0; at < lengthBytes; at++) {
+		state ^= state << 13;
+		state ^= state >>> 17;
+		state ^= state << 5;
+		bytes[at] = state;
+	}
+	return bytes;
+}
+
+export interface Piece {
+	offsetBytes: number;
+	bytes: Buffer;
+}
+
+/** A disk of any size that is zero but for some pieces, in ascending order; zero parts are told as such. */
+export class SparseSource implements DiskSource {
+	readonly sizeBytes: number;
+	readonly #pieces: readonly Piece[];
+	/** Where reads began, in their order. */
+	readonly reads: { offsetBytes: number; lengthBytes: number }[] = [];
+
+	constructor(sizeBytes: number, pieces: readonly Piece[]) {
+		this.sizeBytes = sizeBytes;
+		this.#pieces = pieces;
+	}
+
+	async *extents(): AsyncGenerator<SourceExtent> {
+		let at = 0;
+		for (const { offsetBytes, bytes } of this.#pieces) {
+			if (offsetBytes > at) yield { offsetBytes: at, lengthBytes: offsetBytes - at, zero: true };
+			yield { offsetBytes, lengthBytes: bytes.length, zero: false };
+			at = offsetBytes + bytes.length;
+		}
+		if (at < this.sizeBytes) yield { offsetBytes: at, lengthBytes: this.sizeBytes - at, zero: true };
+	}
+
+	async read(offsetBytes: number, into: Buffer): Promise<void> {
+		this.reads.push({ offsetBytes, lengthBytes: into.length });
+		into.fill(0);
+		for (const piece of this.#pieces) {
+			const shift = piece.offsetBytes - offsetBytes;
+			if (shift < into.length && shift + piece.bytes.length > 0)
+				piece.bytes.copy(into, Math.max(0, shift), Math.max(0, -shift));
+		}
+	}
+
+	async close(): Promise<void> {}
+}
+
+/** A disk whose bytes are all given, and none known to be zero. */
+export function wholeSource(bytes: Buffer): SparseSource {
+	return new SparseSource(bytes.length, [{ offsetBytes: 0, bytes }]);
+}
+
+export function importDisks(
+	repository: Repository,
+	sources: readonly DiskSource[],
+	{ machine = 'web01', time = '2026-11-20T03:00:00.000Z', packBytes = 64 * 1024 } = {},
+	options: ImportOptions = {},
+): Promise<ImportResult> {
+	return importMachine({ repository, machine, time, sources, config: sampleConfig, packBytes }, options);
+}
+
+/** Counts what is asked of a source of chunks. */
+export class CountingSource implements ChunkSource {
+	readonly #source: ChunkSource;
+	calls = 0;
+	storedBytes = 0;
+	readonly refs: ChunkRef[] = [];
+
+	constructor(source: ChunkSource) {
+		this.#source = source;
+	}
+
+	async *fetch(
+		refs: readonly ChunkRef[],
+		options: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
+	): AsyncGenerator<StoredChunk> {
+		this.calls++;
+		for await (const chunk of this.#source.fetch(refs, options)) {
+			this.storedBytes += chunk.stored.length;
+			this.refs.push(chunk.ref);
+			yield chunk;
+		}
+	}
+
+	async close(): Promise<void> {
+		await this.#source.close();
+	}
+}
+
+/** A store in which objects can be damaged and taken away, and whose reads are counted. */
+export class DamagingStore extends MemoryStore {
+	readonly #bytes = new Map<string, Buffer>();
+	readCalls = 0;
+
+	override async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
+		const put = await super.putExclusive(key, data);
+		if (put) this.#bytes.set(key, Buffer.from(data));
+		return put;
+	}
+
+	override async read(key: string, offsetBytes: number, into: Uint8Array): Promise<number | undefined> {
+		this.readCalls++;
+		return super.read(key, offsetBytes, into);
+	}
+
+	/** What was put. */
+	bytesOf(key: string): Buffer {
+		const bytes = this.#bytes.get(key);
+		if (bytes === undefined) throw new Error(`nothing was put at ${key}`);
+		return Buffer.from(bytes);
+	}
+
+	/** Puts other bytes in an object's place, without a trace. */
+	async replace(key: string, bytes: Uint8Array): Promise<void> {
+		await super.delete(key);
+		await super.putExclusive(key, bytes);
+	}
+
+	async flipByte(key: string, offsetBytes: number): Promise<void> {
+		const bytes = this.bytesOf(key);
+		bytes.writeUInt8(bytes.readUInt8(offsetBytes) ^ 0x10, offsetBytes);
+		await this.replace(key, bytes);
+	}
+
+	/** Puts back what was put at first. */
+	async repair(key: string): Promise<void> {
+		await this.replace(key, this.bytesOf(key));
+	}
+}
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+	const all: T[] = [];
+	for await (const item of items) all.push(item);
+	return all;
+}

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import type { ChunkRef } from '../../model/chunk.ts';
+import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { fetchChunk, fetchChunks } from '../../repository/fetch-chunk.ts';
+import { decodeChunk, digestOf, encodeChunk } from '../../repository/format/chunk.ts';
+import { keys } from '../../repository/format/keys.ts';
+import { PackWriter } from '../../repository/import/pack-writer.ts';
+import { planReads } from '../../repository/read-plan.ts';
+import { DamagingStore, noise } from '../equipment/repositories.ts';
+
+interface Stored {
+	ref: ChunkRef;
+	raw: Buffer;
+}
+
+/** A store with these chunks in packs of some 40 KB. */
+async function storeWith(
+	raws: readonly Buffer[],
+	store = new DamagingStore(),
+): Promise<{ store: DamagingStore; chunks: Stored[] }> {
+	await store.putExclusive(keys.header, Buffer.from('stands for a repository'));
+	const packs = new PackWriter(store, 40_000);
+	const chunks: Stored[] = [];
+	for (const raw of raws) {
+		const stored = await encodeChunk(raw);
+		const digest = digestOf(raw);
+		const place = await packs.append(digest, stored, raw.length);
+		chunks.push({ ref: { digest, ...place, storedBytes: stored.length }, raw });
+	}
+	await packs.flush();
+	return { store, chunks };
+}
+
+const many = Array.from({ length: 40 }, (_, seed) => noise(4096, seed + 1));
+const options = { class: 'mount' } as const;
+
+async function fetchAll(source: DirectChunkSource, chunks: readonly Stored[], more = {}): Promise<Buffer[]> {
+	const bytes: Buffer[] = [];
+	const refs = chunks.map(({ ref }) => ref);
+	for await (const { ref, stored } of source.fetch(refs, { ...options, ...more }))
+		bytes.push(decodeChunk(ref, stored, chunks[bytes.length]?.raw.length ?? 0));
+	return bytes;
+}
+
+test('chunks come in the order asked for, whatever it is, repeats included', async () => {
+	const { store, chunks } = await storeWith(many);
+	const source = new DirectChunkSource(store);
+	await fc.assert(
+		fc.asyncProperty(fc.array(fc.constantFrom(...chunks), { maxLength: 60 }), async wanted => {
+			assert.deepEqual(
+				await fetchAll(source, wanted),
+				wanted.map(({ raw }) => raw),
+			);
+		}),
+		{ numRuns: 50 },
+	);
+});
+
+test('neighbours in a pack are read together', async () => {
+	class LargeReads extends DamagingStore {
+		override readonly properties = { maxParallelReads: 2, readBytes: 1024 * 1024 };
+	}
+	const { store, chunks } = await storeWith(many, new LargeReads());
+	const packs = new Set(chunks.map(({ ref }) => ref.packId));
+	store.readCalls = 0;
+	await fetchAll(new DirectChunkSource(store), chunks);
+	assert.equal(store.readCalls, packs.size);
+});
+
+test('a plan of reads covers every reference once, in order, and none is too long', () => {
+	const anyRefs = fc.array(
+		fc.record({
+			digest: fc.constant('d'),
+			packId: fc.constantFrom('a', 'b'),
+			offsetBytes: fc.nat(500_000),
+			storedBytes: fc.integer({ min: 1, max: 50_000 }),
+		}),
+	);
+	fc.assert(
+		fc.property(anyRefs, refs => {
+			const plan = planReads(refs, 100_000);
+			assert.deepEqual(
+				plan.flatMap(read => read.refs),
+				refs,
+			);
+			for (const read of plan)
+				for (const { packId, offsetBytes, storedBytes } of read.refs) {
+					assert.equal(packId, read.packId);
+					assert.ok(offsetBytes >= read.offsetBytes);
+					assert.ok(offsetBytes + storedBytes <= read.offsetBytes + read.lengthBytes);
+					assert.ok(read.lengthBytes <= 100_000);
+				}
+		}),
+	);
+});
+
+test('a chunk whose pack is gone is found in another', async () => {
+	const { store, chunks } = await storeWith(many);
+	const { chunks: again } = await storeWith(many, store);
+	for (const packId of new Set(chunks.map(({ ref }) => ref.packId))) await store.delete(keys.pack(packId));
+	assert.deepEqual(await fetchAll(new DirectChunkSource(store), chunks), many);
+	assert.notEqual(again[0]?.ref.packId, chunks[0]?.ref.packId);
+});
+
+test('a place past the end of its pack is looked up', async () => {
+	const { store, chunks } = await storeWith(many);
+	const moved = chunks.map(({ ref, raw }) => ({ ref: { ...ref, offsetBytes: ref.offsetBytes + 1_000_000 }, raw }));
+	assert.deepEqual(await fetchAll(new DirectChunkSource(store), moved), many);
+});
+
+test('a wrong place inside its pack is seen by the digest, and the chunk is located', async () => {
+	const { store, chunks } = await storeWith(many);
+	const source = new DirectChunkSource(store);
+	const [first, second] = chunks;
+	assert.ok(first && second);
+	const wrong = { ...first.ref, offsetBytes: second.ref.offsetBytes };
+	await assert.rejects(fetchAll(source, [{ ref: wrong, raw: first.raw }]), { code: 'chunk_bad' });
+	assert.deepEqual(await fetchChunk(source, wrong, 4096, options), first.raw);
+});
+
+test('of two copies the undamaged one is found', async () => {
+	const { store, chunks } = await storeWith(many);
+	await storeWith(many, store);
+	const source = new DirectChunkSource(store);
+	for (const { ref, raw } of chunks.slice(0, 5)) {
+		await store.flipByte(keys.pack(ref.packId), ref.offsetBytes + 100);
+		assert.deepEqual(await fetchChunk(source, ref, 4096, options), raw);
+	}
+});
+
+test('a chunk that is damaged everywhere is bad, and after the repair it is read', async () => {
+	const { store, chunks } = await storeWith(many);
+	const source = new DirectChunkSource(store);
+	const chunk = chunks[7];
+	assert.ok(chunk);
+	const { ref, raw } = chunk;
+	await store.flipByte(keys.pack(ref.packId), ref.offsetBytes + 100);
+	await assert.rejects(fetchChunk(source, ref, 4096, options), {
+		code: 'chunk_bad',
+		details: { digest: ref.digest, packId: ref.packId, offsetBytes: ref.offsetBytes, storedBytes: ref.storedBytes },
+	});
+	await store.repair(keys.pack(ref.packId));
+	assert.deepEqual(await fetchChunk(source, ref, 4096, options), raw);
+});
+
+test('a chunk that nobody has is missing, those before it were given', async () => {
+	const { store, chunks } = await storeWith(many);
+	const lost = {
+		ref: { ...chunks[0]!.ref, digest: 'ab'.repeat(32), packId: 'cd'.repeat(16) },
+		raw: Buffer.alloc(4096),
+	};
+	const given: string[] = [];
+	const refs = [chunks[3], lost, chunks[4]].map(chunk => chunk!.ref);
+	await assert.rejects(
+		async () => {
+			for await (const { ref } of new DirectChunkSource(store).fetch(refs, options)) given.push(ref.digest);
+		},
+		{ code: 'chunk_missing', message: /abababab/ },
+	);
+	assert.deepEqual(given, [chunks[3]?.ref.digest]);
+});
+
+test('a pack with a damaged footer gives its chunks to those who know the place', async () => {
+	const { store, chunks } = await storeWith(many);
+	for (const packId of new Set(chunks.map(({ ref }) => ref.packId)))
+		await store.flipByte(keys.pack(packId), store.bytesOf(keys.pack(packId)).length - 1);
+	const source = new DirectChunkSource(store);
+	assert.deepEqual(await fetchAll(source, chunks), many);
+	await assert.rejects(fetchAll(source, chunks.slice(0, 1), { locate: true }), { code: 'chunk_missing' });
+});
+
+test('a store without its header is unreachable, not a store that lost a chunk', async () => {
+	const { store, chunks } = await storeWith(many);
+	const source = new DirectChunkSource(store);
+	for await (const { key } of store.list('')) await store.delete(key);
+	await assert.rejects(fetchAll(source, chunks), { code: 'store_unreachable' });
+});
+
+test('breaking out of the loop and aborting end a fetch', async () => {
+	const { store, chunks } = await storeWith(many);
+	const source = new DirectChunkSource(store);
+	const refs = chunks.map(({ ref }) => ref);
+	for await (const { ref } of source.fetch(refs, options)) {
+		assert.equal(ref, refs[0]);
+		break;
+	}
+	const signal = AbortSignal.abort(new Error('enough'));
+	await assert.rejects(fetchAll(source, chunks, { signal }), { message: 'enough' });
+});
+
+test('many chunks with some damaged: each damaged one is told by its position, the others are given', async () => {
+	const { store, chunks } = await storeWith(many);
+	const damaged = [0, 13, 14, 39];
+	const packs = new Map<string, Buffer>();
+	for (const position of damaged) {
+		const { packId, offsetBytes } = chunks[position]!.ref;
+		const pack = packs.get(packId) ?? store.bytesOf(keys.pack(packId));
+		packs.set(packId, pack);
+		pack.fill(0, offsetBytes + 50, offsetBytes + 60);
+	}
+	for (const [packId, pack] of packs) await store.replace(keys.pack(packId), pack);
+	const told: number[] = [];
+	const given: number[] = [];
+	const refs = chunks.map(({ ref }) => ref);
+	const onDamage = (position: number) => told.push(position);
+	for await (const { position, bytes } of fetchChunks(new DirectChunkSource(store), refs, () => 4096, {
+		...options,
+		onDamage,
+	})) {
+		assert.deepEqual(bytes, many[position]);
+		given.push(position);
+	}
+	assert.deepEqual(told, damaged);
+	assert.deepEqual(
+		given,
+		[...many.keys()].filter(position => !damaged.includes(position)),
+	);
+});

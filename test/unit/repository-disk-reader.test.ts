@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import type { DiskImage } from '../../model/chunk.ts';
+import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { type DiskExtent, DiskReader } from '../../repository/disk-reader.ts';
+import { fetchChunk } from '../../repository/fetch-chunk.ts';
+import { keys } from '../../repository/format/keys.ts';
+import type { Repository } from '../../repository/repository.ts';
+import { readPoint } from '../../repository/points.ts';
+import {
+	CountingSource,
+	collect,
+	DamagingStore,
+	importDisks,
+	memoryRepository,
+	noise,
+	type Piece,
+	SparseSource,
+} from '../equipment/repositories.ts';
+
+const chunkSizeBytes = 4096;
+/** Disk that one page of level 1 covers. */
+const leafBytes = 1024 * chunkSizeBytes;
+const TiB = 2 ** 40;
+
+async function stored(sizeBytes: number, pieces: readonly Piece[], repository?: Repository) {
+	const target = repository ?? (await memoryRepository(chunkSizeBytes));
+	await importDisks(target, [new SparseSource(sizeBytes, pieces)]);
+	const image = (await readPoint(target, 'web01', '2026-11-20T03:00:00.000Z')).manifest.disks[0];
+	assert.ok(image);
+	const source = new CountingSource(new DirectChunkSource(target.store));
+	return { image, source, reader: new DiskReader(source, image) };
+}
+
+async function bytesOf(source: CountingSource, reader: DiskReader, index: number): Promise<Buffer> {
+	const entry = await reader.lookup(index);
+	const rawBytes = reader.rawBytesOf(index);
+	return entry === 'zero' ? Buffer.alloc(rawBytes) : fetchChunk(source, entry, rawBytes, { class: 'mount' });
+}
+
+async function extentsOf(reader: DiskReader, range = {}): Promise<DiskExtent[]> {
+	return collect(reader.extents(range));
+}
+
+test('every chunk of a disk of odd size is found and is what was stored', async () => {
+	const disk = noise(37 * chunkSizeBytes + 333, 1);
+	disk.fill(0, 5 * chunkSizeBytes, 9 * chunkSizeBytes);
+	const { source, reader } = await stored(disk.length, [{ offsetBytes: 0, bytes: disk }]);
+	assert.equal(reader.chunkCount, 38);
+	assert.equal(reader.rawBytesOf(37), 333);
+	for (let index = 0; index < reader.chunkCount; index++)
+		assert.deepEqual(
+			await bytesOf(source, reader, index),
+			disk.subarray(index * chunkSizeBytes, (index + 1) * chunkSizeBytes),
+		);
+});
+
+test('a chunk that is zero is zero, whether the source said so or not', async () => {
+	const { reader } = await stored(8 * chunkSizeBytes, [{ offsetBytes: chunkSizeBytes, bytes: Buffer.alloc(8192) }]);
+	assert.equal(await reader.lookup(1), 'zero');
+	assert.equal(await reader.lookup(7), 'zero');
+});
+
+test('a lookup is synchronous once its page was read, and not before', async () => {
+	const { reader } = await stored(10 * leafBytes, [{ offsetBytes: 3 * leafBytes, bytes: noise(9000, 2) }]);
+	const index = 3 * 1024 + 1;
+	assert.equal(reader.lookupCached(index), undefined);
+	const entry = await reader.lookup(index);
+	assert.notEqual(entry, 'zero');
+	assert.deepEqual(reader.lookupCached(index), entry);
+});
+
+test('a disk that is all zero has no pages and needs no reads', async () => {
+	const { image, source, reader } = await stored(5 * TiB, []);
+	assert.equal(image.root, undefined);
+	assert.equal(reader.lookupCached(12345), 'zero');
+	assert.deepEqual(await extentsOf(reader), [{ offsetBytes: 0, lengthBytes: 5 * TiB, zero: true }]);
+	assert.equal(source.calls, 0);
+});
+
+test('lookups that meet load a page once', async () => {
+	const { source, reader } = await stored(leafBytes, [{ offsetBytes: 0, bytes: noise(50_000, 3) }]);
+	await Promise.all(Array.from({ length: 10 }, (_, index) => reader.lookup(index)));
+	assert.equal(source.calls, 1);
+});
+
+test('a small cache forgets pages and the answers stay right', async () => {
+	const pieces = Array.from({ length: 20 }, (_, leaf) => ({ offsetBytes: leaf * leafBytes, bytes: noise(4096, leaf) }));
+	const { image, source } = await stored(20 * leafBytes, pieces);
+	const reader = new DiskReader(source, image, { cacheBytes: 1 });
+	for (const round of [0, 1])
+		for (const [leaf, { bytes }] of pieces.entries())
+			assert.deepEqual(await bytesOf(source, reader, leaf * 1024), bytes, `round ${round}, leaf ${leaf}`);
+	assert.equal(reader.lookupCached(0), undefined);
+});
+
+test('a chunk past the end of the disk is a mistake of the caller', async () => {
+	const { reader } = await stored(4096, [{ offsetBytes: 0, bytes: noise(4096, 1) }]);
+	assert.throws(() => reader.lookupCached(1), { code: 'internal' });
+	await assert.rejects(reader.lookup(-1), { code: 'internal' });
+});
+
+test('an aborted lookup ends at once and another one for the same page goes on', async () => {
+	const { reader } = await stored(4096, [{ offsetBytes: 0, bytes: noise(4096, 1) }]);
+	const gone = new AbortController();
+	const aborted = reader.lookup(0, { signal: gone.signal });
+	const other = reader.lookup(0);
+	gone.abort(new Error('nobody waits any more'));
+	await assert.rejects(aborted, { message: 'nobody waits any more' });
+	assert.notEqual(await other, 'zero');
+});
+
+test('extents are in order, without gaps, merged, and zero exactly where the chunks are', async () => {
+	await fc.assert(
+		fc.asyncProperty(
+			fc.integer({ min: 1, max: 5 * 1024 * chunkSizeBytes }),
+			fc.uniqueArray(fc.nat(5 * 1024 - 1), { maxLength: 40 }),
+			fc.nat(1e7),
+			fc.nat(1e7),
+			async (sizeBytes, wanted, from, length) => {
+				const chunks = wanted.filter(index => (index + 1) * chunkSizeBytes <= sizeBytes).toSorted((a, b) => a - b);
+				const data = Buffer.alloc(chunkSizeBytes, 'x');
+				const pieces = chunks.map(index => ({ offsetBytes: index * chunkSizeBytes, bytes: data }));
+				const { reader } = await stored(sizeBytes, pieces);
+				const offsetBytes = from % sizeBytes;
+				const lengthBytes = Math.min(length, sizeBytes - offsetBytes);
+				const extents = await extentsOf(reader, { offsetBytes, lengthBytes });
+				let at = offsetBytes;
+				for (const [position, extent] of extents.entries()) {
+					assert.equal(extent.offsetBytes, at);
+					assert.ok(extent.lengthBytes > 0);
+					assert.notEqual(extent.zero, extents[position - 1]?.zero, 'neighbours of one kind are one');
+					const first = Math.floor(at / chunkSizeBytes);
+					at += extent.lengthBytes;
+					for (let index = first; index * chunkSizeBytes < at; index++)
+						assert.equal(chunks.includes(index), !extent.zero, `chunk ${index}`);
+				}
+				assert.equal(at, offsetBytes + lengthBytes);
+			},
+		),
+		{ numRuns: 40 },
+	);
+});
+
+test('a point of 2 TiB with data here and there opens, answers and lists its extents in under 2 MiB of reads', async () => {
+	const repository = await memoryRepository(128 * 1024);
+	const places = [0, 1, 500, 1000, 1500, 2047].map(GiB => GiB * 2 ** 30);
+	const pieces = places.map((offsetBytes, seed) => ({ offsetBytes, bytes: noise(1024 * 1024, seed) }));
+	const { source, reader } = await stored(2 * TiB, pieces, repository);
+	assert.equal(reader.chunkCount, 16 * 1024 * 1024);
+	assert.notEqual(await reader.lookup(0), 'zero');
+	assert.equal(await reader.lookup(16 * 1024 * 1024 - 1), 'zero');
+	const extents = await extentsOf(reader);
+	assert.deepEqual(
+		extents.filter(({ zero }) => !zero),
+		places.map(offsetBytes => ({ offsetBytes, lengthBytes: 1024 * 1024, zero: false })),
+	);
+	assert.ok(source.storedBytes < 2 * 1024 * 1024, `${source.storedBytes} bytes read`);
+	assert.ok(source.calls < 30, `${source.calls} calls`);
+});
+
+test('a walk over many leaves asks for them together', async () => {
+	const pieces = Array.from({ length: 64 }, (_, leaf) => ({ offsetBytes: leaf * leafBytes, bytes: noise(4096, leaf) }));
+	const { source, reader } = await stored(64 * leafBytes, pieces);
+	await extentsOf(reader);
+	assert.equal(source.calls, 1 + 64 / 16);
+	assert.equal(source.refs.length, 65);
+});
+
+test('a damaged page is found elsewhere, or named; the rest of the disk can be walked', async () => {
+	const store = new DamagingStore();
+	const pieces = [0, 1, 2].map(leaf => ({ offsetBytes: leaf * leafBytes, bytes: noise(4096, leaf + 10) }));
+	const { image, source, reader } = await stored(3 * leafBytes, pieces, await memoryRepository(chunkSizeBytes, store));
+	const before = await new DiskReader(source, image).lookup(1024);
+	assert.notEqual(before, 'zero');
+	const page = source.refs[1];
+	assert.ok(page);
+	await store.flipByte(keys.pack(page.packId), page.offsetBytes + page.storedBytes - 1);
+
+	await assert.rejects(reader.lookup(1024), { code: 'chunk_bad', message: new RegExp(page.digest) });
+	const damaged: [number, number, number][] = [];
+	const leaves = reader.leaves({
+		onDamage: ({ level, firstIndex, count }) => damaged.push([level, firstIndex, count]),
+	});
+	assert.deepEqual(
+		(await collect(leaves)).map(leaf => leaf.firstIndex),
+		[0, 2048],
+	);
+	assert.deepEqual(damaged, [[0, 1024, 1024]]);
+
+	await store.repair(keys.pack(page.packId));
+	assert.deepEqual(await reader.lookup(1024), before, 'a failure is not remembered');
+});
+
+test('a root of a wrong size for the disk is refused', async () => {
+	const { image, source } = await stored(4 * leafBytes, [{ offsetBytes: 0, bytes: noise(4096, 1) }]);
+	const other: DiskImage = { ...image, sizeBytes: 8 * leafBytes };
+	await assert.rejects(new DiskReader(source, other).lookup(0), { code: 'chunk_bad' });
+});

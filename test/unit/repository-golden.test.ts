@@ -1,0 +1,60 @@
+/** Bytes written down once: what is read back fine but looks different from these is another format. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ContentDigester } from '../../repository/content-digester.ts';
+import { digestOf } from '../../repository/format/chunk.ts';
+import { encodeManifest } from '../../repository/format/manifest.ts';
+import { encodePackEnd } from '../../repository/format/pack.ts';
+import { pageMapOf } from '../../repository/format/page-map.ts';
+import { sampleConfig } from '../equipment/repositories.ts';
+
+const digest = digestOf(Buffer.from('rouse'));
+
+test('the end of a pack with one chunk', () => {
+	const chunks = [{ digest, offsetBytes: 0, storedBytes: 6, rawBytes: 5 }];
+	assert.equal(
+		encodePackEnd({ packId: '000102030405060708090a0b0c0d0e0f', chunks }).toString('hex'),
+		[
+			'cd5862459ebaa6a3', // magic
+			'000102030405060708090a0b0c0d0e0f', // pack id
+			'01000000', // one chunk
+			'00000000',
+			digest,
+			'00000000', // offset
+			'06000000', // stored bytes
+			'05000000', // raw bytes
+			'344252d1233542a5', // magic of the trailer
+			'4c000000', // footer of 76 bytes
+			'00000000',
+			'39fcbceb8fb5a181e1876ece63c3de6ca6cbdad10052b427baaa0ece3cdeb741',
+		].join(''),
+	);
+});
+
+test('the content digest of a disk with one chunk in its second leaf', () => {
+	const content = new ContentDigester(pageMapOf({ sizeBytes: 2048 * 4096 - 1, chunkSizeBytes: 4096 }));
+	content.add(1030, digest);
+	assert.equal(content.finish(), '4fa3c065606d896dc2109fa490943330ace728bbb6e304573fd3fdc25e10bd4f');
+});
+
+test('a manifest', () => {
+	const manifest = encodeManifest({
+		repositoryId: '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11',
+		machine: 'web01',
+		time: '2026-11-20T03:00:00.000Z',
+		config: sampleConfig,
+		disks: [
+			{
+				sizeBytes: 1000,
+				chunkSizeBytes: 131072,
+				contentDigest: digest,
+				dataBytes: 1000,
+				root: { digest, packId: '000102030405060708090a0b0c0d0e0f', offsetBytes: 7, storedBytes: 57 },
+			},
+		],
+	});
+	assert.equal(
+		manifest.toString(),
+		'{"checksum":"91684ef7b40c9f6e85e59db524e2d0f8ee8e8845107590cfdb39f670cccbb51d","config":{"cpus":1,"diskBus":"virtio","firmware":"bios","memoryMiB":64,"nicModel":"virtio","nics":[],"os":"linux"},"disks":[{"chunkSizeBytes":131072,"contentDigest":"cd6709ccf9af559280949c82eca2d790d3b1076710288c405639fcf4d2592227","dataBytes":1000,"root":{"digest":"cd6709ccf9af559280949c82eca2d790d3b1076710288c405639fcf4d2592227","offsetBytes":7,"packId":"000102030405060708090a0b0c0d0e0f","storedBytes":57},"sizeBytes":1000}],"features":[],"machine":"web01","repositoryId":"0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11","time":"2026-11-20T03:00:00.000Z","type":"rouse-manifest","version":0}',
+	);
+});

@@ -1,0 +1,342 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import * as fc from 'fast-check';
+import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { DiskReader } from '../../repository/disk-reader.ts';
+import { diskChunks } from '../../repository/disk-chunks.ts';
+import { keys } from '../../repository/format/keys.ts';
+import { pageMapOf } from '../../repository/format/page-map.ts';
+import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import { mapOrdered } from '../../repository/import/map-ordered.ts';
+import { segmentsOf } from '../../repository/import/segments.ts';
+import { readPoint } from '../../repository/points.ts';
+import type { Repository } from '../../repository/repository.ts';
+import { verifyPoint } from '../../repository/verify.ts';
+import {
+	collect,
+	DamagingStore,
+	importDisks,
+	memoryRepository,
+	noise,
+	SparseSource,
+	wholeSource,
+} from '../equipment/repositories.ts';
+
+const first = '2026-11-20T03:00:00.000Z';
+const second = '2026-11-21T03:00:00.000Z';
+
+async function imageOf(repository: Repository, time = first, disk = 0) {
+	const image = (await readPoint(repository, 'web01', time)).manifest.disks[disk];
+	assert.ok(image);
+	return image;
+}
+
+async function readBack(repository: Repository, time = first, disk = 0): Promise<Buffer> {
+	const image = await imageOf(repository, time, disk);
+	const bytes = Buffer.alloc(image.sizeBytes);
+	const source = new DirectChunkSource(repository.store);
+	for await (const chunk of diskChunks(source, new DiskReader(source, image), { class: 'migration' }))
+		chunk.bytes.copy(bytes, chunk.index * image.chunkSizeBytes);
+	return bytes;
+}
+
+async function keysOf(repository: Repository, prefix: string): Promise<string[]> {
+	return (await collect(repository.store.list(prefix))).map(({ key }) => key);
+}
+
+test('what was imported is read back, for disks of every shape and size', async () => {
+	const anyPiece = fc.record({ gap: fc.nat(30_000), length: fc.integer({ min: 1, max: 30_000 }), kind: fc.nat(2) });
+	await fc.assert(
+		fc.asyncProperty(fc.array(anyPiece, { maxLength: 8 }), fc.integer({ min: 1, max: 20_000 }), async (shape, tail) => {
+			let at = 0;
+			const pieces = shape.map(({ gap, length, kind }, seed) => {
+				const offsetBytes = at + gap;
+				at = offsetBytes + length;
+				const bytes = kind === 0 ? noise(length, seed) : Buffer.alloc(length, kind === 1 ? 0 : 'text');
+				return { offsetBytes, bytes };
+			});
+			const source = new SparseSource(at + tail, pieces);
+			const expected = Buffer.alloc(at + tail);
+			for (const { offsetBytes, bytes } of pieces) bytes.copy(expected, offsetBytes);
+			const repository = await memoryRepository();
+			await importDisks(repository, [source]);
+			assert.deepEqual(await readBack(repository), expected);
+		}),
+		{ numRuns: 60 },
+	);
+});
+
+test('an import tells sizes, new bytes and what it added to the store', async () => {
+	const repository = await memoryRepository();
+	const before = await collect(repository.store.list(''));
+	const result = await importDisks(repository, [wholeSource(noise(50_001, 1)), new SparseSource(1e9, [])]);
+	const after = await collect(repository.store.list(''));
+	assert.deepEqual(result.disks, [{ sizeBytes: 50_001 }, { sizeBytes: 1e9 }]);
+	assert.equal(result.machine, 'web01');
+	assert.equal(result.restorePoint, first);
+	assert.equal(result.newBytes, 50_001);
+	const total = (objects: typeof before) => objects.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+	assert.equal(result.storedBytes, total(after) - total(before));
+	assert.equal(result.manifestDigest, (await readPoint(repository, 'web01', first)).manifestDigest);
+});
+
+test('the second import of a disk stores only what changed', async () => {
+	const repository = await memoryRepository();
+	const disk = noise(3000 * 4096, 1);
+	await importDisks(repository, [wholeSource(disk)]);
+	noise(4096, 2).copy(disk, 100 * 4096);
+	const result = await importDisks(repository, [wholeSource(disk)], { time: second });
+	assert.equal(result.newBytes, 4096);
+	assert.ok(result.storedBytes < 2.5 * 1024 * 56 + 4096 + 4000, `${result.storedBytes} stored: pages are shared`);
+	assert.deepEqual(await readBack(repository, second), disk);
+});
+
+test('an unchanged disk imported again stores a manifest and nothing else', async () => {
+	const repository = await memoryRepository();
+	const disk = noise(300_000, 1);
+	await importDisks(repository, [wholeSource(disk)]);
+	const packs = await keysOf(repository, keys.packs);
+	const result = await importDisks(repository, [wholeSource(disk)], { time: second });
+	assert.equal(result.newBytes, 0);
+	assert.deepEqual(await keysOf(repository, keys.packs), packs);
+	assert.deepEqual((await imageOf(repository, second)).root, (await imageOf(repository, first)).root);
+});
+
+test('equal chunks within an import are stored once', async () => {
+	const repository = await memoryRepository();
+	const chunk = noise(4096, 5);
+	const disk = Buffer.concat(Array.from({ length: 500 }, () => chunk));
+	const result = await importDisks(repository, [wholeSource(disk), wholeSource(disk)]);
+	assert.equal(result.newBytes, 4096);
+	assert.deepEqual(await readBack(repository, first, 1), disk);
+});
+
+test('the content digest depends on the content alone', async () => {
+	const disk = noise(100_000, 1);
+	disk.fill(0, 20_000, 60_000);
+	const one = await memoryRepository();
+	await importDisks(one, [wholeSource(disk)]);
+	const other = await memoryRepository();
+	await importDisks(other, [wholeSource(noise(9000, 3))], { machine: 'other' });
+	const sparse = [
+		{ offsetBytes: 0, bytes: disk.subarray(0, 20_000) },
+		{ offsetBytes: 60_000, bytes: disk.subarray(60_000) },
+	];
+	await importDisks(other, [new SparseSource(disk.length, sparse)]);
+	assert.equal((await imageOf(one)).contentDigest, (await imageOf(other)).contentDigest);
+	assert.notEqual((await imageOf(one)).root?.packId, (await imageOf(other)).root?.packId);
+	disk.writeUInt8(disk.readUInt8(0) ^ 1, 0);
+	await importDisks(one, [wholeSource(disk)], { time: second });
+	assert.notEqual((await imageOf(one, second)).contentDigest, (await imageOf(one)).contentDigest);
+});
+
+test('zero disks of different sizes have different content digests', async () => {
+	const repository = await memoryRepository();
+	await importDisks(repository, [new SparseSource(1000, []), new SparseSource(1001, []), new SparseSource(1000, [])]);
+	const digests = [0, 1, 2].map(async disk => (await imageOf(repository, first, disk)).contentDigest);
+	const [a, b, c] = await Promise.all(digests);
+	assert.notEqual(a, b);
+	assert.equal(a, c);
+});
+
+test('a point that exists is not written again', async () => {
+	const repository = await memoryRepository();
+	await importDisks(repository, [wholeSource(noise(5000, 1))]);
+	const digest = (await readPoint(repository, 'web01', first)).manifestDigest;
+	await assert.rejects(importDisks(repository, [wholeSource(noise(5000, 2))]), { code: 'point_exists', exitCode: 6 });
+	assert.equal((await readPoint(repository, 'web01', first)).manifestDigest, digest);
+});
+
+test('of two imports of one point at once one succeeds, and the other says that it exists', async () => {
+	const repository = await memoryRepository();
+	const imports = [1, 2].map(seed => importDisks(repository, [wholeSource(noise(50_000, seed))]));
+	const results = await Promise.allSettled(imports);
+	assert.deepEqual(results.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
+	const failed = results.find(result => result.status === 'rejected');
+	assert.equal(failed?.reason.code, 'point_exists');
+	assert.deepEqual((await verifyPoint(repository, await readPoint(repository, 'web01', first))).damaged, []);
+});
+
+test('an intent stands from before the first footer is read until the point exists', async () => {
+	const store = new DamagingStore();
+	const repository = await memoryRepository(4096, store);
+	const seen: Promise<string>[] = [];
+	const reached = (place: string) =>
+		seen.push(keysOf(repository, keys.intents).then(found => `${place} ${found.length}`));
+	await importDisks(repository, [wholeSource(noise(5000, 1))], {}, { reached });
+	assert.deepEqual(await Promise.all(seen), ['intent 1', 'known 1', 'disk 1', 'data 1', 'pages 1', 'manifest 1']);
+	assert.deepEqual(await keysOf(repository, keys.intents), []);
+});
+
+test('everything a manifest refers to is in the store before it', async () => {
+	const order: string[] = [];
+	class OrderedStore extends DamagingStore {
+		override async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
+			const put = await super.putExclusive(key, data);
+			order.push(key.split('/')[0] ?? '');
+			return put;
+		}
+	}
+	const repository = await memoryRepository(4096, new OrderedStore());
+	await importDisks(repository, [wholeSource(noise(500_000, 1))]);
+	assert.equal(order.filter(kind => kind === 'packs').length > 3, true);
+	assert.deepEqual(
+		order.filter(kind => kind !== 'packs'),
+		['rouse-repository', 'intents', 'points'],
+	);
+	assert.equal(order.at(-1), 'points');
+});
+
+test('a source that fails, an abort and a full store end an import without a point and without an intent', async () => {
+	class FullStore extends DamagingStore {
+		full = false;
+		override async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
+			if (this.full && key.startsWith(keys.packs)) throw Object.assign(new Error('full'), { code: 'space_short' });
+			return super.putExclusive(key, data);
+		}
+	}
+	class FailingSource extends SparseSource {
+		override async read(offsetBytes: number, into: Buffer): Promise<void> {
+			if (offsetBytes >= 1024 * 1024) throw Object.assign(new Error('gone'), { code: 'source_invalid' });
+			return super.read(offsetBytes, into);
+		}
+	}
+	const disk = noise(3 * 1024 * 1024, 1);
+	const store = new FullStore();
+	const repository = await memoryRepository(4096, store);
+	const failing = new FailingSource(disk.length, [{ offsetBytes: 0, bytes: disk }]);
+	await assert.rejects(importDisks(repository, [failing]), { code: 'source_invalid' });
+
+	const stop = new AbortController();
+	const progress = () => stop.abort(new Error('stopped by hand'));
+	await assert.rejects(importDisks(repository, [wholeSource(disk)], {}, { signal: stop.signal, progress }), {
+		message: 'stopped by hand',
+	});
+
+	store.full = true;
+	await assert.rejects(importDisks(repository, [wholeSource(noise(disk.length, 2))]), { code: 'space_short' });
+	assert.deepEqual(await keysOf(repository, keys.points), []);
+	assert.deepEqual(await keysOf(repository, keys.intents), []);
+
+	store.full = false;
+	const again = await importDisks(repository, [wholeSource(disk)]);
+	assert.ok(again.newBytes < 2.5 * 1024 * 1024, `${again.newBytes} new: what the failed imports stored is used`);
+	assert.deepEqual(await readBack(repository), disk);
+});
+
+test('a pack with a damaged footer is told and its chunks are stored again', async () => {
+	const store = new DamagingStore();
+	const repository = await memoryRepository(4096, store);
+	const disk = noise(40_000, 1);
+	await importDisks(repository, [wholeSource(disk)]);
+	const packs = await keysOf(repository, keys.packs);
+	for (const key of packs) await store.flipByte(key, store.bytesOf(key).length - 20);
+	const result = await importDisks(repository, [wholeSource(disk)], { time: second });
+	assert.equal(result.newBytes, 40_000);
+	assert.deepEqual(
+		result.unreadablePacks.map(packId => keys.pack(packId)),
+		packs,
+	);
+	assert.deepEqual(await readBack(repository, second), disk);
+});
+
+test('progress goes from nothing to all of each disk and never back', async () => {
+	const repository = await memoryRepository();
+	const seen: [number, number][] = [];
+	const disks = [wholeSource(noise(3_000_000, 1)), new SparseSource(5_000_000, [])];
+	await importDisks(repository, disks, {}, { progress: ({ disk, doneBytes }) => seen.push([disk, doneBytes]) });
+	assert.deepEqual(seen.filter(([disk]) => disk === 0).at(-1), [0, 3_000_000]);
+	assert.deepEqual(seen.at(-1), [1, 5_000_000]);
+	for (const [position, [disk, done]] of seen.entries()) {
+		const before = seen[position - 1];
+		assert.ok(before === undefined || before[0] < disk || before[1] <= done);
+	}
+});
+
+async function* extentsOf(lengths: readonly (readonly [number, boolean])[]): AsyncGenerator<SourceExtent> {
+	let offsetBytes = 0;
+	for (const [lengthBytes, zero] of lengths) {
+		yield { offsetBytes, lengthBytes, zero };
+		offsetBytes += lengthBytes;
+	}
+}
+
+test('segments cover every chunk that data touches once, in aligned reads, and no other', async () => {
+	const anyExtents = fc.array(fc.tuple(fc.integer({ min: 1, max: 100_000 }), fc.boolean()), {
+		minLength: 1,
+		maxLength: 20,
+	});
+	await fc.assert(
+		fc.asyncProperty(anyExtents, async lengths => {
+			const sizeBytes = lengths.reduce((sum, [length]) => sum + length, 0);
+			const map = pageMapOf({ sizeBytes, chunkSizeBytes: 4096 });
+			const wanted = new Set<number>();
+			let at = 0;
+			for (const [length, zero] of lengths) {
+				const from = Math.floor(at / 4096);
+				at += length;
+				if (!zero) for (let index = from; index * 4096 < at; index++) wanted.add(index);
+			}
+			const found: number[] = [];
+			for await (const { firstIndex, count, offsetBytes, lengthBytes } of segmentsOf(extentsOf(lengths), map, 8)) {
+				assert.equal(Math.floor(firstIndex / 8), Math.floor((firstIndex + count - 1) / 8));
+				assert.equal(offsetBytes, firstIndex * 4096);
+				assert.equal(lengthBytes, Math.min(sizeBytes, (firstIndex + count) * 4096) - offsetBytes);
+				for (let index = firstIndex; index < firstIndex + count; index++) found.push(index);
+			}
+			assert.deepEqual(found, [...wanted]);
+		}),
+	);
+});
+
+test('extents with a gap, or that end early, are refused', async () => {
+	const map = pageMapOf({ sizeBytes: 10_000, chunkSizeBytes: 4096 });
+	const gap = async function* () {
+		yield { offsetBytes: 0, lengthBytes: 4096, zero: false };
+		yield { offsetBytes: 5000, lengthBytes: 5000, zero: false };
+	};
+	await assert.rejects(collect(segmentsOf(gap(), map, 8)), { code: 'source_invalid' });
+	await assert.rejects(collect(segmentsOf(extentsOf([[9999, false]]), map, 8)), { code: 'source_invalid' });
+	await assert.rejects(collect(segmentsOf(extentsOf([[10_001, true]]), map, 8)), { code: 'source_invalid' });
+});
+
+test('work in order: results keep the order, no more runs at once than allowed, and leaving waits for it', async () => {
+	let running = 0;
+	let most = 0;
+	const numbers = async function* () {
+		for (let number = 0; number < 30; number++) yield number;
+	};
+	const work = async (number: number) => {
+		most = Math.max(most, ++running);
+		for (let turns = 1 + ((number * 7) % 5); turns > 0; turns--) await setImmediate();
+		running--;
+		return number;
+	};
+	assert.deepEqual(await collect(mapOrdered(numbers(), 4, work)), [...Array(30).keys()]);
+	assert.equal(most, 4);
+	for await (const number of mapOrdered(numbers(), 4, work)) if (number === 5) break;
+	assert.equal(running, 0);
+});
+
+test('a request that no manifest could hold is refused before anything is read or written', async () => {
+	const repository = await memoryRepository();
+	const source = wholeSource(noise(5000, 1));
+	await assert.rejects(importDisks(repository, []), { code: 'usage', message: /disks/ });
+	await assert.rejects(importDisks(repository, [source], { machine: 'Web01' }), { code: 'usage' });
+	await assert.rejects(importDisks(repository, [source], { time: '2026-11-20' }), { code: 'usage' });
+	await assert.rejects(importDisks(repository, [new SparseSource(0, [])]), { code: 'source_invalid' });
+	assert.deepEqual(source.reads, []);
+	assert.deepEqual(await keysOf(repository, ''), [keys.header]);
+});
+
+test('a source is not closed by an import', async () => {
+	let closed = false;
+	const source: DiskSource = Object.assign(wholeSource(noise(5000, 1)), {
+		close: async () => {
+			closed = true;
+		},
+	});
+	await importDisks(await memoryRepository(), [source]);
+	assert.equal(closed, false);
+});

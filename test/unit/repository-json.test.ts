@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { digestOf } from '../../repository/format/chunk.ts';
+import { decodeHeader, encodeHeader } from '../../repository/format/header.ts';
+import { decodeManifest, encodeManifest, type Manifest } from '../../repository/format/manifest.ts';
+import { canonicalJson } from '../../repository/format/sealed-json.ts';
+import { sampleConfig } from '../equipment/repositories.ts';
+
+const header = { id: '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11', digest: 'sha256', chunkSizeBytes: 131072 } as const;
+const manifest: Manifest = {
+	repositoryId: header.id,
+	machine: 'web01',
+	time: '2026-11-20T03:00:00.000Z',
+	config: sampleConfig,
+	disks: [{ sizeBytes: 1000, chunkSizeBytes: 131072, contentDigest: 'ab'.repeat(32), dataBytes: 0 }],
+};
+
+/** The object as somebody would write it who knows the format, with other members. */
+function reseal(bytes: Buffer, change: (members: Record<string, unknown>) => void): Buffer {
+	const members: Record<string, unknown> = JSON.parse(bytes.toString());
+	delete members['checksum'];
+	change(members);
+	const checksum = digestOf(Buffer.from(canonicalJson(members)));
+	return Buffer.from(canonicalJson({ ...members, checksum }));
+}
+
+test('a header is canonical JSON that says what it is', () => {
+	const text = encodeHeader(header).toString();
+	assert.match(
+		text,
+		/^\{"checksum":"[0-9a-f]{64}","chunkSizeBytes":131072,"digest":"sha256","features":\[\],"id":"0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11","type":"rouse-repository","version":0\}$/,
+	);
+	assert.deepEqual(decodeHeader(Buffer.from(text)), header);
+});
+
+test('a newer version is unsupported, exit code 10, whatever else it says', () => {
+	const newer = reseal(encodeHeader(header), members =>
+		Object.assign(members, { version: 1, encryption: { kdf: 'x' } }),
+	);
+	assert.throws(() => decodeHeader(newer), { code: 'repository_unsupported', exitCode: 10, message: /version 1/ });
+});
+
+test('an unknown feature is unsupported, and named', () => {
+	const newer = reseal(encodeHeader(header), members => Object.assign(members, { features: ['encryption'] }));
+	assert.throws(() => decodeHeader(newer), { code: 'repository_unsupported', message: /encryption/ });
+});
+
+test('an unknown digest, an unknown member or a missing one is damage', () => {
+	for (const change of [
+		(members: Record<string, unknown>) => Object.assign(members, { digest: 'md5' }),
+		(members: Record<string, unknown>) => Object.assign(members, { more: 1 }),
+		(members: Record<string, unknown>) => delete members['id'],
+		(members: Record<string, unknown>) => Object.assign(members, { type: 'rouse-manifest' }),
+	])
+		assert.throws(() => decodeHeader(reseal(encodeHeader(header), change)), { code: 'format_damaged' });
+});
+
+test('a manifest reads back as it was written, and always to the same bytes', () => {
+	const bytes = encodeManifest(manifest);
+	assert.deepEqual(decodeManifest(bytes, 'key'), manifest);
+	assert.deepEqual(encodeManifest(decodeManifest(bytes, 'key')), bytes);
+});
+
+test('a manifest with any one byte changed is refused', () => {
+	const bytes = encodeManifest(manifest);
+	fc.assert(
+		fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+			const changed = Buffer.from(bytes);
+			changed.writeUInt8(changed.readUInt8(at) ^ flip, at);
+			assert.throws(
+				() => decodeManifest(changed, 'key'),
+				(error: unknown) =>
+					error instanceof Error &&
+					'code' in error &&
+					['format_damaged', 'repository_unsupported'].includes(String(error.code)),
+			);
+		}),
+		{ numRuns: 500 },
+	);
+});
+
+test('a manifest cut short, with white space or in another order of keys is refused', () => {
+	const bytes = encodeManifest(manifest);
+	const { checksum, ...rest } = JSON.parse(bytes.toString());
+	for (const changed of [
+		bytes.subarray(0, -1),
+		Buffer.concat([bytes, Buffer.from('\n')]),
+		Buffer.from(JSON.stringify({ ...rest, checksum })),
+		Buffer.alloc(0),
+		Buffer.from('null'),
+	])
+		assert.throws(() => decodeManifest(changed, 'points/web01/x'), {
+			code: 'format_damaged',
+			message: /points\/web01\/x/,
+		});
+});

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { keys } from '../../repository/format/keys.ts';
+import { listPins, pinPoint, unpinPoint } from '../../repository/pins.ts';
+import { listMachines, listPoints, readPoint, resolvePoint } from '../../repository/points.ts';
+import { openStore } from '../../repository/repository.ts';
+import { MemoryStore } from '../../repository/store/memory.ts';
+import { repositoryStatistics } from '../../repository/statistics.ts';
+import { verifyPoint } from '../../repository/verify.ts';
+import {
+	DamagingStore,
+	importDisks,
+	memoryRepository,
+	noise,
+	SparseSource,
+	wholeSource,
+} from '../equipment/repositories.ts';
+
+const times = ['2026-11-20T03:00:00.000Z', '2026-11-20T03:00:30.000Z', '2026-11-21T03:00:00.000Z'];
+
+async function repositoryWithPoints(store = new DamagingStore()) {
+	const repository = await memoryRepository(4096, store);
+	for (const [seed, time] of times.entries()) await importDisks(repository, [wholeSource(noise(9000, seed))], { time });
+	await importDisks(repository, [wholeSource(noise(9000, 9))], { machine: 'db01' });
+	return repository;
+}
+
+test('machines and points are listed in order', async () => {
+	const repository = await repositoryWithPoints();
+	assert.deepEqual(await listMachines(repository), ['db01', 'web01']);
+	assert.deepEqual(await listPoints(repository, 'web01'), times);
+	assert.deepEqual(await listPoints(repository, 'web0'), []);
+});
+
+test('a point is named by latest, by its time, or by a prefix that fits one', async () => {
+	const repository = await repositoryWithPoints();
+	assert.equal(await resolvePoint(repository, 'web01', 'latest'), times[2]);
+	assert.equal(await resolvePoint(repository, 'web01', '2026-11-20T03:00:30.000Z'), times[1]);
+	assert.equal(await resolvePoint(repository, 'web01', '2026-11-21'), times[2]);
+	assert.equal(await resolvePoint(repository, 'web01', '2026-11-20T03:00:30Z'), times[1]);
+});
+
+test('what does not name one point says what there is', async () => {
+	const repository = await repositoryWithPoints();
+	await assert.rejects(resolvePoint(repository, 'web01', '2026-11-20'), {
+		code: 'point_ambiguous',
+		hint: /03:00:30\.000Z, 2026-11-20T03:00:00\.000Z/,
+	});
+	await assert.rejects(resolvePoint(repository, 'web01', '2027'), { code: 'point_unknown', hint: /2026-11-21/ });
+	await assert.rejects(resolvePoint(repository, 'web02', 'latest'), { code: 'machine_unknown', hint: /db01, web01/ });
+	await assert.rejects(readPoint(repository, 'web01', '2027-01-01T00:00:00.000Z'), { code: 'point_unknown' });
+});
+
+test('a manifest under the name of another point is refused', async () => {
+	const store = new DamagingStore();
+	const repository = await repositoryWithPoints(store);
+	await store.replace(keys.point('web01', times[0]!), store.bytesOf(keys.point('db01', times[0]!)));
+	await assert.rejects(readPoint(repository, 'web01', times[0]!), { code: 'format_damaged', message: /db01/ });
+});
+
+test('a store without a header is no repository, exit code 10', async () => {
+	await assert.rejects(openStore(new MemoryStore()), { code: 'repository_missing', exitCode: 10 });
+});
+
+test('a whole point verifies, with every chunk counted', async () => {
+	const repository = await memoryRepository();
+	const disks = [
+		wholeSource(noise(4096 * 3000 + 5, 1)),
+		new SparseSource(1e12, [{ offsetBytes: 5e11, bytes: noise(4096, 2) }]),
+	];
+	await importDisks(repository, disks);
+	const result = await verifyPoint(repository, await readPoint(repository, 'web01', times[0]!));
+	assert.deepEqual(result.damaged, []);
+	assert.equal(result.verifiedBytes, 4096 * 3000 + 5 + 2 * 4096);
+	assert.equal(result.chunks, 3003);
+});
+
+test('verification names each damaged chunk and goes on to the end', async () => {
+	const store = new DamagingStore();
+	const repository = await memoryRepository(4096, store);
+	await importDisks(repository, [new SparseSource(8192, []), wholeSource(noise(40 * 4096, 1))], { packBytes: 1e6 });
+	const point = await readPoint(repository, 'web01', times[0]!);
+	const packId = point.manifest.disks[1]?.root?.packId;
+	const dataPack = (await keysOf(store)).find(key => key.startsWith(keys.packs) && !key.endsWith(packId ?? '?'));
+	assert.ok(dataPack);
+	const pack = store.bytesOf(dataPack);
+	for (const index of [3, 4, 20]) pack.fill(0, index * 4097 + 10, index * 4097 + 20);
+	await store.replace(dataPack, pack);
+	const { damaged, chunks } = await verifyPoint(repository, point);
+	assert.equal(chunks, 37);
+	assert.deepEqual(
+		damaged.map(({ disk, kind, index, count, offsetBytes, code }) => ({ disk, kind, index, count, offsetBytes, code })),
+		[3, 4, 20].map(index => ({
+			disk: 1,
+			kind: 'chunk',
+			index,
+			count: 1,
+			offsetBytes: index * 4097,
+			code: 'chunk_bad',
+		})),
+	);
+	assert.equal(damaged[0]?.packId, dataPack.slice(-32));
+});
+
+test('verification names a pack that is gone, chunk by chunk', async () => {
+	const store = new DamagingStore();
+	const repository = await memoryRepository(4096, store);
+	await importDisks(repository, [wholeSource(noise(10 * 4096, 1))], { packBytes: 1e6 });
+	const point = await readPoint(repository, 'web01', times[0]!);
+	for (const key of await keysOf(store))
+		if (key.startsWith(keys.packs) && !key.endsWith(point.manifest.disks[0]?.root?.packId ?? ''))
+			await store.delete(key);
+	const { damaged } = await verifyPoint(repository, point);
+	assert.deepEqual(
+		damaged.map(({ code, index }) => `${code} ${index}`),
+		Array.from({ length: 10 }, (_, index) => `chunk_missing ${index}`),
+	);
+});
+
+test('verification names a damaged page with the chunks under it', async () => {
+	const store = new DamagingStore();
+	const repository = await memoryRepository(4096, store);
+	await importDisks(repository, [wholeSource(noise(10 * 4096, 1))]);
+	const point = await readPoint(repository, 'web01', times[0]!);
+	const root = point.manifest.disks[0]?.root;
+	assert.ok(root);
+	await store.flipByte(keys.pack(root.packId), root.offsetBytes + Math.floor(root.storedBytes / 2));
+	const { damaged } = await verifyPoint(repository, point);
+	assert.deepEqual(
+		damaged.map(({ kind, index, count, digest }) => ({ kind, index, count, digest })),
+		[{ kind: 'page', index: 0, count: 10, digest: root.digest }],
+	);
+});
+
+test('verification sees a manifest whose pages are another disk', async () => {
+	const repository = await memoryRepository();
+	await importDisks(repository, [wholeSource(noise(40_000, 1)), wholeSource(noise(40_000, 2))]);
+	const point = await readPoint(repository, 'web01', times[0]!);
+	const [one, two] = point.manifest.disks;
+	assert.ok(one && two);
+	const swapped = { ...point, manifest: { ...point.manifest, disks: [{ ...one, root: two.root }] } };
+	const { damaged } = await verifyPoint(repository, swapped);
+	assert.deepEqual(
+		damaged.map(({ kind }) => kind),
+		['content'],
+	);
+});
+
+async function keysOf(store: DamagingStore): Promise<string[]> {
+	const found: string[] = [];
+	for await (const { key } of store.list('')) found.push(key);
+	return found;
+}
+
+const pin = {
+	recoveryId: '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11',
+	machine: 'web01',
+	restorePoint: times[0]!,
+	manifestDigest: 'ab'.repeat(32),
+	reason: 'recovery web01-r1',
+};
+
+test('a pin can be set twice and taken away twice', async () => {
+	const repository = await memoryRepository();
+	await pinPoint(repository, pin);
+	await pinPoint(repository, pin);
+	assert.deepEqual(
+		(await listPins(repository)).map(standing => ({ ...standing, pinnedAt: '' })),
+		[{ ...pin, pinnedAt: '' }],
+	);
+	await unpinPoint(repository, pin.recoveryId);
+	await unpinPoint(repository, pin.recoveryId);
+	assert.deepEqual(await listPins(repository), []);
+});
+
+test('a recovery cannot pin a second point', async () => {
+	const repository = await memoryRepository();
+	await pinPoint(repository, pin);
+	await assert.rejects(pinPoint(repository, { ...pin, manifestDigest: 'cd'.repeat(32) }), {
+		code: 'identity_conflict',
+	});
+});
+
+test('statistics count points, packs, chunks, pins and bytes', async () => {
+	const repository = await repositoryWithPoints();
+	await pinPoint(repository, pin);
+	const statistics = await repositoryStatistics(repository);
+	assert.equal(statistics.machines, 2);
+	assert.equal(statistics.points, 4);
+	assert.equal(statistics.disksBytes, 36_000);
+	assert.equal(statistics.dataBytes, 36_000);
+	assert.equal(statistics.packs, 8);
+	assert.equal(statistics.chunks, 4 * (3 + 1));
+	assert.equal(statistics.pins, 1);
+	assert.equal(statistics.intents, 0);
+	assert.ok(statistics.storedBytes > 36_000);
+	assert.deepEqual(statistics.unreadablePacks, []);
+});
