@@ -1,0 +1,143 @@
+/**
+ * What the movers are started with (`node movers/<mover>/main.ts CONFIG.json`) and what their control sockets answer.
+ * The supervisor writes the one and asks for the other; both sides parse with these schemas.
+ */
+import { readFile } from 'node:fs/promises';
+import * as z from 'zod';
+import { diskImageSchema, digestSchema } from '../model/chunk.ts';
+import { errorCodes, RouseError } from '../model/errors.ts';
+
+const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
+/** Socket paths end at 107 bytes: `sun_path` in unix(7). */
+const socketPath = absolutePath.max(107);
+const diskName = z.string().regex(/^disk(0|[1-9]\d?)$/);
+
+export const moverDiskSchema = z.strictObject({
+	name: diskName,
+	image: diskImageSchema,
+	/** The file on the host that is filled and in the end is the machine's disk. */
+	targetPath: absolutePath,
+	/** The restored map: says which chunks the target holds. */
+	mapPath: absolutePath,
+});
+export type MoverDisk = z.infer<typeof moverDiskSchema>;
+
+/** One per repository. */
+export const repositoryMoverConfigSchema = z.strictObject({
+	repository: absolutePath,
+	chunkSocket: socketPath,
+	controlSocket: socketPath,
+});
+export type RepositoryMoverConfig = z.infer<typeof repositoryMoverConfigSchema>;
+
+/** One per recovery: serves the restore point's disks to the running guest. */
+export const mountMoverConfigSchema = z.strictObject({
+	recoveryId: z.uuid(),
+	disks: z.array(moverDiskSchema).min(1).max(64),
+	nbdSocket: socketPath,
+	controlSocket: socketPath,
+	/** The repository mover's. */
+	chunkSocket: socketPath,
+	/** The migration mover's; chunks that the guest asked for are offered there. */
+	offerSocket: socketPath,
+	/** Bound of the chunks kept in memory. */
+	cacheBytes: z.int().min(0),
+});
+export type MountMoverConfig = z.infer<typeof mountMoverConfigSchema>;
+
+/** One per recovery: the only process that opens targets for writing. */
+export const migrationMoverConfigSchema = z.strictObject({
+	recoveryId: z.uuid(),
+	disks: z.array(moverDiskSchema).min(1).max(64),
+	controlSocket: socketPath,
+	offerSocket: socketPath,
+	/** The repository mover's. */
+	chunkSocket: socketPath,
+});
+export type MigrationMoverConfig = z.infer<typeof migrationMoverConfigSchema>;
+
+/** An error as it crosses a socket: `ErrorDocument` of model/errors.ts. */
+export const errorDocumentSchema = z.strictObject({
+	code: z.enum(errorCodes),
+	message: z.string(),
+	hint: z.string().optional(),
+	details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+});
+
+/** A chunk whose bytes did not match its digest wherever they were found. */
+export const badChunkSchema = z.strictObject({
+	disk: diskName,
+	/** Position in the disk, in chunks; for a page of the disk's map the first chunk that it describes. */
+	index: z.int().min(0),
+	digest: digestSchema,
+	packId: z.string(),
+});
+export type BadChunk = z.infer<typeof badChunkSchema>;
+
+const counter = z.int().min(0);
+
+/** `GET /state` of a repository mover. */
+export const repositoryMoverStateSchema = z.strictObject({
+	repository: z.string(),
+	/** Requests being answered now. */
+	active: z.strictObject({ mount: counter, migration: counter }),
+	/** Since the process started. */
+	served: z.strictObject({ requests: counter, chunks: counter, storedBytes: counter }),
+	/** Why the repository could not be opened when it was last tried. */
+	failure: errorDocumentSchema.nullable(),
+});
+export type RepositoryMoverState = z.infer<typeof repositoryMoverStateSchema>;
+
+/** `GET /state` of a mount mover. */
+export const mountMoverStateSchema = z.strictObject({
+	recoveryId: z.uuid(),
+	disks: z.array(z.strictObject({ name: diskName, restoredChunks: counter, chunks: counter })),
+	/** Reads of the guest that wait for the repository. */
+	waitingReads: counter,
+	oldestWaitMs: z.number().min(0),
+	/** Reads that would wait are answered with EIO at present. */
+	failing: z.boolean(),
+	badChunks: z.array(badChunkSchema),
+	/** Why chunks or a restored map cannot be read at present; reads that need them wait. */
+	failure: errorDocumentSchema.nullable(),
+	counters: z.record(z.string(), counter),
+});
+export type MountMoverState = z.infer<typeof mountMoverStateSchema>;
+
+/** `POST /fail-pending` of a mount mover: answer waiting reads with EIO, now and for this long. */
+export const failPendingSchema = z.strictObject({ forMs: z.int().min(0).max(600_000) });
+
+/** `GET /state` of a migration mover. */
+export const migrationMoverStateSchema = z.strictObject({
+	recoveryId: z.uuid(),
+	disks: z.array(z.strictObject({ name: diskName, restoredBytes: counter, complete: z.boolean() })),
+	/** Told to copy, and neither done nor stopped by a failure. */
+	copying: z.boolean(),
+	maxRateBytes: counter,
+	/** What stopped the copy; `POST /retry` clears it. */
+	failure: errorDocumentSchema.nullable(),
+	/** Why the repository mover gives nothing at present; the copy waits and goes on by itself. */
+	trouble: errorDocumentSchema.nullable(),
+	badChunks: z.array(badChunkSchema),
+});
+export type MigrationMoverState = z.infer<typeof migrationMoverStateSchema>;
+
+/** `POST /copy` and `POST /rate` of a migration mover; bytes of disk a second, 0 is unlimited. */
+export const rateSchema = z.strictObject({ maxRateBytes: z.int().min(0) });
+
+/** Reads a mover's configuration; `config_invalid` names the file and the field. */
+export async function readMoverConfig<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>> {
+	let document: unknown;
+	try {
+		document = JSON.parse(await readFile(path, 'utf8'));
+	} catch (cause) {
+		throw new RouseError('config_invalid', `${path}: cannot be read as JSON`, { cause });
+	}
+	const result = schema.safeParse(document);
+	if (result.success) return result.data;
+	const issue = result.error.issues[0];
+	throw new RouseError(
+		'config_invalid',
+		`${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not accepted'}`,
+	);
+}

@@ -1,0 +1,77 @@
+/**
+ * `node movers/migration-mover/main.ts CONFIG.json`: fills the targets of one recovery. Started by the supervisor under
+ * a lock, and ended by it before the machine is switched to its targets (target.ts says why).
+ */
+import { createServer } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { RouseError } from '../../model/errors.ts';
+import { reachedFromEnvironment } from '../../system/reached.ts';
+import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
+import { migrationMoverConfigSchema, rateSchema, readMoverConfig } from '../config.ts';
+import { logLine } from '../log.ts';
+import { RepositoryMoverClient } from '../repository-mover/client.ts';
+import { lowerPriority } from './lower-priority.ts';
+import { Migration } from './migration.ts';
+import { OfferServer } from './offers.ts';
+import { freeBytesAt } from './room.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+await lowerPriority();
+const [configPath] = process.argv.slice(2);
+if (configPath === undefined) throw new RouseError('usage', 'migration mover: which configuration?');
+const config = await readMoverConfig(configPath, migrationMoverConfigSchema);
+
+const source = new RepositoryMoverClient({ chunkSocket: config.chunkSocket, retryForever: true });
+const bucket = new TokenBucket(0, {
+	nowMs: () => performance.now(),
+	delay: (ms, signal) => delay(ms, undefined, { signal }),
+});
+const migration = new Migration(config.recoveryId, config.disks, {
+	source,
+	bucket,
+	reached: reachedFromEnvironment(),
+	freeBytes: freeBytesAt,
+});
+await migration.open();
+
+const offers = createServer(new OfferServer(migration).listener);
+offers.keepAliveTimeout = 120_000;
+await listenOnSocket(offers, config.offerSocket);
+
+const control = await serveJson(config.controlSocket, async ({ method, path, body }) => {
+	const call = `${method} /${path.join('/')}`;
+	switch (call) {
+		case 'GET /state':
+			return migration.state();
+		case 'POST /copy':
+			bucket.setRate(rateOf(body));
+			migration.copy();
+			return migration.state();
+		case 'POST /rate':
+			bucket.setRate(rateOf(body));
+			return migration.state();
+		case 'POST /retry':
+			await migration.retry();
+			return migration.state();
+		default:
+			throw new RouseError('protocol', `${call} is not known here`);
+	}
+});
+logLine('serving', { pid: process.pid, ...migration.state() });
+
+process.once('SIGTERM', () => void end());
+
+/** Records what is written; nothing would be wrong without it, only copied again. */
+async function end(): Promise<void> {
+	control.close();
+	offers.close();
+	await migration.close();
+	await source.close();
+	process.exit(0);
+}
+
+function rateOf(body: unknown): number {
+	const result = rateSchema.safeParse(body);
+	if (!result.success) throw new RouseError('protocol', 'a rate is {"maxRateBytes": bytes a second, 0 for unlimited}');
+	return result.data.maxRateBytes;
+}

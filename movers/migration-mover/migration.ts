@@ -1,0 +1,194 @@
+import { setImmediate } from 'node:timers/promises';
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import { DiskReader } from '../../repository/disk-reader.ts';
+import type { Reached } from '../../system/reached.ts';
+import type { BadChunk, MigrationMoverState, MoverDisk } from '../config.ts';
+import type { RepositoryMoverClient } from '../repository-mover/client.ts';
+import { copyDisk } from './copy-disk.ts';
+import { type MigrationTarget, openMigrationTarget } from './target.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** The target is absent when it could not be opened. */
+export interface MigratedDisk {
+	disk: MoverDisk;
+	reader: DiskReader;
+	target: MigrationTarget | undefined;
+}
+
+export interface MigrationParts {
+	source: RepositoryMoverClient;
+	bucket: TokenBucket;
+	reached: Reached;
+	/** Room on the file system under a path. */
+	freeBytes: (path: string) => Promise<number>;
+}
+
+/** Bad chunks that the state lists; how many there are is in the failure. */
+const listedBadChunks = 100;
+
+/** The targets of one recovery and the copy that fills them. */
+export class Migration {
+	readonly disks: readonly MigratedDisk[];
+	readonly bucket: TokenBucket;
+	readonly #recoveryId: string;
+	readonly #source: RepositoryMoverClient;
+	readonly #reached: Reached;
+	readonly #freeBytes: (path: string) => Promise<number>;
+	#wanted = false;
+	#run: { stop: AbortController; ended: Promise<void> } | undefined;
+	#failure: RouseError | undefined;
+	#badChunks: BadChunk[] = [];
+	#badCount = 0;
+	#firstDamage: { disk: MoverDisk; index: number; error: RouseError } | undefined;
+	/** Opening and retrying, one after the other. */
+	#turn: Promise<void> = Promise.resolve();
+
+	constructor(recoveryId: string, disks: readonly MoverDisk[], { source, bucket, reached, freeBytes }: MigrationParts) {
+		this.#recoveryId = recoveryId;
+		this.#source = source;
+		this.bucket = bucket;
+		this.#reached = reached;
+		this.#freeBytes = freeBytes;
+		this.disks = disks.map(disk => ({
+			disk,
+			reader: new DiskReader(source, disk.image, { class: 'migration' }),
+			target: undefined,
+		}));
+	}
+
+	state(): MigrationMoverState {
+		return {
+			recoveryId: this.#recoveryId,
+			disks: this.disks.map(({ disk, target }) => {
+				const { restoredBytes, complete } = target?.summary() ?? { restoredBytes: 0, complete: false };
+				return { name: disk.name, restoredBytes, complete };
+			}),
+			copying: this.#run !== undefined,
+			maxRateBytes: this.bucket.rate,
+			failure: this.#currentFailure()?.toDocument() ?? null,
+			trouble: this.#source.trouble ?? null,
+			badChunks: this.#badChunks,
+		};
+	}
+
+	/** Opens the targets; what cannot be opened is the state's failure. */
+	open(): Promise<void> {
+		return this.#inTurn(() => this.#openTargets());
+	}
+
+	/** Copies all that is missing. Does nothing while a copy runs, after a failure, and when all is restored. */
+	copy(): void {
+		this.#wanted = true;
+		if (this.#run || this.#currentFailure() || this.#complete()) return;
+		const stop = new AbortController();
+		const ended = this.#copyAll(stop.signal)
+			.catch((error: unknown) => {
+				if (!stop.signal.aborted) this.#failure ??= asRouseError(error);
+			})
+			.finally(() => {
+				this.#run = undefined;
+			});
+		this.#run = { stop, ended };
+	}
+
+	/** Forgets failures and bad chunks, opens again what failed, and goes on copying if that was wanted. */
+	retry(): Promise<void> {
+		return this.#inTurn(async () => {
+			await this.#stop();
+			this.#failure = undefined;
+			this.#badChunks = [];
+			this.#badCount = 0;
+			this.#firstDamage = undefined;
+			await this.#openTargets();
+			if (this.#wanted) this.copy();
+		});
+	}
+
+	/** Ends the copy, records what was written, and closes the targets. */
+	close(): Promise<void> {
+		return this.#inTurn(async () => {
+			await this.#stop();
+			for (const entry of this.disks) {
+				if (entry.target && !entry.target.failure) await entry.target.flush();
+				await entry.target?.close();
+				entry.target = undefined;
+			}
+		});
+	}
+
+	async #copyAll(signal: AbortSignal): Promise<void> {
+		for (const { disk, reader, target } of this.disks) {
+			if (target === undefined) throw new RouseError('internal', `${disk.name}: copying without a target`);
+			for (;;) {
+				const badBefore = this.#badCount;
+				await copyDisk(reader, target, {
+					source: this.#source,
+					bucket: this.bucket,
+					signal,
+					freeBytes: this.#freeBytes,
+					onDamage: damage => this.#noteDamage(disk, damage),
+				});
+				if (target.summary().complete || this.#badCount > badBefore) break;
+				// An offered chunk is being written; should nothing come of it, the next pass fetches it. Its write needs the
+				// event loop, which a pass that finds nothing to do would not give up by itself.
+				await setImmediate();
+			}
+		}
+	}
+
+	#noteDamage(disk: MoverDisk, damage: { index: number; count: number; error: RouseError }): void {
+		const { index, count, error } = damage;
+		this.#badCount += count;
+		this.#firstDamage ??= { disk, index, error };
+		if (this.#badChunks.length === listedBadChunks) return;
+		const { digest = disk.image.contentDigest, packId = '' } = error.details ?? {};
+		this.#badChunks.push({ disk: disk.name, index, digest: String(digest), packId: String(packId) });
+	}
+
+	#damageFailure(): RouseError | undefined {
+		if (this.#firstDamage === undefined) return undefined;
+		const { disk, index, error } = this.#firstDamage;
+		const others = this.#badCount > 1 ? `; ${this.#badCount} chunks in all cannot be had` : '';
+		return new RouseError(error.code, `${disk.name}, chunk ${index}: ${error.message}${others}`, {
+			cause: error,
+			hint: error.hint,
+			details: { ...error.details, disk: disk.name, index, badChunks: this.#badCount },
+		});
+	}
+
+	#currentFailure(): RouseError | undefined {
+		const ofTarget = this.disks.find(({ target }) => target?.failure)?.target?.failure;
+		return this.#failure ?? ofTarget ?? this.#damageFailure();
+	}
+
+	#complete(): boolean {
+		return this.disks.every(({ target }) => target?.summary().complete);
+	}
+
+	async #openTargets(): Promise<void> {
+		for (const entry of this.disks) {
+			if (entry.target?.failure) {
+				await entry.target.close();
+				entry.target = undefined;
+			}
+			try {
+				entry.target ??= await openMigrationTarget(this.#recoveryId, entry.disk, this.#reached);
+			} catch (error) {
+				this.#failure ??= asRouseError(error);
+			}
+		}
+	}
+
+	async #stop(): Promise<void> {
+		const run = this.#run;
+		if (run === undefined) return;
+		run.stop.abort(new RouseError('interrupted', 'the copy was stopped'));
+		await run.ended;
+	}
+
+	#inTurn(work: () => Promise<void>): Promise<void> {
+		const turn = this.#turn.then(work);
+		this.#turn = turn.catch(() => {});
+		return turn;
+	}
+}

@@ -1,0 +1,30 @@
+import { stat, statfs } from 'node:fs/promises';
+import { RouseError } from '../../model/errors.ts';
+
+/**
+ * What a copy leaves free on the target's file system when the target still grows into it: the guest's own writes land
+ * there as well, and a guest that finds no room stands still, while a copy can wait.
+ */
+export const lowWaterBytes = 128 * 1024 * 1024;
+
+/** Bytes that this user may still write to the file system under `path`. */
+export async function freeBytesAt(path: string): Promise<number> {
+	const { bavail, bsize } = await statfs(path);
+	return bavail * bsize;
+}
+
+/**
+ * Throws `space_short` when filling a sparse target would take the last room; a target that has all its blocks takes
+ * none.
+ */
+export async function expectRoom(targetPath: string, freeBytes: (path: string) => Promise<number>): Promise<void> {
+	const { blocks, size } = await stat(targetPath);
+	if (blocks * 512 >= size) return; // stat(2): blocks are of 512 bytes whatever the file system's are
+	const free = await freeBytes(targetPath);
+	if (free >= lowWaterBytes) return;
+	throw new RouseError(
+		'space_short',
+		`${targetPath}: ${free} bytes are free, and the copy leaves ${lowWaterBytes} to the guest`,
+		{ hint: 'make room on this file system, then retry' },
+	);
+}

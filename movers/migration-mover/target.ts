@@ -1,0 +1,210 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { RouseError } from '../../model/errors.ts';
+import type { Reached } from '../../system/reached.ts';
+import type { MoverDisk } from '../config.ts';
+import { restoredMapIdentity, targetIdentity } from '../restored-map/identity.ts';
+import type { ChunkRange } from '../restored-map/layout.ts';
+import type { RestoredSummary } from '../restored-map/reader.ts';
+import { openRestoredMapWriter, type RestoredMapWriter } from '../restored-map/writer.ts';
+import { writeError } from '../write-error.ts';
+import { TargetGroup } from './target-group.ts';
+
+/** A group is synced and recorded when so much was written, or so long after its first chunk. */
+const groupBytes = 8 * 1024 * 1024;
+const groupMs = 500;
+
+/** What the guest sees is a multiple of this; the bytes after the disk's own are zero. */
+const sectorBytes = 512;
+
+const zeros = Buffer.alloc(1024 * 1024);
+
+/**
+ * A target, open for writing. Every chunk goes through the same order: pwrite; fdatasync of the target; only then the
+ * record in the map. A kill between any two of these leaves chunks that are written again, never one that is recorded
+ * and not there.
+ *
+ * It knows only what it has itself restored. It cannot know that the machine has been switched to the target and that a
+ * guest now writes there: whoever switches MUST have ended this process, and seen its lock free, before.
+ */
+export class MigrationTarget {
+	readonly disk: MoverDisk;
+	readonly #file: FileHandle;
+	readonly #map: RestoredMapWriter;
+	readonly #reached: Reached;
+	/** Being written, or written and not yet recorded. */
+	readonly #inHand = new Set<number>();
+	#group = new TargetGroup();
+	#timer: NodeJS.Timeout | undefined;
+	#commits: Promise<void> = Promise.resolve();
+	#failure: RouseError | undefined;
+
+	constructor(disk: MoverDisk, file: FileHandle, map: RestoredMapWriter, reached: Reached) {
+		this.disk = disk;
+		this.#file = file;
+		this.#map = map;
+		this.#reached = reached;
+	}
+
+	/** Set after the first error: then nothing is written any more, and opening the target anew is the only way on. */
+	get failure(): RouseError | undefined {
+		return this.#failure;
+	}
+
+	/** Zero chunks need not be written. */
+	get readsZero(): boolean {
+		return this.#map.targetReadsZero;
+	}
+
+	summary(): RestoredSummary {
+		return this.#map.summary();
+	}
+
+	/** Restored, or on the way there. */
+	has(chunk: number): boolean {
+		return this.#map.bitmap.has(chunk) || this.#inHand.has(chunk);
+	}
+
+	/** First chunk from `from` on that is not restored; `limit` when there is none before it. */
+	nextMissing(from: number, limit?: number): number {
+		return this.#map.bitmap.nextMissing(from, limit);
+	}
+
+	/** End of the run of chunks that are not restored, as `from` is not. */
+	endOfMissing(from: number, limit: number): number {
+		return this.#map.bitmap.endOfRun(from, limit);
+	}
+
+	/**
+	 * Writes a chunk whose bytes matched their digest, unless it is restored or in hand already. Resolves when it is
+	 * written; it is recorded within half a second more. Waits while the group before it is being synced: no more than
+	 * two groups are ever unrecorded. `space_short` or `io_failed`.
+	 */
+	async write(chunk: number, bytes: Buffer): Promise<void> {
+		this.#throwIfFailed();
+		if (this.has(chunk)) return;
+		this.#inHand.add(chunk);
+		const offset = chunk * this.disk.image.chunkSizeBytes;
+		const tail = (sectorBytes - (bytes.length % sectorBytes)) % sectorBytes;
+		await this.#pwrite(bytes, offset);
+		if (tail > 0) await this.#pwrite(zeros.subarray(0, tail), offset + bytes.length);
+		await this.#written({ first: chunk, count: 1 }, bytes.length);
+	}
+
+	/** Restores zero chunks without writing: only where the target is known to read zero. */
+	async recordZero(range: ChunkRange): Promise<void> {
+		this.#throwIfFailed();
+		if (!this.readsZero)
+			throw new RouseError('internal', `${this.disk.name}: the target is not known to read zero, so zeros are written`);
+		await this.#written(range, 0);
+	}
+
+	/** Writes zeros over a zero chunk. */
+	async writeZero(chunk: number, lengthBytes: number): Promise<void> {
+		this.#throwIfFailed();
+		if (this.has(chunk)) return;
+		this.#inHand.add(chunk);
+		const offset = chunk * this.disk.image.chunkSizeBytes;
+		const length = Math.ceil(lengthBytes / sectorBytes) * sectorBytes;
+		for (let done = 0; done < length; done += zeros.length)
+			await this.#pwrite(zeros.subarray(0, Math.min(zeros.length, length - done)), offset + done);
+		await this.#written({ first: chunk, count: 1 }, lengthBytes);
+	}
+
+	/** Resolves when all that was written before is recorded. */
+	flush(): Promise<void> {
+		clearTimeout(this.#timer);
+		this.#timer = undefined;
+		const commit = this.#commits.then(() => this.#commit());
+		this.#commits = commit.catch(() => {}); // who asked is told; the next finds `failure`
+		return commit;
+	}
+
+	/** Records nothing more. */
+	async close(): Promise<void> {
+		clearTimeout(this.#timer);
+		this.#failure ??= new RouseError('interrupted', `${this.disk.name}: the target was closed`);
+		await this.#commits;
+		await this.#map.close();
+		await this.#file.close();
+	}
+
+	async #written(range: ChunkRange, bytes: number): Promise<void> {
+		this.#group.add(range, bytes);
+		if (this.#group.bytes >= groupBytes) await this.flush();
+		// A failure stays in `failure` and stops the next write.
+		else this.#timer ??= setTimeout(() => void this.flush().catch(() => {}), groupMs);
+	}
+
+	async #commit(): Promise<void> {
+		this.#throwIfFailed();
+		const group = this.#group;
+		if (group.empty) return;
+		// Every chunk of this group was written before fdatasync is asked for; what comes now belongs to the next.
+		this.#group = new TargetGroup();
+		this.#reached('migration.data-written');
+		try {
+			await this.#file.datasync();
+		} catch (cause) {
+			// The kernel may have dropped the pages it could not write and reports that once: a second fdatasync would
+			// succeed over lost data (https://wiki.postgresql.org/wiki/Fsync_Errors).
+			throw this.#fail(writeError(this.disk.targetPath, 'fdatasync', cause));
+		}
+		this.#reached('migration.data-synced');
+		try {
+			await this.#map.append(group.ranges());
+		} catch (cause) {
+			throw this.#fail(cause instanceof RouseError ? cause : writeError(this.disk.mapPath, 'append', cause));
+		}
+		this.#reached('migration.recorded');
+		for (const chunk of this.#inHand) if (this.#map.bitmap.has(chunk)) this.#inHand.delete(chunk);
+	}
+
+	async #pwrite(bytes: Buffer, offset: number): Promise<void> {
+		try {
+			for (let done = 0; done < bytes.length; ) {
+				const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, offset + done);
+				done += bytesWritten;
+			}
+		} catch (cause) {
+			throw this.#fail(writeError(this.disk.targetPath, `writing ${bytes.length} bytes at ${offset}`, cause));
+		}
+	}
+
+	#fail(error: RouseError): RouseError {
+		this.#failure ??= error;
+		return this.#failure;
+	}
+
+	#throwIfFailed(): void {
+		if (this.#failure) throw this.#failure;
+	}
+}
+
+/**
+ * Opens a target and its map. `identity_conflict`, with nothing changed, when the map tells of another recovery, disk or
+ * file, or when the target has not the size that the disk needs.
+ */
+export async function openMigrationTarget(
+	recoveryId: string,
+	disk: MoverDisk,
+	reached: Reached,
+): Promise<MigrationTarget> {
+	let file: FileHandle;
+	try {
+		file = await open(disk.targetPath, 'r+');
+	} catch (cause) {
+		throw writeError(disk.targetPath, 'opening the target', cause);
+	}
+	try {
+		const { size } = await file.stat();
+		const wanted = Math.ceil(disk.image.sizeBytes / sectorBytes) * sectorBytes;
+		if (size !== wanted)
+			throw new RouseError('identity_conflict', `target ${disk.targetPath} has ${size} bytes instead of ${wanted}`);
+		// By the handle: this is the file that will be written, whatever the path names by then.
+		const identity = restoredMapIdentity(recoveryId, disk.image, await targetIdentity(file));
+		return new MigrationTarget(disk, file, await openRestoredMapWriter(disk.mapPath, identity), reached);
+	} catch (error) {
+		await file.close();
+		throw error;
+	}
+}

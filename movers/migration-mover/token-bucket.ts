@@ -1,0 +1,80 @@
+export interface Clock {
+	nowMs(): number;
+	/** Rejects when the signal aborts. */
+	delay(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Time without use that may be made up for: more would be bursts, which a low rate is there to prevent. */
+const burstMs = 50;
+
+/**
+ * A rate in bytes a second, changed at will; 0 is unlimited. Takers go one after the other. What is taken may be more
+ * than there is: the debt is waited off by the next, so that a piece of any size passes at any rate and the mean holds.
+ */
+export class TokenBucket {
+	readonly #clock: Clock;
+	#ratePerSecond: number;
+	#tokens = 0;
+	#filledAtMs: number;
+	#tail: Promise<void> = Promise.resolve();
+	#changed = new AbortController();
+
+	constructor(ratePerSecond: number, clock: Clock) {
+		this.#ratePerSecond = ratePerSecond;
+		this.#clock = clock;
+		this.#filledAtMs = clock.nowMs();
+	}
+
+	get rate(): number {
+		return this.#ratePerSecond;
+	}
+
+	/** Takes effect at once, also for who waits; a debt made at the old rate is forgotten. */
+	setRate(ratePerSecond: number): void {
+		if (ratePerSecond === this.#ratePerSecond) return;
+		this.#ratePerSecond = ratePerSecond;
+		this.#tokens = 0;
+		this.#filledAtMs = this.#clock.nowMs();
+		this.#changed.abort();
+		this.#changed = new AbortController();
+	}
+
+	/** Resolves when these bytes may be written. */
+	take(bytes: number, signal: AbortSignal): Promise<void> {
+		const turn = this.#tail.then(() => this.#wait(bytes, signal));
+		this.#tail = turn.catch(() => {});
+		return turn;
+	}
+
+	/** Takes without waiting: for work that is there already. False, and nothing taken, while there is a debt. */
+	tryTake(bytes: number): boolean {
+		this.#fill();
+		if (this.#ratePerSecond !== 0 && this.#tokens < 0) return false;
+		this.#spend(bytes);
+		return true;
+	}
+
+	async #wait(bytes: number, signal: AbortSignal): Promise<void> {
+		for (;;) {
+			signal.throwIfAborted();
+			this.#fill();
+			if (this.#ratePerSecond === 0 || this.#tokens >= 0) return this.#spend(bytes);
+			const ms = Math.ceil((-this.#tokens * 1000) / this.#ratePerSecond);
+			const either = AbortSignal.any([signal, this.#changed.signal]);
+			await this.#clock.delay(ms, either).catch((error: unknown) => {
+				if (!either.aborted) throw error;
+			});
+		}
+	}
+
+	#fill(): void {
+		const now = this.#clock.nowMs();
+		const earned = (this.#ratePerSecond * (now - this.#filledAtMs)) / 1000;
+		this.#tokens = Math.min((this.#ratePerSecond * burstMs) / 1000, this.#tokens + earned);
+		this.#filledAtMs = now;
+	}
+
+	#spend(bytes: number): void {
+		if (this.#ratePerSecond !== 0) this.#tokens -= bytes;
+	}
+}

@@ -1,0 +1,44 @@
+import type { Extent, MetaContext, NbdExport, Pending, ReadFailure, ReadNow } from '../nbd/export.ts';
+import { DiskRead, type DiskReadOptions } from './disk-read.ts';
+import { type StatusRange, StatusQuery } from './status-query.ts';
+
+/** Bytes that one NBD_CMD_CACHE may make us fetch ahead. */
+const maxCacheRequestBytes = 16 * 1024 * 1024;
+
+/** A disk under a name: patient exports wait for the repository, others fail at once. */
+export class DiskExport implements NbdExport {
+	readonly name: string;
+	readonly description: string;
+	readonly sizeBytes: number;
+	readonly #options: DiskReadOptions;
+
+	constructor(name: string, description: string, options: DiskReadOptions) {
+		this.name = name;
+		this.description = description;
+		this.sizeBytes = options.disk.parts.sizeBytes;
+		this.#options = options;
+	}
+
+	readNow(into: Buffer, at: number, offset: number, length: number): ReadNow {
+		return this.#options.disk.readNow(into, at, offset, length);
+	}
+
+	readLater(offset: number, length: number, done: (result: Buffer | ReadFailure) => void): Pending {
+		return new DiskRead(this.#options, offset, length, done).start();
+	}
+
+	blockStatus(
+		contexts: readonly MetaContext[],
+		range: StatusRange,
+		done: (result: Extent[][] | ReadFailure) => void,
+	): Pending {
+		return new StatusQuery(this.#options, contexts, range, done).start();
+	}
+
+	willNeed(offset: number, length: number): void {
+		const { disk } = this.#options;
+		const { chunkSizeBytes } = disk.image;
+		const end = offset + Math.min(length, maxCacheRequestBytes);
+		disk.fetchAhead(Math.floor(offset / chunkSizeBytes), Math.ceil(end / chunkSizeBytes));
+	}
+}

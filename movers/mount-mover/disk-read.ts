@@ -1,0 +1,146 @@
+import { type RouseError } from '../../model/errors.ts';
+import type { Pending, ReadFailure } from '../nbd/export.ts';
+import { NBD_ERROR } from '../nbd/protocol.ts';
+import type { Obtained, RestorePointDisk } from './restore-point-disk.ts';
+import type { Waiter, WaitingReads } from './waiting-reads.ts';
+
+export interface DiskReadOptions {
+	disk: RestorePointDisk;
+	waiting: WaitingReads;
+	/** False: what would have to wait fails at once. */
+	patient: boolean;
+}
+
+type Done = (result: Buffer | ReadFailure) => void;
+
+/** A read that could not be answered at once: collects its pieces as they come, and waits for the repository if it may. */
+export class DiskRead implements Waiter, Pending {
+	readonly sinceMs = performance.now();
+	readonly #disk: RestorePointDisk;
+	readonly #waiting: WaitingReads;
+	readonly #patient: boolean;
+	readonly #offset: number;
+	readonly #end: number;
+	readonly #buffer: Buffer;
+	readonly #done: Done;
+	/** Pieces that are not in the buffer yet, and one for `start` itself. */
+	#open = 1;
+	#over = false;
+	/** Chunks that are waited for, and how to call that off. */
+	readonly #missing = new Map<number, () => void>();
+
+	constructor({ disk, waiting, patient }: DiskReadOptions, offset: number, length: number, done: Done) {
+		this.#disk = disk;
+		this.#waiting = waiting;
+		this.#patient = patient;
+		this.#offset = offset;
+		this.#end = Math.min(offset + length, disk.image.sizeBytes);
+		this.#buffer = Buffer.allocUnsafeSlow(length);
+		this.#buffer.fill(0, Math.max(0, this.#end - offset)); // the tail beyond the exact size
+		this.#done = done;
+	}
+
+	start(): this {
+		const { chunkSizeBytes } = this.#disk.image;
+		const first = Math.floor(this.#offset / chunkSizeBytes);
+		const last = Math.ceil(this.#end / chunkSizeBytes) - 1;
+		for (let index = first; index <= last && !this.#over; index += 1) {
+			this.#open += 1;
+			this.#piece(index);
+		}
+		if (this.#missing.size > 0 && !this.#over) {
+			this.#disk.parts.counters.waitedReads += 1;
+			this.#waiting.add(this);
+			this.#disk.noteRead(first, last);
+		}
+		this.#pieceDone();
+		return this;
+	}
+
+	cancel(): void {
+		this.#over = true;
+		this.#waiting.delete(this);
+		for (const callOff of this.#missing.values()) callOff();
+		this.#missing.clear();
+	}
+
+	fail(): void {
+		this.#failWith(`${this.#disk.name}: not at hand, and told not to wait`);
+	}
+
+	lookAgain(): void {
+		for (const [index, callOff] of this.#missing) {
+			if (!this.#disk.isRestored(index)) continue;
+			callOff();
+			this.#missing.delete(index);
+			this.#piece(index);
+		}
+	}
+
+	#piece(index: number): void {
+		const where = this.#disk.whereIs(index);
+		if (where === undefined) this.#wait(index);
+		else if (where === 'target') this.#readTarget(index);
+		else if (where === 'zero') this.#take(index, undefined);
+		else this.#take(index, where);
+	}
+
+	#wait(index: number): void {
+		if (!this.#patient || this.#waiting.failing) {
+			this.fail();
+			return;
+		}
+		const callOff = this.#disk.obtain(index, (obtained: Obtained) => {
+			this.#missing.delete(index);
+			if (obtained === undefined) this.#piece(index);
+			else this.#take(index, obtained);
+		});
+		this.#missing.set(index, callOff);
+	}
+
+	/** Puts a chunk's part of the read into the buffer; undefined is zeros. */
+	#take(index: number, chunk: Buffer | RouseError | undefined): void {
+		const { at, from, length } = this.#part(index);
+		if (chunk === undefined) this.#buffer.fill(0, at, at + length);
+		else if (Buffer.isBuffer(chunk)) chunk.copy(this.#buffer, at, from, from + length);
+		else {
+			this.#failWith(`${this.#disk.name}: ${chunk.message}`);
+			return;
+		}
+		this.#pieceDone();
+	}
+
+	#readTarget(index: number): void {
+		const { at, from, length } = this.#part(index);
+		const offset = index * this.#disk.image.chunkSizeBytes + from;
+		this.#disk.parts.counters.localReads += 1;
+		this.#disk.parts.local?.target.readLater(this.#buffer, at, { offset, length }, error => {
+			if (error) this.#failWith(error.message);
+			else this.#pieceDone();
+		});
+	}
+
+	/** Where a chunk's part of the read is: in the buffer and in the chunk. */
+	#part(index: number): { at: number; from: number; length: number } {
+		const { chunkSizeBytes } = this.#disk.image;
+		const begin = Math.max(this.#offset, index * chunkSizeBytes);
+		const end = Math.min(this.#end, (index + 1) * chunkSizeBytes);
+		return { at: begin - this.#offset, from: begin - index * chunkSizeBytes, length: end - begin };
+	}
+
+	#pieceDone(): void {
+		this.#open -= 1;
+		if (this.#over) return;
+		if (this.#missing.size === 0) this.#waiting.delete(this);
+		if (this.#open > 0) return;
+		this.#over = true;
+		this.#done(this.#buffer);
+	}
+
+	#failWith(message: string): void {
+		if (this.#over) return;
+		this.cancel();
+		this.#disk.parts.counters.failedReads += 1;
+		this.#done({ errno: NBD_ERROR.EIO, message });
+	}
+}

@@ -1,0 +1,46 @@
+/** `node movers/mount-mover/main.ts CONFIG.json`: serves the disks of one recovery. Started by the supervisor. */
+import { RouseError } from '../../model/errors.ts';
+import { reachedFromEnvironment } from '../../system/reached.ts';
+import { serveJson } from '../../system/unix-http.ts';
+import { failPendingSchema, mountMoverConfigSchema, readMoverConfig } from '../config.ts';
+import { logLine } from '../log.ts';
+import { openMountMover } from './mount-mover.ts';
+
+const [configPath] = process.argv.slice(2);
+if (configPath === undefined) throw new RouseError('usage', 'mount mover: which configuration?');
+const config = await readMoverConfig(configPath, mountMoverConfigSchema);
+const mover = await openMountMover(config, reachedFromEnvironment());
+
+// Before the disks: whoever reads must find somebody who can be told to fail what waits.
+const control = await serveJson(config.controlSocket, async ({ method, path, body }) => {
+	const call = `${method} /${path.join('/')}`;
+	switch (call) {
+		case 'GET /state':
+			break;
+		case 'POST /fail-pending':
+			mover.failPending(forMsOf(body));
+			break;
+		case 'POST /serve':
+			mover.serve();
+			break;
+		default:
+			throw new RouseError('protocol', `${call} is not known here`);
+	}
+	return mover.state();
+});
+await mover.listen();
+logLine('serving', { pid: process.pid, recoveryId: config.recoveryId, nbdSocket: config.nbdSocket });
+
+process.once('SIGTERM', () => void end());
+
+async function end(): Promise<void> {
+	control.close();
+	await mover.close();
+	process.exit(0);
+}
+
+function forMsOf(body: unknown): number {
+	const result = failPendingSchema.safeParse(body);
+	if (!result.success) throw new RouseError('protocol', 'fail-pending takes {"forMs": 0 to 600000}');
+	return result.data.forMs;
+}

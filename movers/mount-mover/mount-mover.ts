@@ -1,0 +1,135 @@
+import { open } from 'node:fs/promises';
+import { RouseError } from '../../model/errors.ts';
+import type { Reached } from '../../system/reached.ts';
+import type { MountMoverConfig, MountMoverState, MoverDisk } from '../config.ts';
+import { logLine } from '../log.ts';
+import { NbdExports } from '../nbd/export.ts';
+import { type NbdServer, serveNbd } from '../nbd/server.ts';
+import { RepositoryMoverClient } from '../repository-mover/client.ts';
+import { restoredMapIdentity, targetIdentity } from '../restored-map/identity.ts';
+import { openRestoredMapReader } from '../restored-map/reader.ts';
+import { DiskExport } from './disk-export.ts';
+import { MountedDisks } from './mounted-disks.ts';
+import { OfferClient } from './offer-client.ts';
+import type { LocalDisk, RestorePointDisk } from './restore-point-disk.ts';
+import { RestoredPoll } from './restored-poll.ts';
+import { TargetFile } from './target-file.ts';
+
+/** Serves the disks of one recovery to its machine: local blocks from the targets, the others from the repository. */
+export class MountMover {
+	readonly #config: MountMoverConfig;
+	readonly #source: RepositoryMoverClient;
+	readonly #mounted: MountedDisks;
+	readonly #locals: readonly LocalDisk[];
+	readonly #offers: OfferClient;
+	readonly #poll: RestoredPoll;
+	readonly #ended = new AbortController();
+	readonly #polling: Promise<void>;
+	#server: NbdServer | undefined;
+
+	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], reached: Reached) {
+		this.#config = config;
+		this.#locals = locals;
+		this.#source = new RepositoryMoverClient({ chunkSocket: config.chunkSocket, retryForever: true });
+		this.#mounted = new MountedDisks({
+			disks: config.disks.map(({ name, image }, number) => ({ name, image, local: locals[number] })),
+			source: this.#source,
+			cacheBytes: config.cacheBytes,
+			onChunk: (disk, index, stored) => {
+				reached('chunk-fetched');
+				if (!disk.isRestored(index)) this.#offers.offer(disk.name, index, stored);
+			},
+			onDamage: (disk, index, error) => logLine('chunk_bad', { disk, index, ...error.toDocument() }),
+		});
+		this.#offers = new OfferClient(config.offerSocket, this.#mounted.counters);
+		this.#poll = new RestoredPoll(
+			locals.map(({ restored }) => restored),
+			() => this.#mounted.waiting.lookAgain(),
+		);
+		this.#polling = this.#poll.run(this.#ended.signal);
+	}
+
+	async listen(): Promise<void> {
+		this.#server = await serveNbd(this.#config.nbdSocket, new NbdExports(this.#exports()));
+	}
+
+	state(): MountMoverState {
+		const { waiting, counters, badChunks } = this.#mounted;
+		return {
+			recoveryId: this.#config.recoveryId,
+			disks: this.#locals.map(({ restored: { bitmap } }, number) => ({
+				name: this.#config.disks[number]?.name ?? '',
+				restoredChunks: bitmap.restoredChunks,
+				chunks: bitmap.chunkCount,
+			})),
+			waitingReads: waiting.count,
+			oldestWaitMs: Math.round(waiting.oldestWaitMs),
+			failing: waiting.failing,
+			badChunks,
+			failure: this.#poll.trouble ?? this.#mounted.trouble ?? this.#source.trouble ?? null,
+			counters: Object.fromEntries(Object.entries(counters)),
+		};
+	}
+
+	failPending(forMs: number): void {
+		const failed = this.#mounted.waiting.failPending(forMs);
+		logLine('fail-pending', { forMs, failed });
+	}
+
+	serve(): void {
+		this.#mounted.serve();
+		logLine('serve');
+	}
+
+	/** Ends all connections and waits for nothing. */
+	async close(): Promise<void> {
+		this.#ended.abort();
+		await this.#server?.close();
+		this.#mounted.close();
+		this.#offers.close();
+		await this.#source.close();
+		await this.#polling;
+		for (const { target, restored } of this.#locals) {
+			await restored.close();
+			await target.close();
+		}
+	}
+
+	/** `disk0` is the name for people and tools; QEMU asks `disk0-now` first and then `disk0-wait`. */
+	#exports(): DiskExport[] {
+		const { disks } = this.#mounted;
+		const named = (suffix: string, patient: boolean) => (disk: RestorePointDisk) =>
+			new DiskExport(`${disk.name}${suffix}`, `${disk.name} of recovery ${this.#config.recoveryId}`, {
+				disk,
+				waiting: this.#mounted.waiting,
+				patient,
+			});
+		return [...disks.map(named('', true)), ...disks.map(named('-now', false)), ...disks.map(named('-wait', true))];
+	}
+}
+
+/**
+ * Opens targets and maps and returns the mover, not listening yet. `identity_conflict` when a map belongs to another
+ * recovery or target, `io_failed` when a file cannot be opened.
+ */
+export async function openMountMover(config: MountMoverConfig, reached: Reached): Promise<MountMover> {
+	const locals: LocalDisk[] = [];
+	for (const disk of config.disks) locals.push(await openLocal(config.recoveryId, disk));
+	return new MountMover(config, locals, reached);
+}
+
+async function openLocal(recoveryId: string, { image, targetPath, mapPath }: MoverDisk): Promise<LocalDisk> {
+	const file = await open(targetPath, 'r').catch((cause: unknown) => {
+		throw new RouseError('io_failed', `target ${targetPath} cannot be opened`, { cause });
+	});
+	try {
+		const restored = await openRestoredMapReader(
+			mapPath,
+			restoredMapIdentity(recoveryId, image, await targetIdentity(file)),
+		);
+		return { target: new TargetFile(targetPath, file), restored };
+	} catch (error) {
+		await file.close();
+		throw error;
+	}
+}

@@ -1,0 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { asRouseError, type ErrorDocument } from '../../model/errors.ts';
+import type { RestoredMapReader } from '../restored-map/reader.ts';
+
+/** How late a restored chunk is read from the target at most; until then it is fetched, which is right as well. */
+const everyMs = 100;
+
+/** Follows the restored maps of a recovery until the signal. */
+export class RestoredPoll {
+	readonly #maps: readonly RestoredMapReader[];
+	readonly #onMore: () => void;
+	#trouble: ErrorDocument | undefined;
+
+	/** `onMore`: chunks have become local. */
+	constructor(maps: readonly RestoredMapReader[], onMore: () => void) {
+		this.#maps = maps;
+		this.#onMore = onMore;
+	}
+
+	/** Why a map could not be read the last time. What was read before stays true. */
+	get trouble(): ErrorDocument | undefined {
+		return this.#trouble;
+	}
+
+	async run(signal: AbortSignal): Promise<void> {
+		while (!signal.aborted) {
+			await this.#look();
+			await delay(everyMs, undefined, { signal }).catch(() => {}); // only ever aborted
+		}
+	}
+
+	async #look(): Promise<void> {
+		let more = false;
+		try {
+			for (const map of this.#maps) if (!map.bitmap.complete && (await map.refresh())) more = true;
+			this.#trouble = undefined;
+		} catch (thrown) {
+			this.#trouble = asRouseError(thrown).toDocument();
+		}
+		if (more) this.#onMore();
+	}
+}

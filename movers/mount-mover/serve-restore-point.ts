@@ -1,0 +1,61 @@
+import type { DiskImage } from '../../model/chunk.ts';
+import type { RouseError } from '../../model/errors.ts';
+import type { ChunkSource } from '../../repository/chunk-source.ts';
+import { NbdExports } from '../nbd/export.ts';
+import { serveNbd } from '../nbd/server.ts';
+import { DiskExport } from './disk-export.ts';
+import { MountedDisks } from './mounted-disks.ts';
+
+export interface ServeOptions {
+	socketPath: string;
+	/** In the order of their names: `disk0`, `disk1`, … */
+	disks: readonly { name: string; image: DiskImage }[];
+	/** Not closed here. */
+	source: ChunkSource;
+	/** For people who list the exports, as `web01@2026-11-20T03:00:00.000Z`. */
+	title: string;
+	/** Default 256 MiB. */
+	cacheBytes?: number;
+	/** Ends the server. */
+	signal: AbortSignal;
+	/** Told once about each chunk that cannot be had; reads of it get EIO. */
+	onDamage?: (disk: string, index: number, error: RouseError) => void;
+}
+
+export interface ServedRestorePoint {
+	exports: readonly { name: string; uri: string; sizeBytes: number }[];
+	/** Resolves when the server has ended and its socket is gone. */
+	ended: Promise<void>;
+}
+
+/**
+ * Serves the disks of a restore point in their exact sizes to any NBD client: the mount mover's server without target,
+ * map and control. Resolves once it listens. Reads wait while the store does not answer.
+ */
+export async function serveRestorePoint(options: ServeOptions): Promise<ServedRestorePoint> {
+	const { socketPath, disks, source, title, cacheBytes = 256 * 1024 * 1024, signal, onDamage } = options;
+	signal.throwIfAborted();
+	const mounted = new MountedDisks({ disks, source, cacheBytes, ...(onDamage ? { onDamage } : {}) });
+	const { waiting } = mounted;
+	const exports = mounted.disks.map(
+		disk => new DiskExport(disk.name, `${disk.name} of ${title}`, { disk, waiting, patient: true }),
+	);
+	const server = await serveNbd(socketPath, new NbdExports(exports));
+	const ended = new Promise<void>((resolve, reject) => {
+		const end = () => {
+			server.close().then(resolve, reject);
+			mounted.close();
+		};
+		if (signal.aborted) end();
+		else signal.addEventListener('abort', end, { once: true });
+	});
+	return {
+		exports: exports.map(({ name, sizeBytes }) => ({ name, sizeBytes, uri: nbdUri(socketPath, name) })),
+		ended,
+	};
+}
+
+/** NBD URI specification, "Unix domain sockets": https://github.com/NetworkBlockDevice/nbd/blob/master/doc/uri.md */
+export function nbdUri(socketPath: string, exportName: string): string {
+	return `nbd+unix:///${exportName}?socket=${encodeURIComponent(socketPath).replaceAll('%2F', '/')}`;
+}

@@ -1,0 +1,105 @@
+import { type Extent, type MetaContext, type Pending, type ReadFailure, restoredFlag } from '../nbd/export.ts';
+import { NBD_STATE } from '../nbd/protocol.ts';
+import { ExtentList } from './extent-list.ts';
+import type { DiskReadOptions } from './disk-read.ts';
+import type { RestorePointDisk } from './restore-point-disk.ts';
+import type { Waiter, WaitingReads } from './waiting-reads.ts';
+
+export interface StatusRange {
+	offset: number;
+	length: number;
+	single: boolean;
+}
+
+/** Chunks looked at for one answer: about 10 ms. The client asks on from where the answer ends. */
+const maxChunks = 8192;
+const holeFlags = NBD_STATE.HOLE | NBD_STATE.ZERO;
+
+/**
+ * A question for block status. Says as much as is known without loading a page, and loads one when that is nothing.
+ * Where it may not wait it says "data", which is always true (NBD, "NBD_CMD_BLOCK_STATUS"): no client sees an error.
+ */
+export class StatusQuery implements Waiter, Pending {
+	readonly sinceMs = performance.now();
+	readonly #disk: RestorePointDisk;
+	readonly #waiting: WaitingReads;
+	readonly #patient: boolean;
+	readonly #contexts: readonly MetaContext[];
+	readonly #range: StatusRange;
+	readonly #done: (result: Extent[][] | ReadFailure) => void;
+	#callOff = () => {};
+
+	constructor(
+		{ disk, waiting, patient }: DiskReadOptions,
+		contexts: readonly MetaContext[],
+		range: StatusRange,
+		done: (result: Extent[][] | ReadFailure) => void,
+	) {
+		this.#disk = disk;
+		this.#waiting = waiting;
+		this.#patient = patient;
+		this.#contexts = contexts;
+		this.#range = range;
+		this.#done = done;
+	}
+
+	start(): this {
+		const first = Math.floor(this.#range.offset / this.#disk.image.chunkSizeBytes);
+		const unknown = this.#contexts.includes('base:allocation') && this.#disk.parts.pages.entry(first) === undefined;
+		const mayWait = this.#patient && !this.#waiting.failing && this.#disk.parts.damaged.get(first) === undefined;
+		if (unknown && mayWait) {
+			this.#waiting.add(this);
+			this.#callOff = this.#disk.parts.pages.load(first, () => {
+				this.#waiting.delete(this);
+				this.start();
+			});
+		} else this.#answer();
+		return this;
+	}
+
+	cancel(): void {
+		this.#waiting.delete(this);
+		this.#callOff();
+	}
+
+	fail(): void {
+		this.cancel();
+		this.#answer();
+	}
+
+	lookAgain(): void {}
+
+	#answer(): void {
+		this.#done(this.#contexts.map(context => (context === 'base:allocation' ? this.#allocation() : this.#restored())));
+	}
+
+	#allocation(): Extent[] {
+		const { pages } = this.#disk.parts;
+		return this.#extents(index => {
+			const entry = pages.entry(index);
+			if (entry === undefined) return undefined;
+			return entry === 'zero' ? holeFlags : 0;
+		});
+	}
+
+	#restored(): Extent[] {
+		return this.#extents(index => (this.#disk.isRestored(index) ? restoredFlag : 0));
+	}
+
+	/** Extents by chunk; ends at the first chunk of which nothing is known, which as the very first one counts as data. */
+	#extents(flagsOf: (index: number) => number | undefined): Extent[] {
+		const { chunkSizeBytes } = this.#disk.image;
+		const { offset, length, single } = this.#range;
+		const list = new ExtentList(single);
+		const lastIndex = this.#disk.parts.reader.chunkCount - 1;
+		for (let position = offset, looked = 0; position < offset + length && looked < maxChunks; looked += 1) {
+			// The tail beyond the exact size goes with the last chunk, whose span it never leaves.
+			const index = Math.min(lastIndex, Math.floor(position / chunkSizeBytes));
+			const flags = flagsOf(index);
+			const stop = Math.min(offset + length, index === lastIndex ? Infinity : (index + 1) * chunkSizeBytes);
+			if (flags === undefined || !list.add(stop - position, flags)) break;
+			position = stop;
+		}
+		return list.extents.length > 0 ? list.extents : [{ length, flags: 0 }];
+	}
+}

@@ -1,0 +1,69 @@
+import { read, readSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { RouseError } from '../../model/errors.ts';
+
+/** A read that took longer did not come from the host's cache. */
+const slowMs = 2;
+/** How many reads then go to the thread pool, where they hold up nobody, before it is tried again. */
+const politeReads = 32;
+
+/** The target, opened for reading only. */
+export class TargetFile {
+	readonly #file: FileHandle;
+	readonly #path: string;
+	#politeLeft = 0;
+
+	/** Takes the handle over. */
+	constructor(path: string, file: FileHandle) {
+		this.#path = path;
+		this.#file = file;
+	}
+
+	/**
+	 * Reads within this call: from the page cache that costs a tenth of a trip through the thread pool. False when it did
+	 * not, because the disk was slow lately or failed; `readLater` will tell why.
+	 */
+	readNow(into: Buffer, at: number, offset: number, length: number): boolean {
+		if (this.#politeLeft > 0) {
+			this.#politeLeft -= 1;
+			return false;
+		}
+		const startedAt = performance.now();
+		let done = 0;
+		try {
+			while (done < length) {
+				const count = readSync(this.#file.fd, into, at + done, length - done, offset + done);
+				if (count === 0) return false;
+				done += count;
+			}
+		} catch {
+			return false;
+		}
+		if (performance.now() - startedAt > slowMs) this.#politeLeft = politeReads;
+		return true;
+	}
+
+	/** Reads in the thread pool; `done` gets `io_failed` or nothing. */
+	readLater(
+		into: Buffer,
+		at: number,
+		{ offset, length }: { offset: number; length: number },
+		done: (error?: RouseError) => void,
+	): void {
+		read(this.#file.fd, into, at, length, offset, (cause, count) => {
+			if (cause) done(this.#failed(offset, length, cause));
+			else if (count === 0) done(this.#failed(offset, length, new Error('the file ends there')));
+			else if (count === length) done();
+			else this.readLater(into, at + count, { offset: offset + count, length: length - count }, done);
+		});
+	}
+
+	async close(): Promise<void> {
+		await this.#file.close();
+	}
+
+	#failed(offset: number, length: number, cause: unknown): RouseError {
+		const why = cause instanceof Error ? cause.message : String(cause);
+		return new RouseError('io_failed', `${this.#path}: ${length} bytes at ${offset}: ${why}`, { cause });
+	}
+}

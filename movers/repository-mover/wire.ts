@@ -1,0 +1,117 @@
+/**
+ * What is said on a repository mover's chunk socket: HTTP/1.1 with keep-alive.
+ *
+ *     POST /chunks?class=mount|migration[&locate=1]
+ *
+ * Body: references of 56 bytes each, as in a page entry (docs/format.md, "Reference"); a zero entry is refused.
+ * Answer: 200, and in the order of the references one frame for each, little-endian:
+ *
+ *     u32 length (at least 1) | that many bytes, as they lie in the pack
+ *
+ * An error ends the answer in the place of the next frame:
+ *
+ *     u32 0 | u32 length | that many bytes of JSON, an error document
+ *
+ * An answer that ends otherwise before all frames is a mover that died: what came before is good, ask for the rest.
+ */
+import type { ChunkRef } from '../../model/chunk.ts';
+import { type ErrorDocument, RouseError } from '../../model/errors.ts';
+import { chunkRefBytes, decodeChunkRef, encodeChunkRef } from '../../repository/format/reference.ts';
+import { errorDocumentSchema } from '../config.ts';
+
+/** References in one request: 8 MiB of disk in chunks of 4 KiB, 256 MiB in chunks of 128 KiB. */
+export const maxReferences = 2048;
+
+/** Chunks end at 16 MiB of disk, and what does not shrink is stored raw behind one byte: no honest frame is longer. */
+const maxFrameBytes = 16 * 1024 * 1024 + 1;
+
+export function encodeRequest(refs: readonly ChunkRef[]): Buffer {
+	const body = Buffer.allocUnsafe(refs.length * chunkRefBytes);
+	for (const [n, ref] of refs.entries()) encodeChunkRef(ref, body, n * chunkRefBytes);
+	return body;
+}
+
+/** Throws `protocol` for a body that is not a list of references. */
+export function decodeRequest(body: Buffer): ChunkRef[] {
+	if (body.length === 0 || body.length % chunkRefBytes !== 0)
+		throw new RouseError('protocol', `${body.length} bytes are no references of ${chunkRefBytes} bytes`);
+	const refs: ChunkRef[] = [];
+	for (let at = 0; at < body.length; at += chunkRefBytes) {
+		const entry = decodeChunkRef(body, at);
+		if (entry === 'zero') throw new RouseError('protocol', `reference ${refs.length} is a zero entry`);
+		refs.push(entry);
+	}
+	return refs;
+}
+
+/** A copy: `stored` may be used again at once. */
+export function encodeChunkFrame(stored: Uint8Array): Buffer {
+	const frame = Buffer.allocUnsafe(4 + stored.length);
+	frame.writeUInt32LE(stored.length, 0);
+	frame.set(stored, 4);
+	return frame;
+}
+
+export function encodeErrorFrame(document: ErrorDocument): Buffer {
+	const json = Buffer.from(JSON.stringify(document));
+	const frame = Buffer.alloc(8 + json.length);
+	frame.writeUInt32LE(json.length, 4);
+	frame.set(json, 8);
+	return frame;
+}
+
+/** Takes an answer apart, in whatever pieces it comes. */
+export class FrameReader {
+	#parts: Buffer[] = [];
+	#available = 0;
+
+	push(part: Buffer): void {
+		this.#parts.push(part);
+		this.#available += part.length;
+	}
+
+	/**
+	 * The next stored chunk, or undefined until more is pushed. An error frame is thrown as the error it holds; `protocol`
+	 * for a length that no honest peer sends.
+	 */
+	next(): Buffer | undefined {
+		if (this.#available < 4) return undefined;
+		const length = this.#peek(4).readUInt32LE(0);
+		if (length === 0) return this.#error();
+		if (length > maxFrameBytes)
+			throw new RouseError('protocol', `a frame of ${length} bytes, at most ${maxFrameBytes}`);
+		if (this.#available < 4 + length) return undefined;
+		return this.#take(4 + length).subarray(4);
+	}
+
+	#error(): undefined {
+		if (this.#available < 8) return undefined;
+		const length = this.#peek(8).readUInt32LE(4);
+		if (length > maxFrameBytes)
+			throw new RouseError('protocol', `an error of ${length} bytes, at most ${maxFrameBytes}`);
+		if (this.#available < 8 + length) return undefined;
+		const json = this.#take(8 + length).toString('utf8', 8);
+		throw RouseError.fromDocument(errorDocumentSchema.parse(JSON.parse(json)));
+	}
+
+	#peek(bytes: number): Buffer {
+		const first = this.#parts[0];
+		if (first !== undefined && first.length >= bytes) return first;
+		return this.#gather();
+	}
+
+	#take(bytes: number): Buffer {
+		const whole = this.#peek(bytes);
+		const rest = whole.subarray(bytes);
+		if (rest.length > 0) this.#parts[0] = rest;
+		else this.#parts.shift();
+		this.#available -= bytes;
+		return whole.subarray(0, bytes);
+	}
+
+	#gather(): Buffer {
+		const whole = Buffer.concat(this.#parts);
+		this.#parts = [whole];
+		return whole;
+	}
+}

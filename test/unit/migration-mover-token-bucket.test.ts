@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { type Clock, TokenBucket } from '../../movers/migration-mover/token-bucket.ts';
+
+/** Time passes only by waiting. */
+class TestClock implements Clock {
+	now = 1_000;
+	longestMs = 0;
+
+	nowMs(): number {
+		return this.now;
+	}
+
+	async delay(ms: number, signal: AbortSignal): Promise<void> {
+		signal.throwIfAborted();
+		this.longestMs = Math.max(this.longestMs, ms);
+		this.now += ms;
+	}
+}
+
+const never = new AbortController().signal;
+
+test('over time exactly the rate passes, whatever the sizes', async () => {
+	await fc.assert(
+		fc.asyncProperty(
+			fc.integer({ min: 1024, max: 100_000_000 }),
+			fc.array(fc.integer({ min: 1, max: 1_000_000 }), { minLength: 20, maxLength: 60 }),
+			async (rate, sizes) => {
+				const clock = new TestClock();
+				const bucket = new TokenBucket(rate, clock);
+				const start = clock.now;
+				for (const size of sizes) await bucket.take(size, never);
+				const last = sizes.at(-1) ?? 0;
+				const passed = sizes.reduce((sum, size) => sum + size, 0) - last;
+				const seconds = (clock.now - start) / 1000;
+				// Each wait is rounded up to a millisecond; nothing passes too early.
+				assert.ok(seconds * rate >= passed * 0.999, `${passed} bytes in ${seconds} s at ${rate}`);
+				assert.ok(seconds <= passed / rate + sizes.length * 0.0011, `${seconds} s for ${passed} bytes at ${rate}`);
+			},
+		),
+	);
+});
+
+test('at a low rate chunks pass one by one, not in bursts', async () => {
+	const clock = new TestClock();
+	const bucket = new TokenBucket(2 * 1024 * 1024, clock);
+	for (let chunk = 0; chunk < 50; chunk += 1) await bucket.take(128 * 1024, never);
+	assert.ok(clock.longestMs <= 63, `${clock.longestMs} ms`);
+});
+
+test('a time without use is not saved up', async () => {
+	const clock = new TestClock();
+	const bucket = new TokenBucket(1_000_000, clock);
+	clock.now += 60_000;
+	const start = clock.now;
+	for (let piece = 0; piece < 11; piece += 1) await bucket.take(100_000, never);
+	assert.ok(clock.now - start >= 900, `${clock.now - start} ms`);
+});
+
+test('0 is unlimited, and a new rate takes effect for those who wait', async () => {
+	let wake: (() => void) | undefined;
+	const clock: Clock = {
+		nowMs: () => 0,
+		delay: (_ms, signal) =>
+			new Promise((_resolve, reject) => {
+				wake = () => reject(new Error('aborted'));
+				signal.addEventListener('abort', () => wake?.(), { once: true });
+			}),
+	};
+	const bucket = new TokenBucket(1, clock);
+	await bucket.take(1_000_000, never);
+	const waiting = bucket.take(1_000_000, never);
+	await new Promise(setImmediate);
+	assert.ok(wake, 'the second has to wait');
+	bucket.setRate(0);
+	await waiting;
+	await bucket.take(1_000_000_000, never);
+	assert.equal(bucket.tryTake(1_000_000_000), true);
+});
+
+test('whoever waits goes when the signal aborts, and the next is not held up by that', async () => {
+	const clock = new TestClock();
+	const bucket = new TokenBucket(1_000, clock);
+	await bucket.take(1_000, never);
+	await assert.rejects(bucket.take(1, AbortSignal.abort(new Error('enough'))), { message: 'enough' });
+	await bucket.take(1, never);
+	assert.ok(clock.now >= 2_000);
+});
+
+test('work that is there already is taken only without a debt', () => {
+	const clock = new TestClock();
+	const bucket = new TokenBucket(1_000, clock);
+	assert.equal(bucket.tryTake(1_000), true);
+	assert.equal(bucket.tryTake(1), false);
+	clock.now += 1_001;
+	assert.equal(bucket.tryTake(1), true);
+});

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ChunkCache } from '../../movers/mount-mover/chunk-cache.ts';
+
+function filled(maxBytes: number, ...keys: number[]): ChunkCache {
+	const cache = new ChunkCache(maxBytes);
+	for (const key of keys) cache.set(key, Buffer.alloc(100, key));
+	return cache;
+}
+
+test('what was not used for longest goes first', () => {
+	const cache = filled(300, 1, 2, 3);
+	assert.equal(cache.get(1)?.[0], 1);
+	cache.set(4, Buffer.alloc(100, 4));
+	assert.deepEqual(
+		[1, 2, 3, 4].map(key => cache.has(key)),
+		[true, false, true, true],
+	);
+});
+
+test('the bound is in bytes, and a chunk over it is not kept', () => {
+	const cache = filled(250, 1, 2, 3);
+	assert.equal(cache.bytes, 200);
+	cache.set(4, Buffer.alloc(400));
+	assert.equal(cache.bytes, 0);
+	assert.equal(cache.get(4), undefined);
+});
+
+test('a chunk that was read last is gone once it was pushed out', () => {
+	const cache = filled(100, 1);
+	cache.get(1);
+	cache.set(2, Buffer.alloc(100, 2));
+	assert.equal(cache.get(1), undefined);
+	assert.equal(cache.get(2)?.[0], 2);
+});
+
+test('a chunk set again replaces the old one', () => {
+	const cache = filled(300, 1);
+	cache.get(1);
+	cache.set(1, Buffer.alloc(50, 9));
+	assert.equal(cache.get(1)?.[0], 9);
+	assert.equal(cache.bytes, 50);
+});

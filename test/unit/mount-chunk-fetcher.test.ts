@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { RouseError } from '../../model/errors.ts';
+import { ChunkFetcher } from '../../movers/mount-mover/chunk-fetcher.ts';
+import { waitFor } from '../../system/wait.ts';
+import { ScriptedSource } from '../equipment/scripted-source.ts';
+
+async function bench(t: TestContext, count: number) {
+	const source = new ScriptedSource();
+	const arrived: number[] = [];
+	const damaged: number[] = [];
+	const fetcher = new ChunkFetcher({
+		source,
+		onChunk: key => void arrived.push(key),
+		onDamage: key => void damaged.push(key),
+	});
+	t.after(() => fetcher.close());
+	const chunks = await Promise.all(Array.from({ length: count }, (_, number) => source.add(number)));
+	const want = (number: number) =>
+		new Promise<Buffer>((resolve, reject) => {
+			const chunk = chunks[number];
+			if (chunk === undefined) throw new Error(`no chunk ${number}`);
+			fetcher.want(chunk, outcome => (Buffer.isBuffer(outcome) ? resolve(outcome) : reject(outcome)));
+		});
+	const ahead = (...numbers: number[]) => {
+		for (const number of numbers) if (chunks[number]) fetcher.wantAhead(chunks[number]);
+	};
+	return { source, fetcher, chunks, arrived, damaged, want, ahead };
+}
+
+test('chunks wanted together are asked for together, each once', async t => {
+	const { source, chunks, want, arrived } = await bench(t, 3);
+	const got = await Promise.all([want(0), want(1), want(0), want(2), want(1)]);
+	assert.deepEqual(
+		got.map(bytes => bytes.equals(chunks[0]?.bytes ?? bytes.subarray(1))),
+		[true, false, true, false, false],
+	);
+	assert.deepEqual(source.calls, [{ chunks: [0, 1, 2], locate: false }]);
+	assert.deepEqual(arrived, [0, 1, 2]);
+});
+
+test('a chunk that is being fetched is not asked for again', async t => {
+	const { source, want } = await bench(t, 1);
+	const { promise, resolve } = Promise.withResolvers<void>();
+	source.gate = promise;
+	const first = want(0);
+	await waitFor('the call', () => source.calls.length === 1, { timeoutMs: 5_000 });
+	const second = want(0);
+	resolve();
+	assert.equal(await first, await second);
+	assert.equal(source.calls.length, 1);
+});
+
+test('bytes that do not match are located anew, and what follows is asked for again', async t => {
+	const { source, want, damaged } = await bench(t, 3);
+	source.misplaced.add(1);
+	await Promise.all([want(0), want(1), want(2)]);
+	assert.deepEqual(source.calls, [
+		{ chunks: [0, 1, 2], locate: false },
+		{ chunks: [1], locate: true },
+		{ chunks: [2], locate: false },
+	]);
+	assert.deepEqual(damaged, []);
+});
+
+test('bytes that match nowhere are never given out, and hurt no other chunk', async t => {
+	const { source, want, damaged, arrived } = await bench(t, 3);
+	source.damaged.add(1);
+	const [first, second, third] = await Promise.allSettled([want(0), want(1), want(2)]);
+	assert.equal(first.status, 'fulfilled');
+	assert.equal(third.status, 'fulfilled');
+	assert.ok(second.status === 'rejected' && second.reason instanceof RouseError);
+	assert.equal(second.reason.code, 'chunk_bad');
+	assert.deepEqual(damaged, [1]);
+	assert.deepEqual(arrived, [0, 2]);
+});
+
+test('a source that does not answer is asked again until it does', async t => {
+	const { source, want, fetcher } = await bench(t, 1);
+	source.failures.push(new RouseError('store_unreachable', 'away'), new Error('something else'));
+	const wanted = want(0);
+	await waitFor('trouble', () => fetcher.trouble?.code === 'store_unreachable', { timeoutMs: 5_000, everyMs: 1 });
+	await wanted;
+	assert.equal(source.calls.length, 3);
+	assert.equal(fetcher.trouble, undefined);
+});
+
+test('what reads wait for is asked for before what may be read next', async t => {
+	const { source, want, ahead } = await bench(t, 6);
+	ahead(0, 1, 2);
+	await Promise.all([want(4), want(1)]);
+	await waitFor('read-ahead', () => source.calls.length === 2, { timeoutMs: 5_000 });
+	assert.deepEqual(
+		source.calls.map(({ chunks }) => chunks),
+		[
+			[4, 1],
+			[0, 2],
+		],
+	);
+});
+
+test('a chunk that nobody waits for any more is not asked for', async t => {
+	const { source, fetcher, chunks, want } = await bench(t, 2);
+	const [first] = chunks;
+	if (first === undefined) throw new Error('no chunk');
+	const callOff = fetcher.want(first, () => assert.fail('called off'));
+	callOff();
+	await want(1);
+	assert.deepEqual(source.calls, [{ chunks: [1], locate: false }]);
+});
+
+test('more to fetch ahead than is worth while drops what was wanted first', async t => {
+	const { source, ahead } = await bench(t, 300);
+	ahead(...Array.from({ length: 300 }, (_, number) => number));
+	await waitFor('all', () => source.calls.flatMap(({ chunks }) => chunks).length === 256, { timeoutMs: 5_000 });
+	assert.equal(source.calls[0]?.chunks[0], 44);
+});

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MountFirst } from '../../movers/repository-mover/mount-first.ts';
+
+const never = new AbortController().signal;
+
+test('a migration goes on when the last mount request is answered', async () => {
+	const order = new MountFirst({ longestYieldMs: 60_000 });
+	order.enterMount();
+	order.enterMount();
+	let turn = false;
+	const waiting = order.migrationTurn(never).then(() => (turn = true));
+	order.leaveMount();
+	await new Promise(setImmediate);
+	assert.equal(turn, false);
+	order.leaveMount();
+	await waiting;
+});
+
+test('a guest that reads without end slows a migration and does not stop it', async () => {
+	const order = new MountFirst({ longestYieldMs: 5 });
+	order.enterMount();
+	await order.migrationTurn(never);
+});
+
+test('a migration that is given up while it waits ends at once', async () => {
+	const order = new MountFirst({ longestYieldMs: 60_000 });
+	order.enterMount();
+	const abort = new AbortController();
+	const waiting = order.migrationTurn(abort.signal);
+	abort.abort();
+	await assert.rejects(waiting, { name: 'AbortError' });
+});
