@@ -1,0 +1,138 @@
+import { crc32 } from 'node:zlib';
+import type { DiskSource } from '../repository/import/disk-source.ts';
+
+export interface Partition {
+	/** GPT: the type's GUID in upper case. MBR: its byte as `0x83`. */
+	type: string;
+	/** First byte after it. */
+	endBytes: number;
+}
+
+export interface PartitionTable {
+	scheme: 'gpt' | 'mbr';
+	/** At least one. */
+	partitions: Partition[];
+}
+
+/** UEFI specification 2.10, table 5-7 and section 5.2.2. */
+const efiSystemPartition = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B';
+const mbrEfiSystemPartition = '0xef';
+const mbrProtective = '0xee';
+/** Where GRUB puts itself on a GPT disk that a BIOS boots: https://www.gnu.org/software/grub/manual/grub/html_node/BIOS-installation.html */
+const biosBootPartition = '21686148-6449-6E6F-744E-656564454649';
+
+/** Of disks as machines see them: 512, or 4096 on "4K native" ones. */
+const sectorSizes = [512, 4096] as const;
+/** The specification's minimum; what is larger is read no further than a table of 1,024 entries. */
+const maximumEntriesBytes = 1024 * 128;
+
+/** The firmware that boots a disk with this table. */
+export function firmwareOf({ scheme, partitions }: PartitionTable): 'bios' | 'efi' {
+	const has = (type: string) => partitions.some(partition => partition.type === type);
+	if (has(scheme === 'gpt' ? efiSystemPartition : mbrEfiSystemPartition)) return 'efi';
+	if (scheme === 'gpt') return has(biosBootPartition) ? 'bios' : 'efi';
+	return 'bios';
+}
+
+/** The table of a disk; undefined when it has none, or one without partitions, from which nothing boots. */
+export async function readPartitionTable(source: DiskSource, signal: AbortSignal): Promise<PartitionTable | undefined> {
+	const sector = await bytesAt(source, 0, 512, signal);
+	if (sector === undefined) return undefined;
+	const mbr = parseMbr(sector);
+	if (mbr === undefined) return undefined;
+	// A GPT counts only behind a protective MBR: one left over from before the disk was partitioned anew does not.
+	if (mbr.some(({ type }) => type === mbrProtective)) {
+		const gpt = await readGpt(source, signal);
+		if (gpt !== undefined) return gpt.length > 0 ? { scheme: 'gpt', partitions: gpt } : undefined;
+	}
+	return mbr.length > 0 ? { scheme: 'mbr', partitions: mbr } : undefined;
+}
+
+function parseMbr(sector: Buffer): Partition[] | undefined {
+	if (sector.readUInt16LE(510) !== 0xaa55) return undefined;
+	const partitions: Partition[] = [];
+	for (let at = 446; at < 510; at += 16) {
+		const status = sector.readUInt8(at);
+		const type = sector.readUInt8(at + 4);
+		const start = sector.readUInt32LE(at + 8);
+		const sectors = sector.readUInt32LE(at + 12);
+		// Boot sectors of file systems end in the same signature, with code or text where entries would be.
+		if (status !== 0 && status !== 0x80) return undefined;
+		if (type === 0) continue;
+		if (start === 0 || sectors === 0) return undefined;
+		const name = `0x${type.toString(16).padStart(2, '0')}`;
+		// A protective entry may span more than the disk has: 0xffffffff sectors stand for "all".
+		partitions.push({ type: name, endBytes: name === mbrProtective ? 0 : (start + sectors) * 512 });
+	}
+	return partitions;
+}
+
+/** Partitions by the primary header, or the one at the end of the disk when that is damaged. */
+async function readGpt(source: DiskSource, signal: AbortSignal): Promise<Partition[] | undefined> {
+	for (const sectorBytes of sectorSizes) {
+		for (const lba of [1, Math.floor(source.sizeBytes / sectorBytes) - 1]) {
+			const header = await bytesAt(source, lba * sectorBytes, 512, signal);
+			const place = header && parseGptHeader(header, lba);
+			if (!place) continue;
+			const bytes = await bytesAt(source, place.entriesLba * sectorBytes, place.count * place.entryBytes, signal);
+			if (bytes === undefined || crc32(bytes) !== place.entriesCrc) continue;
+			return parseGptEntries(bytes, place.entryBytes, sectorBytes);
+		}
+	}
+	return undefined;
+}
+
+interface GptPlace {
+	entriesLba: number;
+	count: number;
+	entryBytes: number;
+	entriesCrc: number;
+}
+
+/** UEFI specification 2.10, table 5-5. */
+function parseGptHeader(sector: Buffer, lba: number): GptPlace | undefined {
+	const headerBytes = sector.readUInt32LE(12);
+	if (sector.toString('latin1', 0, 8) !== 'EFI PART' || headerBytes < 92 || headerBytes > 512) return undefined;
+	const header = Buffer.from(sector.subarray(0, headerBytes));
+	const crc = header.readUInt32LE(16);
+	header.writeUInt32LE(0, 16);
+	if (crc32(header) !== crc || header.readBigUInt64LE(24) !== BigInt(lba)) return undefined;
+	const entriesLba = header.readBigUInt64LE(72);
+	const count = header.readUInt32LE(80);
+	const entryBytes = header.readUInt32LE(84);
+	if (entryBytes < 128 || entryBytes % 8 !== 0 || count * entryBytes > maximumEntriesBytes) return undefined;
+	if (entriesLba > BigInt(Number.MAX_SAFE_INTEGER) / 4096n) return undefined;
+	return { entriesLba: Number(entriesLba), count, entryBytes, entriesCrc: header.readUInt32LE(88) };
+}
+
+/** UEFI specification 2.10, table 5-6. */
+function parseGptEntries(bytes: Buffer, entryBytes: number, sectorBytes: number): Partition[] {
+	const partitions: Partition[] = [];
+	for (let at = 0; at < bytes.length; at += entryBytes) {
+		const entry = bytes.subarray(at, at + entryBytes);
+		if (entry.subarray(0, 16).every(byte => byte === 0)) continue;
+		const endBytes = (Number(entry.readBigUInt64LE(40)) + 1) * sectorBytes;
+		partitions.push({ type: guidText(entry), endBytes });
+	}
+	return partitions;
+}
+
+/** The first three fields of a GUID lie in little-endian order, the others as they are written. */
+function guidText(bytes: Buffer): string {
+	const text = (end: number, ...order: number[]) =>
+		order.map(index => bytes.toString('hex', index, index + end)).join('');
+	return [text(1, 3, 2, 1, 0), text(1, 5, 4), text(1, 7, 6), text(2, 8), text(6, 10)].join('-').toUpperCase();
+}
+
+/** Undefined when the disk is too small to have them. */
+async function bytesAt(
+	source: DiskSource,
+	offsetBytes: number,
+	lengthBytes: number,
+	signal: AbortSignal,
+): Promise<Buffer | undefined> {
+	if (offsetBytes < 0 || offsetBytes + lengthBytes > source.sizeBytes) return undefined;
+	const bytes = Buffer.alloc(lengthBytes);
+	if (lengthBytes > 0) await source.read(offsetBytes, bytes, signal);
+	return bytes;
+}

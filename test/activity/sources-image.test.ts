@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdir, open, readdir, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import type { ImageFormat } from '../../sources/image-format.ts';
+import { openSource } from '../../sources/open-source.ts';
+import { waitFor } from '../../system/wait.ts';
+import { type Captive, captive, temporaryDirectory } from '../equipment/captive.ts';
+
+const run = promisify(execFile);
+const never = new AbortController().signal;
+
+async function opened(t: TestContext, path: string, format?: ImageFormat): Promise<DiskSource> {
+	const source = await openSource(path, { format, signal: never });
+	t.after(() => source.close());
+	return source;
+}
+
+async function contentOf(source: DiskSource): Promise<{ content: Buffer; extents: SourceExtent[] }> {
+	const content = Buffer.alloc(source.sizeBytes);
+	const extents: SourceExtent[] = [];
+	for await (const extent of source.extents(never)) {
+		extents.push(extent);
+		if (extent.zero) continue;
+		await source.read(
+			extent.offsetBytes,
+			content.subarray(extent.offsetBytes, extent.offsetBytes + extent.lengthBytes),
+			never,
+		);
+	}
+	return { content, extents };
+}
+
+/** Eight MiB with data at the beginning and near the end. */
+async function makeRaw(
+	t: TestContext,
+	sizeBytes = 8 * 2 ** 20,
+): Promise<{ directory: string; raw: string; content: Buffer }> {
+	const directory = await temporaryDirectory(t);
+	const content = Buffer.alloc(sizeBytes);
+	randomBytes(1_000_000).copy(content, 0);
+	randomBytes(500_000).copy(content, sizeBytes - 500_000);
+	const raw = join(directory, 'disk,1.raw'); // a comma means something to QEMU
+	await writeFile(raw, content);
+	await run('fallocate', ['--dig-holes', raw]);
+	return { directory, raw, content };
+}
+
+const containers: [string, string, string[]][] = [
+	['qcow2', 'qcow2', []],
+	['compressed qcow2', 'qcow2', ['-c']],
+	['VMDK', 'vmdk', []],
+	['stream-optimised VMDK', 'vmdk', ['-o', 'subformat=streamOptimized']],
+	['flat VMDK', 'vmdk', ['-o', 'subformat=monolithicFlat']],
+	['VHDX', 'vhdx', []],
+	['dynamic VHD', 'vpc', ['-o', 'force_size=on']],
+	['fixed VHD', 'vpc', ['-o', 'subformat=fixed,force_size=on']],
+];
+
+for (const [what, format, options] of containers)
+	test(`the disk in a ${what} is detected and read as it is`, async t => {
+		const { directory, raw, content } = await makeRaw(t);
+		const image = join(directory, 'image');
+		await run('qemu-img', ['convert', '-O', format, ...options, raw, image]);
+		const source = await opened(t, image);
+		assert.equal(source.sizeBytes, content.length);
+		assert.ok((await contentOf(source)).content.equals(content));
+	});
+
+test('a raw file has its own size to the byte, and its holes are not read', async t => {
+	const { raw, content } = await makeRaw(t, 8 * 2 ** 20 + 333);
+	const source = await opened(t, raw);
+	assert.equal(source.sizeBytes, 8 * 2 ** 20 + 333);
+	const found = await contentOf(source);
+	assert.ok(found.content.equals(content));
+	assert.deepEqual(
+		found.extents.map(extent => extent.zero),
+		[false, true, false],
+	);
+	const last = found.extents.at(-1);
+	assert.equal((last?.offsetBytes ?? 0) + (last?.lengthBytes ?? 0), source.sizeBytes);
+});
+
+test('a raw file smaller than a sector is a disk too', async t => {
+	const directory = await temporaryDirectory(t);
+	await writeFile(join(directory, 'disk.raw'), 'seven b');
+	const source = await opened(t, join(directory, 'disk.raw'));
+	assert.equal((await contentOf(source)).content.toString(), 'seven b');
+});
+
+test('an open source has nothing in the temporary directory, and closing it ends its server', async t => {
+	const { directory, raw } = await makeRaw(t);
+	const temporary = join(directory, 'tmp');
+	await mkdir(temporary);
+	const before = process.env['TMPDIR'];
+	process.env['TMPDIR'] = temporary;
+	t.after(() => {
+		if (before === undefined) delete process.env['TMPDIR'];
+		else process.env['TMPDIR'] = before;
+	});
+	const source = await openSource(raw, { signal: never });
+	assert.deepEqual(await readdir(temporary), []);
+	const write = () => run('qemu-io', ['-f', 'raw', '-c', 'write 0 512', raw]);
+	await assert.rejects(write(), /Failed to get "write" lock/);
+	await source.close();
+	await source.close();
+	await write();
+});
+
+for (const [what, format] of [
+	['qcow2', 'qcow2'],
+	['VMDK', 'vmdk'],
+	['VHDX', 'vhdx'],
+	['VHD', 'vpc'],
+] as const)
+	test(`a ${what} whose end is missing is refused as cut short`, async t => {
+		const { directory, raw } = await makeRaw(t);
+		const image = join(directory, 'image');
+		await run('qemu-img', ['convert', '-O', format, raw, image]);
+		await truncate(image, Math.floor(((await stat(image)).size * 3) / 4));
+		await assert.rejects(openSource(image, { signal: never }), { code: 'source_invalid', message: /cut short/ });
+	});
+
+test('a flat VMDK whose data file is cut short is refused, which qemu-img check does not see', async t => {
+	const { directory, raw } = await makeRaw(t);
+	await run('qemu-img', ['convert', '-O', 'vmdk', '-o', 'subformat=monolithicFlat', raw, join(directory, 'disk.vmdk')]);
+	await truncate(join(directory, 'disk-flat.vmdk'), 4 * 2 ** 20);
+	await assert.rejects(openSource(join(directory, 'disk.vmdk'), { signal: never }), {
+		code: 'source_invalid',
+		message: /disk-flat\.vmdk is cut short: 4194304 bytes of 8388608/,
+	});
+});
+
+test('a fixed VHD that lost its footer is not taken for a raw disk, unless the person says so', async t => {
+	const { directory, raw } = await makeRaw(t);
+	const image = join(directory, 'disk.vhd');
+	await run('qemu-img', ['convert', '-O', 'vpc', '-o', 'subformat=fixed,force_size=on', raw, image]);
+	await truncate(image, 8 * 2 ** 20);
+	await assert.rejects(openSource(image, { signal: never }), {
+		code: 'source_invalid',
+		message: /called \.vhd but is no vhd image, or is cut short/,
+	});
+	assert.equal((await opened(t, image, 'raw')).sizeBytes, 8 * 2 ** 20);
+});
+
+test('an image of another format than said is refused with both names', async t => {
+	const { directory, raw } = await makeRaw(t);
+	const image = join(directory, 'image');
+	await run('qemu-img', ['convert', '-O', 'qcow2', raw, image]);
+	for (const said of ['vmdk', 'raw'] as const)
+		await assert.rejects(openSource(image, { format: said, signal: never }), {
+			code: 'source_invalid',
+			message: new RegExp(`is qcow2, not ${said}$`),
+		});
+	await assert.rejects(openSource(raw, { format: 'qcow2', signal: never }), {
+		code: 'source_invalid',
+		message: /disk,1\.raw is no qcow2 image/,
+	});
+});
+
+test('a damaged image is refused', async t => {
+	const { directory, raw } = await makeRaw(t);
+	const image = join(directory, 'image');
+	await run('qemu-img', ['convert', '-O', 'qcow2', raw, image]);
+	const file = await open(image, 'r+');
+	await file.write(Buffer.alloc(4096, 0x5a), 0, 4096, 0x10000); // the refcount table's first cluster
+	await file.close();
+	await assert.rejects(openSource(image, { signal: never }), { code: 'source_invalid' });
+});
+
+test('content alone makes nobody read another file: a backing file needs the format said', async t => {
+	const { directory, raw, content } = await makeRaw(t);
+	const image = join(directory, 'top.qcow2');
+	await run('qemu-img', ['create', '-f', 'qcow2', '-F', 'raw', '-b', raw, image]);
+	await assert.rejects(openSource(image, { signal: never }), {
+		code: 'source_invalid',
+		message: /only a part: the rest is in ".*disk,1\.raw"/,
+	});
+	assert.ok((await contentOf(await opened(t, image, 'qcow2'))).content.equals(content));
+});
+
+test('a VMDK whose data lies in another directory needs the format said', async t => {
+	const { directory, raw, content } = await makeRaw(t);
+	await mkdir(join(directory, 'far'));
+	await run('qemu-img', ['convert', '-O', 'vmdk', '-o', 'subformat=monolithicFlat', raw, join(directory, 'd.vmdk')]);
+	await copyFile(join(directory, 'd-flat.vmdk'), join(directory, 'far', 'flat.bin'));
+	const descriptor = join(directory, 'd.vmdk');
+	await run('sed', ['-i', 's,"d-flat.vmdk","far/flat.bin",', descriptor]);
+	await assert.rejects(openSource(descriptor, { signal: never }), { message: /only a part: .*far\/flat\.bin/ });
+	assert.ok((await contentOf(await opened(t, descriptor, 'vmdk'))).content.equals(content));
+});
+
+function machineOn(t: TestContext, path: string, driver: string): Captive {
+	const filename = path.replace(',', ',,');
+	return captive(t, 'qemu-system-x86_64', [
+		'-S',
+		'-nodefaults',
+		'-display',
+		'none',
+		'-accel',
+		'tcg',
+		'-qmp',
+		'stdio',
+		'-blockdev',
+		`driver=${driver},node-name=disk,file.driver=file,file.filename=${filename}`,
+		'-device',
+		'virtio-blk-pci,drive=disk',
+	]);
+}
+
+for (const driver of ['qcow2', 'raw'])
+	test(`the ${driver} image of a running machine is refused as locked`, async t => {
+		const { directory, raw } = await makeRaw(t);
+		const image = join(directory, 'disk,2');
+		await run('qemu-img', ['convert', '-O', driver, raw, image]);
+		const machine = machineOn(t, image, driver);
+		await waitFor('QEMU to have its disks', () => machine.said().includes('"QMP"'), { timeoutMs: 20_000 });
+		await assert.rejects(openSource(image, { signal: never }), { code: 'lock_held', message: /a machine runs on it/ });
+		await machine.end();
+		await opened(t, image);
+	});
+
+test('no machine can start on an image while it is read', async t => {
+	const { raw } = await makeRaw(t);
+	await opened(t, raw);
+	const machine = machineOn(t, raw, 'raw');
+	await waitFor('QEMU to give up', () => machine.child.exitCode !== null, { timeoutMs: 20_000 });
+	assert.match(machine.said(), /Failed to get "write" lock/);
+});
+
+test('what is no disk at all is refused in plain words', async t => {
+	const directory = await temporaryDirectory(t);
+	await writeFile(join(directory, 'empty.raw'), '');
+	const refusals: [string, RegExp][] = [
+		[join(directory, 'missing.raw'), /there is no .*missing\.raw/],
+		[join(directory, 'empty.raw'), /is empty/],
+		[directory, /neither a file nor a block device/],
+		['/dev/null', /neither a file nor a block device/],
+	];
+	for (const [path, message] of refusals)
+		await assert.rejects(openSource(path, { signal: never }), { code: 'source_invalid', message });
+});
+
+test('an abort while an image is opened leaves no server behind', async t => {
+	const { directory, raw } = await makeRaw(t);
+	const image = join(directory, 'disk.qcow2');
+	await run('qemu-img', ['convert', '-O', 'qcow2', raw, image]);
+	const stop = new AbortController();
+	const opening = openSource(image, { signal: stop.signal });
+	const reason = new Error('enough');
+	setImmediate(() => stop.abort(reason));
+	await assert.rejects(opening, reason);
+	// Nobody holds the image: QEMU opens it for writing.
+	await run('qemu-io', ['-f', 'qcow2', '-c', 'write 0 512', image]);
+});

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { crc32 } from 'node:zlib';
+import type { DiskSource } from '../../repository/import/disk-source.ts';
+import { firmwareOf, readPartitionTable } from '../../sources/partition-table.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+
+const never = new AbortController().signal;
+const mebibyte = 2 ** 20;
+
+function diskOf(content: Buffer): DiskSource {
+	return {
+		sizeBytes: content.length,
+		extents: async function* () {
+			yield { offsetBytes: 0, lengthBytes: content.length, zero: false };
+		},
+		read: async (offsetBytes, into) => {
+			assert.ok(offsetBytes + into.length <= content.length, 'read past the end');
+			content.copy(into, 0, offsetBytes);
+		},
+		close: async () => {},
+	};
+}
+
+/** A disk with such partitions of 1 MiB each, as nbdkit makes it; types are GUIDs for GPT and bytes for MBR. */
+async function partitioned(t: TestContext, scheme: 'gpt' | 'mbr', types: readonly string[]): Promise<Buffer> {
+	const directory = await temporaryDirectory(t);
+	const partition = join(directory, 'partition');
+	const parameter = scheme === 'gpt' ? 'type-guid' : 'mbr-id';
+	// The type comes before the partition it is for; a file may be there only once.
+	const partitions = types.flatMap((type, index) => {
+		const file = `${partition}${index}`;
+		writeFileSync(file, Buffer.alloc(mebibyte));
+		return [`${parameter}=${type}`, `file=${file}`];
+	});
+	const disk = join(directory, 'disk.raw');
+	const args = ['-U', '-', 'partitioning', `partition-type=${scheme}`, ...partitions];
+	execFileSync('nbdkit', [...args, '--run', `nbdcopy "$uri" ${disk}`]);
+	return readFileSync(disk);
+}
+
+/** Makes a GPT header and its entries true again after a change. */
+function seal(content: Buffer, headerAt: number, sectorBytes = 512): void {
+	const entriesAt = Number(content.readBigUInt64LE(headerAt + 72)) * sectorBytes;
+	const entriesBytes = content.readUInt32LE(headerAt + 80) * content.readUInt32LE(headerAt + 84);
+	content.writeUInt32LE(crc32(content.subarray(entriesAt, entriesAt + entriesBytes)), headerAt + 88);
+	content.writeUInt32LE(0, headerAt + 16);
+	const headerBytes = content.readUInt32LE(headerAt + 12);
+	content.writeUInt32LE(crc32(content.subarray(headerAt, headerAt + headerBytes)), headerAt + 16);
+}
+
+async function firmware(content: Buffer): Promise<string | undefined> {
+	const table = await readPartitionTable(diskOf(content), never);
+	return table && `${table.scheme} ${firmwareOf(table)}`;
+}
+
+const linux = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
+const system = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B';
+const biosBoot = '21686148-6449-6E6F-744E-656564454649';
+
+const tables: [string, 'gpt' | 'mbr', string[], string][] = [
+	['an EFI system partition', 'gpt', [linux, system], 'efi'],
+	['a BIOS boot partition', 'gpt', [biosBoot, linux], 'bios'],
+	['a BIOS boot and an EFI system partition', 'gpt', [biosBoot, system, linux], 'efi'],
+	['other partitions', 'gpt', [linux], 'efi'],
+	['an EFI system partition', 'mbr', ['0xef', '0x83'], 'efi'],
+	['other partitions', 'mbr', ['0x83', '0x07'], 'bios'],
+];
+for (const [what, scheme, types, expected] of tables)
+	test(`${scheme.toUpperCase()} with ${what}: ${expected}`, async t => {
+		assert.equal(await firmware(await partitioned(t, scheme, types)), `${scheme} ${expected}`);
+	});
+
+test('a GPT with sectors of 4096 bytes is read', async t => {
+	const usual = await partitioned(t, 'gpt', [biosBoot]);
+	const content = Buffer.alloc(2 * mebibyte);
+	usual.copy(content, 0, 0, 512);
+	usual.copy(content, 4096, 512, 1024);
+	usual.copy(content, 2 * 4096, 1024, 1024 + 128 * 128);
+	seal(content, 4096, 4096);
+	assert.equal(await firmware(content), 'gpt bios');
+});
+
+test('a GPT whose primary header or entries are damaged is read from its copy at the end', async t => {
+	for (const damaged of [512 + 30, 1024 + 3]) {
+		const content = await partitioned(t, 'gpt', [biosBoot]);
+		content.writeUInt8(content.readUInt8(damaged) ^ 1, damaged);
+		assert.equal(await firmware(content), 'gpt bios');
+	}
+});
+
+test('a GPT whose copies are both damaged is none', async t => {
+	const content = await partitioned(t, 'gpt', [system]);
+	for (const at of [512 + 30, content.length - 512 + 30]) content.writeUInt8(content.readUInt8(at) ^ 1, at);
+	assert.equal(await firmware(content), 'mbr bios');
+});
+
+test('a GPT that an MBR without a protective entry has replaced does not count', async t => {
+	const content = await partitioned(t, 'gpt', [system]);
+	(await partitioned(t, 'mbr', ['0x83'])).copy(content, 0, 0, 512);
+	assert.equal(await firmware(content), 'mbr bios');
+});
+
+test('a table without partitions, a bare file system and zeros are no table', async t => {
+	const emptyGpt = await partitioned(t, 'gpt', [system]);
+	emptyGpt.fill(0, 1024, 1024 + 128 * 128);
+	seal(emptyGpt, 512);
+	assert.equal(await firmware(emptyGpt), undefined);
+	const emptyMbr = await partitioned(t, 'mbr', ['0x83']);
+	emptyMbr.fill(0, 446, 510);
+	assert.equal(await firmware(emptyMbr), undefined);
+	assert.equal(await firmware(Buffer.alloc(mebibyte)), undefined);
+	assert.equal(await firmware(Buffer.alloc(100)), undefined);
+	const fat = Buffer.alloc(mebibyte, 'This is not a bootable disk. ');
+	fat.writeUInt16LE(0xaa55, 510);
+	assert.equal(await firmware(fat), undefined);
+});
+
+test('the end of a partition is known, so that a disk cut short can be told', async t => {
+	for (const [scheme, type] of [
+		['gpt', linux],
+		['mbr', '0x83'],
+	] as const) {
+		const content = await partitioned(t, scheme, [type]);
+		const table = await readPartitionTable(diskOf(content.subarray(0, 100_000)), never);
+		assert.deepEqual(
+			table?.partitions.map(({ endBytes }) => endBytes),
+			[2 * mebibyte],
+		);
+	}
+});
