@@ -1,0 +1,52 @@
+import type { MachineDefinition } from '../contract.ts';
+import { replaceFileDurably } from '../../system/durable-file.ts';
+import type { QemuHost } from './host.ts';
+import { startArguments } from './launch.ts';
+import type { MachinePaths } from './paths.ts';
+
+/** Writes `start`: the machine on its own disks, by QEMU alone. */
+export async function writeStartScript(
+	definition: MachineDefinition,
+	paths: MachinePaths,
+	host: QemuHost,
+): Promise<void> {
+	const args = await startArguments(definition, paths, host, 'target', { paused: false });
+	await replaceFileDurably(paths.start, startScript(definition, paths, host.systemBinary, args), 0o755);
+}
+
+/** The lock is the one that Rouse's own start takes: the machine never runs twice. */
+export function startScript(
+	definition: MachineDefinition,
+	paths: MachinePaths,
+	systemBinary: string,
+	args: readonly string[],
+): string {
+	return `#!/bin/sh
+# Starts the machine ${definition.machineName} in the foreground, without Rouse. It ends with the guest.
+# Console: ${paths.sockets.console}   VNC: ${paths.sockets.vnc}   QMP: ${paths.sockets.qmp}
+set -eu
+umask 077
+mkdir -p ${quoted(definition.runDirectory)}
+if ! flock -n ${quoted(paths.lock)} true; then
+	echo ${quoted(`${definition.machineName} runs already`)} >&2
+	exit 75
+fi
+exec flock -n -F ${quoted(paths.lock)} ${quoted(systemBinary)} ${pairs(args).join(' \\\n\t')}
+`;
+}
+
+/** An option and its value on one line. */
+function pairs(args: readonly string[]): string[] {
+	const lines: string[] = [];
+	for (const arg of args) {
+		const last = lines.at(-1);
+		if (arg.startsWith('-') || last === undefined) lines.push(quoted(arg));
+		else lines[lines.length - 1] = `${last} ${quoted(arg)}`;
+	}
+	return lines;
+}
+
+/** For sh: only a single quote ends single quotes. */
+function quoted(text: string): string {
+	return /^[\w./:@=,+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

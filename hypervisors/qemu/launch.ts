@@ -1,0 +1,117 @@
+import { mkdir, open, stat } from 'node:fs/promises';
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import type { Chain } from '../../model/recovery.ts';
+import { isErrno } from '../../system/durable-file.ts';
+import { lockHolder } from '../../system/process-lock.ts';
+import { spawnLocked } from '../../system/spawn-locked.ts';
+import { waitFor } from '../../system/wait.ts';
+import type { MachineDefinition } from '../contract.ts';
+import { commandLine } from './command-line.ts';
+import { codeFor } from './firmware.ts';
+import type { QemuHost } from './host.ts';
+import type { MachineMonitor } from './monitor.ts';
+import { exists } from './overlay.ts';
+import { checkSocketPaths, type MachinePaths } from './paths.ts';
+import type { Qmp } from './qmp-client.ts';
+
+/** Longer than QEMU itself waits for the mount mover (`open-timeout`, 30 s) before it gives up. */
+const startTimeoutMs = 45_000;
+
+/**
+ * Starts QEMU, stopped, and returns its monitor. It cannot begin to run by itself: when this process dies in between,
+ * nothing has happened to the guest. Throws `machine_failed`, with the end of QEMU's log, when QEMU ended.
+ */
+export async function launch(
+	definition: MachineDefinition,
+	paths: MachinePaths,
+	host: QemuHost,
+	chain: Chain,
+	monitor: MachineMonitor,
+): Promise<Qmp> {
+	checkSocketPaths(paths);
+	await checkOverlays(definition, paths, chain);
+	await mkdir(definition.runDirectory, { recursive: true, mode: 0o700 });
+	const args = await startArguments(definition, paths, host, chain, { paused: true });
+	const logBefore = await sizeOf(paths.log);
+	try {
+		await spawnLocked({
+			lockPath: paths.lock,
+			logPath: paths.log,
+			command: host.systemBinary,
+			args,
+			cwd: '/', // holds no file system busy
+		});
+		return await waitForMonitor(paths, monitor);
+	} catch (thrown) {
+		const error = asRouseError(thrown);
+		if (error.code !== 'machine_failed') throw thrown;
+		const said = await logSince(paths.log, logBefore);
+		throw new RouseError('machine_failed', `${error.message}: ${said}`, { cause: thrown });
+	}
+}
+
+/** The arguments of this machine on this chain, whoever starts it. */
+export async function startArguments(
+	definition: MachineDefinition,
+	paths: MachinePaths,
+	host: QemuHost,
+	chain: Chain,
+	{ paused }: { paused: boolean },
+): Promise<string[]> {
+	const efi = definition.config.firmware === 'efi';
+	const firmwareCode = efi ? await codeFor(paths.vars, host.firmwares) : undefined;
+	return commandLine({ definition, paths, host, chain, firmwareCode, paused });
+}
+
+async function checkOverlays(definition: MachineDefinition, paths: MachinePaths, chain: Chain): Promise<void> {
+	if (chain === 'target') return;
+	for (const disk of definition.disks)
+		if (!(await exists(paths.overlay(disk))))
+			throw new RouseError('machine_failed', `${paths.overlay(disk)}: the protective snapshot is not there`);
+}
+
+async function waitForMonitor(paths: MachinePaths, monitor: MachineMonitor): Promise<Qmp> {
+	const deadline = performance.now() + startTimeoutMs;
+	return waitFor(
+		`QEMU to answer on ${paths.supervisorMonitor}`,
+		async () => {
+			// Looked at first: between a failed connect and a lock that is free, QEMU cannot have come up.
+			const alive = (await lockHolder(paths.lock)) !== undefined;
+			try {
+				return await monitor.open({ timeoutMs: Math.max(1_000, deadline - performance.now()) });
+			} catch (thrown) {
+				if (!isNobodyListening(thrown)) throw thrown;
+				if (!alive) throw new RouseError('machine_failed', 'QEMU ended while it started', { cause: thrown });
+				return undefined;
+			}
+		},
+		{ timeoutMs: startTimeoutMs, everyMs: 5 },
+	);
+}
+
+/** The socket is not bound yet, or QEMU went away before it greeted: looking at the lock tells which. */
+function isNobodyListening(thrown: unknown): boolean {
+	return asRouseError(thrown).code === 'hypervisor_failed';
+}
+
+async function sizeOf(path: string): Promise<number> {
+	try {
+		return (await stat(path)).size;
+	} catch (error) {
+		if (isErrno(error, 'ENOENT')) return 0;
+		throw error;
+	}
+}
+
+/** What QEMU said last: a message of an error quotes at most 2 KiB of it. */
+async function logSince(path: string, from: number): Promise<string> {
+	const file = await open(path, 'r');
+	try {
+		const { size } = await file.stat();
+		const start = Math.max(from, size - 2048);
+		const { bytesRead, buffer } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
+		return buffer.toString('utf8', 0, bytesRead).trim() || 'it said nothing';
+	} finally {
+		await file.close();
+	}
+}

@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { RouseError } from '../../model/errors.ts';
+import type { MachineSockets } from '../../model/recovery.ts';
+import type { MachineDefinition, MachineDisk } from '../contract.ts';
+
+/** The files of one machine on QEMU. All but the targets are gone after `remove`. */
+export interface MachinePaths {
+	/** Whose machine this is, while it is recovered; see record.ts. */
+	record: string;
+	/** Held by QEMU as long as it lives. */
+	lock: string;
+	/** QEMU's own: a second instance must die before it can take the sockets. */
+	pid: string;
+	/** QEMU's standard output and error. */
+	log: string;
+	/** UEFI variables; kept. */
+	vars: string;
+	/** The script for a person, after the switch. */
+	start: string;
+	overlay(disk: MachineDisk): string;
+	sockets: MachineSockets;
+	/** The supervisor's own monitor: a monitor serves one client. */
+	supervisorMonitor: string;
+}
+
+export function machinePaths({ directory, runDirectory }: MachineDefinition): MachinePaths {
+	return {
+		record: join(directory, 'qemu.json'),
+		lock: join(directory, 'machine.lock'),
+		pid: join(directory, 'qemu.pid'),
+		log: join(directory, 'machine.log'),
+		vars: join(directory, 'vars.fd'),
+		start: join(directory, 'start'),
+		overlay: disk => join(directory, `${disk.name}.overlay.qcow2`),
+		sockets: {
+			console: join(runDirectory, 'console.sock'),
+			vnc: join(runDirectory, 'vnc.sock'),
+			qmp: join(runDirectory, 'qmp.sock'),
+		},
+		supervisorMonitor: join(runDirectory, 'supervisor.qmp'),
+	};
+}
+
+/** sun_path of unix(7), less the closing zero; QEMU refuses more. */
+const maxSocketPathBytes = 107;
+
+export function checkSocketPaths(paths: MachinePaths): void {
+	for (const path of [...Object.values(paths.sockets), paths.supervisorMonitor]) {
+		const bytes = Buffer.byteLength(path);
+		if (bytes > maxSocketPathBytes)
+			throw new RouseError('config_invalid', `socket path of ${bytes} bytes, at most ${maxSocketPathBytes}: ${path}`);
+	}
+}

@@ -1,0 +1,54 @@
+/** The switch with QEMU dead: the mark is the truth. */
+import { RouseError } from '../../model/errors.ts';
+import type { MachineDefinition, MachineDisk, SwitchCalls } from '../contract.ts';
+import { localChainUri } from './block-nodes.ts';
+import type { QemuHost } from './host.ts';
+import { exists, removeOverlays, spaceOrIo, syncFile } from './overlay.ts';
+import type { MachinePaths } from './paths.ts';
+import { runTool } from './tool.ts';
+
+/**
+ * Commits the overlays into the targets and removes them. Until the mark says `target` the overlays are the truth and
+ * stay as they are, so that it may be done again from the start, by whomever.
+ */
+export async function switchOffline(
+	definition: MachineDefinition,
+	paths: MachinePaths,
+	host: QemuHost,
+	calls: SwitchCalls,
+): Promise<void> {
+	if (calls.chain === 'mover') {
+		await calls.mark('local');
+		await calls.reached('switch.marked-local');
+	}
+	await calls.stopMountMover();
+	await calls.reached('switch.mover-stopped');
+	if (calls.chain !== 'target') {
+		await calls.reached('switch.committing');
+		for (const disk of definition.disks) await commitOffline(disk, paths, host);
+		for (const { targetPath } of definition.disks) await syncFile(targetPath);
+		await calls.reached('switch.synced');
+		await calls.mark('target');
+		await calls.reached('switch.marked-target');
+	}
+	await removeOverlays(definition, paths);
+	await calls.reached('switch.overlay-removed');
+}
+
+/** It reports every percent: of the largest overlay on a slow disk, one takes minutes. */
+const commitSilenceMs = 15 * 60_000;
+
+async function commitOffline(disk: MachineDisk, paths: MachinePaths, host: QemuHost): Promise<void> {
+	if (!(await exists(paths.overlay(disk))))
+		throw new RouseError('machine_failed', `${paths.overlay(disk)}: the protective snapshot is not there`);
+	// Under the machine's lock, so that no QEMU starts beside it, and a supervisor that comes after a crash of this one
+	// finds it. -d: the overlay is not emptied afterwards.
+	const { code, stderr } = await runTool(
+		'flock',
+		['-n', '-F', '-E', '75', paths.lock, host.imageTool, 'commit', '-p', '-d', localChainUri(disk, paths)],
+		{ silenceMs: commitSilenceMs },
+	);
+	if (code === 0) return;
+	if (code === 75) throw new RouseError('lock_held', `${paths.lock} is held: the machine was started in the meantime`);
+	throw new RouseError(spaceOrIo(stderr), `commit of ${paths.overlay(disk)}: ${stderr.trim() || `exit code ${code}`}`);
+}

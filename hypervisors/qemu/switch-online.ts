@@ -1,0 +1,98 @@
+/**
+ * The switch with QEMU alive: its graph is the truth, and every place an earlier attempt may have died at is told from
+ * it (nodes, roots of the disks, jobs). The order is that of docs/architecture.md, "The switch".
+ */
+import type { MachineDefinition, SwitchCalls } from '../contract.ts';
+import { localNode, nodeNames, overlayNode } from './block-nodes.ts';
+import { commitOverlays } from './switch-commit.ts';
+import { queryNodes, queryStatus } from './monitor-queries.ts';
+import { removeOverlays } from './overlay.ts';
+import type { MachinePaths } from './paths.ts';
+import type { Qmp } from './qmp-client.ts';
+
+export interface OnlineSwitch {
+	definition: MachineDefinition;
+	paths: MachinePaths;
+	qmp: Qmp;
+	calls: SwitchCalls;
+}
+
+/** Returns with the guest on its targets, running if it was to run, and the overlays gone. */
+export async function switchOnline(online: OnlineSwitch): Promise<{ pauseMs: number }> {
+	const { definition, paths, qmp, calls } = online;
+	if (calls.chain === 'mover') await moveToTargets(online);
+	await leaveMover(online);
+	const pauseMs = await commitOverlays(online);
+	await deleteNodes(qmp, definition, index => {
+		const { top, overlayFile } = nodeNames(index);
+		return [top, overlayFile];
+	});
+	await removeOverlays(definition, paths);
+	await calls.reached('switch.overlay-removed');
+	// From here on a guest that powers itself off ends QEMU, as it does at every later start.
+	await qmp.execute('set-action', { shutdown: 'poweroff' });
+	return { pauseMs };
+}
+
+/** The guest's overlay reads through to the target instead of the mover. */
+async function moveToTargets({ definition, qmp, calls }: OnlineSwitch): Promise<void> {
+	const nodes = await queryNodes(qmp);
+	for (const [index, disk] of definition.disks.entries())
+		if (!nodes.has(nodeNames(index).local))
+			await qmp.execute('blockdev-add', localNode(index, disk, { readOnly: true }));
+	await calls.reached('switch.local-added');
+	// With a mover that is dead or holds a read, blockdev-reopen would stand still, and every monitor with it.
+	await calls.probeMountMover();
+	// All disks in one transaction. Done again by a later attempt it changes nothing.
+	await qmp.execute('blockdev-reopen', {
+		options: definition.disks.map((_disk, index) => overlayNode(index, nodeNames(index).local)),
+	});
+	await calls.reached('switch.reopened');
+	await calls.mark('local');
+	await calls.reached('switch.marked-local');
+}
+
+/**
+ * Needs no living mover: nothing reads through these nodes since the reopen, and QEMU 7.2 deletes an idle NBD node at
+ * once, its server dead or not.
+ */
+async function leaveMover({ definition, qmp, calls }: OnlineSwitch): Promise<void> {
+	await deleteNodes(qmp, definition, index => {
+		const { mover, now, wait } = nodeNames(index);
+		return [mover, now, wait];
+	});
+	await calls.stopMountMover();
+	await calls.reached('switch.mover-stopped');
+}
+
+async function deleteNodes(
+	qmp: Qmp,
+	definition: MachineDefinition,
+	namesOf: (index: number) => string[],
+): Promise<void> {
+	const nodes = await queryNodes(qmp);
+	for (const index of definition.disks.keys())
+		for (const name of namesOf(index)) if (nodes.has(name)) await qmp.execute('blockdev-del', { 'node-name': name });
+}
+
+/** A guest that had powered itself off: nothing is left for which QEMU would have to stay. */
+export async function guestIsOff(qmp: Qmp): Promise<boolean> {
+	return (await queryStatus(qmp)).status === 'shutdown';
+}
+
+/** Every place that `reached` is called with, in order; offline some are left out. */
+export const switchPlaces = [
+	'switch.local-added',
+	'switch.reopened',
+	'switch.marked-local',
+	'switch.mover-stopped',
+	'switch.committing',
+	'switch.ready',
+	'switch.paused',
+	'switch.pending',
+	'switch.synced',
+	'switch.marked-target',
+	'switch.finalized',
+	'switch.continued',
+	'switch.overlay-removed',
+] as const;

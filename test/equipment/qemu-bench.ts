@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Bench } from '../../hypervisors/conformance.ts';
+import type { Hypervisor, MachineDefinition } from '../../hypervisors/contract.ts';
+import { createQemuHypervisor, type QemuOptions } from '../../hypervisors/qemu/hypervisor.ts';
+import { machinePaths } from '../../hypervisors/qemu/paths.ts';
+import { lockHolder, signalHolder } from '../../system/process-lock.ts';
+import { endHolder } from '../../system/spawn-locked.ts';
+import { waitFor } from '../../system/wait.ts';
+import { QemuGuest } from './qemu-guest.ts';
+
+export interface QemuBenchOptions {
+	/** Puts something else in front of the real one: how wrong platforms are made. */
+	wrap?: (hypervisor: Hypervisor) => Hypervisor;
+	options?: Partial<QemuOptions>;
+	definition?: Partial<MachineDefinition>;
+	disks?: number;
+	/** Shell commands before QEMU is started. */
+	prelude?: string;
+	/** What the firmware starts from the first disk; by default there is nothing. */
+	bootSector?: Buffer;
+}
+
+export interface QemuBench extends Bench {
+	directory: string;
+	userGuest: QemuGuest;
+}
+
+/** Small, so that a case takes less than a second; odd in clusters (128 KiB), so that the last one is cut. */
+const diskBytes = 3 * 1024 * 1024 + 5 * 512;
+
+/** A machine on real QEMU under TCG; `qemu-storage-daemon` stands for the mount mover, with the same export names. */
+export async function makeQemuBench(bench: QemuBenchOptions = {}): Promise<QemuBench> {
+	const { wrap, options, definition, disks = 2, prelude = '', bootSector } = bench;
+	const directory = await mkdtemp(join(tmpdir(), 'rouse-qemu-'));
+	const machine = join(directory, 'machine');
+	const run = join(directory, 'run');
+	await mkdir(machine);
+	await mkdir(run);
+	const base: Buffer[] = [];
+	for (let n = 0; n < disks; n++) {
+		base.push(withBootSector(randomBytes(diskBytes), n === 0 ? bootSector : undefined));
+		await writeFile(join(directory, `base${n}.raw`), base[n] ?? '');
+		await writeFile(join(machine, `disk${n}.raw`), '');
+		await truncate(join(machine, `disk${n}.raw`), diskBytes);
+	}
+	const whole: MachineDefinition = {
+		recoveryId: randomUUID(),
+		machineName: 'bench',
+		config: { cpus: 1, memoryMiB: 32, firmware: 'bios', nics: [], diskBus: 'virtio', nicModel: 'virtio', os: 'linux' },
+		nics: [{ mac: '52:54:00:00:00:01', network: 'default', target: 'none' }],
+		disks: base.map((_content, n) => ({
+			name: `disk${n}`,
+			sizeBytes: diskBytes,
+			targetPath: join(machine, `disk${n}.raw`),
+		})),
+		directory: machine,
+		runDirectory: run,
+		nbdSocket: join(directory, 'nbd.sock'),
+		...definition,
+	};
+	const paths = machinePaths(whole);
+	const real = createQemuHypervisor({
+		cacheDirectory: join(directory, 'cache'),
+		accelerator: 'tcg',
+		systemBinary: await lineBufferedQemu(directory, prelude),
+		...options,
+	});
+	const mover = new StorageDaemon(directory, whole);
+	const guest = new QemuGuest(paths);
+	return {
+		directory,
+		hypervisor: wrap ? wrap(real) : real,
+		definition: whole,
+		base,
+		mover,
+		restore: async () => {
+			for (const [n, disk] of whole.disks.entries()) await writeFile(disk.targetPath, base[n] ?? '');
+		},
+		target: n => readFile(whole.disks[n]?.targetPath ?? ''),
+		guest,
+		userGuest: guest,
+		fate: {
+			kill: async () => void (await endHolder(paths.lock)),
+			freeze: async () => void (await signalHolder(paths.lock, 'SIGSTOP')),
+			thaw: async () => void (await signalHolder(paths.lock, 'SIGCONT')),
+		},
+		instance: async () => {
+			const holder = await lockHolder(paths.lock);
+			return holder && `${holder.pid} ${holder.startTicks}`;
+		},
+		leftovers: async () => {
+			const files = [...(await readdir(machine)), ...(await readdir(run))].toSorted();
+			const holder = await lockHolder(paths.lock);
+			return [...files.filter(name => !/^disk\d\.raw$/.test(name)), ...(holder ? [`process ${holder.pid}`] : [])];
+		},
+		dispose: async () => {
+			guest.close();
+			await endHolder(paths.lock);
+			await mover.stop();
+			await rm(directory, { recursive: true, force: true });
+		},
+	};
+}
+
+/** Without a program the first sector is of one byte: to be compared with `read -P`, and not bootable. */
+function withBootSector(content: Buffer, program: Buffer | undefined): Buffer {
+	content.fill(0x5e, 0, 512);
+	if (program === undefined) return content;
+	content.set(program);
+	content.set([0x55, 0xaa], 510);
+	return content;
+}
+
+/** `qemu-io` inside QEMU answers on standard output, which a C library buffers when it is a file. */
+async function lineBufferedQemu(directory: string, prelude: string): Promise<string> {
+	const path = join(directory, 'qemu');
+	await writeFile(path, `#!/bin/sh\n${prelude}\nexec stdbuf -oL qemu-system-x86_64 "$@"\n`, { mode: 0o755 });
+	return path;
+}
+
+class StorageDaemon {
+	readonly #directory: string;
+	readonly #definition: MachineDefinition;
+	#child: ChildProcess | undefined;
+
+	constructor(directory: string, definition: MachineDefinition) {
+		this.#directory = directory;
+		this.#definition = definition;
+	}
+
+	async start(): Promise<void> {
+		if (this.#child) return;
+		const ready = join(this.#directory, 'mover.pid');
+		await rm(ready, { force: true });
+		const nodes = this.#definition.disks.flatMap((disk, n) => [
+			'--blockdev',
+			`driver=file,node-name=b${n},filename=${join(this.#directory, `base${n}.raw`)},read-only=on`,
+			...['', '-now', '-wait'].flatMap(suffix => [
+				'--export',
+				`type=nbd,id=e${n}${suffix},node-name=b${n},name=${disk.name}${suffix}`,
+			]),
+		]);
+		this.#child = spawn(
+			'qemu-storage-daemon',
+			['--nbd-server', `addr.type=unix,addr.path=${this.#definition.nbdSocket}`, ...nodes, '--pidfile', ready],
+			{ stdio: ['ignore', 'inherit', 'inherit'] },
+		);
+		// The pidfile is written when all exports are up.
+		await waitFor(
+			'the storage daemon',
+			() =>
+				readFile(ready).then(
+					() => true,
+					() => false,
+				),
+			{ timeoutMs: 10_000 },
+		);
+	}
+
+	async stop(): Promise<void> {
+		const child = this.#child;
+		if (child === undefined) return;
+		this.#child = undefined;
+		const gone = once(child, 'exit');
+		child.kill('SIGKILL');
+		await gone;
+		await rm(this.#definition.nbdSocket, { force: true });
+	}
+}

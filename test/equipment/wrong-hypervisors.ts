@@ -1,0 +1,132 @@
+import { rm } from 'node:fs/promises';
+import type { Hypervisor, Machine, MachineDefinition, SwitchCalls } from '../../hypervisors/contract.ts';
+import type { ConnectQmp } from '../../hypervisors/qemu/monitor.ts';
+import { machinePaths } from '../../hypervisors/qemu/paths.ts';
+import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
+
+/** Puts some methods of one's own before a machine's. */
+export function wrongly(
+	change: (machine: Machine, definition: MachineDefinition) => Partial<Machine>,
+): (hypervisor: Hypervisor) => Hypervisor {
+	return hypervisor => ({
+		report: () => hypervisor.report(),
+		warningsFor: config => hypervisor.warningsFor(config),
+		machine: definition => {
+			const machine = hypervisor.machine(definition);
+			const right: Machine = {
+				sockets: machine.sockets,
+				create: () => machine.create(),
+				snapshot: () => machine.snapshot(),
+				powerOn: chain => machine.powerOn(chain),
+				shutdown: () => machine.shutdown(),
+				reset: () => machine.reset(),
+				powerOff: () => machine.powerOff(),
+				resume: () => machine.resume(),
+				observe: () => machine.observe(),
+				switchToTarget: calls => machine.switchToTarget(calls),
+				handOver: () => machine.handOver(),
+				remove: () => machine.remove(),
+				close: () => machine.close(),
+			};
+			return { ...right, ...change(machine, definition) };
+		},
+	});
+}
+
+/**
+ * The mark says `target` while the guest still writes to its overlay. Before the commit, since afterwards a commit that
+ * happens to keep up could hide it.
+ */
+export const marksTargetBeforeThePause = wrongly(machine => ({
+	switchToTarget: calls =>
+		machine.switchToTarget(
+			withCalls(calls, {
+				reached: async place => {
+					if (place === 'switch.mover-stopped' && calls.chain !== 'target') await calls.mark('target');
+					await calls.reached(place);
+				},
+			}),
+		),
+}));
+
+/** A snapshot that is there is thrown away and made anew. */
+export const recreatesTheSnapshot = wrongly((machine, definition) => ({
+	snapshot: async () => {
+		const paths = machinePaths(definition);
+		if (!(await machine.observe()).alive) {
+			for (const disk of definition.disks) await rm(paths.overlay(disk), { force: true });
+			await rm(paths.record, { force: true });
+			await machine.create();
+		}
+		await machine.snapshot();
+	},
+}));
+
+/** Whether the guest ran before the pause is known to this attempt only. */
+export const forgetsWhetherTheGuestRan = wrongly(machine => ({
+	switchToTarget: calls => {
+		let resume: boolean | undefined;
+		return machine.switchToTarget(
+			withCalls(calls, { rememberResume: async value => void (resume = value), resume: () => resume }),
+		);
+	},
+}));
+
+/** The overlay is removed before the mark says that the target is the truth. */
+export const removesTheOverlayTooEarly = wrongly((machine, definition) => ({
+	switchToTarget: calls =>
+		machine.switchToTarget(
+			withCalls(calls, {
+				reached: async place => {
+					if (place === 'switch.ready')
+						for (const disk of definition.disks) await rm(machinePaths(definition).overlay(disk), { force: true });
+					await calls.reached(place);
+				},
+			}),
+		),
+}));
+
+interface ChangedCalls {
+	reached?: SwitchCalls['reached'];
+	rememberResume?: SwitchCalls['rememberResume'];
+	resume?: () => boolean | undefined;
+}
+
+function withCalls(calls: SwitchCalls, changed: ChangedCalls): SwitchCalls {
+	return {
+		get chain() {
+			return calls.chain;
+		},
+		get resume() {
+			return changed.resume ? changed.resume() : calls.resume;
+		},
+		mark: chain => calls.mark(chain),
+		rememberResume: changed.rememberResume ?? (resume => calls.rememberResume(resume)),
+		probeMountMover: () => calls.probeMountMover(),
+		stopMountMover: () => calls.stopMountMover(),
+		reached: changed.reached ?? (place => calls.reached(place)),
+	};
+}
+
+/** A monitor that says the guest is paused and lets it run: the switch is finalized without a pause. */
+export const connectWithoutPause: ConnectQmp = async (path, options) => {
+	const qmp = await QmpClient.connect(path, options);
+	let pretends = false;
+	return {
+		get closed() {
+			return qmp.closed;
+		},
+		execute: async (command, args, more) => {
+			if (command === 'stop') {
+				pretends = true;
+				return {};
+			}
+			if (command === 'cont') pretends = false;
+			if (command === 'query-status' && pretends) return { running: false, status: 'paused' };
+			return qmp.execute(command, args, more);
+		},
+		waitForEvent: (matches, timeoutMs) => qmp.waitForEvent(matches, timeoutMs),
+		onEvent: listener => qmp.onEvent(listener),
+		close: () => qmp.close(),
+	};
+};

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import { anew } from '../../hypervisors/conformance/bench.ts';
+import { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
+import { startedGuest } from '../../hypervisors/conformance/lifecycle-cases.ts';
+import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
+import { machinePaths } from '../../hypervisors/qemu/paths.ts';
+import { lockHolder } from '../../system/process-lock.ts';
+import { waitFor } from '../../system/wait.ts';
+import { makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
+
+const run = promisify(execFile);
+
+async function bench(t: TestContext, options: QemuBenchOptions = {}): Promise<QemuBench> {
+	const made = await makeQemuBench(options);
+	t.after(() => made.dispose());
+	return made;
+}
+
+/** A guest that writes nothing by itself. */
+function silent(made: QemuBench): GuestModel {
+	return new GuestModel({ ...made, base: [] });
+}
+
+/** No file of this machine grows beyond the limit: a full disk, as far as one can be had without being root. */
+function limited(bytes: number): string {
+	return `trap '' XFSZ\nulimit -S -f ${Math.floor(bytes / 512)}`;
+}
+
+async function liftLimit(made: QemuBench): Promise<void> {
+	const holder = await lockHolder(machinePaths(made.definition).lock);
+	await run('prlimit', ['--pid', String(holder?.pid), '--fsize=unlimited:unlimited']);
+}
+
+async function untilIoError(made: QemuBench) {
+	return waitFor(
+		'the guest to stand still at an I/O error',
+		() => anew(made, async machine => (await machine.observe()).ioError && machine.observe()),
+		{ timeoutMs: 15_000 },
+	);
+}
+
+/** 16-bit code that writes the second sector of the first disk, again and again: INT 13h, AH=03h. */
+const writingBootSector = Buffer.from('b80103b90200ba8000bb007ccd13ebf0', 'hex');
+
+suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
+	test('a commit that fails leaves the guest running on its snapshot, and succeeds after the repair', async t => {
+		const made = await bench(t, { disks: 2, prelude: limited(2_500_000) });
+		const guest = await startedGuest(made);
+		await made.restore();
+		// Behind the limit, of both disks: the first commit to fail takes the other one with it.
+		for (const disk of [0, 1]) {
+			const at = { offsetBytes: 3_000_832, lengthBytes: 4096, pattern: 0x77 };
+			assert.ok(await made.guest.write(disk, at));
+		}
+		const record = new SwitchRecord(made, silent(made));
+		await assert.rejects(
+			anew(made, machine => machine.switchToTarget(record)),
+			{ code: 'io_failed' },
+		);
+		assert.equal(record.chain, 'local');
+		assert.deepEqual(await made.userGuest.execute('query-jobs'), []);
+		assert.ok(await guest.write(), 'the guest does not run');
+		await liftLimit(made);
+		await anew(made, machine => machine.switchToTarget(record));
+		await guest.checkInGuest();
+		assert.equal((await made.target(1))[3_000_832], 0x77);
+	});
+
+	test('a read that the mover refuses pauses the guest, and resume tries it again', async t => {
+		const made = await bench(t, { disks: 1 });
+		const trouble = join(made.directory, 'trouble');
+		const served = join(made.directory, 'base0.raw');
+		const mover = await refusingMover(made.definition.nbdSocket, served, trouble);
+		t.after(() => mover.kill('SIGKILL'));
+		await anew(made, machine => machine.create());
+		await anew(made, machine => machine.snapshot());
+		await writeFile(trouble, '');
+		// The firmware looks for a boot sector; a monitor that is open then hears what kind of request it was.
+		await anew(made, async machine => {
+			await machine.powerOn('mover');
+			await waitFor('the read to fail', async () => (await machine.observe()).ioError, { timeoutMs: 15_000 });
+			assert.deepEqual(await machine.observe(), {
+				power: 'paused',
+				alive: true,
+				ioError: { disk: 'disk0', operation: 'read', noSpace: false },
+			});
+		});
+		// Nor does a power-on let it fail again and again.
+		await anew(made, machine => machine.powerOn('mover'));
+		assert.equal((await untilIoError(made)).power, 'paused');
+		await rm(trouble);
+		await anew(made, machine => machine.resume());
+		assert.deepEqual(await anew(made, machine => machine.observe()), { power: 'on', alive: true, ioError: undefined });
+	});
+
+	test('a write that fails pauses the guest, and is said to be a write', async t => {
+		// Enough for an empty overlay, not for its first cluster.
+		const made = await bench(t, { disks: 1, bootSector: writingBootSector, prelude: limited(600 * 1024) });
+		await made.mover.start();
+		await anew(made, async machine => {
+			await machine.create();
+			await machine.snapshot();
+			await machine.powerOn('mover');
+			const ioError = await waitFor('the write to fail', async () => (await machine.observe()).ioError, {
+				timeoutMs: 15_000,
+			});
+			assert.deepEqual(ioError, { disk: 'disk0', operation: 'write', noSpace: false });
+			await liftLimit(made);
+			await machine.resume();
+			assert.equal((await machine.observe()).power, 'on');
+		});
+	});
+
+	test('a snapshot that was lost is not made again', async t => {
+		const made = await bench(t);
+		await startedGuest(made);
+		await anew(made, machine => machine.powerOff());
+		const [disk] = made.definition.disks;
+		assert.ok(disk);
+		await rm(machinePaths(made.definition).overlay(disk));
+		await assert.rejects(
+			anew(made, machine => machine.snapshot()),
+			{ code: 'machine_failed' },
+		);
+		await assert.rejects(
+			anew(made, machine => machine.powerOn('mover')),
+			{ code: 'machine_failed' },
+		);
+	});
+
+	test('somebody continues the guest in the pause: no write is lost, and the switch is carried on', async t => {
+		const made = await bench(t);
+		const guest = await startedGuest(made);
+		await made.restore();
+		const record = new SwitchRecord(made, silent(made));
+		record.at = async place => {
+			if (place !== 'switch.paused') return;
+			record.at = async () => {};
+			await made.userGuest.execute('cont');
+			assert.ok(await guest.write());
+		};
+		await assert.rejects(
+			anew(made, machine => machine.switchToTarget(record)),
+			/somebody continued the guest/,
+		);
+		assert.equal(record.chain, 'local');
+		await anew(made, machine => machine.switchToTarget(record));
+		assert.ok(await guest.write());
+		await anew(made, machine => machine.powerOff());
+		await guest.checkTargets();
+	});
+
+	test('an offline commit left behind by a dead supervisor is ended and done again', async t => {
+		const made = await bench(t);
+		const guest = await startedGuest(made);
+		await guest.write();
+		await made.restore();
+		await anew(made, machine => machine.powerOff());
+		const { lock } = machinePaths(made.definition);
+		const orphan = spawn('flock', ['-n', '-F', lock, 'bash', '-c', 'exec -a qemu-img sleep 600']);
+		const ended = once(orphan, 'exit');
+		await waitFor('the orphan', () => lockHolder(lock), { timeoutMs: 5_000 });
+		assert.equal((await anew(made, machine => machine.observe())).alive, false);
+		await anew(made, machine => machine.switchToTarget(new SwitchRecord(made, guest)));
+		await ended;
+		await guest.checkTargets();
+	});
+
+	test('a target of another size is refused', async t => {
+		const made = await bench(t);
+		const [disk] = made.definition.disks;
+		assert.ok(disk);
+		await truncate(disk.targetPath, disk.sizeBytes - 512);
+		await assert.rejects(
+			anew(made, machine => machine.create()),
+			{ code: 'machine_failed' },
+		);
+	});
+});
+
+/** nbdkit serves one file under every export name, and refuses all reads while the file `trouble` is there. */
+async function refusingMover(socket: string, file: string, trouble: string): Promise<ChildProcess> {
+	const child = spawn(
+		'nbdkit',
+		['-f', '-r', '-U', socket, '--filter=error', 'file', file, 'error-pread=EIO', 'error-pread-rate=100%'].concat(
+			`error-pread-file=${trouble}`,
+		),
+		{ stdio: 'inherit' },
+	);
+	await waitFor(
+		'nbdkit',
+		() => run('nbdinfo', ['--size', `nbd+unix:///?socket=${socket}`]).then(Boolean, () => false),
+		{
+			timeoutMs: 10_000,
+		},
+	);
+	return child;
+}

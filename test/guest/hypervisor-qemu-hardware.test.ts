@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite, test, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import * as z from 'zod';
+import { anew } from '../../hypervisors/conformance/bench.ts';
+import { startedGuest } from '../../hypervisors/conformance/lifecycle-cases.ts';
+import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
+import { findFirmwares } from '../../hypervisors/qemu/firmware.ts';
+import { createQemuHypervisor } from '../../hypervisors/qemu/hypervisor.ts';
+import { probeKvm, runBootSector } from '../../hypervisors/qemu/kvm-probe.ts';
+import { machinePaths } from '../../hypervisors/qemu/paths.ts';
+import type { MachineConfig } from '../../model/machine.ts';
+import { waitFor } from '../../system/wait.ts';
+import { makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
+
+const run = promisify(execFile);
+
+const bios: MachineConfig = {
+	cpus: 2,
+	memoryMiB: 64,
+	firmware: 'bios',
+	nics: [],
+	diskBus: 'virtio',
+	nicModel: 'virtio',
+	os: 'linux',
+};
+
+async function bench(t: TestContext, options: QemuBenchOptions = {}): Promise<QemuBench> {
+	const made = await makeQemuBench(options);
+	t.after(() => made.dispose());
+	return made;
+}
+
+async function temporary(t: TestContext): Promise<string> {
+	const directory = await mkdtemp(join(tmpdir(), 'rouse-host-'));
+	t.after(() => rm(directory, { recursive: true }));
+	return directory;
+}
+
+async function program(directory: string, name: string, text: string): Promise<string> {
+	const path = join(directory, name);
+	await writeFile(path, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+	return path;
+}
+
+/** Switches it and checks the disks: whatever the hardware, the block layer below is the same. */
+async function switched(made: QemuBench): Promise<void> {
+	const guest = await startedGuest(made);
+	await guest.write();
+	await made.restore();
+	await anew(made, machine => machine.switchToTarget(new SwitchRecord(made, guest)));
+	await guest.checkInGuest();
+	await anew(made, machine => machine.powerOff());
+	await guest.checkTargets();
+}
+
+suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
+	test('a guest really runs in the probe', async () => {
+		assert.deepEqual((await runBootSector('qemu-system-x86_64', 'tcg', 'max')).works, true);
+	});
+
+	test('the answer of the probe is kept for this boot and this QEMU', async t => {
+		const directory = await temporary(t);
+		const record = join(directory, 'kvm.json');
+		const first = await probeKvm('qemu-system-x86_64', '7.2', record);
+		assert.deepEqual(await probeKvm('/nonexistent/qemu', '7.2', record), first);
+		// Another boot: asked again.
+		const kept: unknown = JSON.parse(await readFile(record, 'utf8'));
+		await writeFile(record, JSON.stringify({ ...z.looseObject({}).parse(kept), bootId: 'another', works: true }));
+		assert.deepEqual(await probeKvm('qemu-system-x86_64', '7.2', record), first);
+	});
+
+	test('without QEMU the report says what to install', async t => {
+		const cacheDirectory = await temporary(t);
+		const hypervisor = createQemuHypervisor({ cacheDirectory, systemBinary: '/nonexistent/qemu' });
+		assert.equal((await hypervisor.report()).unusable?.code, 'tool_missing');
+	});
+
+	test('without the quorum driver there is a warning, one export is used, and the switch works', async t => {
+		const directory = await temporary(t);
+		const systemBinary = await program(
+			directory,
+			'qemu',
+			'case "$*" in *format=help*) echo "Supported formats: file raw nbd";; *) exec stdbuf -oL qemu-system-x86_64 "$@";; esac',
+		);
+		const made = await bench(t, { options: { systemBinary } });
+		assert.match((await made.hypervisor.report()).warnings.join('\n'), /quorum/);
+		await switched(made);
+	});
+
+	test('a machine with UEFI firmware has a variable store of its own, which is kept', async t => {
+		const made = await bench(t, { definition: { config: { ...bios, firmware: 'efi' } } });
+		const guest = await startedGuest(made);
+		const { vars } = machinePaths(made.definition);
+		const [firmware] = await findFirmwares();
+		assert.ok(firmware);
+		assert.equal((await stat(vars)).size, (await stat(firmware.varsPath)).size);
+		await anew(made, machine => machine.powerOff());
+		await writeFile(vars, Buffer.alloc((await stat(vars)).size, 0xff));
+		await anew(made, machine => machine.create());
+		assert.equal((await readFile(vars))[0], 0xff);
+		await anew(made, machine => machine.powerOn('mover'));
+		await guest.checkInGuest();
+	});
+
+	test('a Windows guest without drivers gets SATA disks and e1000e, and is switched like any other', async t => {
+		const made = await bench(t, {
+			disks: 7, // one more than the board has ports
+			definition: {
+				config: { ...bios, diskBus: 'sata', nicModel: 'e1000e', os: 'windows' },
+				nics: [{ mac: '52:54:00:00:00:09', network: 'lan', target: 'none' }],
+			},
+		});
+		assert.match(made.hypervisor.warningsFor(made.definition.config).join('\n'), /SATA/);
+		await switched(made);
+	});
+
+	test('the link of a NIC is down unless it is mapped', async t => {
+		const made = await bench(t, {
+			definition: {
+				nics: [
+					{ mac: '52:54:00:00:00:01', network: 'lan', target: 'none' },
+					{ mac: '52:54:00:00:00:02', network: 'dmz', target: 'user' },
+				],
+			},
+		});
+		await startedGuest(made);
+		assert.deepEqual(await linksAsTheGuestSeesThem(made), [false, true]);
+		await anew(made, machine => machine.reset());
+		assert.deepEqual(await linksAsTheGuestSeesThem(made), [false, true]);
+	});
+
+	test('the start script runs the machine without Rouse, once', async t => {
+		const made = await bench(t);
+		const guest = await startedGuest(made);
+		await made.restore();
+		await anew(made, async machine => {
+			await machine.switchToTarget(new SwitchRecord(made, guest));
+			await machine.handOver();
+			await machine.powerOff();
+		});
+		await rm(made.definition.runDirectory, { recursive: true });
+		const { start, log } = machinePaths(made.definition);
+		const child = spawn('sh', ['-c', `exec ${start} >>${log}`], { stdio: 'inherit' });
+		const ended = once(child, 'exit');
+		await waitFor('the machine', () => made.userGuest.runs(), { timeoutMs: 15_000 });
+		await assert.rejects(run(start), { code: 75 });
+		// The supervisor finds the machine that a person started.
+		assert.equal((await anew(made, machine => machine.observe())).power, 'on');
+		await guest.write();
+		await guest.checkInGuest();
+		// After the finish a guest that powers itself off ends QEMU.
+		await made.userGuest.execute('human-monitor-command', { 'command-line': 'o /w 0x604 0x2000' });
+		await ended;
+		await guest.checkTargets();
+	});
+});
+
+/** VIRTIO_NET_S_LINK_UP in the status of the device's configuration, which lies behind 20 bytes and the MAC in BAR 0. */
+async function linksAsTheGuestSeesThem(made: QemuBench): Promise<boolean[]> {
+	const pci = z.array(
+		z.object({
+			devices: z.array(
+				z.object({ qdev_id: z.string(), regions: z.array(z.object({ type: z.string(), address: z.int() })) }),
+			),
+		}),
+	);
+	return waitFor(
+		'the firmware to place the NICs',
+		async () => {
+			const devices = pci.parse(await made.userGuest.execute('query-pci')).flatMap(bus => bus.devices);
+			const links: boolean[] = [];
+			for (const device of devices.filter(({ qdev_id }) => /^net\d$/.test(qdev_id))) {
+				const io = device.regions.find(({ type }) => type === 'io')?.address ?? -1;
+				if (io <= 0) return undefined;
+				const line = { 'command-line': `i /h 0x${(io + 20 + 6).toString(16)}` };
+				const said = z.string().parse(await made.userGuest.execute('human-monitor-command', line));
+				links.push((Number(/= (0x[0-9a-f]+)/.exec(said)?.[1]) & 1) === 1);
+			}
+			return links.length === 2 && links;
+		},
+		{ timeoutMs: 15_000 },
+	);
+}
