@@ -49,8 +49,35 @@ export const stepBodies = {
 } as const;
 export type StepName = keyof typeof stepBodies;
 
+const nothingMore = z.strictObject({});
+/** How it ended: the coalesced incidents, so that they outlive the host's log. */
+const endedSchema = z.strictObject({ incidents: z.array(incidentSchema) });
+
+/** What a step answers with; a repeat answers the same. */
+export const stepAnswers = {
+	reserve: nothingMore,
+	allocate: nothingMore,
+	'create-machine': nothingMore,
+	'start-movers': nothingMore,
+	snapshot: nothingMore,
+	'power-on': nothingMore,
+	copy: nothingMore,
+	rate: nothingMore,
+	/** How long the guest stood still; 0 for a machine that was off. */
+	switch: z.strictObject({ pauseMs: z.number().min(0) }),
+	/** Those after `incidentsSeen`. */
+	finalize: endedSchema,
+	discard: endedSchema,
+	power: z.strictObject({ power: powerSchema }),
+	retry: nothingMore,
+	incident: nothingMore,
+} as const satisfies Record<StepName, z.ZodType>;
+export type StepBody<S extends StepName> = z.input<(typeof stepBodies)[S]>;
+export type StepAnswer<S extends StepName> = z.output<(typeof stepAnswers)[S]>;
+
 /** Why the machine or its copy cannot go on without a person; the workflow parks with it. */
 export const blockedSchema = parkedSchema.omit({ since: true });
+export type Blocked = z.infer<typeof blockedSchema>;
 
 export const recoveryViewSchema = z.strictObject({
 	name: nameSchema,
@@ -104,3 +131,6 @@ export type HostView = z.infer<typeof hostViewSchema>;
 
 /** `POST /machines/NAME/power {action}` and `DELETE /machines/NAME`: finished machines, by the supervisor alone. */
 export const machinePowerSchema = z.strictObject({ action: powerActionSchema });
+export const machinePowerAnswerSchema = z.strictObject({ power: powerSchema });
+/** With an id, only the machine of that recovery is removed: else `identity_conflict`. */
+export const machineRemoveSchema = z.strictObject({ recoveryId: z.uuid().optional() }).prefault({});

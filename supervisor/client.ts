@@ -1,0 +1,108 @@
+import * as z from 'zod';
+import type { Incident, Power, PowerAction } from '../model/recovery.ts';
+import { places } from '../system/installation.ts';
+import { callJson } from '../system/unix-http.ts';
+import {
+	type HostView,
+	hostViewSchema,
+	incidentListSchema,
+	machinePowerAnswerSchema,
+	type RecoveryView,
+	recoveryListSchema,
+	recoveryViewSchema,
+	type StepAnswer,
+	type StepBody,
+	type StepName,
+	stepAnswers,
+} from './protocol.ts';
+
+export interface SupervisorCallOptions {
+	signal?: AbortSignal | undefined;
+	/** Limit for one call; a step that takes longer goes on at the supervisor and is found by repeating it. */
+	timeoutMs?: number | undefined;
+}
+
+/** A step may allocate terabytes or wait for a machine; a question is answered at once. */
+const stepTimeoutMs = 15 * 60_000;
+const questionTimeoutMs = 5_000;
+
+/**
+ * What may be asked of a host's supervisor. Every call throws what the supervisor answered with, by code, and
+ * `supervisor_unreachable` when nobody answers; every step may be repeated.
+ */
+export class SupervisorClient {
+	readonly #socketPath: string;
+
+	constructor(socketPath: string) {
+		this.#socketPath = socketPath;
+	}
+
+	static of(installation: { runDirectory: string }): SupervisorClient {
+		return new SupervisorClient(places.supervisorSocket(installation.runDirectory));
+	}
+
+	/** One step of a recovery; returns when it is done and durable. */
+	async step<S extends StepName>(
+		name: string,
+		step: S,
+		body: StepBody<S>,
+		{ signal, timeoutMs = stepTimeoutMs }: SupervisorCallOptions = {},
+	): Promise<StepAnswer<S>> {
+		const schema: z.ZodType<StepAnswer<S>> = answerSchema(step);
+		return this.#call(schema, 'POST', ['recoveries', name, step], body, { signal, timeoutMs });
+	}
+
+	host(options?: SupervisorCallOptions): Promise<HostView> {
+		return this.#call(hostViewSchema, 'GET', ['host'], undefined, options);
+	}
+
+	async recoveries(options?: SupervisorCallOptions): Promise<RecoveryView[]> {
+		return (await this.#call(recoveryListSchema, 'GET', ['recoveries'], undefined, options)).recoveries;
+	}
+
+	/** An unfinished recovery, or a finished machine; `recovery_unknown` when there is neither. */
+	recovery(name: string, options?: SupervisorCallOptions): Promise<RecoveryView> {
+		return this.#call(recoveryViewSchema, 'GET', ['recoveries', name], undefined, options);
+	}
+
+	/** Incidents whose sequence is above `after`. */
+	async incidents(name: string, after = 0, options?: SupervisorCallOptions): Promise<Incident[]> {
+		const path = ['recoveries', name, `incidents?after=${after}`];
+		return (await this.#call(incidentListSchema, 'GET', path, undefined, options)).incidents;
+	}
+
+	/** Power of a finished machine. */
+	async machinePower(name: string, action: PowerAction, options: SupervisorCallOptions = {}): Promise<Power> {
+		const { signal, timeoutMs = stepTimeoutMs } = options;
+		const path = ['machines', name, 'power'];
+		return (await this.#call(machinePowerAnswerSchema, 'POST', path, { action }, { signal, timeoutMs })).power;
+	}
+
+	/** Removes a finished machine with its disks. With a `recoveryId`, only the machine of that recovery. */
+	async removeMachine(name: string, recoveryId?: string, options: SupervisorCallOptions = {}): Promise<void> {
+		const { signal, timeoutMs = stepTimeoutMs } = options;
+		const body = recoveryId === undefined ? {} : { recoveryId };
+		await this.#call(z.strictObject({}), 'DELETE', ['machines', name], body, { signal, timeoutMs });
+	}
+
+	async #call<T>(
+		schema: z.ZodType<T>,
+		method: string,
+		path: readonly string[],
+		body: unknown,
+		{ signal, timeoutMs = questionTimeoutMs }: SupervisorCallOptions = {},
+	): Promise<T> {
+		const answer = await callJson(this.#socketPath, method, `/${path.join('/')}`, body, {
+			unreachable: 'supervisor_unreachable',
+			hint: 'start it: rouse up',
+			timeoutMs,
+			signal,
+		});
+		return schema.parse(answer);
+	}
+}
+
+function answerSchema<S extends StepName>(step: S): z.ZodType<StepAnswer<S>> {
+	// TypeScript does not follow an indexed type through a lookup: the table is what defines StepAnswer.
+	return stepAnswers[step] as unknown as z.ZodType<StepAnswer<S>>;
+}

@@ -1,0 +1,55 @@
+/** `node supervisor/main.ts`, under flock(1) on services/supervisor.lock: the supervisor of the installation ROUSE_HOME. */
+import { readFile } from 'node:fs/promises';
+import { pino } from 'pino';
+import { createQemuHypervisor } from '../hypervisors/qemu/hypervisor.ts';
+import { asRouseError } from '../model/errors.ts';
+import { homeDirectory, openInstallation, places } from '../system/installation.ts';
+import { reachedFromEnvironment } from '../system/reached.ts';
+import { serveJson } from '../system/unix-http.ts';
+import type { HostParts } from './host-parts.ts';
+import { MoverProcesses } from './mover-processes.ts';
+import { routes } from './routes.ts';
+import { mustHoldServiceLock } from './service-lock.ts';
+import { Supervisor } from './supervisor.ts';
+import { Tombstones } from './tombstone.ts';
+
+const log = pino({ base: { service: 'supervisor', pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+
+try {
+	await run();
+} catch (error) {
+	const { code, message, hint, exitCode } = asRouseError(error);
+	log.fatal({ code, hint, ...(code === 'internal' ? { err: error } : {}) }, message);
+	process.exit(exitCode);
+}
+
+async function run(): Promise<void> {
+	const home = homeDirectory();
+	await mustHoldServiceLock(home);
+	const installation = await openInstallation(home);
+	const reached = reachedFromEnvironment();
+	const host: HostParts = {
+		installation,
+		hypervisor: createQemuHypervisor({ cacheDirectory: installation.cacheDirectory }),
+		movers: new MoverProcesses(installation),
+		tombstones: new Tombstones(home),
+		log,
+		bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
+		now: () => new Date(),
+		clock: () => performance.now(),
+		reached: async place => reached(place),
+		endForSeal: mover => mover.end(),
+	};
+	const supervisor = new Supervisor(host);
+	await supervisor.start();
+	const server = await serveJson(places.supervisorSocket(installation.runDirectory), routes(supervisor, host));
+	log.info({ home, recoveries: supervisor.registry.all().length }, 'ready');
+	const end = async (signal: NodeJS.Signals) => {
+		log.info({ signal }, 'ending; machines and movers go on');
+		server.close();
+		server.closeAllConnections();
+		await supervisor.stop();
+		process.exit(0);
+	};
+	for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end(signal));
+}

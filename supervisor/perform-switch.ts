@@ -1,0 +1,73 @@
+import { RouseError } from '../model/errors.ts';
+import { observe } from './observe.ts';
+import { endWriter, seal } from './seal.ts';
+import { served } from './served.ts';
+import { change } from './state.ts';
+import type { StepContext } from './step.ts';
+import { switchCalls } from './switch-calls.ts';
+
+/**
+ * Seal, switch, commit. Carries on from wherever an earlier attempt ended; when it throws, the machine may stand still
+ * between two chains, and the reconciling comes back to it.
+ */
+export async function performSwitch(context: StepContext): Promise<void> {
+	const { recovery, host } = context;
+	if (recovery.state.switch.stage === 'done') return;
+	if (recovery.state.switch.stage === 'none') await begin(context);
+	else await endWriter(context);
+	const { machine } = recovery.equipment;
+	const before = await observe(context);
+	const switching = () => machine.switchToTarget(switchCalls(context));
+	const { pauseMs } = await served(context, switching, { patienceMs: 5_000 });
+	// Before the mark: a supervisor that dies here comes back to this place, and not to a machine it takes for finished.
+	if (before.alive) await noteIfOff(context);
+	else await runAgain(context);
+	await recovery.change(change.switchDone(pauseMs));
+	await host.reached('switch-done');
+}
+
+async function begin(context: StepContext): Promise<void> {
+	const { recovery, host } = context;
+	await mustBeRestored(context); // before anything is stopped: a switch that comes too early changes nothing
+	await seal(context);
+	try {
+		await mustBeRestored(context);
+	} catch (error) {
+		// Nothing stands on the target yet and no writer is left: the copy may go on.
+		await recovery.change(change.sealed(false));
+		throw error;
+	}
+	await recovery.change(change.switchBegun());
+	await host.reached('switch-begun');
+}
+
+/** From the maps on disk, read from their beginning: not from what a mover says, and not from what was read before. */
+async function mustBeRestored({ recovery }: StepContext): Promise<void> {
+	const { disks, complete } = await recovery.equipment.progress.afresh();
+	if (complete) return;
+	const restored = disks.reduce((sum, disk) => sum + disk.restoredBytes, 0);
+	const all = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
+	throw new RouseError(
+		'phase_wrong',
+		`recovery ${recovery.name}: ${restored} of ${all} bytes are restored, the switch needs all`,
+		{ hint: `rouse recover migrate ${recovery.name}`, details: { restoredBytes: restored, sizeBytes: all } },
+	);
+}
+
+/** A guest that has powered itself off stays off; the switch had no more reason to keep its machine. */
+async function noteIfOff(context: StepContext): Promise<void> {
+	const { recovery } = context;
+	const { alive } = await observe(context);
+	if (!alive && recovery.state.power.desired === 'on') await recovery.change(change.powerFound('off'));
+}
+
+/** A machine that died on the way was switched offline; it goes on as it is meant to. */
+async function runAgain(context: StepContext): Promise<void> {
+	const { recovery, host } = context;
+	const { power, restart } = recovery.state;
+	if (power.desired === 'off' || power.bootId !== host.bootId || restart === 'never') return;
+	await recovery.incidents.add('machine_died', 'the machine had died during the switch and was started again');
+	await recovery.equipment.machine.powerOn(recovery.state.chain);
+	await recovery.change(change.powerSettled());
+	await observe(context);
+}

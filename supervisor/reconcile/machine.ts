@@ -1,0 +1,128 @@
+import type { MachineObservation } from '../../hypervisors/contract.ts';
+import { asRouseError } from '../../model/errors.ts';
+import { observe } from '../observe.ts';
+import { performSwitch } from '../perform-switch.ts';
+import { served } from '../served.ts';
+import { change, moversWanted, type RecoveryState } from '../state.ts';
+import type { StepContext } from '../step.ts';
+import { applyPower } from '../steps/power.ts';
+import { readErrorLimit } from './blocked.ts';
+
+/** Between two attempts at something that failed. */
+const againAfterMs = 5_000;
+
+export type MachineNeed =
+	| 'nothing'
+	/** A wish for power that nobody has carried out yet. */
+	| 'apply-power'
+	/** It ended by itself, and policy says to start it. */
+	| 'restart'
+	/** It is off and stays so: the host was started anew, policy says never, or Rouse is done with it. */
+	| 'leave-off'
+	/** Its guest switched it on or off; that is its own affair. */
+	| 'note-on'
+	| 'note-off';
+
+/** What a machine needs, from what is wanted and what was seen. */
+export function needOf(state: RecoveryState, seen: MachineObservation, bootId: string): MachineNeed {
+	const { desired, settled } = state.power;
+	if (desired === 'off') {
+		if (!settled) return 'apply-power';
+		return seen.alive && seen.power === 'on' ? 'note-on' : 'nothing';
+	}
+	const sameBoot = state.power.bootId === bootId;
+	if (!settled) return sameBoot ? 'apply-power' : 'leave-off';
+	if (seen.alive) return seen.power === 'off' ? 'note-off' : 'nothing';
+	return sameBoot && state.restart === 'on-crash' && state.switch.stage === 'none' ? 'restart' : 'leave-off';
+}
+
+export async function keepMachine(context: StepContext): Promise<void> {
+	const { recovery, host } = context;
+	if (!recovery.state.powerOnScheduled) return;
+	if (recovery.state.switch.stage === 'begun') return carryOnSwitch(context);
+	const seen = await observe(context);
+	switch (needOf(recovery.state, seen, host.bootId)) {
+		case 'nothing':
+			return keepReading(context, seen);
+		case 'apply-power':
+			return attempt(context, () => applyPower(context));
+		case 'restart':
+			return attempt(context, () => restart(context));
+		case 'leave-off':
+			await recovery.incidents.add('machine_stopped', whyLeftOff(recovery.state, host.bootId));
+			return recovery.change(change.powerFound('off'));
+		case 'note-on':
+			return recovery.change(change.powerFound('on'));
+		case 'note-off':
+			return recovery.change(change.powerFound('off'));
+	}
+}
+
+/** So that no guest stays paused because a supervisor died, or a step failed, between two marks. */
+async function carryOnSwitch(context: StepContext): Promise<void> {
+	const { recovery, host } = context;
+	const { seen } = recovery;
+	if (host.clock() < seen.notBefore.switch) return;
+	try {
+		await performSwitch(context);
+		seen.switchFailure = undefined;
+	} catch (error) {
+		context.signal.throwIfAborted();
+		seen.switchFailure = asRouseError(error);
+		seen.notBefore.switch = host.clock() + againAfterMs;
+		await recovery.incidents.add('switch_failed', seen.switchFailure.message);
+	}
+}
+
+async function restart(context: StepContext): Promise<void> {
+	const { recovery } = context;
+	await recovery.incidents.add(
+		'machine_died',
+		`the machine had died and was started again (chain ${recovery.state.chain})`,
+	);
+	await served(context, () => recovery.equipment.machine.powerOn(recovery.state.chain), { patienceMs: 10_000 });
+	await observe(context);
+}
+
+async function attempt({ recovery, host, signal }: StepContext, work: () => Promise<void>): Promise<void> {
+	const { seen } = recovery;
+	if (host.clock() < seen.notBefore.machine) return;
+	try {
+		await work();
+		seen.machineFailure = undefined;
+	} catch (error) {
+		signal.throwIfAborted();
+		seen.machineFailure = asRouseError(error);
+		seen.notBefore.machine = host.clock() + againAfterMs;
+	}
+}
+
+/**
+ * A guest that stands still at a read with no bad chunk to blame: its reads were failed to free the monitors. It goes
+ * on, and they are asked for again. When that happens time and again it is the host's own disk, and a person's affair.
+ */
+async function keepReading(context: StepContext, { ioError }: MachineObservation): Promise<void> {
+	const { recovery, host } = context;
+	const { seen } = recovery;
+	const now = host.clock();
+	seen.readErrors = seen.readErrors.filter(at => now - at < readErrorLimit.withinMs);
+	if (ioError?.operation !== 'read') return;
+	// Asked again, now that the guest stands: the bad chunk it stands at may have been found after the last look.
+	if (moversWanted(recovery.state).mount) seen.mount = await recovery.equipment.watch.mount.keep();
+	if ((seen.mount?.badChunks.length ?? 0) > 0) return;
+	if (seen.readErrors.length >= readErrorLimit.count) {
+		seen.readErrors.push(now); // still so: only a retry forgets it
+		return;
+	}
+	seen.readErrors.push(now);
+	if (seen.mount?.failing) await recovery.equipment.mount.control.serve();
+	await served(context, () => recovery.equipment.machine.resume(), { patienceMs: 2_000 });
+	await observe(context);
+}
+
+function whyLeftOff(state: RecoveryState, bootId: string): string {
+	if (state.power.bootId !== bootId)
+		return 'the host was started anew: the machine stays off until somebody powers it on';
+	if (state.switch.stage === 'done') return 'the machine ended after the switch: it stays off';
+	return 'the machine had died; policy says not to start it again';
+}

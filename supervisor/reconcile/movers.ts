@@ -1,0 +1,59 @@
+import type { MigrationMoverState } from '../../movers/config.ts';
+import { endWriter } from '../seal.ts';
+import { moversWanted } from '../state.ts';
+import type { StepContext } from '../step.ts';
+
+/** A guest's read that waits for so long is worth a line in the log; it goes on waiting. */
+const longWaitMs = 20_000;
+
+/** Movers that should run, run; those that should not, do not. */
+export async function keepMovers(context: StepContext): Promise<void> {
+	await keepMount(context);
+	await keepMigration(context);
+}
+
+async function keepMount({ recovery }: StepContext): Promise<void> {
+	const { seen } = recovery;
+	const { mount, watch } = recovery.equipment;
+	if (!moversWanted(recovery.state).mount) {
+		seen.mount = undefined;
+		// One that a dead supervisor was just starting; it reads only, and does no harm until here.
+		if (recovery.state.chain !== 'mover' && (await mount.holder())) await mount.end();
+		return;
+	}
+	seen.mount = await watch.mount.keep();
+	const waited = (seen.mount?.oldestWaitMs ?? 0) > longWaitMs;
+	if (waited && !seen.readsWaited) {
+		const why = seen.mount?.failure ? `: ${seen.mount.failure.message}` : '';
+		await recovery.incidents.add('read_waited', `a read of the guest has waited for ${longWaitMs / 1000} s${why}`);
+	}
+	if (seen.mount) seen.readsWaited = waited;
+}
+
+/** The migration mover runs unless it is sealed off, and copies what it should at the rate it should. */
+export async function keepMigration(context: StepContext): Promise<void> {
+	const { recovery } = context;
+	const { migration, watch } = recovery.equipment;
+	if (!moversWanted(recovery.state).migration) {
+		recovery.seen.migration = undefined;
+		if (recovery.state.sealed && (await migration.holder())) await endWriter(context);
+		return;
+	}
+	const state = await watch.migration.keep();
+	recovery.seen.migration = state;
+	const { wanted, maxRateBytes } = recovery.state.copy;
+	if (state === undefined || !wanted || !mayCopy(state)) return;
+	try {
+		if (!state.copying) await migration.control.copy(maxRateBytes);
+		else if (state.maxRateBytes !== maxRateBytes) await migration.control.rate(maxRateBytes);
+		else return;
+		recovery.seen.migration = await migration.control.state();
+	} catch {
+		// It died between the question and the order: the next look starts it again and tells it then.
+		recovery.seen.migration = undefined;
+	}
+}
+
+function mayCopy(state: MigrationMoverState): boolean {
+	return state.failure === null && !state.disks.every(disk => disk.complete);
+}

@@ -1,0 +1,23 @@
+import { RouseError } from '../../model/errors.ts';
+import { keepMigration } from '../reconcile/movers.ts';
+import { change } from '../state.ts';
+import type { Nothing, StepContext } from '../step.ts';
+
+/**
+ * From here on the migration mover copies all that is missing. What is wanted is in the state: a mover that is not there
+ * to be told now is told by the next look of the reconciling.
+ */
+export async function copy(context: StepContext, { maxRateBytes }: { maxRateBytes: number }): Promise<Nothing> {
+	const { recovery } = context;
+	if (!recovery.state.powerOnScheduled)
+		throw new RouseError('phase_wrong', `recovery ${recovery.name} was not powered on yet: nothing is copied before`);
+	await recovery.change(change.copy(maxRateBytes));
+	await keepMigration(context);
+	return {};
+}
+
+export async function rate(context: StepContext, { maxRateBytes }: { maxRateBytes: number }): Promise<Nothing> {
+	await context.recovery.change(change.rate(maxRateBytes));
+	await keepMigration(context);
+	return {};
+}

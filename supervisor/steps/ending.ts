@@ -1,0 +1,82 @@
+/** The steps after which the recovery is no more on this host. Its tombstone comes first, so that each is carried on. */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RouseError } from '../../model/errors.ts';
+import { removeFileDurably, temporarySuffix } from '../../system/durable-file.ts';
+import { definitionOf, writeMachineFile } from '../machine-file.ts';
+import type { Recovery } from '../recovery.ts';
+import { removeDirectory } from '../remove-directory.ts';
+import type { StepContext } from '../step.ts';
+
+/** Only the machine stays: disks, machine.json, variables, start script. */
+export async function finalize(context: StepContext): Promise<void> {
+	const { recovery, host } = context;
+	if (recovery.tombstone === undefined && recovery.state.switch.stage !== 'done')
+		throw new RouseError('phase_wrong', `recovery ${recovery.name}: the switch comes before the finish`);
+	await bury(context, 'finished');
+	const { places } = recovery;
+	await writeMachineFile(places.machine, recovery.state, definitionOf(recovery.state, places), 'finished');
+	await host.reached('finalize-machine-file');
+	await recovery.equipment.machine.handOver();
+	await host.reached('finalize-handed-over');
+	await endMovers(recovery);
+	await recovery.close();
+	for (const disk of recovery.state.plan?.disks.keys() ?? []) await removeFileDurably(places.map(`disk${disk}`));
+	for (const name of await readdir(places.directory))
+		if (name.endsWith(temporarySuffix)) await rm(join(places.directory, name), { force: true });
+	await rm(places.incidents, { force: true });
+	await host.reached('finalize-before-state');
+	// Last: as long as it is there, this is carried on.
+	await removeFileDurably(places.state);
+}
+
+/** Machine, movers, writes, disks: nothing of it stays but the tombstone. */
+export async function discard(context: StepContext): Promise<void> {
+	const { recovery, host } = context;
+	await bury(context, 'discarded');
+	const { places } = recovery;
+	if (recovery.equipped) {
+		await recovery.equipment.machine.remove();
+		await host.reached('discard-machine');
+		await endMovers(recovery);
+		await recovery.close();
+		for (const disk of recovery.state.plan?.disks.keys() ?? []) {
+			// The map before the target: a map without its target would tell of a file that another one may replace.
+			await removeFileDurably(places.map(`disk${disk}`));
+			await removeFileDurably(places.target(`disk${disk}`));
+		}
+	}
+	await host.reached('discard-disks');
+	await removeDirectory(places, places.state);
+}
+
+async function bury({ recovery, host }: StepContext, state: 'finished' | 'discarded'): Promise<void> {
+	recovery.tombstone ??= {
+		version: 1,
+		recoveryId: recovery.recoveryId,
+		name: recovery.name,
+		state,
+		generation: recovery.state.generation,
+		at: host.now().toISOString(),
+		incidents: lastIncidents(await recovery.incidents.after(0)),
+	};
+	if (recovery.tombstone.state !== state)
+		throw new RouseError('phase_wrong', `recovery ${recovery.name} is already ${recovery.tombstone.state}`);
+	await host.tombstones.write(recovery.tombstone);
+	await recovery.incidents.close();
+	await host.reached(`tombstone-${state}`);
+}
+
+/** A result of a step has an end (Temporal takes 2 MiB); the newest say most. */
+function lastIncidents<T>(incidents: readonly T[]): T[] {
+	return incidents.slice(-1_000);
+}
+
+async function endMovers(recovery: Recovery): Promise<void> {
+	const { mount, migration } = recovery.equipment;
+	for (const mover of [migration, mount]) {
+		if (!(await mover.end()))
+			throw new RouseError('hypervisor_stuck', `recovery ${recovery.name}: the ${mover.kind} mover cannot be killed`);
+		await mover.remove();
+	}
+}

@@ -1,0 +1,84 @@
+/** The steps that make the machine, up to where it could be started. */
+import { RouseError } from '../../model/errors.ts';
+import { waitFor } from '../../system/wait.ts';
+import { definitionOf, writeMachineFile } from '../machine-file.ts';
+import type { Recovery } from '../recovery.ts';
+import { served } from '../served.ts';
+import { change, type LastingStep, missingBefore } from '../state.ts';
+import type { Nothing, StepContext } from '../step.ts';
+
+/** How long the mount mover may take to read the repository's maps and listen. */
+const moverStartMs = 30_000;
+
+export async function reserve({ recovery }: StepContext): Promise<Nothing> {
+	// That there is a state is what counts against the limit: the registry made it, or refused with host_busy.
+	await recovery.change(change.done('reserve'));
+	return {};
+}
+
+export async function createMachine({ recovery, host }: StepContext): Promise<Nothing> {
+	if (isDone(recovery, 'create-machine')) return {};
+	await writeMachineFile(
+		recovery.places.machine,
+		recovery.state,
+		definitionOf(recovery.state, recovery.places),
+		'recovering',
+	);
+	await host.reached('machine-file');
+	await recovery.equipment.machine.create();
+	await host.reached('machine-created');
+	await recovery.change(change.done('create-machine'));
+	return {};
+}
+
+/** Returns when the mount mover answers and its disks can be connected to. */
+export async function startMovers({ recovery, host, signal }: StepContext): Promise<Nothing> {
+	if (isDone(recovery, 'start-movers')) return {};
+	const { repository, mount } = recovery.equipment;
+	await repository.start();
+	await host.reached('repository-mover-started');
+	await mount.start();
+	await host.reached('mount-mover-started');
+	await waitFor(
+		`the mount mover of ${recovery.name} to serve its disks`,
+		async () => {
+			if ((await mount.holder()) === undefined)
+				throw new RouseError('mover_unreachable', `the mount mover of ${recovery.name} ended while it started`, {
+					hint: `its log: ${recovery.places.mountMover.log}`,
+				});
+			return (await answers(mount)) && (await mount.listens());
+		},
+		{ timeoutMs: moverStartMs, everyMs: 10, signal },
+	);
+	await recovery.change(change.done('start-movers'));
+	return {};
+}
+
+/** The protective snapshot: from here on guest writes have a place of their own. */
+export async function snapshot(context: StepContext): Promise<Nothing> {
+	const { recovery, host } = context;
+	if (isDone(recovery, 'snapshot')) return {};
+	await served(context, () => recovery.equipment.machine.snapshot());
+	await host.reached('snapshot-taken');
+	await recovery.change(change.done('snapshot'));
+	return {};
+}
+
+/** True when there is nothing to do; `phase_wrong` when a step it stands on is missing. */
+export function isDone(recovery: Recovery, step: LastingStep): boolean {
+	if (recovery.state.done.includes(step)) return true;
+	const missing = missingBefore(recovery.state, step);
+	if (missing.length === 0) return false;
+	throw new RouseError('phase_wrong', `recovery ${recovery.name}: ${step} comes after ${missing.join(', ')}`);
+}
+
+async function answers(mount: {
+	control: { state(options: { timeoutMs: number }): Promise<unknown> };
+}): Promise<boolean> {
+	try {
+		await mount.control.state({ timeoutMs: 1_000 });
+		return true;
+	} catch {
+		return false; // not yet; the deadline above decides
+	}
+}

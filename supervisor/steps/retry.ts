@@ -1,0 +1,38 @@
+import { asRouseError } from '../../model/errors.ts';
+import { observe } from '../observe.ts';
+import { performSwitch } from '../perform-switch.ts';
+import type { Mover } from '../movers.ts';
+import { served } from '../served.ts';
+import { moversWanted } from '../state.ts';
+import type { Nothing, StepContext } from '../step.ts';
+
+/** After a repair. What is still broken shows again: nothing is believed here. */
+export async function retry(context: StepContext): Promise<Nothing> {
+	const { recovery } = context;
+	const { seen } = recovery;
+	if (!recovery.equipped) return {};
+	const { machine, mount, migration, watch } = recovery.equipment;
+	watch.mount.forgive();
+	watch.migration.forgive();
+	seen.readErrors = [];
+	seen.switchFailure = seen.machineFailure = undefined;
+	seen.notBefore = { switch: 0, machine: 0 };
+	const wanted = moversWanted(recovery.state);
+	if (wanted.mount) await tell(mount, () => mount.control.serve());
+	if (wanted.migration) await tell(migration, () => migration.control.retry());
+	if (recovery.state.switch.stage === 'begun') await performSwitch(context);
+	else if (recovery.state.done.includes('power-on') && (await observe(context)).ioError)
+		await served(context, () => machine.resume(), { patienceMs: 2_000 });
+	seen.blocked = null;
+	if (recovery.state.done.includes('power-on')) await observe(context);
+	return {};
+}
+
+/** A mover that is dead forgets by being started again. */
+async function tell(mover: Mover<unknown>, call: () => Promise<void>): Promise<void> {
+	try {
+		await call();
+	} catch (error) {
+		if (asRouseError(error).code !== 'mover_unreachable' || (await mover.holder()) !== undefined) throw error;
+	}
+}

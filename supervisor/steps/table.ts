@@ -1,0 +1,27 @@
+import type { StepAnswer, StepBody, StepName } from '../protocol.ts';
+import type { StepContext } from '../step.ts';
+import { allocate } from './allocate.ts';
+import { copy, rate } from './copy.ts';
+import { createMachine, reserve, snapshot, startMovers } from './first-steps.ts';
+import { power, powerOn } from './power.ts';
+import { retry } from './retry.ts';
+import { switchToTarget } from './switch.ts';
+
+/** Those that end a recovery, and the note of an incident, are not done in the way of the others. */
+export type OrdinaryStep = Exclude<StepName, 'finalize' | 'discard' | 'incident'>;
+
+export const ordinarySteps: {
+	[S in OrdinaryStep]: (context: StepContext, body: StepBody<S>) => Promise<StepAnswer<S>>;
+} = {
+	reserve,
+	allocate,
+	'create-machine': createMachine,
+	'start-movers': startMovers,
+	snapshot,
+	'power-on': powerOn,
+	copy,
+	rate,
+	switch: switchToTarget,
+	power,
+	retry,
+};

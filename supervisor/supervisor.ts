@@ -1,0 +1,188 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { asRouseError, RouseError } from '../model/errors.ts';
+import { FinishedMachine } from './finished-machine.ts';
+import type { HostParts } from './host-parts.ts';
+import { type StepAnswer, type StepBody, type StepName, stepBodies } from './protocol.ts';
+import { reconcileRecovery } from './reconcile/recovery.ts';
+import { Recovery } from './recovery.ts';
+import { overError, Registry } from './registry.ts';
+import { Repositories } from './repositories.ts';
+import { discard, finalize } from './steps/ending.ts';
+import { type OrdinaryStep, ordinarySteps } from './steps/table.ts';
+import type { Tombstone } from './tombstone.ts';
+
+const reconcileEveryMs = 500;
+const firstLookMs = 2_000;
+
+type AnyStep = { [S in StepName]: { step: S; body: StepBody<S> } }[StepName];
+
+/** The one that keeps movers and machines of a host as they should be. Its process holds the supervisor's lock. */
+export class Supervisor {
+	readonly registry: Registry;
+	readonly #host: HostParts;
+	readonly #repositories: Repositories;
+	readonly #ending = new AbortController();
+	#loop: Promise<void> | undefined;
+	#wake: (() => void) | undefined;
+
+	constructor(host: HostParts) {
+		this.#host = host;
+		this.registry = new Registry(host);
+		this.#repositories = new Repositories(host);
+	}
+
+	/** Reads what is on disk and looks after all of it, from now on. */
+	async start(): Promise<void> {
+		await this.registry.load();
+		// Whoever asks first is to see how things are, not how they were never looked at; one that hangs holds up nobody.
+		const looks = this.registry.recoveries().map(recovery => this.#reconcile(recovery));
+		await Promise.race([Promise.all(looks), delay(firstLookMs)]);
+		this.#loop = this.#reconcileForEver();
+	}
+
+	/** Movers and machines go on; the next supervisor finds them. */
+	async stop(): Promise<void> {
+		this.#ending.abort();
+		this.#wake?.();
+		await this.#loop;
+		for (const entry of this.registry.all()) {
+			if (entry instanceof Recovery) await entry.queue.stop();
+			await entry.close();
+		}
+	}
+
+	/** One step of a recovery, as it came: docs/architecture.md, "Supervisor". */
+	async step(name: string, step: string, body: unknown): Promise<StepAnswer<StepName>> {
+		const call = parseStep(step, body);
+		const recovery = await this.#recoveryFor(name, call);
+		if ('state' in recovery && !(recovery instanceof Recovery)) return answerOfTombstone(recovery, call);
+		const answer = await this.#run(recovery, call);
+		this.#wake?.();
+		return answer;
+	}
+
+	/** The recovery the step speaks of, or the tombstone of one that is over. */
+	async #recoveryFor(name: string, { step, body }: AnyStep): Promise<Recovery | Tombstone> {
+		const found = this.registry.find(name, body.recoveryId);
+		if (found) return found;
+		const tombstone = await this.#host.tombstones.read(body.recoveryId);
+		if (tombstone) return tombstone;
+		if (step === 'reserve') return this.registry.create(name, body, body.limit);
+		if (step === 'allocate') return this.registry.create(name, body);
+		if (step === 'discard') return this.registry.buryUnknown(name, body);
+		throw new RouseError('recovery_unknown', `recovery ${name} (${body.recoveryId}) is not on this host`);
+	}
+
+	async #run(recovery: Recovery, call: AnyStep): Promise<StepAnswer<StepName>> {
+		const { step, body } = call;
+		if (step === 'incident') {
+			// Changes nothing but the log, so it waits for nobody and outranks nobody.
+			if (recovery.tombstone) throw overError(recovery.tombstone);
+			await recovery.incidents.add(body.kind, body.message);
+			return {};
+		}
+		if (recovery.tombstone && !endsAs(step, recovery.tombstone)) throw overError(recovery.tombstone);
+		// The end of a recovery is asked for by a generation of its own; what is carried on after its tombstone is not.
+		const generation = recovery.tombstone ? Math.max(body.generation, recovery.state.generation) : body.generation;
+		return recovery.queue.run(`${step} ${JSON.stringify(body)}`, generation, async signal => {
+			const context = { recovery, host: this.#host, signal };
+			if (step === 'finalize' || step === 'discard') {
+				if (recovery.tombstone && !endsAs(step, recovery.tombstone)) throw overError(recovery.tombstone);
+				recovery.raise(body.generation);
+				await (step === 'finalize' ? finalize : discard)(context);
+				await this.registry.settle(recovery);
+				return answerOfTombstone(mustBeThere(recovery.tombstone), call);
+			}
+			if (recovery.tombstone) throw overError(recovery.tombstone);
+			recovery.raise(body.generation);
+			const answer = await ordinary(step)(context, body);
+			await recovery.change();
+			return answer;
+		});
+	}
+
+	async #reconcileForEver(): Promise<void> {
+		while (!this.#ending.signal.aborted) {
+			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
+			try {
+				await this.#repositories.reconcile(this.registry.recoveries());
+			} catch (error) {
+				this.#host.log.error({ err: error }, 'repository movers could not be looked after; it is tried again');
+			}
+			await this.#rest();
+		}
+	}
+
+	/** Between the steps; a look that is still under way is not begun again. */
+	async #reconcile(recovery: Recovery): Promise<void> {
+		try {
+			await recovery.queue.background(async signal => {
+				const context = { recovery, host: this.#host, signal };
+				if (recovery.tombstone === undefined) return reconcileRecovery(context);
+				await (recovery.tombstone.state === 'finished' ? finalize : discard)(context);
+				await this.registry.settle(recovery);
+			});
+		} catch (error) {
+			const { code } = asRouseError(error);
+			if (code === 'generation_stale' || code === 'interrupted') return; // a step came; there is a next look
+			this.#host.log.error({ err: error, recovery: recovery.name }, 'a look at a recovery failed; it is tried again');
+		}
+	}
+
+	async #rest(): Promise<void> {
+		const woken = new AbortController();
+		this.#wake = () => woken.abort();
+		const signal = AbortSignal.any([woken.signal, this.#ending.signal]);
+		await delay(reconcileEveryMs, undefined, { signal }).catch(() => undefined);
+	}
+
+	/** A finished machine by name; `phase_wrong` for one that is still recovered, `recovery_unknown` for none. */
+	finished(name: string): FinishedMachine {
+		const entry = this.registry.get(name);
+		if (entry instanceof FinishedMachine) return entry;
+		if (entry)
+			throw new RouseError('phase_wrong', `${name} is still being recovered`, {
+				hint: `its power: rouse recover power; its end: rouse recover discard ${name} --confirm ${name}`,
+			});
+		throw new RouseError('recovery_unknown', `no machine ${name} on this host`);
+	}
+}
+
+function parseStep(step: string, body: unknown): AnyStep {
+	if (!Object.hasOwn(stepBodies, step)) throw new RouseError('protocol', `no step is called ${step}`);
+	const name = step as StepName; // an own key of the table, as was just looked at
+	const parsed = stepBodies[name].safeParse(body);
+	if (!parsed.success)
+		throw new RouseError(
+			'protocol',
+			`${step}: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`,
+		);
+	// The body was parsed by that step's own schema; TypeScript does not follow the pair through the table.
+	return { step: name, body: parsed.data } as AnyStep;
+}
+
+function ordinary(
+	step: OrdinaryStep,
+): (context: Parameters<typeof discard>[0], body: unknown) => Promise<StepAnswer<OrdinaryStep>> {
+	// Called with the body that this step's schema parsed.
+	return ordinarySteps[step] as (
+		context: Parameters<typeof discard>[0],
+		body: unknown,
+	) => Promise<StepAnswer<OrdinaryStep>>;
+}
+
+function endsAs(step: StepName, { state }: Tombstone): boolean {
+	return (step === 'finalize' && state === 'finished') || (step === 'discard' && state === 'discarded');
+}
+
+/** Everything is refused, but the same end asked for again. */
+function answerOfTombstone(tombstone: Tombstone, { step, body }: AnyStep): StepAnswer<'finalize'> {
+	if (!endsAs(step, tombstone)) throw overError(tombstone);
+	const seen = step === 'finalize' ? body.incidentsSeen : 0;
+	return { incidents: tombstone.incidents.filter(incident => incident.sequence > seen) };
+}
+
+function mustBeThere(tombstone: Tombstone | undefined): Tombstone {
+	if (tombstone === undefined) throw new RouseError('internal', 'a recovery ended without its tombstone');
+	return tombstone;
+}

@@ -1,0 +1,48 @@
+import { mkdir } from 'node:fs/promises';
+import { pino } from 'pino';
+import { createQemuHypervisor } from '../../hypervisors/qemu/hypervisor.ts';
+import type { HostParts } from '../../supervisor/host-parts.ts';
+import { MoverProcesses } from '../../supervisor/mover-processes.ts';
+import { routes } from '../../supervisor/routes.ts';
+import { Supervisor } from '../../supervisor/supervisor.ts';
+import { Tombstones } from '../../supervisor/tombstone.ts';
+import { type Installation, places } from '../../system/installation.ts';
+import { serveJson } from '../../system/unix-http.ts';
+
+export interface InnerSupervisor {
+	supervisor: Supervisor;
+	stop: () => Promise<void>;
+}
+
+/** A supervisor in the test's own process, which can be given other parts than the real ones. */
+export async function startInside(
+	t: { after(hook: () => Promise<unknown>): void },
+	installation: Installation,
+	parts: Partial<HostParts> = {},
+): Promise<InnerSupervisor> {
+	const host: HostParts = {
+		installation,
+		hypervisor: createQemuHypervisor({ cacheDirectory: installation.cacheDirectory }),
+		movers: new MoverProcesses(installation),
+		tombstones: new Tombstones(installation.home),
+		log: pino({ level: 'silent' }),
+		bootId: 'boot-1',
+		now: () => new Date(),
+		clock: () => performance.now(),
+		reached: async () => undefined,
+		endForSeal: mover => mover.end(),
+		...parts,
+	};
+	await mkdir(installation.runDirectory, { recursive: true });
+	const supervisor = new Supervisor(host);
+	await supervisor.start();
+	const server = await serveJson(places.supervisorSocket(installation.runDirectory), routes(supervisor, host));
+	let stopped: Promise<void> | undefined;
+	const stop = () => {
+		server.close();
+		server.closeAllConnections();
+		return (stopped ??= supervisor.stop());
+	};
+	t.after(stop);
+	return { supervisor, stop };
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import type { MachineObservation } from '../../hypervisors/contract.ts';
+import { RouseError } from '../../model/errors.ts';
+import { judge } from '../../supervisor/reconcile/blocked.ts';
+import { needOf } from '../../supervisor/reconcile/machine.ts';
+import type { Seen } from '../../supervisor/recovery.ts';
+import { change, newState, type RecoveryState } from '../../supervisor/state.ts';
+import { samplePlan } from '../equipment/recoveries.ts';
+
+const image = { sizeBytes: 1000, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };
+const plan = samplePlan({ directory: '/repository', image });
+const fresh = change.plan(plan)(newState(randomUUID(), 'r1', 1));
+const on: MachineObservation = { power: 'on', alive: true, ioError: undefined };
+const guestOff: MachineObservation = { power: 'off', alive: true, ioError: undefined };
+const dead: MachineObservation = { power: 'off', alive: false, ioError: undefined };
+
+function wanted(desired: 'on' | 'off', settled = true, more: Partial<RecoveryState> = {}): RecoveryState {
+	return { ...fresh, power: { desired, settled, bootId: 'boot-1' }, ...more };
+}
+
+test('a machine that died is started again, but not after a reboot of the host, nor against the policy', () => {
+	assert.equal(needOf(wanted('on'), dead, 'boot-1'), 'restart');
+	assert.equal(needOf(wanted('on'), dead, 'boot-2'), 'leave-off');
+	assert.equal(needOf(wanted('on', true, { restart: 'never' }), dead, 'boot-1'), 'leave-off');
+});
+
+test('a machine that ends after the switch stays off: its guest may have powered it off', () => {
+	const state = wanted('on', true, { switch: { stage: 'done', resume: true, pauseMs: 1 } });
+	assert.equal(needOf(state, dead, 'boot-1'), 'leave-off');
+});
+
+test('a guest that powers itself off or on has its way', () => {
+	assert.equal(needOf(wanted('on'), guestOff, 'boot-1'), 'note-off');
+	assert.equal(needOf(wanted('off'), on, 'boot-1'), 'note-on');
+	assert.equal(needOf(wanted('off'), dead, 'boot-1'), 'nothing');
+});
+
+test('a wish that was not carried out yet is carried out, but no machine starts by itself after a reboot', () => {
+	assert.equal(needOf(wanted('on', false), dead, 'boot-1'), 'apply-power');
+	assert.equal(needOf(wanted('off', false), on, 'boot-1'), 'apply-power');
+	assert.equal(needOf(wanted('on', false), dead, 'boot-2'), 'leave-off');
+});
+
+const noFailures = { mount: undefined, migration: undefined, other: undefined };
+const unseen: Seen = {
+	machine: on,
+	mount: undefined,
+	migration: undefined,
+	blocked: null,
+	switchFailure: undefined,
+	machineFailure: undefined,
+	readErrors: [],
+	readsWaited: false,
+	failingSince: undefined,
+	notBefore: { switch: 0, machine: 0 },
+};
+const bad = { disk: 'disk0', index: 7, digest: 'c'.repeat(64), packId: 'd'.repeat(32) };
+const mount = {
+	recoveryId: randomUUID(),
+	disks: [],
+	waitingReads: 0,
+	oldestWaitMs: 0,
+	failing: false,
+	badChunks: [bad],
+	failure: null,
+	counters: {},
+};
+
+function standing(operation: 'read' | 'write', noSpace = false): MachineObservation {
+	return { power: 'paused', alive: true, ioError: { disk: 'disk0', operation, noSpace } };
+}
+
+test('a guest at a bad chunk blocks, naming disk, chunk, point and pack', () => {
+	const blocked = judge(fresh, { ...unseen, machine: standing('read'), mount }, noFailures, '/d');
+	assert.equal(blocked?.code, 'chunk_bad');
+	for (const part of [bad.digest, bad.packId, 'chunk 7 of disk0', 'sample@2026-11-20T03:00:00.000Z'])
+		assert.ok(blocked?.reason.includes(part), part);
+});
+
+test('a bad chunk that no guest stands at blocks nothing', () => {
+	assert.equal(judge(fresh, { ...unseen, mount }, noFailures, '/d'), null);
+});
+
+test('a read that waits for what only a person can mend blocks, one that waits for a store that is away does not', () => {
+	const waiting = (code: 'chunk_missing' | 'store_unreachable') =>
+		judge(
+			fresh,
+			{ ...unseen, readsWaited: true, mount: { ...mount, badChunks: [], failure: { code, message: 'why' } } },
+			noFailures,
+			'/d',
+		);
+	assert.equal(waiting('chunk_missing')?.code, 'chunk_missing');
+	assert.equal(waiting('store_unreachable'), null);
+});
+
+test('a write without space blocks as that, another one as the disk of the host', () => {
+	assert.equal(judge(fresh, { ...unseen, machine: standing('write', true) }, noFailures, '/d')?.code, 'space_short');
+	assert.equal(judge(fresh, { ...unseen, machine: standing('write') }, noFailures, '/d')?.code, 'io_failed');
+});
+
+test('reads that were failed on purpose block nothing until it goes on and on', () => {
+	const machine = standing('read');
+	assert.equal(judge(fresh, { ...unseen, machine, readErrors: [1, 2] }, noFailures, '/d'), null);
+	assert.equal(judge(fresh, { ...unseen, machine, readErrors: [1, 2, 3] }, noFailures, '/d')?.code, 'io_failed');
+});
+
+test('a copy that failed blocks with its own code', () => {
+	const migration = {
+		recoveryId: randomUUID(),
+		disks: [],
+		copying: false,
+		maxRateBytes: 0,
+		failure: { code: 'space_short' as const, message: 'full' },
+		trouble: null,
+		badChunks: [],
+	};
+	assert.equal(judge(fresh, { ...unseen, migration }, noFailures, '/d')?.code, 'space_short');
+});
+
+test('in a switch that was begun only its own failure counts', () => {
+	const state: RecoveryState = { ...fresh, switch: { stage: 'begun', resume: true, pauseMs: null } };
+	const seen = { ...unseen, machine: standing('read'), mount };
+	assert.equal(judge(state, seen, noFailures, '/d'), null);
+	const switchFailure = new RouseError('hypervisor_stuck', 'no answer');
+	assert.equal(judge(state, { ...seen, switchFailure }, noFailures, '/d')?.code, 'hypervisor_stuck');
+});
