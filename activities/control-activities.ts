@@ -1,0 +1,11 @@
+import { pin } from './control/pin.ts';
+import { plan } from './control/plan.ts';
+import { unpin } from './control/unpin.ts';
+import type { ControlDependencies } from './repository-access.ts';
+
+/** What a control worker does: it reads repositories and writes pins, and knows no host. */
+export function createControlActivities(control: ControlDependencies) {
+	return { plan: plan(control), pin: pin(control), unpin: unpin(control) };
+}
+
+export type ControlActivities = ReturnType<typeof createControlActivities>;

@@ -1,0 +1,71 @@
+import { RouseError } from '../../model/errors.ts';
+import type { MachineConfig } from '../../model/machine.ts';
+import type { PlannedNic, RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
+import type { RestorePoint } from '../../repository/points.ts';
+
+export interface PlanOptions {
+	/** Six random bytes for each new MAC address. */
+	randomBytes: (size: number) => Uint8Array;
+}
+
+/**
+ * Everything that the steps on the host need to know, out of the request and the restore point. Throws `name_conflict`
+ * when the point that now has this name is another than the one that was asked for.
+ */
+export function makePlan(
+	request: RecoveryRequest,
+	{ manifest, manifestDigest }: RestorePoint,
+	options: PlanOptions,
+): RecoveryPlan {
+	if (manifestDigest !== request.manifestDigest)
+		throw new RouseError(
+			'name_conflict',
+			`${request.machine}@${request.restorePoint} is ${manifestDigest.slice(0, 12)}…, but ${request.manifestDigest.slice(0, 12)}… was asked for`,
+			{ hint: 'the point was replaced since: start a new recovery of it' },
+		);
+	const nics = planNics(request, manifest.config, options);
+	return {
+		machineName: request.machineName,
+		machine: request.machine,
+		restorePoint: request.restorePoint,
+		manifestDigest,
+		repository: request.repository,
+		config: manifest.config,
+		nics,
+		disks: manifest.disks,
+		allocate: request.allocate,
+		warnings: [...warnUnknownNetworks(request, manifest.config), ...warnNics(nics), ...warnBus(manifest.config)],
+	};
+}
+
+function planNics(request: RecoveryRequest, { nics }: MachineConfig, { randomBytes }: PlanOptions): PlannedNic[] {
+	return nics.map(({ mac, network }) => ({
+		mac: request.newMac ? randomMac(randomBytes) : mac,
+		network,
+		// The original may still be alive with the same address: a link is up only where somebody said so.
+		target: request.networks[network] ?? 'none',
+	}));
+}
+
+/** 52:54:00 is QEMU's prefix, with the "locally administered" bit set: https://wiki.qemu.org/Documentation/Networking */
+function randomMac(randomBytes: PlanOptions['randomBytes']): string {
+	return ['52', '54', '00', ...[...randomBytes(3)].map(byte => byte.toString(16).padStart(2, '0'))].join(':');
+}
+
+function warnUnknownNetworks({ networks }: RecoveryRequest, { nics }: MachineConfig): string[] {
+	const known = new Set(nics.map(({ network }) => network));
+	return Object.keys(networks)
+		.filter(network => !known.has(network))
+		.map(network => `no NIC of the machine is connected to network "${network}"`);
+}
+
+function warnNics(nics: readonly PlannedNic[]): string[] {
+	return nics
+		.filter(({ target }) => target === 'none')
+		.map(({ mac, network }) => `NIC ${mac}: link down (network "${network}" is not mapped)`);
+}
+
+function warnBus({ diskBus }: MachineConfig): string[] {
+	if (diskBus !== 'sata') return [];
+	return ['SATA disks: the guest resets a disk whose read waits over some 30 s, as when the repository is away'];
+}

@@ -1,0 +1,35 @@
+import type { Context } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
+import { asRouseError } from '../model/errors.ts';
+
+/**
+ * What an activity throws, as Temporal keeps it: the type is our code, the first detail our document, and only what may
+ * mend itself is tried again. `host_busy` is no fault but a queue: it is neither logged nor counted.
+ */
+export function toFailure(thrown: unknown): Error {
+	if (thrown instanceof ApplicationFailure || thrown instanceof CancelledFailure) return thrown;
+	const error = asRouseError(thrown);
+	return ApplicationFailure.create({
+		message: error.message,
+		type: error.code,
+		nonRetryable: error.retry !== 'transient',
+		details: [error.toDocument()],
+		...(error.cause instanceof Error ? { cause: error.cause } : {}),
+		...(error.code === 'host_busy' ? { category: ApplicationFailureCategory.BENIGN } : {}),
+	});
+}
+
+/**
+ * Why an attempt was told to stop, when it was. The SDK reports an AbortError (what `fetch`, streams and timers throw) as
+ * *cancelled* even when the activity was only paused or reset or the worker shuts down, and the workflow would take that
+ * for an end: the signal's own reason is told apart (SDK 1.24, worker/lib/activity.js), and a shutdown is a failure that
+ * is tried again elsewhere.
+ */
+export function interruptionOf(context: Context): Error | undefined {
+	const { cancellationSignal, cancellationDetails } = context;
+	if (!cancellationSignal.aborted) return undefined;
+	if (cancellationDetails?.workerShutdown && !cancellationDetails.cancelRequested)
+		return ApplicationFailure.retryable('the worker is shutting down', 'interrupted');
+	const reason: unknown = cancellationSignal.reason;
+	return reason instanceof Error ? reason : new CancelledFailure('cancelled');
+}

@@ -1,0 +1,38 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RecoveryView } from '../../supervisor/protocol.ts';
+import type { CopyProgress, HostStepInput } from '../../workflows/contracts.ts';
+import { type HostDependencies, hostStep } from '../host-step.ts';
+
+export interface SliceOptions {
+	sliceMs?: number;
+	pollMs?: number;
+}
+
+/**
+ * One slice of the copy: tells the migration mover to go on, watches it, and returns when all is restored or the slice is
+ * over. The mover works without anybody watching; heartbeats carry how far it is, for those who cannot ask the supervisor.
+ */
+export const migrateChunks = (host: HostDependencies, { sliceMs = 10 * 60_000, pollMs = 500 }: SliceOptions = {}) =>
+	hostStep(
+		host,
+		async (
+			{ name, maxRateBytes }: HostStepInput & { maxRateBytes: number },
+			call,
+			{ signal, report },
+		): Promise<{ complete: boolean; restoredBytes: number }> => {
+			await host.supervisor.step(name, 'copy', { ...call, maxRateBytes }, { signal });
+			const end = performance.now() + sliceMs;
+			for (let waitMs = 20; ; waitMs = Math.min(waitMs * 2, pollMs)) {
+				const view = await host.supervisor.recovery(name, { signal });
+				const progress = progressOf(view);
+				report(progress);
+				if (view.restored || performance.now() >= end)
+					return { complete: view.restored, restoredBytes: progress.restoredBytes };
+				await delay(waitMs, undefined, { signal }); // short at first: what is nearly local is soon reported
+			}
+		},
+	);
+
+function progressOf({ disks }: RecoveryView): CopyProgress {
+	return { restoredBytes: disks.reduce((sum, disk) => sum + disk.restoredBytes, 0), disks };
+}

@@ -1,0 +1,37 @@
+import { Client, Connection } from '@temporalio/client';
+import { RouseError } from '../model/errors.ts';
+import { type Config, type Installation, loadConfig } from '../system/installation.ts';
+import { readTemporalTarget, type TemporalTarget } from '../system/temporal-target.ts';
+
+/** A command that finds nobody must say so while the person still looks at it. */
+const connectTimeoutMs = 3_000;
+
+export interface TemporalClient {
+	readonly client: Client;
+	readonly target: TemporalTarget;
+	close(): Promise<void>;
+}
+
+/** Connects to the installation's Temporal; `temporal_unreachable` when nobody answers within some three seconds. */
+export async function connectTemporal(installation: Installation, config?: Config): Promise<TemporalClient> {
+	const target = await readTemporalTarget(installation, config ?? (await loadConfig(installation)));
+	return connectTo(target);
+}
+
+export async function connectTo(target: TemporalTarget): Promise<TemporalClient> {
+	const { address, namespace } = target;
+	let connection: Connection;
+	try {
+		connection = await Connection.connect({ address, connectTimeout: connectTimeoutMs });
+	} catch (cause) {
+		throw unreachable(target, cause);
+	}
+	return { client: new Client({ connection, namespace }), target, close: () => connection.close() };
+}
+
+export function unreachable(target: TemporalTarget, cause?: unknown): RouseError {
+	return new RouseError('temporal_unreachable', `Temporal does not answer at ${target.address}`, {
+		hint: 'start it: rouse up (or set temporal.address in config.yaml)',
+		cause,
+	});
+}

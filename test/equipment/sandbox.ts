@@ -1,0 +1,341 @@
+/**
+ * Drives one run of a workflow inside the SDK's own sandbox by hand-made activations: no server, no native core, and a
+ * clock that moves when it is told to. Stands on internal modules of the SDK (1.24, as its own test suite does).
+ */
+import { defaultPayloadConverter as converter, TypedSearchAttributes } from '@temporalio/common';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import proto, { type coresdk } from '@temporalio/proto';
+import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusable-vm.js';
+import { parseWorkflowCode } from '@temporalio/worker/lib/worker.js';
+import Long from 'long';
+import { workflowBundle } from '../../workers/bundle.ts';
+import { cacheDirectory } from '../../system/installation.ts';
+
+const { WorkflowActivation } = proto.coresdk.workflow_activation; // CommonJS without named exports under Node's loader
+
+type Job = coresdk.workflow_activation.IWorkflowActivationJob;
+type Command = coresdk.workflow_commands.IWorkflowCommand;
+type SdkWorkflow = Awaited<ReturnType<ReusableVMWorkflowCreator['createWorkflow']>>;
+
+/** ActivityCancellationType of the SDK's core protocol (workflow_commands.proto). */
+const waitCancellationCompleted = 1;
+
+const startedAtMs = Date.parse('2026-11-20T03:00:00.000Z');
+
+export class Sandbox {
+	readonly #creator: ReusableVMWorkflowCreator;
+	readonly #runs: SandboxRun[] = [];
+
+	private constructor(creator: ReusableVMWorkflowCreator) {
+		this.#creator = creator;
+	}
+
+	/** With the bundle of this checkout's workflows. */
+	static async create(): Promise<Sandbox> {
+		const { code } = await workflowBundle(cacheDirectory());
+		return new Sandbox(await ReusableVMWorkflowCreator.create(parseWorkflowCode(code), 5_000, new Set()));
+	}
+
+	async start(type: string, args: readonly unknown[]): Promise<SandboxRun> {
+		const run = await SandboxRun.begin(this.#creator, type, args, `run-${this.#runs.length + 1}`);
+		this.#runs.push(run);
+		return run;
+	}
+
+	async destroy(): Promise<void> {
+		for (const run of this.#runs) await run.dispose();
+		await this.#creator.destroy();
+	}
+}
+
+/** An activity that the workflow has scheduled. */
+export interface Scheduled {
+	seq: number;
+	type: string;
+	taskQueue: string;
+	input: Record<string, unknown>;
+	/** Its cancellation waits for the attempt to end (WAIT_CANCELLATION_COMPLETED). */
+	waits: boolean;
+}
+
+export interface UpdateOutcome {
+	accepted: boolean;
+	/** Undefined while it is accepted and not answered. */
+	result?: unknown;
+	failure?: { code: string | undefined; message: string };
+}
+
+export class SandboxRun {
+	readonly runId: string;
+	nowMs = startedAtMs;
+	/** What the server would say once the history is long. */
+	suggestContinueAsNew = false;
+	/** All activities scheduled so far, oldest first, whatever became of them. */
+	readonly scheduled: Scheduled[] = [];
+	readonly cancelled = new Set<number>();
+	closed: 'completed' | 'failed' | 'continued' | undefined;
+	result: unknown;
+	nextArguments: unknown[] | undefined;
+	failureCode: string | undefined;
+	attributes: Record<string, unknown> = {};
+	memo: Record<string, unknown> = {};
+	readonly #workflow: SdkWorkflow;
+	readonly #open = new Map<number, Scheduled>();
+	readonly #updates = new Map<string, UpdateOutcome>();
+	#historyLength = 3;
+	#updateCount = 0;
+
+	private constructor(workflow: SdkWorkflow, runId: string) {
+		this.#workflow = workflow;
+		this.runId = runId;
+	}
+
+	static async begin(
+		creator: ReusableVMWorkflowCreator,
+		type: string,
+		args: readonly unknown[],
+		runId: string,
+	): Promise<SandboxRun> {
+		const workflow = await creator.createWorkflow({
+			info: {
+				workflowType: type,
+				runId,
+				workflowId: 'recovery/sandbox',
+				namespace: 'default',
+				firstExecutionRunId: runId,
+				originalExecutionRunId: runId,
+				attempt: 1,
+				taskTimeoutMs: 10_000,
+				taskQueue: 'control',
+				searchAttributes: {},
+				typedSearchAttributes: new TypedSearchAttributes(),
+				historyLength: 3,
+				historySize: 300,
+				continueAsNewSuggested: false,
+				targetWorkerDeploymentVersionChanged: false,
+				// `random` is set by the sandbox itself when it makes the workflow.
+				unsafe: {
+					isReplaying: false,
+					isReplayingHistoryEvents: false,
+					now: Date.now,
+					random: undefined as never,
+				},
+				startTime: new Date(startedAtMs),
+				runStartTime: new Date(startedAtMs),
+			},
+			randomnessSeed: Long.fromInt(1337).toBytes(),
+			now: startedAtMs,
+			showStackTraceSources: false,
+		});
+		const run = new SandboxRun(workflow, runId);
+		await run.activate([
+			{
+				initializeWorkflow: {
+					workflowId: 'recovery/sandbox',
+					workflowType: type,
+					arguments: toPayloads(args),
+					randomnessSeed: Long.fromInt(7),
+					firstExecutionRunId: runId,
+					attempt: 1,
+					startTime: msToTs(startedAtMs),
+				},
+			},
+		]);
+		return run;
+	}
+
+	dispose(): Promise<void> {
+		return this.#workflow.dispose();
+	}
+
+	/** The one activity of this type that is neither resolved nor cancelled. */
+	pending(type: string): Scheduled {
+		const found = [...this.#open.values()].filter(activity => activity.type === type);
+		const [only] = found;
+		if (only === undefined || found.length !== 1)
+			throw new Error(`${found.length} pending ${type}; pending are ${this.pendingTypes().join(', ') || 'none'}`);
+		return only;
+	}
+
+	pendingTypes(): string[] {
+		return [...this.#open.values()].map(({ type }) => type);
+	}
+
+	async complete(type: string, result?: unknown): Promise<void> {
+		const { seq } = this.pending(type);
+		this.#open.delete(seq);
+		await this.activate([{ resolveActivity: { seq, result: { completed: { result: toPayload(result ?? null) } } } }]);
+	}
+
+	/** Fails an activity for good, as the activities' own failures look. */
+	async fail(type: string, code: string, message = `${type} failed`): Promise<void> {
+		const { seq } = this.pending(type);
+		this.#open.delete(seq);
+		const cause = {
+			message,
+			applicationFailureInfo: {
+				type: code,
+				nonRetryable: true,
+				details: { payloads: toPayloads([{ code, message, hint: 'mend it' }]) },
+			},
+		};
+		const failure = {
+			message: 'Activity task failed',
+			cause,
+			activityFailureInfo: { activityType: { name: type }, activityId: String(seq) },
+		};
+		await this.activate([{ resolveActivity: { seq, result: { failed: { failure } } } }]);
+	}
+
+	/** Sends an Update; undefined fields of the outcome mean that it is still being answered. */
+	async update(name: string, ...args: unknown[]): Promise<UpdateOutcome> {
+		const id = `update-${++this.#updateCount}`;
+		await this.activate([
+			{
+				doUpdate: {
+					id,
+					protocolInstanceId: id,
+					name,
+					input: toPayloads(args),
+					runValidator: true,
+					headers: {},
+					meta: {},
+				},
+			},
+		]);
+		return this.outcome(id);
+	}
+
+	/** What became of the update that was sent last, or of the one with this id. */
+	outcome(id = `update-${this.#updateCount}`): UpdateOutcome {
+		const outcome = this.#updates.get(id);
+		if (!outcome) throw new Error(`update ${id} was not answered at all`);
+		return outcome;
+	}
+
+	async signal(name: string, ...args: unknown[]): Promise<void> {
+		await this.activate([{ signalWorkflow: { signalName: name, input: toPayloads(args) } }]);
+	}
+
+	async cancel(): Promise<void> {
+		await this.activate([{ cancelWorkflow: { reason: 'test' } }]);
+	}
+
+	async query(name: string): Promise<unknown> {
+		const done = await this.#workflow.activate(
+			this.#activation([{ queryWorkflow: { queryId: '1', queryType: name, arguments: [] } }]),
+		);
+		const answer = done.successful?.commands?.[0]?.respondToQuery;
+		if (!answer?.succeeded?.response) throw new Error(`query ${name}: ${answer?.failed?.message}`);
+		return converter.fromPayload(answer.succeeded.response);
+	}
+
+	async activate(jobs: Job[]): Promise<void> {
+		this.#historyLength += 3;
+		const done = await this.#workflow.activate(this.#activation(jobs));
+		if (done.failed) throw new Error(`the workflow task failed: ${done.failed.failure?.message}`);
+		for (const command of done.successful?.commands ?? []) this.#take(command);
+		await this.#resolveTryCancelled();
+	}
+
+	/** Core resolves such activities by itself, without asking the server. */
+	async #resolveTryCancelled(): Promise<void> {
+		for (const { seq, type, waits } of this.#open.values())
+			if (this.cancelled.has(seq) && !waits && this.closed === undefined) await this.resolveCancelled(type);
+	}
+
+	#activation(jobs: Job[]) {
+		return WorkflowActivation.fromObject({
+			runId: this.runId,
+			timestamp: msToTs(this.nowMs),
+			isReplaying: false,
+			historyLength: this.#historyLength,
+			continueAsNewSuggested: this.suggestContinueAsNew,
+			jobs,
+		});
+	}
+
+	#take(command: Command): void {
+		const { scheduleActivity, requestCancelActivity, updateResponse } = command;
+		if (scheduleActivity) {
+			const activity: Scheduled = {
+				seq: scheduleActivity.seq ?? 0,
+				type: scheduleActivity.activityType ?? '',
+				taskQueue: scheduleActivity.taskQueue ?? '',
+				input: converter.fromPayload(scheduleActivity.arguments?.[0] ?? {}),
+				waits: Number(scheduleActivity.cancellationType) === waitCancellationCompleted,
+			};
+			this.scheduled.push(activity);
+			this.#open.set(activity.seq, activity);
+		}
+		if (requestCancelActivity) {
+			this.cancelled.add(requestCancelActivity.seq ?? 0);
+		}
+		if (updateResponse) this.#takeUpdate(updateResponse);
+		const upserted = command.upsertWorkflowSearchAttributes?.searchAttributes;
+		const fields: Record<string, Payload> =
+			upserted && 'indexedFields' in upserted ? (upserted.indexedFields ?? {}) : {};
+		for (const [key, payload] of Object.entries(fields)) this.attributes[key] = fromPayload(payload);
+		const memo = command.modifyWorkflowProperties?.upsertedMemo?.fields ?? {};
+		for (const [key, payload] of Object.entries(memo)) this.memo[key] = converter.fromPayload(payload);
+		this.#takeEnd(command);
+	}
+
+	#takeUpdate(response: coresdk.workflow_commands.IUpdateResponse): void {
+		const id = response.protocolInstanceId ?? '';
+		const before = this.#updates.get(id) ?? { accepted: false };
+		if (response.accepted) this.#updates.set(id, { ...before, accepted: true });
+		if (response.completed)
+			this.#updates.set(id, { accepted: true, result: converter.fromPayload(response.completed) });
+		if (response.rejected) {
+			const { message, applicationFailureInfo } = response.rejected;
+			this.#updates.set(id, {
+				...before,
+				failure: { code: applicationFailureInfo?.type ?? undefined, message: message ?? '' },
+			});
+		}
+	}
+
+	#takeEnd(command: Command): void {
+		if (command.completeWorkflowExecution) {
+			this.closed = 'completed';
+			const { result } = command.completeWorkflowExecution;
+			this.result = result ? converter.fromPayload(result) : undefined;
+		}
+		if (command.failWorkflowExecution) {
+			this.closed = 'failed';
+			this.failureCode = command.failWorkflowExecution.failure?.applicationFailureInfo?.type ?? undefined;
+		}
+		if (command.continueAsNewWorkflowExecution) {
+			this.closed = 'continued';
+			this.nextArguments = (command.continueAsNewWorkflowExecution.arguments ?? []).map(payload =>
+				converter.fromPayload(payload),
+			);
+		}
+	}
+
+	/** TRY_CANCEL activities leave the workflow at once; this tells it how a waiting one ended. */
+	async resolveCancelled(type: string): Promise<void> {
+		const { seq } = this.pending(type);
+		this.#open.delete(seq);
+		await this.activate([
+			{
+				resolveActivity: { seq, result: { cancelled: { failure: { message: 'cancelled', canceledFailureInfo: {} } } } },
+			},
+		]);
+	}
+}
+
+type Payload = Parameters<typeof converter.fromPayload>[0];
+
+function toPayload(value: unknown): Payload {
+	return converter.toPayload(value);
+}
+
+function fromPayload(payload: Payload): unknown {
+	return converter.fromPayload(payload);
+}
+
+function toPayloads(values: readonly unknown[]): Payload[] {
+	return values.map(toPayload);
+}

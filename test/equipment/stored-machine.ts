@@ -1,0 +1,19 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { initRepository } from '../../repository/repository.ts';
+import type { RecoveryRequest } from '../../model/recovery.ts';
+import { makeIdentity, places } from '../../system/installation.ts';
+import { makeRequest } from './recovery-request.ts';
+import { importDisks, noise, SparseSource } from './repositories.ts';
+
+/** A request for a real restore point of a machine of 1 MiB, in a repository under the installation's home. */
+export async function storedMachine(home: string, changes: Partial<RecoveryRequest> = {}): Promise<RecoveryRequest> {
+	const directory = join(home, 'repository');
+	const repository = await initRepository(directory);
+	const source = new SparseSource(1 << 20, [{ offsetBytes: 0, bytes: noise(4096, 1) }]);
+	const { manifestDigest } = await importDisks(repository, [source]);
+	await repository.store.close();
+	const identity = places.hostIdentity(home);
+	await mkdir(dirname(identity), { recursive: true });
+	return makeRequest({ repository: directory, manifestDigest, hostId: await makeIdentity(identity), ...changes });
+}

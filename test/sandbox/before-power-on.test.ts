@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { recoveryStatusSchema } from '../../model/recovery.ts';
+import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
+import { asked, bringTo, startRecovery } from './recovery-run.ts';
+
+let sandbox: Sandbox;
+before(async () => {
+	sandbox = await Sandbox.create();
+});
+after(() => sandbox.destroy());
+
+const afterwards = (run: SandboxRun, count: number) => run.scheduled.slice(count).map(({ type }) => type);
+const memoPhase = (run: SandboxRun) => recoveryStatusSchema.parse(run.memo['status']).phase;
+
+test('a plan that cannot be made fails with its code and has nothing to undo', async () => {
+	const { run } = await startRecovery(sandbox);
+	await run.fail('plan', 'point_unknown');
+	assert.equal(run.closed, 'failed');
+	assert.equal(run.failureCode, 'point_unknown');
+	assert.deepEqual(afterwards(run, 1), []);
+	assert.equal(run.attributes['RousePhase'], 'failed');
+});
+
+test('a step that fails before power-on is undone with all before it, last first', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'takeSnapshot');
+	const earlier = run.scheduled.length;
+	await run.fail('takeSnapshot', 'hypervisor_stuck');
+	await run.complete('discard', { incidents: [] });
+	assert.equal(memoPhase(run), 'starting', 'not failed before everything is undone');
+	await run.complete('unpin');
+	await run.complete('discard', { incidents: [] });
+	assert.deepEqual(afterwards(run, earlier), ['discard', 'unpin', 'discard']);
+	assert.equal(run.closed, 'failed');
+	assert.equal(run.failureCode, 'hypervisor_stuck');
+});
+
+test('a step whose own outcome is unknown is undone as well', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'pin');
+	await run.fail('pin', 'store_unreachable');
+	assert.deepEqual(run.pendingTypes(), ['unpin']);
+});
+
+test('an undo comes under a higher generation than the step it undoes', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'allocateDisks');
+	const generation = Number(run.pending('allocateDisks').input['generation']);
+	await run.fail('allocateDisks', 'space_short');
+	assert.ok(Number(run.pending('discard').input['generation']) > generation);
+});
+
+test('an undo that fails does not keep the others from being done, and is named', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'allocateDisks');
+	await run.fail('allocateDisks', 'space_short');
+	await run.fail('discard', 'io_failed', 'disk is gone');
+	await run.complete('unpin');
+	await run.complete('discard', { incidents: [] });
+	assert.equal(run.failureCode, 'space_short');
+	const { failure } = recoveryStatusSchema.parse(run.memo['status']);
+	assert.match(failure?.message ?? '', /left behind: remove: disk is gone/);
+});
+
+test('a cancelled workflow is undone and fails as interrupted', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'createMachine');
+	await run.cancel();
+	await run.complete('discard', { incidents: [] });
+	await run.complete('unpin');
+	await run.complete('discard', { incidents: [] });
+	assert.equal(run.closed, 'failed');
+	assert.equal(run.failureCode, 'interrupted');
+});
+
+test('cancelling waits for a pin that is being made, so that the unpin comes after it', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'pin');
+	await run.cancel();
+	assert.deepEqual(run.pendingTypes(), ['pin']);
+	await run.resolveCancelled('pin');
+	assert.deepEqual(run.pendingTypes(), ['unpin']);
+});
+
+test('while a recovery undoes itself it cannot be discarded', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'allocateDisks');
+	await run.fail('allocateDisks', 'space_short');
+	const { failure } = await run.update('discard', { ...asked, confirm: request.name });
+	assert.equal(failure?.code, 'phase_wrong');
+});
+
+for (const step of ['plan', 'reserve', 'allocateDisks', 'takeSnapshot'] as const)
+	test(`discard during ${step} ends the step, undoes what was done and completes as discarded`, async () => {
+		const { run, request } = await startRecovery(sandbox);
+		await bringTo(run, request, step);
+		const interrupted = run.pending(step);
+		const { accepted } = await run.update('discard', { ...asked, confirm: request.name });
+		assert.ok(accepted);
+		assert.ok(run.cancelled.has(interrupted.seq));
+		while (run.closed === undefined) {
+			assert.equal(memoPhase(run), 'discarding');
+			const [next] = run.pendingTypes();
+			await run.complete(next ?? 'nothing', next === 'discard' ? { incidents: [] } : undefined);
+		}
+		assert.equal(run.closed, 'completed');
+		assert.equal(memoPhase(run), 'discarded');
+		const undone = run.scheduled.slice(run.scheduled.indexOf(interrupted) + 1).map(({ type }) => type);
+		const expected = { plan: [], reserve: ['discard'], allocateDisks: ['discard', 'unpin', 'discard'] };
+		assert.deepEqual(undone, step === 'takeSnapshot' ? expected.allocateDisks : expected[step]);
+	});

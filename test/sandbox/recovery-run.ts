@@ -1,0 +1,43 @@
+import type { RecoveryRequest } from '../../model/recovery.ts';
+import { makeRequest, planOf } from '../equipment/recovery-request.ts';
+import type { Sandbox, SandboxRun } from '../equipment/sandbox.ts';
+
+/** The steps up to power-on, and what each answers with. */
+const untilRunning = [
+	'plan',
+	'reserve',
+	'pin',
+	'allocateDisks',
+	'createMachine',
+	'startMovers',
+	'takeSnapshot',
+	'powerOn',
+] as const;
+export type Step = (typeof untilRunning)[number];
+
+export const asked = { by: 'tester', reason: 'because' };
+
+export async function startRecovery(
+	sandbox: Sandbox,
+	changes: Partial<RecoveryRequest> = {},
+): Promise<{ run: SandboxRun; request: RecoveryRequest }> {
+	const request = makeRequest(changes);
+	return { run: await sandbox.start('recovery', [{ request, requestHash: 'c'.repeat(64) }]), request };
+}
+
+/** Completes step after step, and stops with `step` pending. */
+export async function bringTo(run: SandboxRun, request: RecoveryRequest, step: Step | 'running'): Promise<void> {
+	for (const name of untilRunning) {
+		if (name === step) return;
+		await run.complete(name, name === 'plan' ? planOf(request) : undefined);
+	}
+}
+
+export async function startRunning(
+	sandbox: Sandbox,
+	changes: Partial<RecoveryRequest> = {},
+): Promise<{ run: SandboxRun; request: RecoveryRequest }> {
+	const started = await startRecovery(sandbox, changes);
+	await bringTo(started.run, started.request, 'running');
+	return started;
+}

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { connectTo } from '../../client/connection.ts';
+import { Recoveries } from '../../client/recoveries.ts';
+import { type ErrorCode, RouseError } from '../../model/errors.ts';
+import type { RecoveryRequest } from '../../model/recovery.ts';
+import { waitFor } from '../../system/wait.ts';
+import { storedMachine } from '../equipment/stored-machine.ts';
+import { SupervisorDouble } from '../equipment/supervisor-double.ts';
+import { type OwnProcess, TestInstallation } from '../equipment/temporal.ts';
+
+const asked = { by: 'tester', reason: 'because' };
+const timeoutMs = 60_000;
+
+let place: TestInstallation;
+let supervisor: SupervisorDouble;
+let stored: RecoveryRequest;
+let recoveries: Recoveries;
+let control: OwnProcess;
+
+before(async () => {
+	place = await TestInstallation.create();
+	stored = await storedMachine(place.installation.home);
+	supervisor = await SupervisorDouble.start(place.installation);
+	await place.startServer();
+	control = place.startWorkers('control');
+	place.startWorkers('host');
+	recoveries = new Recoveries(await place.connect(), { updateLimitMs: 3_000 });
+});
+after(async () => {
+	await supervisor.stop();
+	await place.remove();
+});
+
+const request = (name: string): RecoveryRequest => ({ ...stored, name, machineName: name });
+const withCode = (code: ErrorCode) => (error: unknown) => error instanceof RouseError && error.code === code;
+
+async function startRunning(name: string): Promise<RecoveryRequest> {
+	await recoveries.start(request(name));
+	await recoveries.waitFor(name, 'running', { timeoutMs });
+	return request(name);
+}
+
+test('the same request attaches whoever asks, and another one under the name is refused', async () => {
+	const first = await startRunning('same');
+	assert.equal((await recoveries.start({ ...first, requestedBy: 'another', reason: 'other' })).outcome, 'attached');
+	await assert.rejects(recoveries.start({ ...first, allocate: 'start' }), withCode('name_conflict'));
+});
+
+test('a discarded name is used again only with again', async () => {
+	const first = await startRunning('twice');
+	const earlier = await recoveries.show('twice');
+	await recoveries.discard('twice', { ...asked, confirm: 'twice' });
+	await recoveries.waitFor('twice', 'discarded', { timeoutMs });
+	await assert.rejects(recoveries.start(first), withCode('name_conflict'));
+	supervisor.views.delete('twice');
+	assert.equal((await recoveries.start(first, { again: true })).outcome, 'started');
+	await recoveries.waitFor('twice', 'running', { timeoutMs });
+	assert.notEqual((await recoveries.show('twice')).recoveryId, earlier.recoveryId);
+});
+
+test('the name of a failed recovery is free, and waiting for it throws its code', async () => {
+	supervisor.failing.set('create-machine', new RouseError('hypervisor_stuck', 'no'));
+	await recoveries.start(request('fails'));
+	await assert.rejects(recoveries.waitFor('fails', 'running', { timeoutMs }), withCode('hypervisor_stuck'));
+	await assert.rejects(recoveries.result('fails'), withCode('hypervisor_stuck'));
+	supervisor.failing.clear();
+	supervisor.views.delete('fails');
+	assert.equal((await recoveries.start(request('fails'))).outcome, 'started');
+	await recoveries.waitFor('fails', 'running', { timeoutMs });
+});
+
+test('a step in a retry loop is shown with its attempts and last failure, which go to the incident log', async () => {
+	supervisor.failing.set('snapshot', new RouseError('mover_unreachable', 'nobody listens'));
+	await recoveries.start(request('loops'));
+	const pending = await waitFor(
+		'the third attempt',
+		async () => (await recoveries.show('loops')).pending.find(({ attempt }) => attempt >= 3),
+		{ timeoutMs },
+	);
+	assert.equal(pending.step, 'takeSnapshot');
+	assert.equal(pending.lastFailure?.code, 'mover_unreachable');
+	supervisor.failing.clear();
+	await recoveries.waitFor('loops', 'running', { timeoutMs });
+	const kinds = supervisor.incidents.filter(({ message }) => message.startsWith('takeSnapshot, attempt'));
+	assert.ok(kinds.length >= 2, JSON.stringify(supervisor.incidents));
+});
+
+test('a full host is waited for, is no incident, and says why in show', async () => {
+	supervisor.failing.set('reserve', new RouseError('host_busy', '8 of 8 recoveries'));
+	await recoveries.start(request('queues'));
+	const pending = await waitFor(
+		'a refusal',
+		async () => (await recoveries.show('queues')).pending.find(({ lastFailure }) => lastFailure),
+		{ timeoutMs },
+	);
+	assert.equal(pending.lastFailure?.code, 'host_busy');
+	assert.equal((await recoveries.show('queues')).phase, 'waiting');
+	supervisor.failing.clear();
+	await recoveries.waitFor('queues', 'running', { timeoutMs });
+	assert.ok(!supervisor.incidents.some(({ message }) => message.includes('reserve')));
+});
+
+test('what the host is blocked by reaches the workflow and ends a wait with parked', async () => {
+	await startRunning('blocked');
+	supervisor.view('blocked').blocked = { code: 'chunk_bad', reason: 'chunk 3', next: 'repair it' };
+	await assert.rejects(recoveries.waitFor('blocked', 'finished', { timeoutMs }), withCode('parked'));
+	await recoveries.retry('blocked', asked);
+	await waitFor('unparked', async () => (await recoveries.peek('blocked')).status?.parked === null, { timeoutMs });
+});
+
+test('the restored bytes come from the heartbeat of the slice', async () => {
+	await startRunning('copies');
+	supervisor.view('copies').disks = [{ sizeBytes: 1 << 20, restoredBytes: 4096, path: '/nowhere' }];
+	await recoveries.migrate('copies', asked);
+	await waitFor('progress', async () => (await recoveries.show('copies')).restoredBytes === 4096, { timeoutMs });
+});
+
+test('an order that comes too late or for nobody is refused by its code', async () => {
+	await startRunning('late');
+	await assert.rejects(recoveries.switch('late', asked), withCode('phase_wrong'));
+	await assert.rejects(recoveries.discard('late', { ...asked, confirm: 'early' }), withCode('usage'));
+	await assert.rejects(recoveries.migrate('nobody', asked), withCode('recovery_unknown'));
+	await recoveries.discard('late', { ...asked, confirm: 'late' });
+	await recoveries.waitFor('late', 'discarded', { timeoutMs });
+	await assert.rejects(recoveries.migrate('late', asked), withCode('phase_wrong'));
+});
+
+test('the history tells steps, orders and ends', async () => {
+	await startRunning('told');
+	await recoveries.discard('told', { ...asked, confirm: 'told' });
+	await recoveries.result('told');
+	const entries = await recoveries.history('told');
+	const kinds = entries.map(({ kind, name }) => (name ? `${kind} ${name}` : kind));
+	for (const wanted of ['started', 'step_finished powerOn', 'asked discard', 'step_finished discard', 'finished'])
+		assert.ok(kinds.includes(wanted), `${wanted} in ${kinds.join(', ')}`);
+	const order = entries.find(({ kind }) => kind === 'asked');
+	assert.deepEqual(order?.content, { ...asked, confirm: 'told' });
+});
+
+test('every recovery is listed once, with its newest run', async () => {
+	const names = await waitFor(
+		'visibility',
+		async () => {
+			const all = (await recoveries.list()).map(({ name }) => name);
+			return all.includes('told') && all;
+		},
+		{ timeoutMs },
+	);
+	assert.equal(new Set(names).size, names.length);
+});
+
+test('nobody at the address is temporal_unreachable', async () => {
+	await assert.rejects(connectTo({ address: '127.0.0.1:1', namespace: 'default' }), withCode('temporal_unreachable'));
+});
+
+// Last: it takes the control worker away.
+test('without a control worker list and show answer, and an order names the missing worker', async () => {
+	await startRunning('alone');
+	await control.end('SIGKILL');
+	const details = await recoveries.show('alone');
+	assert.deepEqual([details.phase, details.statusFrom, details.status?.power], ['running', 'memo', 'on']);
+	assert.ok((await recoveries.list()).length > 0);
+	await assert.rejects(recoveries.migrate('alone', asked), withCode('worker_missing'));
+});

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import * as z from 'zod';
+import { takeDown } from '../../client/up/down.ts';
+import { serviceFiles, serviceHolder, serviceNames } from '../../client/up/services.ts';
+import { checkoutDirectory } from '../../client/version.ts';
+import { openInstallation } from '../../system/installation.ts';
+import { signalHolder } from '../../system/process-lock.ts';
+import { waitFor } from '../../system/wait.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+
+const upSchema = z.object({
+	alreadyUp: z.boolean(),
+	services: z.array(
+		z.object({ name: z.enum(['supervisor', 'temporal', 'control-worker', 'host-worker']), pid: z.int() }),
+	),
+});
+
+/** An installation of its own, and `rouse` for it; nothing of it is left when the test ends. */
+async function installation(t: TestContext) {
+	const home = await temporaryDirectory(t);
+	const { runDirectory } = await openInstallation(home);
+	t.after(async () => {
+		await takeDown(home, () => {});
+		await rm(runDirectory, { recursive: true, force: true });
+	});
+	const rouse = async (...args: string[]): Promise<unknown> => {
+		const command = [join(checkoutDirectory, 'client', 'main.ts'), '--json', ...args];
+		const { stdout } = await promisify(execFile)(process.execPath, command, {
+			env: { ...process.env, ROUSE_HOME: home },
+		});
+		return JSON.parse(stdout);
+	};
+	const up = async () => {
+		const { services, alreadyUp } = upSchema.parse(await rouse('up', '--detach'));
+		return { pids: new Map(services.map(({ name, pid }) => [name, pid])), alreadyUp };
+	};
+	return { home, rouse, up };
+}
+
+describe('rouse up', () => {
+	it('runs every service, brings back what was killed, and is ended by rouse down', async t => {
+		const { home, rouse, up } = await installation(t);
+		const first = await up();
+		assert.deepEqual([...first.pids.keys()], serviceNames);
+
+		for (const name of serviceNames) await signalHolder(serviceFiles(home, name).lockPath, 'SIGKILL');
+		for (const name of serviceNames)
+			await waitFor(
+				`${name} to be another process`,
+				async () => {
+					const holder = await serviceHolder(home, name);
+					return holder !== undefined && holder.pid !== first.pids.get(name);
+				},
+				{ timeoutMs: 30_000 },
+			);
+		const second = await up();
+		assert.equal(second.alreadyUp, true);
+
+		assert.deepEqual(await rouse('down'), {
+			stopped: ['host-worker', 'control-worker', 'temporal', 'supervisor'],
+			machines: 0,
+			movers: 0,
+		});
+		for (const name of [...serviceNames, 'keeper'] as const) assert.equal(await serviceHolder(home, name), undefined);
+	});
+
+	it('adopts what runs when its keeper was killed', async t => {
+		const { home, up } = await installation(t);
+		const before = await up();
+		await signalHolder(serviceFiles(home, 'keeper').lockPath, 'SIGKILL');
+		await waitFor('the keeper to be gone', async () => !(await serviceHolder(home, 'keeper')), { timeoutMs: 10_000 });
+		const after = await up();
+		assert.deepEqual([after.alreadyUp, after.pids], [false, before.pids]);
+	});
+});

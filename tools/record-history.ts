@@ -1,0 +1,79 @@
+/**
+ * Writes a workflow history for the replay tests: `node tools/record-history.ts FILE [NAME]`.
+ * With NAME: the recovery of that name in the installation of ROUSE_HOME. Without: a recovery made for it, on a real
+ * server with real workers and a supervisor that has no machines, which meets what recoveries meet (a new policy, a report
+ * of its host, a failed step, a retry, the power switch). A history that was released is never recorded again.
+ */
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { connectTemporal, type TemporalClient } from '../client/connection.ts';
+import { Recoveries } from '../client/recoveries.ts';
+import { RouseError } from '../model/errors.ts';
+import { openInstallation } from '../system/installation.ts';
+import { replaceFileDurably } from '../system/durable-file.ts';
+import { waitFor } from '../system/wait.ts';
+import { storedMachine } from '../test/equipment/stored-machine.ts';
+import { SupervisorDouble } from '../test/equipment/supervisor-double.ts';
+import { TestInstallation } from '../test/equipment/temporal.ts';
+import { recoveryWorkflowId } from '../workflows/contracts.ts';
+
+const asked = { by: 'recorder', reason: 'for the replay tests' };
+const timeoutMs = 60_000;
+
+const [file, name] = process.argv.slice(2);
+if (file === undefined) throw new RouseError('usage', 'node tools/record-history.ts FILE [NAME]');
+if (name === undefined) await recordNew(file);
+else {
+	const temporal = await connectTemporal(await openInstallation());
+	await save(file, temporal, name);
+	await temporal.close();
+}
+
+async function recordNew(path: string): Promise<void> {
+	const place = await TestInstallation.create();
+	try {
+		const supervisor = await SupervisorDouble.start(place.installation);
+		await place.startServer();
+		place.startWorkers('control', 'host');
+		const temporal = await place.connect();
+		const request = await storedMachine(place.installation.home);
+		await play(new Recoveries(temporal), supervisor, () => new Recoveries(temporal).start(request), request.name);
+		await save(path, temporal, request.name);
+		await supervisor.stop();
+	} finally {
+		await place.remove();
+	}
+}
+
+async function play(
+	recoveries: Recoveries,
+	supervisor: SupervisorDouble,
+	start: () => Promise<unknown>,
+	of: string,
+): Promise<void> {
+	await start();
+	await recoveries.waitFor(of, 'running', { timeoutMs });
+	await recoveries.setPolicy(of, { ...asked, policy: { maxRateBytes: 1 << 20 } });
+	await recoveries.power(of, { ...asked, action: 'off' });
+	await recoveries.migrate(of, asked);
+	supervisor.view(of).blocked = { code: 'chunk_bad', reason: 'chunk 3 of disk0', next: 'repair the repository' };
+	await waitFor('parked', async () => (await recoveries.peek(of)).status?.parked?.code === 'chunk_bad', { timeoutMs });
+	await recoveries.retry(of, asked);
+	await waitFor('unparked', async () => (await recoveries.peek(of)).status?.parked === null, { timeoutMs });
+	supervisor.failing.set('switch', new RouseError('hypervisor_stuck', 'a mover cannot be killed'));
+	supervisor.restore(of);
+	await waitFor('parked', async () => (await recoveries.peek(of)).status?.parked?.code === 'hypervisor_stuck', {
+		timeoutMs,
+	});
+	supervisor.failing.clear();
+	await recoveries.retry(of, asked);
+	await recoveries.waitFor(of, 'finished', { timeoutMs });
+	await recoveries.result(of);
+}
+
+async function save(path: string, { client }: TemporalClient, of: string): Promise<void> {
+	const history = await client.workflow.getHandle(recoveryWorkflowId(of)).fetchHistory();
+	// JSON.stringify cannot be read back (sdk-typescript#1362). Who recorded it, and where, does not matter.
+	const text = historyToJSON(history).replaceAll(/"\d+@[^"]*"/g, '"recorder"');
+	await replaceFileDurably(path, `${text}\n`);
+	console.error(`${path}: ${history.events?.length} events`);
+}

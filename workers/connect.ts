@@ -1,0 +1,28 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { NativeConnection } from '@temporalio/worker';
+import type pino from 'pino';
+import type { TemporalTarget } from '../system/temporal-target.ts';
+
+/**
+ * Connects, however long it takes: workers and server are started in any order, and a worker that gave up would only be
+ * started again. `read` is asked before every attempt, since the embedded server's address may still have to be written.
+ */
+export async function connectWithRetry(
+	read: () => Promise<TemporalTarget>,
+	log: pino.Logger,
+	signal: AbortSignal,
+): Promise<{ connection: NativeConnection; target: TemporalTarget }> {
+	for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 2_000)) {
+		signal.throwIfAborted();
+		try {
+			const target = await read();
+			return { connection: await NativeConnection.connect({ address: target.address }), target };
+		} catch (error) {
+			log.info(
+				{ reason: error instanceof Error ? error.message : String(error), waitMs },
+				'Temporal does not answer yet',
+			);
+		}
+		await delay(waitMs, undefined, { signal });
+	}
+}

@@ -1,0 +1,23 @@
+import { type NativeConnection, Worker } from '@temporalio/worker';
+import { createControlActivities } from '../activities/control-activities.ts';
+import { openRepository } from '../repository/repository.ts';
+import { taskQueues } from '../workflows/contracts.ts';
+import { workflowBundle } from './bundle.ts';
+import { workerTuning } from './tuning.ts';
+
+/** Runs workflows, plans and pins. Any number of them may run. */
+export async function createControlWorker(
+	connection: NativeConnection,
+	namespace: string,
+	cacheDirectory: string,
+): Promise<Worker> {
+	const { code } = await workflowBundle(cacheDirectory);
+	return Worker.create({
+		...workerTuning,
+		connection,
+		namespace,
+		taskQueue: taskQueues.control,
+		workflowBundle: { code },
+		activities: createControlActivities({ openRepository }),
+	});
+}

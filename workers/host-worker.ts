@@ -1,0 +1,35 @@
+import { type NativeConnection, Worker } from '@temporalio/worker';
+import { recordFailedAttempts } from '../activities/failed-attempts.ts';
+import { createHostActivities } from '../activities/host-activities.ts';
+import type { HostDependencies } from '../activities/host-step.ts';
+import { taskQueues } from '../workflows/contracts.ts';
+import { copySlots, hostSlots, workerTuning } from './tuning.ts';
+
+/** Two workers, one a queue: with four slots taken by copying, a power-on on the same queue would not start. */
+export async function createHostWorkers(
+	connection: NativeConnection,
+	namespace: string,
+	host: HostDependencies,
+): Promise<Worker[]> {
+	const { migrateChunks, ...steps } = createHostActivities(host);
+	const shared = {
+		...workerTuning,
+		connection,
+		namespace,
+		interceptors: { activity: [recordFailedAttempts(host.supervisor)] },
+	};
+	return Promise.all([
+		Worker.create({
+			...shared,
+			taskQueue: taskQueues.host(host.hostId),
+			maxConcurrentActivityTaskExecutions: hostSlots,
+			activities: steps,
+		}),
+		Worker.create({
+			...shared,
+			taskQueue: taskQueues.hostCopy(host.hostId),
+			maxConcurrentActivityTaskExecutions: copySlots,
+			activities: { migrateChunks },
+		}),
+	]);
+}

@@ -1,0 +1,28 @@
+import { parseArgs } from 'node:util';
+import { asRouseError, RouseError } from '../model/errors.ts';
+import { openInstallation } from '../system/installation.ts';
+import { type Role, roles, runWorkers } from './run.ts';
+import { installRuntime } from './runtime.ts';
+
+function wantedRoles(): Role[] {
+	const { values } = parseArgs({ options: { roles: { type: 'string', default: roles.join(',') } } });
+	return values.roles.split(',').map(part => {
+		const role = roles.find(known => known === part);
+		if (!role) throw new RouseError('usage', `--roles: "${part}" is none of ${roles.join(', ')}`);
+		return role;
+	});
+}
+
+const log = installRuntime();
+const stop = new AbortController();
+// Until workers run, nothing else hears these; afterwards the Runtime lets the workers drain.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) process.once(name, () => stop.abort());
+try {
+	await runWorkers(await openInstallation(), wantedRoles(), log, stop.signal);
+} catch (thrown) {
+	if (!stop.signal.aborted) {
+		const error = asRouseError(thrown);
+		log.fatal({ code: error.code, err: error }, 'workers cannot run');
+		process.exitCode = error.exitCode;
+	}
+}

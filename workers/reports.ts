@@ -1,0 +1,61 @@
+import type { Incident } from '../model/recovery.ts';
+import type { RecoveryView } from '../supervisor/protocol.ts';
+import type { HostReport } from '../workflows/contracts.ts';
+
+/** A run takes 10,000 signals: incidents that keep coming may not use them up. */
+export const incidentsEveryMs = 60_000;
+
+interface Told {
+	/** Power and what blocks, as the workflow knows it. */
+	state: string;
+	/** Highest sequence that was reported. */
+	incidents: number;
+	incidentsAtMs: number;
+}
+
+/**
+ * Decides what a workflow must hear of its host: a change of power or of what blocks at once, incidents at most once a
+ * minute. Forgets nothing that could not be told; a new process tells everything once more.
+ */
+export class Reports {
+	readonly #told = new Map<string, Told>();
+
+	/** Whether there is something to tell, and from which incident on it is news. */
+	due(view: RecoveryView, nowMs: number): { incidentsAfter: number } | undefined {
+		const told = this.#told.get(view.recoveryId);
+		if (!told) return { incidentsAfter: 0 };
+		const news = view.incidents > told.incidents && nowMs - told.incidentsAtMs >= incidentsEveryMs;
+		if (!news && told.state === stateOf(view)) return undefined;
+		return { incidentsAfter: told.incidents };
+	}
+
+	/** The workflow has it (or is gone, and nobody needs it any more). */
+	told(view: RecoveryView, incidents: readonly Incident[], nowMs: number): void {
+		const before = this.#told.get(view.recoveryId);
+		this.#told.set(view.recoveryId, {
+			state: stateOf(view),
+			incidents: incidents.at(-1)?.sequence ?? before?.incidents ?? 0,
+			incidentsAtMs: incidents.length > 0 ? nowMs : (before?.incidentsAtMs ?? Number.NEGATIVE_INFINITY),
+		});
+	}
+
+	/** Recoveries that the host does not have any more. */
+	keepOnly(views: readonly RecoveryView[]): void {
+		const there = new Set(views.map(view => view.recoveryId));
+		for (const recoveryId of this.#told.keys()) if (!there.has(recoveryId)) this.#told.delete(recoveryId);
+	}
+}
+
+export function reportOf(view: RecoveryView, incidents: Incident[]): HostReport {
+	return {
+		recoveryId: view.recoveryId,
+		power: view.power,
+		blocked: view.blocked,
+		incidents,
+		restoredBytes: view.disks.reduce((sum, disk) => sum + disk.restoredBytes, 0),
+	};
+}
+
+function stateOf({ power, blocked }: RecoveryView): string {
+	return JSON.stringify([power, blocked]);
+}

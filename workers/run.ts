@@ -1,0 +1,65 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Client } from '@temporalio/client';
+import type { NativeConnection, Worker } from '@temporalio/worker';
+import type pino from 'pino';
+import { SupervisorClient } from '../supervisor/client.ts';
+import { type Installation, loadConfig, makeIdentity, places } from '../system/installation.ts';
+import { readTemporalTarget } from '../system/temporal-target.ts';
+import { connectWithRetry } from './connect.ts';
+import { createControlWorker } from './control-worker.ts';
+import { forwardReports } from './forwarder.ts';
+import { createHostWorkers } from './host-worker.ts';
+
+export type Role = 'control' | 'host';
+export const roles: readonly Role[] = ['control', 'host'];
+
+/** Runs the workers of these roles until the process is told to end; drains for at most ten seconds. */
+export async function runWorkers(
+	installation: Installation,
+	wanted: readonly Role[],
+	log: pino.Logger,
+	signal: AbortSignal,
+): Promise<void> {
+	const read = async () => readTemporalTarget(installation, await loadConfig(installation));
+	const { connection, target } = await connectWithRetry(read, log, signal);
+	const { namespace, address } = target;
+	const ended = new AbortController();
+	try {
+		const workers: Worker[] = [];
+		const more: Promise<void>[] = [];
+		if (wanted.includes('control'))
+			workers.push(await createControlWorker(connection, namespace, installation.cacheDirectory));
+		if (wanted.includes('host')) {
+			const host = await startHost(installation, connection, namespace, log, ended.signal);
+			workers.push(...host.workers);
+			more.push(host.reporting);
+		}
+		log.info({ roles: wanted, address, namespace, pid: process.pid }, 'workers run');
+		// Shut down by the signals that the Runtime listens to; when one fails, all end and the process is started again.
+		await Promise.all(workers.map(worker => worker.run()));
+		ended.abort();
+		await Promise.all(more);
+	} finally {
+		ended.abort();
+		await connection.close();
+	}
+	log.info('workers have ended');
+}
+
+async function startHost(
+	installation: Installation,
+	connection: NativeConnection,
+	namespace: string,
+	log: pino.Logger,
+	signal: AbortSignal,
+): Promise<{ workers: Worker[]; reporting: Promise<void> }> {
+	const { host } = await loadConfig(installation);
+	const identity = places.hostIdentity(installation.home);
+	await mkdir(dirname(identity), { recursive: true });
+	const hostId = await makeIdentity(identity);
+	const supervisor = SupervisorClient.of(installation);
+	const workers = await createHostWorkers(connection, namespace, { hostId, supervisor, recoveries: host.recoveries });
+	const client = new Client({ connection, namespace });
+	return { workers, reporting: forwardReports(client, supervisor, log, signal) };
+}

@@ -1,0 +1,86 @@
+/** Everything that an embedded Temporal server is told, and what a namespace must have before the first recovery. */
+import { join } from 'node:path';
+import type { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { places } from '../system/installation.ts';
+import { searchAttributes } from '../workflows/contracts.ts';
+
+export interface DevServerOptions {
+	/** The installation's home: the SQLite file is in its `temporal` directory, which must exist. */
+	home: string;
+	port: number;
+	/** Absent: without web interface. */
+	uiPort?: number | undefined;
+	namespace?: string | undefined;
+}
+
+/** Nobody but this machine reaches it: the server knows neither users nor encryption. */
+export const devServerAddress = '127.0.0.1';
+
+/**
+ * `temporal server start-dev …`. All of it counts at every start: neither dynamic configuration nor pragmas are kept in
+ * the database file.
+ */
+export function devServerArguments({ home, port, uiPort, namespace }: DevServerOptions): string[] {
+	return [
+		'server',
+		'start-dev',
+		'--db-filename',
+		join(places.temporal(home), 'temporal.db'),
+		'--ip',
+		devServerAddress,
+		'--port',
+		String(port),
+		...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort), '--ui-disable-news-fetch']),
+		...(namespace === undefined || namespace === 'default' ? [] : ['--namespace', namespace]),
+		...pragmas.flatMap(pragma => ['--sqlite-pragma', pragma]),
+		...dynamicConfig.flatMap(value => ['--dynamic-config-value', value]),
+		...Object.values(searchAttributes).flatMap(({ name }) => ['--search-attribute', `${name}=Keyword`]),
+		// Without it the server writes a line for every poll that ends, some megabytes a day.
+		'--log-level',
+		'warn',
+		'--log-format',
+		'json',
+	];
+}
+
+/**
+ * `synchronous=2` (FULL): a workflow that was started is still there after a power loss. WAL makes that cheap: some
+ * 20 ms an activity less than the default journal.
+ */
+const pragmas = ['journal_mode=wal', 'synchronous=2'];
+
+const dynamicConfig = [
+	// A dev server has one history shard, which takes its transfer tasks 20 times a second unless told otherwise:
+	// each activity of a sequence would take 105 ms.
+	'history.transferProcessorMaxPollRPS=2000',
+	// An activity for the workflow's own worker comes back with the workflow task, without a dispatch.
+	'system.enableActivityEagerExecution=true',
+];
+
+/** Recoveries stay readable for a quarter of a year: the story is asked for long after the machine runs. */
+const retentionSeconds = 90 * 24 * 60 * 60;
+
+/** IndexedValueType KEYWORD: temporal/api/enums/v1/common.proto. */
+const keyword = 2;
+
+/** Retention and search attributes of the namespace; may be done at every start, and by several at once. */
+export async function prepareNamespace(
+	connection: Pick<Connection, 'workflowService' | 'operatorService'>,
+	namespace: string,
+): Promise<void> {
+	const { config } = await connection.workflowService.describeNamespace({ namespace });
+	const retention = config?.workflowExecutionRetentionTtl?.seconds;
+	if (Number(retention ?? 0) < retentionSeconds)
+		await connection.workflowService.updateNamespace({
+			namespace,
+			config: { workflowExecutionRetentionTtl: msToTs(retentionSeconds * 1000) },
+		});
+	const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+	const missing = Object.values(searchAttributes).filter(({ name }) => !Object.hasOwn(customAttributes ?? {}, name));
+	if (missing.length === 0) return;
+	await connection.operatorService.addSearchAttributes({
+		namespace,
+		searchAttributes: Object.fromEntries(missing.map(({ name }) => [name, keyword])),
+	});
+}

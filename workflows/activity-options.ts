@@ -1,0 +1,78 @@
+/**
+ * Every timeout and retry of an activity, with its reason. Two rules hold for all: a failure that trying again cannot mend
+ * arrives as non-retryable (activities/failures.ts), so retries need no limit and no list; and an attempt on a host
+ * heartbeats every second, so that a killed worker is noticed after `heartbeatTimeout` and not after `startToCloseTimeout`.
+ */
+import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+
+/**
+ * Cancellation does not wait for an attempt on a host: it may hang with that host, and what it still does there is fenced
+ * by its generation, behind which the supervisor puts whatever comes next.
+ */
+const fenced = ActivityCancellationType.TRY_CANCEL;
+
+/** Reads a manifest from a repository; half a minute is a slow network file system. */
+export const planOptions = {
+	taskQueue: 'control',
+	startToCloseTimeout: '30s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/** Pins have no generation: an undo that overtook a late attempt would leave its pin for good, so cancelling waits. */
+export const pinOptions = {
+	...planOptions,
+	cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+} satisfies ActivityOptions;
+
+/**
+ * Asking a full host again costs no history. The interval stops growing early, for a place that comes free should not
+ * stand empty.
+ */
+export const reserveOptions = {
+	startToCloseTimeout: '30s',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '5s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/** Steps to power-on: seconds as a rule; allocating terabytes may take minutes where the file system writes zeros. */
+export const stepOptions = {
+	startToCloseTimeout: '1h',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/** A slice ends by itself after ten minutes; what it would lose is nothing, since the restored map is the truth. */
+export const copyOptions = {
+	startToCloseTimeout: '15m',
+	heartbeatTimeout: '15s',
+	retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/** Committing an overlay that a guest has filled for days, or removing it, may take hours on a slow disk. */
+export const settleOptions = {
+	startToCloseTimeout: '12h',
+	heartbeatTimeout: '15s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/** A person waits for the answer: better an error that says who does not answer than an order carried out later. */
+export const askOptions = {
+	scheduleToCloseTimeout: '20s',
+	startToCloseTimeout: '15s',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '4s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/** Nothing that a guest wrote hangs on an undo, so it is given up after a day and reported as left behind. */
+export const undoOptions = {
+	scheduleToCloseTimeout: '24h',
+	startToCloseTimeout: '1h',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '1m' },
+} satisfies ActivityOptions;

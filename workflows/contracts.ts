@@ -1,0 +1,111 @@
+/** What clients, workers and the recovery workflow say to each other: names, messages, places. No I/O, no state. */
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ErrorCode } from '../model/errors.ts';
+import type {
+	DiskProgress,
+	Incident,
+	Parked,
+	Policy,
+	Power,
+	PowerAction,
+	RecoveryRequest,
+	RecoveryStatus,
+} from '../model/recovery.ts';
+
+export const recoveryWorkflow = 'recovery';
+
+export function recoveryWorkflowId(name: string): string {
+	return `recovery/${name}`;
+}
+
+export function recoveryNameOf(workflowId: string): string {
+	return workflowId.slice(workflowId.indexOf('/') + 1);
+}
+
+/** Copying has a queue of its own, so that a power-on never waits behind eight copies. */
+export const taskQueues = {
+	control: 'control',
+	host: (hostId: string) => `host-${hostId}`,
+	hostCopy: (hostId: string) => `host-${hostId}-copy`,
+} as const;
+
+/** All are Keyword: SQL visibility has ten such columns in a namespace, and ids need no full-text search. */
+export const searchAttributes = {
+	machine: defineSearchAttributeKey('RouseMachine', 'KEYWORD'),
+	host: defineSearchAttributeKey('RouseHost', 'KEYWORD'),
+	repository: defineSearchAttributeKey('RouseRepository', 'KEYWORD'),
+	phase: defineSearchAttributeKey('RousePhase', 'KEYWORD'),
+	/** The code of what parked it; unset while it is not parked. */
+	parked: defineSearchAttributeKey('RouseParked', 'KEYWORD'),
+	/** Who asked for it. */
+	owner: defineSearchAttributeKey('RouseOwner', 'KEYWORD'),
+} as const;
+
+export interface RecoveryInput {
+	request: RecoveryRequest;
+	/** SHA-256 of the normalised request: the sandbox has no crypto, so the client makes it. */
+	requestHash: string;
+}
+
+/** Readable without any worker. `status` is as of the last change that a person can see. */
+export type RecoveryMemo = {
+	request: RecoveryRequest;
+	requestHash: string;
+	recoveryId?: string;
+	status?: RecoveryStatus;
+};
+
+/** How the workflow ends when it does not fail. */
+export interface RecoveryResult {
+	phase: 'finished' | 'discarded';
+	status: RecoveryStatus;
+	/** All that was seen, coalesced: outlives the host's log. */
+	incidents: Incident[];
+}
+
+/** Who asks, and why: it stays in the history. */
+export interface Asked {
+	by: string;
+	reason?: string;
+}
+
+export const migrateUpdate = defineUpdate<RecoveryStatus, [Asked]>('migrate');
+export const switchUpdate = defineUpdate<RecoveryStatus, [Asked]>('switch');
+/** `confirm` is the name of the recovery, typed by a person. */
+export const discardUpdate = defineUpdate<RecoveryStatus, [Asked & { confirm: string }]>('discard');
+export const setPolicyUpdate = defineUpdate<RecoveryStatus, [Asked & { policy: Partial<Policy> }]>('setPolicy');
+export const powerUpdate = defineUpdate<RecoveryStatus, [Asked & { action: PowerAction }]>('power');
+export const retryUpdate = defineUpdate<RecoveryStatus, [Asked]>('retry');
+export const statusQuery = defineQuery<RecoveryStatus>('status');
+
+/** Why the machine or its copy cannot go on, as its host sees it. */
+export type Blocked = Omit<Parked, 'since'>;
+
+/** What the host worker saw change: power and `blocked` at once, incidents at most once a minute. */
+export interface HostReport {
+	recoveryId: string;
+	power: Power;
+	blocked: Blocked | null;
+	/** Those that no earlier report brought; one that comes again replaces the earlier with its sequence. */
+	incidents: Incident[];
+	restoredBytes?: number;
+}
+export const hostReportSignal = defineSignal<[HostReport]>('hostReport');
+
+/** Every activity on a host gets this first: the host it is meant for, and what the supervisor fences by. */
+export interface HostStepInput {
+	hostId: string;
+	name: string;
+	recoveryId: string;
+	generation: number;
+}
+
+/** Heartbeat details of a copy slice. */
+export interface CopyProgress {
+	restoredBytes: number;
+	disks: DiskProgress[];
+}
+
+/** Type of an ApplicationFailure is always one of our codes; its first detail is the ErrorDocument. */
+export type FailureType = ErrorCode;

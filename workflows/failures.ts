@@ -1,0 +1,60 @@
+import {
+	ActivityFailure,
+	ApplicationFailure,
+	CancelledFailure,
+	isCancellation,
+	TimeoutFailure,
+} from '@temporalio/workflow';
+import { type ErrorDocument, isErrorCode } from '../model/errors.ts';
+
+/**
+ * Thrown through the story to leave the step it is in: a person wants it discarded, somebody cancelled the workflow, the
+ * history is long enough for a new run, or what the step was told is not so any more.
+ */
+export class Interruption extends Error {
+	override readonly name = 'Interruption';
+	readonly why: 'discard' | 'cancel' | 'renew' | 'stale';
+
+	constructor(why: Interruption['why']) {
+		super(`interrupted: ${why}`);
+		this.why = why;
+	}
+}
+
+export const cancelledDocument: ErrorDocument = {
+	code: 'interrupted',
+	message: 'the workflow was cancelled in Temporal',
+};
+
+/** Any thrown value in the shape that people and other programs read. */
+export function documentOf(thrown: unknown): ErrorDocument {
+	const error = thrown instanceof ActivityFailure ? (thrown.cause ?? thrown) : thrown;
+	if (error instanceof ApplicationFailure && isErrorCode(error.type)) {
+		const { hint, details } = detailsOf(error);
+		return { code: error.type, message: error.message, hint, details };
+	}
+	if (error instanceof TimeoutFailure)
+		return { code: 'timeout', message: `${stepOf(thrown)}: ${error.message}: its worker died, hangs or is missing` };
+	if (error instanceof Interruption || error instanceof CancelledFailure || isCancellation(error))
+		return cancelledDocument;
+	return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
+}
+
+function detailsOf(error: ApplicationFailure): Pick<ErrorDocument, 'hint' | 'details'> {
+	// Made by activities/failures.ts, of the same version or an older one: the shape of its first detail is ours.
+	const document = error.details?.[0] as Partial<ErrorDocument> | undefined;
+	return { hint: document?.hint, details: document?.details };
+}
+
+function stepOf(thrown: unknown): string {
+	return thrown instanceof ActivityFailure ? thrown.activityType : 'step';
+}
+
+export function failureOf(document: ErrorDocument): ApplicationFailure {
+	return ApplicationFailure.create({
+		type: document.code,
+		message: document.message,
+		nonRetryable: true,
+		details: [document],
+	});
+}

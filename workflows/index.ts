@@ -1,0 +1,2 @@
+/** What the workflow bundle is made of. */
+export { recovery } from './recovery.ts';

@@ -1,0 +1,170 @@
+/** What a recovery can be told and asked while it runs. Set before the first await: a signal may be older than the run. */
+import { setHandler } from '@temporalio/workflow';
+import * as z from 'zod';
+import { errorCodes } from '../model/errors.ts';
+import {
+	incidentSchema,
+	type Phase,
+	policySchema,
+	powerActionSchema,
+	powerSchema,
+	type RecoveryStatus,
+} from '../model/recovery.ts';
+import {
+	type Asked,
+	discardUpdate,
+	type HostReport,
+	hostReportSignal,
+	migrateUpdate,
+	powerUpdate,
+	retryUpdate,
+	setPolicyUpdate,
+	statusQuery,
+	switchUpdate,
+} from './contracts.ts';
+import { documentOf, failureOf } from './failures.ts';
+import type { Run } from './run.ts';
+import { mergeIncidents } from './state.ts';
+
+const askedSchema = z.object({ by: z.string().max(100), reason: z.string().max(500).optional() });
+const powerOrderSchema = askedSchema.extend({ action: powerActionSchema });
+const policyOrderSchema = askedSchema.extend({ policy: policySchema.partial() });
+const discardOrderSchema = askedSchema.extend({ confirm: z.string() });
+
+export function takeOrders(run: Run): void {
+	setHandler(statusQuery, () => run.status());
+	setHandler(hostReportSignal, report => hear(run, report));
+	takeWishes(run);
+	takeHostOrders(run);
+}
+
+/** Wishes change the course; the story looks at them when it gets there. */
+function takeWishes(run: Run): void {
+	const { wanted } = run.state;
+	const wish = (change: () => void): RecoveryStatus => {
+		change();
+		run.publish();
+		run.reconsider();
+		return run.status();
+	};
+	setHandler(migrateUpdate, () => wish(() => (wanted.migrate = true)), {
+		validator: asked => check(run, 'migrate', askedSchema, asked, beforeSwitching),
+	});
+	setHandler(switchUpdate, () => wish(() => (wanted.switch = true)), {
+		validator: asked => check(run, 'switch', askedSchema, asked, ['migrating', 'migrated', 'switching']),
+	});
+	setHandler(setPolicyUpdate, ({ policy }) => wish(() => Object.assign(run.state.policy, policy)), {
+		validator: asked => check(run, 'policy', policyOrderSchema, asked, beforeSwitching),
+	});
+	setHandler(discardUpdate, ({ by, reason }) => wish(() => (wanted.discard = reason ? { by, reason } : { by })), {
+		validator: asked => checkDiscard(run, asked),
+	});
+}
+
+/** Orders that the host carries out at once, while a person waits for the answer. */
+function takeHostOrders(run: Run): void {
+	setHandler(
+		powerUpdate,
+		async ({ action }) => {
+			run.state.power = await answered(async () => {
+				for (;;) {
+					const input = run.sameInput();
+					try {
+						return (await run.host.askPower({ ...input, action })).power;
+					} catch (error) {
+						if (!run.wasOvertaken(error, input)) throw error;
+					}
+				}
+			});
+			run.publish();
+			return run.status();
+		},
+		{ validator: asked => check(run, 'power', powerOrderSchema, asked, ['running', 'migrating', 'migrated']) },
+	);
+	setHandler(
+		retryUpdate,
+		async () => {
+			if (run.state.parked) {
+				run.state.parked = null; // the story waits for this
+				run.state.retryOnHost = run.state.powerScheduled && run.state.phase !== 'discarding';
+				run.publish();
+			} else await answered(() => run.host.askRetry(run.nextInput()));
+			return run.status();
+		},
+		{ validator: asked => checkRetry(run, asked) },
+	);
+}
+
+const beforeSwitching: readonly Phase[] = ['planned', 'waiting', 'starting', 'running', 'migrating', 'migrated'];
+
+/** Validators are synchronous and throw nothing but ApplicationFailure: anything else fails the task for ever. */
+function check(run: Run, order: string, schema: z.ZodType, asked: Asked, phases: readonly Phase[]): void {
+	checkShape(order, schema, asked);
+	const { phase, wanted } = run.state;
+	if (phases.includes(phase) && !wanted.discard) return;
+	throw wrongPhase(run, order, wanted.discard ? 'discard was ordered' : `possible while ${phases.join(', ')}`);
+}
+
+function checkDiscard(run: Run, asked: Asked & { confirm: string }): void {
+	checkShape('discard', discardOrderSchema, asked);
+	const { name } = run.request;
+	if (asked.confirm !== name)
+		throw failureOf({ code: 'usage', message: `confirmed as "${asked.confirm}", but the recovery is "${name}"` });
+	if (run.isDone('switch'))
+		throw wrongPhase(
+			run,
+			'discard',
+			`the machine stands on its own disks: rouse host remove ${name} --confirm ${name}`,
+		);
+	if (run.state.failure) throw wrongPhase(run, 'discard', 'it has failed and leaves nothing behind');
+}
+
+function checkRetry(run: Run, asked: Asked): void {
+	checkShape('retry', askedSchema, asked);
+	if (!run.state.parked && !run.state.blocked) throw wrongPhase(run, 'retry', 'it is not parked');
+}
+
+function checkShape(order: string, schema: z.ZodType, asked: unknown): void {
+	const result = schema.safeParse(asked);
+	if (!result.success) throw failureOf({ code: 'usage', message: `${order}: ${z.prettifyError(result.error)}` });
+}
+
+function wrongPhase(run: Run, order: string, why: string): Error {
+	const { name } = run.request;
+	return failureOf({ code: 'phase_wrong', message: `${order}: recovery ${name} is ${run.state.phase}; ${why}` });
+}
+
+/** A failure that is none of ours (a timeout) would reach the person without a code. */
+async function answered<T>(ask: () => Promise<T>): Promise<T> {
+	try {
+		return await ask();
+	} catch (error) {
+		const document = documentOf(error);
+		if (document.code !== 'timeout') throw failureOf(document);
+		const hint = 'the host worker or the supervisor does not answer: rouse up';
+		throw failureOf({ ...document, code: 'worker_missing', hint });
+	}
+}
+
+const hostReportSchema: z.ZodType<HostReport> = z.object({
+	recoveryId: z.uuid(),
+	power: powerSchema,
+	blocked: z.object({ code: z.enum(errorCodes), reason: z.string(), next: z.string() }).nullable(),
+	incidents: z.array(incidentSchema),
+	restoredBytes: z.int().min(0).optional(),
+}) as z.ZodType<HostReport>; // zod's optional also admits undefined, which JSON cannot carry
+
+/** A report that is not for this recovery, or not understood, changes nothing: a signal cannot be refused. */
+function hear(run: Run, sent: unknown): void {
+	const parsed = hostReportSchema.safeParse(sent);
+	if (!parsed.success || parsed.data.recoveryId !== run.state.recoveryId) return;
+	const { power, blocked, incidents, restoredBytes } = parsed.data;
+	const { state } = run;
+	const since = state.blocked?.code === blocked?.code ? state.blocked?.since : undefined;
+	state.power = power;
+	state.blocked = blocked && { ...blocked, since: since ?? new Date().toISOString() };
+	state.incidents = mergeIncidents(state.incidents, incidents);
+	if (restoredBytes !== undefined) state.restoredBytes = restoredBytes;
+	run.publish();
+	run.reconsider();
+}

@@ -1,0 +1,11 @@
+import type { RecoveryStatus } from '../model/recovery.ts';
+
+/** Markdown for Temporal's own UI. */
+export function currentDetails(status: RecoveryStatus, restoredBytes: number | null): string {
+	const { machine, restorePoint, host, phase, power, parked, failure } = status;
+	const lines = [`**${phase}** · power ${power} · ${machine}@${restorePoint} on ${host}`];
+	if (restoredBytes !== null) lines.push(`restored: ${(restoredBytes / 2 ** 30).toFixed(2)} GiB`);
+	if (parked) lines.push(`**parked** since ${parked.since}: ${parked.reason} (${parked.code})`, `next: ${parked.next}`);
+	if (failure) lines.push(`**failed**: ${failure.message} (${failure.code})`);
+	return lines.join('\n\n');
+}

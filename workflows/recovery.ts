@@ -1,0 +1,80 @@
+import { allHandlersFinished, CancellationScope, condition, uuid4, workflowInfo } from '@temporalio/workflow';
+import type { RecoveryInput, RecoveryResult } from './contracts.ts';
+import { Interruption } from './failures.ts';
+import { acquireLease } from './lease.ts';
+import { takeOrders } from './orders.ts';
+import { Run } from './run.ts';
+import { firstState, type RecoveryState } from './state.ts';
+import {
+	allocate,
+	createMachine,
+	discard,
+	finalize,
+	makePlan,
+	migrateChunks,
+	pinRestorePoint,
+	powerOn,
+	startMovers,
+	switchToTarget,
+	takeSnapshot,
+	untilMigrationIsWanted,
+	untilSwitchIsWanted,
+} from './steps.ts';
+import { allOrNothing } from './undo.ts';
+
+/** The story of a recovery: docs/architecture.md, "What happens". */
+async function story(run: Run): Promise<RecoveryResult> {
+	await allOrNothing(run, async () => {
+		await makePlan(run);
+		await acquireLease(run);
+		await pinRestorePoint(run);
+		await allocate(run);
+		await createMachine(run);
+		await startMovers(run);
+		await takeSnapshot(run);
+	});
+	await powerOn(run);
+	await untilMigrationIsWanted(run);
+	await migrateChunks(run);
+	await untilSwitchIsWanted(run);
+	await switchToTarget(run);
+	return finalize(run);
+}
+
+/**
+ * One recovery of one machine, workflow id `recovery/NAME`. Ends `finished` or `discarded`, or fails, by a stable code and
+ * only before power-on was scheduled. `state` is what an earlier run hands to this one.
+ */
+export async function recovery(input: RecoveryInput, state?: RecoveryState): Promise<RecoveryResult> {
+	const { startTime } = workflowInfo();
+	const run = new Run(input, state ?? firstState(input.request, uuid4(), startTime.toISOString()));
+	takeOrders(run);
+	run.publish();
+	const told = CancellationScope.current().cancelRequested.catch(() => run.cancelRequested());
+	void told; // settles when the workflow is cancelled, or never
+	// What a cancellation means depends on the phase, so it is an order among others and cancels no step by itself.
+	return CancellationScope.nonCancellable(() => tell(run));
+}
+
+async function tell(run: Run): Promise<RecoveryResult> {
+	try {
+		const result = run.state.phase === 'discarding' ? await discard(run) : await story(run);
+		await condition(allHandlersFinished);
+		return result;
+	} catch (error) {
+		if (!(error instanceof Interruption)) throw error;
+		if (error.why === 'renew') return run.renew();
+		return discardOrRenew(run);
+	}
+}
+
+async function discardOrRenew(run: Run): Promise<RecoveryResult> {
+	try {
+		const result = await discard(run);
+		await condition(allHandlersFinished);
+		return result;
+	} catch (error) {
+		if (error instanceof Interruption && error.why === 'renew') return run.renew();
+		throw error;
+	}
+}

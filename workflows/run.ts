@@ -1,0 +1,195 @@
+import type { SearchAttributeUpdatePair } from '@temporalio/common';
+import {
+	allHandlersFinished,
+	CancellationScope,
+	condition,
+	isCancellation,
+	makeContinueAsNewFunc,
+	setCurrentDetails,
+	upsertMemo,
+	upsertSearchAttributes,
+	workflowInfo,
+} from '@temporalio/workflow';
+import type { Phase, RecoveryPlan, RecoveryRequest, RecoveryStatus } from '../model/recovery.ts';
+import { type HostStepInput, type RecoveryInput, type RecoveryMemo, searchAttributes } from './contracts.ts';
+import { documentOf, Interruption } from './failures.ts';
+import { currentDetails } from './progress.ts';
+import { type RecoveryState, type StepName, statusOf } from './state.ts';
+import { type HostStubs, hostStubs } from './stubs.ts';
+
+/** Which wishes may end a piece of work early, beside a discard and a cancellation, which always may. */
+interface Interruptible {
+	/** It may be left for a new run. */
+	renewable?: boolean;
+	/** What it was told is not so any more. */
+	stale?: () => boolean;
+}
+
+/** What a memo carries of the incidents: enough for `show` without a worker. */
+const memoIncidents = 10;
+
+/** One run of the workflow: the state, and the rules by which steps change it. */
+export class Run {
+	readonly request: RecoveryRequest;
+	readonly state: RecoveryState;
+	readonly host: HostStubs;
+	readonly #input: RecoveryInput;
+	#current: { scope: CancellationScope; options: Interruptible } | undefined;
+	#cancelRequested = false;
+	#published = '';
+	#publishedPhase: string | undefined;
+	#publishedParked: string | null;
+
+	constructor(input: RecoveryInput, state: RecoveryState) {
+		this.request = input.request;
+		this.state = state;
+		this.host = hostStubs(input.request.hostId);
+		this.#input = input;
+		const { typedSearchAttributes } = workflowInfo();
+		this.#publishedPhase = typedSearchAttributes.get(searchAttributes.phase);
+		this.#publishedParked = typedSearchAttributes.get(searchAttributes.parked) ?? null;
+	}
+
+	get plan(): RecoveryPlan {
+		if (this.state.plan === null) throw new Error('the plan is not made yet');
+		return this.state.plan;
+	}
+
+	status(): RecoveryStatus {
+		return statusOf(this.request, this.state);
+	}
+
+	isDone(step: StepName): boolean {
+		return this.state.done.includes(step);
+	}
+
+	/** Does a step unless an earlier run of this recovery did it. */
+	async once(
+		step: StepName,
+		work: (input: HostStepInput) => Promise<void>,
+		options: Interruptible = {},
+	): Promise<void> {
+		if (this.isDone(step)) return;
+		await this.attempt(work, options);
+		this.state.done.push(step);
+	}
+
+	/**
+	 * Does `work` under a new generation. Ends early, with an {@link Interruption}, when a person or Temporal wants
+	 * something else. When an order that came in between took a higher generation to the host, it is done again.
+	 */
+	async attempt<T>(work: (input: HostStepInput) => Promise<T>, options: Interruptible = {}): Promise<T> {
+		for (;;) {
+			const input = this.nextInput();
+			try {
+				return await this.interruptible(() => work(input), options);
+			} catch (error) {
+				if (!this.wasOvertaken(error, input)) throw error;
+			}
+		}
+	}
+
+	nextInput(): HostStepInput {
+		this.state.generation += 1;
+		return this.sameInput();
+	}
+
+	/** For orders that belong to the step under way (power): they neither fence it nor are fenced by it. */
+	sameInput(): HostStepInput {
+		const { hostId, name } = this.request;
+		return { hostId, name, recoveryId: this.state.recoveryId, generation: this.state.generation };
+	}
+
+	wasOvertaken(error: unknown, input: HostStepInput): boolean {
+		return documentOf(error).code === 'generation_stale' && this.state.generation > input.generation;
+	}
+
+	/** Where a wish that came between two steps is heard. */
+	listen(): void {
+		this.#throwIfInterrupted({});
+	}
+
+	async interruptible<T>(work: () => Promise<T>, options: Interruptible = {}): Promise<T> {
+		this.#throwIfInterrupted(options);
+		const scope = new CancellationScope();
+		this.#current = { scope, options };
+		try {
+			return await scope.run(work);
+		} catch (error) {
+			if (isCancellation(error)) this.#throwIfInterrupted(options);
+			throw error;
+		} finally {
+			this.#current = undefined;
+		}
+	}
+
+	/** Waits, for days if need be; histories that grow meanwhile are renewed. */
+	waitUntil(reached: () => boolean): Promise<void> {
+		return this.interruptible(() => condition(reached), { renewable: true });
+	}
+
+	/** Called after everything that may change the course: a new wish, or a longer history. */
+	reconsider(): void {
+		if (this.#current && this.#interruption(this.#current.options)) this.#current.scope.cancel();
+	}
+
+	cancelRequested(): void {
+		this.#cancelRequested = true;
+		this.reconsider();
+	}
+
+	#interruption({ renewable = false, stale }: Interruptible): Interruption['why'] | undefined {
+		if (this.state.wanted.discard && this.state.phase !== 'discarding') return 'discard';
+		if (this.#cancelRequested) return 'cancel';
+		if (renewable && workflowInfo().continueAsNewSuggested) return 'renew';
+		return stale?.() ? 'stale' : undefined;
+	}
+
+	#throwIfInterrupted(options: Interruptible): void {
+		const why = this.#interruption(options);
+		if (why === 'cancel') this.#cancelRequested = false; // told once; from then on it is the parking that stays
+		if (why) throw new Interruption(why);
+	}
+
+	enter(phase: Phase): void {
+		this.state.phase = phase;
+		this.publish();
+	}
+
+	/** Makes what a person can see readable without a worker. Says nothing when nothing of it has changed. */
+	publish(): void {
+		const status = this.status();
+		setCurrentDetails(currentDetails(status, this.state.restoredBytes));
+		const { generation: _generation, incidents: _incidents, ...visible } = status;
+		const text = JSON.stringify(visible);
+		if (text === this.#published) return;
+		this.#published = text;
+		const memo: Partial<RecoveryMemo> = {
+			recoveryId: this.state.recoveryId,
+			status: { ...status, incidents: status.incidents.slice(-memoIncidents) },
+		};
+		upsertMemo(memo);
+		this.#publishAttributes(status);
+	}
+
+	#publishAttributes(status: RecoveryStatus): void {
+		const changes: SearchAttributeUpdatePair[] = [];
+		const parked = status.parked?.code ?? null;
+		if (status.phase !== this.#publishedPhase) changes.push({ key: searchAttributes.phase, value: status.phase });
+		if (parked !== this.#publishedParked) changes.push({ key: searchAttributes.parked, value: parked });
+		this.#publishedPhase = status.phase;
+		this.#publishedParked = parked;
+		if (changes.length > 0) upsertSearchAttributes(changes);
+	}
+
+	/** Starts the next run with the whole state. An Update that is not finished by then would fail for good. */
+	async renew(): Promise<never> {
+		await condition(allHandlersFinished);
+		const { memo, typedSearchAttributes } = workflowInfo();
+		const next = makeContinueAsNewFunc<(input: RecoveryInput, state: RecoveryState) => Promise<unknown>>({
+			...(memo ? { memo } : {}),
+			typedSearchAttributes,
+		});
+		return next(this.#input, this.state);
+	}
+}

@@ -1,0 +1,28 @@
+import { Interruption } from './failures.ts';
+import type { Run } from './run.ts';
+
+/**
+ * Copies in slices until every disk is restored. The migration mover is a process of its own and the restored map the
+ * truth, so a slice is only somebody who watches: it may end at any moment, and a new rate simply begins a new one. That
+ * keeps a day of copying under a thousand events.
+ */
+export async function copyInSlices(run: Run): Promise<void> {
+	for (let complete = false; !complete; ) complete = await copyOneSlice(run);
+}
+
+async function copyOneSlice(run: Run): Promise<boolean> {
+	const { maxRateBytes } = run.state.policy;
+	const stale = () => run.state.policy.maxRateBytes !== maxRateBytes;
+	try {
+		const slice = await run.attempt(input => run.host.migrateChunks({ ...input, maxRateBytes }), {
+			renewable: true,
+			stale,
+		});
+		run.state.restoredBytes = slice.restoredBytes;
+		run.publish();
+		return slice.complete;
+	} catch (error) {
+		if (error instanceof Interruption && error.why === 'stale') return false;
+		throw error;
+	}
+}

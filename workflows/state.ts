@@ -1,0 +1,110 @@
+import type {
+	Incident,
+	Parked,
+	Phase,
+	Policy,
+	Power,
+	RecoveryPlan,
+	RecoveryRequest,
+	RecoveryStatus,
+	Timings,
+} from '../model/recovery.ts';
+import type { Asked } from './contracts.ts';
+
+export type StepName =
+	| 'plan'
+	| 'reserve'
+	| 'pin'
+	| 'allocate'
+	| 'create-machine'
+	| 'start-movers'
+	| 'snapshot'
+	| 'power-on'
+	| 'migrate-chunks'
+	| 'switch'
+	| 'finalize'
+	| 'discard'
+	| 'unpin';
+
+/** What must be taken back when the recovery ends before power-on. A list of names: functions do not survive continue-as-new. */
+export type UndoName = 'release' | 'unpin' | 'remove';
+
+/**
+ * All that a recovery knows. Plain JSON: it is the input of the next run after continue-as-new (a `Map` would arrive as
+ * `{}`), and the story skips what is in `done`.
+ */
+export interface RecoveryState {
+	recoveryId: string;
+	phase: Phase;
+	/** Raised before every new step, retry, switch and discard; attempts of one activity share it. */
+	generation: number;
+	done: StepName[];
+	/** Undone from the end; empty for good from the step in which power-on is scheduled. */
+	undo: UndoName[];
+	powerScheduled: boolean;
+	plan: RecoveryPlan | null;
+	/** A step of this workflow cannot go on. */
+	parked: Parked | null;
+	/** The host says that the machine or its copy cannot go on; the workflow's steps may. */
+	blocked: Parked | null;
+	/** A person has said `retry`: the host is to try again what it has given up before the next step is. */
+	retryOnHost: boolean;
+	power: Power;
+	policy: Policy;
+	wanted: { migrate: boolean; switch: boolean; discard: Asked | null };
+	timings: Timings;
+	restoredBytes: number | null;
+	incidents: Incident[];
+	failure: RecoveryStatus['failure'];
+}
+
+export function firstState(request: RecoveryRequest, recoveryId: string, requestedAt: string): RecoveryState {
+	return {
+		recoveryId,
+		phase: 'planned',
+		generation: 0,
+		done: [],
+		undo: [],
+		powerScheduled: false,
+		plan: null,
+		parked: null,
+		blocked: null,
+		retryOnHost: false,
+		power: 'off',
+		policy: request.policy,
+		wanted: { migrate: false, switch: false, discard: null },
+		timings: { requestedAt },
+		restoredBytes: null,
+		incidents: [],
+		failure: null,
+	};
+}
+
+export function statusOf(request: RecoveryRequest, state: RecoveryState): RecoveryStatus {
+	return {
+		name: request.name,
+		recoveryId: state.recoveryId,
+		machine: request.machine,
+		machineName: request.machineName,
+		restorePoint: request.restorePoint,
+		host: request.host,
+		phase: state.phase,
+		parked: state.parked ?? state.blocked,
+		power: state.power,
+		policy: state.policy,
+		generation: state.generation,
+		timings: state.timings,
+		incidents: state.incidents,
+		failure: state.failure,
+	};
+}
+
+/** Far above what a recovery meets; far below Temporal's 2 MiB for the input of a run. */
+const keptIncidents = 500;
+
+/** Adds incidents; one whose sequence is known replaces it (its count has grown). The oldest go first. */
+export function mergeIncidents(known: readonly Incident[], more: readonly Incident[]): Incident[] {
+	const bySequence = new Map(known.map(incident => [incident.sequence, incident]));
+	for (const incident of more) bySequence.set(incident.sequence, incident);
+	return [...bySequence.values()].toSorted((a, b) => a.sequence - b.sequence).slice(-keptIncidents);
+}

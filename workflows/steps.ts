@@ -1,0 +1,121 @@
+/** The steps of the story. Each is done once, by whichever run of the workflow gets to it. */
+import type { RecoveryResult } from './contracts.ts';
+import { carryOn } from './parking.ts';
+import type { Run } from './run.ts';
+import { copyInSlices } from './slices.ts';
+import { mergeIncidents } from './state.ts';
+import { pin, plan, unpin } from './stubs.ts';
+import { beforeDoing, pinOf, undoAll } from './undo.ts';
+
+export async function makePlan(run: Run): Promise<void> {
+	await run.once('plan', async () => {
+		run.state.plan = await plan({ request: run.request });
+	});
+}
+
+/** The restore point stays in the repository until `unpin`. */
+export async function pinRestorePoint(run: Run): Promise<void> {
+	if (!run.isDone('pin')) run.enter('starting');
+	beforeDoing(run, 'unpin');
+	await run.once('pin', () => pin(pinOf(run)));
+}
+
+export async function allocate(run: Run): Promise<void> {
+	beforeDoing(run, 'remove');
+	await run.once('allocate', input => run.host.allocateDisks({ ...input, plan: run.plan }));
+}
+
+export async function createMachine(run: Run): Promise<void> {
+	await run.once('create-machine', input => run.host.createMachine(input));
+}
+
+export async function startMovers(run: Run): Promise<void> {
+	await run.once('start-movers', input => run.host.startMovers(input));
+}
+
+export async function takeSnapshot(run: Run): Promise<void> {
+	await run.once('snapshot', input => run.host.takeSnapshot(input));
+}
+
+/** From the moment this is scheduled the guest may write, so nothing takes the recovery back any more but a discard. */
+export async function powerOn(run: Run): Promise<void> {
+	if (run.isDone('power-on')) return;
+	run.state.powerScheduled = true;
+	run.state.undo = [];
+	const { powerOn: on } = run.request;
+	await carryOn(run, () => run.once('power-on', input => run.host.powerOn({ ...input, on })));
+	run.state.power = on ? 'on' : 'off';
+	run.state.timings.runningAt = new Date().toISOString();
+	run.enter('running');
+}
+
+export async function untilMigrationIsWanted(run: Run): Promise<void> {
+	const { state } = run;
+	await carryOn(run, () => run.waitUntil(() => state.wanted.migrate || state.policy.finish === 'migrate'));
+	state.wanted.migrate = true; // once begun it goes on, even when the policy is changed back
+}
+
+export async function migrateChunks(run: Run): Promise<void> {
+	if (run.isDone('migrate-chunks')) return;
+	if (run.state.phase !== 'migrating') run.enter('migrating');
+	await carryOn(run, () => copyInSlices(run));
+	run.state.done.push('migrate-chunks');
+	run.state.timings.migratedAt = new Date().toISOString();
+	run.enter('migrated');
+}
+
+export async function untilSwitchIsWanted(run: Run): Promise<void> {
+	const { state } = run;
+	await carryOn(run, () => run.waitUntil(() => state.wanted.switch || state.policy.switch === 'auto'));
+	state.wanted.switch = true;
+}
+
+export async function switchToTarget(run: Run): Promise<void> {
+	if (run.isDone('switch')) return;
+	run.enter('switching');
+	await carryOn(run, () =>
+		run.once('switch', async input => {
+			const { pauseMs } = await run.host.switchToTarget(input);
+			run.state.timings.switchPauseMs = pauseMs;
+		}),
+	);
+	run.publish();
+}
+
+/** The machine stands on its own: movers, pin and lease go, the story stays. */
+export async function finalize(run: Run): Promise<RecoveryResult> {
+	await carryOn(run, () =>
+		run.once('finalize', async input => {
+			const { incidents } = await run.host.finalize(input);
+			run.state.incidents = mergeIncidents(run.state.incidents, incidents);
+		}),
+	);
+	await carryOn(run, () => run.once('unpin', () => unpin(pinOf(run))));
+	return close(run, 'finished');
+}
+
+/** Machine and guest writes go; before power-on there is nothing but what the undo list names. */
+export async function discard(run: Run): Promise<RecoveryResult> {
+	run.state.parked = null;
+	run.enter('discarding');
+	if (!run.state.powerScheduled) {
+		await undoAll(run);
+		return close(run, 'discarded');
+	}
+	await carryOn(run, () =>
+		run.once('discard', async input => {
+			const { incidents } = await run.host.discard(input);
+			run.state.incidents = mergeIncidents(run.state.incidents, incidents);
+		}),
+	);
+	await carryOn(run, () => run.once('unpin', () => unpin(pinOf(run))));
+	return close(run, 'discarded');
+}
+
+function close(run: Run, phase: RecoveryResult['phase']): RecoveryResult {
+	run.state.blocked = null;
+	run.state.timings.finishedAt = new Date().toISOString();
+	if (phase === 'discarded') run.state.power = 'off';
+	run.enter(phase);
+	return { phase, status: run.status(), incidents: run.state.incidents };
+}

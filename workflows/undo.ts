@@ -1,0 +1,58 @@
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { documentOf, failureOf, Interruption } from './failures.ts';
+import type { Run } from './run.ts';
+import type { UndoName } from './state.ts';
+import { unpin } from './stubs.ts';
+
+/** Each accepts that what it undoes was never done, or is gone already. */
+const undoActions: Record<UndoName, (run: Run) => Promise<unknown>> = {
+	release: run => run.host.undoReservation(run.nextInput()),
+	unpin: run => unpin(pinOf(run)),
+	remove: run => run.host.undoReservation(run.nextInput()),
+};
+
+export function pinOf(run: Run) {
+	const { repository, machine, restorePoint, manifestDigest, name } = run.request;
+	return { repository, machine, restorePoint, manifestDigest, recoveryId: run.state.recoveryId, recovery: name };
+}
+
+/** Registered before the step: a step whose outcome is unknown is undone like one that succeeded. */
+export function beforeDoing(run: Run, undo: UndoName): void {
+	// The same step again after continue-as-new has registered it already.
+	if (!run.state.undo.includes(undo)) run.state.undo.push(undo);
+}
+
+/** The steps up to power-on: as a whole they succeed, or leave nothing behind and fail by their code. */
+export async function allOrNothing(run: Run, steps: () => Promise<void>): Promise<void> {
+	if (run.state.powerScheduled) return;
+	try {
+		await steps();
+		run.listen(); // the last moment at which a cancellation still takes everything back
+	} catch (error) {
+		if (error instanceof DeterminismViolationError) throw error;
+		if (error instanceof Interruption && error.why !== 'cancel') throw error;
+		const document = documentOf(error);
+		run.state.failure = { code: document.code, message: document.message };
+		run.publish();
+		const left = await undoAll(run);
+		const message = left.length === 0 ? document.message : `${document.message}; left behind: ${left.join('; ')}`;
+		run.state.failure = { code: document.code, message };
+		run.enter('failed');
+		throw failureOf({ ...document, message });
+	}
+}
+
+/** Undoes from the end, and goes on when one fails: what it could not take back is named in the answer. */
+export async function undoAll(run: Run): Promise<string[]> {
+	const left: string[] = [];
+	for (let undo = run.state.undo.at(-1); undo !== undefined; undo = run.state.undo.at(-1)) {
+		try {
+			await undoActions[undo](run);
+		} catch (error) {
+			if (error instanceof DeterminismViolationError) throw error;
+			left.push(`${undo}: ${documentOf(error).message}`);
+		}
+		run.state.undo.pop();
+	}
+	return left;
+}
