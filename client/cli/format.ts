@@ -1,0 +1,33 @@
+const binaryUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
+
+/** Bytes for people: binary units, three digits at least, never rounded up to the next unit. */
+export function formatBytes(bytes: number): string {
+	let value = bytes;
+	let unit = 0;
+	while (value >= 1024 && unit < binaryUnits.length - 1) {
+		value /= 1024;
+		unit += 1;
+	}
+	const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+	const factor = 10 ** digits;
+	return `${(Math.floor(value * factor) / factor).toFixed(digits)} ${binaryUnits[unit]}`;
+}
+
+/** Milliseconds for people: `38 ms`, `6.2 s`, `3 min 20 s`, `2 h 5 min`. */
+export function formatDuration(ms: number): string {
+	if (ms < 1000) return `${Math.round(ms)} ms`;
+	if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+	const seconds = Math.round(ms / 1000);
+	if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+	return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+/** Columns padded to their widest cell; the last is left as it is. */
+export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+	const all = [header, ...rows];
+	const widths = header.map((_, column) => Math.max(...all.map(row => (row[column] ?? '').length)));
+	return all
+		.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+		.map(line => line.trimEnd())
+		.join('\n');
+}

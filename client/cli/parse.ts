@@ -1,0 +1,27 @@
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { nameSchema, type PointReference, parsePointReference } from '../../model/names.ts';
+
+const unitBytes: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/** `4194304`, `4M`, `4MiB`: bytes, with binary units. */
+export function parseBytes(text: string): number {
+	const [, digits, unit = ''] = /^(\d+)(?:([kmgt])(?:i?b)?)?$/i.exec(text) ?? [];
+	const bytes = Number(digits) * (unitBytes[unit.toLowerCase()] ?? Number.NaN);
+	if (!Number.isSafeInteger(bytes))
+		throw new InvalidArgumentError(`"${text}" is no size: write 1048576, 512K or 20MiB.`);
+	return bytes;
+}
+
+/** A name of a machine, a recovery, a repository or a host. */
+export function parseName(text: string): string {
+	const result = nameSchema.safeParse(text);
+	if (result.success) return result.data;
+	throw new InvalidArgumentError(`"${text}": ${result.error.issues[0]?.message ?? 'not a name'}.`);
+}
+
+/** `MACHINE@POINT` or `MACHINE`, which is its latest point. */
+export function parsePoint(text: string): PointReference {
+	const reference = parsePointReference(text);
+	if (reference) return reference;
+	throw new InvalidArgumentError(`"${text}" is no restore point: write web01@latest or web01@2026-11-20T03:00Z.`);
+}

@@ -1,0 +1,40 @@
+import { type AuditEntry, makeTimeline } from '../audit/timeline.ts';
+import { type Context, command } from '../cli/command.ts';
+import { formatDuration } from '../cli/format.ts';
+import { parseName } from '../cli/parse.ts';
+import { type RecoveryDocument, readDocument } from '../recover/document.ts';
+import { withSession } from '../recover/session.ts';
+import { headline } from '../recover/text.ts';
+
+export const build = (context: Context) =>
+	command('audit')
+		.description('the story of a recovery: who, why, phases, attempts, failures, processes that died')
+		.argument('<name>', 'recovery', parseName)
+		.action(name =>
+			withSession(context, async session => {
+				const document = await readDocument(session, name);
+				const entries = makeTimeline(await session.recoveries.history(name), document.incidents);
+				const { recoveryId, machine, restorePoint, host, phase, timings } = document;
+				const answer = { name, recoveryId, machine, restorePoint, host, phase, timings, entries };
+				context.output.result(answer, textOf(document, entries));
+			}),
+		);
+
+function textOf(document: RecoveryDocument, entries: readonly AuditEntry[]): string {
+	const begin = Date.parse(entries[0]?.at ?? document.timings.requestedAt);
+	const lines = entries.map(entry => {
+		const after = formatDuration(Date.parse(entry.at) - begin).padStart(12);
+		return `${entry.at} ${after}  ${entry.text}${whoAndHow(entry)}`;
+	});
+	return [headline(document), ...lines].join('\n');
+}
+
+function whoAndHow({ by, reason, attempt, durationMs, kind }: AuditEntry): string {
+	const parts = [
+		...(by ? [`by ${by}`] : []),
+		...(reason ? [`"${reason}"`] : []),
+		...(kind === 'step' && durationMs !== undefined ? [formatDuration(durationMs)] : []),
+		...(attempt !== undefined && attempt > 1 ? [`attempt ${attempt}`] : []),
+	];
+	return parts.length > 0 ? ` (${parts.join(', ')})` : '';
+}

@@ -1,0 +1,1 @@
+export { buildConsole as build } from '../recover/console.ts';

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { takeDown } from '../../client/up/down.ts';
+import { keepService } from '../../client/up/keep.ts';
+import { choosePorts } from '../../client/up/ports.ts';
+import { type Service, serviceFiles, serviceHolder } from '../../client/up/services.ts';
+import { places } from '../../system/installation.ts';
+import { signalHolder } from '../../system/process-lock.ts';
+import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
+import { waitFor } from '../../system/wait.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+
+const sleeper: Service = { name: 'host-worker', command: 'sleep', args: ['600'], env: process.env };
+
+async function home(t: TestContext): Promise<string> {
+	const directory = await temporaryDirectory(t);
+	await mkdir(places.services(directory), { recursive: true });
+	t.after(() => endHolder(serviceFiles(directory, sleeper.name).lockPath));
+	return directory;
+}
+
+function keep(t: TestContext, directory: string, service = sleeper) {
+	const ended = new AbortController();
+	const said: string[] = [];
+	const kept = keepService(service, directory, { signal: ended.signal, say: text => said.push(text), paceMs: 20 });
+	const end = async () => {
+		ended.abort();
+		await kept;
+	};
+	t.after(end);
+	return { said, end };
+}
+
+const runs = (directory: string, not = 0) =>
+	waitFor(
+		'the service to run',
+		async () => {
+			const holder = await serviceHolder(directory, sleeper.name);
+			return holder && holder.pid !== not ? holder.pid : undefined;
+		},
+		{ timeoutMs: 10_000 },
+	);
+
+describe('a kept service', () => {
+	it('is started again when it was killed', async t => {
+		const directory = await home(t);
+		keep(t, directory);
+		const first = await runs(directory);
+		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
+		assert.notEqual(await runs(directory, first), first);
+	});
+
+	it('runs on when its keeper ends, and is adopted by the next', async t => {
+		const directory = await home(t);
+		const { end } = keep(t, directory);
+		const pid = await runs(directory);
+		await end();
+		const next = keep(t, directory);
+		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
+		await runs(directory, pid);
+		// It did not start the one that ran.
+		assert.match(next.said[0] ?? '', /host-worker ended/);
+	});
+
+	it('that cannot start is tried again after a while, and the reason is told', async t => {
+		const directory = await home(t);
+		const { said } = keep(t, directory, { ...sleeper, command: 'false', args: [] });
+		await waitFor('a second attempt', () => said.filter(text => text.includes('could not be started')).length >= 2, {
+			timeoutMs: 15_000,
+		});
+		assert.match(said[0] ?? '', /false ended at once \(exit code 1\)/);
+	});
+});
+
+describe('rouse down', () => {
+	it('ends the keeper and the services, and counts the machines and movers that go on', async t => {
+		const directory = await home(t);
+		const recovery = join(places.recoveries(directory), 'web01-r1');
+		await mkdir(recovery, { recursive: true });
+		for (const name of ['machine', 'mount-mover']) {
+			const lockPath = join(recovery, `${name}.lock`);
+			t.after(() => endHolder(lockPath));
+			await spawnLocked({ lockPath, logPath: join(recovery, `${name}.log`), command: 'sleep', args: ['600'] });
+		}
+		for (const name of ['keeper', 'host-worker'] as const)
+			await spawnLocked({ ...serviceFiles(directory, name), command: 'sleep', args: ['600'] });
+		const result = await takeDown(directory, () => {});
+		assert.deepEqual(result, { stopped: ['host-worker'], machines: 1, movers: 1 });
+		assert.equal(await serviceHolder(directory, 'keeper'), undefined);
+	});
+});
+
+describe('the ports of an embedded server', () => {
+	it('stay the same while they are free', async t => {
+		const directory = await temporaryDirectory(t);
+		assert.deepEqual(await choosePorts(directory, {}), await choosePorts(directory, {}));
+	});
+
+	it('are chosen anew when somebody else took them', async t => {
+		const directory = await temporaryDirectory(t);
+		const { temporal } = await choosePorts(directory, {});
+		const other = createServer().listen(temporal, '127.0.0.1');
+		t.after(() => other.close());
+		const again = await choosePorts(directory, {});
+		assert.notEqual(again.temporal, temporal);
+		assert.deepEqual(JSON.parse(await readFile(join(places.temporal(directory), 'ports.json'), 'utf8')), again);
+	});
+
+	it('that are configured and taken are refused by number', async t => {
+		const directory = await temporaryDirectory(t);
+		const { temporal } = await choosePorts(directory, {});
+		const other = createServer().listen(temporal, '127.0.0.1');
+		t.after(() => other.close());
+		await assert.rejects(choosePorts(directory, { temporal }), {
+			code: 'precheck_failed',
+			message: new RegExp(`port ${temporal} `),
+		});
+	});
+});

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { execFile, type ExecFileException } from 'node:child_process';
+import { chmod, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { checkoutDirectory } from '../../client/version.ts';
+import { waitFor } from '../../system/wait.ts';
+import { captive, temporaryDirectory } from '../equipment/captive.ts';
+
+interface Checkout {
+	root: string;
+	/** How often npm ci ran here. */
+	installations: () => Promise<number>;
+	run: (...args: string[]) => Promise<Run>;
+	runAs: (command: string, ...args: string[]) => Promise<Run>;
+}
+
+interface Run {
+	exitCode: number;
+	stdout: string;
+	stderr: string;
+}
+
+/** A checkout with the real launcher, a program that prints its arguments, and an npm that only counts. */
+async function checkout(t: TestContext, { node = true }: { node?: boolean } = {}): Promise<Checkout> {
+	const directory = await temporaryDirectory(t);
+	const root = join(directory, 'a checkout');
+	const bin = join(directory, 'bin');
+	const cache = join(directory, 'cache');
+	await mkdir(join(root, 'client'), { recursive: true });
+	await mkdir(bin);
+	await copyFile(join(checkoutDirectory, 'rouse'), join(root, 'rouse'));
+	await writeFile(join(root, 'package-lock.json'), '{}');
+	await writeFile(join(root, 'client', 'main.ts'), 'console.log(JSON.stringify(process.argv.slice(2)));');
+	await program(
+		join(bin, 'npm'),
+		'case $1 in ci) echo x >>"$PWD/../ran"; mkdir -p node_modules; echo installed;; *) exit 1;; esac',
+	);
+	if (node) await symlink(process.execPath, join(bin, 'node'));
+	const env = { HOME: directory, XDG_CACHE_HOME: cache, PATH: `${bin}:${await tools(directory)}` };
+	const runAs = (command: string, ...args: string[]) => runProgram(command, args, env);
+	return {
+		root,
+		installations: async () => (await readFile(join(directory, 'ran'), 'utf8').catch(() => '')).length / 2,
+		run: (...args) => runAs(join(root, 'rouse'), ...args),
+		runAs,
+	};
+}
+
+/** The system's programs without its Node, npm and ways to the network. */
+async function tools(directory: string): Promise<string> {
+	const path = join(directory, 'tools');
+	await mkdir(path);
+	const names = [
+		'sh',
+		'cat',
+		'mkdir',
+		'mktemp',
+		'mv',
+		'rm',
+		'sha256sum',
+		'flock',
+		'dirname',
+		'readlink',
+		'tr',
+		'uname',
+		'tar',
+		'grep',
+	];
+	for (const name of names) await symlink(`/usr/bin/${name}`, join(path, name));
+	return path;
+}
+
+async function program(path: string, script: string): Promise<void> {
+	await writeFile(path, `#!/bin/sh\n${script}\n`);
+	await chmod(path, 0o755);
+}
+
+function runProgram(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Run> {
+	return new Promise(resolve => {
+		execFile(command, args, { env }, (error: ExecFileException | null, stdout, stderr) => {
+			resolve({ exitCode: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
+		});
+	});
+}
+
+describe('rouse', () => {
+	it('installs what the lock file names, once, and then says nothing but what its program says', async t => {
+		const { run, installations } = await checkout(t);
+		const first = await run('a b', '--c');
+		const second = await run('a b', '--c');
+		assert.deepEqual([first.exitCode, first.stdout], [0, '["a b","--c"]\n']);
+		assert.match(first.stderr, /npm ci/);
+		assert.deepEqual(second, { exitCode: 0, stdout: '["a b","--c"]\n', stderr: '' });
+		assert.equal(await installations(), 1);
+	});
+
+	it('installs again when the lock file has changed', async t => {
+		const { root, run, installations } = await checkout(t);
+		await run();
+		await writeFile(join(root, 'package-lock.json'), '{ }');
+		await run();
+		assert.equal(await installations(), 2);
+	});
+
+	it('installs once when it is started twice at the same time', async t => {
+		const { run, installations } = await checkout(t);
+		const both = await Promise.all([run(), run()]);
+		assert.deepEqual(
+			both.map(({ exitCode }) => exitCode),
+			[0, 0],
+		);
+		assert.equal(await installations(), 1);
+	});
+
+	it('does not touch node_modules under a process of its checkout, and says which', async t => {
+		const { root, run, installations } = await checkout(t);
+		await run();
+		await mkdir(join(root, 'supervisor'));
+		await writeFile(join(root, 'supervisor', 'main.ts'), 'console.log("up"); setInterval(() => {}, 1000);');
+		const service = captive(t, process.execPath, [join(root, 'supervisor', 'main.ts')]);
+		await waitFor('the service to run', () => service.said().includes('up'), { timeoutMs: 10_000 });
+		await writeFile(join(root, 'package-lock.json'), '{ }');
+		const { exitCode, stderr } = await run();
+		assert.equal(exitCode, 6);
+		assert.match(stderr, new RegExp(`in use \\(pid ${service.child.pid}\\)`));
+		assert.equal(await installations(), 1);
+	});
+
+	it('finds its checkout through symbolic links', async t => {
+		const { root, runAs } = await checkout(t);
+		await symlink('rouse', join(root, 'second'));
+		await symlink(join(root, 'second'), join(dirname(root), 'first'));
+		assert.equal((await runAs(join(dirname(root), 'first'), 'x')).stdout, '["x"]\n');
+	});
+
+	it('without Node and without a way to it says what to install, and leaves nothing half done', async t => {
+		const { run, root } = await checkout(t, { node: false });
+		const { exitCode, stdout, stderr } = await run();
+		assert.deepEqual([exitCode, stdout], [4, '']);
+		assert.match(stderr, /error: Node 24 or newer is needed/);
+		assert.match(stderr, /nodejs\.org/);
+		assert.deepEqual(await readdir(join(root, '..', 'cache', 'rouse', 'node')), ['.lock']);
+	});
+});

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { makeTimeline } from '../../client/audit/timeline.ts';
+import type { HistoryEntry } from '../../client/recovery-history.ts';
+import type { Incident, RecoveryStatus } from '../../model/recovery.ts';
+
+const at = (second: number) => new Date(Date.UTC(2026, 10, 20, 3, 0, second)).toISOString();
+
+function entry(second: number, kind: HistoryEntry['kind'], more: Partial<HistoryEntry> = {}): HistoryEntry {
+	return { at: at(second), eventId: second, runId: 'r', kind, ...more };
+}
+
+const status: RecoveryStatus = {
+	name: 'web01-r1',
+	recoveryId: '3b241101-e2bb-4255-8caf-4136c566a962',
+	machine: 'web01',
+	machineName: 'web01-r1',
+	restorePoint: '2026-11-20T03:00:00.000Z',
+	host: 'local',
+	phase: 'running',
+	parked: null,
+	power: 'on',
+	policy: { finish: 'manual', switch: 'auto', maxRateBytes: 0 },
+	generation: 1,
+	timings: { requestedAt: at(0) },
+	incidents: [],
+	failure: null,
+};
+const incident = (sequence: number, second: number, message: string): Incident => ({
+	sequence,
+	at: at(second),
+	kind: 'mover_died',
+	message,
+	count: 1,
+});
+
+const texts = (history: HistoryEntry[], logged: Incident[] = []) =>
+	makeTimeline(history, logged).map(({ text }) => text);
+
+describe('the story of a recovery', () => {
+	it('begins with who asked for what, and why', () => {
+		const request = { machine: 'web01', restorePoint: at(0), requestedBy: 'anna', reason: 'the disk is gone' };
+		const [first] = makeTimeline([entry(0, 'started', { content: { request } })], []);
+		assert.deepEqual(first, {
+			at: at(0),
+			kind: 'requested',
+			text: `web01@${at(0)} requested`,
+			by: 'anna',
+			reason: 'the disk is gone',
+		});
+	});
+
+	it('tells of a phase, of power and of parking when they change, and not again', () => {
+		const parked = { code: 'chunk_bad', reason: 'a chunk', since: at(2), next: 'repair' } as const;
+		assert.deepEqual(
+			texts([
+				entry(1, 'changed', { content: status }),
+				entry(2, 'changed', { content: { ...status, parked, power: 'paused' } }),
+				entry(3, 'changed', { content: { ...status, parked, power: 'paused' } }),
+				entry(4, 'changed', { content: status }),
+			]),
+			['phase running', 'power paused', 'parked (chunk_bad): a chunk', 'power on', 'goes on'],
+		);
+	});
+
+	it('names who gave an order, without the confirmation', () => {
+		const [first] = makeTimeline(
+			[entry(1, 'asked', { name: 'discard', content: { by: 'ben', confirm: 'web01-r1', reason: 'done' } })],
+			[],
+		);
+		assert.deepEqual([first?.text, first?.by, first?.reason], ['discard', 'ben', 'done']);
+	});
+
+	it('tells how often a step was tried and with what it failed before', () => {
+		const failure = { code: 'supervisor_unreachable', message: 'nobody listens' } as const;
+		const story = makeTimeline(
+			[
+				entry(1, 'step_started', { name: 'powerOn', attempt: 3, failure }),
+				entry(5, 'step_finished', { name: 'powerOn' }),
+			],
+			[],
+		);
+		assert.deepEqual(
+			story.map(({ text }) => text),
+			['powerOn: attempt 2 failed: nobody listens', 'powerOn done'],
+		);
+		assert.equal(story[1]?.durationMs, 4000);
+	});
+
+	it('has each incident once, from the log, from a report and from the result, in the order of time', () => {
+		const reported = entry(9, 'reported', { content: { incidents: [incident(1, 2, 'first')] } });
+		const result = entry(10, 'finished', {
+			content: { incidents: [incident(1, 2, 'first'), incident(2, 4, 'second')] },
+		});
+		assert.deepEqual(texts([entry(3, 'changed', { content: status }), reported, result], [incident(2, 4, 'second')]), [
+			'mover_died: first',
+			'phase running',
+			'mover_died: second',
+			'workflow finished',
+		]);
+	});
+});

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkHost } from '../../activities/control/check-host.ts';
+import { makePlan } from '../../activities/control/make-plan.ts';
+import { type ErrorCode, RouseError } from '../../model/errors.ts';
+import type { MachineConfig } from '../../model/machine.ts';
+import type { HostView } from '../../supervisor/protocol.ts';
+import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.ts';
+import { sampleConfig } from '../equipment/repositories.ts';
+
+const randomBytes = (size: number) => new Uint8Array(size).fill(0x0a);
+const withCode = (code: ErrorCode) => (error: unknown) => error instanceof RouseError && error.code === code;
+
+function plan(config: Partial<MachineConfig>, changes: Parameters<typeof makeRequest>[0] = {}) {
+	const request = makeRequest(changes);
+	const manifest = {
+		repositoryId: testHostId,
+		machine: request.machine,
+		time: request.restorePoint,
+		config: { ...sampleConfig, ...config },
+		disks: planOf(request).disks,
+	};
+	return makePlan(request, { manifest, manifestDigest: 'a'.repeat(64) }, { randomBytes });
+}
+const nics = [{ mac: '52:54:00:11:22:33', network: 'lan' }];
+
+test('a NIC whose network is not mapped has its link down, and the plan says so', () => {
+	const { nics: planned, warnings } = plan({ nics });
+	assert.deepEqual(planned, [{ mac: '52:54:00:11:22:33', network: 'lan', target: 'none' }]);
+	assert.match(warnings.join('\n'), /link down/);
+});
+
+test('a mapped NIC keeps its address, or gets a new one when asked', () => {
+	const networks = { lan: 'user' } as const;
+	assert.deepEqual(plan({ nics }, { networks }).nics, [{ mac: '52:54:00:11:22:33', network: 'lan', target: 'user' }]);
+	assert.equal(plan({ nics }, { networks, newMac: true }).nics[0]?.mac, '52:54:00:0a:0a:0a');
+});
+
+test('a mapping for a network that the machine does not know is warned of', () => {
+	assert.match(plan({ nics }, { networks: { wan: 'user' } }).warnings.join('\n'), /"wan"/);
+});
+
+test('SATA disks are warned of', () => {
+	assert.match(plan({ diskBus: 'sata' }).warnings.join('\n'), /30 s/);
+});
+
+test('a point that is another than the one asked for is refused', () => {
+	assert.throws(() => plan({}, { manifestDigest: 'f'.repeat(64) }), withCode('name_conflict'));
+});
+
+const host: HostView = {
+	hostId: testHostId,
+	name: 'local',
+	pid: 1,
+	hypervisor: 'qemu',
+	accelerator: 'tcg',
+	firmwares: ['bios'],
+	freeBytes: 1 << 30,
+	warnings: ['no KVM'],
+	unusable: null,
+};
+
+test('a host that can carry out the plan only adds its warnings', () => {
+	assert.deepEqual(checkHost(planOf(makeRequest()), testHostId, host), ['no KVM']);
+});
+
+test('a host without the firmware, the space or a hypervisor is refused by its code', () => {
+	const request = makeRequest({ allocate: 'start' });
+	const whole = planOf(request);
+	const efi = { ...whole, config: { ...whole.config, firmware: 'efi' as const } };
+	assert.throws(() => checkHost(efi, testHostId, host), withCode('precheck_failed'));
+	assert.throws(() => checkHost(whole, testHostId, { ...host, freeBytes: 1 }), withCode('space_short'));
+	const unusable = { code: 'tool_missing' as const, message: 'no QEMU', hint: 'install it' };
+	assert.throws(() => checkHost(whole, testHostId, { ...host, unusable }), withCode('tool_missing'));
+	assert.throws(() => checkHost(whole, '00000000-0000-4000-8000-000000000000', host), withCode('host_unknown'));
+});

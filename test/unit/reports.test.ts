@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Incident } from '../../model/recovery.ts';
+import type { RecoveryView } from '../../supervisor/protocol.ts';
+import { incidentsEveryMs, Reports } from '../../workers/reports.ts';
+
+const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
+	name: 'web01-r1',
+	recoveryId: '5b0c3f0e-6d1f-4c56-9a3e-0d4c2d1b7a10',
+	machineName: 'web01-r1',
+	generation: 1,
+	state: 'active',
+	done: [],
+	chain: 'mover',
+	sealed: false,
+	power: 'on',
+	blocked: null,
+	disks: [],
+	restored: false,
+	copying: false,
+	movers: [],
+	switchPauseMs: null,
+	sockets: { console: '', vnc: '', qmp: '' },
+	directory: '/nowhere',
+	incidents: 0,
+	...changes,
+});
+const incident = (sequence: number): Incident => ({
+	sequence,
+	at: '2026-11-20T03:00:00.000Z',
+	kind: 'mover_died',
+	message: '',
+	count: 1,
+});
+
+test('what was never told is told with all its incidents', () => {
+	assert.deepEqual(new Reports().due(view({ incidents: 3 }), 0), { incidentsAfter: 0 });
+});
+
+test('what has not changed is not told again', () => {
+	const reports = new Reports();
+	reports.told(view(), [], 0);
+	assert.equal(reports.due(view(), incidentsEveryMs * 9), undefined);
+});
+
+test('a change of power or of what blocks is told at once', () => {
+	const reports = new Reports();
+	reports.told(view(), [], 0);
+	assert.ok(reports.due(view({ power: 'paused' }), 1));
+	assert.ok(reports.due(view({ blocked: { code: 'chunk_bad', reason: '', next: '' } }), 1));
+});
+
+test('incidents are told at most once a minute, and only the new ones', () => {
+	const reports = new Reports();
+	reports.told(view({ incidents: 2 }), [incident(1), incident(2)], 1_000);
+	assert.equal(reports.due(view({ incidents: 3 }), 1_000 + incidentsEveryMs - 1), undefined);
+	assert.deepEqual(reports.due(view({ incidents: 3 }), 1_000 + incidentsEveryMs), { incidentsAfter: 2 });
+});
+
+test('the first incident after a quiet start does not wait', () => {
+	const reports = new Reports();
+	reports.told(view(), [], 1_000);
+	assert.deepEqual(reports.due(view({ incidents: 1 }), 1_001), { incidentsAfter: 0 });
+});
+
+test('what could not be told is due again', () => {
+	const reports = new Reports();
+	reports.told(view(), [], 0);
+	assert.ok(reports.due(view({ power: 'off' }), 1));
+	assert.ok(reports.due(view({ power: 'off' }), 2));
+});
+
+test('a recovery that has left the host is forgotten', () => {
+	const reports = new Reports();
+	reports.told(view(), [], 0);
+	reports.keepOnly([]);
+	assert.deepEqual(reports.due(view(), 1), { incidentsAfter: 0 });
+});

@@ -1,0 +1,147 @@
+/**
+ * `node tools/check-imports.ts`: the folders are the architecture, and imports point one way (docs/architecture.md).
+ * Prints each import that does not, and ends with exit code 1 when there is one.
+ */
+import { glob, readFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path/posix';
+import { fileURLToPath } from 'node:url';
+
+interface Rule {
+	/** Folders, or single files, whose code may be used. A folder may always import itself. */
+	folders: readonly string[];
+	/** Packages; a name that ends in `/` stands for all of its scope. */
+	packages: readonly string[];
+	/** Folders whose types may be used, but not their code. */
+	types?: readonly string[];
+}
+
+const anything: Rule = { folders: ['*'], packages: ['*'] };
+const everyday = ['zod', 'yaml', 'pino'] as const;
+
+/** Only the outermost folders know Temporal: nothing that holds data depends on it. */
+export const rules: Readonly<Record<string, Rule>> = {
+	model: { folders: [], packages: ['zod'] },
+	system: { folders: ['model'], packages: everyday },
+	repository: { folders: ['model', 'system'], packages: everyday },
+	sources: { folders: ['model', 'system', 'repository', 'movers/nbd'], packages: everyday },
+	movers: { folders: ['model', 'system', 'repository'], packages: everyday },
+	hypervisors: { folders: ['model', 'system'], packages: everyday },
+	supervisor: { folders: ['model', 'system', 'repository', 'movers', 'hypervisors'], packages: everyday },
+	// Bundled into a sandbox without Node: of the rest only types, which leave nothing behind.
+	workflows: { folders: ['model'], packages: ['zod', '@temporalio/workflow', '@temporalio/common'], types: ['*'] },
+	activities: {
+		folders: ['model', 'system', 'repository', 'supervisor/client.ts', 'supervisor/protocol.ts'],
+		packages: [...everyday, '@temporalio/'],
+		types: ['workflows'],
+	},
+	workers: {
+		folders: [
+			'model',
+			'system',
+			'repository',
+			'activities',
+			'workflows',
+			'supervisor/client.ts',
+			'supervisor/protocol.ts',
+		],
+		packages: [...everyday, '@temporalio/'],
+	},
+	client: {
+		// It asks the supervisor like anybody else, and starts the embedded server as the workers expect it.
+		folders: [
+			'model',
+			'system',
+			'repository',
+			'sources',
+			'movers',
+			'workflows',
+			'activities',
+			'supervisor/client.ts',
+			'supervisor/protocol.ts',
+			// Where a host keeps its locks: the demo kills by them.
+			'supervisor/places.ts',
+			'workers/temporal-server.ts',
+		],
+		packages: [...everyday, 'commander', '@commander-js/extra-typings', '@temporalio/'],
+	},
+	test: anything,
+	tools: anything,
+	bench: anything,
+};
+
+export interface Import {
+	specifier: string;
+	typeOnly: boolean;
+	line: number;
+}
+
+/** Import and re-export statements, `import()` with a literal, and imports for their effect. Comments do not count. */
+export function importsOf(source: string): Import[] {
+	const code = withoutComments(source);
+	const statements = [
+		/^[ \t]*(?:import|export)\s+(type\s)?[^'"`;()=]*?\bfrom\s*(['"])([^'"\n]+)\2/gm,
+		/^[ \t]*import\s*()(['"])([^'"\n]+)\2/gm,
+		/\bimport\(\s*()(['"])([^'"\n]+)\2\s*\)/g,
+	];
+	return statements.flatMap(statement =>
+		[...code.matchAll(statement)].map(found => ({
+			specifier: found[3] ?? '',
+			typeOnly: Boolean(found[1]),
+			line: code.slice(0, found.index).split('\n').length,
+		})),
+	);
+}
+
+/** Why a file may not have this import; undefined when it may. */
+export function objection(
+	file: string,
+	{ specifier, typeOnly }: Pick<Import, 'specifier' | 'typeOnly'>,
+): string | undefined {
+	const folder = file.split('/')[0] ?? '';
+	const rule = rules[folder];
+	if (!rule) return `${folder} has no rule in tools/check-imports.ts`;
+	if (specifier.startsWith('node:')) {
+		return ['model', 'workflows'].includes(folder) && !typeOnly ? `${folder} does no I/O: not ${specifier}` : undefined;
+	}
+	if (!specifier.startsWith('.')) {
+		const allowed = rule.packages.some(name => name === '*' || specifier === name || startsScope(specifier, name));
+		return allowed ? undefined : `${folder} may not use the package ${specifier}`;
+	}
+	const target = join(dirname(file), specifier);
+	if (target.startsWith(`${folder}/`)) return undefined;
+	const covers = (places: readonly string[] = []) =>
+		places.some(place => place === '*' || target === place || target.startsWith(`${place}/`));
+	if (covers(rule.folders) || (typeOnly && covers(rule.types))) return undefined;
+	return `${folder} may not import ${target}${covers(rule.types) ? ' but as a type' : ''}`;
+}
+
+function startsScope(specifier: string, name: string): boolean {
+	// A package's inner files (`@temporalio/common/lib/time.js`) belong to the package.
+	return specifier.startsWith(name.endsWith('/') ? name : `${name}/`);
+}
+
+/** Blanks comments and keeps line ends; what looks like a comment in a string is not one. */
+function withoutComments(source: string): string {
+	return source.replaceAll(
+		/("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g,
+		(comment, text: string | undefined) => text ?? comment.replaceAll(/[^\n]/g, ' '),
+	);
+}
+
+async function check(root: string): Promise<string[]> {
+	const problems: string[] = [];
+	for await (const path of glob('**/*.ts', { cwd: root, exclude: ['node_modules', '.git', '**/fixtures/**'] })) {
+		const file = relative('.', path.replaceAll('\\', '/'));
+		for (const found of importsOf(await readFile(join(root, file), 'utf8'))) {
+			const why = objection(file, found);
+			if (why) problems.push(`${file}:${found.line}: ${why}`);
+		}
+	}
+	return problems.toSorted();
+}
+
+if (import.meta.main) {
+	const problems = await check(fileURLToPath(new URL('..', import.meta.url)));
+	for (const problem of problems) console.error(problem);
+	if (problems.length > 0) process.exitCode = 1;
+}
