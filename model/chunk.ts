@@ -19,10 +19,12 @@ export type ChunkRef = z.infer<typeof chunkRefSchema>;
 export const diskImageSchema = z.strictObject({
 	/** Exact size, as the source had it; not always a multiple of 512. */
 	sizeBytes: z.int().min(1),
+	/** Whole sectors: a chunk that ended inside one could not be written to a target without its neighbour. */
 	chunkSizeBytes: z
 		.int()
 		.min(4096)
-		.max(16 * 1024 * 1024),
+		.max(16 * 1024 * 1024)
+		.multipleOf(512),
 	/** Root of the page map; absent when the whole disk is zero. */
 	root: chunkRefSchema.optional(),
 	/** Digest that identifies the content of the whole disk, zero disks included. */

@@ -224,8 +224,13 @@ export class DiskReader {
 		const refs = wanted.map(leaf => parent.entry(leaf - number * pageEntries)).filter(entry => entry !== 'zero');
 		const rawBytesOf = (position: number) => pageRawBytes(this.map, 0, wanted[position] ?? 0);
 		const options = { class: this.#class, signal, onDamage: () => {} };
-		for await (const { position, bytes } of fetchChunks(this.#source, refs, rawBytesOf, options))
-			this.#pages.set(0, wanted[position] ?? 0, new Page(bytes));
+		for await (const { position, bytes } of fetchChunks(this.#source, refs, rawBytesOf, options)) {
+			try {
+				this.#pages.set(0, wanted[position] ?? 0, new Page(bytes));
+			} catch (error) {
+				if (!isDamage(error)) throw error;
+			}
+		}
 	}
 
 	/** The leaf that a chunk is in; undefined when that is zero. */

@@ -32,7 +32,10 @@ async function fetchOnce(
 	rawBytes: number,
 	options: FetchOptions & { locate: boolean },
 ): Promise<Buffer> {
-	for await (const { stored } of source.fetch([ref], options)) return decodeChunk(ref, stored, rawBytes);
+	let bytes: Buffer | undefined;
+	// To the end of the answer, though it has but one chunk: leaving it earlier costs a mover's client the connection.
+	for await (const { stored } of source.fetch([ref], options)) bytes = decodeChunk(ref, stored, rawBytes);
+	if (bytes !== undefined) return bytes;
 	throw new RouseError('protocol', `a source of chunks answered nothing for ${ref.digest}`);
 }
 

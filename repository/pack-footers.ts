@@ -56,10 +56,12 @@ export async function* allPackFooters(
 			signal?.throwIfAborted();
 			const packId = packIdOfKey(key);
 			if (packId === undefined) continue;
-			reading.push(tolerant(packId, sizeBytes));
+			const footer = tolerant(packId, sizeBytes);
+			footer.catch(() => {}); // looked at below, in its turn; it may fail before an earlier one is there
+			reading.push(footer);
 			if (reading.length < store.properties.maxParallelReads) continue;
-			const footer = await reading.shift();
-			if (footer) yield footer;
+			const first = await reading.shift();
+			if (first) yield first;
 		}
 		while (reading.length > 0) {
 			const footer = await reading.shift();

@@ -23,15 +23,17 @@ export type Pin = z.infer<typeof pinSchema>;
 
 /** Pins a point. Done already, for the same point: nothing changes. `identity_conflict` when it holds another point. */
 export async function pinPoint(
-	{ store }: Repository,
+	repository: Repository,
 	pin: Omit<Pin, 'pinnedAt'>,
 	now: () => Date = () => new Date(),
 ): Promise<void> {
+	const { store } = repository;
 	const key = keys.pin(pin.recoveryId);
 	const whole = pinSchema.parse({ ...pin, pinnedAt: now().toISOString() });
 	if (await store.putExclusive(key, sealJson(type, whole))) return;
 	const standing = await readPin(store, key);
-	if (standing !== undefined && standing.manifestDigest !== pin.manifestDigest)
+	if (standing === undefined) return pinPoint(repository, pin, now); // taken away between the two
+	if (standing.manifestDigest !== pin.manifestDigest)
 		throw new RouseError(
 			'identity_conflict',
 			`recovery ${pin.recoveryId} has pinned ${standing.machine}@${standing.restorePoint} already`,

@@ -1,4 +1,5 @@
 /** `node supervisor/main.ts`, under flock(1) on services/supervisor.lock: the supervisor of the installation ROUSE_HOME. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { createQemuHypervisor } from '../hypervisors/qemu/hypervisor.ts';
@@ -41,8 +42,10 @@ async function run(): Promise<void> {
 		endForSeal: mover => mover.end(),
 	};
 	const supervisor = new Supervisor(host);
-	await supervisor.start();
-	const server = await serveJson(places.supervisorSocket(installation.runDirectory), routes(supervisor, host));
+	const socketPath = places.supervisorSocket(installation.runDirectory);
+	// Node removes the socket of a server that is closed: one that is still there is a dead supervisor's.
+	await supervisor.start({ afterDeath: existsSync(socketPath) });
+	const server = await serveJson(socketPath, routes(supervisor, host));
 	log.info({ home, recoveries: supervisor.registry.all().length }, 'ready');
 	const end = async (signal: NodeJS.Signals) => {
 		log.info({ signal }, 'ending; machines and movers go on');

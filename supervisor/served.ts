@@ -8,6 +8,12 @@ import { moversWanted } from './state.ts';
 const failForMs = 5_000;
 
 /**
+ * While QEMU starts it reads the first sector, to guess the disk's geometry, and stands still until it has it. That read
+ * is failed late, since a guess without it may differ; but before QEMU's own monitor is given up (45 s).
+ */
+export const startPatienceMs = 30_000;
+
+/**
  * Calls of the platform that wait for the machine's reads. A read that the mount mover holds, or that waits for a dead
  * one, freezes QEMU with all its monitors (measured with 7.2: `stop`, `system_reset`, `quit`, `blockdev-reopen`). So
  * while such a call runs the mount mover is kept alive, and when the call does not come back within `patienceMs` it is

@@ -31,13 +31,23 @@ export class Supervisor {
 		this.#repositories = new Repositories(host);
 	}
 
-	/** Reads what is on disk and looks after all of it, from now on. */
-	async start(): Promise<void> {
+	/** Reads what is on disk and looks after all of it, from now on. `afterDeath`: the one before was not told to end. */
+	async start({ afterDeath = false }: { afterDeath?: boolean } = {}): Promise<void> {
 		await this.registry.load();
+		if (afterDeath) await Promise.all(this.registry.recoveries().map(recovery => this.#tellOfDeath(recovery)));
 		// Whoever asks first is to see how things are, not how they were never looked at; one that hangs holds up nobody.
 		const looks = this.registry.recoveries().map(recovery => this.#reconcile(recovery));
 		await Promise.race([Promise.all(looks), delay(firstLookMs)]);
 		this.#loop = this.#reconcileForEver();
+	}
+
+	/** A log that cannot be written must not leave the machine without a supervisor. */
+	async #tellOfDeath({ incidents, name }: Recovery): Promise<void> {
+		try {
+			await incidents.add('supervisor_died', 'the supervisor had died; the next one took over what runs');
+		} catch (error) {
+			this.#host.log.error({ err: error, recovery: name }, 'the death of the last supervisor is not in its incidents');
+		}
 	}
 
 	/** Movers and machines go on; the next supervisor finds them. */

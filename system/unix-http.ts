@@ -89,11 +89,7 @@ async function readJson(incoming: IncomingMessage): Promise<unknown> {
 		parts.push(part);
 	}
 	if (size === 0) return undefined;
-	try {
-		return JSON.parse(Buffer.concat(parts).toString('utf8'));
-	} catch (cause) {
-		throw new RouseError('protocol', 'request body is not JSON', { cause });
-	}
+	return parseJson(Buffer.concat(parts).toString('utf8'), 'request body');
 }
 
 export interface CallOptions {
@@ -129,10 +125,18 @@ export async function callJson(
 					: String(cause);
 		throw new RouseError(unreachable, `${method} ${path} on ${socketPath}: ${why}`, { cause, hint });
 	}
-	const document: unknown = JSON.parse(text);
+	const document = parseJson(text, `the answer to ${method} ${path} on ${socketPath}`);
 	const error = errorOf(document);
 	if (error) throw error;
 	return document;
+}
+
+function parseJson(text: string, what: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch (cause) {
+		throw new RouseError('protocol', `${what} is not JSON`, { cause });
+	}
 }
 
 function exchange(

@@ -1,5 +1,5 @@
 /** What a recovery can be told and asked while it runs. Set before the first await: a signal may be older than the run. */
-import { setHandler } from '@temporalio/workflow';
+import { CancellationScope, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
 import { errorCodes } from '../model/errors.ts';
 import {
@@ -86,7 +86,8 @@ function takeHostOrders(run: Run): void {
 		async () => {
 			if (run.state.parked) {
 				run.state.parked = null; // the story waits for this
-				run.state.retryOnHost = run.state.powerScheduled && run.state.phase !== 'discarding';
+				// Not once it has switched: what comes then is no affair of movers, and the host may have buried the recovery.
+				run.state.retryOnHost = run.state.powerScheduled && run.state.phase !== 'discarding' && !run.isDone('switch');
 				run.publish();
 			} else await answered(() => run.host.askRetry(run.nextInput()));
 			return run.status();
@@ -134,10 +135,13 @@ function wrongPhase(run: Run, order: string, why: string): Error {
 	return failureOf({ code: 'phase_wrong', message: `${order}: recovery ${name} is ${run.state.phase}; ${why}` });
 }
 
-/** A failure that is none of ours (a timeout) would reach the person without a code. */
+/**
+ * Asks the host. Not cancelled with the workflow: a cancellation parks it, and its machine is still to be told things. A
+ * failure that is none of ours (a timeout) would reach the person without a code.
+ */
 async function answered<T>(ask: () => Promise<T>): Promise<T> {
 	try {
-		return await ask();
+		return await CancellationScope.nonCancellable(ask);
 	} catch (error) {
 		const document = documentOf(error);
 		if (document.code !== 'timeout') throw failureOf(document);
@@ -162,7 +166,9 @@ function hear(run: Run, sent: unknown): void {
 	const { state } = run;
 	const since = state.blocked?.code === blocked?.code ? state.blocked?.since : undefined;
 	state.power = power;
-	state.blocked = blocked && { ...blocked, since: since ?? new Date().toISOString() };
+	// What is thrown away needs nobody's help to go on.
+	state.blocked =
+		state.phase === 'discarding' || !blocked ? null : { ...blocked, since: since ?? new Date().toISOString() };
 	state.incidents = mergeIncidents(state.incidents, incidents);
 	if (restoredBytes !== undefined) state.restoredBytes = restoredBytes;
 	run.publish();

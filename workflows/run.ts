@@ -25,6 +25,14 @@ interface Interruptible {
 	stale?: () => boolean;
 }
 
+/** A piece of work that may be ended early. */
+interface Underway {
+	scope: CancellationScope;
+	options: Interruptible;
+	/** Set when it was. */
+	ended?: Interruption;
+}
+
 /** What a memo carries of the incidents: enough for `show` without a worker. */
 const memoIncidents = 10;
 
@@ -34,7 +42,7 @@ export class Run {
 	readonly state: RecoveryState;
 	readonly host: HostStubs;
 	readonly #input: RecoveryInput;
-	#current: { scope: CancellationScope; options: Interruptible } | undefined;
+	#current: Underway | undefined;
 	#cancelRequested = false;
 	#published = '';
 	#publishedPhase: string | undefined;
@@ -111,13 +119,15 @@ export class Run {
 
 	async interruptible<T>(work: () => Promise<T>, options: Interruptible = {}): Promise<T> {
 		this.#throwIfInterrupted(options);
-		const scope = new CancellationScope();
-		this.#current = { scope, options };
+		const current: Underway = { scope: new CancellationScope(), options };
+		this.#current = current;
 		try {
-			return await scope.run(work);
+			return await current.scope.run(work);
 		} catch (error) {
-			if (isCancellation(error)) this.#throwIfInterrupted(options);
-			throw error;
+			if (!isCancellation(error)) throw error;
+			this.#throwIfInterrupted(options);
+			// The reason may be gone by now (a rate that was changed back); the work is over all the same.
+			throw current.ended ?? error;
 		} finally {
 			this.#current = undefined;
 		}
@@ -130,7 +140,10 @@ export class Run {
 
 	/** Called after everything that may change the course: a new wish, or a longer history. */
 	reconsider(): void {
-		if (this.#current && this.#interruption(this.#current.options)) this.#current.scope.cancel();
+		const why = this.#current && this.#interruption(this.#current.options);
+		if (!this.#current || !why) return;
+		this.#current.ended = new Interruption(why);
+		this.#current.scope.cancel();
 	}
 
 	cancelRequested(): void {

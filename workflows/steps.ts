@@ -5,7 +5,7 @@ import type { Run } from './run.ts';
 import { copyInSlices } from './slices.ts';
 import { mergeIncidents } from './state.ts';
 import { pin, plan, unpin } from './stubs.ts';
-import { beforeDoing, pinOf, undoAll } from './undo.ts';
+import { beforeDoing, pinOf, undoLast } from './undo.ts';
 
 export async function makePlan(run: Run): Promise<void> {
 	await run.once('plan', async () => {
@@ -96,10 +96,14 @@ export async function finalize(run: Run): Promise<RecoveryResult> {
 
 /** Machine and guest writes go; before power-on there is nothing but what the undo list names. */
 export async function discard(run: Run): Promise<RecoveryResult> {
-	run.state.parked = null;
-	run.enter('discarding');
+	if (run.state.phase !== 'discarding') {
+		run.state.parked = run.state.blocked = null;
+		run.enter('discarding');
+	}
 	if (!run.state.powerScheduled) {
-		await undoAll(run);
+		await carryOn(run, async () => {
+			while (run.state.undo.length > 0) await undoLast(run);
+		});
 		return close(run, 'discarded');
 	}
 	await carryOn(run, () =>

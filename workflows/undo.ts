@@ -43,16 +43,24 @@ export async function allOrNothing(run: Run, steps: () => Promise<void>): Promis
 }
 
 /** Undoes from the end, and goes on when one fails: what it could not take back is named in the answer. */
-export async function undoAll(run: Run): Promise<string[]> {
+async function undoAll(run: Run): Promise<string[]> {
 	const left: string[] = [];
 	for (let undo = run.state.undo.at(-1); undo !== undefined; undo = run.state.undo.at(-1)) {
 		try {
-			await undoActions[undo](run);
+			await undoLast(run);
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
 			left.push(`${undo}: ${documentOf(error).message}`);
+			run.state.undo.pop();
 		}
-		run.state.undo.pop();
 	}
 	return left;
+}
+
+/** What fails stays the last in the list, to be tried again. */
+export async function undoLast(run: Run): Promise<void> {
+	const undo = run.state.undo.at(-1);
+	if (undo === undefined) return;
+	await undoActions[undo](run);
+	run.state.undo.pop();
 }

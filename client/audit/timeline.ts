@@ -2,7 +2,9 @@ import * as z from 'zod';
 import type { ErrorDocument } from '../../model/errors.ts';
 import { type Incident, incidentSchema, type RecoveryStatus, recoveryStatusSchema } from '../../model/recovery.ts';
 import type { HistoryEntry } from '../recovery-history.ts';
+import { formatDuration } from '../cli/format.ts';
 import { mergeIncidents } from '../recover/document.ts';
+import type { ServiceDeath } from '../up/deaths.ts';
 
 /** One line of the story of a recovery; docs/cli.md lists the kinds. */
 export interface AuditEntry {
@@ -38,10 +40,15 @@ const askedSchema = z.looseObject({ by: z.string(), reason: z.string().optional(
 const withIncidents = z.object({ incidents: z.array(incidentSchema) });
 
 /**
- * The story out of Temporal's history and the incidents (of the host's log, when it can still be read), oldest first.
- * What the workflow was told of incidents, and what it ended with, is taken from the history itself.
+ * The story out of Temporal's history, the incidents (of the host's log, when it can still be read) and the deaths of
+ * this installation's services meanwhile, oldest first. What the workflow was told of incidents, and what it ended with,
+ * is taken from the history itself.
  */
-export function makeTimeline(history: readonly HistoryEntry[], logged: readonly Incident[]): AuditEntry[] {
+export function makeTimeline(
+	history: readonly HistoryEntry[],
+	logged: readonly Incident[],
+	deaths: readonly ServiceDeath[],
+): AuditEntry[] {
 	const teller = new Teller();
 	for (const entry of history) teller.tell(entry);
 	const told = history.flatMap(({ content }) => withIncidents.safeParse(content).data?.incidents ?? []);
@@ -53,7 +60,22 @@ export function makeTimeline(history: readonly HistoryEntry[], logged: readonly 
 			count,
 		}),
 	);
-	return [...teller.entries, ...incidents].toSorted((a, b) => a.at.localeCompare(b.at));
+	const during = deathsDuring(teller.entries, deaths);
+	return [...teller.entries, ...incidents, ...during].toSorted((a, b) => a.at.localeCompare(b.at));
+}
+
+/** Whoever keeps the services knows nothing of recoveries: all that fell into the time of this one may have touched it. */
+function deathsDuring(story: readonly AuditEntry[], deaths: readonly ServiceDeath[]): AuditEntry[] {
+	const begin = story[0]?.at ?? '';
+	const end = story.find(({ kind }) => kind === 'end')?.at;
+	return deaths
+		.filter(({ at }) => at >= begin && (end === undefined || at <= end))
+		.map(({ at, name, pid, livedMs }) => ({
+			at,
+			kind: 'incident',
+			text: `service_died: ${name} (pid ${pid}) ended after ${formatDuration(livedMs)}; rouse up starts it again`,
+			count: 1,
+		}));
 }
 
 /** Reads the history once, in its order: a change is what differs from the status before. */

@@ -5,6 +5,7 @@ import { parseName } from '../cli/parse.ts';
 import { type RecoveryDocument, readDocument } from '../recover/document.ts';
 import { withSession } from '../recover/session.ts';
 import { headline } from '../recover/text.ts';
+import { readDeaths } from '../up/deaths.ts';
 
 export const build = (context: Context) =>
 	command('audit')
@@ -13,7 +14,8 @@ export const build = (context: Context) =>
 		.action(name =>
 			withSession(context, async session => {
 				const document = await readDocument(session, name);
-				const entries = makeTimeline(await session.recoveries.history(name), document.incidents);
+				const deaths = await readDeaths(session.installation.home);
+				const entries = makeTimeline(await session.recoveries.history(name), document.incidents, deaths);
 				const { recoveryId, machine, restorePoint, host, phase, timings } = document;
 				const answer = { name, recoveryId, machine, restorePoint, host, phase, timings, entries };
 				context.output.result(answer, textOf(document, entries));

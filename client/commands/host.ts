@@ -1,4 +1,3 @@
-import { RouseError } from '../../model/errors.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { type Context, command } from '../cli/command.ts';
 import { formatBytes, formatTable } from '../cli/format.ts';
@@ -51,17 +50,13 @@ const stop = (context: Context) =>
 
 const remove = (context: Context) =>
 	command('remove')
-		.description('remove a finished machine with its disks, for good')
+		.description('end a finished machine and remove it with its disks, for good')
 		.argument('<name>', 'machine', parseName)
 		.requiredOption('--confirm <name>', 'the name again: there is no way back')
 		.action(async (name, { confirm }) => {
 			requireConfirmation(name, confirm);
 			const supervisor = await openSupervisor(context);
-			const { recoveryId, state, power } = await supervisor.recovery(name, { signal: context.signal });
-			if (state === 'finished' && power !== 'off')
-				throw new RouseError('phase_wrong', `machine ${name} is ${power}`, {
-					hint: `end it first: rouse host stop ${name}`,
-				});
+			const { recoveryId } = await supervisor.recovery(name, { signal: context.signal });
 			await supervisor.removeMachine(name, recoveryId, { signal: context.signal });
 			context.output.result({ name, removed: true }, `${name}: removed, with its disks`);
 		});

@@ -1,9 +1,10 @@
 import { rename, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isErrno } from '../../system/durable-file.ts';
-import { lockHolder } from '../../system/process-lock.ts';
+import { type LockHolder, lockHolder } from '../../system/process-lock.ts';
 import { spawnLocked } from '../../system/spawn-locked.ts';
-import { type Service, serviceFiles } from './services.ts';
+import { recordDeath } from './deaths.ts';
+import { type Service, serviceFiles, type ServiceName } from './services.ts';
 
 const lookEveryMs = 250;
 /** Whoever lived this long did not die of how it was started: the next start is at once again. */
@@ -23,19 +24,37 @@ export async function keepService(
 	const files = serviceFiles(home, service.name);
 	let failures = 0;
 	let startedAt: number | undefined;
+	let known: LockHolder | undefined;
 	while (!signal.aborted) {
 		const holder = await lockHolder(files.lockPath);
+		const now = performance.now();
+		if (known && holder?.pid !== known.pid)
+			await tellDeath(home, service.name, known, now - (startedAt ?? now), { say, logPath: files.logPath });
+		known = holder;
 		if (holder === undefined) {
-			if (startedAt !== undefined) {
-				const lived = performance.now() - startedAt;
-				failures = lived > livedMs ? 0 : failures + 1;
-				say(`${service.name} ended after ${Math.round(lived / 1000)} s; see ${files.logPath}`);
-			}
+			if (startedAt !== undefined) failures = now - startedAt > livedMs ? 0 : failures + 1;
 			if (!(await rest(backoffMs[Math.min(failures, backoffMs.length - 1)] ?? 0, signal))) return;
 			startedAt = performance.now();
 			await start(service, files, say);
-		} else startedAt ??= performance.now();
+			known = await lockHolder(files.lockPath);
+		} else startedAt ??= now;
 		if (!(await rest(paceMs, signal))) return;
+	}
+}
+
+/** A log that cannot be written is no reason to let a service lie. */
+async function tellDeath(
+	home: string,
+	name: ServiceName,
+	{ pid }: LockHolder,
+	livedMs: number,
+	{ say, logPath }: { say: (message: string) => void; logPath: string },
+): Promise<void> {
+	say(`${name} (pid ${pid}) ended after ${Math.round(livedMs / 1000)} s; see ${logPath}`);
+	try {
+		await recordDeath(home, { at: new Date().toISOString(), name, pid, livedMs: Math.round(livedMs) });
+	} catch (error) {
+		say(`that could not be recorded: ${error instanceof Error ? error.message : String(error)}`);
 	}
 }
 

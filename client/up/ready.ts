@@ -9,7 +9,7 @@ import { taskQueues } from '../../workflows/contracts.ts';
 import { prepareNamespace } from '../../workers/temporal-server.ts';
 import { connectTo, type TemporalClient } from '../connection.ts';
 import { readPorts } from './ports.ts';
-import { serviceFiles, serviceHolder, type ServiceName } from './services.ts';
+import { serviceFiles, serviceHolder, type ServiceName, serviceNames } from './services.ts';
 
 export interface ReadyInstallation {
 	home: string;
@@ -92,7 +92,7 @@ async function describe(
 	const { home, runDirectory } = installation;
 	const ports = config.temporal ? undefined : await readPorts(home);
 	const services: ReadyInstallation['services'] = [];
-	for (const name of ['supervisor', 'temporal', 'control-worker', 'host-worker'] as const) {
+	for (const name of serviceNames) {
 		const holder = await serviceHolder(home, name);
 		if (holder) services.push({ name, pid: holder.pid });
 	}

@@ -3,7 +3,9 @@ import { type Config, type Installation, places } from '../../system/installatio
 import { type LockHolder, lockHolder } from '../../system/process-lock.ts';
 import { checkoutDirectory } from '../version.ts';
 
-export type ServiceName = 'supervisor' | 'temporal' | 'control-worker' | 'host-worker';
+/** In the order in which they are started; they are stopped in the order of {@link stopOrder}. */
+export const serviceNames = ['supervisor', 'temporal', 'control-worker', 'host-worker'] as const;
+export type ServiceName = (typeof serviceNames)[number];
 
 /** A program that `rouse up` keeps running. */
 export interface Service {
@@ -17,9 +19,6 @@ export interface ServiceFiles {
 	lockPath: string;
 	logPath: string;
 }
-
-/** In the order in which they are started; they are stopped in the order of {@link stopOrder}. */
-export const serviceNames: readonly ServiceName[] = ['supervisor', 'temporal', 'control-worker', 'host-worker'];
 
 /** Workers first, so that they can still tell the others how their work ended. */
 export const stopOrder: readonly { name: ServiceName; politeMs: number }[] = [

@@ -30,25 +30,27 @@ const listedBadChunks = 100;
 export class Migration {
 	readonly disks: readonly MigratedDisk[];
 	readonly bucket: TokenBucket;
+	/** Room on the file system under a path. */
+	readonly freeBytes: (path: string) => Promise<number>;
 	readonly #recoveryId: string;
 	readonly #source: RepositoryMoverClient;
 	readonly #reached: Reached;
-	readonly #freeBytes: (path: string) => Promise<number>;
 	#wanted = false;
 	#run: { stop: AbortController; ended: Promise<void> } | undefined;
 	#failure: RouseError | undefined;
 	#badChunks: BadChunk[] = [];
 	#badCount = 0;
 	#firstDamage: { disk: MoverDisk; index: number; error: RouseError } | undefined;
-	/** Opening and retrying, one after the other. */
+	/** Opening, retrying and closing, one after the other. */
 	#turn: Promise<void> = Promise.resolve();
+	#turns = 0;
 
 	constructor(recoveryId: string, disks: readonly MoverDisk[], { source, bucket, reached, freeBytes }: MigrationParts) {
 		this.#recoveryId = recoveryId;
 		this.#source = source;
 		this.bucket = bucket;
 		this.#reached = reached;
-		this.#freeBytes = freeBytes;
+		this.freeBytes = freeBytes;
 		this.disks = disks.map(disk => ({
 			disk,
 			reader: new DiskReader(source, disk.image, { class: 'migration' }),
@@ -76,9 +78,16 @@ export class Migration {
 		return this.#inTurn(() => this.#openTargets());
 	}
 
-	/** Copies all that is missing. Does nothing while a copy runs, after a failure, and when all is restored. */
+	/**
+	 * Copies all that is missing. Does nothing while a copy runs, after a failure, and when all is restored. While targets
+	 * are being opened again it only says that it is wanted: the retry begins it.
+	 */
 	copy(): void {
 		this.#wanted = true;
+		if (this.#turns === 0) this.#start();
+	}
+
+	#start(): void {
 		if (this.#run || this.#currentFailure() || this.#complete()) return;
 		const stop = new AbortController();
 		const ended = this.#copyAll(stop.signal)
@@ -100,7 +109,7 @@ export class Migration {
 			this.#badCount = 0;
 			this.#firstDamage = undefined;
 			await this.#openTargets();
-			if (this.#wanted) this.copy();
+			if (this.#wanted) this.#start();
 		});
 	}
 
@@ -125,7 +134,7 @@ export class Migration {
 					source: this.#source,
 					bucket: this.bucket,
 					signal,
-					freeBytes: this.#freeBytes,
+					freeBytes: this.freeBytes,
 					onDamage: damage => this.#noteDamage(disk, damage),
 				});
 				if (target.summary().complete || this.#badCount > badBefore) break;
@@ -187,7 +196,10 @@ export class Migration {
 	}
 
 	#inTurn(work: () => Promise<void>): Promise<void> {
-		const turn = this.#turn.then(work);
+		this.#turns += 1;
+		const turn = this.#turn.then(work).finally(() => {
+			this.#turns -= 1;
+		});
 		this.#turn = turn.catch(() => {});
 		return turn;
 	}

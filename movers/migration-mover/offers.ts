@@ -10,6 +10,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { decodeChunk } from '../../repository/format/chunk.ts';
 import type { MigratedDisk, Migration } from './migration.ts';
+import { expectRoom } from './room.ts';
 
 /** Offers being looked at: each holds a chunk in memory. */
 const maxOffers = 8;
@@ -60,6 +61,8 @@ export class OfferServer {
 		if (ref === 'zero') throw new RouseError('protocol', `chunk ${chunk} of ${entry.disk.name} is zero`);
 		const bytes = decodeChunk(ref, stored, reader.rawBytesOf(chunk));
 		if (target.has(chunk)) return true;
+		// What the guest reads must not take the room that the copy leaves for what it writes.
+		await expectRoom(target.disk.targetPath, this.#migration.freeBytes);
 		// Offered chunks count as much as copied ones: the rate is what this host's disk is to bear.
 		if (!this.#migration.bucket.tryTake(bytes.length)) return false;
 		await target.write(chunk, bytes);

@@ -16,14 +16,11 @@
  */
 import type { ChunkRef } from '../../model/chunk.ts';
 import { type ErrorDocument, RouseError } from '../../model/errors.ts';
-import { chunkRefBytes, decodeChunkRef, encodeChunkRef } from '../../repository/format/reference.ts';
+import { chunkRefBytes, decodeChunkRef, encodeChunkRef, maxStoredBytes } from '../../repository/format/reference.ts';
 import { errorDocumentSchema } from '../config.ts';
 
 /** References in one request: 8 MiB of disk in chunks of 4 KiB, 256 MiB in chunks of 128 KiB. */
 export const maxReferences = 2048;
-
-/** Chunks end at 16 MiB of disk, and what does not shrink is stored raw behind one byte: no honest frame is longer. */
-const maxFrameBytes = 16 * 1024 * 1024 + 1;
 
 export function encodeRequest(refs: readonly ChunkRef[]): Buffer {
 	const body = Buffer.allocUnsafe(refs.length * chunkRefBytes);
@@ -78,8 +75,8 @@ export class FrameReader {
 		if (this.#available < 4) return undefined;
 		const length = this.#peek(4).readUInt32LE(0);
 		if (length === 0) return this.#error();
-		if (length > maxFrameBytes)
-			throw new RouseError('protocol', `a frame of ${length} bytes, at most ${maxFrameBytes}`);
+		if (length > maxStoredBytes)
+			throw new RouseError('protocol', `a frame of ${length} bytes, at most ${maxStoredBytes}`);
 		if (this.#available < 4 + length) return undefined;
 		return this.#take(4 + length).subarray(4);
 	}
@@ -87,8 +84,8 @@ export class FrameReader {
 	#error(): undefined {
 		if (this.#available < 8) return undefined;
 		const length = this.#peek(8).readUInt32LE(4);
-		if (length > maxFrameBytes)
-			throw new RouseError('protocol', `an error of ${length} bytes, at most ${maxFrameBytes}`);
+		if (length > maxStoredBytes)
+			throw new RouseError('protocol', `an error of ${length} bytes, at most ${maxStoredBytes}`);
 		if (this.#available < 8 + length) return undefined;
 		const json = this.#take(8 + length).toString('utf8', 8);
 		throw RouseError.fromDocument(errorDocumentSchema.parse(JSON.parse(json)));

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { magic, magicBytes } from './magic.ts';
+import { maxStoredBytes } from './reference.ts';
 
 /*
  * Pack: stored chunks back to back from offset 0, footer, trailer (docs/format.md, "Pack").
@@ -70,7 +71,8 @@ export function footerBytesOf(trailer: Buffer, packId: string, packBytes: number
 
 /**
  * The footer of a pack of `packBytes` bytes; `end` is footer and trailer. Everything is checked: checksum, id, that the
- * chunks fill the pack from its first byte to the footer without a gap. Throws `format_damaged`.
+ * chunks fill the pack from its first byte to the footer without a gap, that none is larger than chunks are. Throws
+ * `format_damaged`.
  */
 export function decodePackEnd(end: Buffer, packId: string, packBytes: number): PackFooter {
 	const trailer = end.subarray(-packTrailerBytes);
@@ -99,13 +101,11 @@ function decodeEntries(footer: Buffer, packId: string, dataBytes: number): Packe
 		const storedBytes = footer.readUInt32LE(at + 36);
 		if (offsetBytes !== next || storedBytes === 0)
 			throw damaged(packId, `chunk ${chunks.length} at ${offsetBytes}+${storedBytes}, expected at ${next}`);
+		const rawBytes = footer.readUInt32LE(at + 40);
+		if (storedBytes > maxStoredBytes || rawBytes >= maxStoredBytes)
+			throw damaged(packId, `chunk ${chunks.length} of ${storedBytes} bytes, ${rawBytes} unpacked`);
 		next += storedBytes;
-		chunks.push({
-			digest: footer.toString('hex', at, at + 32),
-			offsetBytes,
-			storedBytes,
-			rawBytes: footer.readUInt32LE(at + 40),
-		});
+		chunks.push({ digest: footer.toString('hex', at, at + 32), offsetBytes, storedBytes, rawBytes });
 	}
 	if (next !== dataBytes) throw damaged(packId, `its chunks end at ${next}, its footer begins at ${dataBytes}`);
 	return chunks;

@@ -1,13 +1,22 @@
 import { RouseError } from '../../model/errors.ts';
-import { chunkRefBytes, decodeChunkRef, encodeChunkRef, isZeroRef, type PageEntry } from './reference.ts';
+import {
+	chunkRefBytes,
+	decodeChunkRef,
+	encodeChunkRef,
+	isZeroRef,
+	type PageEntry,
+	storedBytesOf,
+} from './reference.ts';
 
 /** A page of a disk's map: references back to back (docs/format.md, "Page"). Its bytes matched their digest. */
 export class Page {
 	readonly bytes: Buffer;
 
+	/** `format_damaged` for bytes that are no page: from then on reading an entry cannot fail. */
 	constructor(bytes: Buffer) {
 		if (bytes.length === 0 || bytes.length % chunkRefBytes !== 0)
 			throw new RouseError('format_damaged', `a page of ${bytes.length} bytes, not a multiple of ${chunkRefBytes}`);
+		for (let at = 0; at < bytes.length; at += chunkRefBytes) storedBytesOf(bytes, at);
 		this.bytes = bytes;
 	}
 

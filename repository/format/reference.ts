@@ -7,8 +7,8 @@ export const chunkRefBytes = 56;
 /** A chunk whose bytes are all zero is not stored; its entry is 56 zero bytes. */
 export type PageEntry = ChunkRef | 'zero';
 
-/** A chunk has at most 16 MiB and a codec byte: nobody is made to allocate more by a number in a reference. */
-const maxStoredBytes = 16 * 1024 * 1024 + 1;
+/** A chunk has at most 16 MiB and a codec byte: nobody is made to allocate more by a number in a reference or footer. */
+export const maxStoredBytes = 16 * 1024 * 1024 + 1;
 
 const digestBytes = 32;
 const packIdAt = 32;
@@ -28,17 +28,24 @@ export function encodeChunkRef(entry: PageEntry, into: Buffer, at = 0): void {
 	into.writeUInt32LE(entry.storedBytes, at + storedAt);
 }
 
-/** Reads the 56 bytes at `at`; `format_damaged` when they are neither a reference nor all zero. */
-export function decodeChunkRef(from: Buffer, at = 0): PageEntry {
+/** Stored bytes of the entry at `at`, 0 for the zero entry; `format_damaged` when it is neither a reference nor all zero. */
+export function storedBytesOf(from: Buffer, at: number): number {
 	if (from.length < at + chunkRefBytes)
 		throw new RouseError('format_damaged', `reference at ${at} ends past its ${from.length} bytes`);
 	const storedBytes = from.readUInt32LE(at + storedAt);
 	if (storedBytes === 0) {
-		if (from.compare(zeros, 0, chunkRefBytes, at, at + chunkRefBytes) === 0) return 'zero';
+		if (from.compare(zeros, 0, chunkRefBytes, at, at + chunkRefBytes) === 0) return 0;
 		throw new RouseError('format_damaged', `reference at ${at} has a digest or a place, and no stored bytes`);
 	}
 	if (storedBytes > maxStoredBytes)
 		throw new RouseError('format_damaged', `reference at ${at} of ${storedBytes} bytes, at most ${maxStoredBytes}`);
+	return storedBytes;
+}
+
+/** Reads the 56 bytes at `at`; `format_damaged` as {@link storedBytesOf}. */
+export function decodeChunkRef(from: Buffer, at = 0): PageEntry {
+	const storedBytes = storedBytesOf(from, at);
+	if (storedBytes === 0) return 'zero';
 	return {
 		digest: from.toString('hex', at, at + digestBytes),
 		packId: from.toString('hex', at + packIdAt, at + offsetAt),

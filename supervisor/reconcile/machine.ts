@@ -2,7 +2,7 @@ import type { MachineObservation } from '../../hypervisors/contract.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { observe } from '../observe.ts';
 import { performSwitch } from '../perform-switch.ts';
-import { served } from '../served.ts';
+import { served, startPatienceMs } from '../served.ts';
 import { change, moversWanted, type RecoveryState } from '../state.ts';
 import type { StepContext } from '../step.ts';
 import { applyPower } from '../steps/power.ts';
@@ -80,7 +80,9 @@ async function restart(context: StepContext): Promise<void> {
 		'machine_died',
 		`the machine had died and was started again (chain ${recovery.state.chain})`,
 	);
-	await served(context, () => recovery.equipment.machine.powerOn(recovery.state.chain), { patienceMs: 10_000 });
+	await served(context, () => recovery.equipment.machine.powerOn(recovery.state.chain), {
+		patienceMs: startPatienceMs,
+	});
 	await observe(context);
 }
 

@@ -3,7 +3,7 @@ import type { Power, PowerAction } from '../../model/recovery.ts';
 import { waitFor } from '../../system/wait.ts';
 import { observe } from '../observe.ts';
 import { performSwitch } from '../perform-switch.ts';
-import { served } from '../served.ts';
+import { served, startPatienceMs } from '../served.ts';
 import { change } from '../state.ts';
 import type { Nothing, StepContext } from '../step.ts';
 import { isDone } from './first-steps.ts';
@@ -27,7 +27,7 @@ export async function applyPower(context: StepContext): Promise<void> {
 	const { recovery } = context;
 	const { machine } = recovery.equipment;
 	if (recovery.state.power.desired === 'on') {
-		await served(context, () => machine.powerOn(recovery.state.chain), { patienceMs: 10_000 });
+		await served(context, () => machine.powerOn(recovery.state.chain), { patienceMs: startPatienceMs });
 	} else {
 		await machine.powerOff(); // ends it by force, and waits for no read
 	}
@@ -75,7 +75,8 @@ async function runAfterReset(context: StepContext): Promise<void> {
 			if (now === 'on') return true;
 			// It stands at a chunk that is bad: that is another matter, and blocks the recovery.
 			if (ioError && (await watch.mount.keep())?.badChunks.length) return true;
-			if (ioError) await served(context, () => machine.resume(), { patienceMs: 2_000 });
+			// Off is what a reset makes of a guest that stood still, whatever stopped it before.
+			if (ioError && now === 'paused') await served(context, () => machine.resume(), { patienceMs: 2_000 });
 			else await served(context, () => machine.powerOn(recovery.state.chain), { patienceMs: 2_000 });
 			return false;
 		},

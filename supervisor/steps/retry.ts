@@ -1,4 +1,5 @@
 import { asRouseError } from '../../model/errors.ts';
+import { waitFor } from '../../system/wait.ts';
 import { observe } from '../observe.ts';
 import { performSwitch } from '../perform-switch.ts';
 import type { Mover } from '../movers.ts';
@@ -18,8 +19,8 @@ export async function retry(context: StepContext): Promise<Nothing> {
 	seen.switchFailure = seen.machineFailure = undefined;
 	seen.notBefore = { switch: 0, machine: 0 };
 	const wanted = moversWanted(recovery.state);
-	if (wanted.mount) await tell(mount, () => mount.control.serve());
-	if (wanted.migration) await tell(migration, () => migration.control.retry());
+	if (wanted.mount) await tell(context, mount, () => mount.control.serve());
+	if (wanted.migration) await tell(context, migration, () => migration.control.retry());
 	if (recovery.state.switch.stage === 'begun') await performSwitch(context);
 	else if (recovery.state.done.includes('power-on') && (await observe(context)).ioError)
 		await served(context, () => machine.resume(), { patienceMs: 2_000 });
@@ -28,11 +29,22 @@ export async function retry(context: StepContext): Promise<Nothing> {
 	return {};
 }
 
-/** A mover that is dead forgets by being started again. */
-async function tell(mover: Mover<unknown>, call: () => Promise<void>): Promise<void> {
+/** A mover that is dead forgets by being started again; one that is just starting is waited for. */
+async function tell({ signal }: StepContext, mover: Mover<unknown>, call: () => Promise<void>): Promise<void> {
+	let last: unknown;
+	const told = async () => {
+		try {
+			await call();
+			return true;
+		} catch (error) {
+			if (asRouseError(error).code !== 'mover_unreachable') throw error;
+			last = error;
+			return (await mover.holder()) === undefined;
+		}
+	};
 	try {
-		await call();
+		await waitFor(`the ${mover.kind} mover to be told`, told, { timeoutMs: 10_000, everyMs: 50, signal });
 	} catch (error) {
-		if (asRouseError(error).code !== 'mover_unreachable' || (await mover.holder()) !== undefined) throw error;
+		throw asRouseError(error).code === 'timeout' ? last : error;
 	}
 }

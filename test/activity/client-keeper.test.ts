@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { takeDown } from '../../client/up/down.ts';
+import { readDeaths } from '../../client/up/deaths.ts';
 import { keepService } from '../../client/up/keep.ts';
 import { choosePorts } from '../../client/up/ports.ts';
 import { type Service, serviceFiles, serviceHolder } from '../../client/up/services.ts';
@@ -53,6 +54,23 @@ describe('a kept service', () => {
 		assert.notEqual(await runs(directory, first), first);
 	});
 
+	it('whose death its keeper saw is in the record of deaths, and one that was ended with its keeper is not', async t => {
+		const directory = await home(t);
+		const { end } = keep(t, directory);
+		const first = await runs(directory);
+		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
+		await runs(directory, first);
+		await end();
+		await endHolder(serviceFiles(directory, sleeper.name).lockPath);
+		keep(t, directory);
+		await runs(directory);
+		const deaths = await readDeaths(directory);
+		assert.deepEqual(
+			deaths.map(({ name, pid }) => [name, pid]),
+			[['host-worker', first]],
+		);
+	});
+
 	it('runs on when its keeper ends, and is adopted by the next', async t => {
 		const directory = await home(t);
 		const { end } = keep(t, directory);
@@ -62,7 +80,7 @@ describe('a kept service', () => {
 		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
 		await runs(directory, pid);
 		// It did not start the one that ran.
-		assert.match(next.said[0] ?? '', /host-worker ended/);
+		assert.match(next.said[0] ?? '', /host-worker \(pid \d+\) ended/);
 	});
 
 	it('that cannot start is tried again after a while, and the reason is told', async t => {

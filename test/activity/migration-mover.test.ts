@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
 import { copyFile, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ChunkRef } from '../../model/chunk.ts';
+import type { MoverDisk } from '../../movers/config.ts';
 import { Migration } from '../../movers/migration-mover/migration.ts';
+import { OfferServer } from '../../movers/migration-mover/offers.ts';
 import { lowWaterBytes } from '../../movers/migration-mover/room.ts';
 import { TokenBucket } from '../../movers/migration-mover/token-bucket.ts';
 import { RepositoryMoverClient } from '../../movers/repository-mover/client.ts';
@@ -13,13 +15,13 @@ import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { keys } from '../../repository/format/keys.ts';
+import { listenOnSocket } from '../../system/unix-http.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import {
 	allocateTarget,
 	checkClaims,
 	liftFileSizeLimit,
-	type MigrationMover,
 	migrationState,
 	sampleRecoveryId,
 	startMigrationMover,
@@ -50,7 +52,12 @@ async function chunkOf(stored: StoredDisk, index: number): Promise<{ ref: ChunkR
 	}
 }
 
-function offer(mover: MigrationMover, chunk: number | string, body: Buffer, disk = 'disk0'): Promise<number> {
+function offer(
+	mover: { config: { offerSocket: string } },
+	chunk: number | string,
+	body: Buffer,
+	disk = 'disk0',
+): Promise<number> {
 	return new Promise((resolve, reject) => {
 		const call = request({
 			socketPath: mover.config.offerSocket,
@@ -191,28 +198,73 @@ test('a write that fails ends the copy, claims nothing that is not there, and go
 	assert.equal((await readFile(disk.targetPath)).compare(stored.bytes), 0);
 });
 
-test('a copy into a sparse target stops while there is still room for the guest, and goes on when there is more', async t => {
-	const { directory, stored } = await bench(t, 4 * MiB);
-	const disk = await allocateTarget(directory, stored.image);
+/** A migration in this process, with as much room as `freeBytes` says. */
+async function openMigration(
+	t: TestContext,
+	directory: string,
+	disks: readonly MoverDisk[],
+	freeBytes: () => number,
+): Promise<Migration> {
 	const source = new RepositoryMoverClient({ chunkSocket: join(directory, 'chunks.sock'), retryForever: true });
-	let free = lowWaterBytes - 1;
-	const migration = new Migration(sampleRecoveryId, [disk], {
+	const migration = new Migration(sampleRecoveryId, disks, {
 		source,
 		bucket: new TokenBucket(0, { nowMs: () => performance.now(), delay: async () => {} }),
 		reached: () => {},
-		freeBytes: async () => free,
+		freeBytes: async () => freeBytes(),
 	});
 	t.after(async () => {
 		await migration.close();
 		await source.close();
 	});
 	await migration.open();
+	return migration;
+}
+
+test('a copy into a sparse target stops while there is still room for the guest, and goes on when there is more', async t => {
+	const { directory, stored } = await bench(t, 4 * MiB);
+	const disk = await allocateTarget(directory, stored.image);
+	let free = lowWaterBytes - 1;
+	const migration = await openMigration(t, directory, [disk], () => free);
 	migration.copy();
 	await waitFor('the copy to end', () => !migration.state().copying, { timeoutMs: 20_000 });
 	assert.equal(migration.state().failure?.code, 'space_short');
 	assert.equal((await stat(disk.targetPath)).blocks, 0);
 	free = lowWaterBytes;
 	await migration.retry();
+	await waitFor('the copy to end', () => !migration.state().copying, { timeoutMs: 20_000 });
+	assert.equal(migration.state().failure, null);
+	assert.equal(migration.state().disks[0]?.complete, true);
+});
+
+test('an offered chunk does not take the room that a copy leaves to the guest', async t => {
+	const { directory, stored } = await bench(t, 4 * MiB);
+	const disk = await allocateTarget(directory, stored.image);
+	let free = lowWaterBytes - 1;
+	const migration = await openMigration(t, directory, [disk], () => free);
+	const server = createServer(new OfferServer(migration).listener);
+	const offerSocket = join(directory, 'offer.sock');
+	await listenOnSocket(server, offerSocket);
+	t.after(() => server.close());
+	const { bytes } = await chunkOf(stored, 3);
+	assert.equal(await offer({ config: { offerSocket } }, 3, bytes), 409);
+	assert.equal((await stat(disk.targetPath)).blocks, 0);
+	free = lowWaterBytes;
+	assert.equal(await offer({ config: { offerSocket } }, 3, bytes), 204);
+});
+
+test('a copy that is asked for while targets are opened again is begun when they are open', async t => {
+	const { directory, stored } = await bench(t, 4 * MiB);
+	const disk = await allocateTarget(directory, stored.image);
+	await rename(disk.mapPath, `${disk.mapPath}.away`);
+	const migration = await openMigration(t, directory, [disk], () => lowWaterBytes);
+	assert.equal(migration.state().failure?.code, 'io_failed');
+	await rename(`${disk.mapPath}.away`, disk.mapPath);
+	const retried = migration.retry();
+	// Opening needs the event loop, which is not given up here: the copy comes in the middle.
+	for (let turn = 0; turn < 100 && migration.state().failure !== null; turn += 1) await Promise.resolve();
+	assert.equal(migration.state().failure, null);
+	migration.copy();
+	await retried;
 	await waitFor('the copy to end', () => !migration.state().copying, { timeoutMs: 20_000 });
 	assert.equal(migration.state().failure, null);
 	assert.equal(migration.state().disks[0]?.complete, true);
@@ -296,4 +348,11 @@ test('it runs at a low priority, all of its threads', async t => {
 	const { pid } = mover.child;
 	assert.ok(pid);
 	for (const thread of await readdir(`/proc/${pid}/task`)) assert.equal(getPriority(Number(thread)), 10);
+});
+
+test('one that was started at a still lower priority stays there', async t => {
+	const { directory, stored } = await bench(t, MiB);
+	const disk = await allocateTarget(directory, stored.image);
+	const mover = await startMigrationMover(t, directory, [disk], { niceness: 15 });
+	assert.equal(getPriority(mover.child.pid), 15);
 });

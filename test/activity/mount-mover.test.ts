@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { MoverDisk } from '../../movers/config.ts';
@@ -88,6 +88,19 @@ test('restored chunks are read from the target, without the repository', async t
 	assert.ok((await copyOf(directory, mover.uri('disk0-now'))).equals(served));
 	const map = JSON.parse(await run('nbdinfo', ['--map=rouse:restored', '--json', mover.uri('disk0')]));
 	assert.deepEqual(map, [{ offset: 0, length: served.length, type: 1 }]);
+});
+
+test('a target that is shorter than its map says is EIO, and nothing is made up', async t => {
+	const { directory, disk, served } = await bench(t);
+	await startRepositoryMover(t, directory, join(directory, 'repository'));
+	const mover = await startMountMover(t, directory, [disk], { cacheBytes: 0 });
+	await restoreAll(t, directory, disk);
+	await mountState(mover, 'map followed', ({ disks }) => disks.every(one => one.restoredChunks === one.chunks));
+	await truncate(disk.targetPath, MiB + 100);
+	const client = await connectTo(t, mover, 'disk0');
+	assert.ok((await client.read(MiB - 4096, 4096)).equals(served.subarray(MiB - 4096, MiB)));
+	await assert.rejects(client.read(MiB, 4096), /EIO/);
+	await assert.rejects(client.read(MiB - 200 * KiB, 400 * KiB), /EIO/);
 });
 
 test('reads wait for a repository that is away, and are answered when it comes', async t => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { SourceExtent } from '../../repository/import/disk-source.ts';
@@ -152,8 +154,18 @@ test('nobody listening is unreachable, and so is a server that vanishes: every w
 	await assert.rejects(bytesAt(client, 0, 512), { code: 'source_unreachable' });
 });
 
+async function freePort(): Promise<number> {
+	const probe = createServer().listen(0, '127.0.0.1');
+	await once(probe, 'listening');
+	const address = probe.address();
+	probe.close();
+	await once(probe, 'close');
+	assert.ok(typeof address === 'object' && address !== null);
+	return address.port;
+}
+
 test('a server is reached over TCP as well', async t => {
-	const port = 20_000 + (process.pid % 20_000);
+	const port = await freePort();
 	const server = captive(t, 'nbdkit', ['-f', '-i', '127.0.0.1', '-p', String(port), ...sample]);
 	const target = parseNbdUri(`nbd://127.0.0.1:${port}/`);
 	const client = await waitFor(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { MountMoverControl } from '../../movers/client.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -69,24 +70,18 @@ test('a bad chunk under a guest: it stands, the chunk is named, and after the re
 
 test('reset and power off return while reads of the guest wait for a repository that is away', async t => {
 	const { stored, recovery } = await prepare(t);
-	await runUpToSnapshot(recovery);
-	await rename(stored.directory, `${stored.directory}-away`);
-	await recovery.step('power-on', { on: true });
-	await recovery.viewed('running', ({ power }) => power === 'on');
+	await readsWait(recovery, stored);
 	await recovery.step('power', { action: 'reset' });
 	await recovery.viewed('running, its read waits again', ({ power, blocked }) => power === 'on' && blocked === null);
 	assert.deepEqual(await recovery.step('power', { action: 'off' }), { power: 'off' });
-	await rename(`${stored.directory}-away`, stored.directory);
+	await rename(awayOf(stored), stored.directory);
 	assert.deepEqual(await recovery.step('power', { action: 'on' }), { power: 'on' });
 	await readable(recovery);
 });
 
 test('a guest that resets itself while its read waits freezes the monitors until the supervisor fails the read', async t => {
 	const { stored, host, recovery } = await prepare(t);
-	await runUpToSnapshot(recovery);
-	await rename(stored.directory, `${stored.directory}-away`);
-	await recovery.step('power-on', { on: true });
-	await recovery.viewed('running', ({ power }) => power === 'on');
+	await readsWait(recovery, stored);
 	const io = await MachineIo.open(recovery);
 	await io.execute('system_reset');
 	await waitFor(
@@ -94,7 +89,7 @@ test('a guest that resets itself while its read waits freezes the monitors until
 		async () => (await host.client.incidents('r1')).some(({ kind }) => kind === 'reads_failed'),
 		{ timeoutMs: 20_000 },
 	);
-	await rename(`${stored.directory}-away`, stored.directory);
+	await rename(awayOf(stored), stored.directory);
 	await recovery.viewed('running', ({ power, blocked }: RecoveryView) => power === 'on' && blocked === null);
 	io.close();
 	await readable(recovery);
@@ -112,6 +107,34 @@ test('a disk larger than the space that is free is refused with the numbers, and
 	});
 	await recovery.step('discard', {});
 });
+
+const awayOf = ({ directory }: StoredDisk) => `${directory}-away`;
+
+/** The guest runs, and its read of the first sector waits for a repository that is away. */
+async function readsWait(recovery: SteppedRecovery, stored: StoredDisk): Promise<void> {
+	await recovery.run();
+	await rename(stored.directory, awayOf(stored));
+	// With it goes what it has in its memory.
+	const mount = (await recovery.view()).movers.find(({ kind }) => kind === 'mount');
+	assert.ok(mount?.pid);
+	process.kill(mount.pid, 'SIGKILL');
+	const { runDirectory } = recovery.host.installation;
+	const control = new MountMoverControl(join(runDirectory, recovery.recoveryId.slice(0, 8), 'mount.sock'));
+	await recovery.viewed('another mount mover', view =>
+		view.movers.some(({ kind, pid }) => kind === 'mount' && pid !== null && pid !== mount.pid),
+	);
+	await waitFor(
+		'it to answer',
+		() =>
+			control.state().then(
+				() => true,
+				() => false,
+			),
+		{ timeoutMs: 20_000 },
+	);
+	await recovery.step('power', { action: 'reset' });
+	await waitFor('a read to wait', async () => (await control.state()).waitingReads > 0, { timeoutMs: 30_000 });
+}
 
 /** The first sector can be read through the machine. */
 async function readable(recovery: SteppedRecovery): Promise<void> {

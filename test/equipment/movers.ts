@@ -20,6 +20,8 @@ export interface MoverFaults {
 	killAt?: string | undefined;
 	/** Writes past this offset of any file fail with EFBIG, until `liftFileSizeLimit`. */
 	fileSizeLimit?: number | undefined;
+	/** What nice(1) adds to the priority's number. */
+	niceness?: number | undefined;
 }
 
 /** A mover as a process of its own. */
@@ -27,12 +29,14 @@ export function startMover(
 	t: Pick<TestContext, 'after'>,
 	kind: 'repository' | 'migration' | 'mount',
 	configPath: string,
-	{ killAt = '', fileSizeLimit }: MoverFaults = {},
+	{ killAt = '', fileSizeLimit, niceness = 0 }: MoverFaults = {},
 ): Captive {
 	const main = fileURLToPath(new URL(`../../movers/${kind}-mover/main.ts`, import.meta.url));
-	// prlimit(1) and env(1) become the program: the pid is the mover's. The trailing ":" leaves the hard limit alone.
+	// prlimit(1), nice(1) and env(1) become the program: the pid is the mover's. The trailing ":" leaves the hard limit alone.
 	const limit = `--fsize=${fileSizeLimit ?? 'unlimited'}:`;
-	return captive(t, 'prlimit', [limit, 'env', `ROUSE_TEST_KILL_AT=${killAt}`, process.execPath, main, configPath]);
+	const nice = ['nice', '-n', String(niceness)];
+	const env = ['env', `ROUSE_TEST_KILL_AT=${killAt}`];
+	return captive(t, 'prlimit', [limit, ...nice, ...env, process.execPath, main, configPath]);
 }
 
 export function liftFileSizeLimit(mover: Captive): void {

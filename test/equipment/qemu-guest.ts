@@ -6,12 +6,15 @@ import type { MachinePaths } from '../../hypervisors/qemu/paths.ts';
 import { QmpClient, query } from '../../hypervisors/qemu/qmp-client.ts';
 import { waitFor } from '../../system/wait.ts';
 
+/** Where QEMU prints, and the user's monitor. */
+type GuestPaths = { log: MachinePaths['log']; sockets: Pick<MachinePaths['sockets'], 'qmp'> };
+
 /** Acts as the guest of a machine without an operating system, through the user's monitor. */
 export class QemuGuest implements BenchGuest {
-	readonly #paths: MachinePaths;
+	readonly #paths: GuestPaths;
 	#qmp: QmpClient | undefined;
 
-	constructor(paths: MachinePaths) {
+	constructor(paths: GuestPaths) {
 		this.#paths = paths;
 	}
 

@@ -189,21 +189,19 @@ export class SandboxRun {
 
 	/** Sends an Update; undefined fields of the outcome mean that it is still being answered. */
 	async update(name: string, ...args: unknown[]): Promise<UpdateOutcome> {
-		const id = `update-${++this.#updateCount}`;
-		await this.activate([
-			{
-				doUpdate: {
-					id,
-					protocolInstanceId: id,
-					name,
-					input: toPayloads(args),
-					runValidator: true,
-					headers: {},
-					meta: {},
-				},
-			},
-		]);
-		return this.outcome(id);
+		await this.updateAtOnce([name, ...args]);
+		return this.outcome();
+	}
+
+	/** Several Updates that come with the same workflow task. */
+	async updateAtOnce(...updates: readonly [name: string, ...args: unknown[]][]): Promise<void> {
+		await this.activate(
+			updates.map(([name, ...args]) => {
+				const id = `update-${++this.#updateCount}`;
+				const input = toPayloads(args);
+				return { doUpdate: { id, protocolInstanceId: id, name, input, runValidator: true, headers: {}, meta: {} } };
+			}),
+		);
 	}
 
 	/** What became of the update that was sent last, or of the one with this id. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { makeTimeline } from '../../client/audit/timeline.ts';
 import type { HistoryEntry } from '../../client/recovery-history.ts';
+import type { ServiceDeath } from '../../client/up/deaths.ts';
 import type { Incident, RecoveryStatus } from '../../model/recovery.ts';
 
 const at = (second: number) => new Date(Date.UTC(2026, 10, 20, 3, 0, second)).toISOString();
@@ -34,13 +35,13 @@ const incident = (sequence: number, second: number, message: string): Incident =
 	count: 1,
 });
 
-const texts = (history: HistoryEntry[], logged: Incident[] = []) =>
-	makeTimeline(history, logged).map(({ text }) => text);
+const texts = (history: HistoryEntry[], logged: Incident[] = [], deaths: ServiceDeath[] = []) =>
+	makeTimeline(history, logged, deaths).map(({ text }) => text);
 
 describe('the story of a recovery', () => {
 	it('begins with who asked for what, and why', () => {
 		const request = { machine: 'web01', restorePoint: at(0), requestedBy: 'anna', reason: 'the disk is gone' };
-		const [first] = makeTimeline([entry(0, 'started', { content: { request } })], []);
+		const [first] = makeTimeline([entry(0, 'started', { content: { request } })], [], []);
 		assert.deepEqual(first, {
 			at: at(0),
 			kind: 'requested',
@@ -67,6 +68,7 @@ describe('the story of a recovery', () => {
 		const [first] = makeTimeline(
 			[entry(1, 'asked', { name: 'discard', content: { by: 'ben', confirm: 'web01-r1', reason: 'done' } })],
 			[],
+			[],
 		);
 		assert.deepEqual([first?.text, first?.by, first?.reason], ['discard', 'ben', 'done']);
 	});
@@ -78,6 +80,7 @@ describe('the story of a recovery', () => {
 				entry(1, 'step_started', { name: 'powerOn', attempt: 3, failure }),
 				entry(5, 'step_finished', { name: 'powerOn' }),
 			],
+			[],
 			[],
 		);
 		assert.deepEqual(
@@ -98,5 +101,23 @@ describe('the story of a recovery', () => {
 			'mover_died: second',
 			'workflow finished',
 		]);
+	});
+
+	it('tells of the services that died while it lasted, and of no others', () => {
+		const death = (second: number, name: ServiceDeath['name']) => ({ at: at(second), name, pid: 7, livedMs: 65_000 });
+		assert.deepEqual(
+			texts(
+				[entry(2, 'started'), entry(4, 'changed', { content: status }), entry(6, 'finished')],
+				[],
+				[death(1, 'supervisor'), death(3, 'temporal'), death(5, 'host-worker'), death(7, 'control-worker')],
+			),
+			[
+				'requested',
+				'service_died: temporal (pid 7) ended after 1 min 5 s; rouse up starts it again',
+				'phase running',
+				'service_died: host-worker (pid 7) ended after 1 min 5 s; rouse up starts it again',
+				'workflow finished',
+			],
+		);
 	});
 });

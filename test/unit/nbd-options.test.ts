@@ -198,12 +198,16 @@ describe('metadata contexts', () => {
 		assert.equal(client.errnoOf(client.chunks(client.said(made))[0]), NBD_ERROR.EINVAL);
 	});
 
-	test('are replaced by a later selection, also by one that selects nothing', () => {
-		const made = structured();
-		replyTo(made, NBD_OPT.SET_META_CONTEXT, client.contexts('disk0', ['base:allocation']));
-		replyTo(made, NBD_OPT.SET_META_CONTEXT, client.contexts('disk0', []));
-		replyTo(made, NBD_OPT.GO, client.about('disk0'));
-		made.push(client.request({ type: NBD_CMD.BLOCK_STATUS, length: 4096 }));
-		assert.equal(client.errnoOf(client.chunks(client.said(made))[0]), NBD_ERROR.EINVAL);
-	});
+	for (const [name, later] of [
+		['selects nothing', client.contexts('disk0', [])],
+		['fails', client.contexts('nothing', ['base:allocation'])],
+	] as const)
+		test(`are replaced by a later selection that ${name}`, () => {
+			const made = structured();
+			replyTo(made, NBD_OPT.SET_META_CONTEXT, client.contexts('disk0', ['base:allocation']));
+			replyTo(made, NBD_OPT.SET_META_CONTEXT, later);
+			replyTo(made, NBD_OPT.GO, client.about('disk0'));
+			made.push(client.request({ type: NBD_CMD.BLOCK_STATUS, length: 4096 }));
+			assert.equal(client.errnoOf(client.chunks(client.said(made))[0]), NBD_ERROR.EINVAL);
+		});
 });

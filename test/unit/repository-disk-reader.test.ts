@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
-import type { DiskImage } from '../../model/chunk.ts';
+import type { ChunkRef, DiskImage } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
+import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { type DiskExtent, DiskReader } from '../../repository/disk-reader.ts';
 import { fetchChunk } from '../../repository/fetch-chunk.ts';
+import { digestOf, encodeChunk } from '../../repository/format/chunk.ts';
+import { encodePage } from '../../repository/format/page.ts';
 import { keys } from '../../repository/format/keys.ts';
+import { PackWriter } from '../../repository/import/pack-writer.ts';
+import { MemoryStore } from '../../repository/store/memory.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { readPoint } from '../../repository/points.ts';
 import {
@@ -197,4 +204,58 @@ test('a root of a wrong size for the disk is refused', async () => {
 	const { image, source } = await stored(4 * leafBytes, [{ offsetBytes: 0, bytes: noise(4096, 1) }]);
 	const other: DiskImage = { ...image, sizeBytes: 8 * leafBytes };
 	await assert.rejects(new DiskReader(source, other).lookup(0), { code: 'chunk_bad' });
+});
+
+test('a load that nobody waits for any more may fail without ending the process', async () => {
+	const { image } = await stored(8 * leafBytes, [{ offsetBytes: 0, bytes: noise(9000, 1) }]);
+	const source: ChunkSource = {
+		// oxlint-disable-next-line require-yield -- a source that fails
+		async *fetch() {
+			await setImmediate();
+			throw new RouseError('store_unreachable', 'the store does not answer');
+		},
+		async close() {},
+	};
+	const reader = new DiskReader(source, image);
+	await assert.rejects(reader.lookup(0, { signal: AbortSignal.abort(new Error('over')) }), { message: 'over' });
+	for (let turn = 0; turn < 5; turn++) await setImmediate(); // a rejection that nobody looked at would fail this test
+});
+
+/** A disk of three leaves, the second of which matches its digest and has an entry that is no reference. */
+async function withMalformedLeaf(): Promise<DiskReader> {
+	const store = new MemoryStore();
+	const packs = new PackWriter(store, 1 << 20);
+	const put = async (raw: Buffer): Promise<ChunkRef> => {
+		const storedChunk = await encodeChunk(raw);
+		const digest = digestOf(raw);
+		return { digest, ...(await packs.append(digest, storedChunk, raw.length)), storedBytes: storedChunk.length };
+	};
+	const data = await put(noise(chunkSizeBytes, 1));
+	const leaves = [0, 1, 2].map(leaf =>
+		encodePage(Array.from({ length: 1024 }, (_, n) => (n === leaf ? data : 'zero'))),
+	);
+	leaves[1]?.fill(0, 56 + 52, 56 + 56); // its reference loses the number of stored bytes
+	const root = await put(encodePage(await Promise.all(leaves.map(put))));
+	await packs.flush();
+	const image = { sizeBytes: 3 * leafBytes, chunkSizeBytes, contentDigest: 'ab'.repeat(32), dataBytes: 3, root };
+	return new DiskReader(new DirectChunkSource(store), image);
+}
+
+test('a page with an entry that is no reference is damage when it is loaded, and never in the middle of a read', async () => {
+	const reader = await withMalformedLeaf();
+	for (let turn = 0; turn < 2; turn++) {
+		await assert.rejects(reader.lookup(1024), { code: 'format_damaged' });
+		assert.equal(reader.lookupCached(1025), undefined);
+	}
+});
+
+test('a walk tells of a page with an entry that is no reference, and goes on after it', async () => {
+	const reader = await withMalformedLeaf();
+	const damaged: number[] = [];
+	const leaves = await collect(reader.leaves({ onDamage: ({ firstIndex }) => damaged.push(firstIndex) }));
+	assert.deepEqual(damaged, [1024]);
+	assert.deepEqual(
+		leaves.map(({ firstIndex }) => firstIndex),
+		[0, 2048],
+	);
 });

@@ -340,3 +340,8 @@ test('a source is not closed by an import', async () => {
 	await importDisks(await memoryRepository(), [source]);
 	assert.equal(closed, false);
 });
+
+test('a repository whose chunks would end within a sector is not made', async () => {
+	for (const chunkSizeBytes of [5000, 4096 + 256])
+		await assert.rejects(memoryRepository(chunkSizeBytes), /multiple of 512/);
+});

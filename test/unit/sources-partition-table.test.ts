@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { crc32 } from 'node:zlib';
+import * as fc from 'fast-check';
 import type { DiskSource } from '../../repository/import/disk-source.ts';
 import { firmwareOf, readPartitionTable } from '../../sources/partition-table.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -131,4 +132,23 @@ test('the end of a partition is known, so that a disk cut short can be told', as
 			[2 * mebibyte],
 		);
 	}
+});
+
+test('whatever lies where a table should be, it is a table or none', async t => {
+	const content = await partitioned(t, 'gpt', [system, linux]);
+	const change = fc.record({ at: fc.integer({ min: 440, max: 1500 }), value: fc.integer({ min: 0, max: 255 }) });
+	await fc.assert(
+		fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 20 }), fc.boolean(), async (changes, sealed) => {
+			const changed = Buffer.from(content);
+			for (const { at, value } of changes) changed.writeUInt8(value, at);
+			// With sums that are right again the fields themselves are read.
+			if (sealed && changed.readUInt32LE(512 + 12) <= 512) {
+				changed.writeUInt32LE(0, 512 + 16);
+				changed.writeUInt32LE(crc32(changed.subarray(512, 512 + changed.readUInt32LE(512 + 12))), 512 + 16);
+			}
+			const found = await firmware(changed);
+			assert.ok(found === undefined || /^(gpt|mbr) (bios|efi)$/.test(found));
+		}),
+		{ numRuns: 200 },
+	);
 });
