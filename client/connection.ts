@@ -35,3 +35,11 @@ export function unreachable(target: TemporalTarget, cause?: unknown): RouseError
 		cause,
 	});
 }
+
+/** Every installation has a namespace of its own: somebody else's server may have got the port of ours. */
+export function foreignServer({ address, namespace }: TemporalTarget, cause?: unknown): RouseError {
+	return new RouseError('temporal_unreachable', `the server at ${address} has no namespace ${namespace}`, {
+		hint: 'it is not the server of this installation; start that: rouse up (or see temporal in config.yaml)',
+		cause,
+	});
+}

@@ -3,6 +3,7 @@ import {
 	type Client,
 	isGrpcDeadlineError,
 	isGrpcServiceError,
+	NamespaceNotFoundError,
 	WorkflowExecutionAlreadyStartedError,
 	WorkflowFailedError,
 	WorkflowNotFoundError,
@@ -30,7 +31,7 @@ import {
 	switchUpdate,
 	taskQueues,
 } from '../workflows/contracts.ts';
-import { type TemporalClient, unreachable } from './connection.ts';
+import { foreignServer, type TemporalClient, unreachable } from './connection.ts';
 import { type HistoryEntry, readHistory } from './recovery-history.ts';
 import { decideStart, hashRequest, hasReached, isRecord, type StartOutcome } from './recovery-rules.ts';
 import { pendingOf, type RecoveryDetails, type RecoverySummary, summarise } from './recovery-view.ts';
@@ -55,17 +56,22 @@ export class Recoveries {
 	/**
 	 * Starts, or attaches to what already runs under this name: the same request twice is one recovery.
 	 * `name_conflict` when the name is taken by another request, was discarded and `again` was not said, or was ended by
-	 * force (its machine may still run). The name of a failed recovery is free.
+	 * force (its machine may still run). The name of a failed recovery is free. `isRemoved` is asked, after `again`, about
+	 * the machine of a finished recovery; without it, it counts as still there.
 	 */
 	async start(
 		request: RecoveryRequest,
-		{ again = false }: { again?: boolean } = {},
+		{
+			again = false,
+			isRemoved = async () => false,
+		}: { again?: boolean; isRemoved?: (finished: RecoverySummary) => Promise<boolean> } = {},
 	): Promise<{ outcome: StartOutcome; name: string }> {
 		const requestHash = hashRequest(request);
 		const { name } = request;
 		for (;;) {
 			const existing = await this.#find(name);
-			const outcome = existing && decideStart(existing, requestHash, again);
+			const removed = again && existing?.phase === 'finished' && (await isRemoved(existing));
+			const outcome = existing && decideStart(existing, requestHash, { again, removed });
 			if (outcome) return { outcome, name };
 			try {
 				await this.#startWorkflow(request, requestHash);
@@ -276,6 +282,7 @@ export class Recoveries {
 		if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)
 			return fromFailure(error.cause) ?? error;
 		if (error instanceof RouseError || error instanceof WorkflowExecutionAlreadyStartedError) return error;
+		if (error instanceof NamespaceNotFoundError) return foreignServer(this.#temporal.target, error);
 		if (isGrpcServiceError(error) || isGrpcDeadlineError(error) || causedByGrpc(error))
 			return unreachable(this.#temporal.target, error);
 		return error;

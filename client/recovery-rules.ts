@@ -37,11 +37,14 @@ function sorted(record: Record<string, unknown>): Record<string, unknown> {
 	return Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** What to do about a recovery that has the name: an outcome, or undefined for "start a new one". */
+/**
+ * What to do about a recovery that has the name: an outcome, or undefined for "start a new one". `removed`: it is finished,
+ * and its machine is not on the host any more.
+ */
 export function decideStart(
 	existing: RecoverySummary,
 	requestHash: string,
-	again: boolean,
+	{ again, removed }: { again: boolean; removed: boolean },
 ): Exclude<StartOutcome, 'started'> | undefined {
 	const { name, phase, workflow } = existing;
 	const same = existing.requestHash === requestHash;
@@ -51,8 +54,13 @@ export function decideStart(
 		throw conflict(name, 'was discarded', 'use the name again with --again, or choose another with --name');
 	}
 	if (workflow === 'COMPLETED' && same && !again) return 'already_finished';
+	if (workflow === 'COMPLETED' && removed && again) return undefined;
 	if (workflow === 'COMPLETED')
-		throw conflict(name, 'is finished; its machine is on the host', 'choose another name with --name');
+		throw conflict(
+			name,
+			'is finished, and its machine has the name',
+			`choose another with --name, or remove the machine and say --again: rouse host remove ${name} --confirm ${name}`,
+		);
 	if (workflow !== 'RUNNING')
 		throw conflict(
 			name,

@@ -27,7 +27,8 @@ function checkSpace({ disks, allocate }: RecoveryPlan, { freeBytes, name }: Host
 	const neededBytes = allocate === 'start' ? wholeBytes : dataBytes;
 	if (freeBytes < neededBytes && allocate === 'start')
 		throw new RouseError('space_short', `host ${name} has ${freeBytes} bytes free, the disks take ${neededBytes}`, {
-			hint: '--allocate thin takes only what is written',
+			hint: 'make room there, or take the space as it fills: --allocate thin',
+			details: { neededBytes, freeBytes },
 		});
 	if (freeBytes >= neededBytes) return [];
 	return [`host ${name} has ${freeBytes} bytes free; all data of the restore point would take ${neededBytes}`];

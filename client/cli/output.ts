@@ -60,7 +60,7 @@ export class Output {
 	error(error: RouseError, exitCode: number): void {
 		this.#progress?.end();
 		const { code, message, hint, details } = error.toDocument();
-		if (this.json) this.#say(JSON.stringify({ type: 'error', code, message, hint, exitCode, details }));
+		if (this.json) this.#say(JSON.stringify({ type: 'error', code, message, hint: hint ?? '', exitCode, details }));
 		else this.#say(`error: ${message}${hint ? `\n${hint}` : ''}`);
 		if (this.#options.debug) this.#say(stackOf(error));
 		else if (code === 'internal' && !this.json)

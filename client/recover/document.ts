@@ -9,6 +9,7 @@ import {
 	terminalPhases,
 	type Timings,
 } from '../../model/recovery.ts';
+import type { WorkflowExecutionStatusName } from '@temporalio/client';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import type { PendingStep, RecoveryDetails } from '../recovery-view.ts';
 import { nextStep } from './next-step.ts';
@@ -23,6 +24,8 @@ export interface RecoveryDocument {
 	restorePoint: string | null;
 	host: string | null;
 	phase: Phase;
+	/** Temporal's word: a workflow that was ended by force keeps its phase. */
+	workflow: WorkflowExecutionStatusName;
 	parked: Parked | null;
 	power: Power | null;
 	policy: Policy | null;
@@ -68,6 +71,7 @@ export function makeDocument(
 		restorePoint: request?.restorePoint ?? status?.restorePoint ?? null,
 		host: request?.host ?? status?.host ?? null,
 		phase: details.phase,
+		workflow: details.workflow,
 		parked: status?.parked ?? null,
 		// The supervisor sees the machine itself; the workflow knows what was reported to it.
 		power: view?.power ?? status?.power ?? null,
@@ -77,15 +81,25 @@ export function makeDocument(
 		timings: status?.timings ?? { requestedAt: details.requestedAt },
 		incidents: mergeIncidents(status?.incidents ?? [], seen ?? []),
 		failure: status?.failure ?? null,
-		consoleSocket: view?.sockets.console ?? null,
-		vncSocket: view?.sockets.vnc ?? null,
-		qmpSocket: view?.sockets.qmp ?? null,
+		// Empty before there is a machine.
+		consoleSocket: view?.sockets.console || null,
+		vncSocket: view?.sockets.vnc || null,
+		qmpSocket: view?.sockets.qmp || null,
 		directory: view?.directory ?? null,
-		pending: terminalPhases.includes(details.phase) ? [] : details.pending,
+		pending: hasEnded(details) ? [] : details.pending,
 		statusFrom: details.statusFrom,
 		hostAnswers: view !== undefined,
 	};
 	return { ...base, next: nextStep(base) };
+}
+
+/** Nothing more will happen to it: it came to its end, or its workflow was ended by force. */
+export function hasEnded({ phase, workflow }: Pick<RecoveryDocument, 'phase' | 'workflow'>): boolean {
+	return terminalPhases.includes(phase) || endedByForce(workflow);
+}
+
+export function endedByForce(workflow: WorkflowExecutionStatusName): boolean {
+	return workflow === 'TERMINATED' || workflow === 'CANCELLED' || workflow === 'TIMED_OUT';
 }
 
 /** The log's line for a sequence is newer than what the workflow was told of it. */

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { exitCodeOf, isErrorCode } from '../../model/errors.ts';
-import { terminalPhases } from '../../model/recovery.ts';
 import { type Context, command } from '../cli/command.ts';
 import { parseName } from '../cli/parse.ts';
 import type { RecoverySummary } from '../recovery-view.ts';
-import { type RecoveryDocument, readDocument } from './document.ts';
+import { endedByForce, hasEnded, type RecoveryDocument, readDocument } from './document.ts';
 import { withSession } from './session.ts';
 import { fullText, headline, listText } from './text.ts';
+import { detached } from './wait.ts';
 
 export const buildLooks = (context: Context) => [list(context), show(context), watch(context)];
 
@@ -47,7 +47,7 @@ async function follow(name: string, context: Context): Promise<void> {
 		try {
 			for (;;) {
 				const document = await readDocument(session, name);
-				const ended = terminalPhases.includes(document.phase);
+				const ended = hasEnded(document);
 				const said = headline(document);
 				if (said !== last)
 					output.event({ type: ended ? 'summary' : 'status', ...document }, ended ? fullText(document) : said);
@@ -58,16 +58,16 @@ async function follow(name: string, context: Context): Promise<void> {
 			}
 		} catch (error) {
 			if (!signal.aborted) throw error;
-			progress.end();
-			output.talk(`detached; recovery ${name} goes on`);
+			throw detached(name, signal);
 		} finally {
 			progress.end();
 		}
 	});
 }
 
-/** A recovery that failed ends the watch with the exit code of its failure. */
-function exitOf({ phase, failure }: RecoveryDocument): number {
+/** A recovery that failed ends the watch with the exit code of its failure; one that was ended by force, with a conflict. */
+export function exitOf({ phase, workflow, failure }: Pick<RecoveryDocument, 'phase' | 'workflow' | 'failure'>): number {
+	if (endedByForce(workflow)) return exitCodeOf('phase_wrong');
 	if (phase !== 'failed') return 0;
 	return isErrorCode(failure?.code) ? exitCodeOf(failure.code) : 1;
 }

@@ -1,10 +1,11 @@
 import type { Phase } from '../../model/recovery.ts';
-import type { RecoveryDocument } from './document.ts';
+import { endedByForce, type RecoveryDocument } from './document.ts';
 
-type Known = Pick<RecoveryDocument, 'name' | 'phase' | 'parked' | 'policy'>;
+type Known = Pick<RecoveryDocument, 'name' | 'phase' | 'workflow' | 'parked' | 'policy'>;
 
 /** What a person can do now, as a sentence with the command in it. */
 export function nextStep(known: Known): string {
+	if (endedByForce(known.workflow)) return 'its workflow is gone, its machine may still run: rouse host list';
 	return known.parked?.next ?? next[known.phase](known);
 }
 
@@ -28,5 +29,5 @@ const next: Readonly<Record<Phase, (known: Known) => string>> = {
 	finished: ({ name }) => `the machine is yours: rouse host list; rouse host stop ${name}`,
 	discarding: watch,
 	discarded: ({ name }) => `use the name again: rouse recover start MACHINE@POINT --name ${name} --again`,
-	failed: () => 'nothing was left behind and the name is free: mend the cause, then start it again',
+	failed: () => 'the name is free: mend the cause, then start it again',
 };

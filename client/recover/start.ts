@@ -1,17 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { makePlan } from '../../activities/control/make-plan.ts';
-import { readPoint } from '../../repository/points.ts';
-import { openRepository } from '../../repository/repository.ts';
+import { planRecovery } from '../../activities/control/plan-recovery.ts';
+import { RouseError } from '../../model/errors.ts';
 import type { HostView } from '../../supervisor/protocol.ts';
 import { type Context, command } from '../cli/command.ts';
 import { parseBytes, parseName, parsePoint } from '../cli/parse.ts';
 import { chooseRepository, repositoryOption } from '../cli/repository-choice.ts';
 import { Option } from '@commander-js/extra-typings';
 import { readDocument } from './document.ts';
-import { checkHost } from './check-host.ts';
 import { planText } from './plan-text.ts';
 import { makeRequest, parseNetwork, type StartOptions } from './request.ts';
-import { openSupervisor, whoAsks, withSession } from './session.ts';
+import { openSupervisor, type Session, whoAsks, withSession } from './session.ts';
+import type { RecoverySummary } from '../recovery-view.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
 import type { PointReference } from '../../model/names.ts';
@@ -27,7 +25,7 @@ export const buildStart = (context: Context) =>
 		.option(...repositoryOption)
 		.option('--host <name>', 'where it runs (default: the host of this installation)', parseName)
 		.option('--name <name>', 'name of the recovery (default: MACHINE-r1)', parseName)
-		.option('--again', 'use the name of a discarded recovery again')
+		.option('--again', 'use the name of a discarded recovery, or of a machine that was removed, again')
 		.addOption(
 			new Option('--finish <how>', 'migrate by itself, or when told').choices(['manual', 'migrate']).default('manual'),
 		)
@@ -59,7 +57,10 @@ async function start(point: PointReference, options: Options, context: Context):
 	for (const warning of host.warnings) context.output.warn(warning);
 	await withSession(context, async session => {
 		const { name } = request;
-		const { outcome } = await session.recoveries.start(request, { again: options.again ?? false });
+		const { outcome } = await session.recoveries.start(request, {
+			again: options.again ?? false,
+			isRemoved: finished => isRemoved(session, finished, request.hostId),
+		});
 		if (outcome === 'attached') context.output.talk(`${name} was started before with the same request: attached`);
 		if (outcome === 'already_finished') context.output.talk(`${name} is finished already`);
 		await waitForPhase(session, name, options.wait, context);
@@ -68,16 +69,20 @@ async function start(point: PointReference, options: Options, context: Context):
 	});
 }
 
-/** The same planning that the recovery does as its first step; it changes nothing. */
+/** The same planning that the recovery does as its first step, and a look at the host; it changes nothing. */
 async function showPlan(request: RecoveryRequest, host: HostView, context: Context): Promise<void> {
-	const repository = await openRepository(request.repository);
+	const plan = await planRecovery(request, { host });
+	context.output.result({ request, plan }, planText(request, plan));
+}
+
+/** A finished machine that `rouse host remove` has taken away, as the supervisor of its host knows. */
+async function isRemoved({ supervisor }: Session, finished: RecoverySummary, hostId: string): Promise<boolean> {
+	if (finished.request?.hostId !== hostId) return false;
 	try {
-		const point = await readPoint(repository, request.machine, request.restorePoint);
-		const plan = makePlan(request, point, { randomBytes });
-		checkHost(plan, host);
-		const warnings = [...plan.warnings, ...host.warnings];
-		context.output.result({ request, plan: { ...plan, warnings } }, planText(request, { ...plan, warnings }));
-	} finally {
-		await repository.store.close();
+		await supervisor.recovery(finished.name);
+		return false;
+	} catch (error) {
+		if (error instanceof RouseError && error.code === 'recovery_unknown') return true;
+		throw error;
 	}
 }

@@ -1,12 +1,12 @@
-import { terminalPhases } from '../../model/recovery.ts';
 import { formatBytes, formatDuration, formatTable } from '../cli/format.ts';
-import type { RecoveryDocument } from './document.ts';
+import { endedByForce, hasEnded, type RecoveryDocument } from './document.ts';
 import type { RecoveryRow } from './look.ts';
 
 /** One sentence: what is the case. */
 export function headline(document: RecoveryDocument): string {
-	const { name, phase, parked, power, host, machineName } = document;
-	const state = parked ? `${phase}, parked (${parked.code})` : phase;
+	const { name, phase, workflow, parked, power, host, machineName } = document;
+	const ended = endedByForce(workflow) ? `, ${workflow.toLowerCase()} in Temporal` : '';
+	const state = `${phase}${parked ? `, parked (${parked.code})` : ''}${ended}`;
 	const machine = machineName && machineName !== name ? ` as ${machineName}` : '';
 	return `${name}: ${state}${host ? ` on ${host}${machine}` : ''}${power ? `, power ${power}` : ''}`;
 }
@@ -36,7 +36,7 @@ export function fullText(document: RecoveryDocument): string {
 	if (incidents.length > 0) row('incidents', `${incidents.length}, last: ${incidents.at(-1)?.message} (rouse audit)`);
 	if (statusFrom === 'memo' && document.pending.length > 0)
 		row('note', 'no control worker answered: as of the last change');
-	if (!hostAnswers && document.recoveryId && !terminalPhases.includes(document.phase))
+	if (!hostAnswers && document.recoveryId && !hasEnded(document))
 		row('note', 'the supervisor of the host tells nothing of it: rouse up, rouse host list');
 	lines.push(`Next: ${document.next}`);
 	return lines.join('\n');
@@ -50,14 +50,12 @@ export function listText(rows: readonly RecoveryRow[]): string {
 			row.name,
 			row.machine ? `${row.machine}@${row.restorePoint}` : '',
 			row.host ?? '',
-			`${row.phase}${row.parked ? ', parked' : ''}${endedByForce.has(row.workflow) ? `, ${row.workflow.toLowerCase()}` : ''}`,
+			`${row.phase}${row.parked ? ', parked' : ''}${endedByForce(row.workflow) ? `, ${row.workflow.toLowerCase()}` : ''}`,
 			row.power ?? '',
 			row.requestedAt,
 		]),
 	);
 }
-
-const endedByForce: ReadonlySet<string> = new Set(['TERMINATED', 'CANCELLED', 'TIMED_OUT']);
 
 function timesText({ timings }: RecoveryDocument): string {
 	const since = (at: string) => formatDuration(Date.parse(at) - Date.parse(timings.requestedAt));

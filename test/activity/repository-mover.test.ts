@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { rename } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RepositoryMoverClient } from '../../movers/repository-mover/client.ts';
+import { ChunkServer } from '../../movers/repository-mover/serve-chunks.ts';
 import type { StoredChunk } from '../../repository/chunk-source.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
+import { fetchChunk } from '../../repository/fetch-chunk.ts';
+import { digestOf, encodeChunk } from '../../repository/format/chunk.ts';
+import { keys } from '../../repository/format/keys.ts';
 import { openRepository } from '../../repository/repository.ts';
+import { listenOnSocket } from '../../system/unix-http.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { startRepositoryMover } from '../equipment/movers.ts';
@@ -154,4 +160,23 @@ test('a reader that does not take its chunks holds the mover back, and a guest i
 	assert.equal(active.migration, 1);
 	assert.ok(served.chunks < 2 * refs.length, `${served.chunks} of ${2 * refs.length}`);
 	await slow.return();
+});
+
+test('one chunk after the other comes over one connection', async t => {
+	const { directory, repository } = await bench(t, 256 * 1024);
+	const { store } = await openRepository(repository);
+	t.after(() => store.close());
+	const raw = Buffer.alloc(128 * 1024, 'a chunk as any other');
+	const stored = await encodeChunk(raw);
+	const ref = { digest: digestOf(raw), packId: 'ab'.repeat(16), offsetBytes: 0, storedBytes: stored.length };
+	await store.putExclusive(keys.pack(ref.packId), stored);
+	const server = createServer(new ChunkServer(async () => new DirectChunkSource(store)).listener);
+	let connections = 0;
+	server.on('connection', () => (connections += 1));
+	await listenOnSocket(server, join(directory, 'chunks.sock'));
+	t.after(() => server.close());
+	const source = client(t, directory, true);
+	for (let turn = 0; turn < 3; turn += 1)
+		assert.equal((await fetchChunk(source, ref, raw.length, { class: 'mount' })).compare(raw), 0);
+	assert.equal(connections, 1);
 });

@@ -173,6 +173,20 @@ test('a pin can be set twice and taken away twice', async () => {
 	assert.deepEqual(await listPins(repository), []);
 });
 
+test('a point is pinned also when the pin that stood was taken away at that moment', async () => {
+	class UnpinnedMeanwhile extends MemoryStore {
+		override async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
+			const put = await super.putExclusive(key, data);
+			if (!put) await this.delete(key);
+			return put;
+		}
+	}
+	const repository = await memoryRepository(4096, new UnpinnedMeanwhile());
+	await pinPoint(repository, pin);
+	await pinPoint(repository, pin);
+	assert.equal((await listPins(repository)).length, 1);
+});
+
 test('a recovery cannot pin a second point', async () => {
 	const repository = await memoryRepository();
 	await pinPoint(repository, pin);
