@@ -34,7 +34,13 @@ import {
 import { foreignServer, type TemporalClient, unreachable } from './connection.ts';
 import { type HistoryEntry, readHistory } from './recovery-history.ts';
 import { decideStart, hashRequest, hasReached, isRecord, type StartOutcome } from './recovery-rules.ts';
-import { pendingOf, type RecoveryDetails, type RecoverySummary, summarise } from './recovery-view.ts';
+import {
+	pendingOf,
+	type RecoveryDetails,
+	type RecoveryGlance,
+	type RecoverySummary,
+	summarise,
+} from './recovery-view.ts';
 
 /** How long a client waits before it says which worker is missing. */
 const queryLimitMs = 2_000;
@@ -140,8 +146,9 @@ export class Recoveries {
 	}
 
 	/** Like {@link show} without asking a worker: cheap enough to poll. */
-	async peek(name: string): Promise<RecoverySummary> {
-		return summarise(await this.#named(name, () => this.#handle(name).describe()));
+	async peek(name: string): Promise<RecoveryGlance> {
+		const description = await this.#named(name, () => this.#handle(name).describe());
+		return { ...summarise(description), pending: pendingOf(description).pending };
 	}
 
 	migrate(name: string, asked: Asked): Promise<RecoveryStatus> {
@@ -179,7 +186,7 @@ export class Recoveries {
 		options: {
 			timeoutMs?: number;
 			signal?: AbortSignal;
-			onChange?: (now: RecoverySummary) => void;
+			onChange?: (now: RecoveryGlance) => void;
 			throughParked?: boolean;
 		} = {},
 	): Promise<RecoverySummary> {

@@ -1,4 +1,4 @@
-import type { Client } from '@temporalio/client';
+import { type Client, isGrpcServiceError } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import type { ErrorDocument } from '../model/errors.ts';
@@ -40,18 +40,48 @@ export interface HistoryEntry {
 	failure?: ErrorDocument;
 }
 
+/** NOT_FOUND: https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
+const notFound = '5';
+
 type Part = Omit<HistoryEntry, 'at' | 'eventId' | 'runId'>;
 
-/** All runs of the newest recovery with this id, oldest first: a run that continued as new names its predecessor. */
+/** All runs of the newest recovery with this id, oldest first. */
 export async function readHistory(client: Client, workflowId: string): Promise<HistoryEntry[]> {
-	let runId: string | undefined = (await client.workflow.getHandle(workflowId).describe()).runId;
+	const { runId } = await client.workflow.getHandle(workflowId).describe();
+	return followRuns(runId, run => eventsOf(client, workflowId, run));
+}
+
+/**
+ * From the newest run back: one that continued as new names its predecessor. Of a recovery that lasts longer than the
+ * server remembers closed runs, the story begins with the first that it still has.
+ */
+export async function followRuns(
+	newest: string,
+	read: (runId: string) => Promise<readonly HistoryEvent[] | undefined>,
+): Promise<HistoryEntry[]> {
 	const runs: HistoryEntry[][] = [];
-	while (runId) {
-		const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-		runs.unshift(entriesOf(events ?? [], runId));
-		runId = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
+	for (let runId: string | undefined = newest; runId; ) {
+		const events = await read(runId);
+		if (events === undefined) break;
+		runs.unshift(entriesOf(events, runId));
+		runId = events[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
 	}
 	return runs.flat();
+}
+
+/** Undefined for a run that the server has forgotten. */
+async function eventsOf(
+	client: Client,
+	workflowId: string,
+	runId: string,
+): Promise<readonly HistoryEvent[] | undefined> {
+	try {
+		return (await client.workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [];
+	} catch (error) {
+		// SDK 1.24 gives the errors of this call as gRPC has them.
+		if (isGrpcServiceError(error) && String(error.code) === notFound) return undefined;
+		throw error;
+	}
 }
 
 function entriesOf(events: readonly HistoryEvent[], runId: string): HistoryEntry[] {

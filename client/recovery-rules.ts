@@ -1,7 +1,7 @@
 /** What a name, a request and a phase mean to somebody who starts a recovery or waits for it. Pure. */
 import { createHash } from 'node:crypto';
 import { RouseError } from '../model/errors.ts';
-import type { Phase, RecoveryRequest } from '../model/recovery.ts';
+import { type Phase, type RecoveryRequest, terminalPhases } from '../model/recovery.ts';
 import type { RecoverySummary } from './recovery-view.ts';
 
 export type StartOutcome = 'started' | 'attached' | 'already_finished';
@@ -73,6 +73,15 @@ export function decideStart(
 
 function conflict(name: string, what: string, hint: string): RouseError {
 	return new RouseError('name_conflict', `recovery ${name} ${what}`, { hint });
+}
+
+/** Nothing more will happen to it: it came to its end, or its workflow was ended by force. */
+export function hasEnded({ phase, workflow }: Pick<RecoverySummary, 'phase' | 'workflow'>): boolean {
+	return terminalPhases.includes(phase) || endedByForce(workflow);
+}
+
+export function endedByForce(workflow: RecoverySummary['workflow']): boolean {
+	return workflow === 'TERMINATED' || workflow === 'CANCELLED' || workflow === 'TIMED_OUT';
 }
 
 export function hasReached(now: RecoverySummary, phase: Phase, throughParked: boolean): boolean {

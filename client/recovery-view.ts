@@ -47,11 +47,15 @@ export interface RecoverySummary {
 	runId: string;
 }
 
-export interface RecoveryDetails extends RecoverySummary {
+/** With what it is at now. */
+export interface RecoveryGlance extends RecoverySummary {
+	pending: PendingStep[];
+}
+
+export interface RecoveryDetails extends RecoveryGlance {
 	asOf: string;
 	/** Who the status is from: `memo` means that no worker answered. */
 	statusFrom: 'worker' | 'memo';
-	pending: PendingStep[];
 	/** From the heartbeat of the copy slice: what is known when the supervisor cannot be asked. */
 	disks: DiskProgress[] | undefined;
 	restoredBytes: number | undefined;

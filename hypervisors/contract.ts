@@ -154,6 +154,4 @@ export interface HypervisorReport {
 export interface Hypervisor {
 	report(): Promise<HypervisorReport>;
 	machine(definition: MachineDefinition): Machine;
-	/** What a person should know before this configuration is started here. */
-	warningsFor(config: MachineConfig): readonly string[];
 }

@@ -30,10 +30,8 @@ export const stepBodies = {
 	snapshot: stepCallSchema,
 	/** The durable "power-on was scheduled" and then, when `on`, the machine itself; starts the migration mover. */
 	'power-on': stepCallSchema.extend({ on: z.boolean() }),
-	/** Tells the migration mover to copy all that is missing; returns at once. */
+	/** Tells the migration mover to copy all that is missing, at this rate, also while it copies; returns at once. */
 	copy: stepCallSchema.extend({ maxRateBytes: z.int().min(0) }),
-	/** Changes the rate of a copy. */
-	rate: stepCallSchema.extend({ maxRateBytes: z.int().min(0) }),
 	/** Seal, switch, commit; returns when the machine stands on its target alone. */
 	switch: stepCallSchema,
 	/** Tombstone; movers gone; only the machine stays. */
@@ -62,7 +60,6 @@ export const stepAnswers = {
 	snapshot: nothingMore,
 	'power-on': nothingMore,
 	copy: nothingMore,
-	rate: nothingMore,
 	/** How long the guest stood still; 0 for a machine that was off. */
 	switch: z.strictObject({ pauseMs: z.number().min(0) }),
 	/** Those after `incidentsSeen`. */

@@ -14,8 +14,6 @@ export const recoveryStateSchema = z.strictObject({
 	name: nameSchema,
 	/** The highest that was ever acted on: requests of a lower one are refused. */
 	generation: z.int().min(0),
-	/** `active`, or what a step that ends it has begun; the tombstone, written before, is what counts. */
-	state: z.enum(['active', 'finished', 'discarded']),
 	/** Absent between `reserve` and `allocate`. */
 	plan: recoveryPlanSchema.nullable(),
 	done: z.array(z.enum(lastingSteps)),
@@ -50,7 +48,6 @@ export function newState(recoveryId: string, name: string, generation: number): 
 		recoveryId,
 		name,
 		generation,
-		state: 'active',
 		plan: null,
 		done: [],
 		powerOnScheduled: false,
@@ -119,17 +116,11 @@ export const change = {
 	copy:
 		(maxRateBytes: number): Change =>
 		state => ({ ...state, copy: { wanted: true, maxRateBytes } }),
-	rate:
-		(maxRateBytes: number): Change =>
-		state => ({ ...state, copy: { ...state.copy, maxRateBytes } }),
-	ended:
-		(how: 'finished' | 'discarded'): Change =>
-		state => ({ ...state, state: how }),
 };
 
 /** What of movers must run in this state. */
 export function moversWanted(state: RecoveryState): { mount: boolean; migration: boolean; repository: boolean } {
-	const active = state.state === 'active' && state.plan !== null;
+	const active = state.plan !== null;
 	const mount = active && state.done.includes('start-movers') && state.chain === 'mover';
 	const migration = active && state.powerOnScheduled && !state.sealed;
 	return { mount, migration, repository: mount || migration };

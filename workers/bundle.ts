@@ -41,7 +41,7 @@ export async function workflowBundle(cacheDirectory: string, logger?: Logger): P
 async function hashSources(): Promise<string> {
 	const hash = createHash('sha256');
 	for (const folder of bundledFolders) {
-		const names = (await readdir(join(root, folder))).filter(name => name.endsWith('.ts'));
+		const names = (await readdir(join(root, folder), { recursive: true })).filter(name => name.endsWith('.ts'));
 		for (const name of names.toSorted()) {
 			hash.update(`${folder}/${name}\0`);
 			hash.update(await readFile(join(root, folder, name)));

@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type pino from 'pino';
 import type { Supervisor } from '../activities/host-step.ts';
-import type { RecoveryView } from '../supervisor/protocol.ts';
-import { hostReportSignal, recoveryWorkflowId } from '../workflows/contracts.ts';
+import { type HostReport, hostReportSignal, recoveryWorkflowId } from '../workflows/contracts.ts';
 import { Reports, reportOf } from './reports.ts';
 
 const pollEveryMs = 500;
@@ -20,10 +19,11 @@ export async function forwardReports(
 	signal: AbortSignal,
 ): Promise<void> {
 	const reports = new Reports();
+	const send = sendBy(client);
 	let failing = '';
 	while (!signal.aborted) {
 		try {
-			await forwardOnce(client, supervisor, reports, signal);
+			await forwardOnce(supervisor, send, reports, signal);
 			failing = '';
 		} catch (error) {
 			const reason = error instanceof Error ? error.message : String(error);
@@ -34,35 +34,41 @@ export async function forwardReports(
 	}
 }
 
+/** Brings a report to the workflow of a recovery; one that is gone has nobody to hear it. */
+export type Send = (name: string, report: HostReport) => Promise<void>;
+
+/** Tells every workflow what it must hear now. Throws the first failure, after all were tried. */
 export async function forwardOnce(
-	client: Client,
-	supervisor: Supervisor,
+	supervisor: Pick<Supervisor, 'recoveries' | 'incidents'>,
+	send: Send,
 	reports: Reports,
 	signal: AbortSignal,
 ): Promise<void> {
 	const views = await supervisor.recoveries({ signal });
 	reports.keepOnly(views);
-	for (const view of views) if (view.state === 'active') await tell(client, supervisor, reports, view, signal);
+	const failures: unknown[] = [];
+	for (const view of views) {
+		const due = view.state === 'active' && !signal.aborted && reports.due(view, performance.now());
+		if (!due) continue;
+		try {
+			const incidents = await supervisor.incidents(view.name, due.incidentsAfter, { signal });
+			await send(view.name, reportOf(view, incidents));
+			reports.told(view, incidents, performance.now());
+		} catch (error) {
+			failures.push(error); // one that cannot be told must not keep the others from being told
+		}
+	}
+	if (failures.length > 0) throw failures[0];
 }
 
-async function tell(
-	client: Client,
-	supervisor: Supervisor,
-	reports: Reports,
-	view: RecoveryView,
-	signal: AbortSignal,
-): Promise<void> {
-	const due = reports.due(view, performance.now());
-	if (!due) return;
-	const incidents = await supervisor.incidents(view.name, due.incidentsAfter, { signal });
-	try {
-		const handle = client.workflow.getHandle(recoveryWorkflowId(view.name));
-		await client.withDeadline(Date.now() + signalTimeoutMs, () =>
-			handle.signal(hostReportSignal, reportOf(view, incidents)),
-		);
-	} catch (error) {
-		// Closed by force or lost with Temporal's database: nobody is left to hear it.
-		if (!(error instanceof WorkflowNotFoundError)) throw error;
-	}
-	reports.told(view, incidents, performance.now());
+function sendBy(client: Client): Send {
+	return async (name, report) => {
+		try {
+			const handle = client.workflow.getHandle(recoveryWorkflowId(name));
+			await client.withDeadline(Date.now() + signalTimeoutMs, () => handle.signal(hostReportSignal, report));
+		} catch (error) {
+			// Closed by force or lost with Temporal's database.
+			if (!(error instanceof WorkflowNotFoundError)) throw error;
+		}
+	};
 }

@@ -17,12 +17,15 @@ const log = installRuntime();
 const stop = new AbortController();
 // Until workers run, nothing else hears these; afterwards the Runtime lets the workers drain.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) process.once(name, () => stop.abort());
+let exitCode = 0;
 try {
 	await runWorkers(await openInstallation(), wantedRoles(), log, stop.signal);
 } catch (thrown) {
 	if (!stop.signal.aborted) {
 		const error = asRouseError(thrown);
 		log.fatal({ code: error.code, err: error }, 'workers cannot run');
-		process.exitCode = error.exitCode;
+		exitCode = error.exitCode;
 	}
 }
+// Workers that were made and never ran would keep the process, and with it its lock.
+process.exit(exitCode);

@@ -36,8 +36,9 @@ export async function runWorkers(
 			more.push(host.reporting);
 		}
 		log.info({ roles: wanted, address, namespace, pid: process.pid }, 'workers run');
-		// Shut down by the signals that the Runtime listens to; when one fails, all end and the process is started again.
-		await Promise.all(workers.map(worker => worker.run()));
+		// The Runtime tells workers that run of a signal; one that came before is only here.
+		signal.throwIfAborted();
+		await runTogether(workers);
 		ended.abort();
 		await Promise.all(more);
 	} finally {
@@ -45,6 +46,23 @@ export async function runWorkers(
 		await connection.close();
 	}
 	log.info('workers have ended');
+}
+
+/** Until a signal shuts them down. When one fails, the others are shut down too: the process is started again as a whole. */
+export async function runTogether(workers: readonly Pick<Worker, 'run' | 'shutdown' | 'getState'>[]): Promise<void> {
+	const shutDown = () => {
+		for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+	};
+	const runs = workers.map(async worker => {
+		try {
+			await worker.run();
+		} catch (error) {
+			shutDown();
+			throw error;
+		}
+	});
+	await Promise.allSettled(runs); // the connection is not to be closed under one that drains
+	await Promise.all(runs);
 }
 
 async function startHost(

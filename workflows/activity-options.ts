@@ -76,3 +76,6 @@ export const undoOptions = {
 	heartbeatTimeout: '10s',
 	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '1m' },
 } satisfies ActivityOptions;
+
+/** The same for a pin. */
+export const undoPinOptions = { ...pinOptions, scheduleToCloseTimeout: '24h' } satisfies ActivityOptions;

@@ -10,13 +10,15 @@ import {
 	settleOptions,
 	stepOptions,
 	undoOptions,
+	undoPinOptions,
 } from './activity-options.ts';
 import { taskQueues } from './contracts.ts';
 
 export const { plan } = proxyActivities<ControlActivities>(planOptions);
 export const { pin } = proxyActivities<ControlActivities>(pinOptions);
-/** Undoing: also on the way to `finished`, where it is retried for ever under the limits of a step. */
 export const { unpin } = proxyActivities<ControlActivities>(pinOptions);
+/** Before power-on; what is left of a pin then is named, and harms nothing but the room it holds. */
+export const { unpin: undoPin } = proxyActivities<ControlActivities>(undoPinOptions);
 
 export type HostStubs = ReturnType<typeof hostStubs>;
 

@@ -2,12 +2,12 @@ import { DeterminismViolationError } from '@temporalio/workflow';
 import { documentOf, failureOf, Interruption } from './failures.ts';
 import type { Run } from './run.ts';
 import type { UndoName } from './state.ts';
-import { unpin } from './stubs.ts';
+import { undoPin } from './stubs.ts';
 
 /** Each accepts that what it undoes was never done, or is gone already. */
 const undoActions: Record<UndoName, (run: Run) => Promise<unknown>> = {
 	release: run => run.host.undoReservation(run.nextInput()),
-	unpin: run => unpin(pinOf(run)),
+	unpin: run => undoPin(pinOf(run)),
 	remove: run => run.host.undoReservation(run.nextInput()),
 };
 

@@ -67,5 +67,8 @@ function warnNics(nics: readonly PlannedNic[]): string[] {
 
 function warnBus({ diskBus }: MachineConfig): string[] {
 	if (diskBus !== 'sata') return [];
-	return ['SATA disks: the guest resets a disk whose read waits over some 30 s, as when the repository is away'];
+	return [
+		"SATA disks: while the repository is away the guest's driver gives up waiting after about 30 s and resets the disk; " +
+			'with virtio drivers a guest waits for as long as it takes',
+	];
 }

@@ -31,6 +31,7 @@ export const buildImport = (context: Context) =>
 			);
 			for (const pack of result.unreadablePacks)
 				context.output.warn(`the footer of pack ${pack} cannot be read: what lies in it was stored again`);
+			for (const warning of result.warnings) context.output.warn(warning);
 			context.output.result(result, importText(result));
 		});
 

@@ -3,7 +3,7 @@ import { waitFor } from '../../system/wait.ts';
 import { type Context, command } from '../cli/command.ts';
 import { takeDown } from '../up/down.ts';
 import type { ReadyInstallation } from '../up/ready.ts';
-import { serviceHolder } from '../up/services.ts';
+import { serviceHolder, serviceNames } from '../up/services.ts';
 import { startKeeper, whileUpOrDown } from '../up/start.ts';
 import { downText } from './down.ts';
 
@@ -20,7 +20,7 @@ export const build = (context: Context) =>
 			try {
 				const { alreadyUp } = await bringUp(installation, context);
 				if (alreadyUp) return; // somebody else's to end
-				await untilKeeperEnds(installation.home, context.signal);
+				await keepKeeper(installation, context);
 			} catch (error) {
 				if (!context.signal.aborted) throw error;
 			}
@@ -48,9 +48,22 @@ export async function bringUp(installation: Installation, context: Context): Pro
 	}
 }
 
-async function untilKeeperEnds(home: string, signal: AbortSignal): Promise<void> {
+/** Returns when the services were ended by `rouse down`; a keeper that ended without them is started again. */
+async function keepKeeper(installation: Installation, { signal, output }: Context): Promise<void> {
+	const { home } = installation;
 	const ended = async () => (await serviceHolder(home, 'keeper')) === undefined;
-	await waitFor('the keeper to end', ended, { timeoutMs: Number.POSITIVE_INFINITY, everyMs: 500, signal });
+	for (;;) {
+		await waitFor('the keeper to end', ended, { timeoutMs: Number.POSITIVE_INFINITY, everyMs: 500, signal });
+		// `down` holds this lock until it has ended them all.
+		const left = await whileUpOrDown(
+			home,
+			() => Promise.all(serviceNames.map(name => serviceHolder(home, name))),
+			signal,
+		);
+		if (left.every(holder => holder === undefined)) return;
+		output.talk('the keeper of the services had died; it is started again');
+		await startKeeper(installation, signal);
+	}
 }
 
 function upText({ home, temporal, supervisorSocket, services }: ReadyInstallation, started: boolean): string {

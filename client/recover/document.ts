@@ -6,12 +6,12 @@ import {
 	type Phase,
 	type Policy,
 	type Power,
-	terminalPhases,
 	type Timings,
 } from '../../model/recovery.ts';
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import type { PendingStep, RecoveryDetails } from '../recovery-view.ts';
+import { hasEnded } from '../recovery-rules.ts';
 import { nextStep } from './next-step.ts';
 import type { Session } from './session.ts';
 
@@ -91,15 +91,6 @@ export function makeDocument(
 		hostAnswers: view !== undefined,
 	};
 	return { ...base, next: nextStep(base) };
-}
-
-/** Nothing more will happen to it: it came to its end, or its workflow was ended by force. */
-export function hasEnded({ phase, workflow }: Pick<RecoveryDocument, 'phase' | 'workflow'>): boolean {
-	return terminalPhases.includes(phase) || endedByForce(workflow);
-}
-
-export function endedByForce(workflow: WorkflowExecutionStatusName): boolean {
-	return workflow === 'TERMINATED' || workflow === 'CANCELLED' || workflow === 'TIMED_OUT';
 }
 
 /** The log's line for a sequence is newer than what the workflow was told of it. */

@@ -1,5 +1,6 @@
 import type { Phase } from '../../model/recovery.ts';
-import { endedByForce, type RecoveryDocument } from './document.ts';
+import { endedByForce } from '../recovery-rules.ts';
+import type { RecoveryDocument } from './document.ts';
 
 type Known = Pick<RecoveryDocument, 'name' | 'phase' | 'workflow' | 'parked' | 'policy'>;
 

@@ -42,5 +42,14 @@ export async function openSupervisor(context: Context): Promise<SupervisorClient
 
 /** Who asks, as the history will name them: behind sudo, the person and not root. */
 export function whoAsks(env: NodeJS.ProcessEnv): string {
-	return (env['SUDO_USER'] || userInfo().username).slice(0, 100);
+	return (env['SUDO_USER'] || userName()).slice(0, 100);
+}
+
+/** A container may run as a user that no passwd file knows. */
+function userName(): string {
+	try {
+		return userInfo().username;
+	} catch {
+		return `uid ${process.getuid?.() ?? 'unknown'}`;
+	}
 }

@@ -1,5 +1,6 @@
 import { formatBytes, formatDuration, formatTable } from '../cli/format.ts';
-import { endedByForce, hasEnded, type RecoveryDocument } from './document.ts';
+import { endedByForce, hasEnded } from '../recovery-rules.ts';
+import type { RecoveryDocument } from './document.ts';
 import type { RecoveryRow } from './look.ts';
 
 /** One sentence: what is the case. */

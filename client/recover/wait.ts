@@ -3,7 +3,7 @@ import { RouseError } from '../../model/errors.ts';
 import type { Phase } from '../../model/recovery.ts';
 import type { Context } from '../cli/command.ts';
 import type { Progress } from '../cli/progress.ts';
-import type { RecoverySummary } from '../recovery-view.ts';
+import type { RecoveryGlance, RecoverySummary } from '../recovery-view.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -18,8 +18,8 @@ export async function waitForPhase(
 ): Promise<RecoverySummary> {
 	const progress = context.output.progress(name);
 	const done = new AbortController();
-	let now: RecoverySummary | undefined;
-	const following = follow(session, name, progress, () => now?.phase ?? 'planned', done.signal);
+	let now: RecoveryGlance | undefined;
+	const following = follow(session, name, progress, () => (now ? noteOf(now) : 'planned'), done.signal);
 	try {
 		return await session.recoveries.waitFor(name, phase, {
 			signal: context.signal,
@@ -47,12 +47,20 @@ export function detached(name: string, signal: AbortSignal): RouseError {
 	});
 }
 
+/** The phase, and what holds it up: a missing worker and a step that fails again and again look alike without it. */
+export function noteOf({ phase, pending }: Pick<RecoveryGlance, 'phase' | 'pending'>): string {
+	const held = pending.find(({ running, lastFailure }) => !running || lastFailure);
+	if (!held) return phase;
+	const why = held.lastFailure ? `failed, ${held.lastFailure.message}` : 'waits for a worker';
+	return `${phase}: ${held.step}, attempt ${held.attempt}: ${why}`;
+}
+
 /** Shows what the supervisor reports, once a second; its silence is no news about the recovery. */
 async function follow(
 	{ supervisor }: Session,
 	name: string,
 	progress: Progress,
-	phase: () => Phase,
+	note: () => string,
 	signal: AbortSignal,
 ): Promise<void> {
 	while (!signal.aborted) {
@@ -60,11 +68,11 @@ async function follow(
 			const { disks } = await supervisor.recovery(name, { signal, timeoutMs: 2_000 });
 			const done = disks.reduce((sum, disk) => sum + disk.restoredBytes, 0);
 			const total = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
-			progress.update({ done, total, note: phase() });
+			progress.update({ done, total, note: note() });
 		} catch (error) {
 			if (signal.aborted) return;
 			if (!(error instanceof RouseError)) throw error;
-			progress.update({ done: 0, note: phase() });
+			progress.update({ done: 0, note: note() });
 		}
 		await delay(1_000, undefined, { signal }).catch(() => {}); // aborted: the loop's condition says so
 	}

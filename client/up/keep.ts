@@ -8,7 +8,7 @@ import { type Service, serviceFiles, type ServiceName } from './services.ts';
 
 const lookEveryMs = 250;
 /** Whoever lived this long did not die of how it was started: the next start is at once again. */
-const livedMs = 15_000;
+const soundAfterMs = 15_000;
 const backoffMs = [0, 1_000, 2_000, 5_000, 10_000, 30_000] as const;
 const logLimitBytes = 16 * 1024 * 1024;
 
@@ -32,7 +32,7 @@ export async function keepService(
 			await tellDeath(home, service.name, known, now - (startedAt ?? now), { say, logPath: files.logPath });
 		known = holder;
 		if (holder === undefined) {
-			if (startedAt !== undefined) failures = now - startedAt > livedMs ? 0 : failures + 1;
+			if (startedAt !== undefined) failures = now - startedAt > soundAfterMs ? 0 : failures + 1;
 			if (!(await rest(backoffMs[Math.min(failures, backoffMs.length - 1)] ?? 0, signal))) return;
 			startedAt = performance.now();
 			await start(service, files, say);

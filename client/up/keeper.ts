@@ -33,8 +33,10 @@ async function embeddedTemporal(
 	const runs = (await serviceHolder(home, 'temporal')) !== undefined;
 	const ports = runs && before ? before : await choosePorts(home, config.ports);
 	if (before && before.temporal !== ports.temporal) await endWorkers(home);
-	await publishTemporalTarget(installation, { address: `${devServerAddress}:${ports.temporal}`, namespace: 'default' });
-	return { path: found.path, args: devServerArguments({ home, port: ports.temporal, uiPort: ports.ui }) };
+	// Of its own: should another installation's server ever get this one's port, nobody takes its recoveries for ours.
+	const namespace = `rouse-${installation.id.slice(0, 8)}`;
+	await publishTemporalTarget(installation, { address: `${devServerAddress}:${ports.temporal}`, namespace });
+	return { path: found.path, args: devServerArguments({ home, port: ports.temporal, uiPort: ports.ui, namespace }) };
 }
 
 /** A worker reads the address when it starts: those that know an old one would look there for ever. */

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isGrpcServiceError } from '@temporalio/client';
 import { RouseError, type ErrorCode } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { type Config, type Installation, places, readIdentity } from '../../system/installation.ts';
@@ -7,7 +8,7 @@ import { waitFor } from '../../system/wait.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { taskQueues } from '../../workflows/contracts.ts';
 import { prepareNamespace } from '../../workers/temporal-server.ts';
-import { connectTo, type TemporalClient } from '../connection.ts';
+import { connectTo, type TemporalClient, unreachable } from '../connection.ts';
 import { readPorts } from './ports.ts';
 import { serviceFiles, serviceHolder, type ServiceName, serviceNames } from './services.ts';
 
@@ -51,7 +52,11 @@ export async function waitUntilReady(
 		connectTo(await readTemporalTarget(installation, config)),
 	);
 	try {
-		await prepareNamespace(temporal.client.connection, temporal.target.namespace);
+		// The server answers a moment before its namespace is there.
+		await until('temporal', 'temporal_unreachable', async () => {
+			await answered(temporal, () => prepareNamespace(temporal.client.connection, temporal.target.namespace));
+			return true;
+		});
 		const hostId = await until('supervisor', 'supervisor_unreachable', () =>
 			readIdentity(places.hostIdentity(installation.home)),
 		);
@@ -71,13 +76,24 @@ export async function waitUntilReady(
 async function isPolled(temporal: TemporalClient, home: string, name: ServiceName, queue: string): Promise<boolean> {
 	const holder = await serviceHolder(home, name);
 	if (!holder) return false;
-	const { pollers } = await temporal.client.workflowService.describeTaskQueue({
-		namespace: temporal.target.namespace,
-		taskQueue: { name: queue },
-		taskQueueType: name === 'host-worker' ? activityQueue : workflowQueue,
-	});
+	const { pollers } = await answered(temporal, () =>
+		temporal.client.workflowService.describeTaskQueue({
+			namespace: temporal.target.namespace,
+			taskQueue: { name: queue },
+			taskQueueType: name === 'host-worker' ? activityQueue : workflowQueue,
+		}),
+	);
 	// The SDK's default identity is PID@HOSTNAME.
 	return (pollers ?? []).some(poller => poller.identity?.startsWith(`${holder.pid}@`));
+}
+
+/** A server that cannot answer now is asked again. */
+async function answered<T>({ target }: TemporalClient, call: () => Promise<T>): Promise<T> {
+	try {
+		return await call();
+	} catch (error) {
+		throw isGrpcServiceError(error) ? unreachable(target, error) : error;
+	}
 }
 
 /** TaskQueueType: temporal/api/enums/v1/task_queue.proto. */
@@ -98,7 +114,7 @@ async function describe(
 	}
 	return {
 		home,
-		temporal: { ...target, uiAddress: ports ? `http://127.0.0.1:${ports.ui}` : null },
+		temporal: { ...target, uiAddress: ports ? `http://127.0.0.1:${ports.ui}/namespaces/${target.namespace}` : null },
 		supervisorSocket: places.supervisorSocket(runDirectory),
 		services,
 	};
@@ -123,9 +139,9 @@ async function unlessUnreachable<T>(
 async function mustBeKept(home: string): Promise<void> {
 	if (await serviceHolder(home, 'keeper')) return;
 	const { logPath } = serviceFiles(home, 'keeper');
-	// The log's line: time, what it could not do, why.
-	const why = (await lastLines(logPath, 1)).replace(/^\S+ cannot keep the services: /, '');
-	throw new RouseError('precheck_failed', `the services are not kept: ${why || 'no reason given'}`, {
+	// The log's line: time, what it could not do, why. A keeper that was told to end, or was killed, has no such line.
+	const [, why] = /^\S+ cannot keep the services: (.*)/.exec(await lastLines(logPath, 1)) ?? [];
+	throw new RouseError('precheck_failed', `the services are not kept: ${why ?? 'their keeper was ended'}`, {
 		hint: `mend that, then rouse up again; more in ${logPath}`,
 	});
 }

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { asRouseError } from '../../model/errors.ts';
-import type { MachineConfig } from '../../model/machine.ts';
 import type { Hypervisor, HypervisorReport, MachineDefinition } from '../contract.ts';
 import type { Firmware } from './firmware.ts';
 import { inspectHost, type QemuHost, reportOf } from './host.ts';
@@ -43,7 +42,6 @@ export function createQemuHypervisor(options: QemuOptions): Hypervisor {
 	return {
 		report: () => host().then(reportOf, unusableReport),
 		machine: (definition: MachineDefinition) => new QemuMachine(definition, host, connect),
-		warningsFor: config => warningsFor(config, known),
 	};
 }
 
@@ -58,16 +56,4 @@ function unusableReport(thrown: unknown): HypervisorReport {
 		warnings: [],
 		unusable: { code: 'tool_missing', message: error.message, hint: error.hint ?? 'install QEMU' },
 	};
-}
-
-function warningsFor(config: MachineConfig, host: QemuHost | undefined): string[] {
-	const warnings: string[] = [];
-	if (config.diskBus === 'sata')
-		warnings.push(
-			"SATA disks: while the repository cannot be reached the guest's driver gives up waiting after about 30 s and " +
-				'resets the disk; with virtio drivers a guest waits for as long as it takes',
-		);
-	if (config.firmware === 'efi' && host?.firmwares.length === 0)
-		warnings.push('the machine needs UEFI firmware, and none was found here: apt-get install ovmf');
-	return warnings;
 }

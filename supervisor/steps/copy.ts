@@ -15,9 +15,3 @@ export async function copy(context: StepContext, { maxRateBytes }: { maxRateByte
 	await keepMigration(context);
 	return {};
 }
-
-export async function rate(context: StepContext, { maxRateBytes }: { maxRateBytes: number }): Promise<Nothing> {
-	await context.recovery.change(change.rate(maxRateBytes));
-	await keepMigration(context);
-	return {};
-}

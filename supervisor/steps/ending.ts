@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { removeFileDurably, temporarySuffix } from '../../system/durable-file.ts';
-import { definitionOf, writeMachineFile } from '../machine-file.ts';
+import { definitionOf, diskName, writeMachineFile } from '../machine-file.ts';
 import type { Recovery } from '../recovery.ts';
 import { removeDirectory } from '../remove-directory.ts';
 import type { StepContext } from '../step.ts';
@@ -20,8 +20,7 @@ export async function finalize(context: StepContext): Promise<void> {
 	await recovery.equipment.machine.handOver();
 	await host.reached('finalize-handed-over');
 	await endMovers(recovery);
-	await recovery.close();
-	for (const disk of recovery.state.plan?.disks.keys() ?? []) await removeFileDurably(places.map(`disk${disk}`));
+	for (const disk of recovery.state.plan?.disks.keys() ?? []) await removeFileDurably(places.map(diskName(disk)));
 	for (const name of await readdir(places.directory))
 		if (name.endsWith(temporarySuffix)) await rm(join(places.directory, name), { force: true });
 	await rm(places.incidents, { force: true });
@@ -39,11 +38,10 @@ export async function discard(context: StepContext): Promise<void> {
 		await recovery.equipment.machine.remove();
 		await host.reached('discard-machine');
 		await endMovers(recovery);
-		await recovery.close();
 		for (const disk of recovery.state.plan?.disks.keys() ?? []) {
 			// The map before the target: a map without its target would tell of a file that another one may replace.
-			await removeFileDurably(places.map(`disk${disk}`));
-			await removeFileDurably(places.target(`disk${disk}`));
+			await removeFileDurably(places.map(diskName(disk)));
+			await removeFileDurably(places.target(diskName(disk)));
 		}
 	}
 	await host.reached('discard-disks');

@@ -27,7 +27,10 @@ export async function applyPower(context: StepContext): Promise<void> {
 	const { recovery } = context;
 	const { machine } = recovery.equipment;
 	if (recovery.state.power.desired === 'on') {
-		await served(context, () => machine.powerOn(recovery.state.chain), { patienceMs: startPatienceMs });
+		// One that is alive is reset, when its guest had powered itself off: that waits for reads like any other reset.
+		const { alive } = await observe(context);
+		const patienceMs = alive ? 2_000 : startPatienceMs;
+		await served(context, () => machine.powerOn(recovery.state.chain), { patienceMs });
 	} else {
 		await machine.powerOff(); // ends it by force, and waits for no read
 	}

@@ -1,7 +1,7 @@
 import type { StepAnswer, StepBody, StepName } from '../protocol.ts';
 import type { StepContext } from '../step.ts';
 import { allocate } from './allocate.ts';
-import { copy, rate } from './copy.ts';
+import { copy } from './copy.ts';
 import { createMachine, reserve, snapshot, startMovers } from './first-steps.ts';
 import { power, powerOn } from './power.ts';
 import { retry } from './retry.ts';
@@ -20,7 +20,6 @@ export const ordinarySteps: {
 	snapshot,
 	'power-on': powerOn,
 	copy,
-	rate,
 	switch: switchToTarget,
 	power,
 	retry,

@@ -16,14 +16,19 @@ import { temporaryDirectory } from '../equipment/captive.ts';
 
 const sleeper: Service = { name: 'host-worker', command: 'sleep', args: ['600'], env: process.env };
 
+/** In this order: what a keeper keeps is ended after it, or it would start it again. */
+const toEnd: (() => Promise<unknown>)[] = [];
+
 async function home(t: TestContext): Promise<string> {
-	const directory = await temporaryDirectory(t);
+	const directory = await temporaryDirectory(t, async path => {
+		for (const end of toEnd.splice(0)) await end();
+		await endHolder(serviceFiles(path, sleeper.name).lockPath);
+	});
 	await mkdir(places.services(directory), { recursive: true });
-	t.after(() => endHolder(serviceFiles(directory, sleeper.name).lockPath));
 	return directory;
 }
 
-function keep(t: TestContext, directory: string, service = sleeper) {
+function keep(directory: string, service = sleeper) {
 	const ended = new AbortController();
 	const said: string[] = [];
 	const kept = keepService(service, directory, { signal: ended.signal, say: text => said.push(text), paceMs: 20 });
@@ -31,7 +36,7 @@ function keep(t: TestContext, directory: string, service = sleeper) {
 		ended.abort();
 		await kept;
 	};
-	t.after(end);
+	toEnd.push(end);
 	return { said, end };
 }
 
@@ -48,7 +53,7 @@ const runs = (directory: string, not = 0) =>
 describe('a kept service', () => {
 	it('is started again when it was killed', async t => {
 		const directory = await home(t);
-		keep(t, directory);
+		keep(directory);
 		const first = await runs(directory);
 		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
 		assert.notEqual(await runs(directory, first), first);
@@ -56,13 +61,13 @@ describe('a kept service', () => {
 
 	it('whose death its keeper saw is in the record of deaths, and one that was ended with its keeper is not', async t => {
 		const directory = await home(t);
-		const { end } = keep(t, directory);
+		const { end } = keep(directory);
 		const first = await runs(directory);
 		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
 		await runs(directory, first);
 		await end();
 		await endHolder(serviceFiles(directory, sleeper.name).lockPath);
-		keep(t, directory);
+		keep(directory);
 		await runs(directory);
 		const deaths = await readDeaths(directory);
 		assert.deepEqual(
@@ -73,10 +78,10 @@ describe('a kept service', () => {
 
 	it('runs on when its keeper ends, and is adopted by the next', async t => {
 		const directory = await home(t);
-		const { end } = keep(t, directory);
+		const { end } = keep(directory);
 		const pid = await runs(directory);
 		await end();
-		const next = keep(t, directory);
+		const next = keep(directory);
 		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
 		await runs(directory, pid);
 		// It did not start the one that ran.
@@ -85,11 +90,11 @@ describe('a kept service', () => {
 
 	it('that cannot start is tried again after a while, and the reason is told', async t => {
 		const directory = await home(t);
-		const { said } = keep(t, directory, { ...sleeper, command: 'false', args: [] });
+		const { said } = keep(directory, { ...sleeper, command: 'false', args: [] });
 		await waitFor('a second attempt', () => said.filter(text => text.includes('could not be started')).length >= 2, {
 			timeoutMs: 15_000,
 		});
-		assert.match(said[0] ?? '', /false ended at once \(exit code 1\)/);
+		assert.match(said.join('\n'), /could not be started: false ended at once \(exit code 1\)/);
 	});
 });
 
@@ -100,7 +105,7 @@ describe('rouse down', () => {
 		await mkdir(recovery, { recursive: true });
 		for (const name of ['machine', 'mount-mover']) {
 			const lockPath = join(recovery, `${name}.lock`);
-			t.after(() => endHolder(lockPath));
+			toEnd.push(() => endHolder(lockPath));
 			await spawnLocked({ lockPath, logPath: join(recovery, `${name}.log`), command: 'sleep', args: ['600'] });
 		}
 		for (const name of ['keeper', 'host-worker'] as const)

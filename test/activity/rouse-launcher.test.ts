@@ -134,6 +134,24 @@ describe('rouse', () => {
 		assert.equal((await runAs(join(dirname(root), 'first'), 'x')).stdout, '["x"]\n');
 	});
 
+	it('touches nothing when it has no place for what it fetches', async t => {
+		const { run, root } = await checkout(t, { node: false });
+		const bin = join(root, '..', 'bin');
+		await program(join(bin, 'mktemp'), 'exit 1');
+		await program(join(bin, 'rm'), 'echo "$@" >>"$HOME/removed"');
+		const { exitCode, stderr } = await run();
+		assert.equal(exitCode, 4, stderr);
+		assert.deepEqual(await readFile(join(root, '..', 'removed'), 'utf8').catch(() => 'nothing'), 'nothing');
+	});
+
+	it('says so when the cache cannot be written', async t => {
+		const { run, root } = await checkout(t, { node: false });
+		await writeFile(join(root, '..', 'cache'), 'a file, and no directory');
+		const { exitCode, stderr } = await run();
+		assert.equal(exitCode, 4, stderr);
+		assert.match(stderr, /error: Node 24 or newer is needed/);
+	});
+
 	it('without Node and without a way to it says what to install, and leaves nothing half done', async t => {
 		const { run, root } = await checkout(t, { node: false });
 		const { exitCode, stdout, stderr } = await run();

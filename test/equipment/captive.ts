@@ -6,10 +6,22 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { waitFor } from '../../system/wait.ts';
 
-/** A directory that goes with the test. */
-export async function temporaryDirectory(t: Pick<TestContext, 'after'>): Promise<string> {
+/**
+ * A directory that goes with the test. Hooks run in the order of their registration: what must end before the directory
+ * does, since the locks that tell of it lie there, is `first`.
+ */
+export async function temporaryDirectory(
+	t: Pick<TestContext, 'after'>,
+	first: (directory: string) => Promise<unknown> = async () => {},
+): Promise<string> {
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-test-'));
-	t.after(() => rm(directory, { recursive: true, force: true }));
+	t.after(async () => {
+		try {
+			await first(directory);
+		} finally {
+			await rm(directory, { recursive: true, force: true });
+		}
+	});
 	return directory;
 }
 

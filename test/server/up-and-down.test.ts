@@ -11,7 +11,7 @@ import { checkoutDirectory } from '../../client/version.ts';
 import { openInstallation } from '../../system/installation.ts';
 import { signalHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
-import { temporaryDirectory } from '../equipment/captive.ts';
+import { captive, temporaryDirectory } from '../equipment/captive.ts';
 
 const upSchema = z.object({
 	alreadyUp: z.boolean(),
@@ -22,11 +22,9 @@ const upSchema = z.object({
 
 /** An installation of its own, and `rouse` for it; nothing of it is left when the test ends. */
 async function installation(t: TestContext) {
-	const home = await temporaryDirectory(t);
-	const { runDirectory } = await openInstallation(home);
-	t.after(async () => {
-		await takeDown(home, () => {});
-		await rm(runDirectory, { recursive: true, force: true });
+	const home = await temporaryDirectory(t, async directory => {
+		await takeDown(directory, () => {});
+		await rm((await openInstallation(directory)).runDirectory, { recursive: true, force: true });
 	});
 	const rouse = async (...args: string[]): Promise<unknown> => {
 		const command = [join(checkoutDirectory, 'client', 'main.ts'), '--json', ...args];
@@ -67,6 +65,28 @@ describe('rouse up', () => {
 			movers: 0,
 		});
 		for (const name of [...serviceNames, 'keeper'] as const) assert.equal(await serviceHolder(home, name), undefined);
+	});
+
+	it('in the foreground starts its keeper again, and ends when rouse down has ended the services', async t => {
+		const { home, rouse } = await installation(t);
+		const command = [`ROUSE_HOME=${home}`, process.execPath, join(checkoutDirectory, 'client', 'main.ts'), 'up'];
+		const foreground = captive(t, 'env', command);
+		try {
+			await waitFor('all to be up', () => foreground.said().includes('services are ready'), { timeoutMs: 90_000 });
+			const keeper = await serviceHolder(home, 'keeper');
+			await signalHolder(serviceFiles(home, 'keeper').lockPath, 'SIGKILL');
+			const another = async () => {
+				const holder = await serviceHolder(home, 'keeper');
+				return holder !== undefined && holder.pid !== keeper?.pid;
+			};
+			await waitFor('another keeper', another, { timeoutMs: 10_000 });
+			await rouse('down');
+			await waitFor('up to end', () => foreground.child.exitCode !== null, { timeoutMs: 10_000 });
+			assert.equal(foreground.child.exitCode, 0);
+			assert.match(foreground.said(), /the keeper .* had died[\s\S]*ended by rouse down/);
+		} finally {
+			await foreground.end('SIGKILL'); // first: it would start again what the test's end takes down
+		}
 	});
 
 	it('adopts what runs when its keeper was killed', async t => {

@@ -27,6 +27,14 @@ describe('the imports of a file', () => {
 		);
 	});
 
+	it('are found in calls with another quote, and in calls of what is no literal', () => {
+		const source = 'await import(`../a.ts`);\nawait import(`../${b}.ts`);\nawait import(where.to);';
+		assert.deepEqual(
+			importsOf(source).map(found => found.specifier),
+			['../a.ts', '../${b}.ts', 'where.to'],
+		);
+	});
+
 	it('are types only when the whole statement says so', () => {
 		const source =
 			"import type { A } from './a.ts';\nimport { type B } from './b.ts';\nexport type { C } from './c.ts';";
@@ -65,6 +73,8 @@ describe('an import is refused', () => {
 		['workers/run.ts', code('../client/connection.ts'), true],
 		['client/up/ready.ts', code('../../workers/temporal-server.ts'), false],
 		['client/up/ready.ts', code('../../workers/run.ts'), true],
+		['model/machine.ts', code('./${name}.ts'), true],
+		['model/machine.ts', code('where'), true],
 		['elsewhere/a.ts', code('./b.ts'), true],
 	] as const)
 		it(`${refused ? 'yes' : 'no'}: ${file} ${found.typeOnly ? 'import type' : 'import'} ${found.specifier}`, () => {

@@ -50,6 +50,13 @@ describe('an error', () => {
 		});
 	});
 
+	it('has every field of the document, also when there is nothing to advise', () => {
+		const { output: out, stderr } = output({ json: true });
+		out.error(new RouseError('internal', 'a defect'), 1);
+		const document: unknown = JSON.parse(stderr.lines.join(''));
+		assert.deepEqual(document, { type: 'error', code: 'internal', message: 'a defect', hint: '', exitCode: 1 });
+	});
+
 	it('shows every cause with --debug', () => {
 		const { output: out, stderr } = output({ debug: true });
 		out.error(new RouseError('internal', 'outer', { cause: new Error('inner') }), 1);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
+import { forwardOnce } from '../../workers/forwarder.ts';
 import { incidentsEveryMs, Reports } from '../../workers/reports.ts';
 
 const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
@@ -75,4 +77,27 @@ test('a recovery that has left the host is forgotten', () => {
 	reports.told(view(), [], 0);
 	reports.keepOnly([]);
 	assert.deepEqual(reports.due(view(), 1), { incidentsAfter: 0 });
+});
+
+test('a recovery that cannot be told does not keep the others from being told, and is told the next time', async () => {
+	const views = ['one', 'two'].map(name => view({ name, recoveryId: randomUUID() }));
+	const supervisor = { recoveries: async () => views, incidents: async () => [] };
+	const reports = new Reports();
+	const heard: string[] = [];
+	let broken = 'one';
+	const forward = () =>
+		forwardOnce(
+			supervisor,
+			async name => {
+				if (name === broken) throw new Error('no more signals');
+				heard.push(name);
+			},
+			reports,
+			new AbortController().signal,
+		);
+	await assert.rejects(forward(), /no more signals/);
+	assert.deepEqual(heard, ['two']);
+	broken = '';
+	await forward();
+	assert.deepEqual(heard, ['two', 'one']);
 });
