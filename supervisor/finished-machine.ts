@@ -1,14 +1,17 @@
-import { rm } from 'node:fs/promises';
-import { RouseError } from '../model/errors.ts';
-import type { Machine, MachineObservation } from '../hypervisors/contract.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { asRouseError, RouseError } from '../model/errors.ts';
+import type { Machine, MachineDefinition, MachineObservation } from '../hypervisors/contract.ts';
 import type { Power, PowerAction } from '../model/recovery.ts';
 import type { HostParts } from './host-parts.ts';
 import { definitionOfFinished, type MachineFile } from './machine-file.ts';
 import { type RecoveryPlaces, recoveryPlaces } from './places.ts';
-import type { RecoveryView } from './protocol.ts';
+import type { Blocked, RecoveryView } from './protocol.ts';
 import { removeDirectory } from './remove-directory.ts';
 import { lastingSteps } from './state.ts';
 import { StepQueue } from './step-queue.ts';
+
+/** A question must be answered: a platform that hangs says so itself after two seconds, most of the time. */
+const lookMs = 3_000;
 
 /** A machine whose recovery is finished: its own record, its disks and the platform are all that it takes. */
 export class FinishedMachine {
@@ -16,20 +19,26 @@ export class FinishedMachine {
 	readonly recoveryId: string;
 	readonly #file: MachineFile;
 	readonly #places: RecoveryPlaces;
+	readonly #definition: MachineDefinition;
 	readonly #machine: Machine;
 	readonly #queue = new StepQueue(0);
 	#seen: MachineObservation | undefined;
+	/** Why the last look at the machine failed. */
+	#unseen: RouseError | undefined;
+	#removed = false;
 
 	constructor(host: HostParts, file: MachineFile) {
 		this.name = file.name;
 		this.recoveryId = file.recoveryId;
 		this.#file = file;
 		this.#places = recoveryPlaces(host.installation, file.name, file.recoveryId);
-		this.#machine = host.hypervisor.machine(definitionOfFinished(file, this.#places));
+		this.#definition = definitionOfFinished(file, this.#places);
+		this.#machine = host.hypervisor.machine(this.#definition);
 	}
 
 	power(action: PowerAction): Promise<{ power: Power }> {
 		return this.#queue.run(`power-${action}`, 0, async () => {
+			if (this.#removed) throw new RouseError('recovery_unknown', `machine ${this.name} was removed`);
 			const before = await this.#machine.observe();
 			if ((action === 'shutdown' || action === 'reset') && (!before.alive || before.power === 'off'))
 				throw new RouseError('phase_wrong', `machine ${this.name} is off`, { hint: `rouse host start ${this.name}` });
@@ -45,23 +54,19 @@ export class FinishedMachine {
 		});
 	}
 
-	/** Machine, disks, directory; machine.json, which protects the disks, goes last. */
+	/** The machine is ended if it runs, and goes with its disks; machine.json, which protects them, goes last. */
 	remove(): Promise<void> {
 		return this.#queue.run('remove', 0, async () => {
 			await this.#machine.remove();
 			await this.#machine.close();
-			for (const disk of this.#file.disks) await rm(disk.targetPath, { force: true });
 			await removeDirectory(this.#places, this.#places.machine);
+			this.#removed = true;
 		});
 	}
 
-	/** With a look at the machine, unless something is being done to it. */
+	/** With a look at the machine, unless something is being done to it; one that does not answer hides no other. */
 	async view(): Promise<RecoveryView> {
-		if (!this.#queue.busy)
-			await this.#queue.background(async () => {
-				this.#seen = await this.#machine.observe();
-			});
-		const { ioError } = this.#seen ?? {};
+		if (!this.#queue.busy) await Promise.race([this.#look(), delay(lookMs, undefined, { ref: false })]);
 		return {
 			name: this.name,
 			recoveryId: this.recoveryId,
@@ -71,15 +76,9 @@ export class FinishedMachine {
 			done: [...lastingSteps],
 			chain: 'target',
 			sealed: true,
-			power: this.#seen?.power ?? 'off',
-			blocked: ioError
-				? {
-						code: ioError.noSpace ? 'space_short' : 'io_failed',
-						reason: `the guest stands still: a ${ioError.operation} of ${ioError.disk} failed in ${this.#places.directory}`,
-						next: `mend it, then: rouse host start ${this.name}`,
-					}
-				: null,
-			disks: this.#file.disks.map(({ sizeBytes, targetPath }) => ({
+			power: this.#seen?.power ?? (this.#unseen ? 'paused' : 'off'),
+			blocked: this.#blocked(),
+			disks: this.#definition.disks.map(({ sizeBytes, targetPath }) => ({
 				sizeBytes,
 				restoredBytes: sizeBytes,
 				path: targetPath,
@@ -97,5 +96,32 @@ export class FinishedMachine {
 	async close(): Promise<void> {
 		await this.#queue.stop();
 		await this.#machine.close();
+	}
+
+	async #look(): Promise<void> {
+		try {
+			await this.#queue.background(async () => {
+				this.#seen = await this.#machine.observe();
+			});
+			this.#unseen = undefined;
+		} catch (error) {
+			this.#unseen = asRouseError(error);
+		}
+	}
+
+	#blocked(): Blocked | null {
+		if (this.#unseen)
+			return {
+				code: this.#unseen.code,
+				reason: `the machine cannot be looked at: ${this.#unseen.message}`,
+				next: `wait for it, or: rouse host stop ${this.name} --force`,
+			};
+		const { ioError } = this.#seen ?? {};
+		if (ioError === undefined) return null;
+		return {
+			code: ioError.noSpace ? 'space_short' : 'io_failed',
+			reason: `the guest stands still: a ${ioError.operation} of ${ioError.disk} failed in ${this.#places.directory}`,
+			next: `mend it, then: rouse host start ${this.name}`,
+		};
 	}
 }

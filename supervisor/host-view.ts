@@ -3,8 +3,12 @@ import { join } from 'node:path';
 import { loadConfig, makeIdentity, places } from '../system/installation.ts';
 import type { HostParts } from './host-parts.ts';
 import type { HostView } from './protocol.ts';
+import type { Registry } from './registry.ts';
 
-export async function hostView({ installation, hypervisor }: HostParts): Promise<HostView> {
+export async function hostView(
+	{ installation, hypervisor }: HostParts,
+	{ damaged }: Pick<Registry, 'damaged'>,
+): Promise<HostView> {
 	const { home } = installation;
 	const [report, space, { host }] = await Promise.all([
 		hypervisor.report(),
@@ -19,7 +23,7 @@ export async function hostView({ installation, hypervisor }: HostParts): Promise
 		accelerator: report.accelerator,
 		firmwares: [...report.firmwares],
 		freeBytes: space.bavail * space.bsize,
-		warnings: [...report.warnings],
+		warnings: [...report.warnings, ...[...damaged].map(([name, error]) => `${name} is left alone: ${error.message}`)],
 		unusable: report.unusable ?? null,
 	};
 }

@@ -22,6 +22,7 @@ export const machineFileSchema = z.strictObject({
 	machineName: nameSchema,
 	config: machineConfigSchema,
 	nics: z.array(plannedNicSchema),
+	/** The paths are for people: where a directory was moved to, they still tell of the old place. */
 	disks: z.array(z.strictObject({ name: z.string(), sizeBytes: z.int(), targetPath: z.string() })),
 	switchPauseMs: z.number().nullable(),
 });
@@ -82,7 +83,11 @@ export function definitionOfFinished(file: MachineFile, places: RecoveryPlaces):
 		machineName: file.machineName,
 		config: file.config,
 		nics: file.nics,
-		disks: file.disks,
+		disks: file.disks.map(({ sizeBytes }, index) => ({
+			name: diskName(index),
+			sizeBytes,
+			targetPath: places.target(diskName(index)),
+		})),
 		directory: places.directory,
 		runDirectory: places.runDirectory,
 		nbdSocket: places.nbdSocket,

@@ -86,7 +86,6 @@ export class MoverWatch<State> {
 			'machine_failed',
 			`the ${this.#mover.kind} mover ended ${this.#deaths} times in a row`,
 		);
-		await this.#incident('mover_died', `the ${this.#mover.kind} mover had died and was started again`);
 		try {
 			await this.#mover.start();
 		} catch (cause) {
@@ -94,16 +93,13 @@ export class MoverWatch<State> {
 			this.#failure = new RouseError('machine_failed', `the ${this.#mover.kind} mover does not start: ${message}`, {
 				cause,
 			});
-			await this.#incident('mover_failed', this.#failure.message);
+			return this.#incident('mover_failed', this.#failure.message);
 		}
+		// Afterwards, here and below: where no line can be written any more a guest is to have its mover all the same.
+		await this.#incident('mover_died', `the ${this.#mover.kind} mover had died and was started again`);
 	}
 
 	async #replace(pid: number, silentMs: number): Promise<void> {
-		const seconds = Math.floor(silentMs / 1000);
-		await this.#incident(
-			'mover_hung',
-			`the ${this.#mover.kind} mover gave no answer for ${seconds} s and was replaced`,
-		);
 		this.#answeredAt = this.#clock(); // the next look gives the kill, or a successor, its time
 		if (!(await this.#mover.end())) {
 			this.#deaths = worrying;
@@ -112,5 +108,10 @@ export class MoverWatch<State> {
 		}
 		this.#notBefore = 0;
 		await this.#mover.start();
+		const seconds = Math.floor(silentMs / 1000);
+		await this.#incident(
+			'mover_hung',
+			`the ${this.#mover.kind} mover gave no answer for ${seconds} s and was replaced`,
+		);
 	}
 }

@@ -1,3 +1,4 @@
+import type { MachineObservation } from '../hypervisors/contract.ts';
 import { RouseError } from '../model/errors.ts';
 import { observe } from './observe.ts';
 import { endWriter, seal } from './seal.ts';
@@ -12,6 +13,8 @@ import { switchCalls } from './switch-calls.ts';
  */
 export async function performSwitch(context: StepContext): Promise<void> {
 	const { recovery, host } = context;
+	// A mark that could not be written may be on disk all the same: it is put right before anything stands on it.
+	await recovery.change();
 	if (recovery.state.switch.stage === 'done') return;
 	if (recovery.state.switch.stage === 'none') await begin(context);
 	else await endWriter(context);
@@ -20,15 +23,17 @@ export async function performSwitch(context: StepContext): Promise<void> {
 	const switching = () => machine.switchToTarget(switchCalls(context));
 	const { pauseMs } = await served(context, switching, { patienceMs: 5_000 });
 	// Before the mark: a supervisor that dies here comes back to this place, and not to a machine it takes for finished.
-	if (before.alive) await noteIfOff(context);
-	else await runAgain(context);
+	if (before.alive && recovery.state.power.settled) await leaveAsItWas(context);
+	else await runAgain(context, before);
 	await recovery.change(change.switchDone(pauseMs));
 	await host.reached('switch-done');
 }
 
 async function begin(context: StepContext): Promise<void> {
 	const { recovery, host } = context;
-	await mustBeRestored(context); // before anything is stopped: a switch that comes too early changes nothing
+	// Before anything is stopped: a switch that comes too early changes nothing. Under a seal that an earlier attempt left
+	// nothing is copied any more: that one is taken back below when something is missing.
+	if (!recovery.state.sealed) await mustBeRestored(context);
 	await seal(context);
 	try {
 		await mustBeRestored(context);
@@ -54,19 +59,28 @@ async function mustBeRestored({ recovery }: StepContext): Promise<void> {
 	);
 }
 
-/** A guest that has powered itself off stays off; the switch had no more reason to keep its machine. */
-async function noteIfOff(context: StepContext): Promise<void> {
+/**
+ * A guest that has powered itself off stays off; the switch had no more reason to keep its machine. One that stands at a
+ * read that was failed to free the monitors goes on: once the recovery is finished nobody would come back to it.
+ */
+async function leaveAsItWas(context: StepContext): Promise<void> {
 	const { recovery } = context;
-	const { alive } = await observe(context);
+	const { alive, ioError } = await observe(context);
 	if (!alive && recovery.state.power.desired === 'on') await recovery.change(change.powerFound('off'));
+	if (ioError?.operation !== 'read') return;
+	await recovery.equipment.machine.resume();
+	await observe(context);
 }
 
 /** A machine that died on the way was switched offline; it goes on as it is meant to. */
-async function runAgain(context: StepContext): Promise<void> {
+async function runAgain(context: StepContext, { alive }: MachineObservation): Promise<void> {
 	const { recovery, host } = context;
 	const { power, restart } = recovery.state;
 	if (power.desired === 'off' || power.bootId !== host.bootId || restart === 'never') return;
-	await recovery.incidents.add('machine_died', 'the machine had died during the switch and was started again');
+	if (!alive)
+		await recovery.incidents.add('machine_died', 'the machine had died during the switch and was started again');
+	// The wish first: a supervisor that dies before the guest runs must not leave a machine that looks powered off.
+	await recovery.change(change.powerWanted('on', host.bootId));
 	await recovery.equipment.machine.powerOn(recovery.state.chain);
 	await recovery.change(change.powerSettled());
 	await observe(context);

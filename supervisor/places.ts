@@ -32,9 +32,7 @@ export function recoveryPlaces(
 	recoveryId: string,
 ): RecoveryPlaces {
 	const directory = join(places.recoveries(installation.home), name);
-	// Eight digits of a random id: a socket's path ends at 107 bytes. Two recoveries of one host that share them are
-	// told apart by the ids that the movers report.
-	const runDirectory = join(installation.runDirectory, recoveryId.slice(0, 8));
+	const runDirectory = join(installation.runDirectory, runName(recoveryId));
 	return {
 		directory,
 		state: join(directory, 'state.json'),
@@ -50,6 +48,11 @@ export function recoveryPlaces(
 		target: disk => join(directory, `${disk}.raw`),
 		map: disk => join(directory, `${disk}.map`),
 	};
+}
+
+/** Eight digits of a random id: a socket's path ends at 107 bytes. A second recovery with the same is refused. */
+export function runName(recoveryId: string): string {
+	return recoveryId.slice(0, 8);
 }
 
 export interface RepositoryPlaces {

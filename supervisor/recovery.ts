@@ -103,10 +103,14 @@ export class Recovery {
 		return this.#state.recoveryId;
 	}
 
-	/** Durable when it resolves; nothing has changed when it throws. Called from the queue only. */
+	/**
+	 * Durable when it resolves. When it throws nobody knows whether the old state or the new one is on disk; the old one
+	 * counts, and is written again by the next call, whatever that changes. Called from the queue only.
+	 */
 	async change(...changes: readonly Change[]): Promise<void> {
 		const next = changes.reduce((state, apply) => apply(state), this.#state);
 		if (this.#written && isDeepStrictEqual(next, this.#written)) return;
+		this.#written = undefined;
 		await writeDocument(this.places.state, recoveryStateSchema, next);
 		this.#state = this.#written = next;
 	}

@@ -6,7 +6,7 @@ import { places } from '../system/installation.ts';
 import { FinishedMachine } from './finished-machine.ts';
 import type { HostParts } from './host-parts.ts';
 import { readMachineFile } from './machine-file.ts';
-import { recoveryPlaces } from './places.ts';
+import { recoveryPlaces, runName } from './places.ts';
 import type { StepCall } from './protocol.ts';
 import { Recovery } from './recovery.ts';
 import type { Tombstone } from './tombstone.ts';
@@ -15,7 +15,8 @@ import type { Tombstone } from './tombstone.ts';
 export class Registry {
 	readonly #host: HostParts;
 	readonly #directory: string;
-	readonly #damaged = new Map<string, RouseError>();
+	/** Directories that cannot be understood, and why. */
+	readonly damaged = new Map<string, RouseError>();
 	readonly #entries = new Map<string, Recovery | FinishedMachine>();
 	/** What creates or ends an entry does so alone: two must not make the same, nor one make what another just buried. */
 	#last: Promise<unknown> = Promise.resolve();
@@ -35,18 +36,18 @@ export class Registry {
 			const statePath = join(this.#directory, name, 'state.json');
 			try {
 				const entry = (await Recovery.load(this.#host, statePath)) ?? (await this.#loadFinished(name));
-				if (entry) this.#entries.set(name, entry);
+				if (entry) this.#entries.set(name, mustLieIn(name, entry));
 				else await this.#removeEmpty(name);
 			} catch (error) {
-				this.#damaged.set(name, asRouseError(error));
+				this.damaged.set(name, asRouseError(error));
 				this.#host.log.error({ err: error, recovery: name }, 'a recovery cannot be read, and is left as it is');
 			}
 		}
 	}
 
-	/** Throws `format_damaged` for one whose files could not be understood. */
+	/** Throws `format_damaged` or `identity_conflict` for one whose files could not be understood. */
 	get(name: string): Recovery | FinishedMachine | undefined {
-		const damaged = this.#damaged.get(name);
+		const damaged = this.damaged.get(name);
 		if (damaged) throw damaged;
 		return this.#entries.get(name);
 	}
@@ -73,6 +74,7 @@ export class Registry {
 			const tombstone = await this.#host.tombstones.read(recoveryId);
 			if (tombstone) throw overError(tombstone);
 			this.#mustBeFree(name, recoveryId);
+			this.#mustHaveSocketsOfItsOwn(recoveryId);
 			const active = this.recoveries().filter(recovery => recovery.tombstone === undefined).length;
 			if (active >= limit)
 				throw new RouseError('host_busy', `${active} of ${limit} recoveries are unfinished on this host`, {
@@ -87,12 +89,16 @@ export class Registry {
 		});
 	}
 
-	/** Ends a recovery that was never here, so that a request of its past that comes late is refused. */
-	buryUnknown(name: string, { recoveryId, generation }: StepCall): Promise<Tombstone> {
+	/**
+	 * Ends a recovery that was never here, so that a request of its past that comes late is refused. One that was made in
+	 * the meantime is given back, to be ended like any other.
+	 */
+	buryUnknown(name: string, { recoveryId, generation }: StepCall): Promise<Recovery | Tombstone> {
 		return this.#alone(async () => {
 			const known = await this.#host.tombstones.read(recoveryId);
 			if (known) return known;
-			if (this.find(name, recoveryId)) throw new RouseError('internal', `recovery ${name} came while it was ended`);
+			const found = this.find(name, recoveryId);
+			if (found) return found;
 			const tombstone: Tombstone = {
 				version: 1,
 				recoveryId,
@@ -114,6 +120,8 @@ export class Registry {
 			const finished = await this.#loadFinished(recovery.name);
 			if (finished) this.#entries.set(recovery.name, finished);
 			else this.#entries.delete(recovery.name);
+			// Not before: whoever looks at it until now opens its maps again.
+			await recovery.close();
 		});
 	}
 
@@ -145,6 +153,14 @@ export class Registry {
 		);
 	}
 
+	#mustHaveSocketsOfItsOwn(recoveryId: string): void {
+		const other = this.all().find(entry => runName(entry.recoveryId) === runName(recoveryId));
+		if (other)
+			throw new RouseError('identity_conflict', `${recoveryId} would share its sockets with ${other.recoveryId}`, {
+				hint: 'one in four thousand million: start the recovery again, it gets another id',
+			});
+	}
+
 	/** An empty directory is what an attempt left that died before its state; any other is not ours to fill. */
 	async #makeDirectory(name: string): Promise<void> {
 		const path = join(this.#directory, name);
@@ -172,6 +188,14 @@ export class Registry {
 		this.#last = done.catch(() => undefined); // the caller of that one is told
 		return done;
 	}
+}
+
+/** What a directory that was copied or renamed tells is about another place: to act on it would be to act there. */
+function mustLieIn<T extends { name: string }>(directory: string, entry: T): T {
+	if (entry.name === directory) return entry;
+	throw new RouseError('identity_conflict', `directory ${directory} holds what belongs to ${entry.name}`, {
+		hint: 'a copy? move it out of the directory of recoveries; then start the supervisor again',
+	});
 }
 
 export function overError(tombstone: Tombstone): RouseError {

@@ -14,7 +14,7 @@ export function routes(supervisor: Supervisor, host: HostParts): JsonHandler {
 	return async call => {
 		const [kind, name, rest] = call.path;
 		if (call.path.length === 1 && call.method === 'GET') {
-			if (kind === 'host') return hostView(host);
+			if (kind === 'host') return hostView(host, supervisor.registry);
 			if (kind === 'recoveries') return { recoveries: await Promise.all(supervisor.registry.all().map(viewOf)) };
 		}
 		if (name === undefined || call.path.length > 3) throw unknownRoute(call);

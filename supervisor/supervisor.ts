@@ -28,7 +28,7 @@ export class Supervisor {
 	constructor(host: HostParts) {
 		this.#host = host;
 		this.registry = new Registry(host);
-		this.#repositories = new Repositories(host);
+		this.#repositories = new Repositories(host, this.registry);
 	}
 
 	/** Reads what is on disk and looks after all of it, from now on. `afterDeath`: the one before was not told to end. */
@@ -65,7 +65,7 @@ export class Supervisor {
 	async step(name: string, step: string, body: unknown): Promise<StepAnswer<StepName>> {
 		const call = parseStep(step, body);
 		const recovery = await this.#recoveryFor(name, call);
-		if ('state' in recovery && !(recovery instanceof Recovery)) return answerOfTombstone(recovery, call);
+		if (!(recovery instanceof Recovery)) return answerOfTombstone(recovery, call);
 		const answer = await this.#run(recovery, call);
 		this.#wake?.();
 		return answer;
@@ -115,7 +115,7 @@ export class Supervisor {
 		while (!this.#ending.signal.aborted) {
 			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
 			try {
-				await this.#repositories.reconcile(this.registry.recoveries());
+				await this.#repositories.reconcile();
 			} catch (error) {
 				this.#host.log.error({ err: error }, 'repository movers could not be looked after; it is tried again');
 			}

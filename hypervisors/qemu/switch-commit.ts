@@ -18,7 +18,10 @@ export async function commitOverlays(online: OnlineSwitch): Promise<number> {
 		await recoverFromForeignHands(online, jobs);
 		await startCommits(online, onOverlay);
 		await calls.reached('switch.committing');
-		await failSafely(qmp, jobs, () => waitForJobs(qmp, jobs, ['ready', 'waiting', 'pending']));
+		await orGoOn(online, jobs, async () => {
+			await waitForJobs(qmp, jobs, ['ready', 'waiting', 'pending']);
+			await refuseExports(qmp); // before the pause as well: the guest is not to stand still for it
+		});
 		await calls.reached('switch.ready');
 		await letSettle(qmp);
 	}
@@ -78,19 +81,21 @@ async function startCommits({ qmp }: OnlineSwitch, disks: readonly number[]): Pr
 	}
 }
 
-/** While the guest runs: when it fails, the jobs go and the guest stays on its overlay over the target. */
-async function failSafely(qmp: Qmp, jobs: readonly string[], act: () => Promise<void>): Promise<void> {
+/**
+ * When `act` fails the jobs go and the guest stays on its overlay over the target. One that this attempt or an earlier one
+ * has paused goes on, but not with the mark at `target`: what it wrote to the overlay then would be lost.
+ */
+async function orGoOn(online: OnlineSwitch, jobs: readonly string[], act: () => Promise<void>): Promise<void> {
 	try {
 		await act();
 	} catch (error) {
-		if (!qmpIsGone(error)) await abandonJobs(qmp, jobs);
+		const { qmp, calls } = online;
+		// Of a QEMU that is gone, or does not answer, nobody knows what it has done: the next attempt asks it.
+		if (qmp.closed || asRouseError(error).code === 'hypervisor_stuck') throw error;
+		await abandonJobs(qmp, jobs);
+		if (calls.chain !== 'target') await continueGuest(online);
 		throw error;
 	}
-}
-
-function qmpIsGone(error: unknown): boolean {
-	const { code } = asRouseError(error);
-	return code === 'hypervisor_failed' || code === 'hypervisor_stuck';
 }
 
 /** What the guest wrote since `ready` is copied in the pause: a guest that writes hard is given some time to let up. */
@@ -121,14 +126,17 @@ async function pauseGuest({ qmp, calls }: OnlineSwitch): Promise<number> {
 	return pausedAt;
 }
 
-async function pivot({ definition, qmp, calls }: OnlineSwitch, disks: readonly number[]): Promise<void> {
+async function pivot(online: OnlineSwitch, disks: readonly number[]): Promise<void> {
+	const { definition, qmp, calls } = online;
 	const jobs = disks.map(index => nodeNames(index).commitJob);
-	await completeOrGoOn(qmp, jobs, calls.resume === true);
+	await orGoOn(online, jobs, () => completeJobs(qmp, jobs));
 	await calls.reached('switch.pending');
 	// QEMU wrote to the targets without a flush.
-	for (const { targetPath } of definition.disks) await syncFile(targetPath);
+	await orGoOn(online, jobs, async () => {
+		for (const { targetPath } of definition.disks) await syncFile(targetPath);
+	});
 	await calls.reached('switch.synced');
-	await checkNobodyWrites(qmp);
+	await orGoOn(online, jobs, () => checkNobodyWrites(qmp));
 	// Overlay and target are equal and nobody writes: either mark would be true. When this throws, nobody knows which
 	// one is durable, so the guest stays paused until a later attempt has made it `target`.
 	if (calls.chain !== 'target') await calls.mark('target');
@@ -137,28 +145,24 @@ async function pivot({ definition, qmp, calls }: OnlineSwitch, disks: readonly n
 	await waitForJobs(qmp, jobs, ['concluded']);
 }
 
-/** All jobs pending: overlay and target are equal. When that fails the guest goes on on its overlay. */
-async function completeOrGoOn(qmp: Qmp, jobs: readonly string[], resume: boolean): Promise<void> {
-	try {
-		const found = await queryJobs(qmp);
-		for (const id of jobs) {
-			const job = found.get(id);
-			if (job && !isHalfway(job)) await qmp.execute('job-complete', { id });
-		}
-		await waitForJobs(qmp, jobs, ['pending']);
-	} catch (error) {
-		if (!qmpIsGone(error)) {
-			await abandonJobs(qmp, jobs);
-			if (resume) await qmp.execute('cont');
-		}
-		throw error;
+/** All jobs pending: overlay and target are equal. */
+async function completeJobs(qmp: Qmp, jobs: readonly string[]): Promise<void> {
+	const found = await queryJobs(qmp);
+	for (const id of jobs) {
+		const job = found.get(id);
+		if (job && !isHalfway(job)) await qmp.execute('job-complete', { id });
 	}
+	await waitForJobs(qmp, jobs, ['pending']);
 }
 
 /** In `pending` a write is acknowledged and then lost (QEMU 7.2): by a guest that runs, or through an export. */
 async function checkNobodyWrites(qmp: Qmp): Promise<void> {
 	if ((await queryStatus(qmp)).running)
 		throw new RouseError('hypervisor_failed', 'somebody continued the guest in the middle of the switch');
+	await refuseExports(qmp);
+}
+
+async function refuseExports(qmp: Qmp): Promise<void> {
 	const exports = await queryExports(qmp);
 	if (exports.length > 0)
 		throw new RouseError('precheck_failed', `the machine exports its disks (${exports.join(', ')})`, {

@@ -2,7 +2,7 @@ import type { MachineObservation } from '../../hypervisors/contract.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { observe } from '../observe.ts';
 import { performSwitch } from '../perform-switch.ts';
-import { served, startPatienceMs } from '../served.ts';
+import { served } from '../served.ts';
 import { change, moversWanted, type RecoveryState } from '../state.ts';
 import type { StepContext } from '../step.ts';
 import { applyPower } from '../steps/power.ts';
@@ -75,14 +75,15 @@ async function carryOnSwitch(context: StepContext): Promise<void> {
 }
 
 async function restart(context: StepContext): Promise<void> {
-	const { recovery } = context;
+	const { recovery, host } = context;
 	await recovery.incidents.add(
 		'machine_died',
 		`the machine had died and was started again (chain ${recovery.state.chain})`,
 	);
-	await served(context, () => recovery.equipment.machine.powerOn(recovery.state.chain), {
-		patienceMs: startPatienceMs,
-	});
+	// The wish first: a supervisor that dies before the guest runs must not leave a machine that looks powered off.
+	await recovery.change(change.powerWanted('on', host.bootId));
+	await applyPower(context);
+	recovery.seen.notBefore.machine = host.clock() + againAfterMs; // one that dies at once is not started all the time
 	await observe(context);
 }
 

@@ -1,4 +1,5 @@
 import type { MigrationMoverState } from '../../movers/config.ts';
+import { asRouseError } from '../../model/errors.ts';
 import { endWriter } from '../seal.ts';
 import { moversWanted } from '../state.ts';
 import type { StepContext } from '../step.ts';
@@ -48,9 +49,10 @@ export async function keepMigration(context: StepContext): Promise<void> {
 		else if (state.maxRateBytes !== maxRateBytes) await migration.control.rate(maxRateBytes);
 		else return;
 		recovery.seen.migration = await migration.control.state();
-	} catch {
+	} catch (error) {
 		// It died between the question and the order: the next look starts it again and tells it then.
 		recovery.seen.migration = undefined;
+		if (asRouseError(error).code !== 'mover_unreachable') throw error;
 	}
 }
 

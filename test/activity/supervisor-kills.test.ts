@@ -118,7 +118,7 @@ test('each mover that is killed comes back, told again what to do, and is an inc
 	assert.equal(again.restored, false);
 	const kinds = (await host.client.incidents('r1')).map(({ kind, message }) => `${kind} ${message.split(' ')[1]}`);
 	assert.deepEqual(kinds.toSorted(), ['mover_died migration', 'mover_died mount', 'mover_died repository']);
-	await recovery.step('rate', { maxRateBytes: 0 });
+	await recovery.step('copy', { maxRateBytes: 0 });
 	await recovery.viewed('restored', view => view.restored);
 	await fileMustHold(recovery.target(), bytes);
 });

@@ -68,10 +68,6 @@ export class PretendHypervisor implements Hypervisor {
 		this.machines.set(recoveryId, machine);
 		return machine;
 	}
-
-	warningsFor(): string[] {
-		return [];
-	}
 }
 
 export class PretendMover<State> implements Mover<{ state(): Promise<State> }> {

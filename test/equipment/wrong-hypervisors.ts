@@ -10,7 +10,6 @@ export function wrongly(
 ): (hypervisor: Hypervisor) => Hypervisor {
 	return hypervisor => ({
 		report: () => hypervisor.report(),
-		warningsFor: config => hypervisor.warningsFor(config),
 		machine: definition => {
 			const machine = hypervisor.machine(definition);
 			const right: Machine = {

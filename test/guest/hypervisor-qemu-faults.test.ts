@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm, truncate, writeFile } from 'node:fs/promises';
+import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
@@ -32,9 +32,23 @@ function limited(bytes: number): string {
 	return `trap '' XFSZ\nulimit -S -f ${Math.floor(bytes / 512)}`;
 }
 
-async function liftLimit(made: QemuBench): Promise<void> {
+async function setLimit(made: QemuBench, soft: string): Promise<void> {
 	const holder = await lockHolder(machinePaths(made.definition).lock);
-	await run('prlimit', ['--pid', String(holder?.pid), '--fsize=unlimited:unlimited']);
+	await run('prlimit', ['--pid', String(holder?.pid), `--fsize=${soft}:unlimited`]);
+}
+
+const liftLimit = (made: QemuBench) => setLimit(made, 'unlimited');
+
+/** An attempt at the switch whose supervisor dies at the place. */
+async function diesAt(made: QemuBench, record: SwitchRecord, place: string): Promise<void> {
+	record.at = async reached => {
+		if (reached === place) throw new Error(`died at ${place}`);
+	};
+	await assert.rejects(
+		anew(made, machine => machine.switchToTarget(record)),
+		/died at/,
+	);
+	record.at = async () => {};
 }
 
 async function untilIoError(made: QemuBench) {
@@ -156,6 +170,65 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		await guest.checkTargets();
 	});
 
+	test('a commit that fails leaves no guest standing that a dead supervisor had paused', async t => {
+		const made = await bench(t, { disks: 1, prelude: "trap '' XFSZ" });
+		await startedGuest(made);
+		await made.restore();
+		assert.ok(await made.guest.write(0, { offsetBytes: 3_000_832, lengthBytes: 4096, pattern: 0x77 }));
+		const record = new SwitchRecord(made, silent(made));
+		await diesAt(made, record, 'switch.paused');
+		assert.equal(await made.userGuest.runs(), false);
+		await made.userGuest.execute('job-cancel', { id: 'commit0' });
+		await setLimit(made, '2500000');
+		await assert.rejects(
+			anew(made, machine => machine.switchToTarget(record)),
+			{ code: 'io_failed' },
+		);
+		assert.ok(await made.userGuest.runs(), 'the guest stands still');
+		await liftLimit(made);
+		await anew(made, machine => machine.switchToTarget(record));
+		assert.ok(await made.userGuest.runs());
+		assert.equal((await made.target(0))[3_000_832], 0x77);
+	});
+
+	test('with the mark at the target no failure lets the guest write to its overlay', async t => {
+		const made = await bench(t, { disks: 1 });
+		await startedGuest(made);
+		await made.restore();
+		const record = new SwitchRecord(made, silent(made));
+		await diesAt(made, record, 'switch.marked-target');
+		record.at = async place => {
+			if (place === 'switch.ready') await made.userGuest.execute('job-cancel', { id: 'commit0' });
+		};
+		await assert.rejects(
+			anew(made, machine => machine.switchToTarget(record)),
+			{ code: 'hypervisor_failed' },
+		);
+		assert.equal(await made.userGuest.runs(), false);
+		record.at = async () => {};
+		await anew(made, machine => machine.switchToTarget(record));
+		assert.ok(await made.userGuest.runs());
+	});
+
+	test('a machine whose disks somebody exports is not switched, and its guest does not stand still for it', async t => {
+		const made = await bench(t, { disks: 1 });
+		const guest = await startedGuest(made);
+		await made.restore();
+		const addr = { type: 'unix', data: { path: join(made.directory, 'exported.sock') } };
+		await made.userGuest.execute('nbd-server-start', { addr });
+		await made.userGuest.execute('block-export-add', { type: 'nbd', id: 'theirs', 'node-name': 'top0' });
+		const record = new SwitchRecord(made, silent(made));
+		await assert.rejects(
+			anew(made, machine => machine.switchToTarget(record)),
+			{ code: 'precheck_failed', message: /theirs/ },
+		);
+		assert.ok(!record.places.includes('switch.paused'));
+		assert.ok(await guest.write(), 'the guest does not run');
+		await made.userGuest.execute('nbd-server-stop');
+		await anew(made, machine => machine.switchToTarget(record));
+		await guest.checkInGuest();
+	});
+
 	test('an offline commit left behind by a dead supervisor is ended and done again', async t => {
 		const made = await bench(t);
 		const guest = await startedGuest(made);
@@ -165,7 +238,9 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		const { lock } = machinePaths(made.definition);
 		const orphan = spawn('flock', ['-n', '-F', lock, 'bash', '-c', 'exec -a qemu-img sleep 600']);
 		const ended = once(orphan, 'exit');
-		await waitFor('the orphan', () => lockHolder(lock), { timeoutMs: 5_000 });
+		// flock and bash hold the lock before the program itself does.
+		const command = async () => readFile(`/proc/${(await lockHolder(lock))?.pid ?? 0}/cmdline`, 'utf8').catch(() => '');
+		await waitFor('the orphan', async () => (await command()).startsWith('qemu-img'), { timeoutMs: 5_000 });
 		assert.equal((await anew(made, machine => machine.observe())).alive, false);
 		await anew(made, machine => machine.switchToTarget(new SwitchRecord(made, guest)));
 		await ended;

@@ -62,7 +62,6 @@ test('movers: none before their step, both while the machine runs, no writer whe
 		migration: false,
 		repository: false,
 	});
-	assert.equal(moversWanted(after(...running, change.ended('discarded'))).mount, false);
 });
 
 test('a step names what it stands on that is missing', () => {

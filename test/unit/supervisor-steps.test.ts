@@ -3,43 +3,12 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { RecoveryPlan } from '../../model/recovery.ts';
-import { openRestoredMapWriter } from '../../movers/restored-map/writer.ts';
-import { restoredMapIdentity, targetIdentity } from '../../movers/restored-map/identity.ts';
-import type { HostParts } from '../../supervisor/host-parts.ts';
-import type { RecoveryState } from '../../supervisor/state.ts';
 import { openInstallation } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
-import { startInside } from '../equipment/inner-supervisor.ts';
-import { PretendHypervisor, PretendMovers } from '../equipment/pretend-host.ts';
-import { samplePlan, SteppedRecovery } from '../equipment/recoveries.ts';
-import { SupervisedHost } from '../equipment/supervised-host.ts';
-
-const image = { sizeBytes: 100_000, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };
-const plan = samplePlan({ directory: '/repository', image });
-
-async function prepare(t: TestContext, parts: Partial<HostParts> = {}) {
-	const host = await SupervisedHost.create(t);
-	const hypervisor = new PretendHypervisor();
-	const movers = new PretendMovers();
-	const start = (more: Partial<HostParts> = {}) =>
-		startInside(host, host.installation, { hypervisor, movers, ...parts, ...more });
-	const inner = await start();
-	return { host, hypervisor, movers, inner, start, recovery: new SteppedRecovery(host, plan) };
-}
-
-async function stateOf(recovery: SteppedRecovery): Promise<RecoveryState> {
-	return JSON.parse(await readFile(join(recovery.host.directory(recovery.name), 'state.json'), 'utf8'));
-}
-
-/** As the migration mover leaves it when all is copied. */
-async function restoreAll(recovery: SteppedRecovery): Promise<void> {
-	const identity = restoredMapIdentity(recovery.recoveryId, image, await targetIdentity(recovery.target()));
-	const map = await openRestoredMapWriter(join(recovery.host.directory(recovery.name), 'disk0.map'), identity);
-	await map.append([{ first: 0, count: 2 }]);
-	await map.close();
-}
+import { plan, prepare, restoreAll, stateOf } from '../equipment/pretended-recovery.ts';
+import { SteppedRecovery } from '../equipment/recoveries.ts';
 
 test('a host that is full refuses with numbers, and has room again after a discard', async t => {
 	const { host, recovery } = await prepare(t);
@@ -257,7 +226,7 @@ test('a mover that was restarted is told again to copy, at the rate of the polic
 			mover.state = { ...mover.state, copying: true, maxRateBytes: Number(rate) };
 	};
 	await recovery.step('copy', { maxRateBytes: 1000 });
-	await recovery.step('rate', { maxRateBytes: 2000 });
+	await recovery.step('copy', { maxRateBytes: 2000 });
 	mover.state = { ...mover.state, copying: false, maxRateBytes: 0 };
 	mover.alive = false;
 	await waitFor('the order', () => mover.calls.at(-1) === 'copy 2000', { timeoutMs: 5_000 });
