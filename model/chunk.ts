@@ -3,6 +3,18 @@ import * as z from 'zod';
 /** SHA-256 in lower-case hex. */
 export const digestSchema = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** Disks as machines see them consist of whole sectors; a source's size may end inside one. */
+export const sectorBytes = 512;
+
+export function wholeSectors(sizeBytes: number): number {
+	return Math.ceil(sizeBytes / sectorBytes) * sectorBytes;
+}
+
+export const maxChunkBytes = 16 * 1024 * 1024;
+
+/** A chunk and its codec byte: no number in a reference or a footer makes anybody allocate more. */
+export const maxStoredBytes = maxChunkBytes + 1;
+
 /**
  * A chunk by its digest, and where it was stored when the reference was written. The place is a hint: when it does not
  * hold that digest, the footers of the packs are asked.
@@ -11,7 +23,7 @@ export const chunkRefSchema = z.strictObject({
 	digest: digestSchema,
 	packId: z.string().regex(/^[0-9a-f]{32}$/),
 	offsetBytes: z.int().min(0).max(0xffff_ffff),
-	storedBytes: z.int().min(1).max(0xffff_ffff),
+	storedBytes: z.int().min(1).max(maxStoredBytes),
 });
 export type ChunkRef = z.infer<typeof chunkRefSchema>;
 
@@ -20,11 +32,7 @@ export const diskImageSchema = z.strictObject({
 	/** Exact size, as the source had it; not always a multiple of 512. */
 	sizeBytes: z.int().min(1),
 	/** Whole sectors: a chunk that ended inside one could not be written to a target without its neighbour. */
-	chunkSizeBytes: z
-		.int()
-		.min(4096)
-		.max(16 * 1024 * 1024)
-		.multipleOf(512),
+	chunkSizeBytes: z.int().min(4096).max(maxChunkBytes).multipleOf(sectorBytes),
 	/** Root of the page map; absent when the whole disk is zero. */
 	root: chunkRefSchema.optional(),
 	/** Digest that identifies the content of the whole disk, zero disks included. */

@@ -98,7 +98,10 @@ export const mountMoverStateSchema = z.strictObject({
 	/** Reads that would wait are answered with EIO at present. */
 	failing: z.boolean(),
 	badChunks: z.array(badChunkSchema),
-	/** Why chunks or a restored map cannot be read at present; reads that need them wait. */
+	/**
+	 * Why chunks or a restored map cannot be read at present; reads that need them wait. `io_failed`: a read of a target
+	 * failed and was answered with EIO; said until `POST /serve`.
+	 */
 	failure: errorDocumentSchema.nullable(),
 	counters: z.record(z.string(), counter),
 });

@@ -1,10 +1,10 @@
 import { RouseError } from '../model/errors.ts';
-import { isErrno } from '../system/durable-file.ts';
+import { isSpaceShort } from '../system/durable-file.ts';
 
 /** `space_short` when a file system or quota is full, `io_failed` for everything else that stops a write. */
 export function writeError(path: string, what: string, cause: unknown): RouseError {
 	const why = cause instanceof Error ? cause.message : String(cause);
-	if (isErrno(cause, 'ENOSPC') || isErrno(cause, 'EDQUOT'))
+	if (isSpaceShort(cause))
 		return new RouseError('space_short', `${path}: ${what}: ${why}`, {
 			cause,
 			hint: 'make room on this file system, then retry',

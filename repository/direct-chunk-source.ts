@@ -1,9 +1,10 @@
 import type { ChunkRef } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
 import type { ChunkClass, ChunkSource, StoredChunk } from './chunk-source.ts';
-import { decodeChunk } from './format/chunk.ts';
+import { badChunk, decodeChunk } from './format/chunk.ts';
 import { keys } from './format/keys.ts';
 import { type ChunkPlace, PackFooters } from './pack-footers.ts';
+import { readObject } from './read-object.ts';
 import { type PlannedRead, planReads } from './read-plan.ts';
 import type { Store } from './store/contract.ts';
 import { untilAborted } from './until-aborted.ts';
@@ -46,17 +47,25 @@ export class DirectChunkSource implements ChunkSource {
 			}
 			const first = reading.shift();
 			if (first === undefined) return;
-			const bytes = await untilAborted(first.bytes, signal);
+			const bytes = await untilAborted(first.bytes, signal).catch(lostBytes);
 			yield* this.#cut(first.read, bytes, signal);
 		}
 	}
 
-	/** The chunks of one read; those that the pack does not reach to are looked up in the footers. */
+	/**
+	 * The chunks of one read; those that the pack does not reach to, or whose bytes the medium has lost, are looked up in
+	 * the footers.
+	 */
 	async *#cut(
 		{ refs, offsetBytes }: PlannedRead,
-		bytes: Buffer | undefined,
+		bytes: Buffer | RouseError | undefined,
 		signal: AbortSignal | undefined,
 	): AsyncGenerator<StoredChunk> {
+		if (bytes instanceof RouseError) {
+			if (refs.length === 1) yield* this.#located(refs, true, signal);
+			else for (const ref of refs) yield* this.#alone(ref, signal); // most of them can be had
+			return;
+		}
 		const reached = bytes === undefined ? 0 : offsetBytes + bytes.length;
 		for (const [position, ref] of refs.entries()) {
 			const at = ref.offsetBytes - offsetBytes;
@@ -66,6 +75,12 @@ export class DirectChunkSource implements ChunkSource {
 			}
 			yield { ref, stored: bytes.subarray(at, at + ref.storedBytes) };
 		}
+	}
+
+	async *#alone(ref: ChunkRef, signal: AbortSignal | undefined): AsyncGenerator<StoredChunk> {
+		const { packId, offsetBytes, storedBytes: lengthBytes } = ref;
+		const bytes = await untilAborted(this.#read(packId, offsetBytes, lengthBytes), signal).catch(lostBytes);
+		yield* this.#cut({ packId, offsetBytes, lengthBytes, refs: [ref] }, bytes, signal);
 	}
 
 	async *#located(
@@ -82,12 +97,20 @@ export class DirectChunkSource implements ChunkSource {
 		}
 	}
 
-	/** From the first place that holds the right bytes; from a wrong one when none does, so that the caller sees that. */
+	/**
+	 * From the first place that holds the right bytes; from a wrong one when none does, so that the caller sees that.
+	 * Throws `chunk_bad` when the medium has lost them in all places.
+	 */
 	async #readAnyOf(places: readonly ChunkPlace[]): Promise<Buffer | undefined> {
 		let wrong: Buffer | undefined;
+		let lost: RouseError | undefined;
 		for (const { ref, rawBytes } of places) {
-			const stored = await this.#read(ref.packId, ref.offsetBytes, ref.storedBytes);
+			const stored = await this.#read(ref.packId, ref.offsetBytes, ref.storedBytes).catch(lostBytes);
 			if (stored === undefined) continue;
+			if (stored instanceof RouseError) {
+				lost ??= badChunk(ref, stored.message, stored);
+				continue;
+			}
 			try {
 				decodeChunk(ref, stored, rawBytes);
 				return stored;
@@ -96,22 +119,44 @@ export class DirectChunkSource implements ChunkSource {
 				wrong = stored;
 			}
 		}
+		if (wrong === undefined && lost !== undefined) throw lost;
 		return wrong;
 	}
 
-	/** As many of the bytes as the pack has, or undefined without a pack. */
+	/**
+	 * As many of the bytes as the pack has, or undefined without a pack. `io_failed`: the medium has lost some of them,
+	 * while the repository itself is there.
+	 */
 	async #read(packId: string, offsetBytes: number, lengthBytes: number): Promise<Buffer | undefined> {
 		const bytes = Buffer.allocUnsafeSlow(lengthBytes);
-		const filled = await this.#store.read(keys.pack(packId), offsetBytes, bytes);
-		return filled === undefined ? undefined : bytes.subarray(0, filled);
+		try {
+			const filled = await this.#store.read(keys.pack(packId), offsetBytes, bytes);
+			return filled === undefined ? undefined : bytes.subarray(0, filled);
+		} catch (error) {
+			const lost = lostBytes(error);
+			await this.#expectHeader();
+			throw lost;
+		}
 	}
 
-	/** A store without its header is not one that lost a chunk: it is not mounted, or gone as a whole. */
-	async #missing({ digest, packId, offsetBytes, storedBytes }: ChunkRef): Promise<RouseError> {
-		if ((await this.#store.size(keys.header)) === undefined)
-			return new RouseError('store_unreachable', `there is no repository in ${this.#store.location} at the moment`, {
+	/** A store whose header cannot be read is not one that lost a chunk: it is not mounted, or gone as a whole. */
+	async #expectHeader(): Promise<void> {
+		let header: Buffer | undefined;
+		let cause: unknown;
+		try {
+			header = await readObject(this.#store, keys.header);
+		} catch (error) {
+			cause = error;
+		}
+		if (header === undefined)
+			throw new RouseError('store_unreachable', `there is no repository in ${this.#store.location} at the moment`, {
 				hint: 'is its file system mounted?',
+				cause,
 			});
+	}
+
+	async #missing({ digest, packId, offsetBytes, storedBytes }: ChunkRef): Promise<RouseError> {
+		await this.#expectHeader();
 		return new RouseError(
 			'chunk_missing',
 			`chunk ${digest} is not in pack ${packId} at ${offsetBytes}+${storedBytes}, nor in any other`,
@@ -121,4 +166,10 @@ export class DirectChunkSource implements ChunkSource {
 			},
 		);
 	}
+}
+
+/** `io_failed` as a value, everything else thrown on. */
+function lostBytes(error: unknown): RouseError {
+	if (error instanceof RouseError && error.code === 'io_failed') return error;
+	throw error;
 }

@@ -23,7 +23,7 @@ export interface DiskChunksOptions {
 	/** Told about what cannot be had, which is then left out. Without it, it is thrown. */
 	onDamagedChunk?: ((damage: DamagedChunk) => void) | undefined;
 	onDamagedPage?: ((damage: DamagedPage) => void) | undefined;
-	/** A leaf that is done with, zero ones and damaged ones included. */
+	/** A leaf that is done with, zero ones included; not one whose page is damaged. */
 	onLeaf?: ((leaf: Leaf) => void) | undefined;
 }
 

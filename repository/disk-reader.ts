@@ -105,7 +105,7 @@ export class DiskReader {
 	async lookup(index: number, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<PageEntry> {
 		const cached = this.lookupCached(index);
 		if (cached !== undefined) return cached;
-		const page = await this.#leafOf(index, signal);
+		const page = await this.leafPage(index, { signal });
 		return page === undefined ? 'zero' : page.entry(index % pageEntries);
 	}
 
@@ -233,8 +233,9 @@ export class DiskReader {
 		}
 	}
 
-	/** The leaf that a chunk is in; undefined when that is zero. */
-	async #leafOf(index: number, signal: AbortSignal | undefined): Promise<Page | undefined> {
+	/** The page of the leaf that a chunk is in; undefined when all of that leaf is zero. Throws as {@link lookup}. */
+	async leafPage(index: number, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Page | undefined> {
+		this.#checkIndex(index);
 		let entry: PageEntry = this.image.root ?? 'zero';
 		for (let at = this.#rootLevel; ; at--) {
 			if (entry === 'zero') return undefined;

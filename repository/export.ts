@@ -1,7 +1,7 @@
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rm } from 'node:fs/promises';
 import type { DiskImage } from '../model/chunk.ts';
-import { RouseError } from '../model/errors.ts';
-import { isErrno, publishDurably, temporaryPath } from '../system/durable-file.ts';
+import { asRouseError, RouseError } from '../model/errors.ts';
+import { isErrno, isSpaceShort, publishDurably, temporaryPath } from '../system/durable-file.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import { DiskReader } from './disk-reader.ts';
 import { diskChunks } from './disk-chunks.ts';
@@ -9,7 +9,7 @@ import { diskChunks } from './disk-chunks.ts';
 /**
  * Writes a disk of a restore point as a raw file, sparse and of the exact size. The file appears under its name when it
  * is whole and durable; the name must be free. Throws `name_conflict`, `space_short`, `io_failed`, and what reading
- * throws (`chunk_bad`, …); then nothing is left.
+ * throws (`chunk_bad`, …); then nothing is left, but for a whole disk that could not get its name: the hint says where.
  */
 export async function exportDisk(
 	source: ChunkSource,
@@ -20,6 +20,8 @@ export async function exportDisk(
 		progress?: ((progress: { doneBytes: number; totalBytes: number }) => void) | undefined;
 	} = {},
 ): Promise<void> {
+	// Looked at again in the end; here to be told before hours of writing.
+	if (await isThere(path)) throw nameTaken(path);
 	const temporary = temporaryPath(path);
 	try {
 		const file = await open(temporary, 'wx', 0o600);
@@ -33,8 +35,29 @@ export async function exportDisk(
 		await rm(temporary, { force: true });
 		throw writeFailure(error, path, image.sizeBytes);
 	}
-	if (!(await publishDurably(temporary, path)))
-		throw new RouseError('name_conflict', `${path} exists already`, { hint: 'remove it, or choose another name' });
+	let published: boolean;
+	try {
+		published = await publishDurably(temporary, path);
+	} catch (cause) {
+		const left = (await isThere(temporary)) ? `the whole disk is in ${temporary}: give it its name` : undefined;
+		throw new RouseError('io_failed', `cannot publish ${path}: ${asRouseError(cause).message}`, { cause, hint: left });
+	}
+	if (!published) throw nameTaken(path);
+}
+
+/** Whatever it is, a link that leads nowhere included. */
+async function isThere(path: string): Promise<boolean> {
+	try {
+		await lstat(path);
+		return true;
+	} catch (cause) {
+		if (isErrno(cause, 'ENOENT')) return false;
+		throw new RouseError('io_failed', `cannot look at ${path}: ${asRouseError(cause).message}`, { cause });
+	}
+}
+
+function nameTaken(path: string): RouseError {
+	return new RouseError('name_conflict', `${path} exists already`, { hint: 'remove it, or choose another name' });
 }
 
 async function fill(
@@ -59,7 +82,7 @@ async function fill(
 
 function writeFailure(error: unknown, path: string, sizeBytes: number): unknown {
 	if (!(error instanceof Error) || !('syscall' in error)) return error;
-	if (isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT') || isErrno(error, 'EFBIG'))
+	if (isSpaceShort(error) || isErrno(error, 'EFBIG'))
 		return new RouseError('space_short', `no room for the ${sizeBytes} bytes of ${path}`, { cause: error });
 	return new RouseError('io_failed', `cannot write ${path}: ${error.message}`, { cause: error });
 }

@@ -83,6 +83,7 @@ async function lastTry(
 	const ref = refs[position];
 	if (ref === undefined || !isDamage(first)) throw first;
 	try {
+		if (first.code === 'chunk_missing') throw first; // every pack was asked for it
 		return await fetchOnce(source, ref, rawBytesOf(position), { ...options, locate: true });
 	} catch (error) {
 		if (!isDamage(error) || onDamage === undefined) throw error;

@@ -8,16 +8,31 @@ import type { Store } from './store/contract.ts';
 /** What is read of a pack's end at first: footer and trailer of a pack of some 1,400 chunks, so mostly all of it. */
 const firstReadBytes = 64 * 1024;
 
-/** The footer of a pack, read and checked; undefined when there is no such pack. Throws `format_damaged`. */
+/** The footer of a pack, read and checked; undefined without such a pack. Throws `format_damaged`, `io_failed`. */
 export async function readPackFooter(
 	store: Store,
 	packId: string,
 	knownSizeBytes?: number,
 ): Promise<PackFooter | undefined> {
-	const key = keys.pack(packId);
-	const packBytes = knownSizeBytes ?? (await store.size(key));
+	const packBytes = knownSizeBytes ?? (await store.size(keys.pack(packId)));
 	if (packBytes === undefined) return undefined;
-	const firstBytes = Math.min(packBytes, firstReadBytes);
+	try {
+		return await readPackEnd(store, packId, packBytes, firstReadBytes);
+	} catch (error) {
+		if (!(error instanceof RouseError) || error.code !== 'io_failed') throw error;
+		// What the medium has lost may be chunks before the footer: once more, and not a byte too many.
+		return readPackEnd(store, packId, packBytes, packTrailerBytes);
+	}
+}
+
+async function readPackEnd(
+	store: Store,
+	packId: string,
+	packBytes: number,
+	guessBytes: number,
+): Promise<PackFooter | undefined> {
+	const key = keys.pack(packId);
+	const firstBytes = Math.min(packBytes, guessBytes);
 	const end = await readRange(store, key, packBytes - firstBytes, firstBytes);
 	if (end === undefined) return undefined;
 	const endBytes = footerBytesOf(end.subarray(-packTrailerBytes), packId, packBytes) + packTrailerBytes;
@@ -30,6 +45,11 @@ export async function readPackFooter(
 export interface UnreadablePack {
 	packId: string;
 	error: RouseError;
+}
+
+/** Not what it should be, or on a bad place of a disk. */
+function isUnusable(error: unknown): error is RouseError {
+	return error instanceof RouseError && (error.code === 'format_damaged' || error.code === 'io_failed');
 }
 
 /**
@@ -46,7 +66,7 @@ export async function* allPackFooters(
 		try {
 			return await readPackFooter(store, packId, sizeBytes);
 		} catch (error) {
-			if (!(error instanceof RouseError) || error.code !== 'format_damaged') throw error;
+			if (!isUnusable(error)) throw error;
 			onUnreadable({ packId, error });
 			return undefined;
 		}
@@ -76,11 +96,19 @@ export async function* allPackFooters(
 /** Footers kept; with 1,000 chunks each about 25 MB. */
 const maxFooters = 128;
 
+/**
+ * How long "no pack holds it" is believed: with a pack a thousand chunks are lost, and one after the other is asked for.
+ * Short enough that nobody can put the chunk into another pack and see it denied.
+ */
+const absentMs = 2_000;
+
 /** Finds chunks by digest when their places do not hold them. */
 export class PackFooters {
 	readonly #store: Store;
 	/** By pack; least recently used first. */
 	readonly #footers = new Map<string, Footer>();
+	/** Digests that no pack held when all were asked: until when that is believed, the earliest first. */
+	readonly #absentUntilMs = new Map<string, number>();
 
 	constructor(store: Store) {
 		this.#store = store;
@@ -88,7 +116,7 @@ export class PackFooters {
 
 	/**
 	 * Places of each digest. First the packs that the references name, then those in memory, then all of the store: the
-	 * last only while something is not found, or for all of it when `everywhere` is set.
+	 * last only while something is not found that was not looked for just now, or for all of it when `everywhere` is set.
 	 */
 	async locate(
 		refs: readonly ChunkRef[],
@@ -105,7 +133,8 @@ export class PackFooters {
 				if (place) places.push(place);
 			}
 		};
-		const done = () => !everywhere && [...found.values()].every(places => places.length > 0);
+		const done = () =>
+			!everywhere && [...found].every(([digest, places]) => places.length > 0 || this.#isAbsent(digest));
 		const holdsWanted = (footer: Footer) => [...found].some(([digest]) => footer.has(digest));
 		for (const packId of new Set(refs.map(ref => ref.packId))) await look(packId);
 		const inMemory = Array.from(this.#footers); // looking at one changes their order
@@ -115,12 +144,30 @@ export class PackFooters {
 			signal?.throwIfAborted();
 			const packId = packIdOfKey(key);
 			if (packId !== undefined) await look(packId);
-			if (done()) break;
+			if (done()) return found;
 		}
+		this.#noteAbsent(found);
 		return found;
 	}
 
-	/** Undefined when the pack is not there (any more), or its footer is damaged: another pack may have the chunk. */
+	#isAbsent(digest: string): boolean {
+		return performance.now() < (this.#absentUntilMs.get(digest) ?? 0);
+	}
+
+	/** All packs were asked for these. */
+	#noteAbsent(found: ReadonlyMap<string, readonly ChunkPlace[]>): void {
+		const now = performance.now();
+		for (const [digest, untilMs] of this.#absentUntilMs) {
+			if (now < untilMs) break;
+			this.#absentUntilMs.delete(digest);
+		}
+		for (const [digest, places] of found) {
+			this.#absentUntilMs.delete(digest);
+			if (places.length === 0) this.#absentUntilMs.set(digest, now + absentMs);
+		}
+	}
+
+	/** Undefined when the pack is not there (any more), or its footer cannot be used: another pack may have the chunk. */
 	async #footer(packId: string): Promise<Footer | undefined> {
 		const known = this.#footers.get(packId);
 		this.#footers.delete(packId);
@@ -131,7 +178,7 @@ export class PackFooters {
 			if (footer) this.#keep(packId, footer);
 			return footer;
 		} catch (error) {
-			if (error instanceof RouseError && error.code === 'format_damaged') return undefined;
+			if (isUnusable(error)) return undefined;
 			throw error;
 		}
 	}

@@ -12,6 +12,7 @@ export class PageCache {
 	/** Insertion order is order of use. */
 	readonly #pages = new Map<number, Page>();
 	readonly #loading = new Map<number, Promise<Page>>();
+	// The page used last, while it is the last in order.
 	#lastKey = -1;
 	#lastPage: Page | undefined;
 
@@ -34,6 +35,8 @@ export class PageCache {
 
 	set(level: number, number: number, page: Page): void {
 		this.#pages.set(keyOf(level, number), page);
+		this.#lastKey = -1;
+		this.#lastPage = undefined;
 		const oldest = this.#pages.keys().next();
 		if (this.#pages.size > this.#maxPages && oldest.done !== true) this.#pages.delete(oldest.value);
 	}

@@ -22,24 +22,32 @@ export async function replaceFileDurably(path: string, data: string | Uint8Array
  * `link` is the exclusive create, since Node has no rename that refuses to replace.
  */
 export async function createFileDurably(path: string, data: string | Uint8Array, mode = 0o644): Promise<boolean> {
-	return publishDurably(await writeTemporary(path, data, mode), path);
+	const temporary = await writeTemporary(path, data, mode);
+	try {
+		return await publishDurably(temporary, path);
+	} catch (error) {
+		await rm(temporary, { force: true });
+		throw error;
+	}
 }
 
 /**
  * Gives a file that was written and synced its real name, in the same directory and if that is free, and takes the
- * temporary name away in any case. For what is too large to be handed over as `data`: see {@link temporaryPath}.
+ * temporary name away. When the file system refuses (some have no `link`), the file keeps its temporary name: it may have
+ * taken hours to write. For what is too large to be handed over as `data`: see {@link temporaryPath}.
  */
 export async function publishDurably(temporary: string, path: string): Promise<boolean> {
+	let published = true;
 	try {
 		await link(temporary, path);
 	} catch (error) {
-		if (isErrno(error, 'EEXIST')) return false;
-		throw error;
-	} finally {
-		await rm(temporary, { force: true });
+		if (!isErrno(error, 'EEXIST')) throw error;
+		published = false;
 	}
+	await rm(temporary, { force: true });
+	// Also for a name that was taken: who took it may not have come to this yet, and the caller relies on what is there.
 	await syncDirectory(dirname(path));
-	return true;
+	return published;
 }
 
 /** Removes a file, if it is there, and makes the removal durable. */
@@ -63,6 +71,11 @@ export async function syncDirectory(path: string): Promise<void> {
 
 export function isErrno(error: unknown, code: string): boolean {
 	return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** A file system or a quota is full. */
+export function isSpaceShort(error: unknown): boolean {
+	return isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT');
 }
 
 /** Temporary names end so that a leftover of a crash can be told from data. */

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { isErrno } from './durable-file.ts';
 
 /**
@@ -14,33 +15,83 @@ export interface LockHolder {
 
 /** The process that holds the flock on this file, or undefined when nobody does (or the file is not there). */
 export async function lockHolder(path: string): Promise<LockHolder | undefined> {
-	let inode: bigint;
-	let device: bigint;
+	let file: FileIdentity;
 	try {
-		({ ino: inode, dev: device } = await stat(path, { bigint: true }));
+		file = await stat(path, { bigint: true });
 	} catch (error) {
 		if (isErrno(error, 'ENOENT')) return undefined;
 		throw error;
 	}
-	const pid = findHolder(await readFile('/proc/locks', 'latin1'), device, inode);
-	if (pid === undefined) return undefined;
-	// Also of a zombie: of a process that was killed the first thread can be one while others still end, and until the
-	// last has, the lock is held.
-	const status = await processStatus(pid);
-	return status && { pid, startTicks: status.startTicks };
-}
-
-/** Format of a line: proc_locks(5). A waiter's line has `->` after its number and is not a holder. */
-export function findHolder(procLocks: string, device: bigint, inode: bigint): number | undefined {
-	const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
-	const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn);
-	const hex = (n: bigint) => n.toString(16).padStart(2, '0');
-	const wanted = `${hex(major)}:${hex(minor)}:${inode}`;
-	for (const line of procLocks.split('\n')) {
-		const [, type, , , pid, id] = line.split(/\s+/);
-		if (type === 'FLOCK' && id === wanted) return Number(pid);
+	// The kernel tells its list a page at a time and finds its place again by counting, so that a lock that goes meanwhile
+	// hides another one. Of a list longer than that, "nobody" counts when it was seen twice.
+	for (let looks = 0; looks < 2; looks++) {
+		const list = await readFile('/proc/locks', 'latin1');
+		for (const flock of flocksOn(list, file.ino)) {
+			const holder = await holderOf(flock, file);
+			if (holder) return holder;
+		}
+		if (list.length < pageBytes) break;
 	}
 	return undefined;
+}
+
+type FileIdentity = Pick<BigIntStats, 'dev' | 'ino'>;
+
+/** A held lock, as /proc/locks names it. */
+export interface Flock {
+	pid: number;
+	/** Of the file system, which on btrfs and overlayfs is another number than `stat().dev` of the files in it. */
+	device: bigint;
+}
+
+/** The smallest page Linux has: what one read of a file in /proc gives at most. */
+const pageBytes = 4096;
+
+/** Locks held on files with this inode number. Format: proc_locks(5). A waiter's line has `->` after its number. */
+export function flocksOn(procLocks: string, inode: bigint): Flock[] {
+	const found: Flock[] = [];
+	for (const line of procLocks.split('\n')) {
+		const [, type, , , pid, id] = line.split(/\s+/);
+		if (type !== 'FLOCK' || !id?.endsWith(`:${inode}`)) continue;
+		const [major, minor] = id.split(':').map(part => BigInt(`0x${part}`));
+		if (major === undefined || minor === undefined) throw new Error(`/proc/locks has the line "${line}"`);
+		found.push({ pid: Number(pid), device: deviceNumber(major, minor) });
+	}
+	return found;
+}
+
+/** As stat(2) gives it: makedev(3) of glibc. */
+function deviceNumber(major: bigint, minor: bigint): bigint {
+	return ((major & ~0xfffn) << 32n) | ((major & 0xfffn) << 8n) | ((minor & ~0xffn) << 12n) | (minor & 0xffn);
+}
+
+/** Who holds this lock, provided that it is one on this file. */
+export async function holderOf({ pid, device }: Flock, file: FileIdentity): Promise<LockHolder | undefined> {
+	const status = await processStatus(pid);
+	if (status === undefined) return undefined;
+	// Also a zombie: of a process that was killed the first thread can be one while others still end, and until the last
+	// has, the lock is held. Its files cannot be looked at any more; the inode's number has to do.
+	const isOurs = device === file.dev || status.ended || (await hasOpen(pid, file));
+	return isOurs ? { pid, startTicks: status.startTicks } : undefined;
+}
+
+/** Whether a process has the file open. What one may not look at belongs to another user and holds no lock of ours. */
+async function hasOpen(pid: number, file: FileIdentity): Promise<boolean> {
+	const folder = `/proc/${pid}/fd`;
+	for (const name of await unlessGone(readdir(folder), [])) {
+		const open = await unlessGone(stat(`${folder}/${name}`, { bigint: true }), undefined);
+		if (open?.ino === file.ino && open.dev === file.dev) return true;
+	}
+	return (await processStatus(pid))?.ended === true; // it may have begun to end meanwhile
+}
+
+async function unlessGone<T, F>(look: Promise<T>, otherwise: F): Promise<T | F> {
+	try {
+		return await look;
+	} catch (error) {
+		if (['ENOENT', 'ESRCH', 'EACCES'].some(code => isErrno(error, code))) return otherwise;
+		throw error;
+	}
 }
 
 /** Start time of a live process (not a zombie), or undefined. */

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import type { Server as NetServer } from 'node:net';
 import { asRouseError, type ErrorCode, isErrorCode, RouseError } from '../model/errors.ts';
 import { isErrno } from './durable-file.ts';
+import { readBody } from './request-body.ts';
 
 /**
  * JSON over HTTP over a Unix socket: how commands, activities, the supervisor and the movers talk on one host. A person
@@ -80,16 +81,8 @@ async function answer(incoming: IncomingMessage, outgoing: ServerResponse, handl
 }
 
 async function readJson(incoming: IncomingMessage): Promise<unknown> {
-	const parts: Buffer[] = [];
-	let size = 0;
-	for await (const part of incoming) {
-		if (!Buffer.isBuffer(part)) throw new RouseError('protocol', 'request body is not bytes');
-		size += part.length;
-		if (size > maxBodyBytes) throw new RouseError('protocol', `request body over ${maxBodyBytes} bytes`);
-		parts.push(part);
-	}
-	if (size === 0) return undefined;
-	return parseJson(Buffer.concat(parts).toString('utf8'), 'request body');
+	const body = await readBody(incoming, maxBodyBytes);
+	return body.length === 0 ? undefined : parseJson(body.toString('utf8'), 'request body');
 }
 
 export interface CallOptions {

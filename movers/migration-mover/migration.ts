@@ -1,6 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
+import { untilAborted } from '../../repository/until-aborted.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { BadChunk, MigrationMoverState, MoverDisk } from '../config.ts';
 import type { RepositoryMoverClient } from '../repository-mover/client.ts';
@@ -138,9 +138,8 @@ export class Migration {
 					onDamage: damage => this.#noteDamage(disk, damage),
 				});
 				if (target.summary().complete || this.#badCount > badBefore) break;
-				// An offered chunk is being written; should nothing come of it, the next pass fetches it. Its write needs the
-				// event loop, which a pass that finds nothing to do would not give up by itself.
-				await setImmediate();
+				// An offered chunk is being written; should nothing come of it, the next pass finds the target's failure.
+				await untilAborted(target.writesEnded(), signal);
 			}
 		}
 	}

@@ -9,6 +9,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { decodeChunk } from '../../repository/format/chunk.ts';
+import { readBody } from '../../system/request-body.ts';
 import type { MigratedDisk, Migration } from './migration.ts';
 import { expectRoom } from './room.ts';
 
@@ -82,18 +83,6 @@ export class OfferServer {
 			throw new RouseError('protocol', `no chunk "${text}" in ${name} of ${entry.reader.chunkCount} chunks`);
 		return { entry, chunk };
 	}
-}
-
-async function readBody(incoming: IncomingMessage, atMostBytes: number): Promise<Buffer> {
-	const parts: Buffer[] = [];
-	let size = 0;
-	for await (const part of incoming) {
-		if (!Buffer.isBuffer(part)) throw new RouseError('protocol', 'an offer that is not bytes');
-		size += part.length;
-		if (size > atMostBytes) throw new RouseError('protocol', `an offer of more than ${atMostBytes} bytes`);
-		parts.push(part);
-	}
-	return Buffer.concat(parts);
 }
 
 function end(incoming: IncomingMessage, outgoing: ServerResponse, status: number, document?: unknown): void {

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { wholeSectors } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MoverDisk } from '../config.ts';
@@ -12,9 +13,6 @@ import { TargetGroup } from './target-group.ts';
 /** A group is synced and recorded when so much was written, or so long after its first chunk. */
 const groupBytes = 8 * 1024 * 1024;
 const groupMs = 500;
-
-/** What the guest sees is a multiple of this; the bytes after the disk's own are zero. */
-const sectorBytes = 512;
 
 const zeros = Buffer.alloc(1024 * 1024);
 
@@ -33,6 +31,8 @@ export class MigrationTarget {
 	readonly #reached: Reached;
 	/** Being written, or written and not yet recorded. */
 	readonly #inHand = new Set<number>();
+	/** Writes that have not ended. */
+	readonly #writing = new Set<Promise<void>>();
 	#group = new TargetGroup();
 	#timer: NodeJS.Timeout | undefined;
 	#commits: Promise<void> = Promise.resolve();
@@ -79,12 +79,16 @@ export class MigrationTarget {
 	 * written; it is recorded within half a second more. Waits while the group before it is being synced: no more than
 	 * two groups are ever unrecorded. `space_short` or `io_failed`.
 	 */
-	async write(chunk: number, bytes: Buffer): Promise<void> {
+	write(chunk: number, bytes: Buffer): Promise<void> {
+		return this.#track(this.#write(chunk, bytes));
+	}
+
+	async #write(chunk: number, bytes: Buffer): Promise<void> {
 		this.#throwIfFailed();
 		if (this.has(chunk)) return;
 		this.#inHand.add(chunk);
 		const offset = chunk * this.disk.image.chunkSizeBytes;
-		const tail = (sectorBytes - (bytes.length % sectorBytes)) % sectorBytes;
+		const tail = wholeSectors(bytes.length) - bytes.length; // what the guest sees after the disk's own bytes is zero
 		await this.#pwrite(bytes, offset);
 		if (tail > 0) await this.#pwrite(zeros.subarray(0, tail), offset + bytes.length);
 		await this.#written({ first: chunk, count: 1 }, bytes.length);
@@ -99,12 +103,16 @@ export class MigrationTarget {
 	}
 
 	/** Writes zeros over a zero chunk. */
-	async writeZero(chunk: number, lengthBytes: number): Promise<void> {
+	writeZero(chunk: number, lengthBytes: number): Promise<void> {
+		return this.#track(this.#writeZero(chunk, lengthBytes));
+	}
+
+	async #writeZero(chunk: number, lengthBytes: number): Promise<void> {
 		this.#throwIfFailed();
 		if (this.has(chunk)) return;
 		this.#inHand.add(chunk);
 		const offset = chunk * this.disk.image.chunkSizeBytes;
-		const length = Math.ceil(lengthBytes / sectorBytes) * sectorBytes;
+		const length = wholeSectors(lengthBytes);
 		for (let done = 0; done < length; done += zeros.length)
 			await this.#pwrite(zeros.subarray(0, Math.min(zeros.length, length - done)), offset + done);
 		await this.#written({ first: chunk, count: 1 }, lengthBytes);
@@ -119,6 +127,11 @@ export class MigrationTarget {
 		return commit;
 	}
 
+	/** Resolves when every write that is under way has ended, well or not. */
+	async writesEnded(): Promise<void> {
+		await Promise.allSettled(this.#writing);
+	}
+
 	/** Records nothing more. */
 	async close(): Promise<void> {
 		clearTimeout(this.#timer);
@@ -126,6 +139,13 @@ export class MigrationTarget {
 		await this.#commits;
 		await this.#map.close();
 		await this.#file.close();
+	}
+
+	#track(write: Promise<void>): Promise<void> {
+		this.#writing.add(write);
+		const ended = () => this.#writing.delete(write);
+		write.then(ended, ended);
+		return write;
 	}
 
 	async #written(range: ChunkRange, bytes: number): Promise<void> {
@@ -197,7 +217,7 @@ export async function openMigrationTarget(
 	}
 	try {
 		const { size } = await file.stat();
-		const wanted = Math.ceil(disk.image.sizeBytes / sectorBytes) * sectorBytes;
+		const wanted = wholeSectors(disk.image.sizeBytes);
 		if (size !== wanted)
 			throw new RouseError('identity_conflict', `target ${disk.targetPath} has ${size} bytes instead of ${wanted}`);
 		// By the handle: this is the file that will be written, whatever the path names by then.

@@ -7,6 +7,9 @@ export interface Clock {
 /** Time without use that may be made up for: more would be bursts, which a low rate is there to prevent. */
 const burstMs = 50;
 
+/** Longer ones setTimeout takes for 1 ms (https://nodejs.org/api/timers.html); after this one the rest is waited for. */
+const longestDelayMs = 2 ** 31 - 1;
+
 /**
  * A rate in bytes a second, changed at will; 0 is unlimited. Takers go one after the other. What is taken may be more
  * than there is: the debt is waited off by the next, so that a piece of any size passes at any rate and the mean holds.
@@ -59,7 +62,7 @@ export class TokenBucket {
 			signal.throwIfAborted();
 			this.#fill();
 			if (this.#ratePerSecond === 0 || this.#tokens >= 0) return this.#spend(bytes);
-			const ms = Math.ceil((-this.#tokens * 1000) / this.#ratePerSecond);
+			const ms = Math.min(longestDelayMs, Math.ceil((-this.#tokens * 1000) / this.#ratePerSecond));
 			const either = AbortSignal.any([signal, this.#changed.signal]);
 			await this.#clock.delay(ms, either).catch((error: unknown) => {
 				if (!either.aborted) throw error;

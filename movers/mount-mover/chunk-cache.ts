@@ -4,7 +4,7 @@ export class ChunkCache {
 	/** Insertion order is order of use. */
 	readonly #chunks = new Map<number, Buffer>();
 	#bytes = 0;
-	// The chunk used last: reads come in runs, and this keeps them from moving it to the end again each time.
+	// The chunk used last, while it is the last in order: reads come in runs, and need not move it there each time.
 	#lastKey = -1;
 	#last: Buffer | undefined;
 
@@ -36,6 +36,8 @@ export class ChunkCache {
 		this.delete(key);
 		this.#chunks.set(key, chunk);
 		this.#bytes += chunk.length;
+		this.#lastKey = -1;
+		this.#last = undefined;
 		for (const oldest of this.#chunks.keys()) {
 			if (this.#bytes <= this.#maxBytes) return;
 			this.delete(oldest);

@@ -4,6 +4,7 @@ import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { isDamage } from '../../repository/fetch-chunk.ts';
 import { decodeChunk } from '../../repository/format/chunk.ts';
 import { Backoff } from '../repository-mover/backoff.ts';
+import { callAll } from './call-all.ts';
 
 export interface WantedChunk {
 	/** Tells chunks of all disks apart. */
@@ -150,8 +151,9 @@ export class ChunkFetcher {
 				if (!isDamage(thrown)) {
 					this.#trouble = asRouseError(thrown).toDocument();
 					await backoff.wait(signal).catch(() => {}); // only ever aborted
-				} else if (locate) {
-					// Sources answer in order, so whatever is damaged is the next one.
+				} else if (locate || thrown.code === 'chunk_missing') {
+					// Sources answer in order, so whatever is damaged is the next one; and of one that is missing every pack was
+					// asked already.
 					this.#condemn(batch[next], thrown);
 					delivered();
 				} else locate = true;
@@ -178,11 +180,12 @@ export class ChunkFetcher {
 		if (want) this.#settle(want, error, () => this.#options.onDamage(want.key, error));
 	}
 
+	/** Throws nothing: that would be taken for trouble of the source. */
 	#settle(want: Want, outcome: Buffer | RouseError, tell: () => void): void {
 		if (this.#closed.signal.aborted) return;
 		this.#wants.delete(want.key);
-		tell();
-		for (const waiter of want.waiters) waiter(outcome);
+		callAll([tell], undefined);
+		callAll(want.waiters, outcome);
 	}
 }
 

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { RouseError } from '../../model/errors.ts';
+import { type ErrorDocument, RouseError } from '../../model/errors.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MountMoverConfig, MountMoverState, MoverDisk } from '../config.ts';
 import { logLine } from '../log.ts';
@@ -66,7 +66,7 @@ export class MountMover {
 			oldestWaitMs: Math.round(waiting.oldestWaitMs),
 			failing: waiting.failing,
 			badChunks,
-			failure: this.#poll.trouble ?? this.#mounted.trouble ?? this.#source.trouble ?? null,
+			failure: this.#targetFailure() ?? this.#poll.trouble ?? this.#mounted.trouble ?? this.#source.trouble ?? null,
 			counters: Object.fromEntries(Object.entries(counters)),
 		};
 	}
@@ -77,6 +77,7 @@ export class MountMover {
 	}
 
 	serve(): void {
+		for (const { target } of this.#locals) target.forgetFailure();
 		this.#mounted.serve();
 		logLine('serve');
 	}
@@ -93,6 +94,11 @@ export class MountMover {
 			await restored.close();
 			await target.close();
 		}
+	}
+
+	/** First of all: it takes a person, and nothing waits for it to end, since such a read is answered with EIO. */
+	#targetFailure(): ErrorDocument | undefined {
+		return this.#locals.find(({ target }) => target.failure)?.target.failure?.toDocument();
 	}
 
 	/** `disk0` is the name for people and tools; QEMU asks `disk0-now` first and then `disk0-wait`. */

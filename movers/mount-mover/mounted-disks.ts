@@ -1,4 +1,4 @@
-import type { DiskImage } from '../../model/chunk.ts';
+import { type DiskImage, wholeSectors } from '../../model/chunk.ts';
 import type { ErrorDocument, RouseError } from '../../model/errors.ts';
 import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
@@ -86,7 +86,7 @@ export class MountedDisks {
 		return new RestorePointDisk({
 			name,
 			number,
-			sizeBytes: local ? Math.ceil(image.sizeBytes / 512) * 512 : image.sizeBytes,
+			sizeBytes: local ? wholeSectors(image.sizeBytes) : image.sizeBytes,
 			reader,
 			pages,
 			damaged,

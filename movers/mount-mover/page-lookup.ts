@@ -4,6 +4,7 @@ import { isDamage } from '../../repository/fetch-chunk.ts';
 import { pageEntries } from '../../repository/format/page-map.ts';
 import type { PageEntry } from '../../repository/format/reference.ts';
 import { Backoff } from '../repository-mover/backoff.ts';
+import { callAll } from './call-all.ts';
 
 /** Undefined: the page is there, look again. Otherwise what is wrong with it. */
 export type PageWaiter = (damage: RouseError | undefined) => void;
@@ -58,11 +59,10 @@ export class PageLookup {
 		const backoff = new Backoff();
 		while (!signal.aborted) {
 			try {
-				const entry = await this.#reader.lookup(index, { signal });
+				const page = await this.#reader.leafPage(index, { signal });
 				this.#trouble = undefined;
-				if (entry === 'zero' && this.#reader.lookupCached(index) === undefined) this.#zeroLeaves.add(leaf);
-				this.#tell(leaf, undefined);
-				return;
+				if (page === undefined) this.#zeroLeaves.add(leaf);
+				break;
 			} catch (thrown) {
 				if (signal.aborted) return;
 				if (isDamage(thrown)) {
@@ -74,12 +74,13 @@ export class PageLookup {
 				await backoff.wait(signal).catch(() => {}); // only ever aborted
 			}
 		}
+		this.#tell(leaf, undefined);
 	}
 
 	#tell(leaf: number, damage: RouseError | undefined): void {
 		const waiters = this.#waiters.get(leaf) ?? [];
 		this.#waiters.delete(leaf);
-		for (const waiter of waiters) waiter(damage);
+		callAll(waiters, damage);
 	}
 }
 

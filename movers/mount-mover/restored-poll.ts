@@ -31,12 +31,15 @@ export class RestoredPoll {
 
 	async #look(): Promise<void> {
 		let more = false;
-		try {
-			for (const map of this.#maps) if (!map.bitmap.complete && (await map.refresh())) more = true;
-			this.#trouble = undefined;
-		} catch (thrown) {
-			this.#trouble = asRouseError(thrown).toDocument();
+		let trouble: ErrorDocument | undefined;
+		for (const map of this.#maps) {
+			try {
+				if (!map.bitmap.complete && (await map.refresh())) more = true;
+			} catch (thrown) {
+				trouble ??= asRouseError(thrown).toDocument(); // the other disks' maps are worth no less for it
+			}
 		}
+		this.#trouble = trouble;
 		if (more) this.#onMore();
 	}
 }

@@ -12,11 +12,21 @@ export class TargetFile {
 	readonly #file: FileHandle;
 	readonly #path: string;
 	#politeLeft = 0;
+	#failure: RouseError | undefined;
 
 	/** Takes the handle over. */
 	constructor(path: string, file: FileHandle) {
 		this.#path = path;
 		this.#file = file;
+	}
+
+	/** The last read that failed, until it is forgotten: reads of other places go on and say nothing about that one. */
+	get failure(): RouseError | undefined {
+		return this.#failure;
+	}
+
+	forgetFailure(): void {
+		this.#failure = undefined;
 	}
 
 	/**
@@ -64,6 +74,9 @@ export class TargetFile {
 
 	#failed(offset: number, length: number, cause: unknown): RouseError {
 		const why = cause instanceof Error ? cause.message : String(cause);
-		return new RouseError('io_failed', `${this.#path}: ${length} bytes at ${offset}: ${why}`, { cause });
+		const message = `cannot read ${length} bytes at ${offset} of ${this.#path}: ${why}`;
+		const hint = "look at this host's disk under that path";
+		this.#failure = new RouseError('io_failed', message, { cause, hint });
+		return this.#failure;
 	}
 }

@@ -4,6 +4,7 @@ import type { ChunkRef } from '../../model/chunk.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { type ChunkClass, type ChunkSource } from '../../repository/chunk-source.ts';
 import { chunkRefBytes } from '../../repository/format/reference.ts';
+import { readBody } from '../../system/request-body.ts';
 import { MountFirst } from './mount-first.ts';
 import { decodeRequest, encodeChunkFrame, encodeErrorFrame, maxReferences } from './wire.ts';
 
@@ -103,18 +104,9 @@ async function readRequest(incoming: IncomingMessage): Promise<ChunkRequest> {
 		throw new RouseError('protocol', `${incoming.method} ${url.pathname}: only POST /chunks is answered here`);
 	if (chunkClass !== 'mount' && chunkClass !== 'migration')
 		throw new RouseError('protocol', `class is ${chunkClass}, not mount or migration`);
-	const parts: Buffer[] = [];
-	let size = 0;
-	for await (const part of incoming) {
-		if (!Buffer.isBuffer(part)) throw new RouseError('protocol', 'request body is not bytes');
-		size += part.length;
-		if (size > maxReferences * chunkRefBytes)
-			throw new RouseError('protocol', `more than ${maxReferences} references in one request`);
-		parts.push(part);
-	}
 	return {
 		class: chunkClass,
 		locate: url.searchParams.get('locate') === '1',
-		refs: decodeRequest(Buffer.concat(parts)),
+		refs: decodeRequest(await readBody(incoming, maxReferences * chunkRefBytes)),
 	};
 }

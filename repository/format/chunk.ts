@@ -76,7 +76,8 @@ function unframe(ref: ChunkRef, stored: Uint8Array, rawBytes: number): Buffer {
 	}
 }
 
-function badChunk(ref: ChunkRef, why: string, cause?: unknown): RouseError {
+/** `chunk_bad` for what lies in this place. */
+export function badChunk(ref: ChunkRef, why: string, cause?: unknown): RouseError {
 	const { digest, packId, offsetBytes, storedBytes } = ref;
 	return new RouseError('chunk_bad', `chunk ${digest} in pack ${packId} at ${offsetBytes}+${storedBytes}: ${why}`, {
 		cause,

@@ -1,8 +1,7 @@
 import { hash } from 'node:crypto';
-import type { ChunkRef } from '../../model/chunk.ts';
+import { type ChunkRef, maxStoredBytes } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { magic, magicBytes } from './magic.ts';
-import { maxStoredBytes } from './reference.ts';
 
 /*
  * Pack: stored chunks back to back from offset 0, footer, trailer (docs/format.md, "Pack").

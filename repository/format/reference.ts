@@ -1,4 +1,4 @@
-import type { ChunkRef } from '../../model/chunk.ts';
+import { type ChunkRef, maxStoredBytes } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 
 /** Bytes of a chunk reference: in a page entry, and on a repository mover's socket (docs/format.md, "Reference"). */
@@ -6,9 +6,6 @@ export const chunkRefBytes = 56;
 
 /** A chunk whose bytes are all zero is not stored; its entry is 56 zero bytes. */
 export type PageEntry = ChunkRef | 'zero';
-
-/** A chunk has at most 16 MiB and a codec byte: nobody is made to allocate more by a number in a reference or footer. */
-export const maxStoredBytes = 16 * 1024 * 1024 + 1;
 
 const digestBytes = 32;
 const packIdAt = 32;
@@ -28,7 +25,7 @@ export function encodeChunkRef(entry: PageEntry, into: Buffer, at = 0): void {
 	into.writeUInt32LE(entry.storedBytes, at + storedAt);
 }
 
-/** Stored bytes of the entry at `at`, 0 for the zero entry; `format_damaged` when it is neither a reference nor all zero. */
+/** Stored bytes of the entry at `at`, 0 for a zero entry; `format_damaged` when it is no reference and not all zero. */
 export function storedBytesOf(from: Buffer, at: number): number {
 	if (from.length < at + chunkRefBytes)
 		throw new RouseError('format_damaged', `reference at ${at} ends past its ${from.length} bytes`);

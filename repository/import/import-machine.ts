@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { DiskImage } from '../../model/chunk.ts';
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { digestOf } from '../format/chunk.ts';
 import { keys } from '../format/keys.ts';
@@ -52,8 +52,12 @@ export interface ImportResult {
 	storedBytes: number;
 	/** Packs whose footers are damaged: what lies in them was stored again. */
 	unreadablePacks: string[];
+	/** What went wrong after the point was in place, for people. */
+	warnings: string[];
 	durationMs: number;
 }
+
+type StoredPoint = Omit<ImportResult, 'durationMs' | 'warnings'>;
 
 const defaultPackBytes = 64 * 1024 * 1024;
 
@@ -70,7 +74,7 @@ export async function importMachine(request: ImportRequest, options: ImportOptio
 	const key = keys.point(machine, time);
 	if ((await store.size(key)) !== undefined) throw pointExists(machine, time);
 	const intent = await announceImport(store, machine, time);
-	let result: Omit<ImportResult, 'durationMs'>;
+	let result: StoredPoint;
 	try {
 		options.reached?.('intent');
 		result = await storePoint(request, key, options);
@@ -79,15 +83,21 @@ export async function importMachine(request: ImportRequest, options: ImportOptio
 		await store.delete(intent).catch(() => {});
 		throw error;
 	}
-	await store.delete(intent);
-	return { ...result, durationMs: Math.round(performance.now() - startedAt) };
+	// The point exists by now: an import that failed here would be tried again, and told that it does.
+	const warnings = await store.delete(intent).then(
+		() => [],
+		(error: unknown) => [
+			`the announcement ${intent} of this import could not be removed (${asRouseError(error).message}): a prune keeps what it stands for`,
+		],
+	);
+	return { ...result, warnings, durationMs: Math.round(performance.now() - startedAt) };
 }
 
 async function storePoint(
 	request: ImportRequest,
 	key: string,
 	{ signal = new AbortController().signal, progress, reached }: ImportOptions,
-): Promise<Omit<ImportResult, 'durationMs'>> {
+): Promise<StoredPoint> {
 	const { repository, machine, time, sources, config, packBytes = defaultPackBytes } = request;
 	const { store, chunkSizeBytes } = repository;
 	const known = new KnownChunks();

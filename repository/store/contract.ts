@@ -6,7 +6,7 @@
  * key is another one's with a slash and more behind it. Objects are
  * immutable: there is no way to change one. All methods MAY be called concurrently, by several processes at once.
  * Errors by code: `store_unreachable` (transient) when the store does not answer, `space_short` when it is full,
- * `io_failed` when it refuses to write; what else a method throws is said there.
+ * `io_failed` when it refuses to write, or to read just these bytes; what else a method throws is said there.
  */
 export interface Store {
 	readonly properties: StoreProperties;
@@ -19,7 +19,8 @@ export interface Store {
 	putExclusive(key: string, data: Uint8Array): Promise<boolean>;
 	/**
 	 * Fills `into` with the object's bytes from `offsetBytes` on and returns how many there were: fewer than asked for at
-	 * the object's end, 0 past it. Undefined when there is no such object.
+	 * the object's end, 0 past it. Undefined when there is no such object. `io_failed` when the medium has lost these bytes
+	 * or is gone as a whole: which of the two, a look at other objects tells.
 	 */
 	read(key: string, offsetBytes: number, into: Uint8Array): Promise<number | undefined>;
 	/** Undefined when there is no such object. */

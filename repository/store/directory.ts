@@ -4,6 +4,7 @@ import { RouseError } from '../../model/errors.ts';
 import {
 	createFileDurably,
 	isErrno,
+	isSpaceShort,
 	removeFileDurably,
 	syncDirectory,
 	temporarySuffix,
@@ -38,7 +39,9 @@ export class DirectoryStore implements Store {
 			return await this.#files.read(path, offsetBytes, into);
 		} catch (cause) {
 			if (isAbsence(cause)) return undefined;
-			throw unreachable(cause, `cannot read ${into.length} bytes at ${offsetBytes} of ${path}`);
+			const what = `cannot read ${into.length} bytes at ${offsetBytes} of ${path}`;
+			if (isLoss(cause)) throw new RouseError('io_failed', `${what}: ${reason(cause)}`, { cause });
+			throw unreachable(cause, what);
 		}
 	}
 
@@ -130,12 +133,21 @@ function isAbsence(error: unknown): boolean {
 	return isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'EISDIR');
 }
 
+/**
+ * What read(2) and open(2) say of a bad sector, and file systems of metadata or data that do not match their checksums:
+ * EIO, EBADMSG, EUCLEAN (Linux, include/uapi/asm-generic/errno.h; ext4.h calls the last two EFSBADCRC and EFSCORRUPTED).
+ * By number: libuv does not name them all.
+ */
+function isLoss(error: unknown): boolean {
+	return error instanceof Error && 'errno' in error && [-5, -74, -117].includes(Number(error.errno));
+}
+
 function unreachable(cause: unknown, what: string): RouseError {
 	return new RouseError('store_unreachable', `${what}: ${reason(cause)}`, { cause });
 }
 
 function writeFailure(cause: unknown, what: string): RouseError {
-	if (isErrno(cause, 'ENOSPC') || isErrno(cause, 'EDQUOT'))
+	if (isSpaceShort(cause))
 		return new RouseError('space_short', `${what}: no space is left`, { cause, hint: 'make room on that file system' });
 	if (isErrno(cause, 'ENOENT')) return unreachable(cause, what);
 	return new RouseError('io_failed', `${what}: ${reason(cause)}`, { cause });

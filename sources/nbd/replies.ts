@@ -51,8 +51,10 @@ function* replyChunk(calls: Calls, allocationContext: number | undefined): Parse
 	const cookie = header.readBigUInt64BE(4);
 	const lengthBytes = header.readUInt32BE(12);
 	const call = calls.of(cookie);
-	if (type & chunkErrorBit) call.refusal ??= yield* errorChunk(lengthBytes);
-	else if (type === NBD_REPLY_TYPE.NONE) {
+	if (type & chunkErrorBit) {
+		const refusal = yield* errorChunk(lengthBytes); // also of a second one, or its bytes would be taken for a reply
+		call.refusal ??= refusal;
+	} else if (type === NBD_REPLY_TYPE.NONE) {
 		if (lengthBytes !== 0 || !(flags & NBD_REPLY_FLAG_DONE)) throw violation('an empty chunk that ends nothing');
 	} else if (type === NBD_REPLY_TYPE.OFFSET_DATA && call.kind === 'read') yield* dataChunk(call, lengthBytes);
 	else if (type === NBD_REPLY_TYPE.OFFSET_HOLE && call.kind === 'read') yield* holeChunk(call, lengthBytes);

@@ -4,6 +4,7 @@ import { copyFile, open, readdir, readFile, rename, rm, stat, writeFile } from '
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { ChunkRef } from '../../model/chunk.ts';
 import type { MoverDisk } from '../../movers/config.ts';
 import { Migration } from '../../movers/migration-mover/migration.ts';
@@ -265,6 +266,37 @@ test('a copy that is asked for while targets are opened again is begun when they
 	assert.equal(migration.state().failure, null);
 	migration.copy();
 	await retried;
+	await waitFor('the copy to end', () => !migration.state().copying, { timeoutMs: 20_000 });
+	assert.equal(migration.state().failure, null);
+	assert.equal(migration.state().disks[0]?.complete, true);
+});
+
+test('while an offered chunk is slow to be written, the copy waits for it and does not look again and again', async t => {
+	const { directory, stored } = await bench(t, 4 * MiB);
+	const disk = await allocateTarget(directory, stored.image);
+	const migration = await openMigration(t, directory, [disk], () => lowWaterBytes);
+	const target = migration.disks[0]?.target;
+	assert.ok(target);
+	const file = await open(disk.targetPath, 'r');
+	t.after(() => file.close());
+	const written = Promise.withResolvers<void>();
+	const slow = t.mock.method(Object.getPrototypeOf(file), 'write', async (bytes: Buffer) => {
+		await written.promise;
+		return { bytesWritten: bytes.length };
+	});
+	const offered = target.write(0, stored.bytes.subarray(0, 128 * 1024));
+	slow.mock.restore();
+	const passes = t.mock.method(target, 'flush').mock;
+	try {
+		migration.copy();
+		await waitFor('the first pass', () => passes.callCount() > 0, { timeoutMs: 20_000 });
+		for (let turn = 0; turn < 1000; turn += 1) await setImmediate();
+		assert.ok(passes.callCount() < 10, `${passes.callCount()} passes`);
+		assert.equal(migration.state().copying, true);
+	} finally {
+		written.resolve();
+	}
+	await offered;
 	await waitFor('the copy to end', () => !migration.state().copying, { timeoutMs: 20_000 });
 	assert.equal(migration.state().failure, null);
 	assert.equal(migration.state().disks[0]?.complete, true);

@@ -99,8 +99,14 @@ test('a target that is shorter than its map says is EIO, and nothing is made up'
 	await truncate(disk.targetPath, MiB + 100);
 	const client = await connectTo(t, mover, 'disk0');
 	assert.ok((await client.read(MiB - 4096, 4096)).equals(served.subarray(MiB - 4096, MiB)));
+	assert.equal((await mover.control.state()).failure, null);
 	await assert.rejects(client.read(MiB, 4096), /EIO/);
 	await assert.rejects(client.read(MiB - 200 * KiB, 400 * KiB), /EIO/);
+	const { failure } = await mover.control.state();
+	assert.equal(failure?.code, 'io_failed');
+	assert.ok(failure.message.includes(disk.targetPath), failure.message);
+	await mover.control.serve();
+	assert.equal((await mover.control.state()).failure, null);
 });
 
 test('reads wait for a repository that is away, and are answered when it comes', async t => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -121,7 +122,8 @@ test('an export does not overwrite a file', async t => {
 	const path = await exported(t, repository);
 	const { manifest } = await readPoint(repository, 'web01', time);
 	const source = new DirectChunkSource(repository.store);
-	await assert.rejects(exportDisk(source, manifest.disks[0]!, path), { code: 'name_conflict' });
+	const progress = () => assert.fail('written before the name was looked at');
+	await assert.rejects(exportDisk(source, manifest.disks[0]!, path, { progress }), { code: 'name_conflict' });
 	assert.deepEqual(await readdir(join(path, '..')), ['disk.raw']);
 });
 
@@ -134,4 +136,19 @@ test('an export that meets a damaged chunk leaves nothing', async t => {
 	const source = new DirectChunkSource(repository.store);
 	await assert.rejects(exportDisk(source, manifest.disks[0]!, join(directory, 'disk.raw')), { code: 'chunk_missing' });
 	assert.deepEqual(await readdir(directory), []);
+});
+
+test('an export whose directory goes away meanwhile fails by its own error', async t => {
+	const repository = await repositoryIn(t);
+	await importDisks(repository, [wholeSource(noise(5000, 1))]);
+	const parent = await temporaryDirectory(t);
+	const directory = join(parent, 'exports');
+	await mkdir(directory);
+	const { manifest } = await readPoint(repository, 'web01', time);
+	const source = new DirectChunkSource(repository.store);
+	const progress = () => renameSync(directory, join(parent, 'elsewhere'));
+	await assert.rejects(exportDisk(source, manifest.disks[0]!, join(directory, 'disk.raw'), { progress }), {
+		name: 'RouseError',
+		code: 'io_failed',
+	});
 });

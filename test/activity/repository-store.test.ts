@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { storeChecks } from '../../repository/store/conformance.ts';
@@ -71,4 +71,12 @@ test('open files are closed', async t => {
 	}
 	await store.close();
 	assert.ok((await descriptors()) <= before + 2, `${await descriptors()} open, ${before} before`);
+});
+
+test('bytes that the medium has lost are io_failed, and no store that is away', async t => {
+	const directory = await temporaryDirectory(t);
+	const store = new DirectoryStore(directory);
+	await symlink('/proc/self/mem', join(directory, 'pack')); // nothing is mapped at 0: every read there is EIO
+	await assert.rejects(store.read('pack', 0, Buffer.alloc(10)), { code: 'io_failed', message: /EIO/ });
+	await store.close();
 });

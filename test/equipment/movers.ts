@@ -32,7 +32,7 @@ export function startMover(
 	{ killAt = '', fileSizeLimit, niceness = 0 }: MoverFaults = {},
 ): Captive {
 	const main = fileURLToPath(new URL(`../../movers/${kind}-mover/main.ts`, import.meta.url));
-	// prlimit(1), nice(1) and env(1) become the program: the pid is the mover's. The trailing ":" leaves the hard limit alone.
+	// prlimit(1), nice(1) and env(1) become the program: the pid is the mover's. The ":" at the end leaves the hard limit.
 	const limit = `--fsize=${fileSizeLimit ?? 'unlimited'}:`;
 	const nice = ['nice', '-n', String(niceness)];
 	const env = ['env', `ROUSE_TEST_KILL_AT=${killAt}`];

@@ -96,3 +96,13 @@ test('work that is there already is taken only without a debt', () => {
 	clock.now += 1_001;
 	assert.equal(bucket.tryTake(1), true);
 });
+
+test('a debt of months is waited off in delays that a timer can do', async () => {
+	const clock = new TestClock();
+	const bucket = new TokenBucket(1, clock);
+	const start = clock.now;
+	await bucket.take(8 * 1024 * 1024, never);
+	await bucket.take(1, never);
+	assert.equal(clock.longestMs, 2 ** 31 - 1);
+	assert.ok(clock.now - start >= 8 * 1024 * 1024 * 1000, `${clock.now - start} ms`);
+});

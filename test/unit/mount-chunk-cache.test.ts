@@ -41,3 +41,11 @@ test('a chunk set again replaces the old one', () => {
 	assert.equal(cache.get(1)?.[0], 9);
 	assert.equal(cache.bytes, 50);
 });
+
+test('the chunk that is read all the time stays while others come', () => {
+	const cache = filled(300, 1);
+	for (let key = 2; key < 10; key += 1) {
+		assert.equal(cache.get(1)?.[0], 1, `after ${key - 2} others`);
+		cache.set(key, Buffer.alloc(100, key));
+	}
+});

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
 import { RouseError } from '../../model/errors.ts';
 import { ChunkFetcher } from '../../movers/mount-mover/chunk-fetcher.ts';
@@ -114,4 +115,38 @@ test('more to fetch ahead than is worth while drops what was wanted first', asyn
 	ahead(...Array.from({ length: 300 }, (_, number) => number));
 	await waitFor('all', () => source.calls.flatMap(({ chunks }) => chunks).length === 256, { timeoutMs: 5_000 });
 	assert.equal(source.calls[0]?.chunks[0], 44);
+});
+
+test('a chunk that every pack was asked for is not located once more', async t => {
+	const { source, want, damaged } = await bench(t, 2);
+	source.failures.push(new RouseError('chunk_missing', 'in no pack'));
+	const [first, second] = await Promise.allSettled([want(0), want(1)]);
+	assert.ok(first.status === 'rejected' && first.reason.code === 'chunk_missing');
+	assert.equal(second.status, 'fulfilled');
+	assert.deepEqual(damaged, [0]);
+	assert.deepEqual(source.calls, [
+		{ chunks: [0, 1], locate: false },
+		{ chunks: [1], locate: false },
+	]);
+});
+
+test('what one waiter throws keeps the chunk from no other, is no trouble of the source, and ends the process', () => {
+	const program = `
+		const { ChunkFetcher } = await import('./movers/mount-mover/chunk-fetcher.ts');
+		const { ScriptedSource } = await import('./test/equipment/scripted-source.ts');
+		const source = new ScriptedSource();
+		const chunk = await source.add(0);
+		const fetcher = new ChunkFetcher({ source, onChunk() {}, onDamage() {} });
+		process.on('uncaughtException', error => {
+			console.log(error.message, source.calls.length, String(fetcher.trouble?.code));
+			process.exit(3);
+		});
+		fetcher.want(chunk, () => { throw new Error('mistake'); });
+		fetcher.want(chunk, () => console.log('second'));
+		setTimeout(() => {}, 5000);`;
+	const args = ['--input-type=module', '--eval', program];
+	const cwd = new URL('../..', import.meta.url);
+	const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+	assert.equal(stdout, 'second\nmistake 1 undefined\n', stderr);
+	assert.equal(status, 3);
 });

@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { DiskExport } from '../../movers/mount-mover/disk-export.ts';
 import { MountedDisks } from '../../movers/mount-mover/mounted-disks.ts';
 import type { Extent } from '../../movers/nbd/export.ts';
+import { PageLookup } from '../../movers/mount-mover/page-lookup.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { DiskReader } from '../../repository/disk-reader.ts';
 import { readPoint } from '../../repository/points.ts';
 import { waitFor } from '../../system/wait.ts';
 import {
@@ -152,3 +154,23 @@ async function keyOfPack(store: DamagingStore, packId: string): Promise<string> 
 	for await (const { key } of store.list('packs/')) if (key.includes(packId)) return key;
 	throw new Error(`no pack ${packId}`);
 }
+
+test('a page that is pushed out of memory at once is not taken for a part of the disk that is zero', async () => {
+	const leaves = 24;
+	const store = new DamagingStore();
+	const repository = await memoryRepository(chunk, store);
+	const first = Array.from({ length: leaves }, (_, leaf) => ({
+		offsetBytes: leaf * page,
+		bytes: noise(chunk, leaf + 1),
+	}));
+	const { restorePoint } = await importDisks(repository, [new SparseSource(leaves * page, first)]);
+	const { manifest } = await readPoint(repository, 'web01', restorePoint);
+	// Room for eight pages, while all are asked for together.
+	const reader = new DiskReader(new DirectChunkSource(store), manifest.disks[0]!, { cacheBytes: 0 });
+	const pages = new PageLookup(reader, () => {});
+	const second = (leaf: number) => leaf * 1024 + 1;
+	const load = (index: number) => new Promise<void>(resolve => pages.load(index, () => resolve()));
+	await Promise.all(Array.from({ length: leaves }, (_, leaf) => load(second(leaf))));
+	for (let leaf = 0; leaf < leaves; leaf += 1) assert.notEqual(pages.entry(leaf * 1024), 'zero', `leaf ${leaf}`);
+	pages.close();
+});

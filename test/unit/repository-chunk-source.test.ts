@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { ChunkRef } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { fetchChunk, fetchChunks } from '../../repository/fetch-chunk.ts';
 import { decodeChunk, digestOf, encodeChunk } from '../../repository/format/chunk.ts';
@@ -217,4 +218,94 @@ test('many chunks with some damaged: each damaged one is told by its position, t
 		given,
 		[...many.keys()].filter(position => !damaged.includes(position)),
 	);
+});
+
+/** A store that counts its listings, and whose medium has lost some bytes, or everything. */
+class LosingStore extends DamagingStore {
+	listings = 0;
+	lost = new Map<string, number>();
+	gone = false;
+
+	override list(prefix: string) {
+		this.listings++;
+		return super.list(prefix);
+	}
+
+	override async read(key: string, offsetBytes: number, into: Uint8Array): Promise<number | undefined> {
+		const at = this.lost.get(key) ?? -1;
+		if (this.gone || (at >= offsetBytes && at < offsetBytes + into.length))
+			throw new RouseError('io_failed', `${key}: EIO`);
+		return super.read(key, offsetBytes, into);
+	}
+}
+
+test('all packs are asked for a chunk that is in none once, however often it is wanted, and for no other meanwhile', async () => {
+	const store = new LosingStore();
+	const { chunks } = await storeWith(many, store);
+	const packId = chunks[0]!.ref.packId;
+	await store.delete(keys.pack(packId));
+	const source = new DirectChunkSource(store);
+	const told: number[] = [];
+	const refs = chunks.map(({ ref }) => ref);
+	const more = { ...options, onDamage: (position: number) => told.push(position) };
+	for await (const { position, bytes } of fetchChunks(source, refs, () => 4096, more))
+		assert.deepEqual(bytes, many[position]);
+	const missing = refs.flatMap((ref, position) => (ref.packId === packId ? [position] : []));
+	assert.ok(missing.length > 3);
+	assert.deepEqual(told, missing);
+	// A read is of one chunk here, and each is looked for by itself.
+	assert.equal(store.listings, missing.length);
+	for (const position of missing)
+		await assert.rejects(fetchChunk(source, refs[position]!, 4096, options), { code: 'chunk_missing' });
+	assert.equal(store.listings, missing.length);
+	await store.repair(keys.pack(packId));
+	assert.deepEqual(await fetchAll(source, chunks), many);
+});
+
+test('a place that the medium has lost costs its chunk alone, which is bad by name, and is taken from another pack', async () => {
+	class LargeReads extends LosingStore {
+		override readonly properties = { maxParallelReads: 2, readBytes: 1024 * 1024 };
+	}
+	const store = new LargeReads();
+	const { chunks } = await storeWith(many, store);
+	const { ref } = chunks[2]!;
+	store.lost.set(keys.pack(ref.packId), ref.offsetBytes + 100);
+	const damage: RouseError[] = [];
+	const given: number[] = [];
+	const more = { ...options, onDamage: (_: number, error: RouseError) => damage.push(error) };
+	const source = new DirectChunkSource(store);
+	const refs = chunks.map(one => one.ref);
+	for await (const { position, bytes } of fetchChunks(source, refs, () => 4096, more)) {
+		assert.deepEqual(bytes, many[position]);
+		given.push(position);
+	}
+	assert.equal(given.length, many.length - 1);
+	const { digest, packId, offsetBytes, storedBytes } = ref;
+	assert.deepEqual(
+		damage.map(({ code, details }) => ({ code, details })),
+		[{ code: 'chunk_bad', details: { digest, packId, offsetBytes, storedBytes } }],
+	);
+	await storeWith(many, store);
+	assert.deepEqual(await fetchAll(source, chunks), many);
+});
+
+test('a footer that the medium has lost does not hide the other packs', async () => {
+	const store = new LosingStore();
+	const { chunks } = await storeWith(many, store);
+	await storeWith(many, store);
+	const { ref, raw } = chunks[0]!;
+	store.lost.set(keys.pack(ref.packId), store.bytesOf(keys.pack(ref.packId)).length - 1);
+	await store.flipByte(keys.pack(ref.packId), ref.offsetBytes + 100);
+	assert.deepEqual(await fetchChunk(new DirectChunkSource(store), ref, 4096, options), raw);
+});
+
+test('a medium that gives nothing any more, the header included, is unreachable', async () => {
+	const store = new LosingStore();
+	const { chunks } = await storeWith(many, store);
+	const source = new DirectChunkSource(store);
+	store.gone = true;
+	await assert.rejects(fetchAll(source, chunks), { code: 'store_unreachable' });
+	await assert.rejects(fetchAll(source, chunks, { locate: true }), { code: 'store_unreachable' });
+	store.gone = false;
+	assert.deepEqual(await fetchAll(source, chunks), many);
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
+import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { diskChunks } from '../../repository/disk-chunks.ts';
@@ -344,4 +345,18 @@ test('a source is not closed by an import', async () => {
 test('a repository whose chunks would end within a sector is not made', async () => {
 	for (const chunkSizeBytes of [5000, 4096 + 256])
 		await assert.rejects(memoryRepository(chunkSizeBytes), /multiple of 512/);
+});
+
+test('an import whose announcement cannot be taken away has made its point, and says so', async () => {
+	class Keeping extends DamagingStore {
+		override async delete(key: string): Promise<void> {
+			throw new RouseError('store_unreachable', `cannot delete ${key}`);
+		}
+	}
+	const repository = await memoryRepository(4096, new Keeping());
+	const disk = noise(40_000, 1);
+	const { warnings } = await importDisks(repository, [wholeSource(disk)]);
+	assert.equal(warnings.length, 1);
+	assert.match(warnings[0] ?? '', /intents\/.*cannot delete/);
+	assert.deepEqual(await readBack(repository), disk);
 });

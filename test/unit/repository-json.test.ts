@@ -95,3 +95,14 @@ test('a manifest cut short, with white space or in another order of keys is refu
 			message: /points\/web01\/x/,
 		});
 });
+
+test('a manifest whose root claims more stored bytes than a chunk can have is damaged', () => {
+	const root = { digest: 'cd'.repeat(32), packId: '1'.repeat(32), offsetBytes: 0, storedBytes: 16 * 1024 * 1024 + 1 };
+	const [disk] = manifest.disks;
+	assert.ok(disk);
+	const bytes = encodeManifest({ ...manifest, disks: [{ ...disk, root }] });
+	assert.deepEqual(decodeManifest(bytes, 'a key').disks[0]?.root, root);
+	const larger = { ...disk, root: { ...root, storedBytes: root.storedBytes + 1 } };
+	const wrong = reseal(bytes, members => Object.assign(members, { disks: [larger] }));
+	assert.throws(() => decodeManifest(wrong, 'a key'), { code: 'format_damaged' });
+});

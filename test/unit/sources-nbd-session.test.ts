@@ -128,6 +128,17 @@ test('an error chunk refuses the read with errno and message, and the session go
 	assert.equal(await next, undefined);
 });
 
+test('a second error chunk is read to its end, and the first is the one that counts', async () => {
+	const session = opened();
+	const refused = session.read(0, Buffer.alloc(4));
+	const next = session.read(4, Buffer.alloc(4));
+	session.push(chunk(1, 0x8002, false, uint32(28), Buffer.from([0, 2]), Buffer.from('no'), uint64(2)));
+	session.push(chunk(1, 0x8001, true, uint32(5), Buffer.from([0, 5]), Buffer.from('never')));
+	session.push(chunk(2, type.OFFSET_HOLE, true, uint64(4), uint32(4)));
+	assert.deepEqual(await refused, { errno: 28, message: 'no' });
+	assert.equal(await next, undefined);
+});
+
 const violations: Record<string, Buffer> = {
 	'a byte sent twice': Buffer.concat([
 		chunk(1, type.OFFSET_DATA, false, uint64(100), Buffer.from('ab')),
