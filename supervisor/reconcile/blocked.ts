@@ -49,9 +49,12 @@ function guestStands(state: RecoveryState, seen: Seen, directory: string, retry:
 		if (chunk) return chunkBad(state, chunk, 'the guest stands still at a read: ', retry);
 	}
 	if (stopped.operation === 'read' && seen.readErrors.length < readErrorLimit.count) return null;
+	// The mount mover knows the place when it was a block that is local.
+	const failure = stopped.operation === 'read' ? seen.mount?.failure : undefined;
+	const where = failure?.code === 'io_failed' ? failure.message : directory;
 	return {
 		code: 'io_failed',
-		reason: `the guest stands still: a ${stopped.operation} of ${stopped.disk} failed on the host's own disk (${directory})`,
+		reason: `the guest stands still: a ${stopped.operation} of ${stopped.disk} failed on the host's own disk (${where})`,
 		next: `mend it, ${retry}`,
 	};
 }

@@ -106,6 +106,17 @@ test('reads that were failed on purpose block nothing until it goes on and on', 
 	assert.equal(judge(fresh, { ...unseen, machine, readErrors: [1, 2, 3] }, noFailures, '/d')?.code, 'io_failed');
 });
 
+test('a block that is local and cannot be read is named', () => {
+	const failure = { code: 'io_failed', message: 'EIO at offset 4096' } as const;
+	const seen = {
+		...unseen,
+		machine: standing('read'),
+		readErrors: [1, 2, 3],
+		mount: { ...mount, badChunks: [], failure },
+	};
+	assert.match(judge(fresh, seen, noFailures, '/d')?.reason ?? '', /EIO at offset 4096/);
+});
+
 test('a copy that failed blocks with its own code', () => {
 	const migration = {
 		recoveryId: randomUUID(),
