@@ -76,8 +76,9 @@ async function runAfterReset(context: StepContext): Promise<void> {
 		async () => {
 			const { power: now, ioError } = await observe(context);
 			if (now === 'on') return true;
-			// It stands at a chunk that is bad: that is another matter, and blocks the recovery.
-			if (ioError && (await watch.mount.keep())?.badChunks.length) return true;
+			// It stands at a chunk that is bad: that is another matter, and blocks the recovery. Not so while it is off: QEMU
+			// tells of the read that failed before the reset until the guest runs again.
+			if (ioError && now === 'paused' && (await watch.mount.keep())?.badChunks.length) return true;
 			// Off is what a reset makes of a guest that stood still, whatever stopped it before.
 			if (ioError && now === 'paused') await served(context, () => machine.resume(), { patienceMs: 2_000 });
 			else await served(context, () => machine.powerOn(recovery.state.chain), { patienceMs: 2_000 });

@@ -55,6 +55,24 @@ test('power on of a guest that has powered itself off does not wait for a read t
 	assert.deepEqual(await recovery.step('power', { action: 'on' }), { power: 'on' });
 });
 
+test('a guest that stood at a damaged chunk runs after its reset', async t => {
+	const { recovery, hypervisor, movers } = await prepare(t);
+	await recovery.run();
+	const machine = hypervisor.only;
+	const mount = movers.onlyMount;
+	mount.state = {
+		...mount.state,
+		badChunks: [{ disk: 'disk0', index: 0, digest: 'd'.repeat(64), packId: 'e'.repeat(32) }],
+	};
+	const ioError = { disk: 'disk0', operation: 'read', noSpace: false } as const;
+	machine.now = { power: 'paused', alive: true, ioError };
+	machine.before = call => {
+		// QEMU 7.2 has not begun then, and still tells of the read that had failed.
+		if (call === 'reset') queueMicrotask(() => (machine.now = { power: 'off', alive: true, ioError }));
+	};
+	assert.deepEqual(await recovery.step('power', { action: 'reset' }), { power: 'on' });
+});
+
 test('an order that the migration mover refuses is an error, not a silence', async t => {
 	const { recovery, movers } = await prepare(t);
 	await recovery.run();
