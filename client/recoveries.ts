@@ -33,7 +33,7 @@ import {
 } from '../workflows/contracts.ts';
 import { foreignServer, type TemporalClient, unreachable } from './connection.ts';
 import { type HistoryEntry, readHistory } from './recovery-history.ts';
-import { decideStart, hashRequest, hasReached, isRecord, type StartOutcome } from './recovery-rules.ts';
+import { decideStart, hashRequest, hasReached, isRecord, type StartOutcome, tooLate } from './recovery-rules.ts';
 import {
 	pendingOf,
 	type RecoveryDetails,
@@ -258,8 +258,7 @@ export class Recoveries {
 
 	async #whyNotFound(name: string, wish: string): Promise<RouseError> {
 		const found = await this.#find(name);
-		if (!found) return recoveryUnknown(name);
-		return new RouseError('phase_wrong', `recovery ${name} is ${found.phase}: it is too late for ${wish}`);
+		return found ? tooLate(found, wish === setPolicyUpdate.name ? 'policy' : wish) : recoveryUnknown(name);
 	}
 
 	async #whyUnanswered(name: string, wish: string, cause: unknown): Promise<RouseError> {

@@ -1,7 +1,7 @@
 /** What a name, a request and a phase mean to somebody who starts a recovery or waits for it. Pure. */
 import { createHash } from 'node:crypto';
 import { RouseError } from '../model/errors.ts';
-import { type Phase, type RecoveryRequest, terminalPhases } from '../model/recovery.ts';
+import { type Phase, type Power, type RecoveryRequest, terminalPhases } from '../model/recovery.ts';
 import type { RecoverySummary } from './recovery-view.ts';
 
 export type StartOutcome = 'started' | 'attached' | 'already_finished';
@@ -73,6 +73,30 @@ export function decideStart(
 
 function conflict(name: string, what: string, hint: string): RouseError {
 	return new RouseError('name_conflict', `recovery ${name} ${what}`, { hint });
+}
+
+/** Why no workflow takes the order any more, and where its wish is fulfilled instead. `wish` is the order as the command line calls it. */
+export function tooLate({ name, phase, workflow }: RecoverySummary, wish: string): RouseError {
+	if (endedByForce(workflow))
+		return new RouseError(
+			'phase_wrong',
+			`recovery ${name} was ended by force in Temporal (${workflow.toLowerCase()}): no ${wish} reaches it; its machine may still run`,
+			{ hint: 'look at the host: rouse host list' },
+		);
+	return new RouseError('phase_wrong', `recovery ${name} is ${phase}: it is too late for ${wish}`, {
+		hint: phase === 'finished' ? afterFinish(name, wish) : undefined,
+	});
+}
+
+function afterFinish(name: string, wish: string): string | undefined {
+	if (wish === 'power') return `its power: rouse host start ${name}, rouse host stop ${name}`;
+	if (wish === 'discard') return `the machine is yours; to remove it: rouse host remove ${name} --confirm ${name}`;
+	return undefined;
+}
+
+/** Whoever finished it told of the power then; since that moment the host alone knows. */
+export function reportedPower({ phase, status }: Pick<RecoverySummary, 'phase' | 'status'>): Power | null {
+	return phase === 'finished' ? null : (status?.power ?? null);
 }
 
 /** Nothing more will happen to it: it came to its end, or its workflow was ended by force. */

@@ -33,8 +33,7 @@ export function documentOf(thrown: unknown): ErrorDocument {
 		const { hint, details } = detailsOf(error);
 		return { code: error.type, message: error.message, hint, details };
 	}
-	if (error instanceof TimeoutFailure)
-		return { code: 'timeout', message: `${stepOf(thrown)}: ${error.message}: its worker died, hangs or is missing` };
+	if (error instanceof TimeoutFailure) return { code: 'timeout', message: `${stepOf(thrown)}: ${timeoutText(error)}` };
 	if (error instanceof Interruption || error instanceof CancelledFailure || isCancellation(error))
 		return cancelledDocument;
 	return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
@@ -44,6 +43,16 @@ function detailsOf(error: ApplicationFailure): Pick<ErrorDocument, 'hint' | 'det
 	// Made by activities/failures.ts, of the same version or an older one: the shape of its first detail is ours.
 	const document = error.details?.[0] as Partial<ErrorDocument> | undefined;
 	return { hint: document?.hint, details: document?.details };
+}
+
+/**
+ * The server puts the last attempt's failure below its own words, and only that says what was in the way. The SDK makes
+ * no `cause` of it (1.24), but keeps what the server sent.
+ */
+function timeoutText({ message, failure }: TimeoutFailure): string {
+	const last = failure?.cause?.message;
+	if (last) return `not done in time; the last attempt failed: ${last}`;
+	return `${message}: its worker died, hangs or is missing`;
 }
 
 function stepOf(thrown: unknown): string {

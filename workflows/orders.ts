@@ -145,7 +145,7 @@ async function answered<T>(ask: () => Promise<T>): Promise<T> {
 	} catch (error) {
 		const document = documentOf(error);
 		if (document.code !== 'timeout') throw failureOf(document);
-		const hint = 'the host worker or the supervisor does not answer: rouse up';
+		const hint = 'does everything run? rouse up. What has begun goes on, and may still take effect: rouse recover show';
 		throw failureOf({ ...document, code: 'worker_missing', hint });
 	}
 }

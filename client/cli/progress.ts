@@ -82,7 +82,9 @@ export class Progress {
 	#numbers(state: ProgressState): string {
 		const { done, total, unit, note } = state;
 		const count = (n: number) => (unit === undefined ? formatBytes(n) : `${n} ${unit}`);
-		const parts = [total === undefined ? count(done) : `${percent(done, total)} % of ${count(total)}`];
+		const parts = [total ? `${percent(done, total)} % of ${count(total)}` : count(done)];
+		// Before anything can be counted there is only what is being done.
+		if (!total && done === 0 && note) return note;
 		const left = this.#remainingMs(state);
 		if (left !== undefined) parts.push(`about ${formatDuration(left)} left`);
 		if (note) parts.push(note);
@@ -104,5 +106,5 @@ function bar({ done, total }: ProgressState): string {
 }
 
 function percent(done: number, total: number): number {
-	return total === 0 ? 100 : Math.min(100, Math.floor((done / total) * 100));
+	return Math.min(100, Math.floor((done / total) * 100));
 }

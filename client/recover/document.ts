@@ -11,7 +11,7 @@ import {
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import type { PendingStep, RecoveryDetails } from '../recovery-view.ts';
-import { hasEnded } from '../recovery-rules.ts';
+import { hasEnded, reportedPower } from '../recovery-rules.ts';
 import { nextStep } from './next-step.ts';
 import type { Session } from './session.ts';
 
@@ -74,7 +74,7 @@ export function makeDocument(
 		workflow: details.workflow,
 		parked: status?.parked ?? null,
 		// The supervisor sees the machine itself; the workflow knows what was reported to it.
-		power: view?.power ?? status?.power ?? null,
+		power: view?.power ?? reportedPower(details),
 		policy: status?.policy ?? request?.policy ?? null,
 		disks: view?.disks ?? (removed ? undefined : details.disks) ?? [],
 		asOf: details.asOf,

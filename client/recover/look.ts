@@ -3,7 +3,7 @@ import { exitCodeOf, isErrorCode } from '../../model/errors.ts';
 import { type Context, command } from '../cli/command.ts';
 import { parseName } from '../cli/parse.ts';
 import type { RecoverySummary } from '../recovery-view.ts';
-import { endedByForce, hasEnded } from '../recovery-rules.ts';
+import { endedByForce, hasEnded, reportedPower } from '../recovery-rules.ts';
 import { type RecoveryDocument, readDocument } from './document.ts';
 import { withSession } from './session.ts';
 import { fullText, headline, listText } from './text.ts';
@@ -89,7 +89,7 @@ function rowOf({ name, recoveryId, request, status, phase, requestedAt, closedAt
 		host: request?.host ?? null,
 		phase,
 		parked: status?.parked ?? null,
-		power: status?.power ?? null,
+		power: reportedPower({ phase, status }),
 		requestedAt,
 		closedAt: closedAt ?? null,
 		/** Temporal's word: a workflow that was ended by force keeps its phase. */

@@ -94,6 +94,16 @@ describe('progress', () => {
 		assert.equal(to.lines.at(-1), '\r\x1b[K');
 	});
 
+	it('says what is done, and no number, before anything can be counted', () => {
+		const to = sink(true);
+		new Progress({ label: 'web01-r1', sink: to, json: false, silent: false }).update({
+			done: 0,
+			total: 0,
+			note: 'starting',
+		});
+		assert.match(to.lines[0] ?? '', /web01-r1 starting$/);
+	});
+
 	it('never says more than 100 %', () => {
 		const to = sink(true);
 		new Progress({ label: 'x', sink: to, json: false, silent: false }).update({ done: 2048, total: 1024 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { exitOf } from '../../client/recover/look.ts';
-import { decideStart, hasEnded, hashRequest } from '../../client/recovery-rules.ts';
+import { decideStart, hasEnded, hashRequest, reportedPower, tooLate } from '../../client/recovery-rules.ts';
 import type { RecoverySummary } from '../../client/recovery-view.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
 
@@ -56,4 +56,26 @@ describe('a recovery whose workflow was ended by force', () => {
 		const ended = existing({ phase: 'running', workflow: 'TERMINATED' });
 		assert.throws(() => decideStart(ended, hash, { again: true, removed: true }), { code: 'name_conflict' });
 	});
+});
+
+describe('an order that nobody takes any more', () => {
+	it('for a finished machine names the command of the host that does it', () => {
+		assert.equal(
+			tooLate(existing({}), 'discard').hint?.includes('rouse host remove web01-r1 --confirm web01-r1'),
+			true,
+		);
+		assert.match(tooLate(existing({}), 'power').hint ?? '', /rouse host stop web01-r1/);
+	});
+
+	it('says that the workflow was ended by force, not that the phase is over', () => {
+		const { message } = tooLate(existing({ phase: 'migrating', workflow: 'TERMINATED' }), 'discard');
+		assert.match(message, /ended by force in Temporal \(terminated\)/);
+		assert.doesNotMatch(message, /too late/);
+	});
+});
+
+it('the power that a finished recovery was left with is not told as that of now', () => {
+	const status = { power: 'on' } as NonNullable<RecoverySummary['status']>; // nothing else of it is looked at
+	assert.equal(reportedPower({ phase: 'finished', status }), null);
+	assert.equal(reportedPower({ phase: 'running', status }), 'on');
 });
