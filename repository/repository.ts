@@ -57,7 +57,8 @@ export async function openStore(store: Store): Promise<Repository> {
 		const bytes = await readObject(store, keys.header);
 		if (bytes === undefined)
 			throw new RouseError('repository_missing', `no repository in ${store.location}`, {
-				hint: `make one with \`rouse repo init ${store.location}\``,
+				// Whoever makes a new one on an empty mount point hides the one that is missed.
+				hint: `is its file system mounted? Where there never was one: rouse repo init ${store.location}`,
 			});
 		const { id, chunkSizeBytes } = decodeHeader(bytes);
 		return { id, location: store.location, chunkSizeBytes, store };

@@ -25,7 +25,7 @@ interface Given {
 	reason?: string | undefined;
 }
 
-/** Gives the order, waits for `until` if a phase is named, and says what is the case then. */
+/** Gives the order unless it is `until` already, waits for that if a phase is named, and says what is the case then. */
 async function order(
 	context: Context,
 	name: string,
@@ -35,8 +35,11 @@ async function order(
 ): Promise<void> {
 	const asked: Asked = { by: whoAsks(context.env), ...(reason === undefined ? {} : { reason }) };
 	await withSession(context, async session => {
-		await give(session, asked);
-		if (until) await waitForPhase(session, name, until, context);
+		const { phase } = await session.recoveries.peek(name);
+		if (phase !== until) {
+			await give(session, asked);
+			if (until) await waitForPhase(session, name, until, context);
+		}
 		const document = await readDocument(session, name);
 		context.output.result(document, fullText(document));
 	});

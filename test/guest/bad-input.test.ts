@@ -46,6 +46,7 @@ test('what a recovery cannot be started from is refused by code, with the exit c
 	assert.deepEqual([off.phase, off.power], ['running', 'off']);
 	await here.answer('recover', 'discard', 'web01-r1', '--confirm', 'web01-r1');
 	await here.shown('web01-r1', 'discarded', ({ phase }) => phase === 'discarded');
+	await here.answer('recover', 'discard', 'web01-r1', '--confirm', 'web01-r1'); // it is so already
 	assert.deepEqual(await refused(...start, 'web01@latest', '--allocate', 'thin'), ['name_conflict', 6]);
 	await here.answer(...start, 'web01@latest', '--allocate', 'thin', '--again');
 
