@@ -6,7 +6,13 @@ import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { RouseError } from '../../model/errors.ts';
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
+
+/** E2fsprogs; Debian has it where only root's PATH leads. */
+function run(command: string, args: readonly string[]): Promise<unknown> {
+	const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+	return execute(command, args, { env, maxBuffer: 64 * 1024 * 1024 });
+}
 
 /** Where tools/guest/build puts the root file system. */
 const rootOffsetBytes = 33 * 1024 * 1024;
@@ -53,7 +59,7 @@ export async function checkDisk(disk: string, { payload, heard, atLeast, scratch
 /** Copies directories out of a disk's root file system, without mounting it, into a directory that it makes. */
 export async function dump(disk: string, directories: readonly string[], to: string): Promise<void> {
 	await mkdir(to, { recursive: true });
-	await run('debugfs', ['-R', `rdump ${directories.join(' ')} ${to}`, rootOf(disk)], { maxBuffer: 64 * 1024 * 1024 });
+	await run('debugfs', ['-R', `rdump ${directories.join(' ')} ${to}`, rootOf(disk)]);
 }
 
 /** E2fsprogs' way to name a file system that does not begin where its file does. */

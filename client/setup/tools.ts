@@ -26,13 +26,6 @@ export const tools: readonly Tool[] = [
 	program('flock', 'locks that name processes', 'util-linux', '2.34'),
 	program('nbdinfo', 'NBD client in tests', 'libnbd-bin'),
 	program('nbdcopy', 'NBD client in tests', 'libnbd-bin'),
-	// Debian's module belongs to Debian's Python, whatever python3 PATH has first.
-	{
-		name: 'nbdsh',
-		purpose: 'NBD client in tests',
-		debianPackage: 'python3-libnbd',
-		probe: { command: '/usr/bin/python3', args: ['-c', 'import nbd; print(nbd.NBD().get_version())'] },
-	},
 	program('nbdkit', 'NBD server in tests', 'nbdkit'),
 	program('fio', 'load in tests and measurements', 'fio'),
 ];
