@@ -35,7 +35,7 @@ export const stepBodies = {
 	/** Seal, switch, commit; returns when the machine stands on its target alone. */
 	switch: stepCallSchema,
 	/** Tombstone; movers gone; only the machine stays. */
-	finalize: stepCallSchema.extend({ incidentsSeen: z.int().min(0) }),
+	finalize: stepCallSchema,
 	/** Machine, writes and all else are removed; a tombstone stays. */
 	discard: stepCallSchema,
 	/** Power of the machine, as a person asks for it. */
@@ -62,7 +62,6 @@ export const stepAnswers = {
 	copy: nothingMore,
 	/** How long the guest stood still; 0 for a machine that was off. */
 	switch: z.strictObject({ pauseMs: z.number().min(0) }),
-	/** Those after `incidentsSeen`. */
 	finalize: endedSchema,
 	discard: endedSchema,
 	power: z.strictObject({ power: powerSchema }),

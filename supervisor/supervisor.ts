@@ -186,10 +186,9 @@ function endsAs(step: StepName, { state }: Tombstone): boolean {
 }
 
 /** Everything is refused, but the same end asked for again. */
-function answerOfTombstone(tombstone: Tombstone, { step, body }: AnyStep): StepAnswer<'finalize'> {
+function answerOfTombstone(tombstone: Tombstone, { step }: AnyStep): StepAnswer<'finalize'> {
 	if (!endsAs(step, tombstone)) throw overError(tombstone);
-	const seen = step === 'finalize' ? body.incidentsSeen : 0;
-	return { incidents: tombstone.incidents.filter(incident => incident.sequence > seen) };
+	return { incidents: tombstone.incidents };
 }
 
 function mustBeThere(tombstone: Tombstone | undefined): Tombstone {

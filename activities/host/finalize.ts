@@ -7,5 +7,5 @@ export const finalize = (host: HostDependencies) =>
 	hostStep(
 		host,
 		({ name }: HostStepInput, call, { signal }): Promise<{ incidents: Incident[] }> =>
-			host.supervisor.step(name, 'finalize', { ...call, incidentsSeen: 0 }, { signal }),
+			host.supervisor.step(name, 'finalize', call, { signal }),
 	);

@@ -62,7 +62,7 @@ for (const place of [
 		await recovery.restore();
 		await recovery.step('switch', {});
 		io.close();
-		await recovery.step('finalize', { incidentsSeen: 0 });
+		await recovery.step('finalize', {});
 		await host.client.machinePower('r1', 'off');
 		const expected = Buffer.from(bytes);
 		expected.fill(0x77, 0, 4096);
@@ -89,10 +89,10 @@ for (const place of ['tombstone-finished', 'finalize-machine-file', 'finalize-ha
 		await recovery.run();
 		await recovery.restore();
 		await recovery.step('switch', {});
-		await assert.rejects(recovery.step('finalize', { incidentsSeen: 0 }), { code: 'supervisor_unreachable' });
+		await assert.rejects(recovery.step('finalize', {}), { code: 'supervisor_unreachable' });
 		await host.ended();
 		await host.start();
-		await recovery.step('finalize', { incidentsSeen: 0 }, { again: true });
+		await recovery.step('finalize', {}, { again: true });
 		const view = await recovery.viewed('finished', ({ state, movers }) => state === 'finished' && movers.length === 0);
 		assert.equal(view.power, 'on');
 		assert.deepEqual((await readdir(host.directory('r1'))).toSorted(), [

@@ -67,7 +67,7 @@ for (const place of [...beforeBegin, ...afterBegin])
 		await write(3, 0xa3);
 		await io.verify(blockBytes, blockBytes, 0xa1);
 		io.close();
-		await recovery.step('finalize', { incidentsSeen: 0 });
+		await recovery.step('finalize', {});
 		await host.client.machinePower('r1', 'off');
 		await fileMustHold(recovery.target(), expected);
 	});

@@ -30,9 +30,9 @@ test('a machine runs from its backup, ends up local with its writes, and is then
 
 	const switched = await recovery.view();
 	assert.deepEqual([switched.chain, switched.sealed, switched.power], ['target', true, 'on']);
-	const { incidents } = await recovery.step('finalize', { incidentsSeen: 0 });
+	const { incidents } = await recovery.step('finalize', {});
 	assert.deepEqual(incidents, []);
-	assert.deepEqual(await recovery.step('finalize', { incidentsSeen: 0 }, { again: true }), { incidents: [] });
+	assert.deepEqual(await recovery.step('finalize', {}, { again: true }), { incidents: [] });
 
 	const finished = await recovery.view();
 	assert.deepEqual([finished.state, finished.power], ['finished', 'on']);
@@ -69,7 +69,7 @@ test('a machine that was never powered on is copied and switched all the same, a
 	await recovery.run({ on: false });
 	await recovery.restore();
 	assert.deepEqual(await recovery.step('switch', {}), { pauseMs: 0 });
-	await recovery.step('finalize', { incidentsSeen: 0 });
+	await recovery.step('finalize', {});
 	const { power, chain } = await recovery.view();
 	assert.deepEqual([power, chain], ['off', 'target']);
 	await fileMustHold(recovery.target(), bytes);
