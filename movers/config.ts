@@ -12,11 +12,21 @@ const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
 const socketPath = absolutePath.max(107);
 const diskName = z.string().regex(/^disk(0|[1-9]\d?)$/);
 
+/** The disk on the host that is filled and in the end is the machine's, as its platform presents it. */
+export const moverTargetSchema = z.strictObject({
+	/** A file, or a block device. */
+	path: absolutePath,
+	/** The target's own, whatever path leads to it; `file-…` is compared with what was opened (system/file-identity.ts). */
+	identity: z.string().regex(/^[\x21-\x7e]{1,64}$/),
+	/** Where the disk's first byte lies in it. */
+	offsetBytes: z.int().min(0).multipleOf(512),
+});
+export type MoverTarget = z.infer<typeof moverTargetSchema>;
+
 export const moverDiskSchema = z.strictObject({
 	name: diskName,
 	image: diskImageSchema,
-	/** The file on the host that is filled and in the end is the machine's disk. */
-	targetPath: absolutePath,
+	target: moverTargetSchema,
 	/** The restored map: says which chunks the target holds. */
 	mapPath: absolutePath,
 });
