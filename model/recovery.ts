@@ -96,7 +96,8 @@ export const recoveryPlanSchema = z.strictObject({
 });
 export type RecoveryPlan = z.infer<typeof recoveryPlanSchema>;
 
-export const parkedSchema = z.strictObject({
+/** These three are read for what is known of them: they are parts of answers, and an answer may come from a newer version. */
+export const parkedSchema = z.object({
 	code: z.enum(errorCodes),
 	reason: z.string(),
 	since: z.iso.datetime(),
@@ -105,7 +106,7 @@ export const parkedSchema = z.strictObject({
 });
 export type Parked = z.infer<typeof parkedSchema>;
 
-export const incidentSchema = z.strictObject({
+export const incidentSchema = z.object({
 	/** Position in the host's log of this recovery, from 1. */
 	sequence: z.int().min(1),
 	at: z.iso.datetime(),
@@ -117,7 +118,7 @@ export const incidentSchema = z.strictObject({
 });
 export type Incident = z.infer<typeof incidentSchema>;
 
-export const diskProgressSchema = z.strictObject({
+export const diskProgressSchema = z.object({
 	sizeBytes: z.int().min(0),
 	restoredBytes: z.int().min(0),
 	/** The target, as the host's platform names it. */

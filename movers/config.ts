@@ -75,7 +75,7 @@ export const errorDocumentSchema = z.strictObject({
 });
 
 /** A chunk whose bytes did not match its digest wherever they were found. */
-export const badChunkSchema = z.strictObject({
+export const badChunkSchema = z.object({
 	disk: diskName,
 	/** Position in the disk, in chunks; for a page of the disk's map the first chunk that it describes. */
 	index: z.int().min(0),
@@ -86,22 +86,22 @@ export type BadChunk = z.infer<typeof badChunkSchema>;
 
 const counter = z.int().min(0);
 
-/** `GET /state` of a repository mover. */
-export const repositoryMoverStateSchema = z.strictObject({
+/** `GET /state` of a repository mover. Answers are read for what is known of them: the other side may be newer. */
+export const repositoryMoverStateSchema = z.object({
 	repository: z.string(),
 	/** Requests being answered now. */
-	active: z.strictObject({ mount: counter, migration: counter }),
+	active: z.object({ mount: counter, migration: counter }),
 	/** Since the process started. */
-	served: z.strictObject({ requests: counter, chunks: counter, storedBytes: counter }),
+	served: z.object({ requests: counter, chunks: counter, storedBytes: counter }),
 	/** Why the repository could not be opened when it was last tried. */
 	failure: errorDocumentSchema.nullable(),
 });
 export type RepositoryMoverState = z.infer<typeof repositoryMoverStateSchema>;
 
 /** `GET /state` of a mount mover. */
-export const mountMoverStateSchema = z.strictObject({
+export const mountMoverStateSchema = z.object({
 	recoveryId: z.uuid(),
-	disks: z.array(z.strictObject({ name: diskName, restoredChunks: counter, chunks: counter })),
+	disks: z.array(z.object({ name: diskName, restoredChunks: counter, chunks: counter })),
 	/** Reads of the guest that wait for the repository. */
 	waitingReads: counter,
 	oldestWaitMs: z.number().min(0),
@@ -121,9 +121,9 @@ export type MountMoverState = z.infer<typeof mountMoverStateSchema>;
 export const failPendingSchema = z.strictObject({ forMs: z.int().min(0).max(600_000) });
 
 /** `GET /state` of a migration mover. */
-export const migrationMoverStateSchema = z.strictObject({
+export const migrationMoverStateSchema = z.object({
 	recoveryId: z.uuid(),
-	disks: z.array(z.strictObject({ name: diskName, restoredBytes: counter, complete: z.boolean() })),
+	disks: z.array(z.object({ name: diskName, restoredBytes: counter, complete: z.boolean() })),
 	/** Told to copy, and neither done nor stopped by a failure. */
 	copying: z.boolean(),
 	maxRateBytes: counter,

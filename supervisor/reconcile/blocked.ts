@@ -2,8 +2,8 @@
 import { retryClassOf, type RouseError } from '../../model/errors.ts';
 import type { BadChunk } from '../../movers/config.ts';
 import type { Blocked } from '../protocol.ts';
-import type { Seen } from '../recovery.ts';
-import type { RecoveryState } from '../state.ts';
+import type { Seen } from '../recovery/recovery.ts';
+import type { RecoveryState } from '../files/state.ts';
 
 /** So many read errors within this time that no bad chunk explains are the host's own disk. */
 export const readErrorLimit = { count: 3, withinMs: 10_000 };
