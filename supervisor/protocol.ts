@@ -5,10 +5,10 @@ import { platformDataSchema } from '../model/hardware.ts';
 import { firmwareSchema, machineConfigSchema } from '../model/machine.ts';
 import { nameSchema } from '../model/names.ts';
 import {
+	blockedSchema,
 	chainSchema,
 	diskProgressSchema,
 	incidentSchema,
-	parkedSchema,
 	plannedNicSchema,
 	powerActionSchema,
 	powerSchema,
@@ -79,10 +79,6 @@ export const stepAnswers = {
 } as const satisfies Record<StepName, z.ZodType>;
 export type StepBody<S extends StepName> = z.input<(typeof stepBodies)[S]>;
 export type StepAnswer<S extends StepName> = z.output<(typeof stepAnswers)[S]>;
-
-/** Why the machine or its copy cannot go on without a person; the workflow parks with it. */
-export const blockedSchema = parkedSchema.omit({ since: true });
-export type Blocked = z.infer<typeof blockedSchema>;
 
 export const recoveryViewSchema = z.object({
 	name: nameSchema,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RouseError } from '../../model/errors.ts';
 import type { Machine, MachineObservation } from '../../hypervisors/contract.ts';
+import type { Blocked } from '../../model/recovery.ts';
 import type { MigrationMoverState, MountMoverState } from '../../movers/config.ts';
 import { readDocument, writeDocument } from '../files/document.ts';
 import type { HostParts } from './host-parts.ts';
@@ -11,7 +12,7 @@ import type { MigrationMover, MountMover, RecoveryDisk, RepositoryMover } from '
 import { type RecoveryPlaces, recoveryPlaces } from '../files/places.ts';
 import { MountMoverGate } from './gate.ts';
 import { Progress } from './progress.ts';
-import type { Blocked } from '../protocol.ts';
+
 import { type Change, change, newState, type RecoveryState, recoveryStateSchema } from '../files/state.ts';
 import { StepQueue } from './step-queue.ts';
 import type { Tombstone } from '../files/tombstones.ts';
