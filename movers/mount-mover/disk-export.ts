@@ -1,4 +1,4 @@
-import type { Extent, MetaContext, NbdExport, Pending, ReadFailure, ReadNow } from '../nbd/export.ts';
+import type { Extent, MetaContext, NbdExport, Pending, ReadFailure, ReadNow } from '../../nbd/server/export.ts';
 import { DiskRead, type DiskReadOptions } from './disk-read.ts';
 import { type StatusRange, StatusQuery } from './status-query.ts';
 

@@ -1,9 +1,9 @@
 import { type ErrorDocument, RouseError } from '../../model/errors.ts';
+import { NbdExports } from '../../nbd/server/export.ts';
+import { type NbdServer, serveNbd } from '../../nbd/server/server.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MountMoverConfig, MountMoverState, MoverDisk } from '../config.ts';
 import { logLine } from '../log.ts';
-import { NbdExports } from '../nbd/export.ts';
-import { type NbdServer, serveNbd } from '../nbd/server.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
 import { openTarget } from '../open-target.ts';
 import { restoredMapIdentity } from '../restored-map/identity.ts';

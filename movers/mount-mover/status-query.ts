@@ -1,5 +1,11 @@
-import { type Extent, type MetaContext, type Pending, type ReadFailure, restoredFlag } from '../nbd/export.ts';
-import { NBD_STATE } from '../nbd/protocol.ts';
+import { NBD_STATE } from '../../nbd/protocol/constants.ts';
+import {
+	type Extent,
+	type MetaContext,
+	type Pending,
+	type ReadFailure,
+	restoredFlag,
+} from '../../nbd/server/export.ts';
 import { ExtentList } from './extent-list.ts';
 import type { DiskReadOptions } from './disk-read.ts';
 import type { RestorePointDisk } from './restore-point-disk.ts';

@@ -1,4 +1,4 @@
-import type { Extent, MetaContext, NbdExport, Pending, ReadFailure, ReadNow } from '../../movers/nbd/export.ts';
+import type { Extent, MetaContext, NbdExport, Pending, ReadFailure, ReadNow } from '../../nbd/server/export.ts';
 
 interface HeldRead {
 	offset: number;

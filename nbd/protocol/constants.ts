@@ -4,17 +4,21 @@
  * All numbers on the wire are big-endian.
  */
 
-/** "Newstyle negotiation": ASCII `NBDMAGIC` and `IHAVEOPT`, as pairs of 32 bits. */
-export const initMagic = { high: 0x4e42444d, low: 0x41474943 } as const;
-export const optionMagic = { high: 0x49484156, low: 0x454f5054 } as const;
+/** "Newstyle negotiation": ASCII `NBDMAGIC` and `IHAVEOPT`. */
+export const initMagic = 0x4e42444d41474943n;
+export const optionMagic = 0x49484156454f5054n;
+/** "Oldstyle negotiation": what comes instead of IHAVEOPT from a server that knows nothing newer. */
+export const oldstyleMagic = 0x00420281861253n;
 /** "Fixed newstyle negotiation": first field of every reply to an option. */
-export const optionReplyMagic = { high: 0x0003e889, low: 0x045565a9 } as const;
+export const optionReplyMagic = 0x0003e889045565a9n;
 /** "Request message", "Simple reply message", "Structured reply chunk message". */
 export const requestMagic = 0x25609513;
 export const simpleReplyMagic = 0x67446698;
 export const structuredReplyMagic = 0x668e33ef;
 
 export const sizes = {
+	/** "Newstyle negotiation": both magics and the handshake flags. */
+	greeting: 18,
 	clientFlags: 4,
 	optionHeader: 16,
 	optionReplyHeader: 20,
@@ -24,6 +28,8 @@ export const sizes = {
 	/** "NBD_REPLY_TYPE_OFFSET_DATA": header and offset, before the data. */
 	offsetData: 28,
 	offsetHole: 32,
+	/** "Newstyle negotiation": size and transmission flags, the answer to NBD_OPT_EXPORT_NAME. */
+	exportNameAnswer: 10,
 	/** "Newstyle negotiation": zeros after the answer to NBD_OPT_EXPORT_NAME, unless both sides said NO_ZEROES. */
 	exportNameZeroes: 124,
 } as const;
@@ -71,10 +77,16 @@ export const NBD_REP = {
 	ERR_UNSUP: 0x8000_0001,
 	ERR_POLICY: 0x8000_0002,
 	ERR_INVALID: 0x8000_0003,
+	ERR_PLATFORM: 0x8000_0004,
+	ERR_TLS_REQD: 0x8000_0005,
 	ERR_UNKNOWN: 0x8000_0006,
 	ERR_SHUTDOWN: 0x8000_0007,
+	ERR_BLOCK_SIZE_REQD: 0x8000_0008,
 	ERR_TOO_BIG: 0x8000_0009,
 } as const;
+
+/** "Option reply types": those with this bit are errors, known or not. */
+export const optionErrorBit = 0x8000_0000;
 
 /** "NBD_REP_INFO" */
 export const NBD_INFO = { EXPORT: 0, NAME: 1, DESCRIPTION: 2, BLOCK_SIZE: 3 } as const;
@@ -100,7 +112,11 @@ export const NBD_REPLY_FLAG_DONE = 1 << 0;
 /** "Structured reply types" */
 export const NBD_REPLY_TYPE = { NONE: 0, OFFSET_DATA: 1, OFFSET_HOLE: 2, BLOCK_STATUS: 5, ERROR: 0x8001 } as const;
 
+/** "Structured reply types": those with this bit are errors, known or not. */
+export const chunkErrorBit = 0x8000;
+
 /** "`base:allocation` metadata context" */
+export const baseAllocation = 'base:allocation';
 export const NBD_STATE = { HOLE: 1 << 0, ZERO: 1 << 1 } as const;
 
 /** "Error values" */
@@ -116,20 +132,5 @@ export const NBD_ERROR = {
 } as const;
 export type NbdErrno = (typeof NBD_ERROR)[keyof typeof NBD_ERROR];
 
-/**
- * "Block size constraints", as this server gives them: any byte may be read, 4096 is the page of the host's cache, and
- * 32 MiB is what the specification lets a client take for granted.
- */
-export const blockSize = { minimum: 1, preferred: 4096, maximum: 32 * 1024 * 1024 } as const;
-
-/** `NBD_CMD_READ`, for messages: never the bare number. */
-export function commandName(type: number): string {
-	for (const [name, value] of Object.entries(NBD_CMD)) if (value === type) return `NBD_CMD_${name}`;
-	return `NBD_CMD ${type}`;
-}
-
-/** `NBD_OPT_GO`, for messages. */
-export function optionName(option: number): string {
-	for (const [name, value] of Object.entries(NBD_OPT)) if (value === option) return `NBD_OPT_${name}`;
-	return `NBD_OPT ${option}`;
-}
+/** "Block size constraints": the largest payload that one side may send or ask for when nothing else was said. */
+export const defaultMaximumPayloadBytes = 32 * 1024 * 1024;

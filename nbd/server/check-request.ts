@@ -1,4 +1,11 @@
-import { blockSize, commandName, NBD_CMD, NBD_CMD_FLAG, NBD_ERROR, type NbdErrno } from './protocol.ts';
+import { defaultMaximumPayloadBytes, NBD_CMD, NBD_CMD_FLAG, NBD_ERROR, type NbdErrno } from '../protocol/constants.ts';
+import { commandName } from '../protocol/names.ts';
+
+/**
+ * "Block size constraints", as this server gives them: any byte may be read, 4096 is the page of the host's cache, and
+ * the maximum is what the specification lets a client take for granted.
+ */
+export const blockSize = { minimum: 1, preferred: 4096, maximum: defaultMaximumPayloadBytes } as const;
 
 export interface NbdRequest {
 	type: number;

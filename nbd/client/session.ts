@@ -1,15 +1,16 @@
-import { NBD_CMD } from '../../movers/nbd/protocol.ts';
+import { encodeRequest } from '../protocol/codec.ts';
+import { NBD_CMD } from '../protocol/constants.ts';
 import { ByteFeed, type Parser } from './byte-feed.ts';
 import { Arrived, type Call, Calls, type Refusal, type StatusExtent } from './calls.ts';
-import { encodeRequest } from './codec.ts';
-import { type Negotiated, negotiate } from './handshake.ts';
+import { handshake } from './handshake.ts';
+import type { Negotiated } from './options.ts';
 import { receiveReplies } from './replies.ts';
 
 /**
  * One conversation with an NBD server, without the socket: `push` what it says, `send` is called with what to tell it.
  * After a violation, or `fail`, every call made and to come fails with that error.
  */
-export class NbdSession {
+export class NbdClientSession {
 	/** Settled by the end of the handshake. */
 	readonly opened: Promise<Negotiated>;
 	readonly #send: (bytes: Uint8Array) => void;
@@ -75,7 +76,7 @@ export class NbdSession {
 	}
 
 	*#conversation(exportName: string): Parser<never> {
-		const agreed = yield* negotiate(exportName, this.#send);
+		const agreed = yield* handshake(exportName, this.#send);
 		this.#opening.resolve(agreed);
 		return yield* receiveReplies(this.#calls, agreed);
 	}

@@ -1,25 +1,20 @@
 import { RouseError } from '../../model/errors.ts';
-import type { Parser } from './byte-feed.ts';
+import { encodeOption, encodeString, encodeUint16, encodeUint32 } from '../protocol/codec.ts';
 import {
+	baseAllocation,
+	defaultMaximumPayloadBytes,
 	maxStringBytes,
-	NBD_FLAG_FIXED_NEWSTYLE,
 	NBD_FLAG_NO_ZEROES,
 	NBD_INFO,
 	NBD_OPT,
 	NBD_REP,
-	optionName,
-	sizes,
-} from '../../movers/nbd/protocol.ts';
-import {
-	encodeOption,
-	encodeString,
-	encodeUint32,
-	hex,
-	magic,
 	optionErrorBit,
-	optionErrorName,
-	violation,
-} from './codec.ts';
+	optionReplyMagic,
+	sizes,
+} from '../protocol/constants.ts';
+import { hex, optionErrorName, optionName } from '../protocol/names.ts';
+import type { Parser } from './byte-feed.ts';
+import { violation } from './violation.ts';
 
 /** What server and client agreed upon. */
 export interface Negotiated {
@@ -33,31 +28,13 @@ export interface Negotiated {
 	maximumPayloadBytes: number;
 }
 
-type Send = (bytes: Uint8Array) => void;
+export type Send = (bytes: Uint8Array) => void;
 
-/** What the protocol promises of a server that announces no block sizes ("Block size constraints"). */
-const defaultMaximumPayloadBytes = 32 * 1024 * 1024;
 /** No answer to our options has more than a string and a few numbers. */
 const maximumReplyBytes = 4 * maxStringBytes;
-const allocationName = 'base:allocation';
 
-/** Fixed newstyle, or, where the server is older than that, plain newstyle without options. */
-export function* negotiate(exportName: string, send: Send): Parser<Negotiated> {
-	const greeting = yield 18;
-	if (greeting.readBigUInt64BE(0) !== magic.init)
-		throw violation(`its first 8 bytes are not NBDMAGIC: is this an NBD server?`);
-	const second = greeting.readBigUInt64BE(8);
-	if (second === magic.oldstyle) throw violation('it speaks the oldstyle handshake only, which is not supported');
-	if (second !== magic.option) throw violation(`greeting ${hex(second)} instead of IHAVEOPT`);
-	const serverFlags = greeting.readUInt16BE(16);
-	const flags = serverFlags & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
-	send(encodeUint32(flags));
-	// Without FIXED_NEWSTYLE a server may hang up on any option but this one.
-	if (!(flags & NBD_FLAG_FIXED_NEWSTYLE)) return yield* exportByName(exportName, flags, send);
-	return yield* go(exportName, flags, send);
-}
-
-function* go(exportName: string, flags: number, send: Send): Parser<Negotiated> {
+/** The option negotiation of fixed newstyle; undefined when the server can open an export by its name only. */
+export function* negotiateOptions(exportName: string, send: Send): Parser<Negotiated | undefined> {
 	send(encodeOption(NBD_OPT.STRUCTURED_REPLY, Buffer.alloc(0)));
 	const structured = yield* optionReplies(NBD_OPT.STRUCTURED_REPLY);
 	let allocationContext: number | undefined;
@@ -70,8 +47,7 @@ function* go(exportName: string, flags: number, send: Send): Parser<Negotiated> 
 	send(encodeOption(NBD_OPT.GO, goQuery(exportName)));
 	const answer = yield* optionReplies(NBD_OPT.GO);
 	// Servers of before 2017 have no GO.
-	if (answer.error?.type === NBD_REP.ERR_UNSUP && structured.error !== undefined)
-		return yield* exportByName(exportName, flags, send);
+	if (answer.error?.type === NBD_REP.ERR_UNSUP && structured.error !== undefined) return undefined;
 	throwUnknownExport(answer.error, exportName);
 	if (answer.error !== undefined) {
 		const { type, message } = answer.error;
@@ -80,10 +56,10 @@ function* go(exportName: string, flags: number, send: Send): Parser<Negotiated> 
 	return { structuredReplies: structured.error === undefined, allocationContext, ...exportIn(answer.replies) };
 }
 
-/** Answers with size and flags, or, since it cannot report an error, by hanging up. */
-function* exportByName(exportName: string, flags: number, send: Send): Parser<Negotiated> {
+/** NBD_OPT_EXPORT_NAME: the server answers with size and flags, or, since it cannot report an error, by hanging up. */
+export function* exportByName(exportName: string, flags: number, send: Send): Parser<Negotiated> {
 	send(encodeOption(NBD_OPT.EXPORT_NAME, Buffer.from(exportName, 'utf8')));
-	const answer = yield 10;
+	const answer = yield sizes.exportNameAnswer;
 	if (!(flags & NBD_FLAG_NO_ZEROES)) yield sizes.exportNameZeroes;
 	return {
 		sizeBytes: checkedSize(answer.readBigUInt64BE(0)),
@@ -105,7 +81,7 @@ function* optionReplies(asked: number): Parser<OptionAnswer> {
 	for (;;) {
 		const header = yield sizes.optionReplyHeader;
 		const first = header.readBigUInt64BE(0);
-		if (first !== magic.optionReply) throw violation(`option reply begins with ${hex(first)}`);
+		if (first !== optionReplyMagic) throw violation(`option reply begins with ${hex(first)}`);
 		if (header.readUInt32BE(8) !== asked)
 			throw violation(`answered ${optionName(header.readUInt32BE(8))} when ${optionName(asked)} was asked`);
 		const type = header.readUInt32BE(12);
@@ -121,24 +97,21 @@ function* optionReplies(asked: number): Parser<OptionAnswer> {
 }
 
 function metaContextQuery(exportName: string): Buffer {
-	return Buffer.concat([encodeString(exportName), encodeUint32(1), encodeString(allocationName)]);
+	return Buffer.concat([encodeString(exportName), encodeUint32(1), encodeString(baseAllocation)]);
 }
 
 function allocationIn(replies: OptionAnswer['replies']): number | undefined {
 	for (const { type, data } of replies) {
 		if (type !== NBD_REP.META_CONTEXT) continue;
 		if (data.length < 4) throw violation(`metadata context in ${data.length} bytes`);
-		if (data.toString('utf8', 4) === allocationName) return data.readUInt32BE(0);
+		if (data.toString('utf8', 4) === baseAllocation) return data.readUInt32BE(0);
 	}
 	return undefined;
 }
 
 function goQuery(exportName: string): Buffer {
-	const wanted = Buffer.alloc(4);
-	wanted.writeUInt16BE(1, 0);
 	// Asked for because some servers refuse clients that do not know of block sizes.
-	wanted.writeUInt16BE(NBD_INFO.BLOCK_SIZE, 2);
-	return Buffer.concat([encodeString(exportName), wanted]);
+	return Buffer.concat([encodeString(exportName), encodeUint16(1), encodeUint16(NBD_INFO.BLOCK_SIZE)]);
 }
 
 function exportIn(

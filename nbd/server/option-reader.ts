@@ -1,4 +1,4 @@
-import { maxStringBytes } from '../protocol.ts';
+import { maxStringBytes } from '../protocol/constants.ts';
 
 /** Data that does not have its option's form: answered with NBD_REP_ERR_INVALID. */
 export class MalformedOption extends Error {

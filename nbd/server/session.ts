@@ -1,6 +1,6 @@
+import { initMagic, NBD_FLAG_FIXED_NEWSTYLE, NBD_FLAG_NO_ZEROES, optionMagic, sizes } from '../protocol/constants.ts';
 import type { NbdExports } from './export.ts';
-import { Haggling } from './haggling.ts';
-import { initMagic, NBD_FLAG_FIXED_NEWSTYLE, NBD_FLAG_NO_ZEROES, optionMagic } from './protocol.ts';
+import { Handshake } from './handshake.ts';
 import { ReplyBuffer } from './reply-buffer.ts';
 import { Transmission } from './transmission.ts';
 
@@ -11,9 +11,9 @@ const nothing = Buffer.alloc(0);
  * Whatever bytes are pushed, and however they are cut, nothing is thrown; a client that breaks the protocol finds the
  * session `over`.
  */
-export class NbdSession {
+export class NbdServerSession {
 	readonly replies = new ReplyBuffer();
-	readonly #haggling: Haggling;
+	readonly #handshake: Handshake;
 	readonly #replyReady: () => void;
 	#transmission: Transmission | undefined;
 	/** Input that is not a whole message yet, or that waits because the session is full. */
@@ -22,14 +22,14 @@ export class NbdSession {
 
 	/** `replyReady` is called whenever a reply came that was waited for, also in the middle of `push`. */
 	constructor(exports: NbdExports, replyReady: () => void) {
-		this.#haggling = new Haggling(exports, this.replies);
+		this.#handshake = new Handshake(exports, this.replies);
 		this.#replyReady = replyReady;
 		this.replies.append(greeting());
 	}
 
 	/** Nothing more is to be read; what `replies` still holds is the last. */
 	get over(): boolean {
-		return this.#closed || this.#haggling.over || this.#transmission?.over === true;
+		return this.#closed || this.#handshake.over || this.#transmission?.over === true;
 	}
 
 	/** Takes no request until replies were taken or have come. */
@@ -47,8 +47,8 @@ export class NbdSession {
 		const input = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
 		let at = 0;
 		if (this.#transmission === undefined) {
-			at = this.#haggling.consume(input, at);
-			if (this.#haggling.chosen !== undefined) this.#transmission = this.#enterTransmission();
+			at = this.#handshake.consume(input, at);
+			if (this.#handshake.chosen !== undefined) this.#transmission = this.#enterTransmission();
 		}
 		if (this.#transmission !== undefined) at = this.#transmission.consume(input, at);
 		this.#rest = at === input.length ? nothing : input.subarray(at);
@@ -62,7 +62,7 @@ export class NbdSession {
 	}
 
 	#enterTransmission(): Transmission | undefined {
-		const { chosen, negotiation } = this.#haggling;
+		const { chosen, negotiation } = this.#handshake;
 		if (chosen === undefined) return undefined;
 		const { contexts, structuredReplies, maximumAdvertised } = negotiation;
 		const forThis = contexts?.export === chosen ? contexts.selected : [];
@@ -73,11 +73,9 @@ export class NbdSession {
 
 /** "Newstyle negotiation": what the server says first. */
 function greeting(): Buffer {
-	const bytes = Buffer.alloc(18);
-	bytes.writeUInt32BE(initMagic.high, 0);
-	bytes.writeUInt32BE(initMagic.low, 4);
-	bytes.writeUInt32BE(optionMagic.high, 8);
-	bytes.writeUInt32BE(optionMagic.low, 12);
+	const bytes = Buffer.alloc(sizes.greeting);
+	bytes.writeBigUInt64BE(initMagic, 0);
+	bytes.writeBigUInt64BE(optionMagic, 8);
 	bytes.writeUInt16BE(NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES, 16);
 	return bytes;
 }

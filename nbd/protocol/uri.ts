@@ -1,3 +1,4 @@
+/** NBD URI specification: https://github.com/NetworkBlockDevice/nbd/blob/master/doc/uri.md */
 import { RouseError } from '../../model/errors.ts';
 
 export type NbdAddress = { path: string } | { host: string; port: number };
@@ -11,13 +12,17 @@ export interface NbdTarget {
 /** Registered with IANA for NBD. */
 const defaultPort = 10809;
 
+/** "Unix domain sockets" */
+export function nbdUri(socketPath: string, exportName: string): string {
+	return `nbd+unix:///${exportName}?socket=${encodeURIComponent(socketPath).replaceAll('%2F', '/')}`;
+}
+
 export function isNbdUri(text: string): boolean {
 	return /^nbds?(\+[a-z]+)?:/i.test(text);
 }
 
 /**
- * `nbd://HOST[:PORT]/EXPORT` and `nbd+unix:///EXPORT?socket=PATH`
- * (https://github.com/NetworkBlockDevice/nbd/blob/master/doc/uri.md). Throws `usage` for everything else.
+ * Reads `nbd://HOST[:PORT]/EXPORT` and `nbd+unix:///EXPORT?socket=PATH`. Throws `usage` for everything else.
  */
 export function parseNbdUri(text: string): NbdTarget {
 	const uri = URL.parse(text);

@@ -1,4 +1,4 @@
-import { violation } from './codec.ts';
+import { violation } from './violation.ts';
 
 /** What one extent of `base:allocation` says. */
 export interface StatusExtent {

@@ -1,17 +1,20 @@
 import {
+	chunkErrorBit,
 	NBD_REPLY_FLAG_DONE,
 	NBD_REPLY_TYPE,
 	maxStringBytes,
 	simpleReplyMagic,
+	sizes,
 	structuredReplyMagic,
-} from '../../movers/nbd/protocol.ts';
+} from '../protocol/constants.ts';
+import { hex } from '../protocol/names.ts';
 import type { Parser } from './byte-feed.ts';
 import type { Calls, ReadCall, Refusal, StatusCall } from './calls.ts';
-import { hex, violation } from './codec.ts';
-import type { Negotiated } from './handshake.ts';
+import type { Negotiated } from './options.ts';
+import { violation } from './violation.ts';
 
-/** "Structured reply types": those with this bit are errors, known or not. */
-const chunkErrorBit = 0x8000;
+/** Of a reply, whose kind decides how long its header is. */
+const magicBytes = 4;
 /** Two million extents of two numbers: no server packs more into one answer. */
 const maximumStatusBytes = 16 * 1024 * 1024;
 
@@ -21,7 +24,7 @@ export function* receiveReplies(
 	agreed: Pick<Negotiated, 'structuredReplies' | 'allocationContext'>,
 ): Parser<never> {
 	for (;;) {
-		const magic = (yield 4).readUInt32BE(0);
+		const magic = (yield magicBytes).readUInt32BE(0);
 		if (magic === simpleReplyMagic) yield* simpleReply(calls, agreed.structuredReplies);
 		else if (magic === structuredReplyMagic && agreed.structuredReplies)
 			yield* replyChunk(calls, agreed.allocationContext);
@@ -30,7 +33,7 @@ export function* receiveReplies(
 }
 
 function* simpleReply(calls: Calls, structuredReplies: boolean): Parser<void> {
-	const header = yield 12;
+	const header = yield sizes.simpleReply - magicBytes;
 	const errno = header.readUInt32BE(0);
 	const cookie = header.readBigUInt64BE(4);
 	const call = calls.of(cookie);
@@ -45,7 +48,7 @@ function* simpleReply(calls: Calls, structuredReplies: boolean): Parser<void> {
 }
 
 function* replyChunk(calls: Calls, allocationContext: number | undefined): Parser<void> {
-	const header = yield 16;
+	const header = yield sizes.structuredReply - magicBytes;
 	const flags = header.readUInt16BE(0);
 	const type = header.readUInt16BE(2);
 	const cookie = header.readBigUInt64BE(4);

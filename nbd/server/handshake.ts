@@ -1,17 +1,16 @@
-import type { NbdExport, NbdExports } from './export.ts';
-import { MalformedOption } from './options/option-reader.ts';
-import { optionHandlers } from './options/table.ts';
-import type { Negotiation, OptionCall } from './options/option-call.ts';
+import { encodeOptionReply } from '../protocol/codec.ts';
 import {
 	NBD_FLAG_FIXED_NEWSTYLE,
 	NBD_FLAG_NO_ZEROES,
 	NBD_OPT,
 	NBD_REP,
 	optionMagic,
-	optionName,
-	optionReplyMagic,
 	sizes,
-} from './protocol.ts';
+} from '../protocol/constants.ts';
+import { optionName } from '../protocol/names.ts';
+import type { NbdExport, NbdExports } from './export.ts';
+import { MalformedOption } from './option-reader.ts';
+import { type Negotiation, type OptionCall, optionHandlers } from './options.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
 
 /** More data than any option here can need is thrown away unread, and answered with NBD_REP_ERR_TOO_BIG. */
@@ -21,7 +20,7 @@ const maxOptionBytes = 64 * 1024;
  * "Fixed newstyle negotiation": the client's flags, then options until one chooses an export (`chosen`) or the client
  * gives up (`over`).
  */
-export class Haggling {
+export class Handshake {
 	readonly negotiation: Negotiation = {
 		noZeroes: false,
 		structuredReplies: false,
@@ -76,7 +75,7 @@ export class Haggling {
 			return at + skipped;
 		}
 		if (input.length - at < sizes.optionHeader) return at;
-		if (input.readUInt32BE(at) !== optionMagic.high || input.readUInt32BE(at + 4) !== optionMagic.low) {
+		if (input.readBigUInt64BE(at) !== optionMagic) {
 			this.#over = true;
 			return input.length;
 		}
@@ -127,13 +126,6 @@ export class Haggling {
 	}
 
 	#reply(option: number, type: number, payload: Buffer | string): void {
-		const data = Buffer.from(payload);
-		const header = Buffer.alloc(sizes.optionReplyHeader);
-		header.writeUInt32BE(optionReplyMagic.high, 0);
-		header.writeUInt32BE(optionReplyMagic.low, 4);
-		header.writeUInt32BE(option, 8);
-		header.writeUInt32BE(type, 12);
-		header.writeUInt32BE(data.length, 16);
-		this.#replies.append(Buffer.concat([header, data]));
+		this.#replies.append(encodeOptionReply(option, type, Buffer.from(payload)));
 	}
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { NbdExports } from './export.ts';
-import { NbdSession } from './session.ts';
+import { NbdServerSession } from './session.ts';
 
 /** Replies that the client has not taken yet; above it no request is read from this connection. */
 const unsentLimitBytes = 1024 * 1024;
@@ -8,13 +8,13 @@ const unsentLimitBytes = 1024 * 1024;
 /** One client: joins a socket and a session. All replies to what one read brings leave in one write. */
 export class NbdConnection {
 	readonly #socket: Socket;
-	readonly #session: NbdSession;
+	readonly #session: NbdServerSession;
 	#busy = false;
 	#scheduled = false;
 
 	constructor(socket: Socket, exports: NbdExports) {
 		this.#socket = socket;
-		this.#session = new NbdSession(exports, () => this.#replyReady());
+		this.#session = new NbdServerSession(exports, () => this.#replyReady());
 		socket.on('data', bytes => this.#pump(bytes));
 		socket.on('drain', () => this.#pump());
 		socket.on('error', () => socket.destroy()); // a client that went away; 'close' follows

@@ -6,8 +6,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { SourceExtent } from '../../repository/import/disk-source.ts';
-import { NbdClient } from '../../sources/nbd/client.ts';
-import { parseNbdUri } from '../../sources/nbd/uri.ts';
+import { NbdClient } from '../../nbd/client/client.ts';
+import { parseNbdUri } from '../../nbd/protocol/uri.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, nbdkit, qemuNbd, temporaryDirectory } from '../equipment/captive.ts';
 
@@ -34,7 +34,7 @@ async function bytesAt(client: NbdClient, offsetBytes: number, lengthBytes: numb
 /** nbdkit's own words for: "AB" at 1 MiB, zeros else, 3 MiB + 5 bytes in all. */
 const sample = ['data', 'data=@0x100000 0x41 0x42', 'size=3145733'];
 
-test('extents and bytes are those of the server', async t => {
+test('`NbdClient` gives extents and bytes of the server', async t => {
 	const client = await opened(t, (await nbdkit(t, sample)).socket);
 	assert.equal(client.sizeBytes, 3_145_733);
 	assert.deepEqual(await extentsOf(client), [
@@ -51,7 +51,7 @@ for (const [what, limit] of [
 	['without NO_ZEROES', '--mask-handshake=1'],
 	['without structured replies', '--no-sr'],
 ] as const)
-	test(`a server ${what} is read the same`, async t => {
+	test(`\`NbdClient\` reads the same from a server ${what}`, async t => {
 		const client = await opened(t, (await nbdkit(t, [limit, ...sample])).socket);
 		assert.equal(client.sizeBytes, 3_145_733);
 		assert.equal((await bytesAt(client, 1_048_575, 4)).toString('latin1'), '\0AB\0');
@@ -60,7 +60,7 @@ for (const [what, limit] of [
 		assert.deepEqual(await extentsOf(client), [{ offsetBytes: 0, lengthBytes: 3_145_733, zero: false }]);
 	});
 
-test('a disk of 3 TiB is described whole, in questions of under 2 GiB', async t => {
+test('`NbdClient.extents` describes a disk of 3 TiB whole, in questions of under 2 GiB', async t => {
 	const size = 3 * 2 ** 40;
 	const client = await opened(t, (await nbdkit(t, ['data', `data=@${size - 4096} 1*4096`, `size=${size}`])).socket);
 	assert.equal(client.sizeBytes, size);
@@ -71,7 +71,7 @@ test('a disk of 3 TiB is described whole, in questions of under 2 GiB', async t 
 	assert.equal((await bytesAt(client, size - 4096, 1))[0], 1);
 });
 
-test('64 reads in flight come back right, those larger than one request too', async t => {
+test('`NbdClient.read` 64 times at once gives the right bytes, those larger than one request too', async t => {
 	const directory = await temporaryDirectory(t);
 	const content = randomBytes(40 * 2 ** 20);
 	const path = join(directory, 'disk.raw');
@@ -87,7 +87,7 @@ test('64 reads in flight come back right, those larger than one request too', as
 	assert.ok((await bytesAt(client, 0, content.length)).equals(content));
 });
 
-test('a server that only takes whole blocks is asked for whole blocks', async t => {
+test('`NbdClient.read` asks a server that only takes whole blocks for whole blocks', async t => {
 	const directory = await temporaryDirectory(t);
 	const content = randomBytes(65536);
 	await writeFile(join(directory, 'disk.raw'), content);
@@ -103,7 +103,7 @@ test('a server that only takes whole blocks is asked for whole blocks', async t 
 	assert.ok((await bytesAt(client, 5000, 30_000)).equals(content.subarray(5000, 35_000)));
 });
 
-test('a hole that is not known to be zero counts as data', async t => {
+test('`NbdClient.extents` takes a hole that is not known to be zero for data', async t => {
 	const { socket } = await nbdkit(t, [
 		'eval',
 		'get_size=echo 65536',
@@ -118,7 +118,7 @@ test('a hole that is not known to be zero counts as data', async t => {
 	]);
 });
 
-test('a read that the server refuses names errno and offset', async t => {
+test('`NbdClient.read` that the server refuses names errno and offset', async t => {
 	const client = await opened(
 		t,
 		(await nbdkit(t, ['--filter=error', ...sample, 'error-pread=EIO', 'error-rate=100%'])).socket,
@@ -129,7 +129,7 @@ test('a read that the server refuses names errno and offset', async t => {
 	});
 });
 
-test('an export that is not there is named', async t => {
+test('`NbdClient.open` of an export that is not there names it', async t => {
 	const { socket } = await nbdkit(t, ['--filter=exportname', 'null', '1M', 'exportname=web', 'exportname-strict=true']);
 	await assert.rejects(NbdClient.open({ address: { path: socket }, exportName: 'db' }, never), {
 		code: 'source_invalid',
@@ -138,7 +138,7 @@ test('an export that is not there is named', async t => {
 	assert.equal((await opened(t, socket, 'web')).sizeBytes, 2 ** 20);
 });
 
-test('nobody listening is unreachable, and so is a server that vanishes: every waiting read hears of it', async t => {
+test('`NbdClient`: nobody listening is unreachable, and so is a server that vanishes: every waiting read hears of it', async t => {
 	const directory = await temporaryDirectory(t);
 	await assert.rejects(NbdClient.open({ address: { path: join(directory, 'none.sock') }, exportName: '' }, never), {
 		code: 'source_unreachable',
@@ -164,7 +164,7 @@ async function freePort(): Promise<number> {
 	return address.port;
 }
 
-test('a server is reached over TCP as well', async t => {
+test('`NbdClient.open` reaches a server over TCP as well', async t => {
 	const port = await freePort();
 	const server = captive(t, 'nbdkit', ['-f', '-i', '127.0.0.1', '-p', String(port), ...sample]);
 	const target = parseNbdUri(`nbd://127.0.0.1:${port}/`);
@@ -181,7 +181,7 @@ test('a server is reached over TCP as well', async t => {
 	assert.equal((await bytesAt(client, 1_048_575, 4)).toString('latin1'), '\0AB\0');
 });
 
-test('an abort ends a read that waits, at once and with the reason given', async t => {
+test('`NbdClient.read` that waits ends with an abort, at once and with the reason given', async t => {
 	const server = await nbdkit(t, ['--filter=delay', ...sample, 'rdelay=600']);
 	const client = await opened(t, server.socket);
 	const stop = new AbortController();
@@ -192,7 +192,7 @@ test('an abort ends a read that waits, at once and with the reason given', async
 	await server.end('SIGKILL');
 });
 
-test('closing says goodbye: the server sees a disconnect, not a broken connection', async t => {
+test('`NbdClient.close` says goodbye: the server sees a disconnect, not a broken connection', async t => {
 	const server = await nbdkit(t, ['-v', ...sample]);
 	const client = await opened(t, server.socket);
 	await client.close();

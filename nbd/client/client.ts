@@ -1,13 +1,13 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
-import { NBD_STATE } from '../../movers/nbd/protocol.ts';
-import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import { NBD_STATE } from '../protocol/constants.ts';
+import { errnoName } from '../protocol/names.ts';
+import type { NbdAddress, NbdTarget } from '../protocol/uri.ts';
 import type { Refusal, StatusExtent } from './calls.ts';
-import { errnoName, violation } from './codec.ts';
-import type { Negotiated } from './handshake.ts';
-import { NbdSession } from './session.ts';
-import type { NbdAddress, NbdTarget } from './uri.ts';
+import type { Negotiated } from './options.ts';
+import { NbdClientSession } from './session.ts';
+import { violation } from './violation.ts';
 
 /** A server that is there answers the handshake at once. */
 const openTimeoutMs = 15_000;
@@ -16,23 +16,30 @@ const closeTimeoutMs = 1_000;
 /** Block status lengths have 32 bits; just under 2 GiB is also safe with servers that sign them, and is aligned. */
 const statusPieceBytes = 2 ** 31 - 65536;
 
+export interface DiskExtent {
+	offsetBytes: number;
+	lengthBytes: number;
+	/** Every byte is known to be zero. */
+	zero: boolean;
+}
+
 /**
- * A read-only NBD client as a source of a disk. A signal that is aborted in a call ends the connection, and with it
- * every other call: a late answer must not land in a buffer that its owner took back.
+ * A read-only NBD client. A signal that is aborted in a call ends the connection, and with it every other call: a late
+ * answer must not land in a buffer that its owner took back.
  *
  * Errors: `source_unreachable` when there is no connection or it is lost, `source_invalid` when the server has no such
  * export or refuses a read, `protocol` when it breaks the protocol.
  */
-export class NbdClient implements DiskSource {
+export class NbdClient {
 	readonly sizeBytes: number;
 	/** Whether the server tells data from zeros; if not, everything is data. */
 	readonly hasBlockStatus: boolean;
-	readonly #session: NbdSession;
+	readonly #session: NbdClientSession;
 	readonly #socket: Socket;
 	readonly #agreed: Negotiated;
 	#closed: Promise<void> | undefined;
 
-	private constructor(session: NbdSession, socket: Socket, agreed: Negotiated) {
+	private constructor(session: NbdClientSession, socket: Socket, agreed: Negotiated) {
 		this.#session = session;
 		this.#socket = socket;
 		this.#agreed = agreed;
@@ -44,7 +51,7 @@ export class NbdClient implements DiskSource {
 		signal.throwIfAborted();
 		const socket = connect(target.address);
 		socket.setNoDelay(true);
-		const session = new NbdSession(target.exportName, bytes => void socket.write(bytes));
+		const session = new NbdClientSession(target.exportName, bytes => void socket.write(bytes));
 		const where = addressText(target.address);
 		const lost = (how: string, cause?: Error) =>
 			session.fail(new RouseError('source_unreachable', `NBD server ${where}: ${how}`, { cause }));
@@ -71,6 +78,7 @@ export class NbdClient implements DiskSource {
 		throw new RouseError('source_invalid', `NBD export "${target.exportName}" of ${where} has 0 bytes`);
 	}
 
+	/** Fills `into` whole from `offsetBytes` on, or throws. MUST NOT be asked past `sizeBytes`; any number of calls at once. */
 	async read(offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void> {
 		await ending(this.#session, this.#socket, signal, async () => {
 			const { minimumBlockBytes, maximumPayloadBytes } = this.#agreed;
@@ -87,12 +95,13 @@ export class NbdClient implements DiskSource {
 		});
 	}
 
-	async *extents(signal: AbortSignal): AsyncGenerator<SourceExtent> {
+	/** The whole disk from 0 to `sizeBytes`, in order and without gaps; neighbours differ in `zero`. */
+	async *extents(signal: AbortSignal): AsyncGenerator<DiskExtent> {
 		if (!this.hasBlockStatus) {
 			yield { offsetBytes: 0, lengthBytes: this.sizeBytes, zero: false };
 			return;
 		}
-		let pending: SourceExtent | undefined;
+		let pending: DiskExtent | undefined;
 		for (let at = 0; at < this.sizeBytes; ) {
 			for (const { lengthBytes, flags } of await this.#status(at, signal)) {
 				const extent = {
@@ -114,6 +123,7 @@ export class NbdClient implements DiskSource {
 		if (pending) yield pending;
 	}
 
+	/** Says goodbye to the server; calls that wait fail. Idempotent. */
 	async close(): Promise<void> {
 		this.#closed ??= this.#disconnect();
 		await this.#closed;
@@ -148,7 +158,12 @@ export class NbdClient implements DiskSource {
 }
 
 /** Runs a call; an abort ends the connection, so that nothing of the call goes on behind its caller's back. */
-async function ending<T>(session: NbdSession, socket: Socket, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+async function ending<T>(
+	session: NbdClientSession,
+	socket: Socket,
+	signal: AbortSignal,
+	call: () => Promise<T>,
+): Promise<T> {
 	const abort = () => {
 		session.fail(signal.reason);
 		socket.destroy();

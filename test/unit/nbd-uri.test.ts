@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isNbdUri, parseNbdUri } from '../../sources/nbd/uri.ts';
+import { isNbdUri, nbdUri, parseNbdUri } from '../../nbd/protocol/uri.ts';
 
-test('an NBD URI gives address and export name, percent-decoded', () => {
+test('`parseNbdUri` gives address and export name, percent-decoded', () => {
 	const given = (text: string) => parseNbdUri(text);
 	assert.deepEqual(given('nbd://storage/vm1'), { address: { host: 'storage', port: 10809 }, exportName: 'vm1' });
 	assert.deepEqual(given('nbd://storage:99'), { address: { host: 'storage', port: 99 }, exportName: '' });
@@ -11,11 +11,11 @@ test('an NBD URI gives address and export name, percent-decoded', () => {
 	assert.deepEqual(given('nbd+unix://?socket=%2Frun%2Fs'), { address: { path: '/run/s' }, exportName: '' });
 });
 
-test('a plus sign in the path of a socket stays a plus sign, as QEMU and libnbd read it', () => {
+test('`parseNbdUri` keeps a plus sign in the path of a socket, as QEMU and libnbd do', () => {
 	assert.deepEqual(parseNbdUri('nbd+unix:///?socket=/run/a+b').address, { path: '/run/a+b' });
 });
 
-test('what is not understood in an NBD URI is refused with the reason', () => {
+test('`parseNbdUri` refuses what it does not understand, with the reason', () => {
 	const refusals: [string, RegExp][] = [
 		['nbds://storage/vm1', /TLS is not supported/],
 		['nbd:unix:/run/s', /host is missing/],
@@ -31,7 +31,13 @@ test('what is not understood in an NBD URI is refused with the reason', () => {
 	for (const [text, message] of refusals) assert.throws(() => parseNbdUri(text), { code: 'usage', message });
 });
 
-test('a path is not taken for an NBD URI', () => {
+test('`nbdUri` of a path with any characters is read back by `parseNbdUri`', () => {
+	const path = '/run/a b+c%d&e=f?g#h/ü.sock';
+	assert.deepEqual(parseNbdUri(nbdUri(path, 'disk0')), { address: { path }, exportName: 'disk0' });
+	assert.equal(nbdUri('/run/s', 'disk0'), 'nbd+unix:///disk0?socket=/run/s');
+});
+
+test('`isNbdUri` does not take a path for an NBD URI', () => {
 	assert.equal(isNbdUri('/images/nbd.raw'), false);
 	assert.equal(isNbdUri('nbd.raw'), false);
 	assert.equal(isNbdUri('nbd://storage'), true);

@@ -5,7 +5,7 @@ import {
 	simpleReplyMagic,
 	sizes,
 	structuredReplyMagic,
-} from './protocol.ts';
+} from '../protocol/constants.ts';
 import type { Extent, ReadFailure } from './export.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
 

@@ -1,6 +1,6 @@
+import { NBD_CMD, NBD_CMD_FLAG, requestMagic, sizes } from '../protocol/constants.ts';
 import { checkRequest, type NbdRequest, type RequestRules } from './check-request.ts';
 import type { MetaContext, NbdExport, Pending } from './export.ts';
-import { NBD_CMD, NBD_CMD_FLAG, requestMagic, sizes } from './protocol.ts';
 import {
 	addBlockStatus,
 	addDone,

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { NBD_REP, NBD_REPLY_TYPE as type } from '../../movers/nbd/protocol.ts';
-import { magic } from '../../sources/nbd/codec.ts';
-import { NbdSession } from '../../sources/nbd/session.ts';
+import { NbdClientSession } from '../../nbd/client/session.ts';
+import {
+	initMagic,
+	NBD_REP,
+	NBD_REPLY_TYPE as type,
+	optionMagic,
+	optionReplyMagic,
+} from '../../nbd/protocol/constants.ts';
 
 const contextId = 7;
 const sizeBytes = 1_000_000;
@@ -11,8 +16,8 @@ const sizeBytes = 1_000_000;
 /** What a server says to open an export, with or without structured replies. */
 function serverOpening({ structured = true } = {}): Buffer[] {
 	const greeting = Buffer.alloc(18);
-	greeting.writeBigUInt64BE(magic.init, 0);
-	greeting.writeBigUInt64BE(magic.option, 8);
+	greeting.writeBigUInt64BE(initMagic, 0);
+	greeting.writeBigUInt64BE(optionMagic, 8);
 	greeting.writeUInt16BE(3, 16);
 	const exportInfo = Buffer.alloc(12);
 	exportInfo.writeBigUInt64BE(BigInt(sizeBytes), 2);
@@ -29,7 +34,7 @@ function serverOpening({ structured = true } = {}): Buffer[] {
 
 function optionReply(option: number, reply: number, data = Buffer.alloc(0)): Buffer {
 	const header = Buffer.alloc(20);
-	header.writeBigUInt64BE(magic.optionReply, 0);
+	header.writeBigUInt64BE(optionReplyMagic, 0);
 	header.writeUInt32BE(option, 8);
 	header.writeUInt32BE(reply, 12);
 	header.writeUInt32BE(data.length, 16);
@@ -67,13 +72,13 @@ function uint64(value: number): Buffer {
 	return bytes;
 }
 
-function opened(options: { structured?: boolean } = {}): NbdSession {
-	const session = new NbdSession('disk0', () => {});
+function opened(options: { structured?: boolean } = {}): NbdClientSession {
+	const session = new NbdClientSession('disk0', () => {});
 	for (const bytes of serverOpening(options)) session.push(bytes);
 	return session;
 }
 
-test('the answers are understood however the network cuts them up', async () => {
+test('`NbdClientSession.push` understands the answers however the network cuts them up', async () => {
 	const conversation = Buffer.concat([
 		...serverOpening(),
 		// In the wrong order, and in between the answer to something else.
@@ -84,7 +89,7 @@ test('the answers are understood however the network cuts them up', async () => 
 	]);
 	await fc.assert(
 		fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1 }), async cuts => {
-			const session = new NbdSession('disk0', () => {});
+			const session = new NbdClientSession('disk0', () => {});
 			const into = Buffer.alloc(12, 0xff);
 			const read = session.read(100, into);
 			const status = session.blockStatus(0, 4096);
@@ -106,7 +111,7 @@ test('the answers are understood however the network cuts them up', async () => 
 	);
 });
 
-test('a server without structured replies answers reads with simple ones', async () => {
+test('`NbdClientSession.read` from a server without structured replies takes simple ones', async () => {
 	const session = opened({ structured: false });
 	const into = Buffer.alloc(4);
 	const good = session.read(0, into);
@@ -118,7 +123,7 @@ test('a server without structured replies answers reads with simple ones', async
 	assert.equal((await session.opened).allocationContext, undefined);
 });
 
-test('an error chunk refuses the read with errno and message, and the session goes on', async () => {
+test('`NbdClientSession.read` gives errno and message of an error chunk, and the session goes on', async () => {
 	const session = opened();
 	const refused = session.read(0, Buffer.alloc(4));
 	const next = session.read(4, Buffer.alloc(4));
@@ -128,7 +133,7 @@ test('an error chunk refuses the read with errno and message, and the session go
 	assert.equal(await next, undefined);
 });
 
-test('a second error chunk is read to its end, and the first is the one that counts', async () => {
+test('`NbdClientSession.read` reads a second error chunk to its end, and gives the first', async () => {
 	const session = opened();
 	const refused = session.read(0, Buffer.alloc(4));
 	const next = session.read(4, Buffer.alloc(4));
@@ -167,7 +172,7 @@ const violations: Record<string, Buffer> = {
 };
 
 for (const [what, bytes] of Object.entries(violations))
-	test(`${what} is a violation that ends every call`, async () => {
+	test(`\`NbdClientSession\`: ${what} is a violation that ends every call`, async () => {
 		const session = opened();
 		const read = session.read(100, Buffer.alloc(4));
 		const status = session.blockStatus(0, 4096);
@@ -178,7 +183,7 @@ for (const [what, bytes] of Object.entries(violations))
 		await assert.rejects(session.read(0, Buffer.alloc(4)), { code: 'protocol' });
 	});
 
-test('a lost connection fails every waiting call and those to come', async () => {
+test('`NbdClientSession.fail` fails every waiting call and those to come', async () => {
 	const session = opened();
 	const waiting = [session.read(0, Buffer.alloc(4)), session.read(4, Buffer.alloc(4))];
 	const lost = new Error('lost');
@@ -198,16 +203,33 @@ const greetings: [string, Buffer, RegExp][] = [
 	],
 ];
 for (const [what, greeting, message] of greetings)
-	test(`${what} is named as what it is`, async () => {
-		const session = new NbdSession('', () => {});
+	test(`\`NbdClientSession.opened\` names ${what} as what it is`, async () => {
+		const session = new NbdClientSession('', () => {});
 		session.push(greeting);
 		await assert.rejects(session.opened, { code: 'protocol', message });
 	});
 
-test('an unknown export is an error of the source, with its name', async () => {
-	const session = new NbdSession('web', () => {});
+test('`NbdClientSession.opened` of an unknown export is `source_invalid`, with its name', async () => {
+	const session = new NbdClientSession('web', () => {});
 	const [greeting, structured] = serverOpening();
 	for (const bytes of [greeting, structured, optionReply(10, NBD_REP.ERR_UNKNOWN, Buffer.from('try "db"'))])
 		session.push(bytes ?? Buffer.alloc(0));
 	await assert.rejects(session.opened, { code: 'source_invalid', message: /no export "web": try "db"/ });
+});
+
+test('`NbdClientSession.opened` by name when the server has no NBD_OPT_GO', async () => {
+	const sent: Buffer[] = [];
+	const session = new NbdClientSession('web', bytes => void sent.push(Buffer.from(bytes)));
+	const [greeting = Buffer.alloc(0)] = serverOpening();
+	for (const bytes of [greeting, optionReply(8, NBD_REP.ERR_UNSUP), optionReply(7, NBD_REP.ERR_UNSUP)])
+		session.push(bytes);
+	assert.equal(sent.at(-1)?.toString('latin1'), 'IHAVEOPT\0\0\0\x01\0\0\0\x03web');
+	session.push(Buffer.concat([uint64(sizeBytes), Buffer.from([0, 3])]));
+	assert.deepEqual(await session.opened, {
+		sizeBytes,
+		structuredReplies: false,
+		allocationContext: undefined,
+		minimumBlockBytes: 1,
+		maximumPayloadBytes: 2 ** 25,
+	});
 });

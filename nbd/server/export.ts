@@ -1,4 +1,4 @@
-import type { NbdErrno } from './protocol.ts';
+import type { NbdErrno } from '../protocol/constants.ts';
 
 /**
  * How a read that may be answered at once went. `data`: the bytes are in place. `zeroes`: the same, and all are zero.
