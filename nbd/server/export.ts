@@ -14,15 +14,9 @@ export interface ReadFailure {
 /** A run of bytes with one status. */
 export interface Extent {
 	length: number;
-	/** `NBD_STATE` for `base:allocation`, {@link restoredFlag} for `rouse:restored`. */
+	/** What the metadata context says: `NBD_STATE` for `base:allocation`. */
 	flags: number;
 }
-
-export const metaContexts = ['base:allocation', 'rouse:restored'] as const;
-export type MetaContext = (typeof metaContexts)[number];
-
-/** Flags of `rouse:restored`: the bytes are read from the target on this host, not from the repository. */
-export const restoredFlag = 1 << 0;
 
 /** Something that was begun and can still be called off: after `cancel` its callback is not called. */
 export interface Pending {
@@ -38,6 +32,8 @@ export interface NbdExport {
 	/** For people: shown by `nbdinfo --list`. */
 	readonly description: string;
 	readonly sizeBytes: number;
+	/** Metadata contexts that `blockStatus` knows, as `namespace:name`. */
+	readonly metaContexts: readonly string[];
 
 	/**
 	 * Puts the bytes into `into` from `at` on when that needs no waiting. This is the hot path: it allocates nothing and
@@ -55,7 +51,7 @@ export interface NbdExport {
 	 * May say less than was asked for. Calls `done` once, possibly before it returns.
 	 */
 	blockStatus(
-		contexts: readonly MetaContext[],
+		contexts: readonly string[],
 		range: { offset: number; length: number; single: boolean },
 		done: (result: Extent[][] | ReadFailure) => void,
 	): Pending;

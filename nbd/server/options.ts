@@ -2,7 +2,7 @@
 import { encodeString, encodeUint16, encodeUint32 } from '../protocol/codec.ts';
 import { NBD_FLAG, NBD_INFO, NBD_OPT, NBD_REP, sizes } from '../protocol/constants.ts';
 import { blockSize } from './check-request.ts';
-import { type MetaContext, metaContexts, type NbdExport, type NbdExports } from './export.ts';
+import type { NbdExport, NbdExports } from './export.ts';
 import { MalformedOption, OptionReader } from './option-reader.ts';
 import type { SelectedContext } from './transmission.ts';
 
@@ -148,11 +148,11 @@ function structuredReply(call: OptionCall): void {
 	call.reply(NBD_REP.ACK);
 }
 
-/** Without a query all contexts; `base:` and `rouse:` stand for all of their namespace. Ids are not assigned here: 0. */
+/** Without a query all contexts; a namespace alone, as `base:`, stands for all of it. Ids are not assigned here: 0. */
 function listMetaContext(call: OptionCall): void {
 	const query = readMetaQuery(call);
 	if (query === undefined) return;
-	for (const context of metaContexts) {
+	for (const context of query.export.metaContexts) {
 		const namespace = context.slice(0, context.indexOf(':') + 1);
 		const asked = query.names.length === 0 || query.names.includes(context) || query.names.includes(namespace);
 		if (asked) call.reply(NBD_REP.META_CONTEXT, metaContextReply(0, context));
@@ -165,8 +165,8 @@ function setMetaContext(call: OptionCall): void {
 	call.negotiation.contexts = undefined;
 	const query = readMetaQuery(call);
 	if (query === undefined) return;
-	// Metadata context ids are the positions in `metaContexts`, from 1.
-	const selected = metaContexts
+	// Metadata context ids are the positions among those of the export, from 1.
+	const selected = query.export.metaContexts
 		.map((context, index) => ({ id: index + 1, context }))
 		.filter(({ context }) => query.names.includes(context));
 	for (const { id, context } of selected) call.reply(NBD_REP.META_CONTEXT, metaContextReply(id, context));
@@ -192,6 +192,6 @@ function readMetaQuery(call: OptionCall): { export: NbdExport; names: string[] }
 }
 
 /** Data of NBD_REP_META_CONTEXT. */
-function metaContextReply(id: number, context: MetaContext): Buffer {
+function metaContextReply(id: number, context: string): Buffer {
 	return Buffer.concat([encodeUint32(id), Buffer.from(context)]);
 }

@@ -1,6 +1,6 @@
 import { NBD_CMD, NBD_CMD_FLAG, requestMagic, sizes } from '../protocol/constants.ts';
 import { checkRequest, type NbdRequest, type RequestRules } from './check-request.ts';
-import type { MetaContext, NbdExport, Pending } from './export.ts';
+import type { NbdExport, Pending } from './export.ts';
 import {
 	addBlockStatus,
 	addDone,
@@ -21,7 +21,7 @@ const underWayLimit = 4096;
 
 export interface SelectedContext {
 	id: number;
-	context: MetaContext;
+	context: string;
 }
 
 export interface Negotiated {
