@@ -32,15 +32,9 @@ import {
 	taskQueues,
 } from '../workflows/contracts.ts';
 import { foreignServer, type TemporalClient, unreachable } from './connection.ts';
-import { type HistoryEntry, readHistory } from './recovery-history.ts';
-import { decideStart, hashRequest, hasReached, type StartOutcome, tooLate } from './recovery-rules.ts';
-import {
-	pendingOf,
-	type RecoveryDetails,
-	type RecoveryGlance,
-	type RecoverySummary,
-	summarise,
-} from './recovery-view.ts';
+import { type HistoryEntry, readHistory } from './history.ts';
+import { decideStart, hashRequest, hasReached, type StartOutcome, tooLate } from './start-decision.ts';
+import { pendingOf, type RecoveryDetails, type RecoveryGlance, type RecoverySummary, summarise } from './summaries.ts';
 
 /** How long a client waits before it says which worker is missing. */
 const queryLimitMs = 2_000;

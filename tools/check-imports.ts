@@ -61,6 +61,51 @@ export const rules: Readonly<Record<string, Rule>> = {
 			// Where a host keeps its locks: the demo kills by them.
 			'supervisor/places.ts',
 			'workers/temporal-server.ts',
+			'client',
+			'cli',
+			'keeper',
+		],
+		packages: [...everyday, 'commander', '@commander-js/extra-typings', '@temporalio/'],
+	},
+	cli: {
+		// It asks the supervisor like anybody else, and starts the embedded server as the workers expect it.
+		folders: [
+			'model',
+			'system',
+			'repository',
+			'sources',
+			'movers',
+			'workflows',
+			'activities',
+			'supervisor/client.ts',
+			'supervisor/protocol.ts',
+			// Where a host keeps its locks: the demo kills by them.
+			'supervisor/places.ts',
+			'workers/temporal-server.ts',
+			'client',
+			'cli',
+			'keeper',
+		],
+		packages: [...everyday, 'commander', '@commander-js/extra-typings', '@temporalio/'],
+	},
+	keeper: {
+		// It asks the supervisor like anybody else, and starts the embedded server as the workers expect it.
+		folders: [
+			'model',
+			'system',
+			'repository',
+			'sources',
+			'movers',
+			'workflows',
+			'activities',
+			'supervisor/client.ts',
+			'supervisor/protocol.ts',
+			// Where a host keeps its locks: the demo kills by them.
+			'supervisor/places.ts',
+			'workers/temporal-server.ts',
+			'client',
+			'cli',
+			'keeper',
 		],
 		packages: [...everyday, 'commander', '@commander-js/extra-typings', '@temporalio/'],
 	},

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeTimeline } from '../../client/audit/timeline.ts';
-import type { HistoryEntry } from '../../client/recovery-history.ts';
-import type { ServiceDeath } from '../../client/up/deaths.ts';
+import { makeTimeline } from '../../client/timeline.ts';
+import type { HistoryEntry } from '../../client/history.ts';
+import type { ServiceDeath } from '../../keeper/deaths.ts';
 import type { Incident, RecoveryStatus } from '../../model/recovery.ts';
 
 const at = (second: number) => new Date(Date.UTC(2026, 10, 20, 3, 0, second)).toISOString();
