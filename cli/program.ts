@@ -1,6 +1,7 @@
 import { type CommandUnknownOpts, CommanderError } from '@commander-js/extra-typings';
 import { asRouseError, RouseError } from '../model/errors.ts';
 import { type Context, command } from './terminal/command.ts';
+import { hintOf } from './hints.ts';
 import { Output, type Sink } from './terminal/output.ts';
 
 type Build = (context: Context) => CommandUnknownOpts;
@@ -65,7 +66,7 @@ export async function runProgram({ argv, env, stdout, stderr, signal }: Invocati
 		const error = explain(thrown, signal);
 		// 128 + the signal's number, as shells have it; the table's 130 is SIGINT's.
 		const code = error.details?.['signal'] === 'SIGTERM' ? 143 : error.exitCode;
-		output.error(error, code);
+		output.error(error, code, hintOf(error));
 		return code;
 	}
 }

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { constants } from 'node:os';
 import type { Context } from './terminal/command.ts';
-import { checkoutDirectory } from './version.ts';
+import { checkoutDirectory } from '../system/checkout.ts';
 
 /** Fastest first. How many files run at once: servers and emulated machines want the processors for themselves. */
 const tiers = { unit: 4, sandbox: 2, activity: 2, replay: 1, server: 1, guest: 1 } as const;

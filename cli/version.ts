@@ -1,11 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { formatVersion } from '../repository/format/sealed-json.ts';
-
-/** The checkout this program runs from. */
-export const checkoutDirectory = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
+import { checkoutDirectory } from '../system/checkout.ts';
 
 const packageSchema = z.object({ version: z.string() });
 

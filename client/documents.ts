@@ -1,23 +1,21 @@
+import type { WorkflowExecutionStatusName } from '@temporalio/client';
 import { RouseError } from '../model/errors.ts';
 import { mergeIncidents } from '../model/incidents.ts';
-import {
-	type DiskProgress,
-	type Incident,
-	type Parked,
-	type Phase,
-	type Policy,
-	type Power,
-	type Timings,
-} from '../model/recovery.ts';
-import type { WorkflowExecutionStatusName } from '@temporalio/client';
+import type { DiskProgress, Incident, Parked, Phase, Policy, Power, Timings } from '../model/recovery.ts';
+import type { SupervisorClient } from '../supervisor/client.ts';
 import type { RecoveryView } from '../supervisor/protocol.ts';
-import type { PendingStep, RecoveryDetails } from './summaries.ts';
-import { hasEnded, reportedPower } from './start-decision.ts';
-import { nextStep } from './next-steps.ts';
-import { type Explained, explained } from '../cli/recover/next-text.ts';
-import type { Session } from '../cli/recover/session.ts';
+import { type NextStep, nextSteps } from './next-steps.ts';
+import { hasEnded, reportedPower } from './phases.ts';
+import type { Recoveries } from './recoveries.ts';
+import type { PendingStep, RecoveryDetails, RecoverySummary } from './summaries.ts';
 
-/** `rouse recover show --json`; docs/cli.md lists the fields. */
+/** Who is asked: Temporal, and the supervisor of the host. */
+export interface Sources {
+	recoveries: Recoveries;
+	supervisor: SupervisorClient;
+}
+
+/** Everything about a recovery; docs/cli.md lists the fields. */
 export interface RecoveryDocument {
 	name: string;
 	recoveryId: string | null;
@@ -28,7 +26,7 @@ export interface RecoveryDocument {
 	phase: Phase;
 	/** Temporal's word: a workflow that was ended by force keeps its phase. */
 	workflow: WorkflowExecutionStatusName;
-	parked: Explained<Parked> | null;
+	parked: Parked | null;
 	power: Power | null;
 	policy: Policy | null;
 	disks: DiskProgress[];
@@ -46,11 +44,11 @@ export interface RecoveryDocument {
 	statusFrom: 'worker' | 'memo';
 	/** Whether the host's supervisor told of it; without it disks are as of the last heartbeat. */
 	hostAnswers: boolean;
-	next: string;
+	next: NextStep[];
 }
 
 /** Everything about a recovery: from Temporal, and from the supervisor of its host when that answers. */
-export async function readDocument({ recoveries, supervisor }: Session, name: string): Promise<RecoveryDocument> {
+export async function readDocument({ recoveries, supervisor }: Sources, name: string): Promise<RecoveryDocument> {
 	const details = await recoveries.show(name);
 	const view = await viewOf(() => supervisor.recovery(name, { timeoutMs: 2_000 }), details.recoveryId);
 	const seen = view ? await unlessAway(() => supervisor.incidents(name, 0, { timeoutMs: 2_000 })) : undefined;
@@ -74,7 +72,7 @@ export function makeDocument(
 		host: request?.host ?? status?.host ?? null,
 		phase: details.phase,
 		workflow: details.workflow,
-		parked: status?.parked ? explained(status.parked, details) : null,
+		parked: status?.parked ?? null,
 		// The supervisor sees the machine itself; the workflow knows what was reported to it.
 		power: view?.power ?? reportedPower(details),
 		policy: status?.policy ?? request?.policy ?? null,
@@ -93,7 +91,40 @@ export function makeDocument(
 		statusFrom: details.statusFrom,
 		hostAnswers: view !== undefined,
 	};
-	return { ...base, next: nextStep(base) };
+	return { ...base, next: nextSteps(base) };
+}
+
+/** One of a list of recoveries. */
+export interface RecoveryRow {
+	name: string;
+	recoveryId: string | null;
+	machine: string | null;
+	restorePoint: string | null;
+	host: string | null;
+	phase: Phase;
+	parked: Parked | null;
+	power: Power | null;
+	requestedAt: string;
+	closedAt: string | null;
+	/** Temporal's word: a workflow that was ended by force keeps its phase. */
+	workflow: WorkflowExecutionStatusName;
+}
+
+export function rowOf(summary: RecoverySummary): RecoveryRow {
+	const { name, recoveryId, request, status, phase, requestedAt, closedAt, workflow } = summary;
+	return {
+		name,
+		recoveryId: recoveryId ?? null,
+		machine: request?.machine ?? null,
+		restorePoint: request?.restorePoint ?? null,
+		host: request?.host ?? null,
+		phase,
+		parked: status?.parked ?? null,
+		power: reportedPower(summary),
+		requestedAt,
+		closedAt: closedAt ?? null,
+		workflow,
+	};
 }
 
 /** What the host has under this name, if it is this recovery and not an older one. */

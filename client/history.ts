@@ -2,7 +2,8 @@ import { type Client, isGrpcServiceError } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import type { ErrorDocument } from '../model/errors.ts';
-import { documentOf, timestampToIso } from './summaries.ts';
+import { documentOf } from './failures.ts';
+import { timestampToIso } from './summaries.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 type Payloads = temporal.api.common.v1.IPayloads;
@@ -53,7 +54,7 @@ export async function readHistory(client: Client, workflowId: string): Promise<H
 
 /**
  * From the newest run back: one that continued as new names its predecessor. Of a recovery that lasts longer than the
- * server remembers closed runs, the story begins with the first that it still has.
+ * server remembers closed runs, its history begins with the first that it still has.
  */
 export async function followRuns(
 	newest: string,
@@ -90,7 +91,7 @@ function entriesOf(events: readonly HistoryEvent[], runId: string): HistoryEntry
 	for (const event of events) {
 		const scheduled = event.activityTaskScheduledEventAttributes;
 		if (scheduled) steps.set(String(event.eventId), scheduled.activityType?.name ?? 'unknown');
-		const part = stepPart(event, steps) ?? talkPart(event) ?? endPart(event);
+		const part = stepPart(event, steps) ?? messagePart(event) ?? endPart(event);
 		if (part)
 			entries.push({ at: timestampToIso(event.eventTime) ?? '', eventId: Number(event.eventId), runId, ...part });
 	}
@@ -124,7 +125,7 @@ function stepPart(event: HistoryEvent, steps: ReadonlyMap<string, string>): Part
 	return canceled ? { kind: 'step_canceled', ...named(canceled.scheduledEventId) } : undefined;
 }
 
-function talkPart(event: HistoryEvent): Part | undefined {
+function messagePart(event: HistoryEvent): Part | undefined {
 	const started = event.workflowExecutionStartedEventAttributes;
 	if (started)
 		return { kind: started.continuedExecutionRunId ? 'continued' : 'started', content: first(started.input) };

@@ -1,29 +1,33 @@
-import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { createHash } from 'node:crypto';
 import { RouseError } from '../model/errors.ts';
 import type { PointReference } from '../model/names.ts';
-import { networkTargetSchema, type RecoveryRequest } from '../model/recovery.ts';
+import type { RecoveryRequest } from '../model/recovery.ts';
 import { openRepository } from '../repository/repository.ts';
 import { readPoint, resolvePoint } from '../repository/points.ts';
 import type { HostView } from '../supervisor/protocol.ts';
 import type { Config } from '../system/installation.ts';
 
-type NetworkTarget = RecoveryRequest['networks'][string];
-
-export interface StartOptions {
-	host?: string | undefined;
+/** What may be asked for beside the restore point; docs/cli.md says what each means. */
+export interface RequestOptions {
+	/** Default: {@link defaultName}. */
 	name?: string | undefined;
+	/** Default: the host of the installation. */
+	host?: string | undefined;
+	/** Default: that of the recovery. */
+	machineName?: string | undefined;
 	finish: RecoveryRequest['policy']['finish'];
 	switch: RecoveryRequest['policy']['switch'];
 	allocate: RecoveryRequest['allocate'];
-	network?: Record<string, NetworkTarget> | undefined;
+	/** On top of those that the configuration names. */
+	networks?: RecoveryRequest['networks'] | undefined;
 	newMac?: boolean | undefined;
-	machineName?: string | undefined;
-	power: 'on' | 'off';
-	maxRate?: number | undefined;
+	powerOn: boolean;
+	/** Per second; 0 is unlimited. */
+	maxRateBytes?: number | undefined;
 	reason?: string | undefined;
 }
 
-interface Surroundings {
+export interface Surroundings {
 	config: Config;
 	/** Absolute directory. */
 	repository: string;
@@ -32,12 +36,12 @@ interface Surroundings {
 }
 
 /**
- * The request that the options mean, with the point resolved to its full time and its manifest's digest. Throws
- * `host_unknown`, the code that makes the host unusable, and what the repository has to say about the point.
+ * The request that is meant, with the point resolved to its full time and its manifest's digest. Throws `host_unknown`,
+ * the code that makes the host unusable, and what the repository has to say about the point.
  */
 export async function makeRequest(
 	reference: PointReference,
-	options: StartOptions,
+	options: RequestOptions,
 	{ config, repository, host, requestedBy }: Surroundings,
 ): Promise<RecoveryRequest> {
 	if (options.host !== undefined && options.host !== host.name)
@@ -57,27 +61,37 @@ export async function makeRequest(
 		hostId: host.hostId,
 		machineName: options.machineName ?? name,
 		allocate: options.allocate,
-		networks: { ...config.host.networks, ...options.network },
+		networks: { ...config.host.networks, ...options.networks },
 		newMac: options.newMac ?? false,
-		powerOn: options.power === 'on',
-		policy: { finish: options.finish, switch: options.switch, maxRateBytes: options.maxRate ?? 0 },
+		powerOn: options.powerOn,
+		policy: { finish: options.finish, switch: options.switch, maxRateBytes: options.maxRateBytes ?? 0 },
 		reason: options.reason ?? '',
 		requestedBy,
 	};
 }
 
-/** The same each time, so that the same command twice is one recovery. */
+/** The same each time, so that the same request twice is one recovery. */
 export function defaultName(machine: string): string {
 	return `${machine.slice(0, 37)}-r1`;
 }
 
-/** `--network SRC=user|none`, given as often as needed. */
-export function parseNetwork(text: string, before: Record<string, NetworkTarget> = {}): Record<string, NetworkTarget> {
-	const at = text.lastIndexOf('=');
-	const target = networkTargetSchema.safeParse(text.slice(at + 1));
-	if (at < 1 || !target.success)
-		throw new InvalidArgumentError(`"${text}": write SRC=user or SRC=none, SRC being the network the original was on.`);
-	return { ...before, [text.slice(0, at)]: target.data };
+/**
+ * The same request is the same recovery, whoever asks and why: `requestedBy` and `reason` do not count. Keys are sorted,
+ * so that the order in which a client wrote them does not either.
+ */
+export function hashRequest(request: RecoveryRequest): string {
+	const { requestedBy: _by, reason: _reason, ...what } = request;
+	return createHash('sha256')
+		.update(JSON.stringify(what, (_key, value: unknown) => (isRecord(value) ? sorted(value) : value)))
+		.digest('hex');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function sorted(record: Record<string, unknown>): Record<string, unknown> {
+	return Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 async function findPoint(

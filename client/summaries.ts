@@ -5,7 +5,7 @@ import type {
 } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import * as z from 'zod';
-import { type ErrorDocument, errorDocumentSchema, isErrorCode } from '../model/errors.ts';
+import type { ErrorDocument } from '../model/errors.ts';
 import {
 	type DiskProgress,
 	diskProgressSchema,
@@ -17,6 +17,7 @@ import {
 	recoveryStatusSchema,
 } from '../model/recovery.ts';
 import { recoveryNameOf, searchAttributes } from '../workflows/contracts.ts';
+import { documentOf } from './failures.ts';
 
 /** An activity that is not done: with its attempts, so that a retry loop is not a silent "running". */
 export interface PendingStep {
@@ -102,7 +103,7 @@ export function pendingOf(
 			running: Number(activity.state) === startedState,
 			worker: activity.lastWorkerIdentity || undefined,
 			lastFailure: activity.lastFailure ? documentOf(activity.lastFailure) : undefined,
-			scheduledAt: timeOf(activity.scheduledTime),
+			scheduledAt: timestampToIso(activity.scheduledTime),
 		};
 	});
 	return { pending, disks: progress?.disks, restoredBytes: progress?.restoredBytes };
@@ -111,43 +112,10 @@ export function pendingOf(
 /** PENDING_ACTIVITY_STATE_STARTED: temporal/api/enums/v1/workflow.proto. */
 const startedState = 2;
 
-/** The parts of temporal.api.failure.v1.Failure that are read here. */
-export interface FailureParts {
-	message?: string | null;
-	cause?: FailureParts | null;
-	applicationFailureInfo?: {
-		type?: string | null;
-		details?: { payloads?: Parameters<typeof defaultPayloadConverter.fromPayload>[0][] | null } | null;
-	} | null;
-	timeoutFailureInfo?: { timeoutType?: number | null } | null;
-}
-
-/** TimeoutType of temporal/api/enums/v1/workflow.proto, by number. */
-const timeoutWords = ['', 'the attempt took too long', 'no worker took it in time', 'it took too long', 'no heartbeat'];
-
-/** Failures are made by us with a code as their type; all else (timeouts, SDK errors) is put into the same shape. */
-export function documentOf(failure: FailureParts): ErrorDocument {
-	const type = failure.applicationFailureInfo?.type;
-	const message = failure.message ?? 'no message';
-	if (failure.timeoutFailureInfo) {
-		const why = timeoutWords[failure.timeoutFailureInfo.timeoutType ?? 0] || 'timed out';
-		return { code: 'timeout', message: `${why}: the worker died or hangs` };
-	}
-	if (isErrorCode(type)) return detailOf(failure) ?? { code: type, message };
-	return failure.cause ? documentOf(failure.cause) : { code: 'internal', message };
-}
-
-function detailOf(failure: FailureParts): ErrorDocument | undefined {
-	const payload = failure.applicationFailureInfo?.details?.payloads?.[0];
-	return payload && errorDocumentSchema.safeParse(defaultPayloadConverter.fromPayload(payload)).data;
-}
-
-function timeOf(
+export function timestampToIso(
 	stamp: { seconds?: number | { toNumber(): number } | null; nanos?: number | null } | null | undefined,
 ): string | undefined {
 	if (!stamp?.seconds) return undefined;
 	const seconds = typeof stamp.seconds === 'number' ? stamp.seconds : stamp.seconds.toNumber();
 	return new Date(seconds * 1000 + Math.floor((stamp.nanos ?? 0) / 1e6)).toISOString();
 }
-
-export { timeOf as timestampToIso };

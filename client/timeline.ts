@@ -2,11 +2,10 @@ import * as z from 'zod';
 import type { ErrorDocument } from '../model/errors.ts';
 import { mergeIncidents } from '../model/incidents.ts';
 import { type Incident, incidentSchema, type RecoveryStatus, recoveryStatusSchema } from '../model/recovery.ts';
+import { readDocument, type RecoveryDocument, type Sources } from './documents.ts';
 import type { HistoryEntry } from './history.ts';
-import { formatDuration } from '../cli/terminal/format.ts';
-import type { ServiceDeath } from '../keeper/deaths.ts';
 
-/** One line of the story of a recovery; docs/cli.md lists the kinds. */
+/** One thing that happened to a recovery; docs/cli.md lists the kinds. */
 export interface AuditEntry {
 	at: string;
 	kind:
@@ -30,7 +29,35 @@ export interface AuditEntry {
 	worker?: string;
 	durationMs?: number;
 	count?: number;
+	/** For how long a service that died had lived. */
+	livedMs?: number;
 	failure?: ErrorDocument;
+}
+
+/** A service of the installation that died, as whoever keeps the services has recorded it. */
+export interface ServiceDeath {
+	at: string;
+	name: string;
+	pid: number;
+	livedMs: number;
+}
+
+/** What became of a recovery, from its request to its end. */
+export type AuditDocument = Pick<
+	RecoveryDocument,
+	'name' | 'recoveryId' | 'machine' | 'restorePoint' | 'host' | 'phase' | 'timings'
+> & { entries: AuditEntry[] };
+
+/** `deaths`: of this installation's services, of any time. */
+export async function readAudit(
+	sources: Sources,
+	name: string,
+	deaths: readonly ServiceDeath[],
+): Promise<{ document: RecoveryDocument; audit: AuditDocument }> {
+	const document = await readDocument(sources, name);
+	const entries = makeTimeline(await sources.recoveries.history(name), document.incidents, deaths);
+	const { recoveryId, machine, restorePoint, host, phase, timings } = document;
+	return { document, audit: { name, recoveryId, machine, restorePoint, host, phase, timings, entries } };
 }
 
 const requestSchema = z.object({
@@ -40,19 +67,18 @@ const askedSchema = z.looseObject({ by: z.string(), reason: z.string().optional(
 const withIncidents = z.object({ incidents: z.array(incidentSchema) });
 
 /**
- * The story out of Temporal's history, the incidents (of the host's log, when it can still be read) and the deaths of
- * this installation's services meanwhile, oldest first. What the workflow was told of incidents, and what it ended with,
- * is taken from the history itself.
+ * Temporal's history, the incidents (of the host's log, when it can still be read) and the deaths of services meanwhile,
+ * oldest first. The incidents that the workflow knew of are taken from the history itself.
  */
 export function makeTimeline(
 	history: readonly HistoryEntry[],
 	logged: readonly Incident[],
 	deaths: readonly ServiceDeath[],
 ): AuditEntry[] {
-	const teller = new Teller();
-	for (const entry of history) teller.tell(entry);
-	const told = history.flatMap(({ content }) => withIncidents.safeParse(content).data?.incidents ?? []);
-	const incidents = mergeIncidents(told, logged).map(
+	const changes = new HistoryReader();
+	for (const entry of history) changes.read(entry);
+	const reported = history.flatMap(({ content }) => withIncidents.safeParse(content).data?.incidents ?? []);
+	const incidents = mergeIncidents(reported, logged).map(
 		({ at, kind, message, count }): AuditEntry => ({
 			at,
 			kind: 'incident',
@@ -60,31 +86,32 @@ export function makeTimeline(
 			count,
 		}),
 	);
-	const during = deathsDuring(teller.entries, deaths);
-	return [...teller.entries, ...incidents, ...during].toSorted((a, b) => a.at.localeCompare(b.at));
+	const during = deathsDuring(changes.entries, deaths);
+	return [...changes.entries, ...incidents, ...during].toSorted((a, b) => a.at.localeCompare(b.at));
 }
 
 /** Whoever keeps the services knows nothing of recoveries: all that fell into the time of this one may have touched it. */
-function deathsDuring(story: readonly AuditEntry[], deaths: readonly ServiceDeath[]): AuditEntry[] {
-	const begin = story[0]?.at ?? '';
-	const end = story.find(({ kind }) => kind === 'end')?.at;
+function deathsDuring(entries: readonly AuditEntry[], deaths: readonly ServiceDeath[]): AuditEntry[] {
+	const begin = entries[0]?.at ?? '';
+	const end = entries.find(({ kind }) => kind === 'end')?.at;
 	return deaths
 		.filter(({ at }) => at >= begin && (end === undefined || at <= end))
 		.map(({ at, name, pid, livedMs }) => ({
 			at,
 			kind: 'incident',
-			text: `service_died: ${name} (pid ${pid}) ended after ${formatDuration(livedMs)}; rouse up starts it again`,
+			text: `service_died: ${name} (pid ${pid}) ended`,
 			count: 1,
+			livedMs,
 		}));
 }
 
 /** Reads the history once, in its order: a change is what differs from the status before. */
-class Teller {
+class HistoryReader {
 	readonly entries: AuditEntry[] = [];
 	readonly #startedAt = new Map<string, string>();
 	#status: RecoveryStatus | undefined;
 
-	tell(entry: HistoryEntry): void {
+	read(entry: HistoryEntry): void {
 		switch (entry.kind) {
 			case 'started':
 				return this.#requested(entry);

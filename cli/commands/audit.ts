@@ -1,24 +1,21 @@
-import { type AuditEntry, makeTimeline } from '../../client/timeline.ts';
+import type { RecoveryDocument } from '../../client/documents.ts';
+import { type AuditEntry, readAudit } from '../../client/timeline.ts';
+import { readDeaths } from '../../keeper/deaths.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatDuration } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
-import { type RecoveryDocument, readDocument } from '../../client/documents.ts';
 import { withSession } from '../recover/session.ts';
 import { headline } from '../recover/text.ts';
-import { readDeaths } from '../../keeper/deaths.ts';
 
 export const build = (context: Context) =>
 	command('audit')
-		.description('the story of a recovery: who, why, phases, attempts, failures, processes that died')
+		.description('what happened to a recovery: who, why, phases, attempts, failures, processes that died')
 		.argument('<name>', 'recovery', parseName)
 		.action(name =>
 			withSession(context, async session => {
-				const document = await readDocument(session, name);
 				const deaths = await readDeaths(session.installation.home);
-				const entries = makeTimeline(await session.recoveries.history(name), document.incidents, deaths);
-				const { recoveryId, machine, restorePoint, host, phase, timings } = document;
-				const answer = { name, recoveryId, machine, restorePoint, host, phase, timings, entries };
-				context.output.result(answer, textOf(document, entries));
+				const { document, audit } = await readAudit(session, name, deaths);
+				context.output.result(audit, textOf(document, audit.entries));
 			}),
 		);
 
@@ -31,11 +28,12 @@ function textOf(document: RecoveryDocument, entries: readonly AuditEntry[]): str
 	return [headline(document), ...lines].join('\n');
 }
 
-function whoAndHow({ by, reason, attempt, durationMs, kind }: AuditEntry): string {
+function whoAndHow({ by, reason, attempt, durationMs, livedMs, kind }: AuditEntry): string {
 	const parts = [
 		...(by ? [`by ${by}`] : []),
 		...(reason ? [`"${reason}"`] : []),
 		...(kind === 'step' && durationMs !== undefined ? [formatDuration(durationMs)] : []),
+		...(livedMs !== undefined ? [`after ${formatDuration(livedMs)}; rouse up starts it again`] : []),
 		...(attempt !== undefined && attempt > 1 ? [`attempt ${attempt}`] : []),
 	];
 	return parts.length > 0 ? ` (${parts.join(', ')})` : '';

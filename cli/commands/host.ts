@@ -2,7 +2,7 @@ import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes, formatTable } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
-import { explained } from '../recover/next-text.ts';
+import { machineAnswer } from '../recover/answer.ts';
 import { requireConfirmation } from '../recover/orders.ts';
 import { openSupervisor } from '../recover/session.ts';
 
@@ -25,7 +25,7 @@ const list = (context: Context) =>
 				note => `warning: ${note}`,
 			);
 			context.output.result(
-				{ host: view, machines: machines.map(withNext) },
+				{ host: view, machines: machines.map(machineAnswer) },
 				[about, ...notes, machinesText(machines)].join('\n'),
 			);
 		});
@@ -64,11 +64,6 @@ const remove = (context: Context) =>
 			await supervisor.removeMachine(name, recoveryId, { signal: context.signal });
 			context.output.result({ name, removed: true }, `${name}: removed, with its disks`);
 		});
-
-function withNext(machine: RecoveryView) {
-	const { name, blocked, state } = machine;
-	return { ...machine, blocked: blocked && explained(blocked, { name, finished: state === 'finished' }) };
-}
 
 function machinesText(machines: readonly RecoveryView[]): string {
 	if (machines.length === 0) return 'no machines';

@@ -1,12 +1,14 @@
 import { type Context, command } from '../terminal/command.ts';
 import { buildConsole } from '../recover/console.ts';
-import { buildLooks } from '../recover/show.ts';
+import { buildList, buildShow } from '../recover/show.ts';
+import { buildWatch } from '../recover/watch.ts';
 import { buildOrders } from '../recover/orders.ts';
 import { buildStart } from '../recover/start.ts';
 
 export const build = (context: Context) => {
 	const recover = command('recover').description('start machines from their backups, and see them through');
-	for (const verb of [buildStart(context), ...buildLooks(context), ...buildOrders(context), buildConsole(context)])
+	const looks = [buildList(context), buildShow(context), buildWatch(context)];
+	for (const verb of [buildStart(context), ...looks, ...buildOrders(context), buildConsole(context)])
 		recover.addCommand(verb);
 	return recover;
 };

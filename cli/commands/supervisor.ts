@@ -5,7 +5,7 @@ import { homeDirectory, openInstallation, places } from '../../system/installati
 import { type Context, command } from '../terminal/command.ts';
 import { runForeground } from '../foreground.ts';
 import { serviceEnvironment, serviceFiles, serviceHolder } from '../../keeper/services.ts';
-import { checkoutDirectory } from '../version.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 
 /** Exit code of flock(1) for "somebody holds it": the supervisor never ends with it. */
 const lockHeldExit = 75;

@@ -4,7 +4,7 @@ import { homeDirectory, openInstallation } from '../../system/installation.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { runForeground } from '../foreground.ts';
 import { serviceEnvironment } from '../../keeper/services.ts';
-import { checkoutDirectory } from '../version.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 
 const roles = ['control', 'host'] as const;
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
-import { checkoutDirectory } from '../version.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 import { bootImage } from './boot-image.ts';
 import type { OwnCommand } from './own-command.ts';
 import type { DemoReport } from './report.ts';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
-import { checkoutDirectory } from '../version.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 
 /**
  * Runs this very command line in a process of its own, as a person would, and gives what it answered with `--json`.

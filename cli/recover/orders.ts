@@ -1,10 +1,11 @@
 import { Argument, Option } from '@commander-js/extra-typings';
+import { readDocument } from '../../client/documents.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { Phase, Policy } from '../../model/recovery.ts';
 import type { Asked } from '../../workflows/contracts.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseBytes, parseName } from '../terminal/parse.ts';
-import { readDocument } from '../../client/documents.ts';
+import { recoveryAnswer } from './answer.ts';
 import { type Session, whoAsks, withSession } from './session.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
@@ -40,8 +41,8 @@ async function order(
 			await give(session, asked);
 			if (until) await waitForPhase(session, name, until, context);
 		}
-		const document = await readDocument(session, name);
-		context.output.result(document, fullText(document));
+		const answer = recoveryAnswer(await readDocument(session, name));
+		context.output.result(answer, fullText(answer));
 	});
 }
 
@@ -55,7 +56,7 @@ const migrate = (context: Context) =>
 		.option(...reasonOption)
 		.addOption(waitOption(['migrated', 'finished']))
 		.action((name, options) =>
-			order(context, name, options, (s, asked) => s.recoveries.migrate(name, asked), phaseOf(options.wait)),
+			order(context, name, options, (s, asked) => s.orders.migrate(name, asked), phaseOf(options.wait)),
 		);
 
 const switchOver = (context: Context) =>
@@ -65,7 +66,7 @@ const switchOver = (context: Context) =>
 		.option(...reasonOption)
 		.addOption(waitOption(['finished']))
 		.action((name, options) =>
-			order(context, name, options, (s, asked) => s.recoveries.switch(name, asked), phaseOf(options.wait)),
+			order(context, name, options, (s, asked) => s.orders.switch(name, asked), phaseOf(options.wait)),
 		);
 
 const policy = (context: Context) =>
@@ -84,7 +85,7 @@ const policy = (context: Context) =>
 			};
 			if (Object.keys(change).length === 0)
 				throw new RouseError('usage', 'nothing to change', { hint: 'say --max-rate, --switch or --finish' });
-			return order(context, name, options, (s, asked) => s.recoveries.setPolicy(name, { ...asked, policy: change }));
+			return order(context, name, options, (s, asked) => s.orders.setPolicy(name, { ...asked, policy: change }));
 		});
 
 const power = (context: Context) =>
@@ -94,7 +95,7 @@ const power = (context: Context) =>
 		.addArgument(new Argument('<action>').choices(['on', 'off', 'shutdown', 'reset'] as const))
 		.option(...reasonOption)
 		.action((name, action, options) =>
-			order(context, name, options, (s, asked) => s.recoveries.power(name, { ...asked, action })),
+			order(context, name, options, (s, asked) => s.orders.power(name, { ...asked, action })),
 		);
 
 const discard = (context: Context) =>
@@ -105,7 +106,7 @@ const discard = (context: Context) =>
 		.option(...reasonOption)
 		.action((name, options) => {
 			requireConfirmation(name, options.confirm);
-			const give = (s: Session, asked: Asked) => s.recoveries.discard(name, { ...asked, confirm: options.confirm });
+			const give = (s: Session, asked: Asked) => s.orders.discard(name, { ...asked, confirm: options.confirm });
 			return order(context, name, options, give, 'discarded');
 		});
 
@@ -114,7 +115,7 @@ const retry = (context: Context) =>
 		.description('go on with a parked recovery, after what parked it was repaired')
 		.argument('<name>', 'recovery', parseName)
 		.option(...reasonOption)
-		.action((name, options) => order(context, name, options, (s, asked) => s.recoveries.retry(name, asked)));
+		.action((name, options) => order(context, name, options, (s, asked) => s.orders.retry(name, asked)));
 
 /** What cannot be undone wants the name typed twice. */
 export function requireConfirmation(name: string, confirm: string): void {

@@ -8,6 +8,7 @@ import {
 } from '../../system/installation.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import type { Context } from '../terminal/command.ts';
+import type { Orders } from '../../client/orders.ts';
 import type { Recoveries } from '../../client/recoveries.ts';
 
 /** What a command about recoveries works with. */
@@ -15,6 +16,7 @@ export interface Session {
 	installation: Installation;
 	config: Config;
 	recoveries: Recoveries;
+	orders: Orders;
 	supervisor: SupervisorClient;
 }
 
@@ -22,14 +24,16 @@ export interface Session {
 export async function withSession<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
 	const installation = await openInstallation(homeDirectory(context.env));
 	const config = await loadConfig(installation);
-	const [{ connectTemporal }, { Recoveries }] = await Promise.all([
+	const [{ connectTemporal }, { Orders }, { Recoveries }] = await Promise.all([
 		import('../../client/connection.ts'),
+		import('../../client/orders.ts'),
 		import('../../client/recoveries.ts'),
 	]);
 	const temporal = await connectTemporal(installation, config);
 	try {
 		const supervisor = SupervisorClient.of(installation);
-		return await work({ installation, config, recoveries: new Recoveries(temporal), supervisor });
+		const [recoveries, orders] = [new Recoveries(temporal), new Orders(temporal)];
+		return await work({ installation, config, recoveries, orders, supervisor });
 	} finally {
 		await temporal.close();
 	}

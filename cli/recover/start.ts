@@ -1,22 +1,32 @@
-import { planRecovery } from '../../activities/control/plan-recovery.ts';
-import { RouseError } from '../../model/errors.ts';
-import type { HostView } from '../../supervisor/protocol.ts';
-import { type Context, command } from '../terminal/command.ts';
-import { parseBytes, parseName, parsePoint } from '../terminal/parse.ts';
-import { chooseRepository, repositoryOption } from '../repository-choice.ts';
 import { Option } from '@commander-js/extra-typings';
+import { planRecovery } from '../../activities/control/plan-recovery.ts';
 import { readDocument } from '../../client/documents.ts';
-import { planText } from './plan-text.ts';
-import { makeRequest, parseNetwork, type StartOptions } from '../../client/requests.ts';
-import { openSupervisor, type Session, whoAsks, withSession } from './session.ts';
-import type { RecoverySummary } from '../../client/summaries.ts';
-import { fullText } from './text.ts';
-import { waitForPhase } from './wait.ts';
+import { isRemoved } from '../../client/removed-machine.ts';
+import { makeRequest, type RequestOptions } from '../../client/requests.ts';
 import type { PointReference } from '../../model/names.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
+import type { HostView } from '../../supervisor/protocol.ts';
 import { homeDirectory, loadConfig } from '../../system/installation.ts';
+import { chooseRepository, repositoryOption } from '../repository-choice.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { parseBytes, parseName, parsePoint } from '../terminal/parse.ts';
+import { recoveryAnswer } from './answer.ts';
+import { parseNetwork } from './parse-network.ts';
+import { planText } from './plan-text.ts';
+import { openSupervisor, whoAsks, withSession } from './session.ts';
+import { fullText } from './text.ts';
+import { waitForPhase } from './wait.ts';
 
-type Options = StartOptions & { repo?: string | undefined; again?: true; wait: 'running' | 'finished'; dryRun?: true };
+type Options = Omit<RequestOptions, 'powerOn' | 'maxRateBytes' | 'networks'> & {
+	power: 'on' | 'off';
+	/** Bytes per second. */
+	maxRate?: number | undefined;
+	network?: RecoveryRequest['networks'] | undefined;
+	repo?: string | undefined;
+	again?: true;
+	wait: 'running' | 'finished';
+	dryRun?: true;
+};
 
 export const buildStart = (context: Context) =>
 	command('start')
@@ -52,20 +62,20 @@ async function start(point: PointReference, options: Options, context: Context):
 	const repository = await chooseRepository(context, options.repo, config);
 	const host = await (await openSupervisor(context)).host({ signal: context.signal });
 	const requestedBy = whoAsks(context.env);
-	const request = await makeRequest(point, options, { config, repository, host, requestedBy });
+	const request = await makeRequest(point, requestOf(options), { config, repository, host, requestedBy });
 	if (options.dryRun) return showPlan(request, host, context);
 	for (const warning of host.warnings) context.output.warn(warning);
 	await withSession(context, async session => {
 		const { name } = request;
 		const { outcome } = await session.recoveries.start(request, {
 			again: options.again ?? false,
-			isRemoved: finished => isRemoved(session, finished, request.hostId),
+			isRemoved: finished => isRemoved(session.supervisor, request.hostId, finished),
 		});
 		if (outcome === 'attached') context.output.talk(`${name} was started before with the same request: attached`);
 		if (outcome === 'already_finished') context.output.talk(`${name} is finished already`);
 		await waitForPhase(session, name, options.wait, context);
-		const document = await readDocument(session, name);
-		context.output.result({ ...document, outcome }, fullText(document));
+		const answer = recoveryAnswer(await readDocument(session, name));
+		context.output.result({ ...answer, outcome }, fullText(answer));
 	});
 }
 
@@ -75,14 +85,6 @@ async function showPlan(request: RecoveryRequest, host: HostView, context: Conte
 	context.output.result({ request, plan }, planText(request, plan));
 }
 
-/** A finished machine that `rouse host remove` has taken away, as the supervisor of its host knows. */
-async function isRemoved({ supervisor }: Session, finished: RecoverySummary, hostId: string): Promise<boolean> {
-	if (finished.request?.hostId !== hostId) return false;
-	try {
-		await supervisor.recovery(finished.name);
-		return false;
-	} catch (error) {
-		if (error instanceof RouseError && error.code === 'recovery_unknown') return true;
-		throw error;
-	}
+function requestOf({ power, maxRate, network, ...same }: Options): RequestOptions {
+	return { ...same, powerOn: power === 'on', maxRateBytes: maxRate, networks: network };
 }

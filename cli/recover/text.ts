@@ -1,10 +1,13 @@
 import { formatBytes, formatDuration, formatTable } from '../terminal/format.ts';
-import { endedByForce, hasEnded } from '../../client/start-decision.ts';
-import type { RecoveryDocument } from '../../client/documents.ts';
-import type { RecoveryRow } from './show.ts';
+import { endedByForce, hasEnded } from '../../client/phases.ts';
+import type { RecoveryAnswer, RowAnswer } from './answer.ts';
+
+type Stand = Pick<RecoveryAnswer, 'name' | 'phase' | 'workflow' | 'power' | 'host' | 'machineName'> & {
+	parked: { code: string } | null;
+};
 
 /** One sentence: what is the case. */
-export function headline(document: RecoveryDocument): string {
+export function headline(document: Stand): string {
 	const { name, phase, workflow, parked, power, host, machineName } = document;
 	const ended = endedByForce(workflow) ? `, ${workflow.toLowerCase()} in Temporal` : '';
 	const state = `${phase}${parked ? `, parked (${parked.code})` : ''}${ended}`;
@@ -13,7 +16,7 @@ export function headline(document: RecoveryDocument): string {
 }
 
 /** What `rouse recover show` prints. */
-export function fullText(document: RecoveryDocument): string {
+export function fullText(document: RecoveryAnswer): string {
 	const { machine, restorePoint, parked, failure, incidents, consoleSocket, hostAnswers, statusFrom } = document;
 	const lines = [headline(document)];
 	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${value}`);
@@ -43,7 +46,7 @@ export function fullText(document: RecoveryDocument): string {
 	return lines.join('\n');
 }
 
-export function listText(rows: readonly RecoveryRow[]): string {
+export function listText(rows: readonly RowAnswer[]): string {
 	if (rows.length === 0) return 'No recoveries yet. Start one: rouse recover start MACHINE@latest';
 	return formatTable(
 		['NAME', 'FROM', 'HOST', 'PHASE', 'POWER', 'REQUESTED'],
@@ -58,7 +61,7 @@ export function listText(rows: readonly RecoveryRow[]): string {
 	);
 }
 
-function timesText({ timings }: RecoveryDocument): string {
+function timesText({ timings }: RecoveryAnswer): string {
 	const since = (at: string) => formatDuration(Date.parse(at) - Date.parse(timings.requestedAt));
 	const parts = [`requested ${timings.requestedAt}`];
 	if (timings.runningAt) parts.push(`running after ${since(timings.runningAt)}`);

@@ -4,7 +4,7 @@ import { RouseError } from '../../model/errors.ts';
 import { cacheDirectory, homeDirectory, loadConfig } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { installCommand } from './packages.ts';
-import { findTemporal, temporalServerLeast } from './temporal.ts';
+import { findTemporal, temporalServerLeast } from '../../keeper/temporal-cli.ts';
 import { type Finding, inspectTool, tools } from './tools.ts';
 
 export interface Check extends Finding {

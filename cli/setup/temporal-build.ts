@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import type { Context } from '../terminal/command.ts';
 import { formatDuration } from '../terminal/format.ts';
-import { checkoutDirectory } from '../version.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 import { atLeast, runTool } from '../../system/run-tool.ts';
-import { temporalRelease } from './temporal.ts';
+import { temporalRelease } from '../../keeper/temporal-cli.ts';
 
 /** The first that fetches a newer toolchain by itself when go.mod asks for one. */
 const goLeast = '1.21';

@@ -10,7 +10,7 @@
  *  - Errors: throw a RouseError; the frame prints it and ends with its exit code. `context.exitWith(3)` is for an
  *    answer that is none of success and error.
  *  - Ctrl-C and SIGTERM abort `context.signal`; hand it on. A second one ends the process at once.
- *  - `chooseRepository(context, options.repo)` (repository-choice.ts) turns `--repo DIR|NAME` into a directory.
+ *  - `chooseRepository(context, options.repo)` (cli/repository-choice.ts) turns `--repo DIR|NAME` into a directory.
  */
 import { Command } from '@commander-js/extra-typings';
 import type { Output } from './output.ts';

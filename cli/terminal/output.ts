@@ -57,9 +57,9 @@ export class Output {
 		return this.#progress;
 	}
 
-	error(error: RouseError, exitCode: number): void {
+	error(error: RouseError, exitCode: number, hint = error.hint): void {
 		this.#progress?.end();
-		const { code, message, hint, details } = error.toDocument();
+		const { code, message, details } = error.toDocument();
 		if (this.json) this.#say(JSON.stringify({ type: 'error', code, message, hint: hint ?? '', exitCode, details }));
 		else this.#say(`error: ${message}${hint ? `\n${hint}` : ''}`);
 		if (this.#options.debug) this.#say(stackOf(error));

@@ -6,7 +6,7 @@ import { inspectAll } from '../../cli/setup/doctor.ts';
 import { atLeast } from '../../system/run-tool.ts';
 import { inspectTool, tools } from '../../cli/setup/tools.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
-import { checkoutDirectory } from '../../cli/version.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 import { waitFor } from '../../system/wait.ts';
 
 describe('a version', () => {

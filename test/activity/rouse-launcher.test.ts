@@ -3,7 +3,7 @@ import { execFile, type ExecFileException } from 'node:child_process';
 import { chmod, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { checkoutDirectory } from '../../cli/version.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import * as z from 'zod';
 import { takeDown } from '../../keeper/down.ts';
 import { serviceFiles, serviceHolder, serviceNames } from '../../keeper/services.ts';
-import { checkoutDirectory } from '../../cli/version.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 import { openInstallation } from '../../system/installation.ts';
 import { signalHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';

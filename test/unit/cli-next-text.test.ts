@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { explained, nextText } from '../../cli/recover/next-text.ts';
+import { explained, nextText, stepsText } from '../../cli/recover/next-text.ts';
 
 const recovery = { name: 'web01-r1' };
 
@@ -34,4 +34,24 @@ test('a document has the order for programs beside the sentence for people', () 
 		order: 'retry',
 		next: 'mend that disk, then: rouse recover retry web01-r1',
 	});
+});
+
+test('steps that can be chosen from are offered with their purpose', () => {
+	const discard = { step: 'order', order: 'discard' } as const;
+	assert.equal(
+		stepsText([{ step: 'order', order: 'migrate' }, discard], 'web01-r1', undefined),
+		'keep it: rouse recover migrate web01-r1; throw it away: rouse recover discard web01-r1 --confirm web01-r1',
+	);
+	assert.equal(
+		stepsText([{ step: 'watch' }, discard], 'web01-r1', undefined),
+		'rouse recover watch web01-r1; throw it away: rouse recover discard web01-r1 --confirm web01-r1',
+	);
+	assert.equal(
+		stepsText([{ step: 'watch', comes: 'switch' }], 'web01-r1', undefined),
+		'it switches by itself: rouse recover watch web01-r1',
+	);
+	assert.equal(
+		stepsText([{ step: 'order', order: 'retry', first: 'mend that disk' }], 'web01-r1', 'io_failed'),
+		'mend that disk, then: rouse recover retry web01-r1',
+	);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseBytes, parsePoint } from '../../cli/terminal/parse.ts';
-import { defaultName, parseNetwork } from '../../client/requests.ts';
+import { parseNetwork } from '../../cli/recover/parse-network.ts';
 
 describe('a size', () => {
 	it('is bytes, with binary units', () => {
@@ -39,12 +39,5 @@ describe('--network', () => {
 	it('without a target is refused', () => {
 		for (const text of ['lan', 'lan=bridge', '=user'])
 			assert.throws(() => parseNetwork(text), /SRC=user or SRC=none/, text);
-	});
-});
-
-describe('the name of a recovery', () => {
-	it('by default is the same each time, and never too long', () => {
-		assert.equal(defaultName('web01'), 'web01-r1');
-		assert.equal(defaultName('a'.repeat(40)).length, 40);
 	});
 });
