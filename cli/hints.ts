@@ -1,6 +1,6 @@
 /** What whoever typed a command can do about its error. Errors of the layers below carry codes and details, no commands. */
 import * as z from 'zod';
-import { errorCodes, type ErrorCode, type RouseError } from '../model/errors.ts';
+import { type ErrorCode, errorCodes, type RouseError } from '../model/errors.ts';
 import { nextSchema, orderSchema } from '../model/next.ts';
 import { phaseSchema } from '../model/recovery.ts';
 import { commandOf, nextText } from './recover/next-text.ts';

@@ -1,7 +1,7 @@
-import { type CommandUnknownOpts, CommanderError } from '@commander-js/extra-typings';
+import { CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { asRouseError, RouseError } from '../model/errors.ts';
-import { type Context, command } from './terminal/command.ts';
 import { hintOf } from './hints.ts';
+import { type Context, command } from './terminal/command.ts';
 import { Output, type Sink } from './terminal/output.ts';
 
 type Build = (context: Context) => CommandUnknownOpts;
@@ -79,7 +79,7 @@ async function buildProgram(context: Context, wanted: string | undefined): Promi
 	const program: CommandUnknownOpts = command('rouse')
 		.description('Wakes machines straight from their backups, and moves them home while they run.')
 		.option('--json', 'answers as JSON: one document, or one a line for long work')
-		.option('-q, --quiet', 'no talk and no progress on stderr')
+		.option('-q, --quiet', 'no messages and no progress on stderr')
 		.option('--debug', 'where an error came from')
 		.option('-V, --version', 'the same as: rouse version')
 		.addHelpText('after', '\nThe main job in one line:  rouse recover start web01@latest\nMore: docs/cli.md');

@@ -1,9 +1,9 @@
-import { glob } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { glob } from 'node:fs/promises';
 import { constants } from 'node:os';
-import type { Context } from './terminal/command.ts';
+import { join } from 'node:path';
 import { checkoutDirectory } from '../system/checkout.ts';
+import type { Context } from './terminal/command.ts';
 
 /** Fastest first. How many files run at once: servers and emulated machines want the processors for themselves. */
 const tiers = { unit: 4, sandbox: 2, activity: 2, replay: 1, server: 1, guest: 1 } as const;

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { RouseError } from '../model/errors.ts';
 import type { PointReference } from '../model/names.ts';
 import type { RecoveryRequest } from '../model/recovery.ts';
-import { openRepository } from '../repository/repository.ts';
 import { readPoint, resolvePoint } from '../repository/points.ts';
+import { openRepository } from '../repository/repository.ts';
 import type { HostView } from '../supervisor/protocol.ts';
 import type { Config } from '../system/installation.ts';
 

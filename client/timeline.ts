@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { ErrorDocument } from '../model/errors.ts';
 import { mergeIncidents } from '../model/incidents.ts';
 import { type Incident, incidentSchema, type RecoveryStatus, recoveryStatusSchema } from '../model/recovery.ts';
-import { readDocument, type RecoveryDocument, type Sources } from './documents.ts';
+import { type RecoveryDocument, readDocument, type Sources } from './documents.ts';
 import type { HistoryEntry } from './history.ts';
 
 /** One thing that happened to a recovery; docs/cli.md lists the kinds. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { isErrno } from '../system/durable-file.ts';
 import { places } from '../system/installation.ts';
-import { serviceNames, type ServiceName } from './services.ts';
+import { type ServiceName, serviceNames } from './services.ts';
 
 /** A service that ended although it was to run, as its keeper saw it. */
 export interface ServiceDeath {

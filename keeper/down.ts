@@ -5,7 +5,7 @@ import { isErrno } from '../system/durable-file.ts';
 import { places } from '../system/installation.ts';
 import { lockHolder } from '../system/process-lock.ts';
 import { endHolder } from '../system/spawn-locked.ts';
-import { serviceFiles, serviceHolder, type ServiceName, stopOrder } from './services.ts';
+import { type ServiceName, serviceFiles, serviceHolder, stopOrder } from './services.ts';
 
 export interface DownResult {
 	/** Services that ran and were ended. */

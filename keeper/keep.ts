@@ -4,7 +4,7 @@ import { isErrno } from '../system/durable-file.ts';
 import { type LockHolder, lockHolder } from '../system/process-lock.ts';
 import { spawnLocked } from '../system/spawn-locked.ts';
 import { recordDeath } from './deaths.ts';
-import { type Service, serviceFiles, type ServiceName } from './services.ts';
+import { type Service, type ServiceName, serviceFiles } from './services.ts';
 
 const lookEveryMs = 250;
 /** Whoever lived this long did not die of how it was started: the next start is at once again. */
@@ -29,7 +29,7 @@ export async function keepService(
 		const holder = await lockHolder(files.lockPath);
 		const now = performance.now();
 		if (known && holder?.pid !== known.pid)
-			await tellDeath(home, service.name, known, now - (startedAt ?? now), { say, logPath: files.logPath });
+			await reportDeath(home, service.name, known, now - (startedAt ?? now), { say, logPath: files.logPath });
 		known = holder;
 		if (holder === undefined) {
 			if (startedAt !== undefined) failures = now - startedAt > soundAfterMs ? 0 : failures + 1;
@@ -43,7 +43,7 @@ export async function keepService(
 }
 
 /** A log that cannot be written is no reason to let a service lie. */
-async function tellDeath(
+async function reportDeath(
 	home: string,
 	name: ServiceName,
 	{ pid }: LockHolder,
@@ -58,7 +58,7 @@ async function tellDeath(
 	}
 }
 
-/** A start that fails is told and, like an early death, tried again after a while. */
+/** A start that fails is said and, like an early death, tried again after a while. */
 async function start(
 	service: Service,
 	files: { lockPath: string; logPath: string },

@@ -4,10 +4,10 @@ import { type Config, type Installation, places } from '../system/installation.t
 import { endHolder } from '../system/spawn-locked.ts';
 import { publishTemporalTarget } from '../system/temporal-target.ts';
 import { devServerAddress, devServerArguments } from '../workers/temporal-server.ts';
-import { findTemporal } from './temporal-cli.ts';
 import { keepService } from './keep.ts';
 import { choosePorts, readPorts } from './ports.ts';
 import { embeddedServices, serviceFiles, serviceHolder } from './services.ts';
+import { findTemporal } from './temporal-cli.ts';
 
 /** Keeps the services of an installation until `signal` is aborted, then leaves them as they are: `rouse down` ends them. */
 export async function keepInstallation(

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
 import { isErrno, replaceFileDurably } from '../system/durable-file.ts';
-import { devServerAddress } from '../workers/temporal-server.ts';
 import { type Config, places } from '../system/installation.ts';
+import { devServerAddress } from '../workers/temporal-server.ts';
 
 const portsSchema = z.strictObject({ temporal: z.int().min(1).max(65535), ui: z.int().min(1).max(65535) });
 export type Ports = z.infer<typeof portsSchema>;

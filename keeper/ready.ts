@@ -1,16 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { isGrpcServiceError } from '@temporalio/client';
-import { RouseError, type ErrorCode } from '../model/errors.ts';
+import { connectTo, type TemporalClient, unreachable } from '../client/connection.ts';
+import { type ErrorCode, RouseError } from '../model/errors.ts';
+import { SupervisorClient } from '../supervisor/client.ts';
 import { isErrno } from '../system/durable-file.ts';
 import { type Config, type Installation, places, readIdentity } from '../system/installation.ts';
 import { readTemporalTarget, type TemporalTarget } from '../system/temporal-target.ts';
 import { waitFor } from '../system/wait.ts';
-import { SupervisorClient } from '../supervisor/client.ts';
-import { taskQueues } from '../workflows/contracts.ts';
 import { prepareNamespace } from '../workers/temporal-server.ts';
-import { connectTo, type TemporalClient, unreachable } from '../client/connection.ts';
+import { taskQueues } from '../workflows/contracts.ts';
 import { readPorts } from './ports.ts';
-import { serviceFiles, serviceHolder, type ServiceName, serviceNames } from './services.ts';
+import { type ServiceName, serviceFiles, serviceHolder, serviceNames } from './services.ts';
 
 export interface ReadyInstallation {
 	home: string;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { checkoutDirectory } from '../system/checkout.ts';
 import { type Config, type Installation, places } from '../system/installation.ts';
 import { type LockHolder, lockHolder } from '../system/process-lock.ts';
-import { checkoutDirectory } from '../system/checkout.ts';
 
 /** In the order in which they are started; they are stopped in the order of {@link stopOrder}. */
 export const serviceNames = ['supervisor', 'temporal', 'control-worker', 'host-worker'] as const;

@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkoutDirectory } from '../system/checkout.ts';
+import { whileLocked } from '../system/held-lock.ts';
 import { type Installation, places } from '../system/installation.ts';
 import { spawnLocked } from '../system/spawn-locked.ts';
-import { whileLocked } from '../system/held-lock.ts';
-import { checkoutDirectory } from '../system/checkout.ts';
 import { serviceEnvironment, serviceFiles } from './services.ts';
 
 /** Starts the keeper of an installation unless it runs. Not while `rouse down` is at work on the same one. */

@@ -6,10 +6,10 @@ import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { exportDisk } from '../../repository/export.ts';
 import type { RestorePoint } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes, formatDuration } from '../terminal/format.ts';
 import { parsePoint } from '../terminal/parse.ts';
-import { repositoryOption } from '../repository-choice.ts';
 import { findPoint, titleOf, withRepository } from './restore-point.ts';
 
 export const buildExport = (context: Context) =>

@@ -6,10 +6,10 @@ import { type ImageFormat, imageFormats } from '../../sources/image-format.ts';
 import { decideConfig, defaultSpec, type MachineSpec, readMachineSpec } from '../../sources/machine-spec.ts';
 import { openSource } from '../../sources/open-source.ts';
 import { firmwareOf, type PartitionTable, readPartitionTable } from '../../sources/partition-table.ts';
+import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes, formatDuration } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
-import { repositoryOption } from '../repository-choice.ts';
 import { parseTime } from './parse-time.ts';
 import { withRepository } from './restore-point.ts';
 

@@ -1,9 +1,9 @@
-import { listMachines, listPoints, readPoint, resolvePoint, type RestorePoint } from '../../repository/points.ts';
+import { listMachines, listPoints, type RestorePoint, readPoint, resolvePoint } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes, formatTable } from '../terminal/format.ts';
 import { parseName, parsePoint } from '../terminal/parse.ts';
-import { repositoryOption } from '../repository-choice.ts';
 import { findPoint, titleOf, withRepository } from './restore-point.ts';
 
 export const buildList = (context: Context) =>

@@ -1,8 +1,8 @@
 import type { PointReference } from '../../model/names.ts';
-import { readPoint, type RestorePoint, resolvePoint } from '../../repository/points.ts';
+import { type RestorePoint, readPoint, resolvePoint } from '../../repository/points.ts';
 import { openRepository, type Repository } from '../../repository/repository.ts';
-import type { Context } from '../terminal/command.ts';
 import { chooseRepository } from '../repository-choice.ts';
+import type { Context } from '../terminal/command.ts';
 
 /** Runs `use` with the repository that a command means, and closes it. */
 export async function withRepository<T>(

@@ -1,11 +1,11 @@
 import type { RecoveryDocument } from '../../client/documents.ts';
 import { type AuditEntry, readAudit } from '../../client/timeline.ts';
 import { readDeaths } from '../../keeper/deaths.ts';
+import { withSession } from '../recover/session.ts';
+import { headline } from '../recover/text.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatDuration } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
-import { withSession } from '../recover/session.ts';
-import { headline } from '../recover/text.ts';
 
 export const build = (context: Context) =>
 	command('audit')

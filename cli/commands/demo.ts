@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Context, command } from '../terminal/command.ts';
 import { setUp } from '../setup/setup.ts';
+import { type Context, command } from '../terminal/command.ts';
 
 export const build = (context: Context) =>
 	command('demo')
@@ -11,19 +11,19 @@ export const build = (context: Context) =>
 		.action(async ({ keep }) => {
 			await setUp(context);
 			const { output, signal } = context;
-			const [{ tellStory }, { summaryText }] = await Promise.all([
-				import('../demo/demonstration.ts'),
+			const [{ runDemo }, { summaryText }] = await Promise.all([
+				import('../demo/run-demo.ts'),
 				import('../demo/report.ts'),
 			]);
 			const directory = await mkdtemp(join(tmpdir(), 'rouse-demo-'));
 			let worked = false;
 			try {
-				const report = await tellStory({ directory, signal, tell: line => output.talk(line) });
+				const report = await runDemo({ directory, signal, say: line => output.message(line) });
 				worked = true;
 				output.result(report, summaryText(report));
 			} finally {
 				// After a failure everything is left for whoever looks for its cause.
 				if (worked && !keep) await rm(directory, { recursive: true, force: true });
-				else output.talk(`left for you to look at: ${directory}`);
+				else output.message(`left for you to look at: ${directory}`);
 			}
 		});

@@ -1,6 +1,6 @@
+import { type Check, inspectAll } from '../setup/doctor.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatTable } from '../terminal/format.ts';
-import { type Check, inspectAll } from '../setup/doctor.ts';
 
 const blockedExit = 4;
 

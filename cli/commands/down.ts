@@ -1,14 +1,14 @@
-import { homeDirectory, openInstallation } from '../../system/installation.ts';
-import { type Context, command } from '../terminal/command.ts';
 import { type DownResult, takeDown } from '../../keeper/down.ts';
 import { whileUpOrDown } from '../../keeper/start.ts';
+import { homeDirectory, openInstallation } from '../../system/installation.ts';
+import { type Context, command } from '../terminal/command.ts';
 
 export const build = ({ env, output, signal }: Context) =>
 	command('down')
 		.description('end the services of this installation; machines and movers keep running')
 		.action(async () => {
 			const { home } = await openInstallation(homeDirectory(env));
-			const result = await whileUpOrDown(home, () => takeDown(home, message => output.talk(message)), signal);
+			const result = await whileUpOrDown(home, () => takeDown(home, message => output.message(message)), signal);
 			output.result(result, downText(result));
 		});
 

@@ -1,10 +1,10 @@
 import type { RecoveryView } from '../../supervisor/protocol.ts';
-import { type Context, command } from '../terminal/command.ts';
-import { formatBytes, formatTable } from '../terminal/format.ts';
-import { parseName } from '../terminal/parse.ts';
 import { machineAnswer } from '../recover/answer.ts';
 import { requireConfirmation } from '../recover/orders.ts';
 import { openSupervisor } from '../recover/session.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { formatBytes, formatTable } from '../terminal/format.ts';
+import { parseName } from '../terminal/parse.ts';
 
 /** The host as its supervisor knows it: neither Temporal nor a worker is asked. */
 export const build = (context: Context) => {

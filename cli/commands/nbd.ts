@@ -5,10 +5,10 @@ import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { findPoint, titleOf, withRepository } from '../backup/restore-point.ts';
+import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes } from '../terminal/format.ts';
 import { parsePoint } from '../terminal/parse.ts';
-import { repositoryOption } from '../repository-choice.ts';
 
 /** Of a Unix socket (`sun_path` without its closing zero). */
 const maximumSocketPathBytes = 107;

@@ -1,9 +1,9 @@
-import { type Context, command } from '../terminal/command.ts';
 import { buildConsole } from '../recover/console.ts';
-import { buildList, buildShow } from '../recover/show.ts';
-import { buildWatch } from '../recover/watch.ts';
 import { buildOrders } from '../recover/orders.ts';
+import { buildList, buildShow } from '../recover/show.ts';
 import { buildStart } from '../recover/start.ts';
+import { buildWatch } from '../recover/watch.ts';
+import { type Context, command } from '../terminal/command.ts';
 
 export const build = (context: Context) => {
 	const recover = command('recover').description('start machines from their backups, and see them through');

@@ -7,10 +7,10 @@ import { initRepository, openRepository } from '../../repository/repository.ts';
 import { repositoryStatistics } from '../../repository/statistics.ts';
 import { createFileDurably } from '../../system/durable-file.ts';
 import { homeDirectory, loadConfig } from '../../system/installation.ts';
+import { chooseRepository, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
-import { chooseRepository, repositoryOption } from '../repository-choice.ts';
 
 export const build = (context: Context) => {
 	const repo = command('repo').description('where restore points are kept');

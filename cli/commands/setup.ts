@@ -1,5 +1,5 @@
-import { type Context, command } from '../terminal/command.ts';
 import { setUp } from '../setup/setup.ts';
+import { type Context, command } from '../terminal/command.ts';
 
 export const build = (context: Context) =>
 	command('setup')

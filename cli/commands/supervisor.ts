@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RouseError } from '../../model/errors.ts';
-import { homeDirectory, openInstallation, places } from '../../system/installation.ts';
-import { type Context, command } from '../terminal/command.ts';
-import { runForeground } from '../foreground.ts';
 import { serviceEnvironment, serviceFiles, serviceHolder } from '../../keeper/services.ts';
+import { RouseError } from '../../model/errors.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';
+import { homeDirectory, openInstallation, places } from '../../system/installation.ts';
+import { runForeground } from '../foreground.ts';
+import { type Context, command } from '../terminal/command.ts';
 
 /** Exit code of flock(1) for "somebody holds it": the supervisor never ends with it. */
 const lockHeldExit = 75;

@@ -1,7 +1,7 @@
+import { Argument } from '@commander-js/extra-typings';
 import { type Context, command } from '../terminal/command.ts';
 import { formatDuration } from '../terminal/format.ts';
-import { runTier, type TierName, type TierResult, tierNames, testFiles } from '../test-tiers.ts';
-import { Argument } from '@commander-js/extra-typings';
+import { runTier, type TierName, type TierResult, testFiles, tierNames } from '../test-tiers.ts';
 
 export const build = (context: Context) =>
 	command('test')
@@ -26,7 +26,7 @@ async function runTiers(tiers: readonly TierName[], context: Context): Promise<T
 	for (const tier of tiers) {
 		const files = await testFiles(tier);
 		if (files.length === 0) continue;
-		context.output.talk(`--- ${tier}: ${files.length} files`);
+		context.output.message(`--- ${tier}: ${files.length} files`);
 		const result = await runTier(tier, files, context);
 		results.push(result);
 		if (!result.passed) break;

@@ -1,10 +1,10 @@
-import { homeDirectory, type Installation, loadConfig, openInstallation } from '../../system/installation.ts';
-import { waitFor } from '../../system/wait.ts';
-import { type Context, command } from '../terminal/command.ts';
 import { takeDown } from '../../keeper/down.ts';
 import type { ReadyInstallation } from '../../keeper/ready.ts';
 import { serviceHolder, serviceNames } from '../../keeper/services.ts';
 import { startKeeper, whileUpOrDown } from '../../keeper/start.ts';
+import { homeDirectory, type Installation, loadConfig, openInstallation } from '../../system/installation.ts';
+import { waitFor } from '../../system/wait.ts';
+import { type Context, command } from '../terminal/command.ts';
 import { downText } from './down.ts';
 
 export const build = (context: Context) =>
@@ -24,10 +24,10 @@ export const build = (context: Context) =>
 			} catch (error) {
 				if (!context.signal.aborted) throw error;
 			}
-			if (!context.signal.aborted) return context.output.talk('ended by rouse down');
-			const say = (message: string) => context.output.talk(message);
+			if (!context.signal.aborted) return context.output.message('ended by rouse down');
+			const say = (message: string) => context.output.message(message);
 			const result = await whileUpOrDown(installation.home, () => takeDown(installation.home, say));
-			context.output.talk(downText(result));
+			context.output.message(downText(result));
 		});
 
 /** Resolves when everything answers; says so when it was up before. Used by what needs the services, too. */
@@ -61,7 +61,7 @@ async function keepKeeper(installation: Installation, { signal, output }: Contex
 			signal,
 		);
 		if (left.every(holder => holder === undefined)) return;
-		output.talk('the keeper of the services had died; it is started again');
+		output.message('the keeper of the services had died; it is started again');
 		await startKeeper(installation, signal);
 	}
 }

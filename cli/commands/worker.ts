@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { homeDirectory, openInstallation } from '../../system/installation.ts';
-import { type Context, command } from '../terminal/command.ts';
-import { runForeground } from '../foreground.ts';
 import { serviceEnvironment } from '../../keeper/services.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';
+import { homeDirectory, openInstallation } from '../../system/installation.ts';
+import { runForeground } from '../foreground.ts';
+import { type Context, command } from '../terminal/command.ts';
 
 const roles = ['control', 'host'] as const;
 

@@ -27,12 +27,12 @@ export class GuestConsole {
 		this.#socket = socket;
 		this.#onLine = onLine;
 		socket.setEncoding('utf8');
-		socket.on('data', (text: string) => this.#hear(text));
+		socket.on('data', (text: string) => this.#receive(text));
 		socket.on('error', error => this.#end(error.message));
 		socket.on('close', () => this.#end('the machine closed it'));
 	}
 
-	/** `onLine` hears every line. Throws `machine_failed` when nobody listens. A console has one client: others wait until it is closed. */
+	/** `onLine` gets every line. Throws `machine_failed` when nobody listens. A console has one client: others wait until it is closed. */
 	static async open(
 		path: string,
 		{ onLine }: { onLine?: ((line: string) => void) | undefined } = {},
@@ -101,7 +101,7 @@ export class GuestConsole {
 		this.#socket.destroy();
 	}
 
-	#hear(text: string): void {
+	#receive(text: string): void {
 		// A terminal ends its lines with both.
 		const parts = (this.#partial + text.replaceAll('\r', '')).split('\n');
 		this.#partial = parts.pop() ?? '';

@@ -28,8 +28,8 @@ export interface DiskCheck {
 export interface CheckAgainst {
 	/** Directory of the payload's files, as they were in the image before its backup. */
 	payload: string;
-	/** Name and sum of files that the guest told over its console. */
-	heard: ReadonlyMap<string, string>;
+	/** Name and sum of files, as the guest reported them over its console. */
+	knownFiles: ReadonlyMap<string, string>;
 	/** So many files it had counted. */
 	atLeast: number;
 	/** Made, and removed again. */
@@ -38,10 +38,13 @@ export interface CheckAgainst {
 
 /**
  * Looks into a machine's disk without the machine: the file system is sound, every file that the guest wrote has the sum
- * in the guest's manifest and the sums heard over its console, every file of the payload is what was backed up.
+ * in the guest's manifest and the sums reported over its console, every file of the payload is what was backed up.
  * Throws `machine_failed` with the first thing that is not so.
  */
-export async function checkDisk(disk: string, { payload, heard, atLeast, scratch }: CheckAgainst): Promise<DiskCheck> {
+export async function checkDisk(
+	disk: string,
+	{ payload, knownFiles, atLeast, scratch }: CheckAgainst,
+): Promise<DiskCheck> {
 	const fileSystem = rootOf(disk);
 	// -n: answers no to everything; a clean file system needs no answer and ends with 0.
 	await run('e2fsck', ['-fn', fileSystem]).catch((cause: unknown) => {
@@ -49,7 +52,7 @@ export async function checkDisk(disk: string, { payload, heard, atLeast, scratch
 	});
 	try {
 		await dump(disk, ['/data', '/payload'], scratch);
-		const guestFiles = await checkGuestFiles(join(scratch, 'data'), heard, atLeast);
+		const guestFiles = await checkGuestFiles(join(scratch, 'data'), knownFiles, atLeast);
 		return { guestFiles, ...(await comparePayload(payload, join(scratch, 'payload'))) };
 	} finally {
 		await rm(scratch, { recursive: true, force: true });
@@ -67,17 +70,21 @@ function rootOf(disk: string): string {
 	return `${disk}?offset=${rootOffsetBytes}`;
 }
 
-async function checkGuestFiles(data: string, heard: ReadonlyMap<string, string>, atLeast: number): Promise<number> {
+async function checkGuestFiles(
+	data: string,
+	knownFiles: ReadonlyMap<string, string>,
+	atLeast: number,
+): Promise<number> {
 	const sums = new Map<string, string>();
 	for (const line of (await readFile(join(data, 'manifest'), 'utf8')).trimEnd().split('\n')) {
 		const [sum, name] = line.split(/\s+/);
 		if (sum && name) sums.set(name, sum);
 	}
 	if (sums.size < atLeast)
-		throw new RouseError('machine_failed', `${sums.size} files in the guest's manifest, it had told of ${atLeast}`);
-	for (const [name, sum] of heard)
+		throw new RouseError('machine_failed', `${sums.size} files in the guest's manifest, it had reported ${atLeast}`);
+	for (const [name, sum] of knownFiles)
 		if (sums.get(name) !== sum)
-			throw new RouseError('machine_failed', `${name} is not in the manifest with the sum that the guest told`);
+			throw new RouseError('machine_failed', `${name} is not in the manifest with the sum that the guest reported`);
 	for (const [name, sum] of sums)
 		if ((await digestOf(join(data, name))) !== sum)
 			throw new RouseError('machine_failed', `${name} does not hold what the guest wrote`);

@@ -1,21 +1,21 @@
+import { type ServiceName, serviceFiles } from '../../keeper/services.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { SupervisorClient } from '../../supervisor/client.ts';
 import { recoveryPlaces, repositoryPlaces } from '../../supervisor/places.ts';
 import type { Installation } from '../../system/installation.ts';
 import { lockHolder, signalHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
-import { serviceFiles, type ServiceName } from '../../keeper/services.ts';
 
-export interface Victim {
+export interface KillTarget {
 	name: string;
 	lockPath: string;
 }
 
 /** What is killed under the running guest, in this order. */
-export function victimsOf(
+export function killTargets(
 	installation: Pick<Installation, 'home' | 'runDirectory'>,
 	recovery: { name: string; recoveryId: string; repository: string },
-): Victim[] {
+): KillTarget[] {
 	const { mountMover, migrationMover } = recoveryPlaces(installation, recovery.name, recovery.recoveryId);
 	const repositoryMover = repositoryPlaces(installation, recovery.repository).files;
 	const service = (name: ServiceName) => ({ name, lockPath: serviceFiles(installation.home, name).lockPath });
@@ -49,35 +49,35 @@ const backWithinMs = 60_000;
  * Kills a process with SIGKILL, waits until another holds its lock, and then until migration has gone on. Throws when
  * either does not happen: that is what the demonstration is about.
  */
-export async function killAndSee(
-	victim: Victim,
+export async function killAndWait(
+	target: KillTarget,
 	{ supervisor, recovery, signal }: { supervisor: SupervisorClient; recovery: string; signal: AbortSignal },
 ): Promise<Kill> {
-	const before = await lockHolder(victim.lockPath);
+	const before = await lockHolder(target.lockPath);
 	if (before === undefined)
-		throw new RouseError('machine_failed', `${victim.name} does not run: nobody holds ${victim.lockPath}`);
+		throw new RouseError('machine_failed', `${target.name} does not run: nobody holds ${target.lockPath}`);
 	const restoredBytesBefore = await restoredBytes(supervisor, recovery, signal);
-	if (!(await signalHolder(victim.lockPath, 'SIGKILL')))
-		throw new RouseError('machine_failed', `${victim.name} (pid ${before.pid}) could not be killed`);
+	if (!(await signalHolder(target.lockPath, 'SIGKILL')))
+		throw new RouseError('machine_failed', `${target.name} (pid ${before.pid}) could not be killed`);
 	const killedAt = performance.now();
 	const now = await waitFor(
-		`${victim.name} to come back`,
+		`${target.name} to come back`,
 		async () => {
-			const holder = await lockHolder(victim.lockPath);
+			const holder = await lockHolder(target.lockPath);
 			return holder !== undefined && holder.pid !== before.pid ? holder : undefined;
 		},
 		{ timeoutMs: backWithinMs, signal },
 	);
 	const backAfterMs = Math.round(performance.now() - killedAt);
 	const restoredBytesAfter = await waitFor(
-		`migration to go on after the death of ${victim.name}`,
+		`migration to go on after the death of ${target.name}`,
 		async () => {
 			const restored = await restoredBytes(supervisor, recovery, signal);
 			return restored > restoredBytesBefore ? restored : undefined;
 		},
 		{ timeoutMs: backWithinMs, everyMs: 100, signal },
 	);
-	return { name: victim.name, pid: before.pid, newPid: now.pid, backAfterMs, restoredBytesBefore, restoredBytesAfter };
+	return { name: target.name, pid: before.pid, newPid: now.pid, backAfterMs, restoredBytesBefore, restoredBytesAfter };
 }
 
 /** Of all disks; waits while the supervisor is the one that is dead. */

@@ -1,5 +1,5 @@
-import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { RouseError } from '../../model/errors.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
@@ -24,7 +24,7 @@ async function talkTo(path: string, name: string, { output, signal }: Context): 
 	const socket = await open(path, name);
 	const { stdin, stdout } = process;
 	if (stdin.isTTY) {
-		output.talk(`console of ${name}; Ctrl-] leaves it`);
+		output.message(`console of ${name}; Ctrl-] leaves it`);
 		stdin.setRawMode(true);
 	}
 	const leave = () => socket.destroy();
@@ -41,7 +41,7 @@ async function talkTo(path: string, name: string, { output, signal }: Context): 
 		if (stdin.isTTY) stdin.setRawMode(false);
 		stdin.pause();
 	}
-	if (stdin.isTTY) output.talk('\r\nleft the console; the machine runs on');
+	if (stdin.isTTY) output.message('\r\nleft the console; the machine runs on');
 }
 
 async function open(path: string, name: string): Promise<Socket> {

@@ -1,4 +1,7 @@
 import { userInfo } from 'node:os';
+import type { Orders } from '../../client/orders.ts';
+import type { Recoveries } from '../../client/recoveries.ts';
+import { SupervisorClient } from '../../supervisor/client.ts';
 import {
 	type Config,
 	homeDirectory,
@@ -6,10 +9,7 @@ import {
 	loadConfig,
 	openInstallation,
 } from '../../system/installation.ts';
-import { SupervisorClient } from '../../supervisor/client.ts';
 import type { Context } from '../terminal/command.ts';
-import type { Orders } from '../../client/orders.ts';
-import type { Recoveries } from '../../client/recoveries.ts';
 
 /** What a command about recoveries works with. */
 export interface Session {

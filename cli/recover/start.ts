@@ -71,8 +71,8 @@ async function start(point: PointReference, options: Options, context: Context):
 			again: options.again ?? false,
 			isRemoved: finished => isRemoved(session.supervisor, request.hostId, finished),
 		});
-		if (outcome === 'attached') context.output.talk(`${name} was started before with the same request: attached`);
-		if (outcome === 'already_finished') context.output.talk(`${name} is finished already`);
+		if (outcome === 'attached') context.output.message(`${name} was started before with the same request: attached`);
+		if (outcome === 'already_finished') context.output.message(`${name} is finished already`);
 		await waitForPhase(session, name, options.wait, context);
 		const answer = recoveryAnswer(await readDocument(session, name));
 		context.output.result({ ...answer, outcome }, fullText(answer));

@@ -1,5 +1,5 @@
-import { formatBytes, formatDuration, formatTable } from '../terminal/format.ts';
 import { endedByForce, hasEnded } from '../../client/phases.ts';
+import { formatBytes, formatDuration, formatTable } from '../terminal/format.ts';
 import type { RecoveryAnswer, RowAnswer } from './answer.ts';
 
 type Stand = Pick<RecoveryAnswer, 'name' | 'phase' | 'workflow' | 'power' | 'host' | 'machineName'> & {

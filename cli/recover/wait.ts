@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { RecoveryGlance, RecoverySummary } from '../../client/summaries.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { Phase } from '../../model/recovery.ts';
 import type { Context } from '../terminal/command.ts';
 import type { Progress } from '../terminal/progress.ts';
-import type { RecoveryGlance, RecoverySummary } from '../../client/summaries.ts';
 import type { Session } from './session.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
+import { findTemporal, temporalServerLeast } from '../../keeper/temporal-cli.ts';
 import { RouseError } from '../../model/errors.ts';
 import { cacheDirectory, homeDirectory, loadConfig } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { installCommand } from './packages.ts';
-import { findTemporal, temporalServerLeast } from '../../keeper/temporal-cli.ts';
 import { type Finding, inspectTool, tools } from './tools.ts';
 
 export interface Check extends Finding {

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
-import type { Context } from '../terminal/command.ts';
 import { runTool, type ToolRun } from '../../system/run-tool.ts';
+import type { Context } from '../terminal/command.ts';
 
 const listsDirectory = '/var/lib/apt/lists';
 /** A machine that boots may still hold dpkg's lock for its own upgrades. */
@@ -25,7 +25,7 @@ export async function installPackages(packages: readonly string[], context: Cont
 			: 'this system has no apt-get: install what these Debian packages hold with its own tools';
 		throw new RouseError('tool_missing', `missing packages: ${packages.join(', ')}`, { hint });
 	}
-	context.output.talk(`installing with apt-get: ${packages.join(' ')}`);
+	context.output.message(`installing with apt-get: ${packages.join(' ')}`);
 	await apt(['update'], context);
 	await apt(['install', '-y', '--no-install-recommends', ...packages], context);
 }
@@ -35,7 +35,7 @@ export async function providePackageLists(context: Context): Promise<void> {
 	const names = await readdir(listsDirectory).catch(() => []);
 	if (process.getuid?.() !== 0 || names.some(name => /_Packages(\.|$)/.test(name))) return;
 	if ((await runTool('apt-get', ['--version'])).exitCode !== 0) return;
-	context.output.talk("fetching Debian's package lists (apt-get update)");
+	context.output.message("fetching Debian's package lists (apt-get update)");
 	await apt(['update'], context);
 }
 

@@ -1,9 +1,9 @@
+import { RouseError } from '../../model/errors.ts';
 import { cacheDirectory } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { installPackages, providePackageLists } from './packages.ts';
-import { inspectTool, tools } from './tools.ts';
 import { provideTemporal } from './temporal.ts';
-import { RouseError } from '../../model/errors.ts';
+import { inspectTool, tools } from './tools.ts';
 
 export interface SetupResult {
 	/** Debian packages that were installed now. */

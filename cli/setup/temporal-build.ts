@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import { temporalRelease } from '../../keeper/temporal-cli.ts';
 import { RouseError } from '../../model/errors.ts';
-import type { Context } from '../terminal/command.ts';
-import { formatDuration } from '../terminal/format.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';
 import { atLeast, runTool } from '../../system/run-tool.ts';
-import { temporalRelease } from '../../keeper/temporal-cli.ts';
+import type { Context } from '../terminal/command.ts';
+import { formatDuration } from '../terminal/format.ts';
 
 /** The first that fetches a newer toolchain by itself when go.mod asks for one. */
 const goLeast = '1.21';
@@ -14,7 +14,7 @@ const goPlaces = ['go', '/usr/local/go/bin/go'] as const;
 /** Builds the Temporal CLI from tools/temporal at `file`: five to eight minutes on two cores, once. */
 export async function buildTemporal(file: string, { output, signal, env }: Context): Promise<void> {
 	const go = await findGo();
-	output.talk(`building the Temporal CLI ${temporalRelease.cli} with Go ${go.version}: 5 to 8 minutes, once`);
+	output.message(`building the Temporal CLI ${temporalRelease.cli} with Go ${go.version}: 5 to 8 minutes, once`);
 	const progress = output.progress('building the Temporal CLI');
 	const startedAt = performance.now();
 	let packages = 0;

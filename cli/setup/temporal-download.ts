@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { chmod, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Context } from '../terminal/command.ts';
-import { runTool } from '../../system/run-tool.ts';
 import { temporalRelease } from '../../keeper/temporal-cli.ts';
+import { runTool } from '../../system/run-tool.ts';
+import type { Context } from '../terminal/command.ts';
 
 /** SHA-256 of the archives of release 1.8.2, from its checksums.txt. */
 const archives: Readonly<Record<string, { name: string; sha256: string }>> = {

@@ -2,8 +2,8 @@ import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
 	cachedTemporal,
-	findTemporal,
 	type FoundTemporal,
+	findTemporal,
 	serverVersion,
 	temporalRelease,
 } from '../../keeper/temporal-cli.ts';
@@ -41,7 +41,7 @@ async function makeTemporal(place: string, context: Context): Promise<void> {
 	try {
 		const problem = await downloadTemporal(file, context);
 		if (problem !== undefined) {
-			context.output.talk(`the Temporal CLI could not be downloaded: ${problem}`);
+			context.output.message(`the Temporal CLI could not be downloaded: ${problem}`);
 			await buildTemporal(file, context);
 		}
 		const server = await serverVersion(file);

@@ -5,7 +5,7 @@
  *  - What is slow to import (Temporal, movers) is imported inside the action.
  *  - The answer: `context.output.result(document, text)`, once. For long work that says several things:
  *    `context.output.event({type, …}, text)`. Both go to stdout, as JSON or as text. Sizes in bytes, times RFC 3339.
- *  - Talk: `context.output.talk('…')`. Progress: `const bar = context.output.progress('importing')`, `bar.update({done,
+ *  - A message: `context.output.message('…')`. Progress: `const bar = context.output.progress('importing')`, `bar.update({done,
  *    total})`, `bar.end()` in a finally. Both go to stderr, one line each 10 s when it is no terminal.
  *  - Errors: throw a RouseError; the frame prints it and ends with its exit code. `context.exitWith(3)` is for an
  *    answer that is none of success and error.

@@ -17,7 +17,7 @@ export interface OutputOptions {
 	debug: boolean;
 }
 
-/** Results on stdout; talk, progress and errors on stderr. With `--json` both are JSON, one document a line. */
+/** Results on stdout; messages, progress and errors on stderr. With `--json` both are JSON, one document a line. */
 export class Output {
 	readonly json: boolean;
 	readonly #options: OutputOptions;
@@ -39,7 +39,7 @@ export class Output {
 	}
 
 	/** What a person may like to know on the way; not part of the answer. */
-	talk(message: string): void {
+	message(message: string): void {
 		if (this.#options.quiet) return;
 		this.#say(this.json ? JSON.stringify({ type: 'message', message }) : message);
 	}

@@ -64,10 +64,10 @@ describe('an error', () => {
 	});
 });
 
-describe('talk', () => {
+describe('a message', () => {
 	it('is silent with --quiet, a warning is not', () => {
 		const { output: out, stderr } = output({ quiet: true });
-		out.talk('by the way');
+		out.message('by the way');
 		out.warn('look out');
 		assert.deepEqual(stderr.lines, ['warning: look out\n']);
 	});

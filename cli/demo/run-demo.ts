@@ -11,10 +11,10 @@ import { formatBytes, formatDuration } from '../terminal/format.ts';
 import { buildGuest, chooseFileToRead, demoMachine, importBackup, workOnGuest } from './backups.ts';
 import { GuestConsole } from './console.ts';
 import { checkDisk, dump } from './disk-check.ts';
+import { killAndWait, killTargets, restoredBytes } from './kills.ts';
 import { findLeftovers } from './leftovers.ts';
 import { OwnCommand } from './own-command.ts';
 import { type DemoReport, importText, killText } from './report.ts';
-import { killAndSee, restoredBytes, victimsOf } from './kills.ts';
 
 const recoveryName = `${demoMachine}-r1`;
 /** Slow enough that migration still has work when the last process has been killed. */
@@ -22,12 +22,12 @@ const slowRateBytes = 3 * 1024 * 1024;
 /** An emulated guest on a busy machine. */
 const guestTimeoutMs = 180_000;
 
-export interface Stage {
+export interface DemoOptions {
 	/** Empty directory for everything. */
 	directory: string;
 	signal: AbortSignal;
-	/** What happens, for a person. */
-	tell: (line: string) => void;
+	/** Gets what happens, a line each. */
+	say: (line: string) => void;
 }
 
 const showSchema = z.object({
@@ -40,40 +40,40 @@ const showSchema = z.object({
 const anything = z.looseObject({});
 
 /** The main job on real input, every claim checked; throws at the first that does not hold. */
-export async function tellStory({ directory, signal, tell }: Stage): Promise<DemoReport> {
+export async function runDemo({ directory, signal, say }: DemoOptions): Promise<DemoReport> {
 	const startedAt = performance.now();
 	const repository = join(directory, 'repository');
 	const rouse = new OwnCommand({ ...process.env, ROUSE_HOME: join(directory, 'home'), ROUSE_REPO: repository }, signal);
 
-	tell(`a machine is built: Debian's kernel, ${formatBytes(1024 ** 3)} of disk, real files`);
+	say(`a machine is built: Debian's kernel, ${formatBytes(1024 ** 3)} of disk, real files`);
 	const image = join(directory, 'original.raw');
-	await buildGuest(image, line => tell(`  ${line}`), signal);
+	await buildGuest(image, line => say(`  ${line}`), signal);
 	const payload = join(directory, 'original');
 	await dump(image, ['/payload'], payload);
 
-	tell('it is backed up, works for a while, and is backed up again');
+	say('it is backed up, works for a while, and is backed up again');
 	const spec = join(directory, 'machine.yaml');
 	await writeFile(spec, 'cpus: 1\nmemoryMiB: 256\nfirmware: bios\nos: linux\n');
 	await rouse.run(anything, 'repo', 'init', repository);
 	const first = await importBackup(rouse, image, spec);
-	tell(`  ${importText(first, 'first')}`);
+	say(`  ${importText(first, 'first')}`);
 	await workOnGuest(image, signal);
 	const second = await importBackup(rouse, image, spec);
-	tell(`  ${importText(second, 'second')}`);
+	say(`  ${importText(second, 'second')}`);
 
 	const installation = await openInstallation(join(directory, 'home'));
 	await rouse.run(anything, 'up', '--detach');
 	try {
-		const told = await recoverAndKill({
+		const measured = await recoverAndKill({
 			rouse,
 			installation,
 			repository,
 			payload: join(payload, 'payload'),
 			directory,
 			signal,
-			tell,
+			say,
 		});
-		return { imports: [first, second], ...told, durationMs: Math.round(performance.now() - startedAt) };
+		return { imports: [first, second], ...measured, durationMs: Math.round(performance.now() - startedAt) };
 	} finally {
 		// Also after a failure: the services are the demonstration's own.
 		await new OwnCommand({ ...process.env, ROUSE_HOME: join(directory, 'home') }, AbortSignal.timeout(60_000)).run(
@@ -83,22 +83,23 @@ export async function tellStory({ directory, signal, tell }: Stage): Promise<Dem
 	}
 }
 
-interface Scene {
+/** A demo with its services up. */
+interface Demo {
 	rouse: OwnCommand;
 	installation: Installation;
 	repository: string;
 	payload: string;
 	directory: string;
 	signal: AbortSignal;
-	tell: (line: string) => void;
+	say: (line: string) => void;
 }
 
-async function recoverAndKill(scene: Scene): Promise<Omit<DemoReport, 'imports' | 'durationMs'>> {
-	const { rouse, installation, signal, tell } = scene;
+async function recoverAndKill(demo: Demo): Promise<Omit<DemoReport, 'imports' | 'durationMs'>> {
+	const { rouse, installation, signal, say } = demo;
 	const supervisor = SupervisorClient.of(installation);
 	const { accelerator } = await supervisor.host({ signal });
 
-	tell(`the original is gone; ${demoMachine}@latest is started straight from the repository (${accelerator})`);
+	say(`the original is gone; ${demoMachine}@latest is started straight from the repository (${accelerator})`);
 	const started = await rouse.run(
 		showSchema,
 		...`recover start ${demoMachine}@latest --switch manual --allocate thin --reason demo`.split(' '),
@@ -106,75 +107,75 @@ async function recoverAndKill(scene: Scene): Promise<Omit<DemoReport, 'imports' 
 	const { recoveryId } = started;
 	const requestedAt = Date.parse(started.timings.requestedAt);
 	const runningAfterMs = Date.parse(started.timings.runningAt) - requestedAt;
-	tell(`  powered on ${formatDuration(runningAfterMs)} after the request`);
+	say(`  powered on ${formatDuration(runningAfterMs)} after the request`);
 
 	const guest = await GuestConsole.open(started.consoleSocket);
 	try {
 		await guest.ready({ timeoutMs: guestTimeoutMs, signal });
 		const answeredAfterMs = Date.now() - requestedAt;
-		tell(`  the guest answers ${formatDuration(answeredAfterMs)} after the request`);
-		const heard = await hearWrites(guest, 6, signal);
+		say(`  the guest answers ${formatDuration(answeredAfterMs)} after the request`);
+		const knownFiles = await writeKnownFiles(guest, 6, signal);
 		await guest.command('start 64', /^started$/, { timeoutMs: guestTimeoutMs, signal });
-		tell('  it writes without pause from now on');
+		say('  it writes without pause from now on');
 
-		tell(`its disk is migrated, at ${formatBytes(slowRateBytes)} a second; meanwhile everything dies once`);
+		say(`its disk is migrated, at ${formatBytes(slowRateBytes)} a second; meanwhile everything dies once`);
 		await rouse.run(anything, 'recover', 'policy', recoveryName, '--max-rate', String(slowRateBytes));
 		await rouse.run(anything, 'recover', 'migrate', recoveryName);
 		const kills = [];
-		for (const victim of victimsOf(installation, { name: recoveryName, recoveryId, repository: scene.repository })) {
-			const kill = await killAndSee(victim, { supervisor, recovery: recoveryName, signal });
+		for (const target of killTargets(installation, { name: recoveryName, recoveryId, repository: demo.repository })) {
+			const kill = await killAndWait(target, { supervisor, recovery: recoveryName, signal });
 			kills.push(kill);
-			tell(`  ${killText(kill)}`);
+			say(`  ${killText(kill)}`);
 		}
 		const [, written = '0'] = await guest.command('count', /^count (\d+)$/, { timeoutMs: guestTimeoutMs, signal });
-		tell(`  the guest has written ${written} files by now, and was never told of an error`);
+		say(`  the guest has written ${written} files by now, and was never told of an error`);
 
-		tell('the limit is lifted; when all is local, the machine is switched to its own disk under the writing guest');
-		await backInService(scene, supervisor);
+		say('the limit is lifted; when all is local, the machine is switched to its own disk under the writing guest');
+		await backInService(demo, supervisor);
 		await rouse.run(anything, 'recover', 'policy', recoveryName, '--max-rate', '0');
-		await untilPhase(scene, 'migrated');
+		await untilPhase(demo, 'migrated');
 		await rouse.run(anything, 'recover', 'switch', recoveryName);
-		const finished = await untilPhase(scene, 'finished');
+		const finished = await untilPhase(demo, 'finished');
 		const { switchPauseMs } = finished.timings;
 		if (switchPauseMs === undefined) throw new RouseError('internal', 'the switch did not report its pause');
-		tell(`  switched; the guest stood still for ${Math.round(switchPauseMs)} ms`);
+		say(`  switched; the guest stood still for ${Math.round(switchPauseMs)} ms`);
 
-		tell('the guest verifies what it wrote and a part of what was backed up, and powers itself off');
-		const verified = await verifyInside(guest, scene.payload, signal);
+		say('the guest verifies what it wrote and a part of what was backed up, and powers itself off');
+		const verified = await verifyInside(guest, demo.payload, signal);
 		await powerOff(guest, supervisor, signal);
-		tell(
+		say(
 			`  ${verified.guestVerified} files right, none wrong; ${formatBytes(verified.guestReadBytes)} of the backup read back`,
 		);
 
-		tell('the disk is compared with what it must hold, without the machine');
+		say('the disk is compared with what it must hold, without the machine');
 		const path = finished.disks[0]?.path ?? '';
 		const disk = await checkDisk(path, {
-			payload: scene.payload,
-			heard,
+			payload: demo.payload,
+			knownFiles,
 			atLeast: Number(written),
-			scratch: join(scene.directory, 'scratch'),
+			scratch: join(demo.directory, 'scratch'),
 		});
-		tell(`  sound; ${disk.guestFiles} files written, ${disk.payloadFiles} files of the backup, all as they must be`);
+		say(`  sound; ${disk.guestFiles} files written, ${disk.payloadFiles} files of the backup, all as they must be`);
 
-		tell('what happened, out of the history of the recovery:');
-		for (const line of (await rouse.text('audit', recoveryName)).split('\n')) tell(`  ${line}`);
-		await removeMachine(scene, recoveryId);
+		say('what happened, out of the history of the recovery:');
+		for (const line of (await rouse.text('audit', recoveryName)).split('\n')) say(`  ${line}`);
+		await removeMachine(demo, recoveryId);
 		return { accelerator, runningAfterMs, answeredAfterMs, kills, switchPauseMs, ...verified, disk };
 	} finally {
 		guest.close();
 	}
 }
 
-/** Files whose sums are known outside the guest, too. */
-async function hearWrites(guest: GuestConsole, count: number, signal: AbortSignal): Promise<Map<string, string>> {
-	const heard = new Map<string, string>();
+/** Lets the guest write files whose sums are then known outside of it, too: name to sum. */
+async function writeKnownFiles(guest: GuestConsole, count: number, signal: AbortSignal): Promise<Map<string, string>> {
+	const knownFiles = new Map<string, string>();
 	const file = /^file (\S+) ([0-9a-f]{64})$/;
 	for (let n = 0; n < count; n += 1) {
 		const [, name = '', sum = ''] = await guest.command('write 1 64', file, { timeoutMs: guestTimeoutMs, signal });
-		heard.set(name, sum);
+		knownFiles.set(name, sum);
 		await guest.waitFor(/^wrote 1$/, { timeoutMs: guestTimeoutMs, signal });
 	}
-	return heard;
+	return knownFiles;
 }
 
 async function verifyInside(
@@ -208,13 +209,13 @@ async function powerOff(guest: GuestConsole, supervisor: SupervisorClient, signa
 }
 
 /** After the death of Temporal's server the workers need a moment until they are polling again. */
-async function backInService({ rouse, signal }: Scene, supervisor: SupervisorClient): Promise<void> {
+async function backInService({ rouse, signal }: Demo, supervisor: SupervisorClient): Promise<void> {
 	await rouse.run(anything, 'up', '--detach');
 	await restoredBytes(supervisor, recoveryName, signal);
 }
 
 async function untilPhase(
-	{ rouse, signal }: Scene,
+	{ rouse, signal }: Demo,
 	phase: 'migrated' | 'finished',
 ): Promise<z.output<typeof showSchema>> {
 	return waitFor(
@@ -227,12 +228,12 @@ async function untilPhase(
 	);
 }
 
-async function removeMachine({ rouse, installation, tell }: Scene, recoveryId: string): Promise<void> {
-	tell('the machine is thrown away');
+async function removeMachine({ rouse, installation, say }: Demo, recoveryId: string): Promise<void> {
+	say('the machine is thrown away');
 	await rouse.run(anything, 'host', 'remove', recoveryName, '--confirm', recoveryName);
 	const left = await findLeftovers(installation, recoveryName, recoveryId);
 	const all = [...left.processes, ...left.sockets, ...left.files];
 	if (all.length > 0)
 		throw new RouseError('machine_failed', `the machine was removed and left behind: ${all.join(', ')}`);
-	tell('  no process, no socket and no file of it is left');
+	say('  no process, no socket and no file of it is left');
 }
