@@ -33,7 +33,7 @@ const discardOrderSchema = askedSchema.extend({ confirm: z.string() });
 
 export function takeOrders(run: Run): void {
 	setHandler(statusQuery, () => run.status());
-	setHandler(hostReportSignal, report => hear(run, report));
+	setHandler(hostReportSignal, report => applyReport(run, report));
 	takeWishes(run);
 	takeHostOrders(run);
 }
@@ -156,7 +156,7 @@ const hostReportSchema: z.ZodType<HostReport> = z.object({
 }) as z.ZodType<HostReport>; // zod's optional also admits undefined, which JSON cannot carry
 
 /** A report that is not for this recovery, or not understood, changes nothing: a signal cannot be refused. */
-function hear(run: Run, sent: unknown): void {
+function applyReport(run: Run, sent: unknown): void {
 	const parsed = hostReportSchema.safeParse(sent);
 	if (!parsed.success || parsed.data.recoveryId !== run.state.recoveryId) return;
 	const { power, blocked, incidents, restoredBytes } = parsed.data;
