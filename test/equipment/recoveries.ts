@@ -75,7 +75,7 @@ export class SteppedRecovery {
 		const { config, nics, platformOptions: options, hardware } = this.plan;
 		this.plan = {
 			...this.plan,
-			hardware: hardware ?? (await this.host.client.chooseHardware({ config, nics, options })),
+			hardware: hardware ?? (await this.host.client.hardware({ config, nics, options })),
 		};
 	}
 
