@@ -12,7 +12,7 @@ import {
 	type WorkflowHandle,
 } from '@temporalio/client';
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
-import { isErrorCode, RouseError } from '../model/errors.ts';
+import { errorDocumentSchema, isErrorCode, RouseError } from '../model/errors.ts';
 import type { Phase, Policy, PowerAction, RecoveryRequest, RecoveryStatus } from '../model/recovery.ts';
 import { waitFor } from '../system/wait.ts';
 import {
@@ -33,7 +33,7 @@ import {
 } from '../workflows/contracts.ts';
 import { foreignServer, type TemporalClient, unreachable } from './connection.ts';
 import { type HistoryEntry, readHistory } from './recovery-history.ts';
-import { decideStart, hashRequest, hasReached, isRecord, type StartOutcome, tooLate } from './recovery-rules.ts';
+import { decideStart, hashRequest, hasReached, type StartOutcome, tooLate } from './recovery-rules.ts';
 import {
 	pendingOf,
 	type RecoveryDetails,
@@ -297,9 +297,8 @@ export class Recoveries {
 
 function fromFailure(cause: unknown): RouseError | undefined {
 	if (!(cause instanceof ApplicationFailure) || !isErrorCode(cause.type)) return undefined;
-	const document: unknown = cause.details?.[0];
-	const hint = isRecord(document) && typeof document['hint'] === 'string' ? document['hint'] : undefined;
-	return new RouseError(cause.type, cause.message, { hint, cause });
+	const { hint, details } = errorDocumentSchema.safeParse(cause.details?.[0]).data ?? {};
+	return new RouseError(cause.type, cause.message, { hint, details, cause });
 }
 
 function causedByGrpc(error: unknown): boolean {

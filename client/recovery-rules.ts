@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { RouseError } from '../model/errors.ts';
 import { type Phase, type Power, type RecoveryRequest, terminalPhases } from '../model/recovery.ts';
+import { nextText } from './recover/parked-text.ts';
 import type { RecoverySummary } from './recovery-view.ts';
 
 export type StartOutcome = 'started' | 'attached' | 'already_finished';
@@ -121,8 +122,8 @@ export function hasReached(now: RecoverySummary, phase: Phase, throughParked: bo
 		);
 	if (parked && !throughParked)
 		throw new RouseError('parked', `recovery ${now.name} is parked (${parked.code}): ${parked.reason}`, {
-			hint: parked.next,
-			details: { code: parked.code },
+			hint: nextText(parked.next, parked.code, now),
+			details: { code: parked.code, next: parked.next.order },
 		});
 	return false;
 }

@@ -5,7 +5,7 @@ import type {
 } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import * as z from 'zod';
-import { type ErrorDocument, errorCodes, isErrorCode } from '../model/errors.ts';
+import { type ErrorDocument, errorDocumentSchema, isErrorCode } from '../model/errors.ts';
 import {
 	type DiskProgress,
 	diskProgressSchema,
@@ -137,16 +137,9 @@ export function documentOf(failure: FailureParts): ErrorDocument {
 	return failure.cause ? documentOf(failure.cause) : { code: 'internal', message };
 }
 
-const documentSchema = z.object({
-	code: z.enum(errorCodes),
-	message: z.string(),
-	hint: z.string().optional(),
-	details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-});
-
 function detailOf(failure: FailureParts): ErrorDocument | undefined {
 	const payload = failure.applicationFailureInfo?.details?.payloads?.[0];
-	return payload && documentSchema.safeParse(defaultPayloadConverter.fromPayload(payload)).data;
+	return payload && errorDocumentSchema.safeParse(defaultPayloadConverter.fromPayload(payload)).data;
 }
 
 function timeOf(

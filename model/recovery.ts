@@ -4,6 +4,7 @@ import { hardwareSchema, platformDataSchema } from './hardware.ts';
 import { macSchema, machineConfigSchema } from './machine.ts';
 import { diskImageSchema, digestSchema } from './chunk.ts';
 import { nameSchema, pointTimeSchema } from './names.ts';
+import { nextSchema } from './next.ts';
 
 export const phaseSchema = z.enum([
 	'planned',
@@ -96,16 +97,20 @@ export const recoveryPlanSchema = z.strictObject({
 });
 export type RecoveryPlan = z.infer<typeof recoveryPlanSchema>;
 
-export const parkedSchema = z.strictObject({
+/** These three are read for what is known of them: they are parts of answers, and an answer may come from a newer version. */
+export const parkedSchema = z.object({
 	code: z.enum(errorCodes),
 	reason: z.string(),
 	since: z.iso.datetime(),
-	/** What the person can do. */
-	next: z.string(),
+	next: nextSchema,
 });
 export type Parked = z.infer<typeof parkedSchema>;
 
-export const incidentSchema = z.strictObject({
+/** Why the machine or its copy cannot go on without a person, as its host sees it; the workflow parks with it. */
+export const blockedSchema = parkedSchema.omit({ since: true });
+export type Blocked = z.infer<typeof blockedSchema>;
+
+export const incidentSchema = z.object({
 	/** Position in the host's log of this recovery, from 1. */
 	sequence: z.int().min(1),
 	at: z.iso.datetime(),
@@ -117,7 +122,7 @@ export const incidentSchema = z.strictObject({
 });
 export type Incident = z.infer<typeof incidentSchema>;
 
-export const diskProgressSchema = z.strictObject({
+export const diskProgressSchema = z.object({
 	sizeBytes: z.int().min(0),
 	restoredBytes: z.int().min(0),
 	/** The target, as the host's platform names it. */

@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import { RouseError } from '../model/errors.ts';
+import { NbdClient } from '../nbd/client/client.ts';
+import { isNbdUri, parseNbdUri } from '../nbd/protocol/uri.ts';
 import type { OpenedDisk } from './disk-facts.ts';
 import { openImage } from './image.ts';
 import type { ImageFormat } from './image-format.ts';
-import { NbdClient } from './nbd/client.ts';
-import { isNbdUri, parseNbdUri } from './nbd/uri.ts';
 
 /**
  * Opens where a disk comes from: an NBD URI, else a path of an image or block device. `format` is for images alone.

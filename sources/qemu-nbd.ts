@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../model/errors.ts';
+import { NbdClient } from '../nbd/client/client.ts';
 import { waitFor } from '../system/wait.ts';
 import { type ImageFormat, imageFormats } from './image-format.ts';
-import { NbdClient } from './nbd/client.ts';
 import { openingError, toolError } from './tool.ts';
 
 export interface ServedImage {

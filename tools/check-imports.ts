@@ -18,13 +18,20 @@ interface Rule {
 const anything: Rule = { folders: ['*'], packages: ['*'] };
 const everyday = ['zod', 'yaml', 'pino'] as const;
 
-/** Only the outermost folders know Temporal: nothing that holds data depends on it. */
+/**
+ * Only the outermost folders know Temporal: nothing that holds data depends on it. A folder in a folder may have a rule
+ * of its own, which then stands in place of the outer one.
+ */
 export const rules: Readonly<Record<string, Rule>> = {
 	model: { folders: [], packages: ['zod'] },
 	system: { folders: ['model'], packages: everyday },
 	repository: { folders: ['model', 'system'], packages: everyday },
-	sources: { folders: ['model', 'system', 'repository', 'movers/nbd'], packages: everyday },
-	movers: { folders: ['model', 'system', 'repository'], packages: everyday },
+	// Server and client share the protocol and nothing else.
+	'nbd/protocol': { folders: ['model'], packages: [] },
+	'nbd/server': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
+	'nbd/client': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
+	sources: { folders: ['model', 'system', 'repository', 'nbd'], packages: everyday },
+	movers: { folders: ['model', 'system', 'repository', 'nbd'], packages: everyday },
 	hypervisors: { folders: ['model', 'system'], packages: everyday },
 	supervisor: { folders: ['model', 'system', 'repository', 'movers', 'hypervisors'], packages: everyday },
 	// Bundled into a sandbox without Node: of the rest only types, which leave nothing behind.
@@ -69,6 +76,8 @@ export const rules: Readonly<Record<string, Rule>> = {
 	bench: anything,
 };
 
+const withoutIo = ['model', 'workflows', 'nbd/protocol'];
+
 export interface Import {
 	specifier: string;
 	typeOnly: boolean;
@@ -97,13 +106,13 @@ export function objection(
 	file: string,
 	{ specifier, typeOnly }: Pick<Import, 'specifier' | 'typeOnly'>,
 ): string | undefined {
-	const folder = file.split('/')[0] ?? '';
-	const rule = rules[folder];
-	if (!rule) return `${folder} has no rule in tools/check-imports.ts`;
+	const folder = ruledFolder(file);
+	const rule = folder === undefined ? undefined : rules[folder];
+	if (folder === undefined || !rule) return `${dirname(file)} has no rule in tools/check-imports.ts`;
 	if (/^[^./@\w]|[^\w./@:-]/.test(specifier))
 		return rule === anything ? undefined : `import(${specifier}) is no literal: where it leads cannot be checked`;
 	if (specifier.startsWith('node:')) {
-		return ['model', 'workflows'].includes(folder) && !typeOnly ? `${folder} does no I/O: not ${specifier}` : undefined;
+		return withoutIo.includes(folder) && !typeOnly ? `${folder} does no I/O: not ${specifier}` : undefined;
 	}
 	if (!specifier.startsWith('.')) {
 		const allowed = rule.packages.some(name => name === '*' || specifier === name || startsScope(specifier, name));
@@ -115,6 +124,12 @@ export function objection(
 		places.some(place => place === '*' || target === place || target.startsWith(`${place}/`));
 	if (covers(rule.folders) || (typeOnly && covers(rule.types))) return undefined;
 	return `${folder} may not import ${target}${covers(rule.types) ? ' but as a type' : ''}`;
+}
+
+/** The innermost folder around a file that has a rule. */
+function ruledFolder(file: string): string | undefined {
+	for (let folder = dirname(file); folder !== '.'; folder = dirname(folder)) if (rules[folder]) return folder;
+	return undefined;
 }
 
 function startsScope(specifier: string, name: string): boolean {

@@ -55,7 +55,11 @@ async function play(
 	await recoveries.setPolicy(of, { ...asked, policy: { maxRateBytes: 1 << 20 } });
 	await recoveries.power(of, { ...asked, action: 'off' });
 	await recoveries.migrate(of, asked);
-	supervisor.view(of).blocked = { code: 'chunk_bad', reason: 'chunk 3 of disk0', next: 'repair the repository' };
+	supervisor.view(of).blocked = {
+		code: 'chunk_bad',
+		reason: 'chunk 3 of disk0',
+		next: { order: 'retry', first: 'repair the repository' },
+	};
 	await waitFor('parked', async () => (await recoveries.peek(of)).status?.parked?.code === 'chunk_bad', { timeoutMs });
 	await recoveries.retry(of, asked);
 	await waitFor('unparked', async () => (await recoveries.peek(of)).status?.parked === null, { timeoutMs });

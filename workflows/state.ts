@@ -1,5 +1,6 @@
 import type { ControlActivities } from '../activities/control-activities.ts';
 import type { HostActivities } from '../activities/host-activities.ts';
+import { mergeIncidents } from '../model/incidents.ts';
 import type {
 	Incident,
 	Parked,
@@ -92,9 +93,7 @@ export function statusOf(request: RecoveryRequest, state: WorkflowState): Recove
 /** Far above what a recovery meets; far below Temporal's 2 MiB for the input of a run. */
 const keptIncidents = 500;
 
-/** Adds incidents; one whose sequence is known replaces it (its count has grown). The oldest go first. */
-export function mergeIncidents(known: readonly Incident[], more: readonly Incident[]): Incident[] {
-	const bySequence = new Map(known.map(incident => [incident.sequence, incident]));
-	for (const incident of more) bySequence.set(incident.sequence, incident);
-	return [...bySequence.values()].toSorted((a, b) => a.sequence - b.sequence).slice(-keptIncidents);
+/** The oldest go first. */
+export function addIncidents(state: WorkflowState, more: readonly Incident[]): void {
+	state.incidents = mergeIncidents(state.incidents, more).slice(-keptIncidents);
 }

@@ -3,7 +3,7 @@ import type { RecoveryResult } from './contracts.ts';
 import { carryOn } from './parking.ts';
 import type { Run } from './run.ts';
 import { migrateInSlices } from './slices.ts';
-import { mergeIncidents } from './state.ts';
+import { addIncidents } from './state.ts';
 import { control } from './stubs.ts';
 import { beforeDoing, pinOf, undoLast } from './undo.ts';
 
@@ -96,7 +96,7 @@ export async function finalize(run: Run): Promise<RecoveryResult> {
 	await carryOn(run, () =>
 		run.once('finalize', async input => {
 			const { incidents } = await run.host.finalize(input);
-			run.state.incidents = mergeIncidents(run.state.incidents, incidents);
+			addIncidents(run.state, incidents);
 		}),
 	);
 	await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
@@ -118,7 +118,7 @@ export async function discard(run: Run): Promise<RecoveryResult> {
 	await carryOn(run, () =>
 		run.once('discard', async input => {
 			const { incidents } = await run.host.discard(input);
-			run.state.incidents = mergeIncidents(run.state.incidents, incidents);
+			addIncidents(run.state, incidents);
 		}),
 	);
 	await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));

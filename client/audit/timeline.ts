@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import type { ErrorDocument } from '../../model/errors.ts';
+import { mergeIncidents } from '../../model/incidents.ts';
 import { type Incident, incidentSchema, type RecoveryStatus, recoveryStatusSchema } from '../../model/recovery.ts';
 import type { HistoryEntry } from '../recovery-history.ts';
 import { formatDuration } from '../cli/format.ts';
-import { mergeIncidents } from '../recover/document.ts';
 import type { ServiceDeath } from '../up/deaths.ts';
 
 /** One line of the story of a recovery; docs/cli.md lists the kinds. */

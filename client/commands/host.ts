@@ -2,6 +2,7 @@ import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { type Context, command } from '../cli/command.ts';
 import { formatBytes, formatTable } from '../cli/format.ts';
 import { parseName } from '../cli/parse.ts';
+import { explained } from '../recover/parked-text.ts';
 import { requireConfirmation } from '../recover/orders.ts';
 import { openSupervisor } from '../recover/session.ts';
 
@@ -23,7 +24,10 @@ const list = (context: Context) =>
 			const notes = [...view.warnings, ...(view.unusable ? [view.unusable.message] : [])].map(
 				note => `warning: ${note}`,
 			);
-			context.output.result({ host: view, machines }, [about, ...notes, machinesText(machines)].join('\n'));
+			context.output.result(
+				{ host: view, machines: machines.map(withNext) },
+				[about, ...notes, machinesText(machines)].join('\n'),
+			);
 		});
 
 const start = (context: Context) =>
@@ -60,6 +64,11 @@ const remove = (context: Context) =>
 			await supervisor.removeMachine(name, recoveryId, { signal: context.signal });
 			context.output.result({ name, removed: true }, `${name}: removed, with its disks`);
 		});
+
+function withNext(machine: RecoveryView) {
+	const { name, blocked, state } = machine;
+	return { ...machine, blocked: blocked && explained(blocked, { name, finished: state === 'finished' }) };
+}
 
 function machinesText(machines: readonly RecoveryView[]): string {
 	if (machines.length === 0) return 'no machines';

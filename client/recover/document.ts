@@ -1,4 +1,5 @@
 import { RouseError } from '../../model/errors.ts';
+import { mergeIncidents } from '../../model/incidents.ts';
 import {
 	type DiskProgress,
 	type Incident,
@@ -13,6 +14,7 @@ import type { RecoveryView } from '../../supervisor/protocol.ts';
 import type { PendingStep, RecoveryDetails } from '../recovery-view.ts';
 import { hasEnded, reportedPower } from '../recovery-rules.ts';
 import { nextStep } from './next-step.ts';
+import { type Explained, explained } from './parked-text.ts';
 import type { Session } from './session.ts';
 
 /** `rouse recover show --json`; docs/cli.md lists the fields. */
@@ -26,7 +28,7 @@ export interface RecoveryDocument {
 	phase: Phase;
 	/** Temporal's word: a workflow that was ended by force keeps its phase. */
 	workflow: WorkflowExecutionStatusName;
-	parked: Parked | null;
+	parked: Explained<Parked> | null;
 	power: Power | null;
 	policy: Policy | null;
 	disks: DiskProgress[];
@@ -72,13 +74,14 @@ export function makeDocument(
 		host: request?.host ?? status?.host ?? null,
 		phase: details.phase,
 		workflow: details.workflow,
-		parked: status?.parked ?? null,
+		parked: status?.parked ? explained(status.parked, details) : null,
 		// The supervisor sees the machine itself; the workflow knows what was reported to it.
 		power: view?.power ?? reportedPower(details),
 		policy: status?.policy ?? request?.policy ?? null,
 		disks: view?.disks ?? (removed ? undefined : details.disks) ?? [],
 		asOf: details.asOf,
 		timings: status?.timings ?? { requestedAt: details.requestedAt },
+		// The log's line for a sequence is newer than what the workflow was told of it.
 		incidents: mergeIncidents(status?.incidents ?? [], seen ?? []),
 		failure: status?.failure ?? null,
 		// Empty before there is a machine.
@@ -91,12 +94,6 @@ export function makeDocument(
 		hostAnswers: view !== undefined,
 	};
 	return { ...base, next: nextStep(base) };
-}
-
-/** The log's line for a sequence is newer than what the workflow was told of it. */
-export function mergeIncidents(told: readonly Incident[], logged: readonly Incident[]): Incident[] {
-	const all = new Map([...told, ...logged].map(incident => [incident.sequence, incident]));
-	return [...all.values()].toSorted((a, b) => a.sequence - b.sequence);
 }
 
 /** What the host has under this name, if it is this recovery and not an older one. */

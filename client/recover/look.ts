@@ -5,6 +5,7 @@ import { parseName } from '../cli/parse.ts';
 import type { RecoverySummary } from '../recovery-view.ts';
 import { endedByForce, hasEnded, reportedPower } from '../recovery-rules.ts';
 import { type RecoveryDocument, readDocument } from './document.ts';
+import { explained } from './parked-text.ts';
 import { withSession } from './session.ts';
 import { fullText, headline, listText } from './text.ts';
 import { detached } from './wait.ts';
@@ -88,7 +89,7 @@ function rowOf({ name, recoveryId, request, status, phase, requestedAt, closedAt
 		restorePoint: request?.restorePoint ?? null,
 		host: request?.host ?? null,
 		phase,
-		parked: status?.parked ?? null,
+		parked: status?.parked ? explained(status.parked, { name }) : null,
 		power: reportedPower({ phase, status }),
 		requestedAt,
 		closedAt: closedAt ?? null,

@@ -58,7 +58,7 @@ async function copyBatch(
 	if (batch.kind === 'zero') return copyZero(reader, target, batch.range, options);
 	const { indexes, refs } = batch;
 	const { source, bucket, signal, onDamage, freeBytes } = options;
-	await expectRoom(target.disk.targetPath, freeBytes);
+	await expectRoom(target.disk.target.path, freeBytes);
 	const indexAt = (position: number) => indexes[position] ?? 0;
 	const chunks = fetchChunks(source, refs, position => reader.rawBytesOf(indexAt(position)), {
 		class: 'migration',

@@ -63,7 +63,7 @@ export class OfferServer {
 		const bytes = decodeChunk(ref, stored, reader.rawBytesOf(chunk));
 		if (target.has(chunk)) return true;
 		// What the guest reads must not take the room that the copy leaves for what it writes.
-		await expectRoom(target.disk.targetPath, this.#migration.freeBytes);
+		await expectRoom(target.disk.target.path, this.#migration.freeBytes);
 		// Offered chunks count as much as copied ones: the rate is what this host's disk is to bear.
 		if (!this.#migration.bucket.tryTake(bytes.length)) return false;
 		await target.write(chunk, bytes);

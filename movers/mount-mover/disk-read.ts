@@ -1,6 +1,6 @@
 import { type RouseError } from '../../model/errors.ts';
-import type { Pending, ReadFailure } from '../nbd/export.ts';
-import { NBD_ERROR } from '../nbd/protocol.ts';
+import { NBD_ERROR } from '../../nbd/protocol/constants.ts';
+import type { Pending, ReadFailure } from '../../nbd/server/export.ts';
 import type { Obtained, RestorePointDisk } from './restore-point-disk.ts';
 import type { Waiter, WaitingReads } from './waiting-reads.ts';
 

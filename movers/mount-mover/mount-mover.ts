@@ -1,12 +1,12 @@
-import { open } from 'node:fs/promises';
 import { type ErrorDocument, RouseError } from '../../model/errors.ts';
+import { NbdExports } from '../../nbd/server/export.ts';
+import { type NbdServer, serveNbd } from '../../nbd/server/server.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MountMoverConfig, MountMoverState, MoverDisk } from '../config.ts';
 import { logLine } from '../log.ts';
-import { NbdExports } from '../nbd/export.ts';
-import { type NbdServer, serveNbd } from '../nbd/server.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
-import { restoredMapIdentity, targetIdentity } from '../restored-map/identity.ts';
+import { openTarget } from '../open-target.ts';
+import { restoredMapIdentity } from '../restored-map/identity.ts';
 import { openRestoredMapReader } from '../restored-map/reader.ts';
 import { DiskExport } from './disk-export.ts';
 import { MountedDisks } from './mounted-disks.ts';
@@ -124,16 +124,15 @@ export async function openMountMover(config: MountMoverConfig, reached: Reached)
 	return new MountMover(config, locals, reached);
 }
 
-async function openLocal(recoveryId: string, { image, targetPath, mapPath }: MoverDisk): Promise<LocalDisk> {
-	const file = await open(targetPath, 'r').catch((cause: unknown) => {
-		throw new RouseError('io_failed', `target ${targetPath} cannot be opened`, { cause });
+async function openLocal(recoveryId: string, disk: MoverDisk): Promise<LocalDisk> {
+	const { image, target, mapPath } = disk;
+	const file = await openTarget(disk, 'read').catch((cause: unknown) => {
+		if (cause instanceof RouseError) throw cause;
+		throw new RouseError('io_failed', `target ${target.path} cannot be opened`, { cause });
 	});
 	try {
-		const restored = await openRestoredMapReader(
-			mapPath,
-			restoredMapIdentity(recoveryId, image, await targetIdentity(file)),
-		);
-		return { target: new TargetFile(targetPath, file), restored };
+		const restored = await openRestoredMapReader(mapPath, restoredMapIdentity(recoveryId, image, target.identity));
+		return { target: new TargetFile(target, file), restored };
 	} catch (error) {
 		await file.close();
 		throw error;

@@ -1,7 +1,7 @@
 import type { DiskImage } from '../../model/chunk.ts';
 import type { RouseError } from '../../model/errors.ts';
+import type { ReadNow } from '../../nbd/server/export.ts';
 import type { DiskReader } from '../../repository/disk-reader.ts';
-import type { ReadNow } from '../nbd/export.ts';
 import type { RestoredMapReader } from '../restored-map/reader.ts';
 import type { ChunkCache } from './chunk-cache.ts';
 import type { ChunkFetcher } from './chunk-fetcher.ts';

@@ -1,8 +1,9 @@
 import type { DiskImage } from '../../model/chunk.ts';
 import type { RouseError } from '../../model/errors.ts';
+import { nbdUri } from '../../nbd/protocol/uri.ts';
+import { NbdExports } from '../../nbd/server/export.ts';
+import { serveNbd } from '../../nbd/server/server.ts';
 import type { ChunkSource } from '../../repository/chunk-source.ts';
-import { NbdExports } from '../nbd/export.ts';
-import { serveNbd } from '../nbd/server.ts';
 import { DiskExport } from './disk-export.ts';
 import { MountedDisks } from './mounted-disks.ts';
 
@@ -53,9 +54,4 @@ export async function serveRestorePoint(options: ServeOptions): Promise<ServedRe
 		exports: exports.map(({ name, sizeBytes }) => ({ name, sizeBytes, uri: nbdUri(socketPath, name) })),
 		ended,
 	};
-}
-
-/** NBD URI specification, "Unix domain sockets": https://github.com/NetworkBlockDevice/nbd/blob/master/doc/uri.md */
-export function nbdUri(socketPath: string, exportName: string): string {
-	return `nbd+unix:///${exportName}?socket=${encodeURIComponent(socketPath).replaceAll('%2F', '/')}`;
 }

@@ -1,5 +1,5 @@
-import { type Extent, type MetaContext, type Pending, type ReadFailure, restoredFlag } from '../nbd/export.ts';
-import { NBD_STATE } from '../nbd/protocol.ts';
+import { baseAllocation, NBD_STATE } from '../../nbd/protocol/constants.ts';
+import type { Extent, Pending, ReadFailure } from '../../nbd/server/export.ts';
 import { ExtentList } from './extent-list.ts';
 import type { DiskReadOptions } from './disk-read.ts';
 import type { RestorePointDisk } from './restore-point-disk.ts';
@@ -10,6 +10,11 @@ export interface StatusRange {
 	length: number;
 	single: boolean;
 }
+
+/** With this flag bytes are read from the target on this host, without it from the repository. */
+const restoredFlag = 1 << 0;
+/** Metadata contexts of every disk; the second one is our own. */
+export const metaContexts: readonly string[] = [baseAllocation, 'rouse:restored'];
 
 /** Chunks looked at for one answer: about 10 ms. The client asks on from where the answer ends. */
 const maxChunks = 8192;
@@ -24,14 +29,14 @@ export class StatusQuery implements Waiter, Pending {
 	readonly #disk: RestorePointDisk;
 	readonly #waiting: WaitingReads;
 	readonly #patient: boolean;
-	readonly #contexts: readonly MetaContext[];
+	readonly #contexts: readonly string[];
 	readonly #range: StatusRange;
 	readonly #done: (result: Extent[][] | ReadFailure) => void;
 	#callOff = () => {};
 
 	constructor(
 		{ disk, waiting, patient }: DiskReadOptions,
-		contexts: readonly MetaContext[],
+		contexts: readonly string[],
 		range: StatusRange,
 		done: (result: Extent[][] | ReadFailure) => void,
 	) {
@@ -45,7 +50,7 @@ export class StatusQuery implements Waiter, Pending {
 
 	start(): this {
 		const first = Math.floor(this.#range.offset / this.#disk.image.chunkSizeBytes);
-		const unknown = this.#contexts.includes('base:allocation') && this.#disk.parts.pages.entry(first) === undefined;
+		const unknown = this.#contexts.includes(baseAllocation) && this.#disk.parts.pages.entry(first) === undefined;
 		const mayWait = this.#patient && !this.#waiting.failing && this.#disk.parts.damaged.get(first) === undefined;
 		if (unknown && mayWait) {
 			this.#waiting.add(this);
@@ -70,7 +75,7 @@ export class StatusQuery implements Waiter, Pending {
 	lookAgain(): void {}
 
 	#answer(): void {
-		this.#done(this.#contexts.map(context => (context === 'base:allocation' ? this.#allocation() : this.#restored())));
+		this.#done(this.#contexts.map(context => (context === baseAllocation ? this.#allocation() : this.#restored())));
 	}
 
 	#allocation(): Extent[] {

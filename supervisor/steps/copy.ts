@@ -1,7 +1,7 @@
 import { RouseError } from '../../model/errors.ts';
 import { keepMigration } from '../reconcile/movers.ts';
-import { change } from '../state.ts';
-import type { Nothing, StepContext } from '../step.ts';
+import { change } from '../files/state.ts';
+import type { Nothing, StepContext } from '../recovery/step-context.ts';
 
 /**
  * From here on the migration mover copies all that is missing. What is wanted is in the state: a mover that is not there

@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { pino } from 'pino';
 import { createQemuHypervisor } from '../../hypervisors/qemu/hypervisor.ts';
-import type { HostParts } from '../../supervisor/host-parts.ts';
-import { MoverProcesses } from '../../supervisor/mover-processes.ts';
-import { routes } from '../../supervisor/routes.ts';
+import type { HostParts } from '../../supervisor/recovery/host-parts.ts';
+import { MoverProcesses } from '../../supervisor/movers/processes.ts';
+import { routes } from '../../supervisor/api/routes.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
-import { Tombstones } from '../../supervisor/tombstone.ts';
+import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import { serveJson } from '../../system/unix-http.ts';
 

@@ -103,7 +103,11 @@ test('a full host is waited for, is no incident, and says why in show', async ()
 
 test('what the host is blocked by reaches the workflow and ends a wait with parked', async () => {
 	await startRunning('blocked');
-	supervisor.view('blocked').blocked = { code: 'chunk_bad', reason: 'chunk 3', next: 'repair it' };
+	supervisor.view('blocked').blocked = {
+		code: 'chunk_bad',
+		reason: 'chunk 3',
+		next: { order: 'retry', first: 'repair it' },
+	};
 	await assert.rejects(recoveries.waitFor('blocked', 'finished', { timeoutMs }), withCode('parked'));
 	await recoveries.retry('blocked', asked);
 	await waitFor('unparked', async () => (await recoveries.peek('blocked')).status?.parked === null, { timeoutMs });

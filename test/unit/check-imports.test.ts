@@ -5,7 +5,7 @@ import { importsOf, objection } from '../../tools/check-imports.ts';
 const code = (specifier: string) => ({ specifier, typeOnly: false });
 const type = (specifier: string) => ({ specifier, typeOnly: true });
 
-describe('the imports of a file', () => {
+describe('`importsOf`: the imports of a file', () => {
 	it('are found in statements over several lines, re-exports, effects and calls', () => {
 		const source = [
 			'import {',
@@ -54,15 +54,24 @@ describe('the imports of a file', () => {
 	});
 });
 
-describe('an import is refused', () => {
+describe('`objection`: an import is refused', () => {
 	for (const [file, found, refused] of [
 		['model/machine.ts', code('./names.ts'), false],
 		['model/machine.ts', code('../system/wait.ts'), true],
 		['model/machine.ts', code('node:fs'), true],
 		['repository/points.ts', code('../model/names.ts'), false],
 		['repository/points.ts', code('../movers/config.ts'), true],
-		['sources/nbd/client.ts', code('../../movers/nbd/protocol.ts'), false],
-		['sources/nbd/client.ts', code('../../movers/config.ts'), true],
+		['nbd/client/client.ts', code('../protocol/constants.ts'), false],
+		['nbd/client/client.ts', code('../server/session.ts'), true],
+		['nbd/client/client.ts', code('../../repository/import/disk-source.ts'), true],
+		['nbd/server/options.ts', code('./export.ts'), false],
+		['nbd/server/options.ts', code('../client/options.ts'), true],
+		['nbd/protocol/codec.ts', code('node:net'), true],
+		['nbd/protocol/codec.ts', code('../server/session.ts'), true],
+		['nbd/elsewhere.ts', code('./protocol/codec.ts'), true],
+		['sources/qemu-nbd.ts', code('../nbd/client/client.ts'), false],
+		['sources/qemu-nbd.ts', code('../movers/config.ts'), true],
+		['movers/mount-mover/mount-mover.ts', code('../../nbd/server/server.ts'), false],
 		['workflows/recovery.ts', type('../activities/control-activities.ts'), false],
 		['workflows/recovery.ts', code('../activities/control-activities.ts'), true],
 		['workflows/recovery.ts', code('node:crypto'), true],
@@ -75,6 +84,7 @@ describe('an import is refused', () => {
 		['client/up/ready.ts', code('../../workers/run.ts'), true],
 		['model/machine.ts', code('./${name}.ts'), true],
 		['model/machine.ts', code('where'), true],
+		['model/deep/machine.ts', code('../names.ts'), false],
 		['elsewhere/a.ts', code('./b.ts'), true],
 	] as const)
 		it(`${refused ? 'yes' : 'no'}: ${file} ${found.typeOnly ? 'import type' : 'import'} ${found.specifier}`, () => {

@@ -52,7 +52,12 @@ describe('the story of a recovery', () => {
 	});
 
 	it('tells of a phase, of power and of parking when they change, and not again', () => {
-		const parked = { code: 'chunk_bad', reason: 'a chunk', since: at(2), next: 'repair' } as const;
+		const parked = {
+			code: 'chunk_bad',
+			reason: 'a chunk',
+			since: at(2),
+			next: { order: 'retry', first: 'repair' },
+		} as const;
 		assert.deepEqual(
 			texts([
 				entry(1, 'changed', { content: status }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DiskExport } from '../../movers/mount-mover/disk-export.ts';
 import { MountedDisks } from '../../movers/mount-mover/mounted-disks.ts';
-import type { Extent } from '../../movers/nbd/export.ts';
+import type { Extent } from '../../nbd/server/export.ts';
 import { PageLookup } from '../../movers/mount-mover/page-lookup.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';

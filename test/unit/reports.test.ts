@@ -49,7 +49,7 @@ test('a change of power or of what blocks is told at once', () => {
 	const reports = new Reports();
 	reports.told(view(), [], 0);
 	assert.ok(reports.due(view({ power: 'paused' }), 1));
-	assert.ok(reports.due(view({ blocked: { code: 'chunk_bad', reason: '', next: '' } }), 1));
+	assert.ok(reports.due(view({ blocked: { code: 'chunk_bad', reason: '', next: { order: 'retry' } } }), 1));
 });
 
 test('incidents are told at most once a minute, and only the new ones', () => {

@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { MachineObservation } from '../../hypervisors/contract.ts';
-import type { RecoveryState } from '../../supervisor/state.ts';
+import type { RecoveryState } from '../../supervisor/files/state.ts';
 import { waitFor } from '../../system/wait.ts';
 import { prepare, restoreAll, stateOf } from '../equipment/pretended-recovery.ts';
 
