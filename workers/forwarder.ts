@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type pino from 'pino';
-import type { Supervisor } from '../activities/host-step.ts';
+import type { Supervisor } from '../activities/host-attempt.ts';
 import { type HostReport, hostReportSignal, recoveryWorkflowId } from '../workflows/contracts.ts';
 import { Reports, reportOf } from './reports.ts';
 

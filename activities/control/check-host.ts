@@ -4,7 +4,7 @@ import type { HostView } from '../../supervisor/protocol.ts';
 
 /**
  * Whether this host can carry out the plan now; returns what a person should know. Throws `host_unknown`, `tool_missing`,
- * `precheck_failed` and `space_short`. The host looks again when it comes to each step.
+ * `config_invalid`, `precheck_failed` and `space_short`. The host looks again when it comes to each step.
  */
 export function checkHost(plan: RecoveryPlan, hostId: string, host: HostView): string[] {
 	if (host.hostId !== hostId)
@@ -18,7 +18,28 @@ export function checkHost(plan: RecoveryPlan, hostId: string, host: HostView): s
 		throw new RouseError('precheck_failed', `host ${host.name} cannot start machines with firmware "${firmware}"`, {
 			hint: 'rouse doctor says what is missing',
 		});
-	return [...host.warnings, ...checkSpace(plan, host)];
+	for (const { target } of plan.nics) checkNetwork(target, host);
+	return [...host.warnings, ...checkMemory(plan, host), ...checkSpace(plan, host)];
+}
+
+/** Throws `config_invalid` unless a NIC may lead there. */
+export function checkNetwork(target: string, { name, networks }: HostView): void {
+	const known = [...networks.map(network => network.name), 'none'];
+	if (known.includes(target)) return;
+	throw new RouseError('config_invalid', `host ${name} has no network "${target}"`, {
+		hint: `it has: ${known.join(', ')}`,
+	});
+}
+
+function checkMemory({ config }: RecoveryPlan, { name, memory }: HostView): string[] {
+	const { memoryMiB } = config;
+	if (memoryMiB > memory.totalMiB)
+		throw new RouseError('precheck_failed', `host ${name} has ${memory.totalMiB} MiB, the machine takes ${memoryMiB}`, {
+			hint: 'recover it on a larger host, or import it with less memory: --spec',
+			details: { neededMiB: memoryMiB, totalMiB: memory.totalMiB },
+		});
+	if (memoryMiB <= memory.freeMiB) return [];
+	return [`host ${name} has ${memory.freeMiB} MiB of memory free; the machine takes ${memoryMiB}`];
 }
 
 function checkSpace({ disks, allocate }: RecoveryPlan, { freeBytes, name }: HostView): string[] {

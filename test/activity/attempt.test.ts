@@ -5,7 +5,7 @@ import { ActivityCancellationDetails, ApplicationFailure, CancelledFailure } fro
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { attempt } from '../../activities/attempt.ts';
-import { hostStep } from '../../activities/host-step.ts';
+import { hostAttempt } from '../../activities/host-attempt.ts';
 import { RouseError } from '../../model/errors.ts';
 import { testHostId } from '../equipment/recovery-request.ts';
 
@@ -53,8 +53,8 @@ for (const [code, nonRetryable] of [
 test('a step for another host is refused before anything is done', async () => {
 	let done = false;
 	const nobody = () => Promise.reject(new Error('not to be called'));
-	const supervisor = { step: nobody, recovery: nobody, recoveries: nobody, incidents: nobody };
-	const step = hostStep({ hostId: testHostId, supervisor, recoveries: 1 }, async () => {
+	const supervisor = { step: nobody, hardware: nobody, recovery: nobody, recoveries: nobody, incidents: nobody };
+	const step = hostAttempt({ hostId: testHostId, supervisor, recoveries: 1 }, async () => {
 		done = true;
 	});
 	const input = { hostId: 'another', name: 'web01-r1', recoveryId: testHostId, generation: 1 };

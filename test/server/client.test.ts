@@ -82,11 +82,11 @@ test('a step in a retry loop is shown with its attempts and last failure, which 
 		async () => (await recoveries.show('loops')).pending.find(({ attempt }) => attempt >= 3),
 		{ timeoutMs },
 	);
-	assert.equal(pending.step, 'takeSnapshot');
+	assert.equal(pending.step, 'snapshot');
 	assert.equal(pending.lastFailure?.code, 'mover_unreachable');
 	supervisor.failing.clear();
 	await recoveries.waitFor('loops', 'running', { timeoutMs });
-	const kinds = supervisor.incidents.filter(({ message }) => message.startsWith('takeSnapshot, attempt'));
+	const kinds = supervisor.incidents.filter(({ message }) => message.startsWith('snapshot, attempt'));
 	assert.ok(kinds.length >= 2, JSON.stringify(supervisor.incidents));
 });
 

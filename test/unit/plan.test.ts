@@ -6,7 +6,7 @@ import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import type { HostView } from '../../supervisor/protocol.ts';
 import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.ts';
-import { sampleConfig } from '../equipment/repositories.ts';
+import { sampleConfig } from '../equipment/sample-config.ts';
 
 const randomBytes = (size: number) => new Uint8Array(size).fill(0x0a);
 const withCode = (code: ErrorCode) => (error: unknown) => error instanceof RouseError && error.code === code;

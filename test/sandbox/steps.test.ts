@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { recoveryStatusSchema } from '../../model/recovery.ts';
-import { testHostId } from '../equipment/recovery-request.ts';
+import { planOf, testHostId } from '../equipment/recovery-request.ts';
+import { sampleHardware } from '../equipment/sample-config.ts';
 import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
 import { asked, bringTo, startRecovery, startRunning } from './recovery-run.ts';
 
@@ -27,11 +28,12 @@ test('a recovery with finish=migrate goes through all steps in the order of the 
 		[
 			'plan',
 			'reserve',
+			'chooseHardware',
 			'pin',
-			'allocateDisks',
+			'allocate',
 			'createMachine',
 			'startMovers',
-			'takeSnapshot',
+			'snapshot',
 			'powerOn',
 			'migrateChunks',
 			'migrateChunks',
@@ -53,7 +55,7 @@ test('every step on the host carries a higher generation than the one before', a
 	const generations = run.scheduled
 		.filter(({ taskQueue }) => taskQueue !== 'control')
 		.map(({ input }) => Number(input['generation']));
-	assert.equal(generations.length, 8);
+	assert.equal(generations.length, 9);
 	for (const [index, generation] of generations.entries())
 		if (index > 0) assert.ok(generation > (generations[index - 1] ?? 0), generations.join(' '));
 });
@@ -73,6 +75,16 @@ test('the phase is waiting until the host has a place', async () => {
 	await run.complete('reserve');
 	assert.equal((await statusOf(run)).phase, 'starting');
 	assert.equal(run.attributes['RousePhase'], 'starting');
+});
+
+test('what the platform of the host chose is in the plan that the host gets', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'chooseHardware');
+	assert.deepEqual(run.pending('chooseHardware').input['plan'], planOf(request));
+	const hardware = { ...sampleHardware, data: { disks: 'fast' }, warnings: ['slow'] };
+	await run.complete('chooseHardware', hardware);
+	await run.complete('pin');
+	assert.deepEqual(run.pending('allocate').input['plan'], { ...planOf(request), hardware });
 });
 
 test('with finish=manual nothing is copied until migrate is said', async () => {

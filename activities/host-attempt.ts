@@ -1,6 +1,14 @@
 import { RouseError } from '../model/errors.ts';
+import type { Hardware } from '../model/hardware.ts';
 import type { Incident } from '../model/recovery.ts';
-import type { RecoveryView, StepAnswer, StepBody, StepName } from '../supervisor/protocol.ts';
+import type {
+	HardwareRequest,
+	RecoveryView,
+	StepAnswer,
+	StepBody,
+	StepCall,
+	StepName,
+} from '../supervisor/protocol.ts';
 import type { HostStepInput } from '../workflows/contracts.ts';
 import { type Attempt, attempt } from './attempt.ts';
 
@@ -12,6 +20,10 @@ export interface Supervisor {
 		body: StepBody<S>,
 		options?: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
 	): Promise<StepAnswer<S>>;
+	hardware(
+		request: HardwareRequest,
+		options?: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
+	): Promise<Hardware>;
 	recovery(name: string, options?: { signal?: AbortSignal | undefined }): Promise<RecoveryView>;
 	recoveries(options?: { signal?: AbortSignal | undefined }): Promise<RecoveryView[]>;
 	incidents(name: string, after?: number, options?: { signal?: AbortSignal | undefined }): Promise<Incident[]>;
@@ -25,12 +37,12 @@ export interface HostDependencies {
 }
 
 /**
- * An attempt of a step on this host. A queue is named by its host's id, but queues are only names: the id is compared here
+ * An attempt of something on this host. A queue is named by its host's id, but queues are only names: the id is compared here
  * too, since nothing is worse than a step done on another host's disks.
  */
-export function hostStep<I extends HostStepInput, T>(
+export function hostAttempt<I extends HostStepInput, T>(
 	{ hostId }: HostDependencies,
-	work: (input: I, call: { recoveryId: string; generation: number }, attempt: Attempt) => Promise<T>,
+	work: (input: I, call: StepCall, attempt: Attempt) => Promise<T>,
 ): (input: I) => Promise<T> {
 	return input =>
 		attempt(async now => {

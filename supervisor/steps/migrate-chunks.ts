@@ -7,7 +7,10 @@ import type { Nothing, StepContext } from '../recovery/step-context.ts';
  * From here on the migration mover copies all that is missing. What is wanted is in the state: a mover that is not there
  * to be told now is told by the next look of the reconciling.
  */
-export async function copy(context: StepContext, { maxRateBytes }: { maxRateBytes: number }): Promise<Nothing> {
+export async function migrateChunks(
+	context: StepContext,
+	{ maxRateBytes }: { maxRateBytes: number },
+): Promise<Nothing> {
 	const { recovery } = context;
 	if (!recovery.state.powerOnScheduled)
 		throw new RouseError('phase_wrong', `recovery ${recovery.name} was not powered on yet: nothing is copied before`);
