@@ -84,7 +84,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'repository',
 			'sources',
 			'movers',
-			'workflows',
+			'workflows/contracts.ts',
 			'activities',
 			'supervisor/client.ts',
 			'supervisor/protocol.ts',
