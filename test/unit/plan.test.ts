@@ -5,10 +5,11 @@ import { makePlan } from '../../activities/control/make-plan.ts';
 import { planRecovery } from '../../activities/control/plan-recovery.ts';
 import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import type { MachineConfig } from '../../model/machine.ts';
-import { type HostView, protocolVersion } from '../../supervisor/protocol.ts';
+import { protocolVersion } from '../../supervisor/protocol.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.ts';
 import { sampleConfig, sampleHardware } from '../equipment/sample-config.ts';
+import { sampleHostView as host } from '../equipment/sample-host.ts';
 import { storedMachine } from '../equipment/stored-machine.ts';
 
 const randomBytes = (size: number) => new Uint8Array(size).fill(0x0a);
@@ -52,22 +53,6 @@ test('a point that is another than the one asked for is refused', () => {
 	assert.throws(() => plan({}, { manifestDigest: 'f'.repeat(64) }), withCode('name_conflict'));
 });
 
-const host: HostView = {
-	hostId: testHostId,
-	name: 'local',
-	pid: 1,
-	protocol: protocolVersion,
-	platform: 'pretend',
-	hypervisor: 'pretend 1',
-	accelerator: 'pretended',
-	firmwares: ['bios'],
-	networks: [{ name: 'lan', description: 'a network' }],
-	freeBytes: 1 << 30,
-	memory: { totalMiB: 1024, freeMiB: 512 },
-	warnings: ['slow'],
-	unusable: null,
-};
-
 test('a host that can carry out the plan only adds its warnings', () => {
 	assert.deepEqual(checkHost(planOf(makeRequest()), testHostId, host), ['slow']);
 });
@@ -89,12 +74,12 @@ test('a NIC may lead to a network of the host or to none, and nowhere else', () 
 		const known = planOf(makeRequest());
 		return { ...known, nics: [{ mac: '52:54:00:11:22:33', network: 'production', target }] };
 	};
-	assert.deepEqual(checkHost(leading('lan'), testHostId, host), ['slow']);
+	assert.deepEqual(checkHost(leading('bridge0'), testHostId, host), ['slow']);
 	assert.deepEqual(checkHost(leading('none'), testHostId, host), ['slow']);
 	assert.throws(() => checkHost(leading('wan'), testHostId, host), {
 		code: 'config_invalid',
 		message: 'host local has no network "wan"',
-		hint: 'it has: lan, none',
+		hint: 'it has: bridge0, none',
 	});
 });
 
