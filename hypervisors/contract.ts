@@ -145,7 +145,8 @@ export interface Machine {
 export interface HypervisorReport {
 	name: string;
 	version: string | undefined;
-	accelerator: 'kvm' | 'tcg' | 'unknown';
+	/** How the guests' instructions are run, in a word of the platform's. */
+	accelerator: string;
 	firmwares: readonly ('bios' | 'efi')[];
 	warnings: readonly string[];
 	unusable: { code: 'tool_missing'; message: string; hint: string } | undefined;

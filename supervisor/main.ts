@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { createQemuHypervisor } from '../hypervisors/qemu/hypervisor.ts';
 import { asRouseError } from '../model/errors.ts';
-import { homeDirectory, openInstallation, places } from '../system/installation.ts';
+import { homeDirectory, loadConfig, openInstallation, places } from '../system/installation.ts';
 import { reachedFromEnvironment } from '../system/reached.ts';
 import { serveJson } from '../system/unix-http.ts';
 import type { HostParts } from './host-parts.ts';
@@ -31,7 +31,10 @@ async function run(): Promise<void> {
 	const reached = reachedFromEnvironment();
 	const host: HostParts = {
 		installation,
-		hypervisor: createQemuHypervisor({ cacheDirectory: installation.cacheDirectory }),
+		hypervisor: createQemuHypervisor({
+			cacheDirectory: installation.cacheDirectory,
+			accelerator: async () => (await loadConfig(installation)).host.accelerator,
+		}),
 		movers: new MoverProcesses(installation),
 		tombstones: new Tombstones(home),
 		log,

@@ -115,8 +115,8 @@ export const hostViewSchema = z.strictObject({
 	name: nameSchema,
 	pid: z.int(),
 	hypervisor: z.string(),
-	/** `kvm` or `tcg`, or `unknown` while it is still being tried. */
-	accelerator: z.enum(['kvm', 'tcg', 'unknown']),
+	/** What runs the guests, in the platform's word: `kvm`, `tcg`, `mixed` (by kind of machine), `unknown` without one. */
+	accelerator: z.string(),
 	firmwares: z.array(z.enum(['bios', 'efi'])),
 	freeBytes: z.int().min(0),
 	warnings: z.array(z.string()),
