@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../model/errors.ts';
+import { startError } from '../system/run-tool.ts';
 import { waitFor } from '../system/wait.ts';
 import { type ImageFormat, imageFormats } from './image-format.ts';
 import { NbdClient } from './nbd/client.ts';
-import { openingError, toolError } from './tool.ts';
+import { installImageTools, openingError } from './opening-error.ts';
 
 export interface ServedImage {
 	client: NbdClient;
@@ -81,7 +82,8 @@ class CaptiveServer {
 
 	throwIfEnded(path: string): void {
 		if (!this.#ended) return;
-		throw this.#ended.error ? toolError('qemu-nbd', this.#ended.error) : openingError(path, this.#stderr);
+		if (this.#ended.error) throw startError('qemu-nbd', this.#ended.error, installImageTools);
+		throw openingError(path, this.#stderr);
 	}
 
 	/** Waits for it to end by itself before it is killed. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { chmod, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { runTool } from '../../system/run-tool.ts';
 import type { Context } from '../cli/command.ts';
-import { runTool } from './run-tool.ts';
 import { temporalRelease } from './temporal.ts';
 
 /** SHA-256 of the archives of release 1.8.2, from its checksums.txt. */
@@ -66,9 +66,9 @@ async function fetchAll(
 async function unpack(data: Buffer, file: string): Promise<string | undefined> {
 	const archive = join(dirname(file), 'archive.tar.gz');
 	await writeFile(archive, data);
-	const run = await runTool('tar', ['-xzf', archive, '-C', dirname(file), 'temporal']);
+	const run = await runTool('tar', ['-xzf', archive, '-C', dirname(file), 'temporal'], { hint: 'apt-get install tar' });
 	await rm(archive);
-	if (run.exitCode !== 0) return `tar: ${run.tail.join(' ')}`;
+	if (run.code !== 0) return `tar: ${run.tail.join(' ')}`;
 	await rename(join(dirname(file), 'temporal'), file);
 	await chmod(file, 0o755);
 	return undefined;

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import type { Context } from '../cli/command.ts';
 import { whileLocked } from './held-lock.ts';
-import { atLeast, runTool } from './run-tool.ts';
 import { buildTemporal } from './temporal-build.ts';
 import { downloadTemporal } from './temporal-download.ts';
+import { askVersion, atLeast } from './tool-version.ts';
 
 /** The release that is fetched or built. */
 export const temporalRelease = { cli: '1.8.2', server: '1.31.2' } as const;
@@ -84,6 +84,5 @@ async function makeTemporal(place: string, context: Context): Promise<void> {
 }
 
 async function serverVersion(path: string): Promise<string | undefined> {
-	const run = await runTool(path, ['--version']);
-	return run.exitCode === 0 ? /Server (\d+\.\d+\.\d+)/.exec(run.tail.join('\n'))?.[1] : undefined;
+	return /Server (\d+\.\d+\.\d+)/.exec((await askVersion(path)).said)?.[1];
 }

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+import { runTool } from '../../system/run-tool.ts';
 import type { HypervisorReport } from '../contract.ts';
 import { findFirmwares, type Firmware } from './firmware.ts';
+import { installQemu } from './install.ts';
 import { probeKvm } from './kvm-probe.ts';
-import { runTool } from './tool.ts';
 
 /** What QEMU on this host can do; found by asking it, since distributions compile it differently. */
 export interface QemuHost {
@@ -27,15 +28,18 @@ export interface HostOptions {
 	firmwares?: readonly Firmware[] | undefined;
 }
 
+/** These say a page and end at once. */
+const asking = { silenceMs: 10_000, hint: installQemu };
+
 /** Looks once; throws `tool_missing` when QEMU is not installed. */
 export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 	const { systemBinary, imageTool, cacheDirectory } = options;
 	const [version, formats, vnc, firmwares] = await Promise.all([
 		systemVersion(systemBinary),
-		runTool(systemBinary, ['-drive', 'format=help'], { silenceMs: 10_000 }),
-		runTool(systemBinary, ['-vnc', 'help'], { silenceMs: 10_000 }),
+		runTool(systemBinary, ['-drive', 'format=help'], asking),
+		runTool(systemBinary, ['-vnc', 'help'], asking),
 		options.firmwares ?? findFirmwares(),
-		runTool(imageTool, ['--version'], { silenceMs: 10_000 }),
+		runTool(imageTool, ['--version'], asking),
 	]);
 	const warnings: string[] = [];
 	const quorum = /\bquorum\b/.test(formats.stdout + formats.stderr);
@@ -55,7 +59,7 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 }
 
 async function systemVersion(systemBinary: string): Promise<string> {
-	const { stdout } = await runTool(systemBinary, ['--version'], { silenceMs: 10_000 });
+	const { stdout } = await runTool(systemBinary, ['--version'], asking);
 	return stdout.split('\n')[0]?.replace('QEMU emulator version ', '').trim() ?? 'unknown';
 }
 

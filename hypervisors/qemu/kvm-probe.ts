@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { asRouseError } from '../../model/errors.ts';
 import { isErrno, replaceFileDurably } from '../../system/durable-file.ts';
-import { runTool } from './tool.ts';
+import { runTool } from '../../system/run-tool.ts';
+import { installQemu } from './install.ts';
 
 /** Whether guests really run under KVM here, and if not, why. */
 export interface KvmProbe {
@@ -73,12 +74,14 @@ export async function runBootSector(systemBinary: string, accelerator: string, c
 		await writeFile(path, disk);
 		const { code, stderr } = await runTool(systemBinary, probeArguments(path, accelerator, cpu), {
 			silenceMs: probeTimeoutMs,
+			hint: installQemu,
 		});
 		if (code === ((guestCode << 1) | 1)) return { works: true, reason: `a guest ran under ${accelerator}` };
 		const said = stderr.trim().split('\n')[0] ?? '';
-		return { works: false, reason: `a guest died under ${accelerator} (exit ${code ?? 'by signal'}): ${said}` };
+		return { works: false, reason: `a guest died under ${accelerator} (exit code ${code}): ${said}` };
 	} catch (thrown) {
 		const error = asRouseError(thrown);
+		if (error.code === 'tool_failed') return { works: false, reason: `under ${accelerator}: ${error.message}` };
 		if (error.code !== 'timeout') throw thrown;
 		return { works: false, reason: `a guest hung under ${accelerator} for ${probeTimeoutMs} ms` };
 	} finally {

@@ -3,7 +3,7 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { inspectAll } from '../../client/setup/doctor.ts';
-import { atLeast } from '../../client/setup/run-tool.ts';
+import { atLeast } from '../../client/setup/tool-version.ts';
 import { inspectTool, tools } from '../../client/setup/tools.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
 import { checkoutDirectory } from '../../client/version.ts';
