@@ -1,7 +1,8 @@
 import { type CommandUnknownOpts, CommanderError } from '@commander-js/extra-typings';
 import { asRouseError, RouseError } from '../model/errors.ts';
 import { type Context, command } from './cli/command.ts';
-import { Output, type Sink } from './cli/output.ts';
+import { Output } from './cli/output.ts';
+import type { Sink } from './cli/sink.ts';
 
 type Build = (context: Context) => CommandUnknownOpts;
 

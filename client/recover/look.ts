@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { exitCodeOf, isErrorCode } from '../../model/errors.ts';
 import { type Context, command } from '../cli/command.ts';
 import { parseName } from '../cli/parse.ts';
-import type { RecoverySummary } from '../recovery-view.ts';
-import { endedByForce, hasEnded, reportedPower } from '../recovery-rules.ts';
+import { endedByForce, hasEnded } from '../recovery-rules.ts';
 import { type RecoveryDocument, readDocument } from './document.ts';
+import { rowOf } from './row.ts';
 import { withSession } from './session.ts';
 import { fullText, headline, listText } from './text.ts';
 import { detached } from './wait.ts';
@@ -78,23 +78,3 @@ function localBytes({ disks }: RecoveryDocument): { done: number; total: number 
 		disks.reduce((all, disk) => all + pick(disk), 0);
 	return { done: sum(disk => disk.restoredBytes), total: sum(disk => disk.sizeBytes) };
 }
-
-/** One line of `list --json`. */
-function rowOf({ name, recoveryId, request, status, phase, requestedAt, closedAt, workflow }: RecoverySummary) {
-	return {
-		name,
-		recoveryId: recoveryId ?? null,
-		machine: request?.machine ?? null,
-		restorePoint: request?.restorePoint ?? null,
-		host: request?.host ?? null,
-		phase,
-		parked: status?.parked ?? null,
-		power: reportedPower({ phase, status }),
-		requestedAt,
-		closedAt: closedAt ?? null,
-		/** Temporal's word: a workflow that was ended by force keeps its phase. */
-		workflow,
-	};
-}
-
-export type RecoveryRow = ReturnType<typeof rowOf>;

@@ -1,8 +1,14 @@
-import type { Phase } from '../../model/recovery.ts';
+import type { WorkflowExecutionStatusName } from '@temporalio/client';
+import type { Parked, Phase, Policy } from '../../model/recovery.ts';
 import { endedByForce } from '../recovery-rules.ts';
-import type { RecoveryDocument } from './document.ts';
 
-type Known = Pick<RecoveryDocument, 'name' | 'phase' | 'workflow' | 'parked' | 'policy'>;
+interface Known {
+	name: string;
+	phase: Phase;
+	workflow: WorkflowExecutionStatusName;
+	parked: Parked | null;
+	policy: Policy | null;
+}
 
 /** What a person can do now, as a sentence with the command in it. */
 export function nextStep(known: Known): string {

@@ -1,7 +1,7 @@
 import { formatBytes, formatDuration, formatTable } from '../cli/format.ts';
 import { endedByForce, hasEnded } from '../recovery-rules.ts';
 import type { RecoveryDocument } from './document.ts';
-import type { RecoveryRow } from './look.ts';
+import type { RecoveryRow } from './row.ts';
 
 /** One sentence: what is the case. */
 export function headline(document: RecoveryDocument): string {

@@ -4,7 +4,7 @@ import { runTool } from '../../system/run-tool.ts';
 import type { Context } from '../cli/command.ts';
 import { formatDuration } from '../cli/format.ts';
 import { checkoutDirectory } from '../version.ts';
-import { temporalRelease } from './temporal.ts';
+import { temporalRelease } from './temporal-release.ts';
 import { askVersion, atLeast } from './tool-version.ts';
 
 /** The first that fetches a newer toolchain by itself when go.mod asks for one. */

@@ -3,7 +3,7 @@ import { chmod, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { runTool } from '../../system/run-tool.ts';
 import type { Context } from '../cli/command.ts';
-import { temporalRelease } from './temporal.ts';
+import { temporalRelease } from './temporal-release.ts';
 
 /** SHA-256 of the archives of release 1.8.2, from its checksums.txt. */
 const archives: Readonly<Record<string, { name: string; sha256: string }>> = {

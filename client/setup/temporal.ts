@@ -5,10 +5,9 @@ import type { Context } from '../cli/command.ts';
 import { whileLocked } from './held-lock.ts';
 import { buildTemporal } from './temporal-build.ts';
 import { downloadTemporal } from './temporal-download.ts';
+import { temporalRelease } from './temporal-release.ts';
 import { askVersion, atLeast } from './tool-version.ts';
 
-/** The release that is fetched or built. */
-export const temporalRelease = { cli: '1.8.2', server: '1.31.2' } as const;
 /** Command lines with an older server do not know every option that we start it with (workers/temporal-server.ts). */
 export const temporalServerLeast = '1.31';
 
