@@ -1,3 +1,5 @@
+import * as z from 'zod';
+
 /**
  * Every error a person or a program can meet, by a stable code. A code is never reused.
  *
@@ -57,12 +59,14 @@ export type ErrorCode = keyof typeof table;
 export const errorCodes = Object.keys(table) as readonly ErrorCode[];
 
 /** What crosses a process boundary (HTTP, Temporal, `--json`): no stack, no class. */
-export interface ErrorDocument {
-	code: ErrorCode;
-	message: string;
-	hint?: string | undefined;
-	details?: Record<string, string | number | boolean> | undefined;
-}
+export const errorDocumentSchema = z.strictObject({
+	code: z.enum(errorCodes),
+	message: z.string(),
+	hint: z.string().optional(),
+	/** What a program can act on. `next`: an order of model/next.ts that helps. */
+	details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+});
+export type ErrorDocument = z.infer<typeof errorDocumentSchema>;
 
 export class RouseError extends Error {
 	override readonly name = 'RouseError';

@@ -3,6 +3,7 @@ import { errorCodes } from './errors.ts';
 import { macSchema, machineConfigSchema } from './machine.ts';
 import { diskImageSchema, digestSchema } from './chunk.ts';
 import { nameSchema, pointTimeSchema } from './names.ts';
+import { nextSchema } from './next.ts';
 
 export const phaseSchema = z.enum([
 	'planned',
@@ -92,10 +93,13 @@ export const parkedSchema = z.strictObject({
 	code: z.enum(errorCodes),
 	reason: z.string(),
 	since: z.iso.datetime(),
-	/** What the person can do. */
-	next: z.string(),
+	next: nextSchema,
 });
 export type Parked = z.infer<typeof parkedSchema>;
+
+/** Why the machine or its copy cannot go on without a person, as its host sees it; the workflow parks with it. */
+export const blockedSchema = parkedSchema.omit({ since: true });
+export type Blocked = z.infer<typeof blockedSchema>;
 
 export const incidentSchema = z.strictObject({
 	/** Position in the host's log of this recovery, from 1. */

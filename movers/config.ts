@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { diskImageSchema, digestSchema } from '../model/chunk.ts';
-import { errorCodes, RouseError } from '../model/errors.ts';
+import { errorDocumentSchema, RouseError } from '../model/errors.ts';
 import { fitsSocket, socketPathProblem } from '../system/socket-path.ts';
 
 const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
@@ -55,14 +55,6 @@ export const migrationMoverConfigSchema = z.strictObject({
 	chunkSocket: socketPath,
 });
 export type MigrationMoverConfig = z.infer<typeof migrationMoverConfigSchema>;
-
-/** An error as it crosses a socket: `ErrorDocument` of model/errors.ts. */
-export const errorDocumentSchema = z.strictObject({
-	code: z.enum(errorCodes),
-	message: z.string(),
-	hint: z.string().optional(),
-	details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-});
 
 /** A chunk whose bytes did not match its digest wherever they were found. */
 export const badChunkSchema = z.strictObject({

@@ -94,7 +94,6 @@ export class SupervisorClient {
 	): Promise<T> {
 		const answer = await callJson(this.#socketPath, method, `/${path.join('/')}`, body, {
 			unreachable: 'supervisor_unreachable',
-			hint: 'start it: rouse up',
 			timeoutMs,
 			signal,
 		});

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { asRouseError, RouseError } from '../model/errors.ts';
 import type { Machine, MachineDefinition, MachineObservation } from '../hypervisors/contract.ts';
-import type { Power, PowerAction } from '../model/recovery.ts';
+import type { Blocked, Power, PowerAction } from '../model/recovery.ts';
 import type { HostParts } from './host-parts.ts';
 import { definitionOfFinished, type MachineFile } from './machine-file.ts';
 import { type RecoveryPlaces, recoveryPlaces } from './places.ts';
-import type { Blocked, RecoveryView } from './protocol.ts';
+import type { RecoveryView } from './protocol.ts';
 import { removeDirectory } from './remove-directory.ts';
 import { lastingSteps } from './state.ts';
 import { StepQueue } from './step-queue.ts';
@@ -114,14 +114,14 @@ export class FinishedMachine {
 			return {
 				code: this.#unseen.code,
 				reason: `the machine cannot be looked at: ${this.#unseen.message}`,
-				next: `wait for it, or: rouse host stop ${this.name} --force`,
+				next: { order: 'power-off', first: 'wait whether it answers again' },
 			};
 		const { ioError } = this.#seen ?? {};
 		if (ioError === undefined) return null;
 		return {
 			code: ioError.noSpace ? 'space_short' : 'io_failed',
 			reason: `the guest stands still: a ${ioError.operation} of ${ioError.disk} failed in ${this.#places.directory}`,
-			next: `mend it, then: rouse host start ${this.name}`,
+			next: { order: 'power-on', first: ioError.noSpace ? `make room in ${this.#places.directory}` : 'mend that disk' },
 		};
 	}
 }

@@ -55,7 +55,7 @@ async function mustBeRestored({ recovery }: StepContext): Promise<void> {
 	throw new RouseError(
 		'phase_wrong',
 		`recovery ${recovery.name}: ${restored} of ${all} bytes are restored, the switch needs all`,
-		{ hint: `rouse recover migrate ${recovery.name}`, details: { restoredBytes: restored, sizeBytes: all } },
+		{ hint: 'let it copy the rest', details: { restoredBytes: restored, sizeBytes: all } },
 	);
 }
 

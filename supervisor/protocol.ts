@@ -3,10 +3,10 @@ import * as z from 'zod';
 import { errorCodes } from '../model/errors.ts';
 import { nameSchema } from '../model/names.ts';
 import {
+	blockedSchema,
 	chainSchema,
 	diskProgressSchema,
 	incidentSchema,
-	parkedSchema,
 	powerActionSchema,
 	powerSchema,
 	recoveryPlanSchema,
@@ -70,10 +70,6 @@ export const stepAnswers = {
 } as const satisfies Record<StepName, z.ZodType>;
 export type StepBody<S extends StepName> = z.input<(typeof stepBodies)[S]>;
 export type StepAnswer<S extends StepName> = z.output<(typeof stepAnswers)[S]>;
-
-/** Why the machine or its copy cannot go on without a person; the workflow parks with it. */
-export const blockedSchema = parkedSchema.omit({ since: true });
-export type Blocked = z.infer<typeof blockedSchema>;
 
 export const recoveryViewSchema = z.strictObject({
 	name: nameSchema,

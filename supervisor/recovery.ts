@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RouseError } from '../model/errors.ts';
 import type { Machine, MachineObservation } from '../hypervisors/contract.ts';
+import type { Blocked } from '../model/recovery.ts';
 import type { MigrationMoverState, MountMoverState } from '../movers/config.ts';
 import { readDocument, writeDocument } from './document.ts';
 import type { HostParts } from './host-parts.ts';
@@ -10,7 +11,6 @@ import { MoverWatch } from './mover-watch.ts';
 import type { MigrationMover, MountMover, RecoveryDisk, RepositoryMover } from './movers.ts';
 import { type RecoveryPlaces, recoveryPlaces } from './places.ts';
 import { Progress } from './progress.ts';
-import type { Blocked } from './protocol.ts';
 import { type Change, change, newState, type RecoveryState, recoveryStateSchema } from './state.ts';
 import { StepQueue } from './step-queue.ts';
 import type { Tombstone } from './tombstone.ts';

@@ -85,7 +85,6 @@ async function readJson(incoming: IncomingMessage): Promise<unknown> {
 export interface CallOptions {
 	/** Code of the error when nobody answers. */
 	unreachable: ErrorCode;
-	hint?: string;
 	timeoutMs?: number;
 	signal?: AbortSignal | undefined;
 }
@@ -98,7 +97,7 @@ export async function callJson(
 	body: unknown,
 	options: CallOptions,
 ): Promise<unknown> {
-	const { unreachable, hint, timeoutMs = 10_000, signal } = options;
+	const { unreachable, timeoutMs = 10_000, signal } = options;
 	const limit = AbortSignal.timeout(timeoutMs);
 	const ended = signal ? AbortSignal.any([signal, limit]) : limit;
 	let text: string;
@@ -113,7 +112,7 @@ export async function callJson(
 				: cause instanceof Error
 					? cause.message
 					: String(cause);
-		throw new RouseError(unreachable, `${method} ${path} on ${socketPath}: ${why}`, { cause, hint });
+		throw new RouseError(unreachable, `${method} ${path} on ${socketPath}: ${why}`, { cause });
 	}
 	const document = parseJson(text, `the answer to ${method} ${path} on ${socketPath}`);
 	const error = errorOf(document);

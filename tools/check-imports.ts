@@ -47,8 +47,31 @@ export const rules: Readonly<Record<string, Rule>> = {
 		],
 		packages: [...everyday, '@temporalio/'],
 	},
+	// An API stands on it as the command line does: no terminal, no command.
 	client: {
-		// It asks the supervisor like anybody else, and starts the embedded server as the workers expect it.
+		folders: [
+			'model',
+			'system',
+			'repository',
+			'workflows/contracts.ts',
+			'supervisor/client.ts',
+			'supervisor/protocol.ts',
+		],
+		packages: ['zod', '@temporalio/'],
+	},
+	keeper: {
+		folders: [
+			'model',
+			'system',
+			'workflows/contracts.ts',
+			'supervisor/client.ts',
+			// It starts the embedded server as the workers expect it.
+			'workers/temporal-server.ts',
+			'client/connection.ts',
+		],
+		packages: ['zod', '@temporalio/client'],
+	},
+	cli: {
 		folders: [
 			'model',
 			'system',
@@ -61,9 +84,10 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'supervisor/protocol.ts',
 			// Where a host keeps its locks: the demo kills by them.
 			'supervisor/places.ts',
-			'workers/temporal-server.ts',
+			'client',
+			'keeper',
 		],
-		packages: [...everyday, 'commander', '@commander-js/extra-typings', '@temporalio/'],
+		packages: [...everyday, 'commander', '@commander-js/extra-typings'],
 	},
 	test: anything,
 	tools: anything,

@@ -3,9 +3,9 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ErrorCode } from '../model/errors.ts';
 import type {
+	Blocked,
 	DiskProgress,
 	Incident,
-	Parked,
 	Policy,
 	Power,
 	PowerAction,
@@ -78,9 +78,6 @@ export const setPolicyUpdate = defineUpdate<RecoveryStatus, [Asked & { policy: P
 export const powerUpdate = defineUpdate<RecoveryStatus, [Asked & { action: PowerAction }]>('power');
 export const retryUpdate = defineUpdate<RecoveryStatus, [Asked]>('retry');
 export const statusQuery = defineQuery<RecoveryStatus>('status');
-
-/** Why the machine or its copy cannot go on, as its host sees it. */
-export type Blocked = Omit<Parked, 'since'>;
 
 /** What the host worker saw change: power and `blocked` at once, incidents at most once a minute. */
 export interface HostReport {

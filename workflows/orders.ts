@@ -1,8 +1,8 @@
 /** What a recovery can be told and asked while it runs. Set before the first await: a signal may be older than the run. */
 import { CancellationScope, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
-import { errorCodes } from '../model/errors.ts';
 import {
+	blockedSchema,
 	incidentSchema,
 	type Phase,
 	policySchema,
@@ -24,7 +24,7 @@ import {
 } from './contracts.ts';
 import { documentOf, failureOf } from './failures.ts';
 import type { Run } from './run.ts';
-import { mergeIncidents } from './state.ts';
+import { addIncidents } from './state.ts';
 
 const askedSchema = z.object({ by: z.string().max(100), reason: z.string().max(500).optional() });
 const powerOrderSchema = askedSchema.extend({ action: powerActionSchema });
@@ -33,7 +33,7 @@ const discardOrderSchema = askedSchema.extend({ confirm: z.string() });
 
 export function takeOrders(run: Run): void {
 	setHandler(statusQuery, () => run.status());
-	setHandler(hostReportSignal, report => hear(run, report));
+	setHandler(hostReportSignal, report => applyReport(run, report));
 	takeWishes(run);
 	takeHostOrders(run);
 }
@@ -112,11 +112,7 @@ function checkDiscard(run: Run, asked: Asked & { confirm: string }): void {
 	if (asked.confirm !== name)
 		throw failureOf({ code: 'usage', message: `confirmed as "${asked.confirm}", but the recovery is "${name}"` });
 	if (run.isDone('switch'))
-		throw wrongPhase(
-			run,
-			'discard',
-			`the machine stands on its own disks: rouse host remove ${name} --confirm ${name}`,
-		);
+		throw wrongPhase(run, 'discard', 'the machine stands on its own disks: it is its host that removes it');
 	if (run.state.failure) throw wrongPhase(run, 'discard', 'it has failed and leaves nothing behind');
 }
 
@@ -131,8 +127,10 @@ function checkShape(order: string, schema: z.ZodType, asked: unknown): void {
 }
 
 function wrongPhase(run: Run, order: string, why: string): Error {
-	const { name } = run.request;
-	return failureOf({ code: 'phase_wrong', message: `${order}: recovery ${name} is ${run.state.phase}; ${why}` });
+	const { name: recovery } = run.request;
+	const { phase } = run.state;
+	const message = `${order}: recovery ${recovery} is ${phase}; ${why}`;
+	return failureOf({ code: 'phase_wrong', message, details: { recovery, phase, order } });
 }
 
 /**
@@ -145,21 +143,20 @@ async function answered<T>(ask: () => Promise<T>): Promise<T> {
 	} catch (error) {
 		const document = documentOf(error);
 		if (document.code !== 'timeout') throw failureOf(document);
-		const hint = 'does everything run? rouse up. What has begun goes on, and may still take effect: rouse recover show';
-		throw failureOf({ ...document, code: 'worker_missing', hint });
+		throw failureOf({ ...document, code: 'worker_missing' });
 	}
 }
 
 const hostReportSchema: z.ZodType<HostReport> = z.object({
 	recoveryId: z.uuid(),
 	power: powerSchema,
-	blocked: z.object({ code: z.enum(errorCodes), reason: z.string(), next: z.string() }).nullable(),
+	blocked: blockedSchema.nullable(),
 	incidents: z.array(incidentSchema),
 	restoredBytes: z.int().min(0).optional(),
 }) as z.ZodType<HostReport>; // zod's optional also admits undefined, which JSON cannot carry
 
 /** A report that is not for this recovery, or not understood, changes nothing: a signal cannot be refused. */
-function hear(run: Run, sent: unknown): void {
+function applyReport(run: Run, sent: unknown): void {
 	const parsed = hostReportSchema.safeParse(sent);
 	if (!parsed.success || parsed.data.recoveryId !== run.state.recoveryId) return;
 	const { power, blocked, incidents, restoredBytes } = parsed.data;
@@ -169,7 +166,7 @@ function hear(run: Run, sent: unknown): void {
 	// What is thrown away needs nobody's help to go on.
 	state.blocked =
 		state.phase === 'discarding' || !blocked ? null : { ...blocked, since: since ?? new Date().toISOString() };
-	state.incidents = mergeIncidents(state.incidents, incidents);
+	addIncidents(state, incidents);
 	if (restoredBytes !== undefined) state.restoredBytes = restoredBytes;
 	run.publish();
 	run.reconsider();

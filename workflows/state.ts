@@ -1,3 +1,4 @@
+import { mergeIncidents } from '../model/incidents.ts';
 import type {
 	Incident,
 	Parked,
@@ -102,9 +103,7 @@ export function statusOf(request: RecoveryRequest, state: RecoveryState): Recove
 /** Far above what a recovery meets; far below Temporal's 2 MiB for the input of a run. */
 const keptIncidents = 500;
 
-/** Adds incidents; one whose sequence is known replaces it (its count has grown). The oldest go first. */
-export function mergeIncidents(known: readonly Incident[], more: readonly Incident[]): Incident[] {
-	const bySequence = new Map(known.map(incident => [incident.sequence, incident]));
-	for (const incident of more) bySequence.set(incident.sequence, incident);
-	return [...bySequence.values()].toSorted((a, b) => a.sequence - b.sequence).slice(-keptIncidents);
+/** The oldest go first. */
+export function addIncidents(state: RecoveryState, more: readonly Incident[]): void {
+	state.incidents = mergeIncidents(state.incidents, more).slice(-keptIncidents);
 }

@@ -3,7 +3,7 @@ import type { RecoveryResult } from './contracts.ts';
 import { carryOn } from './parking.ts';
 import type { Run } from './run.ts';
 import { copyInSlices } from './slices.ts';
-import { mergeIncidents } from './state.ts';
+import { addIncidents } from './state.ts';
 import { pin, plan, unpin } from './stubs.ts';
 import { beforeDoing, pinOf, undoLast } from './undo.ts';
 
@@ -87,7 +87,7 @@ export async function finalize(run: Run): Promise<RecoveryResult> {
 	await carryOn(run, () =>
 		run.once('finalize', async input => {
 			const { incidents } = await run.host.finalize(input);
-			run.state.incidents = mergeIncidents(run.state.incidents, incidents);
+			addIncidents(run.state, incidents);
 		}),
 	);
 	await carryOn(run, () => run.once('unpin', () => unpin(pinOf(run))));
@@ -109,7 +109,7 @@ export async function discard(run: Run): Promise<RecoveryResult> {
 	await carryOn(run, () =>
 		run.once('discard', async input => {
 			const { incidents } = await run.host.discard(input);
-			run.state.incidents = mergeIncidents(run.state.incidents, incidents);
+			addIncidents(run.state, incidents);
 		}),
 	);
 	await carryOn(run, () => run.once('unpin', () => unpin(pinOf(run))));

@@ -92,6 +92,6 @@ async function mustRun(context: StepContext): Promise<void> {
 	const { alive, power: now } = await observe(context);
 	if (alive && now !== 'off') return;
 	throw new RouseError('phase_wrong', `the machine of ${context.recovery.name} is off`, {
-		hint: `rouse recover power on ${context.recovery.name}`,
+		details: { recovery: context.recovery.name, next: 'power-on' },
 	});
 }

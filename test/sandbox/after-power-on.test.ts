@@ -20,7 +20,7 @@ test('a power-on that fails parks and undoes nothing', async () => {
 	const { phase, parked } = await statusOf(run);
 	assert.equal(phase, 'starting');
 	assert.equal(parked?.code, 'machine_failed');
-	assert.match(parked.next, /mend it; then: rouse recover retry web01-r1/);
+	assert.deepEqual(parked.next, { order: 'retry', first: 'mend it' });
 	assert.deepEqual(run.pendingTypes(), []);
 	assert.equal(run.attributes['RouseParked'], 'machine_failed');
 });
@@ -70,7 +70,7 @@ test('retry is refused while nothing is parked', async () => {
 test('what the host reports as blocked parks beside the phase, and its clearing unparks', async () => {
 	const { run } = await startRunning(sandbox, { policy: migrate });
 	const { recoveryId } = await statusOf(run);
-	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: 'repair it' };
+	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: { order: 'retry', first: 'repair it' } };
 	await run.signal('hostReport', { recoveryId, power: 'paused', blocked, incidents: [] });
 	let status = await statusOf(run);
 	assert.deepEqual([status.phase, status.power, status.parked?.code], ['migrating', 'paused', 'chunk_bad']);
@@ -84,7 +84,7 @@ test('what the host reports as blocked parks beside the phase, and its clearing 
 test('retry of what only the host reports asks the host and answers when it has', async () => {
 	const { run } = await startRunning(sandbox, { policy: migrate });
 	const { recoveryId } = await statusOf(run);
-	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: 'repair it' };
+	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: { order: 'retry', first: 'repair it' } };
 	await run.signal('hostReport', { recoveryId, power: 'paused', blocked, incidents: [] });
 	const sent = await run.update('retry', asked);
 	assert.deepEqual([sent.accepted, sent.result], [true, undefined]);
@@ -95,7 +95,7 @@ test('retry of what only the host reports asks the host and answers when it has'
 test('a slice that a retry has overtaken begins again under a new generation', async () => {
 	const { run } = await startRunning(sandbox, { policy: migrate });
 	const { recoveryId } = await statusOf(run);
-	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: 'repair it' };
+	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: { order: 'retry', first: 'repair it' } };
 	await run.signal('hostReport', { recoveryId, power: 'paused', blocked, incidents: [] });
 	await run.update('retry', asked);
 	await run.complete('retry');

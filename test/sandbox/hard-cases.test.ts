@@ -12,7 +12,11 @@ after(() => sandbox.destroy());
 
 const statusOf = async (run: SandboxRun) => recoveryStatusSchema.parse(await run.query('status'));
 const migrate = { finish: 'migrate', switch: 'auto', maxRateBytes: 0 } as const;
-const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: 'repair it' } as const;
+const blocked = {
+	code: 'chunk_bad',
+	reason: 'chunk 12 of disk0',
+	next: { order: 'retry', first: 'repair it' },
+} as const;
 
 test('after a cancellation in Temporal the machine can still be switched off', async () => {
 	const { run } = await startRunning(sandbox);

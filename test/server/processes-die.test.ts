@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { Orders } from '../../client/orders.ts';
 import { Recoveries } from '../../client/recoveries.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import { listPins } from '../../repository/pins.ts';
@@ -40,14 +41,15 @@ const pins = async () => {
 test('workers and the server die by SIGKILL while a recovery migrates, and it ends finished', async () => {
 	const control = place.startWorkers('control');
 	const host = place.startWorkers('host');
-	const recoveries = new Recoveries(await place.connect());
+	const temporal = await place.connect();
+	const [recoveries, orders] = [new Recoveries(temporal), new Orders(temporal)];
 	const { name } = request;
 	const show = () => recoveries.show(name);
 
 	assert.equal((await recoveries.start(request)).outcome, 'started');
 	await recoveries.waitFor(name, 'running', { timeoutMs });
 	assert.equal((await pins()).length, 1);
-	await recoveries.migrate(name, asked);
+	await orders.migrate(name, asked);
 	await recoveries.waitFor(name, 'migrating', { timeoutMs });
 	await waitFor('the slice', async () => (await show()).pending[0]?.running, { timeoutMs });
 

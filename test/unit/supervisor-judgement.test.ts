@@ -77,6 +77,7 @@ test('a guest at a bad chunk blocks, naming disk, chunk, point and pack', () => 
 	assert.equal(blocked?.code, 'chunk_bad');
 	for (const part of [bad.digest, bad.packId, 'chunk 7 of disk0', 'sample@2026-11-20T03:00:00.000Z'])
 		assert.ok(blocked?.reason.includes(part), part);
+	assert.deepEqual(blocked?.next, { order: 'retry', first: `put pack ${bad.packId} of /repository right` });
 });
 
 test('a bad chunk that no guest stands at blocks nothing', () => {
@@ -96,7 +97,8 @@ test('a read that waits for what only a person can mend blocks, one that waits f
 });
 
 test('a write without space blocks as that, another one as the disk of the host', () => {
-	assert.equal(judge(fresh, { ...unseen, machine: standing('write', true) }, noFailures, '/d')?.code, 'space_short');
+	const full = judge(fresh, { ...unseen, machine: standing('write', true) }, noFailures, '/d');
+	assert.deepEqual([full?.code, full?.next], ['space_short', { order: 'retry', first: 'make room in /d' }]);
 	assert.equal(judge(fresh, { ...unseen, machine: standing('write') }, noFailures, '/d')?.code, 'io_failed');
 });
 
