@@ -17,6 +17,7 @@ const table = {
 	source_invalid: { exit: 1, retry: 'permanent' },
 	import_failed: { exit: 1, retry: 'transient' },
 	tool_missing: { exit: 4, retry: 'person' },
+	tool_failed: { exit: 1, retry: 'transient' },
 	space_short: { exit: 4, retry: 'person' },
 	precheck_failed: { exit: 4, retry: 'person' },
 	machine_unknown: { exit: 5, retry: 'permanent' },

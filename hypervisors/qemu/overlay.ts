@@ -4,12 +4,13 @@ import { dirname } from 'node:path';
 import * as z from 'zod';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { isErrno, removeFileDurably, syncDirectory, temporarySuffix } from '../../system/durable-file.ts';
+import { runTool } from '../../system/run-tool.ts';
 import type { MachineDefinition, MachineDisk } from '../contract.ts';
 import { exportNames } from './block-nodes.ts';
 import type { QemuHost } from './host.ts';
+import { installQemu } from './install.ts';
 import type { MachinePaths } from './paths.ts';
 import { readRecord, recordSnapshot } from './record.ts';
-import { runTool } from './tool.ts';
 
 /**
  * The protective snapshot of all disks. An overlay that is there is left alone, whatever it holds; one that was there
@@ -60,8 +61,10 @@ async function createOverlay(
 	await syncDirectory(dirname(path));
 }
 
+const imageTool = { silenceMs: 30_000, hint: installQemu };
+
 async function createImage(host: QemuHost, args: readonly string[]): Promise<void> {
-	const { code, stderr } = await runTool(host.imageTool, ['create', '-q', ...args], { silenceMs: 30_000 });
+	const { code, stderr } = await runTool(host.imageTool, ['create', '-q', ...args], imageTool);
 	if (code !== 0) throw new RouseError(spaceOrIo(stderr), `overlay: ${stderr.trim()}`);
 }
 
@@ -87,9 +90,11 @@ async function checkExport(
 	const uri = exportUri(definition, exportName);
 	let sizeBytes: number;
 	try {
-		const { code, stdout, stderr } = await runTool(host.imageTool, ['info', '--output=json', '-f', 'raw', uri], {
-			silenceMs: 30_000,
-		});
+		const { code, stdout, stderr } = await runTool(
+			host.imageTool,
+			['info', '--output=json', '-f', 'raw', uri],
+			imageTool,
+		);
 		if (code !== 0) throw new Error(stderr.trim());
 		sizeBytes = infoSchema.parse(JSON.parse(stdout))['virtual-size'];
 	} catch (cause) {
