@@ -139,8 +139,8 @@ function attempt(
 		try {
 			return act(stack, layers);
 		} catch (error) {
-			if (!isSpaceShort(error)) throw error;
-			return stop(true);
+			if (!(error instanceof Error && 'syscall' in error)) throw error;
+			return stop(isSpaceShort(error));
 		}
 	});
 }

@@ -25,7 +25,7 @@ export interface SimulatedBench extends Bench {
 }
 
 /** Small, so that a case takes milliseconds; odd, so that no unit of anything divides it. */
-const diskBytes = 2 * 1024 * 1024 + 5 * 512;
+const diskBytes = 768 * 1024 + 5 * 512;
 
 /** Files that are written and synced all the time are best in memory. */
 export async function fastDirectory(prefix: string): Promise<string> {

@@ -7,7 +7,7 @@ import { makeSimulatedBench } from '../equipment/simulated-bench.ts';
 const manners = { process: processSwitchPlaces, service: serviceSwitchPlaces } as const;
 
 for (const like of ['process', 'service'] as const)
-	suite(`a simulated platform like a ${like} keeps the contract`, () => {
+	suite(`a simulated platform like a ${like} keeps the contract`, { concurrency: 4 }, () => {
 		const places = [...manners[like], 'mark.local', 'mark.target'];
 		for (const { name, run } of conformance(() => makeSimulatedBench({ like }), { places })) test(name, run);
 	});
