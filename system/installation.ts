@@ -23,6 +23,8 @@ export const configSchema = z.strictObject({
 			recoveries: z.int().min(1).max(1000).default(8),
 			/** Where a source network leads, for NICs the request does not map: `NAME: user|none`. */
 			networks: z.record(z.string(), networkTargetSchema).default({}),
+			/** What runs guests: `auto` is KVM where it works, else emulation; `kvm` never becomes emulation. */
+			accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
 		})
 		.prefault({}),
 	/** Absent: the embedded server that `rouse up` keeps. */

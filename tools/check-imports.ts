@@ -92,6 +92,9 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'supervisor/places.ts',
 			'client',
 			'keeper',
+			// What KVM runs here is tried without a supervisor, too: by `doctor`.
+			'hypervisors/qemu/acceleration.ts',
+			'hypervisors/qemu/host.ts',
 		],
 		packages: [...everyday, 'commander', '@commander-js/extra-typings'],
 	},

@@ -1,5 +1,6 @@
 import type { Chain } from '../../model/recovery.ts';
 import type { MachineDefinition } from '../contract.ts';
+import { type Acceleration, cpuModel } from './acceleration.ts';
 import { nodeNames, nodesOf } from './block-nodes.ts';
 import type { QemuHost } from './host.ts';
 import type { MachinePaths } from './paths.ts';
@@ -7,7 +8,8 @@ import type { MachinePaths } from './paths.ts';
 export interface CommandLineInput {
 	definition: MachineDefinition;
 	paths: MachinePaths;
-	host: Pick<QemuHost, 'accelerator' | 'quorum' | 'vnc'>;
+	host: Pick<QemuHost, 'quorum' | 'vnc'>;
+	acceleration: Pick<Acceleration, 'accelerator' | 'enlightenments'>;
 	chain: Chain;
 	/** OVMF's code, for firmware efi. */
 	firmwareCode: string | undefined;
@@ -32,13 +34,13 @@ export function commandLine(input: CommandLineInput): string[] {
 	];
 }
 
-function platform({ definition, paths, host, chain }: CommandLineInput): string[] {
+function platform({ definition, paths, acceleration, chain }: CommandLineInput): string[] {
 	const { config } = definition;
 	return [
 		['-name', `rouse-${definition.machineName}`, '-uuid', definition.recoveryId],
 		['-nodefaults', '-no-user-config', '-display', 'none'],
-		['-machine', machineType(config.firmware), '-accel', host.accelerator],
-		['-cpu', cpuModel(config.os, host.accelerator), '-smp', String(config.cpus), '-m', String(config.memoryMiB)],
+		['-machine', machineType(config.firmware), '-accel', acceleration.accelerator],
+		['-cpu', cpuModel(acceleration), '-smp', String(config.cpus), '-m', String(config.memoryMiB)],
 		['-rtc', config.os === 'windows' ? 'base=localtime,driftfix=slew' : 'base=utc'],
 		['-pidfile', paths.pid],
 		// Until the switch is done QEMU must outlive a guest that powers itself off: the migration goes on under it.
@@ -48,13 +50,6 @@ function platform({ definition, paths, host, chain }: CommandLineInput): string[
 
 function machineType(firmware: 'bios' | 'efi'): string {
 	return firmware === 'efi' ? 'q35,pflash0=firmware-code,pflash1=firmware-vars' : 'q35';
-}
-
-function cpuModel(os: 'linux' | 'windows', accelerator: 'kvm' | 'tcg'): string {
-	// Linux uses `rep movsb` for every copy when these are offered; TCG runs it byte by byte.
-	if (accelerator === 'tcg') return 'max,erms=off,fsrm=off';
-	// Enlightenments that Windows expects of a hypervisor: docs/system/i386/hyperv.rst of QEMU.
-	return os === 'windows' ? 'host,hv_relaxed,hv_vapic,hv_spinlocks=0x1fff,hv_time' : 'host';
 }
 
 function firmwareFlash({ definition, paths, firmwareCode }: CommandLineInput): string[] {

@@ -20,8 +20,17 @@ export function powerOf(status: string): Power {
 	}
 }
 
-/** States that only a reset leads out of. */
-const endStates = ['shutdown', 'guest-panicked', 'internal-error'];
+/** Why a guest can run no further, for the states that only a reset leads out of; undefined for all others. */
+export function crashOf(status: string): string | undefined {
+	switch (status) {
+		case 'internal-error': // KVM_EXIT_INTERNAL_ERROR and its like: accel/kvm/kvm-all.c
+			return 'its processor met what the accelerator cannot run (internal-error)';
+		case 'guest-panicked':
+			return 'its operating system gave up (guest-panicked)';
+		default:
+			return undefined;
+	}
+}
 
 /**
  * Lets the guest run. One that stands still because of an I/O error is left as it is: `resume` is for that. Throws
@@ -31,7 +40,7 @@ export async function startGuest(qmp: Qmp, definition: MachineDefinition): Promi
 	const { running, status } = await queryStatus(qmp);
 	if (running || status === 'io-error') return;
 	await refuseHalfway(qmp);
-	if (endStates.includes(status)) {
+	if (status === 'shutdown' || crashOf(status) !== undefined) {
 		await qmp.execute('system_reset');
 		// A reset takes place in QEMU's main loop, after the answer.
 		await waitFor('QEMU to reset the machine', async () => (await queryStatus(qmp)).status === 'prelaunch', {

@@ -1,36 +1,33 @@
-import { mkdir } from 'node:fs/promises';
 import { asRouseError } from '../../model/errors.ts';
 import type { Hypervisor, HypervisorReport, MachineDefinition } from '../contract.ts';
+import type { AcceleratorSetting } from './acceleration.ts';
 import type { Firmware } from './firmware.ts';
-import { inspectHost, type QemuHost, reportOf } from './host.ts';
+import { inspectHost, type KvmSource, programs, type QemuHost, reportOf } from './host.ts';
 import { QemuMachine } from './machine.ts';
 import type { ConnectQmp } from './monitor.ts';
 import { QmpClient } from './qmp-client.ts';
 
 export interface QemuOptions {
-	/** Where the answer of the KVM probe is kept (`kvm.json`); made when it is not there. */
+	/** Where it is kept which machines KVM runs here (`kvm.json`); made when it is not there. */
 	cacheDirectory: string;
 	systemBinary?: string;
 	imageTool?: string;
-	/** Taken as given; by default KVM is tried, and TCG is the fallback. */
-	accelerator?: 'kvm' | 'tcg';
+	/** For machines that have no setting of their own, asked for at each decision; `auto` by default. */
+	accelerator?: () => Promise<AcceleratorSetting>;
 	/** By default OVMF is looked for where distributions put it. */
 	firmwares?: readonly Firmware[];
 	connect?: ConnectQmp;
+	/** By default KVM is tried. */
+	kvm?: KvmSource;
 }
 
 /** QEMU, started and driven directly. Nothing is looked at before the first call. */
 export function createQemuHypervisor(options: QemuOptions): Hypervisor {
-	const { systemBinary = 'qemu-system-x86_64', imageTool = 'qemu-img', cacheDirectory } = options;
+	const { systemBinary = programs.systemBinary, imageTool = programs.imageTool, cacheDirectory } = options;
 	const connect = options.connect ?? QmpClient.connect.bind(QmpClient);
+	const { firmwares, kvm, accelerator: setting = async () => 'auto' } = options;
 	let inspection: Promise<QemuHost> | undefined;
-	let known: QemuHost | undefined;
-	const inspect = async (): Promise<QemuHost> => {
-		await mkdir(cacheDirectory, { recursive: true });
-		const { accelerator, firmwares } = options;
-		known = await inspectHost({ systemBinary, imageTool, cacheDirectory, accelerator, firmwares });
-		return known;
-	};
+	const inspect = () => inspectHost({ systemBinary, imageTool, cacheDirectory, setting, firmwares, kvm });
 	const host = (): Promise<QemuHost> => {
 		// A failure is not kept: QEMU may be installed while the supervisor runs.
 		inspection ??= inspect().catch(error => {

@@ -6,6 +6,7 @@ import { lockHolder } from '../../system/process-lock.ts';
 import { spawnLocked } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
 import type { MachineDefinition } from '../contract.ts';
+import { type Acceleration, type AcceleratorSetting, variantOf } from './acceleration.ts';
 import { commandLine } from './command-line.ts';
 import { codeFor } from './firmware.ts';
 import type { QemuHost } from './host.ts';
@@ -13,13 +14,15 @@ import type { MachineMonitor } from './monitor.ts';
 import { exists } from './overlay.ts';
 import { checkSocketPaths, type MachinePaths } from './paths.ts';
 import type { Qmp } from './qmp-client.ts';
+import { readRecord } from './record.ts';
+import { startFailure } from './start-failure.ts';
 
 /** Longer than QEMU itself waits for the mount mover (`open-timeout`, 30 s) before it gives up. */
 const startTimeoutMs = 45_000;
 
 /**
  * Starts QEMU, stopped, and returns its monitor. It cannot begin to run by itself: when this process dies in between,
- * nothing has happened to the guest. Throws `machine_failed`, with the end of QEMU's log, when QEMU ended.
+ * nothing has happened to the guest. Throws `machine_failed`, with why and the end of QEMU's log, when QEMU ended.
  */
 export async function launch(
 	definition: MachineDefinition,
@@ -31,7 +34,8 @@ export async function launch(
 	checkSocketPaths(paths);
 	await checkOverlays(definition, paths, chain);
 	await mkdir(definition.runDirectory, { recursive: true, mode: 0o700 });
-	const args = await startArguments(definition, paths, host, chain, { paused: true });
+	const acceleration = await accelerationOf(definition, paths, host);
+	const args = await startArguments(definition, paths, host, chain, { acceleration, paused: true });
 	const logBefore = await sizeOf(paths.log);
 	try {
 		await spawnLocked({
@@ -45,8 +49,7 @@ export async function launch(
 	} catch (thrown) {
 		const error = asRouseError(thrown);
 		if (error.code !== 'machine_failed') throw thrown;
-		const said = await logSince(paths.log, logBefore);
-		throw new RouseError('machine_failed', `${error.message}: ${said}`, { cause: thrown });
+		throw startFailure(await logSince(paths.log, logBefore), acceleration.accelerator, thrown);
 	}
 }
 
@@ -56,11 +59,25 @@ export async function startArguments(
 	paths: MachinePaths,
 	host: QemuHost,
 	chain: Chain,
-	{ paused }: { paused: boolean },
+	{ acceleration, paused }: { acceleration: Acceleration; paused: boolean },
 ): Promise<string[]> {
 	const efi = definition.config.firmware === 'efi';
 	const firmwareCode = efi ? await codeFor(paths.vars, host.firmwares) : undefined;
-	return commandLine({ definition, paths, host, chain, firmwareCode, paused });
+	return commandLine({ definition, paths, host, acceleration, chain, firmwareCode, paused });
+}
+
+/**
+ * How this machine is run: emulated for ever once it has fallen back, unless KVM is forced. `setting` is the machine's
+ * own; by default the host's counts.
+ */
+export async function accelerationOf(
+	definition: MachineDefinition,
+	paths: MachinePaths,
+	host: Pick<QemuHost, 'accelerationFor'>,
+	setting?: AcceleratorSetting,
+): Promise<Acceleration> {
+	const fallenBack = (await readRecord(definition, paths))?.acceleration?.fallenBack;
+	return host.accelerationFor(variantOf(definition.config), setting, fallenBack);
 }
 
 async function checkOverlays(definition: MachineDefinition, paths: MachinePaths, chain: Chain): Promise<void> {
@@ -110,7 +127,7 @@ async function logSince(path: string, from: number): Promise<string> {
 		const { size } = await file.stat();
 		const start = Math.max(from, size - 2048);
 		const { bytesRead, buffer } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
-		return buffer.toString('utf8', 0, bytesRead).trim() || 'it said nothing';
+		return buffer.toString('utf8', 0, bytesRead).trim();
 	} finally {
 		await file.close();
 	}

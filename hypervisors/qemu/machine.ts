@@ -15,7 +15,7 @@ import { removeOverlays, takeSnapshot } from './overlay.ts';
 import { machinePaths, type MachinePaths } from './paths.ts';
 import { endByForce, whatRuns } from './process.ts';
 import type { Qmp } from './qmp-client.ts';
-import { createRecord, readRecord } from './record.ts';
+import { createRecord, endRecord, readRecord } from './record.ts';
 import { switchOffline } from './switch-offline.ts';
 import { guestIsOff, switchOnline } from './switch-online.ts';
 
@@ -114,7 +114,7 @@ export class QemuMachine implements Machine {
 	async handOver(): Promise<void> {
 		await readRecord(this.#definition, this.#paths);
 		await writeStartScript(this.#definition, this.#paths, await this.#host());
-		await removeFileDurably(this.#paths.record);
+		await endRecord(this.#definition, this.#paths);
 	}
 
 	async remove(): Promise<void> {

@@ -12,7 +12,6 @@ import { startedGuest } from '../../hypervisors/conformance/lifecycle-cases.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { findFirmwares } from '../../hypervisors/qemu/firmware.ts';
 import { createQemuHypervisor } from '../../hypervisors/qemu/hypervisor.ts';
-import { probeKvm, runBootSector } from '../../hypervisors/qemu/kvm-probe.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -60,21 +59,6 @@ async function switched(made: QemuBench): Promise<void> {
 }
 
 suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
-	test('a guest really runs in the probe', async () => {
-		assert.deepEqual((await runBootSector('qemu-system-x86_64', 'tcg', 'max')).works, true);
-	});
-
-	test('the answer of the probe is kept for this boot and this QEMU', async t => {
-		const directory = await temporary(t);
-		const record = join(directory, 'kvm.json');
-		const first = await probeKvm('qemu-system-x86_64', '7.2', record);
-		assert.deepEqual(await probeKvm('/nonexistent/qemu', '7.2', record), first);
-		// Another boot: asked again.
-		const kept: unknown = JSON.parse(await readFile(record, 'utf8'));
-		await writeFile(record, JSON.stringify({ ...z.looseObject({}).parse(kept), bootId: 'another', works: true }));
-		assert.deepEqual(await probeKvm('qemu-system-x86_64', '7.2', record), first);
-	});
-
 	test('without QEMU the report says what to install', async t => {
 		const cacheDirectory = await temporary(t);
 		const hypervisor = createQemuHypervisor({ cacheDirectory, systemBinary: '/nonexistent/qemu' });
