@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { HypervisorReport } from '../contract.ts';
 import { type Acceleration, accelerationFor, type AcceleratorSetting, emulated, type Variant } from './acceleration.ts';
 import { type AccelerationSummary, summarise } from './acceleration-summary.ts';
 import { findFirmwares, type Firmware } from './firmware.ts';
@@ -96,16 +95,4 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 async function systemVersion(systemBinary: string): Promise<string> {
 	const { stdout } = await runTool(systemBinary, ['--version'], { silenceMs: 10_000 });
 	return stdout.split('\n')[0]?.replace('QEMU emulator version ', '').trim() ?? 'unknown';
-}
-
-export async function reportOf(host: QemuHost): Promise<HypervisorReport> {
-	const { accelerator, warnings } = await host.accelerations();
-	return {
-		name: 'qemu',
-		version: host.version,
-		accelerator,
-		firmwares: host.firmwares.length > 0 ? ['bios', 'efi'] : ['bios'],
-		warnings: [...host.warnings, ...warnings],
-		unusable: undefined,
-	};
 }
