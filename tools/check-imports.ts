@@ -33,7 +33,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 	'nbd/client': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
 	sources: { folders: ['model', 'system', 'repository', 'nbd'], packages: everyday },
 	movers: { folders: ['model', 'system', 'repository', 'nbd'], packages: everyday },
-	hypervisors: { folders: ['model', 'system'], packages: everyday },
+	hypervisors: { folders: ['model', 'system', 'nbd'], packages: everyday },
 	supervisor: { folders: ['model', 'system', 'repository', 'movers', 'hypervisors'], packages: everyday },
 	// Bundled into a sandbox without Node: of the rest only types, which leave nothing behind.
 	workflows: { folders: ['model'], packages: ['zod', '@temporalio/workflow', '@temporalio/common'], types: ['*'] },

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { runTool } from '../../system/run-tool.ts';
-import type { HypervisorReport } from '../contract.ts';
 import { type Acceleration, accelerationFor, type AcceleratorSetting, emulated, type Variant } from './acceleration.ts';
 import { type AccelerationSummary, summarise } from './acceleration-summary.ts';
 import { findFirmwares, type Firmware } from './firmware.ts';
@@ -100,16 +99,4 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 async function systemVersion(systemBinary: string): Promise<string> {
 	const { stdout } = await runTool(systemBinary, ['--version'], asking);
 	return stdout.split('\n')[0]?.replace('QEMU emulator version ', '').trim() ?? 'unknown';
-}
-
-export async function reportOf(host: QemuHost): Promise<HypervisorReport> {
-	const { accelerator, warnings } = await host.accelerations();
-	return {
-		name: 'qemu',
-		version: host.version,
-		accelerator,
-		firmwares: host.firmwares.length > 0 ? ['bios', 'efi'] : ['bios'],
-		warnings: [...host.warnings, ...warnings],
-		unusable: undefined,
-	};
 }

@@ -43,6 +43,13 @@ export async function queryDisks(qmp: Qmp, options?: ExecuteOptions): Promise<Ma
 	return disks;
 }
 
+const kvmSchema = z.object({ enabled: z.boolean() });
+
+/** Whether the guest runs under KVM. */
+export async function queryKvm(qmp: Qmp, options?: ExecuteOptions): Promise<boolean> {
+	return (await query(qmp, 'query-kvm', kvmSchema, undefined, options)).enabled;
+}
+
 const statsSchema = z.array(
 	z.object({
 		qdev: z.string().optional(),

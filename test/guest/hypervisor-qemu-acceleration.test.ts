@@ -7,37 +7,23 @@ import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { GuestConsole } from '../../client/demo/console.ts';
-import { anew } from '../../hypervisors/conformance/bench.ts';
-import { startedGuest } from '../../hypervisors/conformance/lifecycle-cases.ts';
-import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
-import type { MachineDefinition } from '../../hypervisors/contract.ts';
-import { type Variant, variantOf } from '../../hypervisors/qemu/acceleration.ts';
+import { GuestConsole } from '../../cli/demo/console.ts';
+import { gateOf } from '../../hypervisors/conformance/bench.ts';
+import { variantOf } from '../../hypervisors/qemu/acceleration.ts';
+import { chooseDevices } from '../../hypervisors/qemu/choose-hardware.ts';
 import { crashOf } from '../../hypervisors/qemu/guest-power.ts';
-import { inspectHost, type KvmSource, programs } from '../../hypervisors/qemu/host.ts';
-import { createQemuHypervisor } from '../../hypervisors/qemu/hypervisor.ts';
+import { inspectHost, programs } from '../../hypervisors/qemu/host.ts';
 import { queryStatus } from '../../hypervisors/qemu/monitor-queries.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
+import { createQemuPlatform } from '../../hypervisors/qemu/platform.ts';
 import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
-import { readRecord, recordFallBack } from '../../hypervisors/qemu/record.ts';
-import type { MachineConfig } from '../../model/machine.ts';
-import { lockHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
-import { makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
+import { kvmThat, optionOf, pretendedKvm, started } from '../equipment/pretended-kvm.ts';
+import { benchConfig, makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
 
 const run = promisify(execFile);
 const build = fileURLToPath(new URL('../../tools/guest/build', import.meta.url));
-
-const windows: MachineConfig = {
-	cpus: 1,
-	memoryMiB: 32,
-	firmware: 'bios',
-	nics: [],
-	diskBus: 'virtio',
-	nicModel: 'virtio',
-	os: 'windows',
-};
 
 async function bench(t: TestContext, options: QemuBenchOptions = {}): Promise<QemuBench> {
 	const made = await makeQemuBench(options);
@@ -45,12 +31,7 @@ async function bench(t: TestContext, options: QemuBenchOptions = {}): Promise<Qe
 	return made;
 }
 
-/** What follows an option on the command line of the machine that runs. */
-async function optionOf({ definition }: Pick<QemuBench, 'definition'>, option: string): Promise<string | undefined> {
-	const holder = await lockHolder(machinePaths(definition).lock);
-	const args = (await readFile(`/proc/${holder?.pid}/cmdline`, 'utf8')).split('\0');
-	return args[args.indexOf(option) + 1];
-}
+const noMover = gateOf({ mover: { start: async () => undefined, stop: async () => undefined } });
 
 /** A machine on the disk of a real guest, as it is after the finish. */
 async function realMachine(t: TestContext, firmware: 'bios' | 'efi', os: 'linux' | 'windows') {
@@ -59,18 +40,22 @@ async function realMachine(t: TestContext, firmware: 'bios' | 'efi', os: 'linux'
 	await mkdir(runDirectory);
 	const targetPath = join(directory, 'disk0.raw');
 	await run(build, ['--size', '128', '--firmware', firmware, targetPath]);
-	const definition: MachineDefinition = {
+	const drivers = [{ name: 'virtio', learntFrom: 'spec' as const }];
+	const config = { ...benchConfig(1), memoryMiB: 256, firmware, os, drivers };
+	const definition = {
 		recoveryId: randomUUID(),
 		machineName: 'real',
-		config: { cpus: 1, memoryMiB: 256, firmware, nics: [], diskBus: 'virtio', nicModel: 'virtio', os },
+		config,
+		hardware: chooseDevices({ config, nics: [], options: {} }, {}).data,
 		nics: [],
-		disks: [{ name: 'disk0', sizeBytes: (await stat(targetPath)).size, targetPath }],
+		disks: [{ name: 'disk0', sizeBytes: (await stat(targetPath)).size, exports: { now: '', wait: '' } }],
+		allocate: 'thin' as const,
 		directory,
 		runDirectory,
 		nbdSocket: join(directory, 'none'),
 	};
-	const options = { cacheDirectory: join(directory, 'cache') };
-	const machine = createQemuHypervisor(options).machine(definition);
+	const options = { cacheDirectory: join(directory, 'cache'), datastore: directory };
+	const machine = createQemuPlatform(options).machine(definition, noMover);
 	const host = await inspectHost({ ...programs, ...options, setting: async () => 'auto' });
 	return { machine, definition, answer: await host.accelerationFor(variantOf(definition.config)) };
 }
@@ -86,7 +71,7 @@ suite('a real guest runs under what this host answers:', () => {
 				await machine.create();
 				await machine.powerOn('target');
 				assert.equal(await optionOf({ definition }, '-accel'), answer.accelerator);
-				const guest = await GuestConsole.open(machine.sockets.console);
+				const guest = await GuestConsole.open(machinePaths(definition).sockets.console);
 				t.after(() => guest.close());
 				const ready = guest.waitFor(new RegExp(`^ROUSE-GUEST firmware=${firmware}`), { timeoutMs: 300_000 });
 				await Promise.race([ready, untilCrashed(t, machinePaths(definition).sockets.qmp)]);
@@ -101,44 +86,13 @@ async function untilCrashed(t: TestContext, socket: string): Promise<never> {
 	throw new Error(await waitFor('a crash', look, { timeoutMs: 300_000, everyMs: 100, signal: t.signal }));
 }
 
-/** A KVM of which the probe says the same for all variants. */
-function kvmThat(works: boolean): KvmSource & { asked: Variant[] } {
-	const asked: Variant[] = [];
-	return {
-		asked,
-		missing: async () => undefined,
-		probe: async variant => {
-			asked.push(variant);
-			return { works, reason: works ? 'it ran' : 'it died', lasting: true };
-		},
-	};
-}
-
-/** Ends QEMU under KVM as it ends when the kernel refuses a register. */
-const assertionUnderKvm = `case "$*" in *"-accel kvm"*)
-	echo "qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69" >&2
-	kill -ABRT $$;;
-esac`;
-
-/** With `-accel kvm` on its command line, and what this host has instead. */
-const pretendedKvm = 'for arg do shift; case "$arg" in kvm) arg=tcg;; host*) arg=max;; esac; set -- "$@" "$arg"; done';
-
-async function started(made: QemuBench): Promise<void> {
-	await made.mover.start();
-	await anew(made, async machine => {
-		await machine.create();
-		await machine.snapshot();
-		await machine.powerOn('mover');
-	});
-}
-
 suite('a machine on QEMU is run', { concurrency: 2 }, () => {
 	test('under KVM with enlightenments when the probe of that kind says so', async t => {
 		const kvm = kvmThat(true);
 		const recorder = join(await temporaryDirectory(t), 'args');
 		const made = await bench(t, {
-			options: { accelerator: async () => 'auto', kvm },
-			definition: { config: windows },
+			options: { defaults: async () => ({}), kvm },
+			config: { os: 'windows' },
 			prelude: `echo "$*" >> ${recorder}\n${pretendedKvm}`,
 		});
 		await started(made);
@@ -147,55 +101,25 @@ suite('a machine on QEMU is run', { concurrency: 2 }, () => {
 	});
 
 	test('emulated when the probe says no, and the report says so', async t => {
-		const made = await bench(t, { options: { accelerator: async () => 'auto', kvm: kvmThat(false) } });
+		const made = await bench(t, { options: { defaults: async () => ({}), kvm: kvmThat(false) } });
 		await started(made);
 		assert.equal(await optionOf(made, '-accel'), 'tcg');
-		const report = await made.hypervisor.report();
+		const report = await made.platform.report();
 		assert.equal(report.accelerator, 'tcg');
 		assert.match(report.warnings.join('\n'), /BIOS machines are emulated \(TCG\), which is slow: it died/);
 	});
 
 	test('not at all when KVM is forced and does not work; nothing is started', async t => {
-		const made = await bench(t, { options: { accelerator: async () => 'kvm', kvm: kvmThat(false) } });
+		const made = await bench(t, { options: { defaults: async () => ({ accelerator: 'kvm' }), kvm: kvmThat(false) } });
 		await assert.rejects(started(made), { code: 'precheck_failed', message: /KVM is demanded: it died/ });
-		assert.equal(await made.instance(), undefined);
+		assert.equal(await made.boot(), undefined);
 	});
 
 	test('without a look at KVM when emulation is forced', async t => {
 		const kvm = kvmThat(true);
-		const made = await bench(t, { options: { accelerator: async () => 'tcg', kvm } });
+		const made = await bench(t, { options: { kvm } });
 		await started(made);
-		assert.equal((await made.hypervisor.report()).accelerator, 'tcg');
+		assert.equal((await made.platform.report()).accelerator, 'tcg');
 		assert.deepEqual(kvm.asked, []);
-	});
-
-	test('emulated for good once it has fallen back, also after the hand-over', async t => {
-		let setting: 'auto' | 'kvm' = 'auto';
-		const options = { accelerator: async () => setting, kvm: kvmThat(true) };
-		const made = await bench(t, { options, prelude: assertionUnderKvm });
-		await assert.rejects(started(made), {
-			code: 'machine_failed',
-			message: /^the machine could not be started: .*KVM .*\. QEMU said: .*failed to set MSR 0x10a/s,
-			details: { accelerator: 'kvm', refused: true },
-		});
-		const paths = machinePaths(made.definition);
-		await recordFallBack(made.definition, paths, 'it died under KVM');
-		const guest = await startedGuest(made);
-		assert.equal(await optionOf(made, '-accel'), 'tcg');
-		assert.equal((await readRecord(made.definition, paths))?.snapshotMade, true);
-		await made.restore();
-		await anew(made, async machine => {
-			await machine.powerOff();
-			await machine.switchToTarget(new SwitchRecord(made, guest));
-			await machine.handOver();
-			assert.match(await readFile(paths.start, 'utf8'), /-accel tcg/);
-			await machine.powerOn('target');
-			assert.equal(await optionOf(made, '-accel'), 'tcg');
-			await machine.powerOff();
-			setting = 'kvm';
-			await assert.rejects(machine.powerOn('target'), { details: { accelerator: 'kvm', refused: true } });
-			await machine.remove();
-		});
-		assert.deepEqual(await made.leftovers(), []);
 	});
 });

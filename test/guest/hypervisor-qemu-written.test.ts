@@ -3,6 +3,7 @@ import { suite, test, type TestContext } from 'node:test';
 import { anew } from '../../hypervisors/conformance/bench.ts';
 import { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
+import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { guestHasWritten } from '../../hypervisors/qemu/guest-written.ts';
 import { MachineMonitor } from '../../hypervisors/qemu/monitor.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
@@ -15,6 +16,7 @@ async function startedBench(t: TestContext): Promise<QemuBench & { written: () =
 	t.after(() => made.dispose());
 	await made.mover.start();
 	await anew(made, async machine => {
+		await machine.makeTargets();
 		await machine.create();
 		await machine.snapshot();
 		await machine.powerOn('mover');
@@ -70,7 +72,7 @@ suite('`guestHasWritten`', { concurrency: 2 }, () => {
 	test('is true of a machine on its own disk: nothing there tells it from what was backed up', async t => {
 		const made = await startedBench(t);
 		await off(made);
-		await made.restore();
+		await restoreTargets(made);
 		const record = new SwitchRecord(made, new GuestModel(made));
 		await anew(made, machine => machine.switchToTarget(record));
 		assert.equal(await made.written(), true);
