@@ -19,7 +19,7 @@ import { createQemuHypervisor } from '../../hypervisors/qemu/hypervisor.ts';
 import { queryStatus } from '../../hypervisors/qemu/monitor-queries.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
-import { readRecord, recordFallBack } from '../../hypervisors/qemu/record.ts';
+import { readRecord, recordFallBack, recordSnapshot } from '../../hypervisors/qemu/record.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -180,6 +180,7 @@ suite('a machine on QEMU is run', { concurrency: 2 }, () => {
 		});
 		const paths = machinePaths(made.definition);
 		await recordFallBack(made.definition, paths, 'it died under KVM');
+		await recordSnapshot(made.definition, paths);
 		const guest = await startedGuest(made);
 		assert.equal(await optionOf(made, '-accel'), 'tcg');
 		assert.equal((await readRecord(made.definition, paths))?.snapshotMade, true);
