@@ -33,8 +33,6 @@ export interface SupervisorCallOptions {
 const stepTimeoutMs = 15 * 60_000;
 const questionTimeoutMs = 5_000;
 
-const unreachable = { unreachable: 'supervisor_unreachable', hint: 'start it: rouse up' } as const;
-
 /**
  * What may be asked of a host's supervisor. Every call throws what the supervisor answered with, by code, and
  * `supervisor_unreachable` when nobody answers; every step may be repeated.
@@ -77,7 +75,7 @@ export class SupervisorClient {
 	/** The machine's console as bytes in both directions; `phase_wrong` while it has none. */
 	console(name: string, kind: ConsoleKind, signal?: AbortSignal): Promise<Duplex> {
 		return openStream(this.#socketPath, `/consoles/${name}/${kind}`, {
-			...unreachable,
+			unreachable: 'supervisor_unreachable',
 			protocol: consoleUpgrade,
 			timeoutMs: questionTimeoutMs,
 			signal,
@@ -117,7 +115,7 @@ export class SupervisorClient {
 		{ signal, timeoutMs = questionTimeoutMs }: SupervisorCallOptions = {},
 	): Promise<T> {
 		const answer = await callJson(this.#socketPath, method, `/${path.join('/')}`, body, {
-			...unreachable,
+			unreachable: 'supervisor_unreachable',
 			timeoutMs,
 			signal,
 		});

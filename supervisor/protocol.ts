@@ -40,9 +40,9 @@ export const stepBodies = {
 	/** The durable "power-on was scheduled" and then, when `on`, the machine itself; starts the migration mover. */
 	'power-on': stepCallSchema.extend({ on: z.boolean() }),
 	/** Tells the migration mover to copy all that is missing, at this rate, also while it copies; returns at once. */
-	copy: stepCallSchema.extend({ maxRateBytes: z.int().min(0) }),
+	'migrate-chunks': stepCallSchema.extend({ maxRateBytes: z.int().min(0) }),
 	/** Seal, switch, commit; returns when the machine stands on its target alone. */
-	switch: stepCallSchema,
+	'switch-to-target': stepCallSchema,
 	/** Tombstone; movers gone; only the machine stays. */
 	finalize: stepCallSchema,
 	/** Machine, writes and all else are removed; a tombstone stays. */
@@ -68,9 +68,9 @@ export const stepAnswers = {
 	'start-movers': nothingMore,
 	snapshot: nothingMore,
 	'power-on': nothingMore,
-	copy: nothingMore,
+	'migrate-chunks': nothingMore,
 	/** How long the guest stood still; 0 for a machine that was off. */
-	switch: z.object({ pauseMs: z.number().min(0) }),
+	'switch-to-target': z.object({ pauseMs: z.number().min(0) }),
 	finalize: endedSchema,
 	discard: endedSchema,
 	power: z.object({ power: powerSchema }),

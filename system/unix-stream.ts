@@ -1,6 +1,6 @@
 /** A stream of bytes over the sockets of unix-http.ts: a request that asks to be upgraded, as HTTP has it (RFC 9110, 7.8). */
 import { type IncomingMessage, request, type Server } from 'node:http';
-import { type Duplex, pipeline } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { asRouseError, type ErrorCode, RouseError } from '../model/errors.ts';
 import { errorOf } from './unix-http.ts';
 
@@ -39,14 +39,22 @@ async function upgrade(
 		const stream = await handle({ path: path.map(decodeURIComponent), signal: gone.signal });
 		socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
 		if (head.length > 0) stream.write(head);
-		// How it ended is no concern of a stream that is over.
-		pipeline(socket, stream, socket, () => undefined);
+		join(socket, stream);
 	} catch (thrown) {
 		const body = JSON.stringify({ error: asRouseError(thrown).toDocument() });
 		socket.end(
 			`HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
 		);
 	}
+}
+
+/** Until one side ends. A caller that has said all has left; what the stream said last still reaches one that has not. */
+function join(socket: Duplex, stream: Duplex): void {
+	socket.pipe(stream);
+	stream.pipe(socket);
+	for (const end of ['end', 'close', 'error']) socket.once(end, () => stream.destroy());
+	stream.once('close', () => socket.end());
+	stream.once('error', () => socket.destroy());
 }
 
 export interface StreamOptions {

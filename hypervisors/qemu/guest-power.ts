@@ -1,6 +1,5 @@
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { Power } from '../../model/recovery.ts';
-import { waitFor } from '../../system/wait.ts';
 import type { MachineDefinition } from '../contract.ts';
 import { isHalfway, queryJobs } from './jobs.ts';
 import { queryDisks, queryStatus } from './monitor-queries.ts';
@@ -16,12 +15,21 @@ export function powerOf(status: string): Power {
 		case 'shutdown': // has powered itself off; QEMU stays, for the disks
 			return 'off';
 		default:
-			return 'paused';
+			return crashOf(status) === undefined ? 'paused' : 'crashed';
 	}
 }
 
-/** States that only a reset leads out of. */
-const endStates = ['shutdown', 'guest-panicked', 'internal-error'];
+/** Why a guest can run no further, for the states that only a reset leads out of; undefined for all others. */
+export function crashOf(status: string): string | undefined {
+	switch (status) {
+		case 'internal-error': // KVM_EXIT_INTERNAL_ERROR and its like: accel/kvm/kvm-all.c
+			return 'its processor met what the accelerator cannot run (internal-error)';
+		case 'guest-panicked':
+			return 'its operating system gave up (guest-panicked)';
+		default:
+			return undefined;
+	}
+}
 
 /**
  * Lets the guest run. One that stands still because of an I/O error is left as it is: `resume` is for that. Throws
@@ -31,15 +39,40 @@ export async function startGuest(qmp: Qmp, definition: MachineDefinition): Promi
 	const { running, status } = await queryStatus(qmp);
 	if (running || status === 'io-error') return;
 	await refuseHalfway(qmp);
-	if (endStates.includes(status)) {
-		await qmp.execute('system_reset');
-		// A reset takes place in QEMU's main loop, after the answer.
-		await waitFor('QEMU to reset the machine', async () => (await queryStatus(qmp)).status === 'prelaunch', {
-			timeoutMs: 10_000,
-			everyMs: 5,
-		});
-	}
+	if (status === 'shutdown' || crashOf(status) !== undefined) await systemReset(qmp);
 	await takeLinksDown(qmp, definition);
+	await qmp.execute('cont');
+}
+
+/** A reset that takes longer than this waits for something. */
+const resetMs = 10_000;
+
+/** It takes place in QEMU's main loop, after the answer, and once its devices have let go of their requests. */
+async function systemReset(qmp: Qmp): Promise<void> {
+	const taken = qmp.waitForEvent(({ event }) => event === 'RESET', resetMs);
+	try {
+		await Promise.all([taken, qmp.execute('system_reset')]);
+	} catch (cause) {
+		if (asRouseError(cause).code !== 'timeout') throw cause;
+		throw new RouseError('hypervisor_stuck', `QEMU did not reset the machine within ${resetMs} ms`, { cause });
+	}
+}
+
+/** False, and nothing done, when it is off. */
+export async function resetGuest(qmp: Qmp): Promise<boolean> {
+	if (powerOf((await queryStatus(qmp)).status) === 'off') return false;
+	await refuseHalfway(qmp);
+	await systemReset(qmp);
+	return true;
+}
+
+/**
+ * A guest that stood still when it was reset does not run by itself; nor does one whose reads were failed for the reset:
+ * the error stops it afterwards. The reset has dropped those requests.
+ */
+export async function goOnAfterReset(qmp: Qmp): Promise<void> {
+	if ((await queryStatus(qmp)).running) return;
+	await refuseHalfway(qmp);
 	await qmp.execute('cont');
 }
 

@@ -1,4 +1,5 @@
-import { createConnection, type Socket } from 'node:net';
+import { createConnection } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type * as z from 'zod';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { type QmpEvent, type QmpMessage, QmpSession } from './qmp-session.ts';
@@ -49,9 +50,9 @@ interface Waiting {
 	reject: (error: RouseError) => void;
 }
 
-/** A QMP connection over a Unix socket. A monitor serves one client at a time: a second one gets no greeting. */
+/** A QMP connection, over a Unix socket as a rule. A monitor serves one client at a time: a second one gets no greeting. */
 export class QmpClient implements Qmp {
-	readonly #socket: Socket;
+	readonly #stream: Duplex;
 	readonly #path: string;
 	readonly #session = new QmpSession();
 	readonly #waiting = new Map<string, Waiting>();
@@ -59,18 +60,27 @@ export class QmpClient implements Qmp {
 	#greeted: (() => void) | undefined;
 	#failure: RouseError | undefined;
 
-	private constructor(socket: Socket, path: string) {
-		this.#socket = socket;
+	private constructor(stream: Duplex, path: string) {
+		this.#stream = stream;
 		this.#path = path;
-		socket.on('data', bytes => this.#receive(typeof bytes === 'string' ? Buffer.from(bytes) : bytes));
-		socket.on('error', cause => this.#fail(new RouseError('hypervisor_failed', `QMP on ${path} failed`, { cause })));
-		socket.on('close', () => this.#fail(new RouseError('hypervisor_failed', `QEMU closed the monitor ${path}`)));
+		stream.on('data', (bytes: Buffer | string) => this.#receive(Buffer.from(bytes)));
+		stream.on('error', cause => this.#fail(new RouseError('hypervisor_failed', `QMP on ${path} failed`, { cause })));
+		stream.on('close', () => this.#fail(new RouseError('hypervisor_failed', `QEMU closed the monitor ${path}`)));
 	}
 
 	/** Connects and negotiates. `hypervisor_failed` when nobody listens, `hypervisor_stuck` when nobody greets. */
-	static async connect(path: string, { timeoutMs = commandTimeoutMs } = {}): Promise<QmpClient> {
+	static connect(path: string, options: ExecuteOptions = {}): Promise<QmpClient> {
+		return QmpClient.over(createConnection(path), path, options);
+	}
+
+	/** Negotiates on any connection; `path` is what it is called in errors. */
+	static async over(
+		stream: Duplex,
+		path: string,
+		{ timeoutMs = commandTimeoutMs }: ExecuteOptions = {},
+	): Promise<QmpClient> {
 		const deadline = performance.now() + timeoutMs;
-		const client = new QmpClient(createConnection(path), path);
+		const client = new QmpClient(stream, path);
 		try {
 			await client.#greeting(timeoutMs);
 			await client.execute('qmp_capabilities', undefined, { timeoutMs: Math.max(1, deadline - performance.now()) });
@@ -109,7 +119,7 @@ export class QmpClient implements Qmp {
 					reject(error);
 				},
 			});
-			this.#socket.write(bytes);
+			this.#stream.write(bytes);
 		});
 	}
 
@@ -152,7 +162,7 @@ export class QmpClient implements Qmp {
 				act();
 			};
 			this.#greeted = settle(resolve);
-			this.#socket.once('close', () => settle(() => reject(this.#failure))());
+			this.#stream.once('close', () => settle(() => reject(this.#failure))());
 		});
 	}
 
@@ -193,7 +203,7 @@ export class QmpClient implements Qmp {
 	#fail(error: RouseError): void {
 		if (this.#failure) return;
 		this.#failure = error;
-		this.#socket.destroy();
+		this.#stream.destroy();
 		for (const waiting of this.#waiting.values()) waiting.reject(error);
 		this.#waiting.clear();
 	}

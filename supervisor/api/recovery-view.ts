@@ -7,7 +7,7 @@ import { lastingSteps } from '../files/state.ts';
 export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
 	const { state, seen, places, equipped, tombstone } = recovery;
 	const { restored, disks } = await progressOf(recovery);
-	const switched = state.switch.stage === 'done' ? ['switch'] : [];
+	const switched = state.switch.stage === 'done' ? ['switch-to-target'] : [];
 	return {
 		name: recovery.name,
 		recoveryId: recovery.recoveryId,

@@ -1,8 +1,8 @@
 import type { StepAnswer, StepBody, StepName } from '../protocol.ts';
 import type { StepContext } from '../recovery/step-context.ts';
 import { allocate } from './allocate.ts';
-import { copy } from './copy.ts';
 import { createMachine, reserve, snapshot, startMovers } from './first-steps.ts';
+import { migrateChunks } from './migrate-chunks.ts';
 import { power, powerOn } from './power.ts';
 import { retry } from './retry.ts';
 import { switchToTarget } from './switch-to-target.ts';
@@ -19,8 +19,8 @@ export const ordinarySteps: {
 	'start-movers': startMovers,
 	snapshot,
 	'power-on': powerOn,
-	copy,
-	switch: switchToTarget,
+	'migrate-chunks': migrateChunks,
+	'switch-to-target': switchToTarget,
 	power,
 	retry,
 };

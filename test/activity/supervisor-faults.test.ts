@@ -23,6 +23,7 @@ async function prepare(t: TestContext) {
 
 /** Up to the machine, which does not run yet. */
 async function runUpToSnapshot(recovery: SteppedRecovery): Promise<void> {
+	await recovery.chooseHardware();
 	await recovery.step('allocate', { plan: recovery.plan });
 	await recovery.step('create-machine', {});
 	await recovery.step('start-movers', {});

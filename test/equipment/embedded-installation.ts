@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import * as z from 'zod';
-import { takeDown } from '../../client/up/down.ts';
+import { takeDown } from '../../keeper/down.ts';
 import { orderSchema } from '../../model/next.ts';
 import { phaseSchema, parkedSchema, powerSchema } from '../../model/recovery.ts';
 import { type Installation, openInstallation } from '../../system/installation.ts';

@@ -9,10 +9,11 @@ import type { RecoveryState } from '../../supervisor/files/state.ts';
 import { startInside } from './inner-supervisor.ts';
 import { PretendHypervisor, PretendMovers } from './pretend-host.ts';
 import { samplePlan, SteppedRecovery } from './recoveries.ts';
+import { sampleHardware } from './sample-config.ts';
 import { SupervisedHost } from './supervised-host.ts';
 
 export const image = { sizeBytes: 100_000, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };
-export const plan = samplePlan({ directory: '/repository', image });
+export const plan = samplePlan({ directory: '/repository', image }, { hardware: sampleHardware });
 
 export async function prepare(t: TestContext, parts: Partial<HostParts> = {}) {
 	const host = await SupervisedHost.create(t);

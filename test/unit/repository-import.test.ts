@@ -9,6 +9,7 @@ import { diskChunks } from '../../repository/disk-chunks.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { pageMapOf } from '../../repository/format/page-map.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import { importMachine } from '../../repository/import/import-machine.ts';
 import { mapOrdered } from '../../repository/import/map-ordered.ts';
 import { segmentsOf } from '../../repository/import/segments.ts';
 import { readPoint } from '../../repository/points.ts';
@@ -23,6 +24,7 @@ import {
 	SparseSource,
 	wholeSource,
 } from '../equipment/repositories.ts';
+import { sampleConfig } from '../equipment/sample-config.ts';
 
 const first = '2026-11-20T03:00:00.000Z';
 const second = '2026-11-21T03:00:00.000Z';
@@ -327,6 +329,8 @@ test('a request that no manifest could hold is refused before anything is read o
 	await assert.rejects(importDisks(repository, [source], { machine: 'Web01' }), { code: 'usage' });
 	await assert.rejects(importDisks(repository, [source], { time: '2026-11-20' }), { code: 'usage' });
 	await assert.rejects(importDisks(repository, [new SparseSource(0, [])]), { code: 'source_invalid' });
+	const fewer = { repository, machine: 'web01', time: second, sources: [source, source], config: sampleConfig };
+	await assert.rejects(importMachine(fewer), { code: 'usage', message: /tells of 1 disk\(s\), and 2 are/ });
 	assert.deepEqual(source.reads, []);
 	assert.deepEqual(await keysOf(repository, ''), [keys.header]);
 });
