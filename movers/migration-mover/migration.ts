@@ -3,7 +3,7 @@ import { DiskReader } from '../../repository/disk-reader.ts';
 import { untilAborted } from '../../repository/until-aborted.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { BadChunk, MigrationMoverState, MoverDisk } from '../config.ts';
-import type { RepositoryMoverClient } from '../repository-mover/client.ts';
+import type { PatientSource } from '../repository-mover/client.ts';
 import { copyDisk } from './copy-disk.ts';
 import { type MigrationTarget, openMigrationTarget } from './target.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -16,7 +16,7 @@ export interface MigratedDisk {
 }
 
 export interface MigrationParts {
-	source: RepositoryMoverClient;
+	source: PatientSource;
 	bucket: TokenBucket;
 	reached: Reached;
 	/** Room on the file system under a path. */
@@ -33,7 +33,7 @@ export class Migration {
 	/** Room on the file system under a path. */
 	readonly freeBytes: (path: string) => Promise<number>;
 	readonly #recoveryId: string;
-	readonly #source: RepositoryMoverClient;
+	readonly #source: PatientSource;
 	readonly #reached: Reached;
 	#wanted = false;
 	#run: { stop: AbortController; ended: Promise<void> } | undefined;
