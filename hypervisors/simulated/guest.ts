@@ -73,7 +73,7 @@ export class SimulatedGuest {
 		const { memory, running, settings } = parts;
 		const boot = this.boot;
 		if (!runs(parts, running.read())) return false;
-		if (settings.temperament.readsHoldCalls) {
+		if (settings.manner.readsHoldCalls) {
 			memory.resetting = true;
 			while (memory.resetting && memory.reads.size > 0) await Promise.all(memory.reads);
 		}

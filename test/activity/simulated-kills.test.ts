@@ -8,13 +8,13 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
-import type { Manner } from '../../hypervisors/simulated/host.ts';
+import type { MannerName } from '../../hypervisors/simulated/host.ts';
 import { startedSimulation } from '../equipment/started-simulation.ts';
 import { type SwitchOrder, switchOnFile } from '../equipment/simulated-switch-child.ts';
 
 const child = fileURLToPath(new URL('../equipment/simulated-switch-child.ts', import.meta.url));
 
-const places: readonly [Manner, string][] = [
+const places: readonly [MannerName, string][] = [
 	['process', 'switch.reopened'],
 	['process', 'switch.pending'],
 	['process', 'mark.target'],

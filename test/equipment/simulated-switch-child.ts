@@ -4,12 +4,12 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { MachineDefinition, SwitchCalls } from '../../hypervisors/contract.ts';
-import { type Manner, SimulatedHost } from '../../hypervisors/simulated/host.ts';
+import { type MannerName, SimulatedHost } from '../../hypervisors/simulated/host.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { Chain } from '../../model/recovery.ts';
 
 export interface SwitchOrder {
-	like: Manner;
+	like: MannerName;
 	hostDirectory: string;
 	definition: MachineDefinition;
 	/** Where the marks are kept. */
