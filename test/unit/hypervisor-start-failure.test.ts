@@ -43,5 +43,5 @@ test('`crashOf` tells states that only a reset leads out of from a pause', () =>
 	assert.match(crashOf('guest-panicked') ?? '', /operating system/);
 	for (const status of ['running', 'paused', 'io-error', 'prelaunch', 'shutdown', 'suspended'])
 		assert.equal(crashOf(status), undefined, status);
-	assert.equal(powerOf('internal-error'), 'paused');
+	assert.equal(powerOf('internal-error'), 'crashed');
 });
