@@ -2,7 +2,8 @@ import { CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typ
 import { asRouseError, RouseError } from '../model/errors.ts';
 import { hintOf } from './hints.ts';
 import { type Context, command } from './terminal/command.ts';
-import { Output, type Sink } from './terminal/output.ts';
+import { Output } from './terminal/output.ts';
+import type { Sink } from './terminal/sink.ts';
 
 type Build = (context: Context) => CommandUnknownOpts;
 

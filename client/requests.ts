@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { checkNetwork, checkUsable } from '../activities/control/check-host.ts';
 import { RouseError } from '../model/errors.ts';
 import type { PointReference } from '../model/names.ts';
 import type { RecoveryRequest } from '../model/recovery.ts';
@@ -20,6 +21,8 @@ export interface RequestOptions {
 	allocate: RecoveryRequest['allocate'];
 	/** On top of those that the configuration names. */
 	networks?: RecoveryRequest['networks'] | undefined;
+	/** Wishes to the host's platform, in its own words. */
+	platformOptions?: RecoveryRequest['platformOptions'] | undefined;
 	newMac?: boolean | undefined;
 	powerOn: boolean;
 	/** Per second; 0 is unlimited. */
@@ -37,7 +40,8 @@ export interface Surroundings {
 
 /**
  * The request that is meant, with the point resolved to its full time and its manifest's digest. Throws `host_unknown`,
- * the code that makes the host unusable, and what the repository has to say about the point.
+ * the code that makes the host unusable, `config_invalid` for a network that it does not have, and what the repository has
+ * to say about the point.
  */
 export async function makeRequest(
 	reference: PointReference,
@@ -48,7 +52,9 @@ export async function makeRequest(
 		throw new RouseError('host_unknown', `there is no host ${options.host}`, {
 			hint: `this installation has: ${host.name}`,
 		});
-	if (host.unusable) throw new RouseError(host.unusable.code, host.unusable.message, { hint: host.unusable.hint });
+	checkUsable(host);
+	const networks = { ...config.host.networks, ...options.networks };
+	for (const target of Object.values(networks)) checkNetwork(target, host);
 	const { time, manifestDigest } = await findPoint(repository, reference);
 	const name = options.name ?? defaultName(reference.machine);
 	return {
@@ -61,8 +67,9 @@ export async function makeRequest(
 		hostId: host.hostId,
 		machineName: options.machineName ?? name,
 		allocate: options.allocate,
-		networks: { ...config.host.networks, ...options.networks },
+		networks,
 		newMac: options.newMac ?? false,
+		platformOptions: options.platformOptions ?? {},
 		powerOn: options.powerOn,
 		policy: { finish: options.finish, switch: options.switch, maxRateBytes: options.maxRateBytes ?? 0 },
 		reason: options.reason ?? '',

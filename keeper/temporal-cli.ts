@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { atLeast, runTool } from '../system/run-tool.ts';
+import { askVersion, atLeast } from '../system/tool-version.ts';
 
 /** The release that is fetched or built. */
 export const temporalRelease = { cli: '1.8.2', server: '1.31.2' } as const;
@@ -30,6 +30,5 @@ export async function findTemporal(cacheDirectory: string): Promise<FoundTempora
 }
 
 export async function serverVersion(path: string): Promise<string | undefined> {
-	const run = await runTool(path, ['--version']);
-	return run.exitCode === 0 ? /Server (\d+\.\d+\.\d+)/.exec(run.tail.join('\n'))?.[1] : undefined;
+	return /Server (\d+\.\d+\.\d+)/.exec((await askVersion(path)).said)?.[1];
 }

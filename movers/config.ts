@@ -6,10 +6,10 @@ import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { diskImageSchema, digestSchema } from '../model/chunk.ts';
 import { errorDocumentSchema, RouseError } from '../model/errors.ts';
+import { fitsSocket, socketPathProblem } from '../system/socket-path.ts';
 
 const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
-/** Socket paths end at 107 bytes: `sun_path` in unix(7). */
-const socketPath = absolutePath.max(107);
+const socketPath = absolutePath.refine(fitsSocket, { error: issue => socketPathProblem(String(issue.input)) });
 const diskName = z.string().regex(/^disk(0|[1-9]\d?)$/);
 
 /** The disk on the host that is filled and in the end is the machine's, as its platform presents it. */

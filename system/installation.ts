@@ -21,7 +21,7 @@ export const configSchema = z.strictObject({
 			kind: z.enum(['qemu', 'simulated']).default('qemu'),
 			/** How many recoveries may be unfinished at once. */
 			recoveries: z.int().min(1).max(1000).default(8),
-			/** Where a source network leads, for NICs the request does not map: `NAME: user|none`. */
+			/** Where a source network leads, for NICs the request does not map: to a network of the host, or `none`. */
 			networks: z.record(z.string(), networkTargetSchema).default({}),
 			/** What runs guests: `auto` is KVM where it works, else emulation; `kvm` never becomes emulation. */
 			accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),

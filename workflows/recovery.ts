@@ -4,7 +4,7 @@ import { Interruption } from './failures.ts';
 import { acquireLease } from './lease.ts';
 import { takeOrders } from './orders.ts';
 import { Run } from './run.ts';
-import { firstState, type WorkflowState } from './state.ts';
+import { firstState, stateGoingOn, type WorkflowState } from './state.ts';
 import {
 	allocate,
 	chooseHardware,
@@ -49,7 +49,11 @@ async function allSteps(run: Run): Promise<RecoveryResult> {
  */
 export async function recovery(input: RecoveryInput, state?: WorkflowState): Promise<RecoveryResult> {
 	const { startTime } = workflowInfo();
-	const run = new Run(input, state ?? firstState(input.request, uuid4(), startTime.toISOString()));
+	const { request } = input;
+	const run = new Run(
+		input,
+		state ? stateGoingOn(request, state) : firstState(request, uuid4(), startTime.toISOString()),
+	);
 	takeOrders(run);
 	run.publish();
 	const cancelled = CancellationScope.current().cancelRequested.catch(() => run.cancelRequested());

@@ -49,6 +49,15 @@ export interface WorkflowState {
 	failure: RecoveryStatus['failure'];
 }
 
+/**
+ * The state with which a run goes on that an earlier one has begun. That one may have run older code: what it did not know
+ * is as at the start.
+ */
+export function stateGoingOn(request: RecoveryRequest, handedOver: WorkflowState): WorkflowState {
+	const { recoveryId, timings } = handedOver;
+	return { ...firstState(request, recoveryId, timings.requestedAt), ...handedOver };
+}
+
 export function firstState(request: RecoveryRequest, recoveryId: string, requestedAt: string): WorkflowState {
 	return {
 		recoveryId,

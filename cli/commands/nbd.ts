@@ -4,14 +4,12 @@ import { resolve } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { isErrno } from '../../system/durable-file.ts';
+import { checkSocketPath } from '../../system/socket-path.ts';
 import { findPoint, titleOf, withRepository } from '../backup/restore-point.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes } from '../terminal/format.ts';
 import { parsePoint } from '../terminal/parse.ts';
-
-/** Of a Unix socket (`sun_path` without its closing zero). */
-const maximumSocketPathBytes = 107;
 
 export const build = (context: Context) => {
 	const nbd = command('nbd').description('restore points as network block devices');
@@ -61,11 +59,7 @@ The first disk is the export disk0, and the one without a name. Once it serves:
 
 /** The server takes the place of whatever is at its path; here that may be anything. */
 async function refuseTakenSocket(path: string): Promise<void> {
-	const bytes = Buffer.byteLength(path);
-	if (bytes > maximumSocketPathBytes)
-		throw new RouseError('usage', `${path} is ${bytes} bytes long`, {
-			hint: `the path of a socket ends at ${maximumSocketPathBytes} bytes: choose a shorter one`,
-		});
+	checkSocketPath(path);
 	const found = await lstat(path).catch((error: unknown) => {
 		if (isErrno(error, 'ENOENT')) return undefined;
 		throw error;

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { temporalRelease } from '../../keeper/temporal-cli.ts';
 import { RouseError } from '../../model/errors.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';
-import { atLeast, runTool } from '../../system/run-tool.ts';
+import { runTool } from '../../system/run-tool.ts';
+import { askVersion, atLeast } from '../../system/tool-version.ts';
 import type { Context } from '../terminal/command.ts';
 import { formatDuration } from '../terminal/format.ts';
 
@@ -10,6 +11,8 @@ import { formatDuration } from '../terminal/format.ts';
 const goLeast = '1.21';
 /** /usr/local/go is where the official archive is unpacked; PATH does not always say so. */
 const goPlaces = ['go', '/usr/local/go/bin/go'] as const;
+const installGo =
+	'install Go (https://go.dev/dl) or the Temporal CLI (https://docs.temporal.io/cli/setup-cli), then run again';
 
 /** Builds the Temporal CLI from tools/temporal at `file`: five to eight minutes on two cores, once. */
 export async function buildTemporal(file: string, { output, signal, env }: Context): Promise<void> {
@@ -26,6 +29,7 @@ export async function buildTemporal(file: string, { output, signal, env }: Conte
 	const timer = setInterval(show, 500);
 	try {
 		const run = await runTool(go.path, buildArguments(file), {
+			hint: installGo,
 			cwd: join(checkoutDirectory, 'tools', 'temporal'),
 			signal,
 			// Debian's Go is told to stay as it is; go.mod may need a newer one.
@@ -35,7 +39,7 @@ export async function buildTemporal(file: string, { output, signal, env }: Conte
 				else packages += 1;
 			},
 		});
-		if (run.exitCode !== 0)
+		if (run.code !== 0)
 			throw new RouseError('tool_missing', `the Temporal CLI could not be built:\n${run.tail.join('\n')}`, {
 				hint: 'it needs the Go module proxy (GOPROXY); or install the CLI by hand: https://docs.temporal.io/cli/setup-cli',
 			});
@@ -61,16 +65,13 @@ function buildArguments(file: string): string[] {
 async function findGo(): Promise<{ path: string; version: string }> {
 	let old: string | undefined;
 	for (const path of goPlaces) {
-		const run = await runTool(path, ['version']);
-		const version = run.exitCode === 0 ? /go(\d+\.\d+(\.\d+)?)/.exec(run.tail.join('\n'))?.[1] : undefined;
+		const version = /go(\d+\.\d+(\.\d+)?)/.exec((await askVersion(path, { args: ['version'] })).said)?.[1];
 		if (version !== undefined && atLeast(version, goLeast)) return { path, version };
 		old ??= version;
 	}
 	throw new RouseError(
 		'tool_missing',
 		`the Temporal CLI has to be built, and that needs Go ${goLeast} or newer (${old ? `found ${old}` : 'found none'})`,
-		{
-			hint: 'install Go (https://go.dev/dl) or the Temporal CLI (https://docs.temporal.io/cli/setup-cli), then run again',
-		},
+		{ hint: installGo },
 	);
 }

@@ -66,9 +66,9 @@ async function fetchAll(
 async function unpack(data: Buffer, file: string): Promise<string | undefined> {
 	const archive = join(dirname(file), 'archive.tar.gz');
 	await writeFile(archive, data);
-	const run = await runTool('tar', ['-xzf', archive, '-C', dirname(file), 'temporal']);
+	const run = await runTool('tar', ['-xzf', archive, '-C', dirname(file), 'temporal'], { hint: 'apt-get install tar' });
 	await rm(archive);
-	if (run.exitCode !== 0) return `tar: ${run.tail.join(' ')}`;
+	if (run.code !== 0) return `tar: ${run.tail.join(' ')}`;
 	await rename(join(dirname(file), 'temporal'), file);
 	await chmod(file, 0o755);
 	return undefined;

@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { atLeast, runTool } from '../../system/run-tool.ts';
+import { askVersion, atLeast } from '../../system/tool-version.ts';
 
 /** A program or file of the system that Rouse works with, and the Debian package that brings it. */
 export interface Tool {
@@ -49,16 +49,9 @@ export async function inspectTool(tool: Tool, signal?: AbortSignal): Promise<Fin
 		);
 		return { name, purpose, ok: there, version: null, problem: there ? null : `no ${probe.file}` };
 	}
-	const run = await runTool(probe.command, probe.args ?? ['--version'], { signal });
-	if (run.exitCode !== 0)
-		return {
-			name,
-			purpose,
-			ok: false,
-			version: null,
-			problem: run.exitCode === undefined ? 'not found' : 'does not run',
-		};
-	const version = /\d+(\.\d+)+/.exec(run.tail.join('\n'))?.[0] ?? null;
+	const { said, problem } = await askVersion(probe.command, { args: probe.args, signal });
+	if (problem !== null) return { name, purpose, ok: false, version: null, problem };
+	const version = /\d+(\.\d+)+/.exec(said)?.[0] ?? null;
 	const old = probe.least !== undefined && (version === null || !atLeast(version, probe.least));
 	return { name, purpose, ok: !old, version, problem: old ? `${probe.least} or newer is needed` : null };
 }

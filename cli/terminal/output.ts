@@ -1,12 +1,6 @@
 import type { RouseError } from '../../model/errors.ts';
 import { Progress } from './progress.ts';
-
-/** The part of a stream that the frame needs; tests hand in their own. */
-export interface Sink {
-	write(text: string): unknown;
-	readonly isTTY?: boolean | undefined;
-	readonly columns?: number | undefined;
-}
+import type { Sink } from './sink.ts';
 
 export interface OutputOptions {
 	stdout: Sink;

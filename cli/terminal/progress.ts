@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration } from './format.ts';
-import type { Sink } from './output.ts';
+import type { Sink } from './sink.ts';
 
 export interface ProgressState {
 	/** Bytes, unless `unit` says what is counted. */

@@ -4,10 +4,11 @@ import type { MachineDefinition, MachineDisk } from '../contract.ts';
 import type { QemuHost } from './host.ts';
 import type { MachineMonitor } from './monitor.ts';
 import { queryDiskUse } from './monitor-queries.ts';
+import { installQemu } from './install.ts';
 import { exists } from './overlay.ts';
 import type { MachinePaths } from './paths.ts';
 import { whatRuns } from './process.ts';
-import { runTool } from './tool.ts';
+import { runTool } from '../../system/run-tool.ts';
 
 /**
  * Whether the guest may have written to its disks since the snapshot; UEFI variables do not count. False is a promise:
@@ -48,7 +49,7 @@ async function overlayHolds(
 	const image = `json:${JSON.stringify({ driver: 'qcow2', file: { driver: 'file', filename: path }, backing: null })}`;
 	// -U reads past QEMU's lock. The tables are at rest: QEMU has not changed them, as it said before.
 	const args = ['map', ...(inUse ? ['-U'] : []), '--output=json', image];
-	const { code, stdout, stderr } = await runTool(imageTool, args, { silenceMs: 30_000 });
+	const { code, stdout, stderr } = await runTool(imageTool, args, { silenceMs: 30_000, hint: installQemu });
 	if (code !== 0) throw new RouseError('io_failed', `${path} cannot be looked at: ${stderr.trim()}`);
 	return mapSchema.parse(JSON.parse(stdout)).some(({ present }) => present);
 }

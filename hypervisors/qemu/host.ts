@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { runTool } from '../../system/run-tool.ts';
 import { type Acceleration, accelerationFor, type AcceleratorSetting, emulated, type Variant } from './acceleration.ts';
 import { type AccelerationSummary, summarise } from './acceleration-summary.ts';
 import { findFirmwares, type Firmware } from './firmware.ts';
+import { installQemu } from './install.ts';
 import { currentBootId, KvmAnswers, type KvmAnswersOptions, missingKvm } from './kvm-answers.ts';
 import { tryVariant } from './kvm-probe.ts';
-import { runTool } from './tool.ts';
 
 /** What QEMU on this host can do; found by asking it, since distributions compile it differently. */
 export interface QemuHost {
@@ -46,16 +47,19 @@ export type KvmSource = Pick<KvmAnswersOptions, 'missing' | 'probe'>;
 /** As they are called in PATH. */
 export const programs = { systemBinary: 'qemu-system-x86_64', imageTool: 'qemu-img' } as const;
 
+/** These say a page and end at once. */
+const asking = { silenceMs: 10_000, hint: installQemu };
+
 /** Looks once; throws `tool_missing` when QEMU is not installed. */
 export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 	const { systemBinary, imageTool, cacheDirectory, setting, signal } = options;
 	const [version, formats, vnc, firmwares, bootId] = await Promise.all([
 		systemVersion(systemBinary),
-		runTool(systemBinary, ['-drive', 'format=help'], { silenceMs: 10_000 }),
-		runTool(systemBinary, ['-vnc', 'help'], { silenceMs: 10_000 }),
+		runTool(systemBinary, ['-drive', 'format=help'], asking),
+		runTool(systemBinary, ['-vnc', 'help'], asking),
 		options.firmwares ?? findFirmwares(),
 		currentBootId(),
-		runTool(imageTool, ['--version'], { silenceMs: 10_000 }),
+		runTool(imageTool, ['--version'], asking),
 	]);
 	const warnings: string[] = [];
 	const quorum = /\bquorum\b/.test(formats.stdout + formats.stderr);
@@ -93,6 +97,6 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 }
 
 async function systemVersion(systemBinary: string): Promise<string> {
-	const { stdout } = await runTool(systemBinary, ['--version'], { silenceMs: 10_000 });
+	const { stdout } = await runTool(systemBinary, ['--version'], asking);
 	return stdout.split('\n')[0]?.replace('QEMU emulator version ', '').trim() ?? 'unknown';
 }

@@ -1,7 +1,7 @@
 import type { MachineObservation } from '../contract.ts';
 import { abortable } from './abortable.ts';
 import { fallBackOf } from './fall-back.ts';
-import { crashOf, powerOf } from './guest-power.ts';
+import { crashOf, powerOf } from './run-state.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { queryDisks, queryKvm, queryStatus } from './monitor-queries.ts';
 import { whatRuns } from './process.ts';

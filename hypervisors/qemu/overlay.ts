@@ -4,13 +4,14 @@ import { dirname } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { nbdUri } from '../../nbd/protocol/uri.ts';
 import { isErrno, removeFileDurably, syncDirectory, temporarySuffix } from '../../system/durable-file.ts';
+import { runTool } from '../../system/run-tool.ts';
 import type { MachineDefinition, MachineDisk } from '../contract.ts';
 import { allDone } from './all-done.ts';
 import { checkDisk } from './base.ts';
 import type { QemuHost } from './host.ts';
+import { installQemu } from './install.ts';
 import type { MachinePaths } from './paths.ts';
 import { readRecord, recordSnapshot } from './record.ts';
-import { runTool } from './tool.ts';
 
 /**
  * The protective snapshot of all disks. An overlay that is there is left alone, whatever it holds; one that was there
@@ -66,7 +67,11 @@ async function createOverlay(
 }
 
 async function createImage(host: QemuHost, args: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-	const { code, stderr } = await runTool(host.imageTool, ['create', '-q', ...args], { silenceMs: 30_000, signal });
+	const { code, stderr } = await runTool(host.imageTool, ['create', '-q', ...args], {
+		silenceMs: 30_000,
+		hint: installQemu,
+		signal,
+	});
 	if (code !== 0) throw new RouseError(spaceOrIo(stderr), `overlay: ${stderr.trim()}`);
 }
 

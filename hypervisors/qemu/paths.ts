@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { RouseError } from '../../model/errors.ts';
+import { checkSocketPath } from '../../system/socket-path.ts';
 import type { MachineDefinition, MachineDisk } from '../contract.ts';
 
 /** For a person's programs; of the monitors this one is theirs. */
@@ -50,13 +50,6 @@ export function machinePaths({ directory, runDirectory }: MachineDefinition): Ma
 	};
 }
 
-/** sun_path of unix(7), less the closing zero; QEMU refuses more. */
-const maxSocketPathBytes = 107;
-
 export function checkSocketPaths(paths: MachinePaths): void {
-	for (const path of [...Object.values(paths.sockets), paths.supervisorMonitor]) {
-		const bytes = Buffer.byteLength(path);
-		if (bytes > maxSocketPathBytes)
-			throw new RouseError('config_invalid', `socket path of ${bytes} bytes, at most ${maxSocketPathBytes}: ${path}`);
-	}
+	for (const path of [...Object.values(paths.sockets), paths.supervisorMonitor]) checkSocketPath(path);
 }

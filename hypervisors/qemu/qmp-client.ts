@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type * as z from 'zod';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
-import { unlessAborted } from './abortable.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { type QmpEvent, type QmpMessage, QmpSession } from './qmp-session.ts';
 
 /** What the machine needs of a monitor; tests put a lying one in its place. */

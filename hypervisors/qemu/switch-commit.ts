@@ -7,7 +7,7 @@ import { abandonJobs, dismissJobs, isHalfway, queryJobs, waitForJobs } from './j
 import { disksOnOverlay, queryExports, queryStatus } from './monitor-queries.ts';
 import { syncFile } from './overlay.ts';
 import type { Qmp } from './qmp-client.ts';
-import type { OnlineSwitch } from './switch-online.ts';
+import type { OnlineSwitch } from './online-switch.ts';
 
 /**
  * Returns for how many milliseconds the guest stood still; 0 when it did not run. `signal` ends it until the pause: the

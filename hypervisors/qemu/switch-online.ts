@@ -2,23 +2,15 @@
  * The switch with QEMU alive: its graph is the truth, and every place an earlier attempt may have died at is told from
  * it (nodes, roots of the disks, jobs). The order is that of docs/architecture.md, "The switch".
  */
-import type { CallOptions, MachineDefinition, MoverGate, SwitchCalls } from '../contract.ts';
+import type { CallOptions, MachineDefinition } from '../contract.ts';
 import { abortable } from './abortable.ts';
 import { localNode, nodeNames, overlayNode } from './block-nodes.ts';
 import { commitOverlays } from './switch-commit.ts';
 import { queryNodes, queryStatus } from './monitor-queries.ts';
 import { removeOverlays } from './overlay.ts';
-import type { MachinePaths } from './paths.ts';
+import type { OnlineSwitch } from './online-switch.ts';
 import { patience } from './patience.ts';
 import type { Qmp } from './qmp-client.ts';
-
-export interface OnlineSwitch {
-	definition: MachineDefinition;
-	paths: MachinePaths;
-	qmp: Qmp;
-	gate: MoverGate;
-	calls: SwitchCalls;
-}
 
 /** Returns with the guest on its targets, running if it was to run, and the overlays gone. */
 export async function switchOnline(online: OnlineSwitch, options: CallOptions): Promise<{ pauseMs: number }> {

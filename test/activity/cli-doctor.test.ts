@@ -3,7 +3,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { inspectAll } from '../../cli/setup/doctor.ts';
-import { atLeast } from '../../system/run-tool.ts';
+import { atLeast } from '../../system/tool-version.ts';
 import { inspectTool, tools } from '../../cli/setup/tools.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';

@@ -141,7 +141,7 @@ function emptyView(name: string, recoveryId: string): RecoveryView {
 		copying: false,
 		movers: [],
 		switchPauseMs: null,
-		sockets: { console: '', vnc: '', qmp: '' },
+		platform: {},
 		directory: '/nowhere',
 		incidents: 0,
 	};

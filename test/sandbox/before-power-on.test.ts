@@ -22,6 +22,15 @@ test('a plan that cannot be made fails with its code and has nothing to undo', a
 	assert.equal(run.attributes['RousePhase'], 'failed');
 });
 
+test('what the platform of the host cannot run fails with its code, and the place on the host is given back', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'chooseHardware');
+	await run.fail('chooseHardware', 'precheck_failed');
+	await run.complete('discard', { incidents: [] });
+	assert.equal(run.failureCode, 'precheck_failed');
+	assert.ok(!run.scheduled.some(({ type }) => type === 'pin'), 'nothing is pinned yet');
+});
+
 test('a step that fails before power-on is undone with all before it, last first', async () => {
 	const { run, request } = await startRecovery(sandbox);
 	await bringTo(run, request, 'snapshot');
@@ -91,7 +100,7 @@ test('while a recovery undoes itself it cannot be discarded', async () => {
 	assert.equal(failure?.code, 'phase_wrong');
 });
 
-for (const step of ['plan', 'reserve', 'allocate', 'snapshot'] as const)
+for (const step of ['plan', 'reserve', 'chooseHardware', 'allocate', 'snapshot'] as const)
 	test(`discard during ${step} ends the step, undoes what was done and completes as discarded`, async () => {
 		const { run, request } = await startRecovery(sandbox);
 		await bringTo(run, request, step);
@@ -107,6 +116,11 @@ for (const step of ['plan', 'reserve', 'allocate', 'snapshot'] as const)
 		assert.equal(run.closed, 'completed');
 		assert.equal(memoPhase(run), 'discarded');
 		const undone = run.scheduled.slice(run.scheduled.indexOf(interrupted) + 1).map(({ type }) => type);
-		const expected = { plan: [], reserve: ['discard'], allocate: ['discard', 'unpin', 'discard'] };
+		const expected = {
+			plan: [],
+			reserve: ['discard'],
+			chooseHardware: ['discard'],
+			allocate: ['discard', 'unpin', 'discard'],
+		};
 		assert.deepEqual(undone, step === 'snapshot' ? expected.allocate : expected[step]);
 	});

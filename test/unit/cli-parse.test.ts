@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { parseNetwork, parsePlatformOption } from '../../cli/recover/parse-key-value.ts';
 import { parseBytes, parsePoint } from '../../cli/terminal/parse.ts';
-import { parseNetwork } from '../../cli/recover/parse-network.ts';
+import { makeRequest } from '../../client/requests.ts';
+import { configSchema } from '../../system/installation.ts';
+import { sampleHostView } from '../equipment/sample-host.ts';
 
 describe('a size', () => {
 	it('is bytes, with binary units', () => {
@@ -27,6 +30,21 @@ describe('a restore point', () => {
 	});
 });
 
+describe('--platform', () => {
+	it('is repeatable, and takes numbers, true and false for what they are and all else as text', () => {
+		const options = ['disks=sata', 'video-memory=16', 'scale=-0.5', 'tpm=true', 'serial=007', 'note=a=b', 'empty='];
+		assert.deepEqual(
+			options.reduce((before, text) => parsePlatformOption(text, before), {}),
+			{ disks: 'sata', 'video-memory': 16, scale: -0.5, tpm: true, serial: '007', note: 'a=b', empty: '' },
+		);
+	});
+
+	it('needs a key of at most 40 characters', () => {
+		for (const text of ['sata', '=sata', `${'k'.repeat(41)}=1`])
+			assert.throws(() => parsePlatformOption(text), /KEY=VALUE/, text);
+	});
+});
+
 describe('--network', () => {
 	it('is gathered over several options', () => {
 		assert.deepEqual(parseNetwork('lan=user', parseNetwork('dmz=none')), { dmz: 'none', lan: 'user' });
@@ -37,7 +55,28 @@ describe('--network', () => {
 	});
 
 	it('without a target is refused', () => {
-		for (const text of ['lan', 'lan=bridge', '=user'])
-			assert.throws(() => parseNetwork(text), /SRC=user or SRC=none/, text);
+		for (const text of ['lan', 'lan=', 'lan=a/b', '=user'])
+			assert.throws(() => parseNetwork(text), /SRC=NAME or SRC=none/, text);
+	});
+});
+
+describe('a request', () => {
+	const config = configSchema.parse({ host: { networks: { lan: 'bridge0' } } });
+	const make = (network: Record<string, string>) =>
+		makeRequest({ machine: 'web01', point: 'latest' }, { ...options, networks: network }, surroundings);
+	const options = { finish: 'manual', switch: 'auto', allocate: 'thin', powerOn: true } as const;
+	const surroundings = { config, repository: '/nowhere', host: sampleHostView, requestedBy: 'tester' };
+
+	it('for a network that the host does not have is refused before the repository is opened', async () => {
+		await assert.rejects(make({ lan: 'other' }), { code: 'config_invalid', hint: 'it has: bridge0, none' });
+		await assert.rejects(make({ dmz: 'other' }), { code: 'config_invalid' });
+		await assert.rejects(make({ dmz: 'none' }), { code: 'repository_missing' });
+	});
+
+	it('to a supervisor of another protocol is refused', async () => {
+		const host = { ...sampleHostView, protocol: 0 };
+		await assert.rejects(makeRequest({ machine: 'web01', point: 'latest' }, options, { ...surroundings, host }), {
+			code: 'protocol',
+		});
 	});
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crashOf, powerOf } from '../../hypervisors/qemu/guest-power.ts';
+import { crashOf, powerOf } from '../../hypervisors/qemu/run-state.ts';
 import { startFailure, tellingLine } from '../../hypervisors/qemu/start-failure.ts';
 
 const warning = "qemu-system-x86_64: warning: host doesn't support requested feature: CPUID.01H:ECX.pni [bit 0]";
