@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
@@ -14,6 +15,7 @@ import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
+import { refusingMover } from '../equipment/refusing-mover.ts';
 
 const run = promisify(execFile);
 
@@ -256,6 +258,19 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		await guest.checkContent();
 	});
 
+	test('a QEMU that takes no more connections is stuck, like one that does not answer', async t => {
+		const made = await bench(t, { disks: 1 });
+		await startedGuest(made);
+		await made.fate.freeze();
+		const { supervisorMonitor } = machinePaths(made.definition);
+		const waiting = [1, 2, 3].map(() => createConnection(supervisorMonitor).on('error', () => undefined));
+		t.after(() => waiting.forEach(socket => void socket.destroy()));
+		await assert.rejects(
+			anew(made, machine => machine.observe()),
+			{ code: 'hypervisor_stuck', message: /takes no connections/ },
+		);
+	});
+
 	test('a target of another size is refused', async t => {
 		const made = await bench(t);
 		const [disk] = made.definition.disks;
@@ -268,22 +283,3 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		);
 	});
 });
-
-/** nbdkit serves one file under every export name, and refuses all reads while the file `trouble` is there. */
-async function refusingMover(socket: string, file: string, trouble: string): Promise<ChildProcess> {
-	const child = spawn(
-		'nbdkit',
-		['-f', '-r', '-U', socket, '--filter=error', 'file', file, 'error-pread=EIO', 'error-pread-rate=100%'].concat(
-			`error-pread-file=${trouble}`,
-		),
-		{ stdio: 'inherit' },
-	);
-	await waitFor(
-		'nbdkit',
-		() => run('nbdinfo', ['--size', `nbd+unix:///?socket=${socket}`]).then(Boolean, () => false),
-		{
-			timeoutMs: 10_000,
-		},
-	);
-	return child;
-}
