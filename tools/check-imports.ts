@@ -90,7 +90,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'supervisor/client.ts',
 			'supervisor/protocol.ts',
 			// Where a host keeps its locks: the demo kills by them.
-			'supervisor/places.ts',
+			'supervisor/files/places.ts',
 			'client',
 			'keeper',
 			// What KVM runs here is tried without a supervisor, too: by `doctor`.
