@@ -1,6 +1,6 @@
-import type { Logger } from 'pino';
 import type { Hypervisor } from '../hypervisors/contract.ts';
 import type { Installation } from '../system/installation.ts';
+import type { Log } from '../system/log.ts';
 import type { MigrationMover, Movers } from './movers.ts';
 import type { Tombstones } from './tombstone.ts';
 
@@ -10,7 +10,7 @@ export interface HostParts {
 	hypervisor: Hypervisor;
 	movers: Movers;
 	tombstones: Tombstones;
-	log: Logger;
+	log: Log;
 	/** Changes with every boot of the host. */
 	bootId: string;
 	now: () => Date;

@@ -1,10 +1,10 @@
 /** `node supervisor/main.ts`, under flock(1) on services/supervisor.lock: the supervisor of the installation ROUSE_HOME. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { pino } from 'pino';
 import { createQemuHypervisor } from '../hypervisors/qemu/hypervisor.ts';
 import { asRouseError } from '../model/errors.ts';
 import { homeDirectory, openInstallation, places } from '../system/installation.ts';
+import { createLog } from '../system/log.ts';
 import { reachedFromEnvironment } from '../system/reached.ts';
 import { serveJson } from '../system/unix-http.ts';
 import type { HostParts } from './host-parts.ts';
@@ -14,7 +14,7 @@ import { mustHoldServiceLock } from './service-lock.ts';
 import { Supervisor } from './supervisor.ts';
 import { Tombstones } from './tombstone.ts';
 
-const log = pino({ base: { service: 'supervisor', pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+const log = createLog('supervisor');
 
 try {
 	await run();
