@@ -93,7 +93,7 @@ export async function freeBytesOf(directory: string): Promise<number> {
 
 function spaceShort(message: string, more: ConstructorParameters<typeof RouseError>[2] = {}): RouseError {
 	return new RouseError('space_short', message, {
-		hint: 'make room, or allocate as blocks arrive: --allocate thin',
+		hint: 'make room, or let the space be taken as blocks arrive (thin)',
 		...more,
 	});
 }
