@@ -264,7 +264,7 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		await made.fate.freeze();
 		const { supervisorMonitor } = machinePaths(made.definition);
 		for (let refused = false; !refused; ) {
-			const waiting = createConnection(supervisorMonitor);
+			const waiting = createConnection(supervisorMonitor).on('error', () => undefined);
 			t.after(() => waiting.destroy());
 			refused = await once(waiting, 'connect').then(
 				() => false,

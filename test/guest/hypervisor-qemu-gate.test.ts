@@ -84,15 +84,15 @@ suite('a machine on QEMU passes the mover gate', { concurrency: 2 }, () => {
 
 	test('`presentBase` waits for a mover that is started again meanwhile', async t => {
 		const made = await bench(t);
-		let started: Promise<void> | undefined;
+		let mover: Promise<void> | undefined;
 		const machine = machineOf(t, made, {
 			pass: work => {
-				started = delay(300).then(() => made.mover.start());
+				mover = delay(300).then(() => made.mover.start());
 				return work();
 			},
 		});
 		await machine.presentBase();
-		await started;
+		await mover;
 	});
 
 	test('`observe` of one that is silent looks again once its reads were failed, and is stuck when none waited', async t => {
