@@ -1,5 +1,5 @@
 import { createQemuPlatform } from '../hypervisors/qemu/platform.ts';
-import { type Config, type Installation, places } from '../system/installation.ts';
+import { type Config, type Installation, loadConfig } from '../system/installation.ts';
 import { MoverProcesses } from './movers/processes.ts';
 import type { HostParts } from './recovery/host-parts.ts';
 
@@ -10,11 +10,12 @@ export function createPlatform(installation: Installation, { host }: Config): Pi
 			return {
 				platform: createQemuPlatform({
 					cacheDirectory: installation.cacheDirectory,
-					datastore: places.recoveries(installation.home),
+					datastore: installation.home,
+					defaults: async () => ({ accelerator: (await loadConfig(installation)).host.accelerator }),
 				}),
 				movers: new MoverProcesses(installation),
 			};
-		case 'simulated':
+		default:
 			return createSimulatedHost(installation);
 	}
 }

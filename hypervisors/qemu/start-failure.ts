@@ -20,8 +20,9 @@ const causes: readonly { said: RegExp; means: string; hint: string }[] = [
 	},
 ];
 
-/** The lines of QEMU and of the kernel's interface that say KVM was in the way. */
-const kvmInTheWay = /\bkvm|\bMSR\b/i;
+/** What only KVM is the reason of: messages of accel/kvm/kvm-all.c and target/i386/kvm/. A path may well say "kvm", too. */
+const kvmInTheWay =
+	/ set MSR 0x|\bkvm\.c:\d|\bkvm_\w+: |\bKVM_[A-Z]|KVM kernel module|initialize kvm|supported by (?:the )?kernel|KVM internal error/;
 
 /**
  * QEMU ended while it started a machine. `details.accelerator` is what ran it, and `details.refused` is true when that was

@@ -1,9 +1,9 @@
 import { type ErrorDocument, RouseError } from '../../model/errors.ts';
 import { NbdExports } from '../../nbd/server/export.ts';
 import { type NbdServer, serveNbd } from '../../nbd/server/server.ts';
+import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MountMoverConfig, MountMoverState, MoverDisk } from '../config.ts';
-import { logLine } from '../log.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
 import { openTarget } from '../open-target.ts';
 import { restoredMapIdentity } from '../restored-map/identity.ts';
@@ -18,6 +18,7 @@ import { TargetFile } from './target-file.ts';
 /** Serves the disks of one recovery to its machine: local blocks from the targets, the others from the repository. */
 export class MountMover {
 	readonly #config: MountMoverConfig;
+	readonly #log: Log;
 	readonly #source: RepositoryMoverClient;
 	readonly #mounted: MountedDisks;
 	readonly #locals: readonly LocalDisk[];
@@ -27,8 +28,9 @@ export class MountMover {
 	readonly #polling: Promise<void>;
 	#server: NbdServer | undefined;
 
-	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], reached: Reached) {
+	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], log: Log, reached: Reached) {
 		this.#config = config;
+		this.#log = log;
 		this.#locals = locals;
 		this.#source = new RepositoryMoverClient({ chunkSocket: config.chunkSocket, retryForever: true });
 		this.#mounted = new MountedDisks({
@@ -39,7 +41,7 @@ export class MountMover {
 				reached('chunk-fetched');
 				if (!disk.isRestored(index)) this.#offers.offer(disk.name, index, stored);
 			},
-			onDamage: (disk, index, error) => logLine('chunk_bad', { disk, index, ...error.toDocument() }),
+			onDamage: (disk, index, error) => log.warn({ disk, index, err: error.toDocument() }, 'a chunk cannot be had'),
 		});
 		this.#offers = new OfferClient(config.offerSocket, this.#mounted.counters);
 		this.#poll = new RestoredPoll(
@@ -73,13 +75,13 @@ export class MountMover {
 
 	failPending(forMs: number): void {
 		const failed = this.#mounted.waiting.failPending(forMs);
-		logLine('fail-pending', { forMs, failed });
+		this.#log.info({ forMs, failed }, 'reads that wait are failed');
 	}
 
 	serve(): void {
 		for (const { target } of this.#locals) target.forgetFailure();
 		this.#mounted.serve();
-		logLine('serve');
+		this.#log.info('reads may wait again');
 	}
 
 	/** Ends all connections and waits for nothing. */
@@ -118,10 +120,10 @@ export class MountMover {
  * Opens targets and maps and returns the mover, not listening yet. `identity_conflict` when a map belongs to another
  * recovery or target, `io_failed` when a file cannot be opened.
  */
-export async function openMountMover(config: MountMoverConfig, reached: Reached): Promise<MountMover> {
+export async function openMountMover(config: MountMoverConfig, log: Log, reached: Reached): Promise<MountMover> {
 	const locals: LocalDisk[] = [];
 	for (const disk of config.disks) locals.push(await openLocal(config.recoveryId, disk));
-	return new MountMover(config, locals, reached);
+	return new MountMover(config, locals, log, reached);
 }
 
 async function openLocal(recoveryId: string, disk: MoverDisk): Promise<LocalDisk> {

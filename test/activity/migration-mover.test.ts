@@ -5,6 +5,7 @@ import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { pino } from 'pino';
 import type { ChunkRef } from '../../model/chunk.ts';
 import type { MoverDisk } from '../../movers/config.ts';
 import { Migration } from '../../movers/migration-mover/migration.ts';
@@ -208,6 +209,7 @@ async function openMigration(
 ): Promise<Migration> {
 	const source = new RepositoryMoverClient({ chunkSocket: join(directory, 'chunks.sock'), retryForever: true });
 	const migration = new Migration(sampleRecoveryId, disks, {
+		log: pino({ level: 'silent' }),
 		source,
 		bucket: new TokenBucket(0, { nowMs: () => performance.now(), delay: async () => {} }),
 		reached: () => {},

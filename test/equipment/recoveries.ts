@@ -113,9 +113,13 @@ export class MachineIo {
 	}
 
 	static async open(recovery: SteppedRecovery): Promise<MachineIo> {
-		const { sockets, directory } = await recovery.view();
+		const { platform, directory } = await recovery.view();
 		const logPath = join(directory, 'machine.log');
-		return new MachineIo(await QmpClient.connect(sockets.qmp, {}), logPath, (await readFile(logPath)).length);
+		return new MachineIo(
+			await QmpClient.connect(platform['qmpSocket'] ?? '', {}),
+			logPath,
+			(await readFile(logPath)).length,
+		);
 	}
 
 	write(offsetBytes: number, lengthBytes: number, pattern: number): Promise<void> {

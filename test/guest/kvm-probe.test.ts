@@ -127,7 +127,9 @@ suite('`tryVariant`', { concurrency: 2 }, () => {
 		const module = new URL('../../hypervisors/qemu/kvm-probe.ts', import.meta.url).href;
 		const options = JSON.stringify({ systemBinary, limitMs });
 		const script = `import { tryVariant } from '${module}'; await tryVariant({ firmware: 'bios' }, ${options});`;
-		const prober = captive(t, process.execPath, ['--input-type=module', '--eval', script]);
+		const temporary = `TMPDIR=${await temporaryDirectory(t)}`; // what a killed process leaves there
+		const node = [process.execPath, '--input-type=module', '--eval', script];
+		const prober = captive(t, '/usr/bin/env', [temporary, ...node]);
 		const pid = await pidIn(pidFile);
 		prober.child.kill('SIGKILL');
 		await waitFor('QEMU to be gone', () => !isAlive(pid), { timeoutMs: 10_000 });

@@ -2,9 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseNetwork, parsePlatformOption } from '../../cli/recover/parse-key-value.ts';
 import { parseBytes, parsePoint } from '../../cli/terminal/parse.ts';
-import { makeRequest } from '../../client/requests.ts';
-import { configSchema } from '../../system/installation.ts';
-import { sampleHostView } from '../equipment/sample-host.ts';
 
 describe('a size', () => {
 	it('is bytes, with binary units', () => {
@@ -57,26 +54,5 @@ describe('--network', () => {
 	it('without a target is refused', () => {
 		for (const text of ['lan', 'lan=', 'lan=a/b', '=user'])
 			assert.throws(() => parseNetwork(text), /SRC=NAME or SRC=none/, text);
-	});
-});
-
-describe('a request', () => {
-	const config = configSchema.parse({ host: { networks: { lan: 'bridge0' } } });
-	const make = (network: Record<string, string>) =>
-		makeRequest({ machine: 'web01', point: 'latest' }, { ...options, networks: network }, surroundings);
-	const options = { finish: 'manual', switch: 'auto', allocate: 'thin', powerOn: true } as const;
-	const surroundings = { config, repository: '/nowhere', host: sampleHostView, requestedBy: 'tester' };
-
-	it('for a network that the host does not have is refused before the repository is opened', async () => {
-		await assert.rejects(make({ lan: 'other' }), { code: 'config_invalid', hint: 'it has: bridge0, none' });
-		await assert.rejects(make({ dmz: 'other' }), { code: 'config_invalid' });
-		await assert.rejects(make({ dmz: 'none' }), { code: 'repository_missing' });
-	});
-
-	it('to a supervisor of another protocol is refused', async () => {
-		const host = { ...sampleHostView, protocol: 0 };
-		await assert.rejects(makeRequest({ machine: 'web01', point: 'latest' }, options, { ...surroundings, host }), {
-			code: 'protocol',
-		});
 	});
 });

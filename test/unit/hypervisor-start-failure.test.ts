@@ -17,12 +17,24 @@ test('an assertion of QEMU against KVM is told in words first, and offers emulat
 	assert.deepEqual(error.details, { accelerator: 'kvm', refused: true });
 });
 
+test('every way in which KVM is in the way is told from the rest', () => {
+	for (const said of [
+		'Could not access KVM kernel module: Permission denied\nqemu: failed to initialize kvm: Permission denied',
+		'ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy',
+		'qemu-system-x86_64: Hyper-V clocksources (hv-time) are not supported by kernel',
+		'kvm_init_vcpu: kvm_get_vcpu failed (0): Invalid argument',
+	])
+		assert.deepEqual(startFailure(said, 'kvm', undefined).details, { accelerator: 'kvm', refused: true }, said);
+});
+
 test('what is no fault of KVM does not blame it', () => {
 	const locked =
 		'qemu-system-x86_64: -device x: Failed to get "write" lock\nIs another process using the image [d.raw]?';
 	const error = startFailure(locked, 'kvm', undefined);
 	assert.match(error.message, /another program has a disk of the machine open/);
 	assert.deepEqual(error.details, { accelerator: 'kvm', refused: false });
+	const named = 'qemu-system-x86_64: -chardev socket,path=/run/kvm-1/console.sock: Address already in use';
+	assert.deepEqual(startFailure(named, 'kvm', undefined).details, { accelerator: 'kvm', refused: false });
 	const memory = startFailure("qemu: cannot set up guest memory 'pc.ram': Cannot allocate memory", 'tcg', undefined);
 	assert.match(memory.message, /not enough free memory/);
 	assert.deepEqual(startFailure(refusedMsr, 'tcg', undefined).details, { accelerator: 'tcg', refused: false });

@@ -5,7 +5,6 @@ import { makePlan } from '../../activities/control/make-plan.ts';
 import { planRecovery } from '../../activities/control/plan-recovery.ts';
 import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import type { MachineConfig } from '../../model/machine.ts';
-import { protocolVersion } from '../../supervisor/protocol.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.ts';
 import { sampleConfig, sampleHardware } from '../equipment/sample-config.ts';
@@ -57,7 +56,7 @@ test('a host that can carry out the plan only adds its warnings', () => {
 	assert.deepEqual(checkHost(planOf(makeRequest()), testHostId, host), ['slow']);
 });
 
-test('a host without the firmware, the space or a hypervisor, or of another protocol, is refused by its code', () => {
+test('a host without the firmware, the space or a hypervisor is refused by its code', () => {
 	const request = makeRequest({ allocate: 'start' });
 	const whole = planOf(request);
 	const efi = { ...whole, config: { ...whole.config, firmware: 'efi' as const } };
@@ -65,22 +64,7 @@ test('a host without the firmware, the space or a hypervisor, or of another prot
 	assert.throws(() => checkHost(whole, testHostId, { ...host, freeBytes: 1 }), withCode('space_short'));
 	const unusable = { code: 'tool_missing' as const, message: 'no QEMU', hint: 'install it' };
 	assert.throws(() => checkHost(whole, testHostId, { ...host, unusable }), withCode('tool_missing'));
-	assert.throws(() => checkHost(whole, testHostId, { ...host, protocol: protocolVersion + 1 }), withCode('protocol'));
 	assert.throws(() => checkHost(whole, '00000000-0000-4000-8000-000000000000', host), withCode('host_unknown'));
-});
-
-test('a NIC may lead to a network of the host or to none, and nowhere else', () => {
-	const leading = (target: string) => {
-		const known = planOf(makeRequest());
-		return { ...known, nics: [{ mac: '52:54:00:11:22:33', network: 'production', target }] };
-	};
-	assert.deepEqual(checkHost(leading('bridge0'), testHostId, host), ['slow']);
-	assert.deepEqual(checkHost(leading('none'), testHostId, host), ['slow']);
-	assert.throws(() => checkHost(leading('wan'), testHostId, host), {
-		code: 'config_invalid',
-		message: 'host local has no network "wan"',
-		hint: 'it has: bridge0, none',
-	});
 });
 
 test('a machine that is larger than its host is refused, one larger than what is free there is warned of', () => {

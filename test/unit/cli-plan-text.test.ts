@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planText } from '../../client/recover/plan-text.ts';
+import { planText } from '../../cli/recover/plan-text.ts';
 import { makeRequest, planOf } from '../equipment/recovery-request.ts';
 import { sampleHardware } from '../equipment/sample-config.ts';
 
