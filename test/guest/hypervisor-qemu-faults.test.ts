@@ -263,12 +263,33 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		await startedGuest(made);
 		await made.fate.freeze();
 		const { supervisorMonitor } = machinePaths(made.definition);
-		const waiting = [1, 2, 3].map(() => createConnection(supervisorMonitor).on('error', () => undefined));
-		t.after(() => waiting.forEach(socket => void socket.destroy()));
+		for (let refused = false; !refused; ) {
+			const waiting = createConnection(supervisorMonitor).on('error', () => undefined);
+			t.after(() => waiting.destroy());
+			refused = await once(waiting, 'connect').then(
+				() => false,
+				() => true,
+			);
+		}
 		await assert.rejects(
 			anew(made, machine => machine.observe()),
 			{ code: 'hypervisor_stuck', message: /takes no connections/ },
 		);
+	});
+
+	test("an export of another size than its disk is not the machine's: no snapshot is taken of it", async t => {
+		const made = await bench(t, { disks: 1 });
+		await made.mover.start();
+		const disks = made.definition.disks.map(disk => ({ ...disk, sizeBytes: disk.sizeBytes + 512 }));
+		const other = { ...made, definition: { ...made.definition, disks } };
+		await anew(other, machine => machine.makeTargets());
+		await anew(other, machine => machine.create());
+		const before = await made.leftovers();
+		await assert.rejects(
+			anew(other, machine => machine.snapshot()),
+			{ code: 'mover_unreachable', message: /bytes/ },
+		);
+		assert.deepEqual(await made.leftovers(), before);
 	});
 
 	test('a target of another size is refused', async t => {

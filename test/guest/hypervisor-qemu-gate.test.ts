@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gateOf } from '../../hypervisors/conformance/bench.ts';
 import { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
@@ -79,6 +80,19 @@ suite('a machine on QEMU passes the mover gate', { concurrency: 2 }, () => {
 		await machine.powerOn('mover');
 		await machine.reset();
 		assert.equal((await machine.observe()).power, 'on');
+	});
+
+	test('`presentBase` waits for a mover that is started again meanwhile', async t => {
+		const made = await bench(t);
+		let mover: Promise<void> | undefined;
+		const machine = machineOf(t, made, {
+			pass: work => {
+				mover = delay(300).then(() => made.mover.start());
+				return work();
+			},
+		});
+		await machine.presentBase();
+		await mover;
 	});
 
 	test('`observe` of one that is silent looks again once its reads were failed, and is stuck when none waited', async t => {
