@@ -1,21 +1,8 @@
 import { asRouseError, RouseError } from '../../model/errors.ts';
-import type { CallOptions, MachineDefinition, MoverGate } from '../contract.ts';
+import type { CallOptions, MoverGate } from '../contract.ts';
 import type { Hole } from './disk-stack.ts';
 import type { MachineParts } from './parts.ts';
 import { within } from './within.ts';
-
-/**
- * Reads a disk as the mount mover serves it: fills `into`, however long that takes. Of no bytes: only whether the disk is
- * served. Throws `mover_unreachable` when nobody serves it, `io_failed` when the mover answers with an error, and the
- * signal's reason.
- */
-export type ReadBase = (
-	definition: MachineDefinition,
-	disk: number,
-	offsetBytes: number,
-	into: Buffer,
-	signal: AbortSignal,
-) => Promise<void>;
 
 const probeMs = 10_000;
 /** Between two attempts at a mover that is not there. */

@@ -10,7 +10,7 @@ import type { RunState } from './run-state.ts';
 /**
  * Acts as the guest of a simulated machine. Nothing it asks for is done while it does not run: the answer is false then, or
  * undefined. A request that fails stops the guest and waits: it is tried again when the guest goes on, and lost when the
- * guest is reset or loses its power. It waits in the process that made it.
+ * guest is reset or loses its power, or when the process ends that made it.
  */
 export class SimulatedGuest {
 	readonly #parts: () => MachineParts;
@@ -73,7 +73,7 @@ export class SimulatedGuest {
 		const { memory, running, settings } = parts;
 		const boot = this.boot;
 		if (!runs(parts, running.read())) return false;
-		if (settings.temperament.readsHoldCalls) {
+		if (settings.manner.readsHoldCalls) {
 			memory.resetting = true;
 			while (memory.resetting && memory.reads.size > 0) await Promise.all(memory.reads);
 		}
@@ -103,11 +103,13 @@ export class SimulatedGuest {
 		act: (stack: DiskStack, layers: Layers) => Hole[],
 	): Promise<boolean> {
 		const parts = this.#parts();
-		const boot = this.boot;
-		if (boot === undefined || !runs(parts, parts.running.read())) return false;
-		for (;;) {
-			const holes = attempt(parts, { disk, operation, boot }, act);
-			if (holes && (holes.length === 0 || (await fromMover(parts, { disk, operation, boot }, holes)))) return true;
+		const { boot } = this;
+		if (boot === undefined) return false;
+		const request = { disk, operation, boot };
+		for (let first = true; ; first = false) {
+			const holes = attempt(parts, request, act);
+			if (first && holes === 'refused') return false;
+			if (Array.isArray(holes) && (holes.length === 0 || (await fromMover(parts, request, holes)))) return true;
 			if (!(await goesOn(parts, boot))) return false;
 		}
 	}
@@ -119,28 +121,29 @@ interface Request {
 	boot: string;
 }
 
-/** What the mount mover has to answer of it; undefined when it could not be done now. */
+/** What the mount mover has to answer of it. `refused`: the guest does not run; `failed`: it has stopped at it. */
 function attempt(
 	parts: MachineParts,
 	{ disk, operation, boot }: Request,
 	act: (stack: DiskStack, layers: Layers) => Hole[],
-): Hole[] | undefined {
+): Hole[] | 'refused' | 'failed' {
 	const { running, stacks, settings, definition } = parts;
 	const stack = stacks[disk];
 	if (stack === undefined) throw new RangeError(`the machine has no disk ${disk}`);
 	return running.alone((run, save) => {
-		if (!runs(parts, run) || run.boot !== boot) return undefined;
+		if (!runs(parts, run) || run.boot !== boot) return 'refused';
 		const layers = layersOf(run, disk);
 		const refusal = settings.faults.refusal(layers.alone ? 'target' : 'overlay', definition);
-		const stop = (noSpace: boolean): undefined => {
+		const fail = (noSpace: boolean) => {
 			save(stopped(parts, run, { disk, operation, noSpace }));
+			return 'failed' as const;
 		};
-		if (operation === 'write' && refusal) return stop(refusal.noSpace);
+		if (operation === 'write' && refusal) return fail(refusal.noSpace);
 		try {
 			return act(stack, layers);
 		} catch (error) {
 			if (!(error instanceof Error && 'syscall' in error)) throw error;
-			return stop(isSpaceShort(error));
+			return fail(isSpaceShort(error));
 		}
 	});
 }
@@ -164,18 +167,24 @@ function fromMover(parts: MachineParts, { disk, operation, boot }: Request, hole
 	});
 }
 
+/** When another process lets a guest go on, this one learns of it so late. */
+const lookAgainMs = 50;
+
 /** False when the guest's boot has ended, and with it what it had asked for. */
-async function goesOn(parts: MachineParts, boot: string): Promise<boolean> {
+async function goesOn({ memory, running, settings }: MachineParts, boot: string): Promise<boolean> {
 	for (;;) {
-		const change = parts.memory.nextChange();
-		const run = parts.running.read();
+		const change = memory.nextChange();
+		const run = running.read();
 		if (run === undefined || run.boot !== boot || run.guest === 'off') return false;
-		if (runs(parts, run)) return true;
-		await change;
+		if (runs({ memory }, run)) return true;
+		const over = new AbortController();
+		const late = settings.clock.delay(lookAgainMs, over.signal).catch(() => undefined); // only ever aborted
+		await Promise.race([change, late]);
+		over.abort();
 	}
 }
 
-function runs({ memory }: MachineParts, run: RunState | undefined): run is RunState {
+function runs({ memory }: Pick<MachineParts, 'memory'>, run: RunState | undefined): run is RunState {
 	return run !== undefined && run.guest === 'running' && !run.frozen && !memory.resetting;
 }
 
@@ -183,7 +192,7 @@ function runs({ memory }: MachineParts, run: RunState | undefined): run is RunSt
 function stopped(
 	{ definition }: MachineParts,
 	run: RunState,
-	{ disk, operation, noSpace }: { disk: number; operation: 'read' | 'write'; noSpace: boolean },
+	{ disk, operation, noSpace }: Pick<Request, 'disk' | 'operation'> & { noSpace: boolean },
 ): RunState {
 	const ioError = { disk: definition.disks[disk]?.name ?? '', operation, noSpace };
 	if (run.guest !== 'running' && run.guest !== 'paused') return run;

@@ -15,7 +15,7 @@ export function parseHardware(data: PlatformData): z.infer<typeof hardwareDataSc
 
 /** See `Platform.chooseHardware`. */
 export function chooseHardware(
-	{ networks, memoryMiB, temperament }: HostSettings,
+	{ networks, memoryMiB, manner }: HostSettings,
 	{ config, nics, options }: HardwareRequest,
 ): Hardware {
 	const wished = parse(optionsSchema, options, 'platform options');
@@ -27,13 +27,13 @@ export function chooseHardware(
 	if (config.memoryMiB > memoryMiB)
 		throw new RouseError('precheck_failed', `the machine has ${config.memoryMiB} MiB of memory, the host ${memoryMiB}`);
 	const controller = wished.controller ?? 'fast';
-	const manner = temperament.staysWhenOff ? 'a process' : 'a service';
+	const name = manner.staysWhenOff ? 'a process' : 'a service';
 	return {
 		platform: 'simulated',
 		data: { controller },
 		choices: [
 			{ what: 'controller', chosen: controller, why: wished.controller ? 'it was asked for' : 'nothing forbids it' },
-			{ what: 'manner', chosen: manner, why: 'the host is simulated like that' },
+			{ what: 'manner', chosen: name, why: 'the host is simulated like that' },
 		],
 		warnings: ['nothing is run: the host is simulated'],
 	};

@@ -11,20 +11,20 @@ import { SimulatedMachine } from './machine.ts';
 import { MachineMemory } from './memory.ts';
 import type { HostSettings, MachineParts } from './parts.ts';
 import { machinePaths } from './paths.ts';
-import { processTemperament } from './process.ts';
+import { processManner } from './process.ts';
 import { Running } from './run-state.ts';
-import { serviceTemperament } from './service.ts';
+import { serviceManner } from './service.ts';
 
-export type Manner = 'process' | 'service';
+export type MannerName = 'process' | 'service';
 
 /** What is left out is as of a host that has no faults. */
 export type SimulatedHostOptions = Pick<HostSettings, 'directory' | 'readBase'> &
-	Partial<Omit<HostSettings, 'temperament'>> & {
+	Partial<Omit<HostSettings, 'manner'>> & {
 		/** QEMU's manner, or Hyper-V's. */
-		like: Manner;
+		like: MannerName;
 	};
 
-const temperaments = { process: processTemperament, service: serviceTemperament };
+const manners = { process: processManner, service: serviceManner };
 
 /**
  * A host whose machines are files and nothing else. It keeps in memory only what a guest has asked of the mount mover:
@@ -36,7 +36,7 @@ export class SimulatedHost {
 
 	constructor({ like, ...options }: SimulatedHostOptions) {
 		this.settings = {
-			temperament: temperaments[like],
+			manner: manners[like],
 			faults: new SimulatedFaults(),
 			clock: systemClock,
 			fallBack: undefined,
@@ -79,7 +79,7 @@ export class SimulatedHost {
 		const memory = this.#memoryOf(definition);
 		const journal = (path: string, sizeBytes: number) => memory.journal(path, () => new BlockJournal(path, sizeBytes));
 		const stacks = definition.disks.map(disk => {
-			const target = { path: paths.target(disk), offsetBytes: settings.temperament.targets.offsetBytes };
+			const target = { path: paths.target(disk), offsetBytes: settings.manner.targets.offsetBytes };
 			const { sizeBytes } = disk;
 			return new DiskStack(journal(paths.overlay(disk), sizeBytes), journal(paths.unflushed(disk), sizeBytes), target);
 		});

@@ -37,6 +37,6 @@ export function answering<R extends RunState | undefined>({ definition }: Machin
 
 /** It stands still with reads in hand, on a platform that then answers nobody. */
 export function isSilent({ settings, memory }: MachineParts, { guest }: RunState): boolean {
-	if (!settings.temperament.readsHoldCalls || memory.reads.size === 0) return false;
+	if (!settings.manner.readsHoldCalls || memory.reads.size === 0) return false;
 	return memory.resetting || guest !== 'running';
 }

@@ -21,11 +21,10 @@ import { hostBoot } from './host-boot.ts';
 import { answering, isSilent } from './instance.ts';
 import { observationOf } from './observation.ts';
 import { removeOverlays, takeSnapshot } from './overlays.ts';
-import type { MachineParts } from './parts.ts';
+import type { Call, MachineParts } from './parts.ts';
 import { cutPower, powerOn, reset, resume } from './power.ts';
 import { reachFault } from './reached.ts';
 import { changeRecord, createRecord, type MachineRecord, readRecord, recordOf } from './record.ts';
-import type { Call } from './temperament.ts';
 import { makeTargets, openTargets, removeTargets } from './targets.ts';
 
 export class SimulatedMachine implements Machine {
@@ -55,7 +54,7 @@ export class SimulatedMachine implements Machine {
 		parseHardware(definition.hardware);
 		for (const disk of definition.disks) {
 			const size = await sizeOf(paths.target(disk));
-			const wanted = settings.temperament.targets.offsetBytes + disk.sizeBytes;
+			const wanted = settings.manner.targets.offsetBytes + disk.sizeBytes;
 			if (size !== wanted)
 				throw new RouseError('machine_failed', `${paths.target(disk)} has ${size ?? 'no'} bytes, not ${wanted}`);
 		}
@@ -65,7 +64,7 @@ export class SimulatedMachine implements Machine {
 	async presentBase(options: CallOptions = {}): Promise<void> {
 		await this.#begin('presentBase', options);
 		await this.#probe(options);
-		await this.#parts.settings.temperament.presentBase(this.#call(options));
+		await this.#parts.settings.manner.presentBase(this.#call(options));
 	}
 
 	async snapshot(options: CallOptions = {}): Promise<void> {
@@ -127,7 +126,7 @@ export class SimulatedMachine implements Machine {
 		await this.#begin('switchToTarget', options);
 		await recordOf(this.#parts.definition, this.#parts.paths);
 		answering(this.#parts, this.#parts.running.read());
-		return this.#parts.settings.temperament.switchToTarget({ ...this.#call(options), calls });
+		return this.#parts.settings.manner.switchToTarget({ ...this.#call(options), calls });
 	}
 
 	async console(kind: ConsoleKind, options?: CallOptions): Promise<Duplex> {
@@ -143,8 +142,8 @@ export class SimulatedMachine implements Machine {
 	async handOver(options?: CallOptions): Promise<void> {
 		await this.#begin('handOver', options);
 		const { settings, definition, paths, stacks } = this.#parts;
-		await settings.temperament.settle(this.#parts);
-		const { offsetBytes } = settings.temperament.targets;
+		await settings.manner.settle(this.#parts);
+		const { offsetBytes } = settings.manner.targets;
 		const disks = stacks.map(({ targetPath }) => ({ path: targetPath, offsetBytes }));
 		await replaceFileDurably(paths.start, `${JSON.stringify({ machineName: definition.machineName, disks })}\n`);
 	}
@@ -153,7 +152,7 @@ export class SimulatedMachine implements Machine {
 		await this.#begin('remove', options);
 		const { settings, definition, paths } = this.#parts;
 		cutPower(this.#parts);
-		await settings.temperament.targets.release(this.#parts);
+		await settings.manner.targets.release(this.#parts);
 		await rm(paths.presented, { force: true });
 		await removeOverlays(this.#parts);
 		await removeFileDurably(paths.start);

@@ -3,16 +3,14 @@ import { RouseError } from '../../model/errors.ts';
 import type { Chain } from '../../model/recovery.ts';
 import { onceAnswered } from './base.ts';
 import { answering, Instance } from './instance.ts';
-import type { MachineParts } from './parts.ts';
+import type { Call, MachineParts } from './parts.ts';
 import type { RunningDisk, RunState } from './run-state.ts';
-import type { Call } from './temperament.ts';
 
 /** See `Machine.powerOn`. */
 export async function powerOn(call: Call, chain: Chain): Promise<void> {
 	const { parts } = call;
 	const run = answering(parts, parts.running.read());
-	if (run === undefined || (run.guest === 'off' && !parts.settings.temperament.staysWhenOff))
-		return launch(call, chain);
+	if (run === undefined || (run.guest === 'off' && !parts.settings.manner.staysWhenOff)) return launch(call, chain);
 	if (run.guest === 'running' || run.guest === 'io-error') return;
 	await startAnew(call, run, { patienceMs: 2_000 });
 }
@@ -50,7 +48,7 @@ export function cutPower({ running, memory }: MachineParts): void {
 
 async function launch(call: Call, chain: Chain): Promise<void> {
 	const { parts } = call;
-	const disks = await parts.settings.temperament.prepareStart(call, chain);
+	const disks = await parts.settings.manner.prepareStart(call, chain);
 	parts.running.alone((run, save) => {
 		if (run && run.guest !== 'off') return; // somebody was faster
 		for (const { unflushed } of parts.stacks) unflushed.reset();
@@ -98,7 +96,7 @@ async function heldByReads(
 	work: () => void,
 	options: Parameters<typeof onceAnswered>[3],
 ): Promise<void> {
-	if (parts.settings.temperament.readsHoldCalls) await onceAnswered(parts, gate, work, options);
+	if (parts.settings.manner.readsHoldCalls) await onceAnswered(parts, gate, work, options);
 	else work();
 }
 

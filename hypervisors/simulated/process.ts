@@ -5,7 +5,7 @@ import { expectOverlays } from './overlays.ts';
 import type { RunningDisk } from './run-state.ts';
 import { processSwitchPlaces, switchByCommit } from './switch-process.ts';
 import { plainTargets } from './target-formats.ts';
-import type { Call, Temperament } from './temperament.ts';
+import type { Call, Manner } from './parts.ts';
 import { within } from './within.ts';
 
 /** A read at the start is failed late, since a guess without it may differ; but before the start itself is given up. */
@@ -13,7 +13,7 @@ const startPatienceMs = 30_000;
 const startMs = 45_000;
 
 /** QEMU's manner. */
-export const processTemperament: Temperament = {
+export const processManner: Manner = {
 	targets: plainTargets,
 	readsHoldCalls: true,
 	staysWhenOff: true,

@@ -1,5 +1,4 @@
-import type { MachineParts } from './parts.ts';
-import type { SwitchCall } from './temperament.ts';
+import type { MachineParts, SwitchCall } from './parts.ts';
 import { within } from './within.ts';
 
 /** A place where somebody may want this host to fail. One that hangs is given up with `hypervisor_stuck`. */

@@ -1,15 +1,14 @@
 import type { Chain } from '../../model/recovery.ts';
 import { expectOverlays } from './overlays.ts';
-import type { MachineParts } from './parts.ts';
+import type { MachineParts, Manner } from './parts.ts';
 import { expectPresented, presentBase } from './presentation.ts';
 import { changeRecord } from './record.ts';
 import { settle } from './settle.ts';
 import { serviceSwitchPlaces, switchByReparenting } from './switch-service.ts';
 import { deviceTargets } from './target-formats.ts';
-import type { Temperament } from './temperament.ts';
 
 /** Hyper-V's manner. */
-export const serviceTemperament: Temperament = {
+export const serviceManner: Manner = {
 	targets: deviceTargets,
 	readsHoldCalls: false,
 	staysWhenOff: false,

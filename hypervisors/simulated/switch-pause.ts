@@ -1,5 +1,5 @@
 import type { Instance } from './instance.ts';
-import type { SwitchCall } from './temperament.ts';
+import type { SwitchCall } from './parts.ts';
 
 /**
  * Remembers whether the guest runs, and pauses it. What an earlier attempt has paused stays so; every other state in which

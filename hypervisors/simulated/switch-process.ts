@@ -8,7 +8,7 @@ import { cutPower } from './power.ts';
 import { reached } from './reached.ts';
 import type { RunState } from './run-state.ts';
 import { continueGuest, pauseGuest } from './switch-pause.ts';
-import type { SwitchCall } from './temperament.ts';
+import type { SwitchCall } from './parts.ts';
 
 /** Every place of a switch of a machine that runs, in order; offline some are left out. */
 export const processSwitchPlaces = [

@@ -6,12 +6,11 @@ import { asRouseError } from '../../model/errors.ts';
 import { onceAnswered } from './base.ts';
 import { Instance } from './instance.ts';
 import { expectOverlays } from './overlays.ts';
-import type { MachineParts } from './parts.ts';
+import type { MachineParts, SwitchCall } from './parts.ts';
 import { reached } from './reached.ts';
 import { changeRecord, recordOf } from './record.ts';
 import { settle } from './settle.ts';
 import { continueGuest, pauseGuest } from './switch-pause.ts';
-import type { SwitchCall } from './temperament.ts';
 
 /** Every place of a switch of a machine that runs, in order. Of one that is off the last is `switch.merged`. */
 export const serviceSwitchPlaces = [
@@ -68,7 +67,7 @@ async function leaveMover(call: SwitchCall, instance: Instance | undefined): Pro
 	}
 	await orGoOn(call, instance, () => calls.stopMountMover());
 	await reached(call, 'switch.mover-stopped');
-	await orGoOn(call, instance, () => parts.settings.temperament.targets.release(parts));
+	await orGoOn(call, instance, () => parts.settings.manner.targets.release(parts));
 	await reached(call, 'switch.released');
 	await calls.mark('target');
 	await reached(call, 'switch.marked-target');

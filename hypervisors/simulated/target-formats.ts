@@ -6,23 +6,9 @@ import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { fileIdentity } from '../../system/file-identity.ts';
-import type { MachineDefinition, MachineDisk } from '../contract.ts';
 import { namesIn } from './files.ts';
-import type { MachineParts } from './parts.ts';
+import type { TargetFormat } from './parts.ts';
 import { readRecord } from './record.ts';
-
-export interface TargetFormat {
-	/** Where the disk begins in the target's file. */
-	readonly offsetBytes: number;
-	/** What the file begins with. */
-	header(definition: MachineDefinition, disk: MachineDisk): string;
-	/** Throws `identity_conflict` unless the file is there, and the target of this disk. Returns its identity. */
-	identityOf(parts: MachineParts, disk: MachineDisk): Promise<string>;
-	/** Where the movers open it, on this boot of the host. */
-	present(parts: MachineParts, disk: MachineDisk, boot: number): Promise<string>;
-	/** The movers' way to the targets is gone. */
-	release(parts: MachineParts): Promise<void>;
-}
 
 /** A file that is the disk, from its first byte. */
 export const plainTargets: TargetFormat = {

@@ -4,12 +4,11 @@ import { RouseError } from '../../model/errors.ts';
 import { publishDurably, removeFileDurably, temporaryPath } from '../../system/durable-file.ts';
 import type { MachineDefinition, MachineDisk, Target } from '../contract.ts';
 import { removeTemporary, sizeOf } from './files.ts';
-import type { HostSettings, MachineParts } from './parts.ts';
-import type { TargetFormat } from './target-formats.ts';
+import type { HostSettings, MachineParts, TargetFormat } from './parts.ts';
 
 /** Durable when it resolves. What is there is only ever made larger. */
 export async function makeTargets({ settings, definition, paths }: MachineParts): Promise<void> {
-	const { targets: format } = settings.temperament;
+	const { targets: format } = settings.manner;
 	const missing: MachineDisk[] = [];
 	for (const disk of definition.disks) {
 		const wanted = format.offsetBytes + disk.sizeBytes;
@@ -27,7 +26,7 @@ export async function makeTargets({ settings, definition, paths }: MachineParts)
 
 /** `boot` of the host. */
 export async function openTargets(parts: MachineParts, boot: number): Promise<Target[]> {
-	const { targets: format } = parts.settings.temperament;
+	const { targets: format } = parts.settings.manner;
 	const { offsetBytes } = format;
 	const found: Target[] = [];
 	for (const disk of parts.definition.disks) {
@@ -40,7 +39,7 @@ export async function openTargets(parts: MachineParts, boot: number): Promise<Ta
 /** Throws `identity_conflict`, with nothing removed, when one is not this machine's. */
 export async function removeTargets(parts: MachineParts): Promise<void> {
 	const { definition, paths, settings } = parts;
-	const { targets: format } = settings.temperament;
+	const { targets: format } = settings.manner;
 	for (const disk of definition.disks)
 		if ((await sizeOf(paths.target(disk))) !== undefined) await format.identityOf(parts, disk);
 	await format.release(parts);

@@ -4,7 +4,7 @@ import { untilAborted } from '../../repository/until-aborted.ts';
 import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { BadChunk, MigrationMoverState, MoverDisk } from '../config.ts';
-import type { RepositoryMoverClient } from '../repository-mover/client.ts';
+import type { PatientSource } from '../repository-mover/client.ts';
 import { copyDisk } from './copy-disk.ts';
 import { type MigrationTarget, openMigrationTarget } from './target.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -17,7 +17,7 @@ export interface MigratedDisk {
 }
 
 export interface MigrationParts {
-	source: RepositoryMoverClient;
+	source: PatientSource;
 	bucket: TokenBucket;
 	log: Log;
 	reached: Reached;
@@ -35,7 +35,7 @@ export class Migration {
 	/** Room on the file system under a path. */
 	readonly freeBytes: (path: string) => Promise<number>;
 	readonly #recoveryId: string;
-	readonly #source: RepositoryMoverClient;
+	readonly #source: PatientSource;
 	readonly #log: Log;
 	readonly #reached: Reached;
 	#wanted = false;

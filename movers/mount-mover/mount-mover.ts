@@ -1,19 +1,16 @@
-import { type ErrorDocument, RouseError } from '../../model/errors.ts';
+import type { ErrorDocument } from '../../model/errors.ts';
 import { NbdExports } from '../../nbd/server/export.ts';
 import { type NbdServer, serveNbd } from '../../nbd/server/server.ts';
 import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
-import type { MountMoverConfig, MountMoverState, MoverDisk } from '../config.ts';
+import type { MountMoverConfig, MountMoverState } from '../config.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
-import { openTarget } from '../open-target.ts';
-import { restoredMapIdentity } from '../restored-map/identity.ts';
-import { openRestoredMapReader } from '../restored-map/reader.ts';
 import { DiskExport } from './disk-export.ts';
+import { openLocalDisk } from './local-disk.ts';
 import { MountedDisks } from './mounted-disks.ts';
 import { OfferClient } from './offer-client.ts';
 import type { LocalDisk, RestorePointDisk } from './restore-point-disk.ts';
 import { RestoredPoll } from './restored-poll.ts';
-import { TargetFile } from './target-file.ts';
 
 /** Serves the disks of one recovery to its machine: local blocks from the targets, the others from the repository. */
 export class MountMover {
@@ -122,21 +119,6 @@ export class MountMover {
  */
 export async function openMountMover(config: MountMoverConfig, log: Log, reached: Reached): Promise<MountMover> {
 	const locals: LocalDisk[] = [];
-	for (const disk of config.disks) locals.push(await openLocal(config.recoveryId, disk));
+	for (const disk of config.disks) locals.push(await openLocalDisk(config.recoveryId, disk));
 	return new MountMover(config, locals, log, reached);
-}
-
-async function openLocal(recoveryId: string, disk: MoverDisk): Promise<LocalDisk> {
-	const { image, target, mapPath } = disk;
-	const file = await openTarget(disk, 'read').catch((cause: unknown) => {
-		if (cause instanceof RouseError) throw cause;
-		throw new RouseError('io_failed', `target ${target.path} cannot be opened`, { cause });
-	});
-	try {
-		const restored = await openRestoredMapReader(mapPath, restoredMapIdentity(recoveryId, image, target.identity));
-		return { target: new TargetFile(target, file), restored };
-	} catch (error) {
-		await file.close();
-		throw error;
-	}
 }

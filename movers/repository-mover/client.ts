@@ -19,11 +19,17 @@ export interface RepositoryMoverClientOptions {
 
 const attemptsOtherwise = 3;
 
+/** Where a mover's chunks come from. */
+export interface PatientSource extends ChunkSource {
+	/** Why the last attempt failed, while none has succeeded since. */
+	readonly trouble: ErrorDocument | undefined;
+}
+
 /**
  * Chunks from a repository mover, over connections that are kept. A fetch that is cut off goes on, with the mover that
  * comes next, at the first chunk that was not yielded: its caller sees only that it took longer.
  */
-export class RepositoryMoverClient implements ChunkSource {
+export class RepositoryMoverClient implements PatientSource {
 	readonly #options: RepositoryMoverClientOptions;
 	readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 16 });
 	readonly #closed = new AbortController();
@@ -33,7 +39,6 @@ export class RepositoryMoverClient implements ChunkSource {
 		this.#options = options;
 	}
 
-	/** Why the last attempt failed, while none has succeeded since. */
 	get trouble(): ErrorDocument | undefined {
 		return this.#trouble;
 	}

@@ -20,15 +20,12 @@ export class RecordingGate implements MoverGate {
 		const { first = false, patienceMs = Number.POSITIVE_INFINITY } = options;
 		this.calls.push(`pass${first ? ' first' : ''} after ${patienceMs}`);
 		if (first) await this.#failWhatWaits();
-		let over = false;
-		const keepFailing = async () => {
-			while (!over && patienceMs < Number.POSITIVE_INFINITY) await this.#failWhatWaits();
-		};
-		const failing = keepFailing();
+		const over = new AbortController();
+		const failing = patienceMs === Number.POSITIVE_INFINITY ? undefined : this.#keepFailing(over.signal);
 		try {
 			return await work();
 		} finally {
-			over = true;
+			over.abort();
 			await failing;
 		}
 	}
@@ -39,6 +36,10 @@ export class RecordingGate implements MoverGate {
 		await this.#failWhatWaits();
 		await work();
 		return true;
+	}
+
+	async #keepFailing(over: AbortSignal): Promise<void> {
+		while (!over.aborted) await this.#failWhatWaits();
 	}
 
 	async #failWhatWaits(): Promise<void> {

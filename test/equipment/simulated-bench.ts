@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bench, GuestWrite } from '../../hypervisors/conformance.ts';
 import type { MachineDefinition, Platform } from '../../hypervisors/contract.ts';
-import type { ReadBase } from '../../hypervisors/simulated/base.ts';
+import type { ReadBase } from '../../hypervisors/simulated/read-base.ts';
 import { freeze, kill, loseTarget, reboot } from '../../hypervisors/simulated/fate.ts';
 import type { SimulatedGuest } from '../../hypervisors/simulated/guest.ts';
 import { SimulatedHost, type SimulatedHostOptions } from '../../hypervisors/simulated/host.ts';
