@@ -3,8 +3,9 @@
  * a lock, and ended by it before the machine is switched to its targets (target.ts says why).
  */
 import { createServer } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { systemClock } from '../../system/clock.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { migrationMoverConfigSchema, rateSchema, readMoverConfig } from '../config.ts';
@@ -21,11 +22,8 @@ const [configPath] = process.argv.slice(2);
 if (configPath === undefined) throw new RouseError('usage', 'migration mover: which configuration?');
 const config = await readMoverConfig(configPath, migrationMoverConfigSchema);
 
-const source = new RepositoryMoverClient({ chunkSocket: config.chunkSocket, retryForever: true });
-const bucket = new TokenBucket(0, {
-	nowMs: () => performance.now(),
-	delay: (ms, signal) => delay(ms, undefined, { signal }),
-});
+const source = new RetryingChunkSource(new RepositoryMoverClient(config.chunkSocket), systemClock);
+const bucket = new TokenBucket(0, systemClock);
 const migration = new Migration(config.recoveryId, config.disks, {
 	source,
 	bucket,

@@ -1,9 +1,10 @@
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
+import type { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { untilAborted } from '../../repository/until-aborted.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { BadChunk, MigrationMoverState, MoverDisk } from '../config.ts';
-import type { RepositoryMoverClient } from '../repository-mover/client.ts';
 import { copyDisk } from './copy-disk.ts';
 import { type MigrationTarget, openMigrationTarget } from './target.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -16,7 +17,8 @@ export interface MigratedDisk {
 }
 
 export interface MigrationParts {
-	source: RepositoryMoverClient;
+	/** Not closed here. */
+	source: RetryingChunkSource;
 	bucket: TokenBucket;
 	reached: Reached;
 	/** Room on the file system under a path. */
@@ -33,7 +35,8 @@ export class Migration {
 	/** Room on the file system under a path. */
 	readonly freeBytes: (path: string) => Promise<number>;
 	readonly #recoveryId: string;
-	readonly #source: RepositoryMoverClient;
+	readonly #source: RetryingChunkSource;
+	readonly #chunks: VerifiedChunks;
 	readonly #reached: Reached;
 	#wanted = false;
 	#run: { stop: AbortController; ended: Promise<void> } | undefined;
@@ -48,12 +51,13 @@ export class Migration {
 	constructor(recoveryId: string, disks: readonly MoverDisk[], { source, bucket, reached, freeBytes }: MigrationParts) {
 		this.#recoveryId = recoveryId;
 		this.#source = source;
+		this.#chunks = new VerifiedChunks(source);
 		this.bucket = bucket;
 		this.#reached = reached;
 		this.freeBytes = freeBytes;
 		this.disks = disks.map(disk => ({
 			disk,
-			reader: new DiskReader(source, disk.image, { class: 'migration' }),
+			reader: new DiskReader(this.#chunks, disk.image, { class: 'migration' }),
 			target: undefined,
 		}));
 	}
@@ -131,7 +135,7 @@ export class Migration {
 			for (;;) {
 				const badBefore = this.#badCount;
 				await copyDisk(reader, target, {
-					source: this.#source,
+					chunks: this.#chunks,
 					bucket: this.bucket,
 					signal,
 					freeBytes: this.freeBytes,

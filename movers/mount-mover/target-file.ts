@@ -1,6 +1,7 @@
 import { read, readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
+import type { Clock } from '../../system/clock.ts';
 
 /** A read that took longer did not come from the host's cache. */
 const slowMs = 2;
@@ -11,13 +12,15 @@ const politeReads = 32;
 export class TargetFile {
 	readonly #file: FileHandle;
 	readonly #path: string;
+	readonly #clock: Pick<Clock, 'now'>;
 	#politeLeft = 0;
 	#failure: RouseError | undefined;
 
 	/** Takes the handle over. */
-	constructor(path: string, file: FileHandle) {
+	constructor(path: string, file: FileHandle, clock: Pick<Clock, 'now'>) {
 		this.#path = path;
 		this.#file = file;
+		this.#clock = clock;
 	}
 
 	/** The last read that failed, until it is forgotten: reads of other places go on and say nothing about that one. */
@@ -38,7 +41,7 @@ export class TargetFile {
 			this.#politeLeft -= 1;
 			return false;
 		}
-		const startedAt = performance.now();
+		const startedAt = this.#clock.now();
 		let done = 0;
 		try {
 			while (done < length) {
@@ -49,7 +52,7 @@ export class TargetFile {
 		} catch {
 			return false;
 		}
-		if (performance.now() - startedAt > slowMs) this.#politeLeft = politeReads;
+		if (this.#clock.now() - startedAt > slowMs) this.#politeLeft = politeReads;
 		return true;
 	}
 
