@@ -14,7 +14,7 @@ async function bench(t: TestContext) {
 	const clock = new TestClock();
 	const took = { ms: 0 };
 	const now = () => (clock.ms += took.ms);
-	const target = new TargetFile({ path: path, offsetBytes: 0 }, await open(path, 'r'), { now });
+	const target = new TargetFile({ path, offsetBytes: 0 }, await open(path, 'r'), { now });
 	t.after(async () => {
 		await target.close();
 		await rm(directory, { recursive: true });
