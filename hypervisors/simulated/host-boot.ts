@@ -17,5 +17,5 @@ export async function bootHost(directory: string): Promise<void> {
 }
 
 function bootFile(directory: string): string {
-	return join(directory, 'boot');
+	return join(directory, 'simulated-boot');
 }

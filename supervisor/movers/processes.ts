@@ -7,15 +7,14 @@ import { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from
 import {
 	migrationMoverConfigSchema,
 	mountMoverConfigSchema,
-	type MoverDisk,
 	repositoryMoverConfigSchema,
 } from '../../movers/config.ts';
-import { RouseError } from '../../model/errors.ts';
 import { isErrno, removeFileDurably } from '../../system/durable-file.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
 import { readDocument, writeDocument } from '../files/document.ts';
+import { moverDisks } from './mover-disks.ts';
 import type {
 	MigrationMover,
 	MountMover,
@@ -61,7 +60,7 @@ export class MoverProcesses implements Movers {
 			schema: mountMoverConfigSchema,
 			config: {
 				recoveryId: of.recoveryId,
-				disks: await disksOf(of),
+				disks: await moverDisks(of),
 				nbdSocket: at.nbdSocket,
 				controlSocket: at.mountSocket,
 				chunkSocket: repositoryPlaces(this.#installation, of.repository).chunkSocket,
@@ -79,7 +78,7 @@ export class MoverProcesses implements Movers {
 			schema: migrationMoverConfigSchema,
 			config: {
 				recoveryId: of.recoveryId,
-				disks: await disksOf(of),
+				disks: await moverDisks(of),
 				controlSocket: at.migrationSocket,
 				offerSocket: at.offerSocket,
 				chunkSocket: repositoryPlaces(this.#installation, of.repository).chunkSocket,
@@ -154,16 +153,6 @@ export class MoverProcesses implements Movers {
 		const { ROUSE_TEST_KILL_AT: _ours, ...env } = process.env;
 		return { ...env, NODE_COMPILE_CACHE: join(this.#installation.cacheDirectory, 'compile') };
 	}
-}
-
-async function disksOf({ disks, targets }: RecoveryMoversOf): Promise<MoverDisk[]> {
-	const found = await targets();
-	return disks.map((disk, index) => {
-		const target = found[index];
-		if (target === undefined) throw new RouseError('internal', `the platform has no target for ${disk.name}`);
-		const { path, identity, offsetBytes } = target;
-		return { ...disk, target: { path, identity, offsetBytes } };
-	});
 }
 
 async function namesIn(directory: string): Promise<string[]> {
