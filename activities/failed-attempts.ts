@@ -26,7 +26,7 @@ export function recordFailedAttempts(supervisor: Supervisor): (context: Context)
 						const { name, ...call } = step;
 						await supervisor
 							.step(name, 'incident', { ...call, kind: 'attempt_failed', message }, { timeoutMs: recordTimeoutMs })
-							.catch((reason: unknown) => log.warn('failed attempt is not in the incident log', { reason }));
+							.catch((reason: unknown) => log.warn('failed attempt is not in the incident log', { error: reason }));
 					}
 					throw error;
 				}

@@ -1,6 +1,7 @@
 import { rename, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isErrno } from '../system/durable-file.ts';
+import type { Log } from '../system/log.ts';
 import { type LockHolder, lockHolder } from '../system/process-lock.ts';
 import { spawnLocked } from '../system/spawn-locked.ts';
 import { recordDeath } from './deaths.ts';
@@ -19,8 +20,10 @@ const logLimitBytes = 16 * 1024 * 1024;
 export async function keepService(
 	service: Service,
 	home: string,
-	{ signal, say, paceMs = lookEveryMs }: { signal: AbortSignal; say: (message: string) => void; paceMs?: number },
+	options: { signal: AbortSignal; log: Log; paceMs?: number },
 ): Promise<void> {
+	const { signal, paceMs = lookEveryMs } = options;
+	const log = options.log.child({ kept: service.name });
 	const files = serviceFiles(home, service.name);
 	let failures = 0;
 	let startedAt: number | undefined;
@@ -29,13 +32,13 @@ export async function keepService(
 		const holder = await lockHolder(files.lockPath);
 		const now = performance.now();
 		if (known && holder?.pid !== known.pid)
-			await reportDeath(home, service.name, known, now - (startedAt ?? now), { say, logPath: files.logPath });
+			await reportDeath(home, service.name, known, now - (startedAt ?? now), { log, logPath: files.logPath });
 		known = holder;
 		if (holder === undefined) {
 			if (startedAt !== undefined) failures = now - startedAt > soundAfterMs ? 0 : failures + 1;
 			if (!(await rest(backoffMs[Math.min(failures, backoffMs.length - 1)] ?? 0, signal))) return;
 			startedAt = performance.now();
-			await start(service, files, say);
+			await start(service, files, log);
 			known = await lockHolder(files.lockPath);
 		} else startedAt ??= now;
 		if (!(await rest(paceMs, signal))) return;
@@ -48,28 +51,24 @@ async function reportDeath(
 	name: ServiceName,
 	{ pid }: LockHolder,
 	livedMs: number,
-	{ say, logPath }: { say: (message: string) => void; logPath: string },
+	{ log, logPath }: { log: Log; logPath: string },
 ): Promise<void> {
-	say(`${name} (pid ${pid}) ended after ${Math.round(livedMs / 1000)} s; see ${logPath}`);
+	log.warn(`${name} (pid ${pid}) ended after ${Math.round(livedMs / 1000)} s; see ${logPath}`);
 	try {
 		await recordDeath(home, { at: new Date().toISOString(), name, pid, livedMs: Math.round(livedMs) });
 	} catch (error) {
-		say(`that could not be recorded: ${error instanceof Error ? error.message : String(error)}`);
+		log.error({ err: error }, 'that could not be recorded');
 	}
 }
 
 /** A start that fails is said and, like an early death, tried again after a while. */
-async function start(
-	service: Service,
-	files: { lockPath: string; logPath: string },
-	say: (message: string) => void,
-): Promise<void> {
+async function start(service: Service, files: { lockPath: string; logPath: string }, log: Log): Promise<void> {
 	try {
 		await setAside(files.logPath);
 		const { started } = await spawnLocked({ ...files, command: service.command, args: service.args, env: service.env });
-		if (started) say(`${service.name} started`);
+		if (started) log.info(`${service.name} started`);
 	} catch (error) {
-		say(`${service.name} could not be started: ${error instanceof Error ? error.message : String(error)}`);
+		log.error(`${service.name} could not be started: ${error instanceof Error ? error.message : String(error)}`);
 	}
 }
 

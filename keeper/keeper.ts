@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { RouseError } from '../model/errors.ts';
 import { type Config, type Installation, places } from '../system/installation.ts';
+import type { Log } from '../system/log.ts';
 import { endHolder } from '../system/spawn-locked.ts';
 import { publishTemporalTarget } from '../system/temporal-target.ts';
 import { devServerAddress, devServerArguments } from '../workers/temporal-server.ts';
@@ -13,13 +14,13 @@ import { findTemporal } from './temporal-cli.ts';
 export async function keepInstallation(
 	installation: Installation,
 	config: Config,
-	{ signal, say }: { signal: AbortSignal; say: (message: string) => void },
+	{ signal, log }: { signal: AbortSignal; log: Log },
 ): Promise<void> {
 	const { home } = installation;
 	await mkdir(places.services(home), { recursive: true });
 	const temporal = config.temporal ? undefined : await embeddedTemporal(installation, config);
 	const services = embeddedServices(installation, config, temporal);
-	await Promise.all(services.map(service => keepService(service, home, { signal, say })));
+	await Promise.all(services.map(service => keepService(service, home, { signal, log })));
 }
 
 async function embeddedTemporal(

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isGrpcServiceError } from '@temporalio/client';
+import * as z from 'zod';
 import { connectTo, type TemporalClient, unreachable } from '../client/connection.ts';
 import { type ErrorCode, RouseError } from '../model/errors.ts';
 import { SupervisorClient } from '../supervisor/client.ts';
@@ -139,11 +140,24 @@ async function unlessUnreachable<T>(
 async function mustBeKept(home: string): Promise<void> {
 	if (await serviceHolder(home, 'keeper')) return;
 	const { logPath } = serviceFiles(home, 'keeper');
-	// The log's line: time, what it could not do, why. A keeper that was told to end, or was killed, has no such line.
-	const [, why] = /^\S+ cannot keep the services: (.*)/.exec(await lastLines(logPath, 1)) ?? [];
-	throw new RouseError('precheck_failed', `the services are not kept: ${why ?? 'their keeper was ended'}`, {
+	const why = lastWords(await lastLines(logPath, 1)) ?? 'their keeper was ended';
+	throw new RouseError('precheck_failed', `the services are not kept: ${why}`, {
 		hint: `mend that, then rouse up again; more in ${logPath}`,
 	});
+}
+
+const fatalLineSchema = z.object({ level: z.literal('fatal'), msg: z.string(), hint: z.string().optional() });
+
+/** Why a process ended, by the last line of its log; one that was told to end, or was killed, has no such line. */
+export function lastWords(line: string): string | undefined {
+	let document: unknown;
+	try {
+		document = JSON.parse(line);
+	} catch {
+		return undefined; // cut off, or what Node says by itself
+	}
+	const words = fatalLineSchema.safeParse(document).data;
+	return words && `${words.msg}${words.hint ? ` (${words.hint})` : ''}`;
 }
 
 async function explain(home: string, name: ServiceName, code: ErrorCode): Promise<RouseError> {

@@ -1,9 +1,9 @@
 /** `node supervisor/main.ts`, under flock(1) on services/supervisor.lock: the supervisor of the installation ROUSE_HOME. */
 import { existsSync } from 'node:fs';
-import { pino } from 'pino';
 import { asRouseError } from '../model/errors.ts';
 import { systemClock } from '../system/clock.ts';
 import { homeDirectory, loadConfig, openInstallation, places } from '../system/installation.ts';
+import { createLog } from '../system/log.ts';
 import { reachedFromEnvironment } from '../system/reached.ts';
 import { serveJson } from '../system/unix-http.ts';
 import { serveStreams } from '../system/unix-stream.ts';
@@ -15,7 +15,7 @@ import { consoleUpgrade } from './protocol.ts';
 import { Supervisor } from './supervisor.ts';
 import { Tombstones } from './files/tombstones.ts';
 
-const log = pino({ base: { service: 'supervisor', pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+const log = createLog('supervisor');
 
 try {
 	await run();

@@ -16,7 +16,7 @@ export function createPlatform(installation: Installation, { host }: Config): Pi
 				}),
 				movers: new MoverProcesses(installation),
 			};
-		case 'simulated':
+		default:
 			return createSimulatedHost(installation);
 	}
 }

@@ -63,11 +63,20 @@ export class Supervisor {
 	/** One step of a recovery, as it came: docs/architecture.md, "Supervisor". */
 	async step(name: string, step: string, body: unknown): Promise<StepAnswer<StepName>> {
 		const call = parseStep(step, body);
-		const recovery = await this.#recoveryFor(name, call);
-		if (!(recovery instanceof Recovery)) return answerOfTombstone(recovery, call);
-		const answer = await this.#run(recovery, call);
-		this.#wake?.();
-		return answer;
+		const { recoveryId, generation } = call.body;
+		const log = this.#host.log.child({ recovery: name, recoveryId, step, generation });
+		try {
+			const recovery = await this.#recoveryFor(name, call);
+			if (!(recovery instanceof Recovery)) return answerOfTombstone(recovery, call);
+			const answer = await this.#run(recovery, call);
+			this.#wake?.();
+			log.info('done');
+			return answer;
+		} catch (error) {
+			// A full host is asked again every few seconds, for as long as it is full.
+			log[asRouseError(error).code === 'host_busy' ? 'debug' : 'warn']({ err: error }, 'not done');
+			throw error;
+		}
 	}
 
 	/** The recovery the step speaks of, or the tombstone of one that is over. */

@@ -29,6 +29,11 @@ export async function waitFor<T>(
 		const found = await look();
 		if (found !== undefined && found !== false) return found;
 		if (clock.now() >= deadline) throw new RouseError('timeout', `${what}: not within ${timeoutMs} ms`);
-		await clock.delay(everyMs, signal);
+		try {
+			await clock.delay(everyMs, signal);
+		} catch (error) {
+			signal?.throwIfAborted(); // its own reason, not that of a timer which was cut short
+			throw error;
+		}
 	}
 }

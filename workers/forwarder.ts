@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import type pino from 'pino';
 import type { Supervisor } from '../activities/host-attempt.ts';
+import type { Log } from '../system/log.ts';
 import { type HostReport, hostReportSignal, recoveryWorkflowId } from '../workflows/contracts.ts';
 import { Reports, reportOf } from './reports.ts';
 
@@ -15,7 +15,7 @@ const signalTimeoutMs = 5_000;
 export async function forwardReports(
 	client: Client,
 	supervisor: Supervisor,
-	log: pino.Logger,
+	log: Log,
 	signal: AbortSignal,
 ): Promise<void> {
 	const reports = new Reports();

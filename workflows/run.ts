@@ -30,8 +30,8 @@ interface Interruptible {
 interface Underway {
 	scope: CancellationScope;
 	options: Interruptible;
-	/** Set when it was. */
-	ended?: Interruption;
+	/** Set when it was: why. */
+	ended?: Interruption['why'];
 }
 
 /** What a memo carries of the incidents: enough for `show` without a worker. */
@@ -128,7 +128,7 @@ export class Run {
 			if (!isCancellation(error)) throw error;
 			this.#throwIfInterrupted(options);
 			// The reason may be gone by now (a rate that was changed back); the work is over all the same.
-			throw current.ended ?? error;
+			throw current.ended ? this.#interrupted(current.ended) : error;
 		} finally {
 			this.#current = undefined;
 		}
@@ -143,7 +143,7 @@ export class Run {
 	reconsider(): void {
 		const why = this.#current && this.#interruption(this.#current.options);
 		if (!this.#current || !why) return;
-		this.#current.ended = new Interruption(why);
+		this.#current.ended = why;
 		this.#current.scope.cancel();
 	}
 
@@ -162,7 +162,13 @@ export class Run {
 	#throwIfInterrupted(options: Interruptible): void {
 		const why = this.#interruption(options);
 		if (why === 'cancel') this.#cancelRequested = false; // acted on once; from then on it is the parking that stays
-		if (why) throw new Interruption(why);
+		if (why) throw this.#interrupted(why);
+	}
+
+	#interrupted(why: Interruption['why']): Interruption {
+		const { phase, generation } = this.state;
+		log.info('interrupted', { why, phase, generation });
+		return new Interruption(why);
 	}
 
 	enter(phase: Phase): void {
@@ -195,8 +201,7 @@ export class Run {
 		}
 		if (parked !== this.#publishedParked) {
 			changes.push({ key: searchAttributes.parked, value: parked });
-			if (status.parked) log.warn('parked', { code: parked, reason: status.parked.reason });
-			else log.info('not parked any more');
+			logParking(status);
 		}
 		this.#publishedPhase = status.phase;
 		this.#publishedParked = parked;
@@ -206,11 +211,18 @@ export class Run {
 	/** Starts the next run with the whole state. An Update that is not finished by then would fail for good. */
 	async renew(): Promise<never> {
 		await condition(allHandlersFinished);
-		const { memo, typedSearchAttributes } = workflowInfo();
+		const { memo, typedSearchAttributes, historyLength } = workflowInfo();
+		log.info('renewed: the next run goes on with the same state', { historyLength });
 		const next = makeContinueAsNewFunc<(input: RecoveryInput, state: WorkflowState) => Promise<unknown>>({
 			...(memo ? { memo } : {}),
 			typedSearchAttributes,
 		});
 		return next(this.#input, this.state);
 	}
+}
+
+/** By the workflow or by its host: both wait for a person. */
+function logParking({ phase, parked }: RecoveryStatus): void {
+	if (parked) log.warn('parked', { phase, code: parked.code, reason: parked.reason });
+	else log.info('unparked', { phase });
 }

@@ -5,12 +5,7 @@ import { cacheDirectory, type Config, homeDirectory, loadConfig } from '../../sy
 import type { Context } from '../terminal/command.ts';
 import { inspectKvm } from './inspect-kvm.ts';
 import { installCommand } from './packages.ts';
-import { type Finding, inspectTool, tools } from './tools.ts';
-
-export interface Check extends Finding {
-	/** The command that mends it; null when nothing has to be mended. */
-	fix: string | null;
-}
+import { type Check, inspectTool, tools } from './tools.ts';
 
 /** Looks at everything and changes nothing. */
 export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'>): Promise<Check[]> {

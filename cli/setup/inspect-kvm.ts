@@ -7,7 +7,7 @@ import {
 } from '../../hypervisors/qemu/acceleration.ts';
 import { inspectHost, programs, type QemuHost } from '../../hypervisors/qemu/host.ts';
 import { asRouseError } from '../../model/errors.ts';
-import type { Check } from './doctor.ts';
+import type { Check } from './tools.ts';
 
 export interface KvmInspection {
 	/** Where the answers are kept, as the supervisor keeps them. */

@@ -40,6 +40,11 @@ export interface Finding {
 	problem: string | null;
 }
 
+export interface Check extends Finding {
+	/** The command that mends it; null when nothing has to be mended. */
+	fix: string | null;
+}
+
 export async function inspectTool(tool: Tool, signal?: AbortSignal): Promise<Finding> {
 	const { name, purpose, probe } = tool;
 	if ('file' in probe) {

@@ -34,6 +34,10 @@ function interruptedCases(place: string): ConformanceCase[] {
 			run: bench => switchInterrupted(bench, place),
 		},
 		{
+			name: `a switch that is aborted at ${place} leaves the guest running, and is carried on`,
+			run: bench => switchAborted(bench, place),
+		},
+		{
 			name: `a machine that dies at ${place} starts again with every write, and is switched`,
 			run: bench => switchAndPowerLoss(bench, place, { startAgain: true }),
 		},
@@ -145,6 +149,26 @@ async function switchInterrupted(bench: Bench, place: string): Promise<void> {
 	await state.guest.write();
 	await anew(bench, machine => machine.switchToTarget(state.record));
 	assert.equal((await anew(bench, machine => machine.observe())).power, 'on', 'the guest does not go on');
+	await checkSwitched(bench, state);
+}
+
+async function switchAborted(bench: Bench, place: string): Promise<void> {
+	const state = await readied(bench);
+	const { guest, record } = state;
+	const abort = new AbortController();
+	const reason = new SupervisorDied(place);
+	record.at = async reached => {
+		if (reached === place) abort.abort(reason);
+	};
+	try {
+		await anew(bench, machine => machine.switchToTarget(record, { signal: abort.signal }));
+	} catch (thrown) {
+		assert.equal(thrown, reason);
+	}
+	assert.ok(abort.signal.aborted, `the switch never reached ${place}`);
+	assert.equal((await anew(bench, machine => machine.observe())).power, 'on', 'the guest does not go on');
+	await guest.write();
+	await anew(bench, machine => machine.switchToTarget(record));
 	await checkSwitched(bench, state);
 }
 

@@ -1,4 +1,5 @@
 import type { Qmp } from './qmp-client.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /**
  * The same monitor for a call that may be aborted: then it asks nothing more, and an answer that is still out is not waited
@@ -15,18 +16,4 @@ export function abortable(qmp: Qmp, signal: AbortSignal | undefined): Qmp {
 		onEvent: listener => qmp.onEvent(listener),
 		close: () => qmp.close(),
 	};
-}
-
-/** Ends with the signal's reason as soon as it is aborted; `work`, if it was begun, is left to itself. */
-export async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-	if (signal === undefined) return work();
-	signal.throwIfAborted();
-	const aborted = Promise.withResolvers<never>();
-	const abort = () => aborted.reject(signal.reason);
-	signal.addEventListener('abort', abort, { once: true });
-	try {
-		return await Promise.race([work(), aborted.promise]);
-	} finally {
-		signal.removeEventListener('abort', abort);
-	}
 }

@@ -117,7 +117,7 @@ function shownSerial(serial: string): string {
 function warnSerials({ disks }: MachineConfig): string[] {
 	return disks.flatMap(({ serial }, index) => {
 		const shown = serial && shownSerial(serial);
-		return shown === serial ? [] : [`disk${index}: of its serial "${serial}" the guest sees "${shown}"`];
+		return shown === serial ? [] : [`disk${index}: of its serial ${JSON.stringify(serial)} the guest sees "${shown}"`];
 	});
 }
 

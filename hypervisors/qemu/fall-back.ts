@@ -1,7 +1,7 @@
 /** From hardware acceleration to emulation, for a machine that the former does not carry. */
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { variantOf } from './acceleration.ts';
-import { crashOf } from './guest-power.ts';
+import { crashOf } from './run-state.ts';
 import { guestHasWritten } from './guest-written.ts';
 import { hardwareOf } from './hardware.ts';
 import type { MachineParts } from './machine-parts.ts';

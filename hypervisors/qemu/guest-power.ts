@@ -1,35 +1,9 @@
 import { asRouseError, RouseError } from '../../model/errors.ts';
-import type { Power } from '../../model/recovery.ts';
 import type { MachineDefinition } from '../contract.ts';
 import { isHalfway, queryJobs } from './jobs.ts';
 import { queryDisks, queryStatus } from './monitor-queries.ts';
 import type { Qmp } from './qmp-client.ts';
-
-/** RunState of qapi/run-state.json in the words of the contract. */
-export function powerOf(status: string): Power {
-	switch (status) {
-		case 'running':
-		case 'suspended': // the guest sleeps (ACPI S3) and wakes by itself
-			return 'on';
-		case 'prelaunch': // has not begun
-		case 'shutdown': // has powered itself off; QEMU stays, for the disks
-			return 'off';
-		default:
-			return crashOf(status) === undefined ? 'paused' : 'crashed';
-	}
-}
-
-/** Why a guest can run no further, for the states that only a reset leads out of; undefined for all others. */
-export function crashOf(status: string): string | undefined {
-	switch (status) {
-		case 'internal-error': // KVM_EXIT_INTERNAL_ERROR and its like: accel/kvm/kvm-all.c
-			return 'its processor met what the accelerator cannot run (internal-error)';
-		case 'guest-panicked':
-			return 'its operating system gave up (guest-panicked)';
-		default:
-			return undefined;
-	}
-}
+import { crashOf, powerOf } from './run-state.ts';
 
 /**
  * Lets the guest run. One that stands still because of an I/O error is left as it is: `resume` is for that. Throws

@@ -6,7 +6,7 @@ import { asRouseError, RouseError } from '../../model/errors.ts';
 import { type Acceleration, type KvmAnswer, machinesOf, type Variant } from './acceleration.ts';
 import { guestCode } from './boot-sector.ts';
 import type { Firmware } from './firmware.ts';
-import { crashOf } from './guest-power.ts';
+import { crashOf } from './run-state.ts';
 import { queryDiskUse, queryStatus } from './monitor-queries.ts';
 import { type ProbeEnd, ProbeMachine } from './probe-machine.ts';
 import { tellingLine } from './start-failure.ts';

@@ -6,7 +6,7 @@ import { lockHolder } from '../../system/process-lock.ts';
 import { spawnLocked } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
 import type { MachineDefinition } from '../contract.ts';
-import { abortable, unlessAborted } from './abortable.ts';
+import { abortable } from './abortable.ts';
 import { type Acceleration, variantOf } from './acceleration.ts';
 import { commandLine } from './command-line.ts';
 import { codeFor } from './firmware.ts';
@@ -15,6 +15,7 @@ import type { QemuHost } from './host.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { exists } from './overlay.ts';
 import { checkSocketPaths, type MachinePaths } from './paths.ts';
+import { whatRuns } from './process.ts';
 import type { Qmp } from './qmp-client.ts';
 import { readRecord } from './record.ts';
 import { startFailure } from './start-failure.ts';
@@ -52,16 +53,16 @@ export async function launch(
 		await begin(abortable(await waitForMonitor(parts, signal), signal));
 	} catch (thrown) {
 		signal?.throwIfAborted();
-		if (!(await hasEnded(paths, thrown))) throw thrown;
+		if (!(await hasEnded(parts, thrown))) throw thrown;
 		throw startFailure(await logSince(paths.log, logBefore), acceleration.accelerator, thrown);
 	}
 }
 
 /** Its accelerator may give up as late as when the guest is to run. */
-async function hasEnded(paths: MachinePaths, thrown: unknown): Promise<boolean> {
+async function hasEnded({ definition, paths }: MachineParts, thrown: unknown): Promise<boolean> {
 	const { code } = asRouseError(thrown);
 	if (code === 'machine_failed') return true;
-	return code === 'hypervisor_failed' && (await lockHolder(paths.lock)) === undefined;
+	return code === 'hypervisor_failed' && (await whatRuns(definition, paths)) === 'nothing';
 }
 
 /** The arguments of this machine on this chain, whoever starts it. */
@@ -103,7 +104,7 @@ async function waitForMonitor({ paths, monitor }: MachineParts, signal: AbortSig
 		const alive = (await lockHolder(paths.lock)) !== undefined;
 		const timeoutMs = Math.max(1_000, deadline - performance.now());
 		try {
-			return await unlessAborted(signal, () => monitor.open({ timeoutMs }));
+			return await monitor.open({ timeoutMs, signal });
 		} catch (thrown) {
 			signal?.throwIfAborted();
 			if (!isNobodyListening(thrown)) throw thrown;

@@ -11,7 +11,7 @@ import type {
 	SwitchCalls,
 	Target,
 } from '../contract.ts';
-import { abortable, unlessAborted } from './abortable.ts';
+import { abortable } from './abortable.ts';
 import { checkBase } from './base.ts';
 import { noConsole, openConsole } from './console.ts';
 import { offeringFallBack, takeFallBack } from './fall-back.ts';
@@ -178,7 +178,7 @@ export class QemuMachine implements Machine {
 	}
 
 	async #open(signal: AbortSignal | undefined): Promise<Qmp> {
-		return abortable(await unlessAborted(signal, () => this.#parts.monitor.open()), signal);
+		return abortable(await this.#parts.monitor.open({ signal }), signal);
 	}
 
 	/** Nothing when it does not run. */
@@ -194,7 +194,7 @@ export class QemuMachine implements Machine {
 			await switchOffline(definition, paths, await host(), calls, { signal });
 			return { pauseMs: 0 };
 		}
-		const qmp = await unlessAborted(signal, () => monitor.open());
+		const qmp = await monitor.open({ signal });
 		const result = await switchOnline({ definition, paths, qmp, gate: this.#gate, calls }, { signal });
 		// A guest that has powered itself off: nothing is left for which QEMU would have to stay.
 		if (await guestIsOff(qmp)) await this.powerOff();

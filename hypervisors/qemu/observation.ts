@@ -1,7 +1,7 @@
 import type { MachineObservation } from '../contract.ts';
-import { abortable, unlessAborted } from './abortable.ts';
+import { abortable } from './abortable.ts';
 import { fallBackOf } from './fall-back.ts';
-import { crashOf, powerOf } from './guest-power.ts';
+import { crashOf, powerOf } from './run-state.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { queryDisks, queryKvm, queryStatus } from './monitor-queries.ts';
 import { whatRuns } from './process.ts';
@@ -17,7 +17,7 @@ export async function lookAt(parts: MachineParts, signal: AbortSignal | undefine
 	const { definition, paths, monitor } = parts;
 	if ((await whatRuns(definition, paths)) !== 'machine') return off;
 	try {
-		const qmp = abortable(await unlessAborted(signal, () => monitor.open(limit)), signal);
+		const qmp = abortable(await monitor.open({ ...limit, signal }), signal);
 		const { status } = await queryStatus(qmp, limit);
 		const power = powerOf(status);
 		return {

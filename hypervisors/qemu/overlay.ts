@@ -67,7 +67,11 @@ async function createOverlay(
 }
 
 async function createImage(host: QemuHost, args: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-	const { code, stderr } = await runTool(host.imageTool, ['create', '-q', ...args], { silenceMs: 30_000, hint: installQemu, signal });
+	const { code, stderr } = await runTool(host.imageTool, ['create', '-q', ...args], {
+		silenceMs: 30_000,
+		hint: installQemu,
+		signal,
+	});
 	if (code !== 0) throw new RouseError(spaceOrIo(stderr), `overlay: ${stderr.trim()}`);
 }
 

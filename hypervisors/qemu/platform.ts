@@ -1,7 +1,7 @@
 import { RouseError } from '../../model/errors.ts';
 import type { Hardware, PlatformData } from '../../model/hardware.ts';
 import type { CallOptions, HardwareRequest, Platform } from '../contract.ts';
-import { unlessAborted } from './abortable.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { type AcceleratorSetting, variantOf } from './acceleration.ts';
 import { chooseDevices, type QemuPlatformOptions, readOptions } from './choose-hardware.ts';
 import type { Firmware } from './firmware.ts';

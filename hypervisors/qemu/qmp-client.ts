@@ -2,6 +2,8 @@ import { createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type * as z from 'zod';
 import { asRouseError, RouseError } from '../../model/errors.ts';
+import { isErrno } from '../../system/durable-file.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { type QmpEvent, type QmpMessage, QmpSession } from './qmp-session.ts';
 
 /** What the machine needs of a monitor; tests put a lying one in its place. */
@@ -21,6 +23,10 @@ export interface Qmp {
 
 export interface ExecuteOptions {
 	timeoutMs?: number;
+}
+
+export interface ConnectOptions extends ExecuteOptions {
+	signal?: AbortSignal | undefined;
 }
 
 /**
@@ -64,12 +70,12 @@ export class QmpClient implements Qmp {
 		this.#stream = stream;
 		this.#path = path;
 		stream.on('data', (bytes: Buffer | string) => this.#receive(Buffer.from(bytes)));
-		stream.on('error', cause => this.#fail(new RouseError('hypervisor_failed', `QMP on ${path} failed`, { cause })));
+		stream.on('error', cause => this.#fail(connectionError(path, cause)));
 		stream.on('close', () => this.#fail(new RouseError('hypervisor_failed', `QEMU closed the monitor ${path}`)));
 	}
 
 	/** Connects and negotiates. `hypervisor_failed` when nobody listens, `hypervisor_stuck` when nobody greets. */
-	static connect(path: string, options: ExecuteOptions = {}): Promise<QmpClient> {
+	static connect(path: string, options: ConnectOptions = {}): Promise<QmpClient> {
 		return QmpClient.over(createConnection(path), path, options);
 	}
 
@@ -77,13 +83,16 @@ export class QmpClient implements Qmp {
 	static async over(
 		stream: Duplex,
 		path: string,
-		{ timeoutMs = commandTimeoutMs }: ExecuteOptions = {},
+		{ timeoutMs = commandTimeoutMs, signal }: ConnectOptions = {},
 	): Promise<QmpClient> {
 		const deadline = performance.now() + timeoutMs;
 		const client = new QmpClient(stream, path);
-		try {
+		const negotiate = async () => {
 			await client.#greeting(timeoutMs);
 			await client.execute('qmp_capabilities', undefined, { timeoutMs: Math.max(1, deadline - performance.now()) });
+		};
+		try {
+			await unlessAborted(signal, negotiate);
 			return client;
 		} catch (error) {
 			client.close();
@@ -207,4 +216,11 @@ export class QmpClient implements Qmp {
 		for (const waiting of this.#waiting.values()) waiting.reject(error);
 		this.#waiting.clear();
 	}
+}
+
+/** Of a QEMU that stands still nobody takes the connections; once some wait, the kernel refuses more: EAGAIN of unix(7). */
+function connectionError(path: string, cause: Error): RouseError {
+	if (isErrno(cause, 'EAGAIN'))
+		return new RouseError('hypervisor_stuck', `QMP on ${path}: QEMU takes no connections`, { cause });
+	return new RouseError('hypervisor_failed', `QMP on ${path} failed`, { cause });
 }

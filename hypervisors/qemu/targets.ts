@@ -5,9 +5,9 @@ import { RouseError } from '../../model/errors.ts';
 import type { AllocateWhen } from '../../model/recovery.ts';
 import { isErrno, isSpaceShort, removeFileDurably, syncDirectory } from '../../system/durable-file.ts';
 import { fileIdentity } from '../../system/file-identity.ts';
+import { runTool } from '../../system/run-tool.ts';
 import type { MachineDefinition, Target } from '../contract.ts';
 import type { MachinePaths } from './paths.ts';
-import { runTool } from '../../system/run-tool.ts';
 
 /** Durable when it resolves. `space_short`, before anything is made, when the whole of it does not fit. */
 export async function makeTargets(
@@ -61,11 +61,12 @@ async function fill(file: FileHandle, path: string, { found, sizeBytes, allocate
 
 /** Reserves the blocks without writing them; where the file system cannot do that, fallocate(1) -x writes zeros. */
 async function reserve(path: string, sizeBytes: number, signal: AbortSignal | undefined): Promise<void> {
-	const fallocate = (...how: string[]) => runTool('fallocate', [...how, '-l', String(sizeBytes), path], { signal, hint: 'apt-get install util-linux' });
+	const options = { hint: 'apt-get install util-linux', signal };
+	const fallocate = (...how: string[]) => runTool('fallocate', [...how, '-l', String(sizeBytes), path], options);
 	let { code, stderr } = await fallocate();
 	if (/not supported/i.test(stderr)) ({ code, stderr } = await fallocate('-x'));
 	if (code === 0) return;
-	const said = stderr.trim() || `fallocate ended with ${code ?? 'a signal'}`;
+	const said = stderr.trim() || `fallocate ended with ${code}`;
 	const message = `${path}: ${sizeBytes} bytes cannot be allocated: ${said}`;
 	if (!/no space|quota/i.test(said)) throw new RouseError('io_failed', message);
 	throw spaceShort(message);
@@ -92,7 +93,7 @@ export async function freeBytesOf(directory: string): Promise<number> {
 
 function spaceShort(message: string, more: ConstructorParameters<typeof RouseError>[2] = {}): RouseError {
 	return new RouseError('space_short', message, {
-		hint: 'make room, or allocate as blocks arrive: --allocate thin',
+		hint: 'make room, or let the space be taken as blocks arrive (thin)',
 		...more,
 	});
 }

@@ -3,12 +3,13 @@
  * a lock, and ended by it before the machine is switched to its targets (target.ts says why).
  */
 import { createServer } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { systemClock } from '../../system/clock.ts';
+import { createLog } from '../../system/log.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { migrationMoverConfigSchema, rateSchema, readMoverConfig } from '../config.ts';
-import { logLine } from '../log.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
 import { lowerPriority } from './lower-priority.ts';
 import { Migration } from './migration.ts';
@@ -21,14 +22,13 @@ const [configPath] = process.argv.slice(2);
 if (configPath === undefined) throw new RouseError('usage', 'migration mover: which configuration?');
 const config = await readMoverConfig(configPath, migrationMoverConfigSchema);
 
-const source = new RepositoryMoverClient({ chunkSocket: config.chunkSocket, retryForever: true });
-const bucket = new TokenBucket(0, {
-	nowMs: () => performance.now(),
-	delay: (ms, signal) => delay(ms, undefined, { signal }),
-});
+const log = createLog('migration-mover').child({ recoveryId: config.recoveryId });
+const source = new RetryingChunkSource(new RepositoryMoverClient(config.chunkSocket), systemClock);
+const bucket = new TokenBucket(0, systemClock);
 const migration = new Migration(config.recoveryId, config.disks, {
 	source,
 	bucket,
+	log,
 	reached: reachedFromEnvironment(),
 	freeBytes: freeBytesAt,
 });
@@ -57,7 +57,7 @@ const control = await serveJson(config.controlSocket, async ({ method, path, bod
 			throw new RouseError('protocol', `${call} is not known here`);
 	}
 });
-logLine('serving', { pid: process.pid, ...migration.state() });
+log.info({ disks: migration.state().disks }, 'serving');
 
 process.once('SIGTERM', () => void end());
 

@@ -16,7 +16,7 @@ export class DiskExport implements NbdExport {
 	constructor(name: string, description: string, options: DiskReadOptions) {
 		this.name = name;
 		this.description = description;
-		this.sizeBytes = options.disk.parts.sizeBytes;
+		this.sizeBytes = options.disk.sizeBytes;
 		this.#options = options;
 	}
 

@@ -1,21 +1,32 @@
 import type { ErrorDocument } from '../../model/errors.ts';
 import { NbdExports } from '../../nbd/server/export.ts';
 import { type NbdServer, serveNbd } from '../../nbd/server/server.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MountMoverConfig, MountMoverState } from '../config.ts';
-import { logLine } from '../log.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
 import { DiskExport } from './disk-export.ts';
-import { openLocalDisk } from './local-disk.ts';
+import type { LocalDisk } from './local-disk.ts';
 import { MountedDisks } from './mounted-disks.ts';
+import { openLocalDisk } from './open-local-disk.ts';
 import { OfferClient } from './offer-client.ts';
-import type { LocalDisk, RestorePointDisk } from './restore-point-disk.ts';
+import type { RestorePointDisk } from './restore-point-disk.ts';
 import { RestoredPoll } from './restored-poll.ts';
+
+export interface MountMoverSurroundings {
+	log: Log;
+	reached: Reached;
+	clock: Clock;
+}
 
 /** Serves the disks of one recovery to its machine: local blocks from the targets, the others from the repository. */
 export class MountMover {
 	readonly #config: MountMoverConfig;
-	readonly #source: RepositoryMoverClient;
+	readonly #log: Log;
+	readonly #source: RetryingChunkSource;
 	readonly #mounted: MountedDisks;
 	readonly #locals: readonly LocalDisk[];
 	readonly #offers: OfferClient;
@@ -24,24 +35,28 @@ export class MountMover {
 	readonly #polling: Promise<void>;
 	#server: NbdServer | undefined;
 
-	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], reached: Reached) {
+	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], surroundings: MountMoverSurroundings) {
+		const { log, reached, clock } = surroundings;
 		this.#config = config;
+		this.#log = log;
 		this.#locals = locals;
-		this.#source = new RepositoryMoverClient({ chunkSocket: config.chunkSocket, retryForever: true });
+		this.#source = new RetryingChunkSource(new RepositoryMoverClient(config.chunkSocket), clock);
 		this.#mounted = new MountedDisks({
 			disks: config.disks.map(({ name, image }, number) => ({ name, image, local: locals[number] })),
-			source: this.#source,
+			chunks: new VerifiedChunks(this.#source),
 			cacheBytes: config.cacheBytes,
+			clock,
 			onChunk: (disk, index, stored) => {
 				reached('chunk-fetched');
 				if (!disk.isRestored(index)) this.#offers.offer(disk.name, index, stored);
 			},
-			onDamage: (disk, index, error) => logLine('chunk_bad', { disk, index, ...error.toDocument() }),
+			onDamage: (disk, index, error) => log.warn({ disk, index, err: error.toDocument() }, 'a chunk cannot be had'),
 		});
-		this.#offers = new OfferClient(config.offerSocket, this.#mounted.counters);
+		this.#offers = new OfferClient(config.offerSocket, this.#mounted.counters, clock);
 		this.#poll = new RestoredPoll(
-			locals.map(({ restored }) => restored),
+			locals.map(({ map }) => map),
 			() => this.#mounted.waiting.lookAgain(),
+			clock,
 		);
 		this.#polling = this.#poll.run(this.#ended.signal);
 	}
@@ -54,29 +69,29 @@ export class MountMover {
 		const { waiting, counters, badChunks } = this.#mounted;
 		return {
 			recoveryId: this.#config.recoveryId,
-			disks: this.#locals.map(({ restored: { bitmap } }, number) => ({
+			disks: this.#locals.map(({ restoredChunks, chunkCount }, number) => ({
 				name: this.#config.disks[number]?.name ?? '',
-				restoredChunks: bitmap.restoredChunks,
-				chunks: bitmap.chunkCount,
+				restoredChunks,
+				chunks: chunkCount,
 			})),
 			waitingReads: waiting.count,
 			oldestWaitMs: Math.round(waiting.oldestWaitMs),
 			failing: waiting.failing,
 			badChunks,
-			failure: this.#targetFailure() ?? this.#poll.trouble ?? this.#mounted.trouble ?? this.#source.trouble ?? null,
+			failure: this.#targetFailure() ?? this.#poll.trouble ?? this.#source.trouble ?? null,
 			counters: Object.fromEntries(Object.entries(counters)),
 		};
 	}
 
 	failPending(forMs: number): void {
 		const failed = this.#mounted.waiting.failPending(forMs);
-		logLine('fail-pending', { forMs, failed });
+		this.#log.info({ forMs, failed }, 'reads that wait are failed');
 	}
 
 	serve(): void {
-		for (const { target } of this.#locals) target.forgetFailure();
+		for (const local of this.#locals) local.forgetFailure();
 		this.#mounted.serve();
-		logLine('serve');
+		this.#log.info('reads may wait again');
 	}
 
 	/** Ends all connections and waits for nothing. */
@@ -87,24 +102,22 @@ export class MountMover {
 		this.#offers.close();
 		await this.#source.close();
 		await this.#polling;
-		for (const { target, restored } of this.#locals) {
-			await restored.close();
-			await target.close();
-		}
+		for (const local of this.#locals) await local.close();
 	}
 
 	/** First of all: it takes a person, and nothing waits for it to end, since such a read is answered with EIO. */
 	#targetFailure(): ErrorDocument | undefined {
-		return this.#locals.find(({ target }) => target.failure)?.target.failure?.toDocument();
+		return this.#locals.find(({ failure }) => failure)?.failure?.toDocument();
 	}
 
 	/** `disk0` is the name for people and tools; QEMU asks `disk0-now` first and then `disk0-wait`. */
 	#exports(): DiskExport[] {
-		const { disks } = this.#mounted;
+		const { disks, waiting, counters } = this.#mounted;
 		const named = (suffix: string, patient: boolean) => (disk: RestorePointDisk) =>
 			new DiskExport(`${disk.name}${suffix}`, `${disk.name} of recovery ${this.#config.recoveryId}`, {
 				disk,
-				waiting: this.#mounted.waiting,
+				waiting,
+				counters,
 				patient,
 			});
 		return [...disks.map(named('', true)), ...disks.map(named('-now', false)), ...disks.map(named('-wait', true))];
@@ -115,8 +128,11 @@ export class MountMover {
  * Opens targets and maps and returns the mover, not listening yet. `identity_conflict` when a map belongs to another
  * recovery or target, `io_failed` when a file cannot be opened.
  */
-export async function openMountMover(config: MountMoverConfig, reached: Reached): Promise<MountMover> {
+export async function openMountMover(
+	config: MountMoverConfig,
+	surroundings: MountMoverSurroundings,
+): Promise<MountMover> {
 	const locals: LocalDisk[] = [];
-	for (const disk of config.disks) locals.push(await openLocalDisk(config.recoveryId, disk));
-	return new MountMover(config, locals, reached);
+	for (const disk of config.disks) locals.push(await openLocalDisk(config.recoveryId, disk, surroundings.clock));
+	return new MountMover(config, locals, surroundings);
 }

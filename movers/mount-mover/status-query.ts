@@ -25,7 +25,6 @@ const holeFlags = NBD_STATE.HOLE | NBD_STATE.ZERO;
  * Where it may not wait it says "data", which is always true (NBD, "NBD_CMD_BLOCK_STATUS"): no client sees an error.
  */
 export class StatusQuery implements Waiter, Pending {
-	readonly sinceMs = performance.now();
 	readonly #disk: RestorePointDisk;
 	readonly #waiting: WaitingReads;
 	readonly #patient: boolean;
@@ -50,13 +49,14 @@ export class StatusQuery implements Waiter, Pending {
 
 	start(): this {
 		const first = Math.floor(this.#range.offset / this.#disk.image.chunkSizeBytes);
-		const unknown = this.#contexts.includes(baseAllocation) && this.#disk.parts.pages.entry(first) === undefined;
-		const mayWait = this.#patient && !this.#waiting.failing && this.#disk.parts.damaged.get(first) === undefined;
+		const unknown = this.#contexts.includes(baseAllocation) && this.#disk.contentOf(first) === undefined;
+		const mayWait = this.#patient && !this.#waiting.failing && this.#disk.damageOf(first) === undefined;
 		if (unknown && mayWait) {
 			this.#waiting.add(this);
-			this.#callOff = this.#disk.parts.pages.load(first, () => {
+			this.#callOff = this.#disk.loadPage(first, failure => {
 				this.#waiting.delete(this);
-				this.start();
+				if (failure) this.#answer();
+				else this.start();
 			});
 		} else this.#answer();
 		return this;
@@ -79,11 +79,10 @@ export class StatusQuery implements Waiter, Pending {
 	}
 
 	#allocation(): Extent[] {
-		const { pages } = this.#disk.parts;
 		return this.#extents(index => {
-			const entry = pages.entry(index);
-			if (entry === undefined) return undefined;
-			return entry === 'zero' ? holeFlags : 0;
+			const content = this.#disk.contentOf(index);
+			if (content === undefined) return undefined;
+			return content === 'zero' ? holeFlags : 0;
 		});
 	}
 
@@ -96,7 +95,7 @@ export class StatusQuery implements Waiter, Pending {
 		const { chunkSizeBytes } = this.#disk.image;
 		const { offset, length, single } = this.#range;
 		const list = new ExtentList(single);
-		const lastIndex = this.#disk.parts.reader.chunkCount - 1;
+		const lastIndex = this.#disk.chunkCount - 1;
 		for (let position = offset, looked = 0; position < offset + length && looked < maxChunks; looked += 1) {
 			// The tail beyond the exact size goes with the last chunk, whose span it never leaves.
 			const index = Math.min(lastIndex, Math.floor(position / chunkSizeBytes));

@@ -1,6 +1,7 @@
 import { read, readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
+import type { Clock } from '../../system/clock.ts';
 import type { MoverTarget } from '../config.ts';
 
 /** A read that took longer did not come from the host's cache. */
@@ -14,14 +15,20 @@ export class TargetFile {
 	readonly #path: string;
 	/** Where the disk's first byte lies. */
 	readonly #startBytes: number;
+	readonly #clock: Pick<Clock, 'now'>;
 	#politeLeft = 0;
 	#failure: RouseError | undefined;
 
 	/** Takes the handle over. */
-	constructor({ path, offsetBytes }: Pick<MoverTarget, 'path' | 'offsetBytes'>, file: FileHandle) {
+	constructor(
+		{ path, offsetBytes }: Pick<MoverTarget, 'path' | 'offsetBytes'>,
+		file: FileHandle,
+		clock: Pick<Clock, 'now'>,
+	) {
 		this.#path = path;
 		this.#startBytes = offsetBytes;
 		this.#file = file;
+		this.#clock = clock;
 	}
 
 	/** The last read that failed, until it is forgotten: reads of other places go on and say nothing about that one. */
@@ -42,7 +49,7 @@ export class TargetFile {
 			this.#politeLeft -= 1;
 			return false;
 		}
-		const startedAt = performance.now();
+		const startedAt = this.#clock.now();
 		let done = 0;
 		try {
 			while (done < length) {
@@ -53,7 +60,7 @@ export class TargetFile {
 		} catch {
 			return false;
 		}
-		if (performance.now() - startedAt > slowMs) this.#politeLeft = politeReads;
+		if (this.#clock.now() - startedAt > slowMs) this.#politeLeft = politeReads;
 		return true;
 	}
 

@@ -40,7 +40,7 @@ export interface RecoveryMoversOf {
 	places: RecoveryPlaces;
 	disks: readonly RecoveryDisk[];
 	/** One a disk; asked for at every start of a mover, since a path may have changed. */
-	targets(): Promise<readonly Target[]>;
+	targets: () => Promise<readonly Target[]>;
 }
 
 export interface Movers {

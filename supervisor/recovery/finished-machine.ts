@@ -79,7 +79,9 @@ export class FinishedMachine {
 
 	/** With a look at the machine, unless something is being done to it; one that does not answer hides no other. */
 	async view(): Promise<RecoveryView> {
-		if (!this.#queue.busy) await Promise.race([this.#look(), this.#clock.delay(lookMs)]);
+		// The first look is waited for even so: a machine that nobody has looked at yet must not be told as one that is off.
+		const never = this.#seen === undefined && this.#unseen === undefined;
+		if (never || !this.#queue.busy) await Promise.race([this.#look(), this.#clock.delay(lookMs)]);
 		return {
 			name: this.name,
 			recoveryId: this.recoveryId,

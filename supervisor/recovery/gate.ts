@@ -2,20 +2,31 @@ import type { CallOptions, MoverGate } from '../../hypervisors/contract.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { Clock } from '../../system/clock.ts';
 import { waitFor } from '../../system/wait.ts';
-import { moversWanted } from '../files/state.ts';
-import type { Recovery } from './recovery.ts';
+import type { MountMoverState } from '../../movers/config.ts';
+import type { IncidentLog } from '../files/incident-log.ts';
+import { moversWanted, type RecoveryState } from '../files/state.ts';
+import type { MountMover } from '../movers/movers.ts';
+import type { MoverWatch } from '../movers/watch.ts';
 
 /** How long the mount mover goes on failing reads that would have to wait, unless it is told to serve again. */
 const failForMs = 5_000;
 /** How long it may take to be started, to answer, and to let go of what waits. */
 const answerMs = 15_000;
 
+/** What the gate knows of its recovery. */
+interface Gated {
+	readonly name: string;
+	readonly state: RecoveryState;
+	readonly incidents: Pick<IncidentLog, 'add'>;
+	readonly equipment: { mount: MountMover; watch: { mount: Pick<MoverWatch<MountMoverState>, 'keep'> } };
+}
+
 /** The gate of one recovery's mount mover. Once the chain does not need that mover, it is open. */
 export class MountMoverGate implements MoverGate {
-	readonly #recovery: Recovery;
+	readonly #recovery: Gated;
 	readonly #clock: Clock;
 
-	constructor(recovery: Recovery, clock: Clock) {
+	constructor(recovery: Gated, clock: Clock) {
 		this.#recovery = recovery;
 		this.#clock = clock;
 	}

@@ -1,7 +1,7 @@
-import type { Logger } from 'pino';
 import type { Platform } from '../../hypervisors/contract.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Installation } from '../../system/installation.ts';
+import type { Log } from '../../system/log.ts';
 import type { Tombstones } from '../files/tombstones.ts';
 import type { MigrationMover, Movers } from '../movers/movers.ts';
 
@@ -11,7 +11,7 @@ export interface HostParts {
 	platform: Platform;
 	movers: Movers;
 	tombstones: Tombstones;
-	log: Logger;
+	log: Log;
 	clock: Clock;
 	/** Called with the name of a place just reached; a test ends the process there. */
 	reached: (place: string) => Promise<void>;

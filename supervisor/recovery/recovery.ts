@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RouseError } from '../../model/errors.ts';
 import type { Machine, MachineObservation } from '../../hypervisors/contract.ts';
-import type { Blocked } from '../../model/recovery.ts';
+import type { Blocked, RecoveryPlan } from '../../model/recovery.ts';
 import type { MigrationMoverState, MountMoverState } from '../../movers/config.ts';
 import { readDocument, writeDocument } from '../files/document.ts';
 import type { HostParts } from './host-parts.ts';
@@ -16,6 +16,16 @@ import { Progress } from './progress.ts';
 import { type Change, change, newState, type RecoveryState, recoveryStateSchema } from '../files/state.ts';
 import { StepQueue } from './step-queue.ts';
 import type { Tombstone } from '../files/tombstones.ts';
+
+/** Throws `identity_conflict` for a plan whose hardware another platform has chosen, or none. */
+export function expectPlatform(name: string, { hardware }: RecoveryPlan, kind: string): void {
+	if (hardware?.platform === kind) return;
+	throw new RouseError(
+		'identity_conflict',
+		`recovery ${name} was planned for ${hardware ? `platform ${hardware.platform}` : 'no platform'}, this host is ${kind}`,
+		{ hint: 'host.kind in config.yaml: put back what it was when the recovery began' },
+	);
+}
 
 /** What hangs on the plan: made when it is known. */
 export interface Equipment {
@@ -142,12 +152,7 @@ export class Recovery {
 		if (plan === null)
 			throw new RouseError('phase_wrong', `recovery ${this.name} has no disks yet: allocate comes first`);
 		const { movers, platform, clock } = this.#host;
-		if (plan.hardware?.platform !== platform.kind)
-			throw new RouseError(
-				'identity_conflict',
-				`recovery ${this.name} was planned for platform ${plan.hardware?.platform}, this host is ${platform.kind}`,
-				{ hint: 'host.kind in config.yaml: put back what it was when the recovery began' },
-			);
+		expectPlatform(this.name, plan, platform.kind);
 		const machine = platform.machine(definitionOf(this.#state, this.places), new MountMoverGate(this, clock));
 		const disks = plan.disks.map((image, index) => {
 			const name = diskName(index);

@@ -4,6 +4,7 @@ import type { RecoveryPlan } from '../../model/recovery.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
 import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
 import { removeFileDurably } from '../../system/durable-file.ts';
+import { expectPlatform } from '../recovery/recovery.ts';
 import { change } from '../files/state.ts';
 import type { Nothing, StepContext } from '../recovery/step-context.ts';
 
@@ -14,6 +15,7 @@ export async function allocate(context: StepContext, { plan }: { plan: RecoveryP
 	if (known !== null && !isDeepStrictEqual(known, plan))
 		throw new RouseError('identity_conflict', `recovery ${recovery.name} was allocated with another plan`);
 	if (recovery.state.done.includes('allocate')) return {};
+	expectPlatform(recovery.name, plan, host.platform.kind);
 	await recovery.change(change.plan(plan));
 	await host.reached('allocate-planned');
 	const { machine, disks } = recovery.equipment;

@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { pino } from 'pino';
 import { takeDown } from '../../keeper/down.ts';
 import { readDeaths } from '../../keeper/deaths.ts';
 import { keepService } from '../../keeper/keep.ts';
 import { choosePorts } from '../../keeper/ports.ts';
+import { lastWords } from '../../keeper/ready.ts';
 import { type Service, serviceFiles, serviceHolder } from '../../keeper/services.ts';
+import { exitCodeOf } from '../../model/errors.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 import { places } from '../../system/installation.ts';
 import { signalHolder } from '../../system/process-lock.ts';
+import { runTool } from '../../system/run-tool.ts';
 import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -31,7 +36,8 @@ async function home(t: TestContext): Promise<string> {
 function keep(directory: string, service = sleeper) {
 	const ended = new AbortController();
 	const said: string[] = [];
-	const kept = keepService(service, directory, { signal: ended.signal, say: text => said.push(text), paceMs: 20 });
+	const log = pino({ base: null }, { write: line => void said.push(line) });
+	const kept = keepService(service, directory, { signal: ended.signal, log, paceMs: 20 });
 	const end = async () => {
 		ended.abort();
 		await kept;
@@ -141,5 +147,21 @@ describe('the ports of an embedded server', () => {
 			code: 'precheck_failed',
 			message: new RegExp(`port ${temporal} `),
 		});
+	});
+});
+
+describe('`lastWords`', () => {
+	it('tells why a keeper could not keep the services, from the last line of its log', async t => {
+		const directory = await temporaryDirectory(t);
+		await writeFile(join(directory, 'config.yaml'), 'nonsense: 1\n');
+		const main = join(checkoutDirectory, 'keeper', 'main.ts');
+		const { code, stderr } = await runTool(process.execPath, [main, directory], { hint: '', silenceMs: 60_000 });
+		assert.equal(code, exitCodeOf('config_invalid'));
+		assert.match(lastWords(stderr.trimEnd().split('\n').at(-1) ?? '') ?? '', /config\.yaml:1:1: nonsense/);
+	});
+
+	it('is undefined for a line of another level, one that was cut off, and no line', () => {
+		for (const line of ['{"level":"warn","msg":"no"}', '{"level":"fatal","ms', ''])
+			assert.equal(lastWords(line), undefined);
 	});
 });

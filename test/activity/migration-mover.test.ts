@@ -5,6 +5,7 @@ import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { pino } from 'pino';
 import type { ChunkRef } from '../../model/chunk.ts';
 import type { MoverDisk } from '../../movers/config.ts';
 import { Migration } from '../../movers/migration-mover/migration.ts';
@@ -15,6 +16,9 @@ import { RepositoryMoverClient } from '../../movers/repository-mover/client.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { openRepository } from '../../repository/repository.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { systemClock } from '../../system/clock.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { listenOnSocket } from '../../system/unix-http.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -44,7 +48,7 @@ async function chunkOf(stored: StoredDisk, index: number): Promise<{ ref: ChunkR
 	const { store } = await openRepository(stored.directory);
 	try {
 		const source = new DirectChunkSource(store);
-		const ref = await new DiskReader(source, stored.image).lookup(index);
+		const ref = await new DiskReader(new VerifiedChunks(source), stored.image).lookup(index);
 		if (ref === 'zero') throw new Error(`chunk ${index} is zero`);
 		for await (const chunk of source.fetch([ref], { class: 'mount' })) return { ref, bytes: Buffer.from(chunk.stored) };
 		throw new Error(`chunk ${index} is not there`);
@@ -206,10 +210,11 @@ async function openMigration(
 	disks: readonly MoverDisk[],
 	freeBytes: () => number,
 ): Promise<Migration> {
-	const source = new RepositoryMoverClient({ chunkSocket: join(directory, 'chunks.sock'), retryForever: true });
+	const source = new RetryingChunkSource(new RepositoryMoverClient(join(directory, 'chunks.sock')), systemClock);
 	const migration = new Migration(sampleRecoveryId, disks, {
+		log: pino({ level: 'silent' }),
 		source,
-		bucket: new TokenBucket(0, { nowMs: () => performance.now(), delay: async () => {} }),
+		bucket: new TokenBucket(0, systemClock),
 		reached: () => {},
 		freeBytes: async () => freeBytes(),
 	});

@@ -98,6 +98,7 @@ test('a guest that resets itself while its read waits freezes the monitors until
 
 test('a disk larger than the space that is free is refused with the numbers, and nothing is allocated', async t => {
 	const { recovery } = await prepare(t);
+	await recovery.chooseHardware();
 	const [image] = recovery.plan.disks;
 	assert.ok(image);
 	const plan = { ...recovery.plan, allocate: 'start' as const, disks: [{ ...image, sizeBytes: 2 ** 50 }] };

@@ -79,6 +79,8 @@ export class SandboxRun {
 	failureCode: string | undefined;
 	attributes: Record<string, unknown> = {};
 	memo: Record<string, unknown> = {};
+	/** What the workflow code logged: level, message, fields. */
+	readonly logged: [level: string, message: string, fields: Record<string, unknown>][] = [];
 	readonly #workflow: SdkWorkflow;
 	readonly #open = new Map<number, Scheduled>();
 	readonly #updates = new Map<string, UpdateOutcome>();
@@ -233,7 +235,15 @@ export class SandboxRun {
 		const done = await this.#workflow.activate(this.#activation(jobs));
 		if (done.failed) throw new Error(`the workflow task failed: ${done.failed.failure?.message}`);
 		for (const command of done.successful?.commands ?? []) this.#take(command);
+		await this.#takeLog();
 		await this.#resolveTryCancelled();
+	}
+
+	async #takeLog(): Promise<void> {
+		for (const { fnName, args } of await this.#workflow.getAndResetSinkCalls()) {
+			const [message, fields] = args as [string, Record<string, unknown>]; // of LoggerSinks
+			if (fields['sdkComponent'] === 'workflow') this.logged.push([fnName, message, fields]);
+		}
 	}
 
 	/** Core resolves such activities by itself, without asking the server. */

@@ -77,6 +77,20 @@ export const forgetsWhetherTheGuestRan = wrongly(machine => ({
 	},
 }));
 
+/** An abort ends the attempt even where the guest stands still. */
+export const leavesTheGuestPausedWhenAborted = wrongly(machine => ({
+	switchToTarget: (calls, options) =>
+		machine.switchToTarget(
+			withCalls(calls, {
+				reached: async place => {
+					await calls.reached(place);
+					options?.signal?.throwIfAborted();
+				},
+			}),
+			options,
+		),
+}));
+
 /** The overlay is removed before the mark says that the target is the truth. */
 export const removesTheOverlayTooEarly = wrongly((machine, definition) => ({
 	switchToTarget: calls =>

@@ -11,7 +11,7 @@ import { GuestConsole } from '../../cli/demo/console.ts';
 import { gateOf } from '../../hypervisors/conformance/bench.ts';
 import { variantOf } from '../../hypervisors/qemu/acceleration.ts';
 import { chooseDevices } from '../../hypervisors/qemu/choose-hardware.ts';
-import { crashOf } from '../../hypervisors/qemu/guest-power.ts';
+import { crashOf } from '../../hypervisors/qemu/run-state.ts';
 import { inspectHost, programs } from '../../hypervisors/qemu/host.ts';
 import { queryStatus } from '../../hypervisors/qemu/monitor-queries.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';

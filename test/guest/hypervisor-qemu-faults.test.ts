@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
@@ -14,6 +15,7 @@ import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
+import { refusingMover } from '../equipment/refusing-mover.ts';
 
 const run = promisify(execFile);
 
@@ -256,6 +258,40 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		await guest.checkContent();
 	});
 
+	test('a QEMU that takes no more connections is stuck, like one that does not answer', async t => {
+		const made = await bench(t, { disks: 1 });
+		await startedGuest(made);
+		await made.fate.freeze();
+		const { supervisorMonitor } = machinePaths(made.definition);
+		for (let refused = false; !refused; ) {
+			const waiting = createConnection(supervisorMonitor).on('error', () => undefined);
+			t.after(() => waiting.destroy());
+			refused = await once(waiting, 'connect').then(
+				() => false,
+				() => true,
+			);
+		}
+		await assert.rejects(
+			anew(made, machine => machine.observe()),
+			{ code: 'hypervisor_stuck', message: /takes no connections/ },
+		);
+	});
+
+	test("an export of another size than its disk is not the machine's: no snapshot is taken of it", async t => {
+		const made = await bench(t, { disks: 1 });
+		await made.mover.start();
+		const disks = made.definition.disks.map(disk => ({ ...disk, sizeBytes: disk.sizeBytes + 512 }));
+		const other = { ...made, definition: { ...made.definition, disks } };
+		await anew(other, machine => machine.makeTargets());
+		await anew(other, machine => machine.create());
+		const before = await made.leftovers();
+		await assert.rejects(
+			anew(other, machine => machine.snapshot()),
+			{ code: 'mover_unreachable', message: /bytes/ },
+		);
+		assert.deepEqual(await made.leftovers(), before);
+	});
+
 	test('a target of another size is refused', async t => {
 		const made = await bench(t);
 		const [disk] = made.definition.disks;
@@ -268,22 +304,3 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		);
 	});
 });
-
-/** nbdkit serves one file under every export name, and refuses all reads while the file `trouble` is there. */
-async function refusingMover(socket: string, file: string, trouble: string): Promise<ChildProcess> {
-	const child = spawn(
-		'nbdkit',
-		['-f', '-r', '-U', socket, '--filter=error', 'file', file, 'error-pread=EIO', 'error-pread-rate=100%'].concat(
-			`error-pread-file=${trouble}`,
-		),
-		{ stdio: 'inherit' },
-	);
-	await waitFor(
-		'nbdkit',
-		() => run('nbdinfo', ['--size', `nbd+unix:///?socket=${socket}`]).then(Boolean, () => false),
-		{
-			timeoutMs: 10_000,
-		},
-	);
-	return child;
-}

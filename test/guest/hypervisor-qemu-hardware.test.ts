@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import * as z from 'zod';
-import { anew } from '../../hypervisors/conformance/bench.ts';
+import { anew, gateOf } from '../../hypervisors/conformance/bench.ts';
 import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
@@ -85,6 +85,24 @@ suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
 		assert.equal((await readFile(vars))[0], 0xff);
 		await anew(made, machine => machine.powerOn('mover'));
 		await guest.checkInGuest();
+	});
+
+	test('a machine with UEFI firmware is refused where there is none, before anything is made', async t => {
+		const made = await bench(t, { options: { firmwares: [] }, config: { firmware: 'efi' } });
+		const { config, nics } = made.definition;
+		await assert.rejects(made.platform.chooseHardware({ config, nics, options: {} }), { code: 'precheck_failed' });
+	});
+
+	test('the screen is offered as RFB, and the serial console as it comes', async t => {
+		const made = await bench(t, { disks: 1 });
+		await startedGuest(made);
+		const machine = made.platform.machine(made.definition, gateOf(made));
+		t.after(() => machine.close());
+		const screen = await machine.console('screen');
+		t.after(() => screen.destroy());
+		assert.match(String(await once(screen, 'data')), /^RFB 003\.00/);
+		const serial = await machine.console('serial');
+		serial.destroy();
 	});
 
 	test('a Windows guest without drivers gets SATA disks and e1000e, and is switched like any other', async t => {

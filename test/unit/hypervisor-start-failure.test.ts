@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crashOf, powerOf } from '../../hypervisors/qemu/guest-power.ts';
+import { crashOf, powerOf } from '../../hypervisors/qemu/run-state.ts';
 import { startFailure, tellingLine } from '../../hypervisors/qemu/start-failure.ts';
 
 const warning = "qemu-system-x86_64: warning: host doesn't support requested feature: CPUID.01H:ECX.pni [bit 0]";
@@ -55,5 +55,5 @@ test('`crashOf` tells states that only a reset leads out of from a pause', () =>
 	assert.match(crashOf('guest-panicked') ?? '', /operating system/);
 	for (const status of ['running', 'paused', 'io-error', 'prelaunch', 'shutdown', 'suspended'])
 		assert.equal(crashOf(status), undefined, status);
-	assert.equal(powerOf('internal-error'), 'paused');
+	assert.equal(powerOf('internal-error'), 'crashed');
 });

@@ -1,22 +1,27 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
 import { ChunkFetcher } from '../../movers/mount-mover/chunk-fetcher.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { waitFor } from '../../system/wait.ts';
 import { ScriptedSource } from '../equipment/scripted-source.ts';
 
 async function bench(t: TestContext, count: number) {
 	const source = new ScriptedSource();
+	const retrying = new RetryingChunkSource(source, { delay: (ms, signal) => delay(ms, undefined, { signal }) });
 	const arrived: number[] = [];
 	const damaged: number[] = [];
-	const fetcher = new ChunkFetcher({
-		source,
-		onChunk: key => void arrived.push(key),
-		onDamage: key => void damaged.push(key),
-	});
+	const receiver = {
+		arrived: (index: number) => void arrived.push(index),
+		damaged: (index: number) => void damaged.push(index),
+	};
+	const fetcher = new ChunkFetcher(new VerifiedChunks(retrying));
 	t.after(() => fetcher.close());
-	const chunks = await Promise.all(Array.from({ length: count }, (_, number) => source.add(number)));
+	const added = await Promise.all(Array.from({ length: count }, (_, number) => source.add(number)));
+	const chunks = added.map((chunk, index) => ({ ...chunk, index, receiver }));
 	const want = (number: number) =>
 		new Promise<Buffer>((resolve, reject) => {
 			const chunk = chunks[number];
@@ -26,7 +31,7 @@ async function bench(t: TestContext, count: number) {
 	const ahead = (...numbers: number[]) => {
 		for (const number of numbers) if (chunks[number]) fetcher.wantAhead(chunks[number]);
 	};
-	return { source, fetcher, chunks, arrived, damaged, want, ahead };
+	return { source, retrying, fetcher, chunks, arrived, damaged, want, ahead };
 }
 
 test('chunks wanted together are asked for together, each once', async t => {
@@ -77,13 +82,13 @@ test('bytes that match nowhere are never given out, and hurt no other chunk', as
 });
 
 test('a source that does not answer is asked again until it does', async t => {
-	const { source, want, fetcher } = await bench(t, 1);
+	const { source, want, retrying } = await bench(t, 1);
 	source.failures.push(new RouseError('store_unreachable', 'away'), new Error('something else'));
 	const wanted = want(0);
-	await waitFor('trouble', () => fetcher.trouble?.code === 'store_unreachable', { timeoutMs: 5_000, everyMs: 1 });
+	await waitFor('trouble', () => retrying.trouble?.code === 'store_unreachable', { timeoutMs: 5_000, everyMs: 1 });
 	await wanted;
 	assert.equal(source.calls.length, 3);
-	assert.equal(fetcher.trouble, undefined);
+	assert.equal(retrying.trouble, undefined);
 });
 
 test('what reads wait for is asked for before what may be read next', async t => {
@@ -130,15 +135,35 @@ test('a chunk that every pack was asked for is not located once more', async t =
 	]);
 });
 
+test('a source that gives up fails the reads that wait for it, and nothing is damaged by that', async t => {
+	const { source, chunks, damaged } = await bench(t, 3);
+	const fetcher = new ChunkFetcher(new VerifiedChunks(source));
+	source.failures.push(new RouseError('store_unreachable', 'away'));
+	const want = (number: number) =>
+		new Promise(resolve => fetcher.want(chunks[number] ?? assert.fail(), outcome => resolve(outcome)));
+	const outcomes = await Promise.all([want(0), want(1)]);
+	assert.deepEqual(
+		outcomes.map(outcome => outcome instanceof RouseError && outcome.code),
+		['store_unreachable', 'store_unreachable'],
+	);
+	assert.deepEqual(damaged, []);
+	assert.ok(Buffer.isBuffer(await want(1)));
+	fetcher.close();
+});
+
 test('what one waiter throws keeps the chunk from no other, is no trouble of the source, and ends the process', () => {
 	const program = `
 		const { ChunkFetcher } = await import('./movers/mount-mover/chunk-fetcher.ts');
 		const { ScriptedSource } = await import('./test/equipment/scripted-source.ts');
+		const { RetryingChunkSource } = await import('./repository/retrying-chunk-source.ts');
+		const { VerifiedChunks } = await import('./repository/verified-chunks.ts');
+		const { systemClock } = await import('./system/clock.ts');
 		const source = new ScriptedSource();
-		const chunk = await source.add(0);
-		const fetcher = new ChunkFetcher({ source, onChunk() {}, onDamage() {} });
+		const chunk = { ...(await source.add(0)), index: 0, receiver: { arrived() {}, damaged() {} } };
+		const retrying = new RetryingChunkSource(source, systemClock);
+		const fetcher = new ChunkFetcher(new VerifiedChunks(retrying));
 		process.on('uncaughtException', error => {
-			console.log(error.message, source.calls.length, String(fetcher.trouble?.code));
+			console.log(error.message, source.calls.length, String(retrying.trouble?.code));
 			process.exit(3);
 		});
 		fetcher.want(chunk, () => { throw new Error('mistake'); });

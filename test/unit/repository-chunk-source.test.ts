@@ -4,11 +4,11 @@ import * as fc from 'fast-check';
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
-import { fetchChunk, fetchChunks } from '../../repository/fetch-chunk.ts';
 import { decodeChunk, digestOf, encodeChunk } from '../../repository/format/chunk.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { planReads } from '../../repository/read-plan.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { DamagingStore, noise } from '../equipment/repositories.ts';
 
 interface Stored {
@@ -32,6 +32,16 @@ async function storeWith(
 	}
 	await packs.flush();
 	return { store, chunks };
+}
+
+function fetchOne(source: DirectChunkSource, ref: ChunkRef): Promise<Buffer> {
+	return new VerifiedChunks(source).fetchOne({ ref, rawBytes: 4096 }, options);
+}
+
+/** Each chunk's bytes, or its damage, by its position. */
+function fetchMany(source: DirectChunkSource, refs: readonly ChunkRef[]) {
+	const wanted = refs.map((ref, position) => ({ position, ref, rawBytes: 4096 }));
+	return new VerifiedChunks(source).fetch(wanted, options);
 }
 
 const many = Array.from({ length: 40 }, (_, seed) => noise(4096, seed + 1));
@@ -118,7 +128,7 @@ test('a wrong place inside its pack is seen by the digest, and the chunk is loca
 	assert.ok(first && second);
 	const wrong = { ...first.ref, offsetBytes: second.ref.offsetBytes };
 	await assert.rejects(fetchAll(source, [{ ref: wrong, raw: first.raw }]), { code: 'chunk_bad' });
-	assert.deepEqual(await fetchChunk(source, wrong, 4096, options), first.raw);
+	assert.deepEqual(await fetchOne(source, wrong), first.raw);
 });
 
 test('of two copies the undamaged one is found', async () => {
@@ -127,7 +137,7 @@ test('of two copies the undamaged one is found', async () => {
 	const source = new DirectChunkSource(store);
 	for (const { ref, raw } of chunks.slice(0, 5)) {
 		await store.flipByte(keys.pack(ref.packId), ref.offsetBytes + 100);
-		assert.deepEqual(await fetchChunk(source, ref, 4096, options), raw);
+		assert.deepEqual(await fetchOne(source, ref), raw);
 	}
 });
 
@@ -138,12 +148,12 @@ test('a chunk that is damaged everywhere is bad, and after the repair it is read
 	assert.ok(chunk);
 	const { ref, raw } = chunk;
 	await store.flipByte(keys.pack(ref.packId), ref.offsetBytes + 100);
-	await assert.rejects(fetchChunk(source, ref, 4096, options), {
+	await assert.rejects(fetchOne(source, ref), {
 		code: 'chunk_bad',
 		details: { digest: ref.digest, packId: ref.packId, offsetBytes: ref.offsetBytes, storedBytes: ref.storedBytes },
 	});
 	await store.repair(keys.pack(ref.packId));
-	assert.deepEqual(await fetchChunk(source, ref, 4096, options), raw);
+	assert.deepEqual(await fetchOne(source, ref), raw);
 });
 
 test('a chunk that nobody has is missing, those before it were given', async () => {
@@ -205,13 +215,12 @@ test('many chunks with some damaged: each damaged one is told by its position, t
 	const told: number[] = [];
 	const given: number[] = [];
 	const refs = chunks.map(({ ref }) => ref);
-	const onDamage = (position: number) => told.push(position);
-	for await (const { position, bytes } of fetchChunks(new DirectChunkSource(store), refs, () => 4096, {
-		...options,
-		onDamage,
-	})) {
-		assert.deepEqual(bytes, many[position]);
-		given.push(position);
+	for await (const { wanted, bytes } of fetchMany(new DirectChunkSource(store), refs)) {
+		if (bytes === undefined) told.push(wanted.position);
+		else {
+			assert.deepEqual(bytes, many[wanted.position]);
+			given.push(wanted.position);
+		}
 	}
 	assert.deepEqual(told, damaged);
 	assert.deepEqual(
@@ -247,16 +256,16 @@ test('all packs are asked for a chunk that is in none once, however often it is 
 	const source = new DirectChunkSource(store);
 	const told: number[] = [];
 	const refs = chunks.map(({ ref }) => ref);
-	const more = { ...options, onDamage: (position: number) => told.push(position) };
-	for await (const { position, bytes } of fetchChunks(source, refs, () => 4096, more))
-		assert.deepEqual(bytes, many[position]);
+	for await (const { wanted, bytes } of fetchMany(source, refs)) {
+		if (bytes === undefined) told.push(wanted.position);
+		else assert.deepEqual(bytes, many[wanted.position]);
+	}
 	const missing = refs.flatMap((ref, position) => (ref.packId === packId ? [position] : []));
 	assert.ok(missing.length > 3);
 	assert.deepEqual(told, missing);
 	// A read is of one chunk here, and each is looked for by itself.
 	assert.equal(store.listings, missing.length);
-	for (const position of missing)
-		await assert.rejects(fetchChunk(source, refs[position]!, 4096, options), { code: 'chunk_missing' });
+	for (const position of missing) await assert.rejects(fetchOne(source, refs[position]!), { code: 'chunk_missing' });
 	assert.equal(store.listings, missing.length);
 	await store.repair(keys.pack(packId));
 	assert.deepEqual(await fetchAll(source, chunks), many);
@@ -272,12 +281,14 @@ test('a place that the medium has lost costs its chunk alone, which is bad by na
 	store.lost.set(keys.pack(ref.packId), ref.offsetBytes + 100);
 	const damage: RouseError[] = [];
 	const given: number[] = [];
-	const more = { ...options, onDamage: (_: number, error: RouseError) => damage.push(error) };
 	const source = new DirectChunkSource(store);
 	const refs = chunks.map(one => one.ref);
-	for await (const { position, bytes } of fetchChunks(source, refs, () => 4096, more)) {
-		assert.deepEqual(bytes, many[position]);
-		given.push(position);
+	for await (const one of fetchMany(source, refs)) {
+		if (one.damage) damage.push(one.damage);
+		else {
+			assert.deepEqual(one.bytes, many[one.wanted.position]);
+			given.push(one.wanted.position);
+		}
 	}
 	assert.equal(given.length, many.length - 1);
 	const { digest, packId, offsetBytes, storedBytes } = ref;
@@ -296,7 +307,7 @@ test('a footer that the medium has lost does not hide the other packs', async ()
 	const { ref, raw } = chunks[0]!;
 	store.lost.set(keys.pack(ref.packId), store.bytesOf(keys.pack(ref.packId)).length - 1);
 	await store.flipByte(keys.pack(ref.packId), ref.offsetBytes + 100);
-	assert.deepEqual(await fetchChunk(new DirectChunkSource(store), ref, 4096, options), raw);
+	assert.deepEqual(await fetchOne(new DirectChunkSource(store), ref), raw);
 });
 
 test('a medium that gives nothing any more, the header included, is unreachable', async () => {

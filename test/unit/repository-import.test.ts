@@ -6,6 +6,7 @@ import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { diskChunks } from '../../repository/disk-chunks.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { pageMapOf } from '../../repository/format/page-map.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
@@ -38,8 +39,8 @@ async function imageOf(repository: Repository, time = first, disk = 0) {
 async function readBack(repository: Repository, time = first, disk = 0): Promise<Buffer> {
 	const image = await imageOf(repository, time, disk);
 	const bytes = Buffer.alloc(image.sizeBytes);
-	const source = new DirectChunkSource(repository.store);
-	for await (const chunk of diskChunks(source, new DiskReader(source, image), { class: 'migration' }))
+	const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
+	for await (const chunk of diskChunks(chunks, new DiskReader(chunks, image), { class: 'migration' }))
 		chunk.bytes.copy(bytes, chunk.index * image.chunkSizeBytes);
 	return bytes;
 }
