@@ -1,3 +1,6 @@
+import { systemClock, type Clock } from '../../system/clock.ts';
+import { createLog, type Log } from '../../system/log.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import type { ReadBase } from '../../hypervisors/simulated/read-base.ts';
 import { untilAborted } from '../../repository/until-aborted.ts';
 import { moverDisks } from '../movers/mover-disks.ts';
@@ -12,15 +15,17 @@ import type {
 } from '../movers/movers.ts';
 import { Life, type Program } from './life.ts';
 import { type MigrationProgram, openMigration } from './migration-program.ts';
-import { type MountProgram, openMount } from './mount-program.ts';
+import { type MountProgram, type MountSurroundings, openMount } from './mount-program.ts';
 import { RepositoryProgram } from './repository-program.ts';
 import { Supply } from './supply.ts';
 
 export interface SimulatedMoversOptions {
-	/** Room under a path that a copy may fill; without end by default. */
-	freeBytes?: (path: string) => Promise<number>;
+	clock: Clock;
+	log: Log;
+	/** Room under a path that a copy may fill. */
+	freeBytes: (path: string) => Promise<number>;
 	/** A place that a migration mover has just reached. */
-	reached?: (place: string, recoveryId: string) => void;
+	reached: (place: string, recoveryId: string) => void;
 }
 
 /** The movers of one recovery, as a test deals with them. */
@@ -54,8 +59,15 @@ export class SimulatedMovers implements Movers {
 	readonly #pairs = new Map<string, SimulatedPair>();
 	readonly #repositories = new Map<string, Life<RepositoryProgram>>();
 
-	constructor(options: SimulatedMoversOptions = {}) {
-		this.#options = options;
+	/** Silent, and with room without end, unless it is told otherwise. */
+	constructor(options: Partial<SimulatedMoversOptions> = {}) {
+		this.#options = {
+			clock: systemClock,
+			log: createLog('simulated-movers', { level: 'silent' }),
+			freeBytes: async () => Number.POSITIVE_INFINITY,
+			reached: () => undefined,
+			...options,
+		};
 	}
 
 	/** The pair of a recovery, from its first mover to the removal of its last. */
@@ -71,9 +83,8 @@ export class SimulatedMovers implements Movers {
 	readonly readBase: ReadBase = async ({ recoveryId }, disk, offsetBytes, into, signal) => {
 		const { mount } = this.pair(recoveryId);
 		const { program } = mount;
-		if (program === undefined) throw mount.unreachable();
 		// One that hangs has taken the request, and the next mover will be asked anew.
-		if ((await mount.serving(AbortSignal.any([signal, program.ended]))) !== program) throw mount.unreachable();
+		if (program === undefined || (await mount.answering(signal)) !== program) throw mount.unreachable();
 		await program.read(disk, offsetBytes, into, signal);
 	};
 
@@ -83,11 +94,15 @@ export class SimulatedMovers implements Movers {
 		const { mount } = pair;
 		const open = async () => {
 			const disks = await moverDisks(of);
-			const supply = this.#supply(of, async signal => {
-				await mount.serving(signal);
+			const source = this.#source(of, async signal => {
+				await mount.answering(signal);
 				await pair.released(signal);
 			});
-			return () => openMount(recoveryId, disks, supply, (...offered) => void pair.migration.program?.offer(...offered));
+			const offer: MountSurroundings['offer'] = (...offered) => {
+				// A favour: one that cannot take it now comes to it by itself.
+				void pair.migration.ask(program => program.offer(...offered)).catch(() => undefined);
+			};
+			return () => openMount(recoveryId, disks, { source, offer, clock: this.#options.clock });
 		};
 		return {
 			...mover('mount', mount, open, () => this.#remove(recoveryId)),
@@ -106,12 +121,13 @@ export class SimulatedMovers implements Movers {
 		const { migration } = pair;
 		const open = async () => {
 			const disks = await moverDisks(of);
-			const supply = this.#supply(of, async signal => void (await migration.serving(signal)));
+			const source = this.#source(of, signal => migration.answering(signal));
+			const { freeBytes, log } = this.#options;
 			const reached = (place: string) => {
-				this.#options.reached?.(place, recoveryId);
+				this.#options.reached(place, recoveryId);
 				if (place === 'migration.recorded') void pair.mount.program?.follow();
 			};
-			return () => openMigration(recoveryId, disks, { supply, reached, freeBytes: this.#freeBytes });
+			return () => openMigration(recoveryId, disks, { source, reached, freeBytes, log });
 		};
 		return {
 			...mover('migration', migration, open, () => this.#remove(recoveryId)),
@@ -137,11 +153,8 @@ export class SimulatedMovers implements Movers {
 		return [...this.#repositories].filter(([, { holder }]) => holder !== undefined).map(([directory]) => directory);
 	}
 
-	readonly #freeBytes = (path: string): Promise<number> =>
-		this.#options.freeBytes?.(path) ?? Promise.resolve(Number.POSITIVE_INFINITY);
-
-	#supply({ repository }: RecoveryMoversOf, mayGoOn: (signal: AbortSignal) => Promise<void>): Supply {
-		return new Supply(this.repositoryLife(repository), mayGoOn);
+	#source({ repository }: RecoveryMoversOf, mayGoOn: (signal: AbortSignal) => Promise<unknown>): RetryingChunkSource {
+		return new RetryingChunkSource(new Supply(this.repositoryLife(repository), mayGoOn), this.#options.clock);
 	}
 
 	/** Both of a pair are removed, one after the other. */
