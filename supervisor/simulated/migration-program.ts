@@ -2,12 +2,15 @@ import type { MoverDisk } from '../../movers/config.ts';
 import { Migration } from '../../movers/migration-mover/migration.ts';
 import { takeOffer } from '../../movers/migration-mover/offers.ts';
 import { TokenBucket } from '../../movers/migration-mover/token-bucket.ts';
+import type { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { Program } from './life.ts';
-import type { Supply } from './supply.ts';
 
 export interface MigrationSurroundings {
-	supply: Supply;
+	/** Closed with the mover. */
+	source: RetryingChunkSource;
+	log: Log;
 	reached: Reached;
 	/** Room on the file system under a path. */
 	freeBytes: (path: string) => Promise<number>;
@@ -26,12 +29,11 @@ export async function openMigration(
 /** A migration mover without its sockets: all that it writes is written, synced and recorded by the real one's code. */
 export class MigrationProgram implements Program {
 	readonly migration: Migration;
-	readonly #supply: Supply;
+	readonly #source: RetryingChunkSource;
 
-	constructor(recoveryId: string, disks: readonly MoverDisk[], { supply, reached, freeBytes }: MigrationSurroundings) {
-		this.#supply = supply;
-		const bucket = new TokenBucket(0, timeless());
-		this.migration = new Migration(recoveryId, disks, { source: supply, bucket, reached, freeBytes });
+	constructor(recoveryId: string, disks: readonly MoverDisk[], surroundings: MigrationSurroundings) {
+		this.#source = surroundings.source;
+		this.migration = new Migration(recoveryId, disks, { ...surroundings, bucket: new TokenBucket(0, timeless()) });
 	}
 
 	copy(maxRateBytes: number): void {
@@ -48,7 +50,7 @@ export class MigrationProgram implements Program {
 	async close(): Promise<void> {
 		// First of all, so that nothing is recorded of what is written now.
 		for (const { target } of this.migration.disks) await target?.close();
-		await this.#supply.close();
+		await this.#source.close();
 		await this.migration.close();
 	}
 }
@@ -57,7 +59,7 @@ export class MigrationProgram implements Program {
 function timeless(): ConstructorParameters<typeof TokenBucket>[1] {
 	let nowMs = 0;
 	return {
-		nowMs: () => nowMs,
+		now: () => nowMs,
 		delay: async ms => {
 			nowMs += ms;
 		},

@@ -1,26 +1,35 @@
 import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors.ts';
 import type { MountMoverState, MoverDisk } from '../../movers/config.ts';
 import { DiskRead } from '../../movers/mount-mover/disk-read.ts';
-import { openLocalDisk } from '../../movers/mount-mover/local-disk.ts';
+import type { LocalDisk } from '../../movers/mount-mover/local-disk.ts';
 import { MountedDisks } from '../../movers/mount-mover/mounted-disks.ts';
-import type { LocalDisk, RestorePointDisk } from '../../movers/mount-mover/restore-point-disk.ts';
+import { openLocalDisk } from '../../movers/mount-mover/open-local-disk.ts';
+import type { RestorePointDisk } from '../../movers/mount-mover/restore-point-disk.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import type { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import type { Clock } from '../../system/clock.ts';
 import type { Program } from './life.ts';
-import type { Supply } from './supply.ts';
 
 /** A chunk that was fetched for the guest, for whoever can use it. */
 export type Offer = (disk: string, chunk: number, stored: Buffer) => void;
+
+export interface MountSurroundings {
+	/** Closed with the mover. */
+	source: RetryingChunkSource;
+	clock: Clock;
+	offer: Offer;
+}
 
 const cacheBytes = 4 * 1024 * 1024;
 
 export async function openMount(
 	recoveryId: string,
 	disks: readonly MoverDisk[],
-	supply: Supply,
-	offer: Offer,
+	surroundings: MountSurroundings,
 ): Promise<MountProgram> {
 	const locals: LocalDisk[] = [];
-	for (const disk of disks) locals.push(await openLocalDisk(recoveryId, disk));
-	return new MountProgram(recoveryId, disks, locals, supply, offer);
+	for (const disk of disks) locals.push(await openLocalDisk(recoveryId, disk, surroundings.clock));
+	return new MountProgram(recoveryId, disks, locals, surroundings);
 }
 
 /** A mount mover without its sockets: reads of the guest, answered by the code that answers them in the real one. */
@@ -28,7 +37,7 @@ export class MountProgram implements Program {
 	readonly #recoveryId: string;
 	readonly #names: readonly string[];
 	readonly #locals: readonly LocalDisk[];
-	readonly #supply: Supply;
+	readonly #source: RetryingChunkSource;
 	readonly #mounted: MountedDisks;
 	readonly #closed = new AbortController();
 	#following: Promise<void> = Promise.resolve();
@@ -38,17 +47,17 @@ export class MountProgram implements Program {
 		recoveryId: string,
 		disks: readonly MoverDisk[],
 		locals: readonly LocalDisk[],
-		supply: Supply,
-		offer: Offer,
+		{ source, clock, offer }: MountSurroundings,
 	) {
 		this.#recoveryId = recoveryId;
 		this.#names = disks.map(({ name }) => name);
 		this.#locals = locals;
-		this.#supply = supply;
+		this.#source = source;
 		this.#mounted = new MountedDisks({
 			disks: disks.map(({ name, image }, index) => ({ name, image, local: locals[index] })),
-			source: supply,
+			chunks: new VerifiedChunks(source),
 			cacheBytes,
+			clock,
 			onChunk: (disk, chunk, stored) => {
 				if (!disk.isRestored(chunk)) offer(disk.name, chunk, Buffer.from(stored));
 			},
@@ -71,20 +80,20 @@ export class MountProgram implements Program {
 	}
 
 	state(): MountMoverState {
-		const { waiting, counters, badChunks, trouble } = this.#mounted;
-		const ofTarget = this.#locals.find(({ target }) => target.failure)?.target.failure?.toDocument();
+		const { waiting, counters, badChunks } = this.#mounted;
+		const ofTarget = this.#locals.find(local => local.failure)?.failure?.toDocument();
 		return {
 			recoveryId: this.#recoveryId,
-			disks: this.#locals.map(({ restored: { bitmap } }, index) => ({
+			disks: this.#locals.map(({ restoredChunks, chunkCount }, index) => ({
 				name: this.#names[index] ?? '',
-				restoredChunks: bitmap.restoredChunks,
-				chunks: bitmap.chunkCount,
+				restoredChunks,
+				chunks: chunkCount,
 			})),
 			waitingReads: waiting.count,
 			oldestWaitMs: Math.round(waiting.oldestWaitMs),
 			failing: waiting.failing,
 			badChunks,
-			failure: ofTarget ?? this.#mapTrouble ?? trouble ?? this.#supply.trouble ?? null,
+			failure: ofTarget ?? this.#mapTrouble ?? this.#source.trouble ?? null,
 			counters: Object.fromEntries(Object.entries(counters)),
 		};
 	}
@@ -94,7 +103,7 @@ export class MountProgram implements Program {
 	}
 
 	serve(): void {
-		for (const { target } of this.#locals) target.forgetFailure();
+		for (const local of this.#locals) local.forgetFailure();
 		this.#mounted.serve();
 	}
 
@@ -107,17 +116,14 @@ export class MountProgram implements Program {
 	async close(): Promise<void> {
 		this.#closed.abort(new RouseError('mover_unreachable', 'the simulated mount mover has ended'));
 		this.#mounted.close();
-		await this.#supply.close();
+		await this.#source.close();
 		await this.#following;
-		for (const { target, restored } of this.#locals) {
-			await restored.close();
-			await target.close();
-		}
+		for (const local of this.#locals) await local.close();
 	}
 
 	async #readMaps(): Promise<void> {
 		try {
-			for (const { restored } of this.#locals) if (!restored.bitmap.complete) await restored.refresh();
+			for (const { map } of this.#locals) if (!map.bitmap.complete) await map.refresh();
 			this.#mapTrouble = undefined;
 		} catch (error) {
 			this.#mapTrouble = asRouseError(error).toDocument();
@@ -128,7 +134,8 @@ export class MountProgram implements Program {
 	#readLater(disk: RestorePointDisk, offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
 		return new Promise((resolve, reject) => {
 			signal.throwIfAborted();
-			const read = new DiskRead({ disk, waiting: this.#mounted.waiting, patient: true }, offset, length, result => {
+			const { waiting, counters } = this.#mounted;
+			const read = new DiskRead({ disk, waiting, counters, patient: true }, offset, length, result => {
 				signal.removeEventListener('abort', abort);
 				if (Buffer.isBuffer(result)) resolve(result);
 				else reject(new RouseError('io_failed', result.message));

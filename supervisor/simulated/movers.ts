@@ -10,15 +10,20 @@ import type {
 	RecoveryMoversOf,
 	RepositoryMover,
 } from '../movers/movers.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { type Clock, systemClock } from '../../system/clock.ts';
+import { createLog, type Log } from '../../system/log.ts';
 import { Life, type Program } from './life.ts';
 import { type MigrationProgram, openMigration } from './migration-program.ts';
-import { type MountProgram, openMount } from './mount-program.ts';
+import { type MountProgram, type Offer, openMount } from './mount-program.ts';
 import { RepositoryProgram } from './repository-program.ts';
 import { Supply } from './supply.ts';
 
 export interface SimulatedMoversOptions {
 	/** Room under a path that a copy may fill; without end by default. */
 	freeBytes?: (path: string) => Promise<number>;
+	clock?: Clock;
+	log?: Log;
 	/** A place that a migration mover has just reached. */
 	reached?: (place: string, recoveryId: string) => void;
 }
@@ -52,10 +57,14 @@ export class SimulatedPair {
 export class SimulatedMovers implements Movers {
 	readonly #options: SimulatedMoversOptions;
 	readonly #pairs = new Map<string, SimulatedPair>();
+	readonly #clock: Clock;
+	readonly #log: Log;
 	readonly #repositories = new Map<string, Life<RepositoryProgram>>();
 
 	constructor(options: SimulatedMoversOptions = {}) {
 		this.#options = options;
+		this.#clock = options.clock ?? systemClock;
+		this.#log = options.log ?? createLog('simulated-movers');
 	}
 
 	/** The pair of a recovery, from its first mover to the removal of its last. */
@@ -83,11 +92,12 @@ export class SimulatedMovers implements Movers {
 		const { mount } = pair;
 		const open = async () => {
 			const disks = await moverDisks(of);
-			const supply = this.#supply(of, async signal => {
+			const source = this.#source(of, async signal => {
 				await mount.serving(signal);
 				await pair.released(signal);
 			});
-			return () => openMount(recoveryId, disks, supply, (...offered) => void pair.migration.program?.offer(...offered));
+			const offer: Offer = (...offered) => void pair.migration.program?.offer(...offered);
+			return () => openMount(recoveryId, disks, { source, clock: this.#clock, offer });
 		};
 		return {
 			...mover('mount', mount, open, () => this.#remove(recoveryId)),
@@ -106,12 +116,12 @@ export class SimulatedMovers implements Movers {
 		const { migration } = pair;
 		const open = async () => {
 			const disks = await moverDisks(of);
-			const supply = this.#supply(of, async signal => void (await migration.serving(signal)));
+			const source = this.#source(of, async signal => void (await migration.serving(signal)));
 			const reached = (place: string) => {
 				this.#options.reached?.(place, recoveryId);
 				if (place === 'migration.recorded') void pair.mount.program?.follow();
 			};
-			return () => openMigration(recoveryId, disks, { supply, reached, freeBytes: this.#freeBytes });
+			return () => openMigration(recoveryId, disks, { source, log: this.#log, reached, freeBytes: this.#freeBytes });
 		};
 		return {
 			...mover('migration', migration, open, () => this.#remove(recoveryId)),
@@ -140,8 +150,8 @@ export class SimulatedMovers implements Movers {
 	readonly #freeBytes = (path: string): Promise<number> =>
 		this.#options.freeBytes?.(path) ?? Promise.resolve(Number.POSITIVE_INFINITY);
 
-	#supply({ repository }: RecoveryMoversOf, mayGoOn: (signal: AbortSignal) => Promise<void>): Supply {
-		return new Supply(this.repositoryLife(repository), mayGoOn);
+	#source({ repository }: RecoveryMoversOf, mayGoOn: (signal: AbortSignal) => Promise<void>): RetryingChunkSource {
+		return new RetryingChunkSource(new Supply(this.repositoryLife(repository), mayGoOn), this.#clock);
 	}
 
 	/** Both of a pair are removed, one after the other. */
