@@ -22,7 +22,7 @@ import { Supply } from './supply.ts';
 export interface SimulatedMoversOptions {
 	clock: Clock;
 	log: Log;
-	/** Room under a path that a copy may fill. */
+	/** Room under a path that a copy may fill; without end by default. */
 	freeBytes: (path: string) => Promise<number>;
 	/** A place that a migration mover has just reached. */
 	reached: (place: string, recoveryId: string) => void;
@@ -59,11 +59,10 @@ export class SimulatedMovers implements Movers {
 	readonly #pairs = new Map<string, SimulatedPair>();
 	readonly #repositories = new Map<string, Life<RepositoryProgram>>();
 
-	/** Silent, and with room without end, unless it is told otherwise. */
 	constructor(options: Partial<SimulatedMoversOptions> = {}) {
 		this.#options = {
 			clock: systemClock,
-			log: createLog('simulated-movers', { level: 'silent' }),
+			log: createLog('simulated-movers'),
 			freeBytes: async () => Number.POSITIVE_INFINITY,
 			reached: () => undefined,
 			...options,
