@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { anew, type Bench, type ConformanceCase } from './bench.ts';
 import type { GuestModel } from './guest-model.ts';
-import { startedGuest } from './started-guest.ts';
+import { start, startedGuest } from './started-guest.ts';
 import { restoreTargets } from './targets.ts';
 import { SwitchRecord } from './switch-record.ts';
 
@@ -185,7 +185,7 @@ async function switchAndPowerLoss(bench: Bench, place: string, { startAgain }: {
 	await anew(bench, machine => machine.switchToTarget(record)).catch(() => undefined);
 	assert.ok(died, `the switch never reached ${place}`);
 	if (startAgain) {
-		await anew(bench, machine => machine.powerOn(record.chain));
+		await anew(bench, machine => start(machine, record.chain));
 		await guest.checkInGuest();
 		await guest.write();
 	}
