@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { asRouseError } from '../../model/errors.ts';
 import { anew, type Bench, type ConformanceCase } from './bench.ts';
 import type { GuestModel } from './guest-model.ts';
 import { start, startedGuest } from './started-guest.ts';
@@ -17,6 +18,7 @@ export function switchCases(places: readonly string[] = markPlaces): Conformance
 		{ name: 'a machine that is off is switched offline', run: bench => offlineSwitch(bench) },
 		{ name: 'after a boot of the host a machine with all blocks restored is switched', run: switchAfterReboot },
 		{ name: 'after the hand-over nothing is left but the machine itself', run: handedOver },
+		{ name: 'a guest stands still as long as nobody knows which mark is durable', run: unknownMark },
 		...places.flatMap(interruptedCases),
 		...markPlaces.map(place => ({
 			name: `an offline switch whose supervisor dies at ${place} is carried on`,
@@ -149,6 +151,22 @@ async function switchInterrupted(bench: Bench, place: string): Promise<void> {
 	await state.guest.write();
 	await anew(bench, machine => machine.switchToTarget(state.record));
 	assert.equal((await anew(bench, machine => machine.observe())).power, 'on', 'the guest does not go on');
+	await checkSwitched(bench, state);
+}
+
+/** The mark `target` may be on disk or not: a guest that runs now could write where nobody looks afterwards. */
+async function unknownMark(bench: Bench): Promise<void> {
+	const state = await readied(bench);
+	const { guest, record } = state;
+	await interruptAt(bench, record, 'mark.target');
+	assert.equal(await guest.write(), false, 'the guest runs');
+	assert.equal((await anew(bench, machine => machine.observe())).power, 'paused');
+	await assert.rejects(
+		anew(bench, machine => machine.powerOn(record.chain)),
+		(thrown: unknown) => asRouseError(thrown).code === 'phase_wrong',
+	);
+	await anew(bench, machine => machine.switchToTarget(record));
+	assert.ok(await guest.write(), 'the guest does not go on');
 	await checkSwitched(bench, state);
 }
 
