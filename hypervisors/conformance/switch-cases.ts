@@ -19,6 +19,7 @@ export function switchCases(places: readonly string[] = markPlaces): Conformance
 		{ name: 'after a boot of the host a machine with all blocks restored is switched', run: switchAfterReboot },
 		{ name: 'after the hand-over nothing is left but the machine itself', run: handedOver },
 		{ name: 'a guest stands still as long as nobody knows which mark is durable', run: unknownMark },
+		{ name: '`openTargets` names the same targets in the switch, and touches nothing', run: targetsInSwitch },
 		...places.flatMap(interruptedCases),
 		...markPlaces.map(place => ({
 			name: `an offline switch whose supervisor dies at ${place} is carried on`,
@@ -167,6 +168,19 @@ async function unknownMark(bench: Bench): Promise<void> {
 	);
 	await anew(bench, machine => machine.switchToTarget(record));
 	assert.ok(await guest.write(), 'the guest does not go on');
+	await checkSwitched(bench, state);
+}
+
+/** A supervisor that died in the switch asks which restored maps are this machine's. */
+async function targetsInSwitch(bench: Bench): Promise<void> {
+	const state = await readied(bench);
+	const identities = async () => (await anew(bench, machine => machine.openTargets())).map(({ identity }) => identity);
+	const before = await identities();
+	for (const place of markPlaces) {
+		await interruptAt(bench, state.record, place);
+		assert.deepEqual(await identities(), before, `after ${place}`);
+	}
+	await anew(bench, machine => machine.switchToTarget(state.record));
 	await checkSwitched(bench, state);
 }
 
