@@ -244,13 +244,13 @@ export class SeededRecovery {
 		const repository = await openRepository(directory);
 		try {
 			const pins = await listPins(repository);
-			assert.ok(!pins.some(pin => pin.recoveryId === status.recoveryId), 'the pin is left');
+			assert.ok(!pins.some(pin => pin.recoveryId === status.recoveryId), `the pin of ${status.recoveryId} is left: ${status.phase} ${JSON.stringify(status.failure)}`);
 		} finally {
 			await repository.store.close();
 		}
 		if (status.phase !== 'finished') {
 			assert.ok(['discarded', 'failed'].includes(status.phase), `it ended ${status.phase}`);
-			assert.deepEqual(entries, [], 'something is left on the host');
+			assert.deepEqual(entries, [], `something is left on the host: ${status.phase} ${JSON.stringify(status.failure)}`);
 			return;
 		}
 		assert.deepEqual(entries, [name]);
