@@ -24,27 +24,27 @@ function plan(config: Partial<MachineConfig>, changes: Parameters<typeof makeReq
 }
 const nics = [{ mac: '52:54:00:11:22:33', network: 'lan' }];
 
-test('a NIC whose network is not mapped has its link down, and the plan says so', () => {
+test('`makePlan` puts the link of a NIC down whose network is not mapped, and warns', () => {
 	const { nics: planned, warnings } = plan({ nics });
 	assert.deepEqual(planned, [{ mac: '52:54:00:11:22:33', network: 'lan', target: 'none' }]);
 	assert.match(warnings.join('\n'), /link down/);
 });
 
-test('a mapped NIC keeps its address, or gets a new one when asked', () => {
+test('`makePlan` keeps the address of a mapped NIC, or makes a new one when asked', () => {
 	const networks = { lan: 'user' } as const;
 	assert.deepEqual(plan({ nics }, { networks }).nics, [{ mac: '52:54:00:11:22:33', network: 'lan', target: 'user' }]);
 	assert.equal(plan({ nics }, { networks, newMac: true }).nics[0]?.mac, '52:54:00:0a:0a:0a');
 });
 
-test('a mapping for a network that the machine does not know is warned of', () => {
+test('`makePlan` warns of a mapping for a network that the machine does not know', () => {
 	assert.match(plan({ nics }, { networks: { wan: 'user' } }).warnings.join('\n'), /"wan"/);
 });
 
-test('SATA disks are warned of', () => {
+test('`makePlan` warns of SATA disks', () => {
 	assert.match(plan({ diskBus: 'sata' }).warnings.join('\n'), /30 s/);
 });
 
-test('a point that is another than the one asked for is refused', () => {
+test('`makePlan` of another point than the one asked for is `name_conflict`', () => {
 	assert.throws(() => plan({}, { manifestDigest: 'f'.repeat(64) }), withCode('name_conflict'));
 });
 
@@ -60,11 +60,11 @@ const host: HostView = {
 	unusable: null,
 };
 
-test('a host that can carry out the plan only adds its warnings', () => {
+test('`checkHost` of a host that can carry out the plan only adds its warnings', () => {
 	assert.deepEqual(checkHost(planOf(makeRequest()), testHostId, host), ['no KVM']);
 });
 
-test('a host without the firmware, the space or a hypervisor is refused by its code', () => {
+test('`checkHost` of a host without the firmware, the space or a hypervisor is refused by its code', () => {
 	const request = makeRequest({ allocate: 'start' });
 	const whole = planOf(request);
 	const efi = { ...whole, config: { ...whole.config, firmware: 'efi' as const } };

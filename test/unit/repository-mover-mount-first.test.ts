@@ -4,7 +4,7 @@ import { MountFirst } from '../../movers/repository-mover/mount-first.ts';
 
 const never = new AbortController().signal;
 
-test('a migration goes on when the last mount request is answered', async () => {
+test('`MountFirst.migrationTurn` comes when the last mount request is answered', async () => {
 	const order = new MountFirst({ longestYieldMs: 60_000 });
 	order.enterMount();
 	order.enterMount();
@@ -17,13 +17,13 @@ test('a migration goes on when the last mount request is answered', async () => 
 	await waiting;
 });
 
-test('a guest that reads without end slows a migration and does not stop it', async () => {
+test('`MountFirst.migrationTurn` comes after the longest yield though a guest reads without end', async () => {
 	const order = new MountFirst({ longestYieldMs: 5 });
 	order.enterMount();
 	await order.migrationTurn(never);
 });
 
-test('a migration that is given up while it waits ends at once', async () => {
+test('`MountFirst.migrationTurn` that is aborted while it waits ends at once', async () => {
 	const order = new MountFirst({ longestYieldMs: 60_000 });
 	order.enterMount();
 	const abort = new AbortController();
