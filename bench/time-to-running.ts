@@ -15,6 +15,7 @@ import { DirectChunkSource } from '../repository/direct-chunk-source.ts';
 import { DiskReader } from '../repository/disk-reader.ts';
 import { readPoint, resolvePoint } from '../repository/points.ts';
 import { openRepository } from '../repository/repository.ts';
+import { VerifiedChunks } from '../repository/verified-chunks.ts';
 
 const rounds = Number(process.argv[2] ?? 15);
 const GiB = 1024 ** 3;
@@ -99,7 +100,7 @@ async function opens(machine: string): Promise<{ fetches: number; storedBytes: n
 			close: () => direct.close(),
 		};
 		const begun = performance.now();
-		const reader = new DiskReader(source, image);
+		const reader = new DiskReader(new VerifiedChunks(source), image);
 		await reader.lookup(reader.chunkCount >>> 1);
 		return { ...counted, openMs: Math.round(performance.now() - begun) };
 	} finally {

@@ -34,6 +34,9 @@ export interface RecoveryDocument {
 	timings: Timings;
 	incidents: Incident[];
 	failure: { code: string; message: string } | null;
+	/** Names and places of the platform's own, for a person who looks into the machine; empty before there is one. */
+	platform: Record<string, string>;
+	/** Those of `platform`, where it has them, under the names by which they were told first. */
 	consoleSocket: string | null;
 	vncSocket: string | null;
 	qmpSocket: string | null;
@@ -82,10 +85,10 @@ export function makeDocument(
 		// The log's line for a sequence is newer than what the workflow was told of it.
 		incidents: mergeIncidents(status?.incidents ?? [], seen ?? []),
 		failure: status?.failure ?? null,
-		// Empty before there is a machine.
-		consoleSocket: view?.sockets.console || null,
-		vncSocket: view?.sockets.vnc || null,
-		qmpSocket: view?.sockets.qmp || null,
+		platform: view?.platform ?? {},
+		consoleSocket: view?.platform['consoleSocket'] ?? null,
+		vncSocket: view?.platform['vncSocket'] ?? null,
+		qmpSocket: view?.platform['qmpSocket'] ?? null,
 		directory: view?.directory ?? null,
 		pending: hasEnded(details) ? [] : details.pending,
 		statusFrom: details.statusFrom,

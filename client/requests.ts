@@ -4,7 +4,7 @@ import type { PointReference } from '../model/names.ts';
 import type { RecoveryRequest } from '../model/recovery.ts';
 import { readPoint, resolvePoint } from '../repository/points.ts';
 import { openRepository } from '../repository/repository.ts';
-import type { HostView } from '../supervisor/protocol.ts';
+import { type HostView, protocolVersion } from '../supervisor/protocol.ts';
 import type { Config } from '../system/installation.ts';
 
 /** What may be asked for beside the restore point; docs/cli.md says what each means. */
@@ -21,6 +21,8 @@ export interface RequestOptions {
 	/** On top of those that the configuration names. */
 	networks?: RecoveryRequest['networks'] | undefined;
 	newMac?: boolean | undefined;
+	/** In the words of the host's platform. */
+	platformOptions?: RecoveryRequest['platformOptions'] | undefined;
 	powerOn: boolean;
 	/** Per second; 0 is unlimited. */
 	maxRateBytes?: number | undefined;
@@ -37,7 +39,8 @@ export interface Surroundings {
 
 /**
  * The request that is meant, with the point resolved to its full time and its manifest's digest. Throws `host_unknown`,
- * the code that makes the host unusable, and what the repository has to say about the point.
+ * the code that makes the host unusable, `protocol` when its supervisor is of another, `config_invalid` for a network that
+ * it does not have, and what the repository has to say about the point.
  */
 export async function makeRequest(
 	reference: PointReference,
@@ -48,7 +51,9 @@ export async function makeRequest(
 		throw new RouseError('host_unknown', `there is no host ${options.host}`, {
 			hint: `this installation has: ${host.name}`,
 		});
-	if (host.unusable) throw new RouseError(host.unusable.code, host.unusable.message, { hint: host.unusable.hint });
+	checkUsable(host);
+	const networks = { ...config.host.networks, ...options.networks };
+	for (const target of Object.values(networks)) checkNetwork(target, host);
 	const { time, manifestDigest } = await findPoint(repository, reference);
 	const name = options.name ?? defaultName(reference.machine);
 	return {
@@ -61,13 +66,31 @@ export async function makeRequest(
 		hostId: host.hostId,
 		machineName: options.machineName ?? name,
 		allocate: options.allocate,
-		networks: { ...config.host.networks, ...options.networks },
+		networks,
 		newMac: options.newMac ?? false,
+		platformOptions: options.platformOptions ?? {},
 		powerOn: options.powerOn,
 		policy: { finish: options.finish, switch: options.switch, maxRateBytes: options.maxRateBytes ?? 0 },
 		reason: options.reason ?? '',
 		requestedBy,
 	};
+}
+
+function checkUsable({ name, protocol, unusable }: HostView): void {
+	if (protocol !== protocolVersion)
+		throw new RouseError('protocol', `the supervisor of ${name} speaks protocol ${protocol}, not ${protocolVersion}`, {
+			hint: 'restart the services, so that all are of one version',
+		});
+	if (unusable) throw new RouseError(unusable.code, unusable.message, { hint: unusable.hint });
+}
+
+/** A mistake that would else come out only when the recovery has its place on the host. */
+function checkNetwork(target: string, { name, networks }: HostView): void {
+	const known = [...networks.map(network => network.name), 'none'];
+	if (known.includes(target)) return;
+	throw new RouseError('config_invalid', `host ${name} has no network "${target}"`, {
+		hint: `it has: ${known.join(', ')}`,
+	});
 }
 
 /** The same each time, so that the same request twice is one recovery. */

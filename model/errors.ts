@@ -58,8 +58,11 @@ export type ErrorCode = keyof typeof table;
 
 export const errorCodes = Object.keys(table) as readonly ErrorCode[];
 
-/** What crosses a process boundary (HTTP, Temporal, `--json`): no stack, no class. */
-export const errorDocumentSchema = z.strictObject({
+/**
+ * What crosses a process boundary (HTTP, Temporal, `--json`): no stack, no class. Read for what is known of it: it may come
+ * from a newer version.
+ */
+export const errorDocumentSchema = z.object({
 	code: z.enum(errorCodes),
 	message: z.string(),
 	hint: z.string().optional(),

@@ -1,6 +1,7 @@
 /**
- * Where chunks come from: the store itself (a foreground `nbd serve`) or a repository mover (everything else). Pages of
- * a disk's map are chunks too, so this is all that reading a restore point takes.
+ * Where stored chunks come from: the store itself (a foreground `nbd serve`) or a repository mover (everything else).
+ * Pages of a disk's map are chunks too, so this is all that reading a restore point takes. Readers stand on
+ * verified-chunks.ts, and those who can only wait have retrying-chunk-source.ts under it.
  */
 import type { ChunkRef } from '../model/chunk.ts';
 
@@ -9,11 +10,12 @@ export type ChunkClass = 'mount' | 'migration';
 
 export interface ChunkSource {
 	/**
-	 * Yields the stored bytes of each reference, in the order asked for. What is yielded is NOT verified: pass it to
-	 * `decodeChunk`, which checks the digest. The buffer is valid until the next one is asked for.
+	 * Yields the stored bytes of each reference, in the order asked for. What is yielded is NOT verified. The buffer is
+	 * valid until the next one is asked for.
 	 *
 	 * `locate`: do not trust the references' places, ask the packs' footers (used after bytes did not match a digest).
-	 * Throws `chunk_missing` when no pack holds a digest, `store_unreachable` (transient) when the store does not answer.
+	 * Throws `chunk_missing` when no pack holds a digest, `chunk_bad` when the medium has lost it in every place,
+	 * `store_unreachable` (transient) when the store does not answer, and the signal's reason.
 	 * MAY be called concurrently. Breaking out of the loop ends the call and frees what it holds.
 	 */
 	fetch(

@@ -1,6 +1,7 @@
 import type { ChunkRef } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
 import type { ChunkClass, ChunkSource, StoredChunk } from './chunk-source.ts';
+import { isChunkDamage } from './damage.ts';
 import { badChunk, decodeChunk } from './format/chunk.ts';
 import { keys } from './format/keys.ts';
 import { type ChunkPlace, PackFooters } from './pack-footers.ts';
@@ -115,7 +116,7 @@ export class DirectChunkSource implements ChunkSource {
 				decodeChunk(ref, stored, rawBytes);
 				return stored;
 			} catch (error) {
-				if (!(error instanceof RouseError) || error.code !== 'chunk_bad') throw error;
+				if (!isChunkDamage(error)) throw error;
 				wrong = stored;
 			}
 		}

@@ -1,9 +1,9 @@
 import type { ChunkRef } from '../model/chunk.ts';
-import type { RouseError } from '../model/errors.ts';
-import type { ChunkClass, ChunkSource } from './chunk-source.ts';
+import type { ChunkClass } from './chunk-source.ts';
+import type { ChunkDamage } from './damage.ts';
 import type { DamagedPage, DiskReader, Leaf } from './disk-reader.ts';
-import { fetchChunks } from './fetch-chunk.ts';
 import { pageEntries } from './format/page-map.ts';
+import type { VerifiedChunks, WantedChunk } from './verified-chunks.ts';
 
 export interface DiskChunk {
 	index: number;
@@ -14,7 +14,7 @@ export interface DiskChunk {
 export interface DamagedChunk {
 	index: number;
 	ref: ChunkRef;
-	error: RouseError;
+	error: ChunkDamage;
 }
 
 export interface DiskChunksOptions {
@@ -27,43 +27,30 @@ export interface DiskChunksOptions {
 	onLeaf?: ((leaf: Leaf) => void) | undefined;
 }
 
-/** Every chunk of a disk that is not zero, verified, in the disk's order. */
+/** Every chunk of a disk that is not zero, in the disk's order. */
 export async function* diskChunks(
-	source: ChunkSource,
+	chunks: VerifiedChunks,
 	reader: DiskReader,
 	options: DiskChunksOptions,
 ): AsyncGenerator<DiskChunk> {
-	const { signal, onDamagedPage, onLeaf } = options;
+	const { signal, class: urgency, onDamagedChunk, onDamagedPage, onLeaf } = options;
 	for await (const leaf of reader.leaves({ signal, onDamage: onDamagedPage })) {
-		if (leaf.page !== undefined) yield* leafChunks(source, reader, leaf, options);
+		for await (const { wanted, bytes, damage } of chunks.fetch(chunksOf(leaf, reader), { class: urgency, signal })) {
+			const { index, ref } = wanted;
+			if (damage === undefined) yield { index, ref, bytes };
+			else if (onDamagedChunk) onDamagedChunk({ index, ref, error: damage });
+			else throw damage;
+		}
 		onLeaf?.(leaf);
 	}
 }
 
-async function* leafChunks(
-	source: ChunkSource,
-	reader: DiskReader,
-	{ firstIndex, count, page }: Leaf,
-	{ class: urgency, signal, onDamagedChunk }: DiskChunksOptions,
-): AsyncGenerator<DiskChunk> {
-	const indexes: number[] = [];
-	const refs: ChunkRef[] = [];
+function chunksOf({ firstIndex, count, page }: Leaf, reader: DiskReader): (WantedChunk & { index: number })[] {
+	const chunks: (WantedChunk & { index: number })[] = [];
+	if (page === undefined) return chunks;
 	for (let index = firstIndex; index < firstIndex + count; index++) {
-		const entry = page?.entry(index % pageEntries) ?? 'zero';
-		if (entry === 'zero') continue;
-		indexes.push(index);
-		refs.push(entry);
+		const ref = page.entry(index % pageEntries);
+		if (ref !== 'zero') chunks.push({ index, ref, rawBytes: reader.rawBytesOf(index) });
 	}
-	const at = (position: number) => {
-		const index = indexes[position];
-		const ref = refs[position];
-		if (index === undefined || ref === undefined) throw new RangeError(`chunk ${position} of ${refs.length}`);
-		return { index, ref };
-	};
-	const chunks = fetchChunks(source, refs, position => reader.rawBytesOf(at(position).index), {
-		class: urgency,
-		signal,
-		onDamage: onDamagedChunk && ((position, error) => onDamagedChunk({ ...at(position), error })),
-	});
-	for await (const { position, bytes } of chunks) yield { ...at(position), bytes };
+	return chunks;
 }

@@ -1,7 +1,7 @@
 import type { ChunkRef, DiskImage } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
-import type { ChunkClass, ChunkSource } from './chunk-source.ts';
-import { fetchChunks, isDamage } from './fetch-chunk.ts';
+import type { ChunkClass } from './chunk-source.ts';
+import { isDamage } from './damage.ts';
 import { PageCache } from './page-cache.ts';
 import { Page } from './format/page.ts';
 import {
@@ -13,6 +13,7 @@ import {
 	type PageMap,
 } from './format/page-map.ts';
 import type { PageEntry } from './format/reference.ts';
+import type { VerifiedChunks } from './verified-chunks.ts';
 
 export interface DiskReaderOptions {
 	/** Bound of the pages kept; 16 MiB of pages cover 37 GiB of disk. */
@@ -59,24 +60,24 @@ const leavesPerFetch = 16;
 
 /**
  * Where the chunks of a restore point's disk are. Opens in no time whatever the disk's size: pages are read when they
- * are needed, zero parts of the disk have none. MAY be used concurrently. It does not close its source.
+ * are needed, zero parts of the disk have none. MAY be used concurrently.
  */
 export class DiskReader {
 	readonly image: DiskImage;
 	readonly map: PageMap;
-	readonly #source: ChunkSource;
+	readonly #chunks: VerifiedChunks;
 	readonly #class: ChunkClass;
 	readonly #pages: PageCache;
 	readonly #rootLevel: number;
 
 	constructor(
-		source: ChunkSource,
+		chunks: VerifiedChunks,
 		image: DiskImage,
 		{ cacheBytes = 16 * 1024 * 1024, class: urgency = 'mount' }: DiskReaderOptions = {},
 	) {
 		this.image = image;
 		this.map = pageMapOf(image);
-		this.#source = source;
+		this.#chunks = chunks;
 		this.#class = urgency;
 		this.#pages = new PageCache(cacheBytes);
 		this.#rootLevel = this.map.levels.length - 1;
@@ -99,7 +100,7 @@ export class DiskReader {
 	}
 
 	/**
-	 * The chunk's reference. Throws what the source throws, `chunk_bad` or `chunk_missing` for a page, `format_damaged`
+	 * The chunk's reference. Throws what its chunks throw, `chunk_bad` or `chunk_missing` for a page, `format_damaged`
 	 * for a page that is not one. A failure is not remembered: the next call asks again.
 	 */
 	async lookup(index: number, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<PageEntry> {
@@ -217,16 +218,17 @@ export class DiskReader {
 		last: number,
 		signal: AbortSignal | undefined,
 	): Promise<void> {
-		const wanted: number[] = [];
-		for (let leaf = first; leaf <= last; leaf++)
-			if (!parent.isZero(leaf - number * pageEntries) && this.#pages.get(0, leaf) === undefined) wanted.push(leaf);
-		if (wanted.length < 2) return;
-		const refs = wanted.map(leaf => parent.entry(leaf - number * pageEntries)).filter(entry => entry !== 'zero');
-		const rawBytesOf = (position: number) => pageRawBytes(this.map, 0, wanted[position] ?? 0);
-		const options = { class: this.#class, signal, onDamage: () => {} };
-		for await (const { position, bytes } of fetchChunks(this.#source, refs, rawBytesOf, options)) {
+		const leaves: { leaf: number; ref: ChunkRef; rawBytes: number }[] = [];
+		for (let leaf = first; leaf <= last; leaf++) {
+			const entry = parent.entry(leaf - number * pageEntries);
+			if (entry === 'zero' || this.#pages.get(0, leaf) !== undefined) continue;
+			leaves.push({ leaf, ref: entry, rawBytes: pageRawBytes(this.map, 0, leaf) });
+		}
+		if (leaves.length < 2) return;
+		for await (const { wanted, bytes } of this.#chunks.fetch(leaves, { class: this.#class, signal })) {
+			if (bytes === undefined) continue;
 			try {
-				this.#pages.set(0, wanted[position] ?? 0, new Page(bytes));
+				this.#pages.set(0, wanted.leaf, new Page(bytes));
 			} catch (error) {
 				if (!isDamage(error)) throw error;
 			}
@@ -248,7 +250,7 @@ export class DiskReader {
 
 	#load(level: number, number: number, ref: ChunkRef, signal: AbortSignal | undefined): Promise<Page> {
 		const request = { ref, rawBytes: pageRawBytes(this.map, level, number), class: this.#class };
-		return this.#pages.load(level, number, this.#source, request, signal);
+		return this.#pages.load(level, number, this.#chunks, request, signal);
 	}
 
 	#checkIndex(index: number): void {

@@ -2,9 +2,9 @@ import { type FileHandle, lstat, open, rm } from 'node:fs/promises';
 import type { DiskImage } from '../model/chunk.ts';
 import { asRouseError, RouseError } from '../model/errors.ts';
 import { isErrno, isSpaceShort, publishDurably, temporaryPath } from '../system/durable-file.ts';
-import type { ChunkSource } from './chunk-source.ts';
 import { DiskReader } from './disk-reader.ts';
 import { diskChunks } from './disk-chunks.ts';
+import type { VerifiedChunks } from './verified-chunks.ts';
 
 /**
  * Writes a disk of a restore point as a raw file, sparse and of the exact size. The file appears under its name when it
@@ -12,7 +12,7 @@ import { diskChunks } from './disk-chunks.ts';
  * throws (`chunk_bad`, …); then nothing is left, but for a whole disk that could not get its name: the hint says where.
  */
 export async function exportDisk(
-	source: ChunkSource,
+	chunks: VerifiedChunks,
 	image: DiskImage,
 	path: string,
 	options: {
@@ -26,7 +26,7 @@ export async function exportDisk(
 	try {
 		const file = await open(temporary, 'wx', 0o600);
 		try {
-			await fill(file, source, image, options);
+			await fill(file, chunks, image, options);
 			await file.sync();
 		} finally {
 			await file.close();
@@ -62,16 +62,16 @@ function nameTaken(path: string): RouseError {
 
 async function fill(
 	file: FileHandle,
-	source: ChunkSource,
+	chunks: VerifiedChunks,
 	image: DiskImage,
 	{ signal, progress }: NonNullable<Parameters<typeof exportDisk>[3]>,
 ): Promise<void> {
 	const { sizeBytes, chunkSizeBytes } = image;
 	await file.truncate(sizeBytes);
-	const reader = new DiskReader(source, image, { class: 'migration' });
+	const reader = new DiskReader(chunks, image, { class: 'migration' });
 	const onLeaf = ({ firstIndex, count }: { firstIndex: number; count: number }) =>
 		progress?.({ doneBytes: Math.min(sizeBytes, (firstIndex + count) * chunkSizeBytes), totalBytes: sizeBytes });
-	for await (const { index, bytes } of diskChunks(source, reader, { class: 'migration', signal, onLeaf })) {
+	for await (const { index, bytes } of diskChunks(chunks, reader, { class: 'migration', signal, onLeaf })) {
 		// A file system that fills up writes a part first, and says so at the next call.
 		for (let written = 0; written < bytes.length; ) {
 			const at = index * chunkSizeBytes + written;

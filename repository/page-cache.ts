@@ -1,10 +1,13 @@
-import type { ChunkRef } from '../model/chunk.ts';
-import type { ChunkClass, ChunkSource } from './chunk-source.ts';
-import { fetchChunk } from './fetch-chunk.ts';
+import type { ChunkClass } from './chunk-source.ts';
 import { Page } from './format/page.ts';
 import { pageEntries } from './format/page-map.ts';
 import { chunkRefBytes } from './format/reference.ts';
 import { untilAborted } from './until-aborted.ts';
+import type { VerifiedChunks, WantedChunk } from './verified-chunks.ts';
+
+interface PageRequest extends WantedChunk {
+	class: ChunkClass;
+}
 
 /** Pages by level and number, the least recently used forgotten first; loads of one page that meet become one. */
 export class PageCache {
@@ -42,14 +45,14 @@ export class PageCache {
 	}
 
 	/**
-	 * The page, from memory or from the source. Aborting ends the caller's waiting and not the load: another may wait for
+	 * The page, from memory or from the repository. Aborting ends the caller's waiting and not the load: another may wait for
 	 * the same page. A failed load is forgotten.
 	 */
 	async load(
 		level: number,
 		number: number,
-		source: ChunkSource,
-		request: { ref: ChunkRef; rawBytes: number; class: ChunkClass },
+		chunks: VerifiedChunks,
+		request: PageRequest,
 		signal: AbortSignal | undefined,
 	): Promise<Page> {
 		const cached = this.get(level, number);
@@ -57,7 +60,7 @@ export class PageCache {
 		const key = keyOf(level, number);
 		let loading = this.#loading.get(key);
 		if (loading === undefined) {
-			loading = this.#fetch(level, number, source, request).finally(() => this.#loading.delete(key));
+			loading = this.#fetch(level, number, chunks, request).finally(() => this.#loading.delete(key));
 			this.#loading.set(key, loading);
 		}
 		return untilAborted(loading, signal);
@@ -66,10 +69,10 @@ export class PageCache {
 	async #fetch(
 		level: number,
 		number: number,
-		source: ChunkSource,
-		{ ref, rawBytes, class: urgency }: { ref: ChunkRef; rawBytes: number; class: ChunkClass },
+		chunks: VerifiedChunks,
+		{ class: urgency, ...wanted }: PageRequest,
 	): Promise<Page> {
-		const page = new Page(await fetchChunk(source, ref, rawBytes, { class: urgency }));
+		const page = new Page(await chunks.fetchOne(wanted, { class: urgency }));
 		this.set(level, number, page);
 		return page;
 	}

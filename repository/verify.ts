@@ -1,11 +1,11 @@
 import type { ChunkRef, DiskImage } from '../model/chunk.ts';
-import type { ChunkSource } from './chunk-source.ts';
 import { DiskReader } from './disk-reader.ts';
 import { diskChunks } from './disk-chunks.ts';
 import { DirectChunkSource } from './direct-chunk-source.ts';
 import { ContentDigester } from './content-digester.ts';
 import type { RestorePoint } from './points.ts';
 import type { Repository } from './repository.ts';
+import { VerifiedChunks } from './verified-chunks.ts';
 
 /** A chunk or a page that cannot be read, or a disk whose content is not the one the manifest names. */
 export interface Damage {
@@ -52,7 +52,8 @@ export async function verifyPoint(
 	const result = { chunks: 0, verifiedBytes: 0, damaged: [] as Damage[] };
 	const source = new DirectChunkSource(repository.store);
 	try {
-		for (const [disk, image] of manifest.disks.entries()) await verifyDisk(source, image, disk, result, options);
+		const chunks = new VerifiedChunks(source);
+		for (const [disk, image] of manifest.disks.entries()) await verifyDisk(chunks, image, disk, result, options);
 	} finally {
 		await source.close();
 	}
@@ -61,7 +62,7 @@ export async function verifyPoint(
 }
 
 async function verifyDisk(
-	source: ChunkSource,
+	verified: VerifiedChunks,
 	image: DiskImage,
 	disk: number,
 	result: Pick<VerifyResult, 'chunks' | 'verifiedBytes' | 'damaged'>,
@@ -70,10 +71,10 @@ async function verifyDisk(
 		progress,
 	}: { signal?: AbortSignal | undefined; progress?: ((progress: VerifyProgress) => void) | undefined },
 ): Promise<void> {
-	const reader = new DiskReader(source, image, { class: 'migration' });
+	const reader = new DiskReader(verified, image, { class: 'migration' });
 	const content = new ContentDigester(reader.map);
 	const before = result.damaged.length;
-	const chunks = diskChunks(source, reader, {
+	const chunks = diskChunks(verified, reader, {
 		class: 'migration',
 		signal,
 		onDamagedChunk: ({ index, ref, error: { code, message } }) =>

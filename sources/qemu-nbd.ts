@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../model/errors.ts';
+import { NbdClient } from '../nbd/client/client.ts';
 import { startError } from '../system/run-tool.ts';
 import { fitsSocket } from '../system/socket-path.ts';
 import { waitFor } from '../system/wait.ts';
 import { type ImageFormat, imageFormats } from './image-format.ts';
-import { NbdClient } from './nbd/client.ts';
 import { installImageTools, openingError } from './opening-error.ts';
 
 export interface ServedImage {

@@ -1,15 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { asRouseError, RouseError } from '../model/errors.ts';
-import { FinishedMachine } from './finished-machine.ts';
-import type { HostParts } from './host-parts.ts';
+import { FinishedMachine } from './recovery/finished-machine.ts';
+import type { HostParts } from './recovery/host-parts.ts';
 import { type StepAnswer, type StepBody, type StepName, stepBodies } from './protocol.ts';
 import { reconcileRecovery } from './reconcile/recovery.ts';
-import { Recovery } from './recovery.ts';
-import { overError, Registry } from './registry.ts';
-import { Repositories } from './repositories.ts';
+import { Recovery } from './recovery/recovery.ts';
+import { overError, Registry } from './recovery/registry.ts';
+import { Repositories } from './reconcile/repositories.ts';
 import { discard, finalize } from './steps/ending.ts';
 import { type OrdinaryStep, ordinarySteps } from './steps/table.ts';
-import type { Tombstone } from './tombstone.ts';
+import type { Tombstone } from './files/tombstones.ts';
 
 const reconcileEveryMs = 500;
 const firstLookMs = 2_000;
@@ -37,7 +36,7 @@ export class Supervisor {
 		if (afterDeath) await Promise.all(this.registry.recoveries().map(recovery => this.#tellOfDeath(recovery)));
 		// Whoever asks first is to see how things are, not how they were never looked at; one that hangs holds up nobody.
 		const looks = this.registry.recoveries().map(recovery => this.#reconcile(recovery));
-		await Promise.race([Promise.all(looks), delay(firstLookMs)]);
+		await Promise.race([Promise.all(looks), this.#host.clock.delay(firstLookMs)]);
 		this.#loop = this.#reconcileForEver();
 	}
 
@@ -152,7 +151,7 @@ export class Supervisor {
 		const woken = new AbortController();
 		this.#wake = () => woken.abort();
 		const signal = AbortSignal.any([woken.signal, this.#ending.signal]);
-		await delay(reconcileEveryMs, undefined, { signal }).catch(() => undefined);
+		await this.#host.clock.delay(reconcileEveryMs, signal).catch(() => undefined);
 	}
 
 	/** A finished machine by name; `phase_wrong` for one that is still recovered, `recovery_unknown` for none. */

@@ -161,7 +161,8 @@ function exchange(
 	});
 }
 
-function errorOf(document: unknown): RouseError | undefined {
+/** The error that an answer carries, as it was on the other side. */
+export function errorOf(document: unknown): RouseError | undefined {
 	if (typeof document !== 'object' || document === null || !('error' in document)) return undefined;
 	const { error } = document;
 	if (typeof error !== 'object' || error === null || !('code' in error) || !('message' in error)) return undefined;

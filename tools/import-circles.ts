@@ -1,21 +1,11 @@
 /** Who imports whom; for a folder, what its files import outside of it. */
 export type ImportGraph = ReadonlyMap<string, ReadonlySet<string>>;
 
-/**
- * Circles that are known and remain to be broken, as they are printed. One that is gone must go from here too: it would
- * let the circle come back.
- */
-export const knownCircles: readonly string[] = ['supervisor/reconcile -> supervisor/steps -> supervisor/reconcile'];
-
-/** The circles among files and among the folders in each root folder that are not known, and the known that are none. */
-export function objectionsToCircles(files: ImportGraph, known: readonly string[]): string[] {
-	const found = [...circlesOf(files), ...circlesOf(betweenFolders(files))].map(circle => circle.join(' -> '));
-	return [
-		...found.filter(circle => !known.includes(circle)).map(circle => `circle of imports: ${circle}`),
-		...known
-			.filter(circle => !found.includes(circle))
-			.map(circle => `no circle any more, remove it from knownCircles: ${circle}`),
-	];
+/** The circles among files, and among the folders in each root folder. */
+export function objectionsToCircles(files: ImportGraph): string[] {
+	return [...circlesOf(files), ...circlesOf(betweenFolders(files))].map(
+		circle => `circle of imports: ${circle.join(' -> ')}`,
+	);
 }
 
 /** Of each node that is in a circle the shortest one, each circle once: it begins and ends with its first by name. */

@@ -60,7 +60,7 @@ async function play(recoveries: Recoveries, orders: Orders, supervisor: Supervis
 	await waitFor('parked', async () => (await recoveries.peek(of)).status?.parked?.code === 'chunk_bad', { timeoutMs });
 	await orders.retry(of, asked);
 	await waitFor('unparked', async () => (await recoveries.peek(of)).status?.parked === null, { timeoutMs });
-	supervisor.failing.set('switch', new RouseError('hypervisor_stuck', 'a mover cannot be killed'));
+	supervisor.failing.set('switch-to-target', new RouseError('hypervisor_stuck', 'a mover cannot be killed'));
 	supervisor.restore(of);
 	await waitFor('parked', async () => (await recoveries.peek(of)).status?.parked?.code === 'hypervisor_stuck', {
 		timeoutMs,

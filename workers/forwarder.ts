@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import type { Supervisor } from '../activities/host-step.ts';
+import type { Supervisor } from '../activities/host-attempt.ts';
 import type { Log } from '../system/log.ts';
 import { type HostReport, hostReportSignal, recoveryWorkflowId } from '../workflows/contracts.ts';
 import { Reports, reportOf } from './reports.ts';

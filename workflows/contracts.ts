@@ -98,8 +98,8 @@ export interface HostStepInput {
 	generation: number;
 }
 
-/** Heartbeat details of a copy slice. */
-export interface CopyProgress {
+/** Heartbeat details of a slice of the migration. */
+export interface SliceProgress {
 	restoredBytes: number;
 	disks: DiskProgress[];
 }

@@ -8,8 +8,8 @@ import {
 import { type ErrorDocument, errorDocumentSchema, isErrorCode } from '../model/errors.ts';
 
 /**
- * Thrown through the story to leave the step it is in: a person wants it discarded, somebody cancelled the workflow, the
- * history is long enough for a new run, or what the step was told is not so any more.
+ * Thrown to leave the step under way: a person wants the recovery discarded, somebody cancelled the workflow, the history
+ * is long enough for a new run, or what the step was given does not hold any more.
  */
 export class Interruption extends Error {
 	override readonly name = 'Interruption';

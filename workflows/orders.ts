@@ -1,5 +1,5 @@
 /** What a recovery can be told and asked while it runs. Set before the first await: a signal may be older than the run. */
-import { CancellationScope, setHandler } from '@temporalio/workflow';
+import { CancellationScope, log, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
 import {
 	blockedSchema,
@@ -33,30 +33,30 @@ const discardOrderSchema = askedSchema.extend({ confirm: z.string() });
 
 export function takeOrders(run: Run): void {
 	setHandler(statusQuery, () => run.status());
-	setHandler(hostReportSignal, report => applyReport(run, report));
-	takeWishes(run);
+	setHandler(hostReportSignal, report => takeReport(run, report));
+	takeCourseOrders(run);
 	takeHostOrders(run);
 }
 
-/** Wishes change the course; the story looks at them when it gets there. */
-function takeWishes(run: Run): void {
+/** Orders that change the course: they are looked at when the recovery gets there, or end what is under way. */
+function takeCourseOrders(run: Run): void {
 	const { wanted } = run.state;
-	const wish = (change: () => void): RecoveryStatus => {
+	const noted = (change: () => void): RecoveryStatus => {
 		change();
 		run.publish();
 		run.reconsider();
 		return run.status();
 	};
-	setHandler(migrateUpdate, () => wish(() => (wanted.migrate = true)), {
+	setHandler(migrateUpdate, () => noted(() => (wanted.migrate = true)), {
 		validator: asked => check(run, 'migrate', askedSchema, asked, beforeSwitching),
 	});
-	setHandler(switchUpdate, () => wish(() => (wanted.switch = true)), {
+	setHandler(switchUpdate, () => noted(() => (wanted.switch = true)), {
 		validator: asked => check(run, 'switch', askedSchema, asked, ['migrating', 'migrated', 'switching']),
 	});
-	setHandler(setPolicyUpdate, ({ policy }) => wish(() => Object.assign(run.state.policy, policy)), {
+	setHandler(setPolicyUpdate, ({ policy }) => noted(() => Object.assign(run.state.policy, policy)), {
 		validator: asked => check(run, 'policy', policyOrderSchema, asked, beforeSwitching),
 	});
-	setHandler(discardUpdate, ({ by, reason }) => wish(() => (wanted.discard = reason ? { by, reason } : { by })), {
+	setHandler(discardUpdate, ({ by, reason }) => noted(() => (wanted.discard = reason ? { by, reason } : { by })), {
 		validator: asked => checkDiscard(run, asked),
 	});
 }
@@ -70,7 +70,7 @@ function takeHostOrders(run: Run): void {
 				for (;;) {
 					const input = run.sameInput();
 					try {
-						return (await run.host.askPower({ ...input, action })).power;
+						return (await run.host.orderPower({ ...input, action })).power;
 					} catch (error) {
 						if (!run.wasOvertaken(error, input)) throw error;
 					}
@@ -85,11 +85,12 @@ function takeHostOrders(run: Run): void {
 		retryUpdate,
 		async () => {
 			if (run.state.parked) {
-				run.state.parked = null; // the story waits for this
+				run.state.parked = null; // what is parked waits for this
 				// Not once it has switched: what comes then is no affair of movers, and the host may have buried the recovery.
-				run.state.retryOnHost = run.state.powerScheduled && run.state.phase !== 'discarding' && !run.isDone('switch');
+				run.state.retryOnHost =
+					run.state.powerScheduled && run.state.phase !== 'discarding' && !run.isDone('switchToTarget');
 				run.publish();
-			} else await answered(() => run.host.askRetry(run.nextInput()));
+			} else await answered(() => run.host.orderRetry(run.nextInput()));
 			return run.status();
 		},
 		{ validator: asked => checkRetry(run, asked) },
@@ -111,7 +112,7 @@ function checkDiscard(run: Run, asked: Asked & { confirm: string }): void {
 	const { name } = run.request;
 	if (asked.confirm !== name)
 		throw failureOf({ code: 'usage', message: `confirmed as "${asked.confirm}", but the recovery is "${name}"` });
-	if (run.isDone('switch'))
+	if (run.isDone('switchToTarget'))
 		throw wrongPhase(run, 'discard', 'the machine stands on its own disks: it is its host that removes it');
 	if (run.state.failure) throw wrongPhase(run, 'discard', 'it has failed and leaves nothing behind');
 }
@@ -156,8 +157,9 @@ const hostReportSchema: z.ZodType<HostReport> = z.object({
 }) as z.ZodType<HostReport>; // zod's optional also admits undefined, which JSON cannot carry
 
 /** A report that is not for this recovery, or not understood, changes nothing: a signal cannot be refused. */
-function applyReport(run: Run, sent: unknown): void {
+function takeReport(run: Run, sent: unknown): void {
 	const parsed = hostReportSchema.safeParse(sent);
+	if (!parsed.success) log.warn('a report of the host is not understood', { why: z.prettifyError(parsed.error) });
 	if (!parsed.success || parsed.data.recoveryId !== run.state.recoveryId) return;
 	const { power, blocked, incidents, restoredBytes } = parsed.data;
 	const { state } = run;

@@ -11,10 +11,11 @@ import { join } from 'node:path';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { diskChunks } from '../../repository/disk-chunks.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
-import { fetchChunk } from '../../repository/fetch-chunk.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
 import { readPoint } from '../../repository/points.ts';
 import { initRepository, type Repository } from '../../repository/repository.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { sampleConfig } from '../../test/equipment/sample-config.ts';
 import { FileSource } from './file-source.ts';
 import { changedBlocks, randomNumbers } from './workload.ts';
 
@@ -23,14 +24,6 @@ const [imagePath, rounds = '3'] = process.argv.slice(2);
 if (imagePath === undefined) throw new Error('usage: main.ts IMAGE [ROUNDS]');
 
 const times = { first: '2026-11-20T03:00:00.000Z', second: '2026-11-21T03:00:00.000Z' };
-const config = {
-	cpus: 1,
-	memoryMiB: 64,
-	firmware: 'bios',
-	diskBus: 'virtio',
-	nicModel: 'virtio',
-	os: 'linux',
-} as const;
 const seconds = async (work: () => Promise<unknown>): Promise<number> => {
 	const start = performance.now();
 	await work();
@@ -47,7 +40,7 @@ async function importAs(repository: Repository, time: string, changed: ReadonlyS
 			machine: 'bench',
 			time,
 			sources: [source],
-			config: { ...config, nics: [] },
+			config: sampleConfig,
 		});
 	} finally {
 		await source.close();
@@ -55,7 +48,7 @@ async function importAs(repository: Repository, time: string, changed: ReadonlyS
 }
 
 /** 4 KiB reads at random places that hold data, `depth` at once, each with a chunk of its own: nothing is cached. */
-async function randomReads(source: DirectChunkSource, reader: DiskReader, depth: number, count: number) {
+async function randomReads(chunks: VerifiedChunks, reader: DiskReader, depth: number, count: number) {
 	const random = randomNumbers(7);
 	const latencies: number[] = [];
 	let left = count;
@@ -66,7 +59,7 @@ async function randomReads(source: DirectChunkSource, reader: DiskReader, depth:
 			const entry = reader.lookupCached(index) ?? (await reader.lookup(index));
 			if (entry === 'zero') continue;
 			left--;
-			await fetchChunk(source, entry, reader.rawBytesOf(index), { class: 'mount' });
+			await chunks.fetchOne({ ref: entry, rawBytes: reader.rawBytesOf(index) }, { class: 'mount' });
 			latencies.push(performance.now() - start);
 		}
 	};
@@ -77,7 +70,7 @@ async function randomReads(source: DirectChunkSource, reader: DiskReader, depth:
 }
 
 /** Files of 64 KiB read at random places, block by block, the last chunk kept: a guest that starts programs. */
-async function fileReads(source: DirectChunkSource, reader: DiskReader, count: number): Promise<number> {
+async function fileReads(chunks: VerifiedChunks, reader: DiskReader, count: number): Promise<number> {
 	const random = randomNumbers(11);
 	const { chunkSizeBytes, sizeBytes } = reader.image;
 	const took = await seconds(async () => {
@@ -86,7 +79,8 @@ async function fileReads(source: DirectChunkSource, reader: DiskReader, count: n
 			const last = Math.floor((start + 65535) / chunkSizeBytes);
 			for (let index = Math.floor(start / chunkSizeBytes); index <= last; index++) {
 				const entry = await reader.lookup(index);
-				if (entry !== 'zero') await fetchChunk(source, entry, reader.rawBytesOf(index), { class: 'mount' });
+				if (entry !== 'zero')
+					await chunks.fetchOne({ ref: entry, rawBytes: reader.rawBytesOf(index) }, { class: 'mount' });
 			}
 		}
 	});
@@ -105,17 +99,17 @@ async function measure(chunkSizeBytes: number, row: Row): Promise<void> {
 		note('stored by the second, MiB', second.storedBytes / 2 ** 20);
 		const image = (await readPoint(repository, 'bench', times.first)).manifest.disks[0];
 		if (image === undefined) throw new Error('no disk');
-		const source = new DirectChunkSource(repository.store);
-		const reader = new DiskReader(source, image);
-		const alone = await randomReads(source, reader, 1, 1500);
+		const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
+		const reader = new DiskReader(chunks, image);
+		const alone = await randomReads(chunks, reader, 1, 1500);
 		note('random 4 KiB, one at a time, reads/s', alone.perSecond);
 		note('its p50, ms', alone.p50Ms);
 		note('its p99, ms', alone.p99Ms);
-		note('random 4 KiB, 16 at once, reads/s', (await randomReads(source, reader, 16, 3000)).perSecond);
-		note('64 KiB files, files/s', await fileReads(source, reader, 1500));
+		note('random 4 KiB, 16 at once, reads/s', (await randomReads(chunks, reader, 16, 3000)).perSecond);
+		note('64 KiB files, files/s', await fileReads(chunks, reader, 1500));
 		let bytes = 0;
 		const took = await seconds(async () => {
-			for await (const chunk of diskChunks(source, reader, { class: 'migration' })) bytes += chunk.bytes.length;
+			for await (const chunk of diskChunks(chunks, reader, { class: 'migration' })) bytes += chunk.bytes.length;
 		});
 		note('all in order, MiB/s', bytes / 2 ** 20 / took);
 		await repository.store.close();

@@ -6,6 +6,7 @@ import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { exportDisk } from '../../repository/export.ts';
 import type { RestorePoint } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes, formatDuration } from '../terminal/format.ts';
@@ -41,7 +42,7 @@ async function write(context: Context, repository: Repository, image: DiskImage,
 	const source = new DirectChunkSource(repository.store);
 	const progress = context.output.progress('exporting');
 	try {
-		await exportDisk(source, image, path, {
+		await exportDisk(new VerifiedChunks(source), image, path, {
 			signal: context.signal,
 			progress: ({ doneBytes, totalBytes }) => progress.update({ done: doneBytes, total: totalBytes }),
 		});

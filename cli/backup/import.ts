@@ -1,11 +1,11 @@
 import { Option } from '@commander-js/extra-typings';
-import type { DiskSource } from '../../repository/import/disk-source.ts';
 import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
 import type { Repository } from '../../repository/repository.ts';
+import type { OpenedDisk } from '../../sources/disk-facts.ts';
 import { type ImageFormat, imageFormats } from '../../sources/image-format.ts';
 import { decideConfig, defaultSpec, type MachineSpec, readMachineSpec } from '../../sources/machine-spec.ts';
 import { openSource } from '../../sources/open-source.ts';
-import { firmwareOf, type PartitionTable, readPartitionTable } from '../../sources/partition-table.ts';
+import { type PartitionTable, readPartitionTable } from '../../sources/partition-table.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes, formatDuration } from '../terminal/format.ts';
@@ -45,15 +45,14 @@ interface ImportOrder {
 
 async function importSources(context: Context, repository: Repository, order: ImportOrder): Promise<ImportResult> {
 	const { output, signal } = context;
-	const disks: DiskSource[] = [];
+	const disks: OpenedDisk[] = [];
 	const progress = output.progress(`importing ${order.machine}`);
 	try {
 		for (const text of order.sources) disks.push(await openSource(text, { format: order.format, signal }));
 		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
 		warnOfCutDisks(context, order.sources, disks, tables);
-		// The first disk with a table is the one that a machine boots from.
-		const first = tables.find(table => table !== undefined);
-		const config = decideConfig(order.spec, order.machine, first ? firmwareOf(first) : 'bios');
+		const lookedAt = disks.map(({ facts }, index) => ({ facts, table: tables[index] }));
+		const config = decideConfig(order.spec, order.machine, lookedAt);
 		const total = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
 		const before = disks.map((_, index) => disks.slice(0, index).reduce((sum, disk) => sum + disk.sizeBytes, 0));
 		const { machine, time } = order;
@@ -78,7 +77,7 @@ async function importSources(context: Context, repository: Repository, order: Im
 function warnOfCutDisks(
 	{ output }: Context,
 	names: readonly string[],
-	disks: readonly DiskSource[],
+	disks: readonly OpenedDisk[],
 	tables: readonly (PartitionTable | undefined)[],
 ): void {
 	for (const [index, { sizeBytes }] of disks.entries()) {

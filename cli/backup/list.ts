@@ -1,3 +1,4 @@
+import type { MachineConfig, SourceDisk } from '../../model/machine.ts';
 import { listMachines, listPoints, type RestorePoint, readPoint, resolvePoint } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { repositoryOption } from '../repository-choice.ts';
@@ -56,16 +57,38 @@ function listText(points: readonly RestorePoint[]): string {
 	);
 }
 
+function firmwareText({ firmware, secureBoot, vtpm }: MachineConfig): string {
+	const known = [
+		secureBoot === null ? [] : `secure boot ${onOff(secureBoot)}`,
+		vtpm === null ? [] : `TPM ${onOff(vtpm)}`,
+	];
+	return [firmware, ...known.flat()].join(', ');
+}
+
+function onOff(on: boolean): string {
+	return on ? 'on' : 'off';
+}
+
+/** What is not as on every disk. */
+function deviceText(disk: SourceDisk | undefined): string[] {
+	if (disk === undefined) return [];
+	const { logicalSectorBytes, physicalSectorBytes, serial } = disk;
+	const sectors = physicalSectorBytes === 512 ? [] : [`sectors of ${logicalSectorBytes}/${physicalSectorBytes} bytes`];
+	return [...sectors, ...(serial === null ? [] : [`serial ${serial}`])];
+}
+
 function showText(point: RestorePoint): string {
 	const { disks, config } = point.manifest;
 	return [
 		titleOf(point),
-		`Machine   ${config.cpus} CPUs, ${config.memoryMiB} MiB, ${config.firmware}, ${config.os}`,
-		...disks.map(
-			({ sizeBytes, dataBytes }, index) =>
-				`disk${index}     ${formatBytes(sizeBytes)}, ${formatBytes(dataBytes)} of it not zero, on ${config.diskBus}`,
-		),
-		...config.nics.map(({ mac, network }, index) => `nic${index}      ${mac} on ${network}, ${config.nicModel}`),
+		`Machine   ${config.cpus} CPUs, ${config.memoryMiB} MiB, ${firmwareText(config)}, ${config.os}, clock in ${config.clock}`,
+		...disks.map(({ sizeBytes, dataBytes }, index) => {
+			const size = `${formatBytes(sizeBytes)}, ${formatBytes(dataBytes)} of it not zero`;
+			return `disk${index}     ${[size, ...deviceText(config.disks[index])].join(', ')}`;
+		}),
+		...config.nics.map(({ mac, network }, index) => `nic${index}      ${mac} on ${network}`),
+		`Drivers   ${config.drivers.map(({ name, learntFrom }) => `${name} (${learntFrom})`).join(', ') || 'none are known'}`,
+		`Origin    ${config.origin.kind}: ${config.origin.detail}`,
 		`Manifest  ${point.manifestDigest}`,
 	].join('\n');
 }

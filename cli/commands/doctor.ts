@@ -1,4 +1,5 @@
-import { type Check, inspectAll } from '../setup/doctor.ts';
+import { inspectAll } from '../setup/doctor.ts';
+import type { Check } from '../setup/tools.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatTable } from '../terminal/format.ts';
 

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { systemClock } from '../../system/clock.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { checkSocketPath } from '../../system/socket-path.ts';
 import { findPoint, titleOf, withRepository } from '../backup/restore-point.ts';
@@ -37,13 +38,13 @@ The first disk is the export disk0, and the one without a name. Once it serves:
 			await withRepository(context, options.repo, async repository => {
 				const { output, signal } = context;
 				const point = await findPoint(repository, reference);
-				const source = new DirectChunkSource(repository.store);
 				const { serveRestorePoint } = await import('../../movers/mount-mover/serve-restore-point.ts');
 				const disks = point.manifest.disks.map((image, index) => ({ name: `disk${index}`, image }));
 				const { exports, ended } = await serveRestorePoint({
 					socketPath,
 					disks,
-					source,
+					source: new DirectChunkSource(repository.store),
+					clock: systemClock,
 					title: titleOf(point),
 					signal,
 					onDamage: (disk, index, error) => output.warn(`${disk}, chunk ${index}: ${error.message}`),
@@ -53,7 +54,6 @@ The first disk is the export disk0, and the one without a name. Once it serves:
 				const text = exports.map(({ uri, sizeBytes }) => `${uri}  ${formatBytes(sizeBytes)}`).join('\n');
 				output.event(listening, `${titleOf(point)} is served until Ctrl-C:\n${text}`);
 				await ended;
-				await source.close();
 			});
 		});
 

@@ -12,7 +12,10 @@ export interface BootedImage {
 	kill: () => Promise<void>;
 }
 
-/** Starts a raw image of tools/guest in place, as the machine that will be backed up: no Rouse is involved. */
+/**
+ * Starts a raw image of tools/guest in place, as the machine that will be backed up: no Rouse is involved, and so nobody has
+ * tried whether KVM works. Emulated, it boots on every host.
+ */
 export async function bootImage(
 	image: string,
 	{ directory, firmwareCode, signal }: { directory: string; firmwareCode?: string | undefined; signal?: AbortSignal },

@@ -1,7 +1,7 @@
 import { type ServiceName, serviceFiles } from '../../keeper/services.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { SupervisorClient } from '../../supervisor/client.ts';
-import { recoveryPlaces, repositoryPlaces } from '../../supervisor/places.ts';
+import { recoveryPlaces, repositoryPlaces } from '../../supervisor/files/places.ts';
 import type { Installation } from '../../system/installation.ts';
 import { lockHolder, signalHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';

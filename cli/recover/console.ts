@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { RouseError } from '../../model/errors.ts';
+import type { Duplex } from 'node:stream';
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import type { SupervisorClient } from '../../supervisor/client.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
 import { openSupervisor } from './session.ts';
@@ -14,45 +15,45 @@ export const buildConsole = (context: Context) =>
 		.description("the machine's serial console; Ctrl-] leaves it. With --json: where the sockets are")
 		.argument('<name>', 'recovery, or finished machine', parseName)
 		.action(async name => {
-			const { sockets, power } = await (await openSupervisor(context)).recovery(name, { signal: context.signal });
-			if (context.output.json)
-				return context.output.result({ name, power, consoleSocket: sockets.console, vncSocket: sockets.vnc }, '');
-			await talkTo(sockets.console, name, context);
+			const supervisor = await openSupervisor(context);
+			if (!context.output.json) return talkTo(await open(supervisor, name, context.signal), name, context);
+			const { platform, power } = await supervisor.recovery(name, { signal: context.signal });
+			const { consoleSocket = null, vncSocket = null } = platform;
+			context.output.result({ name, power, consoleSocket, vncSocket }, '');
 		});
 
-async function talkTo(path: string, name: string, { output, signal }: Context): Promise<void> {
-	const socket = await open(path, name);
+async function open(supervisor: SupervisorClient, name: string, signal: AbortSignal): Promise<Duplex> {
+	try {
+		return await supervisor.console(name, 'serial', signal);
+	} catch (thrown) {
+		const error = asRouseError(thrown);
+		if (error.code !== 'phase_wrong') throw thrown;
+		throw new RouseError(error.code, error.message, {
+			cause: thrown,
+			hint: `it is there while the machine is on: rouse recover show ${name}, rouse host list`,
+		});
+	}
+}
+
+async function talkTo(stream: Duplex, name: string, { output, signal }: Context): Promise<void> {
 	const { stdin, stdout } = process;
 	if (stdin.isTTY) {
 		output.message(`console of ${name}; Ctrl-] leaves it`);
 		stdin.setRawMode(true);
 	}
-	const leave = () => socket.destroy();
+	const leave = () => stream.destroy();
 	signal.addEventListener('abort', leave, { once: true });
 	stdin.on('data', (keys: Buffer) => {
 		if (stdin.isTTY && keys.includes(leaveKey)) leave();
-		else socket.write(keys);
+		else stream.write(keys);
 	});
-	socket.pipe(stdout, { end: false });
+	stream.pipe(stdout, { end: false });
 	try {
-		await once(socket, 'close');
+		await once(stream, 'close');
 	} finally {
 		signal.removeEventListener('abort', leave);
 		if (stdin.isTTY) stdin.setRawMode(false);
 		stdin.pause();
 	}
 	if (stdin.isTTY) output.message('\r\nleft the console; the machine runs on');
-}
-
-async function open(path: string, name: string): Promise<Socket> {
-	const socket = connect(path);
-	try {
-		await once(socket, 'connect');
-	} catch (cause) {
-		throw new RouseError('phase_wrong', `${name} has no console now: nobody listens on ${path}`, {
-			cause,
-			hint: `it is there while the machine is on: rouse recover show ${name}, rouse host list`,
-		});
-	}
-	return socket;
 }

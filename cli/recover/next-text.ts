@@ -34,6 +34,7 @@ const additions: Partial<Record<ErrorCode, string>> = { chunk_bad: ' (rouse back
 
 export function commandOf(order: Order, { name, finished = false }: Owner): string {
 	if (order === 'power-on') return finished ? `rouse host start ${name}` : `rouse recover power ${name} on`;
+	if (order === 'power-reset') return `rouse recover power ${name} reset`;
 	if (order === 'power-off') return finished ? `rouse host stop ${name} --force` : `rouse recover power ${name} off`;
 	return order === 'discard' ? `rouse recover discard ${name} --confirm ${name}` : `rouse recover ${order} ${name}`;
 }

@@ -5,23 +5,25 @@ import { isRemoved } from '../../client/removed-machine.ts';
 import { makeRequest, type RequestOptions } from '../../client/requests.ts';
 import type { PointReference } from '../../model/names.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
-import type { HostView } from '../../supervisor/protocol.ts';
+import type { SupervisorClient } from '../../supervisor/client.ts';
+import type { HardwareRequest, HostView } from '../../supervisor/protocol.ts';
 import { homeDirectory, loadConfig } from '../../system/installation.ts';
 import { chooseRepository, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseBytes, parseName, parsePoint } from '../terminal/parse.ts';
 import { recoveryAnswer } from './answer.ts';
-import { parseNetwork } from './parse-network.ts';
+import { parseNetwork, parsePlatformOption } from './parse-key-value.ts';
 import { planText } from './plan-text.ts';
 import { openSupervisor, whoAsks, withSession } from './session.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
 
-type Options = Omit<RequestOptions, 'powerOn' | 'maxRateBytes' | 'networks'> & {
+type Options = Omit<RequestOptions, 'powerOn' | 'maxRateBytes' | 'networks' | 'platformOptions'> & {
 	power: 'on' | 'off';
 	/** Bytes per second. */
 	maxRate?: number | undefined;
 	network?: RecoveryRequest['networks'] | undefined;
+	platform?: RecoveryRequest['platformOptions'] | undefined;
 	repo?: string | undefined;
 	again?: true;
 	wait: 'running' | 'finished';
@@ -45,7 +47,8 @@ export const buildStart = (context: Context) =>
 				.choices(['start', 'thin'])
 				.default('start'),
 		)
-		.option('--network <src=user|none>', 'where a network of the original leads (default: link down)', parseNetwork)
+		.option('--network <src=name>', 'where a network of the original leads (default: link down)', parseNetwork)
+		.option('--platform <key=value>', "a wish to the host's platform about the machine's devices", parsePlatformOption)
 		.option('--new-mac', 'new MAC addresses, when the original may still be alive')
 		.option('--machine-name <name>', 'name of the machine on the host (default: that of the recovery)', parseName)
 		.addOption(new Option('--power <state>', 'power it on, or leave it off').choices(['on', 'off']).default('on'))
@@ -60,10 +63,11 @@ export const buildStart = (context: Context) =>
 async function start(point: PointReference, options: Options, context: Context): Promise<void> {
 	const config = await loadConfig({ home: homeDirectory(context.env) });
 	const repository = await chooseRepository(context, options.repo, config);
-	const host = await (await openSupervisor(context)).host({ signal: context.signal });
+	const supervisor = await openSupervisor(context);
+	const host = await supervisor.host({ signal: context.signal });
 	const requestedBy = whoAsks(context.env);
 	const request = await makeRequest(point, requestOf(options), { config, repository, host, requestedBy });
-	if (options.dryRun) return showPlan(request, host, context);
+	if (options.dryRun) return showPlan(request, { view: host, supervisor }, context);
 	for (const warning of host.warnings) context.output.warn(warning);
 	await withSession(context, async session => {
 		const { name } = request;
@@ -79,9 +83,19 @@ async function start(point: PointReference, options: Options, context: Context):
 	});
 }
 
+/** A platform may have to find out first what its host can do. */
+const planTimeoutMs = 45_000;
+
 /** The same planning that the recovery does as its first step, and a look at the host; it changes nothing. */
-async function showPlan(request: RecoveryRequest, host: HostView, context: Context): Promise<void> {
-	const plan = await planRecovery(request, { host });
+async function showPlan(
+	request: RecoveryRequest,
+	{ view, supervisor }: { view: HostView; supervisor: SupervisorClient },
+	context: Context,
+): Promise<void> {
+	const { signal } = context;
+	const chooseHardware = (question: HardwareRequest) =>
+		supervisor.hardware(question, { signal, timeoutMs: planTimeoutMs });
+	const plan = await planRecovery(request, { host: { view, chooseHardware } });
 	context.output.result({ request, plan }, planText(request, plan));
 }
 

@@ -1,25 +1,26 @@
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { join } from 'node:path';
 import { findTemporal, temporalServerLeast } from '../../keeper/temporal-cli.ts';
 import { RouseError } from '../../model/errors.ts';
-import { cacheDirectory, homeDirectory, loadConfig } from '../../system/installation.ts';
+import { cacheDirectory, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
+import { inspectKvm } from './inspect-kvm.ts';
 import { installCommand } from './packages.ts';
-import { type Finding, inspectTool, tools } from './tools.ts';
-
-export interface Check extends Finding {
-	/** The command that mends it; null when nothing has to be mended. */
-	fix: string | null;
-}
+import { type Check, inspectTool, tools } from './tools.ts';
 
 /** Looks at everything and changes nothing. */
 export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'>): Promise<Check[]> {
-	const [system, temporal, kvm, config] = await Promise.all([
+	const [system, temporal, { check, config }] = await Promise.all([
 		Promise.all(tools.map(tool => inspectTool(tool, signal))),
 		inspectTemporal(cacheDirectory(env)),
-		inspectKvm(),
 		inspectConfig(homeDirectory(env)),
 	]);
+	// Not beside the others: on a busy machine KVM would be taken for one that hangs.
+	const kvm = await inspectKvm({
+		cacheDirectory: cacheDirectory(env),
+		setting: config?.host.accelerator ?? 'auto',
+		signal,
+		configPath: join(homeDirectory(env), 'config.yaml'),
+	});
 	const isRoot = process.getuid?.() === 0;
 	return [
 		{ name: 'node', purpose: 'runs Rouse', ok: true, version: process.versions.node, problem: null, fix: null },
@@ -28,8 +29,8 @@ export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'
 			fix: finding.ok ? null : installCommand([tools[index]?.debianPackage ?? finding.name], isRoot),
 		})),
 		temporal,
-		kvm,
-		config,
+		...kvm,
+		check,
 	];
 }
 
@@ -45,24 +46,14 @@ async function inspectTemporal(cache: string): Promise<Check> {
 	};
 }
 
-/** Its absence is no fault: machines run under emulation, slowly. Whether it works is tried by the supervisor. */
-async function inspectKvm(): Promise<Check> {
-	const usable = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
-		() => true,
-		() => false,
-	);
-	const version = usable ? '/dev/kvm can be opened' : 'none: machines are emulated, which is many times slower';
-	return { name: 'kvm', purpose: 'speed of the machines', ok: true, version, problem: null, fix: null };
-}
-
-async function inspectConfig(home: string): Promise<Check> {
-	const name = 'config.yaml';
-	const purpose = `settings of the installation in ${home}`;
+async function inspectConfig(home: string): Promise<{ check: Check; config: Config | undefined }> {
+	const about = { name: 'config.yaml', purpose: `settings of the installation in ${home}`, version: null };
 	try {
-		await loadConfig({ home });
-		return { name, purpose, ok: true, version: null, problem: null, fix: null };
+		const config = await loadConfig({ home });
+		return { config, check: { ...about, ok: true, problem: null, fix: null } };
 	} catch (error) {
 		if (!(error instanceof RouseError)) throw error;
-		return { name, purpose, ok: false, version: null, problem: error.message, fix: `edit ${home}/config.yaml` };
+		const fix = `edit ${home}/config.yaml`;
+		return { config: undefined, check: { ...about, ok: false, problem: error.message, fix } };
 	}
 }

@@ -24,6 +24,7 @@ export const tools: readonly Tool[] = [
 	},
 	// --no-fork (-F) came with 2.34: https://github.com/util-linux/util-linux, sys-utils/flock.1
 	program('flock', 'locks that name processes', 'util-linux', '2.34'),
+	program('setpriv', 'ends a trial of KVM with its process', 'util-linux'),
 	program('nbdinfo', 'NBD client in tests', 'libnbd-bin'),
 	program('nbdcopy', 'NBD client in tests', 'libnbd-bin'),
 	program('nbdkit', 'NBD server in tests', 'nbdkit'),
@@ -37,6 +38,11 @@ export interface Finding {
 	version: string | null;
 	/** What is wrong, for a person; null when nothing is. */
 	problem: string | null;
+}
+
+export interface Check extends Finding {
+	/** The command that mends it; null when nothing has to be mended. */
+	fix: string | null;
 }
 
 export async function inspectTool(tool: Tool, signal?: AbortSignal): Promise<Finding> {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { anew, type Bench, type ConformanceCase } from './bench.ts';
 import type { GuestModel } from './guest-model.ts';
-import { startedGuest } from './lifecycle-cases.ts';
+import { startedGuest } from './started-guest.ts';
+import { restoreTargets } from './targets.ts';
 import { SwitchRecord } from './switch-record.ts';
 
 /**
@@ -14,6 +15,7 @@ export function switchCases(places: readonly string[] = markPlaces): Conformance
 		{ name: 'a switch done again does nothing', run: repeatedSwitch },
 		{ name: 'a guest that is off stays off through the switch', run: switchOfGuestThatIsOff },
 		{ name: 'a machine that is off is switched offline', run: bench => offlineSwitch(bench) },
+		{ name: 'after a boot of the host a machine with all blocks restored is switched', run: switchAfterReboot },
 		{ name: 'after the hand-over nothing is left but the machine itself', run: handedOver },
 		...places.flatMap(interruptedCases),
 		...markPlaces.map(place => ({
@@ -30,6 +32,10 @@ function interruptedCases(place: string): ConformanceCase[] {
 		{
 			name: `a switch whose supervisor dies at ${place} is carried on`,
 			run: bench => switchInterrupted(bench, place),
+		},
+		{
+			name: `a switch that is aborted at ${place} leaves the guest running, and is carried on`,
+			run: bench => switchAborted(bench, place),
 		},
 		{
 			name: `a machine that dies at ${place} starts again with every write, and is switched`,
@@ -51,11 +57,11 @@ interface Readied {
 async function readied(bench: Bench): Promise<Readied> {
 	const guest = await startedGuest(bench);
 	for (let n = 0; n < 3; n++) assert.ok(await guest.write(), 'the guest does not run');
-	await bench.restore();
+	await restoreTargets(bench);
 	return { guest, record: new SwitchRecord(bench, guest) };
 }
 
-/** It stands on its targets alone: the mover gone, the guest writes, and all is there when it is off. */
+/** It needs nothing of Rouse's any more: the mover gone, the guest writes, and all is there when it is off. */
 async function checkSwitched(bench: Bench, { guest, record }: Readied): Promise<void> {
 	assert.equal(record.chain, 'target');
 	assert.deepEqual(
@@ -67,15 +73,15 @@ async function checkSwitched(bench: Bench, { guest, record }: Readied): Promise<
 	assert.ok(await guest.write(), 'the guest does not run');
 	await guest.checkInGuest();
 	await anew(bench, machine => machine.powerOff());
-	await guest.checkTargets();
+	await guest.checkContent();
 }
 
 async function plainSwitch(bench: Bench): Promise<void> {
 	const state = await readied(bench);
-	const instance = await bench.instance();
+	const boot = await bench.boot();
 	const { pauseMs } = await anew(bench, machine => machine.switchToTarget(state.record));
 	assert.ok(pauseMs > 0, `the pause was not measured: ${pauseMs}`);
-	assert.equal(await bench.instance(), instance, 'the guest was restarted');
+	assert.equal(await bench.boot(), boot, 'the guest was restarted');
 	assert.equal((await anew(bench, machine => machine.observe())).power, 'on', 'the guest does not go on');
 	await checkSwitched(bench, state);
 }
@@ -107,6 +113,14 @@ async function offlineSwitch(bench: Bench, diesAt?: string): Promise<void> {
 	await checkSwitched(bench, state);
 }
 
+async function switchAfterReboot(bench: Bench): Promise<void> {
+	const state = await readied(bench);
+	await bench.fate.reboot();
+	await anew(bench, machine => machine.switchToTarget(state.record));
+	assert.equal((await anew(bench, machine => machine.observe())).power, 'off', 'a machine that was off was started');
+	await checkSwitched(bench, state);
+}
+
 async function handedOver(bench: Bench): Promise<void> {
 	const state = await readied(bench);
 	await anew(bench, machine => machine.switchToTarget(state.record));
@@ -115,7 +129,6 @@ async function handedOver(bench: Bench): Promise<void> {
 	await checkSwitched(bench, state);
 	await anew(bench, machine => machine.remove());
 	assert.deepEqual(await bench.leftovers(), []);
-	await state.guest.checkTargets();
 }
 
 class SupervisorDied extends Error {}
@@ -136,6 +149,26 @@ async function switchInterrupted(bench: Bench, place: string): Promise<void> {
 	await state.guest.write();
 	await anew(bench, machine => machine.switchToTarget(state.record));
 	assert.equal((await anew(bench, machine => machine.observe())).power, 'on', 'the guest does not go on');
+	await checkSwitched(bench, state);
+}
+
+async function switchAborted(bench: Bench, place: string): Promise<void> {
+	const state = await readied(bench);
+	const { guest, record } = state;
+	const abort = new AbortController();
+	const reason = new SupervisorDied(place);
+	record.at = async reached => {
+		if (reached === place) abort.abort(reason);
+	};
+	try {
+		await anew(bench, machine => machine.switchToTarget(record, { signal: abort.signal }));
+	} catch (thrown) {
+		assert.equal(thrown, reason);
+	}
+	assert.ok(abort.signal.aborted, `the switch never reached ${place}`);
+	assert.equal((await anew(bench, machine => machine.observe())).power, 'on', 'the guest does not go on');
+	await guest.write();
+	await anew(bench, machine => machine.switchToTarget(record));
 	await checkSwitched(bench, state);
 }
 

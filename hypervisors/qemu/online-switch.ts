@@ -1,4 +1,4 @@
-import type { MachineDefinition, SwitchCalls } from '../contract.ts';
+import type { MachineDefinition, MoverGate, SwitchCalls } from '../contract.ts';
 import type { MachinePaths } from './paths.ts';
 import type { Qmp } from './qmp-client.ts';
 
@@ -7,5 +7,6 @@ export interface OnlineSwitch {
 	definition: MachineDefinition;
 	paths: MachinePaths;
 	qmp: Qmp;
+	gate: MoverGate;
 	calls: SwitchCalls;
 }

@@ -1,8 +1,7 @@
 import type { RouseError } from '../../model/errors.ts';
-import type { ChunkSource } from '../../repository/chunk-source.ts';
 import type { DiskReader } from '../../repository/disk-reader.ts';
-import { fetchChunks } from '../../repository/fetch-chunk.ts';
-import { type CopyBatch, planCopy } from './copy-plan.ts';
+import type { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { type CopiedChunk, type CopyBatch, planCopy } from './copy-plan.ts';
 import { expectRoom } from './room.ts';
 import type { MigrationTarget } from './target.ts';
 import type { TokenBucket } from './token-bucket.ts';
@@ -11,7 +10,7 @@ import type { TokenBucket } from './token-bucket.ts';
 const lanes = 2;
 
 export interface CopyDiskOptions {
-	source: ChunkSource;
+	chunks: VerifiedChunks;
 	bucket: TokenBucket;
 	signal: AbortSignal;
 	/** Room on the file system under a path. */
@@ -55,18 +54,25 @@ async function copyBatch(
 	batch: CopyBatch,
 	options: CopyDiskOptions,
 ): Promise<void> {
-	if (batch.kind === 'zero') return copyZero(reader, target, batch.range, options);
-	const { indexes, refs } = batch;
-	const { source, bucket, signal, onDamage, freeBytes } = options;
-	await expectRoom(target.disk.targetPath, freeBytes);
-	const indexAt = (position: number) => indexes[position] ?? 0;
-	const chunks = fetchChunks(source, refs, position => reader.rawBytesOf(indexAt(position)), {
-		class: 'migration',
-		signal,
-		onDamage: (position, error) => onDamage({ index: indexAt(position), count: 1, error }),
-	});
-	for await (const { position, bytes } of chunks) {
-		const index = indexAt(position);
+	if (batch.kind === 'zero') await copyZero(reader, target, batch.range, options);
+	else await copyData(target, batch.chunks, options);
+}
+
+async function copyData(
+	target: MigrationTarget,
+	wanted: readonly CopiedChunk[],
+	{ chunks, bucket, signal, onDamage, freeBytes }: CopyDiskOptions,
+): Promise<void> {
+	await expectRoom(target.disk.target.path, freeBytes);
+	for await (const {
+		wanted: { index },
+		bytes,
+		damage,
+	} of chunks.fetch(wanted, { class: 'migration', signal })) {
+		if (damage !== undefined) {
+			onDamage({ index, count: 1, error: damage });
+			continue;
+		}
 		if (target.has(index)) continue; // offered meanwhile
 		await bucket.take(bytes.length, signal);
 		await target.write(index, bytes);

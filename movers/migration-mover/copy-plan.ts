@@ -1,12 +1,14 @@
-import type { ChunkRef } from '../../model/chunk.ts';
 import type { DamagedPage, DiskReader } from '../../repository/disk-reader.ts';
 import { pageEntries } from '../../repository/format/page-map.ts';
+import type { WantedChunk } from '../../repository/verified-chunks.ts';
 import type { ChunkRange } from '../restored-map/layout.ts';
 
+export interface CopiedChunk extends WantedChunk {
+	index: number;
+}
+
 /** What is to be copied next: chunks to fetch, or chunks that are zero. */
-export type CopyBatch =
-	| { kind: 'data'; indexes: readonly number[]; refs: readonly ChunkRef[] }
-	| { kind: 'zero'; range: ChunkRange };
+export type CopyBatch = { kind: 'data'; chunks: readonly CopiedChunk[] } | { kind: 'zero'; range: ChunkRange };
 
 /** What the plan needs to know of the target. */
 export interface MissingChunks {
@@ -29,8 +31,7 @@ export async function* planCopy(
 	options: { signal: AbortSignal; onDamage: (damage: DamagedPage) => void },
 ): AsyncGenerator<CopyBatch> {
 	const perBatch = Math.max(1, Math.floor(batchBytes / reader.image.chunkSizeBytes));
-	let indexes: number[] = [];
-	let refs: ChunkRef[] = [];
+	let chunks: CopiedChunk[] = [];
 	const from = missing.nextMissing(0, reader.chunkCount);
 	for await (const { firstIndex, count, page } of reader.leaves({ from, ...options })) {
 		const end = firstIndex + count;
@@ -46,17 +47,14 @@ export async function* planCopy(
 				while (index < stop && page.isZero(index % pageEntries)) index += 1;
 				if (index > zeroFrom) yield { kind: 'zero', range: { first: zeroFrom, count: index - zeroFrom } };
 				if (index === stop) break;
-				const entry = page.entry(index % pageEntries);
-				if (entry !== 'zero' && !missing.has(index)) {
-					indexes.push(index);
-					refs.push(entry);
-				}
+				const ref = page.entry(index % pageEntries);
+				if (ref !== 'zero' && !missing.has(index)) chunks.push({ index, ref, rawBytes: reader.rawBytesOf(index) });
 				index += 1;
-				if (refs.length < perBatch) continue;
-				yield { kind: 'data', indexes, refs };
-				[indexes, refs] = [[], []];
+				if (chunks.length < perBatch) continue;
+				yield { kind: 'data', chunks };
+				chunks = [];
 			}
 		}
 	}
-	if (refs.length > 0) yield { kind: 'data', indexes, refs };
+	if (chunks.length > 0) yield { kind: 'data', chunks };
 }

@@ -3,8 +3,9 @@
  * a lock, and ended by it before the machine is switched to its targets (target.ts says why).
  */
 import { createServer } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
@@ -22,11 +23,8 @@ if (configPath === undefined) throw new RouseError('usage', 'migration mover: wh
 const config = await readMoverConfig(configPath, migrationMoverConfigSchema);
 
 const log = createLog('migration-mover').child({ recoveryId: config.recoveryId });
-const source = new RepositoryMoverClient({ chunkSocket: config.chunkSocket, retryForever: true });
-const bucket = new TokenBucket(0, {
-	nowMs: () => performance.now(),
-	delay: (ms, signal) => delay(ms, undefined, { signal }),
-});
+const source = new RetryingChunkSource(new RepositoryMoverClient(config.chunkSocket), systemClock);
+const bucket = new TokenBucket(0, systemClock);
 const migration = new Migration(config.recoveryId, config.disks, {
 	source,
 	bucket,

@@ -1,10 +1,11 @@
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
+import type { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { untilAborted } from '../../repository/until-aborted.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { BadChunk, MigrationMoverState, MoverDisk } from '../config.ts';
-import type { RepositoryMoverClient } from '../repository-mover/client.ts';
 import { copyDisk } from './copy-disk.ts';
 import { type MigrationTarget, openMigrationTarget } from './target.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -17,7 +18,8 @@ export interface MigratedDisk {
 }
 
 export interface MigrationParts {
-	source: RepositoryMoverClient;
+	/** Not closed here. */
+	source: RetryingChunkSource;
 	bucket: TokenBucket;
 	log: Log;
 	reached: Reached;
@@ -35,7 +37,8 @@ export class Migration {
 	/** Room on the file system under a path. */
 	readonly freeBytes: (path: string) => Promise<number>;
 	readonly #recoveryId: string;
-	readonly #source: RepositoryMoverClient;
+	readonly #source: RetryingChunkSource;
+	readonly #chunks: VerifiedChunks;
 	readonly #log: Log;
 	readonly #reached: Reached;
 	#wanted = false;
@@ -52,13 +55,14 @@ export class Migration {
 		const { source, bucket, log, reached, freeBytes } = parts;
 		this.#recoveryId = recoveryId;
 		this.#source = source;
+		this.#chunks = new VerifiedChunks(source);
 		this.bucket = bucket;
 		this.#log = log;
 		this.#reached = reached;
 		this.freeBytes = freeBytes;
 		this.disks = disks.map(disk => ({
 			disk,
-			reader: new DiskReader(source, disk.image, { class: 'migration' }),
+			reader: new DiskReader(this.#chunks, disk.image, { class: 'migration' }),
 			target: undefined,
 		}));
 	}
@@ -140,7 +144,7 @@ export class Migration {
 			for (;;) {
 				const badBefore = this.#badCount;
 				await copyDisk(reader, target, {
-					source: this.#source,
+					chunks: this.#chunks,
 					bucket: this.bucket,
 					signal,
 					freeBytes: this.freeBytes,

@@ -1,8 +1,4 @@
-export interface Clock {
-	nowMs(): number;
-	/** Rejects when the signal aborts. */
-	delay(ms: number, signal: AbortSignal): Promise<void>;
-}
+import type { Clock } from '../../system/clock.ts';
 
 /** Time without use that may be made up for: more would be bursts, which a low rate is there to prevent. */
 const burstMs = 50;
@@ -15,17 +11,17 @@ const longestDelayMs = 2 ** 31 - 1;
  * than there is: the debt is waited off by the next, so that a piece of any size passes at any rate and the mean holds.
  */
 export class TokenBucket {
-	readonly #clock: Clock;
+	readonly #clock: Pick<Clock, 'now' | 'delay'>;
 	#ratePerSecond: number;
 	#tokens = 0;
 	#filledAtMs: number;
 	#tail: Promise<void> = Promise.resolve();
 	#changed = new AbortController();
 
-	constructor(ratePerSecond: number, clock: Clock) {
+	constructor(ratePerSecond: number, clock: Pick<Clock, 'now' | 'delay'>) {
 		this.#ratePerSecond = ratePerSecond;
 		this.#clock = clock;
-		this.#filledAtMs = clock.nowMs();
+		this.#filledAtMs = clock.now();
 	}
 
 	get rate(): number {
@@ -37,7 +33,7 @@ export class TokenBucket {
 		if (ratePerSecond === this.#ratePerSecond) return;
 		this.#ratePerSecond = ratePerSecond;
 		this.#tokens = 0;
-		this.#filledAtMs = this.#clock.nowMs();
+		this.#filledAtMs = this.#clock.now();
 		this.#changed.abort();
 		this.#changed = new AbortController();
 	}
@@ -71,7 +67,7 @@ export class TokenBucket {
 	}
 
 	#fill(): void {
-		const now = this.#clock.nowMs();
+		const now = this.#clock.now();
 		const earned = (this.#ratePerSecond * (now - this.#filledAtMs)) / 1000;
 		this.#tokens = Math.min((this.#ratePerSecond * burstMs) / 1000, this.#tokens + earned);
 		this.#filledAtMs = now;

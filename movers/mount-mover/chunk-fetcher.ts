@@ -1,31 +1,29 @@
-import type { ChunkRef } from '../../model/chunk.ts';
-import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors.ts';
-import type { ChunkSource } from '../../repository/chunk-source.ts';
-import { isDamage } from '../../repository/fetch-chunk.ts';
-import { decodeChunk } from '../../repository/format/chunk.ts';
-import { Backoff } from '../repository-mover/backoff.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import type { ChunkDamage } from '../../repository/damage.ts';
+import type { FetchedChunk, VerifiedChunks, WantedChunk } from '../../repository/verified-chunks.ts';
 import { callAll } from './call-all.ts';
 
-export interface WantedChunk {
+/** Whose chunks are fetched: a disk. Told before those who wait for the chunk. */
+export interface ChunkReceiver {
+	/** `stored` is the chunk as it lies in the pack, valid until the call returns. */
+	arrived(index: number, bytes: Buffer, stored: Uint8Array): void;
+	damaged(index: number, damage: ChunkDamage): void;
+}
+
+export interface MountedChunk extends WantedChunk {
 	/** Tells chunks of all disks apart. */
 	key: number;
-	ref: ChunkRef;
-	rawBytes: number;
+	/** Position in the receiver's disk. */
+	index: number;
+	receiver: ChunkReceiver;
 }
 
-/** Gets the verified bytes, or the damage (`chunk_bad`, `chunk_missing`, `format_damaged`) after it was located anew. */
+/** Gets the bytes, or why there are none. */
 export type ChunkWaiter = (outcome: Buffer | RouseError) => void;
 
-interface Want extends WantedChunk {
+interface Want extends MountedChunk {
 	waiters: Set<ChunkWaiter>;
 	fetching: boolean;
-}
-
-export interface ChunkFetcherOptions {
-	source: ChunkSource;
-	/** Every chunk that was verified: decoded, and as it was stored (valid until the call returns). */
-	onChunk: (key: number, chunk: Buffer, stored: Uint8Array) => void;
-	onDamage: (key: number, error: RouseError) => void;
 }
 
 /** Requests under way at once for reads that wait, and how many chunks one of them asks for. */
@@ -36,12 +34,11 @@ const aheadBatch = 16;
 const aheadQueue = 256;
 
 /**
- * Fetches chunks: each at most once at a time however many want it, those wanted together in one request, those that
- * reads wait for before those that may be read next. Nothing leaves it that did not match its digest. A source that does
- * not answer is asked for ever.
+ * The order in which chunks are fetched: each at most once at a time however many want it, those wanted together in one
+ * request, those that reads wait for before those that may be read next.
  */
 export class ChunkFetcher {
-	readonly #options: ChunkFetcherOptions;
+	readonly #chunks: VerifiedChunks;
 	readonly #wants = new Map<number, Want>();
 	/** Both in the order to be sent. */
 	readonly #urgent = new Set<Want>();
@@ -50,19 +47,13 @@ export class ChunkFetcher {
 	#aheadRunning = false;
 	#scheduled = false;
 	readonly #closed = new AbortController();
-	#trouble: ErrorDocument | undefined;
 
-	constructor(options: ChunkFetcherOptions) {
-		this.#options = options;
-	}
-
-	/** Why the source did not answer the last time, while it has not answered since. */
-	get trouble(): ErrorDocument | undefined {
-		return this.#trouble;
+	constructor(chunks: VerifiedChunks) {
+		this.#chunks = chunks;
 	}
 
 	/** Calls `waiter` once, later, unless the returned function is called before. */
-	want(chunk: WantedChunk, waiter: ChunkWaiter): () => void {
+	want(chunk: MountedChunk, waiter: ChunkWaiter): () => void {
 		const want = this.#wants.get(chunk.key) ?? this.#add(chunk);
 		want.waiters.add(waiter);
 		if (!want.fetching) {
@@ -74,7 +65,7 @@ export class ChunkFetcher {
 	}
 
 	/** Fetches it when there is time. Dropped when there is more to fetch ahead than is worth while. */
-	wantAhead(chunk: WantedChunk): void {
+	wantAhead(chunk: MountedChunk): void {
 		if (this.#wants.has(chunk.key)) return;
 		this.#ahead.add(this.#add(chunk));
 		for (const oldest of this.#ahead) {
@@ -85,7 +76,7 @@ export class ChunkFetcher {
 		this.#schedule();
 	}
 
-	/** Waiters are not called any more. It does not close the source. */
+	/** Waiters are not called any more. */
 	close(): void {
 		this.#closed.abort(new RouseError('interrupted', 'the mount mover ends'));
 		this.#wants.clear();
@@ -93,7 +84,7 @@ export class ChunkFetcher {
 		this.#ahead.clear();
 	}
 
-	#add(chunk: WantedChunk): Want {
+	#add(chunk: MountedChunk): Want {
 		const want: Want = { ...chunk, waiters: new Set(), fetching: false };
 		this.#wants.set(chunk.key, want);
 		return want;
@@ -123,7 +114,7 @@ export class ChunkFetcher {
 				this.#send();
 			});
 		}
-		if (this.#urgent.size > 0 || this.#ahead.size === 0 || this.#aheadRunning || this.#trouble) return;
+		if (this.#urgent.size > 0 || this.#ahead.size === 0 || this.#aheadRunning) return;
 		this.#aheadRunning = true;
 		void this.#run(takeFrom(this.#ahead, aheadBatch)).finally(() => {
 			this.#aheadRunning = false;
@@ -131,60 +122,32 @@ export class ChunkFetcher {
 		});
 	}
 
-	/** Ends when every chunk of the batch was delivered or is known to be damaged. */
+	/** Ends when every chunk of the batch has come, or it is known why it cannot. */
 	async #run(batch: readonly Want[]): Promise<void> {
 		const { signal } = this.#closed;
-		const backoff = new Backoff();
-		let next = 0;
-		let locate = false;
-		const delivered = () => {
-			next += 1;
-			locate = false;
-			backoff.reset();
-			this.#trouble = undefined;
-		};
-		while (next < batch.length && !signal.aborted) {
-			try {
-				await this.#fetch(batch.slice(next, locate ? next + 1 : undefined), locate, delivered);
-			} catch (thrown) {
-				if (signal.aborted) return;
-				if (!isDamage(thrown)) {
-					this.#trouble = asRouseError(thrown).toDocument();
-					await backoff.wait(signal).catch(() => {}); // only ever aborted
-				} else if (locate || thrown.code === 'chunk_missing') {
-					// Sources answer in order, so whatever is damaged is the next one; and of one that is missing every pack was
-					// asked already.
-					this.#condemn(batch[next], thrown);
-					delivered();
-				} else locate = true;
+		let settled = 0;
+		try {
+			for await (const fetched of this.#chunks.fetch(batch, { class: 'mount', signal })) {
+				settled += 1;
+				this.#settle(fetched);
 			}
+		} catch (thrown) {
+			// Of a source that never gives up only its end. Another one's failure damages nothing: the next read asks again.
+			if (signal.aborted) return;
+			for (const want of batch.slice(settled)) this.#tell(want, asRouseError(thrown));
 		}
 	}
 
-	async #fetch(wants: readonly Want[], locate: boolean, delivered: () => void): Promise<void> {
-		const refs = wants.map(({ ref }) => ref);
-		const answers = this.#options.source.fetch(refs, { class: 'mount', locate, signal: this.#closed.signal });
-		let count = 0;
-		for await (const { stored } of answers) {
-			const want = wants[count];
-			if (want === undefined) throw new RouseError('protocol', `more than the ${wants.length} chunks asked for`);
-			const chunk = decodeChunk(want.ref, stored, want.rawBytes);
-			count += 1;
-			delivered();
-			this.#settle(want, chunk, () => this.#options.onChunk(want.key, chunk, stored));
-		}
-		if (count < wants.length) throw new RouseError('protocol', `${count} chunks of the ${wants.length} asked for`);
-	}
-
-	#condemn(want: Want | undefined, error: RouseError): void {
-		if (want) this.#settle(want, error, () => this.#options.onDamage(want.key, error));
-	}
-
-	/** Throws nothing: that would be taken for trouble of the source. */
-	#settle(want: Want, outcome: Buffer | RouseError, tell: () => void): void {
+	/** Throws nothing: that would be taken for a failure of the source. */
+	#settle({ wanted, bytes, stored, damage }: FetchedChunk<Want>): void {
 		if (this.#closed.signal.aborted) return;
+		const { receiver, index } = wanted;
+		callAll([() => (damage ? receiver.damaged(index, damage) : receiver.arrived(index, bytes, stored))], undefined);
+		this.#tell(wanted, damage ?? bytes);
+	}
+
+	#tell(want: Want, outcome: Buffer | RouseError): void {
 		this.#wants.delete(want.key);
-		callAll([tell], undefined);
 		callAll(want.waiters, outcome);
 	}
 }

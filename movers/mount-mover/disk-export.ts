@@ -1,6 +1,6 @@
-import type { Extent, MetaContext, NbdExport, Pending, ReadFailure, ReadNow } from '../nbd/export.ts';
+import type { Extent, NbdExport, Pending, ReadFailure, ReadNow } from '../../nbd/server/export.ts';
 import { DiskRead, type DiskReadOptions } from './disk-read.ts';
-import { type StatusRange, StatusQuery } from './status-query.ts';
+import { metaContexts, type StatusRange, StatusQuery } from './status-query.ts';
 
 /** Bytes that one NBD_CMD_CACHE may make us fetch ahead. */
 const maxCacheRequestBytes = 16 * 1024 * 1024;
@@ -10,12 +10,13 @@ export class DiskExport implements NbdExport {
 	readonly name: string;
 	readonly description: string;
 	readonly sizeBytes: number;
+	readonly metaContexts = metaContexts;
 	readonly #options: DiskReadOptions;
 
 	constructor(name: string, description: string, options: DiskReadOptions) {
 		this.name = name;
 		this.description = description;
-		this.sizeBytes = options.disk.parts.sizeBytes;
+		this.sizeBytes = options.disk.sizeBytes;
 		this.#options = options;
 	}
 
@@ -28,7 +29,7 @@ export class DiskExport implements NbdExport {
 	}
 
 	blockStatus(
-		contexts: readonly MetaContext[],
+		contexts: readonly string[],
 		range: StatusRange,
 		done: (result: Extent[][] | ReadFailure) => void,
 	): Pending {

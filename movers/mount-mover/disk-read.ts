@@ -1,12 +1,15 @@
 import { type RouseError } from '../../model/errors.ts';
-import type { Pending, ReadFailure } from '../nbd/export.ts';
-import { NBD_ERROR } from '../nbd/protocol.ts';
-import type { Obtained, RestorePointDisk } from './restore-point-disk.ts';
+import { NBD_ERROR } from '../../nbd/protocol/constants.ts';
+import type { Pending, ReadFailure } from '../../nbd/server/export.ts';
+import type { Counters } from './counters.ts';
+import type { Obtained } from './repository-disk.ts';
+import type { RestorePointDisk } from './restore-point-disk.ts';
 import type { Waiter, WaitingReads } from './waiting-reads.ts';
 
 export interface DiskReadOptions {
 	disk: RestorePointDisk;
 	waiting: WaitingReads;
+	counters: Counters;
 	/** False: what would have to wait fails at once. */
 	patient: boolean;
 }
@@ -15,9 +18,9 @@ type Done = (result: Buffer | ReadFailure) => void;
 
 /** A read that could not be answered at once: collects its pieces as they come, and waits for the repository if it may. */
 export class DiskRead implements Waiter, Pending {
-	readonly sinceMs = performance.now();
 	readonly #disk: RestorePointDisk;
 	readonly #waiting: WaitingReads;
+	readonly #counters: Counters;
 	readonly #patient: boolean;
 	readonly #offset: number;
 	readonly #end: number;
@@ -29,9 +32,10 @@ export class DiskRead implements Waiter, Pending {
 	/** Chunks that are waited for, and how to call that off. */
 	readonly #missing = new Map<number, () => void>();
 
-	constructor({ disk, waiting, patient }: DiskReadOptions, offset: number, length: number, done: Done) {
+	constructor({ disk, waiting, counters, patient }: DiskReadOptions, offset: number, length: number, done: Done) {
 		this.#disk = disk;
 		this.#waiting = waiting;
+		this.#counters = counters;
 		this.#patient = patient;
 		this.#offset = offset;
 		this.#end = Math.min(offset + length, disk.image.sizeBytes);
@@ -49,7 +53,7 @@ export class DiskRead implements Waiter, Pending {
 			this.#piece(index);
 		}
 		if (this.#missing.size > 0 && !this.#over) {
-			this.#disk.parts.counters.waitedReads += 1;
+			this.#counters.waitedReads += 1;
 			this.#waiting.add(this);
 			this.#disk.noteRead(first, last);
 		}
@@ -113,8 +117,7 @@ export class DiskRead implements Waiter, Pending {
 	#readTarget(index: number): void {
 		const { at, from, length } = this.#part(index);
 		const offset = index * this.#disk.image.chunkSizeBytes + from;
-		this.#disk.parts.counters.localReads += 1;
-		this.#disk.parts.local?.target.readLater(this.#buffer, at, { offset, length }, error => {
+		this.#disk.readTarget(this.#buffer, at, { offset, length }, error => {
 			if (error) this.#failWith(error.message);
 			else this.#pieceDone();
 		});
@@ -140,7 +143,7 @@ export class DiskRead implements Waiter, Pending {
 	#failWith(message: string): void {
 		if (this.#over) return;
 		this.cancel();
-		this.#disk.parts.counters.failedReads += 1;
+		this.#counters.failedReads += 1;
 		this.#done({ errno: NBD_ERROR.EIO, message });
 	}
 }

@@ -1,4 +1,4 @@
-import type { Extent } from '../nbd/export.ts';
+import type { Extent } from '../../nbd/server/export.ts';
 
 const maxExtents = 4096;
 

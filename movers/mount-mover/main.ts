@@ -1,5 +1,6 @@
 /** `node movers/mount-mover/main.ts CONFIG.json`: serves the disks of one recovery. Started by the supervisor. */
 import { RouseError } from '../../model/errors.ts';
+import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { serveJson } from '../../system/unix-http.ts';
@@ -10,7 +11,7 @@ const [configPath] = process.argv.slice(2);
 if (configPath === undefined) throw new RouseError('usage', 'mount mover: which configuration?');
 const config = await readMoverConfig(configPath, mountMoverConfigSchema);
 const log = createLog('mount-mover').child({ recoveryId: config.recoveryId });
-const mover = await openMountMover(config, log, reachedFromEnvironment());
+const mover = await openMountMover(config, { log, reached: reachedFromEnvironment(), clock: systemClock });
 
 // Before the disks: whoever reads must find somebody who can be told to fail what waits.
 const control = await serveJson(config.controlSocket, async ({ method, path, body }) => {

@@ -1,25 +1,32 @@
-import { open } from 'node:fs/promises';
-import { type ErrorDocument, RouseError } from '../../model/errors.ts';
+import type { ErrorDocument } from '../../model/errors.ts';
+import { NbdExports } from '../../nbd/server/export.ts';
+import { type NbdServer, serveNbd } from '../../nbd/server/server.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
-import type { MountMoverConfig, MountMoverState, MoverDisk } from '../config.ts';
-import { NbdExports } from '../nbd/export.ts';
-import { type NbdServer, serveNbd } from '../nbd/server.ts';
+import type { MountMoverConfig, MountMoverState } from '../config.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
-import { restoredMapIdentity, targetIdentity } from '../restored-map/identity.ts';
-import { openRestoredMapReader } from '../restored-map/reader.ts';
 import { DiskExport } from './disk-export.ts';
+import type { LocalDisk } from './local-disk.ts';
 import { MountedDisks } from './mounted-disks.ts';
+import { openLocalDisk } from './open-local-disk.ts';
 import { OfferClient } from './offer-client.ts';
-import type { LocalDisk, RestorePointDisk } from './restore-point-disk.ts';
+import type { RestorePointDisk } from './restore-point-disk.ts';
 import { RestoredPoll } from './restored-poll.ts';
-import { TargetFile } from './target-file.ts';
+
+export interface MountMoverSurroundings {
+	log: Log;
+	reached: Reached;
+	clock: Clock;
+}
 
 /** Serves the disks of one recovery to its machine: local blocks from the targets, the others from the repository. */
 export class MountMover {
 	readonly #config: MountMoverConfig;
 	readonly #log: Log;
-	readonly #source: RepositoryMoverClient;
+	readonly #source: RetryingChunkSource;
 	readonly #mounted: MountedDisks;
 	readonly #locals: readonly LocalDisk[];
 	readonly #offers: OfferClient;
@@ -28,25 +35,28 @@ export class MountMover {
 	readonly #polling: Promise<void>;
 	#server: NbdServer | undefined;
 
-	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], log: Log, reached: Reached) {
+	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], surroundings: MountMoverSurroundings) {
+		const { log, reached, clock } = surroundings;
 		this.#config = config;
 		this.#log = log;
 		this.#locals = locals;
-		this.#source = new RepositoryMoverClient({ chunkSocket: config.chunkSocket, retryForever: true });
+		this.#source = new RetryingChunkSource(new RepositoryMoverClient(config.chunkSocket), clock);
 		this.#mounted = new MountedDisks({
 			disks: config.disks.map(({ name, image }, number) => ({ name, image, local: locals[number] })),
-			source: this.#source,
+			chunks: new VerifiedChunks(this.#source),
 			cacheBytes: config.cacheBytes,
+			clock,
 			onChunk: (disk, index, stored) => {
 				reached('chunk-fetched');
 				if (!disk.isRestored(index)) this.#offers.offer(disk.name, index, stored);
 			},
 			onDamage: (disk, index, error) => log.warn({ disk, index, err: error.toDocument() }, 'a chunk cannot be had'),
 		});
-		this.#offers = new OfferClient(config.offerSocket, this.#mounted.counters);
+		this.#offers = new OfferClient(config.offerSocket, this.#mounted.counters, clock);
 		this.#poll = new RestoredPoll(
-			locals.map(({ restored }) => restored),
+			locals.map(({ map }) => map),
 			() => this.#mounted.waiting.lookAgain(),
+			clock,
 		);
 		this.#polling = this.#poll.run(this.#ended.signal);
 	}
@@ -59,16 +69,16 @@ export class MountMover {
 		const { waiting, counters, badChunks } = this.#mounted;
 		return {
 			recoveryId: this.#config.recoveryId,
-			disks: this.#locals.map(({ restored: { bitmap } }, number) => ({
+			disks: this.#locals.map(({ restoredChunks, chunkCount }, number) => ({
 				name: this.#config.disks[number]?.name ?? '',
-				restoredChunks: bitmap.restoredChunks,
-				chunks: bitmap.chunkCount,
+				restoredChunks,
+				chunks: chunkCount,
 			})),
 			waitingReads: waiting.count,
 			oldestWaitMs: Math.round(waiting.oldestWaitMs),
 			failing: waiting.failing,
 			badChunks,
-			failure: this.#targetFailure() ?? this.#poll.trouble ?? this.#mounted.trouble ?? this.#source.trouble ?? null,
+			failure: this.#targetFailure() ?? this.#poll.trouble ?? this.#source.trouble ?? null,
 			counters: Object.fromEntries(Object.entries(counters)),
 		};
 	}
@@ -79,7 +89,7 @@ export class MountMover {
 	}
 
 	serve(): void {
-		for (const { target } of this.#locals) target.forgetFailure();
+		for (const local of this.#locals) local.forgetFailure();
 		this.#mounted.serve();
 		this.#log.info('reads may wait again');
 	}
@@ -92,24 +102,22 @@ export class MountMover {
 		this.#offers.close();
 		await this.#source.close();
 		await this.#polling;
-		for (const { target, restored } of this.#locals) {
-			await restored.close();
-			await target.close();
-		}
+		for (const local of this.#locals) await local.close();
 	}
 
 	/** First of all: it takes a person, and nothing waits for it to end, since such a read is answered with EIO. */
 	#targetFailure(): ErrorDocument | undefined {
-		return this.#locals.find(({ target }) => target.failure)?.target.failure?.toDocument();
+		return this.#locals.find(({ failure }) => failure)?.failure?.toDocument();
 	}
 
 	/** `disk0` is the name for people and tools; QEMU asks `disk0-now` first and then `disk0-wait`. */
 	#exports(): DiskExport[] {
-		const { disks } = this.#mounted;
+		const { disks, waiting, counters } = this.#mounted;
 		const named = (suffix: string, patient: boolean) => (disk: RestorePointDisk) =>
 			new DiskExport(`${disk.name}${suffix}`, `${disk.name} of recovery ${this.#config.recoveryId}`, {
 				disk,
-				waiting: this.#mounted.waiting,
+				waiting,
+				counters,
 				patient,
 			});
 		return [...disks.map(named('', true)), ...disks.map(named('-now', false)), ...disks.map(named('-wait', true))];
@@ -120,24 +128,11 @@ export class MountMover {
  * Opens targets and maps and returns the mover, not listening yet. `identity_conflict` when a map belongs to another
  * recovery or target, `io_failed` when a file cannot be opened.
  */
-export async function openMountMover(config: MountMoverConfig, log: Log, reached: Reached): Promise<MountMover> {
+export async function openMountMover(
+	config: MountMoverConfig,
+	surroundings: MountMoverSurroundings,
+): Promise<MountMover> {
 	const locals: LocalDisk[] = [];
-	for (const disk of config.disks) locals.push(await openLocal(config.recoveryId, disk));
-	return new MountMover(config, locals, log, reached);
-}
-
-async function openLocal(recoveryId: string, { image, targetPath, mapPath }: MoverDisk): Promise<LocalDisk> {
-	const file = await open(targetPath, 'r').catch((cause: unknown) => {
-		throw new RouseError('io_failed', `target ${targetPath} cannot be opened`, { cause });
-	});
-	try {
-		const restored = await openRestoredMapReader(
-			mapPath,
-			restoredMapIdentity(recoveryId, image, await targetIdentity(file)),
-		);
-		return { target: new TargetFile(targetPath, file), restored };
-	} catch (error) {
-		await file.close();
-		throw error;
-	}
+	for (const disk of config.disks) locals.push(await openLocalDisk(config.recoveryId, disk, surroundings.clock));
+	return new MountMover(config, locals, surroundings);
 }

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import type { Clock } from '../../system/clock.ts';
 import type { Counters } from './counters.ts';
 
 /** After nobody was there: a migration mover that is away must not cost the guest a connection attempt per chunk. */
@@ -12,18 +13,20 @@ const answerTimeoutMs = 5_000;
 export class OfferClient {
 	readonly #socketPath: string;
 	readonly #counters: Counters;
+	readonly #clock: Pick<Clock, 'now'>;
 	readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
 	#busy = false;
-	#absentUntilMs = 0;
+	#absentUntilMs = -Infinity;
 
-	constructor(socketPath: string, counters: Counters) {
+	constructor(socketPath: string, counters: Counters, clock: Pick<Clock, 'now'>) {
 		this.#socketPath = socketPath;
 		this.#counters = counters;
+		this.#clock = clock;
 	}
 
 	/** `stored` is copied before this returns. */
 	offer(disk: string, index: number, stored: Uint8Array): void {
-		if (this.#busy || performance.now() < this.#absentUntilMs) {
+		if (this.#busy || this.#clock.now() < this.#absentUntilMs) {
 			this.#counters.offersDropped += 1;
 			return;
 		}
@@ -33,7 +36,7 @@ export class OfferClient {
 			this.#busy = false;
 			if (taken) this.#counters.offersTaken += 1;
 			else this.#counters.offersDropped += 1;
-			if (absent) this.#absentUntilMs = performance.now() + absentMs;
+			if (absent) this.#absentUntilMs = this.#clock.now() + absentMs;
 		};
 		const call = request({
 			socketPath: this.#socketPath,

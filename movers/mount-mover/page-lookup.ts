@@ -1,18 +1,14 @@
-import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import { isDamage } from '../../repository/damage.ts';
 import type { DiskReader } from '../../repository/disk-reader.ts';
-import { isDamage } from '../../repository/fetch-chunk.ts';
 import { pageEntries } from '../../repository/format/page-map.ts';
 import type { PageEntry } from '../../repository/format/reference.ts';
-import { Backoff } from '../repository-mover/backoff.ts';
 import { callAll } from './call-all.ts';
 
-/** Undefined: the page is there, look again. Otherwise what is wrong with it. */
-export type PageWaiter = (damage: RouseError | undefined) => void;
+/** Undefined: the page is there, look again. Otherwise why it is not. */
+export type PageWaiter = (failure: RouseError | undefined) => void;
 
-/**
- * The entries of one disk's page map: at once when the page is at hand, else after it was loaded. A page of a source
- * that does not answer is asked for, for ever.
- */
+/** The entries of one disk's page map: at once when the page is at hand, else after it was loaded. */
 export class PageLookup {
 	readonly #reader: DiskReader;
 	readonly #onDamage: (firstIndex: number, error: RouseError) => void;
@@ -20,15 +16,10 @@ export class PageLookup {
 	readonly #zeroLeaves = new Set<number>();
 	readonly #waiters = new Map<number, Set<PageWaiter>>();
 	readonly #closed = new AbortController();
-	#trouble: ErrorDocument | undefined;
 
 	constructor(reader: DiskReader, onDamage: (firstIndex: number, error: RouseError) => void) {
 		this.#reader = reader;
 		this.#onDamage = onDamage;
-	}
-
-	get trouble(): ErrorDocument | undefined {
-		return this.#trouble;
 	}
 
 	/** Undefined when the page has to be loaded first. */
@@ -56,31 +47,22 @@ export class PageLookup {
 
 	async #load(index: number, leaf: number): Promise<void> {
 		const { signal } = this.#closed;
-		const backoff = new Backoff();
-		while (!signal.aborted) {
-			try {
-				const page = await this.#reader.leafPage(index, { signal });
-				this.#trouble = undefined;
-				if (page === undefined) this.#zeroLeaves.add(leaf);
-				break;
-			} catch (thrown) {
-				if (signal.aborted) return;
-				if (isDamage(thrown)) {
-					this.#onDamage(leaf * pageEntries, thrown);
-					this.#tell(leaf, thrown);
-					return;
-				}
-				this.#trouble = asRouseError(thrown).toDocument();
-				await backoff.wait(signal).catch(() => {}); // only ever aborted
-			}
+		try {
+			const page = await this.#reader.leafPage(index, { signal });
+			if (page === undefined) this.#zeroLeaves.add(leaf);
+			this.#tell(leaf, undefined);
+		} catch (thrown) {
+			// Of a source that never gives up only its end. Another one's failure damages nothing: the next read asks again.
+			if (signal.aborted) return;
+			if (isDamage(thrown)) this.#onDamage(leaf * pageEntries, thrown);
+			this.#tell(leaf, asRouseError(thrown));
 		}
-		this.#tell(leaf, undefined);
 	}
 
-	#tell(leaf: number, damage: RouseError | undefined): void {
+	#tell(leaf: number, failure: RouseError | undefined): void {
 		const waiters = this.#waiters.get(leaf) ?? [];
 		this.#waiters.delete(leaf);
-		callAll(waiters, damage);
+		callAll(waiters, failure);
 	}
 }
 

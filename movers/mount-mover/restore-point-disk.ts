@@ -1,35 +1,20 @@
 import type { DiskImage } from '../../model/chunk.ts';
 import type { RouseError } from '../../model/errors.ts';
-import type { DiskReader } from '../../repository/disk-reader.ts';
-import type { ReadNow } from '../nbd/export.ts';
-import type { RestoredMapReader } from '../restored-map/reader.ts';
-import type { ChunkCache } from './chunk-cache.ts';
-import type { ChunkFetcher } from './chunk-fetcher.ts';
+import type { ReadNow } from '../../nbd/server/export.ts';
 import type { Counters } from './counters.ts';
-import type { DamagedChunks } from './damaged-chunks.ts';
-import type { PageLookup } from './page-lookup.ts';
+import type { LocalDisk } from './local-disk.ts';
+import type { PageWaiter } from './page-lookup.ts';
 import type { ReadAhead } from './read-ahead.ts';
-import type { TargetFile } from './target-file.ts';
+import type { Obtained, RepositoryDisk } from './repository-disk.ts';
 
-/** The disk's files on this host. */
-export interface LocalDisk {
-	target: TargetFile;
-	restored: RestoredMapReader;
-}
-
-export interface DiskParts {
+export interface RestorePointDiskParts {
 	name: string;
-	/** Position among the disks, under 64. */
-	number: number;
 	/** As it is served: the exact size, or that rounded up to 512 with zeros at its end. */
 	sizeBytes: number;
-	reader: DiskReader;
-	pages: PageLookup;
-	damaged: DamagedChunks;
-	readAhead: ReadAhead;
+	/** Absent when nothing of it is on this host. */
 	local: LocalDisk | undefined;
-	cache: ChunkCache;
-	fetcher: ChunkFetcher;
+	repository: RepositoryDisk;
+	readAhead: ReadAhead;
 	counters: Counters;
 }
 
@@ -39,32 +24,52 @@ export interface DiskParts {
  */
 export type Whereabouts = 'target' | 'zero' | Buffer | RouseError | undefined;
 
-/** What came of a chunk that was asked for: its bytes, or damage, or undefined for "look again where it is". */
-export type Obtained = Buffer | RouseError | undefined;
-
-/** A disk of a restore point: reads at once what is local, in memory or zero, and knows how to get the rest. */
+/** A disk of a restore point as it is served: what is restored comes from the target, the rest from the repository. */
 export class RestorePointDisk {
-	readonly parts: DiskParts;
+	readonly name: string;
+	readonly sizeBytes: number;
 	readonly image: DiskImage;
+	readonly chunkCount: number;
+	readonly #local: LocalDisk | undefined;
+	readonly #repository: RepositoryDisk;
+	readonly #readAhead: ReadAhead;
+	readonly #counters: Counters;
 
-	constructor(parts: DiskParts) {
-		this.parts = parts;
-		this.image = parts.reader.image;
-	}
-
-	get name(): string {
-		return this.parts.name;
+	constructor({ name, sizeBytes, local, repository, readAhead, counters }: RestorePointDiskParts) {
+		this.name = name;
+		this.sizeBytes = sizeBytes;
+		this.image = repository.image;
+		this.chunkCount = repository.chunkCount;
+		this.#local = local;
+		this.#repository = repository;
+		this.#readAhead = readAhead;
+		this.#counters = counters;
 	}
 
 	isRestored(index: number): boolean {
-		return this.parts.local?.restored.has(index) === true;
+		return this.#local?.has(index) === true;
 	}
 
 	whereIs(index: number): Whereabouts {
-		if (this.isRestored(index)) return 'target';
-		const cached = this.parts.cache.get(this.keyOf(index));
-		if (cached !== undefined) return cached;
-		return this.parts.pages.entry(index) === 'zero' ? 'zero' : this.parts.damaged.get(index);
+		return this.isRestored(index) ? 'target' : this.#repository.atHand(index);
+	}
+
+	/** See `RepositoryDisk`. */
+	contentOf(index: number): 'data' | 'zero' | undefined {
+		return this.#repository.contentOf(index);
+	}
+
+	damageOf(index: number): RouseError | undefined {
+		return this.#repository.damageOf(index);
+	}
+
+	loadPage(index: number, waiter: PageWaiter): () => void {
+		return this.#repository.loadPage(index, waiter);
+	}
+
+	/** Of a chunk that is nowhere at hand; see `RepositoryDisk`. */
+	obtain(index: number, waiter: (obtained: Obtained) => void): () => void {
+		return this.#repository.obtain(index, waiter);
 	}
 
 	/** See `NbdExport.readNow`. */
@@ -79,7 +84,7 @@ export class RestorePointDisk {
 			const to = at + position - offset;
 			if (where === 'target') {
 				stop = this.#endOfRestored(index, end);
-				if (!this.#readTarget(into, to, position, stop - position)) return 'later';
+				if (!this.#readTargetNow(into, to, position, stop - position)) return 'later';
 				zeroes = false;
 			} else if (where === 'zero') into.fill(0, to, to + stop - position);
 			else if (Buffer.isBuffer(where)) {
@@ -93,38 +98,27 @@ export class RestorePointDisk {
 		return zeroes ? 'zeroes' : 'data';
 	}
 
-	/**
-	 * Begins to get a chunk that is nowhere at hand and calls `waiter` once, later, unless the returned function is called
-	 * before.
-	 */
-	obtain(index: number, waiter: (obtained: Obtained) => void): () => void {
-		const { pages, fetcher, reader } = this.parts;
-		const entry = pages.entry(index);
-		if (entry === undefined || entry === 'zero') return pages.load(index, waiter);
-		return fetcher.want({ key: this.keyOf(index), ref: entry, rawBytes: reader.rawBytesOf(index) }, waiter);
+	/** Reads of chunks that are restored, in the thread pool; `done` gets `io_failed` or nothing. */
+	readTarget(
+		into: Buffer,
+		at: number,
+		range: { offset: number; length: number },
+		done: (error?: RouseError) => void,
+	): void {
+		this.#counters.localReads += 1;
+		this.#local?.readLater(into, at, range, done);
 	}
 
 	/** Notes a read of these chunks, so that what follows them is fetched ahead. */
 	noteRead(firstIndex: number, lastIndex: number): void {
-		const span = this.parts.readAhead.note(firstIndex, lastIndex);
+		const span = this.#readAhead.note(firstIndex, lastIndex);
 		if (span !== undefined) this.fetchAhead(span.from, span.to);
 	}
 
 	/** Begins to fetch what of these chunks is not at hand. Does not load pages. */
 	fetchAhead(from: number, to: number): void {
-		const { pages, fetcher, cache, reader } = this.parts;
-		for (let index = from; index < Math.min(to, reader.chunkCount); index += 1) {
-			const key = this.keyOf(index);
-			if (this.isRestored(index) || cache.has(key) || this.parts.damaged.get(index)) continue;
-			const entry = pages.entry(index);
-			if (entry !== undefined && entry !== 'zero')
-				fetcher.wantAhead({ key, ref: entry, rawBytes: reader.rawBytesOf(index) });
-		}
-	}
-
-	/** Chunks of all disks in one cache: 2 TiB in chunks of 128 KiB still give keys of 30 bits, the quick ones. */
-	keyOf(index: number): number {
-		return index * 64 + this.parts.number;
+		for (let index = from; index < Math.min(to, this.chunkCount); index += 1)
+			if (!this.isRestored(index)) this.#repository.obtainAhead(index);
 	}
 
 	#copy(
@@ -134,21 +128,20 @@ export class RestorePointDisk {
 	): void {
 		const from = position - index * this.image.chunkSizeBytes;
 		chunk.copy(into, to, from, from + stop - position);
-		this.parts.counters.cachedReads += 1;
+		this.#counters.cachedReads += 1;
 		this.noteRead(index, index);
 	}
 
 	/** One system call for neighbours that are all restored. */
 	#endOfRestored(index: number, end: number): number {
 		const { chunkSizeBytes } = this.image;
-		let next = index + 1;
-		while (next * chunkSizeBytes < end && this.isRestored(next)) next += 1;
+		const next = this.#local?.endOfRestored(index, Math.ceil(end / chunkSizeBytes)) ?? index + 1;
 		return Math.min(end, next * chunkSizeBytes);
 	}
 
-	#readTarget(into: Buffer, to: number, position: number, length: number): boolean {
-		const read = this.parts.local?.target.readNow(into, to, position, length) === true;
-		if (read) this.parts.counters.localReads += 1;
+	#readTargetNow(into: Buffer, to: number, position: number, length: number): boolean {
+		const read = this.#local?.readNow(into, to, position, length) === true;
+		if (read) this.#counters.localReads += 1;
 		return read;
 	}
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { asRouseError, type ErrorDocument } from '../../model/errors.ts';
+import type { Clock } from '../../system/clock.ts';
 import type { RestoredMapReader } from '../restored-map/reader.ts';
 
 /** How late a restored chunk is read from the target at most; until then it is fetched, which is right as well. */
@@ -9,12 +9,14 @@ const everyMs = 100;
 export class RestoredPoll {
 	readonly #maps: readonly RestoredMapReader[];
 	readonly #onMore: () => void;
+	readonly #clock: Pick<Clock, 'delay'>;
 	#trouble: ErrorDocument | undefined;
 
 	/** `onMore`: chunks have become local. */
-	constructor(maps: readonly RestoredMapReader[], onMore: () => void) {
+	constructor(maps: readonly RestoredMapReader[], onMore: () => void, clock: Pick<Clock, 'delay'>) {
 		this.#maps = maps;
 		this.#onMore = onMore;
+		this.#clock = clock;
 	}
 
 	/** Why a map could not be read the last time. What was read before stays true. */
@@ -25,7 +27,7 @@ export class RestoredPoll {
 	async run(signal: AbortSignal): Promise<void> {
 		while (!signal.aborted) {
 			await this.#look();
-			await delay(everyMs, undefined, { signal }).catch(() => {}); // only ever aborted
+			await this.#clock.delay(everyMs, signal).catch(() => {}); // only ever aborted
 		}
 	}
 

@@ -1,8 +1,12 @@
 import type { DiskImage } from '../../model/chunk.ts';
 import type { RouseError } from '../../model/errors.ts';
+import { nbdUri } from '../../nbd/protocol/uri.ts';
+import { NbdExports } from '../../nbd/server/export.ts';
+import { serveNbd } from '../../nbd/server/server.ts';
 import type { ChunkSource } from '../../repository/chunk-source.ts';
-import { NbdExports } from '../nbd/export.ts';
-import { serveNbd } from '../nbd/server.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import type { Clock } from '../../system/clock.ts';
 import { DiskExport } from './disk-export.ts';
 import { MountedDisks } from './mounted-disks.ts';
 
@@ -10,8 +14,9 @@ export interface ServeOptions {
 	socketPath: string;
 	/** In the order of their names: `disk0`, `disk1`, … */
 	disks: readonly { name: string; image: DiskImage }[];
-	/** Not closed here. */
+	/** Closed when the server ends. */
 	source: ChunkSource;
+	clock: Clock;
 	/** For people who list the exports, as `web01@2026-11-20T03:00:00.000Z`. */
 	title: string;
 	/** Default 256 MiB. */
@@ -33,18 +38,21 @@ export interface ServedRestorePoint {
  * map and control. Resolves once it listens. Reads wait while the store does not answer.
  */
 export async function serveRestorePoint(options: ServeOptions): Promise<ServedRestorePoint> {
-	const { socketPath, disks, source, title, cacheBytes = 256 * 1024 * 1024, signal, onDamage } = options;
+	const { socketPath, disks, title, clock, cacheBytes = 256 * 1024 * 1024, signal, onDamage } = options;
 	signal.throwIfAborted();
-	const mounted = new MountedDisks({ disks, source, cacheBytes, ...(onDamage ? { onDamage } : {}) });
-	const { waiting } = mounted;
+	const source = new RetryingChunkSource(options.source, clock);
+	const chunks = new VerifiedChunks(source);
+	const mounted = new MountedDisks({ disks, chunks, cacheBytes, clock, ...(onDamage ? { onDamage } : {}) });
+	const { waiting, counters } = mounted;
 	const exports = mounted.disks.map(
-		disk => new DiskExport(disk.name, `${disk.name} of ${title}`, { disk, waiting, patient: true }),
+		disk => new DiskExport(disk.name, `${disk.name} of ${title}`, { disk, waiting, counters, patient: true }),
 	);
 	const server = await serveNbd(socketPath, new NbdExports(exports));
 	const ended = new Promise<void>((resolve, reject) => {
 		const end = () => {
-			server.close().then(resolve, reject);
+			const closed = server.close();
 			mounted.close();
+			Promise.all([closed, source.close()]).then(() => resolve(), reject);
 		};
 		if (signal.aborted) end();
 		else signal.addEventListener('abort', end, { once: true });
@@ -53,9 +61,4 @@ export async function serveRestorePoint(options: ServeOptions): Promise<ServedRe
 		exports: exports.map(({ name, sizeBytes }) => ({ name, sizeBytes, uri: nbdUri(socketPath, name) })),
 		ended,
 	};
-}
-
-/** NBD URI specification, "Unix domain sockets": https://github.com/NetworkBlockDevice/nbd/blob/master/doc/uri.md */
-export function nbdUri(socketPath: string, exportName: string): string {
-	return `nbd+unix:///${exportName}?socket=${encodeURIComponent(socketPath).replaceAll('%2F', '/')}`;
 }

@@ -1,5 +1,5 @@
-import { type Extent, type MetaContext, type Pending, type ReadFailure, restoredFlag } from '../nbd/export.ts';
-import { NBD_STATE } from '../nbd/protocol.ts';
+import { baseAllocation, NBD_STATE } from '../../nbd/protocol/constants.ts';
+import type { Extent, Pending, ReadFailure } from '../../nbd/server/export.ts';
 import { ExtentList } from './extent-list.ts';
 import type { DiskReadOptions } from './disk-read.ts';
 import type { RestorePointDisk } from './restore-point-disk.ts';
@@ -11,6 +11,11 @@ export interface StatusRange {
 	single: boolean;
 }
 
+/** With this flag bytes are read from the target on this host, without it from the repository. */
+const restoredFlag = 1 << 0;
+/** Metadata contexts of every disk; the second one is our own. */
+export const metaContexts: readonly string[] = [baseAllocation, 'rouse:restored'];
+
 /** Chunks looked at for one answer: about 10 ms. The client asks on from where the answer ends. */
 const maxChunks = 8192;
 const holeFlags = NBD_STATE.HOLE | NBD_STATE.ZERO;
@@ -20,18 +25,17 @@ const holeFlags = NBD_STATE.HOLE | NBD_STATE.ZERO;
  * Where it may not wait it says "data", which is always true (NBD, "NBD_CMD_BLOCK_STATUS"): no client sees an error.
  */
 export class StatusQuery implements Waiter, Pending {
-	readonly sinceMs = performance.now();
 	readonly #disk: RestorePointDisk;
 	readonly #waiting: WaitingReads;
 	readonly #patient: boolean;
-	readonly #contexts: readonly MetaContext[];
+	readonly #contexts: readonly string[];
 	readonly #range: StatusRange;
 	readonly #done: (result: Extent[][] | ReadFailure) => void;
 	#callOff = () => {};
 
 	constructor(
 		{ disk, waiting, patient }: DiskReadOptions,
-		contexts: readonly MetaContext[],
+		contexts: readonly string[],
 		range: StatusRange,
 		done: (result: Extent[][] | ReadFailure) => void,
 	) {
@@ -45,13 +49,14 @@ export class StatusQuery implements Waiter, Pending {
 
 	start(): this {
 		const first = Math.floor(this.#range.offset / this.#disk.image.chunkSizeBytes);
-		const unknown = this.#contexts.includes('base:allocation') && this.#disk.parts.pages.entry(first) === undefined;
-		const mayWait = this.#patient && !this.#waiting.failing && this.#disk.parts.damaged.get(first) === undefined;
+		const unknown = this.#contexts.includes(baseAllocation) && this.#disk.contentOf(first) === undefined;
+		const mayWait = this.#patient && !this.#waiting.failing && this.#disk.damageOf(first) === undefined;
 		if (unknown && mayWait) {
 			this.#waiting.add(this);
-			this.#callOff = this.#disk.parts.pages.load(first, () => {
+			this.#callOff = this.#disk.loadPage(first, failure => {
 				this.#waiting.delete(this);
-				this.start();
+				if (failure) this.#answer();
+				else this.start();
 			});
 		} else this.#answer();
 		return this;
@@ -70,15 +75,14 @@ export class StatusQuery implements Waiter, Pending {
 	lookAgain(): void {}
 
 	#answer(): void {
-		this.#done(this.#contexts.map(context => (context === 'base:allocation' ? this.#allocation() : this.#restored())));
+		this.#done(this.#contexts.map(context => (context === baseAllocation ? this.#allocation() : this.#restored())));
 	}
 
 	#allocation(): Extent[] {
-		const { pages } = this.#disk.parts;
 		return this.#extents(index => {
-			const entry = pages.entry(index);
-			if (entry === undefined) return undefined;
-			return entry === 'zero' ? holeFlags : 0;
+			const content = this.#disk.contentOf(index);
+			if (content === undefined) return undefined;
+			return content === 'zero' ? holeFlags : 0;
 		});
 	}
 
@@ -91,7 +95,7 @@ export class StatusQuery implements Waiter, Pending {
 		const { chunkSizeBytes } = this.#disk.image;
 		const { offset, length, single } = this.#range;
 		const list = new ExtentList(single);
-		const lastIndex = this.#disk.parts.reader.chunkCount - 1;
+		const lastIndex = this.#disk.chunkCount - 1;
 		for (let position = offset, looked = 0; position < offset + length && looked < maxChunks; looked += 1) {
 			// The tail beyond the exact size goes with the last chunk, whose span it never leaves.
 			const index = Math.min(lastIndex, Math.floor(position / chunkSizeBytes));

@@ -1,6 +1,7 @@
+import type { Clock } from '../../system/clock.ts';
+
 /** Somebody who waits for the repository. */
 export interface Waiter {
-	sinceMs: number;
 	/** Answers with an error now. */
 	fail(): void;
 	/** Looks whether what it waits for has become local. */
@@ -13,26 +14,31 @@ export interface Waiter {
  * `rerror=stop` a read that fails is kept by QEMU and tried again on `cont`.
  */
 export class WaitingReads {
-	/** In the order of arrival. */
-	readonly #waiters = new Set<Waiter>();
-	#failUntilMs = 0;
+	readonly #clock: Pick<Clock, 'now'>;
+	/** Since when each waits, in the order of arrival. */
+	readonly #waiters = new Map<Waiter, number>();
+	#failUntilMs = -Infinity;
+
+	constructor(clock: Pick<Clock, 'now'>) {
+		this.#clock = clock;
+	}
 
 	get count(): number {
 		return this.#waiters.size;
 	}
 
 	get oldestWaitMs(): number {
-		for (const { sinceMs } of this.#waiters) return Math.max(0, performance.now() - sinceMs);
+		for (const sinceMs of this.#waiters.values()) return this.#clock.now() - sinceMs;
 		return 0;
 	}
 
 	/** Nobody may begin to wait. */
 	get failing(): boolean {
-		return performance.now() < this.#failUntilMs;
+		return this.#clock.now() < this.#failUntilMs;
 	}
 
 	add(waiter: Waiter): void {
-		this.#waiters.add(waiter);
+		this.#waiters.set(waiter, this.#clock.now());
 	}
 
 	delete(waiter: Waiter): void {
@@ -41,19 +47,19 @@ export class WaitingReads {
 
 	/** Fails all that waits, and for `forMs` whatever would. Returns how many waited. */
 	failPending(forMs: number): number {
-		this.#failUntilMs = performance.now() + forMs;
-		const waiters = [...this.#waiters];
+		this.#failUntilMs = this.#clock.now() + forMs;
+		const waiters = [...this.#waiters.keys()];
 		this.#waiters.clear();
 		for (const waiter of waiters) waiter.fail();
 		return waiters.length;
 	}
 
 	serve(): void {
-		this.#failUntilMs = 0;
+		this.#failUntilMs = -Infinity;
 	}
 
 	/** More has become local. */
 	lookAgain(): void {
-		for (const waiter of this.#waiters) waiter.lookAgain();
+		for (const waiter of this.#waiters.keys()) waiter.lookAgain();
 	}
 }

@@ -1,85 +1,51 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { ChunkRef } from '../../model/chunk.ts';
-import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors.ts';
+import { RouseError } from '../../model/errors.ts';
 import type { ChunkClass, ChunkSource, StoredChunk } from '../../repository/chunk-source.ts';
-import { isDamage } from '../../repository/fetch-chunk.ts';
-import { Backoff } from './backoff.ts';
 import { encodeRequest, FrameReader, maxReferences } from './wire.ts';
 
-export interface RepositoryMoverClientOptions {
-	/** The repository mover's chunk socket. */
-	chunkSocket: string;
-	/**
-	 * True: a mover that is not there, dies or says that its repository does not answer means waiting, for ever if need
-	 * be; only damage (`chunk_missing`, `chunk_bad`, `format_damaged`) is thrown. False: three attempts without a chunk
-	 * between them, then `mover_unreachable` or what the mover said.
-	 */
-	retryForever: boolean;
-}
-
-const attemptsOtherwise = 3;
-
 /**
- * Chunks from a repository mover, over connections that are kept. A fetch that is cut off goes on, with the mover that
- * comes next, at the first chunk that was not yielded: its caller sees only that it took longer.
+ * Chunks from a repository mover, over connections that are kept. Throws `mover_unreachable` for a mover that is not
+ * there or dies in the middle of an answer, what the mover says (`chunk_missing`, `chunk_bad`, `store_unreachable`), and the
+ * signal's reason.
  */
 export class RepositoryMoverClient implements ChunkSource {
-	readonly #options: RepositoryMoverClientOptions;
+	/** The repository mover's chunk socket. */
+	readonly #socketPath: string;
 	readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 16 });
-	readonly #closed = new AbortController();
-	#trouble: ErrorDocument | undefined;
 
-	constructor(options: RepositoryMoverClientOptions) {
-		this.#options = options;
-	}
-
-	/** Why the last attempt failed, while none has succeeded since. */
-	get trouble(): ErrorDocument | undefined {
-		return this.#trouble;
+	constructor(chunkSocket: string) {
+		this.#socketPath = chunkSocket;
 	}
 
 	async *fetch(
 		refs: readonly ChunkRef[],
-		options: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
+		{ class: urgency, locate, signal }: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
 	): AsyncGenerator<StoredChunk, void, undefined> {
-		const signal = options.signal ? AbortSignal.any([options.signal, this.#closed.signal]) : this.#closed.signal;
-		const path = `/chunks?class=${options.class}${options.locate ? '&locate=1' : ''}`;
-		const backoff = new Backoff();
-		for (let done = 0; done < refs.length; ) {
-			try {
-				const batch = refs.slice(done, done + maxReferences);
-				for await (const chunk of this.#attempt(path, batch, signal)) {
-					done += 1;
-					this.#trouble = undefined;
-					backoff.reset();
-					yield chunk;
-				}
-			} catch (thrown) {
-				signal.throwIfAborted();
-				const error = asRouseError(thrown);
-				this.#trouble = error.toDocument();
-				if (!this.#mayTryAgain(error, backoff.waits + 1)) throw error;
-				await backoff.wait(signal);
-			}
+		const path = `/chunks?class=${urgency}${locate ? '&locate=1' : ''}`;
+		try {
+			for (let at = 0; at < refs.length; at += maxReferences)
+				yield* this.#request(path, refs.slice(at, at + maxReferences), signal);
+		} catch (error) {
+			signal?.throwIfAborted(); // that broke the connection
+			throw error;
 		}
 	}
 
 	async close(): Promise<void> {
-		this.#closed.abort(new RouseError('interrupted', 'the source of chunks was closed'));
 		this.#agent.destroy();
 	}
 
-	#mayTryAgain(error: RouseError, attempts: number): boolean {
-		if (this.#options.retryForever) return !isDamage(error);
-		return error.retry === 'transient' && attempts < attemptsOtherwise;
-	}
-
-	async *#attempt(path: string, refs: readonly ChunkRef[], signal: AbortSignal): AsyncGenerator<StoredChunk> {
+	async *#request(
+		path: string,
+		refs: readonly ChunkRef[],
+		signal: AbortSignal | undefined,
+	): AsyncGenerator<StoredChunk> {
 		const response = await this.#post(path, encodeRequest(refs), signal);
 		const frames = new FrameReader();
 		let done = 0;
 		// Leaving early closes the response and with it the connection: the mover sees it and stops reading.
-		for await (const part of connectionErrors(response, this.#options.chunkSocket)) {
+		for await (const part of connectionErrors(response, this.#socketPath)) {
 			frames.push(part);
 			for (let stored = frames.next(); stored !== undefined; stored = frames.next()) {
 				const ref = refs[done];
@@ -88,12 +54,11 @@ export class RepositoryMoverClient implements ChunkSource {
 				yield { ref, stored };
 			}
 		}
-		if (done < refs.length)
-			throw unreachable(this.#options.chunkSocket, `answer ended after ${done} of ${refs.length} chunks`);
+		if (done < refs.length) throw unreachable(this.#socketPath, `answer ended after ${done} of ${refs.length} chunks`);
 	}
 
-	#post(path: string, body: Buffer, signal: AbortSignal): Promise<IncomingMessage> {
-		const socketPath = this.#options.chunkSocket;
+	#post(path: string, body: Buffer, signal: AbortSignal | undefined): Promise<IncomingMessage> {
+		const socketPath = this.#socketPath;
 		return new Promise((resolve, reject) => {
 			const headers = { 'content-type': 'application/octet-stream', 'content-length': body.length };
 			const call = request({ socketPath, method: 'POST', path, agent: this.#agent, headers, signal });

@@ -4,6 +4,7 @@ import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors
 import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { openRepository } from '../../repository/repository.ts';
+import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { readMoverConfig, type RepositoryMoverState, repositoryMoverConfigSchema } from '../config.ts';
@@ -40,7 +41,7 @@ function source(): Promise<ChunkSource> {
 	return opened;
 }
 
-const chunks = new ChunkServer(source);
+const chunks = new ChunkServer(source, systemClock);
 const chunkServer = createServer(chunks.listener);
 // Movers keep connections for bursts that may be minutes apart; a closed one costs the next read a round trip.
 chunkServer.keepAliveTimeout = 120_000;

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../../system/clock.ts';
 
 /**
  * Lets requests that a guest waits for go before those that can wait: migration asks for a turn before each piece it
@@ -6,11 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises';
  * was stopped in the middle of an answer) slows a migration down and does not stop it.
  */
 export class MountFirst {
+	readonly #clock: Pick<Clock, 'delay'>;
 	readonly #longestYieldMs: number;
 	#mounts = 0;
 	#idle: PromiseWithResolvers<void> | undefined;
 
-	constructor({ longestYieldMs = 200 }: { longestYieldMs?: number } = {}) {
+	constructor(clock: Pick<Clock, 'delay'>, { longestYieldMs = 200 }: { longestYieldMs?: number } = {}) {
+		this.#clock = clock;
 		this.#longestYieldMs = longestYieldMs;
 	}
 
@@ -36,7 +38,7 @@ export class MountFirst {
 		const timer = new AbortController();
 		const either = AbortSignal.any([signal, timer.signal]);
 		try {
-			await Promise.race([this.#idle.promise, delay(this.#longestYieldMs, undefined, { signal: either })]);
+			await Promise.race([this.#idle.promise, this.#clock.delay(this.#longestYieldMs, either)]);
 		} finally {
 			timer.abort();
 		}

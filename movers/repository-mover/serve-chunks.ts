@@ -4,6 +4,7 @@ import type { ChunkRef } from '../../model/chunk.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { type ChunkClass, type ChunkSource } from '../../repository/chunk-source.ts';
 import { chunkRefBytes } from '../../repository/format/reference.ts';
+import type { Clock } from '../../system/clock.ts';
 import { readBody } from '../../system/request-body.ts';
 import { MountFirst } from './mount-first.ts';
 import { decodeRequest, encodeChunkFrame, encodeErrorFrame, maxReferences } from './wire.ts';
@@ -21,12 +22,13 @@ const migrationPiece = 32;
 export class ChunkServer {
 	readonly served: ServedChunks = { requests: 0, chunks: 0, storedBytes: 0 };
 	readonly #source: () => Promise<ChunkSource>;
-	readonly #order = new MountFirst();
+	readonly #order: MountFirst;
 	#migrations = 0;
 
 	/** `source` is asked at each request, so that a repository that could not be opened is tried again. */
-	constructor(source: () => Promise<ChunkSource>) {
+	constructor(source: () => Promise<ChunkSource>, clock: Pick<Clock, 'delay'>) {
 		this.#source = source;
+		this.#order = new MountFirst(clock);
 	}
 
 	get active(): { mount: number; migration: number } {

@@ -3,8 +3,8 @@ import { type ErrorDocument, retryClassOf, type RouseError } from '../../model/e
 import { nextAfter } from '../../model/next.ts';
 import type { Blocked } from '../../model/recovery.ts';
 import type { BadChunk } from '../../movers/config.ts';
-import type { Seen } from '../recovery.ts';
-import type { RecoveryState } from '../state.ts';
+import type { Seen } from '../recovery/recovery.ts';
+import type { RecoveryState } from '../files/state.ts';
 
 /** So many read errors within this time that no bad chunk explains are the host's own disk. */
 export const readErrorLimit = { count: 3, withinMs: 10_000 };
@@ -20,6 +20,7 @@ export function judge(state: RecoveryState, seen: Seen, failures: Failures, dire
 	if (state.switch.stage === 'begun') return blockedBy(seen.switchFailure);
 	return (
 		guestStands(state, seen, directory) ??
+		guestCrashed(seen) ??
 		guestWaits(seen) ??
 		blockedBy(seen.machineFailure) ??
 		migrationStands(state, seen) ??
@@ -56,6 +57,13 @@ function guestStands(state: RecoveryState, seen: Seen, directory: string): Block
 		reason: `the guest stands still: a ${stopped.operation} of ${stopped.disk} failed on the host's own disk (${where})`,
 		next: { order: 'retry', first: 'mend that disk' },
 	};
+}
+
+/** One that its platform has a remedy for is helped without a person. */
+function guestCrashed({ machine }: Seen): Blocked | null {
+	const crash = machine?.crash;
+	if (crash === undefined || crash.fallBack !== undefined) return null;
+	return { code: 'machine_failed', reason: `the guest has crashed: ${crash.reason}`, next: { order: 'power-reset' } };
 }
 
 /** A read that waits is served when what is away comes back by itself; when that takes a person, they must know. */

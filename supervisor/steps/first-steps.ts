@@ -1,11 +1,10 @@
 /** The steps that make the machine, up to where it could be started. */
 import { RouseError } from '../../model/errors.ts';
 import { waitFor } from '../../system/wait.ts';
-import { definitionOf, writeMachineFile } from '../machine-file.ts';
-import type { Recovery } from '../recovery.ts';
-import { served } from '../served.ts';
-import { change, type LastingStep, missingBefore } from '../state.ts';
-import type { Nothing, StepContext } from '../step.ts';
+import { writeMachineFile } from '../files/machine-file.ts';
+import type { Recovery } from '../recovery/recovery.ts';
+import { change, type LastingStep, missingBefore } from '../files/state.ts';
+import type { Nothing, StepContext } from '../recovery/step-context.ts';
 
 /** How long the mount mover may take to read the repository's maps and listen. */
 const moverStartMs = 30_000;
@@ -16,16 +15,13 @@ export async function reserve({ recovery }: StepContext): Promise<Nothing> {
 	return {};
 }
 
-export async function createMachine({ recovery, host }: StepContext): Promise<Nothing> {
+export async function createMachine({ recovery, host, signal }: StepContext): Promise<Nothing> {
 	if (isDone(recovery, 'create-machine')) return {};
-	await writeMachineFile(
-		recovery.places.machine,
-		recovery.state,
-		definitionOf(recovery.state, recovery.places),
-		'recovering',
-	);
+	const { machine } = recovery.equipment;
+	const paths = (await machine.openTargets({ signal })).map(({ path }) => path);
+	await writeMachineFile(recovery.places.machine, recovery.state, 'recovering', paths);
 	await host.reached('machine-file');
-	await recovery.equipment.machine.create();
+	await machine.create({ signal });
 	await host.reached('machine-created');
 	await recovery.change(change.done('create-machine'));
 	return {};
@@ -48,7 +44,7 @@ export async function startMovers({ recovery, host, signal }: StepContext): Prom
 				});
 			return (await answers(mount)) && (await mount.listens());
 		},
-		{ timeoutMs: moverStartMs, everyMs: 10, signal },
+		{ timeoutMs: moverStartMs, everyMs: 10, signal, clock: host.clock },
 	);
 	await recovery.change(change.done('start-movers'));
 	return {};
@@ -56,9 +52,11 @@ export async function startMovers({ recovery, host, signal }: StepContext): Prom
 
 /** The protective snapshot: from here on guest writes have a place of their own. */
 export async function snapshot(context: StepContext): Promise<Nothing> {
-	const { recovery, host } = context;
+	const { recovery, host, signal } = context;
 	if (isDone(recovery, 'snapshot')) return {};
-	await served(context, () => recovery.equipment.machine.snapshot());
+	const { machine } = recovery.equipment;
+	await machine.presentBase({ signal });
+	await machine.snapshot({ signal });
 	await host.reached('snapshot-taken');
 	await recovery.change(change.done('snapshot'));
 	return {};

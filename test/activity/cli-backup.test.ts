@@ -140,9 +140,16 @@ test('the spec decides the machine, and the disks its firmware', async t => {
 		cpus: 1,
 		memoryMiB: 256,
 		firmware: 'efi',
-		diskBus: 'sata',
-		nicModel: 'e1000e',
+		os: 'windows',
+		clock: 'localtime',
+		secureBoot: null,
+		disks: [{ position: 0 }, { position: 1, logicalSectorBytes: 512, serial: null }],
+		origin: { kind: 'image', detail: 'raw blank.raw, default export' },
 	});
+	const { stdout } = await rouse(home, ['backup', 'show', 'win@latest']);
+	assert.match(stdout, /^Machine +1 CPUs, 256 MiB, efi, windows, clock in localtime$/m);
+	assert.match(stdout, /^Drivers +none are known$/m);
+	assert.match(stdout, /^Origin +image: raw blank\.raw, default export$/m);
 	await writeFile(spec, 'cpus: 1\nmemory: 256\n');
 	assert.partialDeepStrictEqual(await failure(home, 'backup', 'import', blank, '--machine', 'win', '--spec', spec), {
 		code: 'spec_invalid',

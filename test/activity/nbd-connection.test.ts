@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { NbdExports } from '../../movers/nbd/export.ts';
-import { NBD_CMD } from '../../movers/nbd/protocol.ts';
-import { serveNbd } from '../../movers/nbd/server.ts';
+import { NbdExports } from '../../nbd/server/export.ts';
+import { NBD_CMD } from '../../nbd/protocol/constants.ts';
+import { serveNbd } from '../../nbd/server/server.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { MemoryExport } from '../equipment/memory-export.ts';
@@ -46,7 +46,7 @@ async function received(socket: Socket, bytes: number): Promise<Buffer> {
 	return Buffer.concat(parts);
 }
 
-test('replies that a client leaves unread are neither lost nor overwritten by later ones', async t => {
+test('`serveNbd`: replies that a client leaves unread are neither lost nor overwritten by later ones', async t => {
 	const { socketPath } = await serving(t);
 	const socket = connected(t, socketPath);
 	const count = 3000;
@@ -65,7 +65,7 @@ test('replies that a client leaves unread are neither lost nor overwritten by la
 	}
 });
 
-test('of a client that reads nothing no more requests are taken than its replies may hold', async t => {
+test('`serveNbd`: of a client that reads nothing no more requests are taken than its replies may hold', async t => {
 	const { socketPath, disk } = await serving(t, { from: 0, to: content.length });
 	const socket = connected(t, socketPath);
 	for (let n = 0; n < 5000; n += 1)
@@ -77,7 +77,7 @@ test('of a client that reads nothing no more requests are taken than its replies
 	assert.equal(disk.held.length, 1024 - 200);
 });
 
-test('reads that waited are answered in one go with those of the same moment', async t => {
+test('`serveNbd`: reads that waited are answered in one go with those of the same moment', async t => {
 	const { socketPath, disk } = await serving(t, { from: 0, to: 64 * KiB });
 	const socket = connected(t, socketPath);
 	for (const cookie of [1n, 2n, 3n]) socket.write(client.request({ type: NBD_CMD.READ, length: 512, cookie }));
@@ -90,7 +90,7 @@ test('reads that waited are answered in one go with those of the same moment', a
 	);
 });
 
-test('closing the server ends connections whose reads wait', async t => {
+test('`NbdServer.close` ends connections whose reads wait', async t => {
 	const { socketPath, server, disk } = await serving(t, { from: 0, to: 64 * KiB });
 	const socket = connected(t, socketPath);
 	socket.write(client.request({ type: NBD_CMD.READ, length: 512 }));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { exportDisk } from '../../repository/export.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { listPoints, readPoint } from '../../repository/points.ts';
@@ -28,7 +29,7 @@ async function repositoryIn(t: TestContext): Promise<Repository> {
 async function exported(t: TestContext, repository: Repository): Promise<string> {
 	const path = join(await temporaryDirectory(t), 'disk.raw');
 	const { manifest } = await readPoint(repository, 'web01', time);
-	await exportDisk(new DirectChunkSource(repository.store), manifest.disks[0]!, path);
+	await exportDisk(new VerifiedChunks(new DirectChunkSource(repository.store)), manifest.disks[0]!, path);
 	return path;
 }
 
@@ -121,9 +122,9 @@ test('an export does not overwrite a file', async t => {
 	await importDisks(repository, [wholeSource(noise(5000, 1))]);
 	const path = await exported(t, repository);
 	const { manifest } = await readPoint(repository, 'web01', time);
-	const source = new DirectChunkSource(repository.store);
+	const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
 	const progress = () => assert.fail('written before the name was looked at');
-	await assert.rejects(exportDisk(source, manifest.disks[0]!, path, { progress }), { code: 'name_conflict' });
+	await assert.rejects(exportDisk(chunks, manifest.disks[0]!, path, { progress }), { code: 'name_conflict' });
 	assert.deepEqual(await readdir(join(path, '..')), ['disk.raw']);
 });
 
@@ -133,8 +134,8 @@ test('an export that meets a damaged chunk leaves nothing', async t => {
 	for (const { key } of await collect(repository.store.list(keys.packs))) await repository.store.delete(key);
 	const directory = await temporaryDirectory(t);
 	const { manifest } = await readPoint(repository, 'web01', time);
-	const source = new DirectChunkSource(repository.store);
-	await assert.rejects(exportDisk(source, manifest.disks[0]!, join(directory, 'disk.raw')), { code: 'chunk_missing' });
+	const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
+	await assert.rejects(exportDisk(chunks, manifest.disks[0]!, join(directory, 'disk.raw')), { code: 'chunk_missing' });
 	assert.deepEqual(await readdir(directory), []);
 });
 
@@ -145,9 +146,9 @@ test('an export whose directory goes away meanwhile fails by its own error', asy
 	const directory = join(parent, 'exports');
 	await mkdir(directory);
 	const { manifest } = await readPoint(repository, 'web01', time);
-	const source = new DirectChunkSource(repository.store);
+	const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
 	const progress = () => renameSync(directory, join(parent, 'elsewhere'));
-	await assert.rejects(exportDisk(source, manifest.disks[0]!, join(directory, 'disk.raw'), { progress }), {
+	await assert.rejects(exportDisk(chunks, manifest.disks[0]!, join(directory, 'disk.raw'), { progress }), {
 		name: 'RouseError',
 		code: 'io_failed',
 	});

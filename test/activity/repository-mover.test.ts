@@ -9,10 +9,12 @@ import { ChunkServer } from '../../movers/repository-mover/serve-chunks.ts';
 import type { StoredChunk } from '../../repository/chunk-source.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
-import { fetchChunk } from '../../repository/fetch-chunk.ts';
 import { digestOf, encodeChunk } from '../../repository/format/chunk.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { openRepository } from '../../repository/repository.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { systemClock } from '../../system/clock.ts';
 import { listenOnSocket } from '../../system/unix-http.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -33,7 +35,7 @@ async function bench(t: TestContext, sizeBytes = 6 * 1024 * 1024): Promise<Bench
 	const { image } = await storeDisk(repository, sampleDisk(sizeBytes), { chunkSizeBytes: 32 * 1024 });
 	const opened = await openRepository(repository);
 	const direct = new DirectChunkSource(opened.store);
-	const reader = new DiskReader(direct, image);
+	const reader = new DiskReader(new VerifiedChunks(direct), image);
 	const refs: ChunkRef[] = [];
 	for (let index = 0; index < reader.chunkCount; index += 1) {
 		const entry = await reader.lookup(index);
@@ -50,16 +52,21 @@ async function bytesOf(chunks: AsyncIterable<StoredChunk>): Promise<Buffer[]> {
 	return all;
 }
 
-function client(t: TestContext, directory: string, retryForever: boolean): RepositoryMoverClient {
-	const made = new RepositoryMoverClient({ chunkSocket: join(directory, 'chunks.sock'), retryForever });
+function client(t: TestContext, directory: string): RepositoryMoverClient {
+	const made = new RepositoryMoverClient(join(directory, 'chunks.sock'));
 	t.after(() => made.close());
 	return made;
+}
+
+/** One that never gives up. */
+function patientClient(t: TestContext, directory: string): RetryingChunkSource {
+	return new RetryingChunkSource(client(t, directory), systemClock);
 }
 
 test('chunks come as they lie in the packs, in the order asked for, in both classes', async t => {
 	const { directory, repository, refs, stored } = await bench(t);
 	const mover = await startRepositoryMover(t, directory, repository);
-	const source = client(t, directory, false);
+	const source = client(t, directory);
 	assert.deepEqual(await bytesOf(source.fetch(refs, { class: 'mount' })), stored);
 	assert.deepEqual(await bytesOf(source.fetch(refs.toReversed(), { class: 'migration' })), stored.toReversed());
 	const located = refs.slice(0, 5).map(ref => ({ ...ref, offsetBytes: ref.offsetBytes + 1 }));
@@ -73,7 +80,7 @@ test('chunks come as they lie in the packs, in the order asked for, in both clas
 test('a mover killed in the middle of a fetch, and the next one, give their caller all chunks once and in order', async t => {
 	const { directory, repository, refs, stored } = await bench(t);
 	let mover = await startRepositoryMover(t, directory, repository);
-	const source = client(t, directory, true);
+	const source = patientClient(t, directory);
 	const got: Buffer[] = [];
 	for await (const chunk of source.fetch(refs, { class: 'migration' })) {
 		got.push(Buffer.from(chunk.stored));
@@ -91,7 +98,7 @@ test('a mover killed in the middle of a fetch, and the next one, give their call
 
 test('a fetch waits for a mover that is not there yet', async t => {
 	const { directory, repository, refs, stored } = await bench(t);
-	const source = client(t, directory, true);
+	const source = patientClient(t, directory);
 	const fetching = bytesOf(source.fetch(refs, { class: 'mount' }));
 	await waitFor('the client to find nobody', () => source.trouble?.code === 'mover_unreachable', { timeoutMs: 10_000 });
 	await startRepositoryMover(t, directory, repository);
@@ -103,7 +110,7 @@ test('a repository that is away means waiting, and its chunks come when it is ba
 	const { directory, repository, refs, stored } = await bench(t);
 	const mover = await startRepositoryMover(t, directory, repository);
 	await rename(repository, `${repository}.away`);
-	const source = client(t, directory, true);
+	const source = patientClient(t, directory);
 	const fetching = bytesOf(source.fetch(refs, { class: 'mount' }));
 	await waitFor('the client to be told', () => source.trouble?.code === 'store_unreachable', { timeoutMs: 10_000 });
 	assert.equal((await mover.control.state()).failure?.code, 'repository_missing');
@@ -112,16 +119,16 @@ test('a repository that is away means waiting, and its chunks come when it is ba
 	assert.equal((await mover.control.state()).failure, null);
 });
 
-test('without retryForever a mover that is not there is mover_unreachable', async t => {
-	const source = client(t, await temporaryDirectory(t), false);
+test('a mover that is not there is mover_unreachable', async t => {
+	const source = client(t, await temporaryDirectory(t));
 	const ref = { digest: '00'.repeat(32), packId: '00'.repeat(16), offsetBytes: 0, storedBytes: 1 };
 	await assert.rejects(bytesOf(source.fetch([ref], { class: 'mount' })), { code: 'mover_unreachable' });
 });
 
-test('a chunk that no pack holds is chunk_missing after the chunks before it, also with retryForever', async t => {
+test('a chunk that no pack holds is chunk_missing after the chunks before it, also for one that never gives up', async t => {
 	const { directory, repository, refs, stored } = await bench(t);
 	await startRepositoryMover(t, directory, repository);
-	const source = client(t, directory, true);
+	const source = patientClient(t, directory);
 	const lost = { digest: 'ee'.repeat(32), packId: 'ee'.repeat(16), offsetBytes: 0, storedBytes: 10 };
 	const got: Buffer[] = [];
 	await assert.rejects(
@@ -137,7 +144,7 @@ test('a chunk that no pack holds is chunk_missing after the chunks before it, al
 test('leaving a fetch early or aborting it ends the work at the mover', async t => {
 	const { directory, repository, refs } = await bench(t, 24 * 1024 * 1024);
 	const mover = await startRepositoryMover(t, directory, repository);
-	const source = client(t, directory, true);
+	const source = patientClient(t, directory);
 	for await (const chunk of source.fetch(refs, { class: 'migration' })) if (chunk.stored.length > 0) break;
 	const idle = async () => (await mover.control.state()).active.migration === 0;
 	await waitFor('the mover to be idle', idle, { timeoutMs: 10_000 });
@@ -151,7 +158,7 @@ test('leaving a fetch early or aborting it ends the work at the mover', async t 
 test('a reader that does not take its chunks holds the mover back, and a guest is served meanwhile', async t => {
 	const { directory, repository, refs, stored } = await bench(t, 24 * 1024 * 1024);
 	const mover = await startRepositoryMover(t, directory, repository);
-	const source = client(t, directory, true);
+	const source = patientClient(t, directory);
 	const slow = source.fetch(refs, { class: 'migration' });
 	await slow.next();
 	// Another fetch runs to its end while the slow one stands: by then the mover could have sent the slow one all.
@@ -170,13 +177,14 @@ test('one chunk after the other comes over one connection', async t => {
 	const stored = await encodeChunk(raw);
 	const ref = { digest: digestOf(raw), packId: 'ab'.repeat(16), offsetBytes: 0, storedBytes: stored.length };
 	await store.putExclusive(keys.pack(ref.packId), stored);
-	const server = createServer(new ChunkServer(async () => new DirectChunkSource(store)).listener);
+	const server = createServer(new ChunkServer(async () => new DirectChunkSource(store), systemClock).listener);
 	let connections = 0;
 	server.on('connection', () => (connections += 1));
 	await listenOnSocket(server, join(directory, 'chunks.sock'));
 	t.after(() => server.close());
-	const source = client(t, directory, true);
+	const source = patientClient(t, directory);
+	const chunks = new VerifiedChunks(source);
 	for (let turn = 0; turn < 3; turn += 1)
-		assert.equal((await fetchChunk(source, ref, raw.length, { class: 'mount' })).compare(raw), 0);
+		assert.equal((await chunks.fetchOne({ ref, rawBytes: raw.length }, { class: 'mount' })).compare(raw), 0);
 	assert.equal(connections, 1);
 });

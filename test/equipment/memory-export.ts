@@ -1,4 +1,4 @@
-import type { Extent, MetaContext, NbdExport, Pending, ReadFailure, ReadNow } from '../../movers/nbd/export.ts';
+import type { Extent, NbdExport, Pending, ReadFailure, ReadNow } from '../../nbd/server/export.ts';
 
 interface HeldRead {
 	offset: number;
@@ -11,6 +11,7 @@ interface HeldRead {
 export class MemoryExport implements NbdExport {
 	readonly name: string;
 	readonly description = 'in memory';
+	readonly metaContexts = ['base:allocation', 'rouse:restored'];
 	readonly bytes: Buffer;
 	readonly held: HeldRead[] = [];
 	readonly hints: { offset: number; length: number }[] = [];
@@ -52,7 +53,7 @@ export class MemoryExport implements NbdExport {
 
 	/** Every 4 KiB is an extent of its own; those that are zero are holes. */
 	blockStatus(
-		contexts: readonly MetaContext[],
+		contexts: readonly string[],
 		{ offset, length, single }: { offset: number; length: number; single: boolean },
 		done: (result: Extent[][] | ReadFailure) => void,
 	): Pending {

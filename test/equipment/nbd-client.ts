@@ -1,5 +1,5 @@
-import { NBD_OPT, NBD_REPLY_TYPE, optionMagic } from '../../movers/nbd/protocol.ts';
-import type { NbdSession } from '../../movers/nbd/session.ts';
+import { NBD_OPT, NBD_REPLY_TYPE, optionMagic } from '../../nbd/protocol/constants.ts';
+import type { NbdServerSession } from '../../nbd/server/session.ts';
 
 /** What a client sends, byte by byte, valid or not. */
 
@@ -12,8 +12,7 @@ export function clientFlags(flags = 3): Buffer {
 export function option(type: number, data: Buffer | string = '', length?: number): Buffer {
 	const payload = Buffer.from(data);
 	const header = Buffer.alloc(16);
-	header.writeUInt32BE(optionMagic.high, 0);
-	header.writeUInt32BE(optionMagic.low, 4);
+	header.writeBigUInt64BE(optionMagic, 0);
 	header.writeUInt32BE(type, 8);
 	header.writeUInt32BE(length ?? payload.length, 12);
 	return Buffer.concat([header, payload]);
@@ -81,7 +80,7 @@ export function request({
 }
 
 /** Everything the session has to say, as one. */
-export function said(session: NbdSession): Buffer {
+export function said(session: NbdServerSession): Buffer {
 	const bytes = Buffer.concat(session.replies.take());
 	session.replies.recycle();
 	return bytes;

@@ -1,7 +1,7 @@
 /** A platform and movers that only remember what they were told: for the rules of the supervisor, not for what it drives. */
 import type { Hypervisor, Machine, MachineObservation } from '../../hypervisors/contract.ts';
 import type { MigrationMoverState, MountMoverState } from '../../movers/config.ts';
-import type { Mover, MoverKind, Movers, RecoveryMoversOf } from '../../supervisor/movers.ts';
+import type { Mover, MoverKind, Movers, RecoveryMoversOf } from '../../supervisor/movers/movers.ts';
 import { RouseError } from '../../model/errors.ts';
 
 export class PretendMachine implements Machine {

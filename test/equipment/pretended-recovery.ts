@@ -4,15 +4,16 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { restoredMapIdentity, targetIdentity } from '../../movers/restored-map/identity.ts';
 import { openRestoredMapWriter } from '../../movers/restored-map/writer.ts';
-import type { HostParts } from '../../supervisor/host-parts.ts';
-import type { RecoveryState } from '../../supervisor/state.ts';
+import type { HostParts } from '../../supervisor/recovery/host-parts.ts';
+import type { RecoveryState } from '../../supervisor/files/state.ts';
 import { startInside } from './inner-supervisor.ts';
 import { PretendHypervisor, PretendMovers } from './pretend-host.ts';
 import { samplePlan, SteppedRecovery } from './recoveries.ts';
+import { sampleHardware } from './sample-config.ts';
 import { SupervisedHost } from './supervised-host.ts';
 
 export const image = { sizeBytes: 100_000, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };
-export const plan = samplePlan({ directory: '/repository', image });
+export const plan = samplePlan({ directory: '/repository', image }, { hardware: sampleHardware });
 
 export async function prepare(t: TestContext, parts: Partial<HostParts> = {}) {
 	const host = await SupervisedHost.create(t);

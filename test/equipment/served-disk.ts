@@ -3,9 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { nbdUri, serveRestorePoint } from '../../movers/mount-mover/serve-restore-point.ts';
+import { serveRestorePoint } from '../../movers/mount-mover/serve-restore-point.ts';
+import { nbdUri } from '../../nbd/protocol/uri.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { openRepository } from '../../repository/repository.ts';
+import { systemClock } from '../../system/clock.ts';
 import { temporaryDirectory } from './captive.ts';
 import { type StoredDisk, storeDisk } from './stored-disk.ts';
 
@@ -30,6 +32,7 @@ export async function serveDisk(t: Pick<TestContext, 'after'>, bytes: Buffer): P
 		socketPath: socket,
 		disks: [{ name: 'disk0', image: stored.image }],
 		source: new DirectChunkSource(repository.store),
+		clock: systemClock,
 		title: 'sample',
 		signal: ending.signal,
 	});

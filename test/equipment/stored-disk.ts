@@ -5,6 +5,7 @@ import type { DiskSource, SourceExtent } from '../../repository/import/disk-sour
 import { decodeManifest } from '../../repository/format/manifest.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
 import { initRepository } from '../../repository/repository.ts';
+import { sampleConfig } from './sample-config.ts';
 
 export interface StoredDisk {
 	/** The repository. */
@@ -54,15 +55,7 @@ export async function storeDisk(
 			machine: 'sample',
 			time: '2026-11-20T03:00:00.000Z',
 			sources: [sourceOf(bytes)],
-			config: {
-				cpus: 1,
-				memoryMiB: 64,
-				firmware: 'bios',
-				nics: [],
-				diskBus: 'virtio',
-				nicModel: 'virtio',
-				os: 'linux',
-			},
+			config: sampleConfig,
 			packBytes,
 		});
 	} finally {

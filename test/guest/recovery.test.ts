@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import * as z from 'zod';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { readPoint, resolvePoint } from '../../repository/points.ts';
@@ -122,7 +123,7 @@ async function chunkOf(directory: string, index: number): Promise<{ digest: stri
 		const point = await readPoint(repository, 'web01', await resolvePoint(repository, 'web01', 'latest'));
 		const [image] = point.manifest.disks;
 		assert.ok(image);
-		const entry = await new DiskReader(source, image).lookup(index);
+		const entry = await new DiskReader(new VerifiedChunks(source), image).lookup(index);
 		assert.ok(entry !== 'zero');
 		const flip = async () => {
 			const pack = await open(join(directory, keys.pack(entry.packId)), 'r+');

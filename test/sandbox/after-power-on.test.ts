@@ -104,6 +104,19 @@ test('a slice that a retry has overtaken begins again under a new generation', a
 	assert.equal((await statusOf(run)).parked?.code, 'chunk_bad', 'nothing but what the host says');
 });
 
+test('of a report from a newer host what is known is taken, and what is not is left', async () => {
+	const { run } = await startRunning(sandbox);
+	const { recoveryId } = await statusOf(run);
+	const incident = { sequence: 1, at: '2026-11-20T03:00:00.000Z', kind: 'mover_died', message: 'mover', count: 1 };
+	const next = { order: 'retry', newer: true };
+	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next, newer: true };
+	const incidents = [{ ...incident, newer: true }];
+	await run.signal('hostReport', { recoveryId, power: 'paused', blocked, incidents, newer: true });
+	const status = await statusOf(run);
+	assert.deepEqual([status.power, status.parked?.next], ['paused', { order: 'retry' }]);
+	assert.deepEqual(status.incidents, [incident]);
+});
+
 test('a report for another recovery of the same name changes nothing', async () => {
 	const { run } = await startRunning(sandbox);
 	const recoveryId = '00000000-0000-4000-8000-000000000000';

@@ -61,7 +61,7 @@ test('what blocked the machine does not park its discard', async () => {
 
 test('a discard before power-on that cannot undo a step parks, and goes on with it after retry', async () => {
 	const { run, request } = await startRecovery(sandbox);
-	await bringTo(run, request, 'allocateDisks');
+	await bringTo(run, request, 'allocate');
 	await run.update('discard', { ...asked, confirm: request.name });
 	await run.fail('discard', 'io_failed', 'the disk cannot be written');
 	const { phase, parked } = await statusOf(run);

@@ -82,11 +82,11 @@ test('a step in a retry loop is shown with its attempts and last failure, which 
 		async () => (await recoveries.show('loops')).pending.find(({ attempt }) => attempt >= 3),
 		{ timeoutMs },
 	);
-	assert.equal(pending.step, 'takeSnapshot');
+	assert.equal(pending.step, 'snapshot');
 	assert.equal(pending.lastFailure?.code, 'mover_unreachable');
 	supervisor.failing.clear();
 	await recoveries.waitFor('loops', 'running', { timeoutMs });
-	const kinds = supervisor.incidents.filter(({ message }) => message.startsWith('takeSnapshot, attempt'));
+	const kinds = supervisor.incidents.filter(({ message }) => message.startsWith('snapshot, attempt'));
 	assert.ok(kinds.length >= 2, JSON.stringify(supervisor.incidents));
 });
 
@@ -126,7 +126,10 @@ test('the restored bytes come from the heartbeat of the slice', async () => {
 
 test('an order that comes too late or for nobody is refused by its code', async () => {
 	await startRunning('late');
-	await assert.rejects(orders.switch('late', asked), withCode('phase_wrong'));
+	await assert.rejects(orders.switch('late', asked), {
+		code: 'phase_wrong',
+		details: { recovery: 'late', phase: 'running', order: 'switch' },
+	});
 	await assert.rejects(orders.discard('late', { ...asked, confirm: 'early' }), withCode('usage'));
 	await assert.rejects(orders.migrate('nobody', asked), withCode('recovery_unknown'));
 	await orders.discard('late', { ...asked, confirm: 'late' });
@@ -134,7 +137,15 @@ test('an order that comes too late or for nobody is refused by its code', async 
 	await assert.rejects(orders.migrate('late', asked), withCode('phase_wrong'));
 });
 
-test('the history tells steps, orders and ends', async () => {
+test('an order that the host refuses throws its code, with the order that would help', async () => {
+	await startRunning('off');
+	const details = { recovery: 'off', next: 'power-on' };
+	supervisor.failing.set('power', new RouseError('phase_wrong', 'the machine is off', { details }));
+	await assert.rejects(orders.power('off', { ...asked, action: 'reset' }), { code: 'phase_wrong', details });
+	supervisor.failing.clear();
+});
+
+test('the history has steps, orders and ends', async () => {
 	await startRunning('told');
 	await orders.discard('told', { ...asked, confirm: 'told' });
 	await recoveries.result('told');

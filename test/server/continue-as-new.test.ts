@@ -49,7 +49,7 @@ test('over many runs it stays one recovery: request, status, orders and history 
 	assert.equal((await recoveries.start(request)).outcome, 'attached');
 
 	await orders.migrate(name, asked);
-	await waitFor('the slice', () => supervisor.stepsOf(name).includes('copy'), { timeoutMs });
+	await waitFor('the slice', () => supervisor.stepsOf(name).includes('migrate-chunks'), { timeoutMs });
 	supervisor.restore(name);
 	const result = await recoveries.result(name);
 	assert.equal(result.phase, 'finished');

@@ -57,11 +57,15 @@ test('workers and the server die by SIGKILL while a recovery migrates, and it en
 	await host.end('SIGKILL');
 	assert.equal((await show()).phase, 'migrating', 'known without any worker');
 	assert.equal((await show()).statusFrom, 'memo');
-	const copies = supervisor.stepsOf(name).filter(step => step === 'copy').length;
+	const copies = supervisor.stepsOf(name).filter(step => step === 'migrate-chunks').length;
 	place.startWorkers('control', 'host');
-	await waitFor('another slice', () => supervisor.stepsOf(name).filter(step => step === 'copy').length > copies, {
-		timeoutMs,
-	});
+	await waitFor(
+		'another slice',
+		() => supervisor.stepsOf(name).filter(step => step === 'migrate-chunks').length > copies,
+		{
+			timeoutMs,
+		},
+	);
 
 	await server.end('SIGKILL');
 	supervisor.restore(name);
@@ -73,7 +77,7 @@ test('workers and the server die by SIGKILL while a recovery migrates, and it en
 	assert.equal(result.status.timings.switchPauseMs, 1.5);
 	assert.deepEqual(await pins(), []);
 	const { calls } = supervisor;
-	const once = ['allocate', 'create-machine', 'start-movers', 'snapshot', 'power-on', 'switch', 'finalize'];
+	const once = ['allocate', 'create-machine', 'start-movers', 'snapshot', 'power-on', 'switch-to-target', 'finalize'];
 	for (const step of once) assert.equal(calls.filter(call => call.step === step).length, 1, step);
 	assert.equal((await recoveries.start(request)).outcome, 'already_finished');
 });

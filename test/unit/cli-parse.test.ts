@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { parseNetwork, parsePlatformOption } from '../../cli/recover/parse-key-value.ts';
 import { parseBytes, parsePoint } from '../../cli/terminal/parse.ts';
-import { parseNetwork } from '../../cli/recover/parse-network.ts';
 
 describe('a size', () => {
 	it('is bytes, with binary units', () => {
@@ -27,6 +27,21 @@ describe('a restore point', () => {
 	});
 });
 
+describe('--platform', () => {
+	it('is repeatable, and takes numbers, true and false for what they are and all else as text', () => {
+		const options = ['disks=sata', 'video-memory=16', 'scale=-0.5', 'tpm=true', 'serial=007', 'note=a=b', 'empty='];
+		assert.deepEqual(
+			options.reduce((before, text) => parsePlatformOption(text, before), {}),
+			{ disks: 'sata', 'video-memory': 16, scale: -0.5, tpm: true, serial: '007', note: 'a=b', empty: '' },
+		);
+	});
+
+	it('needs a key of at most 40 characters', () => {
+		for (const text of ['sata', '=sata', `${'k'.repeat(41)}=1`])
+			assert.throws(() => parsePlatformOption(text), /KEY=VALUE/, text);
+	});
+});
+
 describe('--network', () => {
 	it('is gathered over several options', () => {
 		assert.deepEqual(parseNetwork('lan=user', parseNetwork('dmz=none')), { dmz: 'none', lan: 'user' });
@@ -37,7 +52,7 @@ describe('--network', () => {
 	});
 
 	it('without a target is refused', () => {
-		for (const text of ['lan', 'lan=bridge', '=user'])
-			assert.throws(() => parseNetwork(text), /SRC=user or SRC=none/, text);
+		for (const text of ['lan', 'lan=', 'lan=a/b', '=user'])
+			assert.throws(() => parseNetwork(text), /SRC=NAME or SRC=none/, text);
 	});
 });

@@ -1,22 +1,27 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
 import { ChunkFetcher } from '../../movers/mount-mover/chunk-fetcher.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { waitFor } from '../../system/wait.ts';
 import { ScriptedSource } from '../equipment/scripted-source.ts';
 
 async function bench(t: TestContext, count: number) {
 	const source = new ScriptedSource();
+	const retrying = new RetryingChunkSource(source, { delay: (ms, signal) => delay(ms, undefined, { signal }) });
 	const arrived: number[] = [];
 	const damaged: number[] = [];
-	const fetcher = new ChunkFetcher({
-		source,
-		onChunk: key => void arrived.push(key),
-		onDamage: key => void damaged.push(key),
-	});
+	const receiver = {
+		arrived: (index: number) => void arrived.push(index),
+		damaged: (index: number) => void damaged.push(index),
+	};
+	const fetcher = new ChunkFetcher(new VerifiedChunks(retrying));
 	t.after(() => fetcher.close());
-	const chunks = await Promise.all(Array.from({ length: count }, (_, number) => source.add(number)));
+	const added = await Promise.all(Array.from({ length: count }, (_, number) => source.add(number)));
+	const chunks = added.map((chunk, index) => ({ ...chunk, index, receiver }));
 	const want = (number: number) =>
 		new Promise<Buffer>((resolve, reject) => {
 			const chunk = chunks[number];
@@ -26,7 +31,7 @@ async function bench(t: TestContext, count: number) {
 	const ahead = (...numbers: number[]) => {
 		for (const number of numbers) if (chunks[number]) fetcher.wantAhead(chunks[number]);
 	};
-	return { source, fetcher, chunks, arrived, damaged, want, ahead };
+	return { source, retrying, fetcher, chunks, arrived, damaged, want, ahead };
 }
 
 test('`ChunkFetcher.want` of several chunks at once asks for them together, each once', async t => {
@@ -76,14 +81,14 @@ test('`ChunkFetcher.want` of bytes that match nowhere is `chunk_bad`, and hurts 
 	assert.deepEqual(arrived, [0, 2]);
 });
 
-test('`ChunkFetcher.want` asks a source that does not answer again until it does', async t => {
-	const { source, want, fetcher } = await bench(t, 1);
+test('`ChunkFetcher.want` waits for a source that does not answer and is asked again until it does', async t => {
+	const { source, want, retrying } = await bench(t, 1);
 	source.failures.push(new RouseError('store_unreachable', 'away'), new Error('something else'));
 	const wanted = want(0);
-	await waitFor('trouble', () => fetcher.trouble?.code === 'store_unreachable', { timeoutMs: 5_000, everyMs: 1 });
+	await waitFor('trouble', () => retrying.trouble?.code === 'store_unreachable', { timeoutMs: 5_000, everyMs: 1 });
 	await wanted;
 	assert.equal(source.calls.length, 3);
-	assert.equal(fetcher.trouble, undefined);
+	assert.equal(retrying.trouble, undefined);
 });
 
 test('`ChunkFetcher.want` goes before `wantAhead`', async t => {
@@ -130,15 +135,35 @@ test('`ChunkFetcher.want` of a chunk that is `chunk_missing` already is not loca
 	]);
 });
 
+test('`ChunkFetcher.want` from a source that gives up fails with its code, and damages nothing', async t => {
+	const { source, chunks, damaged } = await bench(t, 3);
+	const fetcher = new ChunkFetcher(new VerifiedChunks(source));
+	source.failures.push(new RouseError('store_unreachable', 'away'));
+	const want = (number: number) =>
+		new Promise(resolve => fetcher.want(chunks[number] ?? assert.fail(), outcome => resolve(outcome)));
+	const outcomes = await Promise.all([want(0), want(1)]);
+	assert.deepEqual(
+		outcomes.map(outcome => outcome instanceof RouseError && outcome.code),
+		['store_unreachable', 'store_unreachable'],
+	);
+	assert.deepEqual(damaged, []);
+	assert.ok(Buffer.isBuffer(await want(1)));
+	fetcher.close();
+});
+
 test('`ChunkFetcher.want` with a waiter that throws gives the chunk to the others, and ends the process', () => {
 	const program = `
 		const { ChunkFetcher } = await import('./movers/mount-mover/chunk-fetcher.ts');
 		const { ScriptedSource } = await import('./test/equipment/scripted-source.ts');
+		const { RetryingChunkSource } = await import('./repository/retrying-chunk-source.ts');
+		const { VerifiedChunks } = await import('./repository/verified-chunks.ts');
+		const { systemClock } = await import('./system/clock.ts');
 		const source = new ScriptedSource();
-		const chunk = await source.add(0);
-		const fetcher = new ChunkFetcher({ source, onChunk() {}, onDamage() {} });
+		const chunk = { ...(await source.add(0)), index: 0, receiver: { arrived() {}, damaged() {} } };
+		const retrying = new RetryingChunkSource(source, systemClock);
+		const fetcher = new ChunkFetcher(new VerifiedChunks(retrying));
 		process.on('uncaughtException', error => {
-			console.log(error.message, source.calls.length, String(fetcher.trouble?.code));
+			console.log(error.message, source.calls.length, String(retrying.trouble?.code));
 			process.exit(3);
 		});
 		fetcher.want(chunk, () => { throw new Error('mistake'); });

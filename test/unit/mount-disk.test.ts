@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DiskExport } from '../../movers/mount-mover/disk-export.ts';
 import { MountedDisks } from '../../movers/mount-mover/mounted-disks.ts';
-import type { Extent } from '../../movers/nbd/export.ts';
+import type { Extent } from '../../nbd/server/export.ts';
 import { PageLookup } from '../../movers/mount-mover/page-lookup.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { readPoint } from '../../repository/points.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { systemClock } from '../../system/clock.ts';
 import { waitFor } from '../../system/wait.ts';
 import {
 	CountingSource,
@@ -40,11 +42,13 @@ async function bench({ cacheBytes = 8 * MiB } = {}) {
 	const [image] = manifest.disks;
 	if (image === undefined) throw new Error('no disk');
 	const source = new CountingSource(new DirectChunkSource(store));
-	const mounted = new MountedDisks({ disks: [{ name: 'disk0', image }], source, cacheBytes });
+	const chunks = new VerifiedChunks(source);
+	const mounted = new MountedDisks({ disks: [{ name: 'disk0', image }], chunks, cacheBytes, clock: systemClock });
 	const [disk] = mounted.disks;
 	if (disk === undefined) throw new Error('no disk');
-	const patient = new DiskExport('disk0', '', { disk, waiting: mounted.waiting, patient: true });
-	const impatient = new DiskExport('disk0-now', '', { disk, waiting: mounted.waiting, patient: false });
+	const { waiting, counters } = mounted;
+	const patient = new DiskExport('disk0', '', { disk, waiting, counters, patient: true });
+	const impatient = new DiskExport('disk0-now', '', { disk, waiting, counters, patient: false });
 	const read = (offset: number, length: number, from = patient) =>
 		new Promise<Buffer>((resolve, reject) => {
 			from.readLater(offset, length, result =>
@@ -57,7 +61,7 @@ async function bench({ cacheBytes = 8 * MiB } = {}) {
 				Array.isArray(result) ? resolve(result[0] ?? []) : reject(new Error(result.message)),
 			);
 		});
-	return { store, image, source, mounted, disk, patient, impatient, read, status };
+	return { store, image, source, mounted, patient, impatient, read, status };
 }
 
 const into = Buffer.alloc(64 * 1024);
@@ -133,7 +137,7 @@ test('`DiskExport.blockStatus` of an impatient export says data for what is not 
 });
 
 test('`DiskExport.readLater` under a damaged page fails and names its first chunk, until `serve` after the repair', async () => {
-	const { store, image, read, mounted, disk } = await bench();
+	const { store, image, read, mounted } = await bench();
 	const { root } = image;
 	if (root === undefined) throw new Error('no root');
 	const key = await keyOfPack(store, root.packId);
@@ -147,7 +151,7 @@ test('`DiskExport.readLater` under a damaged page fails and names its first chun
 	await assert.rejects(read(5 * chunk, 10), /chunk/);
 	mounted.serve();
 	assert.ok((await read(0, 10)).equals(whole.subarray(0, 10)));
-	assert.equal(disk.parts.damaged.list().length, 0);
+	assert.equal(mounted.badChunks.length, 0);
 });
 
 async function keyOfPack(store: DamagingStore, packId: string): Promise<string> {
@@ -166,7 +170,9 @@ test('`PageLookup` of a page that is pushed out of memory at once does not take 
 	const { restorePoint } = await importDisks(repository, [new SparseSource(leaves * page, first)]);
 	const { manifest } = await readPoint(repository, 'web01', restorePoint);
 	// Room for eight pages, while all are asked for together.
-	const reader = new DiskReader(new DirectChunkSource(store), manifest.disks[0]!, { cacheBytes: 0 });
+	const reader = new DiskReader(new VerifiedChunks(new DirectChunkSource(store)), manifest.disks[0]!, {
+		cacheBytes: 0,
+	});
 	const pages = new PageLookup(reader, () => {});
 	const second = (leaf: number) => leaf * 1024 + 1;
 	const load = (index: number) => new Promise<void>(resolve => pages.load(index, () => resolve()));

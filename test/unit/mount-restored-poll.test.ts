@@ -7,6 +7,7 @@ import { RestoredPoll } from '../../movers/mount-mover/restored-poll.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
 import { openRestoredMapReader } from '../../movers/restored-map/reader.ts';
 import { openRestoredMapWriter } from '../../movers/restored-map/writer.ts';
+import { systemClock } from '../../system/clock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { identityOfDisk } from '../equipment/restored-maps.ts';
 
@@ -20,7 +21,7 @@ test('`RestoredPoll` tells of a map that cannot be read, and follows the others'
 	assert.ok(first && second);
 	await first.close(); // from now on every read of it fails
 	const ended = new AbortController();
-	const poll = new RestoredPoll([first, second], () => {});
+	const poll = new RestoredPoll([first, second], () => {}, systemClock);
 	const polling = poll.run(ended.signal);
 	t.after(async () => {
 		ended.abort();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { checkRequest, type NbdRequest, type RequestRules } from '../../movers/nbd/check-request.ts';
-import { NBD_CMD, NBD_CMD_FLAG, NBD_ERROR } from '../../movers/nbd/protocol.ts';
+import { checkRequest, type NbdRequest, type RequestRules } from '../../nbd/server/check-request.ts';
+import { NBD_CMD, NBD_CMD_FLAG, NBD_ERROR } from '../../nbd/protocol/constants.ts';
 
 const MiB = 1024 * 1024;
 const rules: RequestRules = {
@@ -16,7 +16,7 @@ function errno(request: Partial<NbdRequest>, changed: Partial<RequestRules> = {}
 	return checkRequest(whole, { ...rules, ...changed })?.errno ?? 0;
 }
 
-describe('requests to a read-only export', () => {
+describe('`checkRequest` for a read-only export', () => {
 	const cases: [string, Partial<NbdRequest>, number, Partial<RequestRules>?][] = [
 		['a read is valid', {}, 0],
 		['a read of the last byte is valid', { offset: 64 * MiB + 332, length: 1 }, 0],

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { NbdExports } from '../../movers/nbd/export.ts';
-import { NBD_CMD, NBD_ERROR, NBD_FLAG, NBD_INFO, NBD_OPT, NBD_REP } from '../../movers/nbd/protocol.ts';
-import { NbdSession } from '../../movers/nbd/session.ts';
+import { NbdExports } from '../../nbd/server/export.ts';
+import { NBD_CMD, NBD_ERROR, NBD_FLAG, NBD_INFO, NBD_OPT, NBD_REP } from '../../nbd/protocol/constants.ts';
+import { NbdServerSession } from '../../nbd/server/session.ts';
 import { MemoryExport } from '../equipment/memory-export.ts';
 import * as client from '../equipment/nbd-client.ts';
 
@@ -11,36 +11,36 @@ const disk1 = new MemoryExport('disk1', Buffer.alloc(4096, 2));
 const always = NBD_FLAG.HAS_FLAGS | NBD_FLAG.READ_ONLY | NBD_FLAG.SEND_FLUSH | NBD_FLAG.CAN_MULTI_CONN;
 
 /** A session that has had its greeting and the client's flags. */
-function session(flags = 3): NbdSession {
-	const made = new NbdSession(new NbdExports([disk0, disk1]), () => {});
+function session(flags = 3): NbdServerSession {
+	const made = new NbdServerSession(new NbdExports([disk0, disk1]), () => {});
 	client.said(made);
 	made.push(client.clientFlags(flags));
 	return made;
 }
 
-function replyTo(to: NbdSession, option: number, data: Buffer | string = ''): client.OptionReply[] {
+function replyTo(to: NbdServerSession, option: number, data: Buffer | string = ''): client.OptionReply[] {
 	to.push(client.option(option, data));
 	return client.optionReplies(client.said(to));
 }
 
-describe('handshake', () => {
-	test('the server greets with both magics, fixed newstyle and no zeroes', () => {
-		const made = new NbdSession(new NbdExports([disk0]), () => {});
+describe('`NbdServerSession` in the handshake', () => {
+	test('greets with both magics, fixed newstyle and no zeroes', () => {
+		const made = new NbdServerSession(new NbdExports([disk0]), () => {});
 		assert.equal(client.said(made).toString('hex'), '4e42444d4147494349484156454f50540003');
 	});
 
-	test('unknown client flags end the session', () => {
+	test('ends at unknown client flags', () => {
 		assert.ok(session(4).over);
 	});
 
-	test('an option without its magic ends the session', () => {
+	test('ends at an option without its magic', () => {
 		const made = session();
 		made.push(Buffer.alloc(16, 7));
 		assert.ok(made.over);
 		assert.equal(client.said(made).length, 0);
 	});
 
-	test('an unknown option is unsupported and the next is understood', () => {
+	test('answers an unknown option as unsupported, and understands the next', () => {
 		const made = session();
 		assert.deepEqual(
 			replyTo(made, 77, 'whatever').map(({ option, type }) => ({ option, type })),
@@ -50,7 +50,7 @@ describe('handshake', () => {
 		assert.equal(replyTo(made, NBD_OPT.LIST).at(-1)?.type, NBD_REP.ACK);
 	});
 
-	test('an option of more data than can be is thrown away unread', () => {
+	test('throws an option of more data than can be away unread', () => {
 		const made = session();
 		made.push(client.option(NBD_OPT.INFO, '', 1_000_000));
 		assert.equal(client.optionReplies(client.said(made))[0]?.type, NBD_REP.ERR_TOO_BIG);
@@ -58,13 +58,13 @@ describe('handshake', () => {
 		assert.equal(replyTo(made, NBD_OPT.LIST).at(-1)?.type, NBD_REP.ACK);
 	});
 
-	test('abort is acknowledged and ends the session', () => {
+	test('acknowledges NBD_OPT_ABORT and ends', () => {
 		const made = session();
 		assert.equal(replyTo(made, NBD_OPT.ABORT, 'ignored')[0]?.type, NBD_REP.ACK);
 		assert.ok(made.over);
 	});
 
-	test('list names every export with its description', () => {
+	test('answers NBD_OPT_LIST with every export and its description', () => {
 		const replies = replyTo(session(), NBD_OPT.LIST);
 		assert.deepEqual(
 			replies.map(({ type }) => type),
@@ -73,12 +73,12 @@ describe('handshake', () => {
 		assert.deepEqual(replies[1]?.data, Buffer.concat([client.text('disk1'), Buffer.from('in memory')]));
 	});
 
-	test('list with data is invalid', () => {
+	test('refuses NBD_OPT_LIST with data as invalid', () => {
 		assert.equal(replyTo(session(), NBD_OPT.LIST, 'x')[0]?.type, NBD_REP.ERR_INVALID);
 	});
 });
 
-describe('NBD_OPT_EXPORT_NAME', () => {
+describe('`NbdServerSession`: NBD_OPT_EXPORT_NAME', () => {
 	test('answers with size and flags, without zeroes when both sides said so', () => {
 		const made = session();
 		made.push(client.option(NBD_OPT.EXPORT_NAME, 'disk0'));
@@ -102,7 +102,7 @@ describe('NBD_OPT_EXPORT_NAME', () => {
 	});
 });
 
-describe('NBD_OPT_INFO and NBD_OPT_GO', () => {
+describe('`NbdServerSession`: NBD_OPT_INFO and NBD_OPT_GO', () => {
 	test('say size and flags, and what was asked for', () => {
 		const wanted = [NBD_INFO.NAME, NBD_INFO.DESCRIPTION, NBD_INFO.BLOCK_SIZE, 99];
 		const replies = replyTo(session(), NBD_OPT.INFO, client.about('', wanted));
@@ -121,7 +121,7 @@ describe('NBD_OPT_INFO and NBD_OPT_GO', () => {
 		assert.equal(replyTo(session(), NBD_OPT.INFO, client.about('disk1')).length, 2);
 	});
 
-	test('DF is offered only with structured replies', () => {
+	test('offer DF only with structured replies', () => {
 		const made = session();
 		const flags = () => replyTo(made, NBD_OPT.INFO, client.about('disk0'))[0]?.data.readUInt16BE(10) ?? 0;
 		assert.equal(flags() & NBD_FLAG.SEND_DF, 0);
@@ -129,7 +129,7 @@ describe('NBD_OPT_INFO and NBD_OPT_GO', () => {
 		assert.equal(flags() & NBD_FLAG.SEND_DF, NBD_FLAG.SEND_DF);
 	});
 
-	test('an unknown export is an error, and haggling goes on', () => {
+	test('of an unknown export are refused, and the option negotiation goes on', () => {
 		const made = session();
 		assert.equal(replyTo(made, NBD_OPT.GO, client.about('nothing'))[0]?.type, NBD_REP.ERR_UNKNOWN);
 		assert.equal(replyTo(made, NBD_OPT.GO, client.about('disk1')).at(-1)?.type, NBD_REP.ACK);
@@ -143,11 +143,12 @@ describe('NBD_OPT_INFO and NBD_OPT_GO', () => {
 		['bytes after the infos', Buffer.concat([client.about('disk0'), Buffer.from('x')])],
 	];
 	for (const [name, data] of malformed)
-		test(`${name}: invalid`, () => assert.equal(replyTo(session(), NBD_OPT.GO, data)[0]?.type, NBD_REP.ERR_INVALID));
+		test(`with ${name} are invalid`, () =>
+			assert.equal(replyTo(session(), NBD_OPT.GO, data)[0]?.type, NBD_REP.ERR_INVALID));
 });
 
-describe('metadata contexts', () => {
-	function structured(): NbdSession {
+describe('`NbdServerSession`: metadata contexts', () => {
+	function structured(): NbdServerSession {
 		const made = session();
 		replyTo(made, NBD_OPT.STRUCTURED_REPLY);
 		return made;

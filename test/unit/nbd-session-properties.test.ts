@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { NbdExports } from '../../movers/nbd/export.ts';
-import { NBD_OPT } from '../../movers/nbd/protocol.ts';
-import { NbdSession } from '../../movers/nbd/session.ts';
+import { NbdExports } from '../../nbd/server/export.ts';
+import { NBD_OPT } from '../../nbd/protocol/constants.ts';
+import { NbdServerSession } from '../../nbd/server/session.ts';
 import { MemoryExport } from '../equipment/memory-export.ts';
 import * as client from '../equipment/nbd-client.ts';
 
 const bytes = Buffer.alloc(100_000, 'content ');
 
-function newSession(): NbdSession {
-	return new NbdSession(new NbdExports([new MemoryExport('disk0', bytes)]), () => {});
+function newSession(): NbdServerSession {
+	return new NbdServerSession(new NbdExports([new MemoryExport('disk0', bytes)]), () => {});
 }
 
 /** Pushes in pieces, taking replies in between as a connection does; returns all that was said. */
-function talk(session: NbdSession, input: Buffer, cuts: readonly number[]): Buffer {
+function talk(session: NbdServerSession, input: Buffer, cuts: readonly number[]): Buffer {
 	const said: Buffer[] = [];
 	let at = 0;
 	for (const cut of [...cuts.map(part => part % (input.length + 1)).toSorted((a, b) => a - b), input.length]) {
@@ -65,7 +65,7 @@ function afterFlags(structured: boolean): Buffer[] {
 	return [client.hello({ structured }).subarray(4)];
 }
 
-test('replies do not depend on how the input was cut', () => {
+test('`NbdServerSession.push`: replies do not depend on how the input was cut', () => {
 	fc.assert(
 		fc.property(conversation, fc.array(fc.nat(), { maxLength: 20 }), (input, cuts) => {
 			const whole = newSession();
@@ -77,7 +77,7 @@ test('replies do not depend on how the input was cut', () => {
 	);
 });
 
-test('replies do not depend on the input coming byte by byte', () => {
+test('`NbdServerSession.push`: replies do not depend on the input coming byte by byte', () => {
 	const input = Buffer.concat([client.hello(), client.request({ type: 0, length: 4096 }), client.request({ type: 2 })]);
 	const bytewise = talk(
 		newSession(),
@@ -87,7 +87,7 @@ test('replies do not depend on the input coming byte by byte', () => {
 	assert.ok(bytewise.equals(talk(newSession(), input, [])));
 });
 
-test('no input throws, whole or cut, valid or not', () => {
+test('`NbdServerSession.push`: no input throws, whole or cut, valid or not', () => {
 	const garbage = fc.uint8Array({ maxLength: 400 }).map(data => Buffer.from(data));
 	const input = fc
 		.tuple(fc.oneof(conversation, garbage), garbage, conversation, fc.nat())

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { NbdExports } from '../../movers/nbd/export.ts';
-import { NBD_CMD, NBD_CMD_FLAG, NBD_ERROR, NBD_REPLY_TYPE } from '../../movers/nbd/protocol.ts';
-import { NbdSession } from '../../movers/nbd/session.ts';
+import { NbdExports } from '../../nbd/server/export.ts';
+import { NBD_CMD, NBD_CMD_FLAG, NBD_ERROR, NBD_REPLY_TYPE } from '../../nbd/protocol/constants.ts';
+import { NbdServerSession } from '../../nbd/server/session.ts';
 import { MemoryExport } from '../equipment/memory-export.ts';
 import * as client from '../equipment/nbd-client.ts';
 
@@ -14,7 +14,7 @@ const slow = { from: 512 * KiB, to: 640 * KiB };
 function transmitting(options: Parameters<typeof client.hello>[0] = {}) {
 	const disk = new MemoryExport('disk0', bytes, slow);
 	let ready = 0;
-	const session = new NbdSession(new NbdExports([disk]), () => (ready += 1));
+	const session = new NbdServerSession(new NbdExports([disk]), () => (ready += 1));
 	session.push(client.hello(options));
 	client.said(session);
 	const ask = (...requests: client.RequestFields[]) => {
@@ -31,32 +31,32 @@ const read = (offset: number, length: number, more: Partial<client.RequestFields
 	...more,
 });
 
-describe('simple replies', () => {
-	test('a read is answered with header and data', () => {
+describe('`NbdServerSession` with simple replies', () => {
+	test('answers a read with header and data', () => {
 		const answer = transmitting({ structured: false }).ask(read(1000, 5000, { cookie: 0x1122334455667788n }));
 		assert.equal(answer.subarray(0, 16).toString('hex'), '67446698000000001122334455667788');
 		assert.deepEqual(answer.subarray(16), bytes.subarray(1000, 6000));
 	});
 
-	test('a read of zeros carries them', () => {
+	test('answers a read of zeros with them', () => {
 		const answer = transmitting({ structured: false }).ask(read(64 * KiB, 4096));
 		assert.deepEqual(answer.subarray(16), Buffer.alloc(4096));
 	});
 
-	test('a refused read is an errno without data', () => {
+	test('refuses a read with an errno and no data', () => {
 		const answer = transmitting({ structured: false }).ask(read(bytes.length - 1, 2));
 		assert.equal(answer.length, 16);
 		assert.equal(answer.readUInt32BE(4), NBD_ERROR.EINVAL);
 	});
 
-	test('block status cannot be asked for', () => {
+	test('refuses block status', () => {
 		const answer = transmitting({ structured: false }).ask({ type: NBD_CMD.BLOCK_STATUS, length: 4096 });
 		assert.equal(answer.readUInt32BE(4), NBD_ERROR.EINVAL);
 	});
 });
 
-describe('structured replies', () => {
-	test('a read is one chunk of data, the last', () => {
+describe('`NbdServerSession` with structured replies', () => {
+	test('answers a read with one chunk of data, the last', () => {
 		const [chunk, ...more] = client.chunks(transmitting().ask(read(1000, 5000, { cookie: 9n })));
 		assert.equal(more.length, 0);
 		assert.deepEqual({ ...chunk, payload: undefined }, { cookie: 9n, done: true, type: 1, payload: undefined });
@@ -64,24 +64,24 @@ describe('structured replies', () => {
 		assert.deepEqual(chunk.payload.subarray(8), bytes.subarray(1000, 6000));
 	});
 
-	test('a read larger than fits into a slab is whole', () => {
+	test('answers a read larger than fits into a slab whole', () => {
 		const [chunk] = client.chunks(transmitting().ask(read(0, 500 * KiB)));
 		assert.deepEqual(chunk?.payload.subarray(8), bytes.subarray(0, 500 * KiB));
 	});
 
-	test('a read of zeros is a hole', () => {
+	test('answers a read of zeros with a hole', () => {
 		const [chunk] = client.chunks(transmitting().ask(read(64 * KiB, 4096)));
 		assert.equal(chunk?.type, NBD_REPLY_TYPE.OFFSET_HOLE);
 		assert.equal(chunk.payload.toString('hex'), '000000000001000000001000');
 	});
 
-	test('a refusal says why', () => {
+	test('says why it refuses a read', () => {
 		const [chunk] = client.chunks(transmitting().ask(read(bytes.length, 1)));
 		assert.equal(client.errnoOf(chunk), NBD_ERROR.EINVAL);
 		assert.match(chunk?.payload.toString('utf8', 6) ?? '', /beyond export size 1048909/);
 	});
 
-	test('a refused write is skipped with its data, and the next request is understood', () => {
+	test('refuses a write, skips its data and understands the next request', () => {
 		const { session } = transmitting();
 		session.push(client.request({ type: NBD_CMD.WRITE, length: 100_000, cookie: 1n }));
 		session.push(Buffer.alloc(60_000, 0x25));
@@ -91,7 +91,7 @@ describe('structured replies', () => {
 		assert.deepEqual({ cookie: data?.cookie, type: data?.type }, { cookie: 2n, type: NBD_REPLY_TYPE.OFFSET_DATA });
 	});
 
-	test('flush succeeds, and a cache hint reaches the export', () => {
+	test('acknowledges a flush, and hands a cache hint to the export', () => {
 		const { ask, disk } = transmitting();
 		const replies = client.chunks(ask({ type: NBD_CMD.FLUSH }, { type: NBD_CMD.CACHE, offset: 4096, length: 8192 }));
 		assert.deepEqual(
@@ -104,7 +104,7 @@ describe('structured replies', () => {
 		assert.deepEqual(disk.hints, [{ offset: 4096, length: 8192 }]);
 	});
 
-	test('block status is one chunk for each context, the last one done', () => {
+	test('answers block status with one chunk for each context, the last one done', () => {
 		const { ask } = transmitting({ queries: ['base:allocation', 'rouse:restored'] });
 		const replies = client.chunks(ask({ type: NBD_CMD.BLOCK_STATUS, offset: 60 * KiB, length: 8 * KiB }));
 		assert.deepEqual(
@@ -116,7 +116,7 @@ describe('structured replies', () => {
 		);
 	});
 
-	test('block status with REQ_ONE is one extent', () => {
+	test('answers block status with REQ_ONE with one extent', () => {
 		const { ask } = transmitting();
 		const flags = NBD_CMD_FLAG.REQ_ONE;
 		const [chunk] = client.chunks(ask({ type: NBD_CMD.BLOCK_STATUS, offset: 62 * KiB, length: 80 * KiB, flags }));
@@ -124,7 +124,7 @@ describe('structured replies', () => {
 	});
 });
 
-describe('reads that wait', () => {
+describe('`NbdServerSession`: reads that wait', () => {
 	test('do not hold up those behind them', () => {
 		const { ask, session, disk, ready } = transmitting();
 		const first = client.chunks(ask(read(slow.from, 4096, { cookie: 1n }), read(0, 4096, { cookie: 2n })));
@@ -177,7 +177,7 @@ describe('reads that wait', () => {
 	});
 });
 
-describe('a session', () => {
+describe('`NbdServerSession`', () => {
 	test('takes no more requests than its replies have room, and goes on when they were taken', () => {
 		const { session } = transmitting();
 		session.push(Buffer.concat(Array.from({ length: 100 }, () => client.request(read(0, 60 * KiB)))));

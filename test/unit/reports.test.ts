@@ -22,7 +22,7 @@ const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	copying: false,
 	movers: [],
 	switchPauseMs: null,
-	sockets: { console: '', vnc: '', qmp: '' },
+	platform: {},
 	directory: '/nowhere',
 	incidents: 0,
 	...changes,

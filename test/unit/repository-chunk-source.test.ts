@@ -4,11 +4,11 @@ import * as fc from 'fast-check';
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
-import { fetchChunk, fetchChunks } from '../../repository/fetch-chunk.ts';
 import { decodeChunk, digestOf, encodeChunk } from '../../repository/format/chunk.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { planReads } from '../../repository/read-plan.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { DamagingStore, noise } from '../equipment/repositories.ts';
 
 interface Stored {
@@ -32,6 +32,16 @@ async function storeWith(
 	}
 	await packs.flush();
 	return { store, chunks };
+}
+
+function fetchOne(source: DirectChunkSource, ref: ChunkRef): Promise<Buffer> {
+	return new VerifiedChunks(source).fetchOne({ ref, rawBytes: 4096 }, options);
+}
+
+/** Each chunk's bytes, or its damage, by its position. */
+function fetchMany(source: DirectChunkSource, refs: readonly ChunkRef[]) {
+	const wanted = refs.map((ref, position) => ({ position, ref, rawBytes: 4096 }));
+	return new VerifiedChunks(source).fetch(wanted, options);
 }
 
 const many = Array.from({ length: 40 }, (_, seed) => noise(4096, seed + 1));
@@ -111,39 +121,39 @@ test('`DirectChunkSource.fetch` looks up a chunk whose place is past the end of 
 	assert.deepEqual(await fetchAll(new DirectChunkSource(store), moved), many);
 });
 
-test('`fetchChunk` sees a wrong place inside a pack by the digest, and locates the chunk', async () => {
+test('`VerifiedChunks.fetchOne` sees a wrong place inside a pack by the digest, and locates the chunk', async () => {
 	const { store, chunks } = await storeWith(many);
 	const source = new DirectChunkSource(store);
 	const [first, second] = chunks;
 	assert.ok(first && second);
 	const wrong = { ...first.ref, offsetBytes: second.ref.offsetBytes };
 	await assert.rejects(fetchAll(source, [{ ref: wrong, raw: first.raw }]), { code: 'chunk_bad' });
-	assert.deepEqual(await fetchChunk(source, wrong, 4096, options), first.raw);
+	assert.deepEqual(await fetchOne(source, wrong), first.raw);
 });
 
-test('`fetchChunk` finds the undamaged one of two copies', async () => {
+test('`VerifiedChunks.fetchOne` finds the undamaged one of two copies', async () => {
 	const { store, chunks } = await storeWith(many);
 	await storeWith(many, store);
 	const source = new DirectChunkSource(store);
 	for (const { ref, raw } of chunks.slice(0, 5)) {
 		await store.flipByte(keys.pack(ref.packId), ref.offsetBytes + 100);
-		assert.deepEqual(await fetchChunk(source, ref, 4096, options), raw);
+		assert.deepEqual(await fetchOne(source, ref), raw);
 	}
 });
 
-test('`fetchChunk` of a chunk that is damaged everywhere is `chunk_bad`, and reads it after the repair', async () => {
+test('`VerifiedChunks.fetchOne` of a chunk that is damaged everywhere is `chunk_bad`, and reads it after the repair', async () => {
 	const { store, chunks } = await storeWith(many);
 	const source = new DirectChunkSource(store);
 	const chunk = chunks[7];
 	assert.ok(chunk);
 	const { ref, raw } = chunk;
 	await store.flipByte(keys.pack(ref.packId), ref.offsetBytes + 100);
-	await assert.rejects(fetchChunk(source, ref, 4096, options), {
+	await assert.rejects(fetchOne(source, ref), {
 		code: 'chunk_bad',
 		details: { digest: ref.digest, packId: ref.packId, offsetBytes: ref.offsetBytes, storedBytes: ref.storedBytes },
 	});
 	await store.repair(keys.pack(ref.packId));
-	assert.deepEqual(await fetchChunk(source, ref, 4096, options), raw);
+	assert.deepEqual(await fetchOne(source, ref), raw);
 });
 
 test('`DirectChunkSource.fetch` gives what comes before a chunk that no pack has, then throws `chunk_missing`', async () => {
@@ -191,7 +201,7 @@ test('`DirectChunkSource.fetch` ends when its loop is left and when it is aborte
 	await assert.rejects(fetchAll(source, chunks, { signal }), { message: 'enough' });
 });
 
-test('`fetchChunks` with some chunks damaged tells each of them by its position and gives the others', async () => {
+test('`VerifiedChunks.fetch` with some chunks damaged tells each of them by its position and gives the others', async () => {
 	const { store, chunks } = await storeWith(many);
 	const damaged = [0, 13, 14, 39];
 	const packs = new Map<string, Buffer>();
@@ -205,13 +215,12 @@ test('`fetchChunks` with some chunks damaged tells each of them by its position 
 	const told: number[] = [];
 	const given: number[] = [];
 	const refs = chunks.map(({ ref }) => ref);
-	const onDamage = (position: number) => told.push(position);
-	for await (const { position, bytes } of fetchChunks(new DirectChunkSource(store), refs, () => 4096, {
-		...options,
-		onDamage,
-	})) {
-		assert.deepEqual(bytes, many[position]);
-		given.push(position);
+	for await (const { wanted, bytes } of fetchMany(new DirectChunkSource(store), refs)) {
+		if (bytes === undefined) told.push(wanted.position);
+		else {
+			assert.deepEqual(bytes, many[wanted.position]);
+			given.push(wanted.position);
+		}
 	}
 	assert.deepEqual(told, damaged);
 	assert.deepEqual(
@@ -239,7 +248,7 @@ class LosingStore extends DamagingStore {
 	}
 }
 
-test('`fetchChunks` asks all packs for a missing chunk once, however often it is wanted, and looks for no other', async () => {
+test('`VerifiedChunks.fetch` asks all packs for a missing chunk once, however often it is wanted, and looks for no other', async () => {
 	const store = new LosingStore();
 	const { chunks } = await storeWith(many, store);
 	const packId = chunks[0]!.ref.packId;
@@ -247,22 +256,22 @@ test('`fetchChunks` asks all packs for a missing chunk once, however often it is
 	const source = new DirectChunkSource(store);
 	const told: number[] = [];
 	const refs = chunks.map(({ ref }) => ref);
-	const more = { ...options, onDamage: (position: number) => told.push(position) };
-	for await (const { position, bytes } of fetchChunks(source, refs, () => 4096, more))
-		assert.deepEqual(bytes, many[position]);
+	for await (const { wanted, bytes } of fetchMany(source, refs)) {
+		if (bytes === undefined) told.push(wanted.position);
+		else assert.deepEqual(bytes, many[wanted.position]);
+	}
 	const missing = refs.flatMap((ref, position) => (ref.packId === packId ? [position] : []));
 	assert.ok(missing.length > 3);
 	assert.deepEqual(told, missing);
 	// A read is of one chunk here, and each is looked for by itself.
 	assert.equal(store.listings, missing.length);
-	for (const position of missing)
-		await assert.rejects(fetchChunk(source, refs[position]!, 4096, options), { code: 'chunk_missing' });
+	for (const position of missing) await assert.rejects(fetchOne(source, refs[position]!), { code: 'chunk_missing' });
 	assert.equal(store.listings, missing.length);
 	await store.repair(keys.pack(packId));
 	assert.deepEqual(await fetchAll(source, chunks), many);
 });
 
-test('`fetchChunks` over a place that the medium has lost says `chunk_bad` of that chunk alone, or takes it from another pack', async () => {
+test('`VerifiedChunks.fetch` over a place that the medium has lost says `chunk_bad` of that chunk alone, or takes it from another pack', async () => {
 	class LargeReads extends LosingStore {
 		override readonly properties = { maxParallelReads: 2, readBytes: 1024 * 1024 };
 	}
@@ -272,12 +281,14 @@ test('`fetchChunks` over a place that the medium has lost says `chunk_bad` of th
 	store.lost.set(keys.pack(ref.packId), ref.offsetBytes + 100);
 	const damage: RouseError[] = [];
 	const given: number[] = [];
-	const more = { ...options, onDamage: (_: number, error: RouseError) => damage.push(error) };
 	const source = new DirectChunkSource(store);
 	const refs = chunks.map(one => one.ref);
-	for await (const { position, bytes } of fetchChunks(source, refs, () => 4096, more)) {
-		assert.deepEqual(bytes, many[position]);
-		given.push(position);
+	for await (const one of fetchMany(source, refs)) {
+		if (one.damage) damage.push(one.damage);
+		else {
+			assert.deepEqual(one.bytes, many[one.wanted.position]);
+			given.push(one.wanted.position);
+		}
 	}
 	assert.equal(given.length, many.length - 1);
 	const { digest, packId, offsetBytes, storedBytes } = ref;
@@ -289,14 +300,14 @@ test('`fetchChunks` over a place that the medium has lost says `chunk_bad` of th
 	assert.deepEqual(await fetchAll(source, chunks), many);
 });
 
-test('`fetchChunk` finds a copy in another pack though the medium has lost a footer', async () => {
+test('`VerifiedChunks.fetchOne` finds a copy in another pack though the medium has lost a footer', async () => {
 	const store = new LosingStore();
 	const { chunks } = await storeWith(many, store);
 	await storeWith(many, store);
 	const { ref, raw } = chunks[0]!;
 	store.lost.set(keys.pack(ref.packId), store.bytesOf(keys.pack(ref.packId)).length - 1);
 	await store.flipByte(keys.pack(ref.packId), ref.offsetBytes + 100);
-	assert.deepEqual(await fetchChunk(new DirectChunkSource(store), ref, 4096, options), raw);
+	assert.deepEqual(await fetchOne(new DirectChunkSource(store), ref), raw);
 });
 
 test('`DirectChunkSource.fetch` from a medium that gives nothing, not even the header, is `store_unreachable`', async () => {

@@ -7,7 +7,6 @@ import { RouseError } from '../../model/errors.ts';
 import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { type DiskExtent, DiskReader } from '../../repository/disk-reader.ts';
-import { fetchChunk } from '../../repository/fetch-chunk.ts';
 import { digestOf, encodeChunk } from '../../repository/format/chunk.ts';
 import { encodePage } from '../../repository/format/page.ts';
 import { keys } from '../../repository/format/keys.ts';
@@ -15,6 +14,7 @@ import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { readPoint } from '../../repository/points.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import {
 	CountingSource,
 	collect,
@@ -37,13 +37,15 @@ async function stored(sizeBytes: number, pieces: readonly Piece[], repository?: 
 	const image = (await readPoint(target, 'web01', '2026-11-20T03:00:00.000Z')).manifest.disks[0];
 	assert.ok(image);
 	const source = new CountingSource(new DirectChunkSource(target.store));
-	return { image, source, reader: new DiskReader(source, image) };
+	return { image, source, reader: new DiskReader(new VerifiedChunks(source), image) };
 }
 
 async function bytesOf(source: CountingSource, reader: DiskReader, index: number): Promise<Buffer> {
 	const entry = await reader.lookup(index);
 	const rawBytes = reader.rawBytesOf(index);
-	return entry === 'zero' ? Buffer.alloc(rawBytes) : fetchChunk(source, entry, rawBytes, { class: 'mount' });
+	return entry === 'zero'
+		? Buffer.alloc(rawBytes)
+		: new VerifiedChunks(source).fetchOne({ ref: entry, rawBytes }, { class: 'mount' });
 }
 
 async function extentsOf(reader: DiskReader, range = {}): Promise<DiskExtent[]> {
@@ -95,7 +97,7 @@ test('`DiskReader.lookup` many times at once loads a page once', async () => {
 test('`DiskReader` with room for one page forgets pages and answers right', async () => {
 	const pieces = Array.from({ length: 20 }, (_, leaf) => ({ offsetBytes: leaf * leafBytes, bytes: noise(4096, leaf) }));
 	const { image, source } = await stored(20 * leafBytes, pieces);
-	const reader = new DiskReader(source, image, { cacheBytes: 1 });
+	const reader = new DiskReader(new VerifiedChunks(source), image, { cacheBytes: 1 });
 	for (const round of [0, 1])
 		for (const [leaf, { bytes }] of pieces.entries())
 			assert.deepEqual(await bytesOf(source, reader, leaf * 1024), bytes, `round ${round}, leaf ${leaf}`);
@@ -179,7 +181,7 @@ test('`DiskReader.lookup` under a damaged page is `chunk_bad` until the repair, 
 	const store = new DamagingStore();
 	const pieces = [0, 1, 2].map(leaf => ({ offsetBytes: leaf * leafBytes, bytes: noise(4096, leaf + 10) }));
 	const { image, source, reader } = await stored(3 * leafBytes, pieces, await memoryRepository(chunkSizeBytes, store));
-	const before = await new DiskReader(source, image).lookup(1024);
+	const before = await new DiskReader(new VerifiedChunks(source), image).lookup(1024);
 	assert.notEqual(before, 'zero');
 	const page = source.refs[1];
 	assert.ok(page);
@@ -203,7 +205,7 @@ test('`DiskReader.lookup` under a damaged page is `chunk_bad` until the repair, 
 test('`DiskReader.lookup` with a root of another disk size is `chunk_bad`', async () => {
 	const { image, source } = await stored(4 * leafBytes, [{ offsetBytes: 0, bytes: noise(4096, 1) }]);
 	const other: DiskImage = { ...image, sizeBytes: 8 * leafBytes };
-	await assert.rejects(new DiskReader(source, other).lookup(0), { code: 'chunk_bad' });
+	await assert.rejects(new DiskReader(new VerifiedChunks(source), other).lookup(0), { code: 'chunk_bad' });
 });
 
 test('`DiskReader.lookup` that was aborted may fail later without ending the process', async () => {
@@ -216,7 +218,7 @@ test('`DiskReader.lookup` that was aborted may fail later without ending the pro
 		},
 		async close() {},
 	};
-	const reader = new DiskReader(source, image);
+	const reader = new DiskReader(new VerifiedChunks(source), image);
 	await assert.rejects(reader.lookup(0, { signal: AbortSignal.abort(new Error('over')) }), { message: 'over' });
 	for (let turn = 0; turn < 5; turn++) await setImmediate(); // a rejection that nobody looked at would fail this test
 });
@@ -238,7 +240,7 @@ async function withMalformedLeaf(): Promise<DiskReader> {
 	const root = await put(encodePage(await Promise.all(leaves.map(put))));
 	await packs.flush();
 	const image = { sizeBytes: 3 * leafBytes, chunkSizeBytes, contentDigest: 'ab'.repeat(32), dataBytes: 3, root };
-	return new DiskReader(new DirectChunkSource(store), image);
+	return new DiskReader(new VerifiedChunks(new DirectChunkSource(store)), image);
 }
 
 test('`DiskReader.lookup` loading a page with an entry that is no reference is `format_damaged`, and keeps nothing of it', async () => {

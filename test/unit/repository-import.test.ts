@@ -6,9 +6,11 @@ import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { diskChunks } from '../../repository/disk-chunks.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { pageMapOf } from '../../repository/format/page-map.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import { importMachine } from '../../repository/import/import-machine.ts';
 import { mapOrdered } from '../../repository/import/map-ordered.ts';
 import { segmentsOf } from '../../repository/import/segments.ts';
 import { readPoint } from '../../repository/points.ts';
@@ -23,6 +25,7 @@ import {
 	SparseSource,
 	wholeSource,
 } from '../equipment/repositories.ts';
+import { sampleConfig } from '../equipment/sample-config.ts';
 
 const first = '2026-11-20T03:00:00.000Z';
 const second = '2026-11-21T03:00:00.000Z';
@@ -36,8 +39,8 @@ async function imageOf(repository: Repository, time = first, disk = 0) {
 async function readBack(repository: Repository, time = first, disk = 0): Promise<Buffer> {
 	const image = await imageOf(repository, time, disk);
 	const bytes = Buffer.alloc(image.sizeBytes);
-	const source = new DirectChunkSource(repository.store);
-	for await (const chunk of diskChunks(source, new DiskReader(source, image), { class: 'migration' }))
+	const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
+	for await (const chunk of diskChunks(chunks, new DiskReader(chunks, image), { class: 'migration' }))
 		chunk.bytes.copy(bytes, chunk.index * image.chunkSizeBytes);
 	return bytes;
 }
@@ -327,6 +330,8 @@ test('`importMachine` of what no manifest could hold is refused before anything 
 	await assert.rejects(importDisks(repository, [source], { machine: 'Web01' }), { code: 'usage' });
 	await assert.rejects(importDisks(repository, [source], { time: '2026-11-20' }), { code: 'usage' });
 	await assert.rejects(importDisks(repository, [new SparseSource(0, [])]), { code: 'source_invalid' });
+	const fewer = { repository, machine: 'web01', time: second, sources: [source, source], config: sampleConfig };
+	await assert.rejects(importMachine(fewer), { code: 'usage', message: /tells of 1 disk\(s\), and 2 are/ });
 	assert.deepEqual(source.reads, []);
 	assert.deepEqual(await keysOf(repository, ''), [keys.header]);
 });

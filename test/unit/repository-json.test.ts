@@ -5,7 +5,7 @@ import { digestOf } from '../../repository/format/chunk.ts';
 import { decodeHeader, encodeHeader } from '../../repository/format/header.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../../repository/format/manifest.ts';
 import { canonicalJson } from '../../repository/format/sealed-json.ts';
-import { sampleConfig } from '../equipment/repositories.ts';
+import { sampleConfig, sampleDisks } from '../equipment/sample-config.ts';
 
 const header = { id: '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11', digest: 'sha256', chunkSizeBytes: 131072 } as const;
 const manifest: Manifest = {
@@ -60,6 +60,13 @@ test('`decodeManifest` reads back what `encodeManifest` wrote, always in the sam
 	const bytes = encodeManifest(manifest);
 	assert.deepEqual(decodeManifest(bytes, 'key'), manifest);
 	assert.deepEqual(encodeManifest(decodeManifest(bytes, 'key')), bytes);
+});
+
+test('`decodeManifest` with a configuration of other disks than it has is `format_damaged`', () => {
+	const wrong = reseal(encodeManifest(manifest), members =>
+		Object.assign(members, { config: { ...sampleConfig, disks: sampleDisks(2) } }),
+	);
+	assert.throws(() => decodeManifest(wrong, 'a key'), { code: 'format_damaged', message: /number of disks/ });
 });
 
 test('`decodeManifest` with any one byte changed is refused', () => {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MountFirst } from '../../movers/repository-mover/mount-first.ts';
+import { systemClock } from '../../system/clock.ts';
+import { TestClock } from '../equipment/test-clock.ts';
 
 const never = new AbortController().signal;
 
 test('`MountFirst.migrationTurn` comes when the last mount request is answered', async () => {
-	const order = new MountFirst({ longestYieldMs: 60_000 });
+	const order = new MountFirst(systemClock, { longestYieldMs: 60_000 });
 	order.enterMount();
 	order.enterMount();
 	let turn = false;
@@ -18,13 +20,15 @@ test('`MountFirst.migrationTurn` comes when the last mount request is answered',
 });
 
 test('`MountFirst.migrationTurn` comes after the longest yield though a guest reads without end', async () => {
-	const order = new MountFirst({ longestYieldMs: 5 });
+	const clock = new TestClock();
+	const order = new MountFirst(clock, { longestYieldMs: 5 });
 	order.enterMount();
 	await order.migrationTurn(never);
+	assert.deepEqual(clock.delays, [5]);
 });
 
 test('`MountFirst.migrationTurn` that is aborted while it waits ends at once', async () => {
-	const order = new MountFirst({ longestYieldMs: 60_000 });
+	const order = new MountFirst(systemClock, { longestYieldMs: 60_000 });
 	order.enterMount();
 	const abort = new AbortController();
 	const waiting = order.migrationTurn(abort.signal);

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { RouseError } from '../../model/errors.ts';
-import { decodeHeader, encodeHeader, mapMagic, newNonce, RecordCodec } from '../../movers/restored-map/layout.ts';
+import {
+	decodeHeader,
+	encodeHeader,
+	headerBytes,
+	mapMagic,
+	newNonce,
+	RecordCodec,
+} from '../../movers/restored-map/layout.ts';
 import { identityOfDisk } from '../equipment/restored-maps.ts';
 
 test('`mapMagic` is the start of the digest of the sentence that docs/format.md names', () => {
@@ -28,7 +35,7 @@ test('`decodeHeader` of a map of a newer version is `repository_unsupported`', a
 	const { crc32 } = await import('node:zlib');
 	const bytes = encodeHeader({ identity: identityOfDisk(1000), targetReadsZero: false, nonce: newNonce() });
 	bytes.writeUInt32LE(1, 8);
-	bytes.writeUInt32LE(crc32(bytes.subarray(0, 124)), 124);
+	bytes.writeUInt32LE(crc32(bytes.subarray(0, headerBytes - 4)), headerBytes - 4);
 	assert.throws(() => decodeHeader(bytes, 'map'), code('repository_unsupported'));
 });
 

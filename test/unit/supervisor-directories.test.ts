@@ -14,7 +14,7 @@ type Prepared = Awaited<ReturnType<typeof prepare>>;
 async function finish({ recovery }: Prepared): Promise<void> {
 	await recovery.run();
 	await restoreAll(recovery);
-	await recovery.step('switch', {});
+	await recovery.step('switch-to-target', {});
 	await recovery.step('finalize', {});
 }
 

@@ -5,8 +5,8 @@ import type { MachineObservation } from '../../hypervisors/contract.ts';
 import { RouseError } from '../../model/errors.ts';
 import { judge } from '../../supervisor/reconcile/blocked.ts';
 import { needOf } from '../../supervisor/reconcile/machine.ts';
-import type { Seen } from '../../supervisor/recovery.ts';
-import { change, newState, type RecoveryState } from '../../supervisor/state.ts';
+import type { Seen } from '../../supervisor/recovery/recovery.ts';
+import { change, newState, type RecoveryState } from '../../supervisor/files/state.ts';
 import { samplePlan } from '../equipment/recoveries.ts';
 
 const image = { sizeBytes: 1000, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };

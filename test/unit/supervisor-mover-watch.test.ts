@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MoverWatch } from '../../supervisor/mover-watch.ts';
+import { MoverWatch } from '../../supervisor/movers/watch.ts';
 import { PretendMover } from '../equipment/pretend-host.ts';
 
 test('a mover that died is started again where its incident cannot be written down', async () => {

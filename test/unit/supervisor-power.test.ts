@@ -79,5 +79,5 @@ test('an order that the migration mover refuses is an error, not a silence', asy
 	movers.onlyMigration.told = () => {
 		throw new RouseError('io_failed', 'the disk is gone');
 	};
-	await assert.rejects(recovery.step('copy', { maxRateBytes: 0 }), { code: 'io_failed' });
+	await assert.rejects(recovery.step('migrate-chunks', { maxRateBytes: 0 }), { code: 'io_failed' });
 });

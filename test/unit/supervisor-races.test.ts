@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Tombstones } from '../../supervisor/tombstone.ts';
+import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import { waitFor } from '../../system/wait.ts';
 import { plan, prepare } from '../equipment/pretended-recovery.ts';
 import { SteppedRecovery } from '../equipment/recoveries.ts';

@@ -82,7 +82,7 @@ test('a step before what it stands on is refused by name', async t => {
 	await recovery.step('allocate', { plan });
 	await assert.rejects(recovery.step('snapshot', {}), { code: 'phase_wrong', message: /create-machine, start-movers/ });
 	await assert.rejects(recovery.step('power', { action: 'on' }), { code: 'phase_wrong' });
-	await assert.rejects(recovery.step('copy', { maxRateBytes: 0 }), { code: 'phase_wrong' });
+	await assert.rejects(recovery.step('migrate-chunks', { maxRateBytes: 0 }), { code: 'phase_wrong' });
 	await assert.rejects(recovery.step('finalize', {}), { code: 'phase_wrong' });
 });
 
@@ -123,7 +123,7 @@ test('that power-on was scheduled is durable before the machine is started', asy
 test('a switch that comes too early is refused and nothing is sealed', async t => {
 	const { recovery, movers } = await prepare(t);
 	await recovery.run();
-	await assert.rejects(recovery.step('switch', {}), { code: 'phase_wrong', message: /0 of 100000 bytes/ });
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'phase_wrong', message: /0 of 100000 bytes/ });
 	assert.equal((await recovery.view()).sealed, false);
 	assert.ok(movers.onlyMigration.alive);
 });
@@ -139,7 +139,7 @@ test('the seal is durable before the writer is ended, and no look starts it agai
 	const recoveryOf = { one: recovery };
 	await recovery.run();
 	await restoreAll(recovery);
-	await recovery.step('switch', {});
+	await recovery.step('switch-to-target', {});
 	assert.equal(sealedAtKill, true);
 	await recovery.step('retry', {});
 	await recovery.viewed('looked at', () => true);
@@ -154,8 +154,8 @@ test('a switch that fails half-way is carried on without being asked', async t =
 	hypervisor.only.before = call => {
 		if (call === 'switchToTarget' && failures-- > 0) throw new Error('once');
 	};
-	await assert.rejects(recovery.step('switch', {}), { code: 'internal' });
-	const view = await recovery.viewed('switched', ({ done }) => done.includes('switch'));
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'internal' });
+	const view = await recovery.viewed('switched', ({ done }) => done.includes('switch-to-target'));
 	assert.equal(view.chain, 'target');
 });
 
@@ -169,7 +169,7 @@ test('power on in the middle of the switch carries the switch on first', async t
 		if (call === 'switchToTarget' && failing) throw new Error('not yet');
 		if (call === 'switchToTarget') gate.resolve();
 	};
-	await assert.rejects(recovery.step('switch', {}), { code: 'internal' });
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'internal' });
 	await assert.rejects(recovery.step('power', { action: 'reset' }), { code: 'internal' });
 	assert.ok(!hypervisor.only.calls.includes('reset'));
 	failing = false;
@@ -181,7 +181,7 @@ test('a finished machine is known by machine.json alone, and its disks are never
 	const { host, recovery, start, inner } = await prepare(t);
 	await recovery.run();
 	await restoreAll(recovery);
-	await recovery.step('switch', {});
+	await recovery.step('switch-to-target', {});
 	await recovery.step('finalize', {});
 	await inner.stop();
 	await rm(join(host.installation.home, 'host', 'tombstones'), { recursive: true });
@@ -225,8 +225,8 @@ test('a mover that was restarted is told again to copy, at the rate of the polic
 		if (order === 'copy' || order === 'rate')
 			mover.state = { ...mover.state, copying: true, maxRateBytes: Number(rate) };
 	};
-	await recovery.step('copy', { maxRateBytes: 1000 });
-	await recovery.step('copy', { maxRateBytes: 2000 });
+	await recovery.step('migrate-chunks', { maxRateBytes: 1000 });
+	await recovery.step('migrate-chunks', { maxRateBytes: 2000 });
 	mover.state = { ...mover.state, copying: false, maxRateBytes: 0 };
 	mover.alive = false;
 	await waitFor('the order', () => mover.calls.at(-1) === 'copy 2000', { timeoutMs: 5_000 });

@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { MachineObservation } from '../../hypervisors/contract.ts';
-import type { RecoveryState } from '../../supervisor/state.ts';
+import type { RecoveryState } from '../../supervisor/files/state.ts';
 import { waitFor } from '../../system/wait.ts';
 import { prepare, restoreAll, stateOf } from '../equipment/pretended-recovery.ts';
 
@@ -26,7 +26,7 @@ test('a seal that an earlier attempt left is taken back when something is missin
 		JSON.stringify({ ...(await stateOf(recovery)), sealed: true }),
 	);
 	await start();
-	await assert.rejects(recovery.step('switch', {}), { code: 'phase_wrong', message: /0 of 100000 bytes/ });
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'phase_wrong', message: /0 of 100000 bytes/ });
 	await recovery.viewed('copying again', ({ sealed }) => !sealed && movers.onlyMigration.alive);
 });
 
@@ -45,12 +45,12 @@ test('a mark that was not known to be written is put right before the next attem
 			await mkdir(path); // which no rename replaces
 		} else found.push((await stateOf(recovery)).chain);
 	};
-	await assert.rejects(recovery.step('switch', {}), { code: 'internal' });
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'internal' });
 	// The write that failed is found to have happened all the same.
 	await rmdir(path);
 	const written: RecoveryState = { ...JSON.parse(before), chain: 'target' };
 	await writeFile(path, JSON.stringify(written));
-	await recovery.step('switch', {}, { again: true });
+	await recovery.step('switch-to-target', {}, { again: true });
 	assert.equal(found[0], 'mover');
 	assert.equal((await recovery.view()).chain, 'target');
 });
@@ -68,7 +68,7 @@ test('a guest whose read was failed during the switch goes on before the switch 
 	hypervisor.only.before = async call => {
 		if (call === 'resume') stage ??= (await stateOf(recovery)).switch.stage;
 	};
-	await recovery.step('switch', {});
+	await recovery.step('switch-to-target', {});
 	assert.equal(stage, 'begun');
 	assert.equal((await recovery.view()).power, 'on');
 });
@@ -91,9 +91,9 @@ test('a machine that died in the switch, and whose supervisor died while it star
 			throw new Error('the supervisor died');
 		}
 	};
-	await assert.rejects(recovery.step('switch', {}), /the machine died/);
+	await assert.rejects(recovery.step('switch-to-target', {}), /the machine died/);
 	await waitFor('the second death', () => deaths === 2, { timeoutMs: 10_000 });
-	await recovery.step('switch', {});
+	await recovery.step('switch-to-target', {});
 	assert.equal((await stateOf(recovery)).power.desired, 'on');
 	assert.equal((await recovery.view()).power, 'on');
 });

@@ -1,0 +1,136 @@
+import type { DiskImage } from '../../model/chunk.ts';
+import type { RouseError } from '../../model/errors.ts';
+import type { ChunkDamage } from '../../repository/damage.ts';
+import type { DiskReader } from '../../repository/disk-reader.ts';
+import type { BadChunk } from '../config.ts';
+import type { ChunkCache } from './chunk-cache.ts';
+import type { ChunkFetcher, ChunkReceiver, MountedChunk } from './chunk-fetcher.ts';
+import type { Counters } from './counters.ts';
+import { DamagedChunks } from './damaged-chunks.ts';
+import { PageLookup, type PageWaiter } from './page-lookup.ts';
+
+/** What all disks share. */
+export interface SharedParts {
+	cache: ChunkCache;
+	fetcher: ChunkFetcher;
+	counters: Counters;
+}
+
+export interface DiskIdentity {
+	name: string;
+	/** Position among the disks, under 64. */
+	number: number;
+}
+
+export interface DiskNews {
+	/** A chunk that was verified; `stored` is valid until the call returns. */
+	onChunk: (index: number, stored: Uint8Array) => void;
+	/** A chunk, or a page (`index` is then its first chunk), that matches its digest nowhere. */
+	onDamage: (index: number, error: RouseError) => void;
+}
+
+/** What came of a chunk that was asked for: its bytes, or why there are none, or undefined for "look again where it is". */
+export type Obtained = Buffer | RouseError | undefined;
+
+/** A disk as it lies in the repository: knows what of it is in memory, zero or damaged, and gets the rest. */
+export class RepositoryDisk implements ChunkReceiver {
+	readonly image: DiskImage;
+	readonly chunkCount: number;
+	readonly #number: number;
+	readonly #reader: DiskReader;
+	readonly #shared: SharedParts;
+	readonly #news: DiskNews;
+	readonly #pages: PageLookup;
+	readonly #damaged: DamagedChunks;
+
+	constructor({ name, number }: DiskIdentity, reader: DiskReader, shared: SharedParts, news: DiskNews) {
+		this.image = reader.image;
+		this.chunkCount = reader.chunkCount;
+		this.#number = number;
+		this.#reader = reader;
+		this.#shared = shared;
+		this.#news = news;
+		this.#damaged = new DamagedChunks(name);
+		this.#pages = new PageLookup(reader, (firstIndex, error) => {
+			this.#damaged.addPage(firstIndex, error);
+			news.onDamage(firstIndex, error);
+		});
+	}
+
+	get badChunks(): BadChunk[] {
+		return this.#damaged.list();
+	}
+
+	/** The chunk when it needs no fetching: its bytes, zero, or known damage. */
+	atHand(index: number): Buffer | 'zero' | RouseError | undefined {
+		const cached = this.#shared.cache.get(this.#keyOf(index));
+		if (cached !== undefined) return cached;
+		return this.#pages.entry(index) === 'zero' ? 'zero' : this.#damaged.get(index);
+	}
+
+	damageOf(index: number): RouseError | undefined {
+		return this.#damaged.get(index);
+	}
+
+	/** Undefined when the chunk's page has to be loaded first. */
+	contentOf(index: number): 'data' | 'zero' | undefined {
+		const entry = this.#pages.entry(index);
+		return entry === undefined || entry === 'zero' ? entry : 'data';
+	}
+
+	/** Loads the page of a chunk and calls `waiter` once, later, unless the returned function is called before. */
+	loadPage(index: number, waiter: PageWaiter): () => void {
+		return this.#pages.load(index, waiter);
+	}
+
+	/**
+	 * Begins to get a chunk that is not at hand and calls `waiter` once, later, unless the returned function is called
+	 * before.
+	 */
+	obtain(index: number, waiter: (obtained: Obtained) => void): () => void {
+		const chunk = this.#chunk(index);
+		return chunk ? this.#shared.fetcher.want(chunk, waiter) : this.#pages.load(index, waiter);
+	}
+
+	/** Fetches a chunk that is not at hand when there is time. Does not load its page. */
+	obtainAhead(index: number): void {
+		if (this.#shared.cache.has(this.#keyOf(index)) || this.#damaged.get(index)) return;
+		const chunk = this.#chunk(index);
+		if (chunk) this.#shared.fetcher.wantAhead(chunk);
+	}
+
+	/** After a repair: what was damaged is asked for again. */
+	forgetDamage(): void {
+		this.#damaged.forget();
+	}
+
+	/** Nobody who waits is called any more. */
+	close(): void {
+		this.#pages.close();
+	}
+
+	arrived(index: number, bytes: Buffer, stored: Uint8Array): void {
+		const { cache, counters } = this.#shared;
+		cache.set(this.#keyOf(index), bytes);
+		counters.fetchedChunks += 1;
+		counters.fetchedBytes += stored.length;
+		this.#news.onChunk(index, stored);
+	}
+
+	damaged(index: number, damage: ChunkDamage): void {
+		this.#damaged.addChunk(index, damage);
+		this.#news.onDamage(index, damage);
+	}
+
+	/** Undefined when its page is not loaded, or it is zero. */
+	#chunk(index: number): MountedChunk | undefined {
+		const ref = this.#pages.entry(index);
+		if (ref === undefined || ref === 'zero') return undefined;
+		return { key: this.#keyOf(index), index, ref, rawBytes: this.#reader.rawBytesOf(index), receiver: this };
+	}
+
+	/** Chunks of all disks in one cache: 2 TiB in chunks of 128 KiB still give keys of 30 bits, the quick ones. */
+	#keyOf(index: number): number {
+		return index * 64 + this.#number;
+	}
+}

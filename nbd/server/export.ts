@@ -1,0 +1,74 @@
+import type { NbdErrno } from '../protocol/constants.ts';
+
+/**
+ * How a read that may be answered at once went. `data`: the bytes are in place. `zeroes`: the same, and all are zero.
+ * `later`: it cannot be answered at once, ask `readLater`.
+ */
+export type ReadNow = 'data' | 'zeroes' | 'later';
+
+export interface ReadFailure {
+	errno: NbdErrno;
+	message: string;
+}
+
+/** A run of bytes with one status. */
+export interface Extent {
+	length: number;
+	/** What the metadata context says: `NBD_STATE` for `base:allocation`. */
+	flags: number;
+}
+
+/** Something that was begun and can still be called off: after `cancel` its callback is not called. */
+export interface Pending {
+	cancel(): void;
+}
+
+/**
+ * A read-only disk that is served. Ranges were checked before: they lie within `sizeBytes` and are not empty. Any number
+ * of calls may be under way at once, from any number of connections.
+ */
+export interface NbdExport {
+	readonly name: string;
+	/** For people: shown by `nbdinfo --list`. */
+	readonly description: string;
+	readonly sizeBytes: number;
+	/** Metadata contexts that `blockStatus` knows, as `namespace:name`. */
+	readonly metaContexts: readonly string[];
+
+	/**
+	 * Puts the bytes into `into` from `at` on when that needs no waiting. This is the hot path: it allocates nothing and
+	 * makes no promise. It MUST NOT call anybody back.
+	 */
+	readNow(into: Buffer, at: number, offset: number, length: number): ReadNow;
+
+	/**
+	 * Reads however long it takes and calls `done` once, possibly before it returns. The buffer is the receiver's.
+	 */
+	readLater(offset: number, length: number, done: (result: Buffer | ReadFailure) => void): Pending;
+
+	/**
+	 * Status from `offset` on, for each context at least one extent, together at most `length`; exactly one when `single`.
+	 * May say less than was asked for. Calls `done` once, possibly before it returns.
+	 */
+	blockStatus(
+		contexts: readonly string[],
+		range: { offset: number; length: number; single: boolean },
+		done: (result: Extent[][] | ReadFailure) => void,
+	): Pending;
+
+	/** A hint that the range will be read soon. */
+	willNeed(offset: number, length: number): void;
+}
+
+/** The exports of a server; the empty name is the first. */
+export class NbdExports {
+	readonly all: readonly NbdExport[];
+
+	constructor(all: readonly NbdExport[]) {
+		this.all = all;
+	}
+
+	find(name: string): NbdExport | undefined {
+		return name === '' ? this.all[0] : this.all.find(one => one.name === name);
+	}
+}

@@ -1,0 +1,13 @@
+import { RouseError } from '../model/errors.ts';
+
+/** A chunk whose bytes are wrong wherever they lie, or lie nowhere. Waiting mends neither: somebody must. */
+export type ChunkDamage = RouseError & { readonly code: 'chunk_bad' | 'chunk_missing' };
+
+export function isChunkDamage(error: unknown): error is ChunkDamage {
+	return error instanceof RouseError && (error.code === 'chunk_bad' || error.code === 'chunk_missing');
+}
+
+/** Damage of a chunk, or a page that is no page although its bytes matched their digest. */
+export function isDamage(error: unknown): error is RouseError {
+	return isChunkDamage(error) || (error instanceof RouseError && error.code === 'format_damaged');
+}
