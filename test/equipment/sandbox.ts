@@ -25,6 +25,7 @@ const startedAtMs = Date.parse('2026-11-20T03:00:00.000Z');
 export class Sandbox {
 	readonly #creator: ReusableVMWorkflowCreator;
 	readonly #runs: SandboxRun[] = [];
+	#count = 0;
 
 	private constructor(creator: ReusableVMWorkflowCreator) {
 		this.#creator = creator;
@@ -37,7 +38,8 @@ export class Sandbox {
 	}
 
 	async start(type: string, args: readonly unknown[]): Promise<SandboxRun> {
-		const number = this.#runs.length + 1;
+		this.#count += 1;
+		const number = this.#count;
 		const run = await SandboxRun.begin(this.#creator, type, args, number);
 		this.#runs.push(run);
 		return run;

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Supervisor as SupervisorCalls } from '../../../activities/host-attempt.ts';
@@ -23,8 +24,11 @@ import type { Random } from './random.ts';
 
 const quiet = pino({ level: 'silent' });
 
-/** Time for what a supervisor was doing between two calls when it died: files in memory. */
-const lastBreathMs = 800;
+/**
+ * What a supervisor was doing between two calls when it died goes on to the next one here, which a process does not: so
+ * long is waited for what it does with files, before another one reads them.
+ */
+const lastBreathMs = 100;
 
 /** A simulated host of one installation, whose supervisor may die at any place and is followed by another one. */
 export class SeededHost {
@@ -37,6 +41,8 @@ export class SeededHost {
 	#lifetime = new Lifetime();
 	#supervisor: Supervisor | undefined;
 	#died = Promise.withResolvers<void>();
+	/** What the living supervisor was asked and has not answered. */
+	readonly #asked = new Set<Promise<unknown>>();
 
 	private constructor(installation: Installation, like: MannerName, random: Random) {
 		this.installation = installation;
@@ -55,9 +61,10 @@ export class SeededHost {
 	/** The supervisor dies at the next call of its platform or movers; resolves when the next one looks after the host. */
 	async killSupervisor(): Promise<void> {
 		this.#lifetime.end();
+		this.#supervisor = undefined;
 		this.#died.reject(new RouseError('supervisor_unreachable', 'the supervisor has died'));
 		this.deaths += 1;
-		await fastClock.delay(lastBreathMs);
+		await this.#lastBreath();
 		await this.#start({ afterDeath: true });
 	}
 
@@ -95,9 +102,10 @@ export class SeededHost {
 	async reboot(name: string): Promise<void> {
 		const definition = await this.definition(name);
 		this.#lifetime.end();
+		this.#supervisor = undefined;
 		this.#died.reject(new RouseError('supervisor_unreachable', 'the host is down'));
 		this.deaths += 1;
-		await fastClock.delay(lastBreathMs);
+		await this.#lastBreath();
 		await this.parts.movers.endAll();
 		await reboot(this.parts.host, definition ? [definition] : []);
 		await this.#start({ afterDeath: true });
@@ -109,14 +117,21 @@ export class SeededHost {
 		await rm(this.installation.home, { recursive: true, force: true });
 	}
 
+	async #lastBreath(): Promise<void> {
+		const asked = [...this.#asked];
+		this.#asked.clear();
+		await Promise.race([Promise.allSettled(asked), delay(lastBreathMs)]);
+		await delay(5); // its looks, which nobody has asked for
+	}
+
 	async #start(how: { afterDeath: boolean }): Promise<void> {
 		const lifetime = new Lifetime();
 		this.#lifetime = lifetime;
 		this.#died = Promise.withResolvers();
 		this.#died.promise.catch(() => undefined); // told to whoever asks
 		const supervisor = new Supervisor(this.#partsFor(lifetime));
-		this.#supervisor = supervisor;
 		await supervisor.start(how);
+		if (lifetime === this.#lifetime) this.#supervisor = supervisor; // it is heard once it knows what is there
 	}
 
 	#partsFor(lifetime: Lifetime): HostParts {
@@ -140,10 +155,10 @@ export class SeededHost {
 		const supervisor = this.#supervisor;
 		if (supervisor === undefined || this.#lifetime.over)
 			return Promise.reject(new RouseError('supervisor_unreachable', 'nobody listens'));
-		return Promise.race([
-			question(supervisor),
-			this.#died.promise.then(() => Promise.reject(new Error('unreachable'))),
-		]);
+		const answer = question(supervisor);
+		this.#asked.add(answer);
+		answer.finally(() => this.#asked.delete(answer)).catch(() => undefined); // told to whoever asked
+		return Promise.race([answer, this.#died.promise.then(() => Promise.reject(new Error('unreachable')))]);
 	}
 
 	#get(path: readonly string[], query: Record<string, string> = {}): Promise<unknown> {

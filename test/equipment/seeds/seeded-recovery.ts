@@ -160,7 +160,10 @@ export class SeededRecovery {
 		const perform = this.#activities[type];
 		if (perform === undefined) throw new Error(`no activity is called ${type}`);
 		// Each is called with what the workflow gave it.
-		return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(perform as (given: unknown) => Promise<unknown>, input);
+		return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(
+			perform as (given: unknown) => Promise<unknown>,
+			input,
+		);
 	}
 
 	async #trouble(): Promise<void> {
@@ -244,11 +247,15 @@ export class SeededRecovery {
 		const repository = await openRepository(directory);
 		try {
 			const pins = await listPins(repository);
-			assert.ok(!pins.some(pin => pin.recoveryId === status.recoveryId), `the pin of ${status.recoveryId} is left: ${status.phase} ${JSON.stringify(status.failure)}`);
+			assert.ok(
+				!pins.some(pin => pin.recoveryId === status.recoveryId),
+				`the pin of ${status.recoveryId} is left: ${status.phase} ${JSON.stringify(status.failure)}`,
+			);
 		} finally {
 			await repository.store.close();
 		}
 		if (status.phase !== 'finished') {
+			if (status.phase === 'failed') this.told.push(`failed: ${status.failure?.message}`);
 			assert.ok(['discarded', 'failed'].includes(status.phase), `it ended ${status.phase}`);
 			assert.deepEqual(entries, [], `something is left on the host: ${status.phase} ${JSON.stringify(status.failure)}`);
 			return;
