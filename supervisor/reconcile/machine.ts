@@ -99,7 +99,10 @@ async function fallBack(context: StepContext, { crash }: MachineObservation): Pr
 		'machine_crashed',
 		`the guest crashed before it had written anything (${crash?.reason}); it was started again by ${crash?.fallBack}`,
 	);
-	await recovery.equipment.machine.fallBack(recovery.state.chain, { signal });
+	const { machine } = recovery.equipment;
+	const { chain } = recovery.state;
+	if (chain === 'mover') await machine.presentBase({ signal });
+	await machine.fallBack(chain, { signal });
 	await observe(context);
 }
 
