@@ -17,11 +17,9 @@ export async function applyPower(context: StepContext): Promise<void> {
  */
 export async function start(context: StepContext): Promise<void> {
 	const { recovery, signal } = context;
-	const { machine } = recovery.equipment;
-	const { chain } = recovery.state;
-	if (chain === 'mover') await machine.presentBase({ signal });
+	await presentBase(context);
 	try {
-		await machine.powerOn(chain, { signal });
+		await recovery.equipment.machine.powerOn(recovery.state.chain, { signal });
 	} catch (thrown) {
 		const error = asRouseError(thrown);
 		const way = error.details?.['fallBack'];
@@ -31,7 +29,13 @@ export async function start(context: StepContext): Promise<void> {
 }
 
 /** Takes the way that the platform offers, once: it remembers it for every later start. */
-export async function fallBack({ recovery, signal }: StepContext, why: string, way: string): Promise<void> {
+export async function fallBack(context: StepContext, why: string, way: string): Promise<void> {
+	const { recovery, signal } = context;
 	await recovery.incidents.add('machine_crashed', `the guest had written nothing when ${why}; it is started by ${way}`);
+	await presentBase(context);
 	await recovery.equipment.machine.fallBack(recovery.state.chain, { signal });
+}
+
+async function presentBase({ recovery, signal }: StepContext): Promise<void> {
+	if (recovery.state.chain === 'mover') await recovery.equipment.machine.presentBase({ signal });
 }
