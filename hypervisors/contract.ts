@@ -131,7 +131,7 @@ export interface MoverGate {
 	/**
 	 * Does `work`, which waits for the machine's reads. Meanwhile the mount mover is kept alive, and when `work` does not
 	 * come back within `patienceMs` (never, by default) what waits is failed. `first`: it is failed before, since `work` is
-	 * known to wait for it. The mover serves again afterwards.
+	 * known to wait for it. The mover serves again afterwards. It ends only when `work` has, aborted or not.
 	 */
 	pass<T>(work: () => Promise<T>, options: CallOptions & { first?: boolean; patienceMs?: number }): Promise<T>;
 	/**
@@ -179,11 +179,12 @@ export interface Machine {
 	 * Starts the machine on `chain`, with the guest running. MAY find it running: then nothing happens. MUST NOT start on
 	 * a chain other than the one given, and MUST let no second instance touch the disks. A guest that has powered itself
 	 * off, or has crashed, starts anew; one that stands still because of an I/O error is left to `resume`. Throws
-	 * `phase_wrong` in the pause of a switch, which has to be carried on first.
+	 * `phase_wrong` in the pause of a switch, which has to be carried on first. When the platform could not start it and
+	 * knows a way that asks less of the host, `machine_failed` names it in `details.fallBack`, as `Crash.fallBack` does.
 	 */
 	powerOn(chain: Chain, options?: CallOptions): Promise<void>;
 
-	/** Takes the way that `Crash.fallBack` offered: durable first, for every later start; then the guest starts anew. */
+	/** Takes the way that was offered: durable first, for every later start; then the guest starts anew. */
 	fallBack(chain: Chain, options?: CallOptions): Promise<void>;
 
 	/** Asks the guest to shut down (ACPI); returns at once. */

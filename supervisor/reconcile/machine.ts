@@ -4,7 +4,7 @@ import { observe } from '../machine/observe.ts';
 import { performSwitch } from '../switch/perform.ts';
 import { change, moversWanted, type RecoveryState } from '../files/state.ts';
 import type { StepContext } from '../recovery/step-context.ts';
-import { applyPower } from '../machine/apply-power.ts';
+import { applyPower, fallBack } from '../machine/apply-power.ts';
 import { readErrorLimit } from './blocked.ts';
 
 /** Between two attempts at something that failed. */
@@ -53,7 +53,7 @@ export async function keepMachine(context: StepContext): Promise<void> {
 		case 'restart':
 			return attempt(context, () => restart(context, bootId));
 		case 'fall-back':
-			return attempt(context, () => fallBack(context, seen));
+			return attempt(context, () => beginAgain(context, seen));
 		case 'leave-off':
 			await recovery.incidents.add('machine_stopped', whyLeftOff(recovery.state, bootId));
 			return recovery.change(change.powerFound('off'));
@@ -93,13 +93,9 @@ async function restart(context: StepContext, bootId: string): Promise<void> {
 	await observe(context);
 }
 
-async function fallBack(context: StepContext, { crash }: MachineObservation): Promise<void> {
-	const { recovery, signal } = context;
-	await recovery.incidents.add(
-		'machine_crashed',
-		`the guest crashed before it had written anything (${crash?.reason}); it was started again by ${crash?.fallBack}`,
-	);
-	await recovery.equipment.machine.fallBack(recovery.state.chain, { signal });
+async function beginAgain(context: StepContext, { crash }: MachineObservation): Promise<void> {
+	if (crash?.fallBack === undefined) return;
+	await fallBack(context, `it crashed (${crash.reason})`, crash.fallBack);
 	await observe(context);
 }
 

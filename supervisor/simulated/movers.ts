@@ -78,6 +78,12 @@ export class SimulatedMovers implements Movers {
 		return known(this.#repositories, directory, () => new Life<RepositoryProgram>('repository'));
 	}
 
+	/** The host has gone, and with it every process on it. */
+	async endAll(): Promise<void> {
+		const pairs = [...this.#pairs.values()].flatMap(({ mount, migration }) => [mount, migration]);
+		for (const life of [...pairs, ...this.#repositories.values()]) await life.die();
+	}
+
 	/** For the platform of the same host. */
 	readonly readBase: ReadBase = async ({ recoveryId }, disk, offsetBytes, into, signal) => {
 		const { mount } = this.pair(recoveryId);

@@ -1,7 +1,8 @@
 /** The steps that make the machine, up to where it could be started. */
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import { waitFor } from '../../system/wait.ts';
 import { writeMachineFile } from '../files/machine-file.ts';
+import type { HostParts } from '../recovery/host-parts.ts';
 import type { Recovery } from '../recovery/recovery.ts';
 import { change, type LastingStep, missingBefore } from '../files/state.ts';
 import type { Nothing, StepContext } from '../recovery/step-context.ts';
@@ -35,19 +36,32 @@ export async function startMovers({ recovery, host, signal }: StepContext): Prom
 	await host.reached('repository-mover-started');
 	await mount.start();
 	await host.reached('mount-mover-started');
-	await waitFor(
-		`the mount mover of ${recovery.name} to serve its disks`,
-		async () => {
-			if ((await mount.holder()) === undefined)
-				throw new RouseError('mover_unreachable', `the mount mover of ${recovery.name} ended while it started`, {
-					hint: `its log: ${recovery.places.mountMover.log}`,
-				});
-			return (await answers(mount)) && (await mount.listens());
-		},
-		{ timeoutMs: moverStartMs, everyMs: 10, signal, clock: host.clock },
-	);
+	await untilServing(recovery, host, signal);
 	await recovery.change(change.done('start-movers'));
 	return {};
+}
+
+async function untilServing(recovery: Recovery, { clock }: HostParts, signal: AbortSignal): Promise<void> {
+	const { mount } = recovery.equipment;
+	const serves = async () => {
+		if ((await mount.holder()) === undefined)
+			throw new RouseError('mover_unreachable', `the mount mover of ${recovery.name} ended while it started`, {
+				hint: `its log: ${recovery.places.mountMover.log}`,
+			});
+		return (await answers(mount)) && (await mount.listens());
+	};
+	try {
+		await waitFor(`the mount mover of ${recovery.name} to serve its disks`, serves, {
+			timeoutMs: moverStartMs,
+			everyMs: 10,
+			signal,
+			clock,
+		});
+	} catch (error) {
+		// Nobody watches it before this step is done: one that hangs would be found alive by every later attempt.
+		if (asRouseError(error).code === 'timeout') await mount.end();
+		throw error;
+	}
 }
 
 /** The protective snapshot: from here on guest writes have a place of their own. */

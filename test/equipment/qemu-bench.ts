@@ -96,7 +96,10 @@ export async function makeQemuBench(bench: QemuBenchOptions = {}): Promise<QemuB
 		userGuest: guest,
 		fate: {
 			kill: async () => void (await endHolder(paths.lock)),
-			freeze: async () => void (await signalHolder(paths.lock, 'SIGSTOP')),
+			freeze: async () => {
+				await signalHolder(paths.lock, 'SIGSTOP');
+				await waitFor('QEMU to stand still', () => standsStill(paths.lock), { timeoutMs: 10_000 });
+			},
 			thaw: async () => void (await signalHolder(paths.lock, 'SIGCONT')),
 			reboot: async () => {
 				await endHolder(paths.lock);
@@ -121,6 +124,12 @@ export async function makeQemuBench(bench: QemuBenchOptions = {}): Promise<QemuB
 			await rm(directory, { recursive: true, force: true });
 		},
 	};
+}
+
+/** State `T` of proc(5), behind the command's name in parentheses. A signal that is sent need not have arrived. */
+async function standsStill(lock: string): Promise<boolean> {
+	const holder = await lockHolder(lock);
+	return /\) T [^)]*$/.test(await readFile(`/proc/${holder?.pid ?? 0}/stat`, 'latin1'));
 }
 
 /** A machine that a host has room for many of. */

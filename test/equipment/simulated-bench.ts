@@ -109,7 +109,7 @@ function dataOf({ lengthBytes, pattern }: GuestWrite): Buffer | number {
 }
 
 /** Of a machine that is off: whatever layers its record tells of. */
-async function contentOf(host: SimulatedHost, definition: MachineDefinition, disk: number): Promise<Buffer> {
+export async function contentOf(host: SimulatedHost, definition: MachineDefinition, disk: number): Promise<Buffer> {
 	const { paths, stacks } = host.partsOf(definition);
 	const record = await readRecord(definition, paths);
 	const content = Buffer.alloc(definition.disks[disk]?.sizeBytes ?? 0);

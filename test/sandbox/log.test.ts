@@ -12,11 +12,21 @@ after(() => sandbox.destroy());
 
 const migrate = { finish: 'migrate', switch: 'auto', maxRateBytes: 0 } as const;
 
-/** Level, message and the fields that say why. */
+/** Level, message and the fields that say why, of what is no change of phase. */
 const said = (run: SandboxRun) =>
-	run.logged.map(([level, message, { phase, code, why }]) => [level, message, phase, code ?? why]);
+	run.logged
+		.filter(([, message]) => message !== 'phase')
+		.map(([level, message, { phase, code, why }]) => [level, message, phase, code ?? why]);
 
-test('the workflow logs that it is parked and unparked, once each, with its id', async () => {
+test('the workflow logs each phase once, with its id', async () => {
+	const { run } = await startRunning(sandbox);
+	assert.deepEqual(
+		run.logged.map(([level, message, { phase, workflowId }]) => [level, message, phase, workflowId]),
+		['planned', 'waiting', 'starting', 'running'].map(phase => ['info', 'phase', phase, 'recovery/sandbox']),
+	);
+});
+
+test('the workflow logs that it is parked and unparked, once each', async () => {
 	const { run } = await startRunning(sandbox, { policy: migrate });
 	await run.fail('migrateChunks', 'io_failed');
 	await run.update('retry', asked);
@@ -24,10 +34,6 @@ test('the workflow logs that it is parked and unparked, once each, with its id',
 		['warn', 'parked', 'migrating', 'io_failed'],
 		['info', 'unparked', 'migrating', undefined],
 	]);
-	assert.deepEqual(
-		run.logged.map(([, , { workflowId }]) => workflowId),
-		['recovery/sandbox', 'recovery/sandbox'],
-	);
 });
 
 test('the workflow logs that its host is blocked, not every report of it', async () => {

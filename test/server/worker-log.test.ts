@@ -40,10 +40,10 @@ test('lines of activities and of workflow code reach the log of their worker wit
 	const recoveries = new Recoveries(await place.connect());
 	supervisor.failing.set('snapshot', new RouseError('mover_unreachable', 'nobody listens'));
 	await recoveries.start(request);
-	const where = { recovery: name, workflowId: `recovery/${name}` };
+	const where = { recovery: name };
 	const failed = await line(host, 'Activity failed');
 	const error = { message: 'nobody listens', code: 'mover_unreachable' };
-	const step = { step: 'takeSnapshot', attempt: 1, error };
+	const step = { step: 'snapshot', attempt: 1, error };
 	assert.partialDeepStrictEqual(failed, { level: 'warn', service: 'host-worker', ...where, ...step });
 
 	supervisor.failing.clear();

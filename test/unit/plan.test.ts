@@ -27,36 +27,36 @@ function plan(config: Partial<MachineConfig>, changes: Parameters<typeof makeReq
 }
 const nics = [{ mac: '52:54:00:11:22:33', network: 'lan' }];
 
-test('a NIC whose network is not mapped has its link down, and the plan says so', () => {
+test('`makePlan` puts the link of a NIC down whose network is not mapped, and warns', () => {
 	const { nics: planned, warnings } = plan({ nics });
 	assert.deepEqual(planned, [{ mac: '52:54:00:11:22:33', network: 'lan', target: 'none' }]);
 	assert.match(warnings.join('\n'), /link down/);
 });
 
-test('a mapped NIC keeps its address, or gets a new one when asked', () => {
+test('`makePlan` keeps the address of a mapped NIC, or makes a new one when asked', () => {
 	const networks = { lan: 'user' } as const;
 	assert.deepEqual(plan({ nics }, { networks }).nics, [{ mac: '52:54:00:11:22:33', network: 'lan', target: 'user' }]);
 	assert.equal(plan({ nics }, { networks, newMac: true }).nics[0]?.mac, '52:54:00:0a:0a:0a');
 });
 
-test('a mapping for a network that the machine does not know is warned of', () => {
+test('`makePlan` warns of a mapping for a network that the machine does not know', () => {
 	assert.match(plan({ nics }, { networks: { wan: 'user' } }).warnings.join('\n'), /"wan"/);
 });
 
-test('the wishes to the platform are in the plan, and what it chooses is not', () => {
+test('`makePlan` keeps the wishes to the platform, and not what it chooses', () => {
 	const { platformOptions, hardware } = plan({}, { platformOptions: { disks: 'fast' } });
 	assert.deepEqual({ platformOptions, hardware }, { platformOptions: { disks: 'fast' }, hardware: null });
 });
 
-test('a point that is another than the one asked for is refused', () => {
+test('`makePlan` of another point than the one asked for is `name_conflict`', () => {
 	assert.throws(() => plan({}, { manifestDigest: 'f'.repeat(64) }), withCode('name_conflict'));
 });
 
-test('a host that can carry out the plan only adds its warnings', () => {
+test('`checkHost` of a host that can carry out the plan only adds its warnings', () => {
 	assert.deepEqual(checkHost(planOf(makeRequest()), testHostId, host), ['slow']);
 });
 
-test('a host without the firmware, the space or a hypervisor is refused by its code', () => {
+test('`checkHost` of a host without the firmware, the space or a hypervisor is refused by its code', () => {
 	const request = makeRequest({ allocate: 'start' });
 	const whole = planOf(request);
 	const efi = { ...whole, config: { ...whole.config, firmware: 'efi' as const } };
@@ -67,7 +67,7 @@ test('a host without the firmware, the space or a hypervisor is refused by its c
 	assert.throws(() => checkHost(whole, '00000000-0000-4000-8000-000000000000', host), withCode('host_unknown'));
 });
 
-test('a machine that is larger than its host is refused, one larger than what is free there is warned of', () => {
+test('`checkHost` of a machine larger than the host is refused, of one larger than what is free it warns', () => {
 	const taking = (memoryMiB: number) => {
 		const known = planOf(makeRequest());
 		return { ...known, config: { ...known.config, memoryMiB } };
@@ -76,7 +76,7 @@ test('a machine that is larger than its host is refused, one larger than what is
 	assert.throws(() => checkHost(taking(1025), testHostId, host), withCode('precheck_failed'));
 });
 
-test('planRecovery for a host asks its platform, and needs no host', async t => {
+test('`planRecovery` for a host asks its platform, and needs no host', async t => {
 	const directory = await temporaryDirectory(t);
 	const request = await storedMachine(directory, { hostId: testHostId, platformOptions: { disks: 'fast' } });
 	const hardware = { ...sampleHardware, warnings: ['old'] };

@@ -10,7 +10,7 @@ import { sampleConfig } from '../equipment/sample-config.ts';
 
 const digest = digestOf(Buffer.from('rouse'));
 
-test('the end of a pack with one chunk', () => {
+test('`encodePackEnd` of one chunk gives the bytes of version 0', () => {
 	const chunks = [{ digest, offsetBytes: 0, storedBytes: 6, rawBytes: 5 }];
 	assert.equal(
 		encodePackEnd({ packId: '000102030405060708090a0b0c0d0e0f', chunks }).toString('hex'),
@@ -31,13 +31,13 @@ test('the end of a pack with one chunk', () => {
 	);
 });
 
-test('the content digest of a disk with one chunk in its second leaf', () => {
+test('`ContentDigester` of one chunk in the second leaf gives the digest of version 0', () => {
 	const content = new ContentDigester(pageMapOf({ sizeBytes: 2048 * 4096 - 1, chunkSizeBytes: 4096 }));
 	content.add(1030, digest);
 	assert.equal(content.finish(), '4fa3c065606d896dc2109fa490943330ace728bbb6e304573fd3fdc25e10bd4f');
 });
 
-test('a manifest', () => {
+test('`encodeManifest` gives the bytes of version 0', () => {
 	const manifest = encodeManifest({
 		repositoryId: '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11',
 		machine: 'web01',

@@ -47,7 +47,7 @@ const range = fc
 	.tuple(fc.nat(chunkCount - 1), fc.integer({ min: 1, max: 20 }))
 	.map(([first, count]) => ({ first, count: Math.min(count, chunkCount - first) }));
 
-test('cut at any byte, a map claims the whole records before the cut and nothing else', async () => {
+test('`openRestoredMapReader` of a map cut at any byte claims the whole records before the cut alone', async () => {
 	await fc.assert(
 		fc.asyncProperty(fc.array(range, { minLength: 1, maxLength: 4 }), async ranges => {
 			const path = await newMap();
@@ -62,7 +62,7 @@ test('cut at any byte, a map claims the whole records before the cut and nothing
 	);
 });
 
-test('with any bit flipped, a map claims no chunk that was not recorded', async () => {
+test('`openRestoredMapReader` of a map with any bit flipped claims no chunk from the broken record on', async () => {
 	await fc.assert(
 		fc.asyncProperty(fc.array(range, { minLength: 1, maxLength: 3 }), fc.nat(), async (ranges, where) => {
 			const path = await newMap();
@@ -78,7 +78,7 @@ test('with any bit flipped, a map claims no chunk that was not recorded', async 
 	);
 });
 
-test('zeros and garbage after the last record, as a crash leaves them, are not believed and are cut off', async () => {
+test('`openRestoredMapWriter` cuts off zeros and garbage after the last record, and no reader believes them', async () => {
 	for (const tail of [Buffer.alloc(4096), Buffer.alloc(40, 0xa5), Buffer.alloc(15, 1)]) {
 		const path = await newMap();
 		await append(path, { first: 3, count: 2 });
@@ -90,7 +90,7 @@ test('zeros and garbage after the last record, as a crash leaves them, are not b
 	}
 });
 
-test('records that lie behind a broken one do not come back when the broken one is replaced', async () => {
+test('`openRestoredMapWriter` brings back no record behind a broken one that it replaces', async () => {
 	const path = await newMap();
 	await append(path, { first: 0, count: 1 }, { first: 10, count: 1 }, { first: 20, count: 1 });
 	const bytes = await readFile(path);
@@ -100,21 +100,21 @@ test('records that lie behind a broken one do not come back when the broken one 
 	assert.deepEqual(await restored(path), new Set([0, 30]));
 });
 
-test('the same chunks recorded twice count once', async () => {
+test('`readRestoredSummary` counts chunks that were recorded twice once', async () => {
 	const path = await newMap();
 	await append(path, { first: 5, count: 10 }, { first: 5, count: 10 }, { first: 0, count: 7 });
 	const summary = await readRestoredSummary(path, identity);
 	assert.deepEqual(summary, { restoredChunks: 15, restoredBytes: 15 * 4096, complete: false });
 });
 
-test('restored bytes are those of the disk: a last chunk that is not full counts what it holds', async () => {
+test('`readRestoredSummary` counts a last chunk that is not full by what it holds', async () => {
 	const path = await newMap();
 	await append(path, { first: 0, count: chunkCount });
 	const summary = await readRestoredSummary(path, identity);
 	assert.deepEqual(summary, { restoredChunks: chunkCount, restoredBytes: identity.sizeBytes, complete: true });
 });
 
-test('a reader follows a writer, and stays at a torn record until it is whole', async () => {
+test('`RestoredMapReader.refresh` follows a writer, and stays at a torn record until it is whole', async () => {
 	const path = await newMap();
 	const reader = await openRestoredMapReader(path, identity);
 	assert.equal(await reader.refresh(), false);
@@ -132,7 +132,7 @@ test('a reader follows a writer, and stays at a torn record until it is whole', 
 	await reader.close();
 });
 
-test('a reader takes in more records than one read holds', async () => {
+test('`readRestoredSummary` takes in more records than one read holds', async () => {
 	const path = await newMap();
 	const writer = await openRestoredMapWriter(path, identity);
 	await writer.append(Array.from({ length: 70_000 }, (_, n) => ({ first: n % (chunkCount - 1), count: 1 })));
@@ -141,14 +141,14 @@ test('a reader takes in more records than one read holds', async () => {
 	assert.equal((await readRestoredSummary(path, identity)).complete, true);
 });
 
-test('creating a map again leaves what was recorded', async () => {
+test('`createRestoredMap` of a map that is there leaves what was recorded', async () => {
 	const path = await newMap();
 	await append(path, { first: 1, count: 1 });
 	await createRestoredMap(path, identity, { targetReadsZero: true });
 	assert.deepEqual(await restored(path), new Set([1]));
 });
 
-test('a map of another recovery, disk or target file is refused by all', async () => {
+test('a map of another recovery, disk or target is `identity_conflict` for `createRestoredMap`, reader and writer', async () => {
 	const path = await newMap();
 	const foreign = [
 		identityOfDisk(chunkCount, { recoveryId: '00000000-0000-4000-8000-000000000000' }),
@@ -163,7 +163,7 @@ test('a map of another recovery, disk or target file is refused by all', async (
 	}
 });
 
-test('a target made anew under its old name is another target', async () => {
+test('`restoredMapIdentity` of a target made anew under its old name is another one', async () => {
 	const path = join(directory, 'target');
 	await writeFile(path, 'a');
 	const image = { sizeBytes: 1, chunkSizeBytes: 4096, contentDigest: identity.contentDigest, dataBytes: 0 };
@@ -174,7 +174,7 @@ test('a target made anew under its old name is another target', async () => {
 	assert.notDeepEqual(first, second);
 });
 
-test('after a failed append the writer is dead', async () => {
+test('`RestoredMapWriter.append` after one that failed is `io_failed`', async () => {
 	const path = await newMap();
 	const writer = await openRestoredMapWriter(path, identity);
 	await assert.rejects(writer.append([{ first: chunkCount, count: 1 }]));

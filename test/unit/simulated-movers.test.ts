@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { open, stat } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { suite, test } from 'node:test';
 import { waitFor } from '../../system/wait.ts';
 import { asServed, simulatedCopy, type SimulatedCopy } from '../equipment/simulated-copy.ts';
-import { packFiles } from '../equipment/stored-disk.ts';
+import { damagePack } from '../equipment/stored-disk.ts';
 
 async function startMount({ movers, of }: SimulatedCopy) {
 	await movers.repository(of.repository).start();
@@ -136,7 +135,7 @@ suite('a simulated mount mover', () => {
 	test('answers a read of a damaged chunk with an error, and names the chunk', async t => {
 		const copy = await simulatedCopy(t);
 		const mount = await startMount(copy);
-		await damage(copy);
+		await damagePack(copy.stored, 5_000);
 		await assert.rejects(copy.read(0, asServed(copy.stored).length), { code: 'io_failed' });
 		assert.ok((await mount.control.state()).badChunks.length > 0);
 	});
@@ -210,7 +209,7 @@ suite('a simulated migration mover', () => {
 	test('stops at damaged chunks after the others, and copies them after a repair', async t => {
 		const copy = await simulatedCopy(t);
 		const migration = await startMigration(copy);
-		const repair = await damage(copy);
+		const repair = await damagePack(copy.stored, 5_000);
 		const stopped = await copied(migration);
 		assert.equal(stopped.failure?.code, 'chunk_bad');
 		assert.ok(stopped.badChunks.length > 0);
@@ -245,19 +244,3 @@ suite('a simulated migration mover', () => {
 		assert.deepEqual(await copy.target(), before);
 	});
 });
-
-/** A byte in the largest pack, and so in one of data, is another; the returned function puts it back. */
-async function damage({ stored }: SimulatedCopy): Promise<() => Promise<void>> {
-	const packs = await packFiles(stored.directory);
-	const sizes = await Promise.all(packs.map(async pack => (await stat(pack)).size));
-	const largest = packs[sizes.indexOf(Math.max(...sizes))] ?? '';
-	const flip = async () => {
-		const file = await open(largest, 'r+');
-		const { buffer } = await file.read(Buffer.alloc(1), 0, 1, 5_000);
-		buffer.writeUInt8(buffer.readUInt8(0) ^ 0x10, 0);
-		await file.write(buffer, 0, 1, 5_000);
-		await file.close();
-	};
-	await flip();
-	return flip;
-}
