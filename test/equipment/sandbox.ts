@@ -95,6 +95,7 @@ export class SandboxRun {
 	readonly #open = new Map<number, Scheduled>();
 	readonly #updates = new Map<string, UpdateOutcome>();
 	#historyLength = 3;
+	#disposed = false;
 	#updateCount = 0;
 
 	private constructor(workflow: SdkWorkflow, runId: string) {
@@ -157,8 +158,10 @@ export class SandboxRun {
 		return run;
 	}
 
-	dispose(): Promise<void> {
-		return this.#workflow.dispose();
+	/** MAY be called again. */
+	async dispose(): Promise<void> {
+		if (!this.#disposed) await this.#workflow.dispose();
+		this.#disposed = true;
 	}
 
 	/** The one activity of this type that is neither resolved nor cancelled. */

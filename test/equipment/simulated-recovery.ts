@@ -40,7 +40,7 @@ export interface SimulationOptions {
 	fallBack?: string;
 	/** Of the datastore. */
 	freeBytes?: () => Promise<number>;
-	movers?: SimulatedMoversOptions;
+	movers?: Partial<SimulatedMoversOptions>;
 }
 
 /** With its supervisor started, and nothing recovered yet. */

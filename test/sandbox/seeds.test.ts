@@ -45,7 +45,6 @@ test(`a recovery ends well whatever dies on its way (seeds ${first} to ${last})`
 			try {
 				const recovery = await SeededRecovery.begin(sandbox, machine, new Random(seed));
 				await recovery.live();
-				if (recovery.phase === 'failed') console.log(seed, recovery.told.join(', '));
 				ended[recovery.phase] = (ended[recovery.phase] ?? 0) + 1;
 			} catch (error) {
 				failures.push(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`);

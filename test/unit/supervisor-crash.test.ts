@@ -17,10 +17,7 @@ test('a guest that crashes before it has written is started again in the other w
 	const { boot } = guest;
 	guest.crash(crash);
 	const { message } = await simulation.incident('machine_crashed');
-	assert.equal(
-		message,
-		`the guest crashed before it had written anything (${crash}); it was started again by emulation`,
-	);
+	assert.equal(message, `the guest had written nothing when it crashed (${crash}); it is started by emulation`);
 	await recovery.viewed('running', ({ power }) => power === 'on');
 	assert.notEqual(guest.boot, boot);
 	assert.deepEqual(await guest.read(0, 0, sector), simulation.backedUp(0));

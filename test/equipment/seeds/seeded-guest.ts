@@ -10,7 +10,7 @@ export class SeededGuest {
 	readonly #expected: Buffer;
 	/** By sector, what writes put there of which nobody knows whether they took place: something died under them. */
 	readonly #uncertain = new Map<number, Set<number>>();
-	#writing: Promise<void> | undefined;
+	#writes = false;
 	#count = 0;
 	/** Writes that were flushed and acknowledged. */
 	acknowledged = 0;
@@ -22,8 +22,10 @@ export class SeededGuest {
 
 	/** Begins a write unless one is under way: it may wait for the mount mover, and for whoever lets the guest go on. */
 	write(guest: SimulatedGuest): void {
-		this.#writing ??= this.#write(guest).finally(() => {
-			this.#writing = undefined;
+		if (this.#writes) return;
+		this.#writes = true;
+		void this.#write(guest).finally(() => {
+			this.#writes = false;
 		});
 	}
 

@@ -30,7 +30,7 @@ const asked = { by: 'seed' };
 /** How often the world does something, in its own time. */
 const tickMs = 120;
 /** After so many ticks nothing fails any more. */
-const calmAfter = 60;
+const calmAfter = 40;
 /** And after so many more everything must have come to its end. */
 const endsWithin = 1_500;
 
@@ -50,6 +50,7 @@ export class SeededRecovery {
 	/** Activations of one run come one after the other, and never after its end. */
 	#turn: Promise<unknown> = Promise.resolve();
 	#run: SandboxRun;
+	readonly #lastFailures = new Map<number, string>();
 	#wrong: unknown;
 	readonly told: string[] = [];
 
@@ -81,7 +82,7 @@ export class SeededRecovery {
 			this.#host.deadliness = this.#random.pick([0, 0.02, 0.08]);
 			for (let tick = 0; !this.#ended; tick++) {
 				if (this.#wrong !== undefined) throw this.#wrong;
-				assert.ok(tick < calmAfter + endsWithin, `it does not end: ${JSON.stringify(await this.#status())}`);
+				assert.ok(tick < calmAfter + endsWithin, `it does not end: ${await this.#whatStands()}`);
 				if (tick === calmAfter) this.#calm();
 				if (tick < calmAfter) await this.#trouble();
 				else await this.#help(tick);
@@ -93,6 +94,7 @@ export class SeededRecovery {
 			throw new Error(`${String(error)}\n  what happened: ${this.told.join(', ')}`, { cause: error });
 		} finally {
 			await this.#host.dispose();
+			await this.#run.dispose();
 		}
 	}
 
@@ -104,8 +106,9 @@ export class SeededRecovery {
 	async #look(): Promise<void> {
 		if (this.#run.closed === 'continued') await this.#continueAsNew();
 		for (const activity of this.#run.open) if (!this.#underWay.has(activity.seq)) this.#attempt(activity);
-		const send = async (_name: string, report: unknown) =>
-			void (await this.#act(run => run.signal('hostReport', report)));
+		const send = async (_name: string, report: unknown) => {
+			await this.#act(run => run.signal('hostReport', report));
+		};
 		await forwardOnce(this.#host.calls, send, this.#reports, new AbortController().signal).catch(() => undefined);
 		const definition = await this.#host.definition(this.#request.name);
 		if (definition) this.#guest.write(this.#host.parts.host.guest(definition));
@@ -118,16 +121,11 @@ export class SeededRecovery {
 	}
 
 	#act<T>(act: (run: SandboxRun) => Promise<T>): Promise<T | undefined> {
-		const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
-		this.#turn = this.#turn.then(async () => {
-			try {
-				resolve(this.#run.closed === undefined ? await act(this.#run) : undefined);
-			} catch (error) {
-				this.#wrong ??= error;
-				reject(error);
-			}
+		const done = this.#turn.then(() => (this.#run.closed === undefined ? act(this.#run) : undefined));
+		this.#turn = done.catch((error: unknown) => {
+			this.#wrong ??= error;
 		});
-		return promise;
+		return done;
 	}
 
 	/** Attempts follow each other until one succeeds, or fails for good. */
@@ -143,6 +141,7 @@ export class SeededRecovery {
 					await this.#act(now => (now === run ? now.completeActivity(activity, result) : Promise.resolve()));
 					return;
 				} catch (error) {
+					this.#lastFailures.set(activity.seq, String(error));
 					const failure = failureOf(error);
 					if (failure !== undefined) {
 						await this.#act(now => (now === run ? now.failActivity(activity, failure) : Promise.resolve()));
@@ -166,27 +165,32 @@ export class SeededRecovery {
 		);
 	}
 
+	/** What the seed brings now, most of the time nothing. */
 	async #trouble(): Promise<void> {
 		const { movers } = this.#host.parts;
 		const { recoveryId } = await this.#status();
 		const pair = movers.pair(recoveryId);
-		const repository = movers.repositoryLife(this.#request.repository);
-		const happens = this.#random.below(40);
-		const note = (what: string) => void this.told.push(what);
-		if (happens === 0) note('mount mover died'), await pair.mount.die();
-		else if (happens === 1) note('migration mover died'), await pair.migration.die();
-		else if (happens === 2) note('repository mover died'), await repository.die();
-		else if (happens === 3) note('mount mover hangs'), pair.mount.hang();
-		else if (happens === 4) note('reads are held'), pair.holdReads();
-		else if (happens === 5) pair.release();
-		else if (happens === 6) note('machine died'), await this.#host.killMachine(this.#request.name);
-		else if (happens === 7) note('supervisor killed'), await this.#host.killSupervisor();
-		else if (happens === 8 && this.#random.chance(0.3))
-			note('host rebooted'), await this.#host.reboot(this.#request.name);
-		else if (happens === 9) this.#run.suggestContinueAsNew = this.#random.chance(0.5);
-		else if (happens === 10 && this.#random.chance(0.2))
-			note('workflow cancelled'), await this.#act(run => run.cancel());
-		else if (happens < 22) await this.#order();
+		const { name, repository } = this.#request;
+		const troubles: Record<string, () => unknown> = {
+			'mount mover died': () => pair.mount.die(),
+			'migration mover died': () => pair.migration.die(),
+			'repository mover died': () => movers.repositoryLife(repository).die(),
+			'mount mover hangs': () => pair.mount.hang(),
+			'reads are held': () => pair.holdReads(),
+			'reads are let go': () => pair.release(),
+			'machine died': () => this.#host.killMachine(name),
+			'supervisor killed': () => this.#host.killSupervisor(),
+			'history is long': () => {
+				this.#run.suggestContinueAsNew = true;
+			},
+			...(this.#random.chance(0.3) ? { 'host rebooted': () => this.#host.reboot(name) } : {}),
+			...(this.#random.chance(0.15) ? { 'workflow cancelled': () => this.#act(run => run.cancel()) } : {}),
+		};
+		if (this.#random.chance(0.3)) return this.#order();
+		if (!this.#random.chance(0.3)) return;
+		const what = this.#random.pick(Object.keys(troubles));
+		this.told.push(what);
+		await troubles[what]?.();
 	}
 
 	async #order(): Promise<void> {
@@ -222,17 +226,19 @@ export class SeededRecovery {
 
 	/** What a person does who reads what is next. */
 	async #help(tick: number): Promise<void> {
-		const { recoveryId, phase, parked, power } = await this.#status();
-		const pair = this.#host.parts.movers.pair(recoveryId);
-		pair.release();
+		const { recoveryId, phase, parked } = await this.#status();
+		this.#host.parts.movers.pair(recoveryId).release();
 		if (tick % 10 !== 0) return;
-		if (parked)
-			await this.#act(run =>
-				run.update(parked.next.order === 'retry' ? 'retry' : 'power', { ...asked, action: 'reset' }),
-			);
-		else if (phase === 'running') await this.#act(run => run.update('migrate', asked));
-		else if (phase === 'migrated') await this.#act(run => run.update('switch', asked));
-		void power;
+		const order = { running: 'migrate', migrated: 'switch' }[phase as string];
+		if (parked?.next.order === 'power-reset')
+			await this.#act(run => run.update('power', { ...asked, action: 'reset' }));
+		else if (parked) await this.#act(run => run.update('retry', asked));
+		else if (order !== undefined) await this.#act(run => run.update(order, asked));
+	}
+
+	async #whatStands(): Promise<string> {
+		const pending = this.#run.open.map(({ type, seq }) => `${type}: ${this.#lastFailures.get(seq) ?? 'no answer'}`);
+		return `${pending.join('; ')}; ${JSON.stringify(await this.#status())}`;
 	}
 
 	async #status(): Promise<RecoveryStatus> {
