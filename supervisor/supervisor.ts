@@ -106,9 +106,11 @@ export class Supervisor {
 			const context = { recovery, host: this.#host, signal };
 			if (step === 'finalize' || step === 'discard') {
 				if (recovery.tombstone && !endsAs(step, recovery.tombstone)) throw overError(recovery.tombstone);
-				recovery.raise(body.generation);
-				await (step === 'finalize' ? finalize : discard)(context);
-				await this.registry.settle(recovery);
+				if (this.registry.holds(recovery)) {
+					recovery.raise(body.generation);
+					await (step === 'finalize' ? finalize : discard)(context);
+					await this.registry.settle(recovery);
+				}
 				return answerOfTombstone(mustBeThere(recovery.tombstone), call);
 			}
 			if (recovery.tombstone) throw overError(recovery.tombstone);
@@ -135,6 +137,7 @@ export class Supervisor {
 	async #reconcile(recovery: Recovery): Promise<void> {
 		try {
 			await recovery.queue.background(async signal => {
+				if (!this.registry.holds(recovery)) return;
 				const context = { recovery, host: this.#host, signal };
 				if (recovery.tombstone === undefined) return reconcileRecovery(context);
 				await (recovery.tombstone.state === 'finished' ? finalize : discard)(context);

@@ -113,6 +113,11 @@ export class Registry {
 		});
 	}
 
+	/** False once it has ended for good: its name and its directory may be another recovery's by then. */
+	holds(recovery: Recovery): boolean {
+		return this.#entries.get(recovery.name) === recovery;
+	}
+
 	/** After a recovery has ended: its machine takes the name, or the name is free. */
 	async settle(recovery: Recovery): Promise<void> {
 		await this.#alone(async () => {

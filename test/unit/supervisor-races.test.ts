@@ -56,3 +56,22 @@ test('the mover of a repository is not ended under a recovery that has just come
 	await waitFor('more looks', () => unused > 4, { timeoutMs: 30_000 });
 	assert.notEqual(movers.repositoryLife(plan.repository).holder, undefined);
 });
+
+test('a discard that waits behind another one spares the recovery that has the name by then', async t => {
+	const { host, plan, recovery, calls, supervisor } = await simulate(t);
+	await recovery.run();
+	const next = new SteppedRecovery(host, plan);
+	const { recoveryId } = recovery;
+	let removals = 0;
+	calls.before = async place => {
+		if (place !== 'remove') return;
+		removals += 1;
+		if (removals === 1) void supervisor.step('r1', 'discard', { recoveryId, generation: 101 }).catch(() => undefined);
+		else await next.step('allocate', { plan });
+	};
+	await supervisor.step('r1', 'discard', { recoveryId, generation: 100 }).catch(() => undefined); // it was outranked
+	await supervisor.step('r1', 'discard', { recoveryId, generation: 102 });
+	if (removals === 1) await next.step('allocate', { plan });
+	await next.run();
+	assert.equal((await next.view()).power, 'on');
+});
