@@ -1,5 +1,6 @@
 import type { ChunkRef } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
+import { type Clock, systemClock } from '../system/clock.ts';
 import type { ChunkClass, ChunkSource, StoredChunk } from './chunk-source.ts';
 import { isChunkDamage } from './damage.ts';
 import { badChunk, decodeChunk } from './format/chunk.ts';
@@ -18,9 +19,9 @@ export class DirectChunkSource implements ChunkSource {
 	readonly #store: Store;
 	readonly #footers: PackFooters;
 
-	constructor(store: Store) {
+	constructor(store: Store, clock: Pick<Clock, 'now'> = systemClock) {
 		this.#store = store;
-		this.#footers = new PackFooters(store);
+		this.#footers = new PackFooters(store, clock);
 	}
 
 	async *fetch(
@@ -42,7 +43,7 @@ export class DirectChunkSource implements ChunkSource {
 			for (; reading.length < maxParallelReads && started < plan.length; started++) {
 				const read = plan[started];
 				if (read === undefined) break;
-				const bytes = this.#read(read.packId, read.offsetBytes, read.lengthBytes);
+				const bytes = this.#read(read, signal);
 				bytes.catch(() => {}); // whoever breaks out early leaves reads that nobody waits for
 				reading.push({ read, bytes });
 			}
@@ -80,8 +81,8 @@ export class DirectChunkSource implements ChunkSource {
 
 	async *#alone(ref: ChunkRef, signal: AbortSignal | undefined): AsyncGenerator<StoredChunk> {
 		const { packId, offsetBytes, storedBytes: lengthBytes } = ref;
-		const bytes = await untilAborted(this.#read(packId, offsetBytes, lengthBytes), signal).catch(lostBytes);
-		yield* this.#cut({ packId, offsetBytes, lengthBytes, refs: [ref] }, bytes, signal);
+		const read = { packId, offsetBytes, lengthBytes, refs: [ref] };
+		yield* this.#cut(read, await untilAborted(this.#read(read, signal), signal).catch(lostBytes), signal);
 	}
 
 	async *#located(
@@ -91,9 +92,8 @@ export class DirectChunkSource implements ChunkSource {
 	): AsyncGenerator<StoredChunk> {
 		const places = await this.#footers.locate(refs, { everywhere, signal });
 		for (const ref of refs) {
-			signal?.throwIfAborted();
-			const stored = await this.#readAnyOf(places.get(ref.digest) ?? []);
-			if (stored === undefined) throw await this.#missing(ref);
+			const stored = await this.#readAnyOf(places.get(ref.digest) ?? [], signal);
+			if (stored === undefined) throw await this.#missing(ref, signal);
 			yield { ref, stored };
 		}
 	}
@@ -102,11 +102,12 @@ export class DirectChunkSource implements ChunkSource {
 	 * From the first place that holds the right bytes; from a wrong one when none does, so that the caller sees that.
 	 * Throws `chunk_bad` when the medium has lost them in all places.
 	 */
-	async #readAnyOf(places: readonly ChunkPlace[]): Promise<Buffer | undefined> {
+	async #readAnyOf(places: readonly ChunkPlace[], signal: AbortSignal | undefined): Promise<Buffer | undefined> {
 		let wrong: Buffer | undefined;
 		let lost: RouseError | undefined;
 		for (const { ref, rawBytes } of places) {
-			const stored = await this.#read(ref.packId, ref.offsetBytes, ref.storedBytes).catch(lostBytes);
+			const { packId, offsetBytes, storedBytes: lengthBytes } = ref;
+			const stored = await this.#read({ packId, offsetBytes, lengthBytes }, signal).catch(lostBytes);
 			if (stored === undefined) continue;
 			if (stored instanceof RouseError) {
 				lost ??= badChunk(ref, stored.message, stored);
@@ -128,25 +129,29 @@ export class DirectChunkSource implements ChunkSource {
 	 * As many of the bytes as the pack has, or undefined without a pack. `io_failed`: the medium has lost some of them,
 	 * while the repository itself is there.
 	 */
-	async #read(packId: string, offsetBytes: number, lengthBytes: number): Promise<Buffer | undefined> {
+	async #read(
+		{ packId, offsetBytes, lengthBytes }: Omit<PlannedRead, 'refs'>,
+		signal: AbortSignal | undefined,
+	): Promise<Buffer | undefined> {
 		const bytes = Buffer.allocUnsafeSlow(lengthBytes);
 		try {
-			const filled = await this.#store.read(keys.pack(packId), offsetBytes, bytes);
+			const filled = await this.#store.read(keys.pack(packId), offsetBytes, bytes, signal);
 			return filled === undefined ? undefined : bytes.subarray(0, filled);
 		} catch (error) {
 			const lost = lostBytes(error);
-			await this.#expectHeader();
+			await this.#expectHeader(signal);
 			throw lost;
 		}
 	}
 
 	/** A store whose header cannot be read is not one that lost a chunk: it is not mounted, or gone as a whole. */
-	async #expectHeader(): Promise<void> {
+	async #expectHeader(signal: AbortSignal | undefined): Promise<void> {
 		let header: Buffer | undefined;
 		let cause: unknown;
 		try {
-			header = await readObject(this.#store, keys.header);
+			header = await readObject(this.#store, keys.header, signal);
 		} catch (error) {
+			signal?.throwIfAborted();
 			cause = error;
 		}
 		if (header === undefined)
@@ -156,8 +161,11 @@ export class DirectChunkSource implements ChunkSource {
 			});
 	}
 
-	async #missing({ digest, packId, offsetBytes, storedBytes }: ChunkRef): Promise<RouseError> {
-		await this.#expectHeader();
+	async #missing(
+		{ digest, packId, offsetBytes, storedBytes }: ChunkRef,
+		signal: AbortSignal | undefined,
+	): Promise<RouseError> {
+		await this.#expectHeader(signal);
 		return new RouseError(
 			'chunk_missing',
 			`chunk ${digest} is not in pack ${packId} at ${offsetBytes}+${storedBytes}, nor in any other`,

@@ -1,5 +1,6 @@
 import type { ChunkRef } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
+import type { Clock } from '../system/clock.ts';
 import { keys, packIdOfKey } from './format/keys.ts';
 import { decodePackEnd, footerBytesOf, type PackFooter, packTrailerBytes, refOf } from './format/pack.ts';
 import { readRange } from './read-object.ts';
@@ -8,36 +9,42 @@ import type { Store } from './store/contract.ts';
 /** What is read of a pack's end at first: footer and trailer of a pack of some 1,400 chunks, so mostly all of it. */
 const firstReadBytes = 64 * 1024;
 
+interface PackSize {
+	packId: string;
+	/** Of the whole pack. */
+	sizeBytes: number;
+}
+
 /** The footer of a pack, read and checked; undefined without such a pack. Throws `format_damaged`, `io_failed`. */
 export async function readPackFooter(
 	store: Store,
-	packId: string,
-	knownSizeBytes?: number,
+	pack: PackSize,
+	signal?: AbortSignal,
 ): Promise<PackFooter | undefined> {
-	const packBytes = knownSizeBytes ?? (await store.size(keys.pack(packId)));
-	if (packBytes === undefined) return undefined;
 	try {
-		return await readPackEnd(store, packId, packBytes, firstReadBytes);
+		return await readPackEnd(store, pack, firstReadBytes, signal);
 	} catch (error) {
 		if (!(error instanceof RouseError) || error.code !== 'io_failed') throw error;
 		// What the medium has lost may be chunks before the footer: once more, and not a byte too many.
-		return readPackEnd(store, packId, packBytes, packTrailerBytes);
+		return readPackEnd(store, pack, packTrailerBytes, signal);
 	}
 }
 
 async function readPackEnd(
 	store: Store,
-	packId: string,
-	packBytes: number,
+	{ packId, sizeBytes: packBytes }: PackSize,
 	guessBytes: number,
+	signal: AbortSignal | undefined,
 ): Promise<PackFooter | undefined> {
 	const key = keys.pack(packId);
 	const firstBytes = Math.min(packBytes, guessBytes);
-	const end = await readRange(store, key, packBytes - firstBytes, firstBytes);
+	const lastBytes = (lengthBytes: number) =>
+		readRange(store, key, { offsetBytes: packBytes - lengthBytes, lengthBytes }, signal);
+	const end = await lastBytes(firstBytes);
 	if (end === undefined) return undefined;
 	const endBytes = footerBytesOf(end.subarray(-packTrailerBytes), packId, packBytes) + packTrailerBytes;
 	if (endBytes <= firstBytes) return decodePackEnd(end.subarray(-endBytes), packId, packBytes);
-	const whole = await readRange(store, key, packBytes - endBytes, endBytes);
+	const whole = await lastBytes(endBytes);
 	return whole && decodePackEnd(whole, packId, packBytes);
 }
 
@@ -62,21 +69,20 @@ export async function* allPackFooters(
 	signal?: AbortSignal,
 ): AsyncGenerator<PackFooter> {
 	const reading: Promise<PackFooter | undefined>[] = [];
-	const tolerant = async (packId: string, sizeBytes: number) => {
+	const tolerant = async (pack: PackSize) => {
 		try {
-			return await readPackFooter(store, packId, sizeBytes);
+			return await readPackFooter(store, pack, signal);
 		} catch (error) {
 			if (!isUnusable(error)) throw error;
-			onUnreadable({ packId, error });
+			onUnreadable({ packId: pack.packId, error });
 			return undefined;
 		}
 	};
 	try {
-		for await (const { key, sizeBytes } of store.list(keys.packs)) {
-			signal?.throwIfAborted();
+		for await (const { key, sizeBytes } of store.list(keys.packs, signal)) {
 			const packId = packIdOfKey(key);
 			if (packId === undefined) continue;
-			const footer = tolerant(packId, sizeBytes);
+			const footer = tolerant({ packId, sizeBytes });
 			footer.catch(() => {}); // looked at below, in its turn; it may fail before an earlier one is there
 			reading.push(footer);
 			if (reading.length < store.properties.maxParallelReads) continue;
@@ -105,13 +111,15 @@ const absentMs = 2_000;
 /** Finds chunks by digest when their places do not hold them. */
 export class PackFooters {
 	readonly #store: Store;
+	readonly #clock: Pick<Clock, 'now'>;
 	/** By pack; least recently used first. */
 	readonly #footers = new Map<string, Footer>();
 	/** Digests that no pack held when all were asked: until when that is believed, the earliest first. */
 	readonly #absentUntilMs = new Map<string, number>();
 
-	constructor(store: Store) {
+	constructor(store: Store, clock: Pick<Clock, 'now'>) {
 		this.#store = store;
+		this.#clock = clock;
 	}
 
 	/**
@@ -127,7 +135,7 @@ export class PackFooters {
 		const look = async (packId: string) => {
 			if (seen.has(packId)) return;
 			seen.add(packId);
-			const footer = await this.#footer(packId);
+			const footer = await this.#footer(packId, signal);
 			for (const [digest, places] of found) {
 				const place = footer?.get(digest);
 				if (place) places.push(place);
@@ -140,8 +148,7 @@ export class PackFooters {
 		const inMemory = Array.from(this.#footers); // looking at one changes their order
 		for (const [packId, footer] of inMemory) if (!done() && holdsWanted(footer)) await look(packId);
 		if (done()) return found;
-		for await (const { key } of this.#store.list(keys.packs)) {
-			signal?.throwIfAborted();
+		for await (const { key } of this.#store.list(keys.packs, signal)) {
 			const packId = packIdOfKey(key);
 			if (packId !== undefined) await look(packId);
 			if (done()) return found;
@@ -151,12 +158,12 @@ export class PackFooters {
 	}
 
 	#isAbsent(digest: string): boolean {
-		return performance.now() < (this.#absentUntilMs.get(digest) ?? 0);
+		return this.#clock.now() < (this.#absentUntilMs.get(digest) ?? 0);
 	}
 
 	/** All packs were asked for these. */
 	#noteAbsent(found: ReadonlyMap<string, readonly ChunkPlace[]>): void {
-		const now = performance.now();
+		const now = this.#clock.now();
 		for (const [digest, untilMs] of this.#absentUntilMs) {
 			if (now < untilMs) break;
 			this.#absentUntilMs.delete(digest);
@@ -168,13 +175,13 @@ export class PackFooters {
 	}
 
 	/** Undefined when the pack is not there (any more), or its footer cannot be used: another pack may have the chunk. */
-	async #footer(packId: string): Promise<Footer | undefined> {
+	async #footer(packId: string, signal: AbortSignal | undefined): Promise<Footer | undefined> {
 		const known = this.#footers.get(packId);
 		this.#footers.delete(packId);
-		const sizeBytes = await this.#store.size(keys.pack(packId));
+		const sizeBytes = await this.#store.size(keys.pack(packId), signal);
 		if (sizeBytes === undefined) return undefined;
 		try {
-			const footer = known ?? placesOf(await readPackFooter(this.#store, packId, sizeBytes));
+			const footer = known ?? placesOf(await readPackFooter(this.#store, { packId, sizeBytes }, signal));
 			if (footer) this.#keep(packId, footer);
 			return footer;
 		} catch (error) {

@@ -25,14 +25,14 @@ export type Pin = z.infer<typeof pinSchema>;
 export async function pinPoint(
 	repository: Repository,
 	pin: Omit<Pin, 'pinnedAt'>,
-	now: () => Date = () => new Date(),
+	{ now = () => new Date(), signal }: { now?: () => Date; signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
 	const { store } = repository;
 	const key = keys.pin(pin.recoveryId);
 	const whole = pinSchema.parse({ ...pin, pinnedAt: now().toISOString() });
-	if (await store.putExclusive(key, sealJson(type, whole))) return;
-	const standing = await readPin(store, key);
-	if (standing === undefined) return pinPoint(repository, pin, now); // taken away between the two
+	if (await store.putExclusive(key, sealJson(type, whole), signal)) return;
+	const standing = await readPin(store, key, signal);
+	if (standing === undefined) return pinPoint(repository, pin, { now, signal }); // taken away between the two
 	if (standing.manifestDigest !== pin.manifestDigest)
 		throw new RouseError(
 			'identity_conflict',
@@ -54,7 +54,7 @@ export async function listPins({ store }: Repository): Promise<Pin[]> {
 	return pins;
 }
 
-async function readPin(store: Repository['store'], key: string): Promise<Pin | undefined> {
-	const bytes = await readObject(store, key);
+async function readPin(store: Repository['store'], key: string, signal?: AbortSignal): Promise<Pin | undefined> {
+	const bytes = await readObject(store, key, signal);
 	return bytes && openSealedJson(type, pinSchema, bytes, key);
 }

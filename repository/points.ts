@@ -13,9 +13,9 @@ export interface RestorePoint {
 }
 
 /** Names of the machines that have points, sorted. */
-export async function listMachines({ store }: Repository): Promise<string[]> {
+export async function listMachines({ store }: Repository, signal?: AbortSignal): Promise<string[]> {
 	const machines = new Set<string>();
-	for await (const { key } of store.list(keys.points)) {
+	for await (const { key } of store.list(keys.points, signal)) {
 		const point = pointOfKey(key);
 		if (point) machines.add(point.machine);
 	}
@@ -23,9 +23,9 @@ export async function listMachines({ store }: Repository): Promise<string[]> {
 }
 
 /** Times of a machine's points, oldest first; empty for a machine that has none. */
-export async function listPoints({ store }: Repository, machine: string): Promise<string[]> {
+export async function listPoints({ store }: Repository, machine: string, signal?: AbortSignal): Promise<string[]> {
 	const times: string[] = [];
-	for await (const { key } of store.list(keys.pointsOf(machine))) {
+	for await (const { key } of store.list(keys.pointsOf(machine), signal)) {
 		const point = pointOfKey(key);
 		if (point) times.push(point.time);
 	}
@@ -36,10 +36,15 @@ export async function listPoints({ store }: Repository, machine: string): Promis
  * Full time of the point that a person means by `latest` or a prefix. `machine_unknown`, `point_unknown` and
  * `point_ambiguous` say what there is.
  */
-export async function resolvePoint(repository: Repository, machine: string, reference: string): Promise<string> {
-	const times = await listPoints(repository, machine);
+export async function resolvePoint(
+	repository: Repository,
+	machine: string,
+	reference: string,
+	signal?: AbortSignal,
+): Promise<string> {
+	const times = await listPoints(repository, machine, signal);
 	const latest = times.at(-1);
-	if (latest === undefined) throw await unknownMachine(repository, machine);
+	if (latest === undefined) throw await unknownMachine(repository, machine, signal);
 	if (reference === 'latest') return latest;
 	const matching = times.filter(time => pointMatches(time, reference));
 	const [only] = matching;
@@ -55,9 +60,14 @@ export async function resolvePoint(repository: Repository, machine: string, refe
 }
 
 /** `time` is the full time. Throws `point_unknown`, `format_damaged`, `repository_unsupported`. */
-export async function readPoint(repository: Repository, machine: string, time: string): Promise<RestorePoint> {
+export async function readPoint(
+	repository: Repository,
+	machine: string,
+	time: string,
+	signal?: AbortSignal,
+): Promise<RestorePoint> {
 	const key = keys.point(machine, time);
-	const bytes = await readObject(repository.store, key);
+	const bytes = await readObject(repository.store, key, signal);
 	if (bytes === undefined) throw new RouseError('point_unknown', `${machine} has no restore point ${time}`);
 	const manifest = decodeManifest(bytes, key);
 	// A manifest copied from elsewhere would speak of chunks that are not here.
@@ -77,8 +87,12 @@ function pointOfKey(key: string): { machine: string; time: string } | undefined 
 	return { machine, time };
 }
 
-async function unknownMachine(repository: Repository, machine: string): Promise<RouseError> {
-	const machines = await listMachines(repository);
+async function unknownMachine(
+	repository: Repository,
+	machine: string,
+	signal: AbortSignal | undefined,
+): Promise<RouseError> {
+	const machines = await listMachines(repository, signal);
 	return new RouseError('machine_unknown', `no machine ${machine} in ${repository.location}`, {
 		hint: machines.length > 0 ? `it holds ${some(machines)}` : 'it is empty; fill it with `rouse backup import`',
 	});

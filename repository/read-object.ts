@@ -5,12 +5,12 @@ import type { Store } from './store/contract.ts';
 const maxObjectBytes = 16 * 1024 * 1024;
 
 /** A small object whole, or undefined when there is none. */
-export async function readObject(store: Store, key: string): Promise<Buffer | undefined> {
-	const sizeBytes = await store.size(key);
+export async function readObject(store: Store, key: string, signal?: AbortSignal): Promise<Buffer | undefined> {
+	const sizeBytes = await store.size(key, signal);
 	if (sizeBytes === undefined) return undefined;
 	if (sizeBytes > maxObjectBytes)
 		throw new RouseError('format_damaged', `${key} has ${sizeBytes} bytes, at most ${maxObjectBytes}`);
-	return readRange(store, key, 0, sizeBytes);
+	return readRange(store, key, { offsetBytes: 0, lengthBytes: sizeBytes }, signal);
 }
 
 /**
@@ -20,11 +20,11 @@ export async function readObject(store: Store, key: string): Promise<Buffer | un
 export async function readRange(
 	store: Store,
 	key: string,
-	offsetBytes: number,
-	lengthBytes: number,
+	{ offsetBytes, lengthBytes }: { offsetBytes: number; lengthBytes: number },
+	signal?: AbortSignal,
 ): Promise<Buffer | undefined> {
 	const bytes = Buffer.allocUnsafeSlow(lengthBytes);
-	const filled = await store.read(key, offsetBytes, bytes);
+	const filled = await store.read(key, offsetBytes, bytes, signal);
 	if (filled === undefined) return undefined;
 	if (filled < lengthBytes)
 		throw new RouseError(

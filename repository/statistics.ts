@@ -40,7 +40,7 @@ export async function repositoryStatistics(
 		for (const { rawBytes } of chunks) packs.chunksRawBytes += rawBytes;
 	}
 	const objects = { storedBytes: 0, pins: 0, intents: 0 };
-	for await (const { key, sizeBytes } of store.list('')) {
+	for await (const { key, sizeBytes } of store.list('', signal)) {
 		objects.storedBytes += sizeBytes;
 		if (key.startsWith(keys.pins)) objects.pins++;
 		if (key.startsWith(keys.intents)) objects.intents++;
@@ -58,11 +58,10 @@ export async function repositoryStatistics(
 
 async function countPoints(repository: Repository, signal: AbortSignal | undefined) {
 	const counts = { machines: 0, points: 0, disksBytes: 0, dataBytes: 0 };
-	for (const machine of await listMachines(repository)) {
+	for (const machine of await listMachines(repository, signal)) {
 		counts.machines++;
-		for (const time of await listPoints(repository, machine)) {
-			signal?.throwIfAborted();
-			const { manifest } = await readPoint(repository, machine, time);
+		for (const time of await listPoints(repository, machine, signal)) {
+			const { manifest } = await readPoint(repository, machine, time, signal);
 			counts.points++;
 			for (const { sizeBytes, dataBytes } of manifest.disks) {
 				counts.disksBytes += sizeBytes;

@@ -19,11 +19,17 @@ export async function replaceFileDurably(path: string, data: string | Uint8Array
 
 /**
  * Like {@link replaceFileDurably}, but the name must be free: false, and nothing written, when it is taken.
- * `link` is the exclusive create, since Node has no rename that refuses to replace.
+ * `link` is the exclusive create, since Node has no rename that refuses to replace. An aborted signal is looked at
+ * between system calls until the file gets its name; then nothing is left, and its reason is thrown.
  */
-export async function createFileDurably(path: string, data: string | Uint8Array, mode = 0o644): Promise<boolean> {
-	const temporary = await writeTemporary(path, data, mode);
+export async function createFileDurably(
+	path: string,
+	data: string | Uint8Array,
+	{ mode = 0o644, signal }: { mode?: number; signal?: AbortSignal | undefined } = {},
+): Promise<boolean> {
+	const temporary = await writeTemporary(path, data, mode, signal);
 	try {
+		signal?.throwIfAborted();
 		return await publishDurably(temporary, path);
 	} catch (error) {
 		await rm(temporary, { force: true });
@@ -86,14 +92,21 @@ export function temporaryPath(path: string): string {
 	return `${path}.${randomBytes(6).toString('hex')}${temporarySuffix}`;
 }
 
-async function writeTemporary(path: string, data: string | Uint8Array, mode: number): Promise<string> {
+async function writeTemporary(
+	path: string,
+	data: string | Uint8Array,
+	mode: number,
+	signal?: AbortSignal,
+): Promise<string> {
 	const temporary = temporaryPath(path);
 	const file = await open(temporary, 'wx', mode);
 	try {
-		await file.writeFile(data);
+		await file.writeFile(data, signal ? { signal } : {});
+		signal?.throwIfAborted();
 		await file.sync();
 	} catch (error) {
 		await rm(temporary, { force: true });
+		signal?.throwIfAborted(); // Node throws another error than the signal's reason
 		throw error;
 	} finally {
 		await file.close();

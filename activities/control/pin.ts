@@ -16,8 +16,8 @@ export interface PinInput {
 export const pin =
 	(control: ControlDependencies) =>
 	({ repository: directory, recovery, ...what }: PinInput): Promise<void> =>
-		attempt(() =>
+		attempt(({ signal }) =>
 			withRepository(control, directory, repository =>
-				pinPoint(repository, { ...what, reason: `recovery ${recovery}` }),
+				pinPoint(repository, { ...what, reason: `recovery ${recovery}` }, { signal }),
 			),
 		);

@@ -3,7 +3,7 @@ import type { ChunkRef } from '../../model/chunk.ts';
 import { encodeChunk } from '../format/chunk.ts';
 import type { Store } from '../store/contract.ts';
 import { KnownChunks } from './known-chunks.ts';
-import { PackWriter } from './pack-writer.ts';
+import { PackWriter, type PackWriterOptions } from './pack-writer.ts';
 
 /** A chunk on its way into the repository. */
 export interface PreparedChunk {
@@ -21,9 +21,9 @@ export class ChunkStorer {
 	/** Bytes, before compression, of chunks that were not known. */
 	newBytes = 0;
 
-	constructor(store: Store, known: KnownChunks, packBytes: number) {
+	constructor(store: Store, known: KnownChunks, packs: PackWriterOptions) {
 		this.#known = known;
-		this.#packs = new PackWriter(store, packBytes);
+		this.#packs = new PackWriter(store, packs);
 	}
 
 	get storedBytes(): number {

@@ -72,8 +72,8 @@ export async function importMachine(request: ImportRequest, options: ImportOptio
 	const { repository, machine, time } = request;
 	const { store } = repository;
 	const key = keys.point(machine, time);
-	if ((await store.size(key)) !== undefined) throw pointExists(machine, time);
-	const intent = await announceImport(store, machine, time);
+	if ((await store.size(key, options.signal)) !== undefined) throw pointExists(machine, time);
+	const intent = await announceImport(store, machine, time, options.signal);
 	let result: StoredPoint;
 	try {
 		options.reached?.('intent');
@@ -106,8 +106,8 @@ async function storePoint(
 		known.addFooter(footer);
 	reached?.('known');
 	// Pages in packs of their own: a walk over a disk's map then reads them in one go, and data stays in disk order.
-	const data = new ChunkStorer(store, known, packBytes);
-	const pages = new ChunkStorer(store, known, packBytes);
+	const data = new ChunkStorer(store, known, { packBytes, signal });
+	const pages = new ChunkStorer(store, known, { packBytes, signal });
 	const disks: DiskImage[] = [];
 	for (const [disk, source] of sources.entries()) {
 		const onProgress = (doneBytes: number) =>
@@ -122,7 +122,7 @@ async function storePoint(
 	reached?.('pages');
 	signal.throwIfAborted();
 	const manifestBytes = encodeAndCompare({ repositoryId: repository.id, machine, time, config, disks }, key);
-	if (!(await store.putExclusive(key, manifestBytes))) throw pointExists(machine, time);
+	if (!(await store.putExclusive(key, manifestBytes, signal))) throw pointExists(machine, time);
 	reached?.('manifest');
 	return {
 		machine,

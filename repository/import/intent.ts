@@ -21,12 +21,17 @@ interface ImportIntent {
 }
 
 /** Announces an import; must be called before the first footer is read. Returns the key. */
-export async function announceImport(store: Store, machine: string, time: string): Promise<string> {
+export async function announceImport(
+	store: Store,
+	machine: string,
+	time: string,
+	signal?: AbortSignal,
+): Promise<string> {
 	const importId = randomUUID();
 	const startedAt = new Date().toISOString();
 	const intent: ImportIntent = { importId, machine, time, startedAt, hostname: hostname(), pid: process.pid };
 	const key = keys.intent(importId);
-	if (!(await store.putExclusive(key, sealJson(type, intent))))
+	if (!(await store.putExclusive(key, sealJson(type, intent), signal)))
 		throw new RouseError('internal', `an intent with the random id ${importId} exists already`);
 	return key;
 }

@@ -10,6 +10,13 @@ export interface PackPlace {
 	offsetBytes: number;
 }
 
+export interface PackWriterOptions {
+	/** Size at which a pack is put into the store. */
+	packBytes: number;
+	/** Ends the puts; the writer is dead then, as after an error. */
+	signal?: AbortSignal | undefined;
+}
+
 /**
  * Collects stored chunks into packs, in memory, and puts each into the store when it is full; one put is under way while
  * the next pack is filled. A place is true once `flush` has returned. After an error the writer is dead.
@@ -17,6 +24,7 @@ export interface PackPlace {
 export class PackWriter {
 	readonly #store: Store;
 	readonly #packBytes: number;
+	readonly #signal: AbortSignal | undefined;
 	#packId = randomPackId();
 	#parts: Buffer[] = [];
 	#chunks: PackedChunk[] = [];
@@ -26,9 +34,10 @@ export class PackWriter {
 	/** Bytes that this writer added to the store, footers included. */
 	storedBytes = 0;
 
-	constructor(store: Store, packBytes: number) {
+	constructor(store: Store, { packBytes, signal }: PackWriterOptions) {
 		this.#store = store;
 		this.#packBytes = packBytes;
+		this.#signal = signal;
 	}
 
 	/** Where the chunk will lie. Waits while two packs are full. `stored` must not change until `flush` has returned. */
@@ -66,7 +75,7 @@ export class PackWriter {
 	/** Never rejects: the failure is kept for the next call, which may come much later. */
 	async #put(packId: string, pack: Buffer): Promise<void> {
 		try {
-			if (!(await this.#store.putExclusive(keys.pack(packId), pack)))
+			if (!(await this.#store.putExclusive(keys.pack(packId), pack, this.#signal)))
 				throw new RouseError('internal', `a pack with the random id ${packId} exists already`);
 			this.storedBytes += pack.length;
 		} catch (error) {

@@ -17,6 +17,11 @@ async function readAll(store: Store, key: string): Promise<string | undefined> {
 	return into.toString();
 }
 
+/** Whose reason must be what a call rejects with. */
+function abortedSignal(): AbortSignal {
+	return AbortSignal.abort(new Error('given up'));
+}
+
 async function keysOf(store: Store, prefix: string): Promise<string[]> {
 	const keys: string[] = [];
 	for await (const { key } of store.list(prefix)) keys.push(key);
@@ -161,6 +166,57 @@ export const storeChecks: readonly StoreCheck[] = [
 					assert.equal(await readAll(store, key), key.padEnd(100_000, key));
 				}),
 			);
+		},
+	},
+	{
+		name: 'a call with a signal that is aborted ends with its reason, and has done nothing',
+		async run(store) {
+			await store.putExclusive('a/key', text('content'));
+			const signal = abortedSignal();
+			const into = Buffer.alloc(7);
+			const reason = { message: 'given up' };
+			await assert.rejects(store.putExclusive('a/new', text('content'), signal), reason);
+			await assert.rejects(store.read('a/key', 0, into, signal), reason);
+			await assert.rejects(store.size('a/key', signal), reason);
+			for (const prefix of ['', 'nothing/'])
+				await assert.rejects(async () => {
+					for await (const _ of store.list(prefix, signal));
+				}, reason);
+			assert.deepEqual(await keysOf(store, ''), ['a/key']);
+			assert.ok(into.every(byte => byte === 0));
+			assert.equal(await readAll(store, 'a/key'), 'content');
+		},
+	},
+	{
+		name: 'an abort in a listing ends it',
+		async run(store) {
+			for (const key of ['a/1', 'a/2', 'b/1']) await store.putExclusive(key, text(key));
+			const abort = new AbortController();
+			const listed: string[] = [];
+			const listing = async () => {
+				for await (const { key } of store.list('', abort.signal)) {
+					listed.push(key);
+					abort.abort(new Error('given up'));
+				}
+			};
+			await assert.rejects(listing(), { message: 'given up' });
+			assert.deepEqual(listed, ['a/1']);
+		},
+	},
+	{
+		name: 'a put that is aborted under way leaves nothing, or the whole object and true',
+		async run(store) {
+			const content = 'content of some size, '.repeat(200_000);
+			for (let turns = 0; turns < 12; turns += 1) {
+				const abort = new AbortController();
+				const putting = store.putExclusive(`a/${turns}`, text(content), abort.signal).catch((error: unknown) => error);
+				for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+				abort.abort(new Error('given up'));
+				const put = await putting;
+				if (put !== true) assert.ok(put instanceof Error && put.message === 'given up', String(put));
+				assert.equal(await readAll(store, `a/${turns}`), put === true ? content : undefined);
+				assert.equal(await store.putExclusive(`a/${turns}`, text(content)), put !== true);
+			}
 		},
 	},
 	{

@@ -7,6 +7,9 @@
  * immutable: there is no way to change one. All methods MAY be called concurrently, by several processes at once.
  * Errors by code: `store_unreachable` (transient) when the store does not answer, `space_short` when it is full,
  * `io_failed` when it refuses to write, or to read just these bytes; what else a method throws is said there.
+ *
+ * A `signal` that is aborted ends a call with its reason: at once when it had not begun, else as soon as what the store
+ * is waiting for lets it. Whoever cannot wait for that stops waiting himself (until-aborted.ts).
  */
 export interface Store {
 	readonly properties: StoreProperties;
@@ -14,22 +17,23 @@ export interface Store {
 	readonly location: string;
 	/**
 	 * Creates an object, whole or not at all, durable when it returns. False, and nothing changed, when the key is taken:
-	 * of several that try at once exactly one gets true. `data` must not change meanwhile.
+	 * of several that try at once exactly one gets true. `data` must not change meanwhile. A put that ended with the
+	 * signal's reason has left nothing; one that has come further ends as if there were no signal.
 	 */
-	putExclusive(key: string, data: Uint8Array): Promise<boolean>;
+	putExclusive(key: string, data: Uint8Array, signal?: AbortSignal): Promise<boolean>;
 	/**
 	 * Fills `into` with the object's bytes from `offsetBytes` on and returns how many there were: fewer than asked for at
 	 * the object's end, 0 past it. Undefined when there is no such object. `io_failed` when the medium has lost these bytes
 	 * or is gone as a whole: which of the two, a look at other objects tells.
 	 */
-	read(key: string, offsetBytes: number, into: Uint8Array): Promise<number | undefined>;
+	read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number | undefined>;
 	/** Undefined when there is no such object. */
-	size(key: string): Promise<number | undefined>;
+	size(key: string, signal?: AbortSignal): Promise<number | undefined>;
 	/**
 	 * Every object whose key starts with `prefix`, sorted by key. An object made or deleted during the listing MAY be
 	 * missing from it; every other one is listed exactly once. Breaking out of the loop ends it.
 	 */
-	list(prefix: string): AsyncIterable<StoredObject>;
+	list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredObject>;
 	/** Durable when it returns. Deleting what is not there succeeds. */
 	delete(key: string): Promise<void>;
 	/** Frees what it holds; idempotent. Nothing may be called afterwards. */

@@ -1,6 +1,7 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
+import { type Clock, systemClock } from '../../system/clock.ts';
 import {
 	createFileDurably,
 	isErrno,
@@ -17,27 +18,31 @@ import { OpenFiles } from './open-files.ts';
 export class DirectoryStore implements Store {
 	readonly properties: StoreProperties = { maxParallelReads: 4, readBytes: 4 * 1024 * 1024 };
 	readonly location: string;
-	readonly #files = new OpenFiles();
+	readonly #files: OpenFiles;
 
-	constructor(directory: string) {
+	constructor(directory: string, clock: Pick<Clock, 'now'> = systemClock) {
 		this.location = directory;
+		this.#files = new OpenFiles(clock);
 	}
 
-	async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
+	async putExclusive(key: string, data: Uint8Array, signal?: AbortSignal): Promise<boolean> {
 		const path = this.#path(key);
 		try {
+			signal?.throwIfAborted();
 			await this.#makeParents(dirname(path));
-			return await createFileDurably(path, data);
+			return await createFileDurably(path, data, { signal });
 		} catch (cause) {
+			throwReason(cause, signal);
 			throw writeFailure(cause, `cannot write ${data.length} bytes to ${path}`);
 		}
 	}
 
-	async read(key: string, offsetBytes: number, into: Uint8Array): Promise<number | undefined> {
+	async read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number | undefined> {
 		const path = this.#path(key);
 		try {
-			return await this.#files.read(path, offsetBytes, into);
+			return await this.#files.read(path, offsetBytes, into, signal);
 		} catch (cause) {
+			throwReason(cause, signal);
 			if (isAbsence(cause)) return undefined;
 			const what = `cannot read ${into.length} bytes at ${offsetBytes} of ${path}`;
 			if (isLoss(cause)) throw new RouseError('io_failed', `${what}: ${reason(cause)}`, { cause });
@@ -45,8 +50,9 @@ export class DirectoryStore implements Store {
 		}
 	}
 
-	async size(key: string): Promise<number | undefined> {
+	async size(key: string, signal?: AbortSignal): Promise<number | undefined> {
 		const path = this.#path(key);
+		signal?.throwIfAborted();
 		try {
 			const found = await stat(path);
 			return found.isFile() ? found.size : undefined;
@@ -56,9 +62,9 @@ export class DirectoryStore implements Store {
 		}
 	}
 
-	async *list(prefix: string): AsyncGenerator<StoredObject> {
+	async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<StoredObject> {
 		const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-		yield* this.#walk(folder, prefix);
+		yield* this.#walk(folder, prefix, signal);
 	}
 
 	async delete(key: string): Promise<void> {
@@ -80,14 +86,15 @@ export class DirectoryStore implements Store {
 	}
 
 	/** `folder` is empty or ends with "/". */
-	async *#walk(folder: string, prefix: string): AsyncGenerator<StoredObject> {
+	async *#walk(folder: string, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<StoredObject> {
+		signal?.throwIfAborted();
 		for (const { name, isFolder } of await this.#entries(folder)) {
 			const key = folder + name;
 			// Below a folder whose name goes on differently than the prefix nothing can match.
 			if (!key.startsWith(prefix) && !prefix.startsWith(key)) continue;
-			if (isFolder) yield* this.#walk(key, prefix);
+			if (isFolder) yield* this.#walk(key, prefix, signal);
 			else {
-				const sizeBytes = await this.size(key);
+				const sizeBytes = await this.size(key, signal);
 				if (sizeBytes !== undefined && key.startsWith(prefix)) yield { key, sizeBytes };
 			}
 		}
@@ -122,6 +129,11 @@ export class DirectoryStore implements Store {
 		}
 		await syncDirectory(dirname(path));
 	}
+}
+
+/** A call that was given up is no failure of the store. */
+function throwReason(cause: unknown, signal: AbortSignal | undefined): void {
+	if (signal?.aborted && cause === signal.reason) throw cause;
 }
 
 function isKeyPart(name: string): boolean {

@@ -7,27 +7,32 @@ export class MemoryStore implements Store {
 	readonly location = 'memory';
 	readonly #objects = new Map<string, Buffer>();
 
-	async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
+	async putExclusive(key: string, data: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+		signal?.throwIfAborted();
 		checkKey(key);
 		if (this.#objects.has(key)) return false;
 		this.#objects.set(key, Buffer.from(data));
 		return true;
 	}
 
-	async read(key: string, offsetBytes: number, into: Uint8Array): Promise<number | undefined> {
+	async read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number | undefined> {
+		signal?.throwIfAborted();
 		checkKey(key);
 		const object = this.#objects.get(key);
 		if (object === undefined) return undefined;
 		return object.copy(into, 0, Math.min(offsetBytes, object.length));
 	}
 
-	async size(key: string): Promise<number | undefined> {
+	async size(key: string, signal?: AbortSignal): Promise<number | undefined> {
+		signal?.throwIfAborted();
 		checkKey(key);
 		return this.#objects.get(key)?.length;
 	}
 
-	async *list(prefix: string): AsyncGenerator<StoredObject> {
+	async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<StoredObject> {
+		signal?.throwIfAborted();
 		for (const key of [...this.#objects.keys()].toSorted()) {
+			signal?.throwIfAborted();
 			const sizeBytes = this.#objects.get(key)?.length;
 			if (key.startsWith(prefix) && sizeBytes !== undefined) yield { key, sizeBytes };
 		}

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import type { Clock } from '../../system/clock.ts';
 
 interface OpenFile {
 	handle: Promise<FileHandle>;
@@ -18,16 +19,26 @@ const maxAgeMs = 1000;
 
 /** Reads from files by path, without opening them each time. */
 export class OpenFiles {
+	readonly #clock: Pick<Clock, 'now'>;
 	readonly #files = new Map<string, OpenFile>();
 
-	/** Fills `into` from `offsetBytes` on; returns how many bytes there were. Throws what open(2) and pread(2) throw. */
-	async read(path: string, offsetBytes: number, into: Uint8Array): Promise<number> {
+	constructor(clock: Pick<Clock, 'now'>) {
+		this.#clock = clock;
+	}
+
+	/**
+	 * Fills `into` from `offsetBytes` on; returns how many bytes there were. Throws what open(2) and pread(2) throw, and
+	 * the signal's reason, which is looked at between the two and between one pread(2) and the next.
+	 */
+	async read(path: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number> {
+		signal?.throwIfAborted();
 		const file = this.#open(path);
 		file.readers++;
 		try {
 			const handle = await file.handle;
 			let filled = 0;
 			while (filled < into.length) {
+				signal?.throwIfAborted();
 				const { bytesRead } = await handle.read(into, filled, into.length - filled, offsetBytes + filled);
 				if (bytesRead === 0) break;
 				filled += bytesRead;
@@ -54,11 +65,11 @@ export class OpenFiles {
 
 	#open(path: string): OpenFile {
 		const known = this.#files.get(path);
-		if (known !== undefined && performance.now() - known.openedAt < maxAgeMs) return known;
+		if (known !== undefined && this.#clock.now() - known.openedAt < maxAgeMs) return known;
 		if (known !== undefined) this.#drop(path, known);
 		const oldest = this.#files.entries().next();
 		if (this.#files.size >= maxFiles && oldest.done !== true) this.#drop(...oldest.value);
-		const file = { handle: open(path, 'r'), openedAt: performance.now(), readers: 0, dropped: false };
+		const file = { handle: open(path, 'r'), openedAt: this.#clock.now(), readers: 0, dropped: false };
 		this.#files.set(path, file);
 		return file;
 	}

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { storeChecks } from '../../repository/store/conformance.ts';
 import type { Store } from '../../repository/store/contract.ts';
 import { DirectoryStore } from '../../repository/store/directory.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
+import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
+import { TestClock } from '../equipment/test-clock.ts';
 
 const stores: Record<string, (t: TestContext) => Promise<Store>> = {
 	DirectoryStore: async t => new DirectoryStore(await temporaryDirectory(t)),
@@ -49,15 +51,78 @@ test('a directory that is gone is unreachable, and writing does not make it anew
 
 test('a file put back under its name is seen without a new start', async t => {
 	const directory = await temporaryDirectory(t);
-	const store = new DirectoryStore(directory);
+	const clock = new TestClock();
+	const store = new DirectoryStore(directory, clock);
 	await store.putExclusive('pack', Buffer.from('bad'));
 	const into = Buffer.alloc(3);
 	assert.equal(await store.read('pack', 0, into), 3);
 	await writeFile(join(directory, 'repaired'), 'yes');
 	await rename(join(directory, 'repaired'), join(directory, 'pack'));
-	const deadline = performance.now() + 5000;
-	while (into.toString() !== 'yes' && performance.now() < deadline) await store.read('pack', 0, into);
+	clock.ms += 1000;
+	await store.read('pack', 0, into);
 	assert.equal(into.toString(), 'yes');
+	await store.close();
+});
+
+test('a put that is aborted while it writes ends before it has written all, and leaves no file', async t => {
+	const directory = await temporaryDirectory(t);
+	const packs = join(directory, 'packs');
+	const kept = join(directory, 'kept');
+	const store = new DirectoryStore(directory);
+	const abort = new AbortController();
+	const content = Buffer.alloc(64 * 1024 * 1024, 1);
+	const putting = store.putExclusive('packs/a', content, abort.signal);
+	const begun = async () => {
+		const [name] = await readdir(packs).catch(() => []);
+		if (name === undefined || (await stat(join(packs, name))).size === 0) return false;
+		await link(join(packs, name), kept); // what was written can be seen after it was removed
+		abort.abort(new Error('given up'));
+		return true;
+	};
+	await waitFor('the first bytes', begun, { timeoutMs: 20_000, everyMs: 1 });
+	await assert.rejects(putting, { message: 'given up' });
+	assert.ok((await stat(kept)).size < content.length);
+	assert.deepEqual(await readdir(packs), []);
+	await store.close();
+});
+
+for (const [what, call] of [
+	['writing', 'writeFile'],
+	['syncing', 'sync'],
+] as const)
+	test(`a put that is aborted after ${what} gives the file no name`, async t => {
+		const directory = await temporaryDirectory(t);
+		const store = new DirectoryStore(directory);
+		await store.putExclusive('packs/a', Buffer.from('content')); // syncs the directories that it makes
+		const abort = new AbortController();
+		const file = await open(join(directory, 'packs', 'a'));
+		await file.close();
+		const prototype = Object.getPrototypeOf(file);
+		const original = prototype[call];
+		const calls = t.mock.method(prototype, call, async function (this: unknown, ...given: unknown[]) {
+			await original.apply(this, given);
+			abort.abort(new Error('given up'));
+		}).mock;
+		const syncs = call === 'writeFile' ? t.mock.method(prototype, 'sync').mock : undefined;
+		await assert.rejects(store.putExclusive('packs/b', Buffer.from('content'), abort.signal), { message: 'given up' });
+		assert.equal(calls.callCount(), 1);
+		assert.equal(syncs?.callCount() ?? 0, 0);
+		assert.deepEqual(await readdir(join(directory, 'packs')), ['a']);
+		await store.close();
+	});
+
+test('an abort ends a read before its next system call, and no other read of the file', async t => {
+	const directory = await temporaryDirectory(t);
+	const store = new DirectoryStore(directory);
+	await writeFile(join(directory, 'pack'), Buffer.alloc(1024 * 1024, 7));
+	const abort = new AbortController();
+	const into = Buffer.alloc(1024 * 1024);
+	const reads = [store.read('pack', 0, Buffer.alloc(1024 * 1024)), store.read('pack', 0, into, abort.signal)];
+	abort.abort(new Error('given up'));
+	const [other, given] = await Promise.allSettled(reads);
+	assert.deepEqual([other?.status, given?.status], ['fulfilled', 'rejected']);
+	assert.ok(into.every(byte => byte === 0));
+	assert.equal(await store.read('pack', 0, into), into.length);
 	await store.close();
 });
 

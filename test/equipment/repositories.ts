@@ -114,15 +114,20 @@ export class DamagingStore extends MemoryStore {
 	readonly #bytes = new Map<string, Buffer>();
 	readCalls = 0;
 
-	override async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
-		const put = await super.putExclusive(key, data);
+	override async putExclusive(key: string, data: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+		const put = await super.putExclusive(key, data, signal);
 		if (put) this.#bytes.set(key, Buffer.from(data));
 		return put;
 	}
 
-	override async read(key: string, offsetBytes: number, into: Uint8Array): Promise<number | undefined> {
+	override async read(
+		key: string,
+		offsetBytes: number,
+		into: Uint8Array,
+		signal?: AbortSignal,
+	): Promise<number | undefined> {
 		this.readCalls++;
-		return super.read(key, offsetBytes, into);
+		return super.read(key, offsetBytes, into, signal);
 	}
 
 	/** What was put. */

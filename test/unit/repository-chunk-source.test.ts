@@ -10,6 +10,7 @@ import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { planReads } from '../../repository/read-plan.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { DamagingStore, noise } from '../equipment/repositories.ts';
+import { TestClock } from '../equipment/test-clock.ts';
 
 interface Stored {
 	ref: ChunkRef;
@@ -22,7 +23,7 @@ async function storeWith(
 	store = new DamagingStore(),
 ): Promise<{ store: DamagingStore; chunks: Stored[] }> {
 	await store.putExclusive(keys.header, Buffer.from('stands for a repository'));
-	const packs = new PackWriter(store, 40_000);
+	const packs = new PackWriter(store, { packBytes: 40_000 });
 	const chunks: Stored[] = [];
 	for (const raw of raws) {
 		const stored = await encodeChunk(raw);
@@ -201,6 +202,41 @@ test('`DirectChunkSource.fetch` ends when its loop is left and when it is aborte
 	await assert.rejects(fetchAll(source, chunks, { signal }), { message: 'enough' });
 });
 
+test('an abort reaches the reads that were begun ahead, and is no loss of the medium', async () => {
+	class Watched extends DamagingStore {
+		readonly signals: (AbortSignal | undefined)[] = [];
+		override async read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal) {
+			this.signals.push(signal);
+			return super.read(key, offsetBytes, into, signal);
+		}
+	}
+	const { store, chunks } = await storeWith(many, new Watched());
+	const abort = new AbortController();
+	const refs = chunks.map(({ ref }) => ref);
+	const fetching = async () => {
+		for await (const _ of new DirectChunkSource(store).fetch(refs, { ...options, signal: abort.signal }))
+			abort.abort(new Error('enough'));
+	};
+	await assert.rejects(fetching(), { message: 'enough' });
+	assert.ok(store instanceof Watched && store.signals.length > 1);
+	assert.ok(store.signals.every(signal => signal === abort.signal));
+});
+
+test('an abort while the header is looked for is no store that is away', async () => {
+	const abort = new AbortController();
+	class GivenUp extends LosingStore {
+		override async size(key: string, signal?: AbortSignal): Promise<number | undefined> {
+			if (key === keys.header) abort.abort(new Error('enough'));
+			return super.size(key, signal);
+		}
+	}
+	const store = new GivenUp();
+	const { chunks } = await storeWith(many, store);
+	store.gone = true;
+	const locating = fetchAll(new DirectChunkSource(store), chunks, { locate: true, signal: abort.signal });
+	await assert.rejects(locating, { message: 'enough' });
+});
+
 test('`VerifiedChunks.fetch` with some chunks damaged tells each of them by its position and gives the others', async () => {
 	const { store, chunks } = await storeWith(many);
 	const damaged = [0, 13, 14, 39];
@@ -253,7 +289,8 @@ test('`VerifiedChunks.fetch` asks all packs for a missing chunk once, however of
 	const { chunks } = await storeWith(many, store);
 	const packId = chunks[0]!.ref.packId;
 	await store.delete(keys.pack(packId));
-	const source = new DirectChunkSource(store);
+	const clock = new TestClock();
+	const source = new DirectChunkSource(store, clock);
 	const told: number[] = [];
 	const refs = chunks.map(({ ref }) => ref);
 	for await (const { wanted, bytes } of fetchMany(source, refs)) {
@@ -267,6 +304,9 @@ test('`VerifiedChunks.fetch` asks all packs for a missing chunk once, however of
 	assert.equal(store.listings, missing.length);
 	for (const position of missing) await assert.rejects(fetchOne(source, refs[position]!), { code: 'chunk_missing' });
 	assert.equal(store.listings, missing.length);
+	clock.ms += 2_000;
+	await assert.rejects(fetchOne(source, refs[missing[0]!]!), { code: 'chunk_missing' });
+	assert.equal(store.listings, missing.length + 1);
 	await store.repair(keys.pack(packId));
 	assert.deepEqual(await fetchAll(source, chunks), many);
 });

@@ -226,7 +226,7 @@ test('`DiskReader.lookup` that was aborted may fail later without ending the pro
 /** A disk of three leaves, the second of which matches its digest and has an entry that is no reference. */
 async function withMalformedLeaf(): Promise<DiskReader> {
 	const store = new MemoryStore();
-	const packs = new PackWriter(store, 1 << 20);
+	const packs = new PackWriter(store, { packBytes: 1 << 20 });
 	const put = async (raw: Buffer): Promise<ChunkRef> => {
 		const storedChunk = await encodeChunk(raw);
 		const digest = digestOf(raw);
