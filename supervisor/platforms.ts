@@ -6,17 +6,13 @@ import type { HostParts } from './recovery/host-parts.ts';
 
 /** What runs the machines of a host, and what moves their data: `host.kind` of config.yaml. */
 export function createPlatform(installation: Installation, { host }: Config): Pick<HostParts, 'platform' | 'movers'> {
-	switch (host.kind) {
-		case 'qemu':
-			return {
-				platform: createQemuPlatform({
-					cacheDirectory: installation.cacheDirectory,
-					datastore: installation.home,
-					defaults: async () => ({ accelerator: (await loadConfig(installation)).host.accelerator }),
-				}),
-				movers: new MoverProcesses(installation),
-			};
-		default:
-			return createSimulatedHost(installation);
-	}
+	if (host.kind === 'simulated') return createSimulatedHost(installation);
+	return {
+		platform: createQemuPlatform({
+			cacheDirectory: installation.cacheDirectory,
+			datastore: installation.home,
+			defaults: async () => ({ accelerator: (await loadConfig(installation)).host.accelerator }),
+		}),
+		movers: new MoverProcesses(installation),
+	};
 }

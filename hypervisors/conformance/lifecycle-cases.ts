@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { asRouseError, type ErrorCode } from '../../model/errors.ts';
 import type { MachineObservation } from '../contract.ts';
 import { anew, type ConformanceCase, gateOf } from './bench.ts';
-import { startedGuest } from './started-guest.ts';
+import { start, startedGuest } from './started-guest.ts';
 import { madeTargets, targetReads } from './targets.ts';
 
 const isOff: MachineObservation = { power: 'off', byGuest: false, ioError: undefined, crash: undefined };
@@ -55,7 +55,7 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 				await bench.mover.start();
 				await machine.presentBase();
 				await machine.snapshot();
-				await machine.powerOn('mover');
+				await start(machine, 'mover');
 			});
 		},
 	},
@@ -83,7 +83,7 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 			await anew(bench, machine => machine.powerOff());
 			await anew(bench, machine => machine.create());
 			await anew(bench, machine => machine.snapshot());
-			await anew(bench, machine => machine.powerOn('mover'));
+			await anew(bench, machine => start(machine, 'mover'));
 			await guest.checkInGuest();
 		},
 	},
@@ -108,7 +108,7 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 				await guest.write();
 				await end();
 				assert.deepEqual(await anew(bench, machine => machine.observe()), isOff);
-				await anew(bench, machine => machine.powerOn('mover'));
+				await anew(bench, machine => start(machine, 'mover'));
 				await guest.checkInGuest();
 			}
 		},
@@ -123,8 +123,7 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 			await bench.mover.start();
 			await anew(bench, async machine => {
 				await machine.openTargets();
-				await machine.presentBase();
-				await machine.powerOn('mover');
+				await start(machine, 'mover');
 			});
 			await guest.checkInGuest();
 		},
@@ -164,7 +163,7 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 			await guest.write();
 			await bench.guest.powersOff();
 			assert.deepEqual(await anew(bench, machine => machine.observe()), { ...isOff, byGuest: true });
-			await anew(bench, machine => machine.powerOn('mover'));
+			await anew(bench, machine => start(machine, 'mover'));
 			assert.equal((await anew(bench, machine => machine.observe())).power, 'on');
 			await guest.checkInGuest();
 		},

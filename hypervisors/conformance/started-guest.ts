@@ -1,4 +1,6 @@
 import { anew, type Bench } from './bench.ts';
+import type { Machine } from '../contract.ts';
+import type { Chain } from '../../model/recovery.ts';
 import { GuestModel } from './guest-model.ts';
 
 /** Created, with its snapshot, running from the mover. */
@@ -9,7 +11,13 @@ export async function startedGuest(bench: Bench): Promise<GuestModel> {
 		await machine.create();
 		await machine.presentBase();
 		await machine.snapshot();
-		await machine.powerOn('mover');
+		await start(machine, 'mover');
 	});
 	return new GuestModel(bench);
+}
+
+/** As the contract has it: the base is presented before every start on chain `mover`. */
+export async function start(machine: Machine, chain: Chain): Promise<void> {
+	if (chain === 'mover') await machine.presentBase();
+	await machine.powerOn(chain);
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { asRouseError } from '../../model/errors.ts';
 import { anew, type Bench, type ConformanceCase } from './bench.ts';
 import type { GuestModel } from './guest-model.ts';
-import { startedGuest } from './started-guest.ts';
+import { start, startedGuest } from './started-guest.ts';
 import { restoreTargets } from './targets.ts';
 import { SwitchRecord } from './switch-record.ts';
 
@@ -17,6 +18,8 @@ export function switchCases(places: readonly string[] = markPlaces): Conformance
 		{ name: 'a machine that is off is switched offline', run: bench => offlineSwitch(bench) },
 		{ name: 'after a boot of the host a machine with all blocks restored is switched', run: switchAfterReboot },
 		{ name: 'after the hand-over nothing is left but the machine itself', run: handedOver },
+		{ name: 'a guest stands still as long as nobody knows which mark is durable', run: unknownMark },
+		{ name: '`openTargets` names the same targets in the switch, and touches nothing', run: targetsInSwitch },
 		...places.flatMap(interruptedCases),
 		...markPlaces.map(place => ({
 			name: `an offline switch whose supervisor dies at ${place} is carried on`,
@@ -152,6 +155,35 @@ async function switchInterrupted(bench: Bench, place: string): Promise<void> {
 	await checkSwitched(bench, state);
 }
 
+/** The mark `target` may be on disk or not: a guest that runs now could write where nobody looks afterwards. */
+async function unknownMark(bench: Bench): Promise<void> {
+	const state = await readied(bench);
+	const { guest, record } = state;
+	await interruptAt(bench, record, 'mark.target');
+	assert.equal(await guest.write(), false, 'the guest runs');
+	assert.equal((await anew(bench, machine => machine.observe())).power, 'paused');
+	await assert.rejects(
+		anew(bench, machine => machine.powerOn(record.chain)),
+		(thrown: unknown) => asRouseError(thrown).code === 'phase_wrong',
+	);
+	await anew(bench, machine => machine.switchToTarget(record));
+	assert.ok(await guest.write(), 'the guest does not go on');
+	await checkSwitched(bench, state);
+}
+
+/** A supervisor that died in the switch asks which restored maps are this machine's. */
+async function targetsInSwitch(bench: Bench): Promise<void> {
+	const state = await readied(bench);
+	const identities = async () => (await anew(bench, machine => machine.openTargets())).map(({ identity }) => identity);
+	const before = await identities();
+	for (const place of markPlaces) {
+		await interruptAt(bench, state.record, place);
+		assert.deepEqual(await identities(), before, `after ${place}`);
+	}
+	await anew(bench, machine => machine.switchToTarget(state.record));
+	await checkSwitched(bench, state);
+}
+
 async function switchAborted(bench: Bench, place: string): Promise<void> {
 	const state = await readied(bench);
 	const { guest, record } = state;
@@ -185,7 +217,7 @@ async function switchAndPowerLoss(bench: Bench, place: string, { startAgain }: {
 	await anew(bench, machine => machine.switchToTarget(record)).catch(() => undefined);
 	assert.ok(died, `the switch never reached ${place}`);
 	if (startAgain) {
-		await anew(bench, machine => machine.powerOn(record.chain));
+		await anew(bench, machine => start(machine, record.chain));
 		await guest.checkInGuest();
 		await guest.write();
 	}

@@ -14,7 +14,7 @@ export interface MachinePaths {
 	/** Whoever changes what runs is alone: exclusion.ts. */
 	lock: string;
 	unflushed(disk: MachineDisk): string;
-	/** The base is presented on this boot of the host. */
+	/** The base is presented for the next start. */
 	presented: string;
 	/** How the movers see a target, on this boot of the host. */
 	device(disk: MachineDisk, boot: number): string;

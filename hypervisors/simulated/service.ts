@@ -1,7 +1,7 @@
 import type { Chain } from '../../model/recovery.ts';
 import { expectOverlays } from './overlays.ts';
 import type { MachineParts, Manner } from './parts.ts';
-import { expectPresented, presentBase } from './presentation.ts';
+import { presentBase, usePresentation } from './presentation.ts';
 import { changeRecord } from './record.ts';
 import { settle } from './settle.ts';
 import { serviceSwitchPlaces, switchByReparenting } from './switch-service.ts';
@@ -15,9 +15,9 @@ export const serviceManner: Manner = {
 	switchPlaces: serviceSwitchPlaces,
 	presentBase: ({ parts }) => presentBase(parts),
 	async prepareStart({ parts }, chain) {
-		if (chain === 'mover') await expectPresented(parts);
 		if (chain === 'target') await settle(parts);
 		else await expectOverlays(parts);
+		if (chain === 'mover') await usePresentation(parts);
 		const below = await putParents(parts, chain);
 		return parts.definition.disks.map(() => ({ below, alone: chain === 'target', commit: null }));
 	},

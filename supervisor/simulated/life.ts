@@ -96,11 +96,12 @@ export class Life<P extends Program> {
 		return question(this.#program);
 	}
 
-	/** As soon as it lives and does not hang. Rejects with the signal's reason. */
-	async serving(signal: AbortSignal): Promise<P> {
+	/** For whoever is connected to it: waits while it hangs, and throws `mover_unreachable` when it has ended. */
+	async answering(signal: AbortSignal): Promise<P> {
 		for (;;) {
 			signal.throwIfAborted();
-			if (this.#program && !this.#hung) return this.#program;
+			if (this.#program === undefined) throw this.unreachable();
+			if (!this.#hung) return this.#program;
 			await untilAborted(this.#change.promise, signal);
 		}
 	}

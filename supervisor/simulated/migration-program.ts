@@ -1,20 +1,12 @@
 import type { MoverDisk } from '../../movers/config.ts';
-import { Migration } from '../../movers/migration-mover/migration.ts';
+import { Migration, type MigrationParts } from '../../movers/migration-mover/migration.ts';
 import { takeOffer } from '../../movers/migration-mover/offers.ts';
 import { TokenBucket } from '../../movers/migration-mover/token-bucket.ts';
-import type { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
-import type { Log } from '../../system/log.ts';
-import type { Reached } from '../../system/reached.ts';
+import type { Clock } from '../../system/clock.ts';
 import type { Program } from './life.ts';
 
-export interface MigrationSurroundings {
-	/** Closed with the mover. */
-	source: RetryingChunkSource;
-	log: Log;
-	reached: Reached;
-	/** Room on the file system under a path. */
-	freeBytes: (path: string) => Promise<number>;
-}
+/** The rate is not among them: it is counted, and nobody waits for it. */
+export type MigrationSurroundings = Omit<MigrationParts, 'bucket'>;
 
 export async function openMigration(
 	recoveryId: string,
@@ -29,11 +21,14 @@ export async function openMigration(
 /** A migration mover without its sockets: all that it writes is written, synced and recorded by the real one's code. */
 export class MigrationProgram implements Program {
 	readonly migration: Migration;
-	readonly #source: RetryingChunkSource;
+	readonly #source: MigrationParts['source'];
 
 	constructor(recoveryId: string, disks: readonly MoverDisk[], surroundings: MigrationSurroundings) {
 		this.#source = surroundings.source;
-		this.migration = new Migration(recoveryId, disks, { ...surroundings, bucket: new TokenBucket(0, timeless()) });
+		this.migration = new Migration(recoveryId, disks, {
+			...surroundings,
+			bucket: new TokenBucket(0, clockWithoutWaiting()),
+		});
 	}
 
 	copy(maxRateBytes: number): void {
@@ -41,27 +36,26 @@ export class MigrationProgram implements Program {
 		this.migration.copy();
 	}
 
-	/** A favour: nobody waits for it, and the copy comes to what is not taken. A target that failed says so in the state. */
+	/** Throws what keeps it from being taken. */
 	async offer(disk: string, chunk: number, stored: Buffer): Promise<void> {
 		const entry = this.migration.disks.find(one => one.disk.name === disk);
-		if (entry) await takeOffer(this.migration, entry, chunk, stored).catch(() => undefined);
+		if (entry) await takeOffer(this.migration, entry, chunk, stored);
 	}
 
 	async close(): Promise<void> {
-		// First of all, so that nothing is recorded of what is written now.
+		// First of all, so that nothing is recorded of what is being written now.
 		for (const { target } of this.migration.disks) await target?.close();
 		await this.#source.close();
 		await this.migration.close();
 	}
 }
 
-/** A rate is counted, and nobody waits for it. */
-function timeless(): ConstructorParameters<typeof TokenBucket>[1] {
-	let nowMs = 0;
+function clockWithoutWaiting(): Pick<Clock, 'now' | 'delay'> {
+	let waitedMs = 0;
 	return {
-		now: () => nowMs,
+		now: () => waitedMs,
 		delay: async ms => {
-			nowMs += ms;
+			waitedMs += ms;
 		},
 	};
 }

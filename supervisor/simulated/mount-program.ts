@@ -5,19 +5,17 @@ import type { LocalDisk } from '../../movers/mount-mover/local-disk.ts';
 import { MountedDisks } from '../../movers/mount-mover/mounted-disks.ts';
 import { openLocalDisk } from '../../movers/mount-mover/open-local-disk.ts';
 import type { RestorePointDisk } from '../../movers/mount-mover/restore-point-disk.ts';
-import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Program } from './life.ts';
 
-/** A chunk that was fetched for the guest, for whoever can use it. */
-export type Offer = (disk: string, chunk: number, stored: Buffer) => void;
-
 export interface MountSurroundings {
-	/** Closed with the mover. */
+	/** Closed with the program. */
 	source: RetryingChunkSource;
+	/** Told of a chunk that was fetched for the guest, for whoever can use it. */
+	offer: (disk: string, chunk: number, stored: Buffer) => void;
 	clock: Clock;
-	offer: Offer;
 }
 
 const cacheBytes = 4 * 1024 * 1024;
@@ -47,7 +45,7 @@ export class MountProgram implements Program {
 		recoveryId: string,
 		disks: readonly MoverDisk[],
 		locals: readonly LocalDisk[],
-		{ source, clock, offer }: MountSurroundings,
+		{ source, offer, clock }: MountSurroundings,
 	) {
 		this.#recoveryId = recoveryId;
 		this.#names = disks.map(({ name }) => name);
@@ -64,11 +62,6 @@ export class MountProgram implements Program {
 		});
 	}
 
-	/** Aborted with what its clients see when it ends. */
-	get ended(): AbortSignal {
-		return this.#closed.signal;
-	}
-
 	/** Fills `into`. `io_failed` as the guest would see it, `mover_unreachable` when this ends before. */
 	async read(disk: number, offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void> {
 		const mounted = this.#mounted.disks[disk];
@@ -81,7 +74,7 @@ export class MountProgram implements Program {
 
 	state(): MountMoverState {
 		const { waiting, counters, badChunks } = this.#mounted;
-		const ofTarget = this.#locals.find(local => local.failure)?.failure?.toDocument();
+		const ofTarget = this.#locals.find(({ failure }) => failure)?.failure?.toDocument();
 		return {
 			recoveryId: this.#recoveryId,
 			disks: this.#locals.map(({ restoredChunks, chunkCount }, index) => ({

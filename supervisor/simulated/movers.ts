@@ -1,3 +1,6 @@
+import { systemClock, type Clock } from '../../system/clock.ts';
+import { createLog, type Log } from '../../system/log.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import type { ReadBase } from '../../hypervisors/simulated/read-base.ts';
 import { untilAborted } from '../../repository/until-aborted.ts';
 import { moverDisks } from '../movers/mover-disks.ts';
@@ -10,22 +13,19 @@ import type {
 	RecoveryMoversOf,
 	RepositoryMover,
 } from '../movers/movers.ts';
-import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
-import { type Clock, systemClock } from '../../system/clock.ts';
-import { createLog, type Log } from '../../system/log.ts';
 import { Life, type Program } from './life.ts';
 import { type MigrationProgram, openMigration } from './migration-program.ts';
-import { type MountProgram, type Offer, openMount } from './mount-program.ts';
+import { type MountProgram, type MountSurroundings, openMount } from './mount-program.ts';
 import { RepositoryProgram } from './repository-program.ts';
 import { Supply } from './supply.ts';
 
 export interface SimulatedMoversOptions {
+	clock: Clock;
+	log: Log;
 	/** Room under a path that a copy may fill; without end by default. */
-	freeBytes?: (path: string) => Promise<number>;
-	clock?: Clock;
-	log?: Log;
+	freeBytes: (path: string) => Promise<number>;
 	/** A place that a migration mover has just reached. */
-	reached?: (place: string, recoveryId: string) => void;
+	reached: (place: string, recoveryId: string) => void;
 }
 
 /** The movers of one recovery, as a test deals with them. */
@@ -57,14 +57,16 @@ export class SimulatedPair {
 export class SimulatedMovers implements Movers {
 	readonly #options: SimulatedMoversOptions;
 	readonly #pairs = new Map<string, SimulatedPair>();
-	readonly #clock: Clock;
-	readonly #log: Log;
 	readonly #repositories = new Map<string, Life<RepositoryProgram>>();
 
-	constructor(options: SimulatedMoversOptions = {}) {
-		this.#options = options;
-		this.#clock = options.clock ?? systemClock;
-		this.#log = options.log ?? createLog('simulated-movers');
+	constructor(options: Partial<SimulatedMoversOptions> = {}) {
+		this.#options = {
+			clock: systemClock,
+			log: createLog('simulated-movers'),
+			freeBytes: async () => Number.POSITIVE_INFINITY,
+			reached: () => undefined,
+			...options,
+		};
 	}
 
 	/** The pair of a recovery, from its first mover to the removal of its last. */
@@ -86,9 +88,8 @@ export class SimulatedMovers implements Movers {
 	readonly readBase: ReadBase = async ({ recoveryId }, disk, offsetBytes, into, signal) => {
 		const { mount } = this.pair(recoveryId);
 		const { program } = mount;
-		if (program === undefined) throw mount.unreachable();
 		// One that hangs has taken the request, and the next mover will be asked anew.
-		if ((await mount.serving(AbortSignal.any([signal, program.ended]))) !== program) throw mount.unreachable();
+		if (program === undefined || (await mount.answering(signal)) !== program) throw mount.unreachable();
 		await program.read(disk, offsetBytes, into, signal);
 	};
 
@@ -99,11 +100,14 @@ export class SimulatedMovers implements Movers {
 		const open = async () => {
 			const disks = await moverDisks(of);
 			const source = this.#source(of, async signal => {
-				await mount.serving(signal);
+				await mount.answering(signal);
 				await pair.released(signal);
 			});
-			const offer: Offer = (...offered) => void pair.migration.program?.offer(...offered);
-			return () => openMount(recoveryId, disks, { source, clock: this.#clock, offer });
+			const offer: MountSurroundings['offer'] = (...offered) => {
+				// A favour: one that cannot take it now comes to it by itself.
+				void pair.migration.ask(program => program.offer(...offered)).catch(() => undefined);
+			};
+			return () => openMount(recoveryId, disks, { source, offer, clock: this.#options.clock });
 		};
 		return {
 			...mover('mount', mount, open, () => this.#remove(recoveryId)),
@@ -122,12 +126,13 @@ export class SimulatedMovers implements Movers {
 		const { migration } = pair;
 		const open = async () => {
 			const disks = await moverDisks(of);
-			const source = this.#source(of, async signal => void (await migration.serving(signal)));
+			const source = this.#source(of, signal => migration.answering(signal));
+			const { freeBytes, log } = this.#options;
 			const reached = (place: string) => {
-				this.#options.reached?.(place, recoveryId);
+				this.#options.reached(place, recoveryId);
 				if (place === 'migration.recorded') void pair.mount.program?.follow();
 			};
-			return () => openMigration(recoveryId, disks, { source, log: this.#log, reached, freeBytes: this.#freeBytes });
+			return () => openMigration(recoveryId, disks, { source, reached, freeBytes, log });
 		};
 		return {
 			...mover('migration', migration, open, () => this.#remove(recoveryId)),
@@ -153,11 +158,8 @@ export class SimulatedMovers implements Movers {
 		return [...this.#repositories].filter(([, { holder }]) => holder !== undefined).map(([directory]) => directory);
 	}
 
-	readonly #freeBytes = (path: string): Promise<number> =>
-		this.#options.freeBytes?.(path) ?? Promise.resolve(Number.POSITIVE_INFINITY);
-
-	#source({ repository }: RecoveryMoversOf, mayGoOn: (signal: AbortSignal) => Promise<void>): RetryingChunkSource {
-		return new RetryingChunkSource(new Supply(this.repositoryLife(repository), mayGoOn), this.#clock);
+	#source({ repository }: RecoveryMoversOf, mayGoOn: (signal: AbortSignal) => Promise<unknown>): RetryingChunkSource {
+		return new RetryingChunkSource(new Supply(this.repositoryLife(repository), mayGoOn), this.#options.clock);
 	}
 
 	/** Both of a pair are removed, one after the other. */

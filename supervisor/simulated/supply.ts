@@ -6,39 +6,34 @@ import type { RepositoryProgram } from './repository-program.ts';
 
 type FetchOptions = Parameters<ChunkSource['fetch']>[1];
 
-const never = new AbortController().signal;
-
-/** Chunks of one mover, from the repository's mover as long as that lives. */
+/** Chunks of one mover as the repository's mover gives them: a connection to it, that breaks when that one dies. */
 export class Supply implements ChunkSource {
 	readonly #repository: Life<RepositoryProgram>;
 	/** Resolves when the mover that asks does not hang, and nobody holds its chunks back. */
-	readonly #mayGoOn: (signal: AbortSignal) => Promise<void>;
+	readonly #mayGoOn: (signal: AbortSignal) => Promise<unknown>;
+	readonly #closed = new AbortController();
 
-	constructor(repository: Life<RepositoryProgram>, mayGoOn: (signal: AbortSignal) => Promise<void>) {
+	constructor(repository: Life<RepositoryProgram>, mayGoOn: (signal: AbortSignal) => Promise<unknown>) {
 		this.#repository = repository;
 		this.#mayGoOn = mayGoOn;
 	}
 
 	async *fetch(refs: readonly ChunkRef[], options: FetchOptions): AsyncGenerator<StoredChunk> {
-		const { signal = never } = options;
+		const signal = options.signal ? AbortSignal.any([options.signal, this.#closed.signal]) : this.#closed.signal;
 		await this.#mayGoOn(signal);
-		const program = await this.#answering(signal);
+		const program = await this.#repository.answering(signal);
 		program.served.requests += 1;
 		const source = await untilAborted(program.source(), signal);
-		for await (const chunk of source.fetch(refs, options)) {
+		for await (const chunk of source.fetch(refs, { ...options, signal })) {
 			await this.#mayGoOn(signal);
-			if ((await this.#answering(signal)) !== program) throw this.#repository.unreachable();
+			if ((await this.#repository.answering(signal)) !== program) throw this.#repository.unreachable();
 			program.served.chunks += 1;
 			program.served.storedBytes += chunk.stored.length;
 			yield chunk;
 		}
 	}
 
-	async close(): Promise<void> {}
-
-	/** A dead one is not there; one that hangs is waited for. */
-	async #answering(signal: AbortSignal): Promise<RepositoryProgram> {
-		if (this.#repository.program === undefined) throw this.#repository.unreachable();
-		return this.#repository.serving(signal);
+	async close(): Promise<void> {
+		this.#closed.abort(this.#repository.unreachable());
 	}
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
 import type { MachineDefinition, Target } from '../../hypervisors/contract.ts';
+import { createLog } from '../../system/log.ts';
 import { wholeSectors } from '../../model/chunk.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
 import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
@@ -30,7 +31,7 @@ export interface SimulatedCopy {
 /** A stored disk of 3 MiB and a bit, a target and a map for it, and movers that are not started yet. */
 export async function simulatedCopy(
 	t: { after(hook: () => Promise<unknown>): void },
-	options: SimulatedMoversOptions = {},
+	options: Partial<SimulatedMoversOptions> = {},
 ): Promise<SimulatedCopy> {
 	const directory = await fastDirectory('rouse-copy-');
 	t.after(() => rm(directory, { recursive: true, force: true }));
@@ -54,7 +55,7 @@ export async function simulatedCopy(
 	const mapPath = places.map('disk0');
 	const identity = restoredMapIdentity(recoveryId, stored.image, target.identity);
 	await createRestoredMap(mapPath, identity, { targetReadsZero: true });
-	const movers = new SimulatedMovers(options);
+	const movers = new SimulatedMovers({ log: createLog('simulated', { level: 'silent' }), ...options });
 	const of: RecoveryMoversOf = {
 		recoveryId,
 		repository: stored.directory,

@@ -2,17 +2,22 @@
 import { rm, writeFile } from 'node:fs/promises';
 import type { Machine, MachineDefinition, Platform, SwitchCalls } from '../../hypervisors/contract.ts';
 import { emptyJournal } from '../../hypervisors/simulated/block-journal.ts';
+import { readRecord } from '../../hypervisors/simulated/record.ts';
+import { RouseError } from '../../model/errors.ts';
+import type { SimulatedHost } from '../../hypervisors/simulated/host.ts';
 import { machinePaths } from '../../hypervisors/simulated/paths.ts';
 
-type Wrong = (platform: Platform) => Platform;
+type Wrong = (platform: Platform, host: SimulatedHost) => Platform;
 
 /** Puts some methods of one's own before a machine's. */
-function wrongly(change: (machine: Machine, definition: MachineDefinition) => Partial<Machine>): Wrong {
-	return platform => ({
+function wrongly(
+	change: (machine: Machine, definition: MachineDefinition, host: SimulatedHost) => Partial<Machine>,
+): Wrong {
+	return (platform, host) => ({
 		...platform,
 		machine: (definition, gate) => {
 			const machine = platform.machine(definition, gate);
-			const wrong = change(machine, definition);
+			const wrong = change(machine, definition, host);
 			return new Proxy(machine, {
 				get(right, name) {
 					const value: unknown = Reflect.get(name in wrong ? wrong : right, name);
@@ -110,5 +115,27 @@ export const forgetsToMerge = wrongly((machine, definition) => ({
 			for (const disk of definition.disks)
 				await writeFile(machinePaths(definition).overlay(disk), emptyJournal(disk.sizeBytes));
 		await machine.powerOn(chain, options);
+	},
+}));
+
+/** A guest that the switch has paused goes on when the switch fails, whatever it failed with. */
+export const letsTheGuestGoOnAnyway = wrongly((machine, definition, host) => ({
+	switchToTarget: async (calls, options) => {
+		try {
+			return await machine.switchToTarget(calls, options);
+		} finally {
+			host.partsOf(definition).running.alone((run, save) => {
+				if (run?.guest === 'paused') save({ ...run, guest: 'running' });
+			});
+		}
+	},
+}));
+
+/** A machine that stands on its targets is handed no identities of them any more. */
+export const forgetsTargetsInTheSwitch = wrongly((machine, definition, host) => ({
+	openTargets: async options => {
+		const record = await readRecord(definition, host.partsOf(definition).paths);
+		if (record?.parents.includes('target')) throw new RouseError('phase_wrong', 'the targets are in use');
+		return machine.openTargets(options);
 	},
 }));

@@ -3,8 +3,10 @@ import { suite, test } from 'node:test';
 import { conformance } from '../../hypervisors/conformance.ts';
 import { makeSimulatedBench, type SimulatedBenchOptions } from '../equipment/simulated-bench.ts';
 import {
+	forgetsTargetsInTheSwitch,
 	forgetsToMerge,
 	forgetsWhetherTheGuestRan,
+	letsTheGuestGoOnAnyway,
 	losesIdentityAfterReboot,
 	marksTargetBeforeThePause,
 	recreatesTheSnapshot,
@@ -52,6 +54,20 @@ suite('the conformance suite fails a simulated platform that', () => {
 				/the protective snapshot is not there/,
 			));
 	}
+
+	test('lets the guest go on while nobody knows the mark', () =>
+		failsIn(
+			'a guest stands still as long as nobody knows which mark is durable',
+			{ wrap: letsTheGuestGoOnAnyway },
+			/the guest runs/,
+		));
+
+	test('names its targets only until it stands on them', () =>
+		failsIn(
+			'`openTargets` names the same targets in the switch, and touches nothing',
+			{ like: 'service', wrap: forgetsTargetsInTheSwitch },
+			/the targets are in use/,
+		));
 
 	test('loses the identity of a target when the host is started anew', () =>
 		failsIn(

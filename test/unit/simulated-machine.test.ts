@@ -3,6 +3,7 @@ import { appendFile, rm, stat, truncate } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { suite, test } from 'node:test';
 import { gateOf } from '../../hypervisors/conformance/bench.ts';
+import { start } from '../../hypervisors/conformance/started-guest.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { kill, reboot } from '../../hypervisors/simulated/fate.ts';
 import { SimulatedHost } from '../../hypervisors/simulated/host.ts';
@@ -23,7 +24,7 @@ for (const like of ['process', 'service'] as const)
 			await guest.write(0, 4096, bytes(3), { flush: false });
 			assert.deepEqual(await guest.read(0, 0, sector), bytes(2), 'a guest does not read what it wrote');
 			kill(host, definition);
-			await machine.powerOn('mover');
+			await start(machine, 'mover');
 			assert.deepEqual(await guest.read(0, 0, sector), bytes(1));
 			assert.deepEqual(await guest.read(0, 4096, sector), bench.base[0]?.subarray(4096, 4096 + sector));
 		});
@@ -37,7 +38,7 @@ for (const like of ['process', 'service'] as const)
 			await guest.write(0, 4096, bytes(3), { flush: false });
 			await guest.write(0, 4096, bytes(4)); // flushes what came before it
 			kill(host, definition);
-			await machine.powerOn('mover');
+			await start(machine, 'mover');
 			assert.deepEqual(await guest.read(0, 0, sector), bytes(2));
 			assert.deepEqual(await guest.read(0, 4096, sector), bytes(4));
 		});
@@ -87,7 +88,7 @@ for (const like of ['process', 'service'] as const)
 			assert.equal(power, 'paused');
 			assert.deepEqual(ioError, { disk: 'disk1', operation: 'write', noSpace: true });
 			assert.equal(await guest.write(0, 0, bytes(1)), false, 'a guest that stands still has written');
-			await machine.powerOn('mover');
+			await start(machine, 'mover');
 			assert.equal((await machine.observe()).power, 'paused', '`powerOn` is not for that');
 			host.settings.faults.mend();
 			await machine.resume();
@@ -130,7 +131,7 @@ for (const like of ['process', 'service'] as const)
 			await bench.simulatedGuest.write(0, 0, bytes(1), { flush: false });
 			bench.simulatedGuest.crash('late');
 			assert.equal((await machine.observe()).crash?.fallBack, undefined);
-			await machine.powerOn('mover');
+			await start(machine, 'mover');
 			assert.equal((await machine.observe()).power, 'on', 'a guest that has crashed does not start anew');
 		});
 
@@ -194,8 +195,7 @@ test('a machine like a service starts from the mover only where its base was pre
 	const { bench, machine } = await startedSimulation(t, { like: 'service' });
 	await reboot(bench.host, [bench.definition]);
 	await assert.rejects(machine.powerOn('mover'), { code: 'phase_wrong' });
-	await machine.presentBase();
-	await machine.powerOn('mover');
+	await start(machine, 'mover');
 	assert.equal((await machine.observe()).power, 'on');
 });
 
