@@ -69,11 +69,15 @@ function lives(holder: string): boolean {
 	return startTicks(Number(pid)) === ticks;
 }
 
-/** Field 22 of proc_pid_stat(5): with the pid it names one process for good. Undefined when there is none. */
+/**
+ * Fields 3 and 22 of proc_pid_stat(5): the state, and the start, which with the pid names one process for good. Undefined
+ * when there is none, or only a zombie: it has ended, and may be the child of the very process that waits here.
+ */
 function startTicks(pid: number): string | undefined {
 	try {
 		const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-		return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+		const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+		return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 	} catch (error) {
 		if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH')) return undefined;
 		throw error;
