@@ -34,15 +34,14 @@ function take(path: string): void {
 /** Nobody ever wakes who waits on it. */
 const nothing = new Int32Array(new SharedArrayBuffer(4));
 
-/** Two that found the same dead holder must not take away each other's lock: they go one after the other, and look again. */
+/**
+ * Two that found the same dead holder must not take away each other's lock: they go one after the other, and look again.
+ * By a lock like this one, since who takes it away can be killed as well.
+ */
 function takeAway(path: string, dead: string): void {
-	const second = `${path}.takeover`;
-	if (!link(second)) return;
-	try {
+	exclusively(`${path}.takeover`, () => {
 		if (holderOf(path) === dead) unlinkSync(path);
-	} finally {
-		unlinkSync(second);
-	}
+	});
 }
 
 function link(path: string): boolean {

@@ -53,3 +53,15 @@ test('`exclusively` takes the lock of a process that was killed and that nobody 
 		'done',
 	);
 });
+
+test('`exclusively` takes a lock although who was to take it away was killed at that', async t => {
+	const directory = await temporaryDirectory(t);
+	const lock = join(directory, 'lock');
+	symlinkSync('0 1', lock);
+	symlinkSync('0 1', `${lock}.takeover`);
+	assert.equal(
+		exclusively(lock, () => 'done'),
+		'done',
+	);
+	assert.deepEqual(readdirSync(directory), []);
+});
