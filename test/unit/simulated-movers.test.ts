@@ -4,7 +4,6 @@ import { suite, test } from 'node:test';
 import { waitFor } from '../../system/wait.ts';
 import { asServed, simulatedCopy, type SimulatedCopy } from '../equipment/simulated-copy.ts';
 import { damagePack } from '../equipment/stored-disk.ts';
-import { packFiles } from '../equipment/stored-disk.ts';
 import { TestClock } from '../equipment/test-clock.ts';
 
 async function startMount({ movers, of }: SimulatedCopy) {
