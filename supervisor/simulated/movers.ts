@@ -127,12 +127,12 @@ export class SimulatedMovers implements Movers {
 		const open = async () => {
 			const disks = await moverDisks(of);
 			const source = this.#source(of, signal => migration.answering(signal));
-			const { freeBytes, log } = this.#options;
+			const { freeBytes, log, clock } = this.#options;
 			const reached = (place: string) => {
 				this.#options.reached(place, recoveryId);
 				if (place === 'migration.recorded') void pair.mount.program?.follow();
 			};
-			return () => openMigration(recoveryId, disks, { source, reached, freeBytes, log });
+			return () => openMigration(recoveryId, disks, { source, reached, freeBytes, log, clock });
 		};
 		return {
 			...mover('migration', migration, open, () => this.#remove(recoveryId)),
