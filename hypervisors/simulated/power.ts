@@ -57,17 +57,7 @@ async function launch(call: Call, chain: Chain): Promise<void> {
 }
 
 function newRun({ definition: { recoveryId } }: MachineParts, disks: RunningDisk[]): RunState {
-	return {
-		recoveryId,
-		instance: randomUUID(),
-		boot: randomUUID(),
-		guest: 'running',
-		frozen: false,
-		shutdownAsked: false,
-		ioError: null,
-		crash: null,
-		disks,
-	};
+	return { recoveryId, instance: randomUUID(), frozen: false, disks, ...freshGuest() };
 }
 
 /** The guest of the same machine boots; requests of the one before are lost. */
