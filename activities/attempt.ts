@@ -16,14 +16,17 @@ export async function attempt<T>(work: (attempt: Attempt) => Promise<T>): Promis
 	const context = Context.current();
 	let details: unknown = context.info.heartbeatDetails;
 	const beat = setInterval(() => context.heartbeat(details), heartbeatEveryMs);
+	const begin = performance.now();
 	try {
-		return await work({
+		const result = await work({
 			signal: context.cancellationSignal,
 			report: now => {
 				details = now;
 				context.heartbeat(now);
 			},
 		});
+		context.log.info('step is done', { durationMs: Math.round(performance.now() - begin) });
+		return result;
 	} catch (thrown) {
 		throw interruptionOf(context) ?? toFailure(thrown);
 	} finally {

@@ -2,7 +2,7 @@ import type { Context } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor, ActivityInterceptors } from '@temporalio/worker';
 import * as z from 'zod';
-import type { Supervisor } from './host-step.ts';
+import type { Supervisor } from './host-attempt.ts';
 
 /** A log entry is not worth holding back the failure it is about. */
 const recordTimeoutMs = 2_000;
@@ -26,7 +26,7 @@ export function recordFailedAttempts(supervisor: Supervisor): (context: Context)
 						const { name, ...call } = step;
 						await supervisor
 							.step(name, 'incident', { ...call, kind: 'attempt_failed', message }, { timeoutMs: recordTimeoutMs })
-							.catch((reason: unknown) => log.warn('failed attempt is not in the incident log', { reason }));
+							.catch((reason: unknown) => log.warn('failed attempt is not in the incident log', { error: reason }));
 					}
 					throw error;
 				}

@@ -9,7 +9,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { OwnCommand } from '../client/demo/own-command.ts';
+import { OwnCommand } from '../cli/demo/own-command.ts';
 import type { ChunkSource } from '../repository/chunk-source.ts';
 import { DirectChunkSource } from '../repository/direct-chunk-source.ts';
 import { DiskReader } from '../repository/disk-reader.ts';

@@ -30,16 +30,11 @@ export async function connectTo(target: TemporalTarget): Promise<TemporalClient>
 }
 
 export function unreachable(target: TemporalTarget, cause?: unknown): RouseError {
-	return new RouseError('temporal_unreachable', `Temporal does not answer at ${target.address}`, {
-		hint: 'start it: rouse up (or set temporal.address in config.yaml)',
-		cause,
-	});
+	return new RouseError('temporal_unreachable', `Temporal does not answer at ${target.address}`, { cause });
 }
 
 /** Every installation has a namespace of its own: somebody else's server may have got the port of ours. */
 export function foreignServer({ address, namespace }: TemporalTarget, cause?: unknown): RouseError {
-	return new RouseError('temporal_unreachable', `the server at ${address} has no namespace ${namespace}`, {
-		hint: 'it is not the server of this installation; start that: rouse up (or see temporal in config.yaml)',
-		cause,
-	});
+	const message = `the server at ${address} has no namespace ${namespace}: it is not the server of this installation`;
+	return new RouseError('temporal_unreachable', message, { cause });
 }

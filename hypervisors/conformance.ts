@@ -4,8 +4,10 @@
  *     for (const { name, run } of conformance(makeBench, { places })) test(name, () => run())
  */
 import type { ConformanceCase, MakeBench } from './conformance/bench.ts';
+import { hostCases } from './conformance/host-cases.ts';
 import { lifecycleCases } from './conformance/lifecycle-cases.ts';
 import { switchCases } from './conformance/switch-cases.ts';
+import { targetCases } from './conformance/target-cases.ts';
 
 export type { Bench, BenchGuest, ConformanceCase, GuestWrite, MakeBench } from './conformance/bench.ts';
 
@@ -17,7 +19,7 @@ export interface BoundCase {
 
 /** The suite for one platform. `places` are the names its `switchToTarget` hands to `reached`. */
 export function conformance(makeBench: MakeBench, { places }: { places?: readonly string[] } = {}): BoundCase[] {
-	return [...lifecycleCases, ...switchCases(places)].map(one => ({
+	return [...hostCases, ...targetCases, ...lifecycleCases, ...switchCases(places)].map(one => ({
 		name: one.name,
 		run: () => runCase(one, makeBench),
 	}));

@@ -14,47 +14,87 @@
  *  - What a method has promised MUST be durable when it returns.
  *  - A platform MAY serve one object of a machine at a time: an object is closed, or its process dead, before the next
  *    one is used.
+ *  - A `signal` that is aborted ends a call soon, as if it had thrown; where that would leave the guest worse off (in the
+ *    pause of a switch) the platform finishes what cannot be left first.
  *
- * A read that waits at the mount mover can hold the platform up as a whole (QEMU). Before `reset`, `resume`, `shutdown`,
- * and `powerOn` of a machine that is alive, the supervisor therefore lets the mover fail what waits; `powerOff`,
- * `remove` and `observe` MUST come to an end without that.
+ * Which calls hang on a read that nobody answers is the platform's own affair: it makes them through the `MoverGate` that
+ * it is handed. Everything that is only one platform's (how a disk is laid out, what serves the mover's disks to the
+ * guest, when a snapshot is merged) stays behind these methods.
  *
  * conformance.ts holds every platform to this.
  */
-import type { Chain, MachineSockets, PlannedNic, Power } from '../model/recovery.ts';
-import type { MachineConfig } from '../model/machine.ts';
+import type { Duplex } from 'node:stream';
+import type { Hardware, PlatformData } from '../model/hardware.ts';
+import type { Firmware, MachineConfig } from '../model/machine.ts';
+import type { AllocateWhen, Chain, PlannedNic, Power } from '../model/recovery.ts';
+
+export interface CallOptions {
+	signal?: AbortSignal | undefined;
+}
 
 export interface MachineDisk {
-	/** `disk0`, `disk1`, …: the export's name at the mount mover, and the device's at the machine. */
+	/** `disk0`, `disk1`, …: the device's name at the machine. */
 	name: string;
-	/** Rounded up to 512: what the guest sees. */
+	/** Whole sectors: what the guest sees. */
 	sizeBytes: number;
-	/** The target: a file that exists at that size before `create`. */
-	targetPath: string;
+	/** Names of the disk at the mount mover's NBD server: `now` fails at once where `wait` waits for the repository. */
+	exports: { now: string; wait: string };
 }
 
 export interface MachineDefinition {
 	recoveryId: string;
 	machineName: string;
+	/** What the machine was. */
 	config: MachineConfig;
+	/** What this platform chose for it. */
+	hardware: PlatformData;
 	nics: readonly PlannedNic[];
 	disks: readonly MachineDisk[];
+	/** Whether targets take their whole space when they are made, or as they fill. */
+	allocate: AllocateWhen;
 	/** Durable files of this machine. */
 	directory: string;
-	/** Sockets, made again at boot. */
+	/** Sockets and what else is gone after a boot of the host; not always there. */
 	runDirectory: string;
 	/** Unix socket of the mount mover's NBD server. */
 	nbdSocket: string;
 }
 
+/** The disk that is filled and in the end is the machine's, as the movers open it. */
+export interface Target {
+	/**
+	 * Names this target for good, whatever `path` leads to it later; at most 64 printable characters. One that begins with
+	 * `file-` is compared by the movers with what they opened (system/file-identity.ts); for any other the platform MUST
+	 * have made sure that `path` leads to it.
+	 */
+	identity: string;
+	/** A file, or a block device. MAY be another one after every boot of the host: asked for anew whenever it is needed. */
+	path: string;
+	/** Where the disk's first byte lies in it. */
+	offsetBytes: number;
+	/** It read zero everywhere when it was made. */
+	readsZero: boolean;
+}
+
 /** How the machine is now. MUST be an observation, never a memory. */
 export interface MachineObservation {
-	/** `off`: nothing of it runs, or the guest has powered itself off. */
+	/** `off`: it does not run. `paused`: the guest stands still and can go on. `crashed`: only a reset leads out of it. */
 	power: Power;
-	/** The platform's process (or its like) exists, whatever the guest does: disks are held open. */
-	alive: boolean;
+	/** With `off`: the guest has powered itself off. False when its power was taken away, or nobody can tell. */
+	byGuest: boolean;
 	/** Set when the guest stands still because a read or a write failed. */
 	ioError: { disk: string; operation: 'read' | 'write'; noSpace: boolean } | undefined;
+	crash: Crash | undefined;
+}
+
+/** Set with `crashed`. */
+export interface Crash {
+	reason: string;
+	/**
+	 * The guest has written nothing yet, and the platform knows a way of running it that asks less of the host: its name.
+	 * Offered once; `fallBack` takes it.
+	 */
+	fallBack: string | undefined;
 }
 
 /** What the switch needs from the supervisor. Each call returns only when its effect is there (and durable, for a mark). */
@@ -62,96 +102,173 @@ export interface SwitchCalls {
 	/** The last mark that is durable. */
 	readonly chain: Chain;
 	/**
-	 * Makes the mark durable; it never goes back. `local` before anything stops serving the mover's chain, `target`
-	 * before a guest write can reach the target alone. With `target` a guest MUST NOT write to its snapshot any more.
-	 * When it throws nobody knows which mark is durable: the guest MUST NOT run until a later attempt knows.
+	 * Makes the mark durable; it never goes back. `local`: before anything stops serving the mover's chain. `target`: nothing
+	 * of Rouse's is needed any more, and the platform finishes by itself what may be left (a snapshot that it merges); before
+	 * a guest write can reach the target alone. When it throws nobody knows which mark is durable: the guest MUST NOT run
+	 * until a later attempt knows.
 	 */
 	mark(chain: Chain): Promise<void>;
 	/** Remembers, durably, whether the guest is to run again after the pause; asked by a later attempt. */
 	rememberResume(resume: boolean): Promise<void>;
 	readonly resume: boolean | undefined;
-	/**
-	 * The mount mover answers and holds no read that waits: platform calls that would hang on it are safe now. MUST NOT be
-	 * called once the mark is `local`: the mover may be gone.
-	 */
-	probeMountMover(): Promise<void>;
 	/** The chain does not need the mount mover any more. */
 	stopMountMover(): Promise<void>;
 	/** For tests: called with the platform's own name of the place just reached. When it throws, the attempt ends there. */
 	reached(place: string): Promise<void>;
 }
 
+/**
+ * The way past reads that the mount mover does not answer. A mover that is told to fail them answers with an error; the
+ * machine MUST then keep the request and ask again at `resume`. Once the chain does not need the mover all of it does
+ * nothing.
+ */
+export interface MoverGate {
+	/**
+	 * Resolves when the mount mover answers and holds no read that waits; those that linger for `patienceMs` are failed.
+	 * Throws `mover_unreachable` when it cannot be brought to that.
+	 */
+	clear(options: CallOptions & { patienceMs: number }): Promise<void>;
+	/**
+	 * Does `work`, which waits for the machine's reads. Meanwhile the mount mover is kept alive, and when `work` does not
+	 * come back within `patienceMs` (never, by default) what waits is failed. `first`: it is failed before, since `work` is
+	 * known to wait for it. The mover serves again afterwards. It ends only when `work` has, aborted or not.
+	 */
+	pass<T>(work: () => Promise<T>, options: CallOptions & { first?: boolean; patienceMs?: number }): Promise<T>;
+	/**
+	 * The platform does not answer at all. Fails what waits, if that is why, does `work`, and lets the mover serve again;
+	 * false when no read waited, and nothing was done.
+	 */
+	free(work: () => Promise<void>, options: CallOptions): Promise<boolean>;
+}
+
+export type ConsoleKind = 'serial' | 'screen';
+
 export interface Machine {
-	readonly sockets: MachineSockets;
+	/** For a person who looks into it: names and places of the platform's own, shown as they are. */
+	readonly debug: Readonly<Record<string, string>>;
+
+	/**
+	 * Targets of the size that the disks need, reading zero where `Target.readsZero` will say so. What is there is only ever
+	 * made larger. Throws `space_short` when the datastore cannot take them.
+	 */
+	makeTargets(options?: CallOptions): Promise<void>;
+
+	/**
+	 * The targets, one a disk, ready to be opened by the movers; makes them so where a boot of the host or of a helper has
+	 * undone it. `identity_conflict` when one is not there.
+	 */
+	openTargets(options?: CallOptions): Promise<Target[]>;
 
 	/** The dummy machine: same configuration, powered off, disks as defined. MUST NOT start anything. */
-	create(): Promise<void>;
+	create(options?: CallOptions): Promise<void>;
+
+	/**
+	 * The mount mover's disks become what the machine's disk chain can stand on. Called before the snapshot, and before every
+	 * start on chain `mover`. Throws `mover_unreachable` when the mover's disks cannot be read.
+	 */
+	presentBase(options?: CallOptions): Promise<void>;
 
 	/**
 	 * The protective snapshot: afterwards guest writes have a place of their own that reads through to the mount mover.
 	 * MUST NOT touch an existing snapshot: it may hold guest writes. One that was made and is gone MUST NOT be made again
 	 * (`machine_failed`). MUST fail (`mover_unreachable`), and leave nothing, when the mount mover's disks cannot be read.
 	 */
-	snapshot(): Promise<void>;
+	snapshot(options?: CallOptions): Promise<void>;
 
 	/**
 	 * Starts the machine on `chain`, with the guest running. MAY find it running: then nothing happens. MUST NOT start on
 	 * a chain other than the one given, and MUST let no second instance touch the disks. A guest that has powered itself
-	 * off starts anew; one that stands still because of an I/O error is left to `resume`. Throws `phase_wrong` in the pause
-	 * of a switch, which has to be carried on first.
+	 * off, or has crashed, starts anew; one that stands still because of an I/O error is left to `resume`. Throws
+	 * `phase_wrong` in the pause of a switch, which has to be carried on first. When the platform could not start it and
+	 * knows a way that asks less of the host, `machine_failed` names it in `details.fallBack`, as `Crash.fallBack` does.
 	 */
-	powerOn(chain: Chain): Promise<void>;
+	powerOn(chain: Chain, options?: CallOptions): Promise<void>;
+
+	/** Takes the way that was offered: durable first, for every later start; then the guest starts anew. */
+	fallBack(chain: Chain, options?: CallOptions): Promise<void>;
 
 	/** Asks the guest to shut down (ACPI); returns at once. */
-	shutdown(): Promise<void>;
+	shutdown(options?: CallOptions): Promise<void>;
 
 	/** Resets the guest. */
-	reset(): Promise<void>;
+	reset(options?: CallOptions): Promise<void>;
 
 	/**
 	 * Takes the power away: afterwards nothing of the machine runs. Flushed writes survive. MUST succeed on a machine that
-	 * hangs (the platform's process is ended by force).
+	 * hangs (the platform's process is ended by force), and MUST NOT wait for a read.
 	 */
-	powerOff(): Promise<void>;
+	powerOff(options?: CallOptions): Promise<void>;
 
 	/** Lets a guest go on that stands still because of an I/O error; the failed request is tried again. */
-	resume(): Promise<void>;
+	resume(options?: CallOptions): Promise<void>;
 
-	observe(): Promise<MachineObservation>;
+	observe(options?: CallOptions): Promise<MachineObservation>;
 
 	/**
 	 * All targets hold every block and no other process has them open for writing. Moves the machine from the mount mover
-	 * and its snapshot to the targets alone, while the guest runs, and removes the snapshot. With the machine off it does
-	 * the same offline. MUST carry on from any place at which an earlier attempt died, with the machine alive or dead.
-	 * A guest that ran runs again afterwards, also when the attempt that paused it died; one that did not run MUST NOT be
-	 * started. When the commit fails (`space_short`, `io_failed`) the machine MUST go on as it was, on chain `local`.
+	 * to the targets, while the guest runs or with a short pause, and lets go of the targets as the movers opened them. With
+	 * the machine off it does the same offline. MUST carry on from any place at which an earlier attempt died, with the
+	 * machine running or not. A guest that ran runs again afterwards, also when the attempt that paused it died; one that
+	 * did not run MUST NOT be started. When it fails before the mark `target` (`space_short`, `io_failed`) the machine MUST
+	 * go on as it was.
 	 * Returns how long the guest stood still; 0 when it did not run.
 	 */
-	switchToTarget(calls: SwitchCalls): Promise<{ pauseMs: number }>;
+	switchToTarget(calls: SwitchCalls, options?: CallOptions): Promise<{ pauseMs: number }>;
+
+	/** The machine's console as bytes in both directions; `screen` speaks RFB. `phase_wrong` while there is none. */
+	console(kind: ConsoleKind, options?: CallOptions): Promise<Duplex>;
 
 	/**
 	 * What a person needs to run the machine without Rouse (start script); called after the switch. Of the platform's own
 	 * files only those that the machine needs remain.
 	 */
-	handOver(): Promise<void>;
+	handOver(options?: CallOptions): Promise<void>;
 
-	/** Ends the machine and removes all that belongs to it but the targets. MAY find nothing. */
-	remove(): Promise<void>;
+	/** Ends the machine and removes all that belongs to it but the targets. MAY find nothing. MUST NOT wait for a read. */
+	remove(options?: CallOptions): Promise<void>;
+
+	/** After `remove`: the targets go too. MAY find nothing. */
+	removeTargets(options?: CallOptions): Promise<void>;
 
 	/** Closes connections of this object; the machine goes on. */
 	close(): Promise<void>;
 }
 
-export interface HypervisorReport {
+/** What a host is asked before a recovery is planned on it. */
+export interface HostReport {
+	/** Name and version of what runs machines. */
 	name: string;
 	version: string | undefined;
-	accelerator: 'kvm' | 'tcg' | 'unknown';
-	firmwares: readonly ('bios' | 'efi')[];
+	/** How the guests' instructions are run, in a word of the platform's. */
+	accelerator: string;
+	firmwares: readonly Firmware[];
+	/** Where a NIC may lead, beside `none`. */
+	networks: readonly { name: string; description: string }[];
+	/** Of the datastore that targets and snapshots lie on. */
+	freeBytes: number;
+	memory: { totalMiB: number; freeMiB: number };
 	warnings: readonly string[];
-	unusable: { code: 'tool_missing'; message: string; hint: string } | undefined;
+	/** Set when it cannot run machines at all. */
+	unusable: { code: 'tool_missing' | 'precheck_failed'; message: string; hint: string } | undefined;
 }
 
-export interface Hypervisor {
-	report(): Promise<HypervisorReport>;
-	machine(definition: MachineDefinition): Machine;
+export interface HardwareRequest {
+	config: MachineConfig;
+	nics: readonly PlannedNic[];
+	/** As a person or the configuration gave them; `config_invalid` for what this platform does not know. */
+	options: PlatformData;
+}
+
+export interface Platform {
+	readonly kind: string;
+	/** MUST come back within seconds. */
+	report(): Promise<HostReport>;
+	/** Changes with every boot of what runs the machines. */
+	bootId(): Promise<string>;
+	/**
+	 * Chooses devices for a machine, and says why. Changes nothing. Throws `config_invalid` for options and networks that it
+	 * does not have, `precheck_failed` for a configuration that it cannot run.
+	 */
+	chooseHardware(request: HardwareRequest, options?: CallOptions): Promise<Hardware>;
+	machine(definition: MachineDefinition, gate: MoverGate): Machine;
 }

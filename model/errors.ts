@@ -1,3 +1,5 @@
+import * as z from 'zod';
+
 /**
  * Every error a person or a program can meet, by a stable code. A code is never reused.
  *
@@ -15,6 +17,7 @@ const table = {
 	source_invalid: { exit: 1, retry: 'permanent' },
 	import_failed: { exit: 1, retry: 'transient' },
 	tool_missing: { exit: 4, retry: 'person' },
+	tool_failed: { exit: 1, retry: 'transient' },
 	space_short: { exit: 4, retry: 'person' },
 	precheck_failed: { exit: 4, retry: 'person' },
 	machine_unknown: { exit: 5, retry: 'permanent' },
@@ -55,13 +58,18 @@ export type ErrorCode = keyof typeof table;
 
 export const errorCodes = Object.keys(table) as readonly ErrorCode[];
 
-/** What crosses a process boundary (HTTP, Temporal, `--json`): no stack, no class. */
-export interface ErrorDocument {
-	code: ErrorCode;
-	message: string;
-	hint?: string | undefined;
-	details?: Record<string, string | number | boolean> | undefined;
-}
+/**
+ * What crosses a process boundary (HTTP, Temporal, `--json`): no stack, no class. Read for what is known of it: it may come
+ * from a newer version.
+ */
+export const errorDocumentSchema = z.object({
+	code: z.enum(errorCodes),
+	message: z.string(),
+	hint: z.string().optional(),
+	/** What a program can act on. `next`: an order of model/next.ts that helps. */
+	details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+});
+export type ErrorDocument = z.infer<typeof errorDocumentSchema>;
 
 export class RouseError extends Error {
 	override readonly name = 'RouseError';

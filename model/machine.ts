@@ -1,3 +1,4 @@
+/** What a machine was when it was backed up. Facts only: which devices it gets is decided when a recovery is planned. */
 import * as z from 'zod';
 import { nameSchema } from './names.ts';
 
@@ -13,35 +14,82 @@ export const nicSchema = z.strictObject({
 	network: z.string().min(1).max(80).default('default'),
 });
 
-/** The configuration of a machine, as `--spec` gives it and as a restore point keeps it. */
+export const firmwareSchema = z.enum(['bios', 'efi']);
+export type Firmware = z.infer<typeof firmwareSchema>;
+
+/** By its family: what a platform chooses devices by when it knows no drivers. */
+export const osFamilySchema = z.enum(['linux', 'windows', 'other']);
+export type OsFamily = z.infer<typeof osFamilySchema>;
+
+const clockSchema = z.enum(['utc', 'localtime']);
+
+/** A family of drivers that is in the guest: `virtio`, `hyperv`, `xen`, `nvme`, `vmware`, … An open list. */
+const driverNameSchema = z.string().regex(/^[a-z0-9-]{1,20}$/, 'a driver family, as virtio, hyperv, xen or nvme');
+
+/** Where a fact was learnt: from the specification a person gave, the source's own description, or a look at the disks. */
+const learntFromSchema = z.enum(['spec', 'source', 'disks']);
+
+/** Sizes of a sector as the disk tells the guest; 512/4096 is the usual emulation, 4096/4096 is native 4K. */
+const sectorSizeSchema = z.union([z.literal(512), z.literal(4096)]);
+
+export const sourceDiskSchema = z.strictObject({
+	/** Where it was connected: 0 is the disk that the firmware tries first. */
+	position: z.int().min(0).max(63),
+	serial: z.string().max(40).nullable(),
+	logicalSectorBytes: sectorSizeSchema,
+	physicalSectorBytes: sectorSizeSchema,
+});
+export type SourceDisk = z.infer<typeof sourceDiskSchema>;
+
+/** A variable of the machine's EFI: UEFI specification 2.10, section 8.2. */
+const efiVariableSchema = z.strictObject({
+	vendor: z.uuid(),
+	name: z.string().min(1).max(128),
+	attributes: z.int().min(0).max(0xffff_ffff),
+	data: z.base64().max(64 * 1024),
+});
+
+/** The configuration of a machine as `--spec` gives it. */
 export const machineSpecSchema = z.strictObject({
 	cpus: z.int().min(1).max(256).default(2),
 	memoryMiB: z.int().min(16).max(4_194_304).default(4096),
 	/** Absent: decided by the partition table of the first disk that has one. */
-	firmware: z.enum(['bios', 'efi']).optional(),
+	firmware: firmwareSchema.optional(),
+	secureBoot: z.boolean().optional(),
+	vtpm: z.boolean().optional(),
 	nics: z
 		.array(nicSchema)
 		.max(8)
 		.default([{ network: 'default' }]),
-	diskBus: z.enum(['virtio', 'sata']).optional(),
-	os: z.enum(['linux', 'windows']).default('linux'),
-	/** `virtio`: the guest has these drivers. A Linux guest is taken to have them. */
-	drivers: z.enum(['virtio']).optional(),
+	os: osFamilySchema.default('linux'),
+	/** Absent: local time for Windows, UTC for all others. */
+	clock: clockSchema.optional(),
+	/** Families of drivers that are known to be in the guest: one, or a list. */
+	drivers: z
+		.union([driverNameSchema, z.array(driverNameSchema).max(16)])
+		.transform(names => (typeof names === 'string' ? [names] : names))
+		.default([]),
 });
+export type MachineSpecInput = z.input<typeof machineSpecSchema>;
 
-export type MachineSpecInput = z.infer<typeof machineSpecSchema>;
-
-/** A machine's configuration with every decision made; this is what a restore point stores. */
+/** The configuration of a machine as a restore point keeps it. `null` is "not known". */
 export const machineConfigSchema = z.strictObject({
 	cpus: z.int().min(1).max(256),
 	memoryMiB: z.int().min(16).max(4_194_304),
-	firmware: z.enum(['bios', 'efi']),
+	firmware: firmwareSchema,
+	secureBoot: z.boolean().nullable(),
+	vtpm: z.boolean().nullable(),
+	efiVariables: z.array(efiVariableSchema).max(64).nullable(),
 	nics: z.array(z.strictObject({ mac: macSchema, network: z.string().min(1).max(80) })).max(8),
-	diskBus: z.enum(['virtio', 'sata']),
-	nicModel: z.enum(['virtio', 'e1000e']),
-	os: z.enum(['linux', 'windows']),
+	/** One for each disk of the restore point, in the same order. */
+	disks: z.array(sourceDiskSchema).min(1).max(64),
+	/** What the hardware clock counts. */
+	clock: clockSchema,
+	os: osFamilySchema,
+	drivers: z.array(z.strictObject({ name: driverNameSchema, learntFrom: learntFromSchema })).max(16),
+	/** What the disks were read from: a kind of source and what it calls itself, for people. */
+	origin: z.strictObject({ kind: z.string().regex(/^[a-z0-9-]{1,20}$/), detail: z.string().max(200) }),
 });
-
 export type MachineConfig = z.infer<typeof machineConfigSchema>;
 
 export const machineNameSchema = nameSchema;

@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import { errorCodes } from './errors.ts';
+import { hardwareSchema, platformDataSchema } from './hardware.ts';
 import { macSchema, machineConfigSchema } from './machine.ts';
 import { diskImageSchema, digestSchema } from './chunk.ts';
 import { nameSchema, pointTimeSchema } from './names.ts';
+import { nextSchema } from './next.ts';
 
 export const phaseSchema = z.enum([
 	'planned',
@@ -20,7 +22,8 @@ export const phaseSchema = z.enum([
 export type Phase = z.infer<typeof phaseSchema>;
 export const terminalPhases: readonly Phase[] = ['finished', 'discarded', 'failed'];
 
-export const powerSchema = z.enum(['on', 'off', 'paused']);
+/** `crashed`: the guest stands in a state that only a reset leads out of. */
+export const powerSchema = z.enum(['on', 'off', 'paused', 'crashed']);
 export type Power = z.infer<typeof powerSchema>;
 
 /** What a guest's disk consists of: `mover` (overlay on the mover), `local` (overlay on the target), `target` (target alone). */
@@ -30,6 +33,7 @@ export type Chain = z.infer<typeof chainSchema>;
 export const finishSchema = z.enum(['manual', 'migrate']);
 export const switchWhenSchema = z.enum(['auto', 'manual']);
 export const allocateSchema = z.enum(['start', 'thin']);
+export type AllocateWhen = z.infer<typeof allocateSchema>;
 export const powerActionSchema = z.enum(['on', 'off', 'shutdown', 'reset']);
 export type PowerAction = z.infer<typeof powerActionSchema>;
 
@@ -42,8 +46,8 @@ export const policySchema = z.strictObject({
 });
 export type Policy = z.infer<typeof policySchema>;
 
-/** Where a NIC's traffic goes: nowhere (link down) or QEMU's user network. */
-export const networkTargetSchema = z.enum(['user', 'none']);
+/** Where a NIC's traffic goes: `none` (link down), or a network of the host's platform by its name there. */
+export const networkTargetSchema = z.string().regex(/^[\w .-]{1,80}$/, 'a network of the host, or "none"');
 
 /** What `rouse recover start` asks for, normalised: two requests are the same when these are equal. */
 export const recoveryRequestSchema = z.strictObject({
@@ -62,6 +66,8 @@ export const recoveryRequestSchema = z.strictObject({
 	/** Source network to target; what is not named has its link down. */
 	networks: z.record(z.string(), networkTargetSchema),
 	newMac: z.boolean(),
+	/** Wishes to the host's platform, in its own words; it refuses what it does not know. */
+	platformOptions: platformDataSchema,
 	powerOn: z.boolean(),
 	policy: policySchema,
 	reason: z.string().max(500),
@@ -82,22 +88,29 @@ export const recoveryPlanSchema = z.strictObject({
 	config: machineConfigSchema,
 	nics: z.array(plannedNicSchema),
 	disks: z.array(diskImageSchema).min(1).max(64),
+	platformOptions: platformDataSchema,
+	/** What the host's platform chose; null until it was asked. */
+	hardware: hardwareSchema.nullable(),
 	allocate: allocateSchema,
 	/** What a person should know before they say yes. */
 	warnings: z.array(z.string()),
 });
 export type RecoveryPlan = z.infer<typeof recoveryPlanSchema>;
 
-export const parkedSchema = z.strictObject({
+/** These three are read for what is known of them: they are parts of answers, and an answer may come from a newer version. */
+export const parkedSchema = z.object({
 	code: z.enum(errorCodes),
 	reason: z.string(),
 	since: z.iso.datetime(),
-	/** What the person can do. */
-	next: z.string(),
+	next: nextSchema,
 });
 export type Parked = z.infer<typeof parkedSchema>;
 
-export const incidentSchema = z.strictObject({
+/** Why the machine or its copy cannot go on without a person, as its host sees it; the workflow parks with it. */
+export const blockedSchema = parkedSchema.omit({ since: true });
+export type Blocked = z.infer<typeof blockedSchema>;
+
+export const incidentSchema = z.object({
 	/** Position in the host's log of this recovery, from 1. */
 	sequence: z.int().min(1),
 	at: z.iso.datetime(),
@@ -109,10 +122,10 @@ export const incidentSchema = z.strictObject({
 });
 export type Incident = z.infer<typeof incidentSchema>;
 
-export const diskProgressSchema = z.strictObject({
+export const diskProgressSchema = z.object({
 	sizeBytes: z.int().min(0),
 	restoredBytes: z.int().min(0),
-	/** The target on the host. */
+	/** The target, as the host's platform names it. */
 	path: z.string(),
 });
 export type DiskProgress = z.infer<typeof diskProgressSchema>;
@@ -145,10 +158,3 @@ export const recoveryStatusSchema = z.strictObject({
 	failure: z.strictObject({ code: z.enum(errorCodes), message: z.string() }).nullable(),
 });
 export type RecoveryStatus = z.infer<typeof recoveryStatusSchema>;
-
-/** What a command needs to find its way to a machine's consoles. */
-export interface MachineSockets {
-	console: string;
-	vnc: string;
-	qmp: string;
-}

@@ -32,8 +32,8 @@ export class MountMoverControl {
 	}
 
 	/**
-	 * Answers waiting reads with EIO, now and for `forMs`. Made before every QMP call that would hang on a read that
-	 * waits (docs/architecture.md, "Reads that wait").
+	 * Answers waiting reads with EIO, now and for `forMs`. Made before every call of a platform that would hang
+	 * on a read that waits.
 	 */
 	async failPending(forMs: number, options?: ControlOptions): Promise<void> {
 		await call(this.#socket, 'POST', '/fail-pending', { forMs }, options);

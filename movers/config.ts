@@ -5,18 +5,28 @@
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { diskImageSchema, digestSchema } from '../model/chunk.ts';
-import { errorCodes, RouseError } from '../model/errors.ts';
+import { errorDocumentSchema, RouseError } from '../model/errors.ts';
+import { fitsSocket, socketPathProblem } from '../system/socket-path.ts';
 
 const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
-/** Socket paths end at 107 bytes: `sun_path` in unix(7). */
-const socketPath = absolutePath.max(107);
+const socketPath = absolutePath.refine(fitsSocket, { error: issue => socketPathProblem(String(issue.input)) });
 const diskName = z.string().regex(/^disk(0|[1-9]\d?)$/);
+
+/** The disk on the host that is filled and in the end is the machine's, as its platform presents it. */
+export const moverTargetSchema = z.strictObject({
+	/** A file, or a block device. */
+	path: absolutePath,
+	/** The target's own, whatever path leads to it; `file-…` is compared with what was opened (system/file-identity.ts). */
+	identity: z.string().regex(/^[\x21-\x7e]{1,64}$/),
+	/** Where the disk's first byte lies in it. */
+	offsetBytes: z.int().min(0).multipleOf(512),
+});
+export type MoverTarget = z.infer<typeof moverTargetSchema>;
 
 export const moverDiskSchema = z.strictObject({
 	name: diskName,
 	image: diskImageSchema,
-	/** The file on the host that is filled and in the end is the machine's disk. */
-	targetPath: absolutePath,
+	target: moverTargetSchema,
 	/** The restored map: says which chunks the target holds. */
 	mapPath: absolutePath,
 });
@@ -56,16 +66,8 @@ export const migrationMoverConfigSchema = z.strictObject({
 });
 export type MigrationMoverConfig = z.infer<typeof migrationMoverConfigSchema>;
 
-/** An error as it crosses a socket: `ErrorDocument` of model/errors.ts. */
-export const errorDocumentSchema = z.strictObject({
-	code: z.enum(errorCodes),
-	message: z.string(),
-	hint: z.string().optional(),
-	details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-});
-
 /** A chunk whose bytes did not match its digest wherever they were found. */
-export const badChunkSchema = z.strictObject({
+export const badChunkSchema = z.object({
 	disk: diskName,
 	/** Position in the disk, in chunks; for a page of the disk's map the first chunk that it describes. */
 	index: z.int().min(0),
@@ -76,22 +78,22 @@ export type BadChunk = z.infer<typeof badChunkSchema>;
 
 const counter = z.int().min(0);
 
-/** `GET /state` of a repository mover. */
-export const repositoryMoverStateSchema = z.strictObject({
+/** `GET /state` of a repository mover. Answers are read for what is known of them: the other side may be newer. */
+export const repositoryMoverStateSchema = z.object({
 	repository: z.string(),
 	/** Requests being answered now. */
-	active: z.strictObject({ mount: counter, migration: counter }),
+	active: z.object({ mount: counter, migration: counter }),
 	/** Since the process started. */
-	served: z.strictObject({ requests: counter, chunks: counter, storedBytes: counter }),
+	served: z.object({ requests: counter, chunks: counter, storedBytes: counter }),
 	/** Why the repository could not be opened when it was last tried. */
 	failure: errorDocumentSchema.nullable(),
 });
 export type RepositoryMoverState = z.infer<typeof repositoryMoverStateSchema>;
 
 /** `GET /state` of a mount mover. */
-export const mountMoverStateSchema = z.strictObject({
+export const mountMoverStateSchema = z.object({
 	recoveryId: z.uuid(),
-	disks: z.array(z.strictObject({ name: diskName, restoredChunks: counter, chunks: counter })),
+	disks: z.array(z.object({ name: diskName, restoredChunks: counter, chunks: counter })),
 	/** Reads of the guest that wait for the repository. */
 	waitingReads: counter,
 	oldestWaitMs: z.number().min(0),
@@ -111,9 +113,9 @@ export type MountMoverState = z.infer<typeof mountMoverStateSchema>;
 export const failPendingSchema = z.strictObject({ forMs: z.int().min(0).max(600_000) });
 
 /** `GET /state` of a migration mover. */
-export const migrationMoverStateSchema = z.strictObject({
+export const migrationMoverStateSchema = z.object({
 	recoveryId: z.uuid(),
-	disks: z.array(z.strictObject({ name: diskName, restoredBytes: counter, complete: z.boolean() })),
+	disks: z.array(z.object({ name: diskName, restoredBytes: counter, complete: z.boolean() })),
 	/** Told to copy, and neither done nor stopped by a failure. */
 	copying: z.boolean(),
 	maxRateBytes: counter,

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { RouseError } from '../model/errors.ts';
+import { runTool } from '../system/run-tool.ts';
 import { backingChain, type ImageFormat, type ImageInfo } from './image-format.ts';
-import { openingError, runTool } from './tool.ts';
+import { installImageTools, openingError } from './opening-error.ts';
 
 /** `qemu-img check`: 0 good, 3 only space lost inside the image, 63 the format has no checks. */
 const harmlessExits = new Set([0, 3, 63]);
@@ -21,10 +22,13 @@ export async function checkWhole(path: string, format: ImageFormat, signal: Abor
 
 async function checkTables({ filename, format }: ImageInfo, signal: AbortSignal): Promise<void> {
 	if (format === 'raw') return;
-	const answer = await runTool('qemu-img', ['check', '-f', format, filename], signal);
-	if (harmlessExits.has(answer.exitCode)) return;
+	const answer = await runTool('qemu-img', ['check', '-f', format, filename], {
+		hint: installImageTools,
+		signal,
+	});
+	if (harmlessExits.has(answer.code)) return;
 	const error = openingError(filename, answer.stderr);
-	if (answer.exitCode !== 2 || /cut short/.test(error.message)) throw error;
+	if (answer.code !== 2 || /cut short/.test(error.message)) throw error;
 	throw new RouseError('source_invalid', `${filename} is damaged: ${answer.stderr.split('\n')[0]}`, {
 		hint: `on a copy of it: qemu-img check -r all -f ${format} FILE`,
 	});

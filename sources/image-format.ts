@@ -2,7 +2,8 @@ import { open } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
 import * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
-import { openingError, runTool } from './tool.ts';
+import { runTool } from '../system/run-tool.ts';
+import { installImageTools, openingError } from './opening-error.ts';
 
 /** Names as people write them, and QEMU's. */
 export const imageFormats = { raw: 'raw', qcow2: 'qcow2', vmdk: 'vmdk', vhdx: 'vhdx', vhd: 'vpc', vdi: 'vdi' } as const;
@@ -104,8 +105,8 @@ async function chainInfo(
 	const formatArguments = format === undefined ? [] : ['-f', imageFormats[format]];
 	// -U: a running machine holds the image's lock; that is for the opening to say.
 	const args = ['info', '-U', '--output', 'json', ...more, ...formatArguments, path];
-	const answer = await runTool('qemu-img', args, signal);
-	if (answer.exitCode !== 0) throw openingError(path, answer.stderr);
+	const answer = await runTool('qemu-img', args, { hint: installImageTools, signal });
+	if (answer.code !== 0) throw openingError(path, answer.stderr);
 	const document: unknown = JSON.parse(answer.stdout);
 	return z.array(imageInfoSchema).parse(Array.isArray(document) ? document : [document]);
 }

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
-import { type MachineConfig, machineConfigSchema, machineSpecSchema } from '../model/machine.ts';
+import { type Firmware, type MachineConfig, machineSpecSchema, type SourceDisk } from '../model/machine.ts';
 import { parseYaml } from '../system/installation.ts';
+import { type DiskFacts, sectorSizes } from './disk-facts.ts';
+import { firmwareOf, type PartitionTable } from './partition-table.ts';
 
 export type MachineSpec = z.output<typeof machineSpecSchema>;
 
@@ -23,19 +25,49 @@ export async function readMachineSpec(path: string): Promise<MachineSpec> {
 	return parseYaml(text, path, machineSpecSchema, 'spec_invalid');
 }
 
-/** Every decision that a spec leaves open. `firmware` is what the disks say; the spec's own wins. */
-export function decideConfig(spec: MachineSpec, machine: string, firmware: 'bios' | 'efi'): MachineConfig {
-	// Only Windows comes without virtio drivers, and a disk or NIC it has no driver for is one it does not have.
-	const virtio = spec.os !== 'windows' || spec.drivers === 'virtio';
-	return machineConfigSchema.parse({
+/** A disk that is to be imported: what its source knows of it, and what was found on it. */
+export interface LookedAtDisk {
+	facts: DiskFacts;
+	table: PartitionTable | undefined;
+}
+
+/** What a machine was: the spec, and of its disks, in their order, what the spec leaves open. */
+export function decideConfig(spec: MachineSpec, machine: string, disks: readonly LookedAtDisk[]): MachineConfig {
+	return {
 		cpus: spec.cpus,
 		memoryMiB: spec.memoryMiB,
-		firmware: spec.firmware ?? firmware,
+		firmware: spec.firmware ?? firmwareOfDisks(disks),
+		secureBoot: spec.secureBoot ?? null,
+		vtpm: spec.vtpm ?? null,
+		efiVariables: null,
 		nics: decideNics(spec, machine),
-		diskBus: spec.diskBus ?? (virtio ? 'virtio' : 'sata'),
-		nicModel: virtio ? 'virtio' : 'e1000e',
+		disks: disks.map(decideDisk),
+		clock: spec.clock ?? (spec.os === 'windows' ? 'localtime' : 'utc'),
 		os: spec.os,
-	} satisfies MachineConfig);
+		drivers: [...new Set(spec.drivers)].map(name => ({ name, learntFrom: 'spec' })),
+		origin: originOf(disks),
+	};
+}
+
+/** The first disk with a table is the one that a machine boots from. */
+function firmwareOfDisks(disks: readonly LookedAtDisk[]): Firmware {
+	const table = disks.find(disk => disk.table !== undefined)?.table;
+	return table ? firmwareOf(table) : 'bios';
+}
+
+function decideDisk({ facts, table }: LookedAtDisk, position: number): SourceDisk {
+	const known = facts.sectors ?? sectorSizes(512, 512);
+	// A copy may lie on a device with other sectors; its guest finds its partitions only with those it was made with.
+	const logicalBytes = table?.sectorBytes ?? known.logicalSectorBytes;
+	return { position, serial: facts.serial, ...sectorSizes(logicalBytes, known.physicalSectorBytes) };
+}
+
+/** One line for all disks; names of files and exports may have anything in them. */
+function originOf(disks: readonly LookedAtDisk[]): MachineConfig['origin'] {
+	const all = disks.map(({ facts }) => facts.origin.detail).join(', ');
+	const detail = all.replaceAll(/\p{C}/gu, '?');
+	const kind = disks[0]?.facts.origin.kind ?? 'image';
+	return { kind, detail: detail.length <= 200 ? detail : `${detail.slice(0, 199).toWellFormed()}…` };
 }
 
 function decideNics({ nics }: MachineSpec, machine: string): MachineConfig['nics'] {

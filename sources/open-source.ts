@@ -1,7 +1,8 @@
+import { basename } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { NbdClient } from '../nbd/client/client.ts';
 import { isNbdUri, parseNbdUri } from '../nbd/protocol/uri.ts';
-import type { DiskSource } from '../repository/import/disk-source.ts';
+import type { OpenedDisk } from './disk-facts.ts';
 import { openImage } from './image.ts';
 import type { ImageFormat } from './image-format.ts';
 
@@ -12,10 +13,24 @@ import type { ImageFormat } from './image-format.ts';
 export async function openSource(
 	text: string,
 	{ format, signal }: { format?: ImageFormat | undefined; signal: AbortSignal },
-): Promise<DiskSource> {
+): Promise<OpenedDisk> {
 	if (!isNbdUri(text)) return await openImage(text, { format, signal });
 	const target = parseNbdUri(text);
 	if (format !== undefined && format !== 'raw')
 		throw new RouseError('usage', `"${text}" is served by NBD, which knows no ${format}: --format is for files`);
-	return await NbdClient.open(target, signal);
+	const client = await NbdClient.open(target, signal);
+	// The block sizes of NBD say how it may be asked, not what sectors the disk has.
+	const facts = { origin: { kind: 'nbd', detail: exportText(target.exportName) }, serial: null };
+	return {
+		facts,
+		sizeBytes: client.sizeBytes,
+		extents: until => client.extents(until),
+		read: (offsetBytes, into, until) => client.read(offsetBytes, into, until),
+		close: () => client.close(),
+	};
+}
+
+/** Servers of directories have paths for export names. */
+function exportText(exportName: string): string {
+	return exportName === '' ? 'default export' : `export ${basename(exportName)}`;
 }

@@ -1,5 +1,7 @@
 import { crc32 } from 'node:zlib';
+import type { Firmware } from '../model/machine.ts';
 import type { DiskSource } from '../repository/import/disk-source.ts';
+import { guidText } from './guid.ts';
 
 export interface Partition {
 	/** GPT: the type's GUID in upper case. MBR: its byte as `0x83`. */
@@ -10,6 +12,8 @@ export interface Partition {
 
 export interface PartitionTable {
 	scheme: 'gpt' | 'mbr';
+	/** Of the disk when it was partitioned, as a GPT shows by where it lies; null for an MBR, which looks the same on all. */
+	sectorBytes: (typeof sectorSizes)[number] | null;
 	/** At least one. */
 	partitions: Partition[];
 }
@@ -27,7 +31,7 @@ const sectorSizes = [512, 4096] as const;
 const maximumEntriesBytes = 1024 * 128;
 
 /** The firmware that boots a disk with this table. */
-export function firmwareOf({ scheme, partitions }: PartitionTable): 'bios' | 'efi' {
+export function firmwareOf({ scheme, partitions }: PartitionTable): Firmware {
 	const has = (type: string) => partitions.some(partition => partition.type === type);
 	if (has(scheme === 'gpt' ? efiSystemPartition : mbrEfiSystemPartition)) return 'efi';
 	if (scheme === 'gpt') return has(biosBootPartition) ? 'bios' : 'efi';
@@ -43,9 +47,9 @@ export async function readPartitionTable(source: DiskSource, signal: AbortSignal
 	// A GPT counts only behind a protective MBR: one left over from before the disk was partitioned anew does not.
 	if (mbr.some(({ type }) => type === mbrProtective)) {
 		const gpt = await readGpt(source, signal);
-		if (gpt !== undefined) return gpt.length > 0 ? { scheme: 'gpt', partitions: gpt } : undefined;
+		if (gpt !== undefined) return gpt.partitions.length > 0 ? gpt : undefined;
 	}
-	return mbr.length > 0 ? { scheme: 'mbr', partitions: mbr } : undefined;
+	return mbr.length > 0 ? { scheme: 'mbr', sectorBytes: null, partitions: mbr } : undefined;
 }
 
 function parseMbr(sector: Buffer): Partition[] | undefined {
@@ -67,8 +71,8 @@ function parseMbr(sector: Buffer): Partition[] | undefined {
 	return partitions;
 }
 
-/** Partitions by the primary header, or the one at the end of the disk when that is damaged. */
-async function readGpt(source: DiskSource, signal: AbortSignal): Promise<Partition[] | undefined> {
+/** By the primary header, or the one at the end of the disk when that is damaged. */
+async function readGpt(source: DiskSource, signal: AbortSignal): Promise<PartitionTable | undefined> {
 	for (const sectorBytes of sectorSizes) {
 		for (const lba of [1, Math.floor(source.sizeBytes / sectorBytes) - 1]) {
 			const header = await bytesAt(source, lba * sectorBytes, 512, signal);
@@ -76,7 +80,7 @@ async function readGpt(source: DiskSource, signal: AbortSignal): Promise<Partiti
 			if (!place) continue;
 			const bytes = await bytesAt(source, place.entriesLba * sectorBytes, place.count * place.entryBytes, signal);
 			if (bytes === undefined || crc32(bytes) !== place.entriesCrc) continue;
-			return parseGptEntries(bytes, place.entryBytes, sectorBytes);
+			return { scheme: 'gpt', sectorBytes, partitions: parseGptEntries(bytes, place.entryBytes, sectorBytes) };
 		}
 	}
 	return undefined;
@@ -115,13 +119,6 @@ function parseGptEntries(bytes: Buffer, entryBytes: number, sectorBytes: number)
 		partitions.push({ type: guidText(entry), endBytes });
 	}
 	return partitions;
-}
-
-/** The first three fields of a GUID lie in little-endian order, the others as they are written. */
-function guidText(bytes: Buffer): string {
-	const text = (end: number, ...order: number[]) =>
-		order.map(index => bytes.toString('hex', index, index + end)).join('');
-	return [text(1, 3, 2, 1, 0), text(1, 5, 4), text(1, 7, 6), text(2, 8), text(6, 10)].join('-').toUpperCase();
 }
 
 /** Undefined when the disk is too small to have them. */

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../model/errors.ts';
 import { NbdClient } from '../nbd/client/client.ts';
+import { startError } from '../system/run-tool.ts';
+import { fitsSocket } from '../system/socket-path.ts';
 import { waitFor } from '../system/wait.ts';
 import { type ImageFormat, imageFormats } from './image-format.ts';
-import { openingError, toolError } from './tool.ts';
+import { installImageTools, openingError } from './opening-error.ts';
 
 export interface ServedImage {
 	client: NbdClient;
@@ -18,8 +20,6 @@ export interface ServedImage {
 const startTimeoutMs = 30_000;
 /** From its only client's goodbye to its end. */
 const endTimeoutMs = 5_000;
-/** Of a Unix socket (`sun_path` without its closing zero). */
-const maximumSocketPathBytes = 107;
 
 /**
  * Serves an image through a qemu-nbd of our own and connects to it. The server ends when its one client goes, so it does
@@ -81,7 +81,8 @@ class CaptiveServer {
 
 	throwIfEnded(path: string): void {
 		if (!this.#ended) return;
-		throw this.#ended.error ? toolError('qemu-nbd', this.#ended.error) : openingError(path, this.#stderr);
+		if (this.#ended.error) throw startError('qemu-nbd', this.#ended.error, installImageTools);
+		throw openingError(path, this.#stderr);
 	}
 
 	/** Waits for it to end by itself before it is killed. */
@@ -118,7 +119,6 @@ async function connected(socket: string, signal: AbortSignal): Promise<NbdClient
 }
 
 function shortTemporary(): string {
-	const needed = '/rouse-source-XXXXXX/nbd.sock'.length;
 	const directory = tmpdir();
-	return Buffer.byteLength(directory) + needed <= maximumSocketPathBytes ? directory : '/tmp';
+	return fitsSocket(`${directory}/rouse-source-XXXXXX/nbd.sock`) ? directory : '/tmp';
 }

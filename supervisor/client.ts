@@ -1,8 +1,15 @@
+import type { Duplex } from 'node:stream';
 import * as z from 'zod';
+import { RouseError } from '../model/errors.ts';
+import { type Hardware, hardwareSchema } from '../model/hardware.ts';
 import type { Incident, Power, PowerAction } from '../model/recovery.ts';
 import { places } from '../system/installation.ts';
+import { openStream } from '../system/unix-stream.ts';
 import { callJson } from '../system/unix-http.ts';
 import {
+	type ConsoleKind,
+	consoleUpgrade,
+	type HardwareRequest,
 	type HostView,
 	hostViewSchema,
 	incidentListSchema,
@@ -60,6 +67,21 @@ export class SupervisorClient {
 		return (await this.#call(recoveryListSchema, 'GET', ['recoveries'], undefined, options)).recoveries;
 	}
 
+	/** What the host's platform would give a machine, and why. */
+	hardware(request: HardwareRequest, options?: SupervisorCallOptions): Promise<Hardware> {
+		return this.#call(hardwareSchema, 'POST', ['hardware'], request, options);
+	}
+
+	/** The machine's console as bytes in both directions; `phase_wrong` while it has none. */
+	console(name: string, kind: ConsoleKind, signal?: AbortSignal): Promise<Duplex> {
+		return openStream(this.#socketPath, `/consoles/${name}/${kind}`, {
+			unreachable: 'supervisor_unreachable',
+			protocol: consoleUpgrade,
+			timeoutMs: questionTimeoutMs,
+			signal,
+		});
+	}
+
 	/** An unfinished recovery, or a finished machine; `recovery_unknown` when there is neither. */
 	recovery(name: string, options?: SupervisorCallOptions): Promise<RecoveryView> {
 		return this.#call(recoveryViewSchema, 'GET', ['recoveries', name], undefined, options);
@@ -82,7 +104,7 @@ export class SupervisorClient {
 	async removeMachine(name: string, recoveryId?: string, options: SupervisorCallOptions = {}): Promise<void> {
 		const { signal, timeoutMs = stepTimeoutMs } = options;
 		const body = recoveryId === undefined ? {} : { recoveryId };
-		await this.#call(z.strictObject({}), 'DELETE', ['machines', name], body, { signal, timeoutMs });
+		await this.#call(z.object({}), 'DELETE', ['machines', name], body, { signal, timeoutMs });
 	}
 
 	async #call<T>(
@@ -94,11 +116,16 @@ export class SupervisorClient {
 	): Promise<T> {
 		const answer = await callJson(this.#socketPath, method, `/${path.join('/')}`, body, {
 			unreachable: 'supervisor_unreachable',
-			hint: 'start it: rouse up',
 			timeoutMs,
 			signal,
 		});
-		return schema.parse(answer);
+		const parsed = schema.safeParse(answer);
+		if (parsed.success) return parsed.data;
+		// As it must be during an upgrade: what is asked for again is answered by the same version on both sides.
+		throw new RouseError('protocol', `${method} /${path.join('/')}: the supervisor is of another version of Rouse`, {
+			cause: parsed.error,
+			hint: 'restart the services, so that all are of one version',
+		});
 	}
 }
 

@@ -1,20 +1,21 @@
 /** `node supervisor/main.ts`, under flock(1) on services/supervisor.lock: the supervisor of the installation ROUSE_HOME. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { pino } from 'pino';
-import { createQemuHypervisor } from '../hypervisors/qemu/hypervisor.ts';
 import { asRouseError } from '../model/errors.ts';
-import { homeDirectory, openInstallation, places } from '../system/installation.ts';
+import { systemClock } from '../system/clock.ts';
+import { homeDirectory, loadConfig, openInstallation, places } from '../system/installation.ts';
+import { createLog } from '../system/log.ts';
 import { reachedFromEnvironment } from '../system/reached.ts';
 import { serveJson } from '../system/unix-http.ts';
-import type { HostParts } from './host-parts.ts';
-import { MoverProcesses } from './mover-processes.ts';
-import { routes } from './routes.ts';
-import { mustHoldServiceLock } from './service-lock.ts';
+import { serveStreams } from '../system/unix-stream.ts';
+import type { HostParts } from './recovery/host-parts.ts';
+import { consoles, routes } from './api/routes.ts';
+import { mustHoldServiceLock } from './files/service-lock.ts';
+import { createPlatform } from './platforms.ts';
+import { consoleUpgrade } from './protocol.ts';
 import { Supervisor } from './supervisor.ts';
-import { Tombstones } from './tombstone.ts';
+import { Tombstones } from './files/tombstones.ts';
 
-const log = pino({ base: { service: 'supervisor', pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+const log = createLog('supervisor');
 
 try {
 	await run();
@@ -31,13 +32,10 @@ async function run(): Promise<void> {
 	const reached = reachedFromEnvironment();
 	const host: HostParts = {
 		installation,
-		hypervisor: createQemuHypervisor({ cacheDirectory: installation.cacheDirectory }),
-		movers: new MoverProcesses(installation),
+		...createPlatform(installation, await loadConfig(installation)),
 		tombstones: new Tombstones(home),
 		log,
-		bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
-		now: () => new Date(),
-		clock: () => performance.now(),
+		clock: systemClock,
 		reached: async place => reached(place),
 		endForSeal: mover => mover.end(),
 	};
@@ -46,6 +44,7 @@ async function run(): Promise<void> {
 	// Node removes the socket of a server that is closed: one that is still there is a dead supervisor's.
 	await supervisor.start({ afterDeath: existsSync(socketPath) });
 	const server = await serveJson(socketPath, routes(supervisor, host));
+	serveStreams(server, consoleUpgrade, consoles(supervisor));
 	log.info({ home, recoveries: supervisor.registry.all().length }, 'ready');
 	const end = async (signal: NodeJS.Signals) => {
 		log.info({ signal }, 'ending; machines and movers go on');

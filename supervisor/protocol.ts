@@ -1,16 +1,25 @@
 /** What is said over the supervisor's socket: docs/architecture.md, "Supervisor". */
 import * as z from 'zod';
 import { errorCodes } from '../model/errors.ts';
+import { platformDataSchema } from '../model/hardware.ts';
+import { firmwareSchema, machineConfigSchema } from '../model/machine.ts';
 import { nameSchema } from '../model/names.ts';
 import {
+	blockedSchema,
 	chainSchema,
 	diskProgressSchema,
 	incidentSchema,
-	parkedSchema,
+	plannedNicSchema,
 	powerActionSchema,
 	powerSchema,
 	recoveryPlanSchema,
 } from '../model/recovery.ts';
+
+/**
+ * What both sides must speak. Raised when an older side would misunderstand a newer one; a field more is no reason, since
+ * answers are read for what is known of them, while requests with anything unknown are refused.
+ */
+export const protocolVersion = 1;
 
 /** Who asks: a lower generation than the recovery's is refused with `generation_stale`. */
 export const stepCallSchema = z.strictObject({ recoveryId: z.uuid(), generation: z.int().min(0) });
@@ -31,9 +40,9 @@ export const stepBodies = {
 	/** The durable "power-on was scheduled" and then, when `on`, the machine itself; starts the migration mover. */
 	'power-on': stepCallSchema.extend({ on: z.boolean() }),
 	/** Tells the migration mover to copy all that is missing, at this rate, also while it copies; returns at once. */
-	copy: stepCallSchema.extend({ maxRateBytes: z.int().min(0) }),
+	'migrate-chunks': stepCallSchema.extend({ maxRateBytes: z.int().min(0) }),
 	/** Seal, switch, commit; returns when the machine stands on its target alone. */
-	switch: stepCallSchema,
+	'switch-to-target': stepCallSchema,
 	/** Tombstone; movers gone; only the machine stays. */
 	finalize: stepCallSchema,
 	/** Machine, writes and all else are removed; a tombstone stays. */
@@ -47,9 +56,9 @@ export const stepBodies = {
 } as const;
 export type StepName = keyof typeof stepBodies;
 
-const nothingMore = z.strictObject({});
+const nothingMore = z.object({});
 /** How it ended: the coalesced incidents, so that they outlive the host's log. */
-const endedSchema = z.strictObject({ incidents: z.array(incidentSchema) });
+const endedSchema = z.object({ incidents: z.array(incidentSchema) });
 
 /** What a step answers with; a repeat answers the same. */
 export const stepAnswers = {
@@ -59,23 +68,19 @@ export const stepAnswers = {
 	'start-movers': nothingMore,
 	snapshot: nothingMore,
 	'power-on': nothingMore,
-	copy: nothingMore,
+	'migrate-chunks': nothingMore,
 	/** How long the guest stood still; 0 for a machine that was off. */
-	switch: z.strictObject({ pauseMs: z.number().min(0) }),
+	'switch-to-target': z.object({ pauseMs: z.number().min(0) }),
 	finalize: endedSchema,
 	discard: endedSchema,
-	power: z.strictObject({ power: powerSchema }),
+	power: z.object({ power: powerSchema }),
 	retry: nothingMore,
 	incident: nothingMore,
 } as const satisfies Record<StepName, z.ZodType>;
 export type StepBody<S extends StepName> = z.input<(typeof stepBodies)[S]>;
 export type StepAnswer<S extends StepName> = z.output<(typeof stepAnswers)[S]>;
 
-/** Why the machine or its copy cannot go on without a person; the workflow parks with it. */
-export const blockedSchema = parkedSchema.omit({ since: true });
-export type Blocked = z.infer<typeof blockedSchema>;
-
-export const recoveryViewSchema = z.strictObject({
+export const recoveryViewSchema = z.object({
 	name: nameSchema,
 	recoveryId: z.uuid(),
 	machineName: nameSchema,
@@ -93,10 +98,11 @@ export const recoveryViewSchema = z.strictObject({
 	restored: z.boolean(),
 	copying: z.boolean(),
 	movers: z.array(
-		z.strictObject({ kind: z.enum(['mount', 'migration', 'repository']), alive: z.boolean(), pid: z.int().nullable() }),
+		z.object({ kind: z.enum(['mount', 'migration', 'repository']), alive: z.boolean(), pid: z.int().nullable() }),
 	),
 	switchPauseMs: z.number().nullable(),
-	sockets: z.strictObject({ console: z.string(), vnc: z.string(), qmp: z.string() }),
+	/** Names and places of the platform's own, for a person who looks into it. */
+	platform: z.record(z.string(), z.string()),
 	directory: z.string(),
 	/** Highest sequence in the incident log. */
 	incidents: z.int().min(0),
@@ -104,29 +110,49 @@ export const recoveryViewSchema = z.strictObject({
 export type RecoveryView = z.infer<typeof recoveryViewSchema>;
 
 /** `GET /recoveries` */
-export const recoveryListSchema = z.strictObject({ recoveries: z.array(recoveryViewSchema) });
+export const recoveryListSchema = z.object({ recoveries: z.array(recoveryViewSchema) });
 
 /** `GET /recoveries/NAME/incidents?after=N` */
-export const incidentListSchema = z.strictObject({ incidents: z.array(incidentSchema) });
+export const incidentListSchema = z.object({ incidents: z.array(incidentSchema) });
 
 /** `GET /host` */
-export const hostViewSchema = z.strictObject({
+export const hostViewSchema = z.object({
 	hostId: z.uuid(),
 	name: nameSchema,
 	pid: z.int(),
+	protocol: z.int(),
+	/** Kind of the platform: `host.kind` of config.yaml. */
+	platform: z.string(),
+	/** Name and version of what runs machines. */
 	hypervisor: z.string(),
-	/** `kvm` or `tcg`, or `unknown` while it is still being tried. */
-	accelerator: z.enum(['kvm', 'tcg', 'unknown']),
-	firmwares: z.array(z.enum(['bios', 'efi'])),
+	/** How guests' instructions are run, in the platform's own word. */
+	accelerator: z.string(),
+	firmwares: z.array(firmwareSchema),
+	/** Where a NIC may lead, beside `none`. */
+	networks: z.array(z.object({ name: z.string(), description: z.string() })),
 	freeBytes: z.int().min(0),
+	memory: z.object({ totalMiB: z.int().min(0), freeMiB: z.int().min(0) }),
 	warnings: z.array(z.string()),
 	/** Set when the host cannot start machines at all. */
-	unusable: z.strictObject({ code: z.enum(errorCodes), message: z.string(), hint: z.string() }).nullable(),
+	unusable: z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string() }).nullable(),
 });
 export type HostView = z.infer<typeof hostViewSchema>;
 
+/** `POST /hardware`: what the host's platform would give a machine. Changes nothing. Answers with a `Hardware`. */
+export const hardwareRequestSchema = z.strictObject({
+	config: machineConfigSchema,
+	nics: z.array(plannedNicSchema),
+	options: platformDataSchema,
+});
+export type HardwareRequest = z.infer<typeof hardwareRequestSchema>;
+
+/** `GET /consoles/NAME/KIND` with `Upgrade: console`: the machine's console, as bytes in both directions. */
+export const consoleKinds = ['serial', 'screen'] as const;
+export type ConsoleKind = (typeof consoleKinds)[number];
+export const consoleUpgrade = 'console';
+
 /** `POST /machines/NAME/power {action}` and `DELETE /machines/NAME`: finished machines, by the supervisor alone. */
 export const machinePowerSchema = z.strictObject({ action: powerActionSchema });
-export const machinePowerAnswerSchema = z.strictObject({ power: powerSchema });
+export const machinePowerAnswerSchema = z.object({ power: powerSchema });
 /** With an id, only the machine of that recovery is removed: else `identity_conflict`. */
 export const machineRemoveSchema = z.strictObject({ recoveryId: z.uuid().optional() }).prefault({});

@@ -1,15 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { asRouseError, RouseError } from '../model/errors.ts';
-import { FinishedMachine } from './finished-machine.ts';
-import type { HostParts } from './host-parts.ts';
+import { FinishedMachine } from './recovery/finished-machine.ts';
+import type { HostParts } from './recovery/host-parts.ts';
 import { type StepAnswer, type StepBody, type StepName, stepBodies } from './protocol.ts';
 import { reconcileRecovery } from './reconcile/recovery.ts';
-import { Recovery } from './recovery.ts';
-import { overError, Registry } from './registry.ts';
-import { Repositories } from './repositories.ts';
+import { Recovery } from './recovery/recovery.ts';
+import { overError, Registry } from './recovery/registry.ts';
+import { Repositories } from './reconcile/repositories.ts';
 import { discard, finalize } from './steps/ending.ts';
 import { type OrdinaryStep, ordinarySteps } from './steps/table.ts';
-import type { Tombstone } from './tombstone.ts';
+import type { Tombstone } from './files/tombstones.ts';
 
 const reconcileEveryMs = 500;
 const firstLookMs = 2_000;
@@ -37,7 +36,7 @@ export class Supervisor {
 		if (afterDeath) await Promise.all(this.registry.recoveries().map(recovery => this.#tellOfDeath(recovery)));
 		// Whoever asks first is to see how things are, not how they were never looked at; one that hangs holds up nobody.
 		const looks = this.registry.recoveries().map(recovery => this.#reconcile(recovery));
-		await Promise.race([Promise.all(looks), delay(firstLookMs)]);
+		await Promise.race([Promise.all(looks), this.#host.clock.delay(firstLookMs)]);
 		this.#loop = this.#reconcileForEver();
 	}
 
@@ -64,11 +63,20 @@ export class Supervisor {
 	/** One step of a recovery, as it came: docs/architecture.md, "Supervisor". */
 	async step(name: string, step: string, body: unknown): Promise<StepAnswer<StepName>> {
 		const call = parseStep(step, body);
-		const recovery = await this.#recoveryFor(name, call);
-		if (!(recovery instanceof Recovery)) return answerOfTombstone(recovery, call);
-		const answer = await this.#run(recovery, call);
-		this.#wake?.();
-		return answer;
+		const { recoveryId, generation } = call.body;
+		const log = this.#host.log.child({ recovery: name, recoveryId, step, generation });
+		try {
+			const recovery = await this.#recoveryFor(name, call);
+			if (!(recovery instanceof Recovery)) return answerOfTombstone(recovery, call);
+			const answer = await this.#run(recovery, call);
+			this.#wake?.();
+			log.info('done');
+			return answer;
+		} catch (error) {
+			// A full host is asked again every few seconds, for as long as it is full.
+			log[asRouseError(error).code === 'host_busy' ? 'debug' : 'warn']({ err: error }, 'not done');
+			throw error;
+		}
 	}
 
 	/** The recovery the step speaks of, or the tombstone of one that is over. */
@@ -143,7 +151,7 @@ export class Supervisor {
 		const woken = new AbortController();
 		this.#wake = () => woken.abort();
 		const signal = AbortSignal.any([woken.signal, this.#ending.signal]);
-		await delay(reconcileEveryMs, undefined, { signal }).catch(() => undefined);
+		await this.#host.clock.delay(reconcileEveryMs, signal).catch(() => undefined);
 	}
 
 	/** A finished machine by name; `phase_wrong` for one that is still recovered, `recovery_unknown` for none. */

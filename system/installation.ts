@@ -17,10 +17,14 @@ export const configSchema = z.strictObject({
 	host: z
 		.strictObject({
 			name: nameSchema.default('local'),
+			/** What runs its machines. `simulated` runs none: it is for development and tests. */
+			kind: z.enum(['qemu', 'simulated']).default('qemu'),
 			/** How many recoveries may be unfinished at once. */
 			recoveries: z.int().min(1).max(1000).default(8),
-			/** Where a source network leads, for NICs the request does not map: `NAME: user|none`. */
+			/** Where a source network leads, for NICs the request does not map: to a network of the host, or `none`. */
 			networks: z.record(z.string(), networkTargetSchema).default({}),
+			/** What runs guests: `auto` is KVM where it works, else emulation; `kvm` never becomes emulation. */
+			accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
 		})
 		.prefault({}),
 	/** Absent: the embedded server that `rouse up` keeps. */

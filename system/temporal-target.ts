@@ -21,9 +21,7 @@ export async function readTemporalTarget(
 		return temporalTargetSchema.parse(JSON.parse(await readFile(targetPath(installation.home), 'utf8')));
 	} catch (error) {
 		if (isErrno(error, 'ENOENT'))
-			throw new RouseError('temporal_unreachable', `no Temporal server was started for ${installation.home}`, {
-				hint: 'start it: rouse up',
-			});
+			throw new RouseError('temporal_unreachable', `no Temporal server was started for ${installation.home}`);
 		throw error;
 	}
 }

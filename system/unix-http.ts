@@ -4,6 +4,7 @@ import type { Server as NetServer } from 'node:net';
 import { asRouseError, type ErrorCode, isErrorCode, RouseError } from '../model/errors.ts';
 import { isErrno } from './durable-file.ts';
 import { readBody } from './request-body.ts';
+import { checkSocketPath } from './socket-path.ts';
 
 /**
  * JSON over HTTP over a Unix socket: how commands, activities, the supervisor and the movers talk on one host. A person
@@ -26,7 +27,7 @@ const maxBodyBytes = 4 * 1024 * 1024;
 
 /**
  * Serves `handle` on a socket that only this user may open. The caller holds the lock of whatever the socket belongs to,
- * so a socket file found there is a dead process's and is removed. Socket paths end at 107 bytes (sun_path in unix(7)).
+ * so a socket file found there is a dead process's and is removed.
  */
 export async function serveJson(socketPath: string, handle: JsonHandler): Promise<Server> {
 	const server = createServer((incoming, outgoing) => {
@@ -37,11 +38,7 @@ export async function serveJson(socketPath: string, handle: JsonHandler): Promis
 }
 
 export async function listenOnSocket(server: NetServer, socketPath: string): Promise<void> {
-	if (Buffer.byteLength(socketPath) > 107)
-		throw new RouseError(
-			'config_invalid',
-			`socket path of ${Buffer.byteLength(socketPath)} bytes, at most 107: ${socketPath}`,
-		);
+	checkSocketPath(socketPath);
 	await rm(socketPath, { force: true });
 	await new Promise<void>((resolve, reject) => {
 		server.once('error', reject);
@@ -88,7 +85,6 @@ async function readJson(incoming: IncomingMessage): Promise<unknown> {
 export interface CallOptions {
 	/** Code of the error when nobody answers. */
 	unreachable: ErrorCode;
-	hint?: string;
 	timeoutMs?: number;
 	signal?: AbortSignal | undefined;
 }
@@ -101,7 +97,7 @@ export async function callJson(
 	body: unknown,
 	options: CallOptions,
 ): Promise<unknown> {
-	const { unreachable, hint, timeoutMs = 10_000, signal } = options;
+	const { unreachable, timeoutMs = 10_000, signal } = options;
 	const limit = AbortSignal.timeout(timeoutMs);
 	const ended = signal ? AbortSignal.any([signal, limit]) : limit;
 	let text: string;
@@ -116,7 +112,7 @@ export async function callJson(
 				: cause instanceof Error
 					? cause.message
 					: String(cause);
-		throw new RouseError(unreachable, `${method} ${path} on ${socketPath}: ${why}`, { cause, hint });
+		throw new RouseError(unreachable, `${method} ${path} on ${socketPath}: ${why}`, { cause });
 	}
 	const document = parseJson(text, `the answer to ${method} ${path} on ${socketPath}`);
 	const error = errorOf(document);
@@ -165,7 +161,8 @@ function exchange(
 	});
 }
 
-function errorOf(document: unknown): RouseError | undefined {
+/** The error that an answer carries, as it was on the other side. */
+export function errorOf(document: unknown): RouseError | undefined {
 	if (typeof document !== 'object' || document === null || !('error' in document)) return undefined;
 	const { error } = document;
 	if (typeof error !== 'object' || error === null || !('code' in error) || !('message' in error)) return undefined;

@@ -6,6 +6,7 @@
  */
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { connectTemporal, type TemporalClient } from '../client/connection.ts';
+import { Orders } from '../client/orders.ts';
 import { Recoveries } from '../client/recoveries.ts';
 import { RouseError } from '../model/errors.ts';
 import { openInstallation } from '../system/installation.ts';
@@ -36,7 +37,9 @@ async function recordNew(path: string): Promise<void> {
 		place.startWorkers('control', 'host');
 		const temporal = await place.connect();
 		const request = await storedMachine(place.installation.home);
-		await play(new Recoveries(temporal), supervisor, () => new Recoveries(temporal).start(request), request.name);
+		const recoveries = new Recoveries(temporal);
+		await recoveries.start(request);
+		await play(recoveries, new Orders(temporal), supervisor, request.name);
 		await save(path, temporal, request.name);
 		await supervisor.stop();
 	} finally {
@@ -44,28 +47,26 @@ async function recordNew(path: string): Promise<void> {
 	}
 }
 
-async function play(
-	recoveries: Recoveries,
-	supervisor: SupervisorDouble,
-	start: () => Promise<unknown>,
-	of: string,
-): Promise<void> {
-	await start();
+async function play(recoveries: Recoveries, orders: Orders, supervisor: SupervisorDouble, of: string): Promise<void> {
 	await recoveries.waitFor(of, 'running', { timeoutMs });
-	await recoveries.setPolicy(of, { ...asked, policy: { maxRateBytes: 1 << 20 } });
-	await recoveries.power(of, { ...asked, action: 'off' });
-	await recoveries.migrate(of, asked);
-	supervisor.view(of).blocked = { code: 'chunk_bad', reason: 'chunk 3 of disk0', next: 'repair the repository' };
+	await orders.setPolicy(of, { ...asked, policy: { maxRateBytes: 1 << 20 } });
+	await orders.power(of, { ...asked, action: 'off' });
+	await orders.migrate(of, asked);
+	supervisor.view(of).blocked = {
+		code: 'chunk_bad',
+		reason: 'chunk 3 of disk0',
+		next: { order: 'retry', first: 'repair the repository' },
+	};
 	await waitFor('parked', async () => (await recoveries.peek(of)).status?.parked?.code === 'chunk_bad', { timeoutMs });
-	await recoveries.retry(of, asked);
+	await orders.retry(of, asked);
 	await waitFor('unparked', async () => (await recoveries.peek(of)).status?.parked === null, { timeoutMs });
-	supervisor.failing.set('switch', new RouseError('hypervisor_stuck', 'a mover cannot be killed'));
+	supervisor.failing.set('switch-to-target', new RouseError('hypervisor_stuck', 'a mover cannot be killed'));
 	supervisor.restore(of);
 	await waitFor('parked', async () => (await recoveries.peek(of)).status?.parked?.code === 'hypervisor_stuck', {
 		timeoutMs,
 	});
 	supervisor.failing.clear();
-	await recoveries.retry(of, asked);
+	await orders.retry(of, asked);
 	await recoveries.waitFor(of, 'finished', { timeoutMs });
 	await recoveries.result(of);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection } from '@temporalio/worker';
-import type pino from 'pino';
+import type { Log } from '../system/log.ts';
 import type { TemporalTarget } from '../system/temporal-target.ts';
 
 /**
@@ -9,7 +9,7 @@ import type { TemporalTarget } from '../system/temporal-target.ts';
  */
 export async function connectWithRetry(
 	read: () => Promise<TemporalTarget>,
-	log: pino.Logger,
+	log: Log,
 	signal: AbortSignal,
 ): Promise<{ connection: NativeConnection; target: TemporalTarget }> {
 	for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 2_000)) {

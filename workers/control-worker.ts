@@ -2,6 +2,7 @@ import { type NativeConnection, Worker } from '@temporalio/worker';
 import { createControlActivities } from '../activities/control-activities.ts';
 import { openRepository } from '../repository/repository.ts';
 import { taskQueues } from '../workflows/contracts.ts';
+import { logAttributes } from './activity-log.ts';
 import { workflowBundle } from './bundle.ts';
 import { workerTuning } from './tuning.ts';
 
@@ -19,5 +20,6 @@ export async function createControlWorker(
 		taskQueue: taskQueues.control,
 		workflowBundle: { code },
 		activities: createControlActivities({ openRepository }),
+		interceptors: { activity: [logAttributes] },
 	});
 }

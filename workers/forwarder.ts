@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import type pino from 'pino';
-import type { Supervisor } from '../activities/host-step.ts';
+import type { Supervisor } from '../activities/host-attempt.ts';
+import type { Log } from '../system/log.ts';
 import { type HostReport, hostReportSignal, recoveryWorkflowId } from '../workflows/contracts.ts';
 import { Reports, reportOf } from './reports.ts';
 
@@ -9,13 +9,13 @@ const pollEveryMs = 500;
 const signalTimeoutMs = 5_000;
 
 /**
- * Tells workflows what their host sees, until `signal` is aborted. A supervisor or server that is away is asked again: what
- * could not be told is told later, so nothing here ends the worker.
+ * Reports to workflows what their host sees, until `signal` is aborted. A supervisor or server that is away is asked
+ * again: what could not be reported is reported later, so nothing here ends the worker.
  */
 export async function forwardReports(
 	client: Client,
 	supervisor: Supervisor,
-	log: pino.Logger,
+	log: Log,
 	signal: AbortSignal,
 ): Promise<void> {
 	const reports = new Reports();
@@ -34,10 +34,10 @@ export async function forwardReports(
 	}
 }
 
-/** Brings a report to the workflow of a recovery; one that is gone has nobody to hear it. */
+/** Brings a report to the workflow of a recovery; one that is gone needs it no more. */
 export type Send = (name: string, report: HostReport) => Promise<void>;
 
-/** Tells every workflow what it must hear now. Throws the first failure, after all were tried. */
+/** Reports to every workflow what is due. Throws the first failure, after all were tried. */
 export async function forwardOnce(
 	supervisor: Pick<Supervisor, 'recoveries' | 'incidents'>,
 	send: Send,
@@ -53,9 +53,9 @@ export async function forwardOnce(
 		try {
 			const incidents = await supervisor.incidents(view.name, due.incidentsAfter, { signal });
 			await send(view.name, reportOf(view, incidents));
-			reports.told(view, incidents, performance.now());
+			reports.reported(view, incidents, performance.now());
 		} catch (error) {
-			failures.push(error); // one that cannot be told must not keep the others from being told
+			failures.push(error); // one that cannot be reported must not keep the others back
 		}
 	}
 	if (failures.length > 0) throw failures[0];

@@ -1,8 +1,9 @@
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import { recordFailedAttempts } from '../activities/failed-attempts.ts';
 import { createHostActivities } from '../activities/host-activities.ts';
-import type { HostDependencies } from '../activities/host-step.ts';
+import type { HostDependencies } from '../activities/host-attempt.ts';
 import { taskQueues } from '../workflows/contracts.ts';
+import { logAttributes } from './activity-log.ts';
 import { copySlots, hostSlots, workerTuning } from './tuning.ts';
 
 /** Two workers, one a queue: with four slots taken by copying, a power-on on the same queue would not start. */
@@ -16,7 +17,7 @@ export async function createHostWorkers(
 		...workerTuning,
 		connection,
 		namespace,
-		interceptors: { activity: [recordFailedAttempts(host.supervisor)] },
+		interceptors: { activity: [logAttributes, recordFailedAttempts(host.supervisor)] },
 	};
 	return Promise.all([
 		Worker.create({

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { asRouseError, RouseError } from '../model/errors.ts';
 import { openInstallation } from '../system/installation.ts';
+import { createLog } from '../system/log.ts';
 import { type Role, roles, runWorkers } from './run.ts';
 import { installRuntime } from './runtime.ts';
 
@@ -13,17 +14,20 @@ function wantedRoles(): Role[] {
 	});
 }
 
-const log = installRuntime();
+let log = createLog('worker');
 const stop = new AbortController();
 // Until workers run, nothing else hears these; afterwards the Runtime lets the workers drain.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) process.once(name, () => stop.abort());
 let exitCode = 0;
 try {
-	await runWorkers(await openInstallation(), wantedRoles(), log, stop.signal);
+	const wanted = wantedRoles();
+	log = createLog(`${wanted.join('-')}-worker`);
+	installRuntime(log);
+	await runWorkers(await openInstallation(), wanted, log, stop.signal);
 } catch (thrown) {
 	if (!stop.signal.aborted) {
 		const error = asRouseError(thrown);
-		log.fatal({ code: error.code, err: error }, 'workers cannot run');
+		log.fatal({ err: error }, 'workers cannot run');
 		exitCode = error.exitCode;
 	}
 }

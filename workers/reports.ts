@@ -5,7 +5,7 @@ import type { HostReport } from '../workflows/contracts.ts';
 /** A run takes 10,000 signals: incidents that keep coming may not use them up. */
 export const incidentsEveryMs = 60_000;
 
-interface Told {
+interface Reported {
 	/** Power and what blocks, as the workflow knows it. */
 	state: string;
 	/** Highest sequence that was reported. */
@@ -14,25 +14,25 @@ interface Told {
 }
 
 /**
- * Decides what a workflow must hear of its host: a change of power or of what blocks at once, incidents at most once a
- * minute. Forgets nothing that could not be told; a new process tells everything once more.
+ * Decides what is reported to a workflow of its host: a change of power or of what blocks at once, incidents at most once a
+ * minute. Forgets nothing that could not be reported; a new process reports everything once more.
  */
 export class Reports {
-	readonly #told = new Map<string, Told>();
+	readonly #reported = new Map<string, Reported>();
 
-	/** Whether there is something to tell, and from which incident on it is news. */
+	/** Whether there is something to report, and from which incident on it is news. */
 	due(view: RecoveryView, nowMs: number): { incidentsAfter: number } | undefined {
-		const told = this.#told.get(view.recoveryId);
-		if (!told) return { incidentsAfter: 0 };
-		const news = view.incidents > told.incidents && nowMs - told.incidentsAtMs >= incidentsEveryMs;
-		if (!news && told.state === stateOf(view)) return undefined;
-		return { incidentsAfter: told.incidents };
+		const reported = this.#reported.get(view.recoveryId);
+		if (!reported) return { incidentsAfter: 0 };
+		const news = view.incidents > reported.incidents && nowMs - reported.incidentsAtMs >= incidentsEveryMs;
+		if (!news && reported.state === stateOf(view)) return undefined;
+		return { incidentsAfter: reported.incidents };
 	}
 
 	/** The workflow has it (or is gone, and nobody needs it any more). */
-	told(view: RecoveryView, incidents: readonly Incident[], nowMs: number): void {
-		const before = this.#told.get(view.recoveryId);
-		this.#told.set(view.recoveryId, {
+	reported(view: RecoveryView, incidents: readonly Incident[], nowMs: number): void {
+		const before = this.#reported.get(view.recoveryId);
+		this.#reported.set(view.recoveryId, {
 			state: stateOf(view),
 			incidents: incidents.at(-1)?.sequence ?? before?.incidents ?? 0,
 			incidentsAtMs: incidents.length > 0 ? nowMs : (before?.incidentsAtMs ?? Number.NEGATIVE_INFINITY),
@@ -42,7 +42,7 @@ export class Reports {
 	/** Recoveries that the host does not have any more. */
 	keepOnly(views: readonly RecoveryView[]): void {
 		const there = new Set(views.map(view => view.recoveryId));
-		for (const recoveryId of this.#told.keys()) if (!there.has(recoveryId)) this.#told.delete(recoveryId);
+		for (const recoveryId of this.#reported.keys()) if (!there.has(recoveryId)) this.#reported.delete(recoveryId);
 	}
 }
 

@@ -2,9 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Client } from '@temporalio/client';
 import type { NativeConnection, Worker } from '@temporalio/worker';
-import type pino from 'pino';
 import { SupervisorClient } from '../supervisor/client.ts';
 import { type Installation, loadConfig, makeIdentity, places } from '../system/installation.ts';
+import type { Log } from '../system/log.ts';
 import { readTemporalTarget } from '../system/temporal-target.ts';
 import { connectWithRetry } from './connect.ts';
 import { createControlWorker } from './control-worker.ts';
@@ -18,7 +18,7 @@ export const roles: readonly Role[] = ['control', 'host'];
 export async function runWorkers(
 	installation: Installation,
 	wanted: readonly Role[],
-	log: pino.Logger,
+	log: Log,
 	signal: AbortSignal,
 ): Promise<void> {
 	const read = async () => readTemporalTarget(installation, await loadConfig(installation));
@@ -35,7 +35,7 @@ export async function runWorkers(
 			workers.push(...host.workers);
 			more.push(host.reporting);
 		}
-		log.info({ roles: wanted, address, namespace, pid: process.pid }, 'workers run');
+		log.info({ roles: wanted, address, namespace }, 'workers run');
 		// The Runtime tells workers that run of a signal; one that came before is only here.
 		signal.throwIfAborted();
 		await runTogether(workers);
@@ -69,7 +69,7 @@ async function startHost(
 	installation: Installation,
 	connection: NativeConnection,
 	namespace: string,
-	log: pino.Logger,
+	log: Log,
 	signal: AbortSignal,
 ): Promise<{ workers: Worker[]; reporting: Promise<void> }> {
 	const { host } = await loadConfig(installation);

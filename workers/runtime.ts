@@ -1,32 +1,37 @@
 import { type LogMetadata, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
-import pino from 'pino';
+import type { Log } from '../system/log.ts';
+import { recoveryNameOf } from '../workflows/contracts.ts';
 
-/** One log for the SDK, its native core and ourselves: JSON lines on standard error. */
-export function installRuntime(level = process.env['ROUSE_LOG'] ?? 'info'): pino.Logger {
-	const log = pino({ level }, pino.destination({ fd: 2, sync: true }));
+/** Gives the SDK, its native core, activities and workflow code this process's log. */
+export function installRuntime(log: Log): void {
 	// pino takes what is said about a message before the message.
-	const say =
-		(write: (meta: object, message: string) => void) =>
+	const at =
+		(level: 'trace' | 'debug' | 'info' | 'warn' | 'error') =>
 		(message: string, meta?: LogMetadata): void =>
-			write(meta ?? {}, message);
-	const trace = say((meta, message) => log.trace(meta, message));
-	const debug = say((meta, message) => log.debug(meta, message));
-	const info = say((meta, message) => log.info(meta, message));
-	const warn = say((meta, message) => log.warn(meta, message));
-	const error = say((meta, message) => log.error(meta, message));
+			log[level](fieldsOf(meta), message);
+	const by = { TRACE: at('trace'), DEBUG: at('debug'), INFO: at('info'), WARN: at('warn'), ERROR: at('error') };
 	Runtime.install({
 		logger: {
-			trace,
-			debug,
-			info,
-			warn,
-			error,
-			log: (as, message, meta) =>
-				({ TRACE: trace, DEBUG: debug, INFO: info, WARN: warn, ERROR: error })[as](message, meta),
+			trace: by.TRACE,
+			debug: by.DEBUG,
+			info: by.INFO,
+			warn: by.WARN,
+			error: by.ERROR,
+			log: (level, message, meta) => by[level](message, meta),
 		},
 		telemetryOptions: { logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) } },
 		// The SDK's own handling: the workers drain and `run()` returns. A handler of ours must not end the process.
 		shutdownSignals: ['SIGINT', 'SIGTERM', 'SIGQUIT'],
 	});
-	return log;
+}
+
+/** Which recovery and step a line of the SDK is about, under the names that all our logs have for it. */
+export function fieldsOf(meta: LogMetadata = {}): Record<string, unknown> {
+	// The token lets whoever has it answer in the place of the activity: it is nobody's business.
+	const { taskToken: _secret, workflowId, activityType, ...rest } = meta;
+	return {
+		...(typeof workflowId === 'string' ? { recovery: recoveryNameOf(workflowId), workflowId } : {}),
+		...(typeof activityType === 'string' ? { step: activityType } : {}),
+		...rest,
+	};
 }

@@ -36,6 +36,14 @@ export const reserveOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** A question that changes nothing; a platform may have to find out first what its host can do. */
+export const questionOptions = {
+	startToCloseTimeout: '1m',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /** Steps to power-on: seconds as a rule; allocating terabytes may take minutes where the file system writes zeros. */
 export const stepOptions = {
 	startToCloseTimeout: '1h',
@@ -45,7 +53,7 @@ export const stepOptions = {
 } satisfies ActivityOptions;
 
 /** A slice ends by itself after ten minutes; what it would lose is nothing, since the restored map is the truth. */
-export const copyOptions = {
+export const sliceOptions = {
 	startToCloseTimeout: '15m',
 	heartbeatTimeout: '15s',
 	retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
@@ -53,7 +61,7 @@ export const copyOptions = {
 } satisfies ActivityOptions;
 
 /** Committing an overlay that a guest has filled for days, or removing it, may take hours on a slow disk. */
-export const settleOptions = {
+export const endingOptions = {
 	startToCloseTimeout: '12h',
 	heartbeatTimeout: '15s',
 	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
@@ -61,7 +69,7 @@ export const settleOptions = {
 } satisfies ActivityOptions;
 
 /** A person waits for the answer: better an error that says who does not answer than an order carried out later. */
-export const askOptions = {
+export const orderOptions = {
 	scheduleToCloseTimeout: '20s',
 	startToCloseTimeout: '15s',
 	heartbeatTimeout: '10s',

@@ -3,9 +3,9 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ErrorCode } from '../model/errors.ts';
 import type {
+	Blocked,
 	DiskProgress,
 	Incident,
-	Parked,
 	Policy,
 	Power,
 	PowerAction,
@@ -79,9 +79,6 @@ export const powerUpdate = defineUpdate<RecoveryStatus, [Asked & { action: Power
 export const retryUpdate = defineUpdate<RecoveryStatus, [Asked]>('retry');
 export const statusQuery = defineQuery<RecoveryStatus>('status');
 
-/** Why the machine or its copy cannot go on, as its host sees it. */
-export type Blocked = Omit<Parked, 'since'>;
-
 /** What the host worker saw change: power and `blocked` at once, incidents at most once a minute. */
 export interface HostReport {
 	recoveryId: string;
@@ -101,8 +98,8 @@ export interface HostStepInput {
 	generation: number;
 }
 
-/** Heartbeat details of a copy slice. */
-export interface CopyProgress {
+/** Heartbeat details of a slice of the migration. */
+export interface SliceProgress {
 	restoredBytes: number;
 	disks: DiskProgress[];
 }

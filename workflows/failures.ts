@@ -5,11 +5,11 @@ import {
 	isCancellation,
 	TimeoutFailure,
 } from '@temporalio/workflow';
-import { type ErrorDocument, isErrorCode } from '../model/errors.ts';
+import { type ErrorDocument, errorDocumentSchema, isErrorCode } from '../model/errors.ts';
 
 /**
- * Thrown through the story to leave the step it is in: a person wants it discarded, somebody cancelled the workflow, the
- * history is long enough for a new run, or what the step was told is not so any more.
+ * Thrown to leave the step under way: a person wants the recovery discarded, somebody cancelled the workflow, the history
+ * is long enough for a new run, or what the step was given does not hold any more.
  */
 export class Interruption extends Error {
 	override readonly name = 'Interruption';
@@ -40,8 +40,7 @@ export function documentOf(thrown: unknown): ErrorDocument {
 }
 
 function detailsOf(error: ApplicationFailure): Pick<ErrorDocument, 'hint' | 'details'> {
-	// Made by activities/failures.ts, of the same version or an older one: the shape of its first detail is ours.
-	const document = error.details?.[0] as Partial<ErrorDocument> | undefined;
+	const document = errorDocumentSchema.safeParse(error.details?.[0]).data; // activities/failures.ts puts it there
 	return { hint: document?.hint, details: document?.details };
 }
 

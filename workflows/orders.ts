@@ -1,8 +1,8 @@
 /** What a recovery can be told and asked while it runs. Set before the first await: a signal may be older than the run. */
-import { CancellationScope, setHandler } from '@temporalio/workflow';
+import { CancellationScope, log, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
-import { errorCodes } from '../model/errors.ts';
 import {
+	blockedSchema,
 	incidentSchema,
 	type Phase,
 	policySchema,
@@ -24,7 +24,7 @@ import {
 } from './contracts.ts';
 import { documentOf, failureOf } from './failures.ts';
 import type { Run } from './run.ts';
-import { mergeIncidents } from './state.ts';
+import { addIncidents } from './state.ts';
 
 const askedSchema = z.object({ by: z.string().max(100), reason: z.string().max(500).optional() });
 const powerOrderSchema = askedSchema.extend({ action: powerActionSchema });
@@ -33,30 +33,30 @@ const discardOrderSchema = askedSchema.extend({ confirm: z.string() });
 
 export function takeOrders(run: Run): void {
 	setHandler(statusQuery, () => run.status());
-	setHandler(hostReportSignal, report => hear(run, report));
-	takeWishes(run);
+	setHandler(hostReportSignal, report => takeReport(run, report));
+	takeCourseOrders(run);
 	takeHostOrders(run);
 }
 
-/** Wishes change the course; the story looks at them when it gets there. */
-function takeWishes(run: Run): void {
+/** Orders that change the course: they are looked at when the recovery gets there, or end what is under way. */
+function takeCourseOrders(run: Run): void {
 	const { wanted } = run.state;
-	const wish = (change: () => void): RecoveryStatus => {
+	const noted = (change: () => void): RecoveryStatus => {
 		change();
 		run.publish();
 		run.reconsider();
 		return run.status();
 	};
-	setHandler(migrateUpdate, () => wish(() => (wanted.migrate = true)), {
+	setHandler(migrateUpdate, () => noted(() => (wanted.migrate = true)), {
 		validator: asked => check(run, 'migrate', askedSchema, asked, beforeSwitching),
 	});
-	setHandler(switchUpdate, () => wish(() => (wanted.switch = true)), {
+	setHandler(switchUpdate, () => noted(() => (wanted.switch = true)), {
 		validator: asked => check(run, 'switch', askedSchema, asked, ['migrating', 'migrated', 'switching']),
 	});
-	setHandler(setPolicyUpdate, ({ policy }) => wish(() => Object.assign(run.state.policy, policy)), {
+	setHandler(setPolicyUpdate, ({ policy }) => noted(() => Object.assign(run.state.policy, policy)), {
 		validator: asked => check(run, 'policy', policyOrderSchema, asked, beforeSwitching),
 	});
-	setHandler(discardUpdate, ({ by, reason }) => wish(() => (wanted.discard = reason ? { by, reason } : { by })), {
+	setHandler(discardUpdate, ({ by, reason }) => noted(() => (wanted.discard = reason ? { by, reason } : { by })), {
 		validator: asked => checkDiscard(run, asked),
 	});
 }
@@ -70,7 +70,7 @@ function takeHostOrders(run: Run): void {
 				for (;;) {
 					const input = run.sameInput();
 					try {
-						return (await run.host.askPower({ ...input, action })).power;
+						return (await run.host.orderPower({ ...input, action })).power;
 					} catch (error) {
 						if (!run.wasOvertaken(error, input)) throw error;
 					}
@@ -85,11 +85,12 @@ function takeHostOrders(run: Run): void {
 		retryUpdate,
 		async () => {
 			if (run.state.parked) {
-				run.state.parked = null; // the story waits for this
+				run.state.parked = null; // what is parked waits for this
 				// Not once it has switched: what comes then is no affair of movers, and the host may have buried the recovery.
-				run.state.retryOnHost = run.state.powerScheduled && run.state.phase !== 'discarding' && !run.isDone('switch');
+				run.state.retryOnHost =
+					run.state.powerScheduled && run.state.phase !== 'discarding' && !run.isDone('switchToTarget');
 				run.publish();
-			} else await answered(() => run.host.askRetry(run.nextInput()));
+			} else await answered(() => run.host.orderRetry(run.nextInput()));
 			return run.status();
 		},
 		{ validator: asked => checkRetry(run, asked) },
@@ -111,12 +112,8 @@ function checkDiscard(run: Run, asked: Asked & { confirm: string }): void {
 	const { name } = run.request;
 	if (asked.confirm !== name)
 		throw failureOf({ code: 'usage', message: `confirmed as "${asked.confirm}", but the recovery is "${name}"` });
-	if (run.isDone('switch'))
-		throw wrongPhase(
-			run,
-			'discard',
-			`the machine stands on its own disks: rouse host remove ${name} --confirm ${name}`,
-		);
+	if (run.isDone('switchToTarget'))
+		throw wrongPhase(run, 'discard', 'the machine stands on its own disks: it is its host that removes it');
 	if (run.state.failure) throw wrongPhase(run, 'discard', 'it has failed and leaves nothing behind');
 }
 
@@ -131,8 +128,10 @@ function checkShape(order: string, schema: z.ZodType, asked: unknown): void {
 }
 
 function wrongPhase(run: Run, order: string, why: string): Error {
-	const { name } = run.request;
-	return failureOf({ code: 'phase_wrong', message: `${order}: recovery ${name} is ${run.state.phase}; ${why}` });
+	const { name: recovery } = run.request;
+	const { phase } = run.state;
+	const message = `${order}: recovery ${recovery} is ${phase}; ${why}`;
+	return failureOf({ code: 'phase_wrong', message, details: { recovery, phase, order } });
 }
 
 /**
@@ -145,22 +144,22 @@ async function answered<T>(ask: () => Promise<T>): Promise<T> {
 	} catch (error) {
 		const document = documentOf(error);
 		if (document.code !== 'timeout') throw failureOf(document);
-		const hint = 'does everything run? rouse up. What has begun goes on, and may still take effect: rouse recover show';
-		throw failureOf({ ...document, code: 'worker_missing', hint });
+		throw failureOf({ ...document, code: 'worker_missing' });
 	}
 }
 
 const hostReportSchema: z.ZodType<HostReport> = z.object({
 	recoveryId: z.uuid(),
 	power: powerSchema,
-	blocked: z.object({ code: z.enum(errorCodes), reason: z.string(), next: z.string() }).nullable(),
+	blocked: blockedSchema.nullable(),
 	incidents: z.array(incidentSchema),
 	restoredBytes: z.int().min(0).optional(),
 }) as z.ZodType<HostReport>; // zod's optional also admits undefined, which JSON cannot carry
 
 /** A report that is not for this recovery, or not understood, changes nothing: a signal cannot be refused. */
-function hear(run: Run, sent: unknown): void {
+function takeReport(run: Run, sent: unknown): void {
 	const parsed = hostReportSchema.safeParse(sent);
+	if (!parsed.success) log.warn('a report of the host is not understood', { why: z.prettifyError(parsed.error) });
 	if (!parsed.success || parsed.data.recoveryId !== run.state.recoveryId) return;
 	const { power, blocked, incidents, restoredBytes } = parsed.data;
 	const { state } = run;
@@ -169,7 +168,7 @@ function hear(run: Run, sent: unknown): void {
 	// What is thrown away needs nobody's help to go on.
 	state.blocked =
 		state.phase === 'discarding' || !blocked ? null : { ...blocked, since: since ?? new Date().toISOString() };
-	state.incidents = mergeIncidents(state.incidents, incidents);
+	addIncidents(state, incidents);
 	if (restoredBytes !== undefined) state.restoredBytes = restoredBytes;
 	run.publish();
 	run.reconsider();

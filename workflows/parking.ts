@@ -1,5 +1,6 @@
 import { DeterminismViolationError } from '@temporalio/workflow';
 import type { ErrorDocument } from '../model/errors.ts';
+import { nextAfter } from '../model/next.ts';
 import { documentOf, Interruption } from './failures.ts';
 import type { Run } from './run.ts';
 
@@ -25,15 +26,9 @@ function canPark(error: unknown): boolean {
 	return !(error instanceof DeterminismViolationError);
 }
 
-export function park(run: Run, { code, message, hint }: ErrorDocument): void {
-	const { name } = run.request;
-	const retry = `rouse recover retry ${name}`;
-	run.state.parked = {
-		code,
-		reason: message,
-		since: new Date().toISOString(),
-		next: hint ? `${hint}; then: ${retry}` : retry,
-	};
+export function park(run: Run, document: ErrorDocument): void {
+	const { code, message: reason } = document;
+	run.state.parked = { code, reason, since: new Date().toISOString(), next: nextAfter(document) };
 	run.publish();
 }
 

@@ -4,34 +4,36 @@ import { Interruption } from './failures.ts';
 import { acquireLease } from './lease.ts';
 import { takeOrders } from './orders.ts';
 import { Run } from './run.ts';
-import { firstState, type RecoveryState } from './state.ts';
+import { firstState, stateGoingOn, type WorkflowState } from './state.ts';
 import {
 	allocate,
+	chooseHardware,
 	createMachine,
 	discard,
 	finalize,
-	makePlan,
 	migrateChunks,
-	pinRestorePoint,
+	pin,
+	plan,
 	powerOn,
+	snapshot,
 	startMovers,
 	switchToTarget,
-	takeSnapshot,
 	untilMigrationIsWanted,
 	untilSwitchIsWanted,
 } from './steps.ts';
 import { allOrNothing } from './undo.ts';
 
-/** The story of a recovery: docs/architecture.md, "What happens". */
-async function story(run: Run): Promise<RecoveryResult> {
+/** All steps in their order: docs/architecture.md, "A recovery". */
+async function allSteps(run: Run): Promise<RecoveryResult> {
 	await allOrNothing(run, async () => {
-		await makePlan(run);
+		await plan(run);
 		await acquireLease(run);
-		await pinRestorePoint(run);
+		await chooseHardware(run);
+		await pin(run);
 		await allocate(run);
 		await createMachine(run);
 		await startMovers(run);
-		await takeSnapshot(run);
+		await snapshot(run);
 	});
 	await powerOn(run);
 	await untilMigrationIsWanted(run);
@@ -45,20 +47,24 @@ async function story(run: Run): Promise<RecoveryResult> {
  * One recovery of one machine, workflow id `recovery/NAME`. Ends `finished` or `discarded`, or fails, by a stable code and
  * only before power-on was scheduled. `state` is what an earlier run hands to this one.
  */
-export async function recovery(input: RecoveryInput, state?: RecoveryState): Promise<RecoveryResult> {
+export async function recovery(input: RecoveryInput, state?: WorkflowState): Promise<RecoveryResult> {
 	const { startTime } = workflowInfo();
-	const run = new Run(input, state ?? firstState(input.request, uuid4(), startTime.toISOString()));
+	const { request } = input;
+	const run = new Run(
+		input,
+		state ? stateGoingOn(request, state) : firstState(request, uuid4(), startTime.toISOString()),
+	);
 	takeOrders(run);
 	run.publish();
-	const told = CancellationScope.current().cancelRequested.catch(() => run.cancelRequested());
-	void told; // settles when the workflow is cancelled, or never
+	const cancelled = CancellationScope.current().cancelRequested.catch(() => run.cancelRequested());
+	void cancelled; // settles when the workflow is cancelled, or never
 	// What a cancellation means depends on the phase, so it is an order among others and cancels no step by itself.
-	return CancellationScope.nonCancellable(() => tell(run));
+	return CancellationScope.nonCancellable(() => runToEnd(run));
 }
 
-async function tell(run: Run): Promise<RecoveryResult> {
+async function runToEnd(run: Run): Promise<RecoveryResult> {
 	try {
-		const result = run.state.phase === 'discarding' ? await discard(run) : await story(run);
+		const result = run.state.phase === 'discarding' ? await discard(run) : await allSteps(run);
 		await condition(allHandlersFinished);
 		return result;
 	} catch (error) {

@@ -4,6 +4,7 @@ import {
 	CancellationScope,
 	condition,
 	isCancellation,
+	log,
 	makeContinueAsNewFunc,
 	setCurrentDetails,
 	upsertMemo,
@@ -14,14 +15,14 @@ import type { Phase, RecoveryPlan, RecoveryRequest, RecoveryStatus } from '../mo
 import { type HostStepInput, type RecoveryInput, type RecoveryMemo, searchAttributes } from './contracts.ts';
 import { documentOf, Interruption } from './failures.ts';
 import { currentDetails } from './progress.ts';
-import { type RecoveryState, type StepName, statusOf } from './state.ts';
+import { statusOf, type WorkflowState, type WorkflowStep } from './state.ts';
 import { type HostStubs, hostStubs } from './stubs.ts';
 
-/** Which wishes may end a piece of work early, beside a discard and a cancellation, which always may. */
+/** What may end a piece of work early, beside a discard and a cancellation, which always may. */
 interface Interruptible {
 	/** It may be left for a new run. */
 	renewable?: boolean;
-	/** What it was told is not so any more. */
+	/** What it was given does not hold any more. */
 	stale?: () => boolean;
 }
 
@@ -29,8 +30,8 @@ interface Interruptible {
 interface Underway {
 	scope: CancellationScope;
 	options: Interruptible;
-	/** Set when it was. */
-	ended?: Interruption;
+	/** Set when it was: why. */
+	ended?: Interruption['why'];
 }
 
 /** What a memo carries of the incidents: enough for `show` without a worker. */
@@ -39,7 +40,7 @@ const memoIncidents = 10;
 /** One run of the workflow: the state, and the rules by which steps change it. */
 export class Run {
 	readonly request: RecoveryRequest;
-	readonly state: RecoveryState;
+	readonly state: WorkflowState;
 	readonly host: HostStubs;
 	readonly #input: RecoveryInput;
 	#current: Underway | undefined;
@@ -48,7 +49,7 @@ export class Run {
 	#publishedPhase: string | undefined;
 	#publishedParked: string | null;
 
-	constructor(input: RecoveryInput, state: RecoveryState) {
+	constructor(input: RecoveryInput, state: WorkflowState) {
 		this.request = input.request;
 		this.state = state;
 		this.host = hostStubs(input.request.hostId);
@@ -67,13 +68,13 @@ export class Run {
 		return statusOf(this.request, this.state);
 	}
 
-	isDone(step: StepName): boolean {
+	isDone(step: WorkflowStep): boolean {
 		return this.state.done.includes(step);
 	}
 
 	/** Does a step unless an earlier run of this recovery did it. */
 	async once(
-		step: StepName,
+		step: WorkflowStep,
 		work: (input: HostStepInput) => Promise<void>,
 		options: Interruptible = {},
 	): Promise<void> {
@@ -112,8 +113,8 @@ export class Run {
 		return documentOf(error).code === 'generation_stale' && this.state.generation > input.generation;
 	}
 
-	/** Where a wish that came between two steps is heard. */
-	listen(): void {
+	/** For what came between two steps: a discard, or a cancellation. */
+	throwIfInterrupted(): void {
 		this.#throwIfInterrupted({});
 	}
 
@@ -127,7 +128,7 @@ export class Run {
 			if (!isCancellation(error)) throw error;
 			this.#throwIfInterrupted(options);
 			// The reason may be gone by now (a rate that was changed back); the work is over all the same.
-			throw current.ended ?? error;
+			throw current.ended ? this.#interrupted(current.ended) : error;
 		} finally {
 			this.#current = undefined;
 		}
@@ -138,11 +139,11 @@ export class Run {
 		return this.interruptible(() => condition(reached), { renewable: true });
 	}
 
-	/** Called after everything that may change the course: a new wish, or a longer history. */
+	/** Called after everything that may change the course: an order, or a longer history. */
 	reconsider(): void {
 		const why = this.#current && this.#interruption(this.#current.options);
 		if (!this.#current || !why) return;
-		this.#current.ended = new Interruption(why);
+		this.#current.ended = why;
 		this.#current.scope.cancel();
 	}
 
@@ -160,8 +161,14 @@ export class Run {
 
 	#throwIfInterrupted(options: Interruptible): void {
 		const why = this.#interruption(options);
-		if (why === 'cancel') this.#cancelRequested = false; // told once; from then on it is the parking that stays
-		if (why) throw new Interruption(why);
+		if (why === 'cancel') this.#cancelRequested = false; // acted on once; from then on it is the parking that stays
+		if (why) throw this.#interrupted(why);
+	}
+
+	#interrupted(why: Interruption['why']): Interruption {
+		const { phase, generation } = this.state;
+		log.info('interrupted', { why, phase, generation });
+		return new Interruption(why);
 	}
 
 	enter(phase: Phase): void {
@@ -188,8 +195,14 @@ export class Run {
 	#publishAttributes(status: RecoveryStatus): void {
 		const changes: SearchAttributeUpdatePair[] = [];
 		const parked = status.parked?.code ?? null;
-		if (status.phase !== this.#publishedPhase) changes.push({ key: searchAttributes.phase, value: status.phase });
-		if (parked !== this.#publishedParked) changes.push({ key: searchAttributes.parked, value: parked });
+		if (status.phase !== this.#publishedPhase) {
+			changes.push({ key: searchAttributes.phase, value: status.phase });
+			log.info('phase', { phase: status.phase });
+		}
+		if (parked !== this.#publishedParked) {
+			changes.push({ key: searchAttributes.parked, value: parked });
+			logParking(status);
+		}
 		this.#publishedPhase = status.phase;
 		this.#publishedParked = parked;
 		if (changes.length > 0) upsertSearchAttributes(changes);
@@ -198,11 +211,18 @@ export class Run {
 	/** Starts the next run with the whole state. An Update that is not finished by then would fail for good. */
 	async renew(): Promise<never> {
 		await condition(allHandlersFinished);
-		const { memo, typedSearchAttributes } = workflowInfo();
-		const next = makeContinueAsNewFunc<(input: RecoveryInput, state: RecoveryState) => Promise<unknown>>({
+		const { memo, typedSearchAttributes, historyLength } = workflowInfo();
+		log.info('renewed: the next run goes on with the same state', { historyLength });
+		const next = makeContinueAsNewFunc<(input: RecoveryInput, state: WorkflowState) => Promise<unknown>>({
 			...(memo ? { memo } : {}),
 			typedSearchAttributes,
 		});
 		return next(this.#input, this.state);
 	}
+}
+
+/** By the workflow or by its host: both wait for a person. */
+function logParking({ phase, parked }: RecoveryStatus): void {
+	if (parked) log.warn('parked', { phase, code: parked.code, reason: parked.reason });
+	else log.info('unparked', { phase });
 }

@@ -2,15 +2,15 @@ import { Interruption } from './failures.ts';
 import type { Run } from './run.ts';
 
 /**
- * Copies in slices until every disk is restored. The migration mover is a process of its own and the restored map the
+ * Migrates in slices until every disk is restored. The migration mover is a process of its own and the restored map the
  * truth, so a slice is only somebody who watches: it may end at any moment, and a new rate simply begins a new one. That
  * keeps a day of copying under a thousand events.
  */
-export async function copyInSlices(run: Run): Promise<void> {
-	for (let complete = false; !complete; ) complete = await copyOneSlice(run);
+export async function migrateInSlices(run: Run): Promise<void> {
+	for (let complete = false; !complete; ) complete = await migrateOneSlice(run);
 }
 
-async function copyOneSlice(run: Run): Promise<boolean> {
+async function migrateOneSlice(run: Run): Promise<boolean> {
 	const { maxRateBytes } = run.state.policy;
 	const stale = () => run.state.policy.maxRateBytes !== maxRateBytes;
 	try {

@@ -1,3 +1,6 @@
+import type { ControlActivities } from '../activities/control-activities.ts';
+import type { HostActivities } from '../activities/host-activities.ts';
+import { mergeIncidents } from '../model/incidents.ts';
 import type {
 	Incident,
 	Parked,
@@ -11,34 +14,22 @@ import type {
 } from '../model/recovery.ts';
 import type { Asked } from './contracts.ts';
 
-export type StepName =
-	| 'plan'
-	| 'reserve'
-	| 'pin'
-	| 'allocate'
-	| 'create-machine'
-	| 'start-movers'
-	| 'snapshot'
-	| 'power-on'
-	| 'migrate-chunks'
-	| 'switch'
-	| 'finalize'
-	| 'discard'
-	| 'unpin';
+/** Named as the activity that does it; orders may come any number of times and are no steps. */
+export type WorkflowStep = Exclude<keyof ControlActivities | keyof HostActivities, 'power' | 'retry'>;
 
 /** What must be taken back when the recovery ends before power-on. A list of names: functions do not survive continue-as-new. */
 export type UndoName = 'release' | 'unpin' | 'remove';
 
 /**
  * All that a recovery knows. Plain JSON: it is the input of the next run after continue-as-new (a `Map` would arrive as
- * `{}`), and the story skips what is in `done`.
+ * `{}`), and that run skips what is in `done`.
  */
-export interface RecoveryState {
+export interface WorkflowState {
 	recoveryId: string;
 	phase: Phase;
 	/** Raised before every new step, retry, switch and discard; attempts of one activity share it. */
 	generation: number;
-	done: StepName[];
+	done: WorkflowStep[];
 	/** Undone from the end; empty for good from the step in which power-on is scheduled. */
 	undo: UndoName[];
 	powerScheduled: boolean;
@@ -58,7 +49,16 @@ export interface RecoveryState {
 	failure: RecoveryStatus['failure'];
 }
 
-export function firstState(request: RecoveryRequest, recoveryId: string, requestedAt: string): RecoveryState {
+/**
+ * The state with which a run goes on that an earlier one has begun. That one may have run older code: what it did not know
+ * is as at the start.
+ */
+export function stateGoingOn(request: RecoveryRequest, handedOver: WorkflowState): WorkflowState {
+	const { recoveryId, timings } = handedOver;
+	return { ...firstState(request, recoveryId, timings.requestedAt), ...handedOver };
+}
+
+export function firstState(request: RecoveryRequest, recoveryId: string, requestedAt: string): WorkflowState {
 	return {
 		recoveryId,
 		phase: 'planned',
@@ -80,7 +80,7 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 	};
 }
 
-export function statusOf(request: RecoveryRequest, state: RecoveryState): RecoveryStatus {
+export function statusOf(request: RecoveryRequest, state: WorkflowState): RecoveryStatus {
 	return {
 		name: request.name,
 		recoveryId: state.recoveryId,
@@ -102,9 +102,7 @@ export function statusOf(request: RecoveryRequest, state: RecoveryState): Recove
 /** Far above what a recovery meets; far below Temporal's 2 MiB for the input of a run. */
 const keptIncidents = 500;
 
-/** Adds incidents; one whose sequence is known replaces it (its count has grown). The oldest go first. */
-export function mergeIncidents(known: readonly Incident[], more: readonly Incident[]): Incident[] {
-	const bySequence = new Map(known.map(incident => [incident.sequence, incident]));
-	for (const incident of more) bySequence.set(incident.sequence, incident);
-	return [...bySequence.values()].toSorted((a, b) => a.sequence - b.sequence).slice(-keptIncidents);
+/** The oldest go first. */
+export function addIncidents(state: WorkflowState, more: readonly Incident[]): void {
+	state.incidents = mergeIncidents(state.incidents, more).slice(-keptIncidents);
 }

@@ -1,49 +1,58 @@
-/** The steps of the story. Each is done once, by whichever run of the workflow gets to it. */
+/** The steps of a recovery. Each is done once, by whichever run of the workflow gets to it. */
 import type { RecoveryResult } from './contracts.ts';
 import { carryOn } from './parking.ts';
 import type { Run } from './run.ts';
-import { copyInSlices } from './slices.ts';
-import { mergeIncidents } from './state.ts';
-import { pin, plan, unpin } from './stubs.ts';
+import { migrateInSlices } from './slices.ts';
+import { addIncidents } from './state.ts';
+import { control } from './stubs.ts';
 import { beforeDoing, pinOf, undoLast } from './undo.ts';
 
-export async function makePlan(run: Run): Promise<void> {
+export async function plan(run: Run): Promise<void> {
 	await run.once('plan', async () => {
-		run.state.plan = await plan({ request: run.request });
+		run.state.plan = await control.plan({ request: run.request });
+	});
+}
+
+/** Asked of the host on which the recovery has got its place: another one would choose other devices. */
+export async function chooseHardware(run: Run): Promise<void> {
+	if (run.isDone('chooseHardware')) return;
+	run.enter('starting');
+	await run.once('chooseHardware', async input => {
+		const hardware = await run.host.chooseHardware({ ...input, plan: run.plan });
+		run.state.plan = { ...run.plan, hardware };
 	});
 }
 
 /** The restore point stays in the repository until `unpin`. */
-export async function pinRestorePoint(run: Run): Promise<void> {
-	if (!run.isDone('pin')) run.enter('starting');
+export async function pin(run: Run): Promise<void> {
 	beforeDoing(run, 'unpin');
-	await run.once('pin', () => pin(pinOf(run)));
+	await run.once('pin', () => control.pin(pinOf(run)));
 }
 
 export async function allocate(run: Run): Promise<void> {
 	beforeDoing(run, 'remove');
-	await run.once('allocate', input => run.host.allocateDisks({ ...input, plan: run.plan }));
+	await run.once('allocate', input => run.host.allocate({ ...input, plan: run.plan }));
 }
 
 export async function createMachine(run: Run): Promise<void> {
-	await run.once('create-machine', input => run.host.createMachine(input));
+	await run.once('createMachine', input => run.host.createMachine(input));
 }
 
 export async function startMovers(run: Run): Promise<void> {
-	await run.once('start-movers', input => run.host.startMovers(input));
+	await run.once('startMovers', input => run.host.startMovers(input));
 }
 
-export async function takeSnapshot(run: Run): Promise<void> {
-	await run.once('snapshot', input => run.host.takeSnapshot(input));
+export async function snapshot(run: Run): Promise<void> {
+	await run.once('snapshot', input => run.host.snapshot(input));
 }
 
 /** From the moment this is scheduled the guest may write, so nothing takes the recovery back any more but a discard. */
 export async function powerOn(run: Run): Promise<void> {
-	if (run.isDone('power-on')) return;
+	if (run.isDone('powerOn')) return;
 	run.state.powerScheduled = true;
 	run.state.undo = [];
 	const { powerOn: on } = run.request;
-	await carryOn(run, () => run.once('power-on', input => run.host.powerOn({ ...input, on })));
+	await carryOn(run, () => run.once('powerOn', input => run.host.powerOn({ ...input, on })));
 	run.state.power = on ? 'on' : 'off';
 	run.state.timings.runningAt = new Date().toISOString();
 	run.enter('running');
@@ -56,10 +65,10 @@ export async function untilMigrationIsWanted(run: Run): Promise<void> {
 }
 
 export async function migrateChunks(run: Run): Promise<void> {
-	if (run.isDone('migrate-chunks')) return;
+	if (run.isDone('migrateChunks')) return;
 	if (run.state.phase !== 'migrating') run.enter('migrating');
-	await carryOn(run, () => copyInSlices(run));
-	run.state.done.push('migrate-chunks');
+	await carryOn(run, () => migrateInSlices(run));
+	run.state.done.push('migrateChunks');
 	run.state.timings.migratedAt = new Date().toISOString();
 	run.enter('migrated');
 }
@@ -71,10 +80,10 @@ export async function untilSwitchIsWanted(run: Run): Promise<void> {
 }
 
 export async function switchToTarget(run: Run): Promise<void> {
-	if (run.isDone('switch')) return;
+	if (run.isDone('switchToTarget')) return;
 	run.enter('switching');
 	await carryOn(run, () =>
-		run.once('switch', async input => {
+		run.once('switchToTarget', async input => {
 			const { pauseMs } = await run.host.switchToTarget(input);
 			run.state.timings.switchPauseMs = pauseMs;
 		}),
@@ -82,15 +91,15 @@ export async function switchToTarget(run: Run): Promise<void> {
 	run.publish();
 }
 
-/** The machine stands on its own: movers, pin and lease go, the story stays. */
+/** The machine stands on its own: movers, pin and lease go, what happened stays readable. */
 export async function finalize(run: Run): Promise<RecoveryResult> {
 	await carryOn(run, () =>
 		run.once('finalize', async input => {
 			const { incidents } = await run.host.finalize(input);
-			run.state.incidents = mergeIncidents(run.state.incidents, incidents);
+			addIncidents(run.state, incidents);
 		}),
 	);
-	await carryOn(run, () => run.once('unpin', () => unpin(pinOf(run))));
+	await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
 	return close(run, 'finished');
 }
 
@@ -109,10 +118,10 @@ export async function discard(run: Run): Promise<RecoveryResult> {
 	await carryOn(run, () =>
 		run.once('discard', async input => {
 			const { incidents } = await run.host.discard(input);
-			run.state.incidents = mergeIncidents(run.state.incidents, incidents);
+			addIncidents(run.state, incidents);
 		}),
 	);
-	await carryOn(run, () => run.once('unpin', () => unpin(pinOf(run))));
+	await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
 	return close(run, 'discarded');
 }
 

@@ -2,23 +2,27 @@ import { proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/control-activities.ts';
 import type { HostActivities } from '../activities/host-activities.ts';
 import {
-	askOptions,
-	copyOptions,
+	endingOptions,
+	orderOptions,
 	pinOptions,
 	planOptions,
+	questionOptions,
 	reserveOptions,
-	settleOptions,
+	sliceOptions,
 	stepOptions,
 	undoOptions,
 	undoPinOptions,
 } from './activity-options.ts';
 import { taskQueues } from './contracts.ts';
 
-export const { plan } = proxyActivities<ControlActivities>(planOptions);
-export const { pin } = proxyActivities<ControlActivities>(pinOptions);
-export const { unpin } = proxyActivities<ControlActivities>(pinOptions);
-/** Before power-on; what is left of a pin then is named, and harms nothing but the room it holds. */
-export const { unpin: undoPin } = proxyActivities<ControlActivities>(undoPinOptions);
+/** Activities that need no host. */
+export const control = {
+	plan: proxyActivities<ControlActivities>(planOptions).plan,
+	pin: proxyActivities<ControlActivities>(pinOptions).pin,
+	unpin: proxyActivities<ControlActivities>(pinOptions).unpin,
+	/** Before power-on; what is left of a pin then is named, and harms nothing but the room it holds. */
+	undoPin: proxyActivities<ControlActivities>(undoPinOptions).unpin,
+};
 
 export type HostStubs = ReturnType<typeof hostStubs>;
 
@@ -26,25 +30,27 @@ export type HostStubs = ReturnType<typeof hostStubs>;
 export function hostStubs(hostId: string) {
 	const taskQueue = taskQueues.host(hostId);
 	const { reserve } = proxyActivities<HostActivities>({ ...reserveOptions, taskQueue });
+	const { chooseHardware } = proxyActivities<HostActivities>({ ...questionOptions, taskQueue });
 	const steps = proxyActivities<HostActivities>({ ...stepOptions, taskQueue });
-	const settle = proxyActivities<HostActivities>({ ...settleOptions, taskQueue });
-	const ask = proxyActivities<HostActivities>({ ...askOptions, taskQueue });
+	const ending = proxyActivities<HostActivities>({ ...endingOptions, taskQueue });
+	const order = proxyActivities<HostActivities>({ ...orderOptions, taskQueue });
 	const undo = proxyActivities<HostActivities>({ ...undoOptions, taskQueue });
-	const copy = proxyActivities<HostActivities>({ ...copyOptions, taskQueue: taskQueues.hostCopy(hostId) });
+	const slices = proxyActivities<HostActivities>({ ...sliceOptions, taskQueue: taskQueues.hostCopy(hostId) });
 	return {
 		reserve,
-		allocateDisks: steps.allocateDisks,
+		chooseHardware,
+		allocate: steps.allocate,
 		createMachine: steps.createMachine,
 		startMovers: steps.startMovers,
-		takeSnapshot: steps.takeSnapshot,
+		snapshot: steps.snapshot,
 		powerOn: steps.powerOn,
 		retry: steps.retry,
-		migrateChunks: copy.migrateChunks,
-		switchToTarget: settle.switchToTarget,
-		finalize: settle.finalize,
-		discard: settle.discard,
+		migrateChunks: slices.migrateChunks,
+		switchToTarget: ending.switchToTarget,
+		finalize: ending.finalize,
+		discard: ending.discard,
 		undoReservation: undo.discard,
-		askPower: ask.power,
-		askRetry: ask.retry,
+		orderPower: order.power,
+		orderRetry: order.retry,
 	};
 }

@@ -1,13 +1,13 @@
-import { DeterminismViolationError } from '@temporalio/workflow';
+import { DeterminismViolationError, log } from '@temporalio/workflow';
 import { documentOf, failureOf, Interruption } from './failures.ts';
 import type { Run } from './run.ts';
 import type { UndoName } from './state.ts';
-import { undoPin } from './stubs.ts';
+import { control } from './stubs.ts';
 
 /** Each accepts that what it undoes was never done, or is gone already. */
 const undoActions: Record<UndoName, (run: Run) => Promise<unknown>> = {
 	release: run => run.host.undoReservation(run.nextInput()),
-	unpin: run => undoPin(pinOf(run)),
+	unpin: run => control.undoPin(pinOf(run)),
 	remove: run => run.host.undoReservation(run.nextInput()),
 };
 
@@ -27,7 +27,7 @@ export async function allOrNothing(run: Run, steps: () => Promise<void>): Promis
 	if (run.state.powerScheduled) return;
 	try {
 		await steps();
-		run.listen(); // the last moment at which a cancellation still takes everything back
+		run.throwIfInterrupted(); // the last moment at which a cancellation still takes everything back
 	} catch (error) {
 		if (error instanceof DeterminismViolationError) throw error;
 		if (error instanceof Interruption && error.why !== 'cancel') throw error;
@@ -50,7 +50,9 @@ async function undoAll(run: Run): Promise<string[]> {
 			await undoLast(run);
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
-			left.push(`${undo}: ${documentOf(error).message}`);
+			const { code, message } = documentOf(error);
+			log.warn('left behind', { undo, code, message });
+			left.push(`${undo}: ${message}`);
 			run.state.undo.pop();
 		}
 	}

@@ -9,8 +9,8 @@ export interface PlanOptions {
 }
 
 /**
- * Everything that the steps on the host need to know, out of the request and the restore point. Throws `name_conflict`
- * when the point that now has this name is another than the one that was asked for.
+ * Everything that the steps on the host need to know, out of the request and the restore point, but for what the host's
+ * platform chooses. Throws `name_conflict` when the point that now has this name is another than the one that was asked for.
  */
 export function makePlan(
 	request: RecoveryRequest,
@@ -33,8 +33,10 @@ export function makePlan(
 		config: manifest.config,
 		nics,
 		disks: manifest.disks,
+		platformOptions: request.platformOptions,
+		hardware: null,
 		allocate: request.allocate,
-		warnings: [...warnUnknownNetworks(request, manifest.config), ...warnNics(nics), ...warnBus(manifest.config)],
+		warnings: [...warnUnknownNetworks(request, manifest.config), ...warnNics(nics)],
 	};
 }
 
@@ -47,7 +49,7 @@ function planNics(request: RecoveryRequest, { nics }: MachineConfig, { randomByt
 	}));
 }
 
-/** 52:54:00 is QEMU's prefix, with the "locally administered" bit set: https://wiki.qemu.org/Documentation/Networking */
+/** A prefix that belongs to no maker: 52 has the bit "locally administered" set (IEEE 802, section 8.2). */
 function randomMac(randomBytes: PlanOptions['randomBytes']): string {
 	return ['52', '54', '00', ...[...randomBytes(3)].map(byte => byte.toString(16).padStart(2, '0'))].join(':');
 }
@@ -63,12 +65,4 @@ function warnNics(nics: readonly PlannedNic[]): string[] {
 	return nics
 		.filter(({ target }) => target === 'none')
 		.map(({ mac, network }) => `NIC ${mac}: link down (network "${network}" is not mapped)`);
-}
-
-function warnBus({ diskBus }: MachineConfig): string[] {
-	if (diskBus !== 'sata') return [];
-	return [
-		"SATA disks: while the repository is away the guest's driver gives up waiting after about 30 s and resets the disk; " +
-			'with virtio drivers a guest waits for as long as it takes',
-	];
 }

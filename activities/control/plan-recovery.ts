@@ -1,18 +1,28 @@
 import { randomBytes } from 'node:crypto';
+import type { Hardware } from '../../model/hardware.ts';
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import { readPoint } from '../../repository/points.ts';
 import { openRepository } from '../../repository/repository.ts';
-import type { HostView } from '../../supervisor/protocol.ts';
+import type { HardwareRequest, HostView } from '../../supervisor/protocol.ts';
+import { hardwareRequest } from '../hardware-request.ts';
 import { type ControlDependencies, withRepository } from '../repository-access.ts';
 import { checkHost } from './check-host.ts';
 import { makePlan } from './make-plan.ts';
 
-interface Surroundings extends Partial<ControlDependencies> {
-	/** Absent on a control worker, which knows no host. */
-	host?: HostView;
+/** What a control worker does not have: it knows no host. */
+export interface AskableHost {
+	view: HostView;
+	chooseHardware: (request: HardwareRequest) => Promise<Hardware>;
 }
 
-/** The plan of a recovery, outside of Temporal as well: `--dry-run` shows it. Changes nothing. */
+interface Surroundings extends Partial<ControlDependencies> {
+	host?: AskableHost;
+}
+
+/**
+ * The plan of a recovery, outside of Temporal as well: `--dry-run` shows it. With a host it is checked against it, and
+ * says what its platform chooses. Changes nothing.
+ */
 export async function planRecovery(
 	request: RecoveryRequest,
 	{ host, openRepository: open = openRepository }: Surroundings = {},
@@ -21,5 +31,6 @@ export async function planRecovery(
 		makePlan(request, await readPoint(repository, request.machine, request.restorePoint), { randomBytes }),
 	);
 	if (!host) return plan;
-	return { ...plan, warnings: [...plan.warnings, ...checkHost(plan, request.hostId, host)] };
+	const warnings = [...plan.warnings, ...checkHost(plan, request.hostId, host.view)];
+	return { ...plan, warnings, hardware: await host.chooseHardware(hardwareRequest(plan)) };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
-import type { CopyProgress, HostStepInput } from '../../workflows/contracts.ts';
-import { type HostDependencies, hostStep } from '../host-step.ts';
+import type { HostStepInput, SliceProgress } from '../../workflows/contracts.ts';
+import { type HostDependencies, hostAttempt } from '../host-attempt.ts';
 
 export interface SliceOptions {
 	sliceMs?: number;
@@ -9,18 +9,18 @@ export interface SliceOptions {
 }
 
 /**
- * One slice of the copy: tells the migration mover to go on, watches it, and returns when all is restored or the slice is
+ * One slice of the migration: tells the migration mover to go on, watches it, and returns when all is restored or the slice is
  * over. The mover works without anybody watching; heartbeats carry how far it is, for those who cannot ask the supervisor.
  */
 export const migrateChunks = (host: HostDependencies, { sliceMs = 10 * 60_000, pollMs = 500 }: SliceOptions = {}) =>
-	hostStep(
+	hostAttempt(
 		host,
 		async (
 			{ name, maxRateBytes }: HostStepInput & { maxRateBytes: number },
 			call,
 			{ signal, report },
 		): Promise<{ complete: boolean; restoredBytes: number }> => {
-			await host.supervisor.step(name, 'copy', { ...call, maxRateBytes }, { signal });
+			await host.supervisor.step(name, 'migrate-chunks', { ...call, maxRateBytes }, { signal });
 			const end = performance.now() + sliceMs;
 			for (let waitMs = 20; ; waitMs = Math.min(waitMs * 2, pollMs)) {
 				const view = await host.supervisor.recovery(name, { signal });
@@ -33,6 +33,6 @@ export const migrateChunks = (host: HostDependencies, { sliceMs = 10 * 60_000, p
 		},
 	);
 
-function progressOf({ disks }: RecoveryView): CopyProgress {
+function progressOf({ disks }: RecoveryView): SliceProgress {
 	return { restoredBytes: disks.reduce((sum, disk) => sum + disk.restoredBytes, 0), disks };
 }

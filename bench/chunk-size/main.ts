@@ -15,6 +15,7 @@ import { importMachine } from '../../repository/import/import-machine.ts';
 import { readPoint } from '../../repository/points.ts';
 import { initRepository, type Repository } from '../../repository/repository.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { sampleConfig } from '../../test/equipment/sample-config.ts';
 import { FileSource } from './file-source.ts';
 import { changedBlocks, randomNumbers } from './workload.ts';
 
@@ -23,14 +24,6 @@ const [imagePath, rounds = '3'] = process.argv.slice(2);
 if (imagePath === undefined) throw new Error('usage: main.ts IMAGE [ROUNDS]');
 
 const times = { first: '2026-11-20T03:00:00.000Z', second: '2026-11-21T03:00:00.000Z' };
-const config = {
-	cpus: 1,
-	memoryMiB: 64,
-	firmware: 'bios',
-	diskBus: 'virtio',
-	nicModel: 'virtio',
-	os: 'linux',
-} as const;
 const seconds = async (work: () => Promise<unknown>): Promise<number> => {
 	const start = performance.now();
 	await work();
@@ -47,7 +40,7 @@ async function importAs(repository: Repository, time: string, changed: ReadonlyS
 			machine: 'bench',
 			time,
 			sources: [source],
-			config: { ...config, nics: [] },
+			config: sampleConfig,
 		});
 	} finally {
 		await source.close();

@@ -1,12 +1,12 @@
-import type { Hypervisor, Machine, MachineDefinition } from '../contract.ts';
+import type { Machine, MachineDefinition, MoverGate, Platform } from '../contract.ts';
 
 /**
  * What a platform gives to be tested: one machine of two or more disks, whose firmware finds nothing to boot, and ways to
- * act as its guest, as the mount mover and as fate.
+ * act as its guest, as the movers and as fate.
  */
 export interface Bench {
-	hypervisor: Hypervisor;
-	/** Two disks or more, each a few MiB; targets are there and read zero until `restore`. */
+	platform: Platform;
+	/** Two disks or more, each a few MiB. */
 	definition: MachineDefinition;
 	/** What each disk holds at first, as the mount mover serves it; not zero. */
 	base: readonly Buffer[];
@@ -14,20 +14,22 @@ export interface Bench {
 		start(): Promise<void>;
 		stop(): Promise<void>;
 	};
-	/** Fills the targets with the base: the work of the migration mover. */
-	restore(): Promise<void>;
-	/** What the target holds; asked only while nothing of the machine runs, or before a switch. */
-	target(disk: number): Promise<Buffer>;
+	/** What the disk's chain holds in the end: the machine's disk, whatever it consists of. Asked only while it is off. */
+	content(disk: number): Promise<Buffer>;
 	guest: BenchGuest;
 	fate: {
-		/** Ends whatever of the platform runs for this machine, as a crash would. */
+		/** The machine ends as in a crash: all that its guest did not flush is gone. */
 		kill(): Promise<void>;
 		/** The machine does not answer any more, until `thaw`. */
 		freeze(): Promise<void>;
 		thaw(): Promise<void>;
+		/** The host is started anew: nothing runs, run directories are empty, paths of devices may have changed. */
+		reboot(): Promise<void>;
+		/** The disk's target is gone. */
+		loseTarget(disk: number): Promise<void>;
 	};
-	/** Tells one start of the machine from another; undefined when nothing runs. */
-	instance(): Promise<string | undefined>;
+	/** Stays the same as long as one boot of the guest lasts; undefined when it does not run. */
+	boot(): Promise<string | undefined>;
 	/** All that is there of the machine but its targets: files, processes, sockets. */
 	leftovers(): Promise<string[]>;
 	dispose(): Promise<void>;
@@ -59,10 +61,19 @@ export interface ConformanceCase {
 
 /** One call on a new object, as the next supervisor would make it, which is gone afterwards. */
 export async function anew<T>(bench: Bench, call: (machine: Machine) => Promise<T>): Promise<T> {
-	const machine = bench.hypervisor.machine(bench.definition);
+	const machine = bench.platform.machine(bench.definition, gateOf(bench));
 	try {
 		return await call(machine);
 	} finally {
 		await machine.close();
 	}
+}
+
+/** A mover that answers at once: what waits for it is another test's affair. */
+export function gateOf({ mover }: Pick<Bench, 'mover'>): MoverGate {
+	return {
+		clear: () => mover.start(),
+		pass: work => work(),
+		free: async () => false,
+	};
 }

@@ -40,17 +40,13 @@ export class GuestModel {
 		return { offsetBytes, lengthBytes: 512, pattern: this.#bench.base[disk]?.[offsetBytes] ?? -1 };
 	}
 
-	/** Nothing runs any more: the targets hold every byte of base and writes. */
-	async checkTargets(): Promise<void> {
+	/** It is off: the machine's disks hold every byte of base and writes. */
+	async checkContent(): Promise<void> {
 		for (const [disk, expected] of this.#disks.entries()) {
-			const found = await this.#bench.target(disk);
-			assert.equal(found.length, expected.length, `disk${disk}: size of the target`);
+			const found = await this.#bench.content(disk);
+			assert.equal(found.length, expected.length, `disk${disk}: size`);
 			const at = firstDifference(found, expected);
-			assert.equal(
-				at,
-				undefined,
-				`disk${disk}: the target differs at byte ${at}: ${found[at ?? 0]}, not ${expected[at ?? 0]}`,
-			);
+			assert.equal(at, undefined, `disk${disk} differs at byte ${at}: ${found[at ?? 0]}, not ${expected[at ?? 0]}`);
 		}
 	}
 }

@@ -1,22 +1,23 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { asRouseError, type ErrorCode } from '../../model/errors.ts';
-import { anew, type Bench, type ConformanceCase } from './bench.ts';
-import { GuestModel } from './guest-model.ts';
+import type { MachineObservation } from '../contract.ts';
+import { anew, type ConformanceCase, gateOf } from './bench.ts';
+import { start, startedGuest } from './started-guest.ts';
+import { madeTargets, targetReads } from './targets.ts';
 
-/** Everything but the switch. */
+const isOff: MachineObservation = { power: 'off', byGuest: false, ioError: undefined, crash: undefined };
+
+/** Everything but targets and the switch. */
 export const lifecycleCases: readonly ConformanceCase[] = [
 	{
 		name: 'create starts nothing and may be called again',
 		async run(bench) {
+			await madeTargets(bench);
 			await anew(bench, machine => machine.create());
 			await anew(bench, machine => machine.create());
-			assert.equal(await bench.instance(), undefined);
-			assert.deepEqual(await anew(bench, machine => machine.observe()), {
-				power: 'off',
-				alive: false,
-				ioError: undefined,
-			});
+			assert.equal(await bench.boot(), undefined);
+			assert.deepEqual(await anew(bench, machine => machine.observe()), isOff);
 		},
 	},
 	{
@@ -24,8 +25,8 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 		async run(bench) {
 			const guest = await startedGuest(bench);
 			await guest.write();
-			const instance = await bench.instance();
-			const other = bench.hypervisor.machine({ ...bench.definition, recoveryId: randomUUID() });
+			const boot = await bench.boot();
+			const other = bench.platform.machine({ ...bench.definition, recoveryId: randomUUID() }, gateOf(bench));
 			const attempts = {
 				create: () => other.create(),
 				snapshot: () => other.snapshot(),
@@ -34,7 +35,7 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 				remove: () => other.remove(),
 			};
 			for (const [name, attempt] of Object.entries(attempts)) await refuses(name, 'identity_conflict', attempt);
-			assert.equal(await bench.instance(), instance);
+			assert.equal(await bench.boot(), boot);
 			await guest.checkInGuest();
 		},
 	},
@@ -42,14 +43,19 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 		name: 'no snapshot is taken of disks that cannot be read, and it is taken once they can',
 		async run(bench) {
 			await anew(bench, async machine => {
+				await machine.makeTargets();
 				await machine.create();
 				const before = await bench.leftovers();
 				await bench.mover.stop();
-				await refuses('snapshot', 'mover_unreachable', () => machine.snapshot());
+				await refuses('snapshot', 'mover_unreachable', async () => {
+					await machine.presentBase();
+					await machine.snapshot();
+				});
 				assert.deepEqual(await bench.leftovers(), before);
 				await bench.mover.start();
+				await machine.presentBase();
 				await machine.snapshot();
-				await machine.powerOn('mover');
+				await start(machine, 'mover');
 			});
 		},
 	},
@@ -62,7 +68,7 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 			await guest.checkInGuest();
 			for (const disk of bench.base.keys())
 				assert.ok(
-					(await bench.target(disk)).every(byte => byte === 0),
+					(await targetReads(bench, disk)).every(byte => byte === 0),
 					'the target was written before the switch',
 				);
 		},
@@ -77,7 +83,7 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 			await anew(bench, machine => machine.powerOff());
 			await anew(bench, machine => machine.create());
 			await anew(bench, machine => machine.snapshot());
-			await anew(bench, machine => machine.powerOn('mover'));
+			await anew(bench, machine => start(machine, 'mover'));
 			await guest.checkInGuest();
 		},
 	},
@@ -86,15 +92,11 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 		async run(bench) {
 			const guest = await startedGuest(bench);
 			await guest.write();
-			const instance = await bench.instance();
-			assert.notEqual(instance, undefined);
+			const boot = await bench.boot();
+			assert.notEqual(boot, undefined);
 			await anew(bench, machine => machine.powerOn('mover'));
-			assert.equal(await bench.instance(), instance);
-			assert.deepEqual(await anew(bench, machine => machine.observe()), {
-				power: 'on',
-				alive: true,
-				ioError: undefined,
-			});
+			assert.equal(await bench.boot(), boot);
+			assert.deepEqual(await anew(bench, machine => machine.observe()), { ...isOff, power: 'on' });
 			await guest.checkInGuest();
 		},
 	},
@@ -105,14 +107,25 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 			for (const end of [() => anew(bench, machine => machine.powerOff()), () => bench.fate.kill()]) {
 				await guest.write();
 				await end();
-				assert.deepEqual(await anew(bench, machine => machine.observe()), {
-					power: 'off',
-					alive: false,
-					ioError: undefined,
-				});
-				await anew(bench, machine => machine.powerOn('mover'));
+				assert.deepEqual(await anew(bench, machine => machine.observe()), isOff);
+				await anew(bench, machine => start(machine, 'mover'));
 				await guest.checkInGuest();
 			}
+		},
+	},
+	{
+		name: 'after a boot of the host the machine starts again with every flushed write',
+		async run(bench) {
+			const guest = await startedGuest(bench);
+			await guest.write();
+			await bench.fate.reboot();
+			assert.deepEqual(await anew(bench, machine => machine.observe()), isOff);
+			await bench.mover.start();
+			await anew(bench, async machine => {
+				await machine.openTargets();
+				await start(machine, 'mover');
+			});
+			await guest.checkInGuest();
 		},
 	},
 	{
@@ -123,9 +136,9 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 			await bench.fate.freeze();
 			await anew(bench, async machine => {
 				await refuses('observe', 'hypervisor_stuck', () => machine.observe());
-				assert.notEqual(await bench.instance(), undefined, 'a machine that does not answer was ended');
+				assert.notEqual(await bench.boot(), undefined, 'a machine that does not answer was ended');
 				await machine.powerOff();
-				assert.equal(await bench.instance(), undefined);
+				assert.equal(await bench.boot(), undefined);
 				await machine.powerOff();
 			});
 		},
@@ -149,9 +162,8 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 			const guest = await startedGuest(bench);
 			await guest.write();
 			await bench.guest.powersOff();
-			const { power, alive } = await anew(bench, machine => machine.observe());
-			assert.deepEqual({ power, alive }, { power: 'off', alive: true });
-			await anew(bench, machine => machine.powerOn('mover'));
+			assert.deepEqual(await anew(bench, machine => machine.observe()), { ...isOff, byGuest: true });
+			await anew(bench, machine => start(machine, 'mover'));
 			assert.equal((await anew(bench, machine => machine.observe())).power, 'on');
 			await guest.checkInGuest();
 		},
@@ -162,12 +174,10 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 			await anew(bench, machine => machine.shutdown()); // of a machine that is off: nothing to do
 			const guest = await startedGuest(bench);
 			await guest.write();
-			const instance = await bench.instance();
 			await anew(bench, async machine => {
 				await machine.reset();
 				await machine.shutdown();
 				await machine.resume();
-				assert.equal(await bench.instance(), instance);
 				assert.equal((await machine.observe()).power, 'on');
 			});
 			await guest.checkInGuest();
@@ -178,26 +188,18 @@ export const lifecycleCases: readonly ConformanceCase[] = [
 		async run(bench) {
 			const guest = await startedGuest(bench);
 			await guest.write();
-			const targets = await Promise.all(bench.base.map((_base, disk) => bench.target(disk)));
 			await anew(bench, machine => machine.remove());
 			await bench.mover.stop();
 			assert.deepEqual(await bench.leftovers(), []);
-			for (const [disk, before] of targets.entries()) assert.ok(before.equals(await bench.target(disk)));
+			for (const disk of bench.base.keys())
+				assert.ok(
+					(await targetReads(bench, disk)).every(byte => byte === 0),
+					`the target of disk${disk} is another`,
+				);
 			await anew(bench, machine => machine.remove());
 		},
 	},
 ];
-
-/** Created, with its snapshot, running from the mover. */
-export async function startedGuest(bench: Bench): Promise<GuestModel> {
-	await bench.mover.start();
-	await anew(bench, async machine => {
-		await machine.create();
-		await machine.snapshot();
-		await machine.powerOn('mover');
-	});
-	return new GuestModel(bench);
-}
 
 async function refuses(what: string, code: ErrorCode, act: () => Promise<unknown>): Promise<void> {
 	await assert.rejects(act, (thrown: unknown) => {

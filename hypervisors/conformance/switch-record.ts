@@ -47,11 +47,6 @@ export class SwitchRecord implements SwitchCalls {
 		await this.#guest.write();
 	}
 
-	async probeMountMover(): Promise<void> {
-		assert.equal(this.#chain, 'mover', 'the mount mover is asked for although the mark says that it is not needed');
-		await this.#bench.mover.start();
-	}
-
 	async stopMountMover(): Promise<void> {
 		assert.notEqual(this.#chain, 'mover', 'the mount mover is stopped while the mark says that it is needed');
 		await this.#bench.mover.stop();

@@ -24,13 +24,11 @@ export function nodeNames(index: number) {
 	};
 }
 
-/** The export's names at the mount mover: `now` answers EIO where `wait` would wait for the repository. */
-export const exportNames = (disk: MachineDisk) => ({ now: `${disk.name}-now`, wait: `${disk.name}-wait` });
-
 /** Where a disk's nodes find what they stand on. */
 export interface DiskPlace {
 	index: number;
 	disk: MachineDisk;
+	targetPath: string;
 	overlayPath: string;
 	nbdSocket: string;
 	/** QEMU has the quorum driver. */
@@ -42,11 +40,11 @@ export interface DiskPlace {
  * the guest's root.
  */
 export function nodesOf(chain: Chain, place: DiskPlace): { nodes: BlockNode[]; root: string } {
-	const { index, disk } = place;
+	const { index, targetPath } = place;
 	const { top, mover, local } = nodeNames(index);
-	if (chain === 'target') return { nodes: [localNode(index, disk, { readOnly: false })], root: local };
+	if (chain === 'target') return { nodes: [localNode(index, targetPath, { readOnly: false })], root: local };
 	const [below, backing] =
-		chain === 'mover' ? [moverNodes(place), mover] : [[localNode(index, disk, { readOnly: true })], local];
+		chain === 'mover' ? [moverNodes(place), mover] : [[localNode(index, targetPath, { readOnly: true })], local];
 	return { nodes: [...below, ...overlayNodes(place, backing)], root: top };
 }
 
@@ -58,7 +56,6 @@ const reconnectForEver = 4294967295;
 
 function moverNodes({ index, disk, nbdSocket, quorum }: DiskPlace): BlockNode[] {
 	const names = nodeNames(index);
-	const exports = exportNames(disk);
 	const connection = (name: string, exportName: string): BlockNode => ({
 		driver: 'nbd',
 		'node-name': name,
@@ -68,12 +65,12 @@ function moverNodes({ index, disk, nbdSocket, quorum }: DiskPlace): BlockNode[] 
 		'open-timeout': 30,
 		'read-only': true,
 	});
-	if (!quorum) return [connection(names.mover, exports.wait)];
+	if (!quorum) return [connection(names.mover, disk.exports.wait)];
 	// QEMU's NBD client has 16 request slots a connection: 16 cold reads on a single one would hold up every local read.
 	// `fifo` asks `now` first, and `wait` only for what `now` refuses.
 	return [
-		connection(names.now, exports.now),
-		connection(names.wait, exports.wait),
+		connection(names.now, disk.exports.now),
+		connection(names.wait, disk.exports.wait),
 		{
 			driver: 'quorum',
 			'node-name': names.mover,
@@ -103,14 +100,14 @@ export function overlayNode(index: number, backing: string): BlockNode {
  * The target. The inner node says nothing of read-only and so follows the outer one: set on it, block-commit could not
  * make the target writable ("Block node is read-only", QEMU 7.2).
  */
-export function localNode(index: number, disk: MachineDisk, { readOnly }: { readOnly: boolean }): BlockNode {
+export function localNode(index: number, targetPath: string, { readOnly }: { readOnly: boolean }): BlockNode {
 	const names = nodeNames(index);
 	return {
 		driver: 'raw',
 		'node-name': names.local,
 		'read-only': readOnly,
 		discard: 'unmap',
-		file: { driver: 'file', 'node-name': names.localFile, filename: disk.targetPath, discard: 'unmap' },
+		file: { driver: 'file', 'node-name': names.localFile, filename: targetPath, discard: 'unmap' },
 	};
 }
 
@@ -120,6 +117,10 @@ export function localChainUri(disk: MachineDisk, paths: MachinePaths): string {
 		driver: 'qcow2',
 		discard: 'unmap',
 		file: { driver: 'file', filename: paths.overlay(disk), discard: 'unmap' },
-		backing: { driver: 'raw', discard: 'unmap', file: { driver: 'file', filename: disk.targetPath, discard: 'unmap' } },
+		backing: {
+			driver: 'raw',
+			discard: 'unmap',
+			file: { driver: 'file', filename: paths.target(disk), discard: 'unmap' },
+		},
 	})}`;
 }

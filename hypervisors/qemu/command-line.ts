@@ -1,13 +1,17 @@
 import type { Chain } from '../../model/recovery.ts';
 import type { MachineDefinition } from '../contract.ts';
+import { type Acceleration, cpuModel } from './acceleration.ts';
 import { nodeNames, nodesOf } from './block-nodes.ts';
+import type { DiskHardware, QemuHardware } from './hardware.ts';
 import type { QemuHost } from './host.ts';
 import type { MachinePaths } from './paths.ts';
 
 export interface CommandLineInput {
 	definition: MachineDefinition;
 	paths: MachinePaths;
-	host: Pick<QemuHost, 'accelerator' | 'quorum' | 'vnc'>;
+	hardware: QemuHardware;
+	host: Pick<QemuHost, 'quorum' | 'vnc'>;
+	acceleration: Pick<Acceleration, 'accelerator' | 'enlightenments'>;
 	chain: Chain;
 	/** OVMF's code, for firmware efi. */
 	firmwareCode: string | undefined;
@@ -25,21 +29,22 @@ export function commandLine(input: CommandLineInput): string[] {
 		...firmwareFlash(input),
 		...consoles(input),
 		...devices(input),
-		...nics(input.definition),
+		...nics(input),
 		...disks(input),
 		...monitors(input.paths),
 		...(input.paused ? ['-S'] : []),
 	];
 }
 
-function platform({ definition, paths, host, chain }: CommandLineInput): string[] {
+function platform({ definition, hardware, paths, acceleration, chain }: CommandLineInput): string[] {
 	const { config } = definition;
+	const { base, slew } = hardware.clock;
 	return [
 		['-name', `rouse-${definition.machineName}`, '-uuid', definition.recoveryId],
 		['-nodefaults', '-no-user-config', '-display', 'none'],
-		['-machine', machineType(config.firmware), '-accel', host.accelerator],
-		['-cpu', cpuModel(config.os, host.accelerator), '-smp', String(config.cpus), '-m', String(config.memoryMiB)],
-		['-rtc', config.os === 'windows' ? 'base=localtime,driftfix=slew' : 'base=utc'],
+		['-machine', machineType(config.firmware), '-accel', acceleration.accelerator],
+		['-cpu', cpuModel(acceleration), '-smp', String(config.cpus), '-m', String(config.memoryMiB)],
+		['-rtc', `base=${base}${slew ? ',driftfix=slew' : ''}`],
 		['-pidfile', paths.pid],
 		// Until the switch is done QEMU must outlive a guest that powers itself off: the migration goes on under it.
 		['-action', chain === 'target' ? 'shutdown=poweroff' : 'shutdown=pause'],
@@ -48,13 +53,6 @@ function platform({ definition, paths, host, chain }: CommandLineInput): string[
 
 function machineType(firmware: 'bios' | 'efi'): string {
 	return firmware === 'efi' ? 'q35,pflash0=firmware-code,pflash1=firmware-vars' : 'q35';
-}
-
-function cpuModel(os: 'linux' | 'windows', accelerator: 'kvm' | 'tcg'): string {
-	// Linux uses `rep movsb` for every copy when these are offered; TCG runs it byte by byte.
-	if (accelerator === 'tcg') return 'max,erms=off,fsrm=off';
-	// Enlightenments that Windows expects of a hypervisor: docs/system/i386/hyperv.rst of QEMU.
-	return os === 'windows' ? 'host,hv_relaxed,hv_vapic,hv_spinlocks=0x1fff,hv_time' : 'host';
 }
 
 function firmwareFlash({ definition, paths, firmwareCode }: CommandLineInput): string[] {
@@ -72,13 +70,11 @@ function consoles({ paths, host }: CommandLineInput): string[] {
 	].flat();
 }
 
-function devices({ definition: { config } }: CommandLineInput): string[] {
-	const windows = config.os === 'windows';
+function devices({ hardware }: CommandLineInput): string[] {
 	return [
 		['-device', 'VGA,addr=0x1'],
-		// VNC gives absolute positions; the PS/2 mouse that Windows would fall back to takes relative ones.
-		windows ? ['-device', 'qemu-xhci,id=usb,addr=0x3', '-device', 'usb-tablet,bus=usb.0'] : [],
-		config.diskBus === 'virtio'
+		hardware.tablet ? ['-device', 'qemu-xhci,id=usb,addr=0x3', '-device', 'usb-tablet,bus=usb.0'] : [],
+		hardware.diskBus === 'virtio'
 			? ['-object', 'rng-builtin,id=rng0', '-device', 'virtio-rng-pci,rng=rng0,addr=0x2']
 			: [],
 	].flat();
@@ -87,9 +83,9 @@ function devices({ definition: { config } }: CommandLineInput): string[] {
 const firstNicSlot = 0x8;
 const firstDiskSlot = 0x10;
 
-function nics({ config, nics: planned }: MachineDefinition): string[] {
-	const model = config.nicModel === 'virtio' ? 'virtio-net-pci' : 'e1000e';
-	return planned.flatMap((nic, index) => {
+function nics({ definition, hardware }: CommandLineInput): string[] {
+	const model = hardware.nicModel === 'virtio' ? 'virtio-net-pci' : 'e1000e';
+	return definition.nics.flatMap((nic, index) => {
 		// No boot from the network: the ROM is a package of its own, and nothing good waits there.
 		const device = `${model},id=net${index},mac=${nic.mac},addr=${hex(firstNicSlot + index)},romfile=`;
 		// With target `none` nothing is behind the NIC, and launch.ts takes its link down as well.
@@ -99,11 +95,18 @@ function nics({ config, nics: planned }: MachineDefinition): string[] {
 	});
 }
 
-function disks({ definition, paths, host, chain }: CommandLineInput): string[] {
-	return definition.disks.flatMap((disk, index) => {
+function disks({ definition, hardware, paths, host, chain }: CommandLineInput): string[] {
+	const order = [...definition.disks.entries()].flatMap(([index, disk]) => {
+		const shown = hardware.disks[index];
+		return shown ? [{ index, disk, shown }] : [];
+	});
+	// A controller before the disks on it, and the first function of a PCI slot before the others.
+	order.sort((a, b) => a.shown.slot - b.shown.slot);
+	return order.flatMap(({ index, disk, shown }) => {
 		const place = {
 			index,
 			disk,
+			targetPath: paths.target(disk),
 			overlayPath: paths.overlay(disk),
 			nbdSocket: definition.nbdSocket,
 			quorum: host.quorum,
@@ -111,29 +114,34 @@ function disks({ definition, paths, host, chain }: CommandLineInput): string[] {
 		const { nodes, root } = nodesOf(chain, place);
 		const { device: id } = nodeNames(index);
 		// `stop` pauses the guest at a failed request instead of handing it the error, and `cont` tries it again.
-		const common = `id=${id},drive=${root},bootindex=${index},rerror=stop,werror=stop`;
-		const device = definition.config.diskBus === 'virtio' ? virtioDisk(index, common) : sataDisk(index, common);
+		const common = `id=${id},drive=${root},bootindex=${shown.slot},rerror=stop,werror=stop${properties(shown)}`;
+		const device = hardware.diskBus === 'virtio' ? virtioDisk(shown.slot, common) : sataDisk(shown.slot, common);
 		return [...nodes.flatMap(blockdev), ...device];
 	});
+}
+
+function properties({ serial, logicalSectorBytes, physicalSectorBytes }: DiskHardware): string {
+	const sectors = `,logical_block_size=${logicalSectorBytes},physical_block_size=${physicalSectorBytes}`;
+	return serial ? `${sectors},serial=${escaped(serial)}` : sectors;
 }
 
 /**
  * Eight disks a PCI slot. No iothread: in QEMU 7.2 reopening and committing a node that lives in another thread is the
  * less trodden way, and the switch stands on both.
  */
-function virtioDisk(index: number, common: string): string[] {
-	const slot = `${hex(firstDiskSlot + Math.floor(index / 8))}.${hex(index % 8)}`;
-	return ['-device', `virtio-blk-pci,${common},addr=${slot}${index % 8 === 0 ? ',multifunction=on' : ''}`];
+function virtioDisk(slot: number, common: string): string[] {
+	const address = `${hex(firstDiskSlot + Math.floor(slot / 8))}.${hex(slot % 8)}`;
+	return ['-device', `virtio-blk-pci,${common},addr=${address}${slot % 8 === 0 ? ',multifunction=on' : ''}`];
 }
 
 /** Six ports are on the board (q35's own controller, buses ide.0 to ide.5), six on each further controller. */
-function sataDisk(index: number, common: string): string[] {
-	const controller = Math.floor(index / 6);
-	if (controller === 0) return ['-device', `ide-hd,${common},bus=ide.${index}`];
+function sataDisk(slot: number, common: string): string[] {
+	const controller = Math.floor(slot / 6);
+	if (controller === 0) return ['-device', `ide-hd,${common},bus=ide.${slot}`];
 	const id = `sata${controller}`;
 	return [
-		index % 6 === 0 ? ['-device', `ahci,id=${id},addr=${hex(firstDiskSlot + controller)}`] : [],
-		['-device', `ide-hd,${common},bus=${id}.${index % 6}`],
+		slot % 6 === 0 ? ['-device', `ahci,id=${id},addr=${hex(firstDiskSlot + controller)}`] : [],
+		['-device', `ide-hd,${common},bus=${id}.${slot % 6}`],
 	].flat();
 }
 

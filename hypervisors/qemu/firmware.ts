@@ -48,7 +48,7 @@ export async function codeFor(varsPath: string, firmwares: readonly Firmware[]):
 	throw firmwareMissing(` for a variable store of ${bytes} bytes`);
 }
 
-function firmwareMissing(what = ''): RouseError {
+export function firmwareMissing(what = ''): RouseError {
 	return new RouseError('tool_missing', `no UEFI firmware${what} found`, { hint: 'apt-get install ovmf' });
 }
 

@@ -1,27 +1,9 @@
-import { RouseError } from '../../model/errors.ts';
-import type { Power } from '../../model/recovery.ts';
-import { waitFor } from '../../system/wait.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { MachineDefinition } from '../contract.ts';
 import { isHalfway, queryJobs } from './jobs.ts';
 import { queryDisks, queryStatus } from './monitor-queries.ts';
 import type { Qmp } from './qmp-client.ts';
-
-/** RunState of qapi/run-state.json in the words of the contract. */
-export function powerOf(status: string): Power {
-	switch (status) {
-		case 'running':
-		case 'suspended': // the guest sleeps (ACPI S3) and wakes by itself
-			return 'on';
-		case 'prelaunch': // has not begun
-		case 'shutdown': // has powered itself off; QEMU stays, for the disks
-			return 'off';
-		default:
-			return 'paused';
-	}
-}
-
-/** States that only a reset leads out of. */
-const endStates = ['shutdown', 'guest-panicked', 'internal-error'];
+import { crashOf, powerOf } from './run-state.ts';
 
 /**
  * Lets the guest run. One that stands still because of an I/O error is left as it is: `resume` is for that. Throws
@@ -31,15 +13,40 @@ export async function startGuest(qmp: Qmp, definition: MachineDefinition): Promi
 	const { running, status } = await queryStatus(qmp);
 	if (running || status === 'io-error') return;
 	await refuseHalfway(qmp);
-	if (endStates.includes(status)) {
-		await qmp.execute('system_reset');
-		// A reset takes place in QEMU's main loop, after the answer.
-		await waitFor('QEMU to reset the machine', async () => (await queryStatus(qmp)).status === 'prelaunch', {
-			timeoutMs: 10_000,
-			everyMs: 5,
-		});
-	}
+	if (status === 'shutdown' || crashOf(status) !== undefined) await systemReset(qmp);
 	await takeLinksDown(qmp, definition);
+	await qmp.execute('cont');
+}
+
+/** A reset that takes longer than this waits for something. */
+const resetMs = 10_000;
+
+/** It takes place in QEMU's main loop, after the answer, and once its devices have let go of their requests. */
+async function systemReset(qmp: Qmp): Promise<void> {
+	const taken = qmp.waitForEvent(({ event }) => event === 'RESET', resetMs);
+	try {
+		await Promise.all([taken, qmp.execute('system_reset')]);
+	} catch (cause) {
+		if (asRouseError(cause).code !== 'timeout') throw cause;
+		throw new RouseError('hypervisor_stuck', `QEMU did not reset the machine within ${resetMs} ms`, { cause });
+	}
+}
+
+/** False, and nothing done, when it is off. */
+export async function resetGuest(qmp: Qmp): Promise<boolean> {
+	if (powerOf((await queryStatus(qmp)).status) === 'off') return false;
+	await refuseHalfway(qmp);
+	await systemReset(qmp);
+	return true;
+}
+
+/**
+ * A guest that stood still when it was reset does not run by itself; nor does one whose reads were failed for the reset:
+ * the error stops it afterwards. The reset has dropped those requests.
+ */
+export async function goOnAfterReset(qmp: Qmp): Promise<void> {
+	if ((await queryStatus(qmp)).running) return;
+	await refuseHalfway(qmp);
 	await qmp.execute('cont');
 }
 

@@ -1,7 +1,9 @@
 import type { MachineDefinition } from '../contract.ts';
+import { asRouseError } from '../../model/errors.ts';
 import { replaceFileDurably } from '../../system/durable-file.ts';
+import type { Acceleration } from './acceleration.ts';
 import type { QemuHost } from './host.ts';
-import { startArguments } from './launch.ts';
+import { accelerationOf, startArguments } from './launch.ts';
 import type { MachinePaths } from './paths.ts';
 
 /** Writes `start`: the machine on its own disks, by QEMU alone. */
@@ -10,8 +12,16 @@ export async function writeStartScript(
 	paths: MachinePaths,
 	host: QemuHost,
 ): Promise<void> {
-	const args = await startArguments(definition, paths, host, 'target', { paused: false });
+	const acceleration = await accelerationOf(definition, paths, host).catch(forcedKvm);
+	const args = await startArguments(definition, paths, host, 'target', { acceleration, paused: false });
 	await replaceFileDurably(paths.start, startScript(definition, paths, host.systemBinary, args), 0o755);
+}
+
+/** A KVM that is demanded and does not work is no reason to end without a script: it may be mended when that is used. */
+function forcedKvm(thrown: unknown): Acceleration {
+	const { code, message } = asRouseError(thrown);
+	if (code !== 'precheck_failed') throw thrown;
+	return { accelerator: 'kvm', enlightenments: false, reason: message, warnings: [] };
 }
 
 /** The lock is the one that Rouse's own start takes: the machine never runs twice. */

@@ -1,20 +1,30 @@
 import { join } from 'node:path';
-import type { HypervisorReport } from '../contract.ts';
+import { runTool } from '../../system/run-tool.ts';
+import { type Acceleration, accelerationFor, type AcceleratorSetting, emulated, type Variant } from './acceleration.ts';
+import { type AccelerationSummary, summarise } from './acceleration-summary.ts';
 import { findFirmwares, type Firmware } from './firmware.ts';
-import { probeKvm } from './kvm-probe.ts';
-import { runTool } from './tool.ts';
+import { installQemu } from './install.ts';
+import { currentBootId, KvmAnswers, type KvmAnswersOptions, missingKvm } from './kvm-answers.ts';
+import { tryVariant } from './kvm-probe.ts';
 
 /** What QEMU on this host can do; found by asking it, since distributions compile it differently. */
 export interface QemuHost {
 	systemBinary: string;
 	imageTool: string;
 	version: string;
-	accelerator: 'kvm' | 'tcg';
 	/** The quorum driver: local reads that do not wait for cold ones. */
 	quorum: boolean;
 	vnc: boolean;
 	firmwares: readonly Firmware[];
 	warnings: readonly string[];
+	/**
+	 * How a machine of that kind is run here, by its own setting or else the host's. KVM is tried when it is not known, which
+	 * takes seconds. `fallenBack`: why it must not be tried again for this machine; a forced KVM is stronger. Throws
+	 * `precheck_failed` when KVM is forced and does not run such machines.
+	 */
+	accelerationFor(variant: Variant, setting?: AcceleratorSetting, fallenBack?: string): Promise<Acceleration>;
+	/** What is known of all kinds; only BIOS machines are tried for it. */
+	accelerations(): Promise<AccelerationSummary>;
 }
 
 export interface HostOptions {
@@ -22,20 +32,34 @@ export interface HostOptions {
 	imageTool: string;
 	/** Where what is costly to find out is kept: `kvm.json`. */
 	cacheDirectory: string;
-	/** Taken as given instead of tried. */
-	accelerator?: 'kvm' | 'tcg' | undefined;
+	/** The host's setting, asked for at each decision. */
+	setting: () => Promise<AcceleratorSetting>;
 	firmwares?: readonly Firmware[] | undefined;
+	/** How KVM is found out about; by default by trying it. */
+	kvm?: KvmSource | undefined;
+	/** Ends a trial that runs. */
+	signal?: AbortSignal | undefined;
 }
+
+/** Whether there is a KVM, and what it runs: {@link missingKvm}, {@link tryVariant}. */
+export type KvmSource = Pick<KvmAnswersOptions, 'missing' | 'probe'>;
+
+/** As they are called in PATH. */
+export const programs = { systemBinary: 'qemu-system-x86_64', imageTool: 'qemu-img' } as const;
+
+/** These say a page and end at once. */
+const asking = { silenceMs: 10_000, hint: installQemu };
 
 /** Looks once; throws `tool_missing` when QEMU is not installed. */
 export async function inspectHost(options: HostOptions): Promise<QemuHost> {
-	const { systemBinary, imageTool, cacheDirectory } = options;
-	const [version, formats, vnc, firmwares] = await Promise.all([
+	const { systemBinary, imageTool, cacheDirectory, setting, signal } = options;
+	const [version, formats, vnc, firmwares, bootId] = await Promise.all([
 		systemVersion(systemBinary),
-		runTool(systemBinary, ['-drive', 'format=help'], { silenceMs: 10_000 }),
-		runTool(systemBinary, ['-vnc', 'help'], { silenceMs: 10_000 }),
+		runTool(systemBinary, ['-drive', 'format=help'], asking),
+		runTool(systemBinary, ['-vnc', 'help'], asking),
 		options.firmwares ?? findFirmwares(),
-		runTool(imageTool, ['--version'], { silenceMs: 10_000 }),
+		currentBootId(),
+		runTool(imageTool, ['--version'], asking),
 	]);
 	const warnings: string[] = [];
 	const quorum = /\bquorum\b/.test(formats.stdout + formats.stderr);
@@ -44,28 +68,35 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 	// Compiled out, it says "VNC support is disabled" or does not know the option; compiled in, it lists its options.
 	const hasVnc = vnc.stdout.includes('vnc options');
 	if (!hasVnc) warnings.push('QEMU has no VNC: a machine has its serial console only');
-	let accelerator = options.accelerator;
-	if (accelerator === undefined) {
-		const kvm = await probeKvm(systemBinary, version, join(cacheDirectory, 'kvm.json'));
-		accelerator = kvm.works ? 'kvm' : 'tcg';
-		if (!kvm.works) warnings.push(`machines are emulated (TCG), which is slow: ${kvm.reason}`);
-	}
 	if (firmwares.length === 0) warnings.push('no UEFI firmware (OVMF) found: machines with efi firmware cannot start');
-	return { systemBinary, imageTool, version, accelerator, quorum, vnc: hasVnc, firmwares, warnings };
+	const kvm = new KvmAnswers({
+		path: join(cacheDirectory, 'kvm.json'),
+		bootId,
+		qemuVersion: version,
+		systemBinary,
+		missing: missingKvm,
+		probe: variant => tryVariant(variant, { systemBinary, firmware: firmwares[0], signal }),
+		...options.kvm,
+		clock: () => performance.now(),
+	});
+	return {
+		systemBinary,
+		imageTool,
+		version,
+		quorum,
+		vnc: hasVnc,
+		firmwares,
+		warnings,
+		accelerationFor: async (variant, own, fallenBack) => {
+			const wanted = own ?? (await setting());
+			if (fallenBack !== undefined && wanted === 'auto') return emulated('this machine is', fallenBack);
+			return accelerationFor(variant, wanted, one => kvm.ask(one));
+		},
+		accelerations: async () => summarise(await setting(), kvm),
+	};
 }
 
 async function systemVersion(systemBinary: string): Promise<string> {
-	const { stdout } = await runTool(systemBinary, ['--version'], { silenceMs: 10_000 });
+	const { stdout } = await runTool(systemBinary, ['--version'], asking);
 	return stdout.split('\n')[0]?.replace('QEMU emulator version ', '').trim() ?? 'unknown';
-}
-
-export function reportOf(host: QemuHost): HypervisorReport {
-	return {
-		name: 'qemu',
-		version: host.version,
-		accelerator: host.accelerator,
-		firmwares: host.firmwares.length > 0 ? ['bios', 'efi'] : ['bios'],
-		warnings: host.warnings,
-		unusable: undefined,
-	};
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { asRouseError, RouseError } from '../../model/errors.ts';
+import { RouseError } from '../../model/errors.ts';
 import { spaceOrIo } from './overlay.ts';
 import { type Qmp, query } from './qmp-client.ts';
 
@@ -50,8 +50,7 @@ export async function waitForJobs(qmp: Qmp, ids: readonly string[], wanted: read
 	let progress = -1;
 	let movedAt = performance.now();
 	for (;;) {
-		// Asked for before the look, so that no change falls between the two; the limit makes a lost event harmless.
-		const change = qmp.waitForEvent(({ event }) => event === 'JOB_STATUS_CHANGE', 200).catch(onlyTimeout);
+		const change = nextChange(qmp);
 		const jobs = await queryJobs(qmp);
 		const found = ids.map(id => wantedOrFailed(jobs.get(id), id, wanted));
 		if (found.every(Boolean)) return;
@@ -74,8 +73,12 @@ function wantedOrFailed(job: Job | undefined, id: string, wanted: readonly JobSt
 	return false;
 }
 
-function onlyTimeout(thrown: unknown): void {
-	if (asRouseError(thrown).code !== 'timeout') throw thrown;
+/**
+ * Asked for before the look, so that no change falls between the two; the limit makes a lost event harmless. Why it ended
+ * does not matter: the next look finds out.
+ */
+async function nextChange(qmp: Qmp): Promise<void> {
+	await qmp.waitForEvent(({ event }) => event === 'JOB_STATUS_CHANGE', 200).catch(() => undefined);
 }
 
 /** Ends jobs without their effect; the guest stays on its overlay. */
@@ -92,7 +95,7 @@ export async function abandonJobs(qmp: Qmp, ids: readonly string[]): Promise<voi
 export async function dismissJobs(qmp: Qmp, ids: readonly string[]): Promise<void> {
 	const deadline = performance.now() + stuckMs;
 	for (;;) {
-		const change = qmp.waitForEvent(({ event }) => event === 'JOB_STATUS_CHANGE', 200).catch(onlyTimeout);
+		const change = nextChange(qmp);
 		const jobs = await queryJobs(qmp);
 		const left = ids.flatMap(id => jobs.get(id) ?? []);
 		for (const job of left) if (job.status === 'concluded') await qmp.execute('job-dismiss', { id: job.id });

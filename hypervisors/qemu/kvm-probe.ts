@@ -1,97 +1,123 @@
-import { access, constants, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import * as z from 'zod';
-import { asRouseError } from '../../model/errors.ts';
-import { isErrno, replaceFileDurably } from '../../system/durable-file.ts';
-import { runTool } from './tool.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import { type Acceleration, type KvmAnswer, machinesOf, type Variant } from './acceleration.ts';
+import { guestCode } from './boot-sector.ts';
+import type { Firmware } from './firmware.ts';
+import { crashOf } from './run-state.ts';
+import { queryDiskUse, queryStatus } from './monitor-queries.ts';
+import { type ProbeEnd, ProbeMachine } from './probe-machine.ts';
+import { tellingLine } from './start-failure.ts';
 
-/** Whether guests really run under KVM here, and if not, why. */
-export interface KvmProbe {
-	works: boolean;
-	reason: string;
+export interface ProbeAnswer extends KvmAnswer {
+	/** The same question has the same answer until the host boots anew. False where load or shortage may have been why. */
+	lasting: boolean;
 }
 
-const recordSchema = z.strictObject({
-	bootId: z.string(),
-	qemuVersion: z.string(),
-	works: z.boolean(),
-	reason: z.string(),
-});
+export interface ProbeOptions {
+	systemBinary: string;
+	/** For the EFI variants. */
+	firmware: Firmware | undefined;
+	signal?: AbortSignal | undefined;
+	/** Tests try the programs themselves under TCG. */
+	accelerator?: Acceleration['accelerator'];
+	limitMs?: number;
+}
 
 /**
- * Tries KVM by running code under it: /dev/kvm is also there on machines on which every guest dies at once (nested
- * virtualisation that is not complete). The answer holds for this boot and this QEMU, and is kept in `recordPath`.
+ * Under TCG the boot sector takes 0.1 s and OVMF 4 s to its first read. A guest that takes that much longer under KVM is
+ * better off emulated.
  */
-export async function probeKvm(systemBinary: string, qemuVersion: string, recordPath: string): Promise<KvmProbe> {
-	const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
-	const known = await readRecord(recordPath);
-	if (known?.bootId === bootId && known.qemuVersion === qemuVersion)
-		return { works: known.works, reason: known.reason };
-	const probe = await tryKvm(systemBinary);
-	await replaceFileDurably(recordPath, `${JSON.stringify({ bootId, qemuVersion, ...probe })}\n`);
-	return probe;
-}
+const limits = { bios: 10_000, efi: 30_000 } as const;
 
-async function readRecord(path: string): Promise<z.infer<typeof recordSchema> | undefined> {
-	try {
-		return recordSchema.safeParse(JSON.parse(await readFile(path, 'utf8'))).data;
-	} catch (error) {
-		// Only a memory of a question that can be asked again: one that cannot be read counts as none.
-		if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
-		throw error;
-	}
-}
+/** How often the machine is looked at. */
+const everyMs = 20;
 
-async function tryKvm(systemBinary: string): Promise<KvmProbe> {
-	try {
-		await access('/dev/kvm', constants.R_OK | constants.W_OK);
-	} catch (error) {
-		const why = isErrno(error, 'EACCES') ? 'may not be opened by this user' : 'is not there';
-		return { works: false, reason: `/dev/kvm ${why}` };
-	}
-	return runBootSector(systemBinary, 'kvm', 'host');
-}
-
-/** Written by the guest to the exit device; QEMU then ends with (code << 1) | 1: hw/misc/debugexit.c. */
-const guestCode = 0x2a;
-/** 16-bit code: cli; mov dx,0xf4; mov al,guestCode; out dx,al; hlt; jmp back to hlt. */
-const program = [0xfa, 0xba, 0xf4, 0x00, 0xb0, guestCode, 0xee, 0xf4, 0xeb, 0xfd];
-/** SeaBIOS does not start from a disk of a single sector. */
-const diskBytes = 1024 * 1024;
-/** Under TCG this takes 0.1 s; a guest that hangs under KVM hangs for ever. */
-const probeTimeoutMs = 10_000;
-
-/** Boots a disk whose only program ends QEMU with a code of our own. */
-export async function runBootSector(systemBinary: string, accelerator: string, cpu: string): Promise<KvmProbe> {
+/**
+ * Runs a machine of that kind and sees whether it gets anywhere: with BIOS a program of our own that goes to long mode and
+ * takes interrupts (boot-sector.ts), with EFI the firmware itself, to its first read of a disk. Anything that can be
+ * opened as /dev/kvm runs 16-bit code; that says nothing.
+ */
+export async function tryVariant(variant: Variant, options: ProbeOptions): Promise<ProbeAnswer> {
+	const { systemBinary, firmware, signal, accelerator = 'kvm', limitMs = limits[variant.firmware] } = options;
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-probe-'));
 	try {
-		const disk = Buffer.alloc(diskBytes);
-		disk.set(program);
-		disk.set([0x55, 0xaa], 510); // the mark of a boot sector
-		const path = join(directory, 'disk.raw');
-		await writeFile(path, disk);
-		const { code, stderr } = await runTool(systemBinary, probeArguments(path, accelerator, cpu), {
-			silenceMs: probeTimeoutMs,
-		});
-		if (code === ((guestCode << 1) | 1)) return { works: true, reason: `a guest ran under ${accelerator}` };
-		const said = stderr.trim().split('\n')[0] ?? '';
-		return { works: false, reason: `a guest died under ${accelerator} (exit ${code ?? 'by signal'}): ${said}` };
-	} catch (thrown) {
-		const error = asRouseError(thrown);
-		if (error.code !== 'timeout') throw thrown;
-		return { works: false, reason: `a guest hung under ${accelerator} for ${probeTimeoutMs} ms` };
+		const machine = await ProbeMachine.start({ directory, systemBinary, variant, firmware, accelerator });
+		const kill = () => machine.kill();
+		signal?.addEventListener('abort', kill);
+		try {
+			return await watch(machine, variant, { accelerator, limitMs, signal });
+		} finally {
+			signal?.removeEventListener('abort', kill);
+			machine.kill();
+			await machine.gone;
+		}
 	} finally {
 		await rm(directory, { recursive: true, force: true });
 	}
 }
 
-function probeArguments(disk: string, accelerator: string, cpu: string): string[] {
-	const drive = JSON.stringify({ driver: 'file', 'node-name': 'disk', filename: disk, 'read-only': true });
-	return [
-		['-accel', accelerator, '-cpu', cpu, '-machine', 'q35', '-m', '32'],
-		['-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-serial', 'none', '-no-reboot'],
-		['-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
-		['-blockdev', drive, '-device', 'virtio-blk-pci,drive=disk,bootindex=0'],
-	].flat();
+interface Watch {
+	accelerator: Acceleration['accelerator'];
+	limitMs: number;
+	signal: AbortSignal | undefined;
+}
+
+async function watch(machine: ProbeMachine, variant: Variant, { accelerator, limitMs, signal }: Watch) {
+	const under = `under ${accelerator.toUpperCase()}`;
+	const deadline = performance.now() + limitMs;
+	for (;;) {
+		signal?.throwIfAborted();
+		if (machine.ended) return judgeEnd(machine.ended, under);
+		const left = deadline - performance.now();
+		if (left <= 0) {
+			const reason = `${machinesOf(variant)} got nowhere ${under} within ${limitMs} ms`;
+			return { works: false, reason, lasting: false };
+		}
+		const seen = await Promise.race([look(machine, variant, left), machine.gone]);
+		if (seen === 'works') return works(under);
+		// What it stands on is told on standard error, which may come later than the monitor's answer.
+		if (seen !== undefined) {
+			const said = tellingLine(await machine.said(500)) ?? seen.crash;
+			return { works: false, reason: `a guest died ${under}: ${said}`, lasting: true };
+		}
+		await Promise.race([machine.gone, delay(Math.min(everyMs, left), undefined, { ref: false })]);
+	}
+}
+
+/** Undefined: nothing can be said yet. */
+async function look(
+	machine: ProbeMachine,
+	{ firmware }: Variant,
+	timeoutMs: number,
+): Promise<'works' | { crash: string } | undefined> {
+	try {
+		const qmp = await machine.monitor(timeoutMs);
+		const crash = crashOf((await queryStatus(qmp, { timeoutMs })).status);
+		if (crash !== undefined) return { crash };
+		if (firmware === 'bios') return undefined;
+		const [use] = (await queryDiskUse(qmp, { timeoutMs })).values();
+		return use !== undefined && use.reads > 0 ? 'works' : undefined;
+	} catch (thrown) {
+		// It ended, or does not answer: either is seen outside.
+		if (['hypervisor_failed', 'hypervisor_stuck'].includes(asRouseError(thrown).code)) return undefined;
+		throw thrown;
+	}
+}
+
+function works(under: string): ProbeAnswer {
+	return { works: true, reason: `a guest ran ${under}`, lasting: true };
+}
+
+function judgeEnd({ code, signal, said }: ProbeEnd, under: string): ProbeAnswer {
+	// The boot sector's last instruction; see `guestCode`.
+	if (code === ((guestCode << 1) | 1)) return works(under);
+	// -no-reboot: a triple fault resets the machine.
+	if (code === 0) return { works: false, reason: `a guest reset itself ${under}`, lasting: true };
+	if (signal === 'SIGKILL') throw new RouseError('hypervisor_failed', `somebody killed the QEMU that tried KVM`);
+	const why = tellingLine(said) ?? (signal ? `ended by ${signal}` : `exit code ${code}`);
+	// An assertion is of QEMU against KVM. An exit code may be a lack of memory as well.
+	return { works: false, reason: `QEMU gave up ${under}: ${why}`, lasting: signal === 'SIGABRT' };
 }

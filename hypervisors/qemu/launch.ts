@@ -6,33 +6,42 @@ import { lockHolder } from '../../system/process-lock.ts';
 import { spawnLocked } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
 import type { MachineDefinition } from '../contract.ts';
+import { abortable } from './abortable.ts';
+import { type Acceleration, variantOf } from './acceleration.ts';
 import { commandLine } from './command-line.ts';
 import { codeFor } from './firmware.ts';
+import { hardwareOf } from './hardware.ts';
 import type { QemuHost } from './host.ts';
-import type { MachineMonitor } from './monitor.ts';
+import type { MachineParts } from './machine-parts.ts';
 import { exists } from './overlay.ts';
 import { checkSocketPaths, type MachinePaths } from './paths.ts';
+import { whatRuns } from './process.ts';
 import type { Qmp } from './qmp-client.ts';
+import { readRecord } from './record.ts';
+import { startFailure } from './start-failure.ts';
 
 /** Longer than QEMU itself waits for the mount mover (`open-timeout`, 30 s) before it gives up. */
 const startTimeoutMs = 45_000;
 
 /**
- * Starts QEMU, stopped, and returns its monitor. It cannot begin to run by itself: when this process dies in between,
- * nothing has happened to the guest. Throws `machine_failed`, with the end of QEMU's log, when QEMU ended.
+ * Starts QEMU, stopped, and has `begin` let its guest run. It cannot begin to run by itself: when this process dies in
+ * between, nothing has happened to the guest. Throws `machine_failed`, with why and the end of QEMU's log, when QEMU ended.
  */
 export async function launch(
-	definition: MachineDefinition,
-	paths: MachinePaths,
-	host: QemuHost,
+	parts: MachineParts,
 	chain: Chain,
-	monitor: MachineMonitor,
-): Promise<Qmp> {
+	begin: (qmp: Qmp) => Promise<void>,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const { definition, paths } = parts;
+	const host = await parts.host();
 	checkSocketPaths(paths);
 	await checkOverlays(definition, paths, chain);
 	await mkdir(definition.runDirectory, { recursive: true, mode: 0o700 });
-	const args = await startArguments(definition, paths, host, chain, { paused: true });
+	const acceleration = await accelerationOf(definition, paths, host);
+	const args = await startArguments(definition, paths, host, chain, { acceleration, paused: true });
 	const logBefore = await sizeOf(paths.log);
+	signal?.throwIfAborted();
 	try {
 		await spawnLocked({
 			lockPath: paths.lock,
@@ -41,13 +50,19 @@ export async function launch(
 			args,
 			cwd: '/', // holds no file system busy
 		});
-		return await waitForMonitor(paths, monitor);
+		await begin(abortable(await waitForMonitor(parts, signal), signal));
 	} catch (thrown) {
-		const error = asRouseError(thrown);
-		if (error.code !== 'machine_failed') throw thrown;
-		const said = await logSince(paths.log, logBefore);
-		throw new RouseError('machine_failed', `${error.message}: ${said}`, { cause: thrown });
+		signal?.throwIfAborted();
+		if (!(await hasEnded(parts, thrown))) throw thrown;
+		throw startFailure(await logSince(paths.log, logBefore), acceleration.accelerator, thrown);
 	}
+}
+
+/** Its accelerator may give up as late as when the guest is to run. */
+async function hasEnded({ definition, paths }: MachineParts, thrown: unknown): Promise<boolean> {
+	const { code } = asRouseError(thrown);
+	if (code === 'machine_failed') return true;
+	return code === 'hypervisor_failed' && (await whatRuns(definition, paths)) === 'nothing';
 }
 
 /** The arguments of this machine on this chain, whoever starts it. */
@@ -56,11 +71,23 @@ export async function startArguments(
 	paths: MachinePaths,
 	host: QemuHost,
 	chain: Chain,
-	{ paused }: { paused: boolean },
+	{ acceleration, paused }: { acceleration: Acceleration; paused: boolean },
 ): Promise<string[]> {
 	const efi = definition.config.firmware === 'efi';
 	const firmwareCode = efi ? await codeFor(paths.vars, host.firmwares) : undefined;
-	return commandLine({ definition, paths, host, chain, firmwareCode, paused });
+	const hardware = hardwareOf(definition);
+	return commandLine({ definition, hardware, paths, host, acceleration, chain, firmwareCode, paused });
+}
+
+/** How this machine is run: emulated for ever once it has fallen back, unless KVM is forced. */
+export async function accelerationOf(
+	definition: MachineDefinition,
+	paths: MachinePaths,
+	host: Pick<QemuHost, 'accelerationFor'>,
+): Promise<Acceleration> {
+	const fallenBack = (await readRecord(definition, paths))?.acceleration?.fallenBack;
+	const own = hardwareOf(definition).accelerator ?? undefined;
+	return host.accelerationFor(variantOf(definition.config), own, fallenBack);
 }
 
 async function checkOverlays(definition: MachineDefinition, paths: MachinePaths, chain: Chain): Promise<void> {
@@ -70,23 +97,23 @@ async function checkOverlays(definition: MachineDefinition, paths: MachinePaths,
 			throw new RouseError('machine_failed', `${paths.overlay(disk)}: the protective snapshot is not there`);
 }
 
-async function waitForMonitor(paths: MachinePaths, monitor: MachineMonitor): Promise<Qmp> {
+async function waitForMonitor({ paths, monitor }: MachineParts, signal: AbortSignal | undefined): Promise<Qmp> {
 	const deadline = performance.now() + startTimeoutMs;
-	return waitFor(
-		`QEMU to answer on ${paths.supervisorMonitor}`,
-		async () => {
-			// Looked at first: between a failed connect and a lock that is free, QEMU cannot have come up.
-			const alive = (await lockHolder(paths.lock)) !== undefined;
-			try {
-				return await monitor.open({ timeoutMs: Math.max(1_000, deadline - performance.now()) });
-			} catch (thrown) {
-				if (!isNobodyListening(thrown)) throw thrown;
-				if (!alive) throw new RouseError('machine_failed', 'QEMU ended while it started', { cause: thrown });
-				return undefined;
-			}
-		},
-		{ timeoutMs: startTimeoutMs, everyMs: 5 },
-	);
+	const connected = async () => {
+		// Looked at first: between a failed connect and a lock that is free, QEMU cannot have come up.
+		const alive = (await lockHolder(paths.lock)) !== undefined;
+		const timeoutMs = Math.max(1_000, deadline - performance.now());
+		try {
+			return await monitor.open({ timeoutMs, signal });
+		} catch (thrown) {
+			signal?.throwIfAborted();
+			if (!isNobodyListening(thrown)) throw thrown;
+			if (!alive) throw new RouseError('machine_failed', 'QEMU ended while it started', { cause: thrown });
+			return undefined;
+		}
+	};
+	const what = `QEMU to answer on ${paths.supervisorMonitor}`;
+	return waitFor(what, connected, { timeoutMs: startTimeoutMs, everyMs: 5, signal });
 }
 
 /** The socket is not bound yet, or QEMU went away before it greeted: looking at the lock tells which. */
@@ -110,7 +137,7 @@ async function logSince(path: string, from: number): Promise<string> {
 		const { size } = await file.stat();
 		const start = Math.max(from, size - 2048);
 		const { bytesRead, buffer } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
-		return buffer.toString('utf8', 0, bytesRead).trim() || 'it said nothing';
+		return buffer.toString('utf8', 0, bytesRead).trim();
 	} finally {
 		await file.close();
 	}

@@ -1,178 +1,203 @@
-import { readdir, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { RouseError } from '../../model/errors.ts';
-import type { Chain, MachineSockets } from '../../model/recovery.ts';
-import { isErrno, removeFileDurably, temporarySuffix } from '../../system/durable-file.ts';
-import type { Machine, MachineDefinition, MachineObservation, SwitchCalls } from '../contract.ts';
+import type { Duplex } from 'node:stream';
+import { asRouseError } from '../../model/errors.ts';
+import type { Chain } from '../../model/recovery.ts';
+import type {
+	CallOptions,
+	ConsoleKind,
+	Machine,
+	MachineDefinition,
+	MachineObservation,
+	MoverGate,
+	SwitchCalls,
+	Target,
+} from '../contract.ts';
+import { abortable } from './abortable.ts';
+import { checkBase } from './base.ts';
+import { noConsole, openConsole } from './console.ts';
+import { offeringFallBack, takeFallBack } from './fall-back.ts';
 import { createVariableStore } from './firmware.ts';
-import { powerOf, resumeGuest, startGuest } from './guest-power.ts';
+import { goOnAfterReset, resetGuest, resumeGuest, startGuest } from './guest-power.ts';
 import { writeStartScript } from './hand-over.ts';
 import type { QemuHost } from './host.ts';
 import { launch } from './launch.ts';
+import { removeMachineFiles, removeRunFiles } from './machine-files.ts';
+import type { MachineParts } from './machine-parts.ts';
 import { type ConnectQmp, MachineMonitor } from './monitor.ts';
-import { queryDisks, queryStatus } from './monitor-queries.ts';
-import { removeOverlays, takeSnapshot } from './overlay.ts';
-import { machinePaths, type MachinePaths } from './paths.ts';
+import { lookAt } from './observation.ts';
+import { takeSnapshot } from './overlay.ts';
+import { machinePaths } from './paths.ts';
+import { patience } from './patience.ts';
 import { endByForce, whatRuns } from './process.ts';
 import type { Qmp } from './qmp-client.ts';
-import { createRecord, readRecord } from './record.ts';
+import { createRecord, endRecord, readRecord } from './record.ts';
 import { switchOffline } from './switch-offline.ts';
 import { guestIsOff, switchOnline } from './switch-online.ts';
-
-/** An answer this late means that QEMU holds an unanswered read, or that the host is far beyond its means. */
-const observeTimeoutMs = 2_000;
+import { checkTargets, makeTargets, openTargets, removeTargets } from './targets.ts';
 
 export class QemuMachine implements Machine {
-	readonly #definition: MachineDefinition;
-	readonly #paths: MachinePaths;
-	readonly #host: () => Promise<QemuHost>;
-	readonly #monitor: MachineMonitor;
+	readonly #parts: MachineParts;
+	readonly #gate: MoverGate;
 
-	constructor(definition: MachineDefinition, host: () => Promise<QemuHost>, connect: ConnectQmp) {
-		this.#definition = definition;
-		this.#paths = machinePaths(definition);
-		this.#host = host;
-		this.#monitor = new MachineMonitor(definition, this.#paths, connect);
+	constructor(definition: MachineDefinition, gate: MoverGate, host: () => Promise<QemuHost>, connect: ConnectQmp) {
+		const paths = machinePaths(definition);
+		this.#parts = { definition, paths, host, monitor: new MachineMonitor(definition, paths, connect) };
+		this.#gate = gate;
 	}
 
-	get sockets(): MachineSockets {
-		return this.#paths.sockets;
+	get debug(): Readonly<Record<string, string>> {
+		const { qmp, console, vnc } = this.#parts.paths.sockets;
+		return { qmpSocket: qmp, consoleSocket: console, vncSocket: vnc };
+	}
+
+	async makeTargets({ signal }: CallOptions = {}): Promise<void> {
+		const { definition, paths } = await this.#ours();
+		await makeTargets(definition, paths, signal);
+	}
+
+	async openTargets(): Promise<Target[]> {
+		const { definition, paths } = await this.#ours();
+		return openTargets(definition, paths);
 	}
 
 	async create(): Promise<void> {
-		await readRecord(this.#definition, this.#paths);
-		for (const disk of this.#definition.disks) {
-			const { size } = await stat(disk.targetPath);
-			if (size !== disk.sizeBytes)
-				throw new RouseError('machine_failed', `${disk.targetPath} has ${size} bytes, not ${disk.sizeBytes}`);
-		}
-		await createRecord(this.#definition, this.#paths);
-		if (this.#definition.config.firmware === 'efi')
-			await createVariableStore(this.#paths.vars, (await this.#host()).firmwares);
+		const { definition, paths, host } = await this.#ours();
+		await checkTargets(definition, paths);
+		await createRecord(definition, paths);
+		if (definition.config.firmware === 'efi') await createVariableStore(paths.vars, (await host()).firmwares);
 	}
 
-	async snapshot(): Promise<void> {
-		await takeSnapshot(this.#definition, this.#paths, await this.#host());
+	async presentBase({ signal }: CallOptions = {}): Promise<void> {
+		const { definition, host } = await this.#ours();
+		const qemu = await host();
+		await this.#gate.pass(() => checkBase(definition, qemu, signal), { signal });
 	}
 
-	async powerOn(chain: Chain): Promise<void> {
-		await readRecord(this.#definition, this.#paths);
-		const qmp = (await this.#alive())
-			? await this.#monitor.open()
-			: await launch(this.#definition, this.#paths, await this.#host(), chain, this.#monitor);
-		await startGuest(qmp, this.#definition);
+	async snapshot({ signal }: CallOptions = {}): Promise<void> {
+		const { definition, paths, host } = await this.#ours();
+		const qemu = await host();
+		await this.#gate.pass(() => takeSnapshot(definition, paths, qemu, signal), { signal });
 	}
 
-	async shutdown(): Promise<void> {
-		await this.#ifAlive(qmp => qmp.execute('system_powerdown'));
+	async powerOn(chain: Chain, { signal }: CallOptions = {}): Promise<void> {
+		const parts = await this.#ours();
+		const alive = await this.#alive();
+		const start = async () => {
+			if (alive) await startGuest(await this.#open(signal), parts.definition);
+			else await launch(parts, chain, qmp => startGuest(qmp, parts.definition), signal);
+		};
+		await offeringFallBack(parts, () =>
+			this.#gate.pass(start, { patienceMs: alive ? patience.startAgain : patience.start, signal }),
+		);
 	}
 
-	async reset(): Promise<void> {
-		await this.#ifAlive(qmp => qmp.execute('system_reset'));
+	async fallBack(chain: Chain, options: CallOptions = {}): Promise<void> {
+		await takeFallBack(await this.#ours());
+		await this.powerOn(chain, options);
+	}
+
+	async shutdown({ signal }: CallOptions = {}): Promise<void> {
+		const powerdown = (qmp: Qmp) => qmp.execute('system_powerdown');
+		await this.#ask(powerdown, { first: true, patienceMs: patience.resetOrShutdown, signal });
+	}
+
+	async reset({ signal }: CallOptions = {}): Promise<void> {
+		const reset = await this.#ask(resetGuest, { first: true, patienceMs: patience.resetOrShutdown, signal });
+		// Apart, since now the mover serves again: a guest that was let go before would stop at its next read.
+		if (reset === true) await this.#ask(goOnAfterReset, { patienceMs: patience.resume, signal });
 	}
 
 	async powerOff(): Promise<void> {
-		await readRecord(this.#definition, this.#paths);
+		const { definition, paths, monitor } = await this.#ours();
 		// Never by asking: QEMU's own `quit` waits for reads that nobody answers.
-		await endByForce(this.#definition, this.#paths);
-		this.#monitor.close();
-		await this.#removeRunFiles();
+		await endByForce(definition, paths);
+		monitor.close();
+		await removeRunFiles(paths);
 	}
 
-	async resume(): Promise<void> {
-		await this.#ifAlive(resumeGuest);
+	async resume({ signal }: CallOptions = {}): Promise<void> {
+		await this.#ask(resumeGuest, { patienceMs: patience.resume, signal });
 	}
 
-	async observe(): Promise<MachineObservation> {
-		const off: MachineObservation = { power: 'off', alive: false, ioError: undefined };
-		if ((await whatRuns(this.#definition, this.#paths)) !== 'machine') return off;
-		const limit = { timeoutMs: observeTimeoutMs };
+	/** A QEMU that is silent while reads wait is one whose guest has reset itself: it stands still until they are answered. */
+	async observe({ signal }: CallOptions = {}): Promise<MachineObservation> {
+		const seen: MachineObservation[] = [];
 		try {
-			const qmp = await this.#monitor.open(limit);
-			const { running, status } = await queryStatus(qmp, limit);
-			return { power: powerOf(status), alive: true, ioError: running ? undefined : await this.#ioError(qmp) };
+			return await lookAt(this.#parts, signal);
 		} catch (error) {
-			// It ended while it was asked.
-			if ((await whatRuns(this.#definition, this.#paths)) !== 'machine') return off;
-			throw error;
+			if (asRouseError(error).code !== 'hypervisor_stuck') throw error;
+			await this.#gate.free(async () => void seen.push(await lookAt(this.#parts, signal)), { signal });
+			if (seen[0] === undefined) throw error;
+			return seen[0];
 		}
 	}
 
-	async switchToTarget(calls: SwitchCalls): Promise<{ pauseMs: number }> {
-		await readRecord(this.#definition, this.#paths);
-		if (!(await this.#alive())) {
-			await switchOffline(this.#definition, this.#paths, await this.#host(), calls);
-			return { pauseMs: 0 };
-		}
-		const qmp = await this.#monitor.open();
-		const result = await switchOnline({ definition: this.#definition, paths: this.#paths, qmp, calls });
-		// A guest that has powered itself off: nothing is left for which QEMU would have to stay.
-		if (await guestIsOff(qmp)) await this.powerOff();
-		return result;
+	async switchToTarget(calls: SwitchCalls, { signal }: CallOptions = {}): Promise<{ pauseMs: number }> {
+		await this.#ours();
+		return this.#gate.pass(() => this.#switch(calls, signal), { patienceMs: patience.switch, signal });
+	}
+
+	async console(kind: ConsoleKind, { signal }: CallOptions = {}): Promise<Duplex> {
+		const { definition, paths } = this.#parts;
+		if ((await whatRuns(definition, paths)) !== 'machine') throw noConsole();
+		return openConsole(kind === 'serial' ? paths.sockets.console : paths.sockets.vnc, signal);
 	}
 
 	async handOver(): Promise<void> {
-		await readRecord(this.#definition, this.#paths);
-		await writeStartScript(this.#definition, this.#paths, await this.#host());
-		await removeFileDurably(this.#paths.record);
+		const { definition, paths, host } = await this.#ours();
+		await writeStartScript(definition, paths, await host());
+		await endRecord(definition, paths);
 	}
 
 	async remove(): Promise<void> {
-		await readRecord(this.#definition, this.#paths);
-		await endByForce(this.#definition, this.#paths);
-		this.#monitor.close();
-		await this.#removeRunFiles();
-		await removeOverlays(this.#definition, this.#paths);
-		const { vars, start, log, lock, record } = this.#paths;
-		// The record last: it says whose the rest is.
-		for (const path of [vars, start, log, lock, ...(await this.#temporaryFiles()), record])
-			await removeFileDurably(path);
+		const { definition, paths } = await this.#ours();
+		await this.powerOff();
+		await removeMachineFiles(definition, paths);
+	}
+
+	async removeTargets(): Promise<void> {
+		const { definition, paths } = await this.#ours();
+		await removeTargets(definition, paths);
 	}
 
 	async close(): Promise<void> {
-		this.#monitor.close();
+		this.#parts.monitor.close();
+	}
+
+	/** `identity_conflict` when another recovery's machine lies here. */
+	async #ours(): Promise<MachineParts> {
+		await readRecord(this.#parts.definition, this.#parts.paths);
+		return this.#parts;
 	}
 
 	/** Ends an offline commit that a supervisor left behind when it died: it is begun again from the start. */
 	async #alive(): Promise<boolean> {
-		const running = await whatRuns(this.#definition, this.#paths);
-		if (running === 'commit') await endByForce(this.#definition, this.#paths);
+		const { definition, paths } = this.#parts;
+		const running = await whatRuns(definition, paths);
+		if (running === 'commit') await endByForce(definition, paths);
 		return running === 'machine';
 	}
 
-	async #ifAlive(act: (qmp: Qmp) => Promise<unknown>): Promise<void> {
-		if ((await whatRuns(this.#definition, this.#paths)) === 'machine') await act(await this.#monitor.open());
+	async #open(signal: AbortSignal | undefined): Promise<Qmp> {
+		return abortable(await this.#parts.monitor.open({ signal }), signal);
 	}
 
-	async #ioError(qmp: Qmp): Promise<MachineObservation['ioError']> {
-		for (const [index, { ioStatus }] of await queryDisks(qmp, { timeoutMs: observeTimeoutMs })) {
-			const disk = this.#definition.disks[index];
-			if (ioStatus === 'ok' || disk === undefined) continue;
-			const noSpace = ioStatus === 'nospace';
-			// Not heard of (the supervisor is new): only writes want space, and what else fails here is the mover's reads.
-			const operation = noSpace ? 'write' : (this.#monitor.failedOperation(index) ?? 'read');
-			return { disk: disk.name, operation, noSpace };
+	/** Nothing when it does not run. */
+	async #ask<T>(act: (qmp: Qmp) => Promise<T>, options: Parameters<MoverGate['pass']>[1]): Promise<T | undefined> {
+		const { definition, paths } = this.#parts;
+		if ((await whatRuns(definition, paths)) !== 'machine') return undefined;
+		return this.#gate.pass(async () => act(await this.#open(options.signal)), options);
+	}
+
+	async #switch(calls: SwitchCalls, signal: AbortSignal | undefined): Promise<{ pauseMs: number }> {
+		const { definition, paths, host, monitor } = this.#parts;
+		if (!(await this.#alive())) {
+			await switchOffline(definition, paths, await host(), calls, { signal });
+			return { pauseMs: 0 };
 		}
-		return undefined;
-	}
-
-	async #removeRunFiles(): Promise<void> {
-		const { sockets, supervisorMonitor, pid } = this.#paths;
-		for (const path of [...Object.values(sockets), supervisorMonitor, pid]) await rm(path, { force: true });
-	}
-
-	/** What a crash left of files that this machine publishes. */
-	async #temporaryFiles(): Promise<string[]> {
-		const { directory, disks } = this.#definition;
-		const { record, vars, start } = this.#paths;
-		const ours = [record, vars, start, ...disks.map(disk => this.#paths.overlay(disk))].map(path => basename(path));
-		try {
-			return (await readdir(directory))
-				.filter(name => name.endsWith(temporarySuffix) && ours.some(own => name.startsWith(`${own}.`)))
-				.map(name => join(directory, name));
-		} catch (error) {
-			if (isErrno(error, 'ENOENT')) return [];
-			throw error;
-		}
+		const qmp = await monitor.open({ signal });
+		const result = await switchOnline({ definition, paths, qmp, gate: this.#gate, calls }, { signal });
+		// A guest that has powered itself off: nothing is left for which QEMU would have to stay.
+		if (await guestIsOff(qmp)) await this.powerOff();
+		return result;
 	}
 }

@@ -43,6 +43,45 @@ export async function queryDisks(qmp: Qmp, options?: ExecuteOptions): Promise<Ma
 	return disks;
 }
 
+const kvmSchema = z.object({ enabled: z.boolean() });
+
+/** Whether the guest runs under KVM. */
+export async function queryKvm(qmp: Qmp, options?: ExecuteOptions): Promise<boolean> {
+	return (await query(qmp, 'query-kvm', kvmSchema, undefined, options)).enabled;
+}
+
+const statsSchema = z.array(
+	z.object({
+		qdev: z.string().optional(),
+		stats: z.object({
+			rd_operations: z.int(),
+			wr_operations: z.int(),
+			failed_wr_operations: z.int(),
+			unmap_operations: z.int(),
+			failed_unmap_operations: z.int(),
+		}),
+	}),
+);
+
+/** What the guest has asked of a disk since QEMU started; writes and discards whether they succeeded or not. */
+export interface DiskUse {
+	reads: number;
+	changes: number;
+}
+
+/** By index of the disk. */
+export async function queryDiskUse(qmp: Qmp, options?: ExecuteOptions): Promise<Map<number, DiskUse>> {
+	const uses = new Map<number, DiskUse>();
+	for (const { qdev, stats } of await query(qmp, 'query-blockstats', statsSchema, undefined, options)) {
+		const index = diskOfDevice(qdev);
+		if (index === undefined) continue;
+		const { wr_operations, failed_wr_operations, unmap_operations, failed_unmap_operations } = stats;
+		const changes = wr_operations + failed_wr_operations + unmap_operations + failed_unmap_operations;
+		uses.set(index, { reads: stats.rd_operations, changes });
+	}
+	return uses;
+}
+
 /** From `vd0` (SATA) or `/machine/peripheral/vd0/virtio-backend` (virtio): see {@link nodeNames}. */
 export function diskOfDevice(device: unknown): number | undefined {
 	const match = typeof device === 'string' ? /(?:^|\/)vd(\d+)(?:\/|$)/.exec(device) : undefined;

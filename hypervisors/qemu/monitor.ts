@@ -1,12 +1,13 @@
 import { RouseError } from '../../model/errors.ts';
 import type { MachineDefinition } from '../contract.ts';
+import { abortable } from './abortable.ts';
 import { diskOfDevice, queryUuid } from './monitor-queries.ts';
 import type { MachinePaths } from './paths.ts';
-import type { ExecuteOptions, Qmp } from './qmp-client.ts';
+import type { ConnectOptions, Qmp } from './qmp-client.ts';
 import type { QmpEvent } from './qmp-session.ts';
 
 /** Opens a QMP connection; tests hand in one that lies. */
-export type ConnectQmp = (path: string, options: ExecuteOptions) => Promise<Qmp>;
+export type ConnectQmp = (path: string, options: ConnectOptions) => Promise<Qmp>;
 
 /** The supervisor's connection to one machine: opened when needed, kept, and opened anew when QEMU was. */
 export class MachineMonitor {
@@ -22,12 +23,16 @@ export class MachineMonitor {
 		this.#connect = connect;
 	}
 
-	/** `identity_conflict` when another recovery's machine answers. */
-	async open(options: ExecuteOptions = {}): Promise<Qmp> {
+	/**
+	 * `identity_conflict` when another recovery's machine answers. One that is aborted leaves no connection behind: it would
+	 * take the place of the next.
+	 */
+	async open(options: ConnectOptions = {}): Promise<Qmp> {
+		options.signal?.throwIfAborted();
 		if (this.#qmp && !this.#qmp.closed) return this.#qmp;
 		const qmp = await this.#connect(this.#path, options);
 		try {
-			const uuid = await queryUuid(qmp, options);
+			const uuid = await queryUuid(abortable(qmp, options.signal), options);
 			if (uuid !== this.#definition.recoveryId)
 				throw new RouseError('identity_conflict', `the machine at ${this.#path} is of recovery ${uuid}`);
 		} catch (error) {

@@ -1,10 +1,18 @@
 import { join } from 'node:path';
-import { RouseError } from '../../model/errors.ts';
-import type { MachineSockets } from '../../model/recovery.ts';
+import { checkSocketPath } from '../../system/socket-path.ts';
 import type { MachineDefinition, MachineDisk } from '../contract.ts';
+
+/** For a person's programs; of the monitors this one is theirs. */
+export interface MachineSockets {
+	console: string;
+	vnc: string;
+	qmp: string;
+}
 
 /** The files of one machine on QEMU. All but the targets are gone after `remove`. */
 export interface MachinePaths {
+	/** The disk that is filled, and in the end is the machine's. */
+	target(disk: MachineDisk): string;
 	/** Whose machine this is, while it is recovered; see record.ts. */
 	record: string;
 	/** Held by QEMU as long as it lives. */
@@ -25,6 +33,7 @@ export interface MachinePaths {
 
 export function machinePaths({ directory, runDirectory }: MachineDefinition): MachinePaths {
 	return {
+		target: disk => join(directory, `${disk.name}.raw`),
 		record: join(directory, 'qemu.json'),
 		lock: join(directory, 'machine.lock'),
 		pid: join(directory, 'qemu.pid'),
@@ -41,13 +50,6 @@ export function machinePaths({ directory, runDirectory }: MachineDefinition): Ma
 	};
 }
 
-/** sun_path of unix(7), less the closing zero; QEMU refuses more. */
-const maxSocketPathBytes = 107;
-
 export function checkSocketPaths(paths: MachinePaths): void {
-	for (const path of [...Object.values(paths.sockets), paths.supervisorMonitor]) {
-		const bytes = Buffer.byteLength(path);
-		if (bytes > maxSocketPathBytes)
-			throw new RouseError('config_invalid', `socket path of ${bytes} bytes, at most ${maxSocketPathBytes}: ${path}`);
-	}
+	for (const path of [...Object.values(paths.sockets), paths.supervisorMonitor]) checkSocketPath(path);
 }

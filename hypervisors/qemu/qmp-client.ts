@@ -1,6 +1,9 @@
-import { createConnection, type Socket } from 'node:net';
+import { createConnection } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type * as z from 'zod';
 import { asRouseError, RouseError } from '../../model/errors.ts';
+import { isErrno } from '../../system/durable-file.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { type QmpEvent, type QmpMessage, QmpSession } from './qmp-session.ts';
 
 /** What the machine needs of a monitor; tests put a lying one in its place. */
@@ -20,6 +23,10 @@ export interface Qmp {
 
 export interface ExecuteOptions {
 	timeoutMs?: number;
+}
+
+export interface ConnectOptions extends ExecuteOptions {
+	signal?: AbortSignal | undefined;
 }
 
 /**
@@ -49,9 +56,9 @@ interface Waiting {
 	reject: (error: RouseError) => void;
 }
 
-/** A QMP connection over a Unix socket. A monitor serves one client at a time: a second one gets no greeting. */
+/** A QMP connection, over a Unix socket as a rule. A monitor serves one client at a time: a second one gets no greeting. */
 export class QmpClient implements Qmp {
-	readonly #socket: Socket;
+	readonly #stream: Duplex;
 	readonly #path: string;
 	readonly #session = new QmpSession();
 	readonly #waiting = new Map<string, Waiting>();
@@ -59,21 +66,33 @@ export class QmpClient implements Qmp {
 	#greeted: (() => void) | undefined;
 	#failure: RouseError | undefined;
 
-	private constructor(socket: Socket, path: string) {
-		this.#socket = socket;
+	private constructor(stream: Duplex, path: string) {
+		this.#stream = stream;
 		this.#path = path;
-		socket.on('data', bytes => this.#receive(typeof bytes === 'string' ? Buffer.from(bytes) : bytes));
-		socket.on('error', cause => this.#fail(new RouseError('hypervisor_failed', `QMP on ${path} failed`, { cause })));
-		socket.on('close', () => this.#fail(new RouseError('hypervisor_failed', `QEMU closed the monitor ${path}`)));
+		stream.on('data', (bytes: Buffer | string) => this.#receive(Buffer.from(bytes)));
+		stream.on('error', cause => this.#fail(connectionError(path, cause)));
+		stream.on('close', () => this.#fail(new RouseError('hypervisor_failed', `QEMU closed the monitor ${path}`)));
 	}
 
 	/** Connects and negotiates. `hypervisor_failed` when nobody listens, `hypervisor_stuck` when nobody greets. */
-	static async connect(path: string, { timeoutMs = commandTimeoutMs } = {}): Promise<QmpClient> {
+	static connect(path: string, options: ConnectOptions = {}): Promise<QmpClient> {
+		return QmpClient.over(createConnection(path), path, options);
+	}
+
+	/** Negotiates on any connection; `path` is what it is called in errors. */
+	static async over(
+		stream: Duplex,
+		path: string,
+		{ timeoutMs = commandTimeoutMs, signal }: ConnectOptions = {},
+	): Promise<QmpClient> {
 		const deadline = performance.now() + timeoutMs;
-		const client = new QmpClient(createConnection(path), path);
-		try {
+		const client = new QmpClient(stream, path);
+		const negotiate = async () => {
 			await client.#greeting(timeoutMs);
 			await client.execute('qmp_capabilities', undefined, { timeoutMs: Math.max(1, deadline - performance.now()) });
+		};
+		try {
+			await unlessAborted(signal, negotiate);
 			return client;
 		} catch (error) {
 			client.close();
@@ -109,7 +128,7 @@ export class QmpClient implements Qmp {
 					reject(error);
 				},
 			});
-			this.#socket.write(bytes);
+			this.#stream.write(bytes);
 		});
 	}
 
@@ -152,7 +171,7 @@ export class QmpClient implements Qmp {
 				act();
 			};
 			this.#greeted = settle(resolve);
-			this.#socket.once('close', () => settle(() => reject(this.#failure))());
+			this.#stream.once('close', () => settle(() => reject(this.#failure))());
 		});
 	}
 
@@ -193,8 +212,15 @@ export class QmpClient implements Qmp {
 	#fail(error: RouseError): void {
 		if (this.#failure) return;
 		this.#failure = error;
-		this.#socket.destroy();
+		this.#stream.destroy();
 		for (const waiting of this.#waiting.values()) waiting.reject(error);
 		this.#waiting.clear();
 	}
+}
+
+/** Of a QEMU that stands still nobody takes the connections; once some wait, the kernel refuses more: EAGAIN of unix(7). */
+function connectionError(path: string, cause: Error): RouseError {
+	if (isErrno(cause, 'EAGAIN'))
+		return new RouseError('hypervisor_stuck', `QMP on ${path}: QEMU takes no connections`, { cause });
+	return new RouseError('hypervisor_failed', `QMP on ${path} failed`, { cause });
 }

@@ -1,30 +1,23 @@
 /** The part of the switch that ends with the guest on its targets alone: commit, pause, mark, finalize. */
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { MachineDefinition } from '../contract.ts';
+import { abortable } from './abortable.ts';
 import { nodeNames } from './block-nodes.ts';
 import { abandonJobs, dismissJobs, isHalfway, queryJobs, waitForJobs } from './jobs.ts';
 import { disksOnOverlay, queryExports, queryStatus } from './monitor-queries.ts';
 import { syncFile } from './overlay.ts';
 import type { Qmp } from './qmp-client.ts';
-import type { OnlineSwitch } from './switch-online.ts';
+import type { OnlineSwitch } from './online-switch.ts';
 
-/** Returns for how many milliseconds the guest stood still; 0 when it did not run. */
-export async function commitOverlays(online: OnlineSwitch): Promise<number> {
+/**
+ * Returns for how many milliseconds the guest stood still; 0 when it did not run. `signal` ends it until the pause: the
+ * guest runs, and the jobs go on until the next attempt finds them. From the pause on it is carried through.
+ */
+export async function commitOverlays(online: OnlineSwitch, signal: AbortSignal | undefined): Promise<number> {
 	const { definition, qmp, calls } = online;
 	const found = performance.now();
 	const onOverlay = await disksOnOverlay(qmp, definition);
-	if (onOverlay.length > 0) {
-		const jobs = onOverlay.map(index => nodeNames(index).commitJob);
-		await recoverFromForeignHands(online, jobs);
-		await startCommits(online, onOverlay);
-		await calls.reached('switch.committing');
-		await orGoOn(online, jobs, async () => {
-			await waitForJobs(qmp, jobs, ['ready', 'waiting', 'pending']);
-			await refuseExports(qmp); // before the pause as well: the guest is not to stand still for it
-		});
-		await calls.reached('switch.ready');
-		await letSettle(qmp);
-	}
+	if (onOverlay.length > 0) await untilReady({ ...online, qmp: abortable(qmp, signal) }, onOverlay, signal);
 	const pausedAt = onOverlay.length > 0 ? await pauseGuest(online) : found;
 	if (onOverlay.length > 0) await pivot(online, onOverlay);
 	await dismissJobs(qmp, jobsOf(definition));
@@ -33,6 +26,22 @@ export async function commitOverlays(online: OnlineSwitch): Promise<number> {
 	const pauseMs = continued ? performance.now() - pausedAt : 0;
 	await calls.reached('switch.continued');
 	return pauseMs;
+}
+
+async function untilReady(online: OnlineSwitch, disks: number[], signal: AbortSignal | undefined): Promise<void> {
+	const { qmp, calls } = online;
+	const jobs = disks.map(index => nodeNames(index).commitJob);
+	await recoverFromForeignHands(online, jobs);
+	await startCommits(online, disks);
+	await calls.reached('switch.committing');
+	const wait = async () => {
+		await waitForJobs(qmp, jobs, ['ready', 'waiting', 'pending']);
+		await refuseExports(qmp); // before the pause as well: the guest is not to stand still for it
+	};
+	await orGoOn(online, jobs, wait, signal);
+	await calls.reached('switch.ready');
+	await letSettle(qmp);
+	signal?.throwIfAborted();
 }
 
 function jobsOf(definition: MachineDefinition): string[] {
@@ -85,10 +94,16 @@ async function startCommits({ qmp }: OnlineSwitch, disks: readonly number[]): Pr
  * When `act` fails the jobs go and the guest stays on its overlay over the target. One that this attempt or an earlier one
  * has paused goes on, but not with the mark at `target`: what it wrote to the overlay then would be lost.
  */
-async function orGoOn(online: OnlineSwitch, jobs: readonly string[], act: () => Promise<void>): Promise<void> {
+async function orGoOn(
+	online: OnlineSwitch,
+	jobs: readonly string[],
+	act: () => Promise<void>,
+	signal?: AbortSignal,
+): Promise<void> {
 	try {
 		await act();
 	} catch (error) {
+		signal?.throwIfAborted();
 		const { qmp, calls } = online;
 		// Of a QEMU that is gone, or does not answer, nobody knows what it has done: the next attempt asks it.
 		if (qmp.closed || asRouseError(error).code === 'hypervisor_stuck') throw error;
@@ -127,13 +142,13 @@ async function pauseGuest({ qmp, calls }: OnlineSwitch): Promise<number> {
 }
 
 async function pivot(online: OnlineSwitch, disks: readonly number[]): Promise<void> {
-	const { definition, qmp, calls } = online;
+	const { definition, paths, qmp, calls } = online;
 	const jobs = disks.map(index => nodeNames(index).commitJob);
 	await orGoOn(online, jobs, () => completeJobs(qmp, jobs));
 	await calls.reached('switch.pending');
 	// QEMU wrote to the targets without a flush.
 	await orGoOn(online, jobs, async () => {
-		for (const { targetPath } of definition.disks) await syncFile(targetPath);
+		for (const disk of definition.disks) await syncFile(paths.target(disk));
 	});
 	await calls.reached('switch.synced');
 	await orGoOn(online, jobs, () => checkNobodyWrites(qmp));

@@ -1,11 +1,11 @@
 /** The switch with QEMU dead: the mark is the truth. */
 import { RouseError } from '../../model/errors.ts';
-import type { MachineDefinition, MachineDisk, SwitchCalls } from '../contract.ts';
+import { runTool } from '../../system/run-tool.ts';
+import type { CallOptions, MachineDefinition, MachineDisk, SwitchCalls } from '../contract.ts';
 import { localChainUri } from './block-nodes.ts';
 import type { QemuHost } from './host.ts';
 import { exists, removeOverlays, spaceOrIo, syncFile } from './overlay.ts';
 import type { MachinePaths } from './paths.ts';
-import { runTool } from './tool.ts';
 
 /**
  * Commits the overlays into the targets and removes them. Until the mark says `target` the overlays are the truth and
@@ -16,7 +16,9 @@ export async function switchOffline(
 	paths: MachinePaths,
 	host: QemuHost,
 	calls: SwitchCalls,
+	{ signal }: CallOptions,
 ): Promise<void> {
+	signal?.throwIfAborted();
 	if (calls.chain === 'mover') {
 		await calls.mark('local');
 		await calls.reached('switch.marked-local');
@@ -25,8 +27,8 @@ export async function switchOffline(
 	await calls.reached('switch.mover-stopped');
 	if (calls.chain !== 'target') {
 		await calls.reached('switch.committing');
-		for (const disk of definition.disks) await commitOffline(disk, paths, host);
-		for (const { targetPath } of definition.disks) await syncFile(targetPath);
+		for (const disk of definition.disks) await commitOffline(disk, paths, host, signal);
+		for (const disk of definition.disks) await syncFile(paths.target(disk));
 		await calls.reached('switch.synced');
 		await calls.mark('target');
 		await calls.reached('switch.marked-target');
@@ -38,7 +40,12 @@ export async function switchOffline(
 /** It reports every percent: of the largest overlay on a slow disk, one takes minutes. */
 const commitSilenceMs = 15 * 60_000;
 
-async function commitOffline(disk: MachineDisk, paths: MachinePaths, host: QemuHost): Promise<void> {
+async function commitOffline(
+	disk: MachineDisk,
+	paths: MachinePaths,
+	host: QemuHost,
+	signal: AbortSignal | undefined,
+): Promise<void> {
 	if (!(await exists(paths.overlay(disk))))
 		throw new RouseError('machine_failed', `${paths.overlay(disk)}: the protective snapshot is not there`);
 	// Under the machine's lock, so that no QEMU starts beside it, and a supervisor that comes after a crash of this one
@@ -46,7 +53,7 @@ async function commitOffline(disk: MachineDisk, paths: MachinePaths, host: QemuH
 	const { code, stderr } = await runTool(
 		'flock',
 		['-n', '-F', '-E', '75', paths.lock, host.imageTool, 'commit', '-p', '-d', localChainUri(disk, paths)],
-		{ silenceMs: commitSilenceMs },
+		{ silenceMs: commitSilenceMs, hint: 'apt-get install util-linux', signal },
 	);
 	if (code === 0) return;
 	if (code === 75) throw new RouseError('lock_held', `${paths.lock} is held: the machine was started in the meantime`);

@@ -63,7 +63,7 @@ async function copyData(
 	wanted: readonly CopiedChunk[],
 	{ chunks, bucket, signal, onDamage, freeBytes }: CopyDiskOptions,
 ): Promise<void> {
-	await expectRoom(target.disk.targetPath, freeBytes);
+	await expectRoom(target.disk.target.path, freeBytes);
 	for await (const {
 		wanted: { index },
 		bytes,

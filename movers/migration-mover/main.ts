@@ -6,10 +6,10 @@ import { createServer } from 'node:http';
 import { RouseError } from '../../model/errors.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { systemClock } from '../../system/clock.ts';
+import { createLog } from '../../system/log.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { migrationMoverConfigSchema, rateSchema, readMoverConfig } from '../config.ts';
-import { logLine } from '../log.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
 import { lowerPriority } from './lower-priority.ts';
 import { Migration } from './migration.ts';
@@ -22,11 +22,13 @@ const [configPath] = process.argv.slice(2);
 if (configPath === undefined) throw new RouseError('usage', 'migration mover: which configuration?');
 const config = await readMoverConfig(configPath, migrationMoverConfigSchema);
 
+const log = createLog('migration-mover').child({ recoveryId: config.recoveryId });
 const source = new RetryingChunkSource(new RepositoryMoverClient(config.chunkSocket), systemClock);
 const bucket = new TokenBucket(0, systemClock);
 const migration = new Migration(config.recoveryId, config.disks, {
 	source,
 	bucket,
+	log,
 	reached: reachedFromEnvironment(),
 	freeBytes: freeBytesAt,
 });
@@ -55,7 +57,7 @@ const control = await serveJson(config.controlSocket, async ({ method, path, bod
 			throw new RouseError('protocol', `${call} is not known here`);
 	}
 });
-logLine('serving', { pid: process.pid, ...migration.state() });
+log.info({ disks: migration.state().disks }, 'serving');
 
 process.once('SIGTERM', () => void end());
 

@@ -3,6 +3,7 @@ import { DiskReader } from '../../repository/disk-reader.ts';
 import type { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { untilAborted } from '../../repository/until-aborted.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { BadChunk, MigrationMoverState, MoverDisk } from '../config.ts';
 import { copyDisk } from './copy-disk.ts';
@@ -20,12 +21,13 @@ export interface MigrationParts {
 	/** Not closed here. */
 	source: RetryingChunkSource;
 	bucket: TokenBucket;
+	log: Log;
 	reached: Reached;
 	/** Room on the file system under a path. */
 	freeBytes: (path: string) => Promise<number>;
 }
 
-/** Bad chunks that the state lists; how many there are is in the failure. */
+/** Bad chunks that state and log list; how many there are is in the failure. */
 const listedBadChunks = 100;
 
 /** The targets of one recovery and the copy that fills them. */
@@ -37,6 +39,7 @@ export class Migration {
 	readonly #recoveryId: string;
 	readonly #source: RetryingChunkSource;
 	readonly #chunks: VerifiedChunks;
+	readonly #log: Log;
 	readonly #reached: Reached;
 	#wanted = false;
 	#run: { stop: AbortController; ended: Promise<void> } | undefined;
@@ -48,11 +51,13 @@ export class Migration {
 	#turn: Promise<void> = Promise.resolve();
 	#turns = 0;
 
-	constructor(recoveryId: string, disks: readonly MoverDisk[], { source, bucket, reached, freeBytes }: MigrationParts) {
+	constructor(recoveryId: string, disks: readonly MoverDisk[], parts: MigrationParts) {
+		const { source, bucket, log, reached, freeBytes } = parts;
 		this.#recoveryId = recoveryId;
 		this.#source = source;
 		this.#chunks = new VerifiedChunks(source);
 		this.bucket = bucket;
+		this.#log = log;
 		this.#reached = reached;
 		this.freeBytes = freeBytes;
 		this.disks = disks.map(disk => ({
@@ -94,9 +99,13 @@ export class Migration {
 	#start(): void {
 		if (this.#run || this.#currentFailure() || this.#complete()) return;
 		const stop = new AbortController();
+		this.#log.info({ maxRateBytes: this.bucket.rate }, 'the copy begins');
 		const ended = this.#copyAll(stop.signal)
+			.then(() => this.#log.info({ badChunks: this.#badCount }, 'the copy has come to its end'))
 			.catch((error: unknown) => {
-				if (!stop.signal.aborted) this.#failure ??= asRouseError(error);
+				if (stop.signal.aborted) return;
+				this.#log.error({ err: error }, 'the copy has stopped');
+				this.#failure ??= asRouseError(error);
 			})
 			.finally(() => {
 				this.#run = undefined;
@@ -153,6 +162,7 @@ export class Migration {
 		this.#badCount += count;
 		this.#firstDamage ??= { disk, index, error };
 		if (this.#badChunks.length === listedBadChunks) return;
+		this.#log.warn({ disk: disk.name, index, count, err: error.toDocument() }, 'a chunk cannot be had');
 		const { digest = disk.image.contentDigest, packId = '' } = error.details ?? {};
 		this.#badChunks.push({ disk: disk.name, index, digest: String(digest), packId: String(packId) });
 	}
@@ -186,6 +196,7 @@ export class Migration {
 			try {
 				entry.target ??= await openMigrationTarget(this.#recoveryId, entry.disk, this.#reached);
 			} catch (error) {
+				this.#log.error({ disk: entry.disk.name, err: error }, 'a target cannot be opened');
 				this.#failure ??= asRouseError(error);
 			}
 		}

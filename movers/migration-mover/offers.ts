@@ -50,24 +50,11 @@ export class OfferServer {
 	/** False when it cannot be taken now. */
 	async #take(incoming: IncomingMessage): Promise<boolean> {
 		const { entry, chunk } = this.#placeOf(incoming);
-		const { target, reader } = entry;
+		const { target } = entry;
 		if (target === undefined || target.failure) return false;
 		if (target.has(chunk)) return true;
 		const stored = await readBody(incoming, entry.disk.image.chunkSizeBytes + 1);
-		const ref = await reader.lookup(chunk, { signal: AbortSignal.timeout(lookupMs) }).catch((error: unknown) => {
-			if (error instanceof DOMException && error.name === 'TimeoutError') return undefined;
-			throw error;
-		});
-		if (ref === undefined) return false;
-		if (ref === 'zero') throw new RouseError('protocol', `chunk ${chunk} of ${entry.disk.name} is zero`);
-		const bytes = decodeChunk(ref, stored, reader.rawBytesOf(chunk));
-		if (target.has(chunk)) return true;
-		// What the guest reads must not take the room that the copy leaves for what it writes.
-		await expectRoom(target.disk.targetPath, this.#migration.freeBytes);
-		// Offered chunks count as much as copied ones: the rate is what this host's disk is to bear.
-		if (!this.#migration.bucket.tryTake(bytes.length)) return false;
-		await target.write(chunk, bytes);
-		return true;
+		return takeOffer(this.#migration, entry, chunk, stored);
 	}
 
 	#placeOf(incoming: IncomingMessage): { entry: MigratedDisk; chunk: number } {
@@ -83,6 +70,30 @@ export class OfferServer {
 			throw new RouseError('protocol', `no chunk "${text}" in ${name} of ${entry.reader.chunkCount} chunks`);
 		return { entry, chunk };
 	}
+}
+
+/** Writes a chunk that somebody has fetched, as it was stored. False when it cannot be taken now. */
+export async function takeOffer(
+	migration: Migration,
+	{ disk, reader, target }: MigratedDisk,
+	chunk: number,
+	stored: Uint8Array,
+): Promise<boolean> {
+	if (target === undefined || target.failure) return false;
+	const ref = await reader.lookup(chunk, { signal: AbortSignal.timeout(lookupMs) }).catch((error: unknown) => {
+		if (error instanceof DOMException && error.name === 'TimeoutError') return undefined;
+		throw error;
+	});
+	if (ref === undefined) return false;
+	if (ref === 'zero') throw new RouseError('protocol', `chunk ${chunk} of ${disk.name} is zero`);
+	const bytes = decodeChunk(ref, stored, reader.rawBytesOf(chunk));
+	if (target.has(chunk)) return true;
+	// What the guest reads must not take the room that the copy leaves for what it writes.
+	await expectRoom(target.disk.target.path, migration.freeBytes);
+	// Offered chunks count as much as copied ones: the rate is what this host's disk is to bear.
+	if (!migration.bucket.tryTake(bytes.length)) return false;
+	await target.write(chunk, bytes);
+	return true;
 }
 
 function end(incoming: IncomingMessage, outgoing: ServerResponse, status: number, document?: unknown): void {

@@ -18,8 +18,9 @@ export async function freeBytesAt(path: string): Promise<number> {
  * none.
  */
 export async function expectRoom(targetPath: string, freeBytes: (path: string) => Promise<number>): Promise<void> {
-	const { blocks, size } = await stat(targetPath);
-	if (blocks * 512 >= size) return; // stat(2): blocks are of 512 bytes whatever the file system's are
+	const stats = await stat(targetPath);
+	// A block device grows elsewhere, if at all. Of stat(2) blocks are of 512 bytes whatever the file system's are.
+	if (!stats.isFile() || stats.blocks * 512 >= stats.size) return;
 	const free = await freeBytes(targetPath);
 	if (free >= lowWaterBytes) return;
 	throw new RouseError(

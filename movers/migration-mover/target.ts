@@ -1,9 +1,10 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { wholeSectors } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MoverDisk } from '../config.ts';
-import { restoredMapIdentity, targetIdentity } from '../restored-map/identity.ts';
+import { openTarget } from '../open-target.ts';
+import { restoredMapIdentity } from '../restored-map/identity.ts';
 import type { ChunkRange } from '../restored-map/layout.ts';
 import type { RestoredSummary } from '../restored-map/reader.ts';
 import { openRestoredMapWriter, type RestoredMapWriter } from '../restored-map/writer.ts';
@@ -50,6 +51,11 @@ export class MigrationTarget {
 		return this.#failure;
 	}
 
+	/** Where a chunk begins in the target. */
+	#offsetOf(chunk: number): number {
+		return this.disk.target.offsetBytes + chunk * this.disk.image.chunkSizeBytes;
+	}
+
 	/** Zero chunks need not be written. */
 	get readsZero(): boolean {
 		return this.#map.targetReadsZero;
@@ -87,7 +93,7 @@ export class MigrationTarget {
 		this.#throwIfFailed();
 		if (this.has(chunk)) return;
 		this.#inHand.add(chunk);
-		const offset = chunk * this.disk.image.chunkSizeBytes;
+		const offset = this.#offsetOf(chunk);
 		const tail = wholeSectors(bytes.length) - bytes.length; // what the guest sees after the disk's own bytes is zero
 		await this.#pwrite(bytes, offset);
 		if (tail > 0) await this.#pwrite(zeros.subarray(0, tail), offset + bytes.length);
@@ -111,7 +117,7 @@ export class MigrationTarget {
 		this.#throwIfFailed();
 		if (this.has(chunk)) return;
 		this.#inHand.add(chunk);
-		const offset = chunk * this.disk.image.chunkSizeBytes;
+		const offset = this.#offsetOf(chunk);
 		const length = wholeSectors(lengthBytes);
 		for (let done = 0; done < length; done += zeros.length)
 			await this.#pwrite(zeros.subarray(0, Math.min(zeros.length, length - done)), offset + done);
@@ -167,7 +173,7 @@ export class MigrationTarget {
 		} catch (cause) {
 			// The kernel may have dropped the pages it could not write and reports that once: a second fdatasync would
 			// succeed over lost data (https://wiki.postgresql.org/wiki/Fsync_Errors).
-			throw this.#fail(writeError(this.disk.targetPath, 'fdatasync', cause));
+			throw this.#fail(writeError(this.disk.target.path, 'fdatasync', cause));
 		}
 		this.#reached('migration.data-synced');
 		try {
@@ -186,7 +192,7 @@ export class MigrationTarget {
 				done += bytesWritten;
 			}
 		} catch (cause) {
-			throw this.#fail(writeError(this.disk.targetPath, `writing ${bytes.length} bytes at ${offset}`, cause));
+			throw this.#fail(writeError(this.disk.target.path, `writing ${bytes.length} bytes at ${offset}`, cause));
 		}
 	}
 
@@ -211,17 +217,12 @@ export async function openMigrationTarget(
 ): Promise<MigrationTarget> {
 	let file: FileHandle;
 	try {
-		file = await open(disk.targetPath, 'r+');
+		file = await openTarget(disk, 'write');
 	} catch (cause) {
-		throw writeError(disk.targetPath, 'opening the target', cause);
+		throw cause instanceof RouseError ? cause : writeError(disk.target.path, 'opening the target', cause);
 	}
 	try {
-		const { size } = await file.stat();
-		const wanted = wholeSectors(disk.image.sizeBytes);
-		if (size !== wanted)
-			throw new RouseError('identity_conflict', `target ${disk.targetPath} has ${size} bytes instead of ${wanted}`);
-		// By the handle: this is the file that will be written, whatever the path names by then.
-		const identity = restoredMapIdentity(recoveryId, disk.image, await targetIdentity(file));
+		const identity = restoredMapIdentity(recoveryId, disk.image, disk.target.identity);
 		return new MigrationTarget(disk, file, await openRestoredMapWriter(disk.mapPath, identity), reached);
 	} catch (error) {
 		await file.close();

@@ -1,16 +1,17 @@
 /** `node movers/mount-mover/main.ts CONFIG.json`: serves the disks of one recovery. Started by the supervisor. */
 import { RouseError } from '../../model/errors.ts';
 import { systemClock } from '../../system/clock.ts';
+import { createLog } from '../../system/log.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { serveJson } from '../../system/unix-http.ts';
 import { failPendingSchema, mountMoverConfigSchema, readMoverConfig } from '../config.ts';
-import { logLine } from '../log.ts';
 import { openMountMover } from './mount-mover.ts';
 
 const [configPath] = process.argv.slice(2);
 if (configPath === undefined) throw new RouseError('usage', 'mount mover: which configuration?');
 const config = await readMoverConfig(configPath, mountMoverConfigSchema);
-const mover = await openMountMover(config, { reached: reachedFromEnvironment(), clock: systemClock });
+const log = createLog('mount-mover').child({ recoveryId: config.recoveryId });
+const mover = await openMountMover(config, { log, reached: reachedFromEnvironment(), clock: systemClock });
 
 // Before the disks: whoever reads must find somebody who can be told to fail what waits.
 const control = await serveJson(config.controlSocket, async ({ method, path, body }) => {
@@ -30,7 +31,7 @@ const control = await serveJson(config.controlSocket, async ({ method, path, bod
 	return mover.state();
 });
 await mover.listen();
-logLine('serving', { pid: process.pid, recoveryId: config.recoveryId, nbdSocket: config.nbdSocket });
+log.info({ nbdSocket: config.nbdSocket }, 'serving');
 
 process.once('SIGTERM', () => void end());
 

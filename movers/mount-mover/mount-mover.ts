@@ -1,25 +1,23 @@
-import { open } from 'node:fs/promises';
-import { type ErrorDocument, RouseError } from '../../model/errors.ts';
+import type { ErrorDocument } from '../../model/errors.ts';
 import { NbdExports } from '../../nbd/server/export.ts';
 import { type NbdServer, serveNbd } from '../../nbd/server/server.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Clock } from '../../system/clock.ts';
+import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
-import type { MountMoverConfig, MountMoverState, MoverDisk } from '../config.ts';
-import { logLine } from '../log.ts';
+import type { MountMoverConfig, MountMoverState } from '../config.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
-import { restoredMapIdentity, targetIdentity } from '../restored-map/identity.ts';
-import { openRestoredMapReader } from '../restored-map/reader.ts';
 import { DiskExport } from './disk-export.ts';
-import { LocalDisk } from './local-disk.ts';
+import type { LocalDisk } from './local-disk.ts';
 import { MountedDisks } from './mounted-disks.ts';
+import { openLocalDisk } from './open-local-disk.ts';
 import { OfferClient } from './offer-client.ts';
 import type { RestorePointDisk } from './restore-point-disk.ts';
 import { RestoredPoll } from './restored-poll.ts';
-import { TargetFile } from './target-file.ts';
 
 export interface MountMoverSurroundings {
+	log: Log;
 	reached: Reached;
 	clock: Clock;
 }
@@ -27,6 +25,7 @@ export interface MountMoverSurroundings {
 /** Serves the disks of one recovery to its machine: local blocks from the targets, the others from the repository. */
 export class MountMover {
 	readonly #config: MountMoverConfig;
+	readonly #log: Log;
 	readonly #source: RetryingChunkSource;
 	readonly #mounted: MountedDisks;
 	readonly #locals: readonly LocalDisk[];
@@ -36,8 +35,10 @@ export class MountMover {
 	readonly #polling: Promise<void>;
 	#server: NbdServer | undefined;
 
-	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], { reached, clock }: MountMoverSurroundings) {
+	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], surroundings: MountMoverSurroundings) {
+		const { log, reached, clock } = surroundings;
 		this.#config = config;
+		this.#log = log;
 		this.#locals = locals;
 		this.#source = new RetryingChunkSource(new RepositoryMoverClient(config.chunkSocket), clock);
 		this.#mounted = new MountedDisks({
@@ -49,7 +50,7 @@ export class MountMover {
 				reached('chunk-fetched');
 				if (!disk.isRestored(index)) this.#offers.offer(disk.name, index, stored);
 			},
-			onDamage: (disk, index, error) => logLine('chunk_bad', { disk, index, ...error.toDocument() }),
+			onDamage: (disk, index, error) => log.warn({ disk, index, err: error.toDocument() }, 'a chunk cannot be had'),
 		});
 		this.#offers = new OfferClient(config.offerSocket, this.#mounted.counters, clock);
 		this.#poll = new RestoredPoll(
@@ -84,13 +85,13 @@ export class MountMover {
 
 	failPending(forMs: number): void {
 		const failed = this.#mounted.waiting.failPending(forMs);
-		logLine('fail-pending', { forMs, failed });
+		this.#log.info({ forMs, failed }, 'reads that wait are failed');
 	}
 
 	serve(): void {
 		for (const local of this.#locals) local.forgetFailure();
 		this.#mounted.serve();
-		logLine('serve');
+		this.#log.info('reads may wait again');
 	}
 
 	/** Ends all connections and waits for nothing. */
@@ -132,26 +133,6 @@ export async function openMountMover(
 	surroundings: MountMoverSurroundings,
 ): Promise<MountMover> {
 	const locals: LocalDisk[] = [];
-	for (const disk of config.disks) locals.push(await openLocal(config.recoveryId, disk, surroundings.clock));
+	for (const disk of config.disks) locals.push(await openLocalDisk(config.recoveryId, disk, surroundings.clock));
 	return new MountMover(config, locals, surroundings);
-}
-
-async function openLocal(
-	recoveryId: string,
-	{ image, targetPath, mapPath }: MoverDisk,
-	clock: Clock,
-): Promise<LocalDisk> {
-	const file = await open(targetPath, 'r').catch((cause: unknown) => {
-		throw new RouseError('io_failed', `target ${targetPath} cannot be opened`, { cause });
-	});
-	try {
-		const restored = await openRestoredMapReader(
-			mapPath,
-			restoredMapIdentity(recoveryId, image, await targetIdentity(file)),
-		);
-		return new LocalDisk(new TargetFile(targetPath, file, clock), restored);
-	} catch (error) {
-		await file.close();
-		throw error;
-	}
 }

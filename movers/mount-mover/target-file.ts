@@ -2,23 +2,31 @@ import { read, readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
 import type { Clock } from '../../system/clock.ts';
+import type { MoverTarget } from '../config.ts';
 
 /** A read that took longer did not come from the host's cache. */
 const slowMs = 2;
 /** How many reads then go to the thread pool, where they hold up nobody, before it is tried again. */
 const politeReads = 32;
 
-/** The target, opened for reading only. */
+/** The target, opened for reading only; offsets are those of the disk. */
 export class TargetFile {
 	readonly #file: FileHandle;
 	readonly #path: string;
+	/** Where the disk's first byte lies. */
+	readonly #startBytes: number;
 	readonly #clock: Pick<Clock, 'now'>;
 	#politeLeft = 0;
 	#failure: RouseError | undefined;
 
 	/** Takes the handle over. */
-	constructor(path: string, file: FileHandle, clock: Pick<Clock, 'now'>) {
+	constructor(
+		{ path, offsetBytes }: Pick<MoverTarget, 'path' | 'offsetBytes'>,
+		file: FileHandle,
+		clock: Pick<Clock, 'now'>,
+	) {
 		this.#path = path;
+		this.#startBytes = offsetBytes;
 		this.#file = file;
 		this.#clock = clock;
 	}
@@ -45,7 +53,7 @@ export class TargetFile {
 		let done = 0;
 		try {
 			while (done < length) {
-				const count = readSync(this.#file.fd, into, at + done, length - done, offset + done);
+				const count = readSync(this.#file.fd, into, at + done, length - done, this.#startBytes + offset + done);
 				if (count === 0) return false;
 				done += count;
 			}
@@ -63,7 +71,7 @@ export class TargetFile {
 		{ offset, length }: { offset: number; length: number },
 		done: (error?: RouseError) => void,
 	): void {
-		read(this.#file.fd, into, at, length, offset, (cause, count) => {
+		read(this.#file.fd, into, at, length, this.#startBytes + offset, (cause, count) => {
 			if (cause) done(this.#failed(offset, length, cause));
 			else if (count === 0) done(this.#failed(offset, length, new Error('the file ends there')));
 			else if (count === length) done();

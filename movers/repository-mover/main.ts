@@ -5,15 +5,16 @@ import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { systemClock } from '../../system/clock.ts';
+import { createLog } from '../../system/log.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { readMoverConfig, type RepositoryMoverState, repositoryMoverConfigSchema } from '../config.ts';
-import { logLine } from '../log.ts';
 import { ChunkServer } from './serve-chunks.ts';
 
 const [configPath] = process.argv.slice(2);
 if (configPath === undefined) throw new RouseError('usage', 'repository mover: which configuration?');
 const config = await readMoverConfig(configPath, repositoryMoverConfigSchema);
 
+const log = createLog('repository-mover').child({ repository: config.repository });
 let opened: Promise<ChunkSource> | undefined;
 let failure: ErrorDocument | null = null;
 
@@ -31,6 +32,8 @@ function source(): Promise<ChunkSource> {
 		(cause: unknown) => {
 			opened = undefined;
 			const error = asRouseError(cause);
+			// Once a reason: whoever waits for it asks again and again.
+			if (failure?.message !== error.message) log.warn({ err: error }, 'the repository cannot be opened');
 			failure = error.toDocument();
 			throw new RouseError('store_unreachable', error.message, { cause, hint: error.hint });
 		},
@@ -48,5 +51,5 @@ await serveJson(config.controlSocket, async ({ method, path }): Promise<Reposito
 		throw new RouseError('protocol', `${method} /${path.join('/')} is not known here`);
 	return { repository: config.repository, active: chunks.active, served: chunks.served, failure };
 });
-logLine('serving', { pid: process.pid, repository: config.repository });
+log.info('serving');
 process.once('SIGTERM', () => process.exit(0)); // stateless: whoever waits asks the next one

@@ -15,9 +15,8 @@
  * An answer that ends otherwise before all frames is a mover that died: what came before is good, ask for the rest.
  */
 import { type ChunkRef, maxStoredBytes } from '../../model/chunk.ts';
-import { type ErrorDocument, RouseError } from '../../model/errors.ts';
+import { type ErrorDocument, errorDocumentSchema, RouseError } from '../../model/errors.ts';
 import { chunkRefBytes, decodeChunkRef, encodeChunkRef } from '../../repository/format/reference.ts';
-import { errorDocumentSchema } from '../config.ts';
 
 /** References in one request: 8 MiB of disk in chunks of 4 KiB, 256 MiB in chunks of 128 KiB. */
 export const maxReferences = 2048;

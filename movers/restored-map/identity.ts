@@ -1,46 +1,19 @@
-import { stat } from 'node:fs/promises';
-import type { BigIntStats } from 'node:fs';
 import { RouseError } from '../../model/errors.ts';
 import type { DiskImage } from '../../model/chunk.ts';
 
-/** A target file, told from another one of the same name. */
-export interface TargetIdentity {
-	inode: bigint;
-	/** File systems give the number of a removed file to the next one they make: the birth time tells the two apart. */
-	bornNs: bigint;
-}
-
-/** What a restored map belongs to: this disk content, of this recovery, in this file. */
+/** What a restored map belongs to: this disk content, of this recovery, in this target. */
 export interface RestoredMapIdentity {
 	recoveryId: string;
 	contentDigest: string;
 	sizeBytes: number;
 	chunkSizeBytes: number;
-	target: TargetIdentity;
+	/** The target's own, whatever path leads to it: 1 to 64 printable characters of ASCII. */
+	target: string;
 }
 
-export function restoredMapIdentity(recoveryId: string, image: DiskImage, target: TargetIdentity): RestoredMapIdentity {
+export function restoredMapIdentity(recoveryId: string, image: DiskImage, target: string): RestoredMapIdentity {
 	const { contentDigest, sizeBytes, chunkSizeBytes } = image;
 	return { recoveryId, contentDigest, sizeBytes, chunkSizeBytes, target };
-}
-
-/**
- * The target's identity, by path or by an open handle (whose identity cannot change under the caller). A target that is
- * not there is `identity_conflict`: the file that the map tells of is gone.
- */
-export async function targetIdentity(
-	target: string | { stat(options: { bigint: true }): Promise<BigIntStats> },
-): Promise<TargetIdentity> {
-	if (typeof target !== 'string') return identityOf(await target.stat({ bigint: true }));
-	try {
-		return identityOf(await stat(target, { bigint: true }));
-	} catch (cause) {
-		throw new RouseError('identity_conflict', `target ${target} cannot be looked at`, { cause });
-	}
-}
-
-function identityOf(stats: BigIntStats): TargetIdentity {
-	return { inode: stats.ino, bornNs: stats.birthtimeNs };
 }
 
 /** Throws `identity_conflict`, saying what differs first. */
@@ -50,8 +23,7 @@ export function expectSameIdentity(path: string, found: RestoredMapIdentity, exp
 		['disk content', found.contentDigest, expected.contentDigest],
 		['size', found.sizeBytes, expected.sizeBytes],
 		['chunk size', found.chunkSizeBytes, expected.chunkSizeBytes],
-		["target's inode", found.target.inode, expected.target.inode],
-		["target's birth time", found.target.bornNs, expected.target.bornNs],
+		['target', found.target, expected.target],
 	];
 	for (const [what, is, wanted] of pairs)
 		if (is !== wanted)

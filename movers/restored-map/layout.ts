@@ -2,7 +2,7 @@
  * The restored map: which chunks of a target hold their bytes on stable storage. An append-only journal beside the
  * target, created after it and removed before it. All numbers are little-endian, as in docs/format.md.
  *
- * Header, 128 bytes, written once:
+ * Header, 192 bytes, written once:
  *
  *     offset size
  *          0    8  magic: first 8 bytes of sha256("Rouse restored map")
@@ -13,13 +13,12 @@
  *         64    8  exact size of the disk in bytes
  *         72    4  chunk size in bytes
  *         76    4  number of chunks = ceil(size / chunk size)
- *         80    8  inode of the target
- *         88    8  birth time of the target in nanoseconds since 1970, 0 where the file system keeps none
- *         96   16  nonce, random
- *        112   12  0
- *        124    4  CRC-32 of bytes 0 to 123
+ *         80   64  identity of the target, printable ASCII, filled with 0: the name that the host's platform gives it
+ *        144   16  nonce, random
+ *        160   28  0
+ *        188    4  CRC-32 of bytes 0 to 187
  *
- * Record n (n = 0, 1, …), 16 bytes, at 128 + 16 n:
+ * Record n (n = 0, 1, …), 16 bytes, at 192 + 16 n:
  *
  *          0    4  n modulo 2^32
  *          4    4  first chunk
@@ -40,7 +39,9 @@ import type { RestoredMapIdentity } from './identity.ts';
 /** First 8 bytes of sha256("Rouse restored map"). */
 export const mapMagic = Buffer.from('1c6bf7569619f766', 'hex');
 export const mapVersion = 0;
-export const headerBytes = 128;
+export const headerBytes = 192;
+const checkedBytes = headerBytes - 4;
+const identityBytes = 64;
 export const recordBytes = 16;
 
 const flagTargetReadsZero = 1;
@@ -58,6 +59,8 @@ export interface ChunkRange {
 	count: number;
 }
 
+const targetIdentity = /^[\x21-\x7e]{1,64}$/;
+
 export function newNonce(): Uint8Array {
 	return Uint8Array.from(randomBytes(16));
 }
@@ -73,10 +76,11 @@ export function encodeHeader(header: RestoredMapHeader): Buffer {
 	bytes.writeBigUInt64LE(BigInt(identity.sizeBytes), 64);
 	bytes.writeUInt32LE(identity.chunkSizeBytes, 72);
 	bytes.writeUInt32LE(chunkCountOf(identity), 76);
-	bytes.writeBigUInt64LE(identity.target.inode, 80);
-	bytes.writeBigUInt64LE(identity.target.bornNs, 88);
-	bytes.set(header.nonce, 96);
-	bytes.writeUInt32LE(crc32(bytes.subarray(0, 124)), 124);
+	if (!targetIdentity.test(identity.target))
+		throw new RouseError('internal', `"${identity.target}" cannot be the identity of a target`);
+	bytes.write(identity.target, 80, identityBytes, 'latin1');
+	bytes.set(header.nonce, 144);
+	bytes.writeUInt32LE(crc32(bytes.subarray(0, checkedBytes)), checkedBytes);
 	return bytes;
 }
 
@@ -84,7 +88,8 @@ export function encodeHeader(header: RestoredMapHeader): Buffer {
 export function decodeHeader(bytes: Buffer, path: string): RestoredMapHeader {
 	if (bytes.length < headerBytes || !bytes.subarray(0, 8).equals(mapMagic))
 		throw damaged(path, `no restored map (${bytes.length} bytes)`);
-	if (crc32(bytes.subarray(0, 124)) !== bytes.readUInt32LE(124)) throw damaged(path, 'checksum of the header is wrong');
+	if (crc32(bytes.subarray(0, checkedBytes)) !== bytes.readUInt32LE(checkedBytes))
+		throw damaged(path, 'checksum of the header is wrong');
 	const version = bytes.readUInt32LE(8);
 	const flags = bytes.readUInt32LE(12);
 	if (version !== mapVersion || (flags & ~flagTargetReadsZero) !== 0)
@@ -96,14 +101,15 @@ export function decodeHeader(bytes: Buffer, path: string): RestoredMapHeader {
 		contentDigest: bytes.toString('hex', 32, 64),
 		sizeBytes: Number(bytes.readBigUInt64LE(64)),
 		chunkSizeBytes: bytes.readUInt32LE(72),
-		target: { inode: bytes.readBigUInt64LE(80), bornNs: bytes.readBigUInt64LE(88) },
+		target: bytes.toString('latin1', 80, 80 + identityBytes).replace(/\0+$/, ''),
 	};
+	if (!targetIdentity.test(identity.target)) throw damaged(path, 'the identity of its target is none');
 	if (identity.chunkSizeBytes === 0 || chunkCountOf(identity) !== bytes.readUInt32LE(76))
 		throw damaged(path, `${bytes.readUInt32LE(76)} chunks for ${identity.sizeBytes} bytes`);
 	return {
 		identity,
 		targetReadsZero: (flags & flagTargetReadsZero) !== 0,
-		nonce: Uint8Array.from(bytes.subarray(96, 112)),
+		nonce: Uint8Array.from(bytes.subarray(144, 160)),
 	};
 }
 

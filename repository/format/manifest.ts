@@ -6,14 +6,19 @@ import { openSealedJson, sealJson } from './sealed-json.ts';
 
 const type = 'rouse-manifest';
 
-/** A restore point: it exists when this is in place (docs/format.md, "Manifest"). */
-export const manifestSchema = z.strictObject({
+export const manifestFields = z.strictObject({
 	repositoryId: z.uuid(),
 	machine: machineNameSchema,
 	time: pointTimeSchema,
 	config: machineConfigSchema,
 	disks: z.array(diskImageSchema).min(1).max(64),
 });
+
+/** A restore point: it exists when this is in place (docs/format.md, "Manifest"). */
+export const manifestSchema = manifestFields.refine(
+	({ config, disks }) => config.disks.length === disks.length,
+	'the configuration tells of another number of disks than there are',
+);
 export type Manifest = z.infer<typeof manifestSchema>;
 
 export function encodeManifest(manifest: Manifest): Buffer {

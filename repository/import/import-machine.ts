@@ -4,7 +4,7 @@ import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { digestOf } from '../format/chunk.ts';
 import { keys } from '../format/keys.ts';
-import { decodeManifest, encodeManifest, type Manifest, manifestSchema } from '../format/manifest.ts';
+import { decodeManifest, encodeManifest, type Manifest, manifestFields } from '../format/manifest.ts';
 import { allPackFooters } from '../pack-footers.ts';
 import type { Repository } from '../repository.ts';
 import { ChunkStorer } from './chunk-storer.ts';
@@ -137,10 +137,15 @@ async function storePoint(
 
 /** What the manifest would refuse in the end is refused before hours of reading. */
 function checkRequest({ machine, time, config, sources }: ImportRequest): void {
-	const parsed = manifestSchema.pick({ machine: true, time: true, config: true }).safeParse({ machine, time, config });
-	if (!parsed.success) throw new RouseError('usage', z.prettifyError(parsed.error), { cause: parsed.error });
 	if (sources.length < 1 || sources.length > 64)
 		throw new RouseError('usage', `a machine has 1 to 64 disks, not ${sources.length}`);
+	const parsed = manifestFields.pick({ machine: true, time: true, config: true }).safeParse({ machine, time, config });
+	if (!parsed.success) throw new RouseError('usage', z.prettifyError(parsed.error), { cause: parsed.error });
+	if (config.disks.length !== sources.length)
+		throw new RouseError(
+			'usage',
+			`the configuration tells of ${config.disks.length} disk(s), and ${sources.length} are to be imported`,
+		);
 	const empty = sources.findIndex(({ sizeBytes }) => !(sizeBytes >= 1));
 	if (empty >= 0) throw new RouseError('source_invalid', `disk ${empty} has ${sources[empty]?.sizeBytes} bytes`);
 }

@@ -1,11 +1,10 @@
 import type { MachineObservation } from '../../hypervisors/contract.ts';
 import { asRouseError } from '../../model/errors.ts';
-import { observe } from '../observe.ts';
-import { performSwitch } from '../perform-switch.ts';
-import { served } from '../served.ts';
-import { change, moversWanted, type RecoveryState } from '../state.ts';
-import type { StepContext } from '../step.ts';
-import { applyPower } from '../steps/power.ts';
+import { observe } from '../machine/observe.ts';
+import { performSwitch } from '../switch/perform.ts';
+import { change, moversWanted, type RecoveryState } from '../files/state.ts';
+import type { StepContext } from '../recovery/step-context.ts';
+import { applyPower, fallBack } from '../machine/apply-power.ts';
 import { readErrorLimit } from './blocked.ts';
 
 /** Between two attempts at something that failed. */
@@ -17,6 +16,8 @@ export type MachineNeed =
 	| 'apply-power'
 	/** It ended by itself, and policy says to start it. */
 	| 'restart'
+	/** It crashed before its guest had written anything, and its platform knows a way that asks less of the host. */
+	| 'fall-back'
 	/** It is off and stays so: the host was started anew, policy says never, or Rouse is done with it. */
 	| 'leave-off'
 	/** Its guest switched it on or off; that is its own affair. */
@@ -28,11 +29,13 @@ export function needOf(state: RecoveryState, seen: MachineObservation, bootId: s
 	const { desired, settled } = state.power;
 	if (desired === 'off') {
 		if (!settled) return 'apply-power';
-		return seen.alive && seen.power === 'on' ? 'note-on' : 'nothing';
+		return seen.power === 'on' ? 'note-on' : 'nothing';
 	}
 	const sameBoot = state.power.bootId === bootId;
 	if (!settled) return sameBoot ? 'apply-power' : 'leave-off';
-	if (seen.alive) return seen.power === 'off' ? 'note-off' : 'nothing';
+	if (seen.power === 'crashed') return seen.crash?.fallBack === undefined ? 'nothing' : 'fall-back';
+	if (seen.power !== 'off') return 'nothing';
+	if (seen.byGuest) return 'note-off';
 	return sameBoot && state.restart === 'on-crash' && state.switch.stage === 'none' ? 'restart' : 'leave-off';
 }
 
@@ -41,15 +44,18 @@ export async function keepMachine(context: StepContext): Promise<void> {
 	if (!recovery.state.powerOnScheduled) return;
 	if (recovery.state.switch.stage === 'begun') return carryOnSwitch(context);
 	const seen = await observe(context);
-	switch (needOf(recovery.state, seen, host.bootId)) {
+	const bootId = await host.platform.bootId();
+	switch (needOf(recovery.state, seen, bootId)) {
 		case 'nothing':
 			return keepReading(context, seen);
 		case 'apply-power':
 			return attempt(context, () => applyPower(context));
 		case 'restart':
-			return attempt(context, () => restart(context));
+			return attempt(context, () => restart(context, bootId));
+		case 'fall-back':
+			return attempt(context, () => beginAgain(context, seen));
 		case 'leave-off':
-			await recovery.incidents.add('machine_stopped', whyLeftOff(recovery.state, host.bootId));
+			await recovery.incidents.add('machine_stopped', whyLeftOff(recovery.state, bootId));
 			return recovery.change(change.powerFound('off'));
 		case 'note-on':
 			return recovery.change(change.powerFound('on'));
@@ -62,41 +68,47 @@ export async function keepMachine(context: StepContext): Promise<void> {
 async function carryOnSwitch(context: StepContext): Promise<void> {
 	const { recovery, host } = context;
 	const { seen } = recovery;
-	if (host.clock() < seen.notBefore.switch) return;
+	if (host.clock.now() < seen.notBefore.switch) return;
 	try {
 		await performSwitch(context);
 		seen.switchFailure = undefined;
 	} catch (error) {
 		context.signal.throwIfAborted();
 		seen.switchFailure = asRouseError(error);
-		seen.notBefore.switch = host.clock() + againAfterMs;
+		seen.notBefore.switch = host.clock.now() + againAfterMs;
 		await recovery.incidents.add('switch_failed', seen.switchFailure.message);
 	}
 }
 
-async function restart(context: StepContext): Promise<void> {
+async function restart(context: StepContext, bootId: string): Promise<void> {
 	const { recovery, host } = context;
 	await recovery.incidents.add(
 		'machine_died',
 		`the machine had died and was started again (chain ${recovery.state.chain})`,
 	);
 	// The wish first: a supervisor that dies before the guest runs must not leave a machine that looks powered off.
-	await recovery.change(change.powerWanted('on', host.bootId));
+	await recovery.change(change.powerWanted('on', bootId));
 	await applyPower(context);
-	recovery.seen.notBefore.machine = host.clock() + againAfterMs; // one that dies at once is not started all the time
+	recovery.seen.notBefore.machine = host.clock.now() + againAfterMs; // one that dies at once is not started all the time
+	await observe(context);
+}
+
+async function beginAgain(context: StepContext, { crash }: MachineObservation): Promise<void> {
+	if (crash?.fallBack === undefined) return;
+	await fallBack(context, `it crashed (${crash.reason})`, crash.fallBack);
 	await observe(context);
 }
 
 async function attempt({ recovery, host, signal }: StepContext, work: () => Promise<void>): Promise<void> {
 	const { seen } = recovery;
-	if (host.clock() < seen.notBefore.machine) return;
+	if (host.clock.now() < seen.notBefore.machine) return;
 	try {
 		await work();
 		seen.machineFailure = undefined;
 	} catch (error) {
 		signal.throwIfAborted();
 		seen.machineFailure = asRouseError(error);
-		seen.notBefore.machine = host.clock() + againAfterMs;
+		seen.notBefore.machine = host.clock.now() + againAfterMs;
 	}
 }
 
@@ -105,9 +117,9 @@ async function attempt({ recovery, host, signal }: StepContext, work: () => Prom
  * on, and they are asked for again. When that happens time and again it is the host's own disk, and a person's affair.
  */
 async function keepReading(context: StepContext, { ioError }: MachineObservation): Promise<void> {
-	const { recovery, host } = context;
+	const { recovery, host, signal } = context;
 	const { seen } = recovery;
-	const now = host.clock();
+	const now = host.clock.now();
 	seen.readErrors = seen.readErrors.filter(at => now - at < readErrorLimit.withinMs);
 	if (ioError?.operation !== 'read') return;
 	// Asked again, now that the guest stands: the bad chunk it stands at may have been found after the last look.
@@ -119,7 +131,7 @@ async function keepReading(context: StepContext, { ioError }: MachineObservation
 	}
 	seen.readErrors.push(now);
 	if (seen.mount?.failing) await recovery.equipment.mount.control.serve();
-	await served(context, () => recovery.equipment.machine.resume(), { patienceMs: 2_000 });
+	await recovery.equipment.machine.resume({ signal });
 	await observe(context);
 }
 

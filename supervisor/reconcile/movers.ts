@@ -1,8 +1,8 @@
 import type { MigrationMoverState } from '../../movers/config.ts';
 import { asRouseError } from '../../model/errors.ts';
-import { endWriter } from '../seal.ts';
-import { moversWanted } from '../state.ts';
-import type { StepContext } from '../step.ts';
+import { endWriter } from '../switch/seal.ts';
+import { moversWanted } from '../files/state.ts';
+import type { StepContext } from '../recovery/step-context.ts';
 
 /** A guest's read that waits for so long is worth a line in the log; it goes on waiting. */
 const longWaitMs = 20_000;

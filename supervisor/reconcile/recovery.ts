@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { asRouseError, type RouseError } from '../../model/errors.ts';
-import type { StepContext } from '../step.ts';
+import type { StepContext } from '../recovery/step-context.ts';
 import { judge } from './blocked.ts';
 import { keepMachine } from './machine.ts';
 import { keepMovers } from './movers.ts';
@@ -21,8 +21,8 @@ const lastingMs = 10_000;
 async function judgeAnew({ recovery, host }: StepContext, failed: RouseError | undefined): Promise<void> {
 	const { seen } = recovery;
 	const { watch, progress } = recovery.equipment;
-	seen.failingSince = failed && (seen.failingSince ?? host.clock());
-	const lasts = seen.failingSince !== undefined && host.clock() - seen.failingSince > lastingMs;
+	seen.failingSince = failed && (seen.failingSince ?? host.clock.now());
+	const lasts = seen.failingSince !== undefined && host.clock.now() - seen.failingSince > lastingMs;
 	let other = lasts ? failed : undefined;
 	try {
 		if (recovery.state.done.includes('allocate')) await progress.now();

@@ -1,14 +1,12 @@
-import { statfs } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { RouseError } from '../../model/errors.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
-import { restoredMapIdentity, targetIdentity } from '../../movers/restored-map/identity.ts';
+import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
 import { removeFileDurably } from '../../system/durable-file.ts';
-import { targetBytes } from '../machine-file.ts';
-import { change } from '../state.ts';
-import type { Nothing, StepContext } from '../step.ts';
-import { allocatedBytes, makeTarget } from './target.ts';
+import { expectPlatform } from '../recovery/recovery.ts';
+import { change } from '../files/state.ts';
+import type { Nothing, StepContext } from '../recovery/step-context.ts';
 
 /** State first, then targets, then their maps. A repeat finds what is there and goes on. */
 export async function allocate(context: StepContext, { plan }: { plan: RecoveryPlan }): Promise<Nothing> {
@@ -17,35 +15,23 @@ export async function allocate(context: StepContext, { plan }: { plan: RecoveryP
 	if (known !== null && !isDeepStrictEqual(known, plan))
 		throw new RouseError('identity_conflict', `recovery ${recovery.name} was allocated with another plan`);
 	if (recovery.state.done.includes('allocate')) return {};
+	expectPlatform(recovery.name, plan, host.platform.kind);
 	await recovery.change(change.plan(plan));
 	await host.reached('allocate-planned');
-	if (plan.allocate === 'start') await checkSpace(context, plan);
-	for (const { name, image, targetPath, mapPath } of recovery.equipment.disks) {
-		const fresh = await makeTarget(targetPath, targetBytes(image.sizeBytes), plan.allocate, signal);
-		// A map tells of one file: that of an attempt whose target is gone says nothing about this one.
-		if (fresh) await removeFileDurably(mapPath);
-		await host.reached(`allocate-target-${name}`);
-		const identity = restoredMapIdentity(recovery.recoveryId, image, await targetIdentity(targetPath));
-		await createRestoredMap(mapPath, identity, { targetReadsZero: true });
+	const { machine, disks } = recovery.equipment;
+	await machine.makeTargets({ signal });
+	await host.reached('allocate-targets');
+	const targets = await machine.openTargets({ signal });
+	for (const [index, { name, image, mapPath }] of disks.entries()) {
+		const target = targets[index];
+		if (target === undefined) throw new RouseError('internal', `the platform made no target for ${name}`);
+		// A map tells of one target: that of an attempt whose target is gone says nothing about this one. Nothing was
+		// restored before this step is done.
+		await removeFileDurably(mapPath);
+		const identity = restoredMapIdentity(recovery.recoveryId, image, target.identity);
+		await createRestoredMap(mapPath, identity, { targetReadsZero: target.readsZero });
 		await host.reached(`allocate-map-${name}`);
 	}
 	await recovery.change(change.done('allocate'));
 	return {};
-}
-
-async function checkSpace({ recovery }: StepContext, plan: RecoveryPlan): Promise<void> {
-	let needed = 0;
-	for (const { image, targetPath } of recovery.equipment.disks)
-		needed += Math.max(0, targetBytes(image.sizeBytes) - (await allocatedBytes(targetPath)));
-	const { bavail, bsize } = await statfs(recovery.places.directory);
-	const free = bavail * bsize;
-	if (free >= needed) return;
-	throw new RouseError(
-		'space_short',
-		`${recovery.places.directory}: ${needed} bytes needed for ${plan.disks.length} disk(s), ${free} free`,
-		{
-			hint: 'make room, or allocate as blocks arrive: --allocate thin',
-			details: { neededBytes: needed, freeBytes: free },
-		},
-	);
 }

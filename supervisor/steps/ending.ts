@@ -3,10 +3,10 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { removeFileDurably, temporarySuffix } from '../../system/durable-file.ts';
-import { definitionOf, diskName, writeMachineFile } from '../machine-file.ts';
-import type { Recovery } from '../recovery.ts';
-import { removeDirectory } from '../remove-directory.ts';
-import type { StepContext } from '../step.ts';
+import { diskName, readMachineFile, writeMachineFile } from '../files/machine-file.ts';
+import type { Recovery } from '../recovery/recovery.ts';
+import { removeDirectory } from '../files/remove-directory.ts';
+import type { StepContext } from '../recovery/step-context.ts';
 
 /** Only the machine stays: disks, machine.json, variables, start script. */
 export async function finalize(context: StepContext): Promise<void> {
@@ -15,9 +15,10 @@ export async function finalize(context: StepContext): Promise<void> {
 		throw new RouseError('phase_wrong', `recovery ${recovery.name}: the switch comes before the finish`);
 	await bury(context, 'finished');
 	const { places } = recovery;
-	await writeMachineFile(places.machine, recovery.state, definitionOf(recovery.state, places), 'finished');
+	const { machine, progress } = recovery.equipment;
+	await writeMachineFile(places.machine, recovery.state, 'finished', await knownPaths(places.machine, progress.paths));
 	await host.reached('finalize-machine-file');
-	await recovery.equipment.machine.handOver();
+	await machine.handOver();
 	await host.reached('finalize-handed-over');
 	await endMovers(recovery);
 	for (const disk of recovery.state.plan?.disks.keys() ?? []) await removeFileDurably(places.map(diskName(disk)));
@@ -38,14 +39,18 @@ export async function discard(context: StepContext): Promise<void> {
 		await recovery.equipment.machine.remove();
 		await host.reached('discard-machine');
 		await endMovers(recovery);
-		for (const disk of recovery.state.plan?.disks.keys() ?? []) {
-			// The map before the target: a map without its target would tell of a file that another one may replace.
-			await removeFileDurably(places.map(diskName(disk)));
-			await removeFileDurably(places.target(diskName(disk)));
-		}
+		for (const disk of recovery.state.plan?.disks.keys() ?? []) await removeFileDurably(places.map(diskName(disk)));
+		// After the maps: one without its target would tell of what another one may replace.
+		await recovery.equipment.machine.removeTargets();
 	}
 	await host.reached('discard-disks');
 	await removeDirectory(places, places.state);
+}
+
+/** The switch has let go of the targets: where they are was written down when the machine was made. */
+async function knownPaths(machineFile: string, found: readonly string[]): Promise<readonly string[]> {
+	if (found.length > 0) return found;
+	return (await readMachineFile(machineFile))?.disks.map(({ path }) => path) ?? [];
 }
 
 async function bury({ recovery, host }: StepContext, state: 'finished' | 'discarded'): Promise<void> {
@@ -55,7 +60,7 @@ async function bury({ recovery, host }: StepContext, state: 'finished' | 'discar
 		name: recovery.name,
 		state,
 		generation: recovery.state.generation,
-		at: host.now().toISOString(),
+		at: host.clock.date().toISOString(),
 		incidents: lastIncidents(await recovery.incidents.after(0)),
 	};
 	if (recovery.tombstone.state !== state)

@@ -1,11 +1,11 @@
 /** The steps that make the machine, up to where it could be started. */
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import { waitFor } from '../../system/wait.ts';
-import { definitionOf, writeMachineFile } from '../machine-file.ts';
-import type { Recovery } from '../recovery.ts';
-import { served } from '../served.ts';
-import { change, type LastingStep, missingBefore } from '../state.ts';
-import type { Nothing, StepContext } from '../step.ts';
+import { writeMachineFile } from '../files/machine-file.ts';
+import type { HostParts } from '../recovery/host-parts.ts';
+import type { Recovery } from '../recovery/recovery.ts';
+import { change, type LastingStep, missingBefore } from '../files/state.ts';
+import type { Nothing, StepContext } from '../recovery/step-context.ts';
 
 /** How long the mount mover may take to read the repository's maps and listen. */
 const moverStartMs = 30_000;
@@ -16,16 +16,13 @@ export async function reserve({ recovery }: StepContext): Promise<Nothing> {
 	return {};
 }
 
-export async function createMachine({ recovery, host }: StepContext): Promise<Nothing> {
+export async function createMachine({ recovery, host, signal }: StepContext): Promise<Nothing> {
 	if (isDone(recovery, 'create-machine')) return {};
-	await writeMachineFile(
-		recovery.places.machine,
-		recovery.state,
-		definitionOf(recovery.state, recovery.places),
-		'recovering',
-	);
+	const { machine } = recovery.equipment;
+	const paths = (await machine.openTargets({ signal })).map(({ path }) => path);
+	await writeMachineFile(recovery.places.machine, recovery.state, 'recovering', paths);
 	await host.reached('machine-file');
-	await recovery.equipment.machine.create();
+	await machine.create({ signal });
 	await host.reached('machine-created');
 	await recovery.change(change.done('create-machine'));
 	return {};
@@ -39,26 +36,41 @@ export async function startMovers({ recovery, host, signal }: StepContext): Prom
 	await host.reached('repository-mover-started');
 	await mount.start();
 	await host.reached('mount-mover-started');
-	await waitFor(
-		`the mount mover of ${recovery.name} to serve its disks`,
-		async () => {
-			if ((await mount.holder()) === undefined)
-				throw new RouseError('mover_unreachable', `the mount mover of ${recovery.name} ended while it started`, {
-					hint: `its log: ${recovery.places.mountMover.log}`,
-				});
-			return (await answers(mount)) && (await mount.listens());
-		},
-		{ timeoutMs: moverStartMs, everyMs: 10, signal },
-	);
+	await untilServing(recovery, host, signal);
 	await recovery.change(change.done('start-movers'));
 	return {};
 }
 
+async function untilServing(recovery: Recovery, { clock }: HostParts, signal: AbortSignal): Promise<void> {
+	const { mount } = recovery.equipment;
+	const serves = async () => {
+		if ((await mount.holder()) === undefined)
+			throw new RouseError('mover_unreachable', `the mount mover of ${recovery.name} ended while it started`, {
+				hint: `its log: ${recovery.places.mountMover.log}`,
+			});
+		return (await answers(mount)) && (await mount.listens());
+	};
+	try {
+		await waitFor(`the mount mover of ${recovery.name} to serve its disks`, serves, {
+			timeoutMs: moverStartMs,
+			everyMs: 10,
+			signal,
+			clock,
+		});
+	} catch (error) {
+		// Nobody watches it before this step is done: one that hangs would be found alive by every later attempt.
+		if (asRouseError(error).code === 'timeout') await mount.end();
+		throw error;
+	}
+}
+
 /** The protective snapshot: from here on guest writes have a place of their own. */
 export async function snapshot(context: StepContext): Promise<Nothing> {
-	const { recovery, host } = context;
+	const { recovery, host, signal } = context;
 	if (isDone(recovery, 'snapshot')) return {};
-	await served(context, () => recovery.equipment.machine.snapshot());
+	const { machine } = recovery.equipment;
+	await machine.presentBase({ signal });
+	await machine.snapshot({ signal });
 	await host.reached('snapshot-taken');
 	await recovery.change(change.done('snapshot'));
 	return {};

@@ -1,15 +1,14 @@
 import { asRouseError } from '../../model/errors.ts';
 import { waitFor } from '../../system/wait.ts';
-import { observe } from '../observe.ts';
-import { performSwitch } from '../perform-switch.ts';
-import type { Mover } from '../movers.ts';
-import { served } from '../served.ts';
-import { moversWanted } from '../state.ts';
-import type { Nothing, StepContext } from '../step.ts';
+import { observe } from '../machine/observe.ts';
+import { performSwitch } from '../switch/perform.ts';
+import type { Mover } from '../movers/movers.ts';
+import { moversWanted } from '../files/state.ts';
+import type { Nothing, StepContext } from '../recovery/step-context.ts';
 
 /** After a repair. What is still broken shows again: nothing is believed here. */
 export async function retry(context: StepContext): Promise<Nothing> {
-	const { recovery } = context;
+	const { recovery, signal } = context;
 	const { seen } = recovery;
 	if (!recovery.equipped) return {};
 	const { machine, mount, migration, watch } = recovery.equipment;
@@ -23,14 +22,14 @@ export async function retry(context: StepContext): Promise<Nothing> {
 	if (wanted.migration) await tell(context, migration, () => migration.control.retry());
 	if (recovery.state.switch.stage === 'begun') await performSwitch(context);
 	else if (recovery.state.done.includes('power-on') && (await observe(context)).ioError)
-		await served(context, () => machine.resume(), { patienceMs: 2_000 });
+		await machine.resume({ signal });
 	seen.blocked = null;
 	if (recovery.state.done.includes('power-on')) await observe(context);
 	return {};
 }
 
 /** A mover that is dead forgets by being started again; one that is just starting is waited for. */
-async function tell({ signal }: StepContext, mover: Mover<unknown>, call: () => Promise<void>): Promise<void> {
+async function tell({ host, signal }: StepContext, mover: Mover<unknown>, call: () => Promise<void>): Promise<void> {
 	let last: unknown;
 	const told = async () => {
 		try {
@@ -43,7 +42,12 @@ async function tell({ signal }: StepContext, mover: Mover<unknown>, call: () => 
 		}
 	};
 	try {
-		await waitFor(`the ${mover.kind} mover to be told`, told, { timeoutMs: 10_000, everyMs: 50, signal });
+		await waitFor(`the ${mover.kind} mover to be told`, told, {
+			timeoutMs: 10_000,
+			everyMs: 50,
+			signal,
+			clock: host.clock,
+		});
 	} catch (error) {
 		throw asRouseError(error).code === 'timeout' ? last : error;
 	}

@@ -1,11 +1,11 @@
 import type { StepAnswer, StepBody, StepName } from '../protocol.ts';
-import type { StepContext } from '../step.ts';
+import type { StepContext } from '../recovery/step-context.ts';
 import { allocate } from './allocate.ts';
-import { copy } from './copy.ts';
 import { createMachine, reserve, snapshot, startMovers } from './first-steps.ts';
+import { migrateChunks } from './migrate-chunks.ts';
 import { power, powerOn } from './power.ts';
 import { retry } from './retry.ts';
-import { switchToTarget } from './switch.ts';
+import { switchToTarget } from './switch-to-target.ts';
 
 /** Those that end a recovery, and the note of an incident, are not done in the way of the others. */
 export type OrdinaryStep = Exclude<StepName, 'finalize' | 'discard' | 'incident'>;
@@ -19,8 +19,8 @@ export const ordinarySteps: {
 	'start-movers': startMovers,
 	snapshot,
 	'power-on': powerOn,
-	copy,
-	switch: switchToTarget,
+	'migrate-chunks': migrateChunks,
+	'switch-to-target': switchToTarget,
 	power,
 	retry,
 };

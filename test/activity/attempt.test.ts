@@ -5,8 +5,10 @@ import { ActivityCancellationDetails, ApplicationFailure, CancelledFailure } fro
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { attempt } from '../../activities/attempt.ts';
-import { hostStep } from '../../activities/host-step.ts';
+import { hostAttempt } from '../../activities/host-attempt.ts';
 import { RouseError } from '../../model/errors.ts';
+import { logAttributes } from '../../workers/activity-log.ts';
+import { recoveryWorkflowId } from '../../workflows/contracts.ts';
 import { testHostId } from '../equipment/recovery-request.ts';
 
 /** The SDK logs every failed attempt by itself. */
@@ -50,11 +52,24 @@ for (const [code, nonRetryable] of [
 		});
 	});
 
+test('what is logged during an attempt says of which recovery, which step and which attempt', async () => {
+	const logged: Record<string, unknown>[] = [];
+	const logger = new DefaultLogger('INFO', ({ message, meta }) => logged.push({ message, ...meta }));
+	const workflowExecution = { workflowId: recoveryWorkflowId('web01-r1'), runId: 'run-1' };
+	const info = { activityType: 'snapshot', attempt: 3, workflowExecution, inWorkflow: true };
+	await new MockActivityEnvironment(info, { logger, interceptors: [logAttributes] }).run(() => attempt(async () => 1));
+	assert.equal(logged.length, 1);
+	assert.partialDeepStrictEqual(logged, [
+		{ message: 'step is done', recovery: 'web01-r1', step: 'snapshot', attempt: 3, runId: 'run-1' },
+	]);
+	assert.ok(!('taskToken' in (logged[0] ?? {})));
+});
+
 test('a step for another host is refused before anything is done', async () => {
 	let done = false;
 	const nobody = () => Promise.reject(new Error('not to be called'));
-	const supervisor = { step: nobody, recovery: nobody, recoveries: nobody, incidents: nobody };
-	const step = hostStep({ hostId: testHostId, supervisor, recoveries: 1 }, async () => {
+	const supervisor = { step: nobody, hardware: nobody, recovery: nobody, recoveries: nobody, incidents: nobody };
+	const step = hostAttempt({ hostId: testHostId, supervisor, recoveries: 1 }, async () => {
 		done = true;
 	});
 	const input = { hostId: 'another', name: 'web01-r1', recoveryId: testHostId, generation: 1 };

@@ -22,7 +22,7 @@ async function bench(t: TestContext, sizeBytes: number): Promise<{ directory: st
 }
 
 async function assertSame(stored: StoredDisk, disk: MoverDisk): Promise<void> {
-	const target = await readFile(disk.targetPath);
+	const target = await readFile(disk.target.path);
 	assert.equal(target.length, Math.ceil(stored.bytes.length / 512) * 512);
 	assert.equal(target.compare(stored.bytes, 0, stored.bytes.length, 0, stored.bytes.length), 0);
 	assert.ok(

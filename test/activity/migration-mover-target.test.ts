@@ -3,7 +3,7 @@ import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MigrationTarget } from '../../movers/migration-mover/target.ts';
-import { restoredMapIdentity, targetIdentity } from '../../movers/restored-map/identity.ts';
+import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
 import { recordBytes } from '../../movers/restored-map/layout.ts';
 import { readMap } from '../../movers/restored-map/reader.ts';
 import { RestoredMapWriter } from '../../movers/restored-map/writer.ts';
@@ -27,15 +27,15 @@ interface Bench {
 async function bench(t: TestContext): Promise<Bench> {
 	const disk = await allocateTarget(await temporaryDirectory(t), image);
 	const events: Event[] = [];
-	const file = await open(disk.targetPath, 'r+');
+	const file = await open(disk.target.path, 'r+');
 	const mapFile = await open(disk.mapPath, 'r+');
-	const identity = restoredMapIdentity(sampleRecoveryId, image, await targetIdentity(file));
+	const identity = restoredMapIdentity(sampleRecoveryId, image, disk.target.identity);
 	const map = await readMap(disk.mapPath, mapFile, identity);
 	watchTarget(file, events);
 	watchMap(mapFile, events);
 	const target = new MigrationTarget(disk, file, new RestoredMapWriter(map, mapFile), () => {});
 	t.after(() => target.close());
-	return { target, file, events, targetPath: disk.targetPath };
+	return { target, file, events, targetPath: disk.target.path };
 }
 
 function watchTarget(file: FileHandle, events: Event[]): void {

@@ -5,6 +5,7 @@ import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { pino } from 'pino';
 import type { ChunkRef } from '../../model/chunk.ts';
 import type { MoverDisk } from '../../movers/config.ts';
 import { Migration } from '../../movers/migration-mover/migration.ts';
@@ -97,7 +98,7 @@ test('several disks are copied whole, each to its exact size and zero up to the 
 		{ name: 'disk1', restoredBytes: first.bytes.length, complete: true },
 	]);
 	for (const disk of disks) {
-		const target = await readFile(disk.targetPath);
+		const target = await readFile(disk.target.path);
 		const expected = Buffer.alloc(Math.ceil(first.bytes.length / 512) * 512);
 		first.bytes.copy(expected);
 		assert.equal(target.compare(expected), 0, disk.name);
@@ -115,9 +116,9 @@ test('zero chunks are not written where the target reads zero', async t => {
 	const mover = await startMigrationMover(t, directory, [disk]);
 	await mover.control.copy(0);
 	await migrationState(mover, 'complete', complete);
-	const { blocks } = await stat(disk.targetPath);
+	const { blocks } = await stat(disk.target.path);
 	assert.ok(blocks * 512 < 1 * MiB, `${blocks * 512} bytes allocated`);
-	assert.equal((await readFile(disk.targetPath)).compare(bytes), 0);
+	assert.equal((await readFile(disk.target.path)).compare(bytes), 0);
 });
 
 test('a low rate makes small steady steps and is kept to', async t => {
@@ -199,7 +200,7 @@ test('a write that fails ends the copy, claims nothing that is not there, and go
 	await mover.control.retry();
 	await migrationState(mover, 'complete', complete);
 	assert.equal((await mover.control.state()).failure, null);
-	assert.equal((await readFile(disk.targetPath)).compare(stored.bytes), 0);
+	assert.equal((await readFile(disk.target.path)).compare(stored.bytes), 0);
 });
 
 /** A migration in this process, with as much room as `freeBytes` says. */
@@ -211,6 +212,7 @@ async function openMigration(
 ): Promise<Migration> {
 	const source = new RetryingChunkSource(new RepositoryMoverClient(join(directory, 'chunks.sock')), systemClock);
 	const migration = new Migration(sampleRecoveryId, disks, {
+		log: pino({ level: 'silent' }),
 		source,
 		bucket: new TokenBucket(0, systemClock),
 		reached: () => {},
@@ -232,7 +234,7 @@ test('a copy into a sparse target stops while there is still room for the guest,
 	migration.copy();
 	await waitFor('the copy to end', () => !migration.state().copying, { timeoutMs: 20_000 });
 	assert.equal(migration.state().failure?.code, 'space_short');
-	assert.equal((await stat(disk.targetPath)).blocks, 0);
+	assert.equal((await stat(disk.target.path)).blocks, 0);
 	free = lowWaterBytes;
 	await migration.retry();
 	await waitFor('the copy to end', () => !migration.state().copying, { timeoutMs: 20_000 });
@@ -251,7 +253,7 @@ test('an offered chunk does not take the room that a copy leaves to the guest', 
 	t.after(() => server.close());
 	const { bytes } = await chunkOf(stored, 3);
 	assert.equal(await offer({ config: { offerSocket } }, 3, bytes), 409);
-	assert.equal((await stat(disk.targetPath)).blocks, 0);
+	assert.equal((await stat(disk.target.path)).blocks, 0);
 	free = lowWaterBytes;
 	assert.equal(await offer({ config: { offerSocket } }, 3, bytes), 204);
 });
@@ -280,7 +282,7 @@ test('while an offered chunk is slow to be written, the copy waits for it and do
 	const migration = await openMigration(t, directory, [disk], () => lowWaterBytes);
 	const target = migration.disks[0]?.target;
 	assert.ok(target);
-	const file = await open(disk.targetPath, 'r');
+	const file = await open(disk.target.path, 'r');
 	t.after(() => file.close());
 	const written = Promise.withResolvers<void>();
 	const slow = t.mock.method(Object.getPrototypeOf(file), 'write', async (bytes: Buffer) => {
@@ -313,7 +315,7 @@ test('a zero disk of 2 TiB is restored without reading or writing it', async t =
 	await mover.control.copy(1);
 	const state = await migrationState(mover, 'complete', complete);
 	assert.equal(state.disks[0]?.restoredBytes, 2 * 1024 ** 4);
-	assert.equal((await stat(disk.targetPath)).blocks, 0);
+	assert.equal((await stat(disk.target.path)).blocks, 0);
 });
 
 test('an offered chunk is verified, written and recorded without being fetched', async t => {
@@ -347,16 +349,16 @@ test('offers count against the rate: over it they are turned away', async t => {
 test('a target that is another file than the one the map was made for is not touched', async t => {
 	const { directory, stored } = await bench(t, 4 * MiB);
 	const disk = await allocateTarget(directory, stored.image);
-	const size = (await stat(disk.targetPath)).size;
-	await rm(disk.targetPath);
-	await writeFile(disk.targetPath, Buffer.alloc(size, 0x77));
+	const size = (await stat(disk.target.path)).size;
+	await rm(disk.target.path);
+	await writeFile(disk.target.path, Buffer.alloc(size, 0x77));
 	const mover = await startMigrationMover(t, directory, [disk]);
 	await mover.control.copy(0);
 	const state = await mover.control.state();
 	assert.equal(state.failure?.code, 'identity_conflict');
 	assert.equal(state.copying, false);
 	assert.equal(await offer(mover, 0, (await chunkOf(stored, 0)).bytes), 429);
-	assert.ok((await readFile(disk.targetPath)).every(byte => byte === 0x77));
+	assert.ok((await readFile(disk.target.path)).every(byte => byte === 0x77));
 });
 
 test('what is restored already is not written again', async t => {
@@ -367,13 +369,13 @@ test('what is restored already is not written again', async t => {
 	await migrationState(first, 'complete', complete);
 	await first.end('SIGKILL');
 	// As a guest does after the switch: its bytes must survive a mover that was started by mistake.
-	await writeFile(disk.targetPath, Buffer.alloc((await stat(disk.targetPath)).size, 0x33), { flag: 'r+' });
+	await writeFile(disk.target.path, Buffer.alloc((await stat(disk.target.path)).size, 0x33), { flag: 'r+' });
 	const second = await startMigrationMover(t, directory, [disk]);
 	await second.control.copy(0);
 	assert.equal((await second.control.state()).copying, false);
 	assert.equal(await offer(second, 0, (await chunkOf(stored, 0)).bytes), 204);
 	await second.end('SIGTERM');
-	assert.ok((await readFile(disk.targetPath)).every(byte => byte === 0x33));
+	assert.ok((await readFile(disk.target.path)).every(byte => byte === 0x33));
 });
 
 test('it runs at a low priority, all of its threads', async t => {

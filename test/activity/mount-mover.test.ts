@@ -96,7 +96,7 @@ test('a target that is shorter than its map says is EIO, and nothing is made up'
 	const mover = await startMountMover(t, directory, [disk], { cacheBytes: 0 });
 	await restoreAll(t, directory, disk);
 	await mountState(mover, 'map followed', ({ disks }) => disks.every(one => one.restoredChunks === one.chunks));
-	await truncate(disk.targetPath, MiB + 100);
+	await truncate(disk.target.path, MiB + 100);
 	const client = await connectTo(t, mover, 'disk0');
 	assert.ok((await client.read(MiB - 4096, 4096)).equals(served.subarray(MiB - 4096, MiB)));
 	assert.equal((await mover.control.state()).failure, null);
@@ -104,7 +104,7 @@ test('a target that is shorter than its map says is EIO, and nothing is made up'
 	await assert.rejects(client.read(MiB - 200 * KiB, 400 * KiB), /EIO/);
 	const { failure } = await mover.control.state();
 	assert.equal(failure?.code, 'io_failed');
-	assert.ok(failure.message.includes(disk.targetPath), failure.message);
+	assert.ok(failure.message.includes(disk.target.path), failure.message);
 	await mover.control.serve();
 	assert.equal((await mover.control.state()).failure, null);
 });
@@ -256,7 +256,7 @@ test('a mover that was killed is replaced on the same sockets', async t => {
 
 test('a map of another target is refused', async t => {
 	const { directory, disk } = await bench(t);
-	await copyFile(disk.targetPath, `${disk.targetPath}.copy`);
-	const wrong = { ...disk, targetPath: `${disk.targetPath}.copy` };
-	await assert.rejects(startMountMover(t, directory, [wrong]), /identity_conflict|another target/);
+	await copyFile(disk.target.path, `${disk.target.path}.copy`);
+	const wrong = { ...disk, target: { ...disk.target, path: `${disk.target.path}.copy` } };
+	await assert.rejects(startMountMover(t, directory, [wrong]), /identity_conflict|the target of disk0 is/);
 });

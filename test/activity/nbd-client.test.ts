@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import type { SourceExtent } from '../../repository/import/disk-source.ts';
 import { NbdClient } from '../../nbd/client/client.ts';
 import { parseNbdUri } from '../../nbd/protocol/uri.ts';
+import { openSource } from '../../sources/open-source.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, nbdkit, qemuNbd, temporaryDirectory } from '../equipment/captive.ts';
 
@@ -44,6 +45,17 @@ test('`NbdClient` gives extents and bytes of the server', async t => {
 	]);
 	assert.equal((await bytesAt(client, 1_048_575, 4)).toString('latin1'), '\0AB\0');
 	assert.deepEqual(await bytesAt(client, 3_145_728, 5), Buffer.alloc(5));
+});
+
+test('an NBD source is told by its export, without socket and path', async t => {
+	const { socket } = await nbdkit(t, sample);
+	const originOf = async (exportName: string) => {
+		const source = await openSource(`nbd+unix:///${exportName}?socket=${socket}`, { signal: never });
+		t.after(() => source.close());
+		return source.facts;
+	};
+	assert.deepEqual(await originOf(''), { origin: { kind: 'nbd', detail: 'default export' }, serial: null });
+	assert.equal((await originOf('srv/disks/root')).origin.detail, 'export root');
 });
 
 for (const [what, limit] of [

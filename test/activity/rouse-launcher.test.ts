@@ -3,7 +3,7 @@ import { execFile, type ExecFileException } from 'node:child_process';
 import { chmod, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { checkoutDirectory } from '../../client/version.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
 
@@ -27,11 +27,11 @@ async function checkout(t: TestContext, { node = true }: { node?: boolean } = {}
 	const root = join(directory, 'a checkout');
 	const bin = join(directory, 'bin');
 	const cache = join(directory, 'cache');
-	await mkdir(join(root, 'client'), { recursive: true });
+	await mkdir(join(root, 'cli'), { recursive: true });
 	await mkdir(bin);
 	await copyFile(join(checkoutDirectory, 'rouse'), join(root, 'rouse'));
 	await writeFile(join(root, 'package-lock.json'), '{}');
-	await writeFile(join(root, 'client', 'main.ts'), 'console.log(JSON.stringify(process.argv.slice(2)));');
+	await writeFile(join(root, 'cli', 'main.ts'), 'console.log(JSON.stringify(process.argv.slice(2)));');
 	await program(
 		join(bin, 'npm'),
 		'case $1 in ci) echo x >>"$PWD/../ran"; mkdir -p node_modules; echo installed;; *) exit 1;; esac',

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, open, readdir, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import type { SourceExtent } from '../../repository/import/disk-source.ts';
+import type { OpenedDisk } from '../../sources/disk-facts.ts';
 import type { ImageFormat } from '../../sources/image-format.ts';
 import { openSource } from '../../sources/open-source.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -14,13 +15,13 @@ import { type Captive, captive, temporaryDirectory } from '../equipment/captive.
 const run = promisify(execFile);
 const never = new AbortController().signal;
 
-async function opened(t: TestContext, path: string, format?: ImageFormat): Promise<DiskSource> {
+async function opened(t: TestContext, path: string, format?: ImageFormat): Promise<OpenedDisk> {
 	const source = await openSource(path, { format, signal: never });
 	t.after(() => source.close());
 	return source;
 }
 
-async function contentOf(source: DiskSource): Promise<{ content: Buffer; extents: SourceExtent[] }> {
+async function contentOf(source: OpenedDisk): Promise<{ content: Buffer; extents: SourceExtent[] }> {
 	const content = Buffer.alloc(source.sizeBytes);
 	const extents: SourceExtent[] = [];
 	for await (const extent of source.extents(never)) {
@@ -70,6 +71,27 @@ for (const [what, format, options] of containers)
 		assert.equal(source.sizeBytes, content.length);
 		assert.ok((await contentOf(source)).content.equals(content));
 	});
+
+test('an image is told by its format and its name, and has neither serial number nor sectors to tell', async t => {
+	const { raw } = await makeRaw(t);
+	const { facts } = await opened(t, raw);
+	assert.deepEqual(facts, { origin: { kind: 'image', detail: 'raw disk,1.raw' }, serial: null });
+});
+
+test('a VHDX tells the sectors of its disk', async t => {
+	const { directory, raw } = await makeRaw(t);
+	const image = join(directory, 'disk.vhdx');
+	await run('qemu-img', ['convert', '-O', 'vhdx', raw, image]);
+	const sectors = async () => (await opened(t, image)).facts.sectors;
+	assert.deepEqual(await sectors(), { logicalSectorBytes: 512, physicalSectorBytes: 512 });
+	const content = await readFile(image);
+	// Item "Physical Sector Size Disk" ([MS-VHDX] 2.6.2.5) as QEMU 7.2 lays it out: metadata region at 3 MiB.
+	const table = content.subarray(3 * 2 ** 20);
+	const entry = table.indexOf(Buffer.from('C748A3CD5D4471449CC9E9885251C556', 'hex'));
+	table.writeUInt32LE(4096, table.readUInt32LE(entry + 16));
+	await writeFile(image, content);
+	assert.deepEqual(await sectors(), { logicalSectorBytes: 512, physicalSectorBytes: 4096 });
+});
 
 test('a raw file has its own size to the byte, and its holes are not read', async t => {
 	const { raw, content } = await makeRaw(t, 8 * 2 ** 20 + 333);

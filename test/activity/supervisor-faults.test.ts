@@ -23,6 +23,7 @@ async function prepare(t: TestContext) {
 
 /** Up to the machine, which does not run yet. */
 async function runUpToSnapshot(recovery: SteppedRecovery): Promise<void> {
+	await recovery.chooseHardware();
 	await recovery.step('allocate', { plan: recovery.plan });
 	await recovery.step('create-machine', {});
 	await recovery.step('start-movers', {});
@@ -97,6 +98,7 @@ test('a guest that resets itself while its read waits freezes the monitors until
 
 test('a disk larger than the space that is free is refused with the numbers, and nothing is allocated', async t => {
 	const { recovery } = await prepare(t);
+	await recovery.chooseHardware();
 	const [image] = recovery.plan.disks;
 	assert.ok(image);
 	const plan = { ...recovery.plan, allocate: 'start' as const, disks: [{ ...image, sizeBytes: 2 ** 50 }] };

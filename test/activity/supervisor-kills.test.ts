@@ -60,7 +60,7 @@ for (const place of [
 		const io = await MachineIo.open(recovery);
 		await io.write(0, 4096, 0x77);
 		await recovery.restore();
-		await recovery.step('switch', {});
+		await recovery.step('switch-to-target', {});
 		io.close();
 		await recovery.step('finalize', {});
 		await host.client.machinePower('r1', 'off');
@@ -88,7 +88,7 @@ for (const place of ['tombstone-finished', 'finalize-machine-file', 'finalize-ha
 		const { host, recovery } = await prepare(t, { killAt: place });
 		await recovery.run();
 		await recovery.restore();
-		await recovery.step('switch', {});
+		await recovery.step('switch-to-target', {});
 		await assert.rejects(recovery.step('finalize', {}), { code: 'supervisor_unreachable' });
 		await host.ended();
 		await host.start();
@@ -108,7 +108,7 @@ for (const place of ['tombstone-finished', 'finalize-machine-file', 'finalize-ha
 test('each mover that is killed comes back, told again what to do, and is an incident', async t => {
 	const { host, recovery } = await prepare(t);
 	await recovery.run();
-	await recovery.step('copy', { maxRateBytes: 64 * 1024 });
+	await recovery.step('migrate-chunks', { maxRateBytes: 64 * 1024 });
 	const { movers } = await recovery.viewed('copying', view => view.copying && view.movers.every(({ alive }) => alive));
 	for (const { pid } of movers) if (pid) process.kill(pid, 'SIGKILL');
 	const again = await recovery.viewed(
@@ -118,7 +118,7 @@ test('each mover that is killed comes back, told again what to do, and is an inc
 	assert.equal(again.restored, false);
 	const kinds = (await host.client.incidents('r1')).map(({ kind, message }) => `${kind} ${message.split(' ')[1]}`);
 	assert.deepEqual(kinds.toSorted(), ['mover_died migration', 'mover_died mount', 'mover_died repository']);
-	await recovery.step('copy', { maxRateBytes: 0 });
+	await recovery.step('migrate-chunks', { maxRateBytes: 0 });
 	await recovery.viewed('restored', view => view.restored);
 	await fileMustHold(recovery.target(), bytes);
 });

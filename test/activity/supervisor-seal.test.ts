@@ -4,8 +4,8 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { MoverProcesses, moverPrograms } from '../../supervisor/mover-processes.ts';
-import type { HostParts } from '../../supervisor/host-parts.ts';
+import { MoverProcesses, moverPrograms } from '../../supervisor/movers/processes.ts';
+import type { HostParts } from '../../supervisor/recovery/host-parts.ts';
 import { lockHolder, processStartTicks } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -37,7 +37,7 @@ async function switchUnderLateWriter(
 
 	const io = await MachineIo.open(recovery);
 	await io.write(0, blockBytes, 0xbb);
-	await recovery.step('switch', {});
+	await recovery.step('switch-to-target', {});
 	await io.verify(0, blockBytes, 0xbb);
 	if ((await processStartTicks(writer.pid)) === writer.startTicks) {
 		process.kill(writer.pid, 'SIGCONT');
@@ -69,11 +69,11 @@ test('a writer that cannot be killed keeps the switch from beginning, and the gu
 	const recovery = new SteppedRecovery(host, samplePlan(stored));
 	await recovery.run();
 	await recovery.restore();
-	await assert.rejects(recovery.step('switch', {}), { code: 'hypervisor_stuck' });
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'hypervisor_stuck' });
 	const refused = await recovery.view();
 	assert.deepEqual([refused.sealed, refused.chain, refused.power], [true, 'mover', 'on']);
 	killable = true;
-	await recovery.step('switch', {});
+	await recovery.step('switch-to-target', {});
 	assert.equal((await recovery.view()).chain, 'target');
 });
 

@@ -55,13 +55,13 @@ for (const place of [...beforeBegin, ...afterBegin])
 		};
 		await write(1, 0xa1);
 
-		await assert.rejects(recovery.step('switch', {}), { code: 'supervisor_unreachable' });
+		await assert.rejects(recovery.step('switch-to-target', {}), { code: 'supervisor_unreachable' });
 		await host.ended();
 		// Nobody can pause the machine now: what it writes here is the guest's, if it runs.
 		if (await runs(io)) await write(2, 0xa2);
 		await host.start();
-		if (beforeBegin.includes(place)) await recovery.step('switch', {}, { again: true });
-		const view = await recovery.viewed('switched', ({ done }) => done.includes('switch'));
+		if (beforeBegin.includes(place)) await recovery.step('switch-to-target', {}, { again: true });
+		const view = await recovery.viewed('switched', ({ done }) => done.includes('switch-to-target'));
 		assert.deepEqual([view.chain, view.blocked], ['target', null]);
 		assert.ok(await runs(io), 'the guest runs');
 		await write(3, 0xa3);

@@ -22,7 +22,7 @@ test('a machine runs from its backup, ends up local with its writes, and is then
 	await io.write(65536, 4096, 0xab);
 	await recovery.restore();
 	await io.write(2 * 1024 * 1024, 65536, 0xcd);
-	const { pauseMs } = await recovery.step('switch', {});
+	const { pauseMs } = await recovery.step('switch-to-target', {});
 	assert.ok(pauseMs > 0);
 	await io.write(3 * 1024 * 1024, 4096, 0xef);
 	await io.verify(65536, 4096, 0xab);
@@ -68,7 +68,7 @@ test('a machine that was never powered on is copied and switched all the same, a
 	const recovery = new SteppedRecovery(host, samplePlan(stored));
 	await recovery.run({ on: false });
 	await recovery.restore();
-	assert.deepEqual(await recovery.step('switch', {}), { pauseMs: 0 });
+	assert.deepEqual(await recovery.step('switch-to-target', {}), { pauseMs: 0 });
 	await recovery.step('finalize', {});
 	const { power, chain } = await recovery.view();
 	assert.deepEqual([power, chain], ['off', 'target']);
@@ -87,13 +87,13 @@ test('a machine that dies in the middle of the switch is switched offline and go
 	await io.flush();
 	io.close();
 	await recovery.restore();
-	await assert.rejects(recovery.step('switch', {}), { code: 'supervisor_unreachable' });
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'supervisor_unreachable' });
 	await host.ended();
 	const machine = await lockHolder(join(host.directory('r1'), 'machine.lock'));
 	assert.ok(machine);
 	process.kill(machine.pid, 'SIGKILL');
 	await host.start();
-	await recovery.viewed('switched and on', ({ done, power }) => done.includes('switch') && power === 'on');
+	await recovery.viewed('switched and on', ({ done, power }) => done.includes('switch-to-target') && power === 'on');
 	const again = await MachineIo.open(recovery);
 	await again.verify(65536, 65536, 0xab);
 	again.close();

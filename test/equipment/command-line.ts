@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { runProgram } from '../../client/program.ts';
+import { runProgram } from '../../cli/program.ts';
 import { cacheDirectory } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
 
-const main = fileURLToPath(new URL('../../client/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 export interface Ended {
 	exitCode: number | null;

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import * as z from 'zod';
-import { takeDown } from '../../client/up/down.ts';
+import { takeDown } from '../../keeper/down.ts';
+import { orderSchema } from '../../model/next.ts';
 import { phaseSchema, parkedSchema, powerSchema } from '../../model/recovery.ts';
 import { type Installation, openInstallation } from '../../system/installation.ts';
 import { lockHolder } from '../../system/process-lock.ts';
@@ -21,7 +22,7 @@ export const shownSchema = z.looseObject({
 	restorePoint: z.string(),
 	host: z.string(),
 	phase: phaseSchema,
-	parked: parkedSchema.nullable(),
+	parked: parkedSchema.extend({ order: orderSchema, next: z.string() }).nullable(),
 	power: powerSchema,
 	disks: z.array(z.strictObject({ sizeBytes: z.int(), restoredBytes: z.int(), path: z.string() })),
 	asOf: z.iso.datetime(),

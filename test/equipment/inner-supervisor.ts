@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { pino } from 'pino';
-import { createQemuHypervisor } from '../../hypervisors/qemu/hypervisor.ts';
-import type { HostParts } from '../../supervisor/host-parts.ts';
-import { MoverProcesses } from '../../supervisor/mover-processes.ts';
-import { routes } from '../../supervisor/routes.ts';
+import type { HostParts } from '../../supervisor/recovery/host-parts.ts';
+import { createPlatform } from '../../supervisor/platforms.ts';
+import { routes } from '../../supervisor/api/routes.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
-import { Tombstones } from '../../supervisor/tombstone.ts';
-import { type Installation, places } from '../../system/installation.ts';
+import { Tombstones } from '../../supervisor/files/tombstones.ts';
+import { systemClock } from '../../system/clock.ts';
+import { type Installation, loadConfig, places } from '../../system/installation.ts';
 import { serveJson } from '../../system/unix-http.ts';
 
 export interface InnerSupervisor {
@@ -22,13 +22,10 @@ export async function startInside(
 ): Promise<InnerSupervisor> {
 	const host: HostParts = {
 		installation,
-		hypervisor: createQemuHypervisor({ cacheDirectory: installation.cacheDirectory }),
-		movers: new MoverProcesses(installation),
+		...createPlatform(installation, await loadConfig(installation)),
 		tombstones: new Tombstones(installation.home),
 		log: pino({ level: 'silent' }),
-		bootId: 'boot-1',
-		now: () => new Date(),
-		clock: () => performance.now(),
+		clock: systemClock,
 		reached: async () => undefined,
 		endForSeal: mover => mover.end(),
 		...parts,

@@ -17,7 +17,7 @@ await waitFor('all to be restored', async () => (await control.state()).disks.ev
 });
 const [disk] = config.disks;
 if (disk === undefined) throw new Error('no disk');
-const target = await open(disk.targetPath, 'r+');
+const target = await open(disk.target.path, 'r+');
 const block = Buffer.alloc(64 * 1024);
 await target.read(block, 0, block.length, 0);
 await writeFile(`${configPath}.holds`, ''); // for the test: it is stopped next

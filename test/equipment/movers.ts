@@ -7,10 +7,11 @@ import type { DiskImage } from '../../model/chunk.ts';
 import { MigrationMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
 import type { MigrationMoverConfig, MigrationMoverState, MoverDisk } from '../../movers/config.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
-import { restoredMapIdentity, targetIdentity } from '../../movers/restored-map/identity.ts';
+import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
 import { openRestoredMapReader } from '../../movers/restored-map/reader.ts';
 import { waitFor } from '../../system/wait.ts';
 import { type Captive, captive } from './captive.ts';
+import { identityOf } from './restored-maps.ts';
 import type { StoredDisk } from './stored-disk.ts';
 
 export const sampleRecoveryId = '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d';
@@ -78,9 +79,10 @@ export async function allocateTarget(
 	else await file.writeFile(Buffer.alloc(size, fill));
 	await file.sync();
 	await file.close();
-	const identity = restoredMapIdentity(sampleRecoveryId, image, await targetIdentity(targetPath));
+	const target = { path: targetPath, identity: await identityOf(targetPath), offsetBytes: 0 };
+	const identity = restoredMapIdentity(sampleRecoveryId, image, target.identity);
 	await createRestoredMap(mapPath, identity, { targetReadsZero });
-	return { name, image, targetPath, mapPath };
+	return { name, image, target, mapPath };
 }
 
 export interface MigrationMover extends Captive {
@@ -132,9 +134,9 @@ export async function checkClaims(
 	disk: MoverDisk,
 ): Promise<{ claimed: number; complete: boolean }> {
 	const { chunkSizeBytes } = stored.image;
-	const identity = restoredMapIdentity(sampleRecoveryId, stored.image, await targetIdentity(disk.targetPath));
+	const identity = restoredMapIdentity(sampleRecoveryId, stored.image, disk.target.identity);
 	const map = await openRestoredMapReader(disk.mapPath, identity);
-	const target = await open(disk.targetPath, 'r');
+	const target = await open(disk.target.path, 'r');
 	try {
 		for (let chunk = 0; chunk < map.bitmap.chunkCount; chunk += 1) {
 			if (!map.has(chunk)) continue;

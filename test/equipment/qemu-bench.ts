@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bench } from '../../hypervisors/conformance.ts';
-import type { Hypervisor, MachineDefinition } from '../../hypervisors/contract.ts';
-import { createQemuHypervisor, type QemuOptions } from '../../hypervisors/qemu/hypervisor.ts';
+import type { MachineDefinition, Platform } from '../../hypervisors/contract.ts';
+import { chooseDevices, type QemuPlatformOptions } from '../../hypervisors/qemu/choose-hardware.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
+import { createQemuPlatform, type QemuOptions } from '../../hypervisors/qemu/platform.ts';
+import type { MachineConfig } from '../../model/machine.ts';
 import { lockHolder, signalHolder } from '../../system/process-lock.ts';
 import { endHolder } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -15,9 +17,12 @@ import { QemuGuest } from './qemu-guest.ts';
 
 export interface QemuBenchOptions {
 	/** Puts something else in front of the real one: how wrong platforms are made. */
-	wrap?: (hypervisor: Hypervisor) => Hypervisor;
+	wrap?: (platform: Platform) => Platform;
 	options?: Partial<QemuOptions>;
 	definition?: Partial<MachineDefinition>;
+	/** What the machine was, and wishes for what it becomes. */
+	config?: Partial<MachineConfig>;
+	wishes?: QemuPlatformOptions;
 	disks?: number;
 	/** Shell commands before QEMU is started. */
 	prelude?: string;
@@ -33,9 +38,13 @@ export interface QemuBench extends Bench {
 /** Small, so that a case takes less than a second; odd in clusters (128 KiB), so that the last one is cut. */
 const diskBytes = 3 * 1024 * 1024 + 5 * 512;
 
-/** A machine on real QEMU under TCG; `qemu-storage-daemon` stands for the mount mover, with the same export names. */
+/**
+ * A machine on real QEMU; `qemu-storage-daemon` stands for the mount mover, with the same export names. Under TCG, so that a
+ * case means the same on every host and waits for no trial of KVM: these cases are about the block layer. What this host
+ * really runs guests with is for guest/hypervisor-qemu-acceleration.
+ */
 export async function makeQemuBench(bench: QemuBenchOptions = {}): Promise<QemuBench> {
-	const { wrap, options, definition, disks = 2, prelude = '', bootSector } = bench;
+	const { wrap, options, definition, disks = 2, prelude = '', bootSector, wishes = {} } = bench;
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-qemu-'));
 	const machine = join(directory, 'machine');
 	const run = join(directory, 'run');
@@ -45,56 +54,66 @@ export async function makeQemuBench(bench: QemuBenchOptions = {}): Promise<QemuB
 	for (let n = 0; n < disks; n++) {
 		base.push(withBootSector(randomBytes(diskBytes), n === 0 ? bootSector : undefined));
 		await writeFile(join(directory, `base${n}.raw`), base[n] ?? '');
-		await writeFile(join(machine, `disk${n}.raw`), '');
-		await truncate(join(machine, `disk${n}.raw`), diskBytes);
 	}
+	const config = { ...benchConfig(disks), ...bench.config };
+	const nics = definition?.nics ?? [{ mac: '52:54:00:00:00:01', network: 'default', target: 'none' }];
 	const whole: MachineDefinition = {
 		recoveryId: randomUUID(),
 		machineName: 'bench',
-		config: { cpus: 1, memoryMiB: 32, firmware: 'bios', nics: [], diskBus: 'virtio', nicModel: 'virtio', os: 'linux' },
-		nics: [{ mac: '52:54:00:00:00:01', network: 'default', target: 'none' }],
+		config,
+		hardware: chooseDevices({ config, nics, options: {} }, wishes).data,
+		nics,
 		disks: base.map((_content, n) => ({
 			name: `disk${n}`,
 			sizeBytes: diskBytes,
-			targetPath: join(machine, `disk${n}.raw`),
+			exports: { now: `disk${n}-now`, wait: `disk${n}-wait` },
 		})),
+		allocate: 'start',
 		directory: machine,
 		runDirectory: run,
 		nbdSocket: join(directory, 'nbd.sock'),
 		...definition,
 	};
 	const paths = machinePaths(whole);
-	const real = createQemuHypervisor({
+	const real = createQemuPlatform({
 		cacheDirectory: join(directory, 'cache'),
-		accelerator: 'tcg',
+		datastore: machine,
+		defaults: async () => ({ accelerator: 'tcg' }),
 		systemBinary: await lineBufferedQemu(directory, prelude),
 		...options,
 	});
 	const mover = new StorageDaemon(directory, whole);
 	const guest = new QemuGuest(paths);
+	const target = (n: number) => join(machine, `disk${n}.raw`);
 	return {
 		directory,
-		hypervisor: wrap ? wrap(real) : real,
+		platform: wrap ? wrap(real) : real,
 		definition: whole,
 		base,
 		mover,
-		restore: async () => {
-			for (const [n, disk] of whole.disks.entries()) await writeFile(disk.targetPath, base[n] ?? '');
-		},
-		target: n => readFile(whole.disks[n]?.targetPath ?? ''),
+		content: n => readFile(target(n)),
 		guest,
 		userGuest: guest,
 		fate: {
 			kill: async () => void (await endHolder(paths.lock)),
-			freeze: async () => void (await signalHolder(paths.lock, 'SIGSTOP')),
+			freeze: async () => {
+				await signalHolder(paths.lock, 'SIGSTOP');
+				await waitFor('QEMU to stand still', () => standsStill(paths.lock), { timeoutMs: 10_000 });
+			},
 			thaw: async () => void (await signalHolder(paths.lock, 'SIGCONT')),
+			reboot: async () => {
+				await endHolder(paths.lock);
+				await mover.stop();
+				await rm(run, { recursive: true });
+			},
+			loseTarget: n => rm(target(n)),
 		},
-		instance: async () => {
+		boot: async () => {
 			const holder = await lockHolder(paths.lock);
 			return holder && `${holder.pid} ${holder.startTicks}`;
 		},
 		leftovers: async () => {
-			const files = [...(await readdir(machine)), ...(await readdir(run))].toSorted();
+			const files = [...(await readdir(machine)), ...(await readdir(run).catch(() => []))].toSorted();
 			const holder = await lockHolder(paths.lock);
 			return [...files.filter(name => !/^disk\d\.raw$/.test(name)), ...(holder ? [`process ${holder.pid}`] : [])];
 		},
@@ -104,6 +123,35 @@ export async function makeQemuBench(bench: QemuBenchOptions = {}): Promise<QemuB
 			await mover.stop();
 			await rm(directory, { recursive: true, force: true });
 		},
+	};
+}
+
+/** State `T` of proc(5), behind the command's name in parentheses. A signal that is sent need not have arrived. */
+async function standsStill(lock: string): Promise<boolean> {
+	const holder = await lockHolder(lock);
+	return /\) T [^)]*$/.test(await readFile(`/proc/${holder?.pid ?? 0}/stat`, 'latin1'));
+}
+
+/** A machine that a host has room for many of. */
+export function benchConfig(disks: number): MachineConfig {
+	return {
+		cpus: 1,
+		memoryMiB: 32,
+		firmware: 'bios',
+		secureBoot: null,
+		vtpm: null,
+		efiVariables: null,
+		nics: [],
+		disks: Array.from({ length: disks }, (_none, position) => ({
+			position,
+			serial: null,
+			logicalSectorBytes: 512,
+			physicalSectorBytes: 512,
+		})),
+		clock: 'utc',
+		os: 'linux',
+		drivers: [],
+		origin: { kind: 'bench', detail: '' },
 	};
 }
 

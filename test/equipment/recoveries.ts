@@ -5,6 +5,7 @@ import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
 import type { RecoveryView, StepAnswer, StepBody, StepName } from '../../supervisor/protocol.ts';
 import { waitFor } from '../../system/wait.ts';
+import { sampleConfig } from './sample-config.ts';
 import type { StoredDisk } from './stored-disk.ts';
 import type { SupervisedHost } from './supervised-host.ts';
 
@@ -18,17 +19,11 @@ export function samplePlan(
 		restorePoint: '2026-11-20T03:00:00.000Z',
 		manifestDigest: 'a'.repeat(64),
 		repository: stored.directory,
-		config: {
-			cpus: 1,
-			memoryMiB: 64,
-			firmware: 'bios',
-			nics: [],
-			diskBus: 'virtio',
-			nicModel: 'virtio',
-			os: 'linux',
-		},
+		config: sampleConfig,
 		nics: [],
 		disks: [stored.image],
+		platformOptions: {},
+		hardware: null,
 		allocate: 'thin',
 		warnings: [],
 		...more,
@@ -42,7 +37,7 @@ export class SteppedRecovery {
 	readonly host: SupervisedHost;
 	readonly name: string;
 	readonly recoveryId = randomUUID();
-	readonly plan: RecoveryPlan;
+	plan: RecoveryPlan;
 	generation = 0;
 
 	constructor(host: SupervisedHost, plan: RecoveryPlan, name = 'r1') {
@@ -75,9 +70,19 @@ export class SteppedRecovery {
 		);
 	}
 
+	/** Fills the plan, unless it says already what the machine gets. */
+	async chooseHardware(): Promise<void> {
+		const { config, nics, platformOptions: options, hardware } = this.plan;
+		this.plan = {
+			...this.plan,
+			hardware: hardware ?? (await this.host.client.hardware({ config, nics, options })),
+		};
+	}
+
 	/** Up to the machine running, or made to run. */
 	async run({ on = true } = {}): Promise<void> {
 		await this.step('reserve', { limit: 8 });
+		await this.chooseHardware();
 		await this.step('allocate', { plan: this.plan });
 		await this.step('create-machine', {});
 		await this.step('start-movers', {});
@@ -86,7 +91,7 @@ export class SteppedRecovery {
 	}
 
 	async restore(): Promise<void> {
-		await this.step('copy', { maxRateBytes: 0 });
+		await this.step('migrate-chunks', { maxRateBytes: 0 });
 		await this.viewed('restored', view => view.restored);
 	}
 
@@ -108,9 +113,13 @@ export class MachineIo {
 	}
 
 	static async open(recovery: SteppedRecovery): Promise<MachineIo> {
-		const { sockets, directory } = await recovery.view();
+		const { platform, directory } = await recovery.view();
 		const logPath = join(directory, 'machine.log');
-		return new MachineIo(await QmpClient.connect(sockets.qmp, {}), logPath, (await readFile(logPath)).length);
+		return new MachineIo(
+			await QmpClient.connect(platform['qmpSocket'] ?? '', {}),
+			logPath,
+			(await readFile(logPath)).length,
+		);
 	}
 
 	write(offsetBytes: number, lengthBytes: number, pattern: number): Promise<void> {

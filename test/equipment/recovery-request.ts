@@ -1,4 +1,5 @@
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
+import { sampleConfig } from './sample-config.ts';
 
 export const testHostId = '5b0c3f0e-6d1f-4c56-9a3e-0d4c2d1b7a10';
 
@@ -15,6 +16,7 @@ export function makeRequest(changes: Partial<RecoveryRequest> = {}): RecoveryReq
 		allocate: 'thin',
 		networks: {},
 		newMac: false,
+		platformOptions: {},
 		powerOn: true,
 		policy: { finish: 'manual', switch: 'auto', maxRateBytes: 0 },
 		reason: 'test',
@@ -30,17 +32,11 @@ export function planOf(request: RecoveryRequest): RecoveryPlan {
 		restorePoint: request.restorePoint,
 		manifestDigest: request.manifestDigest,
 		repository: request.repository,
-		config: {
-			cpus: 1,
-			memoryMiB: 256,
-			firmware: 'bios',
-			nics: [],
-			diskBus: 'virtio',
-			nicModel: 'virtio',
-			os: 'linux',
-		},
+		config: sampleConfig,
 		nics: [],
 		disks: [{ sizeBytes: 1 << 20, chunkSizeBytes: 131_072, contentDigest: 'b'.repeat(64), dataBytes: 0 }],
+		platformOptions: request.platformOptions,
+		hardware: null,
 		allocate: request.allocate,
 		warnings: [],
 	};

@@ -1,21 +1,11 @@
 import type { ChunkRef } from '../../model/chunk.ts';
-import type { MachineConfig } from '../../model/machine.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
 import { type ImportOptions, type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
 import { openStore, initStore, type Repository } from '../../repository/repository.ts';
 import type { ChunkClass, ChunkSource, StoredChunk } from '../../repository/chunk-source.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import type { Store } from '../../repository/store/contract.ts';
-
-export const sampleConfig: MachineConfig = {
-	cpus: 1,
-	memoryMiB: 64,
-	firmware: 'bios',
-	nics: [],
-	diskBus: 'virtio',
-	nicModel: 'virtio',
-	os: 'linux',
-};
+import { sampleConfig, sampleDisks } from './sample-config.ts';
 
 /** A repository that is gone with the test. */
 export async function memoryRepository(chunkSizeBytes = 4096, store: Store = new MemoryStore()): Promise<Repository> {
@@ -87,7 +77,8 @@ export function importDisks(
 	{ machine = 'web01', time = '2026-11-20T03:00:00.000Z', packBytes = 64 * 1024 } = {},
 	options: ImportOptions = {},
 ): Promise<ImportResult> {
-	return importMachine({ repository, machine, time, sources, config: sampleConfig, packBytes }, options);
+	const config = { ...sampleConfig, disks: sampleDisks(sources.length) };
+	return importMachine({ repository, machine, time, sources, config, packBytes }, options);
 }
 
 /** Counts what is asked of a source of chunks. */

@@ -25,6 +25,7 @@ const startedAtMs = Date.parse('2026-11-20T03:00:00.000Z');
 export class Sandbox {
 	readonly #creator: ReusableVMWorkflowCreator;
 	readonly #runs: SandboxRun[] = [];
+	#count = 0;
 
 	private constructor(creator: ReusableVMWorkflowCreator) {
 		this.#creator = creator;
@@ -37,7 +38,9 @@ export class Sandbox {
 	}
 
 	async start(type: string, args: readonly unknown[]): Promise<SandboxRun> {
-		const run = await SandboxRun.begin(this.#creator, type, args, `run-${this.#runs.length + 1}`);
+		this.#count += 1;
+		const number = this.#count;
+		const run = await SandboxRun.begin(this.#creator, type, args, number);
 		this.#runs.push(run);
 		return run;
 	}
@@ -56,6 +59,13 @@ export interface Scheduled {
 	input: Record<string, unknown>;
 	/** Its cancellation waits for the attempt to end (WAIT_CANCELLATION_COMPLETED). */
 	waits: boolean;
+}
+
+/** What the activities' own failures carry. */
+interface FailureDocument {
+	code: string;
+	message: string;
+	hint?: string | undefined;
 }
 
 export interface UpdateOutcome {
@@ -79,10 +89,13 @@ export class SandboxRun {
 	failureCode: string | undefined;
 	attributes: Record<string, unknown> = {};
 	memo: Record<string, unknown> = {};
+	/** What the workflow code logged: level, message, fields. */
+	readonly logged: [level: string, message: string, fields: Record<string, unknown>][] = [];
 	readonly #workflow: SdkWorkflow;
 	readonly #open = new Map<number, Scheduled>();
 	readonly #updates = new Map<string, UpdateOutcome>();
 	#historyLength = 3;
+	#disposed = false;
 	#updateCount = 0;
 
 	private constructor(workflow: SdkWorkflow, runId: string) {
@@ -94,8 +107,9 @@ export class SandboxRun {
 		creator: ReusableVMWorkflowCreator,
 		type: string,
 		args: readonly unknown[],
-		runId: string,
+		number: number,
 	): Promise<SandboxRun> {
+		const runId = `run-${number}`;
 		const workflow = await creator.createWorkflow({
 			info: {
 				workflowType: type,
@@ -123,7 +137,7 @@ export class SandboxRun {
 				startTime: new Date(startedAtMs),
 				runStartTime: new Date(startedAtMs),
 			},
-			randomnessSeed: Long.fromInt(1337).toBytes(),
+			randomnessSeed: Long.fromInt(1336 + number).toBytes(),
 			now: startedAtMs,
 			showStackTraceSources: false,
 		});
@@ -134,7 +148,7 @@ export class SandboxRun {
 					workflowId: 'recovery/sandbox',
 					workflowType: type,
 					arguments: toPayloads(args),
-					randomnessSeed: Long.fromInt(7),
+					randomnessSeed: Long.fromInt(6 + number),
 					firstExecutionRunId: runId,
 					attempt: 1,
 					startTime: msToTs(startedAtMs),
@@ -144,8 +158,10 @@ export class SandboxRun {
 		return run;
 	}
 
-	dispose(): Promise<void> {
-		return this.#workflow.dispose();
+	/** MAY be called again. */
+	async dispose(): Promise<void> {
+		if (!this.#disposed) await this.#workflow.dispose();
+		this.#disposed = true;
 	}
 
 	/** The one activity of this type that is neither resolved nor cancelled. */
@@ -161,22 +177,34 @@ export class SandboxRun {
 		return [...this.#open.values()].map(({ type }) => type);
 	}
 
-	async complete(type: string, result?: unknown): Promise<void> {
-		const { seq } = this.pending(type);
-		this.#open.delete(seq);
+	/** Those that are neither resolved nor cancelled, oldest first. */
+	get open(): readonly Scheduled[] {
+		return [...this.#open.values()];
+	}
+
+	complete(type: string, result?: unknown): Promise<void> {
+		return this.completeActivity(this.pending(type), result);
+	}
+
+	async completeActivity({ seq }: Pick<Scheduled, 'seq'>, result?: unknown): Promise<void> {
+		// One that was cancelled meanwhile was resolved by that.
+		if (!this.#open.delete(seq)) return;
 		await this.activate([{ resolveActivity: { seq, result: { completed: { result: toPayload(result ?? null) } } } }]);
 	}
 
 	/** Fails an activity for good, as the activities' own failures look. */
-	async fail(type: string, code: string, message = `${type} failed`): Promise<void> {
-		const { seq } = this.pending(type);
-		this.#open.delete(seq);
+	fail(type: string, code: string, message = `${type} failed`): Promise<void> {
+		return this.failActivity(this.pending(type), { code, message, hint: 'mend it' });
+	}
+
+	async failActivity({ seq, type }: Pick<Scheduled, 'seq' | 'type'>, document: FailureDocument): Promise<void> {
+		if (!this.#open.delete(seq)) return;
 		const cause = {
-			message,
+			message: document.message,
 			applicationFailureInfo: {
-				type: code,
+				type: document.code,
 				nonRetryable: true,
-				details: { payloads: toPayloads([{ code, message, hint: 'mend it' }]) },
+				details: { payloads: toPayloads([document]) },
 			},
 		};
 		const failure = {
@@ -233,7 +261,15 @@ export class SandboxRun {
 		const done = await this.#workflow.activate(this.#activation(jobs));
 		if (done.failed) throw new Error(`the workflow task failed: ${done.failed.failure?.message}`);
 		for (const command of done.successful?.commands ?? []) this.#take(command);
+		await this.#takeLog();
 		await this.#resolveTryCancelled();
+	}
+
+	async #takeLog(): Promise<void> {
+		for (const { fnName, args } of await this.#workflow.getAndResetSinkCalls()) {
+			const [message, fields] = args as [string, Record<string, unknown>]; // of LoggerSinks
+			if (fields['sdkComponent'] === 'workflow') this.logged.push([fnName, message, fields]);
+		}
 	}
 
 	/** Core resolves such activities by itself, without asking the server. */

@@ -1,10 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DiskImage } from '../../model/chunk.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
 import { decodeManifest } from '../../repository/format/manifest.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
 import { initRepository } from '../../repository/repository.ts';
+import { sampleConfig } from './sample-config.ts';
 
 export interface StoredDisk {
 	/** The repository. */
@@ -54,15 +55,7 @@ export async function storeDisk(
 			machine: 'sample',
 			time: '2026-11-20T03:00:00.000Z',
 			sources: [sourceOf(bytes)],
-			config: {
-				cpus: 1,
-				memoryMiB: 64,
-				firmware: 'bios',
-				nics: [],
-				diskBus: 'virtio',
-				nicModel: 'virtio',
-				os: 'linux',
-			},
+			config: sampleConfig,
 			packBytes,
 		});
 	} finally {
@@ -79,6 +72,22 @@ export async function storeDisk(
 export async function packFiles(directory: string): Promise<string[]> {
 	const entries = await readdir(join(directory, 'packs'), { recursive: true, withFileTypes: true });
 	return entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
+}
+
+/** A byte of the largest pack, and so of one with data, is another; the returned function puts it back. */
+export async function damagePack({ directory }: StoredDisk, offsetBytes: number): Promise<() => Promise<void>> {
+	const packs = await packFiles(directory);
+	const sizes = await Promise.all(packs.map(async pack => (await stat(pack)).size));
+	const largest = packs[sizes.indexOf(Math.max(...sizes))] ?? '';
+	const flip = async () => {
+		const file = await open(largest, 'r+');
+		const { buffer } = await file.read(Buffer.alloc(1), 0, 1, offsetBytes);
+		buffer.writeUInt8(buffer.readUInt8(0) ^ 0x10, 0);
+		await file.write(buffer, 0, 1, offsetBytes);
+		await file.close();
+	};
+	await flip();
+	return flip;
 }
 
 function sourceOf(bytes: Buffer): DiskSource {

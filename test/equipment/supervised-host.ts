@@ -24,9 +24,9 @@ export class SupervisedHost {
 		this.logPath = join(places.services(installation.home), 'supervisor.log');
 	}
 
-	/** With nothing started. */
-	static async create(t: Pick<TestContext, 'after'>): Promise<SupervisedHost> {
-		const home = await mkdtemp(join(tmpdir(), 'rouse-host-'));
+	/** With nothing started. `directory`: one that is there and empty, for its home. */
+	static async create(t: Pick<TestContext, 'after'>, directory?: string): Promise<SupervisedHost> {
+		const home = directory ?? (await mkdtemp(join(tmpdir(), 'rouse-host-')));
 		const host = new SupervisedHost(await openInstallation(home));
 		await mkdir(places.services(home), { recursive: true });
 		// One hook for processes and directory: the locks that tell of the processes lie in the directory.

@@ -2,10 +2,12 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Server } from 'node:http';
 import { RouseError } from '../../model/errors.ts';
+import type { Hardware } from '../../model/hardware.ts';
 import type { Incident } from '../../model/recovery.ts';
-import { type RecoveryView, stepBodies, type StepName } from '../../supervisor/protocol.ts';
+import { hardwareRequestSchema, type RecoveryView, stepBodies, type StepName } from '../../supervisor/protocol.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import { serveJson } from '../../system/unix-http.ts';
+import { sampleHardware } from './sample-config.ts';
 
 export interface StepCalled {
 	name: string;
@@ -64,6 +66,7 @@ export class SupervisorDouble {
 	}
 
 	#answer(method: string, [noun, name = '', step]: readonly string[], query: URLSearchParams, body: unknown): unknown {
+		if (noun === 'hardware') return this.#chooseHardware(body);
 		if (noun !== 'recoveries') throw new RouseError('protocol', `nothing known of ${noun}`);
 		if (name === '') return { recoveries: [...this.views.values()] };
 		if (step === 'incidents')
@@ -71,6 +74,11 @@ export class SupervisorDouble {
 		if (method === 'GET') return this.view(name);
 		if (step === undefined || !isStep(step)) throw new RouseError('protocol', `no step ${step}`);
 		return this.#step(name, step, body);
+	}
+
+	#chooseHardware(body: unknown): Hardware {
+		hardwareRequestSchema.parse(body);
+		return sampleHardware;
 	}
 
 	#step(name: string, step: StepName, body: unknown): unknown {
@@ -91,9 +99,9 @@ export class SupervisorDouble {
 		if (!view.done.includes(step)) view.done.push(step);
 		if (step === 'power-on') view.power = stepBodies['power-on'].parse(body).on ? 'on' : 'off';
 		if (step === 'incident') this.#record(stepBodies.incident.parse(body));
-		if (step === 'copy') view.copying = true;
+		if (step === 'migrate-chunks') view.copying = true;
 		if (step === 'retry') view.blocked = null;
-		if (step === 'switch') {
+		if (step === 'switch-to-target') {
 			view.chain = 'target';
 			return { pauseMs: 1.5 };
 		}
@@ -133,7 +141,7 @@ function emptyView(name: string, recoveryId: string): RecoveryView {
 		copying: false,
 		movers: [],
 		switchPauseMs: null,
-		sockets: { console: '', vnc: '', qmp: '' },
+		platform: {},
 		directory: '/nowhere',
 		incidents: 0,
 	};

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectTo, type TemporalClient } from '../../client/connection.ts';
-import { findTemporal } from '../../client/setup/temporal.ts';
+import { findTemporal } from '../../keeper/temporal-cli.ts';
 import { cacheDirectory, type Installation, openInstallation, places } from '../../system/installation.ts';
 import { publishTemporalTarget, type TemporalTarget } from '../../system/temporal-target.ts';
 import { waitFor } from '../../system/wait.ts';

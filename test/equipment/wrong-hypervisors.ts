@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import type { Hypervisor, Machine, MachineDefinition, SwitchCalls } from '../../hypervisors/contract.ts';
+import type { Machine, MachineDefinition, Platform, SwitchCalls } from '../../hypervisors/contract.ts';
 import type { ConnectQmp } from '../../hypervisors/qemu/monitor.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
@@ -7,24 +7,30 @@ import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
 /** Puts some methods of one's own before a machine's. */
 export function wrongly(
 	change: (machine: Machine, definition: MachineDefinition) => Partial<Machine>,
-): (hypervisor: Hypervisor) => Hypervisor {
-	return hypervisor => ({
-		report: () => hypervisor.report(),
-		machine: definition => {
-			const machine = hypervisor.machine(definition);
+): (platform: Platform) => Platform {
+	return platform => ({
+		...platform,
+		machine: (definition, gate) => {
+			const machine = platform.machine(definition, gate);
 			const right: Machine = {
-				sockets: machine.sockets,
-				create: () => machine.create(),
-				snapshot: () => machine.snapshot(),
-				powerOn: chain => machine.powerOn(chain),
-				shutdown: () => machine.shutdown(),
-				reset: () => machine.reset(),
-				powerOff: () => machine.powerOff(),
-				resume: () => machine.resume(),
-				observe: () => machine.observe(),
-				switchToTarget: calls => machine.switchToTarget(calls),
-				handOver: () => machine.handOver(),
-				remove: () => machine.remove(),
+				debug: machine.debug,
+				makeTargets: options => machine.makeTargets(options),
+				openTargets: options => machine.openTargets(options),
+				create: options => machine.create(options),
+				presentBase: options => machine.presentBase(options),
+				snapshot: options => machine.snapshot(options),
+				powerOn: (chain, options) => machine.powerOn(chain, options),
+				fallBack: (chain, options) => machine.fallBack(chain, options),
+				shutdown: options => machine.shutdown(options),
+				reset: options => machine.reset(options),
+				powerOff: options => machine.powerOff(options),
+				resume: options => machine.resume(options),
+				observe: options => machine.observe(options),
+				switchToTarget: (calls, options) => machine.switchToTarget(calls, options),
+				console: (kind, options) => machine.console(kind, options),
+				handOver: options => machine.handOver(options),
+				remove: options => machine.remove(options),
+				removeTargets: options => machine.removeTargets(options),
 				close: () => machine.close(),
 			};
 			return { ...right, ...change(machine, definition) };
@@ -52,7 +58,7 @@ export const marksTargetBeforeThePause = wrongly(machine => ({
 export const recreatesTheSnapshot = wrongly((machine, definition) => ({
 	snapshot: async () => {
 		const paths = machinePaths(definition);
-		if (!(await machine.observe()).alive) {
+		if ((await machine.observe()).power === 'off') {
 			for (const disk of definition.disks) await rm(paths.overlay(disk), { force: true });
 			await rm(paths.record, { force: true });
 			await machine.create();
@@ -69,6 +75,20 @@ export const forgetsWhetherTheGuestRan = wrongly(machine => ({
 			withCalls(calls, { rememberResume: async value => void (resume = value), resume: () => resume }),
 		);
 	},
+}));
+
+/** An abort ends the attempt even where the guest stands still. */
+export const leavesTheGuestPausedWhenAborted = wrongly(machine => ({
+	switchToTarget: (calls, options) =>
+		machine.switchToTarget(
+			withCalls(calls, {
+				reached: async place => {
+					await calls.reached(place);
+					options?.signal?.throwIfAborted();
+				},
+			}),
+			options,
+		),
 }));
 
 /** The overlay is removed before the mark says that the target is the truth. */
@@ -101,7 +121,6 @@ function withCalls(calls: SwitchCalls, changed: ChangedCalls): SwitchCalls {
 		},
 		mark: chain => calls.mark(chain),
 		rememberResume: changed.rememberResume ?? (resume => calls.rememberResume(resume)),
-		probeMountMover: () => calls.probeMountMover(),
 		stopMountMover: () => calls.stopMountMover(),
 		reached: changed.reached ?? (place => calls.reached(place)),
 	};

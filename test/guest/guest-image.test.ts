@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createHash } from 'node:crypto';
-import { type BootedImage, bootImage } from '../../client/demo/boot-image.ts';
+import { type BootedImage, bootImage } from '../../cli/demo/boot-image.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
 const run = promisify(execFile);

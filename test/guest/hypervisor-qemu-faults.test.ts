@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { anew } from '../../hypervisors/conformance/bench.ts';
 import { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
-import { startedGuest } from '../../hypervisors/conformance/lifecycle-cases.ts';
+import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
+import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
+import { refusingMover } from '../equipment/refusing-mover.ts';
 
 const run = promisify(execFile);
 
@@ -66,7 +69,7 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 	test('a commit that fails leaves the guest running on its snapshot, and succeeds after the repair', async t => {
 		const made = await bench(t, { disks: 2, prelude: limited(2_500_000) });
 		const guest = await startedGuest(made);
-		await made.restore();
+		await restoreTargets(made);
 		// Behind the limit, of both disks: the first commit to fail takes the other one with it.
 		for (const disk of [0, 1]) {
 			const at = { offsetBytes: 3_000_832, lengthBytes: 4096, pattern: 0x77 };
@@ -83,7 +86,7 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		await liftLimit(made);
 		await anew(made, machine => machine.switchToTarget(record));
 		await guest.checkInGuest();
-		assert.equal((await made.target(1))[3_000_832], 0x77);
+		assert.equal((await made.content(1))[3_000_832], 0x77);
 	});
 
 	test('a read that the mover refuses pauses the guest, and resume tries it again', async t => {
@@ -92,6 +95,7 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		const served = join(made.directory, 'base0.raw');
 		const mover = await refusingMover(made.definition.nbdSocket, served, trouble);
 		t.after(() => mover.kill('SIGKILL'));
+		await anew(made, machine => machine.makeTargets());
 		await anew(made, machine => machine.create());
 		await anew(made, machine => machine.snapshot());
 		await writeFile(trouble, '');
@@ -101,8 +105,9 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 			await waitFor('the read to fail', async () => (await machine.observe()).ioError, { timeoutMs: 15_000 });
 			assert.deepEqual(await machine.observe(), {
 				power: 'paused',
-				alive: true,
+				byGuest: false,
 				ioError: { disk: 'disk0', operation: 'read', noSpace: false },
+				crash: undefined,
 			});
 		});
 		// Nor does a power-on let it fail again and again.
@@ -110,7 +115,12 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		assert.equal((await untilIoError(made)).power, 'paused');
 		await rm(trouble);
 		await anew(made, machine => machine.resume());
-		assert.deepEqual(await anew(made, machine => machine.observe()), { power: 'on', alive: true, ioError: undefined });
+		assert.deepEqual(await anew(made, machine => machine.observe()), {
+			power: 'on',
+			byGuest: false,
+			ioError: undefined,
+			crash: undefined,
+		});
 	});
 
 	test('a write that fails pauses the guest, and is said to be a write', async t => {
@@ -118,6 +128,7 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		const made = await bench(t, { disks: 1, bootSector: writingBootSector, prelude: limited(600 * 1024) });
 		await made.mover.start();
 		await anew(made, async machine => {
+			await machine.makeTargets();
 			await machine.create();
 			await machine.snapshot();
 			await machine.powerOn('mover');
@@ -151,7 +162,7 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 	test('somebody continues the guest in the pause: no write is lost, and the switch is carried on', async t => {
 		const made = await bench(t);
 		const guest = await startedGuest(made);
-		await made.restore();
+		await restoreTargets(made);
 		const record = new SwitchRecord(made, silent(made));
 		record.at = async place => {
 			if (place !== 'switch.paused') return;
@@ -167,13 +178,13 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		await anew(made, machine => machine.switchToTarget(record));
 		assert.ok(await guest.write());
 		await anew(made, machine => machine.powerOff());
-		await guest.checkTargets();
+		await guest.checkContent();
 	});
 
 	test('a commit that fails leaves no guest standing that a dead supervisor had paused', async t => {
 		const made = await bench(t, { disks: 1, prelude: "trap '' XFSZ" });
 		await startedGuest(made);
-		await made.restore();
+		await restoreTargets(made);
 		assert.ok(await made.guest.write(0, { offsetBytes: 3_000_832, lengthBytes: 4096, pattern: 0x77 }));
 		const record = new SwitchRecord(made, silent(made));
 		await diesAt(made, record, 'switch.paused');
@@ -188,13 +199,13 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		await liftLimit(made);
 		await anew(made, machine => machine.switchToTarget(record));
 		assert.ok(await made.userGuest.runs());
-		assert.equal((await made.target(0))[3_000_832], 0x77);
+		assert.equal((await made.content(0))[3_000_832], 0x77);
 	});
 
 	test('with the mark at the target no failure lets the guest write to its overlay', async t => {
 		const made = await bench(t, { disks: 1 });
 		await startedGuest(made);
-		await made.restore();
+		await restoreTargets(made);
 		const record = new SwitchRecord(made, silent(made));
 		await diesAt(made, record, 'switch.marked-target');
 		record.at = async place => {
@@ -213,7 +224,7 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 	test('a machine whose disks somebody exports is not switched, and its guest does not stand still for it', async t => {
 		const made = await bench(t, { disks: 1 });
 		const guest = await startedGuest(made);
-		await made.restore();
+		await restoreTargets(made);
 		const addr = { type: 'unix', data: { path: join(made.directory, 'exported.sock') } };
 		await made.userGuest.execute('nbd-server-start', { addr });
 		await made.userGuest.execute('block-export-add', { type: 'nbd', id: 'theirs', 'node-name': 'top0' });
@@ -233,7 +244,7 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		const made = await bench(t);
 		const guest = await startedGuest(made);
 		await guest.write();
-		await made.restore();
+		await restoreTargets(made);
 		await anew(made, machine => machine.powerOff());
 		const { lock } = machinePaths(made.definition);
 		const orphan = spawn('flock', ['-n', '-F', lock, 'bash', '-c', 'exec -a qemu-img sleep 600']);
@@ -241,39 +252,55 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 		// flock and bash hold the lock before the program itself does.
 		const command = async () => readFile(`/proc/${(await lockHolder(lock))?.pid ?? 0}/cmdline`, 'utf8').catch(() => '');
 		await waitFor('the orphan', async () => (await command()).startsWith('qemu-img'), { timeoutMs: 5_000 });
-		assert.equal((await anew(made, machine => machine.observe())).alive, false);
+		assert.equal((await anew(made, machine => machine.observe())).power, 'off');
 		await anew(made, machine => machine.switchToTarget(new SwitchRecord(made, guest)));
 		await ended;
-		await guest.checkTargets();
+		await guest.checkContent();
+	});
+
+	test('a QEMU that takes no more connections is stuck, like one that does not answer', async t => {
+		const made = await bench(t, { disks: 1 });
+		await startedGuest(made);
+		await made.fate.freeze();
+		const { supervisorMonitor } = machinePaths(made.definition);
+		for (let refused = false; !refused; ) {
+			const waiting = createConnection(supervisorMonitor).on('error', () => undefined);
+			t.after(() => waiting.destroy());
+			refused = await once(waiting, 'connect').then(
+				() => false,
+				() => true,
+			);
+		}
+		await assert.rejects(
+			anew(made, machine => machine.observe()),
+			{ code: 'hypervisor_stuck', message: /takes no connections/ },
+		);
+	});
+
+	test("an export of another size than its disk is not the machine's: no snapshot is taken of it", async t => {
+		const made = await bench(t, { disks: 1 });
+		await made.mover.start();
+		const disks = made.definition.disks.map(disk => ({ ...disk, sizeBytes: disk.sizeBytes + 512 }));
+		const other = { ...made, definition: { ...made.definition, disks } };
+		await anew(other, machine => machine.makeTargets());
+		await anew(other, machine => machine.create());
+		const before = await made.leftovers();
+		await assert.rejects(
+			anew(other, machine => machine.snapshot()),
+			{ code: 'mover_unreachable', message: /bytes/ },
+		);
+		assert.deepEqual(await made.leftovers(), before);
 	});
 
 	test('a target of another size is refused', async t => {
 		const made = await bench(t);
 		const [disk] = made.definition.disks;
 		assert.ok(disk);
-		await truncate(disk.targetPath, disk.sizeBytes - 512);
+		await anew(made, machine => machine.makeTargets());
+		await truncate(machinePaths(made.definition).target(disk), disk.sizeBytes - 512);
 		await assert.rejects(
 			anew(made, machine => machine.create()),
 			{ code: 'machine_failed' },
 		);
 	});
 });
-
-/** nbdkit serves one file under every export name, and refuses all reads while the file `trouble` is there. */
-async function refusingMover(socket: string, file: string, trouble: string): Promise<ChildProcess> {
-	const child = spawn(
-		'nbdkit',
-		['-f', '-r', '-U', socket, '--filter=error', 'file', file, 'error-pread=EIO', 'error-pread-rate=100%'].concat(
-			`error-pread-file=${trouble}`,
-		),
-		{ stdio: 'inherit' },
-	);
-	await waitFor(
-		'nbdkit',
-		() => run('nbdinfo', ['--size', `nbd+unix:///?socket=${socket}`]).then(Boolean, () => false),
-		{
-			timeoutMs: 10_000,
-		},
-	);
-	return child;
-}

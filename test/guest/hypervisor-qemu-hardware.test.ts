@@ -7,28 +7,17 @@ import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import * as z from 'zod';
-import { anew } from '../../hypervisors/conformance/bench.ts';
-import { startedGuest } from '../../hypervisors/conformance/lifecycle-cases.ts';
+import { anew, gateOf } from '../../hypervisors/conformance/bench.ts';
+import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
+import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { findFirmwares } from '../../hypervisors/qemu/firmware.ts';
-import { createQemuHypervisor } from '../../hypervisors/qemu/hypervisor.ts';
-import { probeKvm, runBootSector } from '../../hypervisors/qemu/kvm-probe.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
-import type { MachineConfig } from '../../model/machine.ts';
+import { createQemuPlatform } from '../../hypervisors/qemu/platform.ts';
 import { waitFor } from '../../system/wait.ts';
 import { makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
 
 const run = promisify(execFile);
-
-const bios: MachineConfig = {
-	cpus: 2,
-	memoryMiB: 64,
-	firmware: 'bios',
-	nics: [],
-	diskBus: 'virtio',
-	nicModel: 'virtio',
-	os: 'linux',
-};
 
 async function bench(t: TestContext, options: QemuBenchOptions = {}): Promise<QemuBench> {
 	const made = await makeQemuBench(options);
@@ -52,33 +41,23 @@ async function program(directory: string, name: string, text: string): Promise<s
 async function switched(made: QemuBench): Promise<void> {
 	const guest = await startedGuest(made);
 	await guest.write();
-	await made.restore();
+	await restoreTargets(made);
 	await anew(made, machine => machine.switchToTarget(new SwitchRecord(made, guest)));
 	await guest.checkInGuest();
 	await anew(made, machine => machine.powerOff());
-	await guest.checkTargets();
+	await guest.checkContent();
 }
 
 suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
-	test('a guest really runs in the probe', async () => {
-		assert.deepEqual((await runBootSector('qemu-system-x86_64', 'tcg', 'max')).works, true);
-	});
-
-	test('the answer of the probe is kept for this boot and this QEMU', async t => {
-		const directory = await temporary(t);
-		const record = join(directory, 'kvm.json');
-		const first = await probeKvm('qemu-system-x86_64', '7.2', record);
-		assert.deepEqual(await probeKvm('/nonexistent/qemu', '7.2', record), first);
-		// Another boot: asked again.
-		const kept: unknown = JSON.parse(await readFile(record, 'utf8'));
-		await writeFile(record, JSON.stringify({ ...z.looseObject({}).parse(kept), bootId: 'another', works: true }));
-		assert.deepEqual(await probeKvm('qemu-system-x86_64', '7.2', record), first);
-	});
-
 	test('without QEMU the report says what to install', async t => {
-		const cacheDirectory = await temporary(t);
-		const hypervisor = createQemuHypervisor({ cacheDirectory, systemBinary: '/nonexistent/qemu' });
-		assert.equal((await hypervisor.report()).unusable?.code, 'tool_missing');
+		const directory = await temporary(t);
+		const options = { cacheDirectory: directory, datastore: join(directory, 'machines') };
+		const { unusable, freeBytes, memory } = await createQemuPlatform({
+			...options,
+			systemBinary: '/nonexistent/qemu',
+		}).report();
+		assert.equal(unusable?.code, 'tool_missing');
+		assert.ok(freeBytes > 0 && memory.freeMiB > 0 && memory.freeMiB <= memory.totalMiB);
 	});
 
 	test('without the quorum driver there is a warning, one export is used, and the switch works', async t => {
@@ -89,12 +68,12 @@ suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
 			'case "$*" in *format=help*) echo "Supported formats: file raw nbd";; *) exec stdbuf -oL qemu-system-x86_64 "$@";; esac',
 		);
 		const made = await bench(t, { options: { systemBinary } });
-		assert.match((await made.hypervisor.report()).warnings.join('\n'), /quorum/);
+		assert.match((await made.platform.report()).warnings.join('\n'), /quorum/);
 		await switched(made);
 	});
 
 	test('a machine with UEFI firmware has a variable store of its own, which is kept', async t => {
-		const made = await bench(t, { definition: { config: { ...bios, firmware: 'efi' } } });
+		const made = await bench(t, { config: { firmware: 'efi', memoryMiB: 64 } });
 		const guest = await startedGuest(made);
 		const { vars } = machinePaths(made.definition);
 		const [firmware] = await findFirmwares();
@@ -108,15 +87,48 @@ suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
 		await guest.checkInGuest();
 	});
 
+	test('a machine with UEFI firmware is refused where there is none, before anything is made', async t => {
+		const made = await bench(t, { options: { firmwares: [] }, config: { firmware: 'efi' } });
+		const { config, nics } = made.definition;
+		await assert.rejects(made.platform.chooseHardware({ config, nics, options: {} }), { code: 'precheck_failed' });
+	});
+
+	test('the screen is offered as RFB, and the serial console as it comes', async t => {
+		const made = await bench(t, { disks: 1 });
+		await startedGuest(made);
+		const machine = made.platform.machine(made.definition, gateOf(made));
+		t.after(() => machine.close());
+		const screen = await machine.console('screen');
+		t.after(() => screen.destroy());
+		assert.match(String(await once(screen, 'data')), /^RFB 003\.00/);
+		const serial = await machine.console('serial');
+		serial.destroy();
+	});
+
 	test('a Windows guest without drivers gets SATA disks and e1000e, and is switched like any other', async t => {
 		const made = await bench(t, {
 			disks: 7, // one more than the board has ports
-			definition: {
-				config: { ...bios, diskBus: 'sata', nicModel: 'e1000e', os: 'windows' },
-				nics: [{ mac: '52:54:00:00:00:09', network: 'lan', target: 'none' }],
-			},
+			config: { os: 'windows', clock: 'localtime', memoryMiB: 64 },
+			definition: { nics: [{ mac: '52:54:00:00:00:09', network: 'lan', target: 'none' }] },
 		});
 		await switched(made);
+	});
+
+	test('a disk keeps its place, its serial and its sectors', async t => {
+		const disk = { position: 1, serial: 'WD-1234,5', logicalSectorBytes: 512, physicalSectorBytes: 4096 } as const;
+		const native = { position: 0, serial: null, logicalSectorBytes: 4096, physicalSectorBytes: 4096 } as const;
+		const made = await bench(t, { config: { disks: [disk, native] } });
+		await switched(made);
+		await anew(made, machine => machine.powerOn('target'));
+		const shown = async (device: string) => {
+			const names = ['serial', 'logical_block_size', 'physical_block_size', 'bootindex', 'addr'];
+			const found: unknown[] = [];
+			for (const property of names)
+				found.push(await made.userGuest.execute('qom-get', { path: `/machine/peripheral/${device}`, property }));
+			return found;
+		};
+		assert.deepEqual(await shown('vd0'), ['WD-1234,5', 512, 4096, 1, 0x81]);
+		assert.deepEqual(await shown('vd1'), ['', 4096, 4096, 0, 0x80]);
 	});
 
 	test('the link of a NIC is down unless it is mapped', async t => {
@@ -137,7 +149,7 @@ suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
 	test('the start script runs the machine without Rouse, once', async t => {
 		const made = await bench(t);
 		const guest = await startedGuest(made);
-		await made.restore();
+		await restoreTargets(made);
 		await anew(made, async machine => {
 			await machine.switchToTarget(new SwitchRecord(made, guest));
 			await machine.handOver();
@@ -156,7 +168,7 @@ suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
 		// After the finish a guest that powers itself off ends QEMU.
 		await made.userGuest.execute('human-monitor-command', { 'command-line': 'o /w 0x604 0x2000' });
 		await ended;
-		await guest.checkTargets();
+		await guest.checkContent();
 	});
 });
 

@@ -4,5 +4,6 @@ import { switchPlaces } from '../../hypervisors/qemu/switch-online.ts';
 import { makeQemuBench } from '../equipment/qemu-bench.ts';
 
 suite('QEMU keeps the contract of a hypervisor', { concurrency: 2 }, () => {
-	for (const { name, run } of conformance(makeQemuBench, { places: switchPlaces })) test(name, run);
+	const places = [...switchPlaces, 'mark.local', 'mark.target'];
+	for (const { name, run } of conformance(makeQemuBench, { places })) test(name, run);
 });

@@ -5,6 +5,7 @@ import { makeQemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts
 import {
 	connectWithoutPause,
 	forgetsWhetherTheGuestRan,
+	leavesTheGuestPausedWhenAborted,
 	marksTargetBeforeThePause,
 	recreatesTheSnapshot,
 	removesTheOverlayTooEarly,
@@ -45,6 +46,13 @@ suite('the conformance suite fails a platform that', { concurrency: 2 }, () => {
 		failsIn(
 			'a switch whose supervisor dies at switch.paused is carried on',
 			{ wrap: forgetsWhetherTheGuestRan },
+			/the guest does not go on/,
+		));
+
+	test('leaves the guest paused when the switch is aborted', () =>
+		failsIn(
+			'a switch that is aborted at switch.paused leaves the guest running, and is carried on',
+			{ wrap: leavesTheGuestPausedWhenAborted },
 			/the guest does not go on/,
 		));
 

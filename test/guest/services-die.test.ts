@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as z from 'zod';
-import { serviceFiles, serviceHolder, serviceNames } from '../../client/up/services.ts';
+import { serviceFiles, serviceHolder, serviceNames } from '../../keeper/services.ts';
 import { signalHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';

@@ -20,7 +20,7 @@ test('a power-on that fails parks and undoes nothing', async () => {
 	const { phase, parked } = await statusOf(run);
 	assert.equal(phase, 'starting');
 	assert.equal(parked?.code, 'machine_failed');
-	assert.match(parked.next, /mend it; then: rouse recover retry web01-r1/);
+	assert.deepEqual(parked.next, { order: 'retry', first: 'mend it' });
 	assert.deepEqual(run.pendingTypes(), []);
 	assert.equal(run.attributes['RouseParked'], 'machine_failed');
 });
@@ -70,7 +70,7 @@ test('retry is refused while nothing is parked', async () => {
 test('what the host reports as blocked parks beside the phase, and its clearing unparks', async () => {
 	const { run } = await startRunning(sandbox, { policy: migrate });
 	const { recoveryId } = await statusOf(run);
-	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: 'repair it' };
+	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: { order: 'retry', first: 'repair it' } };
 	await run.signal('hostReport', { recoveryId, power: 'paused', blocked, incidents: [] });
 	let status = await statusOf(run);
 	assert.deepEqual([status.phase, status.power, status.parked?.code], ['migrating', 'paused', 'chunk_bad']);
@@ -84,7 +84,7 @@ test('what the host reports as blocked parks beside the phase, and its clearing 
 test('retry of what only the host reports asks the host and answers when it has', async () => {
 	const { run } = await startRunning(sandbox, { policy: migrate });
 	const { recoveryId } = await statusOf(run);
-	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: 'repair it' };
+	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: { order: 'retry', first: 'repair it' } };
 	await run.signal('hostReport', { recoveryId, power: 'paused', blocked, incidents: [] });
 	const sent = await run.update('retry', asked);
 	assert.deepEqual([sent.accepted, sent.result], [true, undefined]);
@@ -95,13 +95,26 @@ test('retry of what only the host reports asks the host and answers when it has'
 test('a slice that a retry has overtaken begins again under a new generation', async () => {
 	const { run } = await startRunning(sandbox, { policy: migrate });
 	const { recoveryId } = await statusOf(run);
-	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: 'repair it' };
+	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: { order: 'retry', first: 'repair it' } };
 	await run.signal('hostReport', { recoveryId, power: 'paused', blocked, incidents: [] });
 	await run.update('retry', asked);
 	await run.complete('retry');
 	await run.fail('migrateChunks', 'generation_stale');
 	run.pending('migrateChunks');
 	assert.equal((await statusOf(run)).parked?.code, 'chunk_bad', 'nothing but what the host says');
+});
+
+test('of a report from a newer host what is known is taken, and what is not is left', async () => {
+	const { run } = await startRunning(sandbox);
+	const { recoveryId } = await statusOf(run);
+	const incident = { sequence: 1, at: '2026-11-20T03:00:00.000Z', kind: 'mover_died', message: 'mover', count: 1 };
+	const next = { order: 'retry', newer: true };
+	const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next, newer: true };
+	const incidents = [{ ...incident, newer: true }];
+	await run.signal('hostReport', { recoveryId, power: 'paused', blocked, incidents, newer: true });
+	const status = await statusOf(run);
+	assert.deepEqual([status.power, status.parked?.next], ['paused', { order: 'retry' }]);
+	assert.deepEqual(status.incidents, [incident]);
 });
 
 test('a report for another recovery of the same name changes nothing', async () => {

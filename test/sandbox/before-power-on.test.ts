@@ -22,11 +22,20 @@ test('a plan that cannot be made fails with its code and has nothing to undo', a
 	assert.equal(run.attributes['RousePhase'], 'failed');
 });
 
+test('what the platform of the host cannot run fails with its code, and the place on the host is given back', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'chooseHardware');
+	await run.fail('chooseHardware', 'precheck_failed');
+	await run.complete('discard', { incidents: [] });
+	assert.equal(run.failureCode, 'precheck_failed');
+	assert.ok(!run.scheduled.some(({ type }) => type === 'pin'), 'nothing is pinned yet');
+});
+
 test('a step that fails before power-on is undone with all before it, last first', async () => {
 	const { run, request } = await startRecovery(sandbox);
-	await bringTo(run, request, 'takeSnapshot');
+	await bringTo(run, request, 'snapshot');
 	const earlier = run.scheduled.length;
-	await run.fail('takeSnapshot', 'hypervisor_stuck');
+	await run.fail('snapshot', 'hypervisor_stuck');
 	await run.complete('discard', { incidents: [] });
 	assert.equal(memoPhase(run), 'starting', 'not failed before everything is undone');
 	await run.complete('unpin');
@@ -45,16 +54,16 @@ test('a step whose own outcome is unknown is undone as well', async () => {
 
 test('an undo comes under a higher generation than the step it undoes', async () => {
 	const { run, request } = await startRecovery(sandbox);
-	await bringTo(run, request, 'allocateDisks');
-	const generation = Number(run.pending('allocateDisks').input['generation']);
-	await run.fail('allocateDisks', 'space_short');
+	await bringTo(run, request, 'allocate');
+	const generation = Number(run.pending('allocate').input['generation']);
+	await run.fail('allocate', 'space_short');
 	assert.ok(Number(run.pending('discard').input['generation']) > generation);
 });
 
 test('an undo that fails does not keep the others from being done, and is named', async () => {
 	const { run, request } = await startRecovery(sandbox);
-	await bringTo(run, request, 'allocateDisks');
-	await run.fail('allocateDisks', 'space_short');
+	await bringTo(run, request, 'allocate');
+	await run.fail('allocate', 'space_short');
 	await run.fail('discard', 'io_failed', 'disk is gone');
 	await run.complete('unpin');
 	await run.complete('discard', { incidents: [] });
@@ -85,13 +94,13 @@ test('cancelling waits for a pin that is being made, so that the unpin comes aft
 
 test('while a recovery undoes itself it cannot be discarded', async () => {
 	const { run, request } = await startRecovery(sandbox);
-	await bringTo(run, request, 'allocateDisks');
-	await run.fail('allocateDisks', 'space_short');
+	await bringTo(run, request, 'allocate');
+	await run.fail('allocate', 'space_short');
 	const { failure } = await run.update('discard', { ...asked, confirm: request.name });
 	assert.equal(failure?.code, 'phase_wrong');
 });
 
-for (const step of ['plan', 'reserve', 'allocateDisks', 'takeSnapshot'] as const)
+for (const step of ['plan', 'reserve', 'chooseHardware', 'allocate', 'snapshot'] as const)
 	test(`discard during ${step} ends the step, undoes what was done and completes as discarded`, async () => {
 		const { run, request } = await startRecovery(sandbox);
 		await bringTo(run, request, step);
@@ -107,6 +116,11 @@ for (const step of ['plan', 'reserve', 'allocateDisks', 'takeSnapshot'] as const
 		assert.equal(run.closed, 'completed');
 		assert.equal(memoPhase(run), 'discarded');
 		const undone = run.scheduled.slice(run.scheduled.indexOf(interrupted) + 1).map(({ type }) => type);
-		const expected = { plan: [], reserve: ['discard'], allocateDisks: ['discard', 'unpin', 'discard'] };
-		assert.deepEqual(undone, step === 'takeSnapshot' ? expected.allocateDisks : expected[step]);
+		const expected = {
+			plan: [],
+			reserve: ['discard'],
+			chooseHardware: ['discard'],
+			allocate: ['discard', 'unpin', 'discard'],
+		};
+		assert.deepEqual(undone, step === 'snapshot' ? expected.allocate : expected[step]);
 	});

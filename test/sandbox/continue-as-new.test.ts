@@ -37,6 +37,17 @@ test('while running, a long history is renewed and the next run knows all', asyn
 	assert.ok(Number(input['generation']) > earlier.generation);
 });
 
+test('a run goes on from the state of an older one that lacks what is new', async () => {
+	const { run } = await startRunning(sandbox);
+	run.suggestContinueAsNew = true;
+	await report(run, (await statusOf(run)).recoveryId);
+	const [input, { retryOnHost: _unknown, ...older }] = run.nextArguments as [unknown, Record<string, unknown>];
+	const next = await sandbox.start('recovery', [input, older]);
+	next.suggestContinueAsNew = true;
+	await report(next, (await statusOf(next)).recoveryId);
+	assert.deepEqual(next.nextArguments, run.nextArguments);
+});
+
 test('while waiting for the host it is renewed, asks again, and can still be undone', async () => {
 	const { run, request } = await startRecovery(sandbox);
 	await bringTo(run, request, 'reserve');

@@ -12,7 +12,11 @@ after(() => sandbox.destroy());
 
 const statusOf = async (run: SandboxRun) => recoveryStatusSchema.parse(await run.query('status'));
 const migrate = { finish: 'migrate', switch: 'auto', maxRateBytes: 0 } as const;
-const blocked = { code: 'chunk_bad', reason: 'chunk 12 of disk0', next: 'repair it' } as const;
+const blocked = {
+	code: 'chunk_bad',
+	reason: 'chunk 12 of disk0',
+	next: { order: 'retry', first: 'repair it' },
+} as const;
 
 test('after a cancellation in Temporal the machine can still be switched off', async () => {
 	const { run } = await startRunning(sandbox);
@@ -57,7 +61,7 @@ test('what blocked the machine does not park its discard', async () => {
 
 test('a discard before power-on that cannot undo a step parks, and goes on with it after retry', async () => {
 	const { run, request } = await startRecovery(sandbox);
-	await bringTo(run, request, 'allocateDisks');
+	await bringTo(run, request, 'allocate');
 	await run.update('discard', { ...asked, confirm: request.name });
 	await run.fail('discard', 'io_failed', 'the disk cannot be written');
 	const { phase, parked } = await statusOf(run);

@@ -1,16 +1,18 @@
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import { makeRequest, planOf } from '../equipment/recovery-request.ts';
+import { sampleHardware } from '../equipment/sample-config.ts';
 import type { Sandbox, SandboxRun } from '../equipment/sandbox.ts';
 
 /** The steps up to power-on, and what each answers with. */
 const untilRunning = [
 	'plan',
 	'reserve',
+	'chooseHardware',
 	'pin',
-	'allocateDisks',
+	'allocate',
 	'createMachine',
 	'startMovers',
-	'takeSnapshot',
+	'snapshot',
 	'powerOn',
 ] as const;
 export type Step = (typeof untilRunning)[number];
@@ -29,8 +31,13 @@ export async function startRecovery(
 export async function bringTo(run: SandboxRun, request: RecoveryRequest, step: Step | 'running'): Promise<void> {
 	for (const name of untilRunning) {
 		if (name === step) return;
-		await run.complete(name, name === 'plan' ? planOf(request) : undefined);
+		await run.complete(name, answerOf(name, request));
 	}
+}
+
+function answerOf(step: Step, request: RecoveryRequest): unknown {
+	if (step === 'plan') return planOf(request);
+	return step === 'chooseHardware' ? sampleHardware : undefined;
 }
 
 export async function startRunning(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connectTo } from '../../client/connection.ts';
+import { Orders } from '../../client/orders.ts';
 import { Recoveries } from '../../client/recoveries.ts';
 import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
@@ -16,6 +17,7 @@ let place: TestInstallation;
 let supervisor: SupervisorDouble;
 let stored: RecoveryRequest;
 let recoveries: Recoveries;
+let orders: Orders;
 let control: OwnProcess;
 
 before(async () => {
@@ -25,7 +27,9 @@ before(async () => {
 	await place.startServer();
 	control = place.startWorkers('control');
 	place.startWorkers('host');
-	recoveries = new Recoveries(await place.connect(), { updateLimitMs: 3_000 });
+	const temporal = await place.connect();
+	recoveries = new Recoveries(temporal);
+	orders = new Orders(temporal, { limitMs: 3_000 });
 });
 after(async () => {
 	await supervisor.stop();
@@ -50,7 +54,7 @@ test('the same request attaches whoever asks, and another one under the name is 
 test('a discarded name is used again only with again', async () => {
 	const first = await startRunning('twice');
 	const earlier = await recoveries.show('twice');
-	await recoveries.discard('twice', { ...asked, confirm: 'twice' });
+	await orders.discard('twice', { ...asked, confirm: 'twice' });
 	await recoveries.waitFor('twice', 'discarded', { timeoutMs });
 	await assert.rejects(recoveries.start(first), withCode('name_conflict'));
 	supervisor.views.delete('twice');
@@ -78,11 +82,11 @@ test('a step in a retry loop is shown with its attempts and last failure, which 
 		async () => (await recoveries.show('loops')).pending.find(({ attempt }) => attempt >= 3),
 		{ timeoutMs },
 	);
-	assert.equal(pending.step, 'takeSnapshot');
+	assert.equal(pending.step, 'snapshot');
 	assert.equal(pending.lastFailure?.code, 'mover_unreachable');
 	supervisor.failing.clear();
 	await recoveries.waitFor('loops', 'running', { timeoutMs });
-	const kinds = supervisor.incidents.filter(({ message }) => message.startsWith('takeSnapshot, attempt'));
+	const kinds = supervisor.incidents.filter(({ message }) => message.startsWith('snapshot, attempt'));
 	assert.ok(kinds.length >= 2, JSON.stringify(supervisor.incidents));
 });
 
@@ -103,32 +107,47 @@ test('a full host is waited for, is no incident, and says why in show', async ()
 
 test('what the host is blocked by reaches the workflow and ends a wait with parked', async () => {
 	await startRunning('blocked');
-	supervisor.view('blocked').blocked = { code: 'chunk_bad', reason: 'chunk 3', next: 'repair it' };
+	supervisor.view('blocked').blocked = {
+		code: 'chunk_bad',
+		reason: 'chunk 3',
+		next: { order: 'retry', first: 'repair it' },
+	};
 	await assert.rejects(recoveries.waitFor('blocked', 'finished', { timeoutMs }), withCode('parked'));
-	await recoveries.retry('blocked', asked);
+	await orders.retry('blocked', asked);
 	await waitFor('unparked', async () => (await recoveries.peek('blocked')).status?.parked === null, { timeoutMs });
 });
 
 test('the restored bytes come from the heartbeat of the slice', async () => {
 	await startRunning('copies');
 	supervisor.view('copies').disks = [{ sizeBytes: 1 << 20, restoredBytes: 4096, path: '/nowhere' }];
-	await recoveries.migrate('copies', asked);
+	await orders.migrate('copies', asked);
 	await waitFor('progress', async () => (await recoveries.show('copies')).restoredBytes === 4096, { timeoutMs });
 });
 
 test('an order that comes too late or for nobody is refused by its code', async () => {
 	await startRunning('late');
-	await assert.rejects(recoveries.switch('late', asked), withCode('phase_wrong'));
-	await assert.rejects(recoveries.discard('late', { ...asked, confirm: 'early' }), withCode('usage'));
-	await assert.rejects(recoveries.migrate('nobody', asked), withCode('recovery_unknown'));
-	await recoveries.discard('late', { ...asked, confirm: 'late' });
+	await assert.rejects(orders.switch('late', asked), {
+		code: 'phase_wrong',
+		details: { recovery: 'late', phase: 'running', order: 'switch' },
+	});
+	await assert.rejects(orders.discard('late', { ...asked, confirm: 'early' }), withCode('usage'));
+	await assert.rejects(orders.migrate('nobody', asked), withCode('recovery_unknown'));
+	await orders.discard('late', { ...asked, confirm: 'late' });
 	await recoveries.waitFor('late', 'discarded', { timeoutMs });
-	await assert.rejects(recoveries.migrate('late', asked), withCode('phase_wrong'));
+	await assert.rejects(orders.migrate('late', asked), withCode('phase_wrong'));
 });
 
-test('the history tells steps, orders and ends', async () => {
+test('an order that the host refuses throws its code, with the order that would help', async () => {
+	await startRunning('off');
+	const details = { recovery: 'off', next: 'power-on' };
+	supervisor.failing.set('power', new RouseError('phase_wrong', 'the machine is off', { details }));
+	await assert.rejects(orders.power('off', { ...asked, action: 'reset' }), { code: 'phase_wrong', details });
+	supervisor.failing.clear();
+});
+
+test('the history has steps, orders and ends', async () => {
 	await startRunning('told');
-	await recoveries.discard('told', { ...asked, confirm: 'told' });
+	await orders.discard('told', { ...asked, confirm: 'told' });
 	await recoveries.result('told');
 	const entries = await recoveries.history('told');
 	const kinds = entries.map(({ kind, name }) => (name ? `${kind} ${name}` : kind));
@@ -161,5 +180,5 @@ test('without a control worker list and show answer, and an order names the miss
 	const details = await recoveries.show('alone');
 	assert.deepEqual([details.phase, details.statusFrom, details.status?.power], ['running', 'memo', 'on']);
 	assert.ok((await recoveries.list()).length > 0);
-	await assert.rejects(recoveries.migrate('alone', asked), withCode('worker_missing'));
+	await assert.rejects(orders.migrate('alone', asked), withCode('worker_missing'));
 });

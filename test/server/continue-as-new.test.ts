@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { Orders } from '../../client/orders.ts';
 import { Recoveries } from '../../client/recoveries.ts';
 import { waitFor } from '../../system/wait.ts';
 import { storedMachine } from '../equipment/stored-machine.ts';
@@ -26,12 +27,13 @@ test('over many runs it stays one recovery: request, status, orders and history 
 	const request = await storedMachine(place.installation.home);
 	const { name } = request;
 	place.startWorkers('control', 'host');
-	const recoveries = new Recoveries(await place.connect());
+	const temporal = await place.connect();
+	const [recoveries, orders] = [new Recoveries(temporal), new Orders(temporal)];
 	await recoveries.start(request);
 	await recoveries.waitFor(name, 'running', { timeoutMs });
 	const first = await recoveries.show(name);
 	for (let rate = 1; rate <= 12; rate++)
-		await recoveries.setPolicy(name, { ...asked, policy: { maxRateBytes: rate * 1000 } });
+		await orders.setPolicy(name, { ...asked, policy: { maxRateBytes: rate * 1000 } });
 	const later = await waitFor(
 		'a new run',
 		async () => {
@@ -46,8 +48,8 @@ test('over many runs it stays one recovery: request, status, orders and history 
 	assert.equal(later.status?.policy.maxRateBytes, 12_000);
 	assert.equal((await recoveries.start(request)).outcome, 'attached');
 
-	await recoveries.migrate(name, asked);
-	await waitFor('the slice', () => supervisor.stepsOf(name).includes('copy'), { timeoutMs });
+	await orders.migrate(name, asked);
+	await waitFor('the slice', () => supervisor.stepsOf(name).includes('migrate-chunks'), { timeoutMs });
 	supervisor.restore(name);
 	const result = await recoveries.result(name);
 	assert.equal(result.phase, 'finished');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { Orders } from '../../client/orders.ts';
 import { Recoveries } from '../../client/recoveries.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import { listPins } from '../../repository/pins.ts';
@@ -40,14 +41,15 @@ const pins = async () => {
 test('workers and the server die by SIGKILL while a recovery migrates, and it ends finished', async () => {
 	const control = place.startWorkers('control');
 	const host = place.startWorkers('host');
-	const recoveries = new Recoveries(await place.connect());
+	const temporal = await place.connect();
+	const [recoveries, orders] = [new Recoveries(temporal), new Orders(temporal)];
 	const { name } = request;
 	const show = () => recoveries.show(name);
 
 	assert.equal((await recoveries.start(request)).outcome, 'started');
 	await recoveries.waitFor(name, 'running', { timeoutMs });
 	assert.equal((await pins()).length, 1);
-	await recoveries.migrate(name, asked);
+	await orders.migrate(name, asked);
 	await recoveries.waitFor(name, 'migrating', { timeoutMs });
 	await waitFor('the slice', async () => (await show()).pending[0]?.running, { timeoutMs });
 
@@ -55,11 +57,15 @@ test('workers and the server die by SIGKILL while a recovery migrates, and it en
 	await host.end('SIGKILL');
 	assert.equal((await show()).phase, 'migrating', 'known without any worker');
 	assert.equal((await show()).statusFrom, 'memo');
-	const copies = supervisor.stepsOf(name).filter(step => step === 'copy').length;
+	const copies = supervisor.stepsOf(name).filter(step => step === 'migrate-chunks').length;
 	place.startWorkers('control', 'host');
-	await waitFor('another slice', () => supervisor.stepsOf(name).filter(step => step === 'copy').length > copies, {
-		timeoutMs,
-	});
+	await waitFor(
+		'another slice',
+		() => supervisor.stepsOf(name).filter(step => step === 'migrate-chunks').length > copies,
+		{
+			timeoutMs,
+		},
+	);
 
 	await server.end('SIGKILL');
 	supervisor.restore(name);
@@ -71,7 +77,7 @@ test('workers and the server die by SIGKILL while a recovery migrates, and it en
 	assert.equal(result.status.timings.switchPauseMs, 1.5);
 	assert.deepEqual(await pins(), []);
 	const { calls } = supervisor;
-	const once = ['allocate', 'create-machine', 'start-movers', 'snapshot', 'power-on', 'switch', 'finalize'];
+	const once = ['allocate', 'create-machine', 'start-movers', 'snapshot', 'power-on', 'switch-to-target', 'finalize'];
 	for (const step of once) assert.equal(calls.filter(call => call.step === step).length, 1, step);
 	assert.equal((await recoveries.start(request)).outcome, 'already_finished');
 });

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import * as z from 'zod';
-import { takeDown } from '../../client/up/down.ts';
-import { serviceFiles, serviceHolder, serviceNames } from '../../client/up/services.ts';
-import { checkoutDirectory } from '../../client/version.ts';
+import { takeDown } from '../../keeper/down.ts';
+import { serviceFiles, serviceHolder, serviceNames } from '../../keeper/services.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 import { openInstallation } from '../../system/installation.ts';
 import { signalHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -27,7 +27,7 @@ async function installation(t: TestContext) {
 		await rm((await openInstallation(directory)).runDirectory, { recursive: true, force: true });
 	});
 	const rouse = async (...args: string[]): Promise<unknown> => {
-		const command = [join(checkoutDirectory, 'client', 'main.ts'), '--json', ...args];
+		const command = [join(checkoutDirectory, 'cli', 'main.ts'), '--json', ...args];
 		const { stdout } = await promisify(execFile)(process.execPath, command, {
 			env: { ...process.env, ROUSE_HOME: home },
 		});
@@ -69,7 +69,7 @@ describe('rouse up', () => {
 
 	it('in the foreground starts its keeper again, and ends when rouse down has ended the services', async t => {
 		const { home, rouse } = await installation(t);
-		const command = [`ROUSE_HOME=${home}`, process.execPath, join(checkoutDirectory, 'client', 'main.ts'), 'up'];
+		const command = [`ROUSE_HOME=${home}`, process.execPath, join(checkoutDirectory, 'cli', 'main.ts'), 'up'];
 		const foreground = captive(t, 'env', command);
 		try {
 			await waitFor('all to be up', () => foreground.said().includes('services are ready'), { timeoutMs: 90_000 });

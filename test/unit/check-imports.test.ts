@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { importsOf, objection } from '../../tools/check-imports.ts';
+import { check, importsOf, objection } from '../../tools/check-imports.ts';
+import { circlesOf, objectionsToCircles } from '../../tools/import-circles.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
 
 const code = (specifier: string) => ({ specifier, typeOnly: false });
 const type = (specifier: string) => ({ specifier, typeOnly: true });
@@ -80,8 +84,16 @@ describe('`objection`: an import is refused', () => {
 		['supervisor/main.ts', code('@temporalio/client'), true],
 		['workers/run.ts', code('@temporalio/worker'), false],
 		['workers/run.ts', code('../client/connection.ts'), true],
-		['client/up/ready.ts', code('../../workers/temporal-server.ts'), false],
-		['client/up/ready.ts', code('../../workers/run.ts'), true],
+		['keeper/keeper.ts', code('../workers/temporal-server.ts'), false],
+		['keeper/keeper.ts', code('../workers/run.ts'), true],
+		['keeper/keeper.ts', code('../cli/version.ts'), true],
+		['client/orders.ts', code('../workflows/contracts.ts'), false],
+		['client/orders.ts', code('../workflows/run.ts'), true],
+		['client/orders.ts', code('../cli/terminal/format.ts'), true],
+		['client/orders.ts', code('commander'), true],
+		['cli/recover/orders.ts', code('../../client/orders.ts'), false],
+		['cli/recover/orders.ts', code('@temporalio/client'), true],
+		['cli/recover/orders.ts', code('commander'), false],
 		['model/machine.ts', code('./${name}.ts'), true],
 		['model/machine.ts', code('where'), true],
 		['model/deep/machine.ts', code('../names.ts'), false],
@@ -90,4 +102,57 @@ describe('`objection`: an import is refused', () => {
 		it(`${refused ? 'yes' : 'no'}: ${file} ${found.typeOnly ? 'import type' : 'import'} ${found.specifier}`, () => {
 			assert.equal(objection(file, found) !== undefined, refused);
 		});
+});
+
+const graph = (imports: Record<string, string[]>) =>
+	new Map(Object.entries(imports).map(([file, targets]) => [file, new Set(targets)]));
+
+describe('`circlesOf`', () => {
+	it('tells a circle once, as a path from its first file by name, and leaves out who only leads to it', () => {
+		const files = { 'z.ts': ['c.ts'], 'c.ts': ['a.ts'], 'a.ts': ['b.ts', 'd.ts'], 'b.ts': ['c.ts'], 'd.ts': [] };
+		assert.deepEqual(circlesOf(graph(files)), [['a.ts', 'b.ts', 'c.ts', 'a.ts']]);
+	});
+
+	it('tells each of two circles that share a file', () => {
+		const files = { 'a.ts': ['b.ts', 'c.ts'], 'b.ts': ['a.ts'], 'c.ts': ['a.ts'] };
+		assert.deepEqual(circlesOf(graph(files)), [
+			['a.ts', 'b.ts', 'a.ts'],
+			['a.ts', 'c.ts', 'a.ts'],
+		]);
+	});
+
+	it('tells a file that imports itself, and nothing of two ways to the same file', () => {
+		const files = { 'a.ts': ['b.ts', 'c.ts'], 'b.ts': ['d.ts'], 'c.ts': ['d.ts'], 'd.ts': ['d.ts'] };
+		assert.deepEqual(circlesOf(graph(files)), [['d.ts', 'd.ts']]);
+	});
+});
+
+describe('`objectionsToCircles`', () => {
+	it('is to a circle between folders of a root folder, over different files and however deep', () => {
+		const files = graph({ 's/a/1.ts': ['s/b/1.ts'], 's/b/x/2.ts': ['s/a/2.ts'], 's/a/2.ts': ['s/3.ts'] });
+		assert.deepEqual(objectionsToCircles(files), ['circle of imports: s/a -> s/b -> s/a']);
+	});
+
+	it("is not to a folder and its root folder's files, nor to folders of different root folders", () => {
+		const files = graph({
+			's/a/1.ts': ['s/2.ts', 't/a/1.ts'],
+			's/3.ts': ['s/a/1.ts'],
+			't/a/2.ts': ['s/a/2.ts'],
+		});
+		assert.deepEqual(objectionsToCircles(files), []);
+	});
+});
+
+describe('`check`', () => {
+	it('finds circles of types, of calls and of statements in the files themselves', async t => {
+		const root = await temporaryDirectory(t);
+		await mkdir(join(root, 'model'));
+		await writeFile(join(root, 'model', 'a.ts'), "import type { B } from './b.ts';\n");
+		await writeFile(join(root, 'model', 'b.ts'), "const c = await import('./c.ts');\n");
+		await writeFile(join(root, 'model', 'c.ts'), "\n\nexport * from './a.ts';\nimport { d } from '../d.ts';\n");
+		assert.deepEqual(await check(root), [
+			'model/c.ts:4: model may not import d.ts',
+			'circle of imports: model/a.ts -> model/b.ts -> model/c.ts -> model/a.ts',
+		]);
+	});
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { followRuns } from '../../client/recovery-history.ts';
+import { followRuns } from '../../client/history.ts';
 
 const startedAfter = (continuedExecutionRunId: string) => [
 	{ workflowExecutionStartedEventAttributes: { continuedExecutionRunId } },

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeTimeline } from '../../client/audit/timeline.ts';
-import type { HistoryEntry } from '../../client/recovery-history.ts';
-import type { ServiceDeath } from '../../client/up/deaths.ts';
+import { makeTimeline, type ServiceDeath } from '../../client/timeline.ts';
+import type { HistoryEntry } from '../../client/history.ts';
 import type { Incident, RecoveryStatus } from '../../model/recovery.ts';
 
 const at = (second: number) => new Date(Date.UTC(2026, 10, 20, 3, 0, second)).toISOString();
@@ -38,7 +37,7 @@ const incident = (sequence: number, second: number, message: string): Incident =
 const texts = (history: HistoryEntry[], logged: Incident[] = [], deaths: ServiceDeath[] = []) =>
 	makeTimeline(history, logged, deaths).map(({ text }) => text);
 
-describe('the story of a recovery', () => {
+describe('the timeline of a recovery', () => {
 	it('begins with who asked for what, and why', () => {
 		const request = { machine: 'web01', restorePoint: at(0), requestedBy: 'anna', reason: 'the disk is gone' };
 		const [first] = makeTimeline([entry(0, 'started', { content: { request } })], [], []);
@@ -52,7 +51,12 @@ describe('the story of a recovery', () => {
 	});
 
 	it('tells of a phase, of power and of parking when they change, and not again', () => {
-		const parked = { code: 'chunk_bad', reason: 'a chunk', since: at(2), next: 'repair' } as const;
+		const parked = {
+			code: 'chunk_bad',
+			reason: 'a chunk',
+			since: at(2),
+			next: { order: 'retry', first: 'repair' },
+		} as const;
 		assert.deepEqual(
 			texts([
 				entry(1, 'changed', { content: status }),
@@ -75,7 +79,7 @@ describe('the story of a recovery', () => {
 
 	it('tells how often a step was tried and with what it failed before', () => {
 		const failure = { code: 'supervisor_unreachable', message: 'nobody listens' } as const;
-		const story = makeTimeline(
+		const entries = makeTimeline(
 			[
 				entry(1, 'step_started', { name: 'powerOn', attempt: 3, failure }),
 				entry(5, 'step_finished', { name: 'powerOn' }),
@@ -84,10 +88,10 @@ describe('the story of a recovery', () => {
 			[],
 		);
 		assert.deepEqual(
-			story.map(({ text }) => text),
+			entries.map(({ text }) => text),
 			['powerOn: attempt 2 failed: nobody listens', 'powerOn done'],
 		);
-		assert.equal(story[1]?.durationMs, 4000);
+		assert.equal(entries[1]?.durationMs, 4000);
 	});
 
 	it('has each incident once, from the log, from a report and from the result, in the order of time', () => {
@@ -113,9 +117,9 @@ describe('the story of a recovery', () => {
 			),
 			[
 				'requested',
-				'service_died: temporal (pid 7) ended after 1 min 5 s; rouse up starts it again',
+				'service_died: temporal (pid 7) ended',
 				'phase running',
-				'service_died: host-worker (pid 7) ended after 1 min 5 s; rouse up starts it again',
+				'service_died: host-worker (pid 7) ended',
 				'workflow finished',
 			],
 		);

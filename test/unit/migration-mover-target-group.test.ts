@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { TargetGroup } from '../../movers/migration-mover/target-group.ts';
 import { writeError } from '../../movers/write-error.ts';
 
-test('a group records exactly the chunks that were added, with neighbours as one', () => {
+test('`TargetGroup.ranges` are exactly the chunks that were added, with neighbours as one', () => {
 	const range = fc.record({ first: fc.nat(100), count: fc.integer({ min: 1, max: 20 }) });
 	fc.assert(
 		fc.property(fc.array(range), ranges => {
@@ -30,7 +30,7 @@ test('a group records exactly the chunks that were added, with neighbours as one
 	);
 });
 
-test('a full file system is space_short, every other failed write io_failed', () => {
+test('`writeError` of a full file system or quota is `space_short`, of every other failure `io_failed`', () => {
 	for (const code of ['ENOSPC', 'EDQUOT'])
 		assert.equal(writeError('/t', 'write', Object.assign(new Error(code), { code })).code, 'space_short');
 	assert.equal(writeError('/t', 'write', Object.assign(new Error('EIO'), { code: 'EIO' })).code, 'io_failed');

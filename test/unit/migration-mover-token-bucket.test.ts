@@ -7,7 +7,7 @@ import { TestClock } from '../equipment/test-clock.ts';
 
 const never = new AbortController().signal;
 
-test('over time exactly the rate passes, whatever the sizes', async () => {
+test('`TokenBucket.take` lets exactly the rate pass over time, whatever the sizes', async () => {
 	await fc.assert(
 		fc.asyncProperty(
 			fc.integer({ min: 1024, max: 100_000_000 }),
@@ -28,14 +28,14 @@ test('over time exactly the rate passes, whatever the sizes', async () => {
 	);
 });
 
-test('at a low rate chunks pass one by one, not in bursts', async () => {
+test('`TokenBucket.take` at a low rate lets chunks pass one by one, not in bursts', async () => {
 	const clock = new TestClock();
 	const bucket = new TokenBucket(2 * 1024 * 1024, clock);
 	for (let chunk = 0; chunk < 50; chunk += 1) await bucket.take(128 * 1024, never);
 	assert.ok(Math.max(...clock.delays) <= 63, `${Math.max(...clock.delays)} ms`);
 });
 
-test('a time without use is not saved up', async () => {
+test('`TokenBucket.take` after a time without use lets no more pass than before', async () => {
 	const clock = new TestClock();
 	const bucket = new TokenBucket(1_000_000, clock);
 	clock.ms += 60_000;
@@ -44,7 +44,7 @@ test('a time without use is not saved up', async () => {
 	assert.ok(clock.ms - start >= 900, `${clock.ms - start} ms`);
 });
 
-test('0 is unlimited, and a new rate takes effect for those who wait', async () => {
+test('`TokenBucket.setRate` takes effect for those who wait, and 0 is unlimited', async () => {
 	let wake: (() => void) | undefined;
 	const clock: Pick<Clock, 'now' | 'delay'> = {
 		now: () => 0,
@@ -65,7 +65,7 @@ test('0 is unlimited, and a new rate takes effect for those who wait', async () 
 	assert.equal(bucket.tryTake(1_000_000_000), true);
 });
 
-test('whoever waits goes when the signal aborts, and the next is not held up by that', async () => {
+test('`TokenBucket.take` that is aborted ends, and does not hold up the next', async () => {
 	const clock = new TestClock();
 	const bucket = new TokenBucket(1_000, clock);
 	await bucket.take(1_000, never);
@@ -74,7 +74,7 @@ test('whoever waits goes when the signal aborts, and the next is not held up by 
 	assert.ok(clock.ms >= 2_000);
 });
 
-test('work that is there already is taken only without a debt', () => {
+test('`TokenBucket.tryTake` succeeds only without a debt', () => {
 	const clock = new TestClock();
 	const bucket = new TokenBucket(1_000, clock);
 	assert.equal(bucket.tryTake(1_000), true);
@@ -83,7 +83,7 @@ test('work that is there already is taken only without a debt', () => {
 	assert.equal(bucket.tryTake(1), true);
 });
 
-test('a debt of months is waited off in delays that a timer can do', async () => {
+test('`TokenBucket.take` waits off a debt of months in delays that a timer can do', async () => {
 	const clock = new TestClock();
 	const bucket = new TokenBucket(1, clock);
 	const start = clock.ms;

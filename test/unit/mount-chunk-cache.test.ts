@@ -8,7 +8,7 @@ function filled(maxBytes: number, ...keys: number[]): ChunkCache {
 	return cache;
 }
 
-test('what was not used for longest goes first', () => {
+test('`ChunkCache` lets go first what was not used for longest', () => {
 	const cache = filled(300, 1, 2, 3);
 	assert.equal(cache.get(1)?.[0], 1);
 	cache.set(4, Buffer.alloc(100, 4));
@@ -18,7 +18,7 @@ test('what was not used for longest goes first', () => {
 	);
 });
 
-test('the bound is in bytes, and a chunk over it is not kept', () => {
+test('`ChunkCache` keeps to its bound in bytes, and keeps no chunk over it', () => {
 	const cache = filled(250, 1, 2, 3);
 	assert.equal(cache.bytes, 200);
 	cache.set(4, Buffer.alloc(400));
@@ -26,7 +26,7 @@ test('the bound is in bytes, and a chunk over it is not kept', () => {
 	assert.equal(cache.get(4), undefined);
 });
 
-test('a chunk that was read last is gone once it was pushed out', () => {
+test('`ChunkCache.get` does not give a chunk that was pushed out, though it was read last', () => {
 	const cache = filled(100, 1);
 	cache.get(1);
 	cache.set(2, Buffer.alloc(100, 2));
@@ -34,7 +34,7 @@ test('a chunk that was read last is gone once it was pushed out', () => {
 	assert.equal(cache.get(2)?.[0], 2);
 });
 
-test('a chunk set again replaces the old one', () => {
+test('`ChunkCache.set` of a chunk that is there replaces it', () => {
 	const cache = filled(300, 1);
 	cache.get(1);
 	cache.set(1, Buffer.alloc(50, 9));
@@ -42,7 +42,7 @@ test('a chunk set again replaces the old one', () => {
 	assert.equal(cache.bytes, 50);
 });
 
-test('the chunk that is read all the time stays while others come', () => {
+test('`ChunkCache` keeps a chunk that is read all the time while others come', () => {
 	const cache = filled(300, 1);
 	for (let key = 2; key < 10; key += 1) {
 		assert.equal(cache.get(1)?.[0], 1, `after ${key - 2} others`);

@@ -34,7 +34,7 @@ async function bench(t: TestContext, count: number) {
 	return { source, retrying, fetcher, chunks, arrived, damaged, want, ahead };
 }
 
-test('chunks wanted together are asked for together, each once', async t => {
+test('`ChunkFetcher.want` of several chunks at once asks for them together, each once', async t => {
 	const { source, chunks, want, arrived } = await bench(t, 3);
 	const got = await Promise.all([want(0), want(1), want(0), want(2), want(1)]);
 	assert.deepEqual(
@@ -45,7 +45,7 @@ test('chunks wanted together are asked for together, each once', async t => {
 	assert.deepEqual(arrived, [0, 1, 2]);
 });
 
-test('a chunk that is being fetched is not asked for again', async t => {
+test('`ChunkFetcher.want` of a chunk that is being fetched does not ask again', async t => {
 	const { source, want } = await bench(t, 1);
 	const { promise, resolve } = Promise.withResolvers<void>();
 	source.gate = promise;
@@ -57,7 +57,7 @@ test('a chunk that is being fetched is not asked for again', async t => {
 	assert.equal(source.calls.length, 1);
 });
 
-test('bytes that do not match are located anew, and what follows is asked for again', async t => {
+test('`ChunkFetcher.want` with bytes that do not match locates the chunk, and asks again for what follows', async t => {
 	const { source, want, damaged } = await bench(t, 3);
 	source.misplaced.add(1);
 	await Promise.all([want(0), want(1), want(2)]);
@@ -69,7 +69,7 @@ test('bytes that do not match are located anew, and what follows is asked for ag
 	assert.deepEqual(damaged, []);
 });
 
-test('bytes that match nowhere are never given out, and hurt no other chunk', async t => {
+test('`ChunkFetcher.want` of bytes that match nowhere is `chunk_bad`, and hurts no other chunk', async t => {
 	const { source, want, damaged, arrived } = await bench(t, 3);
 	source.damaged.add(1);
 	const [first, second, third] = await Promise.allSettled([want(0), want(1), want(2)]);
@@ -81,7 +81,7 @@ test('bytes that match nowhere are never given out, and hurt no other chunk', as
 	assert.deepEqual(arrived, [0, 2]);
 });
 
-test('a source that does not answer is asked again until it does', async t => {
+test('`ChunkFetcher.want` waits for a source that does not answer and is asked again until it does', async t => {
 	const { source, want, retrying } = await bench(t, 1);
 	source.failures.push(new RouseError('store_unreachable', 'away'), new Error('something else'));
 	const wanted = want(0);
@@ -91,7 +91,7 @@ test('a source that does not answer is asked again until it does', async t => {
 	assert.equal(retrying.trouble, undefined);
 });
 
-test('what reads wait for is asked for before what may be read next', async t => {
+test('`ChunkFetcher.want` goes before `wantAhead`', async t => {
 	const { source, want, ahead } = await bench(t, 6);
 	ahead(0, 1, 2);
 	await Promise.all([want(4), want(1)]);
@@ -105,7 +105,7 @@ test('what reads wait for is asked for before what may be read next', async t =>
 	);
 });
 
-test('a chunk that nobody waits for any more is not asked for', async t => {
+test('`ChunkFetcher.want` that was called off asks for nothing', async t => {
 	const { source, fetcher, chunks, want } = await bench(t, 2);
 	const [first] = chunks;
 	if (first === undefined) throw new Error('no chunk');
@@ -115,14 +115,14 @@ test('a chunk that nobody waits for any more is not asked for', async t => {
 	assert.deepEqual(source.calls, [{ chunks: [1], locate: false }]);
 });
 
-test('more to fetch ahead than is worth while drops what was wanted first', async t => {
+test('`ChunkFetcher.wantAhead` of more than is worth while drops what was wanted first', async t => {
 	const { source, ahead } = await bench(t, 300);
 	ahead(...Array.from({ length: 300 }, (_, number) => number));
 	await waitFor('all', () => source.calls.flatMap(({ chunks }) => chunks).length === 256, { timeoutMs: 5_000 });
 	assert.equal(source.calls[0]?.chunks[0], 44);
 });
 
-test('a chunk that every pack was asked for is not located once more', async t => {
+test('`ChunkFetcher.want` of a chunk that is `chunk_missing` already is not located once more', async t => {
 	const { source, want, damaged } = await bench(t, 2);
 	source.failures.push(new RouseError('chunk_missing', 'in no pack'));
 	const [first, second] = await Promise.allSettled([want(0), want(1)]);
@@ -135,7 +135,7 @@ test('a chunk that every pack was asked for is not located once more', async t =
 	]);
 });
 
-test('a source that gives up fails the reads that wait for it, and nothing is damaged by that', async t => {
+test('`ChunkFetcher.want` from a source that gives up fails with its code, and damages nothing', async t => {
 	const { source, chunks, damaged } = await bench(t, 3);
 	const fetcher = new ChunkFetcher(new VerifiedChunks(source));
 	source.failures.push(new RouseError('store_unreachable', 'away'));
@@ -151,7 +151,7 @@ test('a source that gives up fails the reads that wait for it, and nothing is da
 	fetcher.close();
 });
 
-test('what one waiter throws keeps the chunk from no other, is no trouble of the source, and ends the process', () => {
+test('`ChunkFetcher.want` with a waiter that throws gives the chunk to the others, and ends the process', () => {
 	const program = `
 		const { ChunkFetcher } = await import('./movers/mount-mover/chunk-fetcher.ts');
 		const { ScriptedSource } = await import('./test/equipment/scripted-source.ts');

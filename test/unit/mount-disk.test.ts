@@ -66,7 +66,7 @@ async function bench({ cacheBytes = 8 * MiB } = {}) {
 
 const into = Buffer.alloc(64 * 1024);
 
-test('reads of any place and length give what was stored', async () => {
+test('`DiskExport.readLater` of any place and length gives what was stored', async () => {
 	const { read } = await bench({ cacheBytes: 64 * 1024 });
 	for (const [offset, length] of [
 		[0, 1],
@@ -80,7 +80,7 @@ test('reads of any place and length give what was stored', async () => {
 		assert.ok((await read(offset, length)).equals(whole.subarray(offset, offset + length)), `${length} at ${offset}`);
 });
 
-test('what was read once is read at once the next time', async () => {
+test('`DiskExport.readNow` gives what was read before', async () => {
 	const { read, patient } = await bench();
 	assert.equal(patient.readNow(into, 0, 5000, 3000), 'later');
 	await read(5000, 3000);
@@ -88,7 +88,7 @@ test('what was read once is read at once the next time', async () => {
 	assert.equal(into.compare(whole, 5000, 8000, 100, 3100), 0);
 });
 
-test('a part of the disk that has no page is zero at once, once that is known', async () => {
+test('`DiskExport.readNow` of a part that has no page is zeroes, once that is known', async () => {
 	const { read, patient, source } = await bench();
 	await read(page, chunk);
 	const before = source.calls;
@@ -98,13 +98,13 @@ test('a part of the disk that has no page is zero at once, once that is known', 
 	assert.equal(source.calls, before);
 });
 
-test('the same chunk for many reads is fetched once', async () => {
+test('`DiskExport.readLater` many times in one chunk fetches it once', async () => {
 	const { read, mounted } = await bench();
 	await Promise.all(Array.from({ length: 50 }, (_, n) => read(n * 10, 10)));
 	assert.equal(mounted.counters['fetchedChunks'], 1);
 });
 
-test('sequential reads find what follows fetched ahead', async () => {
+test('`DiskExport.readNow` after sequential reads finds what follows fetched ahead', async () => {
 	const { read, patient } = await bench();
 	await read(3 * page + 10 * chunk, chunk);
 	await read(3 * page + 11 * chunk, chunk);
@@ -113,14 +113,14 @@ test('sequential reads find what follows fetched ahead', async () => {
 	});
 });
 
-test('a cache hint fetches what it names', async () => {
+test('`DiskExport.willNeed` fetches what it names', async () => {
 	const { read, patient } = await bench();
 	await read(0, 1);
 	patient.willNeed(20 * chunk, 4 * chunk);
 	await waitFor('the hinted', () => patient.readNow(into, 0, 20 * chunk, 4 * chunk) === 'data', { timeoutMs: 5_000 });
 });
 
-test('block status tells data from zeros to the byte, as far as its pages are known', async () => {
+test('`DiskExport.blockStatus` tells data from zeros to the byte, as far as its pages are known', async () => {
 	const { status } = await bench();
 	assert.deepEqual(await status(100, page - 100), [
 		{ length: 40 * chunk - 100, flags: 0 },
@@ -130,13 +130,13 @@ test('block status tells data from zeros to the byte, as far as its pages are kn
 	assert.deepEqual(await status(sizeBytes - 100, 100), [{ length: 100, flags: 0 }]);
 });
 
-test('an impatient export says "data" for what is not known, and loads nothing', async () => {
+test('`DiskExport.blockStatus` of an impatient export says data for what is not known, and loads nothing', async () => {
 	const { status, impatient, source } = await bench();
 	assert.deepEqual(await status(page, 2 * page, { from: impatient }), [{ length: 2 * page, flags: 0 }]);
 	assert.equal(source.calls, 0);
 });
 
-test('a damaged page fails every read under it, is named by its first chunk, and is asked for again after a repair', async () => {
+test('`DiskExport.readLater` under a damaged page fails and names its first chunk, until `serve` after the repair', async () => {
 	const { store, image, read, mounted } = await bench();
 	const { root } = image;
 	if (root === undefined) throw new Error('no root');
@@ -159,7 +159,7 @@ async function keyOfPack(store: DamagingStore, packId: string): Promise<string> 
 	throw new Error(`no pack ${packId}`);
 }
 
-test('a page that is pushed out of memory at once is not taken for a part of the disk that is zero', async () => {
+test('`PageLookup` of a page that is pushed out of memory at once does not take it for zeros', async () => {
 	const leaves = 24;
 	const store = new DamagingStore();
 	const repository = await memoryRepository(chunk, store);

@@ -11,7 +11,7 @@ import { systemClock } from '../../system/clock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { identityOfDisk } from '../equipment/restored-maps.ts';
 
-test('a map that cannot be read is told, and the others are followed', async t => {
+test('`RestoredPoll` tells of a map that cannot be read, and follows the others', async t => {
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-poll-'));
 	t.after(() => rm(directory, { recursive: true, force: true }));
 	const identity = identityOfDisk(8);

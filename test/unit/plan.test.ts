@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkHost } from '../../activities/control/check-host.ts';
 import { makePlan } from '../../activities/control/make-plan.ts';
+import { planRecovery } from '../../activities/control/plan-recovery.ts';
 import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import type { MachineConfig } from '../../model/machine.ts';
-import type { HostView } from '../../supervisor/protocol.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
 import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.ts';
-import { sampleConfig } from '../equipment/repositories.ts';
+import { sampleConfig, sampleHardware } from '../equipment/sample-config.ts';
+import { sampleHostView as host } from '../equipment/sample-host.ts';
+import { storedMachine } from '../equipment/stored-machine.ts';
 
 const randomBytes = (size: number) => new Uint8Array(size).fill(0x0a);
 const withCode = (code: ErrorCode) => (error: unknown) => error instanceof RouseError && error.code === code;
@@ -24,47 +27,36 @@ function plan(config: Partial<MachineConfig>, changes: Parameters<typeof makeReq
 }
 const nics = [{ mac: '52:54:00:11:22:33', network: 'lan' }];
 
-test('a NIC whose network is not mapped has its link down, and the plan says so', () => {
+test('`makePlan` puts the link of a NIC down whose network is not mapped, and warns', () => {
 	const { nics: planned, warnings } = plan({ nics });
 	assert.deepEqual(planned, [{ mac: '52:54:00:11:22:33', network: 'lan', target: 'none' }]);
 	assert.match(warnings.join('\n'), /link down/);
 });
 
-test('a mapped NIC keeps its address, or gets a new one when asked', () => {
+test('`makePlan` keeps the address of a mapped NIC, or makes a new one when asked', () => {
 	const networks = { lan: 'user' } as const;
 	assert.deepEqual(plan({ nics }, { networks }).nics, [{ mac: '52:54:00:11:22:33', network: 'lan', target: 'user' }]);
 	assert.equal(plan({ nics }, { networks, newMac: true }).nics[0]?.mac, '52:54:00:0a:0a:0a');
 });
 
-test('a mapping for a network that the machine does not know is warned of', () => {
+test('`makePlan` warns of a mapping for a network that the machine does not know', () => {
 	assert.match(plan({ nics }, { networks: { wan: 'user' } }).warnings.join('\n'), /"wan"/);
 });
 
-test('SATA disks are warned of', () => {
-	assert.match(plan({ diskBus: 'sata' }).warnings.join('\n'), /30 s/);
+test('`makePlan` keeps the wishes to the platform, and not what it chooses', () => {
+	const { platformOptions, hardware } = plan({}, { platformOptions: { disks: 'fast' } });
+	assert.deepEqual({ platformOptions, hardware }, { platformOptions: { disks: 'fast' }, hardware: null });
 });
 
-test('a point that is another than the one asked for is refused', () => {
+test('`makePlan` of another point than the one asked for is `name_conflict`', () => {
 	assert.throws(() => plan({}, { manifestDigest: 'f'.repeat(64) }), withCode('name_conflict'));
 });
 
-const host: HostView = {
-	hostId: testHostId,
-	name: 'local',
-	pid: 1,
-	hypervisor: 'qemu',
-	accelerator: 'tcg',
-	firmwares: ['bios'],
-	freeBytes: 1 << 30,
-	warnings: ['no KVM'],
-	unusable: null,
-};
-
-test('a host that can carry out the plan only adds its warnings', () => {
-	assert.deepEqual(checkHost(planOf(makeRequest()), testHostId, host), ['no KVM']);
+test('`checkHost` of a host that can carry out the plan only adds its warnings', () => {
+	assert.deepEqual(checkHost(planOf(makeRequest()), testHostId, host), ['slow']);
 });
 
-test('a host without the firmware, the space or a hypervisor is refused by its code', () => {
+test('`checkHost` of a host without the firmware, the space or a hypervisor is refused by its code', () => {
 	const request = makeRequest({ allocate: 'start' });
 	const whole = planOf(request);
 	const efi = { ...whole, config: { ...whole.config, firmware: 'efi' as const } };
@@ -73,4 +65,28 @@ test('a host without the firmware, the space or a hypervisor is refused by its c
 	const unusable = { code: 'tool_missing' as const, message: 'no QEMU', hint: 'install it' };
 	assert.throws(() => checkHost(whole, testHostId, { ...host, unusable }), withCode('tool_missing'));
 	assert.throws(() => checkHost(whole, '00000000-0000-4000-8000-000000000000', host), withCode('host_unknown'));
+});
+
+test('`checkHost` of a machine larger than the host is refused, of one larger than what is free it warns', () => {
+	const taking = (memoryMiB: number) => {
+		const known = planOf(makeRequest());
+		return { ...known, config: { ...known.config, memoryMiB } };
+	};
+	assert.match(checkHost(taking(600), testHostId, host).join(), /512 MiB of memory free/);
+	assert.throws(() => checkHost(taking(1025), testHostId, host), withCode('precheck_failed'));
+});
+
+test('`planRecovery` for a host asks its platform, and needs no host', async t => {
+	const directory = await temporaryDirectory(t);
+	const request = await storedMachine(directory, { hostId: testHostId, platformOptions: { disks: 'fast' } });
+	const hardware = { ...sampleHardware, warnings: ['old'] };
+	const asked: unknown[] = [];
+	const chooseHardware = async (question: unknown) => {
+		asked.push(question);
+		return hardware;
+	};
+	const planned = await planRecovery(request, { host: { view: host, chooseHardware } });
+	assert.deepEqual(asked, [{ config: planned.config, nics: planned.nics, options: { disks: 'fast' } }]);
+	assert.deepEqual([planned.hardware, planned.warnings], [hardware, ['slow']]);
+	assert.deepEqual(await planRecovery(request), { ...planned, hardware: null, warnings: [] });
 });

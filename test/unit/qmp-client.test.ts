@@ -49,7 +49,7 @@ async function connected(t: TestContext, path: string): Promise<QmpClient> {
 }
 
 suite('QmpClient', () => {
-	test('matches answers to commands by id, in whatever order they come', async t => {
+	test('`execute` gets its own answer, in whatever order they come', async t => {
 		const requests: Request[] = [];
 		const path = await monitor(t, (request, socket) => {
 			requests.push(request);
@@ -60,7 +60,7 @@ suite('QmpClient', () => {
 		assert.deepEqual(await Promise.all([client.execute('one'), client.execute('two')]), ['one', 'two']);
 	});
 
-	test('a command that is not answered is hypervisor_stuck, and the connection lives on without its late answer', async t => {
+	test('`execute` without an answer is `hypervisor_stuck`, and the connection lives on without the late one', async t => {
 		const late: (() => void)[] = [];
 		const path = await monitor(t, ({ id, execute }, socket) => {
 			if (execute === 'stop') late.push(() => say(socket, { return: 'late', id }));
@@ -75,16 +75,16 @@ suite('QmpClient', () => {
 		assert.equal(client.closed, false);
 	});
 
-	test('a monitor that is taken by another client is hypervisor_stuck', async t => {
+	test('`connect` to a monitor that another client has is `hypervisor_stuck`', async t => {
 		const path = await monitor(t, () => {}, false);
 		await assert.rejects(QmpClient.connect(path, { timeoutMs: 50 }), { code: 'hypervisor_stuck' });
 	});
 
-	test('nobody listening is hypervisor_failed', async () => {
+	test('`connect` where nobody listens is `hypervisor_failed`', async () => {
 		await assert.rejects(QmpClient.connect(join(tmpdir(), 'rouse-nobody.sock')), { code: 'hypervisor_failed' });
 	});
 
-	test('a refusal carries the command, the description and the class', async t => {
+	test('`execute` that is refused is `hypervisor_failed` with command, description and class', async t => {
 		const path = await monitor(t, ({ id }, socket) =>
 			say(socket, { id, error: { class: 'DeviceNotFound', desc: 'no such node' } }),
 		);
@@ -96,7 +96,7 @@ suite('QmpClient', () => {
 		});
 	});
 
-	test('commands in flight and later ones fail when QEMU goes away', async t => {
+	test('`execute` in flight and later is `hypervisor_failed` when QEMU goes away', async t => {
 		const path = await monitor(t, (_request, socket) => socket.destroy());
 		const client = await connected(t, path);
 		await assert.rejects(client.execute('quit'), { code: 'hypervisor_failed' });
@@ -104,7 +104,7 @@ suite('QmpClient', () => {
 		await assert.rejects(client.execute('query-status'), { code: 'hypervisor_failed' });
 	});
 
-	test('waitForEvent gives the event that matches, and timeout when none comes', async t => {
+	test('`waitForEvent` gives the event that matches, and `timeout` when none comes', async t => {
 		const path = await monitor(t, ({ id }, socket) => {
 			say(socket, { event: 'STOP' });
 			say(socket, { event: 'JOB_STATUS_CHANGE', data: { id: 'commit0', status: 'ready' } });
@@ -120,7 +120,7 @@ suite('QmpClient', () => {
 		);
 	});
 
-	test('an answer of another shape is a protocol error', async t => {
+	test('`query` with an answer of another shape is `protocol`', async t => {
 		const path = await monitor(t, ({ id }, socket) => say(socket, { return: { running: 'yes' }, id }));
 		const client = await connected(t, path);
 		await assert.rejects(query(client, 'query-status', z.object({ running: z.boolean() })), { code: 'protocol' });

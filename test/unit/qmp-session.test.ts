@@ -21,7 +21,7 @@ const messages: QmpMessage[] = [
 const stream = Buffer.from(lines.map(line => `${line}\r\n`).join(''));
 
 suite('QmpSession', () => {
-	test('gives the same messages wherever the stream is cut, in the middle of a character too', () => {
+	test('`push` gives the same messages wherever the stream is cut, in the middle of a character too', () => {
 		fc.assert(
 			fc.property(fc.array(fc.nat(stream.length), { maxLength: 30 }), cuts => {
 				const session = new QmpSession();
@@ -32,7 +32,7 @@ suite('QmpSession', () => {
 		);
 	});
 
-	test('keeps no hold of the bytes it was given', () => {
+	test('`push` keeps no hold of the bytes it was given', () => {
 		const session = new QmpSession();
 		const part = Buffer.from('{"event": "STO');
 		session.push(part);
@@ -40,7 +40,7 @@ suite('QmpSession', () => {
 		assert.deepEqual(session.push(Buffer.from('P"}\n')), [{ kind: 'event', event: 'STOP', data: {} }]);
 	});
 
-	test('gives every command an id of its own, on one line', () => {
+	test('`command` gives every command an id of its own, on one line', () => {
 		const session = new QmpSession();
 		const first = session.command('stop');
 		const second = session.command('human-monitor-command', { 'command-line': 'a\nb' });
@@ -54,11 +54,11 @@ suite('QmpSession', () => {
 		['a document of no known kind', '{"hello": 1}'],
 		['an error without an id', '{"error": {"class": "GenericError", "desc": "JSON parse error"}}'],
 	] as const)
-		test(`refuses ${what}`, () => {
+		test(`\`push\` refuses ${what}`, () => {
 			assert.throws(() => new QmpSession().push(Buffer.from(`${line}\n`)), { code: 'protocol' });
 		});
 
-	test('refuses a line without end', () => {
+	test('`push` of a line without end is `protocol`', () => {
 		const session = new QmpSession();
 		const part = Buffer.alloc(6 * 1024 * 1024, 'x');
 		session.push(part);

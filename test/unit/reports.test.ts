@@ -22,7 +22,7 @@ const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	copying: false,
 	movers: [],
 	switchPauseMs: null,
-	sockets: { console: '', vnc: '', qmp: '' },
+	platform: {},
 	directory: '/nowhere',
 	incidents: 0,
 	...changes,
@@ -35,69 +35,69 @@ const incident = (sequence: number): Incident => ({
 	count: 1,
 });
 
-test('what was never told is told with all its incidents', () => {
+test('`Reports.due` of what was never reported is due with all its incidents', () => {
 	assert.deepEqual(new Reports().due(view({ incidents: 3 }), 0), { incidentsAfter: 0 });
 });
 
-test('what has not changed is not told again', () => {
+test('`Reports.due` of what has not changed is not due', () => {
 	const reports = new Reports();
-	reports.told(view(), [], 0);
+	reports.reported(view(), [], 0);
 	assert.equal(reports.due(view(), incidentsEveryMs * 9), undefined);
 });
 
-test('a change of power or of what blocks is told at once', () => {
+test('`Reports.due` of a change of power or of what blocks is due at once', () => {
 	const reports = new Reports();
-	reports.told(view(), [], 0);
+	reports.reported(view(), [], 0);
 	assert.ok(reports.due(view({ power: 'paused' }), 1));
-	assert.ok(reports.due(view({ blocked: { code: 'chunk_bad', reason: '', next: '' } }), 1));
+	assert.ok(reports.due(view({ blocked: { code: 'chunk_bad', reason: '', next: { order: 'retry' } } }), 1));
 });
 
-test('incidents are told at most once a minute, and only the new ones', () => {
+test('`Reports.due` of incidents is due at most once a minute, and only the new ones', () => {
 	const reports = new Reports();
-	reports.told(view({ incidents: 2 }), [incident(1), incident(2)], 1_000);
+	reports.reported(view({ incidents: 2 }), [incident(1), incident(2)], 1_000);
 	assert.equal(reports.due(view({ incidents: 3 }), 1_000 + incidentsEveryMs - 1), undefined);
 	assert.deepEqual(reports.due(view({ incidents: 3 }), 1_000 + incidentsEveryMs), { incidentsAfter: 2 });
 });
 
-test('the first incident after a quiet start does not wait', () => {
+test('`Reports.due` of the first incident after a quiet start does not wait', () => {
 	const reports = new Reports();
-	reports.told(view(), [], 1_000);
+	reports.reported(view(), [], 1_000);
 	assert.deepEqual(reports.due(view({ incidents: 1 }), 1_001), { incidentsAfter: 0 });
 });
 
-test('what could not be told is due again', () => {
+test('`Reports.due` of what was not reported is due again', () => {
 	const reports = new Reports();
-	reports.told(view(), [], 0);
+	reports.reported(view(), [], 0);
 	assert.ok(reports.due(view({ power: 'off' }), 1));
 	assert.ok(reports.due(view({ power: 'off' }), 2));
 });
 
-test('a recovery that has left the host is forgotten', () => {
+test('`Reports.keepOnly` forgets a recovery that has left the host', () => {
 	const reports = new Reports();
-	reports.told(view(), [], 0);
+	reports.reported(view(), [], 0);
 	reports.keepOnly([]);
 	assert.deepEqual(reports.due(view(), 1), { incidentsAfter: 0 });
 });
 
-test('a recovery that cannot be told does not keep the others from being told, and is told the next time', async () => {
+test('`forwardOnce` with a recovery that cannot be reported reports the others, and that one the next time', async () => {
 	const views = ['one', 'two'].map(name => view({ name, recoveryId: randomUUID() }));
 	const supervisor = { recoveries: async () => views, incidents: async () => [] };
 	const reports = new Reports();
-	const heard: string[] = [];
+	const received: string[] = [];
 	let broken = 'one';
 	const forward = () =>
 		forwardOnce(
 			supervisor,
 			async name => {
 				if (name === broken) throw new Error('no more signals');
-				heard.push(name);
+				received.push(name);
 			},
 			reports,
 			new AbortController().signal,
 		);
 	await assert.rejects(forward(), /no more signals/);
-	assert.deepEqual(heard, ['two']);
+	assert.deepEqual(received, ['two']);
 	broken = '';
 	await forward();
-	assert.deepEqual(heard, ['two', 'one']);
+	assert.deepEqual(received, ['two', 'one']);
 });

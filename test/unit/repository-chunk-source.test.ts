@@ -56,7 +56,7 @@ async function fetchAll(source: DirectChunkSource, chunks: readonly Stored[], mo
 	return bytes;
 }
 
-test('chunks come in the order asked for, whatever it is, repeats included', async () => {
+test('`DirectChunkSource.fetch` gives chunks in the order asked for, repeats included', async () => {
 	const { store, chunks } = await storeWith(many);
 	const source = new DirectChunkSource(store);
 	await fc.assert(
@@ -70,7 +70,7 @@ test('chunks come in the order asked for, whatever it is, repeats included', asy
 	);
 });
 
-test('neighbours in a pack are read together', async () => {
+test('`DirectChunkSource.fetch` reads neighbours in a pack with one call', async () => {
 	class LargeReads extends DamagingStore {
 		override readonly properties = { maxParallelReads: 2, readBytes: 1024 * 1024 };
 	}
@@ -81,7 +81,7 @@ test('neighbours in a pack are read together', async () => {
 	assert.equal(store.readCalls, packs.size);
 });
 
-test('a plan of reads covers every reference once, in order, and none is too long', () => {
+test('`planReads` covers every reference once, in order, with no read over its bound', () => {
 	const anyRefs = fc.array(
 		fc.record({
 			digest: fc.constant('d'),
@@ -108,7 +108,7 @@ test('a plan of reads covers every reference once, in order, and none is too lon
 	);
 });
 
-test('a chunk whose pack is gone is found in another', async () => {
+test('`DirectChunkSource.fetch` finds a chunk whose pack is gone in another', async () => {
 	const { store, chunks } = await storeWith(many);
 	const { chunks: again } = await storeWith(many, store);
 	for (const packId of new Set(chunks.map(({ ref }) => ref.packId))) await store.delete(keys.pack(packId));
@@ -116,13 +116,13 @@ test('a chunk whose pack is gone is found in another', async () => {
 	assert.notEqual(again[0]?.ref.packId, chunks[0]?.ref.packId);
 });
 
-test('a place past the end of its pack is looked up', async () => {
+test('`DirectChunkSource.fetch` looks up a chunk whose place is past the end of its pack', async () => {
 	const { store, chunks } = await storeWith(many);
 	const moved = chunks.map(({ ref, raw }) => ({ ref: { ...ref, offsetBytes: ref.offsetBytes + 1_000_000 }, raw }));
 	assert.deepEqual(await fetchAll(new DirectChunkSource(store), moved), many);
 });
 
-test('a wrong place inside its pack is seen by the digest, and the chunk is located', async () => {
+test('`VerifiedChunks.fetchOne` sees a wrong place inside a pack by the digest, and locates the chunk', async () => {
 	const { store, chunks } = await storeWith(many);
 	const source = new DirectChunkSource(store);
 	const [first, second] = chunks;
@@ -132,7 +132,7 @@ test('a wrong place inside its pack is seen by the digest, and the chunk is loca
 	assert.deepEqual(await fetchOne(source, wrong), first.raw);
 });
 
-test('of two copies the undamaged one is found', async () => {
+test('`VerifiedChunks.fetchOne` finds the undamaged one of two copies', async () => {
 	const { store, chunks } = await storeWith(many);
 	await storeWith(many, store);
 	const source = new DirectChunkSource(store);
@@ -142,7 +142,7 @@ test('of two copies the undamaged one is found', async () => {
 	}
 });
 
-test('a chunk that is damaged everywhere is bad, and after the repair it is read', async () => {
+test('`VerifiedChunks.fetchOne` of a chunk that is damaged everywhere is `chunk_bad`, and reads it after the repair', async () => {
 	const { store, chunks } = await storeWith(many);
 	const source = new DirectChunkSource(store);
 	const chunk = chunks[7];
@@ -157,7 +157,7 @@ test('a chunk that is damaged everywhere is bad, and after the repair it is read
 	assert.deepEqual(await fetchOne(source, ref), raw);
 });
 
-test('a chunk that nobody has is missing, those before it were given', async () => {
+test('`DirectChunkSource.fetch` gives what comes before a chunk that no pack has, then throws `chunk_missing`', async () => {
 	const { store, chunks } = await storeWith(many);
 	const lost = {
 		ref: { ...chunks[0]!.ref, digest: 'ab'.repeat(32), packId: 'cd'.repeat(16) },
@@ -174,7 +174,7 @@ test('a chunk that nobody has is missing, those before it were given', async () 
 	assert.deepEqual(given, [chunks[3]?.ref.digest]);
 });
 
-test('a pack with a damaged footer gives its chunks to those who know the place', async () => {
+test('`DirectChunkSource.fetch` reads known places in a pack whose footer is damaged, and locates none there', async () => {
 	const { store, chunks } = await storeWith(many);
 	for (const packId of new Set(chunks.map(({ ref }) => ref.packId)))
 		await store.flipByte(keys.pack(packId), store.bytesOf(keys.pack(packId)).length - 1);
@@ -183,14 +183,14 @@ test('a pack with a damaged footer gives its chunks to those who know the place'
 	await assert.rejects(fetchAll(source, chunks.slice(0, 1), { locate: true }), { code: 'chunk_missing' });
 });
 
-test('a store without its header is unreachable, not a store that lost a chunk', async () => {
+test('`DirectChunkSource.fetch` from a store without its header is `store_unreachable`, not `chunk_missing`', async () => {
 	const { store, chunks } = await storeWith(many);
 	const source = new DirectChunkSource(store);
 	for await (const { key } of store.list('')) await store.delete(key);
 	await assert.rejects(fetchAll(source, chunks), { code: 'store_unreachable' });
 });
 
-test('breaking out of the loop and aborting end a fetch', async () => {
+test('`DirectChunkSource.fetch` ends when its loop is left and when it is aborted', async () => {
 	const { store, chunks } = await storeWith(many);
 	const source = new DirectChunkSource(store);
 	const refs = chunks.map(({ ref }) => ref);
@@ -202,7 +202,7 @@ test('breaking out of the loop and aborting end a fetch', async () => {
 	await assert.rejects(fetchAll(source, chunks, { signal }), { message: 'enough' });
 });
 
-test('an abort reaches the reads that were begun ahead, and is no loss of the medium', async () => {
+test('`DirectChunkSource.fetch` hands its signal to the reads that it begins ahead', async () => {
 	class Watched extends DamagingStore {
 		readonly signals: (AbortSignal | undefined)[] = [];
 		override async read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal) {
@@ -222,7 +222,7 @@ test('an abort reaches the reads that were begun ahead, and is no loss of the me
 	assert.ok(store.signals.every(signal => signal === abort.signal));
 });
 
-test('an abort while the header is looked for is no store that is away', async () => {
+test('`DirectChunkSource.fetch` that is aborted while it looks for the header is not `store_unreachable`', async () => {
 	const abort = new AbortController();
 	class GivenUp extends LosingStore {
 		override async size(key: string, signal?: AbortSignal): Promise<number | undefined> {
@@ -237,7 +237,7 @@ test('an abort while the header is looked for is no store that is away', async (
 	await assert.rejects(locating, { message: 'enough' });
 });
 
-test('many chunks with some damaged: each damaged one is told by its position, the others are given', async () => {
+test('`VerifiedChunks.fetch` with some chunks damaged tells each of them by its position and gives the others', async () => {
 	const { store, chunks } = await storeWith(many);
 	const damaged = [0, 13, 14, 39];
 	const packs = new Map<string, Buffer>();
@@ -284,7 +284,7 @@ class LosingStore extends DamagingStore {
 	}
 }
 
-test('all packs are asked for a chunk that is in none once, however often it is wanted, and for no other meanwhile', async () => {
+test('`VerifiedChunks.fetch` asks all packs for a missing chunk once, however often it is wanted, and looks for no other', async () => {
 	const store = new LosingStore();
 	const { chunks } = await storeWith(many, store);
 	const packId = chunks[0]!.ref.packId;
@@ -311,7 +311,7 @@ test('all packs are asked for a chunk that is in none once, however often it is 
 	assert.deepEqual(await fetchAll(source, chunks), many);
 });
 
-test('a place that the medium has lost costs its chunk alone, which is bad by name, and is taken from another pack', async () => {
+test('`VerifiedChunks.fetch` over a place that the medium has lost says `chunk_bad` of that chunk alone, or takes it from another pack', async () => {
 	class LargeReads extends LosingStore {
 		override readonly properties = { maxParallelReads: 2, readBytes: 1024 * 1024 };
 	}
@@ -340,7 +340,7 @@ test('a place that the medium has lost costs its chunk alone, which is bad by na
 	assert.deepEqual(await fetchAll(source, chunks), many);
 });
 
-test('a footer that the medium has lost does not hide the other packs', async () => {
+test('`VerifiedChunks.fetchOne` finds a copy in another pack though the medium has lost a footer', async () => {
 	const store = new LosingStore();
 	const { chunks } = await storeWith(many, store);
 	await storeWith(many, store);
@@ -350,7 +350,7 @@ test('a footer that the medium has lost does not hide the other packs', async ()
 	assert.deepEqual(await fetchOne(new DirectChunkSource(store), ref), raw);
 });
 
-test('a medium that gives nothing any more, the header included, is unreachable', async () => {
+test('`DirectChunkSource.fetch` from a medium that gives nothing, not even the header, is `store_unreachable`', async () => {
 	const store = new LosingStore();
 	const { chunks } = await storeWith(many, store);
 	const source = new DirectChunkSource(store);

@@ -52,7 +52,7 @@ async function extentsOf(reader: DiskReader, range = {}): Promise<DiskExtent[]> 
 	return collect(reader.extents(range));
 }
 
-test('every chunk of a disk of odd size is found and is what was stored', async () => {
+test('`DiskReader.lookup` finds every chunk of a disk of odd size, the short last one included', async () => {
 	const disk = noise(37 * chunkSizeBytes + 333, 1);
 	disk.fill(0, 5 * chunkSizeBytes, 9 * chunkSizeBytes);
 	const { source, reader } = await stored(disk.length, [{ offsetBytes: 0, bytes: disk }]);
@@ -65,13 +65,13 @@ test('every chunk of a disk of odd size is found and is what was stored', async 
 		);
 });
 
-test('a chunk that is zero is zero, whether the source said so or not', async () => {
+test('`DiskReader.lookup` of a zero chunk is `zero`, whether the source said so or not', async () => {
 	const { reader } = await stored(8 * chunkSizeBytes, [{ offsetBytes: chunkSizeBytes, bytes: Buffer.alloc(8192) }]);
 	assert.equal(await reader.lookup(1), 'zero');
 	assert.equal(await reader.lookup(7), 'zero');
 });
 
-test('a lookup is synchronous once its page was read, and not before', async () => {
+test('`DiskReader.lookupCached` answers once the page was read, and not before', async () => {
 	const { reader } = await stored(10 * leafBytes, [{ offsetBytes: 3 * leafBytes, bytes: noise(9000, 2) }]);
 	const index = 3 * 1024 + 1;
 	assert.equal(reader.lookupCached(index), undefined);
@@ -80,7 +80,7 @@ test('a lookup is synchronous once its page was read, and not before', async () 
 	assert.deepEqual(reader.lookupCached(index), entry);
 });
 
-test('a disk that is all zero has no pages and needs no reads', async () => {
+test('`DiskReader` of a disk that is all zero answers without a page and without a read', async () => {
 	const { image, source, reader } = await stored(5 * TiB, []);
 	assert.equal(image.root, undefined);
 	assert.equal(reader.lookupCached(12345), 'zero');
@@ -88,13 +88,13 @@ test('a disk that is all zero has no pages and needs no reads', async () => {
 	assert.equal(source.calls, 0);
 });
 
-test('lookups that meet load a page once', async () => {
+test('`DiskReader.lookup` many times at once loads a page once', async () => {
 	const { source, reader } = await stored(leafBytes, [{ offsetBytes: 0, bytes: noise(50_000, 3) }]);
 	await Promise.all(Array.from({ length: 10 }, (_, index) => reader.lookup(index)));
 	assert.equal(source.calls, 1);
 });
 
-test('a small cache forgets pages and the answers stay right', async () => {
+test('`DiskReader` with room for one page forgets pages and answers right', async () => {
 	const pieces = Array.from({ length: 20 }, (_, leaf) => ({ offsetBytes: leaf * leafBytes, bytes: noise(4096, leaf) }));
 	const { image, source } = await stored(20 * leafBytes, pieces);
 	const reader = new DiskReader(new VerifiedChunks(source), image, { cacheBytes: 1 });
@@ -104,13 +104,13 @@ test('a small cache forgets pages and the answers stay right', async () => {
 	assert.equal(reader.lookupCached(0), undefined);
 });
 
-test('a chunk past the end of the disk is a mistake of the caller', async () => {
+test('`DiskReader.lookup` past the end of the disk, or before its start, is `internal`', async () => {
 	const { reader } = await stored(4096, [{ offsetBytes: 0, bytes: noise(4096, 1) }]);
 	assert.throws(() => reader.lookupCached(1), { code: 'internal' });
 	await assert.rejects(reader.lookup(-1), { code: 'internal' });
 });
 
-test('an aborted lookup ends at once and another one for the same page goes on', async () => {
+test('`DiskReader.lookup` that is aborted ends at once, and another for the same page goes on', async () => {
 	const { reader } = await stored(4096, [{ offsetBytes: 0, bytes: noise(4096, 1) }]);
 	const gone = new AbortController();
 	const aborted = reader.lookup(0, { signal: gone.signal });
@@ -120,7 +120,7 @@ test('an aborted lookup ends at once and another one for the same page goes on',
 	assert.notEqual(await other, 'zero');
 });
 
-test('extents are in order, without gaps, merged, and zero exactly where the chunks are', async () => {
+test('`DiskReader.extents` are in order, without gaps, merged, and zero exactly where chunks are zero', async () => {
 	await fc.assert(
 		fc.asyncProperty(
 			fc.integer({ min: 1, max: 5 * 1024 * chunkSizeBytes }),
@@ -152,7 +152,7 @@ test('extents are in order, without gaps, merged, and zero exactly where the chu
 	);
 });
 
-test('a point of 2 TiB with data here and there opens, answers and lists its extents in under 2 MiB of reads', async () => {
+test('`DiskReader` of 2 TiB with data here and there answers and lists its extents in under 2 MiB of reads', async () => {
 	const repository = await memoryRepository(128 * 1024);
 	const places = [0, 1, 500, 1000, 1500, 2047].map(GiB => GiB * 2 ** 30);
 	const pieces = places.map((offsetBytes, seed) => ({ offsetBytes, bytes: noise(1024 * 1024, seed) }));
@@ -169,7 +169,7 @@ test('a point of 2 TiB with data here and there opens, answers and lists its ext
 	assert.ok(source.calls < 30, `${source.calls} calls`);
 });
 
-test('a walk over many leaves asks for them together', async () => {
+test('`DiskReader.extents` over many leaves asks for them 16 at a time', async () => {
 	const pieces = Array.from({ length: 64 }, (_, leaf) => ({ offsetBytes: leaf * leafBytes, bytes: noise(4096, leaf) }));
 	const { source, reader } = await stored(64 * leafBytes, pieces);
 	await extentsOf(reader);
@@ -177,7 +177,7 @@ test('a walk over many leaves asks for them together', async () => {
 	assert.equal(source.refs.length, 65);
 });
 
-test('a damaged page is found elsewhere, or named; the rest of the disk can be walked', async () => {
+test('`DiskReader.lookup` under a damaged page is `chunk_bad` until the repair, and `leaves` goes on after it', async () => {
 	const store = new DamagingStore();
 	const pieces = [0, 1, 2].map(leaf => ({ offsetBytes: leaf * leafBytes, bytes: noise(4096, leaf + 10) }));
 	const { image, source, reader } = await stored(3 * leafBytes, pieces, await memoryRepository(chunkSizeBytes, store));
@@ -202,13 +202,13 @@ test('a damaged page is found elsewhere, or named; the rest of the disk can be w
 	assert.deepEqual(await reader.lookup(1024), before, 'a failure is not remembered');
 });
 
-test('a root of a wrong size for the disk is refused', async () => {
+test('`DiskReader.lookup` with a root of another disk size is `chunk_bad`', async () => {
 	const { image, source } = await stored(4 * leafBytes, [{ offsetBytes: 0, bytes: noise(4096, 1) }]);
 	const other: DiskImage = { ...image, sizeBytes: 8 * leafBytes };
 	await assert.rejects(new DiskReader(new VerifiedChunks(source), other).lookup(0), { code: 'chunk_bad' });
 });
 
-test('a load that nobody waits for any more may fail without ending the process', async () => {
+test('`DiskReader.lookup` that was aborted may fail later without ending the process', async () => {
 	const { image } = await stored(8 * leafBytes, [{ offsetBytes: 0, bytes: noise(9000, 1) }]);
 	const source: ChunkSource = {
 		// oxlint-disable-next-line require-yield -- a source that fails
@@ -243,7 +243,7 @@ async function withMalformedLeaf(): Promise<DiskReader> {
 	return new DiskReader(new VerifiedChunks(new DirectChunkSource(store)), image);
 }
 
-test('a page with an entry that is no reference is damage when it is loaded, and never in the middle of a read', async () => {
+test('`DiskReader.lookup` loading a page with an entry that is no reference is `format_damaged`, and keeps nothing of it', async () => {
 	const reader = await withMalformedLeaf();
 	for (let turn = 0; turn < 2; turn++) {
 		await assert.rejects(reader.lookup(1024), { code: 'format_damaged' });
@@ -251,7 +251,7 @@ test('a page with an entry that is no reference is damage when it is loaded, and
 	}
 });
 
-test('a walk tells of a page with an entry that is no reference, and goes on after it', async () => {
+test('`DiskReader.leaves` tells of a page with an entry that is no reference, and goes on after it', async () => {
 	const reader = await withMalformedLeaf();
 	const damaged: number[] = [];
 	const leaves = await collect(reader.leaves({ onDamage: ({ firstIndex }) => damaged.push(firstIndex) }));

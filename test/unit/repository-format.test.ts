@@ -31,12 +31,12 @@ const refTo = (raw: Uint8Array): ChunkRef => ({
 	storedBytes: 1,
 });
 
-test('magic numbers are the first 8 bytes of the digest of their sentence', () => {
+test('`magic` of packs and content are the first 8 bytes of the digest of their sentence', () => {
 	for (const { sentence, bytes } of Object.values(magic))
 		assert.equal(createHash('sha256').update(sentence).digest('hex').slice(0, 16), bytes.toString('hex'), sentence);
 });
 
-test('magic numbers have not changed', () => {
+test('`magic` of packs and content are the bytes of version 0', () => {
 	const golden = { packFooter: 'cd5862459ebaa6a3', packTrailer: '344252d1233542a5', diskContent: '67a35f7b102166d0' };
 	assert.deepEqual(
 		Object.fromEntries(Object.entries(magic).map(([name, { bytes }]) => [name, bytes.toString('hex')])),
@@ -44,14 +44,14 @@ test('magic numbers have not changed', () => {
 	);
 });
 
-test('a reference is 56 bytes, laid out as the format says', () => {
+test('`encodeChunkRef` writes 56 bytes laid out as docs/format.md says', () => {
 	const bytes = Buffer.alloc(chunkRefBytes);
 	const ref = { digest: '11'.repeat(32), packId: '22'.repeat(16), offsetBytes: 0x0403_0201, storedBytes: 0x0000_0605 };
 	encodeChunkRef(ref, bytes);
 	assert.equal(bytes.toString('hex'), `${'11'.repeat(32)}${'22'.repeat(16)}0102030405060000`);
 });
 
-test('a reference reads back as it was written, at any place', () => {
+test('`decodeChunkRef` reads back what `encodeChunkRef` wrote, at any place, and no byte is written beside it', () => {
 	fc.assert(
 		fc.property(anyRef, fc.nat(100), (ref, at) => {
 			const bytes = Buffer.alloc(at + chunkRefBytes + 3, 0xee);
@@ -62,14 +62,14 @@ test('a reference reads back as it was written, at any place', () => {
 	);
 });
 
-test('56 zero bytes are the zero entry, and the zero entry overwrites what was there', () => {
+test('`encodeChunkRef` of `zero` overwrites 56 bytes with zeros, which `decodeChunkRef` reads as `zero`', () => {
 	const bytes = Buffer.alloc(chunkRefBytes, 0xff);
 	encodeChunkRef('zero', bytes);
 	assert.equal(decodeChunkRef(bytes), 'zero');
 	assert.ok(bytes.every(byte => byte === 0));
 });
 
-test('a reference without stored bytes, with too many, or cut short is damage', () => {
+test('`decodeChunkRef` without stored bytes, with too many, or cut short is `format_damaged`', () => {
 	const bytes = Buffer.alloc(chunkRefBytes);
 	bytes[0] = 1;
 	assert.throws(() => decodeChunkRef(bytes), { code: 'format_damaged' });
@@ -78,7 +78,7 @@ test('a reference without stored bytes, with too many, or cut short is damage', 
 	assert.throws(() => decodeChunkRef(bytes.subarray(1)), { code: 'format_damaged' });
 });
 
-test('a chunk reads back as it was written, whatever is in it', async () => {
+test('`decodeChunk` reads back what `encodeChunk` wrote, whatever is in it', async () => {
 	const contents = fc.oneof(
 		fc.uint8Array({ minLength: 1, maxLength: 5000 }),
 		fc
@@ -94,7 +94,7 @@ test('a chunk reads back as it was written, whatever is in it', async () => {
 	);
 });
 
-test('what does not shrink is stored raw, what does is not', async () => {
+test('`encodeChunk` stores raw what does not shrink, and compresses what does', async () => {
 	const dense = await encodeChunk(noise(10_000, 1));
 	assert.equal(dense[0], 0);
 	assert.equal(dense.length, 10_001);
@@ -103,14 +103,14 @@ test('what does not shrink is stored raw, what does is not', async () => {
 	assert.ok(sparse.length < 100);
 });
 
-test('a compressed chunk says its size, so that no reader sets aside more', async () => {
+test('`encodeChunk` writes the size into the frame, so that no reader sets aside more', async () => {
 	const stored = await encodeChunk(Buffer.alloc(100_000, 'text '));
 	// RFC 8878, 3.1.1.1.1: single segment flag in the frame header descriptor, behind codec byte and magic.
 	assert.equal((stored[5] ?? 0) & 0x20, 0x20);
 	assert.equal(stored.readUInt32LE(6), 100_000);
 });
 
-test('a decoded raw chunk does not change when the buffer it came from is used again', async () => {
+test('`decodeChunk` of a raw chunk keeps no hold of the buffer that it came from', async () => {
 	const raw = noise(1000, 2);
 	const stored = await encodeChunk(raw);
 	const decoded = decodeChunk(refTo(raw), stored, raw.length);
@@ -118,7 +118,7 @@ test('a decoded raw chunk does not change when the buffer it came from is used a
 	assert.deepEqual(decoded, raw);
 });
 
-test('a chunk with any one bit flipped is bad', async () => {
+test('`decodeChunk` with any one bit flipped is `chunk_bad`, or right all the same', async () => {
 	for (const raw of [noise(300, 3), Buffer.alloc(3000, 'some text that shrinks ')]) {
 		const stored = await encodeChunk(raw);
 		for (let at = 0; at < stored.length; at++) {
@@ -136,7 +136,7 @@ test('a chunk with any one bit flipped is bad', async () => {
 	}
 });
 
-test('a chunk cut short, of an unknown codec, of another size or content is bad, and names itself', async () => {
+test('`decodeChunk` cut short, of an unknown codec, of another size or content is `chunk_bad` and names the digest', async () => {
 	const raw = Buffer.alloc(3000, 'some text that shrinks ');
 	const stored = await encodeChunk(raw);
 	const ref = refTo(raw);
@@ -150,7 +150,7 @@ test('a chunk cut short, of an unknown codec, of another size or content is bad,
 	assert.throws(() => decodeChunk(refTo(noise(3000, 4)), stored, raw.length), bad);
 });
 
-test('arbitrary bytes never decode, and never cost more memory than the chunk may have', () => {
+test('`decodeChunk` of arbitrary bytes is `chunk_bad`', () => {
 	fc.assert(
 		fc.property(fc.uint8Array({ maxLength: 200 }), stored => {
 			assert.throws(() => decodeChunk(refTo(Buffer.from('wanted')), stored, 6), { code: 'chunk_bad' });
@@ -158,13 +158,13 @@ test('arbitrary bytes never decode, and never cost more memory than the chunk ma
 	);
 });
 
-test('a frame that unpacks to far more than a chunk is refused', () => {
+test('`decodeChunk` of a frame that unpacks to far more than a chunk is `chunk_bad`', () => {
 	const bomb = Buffer.concat([Buffer.from([1]), zstdCompressSync(Buffer.alloc(64 * 1024 * 1024))]);
 	assert.ok(bomb.length < 10_000);
 	assert.throws(() => decodeChunk(refTo(Buffer.alloc(4096)), bomb, 4096), { code: 'chunk_bad' });
 });
 
-test('a frame that wants a window over 16 MiB is refused', () => {
+test('`decodeChunk` of a frame that wants a window over 16 MiB is `chunk_bad`', () => {
 	const raw = Buffer.alloc(4096, 'x');
 	const params = { [constants.ZSTD_c_windowLog]: 27, [constants.ZSTD_c_contentSizeFlag]: 0 };
 	const frame = Buffer.from('28b52ffd00880900000000', 'hex');
@@ -175,7 +175,7 @@ test('a frame that wants a window over 16 MiB is refused', () => {
 	assert.deepEqual(decodeChunk(refTo(raw), honest, 4096), raw);
 });
 
-test('a page reads back as it was written', () => {
+test('`Page` reads back what `encodePage` wrote', () => {
 	fc.assert(
 		fc.property(fc.array(fc.oneof(anyRef, fc.constant('zero' as const)), { minLength: 1, maxLength: 50 }), entries => {
 			const page = new Page(encodePage(entries));
@@ -188,12 +188,12 @@ test('a page reads back as it was written', () => {
 	);
 });
 
-test('a page of no entries, or of a part of one, is damage', () => {
+test('`Page` of no entries, or of a part of one, is `format_damaged`', () => {
 	assert.throws(() => new Page(Buffer.alloc(0)), { code: 'format_damaged' });
 	assert.throws(() => new Page(Buffer.alloc(57)), { code: 'format_damaged' });
 });
 
-test('the shape of a page map: every chunk is in one leaf, every page in one page, up to one root', () => {
+test('`pageMapOf` puts every chunk into one leaf and every page into one page, up to one root', () => {
 	fc.assert(
 		fc.property(
 			fc.integer({ min: 1, max: 2 ** 50 }),
@@ -239,7 +239,7 @@ const anyPack = fc
 		return { packId, chunks: placed, packBytes: offsetBytes + packEndBytes(chunks.length) };
 	});
 
-test('the footer of a pack reads back as it was written', () => {
+test('`decodePackEnd` reads back what `encodePackEnd` wrote', () => {
 	fc.assert(
 		fc.property(anyPack, ({ packId, chunks, packBytes }) => {
 			assert.deepEqual(decodePackEnd(encodePackEnd({ packId, chunks }), packId, packBytes), { packId, chunks });
@@ -247,7 +247,7 @@ test('the footer of a pack reads back as it was written', () => {
 	);
 });
 
-test('a footer with any one byte changed, cut short, of another pack or another size is damage', () => {
+test('`decodePackEnd` with any one byte changed, cut short, of another pack or size is `format_damaged`', () => {
 	const damaged = { code: 'format_damaged' };
 	fc.assert(
 		fc.property(anyPack, fc.nat(), fc.integer({ min: 1, max: 255 }), ({ packId, chunks, packBytes }, at, flip) => {
@@ -263,7 +263,7 @@ test('a footer with any one byte changed, cut short, of another pack or another 
 	);
 });
 
-test('arbitrary bytes are not a footer', () => {
+test('`decodePackEnd` of arbitrary bytes is `format_damaged`', () => {
 	fc.assert(
 		fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
 			const end = Buffer.from(bytes);

@@ -6,11 +6,11 @@ import { digestOf } from '../../repository/format/chunk.ts';
 import { encodeManifest } from '../../repository/format/manifest.ts';
 import { encodePackEnd } from '../../repository/format/pack.ts';
 import { pageMapOf } from '../../repository/format/page-map.ts';
-import { sampleConfig } from '../equipment/repositories.ts';
+import { sampleConfig } from '../equipment/sample-config.ts';
 
 const digest = digestOf(Buffer.from('rouse'));
 
-test('the end of a pack with one chunk', () => {
+test('`encodePackEnd` of one chunk gives the bytes of version 0', () => {
 	const chunks = [{ digest, offsetBytes: 0, storedBytes: 6, rawBytes: 5 }];
 	assert.equal(
 		encodePackEnd({ packId: '000102030405060708090a0b0c0d0e0f', chunks }).toString('hex'),
@@ -31,18 +31,29 @@ test('the end of a pack with one chunk', () => {
 	);
 });
 
-test('the content digest of a disk with one chunk in its second leaf', () => {
+test('`ContentDigester` of one chunk in the second leaf gives the digest of version 0', () => {
 	const content = new ContentDigester(pageMapOf({ sizeBytes: 2048 * 4096 - 1, chunkSizeBytes: 4096 }));
 	content.add(1030, digest);
 	assert.equal(content.finish(), '4fa3c065606d896dc2109fa490943330ace728bbb6e304573fd3fdc25e10bd4f');
 });
 
-test('a manifest', () => {
+test('`encodeManifest` gives the bytes of version 0', () => {
 	const manifest = encodeManifest({
 		repositoryId: '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11',
 		machine: 'web01',
 		time: '2026-11-20T03:00:00.000Z',
-		config: sampleConfig,
+		config: {
+			...sampleConfig,
+			firmware: 'efi',
+			secureBoot: true,
+			vtpm: false,
+			efiVariables: [
+				{ vendor: '8be4df61-93ca-11d2-aa0d-00e098032b8c', name: 'BootOrder', attributes: 7, data: 'AAE=' },
+			],
+			nics: [{ mac: '52:54:00:11:22:33', network: 'lan' }],
+			disks: [{ position: 0, serial: 'S3RIAL', logicalSectorBytes: 512, physicalSectorBytes: 4096 }],
+			drivers: [{ name: 'virtio', learntFrom: 'spec' }],
+		},
 		disks: [
 			{
 				sizeBytes: 1000,
@@ -55,6 +66,6 @@ test('a manifest', () => {
 	});
 	assert.equal(
 		manifest.toString(),
-		'{"checksum":"91684ef7b40c9f6e85e59db524e2d0f8ee8e8845107590cfdb39f670cccbb51d","config":{"cpus":1,"diskBus":"virtio","firmware":"bios","memoryMiB":64,"nicModel":"virtio","nics":[],"os":"linux"},"disks":[{"chunkSizeBytes":131072,"contentDigest":"cd6709ccf9af559280949c82eca2d790d3b1076710288c405639fcf4d2592227","dataBytes":1000,"root":{"digest":"cd6709ccf9af559280949c82eca2d790d3b1076710288c405639fcf4d2592227","offsetBytes":7,"packId":"000102030405060708090a0b0c0d0e0f","storedBytes":57},"sizeBytes":1000}],"features":[],"machine":"web01","repositoryId":"0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11","time":"2026-11-20T03:00:00.000Z","type":"rouse-manifest","version":0}',
+		'{"checksum":"5950d1fd799c879c161af238d642ebd797c9eaa924f36bcc849f39ae76951d82","config":{"clock":"utc","cpus":1,"disks":[{"logicalSectorBytes":512,"physicalSectorBytes":4096,"position":0,"serial":"S3RIAL"}],"drivers":[{"learntFrom":"spec","name":"virtio"}],"efiVariables":[{"attributes":7,"data":"AAE=","name":"BootOrder","vendor":"8be4df61-93ca-11d2-aa0d-00e098032b8c"}],"firmware":"efi","memoryMiB":64,"nics":[{"mac":"52:54:00:11:22:33","network":"lan"}],"origin":{"detail":"raw sample.raw","kind":"image"},"os":"linux","secureBoot":true,"vtpm":false},"disks":[{"chunkSizeBytes":131072,"contentDigest":"cd6709ccf9af559280949c82eca2d790d3b1076710288c405639fcf4d2592227","dataBytes":1000,"root":{"digest":"cd6709ccf9af559280949c82eca2d790d3b1076710288c405639fcf4d2592227","offsetBytes":7,"packId":"000102030405060708090a0b0c0d0e0f","storedBytes":57},"sizeBytes":1000}],"features":[],"machine":"web01","repositoryId":"0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11","time":"2026-11-20T03:00:00.000Z","type":"rouse-manifest","version":0}',
 	);
 });

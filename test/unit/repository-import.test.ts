@@ -10,6 +10,7 @@ import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { pageMapOf } from '../../repository/format/page-map.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import { importMachine } from '../../repository/import/import-machine.ts';
 import { mapOrdered } from '../../repository/import/map-ordered.ts';
 import { segmentsOf } from '../../repository/import/segments.ts';
 import { readPoint } from '../../repository/points.ts';
@@ -24,6 +25,7 @@ import {
 	SparseSource,
 	wholeSource,
 } from '../equipment/repositories.ts';
+import { sampleConfig } from '../equipment/sample-config.ts';
 
 const first = '2026-11-20T03:00:00.000Z';
 const second = '2026-11-21T03:00:00.000Z';
@@ -47,7 +49,7 @@ async function keysOf(repository: Repository, prefix: string): Promise<string[]>
 	return (await collect(repository.store.list(prefix))).map(({ key }) => key);
 }
 
-test('what was imported is read back, for disks of every shape and size', async () => {
+test('`importMachine` stores what is read back, for disks of every shape and size', async () => {
 	const anyPiece = fc.record({ gap: fc.nat(30_000), length: fc.integer({ min: 1, max: 30_000 }), kind: fc.nat(2) });
 	await fc.assert(
 		fc.asyncProperty(fc.array(anyPiece, { maxLength: 8 }), fc.integer({ min: 1, max: 20_000 }), async (shape, tail) => {
@@ -69,7 +71,7 @@ test('what was imported is read back, for disks of every shape and size', async 
 	);
 });
 
-test('an import tells sizes, new bytes and what it added to the store', async () => {
+test('`importMachine` answers with sizes, new bytes and what it added to the store', async () => {
 	const repository = await memoryRepository();
 	const before = await collect(repository.store.list(''));
 	const result = await importDisks(repository, [wholeSource(noise(50_001, 1)), new SparseSource(1e9, [])]);
@@ -83,7 +85,7 @@ test('an import tells sizes, new bytes and what it added to the store', async ()
 	assert.equal(result.manifestDigest, (await readPoint(repository, 'web01', first)).manifestDigest);
 });
 
-test('the second import of a disk stores only what changed', async () => {
+test('`importMachine` of a disk that changed stores only what is new, and shares pages', async () => {
 	const repository = await memoryRepository();
 	const disk = noise(3000 * 4096, 1);
 	await importDisks(repository, [wholeSource(disk)]);
@@ -94,7 +96,7 @@ test('the second import of a disk stores only what changed', async () => {
 	assert.deepEqual(await readBack(repository, second), disk);
 });
 
-test('an unchanged disk imported again stores a manifest and nothing else', async () => {
+test('`importMachine` of an unchanged disk stores a manifest and nothing else', async () => {
 	const repository = await memoryRepository();
 	const disk = noise(300_000, 1);
 	await importDisks(repository, [wholeSource(disk)]);
@@ -105,7 +107,7 @@ test('an unchanged disk imported again stores a manifest and nothing else', asyn
 	assert.deepEqual((await imageOf(repository, second)).root, (await imageOf(repository, first)).root);
 });
 
-test('equal chunks within an import are stored once', async () => {
+test('`importMachine` stores equal chunks of one import once', async () => {
 	const repository = await memoryRepository();
 	const chunk = noise(4096, 5);
 	const disk = Buffer.concat(Array.from({ length: 500 }, () => chunk));
@@ -114,7 +116,7 @@ test('equal chunks within an import are stored once', async () => {
 	assert.deepEqual(await readBack(repository, first, 1), disk);
 });
 
-test('the content digest depends on the content alone', async () => {
+test('`importMachine` gives a content digest that depends on the content alone', async () => {
 	const disk = noise(100_000, 1);
 	disk.fill(0, 20_000, 60_000);
 	const one = await memoryRepository();
@@ -133,7 +135,7 @@ test('the content digest depends on the content alone', async () => {
 	assert.notEqual((await imageOf(one, second)).contentDigest, (await imageOf(one)).contentDigest);
 });
 
-test('zero disks of different sizes have different content digests', async () => {
+test('`importMachine` gives zero disks of different sizes different content digests', async () => {
 	const repository = await memoryRepository();
 	await importDisks(repository, [new SparseSource(1000, []), new SparseSource(1001, []), new SparseSource(1000, [])]);
 	const digests = [0, 1, 2].map(async disk => (await imageOf(repository, first, disk)).contentDigest);
@@ -142,7 +144,7 @@ test('zero disks of different sizes have different content digests', async () =>
 	assert.equal(a, c);
 });
 
-test('a point that exists is not written again', async () => {
+test('`importMachine` of a point that exists is `point_exists` and leaves it as it is', async () => {
 	const repository = await memoryRepository();
 	await importDisks(repository, [wholeSource(noise(5000, 1))]);
 	const digest = (await readPoint(repository, 'web01', first)).manifestDigest;
@@ -150,7 +152,7 @@ test('a point that exists is not written again', async () => {
 	assert.equal((await readPoint(repository, 'web01', first)).manifestDigest, digest);
 });
 
-test('of two imports of one point at once one succeeds, and the other says that it exists', async () => {
+test('`importMachine` twice at once of one point succeeds once, and is `point_exists` once', async () => {
 	const repository = await memoryRepository();
 	const imports = [1, 2].map(seed => importDisks(repository, [wholeSource(noise(50_000, seed))]));
 	const results = await Promise.allSettled(imports);
@@ -160,7 +162,7 @@ test('of two imports of one point at once one succeeds, and the other says that 
 	assert.deepEqual((await verifyPoint(repository, await readPoint(repository, 'web01', first))).damaged, []);
 });
 
-test('an intent stands from before the first footer is read until the point exists', async () => {
+test('`importMachine` keeps its intent from before the first footer is read until the point exists', async () => {
 	const store = new DamagingStore();
 	const repository = await memoryRepository(4096, store);
 	const seen: Promise<string>[] = [];
@@ -171,7 +173,7 @@ test('an intent stands from before the first footer is read until the point exis
 	assert.deepEqual(await keysOf(repository, keys.intents), []);
 });
 
-test('everything a manifest refers to is in the store before it', async () => {
+test('`importMachine` stores all that a manifest refers to before the manifest', async () => {
 	const order: string[] = [];
 	class OrderedStore extends DamagingStore {
 		override async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
@@ -190,7 +192,7 @@ test('everything a manifest refers to is in the store before it', async () => {
 	assert.equal(order.at(-1), 'points');
 });
 
-test('a source that fails, an abort and a full store end an import without a point and without an intent', async () => {
+test('`importMachine` ended by its source, an abort or a full store leaves neither point nor intent', async () => {
 	class FullStore extends DamagingStore {
 		full = false;
 		override async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
@@ -227,7 +229,7 @@ test('a source that fails, an abort and a full store end an import without a poi
 	assert.deepEqual(await readBack(repository), disk);
 });
 
-test('a pack with a damaged footer is told and its chunks are stored again', async () => {
+test('`importMachine` tells of a pack with a damaged footer and stores its chunks again', async () => {
 	const store = new DamagingStore();
 	const repository = await memoryRepository(4096, store);
 	const disk = noise(40_000, 1);
@@ -243,7 +245,7 @@ test('a pack with a damaged footer is told and its chunks are stored again', asy
 	assert.deepEqual(await readBack(repository, second), disk);
 });
 
-test('progress goes from nothing to all of each disk and never back', async () => {
+test('`importMachine` tells progress from nothing to all of each disk, and never back', async () => {
 	const repository = await memoryRepository();
 	const seen: [number, number][] = [];
 	const disks = [wholeSource(noise(3_000_000, 1)), new SparseSource(5_000_000, [])];
@@ -264,7 +266,7 @@ async function* extentsOf(lengths: readonly (readonly [number, boolean])[]): Asy
 	}
 }
 
-test('segments cover every chunk that data touches once, in aligned reads, and no other', async () => {
+test('`segmentsOf` covers every chunk that data touches once, in aligned reads, and no other', async () => {
 	const anyExtents = fc.array(fc.tuple(fc.integer({ min: 1, max: 100_000 }), fc.boolean()), {
 		minLength: 1,
 		maxLength: 20,
@@ -292,7 +294,7 @@ test('segments cover every chunk that data touches once, in aligned reads, and n
 	);
 });
 
-test('extents with a gap, or that end early, are refused', async () => {
+test('`segmentsOf` of extents with a gap, or that end early or late, is `source_invalid`', async () => {
 	const map = pageMapOf({ sizeBytes: 10_000, chunkSizeBytes: 4096 });
 	const gap = async function* () {
 		yield { offsetBytes: 0, lengthBytes: 4096, zero: false };
@@ -303,7 +305,7 @@ test('extents with a gap, or that end early, are refused', async () => {
 	await assert.rejects(collect(segmentsOf(extentsOf([[10_001, true]]), map, 8)), { code: 'source_invalid' });
 });
 
-test('work in order: results keep the order, no more runs at once than allowed, and leaving waits for it', async () => {
+test('`mapOrdered` keeps the order, runs no more at once than allowed, and waits for what runs when it is left', async () => {
 	let running = 0;
 	let most = 0;
 	const numbers = async function* () {
@@ -321,18 +323,20 @@ test('work in order: results keep the order, no more runs at once than allowed, 
 	assert.equal(running, 0);
 });
 
-test('a request that no manifest could hold is refused before anything is read or written', async () => {
+test('`importMachine` of what no manifest could hold is refused before anything is read or written', async () => {
 	const repository = await memoryRepository();
 	const source = wholeSource(noise(5000, 1));
 	await assert.rejects(importDisks(repository, []), { code: 'usage', message: /disks/ });
 	await assert.rejects(importDisks(repository, [source], { machine: 'Web01' }), { code: 'usage' });
 	await assert.rejects(importDisks(repository, [source], { time: '2026-11-20' }), { code: 'usage' });
 	await assert.rejects(importDisks(repository, [new SparseSource(0, [])]), { code: 'source_invalid' });
+	const fewer = { repository, machine: 'web01', time: second, sources: [source, source], config: sampleConfig };
+	await assert.rejects(importMachine(fewer), { code: 'usage', message: /tells of 1 disk\(s\), and 2 are/ });
 	assert.deepEqual(source.reads, []);
 	assert.deepEqual(await keysOf(repository, ''), [keys.header]);
 });
 
-test('a source is not closed by an import', async () => {
+test('`importMachine` does not close its sources', async () => {
 	let closed = false;
 	const source: DiskSource = Object.assign(wholeSource(noise(5000, 1)), {
 		close: async () => {
@@ -343,12 +347,12 @@ test('a source is not closed by an import', async () => {
 	assert.equal(closed, false);
 });
 
-test('a repository whose chunks would end within a sector is not made', async () => {
+test('`initStore` with chunks that end within a sector is refused', async () => {
 	for (const chunkSizeBytes of [5000, 4096 + 256])
 		await assert.rejects(memoryRepository(chunkSizeBytes), /multiple of 512/);
 });
 
-test('an import whose announcement cannot be taken away has made its point, and says so', async () => {
+test('`importMachine` that cannot remove its intent has made its point, and warns', async () => {
 	class Keeping extends DamagingStore {
 		override async delete(key: string): Promise<void> {
 			throw new RouseError('store_unreachable', `cannot delete ${key}`);

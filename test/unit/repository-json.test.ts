@@ -5,7 +5,7 @@ import { digestOf } from '../../repository/format/chunk.ts';
 import { decodeHeader, encodeHeader } from '../../repository/format/header.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../../repository/format/manifest.ts';
 import { canonicalJson } from '../../repository/format/sealed-json.ts';
-import { sampleConfig } from '../equipment/repositories.ts';
+import { sampleConfig, sampleDisks } from '../equipment/sample-config.ts';
 
 const header = { id: '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11', digest: 'sha256', chunkSizeBytes: 131072 } as const;
 const manifest: Manifest = {
@@ -25,7 +25,7 @@ function reseal(bytes: Buffer, change: (members: Record<string, unknown>) => voi
 	return Buffer.from(canonicalJson({ ...members, checksum }));
 }
 
-test('a header is canonical JSON that says what it is', () => {
+test('`encodeHeader` gives canonical JSON that `decodeHeader` reads back', () => {
 	const text = encodeHeader(header).toString();
 	assert.match(
 		text,
@@ -34,19 +34,19 @@ test('a header is canonical JSON that says what it is', () => {
 	assert.deepEqual(decodeHeader(Buffer.from(text)), header);
 });
 
-test('a newer version is unsupported, exit code 10, whatever else it says', () => {
+test('`decodeHeader` of a newer version is `repository_unsupported`, exit code 10, whatever else it says', () => {
 	const newer = reseal(encodeHeader(header), members =>
 		Object.assign(members, { version: 1, encryption: { kdf: 'x' } }),
 	);
 	assert.throws(() => decodeHeader(newer), { code: 'repository_unsupported', exitCode: 10, message: /version 1/ });
 });
 
-test('an unknown feature is unsupported, and named', () => {
+test('`decodeHeader` with an unknown feature is `repository_unsupported` and names it', () => {
 	const newer = reseal(encodeHeader(header), members => Object.assign(members, { features: ['encryption'] }));
 	assert.throws(() => decodeHeader(newer), { code: 'repository_unsupported', message: /encryption/ });
 });
 
-test('an unknown digest, an unknown member or a missing one is damage', () => {
+test('`decodeHeader` with an unknown digest or member, or a missing one, is `format_damaged`', () => {
 	for (const change of [
 		(members: Record<string, unknown>) => Object.assign(members, { digest: 'md5' }),
 		(members: Record<string, unknown>) => Object.assign(members, { more: 1 }),
@@ -56,13 +56,20 @@ test('an unknown digest, an unknown member or a missing one is damage', () => {
 		assert.throws(() => decodeHeader(reseal(encodeHeader(header), change)), { code: 'format_damaged' });
 });
 
-test('a manifest reads back as it was written, and always to the same bytes', () => {
+test('`decodeManifest` reads back what `encodeManifest` wrote, always in the same bytes', () => {
 	const bytes = encodeManifest(manifest);
 	assert.deepEqual(decodeManifest(bytes, 'key'), manifest);
 	assert.deepEqual(encodeManifest(decodeManifest(bytes, 'key')), bytes);
 });
 
-test('a manifest with any one byte changed is refused', () => {
+test('`decodeManifest` with a configuration of other disks than it has is `format_damaged`', () => {
+	const wrong = reseal(encodeManifest(manifest), members =>
+		Object.assign(members, { config: { ...sampleConfig, disks: sampleDisks(2) } }),
+	);
+	assert.throws(() => decodeManifest(wrong, 'a key'), { code: 'format_damaged', message: /number of disks/ });
+});
+
+test('`decodeManifest` with any one byte changed is refused', () => {
 	const bytes = encodeManifest(manifest);
 	fc.assert(
 		fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
@@ -80,7 +87,7 @@ test('a manifest with any one byte changed is refused', () => {
 	);
 });
 
-test('a manifest cut short, with white space or in another order of keys is refused', () => {
+test('`decodeManifest` cut short, with white space or keys in another order is `format_damaged` and names the key', () => {
 	const bytes = encodeManifest(manifest);
 	const { checksum, ...rest } = JSON.parse(bytes.toString());
 	for (const changed of [
@@ -96,7 +103,7 @@ test('a manifest cut short, with white space or in another order of keys is refu
 		});
 });
 
-test('a manifest whose root claims more stored bytes than a chunk can have is damaged', () => {
+test('`decodeManifest` with a root of more stored bytes than a chunk can have is `format_damaged`', () => {
 	const root = { digest: 'cd'.repeat(32), packId: '1'.repeat(32), offsetBytes: 0, storedBytes: 16 * 1024 * 1024 + 1 };
 	const [disk] = manifest.disks;
 	assert.ok(disk);

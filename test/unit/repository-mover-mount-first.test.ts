@@ -6,7 +6,7 @@ import { TestClock } from '../equipment/test-clock.ts';
 
 const never = new AbortController().signal;
 
-test('a migration goes on when the last mount request is answered', async () => {
+test('`MountFirst.migrationTurn` comes when the last mount request is answered', async () => {
 	const order = new MountFirst(systemClock, { longestYieldMs: 60_000 });
 	order.enterMount();
 	order.enterMount();
@@ -19,7 +19,7 @@ test('a migration goes on when the last mount request is answered', async () => 
 	await waiting;
 });
 
-test('a guest that reads without end slows a migration and does not stop it', async () => {
+test('`MountFirst.migrationTurn` comes after the longest yield though a guest reads without end', async () => {
 	const clock = new TestClock();
 	const order = new MountFirst(clock, { longestYieldMs: 5 });
 	order.enterMount();
@@ -27,7 +27,7 @@ test('a guest that reads without end slows a migration and does not stop it', as
 	assert.deepEqual(clock.delays, [5]);
 });
 
-test('a migration that is given up while it waits ends at once', async () => {
+test('`MountFirst.migrationTurn` that is aborted while it waits ends at once', async () => {
 	const order = new MountFirst(systemClock, { longestYieldMs: 60_000 });
 	order.enterMount();
 	const abort = new AbortController();

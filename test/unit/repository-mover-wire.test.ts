@@ -21,18 +21,18 @@ const ref = fc.record(
 	{ noNullPrototype: true },
 );
 
-test('references cross the socket unchanged', () => {
+test('`decodeRequest` reads back the references that `encodeRequest` wrote', () => {
 	fc.assert(
 		fc.property(fc.array(ref, { minLength: 1 }), refs => assert.deepEqual(decodeRequest(encodeRequest(refs)), refs)),
 	);
 });
 
-test('a body that is not a list of references is refused', () => {
+test('`decodeRequest` of what is no list of references is `protocol`', () => {
 	for (const body of [Buffer.alloc(0), Buffer.alloc(55, 1), Buffer.alloc(56)])
 		assert.throws(() => decodeRequest(body), { code: 'protocol' }, `${body.length} bytes`);
 });
 
-test('frames come out as they went in, however the stream is cut', () => {
+test('`FrameReader` gives the frames that went in, however the stream is cut', () => {
 	const chunks = fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { maxLength: 10 });
 	const cuts = fc.infiniteStream(fc.integer({ min: 1, max: 30 }));
 	fc.assert(
@@ -54,7 +54,7 @@ test('frames come out as they went in, however the stream is cut', () => {
 	);
 });
 
-test('an error frame is thrown as the error that it holds, when it is whole', () => {
+test('`FrameReader` throws the error of an error frame once it is whole', () => {
 	const document = { code: 'chunk_missing', message: 'gone', hint: 'put it back', details: { packId: 'ab' } } as const;
 	const frame = encodeErrorFrame(document);
 	const reader = new FrameReader();
@@ -66,7 +66,7 @@ test('an error frame is thrown as the error that it holds, when it is whole', ()
 	assert.throws(() => reader.next(), document);
 });
 
-test('a length that no honest mover sends is refused before it is waited for', () => {
+test('`FrameReader` refuses a length that no honest mover sends before it waits for the bytes', () => {
 	const reader = new FrameReader();
 	reader.push(Buffer.from([0xff, 0xff, 0xff, 0x7f]));
 	assert.throws(() => reader.next(), { code: 'protocol' });

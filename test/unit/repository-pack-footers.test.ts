@@ -20,14 +20,14 @@ class LaterFailsFirst extends MemoryStore {
 	}
 }
 
-test('a footer that cannot be read while an earlier one is waited for is an error of the walk, and of nobody else', async () => {
+test('`allPackFooters` with a footer that fails while an earlier one is waited for throws it, and ends no process', async () => {
 	const store = new LaterFailsFirst();
 	for (const packId of packIds) await store.putExclusive(keys.pack(packId), encodePackEnd({ packId, chunks: [] }));
 	// A rejection that nobody looks at would fail this test as well: it ends the process.
 	await assert.rejects(collect(allPackFooters(store, () => {})), { code: 'store_unreachable' });
 });
 
-test('a footer that names a chunk larger than chunks are is damage, though its checksum holds', () => {
+test('`decodePackEnd` with a chunk larger than chunks are is `format_damaged`, though its checksum holds', () => {
 	const packId = '1'.repeat(32);
 	const digest = createHash('sha256').digest('hex');
 	const most = 16 * 1024 * 1024;

@@ -25,14 +25,14 @@ async function repositoryWithPoints(store = new DamagingStore()) {
 	return repository;
 }
 
-test('machines and points are listed in order', async () => {
+test('`listMachines` and `listPoints` give them in order', async () => {
 	const repository = await repositoryWithPoints();
 	assert.deepEqual(await listMachines(repository), ['db01', 'web01']);
 	assert.deepEqual(await listPoints(repository, 'web01'), times);
 	assert.deepEqual(await listPoints(repository, 'web0'), []);
 });
 
-test('a point is named by latest, by its time, or by a prefix that fits one', async () => {
+test('`resolvePoint` finds a point by latest, by its time, and by a prefix that fits one', async () => {
 	const repository = await repositoryWithPoints();
 	assert.equal(await resolvePoint(repository, 'web01', 'latest'), times[2]);
 	assert.equal(await resolvePoint(repository, 'web01', '2026-11-20T03:00:30.000Z'), times[1]);
@@ -40,7 +40,7 @@ test('a point is named by latest, by its time, or by a prefix that fits one', as
 	assert.equal(await resolvePoint(repository, 'web01', '2026-11-20T03:00:30Z'), times[1]);
 });
 
-test('what does not name one point says what there is', async () => {
+test('`resolvePoint` of what names no point, or several, says what there is', async () => {
 	const repository = await repositoryWithPoints();
 	await assert.rejects(resolvePoint(repository, 'web01', '2026-11-20'), {
 		code: 'point_ambiguous',
@@ -51,18 +51,18 @@ test('what does not name one point says what there is', async () => {
 	await assert.rejects(readPoint(repository, 'web01', '2027-01-01T00:00:00.000Z'), { code: 'point_unknown' });
 });
 
-test('a manifest under the name of another point is refused', async () => {
+test('`readPoint` of a manifest under the name of another point is `format_damaged`', async () => {
 	const store = new DamagingStore();
 	const repository = await repositoryWithPoints(store);
 	await store.replace(keys.point('web01', times[0]!), store.bytesOf(keys.point('db01', times[0]!)));
 	await assert.rejects(readPoint(repository, 'web01', times[0]!), { code: 'format_damaged', message: /db01/ });
 });
 
-test('a store without a header is no repository, exit code 10', async () => {
+test('`openStore` of a store without a header is `repository_missing`, exit code 10', async () => {
 	await assert.rejects(openStore(new MemoryStore()), { code: 'repository_missing', exitCode: 10 });
 });
 
-test('a whole point verifies, with every chunk counted', async () => {
+test('`verifyPoint` of a whole point counts every chunk and finds no damage', async () => {
 	const repository = await memoryRepository();
 	const disks = [
 		wholeSource(noise(4096 * 3000 + 5, 1)),
@@ -75,7 +75,7 @@ test('a whole point verifies, with every chunk counted', async () => {
 	assert.equal(result.chunks, 3003);
 });
 
-test('verification names each damaged chunk and goes on to the end', async () => {
+test('`verifyPoint` names each damaged chunk and goes on to the end', async () => {
 	const store = new DamagingStore();
 	const repository = await memoryRepository(4096, store);
 	await importDisks(repository, [new SparseSource(8192, []), wholeSource(noise(40 * 4096, 1))], { packBytes: 1e6 });
@@ -102,7 +102,7 @@ test('verification names each damaged chunk and goes on to the end', async () =>
 	assert.equal(damaged[0]?.packId, dataPack.slice(-32));
 });
 
-test('verification names a pack that is gone, chunk by chunk', async () => {
+test('`verifyPoint` names a pack that is gone, chunk by chunk', async () => {
 	const store = new DamagingStore();
 	const repository = await memoryRepository(4096, store);
 	await importDisks(repository, [wholeSource(noise(10 * 4096, 1))], { packBytes: 1e6 });
@@ -117,7 +117,7 @@ test('verification names a pack that is gone, chunk by chunk', async () => {
 	);
 });
 
-test('verification names a damaged page with the chunks under it', async () => {
+test('`verifyPoint` names a damaged page with the chunks under it', async () => {
 	const store = new DamagingStore();
 	const repository = await memoryRepository(4096, store);
 	await importDisks(repository, [wholeSource(noise(10 * 4096, 1))]);
@@ -132,7 +132,7 @@ test('verification names a damaged page with the chunks under it', async () => {
 	);
 });
 
-test('verification sees a manifest whose pages are another disk', async () => {
+test('`verifyPoint` sees a manifest whose pages are those of another disk', async () => {
 	const repository = await memoryRepository();
 	await importDisks(repository, [wholeSource(noise(40_000, 1)), wholeSource(noise(40_000, 2))]);
 	const point = await readPoint(repository, 'web01', times[0]!);
@@ -160,7 +160,7 @@ const pin = {
 	reason: 'recovery web01-r1',
 };
 
-test('a pin can be set twice and taken away twice', async () => {
+test('`pinPoint` and `unpinPoint` can each be done twice', async () => {
 	const repository = await memoryRepository();
 	await pinPoint(repository, pin);
 	await pinPoint(repository, pin);
@@ -173,7 +173,7 @@ test('a pin can be set twice and taken away twice', async () => {
 	assert.deepEqual(await listPins(repository), []);
 });
 
-test('a point is pinned also when the pin that stood was taken away at that moment', async () => {
+test('`pinPoint` sets the pin also when the one that stood is taken away at that moment', async () => {
 	class UnpinnedMeanwhile extends MemoryStore {
 		override async putExclusive(key: string, data: Uint8Array): Promise<boolean> {
 			const put = await super.putExclusive(key, data);
@@ -187,7 +187,7 @@ test('a point is pinned also when the pin that stood was taken away at that mome
 	assert.equal((await listPins(repository)).length, 1);
 });
 
-test('a recovery cannot pin a second point', async () => {
+test('`pinPoint` of a second point for one recovery is refused', async () => {
 	const repository = await memoryRepository();
 	await pinPoint(repository, pin);
 	await assert.rejects(pinPoint(repository, { ...pin, manifestDigest: 'cd'.repeat(32) }), {
@@ -195,7 +195,7 @@ test('a recovery cannot pin a second point', async () => {
 	});
 });
 
-test('statistics count points, packs, chunks, pins and bytes', async () => {
+test('`repositoryStatistics` counts points, packs, chunks, pins and bytes', async () => {
 	const repository = await repositoryWithPoints();
 	await pinPoint(repository, pin);
 	const statistics = await repositoryStatistics(repository);

@@ -11,7 +11,7 @@ const ranges = fc.array(
 	{ maxLength: 12 },
 );
 
-test('the bitmap agrees with a set, whatever overlaps', () => {
+test('`RestoredBitmap` agrees with a set of chunks, whatever ranges overlap', () => {
 	fc.assert(
 		fc.property(ranges, list => {
 			const bitmap = new RestoredBitmap(chunkCount);
@@ -27,7 +27,7 @@ test('the bitmap agrees with a set, whatever overlaps', () => {
 	);
 });
 
-test('runs and missing chunks found by bytes are those found one by one', () => {
+test('`RestoredBitmap.endOfRun` and `nextMissing` find what a look at each chunk finds', () => {
 	fc.assert(
 		fc.property(ranges, fc.nat(chunkCount - 1), fc.integer({ min: 1, max: chunkCount }), (list, from, span) => {
 			const bitmap = new RestoredBitmap(chunkCount);
@@ -43,7 +43,7 @@ test('runs and missing chunks found by bytes are those found one by one', () => 
 	);
 });
 
-test('the end of a 2 TiB disk is found fast enough to look for it at every batch', () => {
+test('`RestoredBitmap.nextMissing` finds the last chunk of a 2 TiB disk', () => {
 	const bitmap = new RestoredBitmap(16 * 1024 * 1024);
 	bitmap.set({ first: 0, count: bitmap.chunkCount - 1 });
 	assert.equal(bitmap.nextMissing(0), bitmap.chunkCount - 1);

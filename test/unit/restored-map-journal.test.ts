@@ -6,11 +6,11 @@ import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { RouseError } from '../../model/errors.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
-import { restoredMapIdentity, targetIdentity } from '../../movers/restored-map/identity.ts';
+import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
 import { type ChunkRange, headerBytes, recordBytes } from '../../movers/restored-map/layout.ts';
 import { openRestoredMapReader, readRestoredSummary } from '../../movers/restored-map/reader.ts';
 import { openRestoredMapWriter } from '../../movers/restored-map/writer.ts';
-import { identityOfDisk } from '../equipment/restored-maps.ts';
+import { identityOf, identityOfDisk } from '../equipment/restored-maps.ts';
 
 const chunkCount = 64;
 const identity = identityOfDisk(chunkCount);
@@ -47,7 +47,7 @@ const range = fc
 	.tuple(fc.nat(chunkCount - 1), fc.integer({ min: 1, max: 20 }))
 	.map(([first, count]) => ({ first, count: Math.min(count, chunkCount - first) }));
 
-test('cut at any byte, a map claims the whole records before the cut and nothing else', async () => {
+test('`openRestoredMapReader` of a map cut at any byte claims the whole records before the cut alone', async () => {
 	await fc.assert(
 		fc.asyncProperty(fc.array(range, { minLength: 1, maxLength: 4 }), async ranges => {
 			const path = await newMap();
@@ -62,7 +62,7 @@ test('cut at any byte, a map claims the whole records before the cut and nothing
 	);
 });
 
-test('with any bit flipped, a map claims no chunk that was not recorded', async () => {
+test('`openRestoredMapReader` of a map with any bit flipped claims no chunk from the broken record on', async () => {
 	await fc.assert(
 		fc.asyncProperty(fc.array(range, { minLength: 1, maxLength: 3 }), fc.nat(), async (ranges, where) => {
 			const path = await newMap();
@@ -78,7 +78,7 @@ test('with any bit flipped, a map claims no chunk that was not recorded', async 
 	);
 });
 
-test('zeros and garbage after the last record, as a crash leaves them, are not believed and are cut off', async () => {
+test('`openRestoredMapWriter` cuts off zeros and garbage after the last record, and no reader believes them', async () => {
 	for (const tail of [Buffer.alloc(4096), Buffer.alloc(40, 0xa5), Buffer.alloc(15, 1)]) {
 		const path = await newMap();
 		await append(path, { first: 3, count: 2 });
@@ -90,7 +90,7 @@ test('zeros and garbage after the last record, as a crash leaves them, are not b
 	}
 });
 
-test('records that lie behind a broken one do not come back when the broken one is replaced', async () => {
+test('`openRestoredMapWriter` brings back no record behind a broken one that it replaces', async () => {
 	const path = await newMap();
 	await append(path, { first: 0, count: 1 }, { first: 10, count: 1 }, { first: 20, count: 1 });
 	const bytes = await readFile(path);
@@ -100,21 +100,21 @@ test('records that lie behind a broken one do not come back when the broken one 
 	assert.deepEqual(await restored(path), new Set([0, 30]));
 });
 
-test('the same chunks recorded twice count once', async () => {
+test('`readRestoredSummary` counts chunks that were recorded twice once', async () => {
 	const path = await newMap();
 	await append(path, { first: 5, count: 10 }, { first: 5, count: 10 }, { first: 0, count: 7 });
 	const summary = await readRestoredSummary(path, identity);
 	assert.deepEqual(summary, { restoredChunks: 15, restoredBytes: 15 * 4096, complete: false });
 });
 
-test('restored bytes are those of the disk: a last chunk that is not full counts what it holds', async () => {
+test('`readRestoredSummary` counts a last chunk that is not full by what it holds', async () => {
 	const path = await newMap();
 	await append(path, { first: 0, count: chunkCount });
 	const summary = await readRestoredSummary(path, identity);
 	assert.deepEqual(summary, { restoredChunks: chunkCount, restoredBytes: identity.sizeBytes, complete: true });
 });
 
-test('a reader follows a writer, and stays at a torn record until it is whole', async () => {
+test('`RestoredMapReader.refresh` follows a writer, and stays at a torn record until it is whole', async () => {
 	const path = await newMap();
 	const reader = await openRestoredMapReader(path, identity);
 	assert.equal(await reader.refresh(), false);
@@ -132,7 +132,7 @@ test('a reader follows a writer, and stays at a torn record until it is whole', 
 	await reader.close();
 });
 
-test('a reader takes in more records than one read holds', async () => {
+test('`readRestoredSummary` takes in more records than one read holds', async () => {
 	const path = await newMap();
 	const writer = await openRestoredMapWriter(path, identity);
 	await writer.append(Array.from({ length: 70_000 }, (_, n) => ({ first: n % (chunkCount - 1), count: 1 })));
@@ -141,21 +141,20 @@ test('a reader takes in more records than one read holds', async () => {
 	assert.equal((await readRestoredSummary(path, identity)).complete, true);
 });
 
-test('creating a map again leaves what was recorded', async () => {
+test('`createRestoredMap` of a map that is there leaves what was recorded', async () => {
 	const path = await newMap();
 	await append(path, { first: 1, count: 1 });
 	await createRestoredMap(path, identity, { targetReadsZero: true });
 	assert.deepEqual(await restored(path), new Set([1]));
 });
 
-test('a map of another recovery, disk or target file is refused by all', async () => {
+test('a map of another recovery, disk or target is `identity_conflict` for `createRestoredMap`, reader and writer', async () => {
 	const path = await newMap();
 	const foreign = [
 		identityOfDisk(chunkCount, { recoveryId: '00000000-0000-4000-8000-000000000000' }),
 		identityOfDisk(chunkCount, { contentDigest: 'cd'.repeat(32) }),
 		identityOfDisk(chunkCount + 1),
-		identityOfDisk(chunkCount, { target: { ...identity.target, inode: 4712n } }),
-		identityOfDisk(chunkCount, { target: { ...identity.target, bornNs: 1n } }),
+		identityOfDisk(chunkCount, { target: 'file-4712-1' }),
 	];
 	for (const other of foreign) {
 		await assert.rejects(createRestoredMap(path, other, { targetReadsZero: true }), conflict);
@@ -164,18 +163,18 @@ test('a map of another recovery, disk or target file is refused by all', async (
 	}
 });
 
-test('a target made anew under its old name is another target', async () => {
+test('`restoredMapIdentity` of a target made anew under its old name is another one', async () => {
 	const path = join(directory, 'target');
 	await writeFile(path, 'a');
 	const image = { sizeBytes: 1, chunkSizeBytes: 4096, contentDigest: identity.contentDigest, dataBytes: 0 };
-	const first = restoredMapIdentity(identity.recoveryId, image, await targetIdentity(path));
+	const first = restoredMapIdentity(identity.recoveryId, image, await identityOf(path));
 	await rm(path); // the inode's number is free again, and most file systems take it for the next file
 	await writeFile(path, 'a');
-	const second = restoredMapIdentity(identity.recoveryId, image, await targetIdentity(path));
+	const second = restoredMapIdentity(identity.recoveryId, image, await identityOf(path));
 	assert.notDeepEqual(first, second);
 });
 
-test('after a failed append the writer is dead', async () => {
+test('`RestoredMapWriter.append` after one that failed is `io_failed`', async () => {
 	const path = await newMap();
 	const writer = await openRestoredMapWriter(path, identity);
 	await assert.rejects(writer.append([{ first: chunkCount, count: 1 }]));

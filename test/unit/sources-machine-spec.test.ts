@@ -2,11 +2,21 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { machineSpecSchema } from '../../model/machine.ts';
-import { decideConfig, defaultSpec, readMachineSpec } from '../../sources/machine-spec.ts';
+import { type Firmware, machineConfigSchema, machineSpecSchema } from '../../model/machine.ts';
+import type { DiskFacts } from '../../sources/disk-facts.ts';
+import { decideConfig, defaultSpec, type LookedAtDisk, readMachineSpec } from '../../sources/machine-spec.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
 const spec = (given: object) => machineSpecSchema.parse(given);
+
+/** A disk that this firmware boots. */
+function disk(firmware: Firmware, facts: Partial<DiskFacts> = {}): LookedAtDisk {
+	const partitions = [{ type: firmware === 'efi' ? '0xef' : '0x83', endBytes: 1024 }];
+	return {
+		facts: { origin: { kind: 'image', detail: 'qcow2 web01.qcow2' }, serial: null, ...facts },
+		table: { scheme: 'mbr', sectorBytes: null, partitions },
+	};
+}
 
 async function specFile(t: TestContext, text: string): Promise<string> {
 	const path = join(await temporaryDirectory(t), 'spec.yaml');
@@ -14,21 +24,22 @@ async function specFile(t: TestContext, text: string): Promise<string> {
 	return path;
 }
 
-test('without a spec a machine has 2 CPUs, 4 GiB, one NIC, virtio, and the firmware its disks ask for', () => {
-	const config = decideConfig(defaultSpec, 'web01', 'efi');
-	assert.partialDeepStrictEqual(config, {
-		cpus: 2,
-		memoryMiB: 4096,
-		firmware: 'efi',
-		diskBus: 'virtio',
-		nicModel: 'virtio',
-		os: 'linux',
-	});
+test('without a spec a machine has 2 CPUs, 4 GiB, one NIC, and the firmware its disks ask for', () => {
+	const config = decideConfig(defaultSpec, 'web01', [disk('efi')]);
+	assert.partialDeepStrictEqual(config, { cpus: 2, memoryMiB: 4096, firmware: 'efi', os: 'linux', drivers: [] });
 	assert.equal(config.nics.length, 1);
 });
 
+test('what nobody said of a machine is not known, and is not made up', () => {
+	const { secureBoot, vtpm, efiVariables } = decideConfig(defaultSpec, 'web01', [disk('efi')]);
+	assert.deepEqual({ secureBoot, vtpm, efiVariables }, { secureBoot: null, vtpm: null, efiVariables: null });
+	const said = decideConfig(spec({ secureBoot: false, vtpm: true }), 'web01', [disk('efi')]);
+	assert.deepEqual([said.secureBoot, said.vtpm], [false, true]);
+});
+
 test('a derived MAC is the same at every import, locally administered, and another for every machine and NIC', () => {
-	const macs = (machine: string) => decideConfig(spec({ nics: [{}, {}] }), machine, 'bios').nics.map(({ mac }) => mac);
+	const macs = (machine: string) =>
+		decideConfig(spec({ nics: [{}, {}] }), machine, [disk('bios')]).nics.map(({ mac }) => mac);
 	assert.deepEqual(macs('web01'), macs('web01'));
 	const all = [...macs('web01'), ...macs('web02')];
 	assert.equal(new Set(all).size, 4);
@@ -36,19 +47,70 @@ test('a derived MAC is the same at every import, locally administered, and anoth
 });
 
 test('the firmware of the spec wins over that of the disks', () => {
-	assert.equal(decideConfig(spec({ firmware: 'bios' }), 'web01', 'efi').firmware, 'bios');
+	assert.equal(decideConfig(spec({ firmware: 'bios' }), 'web01', [disk('efi')]).firmware, 'bios');
 });
 
-test('Windows without virtio drivers gets SATA and e1000e, with them virtio', () => {
-	const windows = decideConfig(spec({ os: 'windows' }), 'win', 'efi');
-	assert.deepEqual([windows.diskBus, windows.nicModel], ['sata', 'e1000e']);
-	const equipped = decideConfig(spec({ os: 'windows', drivers: 'virtio' }), 'win', 'efi');
-	assert.deepEqual([equipped.diskBus, equipped.nicModel], ['virtio', 'virtio']);
-	assert.equal(decideConfig(spec({ diskBus: 'sata' }), 'old', 'bios').diskBus, 'sata');
+test('the firmware is that of the first disk with a partition table, and BIOS where none has one', () => {
+	const blank: LookedAtDisk = { ...disk('bios'), table: undefined };
+	assert.equal(decideConfig(defaultSpec, 'web01', [blank, disk('efi'), disk('bios')]).firmware, 'efi');
+	assert.equal(decideConfig(defaultSpec, 'web01', [blank]).firmware, 'bios');
+});
+
+test('the clock of Windows counts local time and every other UTC, unless the spec says', () => {
+	const clock = (given: object) => decideConfig(spec(given), 'web01', [disk('bios')]).clock;
+	assert.deepEqual(
+		[clock({ os: 'windows' }), clock({ os: 'linux' }), clock({ os: 'other' })],
+		['localtime', 'utc', 'utc'],
+	);
+	assert.equal(clock({ os: 'windows', clock: 'utc' }), 'utc');
+});
+
+test('drivers that the spec names are known from it, each once', () => {
+	const drivers = (given: unknown) => decideConfig(spec({ drivers: given }), 'web01', [disk('bios')]).drivers;
+	assert.deepEqual(drivers('virtio'), [{ name: 'virtio', learntFrom: 'spec' }]);
+	assert.deepEqual(
+		drivers(['hyperv', 'virtio', 'hyperv']).map(({ name }) => name),
+		['hyperv', 'virtio'],
+	);
+});
+
+test('a disk keeps its place, its serial number and its sectors, and has 512 bytes where nobody knows', () => {
+	const known = { logicalSectorBytes: 512, physicalSectorBytes: 4096 } as const;
+	const { disks } = decideConfig(defaultSpec, 'web01', [disk('bios', { serial: 'S1', sectors: known }), disk('bios')]);
+	assert.deepEqual(disks, [
+		{ position: 0, serial: 'S1', ...known },
+		{ position: 1, serial: null, logicalSectorBytes: 512, physicalSectorBytes: 512 },
+	]);
+});
+
+test('a GPT shows the sectors of the disk it was made on, whatever its copy lies on', () => {
+	const on = (sectorBytes: 512 | 4096, sectors?: DiskFacts['sectors']) => {
+		const table = { scheme: 'gpt', sectorBytes, partitions: [] } as const;
+		const { disks } = decideConfig(defaultSpec, 'web01', [
+			{ ...disk('efi', { sectors }), table: { ...table, partitions: [] } },
+		]);
+		return [disks[0]?.logicalSectorBytes, disks[0]?.physicalSectorBytes];
+	};
+	assert.deepEqual(on(4096), [4096, 4096]);
+	assert.deepEqual(on(512, { logicalSectorBytes: 4096, physicalSectorBytes: 4096 }), [512, 4096]);
+});
+
+test('the origin names all disks on one line of 200 characters at most', () => {
+	const originOf = (...details: string[]) =>
+		decideConfig(
+			defaultSpec,
+			'web01',
+			details.map(detail => disk('bios', { origin: { kind: 'image', detail } })),
+		).origin;
+	assert.deepEqual(originOf('qcow2 a', 'raw b\u001b[2J'), { kind: 'image', detail: 'qcow2 a, raw b?[2J' });
+	const { detail } = originOf(`raw ${'x'.repeat(300)}`);
+	assert.equal(detail.length, 200);
+	assert.match(detail, /x…$/);
 });
 
 test('a MAC that no NIC can have, or that is there twice, is refused with its place', () => {
-	const decide = (...macs: string[]) => decideConfig(spec({ nics: macs.map(mac => ({ mac })) }), 'web01', 'bios');
+	const decide = (...macs: string[]) =>
+		decideConfig(spec({ nics: macs.map(mac => ({ mac })) }), 'web01', [disk('bios')]);
 	assert.throws(() => decide('01:00:5e:00:00:01'), { code: 'spec_invalid', message: /nics\.0\.mac: .*multicast/ });
 	assert.throws(() => decide('52:54:00:00:00:01', '52:54:00:00:00:01'), {
 		code: 'spec_invalid',
@@ -59,21 +121,41 @@ test('a MAC that no NIC can have, or that is there twice, is refused with its pl
 test('an unknown field of a spec is named with its line and column', async t => {
 	const path = await specFile(t, 'cpus: 4\nnics:\n  - network: lan\n    speed: 10\n');
 	await assert.rejects(readMachineSpec(path), { code: 'spec_invalid', message: /spec\.yaml:4:5: nics\.0\.speed/ });
+	const bus = await specFile(t, 'cpus: 4\ndiskBus: sata\n');
+	await assert.rejects(readMachineSpec(bus), { code: 'spec_invalid', message: /spec\.yaml:2:1: diskBus/ });
 });
 
 test('a whole spec is read', async t => {
 	const path = await specFile(
 		t,
-		'cpus: 4\nmemoryMiB: 512\nfirmware: efi\nnics:\n  - mac: 52:54:00:AB:cd:ef\n    network: lan\ndiskBus: sata\n',
+		[
+			'cpus: 4',
+			'memoryMiB: 512',
+			'firmware: efi',
+			'secureBoot: true',
+			'vtpm: true',
+			'nics:',
+			'  - mac: 52:54:00:AB:cd:ef',
+			'    network: lan',
+			'os: windows',
+			'clock: utc',
+			'drivers: [virtio]',
+		].join('\n'),
 	);
-	assert.deepEqual(decideConfig(await readMachineSpec(path), 'web01', 'bios'), {
+	const config = decideConfig(await readMachineSpec(path), 'web01', [disk('bios')]);
+	assert.deepEqual(machineConfigSchema.parse(config), {
 		cpus: 4,
 		memoryMiB: 512,
 		firmware: 'efi',
+		secureBoot: true,
+		vtpm: true,
+		efiVariables: null,
 		nics: [{ mac: '52:54:00:ab:cd:ef', network: 'lan' }],
-		diskBus: 'sata',
-		nicModel: 'virtio',
-		os: 'linux',
+		disks: [{ position: 0, serial: null, logicalSectorBytes: 512, physicalSectorBytes: 512 }],
+		clock: 'utc',
+		os: 'windows',
+		drivers: [{ name: 'virtio', learntFrom: 'spec' }],
+		origin: { kind: 'image', detail: 'qcow2 web01.qcow2' },
 	});
 });
 

@@ -83,6 +83,8 @@ test('a GPT with sectors of 4096 bytes is read', async t => {
 	usual.copy(content, 2 * 4096, 1024, 1024 + 128 * 128);
 	seal(content, 4096, 4096);
 	assert.equal(await firmware(content), 'gpt bios');
+	assert.equal((await readPartitionTable(diskOf(content), never))?.sectorBytes, 4096);
+	assert.equal((await readPartitionTable(diskOf(usual), never))?.sectorBytes, 512);
 });
 
 test('a GPT whose primary header or entries are damaged is read from its copy at the end', async t => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { IncidentLog, parseLog } from '../../supervisor/incident-log.ts';
+import { IncidentLog, parseLog } from '../../supervisor/files/incident-log.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
 const at = new Date('2026-11-20T03:00:00.000Z');

@@ -5,42 +5,56 @@ import type { MachineObservation } from '../../hypervisors/contract.ts';
 import { RouseError } from '../../model/errors.ts';
 import { judge } from '../../supervisor/reconcile/blocked.ts';
 import { needOf } from '../../supervisor/reconcile/machine.ts';
-import type { Seen } from '../../supervisor/recovery.ts';
-import { change, newState, type RecoveryState } from '../../supervisor/state.ts';
+import type { Seen } from '../../supervisor/recovery/recovery.ts';
+import { change, newState, type RecoveryState } from '../../supervisor/files/state.ts';
 import { samplePlan } from '../equipment/recoveries.ts';
 
 const image = { sizeBytes: 1000, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };
 const plan = samplePlan({ directory: '/repository', image });
 const fresh = change.plan(plan)(newState(randomUUID(), 'r1', 1));
-const on: MachineObservation = { power: 'on', alive: true, ioError: undefined };
-const guestOff: MachineObservation = { power: 'off', alive: true, ioError: undefined };
-const dead: MachineObservation = { power: 'off', alive: false, ioError: undefined };
+const on: MachineObservation = { power: 'on', byGuest: false, ioError: undefined, crash: undefined };
+const guestOff: MachineObservation = { ...on, power: 'off', byGuest: true };
+const dead: MachineObservation = { ...on, power: 'off' };
 
 function wanted(desired: 'on' | 'off', settled = true, more: Partial<RecoveryState> = {}): RecoveryState {
 	return { ...fresh, power: { desired, settled, bootId: 'boot-1' }, ...more };
 }
 
-test('a machine that died is started again, but not after a reboot of the host, nor against the policy', () => {
+function crashed(fallBack?: string): MachineObservation {
+	return { ...on, power: 'crashed', crash: { reason: 'it gave up', fallBack } };
+}
+
+test('`needOf` a machine that died: it is started again, not after a reboot of the host, nor against the policy', () => {
 	assert.equal(needOf(wanted('on'), dead, 'boot-1'), 'restart');
 	assert.equal(needOf(wanted('on'), dead, 'boot-2'), 'leave-off');
 	assert.equal(needOf(wanted('on', true, { restart: 'never' }), dead, 'boot-1'), 'leave-off');
 });
 
-test('a machine that ends after the switch stays off: its guest may have powered it off', () => {
+test('`needOf` a machine that ends after the switch: it stays off, its guest may have powered it off', () => {
 	const state = wanted('on', true, { switch: { stage: 'done', resume: true, pauseMs: 1 } });
 	assert.equal(needOf(state, dead, 'boot-1'), 'leave-off');
 });
 
-test('a guest that powers itself off or on has its way', () => {
+test('`needOf` a guest that powers itself off or on: it has its way, on every boot and by every policy', () => {
 	assert.equal(needOf(wanted('on'), guestOff, 'boot-1'), 'note-off');
+	assert.equal(needOf(wanted('on'), guestOff, 'boot-2'), 'note-off');
+	assert.equal(needOf(wanted('on', true, { restart: 'never' }), guestOff, 'boot-1'), 'note-off');
 	assert.equal(needOf(wanted('off'), on, 'boot-1'), 'note-on');
 	assert.equal(needOf(wanted('off'), dead, 'boot-1'), 'nothing');
+	assert.equal(needOf(wanted('off'), guestOff, 'boot-1'), 'nothing');
 });
 
-test('a wish that was not carried out yet is carried out, but no machine starts by itself after a reboot', () => {
-	assert.equal(needOf(wanted('on', false), dead, 'boot-1'), 'apply-power');
+test('`needOf` a wish that was not carried out yet: it is, but no machine starts by itself after a reboot', () => {
+	for (const seen of [dead, guestOff, crashed('emulation')])
+		assert.equal(needOf(wanted('on', false), seen, 'boot-1'), 'apply-power');
 	assert.equal(needOf(wanted('off', false), on, 'boot-1'), 'apply-power');
 	assert.equal(needOf(wanted('on', false), dead, 'boot-2'), 'leave-off');
+});
+
+test('`needOf` a guest that crashed: the way out that is offered, else nothing', () => {
+	assert.equal(needOf(wanted('on'), crashed('emulation'), 'boot-1'), 'fall-back');
+	assert.equal(needOf(wanted('on'), crashed(), 'boot-1'), 'nothing');
+	assert.equal(needOf(wanted('off'), crashed('emulation'), 'boot-1'), 'nothing');
 });
 
 const noFailures = { mount: undefined, migration: undefined, other: undefined };
@@ -69,21 +83,22 @@ const mount = {
 };
 
 function standing(operation: 'read' | 'write', noSpace = false): MachineObservation {
-	return { power: 'paused', alive: true, ioError: { disk: 'disk0', operation, noSpace } };
+	return { ...on, power: 'paused', ioError: { disk: 'disk0', operation, noSpace } };
 }
 
-test('a guest at a bad chunk blocks, naming disk, chunk, point and pack', () => {
+test('`judge`: a guest at a bad chunk blocks, naming disk, chunk, point and pack', () => {
 	const blocked = judge(fresh, { ...unseen, machine: standing('read'), mount }, noFailures, '/d');
 	assert.equal(blocked?.code, 'chunk_bad');
 	for (const part of [bad.digest, bad.packId, 'chunk 7 of disk0', 'sample@2026-11-20T03:00:00.000Z'])
 		assert.ok(blocked?.reason.includes(part), part);
+	assert.deepEqual(blocked?.next, { order: 'retry', first: `put pack ${bad.packId} of /repository right` });
 });
 
-test('a bad chunk that no guest stands at blocks nothing', () => {
+test('`judge`: a bad chunk that no guest stands at blocks nothing', () => {
 	assert.equal(judge(fresh, { ...unseen, mount }, noFailures, '/d'), null);
 });
 
-test('a read that waits for what only a person can mend blocks, one that waits for a store that is away does not', () => {
+test('`judge`: a read that waits for what only a person can mend blocks, one that waits for a store that is away does not', () => {
 	const waiting = (code: 'chunk_missing' | 'store_unreachable') =>
 		judge(
 			fresh,
@@ -95,18 +110,19 @@ test('a read that waits for what only a person can mend blocks, one that waits f
 	assert.equal(waiting('store_unreachable'), null);
 });
 
-test('a write without space blocks as that, another one as the disk of the host', () => {
-	assert.equal(judge(fresh, { ...unseen, machine: standing('write', true) }, noFailures, '/d')?.code, 'space_short');
+test('`judge`: a write without space blocks as that, another one as the disk of the host', () => {
+	const full = judge(fresh, { ...unseen, machine: standing('write', true) }, noFailures, '/d');
+	assert.deepEqual([full?.code, full?.next], ['space_short', { order: 'retry', first: 'make room in /d' }]);
 	assert.equal(judge(fresh, { ...unseen, machine: standing('write') }, noFailures, '/d')?.code, 'io_failed');
 });
 
-test('reads that were failed on purpose block nothing until it goes on and on', () => {
+test('`judge`: reads that were failed on purpose block nothing until it goes on and on', () => {
 	const machine = standing('read');
 	assert.equal(judge(fresh, { ...unseen, machine, readErrors: [1, 2] }, noFailures, '/d'), null);
 	assert.equal(judge(fresh, { ...unseen, machine, readErrors: [1, 2, 3] }, noFailures, '/d')?.code, 'io_failed');
 });
 
-test('a block that is local and cannot be read is named', () => {
+test('`judge`: a block that is local and cannot be read is named', () => {
 	const failure = { code: 'io_failed', message: 'EIO at offset 4096' } as const;
 	const seen = {
 		...unseen,
@@ -117,7 +133,16 @@ test('a block that is local and cannot be read is named', () => {
 	assert.match(judge(fresh, seen, noFailures, '/d')?.reason ?? '', /EIO at offset 4096/);
 });
 
-test('a copy that failed blocks with its own code', () => {
+test('`judge`: a guest that crashed blocks with a reset as what helps, unless its platform knows a way out', () => {
+	assert.deepEqual(judge(fresh, { ...unseen, machine: crashed() }, noFailures, '/d'), {
+		code: 'machine_failed',
+		reason: 'the guest has crashed: it gave up',
+		next: { order: 'power-reset' },
+	});
+	assert.equal(judge(fresh, { ...unseen, machine: crashed('emulation') }, noFailures, '/d'), null);
+});
+
+test('`judge`: a copy that failed blocks with its own code', () => {
 	const migration = {
 		recoveryId: randomUUID(),
 		disks: [],
@@ -130,7 +155,7 @@ test('a copy that failed blocks with its own code', () => {
 	assert.equal(judge(fresh, { ...unseen, migration }, noFailures, '/d')?.code, 'space_short');
 });
 
-test('in a switch that was begun only its own failure counts', () => {
+test('`judge`: in a switch that was begun only its own failure counts', () => {
 	const state: RecoveryState = { ...fresh, switch: { stage: 'begun', resume: true, pauseMs: null } };
 	const seen = { ...unseen, machine: standing('read'), mount };
 	assert.equal(judge(state, seen, noFailures, '/d'), null);

@@ -1,31 +1,53 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MoverWatch } from '../../supervisor/mover-watch.ts';
-import { PretendMover } from '../equipment/pretend-host.ts';
+import { RouseError } from '../../model/errors.ts';
+import type { Mover } from '../../supervisor/movers/movers.ts';
+import { MoverWatch } from '../../supervisor/movers/watch.ts';
+import { TestClock } from '../equipment/test-clock.ts';
 
-test('a mover that died is started again where its incident cannot be written down', async () => {
-	const mover = new PretendMover('mount', {});
-	const watch = new MoverWatch(
-		mover,
-		() => 0,
-		() => Promise.reject(new Error('no space left')),
-	);
+/** A mover that is nothing but a pid. */
+function fakeMover() {
+	const fake = { pid: 0, silent: false, calls: [] as string[] };
+	const mover: Mover<{ state(): Promise<string> }> = {
+		kind: 'mount',
+		control: {
+			state: async () => {
+				if (fake.silent) throw new RouseError('mover_unreachable', 'no answer');
+				return 'well';
+			},
+		},
+		holder: async () => (fake.pid === 0 ? undefined : { pid: fake.pid, startTicks: '1' }),
+		start: async () => {
+			fake.calls.push('start');
+			fake.pid += 1;
+		},
+		end: async () => {
+			fake.calls.push('end');
+			fake.pid = 0;
+			return true;
+		},
+		remove: async () => undefined,
+	};
+	return Object.assign(fake, { mover });
+}
+
+const unwritable = () => Promise.reject(new Error('no space left'));
+
+test('`keep` starts a mover that died also where its incident cannot be written down', async () => {
+	const fake = fakeMover();
+	const watch = new MoverWatch(fake.mover, new TestClock(), unwritable);
 	await assert.rejects(watch.keep(), /no space left/);
-	assert.ok(mover.alive);
+	assert.deepEqual(fake.calls, ['start']);
 });
 
-test('a mover that hangs is replaced where its incident cannot be written down', async () => {
-	let now = 0;
-	const mover = new PretendMover('mount', {});
-	await mover.start();
-	const watch = new MoverWatch(
-		mover,
-		() => now,
-		() => Promise.reject(new Error('no space left')),
-	);
-	await watch.keep();
-	mover.silent = true;
-	now = 6_000;
+test('`keep` replaces a mover that hangs also where its incident cannot be written down', async () => {
+	const fake = fakeMover();
+	fake.pid = 1;
+	const clock = new TestClock();
+	const watch = new MoverWatch(fake.mover, clock, unwritable);
+	assert.equal(await watch.keep(), 'well');
+	fake.silent = true;
+	clock.ms += 6_000;
 	await assert.rejects(watch.keep(), /no space left/);
-	assert.deepEqual(mover.calls, ['start', 'end', 'start']);
+	assert.deepEqual(fake.calls, ['end', 'start']);
 });

@@ -1,83 +1,103 @@
-/** Machines that die, and the power that somebody wished for. */
+/** Machines that die, and the power that somebody wished for, on a simulated host. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RouseError } from '../../model/errors.ts';
 import { waitFor } from '../../system/wait.ts';
-import { prepare, stateOf } from '../equipment/pretended-recovery.ts';
+import { chunkBytes, sector, simulate } from '../equipment/simulated-recovery.ts';
+import { damagePack } from '../equipment/stored-disk.ts';
 
-const dead = { power: 'off', alive: false, ioError: undefined } as const;
-
-test('that a machine is started again is on record before it is: a supervisor that dies then carries it on', async t => {
-	const { recovery, hypervisor } = await prepare(t);
+test('a restart is on record before the machine starts: a supervisor that dies then carries it on', async t => {
+	const simulation = await simulate(t);
+	const { recovery, calls } = simulation;
 	await recovery.run();
-	const machine = hypervisor.only;
 	let settled: boolean | undefined;
-	machine.before = async call => {
-		if (call.startsWith('powerOn')) settled ??= (await stateOf(recovery)).power.settled;
+	calls.before = async call => {
+		if (call === 'powerOn') settled ??= (await simulation.state()).power.settled;
 	};
-	machine.now = dead;
-	await waitFor('the restart', () => settled !== undefined, { timeoutMs: 5_000 });
+	simulation.kill();
+	await simulation.incident('machine_died');
+	await recovery.viewed('running', ({ power }) => power === 'on');
 	assert.equal(settled, false);
 });
 
 test('a machine that dies as soon as it runs is not started all the time', async t => {
-	let now = 0;
-	const { recovery, hypervisor } = await prepare(t, { clock: () => now });
+	const simulation = await simulate(t);
+	const { recovery, calls, clock } = simulation;
 	await recovery.run();
-	const machine = hypervisor.only;
-	let looks = 0;
-	machine.observe = async () => {
-		looks += 1;
-		return dead;
+	const startedAt: number[] = [];
+	calls.before = call => {
+		if (call === 'powerOn') startedAt.push(clock.now());
+		if (call === 'observe') simulation.kill();
 	};
-	const starts = () => machine.calls.filter(call => call.startsWith('powerOn')).length - 1;
-	await waitFor('some looks', () => looks > 6, { timeoutMs: 10_000 });
-	assert.equal(starts(), 1);
-	now += 6_000;
-	await waitFor('another start', () => starts() === 2, { timeoutMs: 5_000 });
+	await waitFor('another start', () => startedAt.length === 3, { timeoutMs: 30_000 });
+	const [first = 0, second = 0, third = 0] = startedAt;
+	assert.ok(second - first >= 5_000, `${second - first} ms`);
+	assert.ok(third - second >= 5_000, `${third - second} ms`);
 });
 
-test('power on of a guest that has powered itself off does not wait for a read that waits', async t => {
-	const { recovery, hypervisor, movers } = await prepare(t);
+test('on chain `mover` the base is presented before every start, and on no other', async t => {
+	const simulation = await simulate(t, { fallBack: 'emulation' });
+	const { recovery, calls, guest } = simulation;
+	const begins = ['presentBase', 'snapshot', 'powerOn', 'fallBack'];
 	await recovery.run();
-	const machine = hypervisor.only;
-	const mount = movers.onlyMount;
-	mount.state = { ...mount.state, waitingReads: 1 };
-	mount.told = order => {
-		if (order.startsWith('failPending')) mount.state = { ...mount.state, waitingReads: 0 };
-	};
-	machine.now = { power: 'off', alive: true, ioError: undefined };
-	machine.before = async call => {
-		// As QEMU resets a machine.
-		if (call.startsWith('powerOn'))
-			await waitFor('no read to wait', () => mount.state.waitingReads === 0, { timeoutMs: 10_000 });
+	assert.deepEqual(calls.order(...begins), ['presentBase', 'snapshot', 'presentBase', 'powerOn']);
+	guest.crash('it gave up');
+	await waitFor('the fall-back', () => calls.times('fallBack') === 1, { timeoutMs: 30_000 });
+	simulation.kill();
+	await waitFor('the restart', () => calls.times('powerOn') === 2, { timeoutMs: 30_000 });
+	assert.deepEqual(calls.order(...begins).slice(4), ['presentBase', 'fallBack', 'presentBase', 'powerOn']);
+	await recovery.restore();
+	await recovery.step('switch-to-target', {});
+	await recovery.step('power', { action: 'off' });
+	await recovery.step('power', { action: 'on' });
+	assert.deepEqual(calls.order(...begins).slice(8), ['powerOn']);
+});
+
+test('`power on` of a guest that has powered itself off does not wait for a read that waits', async t => {
+	const { recovery, calls, guest, pair } = await simulate(t);
+	await recovery.run();
+	const { boot } = guest;
+	pair.holdReads();
+	const read = guest.read(0, chunkBytes, sector);
+	const waiting = () => pair.mount.ask(program => program.state().waitingReads === 1);
+	await waitFor('the read to wait', waiting, { timeoutMs: 30_000 });
+	calls.before = call => {
+		if (call === 'powerOn') guest.powerOff();
 	};
 	assert.deepEqual(await recovery.step('power', { action: 'on' }), { power: 'on' });
+	assert.equal(await read, undefined, 'a request outlived the power of its guest');
+	assert.notEqual(guest.boot, boot);
 });
 
-test('a guest that stood at a damaged chunk runs after its reset', async t => {
-	const { recovery, hypervisor, movers } = await prepare(t);
+test('`power reset` of a guest that stood at a damaged chunk: it runs', async t => {
+	const simulation = await simulate(t);
+	const { recovery, calls, guest } = simulation;
+	await damagePack(simulation.stored, 1.5 * chunkBytes);
 	await recovery.run();
-	const machine = hypervisor.only;
-	const mount = movers.onlyMount;
-	mount.state = {
-		...mount.state,
-		badChunks: [{ disk: 'disk0', index: 0, digest: 'd'.repeat(64), packId: 'e'.repeat(32) }],
-	};
-	const ioError = { disk: 'disk0', operation: 'read', noSpace: false } as const;
-	machine.now = { power: 'paused', alive: true, ioError };
-	machine.reset = async () => {
+	const read = guest.read(0, chunkBytes, sector);
+	await recovery.viewed('blocked', ({ blocked }) => blocked?.code === 'chunk_bad');
+	const { running } = simulation.simulated.partsOf(simulation.definition());
+	let reset = false;
+	calls.before = call => {
 		// As QEMU 7.2: it waits to be let go, and still tells of the read that had failed.
-		machine.now = { power: 'off', alive: true, ioError };
+		if (call === 'observe' && reset)
+			running.alone((run, save) => {
+				if (run) save({ ...run, guest: 'off', ioError: { disk: 'disk0', operation: 'read', noSpace: false } });
+			});
+		reset = call === 'reset';
 	};
 	assert.deepEqual(await recovery.step('power', { action: 'reset' }), { power: 'on' });
+	assert.equal(await read, undefined);
 });
 
-test('an order that the migration mover refuses is an error, not a silence', async t => {
-	const { recovery, movers } = await prepare(t);
-	await recovery.run();
-	movers.onlyMigration.told = () => {
-		throw new RouseError('io_failed', 'the disk is gone');
+test('`migrate-chunks` that the migration mover refuses is an error, not a silence', async t => {
+	const { recovery, movers } = await simulate(t);
+	const migration = movers.migration.bind(movers);
+	movers.migration = of => {
+		const mover = migration(of);
+		const copy = () => Promise.reject(new RouseError('io_failed', 'the disk is gone'));
+		return { ...mover, control: { ...mover.control, copy } };
 	};
-	await assert.rejects(recovery.step('copy', { maxRateBytes: 0 }), { code: 'io_failed' });
+	await recovery.run();
+	await assert.rejects(recovery.step('migrate-chunks', { maxRateBytes: 0 }), { code: 'io_failed' });
 });

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Tombstones } from '../../supervisor/tombstone.ts';
+import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import { waitFor } from '../../system/wait.ts';
-import { plan, prepare } from '../equipment/pretended-recovery.ts';
 import { SteppedRecovery } from '../equipment/recoveries.ts';
+import { simulate } from '../equipment/simulated-recovery.ts';
 
 /** Answers in the order in which it was asked. */
 class OrderlyTombstones extends Tombstones {
@@ -19,10 +19,12 @@ class OrderlyTombstones extends Tombstones {
 	}
 }
 
-test('a discard that meets the recovery being made ends it like any other', async t => {
-	const { host, recovery, inner, start } = await prepare(t);
-	await inner.stop();
-	const { supervisor } = await start({ tombstones: new OrderlyTombstones(host.installation.home) });
+test('`discard` that meets the recovery being made ends it like any other', async t => {
+	const simulation = await simulate(t);
+	const { host, recovery } = simulation;
+	await simulation.stop();
+	await simulation.start({ tombstones: new OrderlyTombstones(host.installation.home) });
+	const { supervisor } = simulation;
 	const { recoveryId } = recovery;
 	const [, discarded] = await Promise.allSettled([
 		supervisor.step('r1', 'reserve', { recoveryId, generation: 1, limit: 8 }),
@@ -33,26 +35,24 @@ test('a discard that meets the recovery being made ends it like any other', asyn
 });
 
 test('the mover of a repository is not ended under a recovery that has just come', async t => {
-	let skew = 0;
-	const { host, recovery, movers } = await prepare(t, { clock: () => performance.now() + skew });
+	const { host, plan, recovery, movers, clock } = await simulate(t);
 	await recovery.run();
 	const next = new SteppedRecovery(host, plan, 'r2');
 	const known = movers.knownRepositories.bind(movers);
-	let asked = 0;
-	let arrived = false;
+	/** Looks at a mover that nobody uses. */
+	let unused = 0;
+	let discarded = false;
 	movers.knownRepositories = async () => {
 		const found = await known();
-		asked += 1;
-		if (skew > 0 && !arrived) {
-			arrived = true;
-			await next.step('allocate', { plan });
-		}
+		if (!discarded) return found;
+		unused += 1;
+		// The first one has seen it unused; by the next it has been so for long, and then somebody comes.
+		if (unused === 1) clock.pass(60_000);
+		if (unused === 2) await next.step('allocate', { plan });
 		return found;
 	};
 	await recovery.step('discard', {});
-	const before = asked;
-	await waitFor('it to be seen unused', () => asked > before + 1, { timeoutMs: 10_000 });
-	skew = 60_000;
-	await waitFor('another look', () => arrived && asked > before + 4, { timeoutMs: 10_000 });
-	assert.ok(movers.repositories.get('/repository')?.alive);
+	discarded = true;
+	await waitFor('more looks', () => unused > 4, { timeoutMs: 30_000 });
+	assert.notEqual(movers.repositoryLife(plan.repository).holder, undefined);
 });

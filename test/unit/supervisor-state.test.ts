@@ -8,7 +8,7 @@ import {
 	moversWanted,
 	newState,
 	recoveryStateSchema,
-} from '../../supervisor/state.ts';
+} from '../../supervisor/files/state.ts';
 import { samplePlan } from '../equipment/recoveries.ts';
 
 const image = { sizeBytes: 1000, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };

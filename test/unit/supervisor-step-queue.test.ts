@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { StepQueue } from '../../supervisor/step-queue.ts';
+import { StepQueue } from '../../supervisor/recovery/step-queue.ts';
 
 /** Work that ends when it is told to, or is interrupted. */
 function held() {

@@ -1,17 +1,16 @@
-/** The rules of the supervisor, over real files, with a platform and movers that only remember. */
+/** The rules of the supervisor's steps, on a simulated host. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { RecoveryPlan } from '../../model/recovery.ts';
 import { openInstallation } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
-import { plan, prepare, restoreAll, stateOf } from '../equipment/pretended-recovery.ts';
 import { SteppedRecovery } from '../equipment/recoveries.ts';
+import { sector, simulate } from '../equipment/simulated-recovery.ts';
 
-test('a host that is full refuses with numbers, and has room again after a discard', async t => {
-	const { host, recovery } = await prepare(t);
+test('`reserve` on a host that is full is refused with numbers, and has room again after a discard', async t => {
+	const { host, plan, recovery } = await simulate(t);
 	const second = new SteppedRecovery(host, plan, 'r2');
 	await recovery.step('reserve', { limit: 1 });
 	await recovery.step('reserve', { limit: 1 }, { again: true });
@@ -20,8 +19,8 @@ test('a host that is full refuses with numbers, and has room again after a disca
 	await second.step('reserve', { limit: 1 });
 });
 
-test('a name that another recovery holds is a conflict, whatever the step', async t => {
-	const { host, recovery } = await prepare(t);
+test('every step under a name that another recovery holds is a conflict', async t => {
+	const { host, plan, recovery } = await simulate(t);
 	await recovery.step('allocate', { plan });
 	const other = new SteppedRecovery(host, plan);
 	await assert.rejects(other.step('reserve', { limit: 8 }), { code: 'identity_conflict' });
@@ -31,16 +30,8 @@ test('a name that another recovery holds is a conflict, whatever the step', asyn
 	assert.equal((await recovery.view()).recoveryId, recovery.recoveryId);
 });
 
-test('files that belong to no recovery are not allocated over', async t => {
-	const { host, recovery } = await prepare(t);
-	await mkdir(host.directory('r1'), { recursive: true });
-	await writeFile(join(host.directory('r1'), 'disk0.raw'), 'somebody’s');
-	await assert.rejects(recovery.step('allocate', { plan }), { code: 'identity_conflict' });
-	assert.equal(await readFile(join(host.directory('r1'), 'disk0.raw'), 'utf8'), 'somebody’s');
-});
-
-test('an allocate that comes late, after the discard of what was never there, is refused', async t => {
-	const { host, recovery } = await prepare(t);
+test('`allocate` that comes late, after the discard of what was never there, is refused', async t => {
+	const { host, plan, recovery } = await simulate(t);
 	recovery.generation = 4;
 	await recovery.step('discard', {});
 	recovery.generation = 2;
@@ -49,8 +40,9 @@ test('an allocate that comes late, after the discard of what was never there, is
 	assert.deepEqual(await readdir(join(host.directory('r1'), '..')), []);
 });
 
-test('after a discard every step is refused but the discard, whose answer stays the same', async t => {
-	const { recovery, start, inner } = await prepare(t);
+test('after a discard every step is refused but `discard`, whose answer stays the same', async t => {
+	const simulation = await simulate(t);
+	const { recovery } = simulation;
 	await recovery.run();
 	await recovery.step('incident', { kind: 'attempt_failed', message: 'snapshot' });
 	const ended = await recovery.step('discard', {});
@@ -60,204 +52,133 @@ test('after a discard every step is refused but the discard, whose answer stays 
 	);
 	recovery.generation = 100;
 	await assert.rejects(recovery.step('power-on', { on: true }), { code: 'generation_stale' });
-	await inner.stop();
-	await start();
+	await simulation.stop();
+	await simulation.start();
 	assert.deepEqual(await recovery.step('discard', {}), ended);
 });
 
 test('a lower generation is refused, also by the supervisor that comes after', async t => {
-	const { recovery, inner, start } = await prepare(t);
+	const simulation = await simulate(t);
+	const { plan, recovery } = simulation;
 	recovery.generation = 6;
 	await recovery.step('allocate', { plan });
 	recovery.generation = 3;
 	await assert.rejects(recovery.step('create-machine', {}), { code: 'generation_stale' });
-	await inner.stop();
-	await start();
+	await simulation.stop();
+	await simulation.start();
 	await assert.rejects(recovery.step('create-machine', {}), { code: 'generation_stale' });
 	await assert.rejects(recovery.step('discard', {}), { code: 'generation_stale' });
 });
 
 test('a step before what it stands on is refused by name', async t => {
-	const { recovery } = await prepare(t);
+	const { plan, recovery } = await simulate(t);
 	await recovery.step('allocate', { plan });
 	await assert.rejects(recovery.step('snapshot', {}), { code: 'phase_wrong', message: /create-machine, start-movers/ });
 	await assert.rejects(recovery.step('power', { action: 'on' }), { code: 'phase_wrong' });
-	await assert.rejects(recovery.step('copy', { maxRateBytes: 0 }), { code: 'phase_wrong' });
+	await assert.rejects(recovery.step('migrate-chunks', { maxRateBytes: 0 }), { code: 'phase_wrong' });
 	await assert.rejects(recovery.step('finalize', {}), { code: 'phase_wrong' });
 });
 
-test('another plan for an allocated recovery is a conflict, and an unknown field is refused', async t => {
-	const { recovery } = await prepare(t);
-	await recovery.step('allocate', { plan });
-	await assert.rejects(recovery.step('allocate', { plan: { ...plan, machineName: 'other' } }), {
-		code: 'identity_conflict',
-	});
-	const strange = { ...plan, colour: 'red' } as RecoveryPlan; // as a newer client would send it
-	await assert.rejects(recovery.step('allocate', { plan: strange }), { code: 'protocol' });
-});
-
-test('targets have whole sectors, and are allocated when the plan says so', async t => {
-	const { recovery } = await prepare(t);
-	await recovery.step('allocate', { plan: { ...plan, allocate: 'start' } });
-	const { size, blocks } = await import('node:fs/promises').then(fs => fs.stat(recovery.target()));
-	assert.equal(size, 100_352);
-	assert.ok(blocks * 512 >= 100_352);
-});
-
-test('that power-on was scheduled is durable before the machine is started', async t => {
-	const { recovery, hypervisor } = await prepare(t);
-	await recovery.step('allocate', { plan });
+test('`power-on`: that it was scheduled is durable before the machine is started, and a repeat starts nothing', async t => {
+	const simulation = await simulate(t);
+	const { recovery, calls } = simulation;
 	let scheduled: boolean | undefined;
-	hypervisor.only.before = async call => {
-		if (call.startsWith('powerOn')) scheduled = (await stateOf(recovery)).powerOnScheduled;
+	calls.before = async call => {
+		if (call === 'powerOn') scheduled = (await simulation.state()).powerOnScheduled;
 	};
-	await recovery.step('create-machine', {});
-	await recovery.step('start-movers', {});
-	await recovery.step('snapshot', {});
-	await recovery.step('power-on', { on: true });
+	await recovery.run();
 	assert.equal(scheduled, true);
+	const { boot } = simulation.guest;
+	assert.notEqual(boot, undefined);
 	await recovery.step('power-on', { on: true }, { again: true });
-	assert.deepEqual(hypervisor.only.calls, ['create', 'snapshot', 'powerOn mover']);
+	assert.equal(simulation.guest.boot, boot);
+	assert.deepEqual(calls.order('create', 'snapshot', 'powerOn'), ['create', 'snapshot', 'powerOn']);
 });
 
-test('a switch that comes too early is refused and nothing is sealed', async t => {
-	const { recovery, movers } = await prepare(t);
-	await recovery.run();
-	await assert.rejects(recovery.step('switch', {}), { code: 'phase_wrong', message: /0 of 100000 bytes/ });
-	assert.equal((await recovery.view()).sealed, false);
-	assert.ok(movers.onlyMigration.alive);
-});
-
-test('the seal is durable before the writer is ended, and no look starts it again', async t => {
-	let sealedAtKill: boolean | undefined;
-	const { recovery, movers } = await prepare(t, {
-		endForSeal: async mover => {
-			sealedAtKill ??= (await stateOf(recoveryOf.one)).sealed;
-			return mover.end();
-		},
-	});
-	const recoveryOf = { one: recovery };
-	await recovery.run();
-	await restoreAll(recovery);
-	await recovery.step('switch', {});
-	assert.equal(sealedAtKill, true);
-	await recovery.step('retry', {});
-	await recovery.viewed('looked at', () => true);
-	assert.deepEqual(movers.onlyMigration.calls, ['start', 'end']);
-});
-
-test('a switch that fails half-way is carried on without being asked', async t => {
-	const { recovery, hypervisor } = await prepare(t);
-	await recovery.run();
-	await restoreAll(recovery);
-	let failures = 1;
-	hypervisor.only.before = call => {
-		if (call === 'switchToTarget' && failures-- > 0) throw new Error('once');
-	};
-	await assert.rejects(recovery.step('switch', {}), { code: 'internal' });
-	const view = await recovery.viewed('switched', ({ done }) => done.includes('switch'));
-	assert.equal(view.chain, 'target');
-});
-
-test('power on in the middle of the switch carries the switch on first', async t => {
-	const { recovery, hypervisor } = await prepare(t);
-	await recovery.run();
-	await restoreAll(recovery);
-	const gate = Promise.withResolvers<void>();
-	let failing = true;
-	hypervisor.only.before = async call => {
-		if (call === 'switchToTarget' && failing) throw new Error('not yet');
-		if (call === 'switchToTarget') gate.resolve();
-	};
-	await assert.rejects(recovery.step('switch', {}), { code: 'internal' });
-	await assert.rejects(recovery.step('power', { action: 'reset' }), { code: 'internal' });
-	assert.ok(!hypervisor.only.calls.includes('reset'));
-	failing = false;
-	await gate.promise;
-	await recovery.viewed('switched', ({ chain }) => chain === 'target');
-});
-
-test('a finished machine is known by machine.json alone, and its disks are never allocated over', async t => {
-	const { host, recovery, start, inner } = await prepare(t);
-	await recovery.run();
-	await restoreAll(recovery);
-	await recovery.step('switch', {});
-	await recovery.step('finalize', {});
-	await inner.stop();
+test('`finalize`: a finished machine is known by machine.json alone, and its disks are never allocated over', async t => {
+	const simulation = await simulate(t);
+	const { host, plan, recovery } = simulation;
+	await simulation.finish();
+	await simulation.stop();
 	await rm(join(host.installation.home, 'host', 'tombstones'), { recursive: true });
-	await start();
+	await simulation.start();
 	assert.equal((await recovery.view()).state, 'finished');
 	recovery.generation = 1000;
 	await assert.rejects(recovery.step('allocate', { plan }), { code: 'identity_conflict' });
 	await assert.rejects(host.client.removeMachine('r1', randomUUID()), { code: 'identity_conflict' });
 	assert.equal(await host.client.machinePower('r1', 'off'), 'off');
+	assert.equal(simulation.guest.boot, undefined);
 	await host.client.removeMachine('r1', recovery.recoveryId);
 	await assert.rejects(recovery.view(), { code: 'recovery_unknown' });
 });
 
-test('a recovery is not removed as a machine', async t => {
-	const { host, recovery } = await prepare(t);
+test('`DELETE /machines` of a recovery is refused', async t => {
+	const { host, plan, recovery } = await simulate(t);
 	await recovery.step('allocate', { plan });
 	await assert.rejects(host.client.removeMachine('r1'), { code: 'phase_wrong' });
 });
 
-test('after a reboot of the host the machine stays off until it is asked for', async t => {
-	const { host, recovery, hypervisor, inner, start } = await prepare(t);
-	await recovery.run();
-	await inner.stop();
-	hypervisor.only.now = { power: 'off', alive: false, ioError: undefined };
-	await start({ bootId: 'boot-2' });
-	await waitFor(
-		'the incident',
-		async () => (await host.client.incidents('r1')).some(({ kind }) => kind === 'machine_stopped'),
-		{ timeoutMs: 5_000 },
-	);
-	assert.equal(hypervisor.only.calls.filter(call => call.startsWith('powerOn')).length, 1);
-	assert.deepEqual(await recovery.step('power', { action: 'on' }), { power: 'on' });
-});
+for (const like of ['process', 'service'] as const)
+	test(`after a reboot of the host a machine like a ${like} stays off until \`power on\`, and reads through its base`, async t => {
+		const simulation = await simulate(t, { like });
+		const { recovery, calls, guest } = simulation;
+		await recovery.run();
+		await guest.write(0, 0, Buffer.alloc(sector, 7));
+		await simulation.reboot();
+		await simulation.start();
+		await simulation.incident('machine_stopped');
+		assert.equal(calls.times('powerOn'), 1);
+		assert.deepEqual(await recovery.step('power', { action: 'on' }), { power: 'on' });
+		assert.deepEqual(await guest.read(0, 0, sector), Buffer.alloc(sector, 7));
+		assert.deepEqual(await guest.read(0, 70_656, sector), simulation.backedUp(70_656));
+	});
 
-test('a mover that was restarted is told again to copy, at the rate of the policy', async t => {
-	const { recovery, movers } = await prepare(t);
+test('`migrate-chunks`: a mover that was started again is told again to copy, at the rate of the policy', async t => {
+	const held = Promise.withResolvers<number>();
+	const { recovery, pair } = await simulate(t, { movers: { freeBytes: () => held.promise } });
 	await recovery.run();
-	const mover = movers.onlyMigration;
-	mover.told = call => {
-		const [order, rate] = call.split(' ');
-		if (order === 'copy' || order === 'rate')
-			mover.state = { ...mover.state, copying: true, maxRateBytes: Number(rate) };
-	};
-	await recovery.step('copy', { maxRateBytes: 1000 });
-	await recovery.step('copy', { maxRateBytes: 2000 });
-	mover.state = { ...mover.state, copying: false, maxRateBytes: 0 };
-	mover.alive = false;
-	await waitFor('the order', () => mover.calls.at(-1) === 'copy 2000', { timeoutMs: 5_000 });
-	assert.deepEqual(mover.calls, ['start', 'copy 1000', 'rate 2000', 'start', 'copy 2000']);
+	const copy = () => pair.migration.ask(({ migration }) => migration.state());
+	await recovery.step('migrate-chunks', { maxRateBytes: 1000 });
+	assert.deepEqual([(await copy()).copying, (await copy()).maxRateBytes], [true, 1000]);
+	const first = pair.migration.holder;
+	await recovery.step('migrate-chunks', { maxRateBytes: 2000 });
+	assert.deepEqual([(await copy()).copying, (await copy()).maxRateBytes], [true, 2000]);
+	assert.deepEqual(pair.migration.holder, first);
+	const dead = pair.migration.die();
+	await waitFor('the order', async () => pair.migration.program && (await copy()).copying, { timeoutMs: 30_000 });
+	assert.equal((await copy()).maxRateBytes, 2000);
+	held.resolve(Number.POSITIVE_INFINITY);
+	await dead;
 });
 
 test('a recovery of another version is left as it is, and the others go on', async t => {
-	const { host, recovery, inner, start } = await prepare(t);
+	const simulation = await simulate(t);
+	const { host, plan, recovery } = simulation;
 	const other = new SteppedRecovery(host, plan, 'r2');
 	await recovery.step('allocate', { plan });
 	await other.step('allocate', { plan });
-	await inner.stop();
-	const path = join(host.directory('r1'), 'state.json');
-	await writeFile(path, JSON.stringify({ ...(await stateOf(recovery)), version: 2 }));
-	await start();
+	await simulation.stop();
+	await simulation.changeState({ version: 2 });
+	await simulation.start();
 	await assert.rejects(recovery.step('create-machine', {}), { code: 'format_damaged' });
 	await assert.rejects(recovery.step('discard', {}), { code: 'format_damaged' });
 	await other.step('create-machine', {});
-	assert.equal((await stateOf(recovery)).version, 2);
+	assert.equal((await simulation.state()).version, 2);
 });
 
-test('a host has one id for good', async t => {
-	const { host } = await prepare(t);
+test('`GET /host` tells one id for good', async t => {
+	const { host } = await simulate(t);
 	const first = await host.client.host();
 	assert.equal((await host.client.host()).hostId, first.hostId);
 	assert.notEqual(first.hostId, (await openInstallation(host.installation.home)).id);
 	assert.ok(first.freeBytes > 0);
 });
 
-test('a supervisor that is not there is named with what starts it', async t => {
-	const { host, inner } = await prepare(t);
-	await inner.stop();
-	await assert.rejects(host.client.host(), { code: 'supervisor_unreachable', hint: 'start it: rouse up' });
+test('a supervisor that is not there is `supervisor_unreachable`', async t => {
+	const simulation = await simulate(t);
+	await simulation.stop();
+	await assert.rejects(simulation.host.client.host(), {
+		code: 'supervisor_unreachable',
+		message: /nobody listens/,
+	});
 });

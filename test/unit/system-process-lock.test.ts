@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { flocksOn, holderOf, lockHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 
-test('a lock is found by its inode, and its device is the number that stat gives', () => {
+test('`flocksOn` finds a lock by its inode, with the device number that stat gives', () => {
 	const list = [
 		'1: FLOCK  ADVISORY  WRITE 30500 fe:00:9977874 0 EOF',
 		'2: POSIX  ADVISORY  WRITE 4 fe:00:257 0 EOF',
@@ -26,7 +26,7 @@ test('a lock is found by its inode, and its device is the number that stat gives
 	assert.deepEqual(flocksOn(list, 9977874n), [{ pid: 30500, device: 0xfe00n }]);
 });
 
-test('the holder of a lock is seen while it lives, and of no other file', async t => {
+test('`lockHolder` sees the holder while it lives, and of no other file', async t => {
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-lock-'));
 	t.after(() => rm(directory, { recursive: true, force: true }));
 	const path = join(directory, 'lock');
@@ -45,7 +45,7 @@ test('the holder of a lock is seen while it lives, and of no other file', async 
 
 // btrfs and overlayfs: /proc/locks has the device of the file system, stat that of the subvolume or layer; and two
 // subvolumes have files of the same inode number.
-test('where the device of the list is not that of stat, who has the file itself open holds the lock', async t => {
+test('`holderOf` a lock whose listed device is not that of stat is who has the file itself open', async t => {
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-lock-'));
 	t.after(() => rm(directory, { recursive: true, force: true }));
 	const path = join(directory, 'lock');

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { callJson, listenOnSocket } from '../../system/unix-http.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
-test('an answer that is not JSON is an error of the protocol', async t => {
+test('`callJson` with an answer that is not JSON is `protocol`', async t => {
 	const socketPath = join(await temporaryDirectory(t), 'http.sock');
 	const server = createServer((_incoming, outgoing) => outgoing.end('<html>'));
 	await listenOnSocket(server, socketPath);

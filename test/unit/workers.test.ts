@@ -16,7 +16,7 @@ function worker() {
 	});
 }
 
-test('when one worker fails the others are shut down, and the failure is told when none runs any more', async () => {
+test('`runTogether` with a worker that fails shuts down the others, and throws when none runs any more', async () => {
 	const [first, second] = [worker(), worker()];
 	const together = runTogether([first, second]);
 	first.fail(new Error('the server is gone'));

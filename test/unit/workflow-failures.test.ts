@@ -17,7 +17,7 @@ function timedOut(cause?: { message: string; applicationFailureInfo: { type: str
 	);
 }
 
-test('a step that ran out of time says what its last attempt met', () => {
+test('`documentOf` a step that ran out of time says what its last attempt met', () => {
 	const met = { message: 'no answer within 12000 ms', applicationFailureInfo: { type: 'supervisor_unreachable' } };
 	assert.deepEqual(documentOf(timedOut(met)), {
 		code: 'timeout',
@@ -25,6 +25,6 @@ test('a step that ran out of time says what its last attempt met', () => {
 	});
 });
 
-test('a step that nobody took says that its worker is missing', () => {
+test('`documentOf` a step that nobody took says that its worker is missing', () => {
 	assert.match(documentOf(timedOut()).message, /^power: .*its worker died, hangs or is missing$/);
 });

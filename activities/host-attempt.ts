@@ -1,0 +1,53 @@
+import { RouseError } from '../model/errors.ts';
+import type { Hardware } from '../model/hardware.ts';
+import type { Incident } from '../model/recovery.ts';
+import type {
+	HardwareRequest,
+	RecoveryView,
+	StepAnswer,
+	StepBody,
+	StepCall,
+	StepName,
+} from '../supervisor/protocol.ts';
+import type { HostStepInput } from '../workflows/contracts.ts';
+import { type Attempt, attempt } from './attempt.ts';
+
+/** What the activities of a host ask of its supervisor: SupervisorClient, or a double of it in tests. */
+export interface Supervisor {
+	step<S extends StepName>(
+		name: string,
+		step: S,
+		body: StepBody<S>,
+		options?: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
+	): Promise<StepAnswer<S>>;
+	hardware(
+		request: HardwareRequest,
+		options?: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
+	): Promise<Hardware>;
+	recovery(name: string, options?: { signal?: AbortSignal | undefined }): Promise<RecoveryView>;
+	recoveries(options?: { signal?: AbortSignal | undefined }): Promise<RecoveryView[]>;
+	incidents(name: string, after?: number, options?: { signal?: AbortSignal | undefined }): Promise<Incident[]>;
+}
+
+export interface HostDependencies {
+	hostId: string;
+	supervisor: Supervisor;
+	/** How many recoveries may be unfinished at once on this host. */
+	recoveries: number;
+}
+
+/**
+ * An attempt of something on this host. A queue is named by its host's id, but queues are only names: the id is compared here
+ * too, since nothing is worse than a step done on another host's disks.
+ */
+export function hostAttempt<I extends HostStepInput, T>(
+	{ hostId }: HostDependencies,
+	work: (input: I, call: StepCall, attempt: Attempt) => Promise<T>,
+): (input: I) => Promise<T> {
+	return input =>
+		attempt(async now => {
+			if (input.hostId !== hostId)
+				throw new RouseError('identity_conflict', `step for host ${input.hostId} came to host ${hostId}`);
+			return work(input, { recoveryId: input.recoveryId, generation: input.generation }, now);
+		});
+}

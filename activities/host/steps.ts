@@ -1,0 +1,79 @@
+/**
+ * The steps of a host that its supervisor carries out while the activity waits. Their names here are those of the
+ * supervisor's steps (supervisor/protocol.ts) in another spelling, and the workflow's own names for them.
+ */
+import type { PowerAction, RecoveryPlan } from '../../model/recovery.ts';
+import type { StepAnswer, StepBody, StepCall, StepName } from '../../supervisor/protocol.ts';
+import type { HostStepInput } from '../../workflows/contracts.ts';
+import { type HostDependencies, hostAttempt } from '../host-attempt.ts';
+
+interface HostStep<S extends StepName, Input extends object, Output> {
+	step: S;
+	/** What of the input the supervisor gets. */
+	body: (call: StepCall, input: Input) => StepBody<S>;
+	/** What of its answer the workflow gets, and nothing else: what a newer supervisor adds is not for this history. */
+	answer: (answer: StepAnswer<S>) => Output;
+	/** For the call, where the supervisor client's own limit is not right. */
+	timeoutMs?: number;
+}
+
+/** Below the 12 hours that an attempt has: the supervisor goes on by itself, and the next attempt finds it done. */
+const switchTimeoutMs = 11 * 60 * 60_000;
+
+/** Below the time an attempt has, so that the supervisor's silence has its own code. */
+const powerTimeoutMs = 12_000;
+
+const nothingMore = (call: StepCall): StepCall => call;
+const done = (): void => undefined;
+
+export function hostSteps(host: HostDependencies) {
+	const activity = <S extends StepName, Input extends object, Output>(how: HostStep<S, Input, Output>) =>
+		hostAttempt(host, async (input: HostStepInput & Input, call, { signal }): Promise<Output> => {
+			const body = how.body(call, input);
+			const answer = await host.supervisor.step(input.name, how.step, body, { signal, timeoutMs: how.timeoutMs });
+			return how.answer(answer);
+		});
+
+	return {
+		/** A place among the host's recoveries; `host_busy`, to be tried again, while there is none. */
+		reserve: activity({ step: 'reserve', body: call => ({ ...call, limit: host.recoveries }), answer: done }),
+		/** The plan, targets, restored maps. */
+		allocate: activity({
+			step: 'allocate',
+			body: (call, { plan }: { plan: RecoveryPlan }) => ({ ...call, plan }),
+			answer: done,
+		}),
+		/** The dummy machine, powered off. */
+		createMachine: activity({ step: 'create-machine', body: nothingMore, answer: done }),
+		/** Returns when every disk of the restore point can be read on the host. */
+		startMovers: activity({ step: 'start-movers', body: nothingMore, answer: done }),
+		/** The protective snapshot: from here on guest writes have a place of their own. */
+		snapshot: activity({ step: 'snapshot', body: nothingMore, answer: done }),
+		/** The host remembers that power-on was scheduled before anything starts; without `on` that is all. */
+		powerOn: activity({
+			step: 'power-on',
+			body: (call, { on }: { on: boolean }) => ({ ...call, on }),
+			answer: done,
+		}),
+		/** Seal, switch, commit: returns when the machine stands on its target alone, with how long the guest stood still. */
+		switchToTarget: activity({
+			step: 'switch-to-target',
+			body: nothingMore,
+			answer: ({ pauseMs }) => ({ pauseMs }),
+			timeoutMs: switchTimeoutMs,
+		}),
+		/** Only the machine stays. Answers with all incidents: what the workflow was told by signals may have grown since. */
+		finalize: activity({ step: 'finalize', body: nothingMore, answer: ({ incidents }) => ({ incidents }) }),
+		/** Machine, guest writes and all else of this recovery are removed; finds nothing when it was never there. */
+		discard: activity({ step: 'discard', body: nothingMore, answer: ({ incidents }) => ({ incidents }) }),
+		/** Power as a person asks for it. */
+		power: activity({
+			step: 'power',
+			body: (call, { action }: { action: PowerAction }) => ({ ...call, action }),
+			answer: ({ power }) => ({ power }),
+			timeoutMs: powerTimeoutMs,
+		}),
+		/** After a repair: what the host has given up is tried again, and a guest that stands still goes on. */
+		retry: activity({ step: 'retry', body: nothingMore, answer: done }),
+	};
+}

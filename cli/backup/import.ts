@@ -1,0 +1,104 @@
+import { Option } from '@commander-js/extra-typings';
+import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
+import type { Repository } from '../../repository/repository.ts';
+import type { OpenedDisk } from '../../sources/disk-facts.ts';
+import { type ImageFormat, imageFormats } from '../../sources/image-format.ts';
+import { decideConfig, defaultSpec, type MachineSpec, readMachineSpec } from '../../sources/machine-spec.ts';
+import { openSource } from '../../sources/open-source.ts';
+import { type PartitionTable, readPartitionTable } from '../../sources/partition-table.ts';
+import { repositoryOption } from '../repository-choice.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { formatBytes, formatDuration } from '../terminal/format.ts';
+import { parseName } from '../terminal/parse.ts';
+import { parseTime } from './parse-time.ts';
+import { withRepository } from './restore-point.ts';
+
+export const buildImport = (context: Context) =>
+	command('import')
+		.description('store a machine as a new restore point')
+		.argument('<source...>', 'its disks in their order: raw file, block device, image, or NBD URI')
+		.requiredOption('--machine <name>', 'the machine they belong to', parseName)
+		.option('--spec <file>', 'its configuration as YAML (docs/cli.md)')
+		.option('--at <time>', 'when the disks were like this, as 2026-11-20T03:00:00Z (default: now)', parseTime)
+		.addOption(formatOption())
+		.option(...repositoryOption)
+		.addHelpText('after', '\nExample:  rouse backup import web01.qcow2 --machine web01')
+		.action(async (sources, options) => {
+			const spec = options.spec === undefined ? defaultSpec : await readMachineSpec(options.spec);
+			const time = options.at ?? new Date().toISOString();
+			const result = await withRepository(context, options.repo, repository =>
+				importSources(context, repository, { sources, machine: options.machine, time, spec, format: options.format }),
+			);
+			for (const pack of result.unreadablePacks)
+				context.output.warn(`the footer of pack ${pack} cannot be read: what lies in it was stored again`);
+			for (const warning of result.warnings) context.output.warn(warning);
+			context.output.result(result, importText(result));
+		});
+
+interface ImportOrder {
+	sources: readonly string[];
+	machine: string;
+	time: string;
+	spec: MachineSpec;
+	format: ImageFormat | undefined;
+}
+
+async function importSources(context: Context, repository: Repository, order: ImportOrder): Promise<ImportResult> {
+	const { output, signal } = context;
+	const disks: OpenedDisk[] = [];
+	const progress = output.progress(`importing ${order.machine}`);
+	try {
+		for (const text of order.sources) disks.push(await openSource(text, { format: order.format, signal }));
+		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
+		warnOfCutDisks(context, order.sources, disks, tables);
+		const lookedAt = disks.map(({ facts }, index) => ({ facts, table: tables[index] }));
+		const config = decideConfig(order.spec, order.machine, lookedAt);
+		const total = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
+		const before = disks.map((_, index) => disks.slice(0, index).reduce((sum, disk) => sum + disk.sizeBytes, 0));
+		const { machine, time } = order;
+		return await importMachine(
+			{ repository, machine, time, sources: disks, config },
+			{
+				signal,
+				progress: ({ disk, doneBytes, newBytes }) =>
+					progress.update({
+						done: (before[disk] ?? 0) + doneBytes,
+						total,
+						note: `${formatBytes(newBytes)} new`,
+					}),
+			},
+		);
+	} finally {
+		progress.end();
+		await Promise.all(disks.map(disk => disk.close()));
+	}
+}
+
+function warnOfCutDisks(
+	{ output }: Context,
+	names: readonly string[],
+	disks: readonly OpenedDisk[],
+	tables: readonly (PartitionTable | undefined)[],
+): void {
+	for (const [index, { sizeBytes }] of disks.entries()) {
+		const ends = tables[index]?.partitions.map(({ endBytes }) => endBytes) ?? [];
+		const end = Math.max(0, ...ends);
+		if (end > sizeBytes)
+			output.warn(`${names[index]} has ${sizeBytes} bytes, but a partition that ends at ${end}: is it cut short?`);
+	}
+}
+
+function importText({ machine, restorePoint, disks, newBytes, storedBytes, durationMs }: ImportResult): string {
+	const size = formatBytes(disks.reduce((sum, disk) => sum + disk.sizeBytes, 0));
+	const count = disks.length === 1 ? 'one disk' : `${disks.length} disks`;
+	return [
+		`${machine}@${restorePoint}: ${count} of ${size} in ${formatDuration(durationMs)}`,
+		`${formatBytes(newBytes)} were new and take ${formatBytes(storedBytes)}`,
+		`Next: rouse recover start ${machine}@latest`,
+	].join('\n');
+}
+
+function formatOption() {
+	const names = Object.keys(imageFormats) as ImageFormat[]; // Object.keys forgets what the keys are
+	return new Option('--format <format>', 'format of the images (default: detected)').choices(names);
+}

@@ -1,0 +1,94 @@
+import type { MachineConfig, SourceDisk } from '../../model/machine.ts';
+import { listMachines, listPoints, type RestorePoint, readPoint, resolvePoint } from '../../repository/points.ts';
+import type { Repository } from '../../repository/repository.ts';
+import { repositoryOption } from '../repository-choice.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { formatBytes, formatTable } from '../terminal/format.ts';
+import { parseName, parsePoint } from '../terminal/parse.ts';
+import { findPoint, titleOf, withRepository } from './restore-point.ts';
+
+export const buildList = (context: Context) =>
+	command('list')
+		.description('restore points, oldest first')
+		.argument('[machine]', 'only those of this machine', parseName)
+		.option(...repositoryOption)
+		.action(async (machine, options) => {
+			const points = await withRepository(context, options.repo, repository => readPoints(repository, machine));
+			context.output.result({ restorePoints: points.map(pointDocument) }, listText(points));
+		});
+
+export const buildShow = (context: Context) =>
+	command('show')
+		.description('one restore point: the machine and its disks')
+		.argument('<name@point>', 'as web01@latest or web01@2026-11-20T03:00Z', parsePoint)
+		.option(...repositoryOption)
+		.action(async (reference, options) => {
+			const point = await withRepository(context, options.repo, repository => findPoint(repository, reference));
+			context.output.result({ ...pointDocument(point), config: point.manifest.config }, showText(point));
+		});
+
+async function readPoints(repository: Repository, machine: string | undefined): Promise<RestorePoint[]> {
+	if (machine !== undefined) await resolvePoint(repository, machine, 'latest'); // for its error when there is none
+	const points: RestorePoint[] = [];
+	for (const name of machine === undefined ? await listMachines(repository) : [machine])
+		for (const time of await listPoints(repository, name)) points.push(await readPoint(repository, name, time));
+	return points;
+}
+
+function pointDocument({ manifest, manifestDigest }: RestorePoint) {
+	const { machine, time, disks } = manifest;
+	return {
+		machine,
+		restorePoint: time,
+		manifestDigest,
+		disks: disks.map(({ sizeBytes, dataBytes, contentDigest }) => ({ sizeBytes, dataBytes, contentDigest })),
+	};
+}
+
+function listText(points: readonly RestorePoint[]): string {
+	if (points.length === 0) return 'no restore points; make one: rouse backup import SOURCE --machine NAME';
+	return formatTable(
+		['RESTORE POINT', 'DISKS', 'SIZE', 'DATA', 'FIRMWARE'],
+		points.map(point => {
+			const { disks, config } = point.manifest;
+			const sum = (of: 'sizeBytes' | 'dataBytes') => formatBytes(disks.reduce((total, disk) => total + disk[of], 0));
+			return [titleOf(point), String(disks.length), sum('sizeBytes'), sum('dataBytes'), config.firmware];
+		}),
+	);
+}
+
+function firmwareText({ firmware, secureBoot, vtpm }: MachineConfig): string {
+	const known = [
+		secureBoot === null ? [] : `secure boot ${onOff(secureBoot)}`,
+		vtpm === null ? [] : `TPM ${onOff(vtpm)}`,
+	];
+	return [firmware, ...known.flat()].join(', ');
+}
+
+function onOff(on: boolean): string {
+	return on ? 'on' : 'off';
+}
+
+/** What is not as on every disk. */
+function deviceText(disk: SourceDisk | undefined): string[] {
+	if (disk === undefined) return [];
+	const { logicalSectorBytes, physicalSectorBytes, serial } = disk;
+	const sectors = physicalSectorBytes === 512 ? [] : [`sectors of ${logicalSectorBytes}/${physicalSectorBytes} bytes`];
+	return [...sectors, ...(serial === null ? [] : [`serial ${serial}`])];
+}
+
+function showText(point: RestorePoint): string {
+	const { disks, config } = point.manifest;
+	return [
+		titleOf(point),
+		`Machine   ${config.cpus} CPUs, ${config.memoryMiB} MiB, ${firmwareText(config)}, ${config.os}, clock in ${config.clock}`,
+		...disks.map(({ sizeBytes, dataBytes }, index) => {
+			const size = `${formatBytes(sizeBytes)}, ${formatBytes(dataBytes)} of it not zero`;
+			return `disk${index}     ${[size, ...deviceText(config.disks[index])].join(', ')}`;
+		}),
+		...config.nics.map(({ mac, network }, index) => `nic${index}      ${mac} on ${network}`),
+		`Drivers   ${config.drivers.map(({ name, learntFrom }) => `${name} (${learntFrom})`).join(', ') || 'none are known'}`,
+		`Origin    ${config.origin.kind}: ${config.origin.detail}`,
+		`Manifest  ${point.manifestDigest}`,
+	].join('\n');
+}

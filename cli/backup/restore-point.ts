@@ -1,0 +1,27 @@
+import type { PointReference } from '../../model/names.ts';
+import { type RestorePoint, readPoint, resolvePoint } from '../../repository/points.ts';
+import { openRepository, type Repository } from '../../repository/repository.ts';
+import { chooseRepository } from '../repository-choice.ts';
+import type { Context } from '../terminal/command.ts';
+
+/** Runs `use` with the repository that a command means, and closes it. */
+export async function withRepository<T>(
+	context: Pick<Context, 'env'>,
+	option: string | undefined,
+	use: (repository: Repository) => Promise<T>,
+): Promise<T> {
+	const repository = await openRepository(await chooseRepository(context, option));
+	try {
+		return await use(repository);
+	} finally {
+		await repository.store.close();
+	}
+}
+
+export async function findPoint(repository: Repository, { machine, point }: PointReference): Promise<RestorePoint> {
+	return await readPoint(repository, machine, await resolvePoint(repository, machine, point));
+}
+
+export function titleOf({ manifest }: RestorePoint): string {
+	return `${manifest.machine}@${manifest.time}`;
+}

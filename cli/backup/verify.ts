@@ -1,0 +1,53 @@
+import { RouseError } from '../../model/errors.ts';
+import { type Damage, type VerifyResult, verifyPoint } from '../../repository/verify.ts';
+import { repositoryOption } from '../repository-choice.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { formatBytes, formatDuration } from '../terminal/format.ts';
+import { parsePoint } from '../terminal/parse.ts';
+import { findPoint, withRepository } from './restore-point.ts';
+
+export const buildVerify = (context: Context) =>
+	command('verify')
+		.description('read every chunk of a restore point and compare digests')
+		.argument('<name@point>', 'as web01@latest', parsePoint)
+		.option(...repositoryOption)
+		.addHelpText('after', '\nExit code 9 when something is damaged; what it is, is the answer.')
+		.action(async (reference, options) => {
+			const { output, signal } = context;
+			const progress = output.progress('verifying');
+			const result = await withRepository(context, options.repo, async repository =>
+				verifyPoint(repository, await findPoint(repository, reference), {
+					signal,
+					progress: ({ disk, doneBytes, totalBytes, damaged }) =>
+						progress.update({
+							done: doneBytes,
+							total: totalBytes,
+							note: damaged > 0 ? `disk${disk}, ${damaged} damaged` : `disk${disk}`,
+						}),
+				}),
+			).finally(() => progress.end());
+			output.result(result, verifyText(result));
+			if (result.damaged.length > 0) throw damageError(result);
+		});
+
+function verifyText({ machine, restorePoint, chunks, verifiedBytes, damaged, durationMs }: VerifyResult): string {
+	const read = `${chunks} chunks, ${formatBytes(verifiedBytes)}, in ${formatDuration(durationMs)}`;
+	if (damaged.length === 0) return `${machine}@${restorePoint} is whole: ${read}`;
+	return [`${machine}@${restorePoint} is damaged`, ...damaged.map(damageText), `Right: ${read}`].join('\n');
+}
+
+function damageText({ disk, kind, index, count, digest, packId, offsetBytes, reason }: Damage): string {
+	if (kind === 'content') return `disk${disk}: ${reason}`;
+	const what = kind === 'page' ? `page of chunks ${index} to ${index + count - 1}` : `chunk ${index}`;
+	return `disk${disk}, ${what}: ${digest} in pack ${packId} at ${offsetBytes}: ${reason}`;
+}
+
+function damageError({ machine, restorePoint, damaged }: VerifyResult): RouseError {
+	const [first] = damaged;
+	const named = first?.digest === undefined ? '' : `, the first is ${first.kind} ${first.digest} of disk${first.disk}`;
+	const count = damaged.length === 1 ? 'one place' : `${damaged.length} places`;
+	return new RouseError('chunk_bad', `${machine}@${restorePoint} is damaged in ${count}${named}`, {
+		hint: 'put the packs named here back from a copy of the repository; other restore points may share them',
+		details: { machine, restorePoint, damaged: damaged.length },
+	});
+}

@@ -1,0 +1,81 @@
+import type { RecoveryView } from '../../supervisor/protocol.ts';
+import { machineAnswer } from '../recover/answer.ts';
+import { requireConfirmation } from '../recover/orders.ts';
+import { openSupervisor } from '../recover/session.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { formatBytes, formatTable } from '../terminal/format.ts';
+import { parseName } from '../terminal/parse.ts';
+
+/** The host as its supervisor knows it: neither Temporal nor a worker is asked. */
+export const build = (context: Context) => {
+	const host = command('host').description('machines on this host, with its supervisor alone');
+	for (const verb of [list(context), start(context), stop(context), remove(context)]) host.addCommand(verb);
+	return host;
+};
+
+const list = (context: Context) =>
+	command('list')
+		.description('machines of unfinished recoveries, and finished ones')
+		.action(async () => {
+			const supervisor = await openSupervisor(context);
+			const [view, all] = await Promise.all([supervisor.host(), supervisor.recoveries()]);
+			const machines = all.filter(machine => machine.state !== 'discarded');
+			const about = `${view.name}: ${view.hypervisor} (${view.accelerator}), ${formatBytes(view.freeBytes)} free`;
+			const notes = [...view.warnings, ...(view.unusable ? [view.unusable.message] : [])].map(
+				note => `warning: ${note}`,
+			);
+			context.output.result(
+				{ host: view, machines: machines.map(machineAnswer) },
+				[about, ...notes, machinesText(machines)].join('\n'),
+			);
+		});
+
+const start = (context: Context) =>
+	command('start')
+		.description('power a finished machine on')
+		.argument('<name>', 'machine', parseName)
+		.action(async name => {
+			const power = await (await openSupervisor(context)).machinePower(name, 'on', { signal: context.signal });
+			context.output.result({ name, power }, `${name}: power ${power}\nIts console: rouse console ${name}`);
+		});
+
+const stop = (context: Context) =>
+	command('stop')
+		.description('ask the guest of a finished machine to shut down')
+		.argument('<name>', 'machine', parseName)
+		.option('--force', 'pull the plug instead')
+		.action(async (name, { force }) => {
+			const supervisor = await openSupervisor(context);
+			const power = await supervisor.machinePower(name, force ? 'off' : 'shutdown', { signal: context.signal });
+			const note =
+				power === 'off' ? '' : `\nThe guest was asked. If it does not listen: rouse host stop ${name} --force`;
+			context.output.result({ name, power }, `${name}: power ${power}${note}`);
+		});
+
+const remove = (context: Context) =>
+	command('remove')
+		.description('end a finished machine and remove it with its disks, for good')
+		.argument('<name>', 'machine', parseName)
+		.requiredOption('--confirm <name>', 'the name again: there is no way back')
+		.action(async (name, { confirm }) => {
+			requireConfirmation(name, confirm);
+			const supervisor = await openSupervisor(context);
+			const { recoveryId } = await supervisor.recovery(name, { signal: context.signal });
+			await supervisor.removeMachine(name, recoveryId, { signal: context.signal });
+			context.output.result({ name, removed: true }, `${name}: removed, with its disks`);
+		});
+
+function machinesText(machines: readonly RecoveryView[]): string {
+	if (machines.length === 0) return 'no machines';
+	return formatTable(
+		['NAME', 'MACHINE', 'STATE', 'POWER', 'DISKS', 'DIRECTORY'],
+		machines.map(({ name, machineName, state, power, chain, directory }) => [
+			name,
+			machineName,
+			state,
+			power,
+			chain === 'target' ? 'its own' : chain === 'local' ? 'local, not yet merged' : 'from the repository',
+			directory,
+		]),
+	);
+}

@@ -1,0 +1,35 @@
+import { Argument } from '@commander-js/extra-typings';
+import { type Context, command } from '../terminal/command.ts';
+import { formatDuration } from '../terminal/format.ts';
+import { runTier, type TierName, type TierResult, testFiles, tierNames } from '../test-tiers.ts';
+
+export const build = (context: Context) =>
+	command('test')
+		.description('set up what is missing and run the tests: every tier, the fastest first, or one')
+		.addArgument(new Argument('[tier]', 'only this one').choices(tierNames))
+		.action(async tier => {
+			const { setUp } = await import('../setup/setup.ts');
+			await setUp(context);
+			const results = await runTiers(tier === undefined ? tierNames : [tier], context);
+			const passed = results.every(result => result.passed);
+			const lines = results.map(
+				({ name, files, passed: ok, durationMs }) =>
+					`${ok ? 'passed' : 'FAILED'}  ${name} (${files} files, ${formatDuration(durationMs)})`,
+			);
+			context.output.result({ passed, tiers: results }, lines.join('\n') || 'no tests');
+			if (!passed) context.exitWith(1);
+		});
+
+/** Stops after the first tier that fails: what stands on it would only fail as well. */
+async function runTiers(tiers: readonly TierName[], context: Context): Promise<TierResult[]> {
+	const results: TierResult[] = [];
+	for (const tier of tiers) {
+		const files = await testFiles(tier);
+		if (files.length === 0) continue;
+		context.output.message(`--- ${tier}: ${files.length} files`);
+		const result = await runTier(tier, files, context);
+		results.push(result);
+		if (!result.passed) break;
+	}
+	return results;
+}

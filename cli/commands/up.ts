@@ -1,0 +1,81 @@
+import { takeDown } from '../../keeper/down.ts';
+import type { ReadyInstallation } from '../../keeper/ready.ts';
+import { serviceHolder, serviceNames } from '../../keeper/services.ts';
+import { startKeeper, whileUpOrDown } from '../../keeper/start.ts';
+import { homeDirectory, type Installation, loadConfig, openInstallation } from '../../system/installation.ts';
+import { waitFor } from '../../system/wait.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { downText } from './down.ts';
+
+export const build = (context: Context) =>
+	command('up')
+		.description('run the services of this installation; Ctrl-C ends them, machines keep running')
+		.option('--detach', 'return when all are ready, and leave them running')
+		.action(async ({ detach }) => {
+			const installation = await openInstallation(homeDirectory(context.env));
+			if (detach) {
+				await bringUp(installation, context);
+				return;
+			}
+			try {
+				const { alreadyUp } = await bringUp(installation, context);
+				if (alreadyUp) return; // somebody else's to end
+				await keepKeeper(installation, context);
+			} catch (error) {
+				if (!context.signal.aborted) throw error;
+			}
+			if (!context.signal.aborted) return context.output.message('ended by rouse down');
+			const say = (message: string) => context.output.message(message);
+			const result = await whileUpOrDown(installation.home, () => takeDown(installation.home, say));
+			context.output.message(downText(result));
+		});
+
+/** Resolves when everything answers; says so when it was up before. Used by what needs the services, too. */
+export async function bringUp(installation: Installation, context: Context): Promise<{ alreadyUp: boolean }> {
+	const { output, signal } = context;
+	const config = await loadConfig(installation);
+	const { waitUntilReady } = await import('../../keeper/ready.ts');
+	const { started } = await startKeeper(installation, signal);
+	const progress = output.progress('starting');
+	let steps = 0;
+	const step = (note: string) => progress.update({ done: ++steps, unit: 'steps', note });
+	try {
+		const ready = await waitUntilReady(installation, config, { signal, step });
+		output.result({ ...ready, alreadyUp: !started }, upText(ready, started));
+		return { alreadyUp: !started };
+	} finally {
+		progress.end();
+	}
+}
+
+/** Returns when the services were ended by `rouse down`; a keeper that ended without them is started again. */
+async function keepKeeper(installation: Installation, { signal, output }: Context): Promise<void> {
+	const { home } = installation;
+	const ended = async () => (await serviceHolder(home, 'keeper')) === undefined;
+	for (;;) {
+		await waitFor('the keeper to end', ended, { timeoutMs: Number.POSITIVE_INFINITY, everyMs: 500, signal });
+		// `down` holds this lock until it has ended them all.
+		const left = await whileUpOrDown(
+			home,
+			() => Promise.all(serviceNames.map(name => serviceHolder(home, name))),
+			signal,
+		);
+		if (left.every(holder => holder === undefined)) return;
+		output.message('the keeper of the services had died; it is started again');
+		await startKeeper(installation, signal);
+	}
+}
+
+function upText({ home, temporal, supervisorSocket, services }: ReadyInstallation, started: boolean): string {
+	const lines = [
+		started ? 'up: all services are ready' : 'already up: all services are ready',
+		`  installation  ${home}`,
+		`  temporal      ${temporal.address}, namespace ${temporal.namespace}`,
+		...(temporal.uiAddress ? [`  temporal ui   ${temporal.uiAddress}`] : []),
+		`  supervisor    ${supervisorSocket}`,
+		`  processes     ${services.map(({ name, pid }) => `${name} ${pid}`).join(', ')}`,
+		`  logs          ${home}/services`,
+		'Next: rouse recover start MACHINE@latest',
+	];
+	return lines.join('\n');
+}

@@ -1,0 +1,67 @@
+/** What whoever typed a command can do about its error. Errors of the layers below carry codes and details, no commands. */
+import * as z from 'zod';
+import { type ErrorCode, errorCodes, type RouseError } from '../model/errors.ts';
+import { nextSchema, orderSchema } from '../model/next.ts';
+import { phaseSchema } from '../model/recovery.ts';
+import { commandOf, nextText } from './recover/next-text.ts';
+
+/** What errors about recoveries have in their details. */
+const detailsSchema = z.object({
+	recovery: z.string(),
+	phase: phaseSchema.optional(),
+	/** Temporal's word for its workflow. */
+	workflow: z.string().optional(),
+	/** The order that was refused. */
+	order: z.string().optional(),
+	/** An order that helps. */
+	next: orderSchema.optional(),
+	first: nextSchema.shape.first,
+	/** Why it is parked. */
+	code: z.enum(errorCodes).optional(),
+});
+type Details = z.infer<typeof detailsSchema>;
+
+/** The hint of an error: its own, else what its code and its details mean to somebody at a command line. */
+export function hintOf({ hint, code, details }: RouseError): string | undefined {
+	if (hint) return hint;
+	const about = detailsSchema.safeParse(details).data;
+	return (about && aboutRecovery[code]?.(about)) ?? general[code];
+}
+
+const general: Partial<Record<ErrorCode, string>> = {
+	temporal_unreachable: 'start it: rouse up (or set temporal.address in config.yaml)',
+	supervisor_unreachable: 'start it: rouse up',
+	worker_missing: 'does everything run? rouse up. What was ordered may still take effect: rouse recover show',
+};
+
+const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | undefined>> = {
+	recovery_unknown: () => 'rouse recover list',
+	name_conflict: nameConflict,
+	phase_wrong: phaseWrong,
+	parked: ({ recovery: name, next: order = 'retry', first, code = 'parked' }) =>
+		nextText({ order, first }, code, { name }),
+};
+
+function nameConflict({ recovery, phase, workflow }: Details): string {
+	if (workflow === 'RUNNING') return `rouse recover show ${recovery}, or choose another --name`;
+	if (workflow !== 'COMPLETED') return 'look at the host: rouse host list';
+	return phase === 'discarded'
+		? 'use the name again with --again, or choose another with --name'
+		: `choose another with --name, or remove the machine and say --again: ${removeCommand(recovery)}`;
+}
+
+function phaseWrong({ recovery, phase, workflow, order, next }: Details): string | undefined {
+	if (next) return commandOf(next, { name: recovery });
+	// Only what no workflow takes any more tells of it.
+	if (workflow !== undefined && workflow !== 'COMPLETED' && workflow !== 'FAILED')
+		return 'look at the host: rouse host list';
+	if (order === 'discard' && phase === 'switching')
+		return `the machine is yours; to remove it, once it is finished: ${removeCommand(recovery)}`;
+	if (phase !== 'finished') return undefined;
+	if (order === 'discard') return `the machine is yours; to remove it: ${removeCommand(recovery)}`;
+	return order === 'power' ? `its power: rouse host start ${recovery}, rouse host stop ${recovery}` : undefined;
+}
+
+function removeCommand(name: string): string {
+	return `rouse host remove ${name} --confirm ${name}`;
+}

@@ -1,0 +1,66 @@
+/** Sentences about what a person can do, with the commands in them. */
+import type { NextStep } from '../../client/next-steps.ts';
+import type { ErrorCode } from '../../model/errors.ts';
+import type { Next, Order } from '../../model/next.ts';
+import type { Blocked } from '../../model/recovery.ts';
+
+/** Whose machine it is: a recovery's, or a finished one of its host. */
+interface Owner {
+	name: string;
+	finished?: boolean;
+}
+
+/** What waits for a person, with the order for programs beside the sentence for people. */
+export type Explained<B extends Blocked> = Omit<B, 'next'> & { order: Order; next: string };
+
+export function explained<B extends Blocked>(blocked: B, owner: Owner): Explained<B> {
+	return { ...blocked, order: blocked.next.order, next: nextText(blocked.next, blocked.code, owner) };
+}
+
+/** `make room in /srv/x, then: rouse recover retry web01-r1`. `code`: why it waits. */
+export function nextText({ order, first }: Next, code: ErrorCode, owner: Owner): string {
+	const command = commandOf(order, owner);
+	const before = first === undefined ? repairs[code] : `${first}${additions[code] ?? ''}`;
+	return before === undefined ? command : `${before}, then: ${command}`;
+}
+
+/** What is known to mend it, where nothing else was said. */
+const repairs: Partial<Record<ErrorCode, string>> = {
+	repository_missing: 'see whether the file system of the repository is mounted',
+	chunk_bad: 'put the pack back from a copy of the repository (rouse backup verify names what is damaged)',
+};
+
+const additions: Partial<Record<ErrorCode, string>> = { chunk_bad: ' (rouse backup verify names what is damaged)' };
+
+export function commandOf(order: Order, { name, finished = false }: Owner): string {
+	if (order === 'power-on') return finished ? `rouse host start ${name}` : `rouse recover power ${name} on`;
+	if (order === 'power-reset') return `rouse recover power ${name} reset`;
+	if (order === 'power-off') return finished ? `rouse host stop ${name} --force` : `rouse recover power ${name} off`;
+	return order === 'discard' ? `rouse recover discard ${name} --confirm ${name}` : `rouse recover ${order} ${name}`;
+}
+
+/** `parked`: the code of what parked it. */
+export function stepsText(steps: readonly NextStep[], name: string, parked: ErrorCode | undefined): string {
+	return steps.map(step => stepText(step, name, parked)).join('; ');
+}
+
+const purposes: Partial<Record<Order, string>> = { migrate: 'keep it', discard: 'throw it away' };
+
+function stepText(step: NextStep, name: string, parked: ErrorCode | undefined): string {
+	if (step.step === 'watch') {
+		const comes =
+			step.comes === undefined ? '' : `it ${step.comes === 'migrate' ? 'migrates' : 'switches'} by itself: `;
+		return `${comes}rouse recover watch ${name}`;
+	}
+	if (step.step === 'host')
+		return step.lost
+			? 'its workflow is gone, its machine may still run: rouse host list'
+			: `the machine is yours: rouse host list; rouse host stop ${name}`;
+	if (step.step === 'start')
+		return step.again
+			? `use the name again: rouse recover start MACHINE@POINT --name ${name} --again`
+			: 'the name is free: mend the cause, then start it again';
+	if (parked !== undefined) return nextText(step, parked, { name });
+	const purpose = purposes[step.order];
+	return `${purpose === undefined ? '' : `${purpose}: `}${commandOf(step.order, { name })}`;
+}

@@ -1,0 +1,130 @@
+import { Argument, Option } from '@commander-js/extra-typings';
+import { readDocument } from '../../client/documents.ts';
+import { RouseError } from '../../model/errors.ts';
+import type { Phase, Policy } from '../../model/recovery.ts';
+import type { Asked } from '../../workflows/contracts.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { parseBytes, parseName } from '../terminal/parse.ts';
+import { recoveryAnswer } from './answer.ts';
+import { type Session, whoAsks, withSession } from './session.ts';
+import { fullText } from './text.ts';
+import { waitForPhase } from './wait.ts';
+
+/** Orders to a running recovery: each is an Update of its workflow, recorded with who gave it and why. */
+export const buildOrders = (context: Context) => [
+	migrate(context),
+	switchOver(context),
+	policy(context),
+	power(context),
+	discard(context),
+	retry(context),
+];
+
+const reasonOption = ['--reason <text>', 'why, for the audit'] as const;
+
+interface Given {
+	reason?: string | undefined;
+}
+
+/** Gives the order unless it is `until` already, waits for that if a phase is named, and says what is the case then. */
+async function order(
+	context: Context,
+	name: string,
+	{ reason }: Given,
+	give: (session: Session, asked: Asked) => Promise<unknown>,
+	until?: Phase,
+): Promise<void> {
+	const asked: Asked = { by: whoAsks(context.env), ...(reason === undefined ? {} : { reason }) };
+	await withSession(context, async session => {
+		const { phase } = await session.recoveries.peek(name);
+		if (phase !== until) {
+			await give(session, asked);
+			if (until) await waitForPhase(session, name, until, context);
+		}
+		const answer = recoveryAnswer(await readDocument(session, name));
+		context.output.result(answer, fullText(answer));
+	});
+}
+
+const waitOption = (phases: readonly Phase[]) =>
+	new Option('--wait <phase>', 'return when it is so far (default: at once)').choices(phases);
+
+const migrate = (context: Context) =>
+	command('migrate')
+		.description('copy the disks to the host in the background, to keep the machine')
+		.argument('<name>', 'recovery', parseName)
+		.option(...reasonOption)
+		.addOption(waitOption(['migrated', 'finished']))
+		.action((name, options) =>
+			order(context, name, options, (s, asked) => s.orders.migrate(name, asked), phaseOf(options.wait)),
+		);
+
+const switchOver = (context: Context) =>
+	command('switch')
+		.description('let the machine stand on its local disks alone, once all is local')
+		.argument('<name>', 'recovery', parseName)
+		.option(...reasonOption)
+		.addOption(waitOption(['finished']))
+		.action((name, options) =>
+			order(context, name, options, (s, asked) => s.orders.switch(name, asked), phaseOf(options.wait)),
+		);
+
+const policy = (context: Context) =>
+	command('policy')
+		.description('change what happens by itself, and how fast')
+		.argument('<name>', 'recovery', parseName)
+		.option('--max-rate <bytes>', 'limit of the migration per second, as 20MiB; 0 is none', parseBytes)
+		.addOption(new Option('--switch <when>', 'once all is local').choices(['auto', 'manual'] as const))
+		.addOption(new Option('--finish <how>', 'migrate by itself, or when told').choices(['manual', 'migrate'] as const))
+		.option(...reasonOption)
+		.action((name, options) => {
+			const change: Partial<Policy> = {
+				...(options.maxRate === undefined ? {} : { maxRateBytes: options.maxRate }),
+				...(options.switch === undefined ? {} : { switch: options.switch }),
+				...(options.finish === undefined ? {} : { finish: options.finish }),
+			};
+			if (Object.keys(change).length === 0)
+				throw new RouseError('usage', 'nothing to change', { hint: 'say --max-rate, --switch or --finish' });
+			return order(context, name, options, (s, asked) => s.orders.setPolicy(name, { ...asked, policy: change }));
+		});
+
+const power = (context: Context) =>
+	command('power')
+		.description('power of the machine: on, off (pulls the plug), shutdown (asks the guest), reset')
+		.argument('<name>', 'recovery', parseName)
+		.addArgument(new Argument('<action>').choices(['on', 'off', 'shutdown', 'reset'] as const))
+		.option(...reasonOption)
+		.action((name, action, options) =>
+			order(context, name, options, (s, asked) => s.orders.power(name, { ...asked, action })),
+		);
+
+const discard = (context: Context) =>
+	command('discard')
+		.description('throw the machine and all that its guest wrote away, for good')
+		.argument('<name>', 'recovery', parseName)
+		.requiredOption('--confirm <name>', 'the name again: there is no way back')
+		.option(...reasonOption)
+		.action((name, options) => {
+			requireConfirmation(name, options.confirm);
+			const give = (s: Session, asked: Asked) => s.orders.discard(name, { ...asked, confirm: options.confirm });
+			return order(context, name, options, give, 'discarded');
+		});
+
+const retry = (context: Context) =>
+	command('retry')
+		.description('go on with a parked recovery, after what parked it was repaired')
+		.argument('<name>', 'recovery', parseName)
+		.option(...reasonOption)
+		.action((name, options) => order(context, name, options, (s, asked) => s.orders.retry(name, asked)));
+
+/** What cannot be undone wants the name typed twice. */
+export function requireConfirmation(name: string, confirm: string): void {
+	if (confirm === name) return;
+	throw new RouseError('usage', `--confirm says "${confirm}", the name is "${name}"`, {
+		hint: `what is removed is gone for good; if that is meant: --confirm ${name}`,
+	});
+}
+
+function phaseOf(text: string | undefined): Phase | undefined {
+	return text === 'migrated' || text === 'finished' ? text : undefined;
+}

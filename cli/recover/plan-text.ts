@@ -1,0 +1,32 @@
+import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
+import { formatBytes } from '../terminal/format.ts';
+
+/** What `--dry-run` prints: what would be made, where, and what a person should know before. */
+export function planText(request: RecoveryRequest, plan: RecoveryPlan): string {
+	const { cpus, memoryMiB, firmware } = plan.config;
+	const lines = [`plan: ${plan.machine}@${plan.restorePoint} as ${plan.machineName} on ${request.host}`];
+	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${value}`);
+	row('machine', `${cpus} vCPU, ${formatBytes(memoryMiB * 1024 * 1024)}, ${firmware}`);
+	for (const [index, disk] of plan.disks.entries())
+		row(
+			`disk${index}`,
+			`${formatBytes(disk.sizeBytes)}, ${formatBytes(disk.dataBytes)} of it data; ${allocation(plan)}`,
+		);
+	for (const [index, nic] of plan.nics.entries())
+		row(`nic${index}`, `${nic.mac}, network ${nic.network}: ${nic.target === 'none' ? 'link down' : nic.target}`);
+	for (const { what, chosen, why } of plan.hardware?.choices ?? []) row('chosen', `${what}: ${chosen} (${why})`);
+	row('then', afterwards(request));
+	for (const warning of [...plan.warnings, ...(plan.hardware?.warnings ?? [])]) row('warning', warning);
+	lines.push('Nothing was changed. Without --dry-run the recovery starts.');
+	return lines.join('\n');
+}
+
+function allocation({ allocate }: RecoveryPlan): string {
+	return allocate === 'start' ? 'space is taken at the start' : 'space is taken as it fills';
+}
+
+function afterwards({ powerOn, policy }: RecoveryRequest): string {
+	const power = powerOn ? 'powered on' : 'left powered off';
+	const finish = policy.finish === 'migrate' ? 'migrated by itself' : 'migrated when told';
+	return `${power}, ${finish}, switched ${policy.switch === 'auto' ? 'by itself' : 'when told'}`;
+}

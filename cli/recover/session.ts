@@ -1,0 +1,59 @@
+import { userInfo } from 'node:os';
+import type { Orders } from '../../client/orders.ts';
+import type { Recoveries } from '../../client/recoveries.ts';
+import { SupervisorClient } from '../../supervisor/client.ts';
+import {
+	type Config,
+	homeDirectory,
+	type Installation,
+	loadConfig,
+	openInstallation,
+} from '../../system/installation.ts';
+import type { Context } from '../terminal/command.ts';
+
+/** What a command about recoveries works with. */
+export interface Session {
+	installation: Installation;
+	config: Config;
+	recoveries: Recoveries;
+	orders: Orders;
+	supervisor: SupervisorClient;
+}
+
+/** Connects, does the work, and lets go. Temporal's client is loaded here and not before: it takes half a second. */
+export async function withSession<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
+	const installation = await openInstallation(homeDirectory(context.env));
+	const config = await loadConfig(installation);
+	const [{ connectTemporal }, { Orders }, { Recoveries }] = await Promise.all([
+		import('../../client/connection.ts'),
+		import('../../client/orders.ts'),
+		import('../../client/recoveries.ts'),
+	]);
+	const temporal = await connectTemporal(installation, config);
+	try {
+		const supervisor = SupervisorClient.of(installation);
+		const [recoveries, orders] = [new Recoveries(temporal), new Orders(temporal)];
+		return await work({ installation, config, recoveries, orders, supervisor });
+	} finally {
+		await temporal.close();
+	}
+}
+
+/** The supervisor of this installation's host: for what needs neither Temporal nor workers. */
+export async function openSupervisor(context: Context): Promise<SupervisorClient> {
+	return SupervisorClient.of(await openInstallation(homeDirectory(context.env)));
+}
+
+/** Who asks, as the history will name them: behind sudo, the person and not root. */
+export function whoAsks(env: NodeJS.ProcessEnv): string {
+	return (env['SUDO_USER'] || userName()).slice(0, 100);
+}
+
+/** A container may run as a user that no passwd file knows. */
+function userName(): string {
+	try {
+		return userInfo().username;
+	} catch {
+		return `uid ${process.getuid?.() ?? 'unknown'}`;
+	}
+}

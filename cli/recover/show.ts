@@ -1,0 +1,27 @@
+import { readDocument, rowOf } from '../../client/documents.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { parseName } from '../terminal/parse.ts';
+import { recoveryAnswer, rowAnswer } from './answer.ts';
+import { withSession } from './session.ts';
+import { fullText, listText } from './text.ts';
+
+export const buildList = (context: Context) =>
+	command('list')
+		.description('every recovery that Temporal remembers, the newest first')
+		.action(() =>
+			withSession(context, async ({ recoveries }) => {
+				const rows = (await recoveries.list()).map(summary => rowAnswer(rowOf(summary)));
+				context.output.result({ recoveries: rows }, listText(rows));
+			}),
+		);
+
+export const buildShow = (context: Context) =>
+	command('show')
+		.description('everything about one recovery')
+		.argument('<name>', 'recovery', parseName)
+		.action(name =>
+			withSession(context, async session => {
+				const answer = recoveryAnswer(await readDocument(session, name));
+				context.output.result(answer, fullText(answer));
+			}),
+		);

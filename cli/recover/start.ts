@@ -1,0 +1,104 @@
+import { Option } from '@commander-js/extra-typings';
+import { planRecovery } from '../../activities/control/plan-recovery.ts';
+import { readDocument } from '../../client/documents.ts';
+import { isRemoved } from '../../client/removed-machine.ts';
+import { makeRequest, type RequestOptions } from '../../client/requests.ts';
+import type { PointReference } from '../../model/names.ts';
+import type { RecoveryRequest } from '../../model/recovery.ts';
+import type { SupervisorClient } from '../../supervisor/client.ts';
+import type { HardwareRequest, HostView } from '../../supervisor/protocol.ts';
+import { homeDirectory, loadConfig } from '../../system/installation.ts';
+import { chooseRepository, repositoryOption } from '../repository-choice.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { parseBytes, parseName, parsePoint } from '../terminal/parse.ts';
+import { recoveryAnswer } from './answer.ts';
+import { parseNetwork, parsePlatformOption } from './parse-key-value.ts';
+import { planText } from './plan-text.ts';
+import { openSupervisor, whoAsks, withSession } from './session.ts';
+import { fullText } from './text.ts';
+import { waitForPhase } from './wait.ts';
+
+type Options = Omit<RequestOptions, 'powerOn' | 'maxRateBytes' | 'networks' | 'platformOptions'> & {
+	power: 'on' | 'off';
+	/** Bytes per second. */
+	maxRate?: number | undefined;
+	network?: RecoveryRequest['networks'] | undefined;
+	platform?: RecoveryRequest['platformOptions'] | undefined;
+	repo?: string | undefined;
+	again?: true;
+	wait: 'running' | 'finished';
+	dryRun?: true;
+};
+
+export const buildStart = (context: Context) =>
+	command('start')
+		.description('start a machine from its backup')
+		.argument('<machine@point>', 'web01@latest, web01@2026-11-20T03:00Z', parsePoint)
+		.option(...repositoryOption)
+		.option('--host <name>', 'where it runs (default: the host of this installation)', parseName)
+		.option('--name <name>', 'name of the recovery (default: MACHINE-r1)', parseName)
+		.option('--again', 'use the name of a discarded recovery, or of a machine that was removed, again')
+		.addOption(
+			new Option('--finish <how>', 'migrate by itself, or when told').choices(['manual', 'migrate']).default('manual'),
+		)
+		.addOption(new Option('--switch <when>', 'once all is local').choices(['auto', 'manual']).default('auto'))
+		.addOption(
+			new Option('--allocate <when>', 'take the space at the start, or as it fills')
+				.choices(['start', 'thin'])
+				.default('start'),
+		)
+		.option('--network <src=name>', 'where a network of the original leads (default: link down)', parseNetwork)
+		.option('--platform <key=value>', "a wish to the host's platform about the machine's devices", parsePlatformOption)
+		.option('--new-mac', 'new MAC addresses, when the original may still be alive')
+		.option('--machine-name <name>', 'name of the machine on the host (default: that of the recovery)', parseName)
+		.addOption(new Option('--power <state>', 'power it on, or leave it off').choices(['on', 'off']).default('on'))
+		.option('--max-rate <bytes>', 'limit of the migration per second, as 20MiB; 0 is none', parseBytes)
+		.option('--reason <text>', 'why, for the audit')
+		.addOption(
+			new Option('--wait <phase>', 'return when it is so far').choices(['running', 'finished']).default('running'),
+		)
+		.option('-n, --dry-run', 'only check, and print the plan')
+		.action((point, options) => start(point, options, context));
+
+async function start(point: PointReference, options: Options, context: Context): Promise<void> {
+	const config = await loadConfig({ home: homeDirectory(context.env) });
+	const repository = await chooseRepository(context, options.repo, config);
+	const supervisor = await openSupervisor(context);
+	const host = await supervisor.host({ signal: context.signal });
+	const requestedBy = whoAsks(context.env);
+	const request = await makeRequest(point, requestOf(options), { config, repository, host, requestedBy });
+	if (options.dryRun) return showPlan(request, { view: host, supervisor }, context);
+	for (const warning of host.warnings) context.output.warn(warning);
+	await withSession(context, async session => {
+		const { name } = request;
+		const { outcome } = await session.recoveries.start(request, {
+			again: options.again ?? false,
+			isRemoved: finished => isRemoved(session.supervisor, request.hostId, finished),
+		});
+		if (outcome === 'attached') context.output.message(`${name} was started before with the same request: attached`);
+		if (outcome === 'already_finished') context.output.message(`${name} is finished already`);
+		await waitForPhase(session, name, options.wait, context);
+		const answer = recoveryAnswer(await readDocument(session, name));
+		context.output.result({ ...answer, outcome }, fullText(answer));
+	});
+}
+
+/** A platform may have to find out first what its host can do. */
+const planTimeoutMs = 45_000;
+
+/** The same planning that the recovery does as its first step, and a look at the host; it changes nothing. */
+async function showPlan(
+	request: RecoveryRequest,
+	{ view, supervisor }: { view: HostView; supervisor: SupervisorClient },
+	context: Context,
+): Promise<void> {
+	const { signal } = context;
+	const chooseHardware = (question: HardwareRequest) =>
+		supervisor.hardware(question, { signal, timeoutMs: planTimeoutMs });
+	const plan = await planRecovery(request, { host: { view, chooseHardware } });
+	context.output.result({ request, plan }, planText(request, plan));
+}
+
+function requestOf({ power, maxRate, network, ...same }: Options): RequestOptions {
+	return { ...same, powerOn: power === 'on', maxRateBytes: maxRate, networks: network };
+}

@@ -1,0 +1,77 @@
+import { endedByForce, hasEnded } from '../../client/phases.ts';
+import { formatBytes, formatDuration, formatTable } from '../terminal/format.ts';
+import type { RecoveryAnswer, RowAnswer } from './answer.ts';
+
+type Stand = Pick<RecoveryAnswer, 'name' | 'phase' | 'workflow' | 'power' | 'host' | 'machineName'> & {
+	parked: { code: string } | null;
+};
+
+/** One sentence: what is the case. */
+export function headline(document: Stand): string {
+	const { name, phase, workflow, parked, power, host, machineName } = document;
+	const ended = endedByForce(workflow) ? `, ${workflow.toLowerCase()} in Temporal` : '';
+	const state = `${phase}${parked ? `, parked (${parked.code})` : ''}${ended}`;
+	const machine = machineName && machineName !== name ? ` as ${machineName}` : '';
+	return `${name}: ${state}${host ? ` on ${host}${machine}` : ''}${power ? `, power ${power}` : ''}`;
+}
+
+/** What `rouse recover show` prints. */
+export function fullText(document: RecoveryAnswer): string {
+	const { machine, restorePoint, parked, failure, incidents, consoleSocket, hostAnswers, statusFrom } = document;
+	const lines = [headline(document)];
+	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${value}`);
+	if (machine && restorePoint) row('from', `${machine}@${restorePoint}`);
+	if (failure) row('failed', `${failure.message} (${failure.code})`);
+	if (parked) row('parked', `since ${parked.since}: ${parked.reason}`);
+	row('times', timesText(document));
+	for (const [index, disk] of document.disks.entries())
+		row(
+			`disk${index}`,
+			`${share(disk.restoredBytes, disk.sizeBytes)} of ${formatBytes(disk.sizeBytes)} local, ${disk.path}`,
+		);
+	if (consoleSocket) row('console', consoleSocket);
+	for (const { step, attempt, running, lastFailure } of document.pending) {
+		const failed = lastFailure ? `; failed before: ${lastFailure.message}` : '';
+		row(
+			'step',
+			`${step}, attempt ${attempt}, ${running ? 'at work' : 'waits for a worker or its next attempt'}${failed}`,
+		);
+	}
+	if (incidents.length > 0) row('incidents', `${incidents.length}, last: ${incidents.at(-1)?.message} (rouse audit)`);
+	if (statusFrom === 'memo' && document.pending.length > 0)
+		row('note', 'no control worker answered: as of the last change');
+	if (!hostAnswers && document.recoveryId && !hasEnded(document))
+		row('note', 'the supervisor of the host tells nothing of it: rouse up, rouse host list');
+	lines.push(`Next: ${document.next}`);
+	return lines.join('\n');
+}
+
+export function listText(rows: readonly RowAnswer[]): string {
+	if (rows.length === 0) return 'No recoveries yet. Start one: rouse recover start MACHINE@latest';
+	return formatTable(
+		['NAME', 'FROM', 'HOST', 'PHASE', 'POWER', 'REQUESTED'],
+		rows.map(row => [
+			row.name,
+			row.machine ? `${row.machine}@${row.restorePoint}` : '',
+			row.host ?? '',
+			`${row.phase}${row.parked ? ', parked' : ''}${endedByForce(row.workflow) ? `, ${row.workflow.toLowerCase()}` : ''}`,
+			row.power ?? '',
+			row.requestedAt,
+		]),
+	);
+}
+
+function timesText({ timings }: RecoveryAnswer): string {
+	const since = (at: string) => formatDuration(Date.parse(at) - Date.parse(timings.requestedAt));
+	const parts = [`requested ${timings.requestedAt}`];
+	if (timings.runningAt) parts.push(`running after ${since(timings.runningAt)}`);
+	if (timings.migratedAt) parts.push(`migrated after ${since(timings.migratedAt)}`);
+	if (timings.switchPauseMs !== undefined)
+		parts.push(`switched with a pause of ${formatDuration(timings.switchPauseMs)}`);
+	if (timings.finishedAt) parts.push(`finished after ${since(timings.finishedAt)}`);
+	return parts.join(', ');
+}
+
+function share(part: number, whole: number): string {
+	return `${whole === 0 ? 100 : Math.min(100, Math.floor((part / whole) * 100))} %`;
+}

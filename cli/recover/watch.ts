@@ -1,0 +1,57 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { readDocument } from '../../client/documents.ts';
+import { endedByForce, hasEnded } from '../../client/phases.ts';
+import { exitCodeOf, isErrorCode } from '../../model/errors.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { parseName } from '../terminal/parse.ts';
+import { type RecoveryAnswer, recoveryAnswer } from './answer.ts';
+import { withSession } from './session.ts';
+import { fullText, headline } from './text.ts';
+import { detached } from './wait.ts';
+
+export const buildWatch = (context: Context) =>
+	command('watch')
+		.description('follow a recovery to its end; Ctrl-C stops looking, nothing else')
+		.argument('<name>', 'recovery', parseName)
+		.action(name => follow(name, context));
+
+const readEveryMs = 1_000;
+
+async function follow(name: string, context: Context): Promise<void> {
+	const { output, signal } = context;
+	await withSession(context, async session => {
+		const progress = output.progress(name);
+		let last = '';
+		try {
+			for (;;) {
+				const answer = recoveryAnswer(await readDocument(session, name));
+				const ended = hasEnded(answer);
+				const state = headline(answer);
+				if (state !== last)
+					output.event({ type: ended ? 'summary' : 'status', ...answer }, ended ? fullText(answer) : state);
+				last = state;
+				if (ended) return context.exitWith(exitOf(answer));
+				progress.update({ ...localBytes(answer), note: answer.phase });
+				await delay(readEveryMs, undefined, { signal });
+			}
+		} catch (error) {
+			if (!signal.aborted) throw error;
+			throw detached(name, signal);
+		} finally {
+			progress.end();
+		}
+	});
+}
+
+/** A recovery that failed ends the watch with the exit code of its failure; one that was ended by force, with a conflict. */
+export function exitOf({ phase, workflow, failure }: Pick<RecoveryAnswer, 'phase' | 'workflow' | 'failure'>): number {
+	if (endedByForce(workflow)) return exitCodeOf('phase_wrong');
+	if (phase !== 'failed') return 0;
+	return isErrorCode(failure?.code) ? exitCodeOf(failure.code) : 1;
+}
+
+function localBytes({ disks }: RecoveryAnswer): { done: number; total: number } {
+	const sum = (pick: (disk: RecoveryAnswer['disks'][number]) => number) =>
+		disks.reduce((all, disk) => all + pick(disk), 0);
+	return { done: sum(disk => disk.restoredBytes), total: sum(disk => disk.sizeBytes) };
+}

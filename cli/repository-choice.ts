@@ -1,0 +1,57 @@
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { RouseError } from '../model/errors.ts';
+import { nameSchema } from '../model/names.ts';
+import { type Config, homeDirectory, loadConfig } from '../system/installation.ts';
+import type { Context } from './terminal/command.ts';
+
+/** The text of the option, the same at every command that has it. */
+export const repositoryOption = [
+	'--repo <dir|name>',
+	'the repository (default: ROUSE_REPO, else the configured one)',
+] as const;
+
+/**
+ * The absolute directory of the repository a command means: `--repo`, else `ROUSE_REPO`, else `defaultRepository` of
+ * config.yaml, else its only one. A name that is configured wins over a directory of that name here; write `./name` for
+ * the directory. Throws `repository_missing`; whether there is a repository in that directory is for its opener to say.
+ */
+export async function chooseRepository(
+	context: Pick<Context, 'env'>,
+	option: string | undefined,
+	config?: Config,
+): Promise<string> {
+	const known = config ?? (await loadConfig({ home: homeDirectory(context.env) }));
+	const wanted = option ?? (context.env['ROUSE_REPO'] || undefined);
+	if (wanted !== undefined) return named(known, wanted) ?? (await directory(wanted, known));
+	const names = Object.keys(known.repositories);
+	const only = known.defaultRepository ?? (names.length === 1 ? names[0] : undefined);
+	const found = only === undefined ? undefined : named(known, only);
+	if (found !== undefined) return found;
+	throw new RouseError(
+		'repository_missing',
+		only === undefined
+			? `no repository was named, and config.yaml has ${names.length === 0 ? 'none' : `${names.length} and no defaultRepository`}`
+			: `defaultRepository is "${only}", which config.yaml does not have under repositories`,
+		{ hint: 'say --repo DIR, or set ROUSE_REPO; rouse repo init DIR makes a new one' },
+	);
+}
+
+function named(config: Config, name: string): string | undefined {
+	const path = Object.hasOwn(config.repositories, name) ? config.repositories[name] : undefined;
+	return path === undefined ? undefined : resolve(path);
+}
+
+async function directory(wanted: string, config: Config): Promise<string> {
+	const path = resolve(wanted);
+	const there = await stat(path).then(
+		found => found.isDirectory(),
+		() => false,
+	);
+	if (there) return path;
+	const names = Object.keys(config.repositories);
+	const hint = nameSchema.safeParse(wanted).success && names.length > 0 ? `configured: ${names.join(', ')}; or ` : '';
+	throw new RouseError('repository_missing', `there is no repository "${wanted}": no directory ${path}`, {
+		hint: `${hint}make one: rouse repo init ${wanted.includes('/') ? wanted : join('.', wanted)}`,
+	});
+}

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { findTemporal, temporalServerLeast } from '../../keeper/temporal-cli.ts';
+import { RouseError } from '../../model/errors.ts';
+import { cacheDirectory, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
+import type { Context } from '../terminal/command.ts';
+import { inspectKvm } from './inspect-kvm.ts';
+import { installCommand } from './packages.ts';
+import { type Check, inspectTool, tools } from './tools.ts';
+
+/** Looks at everything and changes nothing. */
+export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'>): Promise<Check[]> {
+	const [system, temporal, { check, config }] = await Promise.all([
+		Promise.all(tools.map(tool => inspectTool(tool, signal))),
+		inspectTemporal(cacheDirectory(env)),
+		inspectConfig(homeDirectory(env)),
+	]);
+	// Not beside the others: on a busy machine KVM would be taken for one that hangs.
+	const kvm = await inspectKvm({
+		cacheDirectory: cacheDirectory(env),
+		setting: config?.host.accelerator ?? 'auto',
+		signal,
+		configPath: join(homeDirectory(env), 'config.yaml'),
+	});
+	const isRoot = process.getuid?.() === 0;
+	return [
+		{ name: 'node', purpose: 'runs Rouse', ok: true, version: process.versions.node, problem: null, fix: null },
+		...system.map((finding, index) => ({
+			...finding,
+			fix: finding.ok ? null : installCommand([tools[index]?.debianPackage ?? finding.name], isRoot),
+		})),
+		temporal,
+		...kvm,
+		check,
+	];
+}
+
+async function inspectTemporal(cache: string): Promise<Check> {
+	const found = await findTemporal(cache);
+	return {
+		name: 'temporal',
+		purpose: 'keeps every recovery durable',
+		ok: found !== undefined,
+		version: found ? `server ${found.server}` : null,
+		problem: found ? null : `neither in PATH (server ${temporalServerLeast} or newer) nor in the cache`,
+		fix: found ? null : 'rouse setup',
+	};
+}
+
+async function inspectConfig(home: string): Promise<{ check: Check; config: Config | undefined }> {
+	const about = { name: 'config.yaml', purpose: `settings of the installation in ${home}`, version: null };
+	try {
+		const config = await loadConfig({ home });
+		return { config, check: { ...about, ok: true, problem: null, fix: null } };
+	} catch (error) {
+		if (!(error instanceof RouseError)) throw error;
+		const fix = `edit ${home}/config.yaml`;
+		return { config: undefined, check: { ...about, ok: false, problem: error.message, fix } };
+	}
+}

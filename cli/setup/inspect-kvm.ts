@@ -1,0 +1,63 @@
+import {
+	type Acceleration,
+	type AcceleratorSetting,
+	machinesOf,
+	type Variant,
+	variants,
+} from '../../hypervisors/qemu/acceleration.ts';
+import { inspectHost, programs, type QemuHost } from '../../hypervisors/qemu/host.ts';
+import { asRouseError } from '../../model/errors.ts';
+import type { Check } from './tools.ts';
+
+export interface KvmInspection {
+	/** Where the answers are kept, as the supervisor keeps them. */
+	cacheDirectory: string;
+	setting: AcceleratorSetting;
+	signal: AbortSignal;
+	/** For a fix. */
+	configPath: string;
+}
+
+/**
+ * What KVM runs here, for each kind of machine, by running it: seconds when nobody has asked since the boot. That it does
+ * not is no fault, since machines are emulated then, unless the configuration demands it.
+ */
+export async function inspectKvm({ cacheDirectory, setting, signal, configPath }: KvmInspection): Promise<Check[]> {
+	let host: QemuHost;
+	try {
+		host = await inspectHost({ ...programs, cacheDirectory, setting: async () => setting, signal });
+	} catch (thrown) {
+		signal.throwIfAborted();
+		return variants.map(variant => notTried(variant, thrown));
+	}
+	const checks: Check[] = [];
+	// One after the other: what takes too long counts as not working.
+	for (const variant of variants) {
+		try {
+			checks.push(answered(variant, await host.accelerationFor(variant)));
+		} catch (thrown) {
+			signal.throwIfAborted();
+			const error = asRouseError(thrown);
+			if (error.code !== 'precheck_failed') checks.push(notTried(variant, thrown));
+			else
+				checks.push({ ...about(variant), ok: false, version: null, problem: error.message, fix: `edit ${configPath}` });
+		}
+	}
+	return checks;
+}
+
+function about({ firmware, enlightenments }: Variant): Pick<Check, 'name' | 'purpose'> {
+	const name = `kvm-${enlightenments ? 'windows-' : ''}${firmware}`;
+	return { name, purpose: `speed of ${machinesOf({ firmware, enlightenments })}` };
+}
+
+function answered(variant: Variant, { accelerator, reason }: Acceleration): Check {
+	const version = accelerator === 'kvm' ? reason : `emulated, many times slower: ${reason}`;
+	return { ...about(variant), ok: true, version, problem: null, fix: null };
+}
+
+/** QEMU or the firmware is missing or does not run: other checks say what to do. */
+function notTried(variant: Variant, thrown: unknown): Check {
+	const version = `not tried: ${asRouseError(thrown).message}`;
+	return { ...about(variant), ok: true, version, problem: null, fix: null };
+}

@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { temporalRelease } from '../../keeper/temporal-cli.ts';
+import { RouseError } from '../../model/errors.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
+import { runTool } from '../../system/run-tool.ts';
+import { askVersion, atLeast } from '../../system/tool-version.ts';
+import type { Context } from '../terminal/command.ts';
+import { formatDuration } from '../terminal/format.ts';
+
+/** The first that fetches a newer toolchain by itself when go.mod asks for one. */
+const goLeast = '1.21';
+/** /usr/local/go is where the official archive is unpacked; PATH does not always say so. */
+const goPlaces = ['go', '/usr/local/go/bin/go'] as const;
+const installGo =
+	'install Go (https://go.dev/dl) or the Temporal CLI (https://docs.temporal.io/cli/setup-cli), then run again';
+
+/** Builds the Temporal CLI from tools/temporal at `file`: five to eight minutes on two cores, once. */
+export async function buildTemporal(file: string, { output, signal, env }: Context): Promise<void> {
+	const go = await findGo();
+	output.message(`building the Temporal CLI ${temporalRelease.cli} with Go ${go.version}: 5 to 8 minutes, once`);
+	const progress = output.progress('building the Temporal CLI');
+	const startedAt = performance.now();
+	let packages = 0;
+	let modules = 0;
+	const show = () => {
+		const note = `${modules} modules fetched, ${formatDuration(performance.now() - startedAt)}`;
+		progress.update({ done: packages, unit: 'packages built', note });
+	};
+	const timer = setInterval(show, 500);
+	try {
+		const run = await runTool(go.path, buildArguments(file), {
+			hint: installGo,
+			cwd: join(checkoutDirectory, 'tools', 'temporal'),
+			signal,
+			// Debian's Go is told to stay as it is; go.mod may need a newer one.
+			env: { ...env, GOTOOLCHAIN: env['GOTOOLCHAIN'] ?? 'auto', GOFLAGS: '-mod=readonly', CGO_ENABLED: '0' },
+			onLine: line => {
+				if (line.startsWith('go: downloading')) modules += 1;
+				else packages += 1;
+			},
+		});
+		if (run.code !== 0)
+			throw new RouseError('tool_missing', `the Temporal CLI could not be built:\n${run.tail.join('\n')}`, {
+				hint: 'it needs the Go module proxy (GOPROXY); or install the CLI by hand: https://docs.temporal.io/cli/setup-cli',
+			});
+	} finally {
+		clearInterval(timer);
+		progress.end();
+	}
+}
+
+function buildArguments(file: string): string[] {
+	const version = `-X github.com/temporalio/cli/internal/temporalcli.Version=${temporalRelease.cli}`;
+	return [
+		'build',
+		'-v',
+		'-trimpath',
+		`-ldflags=-s -w ${version}`,
+		'-o',
+		file,
+		'github.com/temporalio/cli/cmd/temporal',
+	];
+}
+
+async function findGo(): Promise<{ path: string; version: string }> {
+	let old: string | undefined;
+	for (const path of goPlaces) {
+		const version = /go(\d+\.\d+(\.\d+)?)/.exec((await askVersion(path, { args: ['version'] })).said)?.[1];
+		if (version !== undefined && atLeast(version, goLeast)) return { path, version };
+		old ??= version;
+	}
+	throw new RouseError(
+		'tool_missing',
+		`the Temporal CLI has to be built, and that needs Go ${goLeast} or newer (${old ? `found ${old}` : 'found none'})`,
+		{ hint: installGo },
+	);
+}

@@ -1,0 +1,80 @@
+import type { RouseError } from '../../model/errors.ts';
+import { Progress } from './progress.ts';
+import type { Sink } from './sink.ts';
+
+export interface OutputOptions {
+	stdout: Sink;
+	stderr: Sink;
+	json: boolean;
+	quiet: boolean;
+	/** Stacks and causes are printed with errors. */
+	debug: boolean;
+}
+
+/** Results on stdout; messages, progress and errors on stderr. With `--json` both are JSON, one document a line. */
+export class Output {
+	readonly json: boolean;
+	readonly #options: OutputOptions;
+	#progress: Progress | undefined;
+
+	constructor(options: OutputOptions) {
+		this.json = options.json;
+		this.#options = options;
+	}
+
+	/** The answer of a command: `document` with `--json`, else `text`. */
+	result(document: object, text: string): void {
+		this.#answer(document, text);
+	}
+
+	/** One of several answers of long work. */
+	event(document: { type: string; [field: string]: unknown }, text: string): void {
+		this.#answer(document, text);
+	}
+
+	/** What a person may like to know on the way; not part of the answer. */
+	message(message: string): void {
+		if (this.#options.quiet) return;
+		this.#say(this.json ? JSON.stringify({ type: 'message', message }) : message);
+	}
+
+	/** Said even with `--quiet`: something is not as it should be, but the work goes on. */
+	warn(message: string): void {
+		this.#say(this.json ? JSON.stringify({ type: 'warning', message }) : `warning: ${message}`);
+	}
+
+	/** One at a time; `end` it before starting the next. */
+	progress(label: string): Progress {
+		this.#progress?.end();
+		const { stderr, quiet } = this.#options;
+		this.#progress = new Progress({ label, sink: stderr, json: this.json, silent: quiet });
+		return this.#progress;
+	}
+
+	error(error: RouseError, exitCode: number, hint = error.hint): void {
+		this.#progress?.end();
+		const { code, message, details } = error.toDocument();
+		if (this.json) this.#say(JSON.stringify({ type: 'error', code, message, hint: hint ?? '', exitCode, details }));
+		else this.#say(`error: ${message}${hint ? `\n${hint}` : ''}`);
+		if (this.#options.debug) this.#say(stackOf(error));
+		else if (code === 'internal' && !this.json)
+			this.#say('This is a defect of Rouse. The same command with --debug shows where.');
+	}
+
+	#answer(document: object, text: string): void {
+		this.#progress?.clear();
+		this.#options.stdout.write(`${this.json ? JSON.stringify(document) : text}\n`);
+	}
+
+	#say(line: string): void {
+		this.#progress?.clear();
+		this.#options.stderr.write(`${line}\n`);
+	}
+}
+
+function stackOf(error: unknown): string {
+	const lines: string[] = [];
+	for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+		lines.push(cause.stack ?? cause.message);
+	return lines.join('\ncaused by: ');
+}

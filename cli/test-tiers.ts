@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process';
+import { glob } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { checkoutDirectory } from '../system/checkout.ts';
+import type { Context } from './terminal/command.ts';
+
+/** Fastest first. How many files run at once: servers and emulated machines want the processors for themselves. */
+const tiers = { unit: 4, sandbox: 2, activity: 2, replay: 1, server: 1, guest: 1 } as const;
+export type TierName = keyof typeof tiers;
+export const tierNames: readonly TierName[] = ['unit', 'sandbox', 'activity', 'replay', 'server', 'guest'];
+
+/** A test that hangs is ended and named; no test comes near it. */
+const hangsAfterMs = 600_000;
+
+export interface TierResult {
+	name: TierName;
+	files: number;
+	passed: boolean;
+	durationMs: number;
+}
+
+export async function testFiles(tier: TierName): Promise<string[]> {
+	const files: string[] = [];
+	for await (const file of glob(`test/${tier}/**/*.test.ts`, { cwd: checkoutDirectory })) files.push(file);
+	return files.toSorted();
+}
+
+/** Runs Node's test runner; its report goes to our stdout, or to stderr with `--json`. */
+export async function runTier(tier: TierName, files: readonly string[], context: Context): Promise<TierResult> {
+	const startedAt = performance.now();
+	const child = spawn(
+		process.execPath,
+		['--test', `--test-concurrency=${tiers[tier]}`, `--test-timeout=${hangsAfterMs}`, ...files],
+		{ cwd: checkoutDirectory, env: testEnvironment(context.env), stdio: ['ignore', context.output.json ? 2 : 1, 2] },
+	);
+	// On a terminal Ctrl-C reaches the runner by itself; a SIGTERM to us does not.
+	const pass = () => child.kill('SIGTERM');
+	context.signal.addEventListener('abort', pass, { once: true });
+	try {
+		const code = await new Promise<number>((resolve, reject) => {
+			child.once('error', reject);
+			child.once('exit', (exit, by) => resolve(exit ?? 128 + constants.signals[by ?? 'SIGKILL']));
+		});
+		context.signal.throwIfAborted();
+		return {
+			name: tier,
+			files: files.length,
+			passed: code === 0,
+			durationMs: Math.round(performance.now() - startedAt),
+		};
+	} finally {
+		context.signal.removeEventListener('abort', pass);
+	}
+}
+
+/** No test may meet the installation of the person who runs them. */
+function testEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+	const { ROUSE_HOME: _home, ROUSE_REPO: _repository, ...rest } = env;
+	return { ...rest, PATH: `${join(process.execPath, '..')}:${env['PATH'] ?? ''}` };
+}

@@ -1,0 +1,150 @@
+import type { WorkflowExecutionStatusName } from '@temporalio/client';
+import { RouseError } from '../model/errors.ts';
+import { mergeIncidents } from '../model/incidents.ts';
+import type { DiskProgress, Incident, Parked, Phase, Policy, Power, Timings } from '../model/recovery.ts';
+import type { SupervisorClient } from '../supervisor/client.ts';
+import type { RecoveryView } from '../supervisor/protocol.ts';
+import { type NextStep, nextSteps } from './next-steps.ts';
+import { hasEnded, reportedPower } from './phases.ts';
+import type { Recoveries } from './recoveries.ts';
+import type { PendingStep, RecoveryDetails, RecoverySummary } from './summaries.ts';
+
+/** Who is asked: Temporal, and the supervisor of the host. */
+export interface Sources {
+	recoveries: Recoveries;
+	supervisor: SupervisorClient;
+}
+
+/** Everything about a recovery; docs/cli.md lists the fields. */
+export interface RecoveryDocument {
+	name: string;
+	recoveryId: string | null;
+	machine: string | null;
+	machineName: string | null;
+	restorePoint: string | null;
+	host: string | null;
+	phase: Phase;
+	/** Temporal's word: a workflow that was ended by force keeps its phase. */
+	workflow: WorkflowExecutionStatusName;
+	parked: Parked | null;
+	power: Power | null;
+	policy: Policy | null;
+	disks: DiskProgress[];
+	asOf: string;
+	timings: Timings;
+	incidents: Incident[];
+	failure: { code: string; message: string } | null;
+	/** Names and places of the platform's own, for a person who looks into the machine; empty before there is one. */
+	platform: Record<string, string>;
+	/** Those of `platform`, where it has them, under the names by which they were told first. */
+	consoleSocket: string | null;
+	vncSocket: string | null;
+	qmpSocket: string | null;
+	directory: string | null;
+	/** Steps that are being done or wait for their next attempt. */
+	pending: PendingStep[];
+	/** `memo`: no worker answered, and this is what was known at the last change. */
+	statusFrom: 'worker' | 'memo';
+	/** Whether the host's supervisor told of it; without it disks are as of the last heartbeat. */
+	hostAnswers: boolean;
+	next: NextStep[];
+}
+
+/** Everything about a recovery: from Temporal, and from the supervisor of its host when that answers. */
+export async function readDocument({ recoveries, supervisor }: Sources, name: string): Promise<RecoveryDocument> {
+	const details = await recoveries.show(name);
+	const view = await viewOf(() => supervisor.recovery(name, { timeoutMs: 2_000 }), details.recoveryId);
+	const seen = view ? await unlessAway(() => supervisor.incidents(name, 0, { timeoutMs: 2_000 })) : undefined;
+	return makeDocument(details, view, seen);
+}
+
+export function makeDocument(
+	details: RecoveryDetails,
+	view: RecoveryView | undefined,
+	seen: Incident[] | undefined,
+): RecoveryDocument {
+	const { request, status } = details;
+	// Nothing of it is left: the last heartbeat spoke of what was removed since.
+	const removed = details.phase === 'discarded' || details.phase === 'failed';
+	const base = {
+		name: details.name,
+		recoveryId: details.recoveryId ?? null,
+		machine: request?.machine ?? status?.machine ?? null,
+		machineName: request?.machineName ?? status?.machineName ?? null,
+		restorePoint: request?.restorePoint ?? status?.restorePoint ?? null,
+		host: request?.host ?? status?.host ?? null,
+		phase: details.phase,
+		workflow: details.workflow,
+		parked: status?.parked ?? null,
+		// The supervisor sees the machine itself; the workflow knows what was reported to it.
+		power: view?.power ?? reportedPower(details),
+		policy: status?.policy ?? request?.policy ?? null,
+		disks: view?.disks ?? (removed ? undefined : details.disks) ?? [],
+		asOf: details.asOf,
+		timings: status?.timings ?? { requestedAt: details.requestedAt },
+		// The log's line for a sequence is newer than what the workflow was told of it.
+		incidents: mergeIncidents(status?.incidents ?? [], seen ?? []),
+		failure: status?.failure ?? null,
+		platform: view?.platform ?? {},
+		consoleSocket: view?.platform['consoleSocket'] ?? null,
+		vncSocket: view?.platform['vncSocket'] ?? null,
+		qmpSocket: view?.platform['qmpSocket'] ?? null,
+		directory: view?.directory ?? null,
+		pending: hasEnded(details) ? [] : details.pending,
+		statusFrom: details.statusFrom,
+		hostAnswers: view !== undefined,
+	};
+	return { ...base, next: nextSteps(base) };
+}
+
+/** One of a list of recoveries. */
+export interface RecoveryRow {
+	name: string;
+	recoveryId: string | null;
+	machine: string | null;
+	restorePoint: string | null;
+	host: string | null;
+	phase: Phase;
+	parked: Parked | null;
+	power: Power | null;
+	requestedAt: string;
+	closedAt: string | null;
+	/** Temporal's word: a workflow that was ended by force keeps its phase. */
+	workflow: WorkflowExecutionStatusName;
+}
+
+export function rowOf(summary: RecoverySummary): RecoveryRow {
+	const { name, recoveryId, request, status, phase, requestedAt, closedAt, workflow } = summary;
+	return {
+		name,
+		recoveryId: recoveryId ?? null,
+		machine: request?.machine ?? null,
+		restorePoint: request?.restorePoint ?? null,
+		host: request?.host ?? null,
+		phase,
+		parked: status?.parked ?? null,
+		power: reportedPower(summary),
+		requestedAt,
+		closedAt: closedAt ?? null,
+		workflow,
+	};
+}
+
+/** What the host has under this name, if it is this recovery and not an older one. */
+async function viewOf(
+	look: () => Promise<RecoveryView>,
+	recoveryId: string | undefined,
+): Promise<RecoveryView | undefined> {
+	const view = await unlessAway(look);
+	return view && view.recoveryId === recoveryId ? view : undefined;
+}
+
+async function unlessAway<T>(look: () => Promise<T>): Promise<T | undefined> {
+	try {
+		return await look();
+	} catch (error) {
+		if (error instanceof RouseError && (error.code === 'supervisor_unreachable' || error.code === 'recovery_unknown'))
+			return undefined;
+		throw error;
+	}
+}

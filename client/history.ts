@@ -1,0 +1,157 @@
+import { type Client, isGrpcServiceError } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { temporal } from '@temporalio/proto';
+import type { ErrorDocument } from '../model/errors.ts';
+import { documentOf } from './failures.ts';
+import { timestampToIso } from './summaries.ts';
+
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+type Payloads = temporal.api.common.v1.IPayloads;
+
+/** One thing that happened, as Temporal recorded it. What a retried step failed with before is in the incident log. */
+export interface HistoryEntry {
+	at: string;
+	eventId: number;
+	runId: string;
+	kind:
+		| 'started'
+		| 'continued'
+		| 'step_scheduled'
+		| 'step_started'
+		| 'step_finished'
+		| 'step_failed'
+		| 'step_canceled'
+		| 'asked'
+		| 'answered'
+		| 'reported'
+		| 'changed'
+		| 'cancel_requested'
+		| 'finished'
+		| 'failed'
+		| 'canceled'
+		| 'terminated';
+	/** Step, update or signal. */
+	name?: string;
+	/** Attempts a step took. */
+	attempt?: number;
+	/** Worker that did it. */
+	worker?: string;
+	/** What was said: arguments of a step, an order or a report; the new memo of a change; a result. */
+	content?: unknown;
+	failure?: ErrorDocument;
+}
+
+/** NOT_FOUND: https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
+const notFound = '5';
+
+type Part = Omit<HistoryEntry, 'at' | 'eventId' | 'runId'>;
+
+/** All runs of the newest recovery with this id, oldest first. */
+export async function readHistory(client: Client, workflowId: string): Promise<HistoryEntry[]> {
+	const { runId } = await client.workflow.getHandle(workflowId).describe();
+	return followRuns(runId, run => eventsOf(client, workflowId, run));
+}
+
+/**
+ * From the newest run back: one that continued as new names its predecessor. Of a recovery that lasts longer than the
+ * server remembers closed runs, its history begins with the first that it still has.
+ */
+export async function followRuns(
+	newest: string,
+	read: (runId: string) => Promise<readonly HistoryEvent[] | undefined>,
+): Promise<HistoryEntry[]> {
+	const runs: HistoryEntry[][] = [];
+	for (let runId: string | undefined = newest; runId; ) {
+		const events = await read(runId);
+		if (events === undefined) break;
+		runs.unshift(entriesOf(events, runId));
+		runId = events[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
+	}
+	return runs.flat();
+}
+
+/** Undefined for a run that the server has forgotten. */
+async function eventsOf(
+	client: Client,
+	workflowId: string,
+	runId: string,
+): Promise<readonly HistoryEvent[] | undefined> {
+	try {
+		return (await client.workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [];
+	} catch (error) {
+		// SDK 1.24 gives the errors of this call as gRPC has them.
+		if (isGrpcServiceError(error) && String(error.code) === notFound) return undefined;
+		throw error;
+	}
+}
+
+function entriesOf(events: readonly HistoryEvent[], runId: string): HistoryEntry[] {
+	const steps = new Map<string, string>();
+	const entries: HistoryEntry[] = [];
+	for (const event of events) {
+		const scheduled = event.activityTaskScheduledEventAttributes;
+		if (scheduled) steps.set(String(event.eventId), scheduled.activityType?.name ?? 'unknown');
+		const part = stepPart(event, steps) ?? messagePart(event) ?? endPart(event);
+		if (part)
+			entries.push({ at: timestampToIso(event.eventTime) ?? '', eventId: Number(event.eventId), runId, ...part });
+	}
+	return entries;
+}
+
+function stepPart(event: HistoryEvent, steps: ReadonlyMap<string, string>): Part | undefined {
+	const named = (id: unknown) => ({ name: steps.get(String(id)) ?? 'unknown' });
+	const scheduled = event.activityTaskScheduledEventAttributes;
+	if (scheduled) return { kind: 'step_scheduled', ...named(event.eventId), content: first(scheduled.input) };
+	const started = event.activityTaskStartedEventAttributes;
+	if (started)
+		return {
+			kind: 'step_started',
+			...named(started.scheduledEventId),
+			attempt: started.attempt ?? 1,
+			...(started.identity ? { worker: started.identity } : {}),
+			...(started.lastFailure ? { failure: documentOf(started.lastFailure) } : {}),
+		};
+	const completed = event.activityTaskCompletedEventAttributes;
+	if (completed)
+		return { kind: 'step_finished', ...named(completed.scheduledEventId), content: first(completed.result) };
+	const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+	if (failed)
+		return {
+			kind: 'step_failed',
+			...named(failed.scheduledEventId),
+			...(failed.failure ? { failure: documentOf(failed.failure) } : {}),
+		};
+	const canceled = event.activityTaskCanceledEventAttributes;
+	return canceled ? { kind: 'step_canceled', ...named(canceled.scheduledEventId) } : undefined;
+}
+
+function messagePart(event: HistoryEvent): Part | undefined {
+	const started = event.workflowExecutionStartedEventAttributes;
+	if (started)
+		return { kind: started.continuedExecutionRunId ? 'continued' : 'started', content: first(started.input) };
+	const accepted = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input;
+	if (accepted) return { kind: 'asked', name: accepted.name ?? 'unknown', content: first(accepted.args) };
+	const answered = event.workflowExecutionUpdateCompletedEventAttributes?.outcome?.failure;
+	if (answered) return { kind: 'answered', failure: documentOf(answered) };
+	const signaled = event.workflowExecutionSignaledEventAttributes;
+	if (signaled) return { kind: 'reported', name: signaled.signalName ?? 'unknown', content: first(signaled.input) };
+	const memo = event.workflowPropertiesModifiedEventAttributes?.upsertedMemo?.fields?.['status'];
+	return memo ? { kind: 'changed', content: defaultPayloadConverter.fromPayload(memo) } : undefined;
+}
+
+function endPart(event: HistoryEvent): Part | undefined {
+	if (event.workflowExecutionCancelRequestedEventAttributes) return { kind: 'cancel_requested' };
+	const completed = event.workflowExecutionCompletedEventAttributes;
+	if (completed) return { kind: 'finished', content: first(completed.result) };
+	const failed = event.workflowExecutionFailedEventAttributes;
+	if (failed) return { kind: 'failed', ...(failed.failure ? { failure: documentOf(failed.failure) } : {}) };
+	if (event.workflowExecutionCanceledEventAttributes) return { kind: 'canceled' };
+	const terminated = event.workflowExecutionTerminatedEventAttributes;
+	if (terminated) return { kind: 'terminated', content: terminated.reason };
+	return undefined;
+}
+
+function first(payloads: Payloads | null | undefined): unknown {
+	const payload = payloads?.payloads?.[0];
+	return payload ? defaultPayloadConverter.fromPayload(payload) : undefined;
+}

@@ -1,0 +1,47 @@
+import type { Next } from '../model/next.ts';
+import type { Parked, Phase, Policy } from '../model/recovery.ts';
+import { endedByForce } from './phases.ts';
+import type { RecoverySummary } from './summaries.ts';
+
+/** What a person can do about a recovery, as data: whoever shows it makes sentences or buttons of it. */
+export type NextStep =
+	/** Look on: it goes on by itself. `comes`: the order that is carried out without being given. */
+	| { step: 'watch'; comes?: 'migrate' | 'switch' }
+	| ({ step: 'order' } & Next)
+	/** The machine is its host's now. `lost`: nobody knows whether it still runs, since its workflow was ended by force. */
+	| { step: 'host'; lost: boolean }
+	/** The name may be used again, in a request that says so when there was a recovery to be discarded. */
+	| { step: 'start'; again: boolean };
+
+interface Known {
+	phase: Phase;
+	workflow: RecoverySummary['workflow'];
+	parked: Parked | null;
+	policy: Policy | null;
+}
+
+/** In the order in which they are to be offered; there is always one. */
+export function nextSteps(known: Known): NextStep[] {
+	if (endedByForce(known.workflow)) return [{ step: 'host', lost: true }];
+	if (known.parked) return [{ step: 'order', ...known.parked.next }];
+	return inPhase[known.phase](known);
+}
+
+const watch: NextStep = { step: 'watch' };
+const discard: NextStep = { step: 'order', order: 'discard' };
+
+const inPhase: Readonly<Record<Phase, (known: Known) => NextStep[]>> = {
+	planned: () => [watch],
+	waiting: () => [watch],
+	starting: () => [watch],
+	running: ({ policy }) =>
+		policy?.finish === 'migrate' ? [{ ...watch, comes: 'migrate' }] : [{ step: 'order', order: 'migrate' }, discard],
+	migrating: () => [watch, discard],
+	migrated: ({ policy }) =>
+		policy?.switch === 'auto' ? [{ ...watch, comes: 'switch' }] : [{ step: 'order', order: 'switch' }, discard],
+	switching: () => [watch],
+	finished: () => [{ step: 'host', lost: false }],
+	discarding: () => [watch],
+	discarded: () => [{ step: 'start', again: true }],
+	failed: () => [{ step: 'start', again: false }],
+};

@@ -1,0 +1,110 @@
+import {
+	isGrpcDeadlineError,
+	WorkflowNotFoundError,
+	WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import type { UpdateDefinition } from '@temporalio/common';
+import { RouseError } from '../model/errors.ts';
+import type { Policy, PowerAction, RecoveryStatus } from '../model/recovery.ts';
+import {
+	type Asked,
+	discardUpdate,
+	migrateUpdate,
+	powerUpdate,
+	retryUpdate,
+	setPolicyUpdate,
+	switchUpdate,
+	taskQueues,
+} from '../workflows/contracts.ts';
+import type { TemporalClient } from './connection.ts';
+import { endedByForce } from './phases.ts';
+import type { RecoverySummary } from './summaries.ts';
+import { RecoveryWorkflows, recoveryUnknown } from './workflows.ts';
+
+/** Above the 20 s that the workflow gives a host to answer a `power` or a `retry`. */
+const defaultLimitMs = 30_000;
+
+/**
+ * Orders to a recovery that runs, each recorded with who gave it and why. An order that is refused throws `phase_wrong`;
+ * one that no worker took in time `worker_missing`, and it may still take effect when one is back.
+ */
+export class Orders {
+	readonly #workflows: RecoveryWorkflows;
+	readonly #limitMs: number;
+
+	constructor(temporal: TemporalClient, { limitMs = defaultLimitMs }: { limitMs?: number } = {}) {
+		this.#workflows = new RecoveryWorkflows(temporal);
+		this.#limitMs = limitMs;
+	}
+
+	/** Copies the disks to the host. */
+	migrate(name: string, asked: Asked): Promise<RecoveryStatus> {
+		return this.#give(name, migrateUpdate, asked);
+	}
+
+	/** Lets the machine stand on its local disks alone, once all is local. */
+	switch(name: string, asked: Asked): Promise<RecoveryStatus> {
+		return this.#give(name, switchUpdate, asked);
+	}
+
+	/** `confirm` must be the name. Returns once the workflow has taken the order; wait for `discarded` to see it done. */
+	discard(name: string, asked: Asked & { confirm: string }): Promise<RecoveryStatus> {
+		return this.#give(name, discardUpdate, asked);
+	}
+
+	setPolicy(name: string, asked: Asked & { policy: Partial<Policy> }): Promise<RecoveryStatus> {
+		return this.#give(name, setPolicyUpdate, asked);
+	}
+
+	/** Returns when the host has carried it out. */
+	power(name: string, asked: Asked & { action: PowerAction }): Promise<RecoveryStatus> {
+		return this.#give(name, powerUpdate, asked);
+	}
+
+	/** Goes on with a recovery that is parked. */
+	retry(name: string, asked: Asked): Promise<RecoveryStatus> {
+		return this.#give(name, retryUpdate, asked);
+	}
+
+	async #give<A extends Asked>(
+		name: string,
+		update: UpdateDefinition<RecoveryStatus, [A]>,
+		asked: A,
+	): Promise<RecoveryStatus> {
+		const workflows = this.#workflows;
+		try {
+			return await workflows.client.withDeadline(Date.now() + this.#limitMs, () =>
+				workflows.handle(name).executeUpdate(update, { args: [asked] }),
+			);
+		} catch (error) {
+			const order = update.name === setPolicyUpdate.name ? 'policy' : update.name;
+			if (error instanceof WorkflowNotFoundError) throw await this.#whyNotFound(name, order);
+			if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error))
+				throw await this.#whyUnanswered(name, order, error);
+			throw workflows.translated(error, name);
+		}
+	}
+
+	async #whyNotFound(name: string, order: string): Promise<RouseError> {
+		const found = await this.#workflows.find(name);
+		return found ? tooLate(found, order) : recoveryUnknown(name);
+	}
+
+	async #whyUnanswered(name: string, order: string, cause: unknown): Promise<RouseError> {
+		// Throws temporal_unreachable by itself when it is the server that does not answer.
+		await this.#workflows.peek(name);
+		return new RouseError(
+			'worker_missing',
+			`no control worker took "${order}" for recovery ${name} within ${this.#limitMs / 1000} s (task queue ${taskQueues.control})`,
+			{ details: { recovery: name, order }, cause },
+		);
+	}
+}
+
+/** Why no workflow takes the order any more; how the recovery stands is in the details. */
+export function tooLate({ name, phase, workflow }: RecoverySummary, order: string): RouseError {
+	const message = endedByForce(workflow)
+		? `recovery ${name} was ended by force in Temporal (${workflow.toLowerCase()}): no ${order} reaches it; its machine may still run`
+		: `recovery ${name} is ${phase}: it is too late for ${order}`;
+	return new RouseError('phase_wrong', message, { details: { recovery: name, phase, workflow, order } });
+}

@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { RouseError } from '../model/errors.ts';
+import type { PointReference } from '../model/names.ts';
+import type { RecoveryRequest } from '../model/recovery.ts';
+import { readPoint, resolvePoint } from '../repository/points.ts';
+import { openRepository } from '../repository/repository.ts';
+import { type HostView, protocolVersion } from '../supervisor/protocol.ts';
+import type { Config } from '../system/installation.ts';
+
+/** What may be asked for beside the restore point; docs/cli.md says what each means. */
+export interface RequestOptions {
+	/** Default: {@link defaultName}. */
+	name?: string | undefined;
+	/** Default: the host of the installation. */
+	host?: string | undefined;
+	/** Default: that of the recovery. */
+	machineName?: string | undefined;
+	finish: RecoveryRequest['policy']['finish'];
+	switch: RecoveryRequest['policy']['switch'];
+	allocate: RecoveryRequest['allocate'];
+	/** On top of those that the configuration names. */
+	networks?: RecoveryRequest['networks'] | undefined;
+	newMac?: boolean | undefined;
+	/** In the words of the host's platform. */
+	platformOptions?: RecoveryRequest['platformOptions'] | undefined;
+	powerOn: boolean;
+	/** Per second; 0 is unlimited. */
+	maxRateBytes?: number | undefined;
+	reason?: string | undefined;
+}
+
+export interface Surroundings {
+	config: Config;
+	/** Absolute directory. */
+	repository: string;
+	host: HostView;
+	requestedBy: string;
+}
+
+/**
+ * The request that is meant, with the point resolved to its full time and its manifest's digest. Throws `host_unknown`,
+ * the code that makes the host unusable, `protocol` when its supervisor is of another, `config_invalid` for a network that
+ * it does not have, and what the repository has to say about the point.
+ */
+export async function makeRequest(
+	reference: PointReference,
+	options: RequestOptions,
+	{ config, repository, host, requestedBy }: Surroundings,
+): Promise<RecoveryRequest> {
+	if (options.host !== undefined && options.host !== host.name)
+		throw new RouseError('host_unknown', `there is no host ${options.host}`, {
+			hint: `this installation has: ${host.name}`,
+		});
+	checkUsable(host);
+	const networks = { ...config.host.networks, ...options.networks };
+	for (const target of Object.values(networks)) checkNetwork(target, host);
+	const { time, manifestDigest } = await findPoint(repository, reference);
+	const name = options.name ?? defaultName(reference.machine);
+	return {
+		name,
+		machine: reference.machine,
+		restorePoint: time,
+		manifestDigest,
+		repository,
+		host: host.name,
+		hostId: host.hostId,
+		machineName: options.machineName ?? name,
+		allocate: options.allocate,
+		networks,
+		newMac: options.newMac ?? false,
+		platformOptions: options.platformOptions ?? {},
+		powerOn: options.powerOn,
+		policy: { finish: options.finish, switch: options.switch, maxRateBytes: options.maxRateBytes ?? 0 },
+		reason: options.reason ?? '',
+		requestedBy,
+	};
+}
+
+function checkUsable({ name, protocol, unusable }: HostView): void {
+	if (protocol !== protocolVersion)
+		throw new RouseError('protocol', `the supervisor of ${name} speaks protocol ${protocol}, not ${protocolVersion}`, {
+			hint: 'restart the services, so that all are of one version',
+		});
+	if (unusable) throw new RouseError(unusable.code, unusable.message, { hint: unusable.hint });
+}
+
+/** A mistake that would else come out only when the recovery has its place on the host. */
+function checkNetwork(target: string, { name, networks }: HostView): void {
+	const known = [...networks.map(network => network.name), 'none'];
+	if (known.includes(target)) return;
+	throw new RouseError('config_invalid', `host ${name} has no network "${target}"`, {
+		hint: `it has: ${known.join(', ')}`,
+	});
+}
+
+/** The same each time, so that the same request twice is one recovery. */
+export function defaultName(machine: string): string {
+	return `${machine.slice(0, 37)}-r1`;
+}
+
+/**
+ * The same request is the same recovery, whoever asks and why: `requestedBy` and `reason` do not count. Keys are sorted,
+ * so that the order in which a client wrote them does not either.
+ */
+export function hashRequest(request: RecoveryRequest): string {
+	const { requestedBy: _by, reason: _reason, ...what } = request;
+	return createHash('sha256')
+		.update(JSON.stringify(what, (_key, value: unknown) => (isRecord(value) ? sorted(value) : value)))
+		.digest('hex');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function sorted(record: Record<string, unknown>): Record<string, unknown> {
+	return Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+async function findPoint(
+	directory: string,
+	{ machine, point }: PointReference,
+): Promise<{ time: string; manifestDigest: string }> {
+	const repository = await openRepository(directory);
+	try {
+		const time = await resolvePoint(repository, machine, point);
+		return { time, manifestDigest: (await readPoint(repository, machine, time)).manifestDigest };
+	} finally {
+		await repository.store.close();
+	}
+}

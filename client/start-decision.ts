@@ -1,0 +1,35 @@
+/** What a name that is taken means to somebody who starts a recovery under it. Pure. */
+import { RouseError } from '../model/errors.ts';
+import type { RecoverySummary } from './summaries.ts';
+
+export type StartOutcome = 'started' | 'attached' | 'already_finished';
+
+/**
+ * What to do about a recovery that has the name: an outcome, or undefined for "start a new one". `removed`: it is finished,
+ * and its machine is not on the host any more. The `name_conflict` that is thrown says in its details how the recovery
+ * stands.
+ */
+export function decideStart(
+	existing: RecoverySummary,
+	requestHash: string,
+	{ again, removed }: { again: boolean; removed: boolean },
+): Exclude<StartOutcome, 'started'> | undefined {
+	const { phase, workflow } = existing;
+	const same = existing.requestHash === requestHash;
+	if (workflow === 'FAILED') return undefined;
+	if (workflow === 'COMPLETED' && phase === 'discarded') {
+		if (again) return undefined;
+		throw conflict(existing, 'was discarded');
+	}
+	if (workflow === 'COMPLETED' && same && !again) return 'already_finished';
+	if (workflow === 'COMPLETED' && removed && again) return undefined;
+	if (workflow === 'COMPLETED') throw conflict(existing, 'is finished, and its machine has the name');
+	if (workflow !== 'RUNNING')
+		throw conflict(existing, `was ended by force in Temporal (${workflow.toLowerCase()}); its machine may still run`);
+	if (same) return 'attached';
+	throw conflict(existing, `is ${phase} with another request`);
+}
+
+function conflict({ name, phase, workflow }: RecoverySummary, what: string): RouseError {
+	return new RouseError('name_conflict', `recovery ${name} ${what}`, { details: { recovery: name, phase, workflow } });
+}

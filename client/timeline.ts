@@ -1,0 +1,219 @@
+import * as z from 'zod';
+import type { ErrorDocument } from '../model/errors.ts';
+import { mergeIncidents } from '../model/incidents.ts';
+import { type Incident, incidentSchema, type RecoveryStatus, recoveryStatusSchema } from '../model/recovery.ts';
+import { type RecoveryDocument, readDocument, type Sources } from './documents.ts';
+import type { HistoryEntry } from './history.ts';
+
+/** One thing that happened to a recovery; docs/cli.md lists the kinds. */
+export interface AuditEntry {
+	at: string;
+	kind:
+		| 'requested'
+		| 'order'
+		| 'refused'
+		| 'phase'
+		| 'power'
+		| 'parked'
+		| 'unparked'
+		| 'step'
+		| 'step_failed'
+		| 'incident'
+		| 'end';
+	text: string;
+	/** Who gave the order. */
+	by?: string;
+	reason?: string;
+	step?: string;
+	attempt?: number;
+	worker?: string;
+	durationMs?: number;
+	count?: number;
+	/** For how long a service that died had lived. */
+	livedMs?: number;
+	failure?: ErrorDocument;
+}
+
+/** A service of the installation that died, as whoever keeps the services has recorded it. */
+export interface ServiceDeath {
+	at: string;
+	name: string;
+	pid: number;
+	livedMs: number;
+}
+
+/** What became of a recovery, from its request to its end. */
+export type AuditDocument = Pick<
+	RecoveryDocument,
+	'name' | 'recoveryId' | 'machine' | 'restorePoint' | 'host' | 'phase' | 'timings'
+> & { entries: AuditEntry[] };
+
+/** `deaths`: of this installation's services, of any time. */
+export async function readAudit(
+	sources: Sources,
+	name: string,
+	deaths: readonly ServiceDeath[],
+): Promise<{ document: RecoveryDocument; audit: AuditDocument }> {
+	const document = await readDocument(sources, name);
+	const entries = makeTimeline(await sources.recoveries.history(name), document.incidents, deaths);
+	const { recoveryId, machine, restorePoint, host, phase, timings } = document;
+	return { document, audit: { name, recoveryId, machine, restorePoint, host, phase, timings, entries } };
+}
+
+const requestSchema = z.object({
+	request: z.object({ machine: z.string(), restorePoint: z.string(), requestedBy: z.string(), reason: z.string() }),
+});
+const askedSchema = z.looseObject({ by: z.string(), reason: z.string().optional() });
+const withIncidents = z.object({ incidents: z.array(incidentSchema) });
+
+/**
+ * Temporal's history, the incidents (of the host's log, when it can still be read) and the deaths of services meanwhile,
+ * oldest first. The incidents that the workflow knew of are taken from the history itself.
+ */
+export function makeTimeline(
+	history: readonly HistoryEntry[],
+	logged: readonly Incident[],
+	deaths: readonly ServiceDeath[],
+): AuditEntry[] {
+	const changes = new HistoryReader();
+	for (const entry of history) changes.read(entry);
+	const reported = history.flatMap(({ content }) => withIncidents.safeParse(content).data?.incidents ?? []);
+	const incidents = mergeIncidents(reported, logged).map(
+		({ at, kind, message, count }): AuditEntry => ({
+			at,
+			kind: 'incident',
+			text: `${kind}: ${message}${count > 1 ? ` (${count} times)` : ''}`,
+			count,
+		}),
+	);
+	const during = deathsDuring(changes.entries, deaths);
+	return [...changes.entries, ...incidents, ...during].toSorted((a, b) => a.at.localeCompare(b.at));
+}
+
+/** Whoever keeps the services knows nothing of recoveries: all that fell into the time of this one may have touched it. */
+function deathsDuring(entries: readonly AuditEntry[], deaths: readonly ServiceDeath[]): AuditEntry[] {
+	const begin = entries[0]?.at ?? '';
+	const end = entries.find(({ kind }) => kind === 'end')?.at;
+	return deaths
+		.filter(({ at }) => at >= begin && (end === undefined || at <= end))
+		.map(({ at, name, pid, livedMs }) => ({
+			at,
+			kind: 'incident',
+			text: `service_died: ${name} (pid ${pid}) ended`,
+			count: 1,
+			livedMs,
+		}));
+}
+
+/** Reads the history once, in its order: a change is what differs from the status before. */
+class HistoryReader {
+	readonly entries: AuditEntry[] = [];
+	readonly #startedAt = new Map<string, string>();
+	#status: RecoveryStatus | undefined;
+
+	read(entry: HistoryEntry): void {
+		switch (entry.kind) {
+			case 'started':
+				return this.#requested(entry);
+			case 'asked':
+				return this.#asked(entry);
+			case 'answered':
+				return this.#add(entry, 'refused', `refused: ${entry.failure?.message ?? 'no reason given'}`, partsOf(entry));
+			case 'changed':
+				return this.#changed(entry);
+			case 'step_started':
+				return this.#stepStarted(entry);
+			case 'step_finished':
+				return this.#stepFinished(entry);
+			case 'step_failed':
+				return this.#add(
+					entry,
+					'step_failed',
+					`${entry.name} failed: ${entry.failure?.message ?? 'no reason given'}`,
+					partsOf(entry),
+				);
+			case 'cancel_requested':
+				return this.#add(entry, 'order', 'cancellation asked for in Temporal');
+			case 'finished':
+			case 'failed':
+			case 'canceled':
+			case 'terminated':
+				return this.#ended(entry);
+			case 'continued':
+			case 'step_scheduled':
+			case 'step_canceled':
+			case 'reported':
+				return;
+		}
+	}
+
+	#add(entry: HistoryEntry, kind: AuditEntry['kind'], text: string, more: Partial<AuditEntry> = {}): void {
+		this.entries.push({ at: entry.at, kind, text, ...more });
+	}
+
+	#requested(entry: HistoryEntry): void {
+		const { data } = requestSchema.safeParse(entry.content);
+		if (!data) return this.#add(entry, 'requested', 'requested');
+		const { machine, restorePoint, requestedBy: by, reason } = data.request;
+		this.#add(entry, 'requested', `${machine}@${restorePoint} requested`, { by, ...(reason ? { reason } : {}) });
+	}
+
+	#asked(entry: HistoryEntry): void {
+		const { data } = askedSchema.safeParse(entry.content);
+		if (!data) return this.#add(entry, 'order', entry.name ?? 'order');
+		const { by, reason, confirm: _confirm, ...what } = data;
+		const detail = Object.keys(what).length > 0 ? ` ${Object.values(what).map(plain).join(' ')}` : '';
+		this.#add(entry, 'order', `${entry.name}${detail}`, { by, ...(reason ? { reason } : {}) });
+	}
+
+	#changed(entry: HistoryEntry): void {
+		const { data: now } = recoveryStatusSchema.safeParse(entry.content);
+		if (!now) return;
+		const before = this.#status;
+		this.#status = now;
+		if (now.phase !== before?.phase) this.#add(entry, 'phase', `phase ${now.phase}`);
+		if (before && now.power !== before.power) this.#add(entry, 'power', `power ${now.power}`);
+		if (now.parked && now.parked.code !== before?.parked?.code)
+			this.#add(entry, 'parked', `parked (${now.parked.code}): ${now.parked.reason}`);
+		if (!now.parked && before?.parked) this.#add(entry, 'unparked', 'goes on');
+	}
+
+	#stepStarted(entry: HistoryEntry): void {
+		this.#startedAt.set(entry.name ?? '', entry.at);
+		// The history keeps the last failure of the attempts before; the others are in the incident log.
+		if (entry.failure && (entry.attempt ?? 1) > 1)
+			this.#add(
+				entry,
+				'step_failed',
+				`${entry.name}: attempt ${(entry.attempt ?? 1) - 1} failed: ${entry.failure.message}`,
+				partsOf(entry),
+			);
+	}
+
+	#stepFinished(entry: HistoryEntry): void {
+		const startedAt = this.#startedAt.get(entry.name ?? '');
+		const durationMs = startedAt === undefined ? undefined : Date.parse(entry.at) - Date.parse(startedAt);
+		this.#add(entry, 'step', `${entry.name} done`, {
+			...partsOf(entry),
+			...(durationMs === undefined ? {} : { durationMs }),
+		});
+	}
+
+	#ended(entry: HistoryEntry): void {
+		const why = entry.failure?.message ?? (typeof entry.content === 'string' ? entry.content : '');
+		this.#add(entry, 'end', `workflow ${entry.kind}${why ? `: ${why}` : ''}`, partsOf(entry));
+	}
+}
+
+function partsOf({ name, attempt, worker, failure }: HistoryEntry): Partial<AuditEntry> {
+	return {
+		...(name === undefined ? {} : { step: name }),
+		...(attempt === undefined ? {} : { attempt }),
+		...(worker === undefined ? {} : { worker }),
+		...(failure === undefined ? {} : { failure }),
+	};
+}
+
+function plain(value: unknown): string {
+	return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,83 @@
+import {
+	type Client,
+	isGrpcDeadlineError,
+	isGrpcServiceError,
+	NamespaceNotFoundError,
+	WorkflowExecutionAlreadyStartedError,
+	WorkflowFailedError,
+	type WorkflowHandle,
+	WorkflowNotFoundError,
+	WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { errorDocumentSchema, isErrorCode, RouseError } from '../model/errors.ts';
+import { recoveryWorkflowId } from '../workflows/contracts.ts';
+import { foreignServer, type TemporalClient, unreachable } from './connection.ts';
+import { pendingOf, type RecoveryGlance, summarise } from './summaries.ts';
+
+const callLimitMs = 10_000;
+
+/** The workflows of recoveries: every call to Temporal has a limit, and what it throws is one of our codes. */
+export class RecoveryWorkflows {
+	readonly client: Client;
+	readonly #temporal: TemporalClient;
+
+	constructor(temporal: TemporalClient) {
+		this.#temporal = temporal;
+		this.client = temporal.client;
+	}
+
+	handle(name: string): WorkflowHandle {
+		return this.client.workflow.getHandle(recoveryWorkflowId(name));
+	}
+
+	/** Temporal's "already started" is the only error that comes through as it is. */
+	async call<T>(name: string | undefined, call: () => Promise<T>): Promise<T> {
+		try {
+			return await this.client.withDeadline(Date.now() + callLimitMs, call);
+		} catch (error) {
+			throw this.translated(error, name);
+		}
+	}
+
+	/** What Temporal itself knows, without asking a worker; `recovery_unknown` when there is none of that name. */
+	async peek(name: string): Promise<RecoveryGlance> {
+		const description = await this.call(name, () => this.handle(name).describe());
+		return { ...summarise(description), pending: pendingOf(description).pending };
+	}
+
+	async find(name: string): Promise<RecoveryGlance | undefined> {
+		try {
+			return await this.peek(name);
+		} catch (error) {
+			if (error instanceof RouseError && error.code === 'recovery_unknown') return undefined;
+			throw error;
+		}
+	}
+
+	/** An error of Temporal's client as ours; `name`: of the recovery that the call was about. */
+	translated(error: unknown, name?: string): unknown {
+		if (error instanceof WorkflowNotFoundError && name !== undefined) return recoveryUnknown(name);
+		if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)
+			return fromFailure(error.cause) ?? error;
+		if (error instanceof RouseError || error instanceof WorkflowExecutionAlreadyStartedError) return error;
+		if (error instanceof NamespaceNotFoundError) return foreignServer(this.#temporal.target, error);
+		if (isGrpcServiceError(error) || isGrpcDeadlineError(error) || causedByGrpc(error))
+			return unreachable(this.#temporal.target, error);
+		return error;
+	}
+}
+
+export function recoveryUnknown(name: string): RouseError {
+	return new RouseError('recovery_unknown', `there is no recovery ${name}`, { details: { recovery: name } });
+}
+
+function fromFailure(cause: unknown): RouseError | undefined {
+	if (!(cause instanceof ApplicationFailure) || !isErrorCode(cause.type)) return undefined;
+	const { hint, details } = errorDocumentSchema.safeParse(cause.details?.[0]).data ?? {};
+	return new RouseError(cause.type, cause.message, { hint, details, cause });
+}
+
+function causedByGrpc(error: unknown): boolean {
+	return error instanceof Error && isGrpcServiceError(error.cause);
+}

@@ -1,0 +1,149 @@
+/** From what a machine was to what it becomes on QEMU: rules, and why. */
+import * as z from 'zod';
+import { RouseError } from '../../model/errors.ts';
+import type { Choice, PlatformData } from '../../model/hardware.ts';
+import type { MachineConfig } from '../../model/machine.ts';
+import type { HardwareRequest } from '../contract.ts';
+import {
+	acceleratorSchema,
+	type DiskHardware,
+	diskBusSchema,
+	maxSerialLength,
+	nicModelSchema,
+	type QemuHardware,
+} from './hardware.ts';
+
+const optionsSchema = z.strictObject({
+	accelerator: acceleratorSchema.optional(),
+	disks: diskBusSchema.optional(),
+	nics: nicModelSchema.optional(),
+});
+export type QemuPlatformOptions = z.infer<typeof optionsSchema>;
+
+/** Throws `config_invalid`, naming what there is. */
+export function readOptions(options: PlatformData): QemuPlatformOptions {
+	const parsed = optionsSchema.safeParse(options);
+	if (parsed.success) return parsed.data;
+	const words = [
+		`accelerator (${acceleratorSchema.options.join(', ')})`,
+		`disks (${diskBusSchema.options.join(', ')})`,
+		`nics (${nicModelSchema.options.join(', ')})`,
+	];
+	throw new RouseError('config_invalid', `options for QEMU: ${z.prettifyError(parsed.error)}`, {
+		hint: `there are ${words.join(', ')}`,
+		cause: parsed.error,
+	});
+}
+
+/** Where a NIC may lead, beside `none`. */
+export const networks = [
+	{ name: 'user', description: 'the guest reaches what this host reaches; nothing reaches the guest (SLIRP)' },
+] as const;
+
+export interface ChosenDevices {
+	data: QemuHardware;
+	choices: Choice[];
+	warnings: string[];
+}
+
+/** Everything but how its instructions are run. */
+export function chooseDevices({ config, nics }: HardwareRequest, options: QemuPlatformOptions): ChosenDevices {
+	for (const { mac, target } of nics) checkNetwork(mac, target);
+	const diskBus = options.disks ?? (fitsVirtio(config) ? 'virtio' : 'sata');
+	const nicModel = options.nics ?? (fitsVirtio(config) ? 'virtio' : 'e1000e');
+	const windows = config.os === 'windows';
+	const why = whyVirtio(config);
+	return {
+		data: {
+			diskBus,
+			disks: disksOf(config, diskBus),
+			nicModel,
+			tablet: config.os !== 'linux',
+			clock: { base: config.clock, slew: windows },
+			accelerator: options.accelerator ?? null,
+		},
+		choices: [
+			{ what: 'disks', chosen: diskBus, why: options.disks ? askedFor : why },
+			...(nics.length > 0 ? [{ what: 'network cards', chosen: nicModel, why: options.nics ? askedFor : why }] : []),
+		],
+		warnings: [...warnBus(diskBus), ...warnSecurity(config), ...warnSerials(config)],
+	};
+}
+
+const askedFor = 'asked for';
+
+/** A disk or NIC that a guest has no driver for is one that it does not have; for SATA and e1000e every system has one. */
+function fitsVirtio({ os, drivers }: MachineConfig): boolean {
+	return os === 'linux' || drivers.some(({ name }) => name === 'virtio');
+}
+
+function whyVirtio({ os, drivers }: MachineConfig): string {
+	const known = drivers.find(({ name }) => name === 'virtio');
+	if (known) return `virtio drivers are in the guest (${learntFrom[known.learntFrom]})`;
+	if (os === 'linux') return 'Linux comes with virtio drivers';
+	return os === 'windows' ? 'Windows without known virtio drivers' : 'a guest without known virtio drivers';
+}
+
+const learntFrom = {
+	spec: 'said when it was backed up',
+	source: 'as the source described it',
+	disks: 'seen on its disks',
+} as const;
+
+/** By position, and in their own order where two have the same. */
+function disksOf({ disks }: MachineConfig, diskBus: QemuHardware['diskBus']): DiskHardware[] {
+	const order = [...disks.keys()].toSorted((a, b) => (disks[a]?.position ?? 0) - (disks[b]?.position ?? 0));
+	return disks.map(({ serial, logicalSectorBytes, physicalSectorBytes }, index) => {
+		// "logical_block_size must be 512 for IDE": hw/ide/qdev.c of QEMU 7.2
+		if (diskBus === 'sata' && logicalSectorBytes !== 512)
+			throw new RouseError(
+				'precheck_failed',
+				`disk${index} has sectors of ${logicalSectorBytes} bytes: QEMU's SATA disks have 512`,
+				{ hint: 'if the guest has virtio drivers, give QEMU the option disks: virtio' },
+			);
+		return {
+			slot: order.indexOf(index),
+			serial: serial && shownSerial(serial),
+			logicalSectorBytes,
+			physicalSectorBytes: logicalSectorBytes === 4096 ? 4096 : physicalSectorBytes,
+		};
+	});
+}
+
+function shownSerial(serial: string): string {
+	return serial.replaceAll(/[^\x20-\x7e]/g, '').slice(0, maxSerialLength);
+}
+
+function warnSerials({ disks }: MachineConfig): string[] {
+	return disks.flatMap(({ serial }, index) => {
+		const shown = serial && shownSerial(serial);
+		return shown === serial ? [] : [`disk${index}: of its serial ${JSON.stringify(serial)} the guest sees "${shown}"`];
+	});
+}
+
+function warnBus(diskBus: QemuHardware['diskBus']): string[] {
+	if (diskBus !== 'sata') return [];
+	return [
+		"SATA disks: while the repository is away the guest's driver gives up waiting after about 30 s and resets the disk; " +
+			'with virtio drivers a guest waits for as long as it takes',
+	];
+}
+
+function warnSecurity({ os, secureBoot, vtpm, efiVariables }: MachineConfig): string[] {
+	const warnings: string[] = [];
+	if (secureBoot === true) warnings.push('Secure Boot was on: the machine starts without it');
+	if (vtpm === true) {
+		const keys = os === 'windows' ? 'BitLocker asks for its recovery key' : 'keys that were sealed to it are needed';
+		warnings.push(`it had a TPM, and gets none: ${keys}`);
+	}
+	if (efiVariables !== null && efiVariables.length > 0)
+		warnings.push('its EFI variables are not carried over: the firmware looks itself for what to start');
+	return warnings;
+}
+
+function checkNetwork(mac: string, target: string): void {
+	if (target === 'none' || networks.some(({ name }) => name === target)) return;
+	throw new RouseError('config_invalid', `NIC ${mac}: QEMU on this host has no network "${target}"`, {
+		hint: `there are ${['none', ...networks.map(({ name }) => name)].join(', ')}`,
+	});
+}

@@ -1,0 +1,27 @@
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { RouseError } from '../../model/errors.ts';
+import { isErrno } from '../../system/durable-file.ts';
+
+/** Connects to a console that QEMU offers on a Unix socket. `signal` counts until it is connected. */
+export async function openConsole(path: string, signal: AbortSignal | undefined): Promise<Duplex> {
+	signal?.throwIfAborted();
+	const socket = createConnection(path);
+	try {
+		await once(socket, 'connect', signal ? { signal } : {});
+		return socket;
+	} catch (cause) {
+		socket.destroy();
+		signal?.throwIfAborted();
+		if (isErrno(cause, 'ENOENT') || isErrno(cause, 'ECONNREFUSED')) throw noConsole(cause);
+		const message = cause instanceof Error ? cause.message : String(cause);
+		throw new RouseError('hypervisor_failed', `the console at ${path} cannot be reached: ${message}`, { cause });
+	}
+}
+
+export function noConsole(cause?: unknown): RouseError {
+	return new RouseError('phase_wrong', 'the machine has no such console now: it is off, or QEMU was built without it', {
+		cause,
+	});
+}

@@ -1,0 +1,13 @@
+import type { MachineDefinition } from '../contract.ts';
+import type { QemuHost } from './host.ts';
+import type { MachineMonitor } from './monitor.ts';
+import type { MachinePaths } from './paths.ts';
+
+/** One machine on QEMU: what it is, where it lies, and the ways to it. */
+export interface MachineParts {
+	definition: MachineDefinition;
+	paths: MachinePaths;
+	/** What this host can do; looked at when it is first asked for. */
+	host: () => Promise<QemuHost>;
+	monitor: MachineMonitor;
+}

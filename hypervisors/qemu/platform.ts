@@ -1,0 +1,90 @@
+import { RouseError } from '../../model/errors.ts';
+import type { Hardware, PlatformData } from '../../model/hardware.ts';
+import type { CallOptions, HardwareRequest, Platform } from '../contract.ts';
+import { unlessAborted } from './unless-aborted.ts';
+import { type AcceleratorSetting, variantOf } from './acceleration.ts';
+import { chooseDevices, type QemuPlatformOptions, readOptions } from './choose-hardware.ts';
+import type { Firmware } from './firmware.ts';
+import { inspectHost, type KvmSource, programs, type QemuHost } from './host.ts';
+import { currentBootId } from './kvm-answers.ts';
+import { QemuMachine } from './machine.ts';
+import type { ConnectQmp } from './monitor.ts';
+import { QmpClient } from './qmp-client.ts';
+import { reportOf } from './report.ts';
+
+export interface QemuOptions {
+	/** Where it is kept which machines KVM runs here (`kvm.json`); made when it is not there. */
+	cacheDirectory: string;
+	/** A directory where machines lie: its file system is the one whose space is told of. */
+	datastore: string;
+	/** `accelerator`, `disks`, `nics` for machines that have no such option of their own; asked for at each decision. */
+	defaults?: () => Promise<PlatformData>;
+	systemBinary?: string;
+	imageTool?: string;
+	/** By default OVMF is looked for where distributions put it. */
+	firmwares?: readonly Firmware[];
+	connect?: ConnectQmp;
+	/** By default KVM is tried. */
+	kvm?: KvmSource;
+}
+
+/** QEMU, started and driven directly. Nothing is looked at before the first call. */
+export function createQemuPlatform(options: QemuOptions): Platform {
+	const connect = options.connect ?? QmpClient.connect.bind(QmpClient);
+	const { defaults = async () => ({}) } = options;
+	const host = inspectedOnce(options, async () => readOptions(await defaults()).accelerator ?? 'auto');
+	return {
+		kind: 'qemu',
+		report: () => reportOf(host, options.datastore),
+		bootId: currentBootId,
+		chooseHardware: async (request, { signal }: CallOptions = {}) => {
+			const own = readOptions(request.options);
+			const wished = { ...readOptions(await defaults()), ...own, accelerator: own.accelerator };
+			const qemu = await host();
+			return unlessAborted(signal, () => chooseHardware(request, wished, qemu));
+		},
+		machine: (definition, gate) => new QemuMachine(definition, gate, host, connect),
+	};
+}
+
+async function chooseHardware(
+	request: HardwareRequest,
+	options: QemuPlatformOptions,
+	host: QemuHost,
+): Promise<Hardware> {
+	const { data, choices, warnings } = chooseDevices(request, options);
+	if (request.config.firmware === 'efi' && host.firmwares.length === 0)
+		throw new RouseError('precheck_failed', 'the machine needs UEFI firmware, and there is none on this host', {
+			hint: 'apt-get install ovmf',
+		});
+	const {
+		accelerator,
+		reason,
+		warnings: slow,
+	} = await host.accelerationFor(variantOf(request.config), options.accelerator);
+	return {
+		platform: 'qemu',
+		data,
+		choices: [...choices, { what: 'acceleration', chosen: accelerator, why: reason }],
+		warnings: [...warnings, ...slow],
+	};
+}
+
+function inspectedOnce(options: QemuOptions, setting: () => Promise<AcceleratorSetting>): () => Promise<QemuHost> {
+	const {
+		systemBinary = programs.systemBinary,
+		imageTool = programs.imageTool,
+		cacheDirectory,
+		firmwares,
+		kvm,
+	} = options;
+	let inspection: Promise<QemuHost> | undefined;
+	return () => {
+		// A failure is not kept: QEMU may be installed while the supervisor runs.
+		inspection ??= inspectHost({ systemBinary, imageTool, cacheDirectory, setting, firmwares, kvm }).catch(error => {
+			inspection = undefined;
+			throw error;
+		});
+		return inspection;
+	};
+}

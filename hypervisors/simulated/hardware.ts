@@ -1,0 +1,49 @@
+import * as z from 'zod';
+import { RouseError } from '../../model/errors.ts';
+import type { Hardware, PlatformData } from '../../model/hardware.ts';
+import type { HardwareRequest } from '../contract.ts';
+import type { HostSettings } from './parts.ts';
+
+/** What a simulated machine is made with, and what may be wished for. */
+const hardwareDataSchema = z.strictObject({ controller: z.enum(['fast', 'plain']) });
+const optionsSchema = hardwareDataSchema.partial();
+
+/** Throws `config_invalid` for what another platform has chosen. */
+export function parseHardware(data: PlatformData): z.infer<typeof hardwareDataSchema> {
+	return parse(hardwareDataSchema, data, 'hardware');
+}
+
+/** See `Platform.chooseHardware`. */
+export function chooseHardware(
+	{ networks, memoryMiB, manner }: HostSettings,
+	{ config, nics, options }: HardwareRequest,
+): Hardware {
+	const wished = parse(optionsSchema, options, 'platform options');
+	for (const { target } of nics)
+		if (target !== 'none' && !networks.includes(target))
+			throw new RouseError('config_invalid', `no network ${target} on this host`, {
+				hint: `it has: ${['none', ...networks].join(', ')}`,
+			});
+	if (config.memoryMiB > memoryMiB)
+		throw new RouseError('precheck_failed', `the machine has ${config.memoryMiB} MiB of memory, the host ${memoryMiB}`);
+	const controller = wished.controller ?? 'fast';
+	const name = manner.staysWhenOff ? 'a process' : 'a service';
+	return {
+		platform: 'simulated',
+		data: { controller },
+		choices: [
+			{ what: 'controller', chosen: controller, why: wished.controller ? 'it was asked for' : 'nothing forbids it' },
+			{ what: 'manner', chosen: name, why: 'the host is simulated like that' },
+		],
+		warnings: ['nothing is run: the host is simulated'],
+	};
+}
+
+function parse<S extends z.ZodType>(schema: S, data: PlatformData, what: string): z.output<S> {
+	const result = schema.safeParse(data);
+	if (result.success) return result.data;
+	const [issue] = result.error.issues;
+	throw new RouseError('config_invalid', `${what}: ${issue?.message ?? 'not accepted'}`, {
+		hint: 'a simulated host knows controller: fast or plain',
+	});
+}

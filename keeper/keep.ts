@@ -1,0 +1,93 @@
+import { rename, stat } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isErrno } from '../system/durable-file.ts';
+import type { Log } from '../system/log.ts';
+import { type LockHolder, lockHolder } from '../system/process-lock.ts';
+import { spawnLocked } from '../system/spawn-locked.ts';
+import { recordDeath } from './deaths.ts';
+import { type Service, type ServiceName, serviceFiles } from './services.ts';
+
+const lookEveryMs = 250;
+/** Whoever lived this long did not die of how it was started: the next start is at once again. */
+const soundAfterMs = 15_000;
+const backoffMs = [0, 1_000, 2_000, 5_000, 10_000, 30_000] as const;
+const logLimitBytes = 16 * 1024 * 1024;
+
+/**
+ * Keeps one service running until `signal` is aborted, then leaves it alone. What holds the service's lock already is
+ * the service, whoever started it: after the keeper itself died, its successor adopts it.
+ */
+export async function keepService(
+	service: Service,
+	home: string,
+	options: { signal: AbortSignal; log: Log; paceMs?: number },
+): Promise<void> {
+	const { signal, paceMs = lookEveryMs } = options;
+	const log = options.log.child({ kept: service.name });
+	const files = serviceFiles(home, service.name);
+	let failures = 0;
+	let startedAt: number | undefined;
+	let known: LockHolder | undefined;
+	while (!signal.aborted) {
+		const holder = await lockHolder(files.lockPath);
+		const now = performance.now();
+		if (known && holder?.pid !== known.pid)
+			await reportDeath(home, service.name, known, now - (startedAt ?? now), { log, logPath: files.logPath });
+		known = holder;
+		if (holder === undefined) {
+			if (startedAt !== undefined) failures = now - startedAt > soundAfterMs ? 0 : failures + 1;
+			if (!(await rest(backoffMs[Math.min(failures, backoffMs.length - 1)] ?? 0, signal))) return;
+			startedAt = performance.now();
+			await start(service, files, log);
+			known = await lockHolder(files.lockPath);
+		} else startedAt ??= now;
+		if (!(await rest(paceMs, signal))) return;
+	}
+}
+
+/** A log that cannot be written is no reason to let a service lie. */
+async function reportDeath(
+	home: string,
+	name: ServiceName,
+	{ pid }: LockHolder,
+	livedMs: number,
+	{ log, logPath }: { log: Log; logPath: string },
+): Promise<void> {
+	log.warn(`${name} (pid ${pid}) ended after ${Math.round(livedMs / 1000)} s; see ${logPath}`);
+	try {
+		await recordDeath(home, { at: new Date().toISOString(), name, pid, livedMs: Math.round(livedMs) });
+	} catch (error) {
+		log.error({ err: error }, 'that could not be recorded');
+	}
+}
+
+/** A start that fails is said and, like an early death, tried again after a while. */
+async function start(service: Service, files: { lockPath: string; logPath: string }, log: Log): Promise<void> {
+	try {
+		await setAside(files.logPath);
+		const { started } = await spawnLocked({ ...files, command: service.command, args: service.args, env: service.env });
+		if (started) log.info(`${service.name} started`);
+	} catch (error) {
+		log.error(`${service.name} could not be started: ${error instanceof Error ? error.message : String(error)}`);
+	}
+}
+
+/** Between two runs only: a running service has its log open. */
+async function setAside(logPath: string): Promise<void> {
+	try {
+		if ((await stat(logPath)).size > logLimitBytes) await rename(logPath, `${logPath}.1`);
+	} catch (error) {
+		if (!isErrno(error, 'ENOENT')) throw error;
+	}
+}
+
+/** False when there is nothing more to do. */
+async function rest(ms: number, signal: AbortSignal): Promise<boolean> {
+	try {
+		await delay(ms, undefined, { signal });
+		return true;
+	} catch (error) {
+		if (signal.aborted) return false;
+		throw error;
+	}
+}

@@ -1,0 +1,183 @@
+import { readFile } from 'node:fs/promises';
+import { isGrpcServiceError } from '@temporalio/client';
+import * as z from 'zod';
+import { connectTo, type TemporalClient, unreachable } from '../client/connection.ts';
+import { type ErrorCode, RouseError } from '../model/errors.ts';
+import { SupervisorClient } from '../supervisor/client.ts';
+import { isErrno } from '../system/durable-file.ts';
+import { type Config, type Installation, places, readIdentity } from '../system/installation.ts';
+import { readTemporalTarget, type TemporalTarget } from '../system/temporal-target.ts';
+import { waitFor } from '../system/wait.ts';
+import { prepareNamespace } from '../workers/temporal-server.ts';
+import { taskQueues } from '../workflows/contracts.ts';
+import { readPorts } from './ports.ts';
+import { type ServiceName, serviceFiles, serviceHolder, serviceNames } from './services.ts';
+
+export interface ReadyInstallation {
+	home: string;
+	temporal: TemporalTarget & { uiAddress: string | null };
+	supervisorSocket: string;
+	services: { name: ServiceName; pid: number }[];
+}
+
+/** A cold start compiles, bundles and opens a database on a machine that may be busy with other things. */
+const readyWithinMs = 90_000;
+
+/**
+ * Waits until the services of an installation answer: Temporal (whose namespace is prepared on the way), the supervisor,
+ * and a worker of this installation on each queue. Throws the code of what is missing, with the end of its log.
+ */
+export async function waitUntilReady(
+	installation: Installation,
+	config: Config,
+	{ signal, step }: { signal: AbortSignal; step: (what: string) => void },
+): Promise<ReadyInstallation> {
+	const deadline = performance.now() + readyWithinMs;
+	const until = async <T>(name: ServiceName, code: ErrorCode, look: () => Promise<T | undefined>): Promise<T> => {
+		step(`waiting for ${name}`);
+		try {
+			const timeoutMs = Math.max(0, deadline - performance.now());
+			return await waitFor(name, () => unlessUnreachable(look, () => mustBeKept(installation.home)), {
+				timeoutMs,
+				everyMs: 100,
+				signal,
+			});
+		} catch (error) {
+			if (!(error instanceof RouseError) || error.code !== 'timeout') throw error;
+			throw await explain(installation.home, name, code);
+		}
+	};
+	const supervisor = SupervisorClient.of(installation);
+	await until('supervisor', 'supervisor_unreachable', () => supervisor.host({ signal, timeoutMs: 2_000 }));
+	const temporal = await until('temporal', 'temporal_unreachable', async () =>
+		connectTo(await readTemporalTarget(installation, config)),
+	);
+	try {
+		// The server answers a moment before its namespace is there.
+		await until('temporal', 'temporal_unreachable', async () => {
+			await answered(temporal, () => prepareNamespace(temporal.client.connection, temporal.target.namespace));
+			return true;
+		});
+		const hostId = await until('supervisor', 'supervisor_unreachable', () =>
+			readIdentity(places.hostIdentity(installation.home)),
+		);
+		const polls = (name: ServiceName, queue: string) =>
+			until(name, 'worker_missing', async () =>
+				(await isPolled(temporal, installation.home, name, queue)) ? true : undefined,
+			);
+		await polls('control-worker', taskQueues.control);
+		await polls('host-worker', taskQueues.host(hostId));
+		return await describe(installation, config, temporal.target);
+	} finally {
+		await temporal.close();
+	}
+}
+
+/** The server remembers a poller for minutes after its end: only one of the process that runs now counts. */
+async function isPolled(temporal: TemporalClient, home: string, name: ServiceName, queue: string): Promise<boolean> {
+	const holder = await serviceHolder(home, name);
+	if (!holder) return false;
+	const { pollers } = await answered(temporal, () =>
+		temporal.client.workflowService.describeTaskQueue({
+			namespace: temporal.target.namespace,
+			taskQueue: { name: queue },
+			taskQueueType: name === 'host-worker' ? activityQueue : workflowQueue,
+		}),
+	);
+	// The SDK's default identity is PID@HOSTNAME.
+	return (pollers ?? []).some(poller => poller.identity?.startsWith(`${holder.pid}@`));
+}
+
+/** A server that cannot answer now is asked again. */
+async function answered<T>({ target }: TemporalClient, call: () => Promise<T>): Promise<T> {
+	try {
+		return await call();
+	} catch (error) {
+		throw isGrpcServiceError(error) ? unreachable(target, error) : error;
+	}
+}
+
+/** TaskQueueType: temporal/api/enums/v1/task_queue.proto. */
+const workflowQueue = 1;
+const activityQueue = 2;
+
+async function describe(
+	installation: Installation,
+	config: Config,
+	target: TemporalTarget,
+): Promise<ReadyInstallation> {
+	const { home, runDirectory } = installation;
+	const ports = config.temporal ? undefined : await readPorts(home);
+	const services: ReadyInstallation['services'] = [];
+	for (const name of serviceNames) {
+		const holder = await serviceHolder(home, name);
+		if (holder) services.push({ name, pid: holder.pid });
+	}
+	return {
+		home,
+		temporal: { ...target, uiAddress: ports ? `http://127.0.0.1:${ports.ui}/namespaces/${target.namespace}` : null },
+		supervisorSocket: places.supervisorSocket(runDirectory),
+		services,
+	};
+}
+
+/** Undefined while nobody answers: that comes, as long as `still` does not throw. */
+async function unlessUnreachable<T>(
+	look: () => Promise<T | undefined>,
+	still: () => Promise<void>,
+): Promise<T | undefined> {
+	try {
+		const found = await look();
+		if (found !== undefined) return found;
+	} catch (error) {
+		if (!(error instanceof RouseError) || error.retry !== 'transient') throw error;
+	}
+	await still();
+	return undefined;
+}
+
+/** Without its keeper nothing comes: a port is taken, or a tool is missing. */
+async function mustBeKept(home: string): Promise<void> {
+	if (await serviceHolder(home, 'keeper')) return;
+	const { logPath } = serviceFiles(home, 'keeper');
+	const why = lastWords(await lastLines(logPath, 1)) ?? 'their keeper was ended';
+	throw new RouseError('precheck_failed', `the services are not kept: ${why}`, {
+		hint: `mend that, then rouse up again; more in ${logPath}`,
+	});
+}
+
+const fatalLineSchema = z.object({ level: z.literal('fatal'), msg: z.string(), hint: z.string().optional() });
+
+/** Why a process ended, by the last line of its log; one that was told to end, or was killed, has no such line. */
+export function lastWords(line: string): string | undefined {
+	let document: unknown;
+	try {
+		document = JSON.parse(line);
+	} catch {
+		return undefined; // cut off, or what Node says by itself
+	}
+	const words = fatalLineSchema.safeParse(document).data;
+	return words && `${words.msg}${words.hint ? ` (${words.hint})` : ''}`;
+}
+
+async function explain(home: string, name: ServiceName, code: ErrorCode): Promise<RouseError> {
+	const { logPath } = serviceFiles(home, name);
+	const tail = await lastLines(logPath);
+	const running = (await serviceHolder(home, name)) ? 'runs but does not answer' : 'does not stay up';
+	return new RouseError(
+		code,
+		`${name} ${running} (${readyWithinMs / 1000} s)${tail ? `; the end of its log:\n${tail}` : ''}`,
+		{
+			hint: `look into ${logPath} and ${serviceFiles(home, 'keeper').logPath}`,
+		},
+	);
+}
+
+async function lastLines(path: string, count = 8): Promise<string> {
+	try {
+		return (await readFile(path, 'utf8')).trimEnd().split('\n').slice(-count).join('\n');
+	} catch (error) {
+		if (isErrno(error, 'ENOENT')) return '';
+		throw error;
+	}
+}

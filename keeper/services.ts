@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { checkoutDirectory } from '../system/checkout.ts';
+import { type Config, type Installation, places } from '../system/installation.ts';
+import { type LockHolder, lockHolder } from '../system/process-lock.ts';
+
+/** In the order in which they are started; they are stopped in the order of {@link stopOrder}. */
+export const serviceNames = ['supervisor', 'temporal', 'control-worker', 'host-worker'] as const;
+export type ServiceName = (typeof serviceNames)[number];
+
+/** A program that `rouse up` keeps running. */
+export interface Service {
+	name: ServiceName;
+	command: string;
+	args: readonly string[];
+	env: NodeJS.ProcessEnv;
+}
+
+export interface ServiceFiles {
+	lockPath: string;
+	logPath: string;
+}
+
+/** Workers first, so that they can still tell the others how their work ended. */
+export const stopOrder: readonly { name: ServiceName; politeMs: number }[] = [
+	// A worker drains for at most ten seconds and ends itself; two more for that.
+	{ name: 'host-worker', politeMs: 12_000 },
+	{ name: 'control-worker', politeMs: 12_000 },
+	{ name: 'temporal', politeMs: 10_000 },
+	{ name: 'supervisor', politeMs: 5_000 },
+];
+
+export function serviceFiles(home: string, name: ServiceName | 'keeper'): ServiceFiles {
+	const directory = places.services(home);
+	return { lockPath: join(directory, `${name}.lock`), logPath: join(directory, `${name}.log`) };
+}
+
+export function serviceHolder(home: string, name: ServiceName | 'keeper'): Promise<LockHolder | undefined> {
+	return lockHolder(serviceFiles(home, name).lockPath);
+}
+
+/** Environment of everything that belongs to an installation: its home, and compiled modules for a quick start. */
+export function serviceEnvironment({ home, cacheDirectory }: Installation, env = process.env): NodeJS.ProcessEnv {
+	return { ...env, ROUSE_HOME: home, NODE_COMPILE_CACHE: join(cacheDirectory, 'compile') };
+}
+
+/** What runs on a machine with everything: without `temporal` when the configuration names a server elsewhere. */
+export function embeddedServices(
+	installation: Installation,
+	config: Pick<Config, 'temporal'>,
+	temporal: { path: string; args: readonly string[] } | undefined,
+): Service[] {
+	const env = serviceEnvironment(installation);
+	const script = (path: string, ...args: string[]) => [join(checkoutDirectory, path), ...args];
+	const node = (name: ServiceName, args: readonly string[]): Service => ({
+		name,
+		command: process.execPath,
+		args,
+		env,
+	});
+	return [
+		node('supervisor', script('supervisor/main.ts')),
+		...(temporal && !config.temporal
+			? [{ name: 'temporal' as const, command: temporal.path, args: temporal.args, env }]
+			: []),
+		node('control-worker', script('workers/main.ts', '--roles', 'control')),
+		node('host-worker', script('workers/main.ts', '--roles', 'host')),
+	];
+}

@@ -1,0 +1,25 @@
+/** What a platform chose for a machine. Its own words are opaque here: it made them, and it alone reads them again. */
+import * as z from 'zod';
+
+/** JSON of one platform's own. */
+export const platformDataSchema = z.record(z.string().max(40), z.json());
+export type PlatformData = z.infer<typeof platformDataSchema>;
+
+/** One decision, for people. */
+export const choiceSchema = z.strictObject({
+	/** What was to be decided: `disks`, `network cards`, `acceleration`. */
+	what: z.string(),
+	chosen: z.string(),
+	why: z.string(),
+});
+export type Choice = z.infer<typeof choiceSchema>;
+
+export const hardwareSchema = z.strictObject({
+	/** Kind of the platform that chose; another one must choose anew. */
+	platform: z.string(),
+	data: platformDataSchema,
+	choices: z.array(choiceSchema),
+	/** What a person should know before they say yes. */
+	warnings: z.array(z.string()),
+});
+export type Hardware = z.infer<typeof hardwareSchema>;

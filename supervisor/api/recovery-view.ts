@@ -1,0 +1,57 @@
+import type { DiskProgress } from '../../model/recovery.ts';
+import type { RecoveryView } from '../protocol.ts';
+import type { Recovery } from '../recovery/recovery.ts';
+import { lastingSteps } from '../files/state.ts';
+
+/** How a recovery stands. Asks no machine: that is done in turn, and the last look is at most half a second old. */
+export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
+	const { state, seen, places, equipped, tombstone } = recovery;
+	const { restored, disks } = await progressOf(recovery);
+	const switched = state.switch.stage === 'done' ? ['switch-to-target'] : [];
+	return {
+		name: recovery.name,
+		recoveryId: recovery.recoveryId,
+		machineName: state.plan?.machineName ?? recovery.name,
+		generation: state.generation,
+		state: tombstone?.state ?? 'active',
+		done: [...lastingSteps.filter(step => state.done.includes(step)), ...switched],
+		chain: state.chain,
+		sealed: state.sealed,
+		power: seen.machine?.power ?? 'off',
+		blocked: seen.blocked,
+		disks,
+		restored,
+		copying: seen.migration?.copying ?? false,
+		movers: await moversOf(recovery),
+		switchPauseMs: state.switch.pauseMs,
+		platform: equipped ? { ...recovery.equipment.machine.debug } : {},
+		directory: places.directory,
+		incidents: await recovery.incidents.highest(),
+	};
+}
+
+async function progressOf(recovery: Recovery): Promise<{ disks: DiskProgress[]; restored: boolean }> {
+	if (!recovery.equipped) return { disks: [], restored: false };
+	const { progress, disks } = recovery.equipment;
+	if (recovery.state.done.includes('allocate')) {
+		try {
+			const { disks: read, complete } = await progress.now();
+			return { disks: read, restored: complete };
+		} catch {
+			// A map that cannot be read blocks the recovery, which says so; the rest of the view must not go with it.
+		}
+	}
+	const nothingYet = disks.map(({ image }) => ({ sizeBytes: image.sizeBytes, restoredBytes: 0, path: '' }));
+	return { disks: nothingYet, restored: false };
+}
+
+async function moversOf(recovery: Recovery): Promise<RecoveryView['movers']> {
+	if (!recovery.equipped) return [];
+	const { mount, migration, repository } = recovery.equipment;
+	return Promise.all(
+		[mount, migration, repository].map(async mover => {
+			const holder = await mover.holder();
+			return { kind: mover.kind, alive: holder !== undefined, pid: holder?.pid ?? null };
+		}),
+	);
+}

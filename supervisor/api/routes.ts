@@ -1,0 +1,88 @@
+import type * as z from 'zod';
+import { RouseError } from '../../model/errors.ts';
+import { nameSchema } from '../../model/names.ts';
+import type { JsonCall, JsonHandler } from '../../system/unix-http.ts';
+import type { StreamHandler } from '../../system/unix-stream.ts';
+import { FinishedMachine } from '../recovery/finished-machine.ts';
+import type { HostParts } from '../recovery/host-parts.ts';
+import { hostView } from './host-view.ts';
+import {
+	consoleKinds,
+	hardwareRequestSchema,
+	machinePowerSchema,
+	machineRemoveSchema,
+	type RecoveryView,
+} from '../protocol.ts';
+import type { Recovery } from '../recovery/recovery.ts';
+import type { Supervisor } from '../supervisor.ts';
+import { recoveryView } from './recovery-view.ts';
+
+/** What is said over the supervisor's socket: protocol.ts. Questions wait for no step. */
+export function routes(supervisor: Supervisor, host: HostParts): JsonHandler {
+	return async call => {
+		const [kind, name, rest] = call.path;
+		if (call.path.length === 1 && call.method === 'GET') {
+			if (kind === 'host') return hostView(host, supervisor.registry);
+			if (kind === 'recoveries') return { recoveries: await Promise.all(supervisor.registry.all().map(viewOf)) };
+		}
+		if (kind === 'hardware' && call.path.length === 1 && call.method === 'POST')
+			return host.platform.chooseHardware(parsed(hardwareRequestSchema, call.body), { signal: call.signal });
+		if (name === undefined || call.path.length > 3) throw unknownRoute(call);
+		if (!nameSchema.safeParse(name).success) throw new RouseError('protocol', `${name} is not a name`);
+		if (kind === 'recoveries') return recoveryRoute(supervisor, call, name, rest);
+		if (kind === 'machines') return machineRoute(supervisor, call, name, rest);
+		throw unknownRoute(call);
+	};
+}
+
+/** `GET /consoles/NAME/KIND`: protocol.ts. */
+export function consoles({ registry }: Supervisor): StreamHandler {
+	return async ({ path, signal }) => {
+		const [noun, name = '', wanted] = path;
+		const kind = consoleKinds.find(one => one === wanted);
+		if (noun !== 'consoles' || kind === undefined || path.length !== 3)
+			throw new RouseError('protocol', `no stream is at /${path.join('/')}`);
+		const entry = registry.get(name);
+		if (entry === undefined) throw new RouseError('recovery_unknown', `no machine ${name} on this host`);
+		if (entry instanceof FinishedMachine) return entry.console(kind, signal);
+		return entry.equipment.machine.console(kind, { signal });
+	};
+}
+
+async function recoveryRoute(supervisor: Supervisor, call: JsonCall, name: string, rest: string | undefined) {
+	if (call.method === 'POST' && rest !== undefined) return supervisor.step(name, rest, call.body);
+	if (call.method !== 'GET') throw unknownRoute(call);
+	const entry = supervisor.registry.get(name);
+	if (entry === undefined) throw new RouseError('recovery_unknown', `recovery ${name} is not on this host`);
+	if (rest === undefined) return viewOf(entry);
+	if (rest !== 'incidents') throw unknownRoute(call);
+	const after = Number(call.query.get('after') ?? 0);
+	if (!Number.isSafeInteger(after) || after < 0) throw new RouseError('protocol', 'after: a number from 0');
+	return { incidents: entry instanceof FinishedMachine ? [] : await entry.incidents.after(after) };
+}
+
+async function machineRoute(supervisor: Supervisor, call: JsonCall, name: string, rest: string | undefined) {
+	const machine = supervisor.finished(name);
+	if (call.method === 'POST' && rest === 'power') return machine.power(parsed(machinePowerSchema, call.body).action);
+	if (call.method !== 'DELETE' || rest !== undefined) throw unknownRoute(call);
+	const { recoveryId } = parsed(machineRemoveSchema, call.body ?? {});
+	if (recoveryId !== undefined && recoveryId !== machine.recoveryId)
+		throw new RouseError('identity_conflict', `${name} is the machine of ${machine.recoveryId}, not of ${recoveryId}`);
+	await supervisor.registry.removeFinished(machine);
+	return {};
+}
+
+function parsed<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
+	const result = schema.safeParse(body);
+	if (result.success) return result.data;
+	const [issue] = result.error.issues;
+	throw new RouseError('protocol', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not accepted'}`);
+}
+
+function viewOf(entry: Recovery | FinishedMachine): Promise<RecoveryView> {
+	return entry instanceof FinishedMachine ? entry.view() : recoveryView(entry);
+}
+
+function unknownRoute({ method, path }: JsonCall): RouseError {
+	return new RouseError('protocol', `nothing answers to ${method} /${path.join('/')}`);
+}

@@ -1,0 +1,176 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as z from 'zod';
+import { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
+import {
+	migrationMoverConfigSchema,
+	mountMoverConfigSchema,
+	repositoryMoverConfigSchema,
+} from '../../movers/config.ts';
+import { isErrno, removeFileDurably } from '../../system/durable-file.ts';
+import { type Installation, places } from '../../system/installation.ts';
+import { lockHolder } from '../../system/process-lock.ts';
+import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
+import { readDocument, writeDocument } from '../files/document.ts';
+import { moverDisks } from './mover-disks.ts';
+import type {
+	MigrationMover,
+	MountMover,
+	Mover,
+	MoverKind,
+	Movers,
+	RecoveryMoversOf,
+	RepositoryMover,
+} from './movers.ts';
+import { type MoverFiles, repositoryPlaces } from '../files/places.ts';
+
+/** Chunks that the guest read lately, kept in the mount mover's memory until they are local. */
+const mountCacheBytes = 64 * 1024 * 1024;
+
+/** Where the movers' programs are; a test puts its own in the place of one. */
+export interface MoverPrograms {
+	mount: string;
+	migration: string;
+	repository: string;
+}
+
+export const moverPrograms: MoverPrograms = {
+	mount: fileURLToPath(new URL('../../movers/mount-mover/main.ts', import.meta.url)),
+	migration: fileURLToPath(new URL('../../movers/migration-mover/main.ts', import.meta.url)),
+	repository: fileURLToPath(new URL('../../movers/repository-mover/main.ts', import.meta.url)),
+};
+
+/** Movers as processes of their own, which outlive the supervisor. */
+export class MoverProcesses implements Movers {
+	readonly #installation: Installation;
+	readonly #programs: MoverPrograms;
+	readonly #repositories = new Map<string, RepositoryMover>();
+
+	constructor(installation: Installation, programs: MoverPrograms = moverPrograms) {
+		this.#installation = installation;
+		this.#programs = programs;
+	}
+
+	mount(of: RecoveryMoversOf): MountMover {
+		const { places: at } = of;
+		const sockets = [at.mountSocket, at.nbdSocket];
+		const process = this.#process('mount', at.mountMover, at.runDirectory, sockets, async () => ({
+			schema: mountMoverConfigSchema,
+			config: {
+				recoveryId: of.recoveryId,
+				disks: await moverDisks(of),
+				nbdSocket: at.nbdSocket,
+				controlSocket: at.mountSocket,
+				chunkSocket: repositoryPlaces(this.#installation, of.repository).chunkSocket,
+				offerSocket: at.offerSocket,
+				cacheBytes: mountCacheBytes,
+			},
+		}));
+		return { ...process, control: new MountMoverControl(at.mountSocket), listens: () => listens(at.nbdSocket) };
+	}
+
+	migration(of: RecoveryMoversOf): MigrationMover {
+		const { places: at } = of;
+		const sockets = [at.migrationSocket, at.offerSocket];
+		const process = this.#process('migration', at.migrationMover, at.runDirectory, sockets, async () => ({
+			schema: migrationMoverConfigSchema,
+			config: {
+				recoveryId: of.recoveryId,
+				disks: await moverDisks(of),
+				controlSocket: at.migrationSocket,
+				offerSocket: at.offerSocket,
+				chunkSocket: repositoryPlaces(this.#installation, of.repository).chunkSocket,
+			},
+		}));
+		return { ...process, control: new MigrationMoverControl(at.migrationSocket) };
+	}
+
+	repository(directory: string): RepositoryMover {
+		const known = this.#repositories.get(directory);
+		if (known) return known;
+		const at = repositoryPlaces(this.#installation, directory);
+		const sockets = [at.chunkSocket, at.controlSocket];
+		const process = this.#process('repository', at.files, at.runDirectory, sockets, async () => ({
+			schema: repositoryMoverConfigSchema,
+			config: { repository: directory, chunkSocket: at.chunkSocket, controlSocket: at.controlSocket },
+		}));
+		const mover = { ...process, control: new RepositoryMoverControl(at.controlSocket) };
+		this.#repositories.set(directory, mover);
+		return mover;
+	}
+
+	async knownRepositories(): Promise<string[]> {
+		const directory = places.repositoryMovers(this.#installation.home);
+		const known: string[] = [];
+		for (const name of await namesIn(directory)) {
+			if (!name.endsWith('.json')) continue;
+			const config = await readDocument(join(directory, name), repositoryMoverConfigSchema);
+			if (config) known.push(config.repository);
+		}
+		return known;
+	}
+
+	#process<S extends z.ZodType>(
+		kind: MoverKind,
+		files: MoverFiles,
+		runDirectory: string,
+		sockets: readonly string[],
+		describe: () => Promise<{ schema: S; config: z.input<S> }>,
+	): Omit<Mover<unknown>, 'control'> {
+		return {
+			kind,
+			holder: () => lockHolder(files.lock),
+			start: async () => {
+				await mkdir(join(files.config, '..'), { recursive: true });
+				await mkdir(runDirectory, { recursive: true, mode: 0o700 });
+				const { schema, config } = await describe();
+				await writeDocument(files.config, schema, config);
+				await spawnLocked({
+					lockPath: files.lock,
+					logPath: files.log,
+					command: process.execPath,
+					args: [this.#programs[kind], files.config],
+					env: this.#environment(),
+				});
+			},
+			end: async () => {
+				// A start that a dead supervisor began, and that has not come to its lock yet, finds nothing to work with.
+				if (kind !== 'repository') await removeFileDurably(files.config);
+				return endHolder(files.lock);
+			},
+			remove: async () => {
+				for (const path of [...sockets, files.log, files.lock]) await rm(path, { force: true });
+				if (kind === 'repository') await rm(runDirectory, { recursive: true, force: true });
+				// Last, since by it a repository's mover is found again.
+				await rm(files.config, { force: true });
+			},
+		};
+	}
+
+	#environment(): NodeJS.ProcessEnv {
+		const { ROUSE_TEST_KILL_AT: _ours, ...env } = process.env;
+		return { ...env, NODE_COMPILE_CACHE: join(this.#installation.cacheDirectory, 'compile') };
+	}
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+	try {
+		return await readdir(directory);
+	} catch (error) {
+		if (isErrno(error, 'ENOENT')) return [];
+		throw error;
+	}
+}
+
+function listens(socketPath: string): Promise<boolean> {
+	return new Promise(resolve => {
+		const socket = connect(socketPath);
+		socket.once('connect', () => {
+			socket.destroy();
+			resolve(true);
+		});
+		socket.once('error', () => resolve(false));
+	});
+}

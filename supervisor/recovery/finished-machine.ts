@@ -1,0 +1,138 @@
+import type { Duplex } from 'node:stream';
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { ConsoleKind, Machine, MachineObservation } from '../../hypervisors/contract.ts';
+import type { Blocked, Power, PowerAction } from '../../model/recovery.ts';
+import type { HostParts } from './host-parts.ts';
+import { definitionOfFinished, type MachineFile } from '../files/machine-file.ts';
+import { type RecoveryPlaces, recoveryPlaces } from '../files/places.ts';
+import type { RecoveryView } from '../protocol.ts';
+import { removeDirectory } from '../files/remove-directory.ts';
+import { lastingSteps } from '../files/state.ts';
+import { openGate } from './gate.ts';
+import { StepQueue } from './step-queue.ts';
+
+/** A question must be answered: a platform that hangs says so itself after two seconds, most of the time. */
+const lookMs = 3_000;
+
+/** A machine whose recovery is finished: its own record, its disks and the platform are all that it takes. */
+export class FinishedMachine {
+	readonly name: string;
+	readonly recoveryId: string;
+	readonly #file: MachineFile;
+	readonly #places: RecoveryPlaces;
+	readonly #clock: Clock;
+	readonly #machine: Machine;
+	readonly #queue = new StepQueue(0);
+	#seen: MachineObservation | undefined;
+	/** Why the last look at the machine failed. */
+	#unseen: RouseError | undefined;
+	#removed = false;
+
+	constructor(host: HostParts, file: MachineFile) {
+		this.name = file.name;
+		this.recoveryId = file.recoveryId;
+		this.#file = file;
+		this.#places = recoveryPlaces(host.installation, file.name, file.recoveryId);
+		if (file.hardware.platform !== host.platform.kind)
+			throw new RouseError(
+				'identity_conflict',
+				`machine ${file.name} is one of platform ${file.hardware.platform}, this host is ${host.platform.kind}`,
+				{ hint: 'host.kind in config.yaml: put back what it was when the machine was recovered' },
+			);
+		this.#clock = host.clock;
+		this.#machine = host.platform.machine(definitionOfFinished(file, this.#places), openGate);
+	}
+
+	power(action: PowerAction): Promise<{ power: Power }> {
+		return this.#queue.run(`power-${action}`, 0, async () => {
+			if (this.#removed) throw new RouseError('recovery_unknown', `machine ${this.name} was removed`);
+			const before = await this.#machine.observe();
+			if ((action === 'shutdown' || action === 'reset') && before.power === 'off')
+				throw new RouseError('phase_wrong', `machine ${this.name} is off`, { hint: `rouse host start ${this.name}` });
+			if (action === 'shutdown') await this.#machine.shutdown();
+			else if (action === 'reset') await this.#machine.reset();
+			else if (action === 'off') await this.#machine.powerOff();
+			else {
+				await this.#machine.powerOn('target');
+				if (before.ioError) await this.#machine.resume();
+			}
+			this.#seen = await this.#machine.observe();
+			return { power: this.#seen.power };
+		});
+	}
+
+	console(kind: ConsoleKind, signal: AbortSignal): Promise<Duplex> {
+		return this.#machine.console(kind, { signal });
+	}
+
+	/** The machine is ended if it runs, and goes with its disks; machine.json, which protects them, goes last. */
+	remove(): Promise<void> {
+		return this.#queue.run('remove', 0, async () => {
+			await this.#machine.remove();
+			await this.#machine.removeTargets();
+			await this.#machine.close();
+			await removeDirectory(this.#places, this.#places.machine);
+			this.#removed = true;
+		});
+	}
+
+	/** With a look at the machine, unless something is being done to it; one that does not answer hides no other. */
+	async view(): Promise<RecoveryView> {
+		// The first look is waited for even so: a machine that nobody has looked at yet must not be told as one that is off.
+		const never = this.#seen === undefined && this.#unseen === undefined;
+		if (never || !this.#queue.busy) await Promise.race([this.#look(), this.#clock.delay(lookMs)]);
+		return {
+			name: this.name,
+			recoveryId: this.recoveryId,
+			machineName: this.#file.machineName,
+			generation: this.#file.generation,
+			state: 'finished',
+			done: [...lastingSteps],
+			chain: 'target',
+			sealed: true,
+			power: this.#seen?.power ?? (this.#unseen ? 'paused' : 'off'),
+			blocked: this.#blocked(),
+			disks: this.#file.disks.map(({ sizeBytes, path }) => ({ sizeBytes, restoredBytes: sizeBytes, path })),
+			restored: true,
+			copying: false,
+			movers: [],
+			switchPauseMs: this.#file.switchPauseMs,
+			platform: { ...this.#machine.debug },
+			directory: this.#places.directory,
+			incidents: 0,
+		};
+	}
+
+	async close(): Promise<void> {
+		await this.#queue.stop();
+		await this.#machine.close();
+	}
+
+	async #look(): Promise<void> {
+		try {
+			await this.#queue.background(async () => {
+				this.#seen = await this.#machine.observe();
+			});
+			this.#unseen = undefined;
+		} catch (error) {
+			this.#unseen = asRouseError(error);
+		}
+	}
+
+	#blocked(): Blocked | null {
+		if (this.#unseen)
+			return {
+				code: this.#unseen.code,
+				reason: `the machine cannot be looked at: ${this.#unseen.message}`,
+				next: { order: 'power-off', first: 'wait whether it answers again' },
+			};
+		const { ioError } = this.#seen ?? {};
+		if (ioError === undefined) return null;
+		return {
+			code: ioError.noSpace ? 'space_short' : 'io_failed',
+			reason: `the guest stands still: a ${ioError.operation} of ${ioError.disk} failed in ${this.#places.directory}`,
+			next: { order: 'power-on', first: ioError.noSpace ? `make room in ${this.#places.directory}` : 'mend that disk' },
+		};
+	}
+}

@@ -1,0 +1,20 @@
+import type { Platform } from '../../hypervisors/contract.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Installation } from '../../system/installation.ts';
+import type { Log } from '../../system/log.ts';
+import type { Tombstones } from '../files/tombstones.ts';
+import type { MigrationMover, Movers } from '../movers/movers.ts';
+
+/** What the steps of every recovery on a host stand on; handed in, so that a test can put its own there. */
+export interface HostParts {
+	installation: Installation;
+	platform: Platform;
+	movers: Movers;
+	tombstones: Tombstones;
+	log: Log;
+	clock: Clock;
+	/** Called with the name of a place just reached; a test ends the process there. */
+	reached: (place: string) => Promise<void>;
+	/** The seal's kill: ends the migration mover and sees its lock free; false when that cannot be done. */
+	endForSeal: (mover: MigrationMover) => Promise<boolean>;
+}

@@ -1,0 +1,204 @@
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import { isErrno, syncDirectory, temporarySuffix } from '../../system/durable-file.ts';
+import { places } from '../../system/installation.ts';
+import { FinishedMachine } from './finished-machine.ts';
+import type { HostParts } from './host-parts.ts';
+import { readMachineFile } from '../files/machine-file.ts';
+import { recoveryPlaces, runName } from '../files/places.ts';
+import type { StepCall } from '../protocol.ts';
+import { Recovery } from './recovery.ts';
+import type { Tombstone } from '../files/tombstones.ts';
+
+/** All recoveries and finished machines of this host, by name. */
+export class Registry {
+	readonly #host: HostParts;
+	readonly #directory: string;
+	/** Directories that cannot be understood, and why. */
+	readonly damaged = new Map<string, RouseError>();
+	readonly #entries = new Map<string, Recovery | FinishedMachine>();
+	/** What creates or ends an entry does so alone: two must not make the same, nor one make what another just buried. */
+	#last: Promise<unknown> = Promise.resolve();
+
+	constructor(host: HostParts) {
+		this.#host = host;
+		this.#directory = places.recoveries(host.installation.home);
+	}
+
+	/**
+	 * What is on disk; called once, before anything is asked for. One whose files cannot be understood is left alone, and
+	 * whoever asks for it is told: the others must not go without a supervisor because of it.
+	 */
+	async load(): Promise<void> {
+		await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+		for (const name of await readdir(this.#directory)) {
+			const statePath = join(this.#directory, name, 'state.json');
+			try {
+				const entry = (await Recovery.load(this.#host, statePath)) ?? (await this.#loadFinished(name));
+				if (entry) this.#entries.set(name, mustLieIn(name, entry));
+				else await this.#removeEmpty(name);
+			} catch (error) {
+				this.damaged.set(name, asRouseError(error));
+				this.#host.log.error({ err: error, recovery: name }, 'a recovery cannot be read, and is left as it is');
+			}
+		}
+	}
+
+	/** Throws `format_damaged` or `identity_conflict` for one whose files could not be understood. */
+	get(name: string): Recovery | FinishedMachine | undefined {
+		const damaged = this.damaged.get(name);
+		if (damaged) throw damaged;
+		return this.#entries.get(name);
+	}
+
+	all(): (Recovery | FinishedMachine)[] {
+		return [...this.#entries.values()];
+	}
+
+	recoveries(): Recovery[] {
+		return this.all().filter(entry => entry instanceof Recovery);
+	}
+
+	/** The recovery that a step speaks of, when it is here and not over. */
+	find(name: string, recoveryId: string): Recovery | undefined {
+		const entry = this.get(name);
+		return entry instanceof Recovery && entry.recoveryId === recoveryId ? entry : undefined;
+	}
+
+	/** The recovery under this name, made when the name is free. `limit`: refused with `host_busy` above it. */
+	create(name: string, { recoveryId, generation }: StepCall, limit = Number.POSITIVE_INFINITY): Promise<Recovery> {
+		return this.#alone(async () => {
+			const found = this.find(name, recoveryId);
+			if (found) return found;
+			const tombstone = await this.#host.tombstones.read(recoveryId);
+			if (tombstone) throw overError(tombstone);
+			this.#mustBeFree(name, recoveryId);
+			this.#mustHaveSocketsOfItsOwn(recoveryId);
+			const active = this.recoveries().filter(recovery => recovery.tombstone === undefined).length;
+			if (active >= limit)
+				throw new RouseError('host_busy', `${active} of ${limit} recoveries are unfinished on this host`, {
+					hint: 'it is tried again; finish or discard one, or raise host.recoveries in config.yaml',
+					details: { active, limit },
+				});
+			await this.#makeDirectory(name);
+			const recovery = Recovery.create(this.#host, recoveryId, name, generation);
+			await recovery.change();
+			this.#entries.set(name, recovery);
+			return recovery;
+		});
+	}
+
+	/**
+	 * Ends a recovery that was never here, so that a request of its past that comes late is refused. One that was made in
+	 * the meantime is given back, to be ended like any other.
+	 */
+	buryUnknown(name: string, { recoveryId, generation }: StepCall): Promise<Recovery | Tombstone> {
+		return this.#alone(async () => {
+			const known = await this.#host.tombstones.read(recoveryId);
+			if (known) return known;
+			const found = this.find(name, recoveryId);
+			if (found) return found;
+			const tombstone: Tombstone = {
+				version: 1,
+				recoveryId,
+				name,
+				state: 'discarded',
+				generation,
+				at: this.#host.clock.date().toISOString(),
+				incidents: [],
+			};
+			await this.#host.tombstones.write(tombstone);
+			return tombstone;
+		});
+	}
+
+	/** After a recovery has ended: its machine takes the name, or the name is free. */
+	async settle(recovery: Recovery): Promise<void> {
+		await this.#alone(async () => {
+			if (this.#entries.get(recovery.name) !== recovery) return;
+			const finished = await this.#loadFinished(recovery.name);
+			if (finished) this.#entries.set(recovery.name, finished);
+			else this.#entries.delete(recovery.name);
+			// Not before: whoever looks at it until now opens its maps again.
+			await recovery.close();
+		});
+	}
+
+	async removeFinished(machine: FinishedMachine): Promise<void> {
+		await machine.remove();
+		await this.#alone(async () => {
+			if (this.#entries.get(machine.name) === machine) this.#entries.delete(machine.name);
+		});
+	}
+
+	async #loadFinished(name: string): Promise<FinishedMachine | undefined> {
+		const file = await readMachineFile(recoveryPlaces(this.#host.installation, name, '').machine);
+		return file?.state === 'finished' ? new FinishedMachine(this.#host, file) : undefined;
+	}
+
+	#mustBeFree(name: string, recoveryId: string): void {
+		const other = this.#entries.get(name);
+		if (other === undefined) return;
+		const what = other instanceof FinishedMachine ? 'a finished machine' : 'another recovery';
+		throw new RouseError(
+			'identity_conflict',
+			`${name} is ${what} on this host: ${other.recoveryId}, not ${recoveryId}`,
+			{
+				hint:
+					other instanceof FinishedMachine
+						? `take another name, or: rouse host remove ${name} --confirm ${name}`
+						: 'take another name, or end that one first',
+			},
+		);
+	}
+
+	#mustHaveSocketsOfItsOwn(recoveryId: string): void {
+		const other = this.all().find(entry => runName(entry.recoveryId) === runName(recoveryId));
+		if (other)
+			throw new RouseError('identity_conflict', `${recoveryId} would share its sockets with ${other.recoveryId}`, {
+				hint: 'one in four thousand million: start the recovery again, it gets another id',
+			});
+	}
+
+	/** An empty directory is what an attempt left that died before its state; any other is not ours to fill. */
+	async #makeDirectory(name: string): Promise<void> {
+		const path = join(this.#directory, name);
+		await mkdir(path, { recursive: true, mode: 0o700 });
+		for (const file of await readdir(path)) {
+			if (!file.endsWith(temporarySuffix))
+				throw new RouseError('identity_conflict', `${path} holds ${file}, and no recovery it belongs to`, {
+					hint: 'look whose it is and move it away, or take another name',
+				});
+			await rm(join(path, file), { force: true });
+		}
+		await syncDirectory(this.#directory);
+	}
+
+	async #removeEmpty(name: string): Promise<void> {
+		try {
+			await rmdir(join(this.#directory, name));
+		} catch (error) {
+			if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'ENOTDIR')) throw error;
+		}
+	}
+
+	#alone<T>(work: () => Promise<T>): Promise<T> {
+		const done = this.#last.then(work);
+		this.#last = done.catch(() => undefined); // the caller of that one is told
+		return done;
+	}
+}
+
+/** What a directory that was copied or renamed tells is about another place: to act on it would be to act there. */
+function mustLieIn<T extends { name: string }>(directory: string, entry: T): T {
+	if (entry.name === directory) return entry;
+	throw new RouseError('identity_conflict', `directory ${directory} holds what belongs to ${entry.name}`, {
+		hint: 'a copy? move it out of the directory of recoveries; then start the supervisor again',
+	});
+}
+
+export function overError(tombstone: Tombstone): RouseError {
+	const { name, recoveryId, state, at } = tombstone;
+	return new RouseError('generation_stale', `recovery ${name} (${recoveryId}) was ${state} on this host at ${at}`);
+}

@@ -1,0 +1,39 @@
+import type { ChunkRef } from '../../model/chunk.ts';
+import type { ChunkSource, StoredChunk } from '../../repository/chunk-source.ts';
+import { untilAborted } from '../../repository/until-aborted.ts';
+import type { Life } from './life.ts';
+import type { RepositoryProgram } from './repository-program.ts';
+
+type FetchOptions = Parameters<ChunkSource['fetch']>[1];
+
+/** Chunks of one mover as the repository's mover gives them: a connection to it, that breaks when that one dies. */
+export class Supply implements ChunkSource {
+	readonly #repository: Life<RepositoryProgram>;
+	/** Resolves when the mover that asks does not hang, and nobody holds its chunks back. */
+	readonly #mayGoOn: (signal: AbortSignal) => Promise<unknown>;
+	readonly #closed = new AbortController();
+
+	constructor(repository: Life<RepositoryProgram>, mayGoOn: (signal: AbortSignal) => Promise<unknown>) {
+		this.#repository = repository;
+		this.#mayGoOn = mayGoOn;
+	}
+
+	async *fetch(refs: readonly ChunkRef[], options: FetchOptions): AsyncGenerator<StoredChunk> {
+		const signal = options.signal ? AbortSignal.any([options.signal, this.#closed.signal]) : this.#closed.signal;
+		await this.#mayGoOn(signal);
+		const program = await this.#repository.answering(signal);
+		program.served.requests += 1;
+		const source = await untilAborted(program.source(), signal);
+		for await (const chunk of source.fetch(refs, { ...options, signal })) {
+			await this.#mayGoOn(signal);
+			if ((await this.#repository.answering(signal)) !== program) throw this.#repository.unreachable();
+			program.served.chunks += 1;
+			program.served.storedBytes += chunk.stored.length;
+			yield chunk;
+		}
+	}
+
+	async close(): Promise<void> {
+		this.#closed.abort(this.#repository.unreachable());
+	}
+}

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { inspectAll } from '../../cli/setup/doctor.ts';
+import { atLeast } from '../../system/tool-version.ts';
+import { inspectTool, tools } from '../../cli/setup/tools.ts';
+import { captive, temporaryDirectory } from '../equipment/captive.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
+import { waitFor } from '../../system/wait.ts';
+
+describe('a version', () => {
+	it('is compared by numbers, and a missing part is zero', () => {
+		assert.deepEqual(
+			[
+				['7.10.1', '7.2'],
+				['7.2', '7.2.0'],
+				['7.1.9', '7.2'],
+				['10', '9.9'],
+			].map(([version = '', least = '']) => atLeast(version, least)),
+			[true, true, false, true],
+		);
+	});
+});
+
+describe('a tool', () => {
+	it('that is not there is missing, whatever it is called', async () => {
+		const tool = { name: 'x', purpose: 'y', debianPackage: 'z', probe: { command: '/nonexistent/x' } };
+		assert.deepEqual(await inspectTool(tool), {
+			name: 'x',
+			purpose: 'y',
+			ok: false,
+			version: null,
+			problem: 'not found',
+		});
+	});
+
+	it('that is too old is missing, and says what is needed', async () => {
+		const tool = {
+			name: 'node',
+			purpose: 'y',
+			debianPackage: 'z',
+			probe: { command: process.execPath, least: '99.1' },
+		};
+		const finding = await inspectTool(tool);
+		assert.deepEqual(
+			[finding.ok, finding.version, finding.problem],
+			[false, process.versions.node, '99.1 or newer is needed'],
+		);
+	});
+});
+
+interface DoctorOptions {
+	/** What `qemu-system-x86_64` is, as a shell's commands. */
+	qemu?: string;
+	config?: string;
+}
+
+/** `rouse doctor` where PATH has nothing but what is named. */
+async function doctorWith(t: TestContext, programs: readonly string[], { qemu, config = '' }: DoctorOptions = {}) {
+	const directory = await temporaryDirectory(t);
+	const bin = join(directory, 'bin');
+	await mkdir(bin);
+	for (const name of programs) await symlink(`/usr/bin/${name}`, join(bin, name));
+	if (qemu !== undefined) await writeFile(join(bin, 'qemu-system-x86_64'), `#!/bin/sh\n${qemu}\n`, { mode: 0o755 });
+	await mkdir(join(directory, 'home'));
+	await writeFile(join(directory, 'home', 'config.yaml'), config);
+	const env = `PATH=${bin}`;
+	const home = [`ROUSE_HOME=${directory}/home`, `XDG_CACHE_HOME=${directory}/cache`];
+	const main = join(checkoutDirectory, 'cli', 'main.ts');
+	const doctor = captive(t, '/usr/bin/env', [env, ...home, process.execPath, main, 'doctor']);
+	await waitFor('doctor to end', () => doctor.child.exitCode !== null, { timeoutMs: 30_000 });
+	await doctor.end();
+	return { exitCode: doctor.child.exitCode, said: doctor.said() };
+}
+
+describe('rouse doctor', () => {
+	it('names what is missing with the command that mends it, and ends with 4', async t => {
+		const { exitCode, said } = await doctorWith(t, ['flock', 'fio']);
+		assert.equal(exitCode, 4);
+		assert.match(said, /^BAD +qemu-img +not found/m);
+		assert.match(said, /^ok +fio/m);
+		assert.match(said, /apt-get install -y --no-install-recommends qemu-utils/);
+		assert.match(said, /^ {2}rouse setup$/m);
+		assert.match(said, /^ok +kvm-bios +not tried: qemu-\S+ is not installed/m);
+	});
+
+	// Ends under KVM as QEMU does when the kernel refuses a register; where there is no KVM it is not even asked.
+	const withoutKvm = [
+		'case "$*" in',
+		'*--version*) echo "QEMU emulator version 7.2.0";;',
+		'*-accel*) echo "error: failed to set MSR 0x10a to 0x69" >&2; kill -ABRT $$;;',
+		'esac',
+	].join('\n');
+
+	it('tells of each kind of machine whether KVM runs it, and why not; that it does not is no fault', async t => {
+		const { said } = await doctorWith(t, ['flock', 'qemu-img', 'setpriv'], { qemu: withoutKvm });
+		for (const kind of ['bios', 'efi', 'windows-bios', 'windows-efi'])
+			assert.match(said, new RegExp(`^ok +kvm-${kind} +emulated, many times slower: (.*MSR 0x10a|/dev/kvm)`, 'm'));
+	});
+
+	it('takes a KVM that does not work for a fault where the configuration demands it', async t => {
+		const config = 'host: { accelerator: kvm }\n';
+		const { said, exitCode } = await doctorWith(t, ['flock', 'qemu-img', 'setpriv'], { qemu: withoutKvm, config });
+		assert.equal(exitCode, 4);
+		assert.match(said, /^BAD +kvm-bios +.*KVM is demanded: (.*MSR 0x10a|\/dev\/kvm)/m);
+		assert.match(said, /edit .*config\.yaml/);
+	});
+
+	it('looks at every tool of the table', async () => {
+		const context = { env: { ...process.env, ROUSE_HOME: '/nonexistent' }, signal: new AbortController().signal };
+		const names = (await inspectAll(context)).map(({ name }) => name);
+		for (const { name } of tools) assert.ok(names.includes(name), name);
+	});
+});

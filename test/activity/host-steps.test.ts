@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createHostActivities } from '../../activities/host-activities.ts';
+import type { HostDependencies, Supervisor } from '../../activities/host-attempt.ts';
+import { hostSteps } from '../../activities/host/steps.ts';
+import { stepBodies, type StepName } from '../../supervisor/protocol.ts';
+import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.ts';
+import { sampleHardware } from '../equipment/sample-config.ts';
+
+const input = { hostId: testHostId, name: 'web01-r1', recoveryId: testHostId, generation: 3 };
+const plan = planOf(makeRequest({ platformOptions: { disks: 'fast' } }));
+const call = { recoveryId: testHostId, generation: 3 };
+
+/** What each step gets beside the call, and answers with; a newer supervisor says more. */
+const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: object; answer?: object }> = {
+	reserve: { body: { limit: 5 } },
+	allocate: { own: { plan }, body: { plan } },
+	createMachine: {},
+	startMovers: {},
+	snapshot: {},
+	powerOn: { own: { on: false }, body: { on: false } },
+	switchToTarget: { answer: { pauseMs: 4 } },
+	finalize: { answer: { incidents: [] } },
+	discard: { answer: { incidents: [] } },
+	power: { own: { action: 'off' }, body: { action: 'off' }, answer: { power: 'off' } },
+	retry: {},
+};
+
+function hostOf(supervisor: Partial<Record<keyof Supervisor, unknown>>): HostDependencies {
+	return { hostId: testHostId, supervisor: supervisor as unknown as Supervisor, recoveries: 5 };
+}
+
+async function run(activity: (input: never) => Promise<unknown>, own: object = {}): Promise<unknown> {
+	const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+	return environment.run(activity as (input: object) => Promise<unknown>, { ...input, ...own });
+}
+
+for (const [name, { own, body, answer }] of Object.entries(steps))
+	test(`${name} asks for the step of its name, with what is its own, and answers with no more than is known`, async () => {
+		const asked: [name: string, step: string, body: unknown][] = [];
+		const step = async (...question: (typeof asked)[number]) => {
+			asked.push(question.slice(0, 3) as typeof question);
+			return { ...answer, newer: true };
+		};
+		const activities = hostSteps(hostOf({ step }));
+		assert.deepEqual(await run(activities[name as keyof typeof steps], own), answer);
+		const wanted = name.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
+		assert.deepEqual(asked, [['web01-r1', wanted, { ...call, ...body }]]);
+		stepBodies[wanted as StepName].parse(asked[0]?.[2]);
+	});
+
+test('chooseHardware asks what the plan says, and answers with what the platform chose', async () => {
+	const asked: unknown[] = [];
+	const hardware = async (question: unknown) => {
+		asked.push(question);
+		return sampleHardware;
+	};
+	const { chooseHardware } = createHostActivities(hostOf({ hardware }));
+	assert.deepEqual(await run(chooseHardware, { plan }), sampleHardware);
+	assert.deepEqual(asked, [{ config: plan.config, nics: plan.nics, options: { disks: 'fast' } }]);
+});

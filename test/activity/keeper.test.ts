@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { pino } from 'pino';
+import { takeDown } from '../../keeper/down.ts';
+import { readDeaths } from '../../keeper/deaths.ts';
+import { keepService } from '../../keeper/keep.ts';
+import { choosePorts } from '../../keeper/ports.ts';
+import { lastWords } from '../../keeper/ready.ts';
+import { type Service, serviceFiles, serviceHolder } from '../../keeper/services.ts';
+import { exitCodeOf } from '../../model/errors.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
+import { places } from '../../system/installation.ts';
+import { signalHolder } from '../../system/process-lock.ts';
+import { runTool } from '../../system/run-tool.ts';
+import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
+import { waitFor } from '../../system/wait.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+
+const sleeper: Service = { name: 'host-worker', command: 'sleep', args: ['600'], env: process.env };
+
+/** In this order: what a keeper keeps is ended after it, or it would start it again. */
+const toEnd: (() => Promise<unknown>)[] = [];
+
+async function home(t: TestContext): Promise<string> {
+	const directory = await temporaryDirectory(t, async path => {
+		for (const end of toEnd.splice(0)) await end();
+		await endHolder(serviceFiles(path, sleeper.name).lockPath);
+	});
+	await mkdir(places.services(directory), { recursive: true });
+	return directory;
+}
+
+function keep(directory: string, service = sleeper) {
+	const ended = new AbortController();
+	const said: string[] = [];
+	const log = pino({ base: null }, { write: line => void said.push(line) });
+	const kept = keepService(service, directory, { signal: ended.signal, log, paceMs: 20 });
+	const end = async () => {
+		ended.abort();
+		await kept;
+	};
+	toEnd.push(end);
+	return { said, end };
+}
+
+const runs = (directory: string, not = 0) =>
+	waitFor(
+		'the service to run',
+		async () => {
+			const holder = await serviceHolder(directory, sleeper.name);
+			return holder && holder.pid !== not ? holder.pid : undefined;
+		},
+		{ timeoutMs: 10_000 },
+	);
+
+describe('a kept service', () => {
+	it('is started again when it was killed', async t => {
+		const directory = await home(t);
+		keep(directory);
+		const first = await runs(directory);
+		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
+		assert.notEqual(await runs(directory, first), first);
+	});
+
+	it('whose death its keeper saw is in the record of deaths, and one that was ended with its keeper is not', async t => {
+		const directory = await home(t);
+		const { end } = keep(directory);
+		const first = await runs(directory);
+		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
+		await runs(directory, first);
+		await end();
+		await endHolder(serviceFiles(directory, sleeper.name).lockPath);
+		keep(directory);
+		await runs(directory);
+		const deaths = await readDeaths(directory);
+		assert.deepEqual(
+			deaths.map(({ name, pid }) => [name, pid]),
+			[['host-worker', first]],
+		);
+	});
+
+	it('runs on when its keeper ends, and is adopted by the next', async t => {
+		const directory = await home(t);
+		const { end } = keep(directory);
+		const pid = await runs(directory);
+		await end();
+		const next = keep(directory);
+		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
+		await runs(directory, pid);
+		// It did not start the one that ran.
+		assert.match(next.said[0] ?? '', /host-worker \(pid \d+\) ended/);
+	});
+
+	it('that cannot start is tried again after a while, and the reason is told', async t => {
+		const directory = await home(t);
+		const { said } = keep(directory, { ...sleeper, command: 'false', args: [] });
+		await waitFor('a second attempt', () => said.filter(text => text.includes('could not be started')).length >= 2, {
+			timeoutMs: 15_000,
+		});
+		assert.match(said.join('\n'), /could not be started: false ended at once \(exit code 1\)/);
+	});
+});
+
+describe('rouse down', () => {
+	it('ends the keeper and the services, and counts the machines and movers that go on', async t => {
+		const directory = await home(t);
+		const recovery = join(places.recoveries(directory), 'web01-r1');
+		await mkdir(recovery, { recursive: true });
+		for (const name of ['machine', 'mount-mover']) {
+			const lockPath = join(recovery, `${name}.lock`);
+			toEnd.push(() => endHolder(lockPath));
+			await spawnLocked({ lockPath, logPath: join(recovery, `${name}.log`), command: 'sleep', args: ['600'] });
+		}
+		for (const name of ['keeper', 'host-worker'] as const)
+			await spawnLocked({ ...serviceFiles(directory, name), command: 'sleep', args: ['600'] });
+		const result = await takeDown(directory, () => {});
+		assert.deepEqual(result, { stopped: ['host-worker'], machines: 1, movers: 1 });
+		assert.equal(await serviceHolder(directory, 'keeper'), undefined);
+	});
+});
+
+describe('the ports of an embedded server', () => {
+	it('stay the same while they are free', async t => {
+		const directory = await temporaryDirectory(t);
+		assert.deepEqual(await choosePorts(directory, {}), await choosePorts(directory, {}));
+	});
+
+	it('are chosen anew when somebody else took them', async t => {
+		const directory = await temporaryDirectory(t);
+		const { temporal } = await choosePorts(directory, {});
+		const other = createServer().listen(temporal, '127.0.0.1');
+		t.after(() => other.close());
+		const again = await choosePorts(directory, {});
+		assert.notEqual(again.temporal, temporal);
+		assert.deepEqual(JSON.parse(await readFile(join(places.temporal(directory), 'ports.json'), 'utf8')), again);
+	});
+
+	it('that are configured and taken are refused by number', async t => {
+		const directory = await temporaryDirectory(t);
+		const { temporal } = await choosePorts(directory, {});
+		const other = createServer().listen(temporal, '127.0.0.1');
+		t.after(() => other.close());
+		await assert.rejects(choosePorts(directory, { temporal }), {
+			code: 'precheck_failed',
+			message: new RegExp(`port ${temporal} `),
+		});
+	});
+});
+
+describe('`lastWords`', () => {
+	it('tells why a keeper could not keep the services, from the last line of its log', async t => {
+		const directory = await temporaryDirectory(t);
+		await writeFile(join(directory, 'config.yaml'), 'nonsense: 1\n');
+		const main = join(checkoutDirectory, 'keeper', 'main.ts');
+		const { code, stderr } = await runTool(process.execPath, [main, directory], { hint: '', silenceMs: 60_000 });
+		assert.equal(code, exitCodeOf('config_invalid'));
+		assert.match(lastWords(stderr.trimEnd().split('\n').at(-1) ?? '') ?? '', /config\.yaml:1:1: nonsense/);
+	});
+
+	it('is undefined for a line of another level, one that was cut off, and no line', () => {
+		for (const line of ['{"level":"warn","msg":"no"}', '{"level":"fatal","ms', ''])
+			assert.equal(lastWords(line), undefined);
+	});
+});

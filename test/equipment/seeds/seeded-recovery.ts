@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createControlActivities } from '../../../activities/control-activities.ts';
+import { createHostActivities } from '../../../activities/host-activities.ts';
+import { asRouseError, type ErrorDocument } from '../../../model/errors.ts';
+import { listPins } from '../../../repository/pins.ts';
+import { openRepository } from '../../../repository/repository.ts';
+import type { RecoveryRequest, RecoveryStatus } from '../../../model/recovery.ts';
+import { places } from '../../../system/installation.ts';
+import { forwardOnce } from '../../../workers/forwarder.ts';
+import { Reports } from '../../../workers/reports.ts';
+import { contentOf } from '../simulated-bench.ts';
+import { type Sandbox, type SandboxRun, type Scheduled } from '../sandbox.ts';
+import { fastClock } from './fast-clock.ts';
+import type { Random } from './random.ts';
+import { SeededGuest } from './seeded-guest.ts';
+import { SeededHost } from './seeded-host.ts';
+
+export interface SeededMachine {
+	request: RecoveryRequest;
+	/** What its one disk holds in the restore point. */
+	base: Buffer;
+}
+
+const asked = { by: 'seed' };
+
+/** How often the world does something, in its own time. */
+const tickMs = 240;
+/** After so many ticks nothing fails any more. */
+const calmAfter = 30;
+/** And after so many more everything must have come to its end. */
+const endsWithin = 1_000;
+
+/**
+ * One recovery, its workflow in the sandbox and its host simulated, through whatever the seed brings: deaths of supervisor,
+ * movers, machine and host, reads that wait, orders of people, continue-as-new. Then all is calm, and it must end well.
+ */
+export class SeededRecovery {
+	readonly #sandbox: Sandbox;
+	readonly #random: Random;
+	readonly #host: SeededHost;
+	readonly #request: RecoveryRequest;
+	readonly #guest: SeededGuest;
+	readonly #activities: Record<string, (input: never) => Promise<unknown>>;
+	readonly #reports = new Reports();
+	readonly #underWay = new Set<number>();
+	/** Activations of one run come one after the other, and never after its end. */
+	#turn: Promise<unknown> = Promise.resolve();
+	#run: SandboxRun;
+	readonly #lastFailures = new Map<number, string>();
+	#wrong: unknown;
+	readonly told: string[] = [];
+
+	private constructor(sandbox: Sandbox, run: SandboxRun, host: SeededHost, machine: SeededMachine, random: Random) {
+		this.#sandbox = sandbox;
+		this.#run = run;
+		this.#host = host;
+		this.#random = random;
+		this.#request = machine.request;
+		this.#guest = new SeededGuest(machine.base, random);
+		this.#activities = {
+			...createControlActivities({ openRepository }),
+			...createHostActivities(
+				{ hostId: machine.request.hostId, supervisor: host.calls, recoveries: 8 },
+				{ sliceMs: 200, pollMs: 5 },
+			),
+		};
+	}
+
+	static async begin(sandbox: Sandbox, machine: SeededMachine, random: Random): Promise<SeededRecovery> {
+		const host = await SeededHost.create(random.chance(0.5) ? 'process' : 'service', random);
+		const run = await sandbox.start('recovery', [{ request: machine.request, requestHash: 'c'.repeat(64) }]);
+		return new SeededRecovery(sandbox, run, host, machine, random);
+	}
+
+	/** To its end; throws when it does not end, or ends wrong. */
+	async live(): Promise<void> {
+		try {
+			this.#host.deadliness = this.#random.pick([0, 0.02, 0.08]);
+			for (let tick = 0; !this.#ended; tick++) {
+				if (this.#wrong !== undefined) throw this.#wrong;
+				assert.ok(tick < calmAfter + endsWithin, `it does not end: ${await this.#whatStands()}`);
+				if (tick === calmAfter) this.#calm();
+				if (tick < calmAfter) await this.#trouble();
+				else await this.#help(tick);
+				await this.#look();
+				await fastClock.delay(tickMs);
+			}
+			await this.#check();
+		} catch (error) {
+			throw new Error(`${String(error)}\n  what happened: ${this.told.join(', ')}`, { cause: error });
+		} finally {
+			await this.#host.dispose();
+			await this.#run.dispose();
+		}
+	}
+
+	get #ended(): boolean {
+		return this.#run.closed === 'completed' || this.#run.closed === 'failed';
+	}
+
+	/** What the workers do: dispatch what was scheduled, tell the workflow what the host sees, guests live. */
+	async #look(): Promise<void> {
+		if (this.#run.closed === 'continued') await this.#continueAsNew();
+		for (const activity of this.#run.open) if (!this.#underWay.has(activity.seq)) this.#attempt(activity);
+		const send = async (_name: string, report: unknown) => {
+			await this.#act(run => run.signal('hostReport', report));
+		};
+		await forwardOnce(this.#host.calls, send, this.#reports, new AbortController().signal).catch(() => undefined);
+		const definition = await this.#host.definition(this.#request.name);
+		if (definition) this.#guest.write(this.#host.parts.host.guest(definition));
+	}
+
+	async #continueAsNew(): Promise<void> {
+		this.told.push('continued');
+		this.#underWay.clear();
+		this.#run = await this.#sandbox.start('recovery', this.#run.nextArguments ?? []);
+	}
+
+	#act<T>(act: (run: SandboxRun) => Promise<T>): Promise<T | undefined> {
+		const done = this.#turn.then(() => (this.#run.closed === undefined ? act(this.#run) : undefined));
+		this.#turn = done.catch((error: unknown) => {
+			this.#wrong ??= error;
+		});
+		return done;
+	}
+
+	/** Attempts follow each other until one succeeds, or fails for good. */
+	#attempt(activity: Scheduled): void {
+		this.#underWay.add(activity.seq);
+		const run = this.#run;
+		void (async () => {
+			for (let waitMs = 250; run === this.#run && run.open.some(({ seq }) => seq === activity.seq); waitMs *= 2) {
+				try {
+					const result = await this.#perform(activity);
+					// The answer of an attempt that was carried out is lost with its worker.
+					if (this.#random.chance(this.#host.deadliness)) continue;
+					await this.#act(now => (now === run ? now.completeActivity(activity, result) : Promise.resolve()));
+					return;
+				} catch (error) {
+					this.#lastFailures.set(activity.seq, String(error));
+					const failure = failureOf(error);
+					if (failure !== undefined) {
+						await this.#act(now => (now === run ? now.failActivity(activity, failure) : Promise.resolve()));
+						return;
+					}
+				}
+				await fastClock.delay(Math.min(waitMs, 4_000));
+			}
+		})().catch((error: unknown) => {
+			this.#wrong ??= error;
+		});
+	}
+
+	#perform({ type, input }: Scheduled): Promise<unknown> {
+		const perform = this.#activities[type];
+		if (perform === undefined) throw new Error(`no activity is called ${type}`);
+		// Each is called with what the workflow gave it.
+		return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(
+			perform as (given: unknown) => Promise<unknown>,
+			input,
+		);
+	}
+
+	/** What the seed brings now, most of the time nothing. */
+	async #trouble(): Promise<void> {
+		const { movers } = this.#host.parts;
+		const { recoveryId } = await this.#status();
+		const pair = movers.pair(recoveryId);
+		const { name, repository } = this.#request;
+		const troubles: Record<string, () => unknown> = {
+			'mount mover died': () => pair.mount.die(),
+			'migration mover died': () => pair.migration.die(),
+			'repository mover died': () => movers.repositoryLife(repository).die(),
+			'mount mover hangs': () => pair.mount.hang(),
+			'reads are held': () => pair.holdReads(),
+			'reads are let go': () => pair.release(),
+			'machine died': () => this.#host.killMachine(name),
+			'supervisor killed': () => this.#host.killSupervisor(),
+			'history is long': () => {
+				this.#run.suggestContinueAsNew = true;
+			},
+			...(this.#random.chance(0.3) ? { 'host rebooted': () => this.#host.reboot(name) } : {}),
+			...(this.#random.chance(0.15) ? { 'workflow cancelled': () => this.#act(run => run.cancel()) } : {}),
+		};
+		if (this.#random.chance(0.3)) return this.#order();
+		if (!this.#random.chance(0.3)) return;
+		const what = this.#random.pick(Object.keys(troubles));
+		this.told.push(what);
+		await troubles[what]?.();
+	}
+
+	async #order(): Promise<void> {
+		const order = this.#random.pick([
+			'migrate',
+			'migrate',
+			'switch',
+			'power',
+			'power',
+			'retry',
+			'setPolicy',
+			'discard',
+		] as const);
+		if (order === 'discard' && this.#random.chance(0.8)) return;
+		const more = {
+			discard: { confirm: this.#request.name },
+			power: { action: this.#random.pick(['on', 'off', 'reset', 'shutdown']) },
+			setPolicy: { policy: { maxRateBytes: this.#random.below(1 << 20) } },
+			migrate: {},
+			switch: {},
+			retry: {},
+		}[order];
+		this.told.push(`${order} ${'action' in more ? more.action : ''}`.trim());
+		await this.#act(run => run.update(order, { ...asked, ...more }));
+	}
+
+	/** Nothing is held, hangs or dies any more. */
+	#calm(): void {
+		this.told.push('calm');
+		this.#host.deadliness = 0;
+		this.#host.parts.host.settings.faults.mend();
+	}
+
+	/** What a person does who reads what is next. */
+	async #help(tick: number): Promise<void> {
+		const { recoveryId, phase, parked } = await this.#status();
+		this.#host.parts.movers.pair(recoveryId).release();
+		if (tick % 10 !== 0) return;
+		const order = { running: 'migrate', migrated: 'switch' }[phase as string];
+		if (parked?.next.order === 'power-reset')
+			await this.#act(run => run.update('power', { ...asked, action: 'reset' }));
+		else if (parked) await this.#act(run => run.update('retry', asked));
+		else if (order !== undefined) await this.#act(run => run.update(order, asked));
+	}
+
+	async #whatStands(): Promise<string> {
+		const pending = this.#run.open.map(({ type, seq }) => `${type}: ${this.#lastFailures.get(seq) ?? 'no answer'}`);
+		return `${pending.join('; ')}; ${JSON.stringify(await this.#status())}`;
+	}
+
+	async #status(): Promise<RecoveryStatus> {
+		// As the workflow published it: a query for each look would be most of the work.
+		return (this.#run.memo['status'] ?? (await this.#run.query('status'))) as RecoveryStatus;
+	}
+
+	async #check(): Promise<void> {
+		const status = await this.#status();
+		const { name, repository: directory } = this.#request;
+		const entries = await readdir(places.recoveries(this.#host.installation.home));
+		const repository = await openRepository(directory);
+		try {
+			const pins = await listPins(repository);
+			assert.ok(
+				!pins.some(pin => pin.recoveryId === status.recoveryId),
+				`the pin of ${status.recoveryId} is left: ${status.phase} ${JSON.stringify(status.failure)}`,
+			);
+		} finally {
+			await repository.store.close();
+		}
+		if (status.phase !== 'finished') {
+			if (status.phase === 'failed') this.told.push(`failed: ${status.failure?.message}`);
+			assert.ok(['discarded', 'failed'].includes(status.phase), `it ended ${status.phase}`);
+			assert.deepEqual(entries, [], `something is left on the host: ${status.phase} ${JSON.stringify(status.failure)}`);
+			return;
+		}
+		assert.deepEqual(entries, [name]);
+		const definition = await this.#host.definition(name);
+		assert.ok(definition);
+		await this.#host.killMachine(name);
+		this.#guest.check(await contentOf(this.#host.parts.host, definition, 0));
+	}
+
+	get acknowledgedWrites(): number {
+		return this.#guest.acknowledged;
+	}
+
+	get deaths(): number {
+		return this.#host.deaths;
+	}
+
+	get phase(): string {
+		return String((this.#run.result as { phase?: string } | undefined)?.phase ?? this.#run.closed);
+	}
+}
+
+/** What trying again cannot mend; undefined for what it may. */
+function failureOf(error: unknown): ErrorDocument | undefined {
+	if (error instanceof ApplicationFailure) {
+		if (!error.nonRetryable) return undefined;
+		const [document] = error.details ?? [];
+		// Made by activities/failures.ts: its first detail is the document.
+		return document as ErrorDocument;
+	}
+	const { code, message, hint, retry } = asRouseError(error);
+	return retry === 'transient' ? undefined : { code, message, hint };
+}

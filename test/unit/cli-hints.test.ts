@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { hintOf } from '../../cli/hints.ts';
+import { tooLate } from '../../client/orders.ts';
+import { decideStart } from '../../client/start-decision.ts';
+import type { RecoverySummary } from '../../client/summaries.ts';
+import { RouseError } from '../../model/errors.ts';
+import { makeRequest } from '../equipment/recovery-request.ts';
+import { summaryOf } from '../equipment/recovery-summary.ts';
+
+const existing = (changes: Partial<RecoverySummary> = {}) => summaryOf(makeRequest(), changes);
+
+/** Of the error that starting another request under the same name throws. */
+function hintOfConflict(changes: Partial<RecoverySummary>): string | undefined {
+	try {
+		decideStart(existing(changes), 'd'.repeat(64), { again: false, removed: false });
+	} catch (error) {
+		assert.ok(error instanceof RouseError);
+		return hintOf(error);
+	}
+	return assert.fail('no conflict');
+}
+
+describe('the hint of an error', () => {
+	it('is its own when it has one', () => {
+		assert.equal(
+			hintOf(new RouseError('supervisor_unreachable', 'x', { hint: 'look into the log' })),
+			'look into the log',
+		);
+	});
+
+	it('for a service that does not answer is how it is started', () => {
+		for (const code of ['temporal_unreachable', 'supervisor_unreachable', 'worker_missing'] as const)
+			assert.match(hintOf(new RouseError(code, 'x')) ?? '', /rouse up/);
+	});
+
+	it('for a parked recovery is what to mend and how to go on', () => {
+		const details = { recovery: 'web01-r1', code: 'space_short', next: 'retry', first: 'make room in /srv' };
+		assert.equal(
+			hintOf(new RouseError('parked', 'x', { details })),
+			'make room in /srv, then: rouse recover retry web01-r1',
+		);
+	});
+
+	it('for an order that an error asks for is its command', () => {
+		const details = { recovery: 'web01-r1', next: 'power-on' };
+		assert.equal(hintOf(new RouseError('phase_wrong', 'x', { details })), 'rouse recover power web01-r1 on');
+	});
+
+	it('is none for an error that nothing is known about', () => {
+		assert.equal(hintOf(new RouseError('recovery_unknown', 'no machine web01 on this host')), undefined);
+	});
+});
+
+describe('the hint for a name that is taken', () => {
+	it('by a finished machine says how the name is freed', () => {
+		assert.match(hintOfConflict({}) ?? '', /--again: rouse host remove web01-r1 --confirm web01-r1/);
+	});
+
+	it('by a discarded recovery is --again, by one that runs to look at it, by one that was ended by force its host', () => {
+		assert.match(hintOfConflict({ phase: 'discarded' }) ?? '', /with --again/);
+		assert.match(hintOfConflict({ phase: 'running', workflow: 'RUNNING' }) ?? '', /rouse recover show web01-r1/);
+		assert.match(hintOfConflict({ phase: 'running', workflow: 'TERMINATED' }) ?? '', /rouse host list/);
+	});
+});
+
+describe('the hint for an order that comes too late', () => {
+	it('names the command of the host that does it, for a finished machine', () => {
+		assert.match(hintOf(tooLate(existing(), 'discard')) ?? '', /rouse host remove web01-r1 --confirm web01-r1/);
+		assert.match(hintOf(tooLate(existing(), 'power')) ?? '', /rouse host stop web01-r1/);
+		assert.equal(hintOf(tooLate(existing(), 'migrate')), undefined);
+	});
+
+	it('is to look at the host when the workflow was ended by force', () => {
+		const ended = existing({ phase: 'migrating', workflow: 'TERMINATED' });
+		assert.equal(hintOf(tooLate(ended, 'discard')), 'look at the host: rouse host list');
+	});
+
+	it('says that a machine which was switched goes once it is finished', () => {
+		const details = { recovery: 'web01-r1', phase: 'switching', order: 'discard' };
+		assert.match(
+			hintOf(new RouseError('phase_wrong', 'x', { details })) ?? '',
+			/once it is finished: rouse host remove/,
+		);
+	});
+});

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { formatBytes, formatDuration, formatTable } from '../../cli/terminal/format.ts';
+import { Output } from '../../cli/terminal/output.ts';
+import { Progress } from '../../cli/terminal/progress.ts';
+import { RouseError } from '../../model/errors.ts';
+
+function sink(isTTY = false): { lines: string[]; write: (text: string) => void; isTTY: boolean } {
+	const lines: string[] = [];
+	return { lines, write: text => void lines.push(text), isTTY };
+}
+
+function output(options: { json?: boolean; quiet?: boolean; debug?: boolean } = {}) {
+	const stdout = sink();
+	const stderr = sink();
+	const { json = false, quiet = false, debug = false } = options;
+	return { stdout, stderr, output: new Output({ stdout, stderr, json, quiet, debug }) };
+}
+
+describe('an answer', () => {
+	it('is text, or one JSON line, and always on stdout', () => {
+		const text = output();
+		text.output.result({ a: 1 }, 'one');
+		const json = output({ json: true });
+		json.output.result({ a: 1 }, 'one');
+		assert.deepEqual([text.stdout.lines, json.stdout.lines], [['one\n'], ['{"a":1}\n']]);
+		assert.deepEqual([text.stderr.lines, json.stderr.lines], [[], []]);
+	});
+});
+
+describe('an error', () => {
+	const error = new RouseError('point_unknown', 'no such point', { hint: 'look again' });
+
+	it('is a message and a hint on stderr', () => {
+		const { output: out, stderr, stdout } = output();
+		out.error(error, error.exitCode);
+		assert.deepEqual(stderr.lines, ['error: no such point\nlook again\n']);
+		assert.deepEqual(stdout.lines, []);
+	});
+
+	it('is a document with its code and exit code with --json', () => {
+		const { output: out, stderr } = output({ json: true });
+		out.error(error, error.exitCode);
+		assert.deepEqual(JSON.parse(stderr.lines.join('')), {
+			type: 'error',
+			code: 'point_unknown',
+			message: 'no such point',
+			hint: 'look again',
+			exitCode: 5,
+		});
+	});
+
+	it('has every field of the document, also when there is nothing to advise', () => {
+		const { output: out, stderr } = output({ json: true });
+		out.error(new RouseError('internal', 'a defect'), 1);
+		const document: unknown = JSON.parse(stderr.lines.join(''));
+		assert.deepEqual(document, { type: 'error', code: 'internal', message: 'a defect', hint: '', exitCode: 1 });
+	});
+
+	it('shows every cause with --debug', () => {
+		const { output: out, stderr } = output({ debug: true });
+		out.error(new RouseError('internal', 'outer', { cause: new Error('inner') }), 1);
+		assert.match(stderr.lines.join(''), /outer[\s\S]*caused by: Error: inner/);
+	});
+});
+
+describe('a message', () => {
+	it('is silent with --quiet, a warning is not', () => {
+		const { output: out, stderr } = output({ quiet: true });
+		out.message('by the way');
+		out.warn('look out');
+		assert.deepEqual(stderr.lines, ['warning: look out\n']);
+	});
+});
+
+describe('progress', () => {
+	it('says a line every ten seconds where there is no terminal', () => {
+		let now = 0;
+		const to = sink();
+		const progress = new Progress({ label: 'import', sink: to, json: false, silent: false, now: () => now });
+		for (now = 0; now <= 25_000; now += 100) progress.update({ done: now, total: 50_000, unit: 'files' });
+		assert.deepEqual(to.lines, [
+			'import: 20 % of 50000 files, about 40.0 s left\n',
+			'import: 40 % of 50000 files, about 30.0 s left\n',
+		]);
+	});
+
+	it('draws a bar on a terminal and takes it away at the end', () => {
+		const to = sink(true);
+		const progress = new Progress({ label: 'import', sink: to, json: false, silent: false });
+		progress.update({ done: 512, total: 1024 });
+		progress.end();
+		assert.match(to.lines[0] ?? '', /import \[#{12}\.{12}\] 50 % of 1\.00 KiB/);
+		assert.equal(to.lines.at(-1), '\r\x1b[K');
+	});
+
+	it('says what is done, and no number, before anything can be counted', () => {
+		const to = sink(true);
+		new Progress({ label: 'web01-r1', sink: to, json: false, silent: false }).update({
+			done: 0,
+			total: 0,
+			note: 'starting',
+		});
+		assert.match(to.lines[0] ?? '', /web01-r1 starting$/);
+	});
+
+	it('never says more than 100 %', () => {
+		const to = sink(true);
+		new Progress({ label: 'x', sink: to, json: false, silent: false }).update({ done: 2048, total: 1024 });
+		assert.match(to.lines[0] ?? '', /\] 100 % of/);
+	});
+});
+
+describe('numbers for people', () => {
+	it('are binary sizes that never round up', () => {
+		assert.deepEqual([0, 1023, 1024, 1536, 1_073_741_823].map(formatBytes), [
+			'0 B',
+			'1023 B',
+			'1.00 KiB',
+			'1.50 KiB',
+			'1023 MiB',
+		]);
+	});
+
+	it('are durations in the unit that fits', () => {
+		assert.deepEqual([38, 6_240, 200_000, 7_500_000].map(formatDuration), [
+			'38 ms',
+			'6.2 s',
+			'3 min 20 s',
+			'2 h 5 min',
+		]);
+	});
+
+	it('stand in columns', () => {
+		assert.equal(formatTable(['A', 'B'], [['long', 'x']]), 'A     B\nlong  x');
+	});
+});

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseNetwork, parsePlatformOption } from '../../cli/recover/parse-key-value.ts';
+import { parseBytes, parsePoint } from '../../cli/terminal/parse.ts';
+
+describe('a size', () => {
+	it('is bytes, with binary units', () => {
+		assert.deepEqual(
+			['0', '1048576', '512K', '20MiB', '2gb', '1t'].map(parseBytes),
+			[0, 1_048_576, 524_288, 20_971_520, 2_147_483_648, 1_099_511_627_776],
+		);
+	});
+
+	it('is refused with what was written', () => {
+		for (const text of ['', '-1', '1.5M', '10 furlongs', '99999999999999T'])
+			assert.throws(() => parseBytes(text), /is no size/, text);
+	});
+});
+
+describe('a restore point', () => {
+	it('without a time is the latest', () => {
+		assert.deepEqual(parsePoint('web01'), { machine: 'web01', point: 'latest' });
+	});
+
+	it('that is none is refused with an example', () => {
+		assert.throws(() => parsePoint('web01@yesterday'), /write web01@latest/);
+	});
+});
+
+describe('--platform', () => {
+	it('is repeatable, and takes numbers, true and false for what they are and all else as text', () => {
+		const options = ['disks=sata', 'video-memory=16', 'scale=-0.5', 'tpm=true', 'serial=007', 'note=a=b', 'empty='];
+		assert.deepEqual(
+			options.reduce((before, text) => parsePlatformOption(text, before), {}),
+			{ disks: 'sata', 'video-memory': 16, scale: -0.5, tpm: true, serial: '007', note: 'a=b', empty: '' },
+		);
+	});
+
+	it('needs a key of at most 40 characters', () => {
+		for (const text of ['sata', '=sata', `${'k'.repeat(41)}=1`])
+			assert.throws(() => parsePlatformOption(text), /KEY=VALUE/, text);
+	});
+});
+
+describe('--network', () => {
+	it('is gathered over several options', () => {
+		assert.deepEqual(parseNetwork('lan=user', parseNetwork('dmz=none')), { dmz: 'none', lan: 'user' });
+	});
+
+	it('may have "=" in the name of the network', () => {
+		assert.deepEqual(parseNetwork('vlan=7=user'), { 'vlan=7': 'user' });
+	});
+
+	it('without a target is refused', () => {
+		for (const text of ['lan', 'lan=', 'lan=a/b', '=user'])
+			assert.throws(() => parseNetwork(text), /SRC=NAME or SRC=none/, text);
+	});
+});

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { chooseRepository } from '../../cli/repository-choice.ts';
+import { configSchema } from '../../system/installation.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+
+const none = { env: {} };
+
+describe('the repository a command means', () => {
+	it('is the one of --repo, before ROUSE_REPO and the configuration', async t => {
+		const here = await temporaryDirectory(t);
+		const config = configSchema.parse({ repositories: { main: '/srv/main' } });
+		assert.equal(await chooseRepository({ env: { ROUSE_REPO: 'main' } }, here, config), here);
+	});
+
+	it('is the one of ROUSE_REPO, by name', async () => {
+		const config = configSchema.parse({ repositories: { main: '/srv/main', old: '/srv/old' } });
+		assert.equal(await chooseRepository({ env: { ROUSE_REPO: 'old' } }, undefined, config), '/srv/old');
+	});
+
+	it('is the default one, or the only one', async () => {
+		const repositories = { main: '/srv/main', old: '/srv/old' };
+		const two = configSchema.parse({ repositories, defaultRepository: 'old' });
+		assert.equal(await chooseRepository(none, undefined, two), '/srv/old');
+		const one = configSchema.parse({ repositories: { main: '/srv/main' } });
+		assert.equal(await chooseRepository(none, undefined, one), '/srv/main');
+	});
+
+	it('must be said when there are several', async () => {
+		const config = configSchema.parse({ repositories: { main: '/srv/main', old: '/srv/old' } });
+		await assert.rejects(chooseRepository(none, undefined, config), {
+			code: 'repository_missing',
+			message: /config\.yaml has 2 and no defaultRepository/,
+		});
+	});
+
+	it('that is neither a name nor a directory is refused with the names there are', async () => {
+		const config = configSchema.parse({ repositories: { main: '/srv/main' } });
+		await assert.rejects(chooseRepository(none, 'mian', config), {
+			code: 'repository_missing',
+			hint: /configured: main/,
+		});
+	});
+});

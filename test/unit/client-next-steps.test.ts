@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nextSteps } from '../../client/next-steps.ts';
+import type { Policy } from '../../model/recovery.ts';
+
+const policy: Policy = { finish: 'manual', switch: 'manual', maxRateBytes: 0 };
+const running = { phase: 'running', workflow: 'RUNNING', parked: null, policy } as const;
+
+test('what can be done with a running machine is to keep it or to throw it away', () => {
+	assert.deepEqual(nextSteps(running), [
+		{ step: 'order', order: 'migrate' },
+		{ step: 'order', order: 'discard' },
+	]);
+});
+
+test('what policy does by itself is not offered as an order', () => {
+	assert.deepEqual(nextSteps({ ...running, policy: { ...policy, finish: 'migrate' } }), [
+		{ step: 'watch', comes: 'migrate' },
+	]);
+	assert.deepEqual(nextSteps({ ...running, phase: 'migrated', policy: { ...policy, switch: 'auto' } }), [
+		{ step: 'watch', comes: 'switch' },
+	]);
+});
+
+test('a parked recovery has what it waits for as its only step', () => {
+	const next = { order: 'retry', first: 'mend that disk' } as const;
+	const parked = { code: 'io_failed', reason: 'EIO', since: '2026-11-20T03:00:00.000Z', next } as const;
+	assert.deepEqual(nextSteps({ ...running, parked }), [{ step: 'order', ...next }]);
+});
+
+test('a workflow that was ended by force leaves a machine to be looked for, even when it was parked', () => {
+	assert.deepEqual(nextSteps({ ...running, workflow: 'TERMINATED' }), [{ step: 'host', lost: true }]);
+	assert.deepEqual(nextSteps({ ...running, phase: 'finished', workflow: 'COMPLETED' }), [
+		{ step: 'host', lost: false },
+	]);
+});

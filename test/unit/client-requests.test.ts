@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { defaultName, hashRequest, makeRequest as requestFor, type RequestOptions } from '../../client/requests.ts';
+import { recoveryRequestSchema } from '../../model/recovery.ts';
+import { configSchema } from '../../system/installation.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+import { makeRequest } from '../equipment/recovery-request.ts';
+import { sampleHostView } from '../equipment/sample-host.ts';
+import { storedMachine } from '../equipment/stored-machine.ts';
+
+describe('the name of a recovery', () => {
+	it('by default is the same each time, and never too long', () => {
+		assert.equal(defaultName('web01'), 'web01-r1');
+		assert.equal(defaultName('a'.repeat(40)).length, 40);
+	});
+});
+
+describe('the hash of a request', () => {
+	it('is the same whoever asks and why, and in whatever order the networks were written', () => {
+		const hash = hashRequest(makeRequest({ networks: { a: 'user', b: 'none' } }));
+		assert.equal(
+			hashRequest(makeRequest({ networks: { b: 'none', a: 'user' }, requestedBy: 'ben', reason: 'other' })),
+			hash,
+		);
+		assert.notEqual(hashRequest(makeRequest({ networks: { a: 'user', b: 'user' } })), hash);
+	});
+});
+
+describe('makeRequest', () => {
+	const config = configSchema.parse({ host: { networks: { lan: 'bridge0' } } });
+	const surroundings = { config, repository: '/nowhere', host: sampleHostView, requestedBy: 'tester' };
+	const options = { finish: 'manual', switch: 'auto', allocate: 'thin', powerOn: true } as const;
+	const make = (more: Partial<RequestOptions>, host = sampleHostView) =>
+		requestFor({ machine: 'web01', point: 'latest' }, { ...options, ...more }, { ...surroundings, host });
+
+	it('refuses a network that the host does not have before the repository is opened', async () => {
+		await assert.rejects(make({ networks: { lan: 'other' } }), {
+			code: 'config_invalid',
+			hint: 'it has: bridge0, none',
+		});
+		await assert.rejects(make({ networks: { dmz: 'other' } }), { code: 'config_invalid' });
+		await assert.rejects(make({ networks: { dmz: 'none' } }), { code: 'repository_missing' });
+	});
+
+	it('refuses a supervisor of another protocol', async () => {
+		await assert.rejects(make({}, { ...sampleHostView, protocol: 0 }), { code: 'protocol' });
+	});
+
+	it('takes the wishes to the platform as they are', async t => {
+		const directory = await temporaryDirectory(t);
+		const { machine, repository } = await storedMachine(directory);
+		const asked = { ...options, platformOptions: { disks: 'fast' } };
+		const request = await requestFor({ machine, point: 'latest' }, asked, { ...surroundings, repository });
+		assert.deepEqual(request.platformOptions, { disks: 'fast' });
+		assert.deepEqual(recoveryRequestSchema.parse(request), request);
+	});
+});

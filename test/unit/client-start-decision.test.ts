@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { hashRequest } from '../../client/requests.ts';
+import { decideStart } from '../../client/start-decision.ts';
+import type { RecoverySummary } from '../../client/summaries.ts';
+import { makeRequest } from '../equipment/recovery-request.ts';
+import { summaryOf } from '../equipment/recovery-summary.ts';
+
+const request = makeRequest();
+const hash = hashRequest(request);
+const existing = (changes: Partial<RecoverySummary>) => summaryOf(request, changes);
+
+describe('the name of a finished recovery', () => {
+	it('is used again with again once its machine was removed', () => {
+		assert.equal(decideStart(existing({}), hash, { again: true, removed: true }), undefined);
+	});
+
+	it('is not while its machine is there, and how it stands is said', () => {
+		assert.throws(() => decideStart(existing({}), hash, { again: true, removed: false }), {
+			code: 'name_conflict',
+			details: { recovery: 'web01-r1', phase: 'finished', workflow: 'COMPLETED' },
+		});
+	});
+
+	it('is already_finished for the same request, and taken for another', () => {
+		const plainly = { again: false, removed: false };
+		assert.equal(decideStart(existing({}), hash, plainly), 'already_finished');
+		assert.throws(() => decideStart(existing({}), 'd'.repeat(64), plainly), { code: 'name_conflict' });
+	});
+});
+
+it('a recovery whose workflow was ended by force keeps its name, with again too', () => {
+	const ended = existing({ phase: 'running', workflow: 'TERMINATED' });
+	assert.throws(() => decideStart(ended, hash, { again: true, removed: true }), { code: 'name_conflict' });
+});
