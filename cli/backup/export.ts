@@ -24,7 +24,7 @@ export const buildExport = (context: Context) =>
 			const path = resolve(options.to);
 			const startedAt = performance.now();
 			const { point, disk, image } = await withRepository(context, options.repo, async repository => {
-				const found = await findPoint(repository, reference);
+				const found = await findPoint(repository, reference, context.signal);
 				const chosen = chooseDisk(found, options.disk);
 				await write(context, repository, chosen.image, path);
 				return { point: found, ...chosen };

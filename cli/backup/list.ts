@@ -13,7 +13,9 @@ export const buildList = (context: Context) =>
 		.argument('[machine]', 'only those of this machine', parseName)
 		.option(...repositoryOption)
 		.action(async (machine, options) => {
-			const points = await withRepository(context, options.repo, repository => readPoints(repository, machine));
+			const points = await withRepository(context, options.repo, repository =>
+				readPoints(repository, machine, context.signal),
+			);
 			context.output.result({ restorePoints: points.map(pointDocument) }, listText(points));
 		});
 
@@ -23,15 +25,22 @@ export const buildShow = (context: Context) =>
 		.argument('<name@point>', 'as web01@latest or web01@2026-11-20T03:00Z', parsePoint)
 		.option(...repositoryOption)
 		.action(async (reference, options) => {
-			const point = await withRepository(context, options.repo, repository => findPoint(repository, reference));
+			const point = await withRepository(context, options.repo, repository =>
+				findPoint(repository, reference, context.signal),
+			);
 			context.output.result({ ...pointDocument(point), config: point.manifest.config }, showText(point));
 		});
 
-async function readPoints(repository: Repository, machine: string | undefined): Promise<RestorePoint[]> {
-	if (machine !== undefined) await resolvePoint(repository, machine, 'latest'); // for its error when there is none
+async function readPoints(
+	repository: Repository,
+	machine: string | undefined,
+	signal: AbortSignal,
+): Promise<RestorePoint[]> {
+	if (machine !== undefined) await resolvePoint(repository, machine, 'latest', signal); // for its error when there is none
 	const points: RestorePoint[] = [];
-	for (const name of machine === undefined ? await listMachines(repository) : [machine])
-		for (const time of await listPoints(repository, name)) points.push(await readPoint(repository, name, time));
+	for (const name of machine === undefined ? await listMachines(repository, signal) : [machine])
+		for (const time of await listPoints(repository, name, signal))
+			points.push(await readPoint(repository, name, time, signal));
 	return points;
 }
 

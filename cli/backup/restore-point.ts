@@ -18,8 +18,12 @@ export async function withRepository<T>(
 	}
 }
 
-export async function findPoint(repository: Repository, { machine, point }: PointReference): Promise<RestorePoint> {
-	return await readPoint(repository, machine, await resolvePoint(repository, machine, point));
+export async function findPoint(
+	repository: Repository,
+	{ machine, point }: PointReference,
+	signal: AbortSignal,
+): Promise<RestorePoint> {
+	return await readPoint(repository, machine, await resolvePoint(repository, machine, point, signal), signal);
 }
 
 export function titleOf({ manifest }: RestorePoint): string {

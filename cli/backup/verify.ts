@@ -16,7 +16,7 @@ export const buildVerify = (context: Context) =>
 			const { output, signal } = context;
 			const progress = output.progress('verifying');
 			const result = await withRepository(context, options.repo, async repository =>
-				verifyPoint(repository, await findPoint(repository, reference), {
+				verifyPoint(repository, await findPoint(repository, reference, signal), {
 					signal,
 					progress: ({ disk, doneBytes, totalBytes, damaged }) =>
 						progress.update({

@@ -37,7 +37,7 @@ The first disk is the export disk0, and the one without a name. Once it serves:
 			await refuseTakenSocket(socketPath);
 			await withRepository(context, options.repo, async repository => {
 				const { output, signal } = context;
-				const point = await findPoint(repository, reference);
+				const point = await findPoint(repository, reference, signal);
 				const { serveRestorePoint } = await import('../../movers/mount-mover/serve-restore-point.ts');
 				const disks = point.manifest.disks.map((image, index) => ({ name: `disk${index}`, image }));
 				const { exports, ended } = await serveRestorePoint({

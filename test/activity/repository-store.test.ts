@@ -64,7 +64,7 @@ test('a file put back under its name is seen without a new start', async t => {
 	await store.close();
 });
 
-test('a put that is aborted while it writes ends before it has written all, and leaves no file', async t => {
+test('`DirectoryStore.putExclusive` that is aborted while it writes does not write all, and leaves no file', async t => {
 	const directory = await temporaryDirectory(t);
 	const packs = join(directory, 'packs');
 	const kept = join(directory, 'kept');
@@ -90,7 +90,7 @@ for (const [what, call] of [
 	['writing', 'writeFile'],
 	['syncing', 'sync'],
 ] as const)
-	test(`a put that is aborted after ${what} gives the file no name`, async t => {
+	test(`\`DirectoryStore.putExclusive\` that is aborted after ${what} gives the file no name`, async t => {
 		const directory = await temporaryDirectory(t);
 		const store = new DirectoryStore(directory);
 		await store.putExclusive('packs/a', Buffer.from('content')); // syncs the directories that it makes
@@ -111,7 +111,7 @@ for (const [what, call] of [
 		await store.close();
 	});
 
-test('an abort ends a read before its next system call, and no other read of the file', async t => {
+test('`DirectoryStore.read` that is aborted ends before its next system call, and no other read of the file does', async t => {
 	const directory = await temporaryDirectory(t);
 	const store = new DirectoryStore(directory);
 	await writeFile(join(directory, 'pack'), Buffer.alloc(1024 * 1024, 7));

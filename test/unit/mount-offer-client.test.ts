@@ -10,7 +10,7 @@ import { listenOnSocket } from '../../system/unix-http.ts';
 import { waitFor } from '../../system/wait.ts';
 import { TestClock } from '../equipment/test-clock.ts';
 
-test('a migration mover that was not there is offered nothing for a second', async t => {
+test('`OfferClient.offer` asks a migration mover that was not there no sooner than after a second', async t => {
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-offers-'));
 	t.after(() => rm(directory, { recursive: true }));
 	const socketPath = join(directory, 'offer.sock');

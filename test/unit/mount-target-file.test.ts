@@ -22,13 +22,13 @@ async function bench(t: TestContext) {
 	return { target, took, into: Buffer.alloc(7) };
 }
 
-test('`readNow` reads at once while that is quick', async t => {
+test('`TargetFile.readNow` reads at once while that is quick', async t => {
 	const { target, into } = await bench(t);
 	for (let read = 0; read < 100; read += 1) assert.equal(target.readNow(into, 0, 0, 7), true);
 	assert.equal(into.toString(), 'content');
 });
 
-test('after a slow read `readNow` leaves the next ones to the thread pool, and then tries again', async t => {
+test('`TargetFile.readNow` after a slow read leaves the next ones to the thread pool, and then tries again', async t => {
 	const { target, took, into } = await bench(t);
 	took.ms = 3;
 	assert.equal(target.readNow(into, 0, 0, 7), true);
@@ -37,7 +37,7 @@ test('after a slow read `readNow` leaves the next ones to the thread pool, and t
 	assert.deepEqual(answers, [...Array.from({ length: 32 }, () => false), true]);
 });
 
-test('`readNow` past the end is false, and `readLater` says why', async t => {
+test('`TargetFile.readNow` past the end is false, and `readLater` says why', async t => {
 	const { target, into } = await bench(t);
 	assert.equal(target.readNow(into, 0, 4, 7), false);
 	const error = await new Promise(resolve => target.readLater(into, 0, { offset: 4, length: 7 }, resolve));

@@ -16,7 +16,7 @@ function waiter(): Waiter & { failed: number; looked: number } {
 	};
 }
 
-test('`oldestWaitMs` is the age of whoever waits longest', () => {
+test('`WaitingReads.oldestWaitMs` is the age of whoever waits longest', () => {
 	const clock = new TestClock();
 	const waiting = new WaitingReads(clock);
 	assert.equal(waiting.oldestWaitMs, 0);
@@ -30,7 +30,7 @@ test('`oldestWaitMs` is the age of whoever waits longest', () => {
 	assert.equal(waiting.oldestWaitMs, 50);
 });
 
-test('`failPending` fails each that waits once, and says `failing` for exactly its time', () => {
+test('`WaitingReads.failPending` fails each that waits once, and says `failing` for exactly its time', () => {
 	const clock = new TestClock();
 	const waiting = new WaitingReads(clock);
 	assert.equal(waiting.failing, false);
@@ -46,7 +46,7 @@ test('`failPending` fails each that waits once, and says `failing` for exactly i
 	assert.equal(waiting.failing, false);
 });
 
-test('`serve` ends `failing` at once', () => {
+test('`WaitingReads.serve` ends `failing` at once', () => {
 	const waiting = new WaitingReads(new TestClock());
 	waiting.failPending(60_000);
 	assert.equal(waiting.failing, true);
@@ -54,7 +54,7 @@ test('`serve` ends `failing` at once', () => {
 	assert.equal(waiting.failing, false);
 });
 
-test('`lookAgain` asks everybody who waits', () => {
+test('`WaitingReads.lookAgain` asks everybody who waits', () => {
 	const waiting = new WaitingReads(new TestClock());
 	const all = [waiter(), waiter()];
 	for (const one of all) waiting.add(one);

@@ -202,7 +202,7 @@ test('`DirectChunkSource.fetch` ends when its loop is left and when it is aborte
 	await assert.rejects(fetchAll(source, chunks, { signal }), { message: 'enough' });
 });
 
-test('an abort reaches the reads that were begun ahead, and is no loss of the medium', async () => {
+test('`DirectChunkSource.fetch` hands its signal to the reads that it begins ahead', async () => {
 	class Watched extends DamagingStore {
 		readonly signals: (AbortSignal | undefined)[] = [];
 		override async read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal) {
@@ -222,7 +222,7 @@ test('an abort reaches the reads that were begun ahead, and is no loss of the me
 	assert.ok(store.signals.every(signal => signal === abort.signal));
 });
 
-test('an abort while the header is looked for is no store that is away', async () => {
+test('`DirectChunkSource.fetch` that is aborted while it looks for the header is not `store_unreachable`', async () => {
 	const abort = new AbortController();
 	class GivenUp extends LosingStore {
 		override async size(key: string, signal?: AbortSignal): Promise<number | undefined> {

@@ -49,7 +49,7 @@ function bench(...answers: Answer[]) {
 	return { source, clock, retrying: new RetryingChunkSource(source, clock) };
 }
 
-test('a fetch that fails goes on at the first chunk that was not yielded: each comes once, in order', async () => {
+test('`RetryingChunkSource.fetch` goes on at the first chunk that was not yielded: each comes once, in order', async () => {
 	const { source, retrying } = bench({ chunks: 2, failure: away() }, { chunks: 0, failure: away() }, { chunks: 1 });
 	const fetched = await collect(retrying.fetch(refs, { class: 'migration', locate: true }));
 	assert.deepEqual(
@@ -62,21 +62,21 @@ test('a fetch that fails goes on at the first chunk that was not yielded: each c
 	);
 });
 
-test('waits double from 50 ms to 2 s, and begin anew after a chunk', async () => {
+test('`RetryingChunkSource.fetch` waits 50 ms, doubled up to 2 s, and 50 ms again after a chunk', async () => {
 	const silent = { chunks: 0, failure: away() };
 	const { clock, retrying } = bench(...Array.from({ length: 8 }, () => silent), { chunks: 1, failure: away() });
 	await collect(retrying.fetch(refs, { class: 'mount' }));
 	assert.deepEqual(clock.delays, [50, 100, 200, 400, 800, 1600, 2000, 2000, 50]);
 });
 
-test('whatever is no damage is waited for, also a mistake', async () => {
+test('`RetryingChunkSource.fetch` waits for whatever is no damage, also a mistake', async () => {
 	const failures = [new RouseError('internal', 'mistake'), new RouseError('repository_missing', 'no'), new Error('so')];
 	const { source, retrying } = bench(...failures.map(failure => ({ chunks: 0, failure })));
 	assert.equal((await collect(retrying.fetch(refs, { class: 'mount' }))).length, refs.length);
 	assert.equal(source.calls.length, failures.length + 1);
 });
 
-test('damage is thrown at once, after the chunks before it', async () => {
+test('`RetryingChunkSource.fetch` throws damage at once, after the chunks before it', async () => {
 	for (const code of ['chunk_bad', 'chunk_missing', 'format_damaged'] as const) {
 		const { clock, retrying } = bench({ chunks: 3, failure: new RouseError(code, 'damage') });
 		const given: number[] = [];
@@ -90,7 +90,7 @@ test('damage is thrown at once, after the chunks before it', async () => {
 	}
 });
 
-test('`trouble` says why there is nothing while it waits, and is over with the next chunk', async () => {
+test('`RetryingChunkSource.trouble` says why there is nothing while it waits, and is over with the next chunk', async () => {
 	const source = new FailingSource([{ chunks: 1, failure: away() }, { chunks: 1 }]);
 	const waited: unknown[] = [];
 	const clock = { delay: async () => void waited.push(retrying.trouble?.code) };
@@ -115,7 +115,7 @@ function standingClock() {
 	return { clock: { delay }, waiting };
 }
 
-test("an abort ends a wait with the signal's reason", async () => {
+test("`RetryingChunkSource.fetch` that is aborted while it waits ends with the signal's reason", async () => {
 	const { clock, waiting } = standingClock();
 	const source = new FailingSource([{ chunks: 0, failure: away() }]);
 	const retrying = new RetryingChunkSource(source, clock);
@@ -127,7 +127,7 @@ test("an abort ends a wait with the signal's reason", async () => {
 	assert.equal(source.calls.length, 1);
 });
 
-test('a failure that the abort has caused is not told as trouble', async () => {
+test('`RetryingChunkSource.trouble` does not tell of a failure that an abort has caused', async () => {
 	const abort = new AbortController();
 	const source = new FailingSource([{ chunks: 1, failure: away() }]);
 	const retrying = new RetryingChunkSource(source, new TestClock());
@@ -140,7 +140,7 @@ test('a failure that the abort has caused is not told as trouble', async () => {
 	assert.equal(source.calls.length, 1);
 });
 
-test('`close` ends waits and every later fetch, and closes the source', async () => {
+test('`RetryingChunkSource.close` ends waits and every later fetch, and closes the source', async () => {
 	const { clock, waiting } = standingClock();
 	const source = new FailingSource([{ chunks: 0, failure: away() }]);
 	const retrying = new RetryingChunkSource(source, clock);

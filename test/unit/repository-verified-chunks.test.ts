@@ -34,7 +34,7 @@ function sourceOf(fetch: ChunkSource['fetch']): ChunkSource {
 	return { fetch, close: async () => {} };
 }
 
-test('`fetch` gives the bytes and what is stored, in the order asked for, with one request', async () => {
+test('`VerifiedChunks.fetch` gives the bytes and what is stored, in the order asked for, with one request', async () => {
 	const { source, fetch } = await bench(3);
 	const fetched = await fetch();
 	assert.equal(told(fetched), '0 1 2');
@@ -42,7 +42,7 @@ test('`fetch` gives the bytes and what is stored, in the order asked for, with o
 	assert.deepEqual(source.calls, [{ chunks: [0, 1, 2], locate: false }]);
 });
 
-test('`fetch` asks for another place, once, when bytes do not match, and for what follows again', async () => {
+test('`VerifiedChunks.fetch` asks for another place, once, when bytes do not match, and for what follows again', async () => {
 	const { source, fetch } = await bench(4);
 	source.misplaced.add(1);
 	source.misplaced.add(2);
@@ -56,7 +56,7 @@ test('`fetch` asks for another place, once, when bytes do not match, and for wha
 	]);
 });
 
-test('`fetch` gives damage in the place of a chunk that is wrong everywhere, and all others', async () => {
+test('`VerifiedChunks.fetch` gives damage in the place of a chunk that is wrong everywhere, and all others', async () => {
 	const { source, wanted, fetch } = await bench(4);
 	source.damaged.add(0);
 	source.damaged.add(3);
@@ -70,7 +70,7 @@ test('`fetch` gives damage in the place of a chunk that is wrong everywhere, and
 	);
 });
 
-test('`fetch` does not ask again where a chunk is that no pack has', async () => {
+test('`VerifiedChunks.fetch` does not ask again where a chunk is that no pack has', async () => {
 	const { source, fetch } = await bench(2);
 	source.failures.push(new RouseError('chunk_missing', 'in no pack'));
 	assert.equal(told(await fetch()), 'chunk_missing:0 1');
@@ -80,7 +80,7 @@ test('`fetch` does not ask again where a chunk is that no pack has', async () =>
 	]);
 });
 
-test('`fetch` looks for another place of a chunk that the medium has lost in its own', async () => {
+test('`VerifiedChunks.fetch` looks for another place of a chunk that the medium has lost in its own', async () => {
 	const { source, fetch } = await bench(2);
 	source.failures.push(new RouseError('chunk_bad', 'EIO'));
 	assert.equal(told(await fetch()), '0 1');
@@ -88,7 +88,7 @@ test('`fetch` looks for another place of a chunk that the medium has lost in its
 	assert.equal(told(await fetch()), 'chunk_bad:0 1');
 });
 
-test('`fetch` throws what is no damage of a chunk, also when it looks for another place', async () => {
+test('`VerifiedChunks.fetch` throws what is no damage of a chunk, also when it looks for another place', async () => {
 	const { source, fetch } = await bench(2);
 	source.failures.push(new RouseError('store_unreachable', 'away'));
 	await assert.rejects(fetch(), { code: 'store_unreachable' });
@@ -96,7 +96,7 @@ test('`fetch` throws what is no damage of a chunk, also when it looks for anothe
 	await assert.rejects(fetch(), { code: 'store_unreachable' });
 });
 
-test('a source that answers less or more than it was asked is `protocol`, and what came before was given', async () => {
+test('`VerifiedChunks.fetch` of a source that answers less or more than it was asked is `protocol`, after what was right', async () => {
 	const { source, wanted } = await bench(2);
 	const given: number[] = [];
 	const fetchWith = async (fetch: ChunkSource['fetch']) => {
@@ -116,7 +116,7 @@ test('a source that answers less or more than it was asked is `protocol`, and wh
 	assert.deepEqual(given, [0]);
 });
 
-test('class and signal are those of the caller, also when it looks for another place', async () => {
+test("`VerifiedChunks.fetch` hands on its caller's class and signal, also when it looks for another place", async () => {
 	const { source, wanted } = await bench(1);
 	source.misplaced.add(0);
 	const { signal } = new AbortController();
@@ -134,7 +134,7 @@ test('class and signal are those of the caller, also when it looks for another p
 	]);
 });
 
-test('leaving `fetch` early leaves the answer of the source', async () => {
+test('`VerifiedChunks.fetch` that is left early leaves the answer of the source', async () => {
 	const { source, wanted } = await bench(3);
 	let left = false;
 	const chunks = new VerifiedChunks(
@@ -150,7 +150,7 @@ test('leaving `fetch` early leaves the answer of the source', async () => {
 	assert.equal(left, true);
 });
 
-test('`fetchOne` gives the bytes, reads the answer to its end, and throws damage', async () => {
+test('`VerifiedChunks.fetchOne` gives the bytes, reads the answer to its end, and throws damage', async () => {
 	const { source, wanted, chunks } = await bench(1);
 	const [one] = wanted;
 	assert.ok(one);
