@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
 
@@ -7,22 +7,26 @@ const patienceMs = 5_000;
 
 /**
  * Does `work`, which must not wait, while no other process does anything under this lock. The lock is a symbolic link
- * that names its holder, since making one is atomic and Node has no flock(2); a dead holder's is taken away.
+ * that names its holder, since making one is atomic and Node has no flock(2); a dead holder's is taken away. Where the
+ * directory of the lock is gone, `nowhere` is done instead, which shares nothing with anybody.
  */
-export function exclusively<T>(path: string, work: () => T): T {
-	take(path);
+export function exclusively<T>(path: string, work: () => T, nowhere: () => T = work): T {
+	if (!take(path)) return nowhere();
 	try {
 		return work();
 	} finally {
-		unlinkSync(path);
+		rmSync(path, { force: true }); // it may have gone with its directory meanwhile
 	}
 }
 
 const me = `${process.pid} ${startTicks(process.pid)}`;
 
-function take(path: string): void {
+/** False when there is no directory for it. */
+function take(path: string): boolean {
 	const deadline = performance.now() + patienceMs;
-	while (!link(path)) {
+	for (;;) {
+		const made = link(path);
+		if (made !== 'taken') return made === 'made';
 		const holder = holderOf(path);
 		if (holder !== undefined && !lives(holder)) takeAway(path, holder);
 		else if (performance.now() > deadline)
@@ -40,16 +44,17 @@ const nothing = new Int32Array(new SharedArrayBuffer(4));
  */
 function takeAway(path: string, dead: string): void {
 	exclusively(`${path}.takeover`, () => {
-		if (holderOf(path) === dead) unlinkSync(path);
+		if (holderOf(path) === dead) rmSync(path, { force: true });
 	});
 }
 
-function link(path: string): boolean {
+function link(path: string): 'made' | 'taken' | 'nowhere' {
 	try {
 		symlinkSync(me, path);
-		return true;
+		return 'made';
 	} catch (error) {
-		if (isErrno(error, 'EEXIST')) return false;
+		if (isErrno(error, 'EEXIST')) return 'taken';
+		if (isErrno(error, 'ENOENT')) return 'nowhere';
 		throw error;
 	}
 }

@@ -49,6 +49,7 @@ export function cutPower({ running, memory }: MachineParts): void {
 async function launch(call: Call, chain: Chain): Promise<void> {
 	const { parts } = call;
 	const disks = await parts.settings.manner.prepareStart(call, chain);
+	parts.running.makePlace();
 	parts.running.alone((run, save) => {
 		if (run && run.guest !== 'off') return; // somebody was faster
 		for (const { unflushed } of parts.stacks) unflushed.reset();

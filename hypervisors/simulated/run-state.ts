@@ -79,18 +79,28 @@ export class Running {
 		return run;
 	}
 
-	/** `work` must not wait: nobody else changes anything of the machine, or writes to its disks, until it returns. */
+	/**
+	 * `work` must not wait: nobody else changes anything of the machine, or writes to its disks, until it returns. Without a
+	 * run directory nothing runs, and only {@link makePlace} makes one: whoever comes late must leave none behind.
+	 */
 	alone<T>(work: (run: RunState | undefined, save: Save) => T): T {
-		mkdirSync(dirname(this.#paths.lock), { recursive: true, mode: 0o700 });
 		let saved = false;
-		const result = exclusively(this.#paths.lock, () =>
-			work(this.read(), next => {
-				this.#save(next);
-				saved = true;
-			}),
+		const save: Save = next => {
+			this.#save(next);
+			saved = true;
+		};
+		const result = exclusively(
+			this.#paths.lock,
+			() => work(this.read(), save),
+			() => work(undefined, save),
 		);
 		if (saved) this.#memory.changed();
 		return result;
+	}
+
+	/** For a machine that is about to run. */
+	makePlace(): void {
+		mkdirSync(dirname(this.#paths.run), { recursive: true, mode: 0o700 });
 	}
 
 	/** Whole or not at all, whoever is killed. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync, readlinkSync, readdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { exclusively } from '../../hypervisors/simulated/exclusion.ts';
@@ -63,5 +63,19 @@ test('`exclusively` takes a lock although who was to take it away was killed at 
 		exclusively(lock, () => 'done'),
 		'done',
 	);
+	assert.deepEqual(readdirSync(directory), []);
+});
+
+test('`exclusively` makes no directory for its lock, and lets it go with its directory', async t => {
+	const directory = await temporaryDirectory(t);
+	const lock = join(directory, 'gone', 'lock');
+	const nowhere = () => 'nowhere';
+	assert.equal(
+		exclusively(lock, () => 'done', nowhere),
+		'nowhere',
+	);
+	mkdirSync(join(directory, 'gone'));
+	const remove = () => rmSync(join(directory, 'gone'), { recursive: true });
+	exclusively(lock, remove, nowhere);
 	assert.deepEqual(readdirSync(directory), []);
 });

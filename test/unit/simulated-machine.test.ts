@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { appendFile, rm, stat, truncate } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { suite, test } from 'node:test';
@@ -32,6 +33,20 @@ for (const like of ['process', 'service'] as const)
 			await start(machine, 'mover');
 			assert.deepEqual(await guest.read(0, 0, sector), bytes(1));
 			assert.deepEqual(await guest.read(0, 4096, sector), bench.base[0]?.subarray(4096, 4096 + sector));
+		});
+
+		test('that was removed with its run directory is not brought back by whoever comes late', async t => {
+			const { bench, machine } = await startedSimulation(t, { like });
+			const { host, definition } = bench;
+			await machine.remove();
+			await rm(definition.runDirectory, { recursive: true });
+			// As a guest of another process that has just seen it run.
+			assert.equal(
+				host.partsOf(definition).running.alone(run => run),
+				undefined,
+			);
+			await machine.powerOff();
+			assert.equal(existsSync(definition.runDirectory), false);
 		});
 
 		test('keeps all that was flushed, in the order in which it was written', async t => {
