@@ -2,8 +2,8 @@
  * What Rouse asks of a platform that runs machines. The words MUST, MUST NOT and MAY are those of RFC 2119.
  *
  * One `Machine` object stands for one recovered machine and its directory. The supervisor calls its methods one at a time
- * (never two at once for one machine), from one process at a time; it MAY die at any moment, and the next supervisor makes
- * a new object from the same definition and calls again. So:
+ * (never two at once for one machine, `openTargets` excepted), from one process at a time; it MAY die at any moment, and
+ * the next supervisor makes a new object from the same definition and calls again. So:
  *
  *  - Every method MUST be idempotent: it looks at what is there, does what is missing, and succeeds when nothing is.
  *  - Every method MUST act only on what lies in `definition.directory` or carries `definition.recoveryId`, and MUST throw
@@ -155,7 +155,8 @@ export interface Machine {
 
 	/**
 	 * The targets, one a disk, ready to be opened by the movers; makes them so where a boot of the host or of a helper has
-	 * undone it. `identity_conflict` when one is not there.
+	 * undone it. `identity_conflict` when one is not there. MAY be called while another call is under way: the watch starts
+	 * movers at any time. From the mark `local` on it MUST still tell the identities; `path` need not open.
 	 */
 	openTargets(options?: CallOptions): Promise<Target[]>;
 

@@ -12,7 +12,7 @@ import { SwitchRecord } from './switch-record.ts';
  */
 export function switchCases(places: readonly string[] = markPlaces): ConformanceCase[] {
 	return [
-		{ name: 'a switch keeps the base and every write, and leaves no snapshot', run: plainSwitch },
+		{ name: 'a switch keeps the base and every write, and needs nothing of the movers afterwards', run: plainSwitch },
 		{ name: 'a switch done again does nothing', run: repeatedSwitch },
 		{ name: 'a guest that is off stays off through the switch', run: switchOfGuestThatIsOff },
 		{ name: 'a machine that is off is switched offline', run: bench => offlineSwitch(bench) },

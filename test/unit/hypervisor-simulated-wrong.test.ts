@@ -78,7 +78,7 @@ suite('the conformance suite fails a simulated platform that', () => {
 
 	test('writes at the wrong offset of a target', () =>
 		failsIn(
-			'a switch keeps the base and every write, and leaves no snapshot',
+			'a switch keeps the base and every write, and needs nothing of the movers afterwards',
 			{ like: 'service', wrap: writesAtTheWrongOffset },
 			/header|JSON|disk\d differs/,
 		));
