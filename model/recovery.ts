@@ -130,7 +130,7 @@ export const diskProgressSchema = z.object({
 });
 export type DiskProgress = z.infer<typeof diskProgressSchema>;
 
-export const timingsSchema = z.strictObject({
+export const timingsSchema = z.object({
 	requestedAt: z.iso.datetime(),
 	runningAt: z.iso.datetime().optional(),
 	migratedAt: z.iso.datetime().optional(),
@@ -140,8 +140,11 @@ export const timingsSchema = z.strictObject({
 });
 export type Timings = z.infer<typeof timingsSchema>;
 
-/** What the workflow itself knows; its memo carries the unchanging part of it, its query answers with all. */
-export const recoveryStatusSchema = z.strictObject({
+/**
+ * What the workflow itself knows; its memo carries the unchanging part of it, its query answers with all. Read for what is
+ * known of it: the worker may be newer than whoever asks.
+ */
+export const recoveryStatusSchema = z.object({
 	name: nameSchema,
 	recoveryId: z.uuid(),
 	machine: nameSchema,
@@ -151,10 +154,10 @@ export const recoveryStatusSchema = z.strictObject({
 	phase: phaseSchema,
 	parked: parkedSchema.nullable(),
 	power: powerSchema,
-	policy: policySchema,
+	policy: z.object(policySchema.shape),
 	generation: z.int().min(0),
 	timings: timingsSchema,
 	incidents: z.array(incidentSchema),
-	failure: z.strictObject({ code: z.enum(errorCodes), message: z.string() }).nullable(),
+	failure: z.object({ code: z.enum(errorCodes), message: z.string() }).nullable(),
 });
 export type RecoveryStatus = z.infer<typeof recoveryStatusSchema>;

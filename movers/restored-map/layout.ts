@@ -158,6 +158,7 @@ function uuidOf(bytes: Buffer): string {
 
 function damaged(path: string, what: string): RouseError {
 	return new RouseError('format_damaged', `${path}: ${what}`, {
-		hint: 'the target cannot be trusted without its map; discard the recovery and start it again',
+		hint: 'the target cannot be trusted without its map: discard the recovery and start it again',
+		details: { next: 'discard' },
 	});
 }
