@@ -31,6 +31,7 @@ const table = {
 	lock_held: { exit: 6, retry: 'transient' },
 	identity_conflict: { exit: 6, retry: 'permanent' },
 	generation_stale: { exit: 6, retry: 'permanent' },
+	power_on_scheduled: { exit: 6, retry: 'person' },
 	host_busy: { exit: 8, retry: 'transient' },
 	temporal_unreachable: { exit: 8, retry: 'transient' },
 	worker_missing: { exit: 8, retry: 'transient' },

@@ -45,8 +45,10 @@ export const stepBodies = {
 	'switch-to-target': stepCallSchema,
 	/** Tombstone; movers gone; only the machine stays. */
 	finalize: stepCallSchema,
-	/** Machine, writes and all else are removed; a tombstone stays. */
+	/** The discard that a person has confirmed: machine, writes and all else are removed; a tombstone stays. */
 	discard: stepCallSchema,
+	/** The same, as nobody has ordered it: `power_on_scheduled`, and nothing is touched, once there may be guest writes. */
+	undo: stepCallSchema,
 	/** Power of the machine, as a person asks for it. */
 	power: stepCallSchema.extend({ action: powerActionSchema }),
 	/** After a repair: bad chunks are asked for again and a guest that was paused by a read error goes on. */
@@ -59,6 +61,8 @@ export type StepName = keyof typeof stepBodies;
 const nothingMore = z.object({});
 /** How it ended: the coalesced incidents, so that they outlive the host's log. */
 const endedSchema = z.object({ incidents: z.array(incidentSchema) });
+/** `wasHere`: the host has had it; false of one that it never heard of. */
+const removedSchema = endedSchema.extend({ wasHere: z.boolean() });
 
 /** What a step answers with; a repeat answers the same. */
 export const stepAnswers = {
@@ -72,7 +76,8 @@ export const stepAnswers = {
 	/** How long the guest stood still; 0 for a machine that was off. */
 	'switch-to-target': z.object({ pauseMs: z.number().min(0) }),
 	finalize: endedSchema,
-	discard: endedSchema,
+	discard: removedSchema,
+	undo: removedSchema,
 	power: z.object({ power: powerSchema }),
 	retry: nothingMore,
 	incident: nothingMore,

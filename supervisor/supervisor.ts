@@ -6,7 +6,7 @@ import { reconcileRecovery } from './reconcile/recovery.ts';
 import { Recovery } from './recovery/recovery.ts';
 import { overError, Registry } from './recovery/registry.ts';
 import { Repositories } from './reconcile/repositories.ts';
-import { discard, finalize } from './steps/ending.ts';
+import { discard, finalize, mustBeBeforePowerOn, undo } from './steps/ending.ts';
 import { type OrdinaryStep, ordinarySteps } from './steps/table.ts';
 import type { Tombstone } from './files/tombstones.ts';
 
@@ -87,7 +87,7 @@ export class Supervisor {
 		if (tombstone) return tombstone;
 		if (step === 'reserve') return this.registry.create(name, body, body.limit);
 		if (step === 'allocate') return this.registry.create(name, body);
-		if (step === 'discard') return this.registry.buryUnknown(name, body);
+		if (step === 'discard' || step === 'undo') return this.registry.buryUnknown(name, body);
 		throw new RouseError('recovery_unknown', `recovery ${name} (${body.recoveryId}) is not on this host`);
 	}
 
@@ -100,15 +100,17 @@ export class Supervisor {
 			return {};
 		}
 		if (recovery.tombstone && !endsAs(step, recovery.tombstone)) throw overError(recovery.tombstone);
+		// Before it has a turn as well: one that is refused must not interrupt what runs.
+		if (step === 'undo') mustBeBeforePowerOn(recovery);
 		// The end of a recovery is asked for by a generation of its own; what is carried on after its tombstone is not.
 		const generation = recovery.tombstone ? Math.max(body.generation, recovery.state.generation) : body.generation;
 		return recovery.queue.run(`${step} ${JSON.stringify(body)}`, generation, async signal => {
 			const context = { recovery, host: this.#host, signal };
-			if (step === 'finalize' || step === 'discard') {
+			if (isEnding(step)) {
 				if (recovery.tombstone && !endsAs(step, recovery.tombstone)) throw overError(recovery.tombstone);
 				if (this.registry.holds(recovery)) {
 					recovery.raise(body.generation);
-					await (step === 'finalize' ? finalize : discard)(context);
+					await endings[step](context);
 					await this.registry.settle(recovery);
 				}
 				return answerOfTombstone(mustBeThere(recovery.tombstone), call);
@@ -192,14 +194,21 @@ function ordinary(
 	) => Promise<StepAnswer<OrdinaryStep>>;
 }
 
+const endings = { finalize, discard, undo } as const;
+type Ending = keyof typeof endings;
+
+function isEnding(step: StepName): step is Ending {
+	return Object.hasOwn(endings, step);
+}
+
 function endsAs(step: StepName, { state }: Tombstone): boolean {
-	return (step === 'finalize' && state === 'finished') || (step === 'discard' && state === 'discarded');
+	return isEnding(step) && (step === 'finalize') === (state === 'finished');
 }
 
 /** Everything is refused, but the same end asked for again. */
-function answerOfTombstone(tombstone: Tombstone, { step }: AnyStep): StepAnswer<'finalize'> {
+function answerOfTombstone(tombstone: Tombstone, { step }: AnyStep): StepAnswer<Ending> {
 	if (!endsAs(step, tombstone)) throw overError(tombstone);
-	return { incidents: tombstone.incidents };
+	return { incidents: tombstone.incidents, wasHere: tombstone.wasHere };
 }
 
 function mustBeThere(tombstone: Tombstone | undefined): Tombstone {

@@ -9,11 +9,12 @@ import { type ErrorDocument, errorDocumentSchema, isErrorCode } from '../model/e
 
 /**
  * Thrown to leave the step under way: a person wants the recovery discarded, somebody cancelled the workflow, the history
- * is long enough for a new run, or what the step was given does not hold any more.
+ * is long enough for a new run, what the step was given does not hold any more, or the host has ended the recovery, of
+ * which this history knows nothing.
  */
 export class Interruption extends Error {
 	override readonly name = 'Interruption';
-	readonly why: 'discard' | 'cancel' | 'renew' | 'stale';
+	readonly why: 'discard' | 'cancel' | 'renew' | 'stale' | 'finished' | 'discarded';
 
 	constructor(why: Interruption['why']) {
 		super(`interrupted: ${why}`);
@@ -42,6 +43,12 @@ export function documentOf(thrown: unknown): ErrorDocument {
 function detailsOf(error: ApplicationFailure): Pick<ErrorDocument, 'hint' | 'details'> {
 	const document = errorDocumentSchema.safeParse(error.details?.[0]).data; // activities/failures.ts puts it there
 	return { hint: document?.hint, details: document?.details };
+}
+
+/** How the host has ended the recovery, when that is why it refuses. */
+export function endOnHost({ code, details }: ErrorDocument): 'finished' | 'discarded' | undefined {
+	const ended = code === 'generation_stale' ? details?.['ended'] : undefined;
+	return ended === 'finished' || ended === 'discarded' ? ended : undefined;
 }
 
 /**

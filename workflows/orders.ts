@@ -1,6 +1,7 @@
 /** What a recovery can be told and asked while it runs. Set before the first await: a signal may be older than the run. */
 import { CancellationScope, log, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
+import type { ErrorDocument } from '../model/errors.ts';
 import {
 	blockedSchema,
 	incidentSchema,
@@ -14,6 +15,7 @@ import {
 	type Asked,
 	discardUpdate,
 	type HostReport,
+	type HostStepInput,
 	hostReportSignal,
 	migrateUpdate,
 	powerUpdate,
@@ -22,7 +24,7 @@ import {
 	statusQuery,
 	switchUpdate,
 } from './contracts.ts';
-import { documentOf, failureOf } from './failures.ts';
+import { documentOf, endOnHost, failureOf } from './failures.ts';
 import type { Run } from './run.ts';
 import { addIncidents } from './state.ts';
 
@@ -67,12 +69,11 @@ function takeHostOrders(run: Run): void {
 		powerUpdate,
 		async ({ action }) => {
 			run.state.power = await answered(async () => {
-				for (;;) {
-					const input = run.sameInput();
+				for (let input = run.sameInput(); ; ) {
 					try {
 						return (await run.host.orderPower({ ...input, action })).power;
 					} catch (error) {
-						if (!run.wasOvertaken(error, input)) throw error;
+						input = againAfter(run, error, input);
 					}
 				}
 			});
@@ -90,11 +91,41 @@ function takeHostOrders(run: Run): void {
 				run.state.retryOnHost =
 					run.state.powerScheduled && run.state.phase !== 'discarding' && !run.isDone('switchToTarget');
 				run.publish();
-			} else await answered(() => run.host.orderRetry(run.nextInput()));
+			} else await answered(() => retryAbove(run));
 			return run.status();
 		},
 		{ validator: asked => checkRetry(run, asked) },
 	);
+}
+
+/**
+ * What to ask an order with that neither fences what is under way nor is fenced by it: the generation of the host, also
+ * where this workflow is behind it. Throws what else went wrong.
+ */
+function againAfter(run: Run, error: unknown, input: HostStepInput): HostStepInput {
+	if (run.wasOvertaken(error, input)) return run.sameInput();
+	const seen = refusedBy(run, error).details?.['generation'];
+	if (typeof seen !== 'number' || seen <= input.generation) throw error;
+	return { ...input, generation: seen };
+}
+
+/** Above the host's generation, whatever that is: a person says so. */
+async function retryAbove(run: Run): Promise<void> {
+	for (;;) {
+		try {
+			return await run.host.orderRetry(run.nextInput());
+		} catch (error) {
+			if (!run.catchUp(refusedBy(run, error))) throw error;
+		}
+	}
+}
+
+/** What the host has said against an order; when it has ended the recovery, the workflow ends as well. */
+function refusedBy(run: Run, error: unknown): ErrorDocument {
+	const document = documentOf(error);
+	const end = endOnHost(document);
+	if (end) run.endedOnHost(end);
+	return document;
 }
 
 const beforeSwitching: readonly Phase[] = ['planned', 'waiting', 'starting', 'running', 'migrating', 'migrated'];

@@ -26,21 +26,42 @@ function canPark(error: unknown): boolean {
 	return !(error instanceof DeterminismViolationError);
 }
 
+/** What it is tried again with is above all that the host has seen: whoever says `retry` has looked who else is at work. */
 export function park(run: Run, document: ErrorDocument): void {
-	const { code, message: reason } = document;
-	run.state.parked = { code, reason, since: new Date().toISOString(), next: nextAfter(document) };
+	run.catchUp(document);
+	const told = isBehind(document) ? laterGeneration(document) : document;
+	const { code, message: reason } = told;
+	run.state.parked = { code, reason, since: new Date().toISOString(), next: nextAfter(told) };
 	run.publish();
 }
 
+/** The host has seen a generation that this workflow has not raised. */
+export function isBehind({ code }: ErrorDocument): boolean {
+	return code === 'generation_stale';
+}
+
+function laterGeneration(document: ErrorDocument): ErrorDocument {
+	return {
+		...document,
+		message: `the host has seen a later generation than this workflow: ${document.message}`,
+		hint: 'see that no other workflow is at work on this recovery',
+	};
+}
+
 async function untilUnparked(run: Run): Promise<void> {
-	while (run.state.parked) {
+	for (;;) {
 		try {
-			await run.waitUntil(() => run.state.parked === null);
+			return await untilRetried(run);
 		} catch (error) {
 			// Cancelled while it is parked: it stays parked.
 			if (!(error instanceof Interruption && error.why === 'cancel')) throw error;
 		}
 	}
+}
+
+/** Until a person has said `retry`. */
+export async function untilRetried(run: Run): Promise<void> {
+	if (run.state.parked) await run.waitUntil(() => run.state.parked === null);
 }
 
 /** Bad chunks are asked for again, and a guest that stands still goes on. */

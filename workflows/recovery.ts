@@ -11,6 +11,7 @@ import {
 	createMachine,
 	discard,
 	finalize,
+	finishAsOnHost,
 	migrateChunks,
 	pin,
 	plan,
@@ -63,24 +64,16 @@ export async function recovery(input: RecoveryInput, state?: WorkflowState): Pro
 }
 
 async function runToEnd(run: Run): Promise<RecoveryResult> {
-	try {
-		const result = run.state.phase === 'discarding' ? await discard(run) : await allSteps(run);
-		await condition(allHandlersFinished);
-		return result;
-	} catch (error) {
-		if (!(error instanceof Interruption)) throw error;
-		if (error.why === 'renew') return run.renew();
-		return discardOrRenew(run);
-	}
-}
-
-async function discardOrRenew(run: Run): Promise<RecoveryResult> {
-	try {
-		const result = await discard(run);
-		await condition(allHandlersFinished);
-		return result;
-	} catch (error) {
-		if (error instanceof Interruption && error.why === 'renew') return run.renew();
-		throw error;
+	let course = run.state.phase === 'discarding' ? discard : allSteps;
+	for (;;) {
+		try {
+			const result = await course(run);
+			await condition(allHandlersFinished);
+			return result;
+		} catch (error) {
+			if (!(error instanceof Interruption)) throw error;
+			if (error.why === 'renew') return run.renew();
+			course = error.why === 'finished' ? finishAsOnHost : discard;
+		}
 	}
 }

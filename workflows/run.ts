@@ -11,9 +11,10 @@ import {
 	upsertSearchAttributes,
 	workflowInfo,
 } from '@temporalio/workflow';
+import type { ErrorDocument } from '../model/errors.ts';
 import type { Phase, RecoveryPlan, RecoveryRequest, RecoveryStatus } from '../model/recovery.ts';
 import { type HostStepInput, type RecoveryInput, type RecoveryMemo, searchAttributes } from './contracts.ts';
-import { documentOf, Interruption } from './failures.ts';
+import { documentOf, endOnHost, Interruption } from './failures.ts';
 import { currentDetails } from './progress.ts';
 import { statusOf, type WorkflowState, type WorkflowStep } from './state.ts';
 import { type HostStubs, hostStubs } from './stubs.ts';
@@ -44,7 +45,7 @@ export class Run {
 	readonly host: HostStubs;
 	readonly #input: RecoveryInput;
 	#current: Underway | undefined;
-	#cancelRequested = false;
+	#end: 'finished' | 'discarded' | undefined;
 	#published = '';
 	#publishedPhase: string | undefined;
 	#publishedParked: string | null;
@@ -83,19 +84,27 @@ export class Run {
 		this.state.done.push(step);
 	}
 
-	/**
-	 * Does `work` under a new generation. Ends early, with an {@link Interruption}, when a person or Temporal wants
-	 * something else. When an order that came in between took a higher generation to the host, it is done again.
-	 */
-	async attempt<T>(work: (input: HostStepInput) => Promise<T>, options: Interruptible = {}): Promise<T> {
+	/** Does `work` under a new generation, as {@link attempt}, but lets nothing end it early. */
+	async undisturbed<T>(work: (input: HostStepInput) => Promise<T>): Promise<T> {
 		for (;;) {
 			const input = this.nextInput();
 			try {
-				return await this.interruptible(() => work(input), options);
+				return await work(input);
 			} catch (error) {
+				const end = endOnHost(documentOf(error));
+				if (end) throw this.#interrupted(end);
 				if (!this.wasOvertaken(error, input)) throw error;
 			}
 		}
+	}
+
+	/**
+	 * Does `work` under a new generation. Ends early, with an {@link Interruption}, when a person or Temporal wants
+	 * something else, or the host has ended the recovery. When an order that came in between took a higher generation to
+	 * the host, it is done again.
+	 */
+	attempt<T>(work: (input: HostStepInput) => Promise<T>, options: Interruptible = {}): Promise<T> {
+		return this.undisturbed(input => this.interruptible(() => work(input), options));
 	}
 
 	nextInput(): HostStepInput {
@@ -111,6 +120,23 @@ export class Run {
 
 	wasOvertaken(error: unknown, input: HostStepInput): boolean {
 		return documentOf(error).code === 'generation_stale' && this.state.generation > input.generation;
+	}
+
+	/**
+	 * The host is further than this workflow: its history was put back, or another one is at work. What is asked next is
+	 * above all that the host has seen. False when it is no further.
+	 */
+	catchUp({ details }: ErrorDocument): boolean {
+		const seen = details?.['generation'];
+		if (typeof seen !== 'number' || seen <= this.state.generation) return false;
+		this.state.generation = seen;
+		return true;
+	}
+
+	/** The host has refused an order because it has ended the recovery: what is under way is left for that. */
+	endedOnHost(end: 'finished' | 'discarded'): void {
+		this.#end = end;
+		this.reconsider();
 	}
 
 	/** For what came between two steps: a discard, or a cancellation. */
@@ -148,20 +174,22 @@ export class Run {
 	}
 
 	cancelRequested(): void {
-		this.#cancelRequested = true;
+		this.state.cancelRequested = true;
 		this.reconsider();
 	}
 
 	#interruption({ renewable = false, stale }: Interruptible): Interruption['why'] | undefined {
+		if (this.#end) return this.#end;
 		if (this.state.wanted.discard && this.state.phase !== 'discarding') return 'discard';
-		if (this.#cancelRequested) return 'cancel';
+		if (this.state.cancelRequested) return 'cancel';
 		if (renewable && workflowInfo().continueAsNewSuggested) return 'renew';
 		return stale?.() ? 'stale' : undefined;
 	}
 
 	#throwIfInterrupted(options: Interruptible): void {
 		const why = this.#interruption(options);
-		if (why === 'cancel') this.#cancelRequested = false; // acted on once; from then on it is the parking that stays
+		if (why === 'cancel') this.state.cancelRequested = false; // acted on once; from then on it is the parking that stays
+		if (why === this.#end) this.#end = undefined;
 		if (why) throw this.#interrupted(why);
 	}
 
@@ -208,7 +236,10 @@ export class Run {
 		if (changes.length > 0) upsertSearchAttributes(changes);
 	}
 
-	/** Starts the next run with the whole state. An Update that is not finished by then would fail for good. */
+	/**
+	 * Starts the next run with the whole state, a cancellation that comes meanwhile included. An Update that is not finished
+	 * by then would fail for good.
+	 */
 	async renew(): Promise<never> {
 		await condition(allHandlersFinished);
 		const { memo, typedSearchAttributes, historyLength } = workflowInfo();

@@ -15,10 +15,10 @@ import type {
 import type { Asked } from './contracts.ts';
 
 /** Named as the activity that does it; orders may come any number of times and are no steps. */
-export type WorkflowStep = Exclude<keyof ControlActivities | keyof HostActivities, 'power' | 'retry'>;
+export type WorkflowStep = Exclude<keyof ControlActivities | keyof HostActivities, 'power' | 'retry' | 'undo'>;
 
-/** What must be taken back when the recovery ends before power-on. A list of names: functions do not survive continue-as-new. */
-export type UndoName = 'release' | 'unpin' | 'remove';
+/** What must be taken back when the recovery ends before power-on. Names: functions do not survive continue-as-new. */
+export type UndoName = 'remove' | 'unpin';
 
 /**
  * All that a recovery knows. Plain JSON: it is the input of the next run after continue-as-new (a `Map` would arrive as
@@ -30,7 +30,7 @@ export interface WorkflowState {
 	/** Raised before every new step, retry, switch and discard; attempts of one activity share it. */
 	generation: number;
 	done: WorkflowStep[];
-	/** Undone from the end; empty for good from the step in which power-on is scheduled. */
+	/** Empty for good from the step in which power-on is scheduled. */
 	undo: UndoName[];
 	powerScheduled: boolean;
 	plan: RecoveryPlan | null;
@@ -40,6 +40,8 @@ export interface WorkflowState {
 	blocked: Parked | null;
 	/** A person has said `retry`: the host is to try again what it has given up before the next step is. */
 	retryOnHost: boolean;
+	/** The workflow was cancelled, and nothing has heeded it yet. */
+	cancelRequested: boolean;
 	power: Power;
 	policy: Policy;
 	wanted: { migrate: boolean; switch: boolean; discard: Asked | null };
@@ -70,6 +72,7 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		parked: null,
 		blocked: null,
 		retryOnHost: false,
+		cancelRequested: false,
 		power: 'off',
 		policy: request.policy,
 		wanted: { migrate: false, switch: false, discard: null },

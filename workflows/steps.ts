@@ -5,9 +5,11 @@ import type { Run } from './run.ts';
 import { migrateInSlices } from './slices.ts';
 import { addIncidents } from './state.ts';
 import { control } from './stubs.ts';
-import { beforeDoing, pinOf, undoLast } from './undo.ts';
+import { beforeDoing, pinOf } from './undo.ts';
 
+/** The host is asked to undo even what is not begun yet: a workflow whose history was put back knows no more than that. */
 export async function plan(run: Run): Promise<void> {
+	beforeDoing(run, 'remove');
 	await run.once('plan', async () => {
 		run.state.plan = await control.plan({ request: run.request });
 	});
@@ -30,7 +32,6 @@ export async function pin(run: Run): Promise<void> {
 }
 
 export async function allocate(run: Run): Promise<void> {
-	beforeDoing(run, 'remove');
 	await run.once('allocate', input => run.host.allocate({ ...input, plan: run.plan }));
 }
 
@@ -103,25 +104,32 @@ export async function finalize(run: Run): Promise<RecoveryResult> {
 	return close(run, 'finished');
 }
 
-/** Machine and guest writes go; before power-on there is nothing but what the undo list names. */
+/** The host says so: a history that was put back does not know how it came to that. */
+export async function finishAsOnHost(run: Run): Promise<RecoveryResult> {
+	run.state.parked = run.state.blocked = run.state.wanted.discard = null;
+	run.state.powerScheduled = true;
+	run.state.undo = [];
+	run.state.failure = null;
+	if (!run.isDone('switchToTarget')) run.state.done.push('switchToTarget');
+	run.enter('switching');
+	return finalize(run);
+}
+
+/** As a person has confirmed it, wherever the host has got to: the machine, guest writes, all of it. */
 export async function discard(run: Run): Promise<RecoveryResult> {
 	if (run.state.phase !== 'discarding') {
 		run.state.parked = run.state.blocked = null;
 		run.enter('discarding');
 	}
-	if (!run.state.powerScheduled) {
-		await carryOn(run, async () => {
-			while (run.state.undo.length > 0) await undoLast(run);
-		});
-		return close(run, 'discarded');
-	}
 	await carryOn(run, () =>
 		run.once('discard', async input => {
-			const { incidents } = await run.host.discard(input);
+			const { incidents, wasHere } = await run.host.discard(input);
 			addIncidents(run.state, incidents);
+			if (wasHere) beforeDoing(run, 'unpin');
 		}),
 	);
-	await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
+	if (run.state.powerScheduled || run.state.undo.includes('unpin'))
+		await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
 	return close(run, 'discarded');
 }
 

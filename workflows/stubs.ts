@@ -49,7 +49,7 @@ export function hostStubs(hostId: string) {
 		switchToTarget: ending.switchToTarget,
 		finalize: ending.finalize,
 		discard: ending.discard,
-		undoReservation: undo.discard,
+		undo: undo.undo,
 		orderPower: order.power,
 		orderRetry: order.retry,
 	};

@@ -1,15 +1,10 @@
 import { DeterminismViolationError, log } from '@temporalio/workflow';
+import type { ErrorDocument } from '../model/errors.ts';
 import { documentOf, failureOf, Interruption } from './failures.ts';
+import { isBehind, park, untilRetried } from './parking.ts';
 import type { Run } from './run.ts';
 import type { UndoName } from './state.ts';
 import { control } from './stubs.ts';
-
-/** Each accepts that what it undoes was never done, or is gone already. */
-const undoActions: Record<UndoName, (run: Run) => Promise<unknown>> = {
-	release: run => run.host.undoReservation(run.nextInput()),
-	unpin: run => control.undoPin(pinOf(run)),
-	remove: run => run.host.undoReservation(run.nextInput()),
-};
 
 export function pinOf(run: Run) {
 	const { repository, machine, restorePoint, manifestDigest, name } = run.request;
@@ -18,51 +13,81 @@ export function pinOf(run: Run) {
 
 /** Registered before the step: a step whose outcome is unknown is undone like one that succeeded. */
 export function beforeDoing(run: Run, undo: UndoName): void {
+	const { powerScheduled, undo: list } = run.state;
 	// The same step again after continue-as-new has registered it already.
-	if (!run.state.undo.includes(undo)) run.state.undo.push(undo);
+	if (!powerScheduled && !list.includes(undo)) list.push(undo);
 }
 
-/** The steps up to power-on: as a whole they succeed, or leave nothing behind and fail by their code. */
+/**
+ * The steps up to power-on: as a whole they succeed, or leave nothing behind and fail by their code. A host that is further
+ * than this workflow wins: it parks until a person has looked, and goes on from the host's place.
+ */
 export async function allOrNothing(run: Run, steps: () => Promise<void>): Promise<void> {
-	if (run.state.powerScheduled) return;
-	try {
-		await steps();
-		run.throwIfInterrupted(); // the last moment at which a cancellation still takes everything back
-	} catch (error) {
-		if (error instanceof DeterminismViolationError) throw error;
-		if (error instanceof Interruption && error.why !== 'cancel') throw error;
-		const document = documentOf(error);
-		run.state.failure = { code: document.code, message: document.message };
-		run.publish();
-		const left = await undoAll(run);
-		const message = left.length === 0 ? document.message : `${document.message}; left behind: ${left.join('; ')}`;
-		run.state.failure = { code: document.code, message };
-		run.enter('failed');
-		throw failureOf({ ...document, message });
-	}
-}
-
-/** Undoes from the end, and goes on when one fails: what it could not take back is named in the answer. */
-async function undoAll(run: Run): Promise<string[]> {
-	const left: string[] = [];
-	for (let undo = run.state.undo.at(-1); undo !== undefined; undo = run.state.undo.at(-1)) {
+	while (!run.state.powerScheduled) {
 		try {
-			await undoLast(run);
+			await untilRetried(run); // first: the run before this one may have parked
+			await steps();
+			run.throwIfInterrupted(); // the last moment at which a cancellation still takes everything back
+			return;
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
-			const { code, message } = documentOf(error);
-			log.warn('left behind', { undo, code, message });
-			left.push(`${undo}: ${message}`);
-			run.state.undo.pop();
+			if (error instanceof Interruption && error.why !== 'cancel') throw error;
+			const document = documentOf(error);
+			if (isBehind(document)) park(run, document);
+			else await takeBack(run, document);
 		}
 	}
-	return left;
 }
 
-/** What fails stays the last in the list, to be tried again. */
-export async function undoLast(run: Run): Promise<void> {
-	const undo = run.state.undo.at(-1);
-	if (undo === undefined) return;
-	await undoActions[undo](run);
-	run.state.undo.pop();
+/** Undoes all and fails; parks instead when the host knows better. */
+async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
+	run.state.parked = null;
+	run.state.failure = { code: document.code, message: document.message };
+	run.publish();
+	const left: string[] = [];
+	try {
+		await removeFromHost(run);
+		await unpin(run).catch(error => left.push(leftBehind('unpin', error)));
+	} catch (error) {
+		if (error instanceof Interruption) throw error;
+		const refusal = documentOf(error);
+		if (refusal.code === 'power_on_scheduled' || isBehind(refusal)) return keepWhatRuns(run, document, refusal);
+		// The pin stays: a host that does not say that nothing reads the point any more may run its machine.
+		left.push(leftBehind('remove', error), ...(run.state.undo.includes('unpin') ? ['unpin: not before that'] : []));
+	}
+	const message = left.length === 0 ? document.message : `${document.message}; left behind: ${left.join('; ')}`;
+	run.state.failure = { code: document.code, message };
+	run.enter('failed');
+	throw failureOf({ ...document, message });
+}
+
+/** It has not failed after all: whether it was powered on or not, it goes on from where the host is. */
+function keepWhatRuns(run: Run, cause: ErrorDocument, refusal: ErrorDocument): void {
+	run.state.failure = null;
+	if (refusal.code === 'power_on_scheduled') {
+		run.state.powerScheduled = true;
+		run.state.undo = [];
+	}
+	park(run, { ...refusal, message: `${refusal.message}; it was to be undone because: ${cause.message}` });
+}
+
+async function removeFromHost(run: Run): Promise<void> {
+	await run.undisturbed(async input => {
+		const { wasHere } = await run.host.undo(input);
+		// Also of a pin that this history does not know of.
+		if (wasHere) beforeDoing(run, 'unpin');
+	});
+	run.state.undo = run.state.undo.filter(undo => undo !== 'remove');
+}
+
+async function unpin(run: Run): Promise<void> {
+	if (run.state.undo.includes('unpin')) await control.undoPin(pinOf(run));
+	run.state.undo = [];
+}
+
+function leftBehind(undo: UndoName, error: unknown): string {
+	if (error instanceof DeterminismViolationError) throw error;
+	const { code, message } = documentOf(error);
+	log.warn('left behind', { undo, code, message });
+	return `${undo}: ${message}`;
 }

@@ -64,8 +64,14 @@ export function hostSteps(host: HostDependencies) {
 		}),
 		/** Only the machine stays. Answers with all incidents: what the workflow was told by signals may have grown since. */
 		finalize: activity({ step: 'finalize', body: nothingMore, answer: ({ incidents }) => ({ incidents }) }),
-		/** Machine, guest writes and all else of this recovery are removed; finds nothing when it was never there. */
-		discard: activity({ step: 'discard', body: nothingMore, answer: ({ incidents }) => ({ incidents }) }),
+		/** As a person has confirmed it: machine, guest writes and all else of this recovery are removed. */
+		discard: activity({
+			step: 'discard',
+			body: nothingMore,
+			answer: ({ incidents, wasHere }) => ({ incidents, wasHere }),
+		}),
+		/** As nobody has ordered it: refused with `power_on_scheduled` once there may be guest writes. */
+		undo: activity({ step: 'undo', body: nothingMore, answer: ({ wasHere }) => ({ wasHere }) }),
 		/** Power as a person asks for it. */
 		power: activity({
 			step: 'power',

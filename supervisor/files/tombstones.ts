@@ -16,6 +16,8 @@ export const tombstoneSchema = z.strictObject({
 	name: nameSchema,
 	state: z.enum(['finished', 'discarded']),
 	generation: z.int().min(0),
+	/** False when the host never had it: its end was asked for before anything else, and a late request is refused. */
+	wasHere: z.boolean(),
 	at: z.iso.datetime(),
 	/** The answer of the step that ended it, for whoever asks again. */
 	incidents: z.array(incidentSchema),

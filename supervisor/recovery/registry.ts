@@ -105,6 +105,7 @@ export class Registry {
 				name,
 				state: 'discarded',
 				generation,
+				wasHere: false,
 				at: this.#host.clock.date().toISOString(),
 				incidents: [],
 			};
@@ -205,5 +206,7 @@ function mustLieIn<T extends { name: string }>(directory: string, entry: T): T {
 
 export function overError(tombstone: Tombstone): RouseError {
 	const { name, recoveryId, state, at } = tombstone;
-	return new RouseError('generation_stale', `recovery ${name} (${recoveryId}) was ${state} on this host at ${at}`);
+	return new RouseError('generation_stale', `recovery ${name} (${recoveryId}) was ${state} on this host at ${at}`, {
+		details: { ended: state },
+	});
 }

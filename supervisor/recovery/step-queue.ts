@@ -100,7 +100,9 @@ export class StepQueue {
 }
 
 export function staleError(generation: number, highest: number): RouseError {
-	return new RouseError('generation_stale', `generation ${generation} is over: ${highest} was asked for since`);
+	return new RouseError('generation_stale', `generation ${generation} is over: ${highest} was asked for since`, {
+		details: { generation: highest },
+	});
 }
 
 function stoppedError(): RouseError {
@@ -109,6 +111,6 @@ function stoppedError(): RouseError {
 
 /** What was interrupted failed because of that, whatever it says itself. */
 function interruptedError(signal: AbortSignal, cause: unknown): RouseError {
-	const { code, message } = asRouseError(signal.reason);
-	return new RouseError(code, message, { cause });
+	const { code, message, details } = asRouseError(signal.reason);
+	return new RouseError(code, message, { cause, details });
 }

@@ -47,6 +47,25 @@ export async function discard(context: StepContext): Promise<void> {
 	await removeDirectory(places, places.state);
 }
 
+/**
+ * The discard that nobody has ordered: a workflow takes back what it began. One whose history is behind this host takes a
+ * machine that runs for one that was never started. Looked at in turn, after whatever was asked for before.
+ */
+export async function undo(context: StepContext): Promise<void> {
+	mustBeBeforePowerOn(context.recovery);
+	await discard(context);
+}
+
+/** Throws `power_on_scheduled`. A recovery that is buried already is carried on. */
+export function mustBeBeforePowerOn({ name, state, tombstone }: Recovery): void {
+	if (tombstone !== undefined || !state.powerOnScheduled) return;
+	throw new RouseError(
+		'power_on_scheduled',
+		`recovery ${name} is not undone: power-on was scheduled, and only a confirmed discard removes what its guest may have written`,
+		{ details: { generation: state.generation } },
+	);
+}
+
 /** The switch has let go of the targets: where they are was written down when the machine was made. */
 async function knownPaths(machineFile: string, found: readonly string[]): Promise<readonly string[]> {
 	if (found.length > 0) return found;
@@ -60,6 +79,7 @@ async function bury({ recovery, host }: StepContext, state: 'finished' | 'discar
 		name: recovery.name,
 		state,
 		generation: recovery.state.generation,
+		wasHere: true,
 		at: host.clock.date().toISOString(),
 		incidents: lastIncidents(await recovery.incidents.after(0)),
 	};

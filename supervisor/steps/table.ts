@@ -8,7 +8,7 @@ import { retry } from './retry.ts';
 import { switchToTarget } from './switch-to-target.ts';
 
 /** Those that end a recovery, and the note of an incident, are not done in the way of the others. */
-export type OrdinaryStep = Exclude<StepName, 'finalize' | 'discard' | 'incident'>;
+export type OrdinaryStep = Exclude<StepName, 'finalize' | 'discard' | 'undo' | 'incident'>;
 
 export const ordinarySteps: {
 	[S in OrdinaryStep]: (context: StepContext, body: StepBody<S>) => Promise<StepAnswer<S>>;

@@ -23,7 +23,8 @@ const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: o
 	powerOn: { own: { on: false }, body: { on: false } },
 	switchToTarget: { answer: { pauseMs: 4 } },
 	finalize: { answer: { incidents: [] } },
-	discard: { answer: { incidents: [] } },
+	discard: { answer: { incidents: [], wasHere: true } },
+	undo: { answer: { wasHere: false } },
 	power: { own: { action: 'off' }, body: { action: 'off' }, answer: { power: 'off' } },
 	retry: {},
 };

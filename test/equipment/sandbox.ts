@@ -66,6 +66,7 @@ interface FailureDocument {
 	code: string;
 	message: string;
 	hint?: string | undefined;
+	details?: Record<string, string | number | boolean> | undefined;
 }
 
 export interface UpdateOutcome {
@@ -193,8 +194,8 @@ export class SandboxRun {
 	}
 
 	/** Fails an activity for good, as the activities' own failures look. */
-	fail(type: string, code: string, message = `${type} failed`): Promise<void> {
-		return this.failActivity(this.pending(type), { code, message, hint: 'mend it' });
+	fail(type: string, code: string, message = `${type} failed`, details?: FailureDocument['details']): Promise<void> {
+		return this.failActivity(this.pending(type), { code, message, hint: 'mend it', details });
 	}
 
 	async failActivity({ seq, type }: Pick<Scheduled, 'seq' | 'type'>, document: FailureDocument): Promise<void> {

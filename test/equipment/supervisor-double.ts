@@ -106,9 +106,9 @@ export class SupervisorDouble {
 			return { pauseMs: 1.5 };
 		}
 		if (step === 'power') return { power: (view.power = stepBodies.power.parse(body).action === 'off' ? 'off' : 'on') };
-		if (step === 'finalize' || step === 'discard') {
-			view.state = step === 'discard' ? 'discarded' : 'finished';
-			return { incidents: this.incidents };
+		if (step === 'finalize' || step === 'discard' || step === 'undo') {
+			view.state = step === 'finalize' ? 'finished' : 'discarded';
+			return { incidents: this.incidents, wasHere: true };
 		}
 		return {};
 	}

@@ -13,12 +13,13 @@ after(() => sandbox.destroy());
 const afterwards = (run: SandboxRun, count: number) => run.scheduled.slice(count).map(({ type }) => type);
 const memoPhase = (run: SandboxRun) => recoveryStatusSchema.parse(run.memo['status']).phase;
 
-test('a plan that cannot be made fails with its code and has nothing to undo', async () => {
+test('a plan that cannot be made fails with its code, once the host has said that there is nothing to undo', async () => {
 	const { run } = await startRecovery(sandbox);
 	await run.fail('plan', 'point_unknown');
+	await run.complete('undo', { wasHere: false });
 	assert.equal(run.closed, 'failed');
 	assert.equal(run.failureCode, 'point_unknown');
-	assert.deepEqual(afterwards(run, 1), []);
+	assert.deepEqual(afterwards(run, 1), ['undo']);
 	assert.equal(run.attributes['RousePhase'], 'failed');
 });
 
@@ -26,21 +27,21 @@ test('what the platform of the host cannot run fails with its code, and the plac
 	const { run, request } = await startRecovery(sandbox);
 	await bringTo(run, request, 'chooseHardware');
 	await run.fail('chooseHardware', 'precheck_failed');
-	await run.complete('discard', { incidents: [] });
+	await run.complete('undo', { wasHere: true });
+	await run.complete('unpin');
 	assert.equal(run.failureCode, 'precheck_failed');
 	assert.ok(!run.scheduled.some(({ type }) => type === 'pin'), 'nothing is pinned yet');
 });
 
-test('a step that fails before power-on is undone with all before it, last first', async () => {
+test('a step that fails before power-on is undone with all before it, the pin last', async () => {
 	const { run, request } = await startRecovery(sandbox);
 	await bringTo(run, request, 'snapshot');
 	const earlier = run.scheduled.length;
 	await run.fail('snapshot', 'hypervisor_stuck');
-	await run.complete('discard', { incidents: [] });
+	await run.complete('undo', { wasHere: true });
 	assert.equal(memoPhase(run), 'starting', 'not failed before everything is undone');
 	await run.complete('unpin');
-	await run.complete('discard', { incidents: [] });
-	assert.deepEqual(afterwards(run, earlier), ['discard', 'unpin', 'discard']);
+	assert.deepEqual(afterwards(run, earlier), ['undo', 'unpin']);
 	assert.equal(run.closed, 'failed');
 	assert.equal(run.failureCode, 'hypervisor_stuck');
 });
@@ -49,6 +50,7 @@ test('a step whose own outcome is unknown is undone as well', async () => {
 	const { run, request } = await startRecovery(sandbox);
 	await bringTo(run, request, 'pin');
 	await run.fail('pin', 'store_unreachable');
+	await run.complete('undo', { wasHere: true });
 	assert.deepEqual(run.pendingTypes(), ['unpin']);
 });
 
@@ -57,28 +59,47 @@ test('an undo comes under a higher generation than the step it undoes', async ()
 	await bringTo(run, request, 'allocate');
 	const generation = Number(run.pending('allocate').input['generation']);
 	await run.fail('allocate', 'space_short');
-	assert.ok(Number(run.pending('discard').input['generation']) > generation);
+	assert.ok(Number(run.pending('undo').input['generation']) > generation);
 });
 
-test('an undo that fails does not keep the others from being done, and is named', async () => {
+test('an undo that the host cannot do is named, and the pin stays with what may still read the point', async () => {
 	const { run, request } = await startRecovery(sandbox);
 	await bringTo(run, request, 'allocate');
 	await run.fail('allocate', 'space_short');
-	await run.fail('discard', 'io_failed', 'disk is gone');
-	await run.complete('unpin');
-	await run.complete('discard', { incidents: [] });
+	await run.fail('undo', 'io_failed', 'disk is gone');
+	assert.deepEqual(run.pendingTypes(), []);
 	assert.equal(run.failureCode, 'space_short');
 	const { failure } = recoveryStatusSchema.parse(run.memo['status']);
-	assert.match(failure?.message ?? '', /left behind: remove: disk is gone/);
+	assert.match(failure?.message ?? '', /left behind: remove: disk is gone; unpin: not before that/);
+});
+
+test('a pin that cannot be taken away is named', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'allocate');
+	await run.fail('allocate', 'space_short');
+	await run.complete('undo', { wasHere: true });
+	await run.fail('unpin', 'repository_missing', 'it is gone');
+	assert.equal(run.failureCode, 'space_short');
+	const { failure } = recoveryStatusSchema.parse(run.memo['status']);
+	assert.match(failure?.message ?? '', /left behind: unpin: it is gone/);
+});
+
+test('a cancellation does not end an undo that is under way', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'allocate');
+	await run.fail('allocate', 'space_short');
+	await run.cancel();
+	await run.complete('undo', { wasHere: true });
+	await run.complete('unpin');
+	assert.equal(run.failureCode, 'space_short');
 });
 
 test('a cancelled workflow is undone and fails as interrupted', async () => {
 	const { run, request } = await startRecovery(sandbox);
 	await bringTo(run, request, 'createMachine');
 	await run.cancel();
-	await run.complete('discard', { incidents: [] });
+	await run.complete('undo', { wasHere: true });
 	await run.complete('unpin');
-	await run.complete('discard', { incidents: [] });
 	assert.equal(run.closed, 'failed');
 	assert.equal(run.failureCode, 'interrupted');
 });
@@ -89,6 +110,7 @@ test('cancelling waits for a pin that is being made, so that the unpin comes aft
 	await run.cancel();
 	assert.deepEqual(run.pendingTypes(), ['pin']);
 	await run.resolveCancelled('pin');
+	await run.complete('undo', { wasHere: true });
 	assert.deepEqual(run.pendingTypes(), ['unpin']);
 });
 
@@ -101,7 +123,7 @@ test('while a recovery undoes itself it cannot be discarded', async () => {
 });
 
 for (const step of ['plan', 'reserve', 'chooseHardware', 'allocate', 'snapshot'] as const)
-	test(`discard during ${step} ends the step, undoes what was done and completes as discarded`, async () => {
+	test(`discard during ${step} ends the step, removes what was made and completes as discarded`, async () => {
 		const { run, request } = await startRecovery(sandbox);
 		await bringTo(run, request, step);
 		const interrupted = run.pending(step);
@@ -111,16 +133,13 @@ for (const step of ['plan', 'reserve', 'chooseHardware', 'allocate', 'snapshot']
 		while (run.closed === undefined) {
 			assert.equal(memoPhase(run), 'discarding');
 			const [next] = run.pendingTypes();
-			await run.complete(next ?? 'nothing', next === 'discard' ? { incidents: [] } : undefined);
+			await run.complete(
+				next ?? 'nothing',
+				next === 'discard' ? { incidents: [], wasHere: step !== 'plan' } : undefined,
+			);
 		}
 		assert.equal(run.closed, 'completed');
 		assert.equal(memoPhase(run), 'discarded');
 		const undone = run.scheduled.slice(run.scheduled.indexOf(interrupted) + 1).map(({ type }) => type);
-		const expected = {
-			plan: [],
-			reserve: ['discard'],
-			chooseHardware: ['discard'],
-			allocate: ['discard', 'unpin', 'discard'],
-		};
-		assert.deepEqual(undone, step === 'snapshot' ? expected.allocate : expected[step]);
+		assert.deepEqual(undone, step === 'plan' ? ['discard'] : ['discard', 'unpin']);
 	});

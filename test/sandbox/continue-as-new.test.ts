@@ -115,3 +115,17 @@ test('a step that must not be left (power-on) is finished before the renewal', a
 	await run.complete('powerOn');
 	assert.equal(run.closed, 'continued');
 });
+
+test('a cancellation that comes while an order holds the renewal back is heeded by the next run', async () => {
+	const { run } = await startRunning(sandbox);
+	await run.update('power', { ...asked, action: 'reset' });
+	run.suggestContinueAsNew = true;
+	await report(run, (await statusOf(run)).recoveryId);
+	await run.cancel();
+	await run.complete('power', { power: 'on' });
+	const next = await nextRun(run);
+	assert.equal((await statusOf(next)).parked?.code, 'interrupted');
+	await next.update('retry', asked);
+	await next.complete('retry');
+	assert.equal((await statusOf(next)).parked, null, 'heeded once');
+});

@@ -30,7 +30,7 @@ test('`discard` that meets the recovery being made ends it like any other', asyn
 		supervisor.step('r1', 'reserve', { recoveryId, generation: 1, limit: 8 }),
 		supervisor.step('r1', 'discard', { recoveryId, generation: 2 }),
 	]);
-	assert.deepEqual(discarded, { status: 'fulfilled', value: { incidents: [] } });
+	assert.deepEqual(discarded, { status: 'fulfilled', value: { incidents: [], wasHere: true } });
 	assert.deepEqual(await readdir(join(host.directory('r1'), '..')), []);
 });
 
