@@ -15,6 +15,8 @@ export interface CommandLineInput {
 	chain: Chain;
 	/** OVMF's code, for firmware efi. */
 	firmwareCode: string | undefined;
+	/** QEMU ends when the guest powers itself off. */
+	endsWithGuest: boolean;
 	/** Stopped until `cont`: the supervisor first makes sure of the links. */
 	paused: boolean;
 }
@@ -36,7 +38,7 @@ export function commandLine(input: CommandLineInput): string[] {
 	];
 }
 
-function platform({ definition, hardware, paths, acceleration, chain }: CommandLineInput): string[] {
+function platform({ definition, hardware, paths, acceleration, endsWithGuest }: CommandLineInput): string[] {
 	const { config } = definition;
 	const { base, slew } = hardware.clock;
 	return [
@@ -46,8 +48,9 @@ function platform({ definition, hardware, paths, acceleration, chain }: CommandL
 		['-cpu', cpuModel(acceleration), '-smp', String(config.cpus), '-m', String(config.memoryMiB)],
 		['-rtc', `base=${base}${slew ? ',driftfix=slew' : ''}`],
 		['-pidfile', paths.pid],
-		// Until the switch is done QEMU must outlive a guest that powers itself off: the migration goes on under it.
-		['-action', chain === 'target' ? 'shutdown=poweroff' : 'shutdown=pause'],
+		// Until it is handed over QEMU must outlive a guest that powers itself off: the migration goes on under it, and one
+		// that has died is to be told from it.
+		['-action', endsWithGuest ? 'shutdown=poweroff' : 'shutdown=pause'],
 	].flat();
 }
 

@@ -66,6 +66,15 @@ async function takeLinksDown(qmp: Qmp, definition: MachineDefinition): Promise<v
 		if (nic.target === 'none') await qmp.execute('set_link', { name: `net${index}`, up: false });
 }
 
+/**
+ * From here on a guest that powers itself off ends QEMU, as it does at every later start; true when it has done so
+ * already. Not earlier: of a QEMU that is gone nobody can tell whether it died or its guest was done.
+ */
+export async function endWithGuest(qmp: Qmp): Promise<boolean> {
+	await qmp.execute('set-action', { shutdown: 'poweroff' });
+	return (await queryStatus(qmp)).status === 'shutdown';
+}
+
 /** Lets a guest go on whose request failed; QEMU tries the request again. */
 export async function resumeGuest(qmp: Qmp): Promise<void> {
 	const { running, status } = await queryStatus(qmp);

@@ -13,7 +13,11 @@ export async function writeStartScript(
 	host: QemuHost,
 ): Promise<void> {
 	const acceleration = await accelerationOf(definition, paths, host).catch(forcedKvm);
-	const args = await startArguments(definition, paths, host, 'target', { acceleration, paused: false });
+	const args = await startArguments(definition, paths, host, 'target', {
+		acceleration,
+		endsWithGuest: true,
+		paused: false,
+	});
 	await replaceFileDurably(paths.start, startScript(definition, paths, host.systemBinary, args), 0o755);
 }
 

@@ -39,7 +39,8 @@ export async function launch(
 	await checkOverlays(definition, paths, chain);
 	await mkdir(definition.runDirectory, { recursive: true, mode: 0o700 });
 	const acceleration = await accelerationOf(definition, paths, host);
-	const args = await startArguments(definition, paths, host, chain, { acceleration, paused: true });
+	const endsWithGuest = await exists(paths.start); // it was handed over
+	const args = await startArguments(definition, paths, host, chain, { acceleration, endsWithGuest, paused: true });
 	const logBefore = await sizeOf(paths.log);
 	signal?.throwIfAborted();
 	try {
@@ -71,12 +72,12 @@ export async function startArguments(
 	paths: MachinePaths,
 	host: QemuHost,
 	chain: Chain,
-	{ acceleration, paused }: { acceleration: Acceleration; paused: boolean },
+	how: { acceleration: Acceleration; endsWithGuest: boolean; paused: boolean },
 ): Promise<string[]> {
 	const efi = definition.config.firmware === 'efi';
 	const firmwareCode = efi ? await codeFor(paths.vars, host.firmwares) : undefined;
 	const hardware = hardwareOf(definition);
-	return commandLine({ definition, hardware, paths, host, acceleration, chain, firmwareCode, paused });
+	return commandLine({ definition, hardware, paths, host, chain, firmwareCode, ...how });
 }
 
 /** How this machine is run: emulated for ever once it has fallen back, unless KVM is forced. */

@@ -16,7 +16,7 @@ import { checkBase } from './base.ts';
 import { noConsole, openConsole } from './console.ts';
 import { offeringFallBack, takeFallBack } from './fall-back.ts';
 import { createVariableStore } from './firmware.ts';
-import { goOnAfterReset, resetGuest, resumeGuest, startGuest } from './guest-power.ts';
+import { endWithGuest, goOnAfterReset, resetGuest, resumeGuest, startGuest } from './guest-power.ts';
 import { writeStartScript } from './hand-over.ts';
 import type { QemuHost } from './host.ts';
 import { launch } from './launch.ts';
@@ -31,7 +31,7 @@ import { endByForce, whatRuns } from './process.ts';
 import type { Qmp } from './qmp-client.ts';
 import { createRecord, endRecord, readRecord } from './record.ts';
 import { switchOffline } from './switch-offline.ts';
-import { guestIsOff, switchOnline } from './switch-online.ts';
+import { switchOnline } from './switch-online.ts';
 import { checkTargets, makeTargets, openTargets, removeTargets } from './targets.ts';
 
 export class QemuMachine implements Machine {
@@ -142,9 +142,11 @@ export class QemuMachine implements Machine {
 		return openConsole(kind === 'serial' ? paths.sockets.console : paths.sockets.vnc, signal);
 	}
 
-	async handOver(): Promise<void> {
+	async handOver({ signal }: CallOptions = {}): Promise<void> {
 		const { definition, paths, host } = await this.#ours();
 		await writeStartScript(definition, paths, await host());
+		// One that is off already: nothing is left for which QEMU would have to stay.
+		if (await this.#ask(endWithGuest, { signal })) await this.powerOff();
 		await endRecord(definition, paths);
 	}
 
@@ -195,9 +197,6 @@ export class QemuMachine implements Machine {
 			return { pauseMs: 0 };
 		}
 		const qmp = await monitor.open({ signal });
-		const result = await switchOnline({ definition, paths, qmp, gate: this.#gate, calls }, { signal });
-		// A guest that has powered itself off: nothing is left for which QEMU would have to stay.
-		if (await guestIsOff(qmp)) await this.powerOff();
-		return result;
+		return switchOnline({ definition, paths, qmp, gate: this.#gate, calls }, { signal });
 	}
 }

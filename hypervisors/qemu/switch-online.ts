@@ -26,8 +26,6 @@ export async function switchOnline(online: OnlineSwitch, options: CallOptions): 
 	});
 	await removeOverlays(definition, paths);
 	await calls.reached('switch.overlay-removed');
-	// From here on a guest that powers itself off ends QEMU, as it does at every later start.
-	await qmp.execute('set-action', { shutdown: 'poweroff' });
 	return { pauseMs };
 }
 
@@ -77,11 +75,6 @@ async function deleteNodes(
 	const nodes = await queryNodes(qmp);
 	for (const index of definition.disks.keys())
 		for (const name of namesOf(index)) if (nodes.has(name)) await qmp.execute('blockdev-del', { 'node-name': name });
-}
-
-/** A guest that had powered itself off: nothing is left for which QEMU would have to stay. */
-export async function guestIsOff(qmp: Qmp): Promise<boolean> {
-	return (await queryStatus(qmp)).status === 'shutdown';
 }
 
 /** Every place that `reached` is called with, in order; offline some are left out. */

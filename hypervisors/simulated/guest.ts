@@ -30,16 +30,28 @@ export class SimulatedGuest {
 		return this.#parts().running.read()?.shutdownAsked === true;
 	}
 
-	/** Of whole sectors; a number is so many zeros. Without `flush` a loss of power takes it away, as `flush` does not. */
-	write(disk: number, offsetBytes: number, data: Buffer | number, { flush = true } = {}): Promise<boolean> {
+	/**
+	 * Of whole sectors; a number is so many zeros. Without `flush` a loss of power takes it away, as `flush` does not. With
+	 * `copyOnWrite` the rest of its block has to come from below the overlay first, as with QEMU for less than a block.
+	 */
+	write(
+		disk: number,
+		offsetBytes: number,
+		data: Buffer | number,
+		{ flush = true, copyOnWrite = false } = {},
+	): Promise<boolean> {
 		const write: DiskWrite =
 			typeof data === 'number'
 				? { offsetBytes, lengthBytes: data, data: undefined }
 				: { offsetBytes, lengthBytes: data.length, data };
-		return this.#request(disk, 'write', (stack, layers) => {
+		const put: Act = (stack, layers) => {
 			stack.write(layers, write, { flush });
 			return [];
-		});
+		};
+		if (!copyOnWrite) return this.#request(disk, 'write', put);
+		const block = offsetBytes - (offsetBytes % blockBytes);
+		const readBlock: Act = (stack, layers) => stack.read(layers, block, Buffer.alloc(blockBytes));
+		return this.#request(disk, 'write', readBlock, put);
 	}
 
 	flush(disk: number): Promise<boolean> {
@@ -97,23 +109,27 @@ export class SimulatedGuest {
 		});
 	}
 
-	async #request(
-		disk: number,
-		operation: 'read' | 'write',
-		act: (stack: DiskStack, layers: Layers) => Hole[],
-	): Promise<boolean> {
+	async #request(disk: number, operation: 'read' | 'write', ...acts: Act[]): Promise<boolean> {
 		const parts = this.#parts();
 		const { boot } = this;
 		if (boot === undefined) return false;
 		const request = { disk, operation, boot };
-		for (let first = true; ; first = false) {
+		for (let [first, at] = [true, 0]; ; first = false) {
+			const act = acts[at];
+			if (act === undefined) return true;
 			const holes = attempt(parts, request, act);
 			if (first && holes === 'refused') return false;
-			if (Array.isArray(holes) && (holes.length === 0 || (await fromMover(parts, request, holes)))) return true;
-			if (!(await goesOn(parts, boot))) return false;
+			if (Array.isArray(holes) && (holes.length === 0 || (await fromMover(parts, request, holes)))) at += 1;
+			else if (!(await goesOn(parts, boot))) return false;
 		}
 	}
 }
+
+/** A part of a request; returns what the mount mover has to answer of it. */
+type Act = (stack: DiskStack, layers: Layers) => Hole[];
+
+/** Of the overlay: a subcluster of hypervisors/qemu/overlay.ts. */
+const blockBytes = 4096;
 
 interface Request {
 	disk: number;
@@ -122,11 +138,7 @@ interface Request {
 }
 
 /** What the mount mover has to answer of it. `refused`: the guest does not run; `failed`: it has stopped at it. */
-function attempt(
-	parts: MachineParts,
-	{ disk, operation, boot }: Request,
-	act: (stack: DiskStack, layers: Layers) => Hole[],
-): Hole[] | 'refused' | 'failed' {
+function attempt(parts: MachineParts, { disk, operation, boot }: Request, act: Act): Hole[] | 'refused' | 'failed' {
 	const { running, stacks, settings, definition } = parts;
 	const stack = stacks[disk];
 	if (stack === undefined) throw new RangeError(`the machine has no disk ${disk}`);

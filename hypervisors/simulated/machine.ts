@@ -141,7 +141,9 @@ export class SimulatedMachine implements Machine {
 
 	async handOver(options?: CallOptions): Promise<void> {
 		await this.#begin('handOver', options);
-		const { settings, definition, paths, stacks } = this.#parts;
+		const { settings, definition, paths, stacks, running } = this.#parts;
+		// Nothing is left for which a machine would have to stay whose guest has powered itself off.
+		if (running.read()?.guest === 'off') cutPower(this.#parts);
 		await settings.manner.settle(this.#parts);
 		const { offsetBytes } = settings.manner.targets;
 		const disks = stacks.map(({ targetPath }) => ({ path: targetPath, offsetBytes }));

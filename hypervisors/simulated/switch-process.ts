@@ -4,7 +4,6 @@ import { onceAnswered } from './base.ts';
 import { commitOffline, dropOverlays, syncTargets, writing } from './commit.ts';
 import { Instance } from './instance.ts';
 import { expectOverlays } from './overlays.ts';
-import { cutPower } from './power.ts';
 import { reached } from './reached.ts';
 import type { RunState } from './run-state.ts';
 import { continueGuest, pauseGuest } from './switch-pause.ts';
@@ -38,8 +37,6 @@ export async function switchByCommit(call: SwitchCall): Promise<{ pauseMs: numbe
 	const pauseMs = await commitOnline(call, instance);
 	await dropOverlays(call.parts);
 	await reached(call, 'switch.overlay-removed');
-	// Nothing is left for which a machine would have to stay whose guest has powered itself off.
-	if (running.read()?.guest === 'off') cutPower(call.parts);
 	return { pauseMs };
 }
 

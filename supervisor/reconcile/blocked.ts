@@ -1,13 +1,14 @@
 /** Why a recovery cannot go on without a person, judged from what was seen. No I/O. */
+import type { MachineObservation } from '../../hypervisors/contract.ts';
 import { type ErrorDocument, retryClassOf, type RouseError } from '../../model/errors.ts';
 import { nextAfter } from '../../model/next.ts';
 import type { Blocked } from '../../model/recovery.ts';
 import type { BadChunk } from '../../movers/config.ts';
 import type { Seen } from '../recovery/recovery.ts';
-import type { RecoveryState } from '../files/state.ts';
+import { moversWanted, type RecoveryState } from '../files/state.ts';
 
-/** So many read errors within this time that no bad chunk explains are the host's own disk. */
-export const readErrorLimit = { count: 3, withinMs: 10_000 };
+/** So many errors within this time that may be the mover's, and that no bad chunk explains, are the host's own disk. */
+export const moverErrorLimit = { count: 3, withinMs: 10_000 };
 
 export interface Failures {
 	mount: RouseError | undefined;
@@ -34,6 +35,17 @@ function blockedBy(failure: ErrorDocument | undefined, what = ''): Blocked | nul
 	return failure ? { code: failure.code, reason: `${what}${failure.message}`, next: nextAfter(failure) } : null;
 }
 
+/**
+ * Whether the mount mover may have answered it with an error, on purpose or for a bad chunk. A write of less than a block
+ * of the overlay as well: the rest of the block is read first (copy-on-write), and QEMU tells of that as a failed write.
+ */
+export function mayBeMovers(
+	state: RecoveryState,
+	{ operation, noSpace }: NonNullable<MachineObservation['ioError']>,
+): boolean {
+	return operation === 'read' || (!noSpace && moversWanted(state).mount);
+}
+
 function guestStands(state: RecoveryState, seen: Seen, directory: string): Blocked | null {
 	const stopped = seen.machine?.ioError;
 	if (stopped === undefined) return null;
@@ -43,14 +55,13 @@ function guestStands(state: RecoveryState, seen: Seen, directory: string): Block
 			reason: `the guest stands still: a write to ${stopped.disk} found no space under ${directory}`,
 			next: { order: 'retry', first: `make room in ${directory}` },
 		};
+	const asMovers = mayBeMovers(state, stopped);
 	const bad = seen.mount?.badChunks ?? [];
-	if (stopped.operation === 'read' && bad.length > 0) {
-		const chunk = bad.find(one => one.disk === stopped.disk) ?? bad[0];
-		if (chunk) return chunkBad(state, chunk, 'the guest stands still at a read: ');
-	}
-	if (stopped.operation === 'read' && seen.readErrors.length < readErrorLimit.count) return null;
+	const chunk = bad.find(one => one.disk === stopped.disk) ?? bad[0];
+	if (asMovers && chunk) return chunkBad(state, chunk, `the guest stands still at a ${stopped.operation}: `);
+	if (asMovers && seen.moverErrors.length < moverErrorLimit.count) return null;
 	// The mount mover knows the place when it was a block that is local.
-	const failure = stopped.operation === 'read' ? seen.mount?.failure : undefined;
+	const failure = asMovers ? seen.mount?.failure : undefined;
 	const where = failure?.code === 'io_failed' ? failure.message : directory;
 	return {
 		code: 'io_failed',

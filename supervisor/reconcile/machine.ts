@@ -5,7 +5,7 @@ import { performSwitch } from '../switch/perform.ts';
 import { change, moversWanted, type RecoveryState } from '../files/state.ts';
 import type { StepContext } from '../recovery/step-context.ts';
 import { applyPower, fallBack } from '../machine/apply-power.ts';
-import { readErrorLimit } from './blocked.ts';
+import { mayBeMovers, moverErrorLimit } from './blocked.ts';
 
 /** Between two attempts at something that failed. */
 const againAfterMs = 5_000;
@@ -36,7 +36,7 @@ export function needOf(state: RecoveryState, seen: MachineObservation, bootId: s
 	if (seen.power === 'crashed') return seen.crash?.fallBack === undefined ? 'nothing' : 'fall-back';
 	if (seen.power !== 'off') return 'nothing';
 	if (seen.byGuest) return 'note-off';
-	return sameBoot && state.restart === 'on-crash' && state.switch.stage === 'none' ? 'restart' : 'leave-off';
+	return sameBoot && state.restart === 'on-crash' ? 'restart' : 'leave-off';
 }
 
 export async function keepMachine(context: StepContext): Promise<void> {
@@ -47,7 +47,7 @@ export async function keepMachine(context: StepContext): Promise<void> {
 	const bootId = await host.platform.bootId();
 	switch (needOf(recovery.state, seen, bootId)) {
 		case 'nothing':
-			return keepReading(context, seen);
+			return keepGoing(context, seen);
 		case 'apply-power':
 			return attempt(context, () => applyPower(context));
 		case 'restart':
@@ -113,23 +113,23 @@ async function attempt({ recovery, host, signal }: StepContext, work: () => Prom
 }
 
 /**
- * A guest that stands still at a read with no bad chunk to blame: its reads were failed to free the monitors. It goes
- * on, and they are asked for again. When that happens time and again it is the host's own disk, and a person's affair.
+ * A guest that stands still at what may be the mover's, with no bad chunk to blame: reads were failed to free the
+ * monitors. It goes on, and they are asked for again. When that happens time and again it is the host's own disk, and a person's affair.
  */
-async function keepReading(context: StepContext, { ioError }: MachineObservation): Promise<void> {
+async function keepGoing(context: StepContext, { ioError }: MachineObservation): Promise<void> {
 	const { recovery, host, signal } = context;
 	const { seen } = recovery;
 	const now = host.clock.now();
-	seen.readErrors = seen.readErrors.filter(at => now - at < readErrorLimit.withinMs);
-	if (ioError?.operation !== 'read') return;
+	seen.moverErrors = seen.moverErrors.filter(at => now - at < moverErrorLimit.withinMs);
+	if (ioError === undefined || !mayBeMovers(recovery.state, ioError)) return;
 	// Asked again, now that the guest stands: the bad chunk it stands at may have been found after the last look.
 	if (moversWanted(recovery.state).mount) seen.mount = await recovery.equipment.watch.mount.keep();
 	if ((seen.mount?.badChunks.length ?? 0) > 0) return;
-	if (seen.readErrors.length >= readErrorLimit.count) {
-		seen.readErrors.push(now); // still so: only a retry forgets it
+	if (seen.moverErrors.length >= moverErrorLimit.count) {
+		seen.moverErrors.push(now); // still so: only a retry forgets it
 		return;
 	}
-	seen.readErrors.push(now);
+	seen.moverErrors.push(now);
 	if (seen.mount?.failing) await recovery.equipment.mount.control.serve();
 	await recovery.equipment.machine.resume({ signal });
 	await observe(context);
@@ -138,6 +138,5 @@ async function keepReading(context: StepContext, { ioError }: MachineObservation
 function whyLeftOff(state: RecoveryState, bootId: string): string {
 	if (state.power.bootId !== bootId)
 		return 'the host was started anew: the machine stays off until somebody powers it on';
-	if (state.switch.stage === 'done') return 'the machine ended after the switch: it stays off';
 	return 'the machine had died; policy says not to start it again';
 }

@@ -48,8 +48,8 @@ export interface Seen {
 	switchFailure: RouseError | undefined;
 	/** Why the machine could not be started again. */
 	machineFailure: RouseError | undefined;
-	/** When each read error was seen that no bad chunk explains. */
-	readErrors: number[];
+	/** When each error was seen that may be the mover's and that no bad chunk explains. */
+	moverErrors: number[];
 	readsWaited: boolean;
 	/** Since when every look has failed at something. */
 	failingSince: number | undefined;
@@ -70,7 +70,7 @@ export class Recovery {
 		blocked: null,
 		switchFailure: undefined,
 		machineFailure: undefined,
-		readErrors: [],
+		moverErrors: [],
 		readsWaited: false,
 		failingSince: undefined,
 		notBefore: { switch: 0, machine: 0 },

@@ -12,7 +12,7 @@ interface Item {
 
 /**
  * All that is done to one recovery, one thing after the other. A request of a higher generation interrupts what an older
- * one runs and refuses what older ones wait for; the same request twice is one piece of work.
+ * one runs and refuses what older ones wait for; the same request twice in a row is one piece of work.
  */
 export class StepQueue {
 	#generation: number;
@@ -30,16 +30,16 @@ export class StepQueue {
 	}
 
 	/**
-	 * Runs `work` when its turn comes. `key` says what is asked for: the same key of the same generation attaches to what
-	 * waits or runs. Throws `generation_stale` when a higher generation was seen, now, in the queue or before it ended.
+	 * Runs `work` when its turn comes. `key` says what is asked for: when nothing else was asked for since, the same key of
+	 * the same generation attaches to what waits or runs. What was asked for last is done last: off, on, off ends off. Throws `generation_stale` when a higher generation was seen, now, in the queue or before it ended.
 	 */
 	run<T>(key: string, generation: number, work: Work<T>): Promise<T> {
 		if (this.#stopped) return Promise.reject(stoppedError());
 		if (generation < this.#generation) return Promise.reject(staleError(generation, this.#generation));
 		this.#outrank(generation);
-		const same = [this.#running, ...this.#waiting].find(item => item?.key === key && item.generation === generation);
+		const last = this.#waiting.at(-1) ?? this.#running;
 		// The key stands for the kind of work, so for the kind of its result as well.
-		if (same) return same.result as Promise<T>;
+		if (last?.key === key && last.generation === generation) return last.result as Promise<T>;
 		const { item, result } = this.#item(key, generation, work);
 		this.#waiting.push(item);
 		this.#next();

@@ -3,6 +3,8 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { removeFileDurably, temporarySuffix } from '../../system/durable-file.ts';
+import { goOn } from '../machine/go-on.ts';
+import { keepMachine } from '../reconcile/machine.ts';
 import { diskName, readMachineFile, writeMachineFile } from '../files/machine-file.ts';
 import type { Recovery } from '../recovery/recovery.ts';
 import { removeDirectory } from '../files/remove-directory.ts';
@@ -13,6 +15,11 @@ export async function finalize(context: StepContext): Promise<void> {
 	const { recovery, host } = context;
 	if (recovery.tombstone === undefined && recovery.state.switch.stage !== 'done')
 		throw new RouseError('phase_wrong', `recovery ${recovery.name}: the switch comes before the finish`);
+	if (recovery.tombstone === undefined) {
+		// The last look: a machine that died since the switch is started again.
+		await keepMachine(context);
+		await goOn(context);
+	}
 	await bury(context, 'finished');
 	const { places } = recovery;
 	const { machine, progress } = recovery.equipment;

@@ -14,7 +14,7 @@ export async function retry(context: StepContext): Promise<Nothing> {
 	const { machine, mount, migration, watch } = recovery.equipment;
 	watch.mount.forgive();
 	watch.migration.forgive();
-	seen.readErrors = [];
+	seen.moverErrors = [];
 	seen.switchFailure = seen.machineFailure = undefined;
 	seen.notBefore = { switch: 0, machine: 0 };
 	const wanted = moversWanted(recovery.state);

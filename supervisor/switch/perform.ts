@@ -1,8 +1,8 @@
-import type { MachineObservation } from '../../hypervisors/contract.ts';
 import { RouseError } from '../../model/errors.ts';
 import { observe } from '../machine/observe.ts';
 import { endWriter, seal } from './seal.ts';
 import { start } from '../machine/apply-power.ts';
+import { goOn } from '../machine/go-on.ts';
 import { change } from '../files/state.ts';
 import type { StepContext } from '../recovery/step-context.ts';
 import { switchCalls } from './calls.ts';
@@ -19,11 +19,10 @@ export async function performSwitch(context: StepContext): Promise<void> {
 	if (recovery.state.switch.stage === 'none') await begin(context);
 	else await endWriter(context);
 	const { machine } = recovery.equipment;
-	const before = await observe(context);
 	const { pauseMs } = await machine.switchToTarget(switchCalls(context), { signal });
 	// Before the mark: a supervisor that dies here comes back to this place, and not to a machine it takes for finished.
-	if (!hadDied(before) && recovery.state.power.settled) await leaveAsItWas(context);
-	else await runAgain(context, before);
+	await putRight(context);
+	await goOn(context);
 	await recovery.change(change.switchDone(pauseMs));
 	await host.reached('switch-done');
 }
@@ -58,31 +57,16 @@ async function mustBeRestored({ recovery }: StepContext): Promise<void> {
 	);
 }
 
-/**
- * A guest that has powered itself off stays off; the switch had no more reason to keep its machine. One that stands at a
- * read that was failed to free the monitors goes on: once the recovery is finished nobody would come back to it.
- */
-async function leaveAsItWas(context: StepContext): Promise<void> {
-	const { recovery, signal } = context;
-	const { power, ioError } = await observe(context);
-	if (power === 'off' && recovery.state.power.desired === 'on') await recovery.change(change.powerFound('off'));
-	if (ioError?.operation !== 'read') return;
-	await recovery.equipment.machine.resume({ signal });
-	await observe(context);
-}
-
-/** Off, and not by its guest's own doing. */
-function hadDied({ power, byGuest }: MachineObservation): boolean {
-	return power === 'off' && !byGuest;
-}
-
-/** A machine that died on the way was switched offline; it goes on as it is meant to. */
-async function runAgain(context: StepContext, before: MachineObservation): Promise<void> {
+/** A guest that has powered itself off stays off; a machine that died on the way goes on as it is meant to. */
+async function putRight(context: StepContext): Promise<void> {
 	const { recovery, host } = context;
+	const { power: found, byGuest } = await observe(context);
 	const { power, restart } = recovery.state;
+	if (power.settled && found !== 'off') return;
+	if (power.settled && byGuest) return recovery.change(change.powerFound('off'));
 	const bootId = await host.platform.bootId();
 	if (power.desired === 'off' || power.bootId !== bootId || restart === 'never') return;
-	if (hadDied(before))
+	if (found === 'off' && !byGuest)
 		await recovery.incidents.add('machine_died', 'the machine had died during the switch and was started again');
 	// The wish first: a supervisor that dies before the guest runs must not leave a machine that looks powered off.
 	await recovery.change(change.powerWanted('on', bootId));

@@ -30,9 +30,10 @@ test('`needOf` a machine that died: it is started again, not after a reboot of t
 	assert.equal(needOf(wanted('on', true, { restart: 'never' }), dead, 'boot-1'), 'leave-off');
 });
 
-test('`needOf` a machine that ends after the switch: it stays off, its guest may have powered it off', () => {
+test('`needOf` a machine that dies between the switch and the finish: it is started again', () => {
 	const state = wanted('on', true, { switch: { stage: 'done', resume: true, pauseMs: 1 } });
-	assert.equal(needOf(state, dead, 'boot-1'), 'leave-off');
+	assert.equal(needOf(state, dead, 'boot-1'), 'restart');
+	assert.equal(needOf(state, guestOff, 'boot-1'), 'note-off');
 });
 
 test('`needOf` a guest that powers itself off or on: it has its way, on every boot and by every policy', () => {
@@ -65,7 +66,7 @@ const unseen: Seen = {
 	blocked: null,
 	switchFailure: undefined,
 	machineFailure: undefined,
-	readErrors: [],
+	moverErrors: [],
 	readsWaited: false,
 	failingSince: undefined,
 	notBefore: { switch: 0, machine: 0 },
@@ -94,6 +95,20 @@ test('`judge`: a guest at a bad chunk blocks, naming disk, chunk, point and pack
 	assert.deepEqual(blocked?.next, { order: 'retry', first: `put pack ${bad.packId} of /repository right` });
 });
 
+test('`judge`: a write that the mover failed (copy-on-write) is told as a read is, and only while there is a mover', () => {
+	const serving = { ...fresh, done: [...fresh.done, 'start-movers' as const] };
+	const machine = standing('write');
+	const blocked = judge(serving, { ...unseen, machine, mount }, noFailures, '/d');
+	assert.equal(blocked?.code, 'chunk_bad');
+	assert.match(blocked.reason, /^the guest stands still at a write: chunk 7 of disk0/);
+	const good = { ...mount, badChunks: [] };
+	assert.equal(judge(serving, { ...unseen, machine, mount: good, moverErrors: [1, 2] }, noFailures, '/d'), null);
+	const often = judge(serving, { ...unseen, machine, mount: good, moverErrors: [1, 2, 3] }, noFailures, '/d');
+	assert.deepEqual([often?.code, /a write of disk0/.test(often?.reason ?? '')], ['io_failed', true]);
+	const local: RecoveryState = { ...serving, chain: 'local' };
+	assert.equal(judge(local, { ...unseen, machine, mount }, noFailures, '/d')?.code, 'io_failed');
+});
+
 test('`judge`: a bad chunk that no guest stands at blocks nothing', () => {
 	assert.equal(judge(fresh, { ...unseen, mount }, noFailures, '/d'), null);
 });
@@ -118,8 +133,8 @@ test('`judge`: a write without space blocks as that, another one as the disk of 
 
 test('`judge`: reads that were failed on purpose block nothing until it goes on and on', () => {
 	const machine = standing('read');
-	assert.equal(judge(fresh, { ...unseen, machine, readErrors: [1, 2] }, noFailures, '/d'), null);
-	assert.equal(judge(fresh, { ...unseen, machine, readErrors: [1, 2, 3] }, noFailures, '/d')?.code, 'io_failed');
+	assert.equal(judge(fresh, { ...unseen, machine, moverErrors: [1, 2] }, noFailures, '/d'), null);
+	assert.equal(judge(fresh, { ...unseen, machine, moverErrors: [1, 2, 3] }, noFailures, '/d')?.code, 'io_failed');
 });
 
 test('`judge`: a block that is local and cannot be read is named', () => {
@@ -127,7 +142,7 @@ test('`judge`: a block that is local and cannot be read is named', () => {
 	const seen = {
 		...unseen,
 		machine: standing('read'),
-		readErrors: [1, 2, 3],
+		moverErrors: [1, 2, 3],
 		mount: { ...mount, badChunks: [], failure },
 	};
 	assert.match(judge(fresh, seen, noFailures, '/d')?.reason ?? '', /EIO at offset 4096/);

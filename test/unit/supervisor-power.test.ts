@@ -104,3 +104,33 @@ test('`migrate-chunks` that the migration mover refuses is an error, not a silen
 	await recovery.run();
 	await assert.rejects(recovery.step('migrate-chunks', { maxRateBytes: 0 }), { code: 'io_failed' });
 });
+
+test('a write that was failed with the reads it stands on (copy-on-write) goes on once they are answered', async t => {
+	const { recovery, calls, guest, pair } = await simulate(t);
+	await recovery.run();
+	pair.holdReads();
+	const write = guest.write(0, chunkBytes, Buffer.alloc(sector, 7), { copyOnWrite: true });
+	const waiting = () => pair.mount.ask(program => program.state().waitingReads === 1);
+	await waitFor('the write to wait', waiting, { timeoutMs: 30_000 });
+	await pair.mount.ask(program => program.failPending(1_000));
+	await waitFor('the guest to be let go', () => calls.times('resume') === 1, { timeoutMs: 30_000 });
+	pair.release();
+	assert.equal(await write, true);
+	const { power, blocked } = await recovery.viewed('going on', view => view.power === 'on');
+	assert.deepEqual([power, blocked], ['on', null]);
+	assert.deepEqual(await guest.read(0, chunkBytes, sector), Buffer.alloc(sector, 7));
+});
+
+test('a write whose block lies on a damaged chunk blocks with that chunk, and is done after the repair', async t => {
+	const simulation = await simulate(t);
+	const { recovery, guest, stored } = simulation;
+	const mend = await damagePack(stored, 1.5 * chunkBytes);
+	await recovery.run();
+	const write = guest.write(0, chunkBytes, Buffer.alloc(sector, 7), { copyOnWrite: true });
+	const { blocked } = await recovery.viewed('blocked', view => view.blocked !== null);
+	assert.equal(blocked?.code, 'chunk_bad');
+	assert.match(blocked.reason, /stands still at a write: chunk 1 of disk0/);
+	await mend();
+	await recovery.step('retry', {});
+	assert.equal(await write, true);
+});

@@ -43,6 +43,17 @@ test('the same step of the same generation attaches to what runs', async () => {
 	assert.deepEqual(await Promise.all([one, two]), ['once', 'once']);
 });
 
+test('the same step asked for again after another one is done again: off, on, off ends off', async () => {
+	const queue = new StepQueue(0);
+	const first = held();
+	const done: string[] = [];
+	const power = (wanted: string) => queue.run(`power ${wanted}`, 1, async () => done.push(wanted));
+	const all = [queue.run('copy', 1, first.work), power('off'), power('on'), power('off'), power('off')];
+	first.finish('');
+	await Promise.all(all);
+	assert.deepEqual(done, ['off', 'on', 'off']);
+});
+
 test('a higher generation interrupts what runs, which then is stale', async () => {
 	const queue = new StepQueue(0);
 	const first = held();

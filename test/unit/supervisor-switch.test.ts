@@ -157,6 +157,57 @@ test('a machine that died in the switch, and whose supervisor died while it star
 	assert.deepEqual(await guest.read(0, 0, sector), Buffer.alloc(sector, 7));
 });
 
+test('a guest that stands at a write below a switch goes on before it is done; one that cannot is not handed over', async t => {
+	const { recovery, calls, guest, pair } = await simulate(t);
+	await recovery.run();
+	pair.holdReads();
+	const write = guest.write(0, chunkBytes, Buffer.alloc(sector, 7), { copyOnWrite: true });
+	const waiting = () => pair.mount.ask(program => program.state().waitingReads === 1);
+	await waitFor('the write to wait', waiting, { timeoutMs: 30_000 });
+	await pair.mount.ask(program => {
+		program.follow = async () => undefined;
+	});
+	await recovery.restore();
+	calls.before = call => {
+		if (call === 'resume') calls.refuseWrites('target', { noSpace: true });
+	};
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'space_short', message: /a write of disk0/ });
+	calls.before = () => undefined;
+	calls.mend();
+	await recovery.viewed('switched', ({ done }) => done.includes('switch-to-target'));
+	assert.equal(await write, true);
+	calls.refuseWrites('target', { noSpace: true });
+	const another = guest.write(0, 0, Buffer.alloc(sector, 9));
+	await assert.rejects(recovery.step('finalize', {}), { code: 'space_short', message: /a write of disk0/ });
+	calls.mend();
+	await recovery.step('finalize', {});
+	assert.equal(await another, true);
+});
+
+test('a machine that dies between the switch and the finish runs when it is handed over', async t => {
+	const simulation = await simulate(t);
+	const { recovery, guest } = simulation;
+	await recovery.run();
+	await recovery.restore();
+	await recovery.step('switch-to-target', {});
+	simulation.kill();
+	await recovery.step('finalize', {});
+	assert.equal((await recovery.view()).power, 'on');
+	assert.notEqual(guest.boot, undefined);
+});
+
+test('a guest that powers itself off between the switch and the finish stays off', async t => {
+	const simulation = await simulate(t);
+	const { recovery, guest } = simulation;
+	await recovery.run();
+	await recovery.restore();
+	await recovery.step('switch-to-target', {});
+	guest.powerOff();
+	await simulation.looks(2);
+	await recovery.step('finalize', {});
+	assert.equal((await recovery.view()).power, 'off');
+});
+
 test('a wish for power that nobody has carried out when the switch begins is carried out by the switch', async t => {
 	const of: { interrupt?: () => Promise<void> } = {};
 	const simulation = await simulate(t, {
