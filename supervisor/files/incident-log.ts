@@ -1,6 +1,6 @@
 import { open, readFile } from 'node:fs/promises';
 import { type Incident, incidentSchema } from '../../model/recovery.ts';
-import { isErrno } from '../../system/durable-file.ts';
+import { isErrno, ofMedium } from '../../system/durable-file.ts';
 
 /**
  * The incident log of one recovery: one JSON line for each thing that happened, appended; of two lines with the same
@@ -49,6 +49,8 @@ export class IncidentLog {
 			// A line that a crash cut off must not swallow this one.
 			await file.appendFile(`${incidents.length === 0 ? '' : '\n'}${JSON.stringify(incident)}`);
 			await file.datasync();
+		} catch (error) {
+			throw ofMedium(error, this.#path);
 		} finally {
 			await file.close();
 		}

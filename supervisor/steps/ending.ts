@@ -7,6 +7,7 @@ import { diskName, readMachineFile, writeMachineFile } from '../files/machine-fi
 import type { Recovery } from '../recovery/recovery.ts';
 import { removeDirectory } from '../files/remove-directory.ts';
 import type { StepContext } from '../recovery/step-context.ts';
+import type { Tombstone } from '../files/tombstones.ts';
 
 /** Only the machine stays: disks, machine.json, variables, start script. */
 export async function finalize(context: StepContext): Promise<void> {
@@ -54,7 +55,7 @@ async function knownPaths(machineFile: string, found: readonly string[]): Promis
 }
 
 async function bury({ recovery, host }: StepContext, state: 'finished' | 'discarded'): Promise<void> {
-	recovery.tombstone ??= {
+	const tombstone: Tombstone = recovery.tombstone ?? {
 		version: 1,
 		recoveryId: recovery.recoveryId,
 		name: recovery.name,
@@ -63,9 +64,11 @@ async function bury({ recovery, host }: StepContext, state: 'finished' | 'discar
 		at: host.clock.date().toISOString(),
 		incidents: lastIncidents(await recovery.incidents.after(0)),
 	};
-	if (recovery.tombstone.state !== state)
-		throw new RouseError('phase_wrong', `recovery ${recovery.name} is already ${recovery.tombstone.state}`);
-	await host.tombstones.write(recovery.tombstone);
+	if (tombstone.state !== state)
+		throw new RouseError('phase_wrong', `recovery ${recovery.name} is already ${tombstone.state}`);
+	await host.tombstones.write(tombstone);
+	// Not before: one that could not be written (a full disk) has not ended, and takes other orders.
+	recovery.tombstone = tombstone;
 	await recovery.incidents.close();
 	await host.reached(`tombstone-${state}`);
 }
