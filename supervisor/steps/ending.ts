@@ -1,6 +1,7 @@
 /** The steps after which the recovery is no more on this host. Its tombstone comes first, so that each is carried on. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { lastIncidents } from '../../model/incidents.ts';
 import { RouseError } from '../../model/errors.ts';
 import { removeFileDurably, temporarySuffix } from '../../system/durable-file.ts';
 import { diskName, readMachineFile, writeMachineFile } from '../files/machine-file.ts';
@@ -62,7 +63,7 @@ async function bury({ recovery, host }: StepContext, state: 'finished' | 'discar
 		state,
 		generation: recovery.state.generation,
 		at: host.clock.date().toISOString(),
-		incidents: lastIncidents(await recovery.incidents.after(0)),
+		incidents: lastIncidents(await recovery.incidents.after(0), 1_000),
 	};
 	if (tombstone.state !== state)
 		throw new RouseError('phase_wrong', `recovery ${recovery.name} is already ${tombstone.state}`);
@@ -71,11 +72,6 @@ async function bury({ recovery, host }: StepContext, state: 'finished' | 'discar
 	recovery.tombstone = tombstone;
 	await recovery.incidents.close();
 	await host.reached(`tombstone-${state}`);
-}
-
-/** A result of a step has an end (Temporal takes 2 MiB); the newest say most. */
-function lastIncidents<T>(incidents: readonly T[]): T[] {
-	return incidents.slice(-1_000);
 }
 
 async function endMovers(recovery: Recovery): Promise<void> {
