@@ -1,7 +1,9 @@
 import { asRouseError, RouseError } from '../model/errors.ts';
+import { boundLogsEveryMs } from '../system/bounded-log.ts';
 import { places } from '../system/installation.ts';
 import { RepeatedFailures } from '../system/repeated-failures.ts';
 import { Ballast } from './files/ballast.ts';
+import { boundLogsOf } from './files/logs.ts';
 import { FinishedMachine } from './recovery/finished-machine.ts';
 import type { HostParts } from './recovery/host-parts.ts';
 import { type StepAnswer, type StepBody, type StepName, stepBodies } from './protocol.ts';
@@ -16,7 +18,6 @@ import type { Tombstone } from './files/tombstones.ts';
 
 const reconcileEveryMs = 500;
 const firstLookMs = 2_000;
-const tidyEveryMs = 10_000;
 
 type AnyStep = { [S in StepName]: { step: S; body: StepBody<S> } }[StepName];
 
@@ -132,8 +133,10 @@ export class Supervisor {
 			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
 			await this.#tryAgain('repository movers could not be looked after', () => this.#repositories.reconcile());
 			if (this.#host.clock.now() >= tidyAt) {
+				const { home } = this.#host.installation;
+				await this.#tryAgain('logs could not be bounded', () => boundLogsOf(home));
 				await this.#tryAgain('the ballast could not be made', () => this.#ballast.keep());
-				tidyAt = this.#host.clock.now() + tidyEveryMs;
+				tidyAt = this.#host.clock.now() + boundLogsEveryMs;
 			}
 			await this.#rest();
 		}
