@@ -22,7 +22,8 @@ export function recordFailedAttempts(supervisor: Supervisor): (context: Context)
 				} catch (error) {
 					const step = stepInputSchema.safeParse(input.args[0]).data;
 					if (step && isFailure(error)) {
-						const message = `${info.activityType}, attempt ${info.attempt}: ${error.message}`;
+						// Without the attempt's number, so that the same again is counted and not one more.
+						const message = `${info.activityType}: ${error.message}`;
 						const { name, ...call } = step;
 						await supervisor
 							.step(name, 'incident', { ...call, kind: 'attempt_failed', message }, { timeoutMs: recordTimeoutMs })

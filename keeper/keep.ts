@@ -1,8 +1,9 @@
-import { rename, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isErrno } from '../system/durable-file.ts';
+import { boundLogs, boundLogsEveryMs } from '../system/bounded-log.ts';
+import { places } from '../system/installation.ts';
 import type { Log } from '../system/log.ts';
 import { type LockHolder, lockHolder } from '../system/process-lock.ts';
+import { RepeatedFailures } from '../system/repeated-failures.ts';
 import { spawnLocked } from '../system/spawn-locked.ts';
 import { recordDeath } from './deaths.ts';
 import { type Service, type ServiceName, serviceFiles } from './services.ts';
@@ -11,7 +12,6 @@ const lookEveryMs = 250;
 /** Whoever lived this long did not die of how it was started: the next start is at once again. */
 const soundAfterMs = 15_000;
 const backoffMs = [0, 1_000, 2_000, 5_000, 10_000, 30_000] as const;
-const logLimitBytes = 16 * 1024 * 1024;
 
 /**
  * Keeps one service running until `signal` is aborted, then leaves it alone. What holds the service's lock already is
@@ -64,7 +64,6 @@ async function reportDeath(
 /** A start that fails is said and, like an early death, tried again after a while. */
 async function start(service: Service, files: { lockPath: string; logPath: string }, log: Log): Promise<void> {
 	try {
-		await setAside(files.logPath);
 		const { started } = await spawnLocked({ ...files, command: service.command, args: service.args, env: service.env });
 		if (started) log.info(`${service.name} started`);
 	} catch (error) {
@@ -72,13 +71,17 @@ async function start(service: Service, files: { lockPath: string; logPath: strin
 	}
 }
 
-/** Between two runs only: a running service has its log open. */
-async function setAside(logPath: string): Promise<void> {
-	try {
-		if ((await stat(logPath)).size > logLimitBytes) await rename(logPath, `${logPath}.1`);
-	} catch (error) {
-		if (!isErrno(error, 'ENOENT')) throw error;
-	}
+/** Of the services, the keeper's own among them, until `signal` is aborted. */
+export async function keepLogsBounded(home: string, { signal, log }: { signal: AbortSignal; log: Log }): Promise<void> {
+	const failures = new RepeatedFailures();
+	do {
+		try {
+			await boundLogs(places.services(home));
+			failures.over('logs');
+		} catch (error) {
+			failures.failed('logs', error, fields => log.error(fields, 'logs could not be bounded; it is tried again'));
+		}
+	} while (await rest(boundLogsEveryMs, signal));
 }
 
 /** False when there is nothing more to do. */

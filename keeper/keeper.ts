@@ -5,7 +5,7 @@ import type { Log } from '../system/log.ts';
 import { endHolder } from '../system/spawn-locked.ts';
 import { publishTemporalTarget } from '../system/temporal-target.ts';
 import { devServerAddress, devServerArguments } from '../workers/temporal-server.ts';
-import { keepService } from './keep.ts';
+import { keepLogsBounded, keepService } from './keep.ts';
 import { choosePorts, readPorts } from './ports.ts';
 import { embeddedServices, serviceFiles, serviceHolder } from './services.ts';
 import { findTemporal } from './temporal-cli.ts';
@@ -20,7 +20,8 @@ export async function keepInstallation(
 	await mkdir(places.services(home), { recursive: true });
 	const temporal = config.temporal ? undefined : await embeddedTemporal(installation, config);
 	const services = embeddedServices(installation, config, temporal);
-	await Promise.all(services.map(service => keepService(service, home, { signal, log })));
+	const kept = services.map(service => keepService(service, home, { signal, log }));
+	await Promise.all([...kept, keepLogsBounded(home, { signal, log })]);
 }
 
 async function embeddedTemporal(

@@ -123,7 +123,10 @@ export function exitCodeOf(code: ErrorCode): number {
 	return table[code].exit;
 }
 
-/** Any thrown value as a RouseError; what is not one becomes `internal` with the original as its cause. */
+/**
+ * Any thrown value as a RouseError. What is not one becomes what {@link fileError} makes of it, or `internal`, with the
+ * original as its cause.
+ */
 export function asRouseError(thrown: unknown): RouseError {
 	// Matched by code, not by instanceof: the workflow sandbox has a copy of this class of its own.
 	if (thrown instanceof RouseError) return thrown;
@@ -131,7 +134,31 @@ export function asRouseError(thrown: unknown): RouseError {
 		const code = 'code' in thrown ? thrown.code : undefined;
 		if (thrown.name === 'RouseError' && isErrorCode(code))
 			return new RouseError(code, thrown.message, { cause: thrown });
-		return new RouseError('internal', thrown.message, { cause: thrown });
+		return fileError(thrown) ?? new RouseError('internal', thrown.message, { cause: thrown });
 	}
 	return new RouseError('internal', String(thrown), { cause: thrown });
+}
+
+/**
+ * What the operating system says of a file, by our codes: `space_short` when a file system or quota is full, `io_failed` for
+ * the rest; undefined for what is no such error. `path`: of the file, which Node does not name once it is open.
+ */
+export function fileError(thrown: Error, path = stringIn(thrown, 'path')): RouseError | undefined {
+	const errno = stringIn(thrown, 'code');
+	const message = path === undefined || thrown.message.includes(path) ? thrown.message : `${path}: ${thrown.message}`;
+	if (errno === 'ENOSPC' || errno === 'EDQUOT')
+		return new RouseError('space_short', message, {
+			cause: thrown,
+			hint: path === undefined ? 'make room on that file system' : `make room for ${path}`,
+		});
+	const syscall = stringIn(thrown, 'syscall');
+	// A program that could not be started has a path as well: that of the program.
+	const ofFile = syscall !== undefined && !syscall.startsWith('spawn') && path !== undefined;
+	if (!ofFile && errno !== 'EIO' && errno !== 'EROFS') return undefined;
+	return new RouseError('io_failed', message, { cause: thrown, hint: 'look at the disk under this path' });
+}
+
+function stringIn(error: Error, key: 'code' | 'path' | 'syscall'): string | undefined {
+	const value: unknown = Reflect.get(error, key);
+	return typeof value === 'string' ? value : undefined;
 }

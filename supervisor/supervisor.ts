@@ -1,4 +1,9 @@
 import { asRouseError, RouseError } from '../model/errors.ts';
+import { boundLogsEveryMs } from '../system/bounded-log.ts';
+import { places } from '../system/installation.ts';
+import { RepeatedFailures } from '../system/repeated-failures.ts';
+import { Ballast } from './files/ballast.ts';
+import { boundLogsOf } from './files/logs.ts';
 import { FinishedMachine } from './recovery/finished-machine.ts';
 import type { HostParts } from './recovery/host-parts.ts';
 import { type StepAnswer, type StepBody, type StepName, stepBodies } from './protocol.ts';
@@ -7,6 +12,7 @@ import { Recovery } from './recovery/recovery.ts';
 import { overError, Registry } from './recovery/registry.ts';
 import { Repositories } from './reconcile/repositories.ts';
 import { discard, finalize, mustBeBeforePowerOn, undo } from './steps/ending.ts';
+import type { StepContext } from './recovery/step-context.ts';
 import { type OrdinaryStep, ordinarySteps } from './steps/table.ts';
 import type { Tombstone } from './files/tombstones.ts';
 
@@ -20,6 +26,8 @@ export class Supervisor {
 	readonly registry: Registry;
 	readonly #host: HostParts;
 	readonly #repositories: Repositories;
+	readonly #ballast: Ballast;
+	readonly #failures = new RepeatedFailures();
 	readonly #ending = new AbortController();
 	#loop: Promise<void> | undefined;
 	#wake: (() => void) | undefined;
@@ -28,6 +36,7 @@ export class Supervisor {
 		this.#host = host;
 		this.registry = new Registry(host);
 		this.#repositories = new Repositories(host, this.registry);
+		this.#ballast = new Ballast(places.ballast(host.installation.home));
 	}
 
 	/** Reads what is on disk and looks after all of it, from now on. `afterDeath`: the one before was not told to end. */
@@ -110,8 +119,7 @@ export class Supervisor {
 				if (recovery.tombstone && !endsAs(step, recovery.tombstone)) throw overError(recovery.tombstone);
 				if (this.registry.holds(recovery)) {
 					recovery.raise(body.generation);
-					await endings[step](context);
-					await this.registry.settle(recovery);
+					await this.#end(context, step);
 				}
 				return answerOfTombstone(mustBeThere(recovery.tombstone), call);
 			}
@@ -124,14 +132,27 @@ export class Supervisor {
 	}
 
 	async #reconcileForEver(): Promise<void> {
+		let tidyAt = 0;
 		while (!this.#ending.signal.aborted) {
 			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
-			try {
-				await this.#repositories.reconcile();
-			} catch (error) {
-				this.#host.log.error({ err: error }, 'repository movers could not be looked after; it is tried again');
+			await this.#tryAgain('repository movers could not be looked after', () => this.#repositories.reconcile());
+			if (this.#host.clock.now() >= tidyAt) {
+				const { home } = this.#host.installation;
+				await this.#tryAgain('logs could not be bounded', () => boundLogsOf(home));
+				await this.#tryAgain('the ballast could not be made', () => this.#ballast.keep());
+				tidyAt = this.#host.clock.now() + boundLogsEveryMs;
 			}
 			await this.#rest();
+		}
+	}
+
+	/** Of the loop: whatever fails, the rest is looked after, and it is tried at the next turn. */
+	async #tryAgain(failure: string, work: () => Promise<void>): Promise<void> {
+		try {
+			await work();
+			this.#failures.over(failure);
+		} catch (error) {
+			this.#failures.failed(failure, error, fields => this.#host.log.error(fields, `${failure}; it is tried again`));
 		}
 	}
 
@@ -142,14 +163,30 @@ export class Supervisor {
 				if (!this.registry.holds(recovery)) return;
 				const context = { recovery, host: this.#host, signal };
 				if (recovery.tombstone === undefined) return reconcileRecovery(context);
-				await (recovery.tombstone.state === 'finished' ? finalize : discard)(context);
-				await this.registry.settle(recovery);
+				await this.#end(context, recovery.tombstone.state === 'finished' ? 'finalize' : 'discard');
 			});
+			this.#failures.over(recovery.recoveryId);
 		} catch (error) {
 			const { code } = asRouseError(error);
 			if (code === 'generation_stale' || code === 'interrupted') return; // a step came; there is a next look
-			this.#host.log.error({ err: error, recovery: recovery.name }, 'a look at a recovery failed; it is tried again');
+			this.#failures.failed(recovery.recoveryId, error, fields =>
+				this.#host.log.error({ ...fields, recovery: recovery.name }, 'a look at a recovery failed; it is tried again'),
+			);
 		}
+	}
+
+	/** On a full disk the ballast makes the room that the ending needs to be recorded; then it makes room itself. */
+	async #end(context: StepContext, step: Ending): Promise<void> {
+		const work = endings[step];
+		try {
+			await work(context);
+		} catch (error) {
+			if (asRouseError(error).code !== 'space_short' || !(await this.#ballast.giveBack())) throw error;
+			this.#host.log.warn({ recovery: context.recovery.name, step }, 'the ballast was given back to end it');
+			await work(context);
+		}
+		this.#failures.over(context.recovery.recoveryId);
+		await this.registry.settle(context.recovery);
 	}
 
 	async #rest(): Promise<void> {
@@ -184,14 +221,9 @@ function parseStep(step: string, body: unknown): AnyStep {
 	return { step: name, body: parsed.data } as AnyStep;
 }
 
-function ordinary(
-	step: OrdinaryStep,
-): (context: Parameters<typeof discard>[0], body: unknown) => Promise<StepAnswer<OrdinaryStep>> {
+function ordinary(step: OrdinaryStep): (context: StepContext, body: unknown) => Promise<StepAnswer<OrdinaryStep>> {
 	// Called with the body that this step's schema parsed.
-	return ordinarySteps[step] as (
-		context: Parameters<typeof discard>[0],
-		body: unknown,
-	) => Promise<StepAnswer<OrdinaryStep>>;
+	return ordinarySteps[step] as (context: StepContext, body: unknown) => Promise<StepAnswer<OrdinaryStep>>;
 }
 
 const endings = { finalize, discard, undo } as const;

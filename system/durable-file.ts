@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { fileError, RouseError } from '../model/errors.ts';
 
 /**
  * The only way in which Rouse publishes a file: temporary name in the same directory, fsync, then the real name, then
- * fsync of the directory. After a crash the file is there whole or not at all.
+ * fsync of the directory. After a crash the file is there whole or not at all. What all here throw: `space_short`,
+ * `io_failed`, and as it came what says who is there or may do so (ENOENT, EEXIST, EACCES): callers ask for these.
  */
 export async function replaceFileDurably(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
 	const temporary = await writeTemporary(path, data, mode);
@@ -12,7 +14,7 @@ export async function replaceFileDurably(path: string, data: string | Uint8Array
 		await rename(temporary, path);
 	} catch (error) {
 		await rm(temporary, { force: true });
-		throw error;
+		throw ofMedium(error, path);
 	}
 	await syncDirectory(dirname(path));
 }
@@ -47,7 +49,7 @@ export async function publishDurably(temporary: string, path: string): Promise<b
 	try {
 		await link(temporary, path);
 	} catch (error) {
-		if (!isErrno(error, 'EEXIST')) throw error;
+		if (!isErrno(error, 'EEXIST')) throw ofMedium(error, path);
 		published = false;
 	}
 	await rm(temporary, { force: true });
@@ -70,6 +72,8 @@ export async function syncDirectory(path: string): Promise<void> {
 	const directory = await open(path, 'r');
 	try {
 		await directory.sync();
+	} catch (error) {
+		throw ofMedium(error, path);
 	} finally {
 		await directory.close();
 	}
@@ -81,7 +85,14 @@ export function isErrno(error: unknown, code: string): boolean {
 
 /** A file system or a quota is full. */
 export function isSpaceShort(error: unknown): boolean {
+	if (error instanceof RouseError) return error.code === 'space_short';
 	return isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT');
+}
+
+/** Of a full or broken medium, with the path of the file; anything else as it came. */
+export function ofMedium(error: unknown, path: string): unknown {
+	const medium = isSpaceShort(error) || isErrno(error, 'EIO') || isErrno(error, 'EROFS');
+	return medium && !(error instanceof RouseError) && error instanceof Error ? fileError(error, path) : error;
 }
 
 /** Temporary names end so that a leftover of a crash can be told from data. */
@@ -99,7 +110,9 @@ async function writeTemporary(
 	signal?: AbortSignal,
 ): Promise<string> {
 	const temporary = temporaryPath(path);
-	const file = await open(temporary, 'wx', mode);
+	const file = await open(temporary, 'wx', mode).catch((error: unknown) => {
+		throw ofMedium(error, path);
+	});
 	try {
 		await file.writeFile(data, signal ? { signal } : {});
 		signal?.throwIfAborted();
@@ -107,7 +120,7 @@ async function writeTemporary(
 	} catch (error) {
 		await rm(temporary, { force: true });
 		signal?.throwIfAborted(); // Node throws another error than the signal's reason
-		throw error;
+		throw ofMedium(error, path);
 	} finally {
 		await file.close();
 	}

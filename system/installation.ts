@@ -150,6 +150,7 @@ function positionOf(document: ReturnType<typeof parseDocument>, text: string, ke
 /** Well-known places under an installation. */
 export const places = {
 	hostIdentity: (home: string) => join(home, 'host', 'host.json'),
+	ballast: (home: string) => join(home, 'host', 'ballast'),
 	recoveries: (home: string) => join(home, 'host', 'recoveries'),
 	tombstones: (home: string) => join(home, 'host', 'tombstones'),
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),

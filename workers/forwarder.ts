@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Supervisor } from '../activities/host-attempt.ts';
+import { firstIncidents } from '../model/incidents.ts';
 import type { Log } from '../system/log.ts';
 import { type HostReport, hostReportSignal, recoveryWorkflowId } from '../workflows/contracts.ts';
 import { Reports, reportOf } from './reports.ts';
@@ -43,17 +44,19 @@ export async function forwardOnce(
 	send: Send,
 	reports: Reports,
 	signal: AbortSignal,
+	nowMs = () => performance.now(),
 ): Promise<void> {
 	const views = await supervisor.recoveries({ signal });
 	reports.keepOnly(views);
 	const failures: unknown[] = [];
 	for (const view of views) {
-		const due = view.state === 'active' && !signal.aborted && reports.due(view, performance.now());
+		const due = view.state === 'active' && !signal.aborted && reports.due(view, nowMs());
 		if (!due) continue;
 		try {
-			const incidents = await supervisor.incidents(view.name, due.incidentsAfter, { signal });
+			// More than a signal takes comes with the next: a report that is too large would never arrive.
+			const incidents = firstIncidents(await supervisor.incidents(view.name, due.incidentsAfter, { signal }));
 			await send(view.name, reportOf(view, incidents));
-			reports.reported(view, incidents, performance.now());
+			reports.reported(view, incidents, nowMs());
 		} catch (error) {
 			failures.push(error); // one that cannot be reported must not keep the others back
 		}

@@ -26,7 +26,7 @@ import {
 } from './contracts.ts';
 import { documentOf, endOnHost, failureOf } from './failures.ts';
 import type { Run } from './run.ts';
-import { addIncidents } from './state.ts';
+import { addIncidents, mayAskHost } from './state.ts';
 
 const askedSchema = z.object({ by: z.string().max(100), reason: z.string().max(500).optional() });
 const powerOrderSchema = askedSchema.extend({ action: powerActionSchema });
@@ -87,9 +87,7 @@ function takeHostOrders(run: Run): void {
 		async () => {
 			if (run.state.parked) {
 				run.state.parked = null; // what is parked waits for this
-				// Not once it has switched: what comes then is no affair of movers, and the host may have buried the recovery.
-				run.state.retryOnHost =
-					run.state.powerScheduled && run.state.phase !== 'discarding' && !run.isDone('switchToTarget');
+				run.state.retryOnHost = mayAskHost(run.state);
 				run.publish();
 			} else await answered(() => retryAbove(run));
 			return run.status();
@@ -150,7 +148,9 @@ function checkDiscard(run: Run, asked: Asked & { confirm: string }): void {
 
 function checkRetry(run: Run, asked: Asked): void {
 	checkShape('retry', askedSchema, asked);
-	if (!run.state.parked && !run.state.blocked) throw wrongPhase(run, 'retry', 'it is not parked');
+	// A host that is blocked may not have come through with it: while it has a machine of this recovery it is asked.
+	if (!run.state.parked && !run.state.blocked && !mayAskHost(run.state))
+		throw wrongPhase(run, 'retry', 'it is not parked');
 }
 
 function checkShape(order: string, schema: z.ZodType, asked: unknown): void {

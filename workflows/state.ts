@@ -1,6 +1,6 @@
 import type { ControlActivities } from '../activities/control-activities.ts';
 import type { HostActivities } from '../activities/host-activities.ts';
-import { mergeIncidents } from '../model/incidents.ts';
+import { lastIncidents, mergeIncidents } from '../model/incidents.ts';
 import type {
 	Incident,
 	Parked,
@@ -102,10 +102,15 @@ export function statusOf(request: RecoveryRequest, state: WorkflowState): Recove
 	};
 }
 
-/** Far above what a recovery meets; far below Temporal's 2 MiB for the input of a run. */
+/** Not once it has switched: what comes then is no affair of movers, and the host may have buried the recovery. */
+export function mayAskHost({ powerScheduled, phase, done }: WorkflowState): boolean {
+	return powerScheduled && phase !== 'discarding' && !done.includes('switchToTarget');
+}
+
+/** Far above what a recovery meets. */
 const keptIncidents = 500;
 
 /** The oldest go first. */
 export function addIncidents(state: WorkflowState, more: readonly Incident[]): void {
-	state.incidents = mergeIncidents(state.incidents, more).slice(-keptIncidents);
+	state.incidents = lastIncidents(mergeIncidents(state.incidents, more), keptIncidents);
 }

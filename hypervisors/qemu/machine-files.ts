@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { olderLog } from '../../system/bounded-log.ts';
 import { isErrno, removeFileDurably, temporarySuffix } from '../../system/durable-file.ts';
 import type { MachineDefinition } from '../contract.ts';
 import { removeOverlays } from './overlay.ts';
@@ -16,7 +17,7 @@ export async function removeMachineFiles(definition: MachineDefinition, paths: M
 	await removeOverlays(definition, paths);
 	const { vars, start, log, lock, record } = paths;
 	// The record last: it says whose the rest is.
-	for (const path of [vars, start, log, lock, ...(await temporaryFiles(definition, paths)), record])
+	for (const path of [vars, start, log, olderLog(log), lock, ...(await temporaryFiles(definition, paths)), record])
 		await removeFileDurably(path);
 }
 

@@ -1,15 +1,21 @@
 import { open, readFile } from 'node:fs/promises';
+import { lastIncidents, shortMessage } from '../../model/incidents.ts';
 import { type Incident, incidentSchema } from '../../model/recovery.ts';
-import { isErrno } from '../../system/durable-file.ts';
+import { isErrno, ofMedium, replaceFileDurably } from '../../system/durable-file.ts';
+
+/** A file that has grown to this is written anew, with the newest alone: a recovery may last for months. */
+const fileLimitBytes = 1024 * 1024;
+const keptIncidents = 1_000;
 
 /**
  * The incident log of one recovery: one JSON line for each thing that happened, appended; of two lines with the same
- * sequence the later counts, which is how "and again" is written without rewriting what is there.
+ * sequence the later counts, which is how "and again" is written without rewriting what is there. Bounded: the oldest go.
  */
 export class IncidentLog {
 	readonly #path: string;
 	readonly #now: () => Date;
 	#incidents: Incident[] | undefined;
+	#fileBytes = 0;
 	#closed = false;
 	/** Appends come one after the other, whoever asks. */
 	#last: Promise<unknown> = Promise.resolve();
@@ -20,7 +26,7 @@ export class IncidentLog {
 	}
 
 	add(kind: string, message: string): Promise<void> {
-		const added = this.#last.then(() => this.#append(kind, message));
+		const added = this.#last.then(() => this.#append(kind, shortMessage(message)));
 		this.#last = added.catch(() => undefined); // the caller of that one is told
 		return added;
 	}
@@ -42,18 +48,32 @@ export class IncidentLog {
 
 	async #append(kind: string, message: string): Promise<void> {
 		if (this.#closed) return;
+		await this.#shrink();
 		const incidents = await this.#load();
 		const { incident, again } = nextIncident(incidents, kind, message, this.#now());
+		// A line that a crash cut off must not swallow this one.
+		const line = Buffer.from(`${incidents.length === 0 ? '' : '\n'}${JSON.stringify(incident)}`);
 		const file = await open(this.#path, 'a', 0o600);
 		try {
-			// A line that a crash cut off must not swallow this one.
-			await file.appendFile(`${incidents.length === 0 ? '' : '\n'}${JSON.stringify(incident)}`);
+			this.#fileBytes += line.length;
+			await file.appendFile(line);
 			await file.datasync();
+		} catch (error) {
+			throw ofMedium(error, this.#path);
 		} finally {
 			await file.close();
 		}
 		if (again) incidents[incidents.length - 1] = incident;
 		else incidents.push(incident);
+	}
+
+	async #shrink(): Promise<void> {
+		if (this.#fileBytes < fileLimitBytes) return;
+		const kept = lastIncidents(await this.#load(), keptIncidents);
+		const text = kept.map(incident => JSON.stringify(incident)).join('\n');
+		await replaceFileDurably(this.#path, text, 0o600);
+		this.#incidents = kept;
+		this.#fileBytes = Buffer.byteLength(text);
 	}
 
 	async #load(): Promise<Incident[]> {
@@ -64,6 +84,7 @@ export class IncidentLog {
 		} catch (error) {
 			if (!isErrno(error, 'ENOENT')) throw error;
 		}
+		this.#fileBytes = Buffer.byteLength(text);
 		return (this.#incidents ??= parseLog(text));
 	}
 }

@@ -9,6 +9,7 @@ import {
 	mountMoverConfigSchema,
 	repositoryMoverConfigSchema,
 } from '../../movers/config.ts';
+import { olderLog } from '../../system/bounded-log.ts';
 import { isErrno, removeFileDurably } from '../../system/durable-file.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import { lockHolder } from '../../system/process-lock.ts';
@@ -141,7 +142,7 @@ export class MoverProcesses implements Movers {
 				return endHolder(files.lock);
 			},
 			remove: async () => {
-				for (const path of [...sockets, files.log, files.lock]) await rm(path, { force: true });
+				for (const path of [...sockets, files.log, olderLog(files.log), files.lock]) await rm(path, { force: true });
 				if (kind === 'repository') await rm(runDirectory, { recursive: true, force: true });
 				// Last, since by it a repository's mover is found again.
 				await rm(files.config, { force: true });

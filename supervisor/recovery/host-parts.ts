@@ -10,7 +10,7 @@ export interface HostParts {
 	installation: Installation;
 	platform: Platform;
 	movers: Movers;
-	tombstones: Tombstones;
+	tombstones: Pick<Tombstones, 'read' | 'write'>;
 	log: Log;
 	clock: Clock;
 	/** Called with the name of a place just reached; a test ends the process there. */

@@ -1,6 +1,7 @@
 /** The steps after which the recovery is no more on this host. Its tombstone comes first, so that each is carried on. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { lastIncidents } from '../../model/incidents.ts';
 import { RouseError } from '../../model/errors.ts';
 import { removeFileDurably, temporarySuffix } from '../../system/durable-file.ts';
 import { goOn } from '../machine/go-on.ts';
@@ -9,6 +10,7 @@ import { diskName, readMachineFile, writeMachineFile } from '../files/machine-fi
 import type { Recovery } from '../recovery/recovery.ts';
 import { removeDirectory } from '../files/remove-directory.ts';
 import type { StepContext } from '../recovery/step-context.ts';
+import type { Tombstone } from '../files/tombstones.ts';
 
 /** Only the machine stays: disks, machine.json, variables, start script. */
 export async function finalize(context: StepContext): Promise<void> {
@@ -80,7 +82,7 @@ async function knownPaths(machineFile: string, found: readonly string[]): Promis
 }
 
 async function bury({ recovery, host }: StepContext, state: 'finished' | 'discarded'): Promise<void> {
-	recovery.tombstone ??= {
+	const tombstone: Tombstone = recovery.tombstone ?? {
 		version: 1,
 		recoveryId: recovery.recoveryId,
 		name: recovery.name,
@@ -88,18 +90,15 @@ async function bury({ recovery, host }: StepContext, state: 'finished' | 'discar
 		generation: recovery.state.generation,
 		wasHere: true,
 		at: host.clock.date().toISOString(),
-		incidents: lastIncidents(await recovery.incidents.after(0)),
+		incidents: lastIncidents(await recovery.incidents.after(0), 1_000),
 	};
-	if (recovery.tombstone.state !== state)
-		throw new RouseError('phase_wrong', `recovery ${recovery.name} is already ${recovery.tombstone.state}`);
-	await host.tombstones.write(recovery.tombstone);
+	if (tombstone.state !== state)
+		throw new RouseError('phase_wrong', `recovery ${recovery.name} is already ${tombstone.state}`);
+	await host.tombstones.write(tombstone);
+	// Not before: one that could not be written (a full disk) has not ended, and takes other orders.
+	recovery.tombstone = tombstone;
 	await recovery.incidents.close();
 	await host.reached(`tombstone-${state}`);
-}
-
-/** A result of a step has an end (Temporal takes 2 MiB); the newest say most. */
-function lastIncidents<T>(incidents: readonly T[]): T[] {
-	return incidents.slice(-1_000);
 }
 
 async function endMovers(recovery: Recovery): Promise<void> {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { takeDown } from '../../keeper/down.ts';
 import { readDeaths } from '../../keeper/deaths.ts';
-import { keepService } from '../../keeper/keep.ts';
+import { keepLogsBounded, keepService } from '../../keeper/keep.ts';
 import { choosePorts } from '../../keeper/ports.ts';
 import { lastWords } from '../../keeper/ready.ts';
 import { type Service, serviceFiles, serviceHolder } from '../../keeper/services.ts';
@@ -55,6 +55,19 @@ const runs = (directory: string, not = 0) =>
 		},
 		{ timeoutMs: 10_000 },
 	);
+
+describe('the logs of services', () => {
+	it('are bounded from the first moment on, and the keeper ends when told to', async t => {
+		const directory = await home(t);
+		const { logPath } = serviceFiles(directory, 'temporal');
+		await writeFile(logPath, Buffer.alloc(9 * 1024 * 1024));
+		const ended = new AbortController();
+		const kept = keepLogsBounded(directory, { signal: ended.signal, log: pino({ level: 'silent' }) });
+		await waitFor('an empty log', async () => (await stat(logPath)).size === 0, { timeoutMs: 10_000 });
+		ended.abort();
+		await kept;
+	});
+});
 
 describe('a kept service', () => {
 	it('is started again when it was killed', async t => {

@@ -62,9 +62,22 @@ for (const place of ['running', 'migrating', 'switching'] as const)
 		run.pending(place === 'switching' ? 'switchToTarget' : 'migrateChunks');
 	});
 
-test('retry is refused while nothing is parked', async () => {
+test('retry while nothing is known to be parked asks the host, which may know more', async () => {
 	const { run } = await startRunning(sandbox);
+	const sent = await run.update('retry', asked);
+	assert.deepEqual([sent.accepted, sent.result], [true, undefined]);
+	await run.complete('retry');
+	assert.ok(run.outcome().result);
+});
+
+test('retry is refused while nothing is parked and the host has no machine of it that could be', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'snapshot');
 	assert.equal((await run.update('retry', asked)).failure?.code, 'phase_wrong');
+	const { run: switched } = await startRunning(sandbox, { policy: migrate });
+	await switched.complete('migrateChunks', { complete: true, restoredBytes: 9 });
+	await switched.complete('switchToTarget', { pauseMs: 1 });
+	assert.equal((await switched.update('retry', asked)).failure?.code, 'phase_wrong');
 });
 
 test('what the host reports as blocked parks beside the phase, and its clearing unparks', async () => {

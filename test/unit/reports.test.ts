@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
+import type { HostReport } from '../../workflows/contracts.ts';
 import { forwardOnce } from '../../workers/forwarder.ts';
 import { incidentsEveryMs, Reports } from '../../workers/reports.ts';
 
@@ -100,4 +101,25 @@ test('`forwardOnce` with a recovery that cannot be reported reports the others, 
 	broken = '';
 	await forward();
 	assert.deepEqual(received, ['two', 'one']);
+});
+
+test('`forwardOnce` sends no more than a signal takes, and the rest with the next', async () => {
+	const one = view({ incidents: 900 });
+	const all = Array.from({ length: 900 }, (_, index) => ({ ...incident(index + 1), message: 'ß'.repeat(1_000) }));
+	const supervisor = {
+		recoveries: async () => [one],
+		incidents: async (_name: string, after = 0) => all.filter(({ sequence }) => sequence > after),
+	};
+	const reports = new Reports();
+	const received: number[] = [];
+	const send = async (_name: string, report: HostReport) => {
+		assert.ok(Buffer.byteLength(JSON.stringify(report)) < 300 * 1024, 'a report that Temporal refuses');
+		received.push(...report.incidents.map(({ sequence }) => sequence));
+	};
+	for (let minute = 0; received.length < 900 && minute < 50; minute++)
+		await forwardOnce(supervisor, send, reports, new AbortController().signal, () => minute * incidentsEveryMs);
+	assert.deepEqual(
+		received,
+		all.map(({ sequence }) => sequence),
+	);
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { IncidentLog, parseLog } from '../../supervisor/files/incident-log.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
+import { fastDirectory } from '../equipment/simulated-bench.ts';
 
 const at = new Date('2026-11-20T03:00:00.000Z');
 const brief = (log: IncidentLog) =>
@@ -47,4 +48,21 @@ test('a closed log is not made anew', async t => {
 
 test('lines that are no incidents are no incidents', () => {
 	assert.deepEqual(parseLog('null\n{}\n[1]\nnonsense\n'), []);
+});
+
+test('a log that things happen to for months stays bounded, and its numbers go on', async t => {
+	const path = join(await fastDirectory('rouse-incidents-'), 'incidents.jsonl');
+	t.after(() => rm(dirname(path), { recursive: true }));
+	const log = new IncidentLog(path, () => at);
+	let largest = 0;
+	for (let time = 1; time <= 4_000; time++) {
+		await log.add('attempt_failed', `${time} ${'z'.repeat(5_000)}`);
+		if (time % 100 === 0) largest = Math.max(largest, (await stat(path)).size);
+	}
+	assert.ok(largest < 1.1 * 1024 * 1024, `${largest} bytes`);
+	const kept = await log.after(0);
+	assert.ok(kept.length > 100 && kept.length < 1_200, `${kept.length}`);
+	assert.ok(kept.every(({ message }) => message.length <= 1_000));
+	assert.equal(await log.highest(), 4_000);
+	assert.deepEqual(await new IncidentLog(path, () => at).after(0), kept);
 });

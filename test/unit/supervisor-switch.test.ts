@@ -98,7 +98,7 @@ test('a mark that was not known to be written is put right before the next attem
 		await rm(statePath);
 		await mkdir(statePath); // which no rename replaces
 	};
-	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'internal' });
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'io_failed' });
 	// The write that failed is found to have happened all the same. In one turn, so that no look comes between.
 	writeFileSync(`${statePath}-found`, JSON.stringify({ ...JSON.parse(before), chain: 'target' }));
 	rmdirSync(statePath);

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { asRouseError, fileError, RouseError } from '../../model/errors.ts';
+import { isSpaceShort, ofMedium, replaceFileDurably } from '../../system/durable-file.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+
+const errno = (code: string, more = {}) => Object.assign(new Error(`${code}: says so`), { code, ...more });
+
+test('`asRouseError` of a full file system or quota is `space_short`, with what to do', () => {
+	for (const code of ['ENOSPC', 'EDQUOT']) {
+		const error = asRouseError(errno(code, { syscall: 'write' }));
+		assert.deepEqual([error.code, error.hint], ['space_short', 'make room on that file system']);
+		assert.match(asRouseError(errno(code, { path: '/a/b' })).hint ?? '', /make room for \/a\/b/);
+	}
+});
+
+test('`asRouseError` of what else happens to a file is `io_failed`', async t => {
+	const directory = await temporaryDirectory(t);
+	const thrown = await readdir(join(directory, 'none')).catch((error: unknown) => error);
+	assert.equal(asRouseError(thrown).code, 'io_failed');
+	assert.equal(asRouseError(errno('EIO', { syscall: 'fsync' })).code, 'io_failed');
+});
+
+test('`asRouseError` of a socket, of a program that is not there, and of a defect is `internal`', async () => {
+	const [refused] = await once(connect('/nowhere.sock'), 'error');
+	const [missing] = await once(spawn('/nowhere/program'), 'error');
+	for (const thrown of [refused, missing, new TypeError('x')]) assert.equal(asRouseError(thrown).code, 'internal');
+});
+
+test('`fileError` names the path that Node does not know once the file is open', () => {
+	assert.match(fileError(errno('ENOSPC'), '/a/b')?.message ?? '', /^\/a\/b: ENOSPC/);
+});
+
+test('`ofMedium` leaves what tells who is there as it came, and what is ours', () => {
+	const [taken, ours] = [errno('EEXIST'), new RouseError('host_busy', 'full of recoveries')];
+	assert.equal(ofMedium(taken, '/a'), taken);
+	assert.equal(ofMedium(ours, '/a'), ours);
+	assert.ok(isSpaceShort(ofMedium(errno('ENOSPC'), '/a')));
+});
+
+test('`replaceFileDurably` in place of a directory leaves nothing behind', async t => {
+	const directory = await temporaryDirectory(t);
+	await mkdir(join(directory, 'taken'));
+	const thrown = await replaceFileDurably(join(directory, 'taken'), 'x').catch((error: unknown) => error);
+	assert.equal(asRouseError(thrown).code, 'io_failed');
+	assert.deepEqual(await readdir(directory), ['taken']);
+});
