@@ -19,7 +19,8 @@ export async function takeSnapshot(parts: MachineParts, probe: () => Promise<voi
 	if (snapshotMade) return missing[0] && isGone(paths.overlay(missing[0]));
 	await probe();
 	settings.faults.expectWritable('overlay', definition);
-	for (const disk of missing) await createFileDurably(paths.overlay(disk), emptyJournal(disk.sizeBytes), { mode: 0o600 });
+	for (const disk of missing)
+		await createFileDurably(paths.overlay(disk), emptyJournal(disk.sizeBytes), { mode: 0o600 });
 	await changeRecord(definition, paths, { snapshotMade: true });
 }
 
