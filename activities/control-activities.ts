@@ -1,7 +1,7 @@
+import type { ControlDependencies } from './control/dependencies.ts';
 import { pin } from './control/pin.ts';
 import { plan } from './control/plan.ts';
 import { unpin } from './control/unpin.ts';
-import type { ControlDependencies } from './repository-access.ts';
 
 /** What a control worker does: it reads repositories and writes pins, and knows no host. */
 export function createControlActivities(control: ControlDependencies) {

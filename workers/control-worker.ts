@@ -1,6 +1,6 @@
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import { createControlActivities } from '../activities/control-activities.ts';
-import { openRepository } from '../repository/repository.ts';
+import { RepositoryChildren } from '../repository/access/children.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import { logAttributes } from './activity-log.ts';
 import { workflowBundle } from './bundle.ts';
@@ -19,7 +19,7 @@ export async function createControlWorker(
 		namespace,
 		taskQueue: taskQueues.control,
 		workflowBundle: { code },
-		activities: createControlActivities({ openRepository }),
+		activities: createControlActivities({ repositories: RepositoryChildren.of({ cacheDirectory }) }),
 		interceptors: { activity: [logAttributes] },
 	});
 }

@@ -1,6 +1,5 @@
-import { pinPoint } from '../../repository/pins.ts';
 import { attempt } from '../attempt.ts';
-import { type ControlDependencies, withRepository } from '../repository-access.ts';
+import type { ControlDependencies } from './dependencies.ts';
 
 export interface PinInput {
 	repository: string;
@@ -14,10 +13,6 @@ export interface PinInput {
 
 /** The restore point stays while the pin stands: it ends by release, never by time. */
 export const pin =
-	(control: ControlDependencies) =>
-	({ repository: directory, recovery, ...what }: PinInput): Promise<void> =>
-		attempt(({ signal }) =>
-			withRepository(control, directory, repository =>
-				pinPoint(repository, { ...what, reason: `recovery ${recovery}` }, { signal }),
-			),
-		);
+	({ repositories }: ControlDependencies) =>
+	({ repository, recovery, ...what }: PinInput): Promise<void> =>
+		attempt(({ signal }) => repositories.pin(repository, { ...what, reason: `recovery ${recovery}` }, signal));

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Hardware } from '../../model/hardware.ts';
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
-import { readPoint } from '../../repository/points.ts';
-import { openRepository } from '../../repository/repository.ts';
+import { directAccess } from '../../repository/access/direct.ts';
 import type { HardwareRequest, HostView } from '../../supervisor/protocol.ts';
 import { hardwareRequest } from '../hardware-request.ts';
-import { type ControlDependencies, withRepository } from '../repository-access.ts';
 import { checkHost } from './check-host.ts';
+import type { ControlDependencies } from './dependencies.ts';
 import { makePlan } from './make-plan.ts';
 
 /** What a control worker does not have: it knows no host. */
@@ -17,6 +16,7 @@ export interface AskableHost {
 
 interface Surroundings extends Partial<ControlDependencies> {
 	host?: AskableHost;
+	signal?: AbortSignal;
 }
 
 /**
@@ -25,11 +25,11 @@ interface Surroundings extends Partial<ControlDependencies> {
  */
 export async function planRecovery(
 	request: RecoveryRequest,
-	{ host, openRepository: open = openRepository }: Surroundings = {},
+	{ host, repositories = directAccess, signal }: Surroundings = {},
 ): Promise<RecoveryPlan> {
-	const plan = await withRepository({ openRepository: open }, request.repository, async repository =>
-		makePlan(request, await readPoint(repository, request.machine, request.restorePoint), { randomBytes }),
-	);
+	const { repository, machine, restorePoint } = request;
+	const point = await repositories.readPoint(repository, machine, restorePoint, signal);
+	const plan = makePlan(request, point, { randomBytes });
 	if (!host) return plan;
 	const warnings = [...plan.warnings, ...checkHost(plan, request.hostId, host.view)];
 	return { ...plan, warnings, hardware: await host.chooseHardware(hardwareRequest(plan)) };

@@ -1,9 +1,9 @@
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import { attempt } from '../attempt.ts';
-import type { ControlDependencies } from '../repository-access.ts';
+import type { ControlDependencies } from './dependencies.ts';
 import { planRecovery } from './plan-recovery.ts';
 
 export const plan =
-	(control: ControlDependencies) =>
+	({ repositories }: ControlDependencies) =>
 	({ request }: { request: RecoveryRequest }): Promise<RecoveryPlan> =>
-		attempt(() => planRecovery(request, control));
+		attempt(({ signal }) => planRecovery(request, { repositories, signal }));

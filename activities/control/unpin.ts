@@ -1,9 +1,8 @@
-import { unpinPoint } from '../../repository/pins.ts';
 import { attempt } from '../attempt.ts';
-import { type ControlDependencies, withRepository } from '../repository-access.ts';
+import type { ControlDependencies } from './dependencies.ts';
 
-/** Takes the recovery's pin away; succeeds when there is none. */
+/** Takes the recovery's pin away, for good; succeeds when there is none. */
 export const unpin =
-	(control: ControlDependencies) =>
-	({ repository: directory, recoveryId }: { repository: string; recoveryId: string }): Promise<void> =>
-		attempt(() => withRepository(control, directory, repository => unpinPoint(repository, recoveryId)));
+	({ repositories }: ControlDependencies) =>
+	({ repository, recoveryId }: { repository: string; recoveryId: string }): Promise<void> =>
+		attempt(({ signal }) => repositories.unpin(repository, recoveryId, signal));

@@ -6,6 +6,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createControlActivities } from '../../../activities/control-activities.ts';
 import { createHostActivities } from '../../../activities/host-activities.ts';
 import { asRouseError, type ErrorDocument } from '../../../model/errors.ts';
+import { directAccess } from '../../../repository/access/direct.ts';
 import { listPins } from '../../../repository/pins.ts';
 import { openRepository } from '../../../repository/repository.ts';
 import type { RecoveryRequest, RecoveryStatus } from '../../../model/recovery.ts';
@@ -62,7 +63,7 @@ export class SeededRecovery {
 		this.#request = machine.request;
 		this.#guest = new SeededGuest(machine.base, random);
 		this.#activities = {
-			...createControlActivities({ openRepository }),
+			...createControlActivities({ repositories: directAccess }),
 			...createHostActivities(
 				{ hostId: machine.request.hostId, supervisor: host.calls, recoveries: 8 },
 				{ sliceMs: 200, pollMs: 5 },

@@ -1,0 +1,5 @@
+import type { RepositoryAccess } from '../../repository/access/calls.ts';
+
+export interface ControlDependencies {
+	repositories: RepositoryAccess;
+}
