@@ -40,10 +40,13 @@ async function run(): Promise<void> {
 		endForSeal: mover => mover.end(),
 	};
 	const supervisor = new Supervisor(host);
+	// The clock's timers keep no process alive, and until this one listens all that it does may wait for them.
+	const alive = setInterval(() => undefined, 60_000);
 	const socketPath = places.supervisorSocket(installation.runDirectory);
 	// Node removes the socket of a server that is closed: one that is still there is a dead supervisor's.
 	await supervisor.start({ afterDeath: existsSync(socketPath) });
 	const server = await serveJson(socketPath, routes(supervisor, host));
+	clearInterval(alive);
 	serveStreams(server, consoleUpgrade, consoles(supervisor));
 	log.info({ home, recoveries: supervisor.registry.all().length }, 'ready');
 	const end = async (signal: NodeJS.Signals) => {
