@@ -1,5 +1,5 @@
 /** What a recovery can be told and asked while it runs. Set before the first await: a signal may be older than the run. */
-import { CancellationScope, log, setHandler } from '@temporalio/workflow';
+import { log, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
 import {
 	blockedSchema,
@@ -22,7 +22,8 @@ import {
 	statusQuery,
 	switchUpdate,
 } from './contracts.ts';
-import { documentOf, failureOf } from './failures.ts';
+import { failureOf } from './failures.ts';
+import { HostOrders } from './host-orders.ts';
 import type { Run } from './run.ts';
 import { addIncidents } from './state.ts';
 
@@ -34,12 +35,14 @@ const discardOrderSchema = askedSchema.extend({ confirm: z.string() });
 export function takeOrders(run: Run): void {
 	setHandler(statusQuery, () => run.status());
 	setHandler(hostReportSignal, report => takeReport(run, report));
-	takeCourseOrders(run);
-	takeHostOrders(run);
+	const hostOrders = new HostOrders(run);
+	takeCourseOrders(run, hostOrders);
+	takeHostOrders(run, hostOrders);
+	hostOrders.goOn();
 }
 
 /** Orders that change the course: they are looked at when the recovery gets there, or end what is under way. */
-function takeCourseOrders(run: Run): void {
+function takeCourseOrders(run: Run, hostOrders: HostOrders): void {
 	const { wanted } = run.state;
 	const noted = (change: () => void): RecoveryStatus => {
 		change();
@@ -56,30 +59,22 @@ function takeCourseOrders(run: Run): void {
 	setHandler(setPolicyUpdate, ({ policy }) => noted(() => Object.assign(run.state.policy, policy)), {
 		validator: asked => check(run, 'policy', policyOrderSchema, asked, beforeSwitching),
 	});
-	setHandler(discardUpdate, ({ by, reason }) => noted(() => (wanted.discard = reason ? { by, reason } : { by })), {
-		validator: asked => checkDiscard(run, asked),
-	});
+	const discard = ({ by, reason }: Asked) => {
+		wanted.discard = reason ? { by, reason } : { by };
+		hostOrders.takeBack();
+	};
+	setHandler(discardUpdate, asked => noted(() => discard(asked)), { validator: asked => checkDiscard(run, asked) });
 }
 
-/** Orders that the host carries out at once, while a person waits for the answer. */
-function takeHostOrders(run: Run): void {
+/** Orders that the host carries out, while a person waits for the answer. */
+function takeHostOrders(run: Run, orders: HostOrders): void {
 	setHandler(
 		powerUpdate,
 		async ({ action }) => {
-			run.state.power = await answered(async () => {
-				for (;;) {
-					const input = run.sameInput();
-					try {
-						return (await run.host.orderPower({ ...input, action })).power;
-					} catch (error) {
-						if (!run.wasOvertaken(error, input)) throw error;
-					}
-				}
-			});
-			run.publish();
+			await orders.power(action);
 			return run.status();
 		},
-		{ validator: asked => check(run, 'power', powerOrderSchema, asked, ['running', 'migrating', 'migrated']) },
+		{ validator: asked => check(run, 'power', powerOrderSchema, asked, withPower) },
 	);
 	setHandler(
 		retryUpdate,
@@ -90,13 +85,14 @@ function takeHostOrders(run: Run): void {
 				run.state.retryOnHost =
 					run.state.powerScheduled && run.state.phase !== 'discarding' && !run.isDone('switchToTarget');
 				run.publish();
-			} else await answered(() => run.host.orderRetry(run.nextInput()));
+			} else await orders.retry();
 			return run.status();
 		},
 		{ validator: asked => checkRetry(run, asked) },
 	);
 }
 
+const withPower: readonly Phase[] = ['running', 'migrating', 'migrated', 'switching'];
 const beforeSwitching: readonly Phase[] = ['planned', 'waiting', 'starting', 'running', 'migrating', 'migrated'];
 
 /** Validators are synchronous and throw nothing but ApplicationFailure: anything else fails the task for ever. */
@@ -132,20 +128,6 @@ function wrongPhase(run: Run, order: string, why: string): Error {
 	const { phase } = run.state;
 	const message = `${order}: recovery ${recovery} is ${phase}; ${why}`;
 	return failureOf({ code: 'phase_wrong', message, details: { recovery, phase, order } });
-}
-
-/**
- * Asks the host. Not cancelled with the workflow: a cancellation parks it, and its machine is still to be told things. A
- * failure that is none of ours (a timeout) would reach the person without a code.
- */
-async function answered<T>(ask: () => Promise<T>): Promise<T> {
-	try {
-		return await CancellationScope.nonCancellable(ask);
-	} catch (error) {
-		const document = documentOf(error);
-		if (document.code !== 'timeout') throw failureOf(document);
-		throw failureOf({ ...document, code: 'worker_missing' });
-	}
 }
 
 const hostReportSchema: z.ZodType<HostReport> = z.object({

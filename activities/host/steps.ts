@@ -66,10 +66,10 @@ export function hostSteps(host: HostDependencies) {
 		finalize: activity({ step: 'finalize', body: nothingMore, answer: ({ incidents }) => ({ incidents }) }),
 		/** Machine, guest writes and all else of this recovery are removed; finds nothing when it was never there. */
 		discard: activity({ step: 'discard', body: nothingMore, answer: ({ incidents }) => ({ incidents }) }),
-		/** Power as a person asks for it. */
+		/** Power as a person asks for it; `order` is the higher, the later it was given. */
 		power: activity({
 			step: 'power',
-			body: (call, { action }: { action: PowerAction }) => ({ ...call, action }),
+			body: (call, { action, order }: { action: PowerAction; order: number }) => ({ ...call, action, order }),
 			answer: ({ power }) => ({ power }),
 			timeoutMs: powerTimeoutMs,
 		}),
