@@ -49,8 +49,11 @@ export const stepBodies = {
 	discard: stepCallSchema,
 	/** The same, as nobody has ordered it: `power_on_scheduled`, and nothing is touched, once there may be guest writes. */
 	undo: stepCallSchema,
-	/** Power of the machine, as a person asks for it. */
-	power: stepCallSchema.extend({ action: powerActionSchema }),
+	/**
+	 * Power of the machine, as a person asks for it. Orders are numbered as they were given: one that comes after a later
+	 * one is refused with `generation_stale`, and one that was carried out is not carried out again.
+	 */
+	power: stepCallSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
 	/** After a repair: bad chunks are asked for again and a guest that was paused by a read error goes on. */
 	retry: stepCallSchema,
 	/** An incident that the host worker saw (a failed attempt of a step). */

@@ -69,12 +69,20 @@ export const endingOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
-/** A person waits for the answer: better an error that says who does not answer than an order carried out later. */
+/** A person waits for the answer: one that is late is told as that, and goes on by {@link lateOptions}. */
 export const orderOptions = {
 	scheduleToCloseTimeout: '20s',
 	startToCloseTimeout: '15s',
 	heartbeatTimeout: '10s',
 	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '4s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/** An order of which its giver was told that it is not carried out yet: until it is, or another takes it back. */
+export const lateOptions = {
+	startToCloseTimeout: '15s',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 

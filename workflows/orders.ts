@@ -1,7 +1,6 @@
 /** What a recovery can be told and asked while it runs. Set before the first await: a signal may be older than the run. */
-import { CancellationScope, log, setHandler } from '@temporalio/workflow';
+import { log, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
-import type { ErrorDocument } from '../model/errors.ts';
 import {
 	blockedSchema,
 	incidentSchema,
@@ -15,7 +14,6 @@ import {
 	type Asked,
 	discardUpdate,
 	type HostReport,
-	type HostStepInput,
 	hostReportSignal,
 	migrateUpdate,
 	powerUpdate,
@@ -24,7 +22,8 @@ import {
 	statusQuery,
 	switchUpdate,
 } from './contracts.ts';
-import { documentOf, endOnHost, failureOf } from './failures.ts';
+import { failureOf } from './failures.ts';
+import { HostOrders } from './host-orders.ts';
 import type { Run } from './run.ts';
 import { addIncidents, mayAskHost } from './state.ts';
 
@@ -36,12 +35,14 @@ const discardOrderSchema = askedSchema.extend({ confirm: z.string() });
 export function takeOrders(run: Run): void {
 	setHandler(statusQuery, () => run.status());
 	setHandler(hostReportSignal, report => takeReport(run, report));
-	takeCourseOrders(run);
-	takeHostOrders(run);
+	const hostOrders = new HostOrders(run);
+	takeCourseOrders(run, hostOrders);
+	takeHostOrders(run, hostOrders);
+	hostOrders.goOn();
 }
 
 /** Orders that change the course: they are looked at when the recovery gets there, or end what is under way. */
-function takeCourseOrders(run: Run): void {
+function takeCourseOrders(run: Run, hostOrders: HostOrders): void {
 	const { wanted } = run.state;
 	const noted = (change: () => void): RecoveryStatus => {
 		change();
@@ -58,29 +59,22 @@ function takeCourseOrders(run: Run): void {
 	setHandler(setPolicyUpdate, ({ policy }) => noted(() => Object.assign(run.state.policy, policy)), {
 		validator: asked => check(run, 'policy', policyOrderSchema, asked, beforeSwitching),
 	});
-	setHandler(discardUpdate, ({ by, reason }) => noted(() => (wanted.discard = reason ? { by, reason } : { by })), {
-		validator: asked => checkDiscard(run, asked),
-	});
+	const discard = ({ by, reason }: Asked) => {
+		wanted.discard = reason ? { by, reason } : { by };
+		hostOrders.takeBack();
+	};
+	setHandler(discardUpdate, asked => noted(() => discard(asked)), { validator: asked => checkDiscard(run, asked) });
 }
 
-/** Orders that the host carries out at once, while a person waits for the answer. */
-function takeHostOrders(run: Run): void {
+/** Orders that the host carries out, while a person waits for the answer. */
+function takeHostOrders(run: Run, orders: HostOrders): void {
 	setHandler(
 		powerUpdate,
 		async ({ action }) => {
-			run.state.power = await answered(async () => {
-				for (let input = run.sameInput(); ; ) {
-					try {
-						return (await run.host.orderPower({ ...input, action })).power;
-					} catch (error) {
-						input = againAfter(run, error, input);
-					}
-				}
-			});
-			run.publish();
+			await orders.power(action);
 			return run.status();
 		},
-		{ validator: asked => check(run, 'power', powerOrderSchema, asked, ['running', 'migrating', 'migrated']) },
+		{ validator: asked => check(run, 'power', powerOrderSchema, asked, withPower) },
 	);
 	setHandler(
 		retryUpdate,
@@ -89,43 +83,14 @@ function takeHostOrders(run: Run): void {
 				run.state.parked = null; // what is parked waits for this
 				run.state.retryOnHost = mayAskHost(run.state);
 				run.publish();
-			} else await answered(() => retryAbove(run));
+			} else await orders.retry();
 			return run.status();
 		},
 		{ validator: asked => checkRetry(run, asked) },
 	);
 }
 
-/**
- * What to ask an order with that neither fences what is under way nor is fenced by it: the generation of the host, also
- * where this workflow is behind it. Throws what else went wrong.
- */
-function againAfter(run: Run, error: unknown, input: HostStepInput): HostStepInput {
-	if (run.wasOvertaken(error, input)) return run.sameInput();
-	const seen = refusedBy(run, error).details?.['generation'];
-	if (typeof seen !== 'number' || seen <= input.generation) throw error;
-	return { ...input, generation: seen };
-}
-
-/** Above the host's generation, whatever that is: a person says so. */
-async function retryAbove(run: Run): Promise<void> {
-	for (;;) {
-		try {
-			return await run.host.orderRetry(run.nextInput());
-		} catch (error) {
-			if (!run.catchUp(refusedBy(run, error))) throw error;
-		}
-	}
-}
-
-/** What the host has said against an order; when it has ended the recovery, the workflow ends as well. */
-function refusedBy(run: Run, error: unknown): ErrorDocument {
-	const document = documentOf(error);
-	const end = endOnHost(document);
-	if (end) run.endedOnHost(end);
-	return document;
-}
-
+const withPower: readonly Phase[] = ['running', 'migrating', 'migrated', 'switching'];
 const beforeSwitching: readonly Phase[] = ['planned', 'waiting', 'starting', 'running', 'migrating', 'migrated'];
 
 /** Validators are synchronous and throw nothing but ApplicationFailure: anything else fails the task for ever. */
@@ -163,20 +128,6 @@ function wrongPhase(run: Run, order: string, why: string): Error {
 	const { phase } = run.state;
 	const message = `${order}: recovery ${recovery} is ${phase}; ${why}`;
 	return failureOf({ code: 'phase_wrong', message, details: { recovery, phase, order } });
-}
-
-/**
- * Asks the host. Not cancelled with the workflow: a cancellation parks it, and its machine is still to be told things. A
- * failure that is none of ours (a timeout) would reach the person without a code.
- */
-async function answered<T>(ask: () => Promise<T>): Promise<T> {
-	try {
-		return await CancellationScope.nonCancellable(ask);
-	} catch (error) {
-		const document = documentOf(error);
-		if (document.code !== 'timeout') throw failureOf(document);
-		throw failureOf({ ...document, code: 'worker_missing' });
-	}
 }
 
 const hostReportSchema: z.ZodType<HostReport> = z.object({

@@ -1,6 +1,7 @@
 import { allHandlersFinished, CancellationScope, condition, uuid4, workflowInfo } from '@temporalio/workflow';
 import type { RecoveryInput, RecoveryResult } from './contracts.ts';
 import { Interruption } from './failures.ts';
+import { ordersCarriedOut } from './host-orders.ts';
 import { acquireLease } from './lease.ts';
 import { takeOrders } from './orders.ts';
 import { Run } from './run.ts';
@@ -41,6 +42,7 @@ async function allSteps(run: Run): Promise<RecoveryResult> {
 	await migrateChunks(run);
 	await untilSwitchIsWanted(run);
 	await switchToTarget(run);
+	await ordersCarriedOut(run);
 	return finalize(run);
 }
 

@@ -7,6 +7,7 @@ import type {
 	Phase,
 	Policy,
 	Power,
+	PowerAction,
 	RecoveryPlan,
 	RecoveryRequest,
 	RecoveryStatus,
@@ -19,6 +20,12 @@ export type WorkflowStep = Exclude<keyof ControlActivities | keyof HostActivitie
 
 /** What must be taken back when the recovery ends before power-on. Names: functions do not survive continue-as-new. */
 export type UndoName = 'remove' | 'unpin';
+
+/** The later one has the higher number. */
+export interface PowerOrder {
+	action: PowerAction;
+	number: number;
+}
 
 /**
  * All that a recovery knows. Plain JSON: it is the input of the next run after continue-as-new (a `Map` would arrive as
@@ -43,6 +50,8 @@ export interface WorkflowState {
 	/** The workflow was cancelled, and nothing has heeded it yet. */
 	cancelRequested: boolean;
 	power: Power;
+	/** Orders for the host: how many were given for its power, and what of them is not known to be carried out. */
+	orders: { given: number; power: PowerOrder | null; retry: boolean };
 	policy: Policy;
 	wanted: { migrate: boolean; switch: boolean; discard: Asked | null };
 	timings: Timings;
@@ -74,6 +83,7 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		retryOnHost: false,
 		cancelRequested: false,
 		power: 'off',
+		orders: { given: 0, power: null, retry: false },
 		policy: request.policy,
 		wanted: { migrate: false, switch: false, discard: null },
 		timings: { requestedAt },

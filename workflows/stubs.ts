@@ -3,6 +3,7 @@ import type { ControlActivities } from '../activities/control-activities.ts';
 import type { HostActivities } from '../activities/host-activities.ts';
 import {
 	endingOptions,
+	lateOptions,
 	orderOptions,
 	pinOptions,
 	planOptions,
@@ -34,6 +35,7 @@ export function hostStubs(hostId: string) {
 	const steps = proxyActivities<HostActivities>({ ...stepOptions, taskQueue });
 	const ending = proxyActivities<HostActivities>({ ...endingOptions, taskQueue });
 	const order = proxyActivities<HostActivities>({ ...orderOptions, taskQueue });
+	const late = proxyActivities<HostActivities>({ ...lateOptions, taskQueue });
 	const undo = proxyActivities<HostActivities>({ ...undoOptions, taskQueue });
 	const slices = proxyActivities<HostActivities>({ ...sliceOptions, taskQueue: taskQueues.hostCopy(hostId) });
 	return {
@@ -52,5 +54,6 @@ export function hostStubs(hostId: string) {
 		undo: undo.undo,
 		orderPower: order.power,
 		orderRetry: order.retry,
+		latePower: late.power,
 	};
 }

@@ -72,10 +72,10 @@ export function hostSteps(host: HostDependencies) {
 		}),
 		/** As nobody has ordered it: refused with `power_on_scheduled` once there may be guest writes. */
 		undo: activity({ step: 'undo', body: nothingMore, answer: ({ wasHere }) => ({ wasHere }) }),
-		/** Power as a person asks for it. */
+		/** Power as a person asks for it; `order` is the higher, the later it was given. */
 		power: activity({
 			step: 'power',
-			body: (call, { action }: { action: PowerAction }) => ({ ...call, action }),
+			body: (call, { action, order }: { action: PowerAction; order: number }) => ({ ...call, action, order }),
 			answer: ({ power }) => ({ power }),
 			timeoutMs: powerTimeoutMs,
 		}),

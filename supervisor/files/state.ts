@@ -26,6 +26,8 @@ export const recoveryStateSchema = z.strictObject({
 		/** Boot of the host at which the machine was last started; a machine is not started again after another one. */
 		bootId: z.string().nullable(),
 	}),
+	/** Highest numbers of orders for power: the last that was begun, and the last that was carried out. */
+	orders: z.strictObject({ begun: z.int().min(0), done: z.int().min(0) }),
 	restart: z.enum(['on-crash', 'never']),
 	/** The last mark of the switch that is durable. */
 	chain: chainSchema,
@@ -52,6 +54,7 @@ export function newState(recoveryId: string, name: string, generation: number): 
 		done: [],
 		powerOnScheduled: false,
 		power: { desired: 'off', settled: true, bootId: null },
+		orders: { begun: 0, done: 0 },
 		restart: 'on-crash',
 		chain: 'mover',
 		sealed: false,
@@ -82,6 +85,12 @@ export const change = {
 			power: { desired, settled: false, bootId: desired === 'on' ? bootId : state.power.bootId },
 		}),
 	powerSettled: (): Change => state => ({ ...state, power: { ...state.power, settled: true } }),
+	orderBegun:
+		(order: number): Change =>
+		state => ({ ...state, orders: { ...state.orders, begun: order } }),
+	orderDone:
+		(order: number): Change =>
+		state => ({ ...state, orders: { ...state.orders, done: order } }),
 	/** The guest did it itself, or nobody may undo it by himself. */
 	powerFound:
 		(desired: 'on' | 'off'): Change =>

@@ -40,10 +40,14 @@ export function needOf(state: RecoveryState, seen: MachineObservation, bootId: s
 }
 
 export async function keepMachine(context: StepContext): Promise<void> {
-	const { recovery, host } = context;
+	const { recovery } = context;
 	if (!recovery.state.powerOnScheduled) return;
 	if (recovery.state.switch.stage === 'begun') return carryOnSwitch(context);
-	const seen = await observe(context);
+	return keepAsWanted(context, await observe(context));
+}
+
+async function keepAsWanted(context: StepContext, seen: MachineObservation): Promise<void> {
+	const { recovery, host } = context;
 	const bootId = await host.platform.bootId();
 	switch (needOf(recovery.state, seen, bootId)) {
 		case 'nothing':
@@ -77,7 +81,19 @@ async function carryOnSwitch(context: StepContext): Promise<void> {
 		seen.switchFailure = asRouseError(error);
 		seen.notBefore.switch = host.clock.now() + againAfterMs;
 		await recovery.incidents.add('switch_failed', seen.switchFailure.message);
+		await keepOffOrStart(context);
 	}
+}
+
+/**
+ * A switch that cannot be carried on (no space) must not keep a machine off: before its last mark one that is off may be
+ * started. One that is not may stand still on purpose, and is left to the switch.
+ */
+async function keepOffOrStart(context: StepContext): Promise<void> {
+	const { state } = context.recovery;
+	const seen = await observe(context);
+	const cutOff = state.power.desired === 'off' && !state.power.settled;
+	if (cutOff || (seen.power === 'off' && state.chain !== 'target')) await keepAsWanted(context, seen);
 }
 
 async function restart(context: StepContext, bootId: string): Promise<void> {

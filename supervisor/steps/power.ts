@@ -23,13 +23,27 @@ export async function powerOn(context: StepContext, { on }: { on: boolean }): Pr
 	return {};
 }
 
-export async function power(context: StepContext, { action }: { action: PowerAction }): Promise<{ power: Power }> {
-	const { recovery, host, signal } = context;
+export async function power(
+	context: StepContext,
+	{ action, order }: { action: PowerAction; order?: number | undefined },
+): Promise<{ power: Power }> {
+	const { recovery } = context;
 	if (!recovery.state.powerOnScheduled)
 		throw new RouseError('phase_wrong', `recovery ${recovery.name} was not powered on yet`);
-	// Half-way through the switch the guest may stand still on purpose, and must not be let go by anything else. Taking
-	// its power away is safe at every place: the marks say which chain is true.
-	if (action !== 'off' && recovery.state.switch.stage === 'begun') await performSwitch(context);
+	const { begun, done } = recovery.state.orders;
+	if (order !== undefined && order < begun)
+		throw new RouseError('generation_stale', `power ${action}: taken back by a later order`);
+	// One whose answer was lost: a guest that has been reset is not reset again.
+	if (order !== undefined && order === done) return { power: (await observe(context)).power };
+	if (order !== undefined) await recovery.change(change.orderBegun(order));
+	await carryOut(context, action);
+	if (order !== undefined) await recovery.change(change.orderDone(order));
+	return { power: (await observe(context)).power };
+}
+
+async function carryOut(context: StepContext, action: PowerAction): Promise<void> {
+	const { recovery, host, signal } = context;
+	if (action === 'on' || action === 'reset') await getThroughSwitch(context);
 	const { machine } = recovery.equipment;
 	const bootId = await host.platform.bootId();
 	switch (action) {
@@ -37,22 +51,30 @@ export async function power(context: StepContext, { action }: { action: PowerAct
 		case 'off':
 			await recovery.change(change.powerWanted(action, bootId));
 			await host.reached(`power-${action}-wanted`);
-			await applyPower(context);
-			break;
+			return applyPower(context);
 		case 'shutdown':
 			await mustRun(context);
-			await machine.shutdown({ signal });
-			break;
+			return machine.shutdown({ signal });
 		case 'reset':
 			await mustRun(context);
 			// A wish like the others: a guest that was reset while it stood still would not run by itself.
 			await recovery.change(change.powerWanted('on', bootId));
 			await machine.reset({ signal });
 			await runAfterReset(context);
-			await recovery.change(change.powerSettled());
-			break;
+			return recovery.change(change.powerSettled());
 	}
-	return { power: (await observe(context)).power };
+}
+
+/**
+ * Half-way through the switch the guest may stand still on purpose, and must not be let go by anything else. To take its
+ * power away is safe at every place, since the marks say which chain is true; so is to start one that is off before the
+ * last mark: a switch that cannot be carried on (no space) must not keep it off.
+ */
+async function getThroughSwitch(context: StepContext): Promise<void> {
+	const { recovery } = context;
+	if (recovery.state.switch.stage !== 'begun') return;
+	if (recovery.state.chain !== 'target' && (await observe(context)).power === 'off') return;
+	await performSwitch(context);
 }
 
 /** The reads that were failed for the reset had stopped the guest; the reset itself may take place later than it says. */

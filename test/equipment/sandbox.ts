@@ -20,6 +20,9 @@ type SdkWorkflow = Awaited<ReturnType<ReusableVMWorkflowCreator['createWorkflow'
 /** ActivityCancellationType of the SDK's core protocol (workflow_commands.proto). */
 const waitCancellationCompleted = 1;
 
+/** TimeoutType of temporal/api/enums/v1/workflow.proto. */
+const scheduleToClose = 3;
+
 const startedAtMs = Date.parse('2026-11-20T03:00:00.000Z');
 
 export class Sandbox {
@@ -216,6 +219,18 @@ export class SandboxRun {
 		await this.activate([{ resolveActivity: { seq, result: { failed: { failure } } } }]);
 	}
 
+	/** It was not done within its ScheduleToClose time. */
+	async timeOut(name: string): Promise<void> {
+		const { seq, type } = this.pending(name);
+		this.#open.delete(seq);
+		const failure = {
+			message: 'Activity task timed out',
+			cause: { message: 'activity ScheduleToClose timeout', timeoutFailureInfo: { timeoutType: scheduleToClose } },
+			activityFailureInfo: { activityType: { name: type }, activityId: String(seq) },
+		};
+		await this.activate([{ resolveActivity: { seq, result: { failed: { failure } } } }]);
+	}
+
 	/** Sends an Update; undefined fields of the outcome mean that it is still being answered. */
 	async update(name: string, ...args: unknown[]): Promise<UpdateOutcome> {
 		await this.updateAtOnce([name, ...args]);
@@ -275,8 +290,8 @@ export class SandboxRun {
 
 	/** Core resolves such activities by itself, without asking the server. */
 	async #resolveTryCancelled(): Promise<void> {
-		for (const { seq, type, waits } of this.#open.values())
-			if (this.cancelled.has(seq) && !waits && this.closed === undefined) await this.resolveCancelled(type);
+		for (const { seq, waits } of this.#open.values())
+			if (this.cancelled.has(seq) && !waits && this.closed === undefined) await this.#resolveCancelled(seq);
 	}
 
 	#activation(jobs: Job[]) {
@@ -351,7 +366,10 @@ export class SandboxRun {
 
 	/** TRY_CANCEL activities leave the workflow at once; this tells it how a waiting one ended. */
 	async resolveCancelled(type: string): Promise<void> {
-		const { seq } = this.pending(type);
+		await this.#resolveCancelled(this.pending(type).seq);
+	}
+
+	async #resolveCancelled(seq: number): Promise<void> {
 		this.#open.delete(seq);
 		await this.activate([
 			{

@@ -43,9 +43,9 @@ test('on chain `mover` the base is presented before every start, and on no other
 	assert.deepEqual(calls.order(...begins), ['presentBase', 'snapshot', 'presentBase', 'powerOn']);
 	const { boot } = guest;
 	guest.crash('it gave up');
+	// Each to its end: what is killed or outranked half-way is begun once more.
 	await waitFor('the fall-back', () => guest.boot !== undefined && guest.boot !== boot, { timeoutMs: 30_000 });
 	simulation.kill();
-	// Done, not only begun: a step that comes in the middle of it lets it be done again.
 	const restarted = async () => calls.times('powerOn') === 2 && (await simulation.state()).power.settled;
 	await waitFor('the restart', restarted, { timeoutMs: 30_000 });
 	assert.deepEqual(calls.order(...begins).slice(4), ['presentBase', 'fallBack', 'presentBase', 'powerOn']);
@@ -91,6 +91,18 @@ test('`power reset` of a guest that stood at a damaged chunk: it runs', async t 
 	};
 	assert.deepEqual(await recovery.step('power', { action: 'reset' }), { power: 'on' });
 	assert.equal(await read, undefined);
+});
+
+test('`power`: an order that comes after a later one is refused, and one that was carried out is not again', async t => {
+	const { recovery, guest } = await simulate(t);
+	await recovery.run();
+	await recovery.step('power', { action: 'reset', order: 2 });
+	const { boot } = guest;
+	assert.deepEqual(await recovery.step('power', { action: 'reset', order: 2 }), { power: 'on' });
+	assert.equal(guest.boot, boot);
+	await assert.rejects(recovery.step('power', { action: 'off', order: 1 }), { code: 'generation_stale' });
+	assert.equal(guest.boot, boot);
+	assert.deepEqual(await recovery.step('power', { action: 'off', order: 3 }), { power: 'off' });
 });
 
 test('`migrate-chunks` that the migration mover refuses is an error, not a silence', async t => {

@@ -208,6 +208,43 @@ test('a guest that powers itself off between the switch and the finish stays off
 	assert.equal((await recovery.view()).power, 'off');
 });
 
+test('a switch without space keeps no machine off: `power on` of one that its guest has powered off, and one that dies', async t => {
+	const simulation = await simulate(t);
+	const { recovery, calls, guest } = simulation;
+	await recovery.run();
+	await guest.write(0, 0, Buffer.alloc(sector, 7));
+	await recovery.restore();
+	calls.refuseWrites('target', { noSpace: true });
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'space_short' });
+	guest.powerOff();
+	await recovery.viewed('off', ({ power }) => power === 'off');
+	assert.deepEqual(await recovery.step('power', { action: 'on' }), { power: 'on' });
+	const { boot } = guest;
+	simulation.kill();
+	await waitFor('another boot', () => guest.boot !== undefined && guest.boot !== boot, { timeoutMs: 30_000 });
+	assert.equal((await simulation.state()).switch.stage, 'begun');
+	calls.mend();
+	await recovery.viewed('switched', ({ power, chain }) => power === 'on' && chain === 'target');
+	assert.deepEqual(await guest.read(0, 0, sector), Buffer.alloc(sector, 7));
+});
+
+test('a guest that powers itself off during a switch without space stays off when its machine dies', async t => {
+	const simulation = await simulate(t);
+	const { recovery, calls, guest } = simulation;
+	await recovery.run();
+	await guest.write(0, 0, Buffer.alloc(sector, 7));
+	await recovery.restore();
+	calls.refuseWrites('target', { noSpace: true });
+	await assert.rejects(recovery.step('switch-to-target', {}), { code: 'space_short' });
+	guest.powerOff();
+	const noted = async () => (await simulation.state()).power.desired === 'off';
+	await waitFor('the guest to be known as off', noted, { timeoutMs: 30_000 });
+	simulation.kill();
+	calls.mend();
+	await recovery.viewed('switched', ({ done }) => done.includes('switch-to-target'));
+	assert.equal((await recovery.view()).power, 'off');
+});
+
 test('a wish for power that nobody has carried out when the switch begins is carried out by the switch', async t => {
 	const of: { interrupt?: () => Promise<void> } = {};
 	const simulation = await simulate(t, {
