@@ -149,7 +149,7 @@ export function fileError(thrown: Error, path = stringIn(thrown, 'path')): Rouse
 	if (errno === 'ENOSPC' || errno === 'EDQUOT')
 		return new RouseError('space_short', message, {
 			cause: thrown,
-			hint: path === undefined ? 'make room on that file system' : `make room for ${path}`,
+			hint: path === undefined ? 'make room on that file system' : `make room on the file system of ${path}`,
 		});
 	const syscall = stringIn(thrown, 'syscall');
 	// A program that could not be started has a path as well: that of the program.

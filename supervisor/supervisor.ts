@@ -96,7 +96,8 @@ export class Supervisor {
 		if (tombstone) return tombstone;
 		if (step === 'reserve') return this.registry.create(name, body, body.limit);
 		if (step === 'allocate') return this.registry.create(name, body);
-		if (step === 'discard' || step === 'undo') return this.registry.buryUnknown(name, body);
+		if (step === 'discard' || step === 'undo')
+			return this.#withBallast(name, () => this.registry.buryUnknown(name, body));
 		throw new RouseError('recovery_unknown', `recovery ${name} (${body.recoveryId}) is not on this host`);
 	}
 
@@ -175,16 +176,20 @@ export class Supervisor {
 		}
 	}
 
-	/** On a full disk the ballast makes the room that the ending needs to be recorded; then it makes room itself. */
-	async #end(context: StepContext, step: Ending): Promise<void> {
-		const work = endings[step];
+	/** On a full disk the ballast makes the room that an ending needs to be recorded; then it makes room itself. */
+	async #withBallast<T>(name: string, work: () => Promise<T>): Promise<T> {
 		try {
-			await work(context);
+			return await work();
 		} catch (error) {
 			if (asRouseError(error).code !== 'space_short' || !(await this.#ballast.giveBack())) throw error;
-			this.#host.log.warn({ recovery: context.recovery.name, step }, 'the ballast was given back to end it');
-			await work(context);
+			this.#host.log.warn({ recovery: name }, 'the ballast was given back to end it');
+			return work();
 		}
+	}
+
+	async #end(context: StepContext, step: Ending): Promise<void> {
+		const work = endings[step];
+		await this.#withBallast(context.recovery.name, () => work(context));
 		this.#failures.over(context.recovery.recoveryId);
 		await this.registry.settle(context.recovery);
 	}

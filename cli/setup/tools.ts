@@ -28,6 +28,12 @@ export const tools: readonly Tool[] = [
 	program('nbdinfo', 'NBD client in tests', 'libnbd-bin'),
 	program('nbdcopy', 'NBD client in tests', 'libnbd-bin'),
 	program('nbdkit', 'NBD server in tests', 'nbdkit'),
+	{
+		name: 'mkfs.ext4',
+		purpose: 'a small file system in tests',
+		debianPackage: 'e2fsprogs',
+		probe: { command: 'mkfs.ext4', args: ['-V'] },
+	},
 	program('fio', 'load in tests and measurements', 'fio'),
 ];
 

@@ -81,9 +81,14 @@ export class Registry {
 					hint: 'it is tried again; finish or discard one, or raise host.recoveries in config.yaml',
 					details: { active, limit },
 				});
-			await this.#makeDirectory(name);
 			const recovery = Recovery.create(this.#host, recoveryId, name, generation);
-			await recovery.change();
+			try {
+				await this.#makeDirectory(name);
+				await recovery.change();
+			} catch (error) {
+				await this.#removeEmpty(name); // it has no state that would lead a discard there
+				throw error;
+			}
 			this.#entries.set(name, recovery);
 			return recovery;
 		});
@@ -185,7 +190,7 @@ export class Registry {
 		try {
 			await rmdir(join(this.#directory, name));
 		} catch (error) {
-			if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'ENOTDIR')) throw error;
+			if (!['ENOENT', 'ENOTEMPTY', 'ENOTDIR'].some(code => isErrno(error, code))) throw error;
 		}
 	}
 

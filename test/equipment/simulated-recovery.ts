@@ -41,11 +41,13 @@ export interface SimulationOptions {
 	/** Of the datastore. */
 	freeBytes?: () => Promise<number>;
 	movers?: Partial<SimulatedMoversOptions>;
+	/** For the host's home, there and empty. */
+	directory?: string;
 }
 
 /** With its supervisor started, and nothing recovered yet. */
-export async function simulate(t: TestContext, options: SimulationOptions = {}): Promise<Simulation> {
-	const host = await SupervisedHost.create(t, await fastDirectory('rouse-host-'));
+export async function simulate(t: Pick<TestContext, 'after'>, options: SimulationOptions = {}): Promise<Simulation> {
+	const host = await SupervisedHost.create(t, options.directory ?? (await fastDirectory('rouse-host-')));
 	const repository = join(host.installation.home, 'repository');
 	const stored = await storeDisk(repository, noise(diskBytes, 1), { chunkSizeBytes: chunkBytes });
 	const simulation = new Simulation(host, stored, options);
@@ -67,7 +69,11 @@ export class Simulation {
 	readonly #parts: Partial<HostParts>;
 	#inner: InnerSupervisor | undefined;
 
-	constructor(host: SupervisedHost, stored: StoredDisk, { parts, movers, ...more }: SimulationOptions) {
+	constructor(
+		host: SupervisedHost,
+		stored: StoredDisk,
+		{ parts, movers, directory: _home, ...more }: SimulationOptions,
+	) {
 		const { clock, calls: faults } = this;
 		const made = createSimulatedHost(
 			host.installation,

@@ -15,7 +15,7 @@ test('`asRouseError` of a full file system or quota is `space_short`, with what 
 	for (const code of ['ENOSPC', 'EDQUOT']) {
 		const error = asRouseError(errno(code, { syscall: 'write' }));
 		assert.deepEqual([error.code, error.hint], ['space_short', 'make room on that file system']);
-		assert.match(asRouseError(errno(code, { path: '/a/b' })).hint ?? '', /make room for \/a\/b/);
+		assert.match(asRouseError(errno(code, { path: '/a/b' })).hint ?? '', /make room on the file system of \/a\/b/);
 	}
 });
 
