@@ -34,8 +34,8 @@ export async function forwardReports(
 	}
 }
 
-/** Brings a report to the workflow of a recovery; one that is gone needs it no more. */
-export type Send = (name: string, report: HostReport) => Promise<void>;
+/** Brings a report to the workflow of a recovery; false when none is open. */
+export type Send = (name: string, report: HostReport) => Promise<boolean>;
 
 /** Reports to every workflow what is due. Throws the first failure, after all were tried. */
 export async function forwardOnce(
@@ -52,8 +52,8 @@ export async function forwardOnce(
 		if (!due) continue;
 		try {
 			const incidents = await supervisor.incidents(view.name, due.incidentsAfter, { signal });
-			await send(view.name, reportOf(view, incidents));
-			reports.reported(view, incidents, performance.now());
+			if (await send(view.name, reportOf(view, incidents))) reports.reported(view, incidents, performance.now());
+			else reports.unheard(view, performance.now());
 		} catch (error) {
 			failures.push(error); // one that cannot be reported must not keep the others back
 		}
@@ -66,9 +66,11 @@ function sendBy(client: Client): Send {
 		try {
 			const handle = client.workflow.getHandle(recoveryWorkflowId(name));
 			await client.withDeadline(Date.now() + signalTimeoutMs, () => handle.signal(hostReportSignal, report));
+			return true;
 		} catch (error) {
-			// Closed by force or lost with Temporal's database.
-			if (!(error instanceof WorkflowNotFoundError)) throw error;
+			// Closed by force or lost with Temporal's database: another one may take the recovery up.
+			if (error instanceof WorkflowNotFoundError) return false;
+			throw error;
 		}
 	};
 }

@@ -10,5 +10,5 @@ export async function acquireLease(run: Run): Promise<void> {
 	if (run.isDone('reserve')) return;
 	run.enter('waiting');
 	beforeDoing(run, 'release');
-	await run.once('reserve', input => run.host.reserve(input), { renewable: true });
+	await run.once('reserve', input => run.host.reserve({ ...input, request: run.request }), { renewable: true });
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { forwardOnce } from '../../workers/forwarder.ts';
-import { incidentsEveryMs, Reports } from '../../workers/reports.ts';
+import { incidentsEveryMs, Reports, unheardEveryMs } from '../../workers/reports.ts';
 
 const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	name: 'web01-r1',
@@ -91,6 +91,7 @@ test('`forwardOnce` with a recovery that cannot be reported reports the others, 
 			async name => {
 				if (name === broken) throw new Error('no more signals');
 				received.push(name);
+				return true;
 			},
 			reports,
 			new AbortController().signal,
@@ -100,4 +101,15 @@ test('`forwardOnce` with a recovery that cannot be reported reports the others, 
 	broken = '';
 	await forward();
 	assert.deepEqual(received, ['two', 'one']);
+});
+
+test('`forwardOnce` to a recovery without an open workflow tells the one that takes it up everything', async () => {
+	const one = view({ incidents: 2 });
+	const supervisor = { recoveries: async () => [one], incidents: async () => [incident(1), incident(2)] };
+	const reports = new Reports();
+	reports.reported(one, [incident(1), incident(2)], 0);
+	one.power = 'off';
+	await forwardOnce(supervisor, async () => false, reports, new AbortController().signal);
+	assert.equal(reports.due(one, performance.now()), undefined, 'asked all the time');
+	assert.deepEqual(reports.due(one, performance.now() + unheardEveryMs), { incidentsAfter: 0 });
 });
