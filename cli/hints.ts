@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { type ErrorCode, errorCodes, type RouseError } from '../model/errors.ts';
 import { nextSchema, orderSchema } from '../model/next.ts';
 import { phaseSchema } from '../model/recovery.ts';
-import { commandOf, nextText } from './recover/next-text.ts';
+import { adoptText, commandOf, nextText } from './recover/next-text.ts';
 
 /** What errors about recoveries have in their details. */
 const detailsSchema = z.object({
@@ -44,7 +44,7 @@ const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | unde
 
 function nameConflict({ recovery, phase, workflow }: Details): string {
 	if (workflow === 'RUNNING') return `rouse recover show ${recovery}, or choose another --name`;
-	if (workflow !== 'COMPLETED') return 'look at the host: rouse host list';
+	if (workflow !== 'COMPLETED') return `${adoptText(recovery)}; if not, say --again`;
 	return phase === 'discarded'
 		? 'use the name again with --again, or choose another with --name'
 		: `choose another with --name, or remove the machine and say --again: ${removeCommand(recovery)}`;
@@ -54,7 +54,9 @@ function phaseWrong({ recovery, phase, workflow, order, next }: Details): string
 	if (next) return commandOf(next, { name: recovery });
 	// Only what no workflow takes any more tells of it.
 	if (workflow !== undefined && workflow !== 'COMPLETED' && workflow !== 'FAILED')
-		return 'look at the host: rouse host list';
+		return order === 'adopt' && workflow === 'RUNNING'
+			? `rouse recover show ${recovery}; one that cannot go on is terminated in Temporal before it is adopted`
+			: adoptText(recovery);
 	if (order === 'discard' && phase === 'switching')
 		return `the machine is yours; to remove it, once it is finished: ${removeCommand(recovery)}`;
 	if (phase !== 'finished') return undefined;

@@ -8,8 +8,10 @@ export type NextStep =
 	/** Look on: it goes on by itself. `comes`: the order that is carried out without being given. */
 	| { step: 'watch'; comes?: 'migrate' | 'switch' }
 	| ({ step: 'order' } & Next)
-	/** The machine is its host's now. `lost`: nobody knows whether it still runs, since its workflow was ended by force. */
-	| { step: 'host'; lost: boolean }
+	/** The machine is its host's now. */
+	| { step: 'host' }
+	/** Its workflow was ended by force: its host may still have it, and another workflow take it up. */
+	| { step: 'adopt' }
 	/** The name may be used again, in a request that says so when there was a recovery to be discarded. */
 	| { step: 'start'; again: boolean };
 
@@ -22,7 +24,7 @@ interface Known {
 
 /** In the order in which they are to be offered; there is always one. */
 export function nextSteps(known: Known): NextStep[] {
-	if (endedByForce(known.workflow)) return [{ step: 'host', lost: true }];
+	if (endedByForce(known.workflow)) return [{ step: 'adopt' }];
 	if (known.parked) return [{ step: 'order', ...known.parked.next }];
 	return inPhase[known.phase](known);
 }
@@ -40,7 +42,7 @@ const inPhase: Readonly<Record<Phase, (known: Known) => NextStep[]>> = {
 	migrated: ({ policy }) =>
 		policy?.switch === 'auto' ? [{ ...watch, comes: 'switch' }] : [{ step: 'order', order: 'switch' }, discard],
 	switching: () => [watch],
-	finished: () => [{ step: 'host', lost: false }],
+	finished: () => [{ step: 'host' }],
 	discarding: () => [watch],
 	discarded: () => [{ step: 'start', again: true }],
 	failed: () => [{ step: 'start', again: false }],

@@ -12,7 +12,7 @@ import {
 } from '../workflows/contracts.ts';
 import type { TemporalClient } from './connection.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
-import { hasReached } from './phases.ts';
+import { endedByForce, hasReached } from './phases.ts';
 import { hashRequest } from './requests.ts';
 import { decideStart, type StartOutcome } from './start-decision.ts';
 import { pendingOf, type RecoveryDetails, type RecoveryGlance, type RecoverySummary, summarise } from './summaries.ts';
@@ -33,7 +33,7 @@ export class Recoveries {
 	 * Starts, or attaches to what already runs under this name: the same request twice is one recovery.
 	 * `name_conflict` when the name is taken by another request, was discarded and `again` was not said, or was ended by
 	 * force (its machine may still run). The name of a failed recovery is free. `isRemoved` is asked, after `again`, about
-	 * the machine of a finished recovery; without it, it counts as still there.
+	 * what a finished recovery, or one that was ended by force, left on its host; without it, it counts as still there.
 	 */
 	async start(
 		request: RecoveryRequest,
@@ -46,11 +46,11 @@ export class Recoveries {
 		const { name } = request;
 		for (;;) {
 			const existing = await this.#workflows.find(name);
-			const removed = again && existing?.phase === 'finished' && (await isRemoved(existing));
+			const removed = again && existing !== undefined && mayBeLeft(existing) && (await isRemoved(existing));
 			const outcome = existing && decideStart(existing, requestHash, { again, removed });
 			if (outcome) return { outcome, name };
 			try {
-				await this.#startWorkflow(request, requestHash);
+				await this.#startWorkflow({ request, requestHash }, { phase: 'planned' });
 				return { outcome: 'started', name };
 			} catch (error) {
 				// Somebody was faster: look again at what they started.
@@ -59,20 +59,30 @@ export class Recoveries {
 		}
 	}
 
-	async #startWorkflow(request: RecoveryRequest, requestHash: string): Promise<void> {
-		const input: RecoveryInput = { request, requestHash };
+	/** Starts a workflow that goes on where its host is. Temporal's "already started" comes through while one is open. */
+	async goOn(
+		request: RecoveryRequest,
+		known: { recoveryId: string; phase: Phase },
+		adopt: NonNullable<RecoveryInput['adopt']>,
+	): Promise<void> {
+		await this.#startWorkflow({ request, requestHash: hashRequest(request), adopt }, known);
+	}
+
+	async #startWorkflow(input: RecoveryInput, known: { recoveryId?: string; phase: Phase }): Promise<void> {
+		const { request, requestHash } = input;
+		const { recoveryId, phase } = known;
 		const { client } = this.#workflows;
 		await this.#workflows.call(request.name, () =>
 			client.workflow.start(recoveryWorkflow, {
 				workflowId: recoveryWorkflowId(request.name),
 				taskQueue: taskQueues.control,
 				args: [input],
-				memo: { request, requestHash },
+				memo: { request, requestHash, ...(recoveryId === undefined ? {} : { recoveryId }) },
 				typedSearchAttributes: [
 					{ key: searchAttributes.machine, value: request.machine },
 					{ key: searchAttributes.host, value: request.host },
 					{ key: searchAttributes.repository, value: request.repository },
-					{ key: searchAttributes.phase, value: 'planned' },
+					{ key: searchAttributes.phase, value: phase },
 					{ key: searchAttributes.owner, value: request.requestedBy },
 				],
 				workflowIdConflictPolicy: 'FAIL',
@@ -110,6 +120,11 @@ export class Recoveries {
 			statusFrom: fresh ? 'worker' : 'memo',
 			asOf: new Date().toISOString(),
 		};
+	}
+
+	/** Like {@link peek}; undefined when Temporal knows none of this name. */
+	find(name: string): Promise<RecoveryGlance | undefined> {
+		return this.#workflows.find(name);
 	}
 
 	/** Like {@link show} without asking a worker: cheap enough to poll. */
@@ -167,4 +182,9 @@ export class Recoveries {
 			return undefined;
 		}
 	}
+}
+
+/** Nothing drives it any more, and its host may have its machine all the same. */
+function mayBeLeft({ phase, workflow }: RecoverySummary): boolean {
+	return phase === 'finished' || endedByForce(workflow);
 }

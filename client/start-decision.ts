@@ -1,12 +1,13 @@
 /** What a name that is taken means to somebody who starts a recovery under it. Pure. */
 import { RouseError } from '../model/errors.ts';
+import { endedByForce } from './phases.ts';
 import type { RecoverySummary } from './summaries.ts';
 
 export type StartOutcome = 'started' | 'attached' | 'already_finished';
 
 /**
- * What to do about a recovery that has the name: an outcome, or undefined for "start a new one". `removed`: it is finished,
- * and its machine is not on the host any more. The `name_conflict` that is thrown says in its details how the recovery
+ * What to do about a recovery that has the name: an outcome, or undefined for "start a new one". `removed`: it is finished
+ * or was ended by force, and the host does not have it any more. The `name_conflict` that is thrown says in its details how the recovery
  * stands.
  */
 export function decideStart(
@@ -24,6 +25,7 @@ export function decideStart(
 	if (workflow === 'COMPLETED' && same && !again) return 'already_finished';
 	if (workflow === 'COMPLETED' && removed && again) return undefined;
 	if (workflow === 'COMPLETED') throw conflict(existing, 'is finished, and its machine has the name');
+	if (endedByForce(workflow) && removed && again) return undefined;
 	if (workflow !== 'RUNNING')
 		throw conflict(existing, `was ended by force in Temporal (${workflow.toLowerCase()}); its machine may still run`);
 	if (same) return 'attached';

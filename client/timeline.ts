@@ -62,6 +62,7 @@ export async function readAudit(
 
 const requestSchema = z.object({
 	request: z.object({ machine: z.string(), restorePoint: z.string(), requestedBy: z.string(), reason: z.string() }),
+	adopt: z.object({ by: z.string(), reason: z.string().optional() }).optional(),
 });
 const askedSchema = z.looseObject({ by: z.string(), reason: z.string().optional() });
 const withIncidents = z.object({ incidents: z.array(incidentSchema) });
@@ -156,6 +157,12 @@ class HistoryReader {
 		if (!data) return this.#add(entry, 'requested', 'requested');
 		const { machine, restorePoint, requestedBy: by, reason } = data.request;
 		this.#add(entry, 'requested', `${machine}@${restorePoint} requested`, { by, ...(reason ? { reason } : {}) });
+		if (!data.adopt) return;
+		const adopted = 'adopt: the workflow before is lost, and this one goes on where the host is';
+		this.#add(entry, 'order', adopted, {
+			by: data.adopt.by,
+			...(data.adopt.reason ? { reason: data.adopt.reason } : {}),
+		});
 	}
 
 	#asked(entry: HistoryEntry): void {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import * as z from 'zod';
+import { type Adoption, adoptionSchema } from '../model/adoption.ts';
 import { RouseError } from '../model/errors.ts';
 import { type Hardware, hardwareSchema } from '../model/hardware.ts';
 import type { Incident, Power, PowerAction } from '../model/recovery.ts';
@@ -85,6 +86,11 @@ export class SupervisorClient {
 	/** An unfinished recovery, or a finished machine; `recovery_unknown` when there is neither. */
 	recovery(name: string, options?: SupervisorCallOptions): Promise<RecoveryView> {
 		return this.#call(recoveryViewSchema, 'GET', ['recoveries', name], undefined, options);
+	}
+
+	/** What a workflow needs that takes an unfinished recovery up; `phase_wrong` for one that has ended. */
+	adoption(name: string, options?: SupervisorCallOptions): Promise<Adoption> {
+		return this.#call(adoptionSchema, 'GET', ['recoveries', name, 'adoption'], undefined, options);
 	}
 
 	/** Incidents whose sequence is above `after`. */

@@ -13,6 +13,7 @@ import {
 	powerActionSchema,
 	powerSchema,
 	recoveryPlanSchema,
+	recoveryRequestSchema,
 } from '../model/recovery.ts';
 
 /**
@@ -27,8 +28,8 @@ export type StepCall = z.infer<typeof stepCallSchema>;
 
 /** `POST /recoveries/NAME/STEP`, one after the other for one recovery; each may be repeated at will. */
 export const stepBodies = {
-	/** Counts the recovery against the host's limit; `host_busy` while it is full. */
-	reserve: stepCallSchema.extend({ limit: z.int().min(1) }),
+	/** Counts the recovery against the host's limit; `host_busy` while it is full. The request is kept for an adoption. */
+	reserve: stepCallSchema.extend({ limit: z.int().min(1), request: recoveryRequestSchema.optional() }),
 	/** Directory, state.json, targets. */
 	allocate: stepCallSchema.extend({ plan: recoveryPlanSchema }),
 	/** The dummy machine, powered off: firmware variables, definition. */
@@ -119,6 +120,8 @@ export type RecoveryView = z.infer<typeof recoveryViewSchema>;
 
 /** `GET /recoveries` */
 export const recoveryListSchema = z.object({ recoveries: z.array(recoveryViewSchema) });
+
+/** `GET /recoveries/NAME/adoption`: model/adoption.ts */
 
 /** `GET /recoveries/NAME/incidents?after=N` */
 export const incidentListSchema = z.object({ incidents: z.array(incidentSchema) });

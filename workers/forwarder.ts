@@ -35,8 +35,8 @@ export async function forwardReports(
 	}
 }
 
-/** Brings a report to the workflow of a recovery; one that is gone needs it no more. */
-export type Send = (name: string, report: HostReport) => Promise<void>;
+/** Brings a report to the workflow of a recovery; false when none is open. */
+export type Send = (name: string, report: HostReport) => Promise<boolean>;
 
 /** Reports to every workflow what is due. Throws the first failure, after all were tried. */
 export async function forwardOnce(
@@ -55,8 +55,8 @@ export async function forwardOnce(
 		try {
 			// More than a signal takes comes with the next: a report that is too large would never arrive.
 			const incidents = firstIncidents(await supervisor.incidents(view.name, due.incidentsAfter, { signal }));
-			await send(view.name, reportOf(view, incidents));
-			reports.reported(view, incidents, nowMs());
+			if (await send(view.name, reportOf(view, incidents))) reports.reported(view, incidents, nowMs());
+			else reports.unheard(view, nowMs());
 		} catch (error) {
 			failures.push(error); // one that cannot be reported must not keep the others back
 		}
@@ -69,9 +69,11 @@ function sendBy(client: Client): Send {
 		try {
 			const handle = client.workflow.getHandle(recoveryWorkflowId(name));
 			await client.withDeadline(Date.now() + signalTimeoutMs, () => handle.signal(hostReportSignal, report));
+			return true;
 		} catch (error) {
-			// Closed by force or lost with Temporal's database.
-			if (!(error instanceof WorkflowNotFoundError)) throw error;
+			// Closed by force or lost with Temporal's database: another one may take the recovery up.
+			if (error instanceof WorkflowNotFoundError) return false;
+			throw error;
 		}
 	};
 }

@@ -5,6 +5,9 @@ import type { HostReport } from '../workflows/contracts.ts';
 /** A run takes 10,000 signals: incidents that keep coming may not use them up. */
 export const incidentsEveryMs = 60_000;
 
+/** Without a workflow there is nobody to report to; one that takes the recovery up is to know of everything soon. */
+export const unheardEveryMs = 5_000;
+
 interface Reported {
 	/** Power and what blocks, as the workflow knows it. */
 	state: string;
@@ -19,17 +22,28 @@ interface Reported {
  */
 export class Reports {
 	readonly #reported = new Map<string, Reported>();
+	/** When a report of a recovery found no workflow. */
+	readonly #unheardAtMs = new Map<string, number>();
 
 	/** Whether there is something to report, and from which incident on it is news. */
 	due(view: RecoveryView, nowMs: number): { incidentsAfter: number } | undefined {
 		const reported = this.#reported.get(view.recoveryId);
-		if (!reported) return { incidentsAfter: 0 };
+		if (!reported) {
+			const unheardAtMs = this.#unheardAtMs.get(view.recoveryId) ?? Number.NEGATIVE_INFINITY;
+			return nowMs - unheardAtMs >= unheardEveryMs ? { incidentsAfter: 0 } : undefined;
+		}
 		const news = view.incidents > reported.incidents && nowMs - reported.incidentsAtMs >= incidentsEveryMs;
 		if (!news && reported.state === stateOf(view)) return undefined;
 		return { incidentsAfter: reported.incidents };
 	}
 
-	/** The workflow has it (or is gone, and nobody needs it any more). */
+	/** No workflow is open: the next one is told everything. */
+	unheard({ recoveryId }: RecoveryView, nowMs: number): void {
+		this.#reported.delete(recoveryId);
+		this.#unheardAtMs.set(recoveryId, nowMs);
+	}
+
+	/** The workflow has it. */
 	reported(view: RecoveryView, incidents: readonly Incident[], nowMs: number): void {
 		const before = this.#reported.get(view.recoveryId);
 		this.#reported.set(view.recoveryId, {
@@ -42,7 +56,8 @@ export class Reports {
 	/** Recoveries that the host does not have any more. */
 	keepOnly(views: readonly RecoveryView[]): void {
 		const there = new Set(views.map(view => view.recoveryId));
-		for (const recoveryId of this.#reported.keys()) if (!there.has(recoveryId)) this.#reported.delete(recoveryId);
+		for (const known of [this.#reported, this.#unheardAtMs])
+			for (const recoveryId of known.keys()) if (!there.has(recoveryId)) known.delete(recoveryId);
 	}
 }
 

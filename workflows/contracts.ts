@@ -1,6 +1,7 @@
 /** What clients, workers and the recovery workflow say to each other: names, messages, places. No I/O, no state. */
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { Adoption } from '../model/adoption.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type {
 	Blocked,
@@ -46,6 +47,14 @@ export interface RecoveryInput {
 	request: RecoveryRequest;
 	/** SHA-256 of the normalised request: the sandbox has no crypto, so the client makes it. */
 	requestHash: string;
+	/** Set when an earlier workflow of this recovery is lost: this one goes on where the host is. */
+	adopt?: Adopted;
+}
+
+/** Who takes up again what its host knew of a recovery, and with what changes of its policy. */
+export interface Adopted extends Asked {
+	host: Omit<Adoption, 'request'>;
+	policy?: Partial<Policy>;
 }
 
 /** Readable without any worker. `status` is as of the last change that a person can see. */

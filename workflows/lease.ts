@@ -8,5 +8,5 @@ import type { Run } from './run.ts';
 export async function acquireLease(run: Run): Promise<void> {
 	if (run.isDone('reserve')) return;
 	run.enter('waiting');
-	await run.once('reserve', input => run.host.reserve(input), { renewable: true });
+	await run.once('reserve', input => run.host.reserve({ ...input, request: run.request }), { renewable: true });
 }

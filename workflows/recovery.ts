@@ -1,4 +1,5 @@
 import { allHandlersFinished, CancellationScope, condition, uuid4, workflowInfo } from '@temporalio/workflow';
+import { adoptedState } from './adopted.ts';
 import type { RecoveryInput, RecoveryResult } from './contracts.ts';
 import { Interruption } from './failures.ts';
 import { ordersCarriedOut } from './host-orders.ts';
@@ -48,21 +49,22 @@ async function allSteps(run: Run): Promise<RecoveryResult> {
 
 /**
  * One recovery of one machine, workflow id `recovery/NAME`. Ends `finished` or `discarded`, or fails, by a stable code and
- * only before power-on was scheduled. `state` is what an earlier run hands to this one.
+ * only before power-on was scheduled. `state` is what an earlier run hands to this one, `input.adopt`
+ * what the host knew when its workflow was lost.
  */
 export async function recovery(input: RecoveryInput, state?: WorkflowState): Promise<RecoveryResult> {
-	const { startTime } = workflowInfo();
-	const { request } = input;
-	const run = new Run(
-		input,
-		state ? stateGoingOn(request, state) : firstState(request, uuid4(), startTime.toISOString()),
-	);
+	const run = new Run(input, state ? stateGoingOn(input.request, state) : stateAtStart(input));
 	takeOrders(run);
 	run.publish();
 	const cancelled = CancellationScope.current().cancelRequested.catch(() => run.cancelRequested());
 	void cancelled; // settles when the workflow is cancelled, or never
 	// What a cancellation means depends on the phase, so it is an order among others and cancels no step by itself.
 	return CancellationScope.nonCancellable(() => runToEnd(run));
+}
+
+function stateAtStart({ request, adopt }: RecoveryInput): WorkflowState {
+	const startedAt = workflowInfo().startTime.toISOString();
+	return adopt ? adoptedState(request, adopt, startedAt) : firstState(request, uuid4(), startedAt);
 }
 
 async function runToEnd(run: Run): Promise<RecoveryResult> {

@@ -2,7 +2,7 @@
  * The steps of a host that its supervisor carries out while the activity waits. Their names here are those of the
  * supervisor's steps (supervisor/protocol.ts) in another spelling, and the workflow's own names for them.
  */
-import type { PowerAction, RecoveryPlan } from '../../model/recovery.ts';
+import type { PowerAction, RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import type { StepAnswer, StepBody, StepCall, StepName } from '../../supervisor/protocol.ts';
 import type { HostStepInput } from '../../workflows/contracts.ts';
 import { type HostDependencies, hostAttempt } from '../host-attempt.ts';
@@ -36,7 +36,11 @@ export function hostSteps(host: HostDependencies) {
 
 	return {
 		/** A place among the host's recoveries; `host_busy`, to be tried again, while there is none. */
-		reserve: activity({ step: 'reserve', body: call => ({ ...call, limit: host.recoveries }), answer: done }),
+		reserve: activity({
+			step: 'reserve',
+			body: (call, { request }: { request: RecoveryRequest }) => ({ ...call, limit: host.recoveries, request }),
+			answer: done,
+		}),
 		/** The plan, targets, restored maps. */
 		allocate: activity({
 			step: 'allocate',

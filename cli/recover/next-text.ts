@@ -44,6 +44,11 @@ export function stepsText(steps: readonly NextStep[], name: string, parked: Erro
 	return steps.map(step => stepText(step, name, parked)).join('; ');
 }
 
+/** What can be done about a workflow that was ended by force. */
+export function adoptText(name: string): string {
+	return `its workflow is gone, its machine may still run; if the host has it (rouse host list): rouse recover adopt ${name}`;
+}
+
 const purposes: Partial<Record<Order, string>> = { migrate: 'keep it', discard: 'throw it away' };
 
 function stepText(step: NextStep, name: string, parked: ErrorCode | undefined): string {
@@ -52,10 +57,8 @@ function stepText(step: NextStep, name: string, parked: ErrorCode | undefined): 
 			step.comes === undefined ? '' : `it ${step.comes === 'migrate' ? 'migrates' : 'switches'} by itself: `;
 		return `${comes}rouse recover watch ${name}`;
 	}
-	if (step.step === 'host')
-		return step.lost
-			? 'its workflow is gone, its machine may still run: rouse host list'
-			: `the machine is yours: rouse host list; rouse host stop ${name}`;
+	if (step.step === 'host') return `the machine is yours: rouse host list; rouse host stop ${name}`;
+	if (step.step === 'adopt') return adoptText(name);
 	if (step.step === 'start')
 		return step.again
 			? `use the name again: rouse recover start MACHINE@POINT --name ${name} --again`

@@ -1,7 +1,14 @@
 /** What a host knows of one recovery: the content of state.json, and every way it may change. No I/O. */
 import * as z from 'zod';
 import { nameSchema } from '../../model/names.ts';
-import { type Chain, chainSchema, type RecoveryPlan, recoveryPlanSchema } from '../../model/recovery.ts';
+import {
+	type Chain,
+	chainSchema,
+	type RecoveryPlan,
+	type RecoveryRequest,
+	recoveryPlanSchema,
+	recoveryRequestSchema,
+} from '../../model/recovery.ts';
 
 /** Steps that leave a lasting mark; the others may be done any number of times. */
 export const lastingSteps = ['reserve', 'allocate', 'create-machine', 'start-movers', 'snapshot', 'power-on'] as const;
@@ -14,6 +21,8 @@ export const recoveryStateSchema = z.strictObject({
 	name: nameSchema,
 	/** The highest that was ever acted on: requests of a lower one are refused. */
 	generation: z.int().min(0),
+	/** What was asked for: for a workflow that takes this up when the first one is lost. */
+	request: recoveryRequestSchema.nullable(),
 	/** Absent between `reserve` and `allocate`. */
 	plan: recoveryPlanSchema.nullable(),
 	done: z.array(z.enum(lastingSteps)),
@@ -50,6 +59,7 @@ export function newState(recoveryId: string, name: string, generation: number): 
 		recoveryId,
 		name,
 		generation,
+		request: null,
 		plan: null,
 		done: [],
 		powerOnScheduled: false,
@@ -73,6 +83,10 @@ export const change = {
 		(step: LastingStep): Change =>
 		state =>
 			state.done.includes(step) ? state : { ...state, done: [...state.done, step] },
+	/** The first one counts: a repeat asks for the same. */
+	request:
+		(request: RecoveryRequest): Change =>
+		state => ({ ...state, request: state.request ?? request }),
 	plan:
 		(plan: RecoveryPlan): Change =>
 		state => ({ ...state, plan }),

@@ -1,5 +1,6 @@
 /** The steps that make the machine, up to where it could be started. */
 import { asRouseError, RouseError } from '../../model/errors.ts';
+import type { RecoveryRequest } from '../../model/recovery.ts';
 import { waitFor } from '../../system/wait.ts';
 import { writeMachineFile } from '../files/machine-file.ts';
 import type { HostParts } from '../recovery/host-parts.ts';
@@ -10,9 +11,12 @@ import type { Nothing, StepContext } from '../recovery/step-context.ts';
 /** How long the mount mover may take to read the repository's maps and listen. */
 const moverStartMs = 30_000;
 
-export async function reserve({ recovery }: StepContext): Promise<Nothing> {
+export async function reserve(
+	{ recovery }: StepContext,
+	{ request }: { request?: RecoveryRequest | undefined },
+): Promise<Nothing> {
 	// That there is a state is what counts against the limit: the registry made it, or refused with host_busy.
-	await recovery.change(change.done('reserve'));
+	await recovery.change(change.done('reserve'), ...(request ? [change.request(request)] : []));
 	return {};
 }
 

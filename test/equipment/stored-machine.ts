@@ -7,10 +7,14 @@ import { makeRequest } from './recovery-request.ts';
 import { importDisks, noise, SparseSource } from './repositories.ts';
 
 /** A request for a real restore point of a machine of 1 MiB, in a repository under the installation's home. */
-export async function storedMachine(home: string, changes: Partial<RecoveryRequest> = {}): Promise<RecoveryRequest> {
+export async function storedMachine(
+	home: string,
+	changes: Partial<RecoveryRequest> = {},
+	{ dataBytes = 4096 } = {},
+): Promise<RecoveryRequest> {
 	const directory = join(home, 'repository');
 	const repository = await initRepository(directory);
-	const source = new SparseSource(1 << 20, [{ offsetBytes: 0, bytes: noise(4096, 1) }]);
+	const source = new SparseSource(1 << 20, [{ offsetBytes: 0, bytes: noise(dataBytes, 1) }]);
 	const { manifestDigest } = await importDisks(repository, [source]);
 	await repository.store.close();
 	const identity = places.hostIdentity(home);

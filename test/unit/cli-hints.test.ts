@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { hintOf } from '../../cli/hints.ts';
+import { adoptText } from '../../cli/recover/next-text.ts';
 import { tooLate } from '../../client/orders.ts';
 import { decideStart } from '../../client/start-decision.ts';
 import type { RecoverySummary } from '../../client/summaries.ts';
@@ -57,10 +58,13 @@ describe('the hint for a name that is taken', () => {
 		assert.match(hintOfConflict({}) ?? '', /--again: rouse host remove web01-r1 --confirm web01-r1/);
 	});
 
-	it('by a discarded recovery is --again, by one that runs to look at it, by one that was ended by force its host', () => {
+	it('by a discarded recovery is --again, by one that runs to look at it, by one that was ended by force to adopt it', () => {
 		assert.match(hintOfConflict({ phase: 'discarded' }) ?? '', /with --again/);
 		assert.match(hintOfConflict({ phase: 'running', workflow: 'RUNNING' }) ?? '', /rouse recover show web01-r1/);
-		assert.match(hintOfConflict({ phase: 'running', workflow: 'TERMINATED' }) ?? '', /rouse host list/);
+		assert.match(
+			hintOfConflict({ phase: 'running', workflow: 'TERMINATED' }) ?? '',
+			/rouse recover adopt web01-r1; if not, say --again/,
+		);
 	});
 });
 
@@ -71,9 +75,9 @@ describe('the hint for an order that comes too late', () => {
 		assert.equal(hintOf(tooLate(existing(), 'migrate')), undefined);
 	});
 
-	it('is to look at the host when the workflow was ended by force', () => {
+	it('is to adopt it when the workflow was ended by force', () => {
 		const ended = existing({ phase: 'migrating', workflow: 'TERMINATED' });
-		assert.equal(hintOf(tooLate(ended, 'discard')), 'look at the host: rouse host list');
+		assert.equal(hintOf(tooLate(ended, 'discard')), adoptText('web01-r1'));
 	});
 
 	it('says that a machine which was switched goes once it is finished', () => {

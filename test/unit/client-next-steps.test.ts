@@ -28,9 +28,7 @@ test('a parked recovery has what it waits for as its only step', () => {
 	assert.deepEqual(nextSteps({ ...running, parked }), [{ step: 'order', ...next }]);
 });
 
-test('a workflow that was ended by force leaves a machine to be looked for, even when it was parked', () => {
-	assert.deepEqual(nextSteps({ ...running, workflow: 'TERMINATED' }), [{ step: 'host', lost: true }]);
-	assert.deepEqual(nextSteps({ ...running, phase: 'finished', workflow: 'COMPLETED' }), [
-		{ step: 'host', lost: false },
-	]);
+test('a workflow that was ended by force is to be adopted, even when it was parked', () => {
+	assert.deepEqual(nextSteps({ ...running, workflow: 'TERMINATED' }), [{ step: 'adopt' }]);
+	assert.deepEqual(nextSteps({ ...running, phase: 'finished', workflow: 'COMPLETED' }), [{ step: 'host' }]);
 });

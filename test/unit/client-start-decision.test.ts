@@ -29,7 +29,12 @@ describe('the name of a finished recovery', () => {
 	});
 });
 
-it('a recovery whose workflow was ended by force keeps its name, with again too', () => {
+it('a recovery whose workflow was ended by force keeps its name as long as its host has it, with again too', () => {
 	const ended = existing({ phase: 'running', workflow: 'TERMINATED' });
-	assert.throws(() => decideStart(ended, hash, { again: true, removed: true }), { code: 'name_conflict' });
+	for (const how of [
+		{ again: true, removed: false },
+		{ again: false, removed: true },
+	])
+		assert.throws(() => decideStart(ended, hash, how), { code: 'name_conflict' });
+	assert.equal(decideStart(ended, hash, { again: true, removed: true }), undefined);
 });

@@ -38,6 +38,13 @@ const texts = (history: HistoryEntry[], logged: Incident[] = [], deaths: Service
 	makeTimeline(history, logged, deaths).map(({ text }) => text);
 
 describe('the timeline of a recovery', () => {
+	it('of an adopted one says who took it up', () => {
+		const request = { machine: 'web01', restorePoint: at(0), requestedBy: 'anna', reason: '' };
+		const adopt = { by: 'berta', reason: 'the database is gone', host: {} };
+		const [, adopted] = makeTimeline([entry(0, 'started', { content: { request, adopt } })], [], []);
+		assert.deepEqual([adopted?.kind, adopted?.by, adopted?.reason], ['order', 'berta', 'the database is gone']);
+	});
+
 	it('begins with who asked for what, and why', () => {
 		const request = { machine: 'web01', restorePoint: at(0), requestedBy: 'anna', reason: 'the disk is gone' };
 		const [first] = makeTimeline([entry(0, 'started', { content: { request } })], [], []);

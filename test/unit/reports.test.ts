@@ -5,7 +5,7 @@ import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import type { HostReport } from '../../workflows/contracts.ts';
 import { forwardOnce } from '../../workers/forwarder.ts';
-import { incidentsEveryMs, Reports } from '../../workers/reports.ts';
+import { incidentsEveryMs, Reports, unheardEveryMs } from '../../workers/reports.ts';
 
 const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	name: 'web01-r1',
@@ -92,6 +92,7 @@ test('`forwardOnce` with a recovery that cannot be reported reports the others, 
 			async name => {
 				if (name === broken) throw new Error('no more signals');
 				received.push(name);
+				return true;
 			},
 			reports,
 			new AbortController().signal,
@@ -115,6 +116,7 @@ test('`forwardOnce` sends no more than a signal takes, and the rest with the nex
 	const send = async (_name: string, report: HostReport) => {
 		assert.ok(Buffer.byteLength(JSON.stringify(report)) < 300 * 1024, 'a report that Temporal refuses');
 		received.push(...report.incidents.map(({ sequence }) => sequence));
+		return true;
 	};
 	for (let minute = 0; received.length < 900 && minute < 50; minute++)
 		await forwardOnce(supervisor, send, reports, new AbortController().signal, () => minute * incidentsEveryMs);
@@ -122,4 +124,15 @@ test('`forwardOnce` sends no more than a signal takes, and the rest with the nex
 		received,
 		all.map(({ sequence }) => sequence),
 	);
+});
+
+test('`forwardOnce` to a recovery without an open workflow tells the one that takes it up everything', async () => {
+	const one = view({ incidents: 2 });
+	const supervisor = { recoveries: async () => [one], incidents: async () => [incident(1), incident(2)] };
+	const reports = new Reports();
+	reports.reported(one, [incident(1), incident(2)], 0);
+	one.power = 'off';
+	await forwardOnce(supervisor, async () => false, reports, new AbortController().signal);
+	assert.equal(reports.due(one, performance.now()), undefined, 'asked all the time');
+	assert.deepEqual(reports.due(one, performance.now() + unheardEveryMs), { incidentsAfter: 0 });
 });

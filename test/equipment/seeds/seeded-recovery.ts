@@ -109,6 +109,7 @@ export class SeededRecovery {
 		for (const activity of this.#run.open) if (!this.#underWay.has(activity.seq)) this.#attempt(activity);
 		const send = async (_name: string, report: unknown) => {
 			await this.#act(run => run.signal('hostReport', report));
+			return true;
 		};
 		await forwardOnce(this.#host.calls, send, this.#reports, new AbortController().signal).catch(() => undefined);
 		const definition = await this.#host.definition(this.#request.name);
