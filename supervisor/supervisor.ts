@@ -34,10 +34,10 @@ export class Supervisor {
 	async start({ afterDeath = false }: { afterDeath?: boolean } = {}): Promise<void> {
 		await this.registry.load();
 		if (afterDeath) await Promise.all(this.registry.recoveries().map(recovery => this.#tellOfDeath(recovery)));
+		this.#loop = this.#reconcileForEver();
 		// Whoever asks first is to see how things are, not how they were never looked at; one that hangs holds up nobody.
 		const looks = this.registry.recoveries().map(recovery => this.#reconcile(recovery));
 		await Promise.race([Promise.all(looks), this.#host.clock.delay(firstLookMs)]);
-		this.#loop = this.#reconcileForEver();
 	}
 
 	/** A log that cannot be written must not leave the machine without a supervisor. */
@@ -121,13 +121,19 @@ export class Supervisor {
 
 	async #reconcileForEver(): Promise<void> {
 		while (!this.#ending.signal.aborted) {
+			// First, for what a machine reads as it starts comes from there; but one that hangs holds up nobody.
+			const repositories = this.#keepRepositories();
 			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
-			try {
-				await this.#repositories.reconcile();
-			} catch (error) {
-				this.#host.log.error({ err: error }, 'repository movers could not be looked after; it is tried again');
-			}
+			await repositories;
 			await this.#rest();
+		}
+	}
+
+	async #keepRepositories(): Promise<void> {
+		try {
+			await this.#repositories.reconcile();
+		} catch (error) {
+			this.#host.log.error({ err: error }, 'repository movers could not be looked after; it is tried again');
 		}
 	}
 

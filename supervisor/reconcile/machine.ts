@@ -49,7 +49,7 @@ export async function keepMachine(context: StepContext): Promise<void> {
 		case 'nothing':
 			return keepReading(context, seen);
 		case 'apply-power':
-			return attempt(context, () => applyPower(context));
+			return attempt(context, () => applyAndLook(context));
 		case 'restart':
 			return attempt(context, () => restart(context, bootId));
 		case 'fall-back':
@@ -78,6 +78,12 @@ async function carryOnSwitch(context: StepContext): Promise<void> {
 		seen.notBefore.switch = host.clock.now() + againAfterMs;
 		await recovery.incidents.add('switch_failed', seen.switchFailure.message);
 	}
+}
+
+/** Else it would be told for half a second as it was before. */
+async function applyAndLook(context: StepContext): Promise<void> {
+	await applyPower(context);
+	await observe(context);
 }
 
 async function restart(context: StepContext, bootId: string): Promise<void> {
