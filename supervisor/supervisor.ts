@@ -43,10 +43,10 @@ export class Supervisor {
 	async start({ afterDeath = false }: { afterDeath?: boolean } = {}): Promise<void> {
 		await this.registry.load();
 		if (afterDeath) await Promise.all(this.registry.recoveries().map(recovery => this.#tellOfDeath(recovery)));
+		this.#loop = this.#reconcileForEver();
 		// Whoever asks first is to see how things are, not how they were never looked at; one that hangs holds up nobody.
 		const looks = this.registry.recoveries().map(recovery => this.#reconcile(recovery));
 		await Promise.race([Promise.all(looks), this.#host.clock.delay(firstLookMs)]);
-		this.#loop = this.#reconcileForEver();
 	}
 
 	/** A log that cannot be written must not leave the machine without a supervisor. */
@@ -135,8 +135,12 @@ export class Supervisor {
 	async #reconcileForEver(): Promise<void> {
 		let tidyAt = 0;
 		while (!this.#ending.signal.aborted) {
+			// First, for what a machine reads as it starts comes from there; but one that hangs holds up nobody.
+			const repositories = this.#tryAgain('repository movers could not be looked after', () =>
+				this.#repositories.reconcile(),
+			);
 			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
-			await this.#tryAgain('repository movers could not be looked after', () => this.#repositories.reconcile());
+			await repositories;
 			if (this.#host.clock.now() >= tidyAt) {
 				const { home } = this.#host.installation;
 				await this.#tryAgain('logs could not be bounded', () => boundLogsOf(home));

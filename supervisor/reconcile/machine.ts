@@ -53,7 +53,7 @@ async function keepAsWanted(context: StepContext, seen: MachineObservation): Pro
 		case 'nothing':
 			return keepGoing(context, seen);
 		case 'apply-power':
-			return attempt(context, () => applyPower(context));
+			return attempt(context, () => applyAndLook(context));
 		case 'restart':
 			return attempt(context, () => restart(context, bootId));
 		case 'fall-back':
@@ -94,6 +94,12 @@ async function keepOffOrStart(context: StepContext): Promise<void> {
 	const seen = await observe(context);
 	const cutOff = state.power.desired === 'off' && !state.power.settled;
 	if (cutOff || (seen.power === 'off' && state.chain !== 'target')) await keepAsWanted(context, seen);
+}
+
+/** Else it would be told for half a second as it was before. */
+async function applyAndLook(context: StepContext): Promise<void> {
+	await applyPower(context);
+	await observe(context);
 }
 
 async function restart(context: StepContext, bootId: string): Promise<void> {

@@ -82,6 +82,19 @@ for (const like of ['process', 'service'] as const)
 				await written.check(guest);
 			});
 
+		test('that takes over a machine which was to be started first answers when it runs', async t => {
+			const host = await SimulatedInstallation.create(t, { like });
+			host.reached = async place => {
+				if (place === 'power-on-scheduled') throw new Error('the supervisor dies');
+			};
+			await assert.rejects(host.run());
+			await host.stop();
+			await host.parts.movers.endAll();
+			host.reached = async () => undefined;
+			await host.start();
+			assert.equal((await host.view()).power, 'on');
+		});
+
 		test('leaves a machine off after a boot of the host, and starts it on order with every flushed write', async t => {
 			const host = await SimulatedInstallation.create(t, { like });
 			const guest = await host.run();
