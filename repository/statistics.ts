@@ -1,5 +1,4 @@
 import { keys } from './format/keys.ts';
-import { listPins } from './pins.ts';
 import { listMachines, listPoints, readPoint } from './points.ts';
 import type { Repository } from './repository.ts';
 import { allPackFooters } from './pack-footers.ts';
@@ -40,9 +39,10 @@ export async function repositoryStatistics(
 		packs.chunks += chunks.length;
 		for (const { rawBytes } of chunks) packs.chunksRawBytes += rawBytes;
 	}
-	const objects = { storedBytes: 0, intents: 0 };
+	const objects = { storedBytes: 0, pins: 0, intents: 0 };
 	for await (const { key, sizeBytes } of store.list('', signal)) {
 		objects.storedBytes += sizeBytes;
+		if (key.startsWith(keys.pins)) objects.pins++;
 		if (key.startsWith(keys.intents)) objects.intents++;
 	}
 	return {
@@ -52,7 +52,6 @@ export async function repositoryStatistics(
 		...(await countPoints(repository, signal)),
 		...packs,
 		...objects,
-		pins: (await listPins(repository)).length,
 		unreadablePacks,
 	};
 }

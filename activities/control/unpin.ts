@@ -1,7 +1,7 @@
 import { attempt } from '../attempt.ts';
 import type { ControlDependencies } from './dependencies.ts';
 
-/** Takes the recovery's pin away, for good; succeeds when there is none. */
+/** Takes the recovery's pin away; succeeds when there is none. */
 export const unpin =
 	({ repositories }: ControlDependencies) =>
 	({ repository, recoveryId }: { repository: string; recoveryId: string }): Promise<void> =>

@@ -8,8 +8,7 @@ export const directAccess: RepositoryAccess = {
 	readPoint: (directory, machine, restorePoint, signal) =>
 		withRepository(directory, repository => readPoint(repository, machine, restorePoint, signal)),
 	pin: (directory, pin, signal) => withRepository(directory, repository => pinPoint(repository, pin, { signal })),
-	unpin: (directory, recoveryId, signal) =>
-		withRepository(directory, repository => unpinPoint(repository, recoveryId, { signal })),
+	unpin: (directory, recoveryId) => withRepository(directory, repository => unpinPoint(repository, recoveryId)),
 };
 
 async function withRepository<T>(directory: string, work: (repository: Repository) => Promise<T>): Promise<T> {

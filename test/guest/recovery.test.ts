@@ -8,7 +8,6 @@ import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { readPoint, resolvePoint } from '../../repository/points.ts';
-import { listPins } from '../../repository/pins.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { EmbeddedInstallation, shownSchema } from '../equipment/embedded-installation.ts';
@@ -81,9 +80,8 @@ test('by commands alone: a machine of two disks is imported, started, migrated w
 	assert.equal(unsure.exitCode, 2);
 	await here.answer('host', 'remove', 'web01-r1', '--confirm', 'web01-r1');
 	assert.deepEqual(await readdir(dirname(finished.directory ?? '')), []);
-	const repository = await openRepository(here.repository);
-	t.after(() => repository.store.close());
-	assert.deepEqual(await listPins(repository), []);
+	const pins = await readdir(join(here.repository, 'pins')).catch(() => []);
+	assert.deepEqual(pins, []);
 });
 
 test('a damaged block stops the guest at that read and parks the recovery; after the repair it goes on', async t => {
