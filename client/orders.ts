@@ -1,9 +1,10 @@
 import {
 	isGrpcDeadlineError,
 	WorkflowNotFoundError,
+	WorkflowUpdateFailedError,
 	WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import type { UpdateDefinition } from '@temporalio/common';
+import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import { RouseError } from '../model/errors.ts';
 import type { Policy, PowerAction, RecoveryStatus } from '../model/recovery.ts';
 import {
@@ -78,15 +79,23 @@ export class Orders {
 			);
 		} catch (error) {
 			const order = update.name === setPolicyUpdate.name ? 'policy' : update.name;
-			if (error instanceof WorkflowNotFoundError) throw await this.#whyNotFound(name, order);
+			if (error instanceof WorkflowNotFoundError || endedUnder(error))
+				throw await this.#whyNotFound(name, order, error);
 			if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error))
 				throw await this.#whyUnanswered(name, order, error);
 			throw workflows.translated(error, name);
 		}
 	}
 
-	async #whyNotFound(name: string, order: string): Promise<RouseError> {
+	async #whyNotFound(name: string, order: string, cause: unknown): Promise<RouseError> {
 		const found = await this.#workflows.find(name);
+		if (found?.workflow === 'RUNNING')
+			// Temporal keeps an order in memory until a worker has taken it.
+			return new RouseError('worker_missing', `recovery ${name}: "${order}" was lost before a worker took it`, {
+				hint: 'order it again',
+				details: { recovery: name, order },
+				cause,
+			});
 		return found ? tooLate(found, order) : recoveryUnknown(name);
 	}
 
@@ -99,6 +108,12 @@ export class Orders {
 			{ details: { recovery: name, order }, cause },
 		);
 	}
+}
+
+/** The workflow took the order and ended before it had answered (Temporal: service/history/workflow/update/abort_reason.go). */
+function endedUnder(error: unknown): boolean {
+	if (!(error instanceof WorkflowUpdateFailedError)) return false;
+	return error.cause instanceof ApplicationFailure && error.cause.type === 'AcceptedUpdateCompletedWorkflow';
 }
 
 /** Why no workflow takes the order any more; how the recovery stands is in the details. */

@@ -3,6 +3,7 @@ import {
 	isGrpcDeadlineError,
 	isGrpcServiceError,
 	NamespaceNotFoundError,
+	ServiceError,
 	WorkflowExecutionAlreadyStartedError,
 	WorkflowFailedError,
 	type WorkflowHandle,
@@ -62,7 +63,8 @@ export class RecoveryWorkflows {
 			return fromFailure(error.cause) ?? error;
 		if (error instanceof RouseError || error instanceof WorkflowExecutionAlreadyStartedError) return error;
 		if (error instanceof NamespaceNotFoundError) return foreignServer(this.#temporal.target, error);
-		if (isGrpcServiceError(error) || isGrpcDeadlineError(error) || causedByGrpc(error))
+		// ServiceError: whatever else befell the call, which the SDK may tell without gRPC's own error below it.
+		if (isGrpcServiceError(error) || isGrpcDeadlineError(error) || error instanceof ServiceError || causedByGrpc(error))
 			return unreachable(this.#temporal.target, error);
 		return error;
 	}

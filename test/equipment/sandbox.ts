@@ -248,8 +248,13 @@ export class SandboxRun {
 		);
 	}
 
+	/** Names the update that was sent last. */
+	get lastUpdate(): string {
+		return `update-${this.#updateCount}`;
+	}
+
 	/** What became of the update that was sent last, or of the one with this id. */
-	outcome(id = `update-${this.#updateCount}`): UpdateOutcome {
+	outcome(id = this.lastUpdate): UpdateOutcome {
 		const outcome = this.#updates.get(id);
 		if (!outcome) throw new Error(`update ${id} was not answered at all`);
 		return outcome;

@@ -19,14 +19,16 @@ let stored: RecoveryRequest;
 let recoveries: Recoveries;
 let orders: Orders;
 let control: OwnProcess;
+let server: OwnProcess;
+let host: OwnProcess;
 
 before(async () => {
 	place = await TestInstallation.create();
 	stored = await storedMachine(place.installation.home);
 	supervisor = await SupervisorDouble.start(place.installation);
-	await place.startServer();
+	server = await place.startServer();
 	control = place.startWorkers('control');
-	place.startWorkers('host');
+	host = place.startWorkers('host');
 	const temporal = await place.connect();
 	recoveries = new Recoveries(temporal);
 	orders = new Orders(temporal, { limitMs: 3_000 });
@@ -181,4 +183,15 @@ test('without a control worker list and show answer, and an order names the miss
 	assert.deepEqual([details.phase, details.statusFrom, details.status?.power], ['running', 'memo', 'on']);
 	assert.ok((await recoveries.list()).length > 0);
 	await assert.rejects(orders.migrate('alone', asked), withCode('worker_missing'));
+});
+
+// After the last one: it takes the server away.
+test('an order that is under way when the server dies is temporal_unreachable', async () => {
+	control = place.startWorkers('control');
+	await startRunning('bereft');
+	await host.end('SIGKILL'); // nobody carries it out
+	const refused = assert.rejects(orders.power('bereft', { ...asked, action: 'off' }), withCode('temporal_unreachable'));
+	await waitFor('the order', async () => (await recoveries.show('bereft')).pending.length > 0, { timeoutMs });
+	await server.end('SIGKILL');
+	await refused;
 });

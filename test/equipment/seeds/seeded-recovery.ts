@@ -9,13 +9,14 @@ import { asRouseError, type ErrorDocument } from '../../../model/errors.ts';
 import { directAccess } from '../../../repository/access/direct.ts';
 import { listPins } from '../../../repository/pins.ts';
 import { openRepository } from '../../../repository/repository.ts';
-import type { RecoveryRequest, RecoveryStatus } from '../../../model/recovery.ts';
+import type { PowerAction, RecoveryRequest, RecoveryStatus } from '../../../model/recovery.ts';
 import { places } from '../../../system/installation.ts';
 import { forwardOnce } from '../../../workers/forwarder.ts';
 import { Reports } from '../../../workers/reports.ts';
 import { contentOf } from '../simulated-bench.ts';
 import { type Sandbox, type SandboxRun, type Scheduled } from '../sandbox.ts';
 import { fastClock } from './fast-clock.ts';
+import { OrderedPower } from './ordered-power.ts';
 import type { Random } from './random.ts';
 import { SeededGuest } from './seeded-guest.ts';
 import { SeededHost } from './seeded-host.ts';
@@ -53,6 +54,7 @@ export class SeededRecovery {
 	#run: SandboxRun;
 	readonly #lastFailures = new Map<number, string>();
 	#wrong: unknown;
+	readonly #power = new OrderedPower();
 	readonly told: string[] = [];
 
 	private constructor(sandbox: Sandbox, run: SandboxRun, host: SeededHost, machine: SeededMachine, random: Random) {
@@ -170,7 +172,7 @@ export class SeededRecovery {
 	/** What the seed brings now, most of the time nothing. */
 	async #trouble(): Promise<void> {
 		const { movers } = this.#host.parts;
-		const { recoveryId } = await this.#status();
+		const { recoveryId, phase } = await this.#status();
 		const pair = movers.pair(recoveryId);
 		const { name, repository } = this.#request;
 		const troubles: Record<string, () => unknown> = {
@@ -192,6 +194,8 @@ export class SeededRecovery {
 		if (!this.#random.chance(0.3)) return;
 		const what = this.#random.pick(Object.keys(troubles));
 		this.told.push(what);
+		// After a boot of its host a machine stays off; one that was handed over is not started again.
+		if (what === 'host rebooted' || (what === 'machine died' && phase === 'switching')) this.#power.forget();
 		await troubles[what]?.();
 	}
 
@@ -209,14 +213,31 @@ export class SeededRecovery {
 		if (order === 'discard' && this.#random.chance(0.8)) return;
 		const more = {
 			discard: { confirm: this.#request.name },
-			power: { action: this.#random.pick(['on', 'off', 'reset', 'shutdown']) },
+			power: {},
 			setPolicy: { policy: { maxRateBytes: this.#random.below(1 << 20) } },
 			migrate: {},
 			switch: {},
 			retry: {},
 		}[order];
-		this.told.push(`${order} ${'action' in more ? more.action : ''}`.trim());
+		if (order === 'power') return this.#orderPower();
+		this.told.push(order);
 		await this.#act(run => run.update(order, { ...asked, ...more }));
+	}
+
+	/** Some at once, as of a person who changes their mind. */
+	async #orderPower(): Promise<void> {
+		const last = this.#random.pick(['on', 'off', 'reset', 'shutdown'] as const);
+		const before = { on: ['on', 'off'], off: ['off', 'on'], reset: ['off'], shutdown: [] } as const;
+		for (const action of this.#random.chance(0.4) ? [...before[last], last] : [last]) await this.#givePower(action);
+	}
+
+	async #givePower(action: PowerAction): Promise<void> {
+		this.told.push(`power ${action}`);
+		await this.#act(async run => {
+			await run.update('power', { ...asked, action });
+			const { lastUpdate } = run;
+			this.#power.given(action, () => run.outcome(lastUpdate));
+		});
 	}
 
 	/** Nothing is held, hangs or dies any more. */
@@ -232,8 +253,7 @@ export class SeededRecovery {
 		this.#host.parts.movers.pair(recoveryId).release();
 		if (tick % 10 !== 0) return;
 		const order = { running: 'migrate', migrated: 'switch' }[phase as string];
-		if (parked?.next.order === 'power-reset')
-			await this.#act(run => run.update('power', { ...asked, action: 'reset' }));
+		if (parked?.next.order === 'power-reset') await this.#givePower('reset');
 		else if (parked) await this.#act(run => run.update('retry', asked));
 		else if (order !== undefined) await this.#act(run => run.update(order, asked));
 	}
@@ -271,6 +291,7 @@ export class SeededRecovery {
 		assert.deepEqual(entries, [name]);
 		const definition = await this.#host.definition(name);
 		assert.ok(definition);
+		this.#power.check(this.#host.parts.host.partsOf(definition).running.read());
 		await this.#host.killMachine(name);
 		this.#guest.check(await contentOf(this.#host.parts.host, definition, 0));
 	}
