@@ -10,12 +10,13 @@ import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.t
 import { sampleHardware } from '../equipment/sample-config.ts';
 
 const input = { hostId: testHostId, name: 'web01-r1', recoveryId: testHostId, generation: 3 };
-const plan = planOf(makeRequest({ platformOptions: { disks: 'fast' } }));
+const request = makeRequest({ platformOptions: { disks: 'fast' } });
+const plan = planOf(request);
 const call = { recoveryId: testHostId, generation: 3 };
 
 /** What each step gets beside the call, and answers with; a newer supervisor says more. */
 const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: object; answer?: object }> = {
-	reserve: { body: { limit: 5 } },
+	reserve: { own: { request }, body: { limit: 5, request } },
 	allocate: { own: { plan }, body: { plan } },
 	createMachine: {},
 	startMovers: {},
@@ -25,7 +26,7 @@ const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: o
 	finalize: { answer: { incidents: [] } },
 	discard: { answer: { incidents: [], wasHere: true } },
 	undo: { answer: { wasHere: false } },
-	power: { own: { action: 'off' }, body: { action: 'off' }, answer: { power: 'off' } },
+	power: { own: { action: 'off', order: 2 }, body: { action: 'off', order: 2 }, answer: { power: 'off' } },
 	retry: {},
 };
 
