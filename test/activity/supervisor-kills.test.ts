@@ -41,7 +41,7 @@ test('a second supervisor is refused and changes nothing', async t => {
 
 for (const place of [
 	'allocate-planned',
-	'allocate-target-disk0',
+	'allocate-targets',
 	'allocate-map-disk0',
 	'machine-file',
 	'machine-created',
