@@ -105,6 +105,8 @@ test('a child that cannot be killed stays the only one of its repository', async
 	const refused = { code: 'store_unreachable', message: new RegExp(`process ${pid} .*hangs in the kernel`) };
 	await assert.rejects(children.unpin(repository, recoveryId), refused);
 	assert.deepEqual(await ownChildren(), [pid]);
+	process.kill(pid, 'SIGCONT');
+	await waitFor('the end of the child', async () => !(await ownChildren()).includes(pid), within);
 });
 
 test('a child ends when it has nothing to do for a while, and another one is asked then', async t => {
