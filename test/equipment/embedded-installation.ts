@@ -53,8 +53,12 @@ export class EmbeddedInstallation {
 	}
 
 	/** With a repository that its configuration names, and with the services up. */
-	static async up(t: Pick<TestContext, 'after'>, config = ''): Promise<EmbeddedInstallation> {
-		const directory = await mkdtemp(join(tmpdir(), 'rouse-embedded-'));
+	static async up(
+		t: Pick<TestContext, 'after'>,
+		config = '',
+		directoryFor = (prefix: string) => mkdtemp(join(tmpdir(), prefix)),
+	): Promise<EmbeddedInstallation> {
+		const directory = await directoryFor('rouse-embedded-');
 		const repository = join(directory, 'repository');
 		const here = new EmbeddedInstallation(await openInstallation(join(directory, 'home')), repository);
 		// One hook for processes and directory: the locks that tell of the processes lie in the directory.

@@ -7,6 +7,8 @@ const sectorBytes = 512;
 /** Writes as a guest, one write after the other, and knows what its disk must hold. */
 export class SeededGuest {
 	readonly #random: Random;
+	readonly #disk: number;
+	readonly #flushesLater: number;
 	readonly #expected: Buffer;
 	/** By sector, what writes put there of which nobody knows whether they took place: something died under them. */
 	readonly #uncertain = new Map<number, Set<number>>();
@@ -15,9 +17,12 @@ export class SeededGuest {
 	/** Writes that were flushed and acknowledged. */
 	acknowledged = 0;
 
-	constructor(base: Buffer, random: Random) {
+	/** `flushesLater`: the chance that a write is not flushed with its request but by another. */
+	constructor(base: Buffer, random: Random, { disk = 0, flushesLater = 0 } = {}) {
 		this.#expected = Buffer.from(base);
 		this.#random = random;
+		this.#disk = disk;
+		this.#flushesLater = flushesLater;
 	}
 
 	/** Begins a write unless one is under way: it may wait for the mount mover, and for whoever lets the guest go on. */
@@ -52,7 +57,10 @@ export class SeededGuest {
 		const pattern = 1 + (this.#count % 255);
 		const sectors = Array.from({ length: count }, (_none, index) => first + index);
 		for (const sector of sectors) this.#uncertain.set(sector, (this.#uncertain.get(sector) ?? new Set()).add(pattern));
-		if (!(await guest.write(0, first * sectorBytes, Buffer.alloc(count * sectorBytes, pattern)))) return;
+		const flush = this.#flushesLater === 0 || !this.#random.chance(this.#flushesLater);
+		const data = Buffer.alloc(count * sectorBytes, pattern);
+		if (!(await guest.write(this.#disk, first * sectorBytes, data, { flush }))) return;
+		if (!flush && !(await guest.flush(this.#disk))) return;
 		this.#expected.fill(pattern, first * sectorBytes, (first + count) * sectorBytes);
 		for (const sector of sectors) this.#uncertain.delete(sector);
 		this.acknowledged += 1;
