@@ -1,7 +1,7 @@
 /**
  * Every timeout and retry of an activity, with its reason. Two rules hold for all: a failure that trying again cannot mend
- * arrives as non-retryable (activities/failures.ts), so retries need no limit and no list; and an attempt on a host
- * heartbeats every second, so that a killed worker is noticed after `heartbeatTimeout` and not after `startToCloseTimeout`.
+ * arrives as non-retryable (activities/failures.ts), so retries need no limit and no list; and every attempt heartbeats
+ * once a second, so that a killed worker is noticed after `heartbeatTimeout` and not after `startToCloseTimeout`.
  */
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 
@@ -15,6 +15,7 @@ const fenced = ActivityCancellationType.TRY_CANCEL;
 export const planOptions = {
 	taskQueue: 'control',
 	startToCloseTimeout: '30s',
+	heartbeatTimeout: '10s',
 	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 	cancellationType: fenced,
 } satisfies ActivityOptions;

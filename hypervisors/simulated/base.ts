@@ -60,6 +60,7 @@ export async function inHand<T>({ memory }: MachineParts, request: () => Promise
 
 /** No read is in hand; `hypervisor_stuck` when that takes too long. */
 export async function answered({ settings, memory }: MachineParts, { signal }: CallOptions): Promise<void> {
+	if (memory.reads.size === 0) return;
 	await within(settings.clock, { what: 'reads of the machine', ms: settings.stuckMs, signal }, async until => {
 		while (memory.reads.size > 0 && !until.aborted) await Promise.all(memory.reads);
 	});

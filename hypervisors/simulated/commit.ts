@@ -7,7 +7,8 @@ import type { MachineParts } from './parts.ts';
 import { changeRecord } from './record.ts';
 
 /** What was written to the targets so far, by whomever, is on stable storage. */
-export async function syncTargets({ stacks }: MachineParts): Promise<void> {
+export async function syncTargets({ settings, definition, stacks }: MachineParts): Promise<void> {
+	settings.faults.expectWritable('target', definition);
 	for (const stack of stacks) {
 		const file = await open(stack.targetPath, 'r');
 		try {

@@ -34,15 +34,14 @@ function take(path: string): void {
 /** Nobody ever wakes who waits on it. */
 const nothing = new Int32Array(new SharedArrayBuffer(4));
 
-/** Two that found the same dead holder must not take away each other's lock: they go one after the other, and look again. */
+/**
+ * Two that found the same dead holder must not take away each other's lock: they go one after the other, and look again.
+ * By a lock like this one, since who takes it away can be killed as well.
+ */
 function takeAway(path: string, dead: string): void {
-	const second = `${path}.takeover`;
-	if (!link(second)) return;
-	try {
+	exclusively(`${path}.takeover`, () => {
 		if (holderOf(path) === dead) unlinkSync(path);
-	} finally {
-		unlinkSync(second);
-	}
+	});
 }
 
 function link(path: string): boolean {
@@ -69,11 +68,15 @@ function lives(holder: string): boolean {
 	return startTicks(Number(pid)) === ticks;
 }
 
-/** Field 22 of proc_pid_stat(5): with the pid it names one process for good. Undefined when there is none. */
+/**
+ * Fields 3 and 22 of proc_pid_stat(5): the state, and the start, which with the pid names one process for good. Undefined
+ * when there is none, or only a zombie: it has ended, and may be the child of the very process that waits here.
+ */
 function startTicks(pid: number): string | undefined {
 	try {
 		const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-		return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+		const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+		return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 	} catch (error) {
 		if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH')) return undefined;
 		throw error;

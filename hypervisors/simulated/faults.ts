@@ -56,12 +56,12 @@ export class SimulatedFaults {
 		this.#held.clear();
 	}
 
-	/** For the platform: called at each place. */
-	async reach(place: string, { recoveryId }: MachineDefinition): Promise<void> {
+	/** For the platform: what is to happen at a place that it has reached, or undefined when nothing is. */
+	reach(place: string, { recoveryId }: MachineDefinition): Promise<void> | undefined {
 		const fault = this.#at.get(place)?.find(({ of, left }) => left > 0 && (of === undefined || of === recoveryId));
-		if (fault === undefined) return;
+		if (fault === undefined) return undefined;
 		fault.left -= 1;
-		await fault.act();
+		return fault.act();
 	}
 
 	/** For the platform: why a write there fails, or undefined when it does not. */

@@ -7,8 +7,10 @@ export async function reachFault(
 	place: string,
 	signal?: AbortSignal,
 ): Promise<void> {
+	const fault = settings.faults.reach(place, definition);
+	if (fault === undefined) return;
 	const what = `${place} of ${definition.machineName}`;
-	await within(settings.clock, { what, ms: settings.stuckMs, signal }, () => settings.faults.reach(place, definition));
+	await within(settings.clock, { what, ms: settings.stuckMs, signal }, () => fault);
 }
 
 /** A place of the switch. */

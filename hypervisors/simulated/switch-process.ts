@@ -120,7 +120,6 @@ async function pivot(call: SwitchCall, instance: Instance): Promise<void> {
 	instance.alone((run, save) => {
 		mustStandStill(run);
 		save({ ...run, disks: run.disks.map(disk => ({ ...disk, alone: true, commit: null })) });
-		for (const { unflushed } of parts.stacks) unflushed.reset(); // it is in the targets
 	});
 }
 

@@ -87,7 +87,6 @@ async function reparent(call: SwitchCall, instance: Instance | undefined): Promi
 
 async function reparentOne({ settings, definition, paths }: MachineParts, index: number): Promise<void> {
 	const { parents } = await recordOf(definition, paths);
-	if (parents[index] === 'target') return;
 	settings.faults.expectWritable('overlay', definition);
 	await changeRecord(definition, paths, { parents: parents.map((old, at) => (at === index ? 'target' : old)) });
 }

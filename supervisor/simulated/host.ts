@@ -12,7 +12,7 @@ export interface SimulatedParts extends Pick<HostParts, 'platform' | 'movers'> {
 export function createSimulatedHost(
 	{ home }: Pick<Installation, 'home'>,
 	options: Partial<SimulatedHostOptions> & { like?: MannerName } = {},
-	moversOptions: Partial<SimulatedMoversOptions> = {},
+	moversOptions: SimulatedMoversOptions = {},
 ): SimulatedParts {
 	const movers = new SimulatedMovers(moversOptions);
 	const host = new SimulatedHost({ like: 'process', directory: home, readBase: movers.readBase, ...options });

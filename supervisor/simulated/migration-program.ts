@@ -5,8 +5,10 @@ import { TokenBucket } from '../../movers/migration-mover/token-bucket.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Program } from './life.ts';
 
-/** The rate is not among them: it is counted, and nobody waits for it. */
-export type MigrationSurroundings = Omit<MigrationParts, 'bucket'>;
+export interface MigrationSurroundings extends Omit<MigrationParts, 'bucket'> {
+	/** Whose time a rate is kept by. */
+	clock: Pick<Clock, 'now' | 'delay'>;
+}
 
 export async function openMigration(
 	recoveryId: string,
@@ -25,10 +27,8 @@ export class MigrationProgram implements Program {
 
 	constructor(recoveryId: string, disks: readonly MoverDisk[], surroundings: MigrationSurroundings) {
 		this.#source = surroundings.source;
-		this.migration = new Migration(recoveryId, disks, {
-			...surroundings,
-			bucket: new TokenBucket(0, clockWithoutWaiting()),
-		});
+		const bucket = new TokenBucket(0, surroundings.clock);
+		this.migration = new Migration(recoveryId, disks, { ...surroundings, bucket });
 	}
 
 	copy(maxRateBytes: number): void {
@@ -48,14 +48,4 @@ export class MigrationProgram implements Program {
 		await this.#source.close();
 		await this.migration.close();
 	}
-}
-
-function clockWithoutWaiting(): Pick<Clock, 'now' | 'delay'> {
-	let waitedMs = 0;
-	return {
-		now: () => waitedMs,
-		delay: async ms => {
-			waitedMs += ms;
-		},
-	};
 }

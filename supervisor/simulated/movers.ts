@@ -20,12 +20,12 @@ import { RepositoryProgram } from './repository-program.ts';
 import { Supply } from './supply.ts';
 
 export interface SimulatedMoversOptions {
-	clock: Clock;
-	log: Log;
+	clock?: Clock;
+	log?: Log;
 	/** Room under a path that a copy may fill; without end by default. */
-	freeBytes: (path: string) => Promise<number>;
+	freeBytes?: (path: string) => Promise<number>;
 	/** A place that a migration mover has just reached. */
-	reached: (place: string, recoveryId: string) => void;
+	reached?: (place: string, recoveryId: string) => void;
 }
 
 /** The movers of one recovery, as a test deals with them. */
@@ -55,11 +55,11 @@ export class SimulatedPair {
  * records is that of the real ones. They end with this process.
  */
 export class SimulatedMovers implements Movers {
-	readonly #options: SimulatedMoversOptions;
+	readonly #options: Required<SimulatedMoversOptions>;
 	readonly #pairs = new Map<string, SimulatedPair>();
 	readonly #repositories = new Map<string, Life<RepositoryProgram>>();
 
-	constructor(options: Partial<SimulatedMoversOptions> = {}) {
+	constructor(options: SimulatedMoversOptions = {}) {
 		this.#options = {
 			clock: systemClock,
 			log: createLog('simulated-movers'),
@@ -127,12 +127,12 @@ export class SimulatedMovers implements Movers {
 		const open = async () => {
 			const disks = await moverDisks(of);
 			const source = this.#source(of, signal => migration.answering(signal));
-			const { freeBytes, log } = this.#options;
+			const { freeBytes, log, clock } = this.#options;
 			const reached = (place: string) => {
 				this.#options.reached(place, recoveryId);
 				if (place === 'migration.recorded') void pair.mount.program?.follow();
 			};
-			return () => openMigration(recoveryId, disks, { source, reached, freeBytes, log });
+			return () => openMigration(recoveryId, disks, { source, reached, freeBytes, log, clock });
 		};
 		return {
 			...mover('migration', migration, open, () => this.#remove(recoveryId)),

@@ -31,7 +31,7 @@ export interface SimulatedCopy {
 /** A stored disk of 3 MiB and a bit, a target and a map for it, and movers that are not started yet. */
 export async function simulatedCopy(
 	t: { after(hook: () => Promise<unknown>): void },
-	options: Partial<SimulatedMoversOptions> = {},
+	options: SimulatedMoversOptions = {},
 ): Promise<SimulatedCopy> {
 	const directory = await fastDirectory('rouse-copy-');
 	t.after(() => rm(directory, { recursive: true, force: true }));

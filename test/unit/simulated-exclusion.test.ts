@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readlinkSync, readdirSync, symlinkSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { readFileSync, readlinkSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { exclusively } from '../../hypervisors/simulated/exclusion.ts';
@@ -37,3 +38,30 @@ for (const [who, holder] of [
 		);
 		assert.deepEqual(readdirSync(directory), []);
 	});
+
+test('`exclusively` takes the lock of a process that was killed and that nobody has waited for yet', async t => {
+	const directory = await temporaryDirectory(t);
+	const lock = join(directory, 'lock');
+	const child = spawn('sleep', ['60']);
+	const stat = () => readFileSync(`/proc/${child.pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+	symlinkSync(`${child.pid} ${stat()[19]}`, lock);
+	child.kill('SIGKILL');
+	// Without giving way to Node, which would wait for it.
+	for (let looks = 0; stat()[0] !== 'Z'; looks++) assert.ok(looks < 1_000_000, 'it does not end');
+	assert.equal(
+		exclusively(lock, () => 'done'),
+		'done',
+	);
+});
+
+test('`exclusively` takes a lock although who was to take it away was killed at that', async t => {
+	const directory = await temporaryDirectory(t);
+	const lock = join(directory, 'lock');
+	symlinkSync('0 1', lock);
+	symlinkSync('0 1', `${lock}.takeover`);
+	assert.equal(
+		exclusively(lock, () => 'done'),
+		'done',
+	);
+	assert.deepEqual(readdirSync(directory), []);
+});

@@ -14,6 +14,11 @@ import { startedSimulation } from '../equipment/started-simulation.ts';
 const sector = 512;
 const bytes = (value: number) => Buffer.alloc(sector, value);
 
+const fullAt = {
+	process: ['switch.mover-stopped', 'switch.ready', 'switch.paused', 'switch.pending'],
+	service: ['switch.saved', 'switch.reparented-one'],
+} as const;
+
 for (const like of ['process', 'service'] as const)
 	suite(`a simulated machine like a ${like}`, () => {
 		test('loses exactly what was not flushed when its power goes', async t => {
@@ -37,6 +42,7 @@ for (const like of ['process', 'service'] as const)
 			await guest.flush(0);
 			await guest.write(0, 4096, bytes(3), { flush: false });
 			await guest.write(0, 4096, bytes(4)); // flushes what came before it
+			assert.deepEqual(await guest.read(0, 4096, sector), bytes(4));
 			kill(host, definition);
 			await start(machine, 'mover');
 			assert.deepEqual(await guest.read(0, 0, sector), bytes(2));
@@ -96,23 +102,66 @@ for (const like of ['process', 'service'] as const)
 			assert.deepEqual(await guest.read(1, 0, sector), bytes(7));
 		});
 
-		test('goes on as it was when the switch finds no space, and is switched once there is', async t => {
+		for (const place of fullAt[like])
+			test(`goes on as it was when the switch finds no space at ${place}, and is switched once there is`, async t => {
+				const { bench, machine } = await startedSimulation(t, { like });
+				const { simulatedGuest: guest, host } = bench;
+				const { faults } = host.settings;
+				let left = 1;
+				const calls = rememberedSwitch(async reached => {
+					if (reached !== place || left-- <= 0) return;
+					faults.refuseWrites(like === 'process' ? 'target' : 'overlay', { noSpace: true });
+				});
+				await restoreTargets(bench);
+				await guest.write(0, 0, bytes(1));
+				await assert.rejects(machine.switchToTarget(calls), { code: 'space_short' });
+				assert.equal((await machine.observe()).power, 'on');
+				assert.notEqual(calls.chain, 'target');
+				faults.mend();
+				await machine.reset();
+				assert.equal(await guest.write(1, 0, bytes(2)), true);
+				await machine.switchToTarget(calls);
+				await machine.powerOff();
+				await machine.powerOn('target');
+				assert.deepEqual(await guest.read(0, 0, sector), bytes(1));
+				assert.deepEqual(await guest.read(1, 0, sector), bytes(2));
+			});
+
+		test('gets the rest of a target that was made too small, and keeps what is in it', async t => {
 			const { bench, machine } = await startedSimulation(t, { like });
-			const { simulatedGuest: guest, host } = bench;
-			const calls = rememberedSwitch();
+			const path = bench.host.partsOf(bench.definition).stacks[0]?.targetPath ?? '';
+			const { size } = await stat(path);
 			await restoreTargets(bench);
-			await guest.write(0, 0, bytes(1));
-			host.settings.faults.refuseWrites(like === 'process' ? 'target' : 'overlay', { noSpace: true });
-			await assert.rejects(machine.switchToTarget(calls), { code: 'space_short' });
+			await truncate(path, size - 4096);
+			await machine.makeTargets();
+			assert.equal((await stat(path)).size, size);
+			await truncate(path, size + 4096);
+			await assert.rejects(machine.makeTargets(), { code: 'identity_conflict' });
+		});
+
+		test('goes on when the mount mover cannot be stopped', async t => {
+			const { bench, machine } = await startedSimulation(t, { like });
+			await restoreTargets(bench);
+			const calls = rememberedSwitch();
+			calls.stopMountMover = async () => {
+				throw new RouseError('hypervisor_stuck', 'the mount mover cannot be killed');
+			};
+			await assert.rejects(machine.switchToTarget(calls), { code: 'hypervisor_stuck' });
 			assert.equal((await machine.observe()).power, 'on');
-			assert.notEqual(calls.chain, 'target');
-			host.settings.faults.mend();
-			assert.equal(await guest.write(1, 0, bytes(2)), true);
-			await machine.switchToTarget(calls);
-			await machine.powerOff();
-			await machine.powerOn('target');
-			assert.deepEqual(await guest.read(0, 0, sector), bytes(1));
-			assert.deepEqual(await guest.read(1, 0, sector), bytes(2));
+			assert.equal(calls.chain, 'local');
+		});
+
+		test('that ended in its switch, and was started by somebody, is not taken for the one that was switched', async t => {
+			const { bench, machine } = await startedSimulation(t, { like });
+			await restoreTargets(bench);
+			const somebody = bench.platform.machine(bench.definition, gateOf(bench));
+			const calls = rememberedSwitch(async reached => {
+				if (reached !== 'switch.mover-stopped') return;
+				kill(bench.host, bench.definition);
+				await somebody.powerOn(calls.chain);
+			});
+			await assert.rejects(machine.switchToTarget(calls), { code: 'hypervisor_failed' });
+			assert.equal((await machine.observe()).power, 'on');
 		});
 
 		test('offers its other way to run once, while the guest has written nothing', async t => {

@@ -4,6 +4,7 @@ import { suite, test } from 'node:test';
 import { waitFor } from '../../system/wait.ts';
 import { asServed, simulatedCopy, type SimulatedCopy } from '../equipment/simulated-copy.ts';
 import { damagePack } from '../equipment/stored-disk.ts';
+import { TestClock } from '../equipment/test-clock.ts';
 
 async function startMount({ movers, of }: SimulatedCopy) {
 	await movers.repository(of.repository).start();
@@ -22,6 +23,10 @@ async function startMigration({ movers, of }: SimulatedCopy) {
 /** Until it neither copies nor has anything left to say. */
 async function copied(migration: Awaited<ReturnType<typeof startMigration>>) {
 	await migration.control.copy(0);
+	return copiedBy(migration);
+}
+
+function copiedBy(migration: Awaited<ReturnType<typeof startMigration>>) {
 	return waitFor(
 		'the copy to end',
 		async () => {
@@ -224,13 +229,18 @@ suite('a simulated migration mover', () => {
 		assert.equal((await copied(await startMigration(copy))).failure?.code, 'space_short');
 	});
 
-	test('counts its rate, and waits for nothing', async t => {
-		const copy = await simulatedCopy(t);
+	test('keeps to its rate by the clock that it is given', async t => {
+		const clock = new TestClock();
+		const copy = await simulatedCopy(t, { clock });
 		const migration = await startMigration(copy);
-		await migration.control.copy(1);
-		assert.equal((await migration.control.state()).maxRateBytes, 1);
-		await copied(migration);
+		const begun = clock.now();
+		const { dataBytes } = copy.stored.image;
+		await migration.control.copy(dataBytes / 10);
+		assert.equal((await migration.control.state()).maxRateBytes, dataBytes / 10);
+		await copiedBy(migration);
 		assert.equal((await copy.restored()).complete, true);
+		const tookMs = clock.now() - begun;
+		assert.ok(tookMs > 9_000 && tookMs < 11_000, `${dataBytes} bytes at a tenth of that a second took ${tookMs} ms`);
 	});
 
 	test('that was ended writes nothing any more', async t => {
