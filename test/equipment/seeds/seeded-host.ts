@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -25,9 +25,11 @@ import type { Random } from './random.ts';
 const quiet = pino({ level: 'silent' });
 
 /**
- * What a supervisor was doing between two calls when it died goes on to the next one here, which a process does not: so
- * long is waited for what it does with files, before another one reads them.
+ * What a supervisor was doing between two calls when it died goes on to the next one here, which a process does not. It is
+ * over when its last file is closed: no more than so many operations, one after the other, in the queue that all share. As
+ * many are done behind it before another supervisor reads the files, so that a busy machine waits longer.
  */
+const lastOperations = 200;
 const lastBreathMs = 100;
 
 /** A simulated host of one installation, whose supervisor may die at any place and is followed by another one. */
@@ -121,7 +123,7 @@ export class SeededHost {
 		const asked = [...this.#asked];
 		this.#asked.clear();
 		await Promise.race([Promise.allSettled(asked), delay(lastBreathMs)]);
-		await delay(5); // its looks, which nobody has asked for
+		for (let done = 0; done < lastOperations; done++) await stat(this.installation.home);
 	}
 
 	async #start(how: { afterDeath: boolean }): Promise<void> {
