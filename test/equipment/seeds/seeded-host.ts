@@ -123,7 +123,7 @@ export class SeededHost {
 		const asked = [...this.#asked];
 		this.#asked.clear();
 		await Promise.race([Promise.allSettled(asked), delay(lastBreathMs)]);
-		for (let done = 0; done < lastOperations; done++) await stat(this.installation.home);
+		for (let done = 0; done < lastOperations; done++) await stat('.'); // not of the home: that may be gone
 	}
 
 	async #start(how: { afterDeath: boolean }): Promise<void> {
