@@ -172,23 +172,25 @@ export class Registry {
 			});
 	}
 
-	/** An empty directory is what an attempt left that died before its state; any other is not ours to fill. */
+	/** What an attempt left that died before its state is cleared; any other directory is not ours to fill. */
 	async #makeDirectory(name: string): Promise<void> {
 		const path = join(this.#directory, name);
 		await mkdir(path, { recursive: true, mode: 0o700 });
-		for (const file of await readdir(path)) {
-			if (!file.endsWith(temporarySuffix))
-				throw new RouseError('identity_conflict', `${path} holds ${file}, and no recovery it belongs to`, {
-					hint: 'look whose it is and move it away, or take another name',
-				});
-			await rm(join(path, file), { force: true });
-		}
+		await removeTemporaries(path);
+		const [file] = await readdir(path);
+		if (file !== undefined)
+			throw new RouseError('identity_conflict', `${path} holds ${file}, and no recovery it belongs to`, {
+				hint: 'look whose it is and move it away, or take another name',
+			});
 		await syncDirectory(this.#directory);
 	}
 
+	/** Also of what was being written when its writer died: nobody else comes to a directory without a state. */
 	async #removeEmpty(name: string): Promise<void> {
+		const path = join(this.#directory, name);
 		try {
-			await rmdir(join(this.#directory, name));
+			await removeTemporaries(path);
+			await rmdir(path);
 		} catch (error) {
 			if (!['ENOENT', 'ENOTEMPTY', 'ENOTDIR'].some(code => isErrno(error, code))) throw error;
 		}
@@ -199,6 +201,11 @@ export class Registry {
 		this.#last = done.catch(() => undefined); // the caller of that one is told
 		return done;
 	}
+}
+
+async function removeTemporaries(directory: string): Promise<void> {
+	for (const file of await readdir(directory))
+		if (file.endsWith(temporarySuffix)) await rm(join(directory, file), { force: true });
 }
 
 /** What a directory that was copied or renamed tells is about another place: to act on it would be to act there. */

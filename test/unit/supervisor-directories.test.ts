@@ -1,10 +1,11 @@
 /** Directories that tell of something else, and machines that hang: neither may do harm to others. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { freeze } from '../../hypervisors/simulated/fate.ts';
+import { temporaryPath } from '../../system/durable-file.ts';
 import { SteppedRecovery } from '../equipment/recoveries.ts';
 import { diskBytes, sector, simulate } from '../equipment/simulated-recovery.ts';
 
@@ -76,6 +77,19 @@ test('`GET /recoveries`: a machine that does not answer hides no other, and says
 			['r2', undefined],
 		],
 	);
+});
+
+test('a supervisor that starts clears the directory of a recovery whose state was being written when it died', async t => {
+	const simulation = await simulate(t);
+	const { host } = simulation;
+	await simulation.stop();
+	await mkdir(host.directory('r2'));
+	await writeFile(temporaryPath(join(host.directory('r2'), 'state.json')), '{"versi');
+	await mkdir(host.directory('r3'));
+	await writeFile(join(host.directory('r3'), 'somebody'), 'not ours');
+	await simulation.start();
+	const names = await readdir(join(host.directory('r1'), '..'));
+	assert.deepEqual(names.sort(), ['r3']);
 });
 
 test('a machine that is being removed is not powered on behind it', async t => {

@@ -1,17 +1,18 @@
-import { rm, stat } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Supervisor as SupervisorCalls } from '../../../activities/host-attempt.ts';
 import type { MachineDefinition } from '../../../hypervisors/contract.ts';
 import { kill, reboot } from '../../../hypervisors/simulated/fate.ts';
 import type { MannerName } from '../../../hypervisors/simulated/host.ts';
+import type { ReadBase } from '../../../hypervisors/simulated/read-base.ts';
 import { RouseError } from '../../../model/errors.ts';
 import { definitionOf, definitionOfFinished, readMachineFile } from '../../../supervisor/files/machine-file.ts';
 import { type RecoveryPlaces, recoveryPlaces } from '../../../supervisor/files/places.ts';
 import { Tombstones } from '../../../supervisor/files/tombstones.ts';
 import { routes } from '../../../supervisor/api/routes.ts';
 import { createSimulatedHost, type SimulatedParts } from '../../../supervisor/simulated/host.ts';
+import { SimulatedMovers } from '../../../supervisor/simulated/movers.ts';
 import { Supervisor } from '../../../supervisor/supervisor.ts';
 import type { HostParts } from '../../../supervisor/recovery/host-parts.ts';
 import { recoveryStateSchema } from '../../../supervisor/files/state.ts';
@@ -20,17 +21,10 @@ import type { Installation } from '../../../system/installation.ts';
 import { fastDirectory } from '../simulated-bench.ts';
 import { fastClock } from './fast-clock.ts';
 import { Lifetime } from './mortal.ts';
+import { outside, within } from './mortal-files.ts';
 import type { Random } from './random.ts';
 
 const quiet = pino({ level: 'silent' });
-
-/**
- * What a supervisor was doing between two calls when it died goes on to the next one here, which a process does not. It is
- * over when its last file is closed: no more than so many operations, one after the other, in the queue that all share. As
- * many are done behind it before another supervisor reads the files, so that a busy machine waits longer.
- */
-const lastOperations = 200;
-const lastBreathMs = 100;
 
 /** A simulated host of one installation, whose supervisor may die at any place and is followed by another one. */
 export class SeededHost {
@@ -43,13 +37,16 @@ export class SeededHost {
 	#lifetime = new Lifetime();
 	#supervisor: Supervisor | undefined;
 	#died = Promise.withResolvers<void>();
-	/** What the living supervisor was asked and has not answered. */
-	readonly #asked = new Set<Promise<unknown>>();
+	/** Ends with the start of the newest supervisor, or with its death. */
+	#succession: Promise<void> = Promise.resolve();
 
 	private constructor(installation: Installation, like: MannerName, random: Random) {
 		this.installation = installation;
 		this.#random = random;
-		this.parts = createSimulatedHost(installation, { like, clock: fastClock }, { clock: fastClock, log: quiet });
+		const movers = new SimulatedMovers({ clock: fastClock, log: quiet });
+		const readBase: ReadBase = (...read) => outside(() => movers.readBase(...read)); // they outlive who asks
+		const { platform, host } = createSimulatedHost(installation, { like, clock: fastClock, readBase });
+		this.parts = { platform, host, movers };
 	}
 
 	static async create(like: MannerName, random: Random): Promise<SeededHost> {
@@ -60,14 +57,11 @@ export class SeededHost {
 		return host;
 	}
 
-	/** The supervisor dies at the next call of its platform or movers; resolves when the next one looks after the host. */
-	async killSupervisor(): Promise<void> {
-		this.#lifetime.end();
-		this.#supervisor = undefined;
-		this.#died.reject(new RouseError('supervisor_unreachable', 'the supervisor has died'));
+	/** The supervisor dies now; resolves when the next one looks after the host, or has died as well. */
+	killSupervisor(): Promise<void> {
+		this.#end('the supervisor has died');
 		this.deaths += 1;
-		await this.#lastBreath();
-		await this.#start({ afterDeath: true });
+		return this.#follow(async () => undefined);
 	}
 
 	/** What activities ask; whoever waits for a supervisor that dies is told so. */
@@ -103,37 +97,50 @@ export class SeededHost {
 	/** The whole host is started anew: supervisor, movers and machines have ended. */
 	async reboot(name: string): Promise<void> {
 		const definition = await this.definition(name);
-		this.#lifetime.end();
-		this.#supervisor = undefined;
-		this.#died.reject(new RouseError('supervisor_unreachable', 'the host is down'));
+		this.#end('the host is down');
 		this.deaths += 1;
-		await this.#lastBreath();
-		await this.parts.movers.endAll();
-		await reboot(this.parts.host, definition ? [definition] : []);
-		await this.#start({ afterDeath: true });
+		await this.#follow(async () => {
+			await this.parts.movers.endAll();
+			await reboot(this.parts.host, definition ? [definition] : []);
+		});
 	}
 
 	async dispose(): Promise<void> {
-		await this.#supervisor?.stop();
+		await this.#succession;
+		this.#end('the host is gone');
+		await this.#lifetime.settled();
 		await this.parts.movers.endAll();
 		await rm(this.installation.home, { recursive: true, force: true });
 	}
 
-	async #lastBreath(): Promise<void> {
-		const asked = [...this.#asked];
-		this.#asked.clear();
-		await Promise.race([Promise.allSettled(asked), delay(lastBreathMs)]);
-		for (let done = 0; done < lastOperations; done++) await stat('.'); // not of the home: that may be gone
+	#end(why: string): void {
+		this.#lifetime.end();
+		this.#supervisor = undefined;
+		this.#died.reject(new RouseError('supervisor_unreachable', why));
 	}
 
+	/** One after the other: of two deaths at once the second is that of the first one's successor. */
+	#follow(meanwhile: () => Promise<void>): Promise<void> {
+		const before = this.#succession;
+		this.#succession = (async () => {
+			await before;
+			this.#end('the supervisor has died');
+			await this.#lifetime.settled();
+			await meanwhile();
+			await this.#start({ afterDeath: true });
+		})();
+		return this.#succession;
+	}
+
+	/** Ends early when it dies while it starts. */
 	async #start(how: { afterDeath: boolean }): Promise<void> {
 		const lifetime = new Lifetime();
 		this.#lifetime = lifetime;
 		this.#died = Promise.withResolvers();
 		this.#died.promise.catch(() => undefined); // told to whoever asks
 		const supervisor = new Supervisor(this.#partsFor(lifetime));
-		await supervisor.start(how);
-		if (lifetime === this.#lifetime) this.#supervisor = supervisor; // it is heard once it knows what is there
+		await Promise.race([within(lifetime, () => supervisor.start(how)), lifetime.ended]);
+		if (!lifetime.over) this.#supervisor = supervisor; // it is heard once it knows what is there
 	}
 
 	#partsFor(lifetime: Lifetime): HostParts {
@@ -141,7 +148,7 @@ export class SeededHost {
 		return {
 			installation: this.installation,
 			platform: lifetime.guard(platform),
-			movers: lifetime.guard(movers),
+			movers: lifetime.guard(movers, outside),
 			tombstones: new Tombstones(this.installation.home),
 			log: quiet,
 			clock: fastClock,
@@ -157,9 +164,7 @@ export class SeededHost {
 		const supervisor = this.#supervisor;
 		if (supervisor === undefined || this.#lifetime.over)
 			return Promise.reject(new RouseError('supervisor_unreachable', 'nobody listens'));
-		const answer = question(supervisor);
-		this.#asked.add(answer);
-		answer.finally(() => this.#asked.delete(answer)).catch(() => undefined); // told to whoever asked
+		const answer = within(this.#lifetime, () => question(supervisor));
 		return Promise.race([answer, this.#died.promise.then(() => Promise.reject(new Error('unreachable')))]);
 	}
 

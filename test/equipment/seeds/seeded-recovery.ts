@@ -54,6 +54,7 @@ export class SeededRecovery {
 	#run: SandboxRun;
 	readonly #lastFailures = new Map<number, string>();
 	#wrong: unknown;
+	#over = false;
 	readonly #power = new OrderedPower();
 	readonly told: string[] = [];
 
@@ -96,6 +97,7 @@ export class SeededRecovery {
 		} catch (error) {
 			throw new Error(`${String(error)}\n  what happened: ${this.told.join(', ')}`, { cause: error });
 		} finally {
+			this.#over = true;
 			await this.#host.dispose();
 			await this.#run.dispose();
 		}
@@ -137,7 +139,8 @@ export class SeededRecovery {
 		this.#underWay.add(activity.seq);
 		const run = this.#run;
 		void (async () => {
-			for (let waitMs = 250; run === this.#run && run.open.some(({ seq }) => seq === activity.seq); waitMs *= 2) {
+			const wanted = () => run === this.#run && run.open.some(({ seq }) => seq === activity.seq);
+			for (let waitMs = 250; !this.#over && wanted(); waitMs *= 2) {
 				try {
 					const result = await this.#perform(activity);
 					// The answer of an attempt that was carried out is lost with its worker.
