@@ -42,13 +42,8 @@ function mortal(real: Call, self: unknown, args: unknown[]): unknown {
 	return life ? life.operation(async () => call()) : call();
 }
 
-const promised = [
-	'appendFile chmod link lstat mkdir readFile readdir realpath rename rm rmdir stat statfs symlink truncate unlink',
-	'utimes writeFile',
-]
-	.join(' ')
-	.split(' ');
-for (const name of promised) replace(fs.promises, name, mortal);
+const promised = 'appendFile chmod link lstat mkdir readFile readdir rename rm rmdir stat statfs symlink truncate';
+for (const name of `${promised} unlink writeFile`.split(' ')) replace(fs.promises, name, mortal);
 
 /** A dead one's descriptors are closed by who follows it: see {@link Lifetime.settled}. */
 replace(fs.promises, 'open', (real, self, args) => {
@@ -68,8 +63,8 @@ if (typeof ofHandles !== 'object' || ofHandles === null) throw new Error('a File
 for (const name of 'appendFile datasync read readFile readv stat sync truncate write writeFile writev'.split(' '))
 	replace(ofHandles, name, mortal);
 
-const atOnce = 'fdatasyncSync fsyncSync ftruncateSync linkSync mkdirSync openSync renameSync rmSync symlinkSync';
-for (const name of `${atOnce} unlinkSync writeFileSync writeSync`.split(' '))
+const immediate = 'fdatasyncSync fsyncSync ftruncateSync linkSync mkdirSync openSync renameSync rmSync symlinkSync';
+for (const name of `${immediate} unlinkSync writeFileSync writeSync`.split(' '))
 	replace(fs, name, (real, self, args) => {
 		// Nothing can stand still here: what catches this finds itself unable to touch any file as well.
 		if (lives.getStore()?.over) throw new Error(`${name} of a process that has died`);
