@@ -17,9 +17,6 @@ import type { Asked } from './contracts.ts';
 /** Named as the activity that does it; orders may come any number of times and are no steps. */
 export type WorkflowStep = Exclude<keyof ControlActivities | keyof HostActivities, 'power' | 'retry' | 'undo'>;
 
-/** What must be taken back when the recovery ends before power-on. Names: functions do not survive continue-as-new. */
-export type UndoName = 'remove' | 'unpin';
-
 /**
  * All that a recovery knows. Plain JSON: it is the input of the next run after continue-as-new (a `Map` would arrive as
  * `{}`), and that run skips what is in `done`.
@@ -30,8 +27,9 @@ export interface WorkflowState {
 	/** Raised before every new step, retry, switch and discard; attempts of one activity share it. */
 	generation: number;
 	done: WorkflowStep[];
-	/** Empty for good from the step in which power-on is scheduled. */
-	undo: UndoName[];
+	/** Set before the pin is asked for: one whose outcome is unknown is taken away like one that stands. */
+	mayBePinned: boolean;
+	/** From the step on that asks for it nothing is undone any more. */
 	powerScheduled: boolean;
 	plan: RecoveryPlan | null;
 	/** A step of this workflow cannot go on. */
@@ -66,7 +64,7 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		phase: 'planned',
 		generation: 0,
 		done: [],
-		undo: [],
+		mayBePinned: false,
 		powerScheduled: false,
 		plan: null,
 		parked: null,
