@@ -5,17 +5,22 @@ import type { HostReport } from '../workflows/contracts.ts';
 /** A run takes 10,000 signals: incidents that keep coming may not use them up. */
 export const incidentsEveryMs = 60_000;
 
+/** A workflow whose history was put back does not know what it was told: what stands is told again. */
+export const stateAgainMs = 60 * 60_000;
+
 interface Reported {
 	/** Power and what blocks, as the workflow knows it. */
 	state: string;
+	stateAtMs: number;
 	/** Highest sequence that was reported. */
 	incidents: number;
 	incidentsAtMs: number;
 }
 
 /**
- * Decides what is reported to a workflow of its host: a change of power or of what blocks at once, incidents at most once a
- * minute. Forgets nothing that could not be reported; a new process reports everything once more.
+ * Decides what is reported to a workflow of its host: a change of power or of what blocks at once and once an hour as it
+ * is, incidents at most once a minute. Forgets nothing that could not be reported; a new process reports everything once
+ * more.
  */
 export class Reports {
 	readonly #reported = new Map<string, Reported>();
@@ -25,7 +30,8 @@ export class Reports {
 		const reported = this.#reported.get(view.recoveryId);
 		if (!reported) return { incidentsAfter: 0 };
 		const news = view.incidents > reported.incidents && nowMs - reported.incidentsAtMs >= incidentsEveryMs;
-		if (!news && reported.state === stateOf(view)) return undefined;
+		const known = reported.state === stateOf(view) && nowMs - reported.stateAtMs < stateAgainMs;
+		if (!news && known) return undefined;
 		return { incidentsAfter: reported.incidents };
 	}
 
@@ -34,6 +40,7 @@ export class Reports {
 		const before = this.#reported.get(view.recoveryId);
 		this.#reported.set(view.recoveryId, {
 			state: stateOf(view),
+			stateAtMs: nowMs,
 			incidents: incidents.at(-1)?.sequence ?? before?.incidents ?? 0,
 			incidentsAtMs: incidents.length > 0 ? nowMs : (before?.incidentsAtMs ?? Number.NEGATIVE_INFINITY),
 		});
