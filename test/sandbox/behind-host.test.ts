@@ -143,7 +143,8 @@ test('an undo of what the host has finished ends as finished', async () => {
 	await run.fail('undo', 'generation_stale', 'finished', { ended: 'finished' });
 	await run.complete('finalize', { incidents: [] });
 	await run.complete('unpin');
-	assert.equal((run.result as { phase: string }).phase, 'finished');
+	const { phase, failure } = recoveryStatusSchema.parse((run.result as { status: unknown }).status);
+	assert.deepEqual([phase, failure], ['finished', null]);
 });
 
 test('`discard` of what the host has finished ends as finished', async () => {

@@ -88,6 +88,14 @@ export class SeededHost {
 		return file && definitionOfFinished(file, this.placesOf(name, file.recoveryId));
 	}
 
+	/** Power-on of the recovery of this name was scheduled, and it has not ended here. */
+	async wasPoweredOn(name: string): Promise<boolean> {
+		const { state: path } = recoveryPlaces(this.installation, name, '');
+		const state = await readDocument(path, recoveryStateSchema).catch(() => undefined);
+		if (!state?.powerOnScheduled) return false;
+		return (await new Tombstones(this.installation.home).read(state.recoveryId)) === undefined;
+	}
+
 	/** The machine loses its power, as in a crash. */
 	async killMachine(name: string): Promise<void> {
 		const definition = await this.definition(name);
