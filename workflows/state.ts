@@ -48,7 +48,7 @@ export interface WorkflowState {
 	/** The workflow was cancelled, and nothing has heeded it yet. */
 	cancelRequested: boolean;
 	power: Power;
-	/** Orders for the host: how many were given for its power, and what of them is not known to be carried out. */
+	/** Orders for the host: the number of the last that was given for its power, and what is not known to be carried out. */
 	orders: { given: number; power: PowerOrder | null; retry: boolean };
 	policy: Policy;
 	wanted: { migrate: boolean; switch: boolean; discard: Asked | null };

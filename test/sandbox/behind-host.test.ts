@@ -166,6 +166,18 @@ test('`power` is asked again at the generation of the host, and fences nothing',
 	assert.deepEqual([run.outcome().failure, (await statusOf(run)).generation], [undefined, generation]);
 });
 
+test('`power` after the history was put back has a higher number than the orders that are lost', async () => {
+	const { run } = await startRunning(sandbox);
+	const events = run.activations.length;
+	await run.update('power', { ...asked, action: 'off' });
+	const lost = Number(run.pending('power').input['order']);
+	await run.complete('power', { power: 'off' });
+	run.nowMs += 60_000;
+	const again = await sandbox.cutBack(run, events);
+	await again.update('power', { ...asked, action: 'on' });
+	assert.ok(Number(again.pending('power').input['order']) > lost);
+});
+
 test('`power` of what the host has discarded is refused, and the recovery ends', async () => {
 	const { run } = await startRunning(sandbox);
 	await run.update('power', { ...asked, action: 'off' });
