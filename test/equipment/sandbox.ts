@@ -113,7 +113,8 @@ export class SandboxRun {
 	readonly #workflow: SdkWorkflow;
 	readonly #open = new Map<number, Scheduled>();
 	readonly #updates = new Map<string, UpdateOutcome>();
-	#historyLength = 3;
+	/** Events, as the server would count them: two for a task, and what it brings. */
+	historyLength = 3;
 	#disposed = false;
 	#updateCount = 0;
 
@@ -269,8 +270,13 @@ export class SandboxRun {
 		return outcome;
 	}
 
-	async signal(name: string, ...args: unknown[]): Promise<void> {
-		await this.activate([{ signalWorkflow: { signalName: name, input: toPayloads(args) } }]);
+	signal(name: string, ...args: unknown[]): Promise<void> {
+		return this.signalAtOnce(name, [args]);
+	}
+
+	/** Several of one name that come with the same workflow task. */
+	async signalAtOnce(signalName: string, signals: readonly unknown[][]): Promise<void> {
+		await this.activate(signals.map(args => ({ signalWorkflow: { signalName, input: toPayloads(args) } })));
 	}
 
 	async cancel(): Promise<void> {
@@ -287,7 +293,7 @@ export class SandboxRun {
 	}
 
 	async activate(jobs: Job[]): Promise<void> {
-		this.#historyLength += 3;
+		this.historyLength += 2 + jobs.length;
 		await this.#send(this.#activation(jobs));
 		await this.#resolveTryCancelled();
 	}
@@ -319,7 +325,7 @@ export class SandboxRun {
 			runId: this.runId,
 			timestamp: msToTs(this.nowMs),
 			isReplaying: false,
-			historyLength: this.#historyLength,
+			historyLength: this.historyLength,
 			continueAsNewSuggested: this.suggestContinueAsNew,
 			jobs,
 		});
