@@ -31,7 +31,7 @@ export async function allOrNothing(run: Run, steps: () => Promise<void>): Promis
 	}
 }
 
-/** Undoes all and fails; parks instead when the host knows better. */
+/** Undoes all and fails; parks instead when the host knows better, or has no room to record that it undoes anything. */
 async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 	run.state.parked = null;
 	run.state.failure = { code: document.code, message: document.message };
@@ -43,7 +43,8 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 	} catch (error) {
 		if (error instanceof Interruption) throw error;
 		const refusal = documentOf(error);
-		if (refusal.code === 'power_on_scheduled' || isBehind(refusal)) return keepWhatRuns(run, document, refusal);
+		const keeps = ['power_on_scheduled', 'space_short'].includes(refusal.code) || isBehind(refusal);
+		if (keeps) return keepWhatIsThere(run, document, refusal);
 		// The pin stays: a host that does not say that nothing reads the point any more may run its machine.
 		left.push(leftBehind('remove', error), ...(run.state.mayBePinned ? ['unpin: not before that'] : []));
 	}
@@ -54,7 +55,7 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 }
 
 /** It has not failed after all: whether it was powered on or not, it goes on from where the host is. */
-function keepWhatRuns(run: Run, cause: ErrorDocument, refusal: ErrorDocument): void {
+function keepWhatIsThere(run: Run, cause: ErrorDocument, refusal: ErrorDocument): void {
 	run.state.failure = null;
 	if (refusal.code === 'power_on_scheduled') run.state.powerScheduled = run.state.mayBePinned = true;
 	park(run, { ...refusal, message: `${refusal.message}; it was to be undone because: ${cause.message}` });

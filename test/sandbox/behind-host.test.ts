@@ -58,6 +58,18 @@ test('after an undo that the host refused a cancellation undoes nothing', async 
 	assert.deepEqual([run.closed, run.pendingTypes()], [undefined, []]);
 });
 
+test('an undo that the host has no room to record parks, leaves the pin, and `retry` goes on with the start', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'createMachine');
+	await run.fail('createMachine', 'space_short', 'no room');
+	await run.fail('undo', 'space_short', 'no room for the tombstone');
+	const { phase, parked, failure } = await statusOf(run);
+	assert.deepEqual([run.closed, phase, parked?.code, failure], [undefined, 'starting', 'space_short', null]);
+	assert.deepEqual(run.pendingTypes(), []);
+	await run.update('retry', asked);
+	assert.deepEqual(run.pendingTypes(), ['createMachine']);
+});
+
 for (const step of ['reserve', 'allocate', 'snapshot'] as const)
 	test(`${step} of a generation that the host is beyond parks, and \`retry\` asks above the host's`, async () => {
 		const { run, request } = await startRecovery(sandbox);

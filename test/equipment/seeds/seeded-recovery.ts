@@ -15,7 +15,7 @@ import { forwardOnce } from '../../../workers/forwarder.ts';
 import { Reports } from '../../../workers/reports.ts';
 import { contentOf } from '../simulated-bench.ts';
 import type { Sandbox, SandboxRun, Scheduled } from '../sandbox.ts';
-import { fastClock } from './fast-clock.ts';
+import { fastClock, setClock } from './fast-clock.ts';
 import { OrderedPower } from './ordered-power.ts';
 import type { Random } from './random.ts';
 import { SeededGuest } from './seeded-guest.ts';
@@ -44,7 +44,8 @@ const endsWithin = 1_000;
 
 /**
  * One recovery, its workflow in the sandbox and its host simulated, through whatever the seed brings: deaths of supervisor,
- * movers, machine and host, reads that wait, orders of people, continue-as-new. Then all is calm, and it must end well.
+ * movers, machine and host, reads that wait, a full disk, a clock that is set, orders of people, continue-as-new. Then all
+ * is calm, and it must end well.
  */
 export class SeededRecovery {
 	readonly #random: Random;
@@ -212,6 +213,13 @@ export class SeededRecovery {
 			'history is long': () => {
 				this.#run.suggestContinueAsNew = true;
 			},
+			'disk is full': () => {
+				this.#host.disk.freeBytes = 0;
+			},
+			'disk has room': () => {
+				this.#host.disk.freeBytes = Number.POSITIVE_INFINITY;
+			},
+			'clock was set': () => setClock((this.#random.below(5) - 2) * 3_600_000),
 			...(this.#cutBacks ? { 'history lost its end': () => this.#cutBack() } : {}),
 			...(this.#random.chance(0.3) ? { 'host rebooted': () => this.#host.reboot(name) } : {}),
 			...(this.#random.chance(0.15) ? { 'workflow cancelled': () => this.#runs.act(run => run.cancel()) } : {}),
@@ -271,6 +279,7 @@ export class SeededRecovery {
 	#calm(): void {
 		this.told.push('calm');
 		this.#host.deadliness = 0;
+		this.#host.disk.freeBytes = Number.POSITIVE_INFINITY;
 		this.#host.parts.host.settings.faults.mend();
 	}
 

@@ -1,4 +1,5 @@
 import type { Sandbox, SandboxRun } from '../sandbox.ts';
+import { fastClock } from './fast-clock.ts';
 import type { Random } from './random.ts';
 
 /** The runs of one workflow, each the next of the one before; the last is the one that lives. */
@@ -30,7 +31,12 @@ export class WorkflowRuns {
 
 	/** In its turn, unless the run has ended by then. */
 	act<T>(act: (run: SandboxRun) => Promise<T>): Promise<T | undefined> {
-		return this.#inTurn(async () => (this.#now.closed === undefined ? act(this.#now) : undefined));
+		return this.#inTurn(async () => {
+			const run = this.#now;
+			if (run.closed !== undefined) return undefined;
+			run.nowMs = Math.max(run.nowMs, fastClock.date().getTime());
+			return act(run);
+		});
 	}
 
 	async continueAsNew(): Promise<void> {
