@@ -2,13 +2,13 @@
  * Drives one run of a workflow inside the SDK's own sandbox by hand-made activations: no server, no native core, and a
  * clock that moves when it is told to. Stands on internal modules of the SDK (1.24, as its own test suite does).
  */
-import { TypedSearchAttributes } from '@temporalio/common';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import proto, { type coresdk } from '@temporalio/proto';
 import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusable-vm.js';
 import { parseWorkflowCode } from '@temporalio/worker/lib/worker.js';
 import Long from 'long';
 import { activityFailure, type FailureDocument, fromPayload, type Payload, toPayload, toPayloads } from './payloads.ts';
+import { firstInfo } from './workflow-info.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
 import { cacheDirectory } from '../../system/installation.ts';
 
@@ -127,32 +127,7 @@ export class SandboxRun {
 	static async create(creator: ReusableVMWorkflowCreator, origin: Origin, runId: string): Promise<SandboxRun> {
 		const { type, number } = origin;
 		const workflow = await creator.createWorkflow({
-			info: {
-				workflowType: type,
-				runId,
-				workflowId: 'recovery/sandbox',
-				namespace: 'default',
-				firstExecutionRunId: runId,
-				originalExecutionRunId: runId,
-				attempt: 1,
-				taskTimeoutMs: 10_000,
-				taskQueue: 'control',
-				searchAttributes: {},
-				typedSearchAttributes: new TypedSearchAttributes(),
-				historyLength: 3,
-				historySize: 300,
-				continueAsNewSuggested: false,
-				targetWorkerDeploymentVersionChanged: false,
-				// `random` is set by the sandbox itself when it makes the workflow.
-				unsafe: {
-					isReplaying: false,
-					isReplayingHistoryEvents: false,
-					now: Date.now,
-					random: undefined as never,
-				},
-				startTime: new Date(startedAtMs),
-				runStartTime: new Date(startedAtMs),
-			},
+			info: firstInfo(type, runId, startedAtMs),
 			randomnessSeed: Long.fromInt(1336 + number).toBytes(),
 			now: startedAtMs,
 			showStackTraceSources: false,

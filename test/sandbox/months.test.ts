@@ -26,7 +26,7 @@ const bytesOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 
 /** What a host logs in the time between two reports. */
 function logged(log: Incident[], atMs: number): Incident[] {
-	const all = [...log.slice(-1)];
+	const all = log.slice(-1);
 	for (let time = 0; time < incidentsEveryMs / incidentEveryMs; time++)
 		all.push(nextIncident(all, 'attempt_failed', `${atMs} ${time} ${'x'.repeat(100)}`, new Date(atMs)).incident);
 	return all.slice(-incidentsEveryMs / incidentEveryMs);
