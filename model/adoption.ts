@@ -20,6 +20,8 @@ export const adoptionSchema = z.object({
 	power: powerSchema,
 	/** As it was last wished for. */
 	powerDesired: z.enum(['on', 'off']),
+	/** Highest number of the orders for power that it has begun: the next one is above it. */
+	powerOrders: z.int().min(0).optional(),
 	copy: z.object({ wanted: z.boolean(), maxRateBytes: z.int().min(0) }),
 	/** All disks are restored to the last chunk. */
 	restored: z.boolean(),

@@ -37,6 +37,7 @@ export function adoptedState(request: RecoveryRequest, { host, policy }: Adopted
 		// lost workflow.
 		retryOnHost: poweredOn && switched.stage === 'none',
 		power: host.power,
+		orders: { ...first.orders, given: host.powerOrders ?? 0 },
 		policy: { ...first.policy, ...(copy.wanted ? { maxRateBytes: copy.maxRateBytes } : {}), ...policy },
 		wanted: { migrate: copy.wanted || switched.stage !== 'none', switch: switched.stage !== 'none', discard: null },
 		timings: {

@@ -35,7 +35,7 @@ export class HostOrders {
 		const { orders } = this.#run.state;
 		this.takeBack();
 		orders.given += 1;
-		const order = { action, number: orders.given };
+		const order: PowerOrder = { action, number: orders.given, at: new Date().toISOString() };
 		orders.power = order;
 		try {
 			await CancellationScope.nonCancellable(() => this.#carryOut(order, this.#run.host.orderPower));
@@ -112,14 +112,25 @@ export class HostOrders {
 		this.#run.publish();
 	}
 
-	async #askForPower({ action, number: order }: PowerOrder, ask: HostStubs['orderPower']) {
+	async #askForPower(order: PowerOrder, ask: HostStubs['orderPower']) {
 		for (let input = this.#run.sameInput(); ; ) {
+			const { action, number, at } = order;
 			try {
-				return (await ask({ ...input, action, order })).power;
+				return (await ask({ ...input, action, order: number, ...(at === undefined ? {} : { at }) })).power;
 			} catch (error) {
-				input = this.#againAfter(error, input);
+				if (!this.#numberedAnew(order, error)) input = this.#againAfter(error, input);
 			}
 		}
+	}
+
+	/** The host has begun later ones than this workflow knows of: its history was put back, and its count with it. */
+	#numberedAnew(order: PowerOrder, error: unknown): boolean {
+		const begun = documentOf(error).details?.['order'];
+		const { orders } = this.#run.state;
+		if (typeof begun !== 'number' || begun < order.number || order.number !== orders.given) return false;
+		orders.given = begun + 1;
+		order.number = orders.given;
+		return true;
 	}
 
 	/**

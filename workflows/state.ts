@@ -25,6 +25,8 @@ export type UndoName = 'remove' | 'unpin';
 export interface PowerOrder {
 	action: PowerAction;
 	number: number;
+	/** When it was given; unknown of one that an older version took. */
+	at?: string;
 }
 
 /**

@@ -76,10 +76,15 @@ export function hostSteps(host: HostDependencies) {
 		}),
 		/** As nobody has ordered it: refused with `power_on_scheduled` once there may be guest writes. */
 		undo: activity({ step: 'undo', body: nothingMore, answer: ({ wasHere }) => ({ wasHere }) }),
-		/** Power as a person asks for it; `order` is the higher, the later it was given. */
+		/** Power as a person asks for it; `order` is the higher, the later it was given, which was `at`. */
 		power: activity({
 			step: 'power',
-			body: (call, { action, order }: { action: PowerAction; order: number }) => ({ ...call, action, order }),
+			body: (call, { action, order, at }: { action: PowerAction; order: number; at?: string }) => ({
+				...call,
+				action,
+				order,
+				at,
+			}),
 			answer: ({ power }) => ({ power }),
 			timeoutMs: powerTimeoutMs,
 		}),

@@ -22,6 +22,7 @@ export async function adoption(entry: Recovery | FinishedMachine): Promise<Adopt
 		powerDesired: state.power.desired,
 		copy: state.copy,
 		restored,
+		powerOrders: state.orders.begun,
 		switch: { stage: state.switch.stage, pauseMs: state.switch.pauseMs },
 	};
 }

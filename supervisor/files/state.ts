@@ -35,8 +35,15 @@ export const recoveryStateSchema = z.strictObject({
 		/** Boot of the host at which the machine was last started; a machine is not started again after another one. */
 		bootId: z.string().nullable(),
 	}),
-	/** Highest numbers of orders for power: the last that was begun, and the last that was carried out. */
-	orders: z.strictObject({ begun: z.int().min(0), done: z.int().min(0) }),
+	orders: z.strictObject({
+		/** Highest numbers of the workflow's orders for power: the last that was begun, and the last that was carried out. */
+		begun: z.int().min(0),
+		done: z.int().min(0),
+		/** When the one that was begun was given; null where that was not said. */
+		at: z.iso.datetime().nullable().default(null),
+		/** When a person last gave one at the host itself. */
+		atHost: z.iso.datetime().nullable().default(null),
+	}),
 	restart: z.enum(['on-crash', 'never']),
 	/** The last mark of the switch that is durable. */
 	chain: chainSchema,
@@ -64,7 +71,7 @@ export function newState(recoveryId: string, name: string, generation: number): 
 		done: [],
 		powerOnScheduled: false,
 		power: { desired: 'off', settled: true, bootId: null },
-		orders: { begun: 0, done: 0 },
+		orders: { begun: 0, done: 0, at: null, atHost: null },
 		restart: 'on-crash',
 		chain: 'mover',
 		sealed: false,
@@ -100,11 +107,14 @@ export const change = {
 		}),
 	powerSettled: (): Change => state => ({ ...state, power: { ...state.power, settled: true } }),
 	orderBegun:
-		(order: number): Change =>
-		state => ({ ...state, orders: { ...state.orders, begun: order } }),
+		(order: number, at: string | null): Change =>
+		state => ({ ...state, orders: { ...state.orders, begun: order, at } }),
 	orderDone:
 		(order: number): Change =>
 		state => ({ ...state, orders: { ...state.orders, done: order } }),
+	orderedAtHost:
+		(at: string): Change =>
+		state => ({ ...state, orders: { ...state.orders, atHost: at } }),
 	/** The guest did it itself, or nobody may undo it by himself. */
 	powerFound:
 		(desired: 'on' | 'off'): Change =>

@@ -4,7 +4,8 @@ import { waitFor } from '../../system/wait.ts';
 import { observe } from '../machine/observe.ts';
 import { performSwitch } from '../switch/perform.ts';
 import { applyPower, start } from '../machine/apply-power.ts';
-import { change } from '../files/state.ts';
+import { change, type RecoveryState } from '../files/state.ts';
+import type { Recovery } from '../recovery/recovery.ts';
 import type { Nothing, StepContext } from '../recovery/step-context.ts';
 import { isDone } from './first-steps.ts';
 
@@ -25,19 +26,61 @@ export async function powerOn(context: StepContext, { on }: { on: boolean }): Pr
 
 export async function power(
 	context: StepContext,
-	{ action, order }: { action: PowerAction; order?: number | undefined },
+	{ action, order, at = null }: { action: PowerAction; order?: number | undefined; at?: string | null | undefined },
 ): Promise<{ power: Power }> {
 	const { recovery } = context;
-	if (!recovery.state.powerOnScheduled)
-		throw new RouseError('phase_wrong', `recovery ${recovery.name} was not powered on yet`);
-	const { begun, done } = recovery.state.orders;
-	if (order !== undefined && order < begun)
-		throw new RouseError('generation_stale', `power ${action}: taken back by a later order`);
-	// One whose answer was lost: a guest that has been reset is not reset again.
-	if (order !== undefined && order === done) return { power: (await observe(context)).power };
-	if (order !== undefined) await recovery.change(change.orderBegun(order));
+	if (!recovery.state.powerOnScheduled) throw neverOn(recovery);
+	if (order !== undefined) {
+		// One whose answer was lost: a guest that has been reset is not reset again.
+		if (isLast(recovery.state, order, at) && order === recovery.state.orders.done) return look(context);
+		mustBeLatest(context, action, order, at);
+		await recovery.change(change.orderBegun(order, at));
+	}
 	await carryOut(context, action);
 	if (order !== undefined) await recovery.change(change.orderDone(order));
+	return look(context);
+}
+
+/**
+ * The same for a person at the host itself, with or without a workflow: what the workflow was told before, and comes later,
+ * is taken back.
+ */
+export async function powerAtHost(context: StepContext, action: PowerAction): Promise<{ power: Power }> {
+	const { recovery, host } = context;
+	// Until that step is done its workflow decides whether the machine is to run.
+	if (!recovery.state.done.includes('power-on')) throw neverOn(recovery);
+	await recovery.change(change.orderedAtHost(host.clock.date().toISOString()));
+	await host.reached('power-ordered-at-host');
+	await carryOut(context, action);
+	return look(context);
+}
+
+function neverOn({ name }: Recovery): RouseError {
+	return new RouseError('phase_wrong', `recovery ${name} was not powered on yet`);
+}
+
+/** A number alone is not enough: a workflow whose history was put back gives it again. */
+function isLast({ orders }: RecoveryState, order: number, at: string | null): boolean {
+	return order === orders.begun && at === orders.at;
+}
+
+/** Throws `generation_stale`, with the highest number that was begun where that is why. */
+function mustBeLatest({ recovery, host }: StepContext, action: PowerAction, order: number, at: string | null): void {
+	const { begun, atHost } = recovery.state.orders;
+	if (order <= begun && !isLast(recovery.state, order, at))
+		throw new RouseError('generation_stale', `power ${action}: taken back by a later order`, {
+			details: { order: begun },
+		});
+	if (at === null || atHost === null || Date.parse(at) >= Date.parse(atHost)) return;
+	// Given in the future: the clock was wrong then, and tells nothing about what is later.
+	if (Date.parse(atHost) > host.clock.date().getTime()) return;
+	throw new RouseError(
+		'generation_stale',
+		`power ${action}: taken back by a later order, given at the host at ${atHost}`,
+	);
+}
+
+async function look(context: StepContext): Promise<{ power: Power }> {
 	return { power: (await observe(context)).power };
 }
 

@@ -52,6 +52,13 @@ test('adopted while its machine runs it outranks what the lost workflow has sent
 	assert.deepEqual(run.pendingTypes(), ['migrateChunks']);
 });
 
+test('adopted it numbers its orders for power above those that the host has begun', async () => {
+	const run = await adopt({ powerOrders: 3 });
+	await run.complete('retry');
+	await run.update('power', { ...asked, action: 'off' });
+	assert.equal(run.pending('power').input['order'], 4);
+});
+
 test('adopted while it copies it goes on at the rate of the host, by the policy that is given with it', async () => {
 	const run = await adopt(
 		{ copy: { wanted: true, maxRateBytes: 7 } },

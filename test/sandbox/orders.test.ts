@@ -70,6 +70,21 @@ test('`power` that is late goes on in the run after continue-as-new', async () =
 	assert.equal(next.pending('power').input['order'], 2);
 });
 
+test('`power` under a number that its host has begun already, of a history that was lost, is numbered anew', async () => {
+	const { run } = await startRunning(sandbox);
+	await run.update(...power('off'));
+	const [first] = run.open;
+	assert.ok(first);
+	const refusal = { code: 'generation_stale', message: 'taken back by a later order', details: { order: 4 } } as const;
+	await run.failActivity(first, refusal);
+	const { action, order, at } = run.pending('power').input;
+	assert.deepEqual([action, order, at], ['off', 5, first.input['at']]);
+	await run.complete('power', { power: 'off' });
+	assert.ok(run.outcome().result);
+	await run.update(...power('on'));
+	assert.equal(run.pending('power').input['order'], 6);
+});
+
 test('`power` is taken while the switch cannot be carried on, and the finish waits for what is late', async () => {
 	const { run } = await startRunning(sandbox, { policy: migrate });
 	await run.complete('migrateChunks', { complete: true, restoredBytes: 1 });
