@@ -19,13 +19,14 @@ export const build = (context: Context) =>
 			const ok = checks.every(check => check.ok);
 			const findings = await inspectInstallation(context, fix);
 			const text = [textOf(checks), ...findingsText(findings)].join('\n\n');
-			context.output.result({ ok, checks, findings: findings.map(documentOf) }, text);
+			context.output.result({ ok, checks, findings: (findings ?? []).map(documentOf) }, text);
 			if (!ok) context.exitWith(blockedExit);
 		});
 
-async function inspectInstallation({ env }: Context, fix: boolean): Promise<Told[]> {
+/** Undefined where nothing was ever started. */
+async function inspectInstallation({ env }: Context, fix: boolean): Promise<Told[] | undefined> {
 	const installation = await findInstallation(homeDirectory(env));
-	if (installation === undefined) return []; // nothing was ever started here
+	if (installation === undefined) return undefined;
 	const [{ findingsOf }, { gatherFacts }, { mend }] = await Promise.all([
 		import('../doctor/findings.ts'),
 		import('../doctor/gather.ts'),
@@ -41,13 +42,14 @@ function documentOf({ code, subject, explanation, command: mending, fix, mended,
 	return { code, subject, explanation, command: mending, fixable: fix !== undefined, mended, failure };
 }
 
-function findingsText(findings: readonly Told[]): string[] {
-	if (findings.length === 0) return [];
+function findingsText(findings: readonly Told[] | undefined): string[] {
+	if (findings === undefined) return [];
+	if (findings.length === 0) return ['In the installation nothing is wrong or left over.'];
 	const lines = findings.map(({ code, explanation, command: mending, mended, failure }) => {
 		const what = mended ? 'mended' : failure ? `not mended: ${failure.message}` : mending;
 		return `${code}: ${explanation}\n  ${what}`;
 	});
-	return [`found in the installation:\n${lines.join('\n')}`];
+	return [`In the installation:\n${lines.join('\n')}`];
 }
 
 function textOf(checks: readonly Check[]): string {
