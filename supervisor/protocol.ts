@@ -52,6 +52,8 @@ export const stepBodies = {
 	power: stepCallSchema.extend({ action: powerActionSchema }),
 	/** After a repair: bad chunks are asked for again and a guest that was paused by a read error goes on. */
 	retry: stepCallSchema,
+	/** The host worker has seen that the recovery's workflow is open: its machine may be started after a boot of the host. */
+	'confirm-open': stepCallSchema,
 	/** An incident that the host worker saw (a failed attempt of a step). */
 	incident: stepCallSchema.extend({ kind: z.string(), message: z.string() }),
 } as const;
@@ -76,6 +78,7 @@ export const stepAnswers = {
 	discard: endedSchema,
 	power: z.object({ power: powerSchema }),
 	retry: nothingMore,
+	'confirm-open': nothingMore,
 	incident: nothingMore,
 } as const satisfies Record<StepName, z.ZodType>;
 export type StepBody<S extends StepName> = z.input<(typeof stepBodies)[S]>;

@@ -9,6 +9,9 @@ import type { RecoveryState } from '../files/state.ts';
 /** So many read errors within this time that no bad chunk explains are the host's own disk. */
 export const readErrorLimit = { count: 3, withinMs: 10_000 };
 
+export const asksToStart =
+	'the host was started anew: the machine, which had been on, stays off until its workflow is seen to be open or somebody powers it on';
+
 export interface Failures {
 	mount: RouseError | undefined;
 	migration: RouseError | undefined;
@@ -18,6 +21,7 @@ export interface Failures {
 
 export function judge(state: RecoveryState, seen: Seen, failures: Failures, directory: string): Blocked | null {
 	if (state.switch.stage === 'begun') return blockedBy(seen.switchFailure);
+	if (seen.asksToStart) return { code: 'host_rebooted', reason: asksToStart, next: { order: 'power-on' } };
 	return (
 		guestStands(state, seen, directory) ??
 		guestCrashed(seen) ??
