@@ -5,7 +5,7 @@ import { performSwitch } from '../switch/perform.ts';
 import { change, moversWanted, type RecoveryState } from '../files/state.ts';
 import type { StepContext } from '../recovery/step-context.ts';
 import { applyPower, fallBack } from '../machine/apply-power.ts';
-import { autostartOf } from '../machine/autostart.ts';
+import { autostartOf } from '../recovery/autostart.ts';
 import { asksToStart, readErrorLimit } from './blocked.ts';
 
 /** Between two attempts at something that failed. */

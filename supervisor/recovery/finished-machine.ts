@@ -4,7 +4,7 @@ import type { Clock } from '../../system/clock.ts';
 import type { ConsoleKind, Machine, MachineObservation } from '../../hypervisors/contract.ts';
 import type { Blocked, Power, PowerAction } from '../../model/recovery.ts';
 import type { HostParts } from './host-parts.ts';
-import { autostartOf } from '../machine/autostart.ts';
+import { autostartOf } from './autostart.ts';
 import { definitionOfFinished, type MachineFile, writePower } from '../files/machine-file.ts';
 import { type RecoveryPlaces, recoveryPlaces } from '../files/places.ts';
 import type { RecoveryView } from '../protocol.ts';

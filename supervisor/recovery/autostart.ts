@@ -1,5 +1,5 @@
 import { type Autostart, loadConfig } from '../../system/installation.ts';
-import type { HostParts } from '../recovery/host-parts.ts';
+import type { HostParts } from './host-parts.ts';
 
 /**
  * What becomes of a machine that was on when its host was started anew. Somebody may have recovered it elsewhere meanwhile,
