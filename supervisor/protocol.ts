@@ -57,6 +57,8 @@ export const stepBodies = {
 	power: stepCallSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
 	/** After a repair: bad chunks are asked for again and a guest that was paused by a read error goes on. */
 	retry: stepCallSchema,
+	/** The host worker has seen that the recovery's workflow is open: its machine may be started after a boot of the host. */
+	'confirm-open': stepCallSchema,
 	/** An incident that the host worker saw (a failed attempt of a step). */
 	incident: stepCallSchema.extend({ kind: z.string(), message: z.string() }),
 } as const;
@@ -84,6 +86,7 @@ export const stepAnswers = {
 	undo: removedSchema,
 	power: z.object({ power: powerSchema }),
 	retry: nothingMore,
+	'confirm-open': nothingMore,
 	incident: nothingMore,
 } as const satisfies Record<StepName, z.ZodType>;
 export type StepBody<S extends StepName> = z.input<(typeof stepBodies)[S]>;

@@ -3,11 +3,12 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Supervisor } from '../activities/host-attempt.ts';
 import { firstIncidents } from '../model/incidents.ts';
 import type { Log } from '../system/log.ts';
+import type { RecoveryView } from '../supervisor/protocol.ts';
 import { type HostReport, hostReportSignal, recoveryWorkflowId } from '../workflows/contracts.ts';
 import { Reports, reportOf } from './reports.ts';
 
 const pollEveryMs = 500;
-const signalTimeoutMs = 5_000;
+const callTimeoutMs = 5_000;
 
 /**
  * Reports to workflows what their host sees, until `signal` is aborted. A supervisor or server that is away is asked
@@ -20,11 +21,11 @@ export async function forwardReports(
 	signal: AbortSignal,
 ): Promise<void> {
 	const reports = new Reports();
-	const send = sendBy(client);
+	const workflows = workflowsOf(client);
 	let failing = '';
 	while (!signal.aborted) {
 		try {
-			await forwardOnce(supervisor, send, reports, signal);
+			await forwardOnce(supervisor, workflows, reports, signal);
 			failing = '';
 		} catch (error) {
 			const reason = error instanceof Error ? error.message : String(error);
@@ -35,13 +36,18 @@ export async function forwardReports(
 	}
 }
 
-/** Brings a report to the workflow of a recovery; false when none is open. */
-export type Send = (name: string, report: HostReport) => Promise<boolean>;
+/** The workflows of recoveries, as far as their hosts have to do with them. */
+export interface Workflows {
+	/** Brings a report to the workflow of a recovery; false when none is open. */
+	report(name: string, report: HostReport): Promise<boolean>;
+	/** The workflow of this very recovery is open. */
+	isOpen(name: string, recoveryId: string): Promise<boolean>;
+}
 
 /** Reports to every workflow what is due. Throws the first failure, after all were tried. */
 export async function forwardOnce(
-	supervisor: Pick<Supervisor, 'recoveries' | 'incidents'>,
-	send: Send,
+	supervisor: Pick<Supervisor, 'recoveries' | 'incidents' | 'step'>,
+	workflows: Workflows,
 	reports: Reports,
 	signal: AbortSignal,
 	nowMs = () => performance.now(),
@@ -53,9 +59,11 @@ export async function forwardOnce(
 		const due = view.state === 'active' && !signal.aborted && reports.due(view, nowMs());
 		if (!due) continue;
 		try {
+			// Seen anew in a moment, without what blocked it: nobody needs to be called for that.
+			if (await letStart(view, supervisor, workflows, signal)) continue;
 			// More than a signal takes comes with the next: a report that is too large would never arrive.
 			const incidents = firstIncidents(await supervisor.incidents(view.name, due.incidentsAfter, { signal }));
-			if (await send(view.name, reportOf(view, incidents))) reports.reported(view, incidents, nowMs());
+			if (await workflows.report(view.name, reportOf(view, incidents))) reports.reported(view, incidents, nowMs());
 			else reports.unheard(view, nowMs());
 		} catch (error) {
 			failures.push(error); // one that cannot be reported must not keep the others back
@@ -64,16 +72,36 @@ export async function forwardOnce(
 	if (failures.length > 0) throw failures[0];
 }
 
-function sendBy(client: Client): Send {
-	return async (name, report) => {
-		try {
-			const handle = client.workflow.getHandle(recoveryWorkflowId(name));
-			await client.withDeadline(Date.now() + signalTimeoutMs, () => handle.signal(hostReportSignal, report));
-			return true;
-		} catch (error) {
+/** A machine that was on when its host was started anew waits for this: its recovery is not over, nor given up. */
+async function letStart(
+	{ name, recoveryId, generation, blocked }: RecoveryView,
+	supervisor: Pick<Supervisor, 'step'>,
+	workflows: Workflows,
+	signal: AbortSignal,
+): Promise<boolean> {
+	if (blocked?.code !== 'host_rebooted' || !(await workflows.isOpen(name, recoveryId))) return false;
+	await supervisor.step(name, 'confirm-open', { recoveryId, generation }, { signal });
+	return true;
+}
+
+function workflowsOf(client: Client): Workflows {
+	const call = <T>(work: () => Promise<T>): Promise<T | false> =>
+		client.withDeadline(Date.now() + callTimeoutMs, work).catch((error: unknown) => {
 			// Closed by force or lost with Temporal's database: another one may take the recovery up.
-			if (error instanceof WorkflowNotFoundError) return false;
+			if (error instanceof WorkflowNotFoundError) return false as const;
 			throw error;
-		}
+		});
+	const handleOf = (name: string) => client.workflow.getHandle(recoveryWorkflowId(name));
+	return {
+		report: (name, report) =>
+			call(async () => {
+				await handleOf(name).signal(hostReportSignal, report);
+				return true;
+			}),
+		isOpen: (name, recoveryId) =>
+			call(async () => {
+				const { status, memo } = await handleOf(name).describe();
+				return status.name === 'RUNNING' && memo?.['recoveryId'] === recoveryId;
+			}),
 	};
 }

@@ -145,7 +145,10 @@ export class Registry {
 
 	async #loadFinished(name: string): Promise<FinishedMachine | undefined> {
 		const file = await readMachineFile(recoveryPlaces(this.#host.installation, name, '').machine);
-		return file?.state === 'finished' ? new FinishedMachine(this.#host, file) : undefined;
+		if (file?.state !== 'finished') return undefined;
+		const machine = new FinishedMachine(this.#host, file);
+		void machine.obeyAutostart();
+		return machine;
 	}
 
 	#mustBeFree(name: string, recoveryId: string): void {

@@ -11,7 +11,7 @@ import { listPins } from '../../../repository/pins.ts';
 import { openRepository } from '../../../repository/repository.ts';
 import type { PowerAction, RecoveryRequest, RecoveryStatus } from '../../../model/recovery.ts';
 import { places } from '../../../system/installation.ts';
-import { forwardOnce } from '../../../workers/forwarder.ts';
+import { forwardOnce, type Workflows } from '../../../workers/forwarder.ts';
 import { Reports } from '../../../workers/reports.ts';
 import { contentOf } from '../simulated-bench.ts';
 import { type Sandbox, type SandboxRun, type Scheduled } from '../sandbox.ts';
@@ -111,11 +111,14 @@ export class SeededRecovery {
 	async #look(): Promise<void> {
 		if (this.#run.closed === 'continued') await this.#continueAsNew();
 		for (const activity of this.#run.open) if (!this.#underWay.has(activity.seq)) this.#attempt(activity);
-		const send = async (_name: string, report: unknown) => {
-			await this.#act(run => run.signal('hostReport', report));
-			return true;
+		const workflows: Workflows = {
+			report: async (_name, report) => {
+				await this.#act(run => run.signal('hostReport', report));
+				return true;
+			},
+			isOpen: async () => !this.#ended,
 		};
-		await forwardOnce(this.#host.calls, send, this.#reports, new AbortController().signal).catch(() => undefined);
+		await forwardOnce(this.#host.calls, workflows, this.#reports, new AbortController().signal).catch(() => undefined);
 		const definition = await this.#host.definition(this.#request.name);
 		if (definition) this.#guest.write(this.#host.parts.host.guest(definition));
 	}
