@@ -20,7 +20,7 @@ import { readDocument } from '../../../supervisor/files/document.ts';
 import type { Installation } from '../../../system/installation.ts';
 import { fastDirectory } from '../simulated-bench.ts';
 import { fastClock } from './fast-clock.ts';
-import { Lifetime } from './mortal.ts';
+import { type Disk, Lifetime } from './mortal.ts';
 import { outside, within } from './mortal-files.ts';
 import type { Random } from './random.ts';
 
@@ -33,6 +33,8 @@ export class SeededHost {
 	/** At each place of a supervisor the chance that it dies there. */
 	deadliness = 0;
 	deaths = 0;
+	/** Where its supervisors write. */
+	readonly disk: Disk = { freeBytes: Number.POSITIVE_INFINITY };
 	readonly #random: Random;
 	#lifetime = new Lifetime();
 	#supervisor: Supervisor | undefined;
@@ -88,6 +90,14 @@ export class SeededHost {
 		return file && definitionOfFinished(file, this.placesOf(name, file.recoveryId));
 	}
 
+	/** Power-on of the recovery of this name was scheduled, and it has not ended here. */
+	async wasPoweredOn(name: string): Promise<boolean> {
+		const { state: path } = recoveryPlaces(this.installation, name, '');
+		const state = await readDocument(path, recoveryStateSchema).catch(() => undefined);
+		if (!state?.powerOnScheduled) return false;
+		return (await new Tombstones(this.installation.home).read(state.recoveryId)) === undefined;
+	}
+
 	/** The machine loses its power, as in a crash. */
 	async killMachine(name: string): Promise<void> {
 		const definition = await this.definition(name);
@@ -134,7 +144,7 @@ export class SeededHost {
 
 	/** Ends early when it dies while it starts. */
 	async #start(how: { afterDeath: boolean }): Promise<void> {
-		const lifetime = new Lifetime();
+		const lifetime = new Lifetime(this.disk);
 		this.#lifetime = lifetime;
 		this.#died = Promise.withResolvers();
 		this.#died.promise.catch(() => undefined); // told to whoever asks
