@@ -5,7 +5,7 @@ import { errorDocumentSchema } from '../../model/errors.ts';
 import { machineNameSchema } from '../../model/machine.ts';
 import { pointTimeSchema } from '../../model/names.ts';
 import { manifestSchema } from '../format/manifest.ts';
-import { pinSchema } from '../pins.ts';
+import { type Pin, pinSchema } from '../pins.ts';
 import type { RestorePoint } from '../points.ts';
 
 const newPinSchema = pinSchema.omit({ pinnedAt: true });
@@ -22,6 +22,8 @@ export interface RepositoryAccess {
 	pin(repository: string, pin: NewPin, signal?: AbortSignal): Promise<void>;
 	/** As `unpinPoint`. */
 	unpin(repository: string, recoveryId: string, signal?: AbortSignal): Promise<void>;
+	/** As `listPins`. */
+	listPins(repository: string, signal?: AbortSignal): Promise<Pin[]>;
 }
 
 /** One line of a child's standard input. */
@@ -35,6 +37,7 @@ export const callSchema = z.discriminatedUnion('do', [
 	}),
 	z.strictObject({ do: z.literal('pin'), id: z.int(), repository: z.string(), pin: newPinSchema }),
 	z.strictObject({ do: z.literal('unpin'), id: z.int(), repository: z.string(), recoveryId: z.uuid() }),
+	z.strictObject({ do: z.literal('list-pins'), id: z.int(), repository: z.string() }),
 ]);
 export type Call = z.infer<typeof callSchema>;
 
@@ -47,3 +50,5 @@ export const answerSchema = z.strictObject({
 export type Answer = z.infer<typeof answerSchema>;
 
 export const restorePointSchema = z.strictObject({ manifest: manifestSchema, manifestDigest: digestSchema });
+
+export const pinListSchema = z.array(pinSchema);

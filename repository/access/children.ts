@@ -1,5 +1,5 @@
 import { untilAborted } from '../until-aborted.ts';
-import { type RepositoryAccess, restorePointSchema } from './calls.ts';
+import { pinListSchema, type RepositoryAccess, restorePointSchema } from './calls.ts';
 import { AccessChild, type ChildOptions, type Question } from './child.ts';
 
 const defaults: ChildOptions = {
@@ -39,6 +39,10 @@ export class RepositoryChildren implements RepositoryAccess {
 
 	async unpin(repository: string, recoveryId: string, signal?: AbortSignal): Promise<void> {
 		await this.#ask({ do: 'unpin', repository, recoveryId }, signal);
+	}
+
+	async listPins(repository: string, signal?: AbortSignal) {
+		return pinListSchema.parse(await this.#ask({ do: 'list-pins', repository }, signal));
 	}
 
 	/** Ends the children that can be ended. */

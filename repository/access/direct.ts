@@ -1,4 +1,4 @@
-import { pinPoint, unpinPoint } from '../pins.ts';
+import { listPins, pinPoint, unpinPoint } from '../pins.ts';
 import { readPoint } from '../points.ts';
 import { openRepository, type Repository } from '../repository.ts';
 import type { RepositoryAccess } from './calls.ts';
@@ -9,6 +9,7 @@ export const directAccess: RepositoryAccess = {
 		withRepository(directory, repository => readPoint(repository, machine, restorePoint, signal)),
 	pin: (directory, pin, signal) => withRepository(directory, repository => pinPoint(repository, pin, { signal })),
 	unpin: (directory, recoveryId) => withRepository(directory, repository => unpinPoint(repository, recoveryId)),
+	listPins: directory => withRepository(directory, listPins),
 };
 
 async function withRepository<T>(directory: string, work: (repository: Repository) => Promise<T>): Promise<T> {

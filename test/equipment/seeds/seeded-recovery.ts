@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createControlActivities } from '../../../activities/control-activities.ts';
 import { createHostActivities } from '../../../activities/host-activities.ts';
-import { asRouseError, type ErrorDocument } from '../../../model/errors.ts';
+import type { MannerName } from '../../../hypervisors/simulated/host.ts';
 import { directAccess } from '../../../repository/access/direct.ts';
 import { listPins } from '../../../repository/pins.ts';
 import { openRepository } from '../../../repository/repository.ts';
@@ -15,7 +14,9 @@ import { forwardOnce, type Workflows } from '../../../workers/forwarder.ts';
 import { Reports } from '../../../workers/reports.ts';
 import { contentOf } from '../simulated-bench.ts';
 import type { Sandbox, SandboxRun, Scheduled } from '../sandbox.ts';
+import { type Death, prepare } from './deaths.ts';
 import { fastClock, setClock } from './fast-clock.ts';
+import { failureOf } from './lasting-failure.ts';
 import { OrderedPower } from './ordered-power.ts';
 import type { Random } from './random.ts';
 import { SeededGuest } from './seeded-guest.ts';
@@ -31,6 +32,9 @@ export interface SeededMachine {
 export interface SeedOptions {
 	/** The history of the workflow loses its end now and then, also when it was over, while the host stays as it is. */
 	cutBacks?: boolean;
+	/** Nothing happens but this. */
+	death?: Death;
+	like?: MannerName;
 }
 
 const asked = { by: 'seed' };
@@ -57,6 +61,7 @@ export class SeededRecovery {
 	readonly #underWay = new Set<number>();
 	readonly #runs: WorkflowRuns;
 	readonly #cutBacks: boolean;
+	readonly #death: Death | undefined;
 	/** So often it is begun again from the middle after it was over. */
 	#again: number;
 	/** A discard was accepted: the machine and its writes may go. */
@@ -69,6 +74,7 @@ export class SeededRecovery {
 	private constructor(runs: WorkflowRuns, host: SeededHost, machine: SeededMachine, random: Random, how: SeedOptions) {
 		this.#runs = runs;
 		this.#cutBacks = how.cutBacks ?? false;
+		this.#death = how.death;
 		this.#again = this.#cutBacks ? random.below(3) : 0;
 		this.#host = host;
 		this.#random = random;
@@ -89,7 +95,7 @@ export class SeededRecovery {
 		random: Random,
 		how: SeedOptions = {},
 	): Promise<SeededRecovery> {
-		const host = await SeededHost.create(random.chance(0.5) ? 'process' : 'service', random);
+		const host = await SeededHost.create(how.like ?? (random.chance(0.5) ? 'process' : 'service'), random);
 		const runs = await WorkflowRuns.begin(sandbox, { request: machine.request, requestHash: 'c'.repeat(64) });
 		return new SeededRecovery(runs, host, machine, random, how);
 	}
@@ -97,8 +103,9 @@ export class SeededRecovery {
 	/** To its end; throws when it does not end, or ends wrong. */
 	async live(): Promise<void> {
 		try {
-			this.#host.deadliness = this.#random.pick([0, 0.02, 0.08]);
-			for (let tick = 0; !this.#runs.ended || (await this.#beginAgain()); tick++) {
+			if (this.#death) this.#await(this.#death);
+			else this.#host.deadliness = this.#random.pick([0, 0.02, 0.08]);
+			for (let tick = this.#death ? calmAfter : 0; !this.#runs.ended || (await this.#beginAgain()); tick++) {
 				if (this.#runs.wrong !== undefined) throw this.#runs.wrong;
 				assert.ok(tick < calmAfter + endsWithin, `it does not end: ${await this.#whatStands()}`);
 				if (tick === calmAfter) this.#calm();
@@ -116,6 +123,11 @@ export class SeededRecovery {
 			await this.#host.dispose();
 			await this.#runs.dispose();
 		}
+	}
+
+	#await(death: Death): void {
+		prepare(death, this.#host, this.#request, async () => (await this.#status()).recoveryId);
+		if (death.with === 'machine') this.#power.forget(); // one that was handed over is not started again
 	}
 
 	get #run(): SandboxRun {
@@ -351,6 +363,11 @@ export class SeededRecovery {
 		}
 	}
 
+	/** All places that the host's supervisors have come to. */
+	get places(): ReadonlySet<string> {
+		return this.#host.places;
+	}
+
 	get acknowledgedWrites(): number {
 		return this.#guest.acknowledged;
 	}
@@ -362,16 +379,4 @@ export class SeededRecovery {
 	get phase(): string {
 		return String((this.#run.result as { phase?: string } | undefined)?.phase ?? this.#run.closed);
 	}
-}
-
-/** What trying again cannot mend; undefined for what it may. */
-function failureOf(error: unknown): ErrorDocument | undefined {
-	if (error instanceof ApplicationFailure) {
-		if (!error.nonRetryable) return undefined;
-		const [document] = error.details ?? [];
-		// Made by activities/failures.ts: its first detail is the document.
-		return document as ErrorDocument;
-	}
-	const { code, message, hint, retry } = asRouseError(error);
-	return retry === 'transient' ? undefined : { code, message, hint };
 }
