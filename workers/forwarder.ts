@@ -4,7 +4,13 @@ import type { Supervisor } from '../activities/host-attempt.ts';
 import { firstIncidents } from '../model/incidents.ts';
 import type { Log } from '../system/log.ts';
 import type { RecoveryView } from '../supervisor/protocol.ts';
-import { type HostReport, hostReportSignal, recoveryWorkflowId } from '../workflows/contracts.ts';
+import {
+	generationsUnderway,
+	type HostReport,
+	hostReportSignal,
+	recoveryWorkflowId,
+	searchAttributes,
+} from '../workflows/contracts.ts';
 import { Reports, reportOf } from './reports.ts';
 
 const pollEveryMs = 500;
@@ -40,9 +46,12 @@ export async function forwardReports(
 export interface Workflows {
 	/** Brings a report to the workflow of a recovery; false when none is open. */
 	report(name: string, report: HostReport): Promise<boolean>;
-	/** The workflow of this very recovery is open. */
-	isOpen(name: string, recoveryId: string): Promise<boolean>;
+	/** How the workflow of this very recovery stands; `closed` also when there is none. */
+	standing(name: string, recoveryId: string): Promise<Standing>;
 }
+
+/** `abandoned`: it gives its host up, or has done so. */
+export type Standing = 'open' | 'closed' | 'abandoned';
 
 /** Reports to every workflow what is due. Throws the first failure, after all were tried. */
 export async function forwardOnce(
@@ -59,8 +68,17 @@ export async function forwardOnce(
 		const due = view.state === 'active' && !signal.aborted && reports.due(view, nowMs());
 		if (!due) continue;
 		try {
+			const standing = await workflows.standing(view.name, view.recoveryId);
+			if (standing === 'abandoned') await supervisor.step(...abandonment(view), { signal });
+			if (standing !== 'open') {
+				reports.unheard(view, nowMs());
+				continue;
+			}
 			// Seen anew in a moment, without what blocked it: nobody needs to be called for that.
-			if (await letStart(view, supervisor, workflows, signal)) continue;
+			if (view.blocked?.code === 'host_rebooted') {
+				await supervisor.step(...confirmation(view), { signal });
+				continue;
+			}
 			// More than a signal takes comes with the next: a report that is too large would never arrive.
 			const incidents = firstIncidents(await supervisor.incidents(view.name, due.incidentsAfter, { signal }));
 			if (await workflows.report(view.name, reportOf(view, incidents))) reports.reported(view, incidents, nowMs());
@@ -72,16 +90,17 @@ export async function forwardOnce(
 	if (failures.length > 0) throw failures[0];
 }
 
+/**
+ * Durable on the host from then on: neither a boot nor a death makes it start the machine of a recovery given up. Above what
+ * its workflow may have sent, and below all of one that takes the recovery up again (workflows/adopted.ts).
+ */
+function abandonment({ name, recoveryId, generation }: RecoveryView) {
+	return [name, 'abandon', { recoveryId, generation: generation + generationsUnderway }] as const;
+}
+
 /** A machine that was on when its host was started anew waits for this: its recovery is not over, nor given up. */
-async function letStart(
-	{ name, recoveryId, generation, blocked }: RecoveryView,
-	supervisor: Pick<Supervisor, 'step'>,
-	workflows: Workflows,
-	signal: AbortSignal,
-): Promise<boolean> {
-	if (blocked?.code !== 'host_rebooted' || !(await workflows.isOpen(name, recoveryId))) return false;
-	await supervisor.step(name, 'confirm-open', { recoveryId, generation }, { signal });
-	return true;
+function confirmation({ name, recoveryId, generation }: RecoveryView) {
+	return [name, 'confirm-open', { recoveryId, generation }] as const;
 }
 
 function workflowsOf(client: Client): Workflows {
@@ -98,10 +117,20 @@ function workflowsOf(client: Client): Workflows {
 				await handleOf(name).signal(hostReportSignal, report);
 				return true;
 			}),
-		isOpen: (name, recoveryId) =>
-			call(async () => {
-				const { status, memo } = await handleOf(name).describe();
-				return status.name === 'RUNNING' && memo?.['recoveryId'] === recoveryId;
-			}),
+		standing: async (name, recoveryId) => (await call(() => standingOf(client, name, recoveryId))) || 'closed',
 	};
+}
+
+/** The name may be another recovery's by now: then the one that was given up is looked for among the older ones. */
+async function standingOf({ workflow }: Client, name: string, recoveryId: string): Promise<Standing> {
+	const id = recoveryWorkflowId(name);
+	const newest = await workflow.getHandle(id).describe();
+	if (newest.memo?.['recoveryId'] === recoveryId) {
+		const phase = newest.typedSearchAttributes.get(searchAttributes.phase);
+		if (phase === 'abandoning' || phase === 'abandoned') return 'abandoned';
+		return newest.status.name === 'RUNNING' || newest.status.name === 'PAUSED' ? 'open' : 'closed';
+	}
+	const query = `WorkflowId = '${id}' AND ${searchAttributes.phase.name} = 'abandoned'`;
+	for await (const { memo } of workflow.list({ query })) if (memo?.['recoveryId'] === recoveryId) return 'abandoned';
+	return 'closed';
 }

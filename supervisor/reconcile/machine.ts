@@ -23,7 +23,7 @@ export type MachineNeed =
 	| 'start-after-boot'
 	/** The same, and nobody has said yet that it may. */
 	| 'ask'
-	/** It is off and stays so: policy says never, or Rouse is done with it. */
+	/** It is off and stays so: policy says never, or it was abandoned. */
 	| 'leave-off'
 	/** Its guest switched it on or off; that is its own affair. */
 	| 'note-on'
@@ -39,6 +39,10 @@ export function needOf(
 	afterBoot: AfterBoot = 'ask',
 ): MachineNeed {
 	const { desired, settled } = state.power;
+	if (state.abandoned && desired === 'on') {
+		if (seen.power === 'crashed') return 'nothing';
+		if (seen.power === 'off') return seen.byGuest ? 'note-off' : 'leave-off';
+	}
 	if (desired === 'off') {
 		if (!settled) return 'apply-power';
 		return seen.power === 'on' ? 'note-on' : 'nothing';
@@ -194,6 +198,7 @@ async function keepGoing(context: StepContext, { ioError }: MachineObservation):
 }
 
 function whyLeftOff(state: RecoveryState, bootId: string): string {
+	if (state.abandoned) return 'its workflow has given this host up: the machine stays off';
 	if (state.power.bootId !== bootId)
 		return 'the host was started anew; policy says that the machine stays off (autostart: never)';
 	return 'the machine had died; policy says not to start it again';

@@ -1,5 +1,6 @@
 import type { StepAnswer, StepBody, StepName } from '../protocol.ts';
 import type { StepContext } from '../recovery/step-context.ts';
+import { abandon } from './abandon.ts';
 import { allocate } from './allocate.ts';
 import { confirmOpen } from './confirm-open.ts';
 import { createMachine, reserve, snapshot, startMovers } from './first-steps.ts';
@@ -25,4 +26,5 @@ export const ordinarySteps: {
 	power,
 	retry,
 	'confirm-open': confirmOpen,
+	abandon,
 };

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import type { HostReport } from '../../workflows/contracts.ts';
-import { forwardOnce, type Workflows } from '../../workers/forwarder.ts';
+import { forwardOnce, type Standing, type Workflows } from '../../workers/forwarder.ts';
 import { incidentsEveryMs, Reports, stateAgainMs, unheardEveryMs } from '../../workers/reports.ts';
 
 const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
@@ -98,7 +98,10 @@ const supervisorOf = (views: RecoveryView[], incidents: Incident[] = []) => {
 	};
 	return { recoveries: async () => views, incidents: async () => incidents, step, calls };
 };
-const workflows = (report: Workflows['report'], open = true): Workflows => ({ report, isOpen: async () => open });
+const workflows = (report: Workflows['report'], standing: Standing = 'open'): Workflows => ({
+	report,
+	standing: async () => standing,
+});
 const { signal } = new AbortController();
 
 test('`forwardOnce` with a recovery that cannot be reported reports the others, and that one the next time', async () => {
@@ -168,7 +171,18 @@ test('`forwardOnce` lets a machine start after a boot of its host when its workf
 	assert.deepEqual(open.calls, [[name, 'confirm-open', { recoveryId, generation: 3 }, { signal }]]);
 	assert.deepEqual(received, []);
 	const closed = supervisorOf([one]);
-	await forwardOnce(closed, workflows(report, false), new Reports(), signal);
+	await forwardOnce(closed, workflows(report, 'closed'), new Reports(), signal);
 	assert.deepEqual(closed.calls, []);
-	assert.deepEqual(received, [name]);
+});
+
+test('`forwardOnce` tells the host when the workflow of a recovery has given it up, above what that one may have sent', async () => {
+	const one = view({ power: 'on', generation: 3 });
+	const { name, recoveryId } = one;
+	const supervisor = supervisorOf([one]);
+	const heard = async () => assert.fail('nobody is there to be told');
+	await forwardOnce(supervisor, workflows(heard, 'abandoned'), new Reports(), signal);
+	assert.deepEqual(supervisor.calls, [[name, 'abandon', { recoveryId, generation: 103 }, { signal }]]);
+	const told = supervisorOf([{ ...one, state: 'abandoned' }]);
+	await forwardOnce(told, workflows(heard, 'abandoned'), new Reports(), signal);
+	assert.deepEqual(told.calls, []);
 });

@@ -159,7 +159,7 @@ export class SeededRecovery {
 				await this.#runs.act(run => run.signal('hostReport', report));
 				return true;
 			},
-			isOpen: async () => !this.#runs.ended,
+			standing: async () => (this.#runs.ended ? 'closed' : 'open'),
 		};
 		await forwardOnce(this.#host.calls, workflows, this.#reports, new AbortController().signal).catch(() => undefined);
 		const definition = await this.#host.definition(this.#request.name);
