@@ -1,3 +1,4 @@
+import { answer } from './host/answer.ts';
 import { chooseHardware } from './host/choose-hardware.ts';
 import { migrateChunks, type SliceOptions } from './host/migrate-chunks.ts';
 import { hostSteps } from './host/steps.ts';
@@ -7,6 +8,7 @@ import type { HostDependencies } from './host-attempt.ts';
 export function createHostActivities(host: HostDependencies, slices?: SliceOptions) {
 	return {
 		...hostSteps(host),
+		answer: answer(host),
 		chooseHardware: chooseHardware(host),
 		migrateChunks: migrateChunks(host, slices),
 	};

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { type ErrorCode, errorCodes, type RouseError } from '../model/errors.ts';
 import { nextSchema, orderSchema } from '../model/next.ts';
 import { phaseSchema } from '../model/recovery.ts';
-import { adoptText, commandOf, nextText } from './recover/next-text.ts';
+import { adoptText, commandOf, lastResortText, nextText } from './recover/next-text.ts';
 
 /** What errors about recoveries have in their details. */
 const detailsSchema = z.object({
@@ -16,6 +16,8 @@ const detailsSchema = z.object({
 	/** An order that helps. */
 	next: orderSchema.optional(),
 	first: nextSchema.shape.first,
+	/** Whose worker took no order. */
+	missing: z.enum(['host']).optional(),
 	/** Why it is parked. */
 	code: z.enum(errorCodes).optional(),
 });
@@ -38,6 +40,8 @@ const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | unde
 	recovery_unknown: () => 'rouse recover list',
 	name_conflict: nameConflict,
 	phase_wrong: phaseWrong,
+	worker_missing: ({ recovery, missing }) =>
+		missing === 'host' ? `${general.worker_missing} ${recovery}; ${lastResortText(recovery)}` : undefined,
 	parked: ({ recovery: name, next: order = 'retry', first, code = 'parked' }) =>
 		nextText({ order, first }, code, { name }),
 };
@@ -45,7 +49,7 @@ const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | unde
 function nameConflict({ recovery, phase, workflow }: Details): string {
 	if (workflow === 'RUNNING') return `rouse recover show ${recovery}, or choose another --name`;
 	if (workflow !== 'COMPLETED') return `${adoptText(recovery)}; if not, say --again`;
-	return phase === 'discarded'
+	return phase === 'discarded' || phase === 'abandoned'
 		? 'use the name again with --again, or choose another with --name'
 		: `choose another with --name, or remove the machine and say --again: ${removeCommand(recovery)}`;
 }

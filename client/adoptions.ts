@@ -48,9 +48,15 @@ export async function adopt(
 	const { request, lost } = adoptedRequest(name, found, host);
 	const { request: _kept, ...known } = found;
 	const { recoveryId } = found;
+	// The host may not have been told yet.
+	const abandoned = found.abandoned || (existing?.phase === 'abandoned' && existing.recoveryId === recoveryId);
 	const phase = phaseOnHost(found);
 	try {
-		await recoveries.goOn(request, { recoveryId, phase }, { ...asked, host: known, ...(policy ? { policy } : {}) });
+		await recoveries.goOn(
+			request,
+			{ recoveryId, phase },
+			{ ...asked, host: { ...known, abandoned }, ...(policy ? { policy } : {}) },
+		);
 	} catch (error) {
 		if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
 		throw stillOpen(await recoveries.peek(name)); // somebody was faster

@@ -10,9 +10,9 @@ export type NextStep =
 	| ({ step: 'order' } & Next)
 	/** The machine is its host's now. */
 	| { step: 'host' }
-	/** Its workflow was ended by force: its host may still have it, and another workflow take it up. */
+	/** Its workflow was ended by force or has given its host up: that host may still have it, and another workflow take it up. */
 	| { step: 'adopt' }
-	/** The name may be used again, in a request that says so when there was a recovery to be discarded. */
+	/** The name may be used again, in a request that says so when there was a recovery to be discarded or abandoned. */
 	| { step: 'start'; again: boolean };
 
 interface Known {
@@ -44,6 +44,8 @@ const inPhase: Readonly<Record<Phase, (known: Known) => NextStep[]>> = {
 	switching: () => [watch],
 	finished: () => [{ step: 'host' }],
 	discarding: () => [watch],
+	abandoning: () => [watch],
+	abandoned: () => [{ step: 'start', again: true }, { step: 'adopt' }],
 	discarded: () => [{ step: 'start', again: true }],
 	failed: () => [{ step: 'start', again: false }],
 };

@@ -9,6 +9,7 @@ import { RouseError } from '../model/errors.ts';
 import type { Policy, PowerAction, RecoveryStatus } from '../model/recovery.ts';
 import {
 	type Asked,
+	abandonUpdate,
 	discardUpdate,
 	migrateUpdate,
 	powerUpdate,
@@ -51,6 +52,14 @@ export class Orders {
 	/** `confirm` must be the name. Returns once the workflow has taken the order; wait for `discarded` to see it done. */
 	discard(name: string, asked: Asked & { confirm: string }): Promise<RecoveryStatus> {
 		return this.#give(name, discardUpdate, asked);
+	}
+
+	/**
+	 * Gives up a host that is gone for good: what it has stays there, the workflow ends `abandoned`. `phase_wrong` while the
+	 * host's worker answers. Returns once the workflow has taken the order.
+	 */
+	abandon(name: string, asked: Asked & { confirm: string }): Promise<RecoveryStatus> {
+		return this.#give(name, abandonUpdate, asked);
 	}
 
 	setPolicy(name: string, asked: Asked & { policy: Partial<Policy> }): Promise<RecoveryStatus> {

@@ -15,9 +15,9 @@ const phaseOrder: readonly Phase[] = [
 	'finished',
 ];
 
-/** Whoever finished it told of the power then; since that moment the host alone knows. */
+/** Whoever finished it, or gave it up, told of the power then; since that moment the host alone knows. */
 export function reportedPower({ phase, status }: Pick<RecoverySummary, 'phase' | 'status'>): Power | null {
-	return phase === 'finished' ? null : (status?.power ?? null);
+	return phase === 'finished' || phase === 'abandoned' ? null : (status?.power ?? null);
 }
 
 /** Nothing more will happen to it: it came to its end, or its workflow was ended by force. */

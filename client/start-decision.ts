@@ -18,9 +18,9 @@ export function decideStart(
 	const { phase, workflow } = existing;
 	const same = existing.requestHash === requestHash;
 	if (workflow === 'FAILED') return undefined;
-	if (workflow === 'COMPLETED' && phase === 'discarded') {
+	if (workflow === 'COMPLETED' && (phase === 'discarded' || phase === 'abandoned')) {
 		if (again) return undefined;
-		throw conflict(existing, 'was discarded');
+		throw conflict(existing, `was ${phase}`);
 	}
 	if (workflow === 'COMPLETED' && same && !again) return 'already_finished';
 	if (workflow === 'COMPLETED' && removed && again) return undefined;

@@ -16,6 +16,8 @@ export const adoptionSchema = z.object({
 	/** Steps that are durable, in the supervisor's own spelling. */
 	done: z.array(z.string()),
 	powerOnScheduled: z.boolean(),
+	/** Its workflow was closed as abandoned, and the host was told. */
+	abandoned: z.boolean(),
 	/** As it was last seen. */
 	power: powerSchema,
 	/** As it was last wished for. */

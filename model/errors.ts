@@ -47,6 +47,7 @@ const table = {
 	repository_exists: { exit: 6, retry: 'permanent' },
 	repository_unsupported: { exit: 10, retry: 'permanent' },
 	parked: { exit: 11, retry: 'person' },
+	host_rebooted: { exit: 1, retry: 'person' },
 	machine_failed: { exit: 1, retry: 'person' },
 	hypervisor_failed: { exit: 1, retry: 'transient' },
 	hypervisor_stuck: { exit: 1, retry: 'person' },

@@ -17,10 +17,12 @@ export const phaseSchema = z.enum([
 	'finished',
 	'discarding',
 	'discarded',
+	'abandoning',
+	'abandoned',
 	'failed',
 ]);
 export type Phase = z.infer<typeof phaseSchema>;
-export const terminalPhases: readonly Phase[] = ['finished', 'discarded', 'failed'];
+export const terminalPhases: readonly Phase[] = ['finished', 'discarded', 'abandoned', 'failed'];
 
 /** `crashed`: the guest stands in a state that only a reset leads out of. */
 export const powerSchema = z.enum(['on', 'off', 'paused', 'crashed']);

@@ -58,6 +58,10 @@ export const stepBodies = {
 	power: stepCallSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
 	/** After a repair: bad chunks are asked for again and a guest that was paused by a read error goes on. */
 	retry: stepCallSchema,
+	/** The host worker has seen that the recovery's workflow is open: its machine may be started after a boot of the host. */
+	'confirm-open': stepCallSchema,
+	/** Its workflow was closed as abandoned: nobody starts its machine any more until a later generation takes it up. */
+	abandon: stepCallSchema,
 	/** An incident that the host worker saw (a failed attempt of a step). */
 	incident: stepCallSchema.extend({ kind: z.string(), message: z.string() }),
 } as const;
@@ -85,6 +89,8 @@ export const stepAnswers = {
 	undo: removedSchema,
 	power: z.object({ power: powerSchema }),
 	retry: nothingMore,
+	'confirm-open': nothingMore,
+	abandon: nothingMore,
 	incident: nothingMore,
 } as const satisfies Record<StepName, z.ZodType>;
 export type StepBody<S extends StepName> = z.input<(typeof stepBodies)[S]>;
@@ -95,8 +101,8 @@ export const recoveryViewSchema = z.object({
 	recoveryId: z.uuid(),
 	machineName: nameSchema,
 	generation: z.int().min(0),
-	/** `active` while a workflow owns it; `finished` and `discarded` are tombstones. */
-	state: z.enum(['active', 'finished', 'discarded']),
+	/** `active` while a workflow owns it, `abandoned` when that one gave it up; `finished` and `discarded` are tombstones. */
+	state: z.enum(['active', 'abandoned', 'finished', 'discarded']),
 	/** Steps that are durable: what a repeat finds done. */
 	done: z.array(z.string()),
 	chain: chainSchema,
@@ -170,7 +176,7 @@ export const consoleUpgrade = 'console';
 
 /**
  * `POST /machines/NAME/power {action}`: a machine, finished or of a recovery that was powered on, by the supervisor alone;
- * `DELETE /machines/NAME`: a finished one.
+ * `DELETE /machines/NAME`: a finished or abandoned one.
  */
 export const machinePowerSchema = z.strictObject({ action: powerActionSchema });
 export const machinePowerAnswerSchema = z.object({ power: powerSchema });

@@ -207,6 +207,12 @@ export class Supervisor {
 		await this.#host.clock.delay(reconcileEveryMs, signal).catch(() => undefined);
 	}
 
+	/** A machine that no workflow will end: a finished one, or that of an abandoned recovery. Else as {@link finished}. */
+	withoutWorkflow(name: string): FinishedMachine | Recovery {
+		const entry = this.registry.get(name);
+		return entry instanceof Recovery && entry.state.abandoned ? entry : this.finished(name);
+	}
+
 	/** Power by a person at the host; `phase_wrong` for a recovery that was not powered on yet. */
 	async power(name: string, action: PowerAction): Promise<{ power: Power }> {
 		const entry = this.registry.get(name);

@@ -9,6 +9,10 @@ import { nameSchema } from '../model/names.ts';
 import { networkTargetSchema } from '../model/recovery.ts';
 import { createFileDurably, isErrno } from './durable-file.ts';
 
+/** Whether a machine that was on is started after a boot of its host; `ask`: when its recovery is known to be open. */
+export const autostartSchema = z.enum(['always', 'ask', 'never']);
+export type Autostart = z.infer<typeof autostartSchema>;
+
 /** `config.yaml`: written by hand, never by Rouse (but for the first one, when there is none). */
 export const configSchema = z.strictObject({
 	/** Name to directory. */
@@ -25,6 +29,7 @@ export const configSchema = z.strictObject({
 			networks: z.record(z.string(), networkTargetSchema).default({}),
 			/** What runs guests: `auto` is KVM where it works, else emulation; `kvm` never becomes emulation. */
 			accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+			autostart: autostartSchema.default('ask'),
 		})
 		.prefault({}),
 	/** Absent: the embedded server that `rouse up` keeps. */

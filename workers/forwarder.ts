@@ -3,11 +3,18 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Supervisor } from '../activities/host-attempt.ts';
 import { firstIncidents } from '../model/incidents.ts';
 import type { Log } from '../system/log.ts';
-import { type HostReport, hostReportSignal, recoveryWorkflowId } from '../workflows/contracts.ts';
+import type { RecoveryView } from '../supervisor/protocol.ts';
+import {
+	generationsUnderway,
+	type HostReport,
+	hostReportSignal,
+	recoveryWorkflowId,
+	searchAttributes,
+} from '../workflows/contracts.ts';
 import { Reports, reportOf } from './reports.ts';
 
 const pollEveryMs = 500;
-const signalTimeoutMs = 5_000;
+const callTimeoutMs = 5_000;
 
 /**
  * Reports to workflows what their host sees, until `signal` is aborted. A supervisor or server that is away is asked
@@ -20,11 +27,11 @@ export async function forwardReports(
 	signal: AbortSignal,
 ): Promise<void> {
 	const reports = new Reports();
-	const send = sendBy(client);
+	const workflows = workflowsOf(client);
 	let failing = '';
 	while (!signal.aborted) {
 		try {
-			await forwardOnce(supervisor, send, reports, signal);
+			await forwardOnce(supervisor, workflows, reports, signal);
 			failing = '';
 		} catch (error) {
 			const reason = error instanceof Error ? error.message : String(error);
@@ -35,13 +42,21 @@ export async function forwardReports(
 	}
 }
 
-/** Brings a report to the workflow of a recovery; false when none is open. */
-export type Send = (name: string, report: HostReport) => Promise<boolean>;
+/** The workflows of recoveries, as far as their hosts have to do with them. */
+export interface Workflows {
+	/** Brings a report to the workflow of a recovery; false when none is open. */
+	report(name: string, report: HostReport): Promise<boolean>;
+	/** How the workflow of this very recovery stands; `closed` also when there is none. */
+	standing(name: string, recoveryId: string): Promise<Standing>;
+}
+
+/** `abandoned`: it gives its host up, or has done so. */
+export type Standing = 'open' | 'closed' | 'abandoned';
 
 /** Reports to every workflow what is due. Throws the first failure, after all were tried. */
 export async function forwardOnce(
-	supervisor: Pick<Supervisor, 'recoveries' | 'incidents'>,
-	send: Send,
+	supervisor: Pick<Supervisor, 'recoveries' | 'incidents' | 'step'>,
+	workflows: Workflows,
 	reports: Reports,
 	signal: AbortSignal,
 	nowMs = () => performance.now(),
@@ -53,9 +68,20 @@ export async function forwardOnce(
 		const due = view.state === 'active' && !signal.aborted && reports.due(view, nowMs());
 		if (!due) continue;
 		try {
+			const standing = await workflows.standing(view.name, view.recoveryId);
+			if (standing === 'abandoned') await supervisor.step(...abandonment(view), { signal });
+			if (standing !== 'open') {
+				reports.unheard(view, nowMs());
+				continue;
+			}
+			// Seen anew in a moment, without what blocked it: nobody needs to be called for that.
+			if (view.blocked?.code === 'host_rebooted') {
+				await supervisor.step(...confirmation(view), { signal });
+				continue;
+			}
 			// More than a signal takes comes with the next: a report that is too large would never arrive.
 			const incidents = firstIncidents(await supervisor.incidents(view.name, due.incidentsAfter, { signal }));
-			if (await send(view.name, reportOf(view, incidents))) reports.reported(view, incidents, nowMs());
+			if (await workflows.report(view.name, reportOf(view, incidents))) reports.reported(view, incidents, nowMs());
 			else reports.unheard(view, nowMs());
 		} catch (error) {
 			failures.push(error); // one that cannot be reported must not keep the others back
@@ -64,16 +90,47 @@ export async function forwardOnce(
 	if (failures.length > 0) throw failures[0];
 }
 
-function sendBy(client: Client): Send {
-	return async (name, report) => {
-		try {
-			const handle = client.workflow.getHandle(recoveryWorkflowId(name));
-			await client.withDeadline(Date.now() + signalTimeoutMs, () => handle.signal(hostReportSignal, report));
-			return true;
-		} catch (error) {
+/**
+ * Durable on the host from then on: neither a boot nor a death makes it start the machine of a recovery given up. Above what
+ * its workflow may have sent, and below all of one that takes the recovery up again (workflows/adopted.ts).
+ */
+function abandonment({ name, recoveryId, generation }: RecoveryView) {
+	return [name, 'abandon', { recoveryId, generation: generation + generationsUnderway }] as const;
+}
+
+/** A machine that was on when its host was started anew waits for this: its recovery is not over, nor given up. */
+function confirmation({ name, recoveryId, generation }: RecoveryView) {
+	return [name, 'confirm-open', { recoveryId, generation }] as const;
+}
+
+function workflowsOf(client: Client): Workflows {
+	const call = <T>(work: () => Promise<T>): Promise<T | false> =>
+		client.withDeadline(Date.now() + callTimeoutMs, work).catch((error: unknown) => {
 			// Closed by force or lost with Temporal's database: another one may take the recovery up.
-			if (error instanceof WorkflowNotFoundError) return false;
+			if (error instanceof WorkflowNotFoundError) return false as const;
 			throw error;
-		}
+		});
+	const handleOf = (name: string) => client.workflow.getHandle(recoveryWorkflowId(name));
+	return {
+		report: (name, report) =>
+			call(async () => {
+				await handleOf(name).signal(hostReportSignal, report);
+				return true;
+			}),
+		standing: async (name, recoveryId) => (await call(() => standingOf(client, name, recoveryId))) || 'closed',
 	};
+}
+
+/** The name may be another recovery's by now: then the one that was given up is looked for among the older ones. */
+async function standingOf({ workflow }: Client, name: string, recoveryId: string): Promise<Standing> {
+	const id = recoveryWorkflowId(name);
+	const newest = await workflow.getHandle(id).describe();
+	if (newest.memo?.['recoveryId'] === recoveryId) {
+		const phase = newest.typedSearchAttributes.get(searchAttributes.phase);
+		if (phase === 'abandoning' || phase === 'abandoned') return 'abandoned';
+		return newest.status.name === 'RUNNING' || newest.status.name === 'PAUSED' ? 'open' : 'closed';
+	}
+	const query = `WorkflowId = '${id}' AND ${searchAttributes.phase.name} = 'abandoned'`;
+	for await (const { memo } of workflow.list({ query })) if (memo?.['recoveryId'] === recoveryId) return 'abandoned';
+	return 'closed';
 }

@@ -86,12 +86,22 @@ export const lateOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** Whether anybody is there: a worker that lives takes it at once, and one that has died or hangs is not there. */
+export const answerOptions = {
+	scheduleToStartTimeout: '10s',
+	startToCloseTimeout: '5s',
+	heartbeatTimeout: '4s',
+	retry: { maximumAttempts: 1 },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /** Nothing that a guest wrote hangs on an undo, so it is given up after a day and reported as left behind. */
 export const undoOptions = {
 	scheduleToCloseTimeout: '24h',
 	startToCloseTimeout: '1h',
 	heartbeatTimeout: '10s',
 	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '1m' },
+	cancellationType: fenced,
 } satisfies ActivityOptions;
 
 /** The same for a pin. */

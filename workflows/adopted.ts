@@ -1,13 +1,7 @@
 import { phaseOnHost } from '../model/adoption.ts';
 import type { RecoveryRequest } from '../model/recovery.ts';
-import type { Adopted } from './contracts.ts';
+import { type Adopted, generationsUnderway } from './contracts.ts';
 import { firstState, type WorkflowState, type WorkflowStep } from './state.ts';
-
-/**
- * Attempts of the lost workflow may still be on their way to the host, with generations that it has not seen. Each of its
- * steps and retries took one, and one after the other waited for the host: far fewer than this.
- */
-const generationsUnderway = 100;
 
 /** The supervisor's steps in the workflow's spelling. */
 const stepsOnHost: Readonly<Record<string, WorkflowStep>> = {
@@ -39,7 +33,12 @@ export function adoptedState(request: RecoveryRequest, { host, policy }: Adopted
 		power: host.power,
 		orders: { ...first.orders, given: host.powerOrder },
 		policy: { ...first.policy, ...(copy.wanted ? { maxRateBytes: copy.maxRateBytes } : {}), ...policy },
-		wanted: { migrate: copy.wanted || switched.stage !== 'none', switch: switched.stage !== 'none', discard: null },
+		wanted: {
+			migrate: copy.wanted || switched.stage !== 'none',
+			switch: switched.stage !== 'none',
+			discard: null,
+			abandon: null,
+		},
 		timings: {
 			...first.timings,
 			...(switched.stage === 'done' ? { switchPauseMs: switched.pauseMs ?? 0 } : {}),
@@ -48,11 +47,12 @@ export function adoptedState(request: RecoveryRequest, { host, policy }: Adopted
 }
 
 function stepsDone(first: readonly WorkflowStep[], host: Adopted['host']): WorkflowStep[] {
-	const { plan, powerOnScheduled, restored, copy, switch: switched } = host;
+	const { plan, powerOnScheduled, abandoned, restored, copy, switch: switched } = host;
 	const done = new Set<WorkflowStep>([...first, 'reserve']);
 	if (plan) done.add('plan');
 	if (plan?.hardware) done.add('chooseHardware');
-	if (powerOnScheduled) done.add('pin');
+	// Its pin was given back with it.
+	if (powerOnScheduled && !(abandoned && switched.stage === 'none')) done.add('pin');
 	for (const step of host.done) {
 		const known = stepsOnHost[step];
 		if (known) done.add(known);

@@ -67,7 +67,7 @@ export type RecoveryMemo = {
 
 /** How the workflow ends when it does not fail. */
 export interface RecoveryResult {
-	phase: 'finished' | 'discarded';
+	phase: 'finished' | 'discarded' | 'abandoned';
 	status: RecoveryStatus;
 	/** All that was seen, coalesced: outlives the host's log. */
 	incidents: Incident[];
@@ -83,6 +83,8 @@ export const migrateUpdate = defineUpdate<RecoveryStatus, [Asked]>('migrate');
 export const switchUpdate = defineUpdate<RecoveryStatus, [Asked]>('switch');
 /** `confirm` is the name of the recovery, typed by a person. */
 export const discardUpdate = defineUpdate<RecoveryStatus, [Asked & { confirm: string }]>('discard');
+/** Gives up a host that does not answer; `confirm` as for a discard. Refused while its worker answers. */
+export const abandonUpdate = defineUpdate<RecoveryStatus, [Asked & { confirm: string }]>('abandon');
 export const setPolicyUpdate = defineUpdate<RecoveryStatus, [Asked & { policy: Partial<Policy> }]>('setPolicy');
 export const powerUpdate = defineUpdate<RecoveryStatus, [Asked & { action: PowerAction }]>('power');
 export const retryUpdate = defineUpdate<RecoveryStatus, [Asked]>('retry');
@@ -98,6 +100,12 @@ export interface HostReport {
 	restoredBytes?: number;
 }
 export const hostReportSignal = defineSignal<[HostReport]>('hostReport');
+
+/**
+ * Attempts of a workflow that is lost or has given its host up may still be on their way there, with generations that the
+ * host has not seen. Each of its steps and retries took one, and one after the other waited for the host: far fewer than this.
+ */
+export const generationsUnderway = 100;
 
 /** Every activity on a host gets this first: the host it is meant for, and what the supervisor fences by. */
 export interface HostStepInput {

@@ -8,13 +8,13 @@ import {
 import { type ErrorDocument, errorDocumentSchema, isErrorCode } from '../model/errors.ts';
 
 /**
- * Thrown to leave the step under way: a person wants the recovery discarded, somebody cancelled the workflow, the history
+ * Thrown to leave the step under way: a person wants the recovery discarded, or its host given up, somebody cancelled the workflow, the history
  * is long enough for a new run, what the step was given does not hold any more, or the host has ended the recovery, of
  * which this history knows nothing.
  */
 export class Interruption extends Error {
 	override readonly name = 'Interruption';
-	readonly why: 'discard' | 'cancel' | 'renew' | 'stale' | 'finished' | 'discarded';
+	readonly why: 'discard' | 'abandon' | 'cancel' | 'renew' | 'stale' | 'finished' | 'discarded';
 
 	constructor(why: Interruption['why']) {
 		super(`interrupted: ${why}`);

@@ -46,7 +46,7 @@ export class HostOrders {
 			if (!this.#holds(order))
 				throw failureOf({ code: 'generation_stale', message: `power ${action}: taken back by a later order` });
 			void this.#powerLate(order);
-			throw notYet(document);
+			throw this.#notYet(document);
 		}
 	}
 
@@ -59,7 +59,7 @@ export class HostOrders {
 			if (document.code !== 'timeout') throw failureOf(document);
 			this.#run.state.orders.retry = true;
 			void this.#retryLate();
-			throw notYet(document);
+			throw this.#notYet(document);
 		}
 	}
 
@@ -150,6 +150,16 @@ export class HostOrders {
 		}
 	}
 
+	/** The timeout of an activity would reach the person without a code of ours. */
+	#notYet({ message }: ErrorDocument): Error {
+		const { name: recovery } = this.#run.request;
+		return failureOf({
+			code: 'worker_missing',
+			message: `accepted, not carried out yet: ${message}`,
+			details: { recovery, missing: 'host' },
+		});
+	}
+
 	/** What the host has said against an order; when it has ended the recovery, the workflow ends as well. */
 	#refusedBy(error: unknown): ErrorDocument {
 		const document = documentOf(error);
@@ -163,9 +173,4 @@ export class HostOrders {
 export async function ordersCarriedOut(run: Run): Promise<void> {
 	if (run.state.orders.power === null) return;
 	await carryOn(run, () => run.waitUntil(() => run.state.orders.power === null));
-}
-
-/** The timeout of an activity would reach the person without a code of ours. */
-function notYet({ message }: ErrorDocument): Error {
-	return failureOf({ code: 'worker_missing', message: `accepted, not carried out yet: ${message}` });
 }

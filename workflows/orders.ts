@@ -9,9 +9,12 @@ import {
 	powerActionSchema,
 	powerSchema,
 	type RecoveryStatus,
+	terminalPhases,
 } from '../model/recovery.ts';
+import { mustBeGone } from './abandon.ts';
 import {
 	type Asked,
+	abandonUpdate,
 	discardUpdate,
 	type HostReport,
 	hostReportSignal,
@@ -30,7 +33,7 @@ import { addIncidents, mayAskHost } from './state.ts';
 const askedSchema = z.object({ by: z.string().max(100), reason: z.string().max(500).optional() });
 const powerOrderSchema = askedSchema.extend({ action: powerActionSchema });
 const policyOrderSchema = askedSchema.extend({ policy: policySchema.partial() });
-const discardOrderSchema = askedSchema.extend({ confirm: z.string() });
+const confirmedSchema = askedSchema.extend({ confirm: z.string() });
 
 export function takeOrders(run: Run): void {
 	setHandler(statusQuery, () => run.status());
@@ -63,6 +66,16 @@ function takeCourseOrders(run: Run, hostOrders: HostOrders): void {
 		wanted.discard = reason ? { by, reason } : { by };
 		hostOrders.takeBack();
 	};
+	const abandon = async (asked: Asked & { confirm: string }) => {
+		await mustBeGone(run);
+		checkAbandon(run, asked); // it may have come to its end meanwhile
+		const { by, reason } = asked;
+		return noted(() => {
+			wanted.abandon = reason ? { by, reason } : { by };
+			hostOrders.takeBack();
+		});
+	};
+	setHandler(abandonUpdate, abandon, { validator: asked => checkAbandon(run, asked) });
 	setHandler(discardUpdate, asked => noted(() => discard(asked)), { validator: asked => checkDiscard(run, asked) });
 }
 
@@ -102,13 +115,24 @@ function check(run: Run, order: string, schema: z.ZodType, asked: Asked, phases:
 }
 
 function checkDiscard(run: Run, asked: Asked & { confirm: string }): void {
-	checkShape('discard', discardOrderSchema, asked);
-	const { name } = run.request;
-	if (asked.confirm !== name)
-		throw failureOf({ code: 'usage', message: `confirmed as "${asked.confirm}", but the recovery is "${name}"` });
+	checkConfirmed(run, 'discard', asked);
 	if (run.isDone('switchToTarget'))
 		throw wrongPhase(run, 'discard', 'the machine stands on its own disks: it is its host that removes it');
 	if (run.state.failure) throw wrongPhase(run, 'discard', 'it has failed and leaves nothing behind');
+	if (run.state.wanted.abandon) throw wrongPhase(run, 'discard', 'its host is given up');
+}
+
+function checkAbandon(run: Run, asked: Asked & { confirm: string }): void {
+	checkConfirmed(run, 'abandon', asked);
+	if (terminalPhases.includes(run.state.phase) || run.isDone('finalize') || run.isDone('discard'))
+		throw wrongPhase(run, 'abandon', 'its host has done its part, and nothing waits for it');
+}
+
+function checkConfirmed(run: Run, order: string, asked: Asked & { confirm: string }): void {
+	checkShape(order, confirmedSchema, asked);
+	const { name } = run.request;
+	if (asked.confirm !== name)
+		throw failureOf({ code: 'usage', message: `confirmed as "${asked.confirm}", but the recovery is "${name}"` });
 }
 
 function checkRetry(run: Run, asked: Asked): void {
@@ -147,9 +171,9 @@ function takeReport(run: Run, sent: unknown): void {
 	const { state } = run;
 	const since = state.blocked?.code === blocked?.code ? state.blocked?.since : undefined;
 	state.power = power;
-	// What is thrown away needs nobody's help to go on.
-	state.blocked =
-		state.phase === 'discarding' || !blocked ? null : { ...blocked, since: since ?? new Date().toISOString() };
+	// What is thrown away or given up needs nobody's help to go on.
+	const leaving = state.phase === 'discarding' || state.phase === 'abandoning';
+	state.blocked = leaving || !blocked ? null : { ...blocked, since: since ?? new Date().toISOString() };
 	addIncidents(state, incidents);
 	if (restoredBytes !== undefined) state.restoredBytes = restoredBytes;
 	run.publish();

@@ -1,4 +1,5 @@
 import { allHandlersFinished, CancellationScope, condition, uuid4, workflowInfo } from '@temporalio/workflow';
+import { abandon } from './abandon.ts';
 import { adoptedState } from './adopted.ts';
 import type { RecoveryInput, RecoveryResult } from './contracts.ts';
 import { Interruption } from './failures.ts';
@@ -16,6 +17,7 @@ import {
 	finishAsOnHost,
 	migrateChunks,
 	pin,
+	pinAgain,
 	plan,
 	powerOn,
 	snapshot,
@@ -38,6 +40,7 @@ async function allSteps(run: Run): Promise<RecoveryResult> {
 		await startMovers(run);
 		await snapshot(run);
 	});
+	await pinAgain(run);
 	await powerOn(run);
 	await untilMigrationIsWanted(run);
 	await migrateChunks(run);
@@ -48,7 +51,7 @@ async function allSteps(run: Run): Promise<RecoveryResult> {
 }
 
 /**
- * One recovery of one machine, workflow id `recovery/NAME`. Ends `finished` or `discarded`, or fails, by a stable code and
+ * One recovery of one machine, workflow id `recovery/NAME`. Ends `finished`, `discarded` or `abandoned`, or fails, by a stable code and
  * only before power-on was scheduled. `state` is what an earlier run hands to this one, `input.adopt`
  * what the host knew when its workflow was lost.
  */
@@ -68,7 +71,8 @@ function stateAtStart({ request, adopt }: RecoveryInput): WorkflowState {
 }
 
 async function runToEnd(run: Run): Promise<RecoveryResult> {
-	let course = run.state.phase === 'discarding' ? discard : allSteps;
+	const { phase } = run.state;
+	let course = phase === 'discarding' ? discard : phase === 'abandoning' ? abandon : allSteps;
 	for (;;) {
 		try {
 			const result = await course(run);
@@ -77,7 +81,7 @@ async function runToEnd(run: Run): Promise<RecoveryResult> {
 		} catch (error) {
 			if (!(error instanceof Interruption)) throw error;
 			if (error.why === 'renew') return run.renew();
-			course = error.why === 'finished' ? finishAsOnHost : discard;
+			course = error.why === 'finished' ? finishAsOnHost : error.why === 'abandon' ? abandon : discard;
 		}
 	}
 }

@@ -25,6 +25,8 @@ interface Interruptible {
 	renewable?: boolean;
 	/** What it was given does not hold any more. */
 	stale?: () => boolean;
+	/** Nothing ends it early but that its host is given up: it is not to be left by halves. */
+	whole?: boolean;
 }
 
 /** A piece of work that may be ended early. */
@@ -84,27 +86,22 @@ export class Run {
 		this.state.done.push(step);
 	}
 
-	/** Does `work` under a new generation, as {@link attempt}, but lets nothing end it early. */
-	async undisturbed<T>(work: (input: HostStepInput) => Promise<T>): Promise<T> {
+	/**
+	 * Does `work` under a new generation. Ends early, with an {@link Interruption}, when a person or Temporal wants
+	 * something else, or the host has ended the recovery. When an order that came in between took a higher generation to
+	 * the host, it is done again.
+	 */
+	async attempt<T>(work: (input: HostStepInput) => Promise<T>, options: Interruptible = {}): Promise<T> {
 		for (;;) {
 			const input = this.nextInput();
 			try {
-				return await work(input);
+				return await this.interruptible(() => work(input), options);
 			} catch (error) {
 				const end = endOnHost(documentOf(error));
 				if (end) throw this.#interrupted(end);
 				if (!this.wasOvertaken(error, input)) throw error;
 			}
 		}
-	}
-
-	/**
-	 * Does `work` under a new generation. Ends early, with an {@link Interruption}, when a person or Temporal wants
-	 * something else, or the host has ended the recovery. When an order that came in between took a higher generation to
-	 * the host, it is done again.
-	 */
-	attempt<T>(work: (input: HostStepInput) => Promise<T>, options: Interruptible = {}): Promise<T> {
-		return this.undisturbed(input => this.interruptible(() => work(input), options));
 	}
 
 	nextInput(): HostStepInput {
@@ -178,9 +175,13 @@ export class Run {
 		this.reconsider();
 	}
 
-	#interruption({ renewable = false, stale }: Interruptible): Interruption['why'] | undefined {
-		if (this.#end) return this.#end;
-		if (this.state.wanted.discard && this.state.phase !== 'discarding') return 'discard';
+	#interruption({ renewable = false, whole = false, stale }: Interruptible): Interruption['why'] | undefined {
+		const { wanted, phase } = this.state;
+		const abandoning = phase === 'abandoning';
+		if (wanted.abandon && !abandoning) return 'abandon';
+		if (whole) return undefined;
+		if (this.#end && !abandoning) return this.#end;
+		if (wanted.discard && phase !== 'discarding' && !abandoning) return 'discard';
 		if (this.state.cancelRequested) return 'cancel';
 		if (renewable && workflowInfo().continueAsNewSuggested) return 'renew';
 		return stale?.() ? 'stale' : undefined;

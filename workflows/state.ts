@@ -16,7 +16,10 @@ import type {
 import type { Asked } from './contracts.ts';
 
 /** Named as the activity that does it; orders may come any number of times and are no steps. */
-export type WorkflowStep = Exclude<keyof ControlActivities | keyof HostActivities, 'power' | 'retry' | 'undo'>;
+export type WorkflowStep = Exclude<
+	keyof ControlActivities | keyof HostActivities,
+	'power' | 'retry' | 'undo' | 'answer'
+>;
 
 /** The later one has the higher number. */
 export interface PowerOrder {
@@ -51,7 +54,7 @@ export interface WorkflowState {
 	/** Orders for the host: the number of the last that was given for its power, and what is not known to be carried out. */
 	orders: { given: number; power: PowerOrder | null; retry: boolean };
 	policy: Policy;
-	wanted: { migrate: boolean; switch: boolean; discard: Asked | null };
+	wanted: { migrate: boolean; switch: boolean; discard: Asked | null; abandon: Asked | null };
 	timings: Timings;
 	restoredBytes: number | null;
 	incidents: Incident[];
@@ -64,7 +67,8 @@ export interface WorkflowState {
  */
 export function stateGoingOn(request: RecoveryRequest, handedOver: WorkflowState): WorkflowState {
 	const { recoveryId, timings } = handedOver;
-	return { ...firstState(request, recoveryId, timings.requestedAt), ...handedOver };
+	const first = firstState(request, recoveryId, timings.requestedAt);
+	return { ...first, ...handedOver, wanted: { ...first.wanted, ...handedOver.wanted } };
 }
 
 export function firstState(request: RecoveryRequest, recoveryId: string, requestedAt: string): WorkflowState {
@@ -83,7 +87,7 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		power: 'off',
 		orders: { given: 0, power: null, retry: false },
 		policy: request.policy,
-		wanted: { migrate: false, switch: false, discard: null },
+		wanted: { migrate: false, switch: false, discard: null, abandon: null },
 		timings: { requestedAt },
 		restoredBytes: null,
 		incidents: [],
@@ -112,7 +116,7 @@ export function statusOf(request: RecoveryRequest, state: WorkflowState): Recove
 
 /** Not once it has switched: what comes then is no affair of movers, and the host may have buried the recovery. */
 export function mayAskHost({ powerScheduled, phase, done }: WorkflowState): boolean {
-	return powerScheduled && phase !== 'discarding' && !done.includes('switchToTarget');
+	return powerScheduled && phase !== 'discarding' && phase !== 'abandoning' && !done.includes('switchToTarget');
 }
 
 /** Far above what a recovery meets. */

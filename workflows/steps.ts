@@ -29,6 +29,11 @@ export async function pin(run: Run): Promise<void> {
 	await run.once('pin', () => control.pin(pinOf(run)));
 }
 
+/** After an adoption of what was abandoned: its pin was given back, and its machine still reads from the point. */
+export async function pinAgain(run: Run): Promise<void> {
+	if (!run.isDone('pin')) await carryOn(run, () => pin(run));
+}
+
 export async function allocate(run: Run): Promise<void> {
 	await run.once('allocate', input => run.host.allocate({ ...input, plan: run.plan }));
 }
@@ -128,7 +133,7 @@ export async function discard(run: Run): Promise<RecoveryResult> {
 	return close(run, 'discarded');
 }
 
-function close(run: Run, phase: RecoveryResult['phase']): RecoveryResult {
+export function close(run: Run, phase: RecoveryResult['phase']): RecoveryResult {
 	run.state.blocked = null;
 	run.state.timings.finishedAt = new Date().toISOString();
 	if (phase === 'discarded') run.state.power = 'off';

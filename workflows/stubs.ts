@@ -2,6 +2,7 @@ import { proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/control-activities.ts';
 import type { HostActivities } from '../activities/host-activities.ts';
 import {
+	answerOptions,
 	endingOptions,
 	lateOptions,
 	orderOptions,
@@ -36,6 +37,7 @@ export function hostStubs(hostId: string) {
 	const ending = proxyActivities<HostActivities>({ ...endingOptions, taskQueue });
 	const order = proxyActivities<HostActivities>({ ...orderOptions, taskQueue });
 	const late = proxyActivities<HostActivities>({ ...lateOptions, taskQueue });
+	const { answer } = proxyActivities<HostActivities>({ ...answerOptions, taskQueue });
 	const undo = proxyActivities<HostActivities>({ ...undoOptions, taskQueue });
 	const slices = proxyActivities<HostActivities>({ ...sliceOptions, taskQueue: taskQueues.hostCopy(hostId) });
 	return {
@@ -52,6 +54,7 @@ export function hostStubs(hostId: string) {
 		finalize: ending.finalize,
 		discard: ending.discard,
 		undo: undo.undo,
+		answer,
 		orderPower: order.power,
 		orderRetry: order.retry,
 		latePower: late.power,

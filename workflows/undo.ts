@@ -65,18 +65,21 @@ function keepWhatIsThere(run: Run, cause: ErrorDocument, refusal: ErrorDocument)
  * Asked even when nothing was begun: a workflow whose history was put back does not know what was, nor of a pin.
  */
 async function removeFromHost(run: Run): Promise<void> {
-	await run.undisturbed(async input => {
-		const { wasHere } = await run.host.undo(input);
-		if (wasHere) run.state.mayBePinned = true;
-	});
+	await run.attempt(
+		async input => {
+			const { wasHere } = await run.host.undo(input);
+			if (wasHere) run.state.mayBePinned = true;
+		},
+		{ whole: true },
+	);
 }
 
 async function unpin(run: Run): Promise<void> {
-	if (run.state.mayBePinned) await control.undoPin(pinOf(run));
+	if (run.state.mayBePinned) await run.interruptible(() => control.undoPin(pinOf(run)), { whole: true });
 }
 
 function leftBehind(undo: 'remove' | 'unpin', error: unknown): string {
-	if (error instanceof DeterminismViolationError) throw error;
+	if (error instanceof DeterminismViolationError || error instanceof Interruption) throw error;
 	const { code, message } = documentOf(error);
 	log.warn('left behind', { undo, code, message });
 	return `${undo}: ${message}`;

@@ -1,6 +1,7 @@
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { hostMachineAnswer, machineText } from '../host/machine.ts';
 import { machineAnswer } from '../recover/answer.ts';
+import { abandonedText } from '../recover/next-text.ts';
 import { requireConfirmation } from '../recover/orders.ts';
 import { openSupervisor } from '../recover/session.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -28,7 +29,7 @@ const list = (context: Context) =>
 			);
 			context.output.result(
 				{ host: view, machines: machines.map(machineAnswer) },
-				[about, ...notes, machinesText(machines)].join('\n'),
+				[about, ...notes, machinesText(machines), ...machines.flatMap(abandonedNotes)].join('\n'),
 			);
 		});
 
@@ -68,7 +69,7 @@ const stop = (context: Context) =>
 
 const remove = (context: Context) =>
 	command('remove')
-		.description('end a finished machine and remove it with its disks, for good')
+		.description('end a finished or abandoned machine and remove it with its disks, for good')
 		.argument('<name>', 'machine', parseName)
 		.requiredOption('--confirm <name>', 'the name again: there is no way back')
 		.action(async (name, { confirm }) => {
@@ -78,6 +79,10 @@ const remove = (context: Context) =>
 			await supervisor.removeMachine(name, recoveryId, { signal: context.signal });
 			context.output.result({ name, removed: true }, `${name}: removed, with its disks`);
 		});
+
+function abandonedNotes({ name, state }: RecoveryView): string[] {
+	return state === 'abandoned' ? [`${name} was abandoned; ${abandonedText(name)}`] : [];
+}
 
 function machinesText(machines: readonly RecoveryView[]): string {
 	if (machines.length === 0) return 'no machines';

@@ -16,6 +16,7 @@ export type FindingCode =
 	| 'service_differs'
 	| 'workflow_missing'
 	| 'workflow_closed'
+	| 'recovery_abandoned'
 	| 'workflow_foreign'
 	| 'recovery_not_here'
 	| 'pin_left'

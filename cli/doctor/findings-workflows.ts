@@ -4,6 +4,7 @@ import type { Phase } from '../../model/recovery.ts';
 import { keys } from '../../repository/format/keys.ts';
 import type { Pin } from '../../repository/pins.ts';
 import type { DirectoryContent, Facts, RepositoryFacts, WorkflowFacts } from './facts.ts';
+import { abandonedText } from '../recover/next-text.ts';
 import { type Finding, fixCommand } from './finding.ts';
 
 type OnHost = Extract<DirectoryContent, { kind: 'recovery' }>;
@@ -33,6 +34,15 @@ function withoutWorkflow({ workflows }: Facts, { name, recoveryId }: OnHost): Fi
 				subject: name,
 				explanation: `${name} is on this host, and Temporal knows no workflow of it: it stands where it is`,
 				command: adopt,
+			},
+		];
+	if (!isOpen(workflow) && workflow.phase === 'abandoned' && workflow.recoveryId === recoveryId)
+		return [
+			{
+				code: 'recovery_abandoned',
+				subject: name,
+				explanation: `${name} is on this host, which its workflow has given up: its machine is not started by itself`,
+				command: abandonedText(name),
 			},
 		];
 	if (!isOpen(workflow))

@@ -1,6 +1,7 @@
 /** One machine as its host alone knows it. */
 import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
+import { abandonedText } from '../recover/next-text.ts';
 import { machineAnswer } from '../recover/answer.ts';
 import { formatBytes } from '../terminal/format.ts';
 
@@ -19,6 +20,7 @@ function nextOf({ name, state, done, power }: RecoveryView, unblocks: string | u
 	const start = off ? [`power it on: rouse host start ${name}`] : [];
 	if (state === 'finished') return off ? (start[0] ?? '') : `rouse console ${name}; rouse host stop ${name}`;
 	if (state === 'discarded') return 'it is being cleared away';
+	if (state === 'abandoned') return abandonedText(name);
 	const workflow = `its workflow: rouse recover show ${name}; if that is lost: rouse recover adopt ${name}`;
 	return [...start, workflow].join('; ');
 }
@@ -36,8 +38,11 @@ export function machineText(machine: HostMachineAnswer): string {
 	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${value}`);
 	if (machine.machineName !== name) row('machine', machine.machineName);
 	row('recovery', `${machine.recoveryId}, generation ${machine.generation}`);
-	if (state === 'active') row('done', machine.done.join(', ') || 'nothing yet');
-	row('chain', `${chains[chain]}${state !== 'active' || switchStage === null ? '' : `; switch: ${switchStage}`}`);
+	if (state === 'active' || state === 'abandoned') row('done', machine.done.join(', ') || 'nothing yet');
+	row(
+		'chain',
+		`${chains[chain]}${(state !== 'active' && state !== 'abandoned') || switchStage === null ? '' : `; switch: ${switchStage}`}`,
+	);
 	if (blocked) row('blocked', `${blocked.reason} (${blocked.code})`);
 	for (const [index, { sizeBytes, restoredBytes, path }] of disks.entries())
 		row(

@@ -49,6 +49,16 @@ export function adoptText(name: string): string {
 	return `its workflow is gone, its machine may still run; if the host has it (rouse host list): rouse recover adopt ${name}`;
 }
 
+/** Where no worker of its host answers. */
+export function lastResortText(name: string): string {
+	return `if that host is gone for good, and only then: rouse recover abandon ${name} --confirm ${name}`;
+}
+
+/** What can be done about a machine that no workflow will end. */
+export function abandonedText(name: string): string {
+	return `go on with it: rouse recover adopt ${name}; or remove it: rouse host remove ${name} --confirm ${name}`;
+}
+
 const purposes: Partial<Record<Order, string>> = { migrate: 'keep it', discard: 'throw it away' };
 
 function stepText(step: NextStep, name: string, parked: ErrorCode | undefined): string {

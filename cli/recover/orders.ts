@@ -17,6 +17,7 @@ export const buildOrders = (context: Context) => [
 	policy(context),
 	power(context),
 	discard(context),
+	abandon(context),
 	retry(context),
 ];
 
@@ -110,6 +111,18 @@ const discard = (context: Context) =>
 			return order(context, name, options, give, 'discarded');
 		});
 
+const abandon = (context: Context) =>
+	command('abandon')
+		.description('give up a host that is gone for good: what it has stays there, and its machine is not started again')
+		.argument('<name>', 'recovery', parseName)
+		.requiredOption('--confirm <name>', 'the name again: what its guest wrote is on that host alone')
+		.option(...reasonOption)
+		.action((name, options) => {
+			requireConfirmation(name, options.confirm, 'what its guest wrote is on that host alone');
+			const give = (s: Session, asked: Asked) => s.orders.abandon(name, { ...asked, confirm: options.confirm });
+			return order(context, name, options, give, 'abandoned');
+		});
+
 const retry = (context: Context) =>
 	command('retry')
 		.description('go on with a parked recovery, after what parked it was repaired')
@@ -118,10 +131,10 @@ const retry = (context: Context) =>
 		.action((name, options) => order(context, name, options, (s, asked) => s.orders.retry(name, asked)));
 
 /** What cannot be undone wants the name typed twice. */
-export function requireConfirmation(name: string, confirm: string): void {
+export function requireConfirmation(name: string, confirm: string, what = 'what is removed is gone for good'): void {
 	if (confirm === name) return;
 	throw new RouseError('usage', `--confirm says "${confirm}", the name is "${name}"`, {
-		hint: `what is removed is gone for good; if that is meant: --confirm ${name}`,
+		hint: `${what}; if that is meant: --confirm ${name}`,
 	});
 }
 

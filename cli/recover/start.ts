@@ -37,7 +37,7 @@ export const buildStart = (context: Context) =>
 		.option(...repositoryOption)
 		.option('--host <name>', 'where it runs (default: the host of this installation)', parseName)
 		.option('--name <name>', 'name of the recovery (default: MACHINE-r1)', parseName)
-		.option('--again', 'use the name of a discarded recovery, or of a machine that was removed, again')
+		.option('--again', 'use the name of a discarded or abandoned recovery, or of a machine that was removed, again')
 		.addOption(
 			new Option('--finish <how>', 'migrate by itself, or when told').choices(['manual', 'migrate']).default('manual'),
 		)

@@ -1,5 +1,6 @@
 import { endedByForce, hasEnded } from '../../client/phases.ts';
 import { formatBytes, formatDuration, formatTable } from '../terminal/format.ts';
+import { lastResortText } from './next-text.ts';
 import type { RecoveryAnswer, RowAnswer } from './answer.ts';
 
 type Stand = Pick<RecoveryAnswer, 'name' | 'phase' | 'workflow' | 'power' | 'host' | 'machineName'> & {
@@ -40,8 +41,11 @@ export function fullText(document: RecoveryAnswer): string {
 	if (incidents.length > 0) row('incidents', `${incidents.length}, last: ${incidents.at(-1)?.message} (rouse audit)`);
 	if (statusFrom === 'memo' && document.pending.length > 0)
 		row('note', 'no control worker answered: as of the last change');
-	if (!hostAnswers && document.recoveryId && !hasEnded(document))
-		row('note', 'the supervisor of the host tells nothing of it: rouse up, rouse host list');
+	if (!hostAnswers && document.recoveryId && document.phase !== 'abandoning' && !hasEnded(document))
+		row(
+			'note',
+			`the supervisor of the host tells nothing of it: rouse up, rouse host list; ${lastResortText(document.name)}`,
+		);
 	lines.push(`Next: ${document.next}`);
 	return lines.join('\n');
 }

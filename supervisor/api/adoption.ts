@@ -18,6 +18,7 @@ export async function adoption(entry: Recovery | FinishedMachine): Promise<Adopt
 		plan: state.plan,
 		done: [...state.done],
 		powerOnScheduled: state.powerOnScheduled,
+		abandoned: state.abandoned,
 		power,
 		powerDesired: state.power.desired,
 		powerOrder: state.orders.begun,

@@ -13,7 +13,7 @@ export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
 		recoveryId: recovery.recoveryId,
 		machineName: state.plan?.machineName ?? recovery.name,
 		generation: state.generation,
-		state: tombstone?.state ?? 'active',
+		state: tombstone?.state ?? (state.abandoned ? 'abandoned' : 'active'),
 		done: [...lastingSteps.filter(step => state.done.includes(step)), ...switched],
 		chain: state.chain,
 		sealed: state.sealed,

@@ -13,6 +13,7 @@ import {
 	machinePowerSchema,
 	machineRemoveSchema,
 	type RecoveryView,
+	type StepCall,
 } from '../protocol.ts';
 import type { Recovery } from '../recovery/recovery.ts';
 import type { Supervisor } from '../supervisor.ts';
@@ -66,13 +67,19 @@ async function recoveryRoute(supervisor: Supervisor, call: JsonCall, name: strin
 async function machineRoute(supervisor: Supervisor, call: JsonCall, name: string, rest: string | undefined) {
 	if (call.method === 'POST' && rest === 'power')
 		return supervisor.power(name, parsed(machinePowerSchema, call.body).action);
-	const machine = supervisor.finished(name);
+	const machine = supervisor.withoutWorkflow(name);
 	if (call.method !== 'DELETE' || rest !== undefined) throw unknownRoute(call);
 	const { recoveryId } = parsed(machineRemoveSchema, call.body ?? {});
 	if (recoveryId !== undefined && recoveryId !== machine.recoveryId)
 		throw new RouseError('identity_conflict', `${name} is the machine of ${machine.recoveryId}, not of ${recoveryId}`);
-	await supervisor.registry.removeFinished(machine);
+	if (machine instanceof FinishedMachine) await supervisor.registry.removeFinished(machine);
+	else await supervisor.step(name, 'discard', lastCall(machine));
 	return {};
+}
+
+/** In the place of its workflow, which gave it up: above nothing that another one may have asked for since. */
+function lastCall({ recoveryId, state: { generation } }: Recovery): StepCall {
+	return { recoveryId, generation };
 }
 
 function parsed<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {

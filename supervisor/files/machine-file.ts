@@ -30,6 +30,8 @@ export const machineFileSchema = z.strictObject({
 	/** The paths are for people: where a directory was moved to, they still tell of the old place. */
 	disks: z.array(z.strictObject({ name: z.string(), sizeBytes: z.int(), path: z.string() })),
 	switchPauseMs: z.number().nullable(),
+	/** As it was last wished for, and the boot of the host at which it was wished on. */
+	power: z.strictObject({ desired: z.enum(['on', 'off']), bootId: z.string().nullable() }),
 });
 export type MachineFile = z.infer<typeof machineFileSchema>;
 
@@ -64,7 +66,15 @@ export async function writeMachineFile(
 			path: paths[index] ?? '',
 		})),
 		switchPauseMs: state.switch.pauseMs,
+		power: { desired: state.power.desired, bootId: state.power.bootId },
 	});
+}
+
+/** The wish is durable before it is carried out. */
+export async function writePower(path: string, file: MachineFile, power: MachineFile['power']): Promise<MachineFile> {
+	const changed = { ...file, power };
+	await writeDocument(path, machineFileSchema, changed);
+	return changed;
 }
 
 /** What the platform is told of an unfinished recovery's machine. */

@@ -37,6 +37,8 @@ export const recoveryStateSchema = z.strictObject({
 	}),
 	/** Highest numbers of orders for power: the last that was begun, and the last that was carried out. */
 	orders: z.strictObject({ begun: z.int().min(0), done: z.int().min(0) }),
+	/** Its workflow has given this host up: its machine is not started by itself. Until a higher generation takes it up. */
+	abandoned: z.boolean(),
 	restart: z.enum(['on-crash', 'never']),
 	/** The last mark of the switch that is durable. */
 	chain: chainSchema,
@@ -65,6 +67,7 @@ export function newState(recoveryId: string, name: string, generation: number): 
 		powerOnScheduled: false,
 		power: { desired: 'off', settled: true, bootId: null },
 		orders: { begun: 0, done: 0 },
+		abandoned: false,
 		restart: 'on-crash',
 		chain: 'mover',
 		sealed: false,
@@ -78,7 +81,9 @@ export type Change = (state: RecoveryState) => RecoveryState;
 export const change = {
 	generation:
 		(generation: number): Change =>
-		state => ({ ...state, generation: Math.max(generation, state.generation) }),
+		state =>
+			generation > state.generation ? { ...state, generation, abandoned: false } : state,
+	abandoned: (): Change => state => ({ ...state, abandoned: true }),
 	done:
 		(step: LastingStep): Change =>
 		state =>

@@ -10,6 +10,9 @@ import { moversWanted, type RecoveryState } from '../files/state.ts';
 /** So many errors within this time that may be the mover's, and that no bad chunk explains, are the host's own disk. */
 export const moverErrorLimit = { count: 3, withinMs: 10_000 };
 
+export const asksToStart =
+	'the host was started anew: the machine, which had been on, stays off until its workflow is seen to be open or somebody powers it on';
+
 export interface Failures {
 	mount: RouseError | undefined;
 	migration: RouseError | undefined;
@@ -18,6 +21,9 @@ export interface Failures {
 }
 
 export function judge(state: RecoveryState, seen: Seen, failures: Failures, directory: string): Blocked | null {
+	// First, also while a switch cannot be carried on: whoever has the answer looks for this.
+	const asks = seen.asksToStart && !(state.switch.stage === 'begun' && state.chain === 'target');
+	if (asks) return { code: 'host_rebooted', reason: asksToStart, next: { order: 'power-on' } };
 	if (state.switch.stage === 'begun') return blockedBy(seen.switchFailure);
 	return (
 		guestStands(state, seen, directory) ??

@@ -5,7 +5,8 @@ import { performSwitch } from '../switch/perform.ts';
 import { change, moversWanted, type RecoveryState } from '../files/state.ts';
 import type { StepContext } from '../recovery/step-context.ts';
 import { applyPower, fallBack } from '../machine/apply-power.ts';
-import { mayBeMovers, moverErrorLimit } from './blocked.ts';
+import { autostartOf } from '../recovery/autostart.ts';
+import { asksToStart, mayBeMovers, moverErrorLimit } from './blocked.ts';
 
 /** Between two attempts at something that failed. */
 const againAfterMs = 5_000;
@@ -18,25 +19,41 @@ export type MachineNeed =
 	| 'restart'
 	/** It crashed before its guest had written anything, and its platform knows a way that asks less of the host. */
 	| 'fall-back'
-	/** It is off and stays so: the host was started anew, policy says never, or Rouse is done with it. */
+	/** It was on when its host was started anew, and may be started again. */
+	| 'start-after-boot'
+	/** The same, and nobody has said yet that it may. */
+	| 'ask'
+	/** It is off and stays so: policy says never, or it was abandoned. */
 	| 'leave-off'
 	/** Its guest switched it on or off; that is its own affair. */
 	| 'note-on'
 	| 'note-off';
 
+type AfterBoot = Extract<MachineNeed, 'start-after-boot' | 'ask' | 'leave-off'>;
+
 /** What a machine needs, from what is wanted and what was seen. */
-export function needOf(state: RecoveryState, seen: MachineObservation, bootId: string): MachineNeed {
+export function needOf(
+	state: RecoveryState,
+	seen: MachineObservation,
+	bootId: string,
+	afterBoot: AfterBoot = 'ask',
+): MachineNeed {
 	const { desired, settled } = state.power;
+	if (state.abandoned && desired === 'on') {
+		if (seen.power === 'crashed') return 'nothing';
+		if (seen.power === 'off') return seen.byGuest ? 'note-off' : 'leave-off';
+	}
 	if (desired === 'off') {
 		if (!settled) return 'apply-power';
 		return seen.power === 'on' ? 'note-on' : 'nothing';
 	}
 	const sameBoot = state.power.bootId === bootId;
-	if (!settled) return sameBoot ? 'apply-power' : 'leave-off';
+	if (!settled) return sameBoot ? 'apply-power' : afterBoot;
 	if (seen.power === 'crashed') return seen.crash?.fallBack === undefined ? 'nothing' : 'fall-back';
 	if (seen.power !== 'off') return 'nothing';
 	if (seen.byGuest) return 'note-off';
-	return sameBoot && state.restart === 'on-crash' ? 'restart' : 'leave-off';
+	if (!sameBoot) return afterBoot;
+	return state.restart === 'on-crash' ? 'restart' : 'leave-off';
 }
 
 export async function keepMachine(context: StepContext): Promise<void> {
@@ -49,7 +66,15 @@ export async function keepMachine(context: StepContext): Promise<void> {
 async function keepAsWanted(context: StepContext, seen: MachineObservation): Promise<void> {
 	const { recovery, host } = context;
 	const bootId = await host.platform.bootId();
-	switch (needOf(recovery.state, seen, bootId)) {
+	const need = needOf(recovery.state, seen, bootId, await afterBootOf(context, bootId));
+	const asked = recovery.seen.asksToStart;
+	recovery.seen.asksToStart = need === 'ask';
+	switch (need) {
+		case 'start-after-boot':
+			return attempt(context, () => startAfterBoot(context, bootId));
+		case 'ask':
+			if (!asked) await recovery.incidents.add('machine_stopped', asksToStart);
+			return;
 		case 'nothing':
 			return keepGoing(context, seen);
 		case 'apply-power':
@@ -94,6 +119,21 @@ async function keepOffOrStart(context: StepContext): Promise<void> {
 	const seen = await observe(context);
 	const cutOff = state.power.desired === 'off' && !state.power.settled;
 	if (cutOff || (seen.power === 'off' && state.chain !== 'target')) await keepAsWanted(context, seen);
+}
+
+async function afterBootOf({ recovery, host }: StepContext, bootId: string): Promise<AfterBoot> {
+	if (recovery.state.power.bootId === bootId) return 'leave-off';
+	const autostart = await autostartOf(host);
+	if (autostart === 'never') return 'leave-off';
+	return autostart === 'always' || recovery.seen.open ? 'start-after-boot' : 'ask';
+}
+
+async function startAfterBoot(context: StepContext, bootId: string): Promise<void> {
+	const { recovery } = context;
+	await recovery.incidents.add('machine_started', 'the host was started anew, and then the machine, which had been on');
+	await recovery.change(change.powerWanted('on', bootId));
+	await applyPower(context);
+	await observe(context);
 }
 
 /** Else it would be told for half a second as it was before. */
@@ -158,7 +198,8 @@ async function keepGoing(context: StepContext, { ioError }: MachineObservation):
 }
 
 function whyLeftOff(state: RecoveryState, bootId: string): string {
+	if (state.abandoned) return 'its workflow has given this host up: the machine stays off';
 	if (state.power.bootId !== bootId)
-		return 'the host was started anew: the machine stays off until somebody powers it on';
+		return 'the host was started anew; policy says that the machine stays off (autostart: never)';
 	return 'the machine had died; policy says not to start it again';
 }

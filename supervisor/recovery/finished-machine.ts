@@ -4,7 +4,8 @@ import type { Clock } from '../../system/clock.ts';
 import type { ConsoleKind, Machine, MachineObservation } from '../../hypervisors/contract.ts';
 import type { Blocked, Power, PowerAction } from '../../model/recovery.ts';
 import type { HostParts } from './host-parts.ts';
-import { definitionOfFinished, type MachineFile } from '../files/machine-file.ts';
+import { autostartOf } from './autostart.ts';
+import { definitionOfFinished, type MachineFile, writePower } from '../files/machine-file.ts';
 import { type RecoveryPlaces, recoveryPlaces } from '../files/places.ts';
 import type { RecoveryView } from '../protocol.ts';
 import { removeDirectory } from '../files/remove-directory.ts';
@@ -19,7 +20,8 @@ const lookMs = 3_000;
 export class FinishedMachine {
 	readonly name: string;
 	readonly recoveryId: string;
-	readonly #file: MachineFile;
+	#file: MachineFile;
+	readonly #host: HostParts;
 	readonly #places: RecoveryPlaces;
 	readonly #clock: Clock;
 	readonly #machine: Machine;
@@ -28,11 +30,16 @@ export class FinishedMachine {
 	/** Why the last look at the machine failed. */
 	#unseen: RouseError | undefined;
 	#removed = false;
+	/** It was on when its host was started anew, and policy says that a person decides. */
+	#asks = false;
+	/** Why it could not be started after a boot of the host. */
+	#startFailure: RouseError | undefined;
 
 	constructor(host: HostParts, file: MachineFile) {
 		this.name = file.name;
 		this.recoveryId = file.recoveryId;
 		this.#file = file;
+		this.#host = host;
 		this.#places = recoveryPlaces(host.installation, file.name, file.recoveryId);
 		if (file.hardware.platform !== host.platform.kind)
 			throw new RouseError(
@@ -50,6 +57,7 @@ export class FinishedMachine {
 			const before = await this.#machine.observe();
 			if ((action === 'shutdown' || action === 'reset') && before.power === 'off')
 				throw new RouseError('phase_wrong', `machine ${this.name} is off`, { hint: `rouse host start ${this.name}` });
+			await this.#remember(action === 'off' || action === 'shutdown' ? 'off' : 'on');
 			if (action === 'shutdown') await this.#machine.shutdown();
 			else if (action === 'reset') await this.#machine.reset();
 			else if (action === 'off') await this.#machine.powerOff();
@@ -60,6 +68,38 @@ export class FinishedMachine {
 			this.#seen = await this.#machine.observe();
 			return { power: this.#seen.power };
 		});
+	}
+
+	/**
+	 * Its host may have been started anew since it was last wished on: what becomes of it then is the host's policy, since no
+	 * recovery is open that could say so. Never throws: why it could not be started is told by the view.
+	 */
+	async obeyAutostart(): Promise<void> {
+		try {
+			await this.#queue.background(async () => {
+				const { desired, bootId } = this.#file.power;
+				if (desired === 'off' || bootId === (await this.#host.platform.bootId())) return;
+				if ((await this.#machine.observe()).power !== 'off') return this.#remember('on'); // by its own start script
+				const autostart = await autostartOf(this.#host);
+				if (autostart === 'always') await this.#startAfterBoot();
+				this.#asks = autostart === 'ask';
+			});
+		} catch (error) {
+			this.#startFailure = asRouseError(error);
+			this.#host.log.error({ err: error, recovery: this.name }, 'a finished machine is not started after a boot');
+		}
+	}
+
+	async #startAfterBoot(): Promise<void> {
+		await this.#remember('on');
+		await this.#machine.powerOn('target');
+	}
+
+	async #remember(desired: 'on' | 'off'): Promise<void> {
+		const bootId = desired === 'on' ? await this.#host.platform.bootId() : this.#file.power.bootId;
+		this.#file = await writePower(this.#places.machine, this.#file, { desired, bootId });
+		this.#asks = false;
+		this.#startFailure = undefined;
 	}
 
 	console(kind: ConsoleKind, signal: AbortSignal): Promise<Duplex> {
@@ -129,6 +169,16 @@ export class FinishedMachine {
 				code: this.#unseen.code,
 				reason: `the machine cannot be looked at: ${this.#unseen.message}`,
 				next: { order: 'power-off', first: 'wait whether it answers again' },
+			};
+		if (this.#startFailure) {
+			const { code, message } = this.#startFailure;
+			return { code, reason: `not started after a boot of the host: ${message}`, next: { order: 'power-on' } };
+		}
+		if (this.#asks && this.#seen?.power === 'off')
+			return {
+				code: 'host_rebooted',
+				reason: 'the host was started anew: the machine, which had been on, stays off until somebody powers it on',
+				next: { order: 'power-on' },
 			};
 		const { ioError } = this.#seen ?? {};
 		if (ioError === undefined) return null;

@@ -51,6 +51,10 @@ export interface Seen {
 	/** When each error was seen that may be the mover's and that no bad chunk explains. */
 	moverErrors: number[];
 	readsWaited: boolean;
+	/** Somebody who knows its workflow has said that it is open. */
+	open: boolean;
+	/** It was on when its host was started anew, and waits for a word before it is started. */
+	asksToStart: boolean;
 	/** Since when every look has failed at something. */
 	failingSince: number | undefined;
 	notBefore: { switch: number; machine: number };
@@ -72,6 +76,8 @@ export class Recovery {
 		machineFailure: undefined,
 		moverErrors: [],
 		readsWaited: false,
+		open: false,
+		asksToStart: false,
 		failingSince: undefined,
 		notBefore: { switch: 0, machine: 0 },
 	};

@@ -145,21 +145,25 @@ export class Registry {
 
 	async #loadFinished(name: string): Promise<FinishedMachine | undefined> {
 		const file = await readMachineFile(recoveryPlaces(this.#host.installation, name, '').machine);
-		return file?.state === 'finished' ? new FinishedMachine(this.#host, file) : undefined;
+		if (file?.state !== 'finished') return undefined;
+		const machine = new FinishedMachine(this.#host, file);
+		void machine.obeyAutostart();
+		return machine;
 	}
 
 	#mustBeFree(name: string, recoveryId: string): void {
 		const other = this.#entries.get(name);
 		if (other === undefined) return;
-		const what = other instanceof FinishedMachine ? 'a finished machine' : 'another recovery';
+		const finished = other instanceof FinishedMachine;
+		const removable = finished || other.state.abandoned;
+		const what = finished ? 'a finished machine' : removable ? 'an abandoned recovery' : 'another recovery';
 		throw new RouseError(
 			'identity_conflict',
 			`${name} is ${what} on this host: ${other.recoveryId}, not ${recoveryId}`,
 			{
-				hint:
-					other instanceof FinishedMachine
-						? `take another name, or: rouse host remove ${name} --confirm ${name}`
-						: 'take another name, or end that one first',
+				hint: removable
+					? `take another name, or: rouse host remove ${name} --confirm ${name}`
+					: 'take another name, or end that one first',
 			},
 		);
 	}

@@ -1,6 +1,8 @@
 import type { StepAnswer, StepBody, StepName } from '../protocol.ts';
 import type { StepContext } from '../recovery/step-context.ts';
+import { abandon } from './abandon.ts';
 import { allocate } from './allocate.ts';
+import { confirmOpen } from './confirm-open.ts';
 import { createMachine, reserve, snapshot, startMovers } from './first-steps.ts';
 import { migrateChunks } from './migrate-chunks.ts';
 import { power, powerOn } from './power.ts';
@@ -23,4 +25,6 @@ export const ordinarySteps: {
 	'switch-to-target': switchToTarget,
 	power,
 	retry,
+	'confirm-open': confirmOpen,
+	abandon,
 };

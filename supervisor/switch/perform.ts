@@ -61,11 +61,11 @@ async function mustBeRestored({ recovery }: StepContext): Promise<void> {
 async function putRight(context: StepContext): Promise<void> {
 	const { recovery, host } = context;
 	const { power: found, byGuest } = await observe(context);
-	const { power, restart } = recovery.state;
+	const { power, restart, abandoned } = recovery.state;
 	if (power.settled && found !== 'off') return;
 	if (power.settled && byGuest) return recovery.change(change.powerFound('off'));
 	const bootId = await host.platform.bootId();
-	if (power.desired === 'off' || power.bootId !== bootId || restart === 'never') return;
+	if (power.desired === 'off' || power.bootId !== bootId || restart === 'never' || abandoned) return;
 	if (found === 'off' && !byGuest)
 		await recovery.incidents.add('machine_died', 'the machine had died during the switch and was started again');
 	// The wish first: a supervisor that dies before the guest runs must not leave a machine that looks powered off.

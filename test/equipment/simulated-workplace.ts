@@ -1,5 +1,7 @@
 import type { TestContext } from 'node:test';
 import { pino } from 'pino';
+import type { MachineDefinition } from '../../hypervisors/contract.ts';
+import { reboot } from '../../hypervisors/simulated/fate.ts';
 import type { SimulatedGuest } from '../../hypervisors/simulated/guest.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
@@ -37,13 +39,28 @@ export class SimulatedWorkplace {
 			place,
 			await storedMachine(place.installation.home, {}, { dataBytes: 1 << 20 }),
 		);
-		here.#inner = await startInside(t, place.installation, {
-			...here.parts,
+		await here.#startSupervisor(t);
+		return here;
+	}
+
+	async #startSupervisor(t: Pick<TestContext, 'after'>): Promise<void> {
+		this.#inner = await startInside(t, this.place.installation, {
+			...this.parts,
 			reached: async reached => {
-				if (reached === here.failAt) throw new RouseError('mover_unreachable', `made to fail at ${reached}`);
+				if (reached === this.failAt) throw new RouseError('mover_unreachable', `made to fail at ${reached}`);
 			},
 		});
-		return here;
+	}
+
+	/** The host is started anew, and its supervisor with it; workers and Temporal, as on machines of their own, go on. */
+	async reboot(t: Pick<TestContext, 'after'>): Promise<void> {
+		const { host, movers } = this.parts;
+		const names = this.#inner?.supervisor.registry.all().map(({ name }) => name) ?? [];
+		const definitions = await Promise.all(names.map(name => this.#definition(name)));
+		await this.#inner?.stop();
+		await movers.endAll();
+		await reboot(host, definitions);
+		await this.#startSupervisor(t);
 	}
 
 	request(name: string, changes: Partial<RecoveryRequest> = {}): RecoveryRequest {
@@ -52,12 +69,16 @@ export class SimulatedWorkplace {
 
 	/** The guest of the recovery, or of the finished machine, of this name. */
 	async guest(name: string): Promise<SimulatedGuest> {
+		return this.parts.host.guest(await this.#definition(name));
+	}
+
+	async #definition(name: string): Promise<MachineDefinition> {
 		const entry = this.#inner?.supervisor.registry.get(name);
 		if (entry === undefined) throw new Error(`${name} is not on this host`);
 		const places = recoveryPlaces(this.place.installation, name, entry.recoveryId);
-		if (entry instanceof Recovery) return this.parts.host.guest(definitionOf(entry.state, places));
+		if (entry instanceof Recovery) return definitionOf(entry.state, places);
 		const file = await readMachineFile(places.machine);
 		if (file === undefined) throw new Error(`${name} has no machine.json`);
-		return this.parts.host.guest(definitionOfFinished(file, places));
+		return definitionOfFinished(file, places);
 	}
 }

@@ -25,6 +25,7 @@ const running: Adopted['host'] = {
 	plan: { ...planOf(request), hardware: sampleHardware },
 	done: untilRunning,
 	powerOnScheduled: true,
+	abandoned: false,
 	power: 'on',
 	powerDesired: 'on',
 	powerOrder: 0,
@@ -118,4 +119,15 @@ test('adopted with a place on the host and nothing more it plans anew', async ()
 	const run = await adopt({ plan: null, done: ['reserve'], powerOnScheduled: false, power: 'off' });
 	await run.complete('plan', planOf(request));
 	assert.deepEqual(run.pendingTypes(), ['chooseHardware']);
+});
+
+test('adopted after it was abandoned it pins its restore point again, unless it stands on the disks of the host', async () => {
+	const run = await adopt({ abandoned: true });
+	await run.complete('retry');
+	assert.deepEqual(run.pendingTypes(), ['pin']);
+	await run.complete('pin');
+	await run.update('migrate', asked);
+	assert.deepEqual(run.pendingTypes(), ['migrateChunks']);
+	const switching = await adopt({ abandoned: true, switch: { stage: 'begun', pauseMs: null } });
+	assert.deepEqual(switching.pendingTypes(), ['switchToTarget']);
 });

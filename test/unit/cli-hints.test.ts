@@ -48,6 +48,22 @@ describe('the hint of an error', () => {
 		assert.equal(hintOf(new RouseError('phase_wrong', 'x', { details })), 'rouse recover power web01-r1 on');
 	});
 
+	it('for an order that its host did not take names abandon, as the last resort', () => {
+		const details = { recovery: 'web01-r1', missing: 'host' };
+		assert.match(
+			hintOf(new RouseError('worker_missing', 'x', { details })) ?? '',
+			/^does everything run\? rouse up\..* gone for good, and only then: rouse recover abandon web01-r1 --confirm web01-r1$/,
+		);
+	});
+
+	it('for an abandon that was refused is the discard', () => {
+		const details = { recovery: 'web01-r1', order: 'abandon', next: 'discard' };
+		assert.equal(
+			hintOf(new RouseError('phase_wrong', 'x', { details })),
+			'rouse recover discard web01-r1 --confirm web01-r1',
+		);
+	});
+
 	it('is none for an error that nothing is known about', () => {
 		assert.equal(hintOf(new RouseError('recovery_unknown', 'no machine web01 on this host')), undefined);
 	});

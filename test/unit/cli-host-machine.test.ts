@@ -70,3 +70,8 @@ for (const [what, changes, next] of nexts)
 test('`host show` of a machine whose power is another than was wanted says so', () => {
 	assert.match(machineText(hostMachineAnswer({ ...view, power: 'off' }, [])), /power off \(wanted: on\)/);
 });
+
+test('`host show` of an abandoned recovery names the commands that go on with it and that remove it', () => {
+	const { next } = hostMachineAnswer({ ...view, state: 'abandoned', power: 'off' }, []);
+	assert.match(next, /rouse recover adopt web01-r1; .*rouse host remove web01-r1 --confirm web01-r1/);
+});

@@ -32,3 +32,10 @@ test('a workflow that was ended by force is to be adopted, even when it was park
 	assert.deepEqual(nextSteps({ ...running, workflow: 'TERMINATED' }), [{ step: 'adopt' }]);
 	assert.deepEqual(nextSteps({ ...running, phase: 'finished', workflow: 'COMPLETED' }), [{ step: 'host' }]);
 });
+
+test('what can be done about an abandoned recovery is to start another, or to take it up should its host be back', () => {
+	assert.deepEqual(nextSteps({ ...running, phase: 'abandoned', workflow: 'COMPLETED' }), [
+		{ step: 'start', again: true },
+		{ step: 'adopt' },
+	]);
+});

@@ -38,3 +38,12 @@ it('a recovery whose workflow was ended by force keeps its name as long as its h
 		assert.throws(() => decideStart(ended, hash, how), { code: 'name_conflict' });
 	assert.equal(decideStart(ended, hash, { again: true, removed: true }), undefined);
 });
+
+it('the name of an abandoned recovery is used again with again, and not without', () => {
+	const abandoned = existing({ phase: 'abandoned' });
+	assert.equal(decideStart(abandoned, hash, { again: true, removed: false }), undefined);
+	assert.throws(() => decideStart(abandoned, hash, { again: false, removed: false }), {
+		code: 'name_conflict',
+		message: /was abandoned/,
+	});
+});

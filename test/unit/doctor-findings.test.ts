@@ -64,6 +64,11 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 		['workflow_closed'],
 	],
 	[
+		'a recovery whose workflow has given the host up',
+		{ ...directory(running), workflows: [{ ...workflow, status: 'COMPLETED', phase: 'abandoned' }] },
+		['recovery_abandoned'],
+	],
+	[
 		'a recovery under the name of another',
 		{ ...directory(running), workflows: [{ ...workflow, recoveryId: otherId, host: 'far' }] },
 		['workflow_foreign'],

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import type { HostReport } from '../../workflows/contracts.ts';
-import { forwardOnce } from '../../workers/forwarder.ts';
+import { forwardOnce, type Standing, type Workflows } from '../../workers/forwarder.ts';
 import { incidentsEveryMs, Reports, stateAgainMs, unheardEveryMs } from '../../workers/reports.ts';
 
 const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
@@ -90,27 +90,35 @@ test('`Reports.keepOnly` forgets a recovery that has left the host', () => {
 	assert.deepEqual(reports.due(view(), 1), { incidentsAfter: 0 });
 });
 
+const supervisorOf = (views: RecoveryView[], incidents: Incident[] = []) => {
+	const calls: unknown[][] = [];
+	const step = async (...call: unknown[]) => {
+		calls.push(call);
+		return {} as never;
+	};
+	return { recoveries: async () => views, incidents: async () => incidents, step, calls };
+};
+const workflows = (report: Workflows['report'], standing: Standing = 'open'): Workflows => ({
+	report,
+	standing: async () => standing,
+});
+const { signal } = new AbortController();
+
 test('`forwardOnce` with a recovery that cannot be reported reports the others, and that one the next time', async () => {
 	const views = ['one', 'two'].map(name => view({ name, recoveryId: randomUUID() }));
-	const supervisor = { recoveries: async () => views, incidents: async () => [] };
+	const supervisor = supervisorOf(views);
 	const reports = new Reports();
 	const received: string[] = [];
 	let broken = 'one';
-	const forward = () =>
-		forwardOnce(
-			supervisor,
-			async name => {
-				if (name === broken) throw new Error('no more signals');
-				received.push(name);
-				return true;
-			},
-			reports,
-			new AbortController().signal,
-		);
-	await assert.rejects(forward(), /no more signals/);
+	const report = async (name: string) => {
+		if (name === broken) throw new Error('no more signals');
+		received.push(name);
+		return true;
+	};
+	await assert.rejects(forwardOnce(supervisor, workflows(report), reports, signal), /no more signals/);
 	assert.deepEqual(received, ['two']);
 	broken = '';
-	await forward();
+	await forwardOnce(supervisor, workflows(report), reports, signal);
 	assert.deepEqual(received, ['two', 'one']);
 });
 
@@ -118,7 +126,7 @@ test('`forwardOnce` sends no more than a signal takes, and the rest with the nex
 	const one = view({ incidents: 900 });
 	const all = Array.from({ length: 900 }, (_, index) => ({ ...incident(index + 1), message: 'ß'.repeat(1_000) }));
 	const supervisor = {
-		recoveries: async () => [one],
+		...supervisorOf([one]),
 		incidents: async (_name: string, after = 0) => all.filter(({ sequence }) => sequence > after),
 	};
 	const reports = new Reports();
@@ -129,7 +137,7 @@ test('`forwardOnce` sends no more than a signal takes, and the rest with the nex
 		return true;
 	};
 	for (let minute = 0; received.length < 900 && minute < 50; minute++)
-		await forwardOnce(supervisor, send, reports, new AbortController().signal, () => minute * incidentsEveryMs);
+		await forwardOnce(supervisor, workflows(send), reports, signal, () => minute * incidentsEveryMs);
 	assert.deepEqual(
 		received,
 		all.map(({ sequence }) => sequence),
@@ -138,11 +146,43 @@ test('`forwardOnce` sends no more than a signal takes, and the rest with the nex
 
 test('`forwardOnce` to a recovery without an open workflow tells the one that takes it up everything', async () => {
 	const one = view({ incidents: 2 });
-	const supervisor = { recoveries: async () => [one], incidents: async () => [incident(1), incident(2)] };
 	const reports = new Reports();
 	reports.reported(one, [incident(1), incident(2)], 0);
 	one.power = 'off';
-	await forwardOnce(supervisor, async () => false, reports, new AbortController().signal);
+	const supervisor = supervisorOf([one], [incident(1), incident(2)]);
+	await forwardOnce(
+		supervisor,
+		workflows(async () => false),
+		reports,
+		signal,
+	);
 	assert.equal(reports.due(one, performance.now()), undefined, 'asked all the time');
 	assert.deepEqual(reports.due(one, performance.now() + unheardEveryMs), { incidentsAfter: 0 });
+});
+
+test('`forwardOnce` lets a machine start after a boot of its host when its workflow is open, and calls nobody for it', async () => {
+	const blocked = { code: 'host_rebooted', reason: '', next: { order: 'power-on' } } as const;
+	const one = view({ power: 'off', blocked, generation: 3 });
+	const { name, recoveryId } = one;
+	const received: string[] = [];
+	const report = async (to: string) => received.push(to) > 0;
+	const open = supervisorOf([one]);
+	await forwardOnce(open, workflows(report), new Reports(), signal);
+	assert.deepEqual(open.calls, [[name, 'confirm-open', { recoveryId, generation: 3 }, { signal }]]);
+	assert.deepEqual(received, []);
+	const closed = supervisorOf([one]);
+	await forwardOnce(closed, workflows(report, 'closed'), new Reports(), signal);
+	assert.deepEqual(closed.calls, []);
+});
+
+test('`forwardOnce` tells the host when the workflow of a recovery has given it up, above what that one may have sent', async () => {
+	const one = view({ power: 'on', generation: 3 });
+	const { name, recoveryId } = one;
+	const supervisor = supervisorOf([one]);
+	const heard = async () => assert.fail('nobody is there to be told');
+	await forwardOnce(supervisor, workflows(heard, 'abandoned'), new Reports(), signal);
+	assert.deepEqual(supervisor.calls, [[name, 'abandon', { recoveryId, generation: 103 }, { signal }]]);
+	const told = supervisorOf([{ ...one, state: 'abandoned' }]);
+	await forwardOnce(told, workflows(heard, 'abandoned'), new Reports(), signal);
+	assert.deepEqual(told.calls, []);
 });

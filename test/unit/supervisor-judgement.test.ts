@@ -24,9 +24,8 @@ function crashed(fallBack?: string): MachineObservation {
 	return { ...on, power: 'crashed', crash: { reason: 'it gave up', fallBack } };
 }
 
-test('`needOf` a machine that died: it is started again, not after a reboot of the host, nor against the policy', () => {
+test('`needOf` a machine that died: it is started again, but not against the policy', () => {
 	assert.equal(needOf(wanted('on'), dead, 'boot-1'), 'restart');
-	assert.equal(needOf(wanted('on'), dead, 'boot-2'), 'leave-off');
 	assert.equal(needOf(wanted('on', true, { restart: 'never' }), dead, 'boot-1'), 'leave-off');
 });
 
@@ -45,11 +44,20 @@ test('`needOf` a guest that powers itself off or on: it has its way, on every bo
 	assert.equal(needOf(wanted('off'), guestOff, 'boot-1'), 'nothing');
 });
 
-test('`needOf` a wish that was not carried out yet: it is, but no machine starts by itself after a reboot', () => {
+test('`needOf` a wish that was not carried out yet: it is, unless the host was started anew meanwhile', () => {
 	for (const seen of [dead, guestOff, crashed('emulation')])
 		assert.equal(needOf(wanted('on', false), seen, 'boot-1'), 'apply-power');
 	assert.equal(needOf(wanted('off', false), on, 'boot-1'), 'apply-power');
-	assert.equal(needOf(wanted('on', false), dead, 'boot-2'), 'leave-off');
+	assert.equal(needOf(wanted('on', false), dead, 'boot-2', 'ask'), 'ask');
+});
+
+test('`needOf` a machine that was on when its host was started anew: what the host has for that, also after the switch', () => {
+	const switched = wanted('on', true, { switch: { stage: 'done', resume: true, pauseMs: 1 } });
+	for (const afterBoot of ['start-after-boot', 'ask', 'leave-off'] as const)
+		for (const state of [wanted('on'), switched, wanted('on', true, { restart: 'never' })])
+			assert.equal(needOf(state, dead, 'boot-2', afterBoot), afterBoot);
+	assert.equal(needOf(wanted('on'), on, 'boot-2', 'start-after-boot'), 'nothing');
+	assert.equal(needOf(wanted('off'), dead, 'boot-2', 'start-after-boot'), 'nothing');
 });
 
 test('`needOf` a guest that crashed: the way out that is offered, else nothing', () => {
@@ -68,6 +76,8 @@ const unseen: Seen = {
 	machineFailure: undefined,
 	moverErrors: [],
 	readsWaited: false,
+	open: false,
+	asksToStart: false,
 	failingSince: undefined,
 	notBefore: { switch: 0, machine: 0 },
 };
@@ -176,4 +186,13 @@ test('`judge`: in a switch that was begun only its own failure counts', () => {
 	assert.equal(judge(state, seen, noFailures, '/d'), null);
 	const switchFailure = new RouseError('hypervisor_stuck', 'no answer');
 	assert.equal(judge(state, { ...seen, switchFailure }, noFailures, '/d')?.code, 'hypervisor_stuck');
+});
+
+test('`judge` of a machine that asks to be started after a boot says so before a switch that cannot be carried on', () => {
+	const switchFailure = new RouseError('space_short', 'no space');
+	const begun = { ...fresh, switch: { stage: 'begun' as const, resume: true, pauseMs: null } };
+	const asking = { ...unseen, asksToStart: true, switchFailure };
+	assert.equal(judge(begun, asking, noFailures, '/d')?.code, 'host_rebooted');
+	assert.equal(judge({ ...begun, chain: 'target' }, asking, noFailures, '/d')?.code, 'space_short');
+	assert.equal(judge(begun, { ...asking, asksToStart: false }, noFailures, '/d')?.code, 'space_short');
 });

@@ -126,11 +126,15 @@ for (const like of ['process', 'service'] as const)
 		await guest.write(0, 0, Buffer.alloc(sector, 7));
 		await simulation.reboot();
 		await simulation.start();
-		await simulation.incident('machine_stopped');
+		const { blocked } = await recovery.viewed('waiting for a word', view => view.blocked !== null);
+		assert.deepEqual([blocked?.code, blocked?.next.order], ['host_rebooted', 'power-on']);
+		await simulation.looks(2);
 		assert.equal(calls.times('powerOn'), 1);
+		assert.equal((await simulation.incident('machine_stopped')).count, 1);
 		assert.deepEqual(await recovery.step('power', { action: 'on' }), { power: 'on' });
 		assert.deepEqual(await guest.read(0, 0, sector), Buffer.alloc(sector, 7));
 		assert.deepEqual(await guest.read(0, 70_656, sector), simulation.backedUp(70_656));
+		await recovery.viewed('free', view => view.blocked === null);
 	});
 
 test('`migrate-chunks`: a mover that was started again is told again to copy, at the rate of the policy', async t => {

@@ -10,7 +10,7 @@ import { listPins } from '../../../repository/pins.ts';
 import { openRepository } from '../../../repository/repository.ts';
 import type { PowerAction, RecoveryRequest, RecoveryStatus } from '../../../model/recovery.ts';
 import { places } from '../../../system/installation.ts';
-import { forwardOnce } from '../../../workers/forwarder.ts';
+import { forwardOnce, type Workflows } from '../../../workers/forwarder.ts';
 import { Reports } from '../../../workers/reports.ts';
 import { contentOf } from '../simulated-bench.ts';
 import type { Sandbox, SandboxRun, Scheduled } from '../sandbox.ts';
@@ -154,11 +154,14 @@ export class SeededRecovery {
 	async #look(): Promise<void> {
 		if (this.#run.closed === 'continued') await this.#continueAsNew();
 		for (const activity of this.#run.open) if (!this.#underWay.has(activity.seq)) this.#attempt(activity);
-		const send = async (_name: string, report: unknown) => {
-			await this.#runs.act(run => run.signal('hostReport', report));
-			return true;
+		const workflows: Workflows = {
+			report: async (_name, report) => {
+				await this.#runs.act(run => run.signal('hostReport', report));
+				return true;
+			},
+			standing: async () => (this.#runs.ended ? 'closed' : 'open'),
 		};
-		await forwardOnce(this.#host.calls, send, this.#reports, new AbortController().signal).catch(() => undefined);
+		await forwardOnce(this.#host.calls, workflows, this.#reports, new AbortController().signal).catch(() => undefined);
 		const definition = await this.#host.definition(this.#request.name);
 		if (definition) this.#guest.write(this.#host.parts.host.guest(definition));
 	}

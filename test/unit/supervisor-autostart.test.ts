@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { RecoveryView } from '../../supervisor/protocol.ts';
+import type { Autostart } from '../../system/installation.ts';
+import { waitFor } from '../../system/wait.ts';
+import { sector, simulate, type Simulation } from '../equipment/simulated-recovery.ts';
+
+async function simulateWith(t: TestContext, autostart: Autostart): Promise<Simulation> {
+	const simulation = await simulate(t);
+	await writeFile(join(simulation.host.installation.home, 'config.yaml'), `host: {autostart: ${autostart}}\n`);
+	return simulation;
+}
+
+async function anew(simulation: Simulation): Promise<void> {
+	await simulation.reboot();
+	await simulation.start();
+}
+
+const finished = (simulation: Simulation, what: string, is: (view: RecoveryView) => boolean) =>
+	waitFor(what, async () => is(await simulation.supervisor.finished('r1').view()), { timeoutMs: 30_000 });
+
+test('`confirm-open` after a boot of the host starts the machine that was on, with what its guest had written', async t => {
+	const simulation = await simulateWith(t, 'ask');
+	const { recovery, guest } = simulation;
+	await recovery.run();
+	await guest.write(0, 0, Buffer.alloc(sector, 7));
+	await anew(simulation);
+	await recovery.viewed('waiting for a word', view => view.blocked?.code === 'host_rebooted');
+	await recovery.step('confirm-open', {}, { again: true });
+	await recovery.viewed('on', ({ power, blocked }) => power === 'on' && blocked === null);
+	assert.deepEqual(await guest.read(0, 0, sector), Buffer.alloc(sector, 7));
+});
+
+test('`confirm-open` starts no machine that was off', async t => {
+	const simulation = await simulateWith(t, 'ask');
+	const { recovery, calls } = simulation;
+	await recovery.run();
+	await recovery.step('power', { action: 'off' });
+	await anew(simulation);
+	await recovery.step('confirm-open', {}, { again: true });
+	await simulation.looks(3);
+	assert.equal(calls.times('powerOn'), 1);
+});
+
+test('`autostart: always` starts a machine that was on after a boot of its host, and is said', async t => {
+	const simulation = await simulateWith(t, 'always');
+	await simulation.recovery.run();
+	await anew(simulation);
+	await simulation.recovery.viewed('on', ({ power }) => power === 'on');
+	await simulation.incident('machine_started');
+});
+
+test('`autostart: never` leaves it off, whoever says that its recovery is open', async t => {
+	const simulation = await simulateWith(t, 'never');
+	const { recovery, calls } = simulation;
+	await recovery.run();
+	await anew(simulation);
+	await recovery.step('confirm-open', {}, { again: true });
+	assert.match((await simulation.incident('machine_stopped')).message, /autostart: never/);
+	await simulation.looks(3);
+	assert.equal(calls.times('powerOn'), 1);
+	assert.equal((await recovery.view()).blocked, null);
+});
+
+for (const { autostart, starts } of [
+	{ autostart: 'always', starts: true },
+	{ autostart: 'ask', starts: false },
+	{ autostart: 'never', starts: false },
+] as const)
+	test(`\`autostart: ${autostart}\` of a finished machine that was on ${starts ? 'starts it' : 'leaves it off'}`, async t => {
+		const simulation = await simulateWith(t, autostart);
+		await simulation.finish();
+		await anew(simulation);
+		if (starts) await finished(simulation, 'the machine', ({ power }) => power === 'on');
+		else if (autostart === 'ask')
+			await finished(simulation, 'the question', ({ blocked }) => blocked?.code === 'host_rebooted');
+		else await finished(simulation, 'nothing', ({ power, blocked }) => power === 'off' && blocked === null);
+		await simulation.supervisor.finished('r1').power('on');
+		await finished(simulation, 'no question', ({ power, blocked }) => power === 'on' && blocked === null);
+	});
+
+test('`autostart: always` of a finished machine that somebody switched off last leaves it off', async t => {
+	const simulation = await simulateWith(t, 'always');
+	await simulation.finish();
+	await simulation.host.client.machinePower('r1', 'off');
+	await anew(simulation);
+	await finished(simulation, 'the first look', ({ power }) => power === 'off');
+	await simulation.stop(); // whatever it was about to do is done
+	assert.equal(simulation.guest.boot, undefined);
+});

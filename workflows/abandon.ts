@@ -1,0 +1,39 @@
+import { CancellationScope } from '@temporalio/workflow';
+import type { RecoveryResult } from './contracts.ts';
+import { documentOf, failureOf } from './failures.ts';
+import { carryOn } from './parking.ts';
+import type { Run } from './run.ts';
+import { close } from './steps.ts';
+import { control } from './stubs.ts';
+import { pinOf } from './undo.ts';
+
+/**
+ * As a person has confirmed it of a host that is gone: nothing is asked of that host any more. What it has of the recovery
+ * stays there; should it come back, its worker finds the workflow closed in this way and tells the supervisor.
+ */
+export async function abandon(run: Run): Promise<RecoveryResult> {
+	const { state } = run;
+	if (state.phase !== 'abandoning') {
+		state.parked = state.blocked = state.failure = null;
+		run.enter('abandoning');
+	}
+	if (state.mayBePinned) await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
+	return close(run, 'abandoned');
+}
+
+/** Throws `phase_wrong` when the worker of its host is there: such a host can be told to discard. */
+export async function mustBeGone(run: Run): Promise<void> {
+	const { name: recovery, host } = run.request;
+	try {
+		await CancellationScope.nonCancellable(() => run.host.answer(run.sameInput()));
+	} catch (error) {
+		const document = documentOf(error);
+		if (document.code === 'timeout') return;
+		throw failureOf(document);
+	}
+	throw failureOf({
+		code: 'phase_wrong',
+		message: `abandon: the worker of host ${host} answers, so recovery ${recovery} can be ended there`,
+		details: { recovery, order: 'abandon', ...(run.isDone('switchToTarget') ? {} : { next: 'discard' }) },
+	});
+}
