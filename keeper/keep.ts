@@ -1,8 +1,11 @@
+import { access } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { boundLogs, boundLogsEveryMs } from '../system/bounded-log.ts';
+import { isErrno } from '../system/durable-file.ts';
 import { places } from '../system/installation.ts';
 import type { Log } from '../system/log.ts';
-import { type LockHolder, lockHolder } from '../system/process-lock.ts';
+import { type LockHolder, lockHolder, processStartTicks } from '../system/process-lock.ts';
 import { RepeatedFailures } from '../system/repeated-failures.ts';
 import { spawnLocked } from '../system/spawn-locked.ts';
 import { recordDeath } from './deaths.ts';
@@ -15,7 +18,9 @@ const backoffMs = [0, 1_000, 2_000, 5_000, 10_000, 30_000] as const;
 
 /**
  * Keeps one service running until `signal` is aborted, then leaves it alone. What holds the service's lock already is
- * the service, whoever started it: after the keeper itself died, its successor adopts it.
+ * the service, whoever started it: after the keeper itself died, its successor adopts it. Of an installation that was
+ * removed it ends the service and returns: a service without its lock's file would be started a second time beside it, and
+ * make directories anew.
  */
 export async function keepService(
 	service: Service,
@@ -30,6 +35,7 @@ export async function keepService(
 	let known: LockHolder | undefined;
 	while (!signal.aborted) {
 		const holder = await lockHolder(files.lockPath);
+		if (holder === undefined && (await wasRemoved(files.lockPath))) return endRemoved(known, log);
 		const now = performance.now();
 		if (known && holder?.pid !== known.pid)
 			await reportDeath(home, service.name, known, now - (startedAt ?? now), { log, logPath: files.logPath });
@@ -42,6 +48,27 @@ export async function keepService(
 			known = await lockHolder(files.lockPath);
 		} else startedAt ??= now;
 		if (!(await rest(paceMs, signal))) return;
+	}
+}
+
+/** The directory of the locks: a lock's file alone is made by whoever takes it first. */
+async function wasRemoved(lockPath: string): Promise<boolean> {
+	try {
+		await access(dirname(lockPath));
+		return false;
+	} catch (error) {
+		if (isErrno(error, 'ENOENT')) return true;
+		throw error;
+	}
+}
+
+async function endRemoved(known: LockHolder | undefined, log: Log): Promise<void> {
+	log.warn('the installation was removed');
+	if (known === undefined || (await processStartTicks(known.pid)) !== known.startTicks) return;
+	try {
+		process.kill(known.pid, 'SIGTERM');
+	} catch (error) {
+		if (!isErrno(error, 'ESRCH')) throw error; // it has just ended
 	}
 }
 

@@ -10,7 +10,10 @@ import { choosePorts, readPorts } from './ports.ts';
 import { embeddedServices, serviceFiles, serviceHolder } from './services.ts';
 import { findTemporal } from './temporal-cli.ts';
 
-/** Keeps the services of an installation until `signal` is aborted, then leaves them as they are: `rouse down` ends them. */
+/**
+ * Keeps the services of an installation until `signal` is aborted, then leaves them as they are: `rouse down` ends them.
+ * When the installation was removed it ends them, and returns.
+ */
 export async function keepInstallation(
 	installation: Installation,
 	config: Config,
@@ -21,7 +24,11 @@ export async function keepInstallation(
 	const temporal = config.temporal ? undefined : await embeddedTemporal(installation, config);
 	const services = embeddedServices(installation, config, temporal);
 	const kept = services.map(service => keepService(service, home, { signal, log }));
-	await Promise.all([...kept, keepLogsBounded(home, { signal, log })]);
+	const over = new AbortController();
+	const logs = keepLogsBounded(home, { signal: AbortSignal.any([signal, over.signal]), log });
+	await Promise.all(kept);
+	over.abort();
+	await logs;
 }
 
 async function embeddedTemporal(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -13,7 +13,7 @@ import { type Service, serviceFiles, serviceHolder } from '../../keeper/services
 import { exitCodeOf } from '../../model/errors.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';
 import { places } from '../../system/installation.ts';
-import { lockHolder, signalHolder } from '../../system/process-lock.ts';
+import { lockHolder, processStartTicks, signalHolder } from '../../system/process-lock.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -125,6 +125,21 @@ async function hold(directory: string, name: string): Promise<string> {
 	await spawnLocked({ lockPath, logPath: join(directory, `${name}.log`), command: 'sleep', args: ['600'] });
 	return lockPath;
 }
+
+describe('an installation that was removed', () => {
+	it('has its services ended, none started beside them, and no directory made anew', async t => {
+		const directory = await home(t);
+		const { said, end } = keep(directory);
+		const pid = await runs(directory);
+		await rm(directory, { recursive: true });
+		await waitFor('the service to end', async () => (await processStartTicks(pid)) === undefined, {
+			timeoutMs: 10_000,
+		});
+		await waitFor('the keeper to see it', () => said.some(line => line.includes('was removed')), { timeoutMs: 10_000 });
+		await end();
+		await assert.rejects(stat(directory), { code: 'ENOENT' });
+	});
+});
 
 describe('rouse down', () => {
 	it('ends the keeper and the services, and counts the machines and movers that go on', async t => {

@@ -25,12 +25,19 @@ const troubledMs = 40_000;
 test('a guest loses no file that it was told is safe, whatever befalls its recovery, and nothing is left', async t => {
 	const seed = Number(process.env['ROUSE_TEST_NIGHT_SEED'] ?? 1);
 	const { parts, payload } = await openNight(t, new Random(seed));
-	const until = performance.now() + minutes * 60_000;
-	let round = 0;
-	do {
-		round += 1;
-		t.diagnostic(`recovery ${round}: ${await liveThrough(parts, payload, `night-${round}`)}`);
-	} while (performance.now() < until);
+	const { rouse, installation } = parts;
+	try {
+		await rouse.run(anything, 'up', '--detach');
+		const until = performance.now() + minutes * 60_000;
+		let round = 0;
+		do {
+			round += 1;
+			t.diagnostic(`recovery ${round}: ${await liveThrough(parts, payload, `night-${round}`)}`);
+		} while (performance.now() < until);
+	} finally {
+		const env = { ...process.env, ROUSE_HOME: installation.home };
+		await new OwnCommand(env, AbortSignal.timeout(60_000)).run(anything, 'down');
+	}
 });
 
 async function liveThrough(parts: NightParts, payload: string, name: string): Promise<string> {
@@ -83,10 +90,6 @@ async function openNight(t: TestContext, random: Random): Promise<{ parts: Night
 	await rouse.run(anything, 'repo', 'init', repository);
 	await importBackup(rouse, image, spec);
 	const installation = await openInstallation(home);
-	await rouse.run(anything, 'up', '--detach');
-	t.after(() =>
-		new OwnCommand({ ...process.env, ROUSE_HOME: home }, AbortSignal.timeout(60_000)).run(anything, 'down'),
-	);
 	const startedAt = performance.now();
 	const say = (line: string) => t.diagnostic(`${((performance.now() - startedAt) / 1_000).toFixed(1)} s: ${line}`);
 	return {
