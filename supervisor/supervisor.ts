@@ -3,6 +3,7 @@ import { FinishedMachine } from './recovery/finished-machine.ts';
 import type { HostParts } from './recovery/host-parts.ts';
 import { type StepAnswer, type StepBody, type StepName, stepBodies } from './protocol.ts';
 import { reconcileRecovery } from './reconcile/recovery.ts';
+import { PinDebts } from './reconcile/pin-debts.ts';
 import { Recovery } from './recovery/recovery.ts';
 import { overError, Registry } from './recovery/registry.ts';
 import { Repositories } from './reconcile/repositories.ts';
@@ -20,6 +21,7 @@ export class Supervisor {
 	readonly registry: Registry;
 	readonly #host: HostParts;
 	readonly #repositories: Repositories;
+	readonly #pinDebts: PinDebts;
 	readonly #ending = new AbortController();
 	#loop: Promise<void> | undefined;
 	#wake: (() => void) | undefined;
@@ -28,6 +30,7 @@ export class Supervisor {
 		this.#host = host;
 		this.registry = new Registry(host);
 		this.#repositories = new Repositories(host, this.registry);
+		this.#pinDebts = new PinDebts(host, this.registry);
 	}
 
 	/** Reads what is on disk and looks after all of it, from now on. `afterDeath`: the one before was not told to end. */
@@ -66,6 +69,7 @@ export class Supervisor {
 		const { recoveryId, generation } = call.body;
 		const log = this.#host.log.child({ recovery: name, recoveryId, step, generation });
 		try {
+			if (call.step === 'owe-unpin') return await this.#oweUnpin(call.body);
 			const recovery = await this.#recoveryFor(name, call);
 			if (!(recovery instanceof Recovery)) return answerOfTombstone(recovery, call);
 			const answer = await this.#run(recovery, call);
@@ -77,6 +81,13 @@ export class Supervisor {
 			log[asRouseError(error).code === 'host_busy' ? 'debug' : 'warn']({ err: error }, 'not done');
 			throw error;
 		}
+	}
+
+	/** Of a recovery whose tombstone would refuse everything else. */
+	async #oweUnpin({ recoveryId, repository }: StepBody<'owe-unpin'>): Promise<StepAnswer<'owe-unpin'>> {
+		const since = this.#host.clock.date().toISOString();
+		await this.#pinDebts.owedUnpins.add({ repository, recoveryId, since });
+		return {};
 	}
 
 	/** The recovery the step speaks of, or the tombstone of one that is over. */
@@ -91,7 +102,7 @@ export class Supervisor {
 		throw new RouseError('recovery_unknown', `recovery ${name} (${body.recoveryId}) is not on this host`);
 	}
 
-	async #run(recovery: Recovery, call: AnyStep): Promise<StepAnswer<StepName>> {
+	async #run(recovery: Recovery, call: Exclude<AnyStep, { step: 'owe-unpin' }>): Promise<StepAnswer<StepName>> {
 		const { step, body } = call;
 		if (step === 'incident') {
 			// Changes nothing but the log, so it waits for nobody and outranks nobody.
@@ -122,6 +133,7 @@ export class Supervisor {
 	async #reconcileForEver(): Promise<void> {
 		while (!this.#ending.signal.aborted) {
 			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
+			this.#pinDebts.look();
 			try {
 				await this.#repositories.reconcile();
 			} catch (error) {

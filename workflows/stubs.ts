@@ -11,7 +11,6 @@ import {
 	sliceOptions,
 	stepOptions,
 	undoOptions,
-	undoPinOptions,
 } from './activity-options.ts';
 import { taskQueues } from './contracts.ts';
 
@@ -20,8 +19,6 @@ export const control = {
 	plan: proxyActivities<ControlActivities>(planOptions).plan,
 	pin: proxyActivities<ControlActivities>(pinOptions).pin,
 	unpin: proxyActivities<ControlActivities>(pinOptions).unpin,
-	/** Before power-on; what is left of a pin then is named, and harms nothing but the room it holds. */
-	undoPin: proxyActivities<ControlActivities>(undoPinOptions).unpin,
 };
 
 export type HostStubs = ReturnType<typeof hostStubs>;
@@ -50,6 +47,8 @@ export function hostStubs(hostId: string) {
 		finalize: ending.finalize,
 		discard: ending.discard,
 		undoReservation: undo.discard,
+		unpinned: steps.unpinned,
+		oweUnpin: undo.oweUnpin,
 		orderPower: order.power,
 		orderRetry: order.retry,
 	};

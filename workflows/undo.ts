@@ -1,20 +1,15 @@
 import { DeterminismViolationError, log } from '@temporalio/workflow';
 import { documentOf, failureOf, Interruption } from './failures.ts';
+import { releasePin } from './pins.ts';
 import type { Run } from './run.ts';
 import type { UndoName } from './state.ts';
-import { control } from './stubs.ts';
 
 /** Each accepts that what it undoes was never done, or is gone already. */
 const undoActions: Record<UndoName, (run: Run) => Promise<unknown>> = {
 	release: run => run.host.undoReservation(run.nextInput()),
-	unpin: run => control.undoPin(pinOf(run)),
+	unpin: releasePin,
 	remove: run => run.host.undoReservation(run.nextInput()),
 };
-
-export function pinOf(run: Run) {
-	const { repository, machine, restorePoint, manifestDigest, name } = run.request;
-	return { repository, machine, restorePoint, manifestDigest, recoveryId: run.state.recoveryId, recovery: name };
-}
 
 /** Registered before the step: a step whose outcome is unknown is undone like one that succeeded. */
 export function beforeDoing(run: Run, undo: UndoName): void {

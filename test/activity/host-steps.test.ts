@@ -13,6 +13,8 @@ const input = { hostId: testHostId, name: 'web01-r1', recoveryId: testHostId, ge
 const plan = planOf(makeRequest({ platformOptions: { disks: 'fast' } }));
 const call = { recoveryId: testHostId, generation: 3 };
 
+const unpinned = { code: 'space_short', reason: 'no space is left' };
+
 /** What each step gets beside the call, and answers with; a newer supervisor says more. */
 const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: object; answer?: object }> = {
 	reserve: { body: { limit: 5 } },
@@ -26,6 +28,8 @@ const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: o
 	discard: { answer: { incidents: [] } },
 	power: { own: { action: 'off' }, body: { action: 'off' }, answer: { power: 'off' } },
 	retry: {},
+	unpinned: { own: unpinned, body: unpinned },
+	oweUnpin: { own: { repository: '/srv/repository' }, body: { repository: '/srv/repository' } },
 };
 
 function hostOf(supervisor: Partial<Record<keyof Supervisor, unknown>>): HostDependencies {

@@ -22,6 +22,7 @@ const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	copying: false,
 	movers: [],
 	switchPauseMs: null,
+	unpinned: null,
 	platform: {},
 	directory: '/nowhere',
 	incidents: 0,

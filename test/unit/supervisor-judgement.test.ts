@@ -67,6 +67,7 @@ const unseen: Seen = {
 	machineFailure: undefined,
 	readErrors: [],
 	readsWaited: false,
+	pinned: false,
 	failingSince: undefined,
 	notBefore: { switch: 0, machine: 0 },
 };

@@ -21,6 +21,7 @@ import { fastDirectory } from '../simulated-bench.ts';
 import { fastClock } from './fast-clock.ts';
 import { Lifetime } from './mortal.ts';
 import type { Random } from './random.ts';
+import { SeededRepositories } from './seeded-repositories.ts';
 
 const quiet = pino({ level: 'silent' });
 
@@ -37,6 +38,7 @@ export class SeededHost {
 	/** At each place of a supervisor the chance that it dies there. */
 	deadliness = 0;
 	deaths = 0;
+	readonly repositories = new SeededRepositories();
 	readonly #random: Random;
 	#lifetime = new Lifetime();
 	#supervisor: Supervisor | undefined;
@@ -141,6 +143,7 @@ export class SeededHost {
 			platform: lifetime.guard(platform),
 			movers: lifetime.guard(movers),
 			tombstones: new Tombstones(this.installation.home),
+			repositories: lifetime.guard(this.repositories),
 			log: quiet,
 			clock: fastClock,
 			reached: async () => {
