@@ -57,6 +57,10 @@ export const stepBodies = {
 	power: stepCallSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
 	/** After a repair: bad chunks are asked for again and a guest that was paused by a read error goes on. */
 	retry: stepCallSchema,
+	/** The restore point could not be pinned: the host keeps that, and tries until it can or the recovery ends. */
+	unpinned: stepCallSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),
+	/** Of a recovery that is over, or was never here: takes its pin away when the repository is back. */
+	'owe-unpin': stepCallSchema.extend({ repository: z.string().min(1) }),
 	/** An incident that the host worker saw (a failed attempt of a step). */
 	incident: stepCallSchema.extend({ kind: z.string(), message: z.string() }),
 } as const;
@@ -84,6 +88,8 @@ export const stepAnswers = {
 	undo: removedSchema,
 	power: z.object({ power: powerSchema }),
 	retry: nothingMore,
+	unpinned: nothingMore,
+	'owe-unpin': nothingMore,
 	incident: nothingMore,
 } as const satisfies Record<StepName, z.ZodType>;
 export type StepBody<S extends StepName> = z.input<(typeof stepBodies)[S]>;
@@ -110,6 +116,8 @@ export const recoveryViewSchema = z.object({
 		z.object({ kind: z.enum(['mount', 'migration', 'repository']), alive: z.boolean(), pid: z.int().nullable() }),
 	),
 	switchPauseMs: z.number().nullable(),
+	/** Why the restore point is not pinned. */
+	unpinned: z.object({ code: z.enum(errorCodes), reason: z.string(), since: z.iso.datetime() }).nullable(),
 	/** Names and places of the platform's own, for a person who looks into it. */
 	platform: z.record(z.string(), z.string()),
 	directory: z.string(),

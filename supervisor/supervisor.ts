@@ -8,6 +8,7 @@ import { FinishedMachine } from './recovery/finished-machine.ts';
 import type { HostParts } from './recovery/host-parts.ts';
 import { type StepAnswer, type StepBody, type StepName, stepBodies } from './protocol.ts';
 import { reconcileRecovery } from './reconcile/recovery.ts';
+import { PinDebts } from './reconcile/pin-debts.ts';
 import { Recovery } from './recovery/recovery.ts';
 import { overError, Registry } from './recovery/registry.ts';
 import { Repositories } from './reconcile/repositories.ts';
@@ -28,6 +29,7 @@ export class Supervisor {
 	readonly #repositories: Repositories;
 	readonly #ballast: Ballast;
 	readonly #failures = new RepeatedFailures();
+	readonly #pinDebts: PinDebts;
 	readonly #ending = new AbortController();
 	#loop: Promise<void> | undefined;
 	#wake: (() => void) | undefined;
@@ -37,6 +39,7 @@ export class Supervisor {
 		this.registry = new Registry(host);
 		this.#repositories = new Repositories(host, this.registry);
 		this.#ballast = new Ballast(places.ballast(host.installation.home));
+		this.#pinDebts = new PinDebts(host, this.registry);
 	}
 
 	/** Reads what is on disk and looks after all of it, from now on. `afterDeath`: the one before was not told to end. */
@@ -75,6 +78,7 @@ export class Supervisor {
 		const { recoveryId, generation } = call.body;
 		const log = this.#host.log.child({ recovery: name, recoveryId, step, generation });
 		try {
+			if (call.step === 'owe-unpin') return await this.#oweUnpin(call.body);
 			const recovery = await this.#recoveryFor(name, call);
 			if (!(recovery instanceof Recovery)) return answerOfTombstone(recovery, call);
 			const answer = await this.#run(recovery, call);
@@ -86,6 +90,13 @@ export class Supervisor {
 			log[asRouseError(error).code === 'host_busy' ? 'debug' : 'warn']({ err: error }, 'not done');
 			throw error;
 		}
+	}
+
+	/** Of a recovery whose tombstone would refuse everything else. */
+	async #oweUnpin({ recoveryId, repository }: StepBody<'owe-unpin'>): Promise<StepAnswer<'owe-unpin'>> {
+		const since = this.#host.clock.date().toISOString();
+		await this.#pinDebts.owedUnpins.add({ repository, recoveryId, since });
+		return {};
 	}
 
 	/** The recovery the step speaks of, or the tombstone of one that is over. */
@@ -101,7 +112,7 @@ export class Supervisor {
 		throw new RouseError('recovery_unknown', `recovery ${name} (${body.recoveryId}) is not on this host`);
 	}
 
-	async #run(recovery: Recovery, call: AnyStep): Promise<StepAnswer<StepName>> {
+	async #run(recovery: Recovery, call: Exclude<AnyStep, { step: 'owe-unpin' }>): Promise<StepAnswer<StepName>> {
 		const { step, body } = call;
 		if (step === 'incident') {
 			// Changes nothing but the log, so it waits for nobody and outranks nobody.
@@ -140,6 +151,7 @@ export class Supervisor {
 				this.#repositories.reconcile(),
 			);
 			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
+			this.#pinDebts.look();
 			await repositories;
 			if (this.#host.clock.now() >= tidyAt) {
 				const { home } = this.#host.installation;

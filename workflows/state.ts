@@ -15,8 +15,11 @@ import type {
 } from '../model/recovery.ts';
 import type { Asked } from './contracts.ts';
 
-/** Named as the activity that does it; orders may come any number of times and are no steps. */
-export type WorkflowStep = Exclude<keyof ControlActivities | keyof HostActivities, 'power' | 'retry' | 'undo'>;
+/** Named as the activity that does it; orders, and what a pin that fails leads to, are no steps. */
+export type WorkflowStep = Exclude<
+	keyof ControlActivities | keyof HostActivities,
+	'power' | 'retry' | 'undo' | 'unpinned' | 'oweUnpin'
+>;
 
 /** What must be taken back when the recovery ends before power-on. Names: functions do not survive continue-as-new. */
 export type UndoName = 'remove' | 'unpin';

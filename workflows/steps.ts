@@ -1,11 +1,12 @@
 /** The steps of a recovery. Each is done once, by whichever run of the workflow gets to it. */
 import type { RecoveryResult } from './contracts.ts';
 import { carryOn } from './parking.ts';
+import { pinOrSay, releasePin } from './pins.ts';
 import type { Run } from './run.ts';
 import { migrateInSlices } from './slices.ts';
 import { addIncidents } from './state.ts';
 import { control } from './stubs.ts';
-import { beforeDoing, pinOf } from './undo.ts';
+import { beforeDoing } from './undo.ts';
 
 /** The host is asked to undo even what is not begun yet: a workflow whose history was put back knows no more than that. */
 export async function plan(run: Run): Promise<void> {
@@ -25,10 +26,10 @@ export async function chooseHardware(run: Run): Promise<void> {
 	});
 }
 
-/** The restore point stays in the repository until `unpin`. */
+/** The restore point stays in the repository until `unpin`; where that cannot be said the recovery goes on all the same. */
 export async function pin(run: Run): Promise<void> {
 	beforeDoing(run, 'unpin');
-	await run.once('pin', () => control.pin(pinOf(run)));
+	await run.once('pin', input => pinOrSay(run, input));
 }
 
 export async function allocate(run: Run): Promise<void> {
@@ -100,7 +101,7 @@ export async function finalize(run: Run): Promise<RecoveryResult> {
 			addIncidents(run.state, incidents);
 		}),
 	);
-	await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
+	await carryOn(run, () => run.once('unpin', () => releasePin(run)));
 	return close(run, 'finished');
 }
 
@@ -129,7 +130,7 @@ export async function discard(run: Run): Promise<RecoveryResult> {
 		}),
 	);
 	if (run.state.powerScheduled || run.state.undo.includes('unpin'))
-		await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
+		await carryOn(run, () => run.once('unpin', () => releasePin(run)));
 	return close(run, 'discarded');
 }
 

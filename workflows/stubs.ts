@@ -12,7 +12,6 @@ import {
 	sliceOptions,
 	stepOptions,
 	undoOptions,
-	undoPinOptions,
 } from './activity-options.ts';
 import { taskQueues } from './contracts.ts';
 
@@ -21,8 +20,6 @@ export const control = {
 	plan: proxyActivities<ControlActivities>(planOptions).plan,
 	pin: proxyActivities<ControlActivities>(pinOptions).pin,
 	unpin: proxyActivities<ControlActivities>(pinOptions).unpin,
-	/** Before power-on; what is left of a pin then is named, and harms nothing but the room it holds. */
-	undoPin: proxyActivities<ControlActivities>(undoPinOptions).unpin,
 };
 
 export type HostStubs = ReturnType<typeof hostStubs>;
@@ -52,6 +49,8 @@ export function hostStubs(hostId: string) {
 		finalize: ending.finalize,
 		discard: ending.discard,
 		undo: undo.undo,
+		unpinned: steps.unpinned,
+		oweUnpin: undo.oweUnpin,
 		orderPower: order.power,
 		orderRetry: order.retry,
 		latePower: late.power,

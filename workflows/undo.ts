@@ -2,14 +2,9 @@ import { DeterminismViolationError, log } from '@temporalio/workflow';
 import type { ErrorDocument } from '../model/errors.ts';
 import { documentOf, failureOf, Interruption } from './failures.ts';
 import { isBehind, park, untilRetried } from './parking.ts';
+import { releasePin } from './pins.ts';
 import type { Run } from './run.ts';
 import type { UndoName } from './state.ts';
-import { control } from './stubs.ts';
-
-export function pinOf(run: Run) {
-	const { repository, machine, restorePoint, manifestDigest, name } = run.request;
-	return { repository, machine, restorePoint, manifestDigest, recoveryId: run.state.recoveryId, recovery: name };
-}
 
 /** Registered before the step: a step whose outcome is unknown is undone like one that succeeded. */
 export function beforeDoing(run: Run, undo: UndoName): void {
@@ -81,7 +76,7 @@ async function removeFromHost(run: Run): Promise<void> {
 }
 
 async function unpin(run: Run): Promise<void> {
-	if (run.state.undo.includes('unpin')) await control.undoPin(pinOf(run));
+	if (run.state.undo.includes('unpin')) await releasePin(run);
 	run.state.undo = [];
 }
 

@@ -24,6 +24,7 @@ export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
 		copying: seen.migration?.copying ?? false,
 		movers: await moversOf(recovery),
 		switchPauseMs: state.switch.pauseMs,
+		unpinned: state.unpinned,
 		platform: equipped ? { ...recovery.equipment.machine.debug } : {},
 		directory: places.directory,
 		incidents: await recovery.incidents.highest(),

@@ -98,6 +98,7 @@ export class FinishedMachine {
 			copying: false,
 			movers: [],
 			switchPauseMs: this.#file.switchPauseMs,
+			unpinned: null,
 			platform: { ...this.#machine.debug },
 			directory: this.#places.directory,
 			incidents: 0,

@@ -1,4 +1,5 @@
 import type { Platform } from '../../hypervisors/contract.ts';
+import type { RepositoryAccess } from '../../repository/access/calls.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Installation } from '../../system/installation.ts';
 import type { Log } from '../../system/log.ts';
@@ -11,6 +12,8 @@ export interface HostParts {
 	platform: Platform;
 	movers: Movers;
 	tombstones: Pick<Tombstones, 'read' | 'write'>;
+	/** For pins; a call may hang for as long as its deadline. */
+	repositories: RepositoryAccess;
 	log: Log;
 	clock: Clock;
 	/** Called with the name of a place just reached; a test ends the process there. */

@@ -51,6 +51,8 @@ export interface Seen {
 	/** When each error was seen that may be the mover's and that no bad chunk explains. */
 	moverErrors: number[];
 	readsWaited: boolean;
+	/** The host has set the pin that was missing. */
+	pinned: boolean;
 	/** Since when every look has failed at something. */
 	failingSince: number | undefined;
 	notBefore: { switch: number; machine: number };
@@ -72,6 +74,7 @@ export class Recovery {
 		machineFailure: undefined,
 		moverErrors: [],
 		readsWaited: false,
+		pinned: false,
 		failingSince: undefined,
 		notBefore: { switch: 0, machine: 0 },
 	};

@@ -68,6 +68,7 @@ const unseen: Seen = {
 	machineFailure: undefined,
 	moverErrors: [],
 	readsWaited: false,
+	pinned: false,
 	failingSince: undefined,
 	notBefore: { switch: 0, machine: 0 },
 };

@@ -23,6 +23,7 @@ import { fastClock } from './fast-clock.ts';
 import { Lifetime } from './mortal.ts';
 import { outside, within } from './mortal-files.ts';
 import type { Random } from './random.ts';
+import { SeededRepositories } from './seeded-repositories.ts';
 
 const quiet = pino({ level: 'silent' });
 
@@ -33,6 +34,7 @@ export class SeededHost {
 	/** At each place of a supervisor the chance that it dies there. */
 	deadliness = 0;
 	deaths = 0;
+	readonly repositories = new SeededRepositories();
 	readonly #random: Random;
 	#lifetime = new Lifetime();
 	#supervisor: Supervisor | undefined;
@@ -150,6 +152,7 @@ export class SeededHost {
 			platform: lifetime.guard(platform),
 			movers: lifetime.guard(movers, outside),
 			tombstones: new Tombstones(this.installation.home),
+			repositories: lifetime.guard(this.repositories, outside),
 			log: quiet,
 			clock: fastClock,
 			reached: async () => {

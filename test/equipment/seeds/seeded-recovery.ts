@@ -6,11 +6,12 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createControlActivities } from '../../../activities/control-activities.ts';
 import { createHostActivities } from '../../../activities/host-activities.ts';
 import { asRouseError, type ErrorDocument } from '../../../model/errors.ts';
-import { directAccess } from '../../../repository/access/direct.ts';
 import { listPins } from '../../../repository/pins.ts';
 import { openRepository } from '../../../repository/repository.ts';
 import type { PowerAction, RecoveryRequest, RecoveryStatus } from '../../../model/recovery.ts';
+import { listOwedUnpins } from '../../../supervisor/files/owed-unpins.ts';
 import { places } from '../../../system/installation.ts';
+import { waitFor } from '../../../system/wait.ts';
 import { forwardOnce } from '../../../workers/forwarder.ts';
 import { Reports } from '../../../workers/reports.ts';
 import { contentOf } from '../simulated-bench.ts';
@@ -66,7 +67,7 @@ export class SeededRecovery {
 		this.#request = machine.request;
 		this.#guest = new SeededGuest(machine.base, random);
 		this.#activities = {
-			...createControlActivities({ repositories: directAccess }),
+			...createControlActivities({ repositories: host.repositories }),
 			...createHostActivities(
 				{ hostId: machine.request.hostId, supervisor: host.calls, recoveries: 8 },
 				{ sliceMs: 200, pollMs: 5 },
@@ -138,6 +139,7 @@ export class SeededRecovery {
 	#attempt(activity: Scheduled): void {
 		this.#underWay.add(activity.seq);
 		const run = this.#run;
+		let attempts = 0;
 		void (async () => {
 			const wanted = () => run === this.#run && run.open.some(({ seq }) => seq === activity.seq);
 			for (let waitMs = 250; !this.#over && wanted(); waitMs *= 2) {
@@ -149,7 +151,8 @@ export class SeededRecovery {
 					return;
 				} catch (error) {
 					this.#lastFailures.set(activity.seq, String(error));
-					const failure = failureOf(error);
+					attempts += 1;
+					const failure = failureOf(error, attempts === activity.attempts);
 					if (failure !== undefined) {
 						await this.#act(now => (now === run ? now.failActivity(activity, failure) : Promise.resolve()));
 						return;
@@ -187,6 +190,17 @@ export class SeededRecovery {
 			'reads are let go': () => pair.release(),
 			'machine died': () => this.#host.killMachine(name),
 			'supervisor killed': () => this.#host.killSupervisor(),
+			'repository is away': () => {
+				this.#host.repositories.failing = this.#random.pick([
+					'store_unreachable',
+					'repository_missing',
+					'space_short',
+					'io_failed',
+				] as const);
+			},
+			'repository is back': () => {
+				this.#host.repositories.failing = undefined;
+			},
 			'history is long': () => {
 				this.#run.suggestContinueAsNew = true;
 			},
@@ -243,7 +257,7 @@ export class SeededRecovery {
 		});
 	}
 
-	/** Nothing is held, hangs or dies any more. */
+	/** Nothing is held, hangs or dies any more; a repository that is away stays so, and no end waits for it. */
 	#calm(): void {
 		this.told.push('calm');
 		this.#host.deadliness = 0;
@@ -254,6 +268,7 @@ export class SeededRecovery {
 	async #help(tick: number): Promise<void> {
 		const { recoveryId, phase, parked } = await this.#status();
 		this.#host.parts.movers.pair(recoveryId).release();
+		if (phase === 'planned') this.#host.repositories.failing = undefined; // no plan without one
 		if (tick % 10 !== 0) return;
 		const order = { running: 'migrate', migrated: 'switch' }[phase as string];
 		if (parked?.next.order === 'power-reset') await this.#givePower('reset');
@@ -275,6 +290,7 @@ export class SeededRecovery {
 		const status = await this.#status();
 		const { name, repository: directory } = this.#request;
 		const entries = await readdir(places.recoveries(this.#host.installation.home));
+		await this.#settleDebts();
 		const repository = await openRepository(directory);
 		try {
 			const pins = await listPins(repository);
@@ -299,6 +315,14 @@ export class SeededRecovery {
 		this.#guest.check(await contentOf(this.#host.parts.host, definition, 0));
 	}
 
+	/** Whatever is owed to the repository is settled once it is back. */
+	async #settleDebts(): Promise<void> {
+		const owed = () => listOwedUnpins(this.#host.installation.home);
+		if ((await owed()).length > 0) this.told.push('an unpin is owed');
+		this.#host.repositories.failing = undefined;
+		await waitFor('no unpin to be owed', async () => (await owed()).length === 0, { timeoutMs: 20_000 });
+	}
+
 	get acknowledgedWrites(): number {
 		return this.#guest.acknowledged;
 	}
@@ -312,14 +336,14 @@ export class SeededRecovery {
 	}
 }
 
-/** What trying again cannot mend; undefined for what it may. */
-function failureOf(error: unknown): ErrorDocument | undefined {
+/** What trying again cannot mend, or was the last try; undefined for what is tried again. */
+function failureOf(error: unknown, last: boolean): ErrorDocument | undefined {
 	if (error instanceof ApplicationFailure) {
-		if (!error.nonRetryable) return undefined;
+		if (!error.nonRetryable && !last) return undefined;
 		const [document] = error.details ?? [];
 		// Made by activities/failures.ts: its first detail is the document.
 		return document as ErrorDocument;
 	}
 	const { code, message, hint, retry } = asRouseError(error);
-	return retry === 'transient' ? undefined : { code, message, hint };
+	return retry === 'transient' && !last ? undefined : { code, message, hint };
 }
