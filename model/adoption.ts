@@ -20,6 +20,8 @@ export const adoptionSchema = z.object({
 	power: powerSchema,
 	/** As it was last wished for. */
 	powerDesired: z.enum(['on', 'off']),
+	/** The highest number of an order for power that it has begun. */
+	powerOrder: z.int().min(0),
 	copy: z.object({ wanted: z.boolean(), maxRateBytes: z.int().min(0) }),
 	/** All disks are restored to the last chunk. */
 	restored: z.boolean(),

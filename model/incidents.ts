@@ -28,11 +28,22 @@ export function lastIncidents(incidents: readonly Incident[], count: number): In
 }
 
 function howMany(incidents: readonly Incident[]): number {
-	const encoder = new TextEncoder();
 	let left = incidentBytes;
 	const tooMany = incidents.findIndex(incident => {
-		left -= encoder.encode(JSON.stringify(incident)).length + 1;
+		left -= bytesOf(incident) + 1;
 		return left < 0;
 	});
 	return tooMany === -1 ? incidents.length : tooMany;
+}
+
+/** Known once it was counted: with each report a workflow looks at hundreds that it has looked at before. */
+const counted = new WeakMap<Incident, number>();
+
+/** As JSON in UTF-8. Nobody changes an incident; one that has grown is another object. */
+function bytesOf(incident: Incident): number {
+	const known = counted.get(incident);
+	if (known !== undefined) return known;
+	const bytes = new TextEncoder().encode(JSON.stringify(incident)).length;
+	counted.set(incident, bytes);
+	return bytes;
 }

@@ -8,17 +8,22 @@ export const incidentsEveryMs = 60_000;
 /** Without a workflow there is nobody to report to; one that takes the recovery up is to know of everything soon. */
 export const unheardEveryMs = 5_000;
 
+/** A workflow whose history was put back does not know what it was told: what stands is told again. */
+export const stateAgainMs = 60 * 60_000;
+
 interface Reported {
 	/** Power and what blocks, as the workflow knows it. */
 	state: string;
+	stateAtMs: number;
 	/** Highest sequence that was reported. */
 	incidents: number;
 	incidentsAtMs: number;
 }
 
 /**
- * Decides what is reported to a workflow of its host: a change of power or of what blocks at once, incidents at most once a
- * minute. Forgets nothing that could not be reported; a new process reports everything once more.
+ * Decides what is reported to a workflow of its host: a change of power or of what blocks at once and once an hour as it
+ * is, incidents at most once a minute. Forgets nothing that could not be reported; a new process reports everything once
+ * more.
  */
 export class Reports {
 	readonly #reported = new Map<string, Reported>();
@@ -33,7 +38,8 @@ export class Reports {
 			return nowMs - unheardAtMs >= unheardEveryMs ? { incidentsAfter: 0 } : undefined;
 		}
 		const news = view.incidents > reported.incidents && nowMs - reported.incidentsAtMs >= incidentsEveryMs;
-		if (!news && reported.state === stateOf(view)) return undefined;
+		const known = reported.state === stateOf(view) && nowMs - reported.stateAtMs < stateAgainMs;
+		if (!news && known) return undefined;
 		return { incidentsAfter: reported.incidents };
 	}
 
@@ -48,6 +54,7 @@ export class Reports {
 		const before = this.#reported.get(view.recoveryId);
 		this.#reported.set(view.recoveryId, {
 			state: stateOf(view),
+			stateAtMs: nowMs,
 			incidents: incidents.at(-1)?.sequence ?? before?.incidents ?? 0,
 			incidentsAtMs: incidents.length > 0 ? nowMs : (before?.incidentsAtMs ?? Number.NEGATIVE_INFINITY),
 		});

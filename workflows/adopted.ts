@@ -1,7 +1,7 @@
 import { phaseOnHost } from '../model/adoption.ts';
 import type { RecoveryRequest } from '../model/recovery.ts';
 import type { Adopted } from './contracts.ts';
-import { firstState, type UndoName, type WorkflowState, type WorkflowStep } from './state.ts';
+import { firstState, type WorkflowState, type WorkflowStep } from './state.ts';
 
 /**
  * Attempts of the lost workflow may still be on their way to the host, with generations that it has not seen. Each of its
@@ -29,7 +29,7 @@ export function adoptedState(request: RecoveryRequest, { host, policy }: Adopted
 		phase: phaseOnHost(host),
 		generation: host.generation + generationsUnderway,
 		done: stepsDone(first.done, host),
-		undo: powerOnScheduled ? [] : undoOf(host),
+		mayBePinned: plan !== null,
 		powerScheduled: powerOnScheduled,
 		plan,
 		// A generation of this workflow's own reaches the host before anything is waited for: from there on the host refuses
@@ -37,6 +37,7 @@ export function adoptedState(request: RecoveryRequest, { host, policy }: Adopted
 		// lost workflow.
 		retryOnHost: poweredOn && switched.stage === 'none',
 		power: host.power,
+		orders: { ...first.orders, given: host.powerOrder },
 		policy: { ...first.policy, ...(copy.wanted ? { maxRateBytes: copy.maxRateBytes } : {}), ...policy },
 		wanted: { migrate: copy.wanted || switched.stage !== 'none', switch: switched.stage !== 'none', discard: null },
 		timings: {
@@ -59,9 +60,4 @@ function stepsDone(first: readonly WorkflowStep[], host: Adopted['host']): Workf
 	if (switched.stage !== 'none' || (copy.wanted && restored)) done.add('migrateChunks');
 	if (switched.stage === 'done') done.add('switchToTarget');
 	return [...done];
-}
-
-/** The pin may be there or not: taking back what was never there is no fault. */
-function undoOf({ plan }: Adopted['host']): UndoName[] {
-	return plan ? ['remove', 'unpin'] : ['remove'];
 }

@@ -11,7 +11,8 @@ import type { HostStubs } from './stubs.ts';
 /**
  * Orders that the host carries out while a person waits for the answer. One that is late is answered by `worker_missing`,
  * and is carried out as soon as the host can be asked; a later order for power, or a discard, takes it back. Orders for
- * power are numbered as they were given: the host refuses one that comes to it after a later one.
+ * power are numbered as they were given: the host refuses one that comes to it after a later one. The number is the time in
+ * milliseconds, so that it is above that of an order that a history which was put back does not know.
  *
  * Nothing here is cancelled with the workflow: a cancellation parks it, and its machine is still to be told things.
  */
@@ -34,7 +35,7 @@ export class HostOrders {
 	async power(action: PowerAction): Promise<void> {
 		const { orders } = this.#run.state;
 		this.takeBack();
-		orders.given += 1;
+		orders.given = Math.max(orders.given + 1, Date.now());
 		const order = { action, number: orders.given };
 		orders.power = order;
 		try {

@@ -21,9 +21,6 @@ export type WorkflowStep = Exclude<
 	'power' | 'retry' | 'undo' | 'unpinned' | 'oweUnpin'
 >;
 
-/** What must be taken back when the recovery ends before power-on. Names: functions do not survive continue-as-new. */
-export type UndoName = 'remove' | 'unpin';
-
 /** The later one has the higher number. */
 export interface PowerOrder {
 	action: PowerAction;
@@ -40,8 +37,9 @@ export interface WorkflowState {
 	/** Raised before every new step, retry, switch and discard; attempts of one activity share it. */
 	generation: number;
 	done: WorkflowStep[];
-	/** Empty for good from the step in which power-on is scheduled. */
-	undo: UndoName[];
+	/** Set before the pin is asked for: one whose outcome is unknown is taken away like one that stands. */
+	mayBePinned: boolean;
+	/** From the step on that asks for it nothing is undone any more. */
 	powerScheduled: boolean;
 	plan: RecoveryPlan | null;
 	/** A step of this workflow cannot go on. */
@@ -53,7 +51,7 @@ export interface WorkflowState {
 	/** The workflow was cancelled, and nothing has heeded it yet. */
 	cancelRequested: boolean;
 	power: Power;
-	/** Orders for the host: how many were given for its power, and what of them is not known to be carried out. */
+	/** Orders for the host: the number of the last that was given for its power, and what is not known to be carried out. */
 	orders: { given: number; power: PowerOrder | null; retry: boolean };
 	policy: Policy;
 	wanted: { migrate: boolean; switch: boolean; discard: Asked | null };
@@ -78,7 +76,7 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		phase: 'planned',
 		generation: 0,
 		done: [],
-		undo: [],
+		mayBePinned: false,
 		powerScheduled: false,
 		plan: null,
 		parked: null,

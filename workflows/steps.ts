@@ -6,11 +6,8 @@ import type { Run } from './run.ts';
 import { migrateInSlices } from './slices.ts';
 import { addIncidents } from './state.ts';
 import { control } from './stubs.ts';
-import { beforeDoing } from './undo.ts';
 
-/** The host is asked to undo even what is not begun yet: a workflow whose history was put back knows no more than that. */
 export async function plan(run: Run): Promise<void> {
-	beforeDoing(run, 'remove');
 	await run.once('plan', async () => {
 		run.state.plan = await control.plan({ request: run.request });
 	});
@@ -28,7 +25,7 @@ export async function chooseHardware(run: Run): Promise<void> {
 
 /** The restore point stays in the repository until `unpin`; where that cannot be said the recovery goes on all the same. */
 export async function pin(run: Run): Promise<void> {
-	beforeDoing(run, 'unpin');
+	run.state.mayBePinned = true;
 	await run.once('pin', input => pinOrSay(run, input));
 }
 
@@ -52,7 +49,6 @@ export async function snapshot(run: Run): Promise<void> {
 export async function powerOn(run: Run): Promise<void> {
 	if (run.isDone('powerOn')) return;
 	run.state.powerScheduled = true;
-	run.state.undo = [];
 	const { powerOn: on } = run.request;
 	await carryOn(run, () => run.once('powerOn', input => run.host.powerOn({ ...input, on })));
 	run.state.power = on ? 'on' : 'off';
@@ -109,7 +105,6 @@ export async function finalize(run: Run): Promise<RecoveryResult> {
 export async function finishAsOnHost(run: Run): Promise<RecoveryResult> {
 	run.state.parked = run.state.blocked = run.state.wanted.discard = null;
 	run.state.powerScheduled = true;
-	run.state.undo = [];
 	run.state.failure = null;
 	if (!run.isDone('switchToTarget')) run.state.done.push('switchToTarget');
 	run.enter('switching');
@@ -126,11 +121,10 @@ export async function discard(run: Run): Promise<RecoveryResult> {
 		run.once('discard', async input => {
 			const { incidents, wasHere } = await run.host.discard(input);
 			addIncidents(run.state, incidents);
-			if (wasHere) beforeDoing(run, 'unpin');
+			if (wasHere) run.state.mayBePinned = true;
 		}),
 	);
-	if (run.state.powerScheduled || run.state.undo.includes('unpin'))
-		await carryOn(run, () => run.once('unpin', () => releasePin(run)));
+	if (run.state.mayBePinned) await carryOn(run, () => run.once('unpin', () => releasePin(run)));
 	return close(run, 'discarded');
 }
 

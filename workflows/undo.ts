@@ -4,14 +4,6 @@ import { documentOf, failureOf, Interruption } from './failures.ts';
 import { isBehind, park, untilRetried } from './parking.ts';
 import { releasePin } from './pins.ts';
 import type { Run } from './run.ts';
-import type { UndoName } from './state.ts';
-
-/** Registered before the step: a step whose outcome is unknown is undone like one that succeeded. */
-export function beforeDoing(run: Run, undo: UndoName): void {
-	const { powerScheduled, undo: list } = run.state;
-	// The same step again after continue-as-new has registered it already.
-	if (!powerScheduled && !list.includes(undo)) list.push(undo);
-}
 
 /**
  * The steps up to power-on: as a whole they succeed, or leave nothing behind and fail by their code. A host that is further
@@ -34,7 +26,7 @@ export async function allOrNothing(run: Run, steps: () => Promise<void>): Promis
 	}
 }
 
-/** Undoes all and fails; parks instead when the host knows better. */
+/** Undoes all and fails; parks instead when the host knows better, or has no room to record that it undoes anything. */
 async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 	run.state.parked = null;
 	run.state.failure = { code: document.code, message: document.message };
@@ -46,9 +38,10 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 	} catch (error) {
 		if (error instanceof Interruption) throw error;
 		const refusal = documentOf(error);
-		if (refusal.code === 'power_on_scheduled' || isBehind(refusal)) return keepWhatRuns(run, document, refusal);
+		const keeps = ['power_on_scheduled', 'space_short'].includes(refusal.code) || isBehind(refusal);
+		if (keeps) return keepWhatIsThere(run, document, refusal);
 		// The pin stays: a host that does not say that nothing reads the point any more may run its machine.
-		left.push(leftBehind('remove', error), ...(run.state.undo.includes('unpin') ? ['unpin: not before that'] : []));
+		left.push(leftBehind('remove', error), ...(run.state.mayBePinned ? ['unpin: not before that'] : []));
 	}
 	const message = left.length === 0 ? document.message : `${document.message}; left behind: ${left.join('; ')}`;
 	run.state.failure = { code: document.code, message };
@@ -57,30 +50,27 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 }
 
 /** It has not failed after all: whether it was powered on or not, it goes on from where the host is. */
-function keepWhatRuns(run: Run, cause: ErrorDocument, refusal: ErrorDocument): void {
+function keepWhatIsThere(run: Run, cause: ErrorDocument, refusal: ErrorDocument): void {
 	run.state.failure = null;
-	if (refusal.code === 'power_on_scheduled') {
-		run.state.powerScheduled = true;
-		run.state.undo = [];
-	}
+	if (refusal.code === 'power_on_scheduled') run.state.powerScheduled = run.state.mayBePinned = true;
 	park(run, { ...refusal, message: `${refusal.message}; it was to be undone because: ${cause.message}` });
 }
 
+/**
+ * Asked even when nothing was begun: a workflow whose history was put back does not know what was, nor of a pin.
+ */
 async function removeFromHost(run: Run): Promise<void> {
 	await run.undisturbed(async input => {
 		const { wasHere } = await run.host.undo(input);
-		// Also of a pin that this history does not know of.
-		if (wasHere) beforeDoing(run, 'unpin');
+		if (wasHere) run.state.mayBePinned = true;
 	});
-	run.state.undo = run.state.undo.filter(undo => undo !== 'remove');
 }
 
 async function unpin(run: Run): Promise<void> {
-	if (run.state.undo.includes('unpin')) await releasePin(run);
-	run.state.undo = [];
+	if (run.state.mayBePinned) await releasePin(run);
 }
 
-function leftBehind(undo: UndoName, error: unknown): string {
+function leftBehind(undo: 'remove' | 'unpin', error: unknown): string {
 	if (error instanceof DeterminismViolationError) throw error;
 	const { code, message } = documentOf(error);
 	log.warn('left behind', { undo, code, message });

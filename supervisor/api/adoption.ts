@@ -20,6 +20,7 @@ export async function adoption(entry: Recovery | FinishedMachine): Promise<Adopt
 		powerOnScheduled: state.powerOnScheduled,
 		power,
 		powerDesired: state.power.desired,
+		powerOrder: state.orders.begun,
 		copy: state.copy,
 		restored,
 		switch: { stage: state.switch.stage, pauseMs: state.switch.pauseMs },

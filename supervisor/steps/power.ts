@@ -32,7 +32,7 @@ export async function power(
 		throw new RouseError('phase_wrong', `recovery ${recovery.name} was not powered on yet`);
 	const { begun, done } = recovery.state.orders;
 	if (order !== undefined && order < begun)
-		throw new RouseError('generation_stale', `power ${action}: taken back by a later order`);
+		throw new RouseError('generation_stale', `power ${action}, order ${order}: ${begun} was given later`);
 	// One whose answer was lost: a guest that has been reset is not reset again.
 	if (order !== undefined && order === done) return { power: (await observe(context)).power };
 	if (order !== undefined) await recovery.change(change.orderBegun(order));

@@ -2,12 +2,13 @@
  * Drives one run of a workflow inside the SDK's own sandbox by hand-made activations: no server, no native core, and a
  * clock that moves when it is told to. Stands on internal modules of the SDK (1.24, as its own test suite does).
  */
-import { defaultPayloadConverter as converter, TypedSearchAttributes } from '@temporalio/common';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import proto, { type coresdk } from '@temporalio/proto';
 import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusable-vm.js';
 import { parseWorkflowCode } from '@temporalio/worker/lib/worker.js';
 import Long from 'long';
+import { activityFailure, type FailureDocument, fromPayload, type Payload, toPayload, toPayloads } from './payloads.ts';
+import { firstInfo } from './workflow-info.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
 import { cacheDirectory } from '../../system/installation.ts';
 
@@ -15,6 +16,7 @@ const { WorkflowActivation } = proto.coresdk.workflow_activation; // CommonJS wi
 
 type Job = coresdk.workflow_activation.IWorkflowActivationJob;
 type Command = coresdk.workflow_commands.IWorkflowCommand;
+type WorkflowActivation = coresdk.workflow_activation.WorkflowActivation;
 type SdkWorkflow = Awaited<ReturnType<ReusableVMWorkflowCreator['createWorkflow']>>;
 
 /** ActivityCancellationType of the SDK's core protocol (workflow_commands.proto). */
@@ -41,9 +43,21 @@ export class Sandbox {
 	}
 
 	async start(type: string, args: readonly unknown[]): Promise<SandboxRun> {
+		const run = await this.#create({ type, number: this.#count + 1 });
+		await run.begin(args);
+		return run;
+	}
+
+	/** A run that has lived through the first `events` activations of another one, and nothing since. */
+	async cutBack(run: SandboxRun, events: number): Promise<SandboxRun> {
+		const again = await this.#create(run.origin);
+		await again.relive(run, events);
+		return again;
+	}
+
+	async #create(origin: Origin): Promise<SandboxRun> {
 		this.#count += 1;
-		const number = this.#count;
-		const run = await SandboxRun.begin(this.#creator, type, args, number);
+		const run = await SandboxRun.create(this.#creator, origin, `run-${this.#count}`);
 		this.#runs.push(run);
 		return run;
 	}
@@ -66,14 +80,6 @@ export interface Scheduled {
 	waits: boolean;
 }
 
-/** What the activities' own failures carry. */
-interface FailureDocument {
-	code: string;
-	message: string;
-	hint?: string | undefined;
-	details?: Record<string, string | number | boolean> | undefined;
-}
-
 export interface UpdateOutcome {
 	accepted: boolean;
 	/** Undefined while it is accepted and not answered. */
@@ -81,8 +87,17 @@ export interface UpdateOutcome {
 	failure?: { code: string | undefined; message: string };
 }
 
+/** Of what a run is made; what is random in it hangs on the number. */
+interface Origin {
+	type: string;
+	number: number;
+}
+
 export class SandboxRun {
 	readonly runId: string;
+	readonly origin: Origin;
+	/** All that it was told so far. */
+	readonly activations: WorkflowActivation[] = [];
 	nowMs = startedAtMs;
 	/** What the server would say once the history is long. */
 	suggestContinueAsNew = false;
@@ -100,68 +115,50 @@ export class SandboxRun {
 	readonly #workflow: SdkWorkflow;
 	readonly #open = new Map<number, Scheduled>();
 	readonly #updates = new Map<string, UpdateOutcome>();
-	#historyLength = 3;
+	/** Events, as the server would count them: two for a task, and what it brings. */
+	historyLength = 3;
 	#disposed = false;
 	#updateCount = 0;
 
-	private constructor(workflow: SdkWorkflow, runId: string) {
+	private constructor(workflow: SdkWorkflow, origin: Origin, runId: string) {
 		this.#workflow = workflow;
+		this.origin = origin;
 		this.runId = runId;
 	}
 
-	static async begin(
-		creator: ReusableVMWorkflowCreator,
-		type: string,
-		args: readonly unknown[],
-		number: number,
-	): Promise<SandboxRun> {
-		const runId = `run-${number}`;
+	static async create(creator: ReusableVMWorkflowCreator, origin: Origin, runId: string): Promise<SandboxRun> {
+		const { type, number } = origin;
 		const workflow = await creator.createWorkflow({
-			info: {
-				workflowType: type,
-				runId,
-				workflowId: 'recovery/sandbox',
-				namespace: 'default',
-				firstExecutionRunId: runId,
-				originalExecutionRunId: runId,
-				attempt: 1,
-				taskTimeoutMs: 10_000,
-				taskQueue: 'control',
-				searchAttributes: {},
-				typedSearchAttributes: new TypedSearchAttributes(),
-				historyLength: 3,
-				historySize: 300,
-				continueAsNewSuggested: false,
-				targetWorkerDeploymentVersionChanged: false,
-				// `random` is set by the sandbox itself when it makes the workflow.
-				unsafe: {
-					isReplaying: false,
-					isReplayingHistoryEvents: false,
-					now: Date.now,
-					random: undefined as never,
-				},
-				startTime: new Date(startedAtMs),
-				runStartTime: new Date(startedAtMs),
-			},
+			info: firstInfo(type, runId, startedAtMs),
 			randomnessSeed: Long.fromInt(1336 + number).toBytes(),
 			now: startedAtMs,
 			showStackTraceSources: false,
 		});
-		const run = new SandboxRun(workflow, runId);
-		await run.activate([
+		return new SandboxRun(workflow, origin, runId);
+	}
+
+	async begin(args: readonly unknown[]): Promise<void> {
+		const { type, number } = this.origin;
+		await this.activate([
 			{
 				initializeWorkflow: {
 					workflowId: 'recovery/sandbox',
 					workflowType: type,
 					arguments: toPayloads(args),
 					randomnessSeed: Long.fromInt(6 + number),
-					firstExecutionRunId: runId,
+					firstExecutionRunId: this.runId,
 					attempt: 1,
 					startTime: msToTs(startedAtMs),
 				},
 			},
 		]);
-		return run;
+	}
+
+	async relive(run: SandboxRun, events: number): Promise<void> {
+		this.nowMs = run.nowMs;
+		this.#updateCount = run.#updateCount;
+		for (const activation of run.activations.slice(0, events)) await this.#send(activation);
+		await this.#resolveTryCancelled();
 	}
 
 	/** MAY be called again. */
@@ -205,19 +202,7 @@ export class SandboxRun {
 
 	async failActivity({ seq, type }: Pick<Scheduled, 'seq' | 'type'>, document: FailureDocument): Promise<void> {
 		if (!this.#open.delete(seq)) return;
-		const cause = {
-			message: document.message,
-			applicationFailureInfo: {
-				type: document.code,
-				nonRetryable: true,
-				details: { payloads: toPayloads([document]) },
-			},
-		};
-		const failure = {
-			message: 'Activity task failed',
-			cause,
-			activityFailureInfo: { activityType: { name: type }, activityId: String(seq) },
-		};
+		const failure = activityFailure(type, seq, document);
 		await this.activate([{ resolveActivity: { seq, result: { failed: { failure } } } }]);
 	}
 
@@ -262,8 +247,13 @@ export class SandboxRun {
 		return outcome;
 	}
 
-	async signal(name: string, ...args: unknown[]): Promise<void> {
-		await this.activate([{ signalWorkflow: { signalName: name, input: toPayloads(args) } }]);
+	signal(name: string, ...args: unknown[]): Promise<void> {
+		return this.signalAtOnce(name, [args]);
+	}
+
+	/** Several of one name that come with the same workflow task. */
+	async signalAtOnce(signalName: string, signals: readonly unknown[][]): Promise<void> {
+		await this.activate(signals.map(args => ({ signalWorkflow: { signalName, input: toPayloads(args) } })));
 	}
 
 	async cancel(): Promise<void> {
@@ -276,16 +266,22 @@ export class SandboxRun {
 		);
 		const answer = done.successful?.commands?.[0]?.respondToQuery;
 		if (!answer?.succeeded?.response) throw new Error(`query ${name}: ${answer?.failed?.message}`);
-		return converter.fromPayload(answer.succeeded.response);
+		return fromPayload(answer.succeeded.response);
 	}
 
 	async activate(jobs: Job[]): Promise<void> {
-		this.#historyLength += 3;
-		const done = await this.#workflow.activate(this.#activation(jobs));
+		this.historyLength += 2 + jobs.length;
+		await this.#send(this.#activation(jobs));
+		await this.#resolveTryCancelled();
+	}
+
+	async #send(activation: WorkflowActivation): Promise<void> {
+		this.activations.push(activation);
+		for (const { resolveActivity } of activation.jobs) if (resolveActivity) this.#open.delete(resolveActivity.seq ?? 0);
+		const done = await this.#workflow.activate(activation);
 		if (done.failed) throw new Error(`the workflow task failed: ${done.failed.failure?.message}`);
 		for (const command of done.successful?.commands ?? []) this.#take(command);
 		await this.#takeLog();
-		await this.#resolveTryCancelled();
 	}
 
 	async #takeLog(): Promise<void> {
@@ -306,7 +302,7 @@ export class SandboxRun {
 			runId: this.runId,
 			timestamp: msToTs(this.nowMs),
 			isReplaying: false,
-			historyLength: this.#historyLength,
+			historyLength: this.historyLength,
 			continueAsNewSuggested: this.suggestContinueAsNew,
 			jobs,
 		});
@@ -319,7 +315,7 @@ export class SandboxRun {
 				seq: scheduleActivity.seq ?? 0,
 				type: scheduleActivity.activityType ?? '',
 				taskQueue: scheduleActivity.taskQueue ?? '',
-				input: converter.fromPayload(scheduleActivity.arguments?.[0] ?? {}),
+				input: fromPayload(scheduleActivity.arguments?.[0] ?? {}),
 				attempts: scheduleActivity.retryPolicy?.maximumAttempts ?? 0,
 				waits: Number(scheduleActivity.cancellationType) === waitCancellationCompleted,
 			};
@@ -335,7 +331,7 @@ export class SandboxRun {
 			upserted && 'indexedFields' in upserted ? (upserted.indexedFields ?? {}) : {};
 		for (const [key, payload] of Object.entries(fields)) this.attributes[key] = fromPayload(payload);
 		const memo = command.modifyWorkflowProperties?.upsertedMemo?.fields ?? {};
-		for (const [key, payload] of Object.entries(memo)) this.memo[key] = converter.fromPayload(payload);
+		for (const [key, payload] of Object.entries(memo)) this.memo[key] = fromPayload(payload);
 		this.#takeEnd(command);
 	}
 
@@ -343,8 +339,7 @@ export class SandboxRun {
 		const id = response.protocolInstanceId ?? '';
 		const before = this.#updates.get(id) ?? { accepted: false };
 		if (response.accepted) this.#updates.set(id, { ...before, accepted: true });
-		if (response.completed)
-			this.#updates.set(id, { accepted: true, result: converter.fromPayload(response.completed) });
+		if (response.completed) this.#updates.set(id, { accepted: true, result: fromPayload(response.completed) });
 		if (response.rejected) {
 			const { message, applicationFailureInfo } = response.rejected;
 			this.#updates.set(id, {
@@ -358,7 +353,7 @@ export class SandboxRun {
 		if (command.completeWorkflowExecution) {
 			this.closed = 'completed';
 			const { result } = command.completeWorkflowExecution;
-			this.result = result ? converter.fromPayload(result) : undefined;
+			this.result = result ? fromPayload(result) : undefined;
 		}
 		if (command.failWorkflowExecution) {
 			this.closed = 'failed';
@@ -367,7 +362,7 @@ export class SandboxRun {
 		if (command.continueAsNewWorkflowExecution) {
 			this.closed = 'continued';
 			this.nextArguments = (command.continueAsNewWorkflowExecution.arguments ?? []).map(payload =>
-				converter.fromPayload(payload),
+				fromPayload(payload),
 			);
 		}
 	}
@@ -385,18 +380,4 @@ export class SandboxRun {
 			},
 		]);
 	}
-}
-
-type Payload = Parameters<typeof converter.fromPayload>[0];
-
-function toPayload(value: unknown): Payload {
-	return converter.toPayload(value);
-}
-
-function fromPayload(payload: Payload): unknown {
-	return converter.fromPayload(payload);
-}
-
-function toPayloads(values: readonly unknown[]): Payload[] {
-	return values.map(toPayload);
 }

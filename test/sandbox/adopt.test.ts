@@ -27,6 +27,7 @@ const running: Adopted['host'] = {
 	powerOnScheduled: true,
 	power: 'on',
 	powerDesired: 'on',
+	powerOrder: 0,
 	copy: { wanted: false, maxRateBytes: 0 },
 	restored: false,
 	switch: { stage: 'none', pauseMs: null },
@@ -50,6 +51,14 @@ test('adopted while its machine runs it outranks what the lost workflow has sent
 	assert.deepEqual([phase, power, parked], ['running', 'on', null]);
 	await run.update('migrate', asked);
 	assert.deepEqual(run.pendingTypes(), ['migrateChunks']);
+});
+
+test('adopted it numbers `power` above what the host was asked by the lost workflow', async () => {
+	const powerOrder = Number.MAX_SAFE_INTEGER - 1; // by a clock that was ahead
+	const run = await adopt({ powerOrder });
+	await run.complete('retry');
+	await run.update('power', { ...asked, action: 'off' });
+	assert.equal(run.pending('power').input['order'], powerOrder + 1);
 });
 
 test('adopted while it copies it goes on at the rate of the host, by the policy that is given with it', async () => {

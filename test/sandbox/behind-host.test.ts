@@ -58,6 +58,18 @@ test('after an undo that the host refused a cancellation undoes nothing', async 
 	assert.deepEqual([run.closed, run.pendingTypes()], [undefined, []]);
 });
 
+test('an undo that the host has no room to record parks, leaves the pin, and `retry` goes on with the start', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'createMachine');
+	await run.fail('createMachine', 'space_short', 'no room');
+	await run.fail('undo', 'space_short', 'no room for the tombstone');
+	const { phase, parked, failure } = await statusOf(run);
+	assert.deepEqual([run.closed, phase, parked?.code, failure], [undefined, 'starting', 'space_short', null]);
+	assert.deepEqual(run.pendingTypes(), []);
+	await run.update('retry', asked);
+	assert.deepEqual(run.pendingTypes(), ['createMachine']);
+});
+
 for (const step of ['reserve', 'allocate', 'snapshot'] as const)
 	test(`${step} of a generation that the host is beyond parks, and \`retry\` asks above the host's`, async () => {
 		const { run, request } = await startRecovery(sandbox);
@@ -143,7 +155,8 @@ test('an undo of what the host has finished ends as finished', async () => {
 	await run.fail('undo', 'generation_stale', 'finished', { ended: 'finished' });
 	await run.complete('finalize', { incidents: [] });
 	await run.complete('unpin');
-	assert.equal((run.result as { phase: string }).phase, 'finished');
+	const { phase, failure } = recoveryStatusSchema.parse((run.result as { status: unknown }).status);
+	assert.deepEqual([phase, failure], ['finished', null]);
 });
 
 test('`discard` of what the host has finished ends as finished', async () => {
@@ -163,6 +176,18 @@ test('`power` is asked again at the generation of the host, and fences nothing',
 	assert.equal(generationOf(run, 'power'), seen.generation);
 	await run.complete('power', { power: 'off' });
 	assert.deepEqual([run.outcome().failure, (await statusOf(run)).generation], [undefined, generation]);
+});
+
+test('`power` after the history was put back has a higher number than the orders that are lost', async () => {
+	const { run } = await startRunning(sandbox);
+	const events = run.activations.length;
+	await run.update('power', { ...asked, action: 'off' });
+	const lost = Number(run.pending('power').input['order']);
+	await run.complete('power', { power: 'off' });
+	run.nowMs += 60_000;
+	const again = await sandbox.cutBack(run, events);
+	await again.update('power', { ...asked, action: 'on' });
+	assert.ok(Number(again.pending('power').input['order']) > lost);
 });
 
 test('`power` of what the host has discarded is refused, and the recovery ends', async () => {

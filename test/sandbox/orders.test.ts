@@ -27,7 +27,7 @@ test('`power` that is late is answered as accepted and not carried out yet, and 
 	const { failure } = run.outcome();
 	assert.equal(failure?.code, 'worker_missing');
 	assert.match(failure.message, /^accepted, not carried out yet: power: .*ScheduleToClose/);
-	assert.deepEqual([run.pending('power').input['action'], run.pending('power').input['order']], ['off', 1]);
+	assert.equal(run.pending('power').input['action'], 'off');
 	await run.complete('power', { power: 'off' });
 	assert.equal((await statusOf(run)).power, 'off');
 	assert.deepEqual(run.pendingTypes(), []);
@@ -35,11 +35,12 @@ test('`power` that is late is answered as accepted and not carried out yet, and 
 
 test('`power` that is late is taken back by a later one, and by a discard', async () => {
 	const run = await startWithLate('off');
-	const late = run.pending('power').seq;
+	const late = run.pending('power');
 	await run.update(...power('on'));
-	assert.ok(run.cancelled.has(late));
+	assert.ok(run.cancelled.has(late.seq));
 	const { action, order } = run.pending('power').input;
-	assert.deepEqual([action, order], ['on', 2]);
+	assert.equal(action, 'on');
+	assert.ok(Number(order) > Number(late.input['order']));
 	await run.timeOut('power');
 	await run.update('discard', { ...asked, confirm: (await statusOf(run)).name });
 	assert.deepEqual(run.pendingTypes(), ['discard']);
@@ -60,14 +61,15 @@ test('`power` that a later one has overtaken on its way is not carried out after
 
 test('`power` that is late goes on in the run after continue-as-new', async () => {
 	const run = await startWithLate('reset');
+	const { order } = run.pending('power').input;
 	run.suggestContinueAsNew = true;
 	await run.update('setPolicy', { ...asked, policy: { maxRateBytes: 1 } });
 	assert.equal(run.closed, 'continued');
 	const next = await sandbox.start('recovery', run.nextArguments ?? []);
-	assert.deepEqual([next.pending('power').input['action'], next.pending('power').input['order']], ['reset', 1]);
+	assert.deepEqual([next.pending('power').input['action'], next.pending('power').input['order']], ['reset', order]);
 	await next.complete('power', { power: 'on' });
 	await next.update(...power('off'));
-	assert.equal(next.pending('power').input['order'], 2);
+	assert.ok(Number(next.pending('power').input['order']) > Number(order));
 });
 
 test('`power` is taken while the switch cannot be carried on, and the finish waits for what is late', async () => {

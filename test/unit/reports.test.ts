@@ -5,7 +5,7 @@ import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import type { HostReport } from '../../workflows/contracts.ts';
 import { forwardOnce } from '../../workers/forwarder.ts';
-import { incidentsEveryMs, Reports, unheardEveryMs } from '../../workers/reports.ts';
+import { incidentsEveryMs, Reports, stateAgainMs, unheardEveryMs } from '../../workers/reports.ts';
 
 const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	name: 'web01-r1',
@@ -45,6 +45,13 @@ test('`Reports.due` of what has not changed is not due', () => {
 	const reports = new Reports();
 	reports.reported(view(), [], 0);
 	assert.equal(reports.due(view(), incidentsEveryMs * 9), undefined);
+});
+
+test('`Reports.due` of what has not changed is due once an hour, for a history that was put back', () => {
+	const reports = new Reports();
+	reports.reported(view({ incidents: 1 }), [incident(1)], 0);
+	assert.equal(reports.due(view({ incidents: 1 }), stateAgainMs - 1), undefined);
+	assert.deepEqual(reports.due(view({ incidents: 1 }), stateAgainMs), { incidentsAfter: 1 });
 });
 
 test('`Reports.due` of a change of power or of what blocks is due at once', () => {

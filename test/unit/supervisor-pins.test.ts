@@ -7,7 +7,7 @@ import type { RepositoryAccess } from '../../repository/access/calls.ts';
 import { directAccess } from '../../repository/access/direct.ts';
 import { listPins } from '../../repository/pins.ts';
 import { openRepository } from '../../repository/repository.ts';
-import { listOwedUnpins } from '../../supervisor/files/owed-unpins.ts';
+import { listOwedUnpins, OwedUnpins } from '../../supervisor/files/owed-unpins.ts';
 import { places } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
 import { type Simulation, simulate } from '../equipment/simulated-recovery.ts';
@@ -22,6 +22,11 @@ async function pinsOf({ stored }: Simulation): Promise<string[]> {
 	} finally {
 		await repository.store.close();
 	}
+}
+
+async function pinFor({ stored, plan }: Simulation, recoveryId: string): Promise<void> {
+	const { machine, restorePoint, manifestDigest } = plan;
+	await directAccess.pin(stored.directory, { recoveryId, machine, restorePoint, manifestDigest, reason: '' });
 }
 
 const never = () => new Promise<never>(() => undefined);
@@ -66,8 +71,7 @@ test('an unpin that is owed is settled when the repository is back, after a rest
 	const here = await simulate(t);
 	const { directory } = here.stored;
 	const { recoveryId } = here.recovery;
-	const { machine, restorePoint, manifestDigest } = here.plan;
-	await directAccess.pin(directory, { recoveryId, machine, restorePoint, manifestDigest, reason: '' });
+	await pinFor(here, recoveryId);
 	await here.finish();
 	await rename(directory, `${directory}-away`);
 	await here.recovery.step('owe-unpin', { repository: directory });
@@ -89,17 +93,14 @@ test('a repository that hangs, or a record that is damaged, holds up neither the
 	};
 	const here = await simulate(t, { parts: { repositories } });
 	await here.stop();
-	const folder = places.owedUnpins(here.host.installation.home);
-	await here.start();
-	await here.recovery.step('owe-unpin', { repository: '/hangs' });
-	await writeFile(join(folder, `${randomUUID()}.json`), 'nothing');
-	const settled = randomUUID();
-	const owed = { repository: here.stored.directory, recoveryId: settled, since: new Date().toISOString() };
-	await writeFile(join(folder, `${settled}.json`), JSON.stringify(owed));
-	await here.stop();
+	const { home } = here.host.installation;
+	const [recoveryId, since] = [randomUUID(), new Date().toISOString()];
+	const owed = new OwedUnpins(home);
+	await owed.add({ repository: '/hangs', recoveryId: randomUUID(), since });
+	await owed.add({ repository: here.stored.directory, recoveryId, since });
+	await writeFile(join(places.owedUnpins(home), `${randomUUID()}.json`), 'nothing');
+	await pinFor(here, recoveryId);
 	await here.start();
 	await here.recovery.run();
-	const repository = await openRepository(here.stored.directory);
-	t.after(() => repository.store.close());
-	await waitFor('the other unpin', () => repository.store.size(`pins/${settled}`), within);
+	await waitFor('the other unpin', async () => (await pinsOf(here)).length === 0, within);
 });

@@ -42,8 +42,37 @@ function mortal(real: Call, self: unknown, args: unknown[]): unknown {
 	return life ? life.operation(async () => call()) : call();
 }
 
-const promised = 'appendFile chmod link lstat mkdir readFile readdir rename rm rmdir stat statfs symlink truncate';
-for (const name of `${promised} unlink writeFile`.split(' ')) replace(fs.promises, name, mortal);
+/** Takes room on the disk: data does, names and directories have some of their own. */
+function mortalWrite(real: Call, self: unknown, args: unknown[]): unknown {
+	const disk = lives.getStore()?.disk;
+	const bytes = args.reduce((sum: number, data) => sum + lengthOf(data), 0);
+	if (disk && disk.freeBytes < bytes) return mortal(noSpace, self, args);
+	if (disk) disk.freeBytes -= bytes;
+	return mortal(real, self, args);
+}
+
+function noSpace(): Promise<never> {
+	return Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
+}
+
+function lengthOf(data: unknown): number {
+	if (typeof data === 'string') return Buffer.byteLength(data);
+	return ArrayBuffer.isView(data) ? data.byteLength : 0;
+}
+
+/** Gives the room of a file back. */
+async function mortalRemoval(real: Call, self: unknown, args: unknown[]): Promise<unknown> {
+	const disk = lives.getStore()?.disk;
+	const bytes = disk && typeof args[0] === 'string' ? (fs.statSync(args[0], { throwIfNoEntry: false })?.size ?? 0) : 0;
+	const result = await mortal(real, self, args);
+	if (disk) disk.freeBytes += bytes;
+	return result;
+}
+
+const promised = 'chmod link lstat mkdir readFile readdir rename rmdir stat statfs symlink truncate';
+for (const name of promised.split(' ')) replace(fs.promises, name, mortal);
+for (const name of ['rm', 'unlink']) replace(fs.promises, name, mortalRemoval);
+for (const name of ['appendFile', 'writeFile']) replace(fs.promises, name, mortalWrite);
 
 /** A dead one's descriptors are closed by who follows it: see {@link Lifetime.settled}. */
 replace(fs.promises, 'open', (real, self, args) => {
@@ -60,8 +89,8 @@ const handle = await open('.');
 const ofHandles: unknown = Reflect.getPrototypeOf(handle);
 await handle.close();
 if (typeof ofHandles !== 'object' || ofHandles === null) throw new Error('a FileHandle has no prototype');
-for (const name of 'appendFile datasync read readFile readv stat sync truncate write writeFile writev'.split(' '))
-	replace(ofHandles, name, mortal);
+for (const name of 'datasync read readFile readv stat sync truncate'.split(' ')) replace(ofHandles, name, mortal);
+for (const name of 'appendFile write writeFile writev'.split(' ')) replace(ofHandles, name, mortalWrite);
 
 const immediate = 'fdatasyncSync fsyncSync ftruncateSync linkSync mkdirSync openSync renameSync rmSync symlinkSync';
 for (const name of `${immediate} unlinkSync writeFileSync writeSync`.split(' '))

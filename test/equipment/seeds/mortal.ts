@@ -1,13 +1,23 @@
 import type { FileHandle } from 'node:fs/promises';
 
+/** The file system on which it writes. */
+export interface Disk {
+	freeBytes: number;
+}
+
 type By = <R>(work: () => R) => R;
 
 /** One life of a process that is an object here: when it is over, nothing that it calls ever answers it. */
 export class Lifetime {
+	readonly disk: Disk;
 	#over = false;
 	readonly #ended = Promise.withResolvers<void>();
 	readonly #operations = new Set<Promise<unknown>>();
 	readonly #handles = new Set<FileHandle>();
+
+	constructor(disk: Disk = { freeBytes: Number.POSITIVE_INFINITY }) {
+		this.disk = disk;
+	}
 
 	get over(): boolean {
 		return this.#over;

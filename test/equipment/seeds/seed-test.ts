@@ -7,16 +7,19 @@ import { makeRequest } from '../recovery-request.ts';
 import { importDisks, noise, wholeSource } from '../repositories.ts';
 import { Sandbox } from '../sandbox.ts';
 import { Random } from './random.ts';
-import { type SeededMachine, SeededRecovery } from './seeded-recovery.ts';
+import { type SeededMachine, SeededRecovery, type SeedOptions } from './seeded-recovery.ts';
 import { fastDirectory } from '../simulated-bench.ts';
 
 const atOnce = 12;
 const diskBytes = 384 * 1024;
 
 /** A test of these seeds. `ROUSE_TEST_SEEDS=FIRST-LAST`: of those instead, as when one of them has failed. */
-export function testSeeds(from: number, to: number): void {
+export function testSeeds(from: number, to: number, how: SeedOptions = {}): void {
 	const [first = from, last = to] = (process.env['ROUSE_TEST_SEEDS'] ?? '').split('-').filter(Boolean).map(Number);
-	test(`a recovery ends well whatever dies on its way (seeds ${first} to ${last})`, async t => {
+	const what = how.cutBacks
+		? 'its host wins whenever its history loses its end'
+		: 'it ends well whatever dies on its way';
+	test(`a recovery: ${what} (seeds ${first} to ${last})`, async t => {
 		const sandbox = await Sandbox.create();
 		const { machine, remove } = await storedMachine();
 		t.after(async () => {
@@ -29,7 +32,7 @@ export function testSeeds(from: number, to: number): void {
 		const worker = async () => {
 			for (let seed = next++; seed <= last; seed = next++) {
 				try {
-					const recovery = await SeededRecovery.begin(sandbox, machine, new Random(seed));
+					const recovery = await SeededRecovery.begin(sandbox, machine, new Random(seed), how);
 					await recovery.live();
 					ended[recovery.phase] = (ended[recovery.phase] ?? 0) + 1;
 				} catch (error) {

@@ -20,7 +20,7 @@ import { readDocument } from '../../../supervisor/files/document.ts';
 import type { Installation } from '../../../system/installation.ts';
 import { fastDirectory } from '../simulated-bench.ts';
 import { fastClock } from './fast-clock.ts';
-import { Lifetime } from './mortal.ts';
+import { type Disk, Lifetime } from './mortal.ts';
 import { outside, within } from './mortal-files.ts';
 import type { Random } from './random.ts';
 import { SeededRepositories } from './seeded-repositories.ts';
@@ -35,6 +35,8 @@ export class SeededHost {
 	deadliness = 0;
 	deaths = 0;
 	readonly repositories = new SeededRepositories();
+	/** Where its supervisors write. */
+	readonly disk: Disk = { freeBytes: Number.POSITIVE_INFINITY };
 	readonly #random: Random;
 	#lifetime = new Lifetime();
 	#supervisor: Supervisor | undefined;
@@ -90,6 +92,21 @@ export class SeededHost {
 		return file && definitionOfFinished(file, this.placesOf(name, file.recoveryId));
 	}
 
+	/** Power-on of the recovery of this name was scheduled, and it has not ended here. */
+	async wasPoweredOn(name: string): Promise<boolean> {
+		const { state: path } = recoveryPlaces(this.installation, name, '');
+		const state = await readDocument(path, recoveryStateSchema).catch(() => undefined);
+		if (!state?.powerOnScheduled) return false;
+		return (await new Tombstones(this.installation.home).read(state.recoveryId)) === undefined;
+	}
+
+	/** It said that its point could not be pinned, and has not said since that it is. */
+	async isUnpinned(name: string): Promise<boolean> {
+		const { state: path } = recoveryPlaces(this.installation, name, '');
+		const state = await readDocument(path, recoveryStateSchema).catch(() => undefined);
+		return (state?.unpinned ?? null) !== null;
+	}
+
 	/** The machine loses its power, as in a crash. */
 	async killMachine(name: string): Promise<void> {
 		const definition = await this.definition(name);
@@ -136,7 +153,7 @@ export class SeededHost {
 
 	/** Ends early when it dies while it starts. */
 	async #start(how: { afterDeath: boolean }): Promise<void> {
-		const lifetime = new Lifetime();
+		const lifetime = new Lifetime(this.disk);
 		this.#lifetime = lifetime;
 		this.#died = Promise.withResolvers();
 		this.#died.promise.catch(() => undefined); // told to whoever asks

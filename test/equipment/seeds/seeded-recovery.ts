@@ -15,17 +15,23 @@ import { waitFor } from '../../../system/wait.ts';
 import { forwardOnce } from '../../../workers/forwarder.ts';
 import { Reports } from '../../../workers/reports.ts';
 import { contentOf } from '../simulated-bench.ts';
-import { type Sandbox, type SandboxRun, type Scheduled } from '../sandbox.ts';
-import { fastClock } from './fast-clock.ts';
+import type { Sandbox, SandboxRun, Scheduled } from '../sandbox.ts';
+import { fastClock, setClock } from './fast-clock.ts';
 import { OrderedPower } from './ordered-power.ts';
 import type { Random } from './random.ts';
 import { SeededGuest } from './seeded-guest.ts';
 import { SeededHost } from './seeded-host.ts';
+import { WorkflowRuns } from './workflow-runs.ts';
 
 export interface SeededMachine {
 	request: RecoveryRequest;
 	/** What its one disk holds in the restore point. */
 	base: Buffer;
+}
+
+export interface SeedOptions {
+	/** The history of the workflow loses its end now and then, also when it was over, while the host stays as it is. */
+	cutBacks?: boolean;
 }
 
 const asked = { by: 'seed' };
@@ -39,29 +45,32 @@ const endsWithin = 1_000;
 
 /**
  * One recovery, its workflow in the sandbox and its host simulated, through whatever the seed brings: deaths of supervisor,
- * movers, machine and host, reads that wait, orders of people, continue-as-new. Then all is calm, and it must end well.
+ * movers, machine and host, reads that wait, a full disk, a clock that is set, orders of people, continue-as-new. Then all
+ * is calm, and it must end well.
  */
 export class SeededRecovery {
-	readonly #sandbox: Sandbox;
 	readonly #random: Random;
 	readonly #host: SeededHost;
 	readonly #request: RecoveryRequest;
 	readonly #guest: SeededGuest;
 	readonly #activities: Record<string, (input: never) => Promise<unknown>>;
-	readonly #reports = new Reports();
+	#reports = new Reports();
 	readonly #underWay = new Set<number>();
-	/** Activations of one run come one after the other, and never after its end. */
-	#turn: Promise<unknown> = Promise.resolve();
-	#run: SandboxRun;
+	readonly #runs: WorkflowRuns;
+	readonly #cutBacks: boolean;
+	/** So often it is begun again from the middle after it was over. */
+	#again: number;
+	/** A discard was accepted: the machine and its writes may go. */
+	#discardConfirmed = false;
 	readonly #lastFailures = new Map<number, string>();
-	#wrong: unknown;
 	#over = false;
 	readonly #power = new OrderedPower();
 	readonly told: string[] = [];
 
-	private constructor(sandbox: Sandbox, run: SandboxRun, host: SeededHost, machine: SeededMachine, random: Random) {
-		this.#sandbox = sandbox;
-		this.#run = run;
+	private constructor(runs: WorkflowRuns, host: SeededHost, machine: SeededMachine, random: Random, how: SeedOptions) {
+		this.#runs = runs;
+		this.#cutBacks = how.cutBacks ?? false;
+		this.#again = this.#cutBacks ? random.below(3) : 0;
 		this.#host = host;
 		this.#random = random;
 		this.#request = machine.request;
@@ -75,23 +84,29 @@ export class SeededRecovery {
 		};
 	}
 
-	static async begin(sandbox: Sandbox, machine: SeededMachine, random: Random): Promise<SeededRecovery> {
+	static async begin(
+		sandbox: Sandbox,
+		machine: SeededMachine,
+		random: Random,
+		how: SeedOptions = {},
+	): Promise<SeededRecovery> {
 		const host = await SeededHost.create(random.chance(0.5) ? 'process' : 'service', random);
-		const run = await sandbox.start('recovery', [{ request: machine.request, requestHash: 'c'.repeat(64) }]);
-		return new SeededRecovery(sandbox, run, host, machine, random);
+		const runs = await WorkflowRuns.begin(sandbox, { request: machine.request, requestHash: 'c'.repeat(64) });
+		return new SeededRecovery(runs, host, machine, random, how);
 	}
 
 	/** To its end; throws when it does not end, or ends wrong. */
 	async live(): Promise<void> {
 		try {
 			this.#host.deadliness = this.#random.pick([0, 0.02, 0.08]);
-			for (let tick = 0; !this.#ended; tick++) {
-				if (this.#wrong !== undefined) throw this.#wrong;
+			for (let tick = 0; !this.#runs.ended || (await this.#beginAgain()); tick++) {
+				if (this.#runs.wrong !== undefined) throw this.#runs.wrong;
 				assert.ok(tick < calmAfter + endsWithin, `it does not end: ${await this.#whatStands()}`);
 				if (tick === calmAfter) this.#calm();
 				if (tick < calmAfter) await this.#trouble();
 				else await this.#help(tick);
 				await this.#look();
+				if (this.#cutBacks) await this.#checkPin();
 				await fastClock.delay(tickMs);
 			}
 			await this.#check();
@@ -100,12 +115,28 @@ export class SeededRecovery {
 		} finally {
 			this.#over = true;
 			await this.#host.dispose();
-			await this.#run.dispose();
+			await this.#runs.dispose();
 		}
 	}
 
-	get #ended(): boolean {
-		return this.#run.closed === 'completed' || this.#run.closed === 'failed';
+	get #run(): SandboxRun {
+		return this.#runs.now;
+	}
+
+	async #beginAgain(): Promise<boolean> {
+		if (this.#again === 0) return false;
+		this.#again -= 1;
+		await this.#cutBack();
+		return true;
+	}
+
+	async #cutBack(): Promise<void> {
+		this.told.push(String(await this.#runs.cutBack(this.#random)));
+		this.#underWay.clear();
+		this.#power.forget(); // what was ordered may have been carried out, and has never been ordered
+		this.#reports = new Reports(); // a worker tells everything again, now and then
+		// What does the most harm to a workflow that takes what runs for something that was never started.
+		if (this.#random.chance(0.3)) await this.#runs.act(run => run.cancel());
 	}
 
 	/** What the workers do: dispatch what was scheduled, tell the workflow what the host sees, guests live. */
@@ -113,7 +144,7 @@ export class SeededRecovery {
 		if (this.#run.closed === 'continued') await this.#continueAsNew();
 		for (const activity of this.#run.open) if (!this.#underWay.has(activity.seq)) this.#attempt(activity);
 		const send = async (_name: string, report: unknown) => {
-			await this.#act(run => run.signal('hostReport', report));
+			await this.#runs.act(run => run.signal('hostReport', report));
 			return true;
 		};
 		await forwardOnce(this.#host.calls, send, this.#reports, new AbortController().signal).catch(() => undefined);
@@ -124,15 +155,7 @@ export class SeededRecovery {
 	async #continueAsNew(): Promise<void> {
 		this.told.push('continued');
 		this.#underWay.clear();
-		this.#run = await this.#sandbox.start('recovery', this.#run.nextArguments ?? []);
-	}
-
-	#act<T>(act: (run: SandboxRun) => Promise<T>): Promise<T | undefined> {
-		const done = this.#turn.then(() => (this.#run.closed === undefined ? act(this.#run) : undefined));
-		this.#turn = done.catch((error: unknown) => {
-			this.#wrong ??= error;
-		});
-		return done;
+		await this.#runs.continueAsNew();
 	}
 
 	/** Attempts follow each other until one succeeds, or fails for good. */
@@ -147,21 +170,21 @@ export class SeededRecovery {
 					const result = await this.#perform(activity);
 					// The answer of an attempt that was carried out is lost with its worker.
 					if (this.#random.chance(this.#host.deadliness)) continue;
-					await this.#act(now => (now === run ? now.completeActivity(activity, result) : Promise.resolve()));
+					await this.#runs.act(now => (now === run ? now.completeActivity(activity, result) : Promise.resolve()));
 					return;
 				} catch (error) {
 					this.#lastFailures.set(activity.seq, String(error));
 					attempts += 1;
 					const failure = failureOf(error, attempts === activity.attempts);
 					if (failure !== undefined) {
-						await this.#act(now => (now === run ? now.failActivity(activity, failure) : Promise.resolve()));
+						await this.#runs.act(now => (now === run ? now.failActivity(activity, failure) : Promise.resolve()));
 						return;
 					}
 				}
 				await fastClock.delay(Math.min(waitMs, 4_000));
 			}
 		})().catch((error: unknown) => {
-			this.#wrong ??= error;
+			this.#runs.wrong ??= error;
 		});
 	}
 
@@ -204,8 +227,16 @@ export class SeededRecovery {
 			'history is long': () => {
 				this.#run.suggestContinueAsNew = true;
 			},
+			'disk is full': () => {
+				this.#host.disk.freeBytes = 0;
+			},
+			'disk has room': () => {
+				this.#host.disk.freeBytes = Number.POSITIVE_INFINITY;
+			},
+			'clock was set': () => setClock((this.#random.below(5) - 2) * 3_600_000),
+			...(this.#cutBacks ? { 'history lost its end': () => this.#cutBack() } : {}),
 			...(this.#random.chance(0.3) ? { 'host rebooted': () => this.#host.reboot(name) } : {}),
-			...(this.#random.chance(0.15) ? { 'workflow cancelled': () => this.#act(run => run.cancel()) } : {}),
+			...(this.#random.chance(0.15) ? { 'workflow cancelled': () => this.#runs.act(run => run.cancel()) } : {}),
 		};
 		if (this.#random.chance(0.3)) return this.#order();
 		if (!this.#random.chance(0.3)) return;
@@ -238,7 +269,8 @@ export class SeededRecovery {
 		}[order];
 		if (order === 'power') return this.#orderPower();
 		this.told.push(order);
-		await this.#act(run => run.update(order, { ...asked, ...more }));
+		const outcome = await this.#runs.act(run => run.update(order, { ...asked, ...more }));
+		if (order === 'discard' && outcome?.accepted) this.#discardConfirmed = true;
 	}
 
 	/** Some at once, as of a person who changes their mind. */
@@ -250,7 +282,7 @@ export class SeededRecovery {
 
 	async #givePower(action: PowerAction): Promise<void> {
 		this.told.push(`power ${action}`);
-		await this.#act(async run => {
+		await this.#runs.act(async run => {
 			await run.update('power', { ...asked, action });
 			const { lastUpdate } = run;
 			this.#power.given(action, () => run.outcome(lastUpdate));
@@ -261,6 +293,7 @@ export class SeededRecovery {
 	#calm(): void {
 		this.told.push('calm');
 		this.#host.deadliness = 0;
+		this.#host.disk.freeBytes = Number.POSITIVE_INFINITY;
 		this.#host.parts.host.settings.faults.mend();
 	}
 
@@ -272,8 +305,8 @@ export class SeededRecovery {
 		if (tick % 10 !== 0) return;
 		const order = { running: 'migrate', migrated: 'switch' }[phase as string];
 		if (parked?.next.order === 'power-reset') await this.#givePower('reset');
-		else if (parked) await this.#act(run => run.update('retry', asked));
-		else if (order !== undefined) await this.#act(run => run.update(order, asked));
+		else if (parked) await this.#runs.act(run => run.update('retry', asked));
+		else if (order !== undefined) await this.#runs.act(run => run.update(order, asked));
 	}
 
 	async #whatStands(): Promise<string> {
@@ -291,19 +324,17 @@ export class SeededRecovery {
 		const { name, repository: directory } = this.#request;
 		const entries = await readdir(places.recoveries(this.#host.installation.home));
 		await this.#settleDebts();
-		const repository = await openRepository(directory);
-		try {
-			const pins = await listPins(repository);
-			assert.ok(
-				!pins.some(pin => pin.recoveryId === status.recoveryId),
-				`the pin of ${status.recoveryId} is left: ${status.phase} ${JSON.stringify(status.failure)}`,
-			);
-		} finally {
-			await repository.store.close();
-		}
+		assert.ok(
+			!(await this.#isPinned(directory, status.recoveryId)),
+			`the pin of ${status.recoveryId} is left: ${status.phase} ${JSON.stringify(status.failure)}`,
+		);
 		if (status.phase !== 'finished') {
 			if (status.phase === 'failed') this.told.push(`failed: ${status.failure?.message}`);
 			assert.ok(['discarded', 'failed'].includes(status.phase), `it ended ${status.phase}`);
+			assert.ok(
+				this.#discardConfirmed || this.#guest.acknowledged === 0,
+				`${this.#guest.acknowledged} flushed writes were thrown away, and nobody has ordered it`,
+			);
 			assert.deepEqual(entries, [], `something is left on the host: ${status.phase} ${JSON.stringify(status.failure)}`);
 			return;
 		}
@@ -321,6 +352,26 @@ export class SeededRecovery {
 		if ((await owed()).length > 0) this.told.push('an unpin is owed');
 		this.#host.repositories.failing = undefined;
 		await waitFor('no unpin to be owed', async () => (await owed()).length === 0, { timeoutMs: 20_000 });
+	}
+
+	/** The point of a machine that may run from it stays pinned or said to be unpinned, whatever its workflow believes. */
+	async #checkPin(): Promise<void> {
+		const { name, repository } = this.#request;
+		const { recoveryId } = await this.#status();
+		// First: a machine that is there after its pin has gone is what must not be. The pin comes before it is said to stand.
+		const said = await this.#host.isUnpinned(name);
+		const pinned = await this.#isPinned(repository, recoveryId);
+		const held = said || pinned || (await this.#host.isUnpinned(name));
+		assert.ok(held || !(await this.#host.wasPoweredOn(name)), 'the machine runs, and its point is not pinned');
+	}
+
+	async #isPinned(directory: string, recoveryId: string): Promise<boolean> {
+		const repository = await openRepository(directory);
+		try {
+			return (await listPins(repository)).some(pin => pin.recoveryId === recoveryId);
+		} finally {
+			await repository.store.close();
+		}
 	}
 
 	get acknowledgedWrites(): number {

@@ -1,0 +1,3 @@
+import { testSeeds } from '../equipment/seeds/seed-test.ts';
+
+testSeeds(1001, 1080, { cutBacks: true });
