@@ -92,8 +92,10 @@ export class Supervisor {
 		}
 	}
 
-	/** Of a recovery whose tombstone would refuse everything else. */
+	/** Of a recovery whose tombstone would refuse everything else; what may run from its point keeps it pinned. */
 	async #oweUnpin({ recoveryId, repository }: StepBody<'owe-unpin'>): Promise<StepAnswer<'owe-unpin'>> {
+		if ((await this.#host.tombstones.read(recoveryId)) === undefined)
+			throw new RouseError('phase_wrong', `recovery ${recoveryId} has not ended on this host: its pin stays`);
 		const since = this.#host.clock.date().toISOString();
 		await this.#pinDebts.owedUnpins.add({ repository, recoveryId, since });
 		return {};
@@ -207,6 +209,7 @@ export class Supervisor {
 		const work = endings[step];
 		await this.#withBallast(context.recovery.name, () => work(context));
 		this.#failures.over(context.recovery.recoveryId);
+		if (context.recovery.repository !== null) this.#pinDebts.late.ended(context.recovery.repository);
 		await this.registry.settle(context.recovery);
 	}
 

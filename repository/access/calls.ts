@@ -18,6 +18,8 @@ export type NewPin = z.infer<typeof newPinSchema>;
 export interface RepositoryAccess {
 	/** Throws what `openRepository` and `readPoint` throw. */
 	readPoint(repository: string, machine: string, restorePoint: string, signal?: AbortSignal): Promise<RestorePoint>;
+	/** As `pinnedRecoveries`. */
+	pinned(repository: string, signal?: AbortSignal): Promise<string[]>;
 	/** As `pinPoint`. */
 	pin(repository: string, pin: NewPin, signal?: AbortSignal): Promise<void>;
 	/** As `unpinPoint`. */
@@ -33,6 +35,7 @@ export const callSchema = z.discriminatedUnion('do', [
 		machine: machineNameSchema,
 		restorePoint: pointTimeSchema,
 	}),
+	z.strictObject({ do: z.literal('pinned'), id: z.int(), repository: z.string() }),
 	z.strictObject({ do: z.literal('pin'), id: z.int(), repository: z.string(), pin: newPinSchema }),
 	z.strictObject({ do: z.literal('unpin'), id: z.int(), repository: z.string(), recoveryId: z.uuid() }),
 ]);
@@ -46,4 +49,5 @@ export const answerSchema = z.strictObject({
 });
 export type Answer = z.infer<typeof answerSchema>;
 
+export const pinnedSchema = z.array(z.string());
 export const restorePointSchema = z.strictObject({ manifest: manifestSchema, manifestDigest: digestSchema });

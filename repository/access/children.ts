@@ -1,5 +1,5 @@
 import { untilAborted } from '../until-aborted.ts';
-import { type RepositoryAccess, restorePointSchema } from './calls.ts';
+import { pinnedSchema, type RepositoryAccess, restorePointSchema } from './calls.ts';
 import { AccessChild, type ChildOptions, type Question } from './child.ts';
 
 const defaults: ChildOptions = {
@@ -41,6 +41,10 @@ export class RepositoryChildren implements RepositoryAccess {
 	async readPoint(repository: string, machine: string, restorePoint: string, signal?: AbortSignal) {
 		const question = { do: 'read-point', repository, machine, restorePoint } as const;
 		return restorePointSchema.parse(await this.#ask(question, signal));
+	}
+
+	async pinned(repository: string, signal?: AbortSignal): Promise<string[]> {
+		return pinnedSchema.parse(await this.#ask({ do: 'pinned', repository }, signal));
 	}
 
 	async pin(...[repository, pin, signal]: Parameters<RepositoryAccess['pin']>): Promise<void> {

@@ -1,6 +1,7 @@
 import { asRouseError } from '../../model/errors.ts';
 import { OwedUnpins } from '../files/owed-unpins.ts';
 import { change } from '../files/state.ts';
+import { LatePins } from './late-pins.ts';
 import type { HostParts } from '../recovery/host-parts.ts';
 import type { Recovery } from '../recovery/recovery.ts';
 import type { Registry } from '../recovery/registry.ts';
@@ -10,11 +11,12 @@ import type { StepContext } from '../recovery/step-context.ts';
 const everyMs = 30_000;
 
 /**
- * What this host owes repositories: pins of recoveries that went on unpinned, and unpins of those that are over. A
+ * What this host owes repositories: pins of recoveries that went on unpinned, and that those which are over have none. A
  * repository may hang: nobody waits for a round, and the next one comes after it.
  */
 export class PinDebts {
 	readonly owedUnpins: OwedUnpins;
+	readonly late: LatePins;
 	readonly #host: HostParts;
 	readonly #registry: Registry;
 	readonly #said = new Map<string, string>();
@@ -25,6 +27,7 @@ export class PinDebts {
 		this.#host = host;
 		this.#registry = registry;
 		this.owedUnpins = new OwedUnpins(host.installation.home);
+		this.late = new LatePins(host);
 	}
 
 	/** Begins a round when it is time for one. */
@@ -37,7 +40,9 @@ export class PinDebts {
 	async #round(): Promise<void> {
 		try {
 			const unpins = (await this.owedUnpins.recoveryIds()).map(recoveryId => this.#unpin(recoveryId));
-			await Promise.all([...unpins, ...this.#registry.recoveries().map(recovery => this.#pin(recovery))]);
+			const pins = this.#registry.recoveries().map(recovery => this.#pin(recovery));
+			const late = (await this.late.due()).map(repository => this.#clearLate(repository));
+			await Promise.all([...unpins, ...pins, ...late]);
 		} catch (error) {
 			this.#host.log.error({ err: error }, 'what is owed to repositories cannot be read; it is tried again');
 		} finally {
@@ -56,6 +61,10 @@ export class PinDebts {
 		});
 	}
 
+	#clearLate(repository: string): Promise<void> {
+		return this.#try('late pins could not be looked for', repository, () => this.late.clear(repository));
+	}
+
 	/** What follows of it is left to the next look at the recovery, which is alone with its state. */
 	async #pin({ tombstone, state, seen, name }: Recovery): Promise<void> {
 		const { plan, unpinned, recoveryId } = state;
@@ -69,14 +78,14 @@ export class PinDebts {
 	}
 
 	/** Says why it could not be done, once a reason. */
-	async #try(what: string, recoveryId: string, work: () => Promise<void>): Promise<void> {
+	async #try(what: string, of: string, work: () => Promise<void>): Promise<void> {
 		try {
 			await work();
-			this.#said.delete(recoveryId);
+			this.#said.delete(of);
 		} catch (error) {
 			const { message } = asRouseError(error);
-			if (this.#said.get(recoveryId) !== message) this.#host.log.warn({ err: error, recoveryId }, what);
-			this.#said.set(recoveryId, message);
+			if (this.#said.get(of) !== message) this.#host.log.warn({ err: error, of }, what);
+			this.#said.set(of, message);
 		}
 	}
 }

@@ -11,7 +11,7 @@ export interface HostParts {
 	installation: Installation;
 	platform: Platform;
 	movers: Movers;
-	tombstones: Pick<Tombstones, 'read' | 'write'>;
+	tombstones: Pick<Tombstones, 'read' | 'write' | 'repositories'>;
 	/** For pins; a call may hang for as long as its deadline. */
 	repositories: RepositoryAccess;
 	log: Log;

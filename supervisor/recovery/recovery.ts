@@ -106,6 +106,12 @@ export class Recovery {
 		return recovery;
 	}
 
+	/** Null as long as neither a request nor a plan has told it. */
+	get repository(): string | null {
+		const { request, plan } = this.#state;
+		return request?.repository ?? plan?.repository ?? null;
+	}
+
 	get state(): RecoveryState {
 		return this.#state;
 	}

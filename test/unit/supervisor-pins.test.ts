@@ -31,7 +31,7 @@ async function pinFor({ stored, plan }: Simulation, recoveryId: string): Promise
 
 const never = () => new Promise<never>(() => undefined);
 /** Of a repository that hangs; no deadline saves whoever waits. */
-const hanging: RepositoryAccess = { readPoint: never, pin: never, unpin: never };
+const hanging: RepositoryAccess = { readPoint: never, pinned: never, pin: never, unpin: never };
 
 test('`unpinned` is durable, an incident, in the view and survives the supervisor', async t => {
 	const here = await simulate(t, { parts: { repositories: hanging } });
@@ -103,4 +103,33 @@ test('a repository that hangs, or a record that is damaged, holds up neither the
 	await here.start();
 	await here.recovery.run();
 	await waitFor('the other unpin', async () => (await pinsOf(here)).length === 0, within);
+});
+
+test('a pin that comes after its unpin is taken away, after a restart as well; that of one which is not over stays', async t => {
+	const here = await simulate(t);
+	const { recoveryId } = here.recovery;
+	const elsewhere = randomUUID();
+	await pinFor(here, elsewhere);
+	await pinFor(here, recoveryId);
+	await here.finish();
+	await directAccess.unpin(here.stored.directory, recoveryId);
+	const late = async () => {
+		await pinFor(here, recoveryId);
+		const gone = async () => !(await pinsOf(here)).includes(recoveryId);
+		await waitFor('the late pin to go', gone, { timeoutMs: 600_000, clock: here.clock });
+	};
+	await late();
+	await late();
+	await here.stop();
+	await here.start();
+	await late();
+	assert.deepEqual(await pinsOf(here), [elsewhere]);
+});
+
+test('`owe-unpin` of a recovery that is not over is refused', async t => {
+	const here = await simulate(t);
+	await here.recovery.run();
+	const owe = here.recovery.step('owe-unpin', { repository: here.stored.directory });
+	await assert.rejects(owe, { code: 'phase_wrong' });
+	assert.deepEqual(await listOwedUnpins(here.host.installation.home), []);
 });

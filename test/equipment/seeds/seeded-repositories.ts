@@ -13,6 +13,11 @@ export class SeededRepositories implements RepositoryAccess {
 		return directAccess.readPoint(repository, machine, restorePoint);
 	}
 
+	async pinned(repository: string): Promise<string[]> {
+		if (this.failing !== 'space_short' && this.failing !== 'io_failed') this.#look();
+		return directAccess.pinned(repository);
+	}
+
 	async pin(repository: string, pin: NewPin): Promise<void> {
 		this.#look();
 		await directAccess.pin(repository, pin);
