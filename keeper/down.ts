@@ -1,9 +1,7 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
-import { isErrno } from '../system/durable-file.ts';
 import { places } from '../system/installation.ts';
 import { lockHolder } from '../system/process-lock.ts';
+import { heldRecoveryLocks, locksIn } from '../system/recovery-locks.ts';
 import { endHolder } from '../system/spawn-locked.ts';
 import { type ServiceName, serviceFiles, serviceHolder, stopOrder } from './services.ts';
 
@@ -16,7 +14,7 @@ export interface DownResult {
 }
 
 /**
- * Ends the services of an installation, whoever keeps them. Machines and movers are not touched.
+ * Ends the services of an installation, whoever keeps them. Machines and the movers that they need are not touched.
  * Throws `timeout` when a service does not even go on SIGKILL.
  */
 export async function takeDown(home: string, say: (message: string) => void): Promise<DownResult> {
@@ -29,6 +27,7 @@ export async function takeDown(home: string, say: (message: string) => void): Pr
 		await end(home, name, politeMs);
 		stopped.push(name);
 	}
+	await endUnusedRepositoryMovers(home);
 	return { stopped, ...(await countRunning(home)) };
 }
 
@@ -42,28 +41,21 @@ async function end(home: string, name: ServiceName | 'keeper', politeMs: number)
 }
 
 /** Machines and movers that run now, by the locks that they hold. */
-export async function countRunning(home: string): Promise<{ machines: number; movers: number }> {
-	const recoveries = places.recoveries(home);
-	const locks: string[] = (await entries(places.repositoryMovers(home))).map(name =>
-		join(places.repositoryMovers(home), name),
-	);
-	for (const name of await entries(recoveries))
-		for (const file of await entries(join(recoveries, name))) locks.push(join(recoveries, name, file));
-	let machines = 0;
-	let movers = 0;
-	for (const path of locks.filter(name => name.endsWith('.lock'))) {
-		if (!(await lockHolder(path))) continue;
-		if (path.endsWith('machine.lock')) machines += 1;
-		else movers += 1;
-	}
-	return { machines, movers };
+async function countRunning(home: string): Promise<{ machines: number; movers: number }> {
+	const held = await heldRecoveryLocks(places.recoveries(home));
+	const machines = held.filter(({ of }) => of === 'machine').length;
+	return { machines, movers: held.length - machines + (await heldRepositoryLocks(home)).length };
 }
 
-async function entries(directory: string): Promise<string[]> {
-	try {
-		return await readdir(directory);
-	} catch (error) {
-		if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
-		throw error;
-	}
+/** The supervisor ends them after a while; one that went before leaves them to nobody. */
+async function endUnusedRepositoryMovers(home: string): Promise<void> {
+	const held = await heldRecoveryLocks(places.recoveries(home));
+	if (held.some(({ of }) => of === 'mover')) return; // whose, the movers themselves know
+	for (const path of await heldRepositoryLocks(home)) await endHolder(path, { politeMs: 2_000 });
+}
+
+async function heldRepositoryLocks(home: string): Promise<string[]> {
+	const held: string[] = [];
+	for (const path of await locksIn(places.repositoryMovers(home))) if (await lockHolder(path)) held.push(path);
+	return held;
 }

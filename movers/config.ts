@@ -32,12 +32,20 @@ export const moverDiskSchema = z.strictObject({
 });
 export type MoverDisk = z.infer<typeof moverDiskSchema>;
 
+/** For how long nobody must have used a mover before it asks itself whether it is needed any more (left-alone.ts). */
+const aloneMs = z.int().min(100).default(60_000);
+
 /** One per repository. */
 export const repositoryMoverConfigSchema = z.strictObject({
 	repository: absolutePath,
 	chunkSocket: socketPath,
 	controlSocket: socketPath,
+	/** Where the directories of the host's recoveries are: while a mover of one of them runs, this one is needed. */
+	recoveries: absolutePath,
+	aloneMs,
 });
+/** What is read of it by who looks for movers: the one that runs may have been started by another version. */
+export const repositoryOfMoverSchema = z.object({ repository: absolutePath });
 export type RepositoryMoverConfig = z.infer<typeof repositoryMoverConfigSchema>;
 
 /** One per recovery: serves the restore point's disks to the running guest. */
@@ -52,6 +60,7 @@ export const mountMoverConfigSchema = z.strictObject({
 	offerSocket: socketPath,
 	/** Bound of the chunks kept in memory. */
 	cacheBytes: z.int().min(0),
+	aloneMs,
 });
 export type MountMoverConfig = z.infer<typeof mountMoverConfigSchema>;
 
@@ -63,6 +72,7 @@ export const migrationMoverConfigSchema = z.strictObject({
 	offerSocket: socketPath,
 	/** The repository mover's. */
 	chunkSocket: socketPath,
+	aloneMs,
 });
 export type MigrationMoverConfig = z.infer<typeof migrationMoverConfigSchema>;
 

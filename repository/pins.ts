@@ -45,13 +45,6 @@ export async function unpinPoint({ store }: Repository, recoveryId: string): Pro
 	await store.delete(keys.pin(recoveryId));
 }
 
-/** The recoveries that have one, be it readable or not. */
-export async function pinnedRecoveries({ store }: Repository): Promise<string[]> {
-	const found: string[] = [];
-	for await (const { key } of store.list(keys.pins)) found.push(key.slice(keys.pins.length));
-	return found;
-}
-
 export async function listPins({ store }: Repository): Promise<Pin[]> {
 	const pins: Pin[] = [];
 	for await (const { key } of store.list(keys.pins)) {

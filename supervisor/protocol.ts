@@ -51,8 +51,9 @@ export const stepBodies = {
 	/** The same, as nobody has ordered it: `power_on_scheduled`, and nothing is touched, once there may be guest writes. */
 	undo: stepCallSchema,
 	/**
-	 * Power of the machine, as a person asks for it. Orders are numbered as they were given: one that comes after a later
-	 * one is refused with `generation_stale`, and one that was carried out is not carried out again.
+	 * Power of the machine, as a person asks for it. Orders are numbered by the time in milliseconds at which they were
+	 * given: one that comes after a later one is refused with `generation_stale`, and one that was carried out is not carried
+	 * out again.
 	 */
 	power: stepCallSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
 	/** After a repair: bad chunks are asked for again and a guest that was paused by a read error goes on. */
@@ -118,6 +119,11 @@ export const recoveryViewSchema = z.object({
 	switchPauseMs: z.number().nullable(),
 	/** Why the restore point is not pinned. */
 	unpinned: z.object({ code: z.enum(errorCodes), reason: z.string(), since: z.iso.datetime() }).nullable(),
+	/** The last durable mark of the switch, and what is wanted; null from a supervisor that does not tell. */
+	switchStage: z.enum(['none', 'begun', 'done']).nullable().default(null),
+	powerDesired: z.enum(['on', 'off']).nullable().default(null),
+	/** Directory of its sockets. */
+	runDirectory: z.string().nullable().default(null),
 	/** Names and places of the platform's own, for a person who looks into it. */
 	platform: z.record(z.string(), z.string()),
 	directory: z.string(),
@@ -170,7 +176,10 @@ export const consoleKinds = ['serial', 'screen'] as const;
 export type ConsoleKind = (typeof consoleKinds)[number];
 export const consoleUpgrade = 'console';
 
-/** `POST /machines/NAME/power {action}` and `DELETE /machines/NAME`: finished machines, by the supervisor alone. */
+/**
+ * `POST /machines/NAME/power {action}`: a machine, finished or of a recovery that was powered on, by the supervisor alone;
+ * `DELETE /machines/NAME`: a finished one.
+ */
 export const machinePowerSchema = z.strictObject({ action: powerActionSchema });
 export const machinePowerAnswerSchema = z.object({ power: powerSchema });
 /** With an id, only the machine of that recovery is removed: else `identity_conflict`. */

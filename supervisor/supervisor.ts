@@ -1,4 +1,5 @@
 import { asRouseError, RouseError } from '../model/errors.ts';
+import type { Power, PowerAction } from '../model/recovery.ts';
 import { boundLogsEveryMs } from '../system/bounded-log.ts';
 import { places } from '../system/installation.ts';
 import { RepeatedFailures } from '../system/repeated-failures.ts';
@@ -12,6 +13,7 @@ import { PinDebts } from './reconcile/pin-debts.ts';
 import { Recovery } from './recovery/recovery.ts';
 import { overError, Registry } from './recovery/registry.ts';
 import { Repositories } from './reconcile/repositories.ts';
+import { powerAtHost } from './steps/power.ts';
 import { discard, finalize, mustBeBeforePowerOn, undo } from './steps/ending.ts';
 import type { StepContext } from './recovery/step-context.ts';
 import { type OrdinaryStep, ordinarySteps } from './steps/table.ts';
@@ -220,13 +222,33 @@ export class Supervisor {
 		await this.#host.clock.delay(reconcileEveryMs, signal).catch(() => undefined);
 	}
 
+	/** Power by a person at the host; `phase_wrong` for a recovery that was not powered on yet. */
+	async power(name: string, action: PowerAction): Promise<{ power: Power }> {
+		const entry = this.registry.get(name);
+		if (!(entry instanceof Recovery)) return this.finished(name).power(action);
+		for (let { generation } = entry.state; ; ) {
+			try {
+				return await entry.queue.run(`power-at-host ${action}`, generation, async signal => {
+					if (entry.tombstone) throw overError(entry.tombstone);
+					return powerAtHost({ recovery: entry, host: this.#host, signal }, action);
+				});
+			} catch (error) {
+				// A step of the workflow came, which neither knows of this order nor means to take it back.
+				const { code, details } = asRouseError(error);
+				const newer = code === 'generation_stale' ? details?.['generation'] : undefined;
+				if (typeof newer !== 'number' || newer <= generation || entry.tombstone) throw error;
+				generation = newer;
+			}
+		}
+	}
+
 	/** A finished machine by name; `phase_wrong` for one that is still recovered, `recovery_unknown` for none. */
 	finished(name: string): FinishedMachine {
 		const entry = this.registry.get(name);
 		if (entry instanceof FinishedMachine) return entry;
 		if (entry)
 			throw new RouseError('phase_wrong', `${name} is still being recovered`, {
-				hint: `its power: rouse recover power; its end: rouse recover discard ${name} --confirm ${name}`,
+				hint: `its end: rouse recover discard ${name} --confirm ${name}; when its workflow is lost, before that: rouse recover adopt ${name}`,
 			});
 		throw new RouseError('recovery_unknown', `no machine ${name} on this host`);
 	}

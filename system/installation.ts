@@ -85,10 +85,23 @@ export async function makeIdentity(path: string): Promise<string> {
 	return id;
 }
 
-async function makeRunDirectory(id: string): Promise<string> {
+/** What is there of an installation, for who looks on: undefined when there is none. Makes nothing. */
+export async function findInstallation(home: string = homeDirectory()): Promise<Installation | undefined> {
+	const id = await readIdentity(join(home, 'installation.json'));
+	return id === undefined
+		? undefined
+		: { id, home, runDirectory: runDirectoryOf(id), cacheDirectory: cacheDirectory() };
+}
+
+function runDirectoryOf(id: string): string {
 	const uid = process.getuid?.() ?? 0;
 	const short = id.slice(0, 8);
-	const path = uid === 0 ? `/run/rouse/${short}` : `/tmp/rouse-${uid}-${short}`;
+	return uid === 0 ? `/run/rouse/${short}` : `/tmp/rouse-${uid}-${short}`;
+}
+
+async function makeRunDirectory(id: string): Promise<string> {
+	const uid = process.getuid?.() ?? 0;
+	const path = runDirectoryOf(id);
 	await mkdir(path, { recursive: true, mode: 0o700 });
 	// In /tmp somebody else could have made it first, to be handed our consoles.
 	const { uid: owner, mode } = await lstat(path);

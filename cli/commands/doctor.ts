@@ -1,3 +1,6 @@
+import { findInstallation, homeDirectory } from '../../system/installation.ts';
+import type { Finding } from '../doctor/finding.ts';
+import type { Mended } from '../doctor/mend.ts';
 import { inspectAll } from '../setup/doctor.ts';
 import type { Check } from '../setup/tools.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -5,15 +8,47 @@ import { formatTable } from '../terminal/format.ts';
 
 const blockedExit = 4;
 
+type Told = Finding & Mended;
+
 export const build = (context: Context) =>
 	command('doctor')
-		.description('say what is there, in which version, what is missing, and the command that mends it')
-		.action(async () => {
+		.description('say what is there, in which version, what is missing or left over, and the command that mends it')
+		.option('--fix', 'mend what is left over; nothing that may hold what a guest has written is touched')
+		.action(async ({ fix = false }) => {
 			const checks = await inspectAll(context);
 			const ok = checks.every(check => check.ok);
-			context.output.result({ ok, checks }, textOf(checks));
+			const findings = await inspectInstallation(context, fix);
+			const text = [textOf(checks), ...findingsText(findings)].join('\n\n');
+			context.output.result({ ok, checks, findings: findings.map(documentOf) }, text);
 			if (!ok) context.exitWith(blockedExit);
 		});
+
+async function inspectInstallation({ env }: Context, fix: boolean): Promise<Told[]> {
+	const installation = await findInstallation(homeDirectory(env));
+	if (installation === undefined) return []; // nothing was ever started here
+	const [{ findingsOf }, { gatherFacts }, { mend }] = await Promise.all([
+		import('../doctor/findings.ts'),
+		import('../doctor/gather.ts'),
+		import('../doctor/mend.ts'),
+	]);
+	const told: Told[] = [];
+	for (const finding of findingsOf(await gatherFacts(installation)))
+		told.push({ ...finding, ...(fix ? await mend(finding, installation) : { mended: false, failure: null }) });
+	return told;
+}
+
+function documentOf({ code, subject, explanation, command: mending, fix, mended, failure }: Told) {
+	return { code, subject, explanation, command: mending, fixable: fix !== undefined, mended, failure };
+}
+
+function findingsText(findings: readonly Told[]): string[] {
+	if (findings.length === 0) return [];
+	const lines = findings.map(({ code, explanation, command: mending, mended, failure }) => {
+		const what = mended ? 'mended' : failure ? `not mended: ${failure.message}` : mending;
+		return `${code}: ${explanation}\n  ${what}`;
+	});
+	return [`found in the installation:\n${lines.join('\n')}`];
+}
 
 function textOf(checks: readonly Check[]): string {
 	const table = formatTable(

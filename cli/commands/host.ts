@@ -1,4 +1,5 @@
 import type { RecoveryView } from '../../supervisor/protocol.ts';
+import { hostMachineAnswer, machineText } from '../host/machine.ts';
 import { machineAnswer } from '../recover/answer.ts';
 import { requireConfirmation } from '../recover/orders.ts';
 import { openSupervisor } from '../recover/session.ts';
@@ -9,7 +10,8 @@ import { parseName } from '../terminal/parse.ts';
 /** The host as its supervisor knows it: neither Temporal nor a worker is asked. */
 export const build = (context: Context) => {
 	const host = command('host').description('machines on this host, with its supervisor alone');
-	for (const verb of [list(context), start(context), stop(context), remove(context)]) host.addCommand(verb);
+	for (const verb of [list(context), show(context), start(context), stop(context), remove(context)])
+		host.addCommand(verb);
 	return host;
 };
 
@@ -30,9 +32,21 @@ const list = (context: Context) =>
 			);
 		});
 
+const show = (context: Context) =>
+	command('show')
+		.description('everything that the host knows of one machine, finished or not')
+		.argument('<name>', 'machine', parseName)
+		.action(async name => {
+			const supervisor = await openSupervisor(context);
+			const { signal } = context;
+			const view = await supervisor.recovery(name, { signal });
+			const answer = hostMachineAnswer(view, await supervisor.incidents(name, 0, { signal }));
+			context.output.result(answer, machineText(answer));
+		});
+
 const start = (context: Context) =>
 	command('start')
-		.description('power a finished machine on')
+		.description('power a machine on, finished or of a recovery that was powered on before')
 		.argument('<name>', 'machine', parseName)
 		.action(async name => {
 			const power = await (await openSupervisor(context)).machinePower(name, 'on', { signal: context.signal });
@@ -41,7 +55,7 @@ const start = (context: Context) =>
 
 const stop = (context: Context) =>
 	command('stop')
-		.description('ask the guest of a finished machine to shut down')
+		.description('ask the guest of a machine to shut down')
 		.argument('<name>', 'machine', parseName)
 		.option('--force', 'pull the plug instead')
 		.action(async (name, { force }) => {

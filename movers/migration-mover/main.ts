@@ -10,6 +10,7 @@ import { createLog } from '../../system/log.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { migrationMoverConfigSchema, rateSchema, readMoverConfig } from '../config.ts';
+import { isConfigured, leftAlone, Visitors } from '../left-alone.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
 import { lowerPriority } from './lower-priority.ts';
 import { Migration } from './migration.ts';
@@ -60,6 +61,22 @@ const control = await serveJson(config.controlSocket, async ({ method, path, bod
 log.info({ disks: migration.state().disks }, 'serving');
 
 process.once('SIGTERM', () => void end());
+void endWhenLeftAlone(configPath);
+
+/** A copy goes on without anybody; but not into targets that were removed with their installation. */
+async function endWhenLeftAlone(path: string): Promise<void> {
+	const visitors = new Visitors();
+	visitors.watch(control);
+	visitors.watch(offers);
+	await leftAlone({
+		visited: () => visitors.came,
+		needed: () => isConfigured(path),
+		aloneMs: config.aloneMs,
+		clock: systemClock,
+	});
+	log.info('nobody uses it any more');
+	await end();
+}
 
 /** Records what is written; nothing would be wrong without it, only copied again. */
 async function end(): Promise<void> {

@@ -5,6 +5,7 @@ import { createLog } from '../../system/log.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { serveJson } from '../../system/unix-http.ts';
 import { failPendingSchema, mountMoverConfigSchema, readMoverConfig } from '../config.ts';
+import { isConfigured, leftAlone, Visitors } from '../left-alone.ts';
 import { openMountMover } from './mount-mover.ts';
 
 const [configPath] = process.argv.slice(2);
@@ -34,6 +35,21 @@ await mover.listen();
 log.info({ nbdSocket: config.nbdSocket }, 'serving');
 
 process.once('SIGTERM', () => void end());
+void endWhenLeftAlone(configPath);
+
+/** A machine that runs is connected; one that does not is started by a supervisor, which looks in before. */
+async function endWhenLeftAlone(path: string): Promise<void> {
+	const visitors = new Visitors();
+	visitors.watch(control);
+	await leftAlone({
+		visited: () => visitors.came || mover.attended,
+		needed: () => isConfigured(path),
+		aloneMs: config.aloneMs,
+		clock: systemClock,
+	});
+	log.info('nobody uses it any more');
+	await end();
+}
 
 async function end(): Promise<void> {
 	control.close();

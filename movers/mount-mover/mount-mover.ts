@@ -65,6 +65,11 @@ export class MountMover {
 		this.#server = await serveNbd(this.#config.nbdSocket, new NbdExports(this.#exports()));
 	}
 
+	/** Somebody is connected to a disk. */
+	get attended(): boolean {
+		return (this.#server?.connections ?? 0) > 0;
+	}
+
 	state(): MountMoverState {
 		const { waiting, counters, badChunks } = this.#mounted;
 		return {

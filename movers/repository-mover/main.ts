@@ -6,8 +6,10 @@ import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
+import { heldRecoveryLocks } from '../../system/recovery-locks.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { readMoverConfig, type RepositoryMoverState, repositoryMoverConfigSchema } from '../config.ts';
+import { leftAlone, Visitors } from '../left-alone.ts';
 import { ChunkServer } from './serve-chunks.ts';
 
 const [configPath] = process.argv.slice(2);
@@ -46,10 +48,26 @@ const chunkServer = createServer(chunks.listener);
 // Movers keep connections for bursts that may be minutes apart; a closed one costs the next read a round trip.
 chunkServer.keepAliveTimeout = 120_000;
 await listenOnSocket(chunkServer, config.chunkSocket);
-await serveJson(config.controlSocket, async ({ method, path }): Promise<RepositoryMoverState> => {
+const controlServer = await serveJson(config.controlSocket, async ({ method, path }): Promise<RepositoryMoverState> => {
 	if (method !== 'GET' || path.join('/') !== 'state')
 		throw new RouseError('protocol', `${method} /${path.join('/')} is not known here`);
 	return { repository: config.repository, active: chunks.active, served: chunks.served, failure };
 });
+const visitors = new Visitors();
+visitors.watch(chunkServer);
+visitors.watch(controlServer);
 log.info('serving');
 process.once('SIGTERM', () => process.exit(0)); // stateless: whoever waits asks the next one
+
+// Not by connections alone: a guest that has read nothing for minutes has none, and without a supervisor no other
+// repository mover would be started for its next read.
+await leftAlone({
+	visited: () => visitors.came,
+	needed: async () => (await heldRecoveryLocks(config.recoveries)).some(({ of }) => of === 'mover'),
+	aloneMs: config.aloneMs,
+	clock: systemClock,
+});
+log.info('nobody uses it any more');
+chunkServer.close();
+controlServer.close();
+process.exit(0);

@@ -5,7 +5,7 @@ import { errorDocumentSchema } from '../../model/errors.ts';
 import { machineNameSchema } from '../../model/machine.ts';
 import { pointTimeSchema } from '../../model/names.ts';
 import { manifestSchema } from '../format/manifest.ts';
-import { pinSchema } from '../pins.ts';
+import { type Pin, pinSchema } from '../pins.ts';
 import type { RestorePoint } from '../points.ts';
 
 const newPinSchema = pinSchema.omit({ pinnedAt: true });
@@ -18,12 +18,12 @@ export type NewPin = z.infer<typeof newPinSchema>;
 export interface RepositoryAccess {
 	/** Throws what `openRepository` and `readPoint` throw. */
 	readPoint(repository: string, machine: string, restorePoint: string, signal?: AbortSignal): Promise<RestorePoint>;
-	/** As `pinnedRecoveries`. */
-	pinned(repository: string, signal?: AbortSignal): Promise<string[]>;
 	/** As `pinPoint`. */
 	pin(repository: string, pin: NewPin, signal?: AbortSignal): Promise<void>;
 	/** As `unpinPoint`. */
 	unpin(repository: string, recoveryId: string, signal?: AbortSignal): Promise<void>;
+	/** As `listPins`. */
+	listPins(repository: string, signal?: AbortSignal): Promise<Pin[]>;
 }
 
 /** One line of a child's standard input. */
@@ -35,9 +35,9 @@ export const callSchema = z.discriminatedUnion('do', [
 		machine: machineNameSchema,
 		restorePoint: pointTimeSchema,
 	}),
-	z.strictObject({ do: z.literal('pinned'), id: z.int(), repository: z.string() }),
 	z.strictObject({ do: z.literal('pin'), id: z.int(), repository: z.string(), pin: newPinSchema }),
 	z.strictObject({ do: z.literal('unpin'), id: z.int(), repository: z.string(), recoveryId: z.uuid() }),
+	z.strictObject({ do: z.literal('list-pins'), id: z.int(), repository: z.string() }),
 ]);
 export type Call = z.infer<typeof callSchema>;
 
@@ -49,5 +49,6 @@ export const answerSchema = z.strictObject({
 });
 export type Answer = z.infer<typeof answerSchema>;
 
-export const pinnedSchema = z.array(z.string());
 export const restorePointSchema = z.strictObject({ manifest: manifestSchema, manifestDigest: digestSchema });
+
+export const pinListSchema = z.array(pinSchema);

@@ -1,5 +1,5 @@
 import { untilAborted } from '../until-aborted.ts';
-import { pinnedSchema, type RepositoryAccess, restorePointSchema } from './calls.ts';
+import { pinListSchema, type RepositoryAccess, restorePointSchema } from './calls.ts';
 import { AccessChild, type ChildOptions, type Question } from './child.ts';
 
 const defaults: ChildOptions = {
@@ -43,16 +43,16 @@ export class RepositoryChildren implements RepositoryAccess {
 		return restorePointSchema.parse(await this.#ask(question, signal));
 	}
 
-	async pinned(repository: string, signal?: AbortSignal): Promise<string[]> {
-		return pinnedSchema.parse(await this.#ask({ do: 'pinned', repository }, signal));
-	}
-
 	async pin(...[repository, pin, signal]: Parameters<RepositoryAccess['pin']>): Promise<void> {
 		await this.#ask({ do: 'pin', repository, pin }, signal);
 	}
 
 	async unpin(repository: string, recoveryId: string, signal?: AbortSignal): Promise<void> {
 		await this.#ask({ do: 'unpin', repository, recoveryId }, signal);
+	}
+
+	async listPins(repository: string, signal?: AbortSignal) {
+		return pinListSchema.parse(await this.#ask({ do: 'list-pins', repository }, signal));
 	}
 
 	/** Ends the children that can be ended. */

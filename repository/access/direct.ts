@@ -1,4 +1,4 @@
-import { pinnedRecoveries, pinPoint, unpinPoint } from '../pins.ts';
+import { listPins, pinPoint, unpinPoint } from '../pins.ts';
 import { readPoint } from '../points.ts';
 import { openRepository, type Repository } from '../repository.ts';
 import type { RepositoryAccess } from './calls.ts';
@@ -7,9 +7,9 @@ import type { RepositoryAccess } from './calls.ts';
 export const directAccess: RepositoryAccess = {
 	readPoint: (directory, machine, restorePoint, signal) =>
 		withRepository(directory, repository => readPoint(repository, machine, restorePoint, signal)),
-	pinned: directory => withRepository(directory, pinnedRecoveries),
 	pin: (directory, pin, signal) => withRepository(directory, repository => pinPoint(repository, pin, { signal })),
 	unpin: (directory, recoveryId) => withRepository(directory, repository => unpinPoint(repository, recoveryId)),
+	listPins: directory => withRepository(directory, listPins),
 };
 
 async function withRepository<T>(directory: string, work: (repository: Repository) => Promise<T>): Promise<T> {

@@ -28,8 +28,8 @@ async function perform(call: Call): Promise<void> {
 async function resultOf(call: Call): Promise<unknown> {
 	const { repository } = call;
 	if (call.do === 'read-point') return directAccess.readPoint(repository, call.machine, call.restorePoint);
-	if (call.do === 'pinned') return directAccess.pinned(repository);
 	if (call.do === 'pin') return directAccess.pin(repository, call.pin);
+	if (call.do === 'list-pins') return directAccess.listPins(repository);
 	return directAccess.unpin(repository, call.recoveryId);
 }
 

@@ -64,8 +64,9 @@ async function recoveryRoute(supervisor: Supervisor, call: JsonCall, name: strin
 }
 
 async function machineRoute(supervisor: Supervisor, call: JsonCall, name: string, rest: string | undefined) {
+	if (call.method === 'POST' && rest === 'power')
+		return supervisor.power(name, parsed(machinePowerSchema, call.body).action);
 	const machine = supervisor.finished(name);
-	if (call.method === 'POST' && rest === 'power') return machine.power(parsed(machinePowerSchema, call.body).action);
 	if (call.method !== 'DELETE' || rest !== undefined) throw unknownRoute(call);
 	const { recoveryId } = parsed(machineRemoveSchema, call.body ?? {});
 	if (recoveryId !== undefined && recoveryId !== machine.recoveryId)

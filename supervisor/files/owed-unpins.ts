@@ -56,10 +56,3 @@ export class OwedUnpins {
 		return join(this.#directory, `${recoveryId}${suffix}`);
 	}
 }
-
-/** All that the host of this installation owes, the oldest first. */
-export async function listOwedUnpins(home: string): Promise<OwedUnpin[]> {
-	const owed = new OwedUnpins(home);
-	const all = await Promise.all((await owed.recoveryIds()).map(recoveryId => owed.read(recoveryId)));
-	return all.filter(one => one !== undefined).toSorted((a, b) => a.since.localeCompare(b.since));
-}

@@ -8,6 +8,7 @@ import {
 	migrationMoverConfigSchema,
 	mountMoverConfigSchema,
 	repositoryMoverConfigSchema,
+	repositoryOfMoverSchema,
 } from '../../movers/config.ts';
 import { olderLog } from '../../system/bounded-log.ts';
 import { isErrno, removeFileDurably } from '../../system/durable-file.ts';
@@ -95,7 +96,12 @@ export class MoverProcesses implements Movers {
 		const sockets = [at.chunkSocket, at.controlSocket];
 		const process = this.#process('repository', at.files, at.runDirectory, sockets, async () => ({
 			schema: repositoryMoverConfigSchema,
-			config: { repository: directory, chunkSocket: at.chunkSocket, controlSocket: at.controlSocket },
+			config: {
+				repository: directory,
+				chunkSocket: at.chunkSocket,
+				controlSocket: at.controlSocket,
+				recoveries: places.recoveries(this.#installation.home),
+			},
 		}));
 		const mover = { ...process, control: new RepositoryMoverControl(at.controlSocket) };
 		this.#repositories.set(directory, mover);
@@ -107,7 +113,7 @@ export class MoverProcesses implements Movers {
 		const known: string[] = [];
 		for (const name of await namesIn(directory)) {
 			if (!name.endsWith('.json')) continue;
-			const config = await readDocument(join(directory, name), repositoryMoverConfigSchema);
+			const config = await readDocument(join(directory, name), repositoryOfMoverSchema);
 			if (config) known.push(config.repository);
 		}
 		return known;

@@ -47,7 +47,7 @@ export class LatePins {
 	/** Takes away what must not be there. One whose tombstone is damaged keeps its pin, and the others lose theirs. */
 	async clear(repository: string): Promise<void> {
 		const failures: unknown[] = [];
-		for (const recoveryId of await this.#host.repositories.pinned(repository)) {
+		for (const { recoveryId } of await this.#host.repositories.listPins(repository)) {
 			try {
 				if ((await this.#host.tombstones.read(recoveryId)) === undefined) continue;
 				await this.#host.repositories.unpin(repository, recoveryId);

@@ -5,6 +5,7 @@ import { observe } from '../machine/observe.ts';
 import { performSwitch } from '../switch/perform.ts';
 import { applyPower, start } from '../machine/apply-power.ts';
 import { change } from '../files/state.ts';
+import type { Recovery } from '../recovery/recovery.ts';
 import type { Nothing, StepContext } from '../recovery/step-context.ts';
 import { isDone } from './first-steps.ts';
 
@@ -28,16 +29,48 @@ export async function power(
 	{ action, order }: { action: PowerAction; order?: number | undefined },
 ): Promise<{ power: Power }> {
 	const { recovery } = context;
-	if (!recovery.state.powerOnScheduled)
-		throw new RouseError('phase_wrong', `recovery ${recovery.name} was not powered on yet`);
-	const { begun, done } = recovery.state.orders;
-	if (order !== undefined && order < begun)
-		throw new RouseError('generation_stale', `power ${action}, order ${order}: ${begun} was given later`);
-	// One whose answer was lost: a guest that has been reset is not reset again.
-	if (order !== undefined && order === done) return { power: (await observe(context)).power };
-	if (order !== undefined) await recovery.change(change.orderBegun(order));
+	if (!recovery.state.powerOnScheduled) throw neverOn(recovery);
+	if (order !== undefined) {
+		// One whose answer was lost: a guest that has been reset is not reset again.
+		if (order === recovery.state.orders.done) return look(context);
+		mustBeLatest(context, action, order);
+		await recovery.change(change.orderBegun(order));
+	}
 	await carryOut(context, action);
 	if (order !== undefined) await recovery.change(change.orderDone(order));
+	return look(context);
+}
+
+/**
+ * The same for a person at the host itself, with or without a workflow: what the workflow was told before, and comes later,
+ * is taken back.
+ */
+export async function powerAtHost(context: StepContext, action: PowerAction): Promise<{ power: Power }> {
+	const { recovery, host } = context;
+	// Until that step is done its workflow decides whether the machine is to run.
+	if (!recovery.state.done.includes('power-on')) throw neverOn(recovery);
+	const order = Math.max(recovery.state.orders.begun + 1, host.clock.date().getTime());
+	return power(context, { action, order });
+}
+
+function neverOn({ name }: Recovery): RouseError {
+	return new RouseError('phase_wrong', `recovery ${name} was not powered on yet`);
+}
+
+/** An order that is said to have been given so far in the future was given under a wrong clock. */
+const clockIsWrongMs = 60 * 60_000;
+
+function mustBeLatest({ recovery, host }: StepContext, action: PowerAction, order: number): void {
+	const { begun } = recovery.state.orders;
+	// Else no order would be taken until that time has come.
+	if (order >= begun || begun > host.clock.date().getTime() + clockIsWrongMs) return;
+	throw new RouseError(
+		'generation_stale',
+		`power ${action}: taken back by a later order, of ${new Date(begun).toISOString()}`,
+	);
+}
+
+async function look(context: StepContext): Promise<{ power: Power }> {
 	return { power: (await observe(context)).power };
 }
 

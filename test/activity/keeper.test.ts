@@ -13,7 +13,7 @@ import { type Service, serviceFiles, serviceHolder } from '../../keeper/services
 import { exitCodeOf } from '../../model/errors.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';
 import { places } from '../../system/installation.ts';
-import { signalHolder } from '../../system/process-lock.ts';
+import { lockHolder, signalHolder } from '../../system/process-lock.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -117,21 +117,36 @@ describe('a kept service', () => {
 	});
 });
 
+/** A process under this lock, as machines and movers are. */
+async function hold(directory: string, name: string): Promise<string> {
+	await mkdir(directory, { recursive: true });
+	const lockPath = join(directory, `${name}.lock`);
+	toEnd.push(() => endHolder(lockPath));
+	await spawnLocked({ lockPath, logPath: join(directory, `${name}.log`), command: 'sleep', args: ['600'] });
+	return lockPath;
+}
+
 describe('rouse down', () => {
 	it('ends the keeper and the services, and counts the machines and movers that go on', async t => {
 		const directory = await home(t);
 		const recovery = join(places.recoveries(directory), 'web01-r1');
 		await mkdir(recovery, { recursive: true });
-		for (const name of ['machine', 'mount-mover']) {
-			const lockPath = join(recovery, `${name}.lock`);
-			toEnd.push(() => endHolder(lockPath));
-			await spawnLocked({ lockPath, logPath: join(recovery, `${name}.log`), command: 'sleep', args: ['600'] });
-		}
+		for (const name of ['machine', 'mount-mover']) await hold(recovery, name);
+		await hold(places.repositoryMovers(directory), '0123abcd');
 		for (const name of ['keeper', 'host-worker'] as const)
 			await spawnLocked({ ...serviceFiles(directory, name), command: 'sleep', args: ['600'] });
 		const result = await takeDown(directory, () => {});
-		assert.deepEqual(result, { stopped: ['host-worker'], machines: 1, movers: 1 });
+		assert.deepEqual(result, { stopped: ['host-worker'], machines: 1, movers: 2 });
 		assert.equal(await serviceHolder(directory, 'keeper'), undefined);
+	});
+
+	it('ends the repository movers that no mover of a recovery uses, for their supervisor is gone', async t => {
+		const directory = await home(t);
+		const finished = join(places.recoveries(directory), 'web01-r1');
+		await hold(finished, 'machine');
+		const lockPath = await hold(places.repositoryMovers(directory), '0123abcd');
+		assert.deepEqual(await takeDown(directory, () => {}), { stopped: [], machines: 1, movers: 0 });
+		assert.equal(await lockHolder(lockPath), undefined);
 	});
 });
 

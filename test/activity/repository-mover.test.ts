@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { rename } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -15,9 +16,10 @@ import { openRepository } from '../../repository/repository.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { systemClock } from '../../system/clock.ts';
+import { lockHolder } from '../../system/process-lock.ts';
 import { listenOnSocket } from '../../system/unix-http.ts';
 import { waitFor } from '../../system/wait.ts';
-import { temporaryDirectory } from '../equipment/captive.ts';
+import { captive, temporaryDirectory } from '../equipment/captive.ts';
 import { startRepositoryMover } from '../equipment/movers.ts';
 import { sampleDisk, storeDisk } from '../equipment/stored-disk.ts';
 
@@ -187,4 +189,21 @@ test('one chunk after the other comes over one connection', async t => {
 	for (let turn = 0; turn < 3; turn += 1)
 		assert.equal((await chunks.fetchOne({ ref, rawBytes: raw.length }, { class: 'mount' })).compare(raw), 0);
 	assert.equal(connections, 1);
+});
+
+test('a repository mover that nobody uses ends by itself, but not while a mover of a recovery runs', async t => {
+	const { directory, repository } = await bench(t);
+	const recoveries = join(directory, 'recoveries');
+	await mkdir(join(recoveries, 'r1'), { recursive: true });
+	const lock = join(recoveries, 'r1', 'mount-mover.lock');
+	const user = captive(t, 'flock', ['-n', '-F', lock, 'sleep', '600']);
+	await waitFor('the lock to be held', async () => (await lockHolder(lock)) !== undefined, { timeoutMs: 10_000 });
+	const mover = await startRepositoryMover(t, directory, repository, { recoveries, aloneMs: 200 });
+	const unused = await startRepositoryMover(t, await temporaryDirectory(t), repository, { aloneMs: 200 });
+	const ended = ({ child }: typeof mover) => child.exitCode !== null;
+	await waitFor('the one without users, started later, to end', () => ended(unused), { timeoutMs: 30_000 });
+	assert.equal(ended(mover), false);
+	await user.end('SIGKILL');
+	await waitFor('the other one to end', () => ended(mover), { timeoutMs: 30_000 });
+	assert.deepEqual([unused.child.exitCode, mover.child.exitCode, existsSync(mover.chunkSocket)], [0, 0, false]);
 });

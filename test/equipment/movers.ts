@@ -54,11 +54,12 @@ export async function startRepositoryMover(
 	t: Pick<TestContext, 'after'>,
 	directory: string,
 	repository: string,
+	{ recoveries = join(directory, 'recoveries'), aloneMs = 60_000 } = {},
 ): Promise<RepositoryMover> {
 	const chunkSocket = join(directory, 'chunks.sock');
 	const controlSocket = join(directory, 'repository-mover.sock');
 	const configPath = join(directory, 'repository-mover.json');
-	await writeFile(configPath, JSON.stringify({ repository, chunkSocket, controlSocket }));
+	await writeFile(configPath, JSON.stringify({ repository, chunkSocket, controlSocket, recoveries, aloneMs }));
 	const mover = startMover(t, 'repository', configPath);
 	const control = new RepositoryMoverControl(controlSocket);
 	await answering(mover, 'repository mover', () => control.state());
@@ -102,6 +103,7 @@ export async function startMigrationMover(
 		controlSocket: join(directory, 'migration-mover.sock'),
 		offerSocket: join(directory, 'offer.sock'),
 		chunkSocket: join(directory, 'chunks.sock'),
+		aloneMs: 60_000,
 	};
 	const configPath = join(directory, 'migration-mover.json');
 	await writeFile(configPath, JSON.stringify(config));

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { findingsOf } from '../../cli/doctor/findings.ts';
+import { gatherFacts } from '../../cli/doctor/gather.ts';
 import { adopt, adoptAll } from '../../client/adoptions.ts';
 import { Orders } from '../../client/orders.ts';
 import { Recoveries } from '../../client/recoveries.ts';
@@ -24,6 +26,13 @@ const pinned = async (repository: string) => {
 		await opened.store.close();
 	}
 };
+
+/** What `doctor` finds about recoveries and their workflows. */
+const found = async ({ place }: SimulatedWorkplace) =>
+	findingsOf(await gatherFacts(place.installation))
+		.filter(({ code }) => code !== 'supervisor_down') // the test's own process is its supervisor, without a lock
+		.map(({ code, subject, command }) => [code, subject, command])
+		.toSorted();
 
 /** What the guest of each of them has written. */
 const mark = (name: string) => Buffer.alloc(512, name);
@@ -65,6 +74,10 @@ test('three recoveries in three phases go on to their ends with their writes whe
 	const recoveries = new Recoveries(await place.connect());
 	const parties = { recoveries, supervisor: client };
 	await assert.rejects(recoveries.peek('running'), { code: 'recovery_unknown' });
+	assert.deepEqual(
+		await found(here),
+		names.toSorted().map(name => ['workflow_missing', name, `rouse recover adopt ${name}`]),
+	);
 	const answers = await adoptAll(parties, asked);
 	assert.deepEqual(
 		answers.map(({ name, outcome }) => [name, outcome]).toSorted(),
@@ -107,7 +120,9 @@ test('a recovery whose workflow was terminated is adopted, and what its host rep
 	const guest = await here.guest('web');
 	assert.ok(await guest.write(0, 0, mark('web')));
 
+	assert.deepEqual(await found(here), []);
 	await temporal.client.workflow.getHandle(recoveryWorkflowId('web')).terminate('by a hand that slipped');
+	assert.deepEqual(await found(here), [['workflow_closed', 'web', 'rouse recover adopt web']]);
 	await assert.rejects(recoveries.start(request), { code: 'name_conflict' });
 	assert.ok(guest.powerOff());
 	await waitFor('the host to see it', async () => (await client.recovery('web')).power === 'off', { timeoutMs });

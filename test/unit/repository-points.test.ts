@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
-import { listPins, pinnedRecoveries, pinPoint, unpinPoint } from '../../repository/pins.ts';
+import { listPins, pinPoint, unpinPoint } from '../../repository/pins.ts';
 import { listMachines, listPoints, readPoint, resolvePoint } from '../../repository/points.ts';
 import { openStore } from '../../repository/repository.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
@@ -171,14 +171,6 @@ test('`pinPoint` and `unpinPoint` can each be done twice', async () => {
 	await unpinPoint(repository, pin.recoveryId);
 	await unpinPoint(repository, pin.recoveryId);
 	assert.deepEqual(await listPins(repository), []);
-});
-
-test('`pinnedRecoveries` names also one whose pin is damaged', async () => {
-	const repository = await memoryRepository();
-	await pinPoint(repository, pin);
-	const damaged = '7a0e3f0c-3b51-4a55-b5b0-2a3c7d8e9f10';
-	await repository.store.putExclusive(keys.pin(damaged), Buffer.from('no pin'));
-	assert.deepEqual((await pinnedRecoveries(repository)).toSorted(), [pin.recoveryId, damaged].toSorted());
 });
 
 test('`pinPoint` sets the pin also when the one that stood is taken away at that moment', async () => {

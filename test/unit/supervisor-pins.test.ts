@@ -5,9 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { RepositoryAccess } from '../../repository/access/calls.ts';
 import { directAccess } from '../../repository/access/direct.ts';
-import { listPins } from '../../repository/pins.ts';
-import { openRepository } from '../../repository/repository.ts';
-import { listOwedUnpins, OwedUnpins } from '../../supervisor/files/owed-unpins.ts';
+import { OwedUnpins } from '../../supervisor/files/owed-unpins.ts';
 import { places } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
 import { type Simulation, simulate } from '../equipment/simulated-recovery.ts';
@@ -16,12 +14,7 @@ const within = { timeoutMs: 30_000 };
 const why = { code: 'space_short', reason: 'no space is left' } as const;
 
 async function pinsOf({ stored }: Simulation): Promise<string[]> {
-	const repository = await openRepository(stored.directory);
-	try {
-		return (await listPins(repository)).map(pin => pin.recoveryId);
-	} finally {
-		await repository.store.close();
-	}
+	return (await directAccess.listPins(stored.directory)).map(pin => pin.recoveryId);
 }
 
 async function pinFor({ stored, plan }: Simulation, recoveryId: string): Promise<void> {
@@ -31,7 +24,7 @@ async function pinFor({ stored, plan }: Simulation, recoveryId: string): Promise
 
 const never = () => new Promise<never>(() => undefined);
 /** Of a repository that hangs; no deadline saves whoever waits. */
-const hanging: RepositoryAccess = { readPoint: never, pinned: never, pin: never, unpin: never };
+const hanging: RepositoryAccess = { readPoint: never, listPins: never, pin: never, unpin: never };
 
 test('`unpinned` is durable, an incident, in the view and survives the supervisor', async t => {
 	const here = await simulate(t, { parts: { repositories: hanging } });
@@ -75,13 +68,14 @@ test('an unpin that is owed is settled when the repository is back, after a rest
 	await here.finish();
 	await rename(directory, `${directory}-away`);
 	await here.recovery.step('owe-unpin', { repository: directory });
-	const [owed] = await listOwedUnpins(here.host.installation.home);
+	const all = new OwedUnpins(here.host.installation.home);
+	const owed = await all.read(recoveryId);
 	assert.deepEqual({ ...owed, since: '' }, { repository: directory, recoveryId, since: '' });
 	await here.stop();
 	await rename(`${directory}-away`, directory);
 	assert.deepEqual(await pinsOf(here), [recoveryId]);
 	await here.start();
-	const settled = async () => (await listOwedUnpins(here.host.installation.home)).length === 0;
+	const settled = async () => (await all.recoveryIds()).length === 0;
 	await waitFor('the unpin', settled, within);
 	assert.deepEqual(await pinsOf(here), []);
 });
@@ -131,5 +125,5 @@ test('`owe-unpin` of a recovery that is not over is refused', async t => {
 	await here.recovery.run();
 	const owe = here.recovery.step('owe-unpin', { repository: here.stored.directory });
 	await assert.rejects(owe, { code: 'phase_wrong' });
-	assert.deepEqual(await listOwedUnpins(here.host.installation.home), []);
+	assert.deepEqual(await new OwedUnpins(here.host.installation.home).recoveryIds(), []);
 });

@@ -34,7 +34,7 @@ describe('who listens on a socket refuses a path that is too long', () => {
 	});
 
 	it("a mover's configuration", () => {
-		const config = { repository: '/r', chunkSocket: pathOf(107), controlSocket: pathOf(108) };
+		const config = { repository: '/r', recoveries: '/h', chunkSocket: pathOf(107), controlSocket: pathOf(108) };
 		assert.deepEqual(
 			repositoryMoverConfigSchema.safeParse(config).error?.issues.map(({ path, message }) => [path, message]),
 			[[['controlSocket'], `socket path of 108 bytes, at most 107: ${pathOf(108)}`]],

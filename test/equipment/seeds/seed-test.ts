@@ -47,7 +47,7 @@ export function testSeeds(from: number, to: number, how: SeedOptions = {}): void
 }
 
 /** One machine for all of them, in a real repository in memory. */
-async function storedMachine(): Promise<{ machine: SeededMachine; remove: () => Promise<void> }> {
+export async function storedMachine(): Promise<{ machine: SeededMachine; remove: () => Promise<void> }> {
 	const directory = await fastDirectory('rouse-seeds-');
 	const path = join(directory, 'repository');
 	const repository = await initRepository(path, { chunkSizeBytes: 64 * 1024 });

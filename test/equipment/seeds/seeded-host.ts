@@ -35,6 +35,10 @@ export class SeededHost {
 	deadliness = 0;
 	deaths = 0;
 	readonly repositories = new SeededRepositories();
+	/** All places that its supervisors have come to. */
+	readonly places = new Set<string>();
+	/** Its supervisor dies when it comes to this place, once, and something else with it. */
+	death: { place: string; also: () => unknown } | undefined;
 	/** Where its supervisors write. */
 	readonly disk: Disk = { freeBytes: Number.POSITIVE_INFINITY };
 	readonly #random: Random;
@@ -172,12 +176,23 @@ export class SeededHost {
 			repositories: lifetime.guard(this.repositories, outside),
 			log: quiet,
 			clock: fastClock,
-			reached: async () => {
-				if (!lifetime.over && this.#random.chance(this.deadliness)) void this.killSupervisor();
+			reached: async place => {
+				this.#come(place, lifetime);
 				await lifetime.pass(Promise.resolve());
 			},
 			endForSeal: mover => mover.end(),
 		};
+	}
+
+	#come(place: string, lifetime: Lifetime): void {
+		this.places.add(place);
+		if (lifetime.over) return;
+		const { death } = this;
+		if (death?.place === place) {
+			this.death = undefined;
+			void this.killSupervisor();
+			void death.also();
+		} else if (this.#random.chance(this.deadliness)) void this.killSupervisor();
 	}
 
 	#ask<T>(question: (supervisor: Supervisor) => Promise<T>): Promise<T> {

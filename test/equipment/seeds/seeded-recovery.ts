@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createControlActivities } from '../../../activities/control-activities.ts';
 import { createHostActivities } from '../../../activities/host-activities.ts';
-import { asRouseError, type ErrorDocument } from '../../../model/errors.ts';
-import { listPins } from '../../../repository/pins.ts';
-import { openRepository } from '../../../repository/repository.ts';
+import type { MannerName } from '../../../hypervisors/simulated/host.ts';
+import { directAccess } from '../../../repository/access/direct.ts';
 import type { PowerAction, RecoveryRequest, RecoveryStatus } from '../../../model/recovery.ts';
-import { listOwedUnpins } from '../../../supervisor/files/owed-unpins.ts';
+import { OwedUnpins } from '../../../supervisor/files/owed-unpins.ts';
 import { places } from '../../../system/installation.ts';
 import { waitFor } from '../../../system/wait.ts';
 import { forwardOnce } from '../../../workers/forwarder.ts';
 import { Reports } from '../../../workers/reports.ts';
 import { contentOf } from '../simulated-bench.ts';
 import type { Sandbox, SandboxRun, Scheduled } from '../sandbox.ts';
+import { type Death, prepare } from './deaths.ts';
 import { fastClock, setClock } from './fast-clock.ts';
+import { failureOf } from './lasting-failure.ts';
 import { OrderedPower } from './ordered-power.ts';
 import type { Random } from './random.ts';
 import { SeededGuest } from './seeded-guest.ts';
@@ -32,6 +32,9 @@ export interface SeededMachine {
 export interface SeedOptions {
 	/** The history of the workflow loses its end now and then, also when it was over, while the host stays as it is. */
 	cutBacks?: boolean;
+	/** Nothing happens but this. */
+	death?: Death;
+	like?: MannerName;
 }
 
 const asked = { by: 'seed' };
@@ -58,6 +61,7 @@ export class SeededRecovery {
 	readonly #underWay = new Set<number>();
 	readonly #runs: WorkflowRuns;
 	readonly #cutBacks: boolean;
+	readonly #death: Death | undefined;
 	/** So often it is begun again from the middle after it was over. */
 	#again: number;
 	/** A discard was accepted: the machine and its writes may go. */
@@ -70,6 +74,7 @@ export class SeededRecovery {
 	private constructor(runs: WorkflowRuns, host: SeededHost, machine: SeededMachine, random: Random, how: SeedOptions) {
 		this.#runs = runs;
 		this.#cutBacks = how.cutBacks ?? false;
+		this.#death = how.death;
 		this.#again = this.#cutBacks ? random.below(3) : 0;
 		this.#host = host;
 		this.#random = random;
@@ -90,7 +95,7 @@ export class SeededRecovery {
 		random: Random,
 		how: SeedOptions = {},
 	): Promise<SeededRecovery> {
-		const host = await SeededHost.create(random.chance(0.5) ? 'process' : 'service', random);
+		const host = await SeededHost.create(how.like ?? (random.chance(0.5) ? 'process' : 'service'), random);
 		const runs = await WorkflowRuns.begin(sandbox, { request: machine.request, requestHash: 'c'.repeat(64) });
 		return new SeededRecovery(runs, host, machine, random, how);
 	}
@@ -98,8 +103,9 @@ export class SeededRecovery {
 	/** To its end; throws when it does not end, or ends wrong. */
 	async live(): Promise<void> {
 		try {
-			this.#host.deadliness = this.#random.pick([0, 0.02, 0.08]);
-			for (let tick = 0; !this.#runs.ended || (await this.#beginAgain()); tick++) {
+			if (this.#death) this.#await(this.#death);
+			else this.#host.deadliness = this.#random.pick([0, 0.02, 0.08]);
+			for (let tick = this.#death ? calmAfter : 0; !this.#runs.ended || (await this.#beginAgain()); tick++) {
 				if (this.#runs.wrong !== undefined) throw this.#runs.wrong;
 				assert.ok(tick < calmAfter + endsWithin, `it does not end: ${await this.#whatStands()}`);
 				if (tick === calmAfter) this.#calm();
@@ -117,6 +123,11 @@ export class SeededRecovery {
 			await this.#host.dispose();
 			await this.#runs.dispose();
 		}
+	}
+
+	#await(death: Death): void {
+		prepare(death, this.#host, this.#request, async () => (await this.#status()).recoveryId);
+		if (death.with === 'machine') this.#power.forget(); // one that was handed over is not started again
 	}
 
 	get #run(): SandboxRun {
@@ -348,7 +359,7 @@ export class SeededRecovery {
 
 	/** Whatever is owed to the repository is settled once it is back. */
 	async #settleDebts(): Promise<void> {
-		const owed = () => listOwedUnpins(this.#host.installation.home);
+		const owed = () => new OwedUnpins(this.#host.installation.home).recoveryIds();
 		if ((await owed()).length > 0) this.told.push('an unpin is owed');
 		this.#host.repositories.failing = undefined;
 		await waitFor('no unpin to be owed', async () => (await owed()).length === 0, { timeoutMs: 20_000 });
@@ -366,12 +377,12 @@ export class SeededRecovery {
 	}
 
 	async #isPinned(directory: string, recoveryId: string): Promise<boolean> {
-		const repository = await openRepository(directory);
-		try {
-			return (await listPins(repository)).some(pin => pin.recoveryId === recoveryId);
-		} finally {
-			await repository.store.close();
-		}
+		return (await directAccess.listPins(directory)).some(pin => pin.recoveryId === recoveryId);
+	}
+
+	/** All places that the host's supervisors have come to. */
+	get places(): ReadonlySet<string> {
+		return this.#host.places;
 	}
 
 	get acknowledgedWrites(): number {
@@ -385,16 +396,4 @@ export class SeededRecovery {
 	get phase(): string {
 		return String((this.#run.result as { phase?: string } | undefined)?.phase ?? this.#run.closed);
 	}
-}
-
-/** What trying again cannot mend, or was the last try; undefined for what is tried again. */
-function failureOf(error: unknown, last: boolean): ErrorDocument | undefined {
-	if (error instanceof ApplicationFailure) {
-		if (!error.nonRetryable && !last) return undefined;
-		const [document] = error.details ?? [];
-		// Made by activities/failures.ts: its first detail is the document.
-		return document as ErrorDocument;
-	}
-	const { code, message, hint, retry } = asRouseError(error);
-	return retry === 'transient' && !last ? undefined : { code, message, hint };
 }

@@ -1,5 +1,6 @@
 import type { NewPin, RepositoryAccess } from '../../../repository/access/calls.ts';
 import { directAccess } from '../../../repository/access/direct.ts';
+import type { Pin } from '../../../repository/pins.ts';
 import { RouseError } from '../../../model/errors.ts';
 
 /** Repositories whose pins and manifests cannot be got at for a while: away, full or read-only. */
@@ -13,9 +14,9 @@ export class SeededRepositories implements RepositoryAccess {
 		return directAccess.readPoint(repository, machine, restorePoint);
 	}
 
-	async pinned(repository: string): Promise<string[]> {
+	async listPins(repository: string): Promise<Pin[]> {
 		if (this.failing !== 'space_short' && this.failing !== 'io_failed') this.#look();
-		return directAccess.pinned(repository);
+		return directAccess.listPins(repository);
 	}
 
 	async pin(repository: string, pin: NewPin): Promise<void> {

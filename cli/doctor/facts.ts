@@ -1,0 +1,106 @@
+/** What `doctor` has seen of an installation, as plain data: findings.ts says what of it is wrong. */
+import type { Phase } from '../../model/recovery.ts';
+import type { Pin } from '../../repository/pins.ts';
+
+export interface Facts {
+	home: string;
+	host: string;
+	recoveries: DirectoryFacts[];
+	/** By recoveryId: how recoveries have ended on this host. */
+	tombstones: ReadonlyMap<string, { name: string; state: 'finished' | 'discarded' }>;
+	/** Locks that are held, by their paths. */
+	held: HeldFacts[];
+	/** Processes under a lock of this installation whose file was removed. */
+	orphans: OrphanFacts[];
+	/** Directories of sockets. */
+	runDirectories: RunDirectoryFacts[];
+	temporaries: TemporaryFacts[];
+	space: { freeBytes: number; ballast: boolean };
+	supervisor: SupervisorFacts;
+	services: ServiceFacts[];
+	/** Undefined: Temporal does not answer. */
+	workflows: WorkflowFacts[] | undefined;
+	repositories: RepositoryFacts[];
+}
+
+/** A directory among the host's recoveries. */
+export interface DirectoryFacts {
+	name: string;
+	path: string;
+	/** Since anything in the directory itself was made or removed. */
+	ageMs: number;
+	files: string[];
+	content: DirectoryContent;
+}
+
+export type DirectoryContent =
+	| {
+			kind: 'recovery';
+			recoveryId: string;
+			/** As its record says, which is the directory's unless that was copied or renamed. */
+			name: string;
+			powerOnScheduled: boolean;
+			repository: string | null;
+	  }
+	| { kind: 'machine'; recoveryId: string; name: string }
+	| { kind: 'unreadable'; reason: string }
+	/** Neither a recovery nor a machine: no record says whose it is. */
+	| { kind: 'nobody' };
+
+export interface HeldFacts {
+	path: string;
+	pid: number;
+	of: 'machine' | 'mover';
+	/** The name of the recovery's directory. */
+	recovery: string;
+}
+
+export interface OrphanFacts extends HeldFacts {
+	startTicks: string;
+}
+
+export interface RunDirectoryFacts {
+	name: string;
+	path: string;
+	ageMs: number;
+	/** Somebody listens on a socket in it. */
+	listening: boolean;
+	/** Of a repository mover that has a configuration, so that it is found again. */
+	configured: boolean;
+}
+
+export interface TemporaryFacts {
+	path: string;
+	ageMs: number;
+	/** The name of the recovery's directory that it lies in. */
+	recovery: string | undefined;
+}
+
+export type SupervisorFacts =
+	| { state: 'down' }
+	/** Its lock is held. */
+	| { state: 'silent'; pid: number }
+	| { state: 'answers'; protocol: number };
+
+export interface ServiceFacts {
+	name: string;
+	pid: number;
+	/** The program of another checkout or another Node: what it runs with instead. */
+	other: string | undefined;
+}
+
+export interface WorkflowFacts {
+	name: string;
+	recoveryId: string | undefined;
+	host: string | undefined;
+	phase: Phase;
+	/** Temporal's word for it. */
+	status: string;
+}
+
+export interface RepositoryFacts {
+	directory: string;
+	pins: Pin[];
+	/** Why its pins are not known. */
+	problem: string | undefined;
+}

@@ -1,0 +1,96 @@
+/** Findings about processes: of recoveries, known by their locks, and the services. */
+import { protocolVersion } from '../../supervisor/protocol.ts';
+import type { Facts, HeldFacts } from './facts.ts';
+import { type Finding, type Fix, fixCommand } from './finding.ts';
+
+const restart = 'rouse down && rouse up --detach';
+
+export function processFindings(facts: Facts): Finding[] {
+	return [...unowned(facts), ...orphaned(facts), ...supervisor(facts), ...otherServices(facts)];
+}
+
+/** Its directory is there and has no record: nobody will ever end it. */
+function unowned({ held, recoveries }: Facts): Finding[] {
+	const nobody = new Set(recoveries.filter(({ content }) => content.kind === 'nobody').map(({ name }) => name));
+	return held
+		.filter(({ recovery }) => nobody.has(recovery))
+		.map(process => ({
+			code: 'process_unowned',
+			subject: `pid ${process.pid}`,
+			explanation: `a ${process.of} holds ${process.path}, and no recovery it belongs to is on this host`,
+			...mending(process, held, { do: 'end-holder', lockPath: process.path }),
+		}));
+}
+
+function orphaned({ orphans, held }: Facts): Finding[] {
+	return orphans.map(process => ({
+		code: 'process_orphaned',
+		subject: `pid ${process.pid}`,
+		explanation: `a ${process.of} runs under ${process.path}, which was removed under it`,
+		...mending(process, [...orphans, ...held], {
+			do: 'end-process',
+			pid: process.pid,
+			startTicks: process.startTicks,
+		}),
+	}));
+}
+
+/** What a machine has written may be nowhere else, and it may need its mover to be shut down in order. */
+function mending(
+	{ of, recovery, pid }: HeldFacts,
+	all: readonly HeldFacts[],
+	fix: Fix,
+): Pick<Finding, 'command' | 'fix'> {
+	const runs = all.some(other => other.of === 'machine' && other.recovery === recovery);
+	if (of === 'mover' && !runs) return { command: fixCommand, fix };
+	const first = of === 'machine' ? 'save what its guest still needs' : 'end its machine first';
+	return { command: `${first}, then: kill ${pid}` };
+}
+
+function supervisor({ supervisor: it, recoveries, home }: Facts): Finding[] {
+	if (it.state === 'silent')
+		return [
+			{
+				code: 'supervisor_silent',
+				subject: `pid ${it.pid}`,
+				explanation: 'the supervisor holds its lock and does not answer',
+				command: restart,
+			},
+		];
+	if (it.state === 'answers')
+		return it.protocol === protocolVersion
+			? []
+			: [
+					{
+						code: 'protocol_differs',
+						subject: 'supervisor',
+						explanation: `the supervisor speaks protocol ${it.protocol}, this command ${protocolVersion}: they are of different versions`,
+						command: restart,
+					},
+				];
+	const unfinished = recoveries.filter(({ content }) => content.kind === 'recovery').map(({ name }) => name);
+	if (unfinished.length === 0) return [];
+	return [
+		{
+			code: 'supervisor_down',
+			subject: home,
+			explanation: `no supervisor looks after ${unfinished.join(', ')}: what dies of them is not started again`,
+			command: 'rouse up --detach',
+		},
+	];
+}
+
+function otherServices({ services }: Facts): Finding[] {
+	return services.flatMap(({ name, pid, other }) =>
+		other === undefined
+			? []
+			: [
+					{
+						code: 'service_differs' as const,
+						subject: name,
+						explanation: `${name} (pid ${pid}) runs with ${other}, not as this command`,
+						command: restart,
+					},
+				],
+	);
+}

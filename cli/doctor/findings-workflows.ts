@@ -1,0 +1,117 @@
+/** Findings about what lies in two places: a host's recoveries, their workflows in Temporal, pins in repositories. */
+import { join } from 'node:path';
+import type { Phase } from '../../model/recovery.ts';
+import { keys } from '../../repository/format/keys.ts';
+import type { Pin } from '../../repository/pins.ts';
+import type { DirectoryContent, Facts, RepositoryFacts, WorkflowFacts } from './facts.ts';
+import { type Finding, fixCommand } from './finding.ts';
+
+type OnHost = Extract<DirectoryContent, { kind: 'recovery' }>;
+
+export function workflowFindings(facts: Facts): Finding[] {
+	const onHost = facts.recoveries
+		.filter(({ content, name }) => content.kind !== 'recovery' || content.name === name)
+		.flatMap(({ content }) => (content.kind === 'recovery' ? [content] : []))
+		.filter(({ recoveryId }) => !facts.tombstones.has(recoveryId));
+	return [
+		...onHost.flatMap(recovery => withoutWorkflow(facts, recovery)),
+		...notHere(facts, onHost),
+		...facts.repositories.flatMap(repository => pinsLeft(facts, onHost, repository)),
+	];
+}
+
+const isOpen = ({ status }: WorkflowFacts) => status === 'RUNNING' || status === 'PAUSED';
+
+function withoutWorkflow({ workflows }: Facts, { name, recoveryId }: OnHost): Finding[] {
+	if (workflows === undefined) return [];
+	const workflow = workflows.find(other => other.name === name);
+	const adopt = `rouse recover adopt ${name}`;
+	if (workflow === undefined)
+		return [
+			{
+				code: 'workflow_missing',
+				subject: name,
+				explanation: `${name} is on this host, and Temporal knows no workflow of it: it stands where it is`,
+				command: adopt,
+			},
+		];
+	if (!isOpen(workflow))
+		return [
+			{
+				code: 'workflow_closed',
+				subject: name,
+				explanation: `${name} is on this host, and its workflow is closed (${workflow.status}): it stands where it is`,
+				command: adopt,
+			},
+		];
+	if (workflow.recoveryId === undefined || workflow.recoveryId === recoveryId) return [];
+	return [
+		{
+			code: 'workflow_foreign',
+			subject: name,
+			explanation: `the workflow of ${name} drives another recovery (${workflow.recoveryId}) than the one on this host (${recoveryId})`,
+			command: `rouse recover show ${name}; end that one first, then: ${adopt}`,
+		},
+	];
+}
+
+/** Phases in which a host must have it, whatever is under way. */
+const mustBeOnHost: readonly Phase[] = ['running', 'migrating', 'migrated'];
+
+function notHere({ workflows = [], host, recoveries, tombstones }: Facts, onHost: readonly OnHost[]): Finding[] {
+	// What cannot be read may be it.
+	if (recoveries.some(({ content }) => content.kind === 'unreadable')) return [];
+	return workflows
+		.filter(workflow => isOpen(workflow) && workflow.host === host && mustBeOnHost.includes(workflow.phase))
+		.filter(({ recoveryId }) => recoveryId !== undefined && !tombstones.has(recoveryId))
+		.filter(({ recoveryId }) => !onHost.some(recovery => recovery.recoveryId === recoveryId))
+		.map(({ name, phase }) => ({
+			code: 'recovery_not_here',
+			subject: name,
+			explanation: `the workflow of ${name} is ${phase} on this host, which has nothing of it: its machine and writes are gone`,
+			command: `rouse recover show ${name}, then: rouse recover discard ${name} --confirm ${name}`,
+		}));
+}
+
+function pinsLeft(facts: Facts, onHost: readonly OnHost[], { directory, pins, problem }: RepositoryFacts): Finding[] {
+	if (problem !== undefined)
+		return [
+			{
+				code: 'repository_away',
+				subject: directory,
+				explanation: `${directory} cannot be looked at: ${problem}`,
+				command: 'see whether its file system is mounted, and whether config.yaml names it right',
+			},
+		];
+	const used = new Set([
+		...onHost.map(({ recoveryId }) => recoveryId),
+		...(facts.workflows ?? []).filter(isOpen).map(({ recoveryId }) => recoveryId),
+	]);
+	// What cannot be read may be the user of any of them.
+	const allRead = facts.recoveries.every(({ content }) => content.kind !== 'unreadable');
+	return pins
+		.filter(({ recoveryId }) => !used.has(recoveryId) && (allRead || facts.tombstones.has(recoveryId)))
+		.map(pin => pinLeft(facts, directory, pin));
+}
+
+function pinLeft({ tombstones, workflows }: Facts, repository: string, pin: Pin): Finding {
+	const { recoveryId, machine, restorePoint, reason } = pin;
+	const subject = join(repository, keys.pin(recoveryId));
+	const what = `${machine}@${restorePoint} is pinned for ${reason} (${recoveryId})`;
+	const ended = tombstones.get(recoveryId);
+	if (ended)
+		return {
+			code: 'pin_left',
+			subject,
+			explanation: `${what}, which is ${ended.state} on this host`,
+			command: fixCommand,
+			fix: { do: 'unpin', repository, recoveryId },
+		};
+	const where = workflows ? 'nor has it an open workflow' : 'and Temporal does not answer';
+	return {
+		code: 'pin_unknown',
+		subject,
+		explanation: `${what}, which this host does not have, ${where}: it may be another installation's`,
+		command: `see that no other installation uses it, then: rm ${subject}`,
+	};
+}

@@ -1,0 +1,10 @@
+/** What is wrong with an installation, out of what was seen of it. Pure. */
+import type { Facts } from './facts.ts';
+import type { Finding } from './finding.ts';
+import { hostFindings } from './findings-host.ts';
+import { processFindings } from './findings-processes.ts';
+import { workflowFindings } from './findings-workflows.ts';
+
+export function findingsOf(facts: Facts): Finding[] {
+	return [...hostFindings(facts), ...processFindings(facts), ...workflowFindings(facts)];
+}

@@ -1,0 +1,130 @@
+/** Looks at an installation with whatever of it runs: files only, the supervisor alone, or everything. Changes nothing. */
+import { resolve } from 'node:path';
+import { asRouseError } from '../../model/errors.ts';
+import { RepositoryChildren } from '../../repository/access/children.ts';
+import { SupervisorClient } from '../../supervisor/client.ts';
+import { type Config, type Installation, loadConfig } from '../../system/installation.ts';
+import type { DirectoryFacts, Facts, RepositoryFacts, WorkflowFacts } from './facts.ts';
+import { gatherHost, gatherOwing, gatherRecoveries, gatherTombstones } from './gather-host.ts';
+import { gatherOrphans, gatherServices, gatherSupervisor } from './gather-processes.ts';
+
+/** A repository that has not answered by then hangs, as far as this command goes. */
+const repositoryLimitMs = 10_000;
+
+export async function gatherFacts(installation: Installation): Promise<Facts> {
+	const { home } = installation;
+	const config = await configOf(installation);
+	const supervisor = await gatherSupervisor(installation);
+	const host = await gatherHost(installation);
+	const workflows = config && (await gatherWorkflows(installation, config, host.recoveries));
+	// Again, since recoveries go on: one that came meanwhile has a workflow that was not asked for, and one that ended
+	// meanwhile has none. What was there both times is what can be compared.
+	const before = new Set(host.recoveries.map(({ name }) => name));
+	const again = (await gatherRecoveries(home)).filter(({ name }) => before.has(name));
+	const recoveries = supervisor.state === 'answers' ? await leftAlone(installation, again) : again;
+	return {
+		...host,
+		home,
+		host: config?.host.name ?? '',
+		recoveries,
+		tombstones: await gatherTombstones(home),
+		supervisor,
+		services: await gatherServices(installation),
+		orphans: await gatherOrphans(home),
+		workflows,
+		repositories: await gatherRepositories(installation, config, recoveries),
+	};
+}
+
+/** An invalid one is told of by the checks. */
+async function configOf(installation: Installation): Promise<Config | undefined> {
+	try {
+		return await loadConfig(installation);
+	} catch (error) {
+		if (asRouseError(error).code !== 'config_invalid') throw error;
+		return undefined;
+	}
+}
+
+/** What the supervisor cannot read it leaves alone, and says so to whoever asks for it. */
+async function leftAlone(installation: Installation, recoveries: DirectoryFacts[]): Promise<DirectoryFacts[]> {
+	const supervisor = SupervisorClient.of(installation);
+	return Promise.all(
+		recoveries.map(async (directory): Promise<DirectoryFacts> => {
+			const { content, name } = directory;
+			if (content.kind !== 'recovery' || content.name !== name) return directory;
+			try {
+				await supervisor.recovery(name);
+			} catch (thrown) {
+				const error = asRouseError(thrown);
+				if (error.code === 'format_damaged' || error.code === 'identity_conflict')
+					return { ...directory, content: { kind: 'unreadable', reason: error.message } };
+				// Not there any more, or nobody to ask: the files are what there is.
+				if (error.code !== 'recovery_unknown' && error.code !== 'supervisor_unreachable') throw error;
+			}
+			return directory;
+		}),
+	);
+}
+
+/** Temporal's client is loaded here and not before: it takes half a second. */
+async function gatherWorkflows(
+	installation: Installation,
+	config: Config,
+	onHost: readonly DirectoryFacts[],
+): Promise<WorkflowFacts[] | undefined> {
+	const [{ connectTemporal }, { Recoveries }] = await Promise.all([
+		import('../../client/connection.ts'),
+		import('../../client/recoveries.ts'),
+	]);
+	try {
+		const temporal = await connectTemporal(installation, config);
+		try {
+			const recoveries = new Recoveries(temporal);
+			const known = new Map((await recoveries.list()).map(summary => [summary.name, summary]));
+			// The list lags behind; what is on this host is asked for by name.
+			for (const { name } of onHost) {
+				const found = await recoveries.find(name);
+				if (found) known.set(name, found);
+				else known.delete(name);
+			}
+			return [...known.values()].map(({ name, recoveryId, phase, workflow, request }) => ({
+				name,
+				recoveryId,
+				host: request?.host,
+				phase,
+				status: workflow,
+			}));
+		} finally {
+			await temporal.close();
+		}
+	} catch (error) {
+		if (asRouseError(error).code !== 'temporal_unreachable') throw error;
+		return undefined;
+	}
+}
+
+async function gatherRepositories(
+	{ home, cacheDirectory }: Installation,
+	config: Config | undefined,
+	recoveries: readonly DirectoryFacts[],
+): Promise<RepositoryFacts[]> {
+	const configured = Object.values(config?.repositories ?? {}).map(directory => resolve(directory));
+	const used = recoveries.flatMap(({ content }) => (content.kind === 'recovery' ? (content.repository ?? []) : []));
+	const owing = await gatherOwing(home);
+	const children = RepositoryChildren.of({ cacheDirectory });
+	try {
+		return await Promise.all(
+			[...new Set([...configured, ...used, ...owing])].map(async (directory): Promise<RepositoryFacts> => {
+				try {
+					const pins = await children.listPins(directory, AbortSignal.timeout(repositoryLimitMs));
+					return { directory, pins, problem: undefined };
+				} catch (error) {
+					return { directory, pins: [], problem: asRouseError(error).message };
+				}
+			}),
+		);
+	} finally {
+		void children.close(); // one that hangs in the kernel does not end
+	}
+}

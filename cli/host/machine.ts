@@ -1,0 +1,55 @@
+/** One machine as its host alone knows it. */
+import type { Incident } from '../../model/recovery.ts';
+import type { RecoveryView } from '../../supervisor/protocol.ts';
+import { machineAnswer } from '../recover/answer.ts';
+import { formatBytes } from '../terminal/format.ts';
+
+const shownIncidents = 5;
+
+/** `host show --json`; docs/cli.md lists the fields. */
+export function hostMachineAnswer(view: RecoveryView, incidents: readonly Incident[]) {
+	const machine = machineAnswer(view);
+	return { ...machine, lastIncidents: incidents.slice(-shownIncidents), next: nextOf(view, machine.blocked?.next) };
+}
+export type HostMachineAnswer = ReturnType<typeof hostMachineAnswer>;
+
+function nextOf({ name, state, done, power }: RecoveryView, unblocks: string | undefined): string {
+	if (unblocks !== undefined) return unblocks;
+	const off = power === 'off' && (state === 'finished' || done.includes('power-on'));
+	const start = off ? [`power it on: rouse host start ${name}`] : [];
+	if (state === 'finished') return off ? (start[0] ?? '') : `rouse console ${name}; rouse host stop ${name}`;
+	if (state === 'discarded') return 'it is being cleared away';
+	const workflow = `its workflow: rouse recover show ${name}; if that is lost: rouse recover adopt ${name}`;
+	return [...start, workflow].join('; ');
+}
+
+const chains: Record<RecoveryView['chain'], string> = {
+	mover: 'overlay on the repository',
+	local: 'overlay on its own disks',
+	target: 'its own disks alone',
+};
+
+export function machineText(machine: HostMachineAnswer): string {
+	const { name, state, power, powerDesired, chain, switchStage, blocked, disks, copying, movers } = machine;
+	const wished = powerDesired === null || powerDesired === power ? '' : ` (wanted: ${powerDesired})`;
+	const lines = [`${name}: ${state}, power ${power}${wished}`];
+	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${value}`);
+	if (machine.machineName !== name) row('machine', machine.machineName);
+	row('recovery', `${machine.recoveryId}, generation ${machine.generation}`);
+	if (state === 'active') row('done', machine.done.join(', ') || 'nothing yet');
+	row('chain', `${chains[chain]}${state !== 'active' || switchStage === null ? '' : `; switch: ${switchStage}`}`);
+	if (blocked) row('blocked', `${blocked.reason} (${blocked.code})`);
+	for (const [index, { sizeBytes, restoredBytes, path }] of disks.entries())
+		row(
+			`disk${index}`,
+			`${formatBytes(restoredBytes)} of ${formatBytes(sizeBytes)} local${copying ? ', copying' : ''}${path === '' ? '' : `, ${path}`}`,
+		);
+	for (const { kind, alive, pid } of movers) row('mover', `${kind}: ${alive ? `pid ${pid}` : 'not running'}`);
+	row('directory', machine.directory);
+	if (machine.runDirectory !== null) row('sockets', machine.runDirectory);
+	for (const [key, value] of Object.entries(machine.platform)) row('platform', `${key}: ${value}`);
+	for (const { at, kind, message, count } of machine.lastIncidents)
+		row('incident', `${at} ${kind}: ${message}${count > 1 ? ` (${count} times)` : ''}`);
+	lines.push(`Next: ${machine.next}`);
+	return lines.join('\n');
+}

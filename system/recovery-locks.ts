@@ -1,0 +1,38 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { isErrno } from './durable-file.ts';
+import { lockHolder } from './process-lock.ts';
+
+export interface HeldLock {
+	path: string;
+	pid: number;
+	/** By the name of the lock in a recovery's directory. */
+	of: 'machine' | 'mover';
+}
+
+/** What runs of the recoveries whose directories are in this one, by the locks that are held. */
+export async function heldRecoveryLocks(recoveries: string): Promise<HeldLock[]> {
+	const held: HeldLock[] = [];
+	for (const name of await entriesOf(recoveries)) {
+		for (const path of await locksIn(join(recoveries, name))) {
+			const holder = await lockHolder(path);
+			if (holder) held.push({ path, pid: holder.pid, of: basename(path) === 'machine.lock' ? 'machine' : 'mover' });
+		}
+	}
+	return held;
+}
+
+/** Paths of the locks in a directory, held or not; none for one that is not there. */
+export async function locksIn(directory: string): Promise<string[]> {
+	const names = await entriesOf(directory);
+	return names.filter(name => name.endsWith('.lock')).map(name => join(directory, name));
+}
+
+async function entriesOf(directory: string): Promise<string[]> {
+	try {
+		return await readdir(directory);
+	} catch (error) {
+		if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
+		throw error;
+	}
+}

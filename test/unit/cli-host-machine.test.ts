@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hostMachineAnswer, machineText } from '../../cli/host/machine.ts';
+import type { RecoveryView } from '../../supervisor/protocol.ts';
+
+const view: RecoveryView = {
+	name: 'web01-r1',
+	recoveryId: '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d',
+	machineName: 'web01',
+	generation: 7,
+	state: 'active',
+	done: ['reserve', 'allocate', 'create-machine', 'start-movers', 'snapshot', 'power-on'],
+	chain: 'mover',
+	sealed: false,
+	power: 'on',
+	blocked: null,
+	disks: [{ sizeBytes: 1 << 30, restoredBytes: 1 << 29, path: '/h/disk0.raw' }],
+	restored: false,
+	copying: true,
+	movers: [{ kind: 'mount', alive: true, pid: 7 }],
+	switchPauseMs: null,
+	unpinned: null,
+	switchStage: 'none',
+	powerDesired: 'on',
+	runDirectory: '/run/x',
+	platform: { qmpSocket: '/run/x/qmp.sock' },
+	directory: '/h',
+	incidents: 6,
+};
+const incidents = [1, 2, 3, 4, 5, 6].map(sequence => ({
+	sequence,
+	at: '2026-11-20T03:00:00Z',
+	kind: 'mover_died',
+	message: `mover ${sequence}`,
+	count: sequence,
+}));
+
+test('`host show` tells all that the host knows, and the last incidents', () => {
+	const answer = hostMachineAnswer(view, incidents);
+	assert.deepEqual(
+		answer.lastIncidents.map(({ sequence }) => sequence),
+		[2, 3, 4, 5, 6],
+	);
+	const text = machineText(answer);
+	for (const part of [
+		'web01-r1: active, power on\n',
+		'generation 7',
+		'overlay on the repository; switch: none',
+		'512 MiB of 1.00 GiB local, copying, /h/disk0.raw',
+		'mount: pid 7',
+		'qmpSocket: /run/x/qmp.sock',
+		'mover_died: mover 6 (6 times)',
+		'rouse recover adopt web01-r1',
+	])
+		assert.ok(text.includes(part), `${part} is not in\n${text}`);
+});
+
+const blocked = { code: 'space_short', reason: 'full', next: { order: 'retry', first: 'make room' } } as const;
+const nexts: [string, Partial<RecoveryView>, RegExp][] = [
+	['that is off', { power: 'off' }, /^power it on: rouse host start web01-r1; its workflow:/],
+	['that was never on', { power: 'off', done: ['reserve'] }, /^its workflow:/],
+	['that is blocked', { blocked }, /^make room, then: rouse recover retry web01-r1$/],
+	['that is finished', { state: 'finished' }, /^rouse console web01-r1; rouse host stop web01-r1$/],
+	['that is finished and off', { state: 'finished', power: 'off' }, /^power it on: rouse host start web01-r1$/],
+];
+for (const [what, changes, next] of nexts)
+	test(`\`host show\` of a machine ${what} says what comes next`, () => {
+		assert.match(hostMachineAnswer({ ...view, ...changes }, []).next, next);
+	});
+
+test('`host show` of a machine whose power is another than was wanted says so', () => {
+	assert.match(machineText(hostMachineAnswer({ ...view, power: 'off' }, [])), /power off \(wanted: on\)/);
+});

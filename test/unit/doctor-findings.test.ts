@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DirectoryContent, Facts, HeldFacts, WorkflowFacts } from '../../cli/doctor/facts.ts';
+import { findingsOf } from '../../cli/doctor/findings.ts';
+import { protocolVersion } from '../../supervisor/protocol.ts';
+
+const id = '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d';
+const otherId = '7d1f0a11-2f3b-4c5d-8e6f-0a1b2c3d4e5f';
+const old = 3_600_000;
+
+const calm: Facts = {
+	home: '/home',
+	host: 'local',
+	recoveries: [],
+	tombstones: new Map(),
+	held: [],
+	orphans: [],
+	runDirectories: [],
+	temporaries: [],
+	space: { freeBytes: 1e12, ballast: true },
+	supervisor: { state: 'answers', protocol: protocolVersion },
+	services: [],
+	workflows: [],
+	repositories: [],
+};
+
+const running: DirectoryContent = {
+	kind: 'recovery',
+	recoveryId: id,
+	name: 'r1',
+	powerOnScheduled: true,
+	repository: '/repo',
+};
+const directory = (content: DirectoryContent, more: Partial<Facts['recoveries'][number]> = {}) => ({
+	recoveries: [{ name: 'r1', path: '/home/r1', ageMs: old, files: [], content, ...more }],
+});
+const nobody: DirectoryContent = { kind: 'nobody' };
+const unreadable: DirectoryContent = { kind: 'unreadable', reason: 'torn' };
+const workflow: WorkflowFacts = { name: 'r1', recoveryId: id, host: 'local', phase: 'running', status: 'RUNNING' };
+const ended = { tombstones: new Map([[id, { name: 'r1', state: 'discarded' as const }]]) };
+const pin = {
+	recoveryId: id,
+	machine: 'web01',
+	restorePoint: '2026-11-20T03:00:00Z',
+	manifestDigest: 'sha256:00',
+	reason: 'recovery r1',
+	pinnedAt: '2026-11-20T03:00:00Z',
+};
+const pins = { repositories: [{ directory: '/repo', pins: [pin], problem: undefined }] };
+const sockets = { name: id.slice(0, 8), path: '/run/x', ageMs: old, listening: false, configured: false };
+const held = (of: HeldFacts['of']): HeldFacts => ({ path: `/home/r1/${of}.lock`, pid: 7, of, recovery: 'r1' });
+const orphan = (of: HeldFacts['of']) => ({ ...held(of), startTicks: '1' });
+const temporary = { path: '/home/r1/x.rouse-tmp', ageMs: old, recovery: 'r1' };
+
+/** What is seen; the codes of what is found, with a `+` when `--fix` mends it. */
+const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
+	['nothing at all', {}, []],
+	['a recovery and its workflow', { ...directory(running), workflows: [workflow], ...pins }, []],
+	['a recovery while Temporal does not answer', { ...directory(running), workflows: undefined, ...pins }, []],
+	['a recovery without a workflow', directory(running), ['workflow_missing']],
+	[
+		'a recovery whose workflow was terminated',
+		{ ...directory(running), workflows: [{ ...workflow, status: 'TERMINATED' }] },
+		['workflow_closed'],
+	],
+	[
+		'a recovery under the name of another',
+		{ ...directory(running), workflows: [{ ...workflow, recoveryId: otherId, host: 'far' }] },
+		['workflow_foreign'],
+	],
+	['a workflow whose recovery is not here', { workflows: [workflow] }, ['recovery_not_here']],
+	['one of another host', { workflows: [{ ...workflow, host: 'far' }] }, []],
+	['one that is only starting', { workflows: [{ ...workflow, phase: 'starting' }] }, []],
+	['one that has just ended here', { ...ended, workflows: [workflow] }, []],
+	[
+		'one that may be what cannot be read',
+		{ ...directory(unreadable), workflows: [{ ...workflow, name: 'other' }] },
+		['recovery_unreadable'],
+	],
+	['a directory that was copied', { ...directory({ ...running, name: 'r0' }) }, ['recovery_misplaced']],
+	[
+		'an end that a supervisor did not come to',
+		{ ...directory(running), ...ended, supervisor: { state: 'down' } },
+		['ending_unfinished', 'supervisor_down'],
+	],
+	['an end under way', { ...directory(running), ...ended }, []],
+	['an empty directory', directory(nobody, { files: ['state.json.ab.rouse-tmp'] }), ['directory_empty+']],
+	['one that is being made', directory(nobody, { ageMs: 10 }), []],
+	['a directory that nobody owns', directory(nobody, { files: ['disk0.raw'] }), ['directory_unowned']],
+	['sockets of a recovery', { ...directory(running), workflows: [workflow], runDirectories: [sockets] }, []],
+	['sockets of nothing', { runDirectories: [sockets] }, ['run_directory_left+']],
+	['sockets being made', { runDirectories: [{ ...sockets, ageMs: 10 }] }, []],
+	['sockets that somebody listens on', { runDirectories: [{ ...sockets, listening: true }] }, ['run_directory_left']],
+	['sockets of a repository mover', { runDirectories: [{ ...sockets, configured: true }] }, []],
+	[
+		'sockets that may be of what cannot be read',
+		{ ...directory(unreadable), runDirectories: [sockets] },
+		['recovery_unreadable'],
+	],
+	['a temporary file', { temporaries: [{ ...temporary, recovery: undefined }] }, ['temporary_left+']],
+	['one being written', { temporaries: [{ ...temporary, recovery: undefined, ageMs: 10 }] }, []],
+	[
+		'one beside the writes of a guest',
+		{ ...directory(running), workflows: [workflow], temporaries: [temporary] },
+		['temporary_left'],
+	],
+	[
+		'one of a recovery that was never powered on',
+		{ ...directory({ ...running, powerOnScheduled: false }), workflows: [workflow], temporaries: [temporary] },
+		['temporary_left+'],
+	],
+	['little space', { space: { freeBytes: 1e6, ballast: false } }, ['space_low']],
+	['a mover of nobody', { ...directory(nobody), held: [held('mover')] }, ['process_unowned+']],
+	[
+		'a machine of nobody, with its mover',
+		{ ...directory(nobody), held: [held('machine'), held('mover')] },
+		['process_unowned', 'process_unowned'],
+	],
+	['a mover whose lock was removed', { orphans: [orphan('mover')] }, ['process_orphaned+']],
+	[
+		'a machine whose lock was removed, with its mover',
+		{ orphans: [orphan('mover'), orphan('machine')] },
+		['process_orphaned', 'process_orphaned'],
+	],
+	['no supervisor, and nothing to look after', { supervisor: { state: 'down' } }, []],
+	['a supervisor that does not answer', { supervisor: { state: 'silent', pid: 7 } }, ['supervisor_silent']],
+	['a supervisor of another protocol', { supervisor: { state: 'answers', protocol: 99 } }, ['protocol_differs']],
+	['a service of another checkout', { services: [{ name: 'x', pid: 7, other: '/y' }] }, ['service_differs']],
+	['a pin of one that has ended here', { ...pins, ...ended }, ['pin_left+']],
+	['the same while its workflow is open', { ...pins, ...ended, workflows: [workflow] }, []],
+	['a pin of nobody known', pins, ['pin_unknown']],
+	['the same while Temporal does not answer', { ...pins, workflows: undefined }, ['pin_unknown']],
+	['a pin that may be of what cannot be read', { ...pins, ...directory(unreadable) }, ['recovery_unreadable']],
+	[
+		'a repository that is away',
+		{ repositories: [{ directory: '/repo', pins: [], problem: 'away' }] },
+		['repository_away'],
+	],
+];
+
+for (const [title, facts, expected] of cases)
+	test(`\`findingsOf\` ${title}: ${expected.join(', ') || 'nothing'}`, () => {
+		const findings = findingsOf({ ...calm, ...facts });
+		assert.deepEqual(
+			findings.map(({ code, fix }) => `${code}${fix ? '+' : ''}`),
+			expected,
+		);
+		for (const { command } of findings) assert.notEqual(command, '');
+	});
