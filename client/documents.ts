@@ -41,6 +41,8 @@ export interface RecoveryDocument {
 	vncSocket: string | null;
 	qmpSocket: string | null;
 	directory: string | null;
+	/** Why the restore point is not pinned, as the host tells; null as well when it does not answer. */
+	unpinned: RecoveryView['unpinned'];
 	/** Steps that are being done or wait for their next attempt. */
 	pending: PendingStep[];
 	/** `memo`: no worker answered, and this is what was known at the last change. */
@@ -90,6 +92,7 @@ export function makeDocument(
 		vncSocket: view?.platform['vncSocket'] ?? null,
 		qmpSocket: view?.platform['qmpSocket'] ?? null,
 		directory: view?.directory ?? null,
+		unpinned: view?.unpinned ?? null,
 		pending: hasEnded(details) ? [] : details.pending,
 		statusFrom: details.statusFrom,
 		hostAnswers: view !== undefined,

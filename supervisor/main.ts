@@ -1,6 +1,7 @@
 /** `node supervisor/main.ts`, under flock(1) on services/supervisor.lock: the supervisor of the installation ROUSE_HOME. */
 import { existsSync } from 'node:fs';
 import { asRouseError } from '../model/errors.ts';
+import { RepositoryChildren } from '../repository/access/children.ts';
 import { systemClock } from '../system/clock.ts';
 import { homeDirectory, loadConfig, openInstallation, places } from '../system/installation.ts';
 import { createLog } from '../system/log.ts';
@@ -34,6 +35,7 @@ async function run(): Promise<void> {
 		installation,
 		...createPlatform(installation, await loadConfig(installation)),
 		tombstones: new Tombstones(home),
+		repositories: RepositoryChildren.of(installation),
 		log,
 		clock: systemClock,
 		reached: async place => reached(place),

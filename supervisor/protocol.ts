@@ -62,6 +62,10 @@ export const stepBodies = {
 	'confirm-open': stepCallSchema,
 	/** Its workflow was closed as abandoned: nobody starts its machine any more until a later generation takes it up. */
 	abandon: stepCallSchema,
+	/** The restore point could not be pinned: the host keeps that, and tries until it can or the recovery ends. */
+	unpinned: stepCallSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),
+	/** Of a recovery that is over, or was never here: takes its pin away when the repository is back. */
+	'owe-unpin': stepCallSchema.extend({ repository: z.string().min(1) }),
 	/** An incident that the host worker saw (a failed attempt of a step). */
 	incident: stepCallSchema.extend({ kind: z.string(), message: z.string() }),
 } as const;
@@ -91,6 +95,8 @@ export const stepAnswers = {
 	retry: nothingMore,
 	'confirm-open': nothingMore,
 	abandon: nothingMore,
+	unpinned: nothingMore,
+	'owe-unpin': nothingMore,
 	incident: nothingMore,
 } as const satisfies Record<StepName, z.ZodType>;
 export type StepBody<S extends StepName> = z.input<(typeof stepBodies)[S]>;
@@ -117,6 +123,8 @@ export const recoveryViewSchema = z.object({
 		z.object({ kind: z.enum(['mount', 'migration', 'repository']), alive: z.boolean(), pid: z.int().nullable() }),
 	),
 	switchPauseMs: z.number().nullable(),
+	/** Why the restore point is not pinned. */
+	unpinned: z.object({ code: z.enum(errorCodes), reason: z.string(), since: z.iso.datetime() }).nullable(),
 	/** The last durable mark of the switch, and what is wanted; null from a supervisor that does not tell. */
 	switchStage: z.enum(['none', 'begun', 'done']).nullable().default(null),
 	powerDesired: z.enum(['on', 'off']).nullable().default(null),

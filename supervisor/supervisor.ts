@@ -9,6 +9,7 @@ import { FinishedMachine } from './recovery/finished-machine.ts';
 import type { HostParts } from './recovery/host-parts.ts';
 import { type StepAnswer, type StepBody, type StepName, stepBodies } from './protocol.ts';
 import { reconcileRecovery } from './reconcile/recovery.ts';
+import { PinDebts } from './reconcile/pin-debts.ts';
 import { Recovery } from './recovery/recovery.ts';
 import { overError, Registry } from './recovery/registry.ts';
 import { Repositories } from './reconcile/repositories.ts';
@@ -30,6 +31,7 @@ export class Supervisor {
 	readonly #repositories: Repositories;
 	readonly #ballast: Ballast;
 	readonly #failures = new RepeatedFailures();
+	readonly #pinDebts: PinDebts;
 	readonly #ending = new AbortController();
 	#loop: Promise<void> | undefined;
 	#wake: (() => void) | undefined;
@@ -39,6 +41,7 @@ export class Supervisor {
 		this.registry = new Registry(host);
 		this.#repositories = new Repositories(host, this.registry);
 		this.#ballast = new Ballast(places.ballast(host.installation.home));
+		this.#pinDebts = new PinDebts(host, this.registry);
 	}
 
 	/** Reads what is on disk and looks after all of it, from now on. `afterDeath`: the one before was not told to end. */
@@ -77,6 +80,7 @@ export class Supervisor {
 		const { recoveryId, generation } = call.body;
 		const log = this.#host.log.child({ recovery: name, recoveryId, step, generation });
 		try {
+			if (call.step === 'owe-unpin') return await this.#oweUnpin(call.body);
 			const recovery = await this.#recoveryFor(name, call);
 			if (!(recovery instanceof Recovery)) return answerOfTombstone(recovery, call);
 			const answer = await this.#run(recovery, call);
@@ -88,6 +92,15 @@ export class Supervisor {
 			log[asRouseError(error).code === 'host_busy' ? 'debug' : 'warn']({ err: error }, 'not done');
 			throw error;
 		}
+	}
+
+	/** Of a recovery whose tombstone would refuse everything else; what may run from its point keeps it pinned. */
+	async #oweUnpin({ recoveryId, repository }: StepBody<'owe-unpin'>): Promise<StepAnswer<'owe-unpin'>> {
+		if ((await this.#host.tombstones.read(recoveryId)) === undefined)
+			throw new RouseError('phase_wrong', `recovery ${recoveryId} has not ended on this host: its pin stays`);
+		const since = this.#host.clock.date().toISOString();
+		await this.#pinDebts.owedUnpins.add({ repository, recoveryId, since });
+		return {};
 	}
 
 	/** The recovery the step speaks of, or the tombstone of one that is over. */
@@ -103,7 +116,7 @@ export class Supervisor {
 		throw new RouseError('recovery_unknown', `recovery ${name} (${body.recoveryId}) is not on this host`);
 	}
 
-	async #run(recovery: Recovery, call: AnyStep): Promise<StepAnswer<StepName>> {
+	async #run(recovery: Recovery, call: Exclude<AnyStep, { step: 'owe-unpin' }>): Promise<StepAnswer<StepName>> {
 		const { step, body } = call;
 		if (step === 'incident') {
 			// Changes nothing but the log, so it waits for nobody and outranks nobody.
@@ -142,6 +155,7 @@ export class Supervisor {
 				this.#repositories.reconcile(),
 			);
 			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
+			this.#pinDebts.look();
 			await repositories;
 			if (this.#host.clock.now() >= tidyAt) {
 				const { home } = this.#host.installation;
@@ -197,6 +211,7 @@ export class Supervisor {
 		const work = endings[step];
 		await this.#withBallast(context.recovery.name, () => work(context));
 		this.#failures.over(context.recovery.recoveryId);
+		if (context.recovery.repository !== null) this.#pinDebts.late.ended(context.recovery.repository);
 		await this.registry.settle(context.recovery);
 	}
 

@@ -171,6 +171,7 @@ export const places = {
 	ballast: (home: string) => join(home, 'host', 'ballast'),
 	recoveries: (home: string) => join(home, 'host', 'recoveries'),
 	tombstones: (home: string) => join(home, 'host', 'tombstones'),
+	owedUnpins: (home: string) => join(home, 'host', 'owed-unpins'),
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),
 	services: (home: string) => join(home, 'services'),
 	temporal: (home: string) => join(home, 'temporal'),

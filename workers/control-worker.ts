@@ -19,7 +19,7 @@ export async function createControlWorker(
 		namespace,
 		taskQueue: taskQueues.control,
 		workflowBundle: { code },
-		activities: createControlActivities({ repositories: RepositoryChildren.of({ cacheDirectory }) }),
+		activities: createControlActivities({ repositories: RepositoryChildren.of({ cacheDirectory }).prepare() }),
 		interceptors: { activity: [logAttributes] },
 	});
 }

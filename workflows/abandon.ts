@@ -2,10 +2,9 @@ import { CancellationScope } from '@temporalio/workflow';
 import type { RecoveryResult } from './contracts.ts';
 import { documentOf, failureOf } from './failures.ts';
 import { carryOn } from './parking.ts';
+import { releaseOrLeavePin } from './pins.ts';
 import type { Run } from './run.ts';
 import { close } from './steps.ts';
-import { control } from './stubs.ts';
-import { pinOf } from './undo.ts';
 
 /**
  * As a person has confirmed it of a host that is gone: nothing is asked of that host any more. What it has of the recovery
@@ -17,7 +16,7 @@ export async function abandon(run: Run): Promise<RecoveryResult> {
 		state.parked = state.blocked = state.failure = null;
 		run.enter('abandoning');
 	}
-	if (state.mayBePinned) await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
+	if (state.mayBePinned) await carryOn(run, () => run.once('unpin', () => releaseOrLeavePin(run)));
 	return close(run, 'abandoned');
 }
 

@@ -20,9 +20,13 @@ export const planOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
-/** Pins have no generation: an undo that overtook a late attempt would leave its pin for good, so cancelling waits. */
+/**
+ * Nothing waits for a repository that cannot be written: after the third attempt the recovery goes on unpinned, or its
+ * unpin is owed. Cancelling waits, so that the unpin of what was cancelled as a rule comes after its pin.
+ */
 export const pinOptions = {
 	...planOptions,
+	retry: { ...planOptions.retry, maximumAttempts: 3 },
 	cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 } satisfies ActivityOptions;
 
@@ -103,6 +107,3 @@ export const undoOptions = {
 	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '1m' },
 	cancellationType: fenced,
 } satisfies ActivityOptions;
-
-/** The same for a pin. */
-export const undoPinOptions = { ...pinOptions, scheduleToCloseTimeout: '24h' } satisfies ActivityOptions;

@@ -15,10 +15,10 @@ import type {
 } from '../model/recovery.ts';
 import type { Asked } from './contracts.ts';
 
-/** Named as the activity that does it; orders may come any number of times and are no steps. */
+/** Named as the activity that does it; orders, and what a pin that fails leads to, are no steps. */
 export type WorkflowStep = Exclude<
 	keyof ControlActivities | keyof HostActivities,
-	'power' | 'retry' | 'undo' | 'answer'
+	'power' | 'retry' | 'undo' | 'answer' | 'unpinned' | 'oweUnpin'
 >;
 
 /** The later one has the higher number. */

@@ -1,11 +1,11 @@
 /** The steps of a recovery. Each is done once, by whichever run of the workflow gets to it. */
 import type { RecoveryResult } from './contracts.ts';
 import { carryOn } from './parking.ts';
+import { pinOrSay, releasePin } from './pins.ts';
 import type { Run } from './run.ts';
 import { migrateInSlices } from './slices.ts';
 import { addIncidents } from './state.ts';
 import { control } from './stubs.ts';
-import { pinOf } from './undo.ts';
 
 export async function plan(run: Run): Promise<void> {
 	await run.once('plan', async () => {
@@ -23,10 +23,10 @@ export async function chooseHardware(run: Run): Promise<void> {
 	});
 }
 
-/** The restore point stays in the repository until `unpin`. */
+/** The restore point stays in the repository until `unpin`; where that cannot be said the recovery goes on all the same. */
 export async function pin(run: Run): Promise<void> {
 	run.state.mayBePinned = true;
-	await run.once('pin', () => control.pin(pinOf(run)));
+	await run.once('pin', input => pinOrSay(run, input));
 }
 
 /** After an adoption of what was abandoned: its pin was given back, and its machine still reads from the point. */
@@ -102,7 +102,7 @@ export async function finalize(run: Run): Promise<RecoveryResult> {
 			addIncidents(run.state, incidents);
 		}),
 	);
-	await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
+	await carryOn(run, () => run.once('unpin', () => releasePin(run)));
 	return close(run, 'finished');
 }
 
@@ -129,7 +129,7 @@ export async function discard(run: Run): Promise<RecoveryResult> {
 			if (wasHere) run.state.mayBePinned = true;
 		}),
 	);
-	if (run.state.mayBePinned) await carryOn(run, () => run.once('unpin', () => control.unpin(pinOf(run))));
+	if (run.state.mayBePinned) await carryOn(run, () => run.once('unpin', () => releasePin(run)));
 	return close(run, 'discarded');
 }
 

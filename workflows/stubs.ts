@@ -13,7 +13,6 @@ import {
 	sliceOptions,
 	stepOptions,
 	undoOptions,
-	undoPinOptions,
 } from './activity-options.ts';
 import { taskQueues } from './contracts.ts';
 
@@ -22,8 +21,6 @@ export const control = {
 	plan: proxyActivities<ControlActivities>(planOptions).plan,
 	pin: proxyActivities<ControlActivities>(pinOptions).pin,
 	unpin: proxyActivities<ControlActivities>(pinOptions).unpin,
-	/** Before power-on; what is left of a pin then is named, and harms nothing but the room it holds. */
-	undoPin: proxyActivities<ControlActivities>(undoPinOptions).unpin,
 };
 
 export type HostStubs = ReturnType<typeof hostStubs>;
@@ -55,6 +52,8 @@ export function hostStubs(hostId: string) {
 		discard: ending.discard,
 		undo: undo.undo,
 		answer,
+		unpinned: steps.unpinned,
+		oweUnpin: undo.oweUnpin,
 		orderPower: order.power,
 		orderRetry: order.retry,
 		latePower: late.power,

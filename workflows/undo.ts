@@ -2,13 +2,8 @@ import { DeterminismViolationError, log } from '@temporalio/workflow';
 import type { ErrorDocument } from '../model/errors.ts';
 import { documentOf, failureOf, Interruption } from './failures.ts';
 import { isBehind, park, untilRetried } from './parking.ts';
+import { releasePin } from './pins.ts';
 import type { Run } from './run.ts';
-import { control } from './stubs.ts';
-
-export function pinOf(run: Run) {
-	const { repository, machine, restorePoint, manifestDigest, name } = run.request;
-	return { repository, machine, restorePoint, manifestDigest, recoveryId: run.state.recoveryId, recovery: name };
-}
 
 /**
  * The steps up to power-on: as a whole they succeed, or leave nothing behind and fail by their code. A host that is further
@@ -75,7 +70,7 @@ async function removeFromHost(run: Run): Promise<void> {
 }
 
 async function unpin(run: Run): Promise<void> {
-	if (run.state.mayBePinned) await run.interruptible(() => control.undoPin(pinOf(run)), { whole: true });
+	if (run.state.mayBePinned) await run.interruptible(() => releasePin(run), { whole: true });
 }
 
 function leftBehind(undo: 'remove' | 'unpin', error: unknown): string {

@@ -2,6 +2,7 @@
  * The steps of a host that its supervisor carries out while the activity waits. Their names here are those of the
  * supervisor's steps (supervisor/protocol.ts) in another spelling, and the workflow's own names for them.
  */
+import type { ErrorCode } from '../../model/errors.ts';
 import type { PowerAction, RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import type { StepAnswer, StepBody, StepCall, StepName } from '../../supervisor/protocol.ts';
 import type { HostStepInput } from '../../workflows/contracts.ts';
@@ -82,6 +83,18 @@ export function hostSteps(host: HostDependencies) {
 			body: (call, { action, order }: { action: PowerAction; order: number }) => ({ ...call, action, order }),
 			answer: ({ power }) => ({ power }),
 			timeoutMs: powerTimeoutMs,
+		}),
+		/** The recovery goes on without its pin; the host keeps that, and tries to set it. */
+		unpinned: activity({
+			step: 'unpinned',
+			body: (call, { code, reason }: { code: ErrorCode; reason: string }) => ({ ...call, code, reason }),
+			answer: done,
+		}),
+		/** The host takes the pin away when the repository is back. */
+		oweUnpin: activity({
+			step: 'owe-unpin',
+			body: (call, { repository }: { repository: string }) => ({ ...call, repository }),
+			answer: done,
 		}),
 		/** After a repair: what the host has given up is tried again, and a guest that stands still goes on. */
 		retry: activity({ step: 'retry', body: nothingMore, answer: done }),

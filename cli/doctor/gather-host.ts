@@ -29,6 +29,7 @@ const tombstoneSchema = z.object({
 	name: nameSchema,
 	state: z.enum(['finished', 'discarded']),
 });
+const owedUnpinSchema = z.object({ repository: z.string() });
 
 type HostFacts = Pick<Facts, 'recoveries' | 'tombstones' | 'held' | 'runDirectories' | 'temporaries' | 'space'>;
 
@@ -62,6 +63,17 @@ export async function gatherTombstones(home: string): Promise<Facts['tombstones'
 		if (!file.endsWith('.json')) continue;
 		const { content } = await readAs(join(places.tombstones(home), file), tombstoneSchema);
 		if (content) found.set(content.recoveryId, content);
+	}
+	return found;
+}
+
+/** The repositories whose pins this host has still to take away. */
+export async function gatherOwing(home: string): Promise<string[]> {
+	const found: string[] = [];
+	for (const file of await namesIn(places.owedUnpins(home))) {
+		if (!file.endsWith('.json')) continue;
+		const { content } = await readAs(join(places.owedUnpins(home), file), owedUnpinSchema);
+		if (content) found.push(content.repository);
 	}
 	return found;
 }
@@ -135,6 +147,7 @@ async function gatherTemporaries(home: string, recoveries: readonly DirectoryFac
 		places.temporal(home),
 		join(home, 'host'),
 		places.tombstones(home),
+		places.owedUnpins(home),
 		places.repositoryMovers(home),
 	];
 	const found: TemporaryFacts[] = [];

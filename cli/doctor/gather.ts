@@ -5,7 +5,7 @@ import { RepositoryChildren } from '../../repository/access/children.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { type Config, type Installation, loadConfig } from '../../system/installation.ts';
 import type { DirectoryFacts, Facts, RepositoryFacts, WorkflowFacts } from './facts.ts';
-import { gatherHost, gatherRecoveries, gatherTombstones } from './gather-host.ts';
+import { gatherHost, gatherOwing, gatherRecoveries, gatherTombstones } from './gather-host.ts';
 import { gatherOrphans, gatherServices, gatherSupervisor } from './gather-processes.ts';
 
 /** A repository that has not answered by then hangs, as far as this command goes. */
@@ -105,16 +105,17 @@ async function gatherWorkflows(
 }
 
 async function gatherRepositories(
-	{ cacheDirectory }: Installation,
+	{ home, cacheDirectory }: Installation,
 	config: Config | undefined,
 	recoveries: readonly DirectoryFacts[],
 ): Promise<RepositoryFacts[]> {
 	const configured = Object.values(config?.repositories ?? {}).map(directory => resolve(directory));
 	const used = recoveries.flatMap(({ content }) => (content.kind === 'recovery' ? (content.repository ?? []) : []));
+	const owing = await gatherOwing(home);
 	const children = RepositoryChildren.of({ cacheDirectory });
 	try {
 		return await Promise.all(
-			[...new Set([...configured, ...used])].map(async (directory): Promise<RepositoryFacts> => {
+			[...new Set([...configured, ...used, ...owing])].map(async (directory): Promise<RepositoryFacts> => {
 				try {
 					const pins = await children.listPins(directory, AbortSignal.timeout(repositoryLimitMs));
 					return { directory, pins, problem: undefined };

@@ -24,6 +24,8 @@ export function fullText(document: RecoveryAnswer): string {
 	if (machine && restorePoint) row('from', `${machine}@${restorePoint}`);
 	if (failure) row('failed', `${failure.message} (${failure.code})`);
 	if (parked) row('parked', `since ${parked.since}: ${parked.reason}`);
+	if (document.unpinned)
+		row('unpinned', `since ${document.unpinned.since}: ${document.unpinned.reason}; it is tried again`);
 	row('times', timesText(document));
 	for (const [index, disk] of document.disks.entries())
 		row(

@@ -22,16 +22,19 @@ export interface ChildOptions {
 const program = fileURLToPath(new URL('main.ts', import.meta.url));
 
 interface Waiting {
+	question: Question;
 	resolve: (answer: Answer) => void;
 	reject: (error: RouseError) => void;
 	deadline: NodeJS.Timeout;
 }
 
-/** One process that has to do with one repository, so that this one has not. Keeps no process alive by itself. */
+/**
+ * One process that has to do with one repository, so that this one has not: with that of the first call. Keeps no process
+ * alive by itself.
+ */
 export class AccessChild {
 	/** Resolves when the process is gone. */
 	readonly gone: Promise<void>;
-	readonly #repository: string;
 	readonly #options: ChildOptions;
 	readonly #process: ChildProcessByStdio<Writable, Readable, null>;
 	readonly #waiting = new Map<number, Waiting>();
@@ -40,8 +43,7 @@ export class AccessChild {
 	#ending = false;
 	#givenUp: string | undefined;
 
-	constructor(repository: string, options: ChildOptions) {
-		this.#repository = repository;
+	constructor(options: ChildOptions) {
 		this.#options = options;
 		// A session of its own: what a terminal sends to us (Ctrl-C) is ours to answer; the child ends with its input.
 		this.#process = spawn(process.execPath, [program], {
@@ -73,12 +75,12 @@ export class AccessChild {
 
 	/** `store_unreachable` when there is no answer in time, and from then on until the process is gone. */
 	ask(question: Question): Promise<unknown> {
-		if (this.#givenUp !== undefined) return Promise.reject(this.#unreachable(this.#givenUp));
+		if (this.#givenUp !== undefined) return Promise.reject(unreachable(question, this.#givenUp));
 		clearTimeout(this.#idle);
 		const id = ++this.#asked;
 		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
 		const deadline = setTimeout(() => this.#giveUp(question.do), this.#options.deadlineMs);
-		this.#waiting.set(id, { resolve, reject, deadline });
+		this.#waiting.set(id, { question, resolve, reject, deadline });
 		this.#process.stdin.write(`${JSON.stringify({ ...question, id })}\n`);
 		return promise.then(({ result, error }) => {
 			if (error) throw RouseError.fromDocument(error);
@@ -86,8 +88,15 @@ export class AccessChild {
 		});
 	}
 
-	/** Ends when what it does is done. */
-	end(): void {
+	/** Ends it when what it does is done; resolves when it is gone, at once for one that was given up. */
+	async close(): Promise<void> {
+		if (this.#givenUp !== undefined) return;
+		this.#process.ref();
+		this.#end();
+		await this.gone;
+	}
+
+	#end(): void {
 		this.#ending = true;
 		clearTimeout(this.#idle);
 		this.#process.stdin.end();
@@ -101,7 +110,7 @@ export class AccessChild {
 		clearTimeout(waiting.deadline);
 		waiting.resolve(answer);
 		if (this.#waiting.size > 0 || this.#ending) return;
-		this.#idle = setTimeout(() => this.end(), this.#options.idleMs).unref();
+		this.#idle = setTimeout(() => this.#end(), this.#options.idleMs).unref();
 	}
 
 	#giveUp(what: string): void {
@@ -117,16 +126,16 @@ export class AccessChild {
 	}
 
 	#failAll(why: string): void {
-		for (const { reject, deadline } of this.#waiting.values()) {
+		for (const { question, reject, deadline } of this.#waiting.values()) {
 			clearTimeout(deadline);
-			reject(this.#unreachable(why));
+			reject(unreachable(question, why));
 		}
 		this.#waiting.clear();
 	}
+}
 
-	#unreachable(why: string): RouseError {
-		return new RouseError('store_unreachable', `repository ${this.#repository} does not answer: ${why}`, {
-			hint: 'look at its file system: is it mounted, and does it answer?',
-		});
-	}
+function unreachable({ repository }: Question, why: string): RouseError {
+	return new RouseError('store_unreachable', `repository ${repository} does not answer: ${why}`, {
+		hint: 'look at its file system: is it mounted, and does it answer?',
+	});
 }

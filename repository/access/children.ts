@@ -17,6 +17,9 @@ const defaults: ChildOptions = {
 export class RepositoryChildren implements RepositoryAccess {
 	readonly #options: ChildOptions;
 	readonly #children = new Map<string, AccessChild>();
+	/** Started before there is a repository for it: starting Node takes longer than a plan. */
+	#spare: AccessChild | undefined;
+	#prepared = false;
 
 	constructor(options: Partial<ChildOptions> = {}) {
 		this.#options = { ...defaults, ...options };
@@ -26,6 +29,13 @@ export class RepositoryChildren implements RepositoryAccess {
 	static of({ cacheDirectory }: { cacheDirectory: string }): RepositoryChildren {
 		const { ROUSE_TEST_KILL_AT: _ours, ...env } = process.env;
 		return new RepositoryChildren({ env: { ...env, NODE_COMPILE_CACHE: `${cacheDirectory}/compile` } });
+	}
+
+	/** Has a child ready for the next repository that is asked for. */
+	prepare(): this {
+		this.#prepared = true;
+		if (this.#spare?.over !== false) this.#spare = new AccessChild(this.#options);
+		return this;
 	}
 
 	async readPoint(repository: string, machine: string, restorePoint: string, signal?: AbortSignal) {
@@ -47,12 +57,8 @@ export class RepositoryChildren implements RepositoryAccess {
 
 	/** Ends the children that can be ended. */
 	async close(): Promise<void> {
-		await Promise.all(
-			[...this.#children.values()].map(child => {
-				child.end();
-				return child.gone;
-			}),
-		);
+		this.#prepared = false;
+		await Promise.all([...this.#children.values(), ...(this.#spare ? [this.#spare] : [])].map(child => child.close()));
 	}
 
 	async #ask(question: Question, signal: AbortSignal | undefined): Promise<unknown> {
@@ -63,7 +69,8 @@ export class RepositoryChildren implements RepositoryAccess {
 	#childOf(repository: string): AccessChild {
 		const known = this.#children.get(repository);
 		if (known && !known.over) return known;
-		const child = new AccessChild(repository, this.#options);
+		const child = this.#spare?.over === false ? this.#spare : new AccessChild(this.#options);
+		this.#spare = undefined;
 		this.#children.set(repository, child);
 		void this.#forget(repository, child);
 		return child;
@@ -72,5 +79,6 @@ export class RepositoryChildren implements RepositoryAccess {
 	async #forget(repository: string, child: AccessChild): Promise<void> {
 		await child.gone;
 		if (this.#children.get(repository) === child) this.#children.delete(repository);
+		if (this.#prepared) this.prepare();
 	}
 }

@@ -24,6 +24,7 @@ export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
 		copying: seen.migration?.copying ?? false,
 		movers: await moversOf(recovery),
 		switchPauseMs: state.switch.pauseMs,
+		unpinned: state.unpinned,
 		switchStage: state.switch.stage,
 		powerDesired: state.power.desired,
 		runDirectory: places.runDirectory,

@@ -1,5 +1,6 @@
 /** What a host knows of one recovery: the content of state.json, and every way it may change. No I/O. */
 import * as z from 'zod';
+import { errorCodes } from '../../model/errors.ts';
 import { nameSchema } from '../../model/names.ts';
 import {
 	type Chain,
@@ -14,6 +15,10 @@ import {
 export const lastingSteps = ['reserve', 'allocate', 'create-machine', 'start-movers', 'snapshot', 'power-on'] as const;
 export type LastingStep = (typeof lastingSteps)[number];
 
+/** Why the restore point is not pinned, and since when. */
+export const unpinnedSchema = z.strictObject({ code: z.enum(errorCodes), reason: z.string(), since: z.iso.datetime() });
+type Unpinned = z.infer<typeof unpinnedSchema>;
+
 export const recoveryStateSchema = z.strictObject({
 	/** Of this file's format; another one is refused. */
 	version: z.literal(1),
@@ -26,6 +31,8 @@ export const recoveryStateSchema = z.strictObject({
 	/** Absent between `reserve` and `allocate`. */
 	plan: recoveryPlanSchema.nullable(),
 	done: z.array(z.enum(lastingSteps)),
+	/** Set while the pin could not be written; null once it stands, and as long as nobody has found out. */
+	unpinned: unpinnedSchema.nullable(),
 	/** From here on guest writes may exist: nothing but a discard removes them. */
 	powerOnScheduled: z.boolean(),
 	power: z.strictObject({
@@ -64,6 +71,7 @@ export function newState(recoveryId: string, name: string, generation: number): 
 		request: null,
 		plan: null,
 		done: [],
+		unpinned: null,
 		powerOnScheduled: false,
 		power: { desired: 'off', settled: true, bootId: null },
 		orders: { begun: 0, done: 0 },
@@ -95,6 +103,9 @@ export const change = {
 	plan:
 		(plan: RecoveryPlan): Change =>
 		state => ({ ...state, plan }),
+	unpinned:
+		(unpinned: Unpinned | null): Change =>
+		state => ({ ...state, unpinned }),
 	/** The point of no return: durable before the machine is started for the first time. */
 	powerOnScheduled: (): Change => state => ({ ...state, powerOnScheduled: true }),
 	powerWanted:

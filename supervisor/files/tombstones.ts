@@ -1,8 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { asRouseError } from '../../model/errors.ts';
 import { nameSchema } from '../../model/names.ts';
 import { incidentSchema } from '../../model/recovery.ts';
+import { isErrno } from '../../system/durable-file.ts';
 import { places } from '../../system/installation.ts';
 import { readDocument, writeDocument } from './document.ts';
 
@@ -14,6 +16,8 @@ export const tombstoneSchema = z.strictObject({
 	version: z.literal(1),
 	recoveryId: z.uuid(),
 	name: nameSchema,
+	/** Where it may have a pin; null when the host never learnt that. */
+	repository: z.string().nullable(),
 	state: z.enum(['finished', 'discarded']),
 	generation: z.int().min(0),
 	/** False when the host never had it: its end was asked for before anything else, and a late request is refused. */
@@ -38,6 +42,34 @@ export class Tombstones {
 	async write(tombstone: Tombstone): Promise<void> {
 		await mkdir(this.#directory, { recursive: true });
 		await writeDocument(this.#path(tombstone.recoveryId), tombstoneSchema, tombstone);
+	}
+
+	/** All that the recoveries which ended here have used; one whose file cannot be understood tells nothing. */
+	async repositories(): Promise<Set<string>> {
+		const found = new Set<string>();
+		for (const file of await this.#files()) {
+			const repository = await this.#repositoryOf(file);
+			if (repository !== null) found.add(repository);
+		}
+		return found;
+	}
+
+	async #repositoryOf(file: string): Promise<string | null> {
+		try {
+			return (await readDocument(join(this.#directory, file), tombstoneSchema))?.repository ?? null;
+		} catch (error) {
+			if (asRouseError(error).code === 'format_damaged') return null;
+			throw error;
+		}
+	}
+
+	async #files(): Promise<string[]> {
+		try {
+			return (await readdir(this.#directory)).filter(name => name.endsWith('.json'));
+		} catch (error) {
+			if (isErrno(error, 'ENOENT')) return [];
+			throw error;
+		}
 	}
 
 	#path(recoveryId: string): string {

@@ -4,13 +4,14 @@ import type { StepContext } from '../recovery/step-context.ts';
 import { judge } from './blocked.ts';
 import { keepMachine } from './machine.ts';
 import { keepMovers } from './movers.ts';
+import { settlePin } from './pin-debts.ts';
 
 /** One look at one recovery: what should run, runs; what was begun is carried on; what needs a person is known. */
 export async function reconcileRecovery(context: StepContext): Promise<void> {
 	const { recovery } = context;
 	if (!recovery.equipped) return;
 	// Whichever fails, the other one is still looked after: a mover that cannot be killed must not leave a guest paused.
-	const failed = await firstFailure([() => keepMovers(context), () => keepMachine(context)]);
+	const failed = await firstFailure([() => keepMovers(context), () => keepMachine(context), () => settlePin(context)]);
 	context.signal.throwIfAborted();
 	await judgeAnew(context, failed);
 }

@@ -138,6 +138,7 @@ export class FinishedMachine {
 			copying: false,
 			movers: [],
 			switchPauseMs: this.#file.switchPauseMs,
+			unpinned: null,
 			switchStage: 'done',
 			powerDesired: null,
 			runDirectory: this.#places.runDirectory,

@@ -1,4 +1,5 @@
 import type { Platform } from '../../hypervisors/contract.ts';
+import type { RepositoryAccess } from '../../repository/access/calls.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Installation } from '../../system/installation.ts';
 import type { Log } from '../../system/log.ts';
@@ -10,7 +11,9 @@ export interface HostParts {
 	installation: Installation;
 	platform: Platform;
 	movers: Movers;
-	tombstones: Pick<Tombstones, 'read' | 'write'>;
+	tombstones: Pick<Tombstones, 'read' | 'write' | 'repositories'>;
+	/** For pins; a call may hang for as long as its deadline. */
+	repositories: RepositoryAccess;
 	log: Log;
 	clock: Clock;
 	/** Called with the name of a place just reached; a test ends the process there. */

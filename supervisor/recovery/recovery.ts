@@ -55,6 +55,8 @@ export interface Seen {
 	open: boolean;
 	/** It was on when its host was started anew, and waits for a word before it is started. */
 	asksToStart: boolean;
+	/** The host has set the pin that was missing. */
+	pinned: boolean;
 	/** Since when every look has failed at something. */
 	failingSince: number | undefined;
 	notBefore: { switch: number; machine: number };
@@ -78,6 +80,7 @@ export class Recovery {
 		readsWaited: false,
 		open: false,
 		asksToStart: false,
+		pinned: false,
 		failingSince: undefined,
 		notBefore: { switch: 0, machine: 0 },
 	};
@@ -107,6 +110,12 @@ export class Recovery {
 		const recovery = new Recovery(host, state, true);
 		recovery.tombstone = await host.tombstones.read(state.recoveryId);
 		return recovery;
+	}
+
+	/** Null as long as neither a request nor a plan has told it. */
+	get repository(): string | null {
+		const { request, plan } = this.#state;
+		return request?.repository ?? plan?.repository ?? null;
 	}
 
 	get state(): RecoveryState {

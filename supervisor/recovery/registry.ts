@@ -108,6 +108,7 @@ export class Registry {
 				version: 1,
 				recoveryId,
 				name,
+				repository: null,
 				state: 'discarded',
 				generation,
 				wasHere: false,

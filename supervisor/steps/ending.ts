@@ -86,6 +86,7 @@ async function bury({ recovery, host }: StepContext, state: 'finished' | 'discar
 		version: 1,
 		recoveryId: recovery.recoveryId,
 		name: recovery.name,
+		repository: recovery.repository,
 		state,
 		generation: recovery.state.generation,
 		wasHere: true,

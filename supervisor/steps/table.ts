@@ -8,9 +8,10 @@ import { migrateChunks } from './migrate-chunks.ts';
 import { power, powerOn } from './power.ts';
 import { retry } from './retry.ts';
 import { switchToTarget } from './switch-to-target.ts';
+import { unpinned } from './unpinned.ts';
 
-/** Those that end a recovery, and the note of an incident, are not done in the way of the others. */
-export type OrdinaryStep = Exclude<StepName, 'finalize' | 'discard' | 'undo' | 'incident'>;
+/** Those that end a recovery, an incident's note and what comes after the end are not done in the way of the others. */
+export type OrdinaryStep = Exclude<StepName, 'finalize' | 'discard' | 'undo' | 'incident' | 'owe-unpin'>;
 
 export const ordinarySteps: {
 	[S in OrdinaryStep]: (context: StepContext, body: StepBody<S>) => Promise<StepAnswer<S>>;
@@ -27,4 +28,5 @@ export const ordinarySteps: {
 	retry,
 	'confirm-open': confirmOpen,
 	abandon,
+	unpinned,
 };

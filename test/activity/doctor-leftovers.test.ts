@@ -9,6 +9,7 @@ import { test, type TestContext } from 'node:test';
 import * as z from 'zod';
 import { listPins, pinPoint } from '../../repository/pins.ts';
 import { openRepository } from '../../repository/repository.ts';
+import { OwedUnpins } from '../../supervisor/files/owed-unpins.ts';
 import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import { places } from '../../system/installation.ts';
 import { lockHolder } from '../../system/process-lock.ts';
@@ -105,12 +106,16 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 		version: 1,
 		recoveryId: ended,
 		name: 'x',
+		repository: null,
 		state: 'discarded',
 		generation: 1,
 		wasHere: true,
 		at: new Date().toISOString(),
 		incidents: [],
 	});
+
+	const owing = `${away}-too`;
+	await new OwedUnpins(home).add({ repository: owing, recoveryId: randomUUID(), since: new Date().toISOString() });
 
 	const safe = [
 		'directory_empty empty',
@@ -127,6 +132,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 		`process_unowned pid ${machine}`,
 		`pin_unknown ${join(repository, 'pins', unknown)}`,
 		`repository_away ${away}`,
+		`repository_away ${owing}`,
 	];
 	const told = (all: Awaited<ReturnType<typeof doctor>>, fixable: boolean) =>
 		all

@@ -14,6 +14,8 @@ const request = makeRequest({ platformOptions: { disks: 'fast' } });
 const plan = planOf(request);
 const call = { recoveryId: testHostId, generation: 3 };
 
+const unpinned = { code: 'space_short', reason: 'no space is left' };
+
 /** What each step gets beside the call, and answers with; a newer supervisor says more. */
 const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: object; answer?: object }> = {
 	reserve: { own: { request }, body: { limit: 5, request } },
@@ -28,6 +30,8 @@ const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: o
 	undo: { answer: { wasHere: false } },
 	power: { own: { action: 'off', order: 2 }, body: { action: 'off', order: 2 }, answer: { power: 'off' } },
 	retry: {},
+	unpinned: { own: unpinned, body: unpinned },
+	oweUnpin: { own: { repository: '/srv/repository' }, body: { repository: '/srv/repository' } },
 };
 
 function hostOf(supervisor: Partial<Record<keyof Supervisor, unknown>>): HostDependencies {

@@ -109,6 +109,19 @@ test('a child that cannot be killed stays the only one of its repository', async
 	await waitFor('the end of the child', async () => !(await ownChildren()).includes(pid), within);
 });
 
+test('`prepare` has a child ready, which is the one that is asked first, and another one after it has ended', async t => {
+	const { repository, pin } = await repositoryFor(t);
+	const children = childrenFor(t, { idleMs: 1 });
+	children.prepare();
+	const ready = await waitFor('a child', async () => (await ownChildren()).at(0), within);
+	await children.pin(repository, pin);
+	await waitFor('the next one', async () => (await ownChildren()).some(pid => pid !== ready), within);
+	await waitFor('the end of the first', async () => !(await ownChildren()).includes(ready), within);
+	assert.equal((await ownChildren()).length, 1);
+	await children.close();
+	assert.deepEqual(await ownChildren(), []);
+});
+
 test('a child ends when it has nothing to do for a while, and another one is asked then', async t => {
 	const { repository, pin } = await repositoryFor(t);
 	const children = childrenFor(t, { idleMs: 1 });

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { pino } from 'pino';
+import { directAccess } from '../../repository/access/direct.ts';
 import type { HostParts } from '../../supervisor/recovery/host-parts.ts';
 import { createPlatform } from '../../supervisor/platforms.ts';
 import { routes } from '../../supervisor/api/routes.ts';
@@ -24,6 +25,7 @@ export async function startInside(
 		installation,
 		...createPlatform(installation, await loadConfig(installation)),
 		tombstones: new Tombstones(installation.home),
+		repositories: directAccess,
 		log: pino({ level: 'silent' }),
 		clock: systemClock,
 		reached: async () => undefined,

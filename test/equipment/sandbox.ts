@@ -74,6 +74,8 @@ export interface Scheduled {
 	type: string;
 	taskQueue: string;
 	input: Record<string, unknown>;
+	/** So many attempts it has; 0 is no limit. */
+	attempts: number;
 	/** Its cancellation waits for the attempt to end (WAIT_CANCELLATION_COMPLETED). */
 	waits: boolean;
 }
@@ -314,6 +316,7 @@ export class SandboxRun {
 				type: scheduleActivity.activityType ?? '',
 				taskQueue: scheduleActivity.taskQueue ?? '',
 				input: fromPayload(scheduleActivity.arguments?.[0] ?? {}),
+				attempts: scheduleActivity.retryPolicy?.maximumAttempts ?? 0,
 				waits: Number(scheduleActivity.cancellationType) === waitCancellationCompleted,
 			};
 			this.scheduled.push(activity);

@@ -11,6 +11,7 @@ import { recoveryPlaces } from '../../supervisor/files/places.ts';
 import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import type { RecoveryView, StepAnswer, StepBody, StepName } from '../../supervisor/protocol.ts';
 import { FinishedMachine } from '../../supervisor/recovery/finished-machine.ts';
+import { directAccess } from '../../repository/access/direct.ts';
 import type { HostParts } from '../../supervisor/recovery/host-parts.ts';
 import { createSimulatedHost, type SimulatedParts } from '../../supervisor/simulated/host.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
@@ -85,6 +86,7 @@ export class SimulatedInstallation {
 			platform,
 			movers,
 			tombstones: new Tombstones(this.installation.home),
+			repositories: directAccess,
 			log: silent,
 			clock: systemClock,
 			reached: place => this.reached(place),

@@ -141,6 +141,7 @@ function emptyView(name: string, recoveryId: string): RecoveryView {
 		copying: false,
 		movers: [],
 		switchPauseMs: null,
+		unpinned: null,
 		switchStage: 'none',
 		powerDesired: null,
 		runDirectory: null,

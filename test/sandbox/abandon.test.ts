@@ -119,12 +119,21 @@ test('while it is abandoned no other order is taken, nor what a host reports tha
 	await endsAbandoned(run);
 });
 
-test('while it is abandoned a repository that is away parks it, and `retry` gives the pin back, also in the next run', async () => {
+test('while it is abandoned a repository that is away keeps it from nothing: the pin is left, and an incident says so', async () => {
 	const { run } = await startRunning(sandbox);
 	await abandon(run);
 	await run.fail('unpin', 'repository_missing');
-	const { phase, parked, recoveryId } = await statusOf(run);
-	assert.deepEqual([phase, parked?.code], ['abandoning', 'repository_missing']);
+	assert.equal(run.closed, 'completed');
+	const { phase, incidents } = await statusOf(run);
+	assert.deepEqual([phase, incidents.map(({ kind }) => kind)], ['abandoned', ['pin_left']]);
+});
+
+test('while it is abandoned it goes on in the next run', async () => {
+	const { run } = await startRunning(sandbox);
+	await abandon(run);
+	const { recoveryId } = await statusOf(run);
+	await run.fail('unpin', 'format_damaged');
+	assert.deepEqual([(await statusOf(run)).phase, (await statusOf(run)).parked?.code], ['abandoning', 'format_damaged']);
 	run.suggestContinueAsNew = true;
 	await run.signal('hostReport', { recoveryId, power: 'off', blocked: null, incidents: [] });
 	assert.equal(run.closed, 'continued');

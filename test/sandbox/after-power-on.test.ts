@@ -193,6 +193,25 @@ for (const place of ['starting', 'running', 'migrating', 'parked', 'switching'] 
 		assert.equal(run.attributes['RousePhase'], 'discarded');
 	});
 
+for (const end of ['finish', 'discard'] as const)
+	test(`a ${end} whose unpin meets a repository that is away hands it to the host, and does not park`, async () => {
+		const { run, request } = await startRunning(sandbox, end === 'finish' ? { policy: migrate } : {});
+		if (end === 'discard') {
+			await run.update('discard', { ...asked, confirm: request.name });
+			await run.complete('discard', { incidents: [] });
+		} else {
+			await run.complete('migrateChunks', { complete: true, restoredBytes: 1 });
+			await run.complete('switchToTarget', { pauseMs: 1 });
+			await run.complete('finalize', { incidents: [] });
+		}
+		assert.equal(run.pending('unpin').attempts, 3);
+		await run.fail('unpin', 'store_unreachable');
+		assert.equal(run.pending('oweUnpin').input['repository'], request.repository);
+		await run.complete('oweUnpin');
+		assert.equal(run.closed, 'completed');
+		assert.equal(run.attributes['RousePhase'], end === 'finish' ? 'finished' : 'discarded');
+	});
+
 test('a discard that fails parks, and goes on after retry', async () => {
 	const { run, request } = await startRunning(sandbox);
 	await run.update('discard', { ...asked, confirm: request.name });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { recoveryStatusSchema } from '../../model/recovery.ts';
+import { recoveryPlanSchema, recoveryStatusSchema } from '../../model/recovery.ts';
 import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
 import { asked, bringTo, startRecovery } from './recovery-run.ts';
 
@@ -49,9 +49,34 @@ test('a step that fails before power-on is undone with all before it, the pin la
 test('a step whose own outcome is unknown is undone as well', async () => {
 	const { run, request } = await startRecovery(sandbox);
 	await bringTo(run, request, 'pin');
-	await run.fail('pin', 'store_unreachable');
+	await run.fail('pin', 'identity_conflict');
 	await run.complete('undo', { wasHere: true });
 	assert.deepEqual(run.pendingTypes(), ['unpin']);
+});
+
+for (const code of ['store_unreachable', 'repository_missing', 'space_short', 'io_failed'])
+	test(`a pin that fails by ${code} leaves the recovery unpinned: its host is told, and it goes on`, async () => {
+		const { run, request } = await startRecovery(sandbox);
+		await bringTo(run, request, 'pin');
+		assert.equal(run.pending('pin').attempts, 3);
+		await run.fail('pin', code, 'it cannot be written');
+		const { input } = run.pending('unpinned');
+		assert.deepEqual([input['code'], input['reason']], [code, 'it cannot be written']);
+		await run.complete('unpinned');
+		const plan = recoveryPlanSchema.parse(run.pending('allocate').input['plan']);
+		assert.deepEqual(plan.warnings, ['unpinned: it cannot be written']);
+	});
+
+test('an undone pin whose repository is away is owed by the host, and nothing is left behind', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'allocate');
+	await run.fail('allocate', 'space_short');
+	await run.complete('undo', { wasHere: true });
+	await run.fail('unpin', 'store_unreachable');
+	assert.equal(run.pending('oweUnpin').input['repository'], request.repository);
+	await run.complete('oweUnpin');
+	const { failure } = recoveryStatusSchema.parse(run.memo['status']);
+	assert.deepEqual([failure?.code, failure?.message.includes('left behind')], ['space_short', false]);
 });
 
 test('an undo comes under a higher generation than the step it undoes', async () => {
@@ -78,10 +103,10 @@ test('a pin that cannot be taken away is named', async () => {
 	await bringTo(run, request, 'allocate');
 	await run.fail('allocate', 'space_short');
 	await run.complete('undo', { wasHere: true });
-	await run.fail('unpin', 'repository_missing', 'it is gone');
+	await run.fail('unpin', 'identity_conflict', 'another one holds it');
 	assert.equal(run.failureCode, 'space_short');
 	const { failure } = recoveryStatusSchema.parse(run.memo['status']);
-	assert.match(failure?.message ?? '', /left behind: unpin: it is gone/);
+	assert.match(failure?.message ?? '', /left behind: unpin: another one holds it/);
 });
 
 test('a cancellation does not end an undo that is under way', async () => {

@@ -39,8 +39,8 @@ test('a retry after the switch asks nothing of the host, which has buried the re
 	await run.complete('migrateChunks', { complete: true, restoredBytes: 1 });
 	await run.complete('switchToTarget', { pauseMs: 1 });
 	await run.complete('finalize', { incidents: [] });
-	await run.fail('unpin', 'repository_missing');
-	assert.equal((await statusOf(run)).parked?.code, 'repository_missing');
+	await run.fail('unpin', 'internal');
+	assert.equal((await statusOf(run)).parked?.code, 'internal');
 	await run.update('retry', asked);
 	assert.deepEqual(run.pendingTypes(), ['unpin']);
 	await run.complete('unpin');

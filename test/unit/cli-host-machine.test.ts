@@ -19,6 +19,7 @@ const view: RecoveryView = {
 	copying: true,
 	movers: [{ kind: 'mount', alive: true, pid: 7 }],
 	switchPauseMs: null,
+	unpinned: null,
 	switchStage: 'none',
 	powerDesired: 'on',
 	runDirectory: '/run/x',

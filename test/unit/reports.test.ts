@@ -23,6 +23,7 @@ const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	copying: false,
 	movers: [],
 	switchPauseMs: null,
+	unpinned: null,
 	switchStage: 'none',
 	powerDesired: null,
 	runDirectory: null,

@@ -16,6 +16,7 @@ async function runningWith(t: TestContext, refused: (home: string) => boolean) {
 	const simulation = await simulate(t, {
 		parts: {
 			tombstones: {
+				repositories: () => new Tombstones(of.home ?? '').repositories(),
 				read: id => new Tombstones(of.home ?? '').read(id),
 				write: async tombstone => {
 					if (refused(of.home ?? '')) throw full;

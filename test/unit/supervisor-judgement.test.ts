@@ -78,6 +78,7 @@ const unseen: Seen = {
 	readsWaited: false,
 	open: false,
 	asksToStart: false,
+	pinned: false,
 	failingSince: undefined,
 	notBefore: { switch: 0, machine: 0 },
 };

@@ -23,6 +23,7 @@ import { fastClock } from './fast-clock.ts';
 import { type Disk, Lifetime } from './mortal.ts';
 import { outside, within } from './mortal-files.ts';
 import type { Random } from './random.ts';
+import { SeededRepositories } from './seeded-repositories.ts';
 
 const quiet = pino({ level: 'silent' });
 
@@ -33,6 +34,7 @@ export class SeededHost {
 	/** At each place of a supervisor the chance that it dies there. */
 	deadliness = 0;
 	deaths = 0;
+	readonly repositories = new SeededRepositories();
 	/** All places that its supervisors have come to. */
 	readonly places = new Set<string>();
 	/** Its supervisor dies when it comes to this place, once, and something else with it. */
@@ -102,6 +104,13 @@ export class SeededHost {
 		return (await new Tombstones(this.installation.home).read(state.recoveryId)) === undefined;
 	}
 
+	/** It said that its point could not be pinned, and has not said since that it is. */
+	async isUnpinned(name: string): Promise<boolean> {
+		const { state: path } = recoveryPlaces(this.installation, name, '');
+		const state = await readDocument(path, recoveryStateSchema).catch(() => undefined);
+		return (state?.unpinned ?? null) !== null;
+	}
+
 	/** The machine loses its power, as in a crash. */
 	async killMachine(name: string): Promise<void> {
 		const definition = await this.definition(name);
@@ -164,6 +173,7 @@ export class SeededHost {
 			platform: lifetime.guard(platform),
 			movers: lifetime.guard(movers, outside),
 			tombstones: new Tombstones(this.installation.home),
+			repositories: lifetime.guard(this.repositories, outside),
 			log: quiet,
 			clock: fastClock,
 			reached: async place => {

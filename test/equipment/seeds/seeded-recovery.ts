@@ -5,11 +5,10 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createControlActivities } from '../../../activities/control-activities.ts';
 import { createHostActivities } from '../../../activities/host-activities.ts';
 import type { MannerName } from '../../../hypervisors/simulated/host.ts';
-import { directAccess } from '../../../repository/access/direct.ts';
-import { listPins } from '../../../repository/pins.ts';
-import { openRepository } from '../../../repository/repository.ts';
 import type { PowerAction, RecoveryRequest, RecoveryStatus } from '../../../model/recovery.ts';
+import { OwedUnpins } from '../../../supervisor/files/owed-unpins.ts';
 import { places } from '../../../system/installation.ts';
+import { waitFor } from '../../../system/wait.ts';
 import { forwardOnce, type Workflows } from '../../../workers/forwarder.ts';
 import { Reports } from '../../../workers/reports.ts';
 import { contentOf } from '../simulated-bench.ts';
@@ -21,6 +20,7 @@ import { OrderedPower } from './ordered-power.ts';
 import type { Random } from './random.ts';
 import { SeededGuest } from './seeded-guest.ts';
 import { SeededHost } from './seeded-host.ts';
+import { isPinned } from './seeded-repositories.ts';
 import { WorkflowRuns } from './workflow-runs.ts';
 
 export interface SeededMachine {
@@ -81,7 +81,7 @@ export class SeededRecovery {
 		this.#request = machine.request;
 		this.#guest = new SeededGuest(machine.base, random);
 		this.#activities = {
-			...createControlActivities({ repositories: directAccess }),
+			...createControlActivities({ repositories: host.repositories }),
 			...createHostActivities(
 				{ hostId: machine.request.hostId, supervisor: host.calls, recoveries: 8 },
 				{ sliceMs: 200, pollMs: 5 },
@@ -176,6 +176,7 @@ export class SeededRecovery {
 	#attempt(activity: Scheduled): void {
 		this.#underWay.add(activity.seq);
 		const run = this.#run;
+		let attempts = 0;
 		void (async () => {
 			const wanted = () => run === this.#run && run.open.some(({ seq }) => seq === activity.seq);
 			for (let waitMs = 250; !this.#over && wanted(); waitMs *= 2) {
@@ -187,7 +188,8 @@ export class SeededRecovery {
 					return;
 				} catch (error) {
 					this.#lastFailures.set(activity.seq, String(error));
-					const failure = failureOf(error);
+					attempts += 1;
+					const failure = failureOf(error, attempts === activity.attempts);
 					if (failure !== undefined) {
 						await this.#runs.act(now => (now === run ? now.failActivity(activity, failure) : Promise.resolve()));
 						return;
@@ -225,6 +227,17 @@ export class SeededRecovery {
 			'reads are let go': () => pair.release(),
 			'machine died': () => this.#host.killMachine(name),
 			'supervisor killed': () => this.#host.killSupervisor(),
+			'repository is away': () => {
+				this.#host.repositories.failing = this.#random.pick([
+					'store_unreachable',
+					'repository_missing',
+					'space_short',
+					'io_failed',
+				] as const);
+			},
+			'repository is back': () => {
+				this.#host.repositories.failing = undefined;
+			},
 			'history is long': () => {
 				this.#run.suggestContinueAsNew = true;
 			},
@@ -290,7 +303,7 @@ export class SeededRecovery {
 		});
 	}
 
-	/** Nothing is held, hangs or dies any more. */
+	/** Nothing is held, hangs or dies any more; a repository that is away stays so, and no end waits for it. */
 	#calm(): void {
 		this.told.push('calm');
 		this.#host.deadliness = 0;
@@ -302,6 +315,7 @@ export class SeededRecovery {
 	async #help(tick: number): Promise<void> {
 		const { recoveryId, phase, parked } = await this.#status();
 		this.#host.parts.movers.pair(recoveryId).release();
+		if (phase === 'planned') this.#host.repositories.failing = undefined; // no plan without one
 		if (tick % 10 !== 0) return;
 		const order = { running: 'migrate', migrated: 'switch' }[phase as string];
 		if (parked?.next.order === 'power-reset') await this.#givePower('reset');
@@ -323,8 +337,9 @@ export class SeededRecovery {
 		const status = await this.#status();
 		const { name, repository: directory } = this.#request;
 		const entries = await readdir(places.recoveries(this.#host.installation.home));
+		await this.#settleDebts();
 		assert.ok(
-			!(await this.#isPinned(directory, status.recoveryId)),
+			!(await isPinned(directory, status.recoveryId)),
 			`the pin of ${status.recoveryId} is left: ${status.phase} ${JSON.stringify(status.failure)}`,
 		);
 		if (status.phase !== 'finished') {
@@ -345,22 +360,23 @@ export class SeededRecovery {
 		this.#guest.check(await contentOf(this.#host.parts.host, definition, 0));
 	}
 
-	/** The point of a machine that may run from it stays pinned, whatever its workflow believes. */
+	/** Whatever is owed to the repository is settled once it is back. */
+	async #settleDebts(): Promise<void> {
+		const owed = () => new OwedUnpins(this.#host.installation.home).recoveryIds();
+		if ((await owed()).length > 0) this.told.push('an unpin is owed');
+		this.#host.repositories.failing = undefined;
+		await waitFor('no unpin to be owed', async () => (await owed()).length === 0, { timeoutMs: 20_000 });
+	}
+
+	/** The point of a machine that may run from it stays pinned or said to be unpinned, whatever its workflow believes. */
 	async #checkPin(): Promise<void> {
 		const { name, repository } = this.#request;
 		const { recoveryId } = await this.#status();
-		// First: a machine that is there after its pin has gone is what must not be.
-		const pinned = await this.#isPinned(repository, recoveryId);
-		assert.ok(pinned || !(await this.#host.wasPoweredOn(name)), 'the machine runs, and its point is not pinned');
-	}
-
-	async #isPinned(directory: string, recoveryId: string): Promise<boolean> {
-		const repository = await openRepository(directory);
-		try {
-			return (await listPins(repository)).some(pin => pin.recoveryId === recoveryId);
-		} finally {
-			await repository.store.close();
-		}
+		// First: a machine that is there after its pin has gone is what must not be. The pin comes before it is said to stand.
+		const said = await this.#host.isUnpinned(name);
+		const pinned = await isPinned(repository, recoveryId);
+		const held = said || pinned || (await this.#host.isUnpinned(name));
+		assert.ok(held || !(await this.#host.wasPoweredOn(name)), 'the machine runs, and its point is not pinned');
 	}
 
 	/** All places that the host's supervisors have come to. */
