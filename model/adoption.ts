@@ -23,7 +23,7 @@ export const adoptionSchema = z.object({
 	/** As it was last wished for. */
 	powerDesired: z.enum(['on', 'off']),
 	/** The highest number of an order for power that it has begun. */
-	powerOrder: z.int().min(0),
+	powerOrder: z.int().min(0).default(0),
 	copy: z.object({ wanted: z.boolean(), maxRateBytes: z.int().min(0) }),
 	/** All disks are restored to the last chunk. */
 	restored: z.boolean(),

@@ -99,7 +99,7 @@ export class SupervisorClient {
 		return (await this.#call(incidentListSchema, 'GET', path, undefined, options)).incidents;
 	}
 
-	/** Power of a finished machine. */
+	/** Power of a machine: a finished one, or of a recovery that was powered on. */
 	async machinePower(name: string, action: PowerAction, options: SupervisorCallOptions = {}): Promise<Power> {
 		const { signal, timeoutMs = stepTimeoutMs } = options;
 		const path = ['machines', name, 'power'];

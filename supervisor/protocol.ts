@@ -128,6 +128,8 @@ export const recoveryViewSchema = z.object({
 	/** The last durable mark of the switch, and what is wanted; null from a supervisor that does not tell. */
 	switchStage: z.enum(['none', 'begun', 'done']).nullable().default(null),
 	powerDesired: z.enum(['on', 'off']).nullable().default(null),
+	/** Number of the latest order for power that has begun. */
+	powerOrder: z.int().min(0).default(0),
 	/** Directory of its sockets. */
 	runDirectory: z.string().nullable().default(null),
 	/** Names and places of the platform's own, for a person who looks into it. */

@@ -13,7 +13,7 @@ import { PinDebts } from './reconcile/pin-debts.ts';
 import { Recovery } from './recovery/recovery.ts';
 import { overError, Registry } from './recovery/registry.ts';
 import { Repositories } from './reconcile/repositories.ts';
-import { powerAtHost } from './steps/power.ts';
+import { orderAtHost, powerAtHost } from './steps/power.ts';
 import { discard, finalize, mustBeBeforePowerOn, undo } from './steps/ending.ts';
 import type { StepContext } from './recovery/step-context.ts';
 import { type OrdinaryStep, ordinarySteps } from './steps/table.ts';
@@ -232,11 +232,12 @@ export class Supervisor {
 	async power(name: string, action: PowerAction): Promise<{ power: Power }> {
 		const entry = this.registry.get(name);
 		if (!(entry instanceof Recovery)) return this.finished(name).power(action);
+		const order = orderAtHost(entry, this.#host.clock.date()); // given now, whatever it waits for
 		for (let { generation } = entry.state; ; ) {
 			try {
 				return await entry.queue.run(`power-at-host ${action}`, generation, async signal => {
 					if (entry.tombstone) throw overError(entry.tombstone);
-					return powerAtHost({ recovery: entry, host: this.#host, signal }, action);
+					return powerAtHost({ recovery: entry, host: this.#host, signal }, { action, order });
 				});
 			} catch (error) {
 				// A step of the workflow came, which neither knows of this order nor means to take it back.

@@ -12,7 +12,7 @@ export const unheardEveryMs = 5_000;
 export const stateAgainMs = 60 * 60_000;
 
 interface Reported {
-	/** Power and what blocks, as the workflow knows it. */
+	/** Power, orders for it and what blocks, as the workflow knows it. */
 	state: string;
 	stateAtMs: number;
 	/** Highest sequence that was reported. */
@@ -73,11 +73,12 @@ export function reportOf(view: RecoveryView, incidents: Incident[]): HostReport 
 		recoveryId: view.recoveryId,
 		power: view.power,
 		blocked: view.blocked,
+		powerOrder: view.powerOrder,
 		incidents,
 		restoredBytes: view.disks.reduce((sum, disk) => sum + disk.restoredBytes, 0),
 	};
 }
 
-function stateOf({ power, blocked }: RecoveryView): string {
-	return JSON.stringify([power, blocked]);
+function stateOf({ power, blocked, powerOrder }: RecoveryView): string {
+	return JSON.stringify([power, blocked, powerOrder]);
 }

@@ -95,6 +95,8 @@ export interface HostReport {
 	recoveryId: string;
 	power: Power;
 	blocked: Blocked | null;
+	/** Number of the latest order for power that it has begun, which may have been given there. */
+	powerOrder?: number;
 	/** Those that no earlier report brought; one that comes again replaces the earlier with its sequence. */
 	incidents: Incident[];
 	restoredBytes?: number;

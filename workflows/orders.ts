@@ -158,6 +158,7 @@ const hostReportSchema: z.ZodType<HostReport> = z.object({
 	recoveryId: z.uuid(),
 	power: powerSchema,
 	blocked: blockedSchema.nullable(),
+	powerOrder: z.int().min(0).optional(),
 	incidents: z.array(incidentSchema),
 	restoredBytes: z.int().min(0).optional(),
 }) as z.ZodType<HostReport>; // zod's optional also admits undefined, which JSON cannot carry
@@ -167,10 +168,11 @@ function takeReport(run: Run, sent: unknown): void {
 	const parsed = hostReportSchema.safeParse(sent);
 	if (!parsed.success) log.warn('a report of the host is not understood', { why: z.prettifyError(parsed.error) });
 	if (!parsed.success || parsed.data.recoveryId !== run.state.recoveryId) return;
-	const { power, blocked, incidents, restoredBytes } = parsed.data;
+	const { power, blocked, powerOrder = 0, incidents, restoredBytes } = parsed.data;
 	const { state } = run;
 	const since = state.blocked?.code === blocked?.code ? state.blocked?.since : undefined;
 	state.power = power;
+	state.orders.given = Math.max(state.orders.given, powerOrder); // its clock may be ahead of ours
 	// What is thrown away or given up needs nobody's help to go on.
 	const leaving = state.phase === 'discarding' || state.phase === 'abandoning';
 	state.blocked = leaving || !blocked ? null : { ...blocked, since: since ?? new Date().toISOString() };

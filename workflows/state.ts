@@ -13,6 +13,7 @@ import type {
 	RecoveryStatus,
 	Timings,
 } from '../model/recovery.ts';
+import type { ErrorDocument } from '../model/errors.ts';
 import type { Asked } from './contracts.ts';
 
 /** Named as the activity that does it; orders, and what a pin that fails leads to, are no steps. */
@@ -48,6 +49,8 @@ export interface WorkflowState {
 	blocked: Parked | null;
 	/** A person has said `retry`: the host is to try again what it has given up before the next step is. */
 	retryOnHost: boolean;
+	/** The cancellation because of which all is to be taken back, while the host has no room to record that it does so. */
+	undoing: ErrorDocument | null;
 	/** The workflow was cancelled, and nothing has heeded it yet. */
 	cancelRequested: boolean;
 	power: Power;
@@ -67,7 +70,8 @@ export interface WorkflowState {
  */
 export function stateGoingOn(request: RecoveryRequest, handedOver: WorkflowState): WorkflowState {
 	const { recoveryId, timings } = handedOver;
-	const first = firstState(request, recoveryId, timings.requestedAt);
+	// To take back a pin that is not there is no fault.
+	const first = { ...firstState(request, recoveryId, timings.requestedAt), mayBePinned: true };
 	return { ...first, ...handedOver, wanted: { ...first.wanted, ...handedOver.wanted } };
 }
 
@@ -83,6 +87,7 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		parked: null,
 		blocked: null,
 		retryOnHost: false,
+		undoing: null,
 		cancelRequested: false,
 		power: 'off',
 		orders: { given: 0, power: null, retry: false },

@@ -1,6 +1,6 @@
 import { DeterminismViolationError, log } from '@temporalio/workflow';
 import type { ErrorDocument } from '../model/errors.ts';
-import { documentOf, failureOf, Interruption } from './failures.ts';
+import { cancelledDocument, documentOf, failureOf, Interruption } from './failures.ts';
 import { isBehind, park, untilRetried } from './parking.ts';
 import { releasePin } from './pins.ts';
 import type { Run } from './run.ts';
@@ -11,24 +11,28 @@ import type { Run } from './run.ts';
  */
 export async function allOrNothing(run: Run, steps: () => Promise<void>): Promise<void> {
 	while (!run.state.powerScheduled) {
+		let document: ErrorDocument;
 		try {
 			await untilRetried(run); // first: the run before this one may have parked
-			await steps();
-			run.throwIfInterrupted(); // the last moment at which a cancellation still takes everything back
-			return;
+			if (run.state.undoing === null) {
+				await steps();
+				run.throwIfInterrupted(); // the last moment at which a cancellation still takes everything back
+				return;
+			}
+			document = run.state.undoing;
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
 			if (error instanceof Interruption && error.why !== 'cancel') throw error;
-			const document = documentOf(error);
-			if (isBehind(document)) park(run, document);
-			else await takeBack(run, document);
+			document = documentOf(error);
 		}
+		if (isBehind(document)) park(run, document);
+		else await takeBack(run, document);
 	}
 }
 
 /** Undoes all and fails; parks instead when the host knows better, or has no room to record that it undoes anything. */
 async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
-	run.state.parked = null;
+	run.state.parked = run.state.undoing = null;
 	run.state.failure = { code: document.code, message: document.message };
 	run.publish();
 	const left: string[] = [];
@@ -49,10 +53,12 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 	throw failureOf({ ...document, message });
 }
 
-/** It has not failed after all: whether it was powered on or not, it goes on from where the host is. */
+/** It has not failed yet: whether it was powered on or not, it goes on from where the host is. */
 function keepWhatIsThere(run: Run, cause: ErrorDocument, refusal: ErrorDocument): void {
 	run.state.failure = null;
 	if (refusal.code === 'power_on_scheduled') run.state.powerScheduled = run.state.mayBePinned = true;
+	// What was cancelled is not begun again because there is room.
+	else if (refusal.code === 'space_short' && cause.code === cancelledDocument.code) run.state.undoing = cause;
 	park(run, { ...refusal, message: `${refusal.message}; it was to be undone because: ${cause.message}` });
 }
 

@@ -27,6 +27,7 @@ export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
 		unpinned: state.unpinned,
 		switchStage: state.switch.stage,
 		powerDesired: state.power.desired,
+		powerOrder: state.orders.begun,
 		runDirectory: places.runDirectory,
 		platform: equipped ? { ...recovery.equipment.machine.debug } : {},
 		directory: places.directory,

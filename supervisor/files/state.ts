@@ -42,7 +42,7 @@ export const recoveryStateSchema = z.strictObject({
 		/** Boot of the host at which the machine was last started; a machine is not started again after another one. */
 		bootId: z.string().nullable(),
 	}),
-	/** Highest numbers of orders for power: the last that was begun, and the last that was carried out. */
+	/** Numbers of the latest orders for power: that was begun, and that was carried out. */
 	orders: z.strictObject({ begun: z.int().min(0), done: z.int().min(0) }),
 	/** Its workflow has given this host up: its machine is not started by itself. Until a higher generation takes it up. */
 	abandoned: z.boolean(),

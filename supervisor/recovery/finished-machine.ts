@@ -141,6 +141,7 @@ export class FinishedMachine {
 			unpinned: null,
 			switchStage: 'done',
 			powerDesired: null,
+			powerOrder: 0,
 			runDirectory: this.#places.runDirectory,
 			platform: { ...this.#machine.debug },
 			directory: this.#places.directory,

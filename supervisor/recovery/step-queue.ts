@@ -31,7 +31,8 @@ export class StepQueue {
 
 	/**
 	 * Runs `work` when its turn comes. `key` says what is asked for: when nothing else was asked for since, the same key of
-	 * the same generation attaches to what waits or runs. What was asked for last is done last: off, on, off ends off. Throws `generation_stale` when a higher generation was seen, now, in the queue or before it ended.
+	 * the same generation attaches to what waits or runs. What was asked for last is done last: off, on, off ends off.
+	 * Throws `generation_stale` when a higher generation was seen, now, in the queue or before it ended.
 	 */
 	run<T>(key: string, generation: number, work: Work<T>): Promise<T> {
 		if (this.#stopped) return Promise.reject(stoppedError());

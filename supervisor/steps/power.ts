@@ -45,12 +45,20 @@ export async function power(
  * The same for a person at the host itself, with or without a workflow: what the workflow was told before, and comes later,
  * is taken back.
  */
-export async function powerAtHost(context: StepContext, action: PowerAction): Promise<{ power: Power }> {
-	const { recovery, host } = context;
+export async function powerAtHost(
+	context: StepContext,
+	ordered: { action: PowerAction; order: number },
+): Promise<{ power: Power }> {
+	const { recovery } = context;
 	// Until that step is done its workflow decides whether the machine is to run.
 	if (!recovery.state.done.includes('power-on')) throw neverOn(recovery);
-	const order = Math.max(recovery.state.orders.begun + 1, host.clock.date().getTime());
-	return power(context, { action, order });
+	return power(context, ordered);
+}
+
+/** The number of an order that is given at the host now: above that of every order which has begun. */
+export function orderAtHost({ state }: Recovery, now: Date): number {
+	const { begun } = state.orders;
+	return isWrong(begun, now) ? now.getTime() : Math.max(begun + 1, now.getTime());
 }
 
 function neverOn({ name }: Recovery): RouseError {
@@ -60,13 +68,18 @@ function neverOn({ name }: Recovery): RouseError {
 /** An order that is said to have been given so far in the future was given under a wrong clock. */
 const clockIsWrongMs = 60 * 60_000;
 
+/** It counts for nothing then: else no order would be taken until that time has come. */
+function isWrong(order: number, now: Date): boolean {
+	return order > now.getTime() + clockIsWrongMs;
+}
+
 function mustBeLatest({ recovery, host }: StepContext, action: PowerAction, order: number): void {
 	const { begun } = recovery.state.orders;
-	// Else no order would be taken until that time has come.
-	if (order >= begun || begun > host.clock.date().getTime() + clockIsWrongMs) return;
+	if (order >= begun || isWrong(begun, host.clock.date())) return;
 	throw new RouseError(
 		'generation_stale',
 		`power ${action}: taken back by a later order, of ${new Date(begun).toISOString()}`,
+		{ hint: 'give it again, when it is still wanted' },
 	);
 }
 

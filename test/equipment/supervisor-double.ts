@@ -144,6 +144,7 @@ function emptyView(name: string, recoveryId: string): RecoveryView {
 		unpinned: null,
 		switchStage: 'none',
 		powerDesired: null,
+		powerOrder: 0,
 		runDirectory: null,
 		platform: {},
 		directory: '/nowhere',

@@ -70,6 +70,19 @@ test('an undo that the host has no room to record parks, leaves the pin, and `re
 	assert.deepEqual(run.pendingTypes(), ['createMachine']);
 });
 
+test('a cancellation that the host has no room to record parks, and `retry` undoes it', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'createMachine');
+	await run.cancel();
+	await run.fail('undo', 'space_short', 'no room for the tombstone');
+	assert.equal((await statusOf(run)).parked?.code, 'space_short');
+	await run.update('retry', asked);
+	assert.deepEqual(run.pendingTypes(), ['undo']);
+	await run.complete('undo', { wasHere: true });
+	await run.complete('unpin');
+	assert.equal(run.closed, 'failed');
+});
+
 for (const step of ['reserve', 'allocate', 'snapshot'] as const)
 	test(`${step} of a generation that the host is beyond parks, and \`retry\` asks above the host's`, async () => {
 		const { run, request } = await startRecovery(sandbox);

@@ -59,6 +59,15 @@ test('`power` that a later one has overtaken on its way is not carried out after
 	assert.deepEqual(run.pendingTypes(), []);
 });
 
+test('`power` has a higher number than what its host was ordered before, also by a clock that is ahead', async () => {
+	const { run } = await startRunning(sandbox);
+	const { recoveryId } = await statusOf(run);
+	const powerOrder = run.nowMs + 300_000;
+	await run.signal('hostReport', { recoveryId, power: 'off', blocked: null, powerOrder, incidents: [] });
+	await run.update(...power('on'));
+	assert.ok(Number(run.pending('power').input['order']) > powerOrder);
+});
+
 test('`power` that is late goes on in the run after continue-as-new', async () => {
 	const run = await startWithLate('reset');
 	const { order } = run.pending('power').input;

@@ -8,6 +8,7 @@ import { SeededRecovery } from '../equipment/seeds/seeded-recovery.ts';
 import { Sandbox } from '../equipment/sandbox.ts';
 
 const atOnce = 12;
+const nowhere = 'nowhere';
 
 for (const like of ['process', 'service'] as const)
 	test(`a recovery on a host like a ${like} finishes, whatever dies with its supervisor at whatever place`, async t => {
@@ -21,9 +22,10 @@ for (const like of ['process', 'service'] as const)
 			const recovery = await SeededRecovery.begin(sandbox, machine, new Random(1), { like, death });
 			await recovery.live();
 			assert.equal(recovery.phase, 'finished');
+			if (death.place !== nowhere) assert.ok(recovery.deathsMet > 0, 'its supervisor never came to that place');
 			return recovery;
 		};
-		const { places } = await live({ place: 'none', with: 'nobody' });
+		const { places } = await live({ place: nowhere, with: 'nobody' });
 		const deaths = [...places].flatMap(place => companions.map(companion => ({ place, with: companion })));
 		t.diagnostic(`${places.size} places: ${[...places].join(', ')}`);
 		const failures: string[] = [];

@@ -22,6 +22,7 @@ const view: RecoveryView = {
 	unpinned: null,
 	switchStage: 'none',
 	powerDesired: 'on',
+	powerOrder: 0,
 	runDirectory: '/run/x',
 	platform: { qmpSocket: '/run/x/qmp.sock' },
 	directory: '/h',

@@ -26,6 +26,7 @@ const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	unpinned: null,
 	switchStage: 'none',
 	powerDesired: null,
+	powerOrder: 0,
 	runDirectory: null,
 	platform: {},
 	directory: '/nowhere',

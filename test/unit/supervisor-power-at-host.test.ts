@@ -53,6 +53,27 @@ test('an order that was given under a clock that was ahead takes none back', asy
 	assert.deepEqual(await recovery.step('power', { action: 'off', order: nowMs + 1 }), { power: 'off' });
 });
 
+test('`POST /machines/NAME/power` that had to wait takes back nothing that was given after it', async t => {
+	const { recovery, supervisor, calls, clock } = await simulate(t);
+	await recovery.run();
+	const busy = Promise.withResolvers<void>();
+	const begun = Promise.withResolvers<void>();
+	calls.before = async call => {
+		if (call !== 'shutdown') return;
+		begun.resolve();
+		await busy.promise;
+	};
+	const first = recovery.step('power', { action: 'shutdown', order: 1 }, { again: true });
+	await begun.promise;
+	const atHost = supervisor.power(recovery.name, 'off');
+	clock.pass(1_000);
+	const later = recovery.step('power', { action: 'on', order: clock.date().getTime() }, { again: true });
+	busy.resolve();
+	await first;
+	await atHost;
+	assert.deepEqual(await later, { power: 'on' });
+});
+
 test('`POST /machines/NAME/power` that a step of the workflow overtakes is carried out after it', async t => {
 	const { recovery, host, calls } = await simulate(t);
 	await recovery.run();

@@ -33,12 +33,13 @@ export class SeededHost {
 	readonly parts: SimulatedParts;
 	/** At each place of a supervisor the chance that it dies there. */
 	deadliness = 0;
-	deaths = 0;
 	readonly repositories = new SeededRepositories();
 	/** All places that its supervisors have come to. */
 	readonly places = new Set<string>();
 	/** Its supervisor dies when it comes to this place, once, and something else with it. */
 	death: { place: string; also: () => unknown } | undefined;
+	/** How often that has come. */
+	deathsMet = 0;
 	/** Where its supervisors write. */
 	readonly disk: Disk = { freeBytes: Number.POSITIVE_INFINITY };
 	readonly #random: Random;
@@ -68,7 +69,6 @@ export class SeededHost {
 	/** The supervisor dies now; resolves when the next one looks after the host, or has died as well. */
 	killSupervisor(): Promise<void> {
 		this.#end('the supervisor has died');
-		this.deaths += 1;
 		return this.#follow(async () => undefined);
 	}
 
@@ -121,7 +121,6 @@ export class SeededHost {
 	async reboot(name: string): Promise<void> {
 		const definition = await this.definition(name);
 		this.#end('the host is down');
-		this.deaths += 1;
 		await this.#follow(async () => {
 			await this.parts.movers.endAll();
 			await reboot(this.parts.host, definition ? [definition] : []);
@@ -190,6 +189,7 @@ export class SeededHost {
 		const { death } = this;
 		if (death?.place === place) {
 			this.death = undefined;
+			this.deathsMet += 1;
 			void this.killSupervisor();
 			void death.also();
 		} else if (this.#random.chance(this.deadliness)) void this.killSupervisor();

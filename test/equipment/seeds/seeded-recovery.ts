@@ -384,12 +384,9 @@ export class SeededRecovery {
 		return this.#host.places;
 	}
 
-	get acknowledgedWrites(): number {
-		return this.#guest.acknowledged;
-	}
-
-	get deaths(): number {
-		return this.#host.deaths;
+	/** How often a planned death has come. */
+	get deathsMet(): number {
+		return this.#host.deathsMet;
 	}
 
 	get phase(): string {
