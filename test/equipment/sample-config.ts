@@ -17,7 +17,7 @@ export const sampleConfig: MachineConfig = {
 	origin: { kind: 'image', detail: 'raw sample.raw' },
 };
 
-/** What a platform chose that only remembers what it is told. */
+/** What some platform chose: nobody but that one reads more of it. */
 export const sampleHardware: Hardware = { platform: 'pretend', data: {}, choices: [], warnings: [] };
 
 export function sampleDisks(count: number): SourceDisk[] {

@@ -6,6 +6,7 @@ import type { MountMoverState } from '../../movers/config.ts';
 import { change, lastingSteps, newState } from '../../supervisor/files/state.ts';
 import type { MountMover } from '../../supervisor/movers/movers.ts';
 import { MountMoverGate } from '../../supervisor/recovery/gate.ts';
+import { waitFor } from '../../system/wait.ts';
 import { HastyClock } from '../equipment/hasty-clock.ts';
 import { samplePlan } from '../equipment/recoveries.ts';
 
@@ -38,11 +39,12 @@ class Gated {
 		this.state = change.chain('local')(this.state);
 	}
 
-	/** Takes as long as a read waits. */
+	/** Takes as long as a read waits: returns how many milliseconds. */
 	readonly held = async () => {
-		const began = this.clock.now();
-		while (this.waitingReads > 0) await this.clock.delay(20);
-		return this.clock.now() - began;
+		const { clock } = this;
+		const began = clock.now();
+		await waitFor('no read to wait', () => this.waitingReads === 0, { timeoutMs: 60_000, clock });
+		return clock.now() - began;
 	};
 
 	async #keep(): Promise<MountMoverState | undefined> {

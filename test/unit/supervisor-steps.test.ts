@@ -23,8 +23,9 @@ test('every step under a name that another recovery holds is a conflict', async 
 	const { host, plan, recovery } = await simulate(t);
 	await recovery.step('allocate', { plan });
 	const other = new SteppedRecovery(host, plan);
-	await assert.rejects(other.step('reserve', { limit: 8 }), { code: 'identity_conflict' });
-	await assert.rejects(other.step('allocate', { plan }), { code: 'identity_conflict' });
+	const conflict = { code: 'identity_conflict', message: /r1 is another recovery on this host/ };
+	await assert.rejects(other.step('reserve', { limit: 8 }), conflict);
+	await assert.rejects(other.step('allocate', { plan }), conflict);
 	await assert.rejects(other.step('snapshot', {}), { code: 'recovery_unknown' });
 	await other.step('discard', {}); // touches nothing but its own tombstone
 	assert.equal((await recovery.view()).recoveryId, recovery.recoveryId);
@@ -104,7 +105,10 @@ test('`finalize`: a finished machine is known by machine.json alone, and its dis
 	await simulation.start();
 	assert.equal((await recovery.view()).state, 'finished');
 	recovery.generation = 1000;
-	await assert.rejects(recovery.step('allocate', { plan }), { code: 'identity_conflict' });
+	await assert.rejects(recovery.step('allocate', { plan }), {
+		code: 'identity_conflict',
+		message: /r1 is a finished machine on this host/,
+	});
 	await assert.rejects(host.client.removeMachine('r1', randomUUID()), { code: 'identity_conflict' });
 	assert.equal(await host.client.machinePower('r1', 'off'), 'off');
 	assert.equal(simulation.guest.boot, undefined);
