@@ -35,25 +35,24 @@ test('`discard` that meets the recovery being made ends it like any other', asyn
 });
 
 test('the mover of a repository is not ended under a recovery that has just come', async t => {
-	const { host, plan, recovery, movers, clock } = await simulate(t);
+	const { host, plan, recovery, movers, clock, supervisor } = await simulate(t);
 	await recovery.run();
 	const next = new SteppedRecovery(host, plan, 'r2');
 	const known = movers.knownRepositories.bind(movers);
-	/** Looks at a mover that nobody uses. */
-	let unused = 0;
-	let discarded = false;
+	/** Looks since nobody used the mover. */
+	let looks = 0;
 	movers.knownRepositories = async () => {
 		const found = await known();
-		if (!discarded) return found;
-		unused += 1;
-		// The first one has seen it unused; by the next it has been so for long, and then somebody comes.
-		if (unused === 1) clock.pass(60_000);
-		if (unused === 2) await next.step('allocate', { plan });
+		const used = supervisor.registry.recoveries().some(({ tombstone }) => tombstone === undefined);
+		if (used && looks === 0) return found;
+		looks += 1;
+		// The first has seen it unused; by the next it has been so for long, and just then somebody comes.
+		if (looks === 1) clock.pass(60_000);
+		if (looks === 2) await next.step('allocate', { plan });
 		return found;
 	};
 	await recovery.step('discard', {});
-	discarded = true;
-	await waitFor('more looks', () => unused > 4, { timeoutMs: 30_000 });
+	await waitFor('more looks', () => looks > 4, { timeoutMs: 30_000 });
 	assert.notEqual(movers.repositoryLife(plan.repository).holder, undefined);
 });
 
