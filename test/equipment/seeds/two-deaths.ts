@@ -1,16 +1,17 @@
-/** The supervisor and something else die at once, at every place that a supervisor comes to. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Random } from '../equipment/seeds/random.ts';
-import { storedMachine } from '../equipment/seeds/seed-test.ts';
-import { companions, type Death } from '../equipment/seeds/deaths.ts';
-import { SeededRecovery } from '../equipment/seeds/seeded-recovery.ts';
-import { Sandbox } from '../equipment/sandbox.ts';
+import type { MannerName } from '../../../hypervisors/simulated/host.ts';
+import { Random } from './random.ts';
+import { storedMachine } from './seed-test.ts';
+import { companions, type Death } from './deaths.ts';
+import { SeededRecovery } from './seeded-recovery.ts';
+import { Sandbox } from '../sandbox.ts';
 
 const atOnce = 12;
 const nowhere = 'nowhere';
 
-for (const like of ['process', 'service'] as const)
+/** A test in which the supervisor and something else die at once, at every place that a supervisor comes to. */
+export function testTwoDeaths(like: MannerName): void {
 	test(`a recovery on a host like a ${like} finishes, whatever dies with its supervisor at whatever place`, async t => {
 		const sandbox = await Sandbox.create();
 		const { machine, remove } = await storedMachine();
@@ -38,3 +39,4 @@ for (const like of ['process', 'service'] as const)
 		await Promise.all(Array.from({ length: atOnce }, worker));
 		assert.deepEqual(failures, []);
 	});
+}

@@ -1,0 +1,3 @@
+import { testTwoDeaths } from '../equipment/seeds/two-deaths.ts';
+
+testTwoDeaths('service');
