@@ -34,7 +34,12 @@ test('a mover whose log cannot be written runs on', async t => {
 	const directory = await temporaryDirectory(t);
 	const controlSocket = join(directory, 'control.sock');
 	const configPath = join(directory, 'mover.json');
-	const config = { repository: directory, chunkSocket: join(directory, 'chunks.sock'), controlSocket };
+	const config = {
+		repository: directory,
+		chunkSocket: join(directory, 'chunks.sock'),
+		controlSocket,
+		recoveries: directory,
+	};
 	await writeFile(configPath, JSON.stringify(config));
 	const mover = await startOnFullDisk(t, ['movers/repository-mover/main.ts', configPath]);
 	const control = new RepositoryMoverControl(controlSocket);
