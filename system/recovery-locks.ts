@@ -6,6 +6,7 @@ import { lockHolder } from './process-lock.ts';
 export interface HeldLock {
 	path: string;
 	pid: number;
+	startTicks: string;
 	/** By the name of the lock in a recovery's directory. */
 	of: 'machine' | 'mover';
 }
@@ -16,7 +17,7 @@ export async function heldRecoveryLocks(recoveries: string): Promise<HeldLock[]>
 	for (const name of await entriesOf(recoveries)) {
 		for (const path of await locksIn(join(recoveries, name))) {
 			const holder = await lockHolder(path);
-			if (holder) held.push({ path, pid: holder.pid, of: basename(path) === 'machine.lock' ? 'machine' : 'mover' });
+			if (holder) held.push({ path, ...holder, of: basename(path) === 'machine.lock' ? 'machine' : 'mover' });
 		}
 	}
 	return held;

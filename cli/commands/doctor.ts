@@ -1,3 +1,4 @@
+import { asRouseError } from '../../model/errors.ts';
 import { findInstallation, homeDirectory } from '../../system/installation.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { Mended } from '../doctor/mend.ts';
@@ -32,8 +33,20 @@ async function inspectInstallation({ env }: Context, fix: boolean): Promise<Told
 		import('../doctor/gather.ts'),
 		import('../doctor/mend.ts'),
 	]);
+	/** What cannot be looked at hides none of the checks that are done already. */
+	const found = async (): Promise<Finding[]> => {
+		try {
+			return findingsOf(await gatherFacts(installation));
+		} catch (error) {
+			const { code, message, hint } = asRouseError(error);
+			const explanation = `the installation could not be looked at: ${code}: ${message}`;
+			return [
+				{ code: 'not_looked_at', subject: installation.home, explanation, command: hint || 'rouse doctor --debug' },
+			];
+		}
+	};
 	const told: Told[] = [];
-	for (const finding of findingsOf(await gatherFacts(installation)))
+	for (const finding of await found())
 		told.push({ ...finding, ...(fix ? await mend(finding, installation) : { mended: false, failure: null }) });
 	return told;
 }

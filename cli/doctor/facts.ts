@@ -11,7 +11,7 @@ export interface Facts {
 	/** Locks that are held, by their paths. */
 	held: HeldFacts[];
 	/** Processes under a lock of this installation whose file was removed. */
-	orphans: OrphanFacts[];
+	orphans: HeldFacts[];
 	/** Directories of sockets. */
 	runDirectories: RunDirectoryFacts[];
 	temporaries: TemporaryFacts[];
@@ -44,18 +44,15 @@ export type DirectoryContent =
 	  }
 	| { kind: 'machine'; recoveryId: string; name: string }
 	| { kind: 'unreadable'; reason: string }
-	/** Neither a recovery nor a machine: no record says whose it is. */
-	| { kind: 'nobody' };
+	/** Neither a recovery nor a machine: no record says whose it is, but for what may be left of one. */
+	| { kind: 'nobody'; recoveryId: string | undefined };
 
 export interface HeldFacts {
 	path: string;
 	pid: number;
 	of: 'machine' | 'mover';
-	/** The name of the recovery's directory. */
+	/** The name of the recovery's directory; empty for what is no recovery's. */
 	recovery: string;
-}
-
-export interface OrphanFacts extends HeldFacts {
 	startTicks: string;
 }
 
@@ -98,9 +95,13 @@ export interface WorkflowFacts {
 	status: string;
 }
 
+export interface PinFacts extends Pin {
+	ageMs: number;
+}
+
 export interface RepositoryFacts {
 	directory: string;
-	pins: Pin[];
+	pins: PinFacts[];
 	/** Why its pins are not known. */
 	problem: string | undefined;
 }

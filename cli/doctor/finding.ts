@@ -21,7 +21,8 @@ export type FindingCode =
 	| 'recovery_not_here'
 	| 'pin_left'
 	| 'pin_unknown'
-	| 'repository_away';
+	| 'repository_away'
+	| 'not_looked_at';
 
 /** What `--fix` does. Nothing of it can meet what a guest has written. */
 export type Fix =
@@ -30,7 +31,6 @@ export type Fix =
 	/** Sockets that nobody listens on. */
 	| { do: 'remove-sockets'; path: string }
 	| { do: 'remove-file'; path: string }
-	| { do: 'end-holder'; lockPath: string }
 	| { do: 'end-process'; pid: number; startTicks: string }
 	| { do: 'unpin'; repository: string; recoveryId: string };
 

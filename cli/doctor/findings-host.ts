@@ -75,7 +75,9 @@ function unowned({ held }: Facts, { name, path, ageMs, files }: DirectoryFacts):
 function runDirectoriesLeft({ recoveries, runDirectories, orphans }: Facts): Finding[] {
 	if (recoveries.some(({ content }) => content.kind === 'unreadable')) return [];
 	const owned = new Set(
-		recoveries.flatMap(({ content }) => ('recoveryId' in content ? [runName(content.recoveryId)] : [])),
+		recoveries.flatMap(({ content }) =>
+			'recoveryId' in content && content.recoveryId !== undefined ? [runName(content.recoveryId)] : [],
+		),
 	);
 	return runDirectories
 		.filter(({ name, configured, ageMs }) => !owned.has(name) && !configured && ageMs >= settledMs)

@@ -1,7 +1,7 @@
 /** Findings about processes: of recoveries, known by their locks, and the services. */
 import { protocolVersion } from '../../supervisor/protocol.ts';
 import type { Facts, HeldFacts } from './facts.ts';
-import { type Finding, type Fix, fixCommand } from './finding.ts';
+import { type Finding, fixCommand, settledMs } from './finding.ts';
 
 const restart = 'rouse down && rouse up --detach';
 
@@ -11,14 +11,15 @@ export function processFindings(facts: Facts): Finding[] {
 
 /** Its directory is there and has no record: nobody will ever end it. */
 function unowned({ held, recoveries }: Facts): Finding[] {
-	const nobody = new Set(recoveries.filter(({ content }) => content.kind === 'nobody').map(({ name }) => name));
+	const left = recoveries.filter(({ content, ageMs }) => content.kind === 'nobody' && ageMs >= settledMs);
+	const nobody = new Set(left.map(({ name }) => name));
 	return held
 		.filter(({ recovery }) => nobody.has(recovery))
 		.map(process => ({
 			code: 'process_unowned',
 			subject: `pid ${process.pid}`,
 			explanation: `a ${process.of} holds ${process.path}, and no recovery it belongs to is on this host`,
-			...mending(process, held, { do: 'end-holder', lockPath: process.path }),
+			...mending(process, held),
 		}));
 }
 
@@ -27,22 +28,20 @@ function orphaned({ orphans, held }: Facts): Finding[] {
 		code: 'process_orphaned',
 		subject: `pid ${process.pid}`,
 		explanation: `a ${process.of} runs under ${process.path}, which was removed under it`,
-		...mending(process, [...orphans, ...held], {
-			do: 'end-process',
-			pid: process.pid,
-			startTicks: process.startTicks,
-		}),
+		...mending(process, [...orphans, ...held]),
 	}));
 }
 
 /** What a machine has written may be nowhere else, and it may need its mover to be shut down in order. */
 function mending(
-	{ of, recovery, pid }: HeldFacts,
+	{ of, recovery, pid, startTicks }: HeldFacts,
 	all: readonly HeldFacts[],
-	fix: Fix,
 ): Pick<Finding, 'command' | 'fix'> {
-	const runs = all.some(other => other.of === 'machine' && other.recovery === recovery);
-	if (of === 'mover' && !runs) return { command: fixCommand, fix };
+	// A repository mover is no recovery's: any may need it.
+	const needed = all.some(other =>
+		recovery === '' ? other.recovery !== '' : other.of === 'machine' && other.recovery === recovery,
+	);
+	if (of === 'mover' && !needed) return { command: fixCommand, fix: { do: 'end-process', pid, startTicks } };
 	const first = of === 'machine' ? 'save what its guest still needs' : 'end its machine first';
 	return { command: `${first}, then: kill ${pid}` };
 }

@@ -5,7 +5,7 @@ import { keys } from '../../repository/format/keys.ts';
 import type { Pin } from '../../repository/pins.ts';
 import type { DirectoryContent, Facts, RepositoryFacts, WorkflowFacts } from './facts.ts';
 import { abandonedText } from '../recover/next-text.ts';
-import { type Finding, fixCommand } from './finding.ts';
+import { type Finding, fixCommand, settledMs } from './finding.ts';
 
 type OnHost = Extract<DirectoryContent, { kind: 'recovery' }>;
 
@@ -99,9 +99,13 @@ function pinsLeft(facts: Facts, onHost: readonly OnHost[], { directory, pins, pr
 	]);
 	// What cannot be read may be the user of any of them.
 	const allRead = facts.recoveries.every(({ content }) => content.kind !== 'unreadable');
-	return pins
-		.filter(({ recoveryId }) => !used.has(recoveryId) && (allRead || facts.tombstones.has(recoveryId)))
-		.map(pin => pinLeft(facts, directory, pin));
+	return (
+		pins
+			.filter(({ recoveryId }) => !used.has(recoveryId))
+			// The recovery of a young one may have begun since workflows and host were looked at.
+			.filter(({ recoveryId, ageMs }) => facts.tombstones.has(recoveryId) || (allRead && ageMs >= settledMs))
+			.map(pin => pinLeft(facts, directory, pin))
+	);
 }
 
 function pinLeft({ tombstones, workflows }: Facts, repository: string, pin: Pin): Finding {

@@ -87,7 +87,7 @@ async function contentOf(path: string): Promise<DirectoryContent> {
 	}
 	const machine = await readAs(join(path, 'machine.json'), machineSchema);
 	if (machine.reason !== undefined) return { kind: 'unreadable', reason: machine.reason };
-	if (machine.content?.state !== 'finished') return { kind: 'nobody' };
+	if (machine.content?.state !== 'finished') return { kind: 'nobody', recoveryId: machine.content?.recoveryId };
 	return { kind: 'machine', recoveryId: machine.content.recoveryId, name: machine.content.name };
 }
 
@@ -119,8 +119,8 @@ async function gatherRunDirectories(home: string, runDirectory: string): Promise
 	const found: RunDirectoryFacts[] = [];
 	for (const name of await namesIn(runDirectory)) {
 		const path = join(runDirectory, name);
-		const ageMs = await ageOf(path);
-		if (ageMs === undefined || !(await stat(path)).isDirectory()) continue;
+		const ageMs = await ageOf(join(path, '.')); // only of a directory
+		if (ageMs === undefined) continue;
 		const listening = bound.some(socket => socket.startsWith(`${path}/`));
 		found.push({ name, path, ageMs, listening, configured: await hasRepositoryMover(home, name) });
 	}

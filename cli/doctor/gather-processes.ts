@@ -8,7 +8,7 @@ import { checkoutDirectory } from '../../system/checkout.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import { flocksOn, processStartTicks } from '../../system/process-lock.ts';
-import type { OrphanFacts, ServiceFacts, SupervisorFacts } from './facts.ts';
+import type { HeldFacts, ServiceFacts, SupervisorFacts } from './facts.ts';
 
 export async function gatherSupervisor(installation: Installation): Promise<SupervisorFacts> {
 	const holder = await serviceHolder(installation.home, 'supervisor');
@@ -48,15 +48,15 @@ async function otherProgram(pid: number): Promise<string | undefined> {
  * By the lock that each of them took: its file, which is open in the process, lay among the host's recoveries and has no
  * name any more. Processes of other users are not looked at.
  */
-export async function gatherOrphans(home: string): Promise<OrphanFacts[]> {
+export async function gatherOrphans(home: string): Promise<HeldFacts[]> {
 	const within = `${join(await realpath(home), 'host')}/`;
 	const locks = await readFile('/proc/locks', 'latin1');
-	const found: OrphanFacts[] = [];
+	const found: HeldFacts[] = [];
 	for (const entry of await readdir('/proc')) {
 		const pid = Number(entry);
 		if (!Number.isInteger(pid) || pid === process.pid) continue;
+		const startTicks = await processStartTicks(pid); // first: the lock is of the process that has this start
 		const path = await deletedLockOf(pid, within, locks);
-		const startTicks = path === undefined ? undefined : await processStartTicks(pid);
 		if (path === undefined || startTicks === undefined) continue;
 		const of = basename(path) === 'machine.lock' ? 'machine' : 'mover';
 		const directory = dirname(path);

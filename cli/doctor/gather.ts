@@ -2,9 +2,10 @@
 import { resolve } from 'node:path';
 import { asRouseError } from '../../model/errors.ts';
 import { RepositoryChildren } from '../../repository/access/children.ts';
+import type { Pin } from '../../repository/pins.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { type Config, type Installation, loadConfig } from '../../system/installation.ts';
-import type { DirectoryFacts, Facts, RepositoryFacts, WorkflowFacts } from './facts.ts';
+import type { DirectoryFacts, Facts, PinFacts, RepositoryFacts, WorkflowFacts } from './facts.ts';
 import { gatherHost, gatherOwing, gatherRecoveries, gatherTombstones } from './gather-host.ts';
 import { gatherOrphans, gatherServices, gatherSupervisor } from './gather-processes.ts';
 
@@ -104,6 +105,10 @@ async function gatherWorkflows(
 	}
 }
 
+function withAge(pin: Pin): PinFacts {
+	return { ...pin, ageMs: Date.now() - Date.parse(pin.pinnedAt) };
+}
+
 async function gatherRepositories(
 	{ home, cacheDirectory }: Installation,
 	config: Config | undefined,
@@ -118,7 +123,7 @@ async function gatherRepositories(
 			[...new Set([...configured, ...used, ...owing])].map(async (directory): Promise<RepositoryFacts> => {
 				try {
 					const pins = await children.listPins(directory, AbortSignal.timeout(repositoryLimitMs));
-					return { directory, pins, problem: undefined };
+					return { directory, pins: pins.map(withAge), problem: undefined };
 				} catch (error) {
 					return { directory, pins: [], problem: asRouseError(error).message };
 				}

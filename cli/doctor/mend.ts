@@ -1,13 +1,12 @@
 /** Carries out what a finding says can be mended without a person; each looks again, since time has passed. */
-import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors.ts';
 import { RepositoryChildren } from '../../repository/access/children.ts';
 import { isErrno, temporarySuffix } from '../../system/durable-file.ts';
 import { processStartTicks } from '../../system/process-lock.ts';
-import { endHolder } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
-import type { Finding, Fix } from './finding.ts';
+import { type Finding, type Fix, settledMs } from './finding.ts';
 
 const endMs = 5_000;
 
@@ -31,16 +30,11 @@ export async function mend(finding: Finding, installation: { cacheDirectory: str
 async function carryOut(fix: Fix, installation: { cacheDirectory: string }): Promise<void> {
 	switch (fix.do) {
 		case 'remove-empty':
-			for (const name of await readdir(fix.path))
-				if (name.endsWith(temporarySuffix)) await rm(join(fix.path, name), { force: true });
-			return rmdir(fix.path); // refuses when something else has come
+			return removeEmpty(fix.path);
 		case 'remove-sockets':
 			return removeSockets(fix.path);
 		case 'remove-file':
 			return rm(fix.path, { force: true });
-		case 'end-holder':
-			if (await endHolder(fix.lockPath, { politeMs: endMs })) return;
-			throw new RouseError('timeout', `who holds ${fix.lockPath} does not end, not even by SIGKILL`);
 		case 'end-process':
 			return endProcess(fix.pid, fix.startTicks);
 		case 'unpin': {
@@ -57,7 +51,23 @@ async function carryOut(fix: Fix, installation: { cacheDirectory: string }): Pro
 async function removeSockets(path: string): Promise<void> {
 	if ((await readFile('/proc/net/unix', 'utf8')).includes(` ${path}/`))
 		throw new RouseError('lock_held', `somebody listens in ${path} by now`);
-	await rm(path, { recursive: true, force: true });
+	for (const entry of await readdir(path, { withFileTypes: true })) {
+		if (!entry.isSocket()) throw new RouseError('identity_conflict', `${path} holds ${entry.name}, which is no socket`);
+		await rm(join(path, entry.name), { force: true });
+	}
+	await rmdir(path);
+}
+
+/** A supervisor may have come to it since: what it is writing is young, and stays. */
+async function removeEmpty(path: string): Promise<void> {
+	for (const name of await readdir(path)) {
+		const { mtimeMs } = await stat(join(path, name));
+		if (!name.endsWith(temporarySuffix) || Date.now() - mtimeMs < settledMs)
+			throw new RouseError('identity_conflict', `${path} holds ${name} by now`);
+	}
+	for (const name of await readdir(path))
+		if (name.endsWith(temporarySuffix)) await rm(join(path, name), { force: true });
+	await rmdir(path); // refuses when something else has come
 }
 
 /** Its start says that it is still the same. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -46,6 +46,18 @@ async function aged(path: string): Promise<string> {
 	return path;
 }
 
+/** As a process leaves it that was killed. */
+async function socketOfNobody(directory: string, name: string): Promise<string> {
+	await mkdir(directory, { recursive: true });
+	const path = join(directory, name);
+	const server = createServer();
+	await listenOnSocket(server, `${path}-1`);
+	await rename(`${path}-1`, path); // what is closed takes its own name away
+	server.close();
+	await aged(directory);
+	return path;
+}
+
 /** A process under this lock, as movers and machines are; gives its pid. */
 async function holding(t: TestContext, directory: string, name: string): Promise<number> {
 	await mkdir(directory, { recursive: true });
@@ -82,7 +94,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 
 	const emptyFile = await fileIn(directoryOf('empty'), 'state.json.ab.rouse-tmp');
 	const write = await fileIn(directoryOf('lost'), 'disk0.overlay.qcow2');
-	const deadSocket = await fileIn(join(runDirectory, 'deadbeef'), 'mount.sock');
+	const deadSocket = await socketOfNobody(join(runDirectory, 'deadbeef'), 'mount.sock');
 	const liveSocket = join(runDirectory, 'cafebabe', 'qmp.sock');
 	await mkdir(join(runDirectory, 'cafebabe'));
 	const server = createServer();
@@ -93,6 +105,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 	const besideWrites = await fileIn(directoryOf(recovery.name), 'machine.json.ab.rouse-tmp');
 	const mover = await holding(t, directoryOf('mover-of-nobody'), 'mount-mover');
 	const machine = await holding(t, directoryOf('machine-of-nobody'), 'machine');
+	for (const name of ['mover-of-nobody', 'machine-of-nobody']) await aged(directoryOf(name));
 	const orphan = await holding(t, directoryOf('removed'), 'mount-mover');
 	await rm(directoryOf('removed'), { recursive: true });
 
@@ -100,8 +113,9 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 	t.after(() => opened.store.close());
 	const [ended, unknown] = [randomUUID(), randomUUID()];
 	const { machine: of, restorePoint, manifestDigest } = samplePlan(stored);
+	const now = () => new Date(Date.now() - 3_600_000);
 	for (const recoveryId of [ended, unknown, recovery.recoveryId])
-		await pinPoint(opened, { recoveryId, machine: of, restorePoint, manifestDigest, reason: 'recovery x' });
+		await pinPoint(opened, { recoveryId, machine: of, restorePoint, manifestDigest, reason: 'recovery x' }, { now });
 	await new Tombstones(home).write({
 		version: 1,
 		recoveryId: ended,
@@ -168,6 +182,6 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 	assert.deepEqual(told(after, true), []);
 	assert.deepEqual(
 		told(after, false).filter(line => !unsafe.includes(line)),
-		[`supervisor_down ${home}`],
+		['directory_unowned mover-of-nobody', `supervisor_down ${home}`], // the one holds the log of the mover that was ended
 	);
 });

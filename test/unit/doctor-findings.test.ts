@@ -34,7 +34,7 @@ const running: DirectoryContent = {
 const directory = (content: DirectoryContent, more: Partial<Facts['recoveries'][number]> = {}) => ({
 	recoveries: [{ name: 'r1', path: '/home/r1', ageMs: old, files: [], content, ...more }],
 });
-const nobody: DirectoryContent = { kind: 'nobody' };
+const nobody: DirectoryContent = { kind: 'nobody', recoveryId: undefined };
 const unreadable: DirectoryContent = { kind: 'unreadable', reason: 'torn' };
 const workflow: WorkflowFacts = { name: 'r1', recoveryId: id, host: 'local', phase: 'running', status: 'RUNNING' };
 const ended = { tombstones: new Map([[id, { name: 'r1', state: 'discarded' as const }]]) };
@@ -45,11 +45,17 @@ const pin = {
 	manifestDigest: 'sha256:00',
 	reason: 'recovery r1',
 	pinnedAt: '2026-11-20T03:00:00Z',
+	ageMs: old,
 };
 const pins = { repositories: [{ directory: '/repo', pins: [pin], problem: undefined }] };
 const sockets = { name: id.slice(0, 8), path: '/run/x', ageMs: old, listening: false, configured: false };
-const held = (of: HeldFacts['of']): HeldFacts => ({ path: `/home/r1/${of}.lock`, pid: 7, of, recovery: 'r1' });
-const orphan = (of: HeldFacts['of']) => ({ ...held(of), startTicks: '1' });
+const held = (of: HeldFacts['of'], recovery = 'r1'): HeldFacts => ({
+	path: `/home/${recovery}/${of}.lock`,
+	pid: 7,
+	of,
+	recovery,
+	startTicks: '1',
+});
 const temporary = { path: '/home/r1/x.rouse-tmp', ageMs: old, recovery: 'r1' };
 
 /** What is seen; the codes of what is found, with a `+` when `--fix` mends it. */
@@ -94,6 +100,11 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 	['a directory that nobody owns', directory(nobody, { files: ['disk0.raw'] }), ['directory_unowned']],
 	['sockets of a recovery', { ...directory(running), workflows: [workflow], runDirectories: [sockets] }, []],
 	['sockets of nothing', { runDirectories: [sockets] }, ['run_directory_left+']],
+	[
+		'sockets of what has lost its first record and not its machine.json',
+		{ ...directory({ kind: 'nobody', recoveryId: id }, { files: ['machine.json'] }), runDirectories: [sockets] },
+		['directory_unowned'],
+	],
 	['sockets being made', { runDirectories: [{ ...sockets, ageMs: 10 }] }, []],
 	['sockets that somebody listens on', { runDirectories: [{ ...sockets, listening: true }] }, ['run_directory_left']],
 	['sockets of a repository mover', { runDirectories: [{ ...sockets, configured: true }] }, []],
@@ -116,15 +127,22 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 	],
 	['little space', { space: { freeBytes: 1e6, ballast: false } }, ['space_low']],
 	['a mover of nobody', { ...directory(nobody), held: [held('mover')] }, ['process_unowned+']],
+	['a mover of what has just come', { ...directory(nobody, { ageMs: 1_000 }), held: [held('mover')] }, []],
 	[
 		'a machine of nobody, with its mover',
 		{ ...directory(nobody), held: [held('machine'), held('mover')] },
 		['process_unowned', 'process_unowned'],
 	],
-	['a mover whose lock was removed', { orphans: [orphan('mover')] }, ['process_orphaned+']],
+	['a mover whose lock was removed', { orphans: [held('mover')] }, ['process_orphaned+']],
+	['a repository mover whose lock was removed', { orphans: [held('mover', '')] }, ['process_orphaned+']],
+	[
+		'a repository mover whose lock was removed, and a recovery that may need it',
+		{ ...directory(running), workflows: [workflow], orphans: [held('mover', '')], held: [held('mover')] },
+		['process_orphaned'],
+	],
 	[
 		'a machine whose lock was removed, with its mover',
-		{ orphans: [orphan('mover'), orphan('machine')] },
+		{ orphans: [held('mover'), held('machine')] },
 		['process_orphaned', 'process_orphaned'],
 	],
 	['no supervisor, and nothing to look after', { supervisor: { state: 'down' } }, []],
@@ -134,6 +152,11 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 	['a pin of one that has ended here', { ...pins, ...ended }, ['pin_left+']],
 	['the same while its workflow is open', { ...pins, ...ended, workflows: [workflow] }, []],
 	['a pin of nobody known', pins, ['pin_unknown']],
+	[
+		'a pin that has just been set',
+		{ repositories: [{ directory: '/repo', pins: [{ ...pin, ageMs: 1_000 }], problem: undefined }] },
+		[],
+	],
 	['the same while Temporal does not answer', { ...pins, workflows: undefined }, ['pin_unknown']],
 	['a pin that may be of what cannot be read', { ...pins, ...directory(unreadable) }, ['recovery_unreadable']],
 	[
