@@ -57,15 +57,22 @@ test(`${title} (seed ${seed})`, async t => {
 		assert.equal((await recoveries.start(await requestOf(here, story, point))).outcome, 'started');
 	}
 	const background = Promise.all([watch.look([...casts.keys()], over.signal), guests.write(over.signal)]);
-	const lives = stories.map(story => story.live(mustBe(casts.get(story.name))));
+	const lived = new AbortController();
+	const plots = stories.map(story => story.live(mustBe(casts.get(story.name))));
+	const lives = Promise.all(plots).finally(() => lived.abort());
 	try {
-		await Promise.race([Promise.all([killer.killAll(deaths, { from: 700, until: 2_000 }), ...lives]), background]);
+		const kills = killer.killAll(deaths, { from: 700, until: 1_700, over: lived.signal });
+		await Promise.race([Promise.all([kills, lives]), background]);
 	} finally {
 		over.abort();
 		await background;
 		t.diagnostic(`killed: ${killer.killed.join(', ')}; ${watch.events} events`);
 	}
 
+	for (const name of serviceNames) {
+		const count = killer.killed.filter(line => line.startsWith(`${name} `)).length;
+		assert.ok(count >= deaths - 1, `${name} was killed ${count} times`);
+	}
 	const ended = await Promise.all(stories.map(({ name }) => recoveries.peek(name)));
 	for (const [index, { ends }] of stories.entries()) await checkEnd(here, mustBe(ended[index]), ends);
 	await checkHost(here, ended);
