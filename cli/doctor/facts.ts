@@ -20,6 +20,8 @@ export interface Facts {
 	services: ServiceFacts[];
 	/** Undefined: Temporal does not answer. */
 	workflows: WorkflowFacts[] | undefined;
+	/** When it saw a control worker ask for work last, by its own clock, and the time here; undefined when it does not say. */
+	temporalClock: { lastPollMs: number; nowMs: number } | undefined;
 	repositories: RepositoryFacts[];
 }
 

@@ -22,6 +22,7 @@ export type FindingCode =
 	| 'pin_left'
 	| 'pin_unknown'
 	| 'repository_away'
+	| 'clock_skew'
 	| 'not_looked_at';
 
 /** What `--fix` does. Nothing of it can meet what a guest has written. */

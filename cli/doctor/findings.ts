@@ -1,10 +1,11 @@
 /** What is wrong with an installation, out of what was seen of it. Pure. */
 import type { Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
+import { clockFindings } from './findings-clock.ts';
 import { hostFindings } from './findings-host.ts';
 import { processFindings } from './findings-processes.ts';
 import { workflowFindings } from './findings-workflows.ts';
 
 export function findingsOf(facts: Facts): Finding[] {
-	return [...hostFindings(facts), ...processFindings(facts), ...workflowFindings(facts)];
+	return [...hostFindings(facts), ...processFindings(facts), ...workflowFindings(facts), ...clockFindings(facts)];
 }

@@ -17,7 +17,7 @@ export async function gatherFacts(installation: Installation): Promise<Facts> {
 	const config = await configOf(installation);
 	const supervisor = await gatherSupervisor(installation);
 	const host = await gatherHost(installation);
-	const workflows = config && (await gatherWorkflows(installation, config, host.recoveries));
+	const temporal = config && (await gatherTemporal(installation, config, host.recoveries));
 	// Again, since recoveries go on: one that came meanwhile has a workflow that was not asked for, and one that ended
 	// meanwhile has none. What was there both times is what can be compared.
 	const before = new Set(host.recoveries.map(({ name }) => name));
@@ -32,7 +32,8 @@ export async function gatherFacts(installation: Installation): Promise<Facts> {
 		supervisor,
 		services: await gatherServices(installation),
 		orphans: await gatherOrphans(home),
-		workflows,
+		workflows: temporal?.workflows,
+		temporalClock: temporal?.temporalClock,
 		repositories: await gatherRepositories(installation, config, recoveries),
 	};
 }
@@ -69,14 +70,15 @@ async function leftAlone(installation: Installation, recoveries: DirectoryFacts[
 }
 
 /** Temporal's client is loaded here and not before: it takes half a second. */
-async function gatherWorkflows(
+async function gatherTemporal(
 	installation: Installation,
 	config: Config,
 	onHost: readonly DirectoryFacts[],
-): Promise<WorkflowFacts[] | undefined> {
-	const [{ connectTemporal }, { Recoveries }] = await Promise.all([
+): Promise<{ workflows: WorkflowFacts[]; temporalClock: Facts['temporalClock'] } | undefined> {
+	const [{ connectTemporal }, { Recoveries }, { gatherTemporalClock }] = await Promise.all([
 		import('../../client/connection.ts'),
 		import('../../client/recoveries.ts'),
+		import('./gather-clock.ts'),
 	]);
 	try {
 		const temporal = await connectTemporal(installation, config);
@@ -89,13 +91,14 @@ async function gatherWorkflows(
 				if (found) known.set(name, found);
 				else known.delete(name);
 			}
-			return [...known.values()].map(({ name, recoveryId, phase, workflow, request }) => ({
+			const workflows = [...known.values()].map(({ name, recoveryId, phase, workflow, request }) => ({
 				name,
 				recoveryId,
 				host: request?.host,
 				phase,
 				status: workflow,
 			}));
+			return { workflows, temporalClock: await gatherTemporalClock(temporal) };
 		} finally {
 			await temporal.close();
 		}

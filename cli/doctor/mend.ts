@@ -51,22 +51,22 @@ async function carryOut(fix: Fix, installation: { cacheDirectory: string }): Pro
 async function removeSockets(path: string): Promise<void> {
 	if ((await readFile('/proc/net/unix', 'utf8')).includes(` ${path}/`))
 		throw new RouseError('lock_held', `somebody listens in ${path} by now`);
-	for (const entry of await readdir(path, { withFileTypes: true })) {
-		if (!entry.isSocket()) throw new RouseError('identity_conflict', `${path} holds ${entry.name}, which is no socket`);
-		await rm(join(path, entry.name), { force: true });
-	}
+	const entries = await readdir(path, { withFileTypes: true });
+	const other = entries.find(entry => !entry.isSocket());
+	if (other) throw new RouseError('identity_conflict', `${path} holds ${other.name}, which is no socket`);
+	for (const { name } of entries) await rm(join(path, name), { force: true });
 	await rmdir(path);
 }
 
 /** A supervisor may have come to it since: what it is writing is young, and stays. */
 async function removeEmpty(path: string): Promise<void> {
-	for (const name of await readdir(path)) {
+	const names = await readdir(path);
+	for (const name of names) {
 		const { mtimeMs } = await stat(join(path, name));
 		if (!name.endsWith(temporarySuffix) || Date.now() - mtimeMs < settledMs)
 			throw new RouseError('identity_conflict', `${path} holds ${name} by now`);
 	}
-	for (const name of await readdir(path))
-		if (name.endsWith(temporarySuffix)) await rm(join(path, name), { force: true });
+	for (const name of names) await rm(join(path, name), { force: true });
 	await rmdir(path); // refuses when something else has come
 }
 

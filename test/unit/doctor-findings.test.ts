@@ -21,6 +21,7 @@ const calm: Facts = {
 	supervisor: { state: 'answers', protocol: protocolVersion },
 	services: [],
 	workflows: [],
+	temporalClock: { lastPollMs: 1_000, nowMs: 2_000 },
 	repositories: [],
 };
 
@@ -152,6 +153,16 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 	['a pin of one that has ended here', { ...pins, ...ended }, ['pin_left+']],
 	['the same while its workflow is open', { ...pins, ...ended, workflows: [workflow] }, []],
 	['a pin of nobody known', pins, ['pin_unknown']],
+	["Temporal's clock ahead", { temporalClock: { lastPollMs: 9_000, nowMs: 2_000 } }, ['clock_skew']],
+	[
+		"Temporal's clock behind, while a worker asks for work",
+		{
+			temporalClock: { lastPollMs: 1_000, nowMs: 99_000 },
+			services: [{ name: 'control-worker', pid: 7, other: undefined }],
+		},
+		['clock_skew'],
+	],
+	['no worker for long', { temporalClock: { lastPollMs: 1_000, nowMs: 99_000 } }, []],
 	[
 		'a pin that has just been set',
 		{ repositories: [{ directory: '/repo', pins: [{ ...pin, ageMs: 1_000 }], problem: undefined }] },
