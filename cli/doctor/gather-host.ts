@@ -119,7 +119,7 @@ async function gatherRunDirectories(home: string, runDirectory: string): Promise
 	const found: RunDirectoryFacts[] = [];
 	for (const name of await namesIn(runDirectory)) {
 		const path = join(runDirectory, name);
-		const ageMs = await ageOf(join(path, '.')); // only of a directory
+		const ageMs = await ageOf(`${path}/.`); // of a directory: a socket beside them has none
 		if (ageMs === undefined) continue;
 		const listening = bound.some(socket => socket.startsWith(`${path}/`));
 		found.push({ name, path, ageMs, listening, configured: await hasRepositoryMover(home, name) });

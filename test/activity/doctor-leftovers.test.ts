@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -101,6 +101,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 	t.after(() => server.close());
 	await listenOnSocket(server, liveSocket);
 	await aged(join(runDirectory, 'cafebabe'));
+	for (const name of await readdir(runDirectory)) await aged(join(runDirectory, name)); // the supervisor's socket, too
 	const temporary = await fileIn(places.services(home), 'ports.json.ab.rouse-tmp');
 	const besideWrites = await fileIn(directoryOf(recovery.name), 'machine.json.ab.rouse-tmp');
 	const mover = await holding(t, directoryOf('mover-of-nobody'), 'mount-mover');
