@@ -49,7 +49,7 @@ export interface WorkflowState {
 	blocked: Parked | null;
 	/** A person has said `retry`: the host is to try again what it has given up before the next step is. */
 	retryOnHost: boolean;
-	/** The cancellation because of which all is to be taken back, while the host has no room to record that it does so. */
+	/** Why all is to be taken back, while the host has no room to record that it does so. */
 	undoing: ErrorDocument | null;
 	/** The workflow was cancelled, and nothing has heeded it yet. */
 	cancelRequested: boolean;

@@ -36,14 +36,19 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 	run.state.failure = { code: document.code, message: document.message };
 	run.publish();
 	const left: string[] = [];
+	let removed = false;
 	try {
 		await removeFromHost(run);
-		await unpin(run).catch(error => left.push(leftBehind('unpin', error)));
+		removed = true;
+		await unpin(run).catch(error => {
+			if (documentOf(error).code === 'space_short') throw error; // the host could not record that it owes it
+			left.push(leftBehind('unpin', error));
+		});
 	} catch (error) {
 		if (error instanceof Interruption) throw error;
 		const refusal = documentOf(error);
 		const keeps = ['power_on_scheduled', 'space_short'].includes(refusal.code) || isBehind(refusal);
-		if (keeps) return keepWhatIsThere(run, document, refusal);
+		if (keeps) return keepWhatIsThere(run, document, { refusal, removed });
 		// The pin stays: a host that does not say that nothing reads the point any more may run its machine.
 		left.push(leftBehind('remove', error), ...(run.state.mayBePinned ? ['unpin: not before that'] : []));
 	}
@@ -54,11 +59,16 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 }
 
 /** It has not failed yet: whether it was powered on or not, it goes on from where the host is. */
-function keepWhatIsThere(run: Run, cause: ErrorDocument, refusal: ErrorDocument): void {
+function keepWhatIsThere(
+	run: Run,
+	cause: ErrorDocument,
+	{ refusal, removed }: { refusal: ErrorDocument; removed: boolean },
+): void {
 	run.state.failure = null;
 	if (refusal.code === 'power_on_scheduled') run.state.powerScheduled = run.state.mayBePinned = true;
-	// What was cancelled is not begun again because there is room.
-	else if (refusal.code === 'space_short' && cause.code === cancelledDocument.code) run.state.undoing = cause;
+	// What was cancelled, or is half undone, is not begun again because there is room.
+	else if (removed || (refusal.code === 'space_short' && cause.code === cancelledDocument.code))
+		run.state.undoing = cause;
 	park(run, { ...refusal, message: `${refusal.message}; it was to be undone because: ${cause.message}` });
 }
 

@@ -70,6 +70,22 @@ test('an undo that the host has no room to record parks, leaves the pin, and `re
 	assert.deepEqual(run.pendingTypes(), ['createMachine']);
 });
 
+test('an undo whose owed unpin the host has no room to record parks, and `retry` goes on with the undo', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'createMachine');
+	await run.fail('createMachine', 'space_short', 'no room');
+	await run.complete('undo', { wasHere: true });
+	await run.fail('unpin', 'repository_missing');
+	await run.fail('oweUnpin', 'space_short', 'no room for that');
+	assert.equal((await statusOf(run)).parked?.code, 'space_short');
+	await run.update('retry', asked);
+	await run.complete('undo', { wasHere: true });
+	await run.fail('unpin', 'repository_missing');
+	await run.complete('oweUnpin');
+	assert.equal(run.closed, 'failed');
+	assert.equal((await statusOf(run)).failure?.code, 'space_short');
+});
+
 test('a cancellation that the host has no room to record parks, and `retry` undoes it', async () => {
 	const { run, request } = await startRecovery(sandbox);
 	await bringTo(run, request, 'createMachine');
