@@ -8,9 +8,10 @@
  * looked at every few seconds, so that a log has its limit and what a writer makes in that time; while neither keeper nor
  * supervisor runs, nobody looks.
  */
-import { appendFile, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { appendFile, open, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, isSpaceShort } from './durable-file.ts';
+import { namesIn } from './names-in.ts';
 
 export const boundLogsEveryMs = 10_000;
 const logLimitBytes = 8 * 1024 * 1024;
@@ -64,14 +65,5 @@ async function setAside(path: string, sizeBytes: number, limitBytes: number): Pr
 		return tail.subarray(0, bytesRead);
 	} finally {
 		await log.close();
-	}
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-	try {
-		return await readdir(directory);
-	} catch (error) {
-		if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
-		throw error;
 	}
 }

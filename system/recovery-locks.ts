@@ -1,7 +1,6 @@
-import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { isErrno } from './durable-file.ts';
 import { lockHolder } from './process-lock.ts';
+import { namesIn } from './names-in.ts';
 
 export interface HeldLock {
 	path: string;
@@ -14,7 +13,7 @@ export interface HeldLock {
 /** What runs of the recoveries whose directories are in this one, by the locks that are held. */
 export async function heldRecoveryLocks(recoveries: string): Promise<HeldLock[]> {
 	const held: HeldLock[] = [];
-	for (const name of await entriesOf(recoveries)) {
+	for (const name of await namesIn(recoveries)) {
 		for (const path of await locksIn(join(recoveries, name))) {
 			const holder = await lockHolder(path);
 			if (holder) held.push({ path, ...holder, of: basename(path) === 'machine.lock' ? 'machine' : 'mover' });
@@ -25,15 +24,6 @@ export async function heldRecoveryLocks(recoveries: string): Promise<HeldLock[]>
 
 /** Paths of the locks in a directory, held or not; none for one that is not there. */
 export async function locksIn(directory: string): Promise<string[]> {
-	const names = await entriesOf(directory);
+	const names = await namesIn(directory);
 	return names.filter(name => name.endsWith('.lock')).map(name => join(directory, name));
-}
-
-async function entriesOf(directory: string): Promise<string[]> {
-	try {
-		return await readdir(directory);
-	} catch (error) {
-		if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
-		throw error;
-	}
 }

@@ -1,5 +1,5 @@
 /** What lies on this host: read from its files, whether a supervisor runs or not. */
-import { readdir, readFile, stat, statfs } from 'node:fs/promises';
+import { readFile, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 import { asRouseError } from '../../model/errors.ts';
@@ -9,6 +9,7 @@ import { type Installation, places } from '../../system/installation.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { heldRecoveryLocks } from '../../system/recovery-locks.ts';
 import type { DirectoryContent, DirectoryFacts, Facts, HeldFacts, RunDirectoryFacts, TemporaryFacts } from './facts.ts';
+import { namesIn } from '../../system/names-in.ts';
 
 /** Read for what is known of them: the supervisor says itself which it does not understand. */
 const stateSchema = z.object({
@@ -166,15 +167,6 @@ async function gatherTemporaries(home: string, recoveries: readonly DirectoryFac
 async function freeBytes(path: string): Promise<number> {
 	const { bavail, bsize } = await statfs(path);
 	return bavail * bsize;
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-	try {
-		return await readdir(directory);
-	} catch (error) {
-		if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
-		throw error;
-	}
 }
 
 /** Since it was changed last; undefined when it is not there. */

@@ -2,10 +2,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MachineDefinition } from '../contract.ts';
-import { namesIn } from './files.ts';
 import { bootHost } from './host-boot.ts';
 import type { SimulatedHost } from './host.ts';
 import { cutPower } from './power.ts';
+import { namesIn } from '../../system/names-in.ts';
 
 /** The machine ends as in a crash: what its guest did not flush is gone, and what it was about to be told. */
 export function kill(host: SimulatedHost, definition: MachineDefinition): void {

@@ -1,6 +1,7 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, temporarySuffix } from '../../system/durable-file.ts';
+import { namesIn } from '../../system/names-in.ts';
 
 /** Size of a file; undefined when it is not there. */
 export async function sizeOf(path: string): Promise<number | undefined> {
@@ -8,16 +9,6 @@ export async function sizeOf(path: string): Promise<number | undefined> {
 		return (await stat(path)).size;
 	} catch (error) {
 		if (isErrno(error, 'ENOENT')) return undefined;
-		throw error;
-	}
-}
-
-/** What is in a directory; nothing when that is not there. */
-export async function namesIn(directory: string): Promise<string[]> {
-	try {
-		return await readdir(directory);
-	} catch (error) {
-		if (isErrno(error, 'ENOENT')) return [];
 		throw error;
 	}
 }

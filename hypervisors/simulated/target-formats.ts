@@ -6,9 +6,9 @@ import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { fileIdentity } from '../../system/file-identity.ts';
-import { namesIn } from './files.ts';
 import type { TargetFormat } from './parts.ts';
 import { readRecord } from './record.ts';
+import { namesIn } from '../../system/names-in.ts';
 
 /** A file that is the disk, from its first byte. */
 export const plainTargets: TargetFormat = {

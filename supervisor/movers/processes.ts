@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import {
 	repositoryOfMoverSchema,
 } from '../../movers/config.ts';
 import { olderLog } from '../../system/bounded-log.ts';
-import { isErrno, removeFileDurably } from '../../system/durable-file.ts';
+import { removeFileDurably } from '../../system/durable-file.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
@@ -27,6 +27,7 @@ import type {
 	RepositoryMover,
 } from './movers.ts';
 import { type MoverFiles, repositoryPlaces } from '../files/places.ts';
+import { namesIn } from '../../system/names-in.ts';
 
 /** Chunks that the guest read lately, kept in the mount mover's memory until they are local. */
 const mountCacheBytes = 64 * 1024 * 1024;
@@ -159,15 +160,6 @@ export class MoverProcesses implements Movers {
 	#environment(): NodeJS.ProcessEnv {
 		const { ROUSE_TEST_KILL_AT: _ours, ...env } = process.env;
 		return { ...env, NODE_COMPILE_CACHE: join(this.#installation.cacheDirectory, 'compile') };
-	}
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-	try {
-		return await readdir(directory);
-	} catch (error) {
-		if (isErrno(error, 'ENOENT')) return [];
-		throw error;
 	}
 }
 

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MachineDefinition } from '../../hypervisors/contract.ts';
-import { namesIn } from '../../hypervisors/simulated/files.ts';
 import type { SimulatedGuest } from '../../hypervisors/simulated/guest.ts';
 import type { SimulatedHostOptions } from '../../hypervisors/simulated/host.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
@@ -22,6 +21,7 @@ import { waitFor } from '../../system/wait.ts';
 import { samplePlan } from './recoveries.ts';
 import { fastDirectory } from './simulated-bench.ts';
 import { sampleDisk, storeDisk, type StoredDisk } from './stored-disk.ts';
+import { namesIn } from '../../system/names-in.ts';
 
 type Rest<S extends StepName> = Omit<StepBody<S>, 'recoveryId' | 'generation'>;
 
