@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import * as z from 'zod';
 import type { BenchGuest, GuestWrite } from '../../hypervisors/conformance.ts';
-import { queryStatus } from '../../hypervisors/qemu/monitor-queries.ts';
+import { queryDiskUse, queryStatus } from '../../hypervisors/qemu/monitor-queries.ts';
 import type { MachinePaths } from '../../hypervisors/qemu/paths.ts';
 import { QmpClient, query } from '../../hypervisors/qemu/qmp-client.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -52,6 +52,12 @@ export class QemuGuest implements BenchGuest {
 		} catch {
 			return false; // nobody listens, or it ended while it was asked
 		}
+	}
+
+	/** Until its firmware has looked for something to start. */
+	async hasReadFromDisk(): Promise<void> {
+		const read = async () => [...(await queryDiskUse(await this.#monitor())).values()].some(({ reads }) => reads > 0);
+		await waitFor('the firmware to read from a disk', read, { timeoutMs: 20_000, everyMs: 20 });
 	}
 
 	/** Runs a qemu-io command on the guest's disk. What it prints goes to QEMU's standard output: the machine's log. */
