@@ -1,6 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { RouseError } from '../model/errors.ts';
 import { type Config, type Installation, loadConfig } from '../system/installation.ts';
+import { readSecurity } from '../system/temporal-security.ts';
 import { readTemporalTarget, type TemporalTarget } from '../system/temporal-target.ts';
 
 /** A command that finds nobody must say so while the person still looks at it. */
@@ -20,9 +21,10 @@ export async function connectTemporal(installation: Installation, config?: Confi
 
 export async function connectTo(target: TemporalTarget): Promise<TemporalClient> {
 	const { address, namespace } = target;
+	const security = await readSecurity(target);
 	let connection: Connection;
 	try {
-		connection = await Connection.connect({ address, connectTimeout: connectTimeoutMs });
+		connection = await Connection.connect({ address, ...security, connectTimeout: connectTimeoutMs });
 	} catch (cause) {
 		throw unreachable(target, cause);
 	}

@@ -9,7 +9,8 @@ import { type LockHolder, lockHolder, processStartTicks } from '../system/proces
 import { RepeatedFailures } from '../system/repeated-failures.ts';
 import { spawnLocked } from '../system/spawn-locked.ts';
 import { recordDeath } from './deaths.ts';
-import { type Service, type ServiceName, serviceFiles } from './services.ts';
+import type { Program } from './door/isolation.ts';
+import { type Service, type ServiceName, serviceFiles, serviceHolder } from './services.ts';
 
 const lookEveryMs = 250;
 /** Whoever lived this long did not die of how it was started: the next start is at once again. */
@@ -33,19 +34,30 @@ export async function keepService(
 	let failures = 0;
 	let startedAt: number | undefined;
 	let known: LockHolder | undefined;
+	const leading = async () => service.follows && (await serviceHolder(home, service.follows))?.pid;
+	let leader: number | undefined;
 	while (!signal.aborted) {
 		const holder = await lockHolder(files.lockPath);
 		if (holder === undefined && (await wasRemoved(files.lockPath))) return endRemoved(known, log);
 		const now = performance.now();
-		if (known && holder?.pid !== known.pid)
-			await reportDeath(home, service.name, known, now - (startedAt ?? now), { log, logPath: files.logPath });
+		if (known && holder?.pid !== known.pid) {
+			if (leader !== (await leading())) {
+				log.info(`${service.name} has ended with ${service.follows}`);
+				startedAt = undefined;
+			} else await reportDeath(home, service.name, known, now - (startedAt ?? now), { log, logPath: files.logPath });
+		}
+		if (holder && holder.pid !== known?.pid) leader = await leading();
 		known = holder;
 		if (holder === undefined) {
 			if (startedAt !== undefined) failures = now - startedAt > soundAfterMs ? 0 : failures + 1;
 			if (!(await rest(backoffMs[Math.min(failures, backoffMs.length - 1)] ?? 0, signal))) return;
-			startedAt = performance.now();
-			await start(service, files, log);
-			known = await lockHolder(files.lockPath);
+			const program = await programOf(service, log);
+			if (program !== undefined) {
+				startedAt = performance.now();
+				leader = await leading();
+				await start(service, program, files, log);
+				known = await lockHolder(files.lockPath);
+			}
 		} else startedAt ??= now;
 		if (!(await rest(paceMs, signal))) return;
 	}
@@ -88,10 +100,25 @@ async function reportDeath(
 	}
 }
 
-/** A start that fails is said and, like an early death, tried again after a while. */
-async function start(service: Service, files: { lockPath: string; logPath: string }, log: Log): Promise<void> {
+/** What stands in its way is said, and looked at again. */
+async function programOf({ name, program }: Service, log: Log): Promise<Program | undefined> {
 	try {
-		const { started } = await spawnLocked({ ...files, command: service.command, args: service.args, env: service.env });
+		return await program();
+	} catch (error) {
+		log.error(`${name} cannot be started: ${error instanceof Error ? error.message : String(error)}`);
+		return undefined;
+	}
+}
+
+/** A start that fails is said and, like an early death, tried again after a while. */
+async function start(
+	service: Service,
+	program: Program,
+	files: { lockPath: string; logPath: string },
+	log: Log,
+): Promise<void> {
+	try {
+		const { started } = await spawnLocked({ ...files, ...program, env: service.env });
 		if (started) log.info(`${service.name} started`);
 	} catch (error) {
 		log.error(`${service.name} could not be started: ${error instanceof Error ? error.message : String(error)}`);

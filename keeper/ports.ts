@@ -7,8 +7,21 @@ import { isErrno, replaceFileDurably } from '../system/durable-file.ts';
 import { type Config, places } from '../system/installation.ts';
 import { devServerAddress } from '../workers/temporal-server.ts';
 
-const portsSchema = z.strictObject({ temporal: z.int().min(1).max(65535), ui: z.int().min(1).max(65535) });
+const portSchema = z.int().min(1).max(65535);
+/** `inside`: where the server itself listens, behind its forwarder; missing in a file of before there was one. */
+const portsSchema = z.object({
+	temporal: portSchema,
+	inside: z.object({ temporal: portSchema, ui: portSchema }).optional(),
+});
 export type Ports = z.infer<typeof portsSchema>;
+export interface ChosenPorts {
+	/** Of the door: where Temporal is reached. */
+	temporal: number;
+	inside: { temporal: number; ui: number };
+}
+
+/** In a network namespace of its own nobody else has taken them: Temporal's own defaults. */
+const usualPorts = { temporal: 7233, ui: 8233 } as const;
 
 const portsPath = (home: string) => join(places.temporal(home), 'ports.json');
 
@@ -22,36 +35,31 @@ export async function readPorts(home: string): Promise<Ports | undefined> {
 }
 
 /**
- * The embedded server's ports, for a server that does not run now: those of the configuration, else those of last time
- * while they are free, else others. So two installations never meet, and an address stays as long as it can.
+ * The embedded server's ports, for a server that does not run now: that of the configuration, else that of last time while
+ * it is free, else another. So two installations never meet, and an address stays as long as it can.
  */
-export async function choosePorts(home: string, configured: Config['ports']): Promise<Ports> {
+export async function choosePorts(
+	home: string,
+	configured: Pick<Config['ports'], 'temporal'>,
+	{ isolated = true } = {},
+): Promise<ChosenPorts> {
 	const before = await readPorts(home);
-	const temporal = await choose('temporal', configured.temporal, before?.temporal);
-	const ui = await choose('ui', configured.ui, before?.ui, temporal);
-	const ports = { temporal, ui };
+	const temporal = await choose(configured.temporal, before?.temporal);
+	const inside = isolated ? usualPorts : { temporal: await freePort(), ui: await freePort() };
+	const ports = { temporal, inside };
 	await mkdir(places.temporal(home), { recursive: true });
 	await replaceFileDurably(portsPath(home), `${JSON.stringify(ports)}\n`);
 	return ports;
 }
 
-async function choose(
-	what: keyof Ports,
-	configured: number | undefined,
-	before: number | undefined,
-	taken?: number,
-): Promise<number> {
+async function choose(configured: number | undefined, before: number | undefined): Promise<number> {
 	if (configured !== undefined) {
 		if (await isFree(configured)) return configured;
-		throw new RouseError('precheck_failed', `port ${configured} (ports.${what} in config.yaml) is in use`, {
+		throw new RouseError('precheck_failed', `port ${configured} (ports.temporal in config.yaml) is in use`, {
 			hint: 'choose another, or leave it out: a free one is taken then',
 		});
 	}
-	if (before !== undefined && before !== taken && (await isFree(before))) return before;
-	for (;;) {
-		const port = await freePort();
-		if (port !== taken) return port;
-	}
+	return before !== undefined && (await isFree(before)) ? before : freePort();
 }
 
 async function isFree(port: number): Promise<boolean> {

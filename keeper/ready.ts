@@ -10,12 +10,11 @@ import { readTemporalTarget, type TemporalTarget } from '../system/temporal-targ
 import { waitFor } from '../system/wait.ts';
 import { prepareNamespace } from '../workers/temporal-server.ts';
 import { taskQueues } from '../workflows/contracts.ts';
-import { readPorts } from './ports.ts';
 import { type ServiceName, serviceFiles, serviceHolder, serviceNames } from './services.ts';
 
 export interface ReadyInstallation {
 	home: string;
-	temporal: TemporalTarget & { uiAddress: string | null };
+	temporal: TemporalTarget;
 	supervisorSocket: string;
 	services: { name: ServiceName; pid: number }[];
 }
@@ -67,7 +66,7 @@ export async function waitUntilReady(
 			);
 		await polls('control-worker', taskQueues.control);
 		await polls('host-worker', taskQueues.host(hostId));
-		return await describe(installation, config, temporal.target);
+		return await describe(installation, temporal.target);
 	} finally {
 		await temporal.close();
 	}
@@ -101,13 +100,8 @@ async function answered<T>({ target }: TemporalClient, call: () => Promise<T>): 
 const workflowQueue = 1;
 const activityQueue = 2;
 
-async function describe(
-	installation: Installation,
-	config: Config,
-	target: TemporalTarget,
-): Promise<ReadyInstallation> {
+async function describe(installation: Installation, target: TemporalTarget): Promise<ReadyInstallation> {
 	const { home, runDirectory } = installation;
-	const ports = config.temporal ? undefined : await readPorts(home);
 	const services: ReadyInstallation['services'] = [];
 	for (const name of serviceNames) {
 		const holder = await serviceHolder(home, name);
@@ -115,7 +109,7 @@ async function describe(
 	}
 	return {
 		home,
-		temporal: { ...target, uiAddress: ports ? `http://127.0.0.1:${ports.ui}/namespaces/${target.namespace}` : null },
+		temporal: target,
 		supervisorSocket: places.supervisorSocket(runDirectory),
 		services,
 	};

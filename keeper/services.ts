@@ -1,18 +1,27 @@
 import { join } from 'node:path';
-import { checkoutDirectory } from '../system/checkout.ts';
-import { type Config, type Installation, places } from '../system/installation.ts';
+import { type Installation, places } from '../system/installation.ts';
 import { type LockHolder, lockHolder } from '../system/process-lock.ts';
+import type { Program } from './door/isolation.ts';
 
 /** In the order in which they are started; they are stopped in the order of {@link stopOrder}. */
-export const serviceNames = ['supervisor', 'temporal', 'control-worker', 'host-worker'] as const;
+export const serviceNames = [
+	'supervisor',
+	'temporal',
+	'temporal-forwarder',
+	'temporal-door',
+	'control-worker',
+	'host-worker',
+] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 /** A program that `rouse up` keeps running. */
 export interface Service {
 	name: ServiceName;
-	command: string;
-	args: readonly string[];
+	/** Asked before each start; undefined while what it needs is not there yet. */
+	program: () => Promise<Program | undefined>;
 	env: NodeJS.ProcessEnv;
+	/** It ends by itself when this one has ended; that is no death. */
+	follows?: ServiceName;
 }
 
 export interface ServiceFiles {
@@ -25,6 +34,8 @@ export const stopOrder: readonly { name: ServiceName; politeMs: number }[] = [
 	// A worker drains for at most ten seconds and ends itself; two more for that.
 	{ name: 'host-worker', politeMs: 12_000 },
 	{ name: 'control-worker', politeMs: 12_000 },
+	{ name: 'temporal-door', politeMs: 2_000 },
+	{ name: 'temporal-forwarder', politeMs: 2_000 },
 	{ name: 'temporal', politeMs: 10_000 },
 	{ name: 'supervisor', politeMs: 5_000 },
 ];
@@ -41,28 +52,4 @@ export function serviceHolder(home: string, name: ServiceName | 'keeper'): Promi
 /** Environment of everything that belongs to an installation: its home, and compiled modules for a quick start. */
 export function serviceEnvironment({ home, cacheDirectory }: Installation, env = process.env): NodeJS.ProcessEnv {
 	return { ...env, ROUSE_HOME: home, NODE_COMPILE_CACHE: join(cacheDirectory, 'compile') };
-}
-
-/** What runs on a machine with everything: without `temporal` when the configuration names a server elsewhere. */
-export function embeddedServices(
-	installation: Installation,
-	config: Pick<Config, 'temporal'>,
-	temporal: { path: string; args: readonly string[] } | undefined,
-): Service[] {
-	const env = serviceEnvironment(installation);
-	const script = (path: string, ...args: string[]) => [join(checkoutDirectory, path), ...args];
-	const node = (name: ServiceName, args: readonly string[]): Service => ({
-		name,
-		command: process.execPath,
-		args,
-		env,
-	});
-	return [
-		node('supervisor', script('supervisor/main.ts')),
-		...(temporal && !config.temporal
-			? [{ name: 'temporal' as const, command: temporal.path, args: temporal.args, env }]
-			: []),
-		node('control-worker', script('workers/main.ts', '--roles', 'control')),
-		node('host-worker', script('workers/main.ts', '--roles', 'host')),
-	];
 }

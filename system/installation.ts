@@ -13,6 +13,41 @@ import { createFileDurably, isErrno } from './durable-file.ts';
 export const autostartSchema = z.enum(['always', 'ask', 'never']);
 export type Autostart = z.infer<typeof autostartSchema>;
 
+/** Without an address: the embedded server that `rouse up` keeps. */
+const temporalSchema = z
+	.strictObject({
+		/** Of the embedded server: `none` lets everybody on this machine reach it, who can then do all that Rouse can. */
+		isolation: z.enum(['namespace', 'none']).optional(),
+		address: z.string().min(1).optional(),
+		namespace: z.string().min(1).optional(),
+		/** `true`: by the system's authorities, without a certificate of ours. Paths are of PEM files. */
+		tls: z
+			.union([
+				z.literal(true),
+				z.strictObject({
+					authority: z.string().min(1).optional(),
+					certificate: z.string().min(1).optional(),
+					key: z.string().min(1).optional(),
+					serverName: z.string().min(1).optional(),
+				}),
+			])
+			.optional(),
+		apiKeyFile: z.string().min(1).optional(),
+		/** Talks in clear text to a server elsewhere. */
+		insecure: z.literal(true).optional(),
+	})
+	.superRefine(({ isolation, address, ...rest }, context) => {
+		const say = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+		if (address !== undefined && isolation !== undefined)
+			say('isolation', 'is of the embedded server, not of one elsewhere');
+		for (const key of ['namespace', 'tls', 'apiKeyFile', 'insecure'] as const)
+			if (address === undefined && rest[key] !== undefined) say(key, 'is of a server elsewhere: address is missing');
+		if (rest.apiKeyFile !== undefined && rest.tls === undefined)
+			say('apiKeyFile', 'wants tls, or it could be read on its way');
+		if (typeof rest.tls === 'object' && (rest.tls.certificate === undefined) !== (rest.tls.key === undefined))
+			say('tls', 'certificate and key go together');
+	});
+
 /** `config.yaml`: written by hand, never by Rouse (but for the first one, when there is none). */
 export const configSchema = z.strictObject({
 	/** Name to directory. */
@@ -32,9 +67,8 @@ export const configSchema = z.strictObject({
 			autostart: autostartSchema.default('ask'),
 		})
 		.prefault({}),
-	/** Absent: the embedded server that `rouse up` keeps. */
-	temporal: z.strictObject({ address: z.string().min(1), namespace: z.string().min(1).default('default') }).optional(),
-	/** Ports of the embedded server; absent: chosen free once, then kept. */
+	temporal: temporalSchema.prefault({}),
+	/** The one at which Temporal answers, and that of `rouse ui`; absent: chosen free once, then kept. */
 	ports: z
 		.strictObject({ temporal: z.int().min(1).max(65535).optional(), ui: z.int().min(1).max(65535).optional() })
 		.prefault({}),
@@ -175,5 +209,9 @@ export const places = {
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),
 	services: (home: string) => join(home, 'services'),
 	temporal: (home: string) => join(home, 'temporal'),
+	/** A directory for each set of keys to its door. */
+	temporalKeys: (home: string) => join(home, 'temporal', 'keys'),
+	temporalSocket: (runDirectory: string) => join(runDirectory, 'temporal.sock'),
+	temporalUiSocket: (runDirectory: string) => join(runDirectory, 'temporal-ui.sock'),
 	supervisorSocket: (runDirectory: string) => join(runDirectory, 'supervisor.sock'),
 } as const;

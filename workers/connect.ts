@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection } from '@temporalio/worker';
 import type { Log } from '../system/log.ts';
+import { readSecurity } from '../system/temporal-security.ts';
 import type { TemporalTarget } from '../system/temporal-target.ts';
 
 /**
@@ -16,7 +17,8 @@ export async function connectWithRetry(
 		signal.throwIfAborted();
 		try {
 			const target = await read();
-			return { connection: await NativeConnection.connect({ address: target.address }), target };
+			const security = await readSecurity(target);
+			return { connection: await NativeConnection.connect({ address: target.address, ...security }), target };
 		} catch (error) {
 			log.info(
 				{ reason: error instanceof Error ? error.message : String(error), waitMs },

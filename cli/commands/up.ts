@@ -71,7 +71,6 @@ function upText({ home, temporal, supervisorSocket, services }: ReadyInstallatio
 		started ? 'up: all services are ready' : 'already up: all services are ready',
 		`  installation  ${home}`,
 		`  temporal      ${temporal.address}, namespace ${temporal.namespace}`,
-		...(temporal.uiAddress ? [`  temporal ui   ${temporal.uiAddress}`] : []),
 		`  supervisor    ${supervisorSocket}`,
 		`  processes     ${services.map(({ name, pid }) => `${name} ${pid}`).join(', ')}`,
 		`  logs          ${home}/services`,

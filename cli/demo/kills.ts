@@ -26,6 +26,8 @@ export function killTargets(
 		{ name: 'repository-mover', lockPath: repositoryMover.lock },
 		service('control-worker'),
 		service('supervisor'),
+		service('temporal-door'),
+		service('temporal-forwarder'),
 		service('temporal'),
 	];
 }

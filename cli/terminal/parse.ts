@@ -12,6 +12,12 @@ export function parseBytes(text: string): number {
 	return bytes;
 }
 
+export function parsePort(text: string): number {
+	const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+	if (port >= 1 && port <= 65535) return port;
+	throw new InvalidArgumentError(`"${text}" is no port: write a number from 1 to 65535.`);
+}
+
 /** A name of a machine, a recovery, a repository or a host. */
 export function parseName(text: string): string {
 	const result = nameSchema.safeParse(text);

@@ -19,7 +19,11 @@ import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
-const sleeper: Service = { name: 'host-worker', command: 'sleep', args: ['600'], env: process.env };
+const sleeper: Service = {
+	name: 'host-worker',
+	program: async () => ({ command: 'sleep', args: ['600'] }),
+	env: process.env,
+};
 
 /** In this order: what a keeper keeps is ended after it, or it would start it again. */
 const toEnd: (() => Promise<unknown>)[] = [];
@@ -109,7 +113,7 @@ describe('a kept service', () => {
 
 	it('that cannot start is tried again after a while, and the reason is told', async t => {
 		const directory = await home(t);
-		const { said } = keep(directory, { ...sleeper, command: 'false', args: [] });
+		const { said } = keep(directory, { ...sleeper, program: async () => ({ command: 'false', args: [] }) });
 		await waitFor('a second attempt', () => said.filter(text => text.includes('could not be started')).length >= 2, {
 			timeoutMs: 15_000,
 		});

@@ -73,6 +73,14 @@ export class EmbeddedInstallation {
 		return here;
 	}
 
+	/** Of a home that is there, brought up; its directory stays to whoever made it. */
+	static async over(t: Pick<TestContext, 'after'>, installation: Installation): Promise<EmbeddedInstallation> {
+		const here = new EmbeddedInstallation(installation, '');
+		t.after(() => here.#end());
+		await here.answer('up', '--detach');
+		return here;
+	}
+
 	run(...args: string[]): Promise<Ended> {
 		return rouse(this.installation.home, [...args, '--json']);
 	}

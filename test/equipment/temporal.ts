@@ -59,7 +59,7 @@ export class TestInstallation {
 		const installation = await openInstallation(home);
 		await mkdir(places.temporal(home), { recursive: true });
 		const target = { address: `${devServerAddress}:${await freePort()}`, namespace: 'default' };
-		await publishTemporalTarget(installation, target);
+		await publishTemporalTarget(home, target);
 		return new TestInstallation(installation, target, temporal.path);
 	}
 
@@ -118,7 +118,7 @@ export class TestInstallation {
 
 const checkout = join(import.meta.dirname, '..', '..');
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
 	return new Promise((resolve, reject) => {
 		const server = createServer();
 		server.once('error', reject);

@@ -21,7 +21,17 @@ test('a real guest is backed up, woken, loses every process under it once, and l
 	assert.ok(first && second && second.newBytes * 10 < first.newBytes, 'the second backup stores what changed');
 	assert.deepEqual(
 		report.kills.map(kill => kill.name),
-		['host-worker', 'mount-mover', 'migration-mover', 'repository-mover', 'control-worker', 'supervisor', 'temporal'],
+		[
+			'host-worker',
+			'mount-mover',
+			'migration-mover',
+			'repository-mover',
+			'control-worker',
+			'supervisor',
+			'temporal-door',
+			'temporal-forwarder',
+			'temporal',
+		],
 	);
 	assert.ok(report.kills.every(kill => kill.restoredBytesAfter > kill.restoredBytesBefore));
 	assert.ok(report.guestVerified > 0 && report.disk.guestFiles >= report.guestVerified);

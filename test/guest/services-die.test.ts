@@ -31,8 +31,8 @@ test('audit tells of every service that died, and the name of a machine that was
 			return holder !== undefined && holder.pid !== before?.pid;
 		};
 		await waitFor(`another ${name}`, another, { timeoutMs: 30_000 });
+		await here.answer('up', '--detach'); // so that a forwarder that ends with its server is not the next to be killed
 	}
-	await here.answer('up', '--detach');
 	await here.answer('recover', 'migrate', 'web01-r1', '--wait', 'finished');
 	const { entries } = auditSchema.parse(await here.answer('audit', 'web01-r1'));
 	const told = entries.filter(({ text }) => text.startsWith('service_died: ')).map(({ text }) => text.split(' ')[1]);

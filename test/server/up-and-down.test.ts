@@ -15,9 +15,7 @@ import { captive, temporaryDirectory } from '../equipment/captive.ts';
 
 const upSchema = z.object({
 	alreadyUp: z.boolean(),
-	services: z.array(
-		z.object({ name: z.enum(['supervisor', 'temporal', 'control-worker', 'host-worker']), pid: z.int() }),
-	),
+	services: z.array(z.object({ name: z.enum(serviceNames), pid: z.int() })),
 });
 
 /** An installation of its own, and `rouse` for it; nothing of it is left when the test ends. */
@@ -60,7 +58,7 @@ describe('rouse up', () => {
 		assert.equal(second.alreadyUp, true);
 
 		assert.deepEqual(await rouse('down'), {
-			stopped: ['host-worker', 'control-worker', 'temporal', 'supervisor'],
+			stopped: ['host-worker', 'control-worker', 'temporal-door', 'temporal-forwarder', 'temporal', 'supervisor'],
 			machines: 0,
 			movers: 0,
 		});

@@ -17,7 +17,14 @@ const lookEveryMs = 250;
 /** How all recoveries stand, for everybody who waits for something: looked at by one, without a worker or a supervisor. */
 export class Watch {
 	/** What was seen to be done that nobody does but this service. */
-	readonly work: Record<ServiceName, number> = { supervisor: 0, temporal: 0, 'control-worker': 0, 'host-worker': 0 };
+	readonly work: Record<ServiceName, number> = {
+		supervisor: 0,
+		temporal: 0,
+		'temporal-forwarder': 0,
+		'temporal-door': 0,
+		'control-worker': 0,
+		'host-worker': 0,
+	};
 	readonly #workflows: RecoveryWorkflows;
 	readonly #directory: string;
 	readonly #summaries = new Map<string, RecoverySummary>();
@@ -56,7 +63,8 @@ export class Watch {
 			const description = await this.#workflows.call(name, () => this.#workflows.handle(name).describe());
 			this.#summaries.set(name, summarise(description));
 			const { historyLength, raw } = description;
-			if (historyLength !== this.#events.get(name)) this.work.temporal += 1;
+			if (historyLength !== this.#events.get(name))
+				for (const service of ['temporal', 'temporal-forwarder', 'temporal-door'] as const) this.work[service] += 1;
 			this.#events.set(name, historyLength);
 			const pending = (raw.pendingActivities ?? []).map(
 				({ activityId, activityType }) => [activityId ?? '', activityType?.name ?? ''] as const,

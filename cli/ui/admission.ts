@@ -1,0 +1,102 @@
+/** Who may see Temporal's web interface, and do what in it. Without sockets: a request's head in, a decision out. */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+
+export interface RequestHead {
+	method: string;
+	/** Path and query. */
+	url: string;
+	headers: IncomingHttpHeaders;
+}
+
+export type Decision =
+	| { kind: 'pass' }
+	/** Came with the token: gets the cookie, and the address without the token. */
+	| { kind: 'enter'; location: string; cookie: string }
+	| { kind: 'refuse'; status: 400 | 403 | 405; reason: string };
+
+export interface AdmissionOptions {
+	port: number;
+	/** Where somebody who enters is led. */
+	start: string;
+	/** Whether anything may be changed. */
+	write: boolean;
+}
+
+const cookieName = 'rouse_ui';
+const tokenName = 'token';
+
+/**
+ * Admits the one browser that comes first with the token. Any other user of the machine can knock, and any page that a browser
+ * has open can send requests here: hence the cookie that only our own pages send, and the check of the host, without which a
+ * foreign name that leads to loopback would be ours (DNS rebinding).
+ */
+export class Admission {
+	/** Of one use: an address stays in histories and on screens. */
+	readonly token = secret();
+	readonly #session = secret();
+	readonly #options: AdmissionOptions;
+	#used = false;
+
+	constructor(options: AdmissionOptions) {
+		this.#options = options;
+	}
+
+	decide({ method, url, headers }: RequestHead): Decision {
+		const { port, start } = this.#options;
+		const hosts = ['127.0.0.1', 'localhost'].map(name => `${name}:${port}`);
+		if (!hosts.includes(headers.host ?? '')) return refuse(400, 'this door is called 127.0.0.1 or localhost');
+		const given = new URL(url, `http://127.0.0.1:${port}`).searchParams.get(tokenName);
+		if (given !== null && method === 'GET') {
+			if (this.#used || !isEqual(given, this.token)) return refuse(403, 'this token was used, or never given');
+			this.#used = true;
+			const cookie = `${cookieName}=${this.#session}; HttpOnly; SameSite=Strict; Path=/`;
+			return { kind: 'enter', location: start, cookie };
+		}
+		if (!isEqual(cookieOf(headers, cookieName) ?? '', this.#session))
+			return refuse(403, 'come by the address that rouse ui has printed');
+		if (!this.#options.write && !isReading(method, url))
+			return refuse(405, 'nothing can be changed here: rouse ui --write lets you');
+		const { origin } = headers;
+		if (origin !== undefined && !hosts.some(host => origin === `http://${host}`))
+			return refuse(403, 'asked for by a page from elsewhere');
+		return { kind: 'pass' };
+	}
+}
+
+/** A query of a workflow is a POST; it changes nothing. */
+function isReading(method: string, url: string): boolean {
+	return (
+		method === 'GET' ||
+		method === 'HEAD' ||
+		(method === 'POST' && /^\/api\/v1\/namespaces\/[^/?]+\/workflows\/[^?]*\/query\/[^/?]+(\?|$)/.test(url))
+	);
+}
+
+function refuse(status: 400 | 403 | 405, reason: string): Decision {
+	return { kind: 'refuse', status, reason };
+}
+
+/** RFC 6265, 4.2.1. */
+export function cookieOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+	for (const pair of (headers.cookie ?? '').split('; '))
+		if (pair.startsWith(`${name}=`)) return pair.slice(name.length + 1);
+	return undefined;
+}
+
+/** All but ours: the server behind has no use for it. */
+export function withoutOurCookie(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+	const { cookie, ...rest } = headers;
+	const others = (cookie ?? '').split('; ').filter(pair => pair !== '' && !pair.startsWith(`${cookieName}=`));
+	return others.length === 0 ? rest : { ...rest, cookie: others.join('; ') };
+}
+
+function secret(): string {
+	return randomBytes(32).toString('base64url');
+}
+
+/** In a time that tells nothing about how much was right. */
+function isEqual(given: string, wanted: string): boolean {
+	const [one, other] = [Buffer.from(given), Buffer.from(wanted)];
+	return one.length === other.length && timingSafeEqual(one, other);
+}

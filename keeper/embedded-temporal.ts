@@ -1,0 +1,120 @@
+import { dirname } from 'node:path';
+import { RouseError } from '../model/errors.ts';
+import { type Config, type Installation, places } from '../system/installation.ts';
+import type { Log } from '../system/log.ts';
+import { endHolder } from '../system/spawn-locked.ts';
+import { publishTemporalTarget, readPublishedTarget, type TemporalTarget } from '../system/temporal-target.ts';
+import { devServerAddress, devServerArguments } from '../workers/temporal-server.ts';
+import type { ForwarderOptions } from './door/forwarder.ts';
+import { findIsolation, isolated, isolationOf, namespacesOf, type Program } from './door/isolation.ts';
+import { doorName, haveKeys, keysIn, makeKeys } from './door/keys.ts';
+import { type ChosenPorts, choosePorts, readPorts } from './ports.ts';
+import { type Service, type ServiceName, serviceFiles, serviceHolder } from './services.ts';
+import { findTemporal } from './temporal-cli.ts';
+
+/** The server that the keeper keeps, once everything about it is decided. */
+export interface EmbeddedTemporal {
+	/** As it is when nobody isolates it. */
+	server: Program;
+	/** Options of unshare(1); absent: not isolated. */
+	isolation: readonly string[] | undefined;
+	ports: ChosenPorts;
+}
+
+/**
+ * Decides how the embedded server is run and reached, and publishes that. A server that runs otherwise – of a version without
+ * a door, or from before the configuration was changed – is ended: its file goes on under the next one.
+ */
+export async function prepareTemporal(installation: Installation, config: Config, log: Log): Promise<EmbeddedTemporal> {
+	const { home } = installation;
+	const found = await findTemporal(installation.cacheDirectory);
+	if (!found) throw new RouseError('tool_missing', 'there is no Temporal CLI', { hint: 'rouse setup gets it' });
+	const isolation = config.temporal.isolation === 'none' ? undefined : await findIsolation();
+	const ports =
+		(await portsOfRunning(home, isolation !== undefined, log)) ??
+		(await choosePorts(home, config.ports, { isolated: isolation !== undefined }));
+	// Of its own: should another installation's server ever get this one's port, nobody takes its recoveries for ours.
+	const namespace = `rouse-${installation.id.slice(0, 8)}`;
+	const before = await readPublishedTarget(home);
+	const known = before?.tls?.authority;
+	const keys = known !== undefined && (await haveKeys(dirname(known))) ? dirname(known) : await makeKeys(home);
+	const target = embeddedTarget({ port: ports.temporal, namespace, keys });
+	if (JSON.stringify(before) !== JSON.stringify(target)) {
+		await publishTemporalTarget(home, target);
+		await endUsersOfTarget(home);
+	}
+	const args = devServerArguments({ home, port: ports.inside.temporal, uiPort: ports.inside.ui, namespace });
+	return { server: { command: found.path, args }, isolation, ports };
+}
+
+/** As it is published: the port of the door, and what opens it. */
+export function embeddedTarget(to: { port: number; namespace: string; keys: string }): TemporalTarget {
+	const { authority, client } = keysIn(to.keys);
+	return {
+		address: `${devServerAddress}:${to.port}`,
+		namespace: to.namespace,
+		tls: { authority, certificate: client.certificate, key: client.key, serverName: doorName },
+	};
+}
+
+/** They read where Temporal is, and what opens its door, when they start; the keeper starts them again. */
+export async function endUsersOfTarget(home: string): Promise<void> {
+	for (const name of ['temporal-door', 'control-worker', 'host-worker'] as const)
+		await endHolder(serviceFiles(home, name).lockPath, { politeMs: 12_000 });
+}
+
+/** Undefined when none runs as it should; one that runs otherwise is ended. */
+async function portsOfRunning(home: string, wantIsolated: boolean, log: Log): Promise<ChosenPorts | undefined> {
+	const holder = await serviceHolder(home, 'temporal');
+	if (holder === undefined) return undefined;
+	const isIsolated = (await isolationOf(holder.pid)) !== undefined;
+	const { temporal, inside } = (await readPorts(home)) ?? {};
+	if (isIsolated === wantIsolated && temporal !== undefined && inside !== undefined) return { temporal, inside };
+	log.warn({ pid: holder.pid }, 'the Temporal server that runs is reached in another way: it is replaced');
+	for (const name of ['temporal-forwarder', 'temporal'] as const)
+		await endHolder(serviceFiles(home, name).lockPath, { politeMs: 10_000 });
+	return undefined;
+}
+
+/** The server, its forwarder and its door, each kept by itself. */
+export function temporalServices(
+	{ home, runDirectory }: Installation,
+	{ server, isolation, ports }: EmbeddedTemporal,
+	{ env, node }: { env: NodeJS.ProcessEnv; node: (path: string, ...args: string[]) => Program },
+): Service[] {
+	const service = (name: ServiceName, program: Service['program']): Service => ({ name, program, env });
+	const socket = places.temporalSocket(runDirectory);
+	const forwards = [
+		{ socket, port: ports.inside.temporal },
+		{ socket: places.temporalUiSocket(runDirectory), port: ports.inside.ui },
+	];
+	const forwarder = async (): Promise<Program | undefined> => {
+		const of = await serviceHolder(home, 'temporal');
+		const there = of && (await placeOf(of.pid, isolation !== undefined));
+		if (of === undefined || there === undefined) return undefined;
+		const options: ForwarderOptions = { of, namespace: there.namespace, forwards };
+		const { command, args } = node('keeper/door/forwarder-main.ts', JSON.stringify(options));
+		const [first = command, ...more] = [...there.enter, command, ...args];
+		return { command: first, args: more };
+	};
+	const door = async (): Promise<Program | undefined> => {
+		const authority = (await readPublishedTarget(home))?.tls?.authority;
+		if (authority === undefined) return undefined;
+		return node('keeper/door/door-main.ts', JSON.stringify({ keys: dirname(authority), port: ports.temporal, socket }));
+	};
+	return [
+		service('temporal', async () => (isolation ? isolated(server, isolation) : server)),
+		{ ...service('temporal-forwarder', forwarder), follows: 'temporal' },
+		service('temporal-door', door),
+	];
+}
+
+/** Undefined while the server is still on its way to where it will be. */
+async function placeOf(
+	pid: number,
+	isIsolated: boolean,
+): Promise<{ namespace: string; enter: readonly string[] } | undefined> {
+	if (isIsolated) return isolationOf(pid);
+	const here = await namespacesOf('self');
+	return here && { namespace: here.net, enter: [] };
+}

@@ -1,0 +1,41 @@
+import { readFile } from 'node:fs/promises';
+import { RouseError } from '../model/errors.ts';
+import type { TemporalTarget } from './temporal-target.ts';
+
+/** As both of Temporal's connections take it. */
+export interface ConnectionSecurity {
+	tls?: {
+		serverNameOverride?: string;
+		serverRootCACertificate?: Buffer;
+		clientCertPair?: { crt: Buffer; key: Buffer };
+	};
+	apiKey?: string;
+}
+
+/** Reads the files that a target names; `config_invalid` with the path of one that cannot be read. */
+export async function readSecurity({ tls, apiKeyFile }: TemporalTarget): Promise<ConnectionSecurity> {
+	const { authority, certificate, key, serverName } = tls ?? {};
+	return {
+		...(tls
+			? {
+					tls: {
+						...(serverName === undefined ? {} : { serverNameOverride: serverName }),
+						...(authority === undefined ? {} : { serverRootCACertificate: await readKey(authority) }),
+						...(certificate === undefined || key === undefined
+							? {}
+							: { clientCertPair: { crt: await readKey(certificate), key: await readKey(key) } }),
+					},
+				}
+			: {}),
+		...(apiKeyFile === undefined ? {} : { apiKey: (await readKey(apiKeyFile)).toString('utf8').trim() }),
+	};
+}
+
+async function readKey(path: string): Promise<Buffer> {
+	try {
+		return await readFile(path);
+	} catch (cause) {
+		const why = cause instanceof Error ? cause.message : String(cause);
+		throw new RouseError('config_invalid', `what opens Temporal cannot be read: ${why}`, { cause });
+	}
+}
