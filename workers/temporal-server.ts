@@ -14,7 +14,7 @@ export interface DevServerOptions {
 	namespace?: string | undefined;
 }
 
-/** Nobody but this machine reaches it: the server knows neither users nor encryption. */
+/** The server knows neither users nor encryption: whoever reaches this may do all (keeper/door/). */
 export const devServerAddress = '127.0.0.1';
 
 /**
@@ -34,7 +34,7 @@ export function devServerArguments({ home, port, uiPort, namespace }: DevServerO
 		...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort), '--ui-disable-news-fetch']),
 		...(namespace === undefined || namespace === 'default' ? [] : ['--namespace', namespace]),
 		...pragmas.flatMap(pragma => ['--sqlite-pragma', pragma]),
-		...dynamicConfig.flatMap(value => ['--dynamic-config-value', value]),
+		...[...dynamicConfig, ...notWanted].flatMap(value => ['--dynamic-config-value', value]),
 		...Object.values(searchAttributes).flatMap(({ name }) => ['--search-attribute', `${name}=Keyword`]),
 		// Without it the server writes a line for every poll that ends, some megabytes a day.
 		'--log-level',
@@ -56,6 +56,30 @@ const dynamicConfig = [
 	'history.transferProcessorMaxPollRPS=2000',
 	// An activity for the workflow's own worker comes back with the workflow task, without a dispatch.
 	'system.enableActivityEagerExecution=true',
+];
+
+/**
+ * What the server can do by itself and no recovery has a use for, read in the settings of server 1.31.2
+ * (common/dynamicconfig/constants.go, chasm/lib/activity/config.go, auto-scaled-workers wci/client/config.go). The first two
+ * start programs on the machine. Archival is off in a dev server; Nexus and callbacks need an address that is allowed, and
+ * none is.
+ */
+const notWanted = [
+	'workercontroller.enabled=false',
+	'workercontroller.compute_providers.enabled=[]',
+	'workercontroller.scaling_algorithms.enabled=[]',
+	'system.enableDeployments=false',
+	'system.enableDeploymentVersions=false',
+	'frontend.workerVersioningDataAPIs=false',
+	'frontend.workerVersioningWorkflowAPIs=false',
+	'frontend.workerVersioningRuleAPIs=false',
+	'activity.enableStandalone=false',
+	'frontend.enableSchedules=false',
+	'worker.enableScheduler=false',
+	'frontend.enableBatcher=false',
+	'worker.enableNamespaceBatcher=false',
+	'component.callbacks.allowedAddresses=[]',
+	'chasm.callback.allowedAddresses=[]',
 ];
 
 /** Recoveries stay readable for a quarter of a year: the story is asked for long after the machine runs. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { findIsolation } from '../../keeper/door/isolation.ts';
 import { findTemporal, temporalServerLeast } from '../../keeper/temporal-cli.ts';
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import { cacheDirectory, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { inspectKvm } from './inspect-kvm.ts';
@@ -29,6 +30,7 @@ export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'
 			fix: finding.ok ? null : installCommand([tools[index]?.debianPackage ?? finding.name], isRoot),
 		})),
 		temporal,
+		await inspectIsolation(config),
 		...kvm,
 		check,
 	];
@@ -44,6 +46,28 @@ async function inspectTemporal(cache: string): Promise<Check> {
 		problem: found ? null : `neither in PATH (server ${temporalServerLeast} or newer) nor in the cache`,
 		fix: found ? null : 'rouse setup',
 	};
+}
+
+/** Whether other users of this machine are kept away from the embedded Temporal server. */
+async function inspectIsolation(config: Config | undefined): Promise<Check> {
+	const about = { name: 'isolation', purpose: 'keeps other users away from Temporal' };
+	const { address, isolation } = config?.temporal ?? {};
+	if (address !== undefined) return { ...about, ok: true, version: 'of a server elsewhere', problem: null, fix: null };
+	if (isolation === 'none')
+		return {
+			...about,
+			ok: true,
+			version: 'none, as config.yaml says: all can do what Rouse can',
+			problem: null,
+			fix: null,
+		};
+	try {
+		const options = await findIsolation();
+		return { ...about, ok: true, version: `unshare ${options.join(' ')}`, problem: null, fix: null };
+	} catch (thrown) {
+		const { message, hint = null } = asRouseError(thrown);
+		return { ...about, ok: false, version: null, problem: message, fix: hint };
+	}
 }
 
 async function inspectConfig(home: string): Promise<{ check: Check; config: Config | undefined }> {

@@ -24,6 +24,20 @@ export const tools: readonly Tool[] = [
 	},
 	// --no-fork (-F) came with 2.34: https://github.com/util-linux/util-linux, sys-utils/flock.1
 	program('flock', 'locks that name processes', 'util-linux', '2.34'),
+	program('unshare', 'isolates Temporal from everybody else', 'util-linux'),
+	program('nsenter', 'opens a way to it for its own user', 'util-linux'),
+	{
+		name: 'ip',
+		purpose: 'loopback where Temporal is alone',
+		debianPackage: 'iproute2',
+		probe: { command: 'ip', args: ['-V'] },
+	},
+	{
+		name: 'openssl',
+		purpose: "certificates of Temporal's door",
+		debianPackage: 'openssl',
+		probe: { command: 'openssl', args: ['version'] },
+	},
 	program('setpriv', 'ends a trial of KVM with its process', 'util-linux'),
 	program('nbdinfo', 'NBD client in tests', 'libnbd-bin'),
 	program('nbdcopy', 'NBD client in tests', 'libnbd-bin'),

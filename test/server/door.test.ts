@@ -96,6 +96,37 @@ test('an installation that is up', async t => {
 		assert.deepEqual(outcomes, Object.fromEntries([...files, ...sockets].map(path => [path, 'EACCES'])));
 	});
 
+	await t.test('has a server that does nothing which no recovery has a use for', async () => {
+		const temporal = await connectTemporal(here.installation);
+		const { workflowService } = temporal.client;
+		const { namespace } = temporal.target;
+		const taskQueue = { name: 'nobody' };
+		const workflow = { workflowId: 'w', workflowType: { name: 'w' }, taskQueue };
+		const deploymentVersion = { deploymentName: 'd', buildId: 'b' };
+		const calls: Record<string, () => Promise<unknown>> = {
+			schedules: () =>
+				workflowService.createSchedule({
+					namespace,
+					scheduleId: 's',
+					schedule: { action: { startWorkflow: workflow } },
+				}),
+			batches: () =>
+				workflowService.startBatchOperation({
+					namespace,
+					jobId: 'j',
+					reason: 'r',
+					visibilityQuery: 'true',
+					terminationOperation: {},
+				}),
+			deployments: () => workflowService.describeWorkerDeploymentVersion({ namespace, deploymentVersion }),
+			activities: () =>
+				workflowService.startActivityExecution({ namespace, activityId: 'a', activityType: { name: 'a' }, taskQueue }),
+		};
+		for (const [what, call] of Object.entries(calls))
+			await assert.rejects(call, /disabled|not enabled|unimplemented|not supported/i, what);
+		await temporal.close();
+	});
+
 	await t.test('opens for new keys when they were renewed, not for the old, and its workers come back', async () => {
 		const old = await showing(keys);
 		const before = await serviceHolder(home, 'control-worker');
