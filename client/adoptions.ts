@@ -4,8 +4,8 @@ import { asRouseError, type ErrorDocument, RouseError } from '../model/errors.ts
 import type { Phase, Policy } from '../model/recovery.ts';
 import type { SupervisorClient } from '../supervisor/client.ts';
 import type { RecoveryView } from '../supervisor/protocol.ts';
-import type { Asked } from '../workflows/contracts.ts';
 import { adoptedRequest } from './adopted-request.ts';
+import type { Why } from './orders.ts';
 import { endedByForce } from './phases.ts';
 import type { Recoveries } from './recoveries.ts';
 import type { RecoverySummary } from './summaries.ts';
@@ -23,7 +23,7 @@ export interface AdoptionAnswer {
 	failure: ErrorDocument | null;
 }
 
-export interface AdoptOptions extends Asked {
+export interface AdoptOptions extends Why {
 	/** What is to happen by itself from here on; default: as it was requested. */
 	policy?: Partial<Policy> | undefined;
 }
@@ -40,7 +40,7 @@ interface Parties {
 export async function adopt(
 	{ recoveries, supervisor }: Parties,
 	name: string,
-	{ policy, ...asked }: AdoptOptions,
+	{ policy, ...why }: AdoptOptions,
 ): Promise<AdoptionAnswer> {
 	const existing = await recoveries.find(name);
 	if (existing && isOpen(existing)) throw stillOpen(existing);
@@ -55,7 +55,7 @@ export async function adopt(
 		await recoveries.goOn(
 			request,
 			{ recoveryId, phase },
-			{ ...asked, host: { ...known, abandoned }, ...(policy ? { policy } : {}) },
+			{ ...why, host: { ...known, abandoned }, ...(policy ? { policy } : {}) },
 		);
 	} catch (error) {
 		if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

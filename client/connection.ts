@@ -3,6 +3,7 @@ import { RouseError } from '../model/errors.ts';
 import { type Config, type Installation, loadConfig } from '../system/installation.ts';
 import { readSecurity } from '../system/temporal-security.ts';
 import { readTemporalTarget, type TemporalTarget } from '../system/temporal-target.ts';
+import { caller } from './caller.ts';
 
 /** A command that finds nobody must say so while the person still looks at it. */
 const connectTimeoutMs = 3_000;
@@ -10,6 +11,8 @@ const connectTimeoutMs = 3_000;
 export interface TemporalClient {
 	readonly client: Client;
 	readonly target: TemporalTarget;
+	/** Who acts with it. */
+	readonly caller: string;
 	close(): Promise<void>;
 }
 
@@ -28,7 +31,8 @@ export async function connectTo(target: TemporalTarget): Promise<TemporalClient>
 	} catch (cause) {
 		throw unreachable(target, cause);
 	}
-	return { client: new Client({ connection, namespace }), target, close: () => connection.close() };
+	const client = new Client({ connection, namespace });
+	return { client, target, caller: caller(), close: () => connection.close() };
 }
 
 export function unreachable(target: TemporalTarget, cause?: unknown): RouseError {

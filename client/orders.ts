@@ -26,6 +26,9 @@ import { RecoveryWorkflows, recoveryUnknown } from './workflows.ts';
 /** Above the 20 s that the workflow gives a host to answer a `power` or a `retry`. */
 const defaultLimitMs = 30_000;
 
+/** What a person adds to an order; who they are, the connection knows. */
+export type Why = Omit<Asked, 'by'>;
+
 /**
  * Orders to a recovery that runs, each recorded with who gave it and why. An order that is refused throws `phase_wrong`;
  * one that no worker took in time `worker_missing`, and it may still take effect when one is back.
@@ -33,58 +36,60 @@ const defaultLimitMs = 30_000;
 export class Orders {
 	readonly #workflows: RecoveryWorkflows;
 	readonly #limitMs: number;
+	readonly #caller: string;
 
 	constructor(temporal: TemporalClient, { limitMs = defaultLimitMs }: { limitMs?: number } = {}) {
 		this.#workflows = new RecoveryWorkflows(temporal);
 		this.#limitMs = limitMs;
+		this.#caller = temporal.caller;
 	}
 
 	/** Copies the disks to the host. */
-	migrate(name: string, asked: Asked): Promise<RecoveryStatus> {
-		return this.#give(name, migrateUpdate, asked);
+	migrate(name: string, why: Why): Promise<RecoveryStatus> {
+		return this.#give(name, migrateUpdate, why);
 	}
 
 	/** Lets the machine stand on its local disks alone, once all is local. */
-	switch(name: string, asked: Asked): Promise<RecoveryStatus> {
-		return this.#give(name, switchUpdate, asked);
+	switch(name: string, why: Why): Promise<RecoveryStatus> {
+		return this.#give(name, switchUpdate, why);
 	}
 
 	/** `confirm` must be the name. Returns once the workflow has taken the order; wait for `discarded` to see it done. */
-	discard(name: string, asked: Asked & { confirm: string }): Promise<RecoveryStatus> {
-		return this.#give(name, discardUpdate, asked);
+	discard(name: string, why: Why & { confirm: string }): Promise<RecoveryStatus> {
+		return this.#give(name, discardUpdate, why);
 	}
 
 	/**
 	 * Gives up a host that is gone for good: what it has stays there, the workflow ends `abandoned`. `phase_wrong` while the
 	 * host's worker answers. Returns once the workflow has taken the order.
 	 */
-	abandon(name: string, asked: Asked & { confirm: string }): Promise<RecoveryStatus> {
-		return this.#give(name, abandonUpdate, asked);
+	abandon(name: string, why: Why & { confirm: string }): Promise<RecoveryStatus> {
+		return this.#give(name, abandonUpdate, why);
 	}
 
-	setPolicy(name: string, asked: Asked & { policy: Partial<Policy> }): Promise<RecoveryStatus> {
-		return this.#give(name, setPolicyUpdate, asked);
+	setPolicy(name: string, why: Why & { policy: Partial<Policy> }): Promise<RecoveryStatus> {
+		return this.#give(name, setPolicyUpdate, why);
 	}
 
 	/** Returns when the host has carried it out. */
-	power(name: string, asked: Asked & { action: PowerAction }): Promise<RecoveryStatus> {
-		return this.#give(name, powerUpdate, asked);
+	power(name: string, why: Why & { action: PowerAction }): Promise<RecoveryStatus> {
+		return this.#give(name, powerUpdate, why);
 	}
 
 	/** Goes on with a recovery that is parked. */
-	retry(name: string, asked: Asked): Promise<RecoveryStatus> {
-		return this.#give(name, retryUpdate, asked);
+	retry(name: string, why: Why): Promise<RecoveryStatus> {
+		return this.#give(name, retryUpdate, why);
 	}
 
-	async #give<A extends Asked>(
+	async #give<W extends Why>(
 		name: string,
-		update: UpdateDefinition<RecoveryStatus, [A]>,
-		asked: A,
+		update: UpdateDefinition<RecoveryStatus, [W & Asked]>,
+		why: W,
 	): Promise<RecoveryStatus> {
 		const workflows = this.#workflows;
 		try {
 			return await workflows.client.withDeadline(Date.now() + this.#limitMs, () =>
-				workflows.handle(name).executeUpdate(update, { args: [asked] }),
+				workflows.handle(name).executeUpdate(update, { args: [{ ...why, by: this.#caller }] }),
 			);
 		} catch (error) {
 			const order = update.name === setPolicyUpdate.name ? 'policy' : update.name;

@@ -23,9 +23,11 @@ const queryLimitMs = 2_000;
 
 /** Recoveries as Temporal knows them: started, listed, looked at, waited for. What they can be told is in orders.ts. */
 export class Recoveries {
+	readonly #caller: string;
 	readonly #workflows: RecoveryWorkflows;
 
 	constructor(temporal: TemporalClient) {
+		this.#caller = temporal.caller;
 		this.#workflows = new RecoveryWorkflows(temporal);
 	}
 
@@ -36,12 +38,13 @@ export class Recoveries {
 	 * what a finished recovery, or one that was ended by force, left on its host; without it, it counts as still there.
 	 */
 	async start(
-		request: RecoveryRequest,
+		wanted: Omit<RecoveryRequest, 'requestedBy'>,
 		{
 			again = false,
 			isRemoved = async () => false,
 		}: { again?: boolean; isRemoved?: (finished: RecoverySummary) => Promise<boolean> } = {},
 	): Promise<{ outcome: StartOutcome; name: string }> {
+		const request = { ...wanted, requestedBy: this.#caller };
 		const requestHash = hashRequest(request);
 		const { name } = request;
 		for (;;) {
@@ -63,9 +66,10 @@ export class Recoveries {
 	async goOn(
 		request: RecoveryRequest,
 		known: { recoveryId: string; phase: Phase },
-		adopt: NonNullable<RecoveryInput['adopt']>,
+		adopt: Omit<NonNullable<RecoveryInput['adopt']>, 'by'>,
 	): Promise<void> {
-		await this.#startWorkflow({ request, requestHash: hashRequest(request), adopt }, known);
+		const by = this.#caller;
+		await this.#startWorkflow({ request, requestHash: hashRequest(request), adopt: { ...adopt, by } }, known);
 	}
 
 	async #startWorkflow(input: RecoveryInput, known: { recoveryId?: string; phase: Phase }): Promise<void> {

@@ -6,6 +6,7 @@ import { readPoint, resolvePoint } from '../repository/points.ts';
 import { openRepository } from '../repository/repository.ts';
 import { type HostView, protocolVersion } from '../supervisor/protocol.ts';
 import type { Config } from '../system/installation.ts';
+import { caller } from './caller.ts';
 
 /** What may be asked for beside the restore point; docs/cli.md says what each means. */
 export interface RequestOptions {
@@ -34,7 +35,6 @@ export interface Surroundings {
 	/** Absolute directory. */
 	repository: string;
 	host: HostView;
-	requestedBy: string;
 }
 
 /**
@@ -45,7 +45,7 @@ export interface Surroundings {
 export async function makeRequest(
 	reference: PointReference,
 	options: RequestOptions,
-	{ config, repository, host, requestedBy }: Surroundings,
+	{ config, repository, host }: Surroundings,
 ): Promise<RecoveryRequest> {
 	if (options.host !== undefined && options.host !== host.name)
 		throw new RouseError('host_unknown', `there is no host ${options.host}`, {
@@ -72,7 +72,7 @@ export async function makeRequest(
 		powerOn: options.powerOn,
 		policy: { finish: options.finish, switch: options.switch, maxRateBytes: options.maxRateBytes ?? 0 },
 		reason: options.reason ?? '',
-		requestedBy,
+		requestedBy: caller(),
 	};
 }
 

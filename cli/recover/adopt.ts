@@ -7,7 +7,7 @@ import type { Policy } from '../../model/recovery.ts';
 import type { SupervisorClient } from '../../supervisor/client.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
-import { whoAsks, withSession } from './session.ts';
+import { withSession } from './session.ts';
 
 export const buildAdopt = (context: Context) =>
 	command('adopt')
@@ -41,7 +41,6 @@ async function adoptThem(context: Context, target: string | undefined, options: 
 		...(options.finish === undefined ? {} : { finish: options.finish }),
 	};
 	const asked = {
-		by: whoAsks(context.env),
 		...(options.reason === undefined ? {} : { reason: options.reason }),
 		policy,
 	};

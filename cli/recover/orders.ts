@@ -1,12 +1,12 @@
 import { Argument, Option } from '@commander-js/extra-typings';
 import { readDocument } from '../../client/documents.ts';
+import type { Why } from '../../client/orders.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { Phase, Policy } from '../../model/recovery.ts';
-import type { Asked } from '../../workflows/contracts.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseBytes, parseName } from '../terminal/parse.ts';
 import { recoveryAnswer } from './answer.ts';
-import { type Session, whoAsks, withSession } from './session.ts';
+import { type Session, withSession } from './session.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
 
@@ -32,14 +32,14 @@ async function order(
 	context: Context,
 	name: string,
 	{ reason }: Given,
-	give: (session: Session, asked: Asked) => Promise<unknown>,
+	give: (session: Session, why: Why) => Promise<unknown>,
 	until?: Phase,
 ): Promise<void> {
-	const asked: Asked = { by: whoAsks(context.env), ...(reason === undefined ? {} : { reason }) };
+	const why: Why = reason === undefined ? {} : { reason };
 	await withSession(context, async session => {
 		const { phase } = await session.recoveries.peek(name);
 		if (phase !== until) {
-			await give(session, asked);
+			await give(session, why);
 			if (until) await waitForPhase(session, name, until, context);
 		}
 		const answer = recoveryAnswer(await readDocument(session, name));
@@ -57,7 +57,7 @@ const migrate = (context: Context) =>
 		.option(...reasonOption)
 		.addOption(waitOption(['migrated', 'finished']))
 		.action((name, options) =>
-			order(context, name, options, (s, asked) => s.orders.migrate(name, asked), phaseOf(options.wait)),
+			order(context, name, options, (s, why) => s.orders.migrate(name, why), phaseOf(options.wait)),
 		);
 
 const switchOver = (context: Context) =>
@@ -67,7 +67,7 @@ const switchOver = (context: Context) =>
 		.option(...reasonOption)
 		.addOption(waitOption(['finished']))
 		.action((name, options) =>
-			order(context, name, options, (s, asked) => s.orders.switch(name, asked), phaseOf(options.wait)),
+			order(context, name, options, (s, why) => s.orders.switch(name, why), phaseOf(options.wait)),
 		);
 
 const policy = (context: Context) =>
@@ -86,7 +86,7 @@ const policy = (context: Context) =>
 			};
 			if (Object.keys(change).length === 0)
 				throw new RouseError('usage', 'nothing to change', { hint: 'say --max-rate, --switch or --finish' });
-			return order(context, name, options, (s, asked) => s.orders.setPolicy(name, { ...asked, policy: change }));
+			return order(context, name, options, (s, why) => s.orders.setPolicy(name, { ...why, policy: change }));
 		});
 
 const power = (context: Context) =>
@@ -96,7 +96,7 @@ const power = (context: Context) =>
 		.addArgument(new Argument('<action>').choices(['on', 'off', 'shutdown', 'reset'] as const))
 		.option(...reasonOption)
 		.action((name, action, options) =>
-			order(context, name, options, (s, asked) => s.orders.power(name, { ...asked, action })),
+			order(context, name, options, (s, why) => s.orders.power(name, { ...why, action })),
 		);
 
 const discard = (context: Context) =>
@@ -107,7 +107,7 @@ const discard = (context: Context) =>
 		.option(...reasonOption)
 		.action((name, options) => {
 			requireConfirmation(name, options.confirm);
-			const give = (s: Session, asked: Asked) => s.orders.discard(name, { ...asked, confirm: options.confirm });
+			const give = (s: Session, why: Why) => s.orders.discard(name, { ...why, confirm: options.confirm });
 			return order(context, name, options, give, 'discarded');
 		});
 
@@ -119,7 +119,7 @@ const abandon = (context: Context) =>
 		.option(...reasonOption)
 		.action((name, options) => {
 			requireConfirmation(name, options.confirm, 'what its guest wrote is on that host alone');
-			const give = (s: Session, asked: Asked) => s.orders.abandon(name, { ...asked, confirm: options.confirm });
+			const give = (s: Session, why: Why) => s.orders.abandon(name, { ...why, confirm: options.confirm });
 			return order(context, name, options, give, 'abandoned');
 		});
 
@@ -128,7 +128,7 @@ const retry = (context: Context) =>
 		.description('go on with a parked recovery, after what parked it was repaired')
 		.argument('<name>', 'recovery', parseName)
 		.option(...reasonOption)
-		.action((name, options) => order(context, name, options, (s, asked) => s.orders.retry(name, asked)));
+		.action((name, options) => order(context, name, options, (s, why) => s.orders.retry(name, why)));
 
 /** What cannot be undone wants the name typed twice. */
 export function requireConfirmation(name: string, confirm: string, what = 'what is removed is gone for good'): void {

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import type { Orders } from '../../client/orders.ts';
 import type { Recoveries } from '../../client/recoveries.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
@@ -42,18 +41,4 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 /** The supervisor of this installation's host: for what needs neither Temporal nor workers. */
 export async function openSupervisor(context: Context): Promise<SupervisorClient> {
 	return SupervisorClient.of(await openInstallation(homeDirectory(context.env)));
-}
-
-/** Who asks, as the history will name them: behind sudo, the person and not root. */
-export function whoAsks(env: NodeJS.ProcessEnv): string {
-	return (env['SUDO_USER'] || userName()).slice(0, 100);
-}
-
-/** A container may run as a user that no passwd file knows. */
-function userName(): string {
-	try {
-		return userInfo().username;
-	} catch {
-		return `uid ${process.getuid?.() ?? 'unknown'}`;
-	}
 }

@@ -14,7 +14,7 @@ import { parseBytes, parseName, parsePoint } from '../terminal/parse.ts';
 import { recoveryAnswer } from './answer.ts';
 import { parseNetwork, parsePlatformOption } from './parse-key-value.ts';
 import { planText } from './plan-text.ts';
-import { openSupervisor, whoAsks, withSession } from './session.ts';
+import { openSupervisor, withSession } from './session.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
 
@@ -65,8 +65,7 @@ async function start(point: PointReference, options: Options, context: Context):
 	const repository = await chooseRepository(context, options.repo, config);
 	const supervisor = await openSupervisor(context);
 	const host = await supervisor.host({ signal: context.signal });
-	const requestedBy = whoAsks(context.env);
-	const request = await makeRequest(point, requestOf(options), { config, repository, host, requestedBy });
+	const request = await makeRequest(point, requestOf(options), { config, repository, host });
 	if (options.dryRun) return showPlan(request, { view: host, supervisor }, context);
 	for (const warning of host.warnings) context.output.warn(warning);
 	await withSession(context, async session => {

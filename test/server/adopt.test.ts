@@ -15,7 +15,7 @@ import { waitFor } from '../../system/wait.ts';
 import { recoveryWorkflowId } from '../../workflows/contracts.ts';
 import { SimulatedWorkplace } from '../equipment/simulated-workplace.ts';
 
-const asked = { by: 'tester', reason: 'because' };
+const asked = { reason: 'because' };
 const timeoutMs = 60_000;
 
 const pinned = async (repository: string) => {

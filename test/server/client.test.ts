@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { caller } from '../../client/caller.ts';
 import { connectTo } from '../../client/connection.ts';
 import { Orders } from '../../client/orders.ts';
 import { Recoveries } from '../../client/recoveries.ts';
@@ -10,7 +11,7 @@ import { storedMachine } from '../equipment/stored-machine.ts';
 import { SupervisorDouble } from '../equipment/supervisor-double.ts';
 import { type OwnProcess, TestInstallation } from '../equipment/temporal.ts';
 
-const asked = { by: 'tester', reason: 'because' };
+const asked = { reason: 'because' };
 const timeoutMs = 60_000;
 
 let place: TestInstallation;
@@ -49,7 +50,7 @@ async function startRunning(name: string): Promise<RecoveryRequest> {
 
 test('the same request attaches whoever asks, and another one under the name is refused', async () => {
 	const first = await startRunning('same');
-	assert.equal((await recoveries.start({ ...first, requestedBy: 'another', reason: 'other' })).outcome, 'attached');
+	assert.equal((await recoveries.start({ ...first, reason: 'other' })).outcome, 'attached');
 	await assert.rejects(recoveries.start({ ...first, allocate: 'start' }), withCode('name_conflict'));
 });
 
@@ -156,7 +157,7 @@ test('the history has steps, orders and ends', async () => {
 	for (const wanted of ['started', 'step_finished powerOn', 'asked discard', 'step_finished discard', 'finished'])
 		assert.ok(kinds.includes(wanted), `${wanted} in ${kinds.join(', ')}`);
 	const order = entries.find(({ kind }) => kind === 'asked');
-	assert.deepEqual(order?.content, { ...asked, confirm: 'told' });
+	assert.deepEqual(order?.content, { ...asked, confirm: 'told', by: caller() });
 });
 
 test('every recovery is listed once, with its newest run', async () => {

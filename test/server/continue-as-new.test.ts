@@ -7,7 +7,7 @@ import { storedMachine } from '../equipment/stored-machine.ts';
 import { SupervisorDouble } from '../equipment/supervisor-double.ts';
 import { TestInstallation } from '../equipment/temporal.ts';
 
-const asked = { by: 'tester' };
+const asked = {};
 const timeoutMs = 60_000;
 let place: TestInstallation;
 let supervisor: SupervisorDouble;

@@ -31,7 +31,7 @@ test('after a boot of its host a machine comes on when its workflow is seen to b
 	await waitFor('the question', async () => (await client.recovery('web')).blocked?.code === 'host_rebooted', {
 		timeoutMs,
 	});
-	await adopt({ recoveries, supervisor: client }, 'web', { by: 'tester' });
+	await adopt({ recoveries, supervisor: client }, 'web', {});
 	await poweredOn('the machine of the workflow that took it up');
 	assert.deepEqual(await (await here.guest('web')).read(0, 0, 512), written);
 });

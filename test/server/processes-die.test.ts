@@ -10,7 +10,7 @@ import { storedMachine } from '../equipment/stored-machine.ts';
 import { SupervisorDouble } from '../equipment/supervisor-double.ts';
 import { type OwnProcess, TestInstallation } from '../equipment/temporal.ts';
 
-const asked = { by: 'tester' };
+const asked = {};
 const timeoutMs = 90_000;
 
 let place: TestInstallation;

@@ -150,7 +150,6 @@ async function requestOf({ installation, repository }: EmbeddedInstallation, sto
 			config: await loadConfig(installation),
 			repository,
 			host: await SupervisorClient.of(installation).host(),
-			requestedBy: 'tester',
 		},
 	);
 }

@@ -23,7 +23,7 @@ test("a call that Temporal's client tells to have failed is `temporal_unreachabl
 	const connection = Connection.lazy({ address: '127.0.0.1:1' });
 	const target = { address: '127.0.0.1:1', namespace: 'default' };
 	const close = () => connection.close();
-	const workflows = new RecoveryWorkflows({ client: new Client({ connection }), target, close });
+	const workflows = new RecoveryWorkflows({ client: new Client({ connection }), target, caller: 'tester', close });
 	const failed = new ServiceError('Unexpected error while making gRPC request', { cause: new Error('socket hang up') });
 	const error = workflows.translated(failed, 'web01-r1');
 	assert.ok(error instanceof RouseError);

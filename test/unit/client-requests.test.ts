@@ -28,7 +28,7 @@ describe('the hash of a request', () => {
 
 describe('makeRequest', () => {
 	const config = configSchema.parse({ host: { networks: { lan: 'bridge0' } } });
-	const surroundings = { config, repository: '/nowhere', host: sampleHostView, requestedBy: 'tester' };
+	const surroundings = { config, repository: '/nowhere', host: sampleHostView };
 	const options = { finish: 'manual', switch: 'auto', allocate: 'thin', powerOn: true } as const;
 	const make = (more: Partial<RequestOptions>, host = sampleHostView) =>
 		requestFor({ machine: 'web01', point: 'latest' }, { ...options, ...more }, { ...surroundings, host });

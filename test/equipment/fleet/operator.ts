@@ -7,7 +7,7 @@ import { type WaitOptions, waitFor } from '../../../system/wait.ts';
 import { recoveryWorkflowId } from '../../../workflows/contracts.ts';
 import type { Watch } from './watch.ts';
 
-const asked = { by: 'operator', reason: 'the test has it so' };
+const asked = { reason: 'the test has it so' };
 
 type Shows = (seen: RecoverySummary) => boolean;
 
