@@ -1,6 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { RouseError } from '../model/errors.ts';
 import { type Config, type Installation, loadConfig } from '../system/installation.ts';
+import { ClientCodec } from '../system/payload-codec.ts';
 import { readSecurity } from '../system/temporal-security.ts';
 import { readTemporalTarget, type TemporalTarget } from '../system/temporal-target.ts';
 import { caller } from './caller.ts';
@@ -13,6 +14,8 @@ export interface TemporalClient {
 	readonly target: TemporalTarget;
 	/** Who acts with it. */
 	readonly caller: string;
+	/** Opens what is read without the SDK's own decoding. */
+	readonly codec: ClientCodec;
 	close(): Promise<void>;
 }
 
@@ -25,14 +28,15 @@ export async function connectTemporal(installation: Installation, config?: Confi
 export async function connectTo(target: TemporalTarget): Promise<TemporalClient> {
 	const { address, namespace } = target;
 	const security = await readSecurity(target);
+	const codec = await ClientCodec.of(target);
 	let connection: Connection;
 	try {
 		connection = await Connection.connect({ address, ...security, connectTimeout: connectTimeoutMs });
 	} catch (cause) {
 		throw unreachable(target, cause);
 	}
-	const client = new Client({ connection, namespace });
-	return { client, target, caller: caller(), close: () => connection.close() };
+	const client = new Client({ connection, namespace, dataConverter: { payloadCodecs: [codec] } });
+	return { client, target, codec, caller: caller(), close: () => connection.close() };
 }
 
 export function unreachable(target: TemporalTarget, cause?: unknown): RouseError {

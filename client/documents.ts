@@ -7,6 +7,7 @@ import type { RecoveryView } from '../supervisor/protocol.ts';
 import { type NextStep, nextSteps } from './next-steps.ts';
 import { hasEnded, reportedPower } from './phases.ts';
 import type { Recoveries } from './recoveries.ts';
+import { unsealedByHost } from './sealed.ts';
 import type { PendingStep, RecoveryDetails, RecoverySummary } from './summaries.ts';
 
 /** Who is asked: Temporal, and the supervisor of the host. */
@@ -54,7 +55,7 @@ export interface RecoveryDocument {
 
 /** Everything about a recovery: from Temporal, and from the supervisor of its host when that answers. */
 export async function readDocument({ recoveries, supervisor }: Sources, name: string): Promise<RecoveryDocument> {
-	const details = await recoveries.show(name);
+	const { summary: details } = await unsealedByHost(await recoveries.show(name), supervisor);
 	const view = await viewOf(() => supervisor.recovery(name, { timeoutMs: 2_000 }), details.recoveryId);
 	const seen = view ? await unlessAway(() => supervisor.incidents(name, 0, { timeoutMs: 2_000 })) : undefined;
 	return makeDocument(details, view, seen);
@@ -116,7 +117,8 @@ export interface RecoveryRow {
 	workflow: WorkflowExecutionStatusName;
 }
 
-export function rowOf(summary: RecoverySummary): RecoveryRow {
+/** `power`: as the host sees it, where it was asked. */
+export function rowOf(summary: RecoverySummary, power: Power | null = reportedPower(summary)): RecoveryRow {
 	const { name, recoveryId, request, status, phase, requestedAt, closedAt, workflow } = summary;
 	return {
 		name,
@@ -126,7 +128,7 @@ export function rowOf(summary: RecoverySummary): RecoveryRow {
 		host: request?.host ?? null,
 		phase,
 		parked: status?.parked ?? null,
-		power: reportedPower(summary),
+		power,
 		requestedAt,
 		closedAt: closedAt ?? null,
 		workflow,

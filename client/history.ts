@@ -1,8 +1,8 @@
 import { type Client, isGrpcServiceError } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import type { ErrorDocument } from '../model/errors.ts';
 import { documentOf } from './failures.ts';
+import type { ReadPayload } from './payloads.ts';
 import { timestampToIso } from './summaries.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
@@ -47,9 +47,9 @@ const notFound = '5';
 type Part = Omit<HistoryEntry, 'at' | 'eventId' | 'runId'>;
 
 /** All runs of the newest recovery with this id, oldest first. */
-export async function readHistory(client: Client, workflowId: string): Promise<HistoryEntry[]> {
+export async function readHistory(client: Client, workflowId: string, read: ReadPayload): Promise<HistoryEntry[]> {
 	const { runId } = await client.workflow.getHandle(workflowId).describe();
-	return followRuns(runId, run => eventsOf(client, workflowId, run));
+	return followRuns(runId, run => eventsOf(client, workflowId, run), read);
 }
 
 /**
@@ -58,13 +58,14 @@ export async function readHistory(client: Client, workflowId: string): Promise<H
  */
 export async function followRuns(
 	newest: string,
-	read: (runId: string) => Promise<readonly HistoryEvent[] | undefined>,
+	fetch: (runId: string) => Promise<readonly HistoryEvent[] | undefined>,
+	read: ReadPayload,
 ): Promise<HistoryEntry[]> {
 	const runs: HistoryEntry[][] = [];
 	for (let runId: string | undefined = newest; runId; ) {
-		const events = await read(runId);
+		const events = await fetch(runId);
 		if (events === undefined) break;
-		runs.unshift(entriesOf(events, runId));
+		runs.unshift(entriesOf(events, runId, read));
 		runId = events[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
 	}
 	return runs.flat();
@@ -85,23 +86,23 @@ async function eventsOf(
 	}
 }
 
-function entriesOf(events: readonly HistoryEvent[], runId: string): HistoryEntry[] {
+function entriesOf(events: readonly HistoryEvent[], runId: string, read: ReadPayload): HistoryEntry[] {
 	const steps = new Map<string, string>();
 	const entries: HistoryEntry[] = [];
 	for (const event of events) {
 		const scheduled = event.activityTaskScheduledEventAttributes;
 		if (scheduled) steps.set(String(event.eventId), scheduled.activityType?.name ?? 'unknown');
-		const part = stepPart(event, steps) ?? messagePart(event) ?? endPart(event);
+		const part = stepPart(event, steps, read) ?? messagePart(event, read) ?? endPart(event, read);
 		if (part)
 			entries.push({ at: timestampToIso(event.eventTime) ?? '', eventId: Number(event.eventId), runId, ...part });
 	}
 	return entries;
 }
 
-function stepPart(event: HistoryEvent, steps: ReadonlyMap<string, string>): Part | undefined {
+function stepPart(event: HistoryEvent, steps: ReadonlyMap<string, string>, read: ReadPayload): Part | undefined {
 	const named = (id: unknown) => ({ name: steps.get(String(id)) ?? 'unknown' });
 	const scheduled = event.activityTaskScheduledEventAttributes;
-	if (scheduled) return { kind: 'step_scheduled', ...named(event.eventId), content: first(scheduled.input) };
+	if (scheduled) return { kind: 'step_scheduled', ...named(event.eventId), content: first(scheduled.input, read) };
 	const started = event.activityTaskStartedEventAttributes;
 	if (started)
 		return {
@@ -109,49 +110,50 @@ function stepPart(event: HistoryEvent, steps: ReadonlyMap<string, string>): Part
 			...named(started.scheduledEventId),
 			attempt: started.attempt ?? 1,
 			...(started.identity ? { worker: started.identity } : {}),
-			...(started.lastFailure ? { failure: documentOf(started.lastFailure) } : {}),
+			...(started.lastFailure ? { failure: documentOf(started.lastFailure, read) } : {}),
 		};
 	const completed = event.activityTaskCompletedEventAttributes;
 	if (completed)
-		return { kind: 'step_finished', ...named(completed.scheduledEventId), content: first(completed.result) };
+		return { kind: 'step_finished', ...named(completed.scheduledEventId), content: first(completed.result, read) };
 	const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
 	if (failed)
 		return {
 			kind: 'step_failed',
 			...named(failed.scheduledEventId),
-			...(failed.failure ? { failure: documentOf(failed.failure) } : {}),
+			...(failed.failure ? { failure: documentOf(failed.failure, read) } : {}),
 		};
 	const canceled = event.activityTaskCanceledEventAttributes;
 	return canceled ? { kind: 'step_canceled', ...named(canceled.scheduledEventId) } : undefined;
 }
 
-function messagePart(event: HistoryEvent): Part | undefined {
+function messagePart(event: HistoryEvent, read: ReadPayload): Part | undefined {
 	const started = event.workflowExecutionStartedEventAttributes;
 	if (started)
-		return { kind: started.continuedExecutionRunId ? 'continued' : 'started', content: first(started.input) };
+		return { kind: started.continuedExecutionRunId ? 'continued' : 'started', content: first(started.input, read) };
 	const accepted = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input;
-	if (accepted) return { kind: 'asked', name: accepted.name ?? 'unknown', content: first(accepted.args) };
+	if (accepted) return { kind: 'asked', name: accepted.name ?? 'unknown', content: first(accepted.args, read) };
 	const answered = event.workflowExecutionUpdateCompletedEventAttributes?.outcome?.failure;
-	if (answered) return { kind: 'answered', failure: documentOf(answered) };
+	if (answered) return { kind: 'answered', failure: documentOf(answered, read) };
 	const signaled = event.workflowExecutionSignaledEventAttributes;
-	if (signaled) return { kind: 'reported', name: signaled.signalName ?? 'unknown', content: first(signaled.input) };
+	if (signaled)
+		return { kind: 'reported', name: signaled.signalName ?? 'unknown', content: first(signaled.input, read) };
 	const memo = event.workflowPropertiesModifiedEventAttributes?.upsertedMemo?.fields?.['status'];
-	return memo ? { kind: 'changed', content: defaultPayloadConverter.fromPayload(memo) } : undefined;
+	return memo ? { kind: 'changed', content: read(memo) } : undefined;
 }
 
-function endPart(event: HistoryEvent): Part | undefined {
+function endPart(event: HistoryEvent, read: ReadPayload): Part | undefined {
 	if (event.workflowExecutionCancelRequestedEventAttributes) return { kind: 'cancel_requested' };
 	const completed = event.workflowExecutionCompletedEventAttributes;
-	if (completed) return { kind: 'finished', content: first(completed.result) };
+	if (completed) return { kind: 'finished', content: first(completed.result, read) };
 	const failed = event.workflowExecutionFailedEventAttributes;
-	if (failed) return { kind: 'failed', ...(failed.failure ? { failure: documentOf(failed.failure) } : {}) };
+	if (failed) return { kind: 'failed', ...(failed.failure ? { failure: documentOf(failed.failure, read) } : {}) };
 	if (event.workflowExecutionCanceledEventAttributes) return { kind: 'canceled' };
 	const terminated = event.workflowExecutionTerminatedEventAttributes;
 	if (terminated) return { kind: 'terminated', content: terminated.reason };
 	return undefined;
 }
 
-function first(payloads: Payloads | null | undefined): unknown {
+function first(payloads: Payloads | null | undefined, read: ReadPayload): unknown {
 	const payload = payloads?.payloads?.[0];
-	return payload ? defaultPayloadConverter.fromPayload(payload) : undefined;
+	return payload ? read(payload) : undefined;
 }

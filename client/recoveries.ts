@@ -115,7 +115,7 @@ export class Recoveries {
 		const handle = this.#workflows.handle(name);
 		const description = await this.#workflows.call(name, () => handle.describe());
 		const summary = summarise(description);
-		const pending = pendingOf(description);
+		const pending = pendingOf(description, this.#workflows.read);
 		const fresh = summary.workflow === 'RUNNING' ? await this.#query(handle) : undefined;
 		return {
 			...summary,
@@ -174,8 +174,8 @@ export class Recoveries {
 
 	/** What happened, oldest first, over all runs of the newest recovery of this name. */
 	history(name: string): Promise<HistoryEntry[]> {
-		const { client } = this.#workflows;
-		return this.#workflows.call(name, () => readHistory(client, recoveryWorkflowId(name)));
+		const { client, read } = this.#workflows;
+		return this.#workflows.call(name, () => readHistory(client, recoveryWorkflowId(name), read));
 	}
 
 	async #query(handle: WorkflowHandle): Promise<RecoveryStatus | undefined> {

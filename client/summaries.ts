@@ -3,7 +3,6 @@ import type {
 	WorkflowExecutionInfo,
 	WorkflowExecutionStatusName,
 } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
 import * as z from 'zod';
 import type { ErrorDocument } from '../model/errors.ts';
 import {
@@ -18,6 +17,7 @@ import {
 } from '../model/recovery.ts';
 import { recoveryNameOf, searchAttributes } from '../workflows/contracts.ts';
 import { documentOf } from './failures.ts';
+import type { ReadPayload } from './payloads.ts';
 
 /** An activity that is not done: with its attempts, so that a retry loop is not a silent "running". */
 export interface PendingStep {
@@ -40,6 +40,8 @@ export interface RecoverySummary {
 	workflow: WorkflowExecutionStatusName;
 	request: RecoveryRequest | undefined;
 	requestHash: string | undefined;
+	/** By a key that is not configured here: Temporal tells its phase and no more. */
+	sealed: boolean;
 	/** As of the last visible change, or as of now when a worker answered. */
 	status: RecoveryStatus | undefined;
 	requestedAt: string;
@@ -64,8 +66,8 @@ export interface RecoveryDetails extends RecoveryGlance {
 
 const memoSchema = z.object({
 	request: recoveryRequestSchema.optional().catch(undefined),
-	requestHash: z.string().optional(),
-	recoveryId: z.uuid().optional(),
+	requestHash: z.string().optional().catch(undefined),
+	recoveryId: z.uuid().optional().catch(undefined),
 	status: recoveryStatusSchema.optional().catch(undefined),
 });
 
@@ -79,6 +81,7 @@ export function summarise(info: Omit<WorkflowExecutionInfo, 'raw'>): RecoverySum
 		workflow: info.status.name,
 		request: memo.request,
 		requestHash: memo.requestHash,
+		sealed: info.memo?.['requestHash'] === null,
 		status: memo.status,
 		requestedAt: memo.status?.timings.requestedAt ?? info.startTime.toISOString(),
 		closedAt: info.closeTime?.toISOString(),
@@ -91,18 +94,19 @@ const progressSchema = z.object({ restoredBytes: z.int().min(0), disks: z.array(
 
 export function pendingOf(
 	description: WorkflowExecutionDescription,
+	read: ReadPayload,
 ): Pick<RecoveryDetails, 'pending' | 'disks' | 'restoredBytes'> {
 	const activities = description.raw.pendingActivities ?? [];
 	let progress: z.infer<typeof progressSchema> | undefined;
 	const pending = activities.map((activity): PendingStep => {
 		const payload = activity.heartbeatDetails?.payloads?.[0];
-		if (payload) progress = progressSchema.safeParse(defaultPayloadConverter.fromPayload(payload)).data ?? progress;
+		if (payload) progress = progressSchema.safeParse(read(payload)).data ?? progress;
 		return {
 			step: activity.activityType?.name ?? 'unknown',
 			attempt: activity.attempt ?? 1,
 			running: Number(activity.state) === startedState,
 			worker: activity.lastWorkerIdentity || undefined,
-			lastFailure: activity.lastFailure ? documentOf(activity.lastFailure) : undefined,
+			lastFailure: activity.lastFailure ? documentOf(activity.lastFailure, read) : undefined,
 			scheduledAt: timestampToIso(activity.scheduledTime),
 		};
 	});

@@ -14,6 +14,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { errorDocumentSchema, isErrorCode, RouseError } from '../model/errors.ts';
 import { recoveryWorkflowId } from '../workflows/contracts.ts';
 import { foreignServer, type TemporalClient, unreachable } from './connection.ts';
+import { payloadReader, type ReadPayload } from './payloads.ts';
 import { pendingOf, type RecoveryGlance, summarise } from './summaries.ts';
 
 const callLimitMs = 10_000;
@@ -21,11 +22,13 @@ const callLimitMs = 10_000;
 /** The workflows of recoveries: every call to Temporal has a limit, and what it throws is one of our codes. */
 export class RecoveryWorkflows {
 	readonly client: Client;
+	readonly read: ReadPayload;
 	readonly #temporal: TemporalClient;
 
 	constructor(temporal: TemporalClient) {
 		this.#temporal = temporal;
 		this.client = temporal.client;
+		this.read = payloadReader(temporal.codec);
 	}
 
 	handle(name: string): WorkflowHandle {
@@ -44,7 +47,7 @@ export class RecoveryWorkflows {
 	/** What Temporal itself knows, without asking a worker; `recovery_unknown` when there is none of that name. */
 	async peek(name: string): Promise<RecoveryGlance> {
 		const description = await this.call(name, () => this.handle(name).describe());
-		return { ...summarise(description), pending: pendingOf(description).pending };
+		return { ...summarise(description), pending: pendingOf(description, this.read).pending };
 	}
 
 	async find(name: string): Promise<RecoveryGlance | undefined> {

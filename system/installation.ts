@@ -33,6 +33,8 @@ const temporalSchema = z
 			])
 			.optional(),
 		apiKeyFile: z.string().min(1).optional(),
+		/** 32 bytes in hexadecimal that seal what Temporal keeps; every client and worker needs it then. */
+		payloadKeyFile: z.string().min(1).optional(),
 		/** Talks in clear text to a server elsewhere. */
 		insecure: z.literal(true).optional(),
 	})

@@ -22,6 +22,8 @@ const temporalTargetSchema = z.strictObject({
 	/** Absent: without TLS. */
 	tls: tlsFilesSchema.optional(),
 	apiKeyFile: z.string().optional(),
+	/** Seals what is sent there. */
+	payloadKeyFile: z.string().optional(),
 });
 export type TemporalTarget = z.infer<typeof temporalTargetSchema>;
 
@@ -38,7 +40,7 @@ export async function readTemporalTarget(
 	const external = externalTarget(home, config);
 	if (external) return external;
 	const published = await readPublishedTarget(home);
-	if (published) return published;
+	if (published) return { ...published, ...payloadKeyOf(home, config) };
 	throw new RouseError('temporal_unreachable', `no Temporal server was started for ${home}`);
 }
 
@@ -70,7 +72,13 @@ function externalTarget(home: string, { temporal }: Pick<Config, 'temporal'>): T
 		namespace,
 		...(tls === undefined ? {} : { tls: tls === true ? {} : below(home, tls) }),
 		...(apiKeyFile === undefined ? {} : { apiKeyFile: resolve(home, apiKeyFile) }),
+		...payloadKeyOf(home, { temporal }),
 	};
+}
+
+function payloadKeyOf(home: string, { temporal }: Pick<Config, 'temporal'>): Pick<TemporalTarget, 'payloadKeyFile'> {
+	const { payloadKeyFile } = temporal;
+	return payloadKeyFile === undefined ? {} : { payloadKeyFile: resolve(home, payloadKeyFile) };
 }
 
 function below(home: string, { authority, certificate, key, serverName }: TlsFiles): TlsFiles {

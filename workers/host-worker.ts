@@ -2,6 +2,7 @@ import { type NativeConnection, Worker } from '@temporalio/worker';
 import { recordFailedAttempts } from '../activities/failed-attempts.ts';
 import { createHostActivities } from '../activities/host-activities.ts';
 import type { HostDependencies } from '../activities/host-attempt.ts';
+import type { Codec } from '../system/payload-codec.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import { logAttributes } from './activity-log.ts';
 import { copySlots, hostSlots, workerTuning } from './tuning.ts';
@@ -11,12 +12,14 @@ export async function createHostWorkers(
 	connection: NativeConnection,
 	namespace: string,
 	host: HostDependencies,
+	codec: Codec,
 ): Promise<Worker[]> {
 	const { migrateChunks, ...steps } = createHostActivities(host);
 	const shared = {
 		...workerTuning,
 		connection,
 		namespace,
+		dataConverter: { payloadCodecs: [codec] },
 		interceptors: { activity: [logAttributes, recordFailedAttempts(host.supervisor)] },
 	};
 	return Promise.all([

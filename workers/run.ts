@@ -5,6 +5,7 @@ import type { NativeConnection, Worker } from '@temporalio/worker';
 import { SupervisorClient } from '../supervisor/client.ts';
 import { type Installation, loadConfig, makeIdentity, places } from '../system/installation.ts';
 import type { Log } from '../system/log.ts';
+import { type Codec, workerCodec } from '../system/payload-codec.ts';
 import { readTemporalTarget } from '../system/temporal-target.ts';
 import { connectWithRetry } from './connect.ts';
 import { createControlWorker } from './control-worker.ts';
@@ -26,12 +27,15 @@ export async function runWorkers(
 	const { namespace, address } = target;
 	const ended = new AbortController();
 	try {
+		const codec = await workerCodec(target);
 		const workers: Worker[] = [];
 		const more: Promise<void>[] = [];
 		if (wanted.includes('control'))
-			workers.push(await createControlWorker(connection, namespace, installation.cacheDirectory));
+			workers.push(
+				await createControlWorker(connection, namespace, { cacheDirectory: installation.cacheDirectory, codec }),
+			);
 		if (wanted.includes('host')) {
-			const host = await startHost(installation, connection, namespace, log, ended.signal);
+			const host = await startHost(installation, { connection, namespace, codec }, log, ended.signal);
 			workers.push(...host.workers);
 			more.push(host.reporting);
 		}
@@ -67,8 +71,7 @@ export async function runTogether(workers: readonly Pick<Worker, 'run' | 'shutdo
 
 async function startHost(
 	installation: Installation,
-	connection: NativeConnection,
-	namespace: string,
+	{ connection, namespace, codec }: { connection: NativeConnection; namespace: string; codec: Codec },
 	log: Log,
 	signal: AbortSignal,
 ): Promise<{ workers: Worker[]; reporting: Promise<void> }> {
@@ -77,7 +80,12 @@ async function startHost(
 	await mkdir(dirname(identity), { recursive: true });
 	const hostId = await makeIdentity(identity);
 	const supervisor = SupervisorClient.of(installation);
-	const workers = await createHostWorkers(connection, namespace, { hostId, supervisor, recoveries: host.recoveries });
-	const client = new Client({ connection, namespace });
+	const workers = await createHostWorkers(
+		connection,
+		namespace,
+		{ hostId, supervisor, recoveries: host.recoveries },
+		codec,
+	);
+	const client = new Client({ connection, namespace, dataConverter: { payloadCodecs: [codec] } });
 	return { workers, reporting: forwardReports(client, supervisor, log, signal) };
 }

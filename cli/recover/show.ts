@@ -1,4 +1,5 @@
 import { readDocument, rowOf } from '../../client/documents.ts';
+import { unsealedByHost } from '../../client/sealed.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
 import { recoveryAnswer, rowAnswer } from './answer.ts';
@@ -9,8 +10,9 @@ export const buildList = (context: Context) =>
 	command('list')
 		.description('every recovery that Temporal remembers, the newest first')
 		.action(() =>
-			withSession(context, async ({ recoveries }) => {
-				const rows = (await recoveries.list()).map(summary => rowAnswer(rowOf(summary)));
+			withSession(context, async ({ recoveries, supervisor }) => {
+				const found = await Promise.all((await recoveries.list()).map(one => unsealedByHost(one, supervisor)));
+				const rows = found.map(({ summary, power }) => rowAnswer(rowOf(summary, power)));
 				context.output.result({ recoveries: rows }, listText(rows));
 			}),
 		);

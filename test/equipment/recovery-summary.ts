@@ -11,6 +11,7 @@ export function summaryOf(request: RecoveryRequest, changes: Partial<RecoverySum
 		workflow: 'COMPLETED',
 		request,
 		requestHash: hashRequest(request),
+		sealed: false,
 		status: undefined,
 		requestedAt: '2026-11-20T03:00:00.000Z',
 		closedAt: undefined,

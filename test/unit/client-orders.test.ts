@@ -6,6 +6,7 @@ import { RecoveryWorkflows } from '../../client/workflows.ts';
 import { RouseError } from '../../model/errors.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
 import { summaryOf } from '../equipment/recovery-summary.ts';
+import { ClientCodec } from '../../system/payload-codec.ts';
 
 test('an order that nobody takes any more says how the recovery stands', () => {
 	const { code, message, details } = tooLate(summaryOf(makeRequest()), 'discard');
@@ -23,7 +24,13 @@ test("a call that Temporal's client tells to have failed is `temporal_unreachabl
 	const connection = Connection.lazy({ address: '127.0.0.1:1' });
 	const target = { address: '127.0.0.1:1', namespace: 'default' };
 	const close = () => connection.close();
-	const workflows = new RecoveryWorkflows({ client: new Client({ connection }), target, caller: 'tester', close });
+	const workflows = new RecoveryWorkflows({
+		client: new Client({ connection }),
+		target,
+		codec: new ClientCodec(),
+		caller: 'tester',
+		close,
+	});
 	const failed = new ServiceError('Unexpected error while making gRPC request', { cause: new Error('socket hang up') });
 	const error = workflows.translated(failed, 'web01-r1');
 	assert.ok(error instanceof RouseError);
