@@ -1,50 +1,63 @@
-import { stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { runTool } from '../system/run-tool.ts';
-import { backingChain, type ImageFormat, type ImageInfo } from './image-format.ts';
-import { installImageTools, openingError } from './opening-error.ts';
+import { blockNodes, cagedFiles } from './block-nodes.ts';
+import { caged } from './cage.ts';
+import type { ImageLayer } from './image-layers.ts';
+import { imageFormats } from './image-format.ts';
+import { installCageTools, killedError, openingError } from './opening-error.ts';
 
 /** `qemu-img check`: 0 good, 3 only space lost inside the image, 63 the format has no checks. */
 const harmlessExits = new Set([0, 3, 63]);
 
+/** A check counts the clusters of an image: two bytes each for qcow2, so this is enough for one of 32 TiB. */
+const limits = { memoryBytes: 2 * 2 ** 30, cpuSeconds: 600 };
+/** It reads the tables of the image, from a slow disk or over a network. */
+const wholeMs = 3_600_000;
+
 /**
- * Throws `source_invalid` when the image lacks data that its own tables point to. Needed because QEMU 7.2 reads what lies
- * beyond the end of a qcow2 or VMDK file as zeros, without an error.
+ * Throws `source_invalid` when an image of the chain lacks data that its own tables point to. Needed because QEMU 7.2 reads
+ * what lies beyond the end of a qcow2 or VMDK file as zeros, without an error.
  */
-export async function checkWhole(path: string, format: ImageFormat, signal: AbortSignal): Promise<void> {
-	if (format === 'raw') return;
-	for (const image of await backingChain(path, format, signal)) {
-		await checkTables(image, signal);
-		await checkFlatExtents(image);
+export async function checkWhole(layers: readonly ImageLayer[], signal: AbortSignal): Promise<void> {
+	for (const layer of layers) {
+		if (layer.format === 'raw') continue;
+		checkPlainParts(layer);
+		await checkTables(layer, signal);
 	}
 }
 
-async function checkTables({ filename, format }: ImageInfo, signal: AbortSignal): Promise<void> {
-	if (format === 'raw') return;
-	const answer = await runTool('qemu-img', ['check', '-f', format, filename], {
-		hint: installImageTools,
+async function checkTables(layer: ImageLayer, signal: AbortSignal): Promise<void> {
+	const { path } = layer.file;
+	const files = cagedFiles([layer]);
+	const { program, ...command } = caged('qemu-img', ['check', blockNodes([layer])], { files, limits });
+	const answer = await runTool(program, command.args, {
+		...command,
+		cwd: '/',
+		wholeMs,
+		hint: installCageTools,
 		signal,
+	}).catch((error: unknown) => {
+		const isKilled = error instanceof RouseError && ['tool_failed', 'timeout'].includes(error.code);
+		throw isKilled ? killedError(path, 'qemu-img', error) : error;
 	});
 	if (harmlessExits.has(answer.code)) return;
-	const error = openingError(filename, answer.stderr);
+	const error = openingError(path, answer.stderr, files);
 	if (answer.code !== 2 || /cut short/.test(error.message)) throw error;
-	throw new RouseError('source_invalid', `${filename} is damaged: ${answer.stderr.split('\n')[0]}`, {
-		hint: `on a copy of it: qemu-img check -r all -f ${format} FILE`,
+	throw new RouseError('source_invalid', `${path} is damaged: ${answer.stderr.split('\n')[0]}`, {
+		hint: `on a copy of it: qemu-img check -r all -f ${imageFormats[layer.format]} FILE`,
 	});
 }
 
-/** The raw parts of a VMDK have no tables: their sizes must do. */
-async function checkFlatExtents(image: ImageInfo): Promise<void> {
-	for (const extent of image['format-specific']?.data.extents ?? []) {
-		if (extent.format !== 'FLAT') continue;
-		const path = resolve(dirname(image.filename), extent.filename);
-		const found = await stat(path);
-		if (!found.isFile() || found.size >= extent['virtual-size']) continue;
-		throw new RouseError(
-			'source_invalid',
-			`${path} is cut short: ${found.size} bytes of ${extent['virtual-size']} are there`,
-			{ hint: 'copy it again' },
-		);
+/** What holds the disk's bytes as they are has no tables: its size must do. */
+function checkPlainParts({ extents, dataFile }: ImageLayer): void {
+	const plain = extents.flatMap(({ file, flatAtBytes, sizeBytes }) =>
+		flatAtBytes === undefined ? [] : [{ file, leastBytes: flatAtBytes + sizeBytes }],
+	);
+	for (const { file, leastBytes } of dataFile ? [...plain, dataFile] : plain) {
+		const { size } = file.found;
+		if (!file.found.isFile() || size >= leastBytes) continue;
+		throw new RouseError('source_invalid', `${file.path} is cut short: ${size} bytes of ${leastBytes} are there`, {
+			hint: 'copy it again',
+		});
 	}
 }

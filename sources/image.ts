@@ -1,32 +1,40 @@
-import type { Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import type { SourceExtent } from '../repository/import/disk-source.ts';
-import { isErrno } from '../system/durable-file.ts';
 import { blockDeviceFacts } from './block-device.ts';
 import type { DiskFacts, OpenedDisk } from './disk-facts.ts';
 import { checkWhole } from './image-check.ts';
-import { formatOf, type ImageFormat } from './image-format.ts';
+import { closeLayers, type ImageLayer, type ImageTrust, openLayers } from './image-layers.ts';
 import { serveImage } from './qemu-nbd.ts';
 import { vhdxSectors } from './vhdx.ts';
 
 /**
- * Opens a disk image or block device. Errors: `source_invalid` when it is no such thing, cut short, damaged or of another
- * format than said; `lock_held` when a machine runs on it; `tool_missing` without qemu-utils.
+ * Opens a disk image or block device. QEMU's tools look at it in a cage (cage.ts), in which nothing exists but the files
+ * that were opened here. Errors: `source_invalid` when it is no such thing, cut short, damaged, of another format than said,
+ * or refers to files that are not trusted; `lock_held` when a machine runs on it; `tool_missing` without qemu-utils;
+ * `precheck_failed` where no cage can be made.
  */
 export async function openImage(
 	text: string,
-	{ format: said, signal }: { format?: ImageFormat | undefined; signal: AbortSignal },
+	{ signal, ...trust }: ImageTrust & { signal: AbortSignal },
 ): Promise<OpenedDisk> {
-	const path = resolve(text);
-	const found = await statSource(path);
-	const format = await formatOf(path, said, signal);
-	await checkWhole(path, format, signal);
-	const facts = await factsOf(path, format, found);
-	const { client, close } = await serveImage(path, format, signal);
+	const layers = await openLayers(resolve(text), trust);
+	try {
+		return await openDisk(layers, signal);
+	} finally {
+		await closeLayers(layers); // the server has files of its own
+	}
+}
+
+async function openDisk(layers: readonly ImageLayer[], signal: AbortSignal): Promise<OpenedDisk> {
+	const [top] = layers;
+	if (top === undefined) throw new Error('a chain has an image');
+	await checkWhole(layers, signal);
+	const facts = await factsOf(top);
+	const { client, close } = await serveImage(layers, signal);
+	const { path, found } = top.file;
 	// qemu-nbd 7.2 rounds a raw file's size up to 512 and serves zeros behind its end; the file's own size is exact.
-	const sizeBytes = format === 'raw' && found.isFile() ? found.size : client.sizeBytes;
+	const sizeBytes = top.format === 'raw' && found.isFile() ? found.size : client.sizeBytes;
 	if (sizeBytes > client.sizeBytes) {
 		await close();
 		throw new RouseError('source_invalid', `${path} changed its size while it was opened`);
@@ -48,24 +56,11 @@ async function* cutAt(sizeBytes: number, extents: AsyncIterable<SourceExtent>): 
 }
 
 /** What the image says of its disk; a block device is the disk itself only where no container lies on it. */
-async function factsOf(path: string, format: ImageFormat, found: Stats): Promise<DiskFacts> {
+async function factsOf({ format, file }: ImageLayer): Promise<DiskFacts> {
+	const { path, found } = file;
 	const kind = found.isBlockDevice() ? 'block-device' : 'image';
 	const origin = { kind, detail: `${format} ${basename(path)}` };
-	if (format === 'vhdx') return { origin, serial: null, sectors: await vhdxSectors(path) };
+	if (format === 'vhdx') return { origin, serial: null, sectors: await vhdxSectors(file) };
 	if (format === 'raw' && found.isBlockDevice()) return { origin, ...(await blockDeviceFacts(found.rdev)) };
 	return { origin, serial: null };
-}
-
-async function statSource(path: string): Promise<Stats> {
-	let found: Stats;
-	try {
-		found = await stat(path);
-	} catch (error) {
-		if (!isErrno(error, 'ENOENT')) throw error;
-		throw new RouseError('source_invalid', `there is no ${path}`, { cause: error });
-	}
-	if (found.isBlockDevice()) return found; // its size is 0 here; the server knows it
-	if (!found.isFile()) throw new RouseError('source_invalid', `${path} is neither a file nor a block device`);
-	if (found.size === 0) throw new RouseError('source_invalid', `${path} is empty`);
-	return found;
 }

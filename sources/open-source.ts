@@ -4,17 +4,18 @@ import { NbdClient } from '../nbd/client/client.ts';
 import { isNbdUri, parseNbdUri } from '../nbd/protocol/uri.ts';
 import type { OpenedDisk } from './disk-facts.ts';
 import { openImage } from './image.ts';
-import type { ImageFormat } from './image-format.ts';
+import type { ImageTrust } from './image-layers.ts';
 
 /**
- * Opens where a disk comes from: an NBD URI, else a path of an image or block device. `format` is for images alone.
+ * Opens where a disk comes from: an NBD URI, else a path of an image or block device. The {@link ImageTrust} is for images alone.
  * Errors: those of NbdClient and {@link openImage}, and `usage`.
  */
 export async function openSource(
 	text: string,
-	{ format, signal }: { format?: ImageFormat | undefined; signal: AbortSignal },
+	{ signal, ...trust }: ImageTrust & { signal: AbortSignal },
 ): Promise<OpenedDisk> {
-	if (!isNbdUri(text)) return await openImage(text, { format, signal });
+	if (!isNbdUri(text)) return await openImage(text, { ...trust, signal });
+	const { format } = trust;
 	const target = parseNbdUri(text);
 	if (format !== undefined && format !== 'raw')
 		throw new RouseError('usage', `"${text}" is served by NBD, which knows no ${format}: --format is for files`);

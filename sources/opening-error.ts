@@ -1,26 +1,49 @@
 import { RouseError } from '../model/errors.ts';
+import { type CagedFile, cageError, inCage } from './cage.ts';
 
 /** What brings QEMU's image tools, as Debian calls it. */
 export const installImageTools = 'apt-get install qemu-utils';
+/** What brings the programs that make a cage. */
+export const installCageTools = 'apt-get install util-linux';
 
-/** What QEMU's tools say of an image they do not open, as an error for people. */
-export function openingError(path: string, stderr: string): RouseError {
-	const said = wordsOf(path, stderr);
+/** What QEMU's tools say of an image at `path` that they do not open in their cage, as an error for people. */
+export function openingError(path: string, stderr: string, files: readonly CagedFile[]): RouseError {
+	const ofCage = cageError(stderr, files);
+	if (ofCage) return ofCage;
+	const said = wordsOf(path, stderr, files);
 	if (/lock/.test(said) && /another process/i.test(stderr))
 		return new RouseError('lock_held', `${path} is open for writing: a machine runs on it`, {
 			hint: 'shut the machine down first, or import a snapshot of the disk through an NBD server',
 		});
 	if (/truncated|end of (the )?file|after EOF/i.test(stderr))
 		return new RouseError('source_invalid', `${path} is cut short: ${said}`, { hint: 'copy it again' });
-	return new RouseError('source_invalid', `${path} cannot be read as a disk image: ${said}`);
+	const isRefused = /Permission denied/.test(said);
+	return new RouseError('source_invalid', `${path} cannot be read as a disk image: ${said}`, {
+		hint: isRefused ? `each file of it must be readable for user ${files[0]?.file.found.uid}, its owner` : undefined,
+	});
 }
 
-/** The first line, without the tool's name and the repetitions of the path. */
-function wordsOf(path: string, stderr: string): string {
+/** What became of a tool that was killed while it read an image: by a limit, or by what it read. */
+export function killedError(path: string, tool: string, cause: unknown): RouseError {
+	const why = cause instanceof Error ? cause.message : String(cause);
+	return new RouseError(
+		'source_invalid',
+		`${path} is damaged, or asks for more than an image may: ${tool} died of it`,
+		{
+			hint: why,
+			cause,
+		},
+	);
+}
+
+/** The first line, with the paths that people know, without the tool's name and the repetitions of the path. */
+function wordsOf(path: string, stderr: string, files: readonly CagedFile[]): string {
 	const line = stderr.split('\n').find(text => text.trim() !== '') ?? 'no reason given';
-	return line
+	const known = files.reduce((text, { file, name }) => text.replaceAll(inCage(name), file.path), line);
+	return known
 		.replace(/^qemu-(img|nbd): /, '')
-		.replaceAll(/(Failed to blk_new_open|Could not open) '[^']*': /g, '')
+		.replaceAll(/(Failed to blk_new_open|Could not open) ('json:.*?\}'|'[^']*'): /g, '')
 		.replace(`${path}: `, '')
+		.replaceAll(/\p{Cc}/gu, '?')
 		.trim();
 }

@@ -1,15 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../model/errors.ts';
 import { NbdClient } from '../nbd/client/client.ts';
+import { isErrno } from '../system/durable-file.ts';
 import { startError } from '../system/run-tool.ts';
 import { fitsSocket } from '../system/socket-path.ts';
 import { waitFor } from '../system/wait.ts';
-import { type ImageFormat, imageFormats } from './image-format.ts';
-import { installImageTools, openingError } from './opening-error.ts';
+import { blockNodes, cagedFiles } from './block-nodes.ts';
+import { caged, type CagedCommand, type CagedFile, socketsInCage } from './cage.ts';
+import type { ImageLayer } from './image-layers.ts';
+import { installCageTools, openingError } from './opening-error.ts';
 
 export interface ServedImage {
 	client: NbdClient;
@@ -20,16 +23,22 @@ export interface ServedImage {
 const startTimeoutMs = 30_000;
 /** From its only client's goodbye to its end. */
 const endTimeoutMs = 5_000;
+/** Decompressing a disk of 60 TiB takes a week. */
+const limits = { memoryBytes: 2 * 2 ** 30, cpuSeconds: 7 * 86_400 };
+const socketName = 'nbd.sock';
 
 /**
- * Serves an image through a qemu-nbd of our own and connects to it. The server ends when its one client goes, so it does
+ * Serves the disk of a chain through a qemu-nbd of our own in a cage and connects to it. The server ends when its one client goes, so it does
  * not outlive us even when we are killed. While it runs, QEMU's image lock keeps every machine from writing the image.
  */
-export async function serveImage(path: string, format: ImageFormat, signal: AbortSignal): Promise<ServedImage> {
+export async function serveImage(layers: readonly ImageLayer[], signal: AbortSignal): Promise<ServedImage> {
 	signal.throwIfAborted();
+	const files = cagedFiles(layers);
 	const directory = await mkdtemp(join(shortTemporary(), 'rouse-source-'));
-	const socket = join(directory, 'nbd.sock');
-	const server = new CaptiveServer(['--read-only', '--shared=1', `--socket=${socket}`, ...(await image(path, format))]);
+	const socketDirectory = await makeSocketDirectory(directory, files);
+	const socket = join(socketDirectory, socketName);
+	const args = ['--read-only', '--shared=1', `--socket=${socketsInCage}/${socketName}`, blockNodes(layers)];
+	const server = new CaptiveServer(caged('qemu-nbd', args, { files, socketDirectory, limits }), files);
 	let client: NbdClient | undefined;
 	const finish = async () => {
 		await client?.close();
@@ -40,9 +49,9 @@ export async function serveImage(path: string, format: ImageFormat, signal: Abor
 	const close = () => (finished ??= finish());
 	try {
 		client = await waitFor(
-			`qemu-nbd to serve ${path}`,
+			`qemu-nbd to serve ${files[0]?.file.path}`,
 			async () => {
-				server.throwIfEnded(path);
+				server.throwIfEnded();
 				return await connected(socket, signal);
 			},
 			{ timeoutMs: startTimeoutMs, everyMs: 10, signal },
@@ -56,16 +65,27 @@ export async function serveImage(path: string, format: ImageFormat, signal: Abor
 	}
 }
 
+/** In a directory that only we may enter, one that the tool may write to: it runs as the owner of the image. */
+async function makeSocketDirectory(directory: string, [first]: readonly CagedFile[]): Promise<string> {
+	const path = join(directory, 's');
+	await mkdir(path, 0o700);
+	if (process.geteuid?.() === 0 && first) await chown(path, first.file.found.uid, first.file.found.gid);
+	return path;
+}
+
 class CaptiveServer {
 	readonly #process: ChildProcess;
+	readonly #files: readonly CagedFile[];
 	readonly #gone: Promise<void>;
 	#ended: { error: Error | undefined } | undefined;
 	#stderr = '';
 
-	constructor(args: readonly string[]) {
+	constructor({ program, args, env, files: descriptors }: CagedCommand, files: readonly CagedFile[]) {
+		this.#files = files;
 		// Detached: Ctrl-C on a terminal goes to us alone; the server must not be gone before its reader has ended.
-		const server = spawn('qemu-nbd', args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
-		server.stderr.on('data', (bytes: Buffer) => {
+		const stdio = ['ignore', 'ignore', 'pipe', ...descriptors] as const;
+		const server = spawn(program, args, { stdio: [...stdio], detached: true, env, cwd: '/' });
+		server.stderr?.on('data', (bytes: Buffer) => {
 			if (this.#stderr.length < 8192) this.#stderr += bytes.toString('utf8');
 		});
 		this.#process = server;
@@ -79,10 +99,10 @@ class CaptiveServer {
 		});
 	}
 
-	throwIfEnded(path: string): void {
+	throwIfEnded(): void {
 		if (!this.#ended) return;
-		if (this.#ended.error) throw startError('qemu-nbd', this.#ended.error, installImageTools);
-		throw openingError(path, this.#stderr);
+		if (this.#ended.error) throw startError('unshare', this.#ended.error, installCageTools);
+		throw openingError(this.#files[0]?.file.path ?? '', this.#stderr, this.#files);
 	}
 
 	/** Waits for it to end by itself before it is killed. */
@@ -90,23 +110,19 @@ class CaptiveServer {
 		const late = new AbortController();
 		await Promise.race([this.#gone, delay(politeMs, undefined, { signal: late.signal }).catch(() => {})]);
 		late.abort();
-		if (!this.#ended) this.#process.kill('SIGKILL');
+		if (!this.#ended) killGroup(this.#process);
 		await this.#gone;
 	}
 }
 
-/**
- * QEMU lets anybody read a raw image that a machine writes, and the copy would be of no moment that ever was. blkdebug,
- * which passes everything on, takes the same lock for it that the formats with tables take for themselves.
- */
-async function image(path: string, format: ImageFormat): Promise<string[]> {
-	if (format !== 'raw') return [`--format=${imageFormats[format]}`, path];
-	const driver = (await stat(path)).isBlockDevice() ? 'host_device' : 'file';
-	const filename = path.replaceAll(',', ',,');
-	return [
-		'--image-opts',
-		`driver=blkdebug,unshare-child-perms.0=write,image.driver=${driver},image.filename=${filename}`,
-	];
+/** The cage's maker and the tool in it. */
+function killGroup({ pid }: ChildProcess): void {
+	if (pid === undefined) return;
+	try {
+		process.kill(-pid, 'SIGKILL');
+	} catch (error) {
+		if (!isErrno(error, 'ESRCH')) throw error; // it ended meanwhile
+	}
 }
 
 async function connected(socket: string, signal: AbortSignal): Promise<NbdClient | undefined> {
@@ -120,5 +136,5 @@ async function connected(socket: string, signal: AbortSignal): Promise<NbdClient
 
 function shortTemporary(): string {
 	const directory = tmpdir();
-	return fitsSocket(`${directory}/rouse-source-XXXXXX/nbd.sock`) ? directory : '/tmp';
+	return fitsSocket(`${directory}/rouse-source-XXXXXX/s/${socketName}`) ? directory : '/tmp';
 }

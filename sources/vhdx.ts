@@ -1,7 +1,7 @@
-/** The one thing of a VHDX that QEMU's tools do not tell: the sectors its disk has. [MS-VHDX], sections 2.2.3 and 2.6. */
-import { type FileHandle, open } from 'node:fs/promises';
+/** What QEMU's tools do not tell of a VHDX: its sectors, and whether it is only a part. [MS-VHDX], sections 2.2.3 and 2.6. */
 import { type SectorSizes, sectorSizes } from './disk-facts.ts';
 import { guidText } from './guid.ts';
+import { bytesAt, type OpenedFile } from './opened-file.ts';
 
 /** Two copies of the region table: section 2.2. */
 const regionTablesAt = [192 * 1024, 256 * 1024] as const;
@@ -9,26 +9,31 @@ const regionTablesAt = [192 * 1024, 256 * 1024] as const;
 const tableBytes = 64 * 1024;
 const entryBytes = 32;
 const metadataRegion = '8B7CA206-4790-4B9A-B8FE-575F050F886E';
+/** Section 2.6.2.1: four bytes of block size, then flags. */
+const fileParameters = 'CAA16737-FA36-4D43-B3B6-33F0AA44E76B';
+const hasParentBit = 2;
 const logicalSectorSize = '8141BF1D-A96F-4709-BA47-F233A8FAAB5F';
 const physicalSectorSize = 'CDA348C7-445D-4471-9CC9-E9885251C556';
 
 /** Undefined when the file does not say it where the specification has it. */
-export async function vhdxSectors(path: string): Promise<SectorSizes | undefined> {
-	const file = await open(path, 'r');
-	try {
-		const regionAt = await metadataRegionAt(file);
-		if (regionAt === undefined) return undefined;
-		const logicalBytes = await metadataItem(file, regionAt, logicalSectorSize);
-		const physicalBytes = await metadataItem(file, regionAt, physicalSectorSize);
-		return logicalBytes && physicalBytes ? sectorSizes(logicalBytes, physicalBytes) : undefined;
-	} finally {
-		await file.close();
-	}
+export async function vhdxSectors(file: OpenedFile): Promise<SectorSizes | undefined> {
+	const regionAt = await metadataRegionAt(file);
+	if (regionAt === undefined) return undefined;
+	const logicalBytes = (await metadataItem(file, regionAt, logicalSectorSize))?.readUInt32LE(0);
+	const physicalBytes = (await metadataItem(file, regionAt, physicalSectorSize))?.readUInt32LE(0);
+	return logicalBytes && physicalBytes ? sectorSizes(logicalBytes, physicalBytes) : undefined;
 }
 
-async function metadataRegionAt(file: FileHandle): Promise<number | undefined> {
+/** Whether it is a differencing disk, whose other data is in another file. */
+export async function vhdxHasParent(file: OpenedFile): Promise<boolean> {
+	const regionAt = await metadataRegionAt(file);
+	const parameters = regionAt === undefined ? undefined : await metadataItem(file, regionAt, fileParameters);
+	return ((parameters?.readUInt32LE(4) ?? 0) & hasParentBit) !== 0;
+}
+
+async function metadataRegionAt(file: OpenedFile): Promise<number | undefined> {
 	for (const tableAt of regionTablesAt) {
-		const table = await bytesAt(file, tableAt, tableBytes);
+		const table = await paddedBytesAt(file, tableAt, tableBytes);
 		if (table.toString('latin1', 0, 4) !== 'regi') continue;
 		const entry = entriesOf(table, 16, table.readUInt32LE(8)).find(found => guidText(found) === metadataRegion);
 		if (entry) return Number(entry.readBigUInt64LE(16));
@@ -36,11 +41,11 @@ async function metadataRegionAt(file: FileHandle): Promise<number | undefined> {
 	return undefined;
 }
 
-async function metadataItem(file: FileHandle, regionAt: number, item: string): Promise<number | undefined> {
-	const table = await bytesAt(file, regionAt, tableBytes);
+async function metadataItem(file: OpenedFile, regionAt: number, item: string): Promise<Buffer | undefined> {
+	const table = await paddedBytesAt(file, regionAt, tableBytes);
 	if (table.toString('latin1', 0, 8) !== 'metadata') return undefined;
 	const entry = entriesOf(table, 32, table.readUInt16LE(10)).find(found => guidText(found) === item);
-	return entry && (await bytesAt(file, regionAt + entry.readUInt32LE(16), 4)).readUInt32LE(0);
+	return entry && (await paddedBytesAt(file, regionAt + entry.readUInt32LE(16), 8));
 }
 
 function entriesOf(table: Buffer, firstAt: number, count: number): Buffer[] {
@@ -52,8 +57,7 @@ function entriesOf(table: Buffer, firstAt: number, count: number): Buffer[] {
 }
 
 /** What lies behind the end of the file reads zero. */
-async function bytesAt(file: FileHandle, at: number, lengthBytes: number): Promise<Buffer> {
-	const bytes = Buffer.alloc(lengthBytes);
-	await file.read(bytes, 0, lengthBytes, at);
-	return bytes;
+async function paddedBytesAt(file: OpenedFile, at: number, lengthBytes: number): Promise<Buffer> {
+	const bytes = await bytesAt(file, at, lengthBytes);
+	return Buffer.concat([bytes, Buffer.alloc(lengthBytes - bytes.length)]);
 }

@@ -16,6 +16,10 @@ export interface ToolOptions {
 	hint: string;
 	/** It is killed when it says nothing for so long; absent: it may take as long as it takes. */
 	silenceMs?: number | undefined;
+	/** It is killed when it has not ended after so long, whatever it says. */
+	wholeMs?: number | undefined;
+	/** Open files that it inherits, as its descriptors from 3 on. */
+	files?: readonly number[] | undefined;
 	/** Kills it; what is thrown then is the signal's reason. */
 	signal?: AbortSignal | undefined;
 	/** Its environment instead of ours. */
@@ -35,30 +39,32 @@ const lineLength = 4096;
  * Runs a program to its end, without standard input and in the C locale, and gives what it said, whatever its exit code.
  * It has ended when this returns or throws.
  *
- * Throws `tool_missing` when it is not installed, `timeout` when it was killed for its silence, and `tool_failed` when
+ * Throws `tool_missing` when it is not installed, `timeout` when it was killed for its silence or length, and `tool_failed` when
  * it could not be started for another reason or somebody else killed it.
  */
 export async function runTool(program: string, args: readonly string[], options: ToolOptions): Promise<ToolRun> {
-	const { signal, silenceMs, env = process.env, cwd } = options;
+	const { signal, silenceMs, wholeMs, env = process.env, cwd } = options;
 	signal?.throwIfAborted();
 	const child = spawn(program, args, {
-		stdio: ['ignore', 'pipe', 'pipe'],
+		stdio: ['ignore', 'pipe', 'pipe', ...(options.files ?? [])],
 		// A process group of its own: Ctrl-C on a terminal goes to us alone, and we end all that it started.
 		detached: true,
 		env: { ...env, LC_ALL: 'C' },
 		...(cwd === undefined ? {} : { cwd }),
 	});
-	let silent = false;
-	const silence = onSilence(silenceMs, () => {
-		silent = true;
+	let late: string | undefined;
+	const endLate = (why: string) => {
+		late = why;
 		kill(child);
-	});
+	};
+	const silence = after(silenceMs, () => endLate(`nothing heard for ${silenceMs} ms`));
+	const whole = after(wholeMs, () => endLate(`not ended after ${wholeMs} ms`));
 	const abort = () => kill(child);
 	signal?.addEventListener('abort', abort, { once: true });
 	const kept = { stdout: '', stderr: '' };
 	const lines = new Lines(options.onLine);
 	for (const name of ['stdout', 'stderr'] as const)
-		child[name].setEncoding('utf8').on('data', (text: string) => {
+		child[name]?.setEncoding('utf8').on('data', (text: string) => {
 			silence?.refresh();
 			kept[name] += text.slice(0, keptLength - kept[name].length);
 			lines.add(name, text);
@@ -67,7 +73,7 @@ export async function runTool(program: string, args: readonly string[], options:
 		const [code, killedBy] = await endOf(child);
 		signal?.throwIfAborted();
 		lines.end();
-		if (silent) throw new RouseError('timeout', `${program} ${args[0] ?? ''}: nothing heard for ${silenceMs} ms`);
+		if (late !== undefined) throw new RouseError('timeout', `${program} ${args[0] ?? ''}: ${late}`);
 		if (code === null)
 			throw new RouseError('tool_failed', `${program} was ended by ${killedBy}: ${lines.tail.join(' ')}`);
 		return { code, ...kept, tail: lines.tail };
@@ -76,6 +82,7 @@ export async function runTool(program: string, args: readonly string[], options:
 		throw error instanceof RouseError ? error : startError(program, error, options.hint);
 	} finally {
 		clearTimeout(silence);
+		clearTimeout(whole);
 		signal?.removeEventListener('abort', abort);
 	}
 }
@@ -89,8 +96,8 @@ export function startError(program: string, cause: unknown, hint: string): Rouse
 	return new RouseError('tool_failed', `${program} could not be started: ${why}`, { cause });
 }
 
-function onSilence(silenceMs: number | undefined, then: () => void): NodeJS.Timeout | undefined {
-	return silenceMs === undefined ? undefined : setTimeout(then, silenceMs);
+function after(delayMs: number | undefined, then: () => void): NodeJS.Timeout | undefined {
+	return delayMs === undefined ? undefined : setTimeout(then, delayMs);
 }
 
 function endOf(child: ChildProcess): Promise<[code: number | null, killedBy: NodeJS.Signals | null]> {

@@ -21,13 +21,15 @@ export const buildImport = (context: Context) =>
 		.option('--spec <file>', 'its configuration as YAML (docs/cli.md)')
 		.option('--at <time>', 'when the disks were like this, as 2026-11-20T03:00:00Z (default: now)', parseTime)
 		.addOption(formatOption())
+		.option('--with-backing', 'also read the files that the images refer to: backing files, parents, data files')
 		.option(...repositoryOption)
 		.addHelpText('after', '\nExample:  rouse backup import web01.qcow2 --machine web01')
 		.action(async (sources, options) => {
 			const spec = options.spec === undefined ? defaultSpec : await readMachineSpec(options.spec);
 			const time = options.at ?? new Date().toISOString();
+			const { machine, format, withBacking } = options;
 			const result = await withRepository(context, options.repo, repository =>
-				importSources(context, repository, { sources, machine: options.machine, time, spec, format: options.format }),
+				importSources(context, repository, { sources, machine, time, spec, format, withBacking }),
 			);
 			for (const pack of result.unreadablePacks)
 				context.output.warn(`the footer of pack ${pack} cannot be read: what lies in it was stored again`);
@@ -41,6 +43,7 @@ interface ImportOrder {
 	time: string;
 	spec: MachineSpec;
 	format: ImageFormat | undefined;
+	withBacking: boolean | undefined;
 }
 
 async function importSources(context: Context, repository: Repository, order: ImportOrder): Promise<ImportResult> {
@@ -48,7 +51,9 @@ async function importSources(context: Context, repository: Repository, order: Im
 	const disks: OpenedDisk[] = [];
 	const progress = output.progress(`importing ${order.machine}`);
 	try {
-		for (const text of order.sources) disks.push(await openSource(text, { format: order.format, signal }));
+		const { format, withBacking } = order;
+		const onReference = (message: string) => output.message(message);
+		for (const text of order.sources) disks.push(await openSource(text, { format, withBacking, onReference, signal }));
 		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
 		warnOfCutDisks(context, order.sources, disks, tables);
 		const lookedAt = disks.map(({ facts }, index) => ({ facts, table: tables[index] }));

@@ -24,7 +24,7 @@ export const tools: readonly Tool[] = [
 	},
 	// --no-fork (-F) came with 2.34: https://github.com/util-linux/util-linux, sys-utils/flock.1
 	program('flock', 'locks that name processes', 'util-linux', '2.34'),
-	program('unshare', 'isolates Temporal from everybody else', 'util-linux'),
+	program('unshare', 'isolates Temporal, and tools that read images', 'util-linux'),
 	program('nsenter', 'opens a way to it for its own user', 'util-linux'),
 	{
 		name: 'ip',
@@ -38,7 +38,8 @@ export const tools: readonly Tool[] = [
 		debianPackage: 'openssl',
 		probe: { command: 'openssl', args: ['version'] },
 	},
-	program('setpriv', 'ends a trial of KVM with its process', 'util-linux'),
+	program('setpriv', 'ends a trial of KVM with its process, and lowers the rights of tools', 'util-linux'),
+	program('mount', 'what such tools see', 'mount'),
 	program('nbdinfo', 'NBD client in tests', 'libnbd-bin'),
 	program('nbdcopy', 'NBD client in tests', 'libnbd-bin'),
 	program('nbdkit', 'NBD server in tests', 'nbdkit'),

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { SourceExtent } from '../../repository/import/disk-source.ts';
 import type { OpenedDisk } from '../../sources/disk-facts.ts';
-import type { ImageFormat } from '../../sources/image-format.ts';
+import type { ImageTrust } from '../../sources/image-layers.ts';
 import { openSource } from '../../sources/open-source.ts';
 import { waitFor } from '../../system/wait.ts';
 import { type Captive, captive, temporaryDirectory } from '../equipment/captive.ts';
@@ -15,8 +15,8 @@ import { type Captive, captive, temporaryDirectory } from '../equipment/captive.
 const run = promisify(execFile);
 const never = new AbortController().signal;
 
-async function opened(t: TestContext, path: string, format?: ImageFormat): Promise<OpenedDisk> {
-	const source = await openSource(path, { format, signal: never });
+async function opened(t: TestContext, path: string, trust: ImageTrust = {}): Promise<OpenedDisk> {
+	const source = await openSource(path, { ...trust, signal: never });
 	t.after(() => source.close());
 	return source;
 }
@@ -166,22 +166,39 @@ test('a fixed VHD that lost its footer is not taken for a raw disk, unless the p
 		code: 'source_invalid',
 		message: /called \.vhd but is no vhd image, or is cut short/,
 	});
-	assert.equal((await opened(t, image, 'raw')).sizeBytes, 8 * 2 ** 20);
+	assert.equal((await opened(t, image, { format: 'raw' })).sizeBytes, 8 * 2 ** 20);
 });
 
 test('an image of another format than said is refused with both names', async t => {
 	const { directory, raw } = await makeRaw(t);
 	const image = join(directory, 'image');
 	await run('qemu-img', ['convert', '-O', 'qcow2', raw, image]);
-	for (const said of ['vmdk', 'raw'] as const)
-		await assert.rejects(openSource(image, { format: said, signal: never }), {
-			code: 'source_invalid',
-			message: new RegExp(`is qcow2, not ${said}$`),
-		});
+	await assert.rejects(openSource(image, { format: 'vmdk', signal: never }), {
+		code: 'source_invalid',
+		message: /is qcow2, not vmdk$/,
+	});
 	await assert.rejects(openSource(raw, { format: 'qcow2', signal: never }), {
 		code: 'source_invalid',
 		message: /disk,1\.raw is no qcow2 image/,
 	});
+});
+
+test('`--format raw` is obeyed whatever the content looks like', async t => {
+	const { directory, raw } = await makeRaw(t);
+	const image = join(directory, 'image');
+	for (const format of ['qcow2', 'vmdk', 'vpc']) {
+		await run('qemu-img', ['convert', '-O', format, raw, image]);
+		const source = await opened(t, image, { format: 'raw' });
+		assert.ok((await contentOf(source)).content.equals(await readFile(image)));
+		await source.close();
+	}
+	for (const beginning of ['QED\0', 'COWD', 'LUKS\xba\xbe']) {
+		const content = Buffer.concat([Buffer.from(beginning, 'latin1'), randomBytes(100_000)]);
+		await writeFile(join(directory, 'x.dmg'), content);
+		const source = await opened(t, join(directory, 'x.dmg'), { format: 'raw' });
+		assert.ok((await contentOf(source)).content.equals(content));
+		await source.close();
+	}
 });
 
 test('a damaged image is refused', async t => {
@@ -194,26 +211,64 @@ test('a damaged image is refused', async t => {
 	await assert.rejects(openSource(image, { signal: never }), { code: 'source_invalid' });
 });
 
-test('content alone makes nobody read another file: a backing file needs the format said', async t => {
+test('a backing file is read with `withBacking` alone, and told of', async t => {
 	const { directory, raw, content } = await makeRaw(t);
 	const image = join(directory, 'top.qcow2');
-	await run('qemu-img', ['create', '-f', 'qcow2', '-F', 'raw', '-b', raw, image]);
-	await assert.rejects(openSource(image, { signal: never }), {
-		code: 'source_invalid',
-		message: /only a part: the rest is in ".*disk,1\.raw"/,
-	});
-	assert.ok((await contentOf(await opened(t, image, 'qcow2'))).content.equals(content));
+	await run('qemu-img', ['create', '-f', 'qcow2', '-F', 'raw', '-b', 'disk,1.raw', image]);
+	for (const format of [undefined, 'qcow2'] as const)
+		await assert.rejects(openSource(image, { format, signal: never }), {
+			code: 'source_invalid',
+			message: /only a part: the rest is in "disk,1\.raw"/,
+		});
+	const told: string[] = [];
+	const source = await opened(t, image, { withBacking: true, onReference: message => told.push(message) });
+	assert.ok((await contentOf(source)).content.equals(content));
+	assert.deepEqual(told, [`beneath ${image}, raw is read from ${raw}`]);
 });
 
-test('a VMDK whose data lies in another directory needs the format said', async t => {
+test('a chain of formats is read whole: qcow2 on VMDK on flat VMDK', async t => {
 	const { directory, raw, content } = await makeRaw(t);
-	await mkdir(join(directory, 'far'));
-	await run('qemu-img', ['convert', '-O', 'vmdk', '-o', 'subformat=monolithicFlat', raw, join(directory, 'd.vmdk')]);
-	await copyFile(join(directory, 'd-flat.vmdk'), join(directory, 'far', 'flat.bin'));
-	const descriptor = join(directory, 'd.vmdk');
-	await run('sed', ['-i', 's,"d-flat.vmdk","far/flat.bin",', descriptor]);
-	await assert.rejects(openSource(descriptor, { signal: never }), { message: /only a part: .*far\/flat\.bin/ });
-	assert.ok((await contentOf(await opened(t, descriptor, 'vmdk'))).content.equals(content));
+	const [top, middle, base] = ['top.qcow2', 'middle.vmdk', 'base.vmdk'].map(name => join(directory, name));
+	assert.ok(top && middle && base);
+	await run('qemu-img', ['convert', '-O', 'vmdk', '-o', 'subformat=monolithicFlat', raw, base]);
+	await run('qemu-img', ['create', '-f', 'vmdk', '-F', 'vmdk', '-b', base, middle]);
+	await run('qemu-img', ['create', '-f', 'qcow2', '-F', 'vmdk', '-b', middle, top]);
+	await run('qemu-io', ['-f', 'qcow2', '-c', 'write -P 7 64k 64k', top]);
+	content.fill(7, 65536, 131072);
+	await assert.rejects(openSource(middle, { signal: never }), {
+		message: /only a part: the rest is in ".*base\.vmdk"/,
+	});
+	assert.ok((await contentOf(await opened(t, top, { withBacking: true }))).content.equals(content));
+});
+
+test('a backing file whose format is not on record is not trusted for what it refers to', async t => {
+	const { directory, raw, content } = await makeRaw(t);
+	const [top, middle] = ['top.qcow2', 'middle.qcow2'].map(name => join(directory, name));
+	assert.ok(top && middle);
+	await run('qemu-img', ['create', '-f', 'qcow2', '-F', 'raw', '-b', raw, middle]);
+	await run('qemu-img', ['create', '-f', 'qcow2', '-F', 'qcow2', '-b', middle, top]);
+	assert.ok((await contentOf(await opened(t, top, { withBacking: true }))).content.equals(content));
+	const header = await readFile(top);
+	header.writeUInt32BE(0x12345678, header.indexOf(Buffer.from('e2792aca', 'hex')));
+	await writeFile(top, header);
+	await assert.rejects(opened(t, top, { withBacking: true }), { message: /middle\.qcow2 is only a part/ });
+});
+
+test('an external data file is read with `withBacking` alone, and must be whole', async t => {
+	const { directory, raw, content } = await makeRaw(t);
+	const image = join(directory, 'image.qcow2');
+	const data = join(directory, 'image.data');
+	await run('qemu-img', ['convert', '-O', 'qcow2', '-o', `data_file=${data},data_file_raw=on`, raw, image]);
+	await assert.rejects(opened(t, image, { format: 'qcow2' }), {
+		message: /only a part: the rest is in ".*image\.data"/,
+	});
+	const told: string[] = [];
+	const source = await opened(t, image, { withBacking: true, onReference: message => told.push(message) });
+	assert.ok((await contentOf(source)).content.equals(content));
+	assert.deepEqual(told, [`the data of ${image} is read from ${data}`]);
+	await source.close();
+	await truncate(data, 4 * 2 ** 20);
+	await assert.rejects(opened(t, image, { withBacking: true }), { message: /image\.data is cut short: 4194304 bytes/ });
 });
 
 function machineOn(t: TestContext, path: string, driver: string): Captive {

@@ -1,0 +1,132 @@
+import { join, dirname } from 'node:path';
+import { RouseError } from '../model/errors.ts';
+import { formatOf, type ImageFormat, nameOf } from './image-format.ts';
+import { type ImageReferences, referencesOf } from './image-references.ts';
+import { type OpenedFile, openFile, referredPath } from './opened-file.ts';
+import type { VmdkExtent } from './vmdk-descriptor.ts';
+
+export interface ImageExtent extends VmdkExtent {
+	file: OpenedFile;
+}
+
+/** One image of a chain, with the files that its disk's data is in. */
+export interface ImageLayer {
+	format: ImageFormat;
+	file: OpenedFile;
+	extents: ImageExtent[];
+	dataFile: { file: OpenedFile; leastBytes: number } | undefined;
+}
+
+export interface ImageTrust {
+	/** What the person said of the image itself. */
+	format?: ImageFormat | undefined;
+	/** Whether the files that the image refers to may be read: backing files, parents, data files. */
+	withBacking?: boolean | undefined;
+	/** Told of each such file, by a sentence, before it is opened. */
+	onReference?: ((message: string) => void) | undefined;
+}
+
+/** QEMU opens deeper chains, and nobody means them. */
+const maxLayers = 64;
+
+/**
+ * Opens an image and, when they are trusted, the images beneath it: top first. Extents of a VMDK are its own and need no
+ * trust. Throws `source_invalid`; nothing is left open then.
+ */
+export async function openLayers(path: string, trust: ImageTrust): Promise<ImageLayer[]> {
+	const layers: ImageLayer[] = [];
+	try {
+		let beneath: Beneath | undefined = { path, format: trust.format, trust };
+		while (beneath !== undefined) {
+			if (layers.length === maxLayers)
+				throw new RouseError('source_invalid', `${path} is the top of more than ${maxLayers} images`);
+			beneath = await openLayer(layers, beneath);
+		}
+		return layers;
+	} catch (error) {
+		await closeLayers(layers);
+		throw error;
+	}
+}
+
+export async function closeLayers(layers: readonly ImageLayer[]): Promise<void> {
+	await Promise.all(layers.flatMap(filesOf).map(file => file.handle.close()));
+}
+
+export function filesOf({ file, extents, dataFile }: ImageLayer): OpenedFile[] {
+	return [file, ...extents.map(extent => extent.file), ...(dataFile ? [dataFile.file] : [])];
+}
+
+interface Beneath {
+	path: string;
+	format: ImageFormat | undefined;
+	trust: ImageTrust;
+}
+
+/** Adds a layer as soon as it has a file to close, and tells what is beneath it. */
+async function openLayer(layers: ImageLayer[], { path, format: said, trust }: Beneath): Promise<Beneath | undefined> {
+	const file = await openFile(path, { follow: true });
+	const layer: ImageLayer = { format: 'raw', file, extents: [], dataFile: undefined };
+	layers.push(layer);
+	refuseCycle(layers, file);
+	layer.format = await formatOf(file, said);
+	const references = await saying(path, () => referencesOf(file, layer.format));
+	for (const extent of references.extents) {
+		const beside = join(dirname(path), extent.name);
+		layer.extents.push({ ...extent, file: await openExtent(beside) });
+	}
+	refuseUntrusted(path, references, trust);
+	const { dataFile, dataFileIsRaw, virtualBytes, backing } = references;
+	if (dataFile !== undefined) {
+		const target = referredPath(path, dataFile);
+		trust.onReference?.(`the data of ${path} is read from ${target}`);
+		layer.dataFile = {
+			file: await openFile(target, { follow: true }),
+			leastBytes: dataFileIsRaw ? virtualBytes : 0,
+		};
+	}
+	if (backing === undefined) return undefined;
+	const target = referredPath(path, backing.name);
+	const format = backing.format === undefined ? undefined : formatNamed(path, backing.format);
+	trust.onReference?.(`beneath ${path}, ${format ?? 'an image'} is read from ${target}`);
+	// What has no recorded format may be the disk of a guest, who can write a header onto it that names any file.
+	return { path: target, format, trust: format === undefined ? {} : trust };
+}
+
+async function openExtent(path: string): Promise<OpenedFile> {
+	const file = await openFile(path, { follow: false });
+	if (file.found.isFile()) return file;
+	await file.handle.close();
+	throw new RouseError('source_invalid', `${path} is a device, and a part of a VMDK must be a file`);
+}
+
+function refuseCycle(layers: readonly ImageLayer[], { path, found }: OpenedFile): void {
+	const same = layers.slice(0, -1).find(({ file }) => file.found.ino === found.ino && file.found.dev === found.dev);
+	if (same) throw new RouseError('source_invalid', `${path} lies beneath itself`);
+}
+
+function refuseUntrusted(path: string, { dataFile, backing }: ImageReferences, { withBacking }: ImageTrust): void {
+	const other = dataFile ?? backing?.name;
+	if (other === undefined || withBacking) return;
+	throw new RouseError('source_invalid', `${path} is only a part: the rest is in ${JSON.stringify(other)}`, {
+		hint: 'if that is right, say so with --with-backing; each image beneath it must have its format on record (qemu-img rebase -u -F)',
+	});
+}
+
+/** `host_device` and `file` stand for raw in images of old tools. */
+function formatNamed(path: string, qemuName: string): ImageFormat {
+	if (['host_device', 'file'].includes(qemuName)) return 'raw';
+	const format = nameOf(qemuName);
+	if (format) return format;
+	throw new RouseError('source_invalid', `${path} lies on ${JSON.stringify(qemuName)}, which is not a known format`);
+}
+
+/** What a parser says, as said of a file. */
+async function saying<T>(path: string, parse: () => Promise<T>): Promise<T> {
+	try {
+		return await parse();
+	} catch (error) {
+		if (!(error instanceof RouseError)) throw error;
+		throw new RouseError(error.code, `${path}: ${error.message}`, { hint: error.hint, cause: error });
+	}
+}

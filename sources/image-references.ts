@@ -1,0 +1,48 @@
+import { RouseError } from '../model/errors.ts';
+import type { ImageFormat } from './image-format.ts';
+import { bytesAt, type OpenedFile } from './opened-file.ts';
+import { maxHeaderBytes, parseQcow2Header } from './qcow2-header.ts';
+import { vhdFooter } from './vhd-footer.ts';
+import { vhdxHasParent } from './vhdx.ts';
+import { embeddedDescriptor, maxDescriptorBytes, parseVmdkDescriptor, type VmdkExtent } from './vmdk-descriptor.ts';
+
+/** The other files that an image needs, as it names them; read by us, since a tool of QEMU would follow what it reads. */
+export interface ImageReferences {
+	extents: VmdkExtent[];
+	backing?: { name: string; format: string | undefined } | undefined;
+	dataFile?: string | undefined;
+	dataFileIsRaw: boolean;
+	virtualBytes: number;
+}
+
+const none: ImageReferences = { extents: [], dataFileIsRaw: false, virtualBytes: 0 };
+
+/** Throws `source_invalid` when they cannot be told, or belong to a chain that QEMU cannot read. */
+export async function referencesOf(file: OpenedFile, format: ImageFormat): Promise<ImageReferences> {
+	if (format === 'qcow2') {
+		const { backing, backingFormat, ...found } = parseQcow2Header(await bytesAt(file, 0, maxHeaderBytes));
+		return { ...none, ...found, backing: backing === undefined ? undefined : { name: backing, format: backingFormat } };
+	}
+	if (format === 'vmdk') return await vmdkReferences(file);
+	// QEMU takes what such a disk does not have itself for zeros.
+	const isPart =
+		format === 'vhd' ? (await vhdFooter(file))?.isDifferencing : format === 'vhdx' && (await vhdxHasParent(file));
+	if (isPart)
+		throw new RouseError('source_invalid', 'it is only a part, a differencing disk, and the rest is in its parent', {
+			hint: 'merge it where it was made, or export the machine there',
+		});
+	return none;
+}
+
+async function vmdkReferences(file: OpenedFile): Promise<ImageReferences> {
+	const header = await bytesAt(file, 0, 512);
+	const magic = header.toString('latin1', 0, 4);
+	if (magic === 'COWD') return none;
+	const place =
+		magic === 'KDMV' ? embeddedDescriptor(header) : { atBytes: 0, lengthBytes: maxDescriptorBytes, isWhole: false };
+	if (place === undefined) return none;
+	const text = (await bytesAt(file, place.atBytes, place.lengthBytes)).toString('utf8');
+	const { extents, parent } = parseVmdkDescriptor(text, file.path);
+	const backing = parent === undefined ? undefined : { name: parent, format: 'vmdk' };
+	return { ...none, extents: place.isWhole ? [] : extents, backing };
+}

@@ -1,0 +1,125 @@
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { RouseError } from '../model/errors.ts';
+import { isErrno } from '../system/durable-file.ts';
+
+/** A file or block device that was opened once, for reading: whatever its name leads to later, this is what is looked at. */
+export interface OpenedFile {
+	/** Absolute; for people, and what names inside it are relative to. */
+	readonly path: string;
+	readonly handle: FileHandle;
+	/** As it was when it was opened. The size of a block device is 0. */
+	readonly found: Stats;
+}
+
+/**
+ * Opens what `path` (absolute) names. `follow: false` refuses a symbolic link at its end. Throws `source_invalid` when it is
+ * neither a regular file nor a block device, when it is empty, or when another user's link leads to what is not theirs.
+ */
+export async function openFile(path: string, { follow }: { follow: boolean }): Promise<OpenedFile> {
+	try {
+		// Before the opening, which of some devices (a watchdog, a tape) is an act, and of a FIFO would be one for its writer.
+		refuseOtherKinds(path, await (follow ? stat(path) : lstat(path)));
+		const links = await linksOn(path);
+		// The name may lead elsewhere by now: not to wait for a FIFO's writer, nor to get a terminal.
+		const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+		const isLink = links.some(link => link.path === path);
+		const handle = await open(path, isLink ? flags : flags | constants.O_NOFOLLOW);
+		try {
+			const found = await handle.stat();
+			refuseOtherKinds(path, found);
+			refuseForeignLinks(path, found, links, await linksOn(path));
+			if (found.isFile() && found.size === 0) throw new RouseError('source_invalid', `${path} is empty`);
+			return { path, handle, found };
+		} catch (error) {
+			await handle.close();
+			throw error;
+		}
+	} catch (error) {
+		throw asSourceError(path, error);
+	}
+}
+
+/** What there is of these bytes: fewer where the file ends, none at a place that no file has. */
+export async function bytesAt({ handle }: OpenedFile, at: number, lengthBytes: number): Promise<Buffer> {
+	if (at < 0 || !Number.isSafeInteger(at + lengthBytes)) return Buffer.alloc(0);
+	const bytes = Buffer.alloc(lengthBytes);
+	let filled = 0;
+	while (filled < lengthBytes) {
+		const { bytesRead } = await handle.read(bytes, filled, lengthBytes - filled, at + filled);
+		if (bytesRead === 0) break;
+		filled += bytesRead;
+	}
+	return bytes.subarray(0, filled);
+}
+
+function refuseOtherKinds(path: string, found: Stats): void {
+	if (found.isSymbolicLink())
+		throw new RouseError('source_invalid', `${path} is a symbolic link, and a part of an image must not be one`);
+	if (!found.isFile() && !found.isBlockDevice())
+		throw new RouseError('source_invalid', `${path} is neither a file nor a block device`);
+}
+
+interface Link {
+	path: string;
+	uid: number;
+	/** Changes when another link takes its place, or it is moved away and back. */
+	stamp: string;
+}
+
+/** The symbolic links among the directories of a path, its end included. */
+async function linksOn(path: string): Promise<Link[]> {
+	const links: Link[] = [];
+	for (let part = path; dirname(part) !== part; part = dirname(part)) {
+		const found = await lstat(part, { bigint: true });
+		if (!found.isSymbolicLink()) continue;
+		const stamp = `${found.dev} ${found.ino} ${found.ctimeNs} ${await readlink(part)}`;
+		links.push({ path: part, uid: Number(found.uid), stamp });
+	}
+	return links;
+}
+
+/**
+ * Who owns a directory can put a link to anything into it. So a link counts only when root or we ourselves made it, or
+ * when what it leads to belongs to whom made it.
+ */
+function refuseForeignLinks(path: string, found: Stats, before: readonly Link[], after: readonly Link[]): void {
+	const stamps = (links: readonly Link[]) => links.map(link => link.stamp).join('\n');
+	if (stamps(before) !== stamps(after)) throw exchanged(path);
+	const trusted = [0, process.geteuid?.(), found.uid];
+	const foreign = before.find(link => !trusted.includes(link.uid));
+	if (foreign === undefined) return;
+	throw new RouseError(
+		'source_invalid',
+		`${foreign.path} is a symbolic link of user ${foreign.uid}, and leads to a file of user ${found.uid}`,
+		{ hint: 'name the file itself' },
+	);
+}
+
+/** Its name leads to another file than the one that was opened. */
+export function exchanged(path: string): RouseError {
+	return new RouseError('source_invalid', `${path} was moved, removed or exchanged while it was opened`, {
+		hint: 'import it when nobody changes it',
+	});
+}
+
+function asSourceError(path: string, error: unknown): unknown {
+	const isOneOf = (...codes: string[]) => codes.some(code => isErrno(error, code));
+	if (isOneOf('ENOENT', 'ENOTDIR')) return new RouseError('source_invalid', `there is no ${path}`, { cause: error });
+	if (isOneOf('EACCES', 'EPERM'))
+		return new RouseError('source_invalid', `${path} may not be read by user ${process.geteuid?.()}`, { cause: error });
+	return isOneOf('ELOOP') ? exchanged(path) : error;
+}
+
+/**
+ * The absolute path that a name inside the image at `from` means. Throws `source_invalid` unless it is a plain path: QEMU
+ * takes `json:{…}`, `nbd://…` and whatever has a colon before its first slash for orders to open something else.
+ */
+export function referredPath(from: string, name: string): string {
+	if (name === '' || /^[^/]*:/.test(name) || /\p{Cc}/u.test(name))
+		throw new RouseError('source_invalid', `${from} refers to ${JSON.stringify(name)}, which is no plain path`, {
+			hint: 'only files are read; convert it where it was made: qemu-img convert',
+		});
+	return resolve(dirname(from), name);
+}

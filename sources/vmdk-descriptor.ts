@@ -1,0 +1,123 @@
+/**
+ * What a VMDK refers to: "Virtual Disk Format 5.0" (VMware), sections "The Descriptor File" and "Hosted Sparse Extent
+ * Header". QEMU 7.2 leaves out the lines that it does not understand, and with them their data; here they are refused.
+ */
+import { basename } from 'node:path';
+import { RouseError } from '../model/errors.ts';
+
+export interface VmdkExtent {
+	name: string;
+	sizeBytes: number;
+	/** The bytes as they are, from this offset of the file on; undefined when the extent has tables of its own. */
+	flatAtBytes: number | undefined;
+}
+
+export interface VmdkReferences {
+	extents: VmdkExtent[];
+	/** The image of which this one is a snapshot. */
+	parent: string | undefined;
+}
+
+/** As much as QEMU reads of one. */
+export const maxDescriptorBytes = 2 ** 20;
+const sectorBytes = 512;
+/** QEMU takes any number; split disks have one extent for each 2 GB. */
+const maxExtents = 1024;
+const maxNameBytes = 255;
+const devices = [
+	'fullDevice',
+	'partitionedDevice',
+	'vmfsRaw',
+	'vmfsRDM',
+	'vmfsRawDeviceMap',
+	'vmfsPassthroughRawDeviceMap',
+];
+const deviceTypes = ['VMFSRDM', 'VMFSRAW', 'VMFSRDMP', 'RAW'];
+const flatTypes = ['FLAT', 'VMFS'];
+const sparseTypes = ['SPARSE', 'VMFSSPARSE', 'SESPARSE'];
+
+/**
+ * Where a sparse extent has its descriptor, by its first sector; undefined when it has none. `isWhole`: the extent is the
+ * disk itself, and the extents that the descriptor names are only itself again.
+ */
+export function embeddedDescriptor(
+	header: Buffer,
+): { atBytes: number; lengthBytes: number; isWhole: boolean } | undefined {
+	if (header.length < 44 || header.toString('latin1', 0, 4) !== 'KDMV') return undefined;
+	const [capacity, at, length] = [12, 28, 36].map(field => header.readBigUInt64LE(field));
+	if (at === undefined || at === 0n || length === undefined) return undefined;
+	const isWhole = capacity !== 0n;
+	// QEMU reads one that names other extents to its last possible byte, whatever length is given.
+	const lengthBytes = isWhole ? Math.min(Number(length) * sectorBytes, maxDescriptorBytes) : maxDescriptorBytes;
+	return { atBytes: Number(at) * sectorBytes, lengthBytes, isWhole };
+}
+
+/** Throws `source_invalid` for whatever is not understood, and for devices. `fileName`: that of the descriptor. */
+export function parseVmdkDescriptor(text: string, fileName: string): VmdkReferences {
+	const end = text.indexOf('\0');
+	const lines = (end === -1 ? text : text.slice(0, end)).split('\n').map(line => line.trim());
+	const fields = new Map<string, string>();
+	const extents: VmdkExtent[] = [];
+	for (const line of lines) {
+		if (/^(RW|RDONLY|NOACCESS)\s/i.test(line)) extents.push(extentOf(line, fileName));
+		const equals = line.indexOf('=');
+		if (equals === -1 || line.startsWith('#')) continue;
+		fields.set(line.slice(0, equals).trim().toLowerCase(), unquoted(line.slice(equals + 1).trim()));
+	}
+	const kind = fields.get('createtype');
+	if (kind !== undefined && devices.includes(kind)) throw ofDevice(`a disk of type ${kind}`);
+	if (extents.length > maxExtents)
+		throw invalid(`it has ${extents.length} extents, and ${maxExtents} at most are read`);
+	return { extents, parent: parentOf(fields) };
+}
+
+function unquoted(value: string): string {
+	return value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
+}
+
+/** `ffffffff`: none ("The Header"). */
+function parentOf(fields: ReadonlyMap<string, string>): string | undefined {
+	const parentId = fields.get('parentcid')?.toLowerCase();
+	if (parentId === undefined || /^f{8}$/.test(parentId)) return undefined;
+	const parent = fields.get('parentfilenamehint');
+	if (parent === undefined) throw invalid('it is a snapshot, and does not say of what');
+	return parent;
+}
+
+function extentOf(line: string, fileName: string): VmdkExtent {
+	const [, access = '', sectors = '', type = '', name = '', offset] =
+		/^(\w+)\s+(\d{1,12})\s+(\w+)(?:\s+"([^"]*)"(?:\s+(\d{1,12}))?)?$/.exec(line) ?? [];
+	const sayLine = JSON.stringify(line.slice(0, 100));
+	if (deviceTypes.includes(type.toUpperCase()) || name.startsWith('/dev/')) throw ofDevice(`the extent ${sayLine}`);
+	const isFlat = flatTypes.includes(type);
+	if (access !== 'RW' || !(isFlat || sparseTypes.includes(type)) || (offset !== undefined && type !== 'FLAT'))
+		throw invalid(`it has an extent that is not understood: ${sayLine}`);
+	refuseForeignName(name, fileName);
+	const flatAtBytes = isFlat ? Number(offset ?? 0) * sectorBytes : undefined;
+	return { name, sizeBytes: Number(sectors) * sectorBytes, flatAtBytes };
+}
+
+/**
+ * An extent lies beside its descriptor and is called as it is, `web01-flat.vmdk` for `web01.vmdk`: else the maker of a
+ * descriptor could have any file of this host, or another machine's disk, read as a part of it.
+ */
+function refuseForeignName(name: string, fileName: string): void {
+	const stem = basename(fileName).replace(/(?<=.)\.vmdk$/i, '');
+	const isPlain = !/[/\\:]|\p{Cc}/u.test(name) && Buffer.byteLength(name) <= maxNameBytes;
+	if (isPlain && name.startsWith(stem) && !/^[\p{L}\p{N}]/u.test(name.slice(stem.length))) return;
+	throw new RouseError(
+		'source_invalid',
+		`its data is in ${JSON.stringify(name.slice(0, maxNameBytes))}, and only files beside it are read whose names begin with "${stem}"`,
+		{ hint: `convert it where it was made, or name the files as they were: ${stem}.vmdk, ${stem}-flat.vmdk` },
+	);
+}
+
+function ofDevice(what: string): RouseError {
+	return new RouseError('source_invalid', `it stands for a device of the host it comes from: ${what}`, {
+		hint: 'import the device itself, by its path',
+	});
+}
+
+function invalid(what: string): RouseError {
+	return new RouseError('source_invalid', what);
+}
