@@ -136,6 +136,14 @@ function ownerOf([first]: readonly CagedFile[]): string[] {
 	return [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
 }
 
+/**
+ * Whether the tool was killed. unshare(1) ends by the signal that its child ended by; before 2.39 it fails at that when the
+ * signal is SIGKILL, as the limit of CPU time sends it: https://github.com/util-linux/util-linux, sys-utils/unshare.c
+ */
+export function wasKilled(stderr: string): boolean {
+	return /^unshare: sigprocmask unblock failed/m.test(stderr);
+}
+
 /** Why the cage could not be built, by what was said on standard error; undefined when the tool itself said it. */
 export function cageError(stderr: string, files: readonly CagedFile[]): RouseError | undefined {
 	const lines = stderr.split('\n');
@@ -148,7 +156,7 @@ export function cageError(stderr: string, files: readonly CagedFile[]): RouseErr
 		return new RouseError('tool_missing', `${absent} is not installed where the system's programs are`, {
 			hint: 'apt-get install qemu-utils',
 		});
-	if (!/^(unshare|cage|sh|mount|mkdir|chroot|setpriv)\b.*:/.test(first)) return undefined;
+	if (wasKilled(stderr) || !/^(unshare|cage|sh|mount|mkdir|chroot|setpriv)\b.*:/.test(first)) return undefined;
 	return new RouseError('precheck_failed', `images cannot be read safely on this host: ${first}`, {
 		hint: 'tools that read images run in namespaces of their own. Where only root may make them: run Rouse as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces above 0); in a container: let it have CAP_SYS_ADMIN',
 	});

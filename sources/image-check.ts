@@ -38,7 +38,7 @@ async function checkTables(layer: ImageLayer, signal: AbortSignal): Promise<void
 		signal,
 	}).catch((error: unknown) => {
 		const isKilled = error instanceof RouseError && ['tool_failed', 'timeout'].includes(error.code);
-		throw isKilled ? killedError(path, 'qemu-img', error) : error;
+		throw isKilled ? killedError(path, error.message, error) : error;
 	});
 	if (harmlessExits.has(answer.code)) return;
 	const error = openingError(path, answer.stderr, files);

@@ -1,5 +1,5 @@
 import { RouseError } from '../model/errors.ts';
-import { type CagedFile, cageError, inCage } from './cage.ts';
+import { type CagedFile, cageError, inCage, wasKilled } from './cage.ts';
 
 /** What brings QEMU's image tools, as Debian calls it. */
 export const installImageTools = 'apt-get install qemu-utils';
@@ -10,6 +10,7 @@ export const installCageTools = 'apt-get install util-linux';
 export function openingError(path: string, stderr: string, files: readonly CagedFile[]): RouseError {
 	const ofCage = cageError(stderr, files);
 	if (ofCage) return ofCage;
+	if (wasKilled(stderr)) return killedError(path, 'the tool that reads it was killed');
 	const said = wordsOf(path, stderr, files);
 	if (/lock/.test(said) && /another process/i.test(stderr))
 		return new RouseError('lock_held', `${path} is open for writing: a machine runs on it`, {
@@ -23,17 +24,9 @@ export function openingError(path: string, stderr: string, files: readonly Caged
 	});
 }
 
-/** What became of a tool that was killed while it read an image: by a limit, or by what it read. */
-export function killedError(path: string, tool: string, cause: unknown): RouseError {
-	const why = cause instanceof Error ? cause.message : String(cause);
-	return new RouseError(
-		'source_invalid',
-		`${path} is damaged, or asks for more than an image may: ${tool} died of it`,
-		{
-			hint: why,
-			cause,
-		},
-	);
+/** What became of a tool that did not end by itself: of a limit, or of what it read. */
+export function killedError(path: string, how: string, cause?: unknown): RouseError {
+	return new RouseError('source_invalid', `${path} is damaged, or asks for more than an image may: ${how}`, { cause });
 }
 
 /** The first line, with the paths that people know, without the tool's name and the repetitions of the path. */
