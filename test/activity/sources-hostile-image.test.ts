@@ -261,6 +261,21 @@ test('the tools run as the owner of the image and without capabilities', async t
 	assert.match(status, /^NoNewPrivs:\t1$/m);
 });
 
+test('where no namespaces can be made an image is refused with what to do', async t => {
+	const { at } = await place(t);
+	await writeFile(at('a.raw'), 'the disk');
+	const source = new URL('../../sources/open-source.ts', import.meta.url).href;
+	const script = `const { openSource } = await import(${JSON.stringify(source)});
+		const signal = new AbortController().signal;
+		await openSource(process.argv[1], { signal }).catch(error => console.log(error.code, error.message, error.hint));`;
+	const powerless = ['setpriv', '--inh-caps=-all', '--bounding-set=-all', process.execPath, '--input-type=module'];
+	const { stdout } = await run('unshare', ['-r', ...powerless, '-e', script, at('a.raw')]);
+	assert.match(
+		stdout,
+		/^precheck_failed images cannot be read safely on this host: unshare: .*not permitted .*CAP_SYS_ADMIN/,
+	);
+});
+
 /** What /proc tells of the process of this program that has `word` among its arguments. */
 async function statusOf(program: string, word: string): Promise<string> {
 	for (const pid of await readdir('/proc')) {
