@@ -4,7 +4,7 @@ import { blockNodes, cagedFiles } from './block-nodes.ts';
 import { caged } from './cage.ts';
 import type { ImageLayer } from './image-layers.ts';
 import { imageFormats } from './image-format.ts';
-import { installCageTools, killedError, openingError } from './opening-error.ts';
+import { installCageTools, killedError, openingError, wordsOf } from './opening-error.ts';
 
 /** `qemu-img check`: 0 good, 3 only space lost inside the image, 63 the format has no checks. */
 const harmlessExits = new Set([0, 3, 63]);
@@ -43,7 +43,7 @@ async function checkTables(layer: ImageLayer, signal: AbortSignal): Promise<void
 	if (harmlessExits.has(answer.code)) return;
 	const error = openingError(path, answer.stderr, files);
 	if (answer.code !== 2 || /cut short/.test(error.message)) throw error;
-	throw new RouseError('source_invalid', `${path} is damaged: ${answer.stderr.split('\n')[0]}`, {
+	throw new RouseError('source_invalid', `${path} is damaged: ${wordsOf(path, answer.stderr, files)}`, {
 		hint: `on a copy of it: qemu-img check -r all -f ${imageFormats[layer.format]} FILE`,
 	});
 }

@@ -42,7 +42,7 @@ async function vmdkReferences(file: OpenedFile): Promise<ImageReferences> {
 		magic === 'KDMV' ? embeddedDescriptor(header) : { atBytes: 0, lengthBytes: maxDescriptorBytes, isWhole: false };
 	if (place === undefined) return none;
 	const text = (await bytesAt(file, place.atBytes, place.lengthBytes)).toString('utf8');
-	const { extents, parent } = parseVmdkDescriptor(text, file.path);
+	const { extents, parent } = parseVmdkDescriptor(text, file.path, place.isWhole);
 	const backing = parent === undefined ? undefined : { name: parent, format: 'vmdk' };
-	return { ...none, extents: place.isWhole ? [] : extents, backing };
+	return { ...none, extents, backing };
 }

@@ -30,7 +30,7 @@ export function killedError(path: string, how: string, cause?: unknown): RouseEr
 }
 
 /** The first line, with the paths that people know, without the tool's name and the repetitions of the path. */
-function wordsOf(path: string, stderr: string, files: readonly CagedFile[]): string {
+export function wordsOf(path: string, stderr: string, files: readonly CagedFile[]): string {
 	const line = stderr.split('\n').find(text => text.trim() !== '') ?? 'no reason given';
 	const known = files.reduce((text, { file, name }) => text.replaceAll(inCage(name), file.path), line);
 	return known

@@ -52,23 +52,32 @@ export function embeddedDescriptor(
 	return { atBytes: Number(at) * sectorBytes, lengthBytes, isWhole };
 }
 
-/** Throws `source_invalid` for whatever is not understood, and for devices. `fileName`: that of the descriptor. */
-export function parseVmdkDescriptor(text: string, fileName: string): VmdkReferences {
+/**
+ * `fileName`: that of the descriptor. Throws `source_invalid` for whatever is not understood, and for devices. `isWhole`: its
+ * extents are only the file itself again, often by another name, and do not matter.
+ */
+export function parseVmdkDescriptor(text: string, fileName: string, isWhole = false): VmdkReferences {
 	const end = text.indexOf('\0');
 	const lines = (end === -1 ? text : text.slice(0, end)).split('\n').map(line => line.trim());
+	const fields = fieldsOf(lines);
+	const parent = parentOf(fields);
+	if (isWhole) return { extents: [], parent };
+	const extentLines = lines.filter(line => /^(RW|RDONLY|NOACCESS)\s/i.test(line));
+	if (extentLines.length > maxExtents)
+		throw invalid(`it has ${extentLines.length} extents, and ${maxExtents} at most are read`);
+	const kind = fields.get('createtype');
+	if (kind !== undefined && devices.includes(kind)) throw ofDevice(`a disk of type ${kind}`);
+	return { extents: extentLines.map(line => extentOf(line, fileName)), parent };
+}
+
+function fieldsOf(lines: readonly string[]): Map<string, string> {
 	const fields = new Map<string, string>();
-	const extents: VmdkExtent[] = [];
 	for (const line of lines) {
-		if (/^(RW|RDONLY|NOACCESS)\s/i.test(line)) extents.push(extentOf(line, fileName));
 		const equals = line.indexOf('=');
 		if (equals === -1 || line.startsWith('#')) continue;
 		fields.set(line.slice(0, equals).trim().toLowerCase(), unquoted(line.slice(equals + 1).trim()));
 	}
-	const kind = fields.get('createtype');
-	if (kind !== undefined && devices.includes(kind)) throw ofDevice(`a disk of type ${kind}`);
-	if (extents.length > maxExtents)
-		throw invalid(`it has ${extents.length} extents, and ${maxExtents} at most are read`);
-	return { extents, parent: parentOf(fields) };
+	return fields;
 }
 
 function unquoted(value: string): string {

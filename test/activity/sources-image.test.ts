@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -71,6 +71,37 @@ for (const [what, format, options] of containers)
 		assert.equal(source.sizeBytes, content.length);
 		assert.ok((await contentOf(source)).content.equals(content));
 	});
+
+test('a VMDK that is one file is read by whatever name, as downloads and appliances have them', async t => {
+	const { directory, raw, content } = await makeRaw(t);
+	for (const subformat of ['monolithicSparse', 'streamOptimized']) {
+		const made = join(directory, 'generated-stream.vmdk');
+		const image = join(directory, `${subformat}.vmdk`);
+		await run('qemu-img', ['convert', '-O', 'vmdk', '-o', `subformat=${subformat}`, raw, made]);
+		await rename(made, image);
+		assert.ok((await contentOf(await opened(t, image))).content.equals(content));
+	}
+});
+
+test('a VMDK in two pieces is read whole', async t => {
+	const { directory, content } = await makeRaw(t);
+	const [first, second] = ['web01-f001.vmdk', 'web01-f002.vmdk'].map(name => join(directory, name));
+	assert.ok(first && second);
+	await writeFile(first, content.subarray(0, 2 ** 20));
+	await writeFile(second, content.subarray(2 ** 20));
+	const lines = [2 ** 11, (content.length - 2 ** 20) / 512].map(
+		(size, index) => `RW ${size} FLAT "web01-f00${index + 1}.vmdk" 0`,
+	);
+	const header = [
+		'# Disk DescriptorFile',
+		'version=1',
+		'CID=1',
+		'parentCID=ffffffff',
+		'createType="twoGbMaxExtentFlat"',
+	];
+	await writeFile(join(directory, 'web01.vmdk'), [...header, ...lines, ''].join('\n'));
+	assert.ok((await contentOf(await opened(t, join(directory, 'web01.vmdk')))).content.equals(content));
+});
 
 test('an image is told by its format and its name, and has neither serial number nor sectors to tell', async t => {
 	const { raw } = await makeRaw(t);

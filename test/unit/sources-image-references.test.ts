@@ -139,6 +139,12 @@ describe('`parseVmdkDescriptor`', () => {
 		]);
 	});
 
+	it('does not look at the extents of a file that is the disk itself', () => {
+		const text = descriptor('createType="streamOptimized"', 'RDONLY 2048 SPARSE "generated-stream.vmdk"');
+		assert.deepEqual(parseVmdkDescriptor(text, 'web01.vmdk', true), { extents: [], parent: undefined });
+		assert.throws(() => parseVmdkDescriptor(text, 'web01.vmdk'), /not understood/);
+	});
+
 	it('tells the parent of a snapshot, and refuses one that names none', () => {
 		const snapshot = ['# x', 'parentCID=1234abcd', 'parentFileNameHint="base.vmdk"'];
 		assert.equal(parseVmdkDescriptor(snapshot.join('\n'), 'a.vmdk').parent, 'base.vmdk');
