@@ -123,6 +123,23 @@ test('a sparse VMDK without a size of its own is taken by the extents that its d
 	await refused(at('a.vmdk'), /only files beside it are read/);
 });
 
+test('a differencing VHD or VHDX is refused, since what only its parent holds would read as zeros', async t => {
+	const { at, hidden } = await place(t);
+	await run('qemu-img', ['convert', '-f', 'raw', '-O', 'vpc', hidden, at('a.vhd')]);
+	const vhd = await readFile(at('a.vhd'));
+	for (const footer of [0, vhd.length - 512]) vhd.writeUInt32BE(4, footer + 60);
+	await writeFile(at('a.vhd'), vhd);
+	await refused(at('a.vhd'), /only a part, a differencing disk/, { withBacking: true });
+	await run('qemu-img', ['convert', '-f', 'raw', '-O', 'vhdx', hidden, at('a.vhdx')]);
+	const vhdx = await readFile(at('a.vhdx'));
+	// Item "File Parameters" ([MS-VHDX] 2.6.2.1) as QEMU 7.2 lays it out: metadata region at 3 MiB.
+	const table = vhdx.subarray(3 * 2 ** 20);
+	const entry = table.indexOf(Buffer.from('3767A1CA36FA434DB3B633F0AA44E76B', 'hex'));
+	table.writeUInt32LE(2, table.readUInt32LE(entry + 16) + 4);
+	await writeFile(at('a.vhdx'), vhdx);
+	await refused(at('a.vhdx'), /only a part, a differencing disk/, { withBacking: true });
+});
+
 test('a FIFO or a foreign link in the place of an image is refused at once', async t => {
 	const { at, hidden } = await place(t);
 	await run('mkfifo', [at('fifo')]);
