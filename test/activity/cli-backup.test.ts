@@ -235,6 +235,21 @@ test('an import that is killed leaves no server on its image, and the same impor
 	assert.ok(Number(again['newBytes']) < 256 * mebibyte, 'what was stored before is used');
 });
 
+test('`--with-backing` reads what an image lies on, and says so', async t => {
+	const { directory, home } = await installation(t);
+	const [base, image] = ['base.raw', 'disk.qcow2'].map(name => join(directory, name));
+	assert.ok(base && image);
+	await writeFile(base, randomBytes(mebibyte));
+	await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', base, image]);
+	const order = ['backup', 'import', image, '--machine', 'web01'];
+	const refusal = await failure(home, ...order, '--format', 'qcow2');
+	assert.equal(refusal['code'], 'source_invalid');
+	assert.match(String(refusal['hint']), /--with-backing/);
+	const { exitCode, stderr } = await startRouse(t, home, [...order, '--with-backing']).ended;
+	assert.equal(exitCode, 0);
+	assert.ok(stderr.includes(`beneath ${image}, raw is read from ${base}`), stderr);
+});
+
 const refusals: [string, string[], string, number][] = [
 	['an unknown machine', ['backup', 'show', 'db01@latest'], 'machine_unknown', 5],
 	['an unknown point', ['backup', 'verify', 'web01@2001'], 'point_unknown', 5],
