@@ -149,7 +149,7 @@ export class DirectChunkSource implements ChunkSource {
 		let header: Buffer | undefined;
 		let cause: unknown;
 		try {
-			header = await readObject(this.#store, keys.header, signal);
+			header = await readObject(this.#store, keys.header, { signal });
 		} catch (error) {
 			signal?.throwIfAborted();
 			cause = error;
@@ -177,8 +177,8 @@ export class DirectChunkSource implements ChunkSource {
 	}
 }
 
-/** `io_failed` as a value, everything else thrown on. */
+/** Lost by the medium, or something that is no file in the pack's place: as a value. Everything else is thrown on. */
 function lostBytes(error: unknown): RouseError {
-	if (error instanceof RouseError && error.code === 'io_failed') return error;
+	if (error instanceof RouseError && (error.code === 'io_failed' || error.code === 'format_damaged')) return error;
 	throw error;
 }

@@ -99,8 +99,8 @@ export async function* allPackFooters(
 	}
 }
 
-/** Footers kept; with 1,000 chunks each about 25 MB. */
-const maxFooters = 128;
+/** Chunks of the footers kept, about 50 MB: 128 packs of 2,000. A single footer is kept whatever its length. */
+const maxKeptChunks = 256 * 1024;
 
 /**
  * How long "no pack holds it" is believed: with a pack a thousand chunks are lost, and one after the other is asked for.
@@ -114,6 +114,7 @@ export class PackFooters {
 	readonly #clock: Pick<Clock, 'now'>;
 	/** By pack; least recently used first. */
 	readonly #footers = new Map<string, Footer>();
+	#keptChunks = 0;
 	/** Digests that no pack held when all were asked: until when that is believed, the earliest first. */
 	readonly #absentUntilMs = new Map<string, number>();
 
@@ -177,10 +178,10 @@ export class PackFooters {
 	/** Undefined when the pack is not there (any more), or its footer cannot be used: another pack may have the chunk. */
 	async #footer(packId: string, signal: AbortSignal | undefined): Promise<Footer | undefined> {
 		const known = this.#footers.get(packId);
-		this.#footers.delete(packId);
-		const sizeBytes = await this.#store.size(keys.pack(packId), signal);
-		if (sizeBytes === undefined) return undefined;
+		this.#forget(packId);
 		try {
+			const sizeBytes = await this.#store.size(keys.pack(packId), signal);
+			if (sizeBytes === undefined) return undefined;
 			const footer = known ?? placesOf(await readPackFooter(this.#store, { packId, sizeBytes }, signal));
 			if (footer) this.#keep(packId, footer);
 			return footer;
@@ -191,9 +192,18 @@ export class PackFooters {
 	}
 
 	#keep(packId: string, footer: Footer): void {
+		this.#forget(packId); // two may have read it at once
 		this.#footers.set(packId, footer);
-		const oldest = this.#footers.keys().next();
-		if (this.#footers.size > maxFooters && oldest.done !== true) this.#footers.delete(oldest.value);
+		this.#keptChunks += footer.size;
+		for (const oldest of this.#footers.keys()) {
+			if (this.#keptChunks <= maxKeptChunks || oldest === packId) break;
+			this.#forget(oldest);
+		}
+	}
+
+	#forget(packId: string): void {
+		this.#keptChunks -= this.#footers.get(packId)?.size ?? 0;
+		this.#footers.delete(packId);
 	}
 }
 

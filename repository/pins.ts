@@ -55,6 +55,6 @@ export async function listPins({ store }: Repository): Promise<Pin[]> {
 }
 
 async function readPin(store: Repository['store'], key: string, signal?: AbortSignal): Promise<Pin | undefined> {
-	const bytes = await readObject(store, key, signal);
+	const bytes = await readObject(store, key, { signal });
 	return bytes && openSealedJson(type, pinSchema, bytes, key);
 }

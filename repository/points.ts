@@ -2,6 +2,7 @@ import { RouseError } from '../model/errors.ts';
 import { nameSchema, pointMatches, pointTimeSchema } from '../model/names.ts';
 import { digestOf } from './format/chunk.ts';
 import { keys } from './format/keys.ts';
+import { limits } from './format/limits.ts';
 import { decodeManifest, type Manifest } from './format/manifest.ts';
 import { readObject } from './read-object.ts';
 import type { Repository } from './repository.ts';
@@ -67,7 +68,7 @@ export async function readPoint(
 	signal?: AbortSignal,
 ): Promise<RestorePoint> {
 	const key = keys.point(machine, time);
-	const bytes = await readObject(repository.store, key, signal);
+	const bytes = await readObject(repository.store, key, { maxBytes: limits.manifestBytes, signal });
 	if (bytes === undefined) throw new RouseError('point_unknown', `${machine} has no restore point ${time}`);
 	const manifest = decodeManifest(bytes, key);
 	// A manifest copied from elsewhere would speak of chunks that are not here.

@@ -1,15 +1,25 @@
 import { RouseError } from '../model/errors.ts';
+import { limits } from './format/limits.ts';
 import type { Store } from './store/contract.ts';
 
-/** JSON objects come nowhere near it; what is larger is not one of ours. */
-const maxObjectBytes = 16 * 1024 * 1024;
+interface ReadOptions {
+	/** Of a larger one nothing is read. */
+	maxBytes?: number;
+	signal?: AbortSignal | undefined;
+}
 
-/** A small object whole, or undefined when there is none. */
-export async function readObject(store: Store, key: string, signal?: AbortSignal): Promise<Buffer | undefined> {
+/** A JSON object whole, or undefined when there is none; `format_damaged` when it is larger than such objects are. */
+export async function readObject(
+	store: Store,
+	key: string,
+	{ maxBytes = limits.smallObjectBytes, signal }: ReadOptions = {},
+): Promise<Buffer | undefined> {
 	const sizeBytes = await store.size(key, signal);
 	if (sizeBytes === undefined) return undefined;
-	if (sizeBytes > maxObjectBytes)
-		throw new RouseError('format_damaged', `${key} has ${sizeBytes} bytes, at most ${maxObjectBytes}`);
+	if (sizeBytes > maxBytes)
+		throw new RouseError('format_damaged', `${key} has ${sizeBytes} bytes, at most ${maxBytes}`, {
+			hint: 'put this object back from a copy of the repository',
+		});
 	return readRange(store, key, { offsetBytes: 0, lengthBytes: sizeBytes }, signal);
 }
 

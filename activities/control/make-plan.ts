@@ -45,7 +45,8 @@ function planNics(request: RecoveryRequest, { nics }: MachineConfig, { randomByt
 		mac: request.newMac ? randomMac(randomBytes) : mac,
 		network,
 		// The original may still be alive with the same address: a link is up only where somebody said so.
-		target: request.networks[network] ?? 'none',
+		// By its own keys: the name is out of the backup, and may be one that every object answers to.
+		target: (Object.hasOwn(request.networks, network) ? request.networks[network] : undefined) ?? 'none',
 	}));
 }
 

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { diskImageSchema } from '../../model/chunk.ts';
 import { machineConfigSchema, machineNameSchema } from '../../model/machine.ts';
 import { pointTimeSchema } from '../../model/names.ts';
+import { limits } from './limits.ts';
 import { openSealedJson, sealJson } from './sealed-json.ts';
 
 const type = 'rouse-manifest';
@@ -14,11 +15,21 @@ export const manifestFields = z.strictObject({
 	disks: z.array(diskImageSchema).min(1).max(64),
 });
 
+/** Whether a disk of a restore point may be so large. */
+export function isDiskSize({ sizeBytes, chunkSizeBytes }: { sizeBytes: number; chunkSizeBytes: number }): boolean {
+	return sizeBytes <= limits.diskBytes && Math.ceil(sizeBytes / chunkSizeBytes) <= limits.diskChunks;
+}
+
 /** A restore point: it exists when this is in place (docs/format.md, "Manifest"). */
-export const manifestSchema = manifestFields.refine(
-	({ config, disks }) => config.disks.length === disks.length,
-	'the configuration tells of another number of disks than there are',
-);
+export const manifestSchema = manifestFields
+	.refine(
+		({ config, disks }) => config.disks.length === disks.length,
+		'the configuration tells of another number of disks than there are',
+	)
+	.refine(
+		({ disks }) => disks.every(isDiskSize),
+		`a disk has at most ${limits.diskBytes} bytes and ${limits.diskChunks} chunks`,
+	);
 export type Manifest = z.infer<typeof manifestSchema>;
 
 export function encodeManifest(manifest: Manifest): Buffer {

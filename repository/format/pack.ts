@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { type ChunkRef, maxStoredBytes } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
+import { limits } from './limits.ts';
 import { magic, magicBytes } from './magic.ts';
 
 /*
@@ -54,6 +55,9 @@ export function encodePackEnd({ packId, chunks }: PackFooter): Buffer {
 	return bytes;
 }
 
+/** The longest footer that there may be. */
+const maxFooterBytes = footerHeadBytes + limits.packChunks * footerEntryBytes;
+
 /** Length of the footer that a trailer announces, or `format_damaged`. `packBytes`: size of the whole pack. */
 export function footerBytesOf(trailer: Buffer, packId: string, packBytes: number): number {
 	if (trailer.length !== packTrailerBytes)
@@ -62,6 +66,8 @@ export function footerBytesOf(trailer: Buffer, packId: string, packBytes: number
 		throw damaged(packId, `no trailer at its end but ${trailer.toString('hex', 0, magicBytes)}`);
 	const footerBytes = trailer.readUInt32LE(8);
 	if (trailer.readUInt32LE(12) !== 0) throw damaged(packId, 'the reserved field of its trailer is not zero');
+	if (footerBytes > maxFooterBytes)
+		throw damaged(packId, `a footer of ${footerBytes} bytes, at most ${maxFooterBytes}: ${limits.packChunks} chunks`);
 	const rest = footerBytes - footerHeadBytes;
 	if (rest < 0 || rest % footerEntryBytes !== 0 || footerBytes + packTrailerBytes > packBytes)
 		throw damaged(packId, `a footer of ${footerBytes} bytes in a pack of ${packBytes}`);

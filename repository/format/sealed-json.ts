@@ -31,18 +31,19 @@ export function sealJson(type: string, content: object): Buffer {
 export function openSealedJson<T>(type: string, schema: z.ZodType<T>, bytes: Uint8Array, key: string): T {
 	const text = Buffer.from(bytes).toString('utf8');
 	const document = parseEnvelope(text, key);
-	if (document.type !== type) throw damaged(key, `is of type ${document.type} instead of ${type}`);
+	if (document.type !== type) throw damaged(key, `is of type ${shown(document.type)} instead of ${type}`);
 	if (document.version !== formatVersion)
 		throw unsupported(`${key} has format version ${document.version}; this program knows ${formatVersion}`);
 	const unknown = document.features.filter(feature => !knownFeatures.includes(feature));
-	if (unknown.length > 0) throw unsupported(`${key} needs features this program does not know: ${unknown.join(', ')}`);
-	if (canonicalJson(document) !== text) throw damaged(key, 'is not canonical JSON');
+	if (unknown.length > 0)
+		throw unsupported(`${key} needs features this program does not know: ${shown(unknown.join(', '))}`);
+	if (canonicalOrNot(document) !== text) throw damaged(key, 'is not canonical JSON');
 	const { checksum, ...body } = document;
 	const expected = checksumOf(body);
-	if (checksum !== expected) throw damaged(key, `has the checksum ${String(checksum)} instead of ${expected}`);
+	if (checksum !== expected) throw damaged(key, `has the checksum ${shown(checksum)} instead of ${expected}`);
 	const { type: _type, version: _version, features: _features, ...content } = body;
 	const parsed = schema.safeParse(content);
-	if (!parsed.success) throw damaged(key, z.prettifyError(parsed.error), parsed.error);
+	if (!parsed.success) throw damaged(key, shown(z.prettifyError(parsed.error)), parsed.error);
 	return parsed.data;
 }
 
@@ -56,6 +57,22 @@ function parseEnvelope(text: string, key: string): z.infer<typeof envelopeSchema
 	const parsed = envelopeSchema.safeParse(document);
 	if (!parsed.success) throw damaged(key, 'does not say its type, version and features', parsed.error);
 	return parsed.data;
+}
+
+/** Undefined for what is nested deeper than the stack: no object of ours is. */
+function canonicalOrNot(document: object): string | undefined {
+	try {
+		return canonicalJson(document);
+	} catch (error) {
+		if (error instanceof RangeError) return undefined;
+		throw error;
+	}
+}
+
+/** For a message, whatever somebody has written there. */
+function shown(value: unknown): string {
+	if (typeof value !== 'string') return `of type ${typeof value}`;
+	return value.length > 300 ? `${value.slice(0, 300)}…` : value;
 }
 
 function checksumOf(body: object): string {

@@ -4,7 +4,8 @@ import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { digestOf } from '../format/chunk.ts';
 import { keys } from '../format/keys.ts';
-import { decodeManifest, encodeManifest, type Manifest, manifestFields } from '../format/manifest.ts';
+import { limits } from '../format/limits.ts';
+import { decodeManifest, encodeManifest, isDiskSize, type Manifest, manifestFields } from '../format/manifest.ts';
 import { allPackFooters } from '../pack-footers.ts';
 import type { Repository } from '../repository.ts';
 import { ChunkStorer } from './chunk-storer.ts';
@@ -136,7 +137,7 @@ async function storePoint(
 }
 
 /** What the manifest would refuse in the end is refused before hours of reading. */
-function checkRequest({ machine, time, config, sources }: ImportRequest): void {
+function checkRequest({ repository: { chunkSizeBytes }, machine, time, config, sources }: ImportRequest): void {
 	if (sources.length < 1 || sources.length > 64)
 		throw new RouseError('usage', `a machine has 1 to 64 disks, not ${sources.length}`);
 	const parsed = manifestFields.pick({ machine: true, time: true, config: true }).safeParse({ machine, time, config });
@@ -148,6 +149,12 @@ function checkRequest({ machine, time, config, sources }: ImportRequest): void {
 		);
 	const empty = sources.findIndex(({ sizeBytes }) => !(sizeBytes >= 1));
 	if (empty >= 0) throw new RouseError('source_invalid', `disk ${empty} has ${sources[empty]?.sizeBytes} bytes`);
+	for (const [disk, { sizeBytes }] of sources.entries())
+		if (!isDiskSize({ sizeBytes, chunkSizeBytes }))
+			throw new RouseError(
+				'source_invalid',
+				`disk ${disk} has ${sizeBytes} bytes, more than ${limits.diskBytes} or than ${limits.diskChunks} chunks of ${chunkSizeBytes}`,
+			);
 }
 
 function encodeAndCompare(manifest: Manifest, key: string): Buffer {

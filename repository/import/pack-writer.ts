@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { RouseError } from '../../model/errors.ts';
 import { keys } from '../format/keys.ts';
+import { limits } from '../format/limits.ts';
 import { decodePackEnd, encodePackEnd, maxPackBytes, type PackedChunk, packEndBytes } from '../format/pack.ts';
 import type { Store } from '../store/contract.ts';
 
@@ -42,8 +43,8 @@ export class PackWriter {
 
 	/** Where the chunk will lie. Waits while two packs are full. `stored` must not change until `flush` has returned. */
 	async append(digest: string, stored: Buffer, rawBytes: number): Promise<PackPlace> {
-		if (this.#filledBytes > 0 && this.#filledBytes + stored.length > Math.min(this.#packBytes, maxPackBytes))
-			await this.#publish();
+		const full = this.#filledBytes + stored.length > Math.min(this.#packBytes, maxPackBytes);
+		if (this.#filledBytes > 0 && (full || this.#chunks.length === limits.packChunks)) await this.#publish();
 		if (this.#failure !== undefined) throw this.#failure;
 		const offsetBytes = this.#filledBytes;
 		this.#parts.push(stored);

@@ -6,7 +6,8 @@
  * key is another one's with a slash and more behind it. Objects are
  * immutable: there is no way to change one. All methods MAY be called concurrently, by several processes at once.
  * Errors by code: `store_unreachable` (transient) when the store does not answer, `space_short` when it is full,
- * `io_failed` when it refuses to write, or to read just these bytes; what else a method throws is said there.
+ * `io_failed` when it refuses to write, or to read just these bytes, `format_damaged` when what is in the place of an object
+ * cannot be one; what else a method throws is said there.
  *
  * A `signal` that is aborted ends a call with its reason: at once when it had not begun, else as soon as what the store
  * is waiting for lets it. Whoever cannot wait for that stops waiting himself (until-aborted.ts).

@@ -1,5 +1,5 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { type FileHandle, lstat, opendir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { type Clock, systemClock } from '../../system/clock.ts';
 import {
@@ -7,14 +7,20 @@ import {
 	isErrno,
 	isSpaceShort,
 	removeFileDurably,
-	syncDirectory,
 	temporarySuffix,
 } from '../../system/durable-file.ts';
 import type { Store, StoredObject, StoreProperties } from './contract.ts';
-import { checkKey } from './key.ts';
+import { inFolder, openRegular, type PathIn, regularSize } from './folder.ts';
+import { checkKey, isKeyPart, maxKeyLength } from './key.ts';
 import { OpenFiles } from './open-files.ts';
 
-/** A store in a directory: a key is a path under it. The directory must exist. */
+/** Names in one folder: far more than any repository has, and few enough to be sorted in memory. */
+const maxNames = 1_000_000;
+
+/**
+ * A store in a directory: a key is a path under it. The directory must exist. Whoever owns it may be an enemy: see
+ * folder.ts. What is no regular file is `format_damaged` to who reads it; names that no key has are not seen.
+ */
 export class DirectoryStore implements Store {
 	readonly properties: StoreProperties = { maxParallelReads: 4, readBytes: 4 * 1024 * 1024 };
 	readonly location: string;
@@ -22,15 +28,15 @@ export class DirectoryStore implements Store {
 
 	constructor(directory: string, clock: Pick<Clock, 'now'> = systemClock) {
 		this.location = directory;
-		this.#files = new OpenFiles(clock);
+		this.#files = new OpenFiles(key => this.#openObject(key), clock);
 	}
 
 	async putExclusive(key: string, data: Uint8Array, signal?: AbortSignal): Promise<boolean> {
 		const path = this.#path(key);
 		try {
 			signal?.throwIfAborted();
-			await this.#makeParents(dirname(path));
-			return await createFileDurably(path, data, { signal });
+			const put = (at: PathIn, name: string) => createFileDurably(at(name), data, { signal });
+			return await this.#within(key, put, { make: true });
 		} catch (cause) {
 			throwReason(cause, signal);
 			throw writeFailure(cause, `cannot write ${data.length} bytes to ${path}`);
@@ -40,7 +46,7 @@ export class DirectoryStore implements Store {
 	async read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number | undefined> {
 		const path = this.#path(key);
 		try {
-			return await this.#files.read(path, offsetBytes, into, signal);
+			return await this.#files.read(key, offsetBytes, into, signal);
 		} catch (cause) {
 			throwReason(cause, signal);
 			if (isAbsence(cause)) return undefined;
@@ -54,8 +60,7 @@ export class DirectoryStore implements Store {
 		const path = this.#path(key);
 		signal?.throwIfAborted();
 		try {
-			const found = await stat(path);
-			return found.isFile() ? found.size : undefined;
+			return await this.#within(key, (at, name) => regularSize(at(name), path));
 		} catch (cause) {
 			if (isAbsence(cause)) return undefined;
 			throw unreachable(cause, `cannot look at ${path}`);
@@ -70,8 +75,9 @@ export class DirectoryStore implements Store {
 	async delete(key: string): Promise<void> {
 		const path = this.#path(key);
 		try {
-			await removeFileDurably(path);
+			await this.#within(key, (at, name) => removeFileDurably(at(name)));
 		} catch (cause) {
+			if (isAbsence(cause)) return;
 			throw writeFailure(cause, `cannot delete ${path}`);
 		}
 	}
@@ -80,54 +86,92 @@ export class DirectoryStore implements Store {
 		await this.#files.close();
 	}
 
+	/** For people; what is there is reached by {@link #within}. */
 	#path(key: string): string {
 		checkKey(key);
 		return join(this.location, key);
 	}
 
+	#within<T>(key: string, work: (at: PathIn, name: string) => Promise<T>, options?: { make: boolean }): Promise<T> {
+		const parts = key.split('/');
+		const name = parts.pop() ?? '';
+		return inFolder(this.location, parts, at => work(at, name), options);
+	}
+
+	#openObject(key: string): Promise<FileHandle> {
+		return this.#within(key, (at, name) => openRegular(at(name), join(this.location, key)));
+	}
+
 	/** `folder` is empty or ends with "/". */
 	async *#walk(folder: string, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<StoredObject> {
-		signal?.throwIfAborted();
-		for (const { name, isFolder } of await this.#entries(folder)) {
-			const key = folder + name;
-			// Below a folder whose name goes on differently than the prefix nothing can match.
-			if (!key.startsWith(prefix) && !prefix.startsWith(key)) continue;
-			if (isFolder) yield* this.#walk(key, prefix, signal);
-			else {
-				const sizeBytes = await this.size(key, signal);
-				if (sizeBytes !== undefined && key.startsWith(prefix)) yield { key, sizeBytes };
-			}
+		for (const { key, sizeBytes } of await this.#entries(folder, prefix, signal)) {
+			signal?.throwIfAborted();
+			if (sizeBytes === undefined) yield* this.#walk(key, prefix, signal);
+			else yield { key, sizeBytes };
 		}
 	}
 
-	/** Sorted as keys are: a folder counts with its slash, so that `a-b` comes before `a/b`. */
-	async #entries(folder: string): Promise<{ name: string; isFolder: boolean }[]> {
+	/** What in a folder a listing has to do with, sorted by key. A folder's key ends with its slash; it has no size. */
+	async #entries(folder: string, prefix: string, signal: AbortSignal | undefined): Promise<Entry[]> {
 		const path = join(this.location, folder);
+		signal?.throwIfAborted();
 		try {
-			return (await readdir(path, { withFileTypes: true }))
-				.filter(entry => !entry.name.startsWith('.') && !entry.name.endsWith(temporarySuffix))
-				.filter(entry => entry.isDirectory() || (entry.isFile() && isKeyPart(entry.name)))
-				.map(entry => ({ name: entry.isDirectory() ? `${entry.name}/` : entry.name, isFolder: entry.isDirectory() }))
-				.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+			const parts = folder.split('/').filter(part => part !== '');
+			const entries = await inFolder(this.location, parts, async at => {
+				const found: Entry[] = [];
+				for (const { name, isFolder, isFile } of await namesIn(at('.'), path)) {
+					const key = isFolder ? `${folder}${name}/` : folder + name;
+					// Below a folder whose name goes on differently than the prefix nothing can match.
+					if (key.length > maxKeyLength || !(key.startsWith(prefix) || (isFolder && prefix.startsWith(key)))) continue;
+					signal?.throwIfAborted();
+					// What is no file is listed with nothing in it: who reads it is told that it is damaged, and not that it is gone.
+					const sizeBytes = isFolder ? undefined : isFile ? await sizeIfThere(at(name)) : 0;
+					if (isFolder || sizeBytes !== undefined) found.push({ key, sizeBytes });
+				}
+				return found;
+			});
+			return entries.toSorted((a, b) => (a.key < b.key ? -1 : 1));
 		} catch (cause) {
+			throwReason(cause, signal);
 			if (folder !== '' && isAbsence(cause)) return [];
 			throw unreachable(cause, `cannot list ${path}`);
 		}
 	}
+}
 
-	/** Each new directory is made durable in its parent: else a crash could take away a file that was promised. */
-	async #makeParents(path: string): Promise<void> {
-		// The store's own directory is never made here: when it is gone, so is what holds it.
-		if (path === this.location) return;
-		try {
-			await mkdir(path);
-		} catch (error) {
-			if (isErrno(error, 'EEXIST')) return;
-			if (!isErrno(error, 'ENOENT') || dirname(path) === this.location) throw error;
-			await this.#makeParents(dirname(path));
-			return this.#makeParents(path);
-		}
-		await syncDirectory(dirname(path));
+interface Entry {
+	key: string;
+	sizeBytes: number | undefined;
+}
+
+interface Name {
+	name: string;
+	isFolder: boolean;
+	isFile: boolean;
+}
+
+/** Names as keys may have them; hidden ones, what a crash left, and whatever else lies there are left out. */
+async function namesIn(at: string, path: string): Promise<Name[]> {
+	const names: Name[] = [];
+	for await (const entry of await opendir(at, { bufferSize: 1024 })) {
+		const { name } = entry;
+		if (!isKeyPart(name) || name.endsWith(temporarySuffix)) continue;
+		if (names.length === maxNames)
+			throw new RouseError('format_damaged', `${path} holds more than ${maxNames} names`, {
+				hint: 'no import makes so many: look at what has filled this folder',
+			});
+		names.push({ name, isFolder: entry.isDirectory(), isFile: entry.isFile() });
+	}
+	return names;
+}
+
+async function sizeIfThere(at: string): Promise<number | undefined> {
+	try {
+		const found = await lstat(at);
+		return found.isFile() ? found.size : 0;
+	} catch (error) {
+		if (isAbsence(error)) return undefined;
+		throw error;
 	}
 }
 
@@ -136,13 +180,9 @@ function throwReason(cause: unknown, signal: AbortSignal | undefined): void {
 	if (signal?.aborted && cause === signal.reason) throw cause;
 }
 
-function isKeyPart(name: string): boolean {
-	return /^[a-zA-Z0-9._:-]+$/.test(name);
-}
-
-/** Also a key below another object's key, or a folder instead of an object. */
+/** Also a key below another object's key. */
 function isAbsence(error: unknown): boolean {
-	return isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'EISDIR');
+	return isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR');
 }
 
 /**
@@ -154,17 +194,26 @@ function isLoss(error: unknown): boolean {
 	return error instanceof Error && 'errno' in error && [-5, -74, -117].includes(Number(error.errno));
 }
 
+/** What is in the store's place is no store: `format_damaged` as it came. Else it is the store that is away. */
 function unreachable(cause: unknown, what: string): RouseError {
+	if (isDamaged(cause)) return cause;
 	return new RouseError('store_unreachable', `${what}: ${reason(cause)}`, { cause });
 }
 
+function isDamaged(error: unknown): error is RouseError {
+	return error instanceof RouseError && error.code === 'format_damaged';
+}
+
 function writeFailure(cause: unknown, what: string): RouseError {
+	if (isDamaged(cause)) return cause;
 	if (isSpaceShort(cause))
 		return new RouseError('space_short', `${what}: no space is left`, { cause, hint: 'make room on that file system' });
 	if (isErrno(cause, 'ENOENT')) return unreachable(cause, what);
 	return new RouseError('io_failed', `${what}: ${reason(cause)}`, { cause });
 }
 
+/** Without the way through an open folder (folder.ts): the path is named already. */
 function reason(cause: unknown): string {
-	return cause instanceof Error ? cause.message : String(cause);
+	const message = cause instanceof Error ? cause.message : String(cause);
+	return message.replace(/,? ?\w* '\/proc\/self\/fd\/.*$/, '');
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../../system/clock.ts';
 
 interface OpenFile {
@@ -17,22 +17,24 @@ const maxFiles = 64;
  */
 const maxAgeMs = 1000;
 
-/** Reads from files by path, without opening them each time. */
+/** Reads from files by name, without opening them each time. */
 export class OpenFiles {
 	readonly #clock: Pick<Clock, 'now'>;
+	readonly #openFile: (name: string) => Promise<FileHandle>;
 	readonly #files = new Map<string, OpenFile>();
 
-	constructor(clock: Pick<Clock, 'now'>) {
+	constructor(openFile: (name: string) => Promise<FileHandle>, clock: Pick<Clock, 'now'>) {
+		this.#openFile = openFile;
 		this.#clock = clock;
 	}
 
 	/**
-	 * Fills `into` from `offsetBytes` on; returns how many bytes there were. Throws what open(2) and pread(2) throw, and
-	 * the signal's reason, which is looked at between the two and between one pread(2) and the next.
+	 * Fills `into` from `offsetBytes` on; returns how many bytes there were. Throws what opening it and pread(2) throw,
+	 * and the signal's reason, which is looked at between the two and between one pread(2) and the next.
 	 */
-	async read(path: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number> {
+	async read(name: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number> {
 		signal?.throwIfAborted();
-		const file = this.#open(path);
+		const file = this.#open(name);
 		file.readers++;
 		try {
 			const handle = await file.handle;
@@ -45,7 +47,7 @@ export class OpenFiles {
 			}
 			return filled;
 		} catch (error) {
-			if (this.#files.get(path) === file) this.#files.delete(path);
+			if (this.#files.get(name) === file) this.#files.delete(name);
 			file.dropped = true;
 			throw error;
 		} finally {
@@ -63,19 +65,19 @@ export class OpenFiles {
 		}
 	}
 
-	#open(path: string): OpenFile {
-		const known = this.#files.get(path);
+	#open(name: string): OpenFile {
+		const known = this.#files.get(name);
 		if (known !== undefined && this.#clock.now() - known.openedAt < maxAgeMs) return known;
-		if (known !== undefined) this.#drop(path, known);
+		if (known !== undefined) this.#drop(name, known);
 		const oldest = this.#files.entries().next();
 		if (this.#files.size >= maxFiles && oldest.done !== true) this.#drop(...oldest.value);
-		const file = { handle: open(path, 'r'), openedAt: this.#clock.now(), readers: 0, dropped: false };
-		this.#files.set(path, file);
+		const file = { handle: this.#openFile(name), openedAt: this.#clock.now(), readers: 0, dropped: false };
+		this.#files.set(name, file);
 		return file;
 	}
 
-	#drop(path: string, file: OpenFile): void {
-		this.#files.delete(path);
+	#drop(name: string, file: OpenFile): void {
+		this.#files.delete(name);
 		file.dropped = true;
 		void closeIfIdle(file);
 	}

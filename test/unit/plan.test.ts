@@ -90,3 +90,8 @@ test('`planRecovery` for a host asks its platform, and needs no host', async t =
 	assert.deepEqual([planned.hardware, planned.warnings], [hardware, ['slow']]);
 	assert.deepEqual(await planRecovery(request), { ...planned, hardware: null, warnings: [] });
 });
+
+test('`makePlan` takes no network of the request that every object answers to', () => {
+	for (const network of ['constructor', 'toString', '__proto__', 'hasOwnProperty'])
+		assert.equal(plan({ nics: [{ mac: '52:54:00:11:22:33', network }] }).nics[0]?.target, 'none');
+});

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { RouseError } from '../../model/errors.ts';
 import { digestOf } from '../../repository/format/chunk.ts';
 import { decodeHeader, encodeHeader } from '../../repository/format/header.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../../repository/format/manifest.ts';
@@ -112,4 +113,37 @@ test('`decodeManifest` with a root of more stored bytes than a chunk can have is
 	const larger = { ...disk, root: { ...root, storedBytes: root.storedBytes + 1 } };
 	const wrong = reseal(bytes, members => Object.assign(members, { disks: [larger] }));
 	assert.throws(() => decodeManifest(wrong, 'a key'), { code: 'format_damaged' });
+});
+
+test('`decodeHeader` of what only an enemy writes is `format_damaged`, in a message of a line', () => {
+	const nested = `{"features":[],"more":${'['.repeat(30_000)}${']'.repeat(30_000)},"type":"rouse-repository","version":0}`;
+	const withChecksum = (checksum: unknown) =>
+		canonicalJson({ ...JSON.parse(encodeHeader(header).toString()), checksum });
+	const sealed = (change: object) => reseal(encodeHeader(header), members => Object.assign(members, change));
+	for (const bytes of [
+		nested,
+		withChecksum({ toString: 1, valueOf: 1 }),
+		withChecksum('f'.repeat(10_000)),
+		sealed({ type: 'x'.repeat(10_000) }),
+		sealed(Object.fromEntries(Array.from({ length: 1000 }, (_, number) => [`member-${number}`, 1]))),
+		sealed(JSON.parse('{"__proto__": 1, "constructor": 1}')),
+	])
+		assert.throws(
+			() => decodeHeader(Buffer.from(bytes)),
+			(error: unknown) => error instanceof RouseError && error.code === 'format_damaged' && error.message.length < 500,
+		);
+});
+
+test('`decodeManifest` with a disk larger than disks may be is `format_damaged`', () => {
+	const withDisk = (sizeBytes: number, chunkSizeBytes: number) => () =>
+		decodeManifest(
+			reseal(encodeManifest(manifest), members =>
+				Object.assign(members, { disks: [{ ...manifest.disks[0], sizeBytes, chunkSizeBytes }] }),
+			),
+			'points/web01/x',
+		);
+	assert.equal(withDisk(2 ** 50, 2 ** 20)().disks.length, 1);
+	assert.throws(withDisk(2 ** 50 + 1, 2 ** 20), { code: 'format_damaged', message: /1125899906842624 bytes/ });
+	assert.equal(withDisk(2 ** 43, 4096)().disks.length, 1);
+	assert.throws(withDisk(2 ** 43 + 1, 4096), { code: 'format_damaged', message: /2147483648 chunks/ });
 });

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
-import { encodePackEnd, decodePackEnd } from '../../repository/format/pack.ts';
+import { decodePackEnd, encodePackEnd, footerBytesOf, packTrailerBytes } from '../../repository/format/pack.ts';
 import { keys } from '../../repository/format/keys.ts';
+import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { allPackFooters } from '../../repository/pack-footers.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import { collect } from '../equipment/repositories.ts';
@@ -38,4 +39,27 @@ test('`decodePackEnd` with a chunk larger than chunks are is `format_damaged`, t
 	assert.equal(decode(most + 1, most).chunks.length, 1);
 	assert.throws(() => decode(most + 2, most), { code: 'format_damaged' });
 	assert.throws(() => decode(100, most + 1), { code: 'format_damaged' });
+});
+
+test('`footerBytesOf` refuses a footer that is longer than any may be, whatever the pack could hold', () => {
+	const packId = '1'.repeat(32);
+	const most = 32 + 65_536 * 44;
+	const announcing = (footerBytes: number) => {
+		const trailer = encodePackEnd({ packId, chunks: [] }).subarray(-packTrailerBytes);
+		trailer.writeUInt32LE(footerBytes, 8);
+		return () => footerBytesOf(trailer, packId, 0xffff_ffff);
+	};
+	assert.equal(announcing(most)(), most);
+	assert.throws(announcing(most + 44), { code: 'format_damaged', message: /2883660 bytes, at most 2883616/ });
+});
+
+test('`PackWriter` closes a pack at the number of chunks that a footer may have', async () => {
+	const store = new MemoryStore();
+	const writer = new PackWriter(store, { packBytes: 64 * 1024 * 1024 });
+	const stored = Buffer.from([0, 1]);
+	const digest = createHash('sha256').update(Buffer.of(1)).digest('hex');
+	for (let count = 0; count < 65_537; count++) await writer.append(digest, stored, 1);
+	await writer.flush();
+	const footers = await collect(allPackFooters(store, ({ error }) => assert.fail(error)));
+	assert.deepEqual(footers.map(({ chunks }) => chunks.length).toSorted(), [1, 65_536]);
 });
