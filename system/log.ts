@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { types } from 'node:util';
 import { type Logger, pino, type LoggerOptions } from 'pino';
 import { RouseError } from '../model/errors.ts';
+import { terminalJson } from './terminal-text.ts';
 
 /**
  * JSON, a document a line: `time`, `level`, `service`, `pid`, `msg`, and where they are known `recovery` (its name),
@@ -44,7 +45,8 @@ function unlessItFails(write: (bytes: Uint8Array) => number): { write: (line: st
 		write: line => {
 			try {
 				// A line that a full disk cut off is not to swallow this one.
-				const bytes = Buffer.from(cut ? `\n${line}` : line);
+				const whole = terminalJson(line); // a person reads it with cat
+				const bytes = Buffer.from(cut ? `\n${whole}` : whole);
 				cut = write(bytes) < bytes.length;
 			} catch {
 				// ENOSPC, EIO, EPIPE, EAGAIN of a pipe that nobody empties: there is nobody left to tell.

@@ -1,3 +1,5 @@
+import { terminalLine } from '../../system/terminal-text.ts';
+
 const binaryUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
 /** Bytes for people: binary units, three digits at least, never rounded up to the next unit. */
@@ -22,9 +24,9 @@ export function formatDuration(ms: number): string {
 	return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-/** Columns padded to their widest cell; the last is left as it is. */
+/** Columns padded to their widest cell; the last is left as it is. Nothing in a cell begins a new line. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-	const all = [header, ...rows];
+	const all = [header, ...rows].map(row => row.map(cell => terminalLine(cell.replace(/[\n\t]/g, ' '))));
 	const widths = header.map((_, column) => Math.max(...all.map(row => (row[column] ?? '').length)));
 	return all
 		.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))

@@ -1,4 +1,5 @@
 import type { RouseError } from '../../model/errors.ts';
+import { terminalJson, terminalText } from '../../system/terminal-text.ts';
 import { Progress } from './progress.ts';
 import type { Sink } from './sink.ts';
 
@@ -11,7 +12,10 @@ export interface OutputOptions {
 	debug: boolean;
 }
 
-/** Results on stdout; messages, progress and errors on stderr. With `--json` both are JSON, one document a line. */
+/**
+ * Results on stdout; messages, progress and errors on stderr. With `--json` both are JSON, one document a line. Nothing that
+ * was written by others steers the terminal: see system/terminal-text.ts.
+ */
 export class Output {
 	readonly json: boolean;
 	readonly #options: OutputOptions;
@@ -35,12 +39,12 @@ export class Output {
 	/** What a person may like to know on the way; not part of the answer. */
 	message(message: string): void {
 		if (this.#options.quiet) return;
-		this.#say(this.json ? JSON.stringify({ type: 'message', message }) : message);
+		this.#say(this.json ? jsonLine({ type: 'message', message }) : message);
 	}
 
 	/** Said even with `--quiet`: something is not as it should be, but the work goes on. */
 	warn(message: string): void {
-		this.#say(this.json ? JSON.stringify({ type: 'warning', message }) : `warning: ${message}`);
+		this.#say(this.json ? jsonLine({ type: 'warning', message }) : `warning: ${message}`);
 	}
 
 	/** One at a time; `end` it before starting the next. */
@@ -54,7 +58,7 @@ export class Output {
 	error(error: RouseError, exitCode: number, hint = error.hint): void {
 		this.#progress?.end();
 		const { code, message, details } = error.toDocument();
-		if (this.json) this.#say(JSON.stringify({ type: 'error', code, message, hint: hint ?? '', exitCode, details }));
+		if (this.json) this.#say(jsonLine({ type: 'error', code, message, hint: hint ?? '', exitCode, details }));
 		else this.#say(`error: ${message}${hint ? `\n${hint}` : ''}`);
 		if (this.#options.debug) this.#say(stackOf(error));
 		else if (code === 'internal' && !this.json)
@@ -63,13 +67,17 @@ export class Output {
 
 	#answer(document: object, text: string): void {
 		this.#progress?.clear();
-		this.#options.stdout.write(`${this.json ? JSON.stringify(document) : text}\n`);
+		this.#options.stdout.write(`${this.json ? jsonLine(document) : terminalText(text)}\n`);
 	}
 
 	#say(line: string): void {
 		this.#progress?.clear();
-		this.#options.stderr.write(`${line}\n`);
+		this.#options.stderr.write(`${terminalText(line)}\n`);
 	}
+}
+
+function jsonLine(document: object): string {
+	return terminalJson(JSON.stringify(document));
 }
 
 function stackOf(error: unknown): string {

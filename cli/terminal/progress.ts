@@ -1,3 +1,4 @@
+import { terminalJson, terminalLine } from '../../system/terminal-text.ts';
 import { formatBytes, formatDuration } from './format.ts';
 import type { Sink } from './sink.ts';
 
@@ -55,9 +56,9 @@ export class Progress {
 		if (now - this.#shownAt < (this.#live ? drawEveryMs : lineEveryMs)) return;
 		this.#shownAt = now;
 		const { label, sink, json } = this.#options;
-		if (json) sink.write(`${JSON.stringify({ type: 'progress', label, ...state })}\n`);
+		if (json) sink.write(`${terminalJson(JSON.stringify({ type: 'progress', label, ...state }))}\n`);
 		else if (this.#live) this.#draw(state);
-		else sink.write(`${label}: ${this.#numbers(state)}\n`);
+		else sink.write(`${terminalLine(`${label}: ${this.#numbers(state)}`)}\n`);
 	}
 
 	/** Takes the bar off the screen so that something else can be written there. */
@@ -74,7 +75,7 @@ export class Progress {
 
 	#draw(state: ProgressState): void {
 		const width = (this.#options.sink.columns ?? 80) - 1;
-		const line = `${this.#options.label} ${bar(state)}${this.#numbers(state)}`;
+		const line = terminalLine(`${this.#options.label} ${bar(state)}${this.#numbers(state)}`);
 		this.#options.sink.write(`\r\x1b[K${line.slice(0, width)}`);
 		this.#drawn = true;
 	}

@@ -135,3 +135,35 @@ describe('numbers for people', () => {
 		assert.equal(formatTable(['A', 'B'], [['long', 'x']]), 'A     B\nlong  x');
 	});
 });
+
+describe('text that others wrote', () => {
+	const hostile = 'a\u001b]0;x\u0007\u009b2J\u007f\r\u202eb\u2066';
+	const shown = 'a\\u001b]0;x\\u0007\\u009b2J\\u007f\\u000d\\u202eb\\u2066';
+
+	it('steers no terminal, in an answer, a message, an error or its causes', () => {
+		const { output: out, stdout, stderr } = output({ debug: true });
+		out.result({}, `${hostile}\n\tnext`);
+		out.message(hostile);
+		out.warn(hostile);
+		out.error(new RouseError('internal', hostile, { hint: hostile, cause: new Error(hostile) }), 1);
+		assert.deepEqual(stdout.lines, [`${shown}\n\tnext\n`]);
+		const said = stderr.lines.join('');
+		assert.equal(said.split(shown).length, 7); // message, warning, error, hint, and two stacks
+		assert.doesNotMatch(said, /[\p{Cc}\u202e\u2066](?<![\n\t])/u);
+	});
+
+	it('is the same in JSON, of characters that steer no terminal', () => {
+		const { output: out, stdout, stderr } = output({ json: true });
+		out.result({ hostile }, '');
+		out.error(new RouseError('internal', hostile), 1);
+		for (const { lines } of [stdout, stderr]) assert.doesNotMatch(lines.join(''), /[\p{Cc}\u202e\u2066](?<!\n)/u);
+		assert.deepEqual(JSON.parse(stdout.lines.join('')), { hostile });
+	});
+
+	it('begins no line of progress, and none of a table', () => {
+		const to = sink(true);
+		new Progress({ label: hostile, sink: to, json: false, silent: false }).update({ done: 0, note: `x\n${hostile}` });
+		assert.equal(to.lines.join('').replace('\r\u001b[K', ''), `${shown} x\\u000a${shown}`.slice(0, 79));
+		assert.equal(formatTable(['A', 'B'], [['x\ny\r', 'z']]), 'A          B\nx y\\u000d  z');
+	});
+});

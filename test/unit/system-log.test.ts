@@ -27,6 +27,17 @@ describe('`createLog`', () => {
 		assert.deepEqual(line, { level: 'warn', service: 'tester', pid: process.pid, ...where, msg: 'said' });
 	});
 
+	it('writes nothing that steers the terminal of who reads it, and the same document', () => {
+		const { log, lines, documents } = kept();
+		const hostile = 'a\u001b[2J\u009b2J\u007f\u202eb';
+		log.info({ recovery: hostile }, hostile);
+		assert.match(lines().join(''), /^[ -~]*$/);
+		assert.deepEqual(
+			documents().map(({ recovery, msg }) => [recovery, msg]),
+			[[hostile, hostile]],
+		);
+	});
+
 	it('leaves out what is below the level, and takes `info` for one that is none, and says so', () => {
 		const quiet = kept({ level: 'warn' });
 		quiet.log.info('not said');
