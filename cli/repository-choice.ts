@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { nameSchema } from '../model/names.ts';
+import { configuredAs, unknownRepository } from '../system/configured-repositories.ts';
 import { type Config, homeDirectory, loadConfig } from '../system/installation.ts';
 import type { Context } from './terminal/command.ts';
 
@@ -35,6 +36,21 @@ export async function chooseRepository(
 			: `defaultRepository is "${only}", which config.yaml does not have under repositories`,
 		{ hint: 'say --repo DIR, or set ROUSE_REPO; rouse repo init DIR makes a new one' },
 	);
+}
+
+/**
+ * The same for what workers and supervisor are to read: only what config.yaml names, however the option calls it.
+ * `repository_unknown` for a directory that it does not.
+ */
+export async function chooseConfigured(
+	context: Pick<Context, 'env'>,
+	option: string | undefined,
+	config: Config,
+): Promise<string> {
+	const chosen = await chooseRepository(context, option, config);
+	const known = await configuredAs(config, chosen);
+	if (known === undefined) throw unknownRepository(chosen);
+	return known;
 }
 
 function named(config: Config, name: string): string | undefined {

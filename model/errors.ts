@@ -44,6 +44,7 @@ const table = {
 	chunk_missing: { exit: 9, retry: 'person' },
 	format_damaged: { exit: 9, retry: 'person' },
 	repository_missing: { exit: 10, retry: 'permanent' },
+	repository_unknown: { exit: 10, retry: 'permanent' },
 	repository_exists: { exit: 6, retry: 'permanent' },
 	repository_unsupported: { exit: 10, retry: 'permanent' },
 	parked: { exit: 11, retry: 'person' },

@@ -2,7 +2,9 @@
 import { existsSync } from 'node:fs';
 import { asRouseError } from '../model/errors.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
+import { onlyThose } from '../repository/access/configured.ts';
 import { systemClock } from '../system/clock.ts';
+import { configuredOnly } from '../system/configured-repositories.ts';
 import { homeDirectory, loadConfig, openInstallation, places } from '../system/installation.ts';
 import { createLog } from '../system/log.ts';
 import { reachedFromEnvironment } from '../system/reached.ts';
@@ -31,11 +33,13 @@ async function run(): Promise<void> {
 	await mustHoldServiceLock(home);
 	const installation = await openInstallation(home);
 	const reached = reachedFromEnvironment();
+	const mustBeConfigured = configuredOnly(installation);
 	const host: HostParts = {
 		installation,
 		...createPlatform(installation, await loadConfig(installation)),
 		tombstones: new Tombstones(home),
-		repositories: RepositoryChildren.of(installation),
+		mustBeConfigured,
+		repositories: onlyThose(RepositoryChildren.of(installation), mustBeConfigured),
 		log,
 		clock: systemClock,
 		reached: async place => reached(place),

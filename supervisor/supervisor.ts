@@ -109,8 +109,14 @@ export class Supervisor {
 		if (found) return found;
 		const tombstone = await this.#host.tombstones.read(body.recoveryId);
 		if (tombstone) return tombstone;
-		if (step === 'reserve') return this.registry.create(name, body, body.limit);
-		if (step === 'allocate') return this.registry.create(name, body);
+		if (step === 'reserve') {
+			if (body.request) await this.#host.mustBeConfigured(body.request.repository);
+			return this.registry.create(name, body, body.limit);
+		}
+		if (step === 'allocate') {
+			await this.#host.mustBeConfigured(body.plan.repository);
+			return this.registry.create(name, body);
+		}
 		if (step === 'discard' || step === 'undo')
 			return this.#withBallast(name, () => this.registry.buryUnknown(name, body));
 		throw new RouseError('recovery_unknown', `recovery ${name} (${body.recoveryId}) is not on this host`);

@@ -50,7 +50,7 @@ const temporalSchema = z
 			say('tls', 'certificate and key go together');
 	});
 
-/** `config.yaml`: written by hand, never by Rouse (but for the first one, when there is none). */
+/** `config.yaml`: written by hand; Rouse adds repositories when it is told to, and changes nothing else in it. */
 export const configSchema = z.strictObject({
 	/** Name to directory. */
 	repositories: z.record(nameSchema, z.string().min(1)).default({}),
@@ -153,7 +153,7 @@ async function makeRunDirectory(id: string): Promise<string> {
 	return path;
 }
 
-/** Reads config.yaml; an absent one is all defaults. Errors name line and column. */
+/** Reads config.yaml; an absent one is all defaults. Repositories' directories are absolute. Errors name line and column. */
 export async function loadConfig(installation: Pick<Installation, 'home'>): Promise<Config> {
 	const path = join(installation.home, 'config.yaml');
 	let text: string;
@@ -163,7 +163,10 @@ export async function loadConfig(installation: Pick<Installation, 'home'>): Prom
 		if (isErrno(error, 'ENOENT')) return configSchema.parse({});
 		throw error;
 	}
-	return parseYaml(text, path, configSchema, 'config_invalid');
+	const config = parseYaml(text, path, configSchema, 'config_invalid');
+	// From the file, not from wherever a process was started: all are to mean the same directory.
+	const absolute = Object.entries(config.repositories).map(([name, to]) => [name, resolve(installation.home, to)]);
+	return { ...config, repositories: Object.fromEntries(absolute) };
 }
 
 /** YAML text as what `schema` describes; the error says file, line, column and what is accepted. */

@@ -1,8 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection } from '@temporalio/worker';
 import type { Log } from '../system/log.ts';
+import type { Codec } from '../system/payload-codec.ts';
 import { readSecurity } from '../system/temporal-security.ts';
 import type { TemporalTarget } from '../system/temporal-target.ts';
+
+/** What a worker works through. */
+export interface TemporalAccess {
+	connection: NativeConnection;
+	namespace: string;
+	codec: Codec;
+}
 
 /**
  * Connects, however long it takes: workers and server are started in any order, and a worker that gave up would only be

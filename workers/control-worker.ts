@@ -1,19 +1,22 @@
-import { type NativeConnection, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { createControlActivities } from '../activities/control-activities.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
-import type { Codec } from '../system/payload-codec.ts';
+import { onlyThose } from '../repository/access/configured.ts';
+import { configuredOnly } from '../system/configured-repositories.ts';
+import type { Installation } from '../system/installation.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import { logAttributes } from './activity-log.ts';
 import { workflowBundle } from './bundle.ts';
+import type { TemporalAccess } from './connect.ts';
 import { workerTuning } from './tuning.ts';
 
 /** Runs workflows, plans and pins. Any number of them may run. */
 export async function createControlWorker(
-	connection: NativeConnection,
-	namespace: string,
-	{ cacheDirectory, codec }: { cacheDirectory: string; codec: Codec },
+	{ connection, namespace, codec }: TemporalAccess,
+	installation: Installation,
 ): Promise<Worker> {
-	const { code } = await workflowBundle(cacheDirectory);
+	const { code } = await workflowBundle(installation.cacheDirectory);
+	const children = RepositoryChildren.of(installation).prepare();
 	return Worker.create({
 		...workerTuning,
 		connection,
@@ -21,7 +24,7 @@ export async function createControlWorker(
 		dataConverter: { payloadCodecs: [codec] },
 		taskQueue: taskQueues.control,
 		workflowBundle: { code },
-		activities: createControlActivities({ repositories: RepositoryChildren.of({ cacheDirectory }).prepare() }),
+		activities: createControlActivities({ repositories: onlyThose(children, configuredOnly(installation)) }),
 		interceptors: { activity: [logAttributes] },
 	});
 }

@@ -1,18 +1,16 @@
-import { type NativeConnection, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { recordFailedAttempts } from '../activities/failed-attempts.ts';
 import { createHostActivities } from '../activities/host-activities.ts';
 import type { HostDependencies } from '../activities/host-attempt.ts';
-import type { Codec } from '../system/payload-codec.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import { logAttributes } from './activity-log.ts';
+import type { TemporalAccess } from './connect.ts';
 import { copySlots, hostSlots, workerTuning } from './tuning.ts';
 
 /** Two workers, one a queue: with four slots taken by copying, a power-on on the same queue would not start. */
 export async function createHostWorkers(
-	connection: NativeConnection,
-	namespace: string,
+	{ connection, namespace, codec }: TemporalAccess,
 	host: HostDependencies,
-	codec: Codec,
 ): Promise<Worker[]> {
 	const { migrateChunks, ...steps } = createHostActivities(host);
 	const shared = {

@@ -1,13 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Client } from '@temporalio/client';
-import type { NativeConnection, Worker } from '@temporalio/worker';
+import type { Worker } from '@temporalio/worker';
 import { SupervisorClient } from '../supervisor/client.ts';
 import { type Installation, loadConfig, makeIdentity, places } from '../system/installation.ts';
 import type { Log } from '../system/log.ts';
-import { type Codec, workerCodec } from '../system/payload-codec.ts';
+import { workerCodec } from '../system/payload-codec.ts';
 import { readTemporalTarget } from '../system/temporal-target.ts';
-import { connectWithRetry } from './connect.ts';
+import { connectWithRetry, type TemporalAccess } from './connect.ts';
 import { createControlWorker } from './control-worker.ts';
 import { forwardReports } from './forwarder.ts';
 import { createHostWorkers } from './host-worker.ts';
@@ -27,15 +27,12 @@ export async function runWorkers(
 	const { namespace, address } = target;
 	const ended = new AbortController();
 	try {
-		const codec = await workerCodec(target);
+		const access: TemporalAccess = { connection, namespace, codec: await workerCodec(target) };
 		const workers: Worker[] = [];
 		const more: Promise<void>[] = [];
-		if (wanted.includes('control'))
-			workers.push(
-				await createControlWorker(connection, namespace, { cacheDirectory: installation.cacheDirectory, codec }),
-			);
+		if (wanted.includes('control')) workers.push(await createControlWorker(access, installation));
 		if (wanted.includes('host')) {
-			const host = await startHost(installation, { connection, namespace, codec }, log, ended.signal);
+			const host = await startHost(installation, access, log, ended.signal);
 			workers.push(...host.workers);
 			more.push(host.reporting);
 		}
@@ -71,7 +68,7 @@ export async function runTogether(workers: readonly Pick<Worker, 'run' | 'shutdo
 
 async function startHost(
 	installation: Installation,
-	{ connection, namespace, codec }: { connection: NativeConnection; namespace: string; codec: Codec },
+	access: TemporalAccess,
 	log: Log,
 	signal: AbortSignal,
 ): Promise<{ workers: Worker[]; reporting: Promise<void> }> {
@@ -80,12 +77,8 @@ async function startHost(
 	await mkdir(dirname(identity), { recursive: true });
 	const hostId = await makeIdentity(identity);
 	const supervisor = SupervisorClient.of(installation);
-	const workers = await createHostWorkers(
-		connection,
-		namespace,
-		{ hostId, supervisor, recoveries: host.recoveries },
-		codec,
-	);
+	const workers = await createHostWorkers(access, { hostId, supervisor, recoveries: host.recoveries });
+	const { connection, namespace, codec } = access;
 	const client = new Client({ connection, namespace, dataConverter: { payloadCodecs: [codec] } });
 	return { workers, reporting: forwardReports(client, supervisor, log, signal) };
 }

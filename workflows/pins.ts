@@ -6,10 +6,14 @@ import type { Run } from './run.ts';
 import { addIncidents } from './state.ts';
 import { control } from './stubs.ts';
 
-/** How a repository fails that cannot be written now; `timeout` is a control worker that hangs or dies of it. */
+/**
+ * How a repository fails that cannot be written now; `timeout` is a control worker that hangs or dies of it, and unknown is
+ * what was taken out of the configuration meanwhile.
+ */
 const awayCodes: readonly ErrorCode[] = [
 	'store_unreachable',
 	'repository_missing',
+	'repository_unknown',
 	'space_short',
 	'io_failed',
 	'timeout',

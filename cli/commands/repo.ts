@@ -1,20 +1,19 @@
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { stringify } from 'yaml';
 import { RouseError } from '../../model/errors.ts';
 import { nameSchema } from '../../model/names.ts';
 import { initRepository, openRepository } from '../../repository/repository.ts';
 import { repositoryStatistics } from '../../repository/statistics.ts';
-import { createFileDurably } from '../../system/durable-file.ts';
+import { addRepository } from '../../system/configured-repositories.ts';
 import { homeDirectory, loadConfig } from '../../system/installation.ts';
 import { chooseRepository, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { formatBytes } from '../terminal/format.ts';
+import { formatBytes, formatTable } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
 
 export const build = (context: Context) => {
 	const repo = command('repo').description('where restore points are kept');
-	for (const verb of [init(context), stats(context)]) repo.addCommand(verb);
+	for (const verb of [init(context), add(context), list(context), stats(context)]) repo.addCommand(verb);
 	return repo;
 };
 
@@ -30,19 +29,57 @@ const init = (context: Context) =>
 			const name = options.name ?? nameOf(directory);
 			const { repositories } = await loadConfig({ home });
 			const taken = Object.hasOwn(repositories, name) ? repositories[name] : undefined;
-			if (taken !== undefined && resolve(taken) !== directory)
+			if (taken !== undefined && taken !== directory)
 				throw new RouseError('name_conflict', `config.yaml has a repository ${name} in ${taken}`, {
 					hint: 'choose another name with --name',
 				});
 			const repository = await initRepository(directory);
 			await repository.store.close();
 			const { id, chunkSizeBytes } = repository;
-			const configured = taken !== undefined || (await configure(home, name, directory));
+			// A configuration that is there belongs to a person, who says when it changes.
+			const first = !existsSync(join(home, 'config.yaml'));
+			if (first) await addRepository({ home }, name, directory);
+			const configured = first || taken !== undefined;
 			const what = `Repository ${name} made in ${directory}.`;
 			const next = configured
 				? 'Next: rouse backup import SOURCE --machine NAME'
-				: `To call it by its name, add to ${join(home, 'config.yaml')}:\n${configLines(name, directory)}`;
+				: `To recover from it, and to call it by its name: rouse repo add ${name} ${directory}`;
 			context.output.result({ name, directory, id, chunkSizeBytes, configured }, `${what}\n${next}`);
+		});
+
+const add = (context: Context) =>
+	command('add')
+		.description('name a repository that is there in config.yaml: recoveries read none that is not')
+		.argument('<name>', 'its name', parseName)
+		.argument('<dir>', 'its directory')
+		.addHelpText('after', '\nExample:  rouse repo add archive /mnt/archive/rouse')
+		.action(async (name, dir) => {
+			const home = homeDirectory(context.env);
+			const directory = resolve(dir);
+			const repository = await openRepository(directory);
+			await repository.store.close();
+			const { id, chunkSizeBytes } = repository;
+			const added = await addRepository({ home }, name, directory);
+			const text = added ? `Repository ${name} is ${directory}.` : `Repository ${name} was ${directory} already.`;
+			context.output.result({ name, directory, id, chunkSizeBytes, added }, text);
+		});
+
+const list = (context: Context) =>
+	command('list')
+		.description('the repositories that config.yaml names')
+		.action(async () => {
+			const { repositories, defaultRepository } = await loadConfig({ home: homeDirectory(context.env) });
+			const named = Object.entries(repositories).map(([name, directory]) => ({ name, directory }));
+			const only = named.length === 1 ? named[0]?.name : undefined;
+			const known = named.map(one => ({ ...one, default: one.name === (defaultRepository ?? only) }));
+			const text =
+				known.length === 0
+					? 'no repositories; make one: rouse repo init DIR, or name one: rouse repo add NAME DIR'
+					: formatTable(
+							['NAME', 'DEFAULT', 'DIRECTORY'],
+							known.map(one => [one.name, one.default ? 'yes' : '', one.directory]),
+						);
+			context.output.result({ repositories: known }, text);
 		});
 
 const stats = (context: Context) =>
@@ -77,17 +114,4 @@ function nameOf(directory: string): string {
 	throw new RouseError('usage', `"${basename(directory)}" is no name for a repository`, {
 		hint: 'give one with --name',
 	});
-}
-
-/** Writes the first config.yaml; one that is there belongs to a person. */
-async function configure(home: string, name: string, directory: string): Promise<boolean> {
-	await mkdir(home, { recursive: true, mode: 0o700 });
-	return await createFileDurably(
-		join(home, 'config.yaml'),
-		`${configLines(name, directory)}${stringify({ defaultRepository: name })}`,
-	);
-}
-
-function configLines(name: string, directory: string): string {
-	return stringify({ repositories: { [name]: directory } });
 }

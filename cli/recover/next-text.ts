@@ -26,6 +26,7 @@ export function nextText({ order, first }: Next, code: ErrorCode, owner: Owner):
 
 /** What is known to mend it, where nothing else was said. */
 const repairs: Partial<Record<ErrorCode, string>> = {
+	repository_unknown: 'give the repository its name again: rouse repo add NAME DIR',
 	repository_missing: 'see whether the file system of the repository is mounted',
 	chunk_bad: 'put the pack back from a copy of the repository (rouse backup verify names what is damaged)',
 };

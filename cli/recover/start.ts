@@ -8,7 +8,7 @@ import type { RecoveryRequest } from '../../model/recovery.ts';
 import type { SupervisorClient } from '../../supervisor/client.ts';
 import type { HardwareRequest, HostView } from '../../supervisor/protocol.ts';
 import { homeDirectory, loadConfig } from '../../system/installation.ts';
-import { chooseRepository, repositoryOption } from '../repository-choice.ts';
+import { chooseConfigured, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseBytes, parseName, parsePoint } from '../terminal/parse.ts';
 import { recoveryAnswer } from './answer.ts';
@@ -62,7 +62,7 @@ export const buildStart = (context: Context) =>
 
 async function start(point: PointReference, options: Options, context: Context): Promise<void> {
 	const config = await loadConfig({ home: homeDirectory(context.env) });
-	const repository = await chooseRepository(context, options.repo, config);
+	const repository = await chooseConfigured(context, options.repo, config);
 	const supervisor = await openSupervisor(context);
 	const host = await supervisor.host({ signal: context.signal });
 	const request = await makeRequest(point, requestOf(options), { config, repository, host });

@@ -1,6 +1,7 @@
 import type { Platform } from '../../hypervisors/contract.ts';
 import type { RepositoryAccess } from '../../repository/access/calls.ts';
 import type { Clock } from '../../system/clock.ts';
+import type { MustBeConfigured } from '../../system/configured-repositories.ts';
 import type { Installation } from '../../system/installation.ts';
 import type { Log } from '../../system/log.ts';
 import type { Tombstones } from '../files/tombstones.ts';
@@ -12,6 +13,8 @@ export interface HostParts {
 	platform: Platform;
 	movers: Movers;
 	tombstones: Pick<Tombstones, 'read' | 'write' | 'repositories'>;
+	/** Asked before a recovery is taken that would read there. */
+	mustBeConfigured: MustBeConfigured;
 	/** For pins; a call may hang for as long as its deadline. */
 	repositories: RepositoryAccess;
 	log: Log;

@@ -15,6 +15,8 @@ export async function allocate(context: StepContext, { plan }: { plan: RecoveryP
 	if (known !== null && !isDeepStrictEqual(known, plan))
 		throw new RouseError('identity_conflict', `recovery ${recovery.name} was allocated with another plan`);
 	if (recovery.state.done.includes('allocate')) return {};
+	// One that was taken stays: its guest may depend on it, whatever becomes of the configuration.
+	if (known === null) await host.mustBeConfigured(plan.repository);
 	expectPlatform(recovery.name, plan, host.platform.kind);
 	await recovery.change(change.plan(plan));
 	await host.reached('allocate-planned');

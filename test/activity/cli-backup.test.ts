@@ -59,7 +59,7 @@ test('the first repository of an installation becomes its default, a second one 
 		`repositories:\n  main: ${repository}\ndefaultRepository: main\n`,
 	);
 	const second = await rouse(home, ['repo', 'init', join(directory, 'other')]);
-	assert.match(second.stdout, /repositories:\n {2}other: .*\/other\n/);
+	assert.match(second.stdout, /rouse repo add other \/.*\/other\n/);
 	assert.doesNotMatch(await readFile(join(home, 'config.yaml'), 'utf8'), /other/);
 	assert.partialDeepStrictEqual(await failure(home, 'repo', 'init', join(directory, 'other')), {
 		type: 'error',
@@ -69,6 +69,32 @@ test('the first repository of an installation becomes its default, a second one 
 	assert.partialDeepStrictEqual(await failure(home, 'repo', 'init', join(directory, 'x'), '--name', 'main'), {
 		code: 'name_conflict',
 	});
+});
+
+test('`repo add` names a repository that is there, and leaves the rest of config.yaml as it was', async t => {
+	const { directory, home, repository } = await installation(t);
+	const config = join(home, 'config.yaml');
+	const written = `# by hand\nrepositories:\n  main: ${repository} # the old one\n# of the host\nhost: {name: here}\n`;
+	await writeFile(config, written, { mode: 0o640 });
+	const other = join(directory, 'other');
+	await rouse(home, ['repo', 'init', other]);
+	assert.equal(await readFile(config, 'utf8'), written);
+	assert.partialDeepStrictEqual(await answer(home, 'repo', 'add', 'second', other), { name: 'second', added: true });
+	assert.equal(
+		await readFile(config, 'utf8'),
+		`# by hand\nrepositories:\n  main: ${repository} # the old one\n  second: ${other}\n# of the host\nhost: { name: here }\ndefaultRepository: main\n`,
+	);
+	assert.partialDeepStrictEqual(await answer(home, 'repo', 'add', 'second', other), { added: false });
+	assert.deepEqual(await answer(home, 'repo', 'list'), {
+		repositories: [
+			{ name: 'main', directory: repository, default: true },
+			{ name: 'second', directory: other, default: false },
+		],
+	});
+	const taken = await failure(home, 'repo', 'add', 'main', other);
+	const twice = await failure(home, 'repo', 'add', 'third', other);
+	const nothing = await failure(home, 'repo', 'add', 'third', directory);
+	assert.deepEqual([taken.code, twice.code, nothing.code], ['name_conflict', 'name_conflict', 'repository_missing']);
 });
 
 test('an import answers with the point, exact sizes, and what was new', async t => {

@@ -30,6 +30,7 @@ export async function startInside(
 		clock: systemClock,
 		reached: async () => undefined,
 		endForSeal: mover => mover.end(),
+		mustBeConfigured: async () => undefined,
 		...parts,
 	};
 	await mkdir(installation.runDirectory, { recursive: true });

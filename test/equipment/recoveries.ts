@@ -5,6 +5,7 @@ import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
 import type { RecoveryView, StepAnswer, StepBody, StepName } from '../../supervisor/protocol.ts';
 import { waitFor } from '../../system/wait.ts';
+import { configureRepository } from './configured-repository.ts';
 import { sampleConfig } from './sample-config.ts';
 import type { StoredDisk } from './stored-disk.ts';
 import type { SupervisedHost } from './supervised-host.ts';
@@ -47,7 +48,8 @@ export class SteppedRecovery {
 	}
 
 	/** A new step; `again` repeats the last one's generation. */
-	step<S extends StepName>(step: S, rest: Rest<S>, { again = false } = {}): Promise<StepAnswer<S>> {
+	async step<S extends StepName>(step: S, rest: Rest<S>, { again = false } = {}): Promise<StepAnswer<S>> {
+		if (step === 'allocate') await configureRepository(this.host.installation, this.plan.repository);
 		if (!again) this.generation += 1;
 		// The body is the step's own with the two fields that all have.
 		const body = { recoveryId: this.recoveryId, generation: this.generation, ...rest } as unknown as StepBody<S>;

@@ -91,6 +91,7 @@ export class SimulatedInstallation {
 			clock: systemClock,
 			reached: place => this.reached(place),
 			endForSeal: mover => mover.end(),
+			mustBeConfigured: async () => undefined,
 		};
 		const supervisor = new Supervisor(host);
 		this.#supervisor = supervisor;

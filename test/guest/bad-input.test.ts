@@ -36,6 +36,8 @@ test('what a recovery cannot be started from is refused by code, with the exit c
 
 	const newer = join(directory, 'newer');
 	await here.answer('repo', 'init', newer);
+	assert.deepEqual(await refused(...start, 'web01@latest', '--repo', newer), ['repository_unknown', 10]);
+	await here.answer('repo', 'add', 'newer', newer);
 	const header = await readFile(join(newer, 'rouse-repository'), 'utf8');
 	await writeFile(join(newer, 'rouse-repository'), header.replace(/"version":\s*0/, '"version":1'));
 	assert.deepEqual(await refused(...start, 'web01@latest', '--repo', newer), ['repository_unsupported', 10]);

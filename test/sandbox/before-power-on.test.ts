@@ -54,7 +54,7 @@ test('a step whose own outcome is unknown is undone as well', async () => {
 	assert.deepEqual(run.pendingTypes(), ['unpin']);
 });
 
-for (const code of ['store_unreachable', 'repository_missing', 'space_short', 'io_failed'])
+for (const code of ['store_unreachable', 'repository_missing', 'repository_unknown', 'space_short', 'io_failed'])
 	test(`a pin that fails by ${code} leaves the recovery unpinned: its host is told, and it goes on`, async () => {
 		const { run, request } = await startRecovery(sandbox);
 		await bringTo(run, request, 'pin');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { symlink } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { chooseRepository } from '../../cli/repository-choice.ts';
+import { chooseConfigured, chooseRepository } from '../../cli/repository-choice.ts';
 import { configSchema } from '../../system/installation.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
@@ -39,6 +40,26 @@ describe('the repository a command means', () => {
 		await assert.rejects(chooseRepository(none, 'mian', config), {
 			code: 'repository_missing',
 			hint: /configured: main/,
+		});
+	});
+});
+
+describe('the repository a recovery reads', () => {
+	it('is a configured one, however the option calls it', async t => {
+		const here = await temporaryDirectory(t);
+		const config = configSchema.parse({ repositories: { main: here } });
+		await symlink(here, `${here}/link`);
+		for (const option of [undefined, 'main', here, `${here}/link`])
+			assert.equal(await chooseConfigured(none, option, config), here);
+	});
+
+	it('is refused when it is not, with what registers it', async t => {
+		const here = await temporaryDirectory(t);
+		const config = configSchema.parse({ repositories: { main: '/srv/main' } });
+		await assert.rejects(chooseConfigured(none, here, config), {
+			code: 'repository_unknown',
+			exitCode: 10,
+			hint: `if recoveries are to read it: rouse repo add NAME ${here}`,
 		});
 	});
 });

@@ -180,6 +180,7 @@ export class SeededHost {
 				await lifetime.pass(Promise.resolve());
 			},
 			endForSeal: mover => mover.end(),
+			mustBeConfigured: async () => undefined,
 		};
 	}
 

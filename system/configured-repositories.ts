@@ -1,0 +1,93 @@
+/** The repositories that `config.yaml` names: the only ones that workers and supervisor touch because a message says so. */
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Document, parseDocument } from 'yaml';
+import { RouseError } from '../model/errors.ts';
+import { createFileDurably, isErrno, replaceFileDurably } from './durable-file.ts';
+import { type Config, configSchema, loadConfig, parseYaml } from './installation.ts';
+
+/**
+ * Throws `repository_unknown` for a directory that the configuration does not name, as it stands at the call. Compared as
+ * it is written there: nothing is looked up in file systems, of which one may hang, and nobody's link can change it.
+ */
+export type MustBeConfigured = (directory: string) => Promise<void>;
+
+export function configuredOnly(installation: { home: string }): MustBeConfigured {
+	return async directory => {
+		const { repositories } = await loadConfig(installation);
+		if (!Object.values(repositories).includes(directory)) throw unknownRepository(directory);
+	};
+}
+
+export function unknownRepository(directory: string): RouseError {
+	return new RouseError('repository_unknown', `config.yaml names no repository in ${directory}`, {
+		hint: `if recoveries are to read it: rouse repo add NAME ${directory}`,
+		details: { repository: directory },
+	});
+}
+
+/** The configured directory that `directory` is, however it is written: a link to it, or behind one. */
+export async function configuredAs({ repositories }: Config, directory: string): Promise<string | undefined> {
+	const configured = Object.values(repositories);
+	if (configured.includes(directory)) return directory;
+	const real = await realOf(directory);
+	for (const known of configured) if (real !== undefined && (await realOf(known)) === real) return known;
+	return undefined;
+}
+
+async function realOf(path: string): Promise<string | undefined> {
+	return realpath(path).catch(() => undefined);
+}
+
+/**
+ * Writes a repository into `config.yaml`, which is else as it was, comments included; makes the file when there is none.
+ * `name_conflict` when the name is another one's, or the directory has a name. Done already: false, nothing changes.
+ */
+export async function addRepository(installation: { home: string }, name: string, directory: string): Promise<boolean> {
+	const config = await loadConfig(installation);
+	const named = Object.hasOwn(config.repositories, name) ? config.repositories[name] : undefined;
+	if (named === directory) return false;
+	if (named !== undefined)
+		throw new RouseError('name_conflict', `config.yaml has a repository ${name} in ${named}`, {
+			hint: 'choose another name',
+		});
+	const known = await configuredAs(config, directory);
+	const other = Object.entries(config.repositories).find(([, path]) => path === known)?.[0];
+	if (other !== undefined)
+		throw new RouseError('name_conflict', `config.yaml calls ${directory} "${other}" already`, {
+			hint: `say --repo ${other}`,
+		});
+	await change(installation, document => {
+		document.setIn(['repositories', name], directory);
+		// What commands mean without --repo stays what it was, and the first one is it.
+		const [only = name, ...more] = Object.keys(config.repositories);
+		if (config.defaultRepository === undefined && more.length === 0) document.setIn(['defaultRepository'], only);
+	});
+	return true;
+}
+
+async function change({ home }: { home: string }, edit: (document: Document) => void): Promise<void> {
+	await mkdir(home, { recursive: true, mode: 0o700 });
+	const path = join(home, 'config.yaml');
+	const before = await readIfThere(path);
+	const document = parseDocument(before ?? '');
+	edit(document);
+	const text = String(document);
+	parseYaml(text, path, configSchema, 'config_invalid'); // what is not accepted would stop every service
+	if (before === undefined) {
+		if (await createFileDurably(path, text)) return;
+		throw new RouseError('name_conflict', `somebody else has just made ${path}`, { hint: 'say it again' });
+	}
+	// Behind a link, where it really lies: a rename would put a file in the link's place.
+	const real = await realpath(path);
+	await replaceFileDurably(real, text, (await stat(real)).mode & 0o777);
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+	try {
+		return await readFile(path, 'utf8');
+	} catch (error) {
+		if (isErrno(error, 'ENOENT')) return undefined;
+		throw error;
+	}
+}
