@@ -1,3 +1,4 @@
+import type { HostStepInput } from '../model/activity-inputs.ts';
 import { RouseError } from '../model/errors.ts';
 import type { Hardware } from '../model/hardware.ts';
 import type { Incident } from '../model/recovery.ts';
@@ -9,7 +10,6 @@ import type {
 	StepCall,
 	StepName,
 } from '../supervisor/protocol.ts';
-import type { HostStepInput } from '../workflows/contracts.ts';
 import { type Attempt, attempt } from './attempt.ts';
 
 /** What the activities of a host ask of its supervisor: SupervisorClient, or a double of it in tests. */

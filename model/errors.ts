@@ -11,6 +11,7 @@ export type RetryClass = 'transient' | 'permanent' | 'person';
 
 const table = {
 	internal: { exit: 1, retry: 'permanent' },
+	input_invalid: { exit: 1, retry: 'permanent' },
 	usage: { exit: 2, retry: 'permanent' },
 	config_invalid: { exit: 2, retry: 'permanent' },
 	spec_invalid: { exit: 2, retry: 'permanent' },

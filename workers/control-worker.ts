@@ -1,4 +1,5 @@
 import { Worker } from '@temporalio/worker';
+import { checkInputs } from '../activities/checked-inputs.ts';
 import { createControlActivities } from '../activities/control-activities.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
 import { onlyThose } from '../repository/access/configured.ts';
@@ -25,6 +26,6 @@ export async function createControlWorker(
 		taskQueue: taskQueues.control,
 		workflowBundle: { code },
 		activities: createControlActivities({ repositories: onlyThose(children, configuredOnly(installation)) }),
-		interceptors: { activity: [logAttributes] },
+		interceptors: { activity: [logAttributes, checkInputs] },
 	});
 }

@@ -1,4 +1,5 @@
 import { Worker } from '@temporalio/worker';
+import { checkInputs } from '../activities/checked-inputs.ts';
 import { recordFailedAttempts } from '../activities/failed-attempts.ts';
 import { createHostActivities } from '../activities/host-activities.ts';
 import type { HostDependencies } from '../activities/host-attempt.ts';
@@ -18,7 +19,7 @@ export async function createHostWorkers(
 		connection,
 		namespace,
 		dataConverter: { payloadCodecs: [codec] },
-		interceptors: { activity: [logAttributes, recordFailedAttempts(host.supervisor)] },
+		interceptors: { activity: [logAttributes, checkInputs, recordFailedAttempts(host.supervisor)] },
 	};
 	return Promise.all([
 		Worker.create({

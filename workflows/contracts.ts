@@ -109,14 +109,6 @@ export const hostReportSignal = defineSignal<[HostReport]>('hostReport');
  */
 export const generationsUnderway = 100;
 
-/** Every activity on a host gets this first: the host it is meant for, and what the supervisor fences by. */
-export interface HostStepInput {
-	hostId: string;
-	name: string;
-	recoveryId: string;
-	generation: number;
-}
-
 /** Heartbeat details of a slice of the migration. */
 export interface SliceProgress {
 	restoredBytes: number;

@@ -1,7 +1,7 @@
 import { CancellationScope, DeterminismViolationError, log } from '@temporalio/workflow';
 import type { ErrorDocument } from '../model/errors.ts';
 import type { PowerAction } from '../model/recovery.ts';
-import type { HostStepInput } from './contracts.ts';
+import type { HostStepInput } from '../model/activity-inputs.ts';
 import { documentOf, endOnHost, failureOf } from './failures.ts';
 import { carryOn } from './parking.ts';
 import type { Run } from './run.ts';

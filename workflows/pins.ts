@@ -1,6 +1,6 @@
 /** A recovery's pin. No repository that is full, read-only or away keeps a machine from starting, or a recovery from ending. */
 import type { ErrorCode } from '../model/errors.ts';
-import type { HostStepInput } from './contracts.ts';
+import type { HostStepInput } from '../model/activity-inputs.ts';
 import { documentOf } from './failures.ts';
 import type { Run } from './run.ts';
 import { addIncidents } from './state.ts';

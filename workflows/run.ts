@@ -11,9 +11,10 @@ import {
 	upsertSearchAttributes,
 	workflowInfo,
 } from '@temporalio/workflow';
+import type { HostStepInput } from '../model/activity-inputs.ts';
 import type { ErrorDocument } from '../model/errors.ts';
 import type { Phase, RecoveryPlan, RecoveryRequest, RecoveryStatus } from '../model/recovery.ts';
-import { type HostStepInput, type RecoveryInput, type RecoveryMemo, searchAttributes } from './contracts.ts';
+import { type RecoveryInput, type RecoveryMemo, searchAttributes } from './contracts.ts';
 import { documentOf, endOnHost, Interruption } from './failures.ts';
 import { currentDetails } from './progress.ts';
 import { statusOf, type WorkflowState, type WorkflowStep } from './state.ts';

@@ -1,9 +1,10 @@
-import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
+import type { ActivityInput } from '../../model/activity-inputs.ts';
+import type { RecoveryPlan } from '../../model/recovery.ts';
 import { attempt } from '../attempt.ts';
 import type { ControlDependencies } from './dependencies.ts';
 import { planRecovery } from './plan-recovery.ts';
 
 export const plan =
 	({ repositories }: ControlDependencies) =>
-	({ request }: { request: RecoveryRequest }): Promise<RecoveryPlan> =>
+	({ request }: ActivityInput<'plan'>): Promise<RecoveryPlan> =>
 		attempt(({ signal }) => planRecovery(request, { repositories, signal }));

@@ -1,6 +1,5 @@
+import type { ActivityInput } from '../../model/activity-inputs.ts';
 import type { Hardware } from '../../model/hardware.ts';
-import type { RecoveryPlan } from '../../model/recovery.ts';
-import type { HostStepInput } from '../../workflows/contracts.ts';
 import { hardwareRequest } from '../hardware-request.ts';
 import { type HostDependencies, hostAttempt } from '../host-attempt.ts';
 
@@ -11,6 +10,6 @@ const timeoutMs = 45_000;
 export const chooseHardware = (host: HostDependencies) =>
 	hostAttempt(
 		host,
-		({ plan }: HostStepInput & { plan: RecoveryPlan }, _call, { signal }): Promise<Hardware> =>
+		({ plan }: ActivityInput<'chooseHardware'>, _call, { signal }): Promise<Hardware> =>
 			host.supervisor.hardware(hardwareRequest(plan), { signal, timeoutMs }),
 	);

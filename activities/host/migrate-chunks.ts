@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ActivityInput } from '../../model/activity-inputs.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
-import type { HostStepInput, SliceProgress } from '../../workflows/contracts.ts';
+import type { SliceProgress } from '../../workflows/contracts.ts';
 import { type HostDependencies, hostAttempt } from '../host-attempt.ts';
 
 export interface SliceOptions {
@@ -16,7 +17,7 @@ export const migrateChunks = (host: HostDependencies, { sliceMs = 10 * 60_000, p
 	hostAttempt(
 		host,
 		async (
-			{ name, maxRateBytes }: HostStepInput & { maxRateBytes: number },
+			{ name, maxRateBytes }: ActivityInput<'migrateChunks'>,
 			call,
 			{ signal, report },
 		): Promise<{ complete: boolean; restoredBytes: number }> => {

@@ -2,10 +2,8 @@
  * The steps of a host that its supervisor carries out while the activity waits. Their names here are those of the
  * supervisor's steps (supervisor/protocol.ts) in another spelling, and the workflow's own names for them.
  */
-import type { ErrorCode } from '../../model/errors.ts';
-import type { PowerAction, RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
+import type { ActivityInput, HostStepInput } from '../../model/activity-inputs.ts';
 import type { StepAnswer, StepBody, StepCall, StepName } from '../../supervisor/protocol.ts';
-import type { HostStepInput } from '../../workflows/contracts.ts';
 import { type HostDependencies, hostAttempt } from '../host-attempt.ts';
 
 interface HostStep<S extends StepName, Input extends object, Output> {
@@ -39,13 +37,13 @@ export function hostSteps(host: HostDependencies) {
 		/** A place among the host's recoveries; `host_busy`, to be tried again, while there is none. */
 		reserve: activity({
 			step: 'reserve',
-			body: (call, { request }: { request: RecoveryRequest }) => ({ ...call, limit: host.recoveries, request }),
+			body: (call, { request }: ActivityInput<'reserve'>) => ({ ...call, limit: host.recoveries, request }),
 			answer: done,
 		}),
 		/** The plan, targets, restored maps. */
 		allocate: activity({
 			step: 'allocate',
-			body: (call, { plan }: { plan: RecoveryPlan }) => ({ ...call, plan }),
+			body: (call, { plan }: ActivityInput<'allocate'>) => ({ ...call, plan }),
 			answer: done,
 		}),
 		/** The dummy machine, powered off. */
@@ -57,7 +55,7 @@ export function hostSteps(host: HostDependencies) {
 		/** The host remembers that power-on was scheduled before anything starts; without `on` that is all. */
 		powerOn: activity({
 			step: 'power-on',
-			body: (call, { on }: { on: boolean }) => ({ ...call, on }),
+			body: (call, { on }: ActivityInput<'powerOn'>) => ({ ...call, on }),
 			answer: done,
 		}),
 		/** Seal, switch, commit: returns when the machine stands on its target alone, with how long the guest stood still. */
@@ -77,23 +75,23 @@ export function hostSteps(host: HostDependencies) {
 		}),
 		/** As nobody has ordered it: refused with `power_on_scheduled` once there may be guest writes. */
 		undo: activity({ step: 'undo', body: nothingMore, answer: ({ wasHere }) => ({ wasHere }) }),
-		/** Power as a person asks for it; `order` is the higher, the later it was given. */
+		/** Power as a person asks for it. */
 		power: activity({
 			step: 'power',
-			body: (call, { action, order }: { action: PowerAction; order: number }) => ({ ...call, action, order }),
+			body: (call, { action, order }: ActivityInput<'power'>) => ({ ...call, action, order }),
 			answer: ({ power }) => ({ power }),
 			timeoutMs: powerTimeoutMs,
 		}),
 		/** The recovery goes on without its pin; the host keeps that, and tries to set it. */
 		unpinned: activity({
 			step: 'unpinned',
-			body: (call, { code, reason }: { code: ErrorCode; reason: string }) => ({ ...call, code, reason }),
+			body: (call, { code, reason }: ActivityInput<'unpinned'>) => ({ ...call, code, reason }),
 			answer: done,
 		}),
 		/** The host takes the pin away when the repository is back. */
 		oweUnpin: activity({
 			step: 'owe-unpin',
-			body: (call, { repository }: { repository: string }) => ({ ...call, repository }),
+			body: (call, { repository }: ActivityInput<'oweUnpin'>) => ({ ...call, repository }),
 			answer: done,
 		}),
 		/** After a repair: what the host has given up is tried again, and a guest that stands still goes on. */

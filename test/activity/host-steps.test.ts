@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
+import { checkInputs } from '../../activities/checked-inputs.ts';
 import { createHostActivities } from '../../activities/host-activities.ts';
 import type { HostDependencies, Supervisor } from '../../activities/host-attempt.ts';
 import { hostSteps } from '../../activities/host/steps.ts';
@@ -38,8 +39,13 @@ function hostOf(supervisor: Partial<Record<keyof Supervisor, unknown>>): HostDep
 	return { hostId: testHostId, supervisor: supervisor as unknown as Supervisor, recoveries: 5 };
 }
 
-async function run(activity: (input: never) => Promise<unknown>, own: object = {}): Promise<unknown> {
-	const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+async function run(
+	activity: (input: never) => Promise<unknown>,
+	own: object | undefined,
+	activityType: string,
+): Promise<unknown> {
+	const logger = new DefaultLogger('ERROR');
+	const environment = new MockActivityEnvironment({ activityType }, { logger, interceptors: [checkInputs] });
 	return environment.run(activity as (input: object) => Promise<unknown>, { ...input, ...own });
 }
 
@@ -51,7 +57,7 @@ for (const [name, { own, body, answer }] of Object.entries(steps))
 			return { ...answer, newer: true };
 		};
 		const activities = hostSteps(hostOf({ step }));
-		assert.deepEqual(await run(activities[name as keyof typeof steps], own), answer);
+		assert.deepEqual(await run(activities[name as keyof typeof steps], own, name), answer);
 		const wanted = name.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
 		assert.deepEqual(asked, [['web01-r1', wanted, { ...call, ...body }]]);
 		stepBodies[wanted as StepName].parse(asked[0]?.[2]);
@@ -64,6 +70,6 @@ test('chooseHardware asks what the plan says, and answers with what the platform
 		return sampleHardware;
 	};
 	const { chooseHardware } = createHostActivities(hostOf({ hardware }));
-	assert.deepEqual(await run(chooseHardware, { plan }), sampleHardware);
+	assert.deepEqual(await run(chooseHardware, { plan }, 'chooseHardware'), sampleHardware);
 	assert.deepEqual(asked, [{ config: plan.config, nics: plan.nics, options: { disks: 'fast' } }]);
 });

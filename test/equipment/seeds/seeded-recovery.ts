@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
+import { checkInputs } from '../../../activities/checked-inputs.ts';
 import { createControlActivities } from '../../../activities/control-activities.ts';
 import { createHostActivities } from '../../../activities/host-activities.ts';
 import type { MannerName } from '../../../hypervisors/simulated/host.ts';
@@ -205,8 +206,9 @@ export class SeededRecovery {
 	#perform({ type, input }: Scheduled): Promise<unknown> {
 		const perform = this.#activities[type];
 		if (perform === undefined) throw new Error(`no activity is called ${type}`);
-		// Each is called with what the workflow gave it.
-		return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(
+		const logger = new DefaultLogger('ERROR');
+		// Each is called with what the workflow gave it, if that is what a worker accepts.
+		return new MockActivityEnvironment({ activityType: type }, { logger, interceptors: [checkInputs] }).run(
 			perform as (given: unknown) => Promise<unknown>,
 			input,
 		);

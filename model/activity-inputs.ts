@@ -1,0 +1,55 @@
+/**
+ * What the activities of a recovery are given, by their names: workers check it before anything is done (whoever reaches
+ * Temporal can schedule an activity), and the activities' types come from here. Not for the workflows, whose bundle has no
+ * use for it: of it they import types. Histories keep what was given, so a field may be added only where it may be absent.
+ */
+import * as z from 'zod';
+import { digestSchema } from './chunk.ts';
+import { errorCodes } from './errors.ts';
+import { nameSchema, pointTimeSchema } from './names.ts';
+import { policySchema, powerActionSchema, recoveryPlanSchema, recoveryRequestSchema } from './recovery.ts';
+
+/** Every activity on a host gets this: the host it is meant for, and what the supervisor fences by. */
+const hostStepSchema = z.strictObject({
+	hostId: z.uuid(),
+	name: nameSchema,
+	recoveryId: z.uuid(),
+	generation: z.int().min(0),
+});
+export type HostStepInput = z.infer<typeof hostStepSchema>;
+
+const pinSchema = z.strictObject({
+	repository: z.string().min(1),
+	machine: nameSchema,
+	restorePoint: pointTimeSchema,
+	manifestDigest: digestSchema,
+	recoveryId: z.uuid(),
+	/** Name of the recovery. */
+	recovery: nameSchema,
+});
+
+export const activityInputs = {
+	plan: z.strictObject({ request: recoveryRequestSchema }),
+	pin: pinSchema,
+	/** Of the pin that was set, or was to be. */
+	unpin: pinSchema,
+	reserve: hostStepSchema.extend({ request: recoveryRequestSchema.optional() }),
+	chooseHardware: hostStepSchema.extend({ plan: recoveryPlanSchema }),
+	allocate: hostStepSchema.extend({ plan: recoveryPlanSchema }),
+	createMachine: hostStepSchema,
+	startMovers: hostStepSchema,
+	snapshot: hostStepSchema,
+	powerOn: hostStepSchema.extend({ on: z.boolean() }),
+	migrateChunks: hostStepSchema.extend({ maxRateBytes: policySchema.shape.maxRateBytes }),
+	switchToTarget: hostStepSchema,
+	finalize: hostStepSchema,
+	discard: hostStepSchema,
+	undo: hostStepSchema,
+	/** `order` is the higher, the later it was given. */
+	power: hostStepSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
+	retry: hostStepSchema,
+	answer: hostStepSchema,
+	unpinned: hostStepSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),
+	oweUnpin: hostStepSchema.extend({ repository: z.string().min(1) }),
+} as const;
+export type ActivityInput<A extends keyof typeof activityInputs> = z.infer<(typeof activityInputs)[A]>;
