@@ -1,10 +1,20 @@
 import { join } from 'node:path';
-import { askVersion, atLeast } from '../system/tool-version.ts';
+import { askVersion } from '../system/tool-version.ts';
 
 /** The release that is fetched or built. */
 export const temporalRelease = { cli: '1.8.2', server: '1.31.2' } as const;
-/** Command lines with an older server do not know every option that we start it with (workers/temporal-server.ts). */
-export const temporalServerLeast = '1.31';
+
+/**
+ * Releases that Rouse was tried with. Another one may know other options, or have services of which nobody here has looked at
+ * what they open (workers/temporal-server.ts): an older and a newer one in PATH are passed over alike.
+ */
+export const temporalTried: readonly TemporalVersion[] = [temporalRelease];
+
+export interface TemporalVersion {
+	cli: string;
+	/** Of the server inside. */
+	server: string;
+}
 
 export interface FoundTemporal {
 	path: string;
@@ -17,18 +27,21 @@ export function cachedTemporal(cacheDirectory: string): string {
 	return join(cacheDirectory, 'temporal', temporalRelease.cli, 'temporal');
 }
 
-/** Temporal's command line with its development server: from PATH when recent enough, else from the cache. */
+/** Temporal's command line with its development server: from PATH when its release was tried, else from the cache. */
 export async function findTemporal(cacheDirectory: string): Promise<FoundTemporal | undefined> {
 	for (const [path, from] of [
 		['temporal', 'PATH'],
 		[cachedTemporal(cacheDirectory), 'cache'],
 	] as const) {
-		const server = await serverVersion(path);
-		if (server !== undefined && atLeast(server, temporalServerLeast)) return { path, server, from };
+		const found = await temporalVersion(path);
+		if (found && temporalTried.some(({ cli, server }) => cli === found.cli && server === found.server))
+			return { path, server: found.server, from };
 	}
 	return undefined;
 }
 
-export async function serverVersion(path: string): Promise<string | undefined> {
-	return /Server (\d+\.\d+\.\d+)/.exec((await askVersion(path)).said)?.[1];
+export async function temporalVersion(path: string): Promise<TemporalVersion | undefined> {
+	const said = /^temporal version (\S+) \(Server (\S+?)[,)]/m.exec((await askVersion(path)).said);
+	const [, cli, server] = said ?? [];
+	return cli !== undefined && server !== undefined ? { cli, server } : undefined;
 }

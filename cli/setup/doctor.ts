@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { findIsolation } from '../../keeper/door/isolation.ts';
-import { findTemporal, temporalServerLeast } from '../../keeper/temporal-cli.ts';
+import { findTemporal, temporalTried } from '../../keeper/temporal-cli.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { cacheDirectory, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
@@ -43,7 +43,7 @@ async function inspectTemporal(cache: string): Promise<Check> {
 		purpose: 'keeps every recovery durable',
 		ok: found !== undefined,
 		version: found ? `server ${found.server}` : null,
-		problem: found ? null : `neither in PATH (server ${temporalServerLeast} or newer) nor in the cache`,
+		problem: found ? null : `neither in PATH nor in the cache is one that was tried: ${triedText()}`,
 		fix: found ? null : 'rouse setup',
 	};
 }
@@ -68,6 +68,10 @@ async function inspectIsolation(config: Config | undefined): Promise<Check> {
 		const { message, hint = null } = asRouseError(thrown);
 		return { ...about, ok: false, version: null, problem: message, fix: hint };
 	}
+}
+
+function triedText(): string {
+	return temporalTried.map(({ cli, server }) => `${cli} with server ${server}`).join(', ');
 }
 
 async function inspectConfig(home: string): Promise<{ check: Check; config: Config | undefined }> {

@@ -14,6 +14,9 @@ const goPlaces = ['go', '/usr/local/go/bin/go'] as const;
 const installGo =
 	'install Go (https://go.dev/dl) or the Temporal CLI (https://docs.temporal.io/cli/setup-cli), then run again';
 
+/** What is built is what go.sum names, whatever workspace lies above the checkout: every module is compared with it. */
+const ofOurModule = { GOFLAGS: '-mod=readonly', GOWORK: 'off' };
+
 /** Builds the Temporal CLI from tools/temporal at `file`: five to eight minutes on two cores, once. */
 export async function buildTemporal(file: string, { output, signal, env }: Context): Promise<void> {
 	const go = await findGo();
@@ -33,7 +36,7 @@ export async function buildTemporal(file: string, { output, signal, env }: Conte
 			cwd: join(checkoutDirectory, 'tools', 'temporal'),
 			signal,
 			// Debian's Go is told to stay as it is; go.mod may need a newer one.
-			env: { ...env, GOTOOLCHAIN: env['GOTOOLCHAIN'] ?? 'auto', GOFLAGS: '-mod=readonly', CGO_ENABLED: '0' },
+			env: { ...env, ...ofOurModule, GOTOOLCHAIN: env['GOTOOLCHAIN'] ?? 'auto', CGO_ENABLED: '0' },
 			onLine: line => {
 				if (line.startsWith('go: downloading')) modules += 1;
 				else packages += 1;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { chmod, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { temporalRelease } from '../../keeper/temporal-cli.ts';
 import { runTool } from '../../system/run-tool.ts';
 import type { Context } from '../terminal/command.ts';
@@ -14,19 +14,30 @@ const archives: Readonly<Record<string, { name: string; sha256: string }>> = {
 };
 const answerWithinMs = 5_000;
 
+interface TemporalDownload {
+	url: string;
+	sha256: string;
+}
+
+/** Of every platform that there is a release for. */
+export function temporalDownloads(): TemporalDownload[] {
+	return Object.values(archives).map(({ name, sha256 }) => ({ url: addressOf(name), sha256 }));
+}
+
+function addressOf(name: string): string {
+	const { cli } = temporalRelease;
+	return `https://github.com/temporalio/cli/releases/download/v${cli}/temporal_cli_${cli}_${name}.tar.gz`;
+}
+
 /** Puts the official release at `file`. Undefined when that worked, else why it did not. */
 export async function downloadTemporal(file: string, { output, signal }: Context): Promise<string | undefined> {
 	const archive = archives[`${process.platform}-${process.arch}`];
 	if (archive === undefined) return `there is no release for ${process.platform} on ${process.arch}`;
-	const { cli } = temporalRelease;
-	const name = `temporal_cli_${cli}_${archive.name}.tar.gz`;
+	const address = addressOf(archive.name);
+	const name = basename(address);
 	const progress = output.progress(`downloading ${name}`);
 	try {
-		const data = await fetchAll(
-			`https://github.com/temporalio/cli/releases/download/v${cli}/${name}`,
-			signal,
-			progress,
-		);
+		const data = await fetchAll(address, signal, progress);
 		const sha256 = createHash('sha256').update(data).digest('hex');
 		if (sha256 !== archive.sha256) return `${name} has SHA-256 ${sha256}, not ${archive.sha256}`;
 		return await unpack(data, file);

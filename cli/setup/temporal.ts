@@ -4,8 +4,8 @@ import {
 	cachedTemporal,
 	type FoundTemporal,
 	findTemporal,
-	serverVersion,
 	temporalRelease,
+	temporalVersion,
 } from '../../keeper/temporal-cli.ts';
 import { RouseError } from '../../model/errors.ts';
 import { whileLocked } from '../../system/held-lock.ts';
@@ -44,11 +44,12 @@ async function makeTemporal(place: string, context: Context): Promise<void> {
 			context.output.message(`the Temporal CLI could not be downloaded: ${problem}`);
 			await buildTemporal(file, context);
 		}
-		const server = await serverVersion(file);
-		if (server !== temporalRelease.server)
+		const { cli, server } = temporalRelease;
+		const made = await temporalVersion(file);
+		if (made?.cli !== cli || made.server !== server)
 			throw new RouseError(
 				'tool_missing',
-				`expected a Temporal server ${temporalRelease.server}, got ${server ?? 'nothing that runs'}`,
+				`expected Temporal ${cli} with server ${server}, got ${made ? `${made.cli} with ${made.server}` : 'nothing that runs'}`,
 				{
 					hint: 'install the Temporal CLI by hand: https://docs.temporal.io/cli/setup-cli',
 				},

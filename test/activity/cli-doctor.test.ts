@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { inspectAll } from '../../cli/setup/doctor.ts';
 import { atLeast } from '../../system/tool-version.ts';
+import { cachedTemporal, findTemporal } from '../../keeper/temporal-cli.ts';
 import { inspectTool, tools } from '../../cli/setup/tools.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';
@@ -111,5 +112,40 @@ describe('rouse doctor', () => {
 		const context = { env: { ...process.env, ROUSE_HOME: '/nonexistent' }, signal: new AbortController().signal };
 		const names = (await inspectAll(context)).map(({ name }) => name);
 		for (const { name } of tools) assert.ok(names.includes(name), name);
+	});
+});
+
+describe('the Temporal that is used', () => {
+	/** With a `temporal` in PATH, and perhaps one in the cache, that say this of themselves. */
+	async function found(t: TestContext, inPath: string, cached?: string) {
+		const directory = await temporaryDirectory(t);
+		const place = async (path: string, says: string) => {
+			await mkdir(dirname(path), { recursive: true });
+			await writeFile(path, `#!/bin/sh\necho '${says}'\n`, { mode: 0o755 });
+		};
+		await place(join(directory, 'bin', 'temporal'), inPath);
+		if (cached !== undefined) await place(cachedTemporal(directory), cached);
+		const path = process.env['PATH'];
+		process.env['PATH'] = `${directory}/bin:${path}`;
+		try {
+			return await findTemporal(directory);
+		} finally {
+			process.env['PATH'] = path;
+		}
+	}
+	const tried = 'temporal version 1.8.2 (Server 1.31.2, UI 2.54.0)';
+
+	it('is the one of PATH when its release was tried, else the one of the cache', async t => {
+		assert.deepEqual(await found(t, tried), { path: 'temporal', server: '1.31.2', from: 'PATH' });
+		for (const other of [
+			'temporal version 1.8.3 (Server 1.31.2, UI 2.54.0)',
+			'temporal version 1.8.2 (Server 1.32.0, UI 2.54.0)',
+			'temporal version 1.8.2-rc.1 (Server 1.31.2, UI 2.54.0)',
+			'temporal version 1.8.2 (Server 1.31.2-cloud.1, UI 2.54.0)',
+			'Server 1.31.2',
+		]) {
+			assert.equal((await found(t, other, tried))?.from, 'cache', other);
+			assert.equal(await found(t, other, other), undefined, other);
+		}
 	});
 });

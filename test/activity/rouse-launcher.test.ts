@@ -3,6 +3,7 @@ import { execFile, type ExecFileException } from 'node:child_process';
 import { chmod, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import { checkoutDirectory } from '../../system/checkout.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
@@ -65,7 +66,6 @@ async function tools(directory: string): Promise<string> {
 		'tr',
 		'uname',
 		'tar',
-		'grep',
 	];
 	for (const name of names) await symlink(`/usr/bin/${name}`, join(path, name));
 	return path;
@@ -150,6 +150,26 @@ describe('rouse', () => {
 		const { exitCode, stderr } = await run();
 		assert.equal(exitCode, 4, stderr);
 		assert.match(stderr, /error: Node 24 or newer is needed/);
+	});
+
+	it('does not unpack a Node that is not the pinned one, wherever it comes from', async t => {
+		const { run, root } = await checkout(t, { node: false });
+		const bin = join(root, '..', 'bin');
+		const made = join(root, '..', 'made');
+		await mkdir(join(made, 'package', 'bin'), { recursive: true });
+		await program(join(made, 'package', 'bin', 'node'), 'echo x >>"$HOME/ran"; echo v24.21.0');
+		await promisify(execFile)('tar', ['-czf', join(made, 'node.tgz'), '-C', made, 'package']);
+		// What stands in for npm is asked: pack --silent --pack-destination DIRECTORY node-PLATFORM@VERSION.
+		const name = '$(echo "$5" | tr @ -).tgz';
+		await program(join(bin, 'npm'), `echo npm >>"$HOME/asked"; cat "$HOME/made/node.tgz" >"$4/${name}"`);
+		const curl = 'while [ "$1" != -o ]; do shift; done; echo curl >>"$HOME/asked"; cat "$HOME/made/node.tgz" >"$2"';
+		await program(join(bin, 'curl'), curl);
+		const { exitCode, stderr } = await run();
+		assert.equal(exitCode, 4, stderr);
+		assert.match(stderr, /Node from npm has the SHA-256 [0-9a-f]{64}, .*not used\n.*\n.*Node from archive has/);
+		assert.equal(await readFile(join(root, '..', 'asked'), 'utf8'), 'npm\ncurl\n');
+		assert.equal(await readFile(join(root, '..', 'ran'), 'utf8').catch(() => 'not run'), 'not run');
+		assert.deepEqual(await readdir(join(root, '..', 'cache', 'rouse', 'node')), ['.lock']);
 	});
 
 	it('without Node and without a way to it says what to install, and leaves nothing half done', async t => {
