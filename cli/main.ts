@@ -1,5 +1,8 @@
 import { RouseError } from '../model/errors.ts';
 import { runProgram } from './program.ts';
+import { setPrivateUmask } from '../system/private-umask.ts';
+
+setPrivateUmask();
 
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {

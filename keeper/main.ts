@@ -3,6 +3,9 @@ import { asRouseError } from '../model/errors.ts';
 import { loadConfig, openInstallation } from '../system/installation.ts';
 import { createLog } from '../system/log.ts';
 import { keepInstallation } from './keeper.ts';
+import { setPrivateUmask } from '../system/private-umask.ts';
+
+setPrivateUmask();
 
 const ended = new AbortController();
 process.on('SIGTERM', () => ended.abort());

@@ -7,6 +7,7 @@ import { decodeHeader, encodeHeader } from './format/header.ts';
 import { keys } from './format/keys.ts';
 import { readObject } from './read-object.ts';
 import type { Store } from './store/contract.ts';
+import { mustBeOurs, mustNotBeEverybodys } from './store/directory-access.ts';
 import { DirectoryStore } from './store/directory.ts';
 
 export interface Repository {
@@ -46,9 +47,11 @@ export async function initStore(
 	if (!(await store.putExclusive(keys.header, header))) throw alreadyExists(store.location);
 }
 
-/** `repository_missing`, `repository_unsupported`, `format_damaged` or `store_unreachable`. */
+/** `repository_missing`, `repository_unsupported`, `config_invalid`, `format_damaged` or `store_unreachable`. */
 export async function openRepository(directory: string): Promise<Repository> {
-	return openStore(new DirectoryStore(resolve(directory)));
+	const path = resolve(directory);
+	await mustNotBeEverybodys(path);
+	return openStore(new DirectoryStore(path));
 }
 
 /** The repository in a store; same errors as {@link openRepository}. The store is closed when there is none. */
@@ -74,10 +77,11 @@ async function makeEmptyDirectory(path: string): Promise<void> {
 		found = await readdir(path);
 	} catch (error) {
 		if (!isErrno(error, 'ENOENT')) throw notADirectory(path, error);
-		const first = await mkdir(path, { recursive: true });
+		const first = await mkdir(path, { recursive: true, mode: 0o700 });
 		if (first !== undefined) await syncDirectory(dirname(first));
 		return;
 	}
+	await mustBeOurs(path);
 	if (found.includes(keys.header)) throw alreadyExists(path);
 	const foreign = found.filter(name => name !== 'lost+found' && !name.endsWith(temporarySuffix));
 	if (foreign.length > 0)

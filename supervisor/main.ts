@@ -17,6 +17,9 @@ import { createPlatform } from './platforms.ts';
 import { consoleUpgrade } from './protocol.ts';
 import { Supervisor } from './supervisor.ts';
 import { Tombstones } from './files/tombstones.ts';
+import { setPrivateUmask } from '../system/private-umask.ts';
+
+setPrivateUmask();
 
 const log = createLog('supervisor');
 

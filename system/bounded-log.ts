@@ -48,7 +48,7 @@ async function setAside(path: string, sizeBytes: number, limitBytes: number): Pr
 	const older = olderLog(path);
 	try {
 		await rm(older, { force: true }); // its room is needed
-		const into = await open(older, 'w', 0o644);
+		const into = await open(older, 'w', 0o600);
 		try {
 			// What comes meanwhile as well, but not for as long as a fast writer writes.
 			const range = { start: sizeBytes - limitBytes, end: sizeBytes + limitBytes };

@@ -1,10 +1,10 @@
 /** The repositories that `config.yaml` names: the only ones that workers and supervisor touch because a message says so. */
-import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Document, parseDocument } from 'yaml';
 import { RouseError } from '../model/errors.ts';
 import { createFileDurably, isErrno, replaceFileDurably } from './durable-file.ts';
-import { type Config, configSchema, loadConfig, parseYaml } from './installation.ts';
+import { type Config, configSchema, loadConfig, makeHome, parseYaml } from './installation.ts';
 
 /**
  * Throws `repository_unknown` for a directory that the configuration does not name, as it stands at the call. Compared as
@@ -67,7 +67,7 @@ export async function addRepository(installation: { home: string }, name: string
 }
 
 async function change({ home }: { home: string }, edit: (document: Document) => void): Promise<void> {
-	await mkdir(home, { recursive: true, mode: 0o700 });
+	await makeHome(home);
 	const path = join(home, 'config.yaml');
 	const before = await readIfThere(path);
 	const document = parseDocument(before ?? '');

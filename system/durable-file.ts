@@ -8,7 +8,7 @@ import { fileError, RouseError } from '../model/errors.ts';
  * fsync of the directory. After a crash the file is there whole or not at all. What all here throw: `space_short`,
  * `io_failed`, and as it came what says who is there or may do so (ENOENT, EEXIST, EACCES): callers ask for these.
  */
-export async function replaceFileDurably(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+export async function replaceFileDurably(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
 	const temporary = await writeTemporary(path, data, mode);
 	try {
 		await rename(temporary, path);
@@ -27,7 +27,7 @@ export async function replaceFileDurably(path: string, data: string | Uint8Array
 export async function createFileDurably(
 	path: string,
 	data: string | Uint8Array,
-	{ mode = 0o644, signal }: { mode?: number; signal?: AbortSignal | undefined } = {},
+	{ mode = 0o600, signal }: { mode?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<boolean> {
 	const temporary = await writeTemporary(path, data, mode, signal);
 	try {

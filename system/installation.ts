@@ -8,6 +8,7 @@ import { RouseError } from '../model/errors.ts';
 import { nameSchema } from '../model/names.ts';
 import { networkTargetSchema } from '../model/recovery.ts';
 import { createFileDurably, isErrno } from './durable-file.ts';
+import { checkOwnDirectory, checkWay, makeOwnDirectory, type OwnDirectory } from './own-directory.ts';
 
 /** Whether a machine that was on is started after a boot of its host; `ask`: when its recovery is known to be open. */
 export const autostartSchema = z.enum(['always', 'ask', 'never']);
@@ -98,10 +99,39 @@ export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
 
 /** Opens the installation, making it on first use. Several processes may do so at once. */
 export async function openInstallation(home: string = homeDirectory()): Promise<Installation> {
-	await mkdir(home, { recursive: true, mode: 0o700 });
+	const cache = cacheDirectory();
+	await makeHome(home);
+	await makeCache(cache);
 	const path = join(home, 'installation.json');
 	const id = (await readIdentity(path)) ?? (await makeIdentity(path));
-	return { id, home, runDirectory: await makeRunDirectory(id), cacheDirectory: cacheDirectory() };
+	return { id, home, runDirectory: await makeRunDirectory(id), cacheDirectory: cache };
+}
+
+/** Of this user alone, as all that `config_invalid` is thrown for is not. */
+export async function makeHome(home: string): Promise<void> {
+	await makeOwnDirectory(asHome(home));
+}
+
+/** The same for the cache: programs that we run lie in it. */
+export async function makeCache(path: string): Promise<void> {
+	await makeOwnDirectory(asCache(path));
+}
+
+/** The same look at both, for who makes nothing. */
+export async function checkHome(home: string): Promise<void> {
+	await checkOwnDirectory(asHome(home));
+}
+
+export async function checkCache(path: string): Promise<void> {
+	await checkOwnDirectory(asCache(path));
+}
+
+function asHome(path: string): OwnDirectory {
+	return { path, what: 'home of Rouse', elsewhere: 'name another place in ROUSE_HOME' };
+}
+
+function asCache(path: string): OwnDirectory {
+	return { path, what: 'cache of Rouse', elsewhere: 'name another place in XDG_CACHE_HOME' };
 }
 
 const identitySchema = z.strictObject({ id: z.uuid() });
@@ -128,6 +158,7 @@ export async function makeIdentity(path: string): Promise<string> {
 
 /** What is there of an installation, for who looks on: undefined when there is none. Makes nothing. */
 export async function findInstallation(home: string = homeDirectory()): Promise<Installation | undefined> {
+	await checkHome(home);
 	const id = await readIdentity(join(home, 'installation.json'));
 	return id === undefined
 		? undefined
@@ -143,6 +174,7 @@ function runDirectoryOf(id: string): string {
 async function makeRunDirectory(id: string): Promise<string> {
 	const uid = process.getuid?.() ?? 0;
 	const path = runDirectoryOf(id);
+	await checkWay({ path, what: 'directory of sockets', elsewhere: 'remove it' });
 	await mkdir(path, { recursive: true, mode: 0o700 });
 	// In /tmp somebody else could have made it first, to be handed our consoles.
 	const { uid: owner, mode } = await lstat(path);
@@ -155,6 +187,7 @@ async function makeRunDirectory(id: string): Promise<string> {
 
 /** Reads config.yaml; an absent one is all defaults. Repositories' directories are absolute. Errors name line and column. */
 export async function loadConfig(installation: Pick<Installation, 'home'>): Promise<Config> {
+	await checkHome(installation.home); // who may exchange the file says where guests' disks go
 	const path = join(installation.home, 'config.yaml');
 	let text: string;
 	try {

@@ -25,7 +25,7 @@ const lockHeldExit = 75;
  */
 export async function spawnLocked(program: LockedProgram, { timeoutMs = 10_000 } = {}): Promise<{ started: boolean }> {
 	if (await lockHolder(program.lockPath)) return { started: false };
-	const log = await open(program.logPath, 'a', 0o644);
+	const log = await open(program.logPath, 'a', 0o600);
 	let exit: string | undefined;
 	let refused = false;
 	try {

@@ -4,6 +4,9 @@ import { openInstallation } from '../system/installation.ts';
 import { createLog } from '../system/log.ts';
 import { type Role, roles, runWorkers } from './run.ts';
 import { installRuntime } from './runtime.ts';
+import { setPrivateUmask } from '../system/private-umask.ts';
+
+setPrivateUmask();
 
 function wantedRoles(): Role[] {
 	const { values } = parseArgs({ options: { roles: { type: 'string', default: roles.join(',') } } });

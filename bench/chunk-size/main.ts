@@ -18,6 +18,9 @@ import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { sampleConfig } from '../../test/equipment/sample-config.ts';
 import { FileSource } from './file-source.ts';
 import { changedBlocks, randomNumbers } from './workload.ts';
+import { setPrivateUmask } from '../../system/private-umask.ts';
+
+setPrivateUmask();
 
 const sizes = [64, 128, 256].map(KiB => KiB * 1024);
 const [imagePath, rounds = '3'] = process.argv.slice(2);

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { findIsolation } from '../../keeper/door/isolation.ts';
-import { findTemporal, temporalTried } from '../../keeper/temporal-cli.ts';
+import { type FoundTemporal, findTemporal, temporalTried } from '../../keeper/temporal-cli.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
-import { cacheDirectory, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
+import { cacheDirectory, checkCache, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { inspectKvm } from './inspect-kvm.ts';
 import { installCommand } from './packages.ts';
@@ -37,10 +37,17 @@ export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'
 }
 
 async function inspectTemporal(cache: string): Promise<Check> {
-	const found = await findTemporal(cache);
+	const about = { name: 'temporal', purpose: 'keeps every recovery durable' };
+	let found: FoundTemporal | undefined;
+	try {
+		await checkCache(cache); // a program in it is asked for its version
+		found = await findTemporal(cache);
+	} catch (error) {
+		if (!(error instanceof RouseError)) throw error;
+		return { ...about, ok: false, version: null, problem: error.message, fix: error.hint ?? null };
+	}
 	return {
-		name: 'temporal',
-		purpose: 'keeps every recovery durable',
+		...about,
 		ok: found !== undefined,
 		version: found ? `server ${found.server}` : null,
 		problem: found ? null : `neither in PATH nor in the cache is one that was tried: ${triedText()}`,
@@ -81,7 +88,7 @@ async function inspectConfig(home: string): Promise<{ check: Check; config: Conf
 		return { config, check: { ...about, ok: true, problem: null, fix: null } };
 	} catch (error) {
 		if (!(error instanceof RouseError)) throw error;
-		const fix = `edit ${home}/config.yaml`;
+		const fix = error.hint ?? `edit ${home}/config.yaml`;
 		return { config: undefined, check: { ...about, ok: false, problem: error.message, fix } };
 	}
 }

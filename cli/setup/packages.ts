@@ -44,12 +44,15 @@ async function hasApt(): Promise<boolean> {
 	return (await askVersion('apt-get')).problem === null;
 }
 
+/** With our own umask the scripts of packages would make files of the system that only root can read. */
+const asTheSystem = 'umask 022; exec "$0" "$@"';
+
 async function apt(args: readonly string[], { output, signal, env }: Context): Promise<void> {
 	const progress = output.progress(`apt-get ${args[0]}`);
 	let lines = 0;
 	let run: ToolRun;
 	try {
-		run = await runTool('apt-get', [...waitForDpkg, '-q', ...args], {
+		run = await runTool('sh', ['-c', asTheSystem, 'apt-get', ...waitForDpkg, '-q', ...args], {
 			hint: noApt,
 			signal,
 			env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },

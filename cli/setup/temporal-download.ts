@@ -81,7 +81,7 @@ async function unpack(data: Buffer, file: string): Promise<string | undefined> {
 	await rm(archive);
 	if (run.code !== 0) return `tar: ${run.tail.join(' ')}`;
 	await rename(join(dirname(file), 'temporal'), file);
-	await chmod(file, 0o755);
+	await chmod(file, 0o700);
 	return undefined;
 }
 

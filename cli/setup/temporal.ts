@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
 	cachedTemporal,
@@ -9,12 +9,14 @@ import {
 } from '../../keeper/temporal-cli.ts';
 import { RouseError } from '../../model/errors.ts';
 import { whileLocked } from '../../system/held-lock.ts';
+import { makeCache } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { buildTemporal } from './temporal-build.ts';
 import { downloadTemporal } from './temporal-download.ts';
 
 /** Like {@link findTemporal}; when there is none it is downloaded or, without a way to the download, built. */
 export async function provideTemporal(cacheDirectory: string, context: Context): Promise<FoundTemporal> {
+	await makeCache(cacheDirectory); // before a program in it is run
 	const found = await findTemporal(cacheDirectory);
 	if (found) return found;
 	const place = dirname(cachedTemporal(cacheDirectory));
@@ -54,7 +56,6 @@ async function makeTemporal(place: string, context: Context): Promise<void> {
 					hint: 'install the Temporal CLI by hand: https://docs.temporal.io/cli/setup-cli',
 				},
 			);
-		await chmod(beside, 0o755); // mkdtemp's 0700 would hide it from a sudo to another user
 		await rm(place, { recursive: true, force: true });
 		await rename(beside, place);
 	} finally {

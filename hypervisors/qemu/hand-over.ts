@@ -18,7 +18,7 @@ export async function writeStartScript(
 		endsWithGuest: true,
 		paused: false,
 	});
-	await replaceFileDurably(paths.start, startScript(definition, paths, host.systemBinary, args), 0o755);
+	await replaceFileDurably(paths.start, startScript(definition, paths, host.systemBinary, args), 0o700);
 }
 
 /** A KVM that is demanded and does not work is no reason to end without a script: it may be mended when that is used. */

@@ -17,6 +17,9 @@ import { Migration } from './migration.ts';
 import { OfferServer } from './offers.ts';
 import { freeBytesAt } from './room.ts';
 import { TokenBucket } from './token-bucket.ts';
+import { setPrivateUmask } from '../../system/private-umask.ts';
+
+setPrivateUmask();
 
 await lowerPriority();
 const [configPath] = process.argv.slice(2);

@@ -7,6 +7,9 @@ import { serveJson } from '../../system/unix-http.ts';
 import { failPendingSchema, mountMoverConfigSchema, readMoverConfig } from '../config.ts';
 import { isConfigured, leftAlone, Visitors } from '../left-alone.ts';
 import { openMountMover } from './mount-mover.ts';
+import { setPrivateUmask } from '../../system/private-umask.ts';
+
+setPrivateUmask();
 
 const [configPath] = process.argv.slice(2);
 if (configPath === undefined) throw new RouseError('usage', 'mount mover: which configuration?');

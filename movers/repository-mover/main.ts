@@ -11,6 +11,9 @@ import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { readMoverConfig, type RepositoryMoverState, repositoryMoverConfigSchema } from '../config.ts';
 import { leftAlone, Visitors } from '../left-alone.ts';
 import { ChunkServer } from './serve-chunks.ts';
+import { setPrivateUmask } from '../../system/private-umask.ts';
+
+setPrivateUmask();
 
 const [configPath] = process.argv.slice(2);
 if (configPath === undefined) throw new RouseError('usage', 'repository mover: which configuration?');

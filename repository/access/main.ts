@@ -6,6 +6,9 @@ import { createInterface } from 'node:readline';
 import { asRouseError } from '../../model/errors.ts';
 import { type Answer, type Call, callSchema } from './calls.ts';
 import { directAccess } from './direct.ts';
+import { setPrivateUmask } from '../../system/private-umask.ts';
+
+setPrivateUmask();
 
 /** For what is under way when the input ends; a repository that hangs would keep the process for ever. */
 const lastCallMs = 5_000;

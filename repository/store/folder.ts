@@ -63,7 +63,7 @@ async function openChild(folder: FileHandle, part: string, make: boolean, path: 
 
 async function makeFolder(parent: FileHandle, path: string): Promise<void> {
 	try {
-		await mkdir(path);
+		await mkdir(path, 0o700);
 	} catch (error) {
 		if (isErrno(error, 'EEXIST')) return; // somebody else has just made it
 		throw error;

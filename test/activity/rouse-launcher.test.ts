@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, type ExecFileException } from 'node:child_process';
-import { chmod, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
@@ -55,6 +55,7 @@ async function tools(directory: string): Promise<string> {
 	const names = [
 		'sh',
 		'cat',
+		'ls',
 		'mkdir',
 		'mktemp',
 		'mv',
@@ -125,6 +126,28 @@ describe('rouse', () => {
 		assert.equal(exitCode, 6);
 		assert.match(stderr, new RegExp(`in use \\(pid ${service.child.pid}\\)`));
 		assert.equal(await installations(), 1);
+	});
+
+	it('starts its program with the umask 077, and gives node_modules to everybody', async t => {
+		const { root, run } = await checkout(t);
+		await writeFile(join(root, 'cli', 'main.ts'), 'console.log(process.umask().toString(8));');
+		assert.equal((await run()).stdout, '77\n');
+		for (const name of ['node_modules', 'node_modules/.rouse-installed'])
+			assert.equal((await stat(join(root, name))).mode & 0o444, 0o444, name);
+	});
+
+	it('runs nothing out of a cache that others may write', async t => {
+		const { run, root } = await checkout(t);
+		const cache = join(root, '..', 'cache', 'rouse');
+		await mkdir(cache, { recursive: true });
+		for (const mode of [0o775, 0o757]) {
+			await chmod(cache, mode);
+			const { exitCode, stderr } = await run();
+			assert.equal(exitCode, 2, stderr);
+			assert.match(stderr, /may be written by others\nlook what is in it, then: chmod go-w/);
+		}
+		await chmod(cache, 0o755);
+		assert.equal((await run()).exitCode, 0);
 	});
 
 	it('finds its checkout through symbolic links', async t => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,17 @@ export async function temporaryDirectory(
 		}
 	});
 	return directory;
+}
+
+/** The user of that name on every Linux. */
+export const nobody = 65534;
+
+/** A directory of another user: root can make one, and to everybody else root's own are such. */
+export async function anothersDirectory(t: Pick<TestContext, 'after'>): Promise<string> {
+	if (process.getuid?.() !== 0) return '/usr';
+	const path = await temporaryDirectory(t);
+	await chown(path, nobody, nobody);
+	return path;
 }
 
 export interface Captive {
