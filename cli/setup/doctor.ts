@@ -4,7 +4,7 @@ import { type FoundTemporal, findTemporal, temporalTried } from '../../keeper/te
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { cacheDirectory, checkCache, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
-import { inspectKvm } from './inspect-kvm.ts';
+import { inspectQemu } from './inspect-qemu.ts';
 import { installCommand } from './packages.ts';
 import { type Check, inspectTool, tools } from './tools.ts';
 
@@ -16,7 +16,7 @@ export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'
 		inspectConfig(homeDirectory(env)),
 	]);
 	// Not beside the others: on a busy machine KVM would be taken for one that hangs.
-	const kvm = await inspectKvm({
+	const qemu = await inspectQemu({
 		cacheDirectory: cacheDirectory(env),
 		setting: config?.host.accelerator ?? 'auto',
 		signal,
@@ -31,7 +31,7 @@ export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'
 		})),
 		temporal,
 		await inspectIsolation(config),
-		...kvm,
+		...qemu,
 		check,
 	];
 }

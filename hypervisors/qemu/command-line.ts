@@ -2,6 +2,7 @@ import type { Chain } from '../../model/recovery.ts';
 import type { MachineDefinition } from '../contract.ts';
 import { type Acceleration, cpuModel } from './acceleration.ts';
 import { nodeNames, nodesOf } from './block-nodes.ts';
+import { sandboxArguments } from './confinement.ts';
 import type { DiskHardware, QemuHardware } from './hardware.ts';
 import type { QemuHost } from './host.ts';
 import type { MachinePaths } from './paths.ts';
@@ -10,7 +11,7 @@ export interface CommandLineInput {
 	definition: MachineDefinition;
 	paths: MachinePaths;
 	hardware: QemuHardware;
-	host: Pick<QemuHost, 'quorum' | 'vnc'>;
+	host: Pick<QemuHost, 'quorum' | 'vnc' | 'noSandbox'>;
 	acceleration: Pick<Acceleration, 'accelerator' | 'enlightenments'>;
 	chain: Chain;
 	/** OVMF's code, for firmware efi. */
@@ -27,6 +28,7 @@ export interface CommandLineInput {
  */
 export function commandLine(input: CommandLineInput): string[] {
 	return [
+		...(input.host.noSandbox === undefined ? sandboxArguments : []),
 		...platform(input),
 		...firmwareFlash(input),
 		...consoles(input),

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import type { MachineDefinition, MachineDisk } from '../contract.ts';
+import { qemuEnvironment } from './confinement.ts';
 import type { QemuHost } from './host.ts';
 import type { MachineMonitor } from './monitor.ts';
 import { queryDiskUse } from './monitor-queries.ts';
@@ -49,7 +50,11 @@ async function overlayHolds(
 	const image = `json:${JSON.stringify({ driver: 'qcow2', file: { driver: 'file', filename: path }, backing: null })}`;
 	// -U reads past QEMU's lock. The tables are at rest: QEMU has not changed them, as it said before.
 	const args = ['map', ...(inUse ? ['-U'] : []), '--output=json', image];
-	const { code, stdout, stderr } = await runTool(imageTool, args, { silenceMs: 30_000, hint: installQemu });
+	const { code, stdout, stderr } = await runTool(imageTool, args, {
+		silenceMs: 30_000,
+		hint: installQemu,
+		env: qemuEnvironment(),
+	});
 	if (code !== 0) throw new RouseError('io_failed', `${path} cannot be looked at: ${stderr.trim()}`);
 	return mapSchema.parse(JSON.parse(stdout)).some(({ present }) => present);
 }

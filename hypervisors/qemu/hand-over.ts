@@ -45,7 +45,7 @@ if ! flock -n ${quoted(paths.lock)} true; then
 	echo ${quoted(`${definition.machineName} runs already`)} >&2
 	exit 75
 fi
-exec flock -n -F ${quoted(paths.lock)} ${quoted(systemBinary)} ${pairs(args).join(' \\\n\t')}
+exec env -i PATH="$PATH" LC_ALL=C flock -n -F ${quoted(paths.lock)} ${quoted(systemBinary)} ${pairs(args).join(' \\\n\t')}
 `;
 }
 

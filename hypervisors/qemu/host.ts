@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { runTool } from '../../system/run-tool.ts';
 import { type Acceleration, accelerationFor, type AcceleratorSetting, emulated, type Variant } from './acceleration.ts';
 import { type AccelerationSummary, summarise } from './acceleration-summary.ts';
+import { missingSandbox, qemuEnvironment } from './confinement.ts';
 import { findFirmwares, type Firmware } from './firmware.ts';
 import { installQemu } from './install.ts';
 import { currentBootId, KvmAnswers, type KvmAnswersOptions, missingKvm } from './kvm-answers.ts';
@@ -15,6 +16,8 @@ export interface QemuHost {
 	/** The quorum driver: local reads that do not wait for cold ones. */
 	quorum: boolean;
 	vnc: boolean;
+	/** Why it cannot put the filters of confinement.ts on itself; undefined when it can. */
+	noSandbox: string | undefined;
 	firmwares: readonly Firmware[];
 	warnings: readonly string[];
 	/**
@@ -48,15 +51,16 @@ export type KvmSource = Pick<KvmAnswersOptions, 'missing' | 'probe'>;
 export const programs = { systemBinary: 'qemu-system-x86_64', imageTool: 'qemu-img' } as const;
 
 /** These say a page and end at once. */
-const asking = { silenceMs: 10_000, hint: installQemu };
+const asking = { silenceMs: 10_000, hint: installQemu, env: qemuEnvironment() };
 
 /** Looks once; throws `tool_missing` when QEMU is not installed. */
 export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 	const { systemBinary, imageTool, cacheDirectory, setting, signal } = options;
-	const [version, formats, vnc, firmwares, bootId] = await Promise.all([
+	const [version, formats, vnc, noSandbox, firmwares, bootId] = await Promise.all([
 		systemVersion(systemBinary),
 		runTool(systemBinary, ['-drive', 'format=help'], asking),
 		runTool(systemBinary, ['-vnc', 'help'], asking),
+		missingSandbox(systemBinary),
 		options.firmwares ?? findFirmwares(),
 		currentBootId(),
 		runTool(imageTool, ['--version'], asking),
@@ -68,6 +72,10 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 	// Compiled out, it says "VNC support is disabled" or does not know the option; compiled in, it lists its options.
 	const hasVnc = vnc.stdout.includes('vnc options');
 	if (!hasVnc) warnings.push('QEMU has no VNC: a machine has its serial console only');
+	if (noSandbox !== undefined)
+		warnings.push(
+			`QEMU runs without its sandbox, so that a guest that takes it over may start programs on this host: ${noSandbox}`,
+		);
 	if (firmwares.length === 0) warnings.push('no UEFI firmware (OVMF) found: machines with efi firmware cannot start');
 	const kvm = new KvmAnswers({
 		path: join(cacheDirectory, 'kvm.json'),
@@ -75,7 +83,8 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 		qemuVersion: version,
 		systemBinary,
 		missing: missingKvm,
-		probe: variant => tryVariant(variant, { systemBinary, firmware: firmwares[0], signal }),
+		probe: variant =>
+			tryVariant(variant, { systemBinary, sandbox: noSandbox === undefined, firmware: firmwares[0], signal }),
 		...options.kvm,
 		clock: () => performance.now(),
 	});
@@ -85,6 +94,7 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 		version,
 		quorum,
 		vnc: hasVnc,
+		noSandbox,
 		firmwares,
 		warnings,
 		accelerationFor: async (variant, own, fallenBack) => {

@@ -18,6 +18,8 @@ export interface ProbeAnswer extends KvmAnswer {
 
 export interface ProbeOptions {
 	systemBinary: string;
+	/** Under QEMU's sandbox, as machines are run. */
+	sandbox: boolean;
 	/** For the EFI variants. */
 	firmware: Firmware | undefined;
 	signal?: AbortSignal | undefined;
@@ -41,10 +43,10 @@ const everyMs = 20;
  * opened as /dev/kvm runs 16-bit code; that says nothing.
  */
 export async function tryVariant(variant: Variant, options: ProbeOptions): Promise<ProbeAnswer> {
-	const { systemBinary, firmware, signal, accelerator = 'kvm', limitMs = limits[variant.firmware] } = options;
+	const { systemBinary, sandbox, firmware, signal, accelerator = 'kvm', limitMs = limits[variant.firmware] } = options;
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-probe-'));
 	try {
-		const machine = await ProbeMachine.start({ directory, systemBinary, variant, firmware, accelerator });
+		const machine = await ProbeMachine.start({ directory, systemBinary, sandbox, variant, firmware, accelerator });
 		const kill = () => machine.kill();
 		signal?.addEventListener('abort', kill);
 		try {

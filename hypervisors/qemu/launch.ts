@@ -9,6 +9,7 @@ import type { MachineDefinition } from '../contract.ts';
 import { abortable } from './abortable.ts';
 import { type Acceleration, variantOf } from './acceleration.ts';
 import { commandLine } from './command-line.ts';
+import { qemuEnvironment } from './confinement.ts';
 import { codeFor } from './firmware.ts';
 import { hardwareOf } from './hardware.ts';
 import type { QemuHost } from './host.ts';
@@ -49,6 +50,7 @@ export async function launch(
 			logPath: paths.log,
 			command: host.systemBinary,
 			args,
+			env: qemuEnvironment(),
 			cwd: '/', // holds no file system busy
 		});
 		await begin(abortable(await waitForMonitor(parts, signal), signal));

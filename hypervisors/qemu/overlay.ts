@@ -8,6 +8,7 @@ import { runTool } from '../../system/run-tool.ts';
 import type { MachineDefinition, MachineDisk } from '../contract.ts';
 import { allDone } from './all-done.ts';
 import { checkDisk } from './base.ts';
+import { qemuEnvironment } from './confinement.ts';
 import type { QemuHost } from './host.ts';
 import { installQemu } from './install.ts';
 import type { MachinePaths } from './paths.ts';
@@ -70,6 +71,7 @@ async function createImage(host: QemuHost, args: readonly string[], signal: Abor
 	const { code, stderr } = await runTool(host.imageTool, ['create', '-q', ...args], {
 		silenceMs: 30_000,
 		hint: installQemu,
+		env: qemuEnvironment(),
 		signal,
 	});
 	if (code !== 0) throw new RouseError(spaceOrIo(stderr), `overlay: ${stderr.trim()}`);

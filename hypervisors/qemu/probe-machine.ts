@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
 import { type Acceleration, cpuModel, type Variant } from './acceleration.ts';
 import { bootSector, exitPort } from './boot-sector.ts';
+import { qemuEnvironment, sandboxArguments } from './confinement.ts';
 import { type Firmware, firmwareMissing } from './firmware.ts';
 import { type Qmp, QmpClient } from './qmp-client.ts';
 
@@ -20,6 +21,7 @@ export interface ProbeMachineOptions {
 	/** Empty, and gone when the machine is. */
 	directory: string;
 	systemBinary: string;
+	sandbox: boolean;
 	variant: Variant;
 	firmware: Firmware | undefined;
 	accelerator: Acceleration['accelerator'];
@@ -40,7 +42,10 @@ export class ProbeMachine {
 
 	private constructor(command: string, args: readonly string[]) {
 		// Else a QEMU whose guest hangs or is dead would outlive a process that is killed meanwhile, for ever.
-		const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', command, ...args], { stdio: 'pipe' });
+		const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', command, ...args], {
+			stdio: 'pipe',
+			env: qemuEnvironment(),
+		});
 		this.#child = child;
 		this.#connection = Duplex.from({ readable: child.stdout, writable: child.stdin });
 		this.#connection.on('error', () => undefined); // told by the monitor
@@ -91,9 +96,11 @@ function cannotStart(cause: Error): RouseError {
 }
 
 /** Of the same make as a machine of that kind: command-line.ts. */
-async function probeArguments({ directory, variant, firmware, accelerator }: ProbeMachineOptions): Promise<string[]> {
+async function probeArguments(options: ProbeMachineOptions): Promise<string[]> {
+	const { directory, sandbox, variant, firmware, accelerator } = options;
 	const cpu = cpuModel({ accelerator, enlightenments: variant.enlightenments });
 	return [
+		sandbox ? sandboxArguments : [],
 		['-accel', accelerator, '-cpu', cpu],
 		['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
 		['-chardev', 'stdio,id=monitor', '-mon', 'chardev=monitor,mode=control'],

@@ -3,6 +3,7 @@ import { RouseError } from '../../model/errors.ts';
 import { runTool } from '../../system/run-tool.ts';
 import type { CallOptions, MachineDefinition, MachineDisk, SwitchCalls } from '../contract.ts';
 import { localChainUri } from './block-nodes.ts';
+import { qemuEnvironment } from './confinement.ts';
 import type { QemuHost } from './host.ts';
 import { exists, removeOverlays, spaceOrIo, syncFile } from './overlay.ts';
 import type { MachinePaths } from './paths.ts';
@@ -53,7 +54,7 @@ async function commitOffline(
 	const { code, stderr } = await runTool(
 		'flock',
 		['-n', '-F', '-E', '75', paths.lock, host.imageTool, 'commit', '-p', '-d', localChainUri(disk, paths)],
-		{ silenceMs: commitSilenceMs, hint: 'apt-get install util-linux', signal },
+		{ silenceMs: commitSilenceMs, hint: 'apt-get install util-linux', env: qemuEnvironment(), signal },
 	);
 	if (code === 0) return;
 	if (code === 75) throw new RouseError('lock_held', `${paths.lock} is held: the machine was started in the meantime`);

@@ -108,6 +108,15 @@ describe('rouse doctor', () => {
 		assert.match(said, /edit .*config\.yaml/);
 	});
 
+	it('tells whether QEMU runs in its sandbox, and why not', async t => {
+		const programs = ['flock', 'qemu-img', 'setpriv'];
+		const compiledOut = `case "$*" in *-sandbox*) echo "qemu: -sandbox: not enabled in this binary" >&2; exit 1;; esac`;
+		const without = await doctorWith(t, programs, { qemu: `${compiledOut}\n${withoutKvm}` });
+		assert.match(without.said, /^ok +qemu-sandbox +off, .*not enabled in this binary/m);
+		const within = await doctorWith(t, programs, { qemu: withoutKvm });
+		assert.match(within.said, /^ok +qemu-sandbox +on /m);
+	});
+
 	it('looks at every tool of the table', async () => {
 		const context = { env: { ...process.env, ROUSE_HOME: '/nonexistent' }, signal: new AbortController().signal };
 		const names = (await inspectAll(context)).map(({ name }) => name);

@@ -23,7 +23,7 @@ async function program(t: TestContext, text: string): Promise<string> {
 
 /** Of programs that stand for a QEMU under KVM, or tried under TCG. */
 function tried(variant: Variant, options: Partial<ProbeOptions>) {
-	return tryVariant(variant, { systemBinary: qemu, firmware: undefined, limitMs, ...options });
+	return tryVariant(variant, { systemBinary: qemu, sandbox: true, firmware: undefined, limitMs, ...options });
 }
 
 suite('`tryVariant`', { concurrency: 2 }, () => {
@@ -121,11 +121,26 @@ suite('`tryVariant`', { concurrency: 2 }, () => {
 		assert.equal(isAlive(pid), false);
 	});
 
+	test('tries it in the sandbox and with the environment that machines have', async t => {
+		const seen = join(await temporaryDirectory(t), 'seen');
+		const systemBinary = await program(
+			t,
+			`echo "$@" >${seen}; env -0 | cut -z -d= -f1 | tr '\\0' ' ' >>${seen}; exit 3`,
+		);
+		for (const sandbox of [true, false]) {
+			await tried(bios, { systemBinary, sandbox });
+			const [args = '', environment = ''] = (await readFile(seen, 'utf8')).split('\n');
+			assert.equal(/-sandbox on,\S*spawn=deny/.test(args), sandbox, args);
+			// Three of them are bash's own.
+			assert.deepEqual(environment.trim().split(' ').toSorted(), ['LC_ALL', 'PATH', 'PWD', 'SHLVL', '_']);
+		}
+	});
+
 	test('leaves no QEMU behind when its process is killed', async t => {
 		const pidFile = join(await temporaryDirectory(t), 'pid');
 		const systemBinary = await program(t, `echo $$ > ${pidFile}; exec sleep 1000`);
 		const module = new URL('../../hypervisors/qemu/kvm-probe.ts', import.meta.url).href;
-		const options = JSON.stringify({ systemBinary, limitMs });
+		const options = JSON.stringify({ systemBinary, sandbox: true, limitMs });
 		const script = `import { tryVariant } from '${module}'; await tryVariant({ firmware: 'bios' }, ${options});`;
 		const temporary = `TMPDIR=${await temporaryDirectory(t)}`; // what a killed process leaves there
 		const node = [process.execPath, '--input-type=module', '--eval', script];

@@ -9,7 +9,7 @@ import { inspectHost, programs, type QemuHost } from '../../hypervisors/qemu/hos
 import { asRouseError } from '../../model/errors.ts';
 import type { Check } from './tools.ts';
 
-export interface KvmInspection {
+export interface QemuInspection {
 	/** Where the answers are kept, as the supervisor keeps them. */
 	cacheDirectory: string;
 	setting: AcceleratorSetting;
@@ -19,10 +19,10 @@ export interface KvmInspection {
 }
 
 /**
- * What KVM runs here, for each kind of machine, by running it: seconds when nobody has asked since the boot. That it does
+ * Whether QEMU can confine itself, and what KVM runs here, for each kind of machine, by running it: seconds when nobody has asked since the boot. That it does
  * not is no fault, since machines are emulated then, unless the configuration demands it.
  */
-export async function inspectKvm({ cacheDirectory, setting, signal, configPath }: KvmInspection): Promise<Check[]> {
+export async function inspectQemu({ cacheDirectory, setting, signal, configPath }: QemuInspection): Promise<Check[]> {
 	let host: QemuHost;
 	try {
 		host = await inspectHost({ ...programs, cacheDirectory, setting: async () => setting, signal });
@@ -30,7 +30,7 @@ export async function inspectKvm({ cacheDirectory, setting, signal, configPath }
 		signal.throwIfAborted();
 		return variants.map(variant => notTried(variant, thrown));
 	}
-	const checks: Check[] = [];
+	const checks = [sandboxOf(host)];
 	// One after the other: what takes too long counts as not working.
 	for (const variant of variants) {
 		try {
@@ -44,6 +44,13 @@ export async function inspectKvm({ cacheDirectory, setting, signal, configPath }
 		}
 	}
 	return checks;
+}
+
+/** No fault: machines are run without it, and `host list` says so. */
+function sandboxOf({ noSandbox }: QemuHost): Check {
+	const version = noSandbox === undefined ? 'on' : `off, a guest that takes QEMU over may start programs: ${noSandbox}`;
+	const purpose = 'what QEMU may ask of the kernel';
+	return { name: 'qemu-sandbox', purpose, ok: true, version, problem: null, fix: null };
 }
 
 function about({ firmware, enlightenments }: Variant): Pick<Check, 'name' | 'purpose'> {

@@ -1,0 +1,28 @@
+/** What a guest that has taken over its QEMU finds there: as little as works. */
+import { runTool } from '../../system/run-tool.ts';
+import { installQemu } from './install.ts';
+
+/**
+ * seccomp(2) filters of QEMU's own (qemu-options.hx, `-sandbox`): no program can be started from it, no user or namespace
+ * changed, no priority raised. What it is given before (lock, files to log to) stays. No helper of QEMU's works under it.
+ */
+export const sandboxArguments: readonly string[] = [
+	'-sandbox',
+	'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
+];
+
+/** Undefined when QEMU can put the filters on itself, else why it cannot: compiled out, or the kernel has none. */
+export async function missingSandbox(systemBinary: string): Promise<string | undefined> {
+	// The list of CPUs is printed once the filters are on: system/vl.c, qemu_process_early_options.
+	const { code, stderr, tail } = await runTool(systemBinary, [...sandboxArguments, '-cpu', 'help'], {
+		silenceMs: 10_000,
+		hint: installQemu,
+		env: qemuEnvironment(),
+	});
+	return code === 0 ? undefined : stderr.trim().split('\n')[0] || tail.at(-1) || `exit code ${code}`;
+}
+
+/** Of ours only where programs are found: the rest may hold what is nobody else's, or change what QEMU does. */
+export function qemuEnvironment({ PATH }: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+	return { ...(PATH === undefined ? {} : { PATH }), LC_ALL: 'C' };
+}
