@@ -27,7 +27,8 @@ export function adoptedRequest(
 		throw new RouseError('phase_wrong', `nothing is known of ${name} but that it has a place on host ${host.name}`, {
 			details: { recovery: name },
 		});
-	const { machine, restorePoint, manifestDigest, repository, machineName, allocate, platformOptions, nics } = plan;
+	const { machine, restorePoint, manifestDigest, repository, machineName, allocate, platformOptions, nics, forwards } =
+		plan;
 	return {
 		request: {
 			name,
@@ -40,6 +41,7 @@ export function adoptedRequest(
 			allocate,
 			platformOptions,
 			networks: Object.fromEntries(nics.map(({ network, target }) => [network, target])),
+			...(forwards ? { forwards } : {}),
 			newMac: false,
 			powerOn: !powerOnScheduled || powerDesired === 'on',
 			policy: { finish: 'manual', switch: 'manual', maxRateBytes: copy.maxRateBytes },

@@ -1,7 +1,7 @@
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
 import { RouseError } from '../model/errors.ts';
 import { mergeIncidents } from '../model/incidents.ts';
-import type { DiskProgress, Incident, Parked, Phase, Policy, Power, Timings } from '../model/recovery.ts';
+import type { DiskProgress, Forward, Incident, Parked, Phase, Policy, Power, Timings } from '../model/recovery.ts';
 import type { SupervisorClient } from '../supervisor/client.ts';
 import type { RecoveryView } from '../supervisor/protocol.ts';
 import { type NextStep, nextSteps } from './next-steps.ts';
@@ -30,6 +30,8 @@ export interface RecoveryDocument {
 	parked: Parked | null;
 	power: Power | null;
 	policy: Policy | null;
+	/** Ports of the host that lead to the guest. */
+	forwards: Forward[];
 	disks: DiskProgress[];
 	asOf: string;
 	timings: Timings;
@@ -82,6 +84,7 @@ export function makeDocument(
 		// The supervisor sees the machine itself; the workflow knows what was reported to it.
 		power: view?.power ?? reportedPower(details),
 		policy: status?.policy ?? request?.policy ?? null,
+		forwards: request?.forwards ?? [],
 		disks: view?.disks ?? (removed ? undefined : details.disks) ?? [],
 		asOf: details.asOf,
 		timings: status?.timings ?? { requestedAt: details.requestedAt },

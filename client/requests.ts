@@ -21,6 +21,7 @@ export interface RequestOptions {
 	allocate: RecoveryRequest['allocate'];
 	/** On top of those that the configuration names. */
 	networks?: RecoveryRequest['networks'] | undefined;
+	forwards?: RecoveryRequest['forwards'];
 	newMac?: boolean | undefined;
 	/** In the words of the host's platform. */
 	platformOptions?: RecoveryRequest['platformOptions'] | undefined;
@@ -67,6 +68,7 @@ export async function makeRequest(
 		machineName: options.machineName ?? name,
 		allocate: options.allocate,
 		networks,
+		...(options.forwards && options.forwards.length > 0 ? { forwards: options.forwards } : {}),
 		newMac: options.newMac ?? false,
 		platformOptions: options.platformOptions ?? {},
 		powerOn: options.powerOn,

@@ -26,7 +26,7 @@
 import type { Duplex } from 'node:stream';
 import type { Hardware, PlatformData } from '../model/hardware.ts';
 import type { Firmware, MachineConfig } from '../model/machine.ts';
-import type { AllocateWhen, Chain, PlannedNic, Power } from '../model/recovery.ts';
+import type { AllocateWhen, Chain, Forward, PlannedNic, Power } from '../model/recovery.ts';
 
 export interface CallOptions {
 	signal?: AbortSignal | undefined;
@@ -256,6 +256,7 @@ export interface HostReport {
 export interface HardwareRequest {
 	config: MachineConfig;
 	nics: readonly PlannedNic[];
+	forwards?: readonly Forward[] | undefined;
 	/** As a person or the configuration gave them; `config_invalid` for what this platform does not know. */
 	options: PlatformData;
 }
@@ -267,8 +268,8 @@ export interface Platform {
 	/** Changes with every boot of what runs the machines. */
 	bootId(): Promise<string>;
 	/**
-	 * Chooses devices for a machine, and says why. Changes nothing. Throws `config_invalid` for options and networks that it
-	 * does not have, `precheck_failed` for a configuration that it cannot run.
+	 * Chooses devices for a machine, and says why. Changes nothing. Throws `config_invalid` for options, networks and forwards
+	 * that it does not have, `precheck_failed` for a configuration that it cannot run.
 	 */
 	chooseHardware(request: HardwareRequest, options?: CallOptions): Promise<Hardware>;
 	machine(definition: MachineDefinition, gate: MoverGate): Machine;

@@ -51,6 +51,18 @@ export type Policy = z.infer<typeof policySchema>;
 /** Where a NIC's traffic goes: `none` (link down), or a network of the host's platform by its name there. */
 export const networkTargetSchema = z.string().regex(/^[\w .-]{1,80}$/, 'a network of the host, or "none"');
 
+const portSchema = z.int().min(1).max(65535);
+
+/** A TCP port of the host that leads to one of the guest's, where a NIC's network has no other way to it. */
+export const forwardSchema = z.strictObject({
+	/** Of the host. */
+	address: z.ipv4(),
+	port: portSchema,
+	guestPort: portSchema,
+});
+export type Forward = z.infer<typeof forwardSchema>;
+const forwardsSchema = z.array(forwardSchema).max(64);
+
 /** What `rouse recover start` asks for, normalised: two requests are the same when these are equal. */
 export const recoveryRequestSchema = z.strictObject({
 	name: nameSchema,
@@ -67,6 +79,8 @@ export const recoveryRequestSchema = z.strictObject({
 	allocate: allocateSchema,
 	/** Source network to target; what is not named has its link down. */
 	networks: z.record(z.string(), networkTargetSchema),
+	/** Absent when there are none: requests of before are the same. */
+	forwards: forwardsSchema.optional(),
 	newMac: z.boolean(),
 	/** Wishes to the host's platform, in its own words; it refuses what it does not know. */
 	platformOptions: platformDataSchema,
@@ -89,6 +103,7 @@ export const recoveryPlanSchema = z.strictObject({
 	repository: z.string(),
 	config: machineConfigSchema,
 	nics: z.array(plannedNicSchema),
+	forwards: forwardsSchema.optional(),
 	disks: z.array(diskImageSchema).min(1).max(64),
 	platformOptions: platformDataSchema,
 	/** What the host's platform chose; null until it was asked. */

@@ -175,6 +175,7 @@ export type HostView = z.infer<typeof hostViewSchema>;
 export const hardwareRequestSchema = z.strictObject({
 	config: machineConfigSchema,
 	nics: z.array(plannedNicSchema),
+	forwards: recoveryPlanSchema.shape.forwards,
 	options: platformDataSchema,
 });
 export type HardwareRequest = z.infer<typeof hardwareRequestSchema>;

@@ -32,6 +32,7 @@ export function makePlan(
 		repository: request.repository,
 		config: manifest.config,
 		nics,
+		...(request.forwards ? { forwards: request.forwards } : {}),
 		disks: manifest.disks,
 		platformOptions: request.platformOptions,
 		hardware: null,

@@ -1,7 +1,7 @@
 /** Options that are given as often as needed, each a key and a value. */
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import type { PlatformData } from '../../model/hardware.ts';
-import { networkTargetSchema, type RecoveryRequest } from '../../model/recovery.ts';
+import { type Forward, forwardSchema, networkTargetSchema, type RecoveryRequest } from '../../model/recovery.ts';
 
 type Networks = RecoveryRequest['networks'];
 
@@ -14,6 +14,17 @@ export function parseNetwork(text: string, before: Networks = {}): Networks {
 			`"${text}": write SRC=NAME or SRC=none, SRC being the network the original was on, NAME one of the host.`,
 		);
 	return { ...before, [text.slice(0, at)]: target.data };
+}
+
+/** `--forward [ADDRESS:]PORT:GUESTPORT`; without an address nobody but this host comes to it. */
+export function parseForward(text: string, before: readonly Forward[] = []): Forward[] {
+	const [, address = '127.0.0.1', port, guestPort] = /^(?:([\d.]+):)?(\d+):(\d+)$/.exec(text) ?? [];
+	const forward = forwardSchema.safeParse({ address, port: Number(port), guestPort: Number(guestPort) });
+	if (!forward.success)
+		throw new InvalidArgumentError(
+			`"${text}": write PORT:GUESTPORT, as 2222:22, or ADDRESS:PORT:GUESTPORT with an IPv4 address of this host.`,
+		);
+	return [...before, forward.data];
 }
 
 /** `--platform KEY=VALUE`: what looks like a number, `true` or `false` is one. */

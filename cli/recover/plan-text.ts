@@ -1,5 +1,6 @@
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import { formatBytes } from '../terminal/format.ts';
+import { forwardText } from './text.ts';
 
 /** What `--dry-run` prints: what would be made, where, and what a person should know before. */
 export function planText(request: RecoveryRequest, plan: RecoveryPlan): string {
@@ -14,6 +15,7 @@ export function planText(request: RecoveryRequest, plan: RecoveryPlan): string {
 		);
 	for (const [index, nic] of plan.nics.entries())
 		row(`nic${index}`, `${nic.mac}, network ${nic.network}: ${nic.target === 'none' ? 'link down' : nic.target}`);
+	for (const forward of plan.forwards ?? []) row('forward', forwardText(forward));
 	for (const { what, chosen, why } of plan.hardware?.choices ?? []) row('chosen', `${what}: ${chosen} (${why})`);
 	row('then', afterwards(request));
 	for (const warning of [...plan.warnings, ...(plan.hardware?.warnings ?? [])]) row('warning', warning);

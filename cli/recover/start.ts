@@ -12,17 +12,18 @@ import { chooseConfigured, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseBytes, parseName, parsePoint } from '../terminal/parse.ts';
 import { recoveryAnswer } from './answer.ts';
-import { parseNetwork, parsePlatformOption } from './parse-key-value.ts';
+import { parseForward, parseNetwork, parsePlatformOption } from './parse-key-value.ts';
 import { planText } from './plan-text.ts';
 import { openSupervisor, withSession } from './session.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
 
-type Options = Omit<RequestOptions, 'powerOn' | 'maxRateBytes' | 'networks' | 'platformOptions'> & {
+type Options = Omit<RequestOptions, 'powerOn' | 'maxRateBytes' | 'networks' | 'forwards' | 'platformOptions'> & {
 	power: 'on' | 'off';
 	/** Bytes per second. */
 	maxRate?: number | undefined;
 	network?: RecoveryRequest['networks'] | undefined;
+	forward?: RecoveryRequest['forwards'];
 	platform?: RecoveryRequest['platformOptions'] | undefined;
 	repo?: string | undefined;
 	again?: true;
@@ -48,6 +49,7 @@ export const buildStart = (context: Context) =>
 				.default('start'),
 		)
 		.option('--network <src=name>', 'where a network of the original leads (default: link down)', parseNetwork)
+		.option('--forward <port:guestport>', "a port of this host that leads to the guest's, as 2222:22", parseForward)
 		.option('--platform <key=value>', "a wish to the host's platform about the machine's devices", parsePlatformOption)
 		.option('--new-mac', 'new MAC addresses, when the original may still be alive')
 		.option('--machine-name <name>', 'name of the machine on the host (default: that of the recovery)', parseName)
@@ -98,6 +100,6 @@ async function showPlan(
 	context.output.result({ request, plan }, planText(request, plan));
 }
 
-function requestOf({ power, maxRate, network, ...same }: Options): RequestOptions {
-	return { ...same, powerOn: power === 'on', maxRateBytes: maxRate, networks: network };
+function requestOf({ power, maxRate, network, forward, ...same }: Options): RequestOptions {
+	return { ...same, powerOn: power === 'on', maxRateBytes: maxRate, networks: network, forwards: forward };
 }

@@ -1,4 +1,5 @@
 import { endedByForce, hasEnded } from '../../client/phases.ts';
+import type { Forward } from '../../model/recovery.ts';
 import { formatBytes, formatDuration, formatTable } from '../terminal/format.ts';
 import { lastResortText } from './next-text.ts';
 import type { RecoveryAnswer, RowAnswer } from './answer.ts';
@@ -32,6 +33,7 @@ export function fullText(document: RecoveryAnswer): string {
 			`disk${index}`,
 			`${share(disk.restoredBytes, disk.sizeBytes)} of ${formatBytes(disk.sizeBytes)} local, ${disk.path}`,
 		);
+	for (const forward of document.forwards) row('forward', forwardText(forward));
 	if (consoleSocket) row('console', consoleSocket);
 	for (const { step, attempt, running, lastFailure } of document.pending) {
 		const failed = lastFailure ? `; failed before: ${lastFailure.message}` : '';
@@ -50,6 +52,11 @@ export function fullText(document: RecoveryAnswer): string {
 		);
 	lines.push(`Next: ${document.next}`);
 	return lines.join('\n');
+}
+
+/** As in a plan. */
+export function forwardText({ address, port, guestPort }: Forward): string {
+	return `${address}:${port} of the host leads to port ${guestPort} of the guest`;
 }
 
 export function listText(rows: readonly RowAnswer[]): string {

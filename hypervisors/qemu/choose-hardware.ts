@@ -12,6 +12,7 @@ import {
 	nicModelSchema,
 	type QemuHardware,
 } from './hardware.ts';
+import { checkForwards, userNetwork } from './user-network.ts';
 
 const optionsSchema = z.strictObject({
 	accelerator: acceleratorSchema.optional(),
@@ -36,9 +37,7 @@ export function readOptions(options: PlatformData): QemuPlatformOptions {
 }
 
 /** Where a NIC may lead, beside `none`. */
-export const networks = [
-	{ name: 'user', description: 'the guest reaches what this host reaches; nothing reaches the guest (SLIRP)' },
-] as const;
+export const networks = [userNetwork] as const;
 
 export interface ChosenDevices {
 	data: QemuHardware;
@@ -47,8 +46,12 @@ export interface ChosenDevices {
 }
 
 /** Everything but how its instructions are run. */
-export function chooseDevices({ config, nics }: HardwareRequest, options: QemuPlatformOptions): ChosenDevices {
+export function chooseDevices(
+	{ config, nics, forwards = [] }: HardwareRequest,
+	options: QemuPlatformOptions,
+): ChosenDevices {
 	for (const { mac, target } of nics) checkNetwork(mac, target);
+	checkForwards(forwards, nics);
 	const diskBus = options.disks ?? (fitsVirtio(config) ? 'virtio' : 'sata');
 	const nicModel = options.nics ?? (fitsVirtio(config) ? 'virtio' : 'e1000e');
 	const windows = config.os === 'windows';
@@ -58,6 +61,7 @@ export function chooseDevices({ config, nics }: HardwareRequest, options: QemuPl
 			diskBus,
 			disks: disksOf(config, diskBus),
 			nicModel,
+			forwards: [...forwards],
 			tablet: config.os !== 'linux',
 			clock: { base: config.clock, slew: windows },
 			accelerator: options.accelerator ?? null,

@@ -6,6 +6,7 @@ import { sandboxArguments } from './confinement.ts';
 import type { DiskHardware, QemuHardware } from './hardware.ts';
 import type { QemuHost } from './host.ts';
 import type { MachinePaths } from './paths.ts';
+import { forwardingNic, userNetdev, userNetwork } from './user-network.ts';
 
 export interface CommandLineInput {
 	definition: MachineDefinition;
@@ -90,13 +91,14 @@ const firstDiskSlot = 0x10;
 
 function nics({ definition, hardware }: CommandLineInput): string[] {
 	const model = hardware.nicModel === 'virtio' ? 'virtio-net-pci' : 'e1000e';
+	const forwarding = forwardingNic(definition.nics);
 	return definition.nics.flatMap((nic, index) => {
 		// No boot from the network: the ROM is a package of its own, and nothing good waits there.
 		const device = `${model},id=net${index},mac=${nic.mac},addr=${hex(firstNicSlot + index)},romfile=`;
 		// With target `none` nothing is behind the NIC, and launch.ts takes its link down as well.
-		return nic.target === 'user'
-			? ['-netdev', `user,id=net${index}-user`, '-device', `${device},netdev=net${index}-user`]
-			: ['-device', device];
+		if (nic.target !== userNetwork.name) return ['-device', device];
+		const forwards = index === forwarding ? hardware.forwards : [];
+		return ['-netdev', userNetdev(`net${index}-user`, forwards), '-device', `${device},netdev=net${index}-user`];
 	});
 }
 

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
+import { forwardSchema } from '../../model/recovery.ts';
 import type { MachineDefinition } from '../contract.ts';
 
 export const acceleratorSchema = z.enum(['auto', 'kvm', 'tcg']);
@@ -27,6 +28,8 @@ const hardwareSchema = z.strictObject({
 		}),
 	),
 	nicModel: nicModelSchema,
+	/** Of the first NIC on the network `user`. */
+	forwards: z.array(forwardSchema).default([]),
 	/** A pointer with absolute positions, as VNC gives them, beside the PS/2 mouse that takes relative ones. */
 	tablet: z.boolean(),
 	clock: z.strictObject({

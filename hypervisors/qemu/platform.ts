@@ -11,6 +11,7 @@ import { QemuMachine } from './machine.ts';
 import type { ConnectQmp } from './monitor.ts';
 import { QmpClient } from './qmp-client.ts';
 import { reportOf } from './report.ts';
+import { checkPorts } from './user-network.ts';
 
 export interface QemuOptions {
 	/** Where it is kept which machines KVM runs here (`kvm.json`); made when it is not there. */
@@ -57,6 +58,7 @@ async function chooseHardware(
 		throw new RouseError('precheck_failed', 'the machine needs UEFI firmware, and there is none on this host', {
 			hint: 'apt-get install ovmf',
 		});
+	await checkPorts(data.forwards);
 	const {
 		accelerator,
 		reason,

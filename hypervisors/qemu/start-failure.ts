@@ -14,6 +14,12 @@ const causes: readonly { said: RegExp; means: string; hint: string }[] = [
 		hint: 'end that one, and try again',
 	},
 	{
+		// net/slirp.c, slirp_hostfwd
+		said: /Could not set up host forwarding rule/,
+		means: 'a port of the host that is to lead to the guest is taken',
+		hint: 'end what listens there, and try again',
+	},
+	{
 		said: /Cannot allocate memory/,
 		means: 'the host has not enough free memory for the machine',
 		hint: 'stop another machine, and try again',

@@ -16,7 +16,7 @@ export function parseHardware(data: PlatformData): z.infer<typeof hardwareDataSc
 /** See `Platform.chooseHardware`. */
 export function chooseHardware(
 	{ networks, memoryMiB, manner }: HostSettings,
-	{ config, nics, options }: HardwareRequest,
+	{ config, nics, options, forwards = [] }: HardwareRequest,
 ): Hardware {
 	const wished = parse(optionsSchema, options, 'platform options');
 	for (const { target } of nics)
@@ -24,6 +24,7 @@ export function chooseHardware(
 			throw new RouseError('config_invalid', `no network ${target} on this host`, {
 				hint: `it has: ${['none', ...networks].join(', ')}`,
 			});
+	if (forwards.length > 0) throw new RouseError('config_invalid', 'a simulated host forwards no ports');
 	if (config.memoryMiB > memoryMiB)
 		throw new RouseError('precheck_failed', `the machine has ${config.memoryMiB} MiB of memory, the host ${memoryMiB}`);
 	const controller = wished.controller ?? 'fast';

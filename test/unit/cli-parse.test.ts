@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseNetwork, parsePlatformOption } from '../../cli/recover/parse-key-value.ts';
+import { parseForward, parseNetwork, parsePlatformOption } from '../../cli/recover/parse-key-value.ts';
 import { parseBytes, parsePoint } from '../../cli/terminal/parse.ts';
 
 describe('a size', () => {
@@ -54,5 +54,27 @@ describe('--network', () => {
 	it('without a target is refused', () => {
 		for (const text of ['lan', 'lan=', 'lan=a/b', '=user'])
 			assert.throws(() => parseNetwork(text), /SRC=NAME or SRC=none/, text);
+	});
+});
+
+describe('--forward', () => {
+	it('is of the loopback unless an address is said, and is gathered over several options', () => {
+		assert.deepEqual(parseForward('0.0.0.0:8080:80', parseForward('2222:22')), [
+			{ address: '127.0.0.1', port: 2222, guestPort: 22 },
+			{ address: '0.0.0.0', port: 8080, guestPort: 80 },
+		]);
+	});
+
+	it('that is none is refused with an example', () => {
+		for (const text of [
+			'22',
+			'0:22',
+			'2222:65536',
+			'1.2.3:2222:22',
+			':2222:22',
+			'host:2222:22',
+			'2222:22,hostfwd=tcp::1-:1',
+		])
+			assert.throws(() => parseForward(text), /PORT:GUESTPORT, as 2222:22/, text);
 	});
 });

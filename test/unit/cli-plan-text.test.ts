@@ -12,3 +12,9 @@ test('a plan tells what the platform chose and why, and the warnings of both', (
 	assert.match(text, /^ {2}chosen +disks: SATA \(no driver is known to be in the guest\)$/m);
 	assert.match(text, /^ {2}warning +link down\n {2}warning +slow$/m);
 });
+
+test('a plan tells which ports of the host lead to the guest', () => {
+	const forwards = [{ address: '127.0.0.1', port: 2222, guestPort: 22 }];
+	const text = planText(makeRequest(), { ...planOf(makeRequest()), forwards });
+	assert.match(text, /^ {2}forward +127\.0\.0\.1:2222 of the host leads to port 22 of the guest$/m);
+});

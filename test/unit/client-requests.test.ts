@@ -46,6 +46,15 @@ describe('makeRequest', () => {
 		await assert.rejects(make({}, { ...sampleHostView, protocol: 0 }), { code: 'protocol' });
 	});
 
+	it('without forwards is the request that it was before there were any', async t => {
+		const { machine, repository } = await storedMachine(await temporaryDirectory(t));
+		const made = (forwards: RequestOptions['forwards']) =>
+			requestFor({ machine, point: 'latest' }, { ...options, forwards }, { ...surroundings, repository });
+		const forward = { address: '127.0.0.1', port: 2222, guestPort: 22 };
+		assert.equal('forwards' in (await made([])), false);
+		assert.deepEqual((await made([forward])).forwards, [forward]);
+	});
+
 	it('takes the wishes to the platform as they are', async t => {
 		const directory = await temporaryDirectory(t);
 		const { machine, repository } = await storedMachine(directory);

@@ -4,6 +4,7 @@ import type { PlatformData } from '../../model/hardware.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { chooseDevices, readOptions } from '../../hypervisors/qemu/choose-hardware.ts';
 import { hardwareOf } from '../../hypervisors/qemu/hardware.ts';
+import type { Forward } from '../../model/recovery.ts';
 import { benchConfig } from '../equipment/qemu-bench.ts';
 
 const nic = { mac: '52:54:00:00:00:01', network: 'lan', target: 'user' };
@@ -53,6 +54,19 @@ suite('`chooseDevices` of QEMU', () => {
 		assert.throws(() => chosen({}, {}, [{ ...nic, target: 'br0' }]), {
 			code: 'config_invalid',
 			hint: 'there are none, user',
+		});
+	});
+
+	test('keeps the ports that lead to the guest, and refuses those that lead nowhere or twice', () => {
+		const forward = { address: '127.0.0.1', port: 2222, guestPort: 22 };
+		const forwarding = (forwards: Forward[], target = 'user') =>
+			chooseDevices({ config: benchConfig(1), nics: [{ ...nic, target }], forwards, options: {} }, {}).data.forwards;
+		const elsewhere = { ...forward, address: '192.0.2.1' };
+		assert.deepEqual(forwarding([forward, elsewhere]), [forward, elsewhere]);
+		assert.throws(() => forwarding([forward], 'none'), { code: 'config_invalid', hint: /--network lan=user/ });
+		assert.throws(() => forwarding([forward, { ...forward, guestPort: 80 }]), {
+			code: 'config_invalid',
+			message: /127\.0\.0\.1:2222 is to be forwarded twice/,
 		});
 	});
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkHost } from '../../activities/control/check-host.ts';
 import { makePlan } from '../../activities/control/make-plan.ts';
+import { hardwareRequest } from '../../activities/hardware-request.ts';
 import { planRecovery } from '../../activities/control/plan-recovery.ts';
 import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import type { MachineConfig } from '../../model/machine.ts';
@@ -46,6 +47,13 @@ test('`makePlan` warns of a mapping for a network that the machine does not know
 test('`makePlan` keeps the wishes to the platform, and not what it chooses', () => {
 	const { platformOptions, hardware } = plan({}, { platformOptions: { disks: 'fast' } });
 	assert.deepEqual({ platformOptions, hardware }, { platformOptions: { disks: 'fast' }, hardware: null });
+});
+
+test('`makePlan` keeps the ports that are forwarded, and has none where none was asked for', () => {
+	const forwards = [{ address: '127.0.0.1', port: 2222, guestPort: 22 }];
+	const planned = plan({}, { forwards });
+	assert.deepEqual(hardwareRequest(planned).forwards, forwards);
+	assert.equal('forwards' in hardwareRequest(plan({})), false);
 });
 
 test('`makePlan` of another point than the one asked for is `name_conflict`', () => {

@@ -1,0 +1,58 @@
+/**
+ * The network `user`: a router inside QEMU (SLIRP), restricted. Without that its guest reaches all that this host reaches,
+ * the host's own loopback first of all (10.0.2.2), and what listens there trusts who comes from there.
+ */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { RouseError } from '../../model/errors.ts';
+import type { Forward, PlannedNic } from '../../model/recovery.ts';
+
+export const userNetwork = {
+	name: 'user',
+	description:
+		'the guest reaches nothing; ports that are forwarded lead to it, when it takes its address by DHCP (SLIRP)',
+} as const;
+
+/**
+ * `restrict` drops what the guest sends to the host and beyond, but not the answers on forwarded ports: qemu-options.hx,
+ * `-netdev user`. IPv6 has no forwards, and so no use.
+ */
+export function userNetdev(id: string, forwards: readonly Forward[]): string {
+	const ports = forwards.map(({ address, port, guestPort }) => `,hostfwd=tcp:${address}:${port}-:${guestPort}`);
+	return `user,id=${id},restrict=on,ipv6=off${ports.join('')}`;
+}
+
+/** Which NIC has the forwards: a network of that kind is a NIC's own, and an address is forwarded once. */
+export function forwardingNic(nics: readonly Pick<PlannedNic, 'target'>[]): number {
+	return nics.findIndex(({ target }) => target === userNetwork.name);
+}
+
+/** `config_invalid` for forwards that lead nowhere, or two ways. */
+export function checkForwards(forwards: readonly Forward[], nics: readonly PlannedNic[]): void {
+	if (forwards.length === 0) return;
+	if (forwardingNic(nics) < 0)
+		throw new RouseError('config_invalid', 'ports are to be forwarded, and no NIC is on the network "user"', {
+			hint: `put one there: --network ${nics[0]?.network ?? 'SRC'}=user`,
+		});
+	const places = forwards.map(({ address, port }) => `${address}:${port}`);
+	const twice = places.find((place, index) => places.indexOf(place) !== index);
+	if (twice !== undefined) throw new RouseError('config_invalid', `${twice} is to be forwarded twice`);
+}
+
+/** `precheck_failed` for one that cannot be listened on. It is only free until somebody takes it: QEMU looks again. */
+export async function checkPorts(forwards: readonly Forward[]): Promise<void> {
+	for (const { address, port } of forwards) {
+		const server = createServer();
+		try {
+			await once(server.listen({ host: address, port, exclusive: true }), 'listening');
+		} catch (cause) {
+			const why = cause instanceof Error ? cause.message : String(cause);
+			throw new RouseError('precheck_failed', `${address}:${port} cannot be forwarded to the guest: ${why}`, {
+				hint: 'end what listens there, or forward another port',
+				cause,
+			});
+		} finally {
+			server.close();
+		}
+	}
+}
