@@ -27,7 +27,14 @@ type Details = z.infer<typeof detailsSchema>;
 export function hintOf({ hint, code, details }: RouseError): string | undefined {
 	if (hint) return hint;
 	const about = detailsSchema.safeParse(details).data;
-	return (about && aboutRecovery[code]?.(about)) ?? general[code];
+	return (about && aboutRecovery[code]?.(about)) ?? tooLargeHint(details) ?? general[code];
+}
+
+/** A quarter of the host is left to the others, and to Rouse. */
+function tooLargeHint(details: RouseError['details']): string | undefined {
+	const size = z.object({ neededMiB: z.number(), totalMiB: z.number() }).safeParse(details).data;
+	if (size === undefined) return undefined;
+	return `rouse recover start … --memory ${Math.floor((size.totalMiB * 3) / 4)} (MiB) gives it less, --cpus fewer CPUs`;
 }
 
 const general: Partial<Record<ErrorCode, string>> = {

@@ -27,8 +27,19 @@ export function adoptedRequest(
 		throw new RouseError('phase_wrong', `nothing is known of ${name} but that it has a place on host ${host.name}`, {
 			details: { recovery: name },
 		});
-	const { machine, restorePoint, manifestDigest, repository, machineName, allocate, platformOptions, nics, forwards } =
-		plan;
+	const {
+		machine,
+		restorePoint,
+		manifestDigest,
+		repository,
+		machineName,
+		allocate,
+		platformOptions,
+		nics,
+		forwards,
+		config,
+		had,
+	} = plan;
 	return {
 		request: {
 			name,
@@ -42,6 +53,8 @@ export function adoptedRequest(
 			platformOptions,
 			networks: Object.fromEntries(nics.map(({ network, target }) => [network, target])),
 			...(forwards ? { forwards } : {}),
+			...(had?.memoryMiB === undefined ? {} : { memoryMiB: config.memoryMiB }),
+			...(had?.cpus === undefined ? {} : { cpus: config.cpus }),
 			newMac: false,
 			powerOn: !powerOnScheduled || powerDesired === 'on',
 			policy: { finish: 'manual', switch: 'manual', maxRateBytes: copy.maxRateBytes },

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { RouseError } from '../model/errors.ts';
+import type { MachineConfig } from '../model/machine.ts';
+import { refuseTooLarge } from '../model/machine-size.ts';
 import type { PointReference } from '../model/names.ts';
 import type { RecoveryRequest } from '../model/recovery.ts';
 import { readPoint, resolvePoint } from '../repository/points.ts';
@@ -22,6 +24,9 @@ export interface RequestOptions {
 	/** On top of those that the configuration names. */
 	networks?: RecoveryRequest['networks'] | undefined;
 	forwards?: RecoveryRequest['forwards'];
+	/** Default: what the machine had. */
+	memoryMiB?: number | undefined;
+	cpus?: number | undefined;
 	newMac?: boolean | undefined;
 	/** In the words of the host's platform. */
 	platformOptions?: RecoveryRequest['platformOptions'] | undefined;
@@ -41,7 +46,7 @@ export interface Surroundings {
 /**
  * The request that is meant, with the point resolved to its full time and its manifest's digest. Throws `host_unknown`,
  * the code that makes the host unusable, `protocol` when its supervisor is of another, `config_invalid` for a network that
- * it does not have, and what the repository has to say about the point.
+ * it does not have, `precheck_failed` for a machine larger than it, and what the repository has to say about the point.
  */
 export async function makeRequest(
 	reference: PointReference,
@@ -55,7 +60,9 @@ export async function makeRequest(
 	checkUsable(host);
 	const networks = { ...config.host.networks, ...options.networks };
 	for (const target of Object.values(networks)) checkNetwork(target, host);
-	const { time, manifestDigest } = await findPoint(repository, reference);
+	const { time, manifestDigest, config: had } = await findPoint(repository, reference);
+	const { memoryMiB = had.memoryMiB } = options;
+	refuseTooLarge({ memoryMiB }, `host ${host.name}`, host.memory);
 	const name = options.name ?? defaultName(reference.machine);
 	return {
 		name,
@@ -69,6 +76,8 @@ export async function makeRequest(
 		allocate: options.allocate,
 		networks,
 		...(options.forwards && options.forwards.length > 0 ? { forwards: options.forwards } : {}),
+		...(options.memoryMiB === undefined ? {} : { memoryMiB: options.memoryMiB }),
+		...(options.cpus === undefined ? {} : { cpus: options.cpus }),
 		newMac: options.newMac ?? false,
 		platformOptions: options.platformOptions ?? {},
 		powerOn: options.powerOn,
@@ -122,11 +131,12 @@ function sorted(record: Record<string, unknown>): Record<string, unknown> {
 async function findPoint(
 	directory: string,
 	{ machine, point }: PointReference,
-): Promise<{ time: string; manifestDigest: string }> {
+): Promise<{ time: string; manifestDigest: string; config: MachineConfig }> {
 	const repository = await openRepository(directory);
 	try {
 		const time = await resolvePoint(repository, machine, point);
-		return { time, manifestDigest: (await readPoint(repository, machine, time)).manifestDigest };
+		const { manifestDigest, manifest } = await readPoint(repository, machine, time);
+		return { time, manifestDigest, config: manifest.config };
 	} finally {
 		await repository.store.close();
 	}

@@ -25,6 +25,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Hardware, PlatformData } from '../model/hardware.ts';
+import type { PartialSize } from '../model/machine-size.ts';
 import type { Firmware, MachineConfig } from '../model/machine.ts';
 import type { AllocateWhen, Chain, Forward, PlannedNic, Power } from '../model/recovery.ts';
 
@@ -255,6 +256,8 @@ export interface HostReport {
 
 export interface HardwareRequest {
 	config: MachineConfig;
+	/** What the machine had, where another size was asked for. */
+	had?: PartialSize | undefined;
 	nics: readonly PlannedNic[];
 	forwards?: readonly Forward[] | undefined;
 	/** As a person or the configuration gave them; `config_invalid` for what this platform does not know. */
@@ -269,7 +272,7 @@ export interface Platform {
 	bootId(): Promise<string>;
 	/**
 	 * Chooses devices for a machine, and says why. Changes nothing. Throws `config_invalid` for options, networks and forwards
-	 * that it does not have, `precheck_failed` for a configuration that it cannot run.
+	 * that it does not have, `precheck_failed` for a configuration that it cannot run: one larger than the host, for one.
 	 */
 	chooseHardware(request: HardwareRequest, options?: CallOptions): Promise<Hardware>;
 	machine(definition: MachineDefinition, gate: MoverGate): Machine;

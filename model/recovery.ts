@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 import { hardwareSchema, platformDataSchema } from './hardware.ts';
+import { sizeSchema } from './machine-size.ts';
 import { macSchema, machineConfigSchema } from './machine.ts';
 import { diskImageSchema, digestSchema } from './chunk.ts';
 import { nameSchema, pointTimeSchema } from './names.ts';
@@ -81,6 +82,9 @@ export const recoveryRequestSchema = z.strictObject({
 	networks: z.record(z.string(), networkTargetSchema),
 	/** Absent when there are none: requests of before are the same. */
 	forwards: forwardsSchema.optional(),
+	/** Absent: as the machine had it. */
+	memoryMiB: machineConfigSchema.shape.memoryMiB.optional(),
+	cpus: machineConfigSchema.shape.cpus.optional(),
 	newMac: z.boolean(),
 	/** Wishes to the host's platform, in its own words; it refuses what it does not know. */
 	platformOptions: platformDataSchema,
@@ -101,7 +105,10 @@ export const recoveryPlanSchema = z.strictObject({
 	restorePoint: pointTimeSchema,
 	manifestDigest: digestSchema,
 	repository: z.string(),
+	/** With the size that was asked for. */
 	config: machineConfigSchema,
+	/** What the machine had, where another size was asked for. */
+	had: sizeSchema.optional(),
 	nics: z.array(plannedNicSchema),
 	forwards: forwardsSchema.optional(),
 	disks: z.array(diskImageSchema).min(1).max(64),

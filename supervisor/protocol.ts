@@ -174,6 +174,7 @@ export type HostView = z.infer<typeof hostViewSchema>;
 /** `POST /hardware`: what the host's platform would give a machine. Changes nothing. Answers with a `Hardware`. */
 export const hardwareRequestSchema = z.strictObject({
 	config: machineConfigSchema,
+	had: recoveryPlanSchema.shape.had,
 	nics: z.array(plannedNicSchema),
 	forwards: recoveryPlanSchema.shape.forwards,
 	options: platformDataSchema,

@@ -18,18 +18,7 @@ export function checkHost(plan: RecoveryPlan, hostId: string, host: HostView): s
 		throw new RouseError('precheck_failed', `host ${host.name} cannot start machines with firmware "${firmware}"`, {
 			hint: 'rouse doctor says what is missing',
 		});
-	return [...host.warnings, ...checkMemory(plan, host), ...checkSpace(plan, host)];
-}
-
-function checkMemory({ config }: RecoveryPlan, { name, memory }: HostView): string[] {
-	const { memoryMiB } = config;
-	if (memoryMiB > memory.totalMiB)
-		throw new RouseError('precheck_failed', `host ${name} has ${memory.totalMiB} MiB, the machine takes ${memoryMiB}`, {
-			hint: 'recover it on a larger host, or import it with less memory: --spec',
-			details: { neededMiB: memoryMiB, totalMiB: memory.totalMiB },
-		});
-	if (memoryMiB <= memory.freeMiB) return [];
-	return [`host ${name} has ${memory.freeMiB} MiB of memory free; the machine takes ${memoryMiB}`];
+	return [...host.warnings, ...checkSpace(plan, host)];
 }
 
 function checkSpace({ disks, allocate }: RecoveryPlan, { freeBytes, name }: HostView): string[] {

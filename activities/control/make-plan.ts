@@ -30,7 +30,7 @@ export function makePlan(
 		restorePoint: request.restorePoint,
 		manifestDigest,
 		repository: request.repository,
-		config: manifest.config,
+		...resize(manifest.config, request),
 		nics,
 		...(request.forwards ? { forwards: request.forwards } : {}),
 		disks: manifest.disks,
@@ -39,6 +39,16 @@ export function makePlan(
 		allocate: request.allocate,
 		warnings: [...warnUnknownNetworks(request, manifest.config), ...warnNics(nics)],
 	};
+}
+
+function resize(config: MachineConfig, { memoryMiB, cpus }: RecoveryRequest): Pick<RecoveryPlan, 'config' | 'had'> {
+	const asked = { ...(memoryMiB === undefined ? {} : { memoryMiB }), ...(cpus === undefined ? {} : { cpus }) };
+	if (Object.keys(asked).length === 0) return { config };
+	const had = {
+		...(memoryMiB === undefined ? {} : { memoryMiB: config.memoryMiB }),
+		...(cpus === undefined ? {} : { cpus: config.cpus }),
+	};
+	return { config: { ...config, ...asked }, had };
 }
 
 function planNics(request: RecoveryRequest, { nics }: MachineConfig, { randomBytes }: PlanOptions): PlannedNic[] {

@@ -10,7 +10,7 @@ import type { HardwareRequest, HostView } from '../../supervisor/protocol.ts';
 import { homeDirectory, loadConfig } from '../../system/installation.ts';
 import { chooseConfigured, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { parseBytes, parseName, parsePoint } from '../terminal/parse.ts';
+import { parseBytes, parseCpus, parseMemory, parseName, parsePoint } from '../terminal/parse.ts';
 import { recoveryAnswer } from './answer.ts';
 import { parseForward, parseNetwork, parsePlatformOption } from './parse-key-value.ts';
 import { planText } from './plan-text.ts';
@@ -18,12 +18,17 @@ import { openSupervisor, withSession } from './session.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
 
-type Options = Omit<RequestOptions, 'powerOn' | 'maxRateBytes' | 'networks' | 'forwards' | 'platformOptions'> & {
+type Options = Omit<
+	RequestOptions,
+	'powerOn' | 'maxRateBytes' | 'networks' | 'forwards' | 'memoryMiB' | 'platformOptions'
+> & {
 	power: 'on' | 'off';
 	/** Bytes per second. */
 	maxRate?: number | undefined;
 	network?: RecoveryRequest['networks'] | undefined;
 	forward?: RecoveryRequest['forwards'];
+	/** MiB. */
+	memory?: number | undefined;
 	platform?: RecoveryRequest['platformOptions'] | undefined;
 	repo?: string | undefined;
 	again?: true;
@@ -48,6 +53,8 @@ export const buildStart = (context: Context) =>
 				.choices(['start', 'thin'])
 				.default('start'),
 		)
+		.option('--memory <size>', 'its memory, as 2048 (MiB) or 2GiB (default: what it had)', parseMemory)
+		.option('--cpus <number>', 'its virtual CPUs (default: what it had)', parseCpus)
 		.option('--network <src=name>', 'where a network of the original leads (default: link down)', parseNetwork)
 		.option('--forward <port:guestport>', "a port of this host that leads to the guest's, as 2222:22", parseForward)
 		.option('--platform <key=value>', "a wish to the host's platform about the machine's devices", parsePlatformOption)
@@ -100,6 +107,13 @@ async function showPlan(
 	context.output.result({ request, plan }, planText(request, plan));
 }
 
-function requestOf({ power, maxRate, network, forward, ...same }: Options): RequestOptions {
-	return { ...same, powerOn: power === 'on', maxRateBytes: maxRate, networks: network, forwards: forward };
+function requestOf({ power, maxRate, network, forward, memory, ...same }: Options): RequestOptions {
+	return {
+		...same,
+		powerOn: power === 'on',
+		maxRateBytes: maxRate,
+		networks: network,
+		forwards: forward,
+		memoryMiB: memory,
+	};
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { machineConfigSchema } from '../../model/machine.ts';
 import { nameSchema, type PointReference, parsePointReference } from '../../model/names.ts';
 
 const unitBytes: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
@@ -16,6 +17,20 @@ export function parsePort(text: string): number {
 	const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
 	if (port >= 1 && port <= 65535) return port;
 	throw new InvalidArgumentError(`"${text}" is no port: write a number from 1 to 65535.`);
+}
+
+/** `2048`, `2048MiB`, `2G`: whole MiB, which a number alone counts as well. */
+export function parseMemory(text: string): number {
+	const mebibytes = /^\d+$/.test(text) ? Number(text) : parseBytes(text) / 2 ** 20;
+	const memory = machineConfigSchema.shape.memoryMiB.safeParse(mebibytes);
+	if (memory.success) return memory.data;
+	throw new InvalidArgumentError(`"${text}" is no size of a machine's memory: write 2048 (MiB) or 2GiB.`);
+}
+
+export function parseCpus(text: string): number {
+	const cpus = machineConfigSchema.shape.cpus.safeParse(/^\d+$/.test(text) ? Number(text) : text);
+	if (cpus.success) return cpus.data;
+	throw new InvalidArgumentError(`"${text}": write a number from 1 to 256.`);
 }
 
 /** A name of a machine, a recovery, a repository or a host. */

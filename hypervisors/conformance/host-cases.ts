@@ -45,6 +45,28 @@ export const hostCases: readonly ConformanceCase[] = [
 		},
 	},
 	{
+		name: '`chooseHardware` refuses a machine that is larger than the host, and tells of another size than it had',
+		async run(bench) {
+			const { memory } = await bench.platform.report();
+			const request = requestOf(bench);
+			const size = (memoryMiB: number) => ({ ...request, config: { ...request.config, memoryMiB } });
+			await assert.rejects(
+				bench.platform.chooseHardware(size(memory.totalMiB + 1)),
+				(thrown: unknown) => asRouseError(thrown).code === 'precheck_failed',
+			);
+			const had = { memoryMiB: memory.totalMiB + 1, cpus: 255 };
+			const { choices } = await bench.platform.chooseHardware({ ...request, had });
+			for (const [what, before] of [
+				['memory', `${had.memoryMiB} MiB`],
+				['CPUs', `${had.cpus}`],
+			])
+				assert.match(
+					choices.find(choice => choice.what === what)?.why ?? '',
+					new RegExp(`asked for; it had ${before}`),
+				);
+		},
+	},
+	{
 		name: '`console` is a stream while the machine is on, and `phase_wrong` while it is off',
 		async run(bench) {
 			const noConsole = () =>

@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { RouseError } from '../../model/errors.ts';
 import type { Hardware, PlatformData } from '../../model/hardware.ts';
+import { refuseTooLarge, sizeChoices, sizeWarnings } from '../../model/machine-size.ts';
 import type { CallOptions, HardwareRequest, Platform } from '../contract.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { type AcceleratorSetting, variantOf } from './acceleration.ts';
@@ -10,7 +12,7 @@ import { currentBootId } from './kvm-answers.ts';
 import { QemuMachine } from './machine.ts';
 import type { ConnectQmp } from './monitor.ts';
 import { QmpClient } from './qmp-client.ts';
-import { reportOf } from './report.ts';
+import { readMemory, reportOf } from './report.ts';
 import { checkPorts } from './user-network.ts';
 
 export interface QemuOptions {
@@ -53,6 +55,8 @@ async function chooseHardware(
 	options: QemuPlatformOptions,
 	host: QemuHost,
 ): Promise<Hardware> {
+	const memory = await readMemory();
+	refuseTooLarge(request.config, 'the host', memory);
 	const { data, choices, warnings } = chooseDevices(request, options);
 	if (request.config.firmware === 'efi' && host.firmwares.length === 0)
 		throw new RouseError('precheck_failed', 'the machine needs UEFI firmware, and there is none on this host', {
@@ -67,8 +71,12 @@ async function chooseHardware(
 	return {
 		platform: 'qemu',
 		data,
-		choices: [...choices, { what: 'acceleration', chosen: accelerator, why: reason }],
-		warnings: [...warnings, ...slow],
+		choices: [
+			...sizeChoices(request.config, request.had),
+			...choices,
+			{ what: 'acceleration', chosen: accelerator, why: reason },
+		],
+		warnings: [...sizeWarnings(request.config, { ...memory, cpus: availableParallelism() }), ...warnings, ...slow],
 	};
 }
 

@@ -37,7 +37,7 @@ function describeMissing(thrown: unknown): OfQemu {
 }
 
 /** proc_meminfo(5), in KiB. Of what caches hold the kernel counts as available what it would give back. */
-async function readMemory(): Promise<HostReport['memory']> {
+export async function readMemory(): Promise<HostReport['memory']> {
 	const text = await readFile('/proc/meminfo', 'utf8');
 	const mebibytes = (name: string) => {
 		const kibibytes = new RegExp(`^${name}: *(\\d+) kB$`, 'm').exec(text)?.[1];

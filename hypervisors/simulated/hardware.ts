@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import type { Hardware, PlatformData } from '../../model/hardware.ts';
+import { refuseTooLarge, sizeChoices } from '../../model/machine-size.ts';
 import type { HardwareRequest } from '../contract.ts';
 import type { HostSettings } from './parts.ts';
 
@@ -16,7 +17,7 @@ export function parseHardware(data: PlatformData): z.infer<typeof hardwareDataSc
 /** See `Platform.chooseHardware`. */
 export function chooseHardware(
 	{ networks, memoryMiB, manner }: HostSettings,
-	{ config, nics, options, forwards = [] }: HardwareRequest,
+	{ config, had, nics, options, forwards = [] }: HardwareRequest,
 ): Hardware {
 	const wished = parse(optionsSchema, options, 'platform options');
 	for (const { target } of nics)
@@ -25,14 +26,14 @@ export function chooseHardware(
 				hint: `it has: ${['none', ...networks].join(', ')}`,
 			});
 	if (forwards.length > 0) throw new RouseError('config_invalid', 'a simulated host forwards no ports');
-	if (config.memoryMiB > memoryMiB)
-		throw new RouseError('precheck_failed', `the machine has ${config.memoryMiB} MiB of memory, the host ${memoryMiB}`);
+	refuseTooLarge(config, 'the host', { totalMiB: memoryMiB });
 	const controller = wished.controller ?? 'fast';
 	const name = manner.staysWhenOff ? 'a process' : 'a service';
 	return {
 		platform: 'simulated',
 		data: { controller },
 		choices: [
+			...sizeChoices(config, had),
 			{ what: 'controller', chosen: controller, why: wished.controller ? 'it was asked for' : 'nothing forbids it' },
 			{ what: 'manner', chosen: name, why: 'the host is simulated like that' },
 		],

@@ -6,6 +6,7 @@ import { tooLate } from '../../client/orders.ts';
 import { decideStart } from '../../client/start-decision.ts';
 import type { RecoverySummary } from '../../client/summaries.ts';
 import { RouseError } from '../../model/errors.ts';
+import { refuseTooLarge } from '../../model/machine-size.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
 import { summaryOf } from '../equipment/recovery-summary.ts';
 
@@ -28,6 +29,14 @@ describe('the hint of an error', () => {
 			hintOf(new RouseError('supervisor_unreachable', 'x', { hint: 'look into the log' })),
 			'look into the log',
 		);
+	});
+
+	it('for a machine that is larger than its host is the order that makes it smaller', () => {
+		const tooLarge = () => refuseTooLarge({ memoryMiB: 4_194_304 }, 'host local', { totalMiB: 16_000 });
+		assert.throws(tooLarge, (error: RouseError) => {
+			assert.match(hintOf(error) ?? '', /rouse recover start … --memory 12000 .*--cpus/);
+			return error.code === 'precheck_failed' && /4194304 .* 16000/.test(error.message);
+		});
 	});
 
 	it('for a service that does not answer is how it is started', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseForward, parseNetwork, parsePlatformOption } from '../../cli/recover/parse-key-value.ts';
-import { parseBytes, parsePoint } from '../../cli/terminal/parse.ts';
+import { parseBytes, parseCpus, parseMemory, parsePoint } from '../../cli/terminal/parse.ts';
 
 describe('a size', () => {
 	it('is bytes, with binary units', () => {
@@ -14,6 +14,24 @@ describe('a size', () => {
 	it('is refused with what was written', () => {
 		for (const text of ['', '-1', '1.5M', '10 furlongs', '99999999999999T'])
 			assert.throws(() => parseBytes(text), /is no size/, text);
+	});
+});
+
+describe('the memory of a machine', () => {
+	it('is MiB, or a size of whole MiB', () => {
+		assert.deepEqual(['2048', '2048MiB', '2GiB', '2g', '16'].map(parseMemory), [2048, 2048, 2048, 2048, 16]);
+	});
+
+	it('that no machine has is refused', () => {
+		for (const text of ['', '15', '5T', '1048577K', '1.5G', 'much'])
+			assert.throws(() => parseMemory(text), /write/, text);
+	});
+});
+
+describe('the CPUs of a machine', () => {
+	it('are from 1 to 256', () => {
+		assert.deepEqual(['1', '256'].map(parseCpus), [1, 256]);
+		for (const text of ['', '0', '257', '1.5', '0x2', 'two']) assert.throws(() => parseCpus(text), /1 to 256/, text);
 	});
 });
 

@@ -55,6 +55,24 @@ describe('makeRequest', () => {
 		assert.deepEqual((await made([forward])).forwards, [forward]);
 	});
 
+	it('refuses a machine that is larger than the host, unless it is to be smaller', async t => {
+		const { machine, repository } = await storedMachine(await temporaryDirectory(t));
+		const host = { ...sampleHostView, memory: { totalMiB: 63, freeMiB: 63 } };
+		const asking = (memoryMiB?: number) =>
+			requestFor(
+				{ machine, point: 'latest' },
+				{ ...options, memoryMiB, cpus: 1 },
+				{ ...surroundings, repository, host },
+			);
+		await assert.rejects(asking(), {
+			code: 'precheck_failed',
+			message: /the machine takes 64 MiB of memory, and host local has 63/,
+		});
+		await assert.rejects(asking(1024), { code: 'precheck_failed' });
+		const { memoryMiB, cpus } = await asking(32);
+		assert.deepEqual([memoryMiB, cpus], [32, 1]);
+	});
+
 	it('takes the wishes to the platform as they are', async t => {
 		const directory = await temporaryDirectory(t);
 		const { machine, repository } = await storedMachine(directory);
