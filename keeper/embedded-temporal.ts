@@ -43,8 +43,8 @@ export async function prepareTemporal(installation: Installation, config: Config
 		await publishTemporalTarget(home, target);
 		await endUsersOfTarget(home);
 	}
-	const args = devServerArguments({ home, port: ports.inside.temporal, uiPort: ports.inside.ui, namespace });
-	return { server: { command: found.path, args }, isolation, ports };
+	const args = devServerArguments({ port: ports.inside.temporal, uiPort: ports.inside.ui, namespace });
+	return { server: { command: found.path, args, cwd: places.temporal(home) }, isolation, ports };
 }
 
 /** As it is published: the port of the door, and what opens it. */

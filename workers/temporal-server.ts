@@ -1,13 +1,9 @@
 /** Everything that an embedded Temporal server is told, and what a namespace must have before the first recovery. */
-import { join } from 'node:path';
 import type { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { places } from '../system/installation.ts';
 import { searchAttributes } from '../workflows/contracts.ts';
 
 export interface DevServerOptions {
-	/** The installation's home: the SQLite file is in its `temporal` directory, which must exist. */
-	home: string;
 	port: number;
 	/** Absent: without web interface. */
 	uiPort?: number | undefined;
@@ -19,14 +15,15 @@ export const devServerAddress = '127.0.0.1';
 
 /**
  * `temporal server start-dev …`. All of it counts at every start: neither dynamic configuration nor pragmas are kept in
- * the database file.
+ * the database file. It is started in `places.temporal(home)`: the SQLite file is named from there, for its driver takes a
+ * path as an address, in which `#`, `?` and `%` mean something else.
  */
-export function devServerArguments({ home, port, uiPort, namespace }: DevServerOptions): string[] {
+export function devServerArguments({ port, uiPort, namespace }: DevServerOptions): string[] {
 	return [
 		'server',
 		'start-dev',
 		'--db-filename',
-		join(places.temporal(home), 'temporal.db'),
+		'temporal.db',
 		'--ip',
 		devServerAddress,
 		'--port',

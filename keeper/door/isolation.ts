@@ -7,6 +7,7 @@ import { runTool } from '../../system/run-tool.ts';
 export interface Program {
 	command: string;
 	args: readonly string[];
+	cwd?: string;
 }
 
 /**
@@ -29,9 +30,9 @@ export async function findIsolation(): Promise<readonly string[]> {
 const installUnshare = 'apt-get install util-linux iproute2';
 
 /** Each becomes the next, so that the pid which took the lock stays the program's. Loopback is the only way in there. */
-export function isolated({ command, args }: Program, options: readonly string[]): Program {
+export function isolated({ command, args, ...place }: Program, options: readonly string[]): Program {
 	const start = 'ip link set lo up && exec "$0" "$@"';
-	return { command: 'unshare', args: [...options, '--', 'sh', '-c', start, command, ...args] };
+	return { command: 'unshare', args: [...options, '--', 'sh', '-c', start, command, ...args], ...place };
 }
 
 /** The namespace of one that has come into one of its own, and how nsenter(1) goes there; undefined as long as it has not. */

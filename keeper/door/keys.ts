@@ -35,10 +35,10 @@ export async function makeKeys(home: string): Promise<string> {
 	await mkdir(parent, { recursive: true, mode: 0o700 });
 	const directory = await mkdtemp(join(parent, 'making-'));
 	try {
-		await writeFile(join(directory, 'openssl.cnf'), configuration(directory));
+		await writeFile(join(directory, 'openssl.cnf'), configuration);
 		await writeFile(join(directory, 'index.txt'), '');
-		await sign(directory, 'authority', ['-selfsign', '-keyfile', join(directory, 'authority.key')]);
-		const by = ['-cert', join(directory, 'authority.crt'), '-keyfile', join(directory, 'authority.key')];
+		await sign(directory, 'authority', ['-selfsign', '-keyfile', 'authority.key']);
+		const by = ['-cert', 'authority.crt', '-keyfile', 'authority.key'];
 		await sign(directory, 'door', by);
 		await sign(directory, 'client', by);
 		const made = keysIn(directory);
@@ -75,29 +75,25 @@ export async function haveKeys(directory: string): Promise<boolean> {
 	}
 }
 
-async function sign(directory: string, name: 'authority' | 'door' | 'client', by: readonly string[]): Promise<void> {
-	const [key, request, certificate] = ['key', 'csr', 'crt'].map(suffix => join(directory, `${name}.${suffix}`)) as [
-		string,
-		string,
-		string,
-	];
-	const config = join(directory, 'openssl.cnf');
-	await openssl(['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', key]);
-	await openssl(['req', '-new', '-config', config, '-key', key, '-subj', `/CN=rouse ${name}`, '-out', request]);
+/** All names are within the directory, where openssl runs: in its configuration `#` and `$` of a path mean something else. */
+async function sign(cwd: string, name: 'authority' | 'door' | 'client', by: readonly string[]): Promise<void> {
+	const [key, request, certificate] = [`${name}.key`, `${name}.csr`, `${name}.crt`];
+	await openssl(cwd, ['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', key]);
+	const subject = ['-subj', `/CN=rouse ${name}`];
+	await openssl(cwd, ['req', '-new', '-config', 'openssl.cnf', '-key', key, ...subject, '-out', request]);
 	const what = ['-in', request, '-out', certificate, '-extensions', name, ...by];
-	await openssl(['ca', '-batch', '-notext', '-config', config, ...validity, ...what]);
+	await openssl(cwd, ['ca', '-batch', '-notext', '-config', 'openssl.cnf', ...validity, ...what]);
 }
 
 /** A host whose clock is wrong must not lose its recoveries: from before any clock's beginning to the last of X.509's days. */
 const validity = ['-startdate', '19700101000000Z', '-enddate', '99991231235959Z'];
 
 /** ca(1), x509v3_config(5). What a certificate is for is critical: the door's opens nothing as a client's. */
-function configuration(directory: string): string {
-	return `[ca]
+const configuration = `[ca]
 default_ca = here
 [here]
-database = ${join(directory, 'index.txt')}
-new_certs_dir = ${directory}
+database = index.txt
+new_certs_dir = .
 default_md = sha256
 rand_serial = yes
 unique_subject = no
@@ -121,10 +117,9 @@ basicConstraints = critical,CA:false
 extendedKeyUsage = critical,clientAuth
 authorityKeyIdentifier = keyid
 `;
-}
 
-async function openssl(args: readonly string[]): Promise<void> {
-	const { code, tail } = await runTool('openssl', args, { hint: 'apt-get install openssl', silenceMs: 60_000 });
+async function openssl(cwd: string, args: readonly string[]): Promise<void> {
+	const { code, tail } = await runTool('openssl', args, { cwd, hint: 'apt-get install openssl', silenceMs: 60_000 });
 	if (code !== 0) throw new RouseError('tool_failed', `openssl ${args[0]} failed: ${tail.join(' ')}`);
 }
 

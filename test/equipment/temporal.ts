@@ -17,8 +17,12 @@ export class OwnProcess {
 	readonly #gone: Promise<void>;
 	#said = '';
 
-	constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv) {
-		this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+	constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd?: string) {
+		this.child = spawn(command, args, {
+			stdio: ['ignore', 'pipe', 'pipe'],
+			env,
+			...(cwd === undefined ? {} : { cwd }),
+		});
 		this.child.stdout?.on('data', text => (this.#said += text));
 		this.child.stderr?.on('data', text => (this.#said += text));
 		this.#gone = new Promise((resolve, reject) => {
@@ -66,10 +70,11 @@ export class TestInstallation {
 	/** Starts the server, again on the same port and file when it ran before, and returns when it answers. */
 	async startServer(...more: string[]): Promise<OwnProcess> {
 		const port = Number(this.target.address.split(':')[1]);
-		const server = this.#run(this.#temporalPath, [
-			...devServerArguments({ home: this.installation.home, port }),
-			...more,
-		]);
+		const server = this.#run(
+			this.#temporalPath,
+			[...devServerArguments({ port }), ...more],
+			places.temporal(this.installation.home),
+		);
 		const client = await waitFor(
 			'Temporal to answer',
 			() => {
@@ -108,9 +113,9 @@ export class TestInstallation {
 		await rm(this.installation.home, { recursive: true, force: true });
 	}
 
-	#run(command: string, args: readonly string[]): OwnProcess {
+	#run(command: string, args: readonly string[], cwd?: string): OwnProcess {
 		const env = { ...process.env, ROUSE_HOME: this.installation.home, ROUSE_LOG: 'warn' };
-		const own = new OwnProcess(command, args, env);
+		const own = new OwnProcess(command, args, env, cwd);
 		this.#processes.push(own);
 		return own;
 	}

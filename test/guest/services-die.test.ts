@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as z from 'zod';
@@ -12,9 +13,11 @@ import { sampleDisk } from '../equipment/stored-disk.ts';
 
 const auditSchema = z.looseObject({ entries: z.array(z.looseObject({ kind: z.string(), text: z.string() })) });
 
-test('audit tells of every service that died, and the name of a machine that was removed is used again', async t => {
-	const here = await EmbeddedInstallation.up(t);
+test('in a home with `#`, `?`, `%`, commas and spaces audit tells of every service that died, and the name of a machine that was removed is used again', async t => {
+	// In paths that are addresses, in QEMU's options and in openssl's configuration these mean something else.
+	const here = await EmbeddedInstallation.up(t, '', prefix => mkdtemp(join(tmpdir(), `${prefix}#1 ?%41,$é-`)));
 	const { home } = here.installation;
+	assert.ok((await readdir(join(home, 'temporal'))).includes('temporal.db'));
 	const directory = await temporaryDirectory(t);
 	await writeFile(join(directory, 'disk.raw'), sampleDisk(2 * 1024 * 1024));
 	await writeFile(join(directory, 'spec.yaml'), 'cpus: 1\nmemoryMiB: 64\n');

@@ -155,7 +155,8 @@ test('`up` puts a server that everybody could reach behind the door, and its wor
 	await spawnLocked({
 		...serviceFiles(home, 'temporal'),
 		command: found.path,
-		args: devServerArguments({ home, port, uiPort, namespace }),
+		args: devServerArguments({ port, uiPort, namespace }),
+		cwd: places.temporal(home),
 	});
 	t.after(() => endHolder(serviceFiles(home, 'temporal').lockPath));
 	const started = await waitFor(
