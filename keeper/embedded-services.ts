@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { checkoutDirectory } from '../system/checkout.ts';
 import type { Installation } from '../system/installation.ts';
-import type { Program } from './door/isolation.ts';
+import type { Program } from '../system/spawn-locked.ts';
+import { withoutPowers } from '../system/without-powers.ts';
 import { type EmbeddedTemporal, temporalServices } from './embedded-temporal.ts';
 import { type Service, type ServiceName, serviceEnvironment } from './services.ts';
 
@@ -12,11 +13,14 @@ export function embeddedServices(installation: Installation, embedded: EmbeddedT
 		command: process.execPath,
 		args: [join(checkoutDirectory, path), ...args],
 	});
-	const always = (name: ServiceName, program: Program): Service => ({ name, program: async () => program, env });
+	const worker = (name: ServiceName, roles: string): Service => {
+		const program = node('workers/main.ts', '--roles', roles);
+		return { name, program: () => withoutPowers(program), env };
+	};
 	return [
-		always('supervisor', node('supervisor/main.ts')),
+		{ name: 'supervisor', program: async () => node('supervisor/main.ts'), env },
 		...(embedded ? temporalServices(installation, embedded, { env, node }) : []),
-		always('control-worker', node('workers/main.ts', '--roles', 'control')),
-		always('host-worker', node('workers/main.ts', '--roles', 'host')),
+		worker('control-worker', 'control'),
+		worker('host-worker', 'host'),
 	];
 }

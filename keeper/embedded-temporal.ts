@@ -2,11 +2,12 @@ import { dirname } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { type Config, type Installation, places } from '../system/installation.ts';
 import type { Log } from '../system/log.ts';
-import { endHolder } from '../system/spawn-locked.ts';
+import { endHolder, type Program } from '../system/spawn-locked.ts';
 import { publishTemporalTarget, readPublishedTarget, type TemporalTarget } from '../system/temporal-target.ts';
+import { withoutPowers } from '../system/without-powers.ts';
 import { devServerAddress, devServerArguments } from '../workers/temporal-server.ts';
 import type { ForwarderOptions } from './door/forwarder.ts';
-import { findIsolation, isolated, isolationOf, namespacesOf, type Program } from './door/isolation.ts';
+import { findIsolation, isolated, isolationOf, namespacesOf } from './door/isolation.ts';
 import { doorName, haveKeys, keysIn, makeKeys } from './door/keys.ts';
 import { type ChosenPorts, choosePorts, readPorts } from './ports.ts';
 import { type Service, type ServiceName, serviceFiles, serviceHolder } from './services.ts';
@@ -93,17 +94,21 @@ export function temporalServices(
 		const there = of && (await placeOf(of.pid, isolation !== undefined));
 		if (of === undefined || there === undefined) return undefined;
 		const options: ForwarderOptions = { of, namespace: there.namespace, forwards };
-		const { command, args } = node('keeper/door/forwarder-main.ts', JSON.stringify(options));
+		const { command, args } = await withoutPowers(node('keeper/door/forwarder-main.ts', JSON.stringify(options)));
 		const [first = command, ...more] = [...there.enter, command, ...args];
 		return { command: first, args: more };
 	};
 	const door = async (): Promise<Program | undefined> => {
 		const authority = (await readPublishedTarget(home))?.tls?.authority;
 		if (authority === undefined) return undefined;
-		return node('keeper/door/door-main.ts', JSON.stringify({ keys: dirname(authority), port: ports.temporal, socket }));
+		const options = { keys: dirname(authority), port: ports.temporal, socket };
+		return withoutPowers(node('keeper/door/door-main.ts', JSON.stringify(options)));
 	};
 	return [
-		service('temporal', async () => (isolation ? isolated(server, isolation) : server)),
+		service('temporal', async () => {
+			const weak = await withoutPowers(server);
+			return isolation ? isolated(weak, isolation) : weak;
+		}),
 		{ ...service('temporal-forwarder', forwarder), follows: 'temporal' },
 		service('temporal-door', door),
 	];

@@ -7,9 +7,8 @@ import { places } from '../system/installation.ts';
 import type { Log } from '../system/log.ts';
 import { type LockHolder, lockHolder, processStartTicks } from '../system/process-lock.ts';
 import { RepeatedFailures } from '../system/repeated-failures.ts';
-import { spawnLocked } from '../system/spawn-locked.ts';
+import { type Program, spawnLocked } from '../system/spawn-locked.ts';
 import { recordDeath } from './deaths.ts';
-import type { Program } from './door/isolation.ts';
 import { type Service, type ServiceName, serviceFiles, serviceHolder } from './services.ts';
 
 const lookEveryMs = 250;

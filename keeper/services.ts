@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Installation, places } from '../system/installation.ts';
 import { type LockHolder, lockHolder } from '../system/process-lock.ts';
-import type { Program } from './door/isolation.ts';
+import type { Program } from '../system/spawn-locked.ts';
 
 /** In the order in which they are started; they are stopped in the order of {@link stopOrder}. */
 export const serviceNames = [

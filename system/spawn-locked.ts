@@ -4,15 +4,19 @@ import { RouseError } from '../model/errors.ts';
 import { lockHolder, signalHolder } from './process-lock.ts';
 import { waitFor } from './wait.ts';
 
-export interface LockedProgram {
+/** What is run, and where. */
+export interface Program {
+	command: string;
+	args: readonly string[];
+	cwd?: string | undefined;
+}
+
+export interface LockedProgram extends Program {
 	/** Held from before the program starts until it has ended. */
 	lockPath: string;
 	/** Standard output and error are appended here. */
 	logPath: string;
-	command: string;
-	args: readonly string[];
 	env?: NodeJS.ProcessEnv | undefined;
-	cwd?: string | undefined;
 }
 
 /** Exit code of flock(1) for "somebody holds it": no program we start ends with it. */

@@ -3,12 +3,7 @@ import { readFile, readlink } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { runTool } from '../../system/run-tool.ts';
-
-export interface Program {
-	command: string;
-	args: readonly string[];
-	cwd?: string;
-}
+import type { Program } from '../../system/spawn-locked.ts';
 
 /**
  * The options with which unshare(1) makes a network namespace here. Who is not root, or is root in a container without its

@@ -28,6 +28,7 @@ import type {
 } from './movers.ts';
 import { type MoverFiles, repositoryPlaces } from '../files/places.ts';
 import { namesIn } from '../../system/names-in.ts';
+import { withoutPowers } from '../../system/without-powers.ts';
 
 /** Chunks that the guest read lately, kept in the mount mover's memory until they are local. */
 const mountCacheBytes = 64 * 1024 * 1024;
@@ -135,11 +136,11 @@ export class MoverProcesses implements Movers {
 				await mkdir(runDirectory, { recursive: true, mode: 0o700 });
 				const { schema, config } = await describe();
 				await writeDocument(files.config, schema, config);
+				const program = { command: process.execPath, args: [this.#programs[kind], files.config] };
 				await spawnLocked({
 					lockPath: files.lock,
 					logPath: files.log,
-					command: process.execPath,
-					args: [this.#programs[kind], files.config],
+					...(await withoutPowers(program)),
 					env: this.#environment(),
 				});
 			},

@@ -5,9 +5,19 @@ import { test } from 'node:test';
 import { lockHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
+import { overFiles, powersOf } from '../equipment/powers.ts';
 import { fileMustHold, MachineIo, samplePlan, SteppedRecovery } from '../equipment/recoveries.ts';
 import { sampleDisk, storeDisk } from '../equipment/stored-disk.ts';
 import { SupervisedHost } from '../equipment/supervised-host.ts';
+
+async function moversMustBeWeak(recovery: SteppedRecovery): Promise<void> {
+	if (process.getuid?.() !== 0) return; // nothing to take away
+	const movers = (await recovery.view()).movers.map(async ({ kind, pid }) => [kind, pid && (await powersOf(pid))]);
+	assert.deepEqual(
+		Object.fromEntries(await Promise.all(movers)),
+		Object.fromEntries(['mount', 'migration', 'repository'].map(kind => [kind, overFiles])),
+	);
+}
 
 test('a machine runs from its backup, ends up local with its writes, and is then controlled by the supervisor alone', async t => {
 	const bytes = sampleDisk(6 * 1024 * 1024 + 100);
@@ -18,6 +28,7 @@ test('a machine runs from its backup, ends up local with its writes, and is then
 
 	await recovery.run();
 	assert.equal((await recovery.view()).power, 'on');
+	await moversMustBeWeak(recovery);
 	const io = await MachineIo.open(recovery);
 	await io.write(65536, 4096, 0xab);
 	await recovery.restore();

@@ -20,6 +20,7 @@ import { devServerArguments } from '../../workers/temporal-server.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { knock } from '../equipment/knock.ts';
+import { overFiles, powersOf } from '../equipment/powers.ts';
 import { openListeners } from '../equipment/listeners.ts';
 import { freePort } from '../equipment/temporal.ts';
 
@@ -54,6 +55,19 @@ test('an installation that is up', async t => {
 		const door = `tcp 0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
 		assert.deepEqual(await openListeners(outside.flat()), [door]);
 	});
+
+	await t.test(
+		"keeps none of root's powers but that over files, where it needs no more",
+		{ skip: notRoot },
+		async () => {
+			const held = new Map<string, string>();
+			for (const name of serviceNames) held.set(name, await powersOf((await serviceHolder(home, name))?.pid ?? 0));
+			assert.deepEqual(Object.fromEntries(held), {
+				...Object.fromEntries(serviceNames.map(name => [name, overFiles])),
+				supervisor: 'all', // it makes namespaces and users for machines
+			});
+		},
+	);
 
 	await t.test('has its sockets for its own user alone', async () => {
 		assert.equal((await stat(runDirectory)).mode & 0o777, 0o700);
