@@ -1,4 +1,4 @@
-import { type FileHandle, lstat, opendir } from 'node:fs/promises';
+import { type FileHandle, lstat, opendir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { type Clock, systemClock } from '../../system/clock.ts';
@@ -10,7 +10,7 @@ import {
 	temporarySuffix,
 } from '../../system/durable-file.ts';
 import type { Store, StoredObject, StoreProperties } from './contract.ts';
-import { inFolder, openRegular, type PathIn, regularSize } from './folder.ts';
+import { type Folder, inFolder, liesAt, openFolder, openRegular, regularSize } from './folder.ts';
 import { checkKey, isKeyPart, maxKeyLength } from './key.ts';
 import { OpenFiles } from './open-files.ts';
 
@@ -35,7 +35,7 @@ export class DirectoryStore implements Store {
 		const path = this.#path(key);
 		try {
 			signal?.throwIfAborted();
-			const put = (at: PathIn, name: string) => createFileDurably(at(name), data, { signal });
+			const put = (folder: Folder, name: string) => createFileDurably(folder.at(name), data, { signal });
 			return await this.#within(key, put, { make: true });
 		} catch (cause) {
 			throwReason(cause, signal);
@@ -60,7 +60,7 @@ export class DirectoryStore implements Store {
 		const path = this.#path(key);
 		signal?.throwIfAborted();
 		try {
-			return await this.#within(key, (at, name) => regularSize(at(name), path));
+			return await this.#within(key, (folder, name) => regularSize(folder.at(name), path));
 		} catch (cause) {
 			if (isAbsence(cause)) return undefined;
 			throw unreachable(cause, `cannot look at ${path}`);
@@ -68,14 +68,22 @@ export class DirectoryStore implements Store {
 	}
 
 	async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<StoredObject> {
-		const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-		yield* this.#walk(folder, prefix, signal);
+		const parts = prefix.split('/').slice(0, -1);
+		signal?.throwIfAborted();
+		let folder: Folder;
+		try {
+			folder = await openFolder(this.location, parts);
+		} catch (cause) {
+			if (parts.length > 0 && isAbsence(cause)) return;
+			throw unreachable(cause, `cannot list ${join(this.location, ...parts)}`);
+		}
+		yield* walk(folder, prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix, signal);
 	}
 
 	async delete(key: string): Promise<void> {
 		const path = this.#path(key);
 		try {
-			await this.#within(key, (at, name) => removeFileDurably(at(name)));
+			await this.#within(key, (folder, name) => removeFileDurably(folder.at(name)));
 		} catch (cause) {
 			if (isAbsence(cause)) return;
 			throw writeFailure(cause, `cannot delete ${path}`);
@@ -92,83 +100,93 @@ export class DirectoryStore implements Store {
 		return join(this.location, key);
 	}
 
-	#within<T>(key: string, work: (at: PathIn, name: string) => Promise<T>, options?: { make: boolean }): Promise<T> {
+	#within<T>(key: string, work: (folder: Folder, name: string) => Promise<T>, options?: { make: boolean }): Promise<T> {
 		const parts = key.split('/');
 		const name = parts.pop() ?? '';
-		return inFolder(this.location, parts, at => work(at, name), options);
+		return inFolder(this.location, parts, folder => work(folder, name), options);
 	}
 
-	#openObject(key: string): Promise<FileHandle> {
-		return this.#within(key, (at, name) => openRegular(at(name), join(this.location, key)));
-	}
-
-	/** `folder` is empty or ends with "/". */
-	async *#walk(folder: string, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<StoredObject> {
-		for (const { key, sizeBytes } of await this.#entries(folder, prefix, signal)) {
-			signal?.throwIfAborted();
-			if (sizeBytes === undefined) yield* this.#walk(key, prefix, signal);
-			else yield { key, sizeBytes };
-		}
-	}
-
-	/** What in a folder a listing has to do with, sorted by key. A folder's key ends with its slash; it has no size. */
-	async #entries(folder: string, prefix: string, signal: AbortSignal | undefined): Promise<Entry[]> {
-		const path = join(this.location, folder);
-		signal?.throwIfAborted();
+	/** Straight, and looked at afterwards: from folder to folder takes three times as long, for each read of another pack. */
+	async #openObject(key: string): Promise<FileHandle> {
+		const path = join(this.location, key);
+		const file = await openRegular(path, path);
 		try {
-			const parts = folder.split('/').filter(part => part !== '');
-			const entries = await inFolder(this.location, parts, async at => {
-				const found: Entry[] = [];
-				for (const { name, isFolder, isFile } of await namesIn(at('.'), path)) {
-					const key = isFolder ? `${folder}${name}/` : folder + name;
-					// Below a folder whose name goes on differently than the prefix nothing can match.
-					if (key.length > maxKeyLength || !(key.startsWith(prefix) || (isFolder && prefix.startsWith(key)))) continue;
-					signal?.throwIfAborted();
-					// What is no file is listed with nothing in it: who reads it is told that it is damaged, and not that it is gone.
-					const sizeBytes = isFolder ? undefined : isFile ? await sizeIfThere(at(name)) : 0;
-					if (isFolder || sizeBytes !== undefined) found.push({ key, sizeBytes });
-				}
-				return found;
-			});
-			return entries.toSorted((a, b) => (a.key < b.key ? -1 : 1));
-		} catch (cause) {
-			throwReason(cause, signal);
-			if (folder !== '' && isAbsence(cause)) return [];
-			throw unreachable(cause, `cannot list ${path}`);
+			if (liesAt(file, join(await realpath(this.location), key))) return file;
+		} catch (error) {
+			await file.close();
+			throw error;
 		}
+		// By a link, or moved in this moment.
+		await file.close();
+		return this.#within(key, (folder, name) => openRegular(folder.at(name), path));
+	}
+}
+
+/** The objects below a folder, which is closed then. `before`: the keys' beginning; it is empty or ends with "/". */
+async function* walk(
+	folder: Folder,
+	before: string,
+	prefix: string,
+	signal: AbortSignal | undefined,
+): AsyncGenerator<StoredObject> {
+	try {
+		const found = entriesOf(folder, before);
+		for (const { key, name, isFolder, isFile } of (before === '' ? await found : await unlessGone(found)) ?? []) {
+			signal?.throwIfAborted();
+			// Below a folder whose name goes on differently than the prefix nothing can match.
+			if (!key.startsWith(prefix) && !(isFolder && prefix.startsWith(key))) continue;
+			if (isFolder) {
+				const child = await unlessGone(folder.child(name));
+				if (child !== undefined) yield* walk(child, key, prefix, signal);
+				continue;
+			}
+			// What is no file is listed with nothing in it: who reads it is told that it is damaged, and not that it is gone.
+			const sizeBytes = isFile ? await unlessGone(sizeOf(folder.at(name))) : 0;
+			if (sizeBytes !== undefined) yield { key, sizeBytes };
+		}
+	} catch (cause) {
+		throwReason(cause, signal);
+		throw unreachable(cause, `cannot list ${folder.path}`);
+	} finally {
+		await folder.close();
 	}
 }
 
 interface Entry {
+	/** That of a folder ends with its slash. */
 	key: string;
-	sizeBytes: number | undefined;
-}
-
-interface Name {
 	name: string;
 	isFolder: boolean;
 	isFile: boolean;
 }
 
-/** Names as keys may have them; hidden ones, what a crash left, and whatever else lies there are left out. */
-async function namesIn(at: string, path: string): Promise<Name[]> {
-	const names: Name[] = [];
-	for await (const entry of await opendir(at, { bufferSize: 1024 })) {
+/** Sorted by key. Hidden names, what a crash left, and all that cannot be of a key are left out. */
+async function entriesOf(folder: Folder, before: string): Promise<Entry[]> {
+	const entries: Entry[] = [];
+	for await (const entry of await opendir(folder.at('.'), { bufferSize: 1024 })) {
 		const { name } = entry;
-		if (!isKeyPart(name) || name.endsWith(temporarySuffix)) continue;
-		if (names.length === maxNames)
-			throw new RouseError('format_damaged', `${path} holds more than ${maxNames} names`, {
+		const isFolder = entry.isDirectory();
+		const key = `${before}${name}${isFolder ? '/' : ''}`;
+		if (!isKeyPart(name) || name.endsWith(temporarySuffix) || key.length > maxKeyLength) continue;
+		if (entries.length === maxNames)
+			throw new RouseError('format_damaged', `${folder.path} holds more than ${maxNames} names`, {
 				hint: 'no import makes so many: look at what has filled this folder',
 			});
-		names.push({ name, isFolder: entry.isDirectory(), isFile: entry.isFile() });
+		entries.push({ key, name, isFolder, isFile: entry.isFile() });
 	}
-	return names;
+	// A folder counts with its slash, so that `a-b` comes before `a/b`.
+	return entries.toSorted((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-async function sizeIfThere(at: string): Promise<number | undefined> {
+async function sizeOf(path: string): Promise<number> {
+	const found = await lstat(path);
+	return found.isFile() ? found.size : 0;
+}
+
+/** Undefined for what was taken away between the listing and the look at it. */
+async function unlessGone<T>(looking: Promise<T>): Promise<T | undefined> {
 	try {
-		const found = await lstat(at);
-		return found.isFile() ? found.size : 0;
+		return await looking;
 	} catch (error) {
 		if (isAbsence(error)) return undefined;
 		throw error;
@@ -194,9 +212,9 @@ function isLoss(error: unknown): boolean {
 	return error instanceof Error && 'errno' in error && [-5, -74, -117].includes(Number(error.errno));
 }
 
-/** What is in the store's place is no store: `format_damaged` as it came. Else it is the store that is away. */
+/** What has a code keeps it: damage, or a folder further down. Else it is the store that is away. */
 function unreachable(cause: unknown, what: string): RouseError {
-	if (isDamaged(cause)) return cause;
+	if (cause instanceof RouseError) return cause;
 	return new RouseError('store_unreachable', `${what}: ${reason(cause)}`, { cause });
 }
 
@@ -215,5 +233,5 @@ function writeFailure(cause: unknown, what: string): RouseError {
 /** Without the way through an open folder (folder.ts): the path is named already. */
 function reason(cause: unknown): string {
 	const message = cause instanceof Error ? cause.message : String(cause);
-	return message.replace(/,? ?\w* '\/proc\/self\/fd\/.*$/, '');
+	return message.replace(/^\/proc\/self\/fd\/\S+ /, '').replace(/,? ?\w* '\/proc\/self\/fd\/.*$/, '');
 }

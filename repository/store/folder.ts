@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, readlinkSync } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
@@ -11,64 +11,93 @@ import { isErrno } from '../../system/durable-file.ts';
  * to by then (proc(5)).
  */
 
-/** Of a folder that is open: the path of something in it. */
-export type PathIn = (name: string) => string;
+/** A folder that is open, until it is closed. */
+export class Folder {
+	readonly #handle: FileHandle;
+	/** For messages. */
+	readonly path: string;
 
-interface FolderOptions {
-	/** Folders that are not there are made, each durable in its parent: else a crash could take away what was promised. */
-	make?: boolean;
+	private constructor(handle: FileHandle, path: string) {
+		this.#handle = handle;
+		this.path = path;
+	}
+
+	/** The uppermost one, which MAY be a link, and is never made: when it is gone, so is what holds it. */
+	static async open(path: string): Promise<Folder> {
+		return new Folder(await open(path, constants.O_RDONLY | constants.O_DIRECTORY), path);
+	}
+
+	/**
+	 * A folder in this one. Throws `format_damaged` for a link in its place, else what open(2) and mkdir(2) throw. With
+	 * `make` it is made when it is not there, durably: else a crash could take away what was promised.
+	 */
+	async child(name: string, { make = false }: { make?: boolean } = {}): Promise<Folder> {
+		const path = join(this.path, name);
+		const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+		try {
+			return new Folder(await open(this.at(name), flags), path);
+		} catch (error) {
+			if (make && isErrno(error, 'ENOENT')) {
+				await this.#make(name);
+				return this.child(name);
+			}
+			// Linux says ENOTDIR of a link too, when it was asked for a folder.
+			if (isErrno(error, 'ENOTDIR') && (await lstat(this.at(name))).isSymbolicLink())
+				throw notOurs(path, 'a symbolic link');
+			throw error;
+		}
+	}
+
+	/** The way to something in it. */
+	at(name: string): string {
+		return `/proc/self/fd/${this.#handle.fd}/${name}`;
+	}
+
+	async close(): Promise<void> {
+		await this.#handle.close();
+	}
+
+	async #make(name: string): Promise<void> {
+		try {
+			await mkdir(this.at(name), 0o700);
+		} catch (error) {
+			if (isErrno(error, 'EEXIST')) return; // somebody else has just made it
+			throw error;
+		}
+		await this.#handle.sync();
+	}
 }
 
-/**
- * Does `work` in the folder `parts` below `root`. `root` itself MAY be a link, and is never made: when it is gone, so is
- * what holds it. Throws `format_damaged` for a link in the place of a folder, else what open(2) and mkdir(2) throw.
- */
+/** Does `work` in the folder `parts` below `root`; closes it then. Throws as {@link Folder} does. */
 export async function inFolder<T>(
 	root: string,
 	parts: readonly string[],
-	work: (at: PathIn) => Promise<T>,
-	{ make = false }: FolderOptions = {},
+	work: (folder: Folder) => Promise<T>,
+	options?: { make?: boolean },
 ): Promise<T> {
-	let folder = await open(root, constants.O_RDONLY | constants.O_DIRECTORY);
+	const folder = await openFolder(root, parts, options);
 	try {
-		for (const [depth, part] of parts.entries()) {
-			const next = await openChild(folder, part, make, join(root, ...parts.slice(0, depth + 1)));
-			await folder.close();
-			folder = next;
-		}
-		return await work(pathIn(folder));
+		return await work(folder);
 	} finally {
 		await folder.close();
 	}
 }
 
-function pathIn(folder: FileHandle): PathIn {
-	return name => `/proc/self/fd/${folder.fd}/${name}`;
-}
-
-async function openChild(folder: FileHandle, part: string, make: boolean, path: string): Promise<FileHandle> {
-	const child = pathIn(folder)(part);
-	try {
-		return await open(child, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-	} catch (error) {
-		if (make && isErrno(error, 'ENOENT')) {
-			await makeFolder(folder, child);
-			return openChild(folder, part, false, path);
+export async function openFolder(
+	root: string,
+	parts: readonly string[],
+	options?: { make?: boolean },
+): Promise<Folder> {
+	let folder = await Folder.open(root);
+	for (const part of parts) {
+		const outer = folder;
+		try {
+			folder = await outer.child(part, options);
+		} finally {
+			await outer.close();
 		}
-		// Linux says ENOTDIR of a link too, when it was asked for a folder.
-		if (isErrno(error, 'ENOTDIR') && (await lstat(child)).isSymbolicLink()) throw notOurs(path, 'a symbolic link');
-		throw error;
 	}
-}
-
-async function makeFolder(parent: FileHandle, path: string): Promise<void> {
-	try {
-		await mkdir(path, 0o700);
-	} catch (error) {
-		if (isErrno(error, 'EEXIST')) return; // somebody else has just made it
-		throw error;
-	}
-	await parent.sync();
+	return folder;
 }
 
 /**
@@ -92,6 +121,11 @@ export async function openRegular(at: string, path: string): Promise<FileHandle>
 		await file.close();
 		throw error;
 	}
+}
+
+/** Whether what is open lies there, and no link led elsewhere. Asks the kernel alone, which does not wait for a medium. */
+export function liesAt({ fd }: FileHandle, realPath: string): boolean {
+	return readlinkSync(`/proc/self/fd/${fd}`) === realPath;
 }
 
 /** Size of a regular file; of anything else as {@link openRegular}. */
