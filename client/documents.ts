@@ -46,6 +46,8 @@ export interface RecoveryDocument {
 	directory: string | null;
 	/** Why the restore point is not pinned, as the host tells; null as well when it does not answer. */
 	unpinned: RecoveryView['unpinned'];
+	/** What it waits for at present, as the host tells; it goes on by itself when that is back. */
+	stalled: RecoveryView['stalled'];
 	/** Steps that are being done or wait for their next attempt. */
 	pending: PendingStep[];
 	/** `memo`: no worker answered, and this is what was known at the last change. */
@@ -97,6 +99,7 @@ export function makeDocument(
 		qmpSocket: view?.platform['qmpSocket'] ?? null,
 		directory: view?.directory ?? null,
 		unpinned: view?.unpinned ?? null,
+		stalled: view?.stalled ?? null,
 		pending: hasEnded(details) ? [] : details.pending,
 		statusFrom: details.statusFrom,
 		hostAnswers: view !== undefined,
@@ -113,6 +116,8 @@ export interface RecoveryRow {
 	host: string | null;
 	phase: Phase;
 	parked: Parked | null;
+	/** As in the whole document; null as well when its host does not answer. */
+	stalled: RecoveryView['stalled'];
 	power: Power | null;
 	requestedAt: string;
 	closedAt: string | null;
@@ -121,7 +126,11 @@ export interface RecoveryRow {
 }
 
 /** `power`: as the host sees it, where it was asked. */
-export function rowOf(summary: RecoverySummary, power: Power | null = reportedPower(summary)): RecoveryRow {
+export function rowOf(
+	summary: RecoverySummary,
+	power: Power | null = reportedPower(summary),
+	stalled: RecoveryView['stalled'] = null,
+): RecoveryRow {
 	const { name, recoveryId, request, status, phase, requestedAt, closedAt, workflow } = summary;
 	return {
 		name,
@@ -131,6 +140,7 @@ export function rowOf(summary: RecoverySummary, power: Power | null = reportedPo
 		host: request?.host ?? null,
 		phase,
 		parked: status?.parked ?? null,
+		stalled,
 		power,
 		requestedAt,
 		closedAt: closedAt ?? null,

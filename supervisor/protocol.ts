@@ -125,6 +125,11 @@ export const recoveryViewSchema = z.object({
 	switchPauseMs: z.number().nullable(),
 	/** Why the restore point is not pinned. */
 	unpinned: z.object({ code: z.enum(errorCodes), reason: z.string(), since: z.iso.datetime() }).nullable(),
+	/** What it waits for at present, and goes on by itself when that is back. */
+	stalled: z
+		.object({ code: z.enum(errorCodes), reason: z.string(), since: z.iso.datetime() })
+		.nullable()
+		.default(null),
 	/** The last durable mark of the switch, and what is wanted; null from a supervisor that does not tell. */
 	switchStage: z.enum(['none', 'begun', 'done']).nullable().default(null),
 	powerDesired: z.enum(['on', 'off']).nullable().default(null),

@@ -44,6 +44,7 @@ export function machineText(machine: HostMachineAnswer): string {
 		`${chains[chain]}${(state !== 'active' && state !== 'abandoned') || switchStage === null ? '' : `; switch: ${switchStage}`}`,
 	);
 	if (blocked) row('blocked', `${blocked.reason} (${blocked.code})`);
+	if (machine.stalled) row('stalled', `since ${machine.stalled.since}: ${machine.stalled.reason}`);
 	for (const [index, { sizeBytes, restoredBytes, path }] of disks.entries())
 		row(
 			`disk${index}`,

@@ -11,8 +11,12 @@ export const buildList = (context: Context) =>
 		.description('every recovery that Temporal remembers, the newest first')
 		.action(() =>
 			withSession(context, async ({ recoveries, supervisor }) => {
+				const views = await supervisor.recoveries({ timeoutMs: 2_000 }).catch(() => []); // the list is there without it
+				const stalled = new Map(views.map(view => [view.recoveryId, view.stalled]));
 				const found = await Promise.all((await recoveries.list()).map(one => unsealedByHost(one, supervisor)));
-				const rows = found.map(({ summary, power }) => rowAnswer(rowOf(summary, power)));
+				const rows = found.map(({ summary, power }) =>
+					rowAnswer(rowOf(summary, power, stalled.get(summary.recoveryId ?? '') ?? null)),
+				);
 				context.output.result({ recoveries: rows }, listText(rows));
 			}),
 		);

@@ -6,15 +6,24 @@ import type { RecoveryAnswer, RowAnswer } from './answer.ts';
 
 type Stand = Pick<RecoveryAnswer, 'name' | 'phase' | 'workflow' | 'power' | 'host' | 'machineName'> & {
 	parked: { code: string } | null;
+	stalled?: { reason: string } | null;
 };
 
 /** One sentence: what is the case. */
 export function headline(document: Stand): string {
-	const { name, phase, workflow, parked, power, host, machineName } = document;
+	const { name, phase, workflow, parked, stalled, power, host, machineName } = document;
 	const ended = endedByForce(workflow) ? `, ${workflow.toLowerCase()} in Temporal` : '';
-	const state = `${phase}${parked ? `, parked (${parked.code})` : ''}${ended}`;
+	const state = `${phase}${parked ? `, parked (${parked.code})` : stalled ? ', stalled' : ''}${ended}`;
 	const machine = machineName && machineName !== name ? ` as ${machineName}` : '';
 	return `${name}: ${state}${host ? ` on ${host}${machine}` : ''}${power ? `, power ${power}` : ''}`;
+}
+
+/** Why a recovery does not go on, since when, and what to do; nothing when it does. */
+export function whyItStands({ parked, stalled }: Pick<RecoveryAnswer, 'parked' | 'stalled'>): string[] {
+	if (parked) return [`  parked since ${parked.since}: ${parked.reason}`, `  next: ${parked.next}`];
+	if (stalled)
+		return [`  stalled since ${stalled.since}: ${stalled.reason}`, '  it goes on when that is back; rouse doctor'];
+	return [];
 }
 
 /** What `rouse recover show` prints. */
@@ -25,6 +34,8 @@ export function fullText(document: RecoveryAnswer): string {
 	if (machine && restorePoint) row('from', `${machine}@${restorePoint}`);
 	if (failure) row('failed', `${failure.message} (${failure.code})`);
 	if (parked) row('parked', `since ${parked.since}: ${parked.reason}`);
+	if (document.stalled)
+		row('stalled', `since ${document.stalled.since}: ${document.stalled.reason}; it goes on when that is back`);
 	if (document.unpinned)
 		row('unpinned', `since ${document.unpinned.since}: ${document.unpinned.reason}; it is tried again`);
 	row('times', timesText(document));
@@ -61,17 +72,21 @@ export function forwardText({ address, port, guestPort }: Forward): string {
 
 export function listText(rows: readonly RowAnswer[]): string {
 	if (rows.length === 0) return 'No recoveries yet. Start one: rouse recover start MACHINE@latest';
-	return formatTable(
+	const table = formatTable(
 		['NAME', 'FROM', 'HOST', 'PHASE', 'POWER', 'REQUESTED'],
 		rows.map(row => [
 			row.name,
 			row.machine ? `${row.machine}@${row.restorePoint}` : '',
 			row.host ?? '',
-			`${row.phase}${row.parked ? ', parked' : ''}${endedByForce(row.workflow) ? `, ${row.workflow.toLowerCase()}` : ''}`,
+			`${row.phase}${row.parked ? ', parked' : row.stalled ? ', stalled' : ''}${endedByForce(row.workflow) ? `, ${row.workflow.toLowerCase()}` : ''}`,
 			row.power ?? '',
 			row.requestedAt,
 		]),
 	);
+	return [
+		table,
+		...rows.flatMap(row => whyItStands(row).map((line, at) => (at === 0 ? `${row.name}: ${line.trim()}` : line))),
+	].join('\n');
 }
 
 function timesText({ timings }: RecoveryAnswer): string {

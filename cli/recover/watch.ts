@@ -6,7 +6,7 @@ import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
 import { type RecoveryAnswer, recoveryAnswer } from './answer.ts';
 import { withSession } from './session.ts';
-import { fullText, headline } from './text.ts';
+import { fullText, headline, whyItStands } from './text.ts';
 import { detached } from './wait.ts';
 
 export const buildWatch = (context: Context) =>
@@ -26,7 +26,7 @@ async function follow(name: string, context: Context): Promise<void> {
 			for (;;) {
 				const answer = recoveryAnswer(await readDocument(session, name));
 				const ended = hasEnded(answer);
-				const state = headline(answer);
+				const state = [headline(answer), ...whyItStands(answer)].join('\n');
 				if (state !== last)
 					output.event({ type: ended ? 'summary' : 'status', ...answer }, ended ? fullText(answer) : state);
 				last = state;

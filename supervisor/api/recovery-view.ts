@@ -25,6 +25,7 @@ export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
 		movers: await moversOf(recovery),
 		switchPauseMs: state.switch.pauseMs,
 		unpinned: state.unpinned,
+		stalled: stalledIn(recovery),
 		switchStage: state.switch.stage,
 		powerDesired: state.power.desired,
 		powerOrder: state.orders.begun,
@@ -33,6 +34,10 @@ export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
 		directory: places.directory,
 		incidents: await recovery.incidents.highest(),
 	};
+}
+
+function stalledIn({ seen: { stalled } }: Recovery): RecoveryView['stalled'] {
+	return stalled?.told ? { code: stalled.code, reason: stalled.reason, since: stalled.since } : null;
 }
 
 async function progressOf(recovery: Recovery): Promise<{ disks: DiskProgress[]; restored: boolean }> {

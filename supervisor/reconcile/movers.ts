@@ -1,6 +1,7 @@
 import type { MigrationMoverState } from '../../movers/config.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { endWriter } from '../switch/seal.ts';
+import { noteStalled } from './stalled.ts';
 import { moversWanted } from '../files/state.ts';
 import type { StepContext } from '../recovery/step-context.ts';
 
@@ -11,6 +12,7 @@ const longWaitMs = 20_000;
 export async function keepMovers(context: StepContext): Promise<void> {
 	await keepMount(context);
 	await keepMigration(context);
+	await noteStalled(context);
 }
 
 async function keepMount({ recovery }: StepContext): Promise<void> {

@@ -139,6 +139,7 @@ export class FinishedMachine {
 			movers: [],
 			switchPauseMs: this.#file.switchPauseMs,
 			unpinned: null,
+			stalled: null,
 			switchStage: 'done',
 			powerDesired: null,
 			powerOrder: 0,

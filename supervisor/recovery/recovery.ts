@@ -14,6 +14,7 @@ import { MountMoverGate } from './gate.ts';
 import { Progress } from './progress.ts';
 
 import { type Change, change, newState, type RecoveryState, recoveryStateSchema } from '../files/state.ts';
+import type { Stalled } from '../reconcile/stalled.ts';
 import { StepQueue } from './step-queue.ts';
 import type { Tombstone } from '../files/tombstones.ts';
 
@@ -51,6 +52,8 @@ export interface Seen {
 	/** When each error was seen that may be the mover's and that no bad chunk explains. */
 	moverErrors: number[];
 	readsWaited: boolean;
+	/** What it waits for, and what may come back by itself. */
+	stalled: Stalled | undefined;
 	/** Somebody who knows its workflow has said that it is open. */
 	open: boolean;
 	/** It was on when its host was started anew, and waits for a word before it is started. */
@@ -78,6 +81,7 @@ export class Recovery {
 		machineFailure: undefined,
 		moverErrors: [],
 		readsWaited: false,
+		stalled: undefined,
 		open: false,
 		asksToStart: false,
 		pinned: false,

@@ -80,6 +80,36 @@ test('reset and power off return while reads of the guest wait for a repository 
 	await readable(recovery);
 });
 
+test('a repository that is away under a guest is told within seconds, with since when, and so is that it is back', async t => {
+	const { stored, host, recovery } = await prepare(t);
+	const kinds = async () => (await host.client.incidents('r1')).map(({ kind }) => kind);
+	await readsWait(recovery, stored);
+	const { stalled } = await recovery.viewed('stalled', view => view.stalled !== null);
+	assert.match(stalled?.reason ?? '', /^reads of the guest wait: /);
+	assert.ok(Date.parse(stalled?.since ?? '') <= Date.now());
+	await rename(awayOf(stored), stored.directory);
+	await recovery.viewed('going on', view => view.stalled === null);
+	assert.deepEqual(
+		(await kinds()).filter(kind => kind.startsWith('source_')),
+		['source_away', 'source_back'],
+	);
+	await readable(recovery);
+});
+
+test('a copy that waits for its repository says so, and goes on with it', async t => {
+	const { stored, host, recovery } = await prepare(t);
+	await runUpToSnapshot(recovery);
+	await rename(stored.directory, awayOf(stored));
+	await recovery.step('power-on', { on: false });
+	await recovery.step('migrate-chunks', { maxRateBytes: 0 });
+	const { stalled } = await recovery.viewed('stalled', view => view.stalled !== null);
+	assert.match(stalled?.reason ?? '', /^copying waits: /);
+	await rename(awayOf(stored), stored.directory);
+	await recovery.viewed('restored', view => view.stalled === null && view.restored);
+	const kinds = (await host.client.incidents('r1')).map(({ kind }) => kind);
+	assert.deepEqual(kinds, ['source_away', 'source_back']);
+});
+
 test('a guest that resets itself while its read waits freezes the monitors until the supervisor fails the read', async t => {
 	const { stored, host, recovery } = await prepare(t);
 	await readsWait(recovery, stored);

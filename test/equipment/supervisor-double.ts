@@ -142,6 +142,7 @@ function emptyView(name: string, recoveryId: string): RecoveryView {
 		movers: [],
 		switchPauseMs: null,
 		unpinned: null,
+		stalled: null,
 		switchStage: 'none',
 		powerDesired: null,
 		powerOrder: 0,

@@ -20,6 +20,7 @@ const view: RecoveryView = {
 	movers: [{ kind: 'mount', alive: true, pid: 7 }],
 	switchPauseMs: null,
 	unpinned: null,
+	stalled: null,
 	switchStage: 'none',
 	powerDesired: 'on',
 	powerOrder: 0,

@@ -24,6 +24,7 @@ const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	movers: [],
 	switchPauseMs: null,
 	unpinned: null,
+	stalled: null,
 	switchStage: 'none',
 	powerDesired: null,
 	powerOrder: 0,

@@ -76,6 +76,7 @@ const unseen: Seen = {
 	machineFailure: undefined,
 	moverErrors: [],
 	readsWaited: false,
+	stalled: undefined,
 	open: false,
 	asksToStart: false,
 	pinned: false,
