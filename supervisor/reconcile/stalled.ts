@@ -4,15 +4,6 @@ import { moversWanted } from '../files/state.ts';
 import type { Seen } from '../recovery/recovery.ts';
 import type { StepContext } from '../recovery/step-context.ts';
 
-export interface Stalled {
-	code: ErrorDocument['code'];
-	reason: string;
-	since: string;
-	sinceMs: number;
-	/** A mover that was just started, or a repository mover that was killed, is no news. */
-	told: boolean;
-}
-
 const tellAfterMs = 3_000;
 
 /** Why reads of the guest, or the copy, wait. A target that cannot be read is another matter: that does not wait. */

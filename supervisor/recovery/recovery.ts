@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { RouseError } from '../../model/errors.ts';
+import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import type { Machine, MachineObservation } from '../../hypervisors/contract.ts';
 import type { Blocked, RecoveryPlan } from '../../model/recovery.ts';
 import type { MigrationMoverState, MountMoverState } from '../../movers/config.ts';
@@ -14,7 +14,6 @@ import { MountMoverGate } from './gate.ts';
 import { Progress } from './progress.ts';
 
 import { type Change, change, newState, type RecoveryState, recoveryStateSchema } from '../files/state.ts';
-import type { Stalled } from '../reconcile/stalled.ts';
 import { StepQueue } from './step-queue.ts';
 import type { Tombstone } from '../files/tombstones.ts';
 
@@ -37,6 +36,16 @@ export interface Equipment {
 	migration: MigrationMover;
 	repository: RepositoryMover;
 	watch: { mount: MoverWatch<MountMoverState>; migration: MoverWatch<MigrationMoverState> };
+}
+
+/** It goes on by itself when what it waits for is back. */
+export interface Stalled {
+	code: ErrorCode;
+	reason: string;
+	since: string;
+	sinceMs: number;
+	/** A mover that was just started, or a repository mover that was killed, is no news. */
+	told: boolean;
 }
 
 /** What was last seen of it; never a reason to skip a look before something is done. */
