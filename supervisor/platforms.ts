@@ -11,6 +11,7 @@ export function createPlatform(installation: Installation, { host }: Config): Pi
 		platform: createQemuPlatform({
 			cacheDirectory: installation.cacheDirectory,
 			datastore: installation.home,
+			machineUids: async () => (await loadConfig(installation)).host.machineUids,
 			defaults: async () => ({ accelerator: (await loadConfig(installation)).host.accelerator }),
 		}),
 		movers: new MoverProcesses(installation),

@@ -8,6 +8,7 @@ import { RouseError } from '../model/errors.ts';
 import { nameSchema } from '../model/names.ts';
 import { networkTargetSchema } from '../model/recovery.ts';
 import { createFileDurably, isErrno } from './durable-file.ts';
+import { defaultUserRange, userRangeSchema } from './user-range.ts';
 import { checkOwnDirectory, checkWay, makeOwnDirectory, type OwnDirectory } from './own-directory.ts';
 
 /** Whether a machine that was on is started after a boot of its host; `ask`: when its recovery is known to be open. */
@@ -67,6 +68,7 @@ export const configSchema = z.strictObject({
 			networks: z.record(z.string(), networkTargetSchema).default({}),
 			/** What runs guests: `auto` is KVM where it works, else emulation; `kvm` never becomes emulation. */
 			accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+			machineUids: userRangeSchema.default(defaultUserRange),
 			autostart: autostartSchema.default('ask'),
 		})
 		.prefault({}),

@@ -3,6 +3,7 @@ import { findIsolation } from '../../keeper/door/isolation.ts';
 import { type FoundTemporal, findTemporal, temporalTried } from '../../keeper/temporal-cli.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { cacheDirectory, checkCache, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
+import { defaultUserRange } from '../../system/user-range.ts';
 import type { Context } from '../terminal/command.ts';
 import { inspectQemu } from './inspect-qemu.ts';
 import { installCommand } from './packages.ts';
@@ -19,6 +20,7 @@ export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'
 	const qemu = await inspectQemu({
 		cacheDirectory: cacheDirectory(env),
 		setting: config?.host.accelerator ?? 'auto',
+		machineUids: config?.host.machineUids ?? defaultUserRange,
 		signal,
 		configPath: join(homeDirectory(env), 'config.yaml'),
 	});

@@ -7,30 +7,40 @@ import {
 } from '../../hypervisors/qemu/acceleration.ts';
 import { inspectHost, programs, type QemuHost } from '../../hypervisors/qemu/host.ts';
 import { asRouseError } from '../../model/errors.ts';
+import type { UserRange } from '../../system/user-range.ts';
 import type { Check } from './tools.ts';
 
 export interface QemuInspection {
 	/** Where the answers are kept, as the supervisor keeps them. */
 	cacheDirectory: string;
 	setting: AcceleratorSetting;
+	machineUids: UserRange;
 	signal: AbortSignal;
 	/** For a fix. */
 	configPath: string;
 }
 
 /**
- * Whether QEMU can confine itself, and what KVM runs here, for each kind of machine, by running it: seconds when nobody has asked since the boot. That it does
- * not is no fault, since machines are emulated then, unless the configuration demands it.
+ * Whether QEMU can be confined, and what KVM runs here, for each kind of machine, by running it: seconds when nobody has
+ * asked since the boot. That it does not is no fault, since machines are emulated then, unless the configuration demands
+ * it.
  */
-export async function inspectQemu({ cacheDirectory, setting, signal, configPath }: QemuInspection): Promise<Check[]> {
+export async function inspectQemu(inspection: QemuInspection): Promise<Check[]> {
+	const { cacheDirectory, setting, machineUids, signal, configPath } = inspection;
 	let host: QemuHost;
 	try {
-		host = await inspectHost({ ...programs, cacheDirectory, setting: async () => setting, signal });
+		host = await inspectHost({
+			...programs,
+			cacheDirectory,
+			setting: async () => setting,
+			machineUids: async () => machineUids,
+			signal,
+		});
 	} catch (thrown) {
 		signal.throwIfAborted();
 		return variants.map(variant => notTried(variant, thrown));
 	}
-	const checks = [sandboxOf(host)];
+	const checks = [sandboxOf(host), usersOf(host)];
 	// One after the other: what takes too long counts as not working.
 	for (const variant of variants) {
 		try {
@@ -51,6 +61,12 @@ function sandboxOf({ noSandbox }: QemuHost): Check {
 	const version = noSandbox === undefined ? 'on' : `off, a guest that takes QEMU over may start programs: ${noSandbox}`;
 	const purpose = 'what QEMU may ask of the kernel';
 	return { name: 'qemu-sandbox', purpose, ok: true, version, problem: null, fix: null };
+}
+
+function usersOf({ users: { missing } }: QemuHost): Check {
+	const version = missing === undefined ? 'one for each machine' : `the one that Rouse has: ${missing}`;
+	const purpose = 'whom QEMU runs as';
+	return { name: 'qemu-user', purpose, ok: true, version, problem: null, fix: null };
 }
 
 function about({ firmware, enlightenments }: Variant): Pick<Check, 'name' | 'purpose'> {

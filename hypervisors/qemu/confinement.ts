@@ -1,6 +1,12 @@
 /** What a guest that has taken over its QEMU finds there: as little as works. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { UserRange } from '../../system/user-range.ts';
+import { asRouseError } from '../../model/errors.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { installQemu } from './install.ts';
+import { inRoom } from './own-room.ts';
 
 /**
  * seccomp(2) filters of QEMU's own (qemu-options.hx, `-sandbox`): no program can be started from it, no user or namespace
@@ -25,4 +31,30 @@ export async function missingSandbox(systemBinary: string): Promise<string | und
 /** Of ours only where programs are found: the rest may hold what is nobody else's, or change what QEMU does. */
 export function qemuEnvironment({ PATH }: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
 	return { ...(PATH === undefined ? {} : { PATH }), LC_ALL: 'C' };
+}
+
+export function isRoot(): boolean {
+	return process.getuid?.() === 0;
+}
+
+/** Undefined when QEMU can be started as another user, in a room of its own; else why not. Containers often forbid it. */
+export async function missingUsers(systemBinary: string, range: UserRange): Promise<string | undefined> {
+	if (!isRoot()) return 'Rouse is not root';
+	if (range === 'none') return 'config.yaml says so (host.machineUids)';
+	const veil = await mkdtemp(join(tmpdir(), 'rouse-room-'));
+	try {
+		const directory = join(veil, 'machine');
+		await mkdir(directory);
+		const room = { uid: range.first, directories: [directory], files: [] };
+		const { command, args } = await inRoom(room, { command: systemBinary, args: ['--version'] });
+		const hint = 'apt-get install util-linux';
+		const { code, tail } = await runTool(command, args, { silenceMs: 10_000, hint, env: qemuEnvironment() });
+		return code === 0 ? undefined : (tail.at(-1) ?? `exit code ${code}`);
+	} catch (thrown) {
+		const { code, message } = asRouseError(thrown);
+		if (code !== 'tool_missing') throw thrown;
+		return message;
+	} finally {
+		await rm(veil, { recursive: true });
+	}
 }

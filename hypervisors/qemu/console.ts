@@ -1,12 +1,16 @@
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
+import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
+import { mustBeSocket, takeRunDirectory } from './run-directory.ts';
 
 /** Connects to a console that QEMU offers on a Unix socket. `signal` counts until it is connected. */
 export async function openConsole(path: string, signal: AbortSignal | undefined): Promise<Duplex> {
 	signal?.throwIfAborted();
+	await takeRunDirectory(dirname(path));
+	await mustBeSocket(path);
 	const socket = createConnection(path);
 	try {
 		await once(socket, 'connect', signal ? { signal } : {});

@@ -1,12 +1,13 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
-import type { MachineDefinition, MachineDisk } from '../contract.ts';
+import type { MachineDefinition } from '../contract.ts';
 import { qemuEnvironment } from './confinement.ts';
 import type { QemuHost } from './host.ts';
 import type { MachineMonitor } from './monitor.ts';
 import { queryDiskUse } from './monitor-queries.ts';
 import { installQemu } from './install.ts';
 import { exists } from './overlay.ts';
+import { inRoom, type Room, roomOf, withoutStart } from './own-room.ts';
 import type { MachinePaths } from './paths.ts';
 import { whatRuns } from './process.ts';
 import { runTool } from '../../system/run-tool.ts';
@@ -19,7 +20,7 @@ import { runTool } from '../../system/run-tool.ts';
 export async function guestHasWritten(
 	definition: MachineDefinition,
 	paths: MachinePaths,
-	host: Pick<QemuHost, 'imageTool'>,
+	host: Pick<QemuHost, 'imageTool' | 'users'>,
 	monitor: MachineMonitor,
 ): Promise<boolean> {
 	const running = await whatRuns(definition, paths);
@@ -30,8 +31,10 @@ export async function guestHasWritten(
 		const uses = await queryDiskUse(await monitor.open());
 		if (definition.disks.some((_disk, index) => uses.get(index)?.changes !== 0)) return true;
 	}
+	// As the machine's user: what its guest has made of the overlay names no file but the machine's own.
+	const room = withoutStart(roomOf(await host.users.of(definition, paths), definition, paths));
 	for (const disk of definition.disks)
-		if (await overlayHolds(disk, paths, host, { inUse: running === 'machine' })) return true;
+		if (await overlayHolds(paths.overlay(disk), host, { inUse: running === 'machine', room })) return true;
 	return false;
 }
 
@@ -39,18 +42,17 @@ const mapSchema = z.array(z.object({ present: z.boolean() }));
 
 /** Anything that the overlay does not leave to what lies below: data, or zeroes that the guest wrote or discarded. */
 async function overlayHolds(
-	disk: MachineDisk,
-	paths: MachinePaths,
+	path: string,
 	{ imageTool }: Pick<QemuHost, 'imageTool'>,
-	{ inUse }: { inUse: boolean },
+	{ inUse, room }: { inUse: boolean; room: Room | undefined },
 ): Promise<boolean> {
-	const path = paths.overlay(disk);
 	if (!(await exists(path))) return true; // on its own disk already
 	// The overlay alone: what it has on record below is the mount mover, which may be away.
 	const image = `json:${JSON.stringify({ driver: 'qcow2', file: { driver: 'file', filename: path }, backing: null })}`;
 	// -U reads past QEMU's lock. The tables are at rest: QEMU has not changed them, as it said before.
 	const args = ['map', ...(inUse ? ['-U'] : []), '--output=json', image];
-	const { code, stdout, stderr } = await runTool(imageTool, args, {
+	const map = await inRoom(room, { command: imageTool, args });
+	const { code, stdout, stderr } = await runTool(map.command, map.args, {
 		silenceMs: 30_000,
 		hint: installQemu,
 		env: qemuEnvironment(),

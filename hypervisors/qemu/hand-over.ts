@@ -4,7 +4,9 @@ import { replaceFileDurably } from '../../system/durable-file.ts';
 import type { Acceleration } from './acceleration.ts';
 import type { QemuHost } from './host.ts';
 import { accelerationOf, startArguments } from './launch.ts';
+import { inRoom, type Program, roomOf } from './own-room.ts';
 import type { MachinePaths } from './paths.ts';
+import { quoted } from './quoted.ts';
 
 /** Writes `start`: the machine on its own disks, by QEMU alone. */
 export async function writeStartScript(
@@ -18,7 +20,9 @@ export async function writeStartScript(
 		endsWithGuest: true,
 		paused: false,
 	});
-	await replaceFileDurably(paths.start, startScript(definition, paths, host.systemBinary, args), 0o700);
+	const room = roomOf(await host.users.of(definition, paths), definition, paths);
+	const program = await inRoom(room, { command: host.systemBinary, args });
+	await replaceFileDurably(paths.start, startScript(definition, paths, program), 0o700);
 }
 
 /** A KVM that is demanded and does not work is no reason to end without a script: it may be mended when that is used. */
@@ -29,12 +33,7 @@ function forcedKvm(thrown: unknown): Acceleration {
 }
 
 /** The lock is the one that Rouse's own start takes: the machine never runs twice. */
-export function startScript(
-	definition: MachineDefinition,
-	paths: MachinePaths,
-	systemBinary: string,
-	args: readonly string[],
-): string {
+export function startScript(definition: MachineDefinition, paths: MachinePaths, { command, args }: Program): string {
 	return `#!/bin/sh
 # Starts the machine ${definition.machineName} in the foreground, without Rouse. It ends with the guest.
 # Console: ${paths.sockets.console}   VNC: ${paths.sockets.vnc}   QMP: ${paths.sockets.qmp}
@@ -45,7 +44,7 @@ if ! flock -n ${quoted(paths.lock)} true; then
 	echo ${quoted(`${definition.machineName} runs already`)} >&2
 	exit 75
 fi
-exec env -i PATH="$PATH" LC_ALL=C flock -n -F ${quoted(paths.lock)} ${quoted(systemBinary)} ${pairs(args).join(' \\\n\t')}
+exec env -i PATH="$PATH" LC_ALL=C flock -n -F ${quoted(paths.lock)} ${quoted(command)} ${pairs(args).join(' \\\n\t')}
 `;
 }
 
@@ -58,9 +57,4 @@ function pairs(args: readonly string[]): string[] {
 		else lines[lines.length - 1] = `${last} ${quoted(arg)}`;
 	}
 	return lines;
-}
-
-/** For sh: only a single quote ends single quotes. */
-function quoted(text: string): string {
-	return /^[\w./:@=,+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

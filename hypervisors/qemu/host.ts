@@ -1,12 +1,14 @@
 import { join } from 'node:path';
+import { defaultUserRange, type UserRange } from '../../system/user-range.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { type Acceleration, accelerationFor, type AcceleratorSetting, emulated, type Variant } from './acceleration.ts';
 import { type AccelerationSummary, summarise } from './acceleration-summary.ts';
-import { missingSandbox, qemuEnvironment } from './confinement.ts';
+import { isRoot, missingSandbox, missingUsers, qemuEnvironment } from './confinement.ts';
 import { findFirmwares, type Firmware } from './firmware.ts';
 import { installQemu } from './install.ts';
 import { currentBootId, KvmAnswers, type KvmAnswersOptions, missingKvm } from './kvm-answers.ts';
 import { tryVariant } from './kvm-probe.ts';
+import { MachineUsers } from './own-user.ts';
 
 /** What QEMU on this host can do; found by asking it, since distributions compile it differently. */
 export interface QemuHost {
@@ -16,6 +18,8 @@ export interface QemuHost {
 	/** The quorum driver: local reads that do not wait for cold ones. */
 	quorum: boolean;
 	vnc: boolean;
+	/** Whom machines run as. */
+	users: MachineUsers;
 	/** Why it cannot put the filters of confinement.ts on itself; undefined when it can. */
 	noSandbox: string | undefined;
 	firmwares: readonly Firmware[];
@@ -37,6 +41,8 @@ export interface HostOptions {
 	cacheDirectory: string;
 	/** The host's setting, asked for at each decision. */
 	setting: () => Promise<AcceleratorSetting>;
+	/** Whom machines run as, asked for at each choice; the default range without it. */
+	machineUids?: (() => Promise<UserRange>) | undefined;
 	firmwares?: readonly Firmware[] | undefined;
 	/** How KVM is found out about; by default by trying it. */
 	kvm?: KvmSource | undefined;
@@ -56,11 +62,13 @@ const asking = { silenceMs: 10_000, hint: installQemu, env: qemuEnvironment() };
 /** Looks once; throws `tool_missing` when QEMU is not installed. */
 export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 	const { systemBinary, imageTool, cacheDirectory, setting, signal } = options;
-	const [version, formats, vnc, noSandbox, firmwares, bootId] = await Promise.all([
+	const { machineUids = async () => defaultUserRange } = options;
+	const [version, formats, vnc, noSandbox, noUsers, firmwares, bootId] = await Promise.all([
 		systemVersion(systemBinary),
 		runTool(systemBinary, ['-drive', 'format=help'], asking),
 		runTool(systemBinary, ['-vnc', 'help'], asking),
 		missingSandbox(systemBinary),
+		missingUsers(systemBinary, await machineUids()),
 		options.firmwares ?? findFirmwares(),
 		currentBootId(),
 		runTool(imageTool, ['--version'], asking),
@@ -76,6 +84,9 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 		warnings.push(
 			`QEMU runs without its sandbox, so that a guest that takes it over may start programs on this host: ${noSandbox}`,
 		);
+	if (noUsers !== undefined && isRoot())
+		warnings.push(`QEMU runs as root, so that a guest that takes it over has all of this host: ${noUsers}`);
+	const users = new MachineUsers(machineUids, noUsers);
 	if (firmwares.length === 0) warnings.push('no UEFI firmware (OVMF) found: machines with efi firmware cannot start');
 	const kvm = new KvmAnswers({
 		path: join(cacheDirectory, 'kvm.json'),
@@ -84,7 +95,9 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 		systemBinary,
 		missing: missingKvm,
 		probe: variant =>
-			tryVariant(variant, { systemBinary, sandbox: noSandbox === undefined, firmware: firmwares[0], signal }),
+			users.lend(uid =>
+				tryVariant(variant, { systemBinary, sandbox: noSandbox === undefined, uid, firmware: firmwares[0], signal }),
+			),
 		...options.kvm,
 		clock: () => performance.now(),
 	});
@@ -95,6 +108,7 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 		quorum,
 		vnc: hasVnc,
 		noSandbox,
+		users,
 		firmwares,
 		warnings,
 		accelerationFor: async (variant, own, fallenBack) => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -20,6 +20,8 @@ export interface ProbeOptions {
 	systemBinary: string;
 	/** Under QEMU's sandbox, as machines are run. */
 	sandbox: boolean;
+	/** Whom it runs as; absent: the user that Rouse is. */
+	uid?: number | undefined;
 	/** For the EFI variants. */
 	firmware: Firmware | undefined;
 	signal?: AbortSignal | undefined;
@@ -43,10 +45,20 @@ const everyMs = 20;
  * opened as /dev/kvm runs 16-bit code; that says nothing.
  */
 export async function tryVariant(variant: Variant, options: ProbeOptions): Promise<ProbeAnswer> {
-	const { systemBinary, sandbox, firmware, signal, accelerator = 'kvm', limitMs = limits[variant.firmware] } = options;
-	const directory = await mkdtemp(join(tmpdir(), 'rouse-probe-'));
+	const {
+		systemBinary,
+		sandbox,
+		uid,
+		firmware,
+		signal,
+		accelerator = 'kvm',
+		limitMs = limits[variant.firmware],
+	} = options;
+	const veil = await mkdtemp(join(tmpdir(), 'rouse-probe-'));
 	try {
-		const machine = await ProbeMachine.start({ directory, systemBinary, sandbox, variant, firmware, accelerator });
+		const directory = join(veil, 'machine');
+		await mkdir(directory);
+		const machine = await ProbeMachine.start({ directory, systemBinary, sandbox, uid, variant, firmware, accelerator });
 		const kill = () => machine.kill();
 		signal?.addEventListener('abort', kill);
 		try {
@@ -57,7 +69,7 @@ export async function tryVariant(variant: Variant, options: ProbeOptions): Promi
 			await machine.gone;
 		}
 	} finally {
-		await rm(directory, { recursive: true, force: true });
+		await rm(veil, { recursive: true, force: true });
 	}
 }
 

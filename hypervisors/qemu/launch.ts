@@ -15,6 +15,7 @@ import { hardwareOf } from './hardware.ts';
 import type { QemuHost } from './host.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { exists } from './overlay.ts';
+import { inRoom, roomOf } from './own-room.ts';
 import { checkSocketPaths, type MachinePaths } from './paths.ts';
 import { whatRuns } from './process.ts';
 import type { Qmp } from './qmp-client.ts';
@@ -42,14 +43,17 @@ export async function launch(
 	const acceleration = await accelerationOf(definition, paths, host);
 	const endsWithGuest = await exists(paths.start); // it was handed over
 	const args = await startArguments(definition, paths, host, chain, { acceleration, endsWithGuest, paused: true });
+	const program = await inRoom(roomOf(await host.users.of(definition, paths), definition, paths), {
+		command: host.systemBinary,
+		args,
+	});
 	const logBefore = await sizeOf(paths.log);
 	signal?.throwIfAborted();
 	try {
 		await spawnLocked({
 			lockPath: paths.lock,
 			logPath: paths.log,
-			command: host.systemBinary,
-			args,
+			...program,
 			env: qemuEnvironment(),
 			cwd: '/', // holds no file system busy
 		});
@@ -98,6 +102,16 @@ async function checkOverlays(definition: MachineDefinition, paths: MachinePaths,
 	for (const disk of definition.disks)
 		if (!(await exists(paths.overlay(disk))))
 			throw new RouseError('machine_failed', `${paths.overlay(disk)}: the protective snapshot is not there`);
+}
+
+/** Of one that runs; somebody else may have started it, and died, before it came so far as to answer. */
+export async function monitorOf(parts: MachineParts, signal: AbortSignal | undefined): Promise<Qmp> {
+	try {
+		return await parts.monitor.open({ signal });
+	} catch (thrown) {
+		if (!isNobodyListening(thrown)) throw thrown;
+		return waitForMonitor(parts, signal);
+	}
 }
 
 async function waitForMonitor({ paths, monitor }: MachineParts, signal: AbortSignal | undefined): Promise<Qmp> {

@@ -19,7 +19,7 @@ import { createVariableStore } from './firmware.ts';
 import { endWithGuest, goOnAfterReset, resetGuest, resumeGuest, startGuest } from './guest-power.ts';
 import { writeStartScript } from './hand-over.ts';
 import type { QemuHost } from './host.ts';
-import { launch } from './launch.ts';
+import { launch, monitorOf } from './launch.ts';
 import { removeMachineFiles, removeRunFiles } from './machine-files.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { type ConnectQmp, MachineMonitor } from './monitor.ts';
@@ -50,8 +50,9 @@ export class QemuMachine implements Machine {
 	}
 
 	async makeTargets({ signal }: CallOptions = {}): Promise<void> {
-		const { definition, paths } = await this.#ours();
+		const { definition, paths, host } = await this.#ours();
 		await makeTargets(definition, paths, signal);
+		await (await host()).users.own(definition, paths);
 	}
 
 	async openTargets(): Promise<Target[]> {
@@ -82,7 +83,7 @@ export class QemuMachine implements Machine {
 		const parts = await this.#ours();
 		const alive = await this.#alive();
 		const start = async () => {
-			if (alive) await startGuest(await this.#open(signal), parts.definition);
+			if (alive) await startGuest(abortable(await monitorOf(parts, signal), signal), parts.definition);
 			else await launch(parts, chain, qmp => startGuest(qmp, parts.definition), signal);
 		};
 		await offeringFallBack(parts, () =>

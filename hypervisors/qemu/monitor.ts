@@ -4,6 +4,7 @@ import { abortable } from './abortable.ts';
 import { diskOfDevice, queryUuid } from './monitor-queries.ts';
 import type { MachinePaths } from './paths.ts';
 import type { ConnectOptions, Qmp } from './qmp-client.ts';
+import { takeRunDirectory } from './run-directory.ts';
 import type { QmpEvent } from './qmp-session.ts';
 
 /** Opens a QMP connection; tests hand in one that lies. */
@@ -35,6 +36,8 @@ export class MachineMonitor {
 			const uuid = await queryUuid(abortable(qmp, options.signal), options);
 			if (uuid !== this.#definition.recoveryId)
 				throw new RouseError('identity_conflict', `the machine at ${this.#path} is of recovery ${uuid}`);
+			// It answers, so it has made all its sockets.
+			await takeRunDirectory(this.#definition.runDirectory);
 		} catch (error) {
 			qmp.close();
 			throw error;

@@ -3,6 +3,7 @@ import { RouseError } from '../../model/errors.ts';
 import type { Hardware, PlatformData } from '../../model/hardware.ts';
 import { refuseTooLarge, sizeChoices, sizeWarnings } from '../../model/machine-size.ts';
 import type { CallOptions, HardwareRequest, Platform } from '../contract.ts';
+import type { UserRange } from '../../system/user-range.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { type AcceleratorSetting, variantOf } from './acceleration.ts';
 import { chooseDevices, type QemuPlatformOptions, readOptions } from './choose-hardware.ts';
@@ -22,6 +23,8 @@ export interface QemuOptions {
 	datastore: string;
 	/** `accelerator`, `disks`, `nics` for machines that have no such option of their own; asked for at each decision. */
 	defaults?: () => Promise<PlatformData>;
+	/** Whom machines run as where Rouse is root, asked for at each choice; a default range without it. */
+	machineUids?: () => Promise<UserRange>;
 	systemBinary?: string;
 	imageTool?: string;
 	/** By default OVMF is looked for where distributions put it. */
@@ -87,14 +90,17 @@ function inspectedOnce(options: QemuOptions, setting: () => Promise<AcceleratorS
 		cacheDirectory,
 		firmwares,
 		kvm,
+		machineUids,
 	} = options;
 	let inspection: Promise<QemuHost> | undefined;
 	return () => {
 		// A failure is not kept: QEMU may be installed while the supervisor runs.
-		inspection ??= inspectHost({ systemBinary, imageTool, cacheDirectory, setting, firmwares, kvm }).catch(error => {
-			inspection = undefined;
-			throw error;
-		});
+		inspection ??= inspectHost({ systemBinary, imageTool, cacheDirectory, setting, firmwares, kvm, machineUids }).catch(
+			error => {
+				inspection = undefined;
+				throw error;
+			},
+		);
 		return inspection;
 	};
 }

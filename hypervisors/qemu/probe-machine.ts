@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { copyFile, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Duplex, type Readable, type Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import { type Acceleration, cpuModel, type Variant } from './acceleration.ts';
 import { bootSector, exitPort } from './boot-sector.ts';
 import { qemuEnvironment, sandboxArguments } from './confinement.ts';
 import { type Firmware, firmwareMissing } from './firmware.ts';
+import { inRoom, type Program } from './own-room.ts';
 import { type Qmp, QmpClient } from './qmp-client.ts';
 
 export interface ProbeEnd {
@@ -22,6 +23,7 @@ export interface ProbeMachineOptions {
 	directory: string;
 	systemBinary: string;
 	sandbox: boolean;
+	uid: number | undefined;
 	variant: Variant;
 	firmware: Firmware | undefined;
 	accelerator: Acceleration['accelerator'];
@@ -40,9 +42,8 @@ export class ProbeMachine {
 	#said = '';
 	#end: ProbeEnd | undefined;
 
-	private constructor(command: string, args: readonly string[]) {
-		// Else a QEMU whose guest hangs or is dead would outlive a process that is killed meanwhile, for ever.
-		const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', command, ...args], {
+	private constructor({ command, args }: Program) {
+		const child = spawn(command, args, {
 			stdio: 'pipe',
 			env: qemuEnvironment(),
 		});
@@ -64,7 +65,16 @@ export class ProbeMachine {
 	}
 
 	static async start(options: ProbeMachineOptions): Promise<ProbeMachine> {
-		return new ProbeMachine(options.systemBinary, await probeArguments(options));
+		const { directory, uid, systemBinary } = options;
+		const program = { command: systemBinary, args: await probeArguments(options) };
+		// Else a QEMU whose guest hangs or is dead would outlive a process that is killed meanwhile, for ever.
+		if (uid === undefined)
+			return new ProbeMachine({
+				command: 'setpriv',
+				args: ['--pdeathsig', 'KILL', '--', systemBinary, ...program.args],
+			});
+		const files = (await readdir(directory)).map(name => join(directory, name));
+		return new ProbeMachine(await inRoom({ uid, directories: [directory], files, endsWithParent: true }, program));
 	}
 
 	get ended(): ProbeEnd | undefined {

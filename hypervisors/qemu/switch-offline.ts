@@ -6,6 +6,7 @@ import { localChainUri } from './block-nodes.ts';
 import { qemuEnvironment } from './confinement.ts';
 import type { QemuHost } from './host.ts';
 import { exists, removeOverlays, spaceOrIo, syncFile } from './overlay.ts';
+import { inRoom, roomOf, withoutStart } from './own-room.ts';
 import type { MachinePaths } from './paths.ts';
 
 /**
@@ -28,7 +29,7 @@ export async function switchOffline(
 	await calls.reached('switch.mover-stopped');
 	if (calls.chain !== 'target') {
 		await calls.reached('switch.committing');
-		for (const disk of definition.disks) await commitOffline(disk, paths, host, signal);
+		for (const disk of definition.disks) await commitOffline(definition, disk, { paths, host, signal });
 		for (const disk of definition.disks) await syncFile(paths.target(disk));
 		await calls.reached('switch.synced');
 		await calls.mark('target');
@@ -42,18 +43,21 @@ export async function switchOffline(
 const commitSilenceMs = 15 * 60_000;
 
 async function commitOffline(
+	definition: MachineDefinition,
 	disk: MachineDisk,
-	paths: MachinePaths,
-	host: QemuHost,
-	signal: AbortSignal | undefined,
+	{ paths, host, signal }: { paths: MachinePaths; host: QemuHost; signal: AbortSignal | undefined },
 ): Promise<void> {
 	if (!(await exists(paths.overlay(disk))))
 		throw new RouseError('machine_failed', `${paths.overlay(disk)}: the protective snapshot is not there`);
+	// As the machine's user: what its guest has made of the overlay names no file but the machine's own.
+	const room = withoutStart(roomOf(await host.users.of(definition, paths), definition, paths));
+	const args = ['commit', '-p', '-d', localChainUri(disk, paths)];
+	const commit = await inRoom(room, { command: host.imageTool, args });
 	// Under the machine's lock, so that no QEMU starts beside it, and a supervisor that comes after a crash of this one
 	// finds it. -d: the overlay is not emptied afterwards.
 	const { code, stderr } = await runTool(
 		'flock',
-		['-n', '-F', '-E', '75', paths.lock, host.imageTool, 'commit', '-p', '-d', localChainUri(disk, paths)],
+		['-n', '-F', '-E', '75', paths.lock, commit.command, ...commit.args],
 		{ silenceMs: commitSilenceMs, hint: 'apt-get install util-linux', env: qemuEnvironment(), signal },
 	);
 	if (code === 0) return;

@@ -115,6 +115,8 @@ describe('rouse doctor', () => {
 		assert.match(without.said, /^ok +qemu-sandbox +off, .*not enabled in this binary/m);
 		const within = await doctorWith(t, programs, { qemu: withoutKvm });
 		assert.match(within.said, /^ok +qemu-sandbox +on /m);
+		// Neither unshare(1) nor a QEMU that another user could start is in this PATH.
+		assert.match(within.said, /^ok +qemu-user +the one that Rouse has: /m);
 	});
 
 	it('looks at every tool of the table', async () => {

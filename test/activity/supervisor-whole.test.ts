@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { missingUsers } from '../../hypervisors/qemu/confinement.ts';
+import { recoveryPlaces } from '../../supervisor/files/places.ts';
 import { lockHolder } from '../../system/process-lock.ts';
+import { defaultUserRange } from '../../system/user-range.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { overFiles, powersOf } from '../equipment/powers.ts';
@@ -29,6 +32,13 @@ test('a machine runs from its backup, ends up local with its writes, and is then
 	await recovery.run();
 	assert.equal((await recovery.view()).power, 'on');
 	await moversMustBeWeak(recovery);
+	// The machine's own, where Rouse is root: of its targets, its QEMU, and the door to the mount mover.
+	const target = await stat(recovery.target());
+	const qemu = await lockHolder(join(host.directory('r1'), 'machine.lock'));
+	const { nbdSocket } = recoveryPlaces(host.installation, 'r1', recovery.recoveryId);
+	assert.equal((await stat(`/proc/${qemu?.pid}`)).uid, target.uid);
+	assert.equal((await stat(nbdSocket)).uid, target.uid);
+	if ((await missingUsers('qemu-system-x86_64', defaultUserRange)) === undefined) assert.notEqual(target.uid, 0);
 	const io = await MachineIo.open(recovery);
 	await io.write(65536, 4096, 0xab);
 	await recovery.restore();

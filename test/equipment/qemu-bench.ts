@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bench } from '../../hypervisors/conformance.ts';
@@ -50,6 +50,7 @@ export async function makeQemuBench(bench: QemuBenchOptions = {}): Promise<QemuB
 	const run = join(directory, 'run');
 	await mkdir(machine);
 	await mkdir(run);
+	await mkdir(join(directory, 'mover'));
 	const base: Buffer[] = [];
 	for (let n = 0; n < disks; n++) {
 		base.push(withBootSector(randomBytes(diskBytes), n === 0 ? bootSector : undefined));
@@ -71,15 +72,18 @@ export async function makeQemuBench(bench: QemuBenchOptions = {}): Promise<QemuB
 		allocate: 'start',
 		directory: machine,
 		runDirectory: run,
-		nbdSocket: join(directory, 'nbd.sock'),
+		nbdSocket: join(directory, 'mover', 'nbd.sock'),
 		...definition,
 	};
 	const paths = machinePaths(whole);
+	// Beside it: a machine's own user does not come into the directory.
+	const programs = await mkdtemp(join(tmpdir(), 'rouse-qemu-program-'));
+	await chmod(programs, 0o755);
 	const real = createQemuPlatform({
 		cacheDirectory: join(directory, 'cache'),
 		datastore: machine,
 		defaults: async () => ({ accelerator: 'tcg' }),
-		systemBinary: await lineBufferedQemu(directory, prelude),
+		systemBinary: await lineBufferedQemu(programs, prelude),
 		...options,
 	});
 	const mover = new StorageDaemon(directory, whole);
@@ -122,6 +126,7 @@ export async function makeQemuBench(bench: QemuBenchOptions = {}): Promise<QemuB
 			await endHolder(paths.lock);
 			await mover.stop();
 			await rm(directory, { recursive: true, force: true });
+			await rm(programs, { recursive: true, force: true });
 		},
 	};
 }
@@ -208,6 +213,7 @@ class StorageDaemon {
 				),
 			{ timeoutMs: 10_000 },
 		);
+		await chmod(this.#definition.nbdSocket, 0o666); // a mount mover gives it to the machine's user
 	}
 
 	async stop(): Promise<void> {

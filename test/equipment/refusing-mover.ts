@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { chmod } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { waitFor } from '../../system/wait.ts';
 
@@ -20,5 +21,6 @@ export async function refusingMover(socket: string, file: string, trouble: strin
 			timeoutMs: 10_000,
 		},
 	);
+	await chmod(socket, 0o666); // a mount mover gives it to the machine's user
 	return child;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -89,7 +89,11 @@ async function untilCrashed(t: TestContext, socket: string): Promise<never> {
 suite('a machine on QEMU is run', { concurrency: 2 }, () => {
 	test('under KVM with enlightenments when the probe of that kind says so', async t => {
 		const kvm = kvmThat(true);
-		const recorder = join(await temporaryDirectory(t), 'args');
+		const open = await temporaryDirectory(t);
+		await chmod(open, 0o711); // for the machine's own user
+		const recorder = join(open, 'args');
+		await writeFile(recorder, '');
+		await chmod(recorder, 0o666);
 		const made = await bench(t, {
 			options: { defaults: async () => ({}), kvm },
 			config: { os: 'windows' },

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { chown, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { anew } from '../../hypervisors/conformance/bench.ts';
 import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
+import { missingUsers } from '../../hypervisors/qemu/confinement.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -21,16 +23,23 @@ async function bench(t: TestContext, options: QemuBenchOptions = {}): Promise<Qe
 }
 
 /** What the kernel knows of the QEMU that holds the machine's lock. */
-async function processOf(made: QemuBench): Promise<{ filtered: boolean; environment: string[] }> {
+async function processOf(made: QemuBench) {
 	const holder = await lockHolder(machinePaths(made.definition).lock);
 	assert.ok(holder, 'it does not run');
 	const status = await readFile(`/proc/${holder.pid}/status`, 'utf8');
 	const environment = await readFile(`/proc/${holder.pid}/environ`, 'utf8');
+	const field = (name: string) => new RegExp(`^${name}:[ \t]*(.*)$`, 'm').exec(status)?.[1]?.split('\t') ?? [];
 	return {
+		root: `/proc/${holder.pid}/root`,
+		users: new Set([...field('Uid'), ...field('Gid')].map(Number)),
+		groups: field('Groups').join('').trim(),
+		gainsNothing: field('NoNewPrivs').join() === '1',
 		filtered: /^Seccomp:\t2$/m.test(status), // SECCOMP_MODE_FILTER: proc(5)
 		environment: environment.split('\0').flatMap(entry => entry.split('=')[0] || []),
 	};
 }
+
+const run = promisify(execFile);
 
 /** `stdbuf` of the bench has an environment of its own: here QEMU is started as it is. */
 const plain = { options: { systemBinary: 'qemu-system-x86_64' } };
@@ -78,6 +87,106 @@ suite('A QEMU that its guest has taken over', { concurrency: 2 }, () => {
 		await anew(made, machine => machine.switchToTarget(new SwitchRecord(made, guest)));
 		await guest.checkInGuest();
 		await anew(made, machine => machine.powerOff());
+		await guest.checkContent();
+	});
+});
+
+const first = 1_900_000_000;
+const noUsers = await missingUsers('qemu-system-x86_64', { first, count: 1 });
+
+/** Where Rouse is not root, or may not change users, all runs as the user that Rouse is: then that is what is held. */
+suite('A machine has a user of its own where Rouse is root', { concurrency: 2 }, () => {
+	const ours = process.getuid?.() ?? 0;
+	/** A range of a single one, so that it is known who is chosen. */
+	const only = (uid: number) => ({ options: { machineUids: async () => ({ first: uid, count: 1 }) } });
+
+	test('who owns its targets, runs its QEMU and gains nothing, also after the switch and by the start script', async t => {
+		const expected = noUsers === undefined ? first : ours;
+		const made = await bench(t, only(first));
+		const guest = await startedGuest(made);
+		const paths = machinePaths(made.definition);
+		const [disk] = made.definition.disks;
+		assert.ok(disk);
+		assert.equal((await stat(paths.target(disk))).uid, expected);
+		const holds = async () => {
+			const { users, groups, gainsNothing } = await processOf(made);
+			assert.equal(users.has(expected) && (noUsers !== undefined || users.size === 1), true, [...users].join());
+			if (noUsers === undefined) assert.deepEqual({ groups, gainsNothing }, { groups: '', gainsNothing: true });
+		};
+		await holds();
+		await guest.write();
+		await restoreTargets(made);
+		await anew(made, async machine => {
+			await machine.switchToTarget(new SwitchRecord(made, guest));
+			await machine.handOver();
+		});
+		await guest.checkInGuest();
+		await anew(made, machine => machine.powerOff());
+		const child = spawn('sh', ['-c', `exec ${paths.start} >>${paths.log}`], { stdio: 'inherit' });
+		const ended = once(child, 'exit');
+		await waitFor('the machine', () => made.userGuest.runs(), { timeoutMs: 15_000 });
+		await holds();
+		await guest.checkInGuest();
+		await anew(made, machine => machine.powerOff());
+		await ended;
+		await guest.checkContent();
+	});
+
+	test('sees of what only root may enter nothing but its own directories', async t => {
+		const made = await bench(t, only(first + 1));
+		await startedGuest(made);
+		const { root } = await processOf(made);
+		const seen = (path: string) => stat(`${root}${path}`).then(Boolean, () => false);
+		assert.equal(await seen(made.definition.directory), true);
+		assert.equal(await seen(join(made.directory, 'base0.raw')), noUsers !== undefined);
+	});
+
+	test('whose directory of sockets is ours once it runs, and what is no socket is not connected to', async t => {
+		const made = await bench(t, only(first + 2));
+		await startedGuest(made);
+		const { runDirectory } = made.definition;
+		assert.equal((await stat(runDirectory)).uid, ours);
+		const { console } = machinePaths(made.definition).sockets;
+		await rm(console);
+		await symlink('/run/somebody-elses.sock', console);
+		await assert.rejects(
+			anew(made, machine => machine.console('serial')),
+			{ code: 'identity_conflict', message: /no socket/ },
+		);
+		if (noUsers === undefined) await chown(runDirectory, first + 2, first + 2);
+		await anew(made, machine => machine.observe());
+		assert.equal((await stat(runDirectory)).uid, ours);
+	});
+
+	test('its switch while it is off is done as that user', async t => {
+		const made = await bench(t, only(first + 3));
+		const guest = await startedGuest(made);
+		await guest.write();
+		await restoreTargets(made);
+		await anew(made, machine => machine.powerOff());
+		const [disk] = made.definition.disks;
+		assert.ok(disk);
+		// A file that the overlay names and only root can read: what a guest that has taken QEMU over would have it be.
+		const secret = join(made.directory, 'secret');
+		await writeFile(secret, Buffer.alloc(1024 * 1024, 's'), { mode: 0o600 });
+		const overlay = machinePaths(made.definition).overlay(disk);
+		const before = await readFile(overlay);
+		await run('qemu-img', [
+			'create',
+			'-q',
+			'-f',
+			'qcow2',
+			'-o',
+			`data_file=${secret},data_file_raw=on`,
+			`${overlay}.evil`,
+			'1M',
+		]);
+		await writeFile(secret, Buffer.alloc(1024 * 1024, 's'));
+		await writeFile(overlay, await readFile(`${overlay}.evil`));
+		const switched = () => anew(made, machine => machine.switchToTarget(new SwitchRecord(made, guest)));
+		if (noUsers === undefined) await assert.rejects(switched(), { code: 'io_failed', message: /secret/ });
+		await writeFile(overlay, before);
+		await switched();
 		await guest.checkContent();
 	});
 });

@@ -30,6 +30,9 @@ function silent(made: QemuBench): GuestModel {
 	return new GuestModel({ ...made, base: [] });
 }
 
+/** Of the user who runs the tests: it changes the limits of its QEMU, and gives it files to open. */
+const asOurselves = { options: { machineUids: async () => 'none' as const } };
+
 /** No file of this machine grows beyond the limit: a full disk, as far as one can be had without being root. */
 function limited(bytes: number): string {
 	return `trap '' XFSZ\nulimit -S -f ${Math.floor(bytes / 512)}`;
@@ -67,7 +70,7 @@ const writingBootSector = Buffer.from('b80103b90200ba8000bb007ccd13ebf0', 'hex')
 
 suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 	test('a commit that fails leaves the guest running on its snapshot, and succeeds after the repair', async t => {
-		const made = await bench(t, { disks: 2, prelude: limited(2_500_000) });
+		const made = await bench(t, { ...asOurselves, disks: 2, prelude: limited(2_500_000) });
 		const guest = await startedGuest(made);
 		await restoreTargets(made);
 		// Behind the limit, of both disks: the first commit to fail takes the other one with it.
@@ -125,7 +128,12 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 
 	test('a write that fails pauses the guest, and is said to be a write', async t => {
 		// Enough for an empty overlay, not for its first cluster.
-		const made = await bench(t, { disks: 1, bootSector: writingBootSector, prelude: limited(600 * 1024) });
+		const made = await bench(t, {
+			...asOurselves,
+			disks: 1,
+			bootSector: writingBootSector,
+			prelude: limited(600 * 1024),
+		});
 		await made.mover.start();
 		await anew(made, async machine => {
 			await machine.makeTargets();
@@ -182,7 +190,7 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 	});
 
 	test('a commit that fails leaves no guest standing that a dead supervisor had paused', async t => {
-		const made = await bench(t, { disks: 1, prelude: "trap '' XFSZ" });
+		const made = await bench(t, { ...asOurselves, disks: 1, prelude: "trap '' XFSZ" });
 		await startedGuest(made);
 		await restoreTargets(made);
 		assert.ok(await made.guest.write(0, { offsetBytes: 3_000_832, lengthBytes: 4096, pattern: 0x77 }));
@@ -222,7 +230,7 @@ suite('a machine on QEMU meets a fault:', { concurrency: 2 }, () => {
 	});
 
 	test('a machine whose disks somebody exports is not switched, and its guest does not stand still for it', async t => {
-		const made = await bench(t, { disks: 1 });
+		const made = await bench(t, { ...asOurselves, disks: 1 });
 		const guest = await startedGuest(made);
 		await restoreTargets(made);
 		const addr = { type: 'unix', data: { path: join(made.directory, 'exported.sock') } };

@@ -6,6 +6,7 @@ import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { guestHasWritten } from '../../hypervisors/qemu/guest-written.ts';
 import { MachineMonitor } from '../../hypervisors/qemu/monitor.ts';
+import { MachineUsers } from '../../hypervisors/qemu/own-user.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
 import { makeQemuBench, type QemuBench } from '../equipment/qemu-bench.ts';
@@ -21,11 +22,12 @@ async function startedBench(t: TestContext): Promise<QemuBench & { written: () =
 		await machine.snapshot();
 		await machine.powerOn('mover');
 	});
+	const users = new MachineUsers(async () => 'none', undefined); // the machine has one already
 	const written = async () => {
 		const paths = machinePaths(made.definition);
 		const monitor = new MachineMonitor(made.definition, paths, QmpClient.connect.bind(QmpClient));
 		try {
-			return await guestHasWritten(made.definition, paths, { imageTool: 'qemu-img' }, monitor);
+			return await guestHasWritten(made.definition, paths, { imageTool: 'qemu-img', users }, monitor);
 		} finally {
 			monitor.close();
 		}

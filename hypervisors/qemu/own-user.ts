@@ -1,0 +1,103 @@
+/** A user of its own for each machine, where Rouse is root: what has taken a QEMU over is nobody else on the host. */
+import { randomInt } from 'node:crypto';
+import { chown, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { RouseError } from '../../model/errors.ts';
+import { isErrno } from '../../system/durable-file.ts';
+import type { UserRange } from '../../system/user-range.ts';
+import type { MachineDefinition } from '../contract.ts';
+import type { MachinePaths } from './paths.ts';
+
+/** Chooses users, and knows them again: a machine's user owns its targets, and is kept nowhere else. */
+export class MachineUsers {
+	readonly #range: () => Promise<UserRange>;
+	/** Chosen by this process; before the files are theirs nobody else can see it. */
+	readonly #chosen = new Set<number>();
+	/** Why a program cannot be started as another user here; undefined when it can. */
+	readonly missing: string | undefined;
+
+	constructor(range: () => Promise<UserRange>, missing: string | undefined) {
+		this.#range = range;
+		this.missing = missing;
+	}
+
+	/** Undefined: it runs as the user that Rouse is. */
+	async of({ disks }: MachineDefinition, paths: MachinePaths): Promise<number | undefined> {
+		const [first] = disks;
+		if (this.missing !== undefined || first === undefined) return undefined;
+		const owner = await ownerOf(paths.target(first));
+		return owner === 0 ? undefined : owner;
+	}
+
+	/** The targets become those of the machine's user, who is chosen when it has none. */
+	async own(definition: MachineDefinition, paths: MachinePaths): Promise<void> {
+		if (this.missing !== undefined) return;
+		const targets = definition.disks.map(disk => paths.target(disk));
+		const uid = (await this.of(definition, paths)) ?? (await this.choose(await usersOf(targets[0] ?? '')));
+		if (uid === undefined) return;
+		for (const target of targets)
+			await chown(target, uid, uid).catch((cause: unknown) => {
+				const why = cause instanceof Error ? cause.message : String(cause);
+				throw new RouseError('io_failed', `${target} cannot be given to user ${uid}: ${why}`, {
+					hint: 'where the file system has no owners, host: {machineUids: none} in config.yaml runs machines as root',
+					cause,
+				});
+			});
+	}
+
+	/** One that nobody has; undefined when there is to be none. At random, since other installations choose as well. */
+	async choose(taken: ReadonlySet<number> = new Set()): Promise<number | undefined> {
+		const range = await this.#range();
+		if (this.missing !== undefined || range === 'none') return undefined;
+		const running = await usersRunning();
+		const from = randomInt(range.count);
+		for (let step = 0; step < range.count; step++) {
+			const uid = range.first + ((from + step) % range.count);
+			if (taken.has(uid) || running.has(uid) || this.#chosen.has(uid)) continue;
+			this.#chosen.add(uid);
+			return uid;
+		}
+		throw new RouseError('precheck_failed', `all ${range.count} users for machines are taken`, {
+			hint: 'raise count of host: {machineUids: {first, count}} in config.yaml',
+		});
+	}
+
+	/** One for as long as `work` takes. */
+	async lend<T>(work: (uid: number | undefined) => Promise<T>): Promise<T> {
+		const uid = await this.choose();
+		try {
+			return await work(uid);
+		} finally {
+			if (uid !== undefined) this.#chosen.delete(uid);
+		}
+	}
+}
+
+/** Of the machines beside this one. */
+async function usersOf(target: string): Promise<Set<number>> {
+	const owners = new Set<number>();
+	const directory = dirname(dirname(target));
+	for (const name of await readdir(directory)) {
+		const owner = await ownerOf(join(directory, name, basename(target)));
+		if (owner !== undefined) owners.add(owner);
+	}
+	return owners;
+}
+
+async function usersRunning(): Promise<Set<number>> {
+	const owners = new Set<number>();
+	for (const name of await readdir('/proc')) {
+		const owner = /^\d+$/.test(name) ? await ownerOf(join('/proc', name)) : undefined;
+		if (owner !== undefined) owners.add(owner);
+	}
+	return owners;
+}
+
+async function ownerOf(path: string): Promise<number | undefined> {
+	try {
+		return (await stat(path)).uid;
+	} catch (error) {
+		if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
+		throw error;
+	}
+}
