@@ -33,6 +33,9 @@ import { withoutPowers } from '../../system/without-powers.ts';
 /** Chunks that the guest read lately, kept in the mount mover's memory until they are local. */
 const mountCacheBytes = 64 * 1024 * 1024;
 
+/** The mount mover's socket becomes that of the machine's own user: capabilities(7). */
+const givesSocketAway = ['chown'];
+
 /** Where the movers' programs are; a test puts its own in the place of one. */
 export interface MoverPrograms {
 	mount: string;
@@ -140,7 +143,7 @@ export class MoverProcesses implements Movers {
 				await spawnLocked({
 					lockPath: files.lock,
 					logPath: files.log,
-					...(await withoutPowers(program)),
+					...(await withoutPowers(program, { more: kind === 'mount' ? givesSocketAway : [] })),
 					env: this.#environment(),
 				});
 			},

@@ -7,5 +7,6 @@ export async function powersOf(pid: number): Promise<string> {
 	return noNewPrivs === '1' ? bounding.replace(/^0+/, '') : 'all';
 }
 
-/** CAP_DAC_OVERRIDE alone. */
+/** CAP_DAC_OVERRIDE alone, and with CAP_CHOWN. */
 export const overFiles = '2';
+export const overFilesAndOwners = '3';

@@ -8,9 +8,9 @@ const status = (capabilities: string) => async () =>
 
 test('`withoutPowers` leaves one that may take nothing away as it is, and takes all but that over files of the others', async () => {
 	for (const weak of ['0000000000000000', '0000000000000002', '00000000000000ff'])
-		assert.deepEqual(await withoutPowers(program, status(weak)), program);
-	const { command, args, cwd } = await withoutPowers(program, status('000001ffffffffff'));
+		assert.deepEqual(await withoutPowers(program, { status: status(weak) }), program);
+	const { command, args, cwd } = await withoutPowers(program, { status: status('000001ffffffffff'), more: ['chown'] });
 	assert.deepEqual([command, cwd], ['setpriv', '/']);
 	assert.deepEqual(args.slice(args.indexOf('--')), ['--', 'node', 'main.ts']);
-	assert.ok(args.includes('--bounding-set=-all,+dac_override'));
+	assert.ok(args.includes('--bounding-set=-all,+dac_override,+chown'));
 });
