@@ -40,7 +40,8 @@ export async function connectTo(target: TemporalTarget): Promise<TemporalClient>
 }
 
 export function unreachable(target: TemporalTarget, cause?: unknown): RouseError {
-	return new RouseError('temporal_unreachable', `Temporal does not answer at ${target.address}`, { cause });
+	const why = cause instanceof Error ? `: ${cause.message}` : '';
+	return new RouseError('temporal_unreachable', `Temporal does not answer at ${target.address}${why}`, { cause });
 }
 
 /** Every installation has a namespace of its own: somebody else's server may have got the port of ours. */

@@ -85,7 +85,6 @@ export class Recoveries {
 				typedSearchAttributes: [
 					{ key: searchAttributes.machine, value: request.machine },
 					{ key: searchAttributes.host, value: request.host },
-					{ key: searchAttributes.repository, value: request.repository },
 					{ key: searchAttributes.phase, value: phase },
 					{ key: searchAttributes.owner, value: request.requestedBy },
 				],

@@ -1,14 +1,16 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
+import { whileLocked } from '../system/held-lock.ts';
 import { type Config, type Installation, places } from '../system/installation.ts';
 import type { Log } from '../system/log.ts';
+import { processStartTicks } from '../system/process-lock.ts';
 import { endHolder, type Program } from '../system/spawn-locked.ts';
 import { publishTemporalTarget, readPublishedTarget, type TemporalTarget } from '../system/temporal-target.ts';
 import { withoutPowers } from '../system/without-powers.ts';
 import { devServerAddress, devServerArguments } from '../workers/temporal-server.ts';
 import type { ForwarderOptions } from './door/forwarder.ts';
 import { findIsolation, isolated, isolationOf, namespacesOf } from './door/isolation.ts';
-import { doorName, haveKeys, keysIn, makeKeys } from './door/keys.ts';
+import { doorName, haveKeys, haveOtherKeys, keysIn, makeKeys, removeOtherKeys } from './door/keys.ts';
 import { type ChosenPorts, choosePorts, readPorts } from './ports.ts';
 import { type Service, type ServiceName, serviceFiles, serviceHolder } from './services.ts';
 import { findTemporal } from './temporal-cli.ts';
@@ -32,18 +34,18 @@ export async function prepareTemporal(installation: Installation, config: Config
 	if (!found) throw new RouseError('tool_missing', 'there is no Temporal CLI', { hint: 'rouse setup gets it' });
 	const isolation = config.temporal.isolation === 'none' ? undefined : await findIsolation();
 	const ports =
-		(await portsOfRunning(home, isolation !== undefined, log)) ??
+		(await adoptRunning(home, isolation !== undefined, log)) ??
 		(await choosePorts(home, config.ports, { isolated: isolation !== undefined }));
 	// Of its own: should another installation's server ever get this one's port, nobody takes its recoveries for ours.
 	const namespace = `rouse-${installation.id.slice(0, 8)}`;
-	const before = await readPublishedTarget(home);
-	const known = before?.tls?.authority;
-	const keys = known !== undefined && (await haveKeys(dirname(known))) ? dirname(known) : await makeKeys(home);
-	const target = embeddedTarget({ port: ports.temporal, namespace, keys });
-	if (JSON.stringify(before) !== JSON.stringify(target)) {
-		await publishTemporalTarget(home, target);
-		await endUsersOfTarget(home);
-	}
+	await whileKeysChange(home, async () => {
+		const before = await readPublishedTarget(home);
+		const keys = (await publishedKeys(home, before)) ?? (await makeKeys(home));
+		const target = embeddedTarget({ port: ports.temporal, namespace, keys });
+		// More than one set of keys: somebody died over new ones, and the door may still have the old.
+		if (JSON.stringify(before) !== JSON.stringify(target) || (await haveOtherKeys(keys)))
+			await changeTarget(home, target, keys);
+	});
 	const args = devServerArguments({ port: ports.inside.temporal, uiPort: ports.inside.ui, namespace });
 	return { server: { command: found.path, args, cwd: places.temporal(home) }, isolation, ports };
 }
@@ -58,23 +60,52 @@ export function embeddedTarget(to: { port: number; namespace: string; keys: stri
 	};
 }
 
-/** They read where Temporal is, and what opens its door, when they start; the keeper starts them again. */
-export async function endUsersOfTarget(home: string): Promise<void> {
-	for (const name of ['temporal-door', 'control-worker', 'host-worker'] as const)
-		await endHolder(serviceFiles(home, name).lockPath, { politeMs: 12_000 });
+/** One at a time: an abandoned set of keys is told from one that is being made. */
+export function whileKeysChange<T>(home: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+	return whileLocked(join(places.services(home), 'temporal-keys.lock'), work, signal);
 }
 
-/** Undefined when none runs as it should; one that runs otherwise is ended. */
-async function portsOfRunning(home: string, wantIsolated: boolean, log: Log): Promise<ChosenPorts | undefined> {
+/**
+ * Publishes where Temporal is and ends who has read something else, workers first: they may still tell how their work ended.
+ * Each reads it when it is started again. Last of all the old keys go, so that what a crash interrupts is seen and done again.
+ */
+export async function changeTarget(home: string, target: TemporalTarget, keys: string): Promise<void> {
+	await publishTemporalTarget(home, target);
+	await endServices(home, ['host-worker', 'control-worker', 'temporal-door']);
+	await removeOtherKeys(keys);
+}
+
+/** Only those that lie in this home: of a home that was moved or copied the address names another place. */
+async function publishedKeys(home: string, published: TemporalTarget | undefined): Promise<string | undefined> {
+	const authority = published?.tls?.authority;
+	if (authority === undefined) return undefined;
+	const keys = dirname(authority);
+	return dirname(keys) === places.temporalKeys(home) && (await haveKeys(keys)) ? keys : undefined;
+}
+
+/** Throws `timeout` when one does not even go on SIGKILL: it would go on with what it has read. */
+async function endServices(home: string, names: readonly ServiceName[]): Promise<void> {
+	for (const name of names) {
+		if (await endHolder(serviceFiles(home, name).lockPath, { politeMs: 12_000 })) continue;
+		throw new RouseError('timeout', `${name} does not end, not even by SIGKILL`);
+	}
+}
+
+/** The ports of a server that runs as it should; one that runs otherwise is ended. */
+async function adoptRunning(home: string, wantIsolated: boolean, log: Log): Promise<ChosenPorts | undefined> {
 	const holder = await serviceHolder(home, 'temporal');
 	if (holder === undefined) return undefined;
 	const isIsolated = (await isolationOf(holder.pid)) !== undefined;
 	const { temporal, inside } = (await readPorts(home)) ?? {};
 	if (isIsolated === wantIsolated && temporal !== undefined && inside !== undefined) return { temporal, inside };
 	log.warn({ pid: holder.pid }, 'the Temporal server that runs is reached in another way: it is replaced');
-	for (const name of ['temporal-forwarder', 'temporal'] as const)
-		await endHolder(serviceFiles(home, name).lockPath, { politeMs: 10_000 });
+	await endEmbedded(home);
 	return undefined;
+}
+
+/** Also where the configuration names a server elsewhere from now on. */
+export async function endEmbedded(home: string): Promise<void> {
+	await endServices(home, ['temporal-door', 'temporal-forwarder', 'temporal']);
 }
 
 /** The server, its forwarder and its door, each kept by itself. */
@@ -93,6 +124,8 @@ export function temporalServices(
 		const of = await serviceHolder(home, 'temporal');
 		const there = of && (await placeOf(of.pid, isolation !== undefined));
 		if (of === undefined || there === undefined) return undefined;
+		// Looked at again: meanwhile the pid could have become another's.
+		if ((await processStartTicks(of.pid)) !== of.startTicks) return undefined;
 		const options: ForwarderOptions = { of, namespace: there.namespace, forwards };
 		const { command, args } = await withoutPowers(node('keeper/door/forwarder-main.ts', JSON.stringify(options)));
 		const [first = command, ...more] = [...there.enter, command, ...args];

@@ -35,6 +35,7 @@ export async function keepService(
 	let known: LockHolder | undefined;
 	const leading = async () => service.follows && (await serviceHolder(home, service.follows))?.pid;
 	let leader: number | undefined;
+	const standing = new RepeatedFailures();
 	while (!signal.aborted) {
 		const holder = await lockHolder(files.lockPath);
 		if (holder === undefined && (await wasRemoved(files.lockPath))) return endRemoved(known, log);
@@ -50,7 +51,7 @@ export async function keepService(
 		if (holder === undefined) {
 			if (startedAt !== undefined) failures = now - startedAt > soundAfterMs ? 0 : failures + 1;
 			if (!(await rest(backoffMs[Math.min(failures, backoffMs.length - 1)] ?? 0, signal))) return;
-			const program = await programOf(service, log);
+			const program = await programOf(service, standing, log);
 			if (program !== undefined) {
 				startedAt = performance.now();
 				leader = await leading();
@@ -100,11 +101,17 @@ async function reportDeath(
 }
 
 /** What stands in its way is said, and looked at again. */
-async function programOf({ name, program }: Service, log: Log): Promise<Program | undefined> {
+async function programOf(
+	{ name, program }: Service,
+	failures: RepeatedFailures,
+	log: Log,
+): Promise<Program | undefined> {
 	try {
-		return await program();
+		const found = await program();
+		failures.over(name);
+		return found;
 	} catch (error) {
-		log.error(`${name} cannot be started: ${error instanceof Error ? error.message : String(error)}`);
+		failures.failed(name, error, fields => log.error(fields, `${name} cannot be started; it is tried again`));
 		return undefined;
 	}
 }

@@ -3,7 +3,7 @@ import { type Config, type Installation, places } from '../system/installation.t
 import type { Log } from '../system/log.ts';
 import { keepLogsBounded, keepService } from './keep.ts';
 import { embeddedServices } from './embedded-services.ts';
-import { prepareTemporal } from './embedded-temporal.ts';
+import { endEmbedded, prepareTemporal } from './embedded-temporal.ts';
 
 /**
  * Keeps the services of an installation until `signal` is aborted, then leaves them as they are: `rouse down` ends them.
@@ -16,7 +16,9 @@ export async function keepInstallation(
 ): Promise<void> {
 	const { home } = installation;
 	await mkdir(places.services(home), { recursive: true });
-	const embedded = config.temporal.address === undefined ? await prepareTemporal(installation, config, log) : undefined;
+	const isElsewhere = config.temporal.address !== undefined;
+	if (isElsewhere) await endEmbedded(home);
+	const embedded = isElsewhere ? undefined : await prepareTemporal(installation, config, log);
 	const services = embeddedServices(installation, embedded);
 	const kept = services.map(service => keepService(service, home, { signal, log }));
 	const over = new AbortController();

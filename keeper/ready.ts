@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { isGrpcServiceError } from '@temporalio/client';
 import * as z from 'zod';
 import { connectTo, type TemporalClient, unreachable } from '../client/connection.ts';
@@ -48,13 +49,21 @@ export async function waitUntilReady(
 	};
 	const supervisor = SupervisorClient.of(installation);
 	await until('supervisor', 'supervisor_unreachable', () => supervisor.host({ signal, timeoutMs: 2_000 }));
-	const temporal = await until('temporal', 'temporal_unreachable', async () =>
-		connectTo(await readTemporalTarget(installation, config)),
-	);
+	let temporal: TemporalClient | undefined;
+	// Asked each time: a keeper that has just started may put the server elsewhere.
+	const connected = async (): Promise<TemporalClient> => {
+		const target = await readTemporalTarget(installation, config);
+		if (temporal && isDeepStrictEqual(temporal.target, target)) return temporal;
+		await temporal?.close();
+		temporal = undefined;
+		temporal = await connectTo(target);
+		return temporal;
+	};
 	try {
 		// The server answers a moment before its namespace is there.
 		await until('temporal', 'temporal_unreachable', async () => {
-			await answered(temporal, () => prepareNamespace(temporal.client.connection, temporal.target.namespace));
+			const { client, target } = await connected();
+			await answered(target, () => prepareNamespace(client.connection, target.namespace));
 			return true;
 		});
 		const hostId = await until('supervisor', 'supervisor_unreachable', () =>
@@ -62,13 +71,13 @@ export async function waitUntilReady(
 		);
 		const polls = (name: ServiceName, queue: string) =>
 			until(name, 'worker_missing', async () =>
-				(await isPolled(temporal, installation.home, name, queue)) ? true : undefined,
+				(await isPolled(await connected(), installation.home, name, queue)) ? true : undefined,
 			);
 		await polls('control-worker', taskQueues.control);
 		await polls('host-worker', taskQueues.host(hostId));
-		return await describe(installation, temporal.target);
+		return await describe(installation, (await connected()).target);
 	} finally {
-		await temporal.close();
+		await temporal?.close();
 	}
 }
 
@@ -76,7 +85,7 @@ export async function waitUntilReady(
 async function isPolled(temporal: TemporalClient, home: string, name: ServiceName, queue: string): Promise<boolean> {
 	const holder = await serviceHolder(home, name);
 	if (!holder) return false;
-	const { pollers } = await answered(temporal, () =>
+	const { pollers } = await answered(temporal.target, () =>
 		temporal.client.workflowService.describeTaskQueue({
 			namespace: temporal.target.namespace,
 			taskQueue: { name: queue },
@@ -88,7 +97,7 @@ async function isPolled(temporal: TemporalClient, home: string, name: ServiceNam
 }
 
 /** A server that cannot answer now is asked again. */
-async function answered<T>({ target }: TemporalClient, call: () => Promise<T>): Promise<T> {
+async function answered<T>(target: TemporalTarget, call: () => Promise<T>): Promise<T> {
 	try {
 		return await call();
 	} catch (error) {
@@ -155,16 +164,17 @@ export function lastWords(line: string): string | undefined {
 }
 
 async function explain(home: string, name: ServiceName, code: ErrorCode): Promise<RouseError> {
-	const { logPath } = serviceFiles(home, name);
-	const tail = await lastLines(logPath);
-	const running = (await serviceHolder(home, name)) ? 'runs but does not answer' : 'does not stay up';
-	return new RouseError(
-		code,
-		`${name} ${running} (${readyWithinMs / 1000} s)${tail ? `; the end of its log:\n${tail}` : ''}`,
-		{
-			hint: `look into ${logPath} and ${serviceFiles(home, 'keeper').logPath}`,
-		},
-	);
+	// Temporal is reached through three processes, and any of them may be what is wrong.
+	const asked = name === 'temporal' ? serviceNames.filter(one => one.startsWith('temporal')) : [name];
+	const ends: string[] = [];
+	for (const one of asked) {
+		const tail = await lastLines(serviceFiles(home, one).logPath);
+		const running = (await serviceHolder(home, one)) ? 'runs' : 'does not stay up';
+		ends.push(`${one} ${running}${tail ? `; the end of its log:\n${tail}` : ''}`);
+	}
+	return new RouseError(code, `${name} does not answer (${readyWithinMs / 1000} s)\n${ends.join('\n')}`, {
+		hint: `look into ${serviceFiles(home, name).logPath} and ${serviceFiles(home, 'keeper').logPath}`,
+	});
 }
 
 async function lastLines(path: string, count = 8): Promise<string> {

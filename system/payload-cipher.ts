@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { RouseError } from '../model/errors.ts';
+import { mustBeSecret } from './secret-file.ts';
 
 /** What Temporal keeps of a value: temporal/api/common/v1/message.proto, Payload. */
 export interface Payload {
@@ -30,6 +31,7 @@ export class PayloadCipher {
 
 	/** The file holds 32 bytes as 64 hexadecimal digits, as `openssl rand -hex 32` writes them. */
 	static async read(path: string): Promise<PayloadCipher> {
+		await mustBeSecret(path);
 		const text = await readFile(path, 'utf8').catch((cause: unknown) => {
 			throw new RouseError('config_invalid', `the key for payloads cannot be read: ${path}`, { cause });
 		});

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { RouseError } from '../model/errors.ts';
+import { mustBeSecret } from './secret-file.ts';
 import type { TemporalTarget } from './temporal-target.ts';
 
 /** As both of Temporal's connections take it. */
@@ -23,12 +24,18 @@ export async function readSecurity({ tls, apiKeyFile }: TemporalTarget): Promise
 						...(authority === undefined ? {} : { serverRootCACertificate: await readKey(authority) }),
 						...(certificate === undefined || key === undefined
 							? {}
-							: { clientCertPair: { crt: await readKey(certificate), key: await readKey(key) } }),
+							: { clientCertPair: { crt: await readKey(certificate), key: await readSecret(key) } }),
 					},
 				}
 			: {}),
-		...(apiKeyFile === undefined ? {} : { apiKey: (await readKey(apiKeyFile)).toString('utf8').trim() }),
+		...(apiKeyFile === undefined ? {} : { apiKey: (await readSecret(apiKeyFile)).toString('utf8').trim() }),
 	};
+}
+
+/** Of its owner alone: who else may read it has it. */
+async function readSecret(path: string): Promise<Buffer> {
+	await mustBeSecret(path);
+	return readKey(path);
 }
 
 async function readKey(path: string): Promise<Buffer> {

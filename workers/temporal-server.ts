@@ -69,7 +69,6 @@ const notWanted = [
 	'system.enableDeploymentVersions=false',
 	'frontend.workerVersioningDataAPIs=false',
 	'frontend.workerVersioningWorkflowAPIs=false',
-	'frontend.workerVersioningRuleAPIs=false',
 	'activity.enableStandalone=false',
 	'frontend.enableSchedules=false',
 	'worker.enableScheduler=false',

@@ -35,7 +35,6 @@ export const taskQueues = {
 export const searchAttributes = {
 	machine: defineSearchAttributeKey('RouseMachine', 'KEYWORD'),
 	host: defineSearchAttributeKey('RouseHost', 'KEYWORD'),
-	repository: defineSearchAttributeKey('RouseRepository', 'KEYWORD'),
 	phase: defineSearchAttributeKey('RousePhase', 'KEYWORD'),
 	/** The code of what parked it; unset while it is not parked. */
 	parked: defineSearchAttributeKey('RouseParked', 'KEYWORD'),

@@ -31,15 +31,20 @@ const buildCli = (context: Context) =>
 			const found = await findTemporal(installation.cacheDirectory);
 			if (!found) throw new RouseError('tool_missing', 'there is no Temporal CLI', { hint: 'rouse setup gets it' });
 			const target = await readTemporalTarget(installation, await loadConfig(installation));
+			// The caller's own of these are for another server, and some would take the door's checks away.
+			const others = Object.fromEntries(Object.entries(context.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
 			const child = spawn(found.path, args, {
 				stdio: 'inherit',
-				env: { ...context.env, ...(await environmentOf(target)) },
+				env: { ...others, ...(await environmentOf(target)) },
 			});
 			const [code]: (number | null)[] = await once(child, 'exit');
 			context.exitWith(code ?? 1);
 		});
 
-/** https://docs.temporal.io/cli/setup-cli#environment-variables. In the environment and not on the command line, which every user of the machine can read. */
+/**
+ * https://docs.temporal.io/cli/setup-cli#environment-variables. In the environment and not on the command line, which every
+ * user of the machine can read.
+ */
 async function environmentOf({ address, namespace, tls, apiKeyFile }: TemporalTarget): Promise<Record<string, string>> {
 	const { authority, certificate, key, serverName } = tls ?? {};
 	const { apiKey } = await readSecurity({ address, namespace, ...(apiKeyFile === undefined ? {} : { apiKeyFile }) });

@@ -23,8 +23,10 @@ export interface AdmissionOptions {
 	write: boolean;
 }
 
-const cookieName = 'rouse_ui';
 const tokenName = 'token';
+/** Cookies know no ports. */
+const cookieName = (port: number) => `${cookiePrefix}${port}`;
+const cookiePrefix = 'rouse_ui_';
 
 /**
  * Admits the one browser that comes first with the token. Any other user of the machine can knock, and any page that a browser
@@ -43,34 +45,39 @@ export class Admission {
 	}
 
 	decide({ method, url, headers }: RequestHead): Decision {
-		const { port, start } = this.#options;
+		const { port, start, write } = this.#options;
 		const hosts = ['127.0.0.1', 'localhost'].map(name => `${name}:${port}`);
+		const own = hosts.map(host => `http://${host}`);
 		if (!hosts.includes(headers.host ?? '')) return refuse(400, 'this door is called 127.0.0.1 or localhost');
-		const given = new URL(url, `http://127.0.0.1:${port}`).searchParams.get(tokenName);
+		if (!isPath(url)) return refuse(400, 'this is no path');
+		const given = new URL(url, own[0]).searchParams.get(tokenName);
 		if (given !== null && method === 'GET') {
 			if (this.#used || !isEqual(given, this.token)) return refuse(403, 'this token was used, or never given');
 			this.#used = true;
-			const cookie = `${cookieName}=${this.#session}; HttpOnly; SameSite=Strict; Path=/`;
+			const cookie = `${cookieName(port)}=${this.#session}; HttpOnly; SameSite=Strict; Path=/`;
 			return { kind: 'enter', location: start, cookie };
 		}
-		if (!isEqual(cookieOf(headers, cookieName) ?? '', this.#session))
+		if (!isEqual(cookieOf(headers, cookieName(port)) ?? '', this.#session))
 			return refuse(403, 'come by the address that rouse ui has printed');
-		if (!this.#options.write && !isReading(method, url))
-			return refuse(405, 'nothing can be changed here: rouse ui --write lets you');
-		const { origin } = headers;
-		if (origin !== undefined && !hosts.some(host => origin === `http://${host}`))
+		// Other ports of this machine are the same site to a browser, and other origins.
+		const site = headers['sec-fetch-site'] ?? 'none';
+		if ((site !== 'none' && site !== 'same-origin') || (headers.origin !== undefined && !own.includes(headers.origin)))
 			return refuse(403, 'asked for by a page from elsewhere');
+		if (!write && !isReading(method, url)) return refuse(405, 'nothing can be changed here: rouse ui --write lets you');
 		return { kind: 'pass' };
 	}
 }
 
+/** And not a whole address, or `//host`, which the server behind could take for one. */
+function isPath(url: string): boolean {
+	return /^\/(?![/\\])/.test(url) && URL.canParse(url, 'http://127.0.0.1');
+}
+
 /** A query of a workflow is a POST; it changes nothing. */
+const query = /^\/api\/v1\/namespaces\/[^/?]+\/workflows\/[^/?]+\/query\/[\w%-]+(\?|$)/;
+
 function isReading(method: string, url: string): boolean {
-	return (
-		method === 'GET' ||
-		method === 'HEAD' ||
-		(method === 'POST' && /^\/api\/v1\/namespaces\/[^/?]+\/workflows\/[^?]*\/query\/[^/?]+(\?|$)/.test(url))
-	);
+	return method === 'GET' || method === 'HEAD' || (method === 'POST' && query.test(url));
 }
 
 function refuse(status: 400 | 403 | 405, reason: string): Decision {
@@ -84,10 +91,10 @@ export function cookieOf(headers: IncomingHttpHeaders, name: string): string | u
 	return undefined;
 }
 
-/** All but ours: the server behind has no use for it. */
+/** All but those of `rouse ui`: the server behind has no use for them. */
 export function withoutOurCookie(headers: IncomingHttpHeaders): IncomingHttpHeaders {
 	const { cookie, ...rest } = headers;
-	const others = (cookie ?? '').split('; ').filter(pair => pair !== '' && !pair.startsWith(`${cookieName}=`));
+	const others = (cookie ?? '').split('; ').filter(pair => pair !== '' && !pair.startsWith(cookiePrefix));
 	return others.length === 0 ? rest : { ...rest, cookie: others.join('; ') };
 }
 

@@ -23,7 +23,7 @@ export async function serveUi({
 }: UiOptions): Promise<{ port: number; token: string; close: () => Promise<void> }> {
 	let admission: Admission | undefined;
 	const server = createServer((incoming, response) => {
-		void answer(incoming, response, admission, socket);
+		answer(incoming, response, admission, socket).catch(() => response.destroy());
 	});
 	server.listen(wanted, address);
 	await once(server, 'listening');
@@ -57,6 +57,9 @@ async function answer(
 	response.end(decision?.kind === 'refuse' ? `${decision.reason}\n` : '');
 }
 
+/** A page from elsewhere must not lay ours under its own buttons. */
+const notInFrames = { 'x-frame-options': 'DENY', 'referrer-policy': 'no-referrer' };
+
 /** What a browser is told when the server behind is away; it asks again by itself. */
 async function passOn(incoming: IncomingMessage, response: ServerResponse, socket: string): Promise<void> {
 	const { method, url, headers } = incoming;
@@ -64,7 +67,7 @@ async function passOn(incoming: IncomingMessage, response: ServerResponse, socke
 	response.once('close', () => onward.destroy());
 	try {
 		const [answered] = await Promise.all([answerTo(onward), pipeline(incoming, onward)]);
-		response.writeHead(answered.statusCode ?? 502, answered.headers);
+		response.writeHead(answered.statusCode ?? 502, { ...answered.headers, ...notInFrames });
 		await pipeline(answered, response);
 	} catch {
 		if (response.headersSent) response.destroy();

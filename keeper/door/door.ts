@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:tls';
 import { devServerAddress } from '../../workers/temporal-server.ts';
-import { join } from './join.ts';
+import { splice } from './splice.ts';
 import { keysIn } from './keys.ts';
 
 export interface DoorOptions {
@@ -13,12 +13,12 @@ export interface DoorOptions {
 	socket: string;
 }
 
-/** Who says nothing holds a connection for so long. */
+/** A connection without a handshake is closed after this. */
 const handshakeTimeoutMs = 10_000;
 
 /**
  * The one place at which Temporal can be reached, for Temporal's SDK knows no Unix socket: a port of loopback that opens for a
- * certificate of this installation's own authority. Everybody on the machine, guests and browsers among them, may knock.
+ * certificate of this installation's own authority.
  */
 export async function openDoor({ keys, port, socket }: DoorOptions): Promise<Server> {
 	const { authority, door } = keysIn(keys);
@@ -32,10 +32,11 @@ export async function openDoor({ keys, port, socket }: DoorOptions): Promise<Ser
 			minVersion: 'TLSv1.3',
 			ALPNProtocols: ['h2'],
 			handshakeTimeout: handshakeTimeoutMs,
+			noDelay: true,
 		},
-		caller => join(caller, { path: socket }),
+		caller => splice(caller, { path: socket }),
 	);
-	// Of one who was refused: nothing more is known of them, and they may come a thousand times.
+	// Not logged: whoever is refused could fill the log.
 	server.on('tlsClientError', (_refused, caller) => caller.destroy());
 	server.listen(port, devServerAddress);
 	await once(server, 'listening');

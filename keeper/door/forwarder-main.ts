@@ -7,8 +7,8 @@ process.umask(0o077);
 const log = createLog('temporal-forwarder');
 try {
 	await forward(forwarderOptionsSchema.parse(JSON.parse(process.argv[2] ?? '')));
-	log.info('its server has ended');
-	process.exit(0); // connections to nobody are left
+	log.info('its server has ended, or a socket has lost its name');
+	process.exit(0); // open connections would keep it alive
 } catch (thrown) {
 	const { code, message, exitCode } = asRouseError(thrown);
 	log.fatal({ code, err: thrown }, message);

@@ -15,6 +15,8 @@ export async function findIsolation(): Promise<readonly string[]> {
 		const program = isolated({ command: 'true', args: [] }, options);
 		const { code, tail } = await runTool(program.command, program.args, { hint: installUnshare, silenceMs: 30_000 });
 		if (code === 0) return options;
+		// The shell's word for a program that is not there: ip(8).
+		if (code === 127) throw new RouseError('tool_missing', tail.join(' '), { hint: installUnshare });
 		why = tail.join(' ');
 	}
 	throw new RouseError('precheck_failed', `this system lets nobody be alone in a network namespace: ${why}`, {

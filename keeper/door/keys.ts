@@ -66,6 +66,10 @@ export async function removeOtherKeys(current: string): Promise<void> {
 		if (name !== basename(current)) await rm(join(dirname(current), name), { recursive: true, force: true });
 }
 
+export async function haveOtherKeys(current: string): Promise<boolean> {
+	return (await readdir(dirname(current))).length > 1;
+}
+
 export async function haveKeys(directory: string): Promise<boolean> {
 	try {
 		return (await readdir(directory)).includes(basename(keysIn(directory).client.certificate));

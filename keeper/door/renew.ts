@@ -1,16 +1,18 @@
 import { RouseError } from '../../model/errors.ts';
-import type { Installation } from '../../system/installation.ts';
-import { publishTemporalTarget, readPublishedTarget } from '../../system/temporal-target.ts';
-import { embeddedTarget, endUsersOfTarget } from '../embedded-temporal.ts';
-import { whileUpOrDown } from '../start.ts';
-import { makeKeys, removeOtherKeys } from './keys.ts';
+import { type Installation, loadConfig } from '../../system/installation.ts';
+import { readPublishedTarget } from '../../system/temporal-target.ts';
+import { changeTarget, embeddedTarget, whileKeysChange } from '../embedded-temporal.ts';
+import { makeKeys } from './keys.ts';
 
 /**
  * New keys for the door, after which the old ones open nothing. Door and workers are started again by the keeper, with what is
  * new; machines and recoveries go on. Throws `precheck_failed` where there is no embedded server.
  */
 export async function renewKeys({ home }: Installation, signal: AbortSignal): Promise<void> {
-	await whileUpOrDown(
+	const { temporal } = await loadConfig({ home });
+	if (temporal.address !== undefined)
+		throw new RouseError('precheck_failed', `Temporal is elsewhere (${temporal.address}): its keys are made there`);
+	await whileKeysChange(
 		home,
 		async () => {
 			const target = await readPublishedTarget(home);
@@ -20,9 +22,7 @@ export async function renewKeys({ home }: Installation, signal: AbortSignal): Pr
 				});
 			const keys = await makeKeys(home);
 			const port = Number(target.address.split(':')[1]);
-			await publishTemporalTarget(home, embeddedTarget({ port, namespace: target.namespace, keys }));
-			await endUsersOfTarget(home);
-			await removeOtherKeys(keys);
+			await changeTarget(home, embeddedTarget({ port, namespace: target.namespace, keys }), keys);
 		},
 		signal,
 	);

@@ -1,18 +1,20 @@
 /** Nobody but the installation's own user reaches its Temporal, and nothing else of it listens. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { ConnectionOptions } from 'node:tls';
 import { promisify } from 'node:util';
 import { connectTemporal, connectTo } from '../../client/connection.ts';
 import { isolationOf } from '../../keeper/door/isolation.ts';
 import { keysIn, makeKeys } from '../../keeper/door/keys.ts';
+import { embeddedTarget } from '../../keeper/embedded-temporal.ts';
 import { readPorts } from '../../keeper/ports.ts';
 import { serviceFiles, serviceHolder, serviceNames } from '../../keeper/services.ts';
 import { findTemporal } from '../../keeper/temporal-cli.ts';
 import { cacheDirectory, openInstallation, places } from '../../system/installation.ts';
+import { signalHolder } from '../../system/process-lock.ts';
 import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
 import { publishTemporalTarget, readPublishedTarget } from '../../system/temporal-target.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -153,6 +155,31 @@ test('an installation that is up', async t => {
 		assert.equal(await knock(port, { ...old, rejectUnauthorized: false }), 'refused');
 		assert.equal((await readdir(places.temporalKeys(home))).length, 1);
 	});
+});
+
+test('`up` carries on a renewal of keys that somebody died over', async t => {
+	const here = await EmbeddedInstallation.up(t);
+	const { home } = here.installation;
+	const before = await readPublishedTarget(home);
+	assert.ok(before?.tls?.authority);
+	const old = keysIn(dirname(before.tls.authority));
+	const shown = await showing(old);
+	// As it is when the address has been published and nobody was told.
+	const made = await makeKeys(home);
+	const port = Number(before.address.split(':')[1]);
+	await publishTemporalTarget(home, embeddedTarget({ port, namespace: before.namespace, keys: made }));
+	await signalHolder(serviceFiles(home, 'keeper').lockPath, 'SIGKILL');
+	await here.answer('up', '--detach');
+	assert.equal(await knock(port, await showing(keysIn(made))), 'answered');
+	assert.equal(await knock(port, { ...shown, rejectUnauthorized: false }), 'refused');
+	assert.deepEqual(await readdir(places.temporalKeys(home)), [basename(made)]);
+});
+
+test('a forwarder whose socket has lost its name is started again', async t => {
+	const here = await EmbeddedInstallation.up(t);
+	await rm(places.temporalSocket(here.installation.runDirectory));
+	await here.answer('up', '--detach');
+	assert.deepEqual(await here.answer('recover', 'list'), { recoveries: [] });
 });
 
 test('`up` puts a server that everybody could reach behind the door, and its workflows go on', async t => {

@@ -23,7 +23,7 @@ const rowsSchema = z.object({
 test('what Temporal keeps is sealed by a configured key; without it `list` and `show` tell what the host knows', async t => {
 	const directory = await temporaryDirectory(t);
 	const key = join(directory, 'key');
-	await writeFile(key, randomBytes(32).toString('hex'));
+	await writeFile(key, randomBytes(32).toString('hex'), { mode: 0o600 });
 	const here = await EmbeddedInstallation.up(t, `host: {kind: simulated}\ntemporal: {payloadKeyFile: ${key}}\n`);
 	await writeFile(join(directory, 'disk.raw'), sampleDisk(2 * 1024 * 1024));
 	await here.answer('backup', 'import', join(directory, 'disk.raw'), '--machine', 'hushhush');

@@ -50,7 +50,7 @@ suite('`PayloadCipher`', () => {
 		const path = join(directory, 'key');
 		await assert.rejects(PayloadCipher.read(path), { code: 'config_invalid' });
 		for (const text of ['', 'secret', 'g'.repeat(64), '0'.repeat(63), `${'0'.repeat(64)}\n${'0'.repeat(64)}`]) {
-			await writeFile(path, text);
+			await writeFile(path, text, { mode: 0o600 });
 			await assert.rejects(PayloadCipher.read(path), { code: 'config_invalid' }, text);
 		}
 		await writeFile(path, `${randomBytes(32).toString('hex')}\n`);

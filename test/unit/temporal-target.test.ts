@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { configSchema } from '../../system/installation.ts';
@@ -33,7 +33,8 @@ suite('where Temporal is', () => {
 	test('names its files below the home, and their content is what opens the door', async t => {
 		const home = await temporaryDirectory(t);
 		await mkdir(join(home, 'keys'));
-		for (const name of ['ca', 'crt', 'key', 'api']) await writeFile(join(home, 'keys', name), `${name}\n`);
+		for (const name of ['ca', 'crt', 'key', 'api'])
+			await writeFile(join(home, 'keys', name), `${name}\n`, { mode: 0o600 });
 		const tls = { authority: 'keys/ca', certificate: 'keys/crt', key: 'keys/key', serverName: 'temporal' };
 		const target = await read(home, { address: 'temporal.example:7233', tls, apiKeyFile: join(home, 'keys/api') });
 		assert.equal(target.tls?.key, join(home, 'keys', 'key'));
@@ -45,6 +46,9 @@ suite('where Temporal is', () => {
 			},
 			apiKey: 'api',
 		});
+		await chmod(join(home, 'keys', 'key'), 0o640);
+		await assert.rejects(readSecurity(target), { code: 'config_invalid', message: /others may read/ });
+		await chmod(join(home, 'keys', 'key'), 0o600);
 		const missing = { ...target, apiKeyFile: join(home, 'nothing') };
 		await assert.rejects(readSecurity(missing), { code: 'config_invalid', message: /nothing/ });
 	});

@@ -25,7 +25,7 @@ suite('`rouse ui` admits', () => {
 		const decision = admission.decide({ method: 'GET', url, headers: { host } });
 		assert.ok(decision.kind === 'enter');
 		assert.equal(decision.location, '/start');
-		assert.match(decision.cookie, /^rouse_ui=[\w-]{43}; HttpOnly; SameSite=Strict; Path=\/$/);
+		assert.match(decision.cookie, /^rouse_ui_4711=[\w-]{43}; HttpOnly; SameSite=Strict; Path=\/$/);
 		assert.equal(statusOf(admission, { url }), 403);
 		assert.equal(statusOf(admission, { headers: { host, cookie: `a=b; ${decision.cookie.split(';')[0]}` } }), 'pass');
 	});
@@ -34,7 +34,7 @@ suite('`rouse ui` admits', () => {
 		const { admission } = entered();
 		for (const url of ['/', '/?token=', '/?token=x', '/api/v1/namespaces'])
 			assert.equal(statusOf(admission, { url }), 403);
-		for (const cookie of ['', 'rouse_ui=', 'rouse_ui=x', 'other=rouse_ui'])
+		for (const cookie of ['', 'rouse_ui_4711=', 'rouse_ui_4711=x', 'other=rouse_ui_4711'])
 			assert.equal(statusOf(admission, { headers: { host, cookie } }), 403);
 	});
 
@@ -51,7 +51,15 @@ suite('`rouse ui` admits', () => {
 		const headers = { host, cookie };
 		for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 			assert.equal(statusOf(admission, { method, url: '/api/v1/namespaces/n/workflows/w/terminate', headers }), 405);
-		for (const url of [`/api/v1/x?${query}`, `${query}/terminate`, '/api/v1/namespaces/n/schedules/query/x'])
+		const close = '/api/v1/namespaces/n/workflows/w/terminate/query/..';
+		for (const url of [
+			`/api/v1/x?${query}`,
+			`${query}/terminate`,
+			'/api/v1/namespaces/n/schedules/query/x',
+			close,
+			`${query}/..`,
+			'/api/v1/namespaces/n/workflows/w/query/..',
+		])
 			assert.equal(statusOf(admission, { method: 'POST', url, headers }), 405, url);
 		assert.equal(statusOf(admission, { method: 'POST', url: query, headers }), 'pass');
 		const writing = entered(true);
@@ -59,16 +67,27 @@ suite('`rouse ui` admits', () => {
 		assert.equal(statusOf(writing.admission, order), 'pass');
 	});
 
+	test('no request for anything but a path', () => {
+		const { admission, cookie } = entered(true);
+		for (const url of ['//', '//x', '/\\', 'http://[', 'http://127.0.0.1/', '*', '', '//?token=x'])
+			assert.equal(statusOf(admission, { url, headers: { host, cookie } }), 400, url);
+	});
+
 	test('no request that a page from elsewhere has sent', () => {
 		const { admission, cookie } = entered(true);
 		for (const origin of ['https://evil.example', 'null', `http://127.0.0.1:${port + 1}`])
 			assert.equal(statusOf(admission, { method: 'POST', headers: { host, cookie, origin } }), 403);
-		assert.equal(statusOf(admission, { method: 'POST', headers: { host, cookie, origin: `http://${host}` } }), 'pass');
+		for (const site of ['cross-site', 'same-site', 'x'])
+			assert.equal(statusOf(admission, { headers: { host, cookie, 'sec-fetch-site': site } }), 403);
+		const own = { host, cookie, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' };
+		assert.equal(statusOf(admission, { method: 'POST', headers: own }), 'pass');
 	});
 
 	test('and keeps its cookie from the server behind', () => {
-		assert.deepEqual(withoutOurCookie({ cookie: '_csrf=a; rouse_ui=secret; b=c' }), { cookie: '_csrf=a; b=c' });
-		assert.deepEqual(withoutOurCookie({ host, cookie: 'rouse_ui=secret' }), { host });
+		assert.deepEqual(withoutOurCookie({ cookie: '_csrf=a; rouse_ui_1=secret; b=c; rouse_ui_4711=s' }), {
+			cookie: '_csrf=a; b=c',
+		});
+		assert.deepEqual(withoutOurCookie({ host, cookie: 'rouse_ui_4711=secret' }), { host });
 		assert.equal(cookieOf({ cookie: 'a=1; b=2=3' }, 'b'), '2=3');
 	});
 });
