@@ -36,6 +36,8 @@ function nodeOf(layers: readonly ImageLayer[], index: number): object | null {
 	const { format, file, dataFile } = layer;
 	return {
 		driver: imageFormats[format],
+		// Else QEMU goes by the geometry unless it knows the creator, and the end of other creators' disks is cut off: block/vpc.c
+		...(format === 'vhd' ? { force_size_calc: 'current_size' } : {}),
 		file: protocolNode(layer, index, file),
 		...(dataFile ? { 'data-file': protocolNode(layer, index, dataFile.file) } : {}),
 		...(format === 'raw' ? {} : { backing: nodeOf(layers, index + 1) }),
