@@ -24,6 +24,8 @@ export interface ImageTrust {
 	withBacking?: boolean | undefined;
 	/** Told of each such file, by a sentence, before it is opened. */
 	onReference?: ((message: string) => void) | undefined;
+	/** Told of what may be right, and more often is a copy that broke off. */
+	onDoubt?: ((warning: string) => void) | undefined;
 }
 
 /** QEMU opens deeper chains, and nobody means them. */
@@ -61,15 +63,25 @@ interface Beneath {
 	path: string;
 	format: ImageFormat | undefined;
 	trust: ImageTrust;
+	/** Of the disk that lies on it, where that is known. */
+	aboveBytes?: number;
 }
 
 /** Adds a layer as soon as it has a file to close, and tells what is beneath it. */
-async function openLayer(layers: ImageLayer[], { path, format: said, trust }: Beneath): Promise<Beneath | undefined> {
+async function openLayer(
+	layers: ImageLayer[],
+	{ path, format: said, trust, aboveBytes = 0 }: Beneath,
+): Promise<Beneath | undefined> {
 	const file = await openFile(path, { follow: true });
 	const layer: ImageLayer = { format: 'raw', file, extents: [], dataFile: undefined };
 	layers.push(layer);
 	refuseCycle(layers, file);
 	layer.format = await formatOf(file, said);
+	// What has no tables cannot be told from a smaller disk that was made larger in the image above it.
+	if (layer.format === 'raw' && file.found.isFile() && file.found.size < aboveBytes)
+		trust.onDoubt?.(
+			`${path} has ${file.found.size} bytes, and the disk on it ${aboveBytes}: behind its end there are zeros. Is it cut short?`,
+		);
 	const references = await saying(path, () => referencesOf(file, layer.format));
 	for (const extent of references.extents) {
 		const beside = join(dirname(path), extent.name);
@@ -90,7 +102,8 @@ async function openLayer(layers: ImageLayer[], { path, format: said, trust }: Be
 	const format = backing.format === undefined ? undefined : formatNamed(path, backing.format);
 	trust.onReference?.(`beneath ${path}, ${format ?? 'an image'} is read from ${target}`);
 	// What has no recorded format may be the disk of a guest, who can write a header onto it that names any file.
-	return { path: target, format, trust: format === undefined ? {} : trust };
+	const { onDoubt } = trust;
+	return { path: target, format, trust: format === undefined ? { onDoubt } : trust, aboveBytes: virtualBytes };
 }
 
 async function openExtent(path: string): Promise<OpenedFile> {

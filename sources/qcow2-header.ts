@@ -18,19 +18,56 @@ export const maxHeaderBytes = 2 * 2 ** 20;
 /** "Header extensions" of the specification. */
 const extensionTypes = { end: 0, backingFormat: 0xe2792aca, dataFileName: 0x44415441 } as const;
 /** "incompatible_features" and "autoclear_features". */
+const dirtyBit = 1n << 0n;
 const externalDataBit = 1n << 2n;
+const compressionTypeBit = 1n << 3n;
+const extendedEntriesBit = 1n << 4n;
 const rawExternalDataBit = 1n << 1n;
 /** QEMU refuses longer names. */
 const maxNameBytes = 1023;
 
+/** Where the tables are, and how they are built. */
+export interface Qcow2Layout {
+	clusterBytes: number;
+	virtualBytes: number;
+	l1At: number;
+	l1Entries: number;
+	refcountAt: number;
+	refcountClusters: number;
+	/** The machine that wrote it was killed: refcounts count for nothing. */
+	isDirty: boolean;
+	/** Of 16 bytes, for clusters that are there in part. */
+	hasExtendedEntries: boolean;
+	/** Else compressed clusters are deflated. */
+	isZstd: boolean;
+}
+
+/** What {@link parseQcow2Layout} needs; every image has more. */
+export const qcow2LayoutBytes = 112;
+
+/** `header`: the first {@link qcow2LayoutBytes}. Throws `source_invalid`. */
+export function parseQcow2Layout(header: Buffer): Qcow2Layout {
+	if (header.length < qcow2LayoutBytes) throw damaged('it has no header');
+	const version = versionOf(header);
+	const features = version === 3 ? header.readBigUInt64BE(72) : 0n;
+	const hasCompressionType = version === 3 && (features & compressionTypeBit) !== 0n;
+	return {
+		clusterBytes: clusterBytesOf(header),
+		virtualBytes: Number(header.readBigUInt64BE(24)),
+		l1Entries: header.readUInt32BE(36),
+		l1At: Number(header.readBigUInt64BE(40)),
+		refcountAt: Number(header.readBigUInt64BE(48)),
+		refcountClusters: header.readUInt32BE(56),
+		isDirty: (features & dirtyBit) !== 0n,
+		hasExtendedEntries: (features & extendedEntriesBit) !== 0n,
+		isZstd: hasCompressionType && header.readUInt8(104) === 1,
+	};
+}
+
 /** `header`: the image's first `maxHeaderBytes`, or all of it. Throws `source_invalid` when it is not built as specified. */
 export function parseQcow2Header(header: Buffer): Qcow2References {
-	if (header.length < 72 || header.toString('latin1', 0, 4) !== 'QFI\xfb') throw damaged('it has no header');
-	const version = header.readUInt32BE(4);
-	if (version !== 2 && version !== 3) throw damaged(`its version is ${version}`);
-	const clusterBits = header.readUInt32BE(20);
-	if (clusterBits < 9 || clusterBits > 21) throw damaged(`its clusters have 2^${clusterBits} bytes`);
-	const end = Math.min(header.length, 2 ** clusterBits);
+	const version = versionOf(header);
+	const end = Math.min(header.length, clusterBytesOf(header));
 	const first = version === 2 ? 72 : headerLength(header, end);
 	const backingAt = header.readBigUInt64BE(8);
 	const extensions = extensionsOf(header, first, backingAt === 0n ? end : within(backingAt, end));
@@ -44,6 +81,19 @@ export function parseQcow2Header(header: Buffer): Qcow2References {
 		dataFile: hasDataFile ? textOf(dataFile) : undefined,
 		dataFileIsRaw: hasDataFile && (header.readBigUInt64BE(88) & rawExternalDataBit) !== 0n,
 	};
+}
+
+function versionOf(header: Buffer): 2 | 3 {
+	if (header.length < 72 || header.toString('latin1', 0, 4) !== 'QFI\xfb') throw damaged('it has no header');
+	const version = header.readUInt32BE(4);
+	if (version !== 2 && version !== 3) throw damaged(`its version is ${version}`);
+	return version;
+}
+
+function clusterBytesOf(header: Buffer): number {
+	const bits = header.readUInt32BE(20);
+	if (bits < 9 || bits > 21) throw damaged(`its clusters have 2^${bits} bytes`);
+	return 2 ** bits;
 }
 
 function headerLength(header: Buffer, end: number): number {

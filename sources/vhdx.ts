@@ -1,4 +1,4 @@
-/** What QEMU's tools do not tell of a VHDX: its sectors, and whether it is only a part. [MS-VHDX], sections 2.2.3 and 2.6. */
+/** What QEMU's tools do not tell of a VHDX: its sectors, its map, and whether it is only a part. [MS-VHDX], sections 2.2.3 and 2.6. */
 import { type SectorSizes, sectorSizes } from './disk-facts.ts';
 import { guidText } from './guid.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
@@ -9,15 +9,17 @@ const regionTablesAt = [192 * 1024, 256 * 1024] as const;
 const tableBytes = 64 * 1024;
 const entryBytes = 32;
 const metadataRegion = '8B7CA206-4790-4B9A-B8FE-575F050F886E';
+const blockTableRegion = '2DC27766-F623-4200-9D64-115E9BFD4A08';
 /** Section 2.6.2.1: four bytes of block size, then flags. */
 const fileParameters = 'CAA16737-FA36-4D43-B3B6-33F0AA44E76B';
 const hasParentBit = 2;
+const virtualDiskSize = '2FA54224-CD1B-4876-B211-5DBED83BF4B8';
 const logicalSectorSize = '8141BF1D-A96F-4709-BA47-F233A8FAAB5F';
 const physicalSectorSize = 'CDA348C7-445D-4471-9CC9-E9885251C556';
 
 /** Undefined when the file does not say it where the specification has it. */
 export async function vhdxSectors(file: OpenedFile): Promise<SectorSizes | undefined> {
-	const regionAt = await metadataRegionAt(file);
+	const regionAt = await regionAtBytes(file, metadataRegion);
 	if (regionAt === undefined) return undefined;
 	const logicalBytes = (await metadataItem(file, regionAt, logicalSectorSize))?.readUInt32LE(0);
 	const physicalBytes = (await metadataItem(file, regionAt, physicalSectorSize))?.readUInt32LE(0);
@@ -26,16 +28,35 @@ export async function vhdxSectors(file: OpenedFile): Promise<SectorSizes | undef
 
 /** Whether it is a differencing disk, whose other data is in another file. */
 export async function vhdxHasParent(file: OpenedFile): Promise<boolean> {
-	const regionAt = await metadataRegionAt(file);
+	const regionAt = await regionAtBytes(file, metadataRegion);
 	const parameters = regionAt === undefined ? undefined : await metadataItem(file, regionAt, fileParameters);
 	return ((parameters?.readUInt32LE(4) ?? 0) & hasParentBit) !== 0;
 }
 
-async function metadataRegionAt(file: OpenedFile): Promise<number | undefined> {
+export interface VhdxMap {
+	tableAtBytes: number;
+	virtualBytes: number;
+	blockBytes: number;
+	logicalBytes: number;
+}
+
+/** Where the block allocation table is, and what it maps; undefined when the file does not say it. */
+export async function vhdxMap(file: OpenedFile): Promise<VhdxMap | undefined> {
+	const tableAtBytes = await regionAtBytes(file, blockTableRegion);
+	const metadataAt = await regionAtBytes(file, metadataRegion);
+	if (tableAtBytes === undefined || metadataAt === undefined) return undefined;
+	const size = await metadataItem(file, metadataAt, virtualDiskSize);
+	const blockBytes = (await metadataItem(file, metadataAt, fileParameters))?.readUInt32LE(0);
+	const logicalBytes = (await metadataItem(file, metadataAt, logicalSectorSize))?.readUInt32LE(0);
+	if (size === undefined || blockBytes === undefined || logicalBytes === undefined) return undefined;
+	return { tableAtBytes, virtualBytes: Number(size.readBigUInt64LE(0)), blockBytes, logicalBytes };
+}
+
+async function regionAtBytes(file: OpenedFile, region: string): Promise<number | undefined> {
 	for (const tableAt of regionTablesAt) {
 		const table = await paddedBytesAt(file, tableAt, tableBytes);
 		if (table.toString('latin1', 0, 4) !== 'regi') continue;
-		const entry = entriesOf(table, 16, table.readUInt32LE(8)).find(found => guidText(found) === metadataRegion);
+		const entry = entriesOf(table, 16, table.readUInt32LE(8)).find(found => guidText(found) === region);
 		if (entry) return Number(entry.readBigUInt64LE(16));
 	}
 	return undefined;

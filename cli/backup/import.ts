@@ -53,7 +53,9 @@ async function importSources(context: Context, repository: Repository, order: Im
 	try {
 		const { format, withBacking } = order;
 		const onReference = (message: string) => output.message(message);
-		for (const text of order.sources) disks.push(await openSource(text, { format, withBacking, onReference, signal }));
+		const onDoubt = (warning: string) => output.warn(warning);
+		const trust = { format, withBacking, onReference, onDoubt };
+		for (const text of order.sources) disks.push(await openSource(text, { ...trust, signal }));
 		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
 		warnOfCutDisks(context, order.sources, disks, tables);
 		const lookedAt = disks.map(({ facts }, index) => ({ facts, table: tables[index] }));

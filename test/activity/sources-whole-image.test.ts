@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { copyFile, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { RouseError } from '../../model/errors.ts';
 import type { OpenedDisk } from '../../sources/disk-facts.ts';
 import type { ImageTrust } from '../../sources/image-layers.ts';
 import { openSource } from '../../sources/open-source.ts';
@@ -44,3 +46,139 @@ for (const creator of ['vbox', 'wa\0\0', 'vpc ', 'qemu'])
 		await source.read(sizeBytes - 512, last, never);
 		assert.equal(last.toString('latin1', 0, 11), 'LAST SECTOR');
 	});
+
+/** Four MiB: random data, a hole, and text that compresses, up to the last byte. */
+async function makeRaw(
+	directory: string,
+	sizeBytes = 4 * 2 ** 20 + 3 * 512,
+): Promise<{ raw: string; content: Buffer }> {
+	const content = Buffer.alloc(sizeBytes);
+	randomBytes(2 ** 20).copy(content, 100_000);
+	content.fill('text of a guest, ', 3 * 2 ** 20);
+	const raw = join(directory, 'raw');
+	await writeFile(raw, content);
+	return { raw, content };
+}
+
+const images: [what: string, format: string, options: string[]][] = [
+	['qcow2', 'qcow2', []],
+	['qcow2 of version 2', 'qcow2', ['-o', 'compat=0.10']],
+	['compressed qcow2', 'qcow2', ['-c']],
+	['qcow2 compressed by zstd', 'qcow2', ['-c', '-o', 'compression_type=zstd']],
+	['qcow2 with subclusters', 'qcow2', ['-o', 'extended_l2=on']],
+	['qcow2 with preallocated metadata', 'qcow2', ['-o', 'preallocation=metadata']],
+	['sparse VMDK', 'vmdk', []],
+	['stream-optimised VMDK', 'vmdk', ['-o', 'subformat=streamOptimized']],
+	['VDI', 'vdi', []],
+	['static VDI', 'vdi', ['-o', 'static=on']],
+	['dynamic VHD', 'vpc', ['-o', 'force_size=on']],
+	['VHDX', 'vhdx', []],
+];
+
+for (const [what, format, options] of images)
+	test(`a ${what} cut anywhere is refused, unless nothing of its disk is missing`, async t => {
+		const directory = await temporaryDirectory(t);
+		const { raw, content } = await makeRaw(directory);
+		const whole = join(directory, 'whole');
+		await run('qemu-img', ['convert', '-f', 'raw', '-O', format, ...options, raw, whole]);
+		const { size } = await stat(whole);
+		assert.ok(await reads(t, whole, content));
+		const image = join(directory, 'cut');
+		let refused = 0;
+		const places = [1, 511, 512, 1024, 5000, 65536, 2 ** 20].map(missing => size - missing);
+		for (const place of [...places, Math.floor(size / 3), 66_000, 700].filter(bytes => bytes > 0)) {
+			await copyFile(whole, image);
+			await truncate(image, place);
+			if (!(await reads(t, image, content))) refused++;
+		}
+		assert.ok(refused >= 3, `${refused} of the cuts were refused`);
+	});
+
+/** Whether it is taken, and then is `content`. */
+async function reads(t: TestContext, path: string, content: Buffer): Promise<boolean> {
+	let source: OpenedDisk;
+	try {
+		source = await opened(t, path);
+	} catch (error) {
+		assert.ok(error instanceof RouseError && error.code === 'source_invalid', String(error));
+		return false;
+	}
+	const found = Buffer.alloc(source.sizeBytes);
+	await source.read(0, found, never);
+	await source.close();
+	assert.ok(found.subarray(0, content.length).equals(content), `${path} is taken, and is not what it was`);
+	return true;
+}
+
+test('a file too short for what a split VMDK, an ESX snapshot or a data file must hold is refused by name', async t => {
+	const directory = await temporaryDirectory(t);
+	const { raw } = await makeRaw(directory);
+	const split = join(directory, 'web.vmdk');
+	await run('qemu-img', ['convert', '-O', 'vmdk', '-o', 'subformat=twoGbMaxExtentSparse', raw, split]);
+	const extent = join(directory, 'web-s001.vmdk');
+	await truncate(extent, (await stat(extent)).size - 70_000);
+	await assert.rejects(opened(t, split), {
+		code: 'source_invalid',
+		message: /web-s001\.vmdk is cut short: the file of \d+ bytes ends before its grain at offset \d+/,
+	});
+	const image = join(directory, 'image.qcow2');
+	const data = join(directory, 'image.data');
+	await run('qemu-img', ['convert', '-O', 'qcow2', '-o', `data_file=${data}`, raw, image]);
+	await (await opened(t, image, { withBacking: true })).close();
+	await truncate(data, 3 * 2 ** 20);
+	await assert.rejects(opened(t, image, { withBacking: true }), { message: /image\.data is cut short/ });
+});
+
+test('an ESX sparse extent (COWD) has its grains inside', async t => {
+	const directory = await temporaryDirectory(t);
+	const header = Buffer.alloc(4 * 512 + 4096 * 4 + 8 * 512);
+	header.write('COWD');
+	for (const [at, value] of [
+		[4, 1],
+		[8, 3],
+		[12, 2048],
+		[16, 8],
+		[20, 3],
+		[24, 1],
+	] as const)
+		header.writeUInt32LE(value, at);
+	header.writeUInt32LE(4, 3 * 512);
+	header.writeUInt32LE(4 + 32, 4 * 512);
+	const image = join(directory, 'delta.vmdk');
+	await writeFile(image, header);
+	const text = ['# Disk DescriptorFile', 'version=1', 'CID=1', 'parentCID=ffffffff', 'createType="vmfsSparse"'];
+	await writeFile(join(directory, 'd.vmdk'), [...text, 'RW 2048 VMFSSPARSE "d-delta.vmdk"', ''].join('\n'));
+	await copyFile(image, join(directory, 'd-delta.vmdk'));
+	await (await opened(t, join(directory, 'd.vmdk'))).close();
+	await truncate(join(directory, 'd-delta.vmdk'), header.length - 1);
+	await assert.rejects(opened(t, join(directory, 'd.vmdk')), { message: /d-delta\.vmdk is cut short/ });
+});
+
+test('a qcow2 whose machine was killed is whole, though its refcounts are not on record', async t => {
+	const directory = await temporaryDirectory(t);
+	const image = join(directory, 'dirty.qcow2');
+	await run('qemu-img', ['create', '-f', 'qcow2', '-o', 'lazy_refcounts=on', image, '8M']);
+	const killed = run('qemu-io', ['-f', 'qcow2', '-c', 'write -P 3 0 1M', '-c', 'flush', '-c', 'sigraise 9', image]);
+	await assert.rejects(killed);
+	const content = Buffer.alloc(8 * 2 ** 20);
+	content.fill(3, 0, 2 ** 20);
+	assert.ok(await reads(t, image, content));
+	await truncate(image, (await stat(image)).size - 65536);
+	assert.ok(!(await reads(t, image, content)));
+});
+
+test('a raw backing file that is shorter than its overlay is doubted, one that is not is not', async t => {
+	const directory = await temporaryDirectory(t);
+	const { raw, content } = await makeRaw(directory);
+	const image = join(directory, 'top.qcow2');
+	await run('qemu-img', ['create', '-f', 'qcow2', '-F', 'raw', '-b', raw, image]);
+	const doubts: string[] = [];
+	const trust = { withBacking: true, onDoubt: (doubt: string) => doubts.push(doubt) };
+	await (await opened(t, image, trust)).close();
+	assert.deepEqual(doubts, []);
+	await truncate(raw, 2 ** 20);
+	await (await opened(t, image, trust)).close();
+	assert.deepEqual(doubts, [
+		`${raw} has 1048576 bytes, and the disk on it ${content.length}: behind its end there are zeros. Is it cut short?`,
+	]);
+});

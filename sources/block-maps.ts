@@ -1,0 +1,83 @@
+/**
+ * Whether an image that has one map of blocks has all that it points to: VDI (Oracle VM VirtualBox, VDICore.h), dynamic VHD
+ * ("Virtual Hard Disk Image Format Specification" 1.0, "Block Allocation Table and Data Blocks"), VHDX ([MS-VHDX] 2.5).
+ */
+import type { OpenedFile } from './opened-file.ts';
+import { damaged, mustLieInside, Reach, tablePieces, wholeBytesAt } from './reach.ts';
+import { fixedDisk, vhdFooter } from './vhd-footer.ts';
+import { vhdxMap } from './vhdx.ts';
+
+const sectorBytes = 512;
+/** VDI: a block that there is not, or that is all zeros. */
+const firstUnallocated = 0xffff_fffe;
+const vdiDifferencing = 4;
+
+export async function checkVdiMap(file: OpenedFile, signal: AbortSignal): Promise<void> {
+	const header = await wholeBytesAt(file, 'header', 0, 512);
+	if (header.readUInt32LE(76) === vdiDifferencing)
+		throw damaged(file, 'it is only a part, a differencing disk, and the rest is in its parent');
+	const [mapAt, dataAt] = [header.readUInt32LE(340), header.readUInt32LE(344)];
+	const virtualBytes = Number(header.readBigUInt64LE(368));
+	const [blockBytes, count] = [header.readUInt32LE(376), header.readUInt32LE(384)];
+	const reach = new Reach(file);
+	const map = { what: 'block map', atBytes: mapAt, count, entryBytes: 4 };
+	for await (const { firstEntry, bytes } of tablePieces(file, map, signal))
+		for (let at = 0; at < bytes.length; at += 4) {
+			const block = bytes.readUInt32LE(at);
+			if (block >= firstUnallocated) continue;
+			const wanted = Math.min(blockBytes, virtualBytes - (firstEntry + at / 4) * blockBytes);
+			reach.add('block', dataAt + block * blockBytes, wanted);
+		}
+	await reach.mustLieInside();
+}
+
+export async function checkVhdMap(file: OpenedFile, signal: AbortSignal): Promise<void> {
+	const footer = await vhdFooter(file);
+	if (footer === undefined) throw damaged(file, 'it has no footer');
+	const { sizeBytes, diskType, headerAt } = footer;
+	if (diskType === fixedDisk) return await mustLieInside(file, 'disk', 0, sizeBytes);
+	const header = await wholeBytesAt(file, 'header', headerAt, 1024);
+	if (header.toString('latin1', 0, 8) !== 'cxsparse') throw damaged(file, `it has no header at offset ${headerAt}`);
+	const blockBytes = header.readUInt32BE(32);
+	if (blockBytes === 0 || blockBytes % sectorBytes !== 0) throw damaged(file, `its blocks have ${blockBytes} bytes`);
+	const bitmapBytes = Math.ceil(blockBytes / sectorBytes / 8 / sectorBytes) * sectorBytes;
+	const count = Math.ceil(sizeBytes / blockBytes);
+	const entries = header.readUInt32BE(28);
+	if (count > entries)
+		throw damaged(file, `its block table has ${entries} entries, and a disk of ${sizeBytes} bytes needs ${count}`);
+	const reach = new Reach(file);
+	const table = { what: 'block table', atBytes: Number(header.readBigUInt64BE(16)), count, entryBytes: 4 };
+	for await (const { firstEntry, bytes } of tablePieces(file, table, signal))
+		for (let at = 0; at < bytes.length; at += 4) {
+			const sector = bytes.readUInt32BE(at);
+			if (sector === 0xffff_ffff) continue;
+			const wanted = Math.min(blockBytes, sizeBytes - (firstEntry + at / 4) * blockBytes);
+			reach.add('block', sector * sectorBytes, bitmapBytes + wanted);
+		}
+	await reach.mustLieInside();
+}
+
+export async function checkVhdxMap(file: OpenedFile, signal: AbortSignal): Promise<void> {
+	const map = await vhdxMap(file);
+	if (map === undefined) throw damaged(file, 'its region table or its metadata are not there');
+	const { tableAtBytes, virtualBytes, blockBytes, logicalBytes } = map;
+	if (blockBytes === 0 || logicalBytes === 0) throw damaged(file, `its blocks have ${blockBytes} bytes`);
+	// Behind so many blocks there is an entry of another kind: section 2.5.
+	const chunkRatio = Math.floor((2 ** 23 * logicalBytes) / blockBytes);
+	const blocks = Math.ceil(virtualBytes / blockBytes);
+	if (chunkRatio === 0) throw damaged(file, `its blocks have ${blockBytes} bytes`);
+	const count = blocks + Math.floor((blocks - 1) / chunkRatio);
+	const reach = new Reach(file);
+	const table = { what: 'block allocation table', atBytes: tableAtBytes, count, entryBytes: 8 };
+	for await (const { firstEntry, bytes } of tablePieces(file, table, signal))
+		for (let at = 0; at < bytes.length; at += 8) {
+			const entry = firstEntry + at / 8;
+			const state = bytes.readUInt8(at) & 7;
+			// PAYLOAD_BLOCK_FULLY_PRESENT and _PARTIALLY_PRESENT: section 2.5.1.1.
+			if (state < 6 || entry % (chunkRatio + 1) === chunkRatio) continue;
+			const block = entry - Math.floor(entry / (chunkRatio + 1));
+			const place = bytes.readUInt32LE(at + 4) * 2 ** 32 + ((bytes.readUInt32LE(at) & 0xfff0_0000) >>> 0);
+			reach.add('block', place, Math.min(blockBytes, virtualBytes - block * blockBytes));
+		}
+	await reach.mustLieInside();
+}

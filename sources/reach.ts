@@ -1,0 +1,96 @@
+/**
+ * What the tables of an image point to must lie inside its files. QEMU reads what lies behind the end of a file as zeros,
+ * without an error, and so a copy that broke off would pass for the disk.
+ */
+import { RouseError } from '../model/errors.ts';
+import { bytesAt, type OpenedFile } from './opened-file.ts';
+
+/** A piece of a table: a multiple of every entry's size, and little memory. */
+const pieceBytes = 2 ** 20;
+
+/** Gathers how far tables reach into a file, to look once whether the file reaches as far. */
+export class Reach {
+	readonly #file: OpenedFile;
+	#what = '';
+	#atBytes = 0;
+	#endBytes = 0;
+
+	constructor(file: OpenedFile) {
+		this.#file = file;
+	}
+
+	/** `what` in the words of the format, as "grain"; its place and length as the table has them. */
+	add(what: string, atBytes: number, lengthBytes: number): void {
+		const endBytes = atBytes + lengthBytes;
+		if (!(endBytes > this.#endBytes)) return;
+		this.#what = what;
+		this.#atBytes = atBytes;
+		this.#endBytes = endBytes;
+	}
+
+	/** Where that begins which ends last. */
+	get lastAtBytes(): number {
+		return this.#atBytes;
+	}
+
+	/** Throws `source_invalid` when something of what was added lies behind the end of the file. */
+	async mustLieInside(): Promise<void> {
+		await mustLieInside(this.#file, this.#what, this.#atBytes, this.#endBytes - this.#atBytes);
+	}
+}
+
+/** Throws `source_invalid` unless the file has these bytes, whatever they are. */
+export async function mustLieInside(
+	file: OpenedFile,
+	what: string,
+	atBytes: number,
+	lengthBytes: number,
+): Promise<void> {
+	if (lengthBytes === 0) return;
+	const endBytes = atBytes + lengthBytes;
+	const { path, found } = file;
+	// A device tells no size, but has a last byte or not.
+	const isInside = found.isFile() ? endBytes <= found.size : (await bytesAt(file, endBytes - 1, 1)).length === 1;
+	if (isInside) return;
+	const size = found.isFile() ? ` of ${found.size} bytes` : '';
+	throw new RouseError(
+		'source_invalid',
+		`${path} is cut short: the file${size} ends before its ${what} at offset ${atBytes}, which has ${lengthBytes} bytes`,
+		{ hint: 'copy it again, whole', details: { path, offsetBytes: atBytes, lengthBytes, sizeBytes: found.size } },
+	);
+}
+
+/** The bytes, all of them. Throws `source_invalid` when the file ends before. For what fits memory easily. */
+export async function wholeBytesAt(
+	file: OpenedFile,
+	what: string,
+	atBytes: number,
+	lengthBytes: number,
+): Promise<Buffer> {
+	await mustLieInside(file, what, atBytes, lengthBytes);
+	const bytes = await bytesAt(file, atBytes, lengthBytes);
+	if (bytes.length === lengthBytes) return bytes;
+	throw new RouseError('source_invalid', `${file.path} became shorter while it was looked at`);
+}
+
+/** A table of any length in pieces of whole entries; `firstEntry` is the number of a piece's first one. */
+export async function* tablePieces(
+	file: OpenedFile,
+	{ what, atBytes, count, entryBytes }: { what: string; atBytes: number; count: number; entryBytes: number },
+	signal: AbortSignal,
+): AsyncGenerator<{ firstEntry: number; bytes: Buffer }> {
+	await mustLieInside(file, what, atBytes, count * entryBytes);
+	const perPiece = Math.floor(pieceBytes / entryBytes);
+	for (let firstEntry = 0; firstEntry < count; firstEntry += perPiece) {
+		signal.throwIfAborted();
+		const lengthBytes = Math.min(perPiece, count - firstEntry) * entryBytes;
+		yield { firstEntry, bytes: await wholeBytesAt(file, what, atBytes + firstEntry * entryBytes, lengthBytes) };
+	}
+}
+
+/** An image whose own numbers contradict each other. */
+export function damaged({ path }: OpenedFile, what: string): RouseError {
+	return new RouseError('source_invalid', `${path} is damaged: ${what}`, {
+		hint: 'copy it again, or convert it where it was made',
+	});
+}

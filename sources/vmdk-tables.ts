@@ -1,0 +1,120 @@
+/**
+ * Whether a sparse extent of a VMDK has all that its tables point to: "Virtual Disk Format 5.0" (VMware), "Hosted Sparse
+ * Extent Header", "Grain Directories and Grain Tables", "Stream-Optimized Compressed Sparse Extents", "ESX Server Sparse
+ * Extents". VMware does not document SESparse: https://gitlab.com/qemu-project/qemu/-/blob/master/block/vmdk.c
+ */
+import { bytesAt, type OpenedFile } from './opened-file.ts';
+import { damaged, Reach, tablePieces, wholeBytesAt } from './reach.ts';
+
+const sectorBytes = 512;
+const compressedFlag = 1 << 16;
+/** The place of the grain directory that stands for "see the footer". */
+const atEnd = 0xffff_ffff_ffff_ffffn;
+/** What lies at a grain of a stream: its first sector (8 bytes) and its length (4), and then its data. */
+const markerBytes = 12;
+const seSparseMagic = 0xcafebaben;
+
+/** How an extent maps its grains, in sectors. */
+interface GrainTables {
+	capacity: number;
+	grain: number;
+	directoryAt: number;
+	entriesPerTable: number;
+	isCompressed: boolean;
+}
+
+/** Throws `source_invalid`. `leastBytes`: what the descriptor says that the extent holds. */
+export async function checkVmdkTables(file: OpenedFile, leastBytes: number, signal: AbortSignal): Promise<void> {
+	const header = await wholeBytesAt(file, 'header', 0, sectorBytes);
+	if (header.readBigUInt64LE(0) === seSparseMagic) return await checkSeSparse(file, header, signal);
+	const tables = await tablesOf(file, header);
+	if (tables === undefined) return;
+	if (tables.capacity * sectorBytes < leastBytes)
+		throw damaged(file, `it holds ${tables.capacity * sectorBytes} bytes, and its descriptor says ${leastBytes}`);
+	const { capacity, grain, directoryAt, entriesPerTable, isCompressed } = tables;
+	if (grain === 0 || grain > 2 ** 16 || entriesPerTable === 0 || entriesPerTable > 2 ** 16)
+		throw damaged(file, `its grains have ${grain} sectors, its tables ${entriesPerTable} entries`);
+	const reach = new Reach(file);
+	const count = Math.ceil(capacity / (grain * entriesPerTable));
+	const directory = { what: 'grain directory', atBytes: directoryAt * sectorBytes, count, entryBytes: 4 };
+	let read = 0;
+	for await (const { firstEntry, bytes } of tablePieces(file, directory, signal))
+		for (let at = 0; at < bytes.length; at += 4) {
+			const tableAt = bytes.readUInt32LE(at);
+			if (tableAt === 0) continue;
+			if (file.found.isFile() && ++read * entriesPerTable * 4 > file.found.size)
+				throw damaged(file, 'its grain directory points to more tables than the file has room for');
+			const firstGrain = (firstEntry + at / 4) * entriesPerTable;
+			const left = Math.min(entriesPerTable, Math.ceil(capacity / grain) - firstGrain);
+			const table = { what: 'grain table', atBytes: tableAt * sectorBytes, count: left, entryBytes: 4 };
+			for await (const piece of tablePieces(file, table, signal)) {
+				const first = firstGrain + piece.firstEntry;
+				for (let entry = 0; entry < piece.bytes.length; entry += 4) {
+					const grainAt = piece.bytes.readUInt32LE(entry);
+					if (grainAt <= 1) continue; // there is none, or it is all zeros
+					const sectors = isCompressed ? 1 : Math.min(grain, capacity - (first + entry / 4) * grain);
+					reach.add('grain', grainAt * sectorBytes, sectors * sectorBytes);
+				}
+			}
+		}
+	if (isCompressed && reach.lastAtBytes > 0) {
+		const marker = await bytesAt(file, reach.lastAtBytes, markerBytes);
+		if (marker.length === markerBytes) reach.add('grain', reach.lastAtBytes, markerBytes + marker.readUInt32LE(8));
+	}
+	await reach.mustLieInside();
+}
+
+async function tablesOf(file: OpenedFile, header: Buffer): Promise<GrainTables | undefined> {
+	const magic = header.toString('latin1', 0, 4);
+	if (magic === 'COWD')
+		return {
+			capacity: header.readUInt32LE(12),
+			grain: header.readUInt32LE(16),
+			directoryAt: header.readUInt32LE(20),
+			entriesPerTable: 4096,
+			isCompressed: false,
+		};
+	if (magic !== 'KDMV') return undefined;
+	const place = header.readBigUInt64LE(56) === atEnd ? await footerOf(file) : header;
+	return {
+		capacity: Number(place.readBigUInt64LE(12)),
+		grain: Number(place.readBigUInt64LE(20)),
+		directoryAt: Number(place.readBigUInt64LE(56)),
+		entriesPerTable: place.readUInt32LE(44),
+		isCompressed: (place.readUInt32LE(8) & compressedFlag) !== 0,
+	};
+}
+
+/** The second last sector: behind it only the marker that ends a stream. */
+async function footerOf(file: OpenedFile): Promise<Buffer> {
+	const footer = await bytesAt(file, file.found.size - 2 * sectorBytes, sectorBytes);
+	if (footer.length === sectorBytes && footer.toString('latin1', 0, 4) === 'KDMV') return footer;
+	throw damaged(file, `it is a stream without an end, and is cut short at ${file.found.size} bytes`);
+}
+
+async function checkSeSparse(file: OpenedFile, header: Buffer, signal: AbortSignal): Promise<void> {
+	const field = (at: number) => Number(header.readBigUInt64LE(at));
+	const [capacity, grain, tableSectors] = [field(16), field(24), field(32)];
+	const [directoryAt, directorySectors, tablesAt, grainsAt] = [field(128), field(136), field(144), field(192)];
+	const entries = (tableSectors * sectorBytes) / 8;
+	if (grain === 0 || entries === 0 || capacity > 2 ** 40)
+		throw damaged(file, `its grains have ${grain} sectors, its tables ${entries} entries`);
+	const reach = new Reach(file);
+	const count = Math.min(Math.ceil(capacity / grain / entries), (directorySectors * sectorBytes) / 8);
+	const directory = { what: 'grain directory', atBytes: directoryAt * sectorBytes, count, entryBytes: 8 };
+	for await (const { bytes } of tablePieces(file, directory, signal))
+		for (let at = 0; at < bytes.length; at += 8) {
+			if (bytes.readUInt32LE(at + 4) >>> 28 !== 1) continue;
+			const tableAt = (tablesAt + bytes.readUInt32LE(at) * tableSectors) * sectorBytes;
+			const table = { what: 'grain table', atBytes: tableAt, count: entries, entryBytes: 8 };
+			for await (const piece of tablePieces(file, table, signal))
+				for (let entry = 0; entry < piece.bytes.length; entry += 8) {
+					const upper = piece.bytes.readUInt32LE(entry + 4);
+					if (upper >>> 28 !== 3) continue;
+					const number =
+						((upper >>> 16) & 0xfff) + ((upper & 0xffff) * 2 ** 32 + piece.bytes.readUInt32LE(entry)) * 2 ** 12;
+					reach.add('grain', (grainsAt + number * grain) * sectorBytes, grain * sectorBytes);
+				}
+		}
+	await reach.mustLieInside();
+}
