@@ -4,8 +4,10 @@ import type { SourceExtent } from '../repository/import/disk-source.ts';
 import { blockDeviceFacts } from './block-device.ts';
 import type { DiskFacts, OpenedDisk } from './disk-facts.ts';
 import { checkWhole } from './image-check.ts';
-import { closeLayers, type ImageLayer, type ImageTrust, openLayers } from './image-layers.ts';
+import { closeLayers, filesOf, type ImageLayer, type ImageTrust, openLayers } from './image-layers.ts';
+import { checkUnchanged } from './opened-file.ts';
 import { serveImage } from './qemu-nbd.ts';
+import { extentsOf, readOf } from './reading-error.ts';
 import { vhdxSectors } from './vhdx.ts';
 
 /**
@@ -20,9 +22,16 @@ export async function openImage(
 ): Promise<OpenedDisk> {
 	const layers = await openLayers(resolve(text), trust);
 	try {
-		return await openDisk(layers, signal);
-	} finally {
-		await closeLayers(layers); // the server has files of its own
+		const disk = await openDisk(layers, signal);
+		let closed: Promise<void> | undefined;
+		const close = async () => {
+			await disk.close();
+			await (closed ??= closeLayers(layers));
+		};
+		return { ...disk, close };
+	} catch (error) {
+		await closeLayers(layers);
+		throw error;
 	}
 }
 
@@ -31,7 +40,8 @@ async function openDisk(layers: readonly ImageLayer[], signal: AbortSignal): Pro
 	if (top === undefined) throw new Error('a chain has an image');
 	await checkWhole(layers, signal);
 	const facts = await factsOf(top);
-	const { client, close } = await serveImage(layers, signal);
+	const served = await serveImage(layers, signal);
+	const { client, close } = served;
 	const { path, found } = top.file;
 	// qemu-nbd 7.2 rounds a raw file's size up to 512 and serves zeros behind its end; the file's own size is exact.
 	const sizeBytes = top.format === 'raw' && found.isFile() ? found.size : client.sizeBytes;
@@ -42,8 +52,11 @@ async function openDisk(layers: readonly ImageLayer[], signal: AbortSignal): Pro
 	return {
 		facts,
 		sizeBytes,
-		extents: until => cutAt(sizeBytes, client.extents(until)),
-		read: (offsetBytes, into, until) => client.read(offsetBytes, into, until),
+		extents: until => cutAt(sizeBytes, extentsOf(served, path, until)),
+		read: (offsetBytes, into, until) => readOf(served, path, { offsetBytes, into }, until),
+		checkUnchanged: async () => {
+			for (const file of layers.flatMap(filesOf)) await checkUnchanged(file);
+		},
 		close,
 	};
 }

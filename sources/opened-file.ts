@@ -41,6 +41,29 @@ export async function openFile(path: string, { follow }: { follow: boolean }): P
 	}
 }
 
+/**
+ * Throws `source_invalid` when the file was written, or its name leads to another one, since it was opened. Of a block device
+ * nothing tells whether it was written.
+ */
+export async function checkUnchanged({ path, handle, found }: OpenedFile): Promise<void> {
+	if (!found.isFile()) return;
+	const { size, mtimeMs } = await handle.stat();
+	if (size !== found.size) throw changed(path, `it had ${found.size} bytes, and has ${size}`);
+	if (mtimeMs !== found.mtimeMs) throw changed(path, 'it was written');
+	const named = await stat(path).catch((error: unknown) => {
+		if (isErrno(error, 'ENOENT')) return undefined;
+		throw asSourceError(path, error);
+	});
+	if (named?.ino !== found.ino || named.dev !== found.dev)
+		throw changed(path, 'its name leads to another file, or none');
+}
+
+function changed(path: string, how: string): RouseError {
+	return new RouseError('source_invalid', `${path} changed while it was read: ${how}; nothing was stored of it`, {
+		hint: 'import it when nobody changes it: after the copy or upload has ended, with the machine shut down',
+	});
+}
+
 /** What there is of these bytes: fewer where the file ends, none at a place that no file has. */
 export async function bytesAt({ handle }: OpenedFile, at: number, lengthBytes: number): Promise<Buffer> {
 	if (at < 0 || !Number.isSafeInteger(at + lengthBytes)) return Buffer.alloc(0);

@@ -10,12 +10,14 @@ import { startError } from '../system/run-tool.ts';
 import { fitsSocket } from '../system/socket-path.ts';
 import { waitFor } from '../system/wait.ts';
 import { blockNodes, cagedFiles } from './block-nodes.ts';
-import { caged, type CagedCommand, type CagedFile, socketsInCage } from './cage.ts';
+import { caged, type CagedCommand, type CagedFile, socketsInCage, wasKilled } from './cage.ts';
 import type { ImageLayer } from './image-layers.ts';
-import { installCageTools, openingError } from './opening-error.ts';
+import { installCageTools, openingError, wordsOf } from './opening-error.ts';
 
 export interface ServedImage {
 	client: NbdClient;
+	/** Why the server went, or what it said of an error, in its words; empty when it has not said anything. Waits for it when it ends. */
+	lastWords: () => Promise<string>;
 	/** Idempotent; resolves when the server is gone. */
 	close: () => Promise<void>;
 }
@@ -23,8 +25,12 @@ export interface ServedImage {
 const startTimeoutMs = 30_000;
 /** From its only client's goodbye to its end. */
 const endTimeoutMs = 5_000;
+/** From its hanging up to its end. */
+const wordsTimeoutMs = 2_000;
 /** Decompressing a disk of 60 TiB takes a week. */
 const limits = { memoryBytes: 2 * 2 ** 30, cpuSeconds: 7 * 86_400 };
+/** Of what it says, the end. */
+const maxSaidCharacters = 8192;
 const socketName = 'nbd.sock';
 
 /**
@@ -58,7 +64,7 @@ export async function serveImage(layers: readonly ImageLayer[], signal: AbortSig
 		);
 		// Nobody else is to connect, and when we are killed nothing is left behind.
 		await rm(directory, { recursive: true, force: true });
-		return { client, close };
+		return { client, lastWords: () => server.lastWords(), close };
 	} catch (error) {
 		await close();
 		throw error;
@@ -86,7 +92,7 @@ class CaptiveServer {
 		const stdio = ['ignore', 'ignore', 'pipe', ...descriptors] as const;
 		const server = spawn(program, args, { stdio: [...stdio], detached: true, env, cwd: '/' });
 		server.stderr?.on('data', (bytes: Buffer) => {
-			if (this.#stderr.length < 8192) this.#stderr += bytes.toString('utf8');
+			this.#stderr = `${this.#stderr}${bytes.toString('utf8')}`.slice(-maxSaidCharacters);
 		});
 		this.#process = server;
 		this.#gone = new Promise(resolve => {
@@ -103,6 +109,14 @@ class CaptiveServer {
 		if (!this.#ended) return;
 		if (this.#ended.error) throw startError('unshare', this.#ended.error, installCageTools);
 		throw openingError(this.#files[0]?.file.path ?? '', this.#stderr, this.#files);
+	}
+
+	async lastWords(): Promise<string> {
+		const late = new AbortController();
+		await Promise.race([this.#gone, delay(wordsTimeoutMs, undefined, { signal: late.signal }).catch(() => {})]);
+		late.abort();
+		const said = this.#stderr.trim() === '' ? '' : wordsOf('', this.#stderr, this.#files);
+		return said === '' && wasKilled(this.#stderr) ? 'it was killed' : said;
 	}
 
 	/** Waits for it to end by itself before it is killed. */
@@ -127,7 +141,7 @@ function killGroup({ pid }: ChildProcess): void {
 
 async function connected(socket: string, signal: AbortSignal): Promise<NbdClient | undefined> {
 	try {
-		return await NbdClient.open({ address: { path: socket }, exportName: '' }, signal);
+		return await NbdClient.open({ address: { path: socket }, exportName: '' }, signal, { undivided: true });
 	} catch (error) {
 		if (error instanceof RouseError && error.code === 'source_unreachable') return undefined;
 		throw error;

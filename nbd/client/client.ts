@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
-import { NBD_STATE } from '../protocol/constants.ts';
+import { NBD_CMD_FLAG, NBD_STATE } from '../protocol/constants.ts';
 import { errnoName } from '../protocol/names.ts';
 import type { NbdAddress, NbdTarget } from '../protocol/uri.ts';
 import type { Refusal, StatusExtent } from './calls.ts';
@@ -37,17 +37,27 @@ export class NbdClient {
 	readonly #session: NbdClientSession;
 	readonly #socket: Socket;
 	readonly #agreed: Negotiated;
+	readonly #readFlags: number;
 	#closed: Promise<void> | undefined;
 
-	private constructor(session: NbdClientSession, socket: Socket, agreed: Negotiated) {
+	private constructor(session: NbdClientSession, socket: Socket, agreed: Negotiated, undivided: boolean) {
 		this.#session = session;
 		this.#socket = socket;
 		this.#agreed = agreed;
+		this.#readFlags = undivided && agreed.structuredReplies ? NBD_CMD_FLAG.DF : 0;
 		this.sizeBytes = agreed.sizeBytes;
 		this.hasBlockStatus = agreed.allocationContext !== undefined;
 	}
 
-	static async open(target: NbdTarget, signal: AbortSignal): Promise<NbdClient> {
+	/**
+	 * `undivided`: demands each answer in one piece. Only for servers that give that at any length, as qemu-nbd does: it hangs up
+	 * when it meets an error in an answer that it had begun, and tells the error of one that it had not.
+	 */
+	static async open(
+		target: NbdTarget,
+		signal: AbortSignal,
+		{ undivided = false }: { undivided?: boolean } = {},
+	): Promise<NbdClient> {
 		signal.throwIfAborted();
 		const socket = connect(target.address);
 		socket.setNoDelay(true);
@@ -72,7 +82,7 @@ export class NbdClient {
 				clearTimeout(timer);
 			}
 		});
-		const client = new NbdClient(session, socket, agreed);
+		const client = new NbdClient(session, socket, agreed, undivided);
 		if (client.sizeBytes > 0) return client;
 		await client.close();
 		throw new RouseError('source_invalid', `NBD export "${target.exportName}" of ${where} has 0 bytes`);
@@ -142,7 +152,7 @@ export class NbdClient {
 	}
 
 	async #readPiece(offsetBytes: number, into: Buffer): Promise<void> {
-		const refusal = await this.#session.read(offsetBytes, into);
+		const refusal = await this.#session.read(offsetBytes, into, this.#readFlags);
 		if (refusal) throw refused('read', refusal, offsetBytes, into.length);
 	}
 

@@ -48,12 +48,12 @@ export class NbdClientSession {
 		this.#calls.failAll(error);
 	}
 
-	/** Fills `into` from `offsetBytes` on; resolves with the server's refusal when it has one. */
-	async read(offsetBytes: number, into: Uint8Array): Promise<Refusal | undefined> {
+	/** Fills `into` from `offsetBytes` on; resolves with the server's refusal when it has one. `flags`: NBD_CMD_FLAG. */
+	async read(offsetBytes: number, into: Uint8Array, flags = 0): Promise<Refusal | undefined> {
 		const { promise, resolve, reject } = Promise.withResolvers<Refusal | undefined>();
 		const arrived = new Arrived();
 		const call: Call = { kind: 'read', offsetBytes, into, arrived, refusal: undefined, settle: resolve, fail: reject };
-		this.#ask(NBD_CMD.READ, call, offsetBytes, into.length);
+		this.#ask(NBD_CMD.READ, call, offsetBytes, into.length, flags);
 		return await promise;
 	}
 
@@ -70,9 +70,9 @@ export class NbdClientSession {
 		if (!this.#dead) this.#send(encodeRequest(NBD_CMD.DISC, 0n, 0, 0));
 	}
 
-	#ask(type: number, call: Call, offsetBytes: number, lengthBytes: number): void {
+	#ask(type: number, call: Call, offsetBytes: number, lengthBytes: number, flags = 0): void {
 		if (this.#dead) throw this.#dead.error;
-		this.#send(encodeRequest(type, this.#calls.add(call), offsetBytes, lengthBytes));
+		this.#send(encodeRequest(type, this.#calls.add(call), offsetBytes, lengthBytes, flags));
 	}
 
 	*#conversation(exportName: string): Parser<never> {

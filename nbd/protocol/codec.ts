@@ -2,10 +2,17 @@
 import { optionMagic, optionReplyMagic, requestMagic, sizes } from './constants.ts';
 
 /** "Request message" without flags. */
-export function encodeRequest(type: number, cookie: bigint, offsetBytes: number, lengthBytes: number): Buffer {
+export function encodeRequest(
+	type: number,
+	cookie: bigint,
+	offsetBytes: number,
+	lengthBytes: number,
+	flags = 0,
+): Buffer {
 	const request = Buffer.alloc(sizes.request);
 	request.writeUInt32BE(requestMagic, 0);
-	request.writeUInt16BE(type, 6); // at 4 are flags, none of which a reader needs
+	request.writeUInt16BE(flags, 4);
+	request.writeUInt16BE(type, 6);
 	request.writeBigUInt64BE(cookie, 8);
 	request.writeBigUInt64BE(BigInt(offsetBytes), 16);
 	request.writeUInt32BE(lengthBytes, 24);

@@ -12,6 +12,11 @@ export interface DiskSource {
 	 * calls at once. Errors by code: `source_invalid` when the source ends early or cannot be read.
 	 */
 	read(offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void>;
+	/**
+	 * Throws `source_invalid` when it is not what it was when it was opened: what was read then never was a disk. Absent where
+	 * that cannot be told.
+	 */
+	checkUnchanged?(): Promise<void>;
 	/** Idempotent. Whoever opened a source closes it; an import does not. */
 	close(): Promise<void>;
 }

@@ -121,6 +121,8 @@ async function storePoint(
 	reached?.('data');
 	await pages.flush();
 	reached?.('pages');
+	// Last before the manifest: what changes from here on is another moment's.
+	for (const source of sources) await source.checkUnchanged?.();
 	signal.throwIfAborted();
 	const manifestBytes = encodeAndCompare({ repositoryId: repository.id, machine, time, config, disks }, key);
 	if (!(await store.putExclusive(key, manifestBytes, signal))) throw pointExists(machine, time);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { copyFile, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -181,4 +181,58 @@ test('a raw backing file that is shorter than its overlay is doubted, one that i
 	assert.deepEqual(doubts, [
 		`${raw} has 1048576 bytes, and the disk on it ${content.length}: behind its end there are zeros. Is it cut short?`,
 	]);
+});
+
+const changes: [what: string, message: RegExp, change: (path: string) => Promise<unknown>][] = [
+	['grew', /had \d+ bytes, and has \d+/, path => appendFile(path, 'more')],
+	['shrank', /had \d+ bytes, and has 100/, path => truncate(path, 100)],
+	['was written', /it was written/, path => overwrite(path)],
+	['was exchanged', /its name leads to another file/, path => exchange(path)],
+	['was removed', /its name leads to another file, or none/, path => rm(path)],
+];
+
+async function overwrite(path: string): Promise<void> {
+	const file = await open(path, 'r+');
+	await file.write('x', 100);
+	await file.close();
+}
+
+async function exchange(path: string): Promise<void> {
+	await copyFile(path, `${path}.new`);
+	await rename(`${path}.new`, path);
+}
+
+for (const [what, message, change] of changes)
+	test(`\`checkUnchanged\` refuses a source of which a file ${what} since it was opened`, async t => {
+		const directory = await temporaryDirectory(t);
+		const { raw } = await makeRaw(directory);
+		const image = join(directory, 'disk.vmdk');
+		await run('qemu-img', ['convert', '-f', 'raw', '-O', 'vmdk', '-o', 'subformat=monolithicFlat', raw, image]);
+		for (const path of [image, join(directory, 'disk-flat.vmdk'), raw]) {
+			const source = await opened(t, path === raw ? raw : image);
+			await source.checkUnchanged?.();
+			await change(path);
+			await assert.rejects(async () => await source.checkUnchanged?.(), { code: 'source_invalid', message });
+			await source.close();
+			if (path !== raw)
+				await run('qemu-img', ['convert', '-f', 'raw', '-O', 'vmdk', '-o', 'subformat=monolithicFlat', raw, image]);
+		}
+	});
+
+test('what cannot be decompressed is told by the name of the image and the place, and is permanent', async t => {
+	const directory = await temporaryDirectory(t);
+	const { raw } = await makeRaw(directory);
+	const image = join(directory, 'rot.qcow2');
+	await writeFile(raw, Buffer.alloc(5 * 2 ** 20, 'text of a guest\n'));
+	await run('qemu-img', ['convert', '-c', '-f', 'raw', '-O', 'qcow2', raw, image]);
+	const content = await readFile(image);
+	content.fill(0xa5, 0x50064, 0x500a4);
+	await writeFile(image, content);
+	const source = await opened(t, image);
+	await assert.rejects(source.read(0, Buffer.alloc(2 ** 20), never), (error: unknown) => {
+		assert.ok(error instanceof RouseError);
+		assert.match(error.message, /rot\.qcow2 is damaged: it cannot be read at offset 65536 of its disk: EIO/);
+		assert.equal(error.retry, 'permanent');
+		return true;
+	});
 });

@@ -347,6 +347,18 @@ test('`importMachine` does not close its sources', async () => {
 	assert.equal(closed, false);
 });
 
+test('`importMachine` of a source that changed while it was read makes no point', async () => {
+	const repository = await memoryRepository();
+	const source: DiskSource = Object.assign(wholeSource(noise(5000, 1)), {
+		checkUnchanged: async () => {
+			throw new RouseError('source_invalid', 'it changed');
+		},
+	});
+	await assert.rejects(importDisks(repository, [source]), { code: 'source_invalid' });
+	assert.deepEqual(await keysOf(repository, keys.points), []);
+	assert.deepEqual(await keysOf(repository, keys.intents), []);
+});
+
 test('`initStore` with chunks that end within a sector is refused', async () => {
 	for (const chunkSizeBytes of [5000, 4096 + 256])
 		await assert.rejects(memoryRepository(chunkSizeBytes), /multiple of 512/);
