@@ -1,6 +1,7 @@
-import { extname } from 'node:path';
+import { basename, extname } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
+import { otherFileBytes, otherFileOf } from './other-file.ts';
 import { vhdFooter } from './vhd-footer.ts';
 
 /** Names as people write them, and QEMU's. */
@@ -39,6 +40,7 @@ export async function formatOf(file: OpenedFile, said: ImageFormat | undefined):
 	const { path } = file;
 	const content = await contentOf(file);
 	const found = nameOf(content);
+	if (content === 'raw') await refuseOtherFile(file);
 	if (said !== undefined) return agreed(path, said, content);
 	if (found === undefined)
 		throw new RouseError('source_invalid', `${path} looks like "${content}", which is not among the known formats`, {
@@ -52,6 +54,15 @@ export async function formatOf(file: OpenedFile, said: ImageFormat | undefined):
 			{ hint: 'copy it again; say --format raw if it is the disk itself' },
 		);
 	return found;
+}
+
+/** What would be stored as a disk, and is none. */
+async function refuseOtherFile(file: OpenedFile): Promise<void> {
+	const other = otherFileOf(await bytesAt(file, 0, otherFileBytes), basename(file.path));
+	if (other === undefined) return;
+	throw new RouseError('source_invalid', `${file.path} is no disk: it is ${other.what}`, {
+		hint: `${other.hint}; say --format raw if it is the disk itself`,
+	});
 }
 
 /** By our name for QEMU's: `qcow2`, `vpc`. */

@@ -57,6 +57,7 @@ async function importSources(context: Context, repository: Repository, order: Im
 		const trust = { format, withBacking, onReference, onDoubt };
 		for (const text of order.sources) disks.push(await openSource(text, { ...trust, signal }));
 		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
+		warnOfOddSizes(context, order.sources, disks);
 		warnOfCutDisks(context, order.sources, disks, tables);
 		const lookedAt = disks.map(({ facts }, index) => ({ facts, table: tables[index] }));
 		const config = decideConfig(order.spec, order.machine, lookedAt);
@@ -79,6 +80,16 @@ async function importSources(context: Context, repository: Repository, order: Im
 		progress.end();
 		await Promise.all(disks.map(disk => disk.close()));
 	}
+}
+
+/** The smallest disk that anything boots from; a floppy disk has more. */
+const smallBytes = 2 ** 20;
+
+function warnOfOddSizes({ output }: Context, names: readonly string[], disks: readonly OpenedDisk[]): void {
+	for (const [index, { sizeBytes }] of disks.entries())
+		if (sizeBytes < smallBytes) output.warn(`${names[index]} has ${sizeBytes} bytes, which is little: is it a disk?`);
+		else if (sizeBytes % 512 !== 0)
+			output.warn(`${names[index]} has ${sizeBytes} bytes, no whole number of sectors: is it a disk, and whole?`);
 }
 
 function warnOfCutDisks(

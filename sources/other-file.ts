@@ -1,0 +1,75 @@
+/** Files that are no disk but are given for one: what they are, and what makes a disk of them. */
+
+export interface OtherFile {
+	/** As a sentence goes on behind "it is". */
+	what: string;
+	/** What to do. */
+	hint: string;
+}
+
+/** Of what a file must be given for all these to be told. */
+export const otherFileBytes = 512;
+
+const compressed = 'compressed by';
+
+/** How they begin, as file(1) knows them: https://github.com/file/file/tree/master/magic/Magdir */
+const beginnings: readonly [beginning: string, what: string, unpack: (name: string) => string][] = [
+	['\x1f\x8b', `${compressed} gzip`, name => `gzip -dk ${name}`],
+	['\xfd7zXZ\0', `${compressed} xz`, name => `xz -dk ${name}`],
+	['\x28\xb5\x2f\xfd', `${compressed} zstd`, name => `zstd -d ${name}`],
+	['BZh', `${compressed} bzip2`, name => `bzip2 -dk ${name}`],
+	['\x04\x22\x4d\x18', `${compressed} lz4`, name => `lz4 -d ${name}`],
+	['LZIP', `${compressed} lzip`, name => `lzip -dk ${name}`],
+	['\x89LZO\0\r\n', `${compressed} lzop`, name => `lzop -d ${name}`],
+	['\x5d\0\0', `${compressed} lzma`, name => `xz --format=lzma -dk ${name}`],
+	['\x1f\x9d', `${compressed} compress`, name => `gzip -dk ${name}`],
+	['7z\xbc\xaf\x27\x1c', 'a 7z archive', name => `7z x ${name}`],
+	['PK\x03\x04', 'a zip archive', name => `unzip ${name}`],
+	['PK\x05\x06', 'an empty zip archive', name => `unzip -l ${name}`],
+	['PK\x07\x08', 'a part of a zip archive', name => `unzip ${name}`],
+	['Rar!\x1a\x07', 'a RAR archive', name => `unrar x ${name}`],
+	['MSCF\0\0\0\0', 'a cabinet archive', name => `cabextract ${name}`],
+	['MSWIM\0\0\0', 'a Windows image (WIM), which has files and no disk', name => `wimapply ${name} 1 TARGET`],
+	['VMA\0', 'a backup of Proxmox (VMA)', name => `vma extract ${name} DIRECTORY`],
+	['partclone-image', 'an image of partclone', name => `partclone.restore --restore_raw_file -s ${name} -o DISK`],
+	['\x3a\xff\x26\xed', 'a sparse image of Android', name => `simg2img ${name} DISK`],
+	['EVF\x09\r\n\xff\0', 'an image of EnCase (E01)', name => `ewfexport -f raw ${name}`],
+];
+
+/** What a file that begins so is, when it is no disk; `name` is how commands in the hint call it. */
+export function otherFileOf(head: Buffer, name: string): OtherFile | undefined {
+	const text = head.toString('latin1');
+	const known = beginnings.find(([beginning]) => text.startsWith(beginning));
+	const quoted = /^[\w./+,@%-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`;
+	if (known) return { what: known[1], hint: `${known[2](quoted)}, and import the disk that comes out` };
+	if (isTar(head)) return tarNamed(text, quoted);
+	return textFile(text);
+}
+
+/** By the checksum of its first header, which old archives have as well: POSIX.1-2017, pax, "ustar Interchange Format". */
+function isTar(head: Buffer): boolean {
+	if (head.length < 512) return false;
+	const said = /^ *([0-7]{1,7})[ \0]/.exec(head.toString('latin1', 148, 156))?.[1];
+	if (said === undefined || head.readUInt8(0) === 0) return false;
+	const sum = head.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
+	return Number.parseInt(said, 8) === sum;
+}
+
+function tarNamed(text: string, quoted: string): OtherFile {
+	const isAppliance = /^[^\0]*\.(ovf|mf|cert)\0/i.test(text);
+	const what = isAppliance ? 'an appliance (OVA), an archive of a description and its disks' : 'a tar archive';
+	return { what, hint: `tar xf ${quoted}, and import the disks that come out, in the order of the machine` };
+}
+
+function textFile(text: string): OtherFile | undefined {
+	if (text.startsWith('version https://git-lfs.github.com/spec/'))
+		return { what: 'a pointer of Git LFS to the file, and not the file', hint: 'git lfs pull' };
+	if (/^(\/annex\/objects\/|(\.\.\/)*\.git\/annex\/)/.test(text))
+		return { what: 'a pointer of git-annex to the file, and not the file', hint: 'git annex get FILE' };
+	const start = text.replace(/^\xef\xbb\xbf/, '').trimStart();
+	if (/^<(!doctype\s+html|html|head|body)\b/i.test(start))
+		return { what: 'a page of a web server (HTML), perhaps its error', hint: 'look into it, and download the disk again' };
+	if (/^<(\?xml\b|Envelope\b|ovf:Envelope\b)/i.test(start))
+		return { what: 'a text (XML), perhaps the description of a machine (OVF)', hint: 'import the disks that it names' };
+	return undefined;
+}

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import * as fc from 'fast-check';
+import { otherFileBytes, otherFileOf } from '../../sources/other-file.ts';
+
+const disk = Buffer.alloc(5000, 'a disk ');
+const latin1 = (text: string) => Buffer.from(text, 'latin1');
+
+function tar(name: string, ...options: string[]): Buffer {
+	const directory = mkdtempSync(join(tmpdir(), 'rouse-test-'));
+	try {
+		writeFileSync(join(directory, name), disk);
+		return execFileSync('tar', ['-c', ...options, '-f', '-', name], { cwd: directory });
+	} finally {
+		rmSync(directory, { recursive: true });
+	}
+}
+
+const compressedBy = (program: string) => execFileSync(program, ['-c'], { input: disk });
+
+const others: [what: string, content: () => Buffer, told: RegExp, hint: RegExp][] = [
+	['gzip', () => gzipSync(disk), /^compressed by gzip$/, /^gzip -dk d\.img/],
+	['xz', () => compressedBy('xz'), /^compressed by xz$/, /^xz -dk d\.img/],
+	['bzip2', () => compressedBy('bzip2'), /^compressed by bzip2$/, /^bzip2 -dk d\.img/],
+	['zstd', () => zstdCompressSync(disk), /^compressed by zstd$/, /^zstd -d d\.img/],
+	['lzma', () => execFileSync('xz', ['--format=lzma', '-c'], { input: disk }), /^compressed by lzma$/, /^xz --format=lzma/],
+	['7z', () => latin1('7z\xbc\xaf\x27\x1c\0\x04'), /^a 7z archive$/, /^7z x d\.img/],
+	['zip', () => latin1('PK\x03\x04\x14\0'), /^a zip archive$/, /^unzip d\.img/],
+	['tar', () => tar('disk.raw'), /^a tar archive$/, /^tar xf d\.img/],
+	['old tar', () => tar('disk.raw', '--format=v7'), /^a tar archive$/, /^tar xf d\.img/],
+	['OVA', () => tar('web.ovf'), /^an appliance \(OVA\)/, /^tar xf d\.img/],
+	['LFS pointer', () => latin1('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'), /Git LFS/, /git lfs pull/],
+	['HTML', () => latin1('\n<!DOCTYPE html><title>404</title>'), /HTML/, /download the disk again/],
+	['short HTML', () => latin1('<html>404</html>'), /HTML/, /download/],
+	['OVF', () => latin1('\xef\xbb\xbf<?xml version="1.0"?><Envelope/>'), /OVF/, /disks that it names/],
+];
+
+describe('`otherFileOf`', () => {
+	for (const [what, content, told, hint] of others)
+		it(`tells ${what}, and what makes a disk of it`, () => {
+			const found = otherFileOf(content().subarray(0, otherFileBytes), 'd.img');
+			assert.match(found?.what ?? '', told);
+			assert.match(found?.hint ?? '', hint);
+		});
+
+	it('quotes a name that a shell would take apart', () => {
+		assert.match(otherFileOf(gzipSync(disk), "a 'b'.gz")?.hint ?? '', /^gzip -dk 'a '\\''b'\\''\.gz',/);
+	});
+
+	it('says nothing of disks, empty ones and what it does not know', () => {
+		const mbr = Buffer.alloc(512, 0x90);
+		mbr.writeUInt16LE(0xaa55, 510);
+		for (const head of [Buffer.alloc(512), mbr, Buffer.alloc(0), disk, brotliCompressSync(disk), readFileSync('/proc/self/exe').subarray(0, 512)])
+			assert.equal(otherFileOf(head, 'd.img'), undefined);
+	});
+
+	it('answers whatever it is given', () => {
+		fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), bytes => void otherFileOf(Buffer.from(bytes), 'x')));
+	});
+});
