@@ -18,6 +18,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 	process.exit(0);
 });
 
+// Node's own warnings would be no JSON, and no words for people.
+process.removeAllListeners('warning');
+process.on('warning', ({ message }) => {
+	const isJson = process.argv.includes('--json');
+	process.stderr.write(isJson ? `${JSON.stringify({ type: 'warning', message })}\n` : `warning: ${message}\n`);
+});
+
 const exitCode = await runProgram({
 	argv: process.argv.slice(2),
 	env: process.env,

@@ -61,7 +61,8 @@ export async function runProgram({ argv, env, stdout, stderr, signal }: Invocati
 	try {
 		const line = has('-V', '--version') && nounOf(given) === undefined ? ['version'] : argv;
 		const program = await buildProgram(context, nounOf(line));
-		tune(program, { stdout, stderr });
+		// With --json a missing verb is an error document; the help that people get with it would be none.
+		tune(program, { stdout, stderr: output.json ? { ...stderr, write: () => {} } : stderr });
 		await program.parseAsync(line, { from: 'user' });
 		return exitCode;
 	} catch (thrown) {

@@ -154,12 +154,21 @@ export function fileError(thrown: Error, path = stringIn(thrown, 'path')): Rouse
 			cause: thrown,
 			hint: path === undefined ? 'make room on that file system' : `make room on the file system of ${path}`,
 		});
+	if (errno === 'EFBIG')
+		return new RouseError('io_failed', `${message}: the file system there has no files so large`, {
+			cause: thrown,
+			hint: 'use another file system: XFS has files of 8 EiB, ext4 of 16 TiB',
+		});
 	const syscall = stringIn(thrown, 'syscall');
 	// A program that could not be started has a path as well: that of the program.
 	const ofFile = syscall !== undefined && !syscall.startsWith('spawn') && path !== undefined;
-	if (!ofFile && errno !== 'EIO' && errno !== 'EROFS') return undefined;
+	// Of a file that is open Node tells no path. That it is not, or was asked for nonsense, is a defect of ours.
+	const ofOpenFile = openFileCalls.has(syscall ?? '') && errno !== 'EBADF' && errno !== 'EINVAL';
+	if (!ofFile && !ofOpenFile && errno !== 'EIO' && errno !== 'EROFS') return undefined;
 	return new RouseError('io_failed', message, { cause: thrown, hint: 'look at the disk under this path' });
 }
+
+const openFileCalls = new Set(['fstat', 'ftruncate', 'fsync', 'fdatasync', 'fchmod', 'fchown', 'futime']);
 
 function stringIn(error: Error, key: 'code' | 'path' | 'syscall'): string | undefined {
 	const value: unknown = Reflect.get(error, key);

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import type * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
 import { type Firmware, type MachineConfig, machineSpecSchema, type SourceDisk } from '../model/machine.ts';
-import { parseYaml } from '../system/installation.ts';
+import { isErrno } from '../system/durable-file.ts';
+import { parseYaml } from '../system/parse-yaml.ts';
 import { type DiskFacts, sectorSizes } from './disk-facts.ts';
 import { firmwareOf, type PartitionTable } from './partition-table.ts';
 
@@ -18,9 +19,9 @@ export async function readMachineSpec(path: string): Promise<MachineSpec> {
 	try {
 		text = await readFile(path, 'utf8');
 	} catch (error) {
-		throw new RouseError('spec_invalid', `${path}: ${error instanceof Error ? error.message : String(error)}`, {
-			cause: error,
-		});
+		const said = error instanceof Error ? error.message : String(error);
+		const message = isErrno(error, 'ENOENT') ? `there is no ${path}` : `${path} cannot be read: ${said}`;
+		throw new RouseError('spec_invalid', message, { cause: error });
 	}
 	return parseYaml(text, path, machineSpecSchema, 'spec_invalid');
 }

@@ -132,7 +132,16 @@ function asSourceError(path: string, error: unknown): unknown {
 	if (isOneOf('ENOENT', 'ENOTDIR')) return new RouseError('source_invalid', `there is no ${path}`, { cause: error });
 	if (isOneOf('EACCES', 'EPERM'))
 		return new RouseError('source_invalid', `${path} may not be read by user ${process.geteuid?.()}`, { cause: error });
-	return isOneOf('ELOOP') ? exchanged(path) : error;
+	if (isOneOf('ENAMETOOLONG'))
+		return new RouseError('source_invalid', `no file has so long a name: ${path}`, { cause: error });
+	if (!isOneOf('ELOOP')) return error;
+	// Opening says so as well when a link took the place of what was looked at.
+	const isCircle = error instanceof Error && 'syscall' in error && error.syscall !== 'open';
+	return isCircle
+		? new RouseError('source_invalid', `${path} is a symbolic link that leads nowhere, but in a circle`, {
+				cause: error,
+			})
+		: exchanged(path);
 }
 
 /**

@@ -68,7 +68,10 @@ function textFile(text: string): OtherFile | undefined {
 		return { what: 'a pointer of git-annex to the file, and not the file', hint: 'git annex get FILE' };
 	const start = text.replace(/^\xef\xbb\xbf/, '').trimStart();
 	if (/^<(!doctype\s+html|html|head|body)\b/i.test(start))
-		return { what: 'a page of a web server (HTML), perhaps its error', hint: 'look into it, and download the disk again' };
+		return {
+			what: 'a page of a web server (HTML), perhaps its error',
+			hint: 'look into it, and download the disk again',
+		};
 	if (/^<(\?xml\b|Envelope\b|ovf:Envelope\b)/i.test(start))
 		return { what: 'a text (XML), perhaps the description of a machine (OVF)', hint: 'import the disks that it names' };
 	return undefined;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type Document, parseDocument } from 'yaml';
 import { RouseError } from '../model/errors.ts';
 import { createFileDurably, isErrno, replaceFileDurably } from './durable-file.ts';
-import { type Config, configSchema, loadConfig, makeHome, parseYaml } from './installation.ts';
+import { type Config, configSchema, loadConfig, makeHome } from './installation.ts';
+import { parseYaml } from './parse-yaml.ts';
 
 /**
  * Throws `repository_unknown` for a directory that the configuration does not name, as it stands at the call. Compared as

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseDocument } from 'yaml';
 import * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
 import { nameSchema } from '../model/names.ts';
@@ -10,6 +9,7 @@ import { networkTargetSchema } from '../model/recovery.ts';
 import { createFileDurably, isErrno } from './durable-file.ts';
 import { defaultUserRange, userRangeSchema } from './user-range.ts';
 import { checkOwnDirectory, checkWay, makeOwnDirectory, type OwnDirectory } from './own-directory.ts';
+import { parseYaml } from './parse-yaml.ts';
 
 /** Whether a machine that was on is started after a boot of its host; `ask`: when its recovery is known to be open. */
 export const autostartSchema = z.enum(['always', 'ask', 'never']);
@@ -202,41 +202,6 @@ export async function loadConfig(installation: Pick<Installation, 'home'>): Prom
 	// From the file, not from wherever a process was started: all are to mean the same directory.
 	const absolute = Object.entries(config.repositories).map(([name, to]) => [name, resolve(installation.home, to)]);
 	return { ...config, repositories: Object.fromEntries(absolute) };
-}
-
-/** YAML text as what `schema` describes; the error says file, line, column and what is accepted. */
-export function parseYaml<S extends z.ZodType>(
-	text: string,
-	path: string,
-	schema: S,
-	code: 'config_invalid' | 'spec_invalid',
-): z.output<S> {
-	const document = parseDocument(text, { prettyErrors: true });
-	const broken = document.errors[0];
-	if (broken) throw new RouseError(code, `${path}: ${broken.message}`);
-	const result = schema.safeParse(document.toJS() ?? {});
-	if (result.success) return result.data;
-	const issue = result.error.issues[0];
-	if (issue === undefined) throw new RouseError(code, `${path}: not accepted`);
-	const keys = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]] : issue.path;
-	throw new RouseError(code, `${path}${positionOf(document, text, keys)}: ${keys.join('.')}: ${issue.message}`);
-}
-
-function positionOf(document: ReturnType<typeof parseDocument>, text: string, keys: readonly unknown[]): string {
-	const parent = keys.length > 1 ? document.getIn(keys.slice(0, -1), true) : document.contents;
-	const last = keys.at(-1);
-	let offset: number | undefined;
-	if (typeof parent === 'object' && parent !== null && 'items' in parent && Array.isArray(parent.items)) {
-		for (const item of parent.items as unknown[]) {
-			if (typeof item !== 'object' || item === null || !('key' in item)) continue;
-			const key = item.key;
-			if (typeof key === 'object' && key !== null && 'value' in key && 'range' in key && key.value === last)
-				offset = Array.isArray(key.range) ? Number(key.range[0]) : undefined;
-		}
-	}
-	if (offset === undefined) return '';
-	const before = text.slice(0, offset).split('\n');
-	return `:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
 }
 
 /** Well-known places under an installation. */

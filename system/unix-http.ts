@@ -41,9 +41,16 @@ export async function listenOnSocket(server: NetServer, socketPath: string): Pro
 	checkSocketPath(socketPath);
 	await rm(socketPath, { force: true });
 	await new Promise<void>((resolve, reject) => {
-		server.once('error', reject);
+		const refuse = (cause: Error) =>
+			reject(
+				new RouseError('io_failed', `cannot listen on ${socketPath}: ${cause.message}`, {
+					cause,
+					hint: `its directory must exist, and user ${process.geteuid?.()} must be able to write it`,
+				}),
+			);
+		server.once('error', refuse);
 		server.listen(socketPath, () => {
-			server.off('error', reject);
+			server.off('error', refuse);
 			resolve();
 		});
 	});

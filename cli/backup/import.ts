@@ -1,4 +1,5 @@
 import { Option } from '@commander-js/extra-typings';
+import { RouseError } from '../../model/errors.ts';
 import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { OpenedDisk } from '../../sources/disk-facts.ts';
@@ -20,12 +21,14 @@ export const buildImport = (context: Context) =>
 		.requiredOption('--machine <name>', 'the machine they belong to', parseName)
 		.option('--spec <file>', 'its configuration as YAML (docs/cli.md)')
 		.option('--at <time>', 'when the disks were like this, as 2026-11-20T03:00:00Z (default: now)', parseTime)
+		.option('--future', 'the time of --at may be still to come')
 		.addOption(formatOption())
 		.option('--with-backing', 'also read the files that the images refer to: backing files, parents, data files')
 		.option(...repositoryOption)
 		.addHelpText('after', '\nExample:  rouse backup import web01.qcow2 --machine web01')
 		.action(async (sources, options) => {
 			const spec = options.spec === undefined ? defaultSpec : await readMachineSpec(options.spec);
+			if (options.at !== undefined && !options.future) refuseFuture(options.at);
 			const time = options.at ?? new Date().toISOString();
 			const { machine, format, withBacking } = options;
 			const result = await withRepository(context, options.repo, repository =>
@@ -36,6 +39,15 @@ export const buildImport = (context: Context) =>
 			for (const warning of result.warnings) context.output.warn(warning);
 			context.output.result(result, importText(result));
 		});
+
+/** Clocks differ by so much, and nobody means it. */
+const clockSkewMs = 60_000;
+
+/** Such a point would be the latest one for as long as that takes. */
+function refuseFuture(time: string): void {
+	if (Date.parse(time) <= Date.now() + clockSkewMs) return;
+	throw new RouseError('usage', `--at ${time} is still to come`, { hint: 'say --future if that is right' });
+}
 
 interface ImportOrder {
 	sources: readonly string[];
@@ -112,7 +124,7 @@ function importText({ machine, restorePoint, disks, newBytes, storedBytes, durat
 	return [
 		`${machine}@${restorePoint}: ${count} of ${size} in ${formatDuration(durationMs)}`,
 		`${formatBytes(newBytes)} were new and take ${formatBytes(storedBytes)}`,
-		`Next: rouse recover start ${machine}@latest`,
+		`Next: rouse recover start ${machine}@${restorePoint}`,
 	].join('\n');
 }
 

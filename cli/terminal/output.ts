@@ -58,11 +58,14 @@ export class Output {
 	error(error: RouseError, exitCode: number, hint = error.hint): void {
 		this.#progress?.end();
 		const { code, message, details } = error.toDocument();
-		if (this.json) this.#say(jsonLine({ type: 'error', code, message, hint: hint ?? '', exitCode, details }));
-		else this.#say(`error: ${message}${hint ? `\n${hint}` : ''}`);
-		if (this.#options.debug) this.#say(stackOf(error));
-		else if (code === 'internal' && !this.json)
-			this.#say('This is a defect of Rouse. The same command with --debug shows where.');
+		const stack = this.#options.debug ? stackOf(error) : undefined;
+		if (this.json) {
+			this.#say(jsonLine({ type: 'error', code, message, hint: hint ?? '', exitCode, details, stack }));
+			return;
+		}
+		this.#say(`error: ${message}${hint ? `\n${hint}` : ''}`);
+		if (stack !== undefined) this.#say(stack);
+		else if (code === 'internal') this.#say('This is a defect of Rouse. The same command with --debug shows where.');
 	}
 
 	#answer(document: object, text: string): void {

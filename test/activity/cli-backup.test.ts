@@ -100,10 +100,10 @@ test('`repo add` names a repository that is there, and leaves the rest of config
 test('an import answers with the point, exact sizes, and what was new', async t => {
 	const { directory, home } = await installation(t);
 	const { path, content } = await rawDisk(directory, 8 * mebibyte + 333);
-	const first = await answer(home, 'backup', 'import', path, '--machine', 'web01', '--at', '2026-11-20T04:00:00+01:00');
+	const first = await answer(home, 'backup', 'import', path, '--machine', 'web01', '--at', '2024-11-20T04:00:00+01:00');
 	assert.partialDeepStrictEqual(first, {
 		machine: 'web01',
-		restorePoint: '2026-11-20T03:00:00.000Z',
+		restorePoint: '2024-11-20T03:00:00.000Z',
 		disks: [{ sizeBytes: 8 * mebibyte + 333 }],
 		newBytes: 2 * mebibyte,
 	});
@@ -295,6 +295,12 @@ const refusals: [string, string[], string, number][] = [
 		'usage',
 		2,
 	],
+	[
+		'a time that is still to come',
+		['backup', 'import', 'x', '--machine', 'web01', '--at', '2999-01-01T00:00:00Z'],
+		'usage',
+		2,
+	],
 	['a format that is not known', ['backup', 'import', 'x', '--machine', 'web01', '--format', 'zip'], 'usage', 2],
 	['a disk that is not there', ['backup', 'export', 'web01', '--to', '/nowhere/x', '--disk', '1'], 'usage', 2],
 ];
@@ -302,7 +308,7 @@ const refusals: [string, string[], string, number][] = [
 test('what cannot be is refused with its code and exit code', async t => {
 	const { directory, home } = await installation(t);
 	const { path } = await rawDisk(directory, 4 * mebibyte);
-	const at = '2026-11-20T03:00:00Z';
+	const at = '2024-11-20T03:00:00Z';
 	await answer(home, 'backup', 'import', path, '--machine', 'web01', '--at', at);
 	const again: [string, string[], string, number] = [
 		'a point that is there',
@@ -312,6 +318,46 @@ test('what cannot be is refused with its code and exit code', async t => {
 	];
 	for (const [what, args, code, exitCode] of [...refusals, again])
 		assert.partialDeepStrictEqual(await failure(home, ...args), { type: 'error', code, exitCode }, what);
+});
+
+test('a time to come is taken when that is said, and `Next:` names the very point', async t => {
+	const { directory, home } = await installation(t);
+	const { path } = await rawDisk(directory, 4 * mebibyte);
+	const later = ['backup', 'import', path, '--machine', 'web01', '--at', '2999-01-01T00:00:00Z', '--future'];
+	assert.match((await rouse(home, later)).stdout, /Next: rouse recover start web01@2999-01-01T00:00:00\.000Z\n/);
+	const ended = await rouse(home, ['backup', 'import', path, '--machine', 'web01', '--at', '2020-01-01T00:00:00Z']);
+	assert.match(ended.stdout, /Next: rouse recover start web01@2020-01-01T00:00:00\.000Z\n/);
+});
+
+test('what is hardly a disk is doubted', async t => {
+	const { directory, home } = await installation(t);
+	const path = join(directory, 'disk.raw');
+	for (const [sizeBytes, doubt] of [
+		[5, /5 bytes, which is little/],
+		[2 * mebibyte + 1, /2097153 bytes, no whole number of sectors/],
+		[2 * mebibyte, /^$/],
+	] as const) {
+		await writeFile(path, Buffer.alloc(sizeBytes, 'x'));
+		const { stderr, exitCode } = await rouse(home, ['-q', 'backup', 'import', path, '--machine', `m${sizeBytes}`]);
+		assert.equal(exitCode, 0);
+		assert.match(stderr, doubt);
+	}
+});
+
+test('with --json a spec that YAML knows and Rouse does not leaves nothing on stderr but JSON', async t => {
+	const { directory, home } = await installation(t);
+	const { path } = await rawDisk(directory, 4 * mebibyte);
+	const spec = join(directory, 'spec.yaml');
+	await writeFile(spec, '? [a, b]\n: 1\n');
+	for (const more of [[], ['--debug']]) {
+		const ended = await rouse(home, ['backup', 'import', path, '--machine', 'm', '--spec', spec, '--json', ...more]);
+		const [line, ...others] = ended.stderr
+			.trim()
+			.split('\n')
+			.map(text => JSON.parse(text));
+		assert.deepEqual(others, []);
+		assert.match(line.message, /spec\.yaml:1:3: a key must be a plain text/);
+	}
 });
 
 test('statistics count what is stored and what it stands for', async t => {

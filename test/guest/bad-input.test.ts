@@ -12,7 +12,7 @@ test('what a recovery cannot be started from is refused by code, with the exit c
 	const directory = await temporaryDirectory(t);
 	const image = join(directory, 'disk.raw');
 	await writeFile(image, sampleDisk(1024 * 1024));
-	await here.answer('backup', 'import', image, '--machine', 'web01', '--at', '2026-11-20T03:00:00Z');
+	await here.answer('backup', 'import', image, '--machine', 'web01', '--at', '2024-11-20T03:00:00Z');
 	await truncate(image, 2 ** 43);
 	await here.answer('backup', 'import', image, '--machine', 'huge');
 	const refused = async (...args: string[]) => {

@@ -57,6 +57,13 @@ describe('an error', () => {
 		assert.deepEqual(document, { type: 'error', code: 'internal', message: 'a defect', hint: '', exitCode: 1 });
 	});
 
+	it('has its stack in the document with --json and --debug', () => {
+		const { output: out, stderr } = output({ json: true, debug: true });
+		out.error(new RouseError('internal', 'outer', { cause: new Error('inner') }), 1);
+		assert.equal(stderr.lines.length, 1);
+		assert.match(JSON.parse(stderr.lines.join('')).stack, /outer[\s\S]*caused by: Error: inner/);
+	});
+
 	it('shows every cause with --debug', () => {
 		const { output: out, stderr } = output({ debug: true });
 		out.error(new RouseError('internal', 'outer', { cause: new Error('inner') }), 1);

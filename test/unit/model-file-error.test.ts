@@ -32,6 +32,12 @@ test('`asRouseError` of a socket, of a program that is not there, and of a defec
 	for (const thrown of [refused, missing, new TypeError('x')]) assert.equal(asRouseError(thrown).code, 'internal');
 });
 
+test('`asRouseError` of a file that is open, or too large for its file system, is `io_failed`, of one that is not a defect', () => {
+	assert.equal(asRouseError(errno('EACCES', { syscall: 'fchmod' })).code, 'io_failed');
+	assert.match(asRouseError(errno('EFBIG', { syscall: 'ftruncate' })).hint ?? '', /XFS/);
+	assert.equal(asRouseError(errno('EBADF', { syscall: 'fsync' })).code, 'internal');
+});
+
 test('`fileError` names the path that Node does not know once the file is open', () => {
 	assert.match(fileError(errno('ENOSPC'), '/a/b')?.message ?? '', /^\/a\/b: ENOSPC/);
 });

@@ -28,13 +28,23 @@ const others: [what: string, content: () => Buffer, told: RegExp, hint: RegExp][
 	['xz', () => compressedBy('xz'), /^compressed by xz$/, /^xz -dk d\.img/],
 	['bzip2', () => compressedBy('bzip2'), /^compressed by bzip2$/, /^bzip2 -dk d\.img/],
 	['zstd', () => zstdCompressSync(disk), /^compressed by zstd$/, /^zstd -d d\.img/],
-	['lzma', () => execFileSync('xz', ['--format=lzma', '-c'], { input: disk }), /^compressed by lzma$/, /^xz --format=lzma/],
+	[
+		'lzma',
+		() => execFileSync('xz', ['--format=lzma', '-c'], { input: disk }),
+		/^compressed by lzma$/,
+		/^xz --format=lzma/,
+	],
 	['7z', () => latin1('7z\xbc\xaf\x27\x1c\0\x04'), /^a 7z archive$/, /^7z x d\.img/],
 	['zip', () => latin1('PK\x03\x04\x14\0'), /^a zip archive$/, /^unzip d\.img/],
 	['tar', () => tar('disk.raw'), /^a tar archive$/, /^tar xf d\.img/],
 	['old tar', () => tar('disk.raw', '--format=v7'), /^a tar archive$/, /^tar xf d\.img/],
 	['OVA', () => tar('web.ovf'), /^an appliance \(OVA\)/, /^tar xf d\.img/],
-	['LFS pointer', () => latin1('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'), /Git LFS/, /git lfs pull/],
+	[
+		'LFS pointer',
+		() => latin1('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'),
+		/Git LFS/,
+		/git lfs pull/,
+	],
 	['HTML', () => latin1('\n<!DOCTYPE html><title>404</title>'), /HTML/, /download the disk again/],
 	['short HTML', () => latin1('<html>404</html>'), /HTML/, /download/],
 	['OVF', () => latin1('\xef\xbb\xbf<?xml version="1.0"?><Envelope/>'), /OVF/, /disks that it names/],
@@ -55,7 +65,14 @@ describe('`otherFileOf`', () => {
 	it('says nothing of disks, empty ones and what it does not know', () => {
 		const mbr = Buffer.alloc(512, 0x90);
 		mbr.writeUInt16LE(0xaa55, 510);
-		for (const head of [Buffer.alloc(512), mbr, Buffer.alloc(0), disk, brotliCompressSync(disk), readFileSync('/proc/self/exe').subarray(0, 512)])
+		for (const head of [
+			Buffer.alloc(512),
+			mbr,
+			Buffer.alloc(0),
+			disk,
+			brotliCompressSync(disk),
+			readFileSync('/proc/self/exe').subarray(0, 512),
+		])
 			assert.equal(otherFileOf(head, 'd.img'), undefined);
 	});
 
