@@ -14,6 +14,8 @@ export interface PartitionTable {
 	scheme: 'gpt' | 'mbr';
 	/** Of the disk when it was partitioned, as a GPT shows by where it lies; null for an MBR, which looks the same on all. */
 	sectorBytes: (typeof sectorSizes)[number] | null;
+	/** Whether the first sector begins with code, which a BIOS runs. */
+	hasBootCode: boolean;
 	/** At least one. */
 	partitions: Partition[];
 }
@@ -22,8 +24,13 @@ export interface PartitionTable {
 const efiSystemPartition = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B';
 const mbrEfiSystemPartition = '0xef';
 const mbrProtective = '0xee';
-/** Where GRUB puts itself on a GPT disk that a BIOS boots: https://www.gnu.org/software/grub/manual/grub/html_node/BIOS-installation.html */
-const biosBootPartition = '21686148-6449-6E6F-744E-656564454649';
+/**
+ * Where boot loaders put themselves on a GPT disk that a BIOS boots: GRUB
+ * (https://www.gnu.org/software/grub/manual/grub/html_node/BIOS-installation.html), FreeBSD (gptboot(8)).
+ */
+const biosBootPartitions = ['21686148-6449-6E6F-744E-656564454649', '83BD6B9D-7F41-11DC-BE0B-001560B84F0F'];
+/** What of the first sector is code: UEFI specification 2.10, table 5-4. */
+const bootCodeBytes = 440;
 
 /** Of disks as machines see them: 512, or 4096 on "4K native" ones. */
 const sectorSizes = [512, 4096] as const;
@@ -31,10 +38,11 @@ const sectorSizes = [512, 4096] as const;
 const maximumEntriesBytes = 1024 * 128;
 
 /** The firmware that boots a disk with this table. */
-export function firmwareOf({ scheme, partitions }: PartitionTable): Firmware {
+export function firmwareOf({ scheme, hasBootCode, partitions }: PartitionTable): Firmware {
 	const has = (type: string) => partitions.some(partition => partition.type === type);
 	if (has(scheme === 'gpt' ? efiSystemPartition : mbrEfiSystemPartition)) return 'efi';
-	if (scheme === 'gpt') return has(biosBootPartition) ? 'bios' : 'efi';
+	// OpenBSD, and syslinux, need no partition of their own beside the code.
+	if (scheme === 'gpt') return hasBootCode || biosBootPartitions.some(has) ? 'bios' : 'efi';
 	return 'bios';
 }
 
@@ -44,12 +52,13 @@ export async function readPartitionTable(source: DiskSource, signal: AbortSignal
 	if (sector === undefined) return undefined;
 	const mbr = parseMbr(sector);
 	if (mbr === undefined) return undefined;
+	const hasBootCode = sector.subarray(0, bootCodeBytes).some(byte => byte !== 0);
 	// A GPT counts only behind a protective MBR: one left over from before the disk was partitioned anew does not.
 	if (mbr.some(({ type }) => type === mbrProtective)) {
 		const gpt = await readGpt(source, signal);
-		if (gpt !== undefined) return gpt.partitions.length > 0 ? gpt : undefined;
+		if (gpt !== undefined) return gpt.partitions.length > 0 ? { ...gpt, hasBootCode } : undefined;
 	}
-	return mbr.length > 0 ? { scheme: 'mbr', sectorBytes: null, partitions: mbr } : undefined;
+	return mbr.length > 0 ? { scheme: 'mbr', sectorBytes: null, hasBootCode, partitions: mbr } : undefined;
 }
 
 function parseMbr(sector: Buffer): Partition[] | undefined {
@@ -72,7 +81,10 @@ function parseMbr(sector: Buffer): Partition[] | undefined {
 }
 
 /** By the primary header, or the one at the end of the disk when that is damaged. */
-async function readGpt(source: DiskSource, signal: AbortSignal): Promise<PartitionTable | undefined> {
+async function readGpt(
+	source: DiskSource,
+	signal: AbortSignal,
+): Promise<Omit<PartitionTable, 'hasBootCode'> | undefined> {
 	for (const sectorBytes of sectorSizes) {
 		for (const lba of [1, Math.floor(source.sizeBytes / sectorBytes) - 1]) {
 			const header = await bytesAt(source, lba * sectorBytes, 512, signal);

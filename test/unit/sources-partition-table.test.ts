@@ -60,12 +60,15 @@ async function firmware(content: Buffer): Promise<string | undefined> {
 
 const linux = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
 const system = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B';
+const freebsdBoot = '83BD6B9D-7F41-11DC-BE0B-001560B84F0F';
 const biosBoot = '21686148-6449-6E6F-744E-656564454649';
 
 const tables: [string, 'gpt' | 'mbr', string[], string][] = [
 	['an EFI system partition', 'gpt', [linux, system], 'efi'],
 	['a BIOS boot partition', 'gpt', [biosBoot, linux], 'bios'],
 	['a BIOS boot and an EFI system partition', 'gpt', [biosBoot, system, linux], 'efi'],
+	['a boot partition of FreeBSD', 'gpt', [freebsdBoot, linux], 'bios'],
+	['a boot partition of FreeBSD and an EFI system partition', 'gpt', [freebsdBoot, system], 'efi'],
 	['other partitions', 'gpt', [linux], 'efi'],
 	['an EFI system partition', 'mbr', ['0xef', '0x83'], 'efi'],
 	['other partitions', 'mbr', ['0x83', '0x07'], 'bios'],
@@ -74,6 +77,17 @@ for (const [what, scheme, types, expected] of tables)
 	test(`${scheme.toUpperCase()} with ${what}: ${expected}`, async t => {
 		assert.equal(await firmware(await partitioned(t, scheme, types)), `${scheme} ${expected}`);
 	});
+
+test('a GPT with boot code before it, and without an EFI system partition, is booted by a BIOS', async t => {
+	for (const [types, expected] of [
+		[[linux], 'gpt bios'],
+		[[linux, system], 'gpt efi'],
+	] as const) {
+		const content = await partitioned(t, 'gpt', types);
+		content.fill(0x90, 0, 440);
+		assert.equal(await firmware(content), expected);
+	}
+});
 
 test('a GPT with sectors of 4096 bytes is read', async t => {
 	const usual = await partitioned(t, 'gpt', [biosBoot]);
