@@ -10,12 +10,9 @@ import { vhdxMap } from './vhdx.ts';
 const sectorBytes = 512;
 /** VDI: a block that there is not, or that is all zeros. */
 const firstUnallocated = 0xffff_fffe;
-const vdiDifferencing = 4;
 
 export async function checkVdiMap(file: OpenedFile, signal: AbortSignal): Promise<void> {
 	const header = await wholeBytesAt(file, 'header', 0, 512);
-	if (header.readUInt32LE(76) === vdiDifferencing)
-		throw damaged(file, 'it is only a part, a differencing disk, and the rest is in its parent');
 	const [mapAt, dataAt] = [header.readUInt32LE(340), header.readUInt32LE(344)];
 	const virtualBytes = Number(header.readBigUInt64LE(368));
 	const [blockBytes, count] = [header.readUInt32LE(376), header.readUInt32LE(384)];

@@ -14,6 +14,8 @@ const promisedBy: Readonly<Record<string, ImageFormat>> = {
 	'.vmdk': 'vmdk',
 	'.vhdx': 'vhdx',
 	'.vhd': 'vhd',
+	'.avhdx': 'vhdx',
+	'.avhd': 'vhd',
 	'.vdi': 'vdi',
 };
 
@@ -47,6 +49,10 @@ export async function formatOf(file: OpenedFile, said: ImageFormat | undefined):
 			hint: `accepted: ${Object.keys(imageFormats).join(', ')}; say --format raw if it is the disk itself`,
 		});
 	const promised = promisedBy[extname(path).toLowerCase()];
+	if (found === 'raw' && /-f\d+\.vmdk$/i.test(path))
+		throw new RouseError('source_invalid', `${path} is one part of a split VMDK`, {
+			hint: 'import its description, the small file beside it that names it',
+		});
 	if (found === 'raw' && promised !== undefined && !/-flat\.vmdk$/i.test(path))
 		throw new RouseError(
 			'source_invalid',

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import type { ImageFormat } from './image-format.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
@@ -24,24 +25,48 @@ export async function referencesOf(file: OpenedFile, format: ImageFormat): Promi
 		return { ...none, ...found, backing: backing === undefined ? undefined : { name: backing, format: backingFormat } };
 	}
 	if (format === 'vmdk') return await vmdkReferences(file);
+	if (format === 'vdi') return await vdiReferences(file);
 	// QEMU takes what such a disk does not have itself for zeros.
 	const isPart =
 		format === 'vhd' ? (await vhdFooter(file))?.isDifferencing : format === 'vhdx' && (await vhdxHasParent(file));
-	if (isPart)
-		throw new RouseError('source_invalid', 'it is only a part, a differencing disk, and the rest is in its parent', {
-			hint: 'merge it where it was made, or export the machine there',
-		});
+	if (isPart) throw differencing();
 	return none;
+}
+
+function differencing(): RouseError {
+	return new RouseError('source_invalid', 'it is only a part, a differencing disk, and the rest is in its parent', {
+		hint: 'merge it where it was made, or export the machine there',
+	});
+}
+
+/** Image types of VDICore.h of Oracle VM VirtualBox: undo and differencing disks. */
+const vdiParts = [3, 4];
+
+async function vdiReferences(file: OpenedFile): Promise<ImageReferences> {
+	const header = await bytesAt(file, 0, 512);
+	if (header.length >= 80 && vdiParts.includes(header.readUInt32LE(76))) throw differencing();
+	return none;
+}
+
+/** The description is beside it, and called as it is without its number or kind. */
+function partOfVmdk({ path }: OpenedFile, what: string): RouseError {
+	const whole = basename(path).replace(/-(s\d+|f\d+|flat|delta|sesparse)(?=\.vmdk$)/i, '');
+	const beside = whole === basename(path) ? 'the small file beside it that names it' : whole;
+	return new RouseError('source_invalid', `it is ${what}`, {
+		hint: `import its description, ${beside}, with all parts beside it`,
+	});
 }
 
 async function vmdkReferences(file: OpenedFile): Promise<ImageReferences> {
 	const header = await bytesAt(file, 0, 512);
 	const magic = header.toString('latin1', 0, 4);
-	if (magic === 'COWD') return none;
+	if (magic === 'COWD') throw partOfVmdk(file, 'the data of an ESX disk or snapshot (COWD) without its description');
 	const place =
 		magic === 'KDMV' ? embeddedDescriptor(header) : { atBytes: 0, lengthBytes: maxDescriptorBytes, isWhole: false };
-	if (place === undefined) return none;
+	if (place === undefined) throw partOfVmdk(file, 'one part of a split VMDK');
 	const text = (await bytesAt(file, place.atBytes, place.lengthBytes)).toString('utf8');
+	// QEMU makes parts with room for a description, and leaves it empty.
+	if (magic === 'KDMV' && !/^\s*version\s*=/im.test(text)) throw partOfVmdk(file, 'one part of a split VMDK');
 	const { extents, parent } = parseVmdkDescriptor(text, file.path, place.isWhole);
 	const backing = parent === undefined ? undefined : { name: parent, format: 'vmdk' };
 	return { ...none, extents, backing };

@@ -16,6 +16,10 @@ export function openingError(path: string, stderr: string, files: readonly Caged
 		return new RouseError('lock_held', `${path} is open for writing: a machine runs on it`, {
 			hint: 'shut the machine down first, or import a snapshot of the disk through an NBD server',
 		});
+	if (/log that needs to be replayed/.test(stderr))
+		return new RouseError('source_invalid', `${path} was not closed: what was written last is still in its log`, {
+			hint: 'start and shut down its machine where it ran, or on a copy of it: qemu-img check -r all -f vhdx FILE',
+		});
 	if (/truncated|end of (the )?file|after EOF/i.test(stderr))
 		return new RouseError('source_invalid', `${path} is cut short: ${said}`, { hint: 'copy it again' });
 	const isRefused = /Permission denied/.test(said);

@@ -33,6 +33,11 @@ const beginnings: readonly [beginning: string, what: string, unpack: (name: stri
 	['VMA\0', 'a backup of Proxmox (VMA)', name => `vma extract ${name} DIRECTORY`],
 	['partclone-image', 'an image of partclone', name => `partclone.restore --restore_raw_file -s ${name} -o DISK`],
 	['\x3a\xff\x26\xed', 'a sparse image of Android', name => `simg2img ${name} DISK`],
+	[
+		'\xbe\xba\xfe\xca\0\0\0\0',
+		'the data of an ESXi snapshot (SEsparse) without its description',
+		() => 'name the small .vmdk file beside it, with --with-backing',
+	],
 	['EVF\x09\r\n\xff\0', 'an image of EnCase (E01)', name => `ewfexport -f raw ${name}`],
 ];
 

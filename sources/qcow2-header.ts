@@ -68,6 +68,10 @@ export function parseQcow2Layout(header: Buffer): Qcow2Layout {
 export function parseQcow2Header(header: Buffer): Qcow2References {
 	const version = versionOf(header);
 	const end = Math.min(header.length, clusterBytesOf(header));
+	if (header.readUInt32BE(32) !== 0)
+		throw new RouseError('source_invalid', 'it is encrypted, and Rouse takes no key', {
+			hint: 'decrypt it where the key is: qemu-img convert --object secret,… --image-opts',
+		});
 	const first = version === 2 ? 72 : headerLength(header, end);
 	const backingAt = header.readBigUInt64BE(8);
 	const extensions = extensionsOf(header, first, backingAt === 0n ? end : within(backingAt, end));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { appendFile, copyFile, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, open, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -235,4 +235,77 @@ test('what cannot be decompressed is told by the name of the image and the place
 		assert.equal(error.retry, 'permanent');
 		return true;
 	});
+});
+
+const parts: [what: string, name: string, make: (path: string) => Promise<unknown>, message: RegExp, hint: RegExp][] = [
+	[
+		'a sparse part of a split VMDK',
+		'web-s001.vmdk',
+		path => create('vmdk', path.replace('-s001', ''), 'subformat=twoGbMaxExtentSparse'),
+		/web-s001\.vmdk: it is one part of a split VMDK$/,
+		/web\.vmdk/,
+	],
+	[
+		'a flat part of a split VMDK',
+		'web-f001.vmdk',
+		path => create('vmdk', path.replace('-f001', ''), 'subformat=twoGbMaxExtentFlat'),
+		/one part of a split VMDK$/,
+		/description/,
+	],
+	[
+		'an ESX delta',
+		'web-delta.vmdk',
+		path => writeFile(path, Buffer.alloc(4096).fill('COWD', 0, 4)),
+		/\(COWD\)/,
+		/web\.vmdk/,
+	],
+	[
+		'an ESXi snapshot',
+		'web-sesparse.vmdk',
+		path => writeFile(path, Buffer.concat([Buffer.from('bebafeca00000000', 'hex'), Buffer.alloc(4096)])),
+		/\(SEsparse\)/,
+		/--with-backing/,
+	],
+	['a differencing VDI', 'web.vdi', path => differencingVdi(path), /only a part, a differencing disk/, /merge/],
+	[
+		'an encrypted qcow2',
+		'web.qcow2',
+		path => create('qcow2', path, 'encrypt.format=luks,encrypt.key-secret=s', '--object', 'secret,id=s,data=x'),
+		/it is encrypted/,
+		/decrypt/,
+	],
+];
+
+async function create(format: string, path: string, options: string, ...more: string[]): Promise<void> {
+	await run('qemu-img', ['create', ...more, '-f', format, '-o', options, path, '8M']);
+}
+
+async function differencingVdi(path: string): Promise<void> {
+	await create('vdi', path, 'static=off');
+	const content = await readFile(path);
+	content.writeUInt32LE(4, 76);
+	await writeFile(path, content);
+}
+
+for (const [what, name, make, message, hint] of parts)
+	test(`${what} is refused as what it is`, async t => {
+		const path = join(await temporaryDirectory(t), name);
+		await make(path);
+		await assert.rejects(opened(t, path), (error: unknown) => {
+			assert.ok(error instanceof RouseError && error.code === 'source_invalid', String(error));
+			assert.match(error.message, message);
+			assert.match(error.hint ?? '', hint);
+			return true;
+		});
+	});
+
+test('a name in a circle of links, or too long, is told as that', async t => {
+	const directory = await temporaryDirectory(t);
+	await symlink('loop', join(directory, 'loop'));
+	await assert.rejects(opened(t, join(directory, 'loop')), { code: 'source_invalid', message: /in a circle/ });
+	await assert.rejects(opened(t, join(directory, 'x'.repeat(300))), {
+		code: 'source_invalid',
+		message: /so long a name/,
+	});
+	await assert.rejects(opened(t, join(directory, 'loop/x')), { code: 'source_invalid', message: /in a circle/ });
 });
