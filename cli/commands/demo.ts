@@ -24,6 +24,6 @@ export const build = (context: Context) =>
 			} finally {
 				// After a failure everything is left for whoever looks for its cause.
 				if (worked && !keep) await rm(directory, { recursive: true, force: true });
-				else output.message(`left for you to look at: ${directory}`);
+				else output.message(`left for you to look at, with no process of it: ${directory}`);
 			}
 		});

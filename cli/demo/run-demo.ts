@@ -13,6 +13,7 @@ import { GuestConsole } from './console.ts';
 import { checkDisk, dump } from './disk-check.ts';
 import { killAndWait, killTargets, restoredBytes } from './kills.ts';
 import { findLeftovers } from './leftovers.ts';
+import { cleanUp } from './clean-up.ts';
 import { OwnCommand } from './own-command.ts';
 import { type DemoReport, importText, killText } from './report.ts';
 
@@ -62,8 +63,8 @@ export async function runDemo({ directory, signal, say }: DemoOptions): Promise<
 	say(`  ${importText(second, 'second')}`);
 
 	const installation = await openInstallation(join(directory, 'home'));
-	await rouse.run(anything, 'up', '--detach');
 	try {
+		await rouse.run(anything, 'up', '--detach');
 		const measured = await recoverAndKill({
 			rouse,
 			installation,
@@ -75,11 +76,7 @@ export async function runDemo({ directory, signal, say }: DemoOptions): Promise<
 		});
 		return { imports: [first, second], ...measured, durationMs: Math.round(performance.now() - startedAt) };
 	} finally {
-		// Also after a failure: the services are the demonstration's own.
-		await new OwnCommand({ ...process.env, ROUSE_HOME: join(directory, 'home') }, AbortSignal.timeout(60_000)).run(
-			anything,
-			'down',
-		);
+		await cleanUp(installation);
 	}
 }
 
