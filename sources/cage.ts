@@ -49,6 +49,7 @@ export const socketsInCage = '/socket';
  * it user namespaces, which would give it capabilities again: create_user_ns() of kernel/user_namespace.c.
  */
 const script = `set -eu
+umask 022 # ours would close the cage to the one who is in it
 mount -t tmpfs -o size=256k,mode=0755,nosuid,nodev cage /sys
 cd /sys
 printf %s "$1" >mounts

@@ -22,6 +22,8 @@ const sizeBytes = 2 ** 20;
 const secret = 'what no image may have read '.repeat(2000);
 
 /** A directory with a file that belongs to nobody's image. */
+process.umask(0o077); // as every entry of Rouse sets it
+
 async function place(t: TestContext): Promise<{ directory: string; hidden: string; at: (name: string) => string }> {
 	const directory = await temporaryDirectory(t);
 	await mkdir(join(directory, 'images'));
