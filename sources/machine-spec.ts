@@ -19,11 +19,16 @@ export async function readMachineSpec(path: string): Promise<MachineSpec> {
 	try {
 		text = await readFile(path, 'utf8');
 	} catch (error) {
-		const said = error instanceof Error ? error.message : String(error);
-		const message = isErrno(error, 'ENOENT') ? `there is no ${path}` : `${path} cannot be read: ${said}`;
-		throw new RouseError('spec_invalid', message, { cause: error });
+		throw new RouseError('spec_invalid', unreadable(path, error), { cause: error });
 	}
 	return parseYaml(text, path, machineSpecSchema, 'spec_invalid');
+}
+
+function unreadable(path: string, error: unknown): string {
+	if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return `there is no ${path}`;
+	if (isErrno(error, 'EISDIR')) return `${path} is a directory`;
+	if (isErrno(error, 'EACCES')) return `${path} may not be read by user ${process.geteuid?.()}`;
+	return `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 /** A disk that is to be imported: what its source knows of it, and what was found on it. */

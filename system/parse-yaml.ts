@@ -24,6 +24,7 @@ export function parseYaml<S extends z.ZodType>(
 	const issue = result.error.issues[0];
 	if (issue === undefined) throw new RouseError(code, `${path}: not accepted`);
 	const keys = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]] : issue.path;
+	if (keys.length === 0) throw refused(0, `not keys with values, each on a line: ${issue.message}`);
 	throw refused(positionOf(document, keys), `${keys.join('.')}: ${issue.message}`);
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Firmware, machineConfigSchema, machineSpecSchema } from '../../model/machine.ts';
 import type { DiskFacts } from '../../sources/disk-facts.ts';
@@ -123,6 +123,12 @@ test('an unknown field of a spec is named with its line and column', async t => 
 	await assert.rejects(readMachineSpec(path), { code: 'spec_invalid', message: /spec\.yaml:4:5: nics\.0\.speed/ });
 	const bus = await specFile(t, 'cpus: 4\ndiskBus: sata\n');
 	await assert.rejects(readMachineSpec(bus), { code: 'spec_invalid', message: /spec\.yaml:2:1: diskBus/ });
+});
+
+test('a spec that is not there, or a directory, is told as that', async t => {
+	const path = await specFile(t, 'cpus: 4\n');
+	await assert.rejects(readMachineSpec(`${path}/x`), { code: 'spec_invalid', message: `there is no ${path}/x` });
+	await assert.rejects(readMachineSpec(dirname(path)), { message: `${dirname(path)} is a directory` });
 });
 
 test('a whole spec is read', async t => {
