@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,9 +31,9 @@ const checks: [what: string, format: string, options: string[], check: Check][] 
 	['checkVhdxMap', 'vhdx', [], file => checkVhdxMap(file, never)],
 ];
 
-function imageOf(format: string, options: string[]): Buffer {
+function imageOf(format: string, options: string[], disk = Buffer.alloc(300_032, 'some bytes')): Buffer {
 	const raw = join(directory, 'raw');
-	writeFileSync(raw, Buffer.alloc(300_032, 'some bytes'));
+	writeFileSync(raw, disk);
 	const image = join(directory, 'made');
 	execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', format, ...options, raw, image]);
 	return readFileSync(image);
@@ -57,6 +58,13 @@ for (const [what, format, options, check] of checks)
 			await checked(content, check);
 		});
 
+		it('refuses what lacks an end of its data', async () => {
+			// What is compressed ends before the padding; else what follows it may be whatever.
+			const text = content.lastIndexOf('some bytes');
+			const end = text === -1 ? content.findLastIndex(byte => byte !== 0) - 40 : text;
+			await assert.rejects(checked(content.subarray(0, end), check), { code: 'source_invalid', message: /cut short/ });
+		});
+
 		it('passes or refuses whatever it is given, and ends', async () => {
 			const places = fc.array(fc.tuple(fc.nat({ max: 4095 }), fc.nat({ max: 255 })), { minLength: 1, maxLength: 12 });
 			const edits = fc.record({
@@ -79,6 +87,12 @@ for (const [what, format, options, check] of checks)
 			);
 		});
 	});
+
+it('`checkVmdkTables` knows the length of a compressed grain', async () => {
+	const stream = imageOf('vmdk', ['-o', 'subformat=streamOptimized'], randomBytes(5 * 65_536));
+	await checked(stream, vmdk);
+	await assert.rejects(checked(stream.subarray(0, -512), vmdk), { message: /cut short: .* before its grain/ });
+});
 
 describe('`mustLieInside`', () => {
 	it('tells file, place and sizes', async () => {
