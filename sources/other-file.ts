@@ -12,17 +12,26 @@ export const otherFileBytes = 512;
 
 const compressed = 'compressed by';
 
+/** The command, of a name as a shell takes it and the same without what its compression added. */
+type Unpack = (name: string, without: string) => string;
+
+/** Through a pipe: these tools refuse a name that does not end as they want, and a download has any name. */
+const unpackedBy =
+	(command: string): Unpack =>
+	(name, without) =>
+		`${command} ${name} > ${without}`;
+
 /** How they begin, as file(1) knows them: https://github.com/file/file/tree/master/magic/Magdir */
-const beginnings: readonly [beginning: string, what: string, unpack: (name: string) => string][] = [
-	['\x1f\x8b', `${compressed} gzip`, name => `gzip -dk ${name}`],
-	['\xfd7zXZ\0', `${compressed} xz`, name => `xz -dk ${name}`],
-	['\x28\xb5\x2f\xfd', `${compressed} zstd`, name => `zstd -d ${name}`],
-	['BZh', `${compressed} bzip2`, name => `bzip2 -dk ${name}`],
-	['\x04\x22\x4d\x18', `${compressed} lz4`, name => `lz4 -d ${name}`],
-	['LZIP', `${compressed} lzip`, name => `lzip -dk ${name}`],
-	['\x89LZO\0\r\n', `${compressed} lzop`, name => `lzop -d ${name}`],
-	['\x5d\0\0', `${compressed} lzma`, name => `xz --format=lzma -dk ${name}`],
-	['\x1f\x9d', `${compressed} compress`, name => `gzip -dk ${name}`],
+const beginnings: readonly [beginning: string, what: string, unpack: Unpack][] = [
+	['\x1f\x8b', `${compressed} gzip`, unpackedBy('gzip -dc')],
+	['\xfd7zXZ\0', `${compressed} xz`, unpackedBy('xz -dc')],
+	['\x28\xb5\x2f\xfd', `${compressed} zstd`, unpackedBy('zstd -dc')],
+	['BZh', `${compressed} bzip2`, unpackedBy('bzip2 -dc')],
+	['\x04\x22\x4d\x18', `${compressed} lz4`, unpackedBy('lz4 -dc')],
+	['LZIP', `${compressed} lzip`, unpackedBy('lzip -dc')],
+	['\x89LZO\0\r\n', `${compressed} lzop`, unpackedBy('lzop -dc')],
+	['\x5d\0\0', `${compressed} lzma`, unpackedBy('xz --format=lzma -dc')],
+	['\x1f\x9d', `${compressed} compress`, unpackedBy('gzip -dc')],
 	['7z\xbc\xaf\x27\x1c', 'a 7z archive', name => `7z x ${name}`],
 	['PK\x03\x04', 'a zip archive', name => `unzip ${name}`],
 	['PK\x05\x06', 'an empty zip archive', name => `unzip -l ${name}`],
@@ -45,10 +54,16 @@ const beginnings: readonly [beginning: string, what: string, unpack: (name: stri
 export function otherFileOf(head: Buffer, name: string): OtherFile | undefined {
 	const text = head.toString('latin1');
 	const known = beginnings.find(([beginning]) => text.startsWith(beginning));
-	const quoted = /^[\w./+,@%-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`;
-	if (known) return { what: known[1], hint: `${known[2](quoted)}, and import the disk that comes out` };
+	const quoted = quote(name);
+	const stem = name.replace(/\.(gz|xz|zst|bz2|lz4|lz|lzo|lzma|z)$/i, '');
+	const without = quote(stem === name || stem === '' ? `unpacked-${name}` : stem);
+	if (known) return { what: known[1], hint: `${known[2](quoted, without)}, and import the disk that comes out` };
 	if (isTar(head)) return tarNamed(text, quoted);
 	return textFile(text);
+}
+
+function quote(name: string): string {
+	return /^\w[\w./+,@%-]*$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`;
 }
 
 /** By the checksum of its first header, which old archives have as well: POSIX.1-2017, pax, "ustar Interchange Format". */
