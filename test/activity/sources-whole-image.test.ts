@@ -267,17 +267,19 @@ const parts: [what: string, name: string, make: (path: string) => Promise<unknow
 		/--with-backing/,
 	],
 	['a differencing VDI', 'web.vdi', path => differencingVdi(path), /only a part, a differencing disk/, /merge/],
-	[
-		'an encrypted qcow2',
-		'web.qcow2',
-		path => create('qcow2', path, 'encrypt.format=luks,encrypt.key-secret=s', '--object', 'secret,id=s,data=x'),
-		/it is encrypted/,
-		/decrypt/,
-	],
+	['an encrypted qcow2', 'web.qcow2', path => encryptedQcow2(path), /it is encrypted/, /decrypt/],
 ];
 
-async function create(format: string, path: string, options: string, ...more: string[]): Promise<void> {
-	await run('qemu-img', ['create', ...more, '-f', format, '-o', options, path, '8M']);
+async function create(format: string, path: string, options: string): Promise<void> {
+	await run('qemu-img', ['create', '-f', format, '-o', options, path, '8M']);
+}
+
+/** By its header alone ("crypt_method"): QEMU takes seconds to derive a key. */
+async function encryptedQcow2(path: string): Promise<void> {
+	await create('qcow2', path, 'compat=1.1');
+	const content = await readFile(path);
+	content.writeUInt32BE(2, 32);
+	await writeFile(path, content);
 }
 
 async function differencingVdi(path: string): Promise<void> {
