@@ -173,6 +173,7 @@ function withBootSector(content: Buffer, program: Buffer | undefined): Buffer {
 async function lineBufferedQemu(directory: string, prelude: string): Promise<string> {
 	const path = join(directory, 'qemu');
 	await writeFile(path, `#!/bin/sh\n${prelude}\nexec stdbuf -oL qemu-system-x86_64 "$@"\n`, { mode: 0o755 });
+	await chmod(path, 0o755); // for the machine's own user, whatever our umask is
 	return path;
 }
 
