@@ -5,7 +5,8 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import { delimiter, dirname } from 'node:path';
 import { RouseError } from '../model/errors.ts';
-import { exchanged, type OpenedFile } from './opened-file.ts';
+import { exchanged } from './way-to-file.ts';
+import { type OpenedFile } from './opened-file.ts';
 
 export interface CageLimits {
 	/** Of address space, which is what a limit on memory can hold a program to. */

@@ -1,8 +1,9 @@
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { isErrno } from '../system/durable-file.ts';
+import { type FoundFile, wayToFile } from './way-to-file.ts';
 
 /** A file or block device that was opened once, for reading: whatever its name leads to later, this is what is looked at. */
 export interface OpenedFile {
@@ -18,18 +19,18 @@ export interface OpenedFile {
  * neither a regular file nor a block device, when it is empty, or when another user's link leads to what is not theirs.
  */
 export async function openFile(path: string, { follow }: { follow: boolean }): Promise<OpenedFile> {
+	let way: FoundFile | undefined;
 	try {
+		way = await wayToFile(path, { follow });
 		// Before the opening, which of some devices (a watchdog, a tape) is an act, and of a FIFO would be one for its writer.
-		refuseOtherKinds(path, await (follow ? stat(path) : lstat(path)));
-		const links = await linksOn(path);
-		// The name may lead elsewhere by now: not to wait for a FIFO's writer, nor to get a terminal.
-		const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
-		const isLink = links.some(link => link.path === path);
-		const handle = await open(path, isLink ? flags : flags | constants.O_NOFOLLOW);
+		refuseOtherKinds(path, way.found);
+		refuseForeignLinks(way);
+		const handle = await open(
+			`/proc/self/fd/${way.place.fd}`,
+			constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
+		);
 		try {
 			const found = await handle.stat();
-			refuseOtherKinds(path, found);
-			refuseForeignLinks(path, found, links, await linksOn(path));
 			if (found.isFile() && found.size === 0) throw new RouseError('source_invalid', `${path} is empty`);
 			return { path, handle, found };
 		} catch (error) {
@@ -38,6 +39,8 @@ export async function openFile(path: string, { follow }: { follow: boolean }): P
 		}
 	} catch (error) {
 		throw asSourceError(path, error);
+	} finally {
+		await way?.place.close();
 	}
 }
 
@@ -84,47 +87,19 @@ function refuseOtherKinds(path: string, found: Stats): void {
 		throw new RouseError('source_invalid', `${path} is neither a file nor a block device`);
 }
 
-interface Link {
-	path: string;
-	uid: number;
-	/** Changes when another link takes its place, or it is moved away and back. */
-	stamp: string;
-}
-
-/** The symbolic links among the directories of a path, its end included. */
-async function linksOn(path: string): Promise<Link[]> {
-	const links: Link[] = [];
-	for (let part = path; dirname(part) !== part; part = dirname(part)) {
-		const found = await lstat(part, { bigint: true });
-		if (!found.isSymbolicLink()) continue;
-		const stamp = `${found.dev} ${found.ino} ${found.ctimeNs} ${await readlink(part)}`;
-		links.push({ path: part, uid: Number(found.uid), stamp });
-	}
-	return links;
-}
-
 /**
  * Who owns a directory can put a link to anything into it. So a link counts only when root or we ourselves made it, or
  * when what it leads to belongs to whom made it.
  */
-function refuseForeignLinks(path: string, found: Stats, before: readonly Link[], after: readonly Link[]): void {
-	const stamps = (links: readonly Link[]) => links.map(link => link.stamp).join('\n');
-	if (stamps(before) !== stamps(after)) throw exchanged(path);
+function refuseForeignLinks({ found, links }: FoundFile): void {
 	const trusted = [0, process.geteuid?.(), found.uid];
-	const foreign = before.find(link => !trusted.includes(link.uid));
+	const foreign = links.find(link => !trusted.includes(link.uid));
 	if (foreign === undefined) return;
 	throw new RouseError(
 		'source_invalid',
 		`${foreign.path} is a symbolic link of user ${foreign.uid}, and leads to a file of user ${found.uid}`,
 		{ hint: 'name the file itself' },
 	);
-}
-
-/** Its name leads to another file than the one that was opened. */
-export function exchanged(path: string): RouseError {
-	return new RouseError('source_invalid', `${path} was moved, removed or exchanged while it was opened`, {
-		hint: 'import it when nobody changes it',
-	});
 }
 
 function asSourceError(path: string, error: unknown): unknown {
@@ -134,14 +109,7 @@ function asSourceError(path: string, error: unknown): unknown {
 		return new RouseError('source_invalid', `${path} may not be read by user ${process.geteuid?.()}`, { cause: error });
 	if (isOneOf('ENAMETOOLONG'))
 		return new RouseError('source_invalid', `no file has so long a name: ${path}`, { cause: error });
-	if (!isOneOf('ELOOP')) return error;
-	// Opening says so as well when a link took the place of what was looked at.
-	const isCircle = error instanceof Error && 'syscall' in error && error.syscall !== 'open';
-	return isCircle
-		? new RouseError('source_invalid', `${path} is a symbolic link that leads nowhere, but in a circle`, {
-				cause: error,
-			})
-		: exchanged(path);
+	return error;
 }
 
 /**
