@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { RouseError } from '../model/errors.ts';
 import { mustBeSecret } from './secret-file.ts';
 import type { TemporalTarget } from './temporal-target.ts';
@@ -40,6 +40,7 @@ async function readSecret(path: string): Promise<Buffer> {
 
 async function readKey(path: string): Promise<Buffer> {
 	try {
+		if (!(await stat(path)).isFile()) throw new Error(`${path} is no file`); // a pipe would be waited for
 		return await readFile(path);
 	} catch (cause) {
 		const why = cause instanceof Error ? cause.message : String(cause);

@@ -1,7 +1,9 @@
 /** What a recovery can be told and asked while it runs. Set before the first await: a signal may be older than the run. */
 import { log, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
+import { shortMessage } from '../model/incidents.ts';
 import {
+	type Blocked,
 	blockedSchema,
 	incidentSchema,
 	type Phase,
@@ -163,6 +165,13 @@ const hostReportSchema: z.ZodType<HostReport> = z.object({
 	restoredBytes: z.int().min(0).optional(),
 }) as z.ZodType<HostReport>; // zod's optional also admits undefined, which JSON cannot carry
 
+/** Temporal takes 2 MiB of a memo, and a workflow that publishes more goes no further. */
+function bounded(blocked: Blocked): Blocked {
+	const { first } = blocked.next;
+	const next = { ...blocked.next, ...(first === undefined ? {} : { first: shortMessage(first) }) };
+	return { ...blocked, reason: shortMessage(blocked.reason), next };
+}
+
 /** A report that is not for this recovery, or not understood, changes nothing: a signal cannot be refused. */
 function takeReport(run: Run, sent: unknown): void {
 	const parsed = hostReportSchema.safeParse(sent);
@@ -175,8 +184,11 @@ function takeReport(run: Run, sent: unknown): void {
 	state.orders.given = Math.max(state.orders.given, powerOrder); // its clock may be ahead of ours
 	// What is thrown away or given up needs nobody's help to go on.
 	const leaving = state.phase === 'discarding' || state.phase === 'abandoning';
-	state.blocked = leaving || !blocked ? null : { ...blocked, since: since ?? new Date().toISOString() };
-	addIncidents(state, incidents);
+	state.blocked = leaving || !blocked ? null : { ...bounded(blocked), since: since ?? new Date().toISOString() };
+	addIncidents(
+		state,
+		incidents.map(incident => ({ ...incident, message: shortMessage(incident.message) })),
+	);
 	if (restoredBytes !== undefined) state.restoredBytes = restoredBytes;
 	run.publish();
 	run.reconsider();

@@ -1,8 +1,10 @@
 import { allHandlersFinished, CancellationScope, condition, uuid4, workflowInfo } from '@temporalio/workflow';
+import * as z from 'zod';
+import { recoveryRequestSchema } from '../model/recovery.ts';
 import { abandon } from './abandon.ts';
 import { adoptedState } from './adopted.ts';
-import type { RecoveryInput, RecoveryResult } from './contracts.ts';
-import { Interruption } from './failures.ts';
+import { type RecoveryInput, type RecoveryResult, recoveryWorkflowId } from './contracts.ts';
+import { failureOf, Interruption } from './failures.ts';
 import { ordersCarriedOut } from './host-orders.ts';
 import { acquireLease } from './lease.ts';
 import { takeOrders } from './orders.ts';
@@ -56,6 +58,7 @@ async function allSteps(run: Run): Promise<RecoveryResult> {
  * what the host knew when its workflow was lost.
  */
 export async function recovery(input: RecoveryInput, state?: WorkflowState): Promise<RecoveryResult> {
+	mustBeRecovery(input);
 	const run = new Run(input, state ? stateGoingOn(input.request, state) : stateAtStart(input));
 	takeOrders(run);
 	run.publish();
@@ -64,6 +67,23 @@ export async function recovery(input: RecoveryInput, state?: WorkflowState): Pro
 	// What a cancellation means depends on the phase, so it is an order among others and cancels no step by itself.
 	return CancellationScope.nonCancellable(() => runToEnd(run));
 }
+
+/**
+ * Whoever has the keys may start workflows by hand. One whose input is none, or that has another name than its recovery, could
+ * neither go on nor be ended by anybody's order: it fails at once, before it has done anything.
+ */
+function mustBeRecovery(input: unknown): void {
+	const parsed = inputSchema.safeParse(input);
+	const { workflowId } = workflowInfo();
+	const why = parsed.success
+		? workflowId === recoveryWorkflowId(parsed.data.request.name)
+			? undefined
+			: `the recovery ${parsed.data.request.name} does not belong to it`
+		: z.prettifyError(parsed.error);
+	if (why !== undefined) throw failureOf({ code: 'input_invalid', message: `workflow ${workflowId}: ${why}` });
+}
+
+const inputSchema = z.looseObject({ request: recoveryRequestSchema, requestHash: z.string() });
 
 function stateAtStart({ request, adopt }: RecoveryInput): WorkflowState {
 	const startedAt = workflowInfo().startTime.toISOString();

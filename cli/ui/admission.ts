@@ -68,9 +68,12 @@ export class Admission {
 	}
 }
 
-/** And not a whole address, or `//host`, which the server behind could take for one. */
+/**
+ * And not a whole address, or `//host`, which the server behind could take for one; nor anything that it reads in another way
+ * than we do, as `#`, behind which it reads no more.
+ */
 function isPath(url: string): boolean {
-	return /^\/(?![/\\])/.test(url) && URL.canParse(url, 'http://127.0.0.1');
+	return /^\/(?![/\\])[^#\\\p{Cc} ]*$/u.test(url) && URL.canParse(url, 'http://127.0.0.1');
 }
 
 /** A query of a workflow is a POST; it changes nothing. */

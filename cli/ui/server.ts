@@ -63,9 +63,9 @@ const notInFrames = { 'x-frame-options': 'DENY', 'referrer-policy': 'no-referrer
 /** What a browser is told when the server behind is away; it asks again by itself. */
 async function passOn(incoming: IncomingMessage, response: ServerResponse, socket: string): Promise<void> {
 	const { method, url, headers } = incoming;
-	const onward = request({ socketPath: socket, method, path: url, headers: withoutOurCookie(headers) });
-	response.once('close', () => onward.destroy());
 	try {
+		const onward = request({ socketPath: socket, method, path: url, headers: withoutOurCookie(headers) });
+		response.once('close', () => onward.destroy());
 		const [answered] = await Promise.all([answerTo(onward), pipeline(incoming, onward)]);
 		response.writeHead(answered.statusCode ?? 502, { ...answered.headers, ...notInFrames });
 		await pipeline(answered, response);

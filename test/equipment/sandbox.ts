@@ -142,7 +142,7 @@ export class SandboxRun {
 		await this.activate([
 			{
 				initializeWorkflow: {
-					workflowId: 'recovery/sandbox',
+					workflowId: 'recovery/web01-r1',
 					workflowType: type,
 					arguments: toPayloads(args),
 					randomnessSeed: Long.fromInt(6 + number),

@@ -6,7 +6,7 @@ export function firstInfo(workflowType: string, runId: string, startedAtMs: numb
 	return {
 		workflowType,
 		runId,
-		workflowId: 'recovery/sandbox',
+		workflowId: 'recovery/web01-r1',
 		namespace: 'default',
 		firstExecutionRunId: runId,
 		originalExecutionRunId: runId,

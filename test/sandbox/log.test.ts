@@ -22,7 +22,7 @@ test('the workflow logs each phase once, with its id', async () => {
 	const { run } = await startRunning(sandbox);
 	assert.deepEqual(
 		run.logged.map(([level, message, { phase, workflowId }]) => [level, message, phase, workflowId]),
-		['planned', 'waiting', 'starting', 'running'].map(phase => ['info', 'phase', phase, 'recovery/sandbox']),
+		['planned', 'waiting', 'starting', 'running'].map(phase => ['info', 'phase', phase, 'recovery/web01-r1']),
 	);
 });
 
