@@ -16,6 +16,8 @@ const detailsSchema = z.object({
 	/** An order that helps. */
 	next: orderSchema.optional(),
 	first: nextSchema.shape.first,
+	/** Its machine was removed from the host after the finish. */
+	removed: z.literal(true).optional(),
 	/** Whose worker took no order. */
 	missing: z.enum(['host']).optional(),
 	/** Why it is parked. */
@@ -53,10 +55,10 @@ const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | unde
 		nextText({ order, first }, code, { name }),
 };
 
-function nameConflict({ recovery, phase, workflow }: Details): string {
+function nameConflict({ recovery, phase, workflow, removed }: Details): string {
 	if (workflow === 'RUNNING') return `rouse recover show ${recovery}, or choose another --name`;
 	if (workflow !== 'COMPLETED') return `${adoptText(recovery)}; if not, say --again`;
-	return phase === 'discarded' || phase === 'abandoned'
+	return removed || phase === 'discarded' || phase === 'abandoned'
 		? 'use the name again with --again, or choose another with --name'
 		: `choose another with --name, or remove the machine and say --again: ${removeCommand(recovery)}`;
 }

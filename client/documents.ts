@@ -7,13 +7,14 @@ import type { RecoveryView } from '../supervisor/protocol.ts';
 import { type NextStep, nextSteps } from './next-steps.ts';
 import { hasEnded, reportedPower } from './phases.ts';
 import type { Recoveries } from './recoveries.ts';
+import { isRemoved } from './removed-machine.ts';
 import { unsealedByHost } from './sealed.ts';
 import type { PendingStep, RecoveryDetails, RecoverySummary } from './summaries.ts';
 
 /** Who is asked: Temporal, and the supervisor of the host. */
 export interface Sources {
-	recoveries: Recoveries;
-	supervisor: SupervisorClient;
+	recoveries: Pick<Recoveries, 'show' | 'history'>;
+	supervisor: Pick<SupervisorClient, 'adoption' | 'host' | 'incidents' | 'recovery'>;
 }
 
 /** Everything about a recovery; docs/cli.md lists the fields. */
@@ -50,6 +51,8 @@ export interface RecoveryDocument {
 	stalled: RecoveryView['stalled'];
 	/** Steps that are being done or wait for their next attempt. */
 	pending: PendingStep[];
+	/** The machine of a finished recovery is not on its host any more, as the host tells. */
+	removed: boolean;
 	/** `memo`: no worker answered, and this is what was known at the last change. */
 	statusFrom: 'worker' | 'memo';
 	/** Whether the host's supervisor told of it; without it disks are as of the last heartbeat. */
@@ -61,6 +64,13 @@ export interface RecoveryDocument {
 export async function readDocument({ recoveries, supervisor }: Sources, name: string): Promise<RecoveryDocument> {
 	const { summary: details } = await unsealedByHost(await recoveries.show(name), supervisor);
 	const view = await viewOf(() => supervisor.recovery(name, { timeoutMs: 2_000 }), details.recoveryId);
+	if (!view && details.phase === 'finished') {
+		const removed = await unlessAway(async () => {
+			const { hostId } = await supervisor.host({ timeoutMs: 2_000 });
+			return isRemoved(supervisor, hostId, details);
+		});
+		return makeDocument(details, undefined, undefined, removed);
+	}
 	const seen = view ? await unlessAway(() => supervisor.incidents(name, 0, { timeoutMs: 2_000 })) : undefined;
 	return makeDocument(details, view, seen);
 }
@@ -69,10 +79,11 @@ export function makeDocument(
 	details: RecoveryDetails,
 	view: RecoveryView | undefined,
 	seen: Incident[] | undefined,
+	removed = false,
 ): RecoveryDocument {
 	const { request, status } = details;
 	// Nothing of it is left: the last heartbeat spoke of what was removed since.
-	const removed = details.phase === 'discarded' || details.phase === 'failed';
+	const gone = removed || details.phase === 'discarded' || details.phase === 'failed';
 	const base = {
 		name: details.name,
 		recoveryId: details.recoveryId ?? null,
@@ -87,7 +98,7 @@ export function makeDocument(
 		power: view?.power ?? reportedPower(details),
 		policy: status?.policy ?? request?.policy ?? null,
 		forwards: request?.forwards ?? [],
-		disks: view?.disks ?? (removed ? undefined : details.disks) ?? [],
+		disks: view?.disks ?? (gone ? undefined : details.disks) ?? [],
 		asOf: details.asOf,
 		timings: status?.timings ?? { requestedAt: details.requestedAt },
 		// The log's line for a sequence is newer than what the workflow was told of it.
@@ -101,6 +112,7 @@ export function makeDocument(
 		unpinned: view?.unpinned ?? null,
 		stalled: view?.stalled ?? null,
 		pending: hasEnded(details) ? [] : details.pending,
+		removed,
 		statusFrom: details.statusFrom,
 		hostAnswers: view !== undefined,
 	};

@@ -12,7 +12,7 @@ export type NextStep =
 	| { step: 'host' }
 	/** Its workflow was ended by force or has given its host up: that host may still have it, and another workflow take it up. */
 	| { step: 'adopt' }
-	/** The name may be used again, in a request that says so when there was a recovery to be discarded or abandoned. */
+	/** The name may be used again, in a request that says so when there was a machine that was discarded, abandoned or removed. */
 	| { step: 'start'; again: boolean };
 
 interface Known {
@@ -20,6 +20,8 @@ interface Known {
 	workflow: RecoverySummary['workflow'];
 	parked: Parked | null;
 	policy: Policy | null;
+	/** The machine of a finished one was removed from its host. */
+	removed: boolean;
 }
 
 /** In the order in which they are to be offered; there is always one. */
@@ -42,7 +44,7 @@ const inPhase: Readonly<Record<Phase, (known: Known) => NextStep[]>> = {
 	migrated: ({ policy }) =>
 		policy?.switch === 'auto' ? [{ ...watch, comes: 'switch' }] : [{ step: 'order', order: 'switch' }, discard],
 	switching: () => [watch],
-	finished: () => [{ step: 'host' }],
+	finished: ({ removed }) => [removed ? { step: 'start', again: true } : { step: 'host' }],
 	discarding: () => [watch],
 	abandoning: () => [watch],
 	abandoned: () => [{ step: 'start', again: true }, { step: 'adopt' }],

@@ -33,9 +33,9 @@ export class Recoveries {
 
 	/**
 	 * Starts, or attaches to what already runs under this name: the same request twice is one recovery.
-	 * `name_conflict` when the name is taken by another request, was discarded and `again` was not said, or was ended by
-	 * force (its machine may still run). The name of a failed recovery is free. `isRemoved` is asked, after `again`, about
-	 * what a finished recovery, or one that was ended by force, left on its host; without it, it counts as still there.
+	 * `name_conflict` when the name is taken by another request, was discarded or its machine removed and `again` was
+	 * not said, or was ended by force (its machine may still run). The name of a failed recovery is free. `isRemoved` is asked
+	 * about what a finished recovery, or one that was ended by force, left on its host; without it, it counts as still there.
 	 */
 	async start(
 		wanted: Omit<RecoveryRequest, 'requestedBy'>,
@@ -49,7 +49,7 @@ export class Recoveries {
 		const { name } = request;
 		for (;;) {
 			const existing = await this.#workflows.find(name);
-			const removed = again && existing !== undefined && mayBeLeft(existing) && (await isRemoved(existing));
+			const removed = existing !== undefined && mayBeLeft(existing) && (await isRemoved(existing));
 			const outcome = existing && decideStart(existing, requestHash, { again, removed });
 			if (outcome) return { outcome, name };
 			try {

@@ -4,7 +4,7 @@ import type { RecoverySummary } from './summaries.ts';
 
 /** Whether the machine of a finished recovery was removed from the host `hostId`, as that host's supervisor knows. */
 export async function isRemoved(
-	supervisor: SupervisorClient,
+	supervisor: Pick<SupervisorClient, 'recovery'>,
 	hostId: string,
 	finished: Pick<RecoverySummary, 'name' | 'request'>,
 ): Promise<boolean> {

@@ -22,8 +22,11 @@ export function decideStart(
 		if (again) return undefined;
 		throw conflict(existing, `was ${phase}`);
 	}
+	if (workflow === 'COMPLETED' && removed) {
+		if (again) return undefined;
+		throw conflict(existing, 'is finished, and its machine was removed from the host', { removed });
+	}
 	if (workflow === 'COMPLETED' && same && !again) return 'already_finished';
-	if (workflow === 'COMPLETED' && removed && again) return undefined;
 	if (workflow === 'COMPLETED') throw conflict(existing, 'is finished, and its machine has the name');
 	if (endedByForce(workflow) && removed && again) return undefined;
 	if (workflow !== 'RUNNING')
@@ -32,6 +35,7 @@ export function decideStart(
 	throw conflict(existing, `is ${phase} with another request`);
 }
 
-function conflict({ name, phase, workflow }: RecoverySummary, what: string): RouseError {
-	return new RouseError('name_conflict', `recovery ${name} ${what}`, { details: { recovery: name, phase, workflow } });
+function conflict({ name, phase, workflow }: RecoverySummary, what: string, more: { removed?: true } = {}): RouseError {
+	const details = { recovery: name, phase, workflow, ...more };
+	return new RouseError('name_conflict', `recovery ${name} ${what}`, { details });
 }

@@ -7,6 +7,7 @@ import type { RecoveryAnswer, RowAnswer } from './answer.ts';
 type Stand = Pick<RecoveryAnswer, 'name' | 'phase' | 'workflow' | 'power' | 'host' | 'machineName'> & {
 	parked: { code: string } | null;
 	stalled?: { reason: string } | null;
+	removed?: boolean;
 };
 
 /** One sentence: what is the case. */
@@ -14,6 +15,7 @@ export function headline(document: Stand): string {
 	const { name, phase, workflow, parked, stalled, power, host, machineName } = document;
 	const ended = endedByForce(workflow) ? `, ${workflow.toLowerCase()} in Temporal` : '';
 	const state = `${phase}${parked ? `, parked (${parked.code})` : stalled ? ', stalled' : ''}${ended}`;
+	if (document.removed) return `${name}: ${state}, its machine was removed from ${host ?? 'its host'}`;
 	const machine = machineName && machineName !== name ? ` as ${machineName}` : '';
 	return `${name}: ${state}${host ? ` on ${host}${machine}` : ''}${power ? `, power ${power}` : ''}`;
 }

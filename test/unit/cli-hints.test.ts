@@ -57,6 +57,11 @@ describe('the hint of an error', () => {
 		assert.equal(hintOf(new RouseError('phase_wrong', 'x', { details })), 'rouse recover power web01-r1 on');
 	});
 
+	it('for the name of a machine that was removed is --again', () => {
+		const details = { recovery: 'web01-r1', phase: 'finished', workflow: 'COMPLETED', removed: true };
+		assert.match(hintOf(new RouseError('name_conflict', 'x', { details })) ?? '', /^use the name again with --again/);
+	});
+
 	it('for an order that its host did not take names abandon, as the last resort', () => {
 		const details = { recovery: 'web01-r1', missing: 'host' };
 		assert.match(

@@ -2,14 +2,21 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recoveryAnswer } from '../../cli/recover/answer.ts';
 import { fullText } from '../../cli/recover/text.ts';
-import { makeDocument } from '../../client/documents.ts';
+import { makeDocument, readDocument } from '../../client/documents.ts';
+import type { RecoveryDetails } from '../../client/summaries.ts';
+import { RouseError } from '../../model/errors.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
+import { sampleHostView } from '../equipment/sample-host.ts';
 import { summaryOf } from '../equipment/recovery-summary.ts';
 
+function detailsOf(changes: Parameters<typeof makeRequest>[0]): RecoveryDetails {
+	const disks = [{ sizeBytes: 8, restoredBytes: 8, path: '/home/web01/disk0.raw' }];
+	const unknown = { pending: [], asOf: '2026-11-20T03:00:00.000Z', disks, restoredBytes: undefined };
+	return { ...summaryOf(makeRequest(changes)), ...unknown, statusFrom: 'memo' };
+}
+
 function documentOf(changes: Parameters<typeof makeRequest>[0]) {
-	const unknown = { pending: [], asOf: '2026-11-20T03:00:00.000Z', disks: undefined, restoredBytes: undefined };
-	const details = { ...summaryOf(makeRequest(changes)), ...unknown, statusFrom: 'memo' as const };
-	return makeDocument(details, undefined, undefined);
+	return makeDocument(detailsOf(changes), undefined, undefined);
 }
 
 test('`recover show` tells which ports of the host lead to the guest', () => {
@@ -18,4 +25,29 @@ test('`recover show` tells which ports of the host lead to the guest', () => {
 	assert.deepEqual(document.forwards, forwards);
 	assert.match(fullText(recoveryAnswer(document)), /^ {2}forward +127\.0\.0\.1:2222 of the host leads to port 22/m);
 	assert.deepEqual(documentOf({}).forwards, []);
+});
+
+test('`recover show` of a finished recovery whose machine was removed says so, and how its name is used again', () => {
+	const document = makeDocument(detailsOf({}), undefined, undefined, true);
+	assert.deepEqual(document.disks, []);
+	const text = fullText(recoveryAnswer(document));
+	assert.match(text, /^web01-r1: finished, its machine was removed from local\n/);
+	assert.match(text, /^Next: use the name again: .* --again$/m);
+	assert.doesNotMatch(text, /the machine is yours/);
+});
+
+test('`readDocument` asks the host of a finished recovery whether its machine was removed; silence and other hosts do not tell', async () => {
+	const read = (hostId: string, code: 'recovery_unknown' | 'supervisor_unreachable') => {
+		const fail = async () => {
+			throw new RouseError(code, 'nothing');
+		};
+		const host = async () => ({ ...sampleHostView, hostId });
+		const supervisor = { adoption: fail, incidents: fail, recovery: fail, host };
+		const recoveries = { show: async () => detailsOf({}), history: async () => [] };
+		return readDocument({ recoveries, supervisor }, 'web01-r1');
+	};
+	const { hostId } = makeRequest();
+	assert.equal((await read(hostId, 'recovery_unknown')).removed, true);
+	assert.equal((await read(hostId, 'supervisor_unreachable')).removed, false);
+	assert.equal((await read('5d1f3f0e-7a77-4a0b-9d8e-0d9a3c1b2f4e', 'recovery_unknown')).removed, false);
 });

@@ -4,7 +4,7 @@ import { nextSteps } from '../../client/next-steps.ts';
 import type { Policy } from '../../model/recovery.ts';
 
 const policy: Policy = { finish: 'manual', switch: 'manual', maxRateBytes: 0 };
-const running = { phase: 'running', workflow: 'RUNNING', parked: null, policy } as const;
+const running = { phase: 'running', workflow: 'RUNNING', parked: null, policy, removed: false } as const;
 
 test('what can be done with a running machine is to keep it or to throw it away', () => {
 	assert.deepEqual(nextSteps(running), [

@@ -22,6 +22,15 @@ describe('the name of a finished recovery', () => {
 		});
 	});
 
+	it('is a conflict that says so without again, for the same request too', () => {
+		for (const wanted of [hash, 'd'.repeat(64)])
+			assert.throws(() => decideStart(existing({}), wanted, { again: false, removed: true }), {
+				code: 'name_conflict',
+				message: /its machine was removed from the host/,
+				details: { recovery: 'web01-r1', phase: 'finished', workflow: 'COMPLETED', removed: true },
+			});
+	});
+
 	it('is already_finished for the same request, and taken for another', () => {
 		const plainly = { again: false, removed: false };
 		assert.equal(decideStart(existing({}), hash, plainly), 'already_finished');
