@@ -1,11 +1,13 @@
 import { Argument, Option } from '@commander-js/extra-typings';
 import { readDocument } from '../../client/documents.ts';
 import type { Why } from '../../client/orders.ts';
+import type { RecoveryGlance } from '../../client/summaries.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { Phase, Policy } from '../../model/recovery.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseBytes, parseName } from '../terminal/parse.ts';
 import { recoveryAnswer } from './answer.ts';
+import { untilTaken } from './order-taken.ts';
 import { type Session, withSession } from './session.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
@@ -27,20 +29,24 @@ interface Given {
 	reason?: string | undefined;
 }
 
-/** Gives the order unless it is `until` already, waits for that if a phase is named, and says what is the case then. */
+/**
+ * Gives the order unless it is `until` already, waits for that if a phase is named, else until the order has moved it, and
+ * says what is the case then. Not every order moves something: a policy changes with its answer, power before it.
+ */
 async function order(
 	context: Context,
 	name: string,
 	{ reason }: Given,
 	give: (session: Session, why: Why) => Promise<unknown>,
-	until?: Phase,
+	{ until, moves = () => false }: { until?: Phase | undefined; moves?: (before: RecoveryGlance) => boolean } = {},
 ): Promise<void> {
 	const why: Why = reason === undefined ? {} : { reason };
 	await withSession(context, async session => {
-		const { phase } = await session.recoveries.peek(name);
-		if (phase !== until) {
+		const before = await session.recoveries.peek(name);
+		if (before.phase !== until) {
 			await give(session, why);
 			if (until) await waitForPhase(session, name, until, context);
+			else if (moves(before)) await untilTaken(session.recoveries, name, { before, signal: context.signal });
 		}
 		const answer = recoveryAnswer(await readDocument(session, name));
 		context.output.result(answer, fullText(answer));
@@ -57,7 +63,10 @@ const migrate = (context: Context) =>
 		.option(...reasonOption)
 		.addOption(waitOption(['migrated', 'finished']))
 		.action((name, options) =>
-			order(context, name, options, (s, why) => s.orders.migrate(name, why), phaseOf(options.wait)),
+			order(context, name, options, (s, why) => s.orders.migrate(name, why), {
+				until: phaseOf(options.wait),
+				moves: ({ phase, status }) => phase === 'running' && !status?.parked,
+			}),
 		);
 
 const switchOver = (context: Context) =>
@@ -67,7 +76,10 @@ const switchOver = (context: Context) =>
 		.option(...reasonOption)
 		.addOption(waitOption(['finished']))
 		.action((name, options) =>
-			order(context, name, options, (s, why) => s.orders.switch(name, why), phaseOf(options.wait)),
+			order(context, name, options, (s, why) => s.orders.switch(name, why), {
+				until: phaseOf(options.wait),
+				moves: ({ phase, status }) => phase === 'migrated' && !status?.parked,
+			}),
 		);
 
 const policy = (context: Context) =>
@@ -108,7 +120,7 @@ const discard = (context: Context) =>
 		.action((name, options) => {
 			requireConfirmation(name, options.confirm);
 			const give = (s: Session, why: Why) => s.orders.discard(name, { ...why, confirm: options.confirm });
-			return order(context, name, options, give, 'discarded');
+			return order(context, name, options, give, { until: 'discarded' });
 		});
 
 const abandon = (context: Context) =>
@@ -120,7 +132,7 @@ const abandon = (context: Context) =>
 		.action((name, options) => {
 			requireConfirmation(name, options.confirm, 'what its guest wrote is on that host alone');
 			const give = (s: Session, why: Why) => s.orders.abandon(name, { ...why, confirm: options.confirm });
-			return order(context, name, options, give, 'abandoned');
+			return order(context, name, options, give, { until: 'abandoned' });
 		});
 
 const retry = (context: Context) =>
@@ -128,7 +140,11 @@ const retry = (context: Context) =>
 		.description('go on with a parked recovery, after what parked it was repaired')
 		.argument('<name>', 'recovery', parseName)
 		.option(...reasonOption)
-		.action((name, options) => order(context, name, options, (s, why) => s.orders.retry(name, why)));
+		.action((name, options) =>
+			order(context, name, options, (s, why) => s.orders.retry(name, why), {
+				moves: ({ status }) => Boolean(status?.parked),
+			}),
+		);
 
 /** What cannot be undone wants the name typed twice. */
 export function requireConfirmation(name: string, confirm: string, what = 'what is removed is gone for good'): void {
