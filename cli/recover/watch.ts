@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { readDocument } from '../../client/documents.ts';
 import { endedByForce, hasEnded } from '../../client/phases.ts';
-import { exitCodeOf, isErrorCode } from '../../model/errors.ts';
+import { exitCodeOf, isErrorCode, RouseError } from '../../model/errors.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
 import { type RecoveryAnswer, recoveryAnswer } from './answer.ts';
@@ -13,34 +13,43 @@ export const buildWatch = (context: Context) =>
 	command('watch')
 		.description('follow a recovery to its end; Ctrl-C stops looking, nothing else')
 		.argument('<name>', 'recovery', parseName)
-		.action(name => follow(name, context));
+		.action(name =>
+			withSession(context, session =>
+				follow(name, async () => recoveryAnswer(await readDocument(session, name)), context),
+			),
+		);
 
 const readEveryMs = 1_000;
 
-async function follow(name: string, context: Context): Promise<void> {
+/** Says what `read` gives whenever it has changed, until the recovery has ended or a person has seen enough. */
+export async function follow(name: string, read: () => Promise<RecoveryAnswer>, context: Context): Promise<void> {
 	const { output, signal } = context;
-	await withSession(context, async session => {
-		const progress = output.progress(name);
-		let last = '';
-		try {
-			for (;;) {
-				const answer = recoveryAnswer(await readDocument(session, name));
-				const ended = hasEnded(answer);
-				const state = [headline(answer), ...whyItStands(answer)].join('\n');
-				if (state !== last)
-					output.event({ type: ended ? 'summary' : 'status', ...answer }, ended ? fullText(answer) : state);
-				last = state;
-				if (ended) return context.exitWith(exitOf(answer));
-				progress.update({ ...localBytes(answer), note: answer.phase });
-				await delay(readEveryMs, undefined, { signal });
-			}
-		} catch (error) {
-			if (!signal.aborted) throw error;
-			throw detached(name, signal);
-		} finally {
-			progress.end();
+	const progress = output.progress(name);
+	let last = '';
+	try {
+		for (;;) {
+			const answer = await read();
+			const ended = hasEnded(answer);
+			const state = [headline(answer), ...whyItStands(answer)].join('\n');
+			if (state !== last)
+				output.event({ type: ended ? 'summary' : 'status', ...answer }, ended ? fullText(answer) : state);
+			last = state;
+			if (ended) return context.exitWith(exitOf(answer));
+			progress.update({ ...localBytes(answer), note: answer.phase });
+			await delay(readEveryMs, undefined, { signal });
 		}
-	});
+	} catch (error) {
+		if (!signal.aborted) throw error;
+		if (!isCtrlC(signal)) throw detached(name, signal);
+		// Nothing but Ctrl-C ends the look at what takes hours: it is no error.
+		output.message(`recovery ${name} goes on; look again: rouse recover watch ${name}`);
+	} finally {
+		progress.end();
+	}
+}
+
+function isCtrlC({ reason }: AbortSignal): boolean {
+	return reason instanceof RouseError && reason.details?.['signal'] === 'SIGINT';
 }
 
 /** A recovery that failed ends the watch with the exit code of its failure; one that was ended by force, with a conflict. */
