@@ -11,7 +11,7 @@ import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes, formatDuration } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
-import { parseTime } from './parse-time.ts';
+import { parseTime } from '../terminal/parse-time.ts';
 import { withRepository } from './restore-point.ts';
 
 export const buildImport = (context: Context) =>

@@ -2,14 +2,22 @@ import { readDocument, rowOf } from '../../client/documents.ts';
 import { unsealedByHost } from '../../client/sealed.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
+import { parseSince } from '../terminal/parse-time.ts';
 import { recoveryAnswer, rowAnswer } from './answer.ts';
+import { parseLimit, parsePhases, select } from './list-filter.ts';
 import { withSession } from './session.ts';
 import { fullText, listText } from './text.ts';
 
 export const buildList = (context: Context) =>
 	command('list')
 		.description('every recovery that Temporal remembers, the newest first')
-		.action(() =>
+		.option('--phase <phases>', 'only those in one of these phases, as running,migrating', parsePhases)
+		.option('--machine <name>', 'only those of this machine', parseName)
+		.option('--since <time>', 'only those requested since then: 2h, 7d or 2026-11-20T03:00:00Z', text =>
+			parseSince(text),
+		)
+		.option('--limit <number>', 'only the newest of them', parseLimit)
+		.action(options =>
 			withSession(context, async ({ recoveries, supervisor }) => {
 				const views = await supervisor.recoveries({ timeoutMs: 2_000 }).catch(() => []); // the list is there without it
 				const stalled = new Map(views.map(view => [view.recoveryId, view.stalled]));
@@ -17,9 +25,15 @@ export const buildList = (context: Context) =>
 				const rows = found.map(({ summary, power }) =>
 					rowAnswer(rowOf(summary, power, stalled.get(summary.recoveryId ?? '') ?? null)),
 				);
-				context.output.result({ recoveries: rows }, listText(rows));
+				const selected = select(rows, options);
+				const none = rows.length > 0 && selected.length === 0;
+				context.output.result({ recoveries: selected }, none ? noneText(rows.length) : listText(selected));
 			}),
 		);
+
+function noneText(all: number): string {
+	return `None of the ${all} ${all === 1 ? 'recovery' : 'recoveries'} matches; all of them: rouse recover list`;
+}
 
 export const buildShow = (context: Context) =>
 	command('show')
