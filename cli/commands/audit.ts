@@ -5,6 +5,7 @@ import { withSession } from '../recover/session.ts';
 import { headline } from '../recover/text.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatDuration } from '../terminal/format.ts';
+import { formatLocalTime, formatZone } from '../terminal/format-time.ts';
 import { parseName } from '../terminal/parse.ts';
 
 export const build = (context: Context) =>
@@ -23,9 +24,10 @@ function textOf(document: RecoveryDocument, entries: readonly AuditEntry[]): str
 	const begin = Date.parse(entries[0]?.at ?? document.timings.requestedAt);
 	const lines = entries.map(entry => {
 		const after = formatDuration(Date.parse(entry.at) - begin).padStart(12);
-		return `${entry.at} ${after}  ${entry.text}${whoAndHow(entry)}`;
+		return `${formatLocalTime(entry.at)} ${after}  ${entry.text}${whoAndHow(entry)}`;
 	});
-	return [headline(document), ...lines].join('\n');
+	const zone = formatZone(entries[0]?.at ?? document.timings.requestedAt);
+	return [headline(document), `times are of ${zone}, then what passed since the request`, ...lines].join('\n');
 }
 
 function whoAndHow({ by, reason, attempt, durationMs, livedMs, kind }: AuditEntry): string {

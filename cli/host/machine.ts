@@ -4,6 +4,7 @@ import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { abandonedText } from '../recover/next-text.ts';
 import { machineAnswer } from '../recover/answer.ts';
 import { formatBytes } from '../terminal/format.ts';
+import { formatTime } from '../terminal/format-time.ts';
 
 const shownIncidents = 5;
 
@@ -44,7 +45,7 @@ export function machineText(machine: HostMachineAnswer): string {
 		`${chains[chain]}${(state !== 'active' && state !== 'abandoned') || switchStage === null ? '' : `; switch: ${switchStage}`}`,
 	);
 	if (blocked) row('blocked', `${blocked.reason} (${blocked.code})`);
-	if (machine.stalled) row('stalled', `since ${machine.stalled.since}: ${machine.stalled.reason}`);
+	if (machine.stalled) row('stalled', `since ${formatTime(machine.stalled.since)}: ${machine.stalled.reason}`);
 	for (const [index, { sizeBytes, restoredBytes, path }] of disks.entries())
 		row(
 			`disk${index}`,
@@ -55,7 +56,7 @@ export function machineText(machine: HostMachineAnswer): string {
 	if (machine.runDirectory !== null) row('sockets', machine.runDirectory);
 	for (const [key, value] of Object.entries(machine.platform)) row('platform', `${key}: ${value}`);
 	for (const { at, kind, message, count } of machine.lastIncidents)
-		row('incident', `${at} ${kind}: ${message}${count > 1 ? ` (${count} times)` : ''}`);
+		row('incident', `${formatTime(at)} ${kind}: ${message}${count > 1 ? ` (${count} times)` : ''}`);
 	lines.push(`Next: ${machine.next}`);
 	return lines.join('\n');
 }

@@ -1,6 +1,7 @@
 import { endedByForce, hasEnded } from '../../client/phases.ts';
 import type { Forward } from '../../model/recovery.ts';
 import { formatBytes, formatDuration, formatTable } from '../terminal/format.ts';
+import { formatTime } from '../terminal/format-time.ts';
 import { lastResortText } from './next-text.ts';
 import type { RecoveryAnswer, RowAnswer } from './answer.ts';
 
@@ -22,9 +23,12 @@ export function headline(document: Stand): string {
 
 /** Why a recovery does not go on, since when, and what to do; nothing when it does. */
 export function whyItStands({ parked, stalled }: Pick<RecoveryAnswer, 'parked' | 'stalled'>): string[] {
-	if (parked) return [`  parked since ${parked.since}: ${parked.reason}`, `  next: ${parked.next}`];
+	if (parked) return [`  parked since ${formatTime(parked.since)}: ${parked.reason}`, `  next: ${parked.next}`];
 	if (stalled)
-		return [`  stalled since ${stalled.since}: ${stalled.reason}`, '  it goes on when that is back; rouse doctor'];
+		return [
+			`  stalled since ${formatTime(stalled.since)}: ${stalled.reason}`,
+			'  it goes on when that is back; rouse doctor',
+		];
 	return [];
 }
 
@@ -35,11 +39,14 @@ export function fullText(document: RecoveryAnswer): string {
 	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${value}`);
 	if (machine && restorePoint) row('from', `${machine}@${restorePoint}`);
 	if (failure) row('failed', `${failure.message} (${failure.code})`);
-	if (parked) row('parked', `since ${parked.since}: ${parked.reason}`);
+	if (parked) row('parked', `since ${formatTime(parked.since)}: ${parked.reason}`);
 	if (document.stalled)
-		row('stalled', `since ${document.stalled.since}: ${document.stalled.reason}; it goes on when that is back`);
+		row(
+			'stalled',
+			`since ${formatTime(document.stalled.since)}: ${document.stalled.reason}; it goes on when that is back`,
+		);
 	if (document.unpinned)
-		row('unpinned', `since ${document.unpinned.since}: ${document.unpinned.reason}; it is tried again`);
+		row('unpinned', `since ${formatTime(document.unpinned.since)}: ${document.unpinned.reason}; it is tried again`);
 	row('times', timesText(document));
 	for (const [index, disk] of document.disks.entries())
 		row(
@@ -82,7 +89,7 @@ export function listText(rows: readonly RowAnswer[]): string {
 			row.host ?? '',
 			`${row.phase}${row.parked ? ', parked' : row.stalled ? ', stalled' : ''}${endedByForce(row.workflow) ? `, ${row.workflow.toLowerCase()}` : ''}`,
 			row.power ?? '',
-			row.requestedAt,
+			formatTime(row.requestedAt),
 		]),
 	);
 	return [
@@ -93,7 +100,7 @@ export function listText(rows: readonly RowAnswer[]): string {
 
 function timesText({ timings }: RecoveryAnswer): string {
 	const since = (at: string) => formatDuration(Date.parse(at) - Date.parse(timings.requestedAt));
-	const parts = [`requested ${timings.requestedAt}`];
+	const parts = [`requested ${formatTime(timings.requestedAt)}`];
 	if (timings.runningAt) parts.push(`running after ${since(timings.runningAt)}`);
 	if (timings.migratedAt) parts.push(`migrated after ${since(timings.migratedAt)}`);
 	if (timings.switchPauseMs !== undefined)

@@ -30,9 +30,13 @@ export async function follow(name: string, read: () => Promise<RecoveryAnswer>, 
 		for (;;) {
 			const answer = await read();
 			const ended = hasEnded(answer);
-			const state = [headline(answer), ...whyItStands(answer)].join('\n');
+			// Not the text: it tells how long ago something was.
+			const state = JSON.stringify([headline(answer), answer.parked, answer.stalled]);
 			if (state !== last)
-				output.event({ type: ended ? 'summary' : 'status', ...answer }, ended ? fullText(answer) : state);
+				output.event(
+					{ type: ended ? 'summary' : 'status', ...answer },
+					ended ? fullText(answer) : [headline(answer), ...whyItStands(answer)].join('\n'),
+				);
 			last = state;
 			if (ended) return context.exitWith(exitOf(answer));
 			progress.update({ ...localBytes(answer), note: answer.phase });
