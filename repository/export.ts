@@ -1,6 +1,7 @@
 import { type FileHandle, lstat, open, rm } from 'node:fs/promises';
 import type { DiskImage } from '../model/chunk.ts';
 import { asRouseError, RouseError } from '../model/errors.ts';
+import { formatBytes } from '../model/format-bytes.ts';
 import { isErrno, isSpaceShort, publishDurably, temporaryPath } from '../system/durable-file.ts';
 import { DiskReader } from './disk-reader.ts';
 import { diskChunks } from './disk-chunks.ts';
@@ -83,6 +84,6 @@ async function fill(
 function writeFailure(error: unknown, path: string, sizeBytes: number): unknown {
 	if (!(error instanceof Error) || !('syscall' in error)) return error;
 	if (isSpaceShort(error) || isErrno(error, 'EFBIG'))
-		return new RouseError('space_short', `no room for the ${sizeBytes} bytes of ${path}`, { cause: error });
+		return new RouseError('space_short', `no room for the ${formatBytes(sizeBytes)} of ${path}`, { cause: error });
 	return new RouseError('io_failed', `cannot write ${path}: ${error.message}`, { cause: error });
 }

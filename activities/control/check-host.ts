@@ -1,4 +1,5 @@
 import { RouseError } from '../../model/errors.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
 import type { HostView } from '../../supervisor/protocol.ts';
 
@@ -26,10 +27,15 @@ function checkSpace({ disks, allocate }: RecoveryPlan, { freeBytes, name }: Host
 	const dataBytes = disks.reduce((sum, disk) => sum + disk.dataBytes, 0);
 	const neededBytes = allocate === 'start' ? wholeBytes : dataBytes;
 	if (freeBytes < neededBytes && allocate === 'start')
-		throw new RouseError('space_short', `host ${name} has ${freeBytes} bytes free, the disks take ${neededBytes}`, {
-			hint: 'make room there, or take the space as it fills: --allocate thin',
-			details: { neededBytes, freeBytes },
-		});
+		throw new RouseError(
+			'space_short',
+			`host ${name} has ${formatBytes(freeBytes)} free, the disks take ${formatBytes(neededBytes)}`,
+			{
+				hint: 'make room there, or take the space as it fills: --allocate thin',
+				details: { neededBytes, freeBytes },
+			},
+		);
 	if (freeBytes >= neededBytes) return [];
-	return [`host ${name} has ${freeBytes} bytes free; all data of the restore point would take ${neededBytes}`];
+	const [free, needed] = [freeBytes, neededBytes].map(formatBytes);
+	return [`host ${name} has ${free} free; all data of the restore point would take ${needed}`];
 }

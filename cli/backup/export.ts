@@ -9,7 +9,8 @@ import type { Repository } from '../../repository/repository.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { formatBytes, formatDuration } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { formatDuration } from '../terminal/format.ts';
 import { parsePoint } from '../terminal/parse.ts';
 import { findPoint, titleOf, withRepository } from './restore-point.ts';
 

@@ -9,7 +9,8 @@ import { openSource } from '../../sources/open-source.ts';
 import { type PartitionTable, readPartitionTable } from '../../sources/partition-table.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { formatBytes, formatDuration } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { formatDuration } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
 import { parseTime } from '../terminal/parse-time.ts';
 import { withRepository } from './restore-point.ts';
@@ -114,7 +115,9 @@ function warnOfCutDisks(
 		const ends = tables[index]?.partitions.map(({ endBytes }) => endBytes) ?? [];
 		const end = Math.max(0, ...ends);
 		if (end > sizeBytes)
-			output.warn(`${names[index]} has ${sizeBytes} bytes, but a partition that ends at ${end}: is it cut short?`);
+			output.warn(
+				`${names[index]} has ${formatBytes(sizeBytes)} (${sizeBytes} bytes), but a partition that ends at ${end}: is it cut short?`,
+			);
 	}
 }
 

@@ -3,7 +3,8 @@ import { listMachines, listPoints, type RestorePoint, readPoint, resolvePoint } 
 import type { Repository } from '../../repository/repository.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { formatBytes, formatTable } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { formatTable } from '../terminal/format.ts';
 import { parseName, parsePoint } from '../terminal/parse.ts';
 import { findPoint, titleOf, withRepository } from './restore-point.ts';
 

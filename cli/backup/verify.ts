@@ -2,7 +2,8 @@ import { RouseError } from '../../model/errors.ts';
 import { type Damage, type VerifyResult, verifyPoint } from '../../repository/verify.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { formatBytes, formatDuration } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { formatDuration } from '../terminal/format.ts';
 import { parsePoint } from '../terminal/parse.ts';
 import { findPoint, withRepository } from './restore-point.ts';
 

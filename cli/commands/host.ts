@@ -5,7 +5,8 @@ import { abandonedText } from '../recover/next-text.ts';
 import { requireConfirmation } from '../recover/orders.ts';
 import { openSupervisor } from '../recover/session.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { formatBytes, formatTable } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { formatTable } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
 
 /** The host as its supervisor knows it: neither Temporal nor a worker is asked. */

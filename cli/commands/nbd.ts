@@ -9,7 +9,7 @@ import { checkSocketPath } from '../../system/socket-path.ts';
 import { findPoint, titleOf, withRepository } from '../backup/restore-point.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { formatBytes } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 import { parsePoint } from '../terminal/parse.ts';
 
 export const build = (context: Context) => {

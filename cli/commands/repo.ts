@@ -8,7 +8,8 @@ import { addRepository } from '../../system/configured-repositories.ts';
 import { homeDirectory, loadConfig } from '../../system/installation.ts';
 import { chooseRepository, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { formatBytes, formatTable } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { formatTable } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
 
 export const build = (context: Context) => {

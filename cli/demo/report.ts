@@ -1,4 +1,5 @@
-import { formatBytes, formatDuration } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { formatDuration } from '../terminal/format.ts';
 import type { DiskCheck } from './disk-check.ts';
 import type { Kill } from './kills.ts';
 

@@ -2,7 +2,7 @@
 import { lowWaterBytes } from '../../movers/migration-mover/room.ts';
 import { runName } from '../../supervisor/files/places.ts';
 import { temporarySuffix } from '../../system/durable-file.ts';
-import { formatBytes } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 import type { DirectoryFacts, Facts } from './facts.ts';
 import { type Finding, fixCommand, settledMs } from './finding.ts';
 

@@ -3,7 +3,7 @@ import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { abandonedText } from '../recover/next-text.ts';
 import { machineAnswer } from '../recover/answer.ts';
-import { formatBytes } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 import { formatTime } from '../terminal/format-time.ts';
 
 const shownIncidents = 5;

@@ -1,5 +1,5 @@
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
-import { formatBytes } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 import { forwardText } from './text.ts';
 
 /** What `--dry-run` prints: what would be made, where, and what a person should know before. */

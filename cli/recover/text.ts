@@ -1,6 +1,7 @@
 import { endedByForce, hasEnded } from '../../client/phases.ts';
 import type { Forward } from '../../model/recovery.ts';
-import { formatBytes, formatDuration, formatTable } from '../terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { formatDuration, formatTable } from '../terminal/format.ts';
 import { formatTime } from '../terminal/format-time.ts';
 import { lastResortText } from './next-text.ts';
 import type { RecoveryAnswer, RowAnswer } from './answer.ts';

@@ -1,20 +1,5 @@
 import { terminalLine } from '../../system/terminal-text.ts';
 
-const binaryUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
-
-/** Bytes for people: binary units, three digits at least, never rounded up to the next unit. */
-export function formatBytes(bytes: number): string {
-	let value = bytes;
-	let unit = 0;
-	while (value >= 1024 && unit < binaryUnits.length - 1) {
-		value /= 1024;
-		unit += 1;
-	}
-	const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-	const factor = 10 ** digits;
-	return `${(Math.floor(value * factor) / factor).toFixed(digits)} ${binaryUnits[unit]}`;
-}
-
 /** Milliseconds for people: `38 ms`, `6.2 s`, `3 min 20 s`, `2 h 5 min`. */
 export function formatDuration(ms: number): string {
 	if (ms < 1000) return `${Math.round(ms)} ms`;

@@ -1,5 +1,6 @@
 import { terminalJson, terminalLine } from '../../system/terminal-text.ts';
-import { formatBytes, formatDuration } from './format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { formatDuration } from './format.ts';
 import type { Sink } from './sink.ts';
 
 export interface ProgressState {

@@ -2,6 +2,7 @@
 import { type FileHandle, open, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 import type { AllocateWhen } from '../../model/recovery.ts';
 import { isErrno, isSpaceShort, removeFileDurably, syncDirectory } from '../../system/durable-file.ts';
 import { fileIdentity } from '../../system/file-identity.ts';
@@ -42,7 +43,7 @@ async function makeTarget(
 		await syncDirectory(dirname(path));
 	} catch (cause) {
 		if (!isSpaceShort(cause)) throw cause;
-		throw spaceShort(`${path}: no space for a disk of ${sizeBytes} bytes`, { cause });
+		throw spaceShort(`${path}: no space for a disk of ${formatBytes(sizeBytes)}`, { cause });
 	}
 }
 
@@ -67,7 +68,7 @@ async function reserve(path: string, sizeBytes: number, signal: AbortSignal | un
 	if (/not supported/i.test(stderr)) ({ code, stderr } = await fallocate('-x'));
 	if (code === 0) return;
 	const said = stderr.trim() || `fallocate ended with ${code}`;
-	const message = `${path}: ${sizeBytes} bytes cannot be allocated: ${said}`;
+	const message = `${path}: ${formatBytes(sizeBytes)} cannot be allocated: ${said}`;
 	if (!/no space|quota/i.test(said)) throw new RouseError('io_failed', message);
 	throw spaceShort(message);
 }
@@ -81,7 +82,8 @@ async function checkSpace({ directory, disks }: MachineDefinition, paths: Machin
 	}
 	const freeBytes = await freeBytesOf(directory);
 	if (freeBytes >= neededBytes) return;
-	const message = `${directory}: ${neededBytes} bytes needed for ${disks.length} disk(s), ${freeBytes} free`;
+	const count = disks.length === 1 ? 'its disk' : `its ${disks.length} disks`;
+	const message = `${directory}: ${formatBytes(neededBytes)} needed for ${count}, ${formatBytes(freeBytes)} free`;
 	throw spaceShort(message, { details: { neededBytes, freeBytes } });
 }
 

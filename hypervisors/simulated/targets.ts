@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 import { publishDurably, removeFileDurably, temporaryPath } from '../../system/durable-file.ts';
 import type { MachineDefinition, MachineDisk, Target } from '../contract.ts';
 import { removeTemporary, sizeOf } from './files.ts';
@@ -59,10 +60,14 @@ async function expectRoom(
 	const needed = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 	const free = await settings.freeBytes();
 	if (free >= needed) return;
-	throw new RouseError('space_short', `${directory}: ${needed} bytes needed for the targets, ${free} free`, {
-		hint: 'make room, or allocate as blocks arrive',
-		details: { neededBytes: needed, freeBytes: free },
-	});
+	throw new RouseError(
+		'space_short',
+		`${directory}: ${formatBytes(needed)} needed for the targets, ${formatBytes(free)} free`,
+		{
+			hint: 'make room, or allocate as blocks arrive',
+			details: { neededBytes: needed, freeBytes: free },
+		},
+	);
 }
 
 async function enlarge(path: string, sizeBytes: number): Promise<void> {

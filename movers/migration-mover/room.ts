@@ -1,5 +1,6 @@
 import { stat, statfs } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 
 /**
  * What a copy leaves free on the target's file system when the target still grows into it: the guest's own writes land
@@ -25,7 +26,7 @@ export async function expectRoom(targetPath: string, freeBytes: (path: string) =
 	if (free >= lowWaterBytes) return;
 	throw new RouseError(
 		'space_short',
-		`${targetPath}: ${free} bytes are free, and the copy leaves ${lowWaterBytes} to the guest`,
+		`${targetPath}: ${formatBytes(free)} are free, and the copy leaves ${formatBytes(lowWaterBytes)} to the guest`,
 		{ hint: 'make room on this file system, then retry' },
 	);
 }

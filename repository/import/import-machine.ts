@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { DiskImage } from '../../model/chunk.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { digestOf } from '../format/chunk.ts';
 import { keys } from '../format/keys.ts';
@@ -155,7 +156,7 @@ function checkRequest({ repository: { chunkSizeBytes }, machine, time, config, s
 		if (!isDiskSize({ sizeBytes, chunkSizeBytes }))
 			throw new RouseError(
 				'source_invalid',
-				`disk ${disk} has ${sizeBytes} bytes, more than ${limits.diskBytes} or than ${limits.diskChunks} chunks of ${chunkSizeBytes}`,
+				`disk ${disk} has ${formatBytes(sizeBytes)}, more than ${formatBytes(Math.min(limits.diskBytes, limits.diskChunks * chunkSizeBytes))}`,
 			);
 }
 

@@ -1,4 +1,5 @@
 import { RouseError } from '../../model/errors.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 import { observe } from '../machine/observe.ts';
 import { endWriter, seal } from './seal.ts';
 import { start } from '../machine/apply-power.ts';
@@ -52,7 +53,7 @@ async function mustBeRestored({ recovery }: StepContext): Promise<void> {
 	const all = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
 	throw new RouseError(
 		'phase_wrong',
-		`recovery ${recovery.name}: ${restored} of ${all} bytes are restored, the switch needs all`,
+		`recovery ${recovery.name}: ${formatBytes(restored)} of ${formatBytes(all)} are restored, the switch needs all`,
 		{ hint: 'let it copy the rest', details: { restoredBytes: restored, sizeBytes: all } },
 	);
 }

@@ -134,7 +134,7 @@ test('a disk larger than the space that is free is refused with the numbers, and
 	const plan = { ...recovery.plan, allocate: 'start' as const, disks: [{ ...image, sizeBytes: 2 ** 50 }] };
 	await assert.rejects(recovery.step('allocate', { plan }), (error: { code: string; message: string }) => {
 		assert.equal(error.code, 'space_short');
-		assert.match(error.message, /1125899906842624 bytes needed for 1 disk\(s\), \d+ free/);
+		assert.match(error.message, /1\.00 PiB needed for its disk, [\d.]+ \w+ free/);
 		return true;
 	});
 	await recovery.step('discard', {});

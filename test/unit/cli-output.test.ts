@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { formatBytes, formatDuration, formatTable } from '../../cli/terminal/format.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { formatDuration, formatTable } from '../../cli/terminal/format.ts';
 import { Output } from '../../cli/terminal/output.ts';
 import { Progress } from '../../cli/terminal/progress.ts';
 import { RouseError } from '../../model/errors.ts';

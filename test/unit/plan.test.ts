@@ -79,6 +79,10 @@ test('`checkHost` of a host without the firmware, the space or a hypervisor is r
 	const efi = { ...whole, config: { ...whole.config, firmware: 'efi' as const } };
 	assert.throws(() => checkHost(efi, testHostId, host), withCode('precheck_failed'));
 	assert.throws(() => checkHost(whole, testHostId, { ...host, freeBytes: 1 }), withCode('space_short'));
+	assert.throws(
+		() => checkHost(whole, testHostId, { ...host, freeBytes: 2048 }),
+		/has 2\.00 KiB free, .* take \d\S* \w+B/,
+	);
 	const unusable = { code: 'tool_missing' as const, message: 'no QEMU', hint: 'install it' };
 	assert.throws(() => checkHost(whole, testHostId, { ...host, unusable }), withCode('tool_missing'));
 	assert.throws(() => checkHost(whole, '00000000-0000-4000-8000-000000000000', host), withCode('host_unknown'));
