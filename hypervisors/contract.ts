@@ -246,6 +246,8 @@ export interface HostReport {
 	firmwares: readonly Firmware[];
 	/** Where a NIC may lead, beside `none`. */
 	networks: readonly { name: string; description: string }[];
+	/** Why a kind of them is not among these, where something stands in its way. */
+	networksMissing?: string | undefined;
 	/** Of the datastore that targets and snapshots lie on. */
 	freeBytes: number;
 	memory: { totalMiB: number; freeMiB: number };

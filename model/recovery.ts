@@ -50,7 +50,7 @@ export const policySchema = z.strictObject({
 export type Policy = z.infer<typeof policySchema>;
 
 /** Where a NIC's traffic goes: `none` (link down), or a network of the host's platform by its name there. */
-export const networkTargetSchema = z.string().regex(/^[\w .-]{1,80}$/, 'a network of the host, or "none"');
+export const networkTargetSchema = z.string().regex(/^[\w .:-]{1,80}$/, 'a network of the host, or "none"');
 
 const portSchema = z.int().min(1).max(65535);
 

@@ -168,6 +168,8 @@ export const hostViewSchema = z.object({
 	firmwares: z.array(firmwareSchema),
 	/** Where a NIC may lead, beside `none`. */
 	networks: z.array(z.object({ name: z.string(), description: z.string() })),
+	/** Why a kind of them is not among these, where something stands in its way. */
+	networksMissing: z.string().optional(),
 	freeBytes: z.int().min(0),
 	memory: z.object({ totalMiB: z.int().min(0), freeMiB: z.int().min(0) }),
 	warnings: z.array(z.string()),

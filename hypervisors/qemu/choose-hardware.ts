@@ -12,7 +12,8 @@ import {
 	nicModelSchema,
 	type QemuHardware,
 } from './hardware.ts';
-import { checkForwards, userNetwork } from './user-network.ts';
+import { type Networks, userAlone } from './bridge-network.ts';
+import { checkForwards } from './user-network.ts';
 
 const optionsSchema = z.strictObject({
 	accelerator: acceleratorSchema.optional(),
@@ -36,9 +37,6 @@ export function readOptions(options: PlatformData): QemuPlatformOptions {
 	});
 }
 
-/** Where a NIC may lead, beside `none`. */
-export const networks = [userNetwork] as const;
-
 export interface ChosenDevices {
 	data: QemuHardware;
 	choices: Choice[];
@@ -49,8 +47,9 @@ export interface ChosenDevices {
 export function chooseDevices(
 	{ config, nics, forwards = [] }: HardwareRequest,
 	options: QemuPlatformOptions,
+	networks: Networks = userAlone,
 ): ChosenDevices {
-	for (const { mac, target } of nics) checkNetwork(mac, target);
+	for (const { mac, target } of nics) checkNetwork(mac, target, networks);
 	checkForwards(forwards, nics);
 	const diskBus = options.disks ?? (fitsVirtio(config) ? 'virtio' : 'sata');
 	const nicModel = options.nics ?? (fitsVirtio(config) ? 'virtio' : 'e1000e');
@@ -145,9 +144,10 @@ function warnSecurity({ os, secureBoot, vtpm, efiVariables }: MachineConfig): st
 	return warnings;
 }
 
-function checkNetwork(mac: string, target: string): void {
-	if (target === 'none' || networks.some(({ name }) => name === target)) return;
+function checkNetwork(mac: string, target: string, { offered, withoutBridges }: Networks): void {
+	if (target === 'none' || offered.some(({ name }) => name === target)) return;
+	const why = withoutBridges === undefined ? '' : `; ${withoutBridges}`;
 	throw new RouseError('config_invalid', `NIC ${mac}: QEMU on this host has no network "${target}"`, {
-		hint: `there are ${['none', ...networks.map(({ name }) => name)].join(', ')}`,
+		hint: `there are ${['none', ...offered.map(({ name }) => name)].join(', ')}${why}`,
 	});
 }

@@ -1,7 +1,9 @@
 import type { Chain } from '../../model/recovery.ts';
 import type { MachineDefinition } from '../contract.ts';
 import { type Acceleration, cpuModel } from './acceleration.ts';
+import { tapName } from '../../system/taps.ts';
 import { nodeNames, nodesOf } from './block-nodes.ts';
+import { bridgeOf, tapNetdev } from './bridge-target.ts';
 import { sandboxArguments } from './confinement.ts';
 import type { DiskHardware, QemuHardware } from './hardware.ts';
 import type { QemuHost } from './host.ts';
@@ -95,10 +97,15 @@ function nics({ definition, hardware }: CommandLineInput): string[] {
 	return definition.nics.flatMap((nic, index) => {
 		// No boot from the network: the ROM is a package of its own, and nothing good waits there.
 		const device = `${model},id=net${index},mac=${nic.mac},addr=${hex(firstNicSlot + index)},romfile=`;
+		const forwards = index === forwarding ? hardware.forwards : [];
+		const netdev = (id: string, options: string) => ['-netdev', options, '-device', `${device},netdev=${id}`];
+		if (bridgeOf(nic.target) !== undefined) {
+			const id = `net${index}-tap`;
+			return netdev(id, tapNetdev(id, tapName(definition.recoveryId, index)));
+		}
 		// With target `none` nothing is behind the NIC, and launch.ts takes its link down as well.
 		if (nic.target !== userNetwork.name) return ['-device', device];
-		const forwards = index === forwarding ? hardware.forwards : [];
-		return ['-netdev', userNetdev(`net${index}-user`, forwards), '-device', `${device},netdev=net${index}-user`];
+		return netdev(`net${index}-user`, userNetdev(`net${index}-user`, forwards));
 	});
 }
 

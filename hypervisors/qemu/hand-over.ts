@@ -1,7 +1,9 @@
-import type { MachineDefinition } from '../contract.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { replaceFileDurably } from '../../system/durable-file.ts';
+import { type Tap, tapCommands } from '../../system/taps.ts';
+import type { MachineDefinition } from '../contract.ts';
 import type { Acceleration } from './acceleration.ts';
+import { tapsOf } from './bridge-network.ts';
 import type { QemuHost } from './host.ts';
 import { accelerationOf, startArguments } from './launch.ts';
 import { inRoom, type Program, roomOf } from './own-room.ts';
@@ -20,9 +22,10 @@ export async function writeStartScript(
 		endsWithGuest: true,
 		paused: false,
 	});
-	const room = roomOf(await host.users.of(definition, paths), definition, paths);
-	const program = await inRoom(room, { command: host.systemBinary, args });
-	await replaceFileDurably(paths.start, startScript(definition, paths, program), 0o700);
+	const uid = await host.users.of(definition, paths);
+	const program = await inRoom(roomOf(uid, definition, paths), { command: host.systemBinary, args });
+	const script = startScript(definition, paths, program, tapsOf(definition, uid ?? process.getuid?.() ?? 0));
+	await replaceFileDurably(paths.start, script, 0o700);
 }
 
 /** A KVM that is demanded and does not work is no reason to end without a script: it may be mended when that is used. */
@@ -33,7 +36,13 @@ function forcedKvm(thrown: unknown): Acceleration {
 }
 
 /** The lock is the one that Rouse's own start takes: the machine never runs twice. */
-export function startScript(definition: MachineDefinition, paths: MachinePaths, { command, args }: Program): string {
+export function startScript(
+	definition: MachineDefinition,
+	paths: MachinePaths,
+	{ command, args }: Program,
+	taps: readonly Tap[],
+): string {
+	const machine = `env -i PATH="$PATH" LC_ALL=C flock -n -F ${quoted(paths.lock)} ${quoted(command)} ${pairs(args).join(' \\\n\t')}`;
 	return `#!/bin/sh
 # Starts the machine ${definition.machineName} in the foreground, without Rouse. It ends with the guest.
 # Console: ${paths.sockets.console}   VNC: ${paths.sockets.vnc}   QMP: ${paths.sockets.qmp}
@@ -44,8 +53,42 @@ if ! flock -n ${quoted(paths.lock)} true; then
 	echo ${quoted(`${definition.machineName} runs already`)} >&2
 	exit 75
 fi
-exec env -i PATH="$PATH" LC_ALL=C flock -n -F ${quoted(paths.lock)} ${quoted(command)} ${pairs(args).join(' \\\n\t')}
+${taps.length === 0 ? `exec ${machine}` : onBridges(machine, taps, definition, paths)}
 `;
+}
+
+/**
+ * Between its taps being made and removed the machine is a child: a signal to the script is one to it. Taps are removed under
+ * the lock, since by then somebody else may have started the machine again.
+ */
+function onBridges(machine: string, taps: readonly Tap[], { machineName }: MachineDefinition, { lock }: MachinePaths) {
+	const remove = taps.map(({ name }) => `flock -n ${quoted(lock)} ip link delete dev ${name} 2>/dev/null || :`);
+	const bridges = [...new Set(taps.map(({ bridge }) => bridge))].join(', ');
+	return `if [ "$(id -u)" != 0 ]; then
+	echo ${quoted(`${machineName} is on a bridge of this host (${bridges}): only root can start it`)} >&2
+	exit 77
+fi
+remove_taps() {
+	${remove.join('\n\t')}
+}
+remove_taps
+trap remove_taps EXIT
+${taps.flatMap(tap => tapLines(tap)).join('\n')}
+${machine} &
+machine=$!
+trap 'kill -TERM "$machine" 2>/dev/null || :' HUP INT TERM
+ended=0
+wait "$machine" || ended=$?
+while kill -0 "$machine" 2>/dev/null; do
+	ended=0
+	wait "$machine" || ended=$?
+done
+exit "$ended"`;
+}
+
+function tapLines(tap: Tap): string[] {
+	const mtu = `$(cat /sys/class/net/${tap.bridge}/mtu)`;
+	return tapCommands(tap, mtu).map(words => words.map(word => (word === mtu ? `"${mtu}"` : quoted(word))).join(' '));
 }
 
 /** An option and its value on one line. */

@@ -3,6 +3,11 @@ import type { QemuHost } from './host.ts';
 import type { MachineMonitor } from './monitor.ts';
 import type { MachinePaths } from './paths.ts';
 
+/** As whom the machine runs: its own user, or the one that Rouse is. */
+export async function userOf({ definition, paths, host }: MachineParts): Promise<number> {
+	return (await (await host()).users.of(definition, paths)) ?? process.getuid?.() ?? 0;
+}
+
 /** One machine on QEMU: what it is, where it lies, and the ways to it. */
 export interface MachineParts {
 	definition: MachineDefinition;

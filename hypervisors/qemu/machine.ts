@@ -13,6 +13,7 @@ import type {
 } from '../contract.ts';
 import { abortable } from './abortable.ts';
 import { checkBase } from './base.ts';
+import { makeTaps, removeTaps } from './bridge-network.ts';
 import { noConsole, openConsole } from './console.ts';
 import { offeringFallBack, takeFallBack } from './fall-back.ts';
 import { createVariableStore } from './firmware.ts';
@@ -21,7 +22,7 @@ import { writeStartScript } from './hand-over.ts';
 import type { QemuHost } from './host.ts';
 import { launch, monitorOf } from './launch.ts';
 import { removeMachineFiles, removeRunFiles } from './machine-files.ts';
-import type { MachineParts } from './machine-parts.ts';
+import { type MachineParts, userOf } from './machine-parts.ts';
 import { type ConnectQmp, MachineMonitor } from './monitor.ts';
 import { lookAt } from './observation.ts';
 import { takeSnapshot } from './overlay.ts';
@@ -82,6 +83,7 @@ export class QemuMachine implements Machine {
 	async powerOn(chain: Chain, { signal }: CallOptions = {}): Promise<void> {
 		const parts = await this.#ours();
 		const alive = await this.#alive();
+		await makeTaps(parts.definition, () => userOf(parts));
 		const start = async () => {
 			if (alive) await startGuest(abortable(await monitorOf(parts, signal), signal), parts.definition);
 			else await launch(parts, chain, qmp => startGuest(qmp, parts.definition), signal);
@@ -113,6 +115,7 @@ export class QemuMachine implements Machine {
 		await endByForce(definition, paths);
 		monitor.close();
 		await removeRunFiles(paths);
+		await removeTaps(definition);
 	}
 
 	async resume({ signal }: CallOptions = {}): Promise<void> {

@@ -4,8 +4,9 @@
  * at their places, and nothing else of what root keeps to itself.
  */
 import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { MachineDefinition } from '../contract.ts';
+import { bridgeOf } from './bridge-target.ts';
 import type { MachinePaths } from './paths.ts';
 import { quoted } from './quoted.ts';
 
@@ -16,7 +17,7 @@ export interface Room {
 	/** Become the user's. */
 	files: readonly string[];
 	/** What a machine makes when it starts: of its sockets what is left of an earlier one goes, its pidfile it cannot make. */
-	start?: { directory: string; sockets: readonly string[]; pid: string };
+	start?: { directory: string; sockets: readonly string[]; pid: string; taps: boolean };
 	/** It ends with who started it. */
 	endsWithParent?: boolean;
 }
@@ -36,7 +37,7 @@ export async function inRoom(room: Room | undefined, { command, args }: Program)
 
 export function roomOf(
 	uid: number | undefined,
-	{ directory, runDirectory, nbdSocket, disks }: MachineDefinition,
+	{ directory, runDirectory, nbdSocket, disks, nics }: MachineDefinition,
 	paths: MachinePaths,
 ): Room | undefined {
 	if (uid === undefined) return undefined;
@@ -45,7 +46,12 @@ export function roomOf(
 		uid,
 		directories: [...new Set([directory, runDirectory, dirname(nbdSocket)])],
 		files: [...disks.flatMap(disk => [paths.target(disk), paths.overlay(disk)]), vars, pid],
-		start: { directory: runDirectory, sockets: [...Object.values(sockets), supervisorMonitor], pid },
+		start: {
+			directory: runDirectory,
+			sockets: [...Object.values(sockets), supervisorMonitor],
+			pid,
+			taps: nics.some(({ target }) => bridgeOf(target) !== undefined),
+		},
 	};
 }
 
@@ -76,7 +82,8 @@ async function script({ uid, directories, files, start, endsWithParent }: Room):
 			? [`rm -f ${all(start.sockets)}`, `chown ${uid}:${uid} ${quoted(start.directory)}`, `: >>${quoted(start.pid)}`]
 			: []),
 		`for f in ${all(files)}; do [ ! -e "$f" ] || chown -h ${uid}:${uid} "$f"; done`,
-		...kvm(uid, veils[0]),
+		...node(uid, veils[0], { path: '/dev/kvm', minor: 232 }),
+		...(start?.taps ? node(uid, veils[0], { path: '/dev/net/tun', minor: 200 }) : []),
 		'unset PWD', // of the shell's own
 		`exec setpriv ${endsWithParent ? '--pdeathsig KILL ' : ''}${user} -- "$@"`,
 	].join('\n');
@@ -92,12 +99,12 @@ function unveiled(path: string, at: number): string {
 	return `[ ! -e /proc/self/fd/${descriptor} ] || { mkdir -p ${quoted(path)}; ${bind}; exec ${descriptor}<&-; }`;
 }
 
-/** A node of its own: 10, 232 in admin-guide/devices.txt of Linux. The host's stays with its group. */
-function kvm(uid: number, veil: string | undefined): string[] {
+/** A node of its own, of major 10: admin-guide/devices.txt of Linux. The host's stays with its group. */
+function node(uid: number, veil: string | undefined, { path, minor }: { path: string; minor: number }): string[] {
 	if (veil === undefined) return [];
-	const node = quoted(join(veil, 'kvm'));
+	const own = quoted(join(veil, basename(path)));
 	return [
-		`[ ! -c /dev/kvm ] || { mknod -m 600 ${node} c 10 232; chown ${uid}:${uid} ${node}; mount --bind ${node} /dev/kvm; }`,
+		`[ ! -c ${path} ] || { mknod -m 600 ${own} c 10 ${minor}; chown ${uid}:${uid} ${own}; mount --bind ${own} ${path}; }`,
 	];
 }
 

@@ -6,6 +6,7 @@ import type { CallOptions, HardwareRequest, Platform } from '../contract.ts';
 import type { UserRange } from '../../system/user-range.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { type AcceleratorSetting, variantOf } from './acceleration.ts';
+import { networksOfHost } from './bridge-network.ts';
 import { chooseDevices, type QemuPlatformOptions, readOptions } from './choose-hardware.ts';
 import type { Firmware } from './firmware.ts';
 import { inspectHost, type KvmSource, programs, type QemuHost } from './host.ts';
@@ -60,7 +61,7 @@ async function chooseHardware(
 ): Promise<Hardware> {
 	const memory = await readMemory();
 	refuseTooLarge(request.config, 'the host', memory);
-	const { data, choices, warnings } = chooseDevices(request, options);
+	const { data, choices, warnings } = chooseDevices(request, options, await networksOfHost());
 	if (request.config.firmware === 'efi' && host.firmwares.length === 0)
 		throw new RouseError('precheck_failed', 'the machine needs UEFI firmware, and there is none on this host', {
 			hint: 'apt-get install ovmf',

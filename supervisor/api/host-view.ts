@@ -19,6 +19,7 @@ export async function hostView(
 		accelerator: report.accelerator,
 		firmwares: [...report.firmwares],
 		networks: [...report.networks],
+		...(report.networksMissing === undefined ? {} : { networksMissing: report.networksMissing }),
 		freeBytes: report.freeBytes,
 		memory: report.memory,
 		warnings: [...report.warnings, ...[...damaged].map(([name, error]) => `${name} is left alone: ${error.message}`)],

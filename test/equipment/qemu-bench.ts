@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bench } from '../../hypervisors/conformance.ts';
 import type { MachineDefinition, Platform } from '../../hypervisors/contract.ts';
+import { networksOfHost } from '../../hypervisors/qemu/bridge-network.ts';
 import { chooseDevices, type QemuPlatformOptions } from '../../hypervisors/qemu/choose-hardware.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { createQemuPlatform, type QemuOptions } from '../../hypervisors/qemu/platform.ts';
@@ -62,7 +63,7 @@ export async function makeQemuBench(bench: QemuBenchOptions = {}): Promise<QemuB
 		recoveryId: randomUUID(),
 		machineName: 'bench',
 		config,
-		hardware: chooseDevices({ config, nics, options: {} }, wishes).data,
+		hardware: chooseDevices({ config, nics, options: {} }, wishes, await networksOfHost()).data,
 		nics,
 		disks: base.map((_content, n) => ({
 			name: `disk${n}`,

@@ -12,6 +12,7 @@ export const sampleHostView: HostView = {
 	accelerator: 'pretended',
 	firmwares: ['bios'],
 	networks: [{ name: 'bridge0', description: 'a network' }],
+	networksMissing: 'no bridges here',
 	freeBytes: 1 << 30,
 	memory: { totalMiB: 1024, freeMiB: 512 },
 	warnings: ['slow'],

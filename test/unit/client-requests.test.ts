@@ -36,7 +36,7 @@ describe('makeRequest', () => {
 	it('refuses a network that the host does not have before the repository is opened', async () => {
 		await assert.rejects(make({ networks: { lan: 'other' } }), {
 			code: 'config_invalid',
-			hint: 'it has: bridge0, none',
+			hint: 'it has: bridge0, none; no bridges here',
 		});
 		await assert.rejects(make({ networks: { dmz: 'other' } }), { code: 'config_invalid' });
 		await assert.rejects(make({ networks: { dmz: 'none' } }), { code: 'repository_missing' });

@@ -57,6 +57,22 @@ suite('`chooseDevices` of QEMU', () => {
 		});
 	});
 
+	test('takes bridges that the host offers, and says why it offers none', () => {
+		const on = (offered: string[], withoutBridges?: string) =>
+			chooseDevices(
+				{ config: benchConfig(1), nics: [{ ...nic, target: 'bridge:br0' }], options: {} },
+				{},
+				{ offered: offered.map(name => ({ name, description: '' })), withoutBridges },
+			);
+		assert.equal(on(['user', 'bridge:br0']).data.nicModel, 'virtio');
+		assert.throws(() => on(['user', 'bridge:br1']), { hint: 'there are none, user, bridge:br1' });
+		assert.throws(() => on(['user'], 'not root'), {
+			code: 'config_invalid',
+			message: /no network "bridge:br0"/,
+			hint: 'there are none, user; not root',
+		});
+	});
+
 	test('keeps the ports that lead to the guest, and refuses those that lead nowhere or twice', () => {
 		const forward = { address: '127.0.0.1', port: 2222, guestPort: 22 };
 		const forwarding = (forwards: Forward[], target = 'user') =>

@@ -1,0 +1,72 @@
+/** A bridge of this host with a cable to another "host": a network namespace. Needs root. All of it goes with the test. */
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+export class WiredHost {
+	readonly bridge: string;
+	readonly #namespace: string;
+	/** The cable's end on the bridge, and the other host's. */
+	readonly port: string;
+	readonly #far: string;
+
+	private constructor(id: string) {
+		this.bridge = `rtbr${id}`;
+		this.port = `rtp${id}`;
+		this.#far = `rtf${id}`;
+		this.#namespace = `rouse-test-${id}`;
+	}
+
+	/** `address`: of the other host, as 10.99.0.1/24. */
+	static async up(t: Pick<TestContext, 'after'>, address: string): Promise<WiredHost> {
+		const host = new WiredHost(randomBytes(4).toString('hex'));
+		t.after(() => host.#remove());
+		const { bridge, port } = host;
+		await run('ip', ['link', 'add', 'dev', bridge, 'type', 'bridge']);
+		await run('ip', ['link', 'set', 'dev', bridge, 'up']);
+		await run('ip', ['netns', 'add', host.#namespace]);
+		const far = ['peer', 'name', host.#far, 'netns', host.#namespace];
+		await run('ip', ['link', 'add', 'dev', port, 'type', 'veth', ...far]);
+		await run('ip', ['link', 'set', 'dev', port, 'master', bridge, 'up']);
+		await host.inside('ip', ['address', 'add', address, 'dev', host.#far]);
+		await host.inside('ip', ['link', 'set', 'dev', host.#far, 'up']);
+		return host;
+	}
+
+	/** Another bridge of this host. */
+	static async bridgeAlone(t: Pick<TestContext, 'after'>): Promise<string> {
+		const { bridge } = new WiredHost(randomBytes(4).toString('hex'));
+		await run('ip', ['link', 'add', 'dev', bridge, 'type', 'bridge']);
+		t.after(() => run('ip', ['link', 'delete', 'dev', bridge]));
+		return bridge;
+	}
+
+	/** Runs a program on the other host. */
+	async inside(program: string, args: readonly string[]): Promise<string> {
+		return (await run('ip', ['netns', 'exec', this.#namespace, program, ...args])).stdout;
+	}
+
+	/** The other host's own MAC address becomes this one. */
+	async takeAddress(mac: string): Promise<void> {
+		await this.inside('ip', ['link', 'set', 'dev', this.#far, 'address', mac]);
+	}
+
+	/** Ports of the bridge. */
+	async ports(): Promise<string[]> {
+		const { stdout } = await run('ip', ['-json', 'link', 'show', 'master', this.bridge]);
+		return (JSON.parse(stdout || '[]') as { ifname: string }[]).map(({ ifname }) => ifname).toSorted();
+	}
+
+	/** One that fails holds up no other: the test may have ended before all was made. */
+	async #remove(): Promise<void> {
+		const made = [
+			['netns', 'delete', this.#namespace],
+			['link', 'delete', 'dev', this.port],
+			['link', 'delete', 'dev', this.bridge],
+		];
+		for (const args of made) await run('ip', args).catch(() => undefined);
+	}
+}

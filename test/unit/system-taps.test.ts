@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { tapCommands, tapName } from '../../system/taps.ts';
+
+const recoveryId = '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d';
+
+test('`tapName` fits into the name of an interface for every NIC that a machine may have', () => {
+	assert.equal(tapName(recoveryId, 0), 'rouse0b9c3f520');
+	assert.ok(tapName(recoveryId, 63).length <= 15);
+});
+
+test('`tapCommands` give the tap an address and an MTU that change nothing of the bridge, before it joins', () => {
+	const tap = { name: 'rouse0', owner: 1234, bridge: 'br0', mac: '52:54:00:00:00:01', directory: '/home/r1' };
+	assert.deepEqual(
+		tapCommands(tap, '9000').map(words => words.join(' ')),
+		[
+			'ip tuntap add dev rouse0 mode tap user 1234',
+			'ip link set dev rouse0 address fe:54:00:00:00:01 mtu 9000 alias /home/r1',
+			'ip link set dev rouse0 master br0 up',
+		],
+	);
+	const [, high] = tapCommands({ ...tap, mac: 'fe:54:00:00:00:01' }, '1500');
+	assert.ok(high?.includes('fa:54:00:00:00:01'), 'a bridge takes the NIC for the host when both have one address');
+});
