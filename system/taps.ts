@@ -2,8 +2,8 @@
  * Taps: interfaces of the host behind which is a machine's NIC, ports of one of its bridges. They are made here, by root,
  * and opened by the machine's own user, who could make none.
  */
-import { readdir, readFile, readlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { isBridge } from './bridges.ts';
 import { isErrno } from './durable-file.ts';
@@ -86,9 +86,8 @@ export interface FoundTap {
 	name: string;
 	/** A program has it open. */
 	used: boolean;
-	/** Undefined when it does not say, or is not on a bridge. */
+	/** Of its machine; undefined when it does not say. */
 	directory: string | undefined;
-	bridge: string | undefined;
 }
 
 /** Those whose names are of our making, by whatever installation. */
@@ -98,7 +97,7 @@ export async function tapsOnHost(): Promise<FoundTap[]> {
 		if (!new RegExp(`^${prefix}[\\da-f]{8}\\d+$`).test(name)) continue;
 		if ((await attribute(name, 'tun_flags')) === undefined) continue;
 		const directory = (await attribute(name, 'ifalias')) || undefined;
-		taps.push({ name, used: (await attribute(name, 'carrier')) === '1', directory, bridge: await bridgeOf(name) });
+		taps.push({ name, used: (await attribute(name, 'carrier')) === '1', directory });
 	}
 	return taps;
 }
@@ -107,15 +106,6 @@ async function ownerOf(name: string): Promise<number | 'no tap' | undefined> {
 	const owner = await attribute(name, 'owner');
 	if (owner !== undefined) return Number(owner);
 	return (await attribute(name, 'ifindex')) === undefined ? undefined : 'no tap';
-}
-
-async function bridgeOf(name: string): Promise<string | undefined> {
-	try {
-		return basename(await readlink(join(interfaces, name, 'master')));
-	} catch (error) {
-		if (isErrno(error, 'ENOENT')) return undefined;
-		throw error;
-	}
 }
 
 /** Undefined when there is no such interface, or it has none: `carrier` of one that is down is EINVAL. */

@@ -15,6 +15,7 @@ export interface Facts {
 	/** Directories of sockets. */
 	runDirectories: RunDirectoryFacts[];
 	temporaries: TemporaryFacts[];
+	taps: TapFacts[];
 	space: { freeBytes: number; ballast: boolean };
 	supervisor: SupervisorFacts;
 	services: ServiceFacts[];
@@ -66,6 +67,17 @@ export interface RunDirectoryFacts {
 	listening: boolean;
 	/** Of a repository mover that has a configuration, so that it is found again. */
 	configured: boolean;
+}
+
+/** A network interface that was made for a machine. */
+export interface TapFacts {
+	name: string;
+	/** A program has it open. */
+	used: boolean;
+	/** Of the machine, as the tap itself says; undefined when it does not. */
+	directory: string | undefined;
+	/** That directory is there: perhaps another installation's. */
+	hasMachine: boolean;
 }
 
 export interface TemporaryFacts {

@@ -7,6 +7,7 @@ export type FindingCode =
 	| 'ending_unfinished'
 	| 'run_directory_left'
 	| 'temporary_left'
+	| 'tap_left'
 	| 'space_low'
 	| 'process_unowned'
 	| 'process_orphaned'
@@ -32,6 +33,7 @@ export type Fix =
 	/** Sockets that nobody listens on. */
 	| { do: 'remove-sockets'; path: string }
 	| { do: 'remove-file'; path: string }
+	| { do: 'remove-tap'; name: string }
 	| { do: 'end-process'; pid: number; startTicks: string }
 	| { do: 'unpin'; repository: string; recoveryId: string };
 

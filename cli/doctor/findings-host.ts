@@ -3,6 +3,8 @@ import { lowWaterBytes } from '../../movers/migration-mover/room.ts';
 import { runName } from '../../supervisor/files/places.ts';
 import { temporarySuffix } from '../../system/durable-file.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
+import { tapStem } from '../../system/taps.ts';
+import { formatBytes } from '../terminal/format.ts';
 import type { DirectoryFacts, Facts } from './facts.ts';
 import { type Finding, fixCommand, settledMs } from './finding.ts';
 
@@ -11,6 +13,7 @@ export function hostFindings(facts: Facts): Finding[] {
 		...facts.recoveries.flatMap(directory => aboutDirectory(facts, directory)),
 		...runDirectoriesLeft(facts),
 		...temporariesLeft(facts),
+		...tapsLeft(facts),
 		...lowSpace(facts),
 	];
 }
@@ -114,6 +117,33 @@ function temporariesLeft({ temporaries, recoveries }: Facts): Finding[] {
 			if (temporary.recovery !== undefined && !(inside?.kind === 'recovery' && !inside.powerOnScheduled))
 				return { ...finding, command: `rm ${path}` };
 			return { ...finding, command: fixCommand, fix: { do: 'remove-file', path } };
+		});
+}
+
+/** Of what cannot be read nobody knows the id: then none is taken for left. */
+function tapsLeft({ taps, recoveries }: Facts): Finding[] {
+	if (recoveries.some(({ content }) => content.kind === 'unreadable')) return [];
+	const owned = recoveries.flatMap(({ content }) =>
+		'recoveryId' in content && content.recoveryId !== undefined ? [tapStem(content.recoveryId)] : [],
+	);
+	return taps
+		.filter(({ name, used, hasMachine }) => !used && !hasMachine && !owned.some(stem => name.startsWith(stem)))
+		.map(({ name, directory }): Finding => {
+			const finding = { code: 'tap_left', subject: name } as const;
+			const explanation = `the network interface ${name} was made for a machine`;
+			// It may be one that another installation is making at this moment.
+			if (directory === undefined)
+				return {
+					...finding,
+					explanation: `${explanation} of no recovery of this host, and does not say for which`,
+					command: `ip link delete dev ${name}`,
+				};
+			return {
+				...finding,
+				explanation: `${explanation} in ${directory}, which is gone`,
+				command: fixCommand,
+				fix: { do: 'remove-tap', name },
+			};
 		});
 }
 

@@ -8,7 +8,16 @@ import { isErrno, temporarySuffix } from '../../system/durable-file.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { heldRecoveryLocks } from '../../system/recovery-locks.ts';
-import type { DirectoryContent, DirectoryFacts, Facts, HeldFacts, RunDirectoryFacts, TemporaryFacts } from './facts.ts';
+import { tapsOnHost } from '../../system/taps.ts';
+import type {
+	DirectoryContent,
+	DirectoryFacts,
+	Facts,
+	HeldFacts,
+	RunDirectoryFacts,
+	TapFacts,
+	TemporaryFacts,
+} from './facts.ts';
 import { namesIn } from '../../system/names-in.ts';
 
 /** Read for what is known of them: the supervisor says itself which it does not understand. */
@@ -32,7 +41,10 @@ const tombstoneSchema = z.object({
 });
 const owedUnpinSchema = z.object({ repository: z.string() });
 
-type HostFacts = Pick<Facts, 'recoveries' | 'tombstones' | 'held' | 'runDirectories' | 'temporaries' | 'space'>;
+type HostFacts = Pick<
+	Facts,
+	'recoveries' | 'tombstones' | 'held' | 'runDirectories' | 'temporaries' | 'taps' | 'space'
+>;
 
 export async function gatherHost({ home, runDirectory }: Installation): Promise<HostFacts> {
 	const recoveries = await gatherRecoveries(home);
@@ -42,6 +54,7 @@ export async function gatherHost({ home, runDirectory }: Installation): Promise<
 		held: await gatherHeld(home),
 		runDirectories: await gatherRunDirectories(home, runDirectory),
 		temporaries: await gatherTemporaries(home, recoveries),
+		taps: await gatherTaps(),
 		space: { freeBytes: await freeBytes(home), ballast: (await ageOf(places.ballast(home))) !== undefined },
 	};
 }
@@ -162,6 +175,16 @@ async function gatherTemporaries(home: string, recoveries: readonly DirectoryFac
 	for (const directory of own) await look(directory, undefined);
 	for (const { path, name, content } of recoveries) if (content.kind !== 'nobody') await look(path, name);
 	return found;
+}
+
+async function gatherTaps(): Promise<TapFacts[]> {
+	const taps = await tapsOnHost();
+	return Promise.all(
+		taps.map(async ({ name, used, directory }) => {
+			const hasMachine = directory !== undefined && (await ageOf(directory)) !== undefined;
+			return { name, used, directory, hasMachine };
+		}),
+	);
 }
 
 async function freeBytes(path: string): Promise<number> {

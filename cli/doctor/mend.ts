@@ -5,6 +5,7 @@ import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors
 import { RepositoryChildren } from '../../repository/access/children.ts';
 import { isErrno, temporarySuffix } from '../../system/durable-file.ts';
 import { processStartTicks } from '../../system/process-lock.ts';
+import { removeTap, tapsOnHost } from '../../system/taps.ts';
 import { waitFor } from '../../system/wait.ts';
 import { type Finding, type Fix, settledMs } from './finding.ts';
 
@@ -35,6 +36,8 @@ async function carryOut(fix: Fix, installation: { cacheDirectory: string }): Pro
 			return removeSockets(fix.path);
 		case 'remove-file':
 			return rm(fix.path, { force: true });
+		case 'remove-tap':
+			return removeUnusedTap(fix.name);
 		case 'end-process':
 			return endProcess(fix.pid, fix.startTicks);
 		case 'unpin': {
@@ -56,6 +59,12 @@ async function removeSockets(path: string): Promise<void> {
 	if (other) throw new RouseError('identity_conflict', `${path} holds ${other.name}, which is no socket`);
 	for (const { name } of entries) await rm(join(path, name), { force: true });
 	await rmdir(path);
+}
+
+async function removeUnusedTap(name: string): Promise<void> {
+	if ((await tapsOnHost()).some(tap => tap.name === name && tap.used))
+		throw new RouseError('lock_held', `a machine has ${name} open by now`);
+	await removeTap(name);
 }
 
 /** A supervisor may have come to it since: what it is writing is young, and stays. */

@@ -1,11 +1,13 @@
 /** `rouse doctor` on a simulated host with real leftovers of every kind. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import * as z from 'zod';
 import { listPins, pinPoint } from '../../repository/pins.ts';
 import { openRepository } from '../../repository/repository.ts';
@@ -13,6 +15,7 @@ import { OwedUnpins } from '../../supervisor/files/owed-unpins.ts';
 import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import { places } from '../../system/installation.ts';
 import { lockHolder } from '../../system/process-lock.ts';
+import { removeTap, tapName } from '../../system/taps.ts';
 import { listenOnSocket } from '../../system/unix-http.ts';
 import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
 import { rouse } from '../equipment/command-line.ts';
@@ -20,6 +23,8 @@ import { temporaryDirectory } from '../equipment/captive.ts';
 import { samplePlan, SteppedRecovery } from '../equipment/recoveries.ts';
 import { sampleDisk, storeDisk } from '../equipment/stored-disk.ts';
 import { SupervisedHost } from '../equipment/supervised-host.ts';
+
+const run = promisify(execFile);
 
 const answerSchema = z.object({
 	findings: z.array(
@@ -70,6 +75,16 @@ async function holding(t: TestContext, directory: string, name: string): Promise
 }
 
 const lives = (pid: number) => existsSync(`/proc/${pid}/exe`);
+
+/** A tap of a machine that is gone; only root can make one. */
+async function leftTap(t: TestContext): Promise<string[]> {
+	if (process.getuid?.() !== 0) return [];
+	const name = tapName(randomUUID(), 0);
+	await run('ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap']);
+	t.after(() => removeTap(name));
+	await run('ip', ['link', 'set', 'dev', name, 'alias', '/gone/machine']);
+	return [name];
+}
 
 test('`doctor` names every leftover, `--fix` removes those that hold nothing, and the rest stays', async t => {
 	const repository = join(await temporaryDirectory(t), 'repository');
@@ -133,6 +148,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 	await new OwedUnpins(home).add({ repository: owing, recoveryId: randomUUID(), since: new Date().toISOString() });
 
 	const safe = [
+		...(await leftTap(t)).map(tap => `tap_left ${tap}`),
 		'directory_empty empty',
 		`run_directory_left ${join(runDirectory, 'deadbeef')}`,
 		`temporary_left ${temporary}`,

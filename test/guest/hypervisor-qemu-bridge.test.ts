@@ -23,8 +23,8 @@ async function bench(t: TestContext, bridge: string): Promise<QemuBench & { tap:
 	const made = await makeQemuBench({ disks: 1, definition: { nics } });
 	const tap = tapName(made.definition.recoveryId, 0);
 	t.after(async () => {
+		await removeTap(tap); // first: a tap whose machine's directory is gone is one that `doctor` finds
 		await made.dispose();
-		await removeTap(tap);
 	});
 	return { ...made, tap };
 }

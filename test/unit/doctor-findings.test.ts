@@ -17,6 +17,7 @@ const calm: Facts = {
 	orphans: [],
 	runDirectories: [],
 	temporaries: [],
+	taps: [],
 	space: { freeBytes: 1e12, ballast: true },
 	supervisor: { state: 'answers', protocol: protocolVersion },
 	services: [],
@@ -57,6 +58,7 @@ const held = (of: HeldFacts['of'], recovery = 'r1'): HeldFacts => ({
 	recovery,
 	startTicks: '1',
 });
+const tap = { name: `rouse${id.slice(0, 8)}0`, used: false, directory: '/home/r1', hasMachine: false };
 const temporary = { path: '/home/r1/x.rouse-tmp', ageMs: old, recovery: 'r1' };
 
 /** What is seen; the codes of what is found, with a `+` when `--fix` mends it. */
@@ -106,6 +108,12 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 		{ ...directory({ kind: 'nobody', recoveryId: id }, { files: ['machine.json'] }), runDirectories: [sockets] },
 		['directory_unowned'],
 	],
+	['a tap of a recovery', { ...directory(running), workflows: [workflow], taps: [tap] }, []],
+	['a tap of nothing', { taps: [tap] }, ['tap_left+']],
+	['a tap that does not say whose it is', { taps: [{ ...tap, directory: undefined }] }, ['tap_left']],
+	['a tap that a machine has open', { taps: [{ ...tap, used: true }] }, []],
+	['a tap whose machine is there, of another installation', { taps: [{ ...tap, hasMachine: true }] }, []],
+	['a tap that may be of what cannot be read', { ...directory(unreadable), taps: [tap] }, ['recovery_unreadable']],
 	['sockets being made', { runDirectories: [{ ...sockets, ageMs: 10 }] }, []],
 	['sockets that somebody listens on', { runDirectories: [{ ...sockets, listening: true }] }, ['run_directory_left']],
 	['sockets of a repository mover', { runDirectories: [{ ...sockets, configured: true }] }, []],
