@@ -178,6 +178,12 @@ export interface Machine {
 	snapshot(options?: CallOptions): Promise<void>;
 
 	/**
+	 * Of its MAC addresses those that somebody else has where its NICs lead, a sentence each, as far as the host knows. Asked
+	 * before a start, which it does not forbid.
+	 */
+	addressesInUse(options?: CallOptions): Promise<string[]>;
+
+	/**
 	 * Starts the machine on `chain`, with the guest running. MAY find it running: then nothing happens. MUST NOT start on
 	 * a chain other than the one given, and MUST let no second instance touch the disks. A guest that has powered itself
 	 * off, or has crashed, starts anew; one that stands still because of an I/O error is left to `resume`. Throws

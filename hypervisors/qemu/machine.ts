@@ -12,6 +12,7 @@ import type {
 	Target,
 } from '../contract.ts';
 import { abortable } from './abortable.ts';
+import { addressesInUse } from './address-in-use.ts';
 import { checkBase } from './base.ts';
 import { makeTaps, removeTaps } from './bridge-network.ts';
 import { noConsole, openConsole } from './console.ts';
@@ -78,6 +79,11 @@ export class QemuMachine implements Machine {
 		const { definition, paths, host } = await this.#ours();
 		const qemu = await host();
 		await this.#gate.pass(() => takeSnapshot(definition, paths, qemu, signal), { signal });
+	}
+
+	async addressesInUse(): Promise<string[]> {
+		const { nics, recoveryId } = this.#parts.definition;
+		return addressesInUse(nics, recoveryId);
 	}
 
 	async powerOn(chain: Chain, { signal }: CallOptions = {}): Promise<void> {

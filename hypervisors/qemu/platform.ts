@@ -6,6 +6,7 @@ import type { CallOptions, HardwareRequest, Platform } from '../contract.ts';
 import type { UserRange } from '../../system/user-range.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { type AcceleratorSetting, variantOf } from './acceleration.ts';
+import { addressesInUse } from './address-in-use.ts';
 import { networksOfHost } from './bridge-network.ts';
 import { chooseDevices, type QemuPlatformOptions, readOptions } from './choose-hardware.ts';
 import type { Firmware } from './firmware.ts';
@@ -67,6 +68,7 @@ async function chooseHardware(
 			hint: 'apt-get install ovmf',
 		});
 	await checkPorts(data.forwards);
+	const inUse = await addressesInUse(request.nics);
 	const {
 		accelerator,
 		reason,
@@ -80,7 +82,12 @@ async function chooseHardware(
 			...choices,
 			{ what: 'acceleration', chosen: accelerator, why: reason },
 		],
-		warnings: [...sizeWarnings(request.config, { ...memory, cpus: availableParallelism() }), ...warnings, ...slow],
+		warnings: [
+			...sizeWarnings(request.config, { ...memory, cpus: availableParallelism() }),
+			...warnings,
+			...inUse,
+			...slow,
+		],
 	};
 }
 

@@ -41,6 +41,7 @@ export class SimulatedHost {
 			clock: systemClock,
 			fallBack: undefined,
 			networks: ['lan'],
+			macsInUse: [],
 			memoryMiB: 1024 * 1024,
 			freeBytes: () => freeBytesOf(options.directory),
 			stuckMs: 10_000,

@@ -72,6 +72,13 @@ export class SimulatedMachine implements Machine {
 		await takeSnapshot(this.#parts, () => this.#probe(options));
 	}
 
+	async addressesInUse(options?: CallOptions): Promise<string[]> {
+		await this.#begin('addressesInUse', options);
+		const { settings, definition } = this.#parts;
+		const inUse = definition.nics.filter(({ mac, target }) => target !== 'none' && settings.macsInUse.includes(mac));
+		return inUse.map(({ mac }) => `the MAC address ${mac} is in use`);
+	}
+
 	async powerOn(chain: Chain, options?: CallOptions): Promise<void> {
 		await this.#begin('powerOn', options);
 		await recordOf(this.#parts.definition, this.#parts.paths);

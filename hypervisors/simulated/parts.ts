@@ -20,6 +20,8 @@ export interface HostSettings {
 	/** The way of running a machine that asks less of the host, when there is one. */
 	fallBack: string | undefined;
 	networks: readonly string[];
+	/** MAC addresses that somebody else has on each of them. */
+	macsInUse: readonly string[];
 	memoryMiB: number;
 	/** Of the datastore. */
 	freeBytes(): Promise<number>;

@@ -18,6 +18,8 @@ export async function applyPower(context: StepContext): Promise<void> {
 export async function start(context: StepContext): Promise<void> {
 	const { recovery, signal } = context;
 	await presentBase(context);
+	for (const said of await recovery.equipment.machine.addressesInUse({ signal }))
+		await recovery.incidents.add('address_in_use', said);
 	try {
 		await recovery.equipment.machine.powerOn(recovery.state.chain, { signal });
 	} catch (thrown) {

@@ -38,6 +38,8 @@ export interface SimulationOptions {
 	like?: MannerName;
 	/** What the host offers to a machine that crashes. */
 	fallBack?: string;
+	/** MAC addresses that somebody else has on its networks. */
+	macsInUse?: string[];
 	/** Of the datastore. */
 	freeBytes?: () => Promise<number>;
 	movers?: Partial<SimulatedMoversOptions>;

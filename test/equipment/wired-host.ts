@@ -20,8 +20,8 @@ export class WiredHost {
 		this.#namespace = `rouse-test-${id}`;
 	}
 
-	/** `address`: of the other host, as 10.99.0.1/24. */
-	static async up(t: Pick<TestContext, 'after'>, address: string): Promise<WiredHost> {
+	/** The other host is 10.99.0.1/24. */
+	static async up(t: Pick<TestContext, 'after'>): Promise<WiredHost> {
 		const host = new WiredHost(randomBytes(4).toString('hex'));
 		t.after(() => host.#remove());
 		const { bridge, port } = host;
@@ -31,7 +31,7 @@ export class WiredHost {
 		const far = ['peer', 'name', host.#far, 'netns', host.#namespace];
 		await run('ip', ['link', 'add', 'dev', port, 'type', 'veth', ...far]);
 		await run('ip', ['link', 'set', 'dev', port, 'master', bridge, 'up']);
-		await host.inside('ip', ['address', 'add', address, 'dev', host.#far]);
+		await host.inside('ip', ['address', 'add', '10.99.0.1/24', 'dev', host.#far]);
 		await host.inside('ip', ['link', 'set', 'dev', host.#far, 'up']);
 		return host;
 	}
@@ -52,6 +52,12 @@ export class WiredHost {
 	/** The other host's own MAC address becomes this one. */
 	async takeAddress(mac: string): Promise<void> {
 		await this.inside('ip', ['link', 'set', 'dev', this.#far, 'address', mac]);
+	}
+
+	/** The other host asks for somebody who is not there: the bridge hears its address. */
+	async speak(): Promise<void> {
+		await this.inside('ip', ['neighbour', 'flush', 'all']);
+		await this.inside('bash', ['-c', 'exec 3<>/dev/udp/10.99.0.254/9 && echo >&3']);
 	}
 
 	/** Ports of the bridge. */

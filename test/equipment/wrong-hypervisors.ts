@@ -20,6 +20,7 @@ export function wrongly(
 				presentBase: options => machine.presentBase(options),
 				snapshot: options => machine.snapshot(options),
 				powerOn: (chain, options) => machine.powerOn(chain, options),
+				addressesInUse: options => machine.addressesInUse(options),
 				fallBack: (chain, options) => machine.fallBack(chain, options),
 				shutdown: options => machine.shutdown(options),
 				reset: options => machine.reset(options),

@@ -37,7 +37,7 @@ const carrier = (tap: string) =>
 if (isRoot())
 	suite('A machine on a bridge of the host', () => {
 		test('has a tap there that its own user may open, as long as it is on; one on another bridge is put right', async t => {
-			const wired = await WiredHost.up(t, '10.99.0.1/24');
+			const wired = await WiredHost.up(t);
 			const made = await bench(t, wired.bridge);
 			const report = await made.platform.report();
 			assert.ok(report.networks.some(({ name }) => name === `bridge:${wired.bridge}`));
@@ -63,7 +63,7 @@ if (isRoot())
 		});
 
 		test('is not started while the bridge is not there, and when its name is that of no tap', async t => {
-			const wired = await WiredHost.up(t, '10.99.0.1/24');
+			const wired = await WiredHost.up(t);
 			const made = await bench(t, wired.bridge);
 			await startedGuest(made);
 			await anew(made, machine => machine.powerOff());
@@ -75,8 +75,27 @@ if (isRoot())
 			await assert.rejects(again(), { code: 'machine_failed', message: new RegExp(`bridge ${wired.bridge} is not`) });
 		});
 
+		test('tells by its plan and before its start that somebody else on the bridge has its address, and starts', async t => {
+			const wired = await WiredHost.up(t);
+			const made = await bench(t, wired.bridge);
+			const { config, nics } = made.definition;
+			const warnings = async () => {
+				const chosen = await made.platform.chooseHardware({ config, nics, options: {} });
+				return chosen.warnings.filter(text => text.includes('MAC'));
+			};
+			assert.deepEqual(await warnings(), []);
+			await wired.takeAddress(nics[0]?.mac ?? '');
+			await wired.speak();
+			const expected = new RegExp(`${nics[0]?.mac} is in use on the bridge ${wired.bridge}.*${wired.port}.*--new-mac`);
+			await waitFor('the warning', async () => (await warnings()).length === 1, { timeoutMs: 10_000 });
+			assert.match((await warnings()).join(), expected);
+			await startedGuest(made);
+			const [said = ''] = await anew(made, machine => machine.addressesInUse());
+			assert.match(said, expected);
+		});
+
 		test('its start script makes the tap and removes it, also when it is ended by a signal', async t => {
-			const wired = await WiredHost.up(t, '10.99.0.1/24');
+			const wired = await WiredHost.up(t);
 			const made = await bench(t, wired.bridge);
 			const guest = await startedGuest(made);
 			await restoreTargets(made);
