@@ -1,7 +1,17 @@
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
 import { RouseError } from '../model/errors.ts';
 import { mergeIncidents } from '../model/incidents.ts';
-import type { DiskProgress, Forward, Incident, Parked, Phase, Policy, Power, Timings } from '../model/recovery.ts';
+import type {
+	DiskProgress,
+	Forward,
+	Incident,
+	Parked,
+	Phase,
+	PlannedNic,
+	Policy,
+	Power,
+	Timings,
+} from '../model/recovery.ts';
 import type { SupervisorClient } from '../supervisor/client.ts';
 import type { RecoveryView } from '../supervisor/protocol.ts';
 import { type NextStep, nextSteps } from './next-steps.ts';
@@ -33,6 +43,8 @@ export interface RecoveryDocument {
 	policy: Policy | null;
 	/** Ports of the host that lead to the guest. */
 	forwards: Forward[];
+	/** Where its network cards lead, as the host tells; empty when it does not answer, and before there is a plan. */
+	nics: PlannedNic[];
 	disks: DiskProgress[];
 	asOf: string;
 	timings: Timings;
@@ -98,6 +110,7 @@ export function makeDocument(
 		power: view?.power ?? reportedPower(details),
 		policy: status?.policy ?? request?.policy ?? null,
 		forwards: request?.forwards ?? [],
+		nics: view?.nics ?? [],
 		disks: view?.disks ?? (gone ? undefined : details.disks) ?? [],
 		asOf: details.asOf,
 		timings: status?.timings ?? { requestedAt: details.requestedAt },

@@ -116,6 +116,8 @@ export const recoveryViewSchema = z.object({
 	power: powerSchema,
 	blocked: blockedSchema.nullable(),
 	disks: z.array(diskProgressSchema),
+	/** Where its network cards lead; none before there is a plan. */
+	nics: z.array(z.object(plannedNicSchema.shape)).default([]),
 	/** All disks are restored to the last chunk. */
 	restored: z.boolean(),
 	copying: z.boolean(),

@@ -4,7 +4,6 @@ import { runName } from '../../supervisor/files/places.ts';
 import { temporarySuffix } from '../../system/durable-file.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { tapStem } from '../../system/taps.ts';
-import { formatBytes } from '../terminal/format.ts';
 import type { DirectoryFacts, Facts } from './facts.ts';
 import { type Finding, fixCommand, settledMs } from './finding.ts';
 

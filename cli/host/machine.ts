@@ -3,6 +3,7 @@ import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { abandonedText } from '../recover/next-text.ts';
 import { machineAnswer } from '../recover/answer.ts';
+import { nicText } from '../recover/text.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatTime } from '../terminal/format-time.ts';
 
@@ -51,6 +52,7 @@ export function machineText(machine: HostMachineAnswer): string {
 			`disk${index}`,
 			`${formatBytes(restoredBytes)} of ${formatBytes(sizeBytes)} local${copying ? ', copying' : ''}${path === '' ? '' : `, ${path}`}`,
 		);
+	for (const [index, nic] of machine.nics.entries()) row(`nic${index}`, nicText(nic));
 	for (const { kind, alive, pid } of movers) row('mover', `${kind}: ${alive ? `pid ${pid}` : 'not running'}`);
 	row('directory', machine.directory);
 	if (machine.runDirectory !== null) row('sockets', machine.runDirectory);

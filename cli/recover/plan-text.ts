@@ -1,6 +1,6 @@
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
-import { forwardText } from './text.ts';
+import { forwardText, nicText } from './text.ts';
 
 /** What `--dry-run` prints: what would be made, where, and what a person should know before. */
 export function planText(request: RecoveryRequest, plan: RecoveryPlan): string {
@@ -13,8 +13,7 @@ export function planText(request: RecoveryRequest, plan: RecoveryPlan): string {
 			`disk${index}`,
 			`${formatBytes(disk.sizeBytes)}, ${formatBytes(disk.dataBytes)} of it data; ${allocation(plan)}`,
 		);
-	for (const [index, nic] of plan.nics.entries())
-		row(`nic${index}`, `${nic.mac}, network ${nic.network}: ${nic.target === 'none' ? 'link down' : nic.target}`);
+	for (const [index, nic] of plan.nics.entries()) row(`nic${index}`, nicText(nic));
 	for (const forward of plan.forwards ?? []) row('forward', forwardText(forward));
 	for (const { what, chosen, why } of plan.hardware?.choices ?? []) row('chosen', `${what}: ${chosen} (${why})`);
 	row('then', afterwards(request));

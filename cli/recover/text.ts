@@ -1,5 +1,5 @@
 import { endedByForce, hasEnded } from '../../client/phases.ts';
-import type { Forward } from '../../model/recovery.ts';
+import type { Forward, PlannedNic } from '../../model/recovery.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatDuration, formatTable } from '../terminal/format.ts';
 import { formatTime } from '../terminal/format-time.ts';
@@ -54,6 +54,7 @@ export function fullText(document: RecoveryAnswer): string {
 			`disk${index}`,
 			`${share(disk.restoredBytes, disk.sizeBytes)} of ${formatBytes(disk.sizeBytes)} local, ${disk.path}`,
 		);
+	for (const [index, nic] of document.nics.entries()) row(`nic${index}`, nicText(nic));
 	for (const forward of document.forwards) row('forward', forwardText(forward));
 	if (consoleSocket) row('console', consoleSocket);
 	for (const { step, attempt, running, lastFailure } of document.pending) {
@@ -75,7 +76,12 @@ export function fullText(document: RecoveryAnswer): string {
 	return lines.join('\n');
 }
 
-/** As in a plan. */
+/** Both as in a plan. */
+export function nicText({ mac, network, target }: PlannedNic): string {
+	const where = target === 'none' ? 'link down, it leads nowhere' : `leads to ${target}`;
+	return `${mac}, of network ${network}: ${where}`;
+}
+
 export function forwardText({ address, port, guestPort }: Forward): string {
 	return `${address}:${port} of the host leads to port ${guestPort} of the guest`;
 }

@@ -20,6 +20,7 @@ export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
 		power: seen.machine?.power ?? 'off',
 		blocked: seen.blocked,
 		disks,
+		nics: state.plan?.nics ?? [],
 		restored,
 		copying: seen.migration?.copying ?? false,
 		movers: await moversOf(recovery),

@@ -134,6 +134,7 @@ export class FinishedMachine {
 			power: this.#seen?.power ?? (this.#unseen ? 'paused' : 'off'),
 			blocked: this.#blocked(),
 			disks: this.#file.disks.map(({ sizeBytes, path }) => ({ sizeBytes, restoredBytes: sizeBytes, path })),
+			nics: this.#file.nics,
 			restored: true,
 			copying: false,
 			movers: [],

@@ -136,6 +136,7 @@ function emptyView(name: string, recoveryId: string): RecoveryView {
 		sealed: false,
 		power: 'off',
 		blocked: null,
+		nics: [],
 		disks: [{ sizeBytes: 1 << 20, restoredBytes: 0, path: '/nowhere/disk0.raw' }],
 		restored: false,
 		copying: false,

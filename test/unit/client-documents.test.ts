@@ -51,3 +51,14 @@ test('`readDocument` asks the host of a finished recovery whether its machine wa
 	assert.equal((await read(hostId, 'supervisor_unreachable')).removed, false);
 	assert.equal((await read('5d1f3f0e-7a77-4a0b-9d8e-0d9a3c1b2f4e', 'recovery_unknown')).removed, false);
 });
+
+test('`recover show` tells where each network card leads, and that its link is down', () => {
+	assert.deepEqual(documentOf({}).nics, [], 'the host does not answer');
+	const nics = [
+		{ mac: '52:54:00:00:00:01', network: 'lan', target: 'bridge:br0' },
+		{ mac: '52:54:00:00:00:02', network: 'dmz', target: 'none' },
+	];
+	const text = fullText(recoveryAnswer({ ...documentOf({}), nics }));
+	assert.match(text, /^ {2}nic0 +52:54:00:00:00:01, of network lan: leads to bridge:br0$/m);
+	assert.match(text, /^ {2}nic1 +52:54:00:00:00:02, of network dmz: link down, it leads nowhere$/m);
+});

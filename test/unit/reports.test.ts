@@ -18,6 +18,7 @@ const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	sealed: false,
 	power: 'on',
 	blocked: null,
+	nics: [],
 	disks: [],
 	restored: false,
 	copying: false,
