@@ -1,10 +1,15 @@
 /** A bridge of this host with a cable to another "host": a network namespace. Needs root. All of it goes with the test. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { cacheDirectory } from '../../system/installation.ts';
 
 const run = promisify(execFile);
+/** Of tools/guest, which is built before: not every host has a ping. */
+const busybox = join(cacheDirectory(), 'guest', 'packages-1', 'unpacked', 'bin', 'busybox');
 
 export class WiredHost {
 	readonly bridge: string;
@@ -49,6 +54,31 @@ export class WiredHost {
 		return (await run('ip', ['netns', 'exec', this.#namespace, program, ...args])).stdout;
 	}
 
+	/** Whether an address answers the other host's ping. */
+	async answers(address: string): Promise<boolean> {
+		return this.inside(busybox, ['ping', '-c', '1', '-W', '2', address]).then(
+			() => true,
+			() => false,
+		);
+	}
+
+	/** Pings from the other host, ten a second, until `stop`, which tells how many were sent and how many answered. */
+	pings(t: Pick<TestContext, 'after'>, address: string): { stop: () => Promise<{ sent: number; answered: number }> } {
+		const args = ['netns', 'exec', this.#namespace, busybox, 'ping', '-q', '-i', '0.1', address];
+		const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+		let said = '';
+		child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+		const ended = once(child, 'close');
+		t.after(() => child.kill('SIGKILL'));
+		const stop = async () => {
+			child.kill('SIGINT');
+			await ended;
+			const [, sent, answered] = /(\d+) packets transmitted, (\d+) packets received/.exec(said) ?? [];
+			return { sent: Number(sent), answered: Number(answered) };
+		};
+		return { stop };
+	}
+
 	/** The other host's own MAC address becomes this one. */
 	async takeAddress(mac: string): Promise<void> {
 		await this.inside('ip', ['link', 'set', 'dev', this.#far, 'address', mac]);
@@ -66,9 +96,11 @@ export class WiredHost {
 		return (JSON.parse(stdout || '[]') as { ifname: string }[]).map(({ ifname }) => ifname).toSorted();
 	}
 
-	/** One that fails holds up no other: the test may have ended before all was made. */
+	/** With taps of machines on it. One that fails holds up no other: the test may have ended before all was made. */
 	async #remove(): Promise<void> {
+		const ports = await this.ports().catch(() => []);
 		const made = [
+			...ports.map(port => ['link', 'delete', 'dev', port]),
 			['netns', 'delete', this.#namespace],
 			['link', 'delete', 'dev', this.port],
 			['link', 'delete', 'dev', this.bridge],
