@@ -1,10 +1,12 @@
 /** Networks `bridge:NAME`: a Linux bridge of the host, on which the machine is as if by a cable. */
+import { readFile } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
 import { bridgesOnHost } from '../../system/bridges.ts';
 import { makeTap, removeTap, type Tap, tapName } from '../../system/taps.ts';
 import type { HostReport, MachineDefinition } from '../contract.ts';
 import { bridgeOf, bridgeTarget } from './bridge-target.ts';
 import { isRoot } from './confinement.ts';
+import { exists } from './overlay.ts';
 import { userNetwork } from './user-network.ts';
 
 export interface Networks {
@@ -17,14 +19,30 @@ export interface Networks {
 export const userAlone: Networks = { offered: [userNetwork], withoutBridges: undefined };
 
 /** Looked at each time: a bridge may come and go while the supervisor runs. */
-export async function networksOfHost(root = isRoot()): Promise<Networks> {
-	if (!root) return { ...userAlone, withoutBridges: 'bridges are only for a Rouse that is root, since it makes taps' };
+export async function networksOfHost(missing: () => Promise<string | undefined> = missingForTaps): Promise<Networks> {
+	const withoutBridges = await missing();
+	if (withoutBridges !== undefined) return { ...userAlone, withoutBridges };
 	const bridges = (await bridgesOnHost()).filter(name => bridgeOf(bridgeTarget(name)) !== undefined);
 	const offered = bridges.map(name => ({
 		name: bridgeTarget(name),
 		description: `the bridge ${name} of this host: the machine is on it with its own address, as if by a cable`,
 	}));
 	return { offered: [userNetwork, ...offered], withoutBridges: undefined };
+}
+
+/** What stands in the way of a tap; undefined when nothing does. Containers often take one of the last two. */
+async function missingForTaps(): Promise<string | undefined> {
+	if (!isRoot()) return 'bridges are only for a Rouse that is root, since it makes taps';
+	if (!(await exists('/dev/net/tun'))) return 'bridges need /dev/net/tun, which is not here: modprobe tun';
+	if (!mayChangeNetworks(await readFile('/proc/self/status', 'utf8')))
+		return 'bridges need the capability CAP_NET_ADMIN, which this root does not have';
+	return undefined;
+}
+
+/** CAP_NET_ADMIN is the twelfth: include/uapi/linux/capability.h. `status`: as proc(5) has it. */
+export function mayChangeNetworks(status: string): boolean {
+	const effective = /^CapEff:\s*([\da-f]+)$/m.exec(status)?.[1] ?? '0';
+	return ((BigInt(`0x${effective}`) >> 12n) & 1n) === 1n;
 }
 
 /** One for each NIC on a bridge. */
