@@ -56,25 +56,36 @@ function aliasOf(directory: string): string {
 
 /**
  * The tap is there, its owner's and on its bridge, whatever was there of it. `machine_failed` without the bridge, and
- * `identity_conflict` when the name is that of something else.
+ * `identity_conflict` when the name is that of something else, or of a tap that another machine has open.
  */
 export async function makeTap(tap: Tap): Promise<void> {
-	const { name, owner, bridge } = tap;
+	const { name, owner, bridge, directory } = tap;
 	if (!(await isBridge(bridge)))
 		throw new RouseError('machine_failed', `the bridge ${bridge} is not on this host`, {
 			hint: `make it again: ip link add ${bridge} type bridge, and what is to be on it`,
 		});
 	const found = await ownerOf(name);
 	if (found === 'no tap') throw new RouseError('identity_conflict', `the interface ${name} is there, and is no tap`);
-	if (found !== undefined && found !== owner) await removeTap(name);
+	if (await isAnothers(name, directory))
+		throw new RouseError(
+			'identity_conflict',
+			`${name} is in use by another machine: ${await attribute(name, 'ifalias')}`,
+			{
+				hint: 'two installations have the same recovery: one of them is a copy',
+			},
+		);
+	if (found !== undefined && found !== owner) await removeTap(name, directory);
 	const [add, ...rest] = tapCommands(tap, (await attribute(bridge, 'mtu')) ?? '1500');
 	if (found !== owner && add) await command(add);
 	for (const each of rest) await command(each);
 }
 
-/** MAY find nothing. What has it open keeps a network card that leads nowhere. */
-export async function removeTap(name: string): Promise<void> {
-	if ((await attribute(name, 'tun_flags')) === undefined) return;
+/**
+ * Of the machine in `directory`; one that another machine has open stays. MAY find nothing. What has it open keeps a network
+ * card that leads nowhere.
+ */
+export async function removeTap(name: string, directory: string): Promise<void> {
+	if ((await attribute(name, 'tun_flags')) === undefined || (await isAnothers(name, directory))) return;
 	try {
 		await command(['ip', 'link', 'delete', 'dev', name]);
 	} catch (error) {
@@ -100,6 +111,12 @@ export async function tapsOnHost(): Promise<FoundTap[]> {
 		taps.push({ name, used: (await attribute(name, 'carrier')) === '1', directory });
 	}
 	return taps;
+}
+
+/** A copy of an installation has recoveries, and so names, of another one. */
+async function isAnothers(name: string, directory: string): Promise<boolean> {
+	const alias = (await attribute(name, 'ifalias')) || aliasOf(directory);
+	return alias !== aliasOf(directory) && (await attribute(name, 'carrier')) === '1';
 }
 
 async function ownerOf(name: string): Promise<number | 'no tap' | undefined> {

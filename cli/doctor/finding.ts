@@ -33,7 +33,7 @@ export type Fix =
 	/** Sockets that nobody listens on. */
 	| { do: 'remove-sockets'; path: string }
 	| { do: 'remove-file'; path: string }
-	| { do: 'remove-tap'; name: string }
+	| { do: 'remove-tap'; name: string; directory: string }
 	| { do: 'end-process'; pid: number; startTicks: string }
 	| { do: 'unpin'; repository: string; recoveryId: string };
 

@@ -141,7 +141,7 @@ function tapsLeft({ taps, recoveries }: Facts): Finding[] {
 				...finding,
 				explanation: `${explanation} in ${directory}, which is gone`,
 				command: fixCommand,
-				fix: { do: 'remove-tap', name },
+				fix: { do: 'remove-tap', name, directory },
 			};
 		});
 }

@@ -37,7 +37,7 @@ async function carryOut(fix: Fix, installation: { cacheDirectory: string }): Pro
 		case 'remove-file':
 			return rm(fix.path, { force: true });
 		case 'remove-tap':
-			return removeUnusedTap(fix.name);
+			return removeUnusedTap(fix.name, fix.directory);
 		case 'end-process':
 			return endProcess(fix.pid, fix.startTicks);
 		case 'unpin': {
@@ -61,10 +61,10 @@ async function removeSockets(path: string): Promise<void> {
 	await rmdir(path);
 }
 
-async function removeUnusedTap(name: string): Promise<void> {
+async function removeUnusedTap(name: string, directory: string): Promise<void> {
 	if ((await tapsOnHost()).some(tap => tap.name === name && tap.used))
 		throw new RouseError('lock_held', `a machine has ${name} open by now`);
-	await removeTap(name);
+	await removeTap(name, directory);
 }
 
 /** A supervisor may have come to it since: what it is writing is young, and stays. */

@@ -64,5 +64,5 @@ export async function makeTaps(definition: MachineDefinition, owner: () => Promi
 }
 
 export async function removeTaps(definition: MachineDefinition): Promise<void> {
-	for (const { name } of tapsOf(definition, 0)) await removeTap(name);
+	for (const { name, directory } of tapsOf(definition, 0)) await removeTap(name, directory);
 }

@@ -81,7 +81,7 @@ async function leftTap(t: TestContext): Promise<string[]> {
 	if (process.getuid?.() !== 0) return [];
 	const name = tapName(randomUUID(), 0);
 	await run('ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap']);
-	t.after(() => removeTap(name));
+	t.after(() => removeTap(name, '/gone/machine'));
 	await run('ip', ['link', 'set', 'dev', name, 'alias', '/gone/machine']);
 	return [name];
 }

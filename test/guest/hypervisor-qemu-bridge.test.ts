@@ -23,7 +23,7 @@ async function bench(t: TestContext, bridge: string): Promise<QemuBench & { tap:
 	const made = await makeQemuBench({ disks: 1, definition: { nics } });
 	const tap = tapName(made.definition.recoveryId, 0);
 	t.after(async () => {
-		await removeTap(tap); // first: a tap whose machine's directory is gone is one that `doctor` finds
+		await removeTap(tap, made.definition.directory); // first: a tap whose machine's directory is gone is one that `doctor` finds
 		await made.dispose();
 	});
 	return { ...made, tap };
@@ -59,6 +59,22 @@ if (isRoot())
 			await anew(made, machine => machine.powerOn('mover'));
 			assert.deepEqual(await wired.ports(), [made.tap, wired.port].toSorted());
 			await anew(made, machine => machine.remove());
+			assert.deepEqual(await wired.ports(), [wired.port]);
+		});
+
+		test('leaves a tap of its name alone that another machine has open', async t => {
+			const wired = await WiredHost.up(t);
+			const made = await bench(t, wired.bridge);
+			await startedGuest(made);
+			await carrier(made.tap);
+			await run('ip', ['link', 'set', 'dev', made.tap, 'alias', '/another/machine']);
+			await assert.rejects(
+				anew(made, machine => machine.powerOn('mover')),
+				{ code: 'identity_conflict', message: /in use by another machine: \/another\/machine/ },
+			);
+			await removeTap(made.tap, made.definition.directory);
+			assert.ok((await wired.ports()).includes(made.tap));
+			await removeTap(made.tap, '/another/machine');
 			assert.deepEqual(await wired.ports(), [wired.port]);
 		});
 
