@@ -19,9 +19,9 @@ export interface Credential {
  * this machine's kernel says of a process that has the installation's keys, and no server has checked it.
  */
 export function callerOf({ loginUid, user, sudoUser, passwd }: Credential): string {
-	if (loginUid !== undefined && loginUid !== noLogin)
-		return (nameOf(loginUid, passwd) ?? `uid ${loginUid}`).slice(0, 100);
-	return (sudoUser ? `${user} (sudo: ${sudoUser})` : user).slice(0, 100);
+	const of = (name: string) => name.replace(/\p{C}/gu, '?').slice(0, 100); // sudo's word could be lines of an audit
+	if (loginUid !== undefined && loginUid !== noLogin) return of(nameOf(loginUid, passwd) ?? `uid ${loginUid}`);
+	return of(sudoUser ? `${user} (sudo: ${sudoUser})` : user);
 }
 
 export function caller(): string {

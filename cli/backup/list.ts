@@ -1,3 +1,4 @@
+import { asRouseError, type ErrorDocument, exitCodeOf } from '../../model/errors.ts';
 import type { MachineConfig, SourceDisk } from '../../model/machine.ts';
 import { listMachines, listPoints, type RestorePoint, readPoint, resolvePoint } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -5,6 +6,7 @@ import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatTable } from '../terminal/format.ts';
+import { terminalLine } from '../../system/terminal-text.ts';
 import { parseName, parsePoint } from '../terminal/parse.ts';
 import { findPoint, titleOf, withRepository } from './restore-point.ts';
 
@@ -14,10 +16,12 @@ export const buildList = (context: Context) =>
 		.argument('[machine]', 'only those of this machine', parseName)
 		.option(...repositoryOption)
 		.action(async (machine, options) => {
-			const points = await withRepository(context, options.repo, repository =>
+			const { points, damaged } = await withRepository(context, options.repo, repository =>
 				readPoints(repository, machine, context.signal),
 			);
-			context.output.result({ restorePoints: points.map(pointDocument) }, listText(points));
+			for (const { message } of damaged) context.output.warn(message);
+			context.output.result({ restorePoints: points.map(pointDocument), damaged }, listText(points));
+			if (damaged.length > 0) context.exitWith(exitCodeOf('format_damaged'));
 		});
 
 export const buildShow = (context: Context) =>
@@ -36,13 +40,22 @@ async function readPoints(
 	repository: Repository,
 	machine: string | undefined,
 	signal: AbortSignal,
-): Promise<RestorePoint[]> {
+): Promise<{ points: RestorePoint[]; damaged: ErrorDocument[] }> {
 	if (machine !== undefined) await resolvePoint(repository, machine, 'latest', signal); // for its error when there is none
 	const points: RestorePoint[] = [];
+	const damaged: ErrorDocument[] = [];
 	for (const name of machine === undefined ? await listMachines(repository, signal) : [machine])
-		for (const time of await listPoints(repository, name, signal))
-			points.push(await readPoint(repository, name, time, signal));
-	return points;
+		for (const time of await listPoints(repository, name, signal)) {
+			try {
+				points.push(await readPoint(repository, name, time, signal));
+			} catch (thrown) {
+				// One that is damaged hides none of the others.
+				const error = asRouseError(thrown);
+				if (!['format_damaged', 'repository_unsupported', 'point_unknown'].includes(error.code)) throw error;
+				damaged.push({ ...error.toDocument(), message: `${name}@${time}: ${error.message}` });
+			}
+		}
+	return { points, damaged };
 }
 
 function pointDocument({ manifest, manifestDigest }: RestorePoint) {
@@ -100,5 +113,7 @@ function showText(point: RestorePoint): string {
 		`Drivers   ${config.drivers.map(({ name, learntFrom }) => `${name} (${learntFrom})`).join(', ') || 'none are known'}`,
 		`Origin    ${config.origin.kind}: ${config.origin.detail}`,
 		`Manifest  ${point.manifestDigest}`,
-	].join('\n');
+	]
+		.map(terminalLine) // names in it are of whoever has written the manifest
+		.join('\n');
 }

@@ -5,6 +5,7 @@ import { withSession } from '../recover/session.ts';
 import { headline } from '../recover/text.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatDuration } from '../terminal/format.ts';
+import { terminalLine } from '../../system/terminal-text.ts';
 import { formatLocalTime, formatZone } from '../terminal/format-time.ts';
 import { parseName } from '../terminal/parse.ts';
 
@@ -24,7 +25,7 @@ function textOf(document: RecoveryDocument, entries: readonly AuditEntry[]): str
 	const begin = Date.parse(entries[0]?.at ?? document.timings.requestedAt);
 	const lines = entries.map(entry => {
 		const after = formatDuration(Date.parse(entry.at) - begin).padStart(12);
-		return `${formatLocalTime(entry.at)} ${after}  ${entry.text}${whoAndHow(entry)}`;
+		return `${formatLocalTime(entry.at)} ${after}  ${terminalLine(entry.text + whoAndHow(entry))}`;
 	});
 	const zone = formatZone(entries[0]?.at ?? document.timings.requestedAt);
 	return [headline(document), `times are of ${zone}, then what passed since the request`, ...lines].join('\n');

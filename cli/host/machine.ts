@@ -6,6 +6,7 @@ import { machineAnswer } from '../recover/answer.ts';
 import { nicText } from '../recover/text.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatTime } from '../terminal/format-time.ts';
+import { terminalLine } from '../../system/terminal-text.ts';
 
 const shownIncidents = 5;
 
@@ -37,7 +38,7 @@ export function machineText(machine: HostMachineAnswer): string {
 	const { name, state, power, powerDesired, chain, switchStage, blocked, disks, copying, movers } = machine;
 	const wished = powerDesired === null || powerDesired === power ? '' : ` (wanted: ${powerDesired})`;
 	const lines = [`${name}: ${state}, power ${power}${wished}`];
-	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${value}`);
+	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${terminalLine(value)}`);
 	if (machine.machineName !== name) row('machine', machine.machineName);
 	row('recovery', `${machine.recoveryId}, generation ${machine.generation}`);
 	if (state === 'active' || state === 'abandoned') row('done', machine.done.join(', ') || 'nothing yet');

@@ -1,12 +1,13 @@
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { forwardText, nicText } from './text.ts';
+import { terminalLine } from '../../system/terminal-text.ts';
 
 /** What `--dry-run` prints: what would be made, where, and what a person should know before. */
 export function planText(request: RecoveryRequest, plan: RecoveryPlan): string {
 	const { cpus, memoryMiB, firmware } = plan.config;
 	const lines = [`plan: ${plan.machine}@${plan.restorePoint} as ${plan.machineName} on ${request.host}`];
-	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${value}`);
+	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${terminalLine(value)}`);
 	row('machine', `${cpus} vCPU, ${formatBytes(memoryMiB * 1024 * 1024)}, ${firmware}`);
 	for (const [index, disk] of plan.disks.entries())
 		row(

@@ -5,6 +5,7 @@ import { formatDuration, formatTable } from '../terminal/format.ts';
 import { formatTime } from '../terminal/format-time.ts';
 import { lastResortText } from './next-text.ts';
 import type { RecoveryAnswer, RowAnswer } from './answer.ts';
+import { terminalLine } from '../../system/terminal-text.ts';
 
 type Stand = Pick<RecoveryAnswer, 'name' | 'phase' | 'workflow' | 'power' | 'host' | 'machineName'> & {
 	parked: { code: string } | null;
@@ -37,7 +38,7 @@ export function whyItStands({ parked, stalled }: Pick<RecoveryAnswer, 'parked' |
 export function fullText(document: RecoveryAnswer): string {
 	const { machine, restorePoint, parked, failure, incidents, consoleSocket, hostAnswers, statusFrom } = document;
 	const lines = [headline(document)];
-	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${value}`);
+	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${terminalLine(value)}`);
 	if (machine && restorePoint) row('from', `${machine}@${restorePoint}`);
 	if (failure) row('failed', `${failure.message} (${failure.code})`);
 	if (parked) row('parked', `since ${formatTime(parked.since)}: ${parked.reason}`);

@@ -18,6 +18,11 @@ suite('`callerOf`', () => {
 		}
 	});
 
+	test('is one line and steers no terminal', () => {
+		const name = callerOf({ loginUid: undefined, user: 'root', sudoUser: 'a\nb\u001b[2J', passwd });
+		assert.equal(name, 'root (sudo: a?b?[2J)');
+	});
+
 	test('has a bound', () => {
 		assert.equal(callerOf({ loginUid: undefined, user: 'root', sudoUser: 'x'.repeat(999), passwd }).length, 100);
 	});
