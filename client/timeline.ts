@@ -4,6 +4,7 @@ import { mergeIncidents } from '../model/incidents.ts';
 import { type Incident, incidentSchema, type RecoveryStatus, recoveryStatusSchema } from '../model/recovery.ts';
 import { type RecoveryDocument, readDocument, type Sources } from './documents.ts';
 import type { HistoryEntry } from './history.ts';
+import { orderText, stepText } from './order-text.ts';
 
 /** One thing that happened to a recovery; docs/cli.md lists the kinds. */
 export interface AuditEntry {
@@ -130,7 +131,7 @@ class HistoryReader {
 				return this.#add(
 					entry,
 					'step_failed',
-					`${entry.name} failed: ${entry.failure?.message ?? 'no reason given'}`,
+					`${stepText(entry.name ?? '')} failed: ${entry.failure?.message ?? 'no reason given'}`,
 					partsOf(entry),
 				);
 			case 'cancel_requested':
@@ -169,8 +170,7 @@ class HistoryReader {
 		const { data } = askedSchema.safeParse(entry.content);
 		if (!data) return this.#add(entry, 'order', entry.name ?? 'order');
 		const { by, reason, confirm: _confirm, ...what } = data;
-		const detail = Object.keys(what).length > 0 ? ` ${Object.values(what).map(plain).join(' ')}` : '';
-		this.#add(entry, 'order', `${entry.name}${detail}`, { by, ...(reason ? { reason } : {}) });
+		this.#add(entry, 'order', orderText(entry.name ?? 'order', what), { by, ...(reason ? { reason } : {}) });
 	}
 
 	#changed(entry: HistoryEntry): void {
@@ -192,7 +192,7 @@ class HistoryReader {
 			this.#add(
 				entry,
 				'step_failed',
-				`${entry.name}: attempt ${(entry.attempt ?? 1) - 1} failed: ${entry.failure.message}`,
+				`${stepText(entry.name ?? '')}: attempt ${(entry.attempt ?? 1) - 1} failed: ${entry.failure.message}`,
 				partsOf(entry),
 			);
 	}
@@ -200,7 +200,7 @@ class HistoryReader {
 	#stepFinished(entry: HistoryEntry): void {
 		const startedAt = this.#startedAt.get(entry.name ?? '');
 		const durationMs = startedAt === undefined ? undefined : Date.parse(entry.at) - Date.parse(startedAt);
-		this.#add(entry, 'step', `${entry.name} done`, {
+		this.#add(entry, 'step', `${stepText(entry.name ?? '')} done`, {
 			...partsOf(entry),
 			...(durationMs === undefined ? {} : { durationMs }),
 		});
@@ -219,8 +219,4 @@ function partsOf({ name, attempt, worker, failure }: HistoryEntry): Partial<Audi
 		...(worker === undefined ? {} : { worker }),
 		...(failure === undefined ? {} : { failure }),
 	};
-}
-
-function plain(value: unknown): string {
-	return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,3 +1,4 @@
+import { stepText } from '../../client/order-text.ts';
 import { endedByForce, hasEnded } from '../../client/phases.ts';
 import type { Forward, PlannedNic } from '../../model/recovery.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
@@ -62,7 +63,7 @@ export function fullText(document: RecoveryAnswer): string {
 		const failed = lastFailure ? `; failed before: ${lastFailure.message}` : '';
 		row(
 			'step',
-			`${step}, attempt ${attempt}, ${running ? 'at work' : 'waits for a worker or its next attempt'}${failed}`,
+			`${stepText(step)}, attempt ${attempt}, ${running ? 'at work' : 'waits for a worker or its next attempt'}${failed}`,
 		);
 	}
 	if (incidents.length > 0) row('incidents', `${incidents.length}, last: ${incidents.at(-1)?.message} (rouse audit)`);

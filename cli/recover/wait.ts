@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { stepText } from '../../client/order-text.ts';
 import type { RecoveryGlance, RecoverySummary } from '../../client/summaries.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { Phase } from '../../model/recovery.ts';
@@ -52,7 +53,7 @@ export function noteOf({ phase, pending }: Pick<RecoveryGlance, 'phase' | 'pendi
 	const held = pending.find(({ running, lastFailure }) => !running || lastFailure);
 	if (!held) return phase;
 	const why = held.lastFailure ? `failed, ${held.lastFailure.message}` : 'waits for a worker';
-	return `${phase}: ${held.step}, attempt ${held.attempt}: ${why}`;
+	return `${phase}: ${stepText(held.step)}, attempt ${held.attempt}: ${why}`;
 }
 
 /** Shows what the supervisor reports, once a second; its silence is no news about the recovery. */

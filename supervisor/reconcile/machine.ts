@@ -142,11 +142,13 @@ async function applyAndLook(context: StepContext): Promise<void> {
 	await observe(context);
 }
 
+const diskWords = { mover: 'the repository', local: 'its local disks', target: 'its own disks alone' } as const;
+
 async function restart(context: StepContext, bootId: string): Promise<void> {
 	const { recovery, host } = context;
 	await recovery.incidents.add(
 		'machine_died',
-		`the machine had died and was started again (chain ${recovery.state.chain})`,
+		`the machine had died and was started again (on ${diskWords[recovery.state.chain]})`,
 	);
 	// The wish first: a supervisor that dies before the guest runs must not leave a machine that looks powered off.
 	await recovery.change(change.powerWanted('on', bootId));

@@ -192,7 +192,7 @@ test('the spec decides the machine, and the disks its firmware', async t => {
 	await writeFile(spec, 'cpus: 1\nmemory: 256\n');
 	assert.partialDeepStrictEqual(await failure(home, 'backup', 'import', blank, '--machine', 'win', '--spec', spec), {
 		code: 'spec_invalid',
-		message: `${spec}:2:1: memory: Unrecognized key: "memory"`,
+		message: `${spec}:2:1: memory: no such field is known here`,
 		exitCode: 2,
 	});
 });

@@ -84,6 +84,24 @@ describe('the timeline of a recovery', () => {
 		assert.deepEqual([first?.text, first?.by, first?.reason], ['discard', 'ben', 'done']);
 	});
 
+	it('tells a change of policy and a pin in words', () => {
+		const change = (policy: object) => entry(1, 'asked', { name: 'setPolicy', content: { by: 'ben', policy } });
+		assert.deepEqual(
+			texts([
+				change({ maxRateBytes: 20 * 2 ** 20 }),
+				change({ maxRateBytes: 0, switch: 'manual', finish: 'migrate' }),
+				entry(2, 'asked', { name: 'power', content: { by: 'ben', action: 'off' } }),
+				entry(3, 'step_finished', { name: 'pin' }),
+			]),
+			[
+				'limit of the migration: 20.0 MiB/s',
+				'no limit of the migration, switch when told, migrate by itself',
+				'power off',
+				'pin of the restore point done',
+			],
+		);
+	});
+
 	it('tells how often a step was tried and with what it failed before', () => {
 		const failure = { code: 'supervisor_unreachable', message: 'nobody listens' } as const;
 		const entries = makeTimeline(

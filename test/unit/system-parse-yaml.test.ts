@@ -17,7 +17,7 @@ const refusals: [what: string, text: string, message: RegExp][] = [
 	['a key that is a list', '? [a, b]\n: 1', /^f\.yaml:1:3: a key must be a plain text/],
 	['a broken line', 'cpus: 1\n  x: 2', /^f\.yaml:\d+:\d+: /],
 	['what is no map', '17', /^f\.yaml:1:1: not keys with values/],
-	['a value of another kind', '# one\ncpus: many', /^f\.yaml:2:1: cpus: /],
+	['a value of another kind', '# one\ncpus: many', /^f\.yaml:2:1: cpus: must be a number, not a text$/],
 ];
 
 for (const [what, text, message] of refusals)

@@ -1,0 +1,34 @@
+/** Orders and steps as an audit tells them to people. */
+import { formatBytes } from '../model/format-bytes.ts';
+import { policySchema } from '../model/recovery.ts';
+import { setPolicyUpdate } from '../workflows/contracts.ts';
+
+/** `given`: what was said with the order, but for who and why. */
+export function orderText(name: string, given: Readonly<Record<string, unknown>>): string {
+	if (name === setPolicyUpdate.name) return policyText(given['policy']);
+	return [name, ...Object.values(given).map(value => (typeof value === 'string' ? value : JSON.stringify(value)))].join(
+		' ',
+	);
+}
+
+function policyText(given: unknown): string {
+	const { data: { maxRateBytes, switch: switches, finish } = {} } = policySchema.partial().safeParse(given);
+	const parts = [];
+	if (maxRateBytes === 0) parts.push('no limit of the migration');
+	else if (maxRateBytes !== undefined) parts.push(`limit of the migration: ${formatBytes(maxRateBytes)}/s`);
+	if (switches !== undefined) parts.push(`switch ${switches === 'auto' ? 'by itself' : 'when told'}`);
+	if (finish !== undefined) parts.push(`migrate ${finish === 'migrate' ? 'by itself' : 'when told'}`);
+	return parts.join(', ') || 'policy';
+}
+
+const steps: Readonly<Record<string, string>> = {
+	pin: 'pin of the restore point',
+	unpin: 'unpin of the restore point',
+	unpinned: 'report that the restore point is not pinned',
+	oweUnpin: "the host's promise to unpin the restore point",
+};
+
+/** What is done in a step whose name alone says little. */
+export function stepText(step: string): string {
+	return steps[step] ?? step;
+}
