@@ -165,8 +165,28 @@ export function fileError(thrown: Error, path = stringIn(thrown, 'path')): Rouse
 	// Of a file that is open Node tells no path. That it is not, or was asked for nonsense, is a defect of ours.
 	const ofOpenFile = openFileCalls.has(syscall ?? '') && errno !== 'EBADF' && errno !== 'EINVAL';
 	if (!ofFile && !ofOpenFile && errno !== 'EIO' && errno !== 'EROFS') return undefined;
+	const words = path === undefined ? undefined : pathWords[errno ?? '']?.(path);
+	if (words) return new RouseError('io_failed', words.message, { cause: thrown, hint: words.hint });
 	return new RouseError('io_failed', message, { cause: thrown, hint: 'look at the disk under this path' });
 }
+
+/** What whoever gave a path can mend; all else is for who knows errno(3). */
+const pathWords: Readonly<Record<string, (path: string) => { message: string; hint: string }>> = {
+	ENOENT: path => ({
+		message: `there is no ${path}`,
+		hint: 'look at the path, and whether its file system is mounted',
+	}),
+	ENOTDIR: path => ({ message: `there is no ${path}: a part of this path is no directory`, hint: 'look at the path' }),
+	EISDIR: path => ({ message: `${path} is a directory`, hint: 'name a file' }),
+	EACCES: path => ({
+		message: `${path} may not be used by this user`,
+		hint: `look at its rights and those of the directories above it: namei -l ${path}`,
+	}),
+	EPERM: path => ({
+		message: `${path} may not be changed by this user`,
+		hint: `look at whose it is: ls -ld ${path}`,
+	}),
+};
 
 const openFileCalls = new Set(['fstat', 'ftruncate', 'fsync', 'fdatasync', 'fchmod', 'fchown', 'futime']);
 

@@ -53,7 +53,7 @@ async function mustBeRestored({ recovery }: StepContext): Promise<void> {
 	const all = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
 	throw new RouseError(
 		'phase_wrong',
-		`recovery ${recovery.name}: ${formatBytes(restored)} of ${formatBytes(all)} are restored, the switch needs all`,
+		`recovery ${recovery.name}: ${formatBytes(all - restored)} of ${formatBytes(all)} are not restored yet, the switch needs all`,
 		{ hint: 'let it copy the rest', details: { restoredBytes: restored, sizeBytes: all } },
 	);
 }

@@ -42,6 +42,16 @@ test('`fileError` names the path that Node does not know once the file is open',
 	assert.match(fileError(errno('ENOSPC'), '/a/b')?.message ?? '', /^\/a\/b: ENOSPC/);
 });
 
+test('`fileError` of what a person can mend is a sentence, without the name of an errno', () => {
+	const of = (code: string) => fileError(errno(code, { syscall: 'mkdir', path: '/srv/backups' }));
+	assert.equal(of('ENOENT')?.message, 'there is no /srv/backups');
+	assert.equal(of('EACCES')?.message, '/srv/backups may not be used by this user');
+	for (const code of ['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM']) {
+		assert.equal(of(code)?.code, 'io_failed');
+		assert.doesNotMatch(`${of(code)?.message} ${of(code)?.hint}`, /E[A-Z]{3,}|disk under/);
+	}
+});
+
 test('`ofMedium` leaves what tells who is there as it came, and what is ours', () => {
 	const [taken, ours] = [errno('EEXIST'), new RouseError('host_busy', 'full of recoveries')];
 	assert.equal(ofMedium(taken, '/a'), taken);

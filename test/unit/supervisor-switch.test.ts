@@ -12,7 +12,7 @@ test('`switch-to-target` that comes too early is refused and nothing is sealed',
 	await recovery.run();
 	await assert.rejects(recovery.step('switch-to-target', {}), {
 		code: 'phase_wrong',
-		message: / of 195 KiB are restored/,
+		message: / of 195 KiB are not restored yet/,
 	});
 	assert.equal((await recovery.view()).sealed, false);
 	assert.notEqual(pair.migration.holder, undefined);
@@ -76,7 +76,7 @@ test('a seal that an earlier attempt left is taken back when something is missin
 	await simulation.start();
 	await assert.rejects(recovery.step('switch-to-target', {}), {
 		code: 'phase_wrong',
-		message: / of 195 KiB are restored/,
+		message: / of 195 KiB are not restored yet/,
 	});
 	await recovery.viewed('copying again', ({ sealed }) => !sealed && pair.migration.holder !== undefined);
 });
