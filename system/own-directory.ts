@@ -69,8 +69,7 @@ export function objectionToOwn({ uid, mode }: Looked, user: User): Objection | u
  * user's own (useradd(8), USERGROUPS_ENAB), root's.
  */
 export function objectionToLead({ uid, gid, mode }: Looked, user: User): Objection | undefined {
-	if (uid !== user.uid && uid !== 0)
-		return { what: `belongs to user ${uid}`, mend: path => `look at it, then: chown ${user.uid} ${path}` };
+	if (uid !== user.uid && uid !== 0) return { what: `belongs to user ${uid}`, mend: () => `run as user ${uid}` };
 	if ((mode & 0o1000) !== 0) return undefined;
 	const byGroup = (mode & 0o020) !== 0 && gid !== user.gid && gid !== 0;
 	return byGroup || (mode & 0o002) !== 0 ? writable(mode) : undefined;

@@ -1,8 +1,10 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findIsolation } from '../../keeper/door/isolation.ts';
 import { type FoundTemporal, findTemporal, temporalTried } from '../../keeper/temporal-cli.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { cacheDirectory, checkCache, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
+import { isErrno } from '../../system/durable-file.ts';
 import { defaultUserRange } from '../../system/user-range.ts';
 import type { Context } from '../terminal/command.ts';
 import { inspectQemu } from './inspect-qemu.ts';
@@ -83,14 +85,30 @@ function triedText(): string {
 	return temporalTried.map(({ cli, server }) => `${cli} with server ${server}`).join(', ');
 }
 
-async function inspectConfig(home: string): Promise<{ check: Check; config: Config | undefined }> {
-	const about = { name: 'config.yaml', purpose: `settings of the installation in ${home}`, version: null };
+export async function inspectConfig(home: string): Promise<{ check: Check; config: Config | undefined }> {
+	const about = { name: 'config.yaml', purpose: `settings of the installation in ${home}` };
 	try {
 		const config = await loadConfig({ home });
-		return { config, check: { ...about, ok: true, problem: null, fix: null } };
+		return { config, check: { ...about, ok: true, version: await whatIsThere(home), problem: null, fix: null } };
 	} catch (error) {
 		if (!(error instanceof RouseError)) throw error;
 		const fix = error.hint ?? `edit ${home}/config.yaml`;
-		return { config: undefined, check: { ...about, ok: false, problem: error.message, fix } };
+		return { config: undefined, check: { ...about, ok: false, version: null, problem: error.message, fix } };
+	}
+}
+
+/** Neither has to be there; who thinks that it is looks for the wrong fault. */
+async function whatIsThere(home: string): Promise<string> {
+	if (!(await exists(home))) return 'no home yet: rouse up makes it';
+	return (await exists(join(home, 'config.yaml'))) ? 'there' : 'not there: all defaults';
+}
+
+async function exists(path: string): Promise<boolean> {
+	try {
+		await stat(path);
+		return true;
+	} catch (error) {
+		if (isErrno(error, 'ENOENT')) return false;
+		throw error;
 	}
 }

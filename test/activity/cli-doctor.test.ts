@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { inspectAll } from '../../cli/setup/doctor.ts';
+import { inspectAll, inspectConfig } from '../../cli/setup/doctor.ts';
 import { atLeast } from '../../system/tool-version.ts';
 import { cachedTemporal, findTemporal } from '../../keeper/temporal-cli.ts';
 import { inspectTool, tools } from '../../cli/setup/tools.ts';
@@ -76,6 +76,16 @@ async function doctorWith(t: TestContext, programs: readonly string[], { qemu, c
 }
 
 describe('rouse doctor', () => {
+	it('says of a home and a config.yaml that are not there that they are not', async t => {
+		const home = join(await temporaryDirectory(t), 'home');
+		const version = async () => (await inspectConfig(home)).check.version;
+		assert.equal(await version(), 'no home yet: rouse up makes it');
+		await mkdir(home, { mode: 0o700 });
+		assert.equal(await version(), 'not there: all defaults');
+		await writeFile(join(home, 'config.yaml'), '');
+		assert.equal(await version(), 'there');
+	});
+
 	it('names what is missing with the command that mends it, and ends with 4', async t => {
 		const { exitCode, said } = await doctorWith(t, ['flock', 'fio']);
 		assert.equal(exitCode, 4);

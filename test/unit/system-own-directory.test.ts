@@ -54,6 +54,13 @@ describe('a directory of our own', () => {
 		await checkOwnDirectory(named(join(await temporaryDirectory(t), 'not', 'there')));
 	});
 
+	it('within that of another user is for that user: nobody is told to take the way to it over', () => {
+		for (const uid of [0, 1000]) {
+			const objection = objectionToLead({ uid: 1001, gid: 1001, mode: 0o700 }, { uid, gid: uid });
+			assert.equal(objection?.mend('/home/anna'), 'run as user 1001');
+		}
+	});
+
 	it('of another user is refused', async t => {
 		const path = await anothersDirectory(t);
 		await assert.rejects(makeOwnDirectory(named(path)), { code: 'config_invalid', message: /belongs to user/ });
