@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { RouseError } from '../model/errors.ts';
+import { asRouseError, RouseError } from '../model/errors.ts';
 import { isErrno, syncDirectory, temporarySuffix } from '../system/durable-file.ts';
 import { decodeHeader, encodeHeader } from './format/header.ts';
 import { keys } from './format/keys.ts';
@@ -77,7 +77,9 @@ async function makeEmptyDirectory(path: string): Promise<void> {
 		found = await readdir(path);
 	} catch (error) {
 		if (!isErrno(error, 'ENOENT')) throw notADirectory(path, error);
-		const first = await mkdir(path, { recursive: true, mode: 0o700 });
+		const first = await mkdir(path, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+			throw isErrno(cause, 'EACCES') ? notAllowed(path, cause) : cause;
+		});
 		if (first !== undefined) await syncDirectory(dirname(first));
 		return;
 	}
@@ -94,6 +96,15 @@ function alreadyExists(location: string): RouseError {
 	return new RouseError('repository_exists', `there is a repository in ${location} already`);
 }
 
+function notAllowed(path: string, cause: unknown): RouseError {
+	return new RouseError('usage', `${path} may not be made by this user`, {
+		hint: `choose a directory of your own, or make it as root: install -d -m 0700 -o "$USER" ${path}`,
+		cause,
+	});
+}
+
 function notADirectory(path: string, cause: unknown): RouseError {
-	return new RouseError('usage', `${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+	if (isErrno(cause, 'EACCES')) return new RouseError('usage', `${path} may not be read by this user`, { cause });
+	const why = isErrno(cause, 'ENOTDIR') ? 'it is no directory' : asRouseError(cause).message;
+	return new RouseError('usage', `${path}: ${why}`, { cause });
 }
