@@ -1,6 +1,7 @@
 import { CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { asRouseError, RouseError } from '../model/errors.ts';
 import { hintOf } from './hints.ts';
+import { calledAs } from './terminal/called-as.ts';
 import { type Context, command } from './terminal/command.ts';
 import { Output } from './terminal/output.ts';
 import type { Sink } from './terminal/sink.ts';
@@ -48,6 +49,8 @@ export async function runProgram({ argv, env, stdout, stderr, signal }: Invocati
 		json: has('--json'),
 		quiet: has('--quiet', '-q'),
 		debug: has('--debug'),
+		dumb: env['TERM'] === 'dumb',
+		command: calledAs(env),
 	});
 	let exitCode = 0;
 	const context: Context = {

@@ -30,7 +30,9 @@ const list = (context: Context) =>
 			);
 			context.output.result(
 				{ host: view, machines: machines.map(machineAnswer) },
-				[about, ...notes, machinesText(machines), ...machines.flatMap(abandonedNotes)].join('\n'),
+				[about, ...notes, machinesText(machines, context.output.columns), ...machines.flatMap(abandonedNotes)].join(
+					'\n',
+				),
 			);
 		});
 
@@ -85,7 +87,7 @@ function abandonedNotes({ name, state }: RecoveryView): string[] {
 	return state === 'abandoned' ? [`${name} was abandoned; ${abandonedText(name)}`] : [];
 }
 
-function machinesText(machines: readonly RecoveryView[]): string {
+function machinesText(machines: readonly RecoveryView[], columns: number | undefined): string {
 	if (machines.length === 0) return 'no machines';
 	return formatTable(
 		['NAME', 'MACHINE', 'STATE', 'POWER', 'DISKS', 'DIRECTORY'],
@@ -97,5 +99,6 @@ function machinesText(machines: readonly RecoveryView[]): string {
 			chain === 'target' ? 'its own' : chain === 'local' ? 'local, not yet merged' : 'from the repository',
 			directory,
 		]),
+		columns,
 	);
 }

@@ -27,7 +27,10 @@ export const buildList = (context: Context) =>
 				);
 				const selected = select(rows, options);
 				const none = rows.length > 0 && selected.length === 0;
-				context.output.result({ recoveries: selected }, none ? noneText(rows.length) : listText(selected));
+				context.output.result(
+					{ recoveries: selected },
+					none ? noneText(rows.length) : listText(selected, context.output.columns),
+				);
 			}),
 		);
 

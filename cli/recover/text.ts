@@ -88,7 +88,7 @@ export function forwardText({ address, port, guestPort }: Forward): string {
 	return `${address}:${port} of the host leads to port ${guestPort} of the guest`;
 }
 
-export function listText(rows: readonly RowAnswer[]): string {
+export function listText(rows: readonly RowAnswer[], columns?: number): string {
 	if (rows.length === 0) return 'No recoveries yet. Start one: rouse recover start MACHINE@latest';
 	const table = formatTable(
 		['NAME', 'FROM', 'HOST', 'PHASE', 'POWER', 'REQUESTED'],
@@ -100,6 +100,7 @@ export function listText(rows: readonly RowAnswer[]): string {
 			row.power ?? '',
 			formatTime(row.requestedAt),
 		]),
+		columns,
 	);
 	return [
 		table,

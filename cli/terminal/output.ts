@@ -1,5 +1,6 @@
 import type { RouseError } from '../../model/errors.ts';
 import { terminalJson, terminalText } from '../../system/terminal-text.ts';
+import { withCommand } from './called-as.ts';
 import { Progress } from './progress.ts';
 import type { Sink } from './sink.ts';
 
@@ -8,6 +9,10 @@ export interface OutputOptions {
 	stderr: Sink;
 	json: boolean;
 	quiet: boolean;
+	/** The terminal cannot move its cursor (TERM=dumb). */
+	dumb?: boolean;
+	/** How Rouse was called: its commands in sentences begin with that. */
+	command?: string;
 	/** Stacks and causes are printed with errors. */
 	debug: boolean;
 }
@@ -24,6 +29,12 @@ export class Output {
 	constructor(options: OutputOptions) {
 		this.json = options.json;
 		this.#options = options;
+	}
+
+	/** Of the terminal that reads the answer; undefined where none does. */
+	get columns(): number | undefined {
+		const { stdout } = this.#options;
+		return stdout.isTTY === true ? (stdout.columns ?? 80) : undefined;
 	}
 
 	/** The answer of a command: `document` with `--json`, else `text`. */
@@ -50,8 +61,8 @@ export class Output {
 	/** One at a time; `end` it before starting the next. */
 	progress(label: string): Progress {
 		this.#progress?.end();
-		const { stderr, quiet } = this.#options;
-		this.#progress = new Progress({ label, sink: stderr, json: this.json, silent: quiet });
+		const { stderr, quiet, dumb = false } = this.#options;
+		this.#progress = new Progress({ label, sink: stderr, json: this.json, silent: quiet, dumb });
 		return this.#progress;
 	}
 
@@ -70,12 +81,16 @@ export class Output {
 
 	#answer(document: object, text: string): void {
 		this.#progress?.clear();
-		this.#options.stdout.write(`${this.json ? jsonLine(document) : terminalText(text)}\n`);
+		this.#options.stdout.write(`${this.json ? jsonLine(document) : terminalText(this.#asCalled(text))}\n`);
+	}
+
+	#asCalled(text: string): string {
+		return withCommand(text, this.#options.command ?? 'rouse');
 	}
 
 	#say(line: string): void {
 		this.#progress?.clear();
-		this.#options.stderr.write(`${terminalText(line)}\n`);
+		this.#options.stderr.write(`${terminalText(this.json ? line : this.#asCalled(line))}\n`);
 	}
 }
 

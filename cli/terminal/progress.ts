@@ -18,6 +18,8 @@ interface ProgressOptions {
 	sink: Sink;
 	json: boolean;
 	silent: boolean;
+	/** A terminal without a cursor that moves gets lines. */
+	dumb?: boolean;
 	/** Milliseconds of a clock that does not jump. */
 	now?: () => number;
 }
@@ -43,7 +45,7 @@ export class Progress {
 	constructor(options: ProgressOptions) {
 		this.#options = options;
 		this.#now = options.now ?? (() => performance.now());
-		this.#live = options.sink.isTTY === true && !options.json;
+		this.#live = options.sink.isTTY === true && !options.json && options.dumb !== true;
 		this.#startedAt = this.#now();
 		// The first line comes after ten seconds: short work says nothing.
 		this.#shownAt = this.#live ? -Infinity : this.#startedAt;

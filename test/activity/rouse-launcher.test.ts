@@ -150,6 +150,13 @@ describe('rouse', () => {
 		assert.equal((await run()).exitCode, 0);
 	});
 
+	it('tells its program how it was called', async t => {
+		const { root, runAs } = await checkout(t);
+		await writeFile(join(root, 'cli', 'main.ts'), 'console.log(process.env.ROUSE_COMMAND);');
+		assert.equal((await runAs('sh', '-c', 'cd "$0" && ./rouse', root)).stdout, './rouse\n');
+		assert.equal((await runAs('sh', '-c', 'PATH=$0:$PATH; rouse', root)).stdout, 'rouse\n');
+	});
+
 	it('finds its checkout through symbolic links', async t => {
 		const { root, runAs } = await checkout(t);
 		await symlink('rouse', join(root, 'second'));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatBytes } from '../../model/format-bytes.ts';
+import { calledAs } from '../../cli/terminal/called-as.ts';
 import { formatDuration, formatTable } from '../../cli/terminal/format.ts';
 import { Output } from '../../cli/terminal/output.ts';
 import { Progress } from '../../cli/terminal/progress.ts';
@@ -102,6 +103,16 @@ describe('progress', () => {
 		assert.equal(to.lines.at(-1), '\r\x1b[K');
 	});
 
+	it('is lines on a terminal whose cursor cannot move', () => {
+		let now = 0;
+		const to = sink(true);
+		const how = { label: 'import', sink: to, json: false, silent: false, dumb: true, now: () => now };
+		const progress = new Progress(how);
+		for (now = 0; now <= 10_000; now += 1000) progress.update({ done: 1, total: 2, unit: 'files' });
+		progress.end();
+		assert.deepEqual(to.lines, ['import: 50 % of 2 files\n']);
+	});
+
 	it('says what is done, and no number, before anything can be counted', () => {
 		const to = sink(true);
 		new Progress({ label: 'web01-r1', sink: to, json: false, silent: false }).update({
@@ -116,6 +127,40 @@ describe('progress', () => {
 		const to = sink(true);
 		new Progress({ label: 'x', sink: to, json: false, silent: false }).update({ done: 2048, total: 1024 });
 		assert.match(to.lines[0] ?? '', /\] 100 % of/);
+	});
+});
+
+describe('a command in a sentence', () => {
+	const said = (env: NodeJS.ProcessEnv, text: string, json = false) => {
+		const to = sink();
+		const out = new Output({ stdout: to, stderr: to, json, quiet: false, debug: false, command: calledAs(env) });
+		out.result({ next: text }, text);
+		return to.lines.join('');
+	};
+
+	it('begins as Rouse was called, and nothing else changes', () => {
+		const text = 'start it: rouse up; rouse recover list. rouse is in /opt/rouse up there';
+		const called = 'start it: ./rouse up; ./rouse recover list. rouse is in /opt/rouse up there\n';
+		assert.equal(said({ ROUSE_COMMAND: './rouse' }, text), called);
+		assert.equal(said({}, text), `${text}\n`);
+		assert.equal(said({ ROUSE_COMMAND: './rouse' }, 'rouse up', true), '{"next":"rouse up"}\n');
+	});
+
+	it('is plain where the name would have to be quoted', () => {
+		for (const name of ['/a b/rouse', '$(x)/rouse', '/bin/sh', ''])
+			assert.equal(said({ ROUSE_COMMAND: name }, 'rouse up'), 'rouse up\n');
+	});
+});
+
+describe('a table', () => {
+	const rows = [['web01-r1', '/srv/machines/of/the/first/floor/web01-r1']];
+
+	it('that is wider than the terminal loses the middle of its longest cells', () => {
+		assert.equal(formatTable(['NAME', 'DIRECTORY'], rows, 32), 'NAME      DIRECTORY\nweb01-r1  /srv/machin…r/web01-r1');
+	});
+
+	it('is whole where there is no terminal', () => {
+		assert.match(formatTable(['NAME', 'DIRECTORY'], rows), /\/srv\/machines\/of\/the\/first\/floor\/web01-r1$/);
 	});
 });
 
