@@ -76,5 +76,5 @@ function warnUnknownNetworks({ networks }: RecoveryRequest, { nics }: MachineCon
 function warnNics(nics: readonly PlannedNic[]): string[] {
 	return nics
 		.filter(({ target }) => target === 'none')
-		.map(({ mac, network }) => `NIC ${mac}: link down (network "${network}" is not mapped)`);
+		.map(({ mac, network }) => `NIC ${mac}: link down (network "${network}" leads nowhere)`);
 }
