@@ -40,9 +40,13 @@ function wantedText(issue: Issue): string | undefined {
 			return 'no such field is known here';
 		case 'invalid_union':
 			return 'is in none of the forms that are accepted (docs/cli.md shows them)';
-		default: // its own words are good ones
-			return undefined;
+		case 'custom':
+		case 'invalid_element':
+		case 'invalid_format':
+		case 'invalid_key':
+		case 'not_multiple_of':
 	}
+	return undefined; // its own words are good ones
 }
 
 function has(origin: string): string {
