@@ -13,6 +13,7 @@ const nouns: Readonly<Record<string, { group: string; load: () => Promise<{ buil
 	demo: { group: 'Start here', load: () => import('./commands/demo.ts') },
 	setup: { group: 'Start here', load: () => import('./commands/setup.ts') },
 	doctor: { group: 'Start here', load: () => import('./commands/doctor.ts') },
+	install: { group: 'Start here', load: loadInstall },
 	repo: { group: 'Backups', load: () => import('./commands/repo.ts') },
 	backup: { group: 'Backups', load: () => import('./commands/backup.ts') },
 	nbd: { group: 'Backups', load: () => import('./commands/nbd.ts') },
@@ -82,7 +83,14 @@ function nounOf(argv: readonly string[]): string | undefined {
 	return argv.find(argument => !argument.startsWith('-'));
 }
 
-async function buildProgram(context: Context, wanted: string | undefined): Promise<CommandUnknownOpts> {
+/** Completion is made of all the commands. */
+async function loadInstall(): Promise<{ build: Build }> {
+	const { buildInstall } = await import('./commands/install.ts');
+	return { build: context => buildInstall(context, () => buildProgram(context, undefined)) };
+}
+
+/** `wanted`: the noun alone that is built; undefined for all. */
+export async function buildProgram(context: Context, wanted: string | undefined): Promise<CommandUnknownOpts> {
 	const program: CommandUnknownOpts = command('rouse')
 		.description('Wakes machines straight from their backups, and moves them home while they run.')
 		.option('--json', 'answers as JSON: one document, or one a line for long work')
