@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { asRouseError, RouseError } from '../model/errors.ts';
 import { isErrno, syncDirectory, temporarySuffix } from '../system/durable-file.ts';
+import { makeFolders } from '../system/make-folders.ts';
 import { decodeHeader, encodeHeader } from './format/header.ts';
 import { keys } from './format/keys.ts';
 import { readObject } from './read-object.ts';
@@ -77,7 +78,7 @@ async function makeEmptyDirectory(path: string): Promise<void> {
 		found = await readdir(path);
 	} catch (error) {
 		if (!isErrno(error, 'ENOENT')) throw notADirectory(path, error);
-		const first = await mkdir(path, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+		const first = await makeFolders(path, 0o700).catch((cause: unknown) => {
 			throw isErrno(cause, 'EACCES') ? notAllowed(path, cause) : cause;
 		});
 		if (first !== undefined) await syncDirectory(dirname(first));

@@ -3,10 +3,11 @@
  * or in one that leads to it, is us: so nobody else may.
  */
 import type { Stats } from 'node:fs';
-import { chmod, lstat, mkdir, readlink, stat } from 'node:fs/promises';
+import { chmod, lstat, readlink, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { isErrno } from './durable-file.ts';
+import { makeFolders } from './make-folders.ts';
 
 export interface OwnDirectory {
 	path: string;
@@ -24,7 +25,7 @@ interface User {
 /** Makes it, with mode 0700, or takes one that is there: read bits of others are taken away. `config_invalid` when not ours. */
 export async function makeOwnDirectory(directory: OwnDirectory): Promise<void> {
 	await checkWay(directory);
-	await mkdir(directory.path, { recursive: true, mode: 0o700 });
+	await makeFolders(directory.path, 0o700);
 	const { mode } = await checkOwner(directory);
 	if ((mode & 0o077) !== 0) await chmod(directory.path, 0o700);
 }
