@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, readFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
@@ -100,10 +100,12 @@ export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /** Opens the installation, making it on first use. Several processes may do so at once. */
-export async function openInstallation(home: string = homeDirectory()): Promise<Installation> {
+export async function openInstallation(named: string = homeDirectory()): Promise<Installation> {
 	const cache = cacheDirectory();
-	await makeHome(home);
+	await makeHome(named);
 	await makeCache(cache);
+	// Without links: a machine's user has to get there, and may not enter where they are.
+	const home = await realpath(named);
 	const path = join(home, 'installation.json');
 	const id = (await readIdentity(path)) ?? (await makeIdentity(path));
 	return { id, home, runDirectory: await makeRunDirectory(id), cacheDirectory: cache };
@@ -159,8 +161,9 @@ export async function makeIdentity(path: string): Promise<string> {
 }
 
 /** What is there of an installation, for who looks on: undefined when there is none. Makes nothing. */
-export async function findInstallation(home: string = homeDirectory()): Promise<Installation | undefined> {
-	await checkHome(home);
+export async function findInstallation(named: string = homeDirectory()): Promise<Installation | undefined> {
+	await checkHome(named);
+	const home = await realpath(named).catch(() => named); // not there: nor is what is looked for in it
 	const id = await readIdentity(join(home, 'installation.json'));
 	return id === undefined
 		? undefined

@@ -58,12 +58,14 @@ function aliasOf(directory: string): string {
  * The tap is there, its owner's and on its bridge, whatever was there of it. `machine_failed` without the bridge, and
  * `identity_conflict` when the name is that of something else, or of a tap that another machine has open.
  */
-export async function makeTap(tap: Tap): Promise<void> {
+export async function makeTap(tap: Tap, { running = false } = {}): Promise<void> {
 	const { name, owner, bridge, directory } = tap;
-	if (!(await isBridge(bridge)))
+	if (!(await isBridge(bridge))) {
+		if (running) return;
 		throw new RouseError('machine_failed', `the bridge ${bridge} is not on this host`, {
 			hint: `make it again: ip link add ${bridge} type bridge, and what is to be on it`,
 		});
+	}
 	const found = await ownerOf(name);
 	if (found === 'no tap') throw new RouseError('identity_conflict', `the interface ${name} is there, and is no tap`);
 	if (await isAnothers(name, directory))
@@ -74,9 +76,13 @@ export async function makeTap(tap: Tap): Promise<void> {
 				hint: 'two installations have the same recovery: one of them is a copy',
 			},
 		);
-	if (found !== undefined && found !== owner) await removeTap(name, directory);
 	const [add, ...rest] = tapCommands(tap, (await attribute(bridge, 'mtu')) ?? '1500');
-	if (found !== owner && add) await command(add);
+	// What a machine has open is its own for as long as it runs, and cannot be given to it anew.
+	if (running && found === undefined) return;
+	if (!running && found !== owner) {
+		if (found !== undefined) await removeTap(name, directory);
+		if (add) await command(add);
+	}
 	for (const each of rest) await command(each);
 }
 

@@ -35,6 +35,7 @@ export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'
 		})),
 		temporal,
 		await inspectIsolation(config),
+		limits,
 		...qemu,
 		check,
 	];
@@ -58,6 +59,16 @@ async function inspectTemporal(cache: string): Promise<Check> {
 		fix: found ? null : 'rouse setup',
 	};
 }
+
+/** Told, since nobody else would: on a host of many machines one that has gone wild takes what the others need. */
+const limits: Check = {
+	name: 'limits',
+	purpose: 'what a machine may take of its host',
+	ok: true,
+	version: "none of Rouse's own: put the supervisor into a unit or cgroup that has some",
+	problem: null,
+	fix: null,
+};
 
 /** Whether other users of this machine are kept away from the embedded Temporal server. */
 async function inspectIsolation(config: Config | undefined): Promise<Check> {

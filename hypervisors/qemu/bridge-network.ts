@@ -54,13 +54,17 @@ export function tapsOf({ recoveryId, nics, directory }: MachineDefinition, owner
 }
 
 /** Before QEMU starts, which opens them as `owner`; for one that runs they are put right. */
-export async function makeTaps(definition: MachineDefinition, owner: () => Promise<number>): Promise<void> {
+export async function makeTaps(
+	definition: MachineDefinition,
+	owner: () => Promise<number>,
+	{ running }: { running: boolean },
+): Promise<void> {
 	if (!definition.nics.some(({ target }) => bridgeOf(target) !== undefined)) return;
 	if (!isRoot())
 		throw new RouseError('machine_failed', `${definition.machineName} is on a bridge, and only root may put it there`, {
 			hint: 'run Rouse as root, or recover the machine anew with --network SRC=user',
 		});
-	for (const tap of tapsOf(definition, await owner())) await makeTap(tap);
+	for (const tap of tapsOf(definition, await owner())) await makeTap(tap, { running });
 }
 
 export async function removeTaps(definition: MachineDefinition): Promise<void> {

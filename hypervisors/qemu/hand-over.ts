@@ -48,6 +48,8 @@ export function startScript(
 # Console: ${paths.sockets.console}   VNC: ${paths.sockets.vnc}   QMP: ${paths.sockets.qmp}
 set -eu
 umask 077
+# Descriptors of whoever starts it would be the machine's as well.
+exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-
 mkdir -p ${quoted(definition.runDirectory)}
 if ! flock -n ${quoted(paths.lock)} true; then
 	echo ${quoted(`${definition.machineName} runs already`)} >&2

@@ -8,7 +8,8 @@ import type { MachinePaths } from './paths.ts';
 
 /** What is left of a QEMU that was ended. */
 export async function removeRunFiles({ sockets, supervisorMonitor, pid }: MachinePaths): Promise<void> {
-	for (const path of [...Object.values(sockets), supervisorMonitor, pid]) await rm(path, { force: true });
+	for (const path of [...Object.values(sockets), supervisorMonitor, pid])
+		await rm(path, { force: true, recursive: true }); // whatever a QEMU that was taken over has left there
 }
 
 /** Everything of a machine that does not run but its targets. */

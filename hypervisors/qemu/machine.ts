@@ -89,7 +89,7 @@ export class QemuMachine implements Machine {
 	async powerOn(chain: Chain, { signal }: CallOptions = {}): Promise<void> {
 		const parts = await this.#ours();
 		const alive = await this.#alive();
-		await makeTaps(parts.definition, () => userOf(parts));
+		await makeTaps(parts.definition, () => userOf(parts), { running: alive });
 		const start = async () => {
 			if (alive) await startGuest(abortable(await monitorOf(parts, signal), signal), parts.definition);
 			else await launch(parts, chain, qmp => startGuest(qmp, parts.definition), signal);

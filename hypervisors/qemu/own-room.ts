@@ -79,7 +79,7 @@ async function script({ uid, directories, files, start, endsWithParent }: Room):
 		`for d in ${all(directories)}; do [ ! -d "$d" ] || chmod 711 "$d"; done`,
 		'umask 077',
 		...(start
-			? [`rm -f ${all(start.sockets)}`, `chown ${uid}:${uid} ${quoted(start.directory)}`, `: >>${quoted(start.pid)}`]
+			? [`rm -rf ${all(start.sockets)}`, `chown ${uid}:${uid} ${quoted(start.directory)}`, `: >>${quoted(start.pid)}`]
 			: []),
 		`for f in ${all(files)}; do [ ! -e "$f" ] || chown -h ${uid}:${uid} "$f"; done`,
 		...node(uid, veils[0], { path: '/dev/kvm', minor: 232 }),

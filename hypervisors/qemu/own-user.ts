@@ -1,6 +1,6 @@
 /** A user of its own for each machine, where Rouse is root: what has taken a QEMU over is nobody else on the host. */
 import { randomInt } from 'node:crypto';
-import { chown, readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
@@ -36,7 +36,7 @@ export class MachineUsers {
 		const uid = (await this.of(definition, paths)) ?? (await this.choose(await usersOf(targets[0] ?? '')));
 		if (uid === undefined) return;
 		for (const target of targets)
-			await chown(target, uid, uid).catch((cause: unknown) => {
+			await giveDurably(target, uid).catch((cause: unknown) => {
 				const why = cause instanceof Error ? cause.message : String(cause);
 				throw new RouseError('io_failed', `${target} cannot be given to user ${uid}: ${why}`, {
 					hint: 'where the file system has no owners, host: {machineUids: none} in config.yaml runs machines as root',
@@ -70,6 +70,17 @@ export class MachineUsers {
 		} finally {
 			if (uid !== undefined) this.#chosen.delete(uid);
 		}
+	}
+}
+
+/** Whose the file is, is kept nowhere else: it must be as durable as that the disk was made. */
+async function giveDurably(path: string, uid: number): Promise<void> {
+	const file = await open(path, 'r');
+	try {
+		await file.chown(uid, uid);
+		await file.sync();
+	} finally {
+		await file.close();
 	}
 }
 

@@ -67,7 +67,7 @@ async function chooseHardware(
 		throw new RouseError('precheck_failed', 'the machine needs UEFI firmware, and there is none on this host', {
 			hint: 'apt-get install ovmf',
 		});
-	await checkPorts(data.forwards);
+	await checkPorts(data.forwards, { asUser: host.users.missing === undefined });
 	const inUse = await addressesInUse(request.nics);
 	const {
 		accelerator,

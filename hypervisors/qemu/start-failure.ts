@@ -16,8 +16,8 @@ const causes: readonly { said: RegExp; means: string; hint: string }[] = [
 	{
 		// net/slirp.c, slirp_hostfwd
 		said: /Could not set up host forwarding rule/,
-		means: 'a port of the host that is to lead to the guest is taken',
-		hint: 'end what listens there, and try again',
+		means: 'a port of the host that is to lead to the guest is taken, or not for the user of the machine',
+		hint: 'end what listens there, or choose a port from 1024 up, and try again',
 	},
 	{
 		said: /Cannot allocate memory/,

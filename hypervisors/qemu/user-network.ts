@@ -3,6 +3,7 @@
  * the host's own loopback first of all (10.0.2.2), and what listens there trusts who comes from there.
  */
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { RouseError } from '../../model/errors.ts';
 import type { Forward, PlannedNic } from '../../model/recovery.ts';
@@ -39,9 +40,24 @@ export function checkForwards(forwards: readonly Forward[], nics: readonly Plann
 	if (twice !== undefined) throw new RouseError('config_invalid', `${twice} is to be forwarded twice`);
 }
 
-/** `precheck_failed` for one that cannot be listened on. It is only free until somebody takes it: QEMU looks again. */
-export async function checkPorts(forwards: readonly Forward[]): Promise<void> {
+/**
+ * `precheck_failed` for one that cannot be listened on. It is only free until somebody takes it: QEMU looks again. `asUser`:
+ * the machine runs as a user of its own, who has none of root's ports.
+ */
+export async function checkPorts(
+	forwards: readonly Forward[],
+	{ asUser, firstFree = firstUnprivilegedPort }: { asUser: boolean; firstFree?: () => Promise<number> },
+): Promise<void> {
+	const least = asUser && forwards.length > 0 ? await firstFree() : 0;
 	for (const { address, port } of forwards) {
+		if (port < least)
+			throw new RouseError(
+				'precheck_failed',
+				`${address}:${port} cannot be forwarded: ports below ${least} are root's`,
+				{
+					hint: `forward one from ${least} up; host: {machineUids: none} in config.yaml runs machines as root`,
+				},
+			);
 		const server = createServer();
 		try {
 			await once(server.listen({ host: address, port, exclusive: true }), 'listening');
@@ -55,4 +71,9 @@ export async function checkPorts(forwards: readonly Forward[]): Promise<void> {
 			server.close();
 		}
 	}
+}
+
+/** ip_unprivileged_port_start: networking/ip-sysctl in the documentation of Linux. */
+async function firstUnprivilegedPort(): Promise<number> {
+	return Number(await readFile('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'latin1'));
 }

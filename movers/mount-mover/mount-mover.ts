@@ -1,4 +1,4 @@
-import { chown, stat } from 'node:fs/promises';
+import { lchown, stat } from 'node:fs/promises';
 import type { ErrorDocument } from '../../model/errors.ts';
 import { NbdExports } from '../../nbd/server/export.ts';
 import { type NbdServer, serveNbd } from '../../nbd/server/server.ts';
@@ -67,7 +67,7 @@ export class MountMover {
 		this.#server = await serveNbd(nbdSocket, new NbdExports(this.#exports()));
 		// Where machines run as users of their own the target tells whose this is.
 		const uid = disks[0] && (await stat(disks[0].target.path)).uid;
-		if (process.getuid?.() === 0 && uid !== undefined && uid !== 0) await chown(nbdSocket, uid, uid);
+		if (process.getuid?.() === 0 && uid !== undefined && uid !== 0) await lchown(nbdSocket, uid, uid); // never where a link in its place leads
 	}
 
 	/** Somebody is connected to a disk. */
