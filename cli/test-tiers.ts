@@ -56,6 +56,7 @@ export async function runTier(tier: TierName, files: readonly string[], context:
 
 /** No test may meet the installation of the person who runs them. */
 function testEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-	const { ROUSE_HOME: _home, ROUSE_REPO: _repository, ...rest } = env;
+	// Nor how the launcher was called: hints are compared as they are without it.
+	const { ROUSE_HOME: _home, ROUSE_REPO: _repository, ROUSE_COMMAND: _called, ...rest } = env;
 	return { ...rest, PATH: `${join(process.execPath, '..')}:${env['PATH'] ?? ''}` };
 }
