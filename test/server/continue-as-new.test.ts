@@ -43,7 +43,7 @@ test('over many runs it stays one recovery: request, status, orders and history 
 		{ timeoutMs },
 	);
 	assert.equal(later.recoveryId, first.recoveryId);
-	assert.deepEqual(later.request, request);
+	assert.deepEqual(later.request, { ...request, requestedBy: temporal.caller });
 	assert.equal(later.phase, 'running');
 	assert.equal(later.status?.policy.maxRateBytes, 12_000);
 	assert.equal((await recoveries.start(request)).outcome, 'attached');
