@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { whileLocked } from '../system/held-lock.ts';
@@ -61,7 +62,8 @@ export function embeddedTarget(to: { port: number; namespace: string; keys: stri
 }
 
 /** One at a time: an abandoned set of keys is told from one that is being made. */
-export function whileKeysChange<T>(home: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+export async function whileKeysChange<T>(home: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+	await mkdir(places.services(home), { recursive: true, mode: 0o700 }); // of a home in which nothing ever ran
 	return whileLocked(join(places.services(home), 'temporal-keys.lock'), work, signal);
 }
 

@@ -1,11 +1,12 @@
 /** The repositories that `config.yaml` names: the only ones that workers and supervisor touch because a message says so. */
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Document, parseDocument } from 'yaml';
 import { RouseError } from '../model/errors.ts';
-import { createFileDurably, isErrno, replaceFileDurably } from './durable-file.ts';
+import { createFileDurably, replaceFileDurably } from './durable-file.ts';
 import { type Config, configSchema, loadConfig, makeHome } from './installation.ts';
 import { parseYaml } from './parse-yaml.ts';
+import { readIfThere } from './if-there.ts';
 
 /**
  * Throws `repository_unknown` for a directory that the configuration does not name, as it stands at the call. Compared as
@@ -82,13 +83,4 @@ async function change({ home }: { home: string }, edit: (document: Document) => 
 	// Behind a link, where it really lies: a rename would put a file in the link's place.
 	const real = await realpath(path);
 	await replaceFileDurably(real, text, (await stat(real)).mode & 0o777);
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-	try {
-		return await readFile(path, 'utf8');
-	} catch (error) {
-		if (isErrno(error, 'ENOENT')) return undefined;
-		throw error;
-	}
 }

@@ -4,7 +4,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '@temporalio/common';
-import { isErrno, replaceFileDurably } from '../system/durable-file.ts';
+import { replaceFileDurably } from '../system/durable-file.ts';
+import { readIfThere } from '../system/if-there.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -58,13 +59,4 @@ async function versionOf(name: string): Promise<string> {
 
 function resolvePackage(name: string): string {
 	return createRequire(import.meta.url).resolve(`${name}/package.json`);
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-	try {
-		return await readFile(path, 'utf8');
-	} catch (error) {
-		if (isErrno(error, 'ENOENT')) return undefined;
-		throw error;
-	}
 }

@@ -1,15 +1,14 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findIsolation } from '../../keeper/door/isolation.ts';
 import { type FoundTemporal, findTemporal, temporalTried } from '../../keeper/temporal-cli.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { cacheDirectory, checkCache, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
-import { isErrno } from '../../system/durable-file.ts';
 import { defaultUserRange } from '../../system/user-range.ts';
 import type { Context } from '../terminal/command.ts';
 import { inspectQemu } from './inspect-qemu.ts';
 import { installCommand } from './packages.ts';
 import { type Check, inspectTool, tools } from './tools.ts';
+import { exists } from '../../system/if-there.ts';
 
 /** Looks at everything and changes nothing. */
 export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'>): Promise<Check[]> {
@@ -112,14 +111,4 @@ export async function inspectConfig(home: string): Promise<{ check: Check; confi
 async function whatIsThere(home: string): Promise<string> {
 	if (!(await exists(home))) return 'no home yet: rouse up makes it';
 	return (await exists(join(home, 'config.yaml'))) ? 'there' : 'not there: all defaults';
-}
-
-async function exists(path: string): Promise<boolean> {
-	try {
-		await stat(path);
-		return true;
-	} catch (error) {
-		if (isErrno(error, 'ENOENT')) return false;
-		throw error;
-	}
 }

@@ -6,7 +6,7 @@ import { makeTap, removeTap, type Tap, tapName } from '../../system/taps.ts';
 import type { HostReport, MachineDefinition } from '../contract.ts';
 import { bridgeOf, bridgeTarget } from './bridge-target.ts';
 import { isRoot } from './confinement.ts';
-import { exists } from './overlay.ts';
+import { exists } from '../../system/if-there.ts';
 import { userNetwork } from './user-network.ts';
 
 export interface Networks {

@@ -6,7 +6,7 @@ import type { QemuHost } from './host.ts';
 import type { MachineMonitor } from './monitor.ts';
 import { queryDiskUse } from './monitor-queries.ts';
 import { installQemu } from './install.ts';
-import { exists } from './overlay.ts';
+import { exists } from '../../system/if-there.ts';
 import { inRoom, type Room, roomOf, withoutStart } from './own-room.ts';
 import type { MachinePaths } from './paths.ts';
 import { whatRuns } from './process.ts';

@@ -14,7 +14,7 @@ import { codeFor } from './firmware.ts';
 import { hardwareOf } from './hardware.ts';
 import type { QemuHost } from './host.ts';
 import type { MachineParts } from './machine-parts.ts';
-import { exists } from './overlay.ts';
+import { exists } from '../../system/if-there.ts';
 import { inRoom, roomOf } from './own-room.ts';
 import { checkSocketPaths, type MachinePaths } from './paths.ts';
 import { whatRuns } from './process.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, rm, stat } from 'node:fs/promises';
+import { link, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { nbdUri } from '../../nbd/protocol/uri.ts';
@@ -13,6 +13,7 @@ import type { QemuHost } from './host.ts';
 import { installQemu } from './install.ts';
 import type { MachinePaths } from './paths.ts';
 import { readRecord, recordSnapshot } from './record.ts';
+import { exists } from '../../system/if-there.ts';
 
 /**
  * The protective snapshot of all disks. An overlay that is there is left alone, whatever it holds; one that was there
@@ -80,16 +81,6 @@ async function createImage(host: QemuHost, args: readonly string[], signal: Abor
 /** Durably; a file that is not there is fine. */
 export async function removeOverlays(definition: MachineDefinition, paths: MachinePaths): Promise<void> {
 	for (const disk of definition.disks) await removeFileDurably(paths.overlay(disk));
-}
-
-export async function exists(path: string): Promise<boolean> {
-	try {
-		await stat(path);
-		return true;
-	} catch (error) {
-		if (isErrno(error, 'ENOENT')) return false;
-		throw error;
-	}
 }
 
 /** What was written to the file so far, by whomever, is on stable storage. */

@@ -5,7 +5,8 @@ import type { CallOptions, MachineDefinition, MachineDisk, SwitchCalls } from '.
 import { localChainUri } from './block-nodes.ts';
 import { qemuEnvironment } from './confinement.ts';
 import type { QemuHost } from './host.ts';
-import { exists, removeOverlays, spaceOrIo, syncFile } from './overlay.ts';
+import { exists } from '../../system/if-there.ts';
+import { removeOverlays, spaceOrIo, syncFile } from './overlay.ts';
 import { inRoom, roomOf, withoutStart } from './own-room.ts';
 import type { MachinePaths } from './paths.ts';
 
