@@ -23,29 +23,27 @@ export class Killer {
 
 	/**
 	 * Each service so many `times`, in an order and at moments of the seed: after so many events of all recoveries, the
-	 * first after `from` and the last before `until`, and nobody before they were of use again. Those whose moment has not
-	 * come when all is `over` live on.
+	 * first after `from` and the last before `until`, and nobody before they were of use again. How many events there are
+	 * depends on the machine: once it is `quiet`, those who are left die without waiting for their moment.
 	 */
 	async killAll(
 		times: number,
-		{ from, until, over }: { from: number; until: number; over: AbortSignal },
+		{ from, until, quiet }: { from: number; until: number; quiet: AbortSignal },
 	): Promise<void> {
 		const left = serviceNames.flatMap(name => Array.from({ length: times }, () => name));
 		const part = (until - from) / left.length;
 		for (let begin = from; left.length > 0; begin += part) {
 			const [name] = left.splice(this.#random.below(left.length), 1);
-			if (name) await this.#kill(name, begin + this.#random.below(part), over);
-			if (over.aborted) return;
+			if (name) await this.#kill(name, begin + this.#random.below(part), quiet);
 		}
 	}
 
-	async #kill(name: ServiceName, events: number, over: AbortSignal): Promise<void> {
+	async #kill(name: ServiceName, events: number, quiet: AbortSignal): Promise<void> {
 		const running = () => serviceHolder(this.#home, name);
 		const holder = await waitFor(`${name} to run`, running, this.#patience);
 		const before = this.#watch.work[name];
-		const due = () => over.aborted || (this.#watch.events >= events && this.#watch.work[name] > before);
+		const due = () => quiet.aborted || (this.#watch.events >= events && this.#watch.work[name] > before);
 		await waitFor(`${events} events, and some work of ${name}`, due, this.#patience);
-		if (over.aborted) return;
 		await signalHolder(serviceFiles(this.#home, name).lockPath, 'SIGKILL');
 		const gone = async () => (await running())?.pid !== holder.pid;
 		await waitFor(`${name} (pid ${holder.pid}) to be gone`, gone, this.#patience);

@@ -11,6 +11,8 @@ export interface Cast {
 		/** Resolves when more of what it wrote was acknowledged. */
 		writes(): Promise<unknown>;
 	};
+	/** Resolves when everybody has died who was to die. */
+	deaths: Promise<void>;
 }
 
 export interface Story extends Policy {
@@ -57,14 +59,17 @@ const offAndOn: Plot = {
 	},
 };
 
+/** Lives to see every death, so that its audit tells of all of them. */
 const cancelled: Plot = {
 	...usual,
 	ends: 'finished',
-	live: async ({ operator, guest }) => {
+	live: async ({ operator, guest, deaths }) => {
 		await operator.reach('running');
 		await operator.cancel();
 		await guest.writes();
 		await operator.retry();
+		await deaths;
+		await guest.writes();
 		await operator.migrate();
 		await operator.reach('finished');
 	},
@@ -94,6 +99,9 @@ const discardedMigrating: Plot = {
 		await operator.reach('discarded');
 	},
 };
+
+/** Whose story ends last. */
+export const survivor = 'cancelled-0';
 
 export const stories: readonly Story[] = [
 	...times(8, 'migrated', migrated),
