@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
 	isGrpcDeadlineError,
 	WorkflowNotFoundError,
@@ -19,6 +20,7 @@ import {
 	taskQueues,
 } from '../workflows/contracts.ts';
 import type { TemporalClient } from './connection.ts';
+import { untilTaken, wasNotReady } from './order-taken.ts';
 import { endedByForce } from './phases.ts';
 import type { RecoverySummary } from './summaries.ts';
 import { RecoveryWorkflows, recoveryUnknown } from './workflows.ts';
@@ -87,24 +89,32 @@ export class Orders {
 		why: W,
 	): Promise<RecoveryStatus> {
 		const workflows = this.#workflows;
+		const handle = workflows.handle(name);
+		const asked = { updateId: randomUUID(), args: [{ ...why, by: this.#caller }] satisfies [unknown] };
+		const deadline = Date.now() + this.#limitMs;
 		try {
-			return await workflows.client.withDeadline(Date.now() + this.#limitMs, () =>
-				workflows.handle(name).executeUpdate(update, { args: [{ ...why, by: this.#caller }] }),
+			return await workflows.client.withDeadline(deadline, () =>
+				untilTaken(() => handle.executeUpdate(update, asked), { isLost: error => this.#isLost(name, error), deadline }),
 			);
 		} catch (error) {
 			const order = update.name === setPolicyUpdate.name ? 'policy' : update.name;
 			if (error instanceof WorkflowNotFoundError || endedUnder(error))
 				throw await this.#whyNotFound(name, order, error);
-			if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error))
+			if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error) || wasNotReady(error))
 				throw await this.#whyUnanswered(name, order, error);
 			throw workflows.translated(error, name);
 		}
 	}
 
+	/** Temporal keeps an order in memory until a worker has taken it, and loses it with a run that ends or a server that dies. */
+	async #isLost(name: string, error: unknown): Promise<boolean> {
+		if (error instanceof WorkflowNotFoundError) return (await this.#workflows.find(name))?.workflow === 'RUNNING';
+		return wasNotReady(error);
+	}
+
 	async #whyNotFound(name: string, order: string, cause: unknown): Promise<RouseError> {
 		const found = await this.#workflows.find(name);
 		if (found?.workflow === 'RUNNING')
-			// Temporal keeps an order in memory until a worker has taken it.
 			return new RouseError('worker_missing', `recovery ${name}: "${order}" was lost before a worker took it`, {
 				hint: 'order it again',
 				details: { recovery: name, order },

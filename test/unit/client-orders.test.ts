@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client, Connection, ServiceError } from '@temporalio/client';
+import { untilTaken, wasNotReady } from '../../client/order-taken.ts';
 import { tooLate } from '../../client/orders.ts';
 import { RecoveryWorkflows } from '../../client/workflows.ts';
 import { RouseError } from '../../model/errors.ts';
@@ -36,4 +37,38 @@ test("a call that Temporal's client tells to have failed is `temporal_unreachabl
 	assert.ok(error instanceof RouseError);
 	assert.deepEqual([error.code, error.exitCode], ['temporal_unreachable', 8]);
 	await close();
+});
+
+/** As `executeUpdate` throws what the server answered with gRPC code 9 and the type of its details. */
+function refused(type: string): Error {
+	const details = Buffer.from(`\x08\x09\x12\x02no\x1a.type.googleapis.com/temporal.api.errordetails.v1.${type}`);
+	const cause = Object.assign(new Error('9 FAILED_PRECONDITION: no'), {
+		code: 9,
+		details: 'no',
+		metadata: { get: (key: string) => (key === 'grpc-status-details-bin' ? [details] : []) },
+	});
+	return new ServiceError('Workflow Update failed', { cause });
+}
+
+test('an order is given again while the workflow task that carried it fails, and once when it is refused', async () => {
+	const deadline = Date.now() + 60_000;
+	const isLost = async (error: unknown) => wasNotReady(error);
+	const answers: (Error | string)[] = [refused('WorkflowNotReadyFailure'), refused('WorkflowNotReadyFailure'), 'taken'];
+	const give = async () => {
+		const answer = answers.shift();
+		if (answer instanceof Error) throw answer;
+		return answer;
+	};
+	assert.equal(await untilTaken(give, { isLost, deadline }), 'taken');
+	assert.equal(answers.length, 0);
+
+	answers.push(refused('MultiOperationExecutionFailure'), 'taken');
+	await assert.rejects(untilTaken(give, { isLost, deadline }), ServiceError);
+	assert.deepEqual(answers, ['taken']);
+});
+
+test('an order that nothing takes is told when its time is over', async () => {
+	const lost = refused('WorkflowNotReadyFailure');
+	const give = () => Promise.reject(lost);
+	await assert.rejects(untilTaken(give, { isLost: async () => true, deadline: Date.now() + 250 }), lost);
 });
