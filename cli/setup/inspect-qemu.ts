@@ -5,7 +5,7 @@ import {
 	type Variant,
 	variants,
 } from '../../hypervisors/qemu/acceleration.ts';
-import { inspectHost, programs, type QemuHost } from '../../hypervisors/qemu/host.ts';
+import { inspectHost, machineUsers, programs, type QemuHost } from '../../hypervisors/qemu/host.ts';
 import { asRouseError } from '../../model/errors.ts';
 import type { UserRange } from '../../system/user-range.ts';
 import type { Check } from './tools.ts';
@@ -33,14 +33,14 @@ export async function inspectQemu(inspection: QemuInspection): Promise<Check[]> 
 			...programs,
 			cacheDirectory,
 			setting: async () => setting,
-			machineUids: async () => machineUids,
+			users: machineUsers(programs.systemBinary, async () => machineUids),
 			signal,
 		});
 	} catch (thrown) {
 		signal.throwIfAborted();
 		return variants.map(variant => notTried(variant, thrown));
 	}
-	const checks = [sandboxOf(host), usersOf(host)];
+	const checks = [sandboxOf(host), await usersOf(host)];
 	// One after the other: what takes too long counts as not working.
 	for (const variant of variants) {
 		try {
@@ -63,7 +63,8 @@ function sandboxOf({ noSandbox }: QemuHost): Check {
 	return { name: 'qemu-sandbox', purpose, ok: true, version, problem: null, fix: null };
 }
 
-function usersOf({ users: { missing } }: QemuHost): Check {
+async function usersOf({ users }: QemuHost): Promise<Check> {
+	const missing = await users.missing().catch((thrown: unknown) => asRouseError(thrown).message);
 	const version = missing === undefined ? 'one for each machine' : `the one that Rouse has: ${missing}`;
 	const purpose = 'whom QEMU runs as';
 	return { name: 'qemu-user', purpose, ok: true, version, problem: null, fix: null };

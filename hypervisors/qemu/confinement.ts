@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { UserRange } from '../../system/user-range.ts';
-import { asRouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { installQemu } from './install.ts';
 import { inRoom } from './own-room.ts';
@@ -37,7 +37,13 @@ export function isRoot(): boolean {
 	return process.getuid?.() === 0;
 }
 
-/** Undefined when QEMU can be started as another user, in a room of its own; else why not. Containers often forbid it. */
+/** EAGAIN and ENOMEM, as the C library says them: of the moment, and no reason to start a machine as root. */
+const busy = /Resource temporarily unavailable|Cannot allocate memory|Cannot fork/;
+
+/**
+ * Undefined when QEMU can be started as another user, in a room of its own; else why not. Containers often forbid it. Throws
+ * when it could not be tried.
+ */
 export async function missingUsers(systemBinary: string, range: UserRange): Promise<string | undefined> {
 	if (!isRoot()) return 'Rouse is not root';
 	if (range === 'none') return 'config.yaml says so (host.machineUids)';
@@ -49,7 +55,10 @@ export async function missingUsers(systemBinary: string, range: UserRange): Prom
 		const { command, args } = await inRoom(room, { command: systemBinary, args: ['--version'] });
 		const hint = 'apt-get install util-linux';
 		const { code, tail } = await runTool(command, args, { silenceMs: 10_000, hint, env: qemuEnvironment() });
-		return code === 0 ? undefined : (tail.at(-1) ?? `exit code ${code}`);
+		const said = tail.at(-1) ?? `exit code ${code}`;
+		if (code !== 0 && busy.test(said))
+			throw new RouseError('tool_failed', `whether machines can have users of their own cannot be tried now: ${said}`);
+		return code === 0 ? undefined : said;
 	} catch (thrown) {
 		const { code, message } = asRouseError(thrown);
 		if (code !== 'tool_missing') throw thrown;

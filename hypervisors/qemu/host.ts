@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { defaultUserRange, type UserRange } from '../../system/user-range.ts';
+import { asRouseError } from '../../model/errors.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { type Acceleration, accelerationFor, type AcceleratorSetting, emulated, type Variant } from './acceleration.ts';
 import { type AccelerationSummary, summarise } from './acceleration-summary.ts';
@@ -8,6 +9,7 @@ import { findFirmwares, type Firmware } from './firmware.ts';
 import { installQemu } from './install.ts';
 import { currentBootId, KvmAnswers, type KvmAnswersOptions, missingKvm } from './kvm-answers.ts';
 import { tryVariant } from './kvm-probe.ts';
+import { keptTrial } from './kept-trial.ts';
 import { MachineUsers } from './own-user.ts';
 
 /** What QEMU on this host can do; found by asking it, since distributions compile it differently. */
@@ -23,7 +25,7 @@ export interface QemuHost {
 	/** Why it cannot put the filters of confinement.ts on itself; undefined when it can. */
 	noSandbox: string | undefined;
 	firmwares: readonly Firmware[];
-	warnings: readonly string[];
+	warnings(): Promise<string[]>;
 	/**
 	 * How a machine of that kind is run here, by its own setting or else the host's. KVM is tried when it is not known, which
 	 * takes seconds. `fallenBack`: why it must not be tried again for this machine; a forced KVM is stronger. Throws
@@ -41,8 +43,8 @@ export interface HostOptions {
 	cacheDirectory: string;
 	/** The host's setting, asked for at each decision. */
 	setting: () => Promise<AcceleratorSetting>;
-	/** Whom machines run as, asked for at each choice; the default range without it. */
-	machineUids?: (() => Promise<UserRange>) | undefined;
+	/** Whom machines run as. */
+	users: MachineUsers;
 	firmwares?: readonly Firmware[] | undefined;
 	/** How KVM is found out about; by default by trying it. */
 	kvm?: KvmSource | undefined;
@@ -59,16 +61,25 @@ export const programs = { systemBinary: 'qemu-system-x86_64', imageTool: 'qemu-i
 /** These say a page and end at once. */
 const asking = { silenceMs: 10_000, hint: installQemu, env: qemuEnvironment() };
 
+/** Whether there can be any is tried when it is first asked for. */
+export function machineUsers(
+	systemBinary: string,
+	range = async (): Promise<UserRange> => defaultUserRange,
+): MachineUsers {
+	return new MachineUsers(
+		range,
+		keptTrial(async () => missingUsers(systemBinary, await range())),
+	);
+}
+
 /** Looks once; throws `tool_missing` when QEMU is not installed. */
 export async function inspectHost(options: HostOptions): Promise<QemuHost> {
-	const { systemBinary, imageTool, cacheDirectory, setting, signal } = options;
-	const { machineUids = async () => defaultUserRange } = options;
-	const [version, formats, vnc, noSandbox, noUsers, firmwares, bootId] = await Promise.all([
+	const { systemBinary, imageTool, cacheDirectory, setting, users, signal } = options;
+	const [version, formats, vnc, noSandbox, firmwares, bootId] = await Promise.all([
 		systemVersion(systemBinary),
 		runTool(systemBinary, ['-drive', 'format=help'], asking),
 		runTool(systemBinary, ['-vnc', 'help'], asking),
 		missingSandbox(systemBinary),
-		missingUsers(systemBinary, await machineUids()),
 		options.firmwares ?? findFirmwares(),
 		currentBootId(),
 		runTool(imageTool, ['--version'], asking),
@@ -84,9 +95,6 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 		warnings.push(
 			`QEMU runs without its sandbox, so that a guest that takes it over may start programs on this host: ${noSandbox}`,
 		);
-	if (noUsers !== undefined && isRoot())
-		warnings.push(`QEMU runs as root, so that a guest that takes it over has all of this host: ${noUsers}`);
-	const users = new MachineUsers(machineUids, noUsers);
 	if (firmwares.length === 0) warnings.push('no UEFI firmware (OVMF) found: machines with efi firmware cannot start');
 	const kvm = new KvmAnswers({
 		path: join(cacheDirectory, 'kvm.json'),
@@ -110,7 +118,7 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 		noSandbox,
 		users,
 		firmwares,
-		warnings,
+		warnings: async () => [...warnings, ...(await asRoot(users))],
 		accelerationFor: async (variant, own, fallenBack) => {
 			const wanted = own ?? (await setting());
 			if (fallenBack !== undefined && wanted === 'auto') return emulated('this machine is', fallenBack);
@@ -118,6 +126,12 @@ export async function inspectHost(options: HostOptions): Promise<QemuHost> {
 		},
 		accelerations: async () => summarise(await setting(), kvm),
 	};
+}
+
+async function asRoot(users: MachineUsers): Promise<string[]> {
+	const missing = isRoot() ? await users.missing().catch(thrown => asRouseError(thrown).message) : undefined;
+	if (missing === undefined) return [];
+	return [`QEMU runs as root, so that a guest that takes it over has all of this host: ${missing}`];
 }
 
 async function systemVersion(systemBinary: string): Promise<string> {

@@ -16,11 +16,11 @@ import { addressesInUse } from './address-in-use.ts';
 import { checkBase } from './base.ts';
 import { makeTaps, removeTaps } from './bridge-network.ts';
 import { noConsole, openConsole } from './console.ts';
+import { endProcessesOf } from './own-processes.ts';
 import { offeringFallBack, takeFallBack } from './fall-back.ts';
 import { createVariableStore } from './firmware.ts';
 import { endWithGuest, goOnAfterReset, resetGuest, resumeGuest, startGuest } from './guest-power.ts';
 import { writeStartScript } from './hand-over.ts';
-import type { QemuHost } from './host.ts';
 import { launch, monitorOf } from './launch.ts';
 import { removeMachineFiles, removeRunFiles } from './machine-files.ts';
 import { type MachineParts, userOf } from './machine-parts.ts';
@@ -40,9 +40,13 @@ export class QemuMachine implements Machine {
 	readonly #parts: MachineParts;
 	readonly #gate: MoverGate;
 
-	constructor(definition: MachineDefinition, gate: MoverGate, host: () => Promise<QemuHost>, connect: ConnectQmp) {
+	constructor(
+		definition: MachineDefinition,
+		gate: MoverGate,
+		{ host, users, connect }: Pick<MachineParts, 'host' | 'users'> & { connect: ConnectQmp },
+	) {
 		const paths = machinePaths(definition);
-		this.#parts = { definition, paths, host, monitor: new MachineMonitor(definition, paths, connect) };
+		this.#parts = { definition, paths, host, users, monitor: new MachineMonitor(definition, paths, connect) };
 		this.#gate = gate;
 	}
 
@@ -52,9 +56,9 @@ export class QemuMachine implements Machine {
 	}
 
 	async makeTargets({ signal }: CallOptions = {}): Promise<void> {
-		const { definition, paths, host } = await this.#ours();
+		const { definition, paths, users } = await this.#ours();
 		await makeTargets(definition, paths, signal);
-		await (await host()).users.own(definition, paths);
+		await users.own(definition, paths);
 	}
 
 	async openTargets(): Promise<Target[]> {
@@ -118,7 +122,7 @@ export class QemuMachine implements Machine {
 	async powerOff(): Promise<void> {
 		const { definition, paths, monitor } = await this.#ours();
 		// Never by asking: QEMU's own `quit` waits for reads that nobody answers.
-		await endByForce(definition, paths);
+		await this.#endByForce();
 		monitor.close();
 		await removeRunFiles(paths);
 		await removeTaps(definition);
@@ -155,8 +159,8 @@ export class QemuMachine implements Machine {
 	async handOver({ signal }: CallOptions = {}): Promise<void> {
 		const { definition, paths, host } = await this.#ours();
 		await writeStartScript(definition, paths, await host());
-		// One that is off already: nothing is left for which QEMU would have to stay.
-		if (await this.#ask(endWithGuest, { signal })) await this.powerOff();
+		// One that is off already: nothing is left for which QEMU would have to stay. Undefined: it only seems to be gone, maybe.
+		if ((await this.#ask(endWithGuest, { signal })) !== false) await this.powerOff();
 		await endRecord(definition, paths);
 	}
 
@@ -181,12 +185,22 @@ export class QemuMachine implements Machine {
 		return this.#parts;
 	}
 
-	/** Ends an offline commit that a supervisor left behind when it died: it is begun again from the start. */
+	/**
+	 * When not, nothing of it is left: neither an offline commit of a supervisor that died, which is begun again from the start,
+	 * nor a QEMU that let go of its lock.
+	 */
 	async #alive(): Promise<boolean> {
 		const { definition, paths } = this.#parts;
-		const running = await whatRuns(definition, paths);
-		if (running === 'commit') await endByForce(definition, paths);
-		return running === 'machine';
+		if ((await whatRuns(definition, paths)) === 'machine') return true;
+		await this.#endByForce();
+		return false;
+	}
+
+	async #endByForce(): Promise<void> {
+		const { definition, paths, users } = this.#parts;
+		await endByForce(definition, paths);
+		const user = await users.reservedFor(definition, paths);
+		if (user !== undefined) await endProcessesOf(user, paths.lock);
 	}
 
 	async #open(signal: AbortSignal | undefined): Promise<Qmp> {

@@ -4,8 +4,10 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
+import { usersByProcess } from '../../system/processes-of-user.ts';
 import type { UserRange } from '../../system/user-range.ts';
 import type { MachineDefinition } from '../contract.ts';
+import { ReservedUser } from './own-processes.ts';
 import type { MachinePaths } from './paths.ts';
 
 /** Chooses users, and knows them again: a machine's user owns its targets, and is kept nowhere else. */
@@ -14,9 +16,9 @@ export class MachineUsers {
 	/** Chosen by this process; before the files are theirs nobody else can see it. */
 	readonly #chosen = new Set<number>();
 	/** Why a program cannot be started as another user here; undefined when it can. */
-	readonly missing: string | undefined;
+	readonly missing: () => Promise<string | undefined>;
 
-	constructor(range: () => Promise<UserRange>, missing: string | undefined) {
+	constructor(range: () => Promise<UserRange>, missing: () => Promise<string | undefined>) {
 		this.#range = range;
 		this.missing = missing;
 	}
@@ -24,14 +26,24 @@ export class MachineUsers {
 	/** Undefined: it runs as the user that Rouse is. */
 	async of({ disks }: MachineDefinition, paths: MachinePaths): Promise<number | undefined> {
 		const [first] = disks;
-		if (this.missing !== undefined || first === undefined) return undefined;
+		if (first === undefined || (await this.missing()) !== undefined) return undefined;
 		const owner = await ownerOf(paths.target(first));
 		return owner === 0 ? undefined : owner;
 	}
 
+	/** The machine's user, when it has one that is reserved and no other machine's: whose processes may be ended. */
+	async reservedFor({ disks }: MachineDefinition, paths: MachinePaths): Promise<ReservedUser | undefined> {
+		const [first] = disks;
+		if (first === undefined) return undefined;
+		const target = paths.target(first);
+		const uid = await ownerOf(target);
+		if (uid === undefined || (await usersOf(target)).has(uid)) return undefined;
+		return ReservedUser.within(await this.#range(), uid);
+	}
+
 	/** The targets become those of the machine's user, who is chosen when it has none. */
 	async own(definition: MachineDefinition, paths: MachinePaths): Promise<void> {
-		if (this.missing !== undefined) return;
+		if ((await this.missing()) !== undefined) return;
 		const targets = definition.disks.map(disk => paths.target(disk));
 		const uid = (await this.of(definition, paths)) ?? (await this.choose(await usersOf(targets[0] ?? '')));
 		if (uid === undefined) return;
@@ -48,8 +60,8 @@ export class MachineUsers {
 	/** One that nobody has; undefined when there is to be none. At random, since other installations choose as well. */
 	async choose(taken: ReadonlySet<number> = new Set()): Promise<number | undefined> {
 		const range = await this.#range();
-		if (this.missing !== undefined || range === 'none') return undefined;
-		const running = await usersRunning();
+		if (range === 'none' || (await this.missing()) !== undefined) return undefined;
+		const running = new Set([...(await usersByProcess()).values()].flatMap(users => [...users]));
 		const from = randomInt(range.count);
 		for (let step = 0; step < range.count; step++) {
 			const uid = range.first + ((from + step) % range.count);
@@ -89,16 +101,8 @@ async function usersOf(target: string): Promise<Set<number>> {
 	const owners = new Set<number>();
 	const directory = dirname(dirname(target));
 	for (const name of await readdir(directory)) {
+		if (name === basename(dirname(target))) continue;
 		const owner = await ownerOf(join(directory, name, basename(target)));
-		if (owner !== undefined) owners.add(owner);
-	}
-	return owners;
-}
-
-async function usersRunning(): Promise<Set<number>> {
-	const owners = new Set<number>();
-	for (const name of await readdir('/proc')) {
-		const owner = /^\d+$/.test(name) ? await ownerOf(join('/proc', name)) : undefined;
 		if (owner !== undefined) owners.add(owner);
 	}
 	return owners;

@@ -10,7 +10,7 @@ import { addressesInUse } from './address-in-use.ts';
 import { networksOfHost } from './bridge-network.ts';
 import { chooseDevices, type QemuPlatformOptions, readOptions } from './choose-hardware.ts';
 import type { Firmware } from './firmware.ts';
-import { inspectHost, type KvmSource, programs, type QemuHost } from './host.ts';
+import { inspectHost, machineUsers, type KvmSource, programs, type QemuHost } from './host.ts';
 import { currentBootId } from './kvm-answers.ts';
 import { QemuMachine } from './machine.ts';
 import type { ConnectQmp } from './monitor.ts';
@@ -40,7 +40,8 @@ export interface QemuOptions {
 export function createQemuPlatform(options: QemuOptions): Platform {
 	const connect = options.connect ?? QmpClient.connect.bind(QmpClient);
 	const { defaults = async () => ({}) } = options;
-	const host = inspectedOnce(options, async () => readOptions(await defaults()).accelerator ?? 'auto');
+	const users = machineUsers(options.systemBinary ?? programs.systemBinary, options.machineUids);
+	const host = inspectedOnce({ ...options, users }, async () => readOptions(await defaults()).accelerator ?? 'auto');
 	return {
 		kind: 'qemu',
 		report: () => reportOf(host, options.datastore),
@@ -51,7 +52,7 @@ export function createQemuPlatform(options: QemuOptions): Platform {
 			const qemu = await host();
 			return unlessAborted(signal, () => chooseHardware(request, wished, qemu));
 		},
-		machine: (definition, gate) => new QemuMachine(definition, gate, host, connect),
+		machine: (definition, gate) => new QemuMachine(definition, gate, { host, users, connect }),
 	};
 }
 
@@ -67,7 +68,7 @@ async function chooseHardware(
 		throw new RouseError('precheck_failed', 'the machine needs UEFI firmware, and there is none on this host', {
 			hint: 'apt-get install ovmf',
 		});
-	await checkPorts(data.forwards, { asUser: host.users.missing === undefined });
+	await checkPorts(data.forwards, { asUser: (await host.users.missing()) === undefined });
 	const inUse = await addressesInUse(request.nics);
 	const {
 		accelerator,
@@ -91,19 +92,22 @@ async function chooseHardware(
 	};
 }
 
-function inspectedOnce(options: QemuOptions, setting: () => Promise<AcceleratorSetting>): () => Promise<QemuHost> {
+function inspectedOnce(
+	options: QemuOptions & Pick<QemuHost, 'users'>,
+	setting: () => Promise<AcceleratorSetting>,
+): () => Promise<QemuHost> {
 	const {
 		systemBinary = programs.systemBinary,
 		imageTool = programs.imageTool,
 		cacheDirectory,
 		firmwares,
 		kvm,
-		machineUids,
+		users,
 	} = options;
 	let inspection: Promise<QemuHost> | undefined;
 	return () => {
 		// A failure is not kept: QEMU may be installed while the supervisor runs.
-		inspection ??= inspectHost({ systemBinary, imageTool, cacheDirectory, setting, firmwares, kvm, machineUids }).catch(
+		inspection ??= inspectHost({ systemBinary, imageTool, cacheDirectory, setting, firmwares, kvm, users }).catch(
 			error => {
 				inspection = undefined;
 				throw error;

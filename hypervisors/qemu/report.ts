@@ -25,7 +25,7 @@ async function describe(host: QemuHost): Promise<OfQemu> {
 		version: host.version,
 		accelerator,
 		firmwares: host.firmwares.length > 0 ? ['bios', 'efi'] : ['bios'],
-		warnings: [...host.warnings, ...warnings],
+		warnings: [...(await host.warnings()), ...warnings],
 		unusable: undefined,
 	};
 }

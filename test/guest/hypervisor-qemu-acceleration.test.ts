@@ -12,7 +12,7 @@ import { gateOf } from '../../hypervisors/conformance/bench.ts';
 import { variantOf } from '../../hypervisors/qemu/acceleration.ts';
 import { chooseDevices } from '../../hypervisors/qemu/choose-hardware.ts';
 import { crashOf } from '../../hypervisors/qemu/run-state.ts';
-import { inspectHost, programs } from '../../hypervisors/qemu/host.ts';
+import { inspectHost, machineUsers, programs } from '../../hypervisors/qemu/host.ts';
 import { queryStatus } from '../../hypervisors/qemu/monitor-queries.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { createQemuPlatform } from '../../hypervisors/qemu/platform.ts';
@@ -56,7 +56,12 @@ async function realMachine(t: TestContext, firmware: 'bios' | 'efi', os: 'linux'
 	};
 	const options = { cacheDirectory: join(directory, 'cache'), datastore: directory };
 	const machine = createQemuPlatform(options).machine(definition, noMover);
-	const host = await inspectHost({ ...programs, ...options, setting: async () => 'auto' });
+	const host = await inspectHost({
+		...programs,
+		...options,
+		users: machineUsers(programs.systemBinary),
+		setting: async () => 'auto',
+	});
 	return { machine, definition, answer: await host.accelerationFor(variantOf(definition.config)) };
 }
 

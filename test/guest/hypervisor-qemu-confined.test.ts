@@ -12,6 +12,7 @@ import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { missingUsers } from '../../hypervisors/qemu/confinement.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { lockHolder } from '../../system/process-lock.ts';
+import { processesOf } from '../../system/processes-of-user.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
@@ -156,6 +157,32 @@ suite('A machine has a user of its own where Rouse is root', { concurrency: 2 },
 		if (noUsers === undefined) await chown(runDirectory, first + 2, first + 2);
 		await anew(made, machine => machine.observe());
 		assert.equal((await stat(runDirectory)).uid, ours);
+	});
+
+	test('of which nothing is left by a new start and by its end, also not what let go of its lock', async t => {
+		if (noUsers !== undefined) return;
+		const uid = first + 4;
+		const letsGo = 'exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; exec sleep 600 </dev/null >/dev/null 2>&1';
+		const prelude = `case "$*" in *-uuid*) (${letsGo}) & ;; esac`;
+		const made = await bench(t, { ...only(uid), prelude });
+		const guest = await startedGuest(made);
+		const before = await processesOf(uid);
+		assert.equal(before.length, 2);
+		await made.fate.kill();
+		assert.equal((await processesOf(uid)).length, 1);
+		await anew(made, machine => machine.powerOn('mover'));
+		const after = await processesOf(uid);
+		assert.equal(after.length, 2);
+		assert.deepEqual(new Set([...before, ...after]).size, 4);
+		await anew(made, machine => machine.powerOff());
+		assert.deepEqual(await processesOf(uid), []);
+		// Before the machine is handed over as one that is off.
+		await anew(made, machine => machine.powerOn('mover'));
+		await restoreTargets(made);
+		await anew(made, machine => machine.switchToTarget(new SwitchRecord(made, guest)));
+		await made.fate.kill();
+		await anew(made, machine => machine.handOver());
+		assert.deepEqual(await processesOf(uid), []);
 	});
 
 	test('its switch while it is off is done as that user', async t => {

@@ -22,7 +22,10 @@ async function startedBench(t: TestContext): Promise<QemuBench & { written: () =
 		await machine.snapshot();
 		await machine.powerOn('mover');
 	});
-	const users = new MachineUsers(async () => 'none', undefined); // the machine has one already
+	const users = new MachineUsers(
+		async () => 'none',
+		async () => undefined,
+	); // the machine has one already
 	const written = async () => {
 		const paths = machinePaths(made.definition);
 		const monitor = new MachineMonitor(made.definition, paths, QmpClient.connect.bind(QmpClient));

@@ -3,6 +3,7 @@ import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import type { MachineDefinition } from '../../hypervisors/contract.ts';
+import { missingUsers } from '../../hypervisors/qemu/confinement.ts';
 import { inRoom } from '../../hypervisors/qemu/own-room.ts';
 import { MachineUsers } from '../../hypervisors/qemu/own-user.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
@@ -43,7 +44,11 @@ suite('`MachineUsers`', () => {
 	test('gives no user twice, and knows one again by its target', async t => {
 		if (!isRoot) return; // who is not root gives files to nobody
 		const [a, b] = await two(t);
-		const users = () => new MachineUsers(async () => range(2), undefined);
+		const users = () =>
+			new MachineUsers(
+				async () => range(2),
+				async () => undefined,
+			);
 		await users().own(a, machinePaths(a));
 		await users().own(b, machinePaths(b));
 		assert.deepEqual([await owner(a), await owner(b)].toSorted(), [1_950_000_000, 1_950_000_001]);
@@ -57,8 +62,14 @@ suite('`MachineUsers`', () => {
 	test('chooses none where there is to be none, or users cannot be changed', async t => {
 		const [a] = await two(t);
 		for (const users of [
-			new MachineUsers(async () => 'none', undefined),
-			new MachineUsers(async () => range(1), 'not root'),
+			new MachineUsers(
+				async () => 'none',
+				async () => undefined,
+			),
+			new MachineUsers(
+				async () => range(1),
+				async () => 'not root',
+			),
 		]) {
 			await users.own(a, machinePaths(a));
 			assert.equal(await owner(a), process.getuid?.());
@@ -67,7 +78,10 @@ suite('`MachineUsers`', () => {
 	});
 
 	test('lends one for as long as the work takes', async () => {
-		const users = new MachineUsers(async () => range(1), undefined);
+		const users = new MachineUsers(
+			async () => range(1),
+			async () => undefined,
+		);
 		await users.lend(async uid => {
 			assert.equal(uid, 1_950_000_000);
 			await assert.rejects(users.choose(), { code: 'precheck_failed' });
@@ -112,4 +126,18 @@ suite('`inRoom`', () => {
 		const program = { command: 'qemu', args: ['-S'] };
 		assert.deepEqual(await inRoom(undefined, program), program);
 	});
+});
+
+test('`missingUsers` throws when it could not be tried, and says why there can be none', async t => {
+	if (!isRoot) return;
+	const directory = await temporaryDirectory(t);
+	await chmod(directory, 0o755);
+	const qemu = join(directory, 'qemu');
+	const says = async (text: string) => {
+		await writeFile(qemu, `#!/bin/sh\necho 'sh: 1: ${text}' >&2\nexit 1\n`);
+		await chmod(qemu, 0o755);
+		return missingUsers(qemu, range(1));
+	};
+	assert.match((await says('Operation not permitted')) ?? '', /not permitted/);
+	await assert.rejects(says('Cannot fork'), { code: 'tool_failed', message: /cannot be tried now: .*Cannot fork/ });
 });

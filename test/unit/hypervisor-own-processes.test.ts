@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test, type TestContext } from 'node:test';
+import { endProcessesOf, ReservedUser } from '../../hypervisors/qemu/own-processes.ts';
+import { lockHolder } from '../../system/process-lock.ts';
+import { killIfOf, processesOf, usersIn } from '../../system/processes-of-user.ts';
+import { waitFor } from '../../system/wait.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+
+const isRoot = process.getuid?.() === 0;
+
+/** Nobody's but this test's, also when it runs twice at once. */
+function newUser(): ReservedUser {
+	const uid = 1_960_000_000 + randomInt(10_000_000);
+	const user = ReservedUser.within({ first: uid, count: 1 }, uid);
+	assert.ok(user);
+	return user;
+}
+
+function as({ uid }: ReservedUser, t: TestContext, program: readonly string[]): ChildProcess {
+	const user = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups'];
+	const [command = '', ...args] = program;
+	const child = spawn('setpriv', [...user, '--', command, ...args], { stdio: 'ignore', cwd: '/' });
+	t.after(async () => {
+		for (const pid of await processesOf(uid)) killIfOf(uid, pid);
+	});
+	return child;
+}
+
+const runs = (user: ReservedUser) =>
+	waitFor('it to run', async () => (await processesOf(user.uid)).length > 0, { timeoutMs: 10_000 });
+
+suite('`endProcessesOf` a machine’s own user', () => {
+	if (!isRoot) return; // there are none where Rouse is not root
+
+	/** What a QEMU that was taken over may do about its end; the last two where it has no seccomp filters. */
+	const programs = {
+		'that holds no lock': 'exec sleep 600',
+		'that is stopped': 'kill -s STOP $$; sleep 600',
+		'that ends whoever is of its user': 'while :; do kill -s KILL -- -1 2>/dev/null || :; done',
+		'that is another one at each look': 'sh "$0" & exit 0',
+	};
+	for (const [what, program] of Object.entries(programs))
+		test(`ends one ${what}`, async t => {
+			const directory = await temporaryDirectory(t);
+			await chmod(directory, 0o711);
+			const script = join(directory, 'program');
+			await writeFile(script, program);
+			await chmod(script, 0o755);
+			const user = newUser();
+			as(user, t, ['sh', script]);
+			await runs(user);
+			await endProcessesOf(user, join(directory, 'machine.lock'), { timeoutMs: 20_000 });
+			assert.deepEqual(await processesOf(user.uid), []);
+		});
+
+	test('spares the machine of a copied installation, and leaves everybody else alone', async t => {
+		const directory = await temporaryDirectory(t);
+		const [user, neighbour] = [newUser(), newUser()];
+		const lock = join(directory, 'copy', 'machine.lock');
+		const others = join(directory, 'machine.lock');
+		await writeFile(others, '', { mode: 0o600 });
+		const { uid } = user;
+		const copy = spawn('flock', ['-F', others, 'setpriv', '--reuid', String(uid), '--clear-groups', 'sleep', '600']);
+		t.after(() => copy.kill('SIGKILL'));
+		await waitFor('its lock', () => lockHolder(others), { timeoutMs: 10_000 });
+		as(neighbour, t, ['sleep', '600']);
+		await runs(neighbour);
+		const own = as(user, t, ['sleep', '600']);
+		await waitFor('both', async () => (await processesOf(uid)).length === 2, { timeoutMs: 10_000 });
+		await endProcessesOf(user, lock);
+		assert.deepEqual(await processesOf(uid), [copy.pid]);
+		assert.notEqual(own.pid, copy.pid);
+		assert.equal((await processesOf(neighbour.uid)).length, 1);
+		// By its own installation it is ended.
+		await endProcessesOf(user, others);
+		assert.deepEqual(await processesOf(uid), []);
+	});
+});
+
+test('`ReservedUser` is neither root nor anybody outside of the range', () => {
+	const range = { first: 1000, count: 2 };
+	const reserved = (uid: number) => ReservedUser.within(range, uid)?.uid;
+	assert.deepEqual(
+		[0, 999, 1000, 1001, 1002].map(reserved),
+		isRoot ? [undefined, undefined, 1000, 1001, undefined] : Array.from({ length: 5 }),
+	);
+	assert.equal(ReservedUser.within('none', 1000), undefined);
+});
+
+test('`usersIn` tells all users of a process, and none of one that has ended', () => {
+	const status = (state: string, threads: number) =>
+		`Name:\tqemu\nState:\t${state}\nUid:\t1\t2\t3\t4\nGid:\t9\t9\t9\t9\nThreads:\t${threads}\n`;
+	assert.deepEqual([...usersIn(status('S (sleeping)', 3))], [1, 2, 3, 4]);
+	assert.deepEqual([...usersIn(status('Z (zombie)', 1))], []);
+	assert.deepEqual([...usersIn(status('Z (zombie)', 2))], [1, 2, 3, 4]); // its first thread has ended, not the others
+});
