@@ -2,8 +2,9 @@
  * Taps: interfaces of the host behind which is a machine's NIC, ports of one of its bridges. They are made here, by root,
  * and opened by the machine's own user, who could make none.
  */
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { isBridge } from './bridges.ts';
 import { isErrno } from './durable-file.ts';
@@ -50,8 +51,10 @@ function tapAddress(mac: string): string {
 	return `${mac.startsWith('fe') ? 'fa' : 'fe'}${mac.slice(2)}`;
 }
 
-function aliasOf(directory: string): string {
-	return Buffer.byteLength(directory) <= aliasBytes ? directory : '';
+/** Whose a tap is, also where a copy of the installation has a recovery of the same name. A path, where it fits. */
+export function aliasOf(directory: string): string {
+	if (Buffer.byteLength(directory) <= aliasBytes) return directory;
+	return `sha256:${createHash('sha256').update(directory).digest('hex')}`;
 }
 
 /**
@@ -80,18 +83,23 @@ export async function makeTap(tap: Tap, { running = false } = {}): Promise<void>
 	// What a machine has open is its own for as long as it runs, and cannot be given to it anew.
 	if (running && found === undefined) return;
 	if (!running && found !== owner) {
-		if (found !== undefined) await removeTap(name, directory);
+		if (found !== undefined) await deleteTap(name);
 		if (add) await command(add);
 	}
 	for (const each of rest) await command(each);
 }
 
 /**
- * Of the machine in `directory`; one that another machine has open stays. MAY find nothing. What has it open keeps a network
- * card that leads nowhere.
+ * Of the machine in `directory`; one of another machine stays. MAY find nothing. What has it open keeps a network card that
+ * leads nowhere.
  */
 export async function removeTap(name: string, directory: string): Promise<void> {
-	if ((await attribute(name, 'tun_flags')) === undefined || (await isAnothers(name, directory))) return;
+	const alias = await attribute(name, 'ifalias');
+	if (alias === '' || alias === aliasOf(directory)) await deleteTap(name);
+}
+
+async function deleteTap(name: string): Promise<void> {
+	if ((await attribute(name, 'tun_flags')) === undefined) return;
 	try {
 		await command(['ip', 'link', 'delete', 'dev', name]);
 	} catch (error) {
@@ -113,13 +121,14 @@ export async function tapsOnHost(): Promise<FoundTap[]> {
 	for (const name of await readdir(interfaces)) {
 		if (!new RegExp(`^${prefix}[\\da-f]{8}\\d+$`).test(name)) continue;
 		if ((await attribute(name, 'tun_flags')) === undefined) continue;
-		const directory = (await attribute(name, 'ifalias')) || undefined;
+		const alias = (await attribute(name, 'ifalias')) ?? '';
+		const directory = isAbsolute(alias) ? alias : undefined;
 		taps.push({ name, used: (await attribute(name, 'carrier')) === '1', directory });
 	}
 	return taps;
 }
 
-/** A copy of an installation has recoveries, and so names, of another one. */
+/** Nobody's machine that is off keeps a name from one that starts: what it left may be of a home that was moved. */
 async function isAnothers(name: string, directory: string): Promise<boolean> {
 	const alias = (await attribute(name, 'ifalias')) || aliasOf(directory);
 	return alias !== aliasOf(directory) && (await attribute(name, 'carrier')) === '1';

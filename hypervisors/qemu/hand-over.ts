@@ -1,11 +1,12 @@
 import { asRouseError } from '../../model/errors.ts';
 import { replaceFileDurably } from '../../system/durable-file.ts';
-import { type Tap, tapCommands } from '../../system/taps.ts';
+import { aliasOf, type Tap, tapCommands } from '../../system/taps.ts';
 import type { MachineDefinition } from '../contract.ts';
 import type { Acceleration } from './acceleration.ts';
 import { tapsOf } from './bridge-network.ts';
 import type { QemuHost } from './host.ts';
 import { accelerationOf, startArguments } from './launch.ts';
+import type { ReservedUser } from './own-processes.ts';
 import { inRoom, type Program, roomOf } from './own-room.ts';
 import type { MachinePaths } from './paths.ts';
 import { quoted } from './quoted.ts';
@@ -24,7 +25,9 @@ export async function writeStartScript(
 	});
 	const uid = await host.users.of(definition, paths);
 	const program = await inRoom(roomOf(uid, definition, paths), { command: host.systemBinary, args });
-	const script = startScript(definition, paths, program, tapsOf(definition, uid ?? process.getuid?.() ?? 0));
+	const taps = tapsOf(definition, uid ?? process.getuid?.() ?? 0);
+	const reserved = await host.users.reservedFor(definition, paths);
+	const script = startScript(definition, paths, program, { taps, reserved });
 	await replaceFileDurably(paths.start, script, 0o700);
 }
 
@@ -40,7 +43,7 @@ export function startScript(
 	definition: MachineDefinition,
 	paths: MachinePaths,
 	{ command, args }: Program,
-	taps: readonly Tap[],
+	{ taps, reserved }: { taps: readonly Tap[]; reserved: ReservedUser | undefined },
 ): string {
 	const machine = `env -i PATH="$PATH" LC_ALL=C flock -n -F ${quoted(paths.lock)} ${quoted(command)} ${pairs(args).join(' \\\n\t')}`;
 	return `#!/bin/sh
@@ -55,7 +58,26 @@ if ! flock -n ${quoted(paths.lock)} true; then
 	echo ${quoted(`${definition.machineName} runs already`)} >&2
 	exit 75
 fi
-${taps.length === 0 ? `exec ${machine}` : onBridges(machine, taps, definition, paths)}
+${reserved === undefined ? '' : refuseWhileRunning(reserved, definition)}${taps.length === 0 ? `exec ${machine}` : onBridges(machine, taps, definition, paths)}
+`;
+}
+
+/**
+ * A QEMU that was taken over may have let go of the lock. Who it is cannot be told here from the machine of a copied
+ * installation, which has the same user: nobody is ended. One that was ended a moment ago may take a while.
+ */
+function refuseWhileRunning({ uid }: ReservedUser, { machineName }: MachineDefinition): string {
+	const ofUser = Array.from({ length: 4 }, (_none, at) => `$${at + 2}==${uid}`).join('||');
+	const lives = `$1=="Pid:"{p=$2} $1=="State:"{z=$2~/[ZX]/} $1=="Uid:"{u=${ofUser}} $1=="Threads:"&&u&&!(z&&$2<2){print p}`;
+	return `tries=0
+while running=$(cat /proc/[0-9]*/status 2>/dev/null | awk ${quoted(lives)}) && [ -n "$running" ]; do
+	tries=$((tries + 1))
+	if [ "$tries" -gt 50 ]; then
+		echo ${quoted(`${machineName} is not started: processes of user ${uid}, which is its own, run already:`)} $running >&2
+		exit 75
+	fi
+	sleep 0.1
+done
 `;
 }
 
@@ -63,17 +85,35 @@ ${taps.length === 0 ? `exec ${machine}` : onBridges(machine, taps, definition, p
  * Between its taps being made and removed the machine is a child: a signal to the script is one to it. Taps are removed under
  * the lock, since by then somebody else may have started the machine again.
  */
-function onBridges(machine: string, taps: readonly Tap[], { machineName }: MachineDefinition, { lock }: MachinePaths) {
-	const remove = taps.map(({ name }) => `flock -n ${quoted(lock)} ip link delete dev ${name} 2>/dev/null || :`);
+function onBridges(
+	machine: string,
+	taps: readonly Tap[],
+	{ machineName, directory }: MachineDefinition,
+	{ lock }: MachinePaths,
+) {
+	const names = taps.map(({ name }) => name);
 	const bridges = [...new Set(taps.map(({ bridge }) => bridge))].join(', ');
 	return `if [ "$(id -u)" != 0 ]; then
 	echo ${quoted(`${machineName} is on a bridge of this host (${bridges}): only root can start it`)} >&2
 	exit 77
 fi
+# A copy of this installation makes taps of the same names; those stay.
+remove_tap() {
+	[ -e "/sys/class/net/$1/tun_flags" ] || return 0
+	case "$(cat "/sys/class/net/$1/ifalias")" in
+	'' | ${quoted(aliasOf(directory))}) flock -n ${quoted(lock)} ip link delete dev "$1" 2>/dev/null || : ;;
+	esac
+}
 remove_taps() {
-	${remove.join('\n\t')}
+	${names.map(name => `remove_tap ${name}`).join('\n\t')}
 }
 remove_taps
+for name in ${names.join(' ')}; do
+	[ ! -e "/sys/class/net/$name" ] || {
+		echo "$name is of another machine: $(cat "/sys/class/net/$name/ifalias")" >&2
+		exit 75
+	}
+done
 trap remove_taps EXIT
 ${taps.flatMap(tap => tapLines(tap)).join('\n')}
 ${machine} &

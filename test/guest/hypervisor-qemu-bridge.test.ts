@@ -129,6 +129,16 @@ if (isRoot())
 			child.kill('SIGTERM');
 			await ended;
 			assert.deepEqual(await wired.ports(), [wired.port]);
+			// Of the same name, and another machine's: a copy of the installation has it.
+			await run('ip', ['tuntap', 'add', 'dev', made.tap, 'mode', 'tap']);
+			await run('ip', ['link', 'set', 'dev', made.tap, 'master', wired.bridge, 'alias', '/another/machine']);
+			await assert.rejects(run(machinePaths(made.definition).start), {
+				code: 75,
+				stderr: /of another.*\/another\/mach/,
+			});
+			await anew(made, machine => machine.powerOff());
+			assert.deepEqual(await wired.ports(), [made.tap, wired.port].toSorted());
+			await removeTap(made.tap, '/another/machine');
 		});
 	});
 else

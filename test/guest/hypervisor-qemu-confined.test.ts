@@ -14,7 +14,7 @@ import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { processesOf } from '../../system/processes-of-user.ts';
 import { waitFor } from '../../system/wait.ts';
-import { temporaryDirectory } from '../equipment/captive.ts';
+import { captive, temporaryDirectory } from '../equipment/captive.ts';
 import { makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
 
 async function bench(t: TestContext, options: QemuBenchOptions = {}): Promise<QemuBench> {
@@ -183,6 +183,26 @@ suite('A machine has a user of its own where Rouse is root', { concurrency: 2 },
 		await made.fate.kill();
 		await anew(made, machine => machine.handOver());
 		assert.deepEqual(await processesOf(uid), []);
+	});
+
+	test('its start script starts nothing beside a process of that user, and ends none', async t => {
+		if (noUsers !== undefined) return;
+		const uid = first + 5;
+		const made = await bench(t, only(uid));
+		const guest = await startedGuest(made);
+		await restoreTargets(made);
+		await anew(made, async machine => {
+			await machine.switchToTarget(new SwitchRecord(made, guest));
+			await machine.handOver();
+			await machine.powerOff();
+		});
+		const other = captive(t, 'setpriv', ['--reuid', String(uid), '--clear-groups', 'sleep', '600']);
+		await waitFor('it', async () => (await processesOf(uid)).length === 1, { timeoutMs: 10_000 });
+		await assert.rejects(run(machinePaths(made.definition).start), {
+			code: 75,
+			stderr: new RegExp(`user ${uid}.*run already: ${other.child.pid}`),
+		});
+		assert.deepEqual(await processesOf(uid), [other.child.pid]);
 	});
 
 	test('its switch while it is off is done as that user', async t => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { tapCommands, tapName } from '../../system/taps.ts';
+import { aliasOf, tapCommands, tapName } from '../../system/taps.ts';
 
 const recoveryId = '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d';
 
@@ -21,4 +21,11 @@ test('`tapCommands` give the tap an address and an MTU that change nothing of th
 	);
 	const [, high] = tapCommands({ ...tap, mac: 'fe:54:00:00:00:01' }, '1500');
 	assert.ok(high?.includes('fa:54:00:00:00:01'), 'a bridge takes the NIC for the host when both have one address');
+});
+
+test('`aliasOf` tells any two directories of machines apart, however long they are', () => {
+	assert.equal(aliasOf('/home/r1'), '/home/r1');
+	const long = (end: string) => aliasOf(`/${'x'.repeat(300)}${end}`);
+	assert.notEqual(long('1'), long('2'));
+	assert.ok(long('1').length <= 255);
 });
