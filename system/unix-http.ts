@@ -1,4 +1,4 @@
-import { chmod, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { Server as NetServer } from 'node:net';
 import { asRouseError, type ErrorCode, isErrorCode, RouseError } from '../model/errors.ts';
@@ -49,12 +49,17 @@ export async function listenOnSocket(server: NetServer, socketPath: string): Pro
 				}),
 			);
 		server.once('error', refuse);
-		server.listen(socketPath, () => {
-			server.off('error', refuse);
-			resolve();
-		});
+		// Made with its mode, within the call: by its name it could be something else by then, where another user may write.
+		const usual = process.umask(0o177);
+		try {
+			server.listen(socketPath, () => {
+				server.off('error', refuse);
+				resolve();
+			});
+		} finally {
+			process.umask(usual);
+		}
 	});
-	await chmod(socketPath, 0o600);
 }
 
 async function answer(incoming: IncomingMessage, outgoing: ServerResponse, handle: JsonHandler): Promise<void> {

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type * as z from 'zod';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
+import { openSocket } from './run-directory.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { type QmpEvent, type QmpMessage, QmpSession } from './qmp-session.ts';
 
@@ -74,9 +75,19 @@ export class QmpClient implements Qmp {
 		stream.on('close', () => this.#fail(new RouseError('hypervisor_failed', `QEMU closed the monitor ${path}`)));
 	}
 
-	/** Connects and negotiates. `hypervisor_failed` when nobody listens, `hypervisor_stuck` when nobody greets. */
-	static connect(path: string, options: ConnectOptions = {}): Promise<QmpClient> {
-		return QmpClient.over(createConnection(path), path, options);
+	/**
+	 * Connects and negotiates. `hypervisor_failed` when nobody listens, `hypervisor_stuck` when nobody greets, and
+	 * `identity_conflict` when it is no socket.
+	 */
+	static async connect(path: string, options: ConnectOptions = {}): Promise<QmpClient> {
+		const socket = await openSocket(path).catch((cause: unknown) => {
+			throw isErrno(cause, 'ENOENT') ? connectionError(path, cause) : cause;
+		});
+		try {
+			return await QmpClient.over(createConnection(socket.way), path, options);
+		} finally {
+			await socket.close();
+		}
 	}
 
 	/** Negotiates on any connection; `path` is what it is called in errors. */
@@ -219,7 +230,7 @@ export class QmpClient implements Qmp {
 }
 
 /** Of a QEMU that stands still nobody takes the connections; once some wait, the kernel refuses more: EAGAIN of unix(7). */
-function connectionError(path: string, cause: Error): RouseError {
+function connectionError(path: string, cause: unknown): RouseError {
 	if (isErrno(cause, 'EAGAIN'))
 		return new RouseError('hypervisor_stuck', `QMP on ${path}: QEMU takes no connections`, { cause });
 	return new RouseError('hypervisor_failed', `QMP on ${path} failed`, { cause });

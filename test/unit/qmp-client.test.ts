@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +82,13 @@ suite('QmpClient', () => {
 
 	test('`connect` where nobody listens is `hypervisor_failed`', async () => {
 		await assert.rejects(QmpClient.connect(join(tmpdir(), 'rouse-nobody.sock')), { code: 'hypervisor_failed' });
+	});
+
+	test('`connect` where a link is in the place of the monitor is `identity_conflict`, and nobody is connected to', async t => {
+		const path = await monitor(t, () => assert.fail('connected'), false);
+		const link = `${path}.link`;
+		await symlink(path, link);
+		await assert.rejects(QmpClient.connect(link, { timeoutMs: 5_000 }), { code: 'identity_conflict' });
 	});
 
 	test('`execute` that is refused is `hypervisor_failed` with command, description and class', async t => {

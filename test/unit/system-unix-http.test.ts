@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { renameSync, symlinkSync } from 'node:fs';
+import { chmod, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -12,4 +14,24 @@ test('`callJson` with an answer that is not JSON is `protocol`', async t => {
 	t.after(() => server.close());
 	const call = callJson(socketPath, 'GET', '/state', undefined, { unreachable: 'mover_unreachable' });
 	await assert.rejects(call, { code: 'protocol' });
+});
+
+test('`listenOnSocket` makes a socket that is its user’s alone, and changes nothing that takes its place', async t => {
+	const directory = await temporaryDirectory(t);
+	const socketPath = join(directory, 'http.sock');
+	const other = join(directory, 'other');
+	await writeFile(other, '');
+	await chmod(other, 0o644);
+	const usual = process.umask(0);
+	t.after(() => process.umask(usual));
+	const server = createServer();
+	t.after(() => server.close());
+	server.once('listening', () => {
+		renameSync(socketPath, `${socketPath}.moved`);
+		symlinkSync(other, socketPath);
+	});
+	await listenOnSocket(server, socketPath);
+	assert.equal(process.umask(), 0);
+	assert.equal((await stat(`${socketPath}.moved`)).mode & 0o777, 0o600);
+	assert.equal((await stat(other)).mode & 0o777, 0o644);
 });
