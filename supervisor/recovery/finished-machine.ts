@@ -12,6 +12,7 @@ import { removeDirectory } from '../files/remove-directory.ts';
 import { lastingSteps } from '../files/state.ts';
 import { openGate } from './gate.ts';
 import { StepQueue } from './step-queue.ts';
+import { untilDone } from './until-done.ts';
 
 /** A question must be answered: a platform that hangs says so itself after two seconds, most of the time. */
 const lookMs = 3_000;
@@ -30,6 +31,7 @@ export class FinishedMachine {
 	/** Why the last look at the machine failed. */
 	#unseen: RouseError | undefined;
 	#removed = false;
+	readonly #closing = new AbortController();
 	/** It was on when its host was started anew, and policy says that a person decides. */
 	#asks = false;
 	/** Why it could not be started after a boot of the host. */
@@ -72,27 +74,29 @@ export class FinishedMachine {
 
 	/**
 	 * Its host may have been started anew since it was last wished on: what becomes of it then is the host's policy, since no
-	 * recovery is open that could say so. Never throws: why it could not be started is told by the view.
+	 * recovery is open that could say so. One that cannot be started is tried again until it runs or somebody says what is to
+	 * be. Never throws: why it could not be started is told by the view.
 	 */
 	async obeyAutostart(): Promise<void> {
-		try {
-			await this.#queue.background(async () => {
-				const { desired, bootId } = this.#file.power;
-				if (desired === 'off' || bootId === (await this.#host.platform.bootId())) return;
-				if ((await this.#machine.observe()).power !== 'off') return this.#remember('on'); // by its own start script
-				const autostart = await autostartOf(this.#host);
-				if (autostart === 'always') await this.#startAfterBoot();
-				this.#asks = autostart === 'ask';
-			});
-		} catch (error) {
+		const failed = (error: unknown) => {
 			this.#startFailure = asRouseError(error);
 			this.#host.log.error({ err: error, recovery: this.name }, 'a finished machine is not started after a boot');
-		}
+		};
+		const { signal } = this.#closing;
+		const obey = () => this.#queue.run('autostart', 0, () => this.#obeyAutostart());
+		await untilDone(obey, { failed, clock: this.#clock, signal });
 	}
 
-	async #startAfterBoot(): Promise<void> {
-		await this.#remember('on');
+	async #obeyAutostart(): Promise<void> {
+		this.#startFailure = undefined;
+		const { desired, bootId } = this.#file.power;
+		if (this.#removed || desired === 'off' || bootId === (await this.#host.platform.bootId())) return;
+		if ((await this.#machine.observe()).power !== 'off') return this.#remember('on'); // by its own start script, or it took long
+		const autostart = await autostartOf(this.#host);
+		this.#asks = autostart === 'ask';
+		if (autostart !== 'always') return;
 		await this.#machine.powerOn('target');
+		await this.#remember('on'); // not before: until then it is tried again, by the next supervisor as well
 	}
 
 	async #remember(desired: 'on' | 'off'): Promise<void> {
@@ -112,6 +116,7 @@ export class FinishedMachine {
 			await this.#machine.remove();
 			await this.#machine.removeTargets();
 			await this.#machine.close();
+			this.#closing.abort();
 			await removeDirectory(this.#places, this.#places.machine);
 			this.#removed = true;
 		});
@@ -152,6 +157,7 @@ export class FinishedMachine {
 	}
 
 	async close(): Promise<void> {
+		this.#closing.abort();
 		await this.#queue.stop();
 		await this.#machine.close();
 	}
@@ -176,7 +182,11 @@ export class FinishedMachine {
 			};
 		if (this.#startFailure) {
 			const { code, message } = this.#startFailure;
-			return { code, reason: `not started after a boot of the host: ${message}`, next: { order: 'power-on' } };
+			return {
+				code,
+				reason: `not started after a boot of the host, and tried again: ${message}`,
+				next: { order: 'power-on' },
+			};
 		}
 		if (this.#asks && this.#seen?.power === 'off')
 			return {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { RouseError } from '../../model/errors.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import type { Autostart } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -80,6 +81,34 @@ for (const { autostart, starts } of [
 		await simulation.supervisor.finished('r1').power('on');
 		await finished(simulation, 'no question', ({ power, blocked }) => power === 'on' && blocked === null);
 	});
+
+test('`autostart: always` of a finished machine that cannot be started tries again, and says so meanwhile', async t => {
+	const simulation = await simulateWith(t, 'always');
+	await simulation.finish();
+	simulation.calls.throwAt('powerOn', new RouseError('machine_failed', 'the bridge is not there'), { times: 4 });
+	await anew(simulation);
+	await finished(simulation, 'the reason', ({ blocked }) => /tried again: the bridge/.test(blocked?.reason ?? ''));
+	// Also by the next supervisor of the same boot.
+	await simulation.stop();
+	await simulation.start();
+	await finished(simulation, 'the machine', ({ power, blocked }) => power === 'on' && blocked === null);
+});
+
+test('`autostart: always` of a finished machine that cannot be started ends with an order', async t => {
+	const simulation = await simulateWith(t, 'always');
+	await simulation.finish();
+	simulation.calls.throwAt('powerOn', new RouseError('machine_failed', 'the bridge is not there'), { times: 1_000 });
+	await anew(simulation);
+	await finished(simulation, 'the reason', ({ blocked }) => blocked?.code === 'machine_failed');
+	await simulation.supervisor.finished('r1').power('off');
+	simulation.clock.pass(10 * 60_000);
+	const { blocked } = await simulation.supervisor.finished('r1').view();
+	assert.equal(blocked, null);
+	const tries = simulation.calls.times('powerOn');
+	simulation.clock.pass(10 * 60_000);
+	await simulation.supervisor.finished('r1').power('off');
+	assert.equal(simulation.calls.times('powerOn'), tries);
+});
 
 test('`autostart: always` of a finished machine that somebody switched off last leaves it off', async t => {
 	const simulation = await simulateWith(t, 'always');
