@@ -1,12 +1,12 @@
 /** What a guest that has taken over its QEMU finds there: as little as works. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UserRange } from '../../system/user-range.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { installQemu } from './install.ts';
 import { inRoom } from './own-room.ts';
+import { inTrialDirectory } from './trial-directory.ts';
 
 /**
  * seccomp(2) filters of QEMU's own (qemu-options.hx, `-sandbox`): no program can be started from it, no user or namespace
@@ -47,23 +47,24 @@ const busy = /Resource temporarily unavailable|Cannot allocate memory|Cannot for
 export async function missingUsers(systemBinary: string, range: UserRange): Promise<string | undefined> {
 	if (!isRoot()) return 'Rouse is not root';
 	if (range === 'none') return 'config.yaml says so (host.machineUids)';
-	const veil = await mkdtemp(join(tmpdir(), 'rouse-room-'));
 	try {
-		const directory = join(veil, 'machine');
-		await mkdir(directory);
-		const room = { uid: range.first, directories: [directory], files: [] };
-		const { command, args } = await inRoom(room, { command: systemBinary, args: ['--version'] });
-		const hint = 'apt-get install util-linux';
-		const { code, tail } = await runTool(command, args, { silenceMs: 10_000, hint, env: qemuEnvironment() });
-		const said = tail.at(-1) ?? `exit code ${code}`;
-		if (code !== 0 && busy.test(said))
-			throw new RouseError('tool_failed', `whether machines can have users of their own cannot be tried now: ${said}`);
-		return code === 0 ? undefined : said;
+		return await inTrialDirectory(veil => tryUser(veil, systemBinary, range.first));
 	} catch (thrown) {
 		const { code, message } = asRouseError(thrown);
 		if (code !== 'tool_missing') throw thrown;
 		return message;
-	} finally {
-		await rm(veil, { recursive: true });
 	}
+}
+
+async function tryUser(veil: string, systemBinary: string, uid: number): Promise<string | undefined> {
+	const directory = join(veil, 'machine');
+	await mkdir(directory);
+	const room = { uid, directories: [directory], files: [] };
+	const { command, args } = await inRoom(room, { command: systemBinary, args: ['--version'] });
+	const hint = 'apt-get install util-linux';
+	const { code, tail } = await runTool(command, args, { silenceMs: 10_000, hint, env: qemuEnvironment() });
+	const said = tail.at(-1) ?? `exit code ${code}`;
+	if (code !== 0 && busy.test(said))
+		throw new RouseError('tool_failed', `whether machines can have users of their own cannot be tried now: ${said}`);
+	return code === 0 ? undefined : said;
 }

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { asRouseError, RouseError } from '../../model/errors.ts';
@@ -10,6 +9,7 @@ import { crashOf } from './run-state.ts';
 import { queryDiskUse, queryStatus } from './monitor-queries.ts';
 import { type ProbeEnd, ProbeMachine } from './probe-machine.ts';
 import { tellingLine } from './start-failure.ts';
+import { inTrialDirectory } from './trial-directory.ts';
 
 export interface ProbeAnswer extends KvmAnswer {
 	/** The same question has the same answer until the host boots anew. False where load or shortage may have been why. */
@@ -54,8 +54,7 @@ export async function tryVariant(variant: Variant, options: ProbeOptions): Promi
 		accelerator = 'kvm',
 		limitMs = limits[variant.firmware],
 	} = options;
-	const veil = await mkdtemp(join(tmpdir(), 'rouse-probe-'));
-	try {
+	return inTrialDirectory(async veil => {
 		const directory = join(veil, 'machine');
 		await mkdir(directory);
 		const machine = await ProbeMachine.start({ directory, systemBinary, sandbox, uid, variant, firmware, accelerator });
@@ -68,9 +67,7 @@ export async function tryVariant(variant: Variant, options: ProbeOptions): Promi
 			machine.kill();
 			await machine.gone;
 		}
-	} finally {
-		await rm(veil, { recursive: true, force: true });
-	}
+	});
 }
 
 interface Watch {
