@@ -177,17 +177,26 @@ function runDirectoryOf(id: string): string {
 }
 
 async function makeRunDirectory(id: string): Promise<string> {
-	const uid = process.getuid?.() ?? 0;
 	const path = runDirectoryOf(id);
 	await checkWay({ path, what: 'directory of sockets', elsewhere: 'remove it' });
 	await mkdir(path, { recursive: true, mode: 0o700 });
-	// In /tmp somebody else could have made it first, to be handed our consoles.
+	await checkRunDirectory(path);
+	return path;
+}
+
+/**
+ * In /tmp somebody else could have made it first, to be handed our consoles: `config_invalid` for one that is not ours alone.
+ * Throws what lstat(2) says when it is not there.
+ */
+export async function checkRunDirectory(path: string): Promise<void> {
+	const uid = process.getuid?.() ?? 0;
 	const { uid: owner, mode } = await lstat(path);
 	if (owner !== uid || (mode & 0o777) !== 0o700 || (mode & 0o170000) !== 0o040000)
-		throw new RouseError('config_invalid', `${path} must be a directory of user ${uid} with mode 0700`, {
-			hint: `look who made it, then remove it: rm -r ${path}`,
-		});
-	return path;
+		throw new RouseError(
+			'config_invalid',
+			`${path} must be a directory of user ${uid} with mode 0700, and is user ${owner}'s with mode ${(mode & 0o7777).toString(8).padStart(4, '0')}`,
+			{ hint: `look who made it, then remove it: rm -r ${path}` },
+		);
 }
 
 /** Reads config.yaml; an absent one is all defaults. Repositories' directories are absolute. Errors name line and column. */

@@ -14,6 +14,8 @@ export interface Facts {
 	orphans: HeldFacts[];
 	/** Directories of sockets. */
 	runDirectories: RunDirectoryFacts[];
+	/** Why the directory that they lie in is not looked into, and what to do: it is somebody else's. */
+	runDirectoryRefused: { path: string; reason: string; mend: string } | undefined;
 	temporaries: TemporaryFacts[];
 	taps: TapFacts[];
 	space: { freeBytes: number; ballast: boolean };

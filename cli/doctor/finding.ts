@@ -5,6 +5,7 @@ export type FindingCode =
 	| 'directory_unowned'
 	| 'directory_empty'
 	| 'ending_unfinished'
+	| 'run_directory_refused'
 	| 'run_directory_left'
 	| 'temporary_left'
 	| 'tap_left'

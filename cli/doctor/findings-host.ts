@@ -10,6 +10,7 @@ import { type Finding, fixCommand, settledMs } from './finding.ts';
 export function hostFindings(facts: Facts): Finding[] {
 	return [
 		...facts.recoveries.flatMap(directory => aboutDirectory(facts, directory)),
+		...runDirectoryRefused(facts),
 		...runDirectoriesLeft(facts),
 		...temporariesLeft(facts),
 		...tapsLeft(facts),
@@ -71,6 +72,12 @@ function unowned({ held }: Facts, { name, path, ageMs, files }: DirectoryFacts):
 			command: `look what it is, then: rm -r ${path}`,
 		},
 	];
+}
+
+function runDirectoryRefused({ runDirectoryRefused: refused }: Facts): Finding[] {
+	if (refused === undefined) return [];
+	const explanation = `${refused.reason}: sockets are not made in it, and nothing of Rouse starts`;
+	return [{ code: 'run_directory_refused', subject: refused.path, explanation, command: refused.mend }];
 }
 
 /** Of what cannot be read nobody knows the id, and so not its sockets: then none is taken for left. */

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { asRouseError } from '../../model/errors.ts';
 import { nameSchema } from '../../model/names.ts';
 import { isErrno, temporarySuffix } from '../../system/durable-file.ts';
-import { type Installation, places } from '../../system/installation.ts';
+import { checkRunDirectory, type Installation, places } from '../../system/installation.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { heldRecoveryLocks } from '../../system/recovery-locks.ts';
 import { tapsOnHost } from '../../system/taps.ts';
@@ -43,16 +43,18 @@ const owedUnpinSchema = z.object({ repository: z.string() });
 
 type HostFacts = Pick<
 	Facts,
-	'recoveries' | 'tombstones' | 'held' | 'runDirectories' | 'temporaries' | 'taps' | 'space'
+	'recoveries' | 'tombstones' | 'held' | 'runDirectories' | 'runDirectoryRefused' | 'temporaries' | 'taps' | 'space'
 >;
 
 export async function gatherHost({ home, runDirectory }: Installation): Promise<HostFacts> {
 	const recoveries = await gatherRecoveries(home);
+	const runDirectoryRefused = await refusalOf(runDirectory);
 	return {
 		recoveries,
 		tombstones: await gatherTombstones(home),
 		held: await gatherHeld(home),
-		runDirectories: await gatherRunDirectories(home, runDirectory),
+		runDirectories: runDirectoryRefused ? [] : await gatherRunDirectories(home, runDirectory),
+		runDirectoryRefused,
 		temporaries: await gatherTemporaries(home, recoveries),
 		taps: await gatherTaps(),
 		space: { freeBytes: await freeBytes(home), ballast: (await ageOf(places.ballast(home))) !== undefined },
@@ -126,6 +128,17 @@ async function readAs<S extends z.ZodType>(
 async function gatherHeld(home: string): Promise<HeldFacts[]> {
 	const held = await heldRecoveryLocks(places.recoveries(home));
 	return held.map(lock => ({ ...lock, recovery: basename(dirname(lock.path)) }));
+}
+
+async function refusalOf(path: string): Promise<HostFacts['runDirectoryRefused']> {
+	try {
+		await checkRunDirectory(path);
+		return undefined;
+	} catch (thrown) {
+		if (isErrno(thrown, 'ENOENT')) return undefined;
+		const { message, hint } = asRouseError(thrown);
+		return { path, reason: message, mend: hint ?? '' };
+	}
 }
 
 async function gatherRunDirectories(home: string, runDirectory: string): Promise<RunDirectoryFacts[]> {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -201,4 +201,17 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 		told(after, false).filter(line => !unsafe.includes(line)),
 		['directory_unowned mover-of-nobody', `supervisor_down ${home}`], // the one holds the log of the mover that was ended
 	);
+});
+
+test('`doctor` tells that the directory of sockets is not this user’s alone, and does not look into it', async t => {
+	const { home, runDirectory } = (await SupervisedHost.create(t)).installation;
+	await socketOfNobody(join(runDirectory, 'deadbeef'), 'mount.sock');
+	await chmod(runDirectory, 0o755);
+	const found = await doctor(home, '--fix');
+	assert.deepEqual(
+		found.map(({ code, subject, mended }) => ({ code, subject, mended })),
+		[{ code: 'run_directory_refused', subject: runDirectory, mended: false }],
+	);
+	assert.match(found[0]?.command ?? '', /look who made it/);
+	assert.ok(existsSync(join(runDirectory, 'deadbeef')));
 });

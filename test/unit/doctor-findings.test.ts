@@ -16,6 +16,7 @@ const calm: Facts = {
 	held: [],
 	orphans: [],
 	runDirectories: [],
+	runDirectoryRefused: undefined,
 	temporaries: [],
 	taps: [],
 	space: { freeBytes: 1e12, ballast: true },
@@ -102,6 +103,11 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 	['one that is being made', directory(nobody, { ageMs: 10 }), []],
 	['a directory that nobody owns', directory(nobody, { files: ['disk0.raw'] }), ['directory_unowned']],
 	['sockets of a recovery', { ...directory(running), workflows: [workflow], runDirectories: [sockets] }, []],
+	[
+		'a directory of sockets that is somebody else’s',
+		{ runDirectoryRefused: { path: '/tmp/rouse-1-2', reason: 'another’s', mend: 'rm -r /tmp/rouse-1-2' } },
+		['run_directory_refused'],
+	],
 	['sockets of nothing', { runDirectories: [sockets] }, ['run_directory_left+']],
 	[
 		'sockets of what has lost its first record and not its machine.json',
