@@ -4,6 +4,7 @@ import { mergeIncidents } from '../model/incidents.ts';
 import { type Incident, incidentSchema, type RecoveryStatus, recoveryStatusSchema } from '../model/recovery.ts';
 import { type RecoveryDocument, readDocument, type Sources } from './documents.ts';
 import type { HistoryEntry } from './history.ts';
+import type { Outage } from '../system/temporal-outages.ts';
 import { orderText, stepText } from './order-text.ts';
 
 /** One thing that happened to a recovery; docs/cli.md lists the kinds. */
@@ -49,14 +50,21 @@ export type AuditDocument = Pick<
 	'name' | 'recoveryId' | 'machine' | 'restorePoint' | 'host' | 'phase' | 'timings'
 > & { entries: AuditEntry[] };
 
-/** `deaths`: of this installation's services, of any time. */
+/** What the services of this installation went through, at any time. */
+export interface ServiceTroubles {
+	deaths: readonly ServiceDeath[];
+	/** Of workers that ran. */
+	outages: readonly Pick<Outage, 'worker' | 'since' | 'until' | 'reason'>[];
+}
+
+/** `troubles`: of this installation, where the audit is read. */
 export async function readAudit(
 	sources: Sources,
 	name: string,
-	deaths: readonly ServiceDeath[],
+	troubles: ServiceTroubles,
 ): Promise<{ document: RecoveryDocument; audit: AuditDocument }> {
 	const document = await readDocument(sources, name);
-	const entries = makeTimeline(await sources.recoveries.history(name), document.incidents, deaths);
+	const entries = makeTimeline(await sources.recoveries.history(name), document.incidents, troubles);
 	const { recoveryId, machine, restorePoint, host, phase, timings } = document;
 	return { document, audit: { name, recoveryId, machine, restorePoint, host, phase, timings, entries } };
 }
@@ -69,13 +77,13 @@ const askedSchema = z.looseObject({ by: z.string(), reason: z.string().optional(
 const withIncidents = z.object({ incidents: z.array(incidentSchema) });
 
 /**
- * Temporal's history, the incidents (of the host's log, when it can still be read) and the deaths of services meanwhile,
+ * Temporal's history, the incidents (of the host's log, when it can still be read) and what services went through meanwhile,
  * oldest first. The incidents that the workflow knew of are taken from the history itself.
  */
 export function makeTimeline(
 	history: readonly HistoryEntry[],
 	logged: readonly Incident[],
-	deaths: readonly ServiceDeath[],
+	troubles: ServiceTroubles,
 ): AuditEntry[] {
 	const changes = new HistoryReader();
 	for (const entry of history) changes.read(entry);
@@ -88,23 +96,25 @@ export function makeTimeline(
 			count,
 		}),
 	);
-	const during = deathsDuring(changes.entries, deaths);
+	const during = troublesDuring(changes.entries, troubles);
 	return [...changes.entries, ...incidents, ...during].toSorted((a, b) => a.at.localeCompare(b.at));
 }
 
 /** Whoever keeps the services knows nothing of recoveries: all that fell into the time of this one may have touched it. */
-function deathsDuring(entries: readonly AuditEntry[], deaths: readonly ServiceDeath[]): AuditEntry[] {
+function troublesDuring(entries: readonly AuditEntry[], { deaths, outages }: ServiceTroubles): AuditEntry[] {
 	const begin = entries[0]?.at ?? '';
 	const end = entries.find(({ kind }) => kind === 'end')?.at;
-	return deaths
-		.filter(({ at }) => at >= begin && (end === undefined || at <= end))
-		.map(({ at, name, pid, livedMs }) => ({
-			at,
-			kind: 'incident',
-			text: `service_died: ${name} (pid ${pid}) ended`,
-			count: 1,
-			livedMs,
-		}));
+	const incident = (at: string, text: string, more: Partial<AuditEntry> = {}) =>
+		({ at, kind: 'incident', text, count: 1, ...more }) as const;
+	return [
+		...deaths.map(({ at, name, pid, livedMs }) =>
+			incident(at, `service_died: ${name} (pid ${pid}) ended`, { livedMs }),
+		),
+		...outages.flatMap(({ worker, since, until, reason }) => [
+			incident(since, `temporal_away: the ${worker} does not reach Temporal: ${reason}`),
+			...(until === undefined ? [] : [incident(until, `temporal_back: the ${worker} reaches Temporal again`)]),
+		]),
+	].filter(({ at }) => at >= begin && (end === undefined || at <= end));
 }
 
 /** Reads the history once, in its order: a change is what differs from the status before. */

@@ -3,6 +3,7 @@ import { NativeConnection } from '@temporalio/worker';
 import type { Log } from '../system/log.ts';
 import type { Codec } from '../system/payload-codec.ts';
 import { readSecurity } from '../system/temporal-security.ts';
+import type { TemporalWatch } from './temporal-watch.ts';
 import type { TemporalTarget } from '../system/temporal-target.ts';
 
 /** What a worker works through. */
@@ -18,16 +19,19 @@ export interface TemporalAccess {
  */
 export async function connectWithRetry(
 	read: () => Promise<TemporalTarget>,
-	log: Log,
-	signal: AbortSignal,
+	{ log, watch, signal }: { log: Log; watch: TemporalWatch; signal: AbortSignal },
 ): Promise<{ connection: NativeConnection; target: TemporalTarget }> {
 	for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 2_000)) {
 		signal.throwIfAborted();
+		const beganMs = performance.now();
 		try {
 			const target = await read();
 			const security = await readSecurity(target);
-			return { connection: await NativeConnection.connect({ address: target.address, ...security }), target };
+			const connection = await NativeConnection.connect({ address: target.address, ...security });
+			await watch.answered();
+			return { connection, target };
 		} catch (error) {
+			await watch.failed(error, beganMs);
 			log.info(
 				{ reason: error instanceof Error ? error.message : String(error), waitMs },
 				'Temporal does not answer yet',

@@ -4,10 +4,13 @@ import { Client } from '@temporalio/client';
 import type { Worker } from '@temporalio/worker';
 import { SupervisorClient } from '../supervisor/client.ts';
 import { type Installation, loadConfig, makeIdentity, places } from '../system/installation.ts';
+import { systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { workerCodec } from '../system/payload-codec.ts';
 import { readTemporalTarget } from '../system/temporal-target.ts';
 import { connectWithRetry, type TemporalAccess } from './connect.ts';
+import { TemporalWatch, watchTemporal } from './temporal-watch.ts';
+import { recordTemporal } from '../system/temporal-outages.ts';
 import { createControlWorker } from './control-worker.ts';
 import { forwardReports } from './forwarder.ts';
 import { createHostWorkers } from './host-worker.ts';
@@ -23,13 +26,16 @@ export async function runWorkers(
 	signal: AbortSignal,
 ): Promise<void> {
 	const read = async () => readTemporalTarget(installation, await loadConfig(installation));
-	const { connection, target } = await connectWithRetry(read, log, signal);
+	const worker = `${wanted.join('-')}-worker`;
+	const record = (seen: { at: string; reason?: string }) => recordTemporal(installation.home, worker, seen);
+	const watch = new TemporalWatch({ record, log, clock: systemClock });
+	const { connection, target } = await connectWithRetry(read, { log, watch, signal });
 	const { namespace, address } = target;
 	const ended = new AbortController();
 	try {
 		const access: TemporalAccess = { connection, namespace, codec: await workerCodec(target) };
 		const workers: Worker[] = [];
-		const more: Promise<void>[] = [];
+		const more = [watchTemporal(connection, watch, { clock: systemClock, signal: ended.signal })];
 		if (wanted.includes('control')) workers.push(await createControlWorker(access, installation));
 		if (wanted.includes('host')) {
 			const host = await startHost(installation, access, log, ended.signal);

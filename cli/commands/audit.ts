@@ -1,6 +1,7 @@
 import type { RecoveryDocument } from '../../client/documents.ts';
 import { type AuditEntry, readAudit } from '../../client/timeline.ts';
 import { readDeaths } from '../../keeper/deaths.ts';
+import { readOutages } from '../../system/temporal-outages.ts';
 import { withSession } from '../recover/session.ts';
 import { headline } from '../recover/text.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -15,8 +16,9 @@ export const build = (context: Context) =>
 		.argument('<name>', 'recovery', parseName)
 		.action(name =>
 			withSession(context, async session => {
-				const deaths = await readDeaths(session.installation.home);
-				const { document, audit } = await readAudit(session, name, deaths);
+				const { home } = session.installation;
+				const [deaths, outages] = await Promise.all([readDeaths(home), readOutages(home)]);
+				const { document, audit } = await readAudit(session, name, { deaths, outages });
 				context.output.result(audit, textOf(document, audit.entries));
 			}),
 		);

@@ -1,4 +1,7 @@
 import type { RecoveryView } from '../../supervisor/protocol.ts';
+import { SupervisorClient } from '../../supervisor/client.ts';
+import { homeDirectory, openInstallation } from '../../system/installation.ts';
+import { currentOutages, outageText } from '../host/outages.ts';
 import { hostMachineAnswer, machineText } from '../host/machine.ts';
 import { machineAnswer } from '../recover/answer.ts';
 import { abandonedText } from '../recover/next-text.ts';
@@ -21,15 +24,22 @@ const list = (context: Context) =>
 	command('list')
 		.description('machines of unfinished recoveries, and finished ones')
 		.action(async () => {
-			const supervisor = await openSupervisor(context);
-			const [view, all] = await Promise.all([supervisor.host(), supervisor.recoveries()]);
+			const installation = await openInstallation(homeDirectory(context.env));
+			const supervisor = SupervisorClient.of(installation);
+			const [view, all, outages] = await Promise.all([
+				supervisor.host(),
+				supervisor.recoveries(),
+				currentOutages(installation.home),
+			]);
 			const machines = all.filter(machine => machine.state !== 'discarded');
 			const about = `${view.name}: ${view.hypervisor} (${view.accelerator}), ${formatBytes(view.freeBytes)} free`;
-			const notes = [...view.warnings, ...(view.unusable ? [view.unusable.message] : [])].map(
-				note => `warning: ${note}`,
-			);
+			const notes = [
+				...outages.map(outage => outageText(outage)),
+				...view.warnings,
+				...(view.unusable ? [view.unusable.message] : []),
+			].map(note => `warning: ${note}`);
 			context.output.result(
-				{ host: view, machines: machines.map(machineAnswer) },
+				{ host: view, machines: machines.map(machineAnswer), outages },
 				[about, ...notes, machinesText(machines, context.output.columns), ...machines.flatMap(abandonedNotes)].join(
 					'\n',
 				),
@@ -41,10 +51,12 @@ const show = (context: Context) =>
 		.description('everything that the host knows of one machine, finished or not')
 		.argument('<name>', 'machine', parseName)
 		.action(async name => {
-			const supervisor = await openSupervisor(context);
+			const installation = await openInstallation(homeDirectory(context.env));
+			const supervisor = SupervisorClient.of(installation);
 			const { signal } = context;
 			const view = await supervisor.recovery(name, { signal });
-			const answer = hostMachineAnswer(view, await supervisor.incidents(name, 0, { signal }));
+			const incidents = await supervisor.incidents(name, 0, { signal });
+			const answer = hostMachineAnswer(view, incidents, await currentOutages(installation.home));
 			context.output.result(answer, machineText(answer));
 		});
 

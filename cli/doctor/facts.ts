@@ -1,5 +1,6 @@
 /** What `doctor` has seen of an installation, as plain data: findings.ts says what of it is wrong. */
 import type { Phase } from '../../model/recovery.ts';
+import type { OutageAnswer } from '../host/outages.ts';
 import type { Pin } from '../../repository/pins.ts';
 
 export interface Facts {
@@ -21,6 +22,8 @@ export interface Facts {
 	space: { freeBytes: number; ballast: boolean };
 	supervisor: SupervisorFacts;
 	services: ServiceFacts[];
+	/** Workers that run and do not reach Temporal, by their own word. */
+	outages: OutageAnswer[];
 	/** Undefined: Temporal does not answer. */
 	workflows: WorkflowFacts[] | undefined;
 	/** When it saw a control worker ask for work last, by its own clock, and the time here; undefined when it does not say. */

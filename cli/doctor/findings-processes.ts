@@ -1,12 +1,19 @@
 /** Findings about processes: of recoveries, known by their locks, and the services. */
 import { protocolVersion } from '../../supervisor/protocol.ts';
+import { formatTime } from '../terminal/format-time.ts';
 import type { Facts, HeldFacts } from './facts.ts';
 import { type Finding, fixCommand, settledMs } from './finding.ts';
 
 const restart = 'rouse down && rouse up --detach';
 
 export function processFindings(facts: Facts): Finding[] {
-	return [...unowned(facts), ...orphaned(facts), ...supervisor(facts), ...otherServices(facts)];
+	return [
+		...unowned(facts),
+		...orphaned(facts),
+		...supervisor(facts),
+		...otherServices(facts),
+		...withoutTemporal(facts),
+	];
 }
 
 /** Its directory is there and has no record: nobody will ever end it. */
@@ -77,6 +84,15 @@ function supervisor({ supervisor: it, recoveries, home }: Facts): Finding[] {
 			command: 'rouse up --detach',
 		},
 	];
+}
+
+function withoutTemporal({ outages }: Facts): Finding[] {
+	return outages.map(({ worker, since, reason, next }) => ({
+		code: 'temporal_away',
+		subject: worker,
+		explanation: `it has not reached Temporal since ${formatTime(since)}, so that steps and orders wait: ${reason}`,
+		command: next,
+	}));
 }
 
 function otherServices({ services }: Facts): Finding[] {

@@ -5,6 +5,7 @@ import { RepositoryChildren } from '../../repository/access/children.ts';
 import type { Pin } from '../../repository/pins.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { type Config, type Installation, loadConfig } from '../../system/installation.ts';
+import { currentOutages } from '../host/outages.ts';
 import type { DirectoryFacts, Facts, PinFacts, RepositoryFacts, WorkflowFacts } from './facts.ts';
 import { gatherHost, gatherOwing, gatherRecoveries, gatherTombstones } from './gather-host.ts';
 import { gatherOrphans, gatherServices, gatherSupervisor } from './gather-processes.ts';
@@ -31,6 +32,7 @@ export async function gatherFacts(installation: Installation): Promise<Facts> {
 		tombstones: await gatherTombstones(home),
 		supervisor,
 		services: await gatherServices(installation),
+		outages: await currentOutages(home),
 		orphans: await gatherOrphans(home),
 		workflows: temporal?.workflows,
 		temporalClock: temporal?.temporalClock,

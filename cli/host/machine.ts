@@ -3,6 +3,7 @@ import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { abandonedText } from '../recover/next-text.ts';
 import { machineAnswer } from '../recover/answer.ts';
+import { type OutageAnswer, outageText } from './outages.ts';
 import { nicText } from '../recover/text.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatTime } from '../terminal/format-time.ts';
@@ -11,9 +12,16 @@ import { terminalLine } from '../../system/terminal-text.ts';
 const shownIncidents = 5;
 
 /** `host show --json`; docs/cli.md lists the fields. */
-export function hostMachineAnswer(view: RecoveryView, incidents: readonly Incident[]) {
+export function hostMachineAnswer(
+	view: RecoveryView,
+	incidents: readonly Incident[],
+	current: readonly OutageAnswer[] = [],
+) {
 	const machine = machineAnswer(view);
-	return { ...machine, lastIncidents: incidents.slice(-shownIncidents), next: nextOf(view, machine.blocked?.next) };
+	const lastIncidents = incidents.slice(-shownIncidents);
+	// A finished or abandoned machine has no workflow that would wait.
+	const outages = view.state === 'active' ? current : [];
+	return { ...machine, outages, lastIncidents, next: nextOf(view, machine.blocked?.next) };
 }
 export type HostMachineAnswer = ReturnType<typeof hostMachineAnswer>;
 
@@ -48,6 +56,7 @@ export function machineText(machine: HostMachineAnswer): string {
 	);
 	if (blocked) row('blocked', `${blocked.reason} (${blocked.code})`);
 	if (machine.stalled) row('stalled', `since ${formatTime(machine.stalled.since)}: ${machine.stalled.reason}`);
+	for (const outage of machine.outages) row('waits', outageText(outage));
 	for (const [index, { sizeBytes, restoredBytes, path }] of disks.entries())
 		row(
 			`disk${index}`,

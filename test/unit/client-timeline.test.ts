@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeTimeline, type ServiceDeath } from '../../client/timeline.ts';
+import { makeTimeline, type ServiceDeath, type ServiceTroubles } from '../../client/timeline.ts';
 import type { HistoryEntry } from '../../client/history.ts';
 import type { Incident, RecoveryStatus } from '../../model/recovery.ts';
 
@@ -34,20 +34,21 @@ const incident = (sequence: number, second: number, message: string): Incident =
 	count: 1,
 });
 
+const nothing: ServiceTroubles = { deaths: [], outages: [] };
 const texts = (history: HistoryEntry[], logged: Incident[] = [], deaths: ServiceDeath[] = []) =>
-	makeTimeline(history, logged, deaths).map(({ text }) => text);
+	makeTimeline(history, logged, { deaths, outages: [] }).map(({ text }) => text);
 
 describe('the timeline of a recovery', () => {
 	it('of an adopted one says who took it up', () => {
 		const request = { machine: 'web01', restorePoint: at(0), requestedBy: 'anna', reason: '' };
 		const adopt = { by: 'berta', reason: 'the database is gone', host: {} };
-		const [, adopted] = makeTimeline([entry(0, 'started', { content: { request, adopt } })], [], []);
+		const [, adopted] = makeTimeline([entry(0, 'started', { content: { request, adopt } })], [], nothing);
 		assert.deepEqual([adopted?.kind, adopted?.by, adopted?.reason], ['order', 'berta', 'the database is gone']);
 	});
 
 	it('begins with who asked for what, and why', () => {
 		const request = { machine: 'web01', restorePoint: at(0), requestedBy: 'anna', reason: 'the disk is gone' };
-		const [first] = makeTimeline([entry(0, 'started', { content: { request } })], [], []);
+		const [first] = makeTimeline([entry(0, 'started', { content: { request } })], [], nothing);
 		assert.deepEqual(first, {
 			at: at(0),
 			kind: 'requested',
@@ -79,7 +80,7 @@ describe('the timeline of a recovery', () => {
 		const [first] = makeTimeline(
 			[entry(1, 'asked', { name: 'discard', content: { by: 'ben', confirm: 'web01-r1', reason: 'done' } })],
 			[],
-			[],
+			nothing,
 		);
 		assert.deepEqual([first?.text, first?.by, first?.reason], ['discard', 'ben', 'done']);
 	});
@@ -110,7 +111,7 @@ describe('the timeline of a recovery', () => {
 				entry(5, 'step_finished', { name: 'powerOn' }),
 			],
 			[],
-			[],
+			nothing,
 		);
 		assert.deepEqual(
 			entries.map(({ text }) => text),
@@ -130,6 +131,28 @@ describe('the timeline of a recovery', () => {
 			'mover_died: second',
 			'workflow finished',
 		]);
+	});
+
+	it('tells when a worker did not reach Temporal while it lasted', () => {
+		const outage = (since: number, until?: number) => ({
+			worker: 'host-worker',
+			since: at(since),
+			until: until === undefined ? undefined : at(until),
+			reason: 'refused',
+		});
+		const history = [entry(2, 'started'), entry(4, 'changed', { content: status }), entry(9, 'finished')];
+		const outages = [outage(0, 1), outage(3, 5), outage(6), outage(10, 11)];
+		assert.deepEqual(
+			makeTimeline(history, [], { deaths: [], outages }).map(({ text }) => text),
+			[
+				'requested',
+				'temporal_away: the host-worker does not reach Temporal: refused',
+				'phase running',
+				'temporal_back: the host-worker reaches Temporal again',
+				'temporal_away: the host-worker does not reach Temporal: refused',
+				'workflow finished',
+			],
+		);
 	});
 
 	it('tells of the services that died while it lasted, and of no others', () => {

@@ -22,6 +22,7 @@ const calm: Facts = {
 	space: { freeBytes: 1e12, ballast: true },
 	supervisor: { state: 'answers', protocol: protocolVersion },
 	services: [],
+	outages: [],
 	workflows: [],
 	temporalClock: { lastPollMs: 1_000, nowMs: 2_000 },
 	repositories: [],
@@ -107,6 +108,11 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 		'a directory of sockets that is somebody else’s',
 		{ runDirectoryRefused: { path: '/tmp/rouse-1-2', reason: 'another’s', mend: 'rm -r /tmp/rouse-1-2' } },
 		['run_directory_refused'],
+	],
+	[
+		'a worker that does not reach Temporal',
+		{ outages: [{ worker: 'host-worker', since: '2026-11-20T03:00:00Z', reason: 'refused', next: 'rouse up' }] },
+		['temporal_away'],
 	],
 	['sockets of nothing', { runDirectories: [sockets] }, ['run_directory_left+']],
 	[
