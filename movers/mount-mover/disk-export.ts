@@ -1,4 +1,4 @@
-import type { Extent, NbdExport, Pending, ReadFailure, ReadNow } from '../../nbd/server/export.ts';
+import type { Extent, NbdExport, Pending, NbdFailure, ReadNow } from '../../nbd/server/export.ts';
 import { DiskRead, type DiskReadOptions } from './disk-read.ts';
 import { metaContexts, type StatusRange, StatusQuery } from './status-query.ts';
 
@@ -24,14 +24,14 @@ export class DiskExport implements NbdExport {
 		return this.#options.disk.readNow(into, at, offset, length);
 	}
 
-	readLater(offset: number, length: number, done: (result: Buffer | ReadFailure) => void): Pending {
+	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure) => void): Pending {
 		return new DiskRead(this.#options, offset, length, done).start();
 	}
 
 	blockStatus(
 		contexts: readonly string[],
 		range: StatusRange,
-		done: (result: Extent[][] | ReadFailure) => void,
+		done: (result: Extent[][] | NbdFailure) => void,
 	): Pending {
 		return new StatusQuery(this.#options, contexts, range, done).start();
 	}

@@ -1,6 +1,6 @@
 import { type RouseError } from '../../model/errors.ts';
 import { NBD_ERROR } from '../../nbd/protocol/constants.ts';
-import type { Pending, ReadFailure } from '../../nbd/server/export.ts';
+import type { Pending, NbdFailure } from '../../nbd/server/export.ts';
 import type { Counters } from './counters.ts';
 import type { Obtained } from './repository-disk.ts';
 import type { RestorePointDisk } from './restore-point-disk.ts';
@@ -14,7 +14,7 @@ export interface DiskReadOptions {
 	patient: boolean;
 }
 
-type Done = (result: Buffer | ReadFailure) => void;
+type Done = (result: Buffer | NbdFailure) => void;
 
 /** A read that could not be answered at once: collects its pieces as they come, and waits for the repository if it may. */
 export class DiskRead implements Waiter, Pending {

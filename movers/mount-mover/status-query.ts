@@ -1,6 +1,6 @@
 import { baseAllocation, NBD_STATE } from '../../nbd/protocol/constants.ts';
-import type { Extent, Pending, ReadFailure } from '../../nbd/server/export.ts';
-import { ExtentList } from './extent-list.ts';
+import type { Extent, Pending, NbdFailure } from '../../nbd/server/export.ts';
+import { ExtentList } from '../../nbd/server/extent-list.ts';
 import type { DiskReadOptions } from './disk-read.ts';
 import type { RestorePointDisk } from './restore-point-disk.ts';
 import type { Waiter, WaitingReads } from './waiting-reads.ts';
@@ -30,14 +30,14 @@ export class StatusQuery implements Waiter, Pending {
 	readonly #patient: boolean;
 	readonly #contexts: readonly string[];
 	readonly #range: StatusRange;
-	readonly #done: (result: Extent[][] | ReadFailure) => void;
+	readonly #done: (result: Extent[][] | NbdFailure) => void;
 	#callOff = () => {};
 
 	constructor(
 		{ disk, waiting, patient }: DiskReadOptions,
 		contexts: readonly string[],
 		range: StatusRange,
-		done: (result: Extent[][] | ReadFailure) => void,
+		done: (result: Extent[][] | NbdFailure) => void,
 	) {
 		this.#disk = disk;
 		this.#waiting = waiting;

@@ -6,7 +6,8 @@ import type { NbdErrno } from '../protocol/constants.ts';
  */
 export type ReadNow = 'data' | 'zeroes' | 'later';
 
-export interface ReadFailure {
+/** Why a request gets no more than an error. */
+export interface NbdFailure {
 	errno: NbdErrno;
 	message: string;
 }
@@ -23,8 +24,20 @@ export interface Pending {
 	cancel(): void;
 }
 
+/** Takes what is written to an export. Ranges were checked before: they lie within its `sizeBytes` and are not empty. */
+export interface NbdWriter {
+	/**
+	 * Writes the whole range, or nothing of it (EPERM) when it may not be written, and calls `done` once; with `durable`
+	 * only when the bytes are on stable storage. The buffer is the writer's. What was begun cannot be called off.
+	 */
+	write(offset: number, bytes: Buffer, durable: boolean, done: (failure?: NbdFailure) => void): void;
+
+	/** Calls `done` once, when every write that was answered before is on stable storage. */
+	flush(done: (failure?: NbdFailure) => void): void;
+}
+
 /**
- * A read-only disk that is served. Ranges were checked before: they lie within `sizeBytes` and are not empty. Any number
+ * A disk that is served, read-only where it has no `writer`. Ranges were checked before: they lie within `sizeBytes` and are not empty. Any number
  * of calls may be under way at once, from any number of connections.
  */
 export interface NbdExport {
@@ -34,6 +47,7 @@ export interface NbdExport {
 	readonly sizeBytes: number;
 	/** Metadata contexts that `blockStatus` knows, as `namespace:name`. */
 	readonly metaContexts: readonly string[];
+	readonly writer?: NbdWriter | undefined;
 
 	/**
 	 * Puts the bytes into `into` from `at` on when that needs no waiting. This is the hot path: it allocates nothing and
@@ -44,7 +58,7 @@ export interface NbdExport {
 	/**
 	 * Reads however long it takes and calls `done` once, possibly before it returns. The buffer is the receiver's.
 	 */
-	readLater(offset: number, length: number, done: (result: Buffer | ReadFailure) => void): Pending;
+	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure) => void): Pending;
 
 	/**
 	 * Status from `offset` on, for each context at least one extent, together at most `length`; exactly one when `single`.
@@ -53,11 +67,14 @@ export interface NbdExport {
 	blockStatus(
 		contexts: readonly string[],
 		range: { offset: number; length: number; single: boolean },
-		done: (result: Extent[][] | ReadFailure) => void,
+		done: (result: Extent[][] | NbdFailure) => void,
 	): Pending;
 
 	/** A hint that the range will be read soon. */
 	willNeed(offset: number, length: number): void;
+
+	/** Somebody tried to write where that is not allowed, and got EPERM. The range may be any, also beyond the end. */
+	writeRefused?(offset: number, length: number): void;
 }
 
 /** The exports of a server; the empty name is the first. */

@@ -55,7 +55,7 @@ function exportName(call: OptionCall): void {
 	}
 	const answer = Buffer.alloc(sizes.exportNameAnswer + (call.negotiation.noZeroes ? 0 : sizes.exportNameZeroes));
 	answer.writeBigUInt64BE(BigInt(chosen.sizeBytes), 0);
-	answer.writeUInt16BE(transmissionFlags(call.negotiation.structuredReplies), 8);
+	answer.writeUInt16BE(transmissionFlags(chosen, call.negotiation.structuredReplies), 8);
 	call.write(answer);
 	call.transmit(chosen);
 }
@@ -100,7 +100,7 @@ function describeExport(call: OptionCall): NbdExport | undefined {
 		call.reply(NBD_REP.ERR_UNKNOWN, `no export "${name}"`);
 		return undefined;
 	}
-	call.reply(NBD_REP.INFO, exportInfo(found, transmissionFlags(call.negotiation.structuredReplies)));
+	call.reply(NBD_REP.INFO, exportInfo(found, transmissionFlags(found, call.negotiation.structuredReplies)));
 	if (wanted.has(NBD_INFO.NAME)) call.reply(NBD_REP.INFO, textInfo(NBD_INFO.NAME, found.name));
 	if (wanted.has(NBD_INFO.DESCRIPTION)) call.reply(NBD_REP.INFO, textInfo(NBD_INFO.DESCRIPTION, found.description));
 	if (wanted.has(NBD_INFO.BLOCK_SIZE)) {
@@ -133,13 +133,14 @@ function blockSizeInfo(): Buffer {
 }
 
 /**
- * "Transmission flags" of every export. Flush is offered because it costs nothing where nothing is ever written.
- * SEND_DF MUST stay clear without structured replies. CAN_MULTI_CONN: what one connection reads all others read.
+ * "Transmission flags". Flush is offered to readers as well, whom it costs nothing. TRIM and WRITE_ZEROES are not: who
+ * may write a part of an export writes metadata, and little of it. SEND_DF MUST stay clear without structured replies.
+ * CAN_MULTI_CONN: what one connection reads all others read, and a flush on one covers what was written on any.
  */
-function transmissionFlags(structuredReplies: boolean): number {
-	const always =
-		NBD_FLAG.HAS_FLAGS | NBD_FLAG.READ_ONLY | NBD_FLAG.SEND_FLUSH | NBD_FLAG.CAN_MULTI_CONN | NBD_FLAG.SEND_CACHE;
-	return structuredReplies ? always | NBD_FLAG.SEND_DF : always;
+function transmissionFlags({ writer }: NbdExport, structuredReplies: boolean): number {
+	const always = NBD_FLAG.HAS_FLAGS | NBD_FLAG.SEND_FLUSH | NBD_FLAG.CAN_MULTI_CONN | NBD_FLAG.SEND_CACHE;
+	const access = writer ? NBD_FLAG.SEND_FUA : NBD_FLAG.READ_ONLY;
+	return always | access | (structuredReplies ? NBD_FLAG.SEND_DF : 0);
 }
 
 function structuredReply(call: OptionCall): void {

@@ -6,7 +6,7 @@ import {
 	sizes,
 	structuredReplyMagic,
 } from '../protocol/constants.ts';
-import type { Extent, ReadFailure } from './export.ts';
+import type { Extent, NbdFailure } from './export.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
 
 /** The client's handle of a request, echoed in each reply to it. */
@@ -66,7 +66,7 @@ export function addDone(replies: ReplyBuffer, cookie: Cookie, structured: boolea
 }
 
 /** Failure; the message reaches the client only where structured replies were negotiated. */
-export function addFailure(replies: ReplyBuffer, cookie: Cookie, structured: boolean, failure: ReadFailure): void {
+export function addFailure(replies: ReplyBuffer, cookie: Cookie, structured: boolean, failure: NbdFailure): void {
 	if (!structured) {
 		const at = replies.reserve(sizes.simpleReply);
 		writeSimpleHeader(replies.slab, at, cookie, failure.errno);

@@ -1,6 +1,7 @@
-import { NBD_CMD, NBD_CMD_FLAG, requestMagic, sizes } from '../protocol/constants.ts';
+import { NBD_CMD, NBD_CMD_FLAG, NBD_ERROR, requestMagic, sizes } from '../protocol/constants.ts';
 import { checkRequest, type NbdRequest, type RequestRules } from './check-request.ts';
-import type { NbdExport, Pending } from './export.ts';
+import type { NbdExport, NbdFailure, NbdWriter, Pending } from './export.ts';
+import { IncomingWrite } from './incoming-write.ts';
 import {
 	addBlockStatus,
 	addDone,
@@ -47,6 +48,8 @@ export class Transmission {
 	#waitingBytes = 0;
 	/** Payload of a refused write, still to be thrown away. */
 	#skipBytes = 0;
+	/** A write whose payload is still coming. */
+	#incoming: IncomingWrite | undefined;
 	#disconnecting = false;
 	#broken = false;
 	// One object for all requests: nothing is allocated for a read that is answered at once.
@@ -61,6 +64,7 @@ export class Transmission {
 			structuredReplies: negotiated.structuredReplies,
 			contextsSelected: negotiated.contexts.length > 0,
 			maximumAdvertised: negotiated.maximumAdvertised,
+			writable: negotiated.export.writer !== undefined,
 		};
 		this.#replies = replies;
 		this.#replyReady = replyReady;
@@ -88,6 +92,12 @@ export class Transmission {
 				const skipped = Math.min(this.#skipBytes, input.length - at);
 				this.#skipBytes -= skipped;
 				at += skipped;
+			}
+			if (this.#incoming !== undefined) {
+				at += this.#incoming.take(input, at);
+				if (!this.#incoming.complete) return at;
+				this.#write(this.#incoming);
+				this.#incoming = undefined;
 			}
 			if (input.length - at < sizes.request || this.full) return at;
 			if (input.readUInt32BE(at) !== requestMagic) {
@@ -118,18 +128,24 @@ export class Transmission {
 			this.#disconnecting = true;
 			return;
 		}
-		if (request.type === NBD_CMD.WRITE) this.#skipBytes = request.length;
 		const refusal = checkRequest(request, this.#rules);
-		if (refusal !== undefined) addFailure(this.#replies, cookie, this.#structured, refusal);
-		else this.#perform(request, cookie);
+		if (refusal === undefined) this.#perform(request, cookie);
+		else {
+			if (request.type === NBD_CMD.WRITE) this.#skipBytes = request.length;
+			this.#fail(cookie, refusal, request);
+		}
 	}
 
 	#perform({ type, flags, offset, length }: NbdRequest, cookie: Cookie): void {
 		if (type === NBD_CMD.READ) this.#read(offset, length, cookie);
+		else if (type === NBD_CMD.WRITE)
+			this.#incoming = new IncomingWrite({ offset, length, durable: (flags & NBD_CMD_FLAG.FUA) !== 0 }, cookie);
+		else if (type === NBD_CMD.FLUSH && this.#rules.writable)
+			this.#change({ offset, length }, cookie, (writer, done) => writer.flush(done));
 		else if (type === NBD_CMD.BLOCK_STATUS)
 			this.#status({ offset, length, single: (flags & NBD_CMD_FLAG.REQ_ONE) !== 0 }, cookie);
 		else {
-			// FLUSH has nothing to flush on a read-only export; CACHE is answered before anything is cached.
+			// FLUSH has nothing to flush where nothing is written; CACHE is answered before anything is cached.
 			if (type === NBD_CMD.CACHE) this.#export.willNeed(offset, length);
 			addDone(this.#replies, cookie, this.#structured);
 		}
@@ -181,6 +197,36 @@ export class Transmission {
 				this.#replyReady();
 			}),
 		);
+	}
+
+	#write({ offset, payload, durable, cookie }: IncomingWrite): void {
+		this.#change({ offset, length: payload.length }, cookie, (writer, done) =>
+			writer.write(offset, payload, durable, done),
+		);
+	}
+
+	/** What changes storage is not called off: when the client is gone only its reply is left out. */
+	#change(
+		range: { offset: number; length: number },
+		cookie: Cookie,
+		begin: (writer: NbdWriter, done: (failure?: NbdFailure) => void) => void,
+	): void {
+		const { writer } = this.#export;
+		if (writer === undefined) return; // `checkRequest` lets no write come here
+		this.#wait(range.length, done => {
+			begin(writer, failure => {
+				done();
+				if (failure) this.#fail(cookie, failure, range);
+				else addDone(this.#replies, cookie, this.#structured);
+				if (!this.#broken) this.#replyReady();
+			});
+			return { cancel() {} };
+		});
+	}
+
+	#fail(cookie: Cookie, failure: NbdFailure, { offset, length }: { offset: number; length: number }): void {
+		addFailure(this.#replies, cookie, this.#structured, failure);
+		if (failure.errno === NBD_ERROR.EPERM) this.#export.writeRefused?.(offset, length);
 	}
 
 	/** Counts a request as waiting until its `done`, which may come before `begin` returns. */

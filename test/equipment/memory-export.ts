@@ -1,9 +1,9 @@
-import type { Extent, NbdExport, Pending, ReadFailure, ReadNow } from '../../nbd/server/export.ts';
+import type { Extent, NbdExport, Pending, NbdFailure, ReadNow } from '../../nbd/server/export.ts';
 
 interface HeldRead {
 	offset: number;
 	length: number;
-	done: (result: Buffer | ReadFailure) => void;
+	done: (result: Buffer | NbdFailure) => void;
 	cancelled: boolean;
 }
 
@@ -15,6 +15,7 @@ export class MemoryExport implements NbdExport {
 	readonly bytes: Buffer;
 	readonly held: HeldRead[] = [];
 	readonly hints: { offset: number; length: number }[] = [];
+	readonly refused: { offset: number; length: number }[] = [];
 	readonly #slow: { from: number; to: number };
 
 	constructor(name: string, bytes: Buffer, slow = { from: 0, to: 0 }) {
@@ -33,7 +34,7 @@ export class MemoryExport implements NbdExport {
 		return this.bytes.subarray(offset, offset + length).every(byte => byte === 0) ? 'zeroes' : 'data';
 	}
 
-	readLater(offset: number, length: number, done: (result: Buffer | ReadFailure) => void): Pending {
+	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure) => void): Pending {
 		const held: HeldRead = { offset, length, done, cancelled: false };
 		if (offset < this.#slow.to && offset + length > this.#slow.from) this.held.push(held);
 		else done(Buffer.from(this.bytes.subarray(offset, offset + length)));
@@ -45,7 +46,7 @@ export class MemoryExport implements NbdExport {
 	}
 
 	/** Answers the read that has waited longest, with its bytes or with a failure. */
-	answer(failure?: ReadFailure): void {
+	answer(failure?: NbdFailure): void {
 		const held = this.held.shift();
 		if (held === undefined) throw new Error('nobody waits');
 		held.done(failure ?? Buffer.from(this.bytes.subarray(held.offset, held.offset + held.length)));
@@ -55,7 +56,7 @@ export class MemoryExport implements NbdExport {
 	blockStatus(
 		contexts: readonly string[],
 		{ offset, length, single }: { offset: number; length: number; single: boolean },
-		done: (result: Extent[][] | ReadFailure) => void,
+		done: (result: Extent[][] | NbdFailure) => void,
 	): Pending {
 		const extents: Extent[] = [];
 		const limit = single ? 1 : Infinity;
@@ -70,5 +71,9 @@ export class MemoryExport implements NbdExport {
 
 	willNeed(offset: number, length: number): void {
 		this.hints.push({ offset, length });
+	}
+
+	writeRefused(offset: number, length: number): void {
+		this.refused.push({ offset, length });
 	}
 }

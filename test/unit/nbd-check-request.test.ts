@@ -9,6 +9,7 @@ const rules: RequestRules = {
 	structuredReplies: true,
 	contextsSelected: true,
 	maximumAdvertised: false,
+	writable: false,
 };
 
 function errno(request: Partial<NbdRequest>, changed: Partial<RequestRules> = {}): number {
@@ -16,7 +17,7 @@ function errno(request: Partial<NbdRequest>, changed: Partial<RequestRules> = {}
 	return checkRequest(whole, { ...rules, ...changed })?.errno ?? 0;
 }
 
-describe('`checkRequest` for a read-only export', () => {
+describe('`checkRequest`', () => {
 	const cases: [string, Partial<NbdRequest>, number, Partial<RequestRules>?][] = [
 		['a read is valid', {}, 0],
 		['a read of the last byte is valid', { offset: 64 * MiB + 332, length: 1 }, 0],
@@ -48,6 +49,26 @@ describe('`checkRequest` for a read-only export', () => {
 	];
 	for (const [name, request, expected, changed] of cases)
 		test(`${name}: ${expected}`, () => assert.equal(errno(request, changed), expected));
+
+	const writable = { writable: true };
+	const writes: [string, Partial<NbdRequest>, number][] = [
+		['a write is valid', {}, 0],
+		['a durable write is valid', { flags: NBD_CMD_FLAG.FUA }, 0],
+		['a write of the last byte is valid', { offset: 64 * MiB + 332, length: 1 }, 0],
+		['a write past the end', { offset: 64 * MiB + 332, length: 2 }, NBD_ERROR.ENOSPC],
+		['a write far beyond the end', { offset: 2 ** 64 - 512 }, NBD_ERROR.ENOSPC],
+		['a write of nothing', { length: 0 }, NBD_ERROR.EINVAL],
+		['a write over 32 MiB', { length: 32 * MiB + 1 }, NBD_ERROR.EINVAL],
+		['a write with an unknown flag', { flags: 1 << 9 }, NBD_ERROR.EINVAL],
+		['a trim, which is not offered', { type: NBD_CMD.TRIM }, NBD_ERROR.EINVAL],
+		['writing zeroes, which is not offered', { type: NBD_CMD.WRITE_ZEROES }, NBD_ERROR.EINVAL],
+		['a durable read is valid', { type: NBD_CMD.READ, flags: NBD_CMD_FLAG.FUA }, 0],
+		['a durable flush is valid', { type: NBD_CMD.FLUSH, length: 0, flags: NBD_CMD_FLAG.FUA }, 0],
+		['a flush with a range', { type: NBD_CMD.FLUSH }, NBD_ERROR.EINVAL],
+	];
+	for (const [name, request, expected] of writes)
+		test(`of an export with a writer, ${name}: ${expected}`, () =>
+			assert.equal(errno({ type: NBD_CMD.WRITE, ...request }, writable), expected));
 
 	test('the message names command, range and size', () => {
 		const refusal = checkRequest({ type: NBD_CMD.READ, flags: 0, offset: 64 * MiB, length: 512 }, rules);

@@ -4,13 +4,15 @@ import * as fc from 'fast-check';
 import { NbdExports } from '../../nbd/server/export.ts';
 import { NBD_OPT } from '../../nbd/protocol/constants.ts';
 import { NbdServerSession } from '../../nbd/server/session.ts';
-import { MemoryExport } from '../equipment/memory-export.ts';
+import { WritableMemoryExport } from '../equipment/writable-memory-export.ts';
 import * as client from '../equipment/nbd-client.ts';
 
 const bytes = Buffer.alloc(100_000, 'content ');
 
+/** The first half of its export may not be written. */
 function newSession(): NbdServerSession {
-	return new NbdServerSession(new NbdExports([new MemoryExport('disk0', bytes)]), () => {});
+	const disk = new WritableMemoryExport('disk0', Buffer.from(bytes), bytes.length / 2);
+	return new NbdServerSession(new NbdExports([disk]), () => {});
 }
 
 /** Pushes in pieces, taking replies in between as a connection does; returns all that was said. */
@@ -41,6 +43,9 @@ const someRequest = fc
 		cookie: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
 	})
 	.map(client.request);
+const someWrite = fc
+	.record({ offset: fc.nat(100_000), length: fc.nat(5_000), flags: fc.nat(1), cookie: fc.constant(7n) })
+	.map(fields => Buffer.concat([client.request({ type: 1, ...fields }), Buffer.alloc(fields.length, 'written')]));
 const someOption = fc
 	.tuple(
 		fc.oneof(fc.constantFrom(...Object.values(NBD_OPT)), fc.nat(0xffff)),
@@ -56,7 +61,11 @@ const someOption = fc
 	)
 	.map(([type, data]) => client.option(type, data));
 const conversation = fc
-	.tuple(fc.array(someOption, { maxLength: 6 }), fc.boolean(), fc.array(someRequest, { maxLength: 30 }))
+	.tuple(
+		fc.array(someOption, { maxLength: 6 }),
+		fc.boolean(),
+		fc.array(fc.oneof(someRequest, someWrite), { maxLength: 30 }),
+	)
 	.map(([options, structured, requests]) =>
 		Buffer.concat([client.hello({ structured }).subarray(0, 4), ...options, ...afterFlags(structured), ...requests]),
 	);

@@ -1,4 +1,4 @@
-import type { Extent } from '../../nbd/server/export.ts';
+import type { Extent } from './export.ts';
 
 const maxExtents = 4096;
 
