@@ -1,10 +1,10 @@
 import { crc32 } from 'node:zlib';
+import { guidText } from '../model/guid.ts';
 import type { Firmware } from '../model/machine.ts';
 import type { DiskSource } from '../repository/import/disk-source.ts';
-import { guidText } from './guid.ts';
 
 export interface Partition {
-	/** GPT: the type's GUID in upper case. MBR: its byte as `0x83`. */
+	/** GPT: the type's GUID in lower case. MBR: its byte as `0x83`. */
 	type: string;
 	/** First byte after it. */
 	endBytes: number;
@@ -21,14 +21,14 @@ export interface PartitionTable {
 }
 
 /** UEFI specification 2.10, table 5-7 and section 5.2.2. */
-const efiSystemPartition = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B';
+const efiSystemPartition = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
 const mbrEfiSystemPartition = '0xef';
 const mbrProtective = '0xee';
 /**
  * Where boot loaders put themselves on a GPT disk that a BIOS boots: GRUB
  * (https://www.gnu.org/software/grub/manual/grub/html_node/BIOS-installation.html), FreeBSD (gptboot(8)).
  */
-const biosBootPartitions = ['21686148-6449-6E6F-744E-656564454649', '83BD6B9D-7F41-11DC-BE0B-001560B84F0F'];
+const biosBootPartitions = ['21686148-6449-6e6f-744e-656564454649', '83bd6b9d-7f41-11dc-be0b-001560b84f0f'];
 /** What of the first sector is code: UEFI specification 2.10, table 5-4. */
 const bootCodeBytes = 440;
 

@@ -1,6 +1,6 @@
 /** What QEMU's tools do not tell of a VHDX: its sectors, its map, and whether it is only a part. [MS-VHDX], sections 2.2.3 and 2.6. */
+import { guidText } from '../model/guid.ts';
 import { type SectorSizes, sectorSizes } from './disk-facts.ts';
-import { guidText } from './guid.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
 
 /** Two copies of the region table: section 2.2. */
@@ -8,14 +8,14 @@ const regionTablesAt = [192 * 1024, 256 * 1024] as const;
 /** Both tables have their entries of 32 bytes within 64 KiB. */
 const tableBytes = 64 * 1024;
 const entryBytes = 32;
-const metadataRegion = '8B7CA206-4790-4B9A-B8FE-575F050F886E';
-const blockTableRegion = '2DC27766-F623-4200-9D64-115E9BFD4A08';
+const metadataRegion = '8b7ca206-4790-4b9a-b8fe-575f050f886e';
+const blockTableRegion = '2dc27766-f623-4200-9d64-115e9bfd4a08';
 /** Section 2.6.2.1: four bytes of block size, then flags. */
-const fileParameters = 'CAA16737-FA36-4D43-B3B6-33F0AA44E76B';
+const fileParameters = 'caa16737-fa36-4d43-b3b6-33f0aa44e76b';
 const hasParentBit = 2;
-const virtualDiskSize = '2FA54224-CD1B-4876-B211-5DBED83BF4B8';
-const logicalSectorSize = '8141BF1D-A96F-4709-BA47-F233A8FAAB5F';
-const physicalSectorSize = 'CDA348C7-445D-4471-9CC9-E9885251C556';
+const virtualDiskSize = '2fa54224-cd1b-4876-b211-5dbed83bf4b8';
+const logicalSectorSize = '8141bf1d-a96f-4709-ba47-f233a8faab5f';
+const physicalSectorSize = 'cda348c7-445d-4471-9cc9-e9885251c556';
 
 /** Undefined when the file does not say it where the specification has it. */
 export async function vhdxSectors(file: OpenedFile): Promise<SectorSizes | undefined> {

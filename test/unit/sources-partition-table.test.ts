@@ -58,10 +58,10 @@ async function firmware(content: Buffer): Promise<string | undefined> {
 	return table && `${table.scheme} ${firmwareOf(table)}`;
 }
 
-const linux = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
-const system = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B';
-const freebsdBoot = '83BD6B9D-7F41-11DC-BE0B-001560B84F0F';
-const biosBoot = '21686148-6449-6E6F-744E-656564454649';
+const linux = '0fc63daf-8483-4772-8e79-3d69d8477de4';
+const system = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
+const freebsdBoot = '83bd6b9d-7f41-11dc-be0b-001560b84f0f';
+const biosBoot = '21686148-6449-6e6f-744e-656564454649';
 
 const tables: [string, 'gpt' | 'mbr', string[], string][] = [
 	['an EFI system partition', 'gpt', [linux, system], 'efi'],
