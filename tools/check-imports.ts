@@ -32,9 +32,10 @@ export const rules: Readonly<Record<string, Rule>> = {
 	'nbd/protocol': { folders: ['model'], packages: [] },
 	'nbd/server': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
 	'nbd/client': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
-	sources: { folders: ['model', 'system', 'repository', 'nbd'], packages: everyday },
-	movers: { folders: ['model', 'system', 'repository', 'nbd'], packages: everyday },
-	hypervisors: { folders: ['model', 'system', 'nbd'], packages: everyday },
+	vhdx: { folders: ['model'], packages: [] },
+	sources: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx'], packages: everyday },
+	movers: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx'], packages: everyday },
+	hypervisors: { folders: ['model', 'system', 'nbd', 'vhdx'], packages: everyday },
 	supervisor: { folders: ['model', 'system', 'repository', 'movers', 'hypervisors'], packages: everyday },
 	// Bundled into a sandbox without Node: of the rest only types, which leave nothing behind.
 	workflows: { folders: ['model'], packages: ['zod', '@temporalio/workflow', '@temporalio/common'], types: ['*'] },
@@ -86,6 +87,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'repository',
 			'sources',
 			'movers',
+			'vhdx',
 			'workflows/contracts.ts',
 			'activities',
 			'supervisor/client.ts',
@@ -105,7 +107,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 	bench: anything,
 };
 
-const withoutIo = ['model', 'workflows', 'nbd/protocol'];
+const withoutIo = ['model', 'workflows', 'nbd/protocol', 'vhdx'];
 
 export interface Import {
 	specifier: string;

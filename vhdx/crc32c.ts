@@ -1,0 +1,14 @@
+/** CRC-32C (Castagnoli; RFC 3720, appendix B.4), which [MS-VHDX] 2.2 asks for; `zlib.crc32` is of another polynomial. */
+const reversedPolynomial = 0x82f63b78;
+
+const table = Uint32Array.from({ length: 256 }, (_, byte) => {
+	let remainder = byte;
+	for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? reversedPolynomial : 0);
+	return remainder;
+});
+
+export function crc32c(bytes: Uint8Array): number {
+	let remainder = 0xffff_ffff;
+	for (const byte of bytes) remainder = (remainder >>> 8) ^ (table[(remainder ^ byte) & 0xff] ?? 0);
+	return (remainder ^ 0xffff_ffff) >>> 0;
+}

@@ -1,0 +1,81 @@
+/** The measures of a VHDX's disk, and where in the block allocation table (BAT) an entry stands: [MS-VHDX] 2.5, 2.6.2. */
+import {
+	largestBlockBytes,
+	largestDiskBytes,
+	mebibyte,
+	sectorSizes,
+	sectorsOfBitmap,
+	smallestBlockBytes,
+} from './constants.ts';
+
+export interface Geometry {
+	/** Of the disk. */
+	readonly sizeBytes: number;
+	/** 1 to 256 MiB, a power of two. */
+	readonly blockBytes: number;
+	readonly logicalSectorBytes: 512 | 4096;
+	readonly physicalSectorBytes: 512 | 4096;
+}
+
+/** What of the measures the format does not allow, in words; undefined when it allows them. */
+export function geometryProblem({
+	sizeBytes,
+	blockBytes,
+	logicalSectorBytes,
+	physicalSectorBytes,
+}: Record<keyof Geometry, number>): string | undefined {
+	if (!isSectorSize(logicalSectorBytes)) return `its logical sectors have ${logicalSectorBytes} bytes, not 512 or 4096`;
+	if (!isSectorSize(physicalSectorBytes))
+		return `its physical sectors have ${physicalSectorBytes} bytes, not 512 or 4096`;
+	const isPower = Number.isSafeInteger(blockBytes) && Number.isInteger(Math.log2(blockBytes));
+	if (!isPower || blockBytes < smallestBlockBytes || blockBytes > largestBlockBytes)
+		return `its blocks have ${blockBytes} bytes, which is no power of two from 1 MiB to 256 MiB`;
+	if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0 || sizeBytes > largestDiskBytes)
+		return `its disk has ${sizeBytes} bytes, not more than none and at most 64 TiB`;
+	if (sizeBytes % logicalSectorBytes !== 0)
+		return `its disk has ${sizeBytes} bytes, which are no whole sectors of ${logicalSectorBytes} bytes`;
+	return undefined;
+}
+
+export function isSectorSize(bytes: number): bytes is 512 | 4096 {
+	return sectorSizes.some(size => size === bytes);
+}
+
+export function blockCount({ sizeBytes, blockBytes }: Pick<Geometry, 'sizeBytes' | 'blockBytes'>): number {
+	return Math.ceil(sizeBytes / blockBytes);
+}
+
+/** The number of blocks that share a sector bitmap block: the chunk ratio of 2.5. */
+export function blocksOfChunk({
+	blockBytes,
+	logicalSectorBytes,
+}: Pick<Geometry, 'blockBytes' | 'logicalSectorBytes'>): number {
+	return (sectorsOfBitmap * logicalSectorBytes) / blockBytes;
+}
+
+/** The BAT's entries. That of a chunk's sector bitmap follows those of its blocks; only differencing disks need the last. */
+export function tableEntries(geometry: Omit<Geometry, 'physicalSectorBytes'>, isDifferencing: boolean): number {
+	const blocks = blockCount(geometry);
+	const ofChunk = blocksOfChunk(geometry);
+	if (isDifferencing) return Math.ceil(blocks / ofChunk) * (ofChunk + 1);
+	return blocks + Math.floor((blocks - 1) / ofChunk);
+}
+
+/** The length of the BAT's region. */
+export function tableRegionBytes(geometry: Omit<Geometry, 'physicalSectorBytes'>, isDifferencing: boolean): number {
+	return Math.ceil((tableEntries(geometry, isDifferencing) * 8) / mebibyte) * mebibyte;
+}
+
+/**
+ * A block size with which the BAT is small: 32 MiB, as Hyper-V chooses for disks without a parent, and more where a BAT of
+ * 1 MiB would not hold the disk. At most 3 MiB of BAT, for 64 TiB.
+ */
+export function usualBlockBytes(sizeBytes: number, logicalSectorBytes: 512 | 4096): number {
+	let blockBytes = 32 * mebibyte;
+	while (
+		blockBytes < largestBlockBytes &&
+		tableRegionBytes({ sizeBytes, blockBytes, logicalSectorBytes }, false) > mebibyte
+	)
+		blockBytes *= 2;
+	return blockBytes;
+}
