@@ -1,8 +1,10 @@
 import { lstat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { resolve } from 'node:path';
+import { Option } from '@commander-js/extra-typings';
 import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { systemClock } from '../../system/clock.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { checkSocketPath } from '../../system/socket-path.ts';
@@ -23,11 +25,12 @@ const serve = (context: Context) =>
 		.description('serve the disks of a restore point, read-only, until Ctrl-C')
 		.argument('<name@point>', 'as web01@latest', parsePoint)
 		.requiredOption('--socket <path>', 'the Unix socket to listen on')
+		.addOption(formatOption())
 		.option(...repositoryOption)
 		.addHelpText(
 			'after',
 			`
-The first disk is the export disk0, and the one without a name. Once it serves:
+The first disk is the export disk0 (as a VHDX disk0.vhdx), and the one without a name. Once it serves:
   nbdcopy 'nbd+unix:///disk0?socket=S' disk.raw       takes the disk out
   guestfish --ro --format=raw -a 'nbd:///disk0?socket=S' -i    looks into it
   nbdfuse --readonly DIR --unix S                     mounts it as a file`,
@@ -39,14 +42,17 @@ The first disk is the export disk0, and the one without a name. Once it serves:
 				const { output, signal } = context;
 				const point = await findPoint(repository, reference, signal);
 				const { serveRestorePoint } = await import('../../movers/mount-mover/serve-restore-point.ts');
+				const { vhdxOfEach } = await import('../../movers/mount-mover/layout/vhdx-layout.ts');
+				const { config } = point.manifest;
 				const disks = point.manifest.disks.map((image, index) => ({ name: `disk${index}`, image }));
 				const { exports, ended } = await serveRestorePoint({
 					socketPath,
 					disks,
-					source: new DirectChunkSource(repository.store),
+					source: new RetryingChunkSource(new DirectChunkSource(repository.store), systemClock),
 					clock: systemClock,
 					title: titleOf(point),
 					signal,
+					...(options.format === 'vhdx' ? { present: vhdxOfEach(config.disks) } : {}),
 					onDamage: (disk, index, error) => output.warn(`${disk}, chunk ${index}: ${error.message}`),
 				});
 				const { machine, time } = point.manifest;
@@ -56,6 +62,12 @@ The first disk is the export disk0, and the one without a name. Once it serves:
 				await ended;
 			});
 		});
+
+function formatOption() {
+	return new Option('--format <format>', 'what the exports hold: the disks, or a VHDX of each')
+		.choices(['raw', 'vhdx'])
+		.default('raw');
+}
 
 /** The server takes the place of whatever is at its path; here that may be anything. */
 async function refuseTakenSocket(path: string): Promise<void> {

@@ -1,10 +1,9 @@
 import type { DiskImage } from '../../model/chunk.ts';
 import type { RouseError } from '../../model/errors.ts';
 import { nbdUri } from '../../nbd/protocol/uri.ts';
-import { NbdExports } from '../../nbd/server/export.ts';
+import { type NbdExport, NbdExports } from '../../nbd/server/export.ts';
 import { serveNbd } from '../../nbd/server/server.ts';
 import type { ChunkSource } from '../../repository/chunk-source.ts';
-import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Clock } from '../../system/clock.ts';
 import { DiskExport } from './disk-export.ts';
@@ -14,13 +13,15 @@ export interface ServeOptions {
 	socketPath: string;
 	/** In the order of their names: `disk0`, `disk1`, … */
 	disks: readonly { name: string; image: DiskImage }[];
-	/** Closed when the server ends. */
+	/** Closed when the server ends. When it throws the read that waits for it fails: one that never does makes reads wait. */
 	source: ChunkSource;
 	clock: Clock;
 	/** For people who list the exports, as `web01@2026-11-20T03:00:00.000Z`. */
 	title: string;
 	/** Default 256 MiB. */
 	cacheBytes?: number;
+	/** What is served of a disk, by its number; the disk itself when absent. */
+	present?: (disk: NbdExport, number: number) => NbdExport;
 	/** Ends the server. */
 	signal: AbortSignal;
 	/** Told once about each chunk that cannot be had; reads of it get EIO. */
@@ -34,18 +35,18 @@ export interface ServedRestorePoint {
 }
 
 /**
- * Serves the disks of a restore point in their exact sizes to any NBD client: the mount mover's server without target,
- * map and control. Resolves once it listens. Reads wait while the store does not answer.
+ * Serves the disks of a restore point to any NBD client: the mount mover's server without target, map and control.
+ * Disks have their exact sizes. Resolves once it listens.
  */
 export async function serveRestorePoint(options: ServeOptions): Promise<ServedRestorePoint> {
-	const { socketPath, disks, title, clock, cacheBytes = 256 * 1024 * 1024, signal, onDamage } = options;
+	const { socketPath, disks, title, clock, source, cacheBytes = 256 * 1024 * 1024, signal, onDamage } = options;
+	const { present = (disk: NbdExport) => disk } = options;
 	signal.throwIfAborted();
-	const source = new RetryingChunkSource(options.source, clock);
 	const chunks = new VerifiedChunks(source);
 	const mounted = new MountedDisks({ disks, chunks, cacheBytes, clock, ...(onDamage ? { onDamage } : {}) });
 	const { waiting, counters } = mounted;
-	const exports = mounted.disks.map(
-		disk => new DiskExport(disk.name, `${disk.name} of ${title}`, { disk, waiting, counters, patient: true }),
+	const exports = mounted.disks.map((disk, number) =>
+		present(new DiskExport(disk.name, `${disk.name} of ${title}`, { disk, waiting, counters, patient: true }), number),
 	);
 	const server = await serveNbd(socketPath, new NbdExports(exports));
 	const ended = new Promise<void>((resolve, reject) => {

@@ -7,6 +7,7 @@ import { serveRestorePoint } from '../../movers/mount-mover/serve-restore-point.
 import { nbdUri } from '../../nbd/protocol/uri.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { openRepository } from '../../repository/repository.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { systemClock } from '../../system/clock.ts';
 import { temporaryDirectory } from './captive.ts';
 import { type StoredDisk, storeDisk } from './stored-disk.ts';
@@ -31,7 +32,7 @@ export async function serveDisk(t: Pick<TestContext, 'after'>, bytes: Buffer): P
 	const served = await serveRestorePoint({
 		socketPath: socket,
 		disks: [{ name: 'disk0', image: stored.image }],
-		source: new DirectChunkSource(repository.store),
+		source: new RetryingChunkSource(new DirectChunkSource(repository.store), systemClock),
 		clock: systemClock,
 		title: 'sample',
 		signal: ending.signal,
