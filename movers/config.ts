@@ -100,6 +100,16 @@ export const repositoryMoverStateSchema = z.object({
 });
 export type RepositoryMoverState = z.infer<typeof repositoryMoverStateSchema>;
 
+/** Writes that a mount mover got and did not make: how many since it started, and the last one. */
+export const refusedWritesSchema = z.object({
+	count: counter,
+	export: z.string(),
+	/** As they were asked for: they may be any, also beyond the end. */
+	offset: z.number().min(0),
+	length: z.number().min(0),
+});
+export type RefusedWrites = z.infer<typeof refusedWritesSchema>;
+
 /** `GET /state` of a mount mover. */
 export const mountMoverStateSchema = z.object({
 	recoveryId: z.uuid(),
@@ -115,6 +125,8 @@ export const mountMoverStateSchema = z.object({
 	 * failed and was answered with EIO; said until `POST /serve`.
 	 */
 	failure: errorDocumentSchema.nullable(),
+	/** Absent when nobody tried. */
+	refusedWrites: refusedWritesSchema.optional(),
 	counters: z.record(z.string(), counter),
 });
 export type MountMoverState = z.infer<typeof mountMoverStateSchema>;

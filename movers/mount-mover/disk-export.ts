@@ -1,9 +1,15 @@
 import type { Extent, NbdExport, Pending, NbdFailure, ReadNow } from '../../nbd/server/export.ts';
+import type { RefusedWrites } from '../config.ts';
 import { DiskRead, type DiskReadOptions } from './disk-read.ts';
 import { metaContexts, type StatusRange, StatusQuery } from './status-query.ts';
 
 /** Bytes that one NBD_CMD_CACHE may make us fetch ahead. */
 const maxCacheRequestBytes = 16 * 1024 * 1024;
+
+export interface DiskExportOptions extends DiskReadOptions {
+	/** A write to the export, which takes none. */
+	onWriteRefused?: ((refused: Omit<RefusedWrites, 'count'>) => void) | undefined;
+}
 
 /** A disk under a name: patient exports wait for the repository, others fail at once. */
 export class DiskExport implements NbdExport {
@@ -11,9 +17,9 @@ export class DiskExport implements NbdExport {
 	readonly description: string;
 	readonly sizeBytes: number;
 	readonly metaContexts = metaContexts;
-	readonly #options: DiskReadOptions;
+	readonly #options: DiskExportOptions;
 
-	constructor(name: string, description: string, options: DiskReadOptions) {
+	constructor(name: string, description: string, options: DiskExportOptions) {
 		this.name = name;
 		this.description = description;
 		this.sizeBytes = options.disk.sizeBytes;
@@ -41,5 +47,9 @@ export class DiskExport implements NbdExport {
 		const { chunkSizeBytes } = disk.image;
 		const end = offset + Math.min(length, maxCacheRequestBytes);
 		disk.fetchAhead(Math.floor(offset / chunkSizeBytes), Math.ceil(end / chunkSizeBytes));
+	}
+
+	writeRefused(offset: number, length: number): void {
+		this.#options.onWriteRefused?.({ export: this.name, offset, length });
 	}
 }

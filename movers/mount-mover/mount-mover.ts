@@ -7,7 +7,7 @@ import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
-import type { MountMoverConfig, MountMoverState } from '../config.ts';
+import type { MountMoverConfig, MountMoverState, RefusedWrites } from '../config.ts';
 import { RepositoryMoverClient } from '../repository-mover/client.ts';
 import { DiskExport } from './disk-export.ts';
 import type { LocalDisk } from './local-disk.ts';
@@ -35,6 +35,7 @@ export class MountMover {
 	readonly #ended = new AbortController();
 	readonly #polling: Promise<void>;
 	#server: NbdServer | undefined;
+	#refusedWrites: RefusedWrites | undefined;
 
 	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], surroundings: MountMoverSurroundings) {
 		const { log, reached, clock } = surroundings;
@@ -88,6 +89,7 @@ export class MountMover {
 			oldestWaitMs: Math.round(waiting.oldestWaitMs),
 			failing: waiting.failing,
 			badChunks,
+			refusedWrites: this.#refusedWrites,
 			failure: this.#targetFailure() ?? this.#poll.trouble ?? this.#source.trouble ?? null,
 			counters: Object.fromEntries(Object.entries(counters)),
 		};
@@ -129,6 +131,9 @@ export class MountMover {
 				waiting,
 				counters,
 				patient,
+				onWriteRefused: refused => {
+					this.#refusedWrites = { ...refused, count: (this.#refusedWrites?.count ?? 0) + 1 };
+				},
 			});
 		return [...disks.map(named('', true)), ...disks.map(named('-now', false)), ...disks.map(named('-wait', true))];
 	}

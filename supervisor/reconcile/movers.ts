@@ -1,6 +1,7 @@
 import type { MigrationMoverState } from '../../movers/config.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { endWriter } from '../switch/seal.ts';
+import { noteRefusedWrites } from './refused-writes.ts';
 import { noteStalled } from './stalled.ts';
 import { moversWanted } from '../files/state.ts';
 import type { StepContext } from '../recovery/step-context.ts';
@@ -15,7 +16,7 @@ export async function keepMovers(context: StepContext): Promise<void> {
 	await noteStalled(context);
 }
 
-async function keepMount({ recovery }: StepContext): Promise<void> {
+async function keepMount({ recovery, host }: StepContext): Promise<void> {
 	const { seen } = recovery;
 	const { mount, watch } = recovery.equipment;
 	if (!moversWanted(recovery.state).mount) {
@@ -31,6 +32,7 @@ async function keepMount({ recovery }: StepContext): Promise<void> {
 		await recovery.incidents.add('read_waited', `a read of the guest has waited for ${longWaitMs / 1000} s${why}`);
 	}
 	if (seen.mount) seen.readsWaited = waited;
+	await noteRefusedWrites(recovery, host.clock);
 }
 
 /** The migration mover runs unless it is sealed off, and copies what it should at the rate it should. */

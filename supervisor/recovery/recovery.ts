@@ -61,6 +61,8 @@ export interface Seen {
 	/** When each error was seen that may be the mover's and that no bad chunk explains. */
 	moverErrors: number[];
 	readsWaited: boolean;
+	/** Of the mount mover's count what is in the incidents, and when that was told. */
+	refusedWrites: { count: number; toldAtMs: number };
 	/** What it waits for, and what may come back by itself. */
 	stalled: Stalled | undefined;
 	/** Somebody who knows its workflow has said that it is open. */
@@ -90,6 +92,7 @@ export class Recovery {
 		machineFailure: undefined,
 		moverErrors: [],
 		readsWaited: false,
+		refusedWrites: { count: 0, toldAtMs: -Infinity },
 		stalled: undefined,
 		open: false,
 		asksToStart: false,

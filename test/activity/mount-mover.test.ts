@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { copyFile, readFile, truncate, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { MoverDisk } from '../../movers/config.ts';
+import { NBD_CMD } from '../../nbd/protocol/constants.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { connectTo, mountState, startMountMover } from '../equipment/mount-movers.ts';
 import { allocateTarget, migrationState, startMigrationMover, startRepositoryMover } from '../equipment/movers.ts';
+import * as wire from '../equipment/nbd-client.ts';
 import { run } from '../equipment/served-disk.ts';
 import { packFiles, sampleDisk, storeDisk, type StoredDisk } from '../equipment/stored-disk.ts';
 
@@ -76,6 +79,22 @@ test('the impatient export fails at once for what is neither restored nor cached
 	assert.ok((await wait.read(at, 4096)).equals(served.subarray(at, at + 4096)));
 	assert.ok((await now.read(at, 8192)).equals(served.subarray(at, at + 8192)));
 	assert.equal((await mover.control.state()).waitingReads, 0);
+});
+
+test('a write to an export is EPERM, changes nothing and is told in the state', async t => {
+	const { directory, disk } = await bench(t);
+	const mover = await startMountMover(t, directory, [disk]);
+	const before = await readFile(disk.target.path);
+	assert.equal((await mover.control.state()).refusedWrites, undefined);
+	const socket = connect(mover.config.nbdSocket);
+	t.after(() => socket.destroy());
+	const write = { type: NBD_CMD.WRITE, length: 512 };
+	socket.write(wire.hello({ name: 'disk0-wait' }));
+	for (const offset of [8192, 4096])
+		socket.write(Buffer.concat([wire.request({ ...write, offset }), Buffer.alloc(512, 'written')]));
+	const { refusedWrites } = await mountState(mover, 'both told', state => state.refusedWrites?.count === 2);
+	assert.deepEqual(refusedWrites, { count: 2, export: 'disk0-wait', offset: 4096, length: 512 });
+	assert.ok((await readFile(disk.target.path)).equals(before));
 });
 
 test('restored chunks are read from the target, without the repository', async t => {

@@ -76,6 +76,7 @@ const unseen: Seen = {
 	machineFailure: undefined,
 	moverErrors: [],
 	readsWaited: false,
+	refusedWrites: { count: 0, toldAtMs: -Infinity },
 	stalled: undefined,
 	open: false,
 	asksToStart: false,

@@ -1,6 +1,7 @@
 import { baseAllocation, NBD_STATE } from '../../../nbd/protocol/constants.ts';
 import type { Extent, NbdExport, NbdFailure, NbdWriter, Pending, ReadNow } from '../../../nbd/server/export.ts';
 import { ExtentList } from '../../../nbd/server/extent-list.ts';
+import type { RefusedWrites } from '../../config.ts';
 import type { StatusRange } from '../status-query.ts';
 import { LayoutRead } from './layout-read.ts';
 import { LayoutWriter } from './layout-writer.ts';
@@ -13,7 +14,7 @@ export interface LayoutExportOptions {
 	/** In their order, without a gap: what is nothing is declared as zeroes. */
 	segments: readonly Segment[];
 	/** A write outside of private files, which got EPERM. */
-	onWriteRefused?: ((refused: { export: string; offset: number; length: number }) => void) | undefined;
+	onWriteRefused?: ((refused: Omit<RefusedWrites, 'count'>) => void) | undefined;
 }
 
 const metaContexts = [baseAllocation];
