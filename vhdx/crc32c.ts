@@ -9,6 +9,8 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
 
 export function crc32c(bytes: Uint8Array): number {
 	let remainder = 0xffff_ffff;
-	for (const byte of bytes) remainder = (remainder >>> 8) ^ (table[(remainder ^ byte) & 0xff] ?? 0);
+	// By index: an iterator over the 64 KiB of a region table takes many times as long.
+	for (let index = 0; index < bytes.length; index++)
+		remainder = (remainder >>> 8) ^ (table[(remainder ^ (bytes[index] ?? 0)) & 0xff] ?? 0);
 	return (remainder ^ 0xffff_ffff) >>> 0;
 }

@@ -1,4 +1,5 @@
 /** The measures of a VHDX's disk, and where in the block allocation table (BAT) an entry stands: [MS-VHDX] 2.5, 2.6.2. */
+import { RouseError } from '../model/errors.ts';
 import {
 	largestBlockBytes,
 	largestDiskBytes,
@@ -31,10 +32,20 @@ export function geometryProblem({
 	if (!isPower || blockBytes < smallestBlockBytes || blockBytes > largestBlockBytes)
 		return `its blocks have ${blockBytes} bytes, which is no power of two from 1 MiB to 256 MiB`;
 	if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0 || sizeBytes > largestDiskBytes)
-		return `its disk has ${sizeBytes} bytes, not more than none and at most 64 TiB`;
+		return `its disk has ${sizeBytes} bytes, and the format has disks of up to 64 TiB`;
 	if (sizeBytes % logicalSectorBytes !== 0)
 		return `its disk has ${sizeBytes} bytes, which are no whole sectors of ${logicalSectorBytes} bytes`;
 	return undefined;
+}
+
+/** What a new file is made with. Throws `input_invalid`. */
+export function usableGeometry(wanted: Omit<Geometry, 'blockBytes'> & { blockBytes?: number }): Geometry {
+	const { sizeBytes, logicalSectorBytes, physicalSectorBytes } = wanted;
+	const blockBytes = wanted.blockBytes ?? usualBlockBytes(sizeBytes, logicalSectorBytes);
+	const geometry = { sizeBytes, blockBytes, logicalSectorBytes, physicalSectorBytes };
+	const problem = geometryProblem(geometry);
+	if (problem !== undefined) throw new RouseError('input_invalid', `no VHDX can be made: ${problem}`);
+	return geometry;
 }
 
 export function isSectorSize(bytes: number): bytes is 512 | 4096 {
@@ -51,6 +62,17 @@ export function blocksOfChunk({
 	logicalSectorBytes,
 }: Pick<Geometry, 'blockBytes' | 'logicalSectorBytes'>): number {
 	return (sectorsOfBitmap * logicalSectorBytes) / blockBytes;
+}
+
+/** Where in the BAT a block's entry is: after so many of sector bitmaps. */
+export function entryOfBlock(geometry: Pick<Geometry, 'blockBytes' | 'logicalSectorBytes'>, block: number): number {
+	return block + Math.floor(block / blocksOfChunk(geometry));
+}
+
+/** Where in the BAT the entry of a chunk's sector bitmap is: behind those of its blocks. */
+export function entryOfBitmap(geometry: Pick<Geometry, 'blockBytes' | 'logicalSectorBytes'>, chunk: number): number {
+	const ofChunk = blocksOfChunk(geometry);
+	return chunk * (ofChunk + 1) + ofChunk;
 }
 
 /** The BAT's entries. That of a chunk's sector bitmap follows those of its blocks; only differencing disks need the last. */

@@ -1,20 +1,23 @@
 import { RouseError } from '../model/errors.ts';
 import { blockStates, mebibyte } from './constants.ts';
+import { type Opening, openingPieces, type TableEntry } from './file-layout.ts';
 import {
 	blockCount,
-	blocksOfChunk,
+	entryOfBlock,
 	type Geometry,
-	geometryProblem,
 	tableRegionBytes,
+	usableGeometry,
 	usualBlockBytes,
 } from './geometry.ts';
-import { type FileIds, headerSection, metadataExtent, tableAtBytes } from './header-section.ts';
-import { metadataRegion } from './metadata-region.ts';
+import { type FileIds, tableAtBytes } from './header-section.ts';
 
-export interface IdentityDisk extends Omit<Geometry, 'blockBytes'> {
-	/** As {@link usualBlockBytes} has it when absent. */
+export interface NewDisk extends Omit<Geometry, 'blockBytes'> {
+	/** {@link usualBlockBytes} when absent. */
 	readonly blockBytes?: number;
 	readonly ids: FileIds;
+}
+
+export interface IdentityDisk extends NewDisk {
 	/** Blocks known to be zeros, which then need not be read. With it the file is a dynamic one, without it a fixed one. */
 	readonly isZero?: (block: number) => boolean;
 }
@@ -24,7 +27,7 @@ export interface IdentityHeader {
 	readonly header: Uint8Array;
 	/** Where the disk begins, in its own order without a gap: its byte `n` is the file's byte `payloadOffsetBytes + n`. */
 	readonly payloadOffsetBytes: number;
-	/** With the last block whole: behind the disk's end it is padded, with what is best zeros. */
+	/** With the last block whole: behind the disk's end it is padded with zeros. */
 	readonly fileSizeBytes: number;
 	readonly blockBytes: number;
 }
@@ -36,27 +39,41 @@ const largestTableBytes = 32 * mebibyte;
  * What makes a VHDX of a disk whose bytes follow it: header, metadata and a BAT that maps each block to its own place
  * ([MS-VHDX] 2.5). Throws `input_invalid` for measures that the format does not allow.
  */
-export function identityHeader({ ids, isZero, ...disk }: IdentityDisk): IdentityHeader {
-	const blockBytes = disk.blockBytes ?? usualBlockBytes(disk.sizeBytes, disk.logicalSectorBytes);
-	const geometry: Geometry = { ...disk, blockBytes };
-	const problem = geometryProblem(geometry);
-	if (problem !== undefined) throw new RouseError('input_invalid', `no VHDX can be made: ${problem}`);
-	const tableBytes = tableRegionBytes(geometry, false);
+export function identityHeader(disk: IdentityDisk): IdentityHeader {
+	const { opening, payloadOffsetBytes, fileSizeBytes } = identity(disk);
+	const { blockBytes } = opening.geometry;
+	const tableBytes = payloadOffsetBytes - tableAtBytes;
 	if (tableBytes > largestTableBytes)
 		throw new RouseError('input_invalid', `blocks of ${blockBytes} bytes make a table of ${tableBytes} bytes`, {
 			hint: `choose blocks of ${usualBlockBytes(disk.sizeBytes, disk.logicalSectorBytes)} bytes`,
 		});
-	const payloadOffsetBytes = tableAtBytes + tableBytes;
 	const header = new Uint8Array(payloadOffsetBytes);
-	header.set(headerSection(ids, tableBytes));
-	header.set(metadataRegion(geometry, ids.virtualDiskId, isZero ? 'dynamic' : 'fixed'), metadataExtent.atBytes);
-	const table = new DataView(header.buffer, tableAtBytes);
-	const ofChunk = blocksOfChunk(geometry);
-	const blocks = blockCount(geometry);
-	for (let block = 0; block < blocks; block++) {
-		const place = payloadOffsetBytes + block * blockBytes;
-		const entry = isZero?.(block) ? blockStates.zero : place + blockStates.fullyPresent;
-		table.setBigUint64((block + Math.floor(block / ofChunk)) * 8, BigInt(entry), true);
+	let at = 0;
+	for (const piece of openingPieces(opening)) {
+		if (piece.kind === 'bytes') header.set(piece.bytes, at);
+		at += piece.kind === 'bytes' ? piece.bytes.length : piece.lengthBytes;
 	}
-	return { header, payloadOffsetBytes, fileSizeBytes: payloadOffsetBytes + blocks * blockBytes, blockBytes };
+	return { header, payloadOffsetBytes, fileSizeBytes, blockBytes };
+}
+
+/** For who writes the blocks as well (fixed-file.ts). */
+export function identity({ ids, isZero, ...disk }: IdentityDisk): {
+	opening: Opening;
+	payloadOffsetBytes: number;
+	fileSizeBytes: number;
+} {
+	const geometry = usableGeometry(disk);
+	const blocks = blockCount(geometry);
+	const payloadOffsetBytes = tableAtBytes + tableRegionBytes(geometry, false);
+	const entries: Iterable<TableEntry> = {
+		*[Symbol.iterator]() {
+			for (let block = 0; block < blocks; block++) {
+				const place = payloadOffsetBytes + block * geometry.blockBytes;
+				const value = isZero?.(block) ? blockStates.zero : place + blockStates.fullyPresent;
+				yield [entryOfBlock(geometry, block), value];
+			}
+		},
+	};
+	const opening: Opening = { geometry, type: isZero ? 'dynamic' : 'fixed', ids, entries };
+	return { opening, payloadOffsetBytes, fileSizeBytes: payloadOffsetBytes + blocks * geometry.blockBytes };
 }
