@@ -96,11 +96,12 @@ function checkUsable({ name, protocol, unusable }: HostView): void {
 }
 
 /** A mistake that would else come out only when the recovery has its place on the host. */
-function checkNetwork(target: string, { name, networks, networksMissing }: HostView): void {
+function checkNetwork(target: string, { name, networks, networksMissing, networksInstead = {} }: HostView): void {
 	const known = [...networks.map(network => network.name), 'none'];
 	if (known.includes(target)) return;
+	const instead = Object.hasOwn(networksInstead, target) ? `${networksInstead[target]}; ` : '';
 	throw new RouseError('config_invalid', `host ${name} has no network "${target}"`, {
-		hint: `it has: ${known.join(', ')}${networksMissing === undefined ? '' : `; ${networksMissing}`}`,
+		hint: `${instead}it has: ${known.join(', ')}${networksMissing === undefined ? '' : `; ${networksMissing}`}`,
 	});
 }
 

@@ -254,6 +254,8 @@ export interface HostReport {
 	networks: readonly { name: string; description: string }[];
 	/** Why a kind of them is not among these, where something stands in its way. */
 	networksMissing?: string | undefined;
+	/** Why one that somebody may well ask for is not among these, and what is there instead, by its name. */
+	networksInstead?: Readonly<Record<string, string>> | undefined;
 	/** Of the datastore that targets and snapshots lie on. */
 	freeBytes: number;
 	memory: { totalMiB: number; freeMiB: number };

@@ -172,6 +172,8 @@ export const hostViewSchema = z.object({
 	networks: z.array(z.object({ name: z.string(), description: z.string() })),
 	/** Why a kind of them is not among these, where something stands in its way. */
 	networksMissing: z.string().optional(),
+	/** Why one that somebody may well ask for is not among these, and what is there instead, by its name. */
+	networksInstead: z.record(z.string(), z.string()).optional(),
 	freeBytes: z.int().min(0),
 	memory: z.object({ totalMiB: z.int().min(0), freeMiB: z.int().min(0) }),
 	warnings: z.array(z.string()),

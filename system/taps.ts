@@ -1,28 +1,29 @@
 /**
- * Taps: interfaces of the host behind which is a machine's NIC, ports of one of its bridges. They are made here, by root,
- * and opened by the machine's own user, who could make none.
+ * Taps: interfaces of the host behind which is a machine's NIC. One on a bridge is made here, by root, and opened by the
+ * machine's own user, who could make none. A macvtap shares another interface, and its device is opened for the machine.
  */
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { isBridge } from './bridges.ts';
+import { type FoundTap, interfaces, isOpen, kindOf, ofInterface, tapNames } from './found-taps.ts';
 import { isErrno } from './durable-file.ts';
 import { runTool } from './run-tool.ts';
 
 export interface Tap {
 	name: string;
-	/** Who may open it: a uid. */
+	kind: 'bridge' | 'macvtap';
+	/** The bridge, or the interface that is shared. */
+	on: string;
+	/** Who may open one on a bridge: a uid. */
 	owner: number;
-	bridge: string;
 	/** Of the NIC behind it. */
 	mac: string;
 	/** Directory of the machine: whoever finds the tap sees by it whose it is. */
 	directory: string;
 }
 
-const interfaces = '/sys/class/net';
-const prefix = 'rouse';
 /** Bytes of an interface's alias, IFALIASZ in include/uapi/linux/if.h, without the terminating one. */
 const aliasBytes = 255;
 
@@ -33,16 +34,32 @@ export function tapName(recoveryId: string, nic: number): string {
 
 /** What the names of all taps of a machine begin with. */
 export function tapStem(recoveryId: string): string {
-	return `${prefix}${recoveryId.slice(0, 8)}`;
+	return `rouse${recoveryId.slice(0, 8)}`;
 }
 
 /** The commands that make a tap which is not there. The first must have succeeded before the others are tried. */
-export function tapCommands({ name, owner, bridge, mac, directory }: Tap, bridgeMtu: string): string[][] {
+export function tapCommands(tap: Tap, mtu: string): string[][] {
+	return tap.kind === 'bridge' ? onBridge(tap, mtu) : asMacvtap(tap);
+}
+
+function onBridge({ name, owner, on, mac, directory }: Tap, bridgeMtu: string): string[][] {
 	return [
 		['ip', 'tuntap', 'add', 'dev', name, 'mode', 'tap', 'user', String(owner)],
 		// A bridge takes the smallest MTU and the lowest address of its ports: a tap must change neither. So before it joins.
 		['ip', 'link', 'set', 'dev', name, 'address', tapAddress(mac), 'mtu', bridgeMtu, 'alias', aliasOf(directory)],
-		['ip', 'link', 'set', 'dev', name, 'master', bridge, 'up'],
+		['ip', 'link', 'set', 'dev', name, 'master', on, 'up'],
+	];
+}
+
+function asMacvtap({ name, on, mac, directory }: Tap): string[][] {
+	const ipv6 = `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`;
+	return [
+		// The address is the NIC's own, since by it the kernel tells for whom a frame is. `bridge`: machines reach each other.
+		['ip', 'link', 'add', 'link', on, 'name', name, 'address', mac, 'type', 'macvtap', 'mode', 'bridge'],
+		// The host must not give itself the address that the guest makes of its MAC: the guest would find it taken.
+		['sh', '-c', '[ ! -e "$1" ] || echo 1 >"$1"', 'sh', ipv6],
+		// Which groups a guest listens to the kernel does not hear of, and without them it is not found by IPv6.
+		['ip', 'link', 'set', 'dev', name, 'alias', aliasOf(directory), 'allmulticast', 'on', 'up'],
 	];
 }
 
@@ -58,35 +75,44 @@ export function aliasOf(directory: string): string {
 }
 
 /**
- * The tap is there, its owner's and on its bridge, whatever was there of it. `machine_failed` without the bridge, and
- * `identity_conflict` when the name is that of something else, or of a tap that another machine has open.
+ * The tap is there, its owner's and where it is to lead, whatever was there of it. `machine_failed` without the bridge or
+ * interface, and `identity_conflict` when the name is that of something else, or of a tap that another machine has open.
  */
 export async function makeTap(tap: Tap, { running = false } = {}): Promise<void> {
-	const { name, owner, bridge, directory } = tap;
-	if (!(await isBridge(bridge))) {
+	const { name, owner, on, directory } = tap;
+	if (!(await (tap.kind === 'bridge' ? isBridge(on) : isInterface(on)))) {
 		if (running) return;
-		throw new RouseError('machine_failed', `the bridge ${bridge} is not on this host`, {
-			hint: `make it again: ip link add ${bridge} type bridge, and what is to be on it`,
-		});
+		throw nothingToBeOn(tap);
 	}
-	const found = await ownerOf(name);
-	if (found === 'no tap') throw new RouseError('identity_conflict', `the interface ${name} is there, and is no tap`);
+	const found = await kindOf(name);
+	if (found === 'other') throw new RouseError('identity_conflict', `the interface ${name} is there, and is no tap`);
 	if (await isAnothers(name, directory))
 		throw new RouseError(
 			'identity_conflict',
-			`${name} is in use by another machine: ${await attribute(name, 'ifalias')}`,
+			`${name} is in use by another machine: ${await ofInterface(name, 'ifalias')}`,
 			{
 				hint: 'two installations have the same recovery: one of them is a copy',
 			},
 		);
-	const [add, ...rest] = tapCommands(tap, (await attribute(bridge, 'mtu')) ?? '1500');
+	const [add, ...rest] = tapCommands(tap, (await ofInterface(on, 'mtu')) ?? '1500');
 	// What a machine has open is its own for as long as it runs, and cannot be given to it anew.
 	if (running && found === undefined) return;
-	if (!running && found !== owner) {
+	const kept = found === 'tap' && tap.kind === 'bridge' && (await ofInterface(name, 'owner')) === String(owner);
+	if (!running && !kept) {
 		if (found !== undefined) await deleteTap(name);
 		if (add) await command(add);
 	}
 	for (const each of rest) await command(each);
+}
+
+function nothingToBeOn({ kind, on }: Tap): RouseError {
+	if (kind === 'macvtap')
+		return new RouseError('machine_failed', `the interface ${on} is not on this host`, {
+			hint: 'bring it back under that name, or recover the machine anew with another --network',
+		});
+	return new RouseError('machine_failed', `the bridge ${on} is not on this host`, {
+		hint: `make it again: ip link add ${on} type bridge, and what is to be on it`,
+	});
 }
 
 /**
@@ -94,58 +120,45 @@ export async function makeTap(tap: Tap, { running = false } = {}): Promise<void>
  * leads nowhere.
  */
 export async function removeTap(name: string, directory: string): Promise<void> {
-	const alias = await attribute(name, 'ifalias');
+	const alias = await ofInterface(name, 'ifalias');
 	if (alias === '' || alias === aliasOf(directory)) await deleteTap(name);
 }
 
 async function deleteTap(name: string): Promise<void> {
-	if ((await attribute(name, 'tun_flags')) === undefined) return;
+	const isTap = async () => ['tap', 'macvtap'].includes((await kindOf(name)) ?? '');
+	if (!(await isTap())) return;
 	try {
 		await command(['ip', 'link', 'delete', 'dev', name]);
 	} catch (error) {
-		if ((await attribute(name, 'tun_flags')) !== undefined) throw error; // somebody else was faster
+		if (await isTap()) throw error; // else somebody was faster
 	}
-}
-
-export interface FoundTap {
-	name: string;
-	/** A program has it open. */
-	used: boolean;
-	/** Of its machine; undefined when it does not say. */
-	directory: string | undefined;
 }
 
 /** Those whose names are of our making, by whatever installation. */
 export async function tapsOnHost(): Promise<FoundTap[]> {
 	const taps: FoundTap[] = [];
-	for (const name of await readdir(interfaces)) {
-		if (!new RegExp(`^${prefix}[\\da-f]{8}\\d+$`).test(name)) continue;
-		if ((await attribute(name, 'tun_flags')) === undefined) continue;
-		const alias = (await attribute(name, 'ifalias')) ?? '';
+	for (const name of await tapNames()) {
+		const kind = await kindOf(name);
+		if (kind !== 'tap' && kind !== 'macvtap') continue;
+		const alias = (await ofInterface(name, 'ifalias')) ?? '';
 		const directory = isAbsolute(alias) ? alias : undefined;
-		taps.push({ name, used: (await attribute(name, 'carrier')) === '1', directory });
+		taps.push({ name, used: await isOpen(name, kind), directory });
 	}
 	return taps;
 }
 
 /** Nobody's machine that is off keeps a name from one that starts: what it left may be of a home that was moved. */
 async function isAnothers(name: string, directory: string): Promise<boolean> {
-	const alias = (await attribute(name, 'ifalias')) || aliasOf(directory);
-	return alias !== aliasOf(directory) && (await attribute(name, 'carrier')) === '1';
+	const alias = (await ofInterface(name, 'ifalias')) || aliasOf(directory);
+	const kind = await kindOf(name);
+	return alias !== aliasOf(directory) && (kind === 'tap' || kind === 'macvtap') && (await isOpen(name, kind));
 }
 
-async function ownerOf(name: string): Promise<number | 'no tap' | undefined> {
-	const owner = await attribute(name, 'owner');
-	if (owner !== undefined) return Number(owner);
-	return (await attribute(name, 'ifindex')) === undefined ? undefined : 'no tap';
-}
-
-/** Undefined when there is no such interface, or it has none: `carrier` of one that is down is EINVAL. */
-async function attribute(name: string, which: string): Promise<string | undefined> {
+async function isInterface(name: string): Promise<boolean> {
 	try {
-		return (await readFile(join(interfaces, name, which), 'utf8')).trim();
+		return (await stat(join(interfaces, name))).isDirectory();
 	} catch (error) {
-		if (['ENOENT', 'ENODEV', 'EINVAL'].some(code => isErrno(error, code))) return undefined;
+		if (isErrno(error, 'ENOENT')) return false;
 		throw error;
 	}
 }

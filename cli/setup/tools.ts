@@ -28,7 +28,7 @@ export const tools: readonly Tool[] = [
 	program('nsenter', 'opens a way to it for its own user', 'util-linux'),
 	{
 		name: 'ip',
-		purpose: 'loopback where Temporal is alone, and taps of machines on a bridge',
+		purpose: 'loopback where Temporal is alone, and taps of machines on a bridge or macvtap',
 		debianPackage: 'iproute2',
 		probe: { command: 'ip', args: ['-V'] },
 	},

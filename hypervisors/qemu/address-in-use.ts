@@ -1,25 +1,54 @@
+import { RouseError } from '../../model/errors.ts';
 import type { PlannedNic } from '../../model/recovery.ts';
 import { neighboursOn } from '../../system/bridge-neighbours.ts';
+import { answeredFrom } from '../../system/neighbour-table.ts';
+import { sharersWith } from '../../system/shareable-interfaces.ts';
 import { tapName } from '../../system/taps.ts';
-import { bridgeOf } from './bridge-target.ts';
+import { outsideOf } from './network-target.ts';
 
 /**
- * Of a machine's MAC addresses those that somebody else has on the same bridge, a sentence each. Only who has sent something
- * within the bridge's ageing time is known to it. `recoveryId`: of a machine that is there, whose own taps are not meant.
+ * Of a machine's MAC addresses those that somebody else has on the same network, a sentence each. A bridge knows only who has
+ * sent something within its ageing time; of an interface that is shared only those are known with whom the host itself has
+ * talked. `recoveryId`: of a machine that is there, whose own taps are not meant.
  */
 export async function addressesInUse(nics: readonly PlannedNic[], recoveryId?: string): Promise<string[]> {
 	const found = nics.map(async ({ mac, target }, index) => {
-		const bridge = bridgeOf(target);
-		if (bridge === undefined) return [];
+		const outside = outsideOf(target);
+		if (outside === undefined) return undefined;
 		const own = recoveryId === undefined ? undefined : tapName(recoveryId, index);
-		const others = (await neighboursOn(bridge)).filter(other => other.mac === mac && other.port !== own);
-		return others.slice(0, 1).map(({ port, local }) => {
-			const who = local ? `the interface ${port} itself` : `somebody behind ${port}`;
-			return (
-				`the MAC address ${mac} is in use on the bridge ${bridge}, by ${who}: each of the two gets what is meant for the ` +
-				'other. Where the original is to live on, recover with --new-mac'
-			);
-		});
+		return outside.kind === 'bridge' ? onBridge(outside.on, mac, own) : beyond(outside.on, mac);
 	});
-	return (await Promise.all(found)).flat();
+	return (await Promise.all(found)).filter(each => each !== undefined);
+}
+
+const consequence =
+	'each of the two gets what is meant for the other. Where the original is to live on, recover with --new-mac';
+
+async function onBridge(bridge: string, mac: string, own: string | undefined): Promise<string | undefined> {
+	const [other] = (await neighboursOn(bridge)).filter(each => each.mac === mac && each.port !== own);
+	if (other === undefined) return undefined;
+	const who = other.local ? `the interface ${other.port} itself` : `somebody behind ${other.port}`;
+	return `the MAC address ${mac} is in use on the bridge ${bridge}, by ${who}: ${consequence}`;
+}
+
+async function beyond(on: string, mac: string): Promise<string | undefined> {
+	const [address] = await answeredFrom(on, mac);
+	if (address === undefined) return undefined;
+	return `the MAC address ${mac} is in use behind ${on}, by ${address}: ${consequence}`;
+}
+
+/** The kernel gives an address on a shared interface to one alone: `precheck_failed` where somebody on this host has it. */
+export async function refuseAddressesTaken(nics: readonly PlannedNic[], recoveryId?: string): Promise<void> {
+	for (const [index, { mac, target }] of nics.entries()) {
+		const outside = outsideOf(target);
+		if (outside?.kind !== 'macvtap') continue;
+		const own = recoveryId === undefined ? undefined : tapName(recoveryId, index);
+		const [other] = (await sharersWith(outside.on, mac)).filter(name => name !== own);
+		if (other === undefined) continue;
+		throw new RouseError(
+			'precheck_failed',
+			`the MAC address ${mac} is that of the interface ${other} of this host: on ${outside.on} only one can have it`,
+			{ hint: 'end the machine that has it, or recover with --new-mac' },
+		);
+	}
 }

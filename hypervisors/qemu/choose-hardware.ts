@@ -12,7 +12,9 @@ import {
 	nicModelSchema,
 	type QemuHardware,
 } from './hardware.ts';
-import { type Networks, userAlone } from './bridge-network.ts';
+import { type Networks, userAlone } from './host-networks.ts';
+import { mostMacvtaps } from './macvtap-devices.ts';
+import { outsideOf } from './network-target.ts';
 import { checkForwards } from './user-network.ts';
 
 const optionsSchema = z.strictObject({
@@ -50,6 +52,7 @@ export function chooseDevices(
 	networks: Networks = userAlone,
 ): ChosenDevices {
 	for (const { mac, target } of nics) checkNetwork(mac, target, networks);
+	checkMacvtaps(nics);
 	checkForwards(forwards, nics);
 	const diskBus = options.disks ?? (fitsVirtio(config) ? 'virtio' : 'sata');
 	const nicModel = options.nics ?? (fitsVirtio(config) ? 'virtio' : 'e1000e');
@@ -69,7 +72,7 @@ export function chooseDevices(
 			{ what: 'disks', chosen: diskBus, why: options.disks ? askedFor : why },
 			...(nics.length > 0 ? [{ what: 'network cards', chosen: nicModel, why: options.nics ? askedFor : why }] : []),
 		],
-		warnings: [...warnBus(diskBus), ...warnSecurity(config), ...warnSerials(config)],
+		warnings: [...warnBus(diskBus), ...warnSecurity(config), ...warnSerials(config), ...warnMacvtaps(nics)],
 	};
 }
 
@@ -144,10 +147,30 @@ function warnSecurity({ os, secureBoot, vtpm, efiVariables }: MachineConfig): st
 	return warnings;
 }
 
-function checkNetwork(mac: string, target: string, { offered, withoutBridges }: Networks): void {
+function checkNetwork(mac: string, target: string, { offered, missing, instead }: Networks): void {
 	if (target === 'none' || offered.some(({ name }) => name === target)) return;
-	const why = withoutBridges === undefined ? '' : `; ${withoutBridges}`;
+	const why = missing === undefined ? '' : `; ${missing}`;
+	const known = Object.hasOwn(instead, target) ? `${instead[target]}; ` : '';
 	throw new RouseError('config_invalid', `NIC ${mac}: QEMU on this host has no network "${target}"`, {
-		hint: `there are ${['none', ...offered.map(({ name }) => name)].join(', ')}${why}`,
+		hint: `${known}there are ${['none', ...offered.map(({ name }) => name)].join(', ')}${why}`,
 	});
+}
+
+function warnMacvtaps(nics: HardwareRequest['nics']): string[] {
+	const shared = nics.map(({ target }) => outsideOf(target)).filter(outside => outside?.kind === 'macvtap');
+	return [...new Set(shared.map(outside => outside?.on))].map(
+		on => `behind ${on} by macvtap: this host itself does not reach the machine, nor the machine this host`,
+	);
+}
+
+function checkMacvtaps(nics: HardwareRequest['nics']): void {
+	const count = nics.filter(({ target }) => outsideOf(target)?.kind === 'macvtap').length;
+	if (count <= mostMacvtaps) return;
+	throw new RouseError(
+		'config_invalid',
+		`${count} NICs are to be on macvtap: a machine can have ${mostMacvtaps} there`,
+		{
+			hint: 'put some of them on a bridge, or on none',
+		},
+	);
 }

@@ -3,10 +3,11 @@ import type { MachineDefinition } from '../contract.ts';
 import { type Acceleration, cpuModel } from './acceleration.ts';
 import { tapName } from '../../system/taps.ts';
 import { nodeNames, nodesOf } from './block-nodes.ts';
-import { bridgeOf, tapNetdev } from './bridge-target.ts';
 import { sandboxArguments } from './confinement.ts';
 import type { DiskHardware, QemuHardware } from './hardware.ts';
 import type { QemuHost } from './host.ts';
+import { macvtapDescriptor } from './macvtap-devices.ts';
+import { macvtapNetdev, outsideOf, tapNetdev } from './network-target.ts';
 import type { MachinePaths } from './paths.ts';
 import { forwardingNic, userNetdev, userNetwork } from './user-network.ts';
 
@@ -99,10 +100,10 @@ function nics({ definition, hardware }: CommandLineInput): string[] {
 		const device = `${model},id=net${index},mac=${nic.mac},addr=${hex(firstNicSlot + index)},romfile=`;
 		const forwards = index === forwarding ? hardware.forwards : [];
 		const netdev = (id: string, options: string) => ['-netdev', options, '-device', `${device},netdev=${id}`];
-		if (bridgeOf(nic.target) !== undefined) {
-			const id = `net${index}-tap`;
-			return netdev(id, tapNetdev(id, tapName(definition.recoveryId, index)));
-		}
+		const outside = outsideOf(nic.target);
+		const tap = `net${index}-tap`;
+		if (outside?.kind === 'bridge') return netdev(tap, tapNetdev(tap, tapName(definition.recoveryId, index)));
+		if (outside) return netdev(tap, macvtapNetdev(tap, macvtapDescriptor(definition.nics, index)));
 		// With target `none` nothing is behind the NIC, and launch.ts takes its link down as well.
 		if (nic.target !== userNetwork.name) return ['-device', device];
 		return netdev(`net${index}-user`, userNetdev(`net${index}-user`, forwards));

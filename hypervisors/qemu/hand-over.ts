@@ -3,9 +3,11 @@ import { replaceFileDurably } from '../../system/durable-file.ts';
 import { aliasOf, type Tap, tapCommands } from '../../system/taps.ts';
 import type { MachineDefinition } from '../contract.ts';
 import type { Acceleration } from './acceleration.ts';
-import { tapsOf } from './bridge-network.ts';
+import { tapsOf } from './host-networks.ts';
 import type { QemuHost } from './host.ts';
 import { accelerationOf, startArguments } from './launch.ts';
+import { openingMacvtaps } from './macvtap-devices.ts';
+import { targetOf } from './network-target.ts';
 import type { ReservedUser } from './own-processes.ts';
 import { inRoom, type Program, roomOf } from './own-room.ts';
 import type { MachinePaths } from './paths.ts';
@@ -24,7 +26,8 @@ export async function writeStartScript(
 		paused: false,
 	});
 	const uid = await host.users.of(definition, paths);
-	const program = await inRoom(roomOf(uid, definition, paths), { command: host.systemBinary, args });
+	const qemu = { command: host.systemBinary, args };
+	const program = await inRoom(roomOf(uid, definition, paths), qemu, openingMacvtaps(definition));
 	const taps = tapsOf(definition, uid ?? process.getuid?.() ?? 0);
 	const reserved = await host.users.reservedFor(definition, paths);
 	const script = startScript(definition, paths, program, { taps, reserved });
@@ -58,7 +61,7 @@ if ! flock -n ${quoted(paths.lock)} true; then
 	echo ${quoted(`${definition.machineName} runs already`)} >&2
 	exit 75
 fi
-${reserved === undefined ? '' : refuseWhileRunning(reserved, definition)}${taps.length === 0 ? `exec ${machine}` : onBridges(machine, taps, definition, paths)}
+${reserved === undefined ? '' : refuseWhileRunning(reserved, definition)}${taps.length === 0 ? `exec ${machine}` : onNetworks(machine, taps, definition, paths)}
 `;
 }
 
@@ -85,21 +88,21 @@ done
  * Between its taps being made and removed the machine is a child: a signal to the script is one to it. Taps are removed under
  * the lock, since by then somebody else may have started the machine again.
  */
-function onBridges(
+function onNetworks(
 	machine: string,
 	taps: readonly Tap[],
 	{ machineName, directory }: MachineDefinition,
 	{ lock }: MachinePaths,
 ) {
 	const names = taps.map(({ name }) => name);
-	const bridges = [...new Set(taps.map(({ bridge }) => bridge))].join(', ');
+	const networks = [...new Set(taps.map(targetOf))].join(', ');
 	return `if [ "$(id -u)" != 0 ]; then
-	echo ${quoted(`${machineName} is on a bridge of this host (${bridges}): only root can start it`)} >&2
+	echo ${quoted(`${machineName} is on a network of this host (${networks}): only root can start it`)} >&2
 	exit 77
 fi
 # A copy of this installation makes taps of the same names; those stay.
 remove_tap() {
-	[ -e "/sys/class/net/$1/tun_flags" ] || return 0
+	[ -e "/sys/class/net/$1/tun_flags" ] || [ -e "/sys/class/net/$1/macvtap" ] || return 0
 	case "$(cat "/sys/class/net/$1/ifalias")" in
 	'' | ${quoted(aliasOf(directory))}) flock -n ${quoted(lock)} ip link delete dev "$1" 2>/dev/null || : ;;
 	esac
@@ -129,7 +132,7 @@ exit "$ended"`;
 }
 
 function tapLines(tap: Tap): string[] {
-	const mtu = `$(cat /sys/class/net/${tap.bridge}/mtu)`;
+	const mtu = `$(cat /sys/class/net/${tap.on}/mtu)`;
 	return tapCommands(tap, mtu).map(words => words.map(word => (word === mtu ? `"${mtu}"` : quoted(word))).join(' '));
 }
 

@@ -14,6 +14,7 @@ import { codeFor } from './firmware.ts';
 import { hardwareOf } from './hardware.ts';
 import type { QemuHost } from './host.ts';
 import type { MachineParts } from './machine-parts.ts';
+import { openingMacvtaps } from './macvtap-devices.ts';
 import { exists } from '../../system/if-there.ts';
 import { inRoom, roomOf } from './own-room.ts';
 import { checkSocketPaths, type MachinePaths } from './paths.ts';
@@ -43,10 +44,8 @@ export async function launch(
 	const acceleration = await accelerationOf(definition, paths, host);
 	const endsWithGuest = await exists(paths.start); // it was handed over
 	const args = await startArguments(definition, paths, host, chain, { acceleration, endsWithGuest, paused: true });
-	const program = await inRoom(roomOf(await host.users.of(definition, paths), definition, paths), {
-		command: host.systemBinary,
-		args,
-	});
+	const room = roomOf(await host.users.of(definition, paths), definition, paths);
+	const program = await inRoom(room, { command: host.systemBinary, args }, openingMacvtaps(definition));
 	const logBefore = await sizeOf(paths.log);
 	signal?.throwIfAborted();
 	try {

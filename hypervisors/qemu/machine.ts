@@ -14,7 +14,7 @@ import type {
 import { abortable } from './abortable.ts';
 import { addressesInUse } from './address-in-use.ts';
 import { checkBase } from './base.ts';
-import { makeTaps, removeTaps } from './bridge-network.ts';
+import { makeTaps, removeTaps } from './host-networks.ts';
 import { noConsole, openConsole } from './console.ts';
 import { endProcessesOf } from './own-processes.ts';
 import { offeringFallBack, takeFallBack } from './fall-back.ts';

@@ -6,7 +6,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { MachineDefinition } from '../contract.ts';
-import { bridgeOf } from './bridge-target.ts';
+import { outsideOf } from './network-target.ts';
 import type { MachinePaths } from './paths.ts';
 import { quoted } from './quoted.ts';
 
@@ -27,11 +27,18 @@ export interface Program {
 	args: readonly string[];
 }
 
-/** Without a room the program as it is. */
-export async function inRoom(room: Room | undefined, { command, args }: Program): Promise<Program> {
-	if (room === undefined) return { command, args };
+/** Without a room the program as it is. `opening`: lines of a shell, of root, that open what it finds as descriptors. */
+export async function inRoom(
+	room: Room | undefined,
+	{ command, args }: Program,
+	opening: readonly string[] = [],
+): Promise<Program> {
+	if (room === undefined) {
+		if (opening.length === 0) return { command, args };
+		return { command: 'sh', args: ['-c', ['set -eu', ...opening, 'exec "$@"'].join('\n'), 'sh', command, ...args] };
+	}
 	// Slave: what the host unmounts is unmounted in here as well, and not held busy as long as the machine runs.
-	const chain = ['-m', '--propagation', 'slave', 'sh', '-c', await script(room), 'sh', command, ...args];
+	const chain = ['-m', '--propagation', 'slave', 'sh', '-c', await script(room, opening), 'sh', command, ...args];
 	return { command: 'unshare', args: chain };
 }
 
@@ -50,7 +57,7 @@ export function roomOf(
 			directory: runDirectory,
 			sockets: [...Object.values(sockets), supervisorMonitor],
 			pid,
-			taps: nics.some(({ target }) => bridgeOf(target) !== undefined),
+			taps: nics.some(({ target }) => outsideOf(target)?.kind === 'bridge'),
 		},
 	};
 }
@@ -62,7 +69,10 @@ export function withoutStart(room: Room | undefined): Room | undefined {
 	return rest;
 }
 
-async function script({ uid, directories, files, start, endsWithParent }: Room): Promise<string> {
+async function script(
+	{ uid, directories, files, start, endsWithParent }: Room,
+	opening: readonly string[],
+): Promise<string> {
 	const veils = await veilsOver(directories);
 	const all = (paths: readonly string[]) => paths.map(quoted).join(' ');
 	const user = `--reuid ${uid} --regid ${uid} --clear-groups --no-new-privs`;
@@ -84,6 +94,7 @@ async function script({ uid, directories, files, start, endsWithParent }: Room):
 		`for f in ${all(files)}; do [ ! -e "$f" ] || chown -h ${uid}:${uid} "$f"; done`,
 		...node(uid, veils[0], { path: '/dev/kvm', minor: 232 }),
 		...(start?.taps ? node(uid, veils[0], { path: '/dev/net/tun', minor: 200 }) : []),
+		...opening,
 		'unset PWD', // of the shell's own
 		`exec setpriv ${endsWithParent ? '--pdeathsig KILL ' : ''}${user} -- "$@"`,
 	].join('\n');

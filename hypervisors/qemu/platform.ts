@@ -6,8 +6,8 @@ import type { CallOptions, HardwareRequest, Platform } from '../contract.ts';
 import type { UserRange } from '../../system/user-range.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { type AcceleratorSetting, variantOf } from './acceleration.ts';
-import { addressesInUse } from './address-in-use.ts';
-import { networksOfHost } from './bridge-network.ts';
+import { addressesInUse, refuseAddressesTaken } from './address-in-use.ts';
+import { networksOfHost } from './host-networks.ts';
 import { chooseDevices, type QemuPlatformOptions, readOptions } from './choose-hardware.ts';
 import type { Firmware } from './firmware.ts';
 import { inspectHost, machineUsers, type KvmSource, programs, type QemuHost } from './host.ts';
@@ -69,6 +69,7 @@ async function chooseHardware(
 			hint: 'apt-get install ovmf',
 		});
 	await checkPorts(data.forwards, { asUser: (await host.users.missing()) === undefined });
+	await refuseAddressesTaken(request.nics);
 	const inUse = await addressesInUse(request.nics);
 	const {
 		accelerator,

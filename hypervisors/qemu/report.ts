@@ -1,20 +1,28 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { asRouseError } from '../../model/errors.ts';
 import type { HostReport } from '../contract.ts';
-import { networksOfHost } from './bridge-network.ts';
+import { networksOfHost } from './host-networks.ts';
 import type { QemuHost } from './host.ts';
 import { freeBytesOf } from './targets.ts';
 
 /** What this host has, whether QEMU is on it or not. */
 export async function reportOf(host: () => Promise<QemuHost>, datastore: string): Promise<HostReport> {
 	await mkdir(datastore, { recursive: true });
-	const [qemu, { offered, withoutBridges }, freeBytes, memory] = await Promise.all([
+	const [qemu, { offered, missing, instead }, freeBytes, memory] = await Promise.all([
 		host().then(describe, describeMissing),
 		networksOfHost(),
 		freeBytesOf(datastore),
 		readMemory(),
 	]);
-	return { name: 'qemu', networks: offered, networksMissing: withoutBridges, freeBytes, memory, ...qemu };
+	return {
+		name: 'qemu',
+		networks: offered,
+		networksMissing: missing,
+		networksInstead: instead,
+		freeBytes,
+		memory,
+		...qemu,
+	};
 }
 
 type OfQemu = Pick<HostReport, 'version' | 'accelerator' | 'firmwares' | 'warnings' | 'unusable'>;

@@ -20,6 +20,12 @@ const causes: readonly { said: RegExp; means: string; hint: string }[] = [
 		hint: 'end what listens there, or choose a port from 1024 up, and try again',
 	},
 	{
+		// macvtap-devices.ts
+		said: /is not the device of rouse/,
+		means: "the device of the machine's macvtap is not in /dev",
+		hint: 'a system whose /dev is no devtmpfs needs a udev that makes it: put the machine on a bridge there',
+	},
+	{
 		said: /Cannot allocate memory/,
 		means: 'the host has not enough free memory for the machine',
 		hint: 'stop another machine, and try again',

@@ -20,6 +20,7 @@ export async function hostView(
 		firmwares: [...report.firmwares],
 		networks: [...report.networks],
 		...(report.networksMissing === undefined ? {} : { networksMissing: report.networksMissing }),
+		...(report.networksInstead === undefined ? {} : { networksInstead: { ...report.networksInstead } }),
 		freeBytes: report.freeBytes,
 		memory: report.memory,
 		warnings: [...report.warnings, ...[...damaged].map(([name, error]) => `${name} is left alone: ${error.message}`)],

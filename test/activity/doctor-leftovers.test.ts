@@ -15,6 +15,7 @@ import { OwedUnpins } from '../../supervisor/files/owed-unpins.ts';
 import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import { places } from '../../system/installation.ts';
 import { lockHolder } from '../../system/process-lock.ts';
+import { kernelHasMacvtap } from '../../system/shareable-interfaces.ts';
 import { removeTap, tapName } from '../../system/taps.ts';
 import { listenOnSocket } from '../../system/unix-http.ts';
 import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
@@ -76,14 +77,23 @@ async function holding(t: TestContext, directory: string, name: string): Promise
 
 const lives = (pid: number) => existsSync(`/proc/${pid}/exe`);
 
-/** A tap of a machine that is gone; only root can make one. */
-async function leftTap(t: TestContext): Promise<string[]> {
+/** Taps of a machine that is gone; only root can make any. */
+async function leftTaps(t: TestContext): Promise<string[]> {
 	if (process.getuid?.() !== 0) return [];
-	const name = tapName(randomUUID(), 0);
-	await run('ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap']);
-	t.after(() => removeTap(name, '/gone/machine'));
-	await run('ip', ['link', 'set', 'dev', name, 'alias', '/gone/machine']);
-	return [name];
+	const names = [tapName(randomUUID(), 0)];
+	await run('ip', ['tuntap', 'add', 'dev', names[0] ?? '', 'mode', 'tap']);
+	if (await kernelHasMacvtap()) {
+		const shared = `rtd${randomUUID().slice(0, 8)}`;
+		await run('ip', ['link', 'add', 'dev', shared, 'type', 'veth']);
+		t.after(() => run('ip', ['link', 'delete', 'dev', shared]));
+		names.push(tapName(randomUUID(), 0));
+		await run('ip', ['link', 'add', 'link', shared, 'name', names[1] ?? '', 'type', 'macvtap']);
+	}
+	for (const name of names) {
+		t.after(() => removeTap(name, '/gone/machine'));
+		await run('ip', ['link', 'set', 'dev', name, 'alias', '/gone/machine']);
+	}
+	return names;
 }
 
 test('`doctor` names every leftover, `--fix` removes those that hold nothing, and the rest stays', async t => {
@@ -148,7 +158,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 	await new OwedUnpins(home).add({ repository: owing, recoveryId: randomUUID(), since: new Date().toISOString() });
 
 	const safe = [
-		...(await leftTap(t)).map(tap => `tap_left ${tap}`),
+		...(await leftTaps(t)).map(tap => `tap_left ${tap}`),
 		'directory_empty empty',
 		`run_directory_left ${join(runDirectory, 'deadbeef')}`,
 		`temporary_left ${temporary}`,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bench } from '../../hypervisors/conformance.ts';
 import type { MachineDefinition, Platform } from '../../hypervisors/contract.ts';
-import { networksOfHost } from '../../hypervisors/qemu/bridge-network.ts';
+import { networksOfHost } from '../../hypervisors/qemu/host-networks.ts';
 import { chooseDevices, type QemuPlatformOptions } from '../../hypervisors/qemu/choose-hardware.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { createQemuPlatform, type QemuOptions } from '../../hypervisors/qemu/platform.ts';

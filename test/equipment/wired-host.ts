@@ -1,4 +1,7 @@
-/** A bridge of this host with a cable to another "host": a network namespace. Needs root. All of it goes with the test. */
+/**
+ * A cable to another "host", a network namespace: from a bridge of this host, or from an interface that machines share. Needs
+ * root. All of it goes with the test.
+ */
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,13 +15,16 @@ const run = promisify(execFile);
 const busybox = join(cacheDirectory(), 'guest', 'packages-1', 'unpacked', 'bin', 'busybox');
 
 export class WiredHost {
+	/** Not there with `macvtap`. */
 	readonly bridge: string;
+	readonly kind: 'bridge' | 'macvtap';
 	readonly #namespace: string;
-	/** The cable's end on the bridge, and the other host's. */
+	/** The cable's end on this host, and the other host's. */
 	readonly port: string;
 	readonly #far: string;
 
-	private constructor(id: string) {
+	private constructor(id: string, kind: WiredHost['kind']) {
+		this.kind = kind;
 		this.bridge = `rtbr${id}`;
 		this.port = `rtp${id}`;
 		this.#far = `rtf${id}`;
@@ -26,16 +32,18 @@ export class WiredHost {
 	}
 
 	/** The other host is 10.99.0.1/24. */
-	static async up(t: Pick<TestContext, 'after'>): Promise<WiredHost> {
-		const host = new WiredHost(randomBytes(4).toString('hex'));
+	static async up(t: Pick<TestContext, 'after'>, kind: WiredHost['kind'] = 'bridge'): Promise<WiredHost> {
+		const host = new WiredHost(randomBytes(4).toString('hex'), kind);
 		t.after(() => host.#remove());
 		const { bridge, port } = host;
-		await run('ip', ['link', 'add', 'dev', bridge, 'type', 'bridge']);
-		await run('ip', ['link', 'set', 'dev', bridge, 'up']);
+		if (kind === 'bridge') {
+			await run('ip', ['link', 'add', 'dev', bridge, 'type', 'bridge']);
+			await run('ip', ['link', 'set', 'dev', bridge, 'up']);
+		}
 		await run('ip', ['netns', 'add', host.#namespace]);
 		const far = ['peer', 'name', host.#far, 'netns', host.#namespace];
 		await run('ip', ['link', 'add', 'dev', port, 'type', 'veth', ...far]);
-		await run('ip', ['link', 'set', 'dev', port, 'master', bridge, 'up']);
+		await run('ip', ['link', 'set', 'dev', port, ...(kind === 'bridge' ? ['master', bridge] : []), 'up']);
 		await host.inside('ip', ['address', 'add', '10.99.0.1/24', 'dev', host.#far]);
 		await host.inside('ip', ['link', 'set', 'dev', host.#far, 'up']);
 		return host;
@@ -43,7 +51,7 @@ export class WiredHost {
 
 	/** Another bridge of this host. */
 	static async bridgeAlone(t: Pick<TestContext, 'after'>): Promise<string> {
-		const { bridge } = new WiredHost(randomBytes(4).toString('hex'));
+		const { bridge } = new WiredHost(randomBytes(4).toString('hex'), 'bridge');
 		await run('ip', ['link', 'add', 'dev', bridge, 'type', 'bridge']);
 		t.after(() => run('ip', ['link', 'delete', 'dev', bridge]));
 		return bridge;
@@ -90,10 +98,19 @@ export class WiredHost {
 		await this.inside('bash', ['-c', 'exec 3<>/dev/udp/10.99.0.254/9 && echo >&3']);
 	}
 
-	/** Ports of the bridge. */
+	/** The network of this host that leads to the other one. */
+	get target(): string {
+		return this.kind === 'bridge' ? `bridge:${this.bridge}` : `macvtap:${this.port}`;
+	}
+
+	/** The cable's end, and what machines have beside it. */
 	async ports(): Promise<string[]> {
-		const { stdout } = await run('ip', ['-json', 'link', 'show', 'master', this.bridge]);
-		return (JSON.parse(stdout || '[]') as { ifname: string }[]).map(({ ifname }) => ifname).toSorted();
+		const of = this.kind === 'bridge' ? ['master', this.bridge] : ['type', 'macvtap'];
+		const { stdout } = await run('ip', ['-json', 'link', 'show', ...of]);
+		const found = JSON.parse(stdout || '[]') as { ifname: string; link?: string }[];
+		if (this.kind === 'bridge') return found.map(({ ifname }) => ifname).toSorted();
+		const sharing = found.filter(({ link }) => link === this.port).map(({ ifname }) => ifname);
+		return [this.port, ...sharing].toSorted();
 	}
 
 	/** With taps of machines on it. One that fails holds up no other: the test may have ended before all was made. */

@@ -39,6 +39,10 @@ describe('makeRequest', () => {
 			hint: 'it has: bridge0, none; no bridges here',
 		});
 		await assert.rejects(make({ networks: { dmz: 'other' } }), { code: 'config_invalid' });
+		const host = { ...sampleHostView, networksInstead: { 'bridge:eth0': 'eth0 is no bridge: macvtap:eth0' } };
+		await assert.rejects(make({ networks: { lan: 'bridge:eth0' } }, host), {
+			hint: 'eth0 is no bridge: macvtap:eth0; it has: bridge0, none; no bridges here',
+		});
 		await assert.rejects(make({ networks: { dmz: 'none' } }), { code: 'repository_missing' });
 	});
 

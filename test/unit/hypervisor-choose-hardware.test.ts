@@ -57,12 +57,12 @@ suite('`chooseDevices` of QEMU', () => {
 		});
 	});
 
-	test('takes bridges that the host offers, and says why it offers none', () => {
-		const on = (offered: string[], withoutBridges?: string) =>
+	test('takes networks that the host offers, and says why it offers none', () => {
+		const on = (offered: string[], missing?: string, instead = {}) =>
 			chooseDevices(
 				{ config: benchConfig(1), nics: [{ ...nic, target: 'bridge:br0' }], options: {} },
 				{},
-				{ offered: offered.map(name => ({ name, description: '' })), withoutBridges },
+				{ offered: offered.map(name => ({ name, description: '' })), missing, instead },
 			);
 		assert.equal(on(['user', 'bridge:br0']).data.nicModel, 'virtio');
 		assert.throws(() => on(['user', 'bridge:br1']), { hint: 'there are none, user, bridge:br1' });
@@ -71,6 +71,28 @@ suite('`chooseDevices` of QEMU', () => {
 			message: /no network "bridge:br0"/,
 			hint: 'there are none, user; not root',
 		});
+		const instead = { 'bridge:br0': 'br0 is no bridge: macvtap:br0' };
+		assert.throws(() => on(['user'], undefined, instead), {
+			hint: 'br0 is no bridge: macvtap:br0; there are none, user',
+		});
+	});
+
+	test('says once of macvtaps that the host does not reach the machine, and refuses more than a shell can open', () => {
+		const offered = [{ name: 'macvtap:eth0', description: '' }];
+		const sharing = (count: number) =>
+			chooseDevices(
+				{
+					config: benchConfig(1),
+					nics: Array.from({ length: count }, () => ({ ...nic, target: 'macvtap:eth0' })),
+					options: {},
+				},
+				{},
+				{ offered, missing: undefined, instead: {} },
+			);
+		assert.deepEqual(sharing(6).warnings, [
+			'behind eth0 by macvtap: this host itself does not reach the machine, nor the machine this host',
+		]);
+		assert.throws(() => sharing(7), { code: 'config_invalid', message: /7 NICs .* can have 6/ });
 	});
 
 	test('keeps the ports that lead to the guest, and refuses those that lead nowhere or twice', () => {

@@ -10,7 +10,14 @@ test('`tapName` fits into the name of an interface for every NIC that a machine 
 });
 
 test('`tapCommands` give the tap an address and an MTU that change nothing of the bridge, before it joins', () => {
-	const tap = { name: 'rouse0', owner: 1234, bridge: 'br0', mac: '52:54:00:00:00:01', directory: '/home/r1' };
+	const tap = {
+		name: 'rouse0',
+		kind: 'bridge',
+		owner: 1234,
+		on: 'br0',
+		mac: '52:54:00:00:00:01',
+		directory: '/home/r1',
+	} as const;
 	assert.deepEqual(
 		tapCommands(tap, '9000').map(words => words.join(' ')),
 		[
@@ -28,4 +35,13 @@ test('`aliasOf` tells any two directories of machines apart, however long they a
 	const long = (end: string) => aliasOf(`/${'x'.repeat(300)}${end}`);
 	assert.notEqual(long('1'), long('2'));
 	assert.ok(long('1').length <= 255);
+});
+
+test('`tapCommands` give a macvtap the address of its NIC, and the host no IPv6 address made of it', () => {
+	const mac = '52:54:00:00:00:01';
+	const tap = { name: 'rouse0', kind: 'macvtap', owner: 1234, on: 'eth0', mac, directory: '/home/r1' } as const;
+	const [add = [], ipv6 = [], up = []] = tapCommands(tap, '1500');
+	assert.equal(add.join(' '), `ip link add link eth0 name rouse0 address ${mac} type macvtap mode bridge`);
+	assert.equal(ipv6.at(-1), '/proc/sys/net/ipv6/conf/rouse0/disable_ipv6');
+	assert.equal(up.join(' '), 'ip link set dev rouse0 alias /home/r1 allmulticast on up');
 });

@@ -1,0 +1,9 @@
+import { test } from 'node:test';
+import { isRoot } from '../../hypervisors/qemu/confinement.ts';
+import { WiredHost } from '../equipment/wired-host.ts';
+import { answersThroughout } from '../equipment/wired-recovery.ts';
+
+/** Needs root, as macvtaps do; without it there is nothing to be reached by. */
+if (isRoot())
+	test('a real guest behind a macvtap answers another host before, during and after migration and switch', async t =>
+		answersThroughout(t, await WiredHost.up(t, 'macvtap')));
