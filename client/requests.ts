@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { DiskImage } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
 import type { MachineConfig } from '../model/machine.ts';
 import { refuseTooLarge } from '../model/machine-size.ts';
+import { missingWarnings } from '../model/missing-warnings.ts';
 import type { PointReference } from '../model/names.ts';
 import type { RecoveryRequest } from '../model/recovery.ts';
 import { readPoint, resolvePoint } from '../repository/points.ts';
@@ -41,6 +43,8 @@ export interface Surroundings {
 	/** Absolute directory. */
 	repository: string;
 	host: HostView;
+	/** Told of what the point lacks. */
+	onWarning?: ((warning: string) => void) | undefined;
 }
 
 /**
@@ -51,7 +55,7 @@ export interface Surroundings {
 export async function makeRequest(
 	reference: PointReference,
 	options: RequestOptions,
-	{ config, repository, host }: Surroundings,
+	{ config, repository, host, onWarning }: Surroundings,
 ): Promise<RecoveryRequest> {
 	if (options.host !== undefined && options.host !== host.name)
 		throw new RouseError('host_unknown', `there is no host ${options.host}`, {
@@ -60,7 +64,8 @@ export async function makeRequest(
 	checkUsable(host);
 	const networks = { ...config.host.networks, ...options.networks };
 	for (const target of Object.values(networks)) checkNetwork(target, host);
-	const { time, manifestDigest, config: had } = await findPoint(repository, reference);
+	const { time, manifestDigest, config: had, disks } = await findPoint(repository, reference);
+	for (const warning of missingWarnings(disks)) onWarning?.(`${reference.machine}@${time}: ${warning}`);
 	const { memoryMiB = had.memoryMiB } = options;
 	refuseTooLarge({ memoryMiB }, `host ${host.name}`, host.memory);
 	const name = options.name ?? defaultName(reference.machine);
@@ -132,12 +137,12 @@ function sorted(record: Record<string, unknown>): Record<string, unknown> {
 async function findPoint(
 	directory: string,
 	{ machine, point }: PointReference,
-): Promise<{ time: string; manifestDigest: string; config: MachineConfig }> {
+): Promise<{ time: string; manifestDigest: string; config: MachineConfig; disks: DiskImage[] }> {
 	const repository = await openRepository(directory);
 	try {
 		const time = await resolvePoint(repository, machine, point);
 		const { manifestDigest, manifest } = await readPoint(repository, machine, time);
-		return { time, manifestDigest, config: manifest.config };
+		return { time, manifestDigest, config: manifest.config, disks: manifest.disks };
 	} finally {
 		await repository.store.close();
 	}

@@ -27,6 +27,15 @@ export const chunkRefSchema = z.strictObject({
 });
 export type ChunkRef = z.infer<typeof chunkRefSchema>;
 
+/** What a disk of a restore point lacks, since only a part of its image was there: it is stored as zeros. */
+export const missingPartSchema = z.strictObject({
+	/** Where the first of it begins. */
+	atBytes: z.int().min(0),
+	/** Of all of it, wherever it is. */
+	lengthBytes: z.int().min(1),
+});
+export type MissingPart = z.infer<typeof missingPartSchema>;
+
 /** A disk of a restore point: enough to read it through any source of chunks. */
 export const diskImageSchema = z.strictObject({
 	/** Exact size, as the source had it; not always a multiple of 512. */
@@ -39,5 +48,6 @@ export const diskImageSchema = z.strictObject({
 	contentDigest: digestSchema,
 	/** Bytes in chunks that are not zero. */
 	dataBytes: z.int().min(0),
+	missing: missingPartSchema.optional(),
 });
 export type DiskImage = z.infer<typeof diskImageSchema>;

@@ -2,6 +2,7 @@
  * Whether an image that has one map of blocks has all that it points to: VDI (Oracle VM VirtualBox, VDICore.h), dynamic VHD
  * ("Virtual Hard Disk Image Format Specification" 1.0, "Block Allocation Table and Data Blocks"), VHDX ([MS-VHDX] 2.5).
  */
+import type { MissingSink } from './missing-parts.ts';
 import type { OpenedFile } from './opened-file.ts';
 import { damaged, mustLieInside, Reach, tablePieces, wholeBytesAt } from './reach.ts';
 import { fixedDisk, vhdFooter } from './vhd-footer.ts';
@@ -11,19 +12,21 @@ const sectorBytes = 512;
 /** VDI: a block that there is not, or that is all zeros. */
 const firstUnallocated = 0xffff_fffe;
 
-export async function checkVdiMap(file: OpenedFile, signal: AbortSignal): Promise<void> {
+/** `missing`: is told of blocks behind the end of the file, which then are no error. */
+export async function checkVdiMap(file: OpenedFile, signal: AbortSignal, missing?: MissingSink): Promise<void> {
 	const header = await wholeBytesAt(file, 'header', 0, 512);
 	const [mapAt, dataAt] = [header.readUInt32LE(340), header.readUInt32LE(344)];
 	const virtualBytes = Number(header.readBigUInt64LE(368));
 	const [blockBytes, count] = [header.readUInt32LE(376), header.readUInt32LE(384)];
-	const reach = new Reach(file);
+	const reach = new Reach(file, missing);
 	const map = { what: 'block map', atBytes: mapAt, count, entryBytes: 4 };
 	for await (const { firstEntry, bytes } of tablePieces(file, map, signal))
 		for (let at = 0; at < bytes.length; at += 4) {
 			const block = bytes.readUInt32LE(at);
 			if (block >= firstUnallocated) continue;
-			const wanted = Math.min(blockBytes, virtualBytes - (firstEntry + at / 4) * blockBytes);
-			reach.add('block', dataAt + block * blockBytes, wanted);
+			const onDisk = (firstEntry + at / 4) * blockBytes;
+			const wanted = Math.min(blockBytes, virtualBytes - onDisk);
+			reach.add('block', dataAt + block * blockBytes, wanted, { atBytes: onDisk, lengthBytes: wanted });
 		}
 	await reach.mustLieInside();
 }

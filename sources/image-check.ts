@@ -5,6 +5,7 @@ import { blockNodes, cagedFiles } from './block-nodes.ts';
 import { caged } from './cage.ts';
 import type { ImageLayer } from './image-layers.ts';
 import { imageFormats } from './image-format.ts';
+import { type DiskRange, MissingParts, type MissingSink, shifted } from './missing-parts.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
 import { installCageTools, killedError, openingError, wordsOf } from './opening-error.ts';
 import { parseQcow2Layout, qcow2LayoutBytes } from './qcow2-header.ts';
@@ -27,22 +28,55 @@ const wholeMs = 3_600_000;
 export async function checkWhole(layers: readonly ImageLayer[], signal: AbortSignal): Promise<void> {
 	for (const layer of layers) {
 		if (layer.format === 'raw') continue;
-		checkPlainParts(layer);
 		await checkInside(layer, signal);
 		// QEMU's check counts references, and those of an image whose machine was killed are not on record ("lazy refcounts").
 		if (layer.format !== 'qcow2' || !(await isDirty(layer.file))) await checkTables(layer, signal);
 	}
 }
 
-async function checkInside({ format, file, extents, dataFile }: ImageLayer, signal: AbortSignal): Promise<void> {
-	if (format === 'qcow2') await checkQcow2Tables(file, dataFile?.file, signal);
-	if (format === 'vdi') await checkVdiMap(file, signal);
+/**
+ * What the top image lacks of its disk, and nothing when it is whole. Throws `source_invalid` where that cannot be told, and as
+ * {@link checkWhole} of the images beneath: what they lack may show through or not.
+ */
+export async function findMissing(layers: readonly ImageLayer[], signal: AbortSignal): Promise<DiskRange[]> {
+	const [top, ...beneath] = layers;
+	if (top === undefined) return [];
+	await checkWhole(beneath, signal);
+	try {
+		await checkWhole([top], signal);
+		return [];
+	} catch (error) {
+		if (!(error instanceof RouseError && error.code === 'source_invalid')) throw error;
+		if (!partsAreRead.has(top.format))
+			throw new RouseError('source_invalid', error.message, {
+				hint: `of a cut ${top.format.toUpperCase()} no part can be taken, since QEMU opens none: copy it again, whole`,
+				cause: error,
+			});
+		const missing = new MissingParts();
+		await checkInside(top, signal, missing);
+		const ranges = missing.ranges();
+		if (ranges.length === 0) throw error; // it is whole, and damaged
+		return ranges;
+	}
+}
+
+/** QEMU 7.2 opens images of these although they are cut. */
+const partsAreRead: ReadonlySet<ImageLayer['format']> = new Set(['qcow2', 'vmdk', 'vdi']);
+
+async function checkInside(layer: ImageLayer, signal: AbortSignal, missing?: MissingSink): Promise<void> {
+	const { format, file, extents, dataFile } = layer;
+	checkPlainParts(layer, missing);
+	if (format === 'qcow2') await checkQcow2Tables(file, dataFile?.file, signal, missing);
+	if (format === 'vdi') await checkVdiMap(file, signal, missing);
 	if (format === 'vhd') await checkVhdMap(file, signal);
 	if (format === 'vhdx') await checkVhdxMap(file, signal);
 	if (format !== 'vmdk') return;
-	if (extents.length === 0) await checkVmdkTables(file, 0, signal);
-	for (const { file: extent, flatAtBytes, sizeBytes } of extents)
-		if (flatAtBytes === undefined) await checkVmdkTables(extent, sizeBytes, signal);
+	if (extents.length === 0) await checkVmdkTables(file, 0, signal, missing);
+	let onDisk = 0;
+	for (const { file: extent, flatAtBytes, sizeBytes } of extents) {
+		if (flatAtBytes === undefined) await checkVmdkTables(extent, sizeBytes, signal, shifted(missing, onDisk));
+		onDisk += sizeBytes;
+	}
 }
 
 async function isDirty(file: OpenedFile): Promise<boolean> {
@@ -72,15 +106,26 @@ async function checkTables(layer: ImageLayer, signal: AbortSignal): Promise<void
 }
 
 /** What holds the disk's bytes as they are has no tables: its size must do. */
-function checkPlainParts({ extents, dataFile }: ImageLayer): void {
-	const plain = extents.flatMap(({ file, flatAtBytes, sizeBytes }) =>
-		flatAtBytes === undefined ? [] : [{ file, leastBytes: flatAtBytes + sizeBytes }],
-	);
-	for (const { file, leastBytes } of dataFile ? [...plain, dataFile] : plain) {
-		const { size } = file.found;
-		if (!file.found.isFile() || size >= leastBytes) continue;
-		throw new RouseError('source_invalid', `${file.path} is cut short: ${size} bytes of ${leastBytes} are there`, {
-			hint: 'copy it again',
-		});
+function checkPlainParts({ extents, dataFile }: ImageLayer, missing: MissingSink | undefined): void {
+	let onDisk = 0;
+	for (const { file, flatAtBytes, sizeBytes } of extents) {
+		if (flatAtBytes !== undefined)
+			mustHave(file, { fromBytes: flatAtBytes, lengthBytes: sizeBytes }, shifted(missing, onDisk));
+		onDisk += sizeBytes;
 	}
+	if (dataFile) mustHave(dataFile.file, { fromBytes: 0, lengthBytes: dataFile.leastBytes }, missing);
+}
+
+function mustHave(
+	{ path, found }: OpenedFile,
+	{ fromBytes, lengthBytes }: { fromBytes: number; lengthBytes: number },
+	missing: MissingSink | undefined,
+): void {
+	const leastBytes = fromBytes + lengthBytes;
+	if (!found.isFile() || found.size >= leastBytes) return;
+	const thereBytes = Math.max(0, found.size - fromBytes);
+	if (missing) return missing.add(thereBytes, lengthBytes - thereBytes);
+	throw new RouseError('source_invalid', `${path} is cut short: ${found.size} bytes of ${leastBytes} are there`, {
+		hint: 'copy it again, whole; or take the part that is there with --partial',
+	});
 }

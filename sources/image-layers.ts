@@ -22,6 +22,8 @@ export interface ImageTrust {
 	format?: ImageFormat | undefined;
 	/** Whether the files that the image refers to may be read: backing files, parents, data files. */
 	withBacking?: boolean | undefined;
+	/** Of an image that is cut the part that is there is taken; what is missing reads as zeros. */
+	partial?: boolean | undefined;
 	/** Told of each such file, by a sentence, before it is opened. */
 	onReference?: ((message: string) => void) | undefined;
 	/** Told of what may be right, and more often is a copy that broke off. */

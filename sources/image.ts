@@ -3,8 +3,9 @@ import { RouseError } from '../model/errors.ts';
 import type { SourceExtent } from '../repository/import/disk-source.ts';
 import { blockDeviceFacts } from './block-device.ts';
 import type { DiskFacts, OpenedDisk } from './disk-facts.ts';
-import { checkWhole } from './image-check.ts';
+import { checkWhole, findMissing } from './image-check.ts';
 import { closeLayers, filesOf, type ImageLayer, type ImageTrust, openLayers } from './image-layers.ts';
+import { type DiskRange, piecesOf, withoutMissing } from './missing-parts.ts';
 import { checkUnchanged } from './opened-file.ts';
 import { serveImage } from './qemu-nbd.ts';
 import { extentsOf, readOf } from './reading-error.ts';
@@ -22,7 +23,9 @@ export async function openImage(
 ): Promise<OpenedDisk> {
 	const layers = await openLayers(resolve(text), trust);
 	try {
-		const disk = await openDisk(layers, signal);
+		const missing = trust.partial ? await findMissing(layers, signal) : [];
+		if (!trust.partial) await checkWhole(layers, signal);
+		const disk = lacking(await openDisk(layers, signal), missing);
 		let closed: Promise<void> | undefined;
 		const close = async () => {
 			await disk.close();
@@ -38,7 +41,6 @@ export async function openImage(
 async function openDisk(layers: readonly ImageLayer[], signal: AbortSignal): Promise<OpenedDisk> {
 	const [top] = layers;
 	if (top === undefined) throw new Error('a chain has an image');
-	await checkWhole(layers, signal);
 	const facts = await factsOf(top);
 	const served = await serveImage(layers, signal);
 	const { client, close } = served;
@@ -58,6 +60,25 @@ async function openDisk(layers: readonly ImageLayer[], signal: AbortSignal): Pro
 			for (const file of layers.flatMap(filesOf)) await checkUnchanged(file);
 		},
 		close,
+	};
+}
+
+/** What is missing is never read: QEMU makes zeros or an error of it, depending on the format. */
+function lacking(disk: OpenedDisk, missing: readonly DiskRange[]): OpenedDisk {
+	const [first] = missing;
+	if (first === undefined) return disk;
+	const lengthBytes = missing.reduce((sum, range) => sum + range.lengthBytes, 0);
+	return {
+		...disk,
+		missing: { atBytes: first.atBytes, lengthBytes },
+		extents: signal => withoutMissing(disk.extents(signal), missing),
+		read: async (offsetBytes, into, signal) => {
+			for (const piece of piecesOf({ atBytes: offsetBytes, lengthBytes: into.length }, missing)) {
+				const part = into.subarray(piece.atBytes - offsetBytes, piece.atBytes - offsetBytes + piece.lengthBytes);
+				if (piece.isMissing) part.fill(0);
+				else await disk.read(piece.atBytes, part, signal);
+			}
+		},
 	};
 }
 

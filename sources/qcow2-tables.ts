@@ -2,7 +2,8 @@
 import { inflateRawSync, zstdDecompressSync } from 'node:zlib';
 import type { OpenedFile } from './opened-file.ts';
 import { parseQcow2Layout, type Qcow2Layout, qcow2LayoutBytes } from './qcow2-header.ts';
-import { damaged, Reach, tablePieces, wholeBytesAt } from './reach.ts';
+import type { MissingSink } from './missing-parts.ts';
+import { damaged, Reach, reachesBeyond, tablePieces, wholeBytesAt } from './reach.ts';
 
 const sectorBytes = 512;
 /** QEMU refuses larger tables. */
@@ -13,14 +14,25 @@ const compressedBit = 0x40000000;
 /** Bit 0 of an L2 entry: reads as zeros, whatever place it has. */
 const zeroBit = 1;
 
-/** Throws `source_invalid`. `dataFile`: where the guest's data is, if it is not in the image. */
+/**
+ * Throws `source_invalid`. `dataFile`: where the guest's data is, if it is not in the image. `missing`: is told of clusters, and
+ * of all that L2 tables map, behind the end of the file, which then are no error.
+ */
 export async function checkQcow2Tables(
 	file: OpenedFile,
 	dataFile: OpenedFile | undefined,
 	signal: AbortSignal,
+	missing?: MissingSink,
 ): Promise<void> {
 	const layout = parseQcow2Layout(await wholeBytesAt(file, 'header', 0, qcow2LayoutBytes));
-	await new Qcow2Tables(file, dataFile ?? file, layout, signal).check();
+	await new Qcow2Tables({ file, dataFile: dataFile ?? file, layout, missing }, signal).check();
+}
+
+interface Qcow2Files {
+	file: OpenedFile;
+	dataFile: OpenedFile;
+	layout: Qcow2Layout;
+	missing: MissingSink | undefined;
 }
 
 /** A compressed cluster whose last sector the file does not have to its end. */
@@ -32,17 +44,19 @@ class Qcow2Tables {
 	readonly #file: OpenedFile;
 	readonly #layout: Qcow2Layout;
 	readonly #signal: AbortSignal;
+	readonly #missing: MissingSink | undefined;
 	readonly #tables: Reach;
 	readonly #data: Reach;
 	readonly #entryBytes: number;
 	#ragged: Ragged | undefined;
 
-	constructor(file: OpenedFile, dataFile: OpenedFile, layout: Qcow2Layout, signal: AbortSignal) {
+	constructor({ file, dataFile, layout, missing }: Qcow2Files, signal: AbortSignal) {
 		this.#file = file;
 		this.#layout = layout;
 		this.#signal = signal;
-		this.#tables = new Reach(file);
-		this.#data = new Reach(dataFile);
+		this.#missing = missing;
+		this.#tables = new Reach(file, missing);
+		this.#data = new Reach(dataFile, missing);
 		this.#entryBytes = layout.hasExtendedEntries ? 16 : 8;
 	}
 
@@ -77,6 +91,11 @@ class Qcow2Tables {
 		const { clusterBytes, virtualBytes } = this.#layout;
 		const left = Math.ceil(virtualBytes / clusterBytes) - firstCluster;
 		const count = Math.min(clusterBytes / this.#entryBytes, left);
+		if (this.#missing && reachesBeyond(this.#file, atBytes + count * this.#entryBytes)) {
+			const diskAtBytes = firstCluster * clusterBytes;
+			this.#missing.add(diskAtBytes, Math.min(count * clusterBytes, virtualBytes - diskAtBytes));
+			return;
+		}
 		const table = { what: 'L2 table', atBytes, count, entryBytes: this.#entryBytes };
 		for await (const { firstEntry, bytes } of tablePieces(this.#file, table, this.#signal))
 			for (let at = 0, cluster = firstCluster + firstEntry; at < bytes.length; at += this.#entryBytes, cluster++)
@@ -87,32 +106,50 @@ class Qcow2Tables {
 		const upper = table.readUInt32BE(at);
 		const lower = table.readUInt32BE(at + 4);
 		if (upper === 0 && lower === 0) return;
-		if ((upper & compressedBit) !== 0) return this.#addCompressed(upper, lower);
+		if ((upper & compressedBit) !== 0) return this.#addCompressed(upper, lower, cluster);
 		const { clusterBytes, virtualBytes, hasExtendedEntries } = this.#layout;
 		const placeBytes = placeOf(table, at);
 		if (placeBytes === 0) return;
 		// Only what the disk has of its last cluster must be there.
-		const wanted = Math.min(clusterBytes, virtualBytes - cluster * clusterBytes);
-		if (hasExtendedEntries) {
-			const allocated = 32 - Math.clz32(table.readUInt32BE(at + 12));
-			if (allocated > 0) this.#data.add('cluster', placeBytes, Math.min(wanted, (allocated * clusterBytes) / 32));
-		} else if ((lower & zeroBit) === 0) this.#data.add('cluster', placeBytes, wanted);
+		const onDisk = cluster * clusterBytes;
+		const wanted = Math.min(clusterBytes, virtualBytes - onDisk);
+		if (hasExtendedEntries) this.#addSubclusters(placeBytes, table.readUInt32BE(at + 12), { onDisk, wanted });
+		else if ((lower & zeroBit) === 0)
+			this.#data.add('cluster', placeBytes, wanted, { atBytes: onDisk, lengthBytes: wanted });
+	}
+
+	/** Bit n of `allocated`: subcluster n is there. Others read from beneath, or as zeros. */
+	#addSubclusters(placeBytes: number, allocated: number, { onDisk, wanted }: { onDisk: number; wanted: number }): void {
+		const subclusterBytes = this.#layout.clusterBytes / 32;
+		for (let bits = allocated >>> 0; bits !== 0; ) {
+			const last = 31 - Math.clz32(bits);
+			const atBytes = last * subclusterBytes;
+			const lengthBytes = Math.min(subclusterBytes, wanted - atBytes);
+			if (lengthBytes > 0) {
+				this.#data.add('cluster', placeBytes + atBytes, lengthBytes, { atBytes: onDisk + atBytes, lengthBytes });
+				if (this.#missing === undefined) return; // those before it end before it
+			}
+			bits = (bits ^ (1 << last)) >>> 0;
+		}
 	}
 
 	/** "Compressed Clusters Descriptor": how many bits of it are the place depends on the size of clusters. */
-	#addCompressed(upper: number, lower: number): void {
+	#addCompressed(upper: number, lower: number, cluster: number): void {
 		const placeBitCount = 62 - (Math.log2(this.#layout.clusterBytes) - 8);
 		const shift = 2 ** (placeBitCount - 32);
-		const place = upper & 0x3fffffff;
-		const atBytes = (place % shift) * 2 ** 32 + lower;
-		const endBytes = (Math.floor(atBytes / sectorBytes) + Math.floor(place / shift) + 1) * sectorBytes;
+		const descriptor = upper & 0x3fffffff;
+		const atBytes = (descriptor % shift) * 2 ** 32 + lower;
+		const endBytes = (Math.floor(atBytes / sectorBytes) + Math.floor(descriptor / shift) + 1) * sectorBytes;
 		const { found } = this.#file;
+		const { clusterBytes, virtualBytes } = this.#layout;
+		const onDisk = cluster * clusterBytes;
+		const place = { atBytes: onDisk, lengthBytes: Math.min(clusterBytes, virtualBytes - onDisk), isWhole: true };
 		// The data ends somewhere in its last sector, which the file need not have whole.
 		const isRagged = found.isFile() && endBytes > found.size && endBytes - sectorBytes < found.size;
-		if (isRagged && atBytes < found.size) {
+		if (isRagged && atBytes < found.size && this.#missing === undefined) {
 			this.#ragged = { atBytes };
 			this.#tables.add('compressed cluster', atBytes, found.size - atBytes);
-		} else this.#tables.add('compressed cluster', atBytes, endBytes - atBytes);
+		} else this.#tables.add('compressed cluster', atBytes, endBytes - atBytes, place);
 	}
 
 	async #mustInflate({ atBytes }: Ragged): Promise<void> {

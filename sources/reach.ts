@@ -3,40 +3,56 @@
  * without an error, and so a copy that broke off would pass for the disk.
  */
 import { RouseError } from '../model/errors.ts';
+import type { MissingSink } from './missing-parts.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
 
 /** A piece of a table: a multiple of every entry's size, and little memory. */
 const pieceBytes = 2 ** 20;
 
+/** Where data is on the disk. `isWhole`: of a piece that is cut nothing can be read. */
+export interface DiskPlace {
+	atBytes: number;
+	lengthBytes: number;
+	isWhole?: boolean;
+}
+
 /** Gathers how far tables reach into a file, to look once whether the file reaches as far. */
 export class Reach {
 	readonly #file: OpenedFile;
+	readonly #missing: MissingSink | undefined;
 	#what = '';
 	#atBytes = 0;
 	#endBytes = 0;
 
-	constructor(file: OpenedFile) {
+	/** `missing`: is told of data that lies behind the end, which then is no error. */
+	constructor(file: OpenedFile, missing?: MissingSink) {
 		this.#file = file;
+		this.#missing = missing;
 	}
 
-	/** `what` in the words of the format, as "grain"; its place and length as the table has them. */
-	add(what: string, atBytes: number, lengthBytes: number): void {
+	/** `what` in the words of the format, as "grain"; its place and length as the table has them. `place`: of data. */
+	add(what: string, atBytes: number, lengthBytes: number, place?: DiskPlace): void {
 		const endBytes = atBytes + lengthBytes;
+		if (place && this.#missing && reachesBeyond(this.#file, endBytes)) {
+			const thereBytes = place.isWhole ? 0 : Math.min(lengthBytes, Math.max(0, this.#file.found.size - atBytes));
+			this.#missing.add(place.atBytes + thereBytes, place.lengthBytes - thereBytes);
+			return;
+		}
 		if (!(endBytes > this.#endBytes)) return;
 		this.#what = what;
 		this.#atBytes = atBytes;
 		this.#endBytes = endBytes;
 	}
 
-	/** Where that begins which ends last. */
-	get lastAtBytes(): number {
-		return this.#atBytes;
-	}
-
 	/** Throws `source_invalid` when something of what was added lies behind the end of the file. */
 	async mustLieInside(): Promise<void> {
 		await mustLieInside(this.#file, this.#what, this.#atBytes, this.#endBytes - this.#atBytes);
 	}
+}
+
+/** Of a device nobody knows. */
+export function reachesBeyond({ found }: OpenedFile, endBytes: number): boolean {
+	return found.isFile() && endBytes > found.size;
 }
 
 /** Throws `source_invalid` unless the file has these bytes, whatever they are. */
@@ -56,7 +72,10 @@ export async function mustLieInside(
 	throw new RouseError(
 		'source_invalid',
 		`${path} is cut short: the file${size} ends before its ${what} at offset ${atBytes}, which has ${lengthBytes} bytes`,
-		{ hint: 'copy it again, whole', details: { path, offsetBytes: atBytes, lengthBytes, sizeBytes: found.size } },
+		{
+			hint: 'copy it again, whole; or take the part that is there with --partial',
+			details: { path, offsetBytes: atBytes, lengthBytes, sizeBytes: found.size },
+		},
 	);
 }
 

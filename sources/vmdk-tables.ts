@@ -3,8 +3,9 @@
  * Extent Header", "Grain Directories and Grain Tables", "Stream-Optimized Compressed Sparse Extents", "ESX Server Sparse
  * Extents". VMware does not document SESparse: https://gitlab.com/qemu-project/qemu/-/blob/master/block/vmdk.c
  */
+import type { MissingSink } from './missing-parts.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
-import { damaged, Reach, tablePieces, wholeBytesAt } from './reach.ts';
+import { damaged, type DiskPlace, Reach, reachesBeyond, tablePieces, wholeBytesAt } from './reach.ts';
 
 const sectorBytes = 512;
 const compressedFlag = 1 << 16;
@@ -23,10 +24,18 @@ interface GrainTables {
 	isCompressed: boolean;
 }
 
-/** Throws `source_invalid`. `leastBytes`: what the descriptor says that the extent holds. */
-export async function checkVmdkTables(file: OpenedFile, leastBytes: number, signal: AbortSignal): Promise<void> {
+/**
+ * Throws `source_invalid`. `leastBytes`: what the descriptor says that the extent holds. `missing`: is told of grains, and of all
+ * that grain tables map, behind the end of the file, which then are no error.
+ */
+export async function checkVmdkTables(
+	file: OpenedFile,
+	leastBytes: number,
+	signal: AbortSignal,
+	missing?: MissingSink,
+): Promise<void> {
 	const header = await wholeBytesAt(file, 'header', 0, sectorBytes);
-	if (header.readBigUInt64LE(0) === seSparseMagic) return await checkSeSparse(file, header, signal);
+	if (header.readBigUInt64LE(0) === seSparseMagic) return await checkSeSparse(file, header, signal, missing);
 	const tables = await tablesOf(file, header);
 	if (tables === undefined) return;
 	if (tables.capacity * sectorBytes < leastBytes)
@@ -34,7 +43,8 @@ export async function checkVmdkTables(file: OpenedFile, leastBytes: number, sign
 	const { capacity, grain, directoryAt, entriesPerTable, isCompressed } = tables;
 	if (grain === 0 || grain > 2 ** 16 || entriesPerTable === 0 || entriesPerTable > 2 ** 16)
 		throw damaged(file, `its grains have ${grain} sectors, its tables ${entriesPerTable} entries`);
-	const reach = new Reach(file);
+	const reach = new Reach(file, missing);
+	const last = new LastGrain();
 	const count = Math.ceil(capacity / (grain * entriesPerTable));
 	const directory = { what: 'grain directory', atBytes: directoryAt * sectorBytes, count, entryBytes: 4 };
 	let read = 0;
@@ -46,22 +56,47 @@ export async function checkVmdkTables(file: OpenedFile, leastBytes: number, sign
 				throw damaged(file, 'its grain directory points to more tables than the file has room for');
 			const firstGrain = (firstEntry + at / 4) * entriesPerTable;
 			const left = Math.min(entriesPerTable, Math.ceil(capacity / grain) - firstGrain);
+			const tableEnd = tableAt * sectorBytes + left * 4;
+			if (missing && reachesBeyond(file, tableEnd)) {
+				const onDisk = firstGrain * grain;
+				missing.add(onDisk * sectorBytes, Math.min(left * grain, capacity - onDisk) * sectorBytes);
+				continue;
+			}
 			const table = { what: 'grain table', atBytes: tableAt * sectorBytes, count: left, entryBytes: 4 };
 			for await (const piece of tablePieces(file, table, signal)) {
 				const first = firstGrain + piece.firstEntry;
 				for (let entry = 0; entry < piece.bytes.length; entry += 4) {
 					const grainAt = piece.bytes.readUInt32LE(entry);
 					if (grainAt <= 1) continue; // there is none, or it is all zeros
-					const sectors = isCompressed ? 1 : Math.min(grain, capacity - (first + entry / 4) * grain);
-					reach.add('grain', grainAt * sectorBytes, sectors * sectorBytes);
+					const onDisk = (first + entry / 4) * grain;
+					const place = {
+						atBytes: onDisk * sectorBytes,
+						lengthBytes: Math.min(grain, capacity - onDisk) * sectorBytes,
+					};
+					if (isCompressed) last.add(grainAt * sectorBytes, place, file.found.size);
+					const lengthBytes = isCompressed ? sectorBytes : place.lengthBytes;
+					reach.add('grain', grainAt * sectorBytes, lengthBytes, { ...place, isWhole: isCompressed });
 				}
 			}
 		}
-	if (isCompressed && reach.lastAtBytes > 0) {
-		const marker = await bytesAt(file, reach.lastAtBytes, markerBytes);
-		if (marker.length === markerBytes) reach.add('grain', reach.lastAtBytes, markerBytes + marker.readUInt32LE(8));
+	if (last.place) {
+		const marker = await bytesAt(file, last.atBytes, markerBytes);
+		const lengthBytes = marker.length === markerBytes ? markerBytes + marker.readUInt32LE(8) : sectorBytes;
+		reach.add('grain', last.atBytes, lengthBytes, { ...last.place, isWhole: true });
 	}
 	await reach.mustLieInside();
+}
+
+/** Of a stream's grains, which end where the next one begins, the last whose beginning is there: only its marker tells its end. */
+class LastGrain {
+	atBytes = -1;
+	place: DiskPlace | undefined;
+
+	add(atBytes: number, place: DiskPlace, fileBytes: number): void {
+		if (atBytes <= this.atBytes || (fileBytes > 0 && atBytes + sectorBytes > fileBytes)) return;
+		this.atBytes = atBytes;
+		this.place = place;
+	}
 }
 
 async function tablesOf(file: OpenedFile, header: Buffer): Promise<GrainTables | undefined> {
@@ -92,20 +127,35 @@ async function footerOf(file: OpenedFile): Promise<Buffer> {
 	throw damaged(file, `it is a stream without an end, and is cut short at ${file.found.size} bytes`);
 }
 
-async function checkSeSparse(file: OpenedFile, header: Buffer, signal: AbortSignal): Promise<void> {
+async function checkSeSparse(
+	file: OpenedFile,
+	header: Buffer,
+	signal: AbortSignal,
+	missing: MissingSink | undefined,
+): Promise<void> {
 	const field = (at: number) => Number(header.readBigUInt64LE(at));
 	const [capacity, grain, tableSectors] = [field(16), field(24), field(32)];
 	const [directoryAt, directorySectors, tablesAt, grainsAt] = [field(128), field(136), field(144), field(192)];
 	const entries = (tableSectors * sectorBytes) / 8;
 	if (grain === 0 || entries === 0 || capacity > 2 ** 40)
 		throw damaged(file, `its grains have ${grain} sectors, its tables ${entries} entries`);
-	const reach = new Reach(file);
+	const reach = new Reach(file, missing);
 	const count = Math.min(Math.ceil(capacity / grain / entries), (directorySectors * sectorBytes) / 8);
 	const directory = { what: 'grain directory', atBytes: directoryAt * sectorBytes, count, entryBytes: 8 };
-	for await (const { bytes } of tablePieces(file, directory, signal))
+	for await (const { firstEntry, bytes } of tablePieces(file, directory, signal))
 		for (let at = 0; at < bytes.length; at += 8) {
 			if (bytes.readUInt32LE(at + 4) >>> 28 !== 1) continue;
 			const tableAt = (tablesAt + bytes.readUInt32LE(at) * tableSectors) * sectorBytes;
+			const firstGrain = (firstEntry + at / 8) * entries;
+			const onDisk = (index: number, grains: number) => ({
+				atBytes: (firstGrain + index) * grain * sectorBytes,
+				lengthBytes: Math.min(grains * grain, capacity - (firstGrain + index) * grain) * sectorBytes,
+			});
+			if (missing && reachesBeyond(file, tableAt + entries * 8)) {
+				const { atBytes, lengthBytes } = onDisk(0, entries);
+				missing.add(atBytes, lengthBytes);
+				continue;
+			}
 			const table = { what: 'grain table', atBytes: tableAt, count: entries, entryBytes: 8 };
 			for await (const piece of tablePieces(file, table, signal))
 				for (let entry = 0; entry < piece.bytes.length; entry += 8) {
@@ -113,7 +163,8 @@ async function checkSeSparse(file: OpenedFile, header: Buffer, signal: AbortSign
 					if (upper >>> 28 !== 3) continue;
 					const number =
 						((upper >>> 16) & 0xfff) + ((upper & 0xffff) * 2 ** 32 + piece.bytes.readUInt32LE(entry)) * 2 ** 12;
-					reach.add('grain', (grainsAt + number * grain) * sectorBytes, grain * sectorBytes);
+					const place = onDisk(piece.firstEntry + entry / 8, 1);
+					reach.add('grain', (grainsAt + number * grain) * sectorBytes, grain * sectorBytes, place);
 				}
 		}
 	await reach.mustLieInside();

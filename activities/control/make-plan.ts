@@ -1,5 +1,6 @@
 import { RouseError } from '../../model/errors.ts';
 import type { MachineConfig } from '../../model/machine.ts';
+import { missingWarnings } from '../../model/missing-warnings.ts';
 import type { PlannedNic, RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import type { RestorePoint } from '../../repository/points.ts';
 
@@ -37,7 +38,7 @@ export function makePlan(
 		platformOptions: request.platformOptions,
 		hardware: null,
 		allocate: request.allocate,
-		warnings: [...warnUnknownNetworks(request, manifest.config), ...warnNics(nics)],
+		warnings: [...missingWarnings(manifest.disks), ...warnUnknownNetworks(request, manifest.config), ...warnNics(nics)],
 	};
 }
 

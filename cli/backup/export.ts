@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import type { DiskImage } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
+import { missingWarning } from '../../model/missing-warnings.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { exportDisk } from '../../repository/export.ts';
 import type { RestorePoint } from '../../repository/points.ts';
@@ -27,6 +28,8 @@ export const buildExport = (context: Context) =>
 			const { point, disk, image } = await withRepository(context, options.repo, async repository => {
 				const found = await findPoint(repository, reference, context.signal);
 				const chosen = chooseDisk(found, options.disk);
+				const warning = missingWarning(`disk${chosen.disk}`, chosen.image);
+				if (warning !== undefined) context.output.warn(warning);
 				await write(context, repository, chosen.image, path);
 				return { point: found, ...chosen };
 			});

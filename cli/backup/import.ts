@@ -1,5 +1,6 @@
 import { Option } from '@commander-js/extra-typings';
 import { RouseError } from '../../model/errors.ts';
+import { missingWarnings } from '../../model/missing-warnings.ts';
 import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { OpenedDisk } from '../../sources/disk-facts.ts';
@@ -25,15 +26,16 @@ export const buildImport = (context: Context) =>
 		.option('--future', 'the time of --at may be still to come')
 		.addOption(formatOption())
 		.option('--with-backing', 'also read the files that the images refer to: backing files, parents, data files')
+		.option('--partial', 'of an image that is cut take the part that is there; what is missing becomes zeros')
 		.option(...repositoryOption)
 		.addHelpText('after', '\nExample:  rouse backup import web01.qcow2 --machine web01')
 		.action(async (sources, options) => {
 			const spec = options.spec === undefined ? defaultSpec : await readMachineSpec(options.spec);
 			if (options.at !== undefined && !options.future) refuseFuture(options.at);
 			const time = options.at ?? new Date().toISOString();
-			const { machine, format, withBacking } = options;
+			const { machine, format, withBacking, partial } = options;
 			const result = await withRepository(context, options.repo, repository =>
-				importSources(context, repository, { sources, machine, time, spec, format, withBacking }),
+				importSources(context, repository, { sources, machine, time, spec, format, withBacking, partial }),
 			);
 			for (const pack of result.unreadablePacks)
 				context.output.warn(`the footer of pack ${pack} cannot be read: what lies in it was stored again`);
@@ -57,6 +59,7 @@ interface ImportOrder {
 	spec: MachineSpec;
 	format: ImageFormat | undefined;
 	withBacking: boolean | undefined;
+	partial: boolean | undefined;
 }
 
 async function importSources(context: Context, repository: Repository, order: ImportOrder): Promise<ImportResult> {
@@ -64,12 +67,13 @@ async function importSources(context: Context, repository: Repository, order: Im
 	const disks: OpenedDisk[] = [];
 	const progress = output.progress(`importing ${order.machine}`);
 	try {
-		const { format, withBacking } = order;
+		const { format, withBacking, partial } = order;
 		const onReference = (message: string) => output.message(message);
 		const onDoubt = (warning: string) => output.warn(warning);
-		const trust = { format, withBacking, onReference, onDoubt };
+		const trust = { format, withBacking, partial, onReference, onDoubt };
 		for (const text of order.sources) disks.push(await openSource(text, { ...trust, signal }));
 		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
+		for (const warning of missingWarnings(disks)) output.warn(warning);
 		warnOfOddSizes(context, order.sources, disks);
 		warnOfCutDisks(context, order.sources, disks, tables);
 		const lookedAt = disks.map(({ facts }, index) => ({ facts, table: tables[index] }));

@@ -1,3 +1,4 @@
+import { missingWarnings } from '../../model/missing-warnings.ts';
 import { asRouseError, type ErrorDocument, exitCodeOf } from '../../model/errors.ts';
 import type { MachineConfig, SourceDisk } from '../../model/machine.ts';
 import { listMachines, listPoints, type RestorePoint, readPoint, resolvePoint } from '../../repository/points.ts';
@@ -20,6 +21,7 @@ export const buildList = (context: Context) =>
 				readPoints(repository, machine, context.signal),
 			);
 			for (const { message } of damaged) context.output.warn(message);
+			for (const point of points) warnOfMissing(context, point);
 			context.output.result({ restorePoints: points.map(pointDocument), damaged }, listText(points));
 			if (damaged.length > 0) context.exitWith(exitCodeOf('format_damaged'));
 		});
@@ -33,6 +35,7 @@ export const buildShow = (context: Context) =>
 			const point = await withRepository(context, options.repo, repository =>
 				findPoint(repository, reference, context.signal),
 			);
+			warnOfMissing(context, point);
 			context.output.result({ ...pointDocument(point), config: point.manifest.config }, showText(point));
 		});
 
@@ -58,13 +61,22 @@ async function readPoints(
 	return { points, damaged };
 }
 
+function warnOfMissing({ output }: Context, point: RestorePoint): void {
+	for (const warning of missingWarnings(point.manifest.disks)) output.warn(`${titleOf(point)}: ${warning}`);
+}
+
 function pointDocument({ manifest, manifestDigest }: RestorePoint) {
 	const { machine, time, disks } = manifest;
 	return {
 		machine,
 		restorePoint: time,
 		manifestDigest,
-		disks: disks.map(({ sizeBytes, dataBytes, contentDigest }) => ({ sizeBytes, dataBytes, contentDigest })),
+		disks: disks.map(({ sizeBytes, dataBytes, contentDigest, missing }) => ({
+			sizeBytes,
+			dataBytes,
+			contentDigest,
+			...(missing ? { missing } : {}),
+		})),
 	};
 }
 
@@ -105,9 +117,10 @@ function showText(point: RestorePoint): string {
 	return [
 		titleOf(point),
 		`Machine   ${config.cpus} CPUs, ${config.memoryMiB} MiB, ${firmwareText(config)}, ${config.os}, clock in ${config.clock}`,
-		...disks.map(({ sizeBytes, dataBytes }, index) => {
+		...disks.map(({ sizeBytes, dataBytes, missing }, index) => {
 			const size = `${formatBytes(sizeBytes)}, ${formatBytes(dataBytes)} of it not zero`;
-			return `disk${index}     ${[size, ...deviceText(config.disks[index])].join(', ')}`;
+			const part = missing ? [`${formatBytes(missing.lengthBytes)} missing from offset ${missing.atBytes} on`] : [];
+			return `disk${index}     ${[size, ...part, ...deviceText(config.disks[index])].join(', ')}`;
 		}),
 		...config.nics.map(({ mac, network }, index) => `nic${index}      ${mac} on ${network}`),
 		`Drivers   ${config.drivers.map(({ name, learntFrom }) => `${name} (${learntFrom})`).join(', ') || 'none are known'}`,

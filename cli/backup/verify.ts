@@ -1,4 +1,5 @@
 import { RouseError } from '../../model/errors.ts';
+import { missingWarnings } from '../../model/missing-warnings.ts';
 import { type Damage, type VerifyResult, verifyPoint } from '../../repository/verify.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -16,8 +17,10 @@ export const buildVerify = (context: Context) =>
 		.action(async (reference, options) => {
 			const { output, signal } = context;
 			const progress = output.progress('verifying');
-			const result = await withRepository(context, options.repo, async repository =>
-				verifyPoint(repository, await findPoint(repository, reference, signal), {
+			const result = await withRepository(context, options.repo, async repository => {
+				const point = await findPoint(repository, reference, signal);
+				for (const warning of missingWarnings(point.manifest.disks)) output.warn(warning);
+				return await verifyPoint(repository, point, {
 					signal,
 					progress: ({ disk, doneBytes, totalBytes, damaged }) =>
 						progress.update({
@@ -25,8 +28,8 @@ export const buildVerify = (context: Context) =>
 							total: totalBytes,
 							note: damaged > 0 ? `disk${disk}, ${damaged} damaged` : `disk${disk}`,
 						}),
-				}),
-			).finally(() => progress.end());
+				});
+			}).finally(() => progress.end());
 			output.result(result, verifyText(result));
 			if (result.damaged.length > 0) throw damageError(result);
 		});

@@ -74,7 +74,9 @@ async function start(point: PointReference, options: Options, context: Context):
 	const repository = await chooseConfigured(context, options.repo, config);
 	const supervisor = await openSupervisor(context);
 	const host = await supervisor.host({ signal: context.signal });
-	const request = await makeRequest(point, requestOf(options), { config, repository, host });
+	// A plan says so itself.
+	const onWarning = options.dryRun ? undefined : (warning: string) => context.output.warn(warning);
+	const request = await makeRequest(point, requestOf(options), { config, repository, host, onWarning });
 	if (options.dryRun) return showPlan(request, { view: host, supervisor }, context);
 	for (const warning of host.warnings) context.output.warn(warning);
 	await withSession(context, async session => {

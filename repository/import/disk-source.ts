@@ -1,3 +1,5 @@
+import type { MissingPart } from '../../model/chunk.ts';
+
 /** A disk to import: what an import needs of it, and no more. */
 export interface DiskSource {
 	/** Exact size in bytes, at least 1, not always a multiple of 512. */
@@ -17,6 +19,8 @@ export interface DiskSource {
 	 * that cannot be told.
 	 */
 	checkUnchanged?(): Promise<void>;
+	/** Set when the source is only a part of a disk: what it lacks reads as zeros. */
+	readonly missing?: MissingPart | undefined;
 	/** Idempotent. Whoever opened a source closes it; an import does not. */
 	close(): Promise<void>;
 }

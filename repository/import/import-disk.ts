@@ -33,7 +33,7 @@ interface PreparedSegment {
 /** Stores a disk's chunks and pages; the image is true once both storers are flushed. */
 export async function importDisk(work: DiskImport): Promise<DiskImage> {
 	const { source, chunkSizeBytes, data, pages, signal, onProgress } = work;
-	const { sizeBytes } = source;
+	const { sizeBytes, missing } = source;
 	const map = pageMapOf({ sizeBytes, chunkSizeBytes });
 	const chunksPerRead = Math.max(1, Math.floor(readBytes / chunkSizeBytes));
 	const buffers = new BufferPool(chunksPerRead * chunkSizeBytes);
@@ -72,7 +72,8 @@ export async function importDisk(work: DiskImport): Promise<DiskImage> {
 	}
 	onProgress(sizeBytes);
 	const root = await tree.finish();
-	return { sizeBytes, chunkSizeBytes, contentDigest: content.finish(), dataBytes, ...(root ? { root } : {}) };
+	const optional = { ...(root ? { root } : {}), ...(missing ? { missing } : {}) };
+	return { sizeBytes, chunkSizeBytes, contentDigest: content.finish(), dataBytes, ...optional };
 }
 
 /** memcmp against zeros: a chunk with data in it is mostly known for one by its first bytes. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { DiskImage } from '../../model/chunk.ts';
+import type { DiskImage, MissingPart } from '../../model/chunk.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import type { MachineConfig } from '../../model/machine.ts';
@@ -47,7 +47,7 @@ export interface ImportResult {
 	machine: string;
 	restorePoint: string;
 	manifestDigest: string;
-	disks: { sizeBytes: number }[];
+	disks: { sizeBytes: number; missing?: MissingPart }[];
 	/** Bytes, before compression, of chunks that the repository did not know. */
 	newBytes: number;
 	/** Bytes added to the store: packs with their footers and the manifest. */
@@ -132,7 +132,7 @@ async function storePoint(
 		machine,
 		restorePoint: time,
 		manifestDigest: digestOf(manifestBytes),
-		disks: disks.map(({ sizeBytes }) => ({ sizeBytes })),
+		disks: disks.map(({ sizeBytes, missing }) => ({ sizeBytes, ...(missing ? { missing } : {}) })),
 		newBytes: data.newBytes,
 		storedBytes: data.storedBytes + pages.storedBytes + manifestBytes.length,
 		unreadablePacks,

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { initRepository } from '../../repository/repository.ts';
+import type { MissingPart } from '../../model/chunk.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import { makeIdentity, places } from '../../system/installation.ts';
 import { configureRepository } from './configured-repository.ts';
@@ -11,12 +12,12 @@ import { importDisks, noise, SparseSource } from './repositories.ts';
 export async function storedMachine(
 	home: string,
 	changes: Partial<RecoveryRequest> = {},
-	{ dataBytes = 4096 } = {},
+	{ dataBytes = 4096, missing }: { dataBytes?: number; missing?: MissingPart } = {},
 ): Promise<RecoveryRequest> {
 	const directory = join(home, 'repository');
 	const repository = await initRepository(directory);
 	const source = new SparseSource(1 << 20, [{ offsetBytes: 0, bytes: noise(dataBytes, 1) }]);
-	const { manifestDigest } = await importDisks(repository, [source]);
+	const { manifestDigest } = await importDisks(repository, [missing ? Object.assign(source, { missing }) : source]);
 	await repository.store.close();
 	await configureRepository({ home }, directory);
 	const identity = places.hostIdentity(home);

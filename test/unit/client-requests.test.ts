@@ -59,6 +59,15 @@ describe('makeRequest', () => {
 		assert.deepEqual((await made([forward])).forwards, [forward]);
 	});
 
+	it('warns of what the point lacks', async t => {
+		const missing = { atBytes: 512, lengthBytes: 1024 };
+		const { machine, repository } = await storedMachine(await temporaryDirectory(t), {}, { missing });
+		const warnings: string[] = [];
+		const onWarning = (warning: string) => void warnings.push(warning);
+		await requestFor({ machine, point: 'latest' }, options, { ...surroundings, repository, onWarning });
+		assert.match(warnings.join('\n'), /^\S+@\S+: disk0 is only a part: .* 1\.00 KiB are missing, from offset 512 on/);
+	});
+
 	it('refuses a machine that is larger than the host, unless it is to be smaller', async t => {
 		const { machine, repository } = await storedMachine(await temporaryDirectory(t));
 		const host = { ...sampleHostView, memory: { totalMiB: 63, freeMiB: 63 } };

@@ -44,6 +44,16 @@ test('`makePlan` warns of a mapping for a network that the machine does not know
 	assert.match(plan({ nics }, { networks: { wan: 'user' } }).warnings.join('\n'), /"wan"/);
 });
 
+test('`makePlan` warns of what the point lacks, and keeps it in the plan', () => {
+	const request = makeRequest();
+	const disks = planOf(request).disks.map(disk => ({ ...disk, missing: { atBytes: 4096, lengthBytes: 1024 } }));
+	const manifest = { repositoryId: testHostId, machine: request.machine, time: request.restorePoint };
+	const point = { manifest: { ...manifest, config: sampleConfig, disks }, manifestDigest: 'a'.repeat(64) };
+	const made = makePlan(request, point, { randomBytes });
+	assert.match(made.warnings.join('\n'), /^disk0 is only a part: of .* 1\.00 KiB are missing, from offset 4096 on/m);
+	assert.deepEqual(made.disks, disks);
+});
+
 test('`makePlan` keeps the wishes to the platform, and not what it chooses', () => {
 	const { platformOptions, hardware } = plan({}, { platformOptions: { disks: 'fast' } });
 	assert.deepEqual({ platformOptions, hardware }, { platformOptions: { disks: 'fast' }, hardware: null });
