@@ -83,7 +83,7 @@ function nounOf(argv: readonly string[]): string | undefined {
 	return argv.find(argument => !argument.startsWith('-'));
 }
 
-/** Completion is made of all the commands. */
+/** Completion and manual are made of all the commands. */
 async function loadInstall(): Promise<{ build: Build }> {
 	const { buildInstall } = await import('./commands/install.ts');
 	return { build: context => buildInstall(context, () => buildProgram(context, undefined)) };

@@ -1,31 +1,60 @@
-import { chmod, mkdir, readlink, symlink } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readlink, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { RouseError } from '../../model/errors.ts';
 import { isErrno, replaceFileDurably } from '../../system/durable-file.ts';
+import { namesIn } from '../../system/names-in.ts';
 import { bashCompletion, zshCompletion } from './completion.ts';
+import { madeByRouse, manPages, type PageFrame } from './man-pages.ts';
 
-/** Where the command and its completions are. */
+/** Where the command, its completions and its manual are. */
 export interface Installed {
 	command: string;
 	completions: string[];
+	/** Of `rouse` itself; those of its commands are beside it. */
+	manPage: string;
 }
 
-/** Names `launcher` in `prefix`/bin, and puts the completions where shells look. `name_conflict` for what is not ours. */
-export async function install(prefix: string, launcher: string, program: CommandUnknownOpts): Promise<Installed> {
+export interface Installing {
+	prefix: string;
+	launcher: string;
+	program: CommandUnknownOpts;
+	frame: PageFrame;
+}
+
+/**
+ * Names `launcher` in `prefix`/bin, and puts completions and manual where shells and man(1) look. `name_conflict` for what is
+ * not ours.
+ */
+export async function install({ prefix, launcher, program, frame }: Installing): Promise<Installed> {
 	const command = join(prefix, 'bin', 'rouse');
 	await makeFolder(dirname(command));
 	await link(launcher, command);
-	const texts = {
+	const completions = {
 		[join(prefix, 'share', 'bash-completion', 'completions', 'rouse')]: bashCompletion(program),
 		[join(prefix, 'share', 'zsh', 'site-functions', '_rouse')]: zshCompletion(program),
 	};
-	for (const [path, text] of Object.entries(texts)) {
-		await makeFolder(dirname(path));
-		await replaceFileDurably(path, text);
-		await chmod(path, 0o644); // our umask lets nobody else read
+	for (const [path, text] of Object.entries(completions)) await put(path, text);
+	const manual = join(prefix, 'share', 'man', 'man1');
+	const pages = manPages(program, frame);
+	for (const [name, text] of pages) await put(join(manual, name), text);
+	await removeOldPages(manual, pages);
+	return { command, completions: Object.keys(completions), manPage: join(manual, 'rouse.1') };
+}
+
+async function put(path: string, text: string): Promise<void> {
+	await makeFolder(dirname(path));
+	await replaceFileDurably(path, text);
+	await chmod(path, 0o644); // our umask lets nobody else read
+}
+
+/** Of commands that another version had. */
+async function removeOldPages(manual: string, pages: ReadonlyMap<string, string>): Promise<void> {
+	for (const name of await namesIn(manual)) {
+		if (!/^rouse-.*\.1$/.test(name) || pages.has(name)) continue;
+		const path = join(manual, name);
+		if ((await readFile(path, 'utf8')).startsWith(madeByRouse)) await rm(path);
 	}
-	return { command, completions: Object.keys(texts) };
 }
 
 /** For everybody, unlike what Rouse makes elsewhere. */

@@ -50,6 +50,8 @@ export const tools: readonly Tool[] = [
 		probe: { command: 'mkfs.ext4', args: ['-V'] },
 	},
 	program('fio', 'load in tests and measurements', 'fio'),
+	program('zsh', 'completion in tests', 'zsh'),
+	program('man', 'manual pages in tests', 'man-db'),
 ];
 
 export interface Finding {
