@@ -22,7 +22,10 @@ export const buildList = (context: Context) =>
 			);
 			for (const { message } of damaged) context.output.warn(message);
 			for (const point of points) warnOfMissing(context, point);
-			context.output.result({ restorePoints: points.map(pointDocument), damaged }, listText(points));
+			context.output.result(
+				{ restorePoints: points.map(pointDocument), damaged },
+				listText(points, context.output.columns),
+			);
 			if (damaged.length > 0) context.exitWith(exitCodeOf('format_damaged'));
 		});
 
@@ -80,7 +83,7 @@ function pointDocument({ manifest, manifestDigest }: RestorePoint) {
 	};
 }
 
-function listText(points: readonly RestorePoint[]): string {
+function listText(points: readonly RestorePoint[], columns: number | undefined): string {
 	if (points.length === 0) return 'no restore points; make one: rouse backup import SOURCE --machine NAME';
 	return formatTable(
 		['RESTORE POINT', 'DISKS', 'SIZE', 'DATA', 'FIRMWARE'],
@@ -89,6 +92,7 @@ function listText(points: readonly RestorePoint[]): string {
 			const sum = (of: 'sizeBytes' | 'dataBytes') => formatBytes(disks.reduce((total, disk) => total + disk[of], 0));
 			return [titleOf(point), String(disks.length), sum('sizeBytes'), sum('dataBytes'), config.firmware];
 		}),
+		columns,
 	);
 }
 

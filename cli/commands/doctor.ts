@@ -1,11 +1,10 @@
 import { asRouseError } from '../../model/errors.ts';
 import { findInstallation, homeDirectory } from '../../system/installation.ts';
+import { checksText } from '../doctor/checks-text.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { Mended } from '../doctor/mend.ts';
 import { inspectAll } from '../setup/doctor.ts';
-import type { Check } from '../setup/tools.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { formatTable } from '../terminal/format.ts';
 
 const blockedExit = 4;
 
@@ -19,7 +18,7 @@ export const build = (context: Context) =>
 			const checks = await inspectAll(context);
 			const ok = checks.every(check => check.ok);
 			const findings = await inspectInstallation(context, fix);
-			const text = [textOf(checks), ...findingsText(findings)].join('\n\n');
+			const text = [checksText(checks, context.output.columns), ...findingsText(findings)].join('\n\n');
 			context.output.result({ ok, checks, findings: (findings ?? []).map(documentOf) }, text);
 			if (!ok) context.exitWith(blockedExit);
 		});
@@ -63,19 +62,4 @@ function findingsText(findings: readonly Told[] | undefined): string[] {
 		return `${code}: ${explanation}\n  ${what}`;
 	});
 	return [`In the installation:\n${lines.join('\n')}`];
-}
-
-function textOf(checks: readonly Check[]): string {
-	const table = formatTable(
-		['', 'what', 'version', 'for'],
-		checks.map(check => [
-			check.ok ? 'ok' : 'BAD',
-			check.name,
-			check.problem ?? check.version ?? 'there',
-			check.purpose,
-		]),
-	);
-	const fixes = [...new Set(checks.flatMap(check => check.fix ?? []))];
-	if (fixes.length === 0) return table;
-	return `${table}\n\nTo mend it, rouse setup does what it can; by hand:\n${fixes.map(fix => `  ${fix}`).join('\n')}`;
 }

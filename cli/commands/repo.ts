@@ -79,6 +79,7 @@ const list = (context: Context) =>
 					: formatTable(
 							['NAME', 'DEFAULT', 'DIRECTORY'],
 							known.map(one => [one.name, one.default ? 'yes' : '', one.directory]),
+							context.output.columns,
 						);
 			context.output.result({ repositories: known }, text);
 		});
