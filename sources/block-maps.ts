@@ -2,9 +2,8 @@
  * Whether an image that has one map of blocks has all that it points to: VDI (Oracle VM VirtualBox, VDICore.h), dynamic VHD
  * ("Virtual Hard Disk Image Format Specification" 1.0, "Block Allocation Table and Data Blocks"), VHDX ([MS-VHDX] 2.5).
  */
-import type { MissingSink } from './missing-parts.ts';
 import type { OpenedFile } from './opened-file.ts';
-import { damaged, mustLieInside, Reach, tablePieces, wholeBytesAt } from './reach.ts';
+import { damaged, mustLieInside, Reach, tablePieces, type TableReading, wholeBytesAt } from './reach.ts';
 import { fixedDisk, vhdFooter } from './vhd-footer.ts';
 import { vhdxMap } from './vhdx.ts';
 
@@ -12,15 +11,15 @@ const sectorBytes = 512;
 /** VDI: a block that there is not, or that is all zeros. */
 const firstUnallocated = 0xffff_fffe;
 
-/** `missing`: is told of blocks behind the end of the file, which then are no error. */
-export async function checkVdiMap(file: OpenedFile, signal: AbortSignal, missing?: MissingSink): Promise<void> {
+export async function checkVdiMap(file: OpenedFile, { signal, missing, seen }: TableReading): Promise<void> {
 	const header = await wholeBytesAt(file, 'header', 0, 512);
 	const [mapAt, dataAt] = [header.readUInt32LE(340), header.readUInt32LE(344)];
 	const virtualBytes = Number(header.readBigUInt64LE(368));
 	const [blockBytes, count] = [header.readUInt32LE(376), header.readUInt32LE(384)];
 	const reach = new Reach(file, missing);
 	const map = { what: 'block map', atBytes: mapAt, count, entryBytes: 4 };
-	for await (const { firstEntry, bytes } of tablePieces(file, map, signal))
+	for await (const { firstEntry, bytes } of tablePieces(file, map, signal)) {
+		seen?.(firstEntry * blockBytes, virtualBytes);
 		for (let at = 0; at < bytes.length; at += 4) {
 			const block = bytes.readUInt32LE(at);
 			if (block >= firstUnallocated) continue;
@@ -28,10 +27,11 @@ export async function checkVdiMap(file: OpenedFile, signal: AbortSignal, missing
 			const wanted = Math.min(blockBytes, virtualBytes - onDisk);
 			reach.add('block', dataAt + block * blockBytes, wanted, { atBytes: onDisk, lengthBytes: wanted });
 		}
+	}
 	await reach.mustLieInside();
 }
 
-export async function checkVhdMap(file: OpenedFile, signal: AbortSignal): Promise<void> {
+export async function checkVhdMap(file: OpenedFile, { signal, seen }: Omit<TableReading, 'missing'>): Promise<void> {
 	const footer = await vhdFooter(file);
 	if (footer === undefined) throw damaged(file, 'it has no footer');
 	const { sizeBytes, diskType, headerAt } = footer;
@@ -47,17 +47,19 @@ export async function checkVhdMap(file: OpenedFile, signal: AbortSignal): Promis
 		throw damaged(file, `its block table has ${entries} entries, and a disk of ${sizeBytes} bytes needs ${count}`);
 	const reach = new Reach(file);
 	const table = { what: 'block table', atBytes: Number(header.readBigUInt64BE(16)), count, entryBytes: 4 };
-	for await (const { firstEntry, bytes } of tablePieces(file, table, signal))
+	for await (const { firstEntry, bytes } of tablePieces(file, table, signal)) {
+		seen?.(firstEntry * blockBytes, sizeBytes);
 		for (let at = 0; at < bytes.length; at += 4) {
 			const sector = bytes.readUInt32BE(at);
 			if (sector === 0xffff_ffff) continue;
 			const wanted = Math.min(blockBytes, sizeBytes - (firstEntry + at / 4) * blockBytes);
 			reach.add('block', sector * sectorBytes, bitmapBytes + wanted);
 		}
+	}
 	await reach.mustLieInside();
 }
 
-export async function checkVhdxMap(file: OpenedFile, signal: AbortSignal): Promise<void> {
+export async function checkVhdxMap(file: OpenedFile, { signal, seen }: Omit<TableReading, 'missing'>): Promise<void> {
 	const map = await vhdxMap(file);
 	if (map === undefined) throw damaged(file, 'its region table or its metadata are not there');
 	const { tableAtBytes, virtualBytes, blockBytes, logicalBytes } = map;
@@ -69,7 +71,8 @@ export async function checkVhdxMap(file: OpenedFile, signal: AbortSignal): Promi
 	const count = blocks + Math.floor((blocks - 1) / chunkRatio);
 	const reach = new Reach(file);
 	const table = { what: 'block allocation table', atBytes: tableAtBytes, count, entryBytes: 8 };
-	for await (const { firstEntry, bytes } of tablePieces(file, table, signal))
+	for await (const { firstEntry, bytes } of tablePieces(file, table, signal)) {
+		seen?.(Math.min(firstEntry * blockBytes, virtualBytes), virtualBytes);
 		for (let at = 0; at < bytes.length; at += 8) {
 			const entry = firstEntry + at / 8;
 			const state = bytes.readUInt8(at) & 7;
@@ -79,5 +82,6 @@ export async function checkVhdxMap(file: OpenedFile, signal: AbortSignal): Promi
 			const place = bytes.readUInt32LE(at + 4) * 2 ** 32 + ((bytes.readUInt32LE(at) & 0xfff0_0000) >>> 0);
 			reach.add('block', place, Math.min(blockBytes, virtualBytes - block * blockBytes));
 		}
+	}
 	await reach.mustLieInside();
 }

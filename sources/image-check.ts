@@ -17,20 +17,30 @@ const harmlessExits = new Set([0, 3, 63]);
 
 /** A check counts the clusters of an image: two bytes each for qcow2, so this is enough for one of 32 TiB. */
 const limits = { memoryBytes: 2 * 2 ** 30, cpuSeconds: 600 };
-/** It reads the tables of the image, from a slow disk or over a network. */
-const wholeMs = 3_600_000;
+/** How far one of the images of a chain was looked at. */
+export interface LookProgress {
+	path: string;
+	doneBytes: number;
+	totalBytes: number;
+}
+
+/** Reading the tables of a large image on slow storage takes long: whoever waits sees how far it is, and ends it by the signal. */
+export interface Look {
+	signal: AbortSignal;
+	onLook?: ((progress: LookProgress) => void) | undefined;
+}
 
 /**
  * Throws `source_invalid` when an image of the chain lacks data that its own tables point to, or its tables contradict each
  * other. QEMU 7.2 reads what lies beyond the end of a file as zeros, without an error, and its check does not look at all
  * formats, nor at the last cluster; so we look first ourselves.
  */
-export async function checkWhole(layers: readonly ImageLayer[], signal: AbortSignal): Promise<void> {
+export async function checkWhole(layers: readonly ImageLayer[], look: Look): Promise<void> {
 	for (const layer of layers) {
 		if (layer.format === 'raw') continue;
-		await checkInside(layer, signal);
+		await checkInside(layer, look);
 		// QEMU's check counts references, and those of an image whose machine was killed are not on record ("lazy refcounts").
-		if (layer.format !== 'qcow2' || !(await isDirty(layer.file))) await checkTables(layer, signal);
+		if (layer.format !== 'qcow2' || !(await isDirty(layer.file))) await checkTables(layer, look.signal);
 	}
 }
 
@@ -38,12 +48,12 @@ export async function checkWhole(layers: readonly ImageLayer[], signal: AbortSig
  * What the top image lacks of its disk, and nothing when it is whole. Throws `source_invalid` where that cannot be told, and as
  * {@link checkWhole} of the images beneath: what they lack may show through or not.
  */
-export async function findMissing(layers: readonly ImageLayer[], signal: AbortSignal): Promise<DiskRange[]> {
+export async function findMissing(layers: readonly ImageLayer[], look: Look): Promise<DiskRange[]> {
 	const [top, ...beneath] = layers;
 	if (top === undefined) return [];
-	await checkWhole(beneath, signal);
+	await checkWhole(beneath, look);
 	try {
-		await checkWhole([top], signal);
+		await checkWhole([top], look);
 		return [];
 	} catch (error) {
 		if (!(error instanceof RouseError && error.code === 'source_invalid')) throw error;
@@ -53,7 +63,7 @@ export async function findMissing(layers: readonly ImageLayer[], signal: AbortSi
 				cause: error,
 			});
 		const missing = new MissingParts();
-		await checkInside(top, signal, missing);
+		await checkInside(top, look, missing);
 		const ranges = missing.ranges();
 		if (ranges.length === 0) throw error; // it is whole, and damaged
 		return ranges;
@@ -63,18 +73,27 @@ export async function findMissing(layers: readonly ImageLayer[], signal: AbortSi
 /** QEMU 7.2 opens images of these although they are cut. */
 const partsAreRead: ReadonlySet<ImageLayer['format']> = new Set(['qcow2', 'vmdk', 'vdi']);
 
-async function checkInside(layer: ImageLayer, signal: AbortSignal, missing?: MissingSink): Promise<void> {
+async function checkInside(layer: ImageLayer, { signal, onLook }: Look, missing?: MissingSink): Promise<void> {
 	const { format, file, extents, dataFile } = layer;
 	checkPlainParts(layer, missing);
-	if (format === 'qcow2') await checkQcow2Tables(file, dataFile?.file, signal, missing);
-	if (format === 'vdi') await checkVdiMap(file, signal, missing);
-	if (format === 'vhd') await checkVhdMap(file, signal);
-	if (format === 'vhdx') await checkVhdxMap(file, signal);
+	const seen = (doneBytes: number, totalBytes: number) => onLook?.({ path: file.path, doneBytes, totalBytes });
+	const reading = { signal, missing, seen };
+	if (format === 'qcow2') await checkQcow2Tables(file, dataFile?.file, reading);
+	if (format === 'vdi') await checkVdiMap(file, reading);
+	if (format === 'vhd') await checkVhdMap(file, reading);
+	if (format === 'vhdx') await checkVhdxMap(file, reading);
 	if (format !== 'vmdk') return;
-	if (extents.length === 0) await checkVmdkTables(file, 0, signal, missing);
+	if (extents.length === 0) await checkVmdkTables(file, 0, reading);
+	const totalBytes = extents.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 	let onDisk = 0;
 	for (const { file: extent, flatAtBytes, sizeBytes } of extents) {
-		if (flatAtBytes === undefined) await checkVmdkTables(extent, sizeBytes, signal, shifted(missing, onDisk));
+		const before = onDisk;
+		const ofExtent = {
+			signal,
+			missing: shifted(missing, before),
+			seen: (doneBytes: number) => seen(before + doneBytes, totalBytes),
+		};
+		if (flatAtBytes === undefined) await checkVmdkTables(extent, sizeBytes, ofExtent);
 		onDisk += sizeBytes;
 	}
 }
@@ -90,11 +109,10 @@ async function checkTables(layer: ImageLayer, signal: AbortSignal): Promise<void
 	const answer = await runTool(program, command.args, {
 		...command,
 		cwd: '/',
-		wholeMs,
 		hint: installCageTools,
 		signal,
 	}).catch((error: unknown) => {
-		const isKilled = error instanceof RouseError && ['tool_failed', 'timeout'].includes(error.code);
+		const isKilled = error instanceof RouseError && error.code === 'tool_failed';
 		throw isKilled ? killedError(path, error.message, error) : error;
 	});
 	if (harmlessExits.has(answer.code)) return;

@@ -3,7 +3,7 @@ import { RouseError } from '../model/errors.ts';
 import type { SourceExtent } from '../repository/import/disk-source.ts';
 import { blockDeviceFacts } from './block-device.ts';
 import type { DiskFacts, OpenedDisk } from './disk-facts.ts';
-import { checkWhole, findMissing } from './image-check.ts';
+import { checkWhole, findMissing, type Look } from './image-check.ts';
 import { closeLayers, filesOf, type ImageLayer, type ImageTrust, openLayers } from './image-layers.ts';
 import { type DiskRange, piecesOf, withoutMissing } from './missing-parts.ts';
 import { checkUnchanged } from './opened-file.ts';
@@ -17,14 +17,12 @@ import { vhdxSectors } from './vhdx.ts';
  * or refers to files that are not trusted; `lock_held` when a machine runs on it; `tool_missing` without qemu-utils;
  * `precheck_failed` where no cage can be made.
  */
-export async function openImage(
-	text: string,
-	{ signal, ...trust }: ImageTrust & { signal: AbortSignal },
-): Promise<OpenedDisk> {
+export async function openImage(text: string, { signal, onLook, ...trust }: ImageTrust & Look): Promise<OpenedDisk> {
 	const layers = await openLayers(resolve(text), trust);
 	try {
-		const missing = trust.partial ? await findMissing(layers, signal) : [];
-		if (!trust.partial) await checkWhole(layers, signal);
+		const look = { signal, onLook };
+		const missing = trust.partial ? await findMissing(layers, look) : [];
+		if (!trust.partial) await checkWhole(layers, look);
 		const disk = lacking(await openDisk(layers, signal), missing);
 		let closed: Promise<void> | undefined;
 		const close = async () => {

@@ -4,17 +4,15 @@ import { NbdClient } from '../nbd/client/client.ts';
 import { isNbdUri, parseNbdUri } from '../nbd/protocol/uri.ts';
 import type { OpenedDisk } from './disk-facts.ts';
 import { openImage } from './image.ts';
+import type { Look } from './image-check.ts';
 import type { ImageTrust } from './image-layers.ts';
 
 /**
  * Opens where a disk comes from: an NBD URI, else a path of an image or block device. The {@link ImageTrust} is for images alone.
  * Errors: those of NbdClient and {@link openImage}, and `usage`.
  */
-export async function openSource(
-	text: string,
-	{ signal, ...trust }: ImageTrust & { signal: AbortSignal },
-): Promise<OpenedDisk> {
-	if (!isNbdUri(text)) return await openImage(text, { ...trust, signal });
+export async function openSource(text: string, { signal, onLook, ...trust }: ImageTrust & Look): Promise<OpenedDisk> {
+	if (!isNbdUri(text)) return await openImage(text, { ...trust, signal, onLook });
 	const { format } = trust;
 	const target = parseNbdUri(text);
 	if (format !== undefined && format !== 'raw')

@@ -2,8 +2,7 @@
 import { inflateRawSync, zstdDecompressSync } from 'node:zlib';
 import type { OpenedFile } from './opened-file.ts';
 import { parseQcow2Layout, type Qcow2Layout, qcow2LayoutBytes } from './qcow2-header.ts';
-import type { MissingSink } from './missing-parts.ts';
-import { damaged, Reach, reachesBeyond, tablePieces, wholeBytesAt } from './reach.ts';
+import { damaged, Reach, reachesBeyond, tablePieces, type TableReading, wholeBytesAt } from './reach.ts';
 
 const sectorBytes = 512;
 /** QEMU refuses larger tables. */
@@ -15,24 +14,22 @@ const compressedBit = 0x40000000;
 const zeroBit = 1;
 
 /**
- * Throws `source_invalid`. `dataFile`: where the guest's data is, if it is not in the image. `missing`: is told of clusters, and
- * of all that L2 tables map, behind the end of the file, which then are no error.
+ * Throws `source_invalid`. `dataFile`: where the guest's data is, if it is not in the image. Of an L2 table that is missing all
+ * that it maps is.
  */
 export async function checkQcow2Tables(
 	file: OpenedFile,
 	dataFile: OpenedFile | undefined,
-	signal: AbortSignal,
-	missing?: MissingSink,
+	reading: TableReading,
 ): Promise<void> {
 	const layout = parseQcow2Layout(await wholeBytesAt(file, 'header', 0, qcow2LayoutBytes));
-	await new Qcow2Tables({ file, dataFile: dataFile ?? file, layout, missing }, signal).check();
+	await new Qcow2Tables({ file, dataFile: dataFile ?? file, layout }, reading).check();
 }
 
 interface Qcow2Files {
 	file: OpenedFile;
 	dataFile: OpenedFile;
 	layout: Qcow2Layout;
-	missing: MissingSink | undefined;
 }
 
 /** A compressed cluster whose last sector the file does not have to its end. */
@@ -43,20 +40,18 @@ interface Ragged {
 class Qcow2Tables {
 	readonly #file: OpenedFile;
 	readonly #layout: Qcow2Layout;
-	readonly #signal: AbortSignal;
-	readonly #missing: MissingSink | undefined;
+	readonly #reading: TableReading;
 	readonly #tables: Reach;
 	readonly #data: Reach;
 	readonly #entryBytes: number;
 	#ragged: Ragged | undefined;
 
-	constructor({ file, dataFile, layout, missing }: Qcow2Files, signal: AbortSignal) {
+	constructor({ file, dataFile, layout }: Qcow2Files, reading: TableReading) {
 		this.#file = file;
 		this.#layout = layout;
-		this.#signal = signal;
-		this.#missing = missing;
-		this.#tables = new Reach(file, missing);
-		this.#data = new Reach(dataFile, missing);
+		this.#reading = reading;
+		this.#tables = new Reach(file, reading.missing);
+		this.#data = new Reach(dataFile, reading.missing);
 		this.#entryBytes = layout.hasExtendedEntries ? 16 : 8;
 	}
 
@@ -73,14 +68,16 @@ class Qcow2Tables {
 		if (!isDirty) this.#tables.add('refcount table', refcountAt, refcountClusters * clusterBytes);
 		let tables = 0;
 		const l1 = { what: 'L1 table', atBytes: l1At, count: needed, entryBytes: 8 };
-		for await (const { firstEntry, bytes } of tablePieces(this.#file, l1, this.#signal))
+		for await (const { firstEntry, bytes } of tablePieces(this.#file, l1, this.#reading.signal))
 			for (let at = 0; at < bytes.length; at += 8) {
 				const tableAt = placeOf(bytes, at);
 				if (tableAt === 0) continue;
 				// No two entries share a table, so more of them than fit are there only to be read again and again.
 				if (this.#file.found.isFile() && ++tables * clusterBytes > this.#file.found.size)
 					throw damaged(this.#file, 'its L1 table points to more L2 tables than the file has room for');
-				await this.#readL2(tableAt, (firstEntry + at / 8) * perTable);
+				const firstCluster = (firstEntry + at / 8) * perTable;
+				this.#reading.seen?.(firstCluster * clusterBytes, virtualBytes);
+				await this.#readL2(tableAt, firstCluster);
 			}
 		await this.#tables.mustLieInside();
 		await this.#data.mustLieInside();
@@ -91,13 +88,13 @@ class Qcow2Tables {
 		const { clusterBytes, virtualBytes } = this.#layout;
 		const left = Math.ceil(virtualBytes / clusterBytes) - firstCluster;
 		const count = Math.min(clusterBytes / this.#entryBytes, left);
-		if (this.#missing && reachesBeyond(this.#file, atBytes + count * this.#entryBytes)) {
+		if (this.#reading.missing && reachesBeyond(this.#file, atBytes + count * this.#entryBytes)) {
 			const diskAtBytes = firstCluster * clusterBytes;
-			this.#missing.add(diskAtBytes, Math.min(count * clusterBytes, virtualBytes - diskAtBytes));
+			this.#reading.missing.add(diskAtBytes, Math.min(count * clusterBytes, virtualBytes - diskAtBytes));
 			return;
 		}
 		const table = { what: 'L2 table', atBytes, count, entryBytes: this.#entryBytes };
-		for await (const { firstEntry, bytes } of tablePieces(this.#file, table, this.#signal))
+		for await (const { firstEntry, bytes } of tablePieces(this.#file, table, this.#reading.signal))
 			for (let at = 0, cluster = firstCluster + firstEntry; at < bytes.length; at += this.#entryBytes, cluster++)
 				this.#addCluster(bytes, at, cluster);
 	}
@@ -127,7 +124,7 @@ class Qcow2Tables {
 			const lengthBytes = Math.min(subclusterBytes, wanted - atBytes);
 			if (lengthBytes > 0) {
 				this.#data.add('cluster', placeBytes + atBytes, lengthBytes, { atBytes: onDisk + atBytes, lengthBytes });
-				if (this.#missing === undefined) return; // those before it end before it
+				if (this.#reading.missing === undefined) return; // those before it end before it
 			}
 			bits = (bits ^ (1 << last)) >>> 0;
 		}
@@ -146,7 +143,7 @@ class Qcow2Tables {
 		const place = { atBytes: onDisk, lengthBytes: Math.min(clusterBytes, virtualBytes - onDisk), isWhole: true };
 		// The data ends somewhere in its last sector, which the file need not have whole.
 		const isRagged = found.isFile() && endBytes > found.size && endBytes - sectorBytes < found.size;
-		if (isRagged && atBytes < found.size && this.#missing === undefined) {
+		if (isRagged && atBytes < found.size && this.#reading.missing === undefined) {
 			this.#ragged = { atBytes };
 			this.#tables.add('compressed cluster', atBytes, found.size - atBytes);
 		} else this.#tables.add('compressed cluster', atBytes, endBytes - atBytes, place);

@@ -6,6 +6,15 @@ import { RouseError } from '../model/errors.ts';
 import type { MissingSink } from './missing-parts.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
 
+/** How tables are read. It takes as long as it takes: no more of them are read than the file has room for. */
+export interface TableReading {
+	signal: AbortSignal;
+	/** Is told of data that lies behind the end of the file, which then is no error. */
+	missing?: MissingSink | undefined;
+	/** Told up to where on the disk tables were looked at, and how large it is; often. */
+	seen?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+}
+
 /** A piece of a table: a multiple of every entry's size, and little memory. */
 const pieceBytes = 2 ** 20;
 

@@ -3,9 +3,16 @@
  * Extent Header", "Grain Directories and Grain Tables", "Stream-Optimized Compressed Sparse Extents", "ESX Server Sparse
  * Extents". VMware does not document SESparse: https://gitlab.com/qemu-project/qemu/-/blob/master/block/vmdk.c
  */
-import type { MissingSink } from './missing-parts.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
-import { damaged, type DiskPlace, Reach, reachesBeyond, tablePieces, wholeBytesAt } from './reach.ts';
+import {
+	damaged,
+	type DiskPlace,
+	Reach,
+	reachesBeyond,
+	tablePieces,
+	type TableReading,
+	wholeBytesAt,
+} from './reach.ts';
 
 const sectorBytes = 512;
 const compressedFlag = 1 << 16;
@@ -25,17 +32,12 @@ interface GrainTables {
 }
 
 /**
- * Throws `source_invalid`. `leastBytes`: what the descriptor says that the extent holds. `missing`: is told of grains, and of all
- * that grain tables map, behind the end of the file, which then are no error.
+ * Throws `source_invalid`. `leastBytes`: what the descriptor says that the extent holds. Of a grain table that is missing all
+ * that it maps is.
  */
-export async function checkVmdkTables(
-	file: OpenedFile,
-	leastBytes: number,
-	signal: AbortSignal,
-	missing?: MissingSink,
-): Promise<void> {
+export async function checkVmdkTables(file: OpenedFile, leastBytes: number, reading: TableReading): Promise<void> {
 	const header = await wholeBytesAt(file, 'header', 0, sectorBytes);
-	if (header.readBigUInt64LE(0) === seSparseMagic) return await checkSeSparse(file, header, signal, missing);
+	if (header.readBigUInt64LE(0) === seSparseMagic) return await checkSeSparse(file, header, reading);
 	const tables = await tablesOf(file, header);
 	if (tables === undefined) return;
 	if (tables.capacity * sectorBytes < leastBytes)
@@ -43,6 +45,7 @@ export async function checkVmdkTables(
 	const { capacity, grain, directoryAt, entriesPerTable, isCompressed } = tables;
 	if (grain === 0 || grain > 2 ** 16 || entriesPerTable === 0 || entriesPerTable > 2 ** 16)
 		throw damaged(file, `its grains have ${grain} sectors, its tables ${entriesPerTable} entries`);
+	const { signal, missing, seen } = reading;
 	const reach = new Reach(file, missing);
 	const last = new LastGrain();
 	const count = Math.ceil(capacity / (grain * entriesPerTable));
@@ -55,6 +58,7 @@ export async function checkVmdkTables(
 			if (file.found.isFile() && ++read * entriesPerTable * 4 > file.found.size)
 				throw damaged(file, 'its grain directory points to more tables than the file has room for');
 			const firstGrain = (firstEntry + at / 4) * entriesPerTable;
+			seen?.(firstGrain * grain * sectorBytes, capacity * sectorBytes);
 			const left = Math.min(entriesPerTable, Math.ceil(capacity / grain) - firstGrain);
 			const tableEnd = tableAt * sectorBytes + left * 4;
 			if (missing && reachesBeyond(file, tableEnd)) {
@@ -127,12 +131,7 @@ async function footerOf(file: OpenedFile): Promise<Buffer> {
 	throw damaged(file, `it is a stream without an end, and is cut short at ${file.found.size} bytes`);
 }
 
-async function checkSeSparse(
-	file: OpenedFile,
-	header: Buffer,
-	signal: AbortSignal,
-	missing: MissingSink | undefined,
-): Promise<void> {
+async function checkSeSparse(file: OpenedFile, header: Buffer, { signal, missing, seen }: TableReading): Promise<void> {
 	const field = (at: number) => Number(header.readBigUInt64LE(at));
 	const [capacity, grain, tableSectors] = [field(16), field(24), field(32)];
 	const [directoryAt, directorySectors, tablesAt, grainsAt] = [field(128), field(136), field(144), field(192)];
@@ -147,6 +146,7 @@ async function checkSeSparse(
 			if (bytes.readUInt32LE(at + 4) >>> 28 !== 1) continue;
 			const tableAt = (tablesAt + bytes.readUInt32LE(at) * tableSectors) * sectorBytes;
 			const firstGrain = (firstEntry + at / 8) * entries;
+			seen?.(firstGrain * grain * sectorBytes, capacity * sectorBytes);
 			const onDisk = (index: number, grains: number) => ({
 				atBytes: (firstGrain + index) * grain * sectorBytes,
 				lengthBytes: Math.min(grains * grain, capacity - (firstGrain + index) * grain) * sectorBytes,

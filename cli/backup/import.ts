@@ -1,10 +1,13 @@
+import { basename } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
 import { RouseError } from '../../model/errors.ts';
 import { missingWarnings } from '../../model/missing-warnings.ts';
 import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { OpenedDisk } from '../../sources/disk-facts.ts';
+import type { LookProgress } from '../../sources/image-check.ts';
 import { type ImageFormat, imageFormats } from '../../sources/image-format.ts';
+import type { ImageTrust } from '../../sources/image-layers.ts';
 import { decideConfig, defaultSpec, type MachineSpec, readMachineSpec } from '../../sources/machine-spec.ts';
 import { openSource } from '../../sources/open-source.ts';
 import { type PartitionTable, readPartitionTable } from '../../sources/partition-table.ts';
@@ -13,6 +16,7 @@ import { type Context, command } from '../terminal/command.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatDuration } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
+import type { Progress } from '../terminal/progress.ts';
 import { parseTime } from '../terminal/parse-time.ts';
 import { withRepository } from './restore-point.ts';
 
@@ -65,28 +69,30 @@ interface ImportOrder {
 async function importSources(context: Context, repository: Repository, order: ImportOrder): Promise<ImportResult> {
 	const { output, signal } = context;
 	const disks: OpenedDisk[] = [];
-	const progress = output.progress(`importing ${order.machine}`);
+	let progress: Progress | undefined;
 	try {
 		const { format, withBacking, partial } = order;
 		const onReference = (message: string) => output.message(message);
 		const onDoubt = (warning: string) => output.warn(warning);
 		const trust = { format, withBacking, partial, onReference, onDoubt };
-		for (const text of order.sources) disks.push(await openSource(text, { ...trust, signal }));
+		for (const text of order.sources) disks.push(await lookedAt(context, text, trust));
 		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
 		for (const warning of missingWarnings(disks)) output.warn(warning);
 		warnOfOddSizes(context, order.sources, disks);
 		warnOfCutDisks(context, order.sources, disks, tables);
-		const lookedAt = disks.map(({ facts }, index) => ({ facts, table: tables[index] }));
-		const config = decideConfig(order.spec, order.machine, lookedAt);
+		const seen = disks.map(({ facts }, index) => ({ facts, table: tables[index] }));
+		const config = decideConfig(order.spec, order.machine, seen);
 		const total = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
 		const before = disks.map((_, index) => disks.slice(0, index).reduce((sum, disk) => sum + disk.sizeBytes, 0));
 		const { machine, time } = order;
+		const bar = output.progress(`importing ${order.machine}`);
+		progress = bar;
 		return await importMachine(
 			{ repository, machine, time, sources: disks, config },
 			{
 				signal,
 				progress: ({ disk, doneBytes, newBytes }) =>
-					progress.update({
+					bar.update({
 						done: (before[disk] ?? 0) + doneBytes,
 						total,
 						note: `${formatBytes(newBytes)} new`,
@@ -94,8 +100,20 @@ async function importSources(context: Context, repository: Repository, order: Im
 			},
 		);
 	} finally {
-		progress.end();
+		progress?.end();
 		await Promise.all(disks.map(disk => disk.close()));
+	}
+}
+
+/** Of a large image on slow storage even the tables take long. */
+async function lookedAt({ output, signal }: Context, text: string, trust: ImageTrust): Promise<OpenedDisk> {
+	const progress = output.progress('looking at');
+	const onLook = ({ path, doneBytes, totalBytes }: LookProgress) =>
+		progress.update({ done: doneBytes, total: totalBytes, note: `tables of ${basename(path)}` });
+	try {
+		return await openSource(text, { ...trust, signal, onLook });
+	} finally {
+		progress.end();
 	}
 }
 

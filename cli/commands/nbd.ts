@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
 import { RouseError } from '../../model/errors.ts';
+import { missingWarnings } from '../../model/missing-warnings.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -41,6 +42,7 @@ The first disk is the export disk0 (as a VHDX disk0.vhdx), and the one without a
 			await withRepository(context, options.repo, async repository => {
 				const { output, signal } = context;
 				const point = await findPoint(repository, reference, signal);
+				for (const warning of missingWarnings(point.manifest.disks)) output.warn(warning);
 				const { serveRestorePoint } = await import('../../movers/mount-mover/serve-restore-point.ts');
 				const { vhdxOfEach } = await import('../../movers/mount-mover/layout/vhdx-layout.ts');
 				const { config } = point.manifest;

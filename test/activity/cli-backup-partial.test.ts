@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { temporaryDirectory } from '../equipment/captive.ts';
-import { rouse } from '../equipment/command-line.ts';
+import { waitFor } from '../../system/wait.ts';
+import { rouse, startRouse } from '../equipment/command-line.ts';
 
 const run = promisify(execFile);
 const mebibyte = 2 ** 20;
@@ -43,5 +45,9 @@ test('`--partial` takes what is there of a cut image, and everybody who asks for
 	]) {
 		assert.match((await asked(asking)).stderr, warning, asking.join(' '));
 	}
+	const serving = startRouse(t, home, ['nbd', 'serve', 'web01@latest', '--socket', join(directory, 'nbd.sock')]);
+	await waitFor('it to serve', async () => existsSync(join(directory, 'nbd.sock')), { timeoutMs: 20_000 });
+	serving.child.kill('SIGINT');
+	assert.match((await serving.ended).stderr, warning);
 	assert.ok((await readFile(out)).equals(content.fill(0, missing.atBytes, missing.atBytes + missing.lengthBytes)));
 });

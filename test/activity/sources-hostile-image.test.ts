@@ -163,7 +163,10 @@ test('a file that takes the place of the one that was looked at is not served', 
 	const layers = await layersOf(t, at('a.qcow2'));
 	await rename(at('b.qcow2'), at('a.qcow2'));
 	await assert.rejects(serveImage(layers, never), { code: 'source_invalid', message: /exchanged while it was opened/ });
-	await assert.rejects(checkWhole(layers, never), { code: 'source_invalid', message: /exchanged while it was opened/ });
+	await assert.rejects(checkWhole(layers, { signal: never }), {
+		code: 'source_invalid',
+		message: /exchanged while it was opened/,
+	});
 });
 
 test('a file that is exchanged while its cage is built is not shown', async t => {
@@ -193,7 +196,7 @@ test('a header that is rewritten after the look leads nowhere', async t => {
 	await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', hidden, at('b.qcow2')]);
 	const layers = await layersOf(t, at('a.qcow2'));
 	await writeFile(at('a.qcow2'), await readFile(at('b.qcow2'))); // the same file, another content
-	await checkWhole(layers, never);
+	await checkWhole(layers, { signal: never });
 	const { client, close } = await serveImage(layers, never);
 	t.after(close);
 	const content = Buffer.alloc(sizeBytes, 1);
@@ -228,7 +231,7 @@ const limits: CageLimits = { memoryBytes: 2 ** 28, cpuSeconds: 1 };
 async function inCageOf(layers: readonly ImageLayer[], script: string): Promise<ToolRun> {
 	const files = cagedFiles(layers);
 	const { program, args, ...more } = caged('sh', ['-c', script], { files, limits });
-	return await runTool(program, args, { ...more, cwd: '/', wholeMs: 20_000, hint: 'none' });
+	return await runTool(program, args, { ...more, cwd: '/', signal: AbortSignal.timeout(20_000), hint: 'none' });
 }
 
 test('in a cage there is no other file of the host, no network, no process and no way out', async t => {

@@ -13,7 +13,7 @@ import { checkQcow2Tables } from '../../sources/qcow2-tables.ts';
 import { mustLieInside } from '../../sources/reach.ts';
 import { checkVmdkTables } from '../../sources/vmdk-tables.ts';
 
-const never = new AbortController().signal;
+const never = { signal: new AbortController().signal };
 const directory = mkdtempSync(join(tmpdir(), 'rouse-test-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
