@@ -55,10 +55,14 @@ export async function keepService(
 			if (program !== undefined) {
 				startedAt = performance.now();
 				leader = await leading();
-				await start(service, program, files, log);
+				const started = await start(service, program, files, log);
 				known = await lockHolder(files.lockPath);
+				if (started) log.info(`${service.name} started`); // once its death would be seen
 			}
-		} else startedAt ??= now;
+		} else if (startedAt === undefined) {
+			log.info(`${service.name} (pid ${holder.pid}) runs already`);
+			startedAt = now;
+		}
 		if (!(await rest(paceMs, signal))) return;
 	}
 }
@@ -116,18 +120,18 @@ async function programOf(
 	}
 }
 
-/** A start that fails is said and, like an early death, tried again after a while. */
+/** False when nothing was started. A start that fails is said and, like an early death, tried again after a while. */
 async function start(
 	service: Service,
 	program: Program,
 	files: { lockPath: string; logPath: string },
 	log: Log,
-): Promise<void> {
+): Promise<boolean> {
 	try {
-		const { started } = await spawnLocked({ ...files, ...program, env: service.env });
-		if (started) log.info(`${service.name} started`);
+		return (await spawnLocked({ ...files, ...program, env: service.env })).started;
 	} catch (error) {
 		log.error(`${service.name} could not be started: ${error instanceof Error ? error.message : String(error)}`);
+		return false;
 	}
 }
 

@@ -60,6 +60,12 @@ const runs = (directory: string, not = 0) =>
 		{ timeoutMs: 10_000 },
 	);
 
+/** Until a keeper has said it so many times. */
+const says = ({ said }: { said: readonly string[] }, what: RegExp, times = 1) =>
+	waitFor(`the keeper to say ${what}`, () => said.filter(line => what.test(line)).length >= times, {
+		timeoutMs: 15_000,
+	});
+
 describe('the logs of services', () => {
 	it('are bounded from the first moment on, and the keeper ends when told to', async t => {
 		const directory = await home(t);
@@ -84,11 +90,12 @@ describe('a kept service', () => {
 
 	it('whose death its keeper saw is in the record of deaths, and one that was ended with its keeper is not', async t => {
 		const directory = await home(t);
-		const { end } = keep(directory);
+		const keeper = keep(directory);
+		await says(keeper, /host-worker started/);
 		const first = await runs(directory);
 		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
-		await runs(directory, first);
-		await end();
+		await says(keeper, /host-worker started/, 2);
+		await keeper.end();
 		await endHolder(serviceFiles(directory, sleeper.name).lockPath);
 		keep(directory);
 		await runs(directory);
@@ -105,19 +112,18 @@ describe('a kept service', () => {
 		const pid = await runs(directory);
 		await end();
 		const next = keep(directory);
+		await says(next, new RegExp(`host-worker \\(pid ${pid}\\) runs already`));
 		await signalHolder(serviceFiles(directory, sleeper.name).lockPath, 'SIGKILL');
 		await runs(directory, pid);
 		// It did not start the one that ran.
-		assert.match(next.said[0] ?? '', /host-worker \(pid \d+\) ended/);
+		assert.match(next.said[1] ?? '', new RegExp(`host-worker \\(pid ${pid}\\) ended`));
 	});
 
 	it('that cannot start is tried again after a while, and the reason is told', async t => {
 		const directory = await home(t);
-		const { said } = keep(directory, { ...sleeper, program: async () => ({ command: 'false', args: [] }) });
-		await waitFor('a second attempt', () => said.filter(text => text.includes('could not be started')).length >= 2, {
-			timeoutMs: 15_000,
-		});
-		assert.match(said.join('\n'), /could not be started: false ended at once \(exit code 1\)/);
+		const program = async () => ({ command: 'sleep', args: ['600'], cwd: join(directory, 'nothing') });
+		const keeper = keep(directory, { ...sleeper, program });
+		await says(keeper, /could not be started: sleep ended at once \(spawn flock ENOENT\)/, 2);
 	});
 });
 
@@ -133,14 +139,15 @@ async function hold(directory: string, name: string): Promise<string> {
 describe('an installation that was removed', () => {
 	it('has its services ended, none started beside them, and no directory made anew', async t => {
 		const directory = await home(t);
-		const { said, end } = keep(directory);
+		const keeper = keep(directory);
+		await says(keeper, /host-worker started/);
 		const pid = await runs(directory);
 		await rm(directory, { recursive: true });
 		await waitFor('the service to end', async () => (await processStartTicks(pid)) === undefined, {
 			timeoutMs: 10_000,
 		});
-		await waitFor('the keeper to see it', () => said.some(line => line.includes('was removed')), { timeoutMs: 10_000 });
-		await end();
+		await says(keeper, /was removed/);
+		await keeper.end();
 		await assert.rejects(stat(directory), { code: 'ENOENT' });
 	});
 });
