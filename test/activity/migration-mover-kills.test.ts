@@ -38,7 +38,7 @@ test('killed again and again while it copies, it claims only what is there, and 
 	let claimedBefore = 0;
 	for (let kill = 0; kill < 4; kill += 1) {
 		const mover = await startMigrationMover(t, directory, [disk]);
-		await mover.control.copy(6 * MiB);
+		await mover.control.copy(2 * MiB);
 		await migrationState(mover, `more than ${claimedBefore} chunks`, ({ disks }) => {
 			return (disks[0]?.restoredBytes ?? 0) > claimedBefore * stored.image.chunkSizeBytes;
 		});
@@ -93,7 +93,7 @@ test('the repository mover killed in the middle means waiting, and the copy goes
 	const repository = await startRepositoryMover(t, directory, stored.directory);
 	const disk = await allocateTarget(directory, stored.image);
 	const mover = await startMigrationMover(t, directory, [disk]);
-	await mover.control.copy(12 * MiB);
+	await mover.control.copy(2 * MiB);
 	await migrationState(mover, 'some of the disk', ({ disks }) => (disks[0]?.restoredBytes ?? 0) > 2 * MiB);
 	await repository.end('SIGKILL');
 	await mover.control.rate(0);

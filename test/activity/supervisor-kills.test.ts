@@ -108,7 +108,7 @@ for (const place of ['tombstone-finished', 'finalize-machine-file', 'finalize-ha
 test('each mover that is killed comes back, told again what to do, and is an incident', async t => {
 	const { host, recovery } = await prepare(t);
 	await recovery.run();
-	await recovery.step('migrate-chunks', { maxRateBytes: 64 * 1024 });
+	await recovery.step('migrate-chunks', { maxRateBytes: 1024 }); // a quarter of an hour, however long the movers take to be back
 	const { movers } = await recovery.viewed('copying', view => view.copying && view.movers.every(({ alive }) => alive));
 	for (const { pid } of movers) if (pid) process.kill(pid, 'SIGKILL');
 	const again = await recovery.viewed(

@@ -47,13 +47,13 @@ test('three recoveries in three phases go on to their ends with their writes whe
 	const names = ['running', 'migrating', 'starting'];
 
 	await before.start(here.request('running'));
-	await before.start(here.request('migrating', { policy: { finish: 'migrate', switch: 'auto', maxRateBytes: 4096 } }));
+	await before.start(here.request('migrating', { policy: { finish: 'migrate', switch: 'auto', maxRateBytes: 512 } })); // hours, however long all the rest takes
 	for (const name of ['running', 'migrating']) {
 		await before.waitFor(name, 'running', { timeoutMs });
 		assert.ok(await (await here.guest(name)).write(0, 0, mark(name)));
 	}
-	await orders.setPolicy('migrating', { ...asked, policy: { maxRateBytes: 8192 } });
-	await waitFor('the rate', async () => (await client.adoption('migrating')).copy.maxRateBytes === 8192, {
+	await orders.setPolicy('migrating', { ...asked, policy: { maxRateBytes: 1024 } });
+	await waitFor('the rate', async () => (await client.adoption('migrating')).copy.maxRateBytes === 1024, {
 		timeoutMs,
 	});
 	here.failAt = 'mount-mover-started';

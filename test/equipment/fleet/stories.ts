@@ -86,10 +86,10 @@ const discardedRunning: Plot = {
 	},
 };
 
-/** Its copy would take more than a minute. */
+/** Its copy would take longer than anybody here waits for anything. */
 const discardedMigrating: Plot = {
 	...usual,
-	maxRateBytes: 32 * 1024,
+	maxRateBytes: 4 * 1024,
 	ends: 'discarded',
 	live: async ({ operator, guest }) => {
 		await operator.reach('running');
