@@ -19,6 +19,8 @@ let supervisor: SupervisorDouble;
 let stored: RecoveryRequest;
 let recoveries: Recoveries;
 let orders: Orders;
+/** For what nobody will answer. */
+let impatient: Orders;
 let control: OwnProcess;
 let server: OwnProcess;
 let host: OwnProcess;
@@ -32,7 +34,8 @@ before(async () => {
 	host = place.startWorkers('host');
 	const temporal = await place.connect();
 	recoveries = new Recoveries(temporal);
-	orders = new Orders(temporal, { limitMs: 3_000 });
+	orders = new Orders(temporal);
+	impatient = new Orders(temporal, { limitMs: 3_000 });
 });
 after(async () => {
 	await supervisor.stop();
@@ -183,7 +186,7 @@ test('without a control worker list and show answer, and an order names the miss
 	const details = await recoveries.show('alone');
 	assert.deepEqual([details.phase, details.statusFrom, details.status?.power], ['running', 'memo', 'on']);
 	assert.ok((await recoveries.list()).length > 0);
-	await assert.rejects(orders.migrate('alone', asked), withCode('worker_missing'));
+	await assert.rejects(impatient.migrate('alone', asked), withCode('worker_missing'));
 });
 
 // After the last one: it takes the server away.

@@ -77,9 +77,10 @@ describe('rouse up', () => {
 				const holder = await serviceHolder(home, 'keeper');
 				return holder !== undefined && holder.pid !== keeper?.pid;
 			};
-			await waitFor('another keeper', another, { timeoutMs: 10_000 });
+			await waitFor('another keeper', another, { timeoutMs: 30_000 });
 			await rouse('down');
-			await waitFor('up to end', () => foreground.child.exitCode !== null, { timeoutMs: 10_000 });
+			await waitFor('up to end', () => foreground.child.exitCode !== null, { timeoutMs: 30_000 });
+			await foreground.end(); // until all that it said is read
 			assert.equal(foreground.child.exitCode, 0);
 			assert.match(foreground.said(), /the keeper .* had died[\s\S]*ended by rouse down/);
 		} finally {
@@ -91,7 +92,7 @@ describe('rouse up', () => {
 		const { home, up } = await installation(t);
 		const before = await up();
 		await signalHolder(serviceFiles(home, 'keeper').lockPath, 'SIGKILL');
-		await waitFor('the keeper to be gone', async () => !(await serviceHolder(home, 'keeper')), { timeoutMs: 10_000 });
+		await waitFor('the keeper to be gone', async () => !(await serviceHolder(home, 'keeper')), { timeoutMs: 30_000 });
 		const after = await up();
 		assert.deepEqual([after.alreadyUp, after.pids], [false, before.pids]);
 	});

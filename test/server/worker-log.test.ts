@@ -30,7 +30,8 @@ function line(worker: OwnProcess, msg: string): Promise<Record<string, unknown>>
 	return waitFor(
 		`the line "${msg}"`,
 		() => {
-			const found = worker.said.split('\n').find(text => text.includes(`"msg":"${msg}"`));
+			const whole = worker.said.split('\n').slice(0, -1); // what comes after the last end of a line is still being written
+			const found = whole.find(text => text.includes(`"msg":"${msg}"`));
 			return found === undefined ? undefined : (JSON.parse(found) as Record<string, unknown>);
 		},
 		{ timeoutMs },
