@@ -57,7 +57,7 @@ describe('`runTool`', () => {
 
 	it('kills a silent program, with what it started, and throws `timeout`', async t => {
 		const pids = join(await temporaryDirectory(t), 'pids');
-		await assert.rejects(shell(stubborn(pids), { silenceMs: 1000 }), { code: 'timeout', message: /1000 ms/ });
+		await assert.rejects(shell(stubborn(pids), { silenceMs: 3000 }), { code: 'timeout', message: /3000 ms/ });
 		await assertGone(await pidsIn(pids));
 	});
 
@@ -87,7 +87,7 @@ describe('`runTool`', () => {
 			process.kill(Number(await readFile(pid(place), 'utf8')), 'SIGKILL'),
 		);
 		const away = `setsid sh -c 'echo $$ >${pid(directory)}; exec sleep 1000' & wait`;
-		await assert.rejects(shell(away, { silenceMs: 1000 }), { code: 'timeout' });
+		await assert.rejects(shell(away, { silenceMs: 3000 }), { code: 'timeout' });
 	});
 
 	it('throws `tool_missing` with the hint of the caller for a program that is not there or may not be run', async () => {
