@@ -48,9 +48,11 @@ test('`rouse demo` of a user who is not root comes to its end, with Temporal iso
 	};
 	const given = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
 	const demo = captive(t, 'env', [...given, 'unshare', '-m', 'sh', '-c', script, 'demo', 'demo', '--json']);
+	let stdout = '';
+	demo.child.stdout?.on('data', text => (stdout += text));
 	const [code] = await new Promise<[number | null]>(resolve => demo.child.once('close', status => resolve([status])));
 	assert.equal(code, 0, demo.said());
-	const report = reportSchema.parse(JSON.parse(demo.said().trimEnd().split('\n').at(-1) ?? ''));
+	const report = reportSchema.parse(JSON.parse(stdout));
 	assert.ok(
 		report.kills.some(({ name }) => name === 'temporal-forwarder'),
 		'Temporal was behind its forwarder',

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as z from 'zod';
+import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { startRouse } from '../equipment/command-line.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
@@ -50,9 +51,16 @@ test('what Temporal keeps is sealed by a configured key; without it `list` and `
 		[shown.machine, shown.restorePoint, shown.phase, shown.power],
 		['hushhush', restorePoint, 'running', 'on'],
 	);
-	const { recoveries } = rowsSchema.parse(await here.answer('recover', 'list'));
+	const listed = await waitFor(
+		'visibility', // which lags behind what `show` tells
+		async () => {
+			const { recoveries } = rowsSchema.parse(await here.answer('recover', 'list'));
+			return recoveries.some(({ phase }) => phase === 'running') && recoveries;
+		},
+		{ timeoutMs: 60_000 },
+	);
 	assert.deepEqual(
-		recoveries.map(({ name, machine, phase, power }) => [name, machine, phase, power]),
+		listed.map(({ name, machine, phase, power }) => [name, machine, phase, power]),
 		[['web01-r1', 'hushhush', 'running', 'on']],
 	);
 
