@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { cacheDirectory } from '../../system/installation.ts';
+import { type WaitOptions, waitFor } from '../../system/wait.ts';
 
 const run = promisify(execFile);
 /** Of tools/guest, which is built before: not every host has a ping. */
@@ -70,19 +71,28 @@ export class WiredHost {
 		);
 	}
 
-	/** Pings from the other host, ten a second, until `stop`, which tells how many were sent and how many answered. */
-	pings(t: Pick<TestContext, 'after'>, address: string): { stop: () => Promise<{ sent: number; answered: number }> } {
-		const args = ['netns', 'exec', this.#namespace, busybox, 'ping', '-q', '-i', '0.1', address];
+	/** Pings from the other host, ten a second, until `stop`, which tells how many were answered, and which never will be. */
+	pings(
+		t: Pick<TestContext, 'after'>,
+		address: string,
+	): { stop: (patience: WaitOptions) => Promise<{ answered: number; lost: number[] }> } {
+		const args = ['netns', 'exec', this.#namespace, busybox, 'ping', '-i', '0.1', address];
 		const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] });
 		let said = '';
 		child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
 		const ended = once(child, 'close');
 		t.after(() => child.kill('SIGKILL'));
-		const stop = async () => {
+		const answered = () => new Set([...said.matchAll(/ seq=(\d+) /g)].map(([, sequence]) => Number(sequence)));
+		const newest = () => Math.max(-1, ...answered());
+		const stop = async (patience: WaitOptions) => {
+			// Answers come in the order of the pings: of those before one that is answered none is on its way any more.
+			const before = newest();
+			await waitFor('one more answer', () => newest() > before, patience);
 			child.kill('SIGINT');
 			await ended;
-			const [, sent, answered] = /(\d+) packets transmitted, (\d+) packets received/.exec(said) ?? [];
-			return { sent: Number(sent), answered: Number(answered) };
+			const all = answered();
+			const lost = Array.from({ length: newest() }, (_none, sequence) => sequence).filter(one => !all.has(one));
+			return { answered: all.size, lost };
 		};
 		return { stop };
 	}
