@@ -1,10 +1,10 @@
 import type { TemporalClient } from '../../../client/connection.ts';
 import { Orders } from '../../../client/orders.ts';
 import type { RecoverySummary } from '../../../client/summaries.ts';
+import { RecoveryWorkflows } from '../../../client/workflows.ts';
 import { asRouseError } from '../../../model/errors.ts';
 import type { Phase } from '../../../model/recovery.ts';
 import { type WaitOptions, waitFor } from '../../../system/wait.ts';
-import { recoveryWorkflowId } from '../../../workflows/contracts.ts';
 import type { Watch } from './watch.ts';
 
 const asked = { reason: 'the test has it so' };
@@ -14,7 +14,7 @@ type Shows = (seen: RecoverySummary) => boolean;
 /** Gives orders to one recovery, each until it was taken: while services die, orders and answers are lost. */
 export class Operator {
 	readonly name: string;
-	readonly #temporal: TemporalClient;
+	readonly #workflows: RecoveryWorkflows;
 	readonly #orders: Orders;
 	readonly #watch: Watch;
 	/** Of every wait. */
@@ -22,7 +22,7 @@ export class Operator {
 
 	constructor(name: string, temporal: TemporalClient, watch: Watch, patience: WaitOptions) {
 		this.name = name;
-		this.#temporal = temporal;
+		this.#workflows = new RecoveryWorkflows(temporal);
 		this.#orders = new Orders(temporal);
 		this.#watch = watch;
 		this.#patience = patience;
@@ -63,10 +63,10 @@ export class Operator {
 
 	/** In Temporal's own way. */
 	cancel(): Promise<void> {
-		const { workflow } = this.#temporal.client;
+		const workflows = this.#workflows;
 		return this.#give(
 			'cancel',
-			() => workflow.getHandle(recoveryWorkflowId(this.name)).cancel(),
+			() => workflows.call(this.name, () => workflows.handle(this.name).cancel()),
 			({ status }) => status?.parked?.code === 'interrupted',
 		);
 	}
