@@ -20,7 +20,7 @@ import { lockHolder } from '../../system/process-lock.ts';
 import { listenOnSocket } from '../../system/unix-http.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
-import { startRepositoryMover } from '../equipment/movers.ts';
+import { launchRepositoryMover, startRepositoryMover } from '../equipment/movers.ts';
 import { sampleDisk, storeDisk } from '../equipment/stored-disk.ts';
 
 interface Bench {
@@ -199,7 +199,7 @@ test('a repository mover that nobody uses ends by itself, but not while a mover 
 	const user = captive(t, 'flock', ['-n', '-F', lock, 'sleep', '600']);
 	await waitFor('the lock to be held', async () => (await lockHolder(lock)) !== undefined, { timeoutMs: 10_000 });
 	const mover = await startRepositoryMover(t, directory, repository, { recoveries, aloneMs: 200 });
-	const unused = await startRepositoryMover(t, await temporaryDirectory(t), repository, { aloneMs: 200 });
+	const unused = await launchRepositoryMover(t, await temporaryDirectory(t), repository, { aloneMs: 200 });
 	const ended = ({ child }: typeof mover) => child.exitCode !== null;
 	await waitFor('the one without users, started later, to end', () => ended(unused), { timeoutMs: 30_000 });
 	assert.equal(ended(mover), false);

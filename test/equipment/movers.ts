@@ -51,6 +51,15 @@ export interface RepositoryMover extends Captive {
 
 /** A repository mover that answers; a second one with the same directory takes the first one's place. */
 export async function startRepositoryMover(
+	...where: Parameters<typeof launchRepositoryMover>
+): Promise<RepositoryMover> {
+	const mover = await launchRepositoryMover(...where);
+	await answering(mover, 'repository mover', () => mover.control.state());
+	return mover;
+}
+
+/** One that may have ended before anybody could ask it. */
+export async function launchRepositoryMover(
 	t: Pick<TestContext, 'after'>,
 	directory: string,
 	repository: string,
@@ -61,9 +70,7 @@ export async function startRepositoryMover(
 	const configPath = join(directory, 'repository-mover.json');
 	await writeFile(configPath, JSON.stringify({ repository, chunkSocket, controlSocket, recoveries, aloneMs }));
 	const mover = startMover(t, 'repository', configPath);
-	const control = new RepositoryMoverControl(controlSocket);
-	await answering(mover, 'repository mover', () => control.state());
-	return { ...mover, chunkSocket, control };
+	return { ...mover, chunkSocket, control: new RepositoryMoverControl(controlSocket) };
 }
 
 /** A target as `allocate` leaves it, with its map. */
