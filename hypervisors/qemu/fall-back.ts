@@ -7,7 +7,7 @@ import { hardwareOf } from './hardware.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { queryKvm, queryStatus } from './monitor-queries.ts';
 import { endByForce, whatRuns } from './process.ts';
-import { readRecord, recordFallBack } from './record.ts';
+import { recordFallBack, records } from './record.ts';
 
 /** Its name, for people. */
 const emulation = 'emulation (TCG)';
@@ -48,7 +48,7 @@ export async function offeringFallBack<T>(parts: MachineParts, start: () => Prom
 export async function takeFallBack(parts: MachineParts): Promise<void> {
 	const { definition, paths } = parts;
 	const crash = await crashUnderKvm(parts);
-	if ((await readRecord(definition, paths))?.acceleration === undefined) {
+	if ((await records.read(definition, paths))?.acceleration === undefined) {
 		if ((await fallBackOf(parts)) === undefined)
 			throw new RouseError('phase_wrong', `${definition.machineName} cannot be emulated from here on`, {
 				hint: 'its guest has written to its disks, or KVM is forced: reset it',

@@ -20,7 +20,7 @@ import { inRoom, roomOf } from './own-room.ts';
 import { checkSocketPaths, type MachinePaths } from './paths.ts';
 import { whatRuns } from './process.ts';
 import type { Qmp } from './qmp-client.ts';
-import { readRecord } from './record.ts';
+import { records } from './record.ts';
 import { startFailure } from './start-failure.ts';
 
 /** Longer than QEMU itself waits for the mount mover (`open-timeout`, 30 s) before it gives up. */
@@ -91,7 +91,7 @@ export async function accelerationOf(
 	paths: MachinePaths,
 	host: Pick<QemuHost, 'accelerationFor'>,
 ): Promise<Acceleration> {
-	const fallenBack = (await readRecord(definition, paths))?.acceleration?.fallenBack;
+	const fallenBack = (await records.read(definition, paths))?.acceleration?.fallenBack;
 	const own = hardwareOf(definition).accelerator ?? undefined;
 	return host.accelerationFor(variantOf(definition.config), own, fallenBack);
 }

@@ -31,7 +31,7 @@ import { machinePaths } from './paths.ts';
 import { patience } from './patience.ts';
 import { endByForce, whatRuns } from './process.ts';
 import type { Qmp } from './qmp-client.ts';
-import { createRecord, endRecord, readRecord } from './record.ts';
+import { createRecord, endRecord, records } from './record.ts';
 import { switchOffline } from './switch-offline.ts';
 import { switchOnline } from './switch-online.ts';
 import { checkTargets, makeTargets, openTargets, removeTargets } from './targets.ts';
@@ -181,7 +181,7 @@ export class QemuMachine implements Machine {
 
 	/** `identity_conflict` when another recovery's machine lies here. */
 	async #ours(): Promise<MachineParts> {
-		await readRecord(this.#parts.definition, this.#parts.paths);
+		await records.read(this.#parts.definition, this.#parts.paths);
 		return this.#parts;
 	}
 

@@ -12,7 +12,7 @@ import { qemuEnvironment } from './confinement.ts';
 import type { QemuHost } from './host.ts';
 import { installQemu } from './install.ts';
 import type { MachinePaths } from './paths.ts';
-import { readRecord, recordSnapshot } from './record.ts';
+import { records } from './record.ts';
 import { exists } from '../../system/if-there.ts';
 
 /**
@@ -25,9 +25,7 @@ export async function takeSnapshot(
 	host: QemuHost,
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	const record = await readRecord(definition, paths);
-	if (record === undefined)
-		throw new RouseError('phase_wrong', `${definition.directory}: no machine was created here to take a snapshot of`);
+	const record = await records.of(definition, paths);
 	await allDone(
 		definition.disks.map(async disk => {
 			const path = paths.overlay(disk);
@@ -37,7 +35,7 @@ export async function takeSnapshot(
 			await createOverlay(definition, disk, { path, host, signal });
 		}),
 	);
-	if (!record.snapshotMade) await recordSnapshot(definition, paths);
+	if (!record.snapshotMade) await records.change(definition, paths, { snapshotMade: true });
 }
 
 /** The overlay appears under its name only whole, and only when the mover's disk could be opened. */

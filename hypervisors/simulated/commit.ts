@@ -4,7 +4,7 @@ import { isSpaceShort } from '../../system/durable-file.ts';
 import type { DiskStack } from './disk-stack.ts';
 import { removeOverlays } from './overlays.ts';
 import type { MachineParts } from './parts.ts';
-import { changeRecord } from './record.ts';
+import { records } from './record.ts';
 
 /** What was written to the targets so far, by whomever, is on stable storage. */
 export async function syncTargets({ settings, definition, stacks }: MachineParts): Promise<void> {
@@ -47,6 +47,6 @@ export async function commitOffline(parts: MachineParts): Promise<void> {
 
 /** The overlays count no more, for good, before they go: what the guest writes next is on the targets alone. */
 export async function dropOverlays(parts: MachineParts): Promise<void> {
-	await changeRecord(parts.definition, parts.paths, { merged: true });
+	await records.change(parts.definition, parts.paths, { merged: true });
 	await removeOverlays(parts);
 }

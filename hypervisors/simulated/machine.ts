@@ -24,7 +24,7 @@ import { removeOverlays, takeSnapshot } from './overlays.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { cutPower, powerOn, reset, resume } from './power.ts';
 import { reachFault } from './reached.ts';
-import { changeRecord, createRecord, type MachineRecord, readRecord, recordOf } from './record.ts';
+import { type MachineRecord, createRecord, records } from './record.ts';
 import { makeTargets, openTargets, removeTargets } from './targets.ts';
 
 export class SimulatedMachine implements Machine {
@@ -81,13 +81,13 @@ export class SimulatedMachine implements Machine {
 
 	async powerOn(chain: Chain, options?: CallOptions): Promise<void> {
 		await this.#begin('powerOn', options);
-		await recordOf(this.#parts.definition, this.#parts.paths);
+		await records.of(this.#parts.definition, this.#parts.paths);
 		await powerOn(this.#call(options), chain);
 	}
 
 	async fallBack(chain: Chain, options?: CallOptions): Promise<void> {
 		await this.#begin('fallBack', options);
-		await changeRecord(this.#parts.definition, this.#parts.paths, { fellBack: true });
+		await records.change(this.#parts.definition, this.#parts.paths, { fellBack: true });
 		await powerOn(this.#call(options), chain);
 	}
 
@@ -131,7 +131,7 @@ export class SimulatedMachine implements Machine {
 
 	async switchToTarget(calls: SwitchCalls, options?: CallOptions): Promise<{ pauseMs: number }> {
 		await this.#begin('switchToTarget', options);
-		await recordOf(this.#parts.definition, this.#parts.paths);
+		await records.of(this.#parts.definition, this.#parts.paths);
 		answering(this.#parts, this.#parts.running.read());
 		return this.#parts.settings.manner.switchToTarget({ ...this.#call(options), calls });
 	}
@@ -183,7 +183,7 @@ export class SimulatedMachine implements Machine {
 		options?.signal?.throwIfAborted();
 		await reachFault(this.#parts, call, options?.signal);
 		this.#parts.running.read();
-		return readRecord(this.#parts.definition, this.#parts.paths);
+		return records.read(this.#parts.definition, this.#parts.paths);
 	}
 
 	async #probe(options: CallOptions): Promise<void> {

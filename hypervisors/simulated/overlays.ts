@@ -4,7 +4,7 @@ import { createFileDurably, removeFileDurably } from '../../system/durable-file.
 import { emptyJournal } from './block-journal.ts';
 import { removeTemporary, sizeOf } from './files.ts';
 import type { MachineParts } from './parts.ts';
-import { changeRecord, recordOf } from './record.ts';
+import { records } from './record.ts';
 
 /**
  * The protective snapshot of all disks; `probe` throws when the mover's disks cannot be read. What is there is left
@@ -12,7 +12,7 @@ import { changeRecord, recordOf } from './record.ts';
  */
 export async function takeSnapshot(parts: MachineParts, probe: () => Promise<void>): Promise<void> {
 	const { settings, definition, paths } = parts;
-	const { snapshotMade, merged } = await recordOf(definition, paths);
+	const { snapshotMade, merged } = await records.of(definition, paths);
 	if (merged) throw new RouseError('phase_wrong', `${definition.machineName} is on its targets already`);
 	const missing = [];
 	for (const disk of definition.disks) if ((await sizeOf(paths.overlay(disk))) === undefined) missing.push(disk);
@@ -21,7 +21,7 @@ export async function takeSnapshot(parts: MachineParts, probe: () => Promise<voi
 	settings.faults.expectWritable('overlay', definition);
 	for (const disk of missing)
 		await createFileDurably(paths.overlay(disk), emptyJournal(disk.sizeBytes), { mode: 0o600 });
-	await changeRecord(definition, paths, { snapshotMade: true });
+	await records.change(definition, paths, { snapshotMade: true });
 }
 
 /** Throws `machine_failed` where one is missing. */

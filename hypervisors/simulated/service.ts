@@ -2,7 +2,7 @@ import type { Chain } from '../../model/recovery.ts';
 import { expectOverlays } from './overlays.ts';
 import type { MachineParts, Manner } from './parts.ts';
 import { presentBase, usePresentation } from './presentation.ts';
-import { changeRecord } from './record.ts';
+import { records } from './record.ts';
 import { settle } from './settle.ts';
 import { serviceSwitchPlaces, switchByReparenting } from './switch-service.ts';
 import { deviceTargets } from './target-formats.ts';
@@ -28,6 +28,6 @@ export const serviceManner: Manner = {
 /** Overlays that a switch was moving when the machine lost its power stand on the one or the other. */
 async function putParents({ definition, paths }: MachineParts, chain: Chain): Promise<'mover' | 'target'> {
 	const parent = chain === 'mover' ? 'mover' : 'target';
-	await changeRecord(definition, paths, { parents: definition.disks.map(() => parent) });
+	await records.change(definition, paths, { parents: definition.disks.map(() => parent) });
 	return parent;
 }

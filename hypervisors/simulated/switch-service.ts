@@ -8,7 +8,7 @@ import { Instance } from './instance.ts';
 import { expectOverlays } from './overlays.ts';
 import type { MachineParts, SwitchCall } from './parts.ts';
 import { reached } from './reached.ts';
-import { changeRecord, recordOf } from './record.ts';
+import { records } from './record.ts';
 import { settle } from './settle.ts';
 import { continueGuest, pauseGuest } from './switch-pause.ts';
 
@@ -86,9 +86,9 @@ async function reparent(call: SwitchCall, instance: Instance | undefined): Promi
 }
 
 async function reparentOne({ settings, definition, paths }: MachineParts, index: number): Promise<void> {
-	const { parents } = await recordOf(definition, paths);
+	const { parents } = await records.of(definition, paths);
 	settings.faults.expectWritable('overlay', definition);
-	await changeRecord(definition, paths, { parents: parents.map((old, at) => (at === index ? 'target' : old)) });
+	await records.change(definition, paths, { parents: parents.map((old, at) => (at === index ? 'target' : old)) });
 }
 
 /** When `act` fails a guest that was saved goes on: its overlays read the same from the mover and from the targets. */

@@ -7,7 +7,7 @@ import { RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { fileIdentity } from '../../system/file-identity.ts';
 import type { TargetFormat } from './parts.ts';
-import { readRecord } from './record.ts';
+import { records } from './record.ts';
 import { namesIn } from '../../system/names-in.ts';
 
 /** A file that is the disk, from its first byte. */
@@ -37,7 +37,7 @@ export const deviceTargets: TargetFormat = {
 	},
 	async present({ definition, paths }, disk, boot) {
 		// A disk that a machine stands on is given to nobody else.
-		const record = await readRecord(definition, paths);
+		const record = await records.read(definition, paths);
 		if (record?.parents.includes('target')) return paths.target(disk);
 		const device = paths.device(disk, boot);
 		await mkdir(dirname(device), { recursive: true, mode: 0o700 });

@@ -9,7 +9,7 @@ import type { ReadBase } from '../../hypervisors/simulated/read-base.ts';
 import { freeze, kill, loseTarget, reboot } from '../../hypervisors/simulated/fate.ts';
 import type { SimulatedGuest } from '../../hypervisors/simulated/guest.ts';
 import { SimulatedHost, type SimulatedHostOptions } from '../../hypervisors/simulated/host.ts';
-import { readRecord } from '../../hypervisors/simulated/record.ts';
+import { records } from '../../hypervisors/simulated/record.ts';
 import { RouseError } from '../../model/errors.ts';
 
 export interface SimulatedBenchOptions extends Partial<SimulatedHostOptions> {
@@ -111,7 +111,7 @@ function dataOf({ lengthBytes, pattern }: GuestWrite): Buffer | number {
 /** Of a machine that is off: whatever layers its record tells of. */
 export async function contentOf(host: SimulatedHost, definition: MachineDefinition, disk: number): Promise<Buffer> {
 	const { paths, stacks } = host.partsOf(definition);
-	const record = await readRecord(definition, paths);
+	const record = await records.read(definition, paths);
 	const content = Buffer.alloc(definition.disks[disk]?.sizeBytes ?? 0);
 	const layers = { below: record?.parents[disk] ?? 'mover', alone: record?.merged === true };
 	const holes = stacks[disk]?.readFlushed(layers, 0, content);

@@ -2,7 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import type { Machine, MachineDefinition, Platform, SwitchCalls } from '../../hypervisors/contract.ts';
 import { emptyJournal } from '../../hypervisors/simulated/block-journal.ts';
-import { readRecord } from '../../hypervisors/simulated/record.ts';
+import { records } from '../../hypervisors/simulated/record.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { SimulatedHost } from '../../hypervisors/simulated/host.ts';
 import { machinePaths } from '../../hypervisors/simulated/paths.ts';
@@ -134,7 +134,7 @@ export const letsTheGuestGoOnAnyway = wrongly((machine, definition, host) => ({
 /** A machine that stands on its targets is handed no identities of them any more. */
 export const forgetsTargetsInTheSwitch = wrongly((machine, definition, host) => ({
 	openTargets: async options => {
-		const record = await readRecord(definition, host.partsOf(definition).paths);
+		const record = await records.read(definition, host.partsOf(definition).paths);
 		if (record?.parents.includes('target')) throw new RouseError('phase_wrong', 'the targets are in use');
 		return machine.openTargets(options);
 	},

@@ -8,7 +8,7 @@ import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
-import { readRecord, recordFallBack } from '../../hypervisors/qemu/record.ts';
+import { recordFallBack, records } from '../../hypervisors/qemu/record.ts';
 import {
 	assertionUnderKvm,
 	kvmThat,
@@ -37,7 +37,7 @@ async function crashingBench(t: TestContext, options: Partial<QemuBenchOptions['
 }
 
 const observed = (made: QemuBench) => anew(made, machine => machine.observe());
-const recordOf = ({ definition }: QemuBench) => readRecord(definition, machinePaths(definition));
+const recordOf = ({ definition }: QemuBench) => records.read(definition, machinePaths(definition));
 
 suite('a machine that KVM does not carry', { concurrency: 2 }, () => {
 	test('is said to have crashed, and `fallBack` starts it emulated', async t => {
@@ -112,7 +112,7 @@ suite('a machine that KVM does not carry', { concurrency: 2 }, () => {
 		await anew(made, machine => machine.fallBack('mover'));
 		const guest = await startedGuest(made);
 		assert.equal(await optionOf(made, '-accel'), 'tcg');
-		assert.equal((await readRecord(made.definition, paths))?.snapshotMade, true);
+		assert.equal((await records.read(made.definition, paths))?.snapshotMade, true);
 		await restoreTargets(made);
 		await anew(made, async machine => {
 			await machine.powerOff();
