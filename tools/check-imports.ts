@@ -35,6 +35,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 	vhdx: { folders: ['model'], packages: [] },
 	sources: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx'], packages: everyday },
 	movers: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx'], packages: everyday },
+	exports: { folders: ['model', 'system', 'repository', 'nbd', 'movers', 'vhdx'], packages: everyday },
 	hypervisors: { folders: ['model', 'system', 'nbd', 'vhdx'], packages: everyday },
 	supervisor: { folders: ['model', 'system', 'repository', 'movers', 'hypervisors'], packages: everyday },
 	// Bundled into a sandbox without Node: of the rest only types, which leave nothing behind.
@@ -87,6 +88,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'repository',
 			'sources',
 			'movers',
+			'exports',
 			'vhdx',
 			'workflows/contracts.ts',
 			'activities',

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
-import { exportDisk } from '../../repository/export.ts';
+import { exportRaw } from '../../exports/raw.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { listPoints, readPoint } from '../../repository/points.ts';
 import { initRepository, openRepository, type Repository } from '../../repository/repository.ts';
@@ -29,7 +29,7 @@ async function repositoryIn(t: TestContext): Promise<Repository> {
 async function exported(t: TestContext, repository: Repository): Promise<string> {
 	const path = join(await temporaryDirectory(t), 'disk.raw');
 	const { manifest } = await readPoint(repository, 'web01', time);
-	await exportDisk(new VerifiedChunks(new DirectChunkSource(repository.store)), manifest.disks[0]!, path);
+	await exportRaw(new VerifiedChunks(new DirectChunkSource(repository.store)), manifest.disks[0]!, path);
 	return path;
 }
 
@@ -124,7 +124,7 @@ test('an export does not overwrite a file', async t => {
 	const { manifest } = await readPoint(repository, 'web01', time);
 	const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
 	const progress = () => assert.fail('written before the name was looked at');
-	await assert.rejects(exportDisk(chunks, manifest.disks[0]!, path, { progress }), { code: 'name_conflict' });
+	await assert.rejects(exportRaw(chunks, manifest.disks[0]!, path, { progress }), { code: 'name_conflict' });
 	assert.deepEqual(await readdir(join(path, '..')), ['disk.raw']);
 });
 
@@ -135,7 +135,7 @@ test('an export that meets a damaged chunk leaves nothing', async t => {
 	const directory = await temporaryDirectory(t);
 	const { manifest } = await readPoint(repository, 'web01', time);
 	const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
-	await assert.rejects(exportDisk(chunks, manifest.disks[0]!, join(directory, 'disk.raw')), { code: 'chunk_missing' });
+	await assert.rejects(exportRaw(chunks, manifest.disks[0]!, join(directory, 'disk.raw')), { code: 'chunk_missing' });
 	assert.deepEqual(await readdir(directory), []);
 });
 
@@ -148,7 +148,7 @@ test('an export whose directory goes away meanwhile fails by its own error', asy
 	const { manifest } = await readPoint(repository, 'web01', time);
 	const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
 	const progress = () => renameSync(directory, join(parent, 'elsewhere'));
-	await assert.rejects(exportDisk(chunks, manifest.disks[0]!, join(directory, 'disk.raw'), { progress }), {
+	await assert.rejects(exportRaw(chunks, manifest.disks[0]!, join(directory, 'disk.raw'), { progress }), {
 		name: 'RouseError',
 		code: 'io_failed',
 	});

@@ -13,13 +13,18 @@ export function freshIds(): FileIds {
 	return { fileWriteGuid: randomUUID(), dataWriteGuid: randomUUID(), virtualDiskId: randomUUID() };
 }
 
+/** A disk in a VHDX has whole sectors. */
+export function diskBytesInVhdx(sizeBytes: number, { logicalSectorBytes }: Sectors): number {
+	return Math.ceil(sizeBytes / logicalSectorBytes) * logicalSectorBytes;
+}
+
 /**
  * A disk as a fixed VHDX: a header, then the disk's own bytes in their order, then zeros up to the end of its last block.
- * The disk in it has whole sectors. `input_invalid` when it is larger than a VHDX's can be (64 TiB).
+ * `input_invalid` when it is larger than a VHDX's can be (64 TiB).
  */
 export function vhdxExport(disk: NbdExport, { ids, sectors }: { ids: FileIds; sectors: Sectors }): LayoutExport {
 	const { logicalSectorBytes, physicalSectorBytes } = sectors;
-	const sizeBytes = Math.ceil(disk.sizeBytes / logicalSectorBytes) * logicalSectorBytes;
+	const sizeBytes = diskBytesInVhdx(disk.sizeBytes, sectors);
 	const { header, payloadOffsetBytes, fileSizeBytes } = identityHeader({
 		sizeBytes,
 		ids,
