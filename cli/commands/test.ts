@@ -1,4 +1,5 @@
 import { Argument } from '@commander-js/extra-typings';
+import { cacheDirectory } from '../../system/installation.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatDuration } from '../terminal/format.ts';
 import { runTier, type TierName, type TierResult, testFiles, tierNames } from '../test-tiers.ts';
@@ -9,7 +10,9 @@ export const build = (context: Context) =>
 		.addArgument(new Argument('[tier]', 'only this one').choices(tierNames))
 		.action(async tier => {
 			const { setUp } = await import('../setup/setup.ts');
+			const { provideTestPython } = await import('../setup/test-python.ts');
 			await setUp(context);
+			await provideTestPython(cacheDirectory(context.env), context);
 			const results = await runTiers(tier === undefined ? tierNames : [tier], context);
 			const passed = results.every(result => result.passed);
 			const lines = results.map(

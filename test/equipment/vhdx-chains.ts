@@ -24,12 +24,13 @@ export function hasContent(content: Uint8Array, { blockBytes }: Measures): (bloc
 	return block => content.subarray(block * blockBytes, (block + 1) * blockBytes).some(byte => byte !== 0);
 }
 
-/** A child of random blocks, and what one reads through it. */
+/** A child of random blocks, and what one reads through it. `sectorsAtOnce`: how many go the same way at least. */
 export function childOf(
 	random: Random,
 	measures: Measures,
 	own: Buffer,
 	below: Buffer,
+	{ sectorsAtOnce = 1 } = {},
 ): { blocks: ChildBlock[]; merged: Buffer } {
 	const { sizeBytes, blockBytes, logicalSectorBytes } = measures;
 	const merged = Buffer.from(below);
@@ -47,7 +48,11 @@ export function childOf(
 		const sectors = new Uint8Array(blockBytes / logicalSectorBytes / 8);
 		for (let bit = 0; bit < sectors.length * 8; ) {
 			const isOwn = random.chance(0.5);
-			for (const runEnd = bit + 1 + random.below(20); bit < Math.min(runEnd, sectors.length * 8); bit++) {
+			for (
+				const runEnd = bit + (1 + random.below(20)) * sectorsAtOnce;
+				bit < Math.min(runEnd, sectors.length * 8);
+				bit++
+			) {
 				if (!isOwn) continue;
 				sectors[bit >> 3] = (sectors[bit >> 3] ?? 0) | (1 << (bit & 7));
 				const from = at + bit * logicalSectorBytes;
