@@ -48,6 +48,23 @@ export const repositoryMoverConfigSchema = z.strictObject({
 export const repositoryOfMoverSchema = z.object({ repository: absolutePath });
 export type RepositoryMoverConfig = z.infer<typeof repositoryMoverConfigSchema>;
 
+const sectorBytes = z.union([z.literal(512), z.literal(4096)]);
+
+/** The volume on which a host finds a VHDX of each disk; it was made before, in `directory` (volume/ensure-volume.ts). */
+export const moverVolumeSchema = z.strictObject({
+	directory: absolutePath,
+	/** In the order of the disks. Ids are the same as long as the recovery lasts: what stands on a VHDX names it by them. */
+	files: z
+		.array(
+			z.strictObject({
+				ids: z.strictObject({ fileWriteGuid: z.guid(), dataWriteGuid: z.guid(), virtualDiskId: z.guid() }),
+				sectors: z.strictObject({ logicalSectorBytes: sectorBytes, physicalSectorBytes: sectorBytes }),
+			}),
+		)
+		.min(1)
+		.max(64),
+});
+
 /** One per recovery: serves the restore point's disks to the running guest. */
 export const mountMoverConfigSchema = z.strictObject({
 	recoveryId: z.uuid(),
@@ -60,6 +77,8 @@ export const mountMoverConfigSchema = z.strictObject({
 	offerSocket: socketPath,
 	/** Bound of the chunks kept in memory. */
 	cacheBytes: z.int().min(0),
+	/** With it there is an export `volume` too. */
+	volume: moverVolumeSchema.optional(),
 	aloneMs,
 });
 export type MountMoverConfig = z.infer<typeof mountMoverConfigSchema>;
@@ -122,7 +141,7 @@ export const mountMoverStateSchema = z.object({
 	badChunks: z.array(badChunkSchema),
 	/**
 	 * Why chunks or a restored map cannot be read at present; reads that need them wait. `io_failed`: a read of a target
-	 * failed and was answered with EIO; said until `POST /serve`.
+	 * failed and was answered with EIO; said until `POST /serve`. Or a write to the volume's metadata failed: said for good.
 	 */
 	failure: errorDocumentSchema.nullable(),
 	/** Absent when nobody tried. */

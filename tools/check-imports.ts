@@ -33,10 +33,11 @@ export const rules: Readonly<Record<string, Rule>> = {
 	'nbd/server': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
 	'nbd/client': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
 	vhdx: { folders: ['model'], packages: [] },
+	volume: { folders: ['model', 'system'], packages: ['zod'] },
 	sources: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx'], packages: everyday },
-	movers: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx'], packages: everyday },
+	movers: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx', 'volume'], packages: everyday },
 	exports: { folders: ['model', 'system', 'repository', 'nbd', 'movers', 'vhdx'], packages: everyday },
-	hypervisors: { folders: ['model', 'system', 'nbd', 'vhdx'], packages: everyday },
+	hypervisors: { folders: ['model', 'system', 'nbd', 'vhdx', 'volume'], packages: everyday },
 	supervisor: { folders: ['model', 'system', 'repository', 'movers', 'hypervisors'], packages: everyday },
 	// Bundled into a sandbox without Node: of the rest only types, which leave nothing behind.
 	workflows: { folders: ['model'], packages: ['zod', '@temporalio/workflow', '@temporalio/common'], types: ['*'] },

@@ -43,6 +43,8 @@ export const tools: readonly Tool[] = [
 	program('nbdinfo', 'NBD client in tests', 'libnbd-bin'),
 	program('nbdcopy', 'NBD client in tests', 'libnbd-bin'),
 	program('nbdkit', 'NBD server in tests', 'nbdkit'),
+	program('mkntfs', 'volumes of Hyper-V hosts in tests', 'ntfs-3g'),
+	program('qemu-storage-daemon', 'shows them as files in tests', 'qemu-system-common'),
 	{
 		name: 'mkfs.ext4',
 		purpose: 'a small file system in tests',

@@ -1,6 +1,6 @@
 import { lchown, stat } from 'node:fs/promises';
 import type { ErrorDocument } from '../../model/errors.ts';
-import { NbdExports } from '../../nbd/server/export.ts';
+import { type NbdExport, NbdExports } from '../../nbd/server/export.ts';
 import { type NbdServer, serveNbd } from '../../nbd/server/server.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
@@ -12,6 +12,7 @@ import { RepositoryMoverClient } from '../repository-mover/client.ts';
 import { DiskExport } from './disk-export.ts';
 import type { LocalDisk } from './local-disk.ts';
 import { MountedDisks } from './mounted-disks.ts';
+import { MountedVolume } from './mounted-volume.ts';
 import { openLocalDisk } from './open-local-disk.ts';
 import { OfferClient } from './offer-client.ts';
 import type { RestorePointDisk } from './restore-point-disk.ts';
@@ -30,6 +31,7 @@ export class MountMover {
 	readonly #source: RetryingChunkSource;
 	readonly #mounted: MountedDisks;
 	readonly #locals: readonly LocalDisk[];
+	readonly #volume: MountedVolume | undefined;
 	readonly #offers: OfferClient;
 	readonly #poll: RestoredPoll;
 	readonly #ended = new AbortController();
@@ -37,11 +39,15 @@ export class MountMover {
 	#server: NbdServer | undefined;
 	#refusedWrites: RefusedWrites | undefined;
 
-	constructor(config: MountMoverConfig, locals: readonly LocalDisk[], surroundings: MountMoverSurroundings) {
-		const { log, reached, clock } = surroundings;
+	constructor(
+		config: MountMoverConfig,
+		{ locals, volume }: { locals: readonly LocalDisk[]; volume: MountedVolume | undefined },
+		{ log, reached, clock }: MountMoverSurroundings,
+	) {
 		this.#config = config;
 		this.#log = log;
 		this.#locals = locals;
+		this.#volume = volume;
 		this.#source = new RetryingChunkSource(new RepositoryMoverClient(config.chunkSocket), clock);
 		this.#mounted = new MountedDisks({
 			disks: config.disks.map(({ name, image }, number) => ({ name, image, local: locals[number] })),
@@ -90,7 +96,7 @@ export class MountMover {
 			failing: waiting.failing,
 			badChunks,
 			refusedWrites: this.#refusedWrites,
-			failure: this.#targetFailure() ?? this.#poll.trouble ?? this.#source.trouble ?? null,
+			failure: this.#localFailure() ?? this.#poll.trouble ?? this.#source.trouble ?? null,
 			counters: Object.fromEntries(Object.entries(counters)),
 		};
 	}
@@ -115,33 +121,42 @@ export class MountMover {
 		await this.#source.close();
 		await this.#polling;
 		for (const local of this.#locals) await local.close();
+		await this.#volume?.close();
 	}
 
 	/** First of all: it takes a person, and nothing waits for it to end, since such a read is answered with EIO. */
-	#targetFailure(): ErrorDocument | undefined {
-		return this.#locals.find(({ failure }) => failure)?.failure?.toDocument();
+	#localFailure(): ErrorDocument | undefined {
+		const failed = [...this.#locals, this.#volume].find(local => local?.failure);
+		return failed?.failure?.toDocument();
 	}
 
 	/** `disk0` is the name for people and tools; QEMU asks `disk0-now` first and then `disk0-wait`. */
-	#exports(): DiskExport[] {
+	#exports(): NbdExport[] {
+		const { recoveryId } = this.#config;
 		const { disks, waiting, counters } = this.#mounted;
+		const onWriteRefused = (refused: Omit<RefusedWrites, 'count'>) => {
+			this.#refusedWrites = { ...refused, count: (this.#refusedWrites?.count ?? 0) + 1 };
+		};
 		const named = (suffix: string, patient: boolean) => (disk: RestorePointDisk) =>
-			new DiskExport(`${disk.name}${suffix}`, `${disk.name} of recovery ${this.#config.recoveryId}`, {
+			new DiskExport(`${disk.name}${suffix}`, `${disk.name} of recovery ${recoveryId}`, {
 				disk,
 				waiting,
 				counters,
 				patient,
-				onWriteRefused: refused => {
-					this.#refusedWrites = { ...refused, count: (this.#refusedWrites?.count ?? 0) + 1 };
-				},
+				onWriteRefused,
 			});
-		return [...disks.map(named('', true)), ...disks.map(named('-now', false)), ...disks.map(named('-wait', true))];
+		const plain = disks.map(named('', true));
+		const exports = [...plain, ...disks.map(named('-now', false)), ...disks.map(named('-wait', true))];
+		if (this.#volume === undefined) return exports;
+		const volume = { name: 'volume', description: `volume of recovery ${recoveryId}`, onWriteRefused };
+		return [...exports, this.#volume.export(volume, plain)];
 	}
 }
 
 /**
- * Opens targets and maps and returns the mover, not listening yet. `identity_conflict` when a map belongs to another
- * recovery or target, `io_failed` when a file cannot be opened.
+ * Opens targets and maps, and the volume if there is one, and returns the mover, not listening yet. `identity_conflict` when
+ * a map belongs to another recovery or target, `io_failed` when a file cannot be opened, `format_damaged` for a volume that
+ * is not whole.
  */
 export async function openMountMover(
 	config: MountMoverConfig,
@@ -149,5 +164,6 @@ export async function openMountMover(
 ): Promise<MountMover> {
 	const locals: LocalDisk[] = [];
 	for (const disk of config.disks) locals.push(await openLocalDisk(config.recoveryId, disk, surroundings.clock));
-	return new MountMover(config, locals, surroundings);
+	const volume = config.volume && (await MountedVolume.open(config.volume, surroundings.clock));
+	return new MountMover(config, { locals, volume }, surroundings);
 }

@@ -5,7 +5,7 @@ import type { DiskSource, SourceExtent } from '../../repository/import/disk-sour
 import { decodeManifest } from '../../repository/format/manifest.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
 import { initRepository } from '../../repository/repository.ts';
-import { sampleConfig } from './sample-config.ts';
+import { sampleConfig, sampleDisks } from './sample-config.ts';
 
 export interface StoredDisk {
 	/** The repository. */
@@ -46,16 +46,27 @@ export function sampleDisk(sizeBytes: number, seed = 1): Buffer {
 export async function storeDisk(
 	directory: string,
 	bytes: Buffer,
-	{ chunkSizeBytes = 128 * 1024, packBytes = 4 * 1024 * 1024 } = {},
+	options: { chunkSizeBytes?: number; packBytes?: number } = {},
 ): Promise<StoredDisk> {
+	const [stored] = await storeDisks(directory, [sourceOf(bytes)], options);
+	if (stored === undefined) throw new Error('the manifest has no disk');
+	return { directory, image: stored, bytes };
+}
+
+/** Stores the disks of a machine in a new repository at `directory`. */
+export async function storeDisks(
+	directory: string,
+	sources: readonly DiskSource[],
+	{ chunkSizeBytes = 128 * 1024, packBytes = 4 * 1024 * 1024 } = {},
+): Promise<DiskImage[]> {
 	const repository = await initRepository(directory, { chunkSizeBytes });
 	try {
 		await importMachine({
 			repository,
 			machine: 'sample',
 			time: '2026-11-20T03:00:00.000Z',
-			sources: [sourceOf(bytes)],
-			config: sampleConfig,
+			sources,
+			config: { ...sampleConfig, disks: sampleDisks(sources.length) },
 			packBytes,
 		});
 	} finally {
@@ -63,9 +74,7 @@ export async function storeDisk(
 	}
 	const point = join('points', 'sample', '2026-11-20T03:00:00.000Z');
 	const { disks } = decodeManifest(await readFile(join(directory, point)), point);
-	const [image] = disks;
-	if (image === undefined) throw new Error('the manifest has no disk');
-	return { directory, image, bytes };
+	return [...disks];
 }
 
 /** The files of a repository's packs. */
@@ -90,7 +99,7 @@ export async function damagePack({ directory }: StoredDisk, offsetBytes: number)
 	return flip;
 }
 
-function sourceOf(bytes: Buffer): DiskSource {
+export function sourceOf(bytes: Buffer): DiskSource {
 	return {
 		sizeBytes: bytes.length,
 		async *extents(): AsyncGenerator<SourceExtent> {
