@@ -3,9 +3,10 @@
  * ("Virtual Hard Disk Image Format Specification" 1.0, "Block Allocation Table and Data Blocks"), VHDX ([MS-VHDX] 2.5).
  */
 import type { OpenedFile } from './opened-file.ts';
+import { notClosed } from './opening-error.ts';
 import { damaged, mustLieInside, Reach, tablePieces, type TableReading, wholeBytesAt } from './reach.ts';
 import { fixedDisk, vhdFooter } from './vhd-footer.ts';
-import { vhdxMap } from './vhdx.ts';
+import { vhdxHasLog, vhdxMap } from './vhdx.ts';
 
 const sectorBytes = 512;
 /** VDI: a block that there is not, or that is all zeros. */
@@ -60,6 +61,7 @@ export async function checkVhdMap(file: OpenedFile, { signal, seen }: Omit<Table
 }
 
 export async function checkVhdxMap(file: OpenedFile, { signal, seen }: Omit<TableReading, 'missing'>): Promise<void> {
+	if (await vhdxHasLog(file)) throw notClosed(file.path);
 	const map = await vhdxMap(file);
 	if (map === undefined) throw damaged(file, 'its region table or its metadata are not there');
 	const { tableAtBytes, virtualBytes, blockBytes, logicalBytes } = map;

@@ -10,6 +10,7 @@ import { bytesAt, type OpenedFile } from './opened-file.ts';
 import { installCageTools, killedError, openingError, wordsOf } from './opening-error.ts';
 import { parseQcow2Layout, qcow2LayoutBytes } from './qcow2-header.ts';
 import { checkQcow2Tables } from './qcow2-tables.ts';
+import { partialHint } from './reach.ts';
 import { checkVmdkTables } from './vmdk-tables.ts';
 
 /** `qemu-img check`: 0 good, 3 only space lost inside the image, 63 the format has no checks. */
@@ -59,7 +60,7 @@ export async function findMissing(layers: readonly ImageLayer[], look: Look): Pr
 		if (!(error instanceof RouseError && error.code === 'source_invalid')) throw error;
 		if (!partsAreRead.has(top.format))
 			throw new RouseError('source_invalid', error.message, {
-				hint: `of a cut ${top.format.toUpperCase()} no part can be taken, since QEMU opens none: copy it again, whole`,
+				hint: [error.hint ?? 'copy it again, whole', '--partial is for qcow2, VMDK and VDI'].join('; '),
 				cause: error,
 			});
 		const missing = new MissingParts();
@@ -144,6 +145,6 @@ function mustHave(
 	const thereBytes = Math.max(0, found.size - fromBytes);
 	if (missing) return missing.add(thereBytes, lengthBytes - thereBytes);
 	throw new RouseError('source_invalid', `${path} is cut short: ${found.size} bytes of ${leastBytes} are there`, {
-		hint: 'copy it again, whole; or take the part that is there with --partial',
+		hint: partialHint,
 	});
 }

@@ -32,6 +32,7 @@ export class Reach {
 	#what = '';
 	#atBytes = 0;
 	#endBytes = 0;
+	#isData = false;
 
 	/** `missing`: is told of data that lies behind the end, which then is no error. */
 	constructor(file: OpenedFile, missing?: MissingSink) {
@@ -51,13 +52,18 @@ export class Reach {
 		this.#what = what;
 		this.#atBytes = atBytes;
 		this.#endBytes = endBytes;
+		this.#isData = place !== undefined;
 	}
 
 	/** Throws `source_invalid` when something of what was added lies behind the end of the file. */
 	async mustLieInside(): Promise<void> {
-		await mustLieInside(this.#file, this.#what, this.#atBytes, this.#endBytes - this.#atBytes);
+		const hint = this.#isData ? partialHint : undefined;
+		await mustLieInside(this.#file, this.#what, this.#atBytes, this.#endBytes - this.#atBytes, hint);
 	}
 }
+
+/** Where it is known what is missing. */
+export const partialHint = 'copy it again, whole; or take the part that is there with --partial';
 
 /** Of a device nobody knows. */
 export function reachesBeyond({ found }: OpenedFile, endBytes: number): boolean {
@@ -70,6 +76,7 @@ export async function mustLieInside(
 	what: string,
 	atBytes: number,
 	lengthBytes: number,
+	hint = 'copy it again, whole',
 ): Promise<void> {
 	if (lengthBytes === 0) return;
 	const endBytes = atBytes + lengthBytes;
@@ -82,7 +89,7 @@ export async function mustLieInside(
 		'source_invalid',
 		`${path} is cut short: the file${size} ends before its ${what} at offset ${atBytes}, which has ${lengthBytes} bytes`,
 		{
-			hint: 'copy it again, whole; or take the part that is there with --partial',
+			hint,
 			details: { path, offsetBytes: atBytes, lengthBytes, sizeBytes: found.size },
 		},
 	);

@@ -26,6 +26,21 @@ export async function vhdxSectors(file: OpenedFile): Promise<SectorSizes | undef
 	return logicalBytes && physicalBytes ? sectorSizes(logicalBytes, physicalBytes) : undefined;
 }
 
+/** Two copies of the header: section 2.2.2. */
+const headersAt = [64 * 1024, 128 * 1024] as const;
+
+/**
+ * Whether its log has to be replayed before its other structures are what they say: section 2.3. A header that was torn is taken
+ * as one that is whole, since nobody had closed it either.
+ */
+export async function vhdxHasLog(file: OpenedFile): Promise<boolean> {
+	const headers = await Promise.all(headersAt.map(at => paddedBytesAt(file, at, 64)));
+	const [last] = headers
+		.filter(header => header.toString('latin1', 0, 4) === 'head')
+		.toSorted((a, b) => Number(b.readBigUInt64LE(8) - a.readBigUInt64LE(8)));
+	return last?.subarray(48, 64).some(byte => byte !== 0) ?? false; // LogGuid
+}
+
 /** Whether it is a differencing disk, whose other data is in another file. */
 export async function vhdxHasParent(file: OpenedFile): Promise<boolean> {
 	const regionAt = await regionAtBytes(file, metadataRegion);
