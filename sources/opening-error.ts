@@ -17,6 +17,11 @@ export function openingError(path: string, stderr: string, files: readonly Caged
 			hint: 'shut the machine down first, or import a snapshot of the disk through an NBD server',
 		});
 	if (/log that needs to be replayed/.test(stderr)) return notClosed(path);
+	// An SEsparse VMDK: check_se_sparse_volatile_header in block/vmdk.c.
+	if (/Replaying journal not supported/.test(stderr))
+		return new RouseError('source_invalid', `${path} was not closed: what was written last is still in its journal`, {
+			hint: 'start and shut down its machine where it ran, and copy it again',
+		});
 	if (/truncated|end of (the )?file|after EOF/i.test(stderr))
 		return new RouseError('source_invalid', `${path} is cut short: ${said}`, { hint: 'copy it again' });
 	const isRefused = /Permission denied/.test(said);
