@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, linkSync, readdirSync, statSync } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { storeChecks } from '../../repository/store/conformance.ts';
@@ -72,10 +73,11 @@ test('`DirectoryStore.putExclusive` that is aborted while it writes does not wri
 	const abort = new AbortController();
 	const content = Buffer.alloc(64 * 1024 * 1024, 1);
 	const putting = store.putExclusive('packs/a', content, abort.signal);
-	const begun = async () => {
-		const [name] = await readdir(packs).catch(() => []);
-		if (name === undefined || (await stat(join(packs, name))).size === 0) return false;
-		await link(join(packs, name), kept); // what was written can be seen after it was removed
+	// In one go: it writes piece by piece, and begins none meanwhile.
+	const begun = () => {
+		const [name] = existsSync(packs) ? readdirSync(packs) : [];
+		if (name === undefined || statSync(join(packs, name)).size === 0) return false;
+		linkSync(join(packs, name), kept); // what was written can be seen after it was removed
 		abort.abort(new Error('given up'));
 		return true;
 	};
