@@ -19,8 +19,8 @@ import { OwnCommand } from './own-command.ts';
 import { type DemoReport, importText, killText } from './report.ts';
 
 const recoveryName = `${demoMachine}-r1`;
-/** Slow enough that migration still has work when the last process has been killed. */
-const slowRateBytes = 3 * 1024 * 1024;
+/** Slow enough that migration still has work when the last process has been killed, also on a machine that is busy. */
+const slowRateBytes = 1024 * 1024;
 /** An emulated guest on a busy machine. */
 const guestTimeoutMs = 180_000;
 
