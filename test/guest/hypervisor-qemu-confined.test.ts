@@ -13,7 +13,7 @@ import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { missingUsers } from '../../hypervisors/qemu/confinement.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { lockHolder } from '../../system/process-lock.ts';
-import { processesOf } from '../../system/processes-of-user.ts';
+import { killIfOf, processesOf } from '../../system/processes-of-user.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
 import { makeQemuBench, type QemuBench, type QemuBenchOptions } from '../equipment/qemu-bench.ts';
@@ -166,6 +166,9 @@ suite('A machine has a user of its own where Rouse is root', { concurrency: 2 },
 		const uid = first + 4;
 		const letsGo = 'exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; exec sleep 600 </dev/null >/dev/null 2>&1';
 		const prelude = `case "$*" in *-uuid*) (${letsGo}) & ;; esac`;
+		t.after(async () => {
+			for (const pid of await processesOf(uid)) killIfOf(uid, pid);
+		});
 		const made = await bench(t, { ...only(uid), prelude });
 		const guest = await startedGuest(made);
 		const before = await processesOf(uid);
