@@ -5,12 +5,12 @@ import { blockNodes, cagedFiles } from './block-nodes.ts';
 import { caged } from './cage.ts';
 import type { ImageLayer } from './image-layers.ts';
 import { imageFormats } from './image-format.ts';
-import { type DiskRange, MissingParts, type MissingSink, shifted } from './missing-parts.ts';
+import { MissingParts, type MissingSink, shifted } from './missing-parts.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
 import { installCageTools, killedError, openingError, wordsOf } from './opening-error.ts';
 import { parseQcow2Layout, qcow2LayoutBytes } from './qcow2-header.ts';
 import { checkQcow2Tables } from './qcow2-tables.ts';
-import { partialHint } from './reach.ts';
+import { damaged, partialHint } from './reach.ts';
 import { checkVmdkTables } from './vmdk-tables.ts';
 
 /** `qemu-img check`: 0 good, 3 only space lost inside the image, 63 the format has no checks. */
@@ -49,13 +49,14 @@ export async function checkWhole(layers: readonly ImageLayer[], look: Look): Pro
  * What the top image lacks of its disk, and nothing when it is whole. Throws `source_invalid` where that cannot be told, and as
  * {@link checkWhole} of the images beneath: what they lack may show through or not.
  */
-export async function findMissing(layers: readonly ImageLayer[], look: Look): Promise<DiskRange[]> {
+export async function findMissing(layers: readonly ImageLayer[], look: Look): Promise<MissingParts> {
 	const [top, ...beneath] = layers;
-	if (top === undefined) return [];
+	const missing = new MissingParts();
+	if (top === undefined) return missing;
 	await checkWhole(beneath, look);
 	try {
 		await checkWhole([top], look);
-		return [];
+		return missing;
 	} catch (error) {
 		if (!(error instanceof RouseError && error.code === 'source_invalid')) throw error;
 		if (!partsAreRead.has(top.format))
@@ -63,11 +64,9 @@ export async function findMissing(layers: readonly ImageLayer[], look: Look): Pr
 				hint: [error.hint ?? 'copy it again, whole', '--partial is for qcow2, VMDK and VDI'].join('; '),
 				cause: error,
 			});
-		const missing = new MissingParts();
 		await checkInside(top, look, missing);
-		const ranges = missing.ranges();
-		if (ranges.length === 0) throw error; // it is whole, and damaged
-		return ranges;
+		if (missing.ranges().length === 0) throw error; // it is whole, and damaged
+		return missing;
 	}
 }
 
@@ -94,8 +93,12 @@ async function checkInside(layer: ImageLayer, { signal, onLook }: Look, missing?
 			missing: shifted(missing, before),
 			seen: (doneBytes: number) => seen(before + doneBytes, totalBytes),
 		};
-		if (flatAtBytes === undefined) await checkVmdkTables(extent, sizeBytes, ofExtent);
 		onDisk += sizeBytes;
+		if (flatAtBytes !== undefined) continue;
+		const heldBytes = await checkVmdkTables(extent, sizeBytes, ofExtent);
+		// QEMU puts the next extent behind what this one holds, and not where the descriptor has it.
+		if (heldBytes > sizeBytes && onDisk < totalBytes)
+			throw damaged(extent, `it holds ${heldBytes} bytes, and its descriptor says ${sizeBytes}`);
 	}
 }
 

@@ -5,7 +5,7 @@ import { blockDeviceFacts } from './block-device.ts';
 import type { DiskFacts, OpenedDisk } from './disk-facts.ts';
 import { checkWhole, findMissing, type Look } from './image-check.ts';
 import { closeLayers, filesOf, type ImageLayer, type ImageTrust, openLayers } from './image-layers.ts';
-import { type DiskRange, piecesOf, withoutMissing } from './missing-parts.ts';
+import { type MissingParts, piecesOf, withoutMissing } from './missing-parts.ts';
 import { checkUnchanged } from './opened-file.ts';
 import { serveImage } from './qemu-nbd.ts';
 import { extentsOf, readOf } from './reading-error.ts';
@@ -21,7 +21,7 @@ export async function openImage(text: string, { signal, onLook, ...trust }: Imag
 	const layers = await openLayers(resolve(text), trust);
 	try {
 		const look = { signal, onLook };
-		const missing = trust.partial ? await findMissing(layers, look) : [];
+		const missing = trust.partial ? await findMissing(layers, look) : undefined;
 		if (!trust.partial) await checkWhole(layers, look);
 		const disk = lacking(await openDisk(layers, signal), missing);
 		let closed: Promise<void> | undefined;
@@ -62,7 +62,8 @@ async function openDisk(layers: readonly ImageLayer[], signal: AbortSignal): Pro
 }
 
 /** What is missing is never read: QEMU makes zeros or an error of it, depending on the format. */
-function lacking(disk: OpenedDisk, missing: readonly DiskRange[]): OpenedDisk {
+function lacking(disk: OpenedDisk, parts: MissingParts | undefined): OpenedDisk {
+	const missing = parts?.ranges(disk.sizeBytes) ?? [];
 	const [first] = missing;
 	if (first === undefined) return disk;
 	const lengthBytes = missing.reduce((sum, range) => sum + range.lengthBytes, 0);

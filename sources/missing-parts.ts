@@ -27,8 +27,8 @@ export class MissingParts implements MissingSink {
 			throw new RouseError('source_invalid', `the image lacks more than ${maxRanges} parts of its disk`);
 	}
 
-	/** In the disk's order, none touching another. */
-	ranges(): DiskRange[] {
+	/** In the disk's order, none touching another, and of no more than the disk has. */
+	ranges(diskBytes = Number.POSITIVE_INFINITY): DiskRange[] {
 		const merged: DiskRange[] = [];
 		for (const { atBytes, lengthBytes } of this.#ranges.toSorted((a, b) => a.atBytes - b.atBytes)) {
 			const last = merged.at(-1);
@@ -36,7 +36,9 @@ export class MissingParts implements MissingSink {
 			if (last && atBytes <= lastEnd) last.lengthBytes = Math.max(lastEnd, atBytes + lengthBytes) - last.atBytes;
 			else merged.push({ atBytes, lengthBytes });
 		}
-		return merged;
+		return merged
+			.filter(({ atBytes }) => atBytes < diskBytes)
+			.map(({ atBytes, lengthBytes }) => ({ atBytes, lengthBytes: Math.min(lengthBytes, diskBytes - atBytes) }));
 	}
 }
 

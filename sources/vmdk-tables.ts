@@ -32,14 +32,14 @@ interface GrainTables {
 }
 
 /**
- * Throws `source_invalid`. `leastBytes`: what the descriptor says that the extent holds. Of a grain table that is missing all
- * that it maps is.
+ * Gives how much of a disk the extent holds. Throws `source_invalid`. `leastBytes`: what the descriptor says that it holds. Of a
+ * grain table that is missing all that it maps is.
  */
-export async function checkVmdkTables(file: OpenedFile, leastBytes: number, reading: TableReading): Promise<void> {
+export async function checkVmdkTables(file: OpenedFile, leastBytes: number, reading: TableReading): Promise<number> {
 	const header = await wholeBytesAt(file, 'header', 0, sectorBytes);
 	if (header.readBigUInt64LE(0) === seSparseMagic) return await checkSeSparse(file, header, reading);
 	const tables = await tablesOf(file, header);
-	if (tables === undefined) return;
+	if (tables === undefined) return leastBytes;
 	if (tables.capacity * sectorBytes < leastBytes)
 		throw damaged(file, `it holds ${tables.capacity * sectorBytes} bytes, and its descriptor says ${leastBytes}`);
 	const { capacity, grain, directoryAt, entriesPerTable, isCompressed } = tables;
@@ -89,6 +89,7 @@ export async function checkVmdkTables(file: OpenedFile, leastBytes: number, read
 		reach.add('grain', last.atBytes, lengthBytes, { ...last.place, isWhole: true });
 	}
 	await reach.mustLieInside();
+	return capacity * sectorBytes;
 }
 
 /** Of a stream's grains, which end where the next one begins, the last whose beginning is there: only its marker tells its end. */
@@ -131,7 +132,11 @@ async function footerOf(file: OpenedFile): Promise<Buffer> {
 	throw damaged(file, `it is a stream without an end, and is cut short at ${file.found.size} bytes`);
 }
 
-async function checkSeSparse(file: OpenedFile, header: Buffer, { signal, missing, seen }: TableReading): Promise<void> {
+async function checkSeSparse(
+	file: OpenedFile,
+	header: Buffer,
+	{ signal, missing, seen }: TableReading,
+): Promise<number> {
 	const field = (at: number) => Number(header.readBigUInt64LE(at));
 	const [capacity, grain, tableSectors] = [field(16), field(24), field(32)];
 	const [directoryAt, directorySectors, tablesAt, grainsAt] = [field(128), field(136), field(144), field(192)];
@@ -168,4 +173,5 @@ async function checkSeSparse(file: OpenedFile, header: Buffer, { signal, missing
 				}
 		}
 	await reach.mustLieInside();
+	return capacity * sectorBytes;
 }

@@ -129,6 +129,22 @@ test('a file too short for what a split VMDK, an ESX snapshot or a data file mus
 	await assert.rejects(opened(t, image, { withBacking: true }), { message: /image\.data is cut short/ });
 });
 
+test('an extent of a split VMDK that holds more than its descriptor says is refused, unless nothing follows it', async t => {
+	const directory = await temporaryDirectory(t);
+	const image = join(directory, 'web.vmdk');
+	await create('vmdk', image, 'subformat=twoGbMaxExtentSparse');
+	const text = await readFile(image, 'latin1');
+	const extents = (...lines: string[]) => writeFile(image, text.replace(/^RW .*$/m, lines.join('\n')), 'latin1');
+	await extents('RW 16380 SPARSE "web-s001.vmdk"');
+	await (await opened(t, image)).close();
+	await writeFile(join(directory, 'web-f002.vmdk'), Buffer.alloc(2 ** 20, 2));
+	await extents('RW 16380 SPARSE "web-s001.vmdk"', 'RW 2048 FLAT "web-f002.vmdk" 0');
+	await assert.rejects(opened(t, image), {
+		code: 'source_invalid',
+		message: /web-s001\.vmdk is damaged: it holds 8388608 bytes, and its descriptor says 8386560$/,
+	});
+});
+
 test('an ESX sparse extent (COWD) has its grains inside', async t => {
 	const directory = await temporaryDirectory(t);
 	const header = Buffer.alloc(4 * 512 + 4096 * 4 + 8 * 512);

@@ -9,6 +9,7 @@ import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { isRoot } from '../../hypervisors/qemu/confinement.ts';
+import { openingMacvtaps } from '../../hypervisors/qemu/macvtap-devices.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { kernelHasMacvtap } from '../../system/shareable-interfaces.ts';
@@ -99,6 +100,23 @@ if (isRoot() && (await kernelHasMacvtap()))
 			await removeTap(made.taps[0], made.definition.directory);
 			const found = (await tapsOnHost()).find(({ name }) => name === made.taps[0]);
 			assert.deepEqual(found, { name: made.taps[0], used: true, directory: '/another/machine' });
+		});
+
+		test('is not given a device of /dev that has the number of its macvtap and is another one', async t => {
+			const wired = await WiredHost.up(t, 'macvtap');
+			const made = await bench(t, wired);
+			await startedGuest(made);
+			const lines = openingMacvtaps(made.definition).join('\n');
+			const device = `/dev/tap${await of(made.taps[0], 'ifindex')}`;
+			const opening = async (before: string) => {
+				const script = `set -eu\n${before}\n${lines}\nreadlink /proc/self/fd/4`;
+				return (await run('unshare', ['-m', 'sh', '-c', script])).stdout.trim();
+			};
+			assert.equal(await opening(':'), device);
+			await assert.rejects(opening(`mount --bind /dev/null ${device}`), {
+				code: 1,
+				stderr: `${device} is not the device of ${made.taps[0]}\n`,
+			});
 		});
 
 		test('is not started without its interface, nor with an address that another one on it has', async t => {

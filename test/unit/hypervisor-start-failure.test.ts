@@ -35,6 +35,8 @@ test('what is no fault of KVM does not blame it', () => {
 	assert.deepEqual(error.details, { accelerator: 'kvm', refused: false });
 	const named = 'qemu-system-x86_64: -chardev socket,path=/run/kvm-1/console.sock: Address already in use';
 	assert.deepEqual(startFailure(named, 'kvm', undefined).details, { accelerator: 'kvm', refused: false });
+	const device = startFailure('/dev/tap7 is not the device of rouse0b9c3f520', 'kvm', undefined);
+	assert.match(device.message, /the device of the machine's macvtap is not in \/dev/);
 	const memory = startFailure("qemu: cannot set up guest memory 'pc.ram': Cannot allocate memory", 'tcg', undefined);
 	assert.match(memory.message, /not enough free memory/);
 	assert.deepEqual(startFailure(refusedMsr, 'tcg', undefined).details, { accelerator: 'tcg', refused: false });

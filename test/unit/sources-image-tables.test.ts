@@ -17,7 +17,7 @@ const never = { signal: new AbortController().signal };
 const directory = mkdtempSync(join(tmpdir(), 'rouse-test-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-type Check = (file: OpenedFile) => Promise<void>;
+type Check = (file: OpenedFile) => Promise<unknown>;
 const vmdk: Check = file => checkVmdkTables(file, 0, never);
 const qcow2: Check = file => checkQcow2Tables(file, undefined, never);
 const checks: [what: string, format: string, options: string[], check: Check][] = [

@@ -29,6 +29,8 @@ test('`MissingParts` gives what touches as one range', () => {
 	const missing = new MissingParts();
 	for (const at of [8, 0, 4, 20]) missing.add(at, 4);
 	missing.add(30, 0);
+	assert.deepEqual(missing.ranges(22).at(-1), { atBytes: 20, lengthBytes: 2 });
+	assert.equal(missing.ranges(20).length, 1);
 	assert.deepEqual(missing.ranges(), [
 		{ atBytes: 0, lengthBytes: 12 },
 		{ atBytes: 20, lengthBytes: 4 },
