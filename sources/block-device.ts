@@ -24,6 +24,13 @@ export async function blockDeviceFacts(
 	};
 }
 
+/** The size of a block device; undefined where Linux does not tell it. */
+export async function blockDeviceBytes(deviceNumber: number, sysfs = '/sys/dev/block'): Promise<number | undefined> {
+	// In sectors of 512 bytes, whatever the device's are: https://docs.kernel.org/admin-guide/abi-stable.html
+	const sectors = await numberOf(join(sysfs, majorMinor(deviceNumber), 'size'));
+	return sectors === undefined ? undefined : sectors * 512;
+}
+
 /** virtio tells it beside the device, NVMe and MMC below `device`, SCSI and ATA only as the page they were asked for. */
 async function serialOf(disk: string): Promise<string | null> {
 	for (const place of ['serial', 'device/serial']) {

@@ -1,12 +1,10 @@
 /**
- * Whether an image that has one map of blocks has all that it points to: VDI (Oracle VM VirtualBox, VDICore.h), dynamic VHD
- * ("Virtual Hard Disk Image Format Specification" 1.0, "Block Allocation Table and Data Blocks"), VHDX ([MS-VHDX] 2.5).
+ * Whether an image that has one map of blocks has all that it points to: VDI (Oracle VM VirtualBox, VDICore.h) and dynamic VHD
+ * ("Virtual Hard Disk Image Format Specification" 1.0, "Block Allocation Table and Data Blocks").
  */
 import type { OpenedFile } from './opened-file.ts';
-import { notClosed } from './opening-error.ts';
 import { damaged, mustLieInside, Reach, tablePieces, type TableReading, wholeBytesAt } from './reach.ts';
 import { fixedDisk, vhdFooter } from './vhd-footer.ts';
-import { vhdxHasLog, vhdxMap } from './vhdx.ts';
 
 const sectorBytes = 512;
 /** VDI: a block that there is not, or that is all zeros. */
@@ -55,34 +53,6 @@ export async function checkVhdMap(file: OpenedFile, { signal, seen }: Omit<Table
 			if (sector === 0xffff_ffff) continue;
 			const wanted = Math.min(blockBytes, sizeBytes - (firstEntry + at / 4) * blockBytes);
 			reach.add('block', sector * sectorBytes, bitmapBytes + wanted);
-		}
-	}
-	await reach.mustLieInside();
-}
-
-export async function checkVhdxMap(file: OpenedFile, { signal, seen }: Omit<TableReading, 'missing'>): Promise<void> {
-	if (await vhdxHasLog(file)) throw notClosed(file.path);
-	const map = await vhdxMap(file);
-	if (map === undefined) throw damaged(file, 'its region table or its metadata are not there');
-	const { tableAtBytes, virtualBytes, blockBytes, logicalBytes } = map;
-	if (blockBytes === 0 || logicalBytes === 0) throw damaged(file, `its blocks have ${blockBytes} bytes`);
-	// Behind so many blocks there is an entry of another kind: section 2.5.
-	const chunkRatio = Math.floor((2 ** 23 * logicalBytes) / blockBytes);
-	const blocks = Math.ceil(virtualBytes / blockBytes);
-	if (chunkRatio === 0) throw damaged(file, `its blocks have ${blockBytes} bytes`);
-	const count = blocks + Math.floor((blocks - 1) / chunkRatio);
-	const reach = new Reach(file);
-	const table = { what: 'block allocation table', atBytes: tableAtBytes, count, entryBytes: 8 };
-	for await (const { firstEntry, bytes } of tablePieces(file, table, signal)) {
-		seen?.(Math.min(firstEntry * blockBytes, virtualBytes), virtualBytes);
-		for (let at = 0; at < bytes.length; at += 8) {
-			const entry = firstEntry + at / 8;
-			const state = bytes.readUInt8(at) & 7;
-			// PAYLOAD_BLOCK_FULLY_PRESENT and _PARTIALLY_PRESENT: section 2.5.1.1.
-			if (state < 6 || entry % (chunkRatio + 1) === chunkRatio) continue;
-			const block = entry - Math.floor(entry / (chunkRatio + 1));
-			const place = bytes.readUInt32LE(at + 4) * 2 ** 32 + ((bytes.readUInt32LE(at) & 0xfff0_0000) >>> 0);
-			reach.add('block', place, Math.min(blockBytes, virtualBytes - block * blockBytes));
 		}
 	}
 	await reach.mustLieInside();

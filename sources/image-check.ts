@@ -1,6 +1,6 @@
 import { RouseError } from '../model/errors.ts';
 import { runTool } from '../system/run-tool.ts';
-import { checkVdiMap, checkVhdMap, checkVhdxMap } from './block-maps.ts';
+import { checkVdiMap, checkVhdMap } from './block-maps.ts';
 import { blockNodes, cagedFiles } from './block-nodes.ts';
 import { caged } from './cage.ts';
 import type { ImageLayer } from './image-layers.ts';
@@ -11,6 +11,7 @@ import { installCageTools, killedError, openingError, wordsOf } from './opening-
 import { parseQcow2Layout, qcow2LayoutBytes } from './qcow2-header.ts';
 import { checkQcow2Tables } from './qcow2-tables.ts';
 import { damaged, partialHint } from './reach.ts';
+import { checkVhdx } from './vhdx.ts';
 import { checkVmdkTables } from './vmdk-tables.ts';
 
 /** `qemu-img check`: 0 good, 3 only space lost inside the image, 63 the format has no checks. */
@@ -81,7 +82,7 @@ async function checkInside(layer: ImageLayer, { signal, onLook }: Look, missing?
 	if (format === 'qcow2') await checkQcow2Tables(file, dataFile?.file, reading);
 	if (format === 'vdi') await checkVdiMap(file, reading);
 	if (format === 'vhd') await checkVhdMap(file, reading);
-	if (format === 'vhdx') await checkVhdxMap(file, reading);
+	if (format === 'vhdx') await checkVhdx(file, reading);
 	if (format !== 'vmdk') return;
 	if (extents.length === 0) await checkVmdkTables(file, 0, reading);
 	const totalBytes = extents.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -142,6 +142,7 @@ async function saying<T>(path: string, parse: () => Promise<T>): Promise<T> {
 		return await parse();
 	} catch (error) {
 		if (!(error instanceof RouseError)) throw error;
+		if (error.message.startsWith(path)) throw error;
 		throw new RouseError(error.code, `${path}: ${error.message}`, { hint: error.hint, cause: error });
 	}
 }

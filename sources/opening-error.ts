@@ -16,7 +16,6 @@ export function openingError(path: string, stderr: string, files: readonly Caged
 		return new RouseError('lock_held', `${path} is open for writing: a machine runs on it`, {
 			hint: 'shut the machine down first, or import a snapshot of the disk through an NBD server',
 		});
-	if (/log that needs to be replayed/.test(stderr)) return notClosed(path);
 	// An SEsparse VMDK: check_se_sparse_volatile_header in block/vmdk.c.
 	if (/Replaying journal not supported/.test(stderr))
 		return new RouseError('source_invalid', `${path} was not closed: what was written last is still in its journal`, {
@@ -27,13 +26,6 @@ export function openingError(path: string, stderr: string, files: readonly Caged
 	const isRefused = /Permission denied/.test(said);
 	return new RouseError('source_invalid', `${path} cannot be read as a disk image: ${said}`, {
 		hint: isRefused ? `each file of it must be readable for user ${files[0]?.file.found.uid}, its owner` : undefined,
-	});
-}
-
-/** A VHDX whose machine was killed. */
-export function notClosed(path: string): RouseError {
-	return new RouseError('source_invalid', `${path} was not closed: what was written last is still in its log`, {
-		hint: 'start and shut down its machine where it ran, or on a copy of it: qemu-img check -r all -f vhdx FILE',
 	});
 }
 

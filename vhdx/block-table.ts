@@ -46,6 +46,13 @@ export function bitmapEntry(low: number, high: number, isDifferencing: boolean):
 	return high * 2 ** 32 + ((low & 0xfff0_0000) >>> 0);
 }
 
+export type TableProgress = (doneBytes: number, totalBytes: number) => void;
+
+interface LookedAt extends Pick<Metadata, 'geometry' | 'type'> {
+	space: UsedSpace;
+	seen: TableProgress | undefined;
+}
+
 /**
  * Looks at every entry, in little memory: blocks must lie inside the file and apart from all else, and what is there in part
  * needs a sector bitmap. Throws `source_invalid`.
@@ -53,8 +60,7 @@ export function bitmapEntry(low: number, high: number, isDifferencing: boolean):
 export async function checkBlockTable(
 	source: ByteSource,
 	region: Extent,
-	{ geometry, type }: Pick<Metadata, 'geometry' | 'type'>,
-	space: UsedSpace,
+	{ geometry, type, space, seen }: LookedAt,
 	signal?: AbortSignal,
 ): Promise<void> {
 	const isDifferencing = type === 'differencing';
@@ -64,6 +70,7 @@ export async function checkBlockTable(
 	const check = new TableCheck(source, { geometry, type }, space);
 	for (let first = 0; first < count; first += mebibyte / 8) {
 		signal?.throwIfAborted();
+		seen?.(Math.min(first * geometry.blockBytes, geometry.sizeBytes), geometry.sizeBytes);
 		const lengthBytes = Math.min(mebibyte, (count - first) * 8);
 		const piece = new FieldReader(
 			await bytesInside(source, 'block allocation table', region.atBytes + first * 8, lengthBytes, signal),

@@ -10,10 +10,13 @@ export const build = (context: Context) =>
 		.addArgument(new Argument('[tier]', 'only this one').choices(tierNames))
 		.action(async tier => {
 			const { setUp } = await import('../setup/setup.ts');
-			const { provideTestPython } = await import('../setup/test-python.ts');
 			await setUp(context);
-			await provideTestPython(cacheDirectory(context.env), context);
-			const results = await runTiers(tier === undefined ? tierNames : [tier], context);
+			const tiers = tier === undefined ? tierNames : [tier];
+			if (tiers.includes('activity')) {
+				const { provideTestPython } = await import('../setup/test-python.ts');
+				await provideTestPython(cacheDirectory(context.env), context);
+			}
+			const results = await runTiers(tiers, context);
 			const passed = results.every(result => result.passed);
 			const lines = results.map(
 				({ name, files, passed: ok, durationMs }) =>

@@ -13,7 +13,10 @@ import { closeLayers, type ImageLayer, type ImageTrust, openLayers } from '../..
 import { openSource } from '../../sources/open-source.ts';
 import { serveImage } from '../../sources/qemu-nbd.ts';
 import { runTool, type ToolRun } from '../../system/run-tool.ts';
+import { differencingFile } from '../../vhdx/differencing-file.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
+import { Random } from '../equipment/seeds/random.ts';
+import { assembled, idsOf } from '../equipment/vhdx-files.ts';
 
 const run = promisify(execFile);
 const never = new AbortController().signal;
@@ -132,13 +135,15 @@ test('a differencing VHD or VHDX is refused, since what only its parent holds wo
 	for (const footer of [0, vhd.length - 512]) vhd.writeUInt32BE(4, footer + 60);
 	await writeFile(at('a.vhd'), vhd);
 	await refused(at('a.vhd'), /only a part, a differencing disk/, { withBacking: true });
-	await run('qemu-img', ['convert', '-f', 'raw', '-O', 'vhdx', hidden, at('a.vhdx')]);
-	const vhdx = await readFile(at('a.vhdx'));
-	// Item "File Parameters" ([MS-VHDX] 2.6.2.1) as QEMU 7.2 lays it out: metadata region at 3 MiB.
-	const table = vhdx.subarray(3 * 2 ** 20);
-	const entry = table.indexOf(Buffer.from('3767A1CA36FA434DB3B633F0AA44E76B', 'hex'));
-	table.writeUInt32LE(2, table.readUInt32LE(entry + 16) + 4);
-	await writeFile(at('a.vhdx'), vhdx);
+	const random = new Random(1);
+	const child = differencingFile({
+		sizeBytes: 2 ** 20,
+		logicalSectorBytes: 512,
+		physicalSectorBytes: 4096,
+		ids: idsOf(random),
+		parent: { linkage: idsOf(random).dataWriteGuid, relativePath: '.\\hidden.vhdx' },
+	});
+	await writeFile(at('a.vhdx'), assembled(child, Buffer.alloc(0)));
 	await refused(at('a.vhdx'), /only a part, a differencing disk/, { withBacking: true });
 });
 

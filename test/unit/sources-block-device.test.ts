@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { blockDeviceFacts } from '../../sources/block-device.ts';
+import { blockDeviceBytes, blockDeviceFacts } from '../../sources/block-device.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
 /** Device numbers 8:16 and 259:300, as stat(2) tells them. */
@@ -56,6 +56,12 @@ test('a partition has the sectors of its disk, and not its serial number', async
 		serial: null,
 		sectors: { logicalSectorBytes: 4096, physicalSectorBytes: 4096 },
 	});
+});
+
+test('a block device has the size that Linux tells in sectors of 512 bytes, whatever its own are', async t => {
+	const root = await sysfs(t, '8:16', 'sdb', { ...queue(4096, 4096), 'sdb/size': '16384\n' });
+	assert.equal(await blockDeviceBytes(sdb, root), 8 * 2 ** 20);
+	assert.equal(await blockDeviceBytes(nvme, root), undefined);
 });
 
 test('a serial number that is empty, too long or not plain is none', async t => {

@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { RouseError } from '../../model/errors.ts';
-import { checkVdiMap, checkVhdMap, checkVhdxMap } from '../../sources/block-maps.ts';
+import { checkVdiMap, checkVhdMap } from '../../sources/block-maps.ts';
 import { type OpenedFile, openFile } from '../../sources/opened-file.ts';
 import { checkQcow2Tables } from '../../sources/qcow2-tables.ts';
 import { mustLieInside } from '../../sources/reach.ts';
+import { checkVhdx } from '../../sources/vhdx.ts';
 import { checkVmdkTables } from '../../sources/vmdk-tables.ts';
 
 const never = { signal: new AbortController().signal };
@@ -28,7 +29,7 @@ const checks: [what: string, format: string, options: string[], check: Check][] 
 	['checkVmdkTables of a stream', 'vmdk', ['-o', 'subformat=streamOptimized'], vmdk],
 	['checkVdiMap', 'vdi', [], file => checkVdiMap(file, never)],
 	['checkVhdMap', 'vpc', [], file => checkVhdMap(file, never)],
-	['checkVhdxMap', 'vhdx', [], file => checkVhdxMap(file, never)],
+	['checkVhdx', 'vhdx', [], file => checkVhdx(file, never)],
 ];
 
 function imageOf(format: string, options: string[], disk = Buffer.alloc(300_032, 'some bytes')): Buffer {

@@ -79,7 +79,16 @@ const refusals: [string, Buffer, Change, RegExp][] = [
 		}),
 		/sequence number 2, and differ/,
 	],
-	['a log that is not empty', dynamic, header(headersAtBytes[1], at => void at.fill(7, 48, 64)), /log is not empty/],
+	['a log that is not empty', dynamic, header(headersAtBytes[1], at => void at.fill(7, 48, 64)), /still in its log/],
+	[
+		'a log that is not empty, whose other header was torn',
+		dynamic,
+		file => {
+			header(headersAtBytes[1], at => void at.fill(7, 48, 64))(file);
+			file.fill(9, headersAtBytes[0], headersAtBytes[0] + 512);
+		},
+		/was not closed: .* still in its log/,
+	],
 	['a log beside whole MiB', dynamic, bothHeaders(at => void at.writeUInt32LE(4096, 68)), /not in whole MiB/],
 	['a log within the headers', dynamic, bothHeaders(at => void at.writeBigUInt64LE(0n, 72)), /within the headers/],
 	['a log behind the end', dynamic, bothHeaders(at => void at.writeBigUInt64LE(2n ** 62n, 72)), /cut short.*log/],
