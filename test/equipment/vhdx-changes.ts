@@ -1,12 +1,37 @@
-/** Changes of VHDX files as these writers lay them out, with checksums made right again. */
+/** Small VHDX files, and changes of them as these writers lay them out, with checksums made right again. */
 import { guidBytes } from '../../model/guid.ts';
 import { headerBytes, headersAtBytes, regionTableBytes, regionTablesAtBytes } from '../../vhdx/constants.ts';
 import { crc32c } from '../../vhdx/crc32c.ts';
-import { mebibyte } from './vhdx-files.ts';
+import { differencingFile } from '../../vhdx/differencing-file.ts';
+import { dynamicFile } from '../../vhdx/dynamic-file.ts';
+import { Random } from './seeds/random.ts';
+import { assembled, idsOf, mebibyte } from './vhdx-files.ts';
 
 export const tableAt = 3 * mebibyte;
 export const metadataAt = 2 * mebibyte;
 export const firstBlockAt = 4 * mebibyte;
+const random = new Random(1);
+export const measures = {
+	sizeBytes: 3 * mebibyte,
+	blockBytes: mebibyte,
+	logicalSectorBytes: 512,
+	physicalSectorBytes: 4096,
+} as const;
+export const dynamic = assembled(
+	dynamicFile({ ...measures, ids: idsOf(random), isPresent: block => block < 2 }),
+	Buffer.alloc(measures.sizeBytes, 1),
+);
+const parent = { linkage: idsOf(random).dataWriteGuid, relativePath: '.\\base.vhdx' };
+export const child = assembled(
+	differencingFile({
+		...measures,
+		ids: idsOf(random),
+		parent,
+		blocks: [{ block: 0, content: { sectors: new Uint8Array(256).fill(0x0f) } }],
+	}),
+	Buffer.alloc(measures.sizeBytes, 1),
+);
+
 export type Change = (file: Buffer) => Buffer | void;
 
 export function header(at: number, change: (header: Buffer) => void): Change {

@@ -12,6 +12,7 @@ import { assembled, contentOf, idsOf, mebibyte, memoryFile, sparseFile } from '.
 
 const tebibyte = 2 ** 40;
 const relativePath = '.\\base.vhdx';
+const seeded = () => new Random(1);
 
 async function opened(layout: FileLayout, content: Uint8Array, parent?: ParentDisk): Promise<VhdxDisk> {
 	return new VhdxDisk(await openVhdx(memoryFile(assembled(layout, content))), parent);
@@ -114,6 +115,44 @@ describe('`openVhdx`', () => {
 		const layout = fixedFile({ sizeBytes: 512, logicalSectorBytes: 512, physicalSectorBytes: 512, ids: idsOf(random) });
 		const reason = new Error('enough');
 		await assert.rejects(openVhdx(sparseFile(layout), AbortSignal.abort(reason)), reason);
+	});
+});
+
+describe('`VhdxDisk` throws', () => {
+	const measures = { sizeBytes: mebibyte, logicalSectorBytes: 512, physicalSectorBytes: 4096 } as const;
+
+	it('for what the disk has not', async () => {
+		const disk = await opened(fixedFile({ ...measures, ids: idsOf(seeded()) }), Buffer.alloc(mebibyte));
+		await assert.rejects(disk.read(mebibyte - 512, 513), RangeError);
+		await assert.rejects(disk.read(-1, 1), RangeError);
+	});
+
+	it('when a table that was looked at is another one later', async () => {
+		const parent = { linkage: idsOf(seeded()).dataWriteGuid, relativePath };
+		const sectors = new Uint8Array(512);
+		const layout = differencingFile({
+			...measures,
+			ids: idsOf(seeded()),
+			parent,
+			blocks: [{ block: 0, content: { sectors } }],
+		});
+		const ofChunk = 2048;
+		for (const [index, value] of [
+			[0, 5n],
+			[ofChunk, 0n],
+		] as const) {
+			const file = assembled(layout, Buffer.alloc(mebibyte));
+			const vhdx = await openVhdx(memoryFile(file));
+			const { sizeBytes, logicalSectorBytes } = measures;
+			const base = {
+				dataWriteGuid: parent.linkage,
+				sizeBytes,
+				logicalSectorBytes,
+				read: () => assert.fail('not asked'),
+			};
+			file.writeBigUInt64LE(value, vhdx.blockTable.atBytes + index * 8);
+			await assert.rejects(new VhdxDisk(vhdx, base).read(0, 512), { code: 'source_invalid', message: /changed/ });
+		}
 	});
 });
 
