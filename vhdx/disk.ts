@@ -101,15 +101,13 @@ export class VhdxDisk implements ParentDisk {
 			lengthBytes: end - start,
 			in: isHere ? { kind: 'file', atBytes: blockAtBytes + (start - block * blockBytes) } : { kind: 'parent' },
 		});
-		let bits = new Uint8Array(0);
+		let bits: Uint8Array = new Uint8Array(0);
 		let bitsAt = 0;
 		for (let at = piece.atBytes; at < endBytes; at = (Math.floor(at / logicalSectorBytes) + 1) * logicalSectorBytes) {
 			const sector = Math.floor(at / logicalSectorBytes) % sectorsOfBitmap;
 			const byteAt = sector >> 3;
 			if (byteAt < bitsAt || byteAt >= bitsAt + bits.length) {
-				bits = Uint8Array.from(
-					await this.#tables.some('sector bitmap', bitmapAtBytes + byteAt, bitmapBlockBytes - byteAt, signal),
-				);
+				bits = await this.#tables.some('sector bitmap', bitmapAtBytes + byteAt, bitmapBlockBytes - byteAt, signal);
 				bitsAt = byteAt;
 			}
 			const isSet = ((bits[byteAt - bitsAt] ?? 0) & (1 << (sector & 7))) !== 0;

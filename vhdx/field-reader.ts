@@ -42,7 +42,7 @@ export class FieldReader {
 
 	/** Whether the CRC-32C in the second four bytes is that of all, the field itself counted as zeros: 2.2.2, 2.2.3.1. */
 	hasChecksum(): boolean {
-		const copy = Uint8Array.from(this.bytes);
+		const copy = new Uint8Array(this.bytes);
 		copy.fill(0, 4, 8);
 		return crc32c(copy) === this.u32(4);
 	}

@@ -15,6 +15,9 @@ import { contentByHand } from '../equipment/vhdx-by-hand.ts';
 import { tableAt } from '../equipment/vhdx-changes.ts';
 import { assembled, contentOf, idsOf, mebibyte, memoryFile } from '../equipment/vhdx-files.ts';
 
+// Hundreds of thousands of errors are made here, and their stacks would take most of the time.
+Error.stackTraceLimit = 0;
+
 const random = new Random(1);
 /** Small, as each flip reads all of it; the sector bitmap still has 17 bytes. */
 const sizeBytes = 65_536 + 512;
