@@ -10,6 +10,7 @@ import type {
 	PlannedNic,
 	Policy,
 	Power,
+	RecoveryRequest,
 	Timings,
 } from '../model/recovery.ts';
 import type { SupervisorClient } from '../supervisor/client.ts';
@@ -45,6 +46,8 @@ export interface RecoveryDocument {
 	forwards: Forward[];
 	/** Where its network cards lead, as the host tells; empty when it does not answer, and before there is a plan. */
 	nics: PlannedNic[];
+	/** Networks of the original that lead nowhere since nobody said where; empty once the machine is finished. */
+	unmapped: string[];
 	disks: DiskProgress[];
 	asOf: string;
 	timings: Timings;
@@ -111,6 +114,7 @@ export function makeDocument(
 		policy: status?.policy ?? request?.policy ?? null,
 		forwards: request?.forwards ?? [],
 		nics: view?.nics ?? [],
+		unmapped: hasEnded(details) ? [] : unmappedOf(view?.nics ?? [], request?.networks ?? {}),
 		disks: view?.disks ?? (gone ? undefined : details.disks) ?? [],
 		asOf: details.asOf,
 		timings: status?.timings ?? { requestedAt: details.requestedAt },
@@ -130,6 +134,12 @@ export function makeDocument(
 		hostAnswers: view !== undefined,
 	};
 	return { ...base, next: nextSteps(base) };
+}
+
+/** Not those of which the request says `none`. */
+function unmappedOf(nics: readonly PlannedNic[], asked: RecoveryRequest['networks']): string[] {
+	const silent = nics.filter(({ network, target }) => target === 'none' && !Object.hasOwn(asked, network));
+	return [...new Set(silent.map(({ network }) => network))];
 }
 
 /** One of a list of recoveries. */

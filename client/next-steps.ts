@@ -1,5 +1,5 @@
 import type { Next } from '../model/next.ts';
-import type { Parked, Phase, Policy } from '../model/recovery.ts';
+import { type Parked, type Phase, type Policy, type Power, terminalPhases } from '../model/recovery.ts';
 import { endedByForce } from './phases.ts';
 import type { RecoverySummary } from './summaries.ts';
 
@@ -8,8 +8,10 @@ export type NextStep =
 	/** Look on: it goes on by itself. `comes`: the order that is carried out without being given. */
 	| { step: 'watch'; comes?: 'migrate' | 'switch' }
 	| ({ step: 'order' } & Next)
-	/** The machine is its host's now. */
-	| { step: 'host' }
+	/** What it waits for has to come back; then it goes on by itself. */
+	| { step: 'source' }
+	/** The machine is its host's now, and `power` is what that sees of it. */
+	| { step: 'host'; power: Power | null }
 	/** Its workflow was ended by force or has given its host up: that host may still have it, and another workflow take it up. */
 	| { step: 'adopt' }
 	/** The name may be used again, in a request that says so when there was a machine that was discarded, abandoned or removed. */
@@ -19,6 +21,9 @@ interface Known {
 	phase: Phase;
 	workflow: RecoverySummary['workflow'];
 	parked: Parked | null;
+	/** What it waits for at present. */
+	stalled: object | null;
+	power: Power | null;
 	policy: Policy | null;
 	/** The machine of a finished one was removed from its host. */
 	removed: boolean;
@@ -28,6 +33,8 @@ interface Known {
 export function nextSteps(known: Known): NextStep[] {
 	if (endedByForce(known.workflow)) return [{ step: 'adopt' }];
 	if (known.parked) return [{ step: 'order', ...known.parked.next }];
+	// Nothing else: who looks for a way out in the night must not be offered to throw away what is safe.
+	if (known.stalled && !terminalPhases.includes(known.phase)) return [{ step: 'source' }];
 	return inPhase[known.phase](known);
 }
 
@@ -44,7 +51,7 @@ const inPhase: Readonly<Record<Phase, (known: Known) => NextStep[]>> = {
 	migrated: ({ policy }) =>
 		policy?.switch === 'auto' ? [{ ...watch, comes: 'switch' }] : [{ step: 'order', order: 'switch' }, discard],
 	switching: () => [watch],
-	finished: ({ removed }) => [removed ? { step: 'start', again: true } : { step: 'host' }],
+	finished: ({ removed, power }) => [removed ? { step: 'start', again: true } : { step: 'host', power }],
 	discarding: () => [watch],
 	abandoning: () => [watch],
 	abandoned: () => [{ step: 'start', again: true }, { step: 'adopt' }],

@@ -1,15 +1,17 @@
+import type { Power } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { homeDirectory, openInstallation } from '../../system/installation.ts';
 import { currentOutages, outageText } from '../host/outages.ts';
-import { hostMachineAnswer, machineText } from '../host/machine.ts';
+import { hostMachineAnswer, machineText, standOf } from '../host/machine.ts';
 import { machineAnswer } from '../recover/answer.ts';
-import { abandonedText } from '../recover/next-text.ts';
+import { abandonedText, machineStepText } from '../recover/next-text.ts';
 import { requireConfirmation } from '../recover/orders.ts';
 import { openSupervisor } from '../recover/session.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatTable } from '../terminal/format.ts';
+import { formatTime } from '../terminal/format-time.ts';
 import { parseName } from '../terminal/parse.ts';
 
 /** The host as its supervisor knows it: neither Temporal nor a worker is asked. */
@@ -33,6 +35,7 @@ const list = (context: Context) =>
 			]);
 			const machines = all.filter(machine => machine.state !== 'discarded');
 			const about = `${view.name}: ${view.hypervisor} (${view.accelerator}), ${formatBytes(view.freeBytes)} free`;
+			const networks = `networks: ${view.networks.map(network => network.name).join(', ') || 'none'}`;
 			const notes = [
 				...outages.map(outage => outageText(outage)),
 				...view.warnings,
@@ -40,9 +43,13 @@ const list = (context: Context) =>
 			].map(note => `warning: ${note}`);
 			context.output.result(
 				{ host: view, machines: machines.map(machineAnswer), outages },
-				[about, ...notes, machinesText(machines, context.output.columns), ...machines.flatMap(abandonedNotes)].join(
-					'\n',
-				),
+				[
+					about,
+					networks,
+					...notes,
+					machinesText(machines, context.output.columns),
+					...machines.flatMap(whatStands),
+				].join('\n'),
 			);
 		});
 
@@ -77,8 +84,7 @@ const stop = (context: Context) =>
 		.action(async (name, { force }) => {
 			const supervisor = await openSupervisor(context);
 			const power = await supervisor.machinePower(name, force ? 'off' : 'shutdown', { signal: context.signal });
-			const note =
-				power === 'off' ? '' : `\nThe guest was asked. If it does not listen: rouse host stop ${name} --force`;
+			const note = power === 'off' ? '' : `\n${stopNote(name, power)}`;
 			context.output.result({ name, power }, `${name}: power ${power}${note}`);
 		});
 
@@ -95,21 +101,39 @@ const remove = (context: Context) =>
 			context.output.result({ name, removed: true }, `${name}: removed, with its disks`);
 		});
 
-function abandonedNotes({ name, state }: RecoveryView): string[] {
-	return state === 'abandoned' ? [`${name} was abandoned; ${abandonedText(name)}`] : [];
+function stopNote(name: string, power: Power): string {
+	return power === 'crashed'
+		? `Its guest has crashed and hears nothing. ${machineStepText(name, power)}; power it off: rouse host stop ${name} --force`
+		: `The guest was asked. If it does not listen: rouse host stop ${name} --force`;
 }
+
+/** Each machine that does not go on by itself, with why and what to do. */
+function whatStands(view: RecoveryView): string[] {
+	const { name, state, power, stalled } = view;
+	const { blocked, next } = hostMachineAnswer(view, []);
+	if (state === 'abandoned') return [`${name} was abandoned; ${abandonedText(name)}`];
+	if (blocked) return [`${name}: parked: ${blocked.reason}`, `  next: ${next}`];
+	if (stalled) return [`${name}: stalled since ${formatTime(stalled.since)}: ${stalled.reason}`, `  next: ${next}`];
+	return power === 'crashed' ? [`${name}: its guest has crashed`, `  next: ${next}`] : [];
+}
+
+const disks: Record<RecoveryView['chain'], string> = {
+	mover: 'from the repository',
+	local: 'local, not yet merged',
+	target: 'its own',
+};
 
 function machinesText(machines: readonly RecoveryView[], columns: number | undefined): string {
 	if (machines.length === 0) return 'no machines';
 	return formatTable(
 		['NAME', 'MACHINE', 'STATE', 'POWER', 'DISKS', 'DIRECTORY'],
-		machines.map(({ name, machineName, state, power, chain, directory }) => [
-			name,
-			machineName,
-			state,
-			power,
-			chain === 'target' ? 'its own' : chain === 'local' ? 'local, not yet merged' : 'from the repository',
-			directory,
+		machines.map(machine => [
+			machine.name,
+			machine.machineName,
+			standOf(machine),
+			machine.power,
+			disks[machine.chain],
+			machine.directory,
 		]),
 		columns,
 	);

@@ -1,7 +1,8 @@
 /** What `doctor` has seen of an installation, as plain data: findings.ts says what of it is wrong. */
-import type { Phase } from '../../model/recovery.ts';
+import type { Parked, Phase } from '../../model/recovery.ts';
 import type { OutageAnswer } from '../host/outages.ts';
 import type { Pin } from '../../repository/pins.ts';
+import type { RecoveryView } from '../../supervisor/protocol.ts';
 
 export interface Facts {
 	home: string;
@@ -21,6 +22,8 @@ export interface Facts {
 	taps: TapFacts[];
 	space: { freeBytes: number; ballast: boolean };
 	supervisor: SupervisorFacts;
+	/** What it tells of its recoveries and machines; none when it does not answer. */
+	views: RecoveryView[];
 	services: ServiceFacts[];
 	/** Workers that run and do not reach Temporal, by their own word. */
 	outages: OutageAnswer[];
@@ -112,6 +115,7 @@ export interface WorkflowFacts {
 	phase: Phase;
 	/** Temporal's word for it. */
 	status: string;
+	parked: Parked | null;
 }
 
 export interface PinFacts extends Pin {

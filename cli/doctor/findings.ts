@@ -4,8 +4,15 @@ import type { Finding } from './finding.ts';
 import { clockFindings } from './findings-clock.ts';
 import { hostFindings } from './findings-host.ts';
 import { processFindings } from './findings-processes.ts';
+import { waitingFindings } from './findings-waiting.ts';
 import { workflowFindings } from './findings-workflows.ts';
 
 export function findingsOf(facts: Facts): Finding[] {
-	return [...hostFindings(facts), ...processFindings(facts), ...workflowFindings(facts), ...clockFindings(facts)];
+	return [
+		...waitingFindings(facts),
+		...hostFindings(facts),
+		...processFindings(facts),
+		...workflowFindings(facts),
+		...clockFindings(facts),
+	];
 }

@@ -31,6 +31,7 @@ export async function gatherFacts(installation: Installation): Promise<Facts> {
 		recoveries,
 		tombstones: await gatherTombstones(home),
 		supervisor,
+		views: supervisor.state === 'answers' ? await SupervisorClient.of(installation).recoveries() : [],
 		services: await gatherServices(installation),
 		outages: await currentOutages(home),
 		orphans: await gatherOrphans(home),
@@ -93,12 +94,13 @@ async function gatherTemporal(
 				if (found) known.set(name, found);
 				else known.delete(name);
 			}
-			const workflows = [...known.values()].map(({ name, recoveryId, phase, workflow, request }) => ({
+			const workflows = [...known.values()].map(({ name, recoveryId, phase, workflow, request, status }) => ({
 				name,
 				recoveryId,
 				host: request?.host,
 				phase,
 				status: workflow,
+				parked: status?.parked ?? null,
 			}));
 			return { workflows, temporalClock: await gatherTemporalClock(temporal) };
 		} finally {

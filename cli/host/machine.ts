@@ -1,7 +1,7 @@
 /** One machine as its host alone knows it. */
 import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
-import { abandonedText } from '../recover/next-text.ts';
+import { abandonedText, machineStepText, sourceText } from '../recover/next-text.ts';
 import { machineAnswer } from '../recover/answer.ts';
 import { type OutageAnswer, outageText } from './outages.ts';
 import { nicText } from '../recover/text.ts';
@@ -25,36 +25,41 @@ export function hostMachineAnswer(
 }
 export type HostMachineAnswer = ReturnType<typeof hostMachineAnswer>;
 
-function nextOf({ name, state, done, power }: RecoveryView, unblocks: string | undefined): string {
+function nextOf({ name, state, done, power, stalled }: RecoveryView, unblocks: string | undefined): string {
 	if (unblocks !== undefined) return unblocks;
 	const off = power === 'off' && (state === 'finished' || done.includes('power-on'));
 	const start = off ? [`power it on: rouse host start ${name}`] : [];
-	if (state === 'finished') return off ? (start[0] ?? '') : `rouse console ${name}; rouse host stop ${name}`;
+	if (state === 'finished') return machineStepText(name, power);
 	if (state === 'discarded') return 'it is being cleared away';
 	if (state === 'abandoned') return abandonedText(name);
+	if (stalled) return sourceText;
 	const workflow = `its workflow: rouse recover show ${name}; if that is lost: rouse recover adopt ${name}`;
 	return [...start, workflow].join('; ');
 }
 
 const chains: Record<RecoveryView['chain'], string> = {
-	mover: 'overlay on the repository',
-	local: 'overlay on its own disks',
+	mover: 'the repository, with what its guest writes in files of its own',
+	local: 'its own disks, and the files with what its guest wrote',
 	target: 'its own disks alone',
 };
+
+type Stand = Pick<HostMachineAnswer, 'state' | 'stalled'> & { blocked: { code: string } | null };
+
+/** `active, parked`: with the words of `recover list`. */
+export function standOf({ state, blocked, stalled }: Stand): string {
+	return `${state}${blocked ? `, parked (${blocked.code})` : stalled ? ', stalled' : ''}`;
+}
 
 export function machineText(machine: HostMachineAnswer): string {
 	const { name, state, power, powerDesired, chain, switchStage, blocked, disks, copying, movers } = machine;
 	const wished = powerDesired === null || powerDesired === power ? '' : ` (wanted: ${powerDesired})`;
-	const lines = [`${name}: ${state}, power ${power}${wished}`];
+	const lines = [`${name}: ${standOf(machine)}, power ${power}${wished}`];
 	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${terminalLine(value)}`);
 	if (machine.machineName !== name) row('machine', machine.machineName);
-	row('recovery', `${machine.recoveryId}, generation ${machine.generation}`);
+	row('recovery', machine.recoveryId);
 	if (state === 'active' || state === 'abandoned') row('done', machine.done.join(', ') || 'nothing yet');
-	row(
-		'chain',
-		`${chains[chain]}${(state !== 'active' && state !== 'abandoned') || switchStage === null ? '' : `; switch: ${switchStage}`}`,
-	);
-	if (blocked) row('blocked', `${blocked.reason} (${blocked.code})`);
+	row('stands on', `${chains[chain]}${switchStage === 'begun' ? '; the switch has begun' : ''}`);
+	if (blocked) row('parked', blocked.reason);
 	if (machine.stalled) row('stalled', `since ${formatTime(machine.stalled.since)}: ${machine.stalled.reason}`);
 	for (const outage of machine.outages) row('waits', outageText(outage));
 	for (const [index, { sizeBytes, restoredBytes, path }] of disks.entries())

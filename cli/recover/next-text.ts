@@ -2,7 +2,7 @@
 import type { NextStep } from '../../client/next-steps.ts';
 import type { ErrorCode } from '../../model/errors.ts';
 import type { Next, Order } from '../../model/next.ts';
-import type { Blocked } from '../../model/recovery.ts';
+import type { Blocked, Power } from '../../model/recovery.ts';
 
 /** Whose machine it is: a recovery's, or a finished one of its host. */
 interface Owner {
@@ -21,7 +21,7 @@ export function explained<B extends Blocked>(blocked: B, owner: Owner): Explaine
 export function nextText({ order, first }: Next, code: ErrorCode, owner: Owner): string {
 	const command = commandOf(order, owner);
 	const before = first === undefined ? repairs[code] : `${first}${additions[code] ?? ''}`;
-	return before === undefined ? command : `${before}, then: ${command}`;
+	return before === undefined ? withPurpose(order, command) : `${before}, then: ${command}`;
 }
 
 /** What is known to mend it, where nothing else was said. */
@@ -50,6 +50,9 @@ export function adoptText(name: string): string {
 	return `its workflow is gone, its machine may still run; if the host has it (rouse host list): rouse recover adopt ${name}`;
 }
 
+/** What can be done about what waits for something that is away. */
+export const sourceText = 'bring that back, and it goes on by itself; rouse doctor tells what is away';
+
 /** Where no worker of its host answers. */
 export function lastResortText(name: string): string {
 	return `if that host is gone for good, and only then: rouse recover abandon ${name} --confirm ${name}`;
@@ -60,7 +63,24 @@ export function abandonedText(name: string): string {
 	return `go on with it: rouse recover adopt ${name}; or remove it: rouse host remove ${name} --confirm ${name}`;
 }
 
-const purposes: Partial<Record<Order, string>> = { migrate: 'keep it', discard: 'throw it away' };
+const purposes: Partial<Record<Order, string>> = {
+	migrate: 'keep it',
+	discard: 'throw it away',
+	'power-on': 'power it on',
+	'power-reset': 'start its guest again, as its reset button does',
+};
+
+function withPurpose(order: Order, command: string): string {
+	const purpose = purposes[order];
+	return purpose === undefined ? command : `${purpose}: ${command}`;
+}
+
+/** What a finished machine's owner can do, by what its host sees of its power. */
+export function machineStepText(name: string, power: Power | null): string {
+	if (power === 'off') return withPurpose('power-on', `rouse host start ${name}`);
+	if (power === 'crashed') return withPurpose('power-reset', `rouse host start ${name}`);
+	return `rouse console ${name}; rouse host stop ${name}`;
+}
 
 function stepText(step: NextStep, name: string, parked: ErrorCode | undefined): string {
 	if (step.step === 'watch') {
@@ -68,13 +88,13 @@ function stepText(step: NextStep, name: string, parked: ErrorCode | undefined): 
 			step.comes === undefined ? '' : `it ${step.comes === 'migrate' ? 'migrates' : 'switches'} by itself: `;
 		return `${comes}rouse recover watch ${name}`;
 	}
-	if (step.step === 'host') return `the machine is yours: rouse host list; rouse host stop ${name}`;
+	if (step.step === 'source') return sourceText;
+	if (step.step === 'host') return `the machine is yours: ${machineStepText(name, step.power)}`;
 	if (step.step === 'adopt') return adoptText(name);
 	if (step.step === 'start')
 		return step.again
 			? `use the name again: rouse recover start MACHINE@POINT --name ${name} --again`
 			: 'the name is free: mend the cause, then start it again';
 	if (parked !== undefined) return nextText(step, parked, { name });
-	const purpose = purposes[step.order];
-	return `${purpose === undefined ? '' : `${purpose}: `}${commandOf(step.order, { name })}`;
+	return withPurpose(step.order, commandOf(step.order, { name }));
 }

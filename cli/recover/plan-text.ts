@@ -3,8 +3,11 @@ import { formatBytes } from '../../model/format-bytes.ts';
 import { forwardText, nicText } from './text.ts';
 import { terminalLine } from '../../system/terminal-text.ts';
 
-/** What `--dry-run` prints: what would be made, where, and what a person should know before. */
-export function planText(request: RecoveryRequest, plan: RecoveryPlan): string {
+/**
+ * What `--dry-run` prints: what would be made, where, and what a person should know before. `networks`: where the host lets
+ * a NIC lead.
+ */
+export function planText(request: RecoveryRequest, plan: RecoveryPlan, networks: readonly string[]): string {
 	const { cpus, memoryMiB, firmware } = plan.config;
 	const lines = [`plan: ${plan.machine}@${plan.restorePoint} as ${plan.machineName} on ${request.host}`];
 	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${terminalLine(value)}`);
@@ -15,10 +18,13 @@ export function planText(request: RecoveryRequest, plan: RecoveryPlan): string {
 			`${formatBytes(disk.sizeBytes)}, ${formatBytes(disk.dataBytes)} of it data; ${allocation(plan)}`,
 		);
 	for (const [index, nic] of plan.nics.entries()) row(`nic${index}`, nicText(nic));
+	const down = plan.nics.find(({ target }) => target === 'none');
+	if (down) row('note', `--network ${down.network}=NAME says where it leads: ${[...networks, 'none'].join(', ')}`);
 	for (const forward of plan.forwards ?? []) row('forward', forwardText(forward));
 	for (const { what, chosen, why } of plan.hardware?.choices ?? []) row('chosen', `${what}: ${chosen} (${why})`);
 	row('then', afterwards(request));
-	for (const warning of [...plan.warnings, ...(plan.hardware?.warnings ?? [])]) row('warning', warning);
+	const warnings = new Set([...plan.warnings, ...(plan.hardware?.warnings ?? [])]);
+	for (const warning of warnings) row('warning', warning);
 	lines.push('Nothing was changed. Without --dry-run the recovery starts.');
 	return lines.join('\n');
 }

@@ -20,11 +20,12 @@ export const buildList = (context: Context) =>
 		.action(options =>
 			withSession(context, async ({ recoveries, supervisor }) => {
 				const views = await supervisor.recoveries({ timeoutMs: 2_000 }).catch(() => []); // the list is there without it
-				const stalled = new Map(views.map(view => [view.recoveryId, view.stalled]));
+				const seen = new Map(views.map(view => [view.recoveryId, view]));
 				const found = await Promise.all((await recoveries.list()).map(one => unsealedByHost(one, supervisor)));
-				const rows = found.map(({ summary, power }) =>
-					rowAnswer(rowOf(summary, power, stalled.get(summary.recoveryId ?? '') ?? null)),
-				);
+				const rows = found.map(({ summary, power }) => {
+					const view = seen.get(summary.recoveryId ?? '');
+					return rowAnswer(rowOf(summary, view?.power ?? power, view?.stalled));
+				});
 				const selected = select(rows, options);
 				const none = rows.length > 0 && selected.length === 0;
 				context.output.result(

@@ -105,8 +105,9 @@ async function showPlan(
 	const { signal } = context;
 	const chooseHardware = (question: HardwareRequest) =>
 		supervisor.hardware(question, { signal, timeoutMs: planTimeoutMs });
+	const networks = view.networks.map(network => network.name);
 	const plan = await planRecovery(request, { host: { view, chooseHardware } });
-	context.output.result({ request, plan }, planText(request, plan));
+	context.output.result({ request, plan }, planText(request, plan, networks));
 }
 
 function requestOf({ power, maxRate, network, forward, memory, ...same }: Options): RequestOptions {

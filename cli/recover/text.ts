@@ -4,7 +4,7 @@ import type { Forward, PlannedNic } from '../../model/recovery.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatDuration, formatTable } from '../terminal/format.ts';
 import { formatTime } from '../terminal/format-time.ts';
-import { lastResortText } from './next-text.ts';
+import { lastResortText, sourceText } from './next-text.ts';
 import type { RecoveryAnswer, RowAnswer } from './answer.ts';
 import { terminalLine } from '../../system/terminal-text.ts';
 
@@ -30,7 +30,7 @@ export function whyItStands({ parked, stalled }: Pick<RecoveryAnswer, 'parked' |
 	if (stalled)
 		return [
 			`  stalled since ${formatTime(stalled.since)}: ${stalled.reason}`,
-			'  it goes on when that is back; rouse doctor',
+			`  what was written is safe; ${sourceText}`,
 		];
 	return [];
 }
@@ -44,10 +44,7 @@ export function fullText(document: RecoveryAnswer): string {
 	if (failure) row('failed', `${failure.message} (${failure.code})`);
 	if (parked) row('parked', `since ${formatTime(parked.since)}: ${parked.reason}`);
 	if (document.stalled)
-		row(
-			'stalled',
-			`since ${formatTime(document.stalled.since)}: ${document.stalled.reason}; it goes on when that is back`,
-		);
+		row('stalled', `since ${formatTime(document.stalled.since)}: ${document.stalled.reason}; what was written is safe`);
 	if (document.unpinned)
 		row('unpinned', `since ${formatTime(document.unpinned.since)}: ${document.unpinned.reason}; it is tried again`);
 	row('times', timesText(document));
@@ -57,6 +54,8 @@ export function fullText(document: RecoveryAnswer): string {
 			`${share(disk.restoredBytes, disk.sizeBytes)} of ${formatBytes(disk.sizeBytes)} local, ${disk.path}`,
 		);
 	for (const [index, nic] of document.nics.entries()) row(`nic${index}`, nicText(nic));
+	if (document.unmapped.length > 0)
+		row('note', `nobody reaches it there; a start says where a network leads: ${networkOptions(document.unmapped)}`);
 	for (const forward of document.forwards) row('forward', forwardText(forward));
 	if (consoleSocket) row('console', consoleSocket);
 	for (const { step, attempt, running, lastFailure } of document.pending) {
@@ -76,6 +75,11 @@ export function fullText(document: RecoveryAnswer): string {
 		);
 	lines.push(`Next: ${document.next}`);
 	return lines.join('\n');
+}
+
+/** `--network lan=NAME (NAME: rouse host list)` */
+function networkOptions(networks: readonly string[]): string {
+	return `${networks.map(network => `--network ${network}=NAME`).join(' ')} (rouse host list has the names)`;
 }
 
 /** Both as in a plan. */

@@ -1,5 +1,13 @@
 import { asRouseError } from '../../model/errors.ts';
-import { accelerationFor, type AcceleratorSetting, type KvmAnswer, variants } from './acceleration.ts';
+import {
+	accelerationFor,
+	type AcceleratorSetting,
+	emulated,
+	type KvmAnswer,
+	machinesOf,
+	type Variant,
+	variants,
+} from './acceleration.ts';
 import type { KvmAnswers } from './kvm-answers.ts';
 
 export interface AccelerationSummary {
@@ -16,12 +24,14 @@ export async function summarise(
 	if (setting === 'tcg') return { accelerator: 'tcg', warnings: [] };
 	const missing = await kvm.missing();
 	if (missing !== undefined && setting === 'auto')
-		return { accelerator: 'tcg', warnings: [`machines are emulated (TCG), which is slow: ${missing}`] };
+		return { accelerator: 'tcg', warnings: emulated('machines are', missing).warnings };
 	const bios: KvmAnswer = await kvm.ask({ firmware: 'bios', enlightenments: false });
 	const efi = await kvm.known({ firmware: 'efi', enlightenments: false });
 	const plain = { bios, efi };
 	const accelerators = new Set<string>();
 	const warnings: string[] = [];
+	/** Which are emulated, by the reason: most often that is one for all of them. */
+	const slow = new Map<string, Variant[]>();
 	for (const variant of variants) {
 		const below = plain[variant.firmware];
 		const whole = variant.enlightenments ? await kvm.known(variant) : below;
@@ -32,13 +42,20 @@ export async function summarise(
 				enlightenments ? whole : (below ?? whole),
 			);
 			accelerators.add(answer.accelerator);
-			warnings.push(...answer.warnings);
+			if (answer.accelerator === 'tcg') slow.set(answer.reason, [...(slow.get(answer.reason) ?? []), variant]);
+			else warnings.push(...answer.warnings);
 		} catch (thrown) {
 			const error = asRouseError(thrown);
 			if (error.code !== 'precheck_failed') throw thrown;
 			warnings.push(error.message);
 		}
 	}
+	for (const [reason, kinds] of slow) warnings.push(...emulated(`${subjectOf(kinds)} are`, reason).warnings);
 	if (setting === 'kvm') return { accelerator: 'kvm', warnings };
 	return { accelerator: accelerators.size === 1 ? [...accelerators].join() : 'mixed', warnings };
+}
+
+function subjectOf(kinds: readonly Variant[]): string {
+	if (kinds.length === variants.length) return 'machines';
+	return new Intl.ListFormat('en').format(kinds.map(machinesOf));
 }

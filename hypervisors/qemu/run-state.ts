@@ -18,9 +18,9 @@ export function powerOf(status: string): Power {
 export function crashOf(status: string): string | undefined {
 	switch (status) {
 		case 'internal-error': // KVM_EXIT_INTERNAL_ERROR and its like: accel/kvm/kvm-all.c
-			return 'its processor met what the accelerator cannot run (internal-error)';
+			return 'QEMU cannot run what its processor was told to do (internal-error)';
 		case 'guest-panicked':
-			return 'its operating system gave up (guest-panicked)';
+			return 'its operating system has panicked (guest-panicked)';
 		default:
 			return undefined;
 	}

@@ -80,7 +80,8 @@ function guestStands(state: RecoveryState, seen: Seen, directory: string): Block
 function guestCrashed({ machine }: Seen): Blocked | null {
 	const crash = machine?.crash;
 	if (crash === undefined || crash.fallBack !== undefined) return null;
-	return { code: 'machine_failed', reason: `the guest has crashed: ${crash.reason}`, next: { order: 'power-reset' } };
+	const reason = `the guest has crashed: ${crash.reason}; what it had written is kept`;
+	return { code: 'machine_failed', reason, next: { order: 'power-reset' } };
 }
 
 /** A read that waits is served when what is away comes back by itself; when that takes a person, they must know. */

@@ -1,38 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hostMachineAnswer, machineText } from '../../cli/host/machine.ts';
+import { hostMachineAnswer, machineText, standOf } from '../../cli/host/machine.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
+import { sampleRecoveryView as view } from '../equipment/sample-host.ts';
 
-const view: RecoveryView = {
-	name: 'web01-r1',
-	recoveryId: '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d',
-	machineName: 'web01',
-	generation: 7,
-	state: 'active',
-	done: ['reserve', 'allocate', 'create-machine', 'start-movers', 'snapshot', 'power-on'],
-	chain: 'mover',
-	sealed: false,
-	power: 'on',
-	blocked: null,
-	disks: [{ sizeBytes: 1 << 30, restoredBytes: 1 << 29, path: '/h/disk0.raw' }],
-	nics: [
-		{ mac: '52:54:00:00:00:01', network: 'lan', target: 'bridge:br0' },
-		{ mac: '52:54:00:00:00:02', network: 'dmz', target: 'none' },
-	],
-	restored: false,
-	copying: true,
-	movers: [{ kind: 'mount', alive: true, pid: 7 }],
-	switchPauseMs: null,
-	unpinned: null,
-	stalled: null,
-	switchStage: 'none',
-	powerDesired: 'on',
-	powerOrder: 0,
-	runDirectory: '/run/x',
-	platform: { qmpSocket: '/run/x/qmp.sock' },
-	directory: '/h',
-	incidents: 6,
-};
 const incidents = [1, 2, 3, 4, 5, 6].map(sequence => ({
 	sequence,
 	at: '2026-11-20T03:00:00Z',
@@ -50,8 +21,7 @@ test('`host show` tells all that the host knows, and the last incidents', () => 
 	const text = machineText(answer);
 	for (const part of [
 		'web01-r1: active, power on\n',
-		'generation 7',
-		'overlay on the repository; switch: none',
+		'stands on  the repository, with what its guest writes in files of its own\n',
 		'512 MiB of 1.00 GiB local, copying, /h/disk0.raw',
 		'nic0       52:54:00:00:00:01, of network lan: leads to bridge:br0\n',
 		'nic1       52:54:00:00:00:02, of network dmz: link down, it leads nowhere\n',
@@ -64,11 +34,18 @@ test('`host show` tells all that the host knows, and the last incidents', () => 
 });
 
 const blocked = { code: 'space_short', reason: 'full', next: { order: 'retry', first: 'make room' } } as const;
+const stalled = { code: 'store_unreachable', reason: 'away', since: '2026-11-20T03:00:00Z' } as const;
 const nexts: [string, Partial<RecoveryView>, RegExp][] = [
 	['that is off', { power: 'off' }, /^power it on: rouse host start web01-r1; its workflow:/],
 	['that was never on', { power: 'off', done: ['reserve'] }, /^its workflow:/],
 	['that is blocked', { blocked }, /^make room, then: rouse recover retry web01-r1$/],
 	['that is finished', { state: 'finished' }, /^rouse console web01-r1; rouse host stop web01-r1$/],
+	['that waits for what is away', { stalled }, /^bring that back, and it goes on by itself; rouse doctor/],
+	[
+		'that is finished and crashed',
+		{ state: 'finished', power: 'crashed' },
+		/reset button.*: rouse host start web01-r1$/,
+	],
 	['that is finished and off', { state: 'finished', power: 'off' }, /^power it on: rouse host start web01-r1$/],
 ];
 for (const [what, changes, next] of nexts)
@@ -83,4 +60,14 @@ test('`host show` of a machine whose power is another than was wanted says so', 
 test('`host show` of an abandoned recovery names the commands that go on with it and that remove it', () => {
 	const { next } = hostMachineAnswer({ ...view, state: 'abandoned', power: 'off' }, []);
 	assert.match(next, /rouse recover adopt web01-r1; .*rouse host remove web01-r1 --confirm web01-r1/);
+});
+
+test('`host show` and `host list` call what waits by the words of `recover list`', () => {
+	assert.equal(standOf(view), 'active');
+	assert.equal(standOf({ ...view, stalled }), 'active, stalled');
+	assert.equal(standOf({ ...view, stalled, blocked }), 'active, parked (space_short)');
+	assert.match(
+		machineText(hostMachineAnswer({ ...view, blocked }, [])),
+		/^web01-r1: active, parked \(space_short\), power on\n/,
+	);
 });

@@ -6,7 +6,7 @@ import { makeDocument, readDocument } from '../../client/documents.ts';
 import type { RecoveryDetails } from '../../client/summaries.ts';
 import { RouseError } from '../../model/errors.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
-import { sampleHostView } from '../equipment/sample-host.ts';
+import { sampleHostView, sampleRecoveryView } from '../equipment/sample-host.ts';
 import { summaryOf } from '../equipment/recovery-summary.ts';
 
 function detailsOf(changes: Parameters<typeof makeRequest>[0]): RecoveryDetails {
@@ -61,4 +61,15 @@ test('`recover show` tells where each network card leads, and that its link is d
 	const text = fullText(recoveryAnswer({ ...documentOf({}), nics }));
 	assert.match(text, /^ {2}nic0 +52:54:00:00:00:01, of network lan: leads to bridge:br0$/m);
 	assert.match(text, /^ {2}nic1 +52:54:00:00:00:02, of network dmz: link down, it leads nowhere$/m);
+});
+
+test('`recover show` says how a network gets somewhere that nobody said where it leads, until the machine is finished', () => {
+	const of = (changes: Parameters<typeof makeRequest>[0], more: Partial<RecoveryDetails> = {}) => {
+		const details = { ...detailsOf(changes), workflow: 'RUNNING', phase: 'running', ...more } as const;
+		return makeDocument(details, { ...sampleRecoveryView, recoveryId: details.recoveryId ?? '' }, []);
+	};
+	assert.deepEqual(of({}).unmapped, ['dmz']);
+	assert.match(fullText(recoveryAnswer(of({}))), /a start says where a network leads: --network dmz=NAME/);
+	assert.deepEqual(of({ networks: { dmz: 'none' } }).unmapped, [], 'it was asked for');
+	assert.deepEqual(of({}, { workflow: 'COMPLETED', phase: 'finished' }).unmapped, []);
 });

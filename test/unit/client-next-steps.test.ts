@@ -4,7 +4,15 @@ import { nextSteps } from '../../client/next-steps.ts';
 import type { Policy } from '../../model/recovery.ts';
 
 const policy: Policy = { finish: 'manual', switch: 'manual', maxRateBytes: 0 };
-const running = { phase: 'running', workflow: 'RUNNING', parked: null, policy, removed: false } as const;
+const running = {
+	phase: 'running',
+	workflow: 'RUNNING',
+	parked: null,
+	stalled: null,
+	power: 'on',
+	policy,
+	removed: false,
+} as const;
 
 test('what can be done with a running machine is to keep it or to throw it away', () => {
 	assert.deepEqual(nextSteps(running), [
@@ -28,9 +36,16 @@ test('a parked recovery has what it waits for as its only step', () => {
 	assert.deepEqual(nextSteps({ ...running, parked }), [{ step: 'order', ...next }]);
 });
 
+test('nobody is offered to throw a recovery away that only waits for what is away', () => {
+	for (const phase of ['running', 'migrating', 'migrated'] as const)
+		assert.deepEqual(nextSteps({ ...running, phase, stalled: {} }), [{ step: 'source' }]);
+});
+
 test('a workflow that was ended by force is to be adopted, even when it was parked', () => {
 	assert.deepEqual(nextSteps({ ...running, workflow: 'TERMINATED' }), [{ step: 'adopt' }]);
-	assert.deepEqual(nextSteps({ ...running, phase: 'finished', workflow: 'COMPLETED' }), [{ step: 'host' }]);
+	assert.deepEqual(nextSteps({ ...running, phase: 'finished', workflow: 'COMPLETED' }), [
+		{ step: 'host', power: 'on' },
+	]);
 });
 
 test('what can be done about an abandoned recovery is to start another, or to take it up should its host be back', () => {

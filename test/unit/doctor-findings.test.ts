@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { DirectoryContent, Facts, HeldFacts, WorkflowFacts } from '../../cli/doctor/facts.ts';
 import { findingsOf } from '../../cli/doctor/findings.ts';
 import { protocolVersion } from '../../supervisor/protocol.ts';
+import { sampleRecoveryView } from '../equipment/sample-host.ts';
 
 const id = '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d';
 const otherId = '7d1f0a11-2f3b-4c5d-8e6f-0a1b2c3d4e5f';
@@ -21,6 +22,7 @@ const calm: Facts = {
 	taps: [],
 	space: { freeBytes: 1e12, ballast: true },
 	supervisor: { state: 'answers', protocol: protocolVersion },
+	views: [],
 	services: [],
 	outages: [],
 	workflows: [],
@@ -40,7 +42,14 @@ const directory = (content: DirectoryContent, more: Partial<Facts['recoveries'][
 });
 const nobody: DirectoryContent = { kind: 'nobody', recoveryId: undefined };
 const unreadable: DirectoryContent = { kind: 'unreadable', reason: 'torn' };
-const workflow: WorkflowFacts = { name: 'r1', recoveryId: id, host: 'local', phase: 'running', status: 'RUNNING' };
+const workflow: WorkflowFacts = {
+	name: 'r1',
+	recoveryId: id,
+	host: 'local',
+	phase: 'running',
+	status: 'RUNNING',
+	parked: null,
+};
 const ended = { tombstones: new Map([[id, { name: 'r1', state: 'discarded' as const }]]) };
 const pin = {
 	recoveryId: id,
@@ -60,6 +69,10 @@ const held = (of: HeldFacts['of'], recovery = 'r1'): HeldFacts => ({
 	recovery,
 	startTicks: '1',
 });
+const view = { ...sampleRecoveryView, name: 'r1', recoveryId: id };
+const parked = { code: 'machine_failed', reason: 'it crashed', next: { order: 'power-reset' } } as const;
+const since = '2026-11-20T03:00:00Z';
+const stalled = { code: 'store_unreachable', reason: 'away', since } as const;
 const tap = { name: `rouse${id.slice(0, 8)}0`, used: false, directory: '/home/r1', hasMachine: false };
 const temporary = { path: '/home/r1/x.rouse-tmp', ageMs: old, recovery: 'r1' };
 
@@ -68,6 +81,23 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 	['nothing at all', {}, []],
 	['a recovery and its workflow', { ...directory(running), workflows: [workflow], ...pins }, []],
 	['a recovery while Temporal does not answer', { ...directory(running), workflows: undefined, ...pins }, []],
+	['a recovery that waits for nobody', { views: [view] }, []],
+	[
+		'one that is parked, by its workflow and its host',
+		{
+			...directory(running),
+			workflows: [{ ...workflow, parked: { ...parked, since } }],
+			views: [{ ...view, blocked: parked }],
+		},
+		['recovery_parked'],
+	],
+	['one that is parked by its host alone', { views: [{ ...view, blocked: parked, stalled }] }, ['recovery_parked']],
+	['one that waits for what is away', { views: [{ ...view, stalled }] }, ['recovery_stalled']],
+	[
+		'a finished machine that has crashed',
+		{ views: [{ ...view, state: 'finished', power: 'crashed' }] },
+		['machine_crashed'],
+	],
 	['a recovery without a workflow', directory(running), ['workflow_missing']],
 	[
 		'a recovery whose workflow was terminated',

@@ -111,8 +111,14 @@ test('the summary of a host that emulates some kinds is `mixed`, and says which'
 	assert.equal(accelerator, 'mixed');
 	assert.deepEqual(
 		warnings.map(warning => /^(.*) (?:run|are)\b/.exec(warning)?.[1]),
-		['EFI machines', 'Windows machines with BIOS', 'Windows machines with EFI'],
+		['Windows machines with BIOS', 'EFI machines and Windows machines with EFI'],
 	);
+});
+
+test('the summary of a host whose KVM runs nothing says so once, as long as the reason is one', async () => {
+	const known = async () => ({ works: false, reason: 'died' });
+	const { accelerator, warnings } = await summarise('auto', { ask: known, known, missing: async () => undefined });
+	assert.deepEqual([accelerator, warnings], ['tcg', ['machines are emulated (TCG), which is slow: died']]);
 });
 
 test('the summary is silent on enlightenments that failed until it is known what comes below them', async () => {

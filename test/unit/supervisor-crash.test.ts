@@ -6,7 +6,7 @@ import { sector, simulate } from '../equipment/simulated-recovery.ts';
 const crash = 'it met what nobody can run';
 const blocked = {
 	code: 'machine_failed',
-	reason: `the guest has crashed: ${crash}`,
+	reason: `the guest has crashed: ${crash}; what it had written is kept`,
 	next: { order: 'power-reset' },
 };
 

@@ -164,7 +164,7 @@ test('`judge`: a block that is local and cannot be read is named', () => {
 test('`judge`: a guest that crashed blocks with a reset as what helps, unless its platform knows a way out', () => {
 	assert.deepEqual(judge(fresh, { ...unseen, machine: crashed() }, noFailures, '/d'), {
 		code: 'machine_failed',
-		reason: 'the guest has crashed: it gave up',
+		reason: 'the guest has crashed: it gave up; what it had written is kept',
 		next: { order: 'power-reset' },
 	});
 	assert.equal(judge(fresh, { ...unseen, machine: crashed('emulation') }, noFailures, '/d'), null);
