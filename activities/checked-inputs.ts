@@ -3,6 +3,7 @@ import type { ActivityInterceptors } from '@temporalio/worker';
 import type * as z from 'zod';
 import { activityInputs } from '../model/activity-inputs.ts';
 import { RouseError } from '../model/errors.ts';
+import { issueText, keysOf } from '../model/issue-text.ts';
 import type { ControlActivities } from './control-activities.ts';
 import { toFailure } from './failures.ts';
 import type { HostActivities } from './host-activities.ts';
@@ -35,9 +36,9 @@ function checked(activity: string, args: readonly unknown[]): unknown {
 	const parsed = known[1].safeParse(args[0]);
 	if (parsed.success) return parsed.data;
 	const [issue] = parsed.error.issues;
-	const field = short(issue?.path.join('.') || 'its input');
+	const field = short(issue ? keysOf(issue).map(String).join('.') || 'its input' : 'its input');
 	throw toFailure(
-		new RouseError('input_invalid', `${activity}: ${field}: ${short(issue?.message ?? 'not accepted')}`, {
+		new RouseError('input_invalid', `${activity}: ${field}: ${short(issue ? issueText(issue) : 'not accepted')}`, {
 			hint: 'are the workers that run workflows of this version?',
 			details: { activity, field },
 		}),

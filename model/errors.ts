@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { refusalText } from './issue-text.ts';
 
 /**
  * Every error a person or a program can meet, by a stable code. A code is never reused.
@@ -137,6 +138,7 @@ export function asRouseError(thrown: unknown): RouseError {
 		const code = 'code' in thrown ? thrown.code : undefined;
 		if (thrown.name === 'RouseError' && isErrorCode(code))
 			return new RouseError(code, thrown.message, { cause: thrown });
+		if (thrown instanceof z.ZodError) return new RouseError('internal', refusalText(thrown), { cause: thrown });
 		return fileError(thrown) ?? new RouseError('internal', thrown.message, { cause: thrown });
 	}
 	return new RouseError('internal', String(thrown), { cause: thrown });

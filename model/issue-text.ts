@@ -12,15 +12,36 @@ const kinds: Readonly<Record<string, string>> = {
 	undefined: 'nothing',
 };
 
+const formats: Readonly<Record<string, string>> = {
+	uuid: 'a UUID',
+	guid: 'a UUID',
+	datetime: 'a time, as 2026-11-20T03:00:00Z',
+	date: 'a date, as 2026-11-20',
+	ipv4: 'an IPv4 address',
+	url: 'a URL',
+};
+
 type Issue = z.core.$ZodIssue;
+
+/** What of a value is not accepted, the field's name first: all that people read of a schema's error. */
+export function refusalText({ issues }: { issues: readonly Issue[] }): string {
+	const [issue] = issues;
+	if (issue === undefined) return 'not accepted';
+	const keys = keysOf(issue);
+	return keys.length === 0 ? issueText(issue) : `${keys.map(String).join('.')}: ${issueText(issue)}`;
+}
+
+/** The way to what is not accepted: of a map with a key too many, to that key. */
+export function keysOf(issue: Issue): PropertyKey[] {
+	return issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : [...issue.path];
+}
 
 /** What of a value is not accepted, and what would be, in words; a schema's own words stay. Without the field's name. */
 export function issueText(issue: Issue): string {
 	// The library's words, of which the first say whether a schema has its own (zod 4, src/v4/locales/en.ts).
-	const own = !/^(Invalid (input|option)|Too (small|big)|Unrecognized key)/.test(issue.message);
+	const own = !/^(Invalid |Too (small|big): |Unrecognized key)/.test(issue.message);
 	if (own) return issue.message;
-	const wanted = wantedText(issue);
-	return wanted ?? issue.message;
+	return wantedText(issue) ?? 'is not accepted';
 }
 
 function wantedText(issue: Issue): string | undefined {
@@ -28,25 +49,30 @@ function wantedText(issue: Issue): string | undefined {
 		case 'invalid_type': {
 			const [, received = ''] = /received (\w+)$/.exec(issue.message) ?? [];
 			const must = `must be ${kinds[issue.expected] ?? issue.expected}`;
+			if (issue.expected === 'int' && received === 'number') return must;
 			return received === 'undefined' ? `is missing: it ${must}` : `${must}, not ${kinds[received] ?? received}`;
 		}
 		case 'invalid_value':
 			return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`;
 		case 'too_small':
-			return `must ${has(issue.origin)} ${issue.minimum} or more${unit(issue.origin)}`;
+			return `must ${has(issue.origin)} at least ${issue.minimum}${unit(issue.origin)}`;
 		case 'too_big':
-			return `must ${has(issue.origin)} ${issue.maximum} or less${unit(issue.origin)}`;
+			return `must ${has(issue.origin)} at most ${issue.maximum}${unit(issue.origin)}`;
 		case 'unrecognized_keys':
 			return 'no such field is known here';
 		case 'invalid_union':
 			return 'is in none of the forms that are accepted (docs/cli.md shows them)';
-		case 'custom':
-		case 'invalid_element':
 		case 'invalid_format':
-		case 'invalid_key':
+			return `must be ${formats[issue.format] ?? 'in another form'}`;
 		case 'not_multiple_of':
+			return `must be a multiple of ${issue.divisor}`;
+		case 'invalid_key':
+			return 'has a key that is not accepted';
+		case 'invalid_element':
+			return 'has an entry that is not accepted';
+		case 'custom':
 	}
-	return undefined; // its own words are good ones
+	return undefined;
 }
 
 function has(origin: string): string {

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { diskImageSchema, digestSchema } from '../model/chunk.ts';
 import { errorDocumentSchema, RouseError } from '../model/errors.ts';
+import { refusalText } from '../model/issue-text.ts';
 import { fitsSocket, socketPathProblem } from '../system/socket-path.ts';
 
 const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
@@ -181,9 +182,5 @@ export async function readMoverConfig<S extends z.ZodType>(path: string, schema:
 	}
 	const result = schema.safeParse(document);
 	if (result.success) return result.data;
-	const issue = result.error.issues[0];
-	throw new RouseError(
-		'config_invalid',
-		`${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not accepted'}`,
-	);
+	throw new RouseError('config_invalid', `${path}: ${refusalText(result.error)}`);
 }

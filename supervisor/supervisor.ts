@@ -1,4 +1,5 @@
 import { asRouseError, RouseError } from '../model/errors.ts';
+import { refusalText } from '../model/issue-text.ts';
 import type { Power, PowerAction } from '../model/recovery.ts';
 import { boundLogsEveryMs } from '../system/bounded-log.ts';
 import { places } from '../system/installation.ts';
@@ -271,11 +272,7 @@ function parseStep(step: string, body: unknown): AnyStep {
 	if (!Object.hasOwn(stepBodies, step)) throw new RouseError('protocol', `no step is called ${step}`);
 	const name = step as StepName; // an own key of the table, as was just looked at
 	const parsed = stepBodies[name].safeParse(body);
-	if (!parsed.success)
-		throw new RouseError(
-			'protocol',
-			`${step}: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`,
-		);
+	if (!parsed.success) throw new RouseError('protocol', `${step}: ${refusalText(parsed.error)}`);
 	// The body was parsed by that step's own schema; TypeScript does not follow the pair through the table.
 	return { step: name, body: parsed.data } as AnyStep;
 }

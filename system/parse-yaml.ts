@@ -1,7 +1,7 @@
 import { type Document, isAlias, isCollection, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import type * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
-import { issueText } from '../model/issue-text.ts';
+import { issueText, keysOf, refusalText } from '../model/issue-text.ts';
 
 /** YAML text as what `schema` describes; the error says file, line, column and what is accepted. */
 export function parseYaml<S extends z.ZodType>(
@@ -24,9 +24,9 @@ export function parseYaml<S extends z.ZodType>(
 	if (result.success) return result.data;
 	const issue = result.error.issues[0];
 	if (issue === undefined) throw new RouseError(code, `${path}: not accepted`);
-	const keys = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]] : issue.path;
+	const keys = keysOf(issue);
 	if (keys.length === 0) throw refused(0, `not keys with values, each on a line: ${issueText(issue)}`);
-	throw refused(positionOf(document, keys), `${keys.join('.')}: ${issueText(issue)}`);
+	throw refused(positionOf(document, keys), refusalText({ issues: [issue] }));
 }
 
 /** More than anybody writes, and few enough that what they stand for fits memory. */

@@ -2,6 +2,7 @@
 import { log, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
 import { shortMessage } from '../model/incidents.ts';
+import { refusalText } from '../model/issue-text.ts';
 import {
 	type Blocked,
 	blockedSchema,
@@ -146,7 +147,8 @@ function checkRetry(run: Run, asked: Asked): void {
 
 function checkShape(order: string, schema: z.ZodType, asked: unknown): void {
 	const result = schema.safeParse(asked);
-	if (!result.success) throw failureOf({ code: 'usage', message: `${order}: ${z.prettifyError(result.error)}` });
+	if (!result.success)
+		throw failureOf({ code: 'usage', message: `${order} is not taken as it was given: ${refusalText(result.error)}` });
 }
 
 function wrongPhase(run: Run, order: string, why: string): Error {
@@ -175,7 +177,7 @@ function bounded(blocked: Blocked): Blocked {
 /** A report that is not for this recovery, or not understood, changes nothing: a signal cannot be refused. */
 function takeReport(run: Run, sent: unknown): void {
 	const parsed = hostReportSchema.safeParse(sent);
-	if (!parsed.success) log.warn('a report of the host is not understood', { why: z.prettifyError(parsed.error) });
+	if (!parsed.success) log.warn('a report of the host is not understood', { why: refusalText(parsed.error) });
 	if (!parsed.success || parsed.data.recoveryId !== run.state.recoveryId) return;
 	const { power, blocked, powerOrder = 0, incidents, restoredBytes } = parsed.data;
 	const { state } = run;

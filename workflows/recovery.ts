@@ -1,6 +1,7 @@
 import { allHandlersFinished, CancellationScope, condition, uuid4, workflowInfo } from '@temporalio/workflow';
 import * as z from 'zod';
 import { recoveryRequestSchema } from '../model/recovery.ts';
+import { refusalText } from '../model/issue-text.ts';
 import { abandon } from './abandon.ts';
 import { adoptedState } from './adopted.ts';
 import { type RecoveryInput, type RecoveryResult, recoveryWorkflowId } from './contracts.ts';
@@ -79,7 +80,7 @@ function mustBeRecovery(input: unknown): void {
 		? workflowId === recoveryWorkflowId(parsed.data.request.name)
 			? undefined
 			: `the recovery ${parsed.data.request.name} does not belong to it`
-		: z.prettifyError(parsed.error);
+		: `its input is none of a recovery: ${refusalText(parsed.error)}`;
 	if (why !== undefined) throw failureOf({ code: 'input_invalid', message: `workflow ${workflowId}: ${why}` });
 }
 

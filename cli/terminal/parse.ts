@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { machineConfigSchema } from '../../model/machine.ts';
+import { refusalText } from '../../model/issue-text.ts';
 import { nameSchema, type PointReference, parsePointReference } from '../../model/names.ts';
 
 const unitBytes: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
@@ -37,7 +38,7 @@ export function parseCpus(text: string): number {
 export function parseName(text: string): string {
 	const result = nameSchema.safeParse(text);
 	if (result.success) return result.data;
-	throw new InvalidArgumentError(`"${text}": ${result.error.issues[0]?.message ?? 'not a name'}.`);
+	throw new InvalidArgumentError(`"${text}": ${refusalText(result.error)}.`);
 }
 
 /** `MACHINE@POINT` or `MACHINE`, which is its latest point. */

@@ -1,6 +1,7 @@
 /** From what a machine was to what it becomes on QEMU: rules, and why. */
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
+import { refusalText } from '../../model/issue-text.ts';
 import type { Choice, PlatformData } from '../../model/hardware.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import type { HardwareRequest } from '../contract.ts';
@@ -33,7 +34,7 @@ export function readOptions(options: PlatformData): QemuPlatformOptions {
 		`disks (${diskBusSchema.options.join(', ')})`,
 		`nics (${nicModelSchema.options.join(', ')})`,
 	];
-	throw new RouseError('config_invalid', `options for QEMU: ${z.prettifyError(parsed.error)}`, {
+	throw new RouseError('config_invalid', `options for QEMU: ${refusalText(parsed.error)}`, {
 		hint: `there are ${words.join(', ')}`,
 		cause: parsed.error,
 	});

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
+import { refusalText } from '../../model/issue-text.ts';
 import { forwardSchema } from '../../model/recovery.ts';
 import type { MachineDefinition } from '../contract.ts';
 
@@ -49,6 +50,6 @@ export function hardwareOf({ machineName, hardware, disks }: MachineDefinition):
 	if (parsed.success && parsed.data.disks.length === disks.length) return parsed.data;
 	const why = parsed.success
 		? `it is for ${parsed.data.disks.length} disk(s), there are ${disks.length}`
-		: z.prettifyError(parsed.error);
+		: refusalText(parsed.error);
 	throw new RouseError('config_invalid', `the hardware of ${machineName} was not chosen by QEMU: ${why}`);
 }

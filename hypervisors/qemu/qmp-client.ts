@@ -2,6 +2,7 @@ import { createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type * as z from 'zod';
 import { asRouseError, RouseError } from '../../model/errors.ts';
+import { refusalText } from '../../model/issue-text.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { openSocket } from './run-directory.ts';
 import { unlessAborted } from './unless-aborted.ts';
@@ -46,7 +47,7 @@ export async function query<S extends z.ZodType>(
 ): Promise<z.output<S>> {
 	const parsed = schema.safeParse(await qmp.execute(command, args, options));
 	if (parsed.success) return parsed.data;
-	throw new RouseError('protocol', `QMP ${command}: unexpected answer: ${parsed.error.issues[0]?.message}`, {
+	throw new RouseError('protocol', `QMP ${command}: unexpected answer: ${refusalText(parsed.error)}`, {
 		cause: parsed.error,
 	});
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
+import { refusalText } from '../../model/issue-text.ts';
 import type { Hardware, PlatformData } from '../../model/hardware.ts';
 import { refuseTooLarge, sizeChoices } from '../../model/machine-size.ts';
 import type { HardwareRequest } from '../contract.ts';
@@ -44,8 +45,7 @@ export function chooseHardware(
 function parse<S extends z.ZodType>(schema: S, data: PlatformData, what: string): z.output<S> {
 	const result = schema.safeParse(data);
 	if (result.success) return result.data;
-	const [issue] = result.error.issues;
-	throw new RouseError('config_invalid', `${what}: ${issue?.message ?? 'not accepted'}`, {
+	throw new RouseError('config_invalid', `${what}: ${refusalText(result.error)}`, {
 		hint: 'a simulated host knows controller: fast or plain',
 	});
 }

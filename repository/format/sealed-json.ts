@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
+import { refusalText } from '../../model/issue-text.ts';
 import { digestOf } from './chunk.ts';
 
 /** What every JSON object of a repository says of itself (docs/format.md, "JSON objects"). */
@@ -43,7 +44,7 @@ export function openSealedJson<T>(type: string, schema: z.ZodType<T>, bytes: Uin
 	if (checksum !== expected) throw damaged(key, `has the checksum ${shown(checksum)} instead of ${expected}`);
 	const { type: _type, version: _version, features: _features, ...content } = body;
 	const parsed = schema.safeParse(content);
-	if (!parsed.success) throw damaged(key, shown(z.prettifyError(parsed.error)), parsed.error);
+	if (!parsed.success) throw damaged(key, shown(refusalText(parsed.error)), parsed.error);
 	return parsed.data;
 }
 

@@ -1,6 +1,6 @@
-import * as z from 'zod';
 import type { DiskImage, MissingPart } from '../../model/chunk.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
+import { refusalText } from '../../model/issue-text.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { digestOf } from '../format/chunk.ts';
@@ -144,14 +144,14 @@ function checkRequest({ repository: { chunkSizeBytes }, machine, time, config, s
 	if (sources.length < 1 || sources.length > 64)
 		throw new RouseError('usage', `a machine has 1 to 64 disks, not ${sources.length}`);
 	const parsed = manifestFields.pick({ machine: true, time: true, config: true }).safeParse({ machine, time, config });
-	if (!parsed.success) throw new RouseError('usage', z.prettifyError(parsed.error), { cause: parsed.error });
+	if (!parsed.success) throw new RouseError('usage', refusalText(parsed.error), { cause: parsed.error });
 	if (config.disks.length !== sources.length)
 		throw new RouseError(
 			'usage',
 			`the configuration tells of ${config.disks.length} disk(s), and ${sources.length} are to be imported`,
 		);
 	const empty = sources.findIndex(({ sizeBytes }) => !(sizeBytes >= 1));
-	if (empty >= 0) throw new RouseError('source_invalid', `disk ${empty} has ${sources[empty]?.sizeBytes} bytes`);
+	if (empty >= 0) throw new RouseError('source_invalid', `disk ${empty} is empty: it has no byte`);
 	for (const [disk, { sizeBytes }] of sources.entries())
 		if (!isDiskSize({ sizeBytes, chunkSizeBytes }))
 			throw new RouseError(

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
+import { refusalText } from '../../model/issue-text.ts';
 import { nameSchema } from '../../model/names.ts';
 import type { JsonCall, JsonHandler } from '../../system/unix-http.ts';
 import type { StreamHandler } from '../../system/unix-stream.ts';
@@ -85,8 +86,7 @@ function lastCall({ recoveryId, state: { generation } }: Recovery): StepCall {
 function parsed<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
 	const result = schema.safeParse(body);
 	if (result.success) return result.data;
-	const [issue] = result.error.issues;
-	throw new RouseError('protocol', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not accepted'}`);
+	throw new RouseError('protocol', refusalText(result.error));
 }
 
 function viewOf(entry: Recovery | FinishedMachine): Promise<RecoveryView> {

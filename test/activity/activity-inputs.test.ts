@@ -33,7 +33,7 @@ for (const [activity, input, field] of [
 	['pin', { ...call, repository: '/srv' }, 'machine'],
 	['unpin', { repository: '/srv/repository', recoveryId: '../../etc/passwd' }, 'machine'],
 	['allocate', { ...call, plan: { ...plan, disks: [{ ...plan.disks[0], sizeBytes: -1 }] } }, 'plan.disks.0.sizeBytes'],
-	['allocate', { ...call, plan, more: 1 }, 'its input'],
+	['allocate', { ...call, plan, more: 1 }, 'more'],
 	['createMachine', { ...call, name: '../r1' }, 'name'],
 	['createMachine', { ...call, recoveryId: 'x\u001b[2J' }, 'recoveryId'],
 	['powerOn', { ...call, on: 'yes' }, 'on'],

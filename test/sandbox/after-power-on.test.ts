@@ -240,6 +240,13 @@ test('after the switch it is too late for a discard', async () => {
 
 test('an order of a wrong shape is refused and does not fail the task', async () => {
 	const { run } = await startRunning(sandbox);
-	assert.equal((await run.update('setPolicy', { ...asked, policy: { maxRateBytes: -1 } })).failure?.code, 'usage');
-	assert.equal((await run.update('power', { ...asked, action: 'explode' })).failure?.code, 'usage');
+	const refused = async (order: string, wrong: object) => {
+		const { failure } = await run.update(order, { ...asked, ...wrong });
+		assert.equal(failure?.code, 'usage');
+		return failure.message;
+	};
+	const policy = 'policy is not taken as it was given: policy.maxRateBytes: must be';
+	assert.equal(await refused('setPolicy', { policy: { maxRateBytes: -1 } }), `${policy} at least 0`);
+	assert.equal(await refused('setPolicy', { policy: { maxRateBytes: 'x' } }), `${policy} a number, not a text`);
+	assert.match(await refused('power', { action: 'explode' }), /^power .*: action: must be one of on, off, /);
 });
