@@ -12,3 +12,12 @@ export function formatBytes(bytes: number): string {
 	const factor = 10 ** digits;
 	return `${(Math.floor(value * factor) / factor).toFixed(digits)} ${binaryUnits[unit]}`;
 }
+
+/** Bytes for people who may have to compare them: with their exact number, unless it says nothing more. */
+export function exactBytes(bytes: number): string {
+	if (bytes < 1024) return `${bytes} ${bytes === 1 ? 'byte' : 'bytes'}`;
+	const text = formatBytes(bytes);
+	const [value, unit] = text.split(' ');
+	const factor = 1024 ** binaryUnits.findIndex(one => one === unit);
+	return Number(value) * factor === bytes ? text : `${text} (${bytes} bytes)`;
+}

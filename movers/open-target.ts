@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { wholeSectors } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 import { fileIdentity, isFileIdentity } from '../system/file-identity.ts';
 import type { MoverDisk } from './config.ts';
 
@@ -33,5 +34,8 @@ async function expectWhole(file: FileHandle, path: string, endBytes: number): Pr
 	const { bytesRead } = await file.read(Buffer.alloc(512), 0, 512, endBytes - 512);
 	if (bytesRead === 512) return;
 	const { size } = await file.stat();
-	throw new RouseError('identity_conflict', `target ${path} has ${size} bytes instead of ${endBytes}`);
+	throw new RouseError(
+		'identity_conflict',
+		`target ${path} has ${exactBytes(size)} instead of ${exactBytes(endBytes)}`,
+	);
 }

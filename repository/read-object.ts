@@ -1,4 +1,5 @@
 import { RouseError } from '../model/errors.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 import { limits } from './format/limits.ts';
 import type { Store } from './store/contract.ts';
 
@@ -17,9 +18,13 @@ export async function readObject(
 	const sizeBytes = await store.size(key, signal);
 	if (sizeBytes === undefined) return undefined;
 	if (sizeBytes > maxBytes)
-		throw new RouseError('format_damaged', `${key} has ${sizeBytes} bytes, at most ${maxBytes}`, {
-			hint: 'put this object back from a copy of the repository',
-		});
+		throw new RouseError(
+			'format_damaged',
+			`${key} has ${exactBytes(sizeBytes)}, and may have ${exactBytes(maxBytes)} at most`,
+			{
+				hint: 'put this object back from a copy of the repository',
+			},
+		);
 	return readRange(store, key, { offsetBytes: 0, lengthBytes: sizeBytes }, signal);
 }
 

@@ -5,6 +5,7 @@
 import type { OpenedFile } from './opened-file.ts';
 import { damaged, mustLieInside, Reach, tablePieces, type TableReading, wholeBytesAt } from './reach.ts';
 import { fixedDisk, vhdFooter } from './vhd-footer.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 
 const sectorBytes = 512;
 /** VDI: a block that there is not, or that is all zeros. */
@@ -38,12 +39,16 @@ export async function checkVhdMap(file: OpenedFile, { signal, seen }: Omit<Table
 	const header = await wholeBytesAt(file, 'header', headerAt, 1024);
 	if (header.toString('latin1', 0, 8) !== 'cxsparse') throw damaged(file, `it has no header at offset ${headerAt}`);
 	const blockBytes = header.readUInt32BE(32);
-	if (blockBytes === 0 || blockBytes % sectorBytes !== 0) throw damaged(file, `its blocks have ${blockBytes} bytes`);
+	if (blockBytes === 0 || blockBytes % sectorBytes !== 0)
+		throw damaged(file, `its blocks have ${exactBytes(blockBytes)}`);
 	const bitmapBytes = Math.ceil(blockBytes / sectorBytes / 8 / sectorBytes) * sectorBytes;
 	const count = Math.ceil(sizeBytes / blockBytes);
 	const entries = header.readUInt32BE(28);
 	if (count > entries)
-		throw damaged(file, `its block table has ${entries} entries, and a disk of ${sizeBytes} bytes needs ${count}`);
+		throw damaged(
+			file,
+			`its block table has ${entries} entries, and a disk of ${exactBytes(sizeBytes)} needs ${count}`,
+		);
 	const reach = new Reach(file);
 	const table = { what: 'block table', atBytes: Number(header.readBigUInt64BE(16)), count, entryBytes: 4 };
 	for await (const { firstEntry, bytes } of tablePieces(file, table, signal)) {

@@ -1,4 +1,5 @@
 import { RouseError } from '../model/errors.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 import { runTool } from '../system/run-tool.ts';
 import { checkVdiMap, checkVhdMap } from './block-maps.ts';
 import { blockNodes, cagedFiles } from './block-nodes.ts';
@@ -148,7 +149,11 @@ function mustHave(
 	if (!found.isFile() || found.size >= leastBytes) return;
 	const thereBytes = Math.max(0, found.size - fromBytes);
 	if (missing) return missing.add(thereBytes, lengthBytes - thereBytes);
-	throw new RouseError('source_invalid', `${path} is cut short: ${found.size} bytes of ${leastBytes} are there`, {
-		hint: partialHint,
-	});
+	throw new RouseError(
+		'source_invalid',
+		`${path} is cut short: ${exactBytes(found.size)} of ${exactBytes(leastBytes)} are there`,
+		{
+			hint: partialHint,
+		},
+	);
 }

@@ -1,5 +1,6 @@
 import { join, dirname } from 'node:path';
 import { RouseError } from '../model/errors.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 import { formatOf, type ImageFormat, nameOf } from './image-format.ts';
 import { type ImageReferences, referencesOf } from './image-references.ts';
 import { type OpenedFile, openFile, referredPath } from './opened-file.ts';
@@ -82,7 +83,7 @@ async function openLayer(
 	// What has no tables cannot be told from a smaller disk that was made larger in the image above it.
 	if (layer.format === 'raw' && file.found.isFile() && file.found.size < aboveBytes)
 		trust.onDoubt?.(
-			`${path} has ${file.found.size} bytes, and the disk on it ${aboveBytes}: behind its end there are zeros. Is it cut short?`,
+			`${path} has ${exactBytes(file.found.size)}, and the disk on it ${exactBytes(aboveBytes)}: behind its end there are zeros. Is it cut short?`,
 		);
 	const references = await saying(path, () => referencesOf(file, layer.format));
 	for (const extent of references.extents) {

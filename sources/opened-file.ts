@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { RouseError } from '../model/errors.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 import { isErrno } from '../system/durable-file.ts';
 import { type FoundFile, wayToFile } from './way-to-file.ts';
 
@@ -51,7 +52,7 @@ export async function openFile(path: string, { follow }: { follow: boolean }): P
 export async function checkUnchanged({ path, handle, found }: OpenedFile): Promise<void> {
 	if (!found.isFile()) return;
 	const { size, mtimeMs } = await handle.stat();
-	if (size !== found.size) throw changed(path, `it had ${found.size} bytes, and has ${size}`);
+	if (size !== found.size) throw changed(path, `it had ${exactBytes(found.size)}, and has ${exactBytes(size)}`);
 	if (mtimeMs !== found.mtimeMs) throw changed(path, 'it was written');
 	const named = await stat(path).catch((error: unknown) => {
 		if (isErrno(error, 'ENOENT')) return undefined;

@@ -3,6 +3,7 @@ import { inflateRawSync, zstdDecompressSync } from 'node:zlib';
 import type { OpenedFile } from './opened-file.ts';
 import { parseQcow2Layout, type Qcow2Layout, qcow2LayoutBytes } from './qcow2-header.ts';
 import { damaged, Reach, reachesBeyond, tablePieces, type TableReading, wholeBytesAt } from './reach.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 
 const sectorBytes = 512;
 /** QEMU refuses larger tables. */
@@ -62,7 +63,7 @@ class Qcow2Tables {
 		if (needed > l1Entries || needed > maxL1Entries)
 			throw damaged(
 				this.#file,
-				`its L1 table has ${l1Entries} entries, and a disk of ${virtualBytes} bytes needs ${needed}`,
+				`its L1 table has ${l1Entries} entries, and a disk of ${exactBytes(virtualBytes)} needs ${needed}`,
 			);
 		// Refcounts of a dirty image are made anew: bit 0 of "incompatible_features".
 		if (!isDirty) this.#tables.add('refcount table', refcountAt, refcountClusters * clusterBytes);

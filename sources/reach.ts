@@ -4,6 +4,7 @@
  */
 import { RouseError } from '../model/errors.ts';
 import type { MissingSink } from './missing-parts.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
 
 /** How tables are read. It takes as long as it takes: no more of them are read than the file has room for. */
@@ -84,10 +85,10 @@ export async function mustLieInside(
 	// A device tells no size, but has a last byte or not.
 	const isInside = found.isFile() ? endBytes <= found.size : (await bytesAt(file, endBytes - 1, 1)).length === 1;
 	if (isInside) return;
-	const size = found.isFile() ? ` of ${found.size} bytes` : '';
+	const size = found.isFile() ? ` of ${exactBytes(found.size)}` : '';
 	throw new RouseError(
 		'source_invalid',
-		`${path} is cut short: the file${size} ends before its ${what} at offset ${atBytes}, which has ${lengthBytes} bytes`,
+		`${path} is cut short: the file${size} ends before its ${what} at offset ${atBytes}, which has ${exactBytes(lengthBytes)}`,
 		{
 			hint,
 			details: { path, offsetBytes: atBytes, lengthBytes, sizeBytes: found.size },

@@ -13,6 +13,7 @@ import {
 	type TableReading,
 	wholeBytesAt,
 } from './reach.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 
 const sectorBytes = 512;
 const compressedFlag = 1 << 16;
@@ -41,7 +42,10 @@ export async function checkVmdkTables(file: OpenedFile, leastBytes: number, read
 	const tables = await tablesOf(file, header);
 	if (tables === undefined) return leastBytes;
 	if (tables.capacity * sectorBytes < leastBytes)
-		throw damaged(file, `it holds ${tables.capacity * sectorBytes} bytes, and its descriptor says ${leastBytes}`);
+		throw damaged(
+			file,
+			`it holds ${exactBytes(tables.capacity * sectorBytes)}, and its descriptor says ${exactBytes(leastBytes)}`,
+		);
 	const { capacity, grain, directoryAt, entriesPerTable, isCompressed } = tables;
 	if (grain === 0 || grain > 2 ** 16 || entriesPerTable === 0 || entriesPerTable > 2 ** 16)
 		throw damaged(file, `its grains have ${grain} sectors, its tables ${entriesPerTable} entries`);
@@ -129,7 +133,7 @@ async function tablesOf(file: OpenedFile, header: Buffer): Promise<GrainTables |
 async function footerOf(file: OpenedFile): Promise<Buffer> {
 	const footer = await bytesAt(file, file.found.size - 2 * sectorBytes, sectorBytes);
 	if (footer.length === sectorBytes && footer.toString('latin1', 0, 4) === 'KDMV') return footer;
-	throw damaged(file, `it is a stream without an end, and is cut short at ${file.found.size} bytes`);
+	throw damaged(file, `it is a stream without an end, and is cut short at ${exactBytes(file.found.size)}`);
 }
 
 async function checkSeSparse(

@@ -13,7 +13,7 @@ import { openSource } from '../../sources/open-source.ts';
 import { type PartitionTable, readPartitionTable } from '../../sources/partition-table.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { formatBytes } from '../../model/format-bytes.ts';
+import { exactBytes, formatBytes } from '../../model/format-bytes.ts';
 import { formatDuration } from '../terminal/format.ts';
 import { parseName } from '../terminal/parse.ts';
 import type { Progress } from '../terminal/progress.ts';
@@ -122,9 +122,10 @@ const smallBytes = 2 ** 20;
 
 function warnOfOddSizes({ output }: Context, names: readonly string[], disks: readonly OpenedDisk[]): void {
 	for (const [index, { sizeBytes }] of disks.entries())
-		if (sizeBytes < smallBytes) output.warn(`${names[index]} has ${sizeBytes} bytes, which is little: is it a disk?`);
+		if (sizeBytes < smallBytes)
+			output.warn(`${names[index]} has ${exactBytes(sizeBytes)}, which is little: is it a disk?`);
 		else if (sizeBytes % 512 !== 0)
-			output.warn(`${names[index]} has ${sizeBytes} bytes, no whole number of sectors: is it a disk, and whole?`);
+			output.warn(`${names[index]} has ${exactBytes(sizeBytes)}, no whole number of sectors: is it a disk, and whole?`);
 }
 
 function warnOfCutDisks(
@@ -138,7 +139,7 @@ function warnOfCutDisks(
 		const end = Math.max(0, ...ends);
 		if (end > sizeBytes)
 			output.warn(
-				`${names[index]} has ${formatBytes(sizeBytes)} (${sizeBytes} bytes), but a partition that ends at ${end}: is it cut short?`,
+				`${names[index]} has ${exactBytes(sizeBytes)}, but a partition ends at ${exactBytes(end)}: is it cut short?`,
 			);
 	}
 }

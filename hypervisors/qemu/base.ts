@@ -1,5 +1,6 @@
 /** The mount mover's disks, as QEMU opens them. */
 import { asRouseError, RouseError } from '../../model/errors.ts';
+import { exactBytes } from '../../model/format-bytes.ts';
 import { NbdClient } from '../../nbd/client/client.ts';
 import { waitFor } from '../../system/wait.ts';
 import type { MachineDefinition, MachineDisk } from '../contract.ts';
@@ -48,7 +49,9 @@ export async function checkDisk(
 			const sizeBytes = await exportSize(definition.nbdSocket, name, signal);
 			// The export has the exact size of the source, the machine's disk that size in whole sectors.
 			if (Math.ceil(sizeBytes / 512) * 512 !== disk.sizeBytes)
-				throw unreachable(`the export ${name} has ${sizeBytes} bytes, ${disk.name} has ${disk.sizeBytes}`);
+				throw unreachable(
+					`the export ${name} has ${exactBytes(sizeBytes)}, ${disk.name} has ${exactBytes(disk.sizeBytes)}`,
+				);
 		}),
 	);
 }

@@ -2,7 +2,7 @@
 import { type FileHandle, open, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
-import { formatBytes } from '../../model/format-bytes.ts';
+import { exactBytes, formatBytes } from '../../model/format-bytes.ts';
 import type { AllocateWhen } from '../../model/recovery.ts';
 import { isErrno, isSpaceShort, removeFileDurably, syncDirectory } from '../../system/durable-file.ts';
 import { fileIdentity } from '../../system/file-identity.ts';
@@ -32,7 +32,10 @@ async function makeTarget(
 ): Promise<void> {
 	const found = (await unlessMissing(stat(path)))?.size;
 	if (found !== undefined && found > sizeBytes)
-		throw new RouseError('identity_conflict', `${path} has ${found} bytes, more than the ${sizeBytes} of its disk`);
+		throw new RouseError(
+			'identity_conflict',
+			`${path} has ${exactBytes(found)}, more than the ${exactBytes(sizeBytes)} of its disk`,
+		);
 	try {
 		const file = await open(path, found === undefined ? 'wx' : 'r+', 0o600);
 		try {
@@ -116,7 +119,7 @@ export async function checkTargets({ disks }: MachineDefinition, paths: MachineP
 		const path = paths.target(disk);
 		const { size } = (await unlessMissing(stat(path))) ?? missing(path);
 		if (size !== disk.sizeBytes)
-			throw new RouseError('machine_failed', `${path} has ${size} bytes, not ${disk.sizeBytes}`);
+			throw new RouseError('machine_failed', `${path} has ${exactBytes(size)}, not ${exactBytes(disk.sizeBytes)}`);
 	}
 }
 

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { wholeSectors } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
+import { exactBytes } from '../../model/format-bytes.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MoverDisk } from '../config.ts';
 import { openTarget } from '../open-target.ts';
@@ -192,7 +193,9 @@ export class MigrationTarget {
 				done += bytesWritten;
 			}
 		} catch (cause) {
-			throw this.#fail(writeError(this.disk.target.path, `writing ${bytes.length} bytes at ${offset}`, cause));
+			throw this.#fail(
+				writeError(this.disk.target.path, `writing ${exactBytes(bytes.length)} at offset ${offset}`, cause),
+			);
 		}
 	}
 

@@ -1,6 +1,7 @@
 import { read, readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
+import { exactBytes } from '../../model/format-bytes.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { MoverTarget } from '../config.ts';
 
@@ -85,7 +86,7 @@ export class TargetFile {
 
 	#failed(offset: number, length: number, cause: unknown): RouseError {
 		const why = cause instanceof Error ? cause.message : String(cause);
-		const message = `cannot read ${length} bytes at ${offset} of ${this.#path}: ${why}`;
+		const message = `cannot read ${exactBytes(length)} at offset ${offset} of ${this.#path}: ${why}`;
 		const hint = "look at this host's disk under that path";
 		this.#failure = new RouseError('io_failed', message, { cause, hint });
 		return this.#failure;

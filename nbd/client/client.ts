@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
+import { exactBytes } from '../../model/format-bytes.ts';
 import { NBD_CMD_FLAG, NBD_STATE } from '../protocol/constants.ts';
 import { errnoName } from '../protocol/names.ts';
 import type { NbdAddress, NbdTarget } from '../protocol/uri.ts';
@@ -191,7 +192,7 @@ function refused(what: string, { errno, message }: Refusal, offsetBytes: number,
 	const words = message === '' ? '' : `: ${message}`;
 	return new RouseError(
 		'source_invalid',
-		`source ${what}: ${errnoName(errno)} at offset ${offsetBytes} (${lengthBytes} bytes)${words}`,
+		`source ${what}: ${errnoName(errno)} at offset ${offsetBytes} (${exactBytes(lengthBytes)})${words}`,
 		{ details: { offsetBytes, lengthBytes, errno: errnoName(errno) } },
 	);
 }

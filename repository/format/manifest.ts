@@ -4,6 +4,7 @@ import { machineConfigSchema, machineNameSchema } from '../../model/machine.ts';
 import { pointTimeSchema } from '../../model/names.ts';
 import { limits } from './limits.ts';
 import { openSealedJson, sealJson } from './sealed-json.ts';
+import { exactBytes } from '../../model/format-bytes.ts';
 
 const type = 'rouse-manifest';
 
@@ -28,7 +29,7 @@ export const manifestSchema = manifestFields
 	)
 	.refine(
 		({ disks }) => disks.every(isDiskSize),
-		`a disk has at most ${limits.diskBytes} bytes and ${limits.diskChunks} chunks`,
+		`a disk has at most ${exactBytes(limits.diskBytes)} and ${limits.diskChunks} chunks`,
 	);
 export type Manifest = z.infer<typeof manifestSchema>;
 

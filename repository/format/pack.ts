@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { type ChunkRef, maxStoredBytes } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
+import { exactBytes } from '../../model/format-bytes.ts';
 import { limits } from './limits.ts';
 import { magic, magicBytes } from './magic.ts';
 
@@ -61,7 +62,7 @@ const maxFooterBytes = footerHeadBytes + limits.packChunks * footerEntryBytes;
 /** Length of the footer that a trailer announces, or `format_damaged`. `packBytes`: size of the whole pack. */
 export function footerBytesOf(trailer: Buffer, packId: string, packBytes: number): number {
 	if (trailer.length !== packTrailerBytes)
-		throw damaged(packId, `${packBytes} bytes, too short for a trailer of ${packTrailerBytes}`);
+		throw damaged(packId, `${exactBytes(packBytes)}, too short for a trailer of ${packTrailerBytes}`);
 	if (!trailer.subarray(0, magicBytes).equals(magic.packTrailer.bytes))
 		throw damaged(packId, `no trailer at its end but ${trailer.toString('hex', 0, magicBytes)}`);
 	const footerBytes = trailer.readUInt32LE(8);
@@ -70,7 +71,7 @@ export function footerBytesOf(trailer: Buffer, packId: string, packBytes: number
 		throw damaged(packId, `a footer of ${footerBytes} bytes, at most ${maxFooterBytes}: ${limits.packChunks} chunks`);
 	const rest = footerBytes - footerHeadBytes;
 	if (rest < 0 || rest % footerEntryBytes !== 0 || footerBytes + packTrailerBytes > packBytes)
-		throw damaged(packId, `a footer of ${footerBytes} bytes in a pack of ${packBytes}`);
+		throw damaged(packId, `a footer of ${exactBytes(footerBytes)} in a pack of ${exactBytes(packBytes)}`);
 	return footerBytes;
 }
 

@@ -1,4 +1,5 @@
 import { RouseError } from '../../model/errors.ts';
+import { exactBytes } from '../../model/format-bytes.ts';
 import { chunkRawBytes, type PageMap } from '../format/page-map.ts';
 import type { SourceExtent } from './disk-source.ts';
 
@@ -26,7 +27,7 @@ export async function* segmentsOf(
 		if (offsetBytes !== covered || lengthBytes <= 0 || offsetBytes + lengthBytes > map.sizeBytes)
 			throw new RouseError(
 				'source_invalid',
-				`extent ${offsetBytes}+${lengthBytes} after ${covered} bytes of a source of ${map.sizeBytes}`,
+				`the source tells of ${lengthBytes} bytes at offset ${offsetBytes}, after ${covered} bytes of a disk of ${map.sizeBytes}`,
 			);
 		covered += lengthBytes;
 		if (zero) continue;
@@ -39,7 +40,10 @@ export async function* segmentsOf(
 		}
 	}
 	if (covered !== map.sizeBytes)
-		throw new RouseError('source_invalid', `extents end at ${covered} of ${map.sizeBytes} bytes`);
+		throw new RouseError(
+			'source_invalid',
+			`the source tells of ${exactBytes(covered)} of its disk, which has ${exactBytes(map.sizeBytes)}`,
+		);
 }
 
 function segment(map: PageMap, firstIndex: number, count: number): Segment {

@@ -1,6 +1,7 @@
 import { type FileHandle, lstat, opendir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
+import { exactBytes } from '../../model/format-bytes.ts';
 import { type Clock, systemClock } from '../../system/clock.ts';
 import {
 	createFileDurably,
@@ -39,7 +40,7 @@ export class DirectoryStore implements Store {
 			return await this.#within(key, put, { make: true });
 		} catch (cause) {
 			throwReason(cause, signal);
-			throw writeFailure(cause, `cannot write ${data.length} bytes to ${path}`);
+			throw writeFailure(cause, `cannot write ${exactBytes(data.length)} to ${path}`);
 		}
 	}
 
@@ -50,7 +51,7 @@ export class DirectoryStore implements Store {
 		} catch (cause) {
 			throwReason(cause, signal);
 			if (isAbsence(cause)) return undefined;
-			const what = `cannot read ${into.length} bytes at ${offsetBytes} of ${path}`;
+			const what = `cannot read ${exactBytes(into.length)} at offset ${offsetBytes} of ${path}`;
 			if (isLoss(cause)) throw new RouseError('io_failed', `${what}: ${reason(cause)}`, { cause });
 			throw unreachable(cause, what);
 		}

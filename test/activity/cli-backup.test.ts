@@ -347,7 +347,7 @@ test('what is hardly a disk is doubted', async t => {
 	const path = join(directory, 'disk.raw');
 	for (const [sizeBytes, doubt] of [
 		[5, /5 bytes, which is little/],
-		[2 * mebibyte + 1, /2097153 bytes, no whole number of sectors/],
+		[2 * mebibyte + 1, /2\.00 MiB \(2097153 bytes\), no whole number of sectors/],
 		[2 * mebibyte, /^$/],
 	] as const) {
 		await writeFile(path, Buffer.alloc(sizeBytes, 'x'));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { RouseError } from '../../model/errors.ts';
+import { exactBytes } from '../../model/format-bytes.ts';
 import type { OpenedDisk } from '../../sources/disk-facts.ts';
 import type { ImageTrust } from '../../sources/image-layers.ts';
 import { openSource } from '../../sources/open-source.ts';
@@ -119,7 +120,7 @@ test('a file too short for what a split VMDK, an ESX snapshot or a data file mus
 	await truncate(extent, (await stat(extent)).size - 70_000);
 	await assert.rejects(opened(t, split), {
 		code: 'source_invalid',
-		message: /web-s001\.vmdk is cut short: the file of \d+ bytes ends before its grain at offset \d+/,
+		message: /web-s001\.vmdk is cut short: the file of 2\.12 MiB \(\d+ bytes\) ends before its grain at offset \d+/,
 	});
 	const image = join(directory, 'image.qcow2');
 	const data = join(directory, 'image.data');
@@ -195,13 +196,13 @@ test('a raw backing file that is shorter than its overlay is doubted, one that i
 	await truncate(raw, 2 ** 20);
 	await (await opened(t, image, trust)).close();
 	assert.deepEqual(doubts, [
-		`${raw} has 1048576 bytes, and the disk on it ${content.length}: behind its end there are zeros. Is it cut short?`,
+		`${raw} has 1.00 MiB, and the disk on it ${exactBytes(content.length)}: behind its end there are zeros. Is it cut short?`,
 	]);
 });
 
 const changes: [what: string, message: RegExp, change: (path: string) => Promise<unknown>][] = [
-	['grew', /had \d+ bytes, and has \d+/, path => appendFile(path, 'more')],
-	['shrank', /had \d+ bytes, and has 100/, path => truncate(path, 100)],
+	['grew', /had [^,]*\d bytes\)?, and has [^;]*\d bytes\)?;/, path => appendFile(path, 'more')],
+	['shrank', /had [^,]*\d bytes\)?, and has 100 bytes;/, path => truncate(path, 100)],
 	['was written', /it was written/, path => overwrite(path)],
 	['was exchanged', /its name leads to another file/, path => exchange(path)],
 	['was removed', /its name leads to another file, or none/, path => rm(path)],

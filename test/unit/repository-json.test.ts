@@ -143,7 +143,7 @@ test('`decodeManifest` with a disk larger than disks may be is `format_damaged`'
 			'points/web01/x',
 		);
 	assert.equal(withDisk(2 ** 50, 2 ** 20)().disks.length, 1);
-	assert.throws(withDisk(2 ** 50 + 1, 2 ** 20), { code: 'format_damaged', message: /1125899906842624 bytes/ });
+	assert.throws(withDisk(2 ** 50 + 1, 2 ** 20), { code: 'format_damaged', message: /at most 1\.00 PiB and/ });
 	assert.equal(withDisk(2 ** 43, 4096)().disks.length, 1);
 	assert.throws(withDisk(2 ** 43 + 1, 4096), { code: 'format_damaged', message: /2147483648 chunks/ });
 });
