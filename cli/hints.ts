@@ -36,17 +36,19 @@ export function hintOf({ hint, code, details }: RouseError): string | undefined 
 function tooLargeHint(details: RouseError['details']): string | undefined {
 	const size = z.object({ neededMiB: z.number(), totalMiB: z.number() }).safeParse(details).data;
 	if (size === undefined) return undefined;
-	return `rouse recover start … --memory ${Math.floor((size.totalMiB * 3) / 4)} (MiB) gives it less, --cpus fewer CPUs`;
+	return `give it less: the same rouse recover start with --memory ${Math.floor((size.totalMiB * 3) / 4)}MiB`;
 }
 
 const general: Partial<Record<ErrorCode, string>> = {
-	temporal_unreachable: 'start it: rouse up (or set temporal.address in config.yaml)',
-	supervisor_unreachable: 'start it: rouse up',
-	worker_missing: 'does everything run? rouse up. What was ordered may still take effect: rouse recover show',
+	temporal_unreachable: 'machines run on; start it: rouse up --detach (one elsewhere: temporal.address in config.yaml)',
+	supervisor_unreachable:
+		'machines run on; start it: rouse up --detach; one that hangs: rouse down && rouse up --detach',
+	recovery_unknown: 'what there is: rouse host list, rouse recover list',
+	worker_missing: 'start what is missing: rouse up --detach. The order may still take effect: rouse recover show',
 };
 
 const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | undefined>> = {
-	recovery_unknown: () => 'rouse recover list',
+	recovery_unknown: () => 'what there is: rouse recover list',
 	name_conflict: nameConflict,
 	phase_wrong: phaseWrong,
 	worker_missing: ({ recovery, missing }) =>
@@ -56,7 +58,8 @@ const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | unde
 };
 
 function nameConflict({ recovery, phase, workflow, removed }: Details): string {
-	if (workflow === 'RUNNING') return `rouse recover show ${recovery}, or choose another --name`;
+	if (workflow === 'RUNNING')
+		return `go on with it: rouse recover show ${recovery}; start another beside it: --name NAME; or throw it and its writes away: ${commandOf('discard', { name: recovery })}, then the same with --again`;
 	if (workflow !== 'COMPLETED') return `${adoptText(recovery)}; if not, say --again`;
 	return removed || phase === 'discarded' || phase === 'abandoned'
 		? 'use the name again with --again, or choose another with --name'
@@ -72,9 +75,13 @@ function phaseWrong({ recovery, phase, workflow, order, next }: Details): string
 			: adoptText(recovery);
 	if (order === 'discard' && phase === 'switching')
 		return `the machine is yours; to remove it, once it is finished: ${removeCommand(recovery)}`;
+	if (order === 'switch' && phase === 'running')
+		return `copy its disks first: ${commandOf('migrate', { name: recovery })}`;
 	if (phase !== 'finished') return undefined;
 	if (order === 'discard') return `the machine is yours; to remove it: ${removeCommand(recovery)}`;
-	return order === 'power' ? `its power: rouse host start ${recovery}, rouse host stop ${recovery}` : undefined;
+	return order === 'power'
+		? `its power: rouse host start ${recovery}, rouse host stop ${recovery}`
+		: `the machine is yours: rouse host show ${recovery}`;
 }
 
 function removeCommand(name: string): string {

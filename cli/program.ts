@@ -5,6 +5,7 @@ import { calledAs } from './terminal/called-as.ts';
 import { type Context, command } from './terminal/command.ts';
 import { Output } from './terminal/output.ts';
 import type { Sink } from './terminal/sink.ts';
+import { commandPath, usageError } from './usage.ts';
 
 type Build = (context: Context) => CommandUnknownOpts;
 
@@ -62,16 +63,18 @@ export async function runProgram({ argv, env, stdout, stderr, signal }: Invocati
 			exitCode = code;
 		},
 	};
+	const line = has('-V', '--version') && nounOf(given) === undefined ? ['version'] : argv;
+	let asked = 'rouse';
 	try {
-		const line = has('-V', '--version') && nounOf(given) === undefined ? ['version'] : argv;
 		const program = await buildProgram(context, nounOf(line));
+		asked = commandPath(program, line);
 		// With --json a missing verb is an error document; the help that people get with it would be none.
 		tune(program, { stdout, stderr: output.json ? { ...stderr, write: () => {} } : stderr });
 		await program.parseAsync(line, { from: 'user' });
 		return exitCode;
 	} catch (thrown) {
 		if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0; // --help
-		const error = explain(thrown, signal);
+		const error = explain(thrown, { signal, asked });
 		// 128 + the signal's number, as shells have it; the table's 130 is SIGINT's.
 		const code = error.details?.['signal'] === 'SIGTERM' ? 143 : error.exitCode;
 		output.error(error, code, hintOf(error));
@@ -92,7 +95,7 @@ async function loadInstall(): Promise<{ build: Build }> {
 /** `wanted`: the noun alone that is built; undefined for all. */
 export async function buildProgram(context: Context, wanted: string | undefined): Promise<CommandUnknownOpts> {
 	const program: CommandUnknownOpts = command('rouse')
-		.description('Wakes machines straight from their backups, and moves them home while they run.')
+		.description('Starts machines straight from their backups, and copies their disks to the host while they run.')
 		.option('--json', 'answers as JSON: one document, or one a line for long work')
 		.option('-q, --quiet', 'no messages and no progress on stderr')
 		.option('--debug', 'where an error came from')
@@ -117,8 +120,9 @@ function tune(part: CommandUnknownOpts, to: { stdout: Sink; stderr: Sink }): voi
 	for (const child of part.commands) tune(child, to);
 }
 
-function explain(thrown: unknown, signal: AbortSignal): RouseError {
-	if (thrown instanceof CommanderError) return usageError(thrown);
+/** `asked`: the command that was meant. */
+function explain(thrown: unknown, { signal, asked }: { signal: AbortSignal; asked: string }): RouseError {
+	if (thrown instanceof CommanderError) return usageError(thrown, asked);
 	// Node's own functions throw an AbortError of theirs when a signal they were given is aborted.
 	if (signal.aborted && thrown instanceof Error && thrown.name === 'AbortError') return interruptedBy(signal);
 	return asRouseError(thrown);
@@ -126,12 +130,4 @@ function explain(thrown: unknown, signal: AbortSignal): RouseError {
 
 function interruptedBy(signal: AbortSignal): RouseError {
 	return signal.reason instanceof RouseError ? signal.reason : new RouseError('interrupted', 'interrupted');
-}
-
-function usageError(error: CommanderError): RouseError {
-	if (error.code === 'commander.help')
-		return new RouseError('usage', 'a command is missing', { hint: 'rouse --help lists them' });
-	const [first = '', ...more] = error.message.replace(/^error: /, '').split('\n');
-	const suggestion = more.join(' ').trim();
-	return new RouseError('usage', first, { hint: suggestion || 'rouse COMMAND --help shows what is accepted' });
 }

@@ -40,7 +40,9 @@ export async function connectTo(target: TemporalTarget): Promise<TemporalClient>
 }
 
 export function unreachable(target: TemporalTarget, cause?: unknown): RouseError {
-	const why = cause instanceof Error ? `: ${cause.message}` : '';
+	// The SDK says what was called, and gRPC below it why that failed.
+	const said = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+	const why = said instanceof Error ? `: ${said.message}` : '';
 	return new RouseError('temporal_unreachable', `Temporal does not answer at ${target.address}${why}`, { cause });
 }
 

@@ -52,7 +52,7 @@ export interface RecoveryDocument {
 	asOf: string;
 	timings: Timings;
 	incidents: Incident[];
-	failure: { code: string; message: string } | null;
+	failure: { code: string; message: string; hint?: string | undefined } | null;
 	/** Names and places of the platform's own, for a person who looks into the machine; empty before there is one. */
 	platform: Record<string, string>;
 	/** Those of `platform`, where it has them, under the names by which they were told first. */

@@ -35,9 +35,13 @@ export function nextSteps(known: Known): NextStep[] {
 	if (known.parked) return [{ step: 'order', ...known.parked.next }];
 	// Nothing else: who looks for a way out in the night must not be offered to throw away what is safe.
 	if (known.stalled && !terminalPhases.includes(known.phase)) return [{ step: 'source' }];
-	return inPhase[known.phase](known);
+	const steps = inPhase[known.phase](known);
+	return known.power === 'off' && powered.includes(known.phase) ? [powerOn, ...steps] : steps;
 }
 
+/** Where the machine's power is its recovery's to say. */
+const powered: readonly Phase[] = ['running', 'migrating', 'migrated'];
+const powerOn: NextStep = { step: 'order', order: 'power-on' };
 const watch: NextStep = { step: 'watch' };
 const discard: NextStep = { step: 'order', order: 'discard' };
 

@@ -36,7 +36,10 @@ export function hasReached(now: RecoverySummary, phase: Phase, throughParked: bo
 	const { name, workflow } = now;
 	const { failure = null, parked = null } = now.status ?? {};
 	if (now.phase === 'failed')
-		throw new RouseError(failure?.code ?? 'internal', failure?.message ?? `recovery ${name} failed`);
+		throw new RouseError(failure?.code ?? 'internal', failure?.message ?? `recovery ${name} failed`, {
+			hint: failure?.hint,
+			details: { recovery: name, phase: 'failed' },
+		});
 	if (workflow !== 'RUNNING' && workflow !== 'CONTINUED_AS_NEW')
 		throw new RouseError('phase_wrong', `recovery ${name} is ${now.phase} (workflow ${workflow.toLowerCase()})`);
 	if (parked && !throughParked) {

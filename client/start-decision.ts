@@ -32,7 +32,7 @@ export function decideStart(
 	if (workflow !== 'RUNNING')
 		throw conflict(existing, `was ended by force in Temporal (${workflow.toLowerCase()}); its machine may still run`);
 	if (same) return 'attached';
-	throw conflict(existing, `is ${phase} with another request`);
+	throw conflict(existing, `is ${phase}, and was started with other options`);
 }
 
 function conflict({ name, phase, workflow }: RecoverySummary, what: string, more: { removed?: true } = {}): RouseError {

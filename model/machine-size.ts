@@ -1,6 +1,7 @@
 /** What a machine takes of its host beside disks: refused where it cannot be, warned of where it will hurt. */
 import * as z from 'zod';
 import { RouseError } from './errors.ts';
+import { formatBytes } from './format-bytes.ts';
 import type { Choice } from './hardware.ts';
 import { type MachineConfig, machineConfigSchema } from './machine.ts';
 
@@ -19,7 +20,7 @@ export function refuseTooLarge(
 	if (memoryMiB <= totalMiB) return;
 	throw new RouseError(
 		'precheck_failed',
-		`the machine takes ${memoryMiB} MiB of memory, and ${host} has ${totalMiB}: it has to be started with less`,
+		`the machine takes ${memoryText(memoryMiB)} of memory, and ${host} has ${memoryText(totalMiB)}: it must be started with less`,
 		{ details: { neededMiB: memoryMiB, totalMiB, next: 'discard' } },
 	);
 }
@@ -27,9 +28,15 @@ export function refuseTooLarge(
 export function sizeWarnings({ memoryMiB, cpus }: Size, host: { freeMiB: number; cpus: number }): string[] {
 	const warnings: string[] = [];
 	if (memoryMiB > host.freeMiB)
-		warnings.push(`${host.freeMiB} MiB of memory are free on the host; the machine takes ${memoryMiB}`);
+		warnings.push(
+			`the host has ${memoryText(host.freeMiB)} of memory free; the machine takes ${memoryText(memoryMiB)}`,
+		);
 	if (cpus > host.cpus) warnings.push(`the host has ${host.cpus} CPUs, the machine ${cpus}: they wait for each other`);
 	return warnings;
+}
+
+function memoryText(mebibytes: number): string {
+	return formatBytes(mebibytes * 2 ** 20);
 }
 
 /** `had`: what the machine was, where something else was asked for. */

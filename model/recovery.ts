@@ -182,6 +182,6 @@ export const recoveryStatusSchema = z.object({
 	generation: z.int().min(0),
 	timings: timingsSchema,
 	incidents: z.array(incidentSchema),
-	failure: z.object({ code: z.enum(errorCodes), message: z.string() }).nullable(),
+	failure: z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string().optional() }).nullable(),
 });
 export type RecoveryStatus = z.infer<typeof recoveryStatusSchema>;

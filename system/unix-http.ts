@@ -43,7 +43,7 @@ export async function listenOnSocket(server: NetServer, socketPath: string): Pro
 	await new Promise<void>((resolve, reject) => {
 		const refuse = (cause: Error) =>
 			reject(
-				new RouseError('io_failed', `cannot listen on ${socketPath}: ${cause.message}`, {
+				new RouseError('io_failed', `cannot listen on ${socketPath}: ${listenText(cause)}`, {
 					cause,
 					hint: `its directory must exist, and user ${process.geteuid?.()} must be able to write it`,
 				}),
@@ -60,6 +60,13 @@ export async function listenOnSocket(server: NetServer, socketPath: string): Pro
 			process.umask(usual);
 		}
 	});
+}
+
+/** A directory that is not there is EACCES as well: uv_pipe_bind of libuv. */
+function listenText(cause: Error): string {
+	return isErrno(cause, 'ENOENT') || isErrno(cause, 'EACCES')
+		? 'its directory is not there, or may not be written'
+		: cause.message;
 }
 
 async function answer(incoming: IncomingMessage, outgoing: ServerResponse, handle: JsonHandler): Promise<void> {
@@ -118,13 +125,13 @@ export async function callJson(
 	} catch (cause) {
 		signal?.throwIfAborted();
 		const why = limit.aborted
-			? `no answer within ${timeoutMs} ms`
+			? `it has not answered within ${timeoutMs / 1000} s`
 			: isErrno(cause, 'ENOENT') || isErrno(cause, 'ECONNREFUSED')
 				? 'nobody listens'
 				: cause instanceof Error
 					? cause.message
 					: String(cause);
-		throw new RouseError(unreachable, `${method} ${path} on ${socketPath}: ${why}`, { cause });
+		throw new RouseError(unreachable, `no answer from ${socketPath}: ${why} (${method} ${path})`, { cause });
 	}
 	const document = parseJson(text, `the answer to ${method} ${path} on ${socketPath}`);
 	const error = errorOf(document);

@@ -33,7 +33,8 @@ export async function allOrNothing(run: Run, steps: () => Promise<void>): Promis
 /** Undoes all and fails; parks instead when the host knows better, or has no room to record that it undoes anything. */
 async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 	run.state.parked = run.state.undoing = null;
-	run.state.failure = { code: document.code, message: document.message };
+	const { hint } = document;
+	run.state.failure = { code: document.code, message: document.message, ...(hint ? { hint } : {}) };
 	run.publish();
 	const left: string[] = [];
 	let removed = false;
@@ -53,7 +54,7 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 		left.push(leftBehind('remove', error), ...(run.state.mayBePinned ? ['unpin: not before that'] : []));
 	}
 	const message = left.length === 0 ? document.message : `${document.message}; left behind: ${left.join('; ')}`;
-	run.state.failure = { code: document.code, message };
+	run.state.failure = { code: document.code, message, ...(hint ? { hint } : {}) };
 	run.enter('failed');
 	throw failureOf({ ...document, message });
 }

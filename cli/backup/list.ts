@@ -20,7 +20,7 @@ export const buildList = (context: Context) =>
 			const { points, damaged } = await withRepository(context, options.repo, repository =>
 				readPoints(repository, machine, context.signal),
 			);
-			for (const { message } of damaged) context.output.warn(message);
+			for (const { message, hint } of damaged) context.output.warn(hint ? `${message}; ${hint}` : message);
 			for (const point of points) warnOfMissing(context, point);
 			context.output.result(
 				{ restorePoints: points.map(pointDocument), damaged },

@@ -13,7 +13,7 @@ export const buildVerify = (context: Context) =>
 		.description('read every chunk of a restore point and compare digests')
 		.argument('<name@point>', 'as web01@latest', parsePoint)
 		.option(...repositoryOption)
-		.addHelpText('after', '\nExit code 9 when something is damaged; what it is, is the answer.')
+		.addHelpText('after', '\nExit code 9 when something is damaged; the answer names it.')
 		.action(async (reference, options) => {
 			const { output, signal } = context;
 			const progress = output.progress('verifying');
@@ -43,7 +43,10 @@ function verifyText({ machine, restorePoint, chunks, verifiedBytes, damaged, dur
 function damageText({ disk, kind, index, count, digest, packId, offsetBytes, reason }: Damage): string {
 	if (kind === 'content') return `disk${disk}: ${reason}`;
 	const what = kind === 'page' ? `page of chunks ${index} to ${index + count - 1}` : `chunk ${index}`;
-	return `disk${disk}, ${what}: ${digest} in pack ${packId} at ${offsetBytes}: ${reason}`;
+	// Most reasons name the chunk and its place themselves.
+	const which =
+		digest !== undefined && reason.includes(digest) ? '' : `${digest} in pack ${packId} at ${offsetBytes}: `;
+	return `disk${disk}, ${what}: ${which}${reason}`;
 }
 
 function damageError({ machine, restorePoint, damaged }: VerifyResult): RouseError {

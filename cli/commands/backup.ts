@@ -5,7 +5,7 @@ import { buildVerify } from '../backup/verify.ts';
 import { type Context, command } from '../terminal/command.ts';
 
 export const build = (context: Context) => {
-	const backup = command('backup').description('restore points: make, look at, check and take out');
+	const backup = command('backup').description('restore points: import, list, show, verify and export');
 	const verbs = [
 		buildImport(context),
 		buildList(context),

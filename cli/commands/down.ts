@@ -15,9 +15,9 @@ export const build = ({ env, output, signal }: Context) =>
 export function downText({ stopped, machines, movers }: DownResult): string {
 	const what = stopped.length > 0 ? 'down' : 'nothing was up';
 	if (machines + movers === 0) return `${what}; no machine and no mover runs`;
-	return `${what}; ${count(machines, 'machine')} and ${count(movers, 'mover')} keep running without the services\nNext: rouse up`;
+	return `${what}; ${count(machines, 'machine')} and ${count(movers, 'mover')} keep running without the services\nNext: rouse up --detach`;
 }
 
 function count(n: number, what: string): string {
-	return `${n} ${what}${n === 1 ? '' : 's'}`;
+	return `${n === 0 ? 'no' : n} ${what}${n === 1 ? '' : 's'}`;
 }

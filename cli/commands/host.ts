@@ -16,7 +16,7 @@ import { parseName } from '../terminal/parse.ts';
 
 /** The host as its supervisor knows it: neither Temporal nor a worker is asked. */
 export const build = (context: Context) => {
-	const host = command('host').description('machines on this host, with its supervisor alone');
+	const host = command('host').description('machines on this host; needs neither Temporal nor a worker');
 	for (const verb of [list(context), show(context), start(context), stop(context), remove(context)])
 		host.addCommand(verb);
 	return host;
@@ -69,7 +69,7 @@ const show = (context: Context) =>
 
 const start = (context: Context) =>
 	command('start')
-		.description('power a machine on, finished or of a recovery that was powered on before')
+		.description('power on a finished machine, or one whose recovery powered it on before')
 		.argument('<name>', 'machine', parseName)
 		.action(async name => {
 			const power = await (await openSupervisor(context)).machinePower(name, 'on', { signal: context.signal });

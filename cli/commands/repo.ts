@@ -50,7 +50,7 @@ const init = (context: Context) =>
 
 const add = (context: Context) =>
 	command('add')
-		.description('name a repository that is there in config.yaml: recoveries read none that is not')
+		.description('write an existing repository into config.yaml: recoveries read only those named there')
 		.argument('<name>', 'its name', parseName)
 		.argument('<dir>', 'its directory')
 		.addHelpText('after', '\nExample:  rouse repo add archive /mnt/archive/rouse')
@@ -61,7 +61,7 @@ const add = (context: Context) =>
 			await repository.store.close();
 			const { id, chunkSizeBytes } = repository;
 			const added = await addRepository({ home }, name, directory);
-			const text = added ? `Repository ${name} is ${directory}.` : `Repository ${name} was ${directory} already.`;
+			const text = `Repository ${name} is ${directory}${added ? '' : ', as before'}.\nNext: rouse backup list --repo ${name}`;
 			context.output.result({ name, directory, id, chunkSizeBytes, added }, text);
 		});
 
@@ -86,7 +86,7 @@ const list = (context: Context) =>
 
 const stats = (context: Context) =>
 	command('stats')
-		.description('what a repository holds, and what it takes')
+		.description('what a repository holds, and the space that it takes')
 		.option(...repositoryOption)
 		.action(async options => {
 			const repository = await openRepository(await chooseRepository(context, options.repo));

@@ -16,7 +16,7 @@ export const build = (context: Context) =>
 
 const buildRenewKeys = (context: Context) =>
 	command('renew-keys')
-		.description('new keys for the door of the embedded server; the old ones open nothing any more')
+		.description('new keys for the embedded server; it refuses the old ones from then on')
 		.action(async () => {
 			await renewKeys(await openInstallation(homeDirectory(context.env)), context.signal);
 			context.output.result({ renewed: true }, 'the keys are new; workers and door start again with them');
@@ -24,7 +24,7 @@ const buildRenewKeys = (context: Context) =>
 
 const buildCli = (context: Context) =>
 	command('cli')
-		.description("Temporal's own command line, with what opens the door")
+		.description("Temporal's own command line, with the address and the keys of the server")
 		.argument('<arguments...>', 'as: rouse temporal cli -- workflow list')
 		.action(async args => {
 			const installation = await openInstallation(homeDirectory(context.env));

@@ -10,9 +10,9 @@ import { serveUi, type UiOptions } from '../ui/server.ts';
 
 export const build = (context: Context) =>
 	command('ui')
-		.description("Temporal's web interface for one browser, until Ctrl-C; nothing can be changed in it")
+		.description("Temporal's web interface for one browser, until Ctrl-C; only --write lets it change anything")
 		.option('--write', 'things can be changed: who ends a workflow there leaves its machine to nobody')
-		.option('--port <port>', 'on loopback (default: ports.ui of config.yaml, else a free one)', parsePort)
+		.option('--port <port>', 'port on 127.0.0.1 (default: ports.ui of config.yaml, else a free one)', parsePort)
 		.action(async ({ write = false, port }) => {
 			const installation = await openInstallation(homeDirectory(context.env));
 			const config = await loadConfig(installation);

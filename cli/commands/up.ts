@@ -2,7 +2,13 @@ import { takeDown } from '../../keeper/down.ts';
 import type { ReadyInstallation } from '../../keeper/ready.ts';
 import { serviceHolder, serviceNames } from '../../keeper/services.ts';
 import { startKeeper, whileUpOrDown } from '../../keeper/start.ts';
-import { homeDirectory, type Installation, loadConfig, openInstallation } from '../../system/installation.ts';
+import {
+	type Config,
+	homeDirectory,
+	type Installation,
+	loadConfig,
+	openInstallation,
+} from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { downText } from './down.ts';
@@ -41,7 +47,7 @@ export async function bringUp(installation: Installation, context: Context): Pro
 	const step = (note: string) => progress.update({ done: ++steps, unit: 'steps', note });
 	try {
 		const ready = await waitUntilReady(installation, config, { signal, step });
-		output.result({ ...ready, alreadyUp: !started }, upText(ready, started));
+		output.result({ ...ready, alreadyUp: !started }, upText(ready, { started, next: nextOf(config) }));
 		return { alreadyUp: !started };
 	} finally {
 		progress.end();
@@ -66,7 +72,15 @@ async function keepKeeper(installation: Installation, { signal, output }: Contex
 	}
 }
 
-function upText({ home, temporal, supervisorSocket, services }: ReadyInstallation, started: boolean): string {
+/** Without a repository there is nothing to recover from. */
+function nextOf({ repositories }: Config): string {
+	return Object.keys(repositories).length === 0 ? 'rouse repo init DIRECTORY' : 'rouse recover start MACHINE@latest';
+}
+
+function upText(
+	{ home, temporal, supervisorSocket, services }: ReadyInstallation,
+	{ started, next }: { started: boolean; next: string },
+): string {
 	const lines = [
 		started ? 'up: all services are ready' : 'already up: all services are ready',
 		`  installation  ${home}`,
@@ -74,7 +88,7 @@ function upText({ home, temporal, supervisorSocket, services }: ReadyInstallatio
 		`  supervisor    ${supervisorSocket}`,
 		`  processes     ${services.map(({ name, pid }) => `${name} ${pid}`).join(', ')}`,
 		`  logs          ${home}/services`,
-		'Next: rouse recover start MACHINE@latest',
+		`Next: ${next}`,
 	];
 	return lines.join('\n');
 }

@@ -14,7 +14,12 @@ export const buildAdopt = (context: Context) =>
 		.description('go on with a recovery whose workflow is lost: terminated, or gone with the database of Temporal')
 		.argument('[name]', 'recovery, or its directory on the host')
 		.option('--all', 'every unfinished recovery of the host that no workflow drives')
-		.addOption(new Option('--switch <when>', 'once all is local; default: as requested').choices(['auto', 'manual']))
+		.addOption(
+			new Option(
+				'--switch <when>',
+				'to its own disks by itself, once all is local, or when told; default: as requested',
+			).choices(['auto', 'manual']),
+		)
 		.addOption(
 			new Option('--finish <how>', 'migrate by itself, or when told; default: as requested').choices([
 				'manual',

@@ -54,7 +54,7 @@ async function order(
 }
 
 const waitOption = (phases: readonly Phase[]) =>
-	new Option('--wait <phase>', 'return when it is so far (default: at once)').choices(phases);
+	new Option('--wait <phase>', 'return only in this phase (default: at once)').choices(phases);
 
 const migrate = (context: Context) =>
 	command('migrate')
@@ -71,7 +71,7 @@ const migrate = (context: Context) =>
 
 const switchOver = (context: Context) =>
 	command('switch')
-		.description('let the machine stand on its local disks alone, once all is local')
+		.description('switch the machine to its local disks, once all is local')
 		.argument('<name>', 'recovery', parseName)
 		.option(...reasonOption)
 		.addOption(waitOption(['finished']))
@@ -84,10 +84,15 @@ const switchOver = (context: Context) =>
 
 const policy = (context: Context) =>
 	command('policy')
-		.description('change what happens by itself, and how fast')
+		.description('change what it does by itself, and how fast it migrates')
 		.argument('<name>', 'recovery', parseName)
 		.option('--max-rate <bytes>', 'limit of the migration per second, as 20MiB; 0 is none', parseBytes)
-		.addOption(new Option('--switch <when>', 'once all is local').choices(['auto', 'manual'] as const))
+		.addOption(
+			new Option('--switch <when>', 'to its own disks by itself, once all is local, or when told').choices([
+				'auto',
+				'manual',
+			] as const),
+		)
 		.addOption(new Option('--finish <how>', 'migrate by itself, or when told').choices(['manual', 'migrate'] as const))
 		.option(...reasonOption)
 		.action((name, options) => {

@@ -18,7 +18,7 @@ import { openSupervisor, withSession } from './session.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
 
-type Options = Omit<
+export type StartOptions = Omit<
 	RequestOptions,
 	'powerOn' | 'maxRateBytes' | 'networks' | 'forwards' | 'memoryMiB' | 'platformOptions'
 > & {
@@ -47,15 +47,23 @@ export const buildStart = (context: Context) =>
 		.addOption(
 			new Option('--finish <how>', 'migrate by itself, or when told').choices(['manual', 'migrate']).default('manual'),
 		)
-		.addOption(new Option('--switch <when>', 'once all is local').choices(['auto', 'manual']).default('auto'))
 		.addOption(
-			new Option('--allocate <when>', 'take the space at the start, or as it fills')
+			new Option('--switch <when>', 'to its own disks by itself, once all is local, or when told')
+				.choices(['auto', 'manual'])
+				.default('auto'),
+		)
+		.addOption(
+			new Option('--allocate <when>', 'take the whole space at the start, or as the disk fills')
 				.choices(['start', 'thin'])
 				.default('start'),
 		)
 		.option('--memory <size>', 'its memory, as 2048 (MiB) or 2GiB (default: what it had)', parseMemory)
 		.option('--cpus <number>', 'its virtual CPUs (default: what it had)', parseCpus)
-		.option('--network <src=name>', 'where a network of the original leads (default: link down)', parseNetwork)
+		.option(
+			'--network <src=name>',
+			'where a network of the original leads, as lan=bridge:br0 (default: link down)',
+			parseNetwork,
+		)
 		.option('--forward <port:guestport>', "a port of this host that leads to the guest's, as 2222:22", parseForward)
 		.option('--platform <key=value>', "a wish to the host's platform about the machine's devices", parsePlatformOption)
 		.option('--new-mac', 'new MAC addresses, when the original may still be alive')
@@ -64,19 +72,19 @@ export const buildStart = (context: Context) =>
 		.option('--max-rate <bytes>', 'limit of the migration per second, as 20MiB; 0 is none', parseBytes)
 		.option('--reason <text>', 'why, for the audit')
 		.addOption(
-			new Option('--wait <phase>', 'return when it is so far').choices(['running', 'finished']).default('running'),
+			new Option('--wait <phase>', 'return only in this phase').choices(['running', 'finished']).default('running'),
 		)
 		.option('-n, --dry-run', 'only check, and print the plan')
 		.action((point, options) => start(point, options, context));
 
-async function start(point: PointReference, options: Options, context: Context): Promise<void> {
+async function start(point: PointReference, options: StartOptions, context: Context): Promise<void> {
 	const config = await loadConfig({ home: homeDirectory(context.env) });
 	const repository = await chooseConfigured(context, options.repo, config);
 	const supervisor = await openSupervisor(context);
 	const host = await supervisor.host({ signal: context.signal });
 	// A plan says so itself.
 	const onWarning = options.dryRun ? undefined : (warning: string) => context.output.warn(warning);
-	const request = await makeRequest(point, requestOf(options), { config, repository, host, onWarning });
+	const request = await makeRequest(point, requestOptions(options), { config, repository, host, onWarning });
 	if (options.dryRun) return showPlan(request, { view: host, supervisor }, context);
 	for (const warning of host.warnings) context.output.warn(warning);
 	await withSession(context, async session => {
@@ -110,7 +118,9 @@ async function showPlan(
 	context.output.result({ request, plan }, planText(request, plan, networks));
 }
 
-function requestOf({ power, maxRate, network, forward, memory, ...same }: Options): RequestOptions {
+/** What was typed, under the names of a request. */
+export function requestOptions(typed: StartOptions): RequestOptions {
+	const { power, maxRate, network, forward, memory, platform, ...same } = typed;
 	return {
 		...same,
 		powerOn: power === 'on',
@@ -118,5 +128,6 @@ function requestOf({ power, maxRate, network, forward, memory, ...same }: Option
 		networks: network,
 		forwards: forward,
 		memoryMiB: memory,
+		platformOptions: platform,
 	};
 }

@@ -41,7 +41,7 @@ export function fullText(document: RecoveryAnswer): string {
 	const lines = [headline(document)];
 	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${terminalLine(value)}`);
 	if (machine && restorePoint) row('from', `${machine}@${restorePoint}`);
-	if (failure) row('failed', `${failure.message} (${failure.code})`);
+	if (failure) row('failed', `${failure.message} (${failure.code})${failure.hint ? `; ${failure.hint}` : ''}`);
 	if (parked) row('parked', `since ${formatTime(parked.since)}: ${parked.reason}`);
 	if (document.stalled)
 		row('stalled', `since ${formatTime(document.stalled.since)}: ${document.stalled.reason}; what was written is safe`);

@@ -7,11 +7,15 @@ const unitBytes: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 **
 
 /** `4194304`, `4M`, `4MiB`: bytes, with binary units. */
 export function parseBytes(text: string): number {
+	const bytes = bytesOf(text);
+	if (bytes === undefined) throw new InvalidArgumentError(`"${text}" is no size: write 1048576, 512K or 20MiB.`);
+	return bytes;
+}
+
+function bytesOf(text: string): number | undefined {
 	const [, digits, unit = ''] = /^(\d+)(?:([kmgt])(?:i?b)?)?$/i.exec(text) ?? [];
 	const bytes = Number(digits) * (unitBytes[unit.toLowerCase()] ?? Number.NaN);
-	if (!Number.isSafeInteger(bytes))
-		throw new InvalidArgumentError(`"${text}" is no size: write 1048576, 512K or 20MiB.`);
-	return bytes;
+	return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
 export function parsePort(text: string): number {
@@ -22,7 +26,7 @@ export function parsePort(text: string): number {
 
 /** `2048`, `2048MiB`, `2G`: whole MiB, which a number alone counts as well. */
 export function parseMemory(text: string): number {
-	const mebibytes = /^\d+$/.test(text) ? Number(text) : parseBytes(text) / 2 ** 20;
+	const mebibytes = /^\d+$/.test(text) ? Number(text) : (bytesOf(text) ?? Number.NaN) / 2 ** 20;
 	const memory = machineConfigSchema.shape.memoryMiB.safeParse(mebibytes);
 	if (memory.success) return memory.data;
 	throw new InvalidArgumentError(`"${text}" is no size of a machine's memory: write 2048 (MiB) or 2GiB.`);

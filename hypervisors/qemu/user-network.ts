@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { RouseError } from '../../model/errors.ts';
 import type { Forward, PlannedNic } from '../../model/recovery.ts';
+import { isErrno } from '../../system/durable-file.ts';
 
 export const userNetwork = {
 	name: 'user',
@@ -53,7 +54,7 @@ export async function checkPorts(
 		if (port < least)
 			throw new RouseError(
 				'precheck_failed',
-				`${address}:${port} cannot be forwarded: ports below ${least} are root's`,
+				`${address}:${port} cannot be forwarded: ports below ${least} take root, and machines run as users of their own`,
 				{
 					hint: `forward one from ${least} up; host: {machineUids: none} in config.yaml runs machines as root`,
 				},
@@ -62,7 +63,7 @@ export async function checkPorts(
 		try {
 			await once(server.listen({ host: address, port, exclusive: true }), 'listening');
 		} catch (cause) {
-			const why = cause instanceof Error ? cause.message : String(cause);
+			const why = portText(cause);
 			throw new RouseError('precheck_failed', `${address}:${port} cannot be forwarded to the guest: ${why}`, {
 				hint: 'end what listens there, or forward another port',
 				cause,
@@ -71,6 +72,12 @@ export async function checkPorts(
 			server.close();
 		}
 	}
+}
+
+function portText(cause: unknown): string {
+	if (isErrno(cause, 'EADDRINUSE')) return 'something listens there already';
+	if (isErrno(cause, 'EADDRNOTAVAIL')) return 'this host has no such address';
+	return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** ip_unprivileged_port_start: networking/ip-sysctl in the documentation of Linux. */

@@ -31,6 +31,8 @@ test('what the platform of the host cannot run fails with its code, and the plac
 	await run.complete('unpin');
 	assert.equal(run.failureCode, 'precheck_failed');
 	assert.ok(!run.scheduled.some(({ type }) => type === 'pin'), 'nothing is pinned yet');
+	const { failure } = recoveryStatusSchema.parse(run.memo['status']);
+	assert.equal(failure?.hint, 'mend it', 'whoever waits for the start is told what helps');
 });
 
 test('a step that fails before power-on is undone with all before it, the pin last', async () => {

@@ -34,14 +34,14 @@ describe('the hint of an error', () => {
 	it('for a machine that is larger than its host is the order that makes it smaller', () => {
 		const tooLarge = () => refuseTooLarge({ memoryMiB: 4_194_304 }, 'host local', { totalMiB: 16_000 });
 		assert.throws(tooLarge, (error: RouseError) => {
-			assert.match(hintOf(error) ?? '', /rouse recover start … --memory 12000 .*--cpus/);
-			return error.code === 'precheck_failed' && /4194304 .* 16000/.test(error.message);
+			assert.match(hintOf(error) ?? '', /same rouse recover start with --memory 12000MiB$/);
+			return error.code === 'precheck_failed' && /4\.00 TiB .* 15\.6 GiB/.test(error.message);
 		});
 	});
 
 	it('for a service that does not answer is how it is started', () => {
 		for (const code of ['temporal_unreachable', 'supervisor_unreachable', 'worker_missing'] as const)
-			assert.match(hintOf(new RouseError(code, 'x')) ?? '', /rouse up/);
+			assert.match(hintOf(new RouseError(code, 'x')) ?? '', /rouse up --detach/);
 	});
 
 	it('for a parked recovery is what to mend and how to go on', () => {
@@ -66,7 +66,7 @@ describe('the hint of an error', () => {
 		const details = { recovery: 'web01-r1', missing: 'host' };
 		assert.match(
 			hintOf(new RouseError('worker_missing', 'x', { details })) ?? '',
-			/^does everything run\? rouse up\..* gone for good, and only then: rouse recover abandon web01-r1 --confirm web01-r1$/,
+			/^start what is missing: rouse up --detach\..* gone for good, and only then: rouse recover abandon web01-r1 --confirm web01-r1$/,
 		);
 	});
 
@@ -79,11 +79,27 @@ describe('the hint of an error', () => {
 	});
 
 	it('is none for an error that nothing is known about', () => {
-		assert.equal(hintOf(new RouseError('recovery_unknown', 'no machine web01 on this host')), undefined);
+		assert.equal(hintOf(new RouseError('io_failed', 'x')), undefined);
+	});
+
+	it('for a machine that nobody knows is where those are that are known', () => {
+		const hint = hintOf(new RouseError('recovery_unknown', 'no machine web01 on this host'));
+		assert.equal(hint, 'what there is: rouse host list, rouse recover list');
+	});
+
+	it('for a switch before anything is copied is the order that copies', () => {
+		const details = { recovery: 'web01-r1', phase: 'running', order: 'switch' };
+		const hint = hintOf(new RouseError('phase_wrong', 'x', { details }));
+		assert.equal(hint, 'copy its disks first: rouse recover migrate web01-r1');
 	});
 });
 
 describe('the hint for a name that is taken', () => {
+	it('by a recovery that runs says what can be done about that', () => {
+		const hint = hintOfConflict({ phase: 'running', workflow: 'RUNNING' }) ?? '';
+		assert.match(hint, /rouse recover show web01-r1;.*--name NAME;.*discard web01-r1 --confirm web01-r1, .*--again$/);
+	});
+
 	it('by a finished machine says how the name is freed', () => {
 		assert.match(hintOfConflict({}) ?? '', /--again: rouse host remove web01-r1 --confirm web01-r1/);
 	});
@@ -102,7 +118,7 @@ describe('the hint for an order that comes too late', () => {
 	it('names the command of the host that does it, for a finished machine', () => {
 		assert.match(hintOf(tooLate(existing(), 'discard')) ?? '', /rouse host remove web01-r1 --confirm web01-r1/);
 		assert.match(hintOf(tooLate(existing(), 'power')) ?? '', /rouse host stop web01-r1/);
-		assert.equal(hintOf(tooLate(existing(), 'migrate')), undefined);
+		assert.match(hintOf(tooLate(existing(), 'migrate')) ?? '', /the machine is yours: rouse host show web01-r1/);
 	});
 
 	it('is to adopt it when the workflow was ended by force', () => {

@@ -36,6 +36,11 @@ test('a parked recovery has what it waits for as its only step', () => {
 	assert.deepEqual(nextSteps({ ...running, parked }), [{ step: 'order', ...next }]);
 });
 
+test('a machine that is off is offered to be powered on first', () => {
+	assert.deepEqual(nextSteps({ ...running, power: 'off' })[0], { step: 'order', order: 'power-on' });
+	assert.deepEqual(nextSteps({ ...running, power: 'off', phase: 'switching' }), [{ step: 'watch' }]);
+});
+
 test('nobody is offered to throw a recovery away that only waits for what is away', () => {
 	for (const phase of ['running', 'migrating', 'migrated'] as const)
 		assert.deepEqual(nextSteps({ ...running, phase, stalled: {} }), [{ step: 'source' }]);

@@ -79,7 +79,7 @@ describe('makeRequest', () => {
 			);
 		await assert.rejects(asking(), {
 			code: 'precheck_failed',
-			message: /the machine takes 64 MiB of memory, and host local has 63/,
+			message: /the machine takes 64\.0 MiB of memory, and host local has 63\.0 MiB/,
 		});
 		await assert.rejects(asking(1024), { code: 'precheck_failed' });
 		const { memoryMiB, cpus } = await asking(32);
