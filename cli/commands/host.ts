@@ -103,7 +103,7 @@ const remove = (context: Context) =>
 
 function stopNote(name: string, power: Power): string {
 	return power === 'crashed'
-		? `Its guest has crashed and hears nothing. ${machineStepText(name, power)}; power it off: rouse host stop ${name} --force`
+		? `Its guest has crashed and hears nothing: ${machineStepText(name, power)}; power it off: rouse host stop ${name} --force`
 		: `The guest was asked. If it does not listen: rouse host stop ${name} --force`;
 }
 

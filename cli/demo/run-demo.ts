@@ -116,7 +116,7 @@ async function recoverAndKill(demo: Demo): Promise<Omit<DemoReport, 'imports' | 
 		await guest.command('start 64', /^started$/, { timeoutMs: guestTimeoutMs, signal });
 		say('  it writes without pause from now on');
 
-		say(`its disk is migrated, at ${formatBytes(slowRateBytes)} a second; meanwhile everything dies once`);
+		say(`its disk is migrated, at ${formatBytes(slowRateBytes)} a second; meanwhile every process is killed once`);
 		await rouse.run(anything, 'recover', 'policy', recoveryName, '--max-rate', String(slowRateBytes));
 		await rouse.run(anything, 'recover', 'migrate', recoveryName);
 		const kills = [];

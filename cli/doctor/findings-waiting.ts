@@ -20,7 +20,7 @@ export function waitingFindings({ workflows = [], views }: Facts): Finding[] {
 						{
 							code: 'recovery_stalled',
 							subject: name,
-							explanation: `${name} waits: ${stalled.reason}; what was written is safe`,
+							explanation: `${name} is stalled: ${stalled.reason}; what was written is safe`,
 							command: sourceText,
 						},
 					]
@@ -43,7 +43,7 @@ function parkedFinding(name: string, { code, reason, next }: NonNullable<Parked>
 	return {
 		code: 'recovery_parked',
 		subject: name,
-		explanation: `${name} waits for a person: ${reason}`,
+		explanation: `${name} is parked: ${reason}`,
 		command: nextText(next, code, { name }),
 	};
 }

@@ -43,11 +43,11 @@ const chains: Record<RecoveryView['chain'], string> = {
 	target: 'its own disks alone',
 };
 
-type Stand = Pick<HostMachineAnswer, 'state' | 'stalled'> & { blocked: { code: string } | null };
+type Stand = Pick<HostMachineAnswer, 'state' | 'stalled'> & { blocked: object | null };
 
 /** `active, parked`: with the words of `recover list`. */
 export function standOf({ state, blocked, stalled }: Stand): string {
-	return `${state}${blocked ? `, parked (${blocked.code})` : stalled ? ', stalled' : ''}`;
+	return `${state}${blocked ? ', parked' : stalled ? ', stalled' : ''}`;
 }
 
 export function machineText(machine: HostMachineAnswer): string {
@@ -59,7 +59,7 @@ export function machineText(machine: HostMachineAnswer): string {
 	row('recovery', machine.recoveryId);
 	if (state === 'active' || state === 'abandoned') row('done', machine.done.join(', ') || 'nothing yet');
 	row('stands on', `${chains[chain]}${switchStage === 'begun' ? '; the switch has begun' : ''}`);
-	if (blocked) row('parked', blocked.reason);
+	if (blocked) row('parked', `${blocked.reason} (${blocked.code})`);
 	if (machine.stalled) row('stalled', `since ${formatTime(machine.stalled.since)}: ${machine.stalled.reason}`);
 	for (const outage of machine.outages) row('waits', outageText(outage));
 	for (const [index, { sizeBytes, restoredBytes, path }] of disks.entries())

@@ -148,7 +148,7 @@ async function restart(context: StepContext, bootId: string): Promise<void> {
 	const { recovery, host } = context;
 	await recovery.incidents.add(
 		'machine_died',
-		`the machine had died and was started again (on ${diskWords[recovery.state.chain]})`,
+		`the machine had died and was started again (on ${diskWords[recovery.state.chain]}): to its guest that was a power cut`,
 	);
 	// The wish first: a supervisor that dies before the guest runs must not leave a machine that looks powered off.
 	await recovery.change(change.powerWanted('on', bootId));
