@@ -22,13 +22,23 @@ function policyText(given: unknown): string {
 }
 
 const steps: Readonly<Record<string, string>> = {
+	reserve: 'reservation on the host',
+	chooseHardware: 'choice of the devices',
 	pin: 'pin of the restore point',
+	allocate: 'allocation of the disks',
+	createMachine: 'definition of the machine',
+	startMovers: 'start of the movers',
+	snapshot: 'protective snapshot',
+	powerOn: 'power-on',
+	migrateChunks: 'copying of the disks',
+	switchToTarget: 'switch to its own disks',
+	finalize: 'finish',
 	unpin: 'unpin of the restore point',
 	unpinned: 'report that the restore point is not pinned',
 	oweUnpin: "the host's promise to unpin the restore point",
 };
 
-/** What is done in a step whose name alone says little. */
+/** What is done in a step, for people: its name is the activity's. */
 export function stepText(step: string): string {
 	return steps[step] ?? step;
 }

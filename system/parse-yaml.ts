@@ -13,7 +13,9 @@ export function parseYaml<S extends z.ZodType>(
 	const lines = new LineCounter();
 	const refused = (offset: number | undefined, what: string) => {
 		const { line, col } = lines.linePos(offset ?? 0);
-		return new RouseError(code, `${path}${offset === undefined ? '' : `:${line}:${col}`}: ${what}`);
+		return new RouseError(code, `${path}${offset === undefined ? '' : `:${line}:${col}`}: ${what}`, {
+			hint: 'docs/cli.md shows what is accepted',
+		});
 	};
 	// Warnings of the parser would go to stderr past us.
 	const document = parseDocument(text, { prettyErrors: false, logLevel: 'error', lineCounter: lines });

@@ -46,7 +46,10 @@ export function fullText(document: RecoveryAnswer): string {
 	if (document.stalled)
 		row('stalled', `since ${formatTime(document.stalled.since)}: ${document.stalled.reason}; what was written is safe`);
 	if (document.unpinned)
-		row('unpinned', `since ${formatTime(document.unpinned.since)}: ${document.unpinned.reason}; it is tried again`);
+		row(
+			'unpinned',
+			`since ${formatTime(document.unpinned.since)}: nothing keeps the restore point from being removed: ${document.unpinned.reason}; it is tried again`,
+		);
 	row('times', timesText(document));
 	for (const [index, disk] of document.disks.entries())
 		row(

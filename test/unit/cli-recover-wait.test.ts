@@ -15,7 +15,7 @@ const step: PendingStep = {
 test('whoever waits is told what the recovery waits for', () => {
 	const note = (changes: Partial<PendingStep>) => noteOf({ phase: 'waiting', pending: [{ ...step, ...changes }] });
 	assert.equal(note({}), 'waiting');
-	assert.equal(note({ running: false }), 'waiting: reserve, attempt 1: waits for a worker');
+	assert.equal(note({ running: false }), 'waiting: reservation on the host, attempt 1: waits for a worker');
 	const lastFailure = { code: 'host_busy', message: '8 of 8 recoveries are unfinished' } as const;
 	assert.equal(
 		note({ attempt: 4, lastFailure }),

@@ -115,7 +115,7 @@ describe('the timeline of a recovery', () => {
 		);
 		assert.deepEqual(
 			entries.map(({ text }) => text),
-			['powerOn: attempt 2 failed: nobody listens', 'powerOn done'],
+			['power-on: attempt 2 failed: nobody listens', 'power-on done'],
 		);
 		assert.equal(entries[1]?.durationMs, 4000);
 	});
