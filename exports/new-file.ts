@@ -1,5 +1,6 @@
 import { type FileHandle, lstat, open, rm } from 'node:fs/promises';
-import { asRouseError, RouseError } from '../model/errors.ts';
+import { dirname } from 'node:path';
+import { asRouseError, fileError, RouseError } from '../model/errors.ts';
 import { formatBytes } from '../model/format-bytes.ts';
 import { isErrno, isSpaceShort, publishDurably, temporaryPath } from '../system/durable-file.ts';
 
@@ -70,9 +71,13 @@ function nameTaken(path: string): RouseError {
 function writeFailure(error: unknown, path: string, sizeBytes: number): unknown {
 	if (!(error instanceof Error) || !('syscall' in error)) return error;
 	if (isSpaceShort(error) || isErrno(error, 'EFBIG')) return noRoom(path, sizeBytes, error);
-	return new RouseError('io_failed', `cannot write ${path}: ${error.message}`, { cause: error });
+	const { message, hint } = fileError(error, dirname(path)) ?? asRouseError(error);
+	return new RouseError('io_failed', `cannot write ${path}: ${message}`, { cause: error, hint });
 }
 
 export function noRoom(path: string, sizeBytes: number, cause?: unknown): RouseError {
-	return new RouseError('space_short', `no room for the ${formatBytes(sizeBytes)} of ${path}`, { cause });
+	return new RouseError('space_short', `there is no room for the ${formatBytes(sizeBytes)} of ${path}`, {
+		cause,
+		hint: `make room there, or choose another place: df -h ${dirname(path)}`,
+	});
 }

@@ -19,6 +19,6 @@ test('whoever waits is told what the recovery waits for', () => {
 	const lastFailure = { code: 'host_busy', message: '8 of 8 recoveries are unfinished' } as const;
 	assert.equal(
 		note({ attempt: 4, lastFailure }),
-		'waiting: reserve, attempt 4: failed, 8 of 8 recoveries are unfinished',
+		'waiting: reservation on the host, attempt 4: failed, 8 of 8 recoveries are unfinished',
 	);
 });
