@@ -10,6 +10,7 @@ import { checkUnchanged } from './opened-file.ts';
 import { serveImage } from './qemu-nbd.ts';
 import { extentsOf, readOf } from './reading-error.ts';
 import { vhdxSectors } from './vhdx.ts';
+import { isReadByQemu, vhdxContent } from './vhdx-content.ts';
 
 /**
  * Opens a disk image or block device. QEMU's tools look at it in a cage (cage.ts), in which nothing exists but the files
@@ -40,23 +41,33 @@ async function openDisk(layers: readonly ImageLayer[], signal: AbortSignal): Pro
 	const [top] = layers;
 	if (top === undefined) throw new Error('a chain has an image');
 	const facts = await factsOf(top);
+	const content = (await isReadByQemu(top))
+		? await servedContent(top, layers, signal)
+		: { ...(await vhdxContent(top.file, signal)), close: async () => {} };
+	const checkAllUnchanged = async () => {
+		for (const file of layers.flatMap(filesOf)) await checkUnchanged(file);
+	};
+	return { facts, ...content, checkUnchanged: checkAllUnchanged };
+}
+
+async function servedContent(
+	{ format, file }: ImageLayer,
+	layers: readonly ImageLayer[],
+	signal: AbortSignal,
+): Promise<Pick<OpenedDisk, 'sizeBytes' | 'extents' | 'read' | 'close'>> {
 	const served = await serveImage(layers, signal);
 	const { client, close } = served;
-	const { path, found } = top.file;
+	const { path, found } = file;
 	// qemu-nbd 7.2 rounds a raw file's size up to 512 and serves zeros behind its end; the file's own size is exact.
-	const sizeBytes = top.format === 'raw' && found.isFile() ? found.size : client.sizeBytes;
+	const sizeBytes = format === 'raw' && found.isFile() ? found.size : client.sizeBytes;
 	if (sizeBytes > client.sizeBytes) {
 		await close();
 		throw new RouseError('source_invalid', `${path} changed its size while it was opened`);
 	}
 	return {
-		facts,
 		sizeBytes,
 		extents: until => cutAt(sizeBytes, extentsOf(served, path, until)),
 		read: (offsetBytes, into, until) => readOf(served, path, { offsetBytes, into }, until),
-		checkUnchanged: async () => {
-			for (const file of layers.flatMap(filesOf)) await checkUnchanged(file);
-		},
 		close,
 	};
 }

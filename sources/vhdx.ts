@@ -8,21 +8,22 @@ import type { TableReading } from './reach.ts';
 
 /** Throws `source_invalid`, for all that vhdx/ refuses. */
 export async function vhdxSectors(file: OpenedFile): Promise<SectorSizes> {
-	const { logicalSectorBytes, physicalSectorBytes } = (await describeVhdx(await bytesOf(file))).geometry;
+	const { logicalSectorBytes, physicalSectorBytes } = (await describeVhdx(await vhdxBytes(file))).geometry;
 	return sectorSizes(logicalSectorBytes, physicalSectorBytes);
 }
 
 /** Whether it is a differencing disk, whose other data is in another file. Throws `source_invalid`. */
 export async function vhdxHasParent(file: OpenedFile): Promise<boolean> {
-	return (await describeVhdx(await bytesOf(file))).type === 'differencing';
+	return (await describeVhdx(await vhdxBytes(file))).type === 'differencing';
 }
 
 /** Throws `source_invalid` unless its tables are right, and lead to what lies inside the file. */
 export async function checkVhdx(file: OpenedFile, { signal, seen }: Omit<TableReading, 'missing'>): Promise<void> {
-	await openVhdx(await bytesOf(file), signal, seen);
+	await openVhdx(await vhdxBytes(file), signal, seen);
 }
 
-async function bytesOf(file: OpenedFile): Promise<ByteSource> {
+/** For vhdx/, under the name that messages call it by. */
+export async function vhdxBytes(file: OpenedFile): Promise<ByteSource> {
 	const { path, found } = file;
 	const sizeBytes = found.isFile() ? found.size : ((await blockDeviceBytes(found.rdev)) ?? 0);
 	return { name: path, sizeBytes, read: (atBytes, lengthBytes) => bytesAt(file, atBytes, lengthBytes) };
