@@ -1,4 +1,5 @@
 /** The block allocation table (BAT) as it is read: [MS-VHDX] 2.5. */
+import { exactBytes } from '../model/format-bytes.ts';
 import { type ByteSource, bytesInside, mustLieInside, refused } from './byte-source.ts';
 import { bitmapBlockBytes, bitmapStates, blockStates, mebibyte } from './constants.ts';
 import { FieldReader } from './field-reader.ts';
@@ -66,7 +67,10 @@ export async function checkBlockTable(
 	const isDifferencing = type === 'differencing';
 	const count = tableEntries(geometry, isDifferencing);
 	if (count * 8 > region.lengthBytes)
-		throw refused(source, `its block allocation table has ${region.lengthBytes} bytes, and needs ${count * 8}`);
+		throw refused(
+			source,
+			`its block allocation table has ${exactBytes(region.lengthBytes)}, and needs ${exactBytes(count * 8)}`,
+		);
 	const check = new TableCheck(source, { geometry, type }, space);
 	for (let first = 0; first < count; first += mebibyte / 8) {
 		signal?.throwIfAborted();

@@ -1,4 +1,5 @@
 import { RouseError } from '../model/errors.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 
 /** A file, whatever it lies in. */
 export interface ByteSource {
@@ -35,7 +36,7 @@ export function mustLieInside(source: ByteSource, what: string, atBytes: number,
 	if (atBytes + lengthBytes <= source.sizeBytes) return;
 	throw new RouseError(
 		'source_invalid',
-		`${source.name} is cut short: the file of ${source.sizeBytes} bytes ends before its ${what} at offset ${atBytes}, which has ${lengthBytes} bytes`,
+		`${source.name} is cut short: the file of ${exactBytes(source.sizeBytes)} ends before its ${what} at offset ${atBytes}, which has ${exactBytes(lengthBytes)}`,
 		{ hint: 'copy it again, whole', details: { offsetBytes: atBytes, lengthBytes, sizeBytes: source.sizeBytes } },
 	);
 }

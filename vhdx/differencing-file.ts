@@ -1,4 +1,5 @@
 import { RouseError } from '../model/errors.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 import { bitmapBlockBytes, bitmapStates, blockStates } from './constants.ts';
 import { blockPieces, type FileLayout, openingPieces, type Piece, type TableEntry } from './file-layout.ts';
 import {
@@ -109,7 +110,7 @@ function checkBlocks(geometry: Geometry, blocks: readonly ChildBlock[]): void {
 		if (typeof content === 'object' && content.sectors.length !== bitmapBytes(geometry))
 			throw new RouseError(
 				'input_invalid',
-				`the sectors of block ${block} have ${content.sectors.length} bytes of bits instead of ${bitmapBytes(geometry)}`,
+				`the sectors of block ${block} have ${exactBytes(content.sectors.length)} of bits instead of ${bitmapBytes(geometry)}`,
 			);
 	}
 }

@@ -1,3 +1,4 @@
+import { exactBytes } from '../model/format-bytes.ts';
 import { bitmapEntry, type BlockEntry, blockEntry } from './block-table.ts';
 import { bytesInside, refused } from './byte-source.ts';
 import { bitmapBlockBytes, sectorsOfBitmap } from './constants.ts';
@@ -60,7 +61,9 @@ export class VhdxDisk implements ParentDisk {
 	/** Where the bytes of a part of the disk are, in its order and without gaps. Throws a RangeError for what it has not. */
 	async *locate(atBytes: number, lengthBytes: number, signal?: AbortSignal): AsyncGenerator<Located> {
 		if (atBytes < 0 || atBytes + lengthBytes > this.sizeBytes)
-			throw new RangeError(`${lengthBytes} bytes at ${atBytes} are not in a disk of ${this.sizeBytes} bytes`);
+			throw new RangeError(
+				`${exactBytes(lengthBytes)} at ${atBytes} are not in a disk of ${exactBytes(this.sizeBytes)}`,
+			);
 		const { blockBytes } = this.#vhdx.geometry;
 		const endBytes = atBytes + lengthBytes;
 		for (let at = atBytes; at < endBytes; ) {
@@ -161,10 +164,14 @@ function checkLinkage({ source, parent: locator, geometry }: Vhdx, parent: Paren
 			`its parent ${path} was ${linkage} when the child was made, and is ${guid}`,
 			'the parent was written to, or is another one: find the one that belongs to it',
 		);
-	for (const measure of ['sizeBytes', 'logicalSectorBytes'] as const)
-		if (parent[measure] !== geometry[measure])
-			throw refused(
-				source,
-				`its ${measure} is ${geometry[measure]}, and that of its parent ${path} ${parent[measure]}`,
-			);
+	if (parent.sizeBytes !== geometry.sizeBytes)
+		throw refused(
+			source,
+			`its disk has ${exactBytes(geometry.sizeBytes)}, and that of its parent ${path} ${exactBytes(parent.sizeBytes)}`,
+		);
+	if (parent.logicalSectorBytes !== geometry.logicalSectorBytes)
+		throw refused(
+			source,
+			`its sectors have ${geometry.logicalSectorBytes} bytes, and those of its parent ${path} ${parent.logicalSectorBytes}`,
+		);
 }

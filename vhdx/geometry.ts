@@ -1,5 +1,6 @@
 /** The measures of a VHDX's disk, and where in the block allocation table (BAT) an entry stands: [MS-VHDX] 2.5, 2.6.2. */
 import { RouseError } from '../model/errors.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 import {
 	largestBlockBytes,
 	largestDiskBytes,
@@ -30,11 +31,11 @@ export function geometryProblem({
 		return `its physical sectors have ${physicalSectorBytes} bytes, not 512 or 4096`;
 	const isPower = Number.isSafeInteger(blockBytes) && Number.isInteger(Math.log2(blockBytes));
 	if (!isPower || blockBytes < smallestBlockBytes || blockBytes > largestBlockBytes)
-		return `its blocks have ${blockBytes} bytes, which is no power of two from 1 MiB to 256 MiB`;
+		return `its blocks have ${exactBytes(blockBytes)}, which is no power of two from 1 MiB to 256 MiB`;
 	if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0 || sizeBytes > largestDiskBytes)
-		return `its disk has ${sizeBytes} bytes, and the format has disks of up to 64 TiB`;
+		return `its disk has ${exactBytes(sizeBytes)}, and the format has disks of up to 64 TiB`;
 	if (sizeBytes % logicalSectorBytes !== 0)
-		return `its disk has ${sizeBytes} bytes, which are no whole sectors of ${logicalSectorBytes} bytes`;
+		return `its disk has ${exactBytes(sizeBytes)}, which are no whole sectors of ${logicalSectorBytes} bytes`;
 	return undefined;
 }
 

@@ -1,4 +1,5 @@
 import { RouseError } from '../model/errors.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 import { blockStates, mebibyte } from './constants.ts';
 import { type Opening, openingPieces, type TableEntry } from './file-layout.ts';
 import {
@@ -44,9 +45,13 @@ export function identityHeader(disk: IdentityDisk): IdentityHeader {
 	const { blockBytes } = opening.geometry;
 	const tableBytes = payloadOffsetBytes - tableAtBytes;
 	if (tableBytes > largestTableBytes)
-		throw new RouseError('input_invalid', `blocks of ${blockBytes} bytes make a table of ${tableBytes} bytes`, {
-			hint: `choose blocks of ${usualBlockBytes(disk.sizeBytes, disk.logicalSectorBytes)} bytes`,
-		});
+		throw new RouseError(
+			'input_invalid',
+			`blocks of ${exactBytes(blockBytes)} make a table of ${exactBytes(tableBytes)}`,
+			{
+				hint: `choose blocks of ${exactBytes(usualBlockBytes(disk.sizeBytes, disk.logicalSectorBytes))}`,
+			},
+		);
 	const header = new Uint8Array(payloadOffsetBytes);
 	let at = 0;
 	for (const piece of openingPieces(opening)) {

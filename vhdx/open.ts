@@ -1,3 +1,4 @@
+import { exactBytes } from '../model/format-bytes.ts';
 import { checkBlockTable, type TableProgress } from './block-table.ts';
 import { type ByteSource, mustLieInside, refused } from './byte-source.ts';
 import { largestDiskBytes, mebibyte } from './constants.ts';
@@ -39,7 +40,7 @@ async function readTables(source: ByteSource, space: UsedSpace, signal?: AbortSi
 	if (source.sizeBytes > largestFileBytes)
 		throw refused(
 			source,
-			`it has ${source.sizeBytes} bytes, and the largest disk needs no more than ${largestFileBytes}`,
+			`it has ${exactBytes(source.sizeBytes)}, and the largest disk needs no more than ${exactBytes(largestFileBytes)}`,
 		);
 	const { fileWriteGuid, dataWriteGuid, log } = await currentHeader(source, signal);
 	space.take(0, mebibyte);

@@ -1,5 +1,6 @@
 /** File identifier and headers: [MS-VHDX] 2.2.1, 2.2.2. */
 import { RouseError } from '../model/errors.ts';
+import { exactBytes } from '../model/format-bytes.ts';
 import { type ByteSource, bytesInside, refused } from './byte-source.ts';
 import {
 	fileSignature,
@@ -80,5 +81,5 @@ function problemOf(fields: FieldReader): string | undefined {
 	if (fields.u16(64) !== logVersion) return `has a log of version ${fields.u16(64)}, and known is ${logVersion}`;
 	const [atBytes, lengthBytes] = [fields.place(72), fields.u32(68)];
 	const isWhole = lengthBytes % mebibyte === 0 && atBytes % mebibyte === 0;
-	return isWhole ? undefined : `has a log of ${lengthBytes} bytes at offset ${atBytes}, not in whole MiB`;
+	return isWhole ? undefined : `has a log of ${exactBytes(lengthBytes)} at offset ${atBytes}, not in whole MiB`;
 }

@@ -1,3 +1,4 @@
+import { exactBytes } from '../model/format-bytes.ts';
 import { isGuid } from '../model/guid.ts';
 import { type ByteSource, refused } from './byte-source.ts';
 import { vhdxLocatorType } from './constants.ts';
@@ -28,7 +29,7 @@ export function parseLocator(source: Pick<ByteSource, 'name'>, bytes: Uint8Array
 
 function pairsOf(source: Pick<ByteSource, 'name'>, bytes: Uint8Array): Map<string, string> {
 	const wrong = (what: string) => refused(source, `its parent locator ${what}`);
-	if (bytes.length < locatorHeadBytes) throw wrong(`has ${bytes.length} bytes, and needs ${locatorHeadBytes}`);
+	if (bytes.length < locatorHeadBytes) throw wrong(`has ${exactBytes(bytes.length)}, and needs ${locatorHeadBytes}`);
 	const fields = new FieldReader(bytes);
 	if (fields.guid(0) !== vhdxLocatorType) throw wrong(`is of type ${fields.guid(0)}, not of a VHDX's parent`);
 	if (fields.u16(16) !== 0) throw wrong('uses a field that is reserved');
@@ -36,7 +37,7 @@ function pairsOf(source: Pick<ByteSource, 'name'>, bytes: Uint8Array): Map<strin
 	if (locatorHeadBytes + count * locatorEntryBytes > bytes.length) throw wrong(`has no room for ${count} entries`);
 	const text = (at: number, lengthBytes: number) => {
 		if (lengthBytes === 0 || lengthBytes % 2 !== 0 || at + lengthBytes > bytes.length)
-			throw wrong(`has a text of ${lengthBytes} bytes at offset ${at}`);
+			throw wrong(`has a text of ${exactBytes(lengthBytes)} at offset ${at}`);
 		const read = Buffer.from(bytes.subarray(at, at + lengthBytes)).toString('utf16le');
 		if (read.includes('\0')) throw wrong('has a text with a zero in it');
 		return read;

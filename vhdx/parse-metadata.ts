@@ -1,4 +1,5 @@
 /** The metadata: [MS-VHDX] 2.6. */
+import { exactBytes } from '../model/format-bytes.ts';
 import { type ByteSource, bytesInside, refused } from './byte-source.ts';
 import {
 	fileParameterFlags,
@@ -37,7 +38,7 @@ export async function readMetadata(source: ByteSource, region: Extent, signal?: 
 		const extent = found.get(guid);
 		if (!extent) throw wrong(`lack the ${what}`);
 		if (extent.lengthBytes !== lengthBytes)
-			throw wrong(`have a ${what} of ${extent.lengthBytes} bytes instead of ${lengthBytes}`);
+			throw wrong(`have a ${what} of ${exactBytes(extent.lengthBytes)} instead of ${lengthBytes}`);
 		return new FieldReader(await bytesInside(source, what, extent.atBytes, lengthBytes, signal));
 	};
 	const parameters = await item(items.fileParameters, 'file parameters', 8);
@@ -81,7 +82,7 @@ async function itemsOf(source: ByteSource, region: Extent, signal?: AbortSignal)
 		const guid = table.guid(at);
 		const [offset, lengthBytes] = [table.u32(at + 16), table.u32(at + 20)];
 		const flags = table.u32(at + 24);
-		const saying = `item ${guid} of ${lengthBytes} bytes at offset ${offset}`;
+		const saying = `item ${guid} of ${exactBytes(lengthBytes)} at offset ${offset}`;
 		if (flags > 7 || (table.u32(at + 28) & 3) !== 0) throw wrong(`uses a reserved field of ${saying}`);
 		if (lengthBytes > mostMetadataItemBytes || offset + lengthBytes > region.lengthBytes)
 			throw wrong(`has the ${saying}, which lies not within its region`);

@@ -1,4 +1,5 @@
 /** The region table: [MS-VHDX] 2.2.3. */
+import { exactBytes } from '../model/format-bytes.ts';
 import { type ByteSource, bytesInside, mustLieInside, refused } from './byte-source.ts';
 import { mebibyte, mostRegions, regionSignature, regions, regionTableBytes, regionTablesAtBytes } from './constants.ts';
 import { FieldReader } from './field-reader.ts';
@@ -27,7 +28,7 @@ export async function readRegions(source: ByteSource, space: UsedSpace, signal?:
 		const at = 16 + index * 32;
 		const [guid, required] = [table.guid(at), table.u32(at + 28)];
 		const extent = { atBytes: table.place(at + 16), lengthBytes: table.u32(at + 24) };
-		const saying = `region ${guid} of ${extent.lengthBytes} bytes at offset ${extent.atBytes}`;
+		const saying = `region ${guid} of ${exactBytes(extent.lengthBytes)} at offset ${extent.atBytes}`;
 		if (required > 1) throw wrong(`uses a reserved field of ${saying}`);
 		if (extent.atBytes % mebibyte !== 0 || extent.lengthBytes % mebibyte !== 0 || extent.lengthBytes === 0)
 			throw wrong(`has the ${saying}, which is not in whole MiB`);
