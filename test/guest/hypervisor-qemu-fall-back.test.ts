@@ -47,7 +47,7 @@ suite('a machine that KVM does not carry', { concurrency: 2 }, () => {
 		const seen = await observed(made);
 		assert.equal(seen.power, 'crashed');
 		assert.deepEqual(seen.crash, {
-			reason: 'its processor met what the accelerator cannot run (internal-error)',
+			reason: 'QEMU cannot run what its processor was told to do (internal-error)',
 			fallBack: 'emulation (TCG)',
 		});
 		await anew(made, machine => machine.fallBack('mover'));
