@@ -2,6 +2,7 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { RouseError } from '../model/errors.ts';
+import { refusalText } from '../model/issue-text.ts';
 import { isErrno, publishDurably, replaceFileDurably, temporaryPath, temporarySuffix } from '../system/durable-file.ts';
 import { readIfThere } from '../system/if-there.ts';
 import { namesIn } from '../system/names-in.ts';
@@ -80,11 +81,7 @@ export async function readVolume(directory: string): Promise<VolumeDescription |
 function checked(request: VolumeRequest): VolumeRequest {
 	const result = volumeRequestSchema.safeParse(request);
 	if (result.success) return result.data;
-	const issue = result.error.issues[0];
-	throw new RouseError(
-		'input_invalid',
-		`no volume can be made: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`,
-	);
+	throw new RouseError('input_invalid', `no volume can be made: ${refusalText(result.error)}`);
 }
 
 function parseDescription(path: string, text: string): VolumeDescription {

@@ -5,6 +5,7 @@ import type { VolumeDescription } from '../../volume/description.ts';
 import { ensureVolume, readVolume, volumePaths } from '../../volume/ensure-volume.ts';
 import { checkVolumeFits } from '../../volume/fits.ts';
 import { Mft, type ReadAt } from '../../volume/ntfs/mft.ts';
+import { encodeRecord } from '../../volume/ntfs/record.ts';
 import { extentsOf } from '../../volume/ntfs/whole-file.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { run } from '../equipment/served-disk.ts';
@@ -151,6 +152,23 @@ test('`ensureVolume` on a file system too small for its metadata is `space_short
 	const { directory } = await SmallFileSystem.create(t, { sizeMiB: 24 });
 	await assert.rejects(ensureVolume(directory, sampleVolume(12 * MiB)), { code: 'space_short' });
 	assert.deepEqual(await readdir(directory), ['lost+found']);
+});
+
+test('a file whose clusters are those of another, or of the MFT itself, is refused', async t => {
+	const directory = await temporaryDirectory(t);
+	const { partition } = await ensureVolume(directory, sampleVolume(12 * MiB, 12 * MiB));
+	await using image = await open(volumePaths(directory).image);
+	const readAt: ReadAt = async (offset, length) => (await image.read(Buffer.alloc(length), 0, length, offset)).buffer;
+	const mft = await Mft.read(readAt, partition.sizeBytes);
+	const { record, data, atBytes } = mft.file('disk1.vhdx');
+	for (const other of [mft.file('disk0.vhdx').data.runs[0]?.cluster, mft.geometry.mftAtBytes / (64 * KiB)]) {
+		const bytes = Buffer.from(record.bytes);
+		// One run of 192 clusters: a length of two bytes, a cluster of three.
+		bytes.set([0x32, 192, 0, ...[0, 8, 16].map(shift => ((other ?? 0) >> shift) & 0xff), 0], data.atBytes + 64);
+		const moved: ReadAt = async (offset, length) =>
+			offset === atBytes ? encodeRecord({ ...record, bytes }) : await readAt(offset, length);
+		await assert.rejects(Mft.read(moved, partition.sizeBytes), /NTFS: cluster \d+ of record \d+ is another's too/);
+	}
 });
 
 test('a byte that is another in boot sector, $MFT or a file ends in `format_damaged` or extents on the volume', async t => {
