@@ -45,6 +45,19 @@ export const tools: readonly Tool[] = [
 	program('nbdkit', 'NBD server in tests', 'nbdkit'),
 	program('mkntfs', 'volumes of Hyper-V hosts in tests', 'ntfs-3g'),
 	program('qemu-storage-daemon', 'shows them as files in tests', 'qemu-system-common'),
+	program('tgtd', 'serves them over iSCSI in tests', 'tgt'),
+	{
+		name: 'iscsi-ls',
+		purpose: 'iSCSI initiator in tests',
+		debianPackage: 'libiscsi-bin',
+		probe: { command: 'iscsi-ls', args: ['--help'] },
+	},
+	{
+		name: 'iSCSI driver of QEMU',
+		purpose: 'iSCSI initiator in tests',
+		debianPackage: 'qemu-block-extra',
+		probe: { file: '/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so' },
+	},
 	{
 		name: 'mkfs.ext4',
 		purpose: 'a small file system in tests',
