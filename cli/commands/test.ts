@@ -10,7 +10,8 @@ export const build = (context: Context) =>
 		.addArgument(new Argument('[tier]', 'only this one').choices(tierNames))
 		.action(async tier => {
 			const { setUp } = await import('../setup/setup.ts');
-			await setUp(context);
+			const { testTools } = await import('../setup/test-tools.ts');
+			await setUp(context, testTools);
 			const tiers = tier === undefined ? tierNames : [tier];
 			if (tiers.includes('activity')) {
 				const { provideTestPython } = await import('../setup/test-python.ts');

@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
-import { exists } from '../../system/if-there.ts';
 import { runTool, type ToolRun } from '../../system/run-tool.ts';
 import { askVersion } from '../../system/tool-version.ts';
 import type { Context } from '../terminal/command.ts';
@@ -29,19 +28,7 @@ export async function installPackages(packages: readonly string[], context: Cont
 	}
 	context.output.message(`installing with apt-get: ${packages.join(' ')}`);
 	await apt(['update'], context);
-	await maskServices(packages, context);
 	await apt(['install', '-y', '--no-install-recommends', ...packages], context);
-}
-
-/** What a package would start at once, and for everybody on the network; we start the program ourselves. */
-const services: Readonly<Record<string, string>> = { tgt: 'tgt.service' };
-
-async function maskServices(packages: readonly string[], { signal, env }: Context): Promise<void> {
-	const units = packages.flatMap(name => services[name] ?? []);
-	// sd_booted(3)
-	if (units.length === 0 || !(await exists('/run/systemd/system'))) return;
-	const { code, tail } = await runTool('systemctl', ['mask', ...units], { hint: noApt, signal, env });
-	if (code !== 0) throw new RouseError('tool_failed', `systemctl mask ${units.join(' ')}: ${tail.join(' ')}`);
 }
 
 /** The demo's guest is made of Debian packages: their lists must be there. Only root can fetch them. */

@@ -3,7 +3,7 @@ import { cacheDirectory } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { installPackages, providePackageLists } from './packages.ts';
 import { provideTemporal } from './temporal.ts';
-import { inspectTool, tools } from './tools.ts';
+import { inspectTool, type Tool, tools } from './tools.ts';
 
 export interface SetupResult {
 	/** Debian packages that were installed now. */
@@ -11,12 +11,13 @@ export interface SetupResult {
 	temporal: { path: string; server: string };
 }
 
-/** Provides all that running and testing needs; quick and silent when it is there. Throws `tool_missing`. */
-export async function setUp(context: Context): Promise<SetupResult> {
-	const installed = await missingPackages(context.signal);
+/** Provides all that running needs, and these tools besides; quick and silent when it is there. Throws `tool_missing`. */
+export async function setUp(context: Context, besides: readonly Tool[] = []): Promise<SetupResult> {
+	const wanted = [...tools, ...besides];
+	const installed = await missingPackages(wanted, context.signal);
 	if (installed.length > 0) {
 		await installPackages(installed, context);
-		const still = await missingPackages(context.signal);
+		const still = await missingPackages(wanted, context.signal);
 		if (still.length > 0)
 			throw new RouseError('tool_missing', `installed, but too old or incomplete: ${still.join(', ')}`, {
 				hint: 'rouse doctor says what is wrong; a newer release of the system may be needed',
@@ -27,7 +28,7 @@ export async function setUp(context: Context): Promise<SetupResult> {
 	return { installed, temporal: { path: temporal.path, server: temporal.server } };
 }
 
-async function missingPackages(signal: AbortSignal): Promise<string[]> {
-	const findings = await Promise.all(tools.map(tool => inspectTool(tool, signal)));
-	return [...new Set(tools.filter((_, index) => findings[index]?.ok === false).map(tool => tool.debianPackage))];
+async function missingPackages(wanted: readonly Tool[], signal: AbortSignal): Promise<string[]> {
+	const findings = await Promise.all(wanted.map(tool => inspectTool(tool, signal)));
+	return [...new Set(wanted.filter((_, index) => findings[index]?.ok === false).map(tool => tool.debianPackage))];
 }

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { askVersion, atLeast } from '../../system/tool-version.ts';
 
-/** A program or file of the system that Rouse works with, and the Debian package that brings it. */
+/** A program or file of the system, and the Debian package that brings it. */
 export interface Tool {
 	name: string;
 	purpose: string;
@@ -10,12 +10,12 @@ export interface Tool {
 	probe: { file: string } | { command: string; args?: readonly string[]; least?: string };
 }
 
+/** What Rouse works with. */
 export const tools: readonly Tool[] = [
 	// 7.2 is what the switch was proven on; older ones lack parts of it.
 	program('qemu-system-x86_64', 'runs the machines', 'qemu-system-x86', '7.2'),
 	program('qemu-img', 'makes overlays', 'qemu-utils', '7.2'),
 	program('qemu-nbd', 'reads source images', 'qemu-utils', '7.2'),
-	program('qemu-io', 'disk access in tests', 'qemu-utils', '7.2'),
 	{
 		name: 'OVMF',
 		purpose: 'firmware of EFI machines',
@@ -40,51 +40,12 @@ export const tools: readonly Tool[] = [
 	},
 	program('setpriv', 'ends a trial of KVM with its process, and lowers the rights of tools', 'util-linux'),
 	program('mount', 'what such tools see', 'mount'),
-	program('nbdinfo', 'NBD client in tests', 'libnbd-bin'),
-	program('nbdcopy', 'NBD client in tests', 'libnbd-bin'),
-	program('nbdkit', 'NBD server in tests', 'nbdkit'),
-	program('mkntfs', 'volumes of Hyper-V hosts in tests', 'ntfs-3g'),
-	program('qemu-storage-daemon', 'shows them as files in tests', 'qemu-system-common'),
-	program('tgtd', 'serves them over iSCSI in tests', 'tgt'),
 	{
-		name: 'iscsi-ls',
-		purpose: 'iSCSI initiator in tests',
-		debianPackage: 'libiscsi-bin',
-		probe: { command: 'iscsi-ls', args: ['--help'] },
-	},
-	{
-		name: 'iSCSI driver of QEMU',
-		purpose: 'iSCSI initiator in tests',
-		debianPackage: 'qemu-block-extra',
-		probe: { file: '/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so' },
-	},
-	{
-		name: 'mkfs.ext4',
-		purpose: 'a small file system in tests',
+		name: 'e2fsck',
+		purpose: 'checks the disk of the demonstration',
 		debianPackage: 'e2fsprogs',
-		probe: { command: 'mkfs.ext4', args: ['-V'] },
+		probe: { command: 'e2fsck', args: ['-V'] },
 	},
-	{
-		name: '7zz',
-		purpose: 'reads VHDXs in tests',
-		debianPackage: '7zip',
-		probe: { command: '7zz', args: ['-h'] },
-	},
-	{
-		name: 'vhdiinfo',
-		purpose: 'reads VHDXs in tests',
-		debianPackage: 'libvhdi-utils',
-		probe: { command: 'vhdiinfo', args: ['-V'] },
-	},
-	{
-		name: 'ensurepip',
-		purpose: 'virtual environments of Python in tests',
-		debianPackage: 'python3-venv',
-		probe: { command: 'python3', args: ['-c', 'import ensurepip; print(ensurepip.version())'] },
-	},
-	program('fio', 'load in tests and measurements', 'fio'),
-	program('zsh', 'completion in tests', 'zsh'),
-	program('man', 'manual pages in tests', 'man-db'),
 ];
 
 export interface Finding {
@@ -117,6 +78,6 @@ export async function inspectTool(tool: Tool, signal?: AbortSignal): Promise<Fin
 	return { name, purpose, ok: !old, version, problem: old ? `${probe.least} or newer is needed` : null };
 }
 
-function program(command: string, purpose: string, debianPackage: string, least?: string): Tool {
+export function program(command: string, purpose: string, debianPackage: string, least?: string): Tool {
 	return { name: command, purpose, debianPackage, probe: least === undefined ? { command } : { command, least } };
 }

@@ -1,0 +1,45 @@
+import { program, type Tool } from './tools.ts';
+
+/** What tests need besides what Rouse works with: peers that are not ours, and what no user of Rouse needs yet. */
+export const testTools: readonly Tool[] = [
+	program('qemu-io', 'disk access', 'qemu-utils', '7.2'),
+	program('nbdinfo', 'NBD client', 'libnbd-bin'),
+	program('nbdcopy', 'NBD client', 'libnbd-bin'),
+	program('nbdkit', 'NBD server', 'nbdkit'),
+	program('mkntfs', 'volumes of Hyper-V hosts', 'ntfs-3g'),
+	program('qemu-storage-daemon', 'shows volumes as files', 'qemu-system-common'),
+	program('tgtd', 'serves volumes over iSCSI', 'tgt'),
+	{
+		name: 'iscsi-ls',
+		purpose: 'iSCSI initiator',
+		debianPackage: 'libiscsi-bin',
+		probe: { command: 'iscsi-ls', args: ['--help'] },
+	},
+	{
+		name: 'iSCSI driver of QEMU',
+		purpose: 'iSCSI initiator',
+		debianPackage: 'qemu-block-extra',
+		probe: { file: '/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so' },
+	},
+	{
+		name: '7zz',
+		purpose: 'reads VHDXs',
+		debianPackage: '7zip',
+		probe: { command: '7zz', args: ['-h'] },
+	},
+	{
+		name: 'vhdiinfo',
+		purpose: 'reads VHDXs',
+		debianPackage: 'libvhdi-utils',
+		probe: { command: 'vhdiinfo', args: ['-V'] },
+	},
+	{
+		name: 'ensurepip',
+		purpose: 'virtual environments of Python',
+		debianPackage: 'python3-venv',
+		probe: { command: 'python3', args: ['-c', 'import ensurepip; print(ensurepip.version())'] },
+	},
+	program('fio', 'load, also of measurements', 'fio'),
+	program('zsh', 'completion', 'zsh'),
+	program('man', 'manual pages', 'man-db'),
+];
