@@ -41,8 +41,7 @@ function tooLargeHint(details: RouseError['details']): string | undefined {
 
 const general: Partial<Record<ErrorCode, string>> = {
 	temporal_unreachable: 'machines run on; start it: rouse up --detach (one elsewhere: temporal.address in config.yaml)',
-	supervisor_unreachable:
-		'machines run on; start it: rouse up --detach; one that hangs: rouse down && rouse up --detach',
+	supervisor_unreachable: 'machines run on; start it: rouse up --detach; if it hangs: rouse down && rouse up --detach',
 	recovery_unknown: 'what there is: rouse host list, rouse recover list',
 	worker_missing: 'start what is missing: rouse up --detach. The order may still take effect: rouse recover show',
 };

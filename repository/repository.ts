@@ -94,12 +94,14 @@ async function makeEmptyDirectory(path: string): Promise<void> {
 }
 
 function alreadyExists(location: string): RouseError {
-	return new RouseError('repository_exists', `there is a repository in ${location} already`);
+	return new RouseError('repository_exists', `there is a repository in ${location} already`, {
+		hint: `use it: rouse repo add NAME ${location}`,
+	});
 }
 
 function notAllowed(path: string, cause: unknown): RouseError {
 	return new RouseError('usage', `${path} may not be made by this user`, {
-		hint: `choose a directory of your own, or make it as root: install -d -m 0700 -o "$USER" ${path}`,
+		hint: `choose a directory of your own, or make it as root: install -d -m 0700 -o ${process.geteuid?.()} ${path}`,
 		cause,
 	});
 }

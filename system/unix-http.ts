@@ -108,6 +108,11 @@ export interface CallOptions {
 	signal?: AbortSignal | undefined;
 }
 
+function who(unreachable: ErrorCode): string {
+	if (unreachable === 'supervisor_unreachable') return 'the supervisor';
+	return unreachable === 'mover_unreachable' ? 'a mover' : 'the other side';
+}
+
 /** One call. An error the other side answered with is thrown as it was there; no answer is `unreachable`. */
 export async function callJson(
 	socketPath: string,
@@ -131,7 +136,13 @@ export async function callJson(
 				: cause instanceof Error
 					? cause.message
 					: String(cause);
-		throw new RouseError(unreachable, `no answer from ${socketPath}: ${why} (${method} ${path})`, { cause });
+		throw new RouseError(
+			unreachable,
+			`${who(unreachable)} does not answer on ${socketPath}: ${why} (${method} ${path})`,
+			{
+				cause,
+			},
+		);
 	}
 	const document = parseJson(text, `the answer to ${method} ${path} on ${socketPath}`);
 	const error = errorOf(document);

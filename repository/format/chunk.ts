@@ -79,9 +79,13 @@ function unframe(ref: ChunkRef, stored: Uint8Array, rawBytes: number): Buffer {
 /** `chunk_bad` for what lies in this place. */
 export function badChunk(ref: ChunkRef, why: string, cause?: unknown): RouseError {
 	const { digest, packId, offsetBytes, storedBytes } = ref;
-	return new RouseError('chunk_bad', `chunk ${digest} in pack ${packId} at ${offsetBytes}+${storedBytes}: ${why}`, {
-		cause,
-		hint: 'run `rouse backup verify` to see what else is damaged; put the pack back from a copy of the repository',
-		details: { digest, packId, offsetBytes, storedBytes },
-	});
+	return new RouseError(
+		'chunk_bad',
+		`chunk ${digest} in pack ${packId} at offset ${offsetBytes} (${storedBytes} bytes): ${why}`,
+		{
+			cause,
+			hint: 'run `rouse backup verify` to see what else is damaged; put the pack back from a copy of the repository',
+			details: { digest, packId, offsetBytes, storedBytes },
+		},
+	);
 }

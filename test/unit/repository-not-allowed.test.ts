@@ -15,7 +15,7 @@ test('`initRepository` where this user may not make a directory says how it is m
 		await assert.rejects(initRepository(join(above, 'backups')), {
 			code: 'usage',
 			message: `${above}/backups may not be made by this user`,
-			hint: new RegExp(`install -d -m 0700 -o "\\$USER" ${above}/backups`),
+			hint: new RegExp(`install -d -m 0700 -o \\d+ ${above}/backups`),
 		});
 	} finally {
 		if (isRoot) process.seteuid?.(0);
