@@ -112,9 +112,13 @@ const power = (context: Context) =>
 		.argument('<name>', 'recovery', parseName)
 		.addArgument(new Argument('<action>').choices(['on', 'off', 'shutdown', 'reset'] as const))
 		.option(...reasonOption)
-		.action((name, action, options) =>
-			order(context, name, options, (s, why) => s.orders.power(name, { ...why, action })),
-		);
+		.action(async (name, action, options) => {
+			await order(context, name, options, (s, why) => s.orders.power(name, { ...why, action }));
+			if (action === 'shutdown')
+				context.output.message(
+					`The guest of ${name} was asked to shut down. If it does not listen: rouse recover power ${name} off`,
+				);
+		});
 
 const discard = (context: Context) =>
 	command('discard')
