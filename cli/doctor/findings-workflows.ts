@@ -111,7 +111,7 @@ function pinsLeft(facts: Facts, onHost: readonly OnHost[], { directory, pins, pr
 function pinLeft({ tombstones, workflows }: Facts, repository: string, pin: Pin): Finding {
 	const { recoveryId, machine, restorePoint, reason } = pin;
 	const subject = join(repository, keys.pin(recoveryId));
-	const what = `${machine}@${restorePoint} is pinned for ${reason} (${recoveryId})`;
+	const what = `${machine}@${restorePoint} is kept (pinned) for ${reason} (${recoveryId})`;
 	const ended = tombstones.get(recoveryId);
 	if (ended)
 		return {

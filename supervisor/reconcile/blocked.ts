@@ -100,9 +100,10 @@ function migrationStands(state: RecoveryState, seen: Seen): Blocked | null {
 
 function chunkBad(state: RecoveryState, chunk: BadChunk, what: string): Blocked {
 	const point = state.plan ? `${state.plan.machine}@${state.plan.restorePoint}` : '';
+	const repository = state.plan?.repository ?? 'the repository';
 	return {
 		code: 'chunk_bad',
 		reason: `${what}chunk ${chunk.index} of ${chunk.disk} of ${point} (digest ${chunk.digest}, pack ${chunk.packId}) is damaged`,
-		next: { order: 'retry', first: `put pack ${chunk.packId} of ${state.plan?.repository ?? 'the repository'} right` },
+		next: { order: 'retry', first: `put pack ${chunk.packId} back into ${repository} from a copy of it` },
 	};
 }

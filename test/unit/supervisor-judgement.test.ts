@@ -105,7 +105,10 @@ test('`judge`: a guest at a bad chunk blocks, naming disk, chunk, point and pack
 	assert.equal(blocked?.code, 'chunk_bad');
 	for (const part of [bad.digest, bad.packId, 'chunk 7 of disk0', 'sample@2026-11-20T03:00:00.000Z'])
 		assert.ok(blocked?.reason.includes(part), part);
-	assert.deepEqual(blocked?.next, { order: 'retry', first: `put pack ${bad.packId} of /repository right` });
+	assert.deepEqual(blocked?.next, {
+		order: 'retry',
+		first: `put pack ${bad.packId} back into /repository from a copy of it`,
+	});
 });
 
 test('`judge`: a write that the mover failed (copy-on-write) is told as a read is, and only while there is a mover', () => {
