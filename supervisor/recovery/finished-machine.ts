@@ -57,6 +57,10 @@ export class FinishedMachine {
 		return this.#queue.run(`power-${action}`, 0, async () => {
 			if (this.#removed) throw new RouseError('recovery_unknown', `machine ${this.name} was removed`);
 			const before = await this.#machine.observe();
+			if (action === 'shutdown' && before.power === 'off' && this.#startFailure) {
+				await this.#remember('off'); // what is to be is said: it would be started a while later
+				return { power: before.power };
+			}
 			if ((action === 'shutdown' || action === 'reset') && before.power === 'off')
 				throw new RouseError('phase_wrong', `machine ${this.name} is off`, { hint: `rouse host start ${this.name}` });
 			await this.#remember(action === 'off' || action === 'shutdown' ? 'off' : 'on');
@@ -83,19 +87,21 @@ export class FinishedMachine {
 			this.#host.log.error({ err: error, recovery: this.name }, 'a finished machine is not started after a boot');
 		};
 		const { signal } = this.#closing;
-		const obey = () => this.#queue.run('autostart', 0, () => this.#obeyAutostart());
+		const obey = () => this.#queue.run('autostart', 0, stopped => this.#obeyAutostart(stopped));
 		await untilDone(obey, { failed, clock: this.#clock, signal });
 	}
 
-	async #obeyAutostart(): Promise<void> {
-		this.#startFailure = undefined;
+	async #obeyAutostart(signal: AbortSignal): Promise<void> {
 		const { desired, bootId } = this.#file.power;
-		if (this.#removed || desired === 'off' || bootId === (await this.#host.platform.bootId())) return;
+		if (this.#closing.signal.aborted || desired === 'off' || bootId === (await this.#host.platform.bootId())) return;
 		if ((await this.#machine.observe()).power !== 'off') return this.#remember('on'); // by its own start script, or it took long
 		const autostart = await autostartOf(this.#host);
 		this.#asks = autostart === 'ask';
-		if (autostart !== 'always') return;
-		await this.#machine.powerOn('target');
+		if (autostart !== 'always') {
+			this.#startFailure = undefined;
+			return;
+		}
+		await this.#machine.powerOn('target', { signal });
 		await this.#remember('on'); // not before: until then it is tried again, by the next supervisor as well
 	}
 
@@ -113,10 +119,10 @@ export class FinishedMachine {
 	/** The machine is ended if it runs, and goes with its disks; machine.json, which protects them, goes last. */
 	remove(): Promise<void> {
 		return this.#queue.run('remove', 0, async () => {
+			this.#closing.abort(); // first: what is left when this fails must not be started
 			await this.#machine.remove();
 			await this.#machine.removeTargets();
 			await this.#machine.close();
-			this.#closing.abort();
 			await removeDirectory(this.#places, this.#places.machine);
 			this.#removed = true;
 		});

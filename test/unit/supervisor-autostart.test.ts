@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { RouseError } from '../../model/errors.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
@@ -108,6 +109,49 @@ test('`autostart: always` of a finished machine that cannot be started ends with
 	simulation.clock.pass(10 * 60_000);
 	await simulation.supervisor.finished('r1').power('off');
 	assert.equal(simulation.calls.times('powerOn'), tries);
+});
+
+test('`autostart: always` of a finished machine whose removal failed starts what is left of it no more', async t => {
+	const simulation = await simulateWith(t, 'always');
+	await simulation.finish();
+	const { calls } = simulation;
+	calls.throwAt('powerOn', new RouseError('machine_failed', 'the bridge is not there'), { times: 1_000 });
+	calls.throwAt('removeTargets', new RouseError('io_failed', 'the disk does not answer'));
+	await anew(simulation);
+	await finished(simulation, 'the reason', ({ blocked }) => blocked?.code === 'machine_failed');
+	const machine = simulation.supervisor.finished('r1');
+	await assert.rejects(machine.remove(), { code: 'io_failed' });
+	const tries = calls.times('powerOn');
+	simulation.clock.pass(10 * 60_000);
+	await nextTurn(); // what waited for that time has asked for its turn, before the order below
+	await machine.power('off');
+	assert.equal(calls.times('powerOn'), tries);
+});
+
+test('`autostart: always` of a finished machine that cannot be started ends with a shutdown as well', async t => {
+	const simulation = await simulateWith(t, 'always');
+	await simulation.finish();
+	simulation.calls.throwAt('powerOn', new RouseError('machine_failed', 'the bridge is not there'), { times: 1_000 });
+	await anew(simulation);
+	await finished(simulation, 'the reason', ({ blocked }) => blocked?.code === 'machine_failed');
+	const machine = simulation.supervisor.finished('r1');
+	assert.deepEqual(await machine.power('shutdown'), { power: 'off' });
+	assert.equal((await machine.view()).blocked, null);
+	await assert.rejects(machine.power('shutdown'), { code: 'phase_wrong' });
+});
+
+test('`autostart: always` of a finished machine tells during a try why the last one failed, and lets its supervisor end', async t => {
+	const simulation = await simulateWith(t, 'always');
+	await simulation.finish();
+	const { calls } = simulation;
+	calls.throwAt('powerOn', new RouseError('machine_failed', 'the bridge is not there'));
+	const before = calls.times('powerOn');
+	calls.hangAt('powerOn');
+	await anew(simulation);
+	const second = async () => calls.times('powerOn') === before + 2;
+	await waitFor('the second try', second, { timeoutMs: 30_000 });
+	assert.equal((await simulation.supervisor.finished('r1').view()).blocked?.code, 'machine_failed');
+	await simulation.stop();
 });
 
 test('`autostart: always` of a finished machine that somebody switched off last leaves it off', async t => {
