@@ -35,7 +35,9 @@ export async function runWorkers(
 	try {
 		const access: TemporalAccess = { connection, namespace, codec: await workerCodec(target) };
 		const workers: Worker[] = [];
-		const more = [watchTemporal(connection, watch, { clock: systemClock, signal: ended.signal })];
+		// When the system shuts down, the server may go first: a worker that drains does not miss it.
+		const watching = AbortSignal.any([signal, ended.signal]);
+		const more = [watchTemporal(connection, watch, { clock: systemClock, signal: watching })];
 		if (wanted.includes('control')) workers.push(await createControlWorker(access, installation));
 		if (wanted.includes('host')) {
 			const host = await startHost(installation, access, log, ended.signal);
