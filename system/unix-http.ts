@@ -50,7 +50,8 @@ export async function listenOnSocket(server: NetServer, socketPath: string): Pro
 			);
 		server.once('error', refuse);
 		// Made with its mode, within the call: by its name it could be something else by then, where another user may write.
-		const usual = process.umask(0o177);
+		// The mask is the whole process's: what the thread pool makes meanwhile keeps the bits that its owner needs.
+		const usual = process.umask(0o077);
 		try {
 			server.listen(socketPath, () => {
 				server.off('error', refuse);

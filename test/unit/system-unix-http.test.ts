@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { renameSync, symlinkSync } from 'node:fs';
+import { mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { chmod, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -32,6 +32,20 @@ test('`listenOnSocket` makes a socket that is its user’s alone, and changes no
 	});
 	await listenOnSocket(server, socketPath);
 	assert.equal(process.umask(), 0);
-	assert.equal((await stat(`${socketPath}.moved`)).mode & 0o777, 0o600);
+	assert.equal((await stat(`${socketPath}.moved`)).mode & 0o777, 0o700);
 	assert.equal((await stat(other)).mode & 0o777, 0o644);
+});
+
+test('a directory that is made while `listenOnSocket` makes its socket can be entered by its owner', async t => {
+	const directory = await temporaryDirectory(t);
+	const meanwhile = join(directory, 'meanwhile');
+	const server = createServer();
+	t.after(() => server.close());
+	const listen = server.listen.bind(server);
+	t.mock.method(server, 'listen', (path: string, listening: () => void) => {
+		mkdirSync(meanwhile, { mode: 0o700 });
+		return listen(path, listening);
+	});
+	await listenOnSocket(server, join(directory, 'http.sock'));
+	assert.equal((await stat(meanwhile)).mode & 0o777, 0o700);
 });
