@@ -37,8 +37,10 @@ export class MachineUsers {
 		if (first === undefined) return undefined;
 		const target = paths.target(first);
 		const uid = await ownerOf(target);
-		if (uid === undefined || (await usersOf(target)).has(uid)) return undefined;
-		return ReservedUser.within(await this.#range(), uid);
+		// Before the range is asked for: a configuration that cannot be read keeps no machine without a user from ending.
+		if (uid === undefined || uid === 0 || process.getuid?.() !== 0) return undefined;
+		const user = ReservedUser.within(await this.#range(), uid);
+		return user !== undefined && !(await usersOf(target)).has(uid) ? user : undefined;
 	}
 
 	/** The targets become those of the machine's user, who is chosen when it has none. */

@@ -7,6 +7,7 @@ import { missingUsers } from '../../hypervisors/qemu/confinement.ts';
 import { inRoom } from '../../hypervisors/qemu/own-room.ts';
 import { MachineUsers } from '../../hypervisors/qemu/own-user.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
+import { RouseError } from '../../model/errors.ts';
 import { configSchema } from '../../system/installation.ts';
 import type { UserRange } from '../../system/user-range.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -41,6 +42,17 @@ const range = (count: number): UserRange => ({ first: 1_950_000_000, count });
 const owner = async ({ directory }: MachineDefinition) => (await stat(join(directory, 'disk0.raw'))).uid;
 
 suite('`MachineUsers`', () => {
+	test('`reservedFor` a machine that runs as Rouse does is nobody, whatever can be read of the configuration', async t => {
+		const a = await machine(await temporaryDirectory(t), 'a');
+		const users = new MachineUsers(
+			async () => {
+				throw new RouseError('config_invalid', 'line 3');
+			},
+			async () => undefined,
+		);
+		assert.equal(await users.reservedFor(a, machinePaths(a)), undefined);
+	});
+
 	test('gives no user twice, and knows one again by its target', async t => {
 		if (!isRoot) return; // who is not root gives files to nobody
 		const [a, b] = await two(t);
