@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isGrpcServiceError } from '@temporalio/client';
+import type { RecoverySummary } from './summaries.ts';
 
 /** FAILED_PRECONDITION: https://grpc.io/docs/guides/status-codes/. */
 const failedPrecondition = 9;
@@ -38,4 +39,15 @@ export function wasNotReady(error: unknown): boolean {
 		Buffer.isBuffer(details) &&
 		details.includes('temporal.api.errordetails.v1.WorkflowNotReadyFailure')
 	);
+}
+
+/**
+ * An order that no run of a recovery took is given again to this very recovery alone: its name is free when it has ended,
+ * and one that was requested under it since is meant by no order of before.
+ */
+export function isMeant(
+	{ workflow, requestedAt }: Pick<RecoverySummary, 'workflow' | 'requestedAt'>,
+	givenAtMs: number,
+) {
+	return workflow === 'RUNNING' && Date.parse(requestedAt) <= givenAtMs;
 }

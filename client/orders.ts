@@ -20,7 +20,7 @@ import {
 	taskQueues,
 } from '../workflows/contracts.ts';
 import type { TemporalClient } from './connection.ts';
-import { untilTaken, wasNotReady } from './order-taken.ts';
+import { isMeant, untilTaken, wasNotReady } from './order-taken.ts';
 import { endedByForce } from './phases.ts';
 import type { RecoverySummary } from './summaries.ts';
 import { RecoveryWorkflows, recoveryUnknown } from './workflows.ts';
@@ -91,10 +91,12 @@ export class Orders {
 		const workflows = this.#workflows;
 		const handle = workflows.handle(name);
 		const asked = { updateId: randomUUID(), args: [{ ...why, by: this.#caller }] satisfies [unknown] };
-		const deadline = Date.now() + this.#limitMs;
+		const givenAtMs = Date.now();
+		const deadline = givenAtMs + this.#limitMs;
+		const isLost = (error: unknown) => this.#isLost(name, error, givenAtMs);
 		try {
 			return await workflows.client.withDeadline(deadline, () =>
-				untilTaken(() => handle.executeUpdate(update, asked), { isLost: error => this.#isLost(name, error), deadline }),
+				untilTaken(() => handle.executeUpdate(update, asked), { isLost, deadline }),
 			);
 		} catch (error) {
 			const order = update.name === setPolicyUpdate.name ? 'policy' : update.name;
@@ -107,9 +109,10 @@ export class Orders {
 	}
 
 	/** Temporal keeps an order in memory until a worker has taken it, and loses it with a run that ends or a server that dies. */
-	async #isLost(name: string, error: unknown): Promise<boolean> {
-		if (error instanceof WorkflowNotFoundError) return (await this.#workflows.find(name))?.workflow === 'RUNNING';
-		return wasNotReady(error);
+	async #isLost(name: string, error: unknown, givenAtMs: number): Promise<boolean> {
+		if (!(error instanceof WorkflowNotFoundError)) return wasNotReady(error);
+		const found = await this.#workflows.find(name);
+		return found !== undefined && isMeant(found, givenAtMs);
 	}
 
 	async #whyNotFound(name: string, order: string, cause: unknown): Promise<RouseError> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client, Connection, ServiceError } from '@temporalio/client';
-import { untilTaken, wasNotReady } from '../../client/order-taken.ts';
+import { isMeant, untilTaken, wasNotReady } from '../../client/order-taken.ts';
 import { tooLate } from '../../client/orders.ts';
 import { RecoveryWorkflows } from '../../client/workflows.ts';
 import { RouseError } from '../../model/errors.ts';
@@ -71,4 +71,13 @@ test('an order that nothing takes is told when its time is over', async () => {
 	const lost = refused('WorkflowNotReadyFailure');
 	const give = () => Promise.reject(lost);
 	await assert.rejects(untilTaken(give, { isLost: async () => true, deadline: Date.now() + 250 }), lost);
+});
+
+test('an order that was lost is meant for no recovery that has taken the name since, nor for one that has ended', () => {
+	const givenAtMs = Date.parse('2026-11-20T03:00:00.000Z');
+	const requested = (requestedAt: string, workflow: 'RUNNING' | 'COMPLETED' = 'RUNNING') =>
+		isMeant({ requestedAt, workflow }, givenAtMs);
+	assert.equal(requested('2026-11-20T02:59:59.000Z'), true);
+	assert.equal(requested('2026-11-20T03:00:00.100Z'), false);
+	assert.equal(requested('2026-11-20T02:59:59.000Z', 'COMPLETED'), false);
 });
