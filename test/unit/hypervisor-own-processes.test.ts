@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, chown, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { endProcessesOf, ReservedUser } from '../../hypervisors/qemu/own-processes.ts';
@@ -59,6 +59,29 @@ suite('`endProcessesOf` a machine’s own user', () => {
 			await endProcessesOf(user, join(directory, 'machine.lock'), { timeoutMs: 20_000 });
 			// For the same reason a single look would prove nothing.
 			for (let looks = 0; looks < 50; looks++) assert.deepEqual(await processesOf(user.uid), []);
+		});
+
+	for (const mode of [0o600, 0o666])
+		test(`ends one that holds a file of mode ${mode.toString(8)} of its own that is named like another machine’s lock`, async t => {
+			const directory = await temporaryDirectory(t);
+			await chmod(directory, 0o711);
+			const user = newUser();
+			const posed = join(directory, 'machine.lock');
+			await writeFile(posed, '');
+			await chmod(posed, mode);
+			if (mode === 0o600) await chown(posed, user.uid, user.uid); // else Rouse's own, which anybody could open
+			as(user, t, ['sh', '-c', 'exec sleep 600 <"$0"', posed]);
+			await runs(user);
+			await waitFor(
+				'it to hold the file',
+				async () => {
+					const [pid] = await processesOf(user.uid);
+					return (await readlink(`/proc/${pid}/fd/0`)) === posed;
+				},
+				{ timeoutMs: 10_000 },
+			);
+			await endProcessesOf(user, join(directory, 'own', 'machine.lock'));
+			assert.deepEqual(await processesOf(user.uid), []);
 		});
 
 	test('spares the machine of a copied installation, and leaves everybody else alone', async t => {

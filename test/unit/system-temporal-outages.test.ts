@@ -15,8 +15,8 @@ test('`readOutages` pairs what a process says, and takes none for current that a
 	await recordTemporal(home, 'host-worker', { at: at(2) });
 	await recordTemporal(home, 'host-worker', { at: at(3), reason: 'killed meanwhile' }, dead.child.pid);
 	await recordTemporal(home, 'control-worker', { at: at(4), reason: 'killed' }, dead.child.pid);
-	await recordTemporal(home, 'host-worker', { at: at(5), reason: 'refused again' });
 	await appendFile(join(places.services(home), 'host-worker-temporal.jsonl'), '{"at":"cut o');
+	await recordTemporal(home, 'host-worker', { at: at(5), reason: 'refused again' });
 	await dead.end();
 	const told = (await readOutages(home)).map(({ worker, since, until, reason, current }) => {
 		const times = `${Date.parse(since) / 1000}-${until === undefined ? '' : Date.parse(until) / 1000}`;
