@@ -35,7 +35,9 @@ export class TemporalWatch {
 		const { clock } = this.#options;
 		const sinceMs = this.#away?.sinceMs ?? beganMs;
 		const at = this.#away?.at ?? new Date(clock.date().getTime() - (clock.now() - beganMs)).toISOString();
-		const isDue = clock.now() - sinceMs >= (this.#everAnswered ? tellAfterMs : tellAtStartAfterMs);
+		// One that failed late may have had its answer there in time: this process, or its whole machine, stood still.
+		const again = this.#away !== undefined;
+		const isDue = again && clock.now() - sinceMs >= (this.#everAnswered ? tellAfterMs : tellAtStartAfterMs);
 		const told = this.#away?.told ?? false;
 		this.#away = { at, sinceMs, told: told || (isDue && (await this.#record({ at, reason: reasonOf(error) }))) };
 	}

@@ -17,10 +17,10 @@ function watched() {
 	return {
 		told,
 		answers: () => watch.answered(),
-		/** So long after the last one an attempt fails that took a second. */
-		fails: async (afterMs: number) => {
+		/** So long after the last one an attempt fails that took a second, or as long as is said. */
+		fails: async (afterMs: number, tookMs = 1_000) => {
 			now += afterMs;
-			await watch.failed(new Error('refused'), now - 1_000);
+			await watch.failed(new Error('refused'), now - tookMs);
 		},
 		disk: (isFull: boolean) => (full = isFull),
 	};
@@ -52,6 +52,17 @@ suite('`TemporalWatch`', () => {
 		await fails(0);
 		await answers();
 		assert.deepEqual(told, []);
+	});
+
+	test('says nothing of one attempt that failed late, as when this process stood still', async () => {
+		const { told, answers, fails } = watched();
+		await answers();
+		await fails(60_000, 60_000);
+		await answers();
+		assert.deepEqual(told, []);
+		await fails(5_000, 5_000);
+		await fails(6_000, 5_000);
+		assert.deepEqual(told, ['160000 refused']);
 	});
 
 	test('tells later what could not be written', async () => {
