@@ -22,9 +22,10 @@ export interface Header {
 }
 
 /**
- * The header that counts. Throws `source_invalid` when either of both is broken (it then was written to when it was copied,
- * and 7-Zip refuses it as well) and when the log holds changes that are not yet in the file. The latter is told first: it is
- * the reason of all else that may be wrong.
+ * The header that counts. Throws `source_invalid` when the log holds changes that are not yet in the file, which is told
+ * first, being the reason of all else that may be wrong, and when either header is broken. By 2.2.2 the other one counts
+ * then, which is right after a power failure while a header was written; but of a header that went bad later nobody can tell
+ * whether it was the newer one and named a log. 7-Zip refuses both, QEMU takes both.
  */
 export async function currentHeader(source: ByteSource, signal?: AbortSignal): Promise<Header> {
 	const identifier = new FieldReader(await bytesInside(source, 'file identifier', 0, 8, signal));
@@ -39,7 +40,7 @@ export async function currentHeader(source: ByteSource, signal?: AbortSignal): P
 	);
 	if (whole.length > 0 && !current.fields.isZero(48, 16)) throw notClosed(source);
 	const broken = one.broken ?? other.broken;
-	if (broken !== undefined) throw refused(source, broken);
+	if (broken !== undefined) throw whole.length > 0 ? halfLeft(source, broken) : refused(source, broken);
 	// Disk2vhd 2.02 writes the same header twice, against 2.2.2.
 	if (one.sequenceNumber === other.sequenceNumber && Buffer.compare(one.fields.bytes, other.fields.bytes) !== 0)
 		throw refused(source, `both of its headers have the sequence number ${one.sequenceNumber}, and differ`);
@@ -49,6 +50,14 @@ export async function currentHeader(source: ByteSource, signal?: AbortSignal): P
 		dataWriteGuid: fields.guid(32),
 		log: { atBytes: fields.place(72), lengthBytes: fields.u32(68) },
 	};
+}
+
+function halfLeft(source: ByteSource, broken: string): RouseError {
+	return refused(
+		source,
+		`${broken}, and whether its other header, which is whole, is the newer one cannot be told`,
+		'copy it again; if this is the only copy, qemu-img goes by the other header: qemu-img convert -f vhdx -O qcow2 FILE NEW, look into NEW, and import that',
+	);
 }
 
 function notClosed({ name }: ByteSource): RouseError {
