@@ -104,9 +104,10 @@ function requestOf({ diskGuid, partitionGuid, files }: VolumeDescription): Volum
 	return { diskGuid, partitionGuid, files: files.map(({ name, sizeBytes }) => ({ name, sizeBytes })) };
 }
 
+/** The image, and every temporary file of this folder, whose names all begin alike. */
 async function removeHalfMade(directory: string): Promise<void> {
 	for (const name of await namesIn(directory))
-		if (name === imageName || (name.startsWith(`${imageName}.`) && name.endsWith(temporarySuffix)))
+		if (name === imageName || (name.startsWith('volume') && name.endsWith(temporarySuffix)))
 			await rm(join(directory, name), { force: true });
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { VolumeDescription } from '../../volume/description.ts';
 import { ensureVolume, readVolume, volumePaths } from '../../volume/ensure-volume.ts';
@@ -82,7 +83,8 @@ test('`ensureVolume` throws away what was half made, and makes the same volume f
 	const { image, description } = volumePaths(directory);
 	await rm(description);
 	await writeFile(image, 'cut');
-	await writeFile(`${image}.0123456789ab.rouse-tmp`, 'half');
+	for (const half of [image, description, join(directory, 'volume-size')])
+		await writeFile(`${half}.0123456789ab.rouse-tmp`, 'half');
 	assert.equal(await readVolume(directory), undefined);
 	assert.deepEqual(await ensureVolume(directory, request), made);
 	assert.deepEqual((await readdir(directory)).toSorted(), ['volume.json', 'volume.ntfs']);
