@@ -25,8 +25,10 @@ export async function makeNewFile(
 	// Looked at again in the end; here to be told before hours of writing.
 	if (await isThere(path)) throw nameTaken(path);
 	const temporary = temporaryPath(path);
+	const file = await open(temporary, 'wx', 0o600).catch((error: unknown) => {
+		throw writeFailure(error, path, sizeBytes);
+	});
 	try {
-		const file = await open(temporary, 'wx', 0o600);
 		try {
 			await fill(file, temporary);
 			await file.sync();
@@ -60,7 +62,8 @@ async function isThere(path: string): Promise<boolean> {
 		return true;
 	} catch (cause) {
 		if (isErrno(cause, 'ENOENT')) return false;
-		throw new RouseError('io_failed', `cannot look at ${path}: ${asRouseError(cause).message}`, { cause });
+		const { message, hint } = asRouseError(cause);
+		throw new RouseError('io_failed', `cannot write ${path}: ${message}`, { cause, hint });
 	}
 }
 
@@ -71,7 +74,8 @@ function nameTaken(path: string): RouseError {
 function writeFailure(error: unknown, path: string, sizeBytes: number): unknown {
 	if (!(error instanceof Error) || !('syscall' in error)) return error;
 	if (isSpaceShort(error) || isErrno(error, 'EFBIG')) return noRoom(path, sizeBytes, error);
-	const { message, hint } = fileError(error, dirname(path)) ?? asRouseError(error);
+	const what = isErrno(error, 'ENAMETOOLONG') ? path : dirname(path);
+	const { message, hint } = fileError(error, what) ?? asRouseError(error);
 	return new RouseError('io_failed', `cannot write ${path}: ${message}`, { cause: error, hint });
 }
 

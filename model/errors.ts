@@ -179,6 +179,10 @@ const pathWords: Readonly<Record<string, (path: string) => { message: string; hi
 		hint: 'look at the path, and whether its file system is mounted',
 	}),
 	ENOTDIR: path => ({ message: `there is no ${path}: a part of this path is no directory`, hint: 'look at the path' }),
+	ENAMETOOLONG: path => ({
+		message: `${path}: this name is too long for its file system`,
+		hint: 'choose a shorter one',
+	}),
 	EISDIR: path => ({ message: `${path} is a directory`, hint: 'name a file' }),
 	EACCES: path => ({
 		message: `${path} may not be used by this user`,

@@ -72,6 +72,24 @@ for (const format of ['qcow2', 'vhdx'])
 		assert.equal(await readFile(join(out, 'disk'), 'utf8'), 'mine');
 	});
 
+test('an export to a path that cannot be says so in words, and what to do', async t => {
+	const { out, exported } = await backup(t, { sizeBytes: mebibyte });
+	await writeFile(join(out, 'file'), '');
+	for (const [file, what] of [
+		['none/disk.raw', /cannot write \S+none\/disk.raw: there is no \S+\/none$/],
+		['file/disk.raw', /cannot write \S+: there is no \S+: a part of this path is no directory$/],
+		[`${'a'.repeat(250)}.raw`, /cannot write \S+: \S+a.raw: this name is too long for its file system$/],
+		[`${'a'.repeat(300)}.raw`, /cannot write \S+: \S+a.raw: this name is too long for its file system$/],
+	] as const) {
+		const { exitCode, stderr } = await exported(file);
+		const { code, message, hint } = JSON.parse(stderr) as Record<string, string>;
+		assert.deepEqual([exitCode, code], [1, 'io_failed'], stderr);
+		assert.match(message ?? '', what);
+		assert.ok(hint, message);
+	}
+	assert.deepEqual(await readdir(out), ['file']);
+});
+
 test('an export of a damaged chunk fails in every format with what is damaged, and leaves nothing', async t => {
 	const { repository, out, exported } = await backup(t);
 	await damageData(repository);

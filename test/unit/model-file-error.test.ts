@@ -46,7 +46,7 @@ test('`fileError` of what a person can mend is a sentence, without the name of a
 	const of = (code: string) => fileError(errno(code, { syscall: 'mkdir', path: '/srv/backups' }));
 	assert.equal(of('ENOENT')?.message, 'there is no /srv/backups');
 	assert.equal(of('EACCES')?.message, '/srv/backups may not be used by this user');
-	for (const code of ['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM']) {
+	for (const code of ['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'ENAMETOOLONG']) {
 		assert.equal(of(code)?.code, 'io_failed');
 		assert.doesNotMatch(`${of(code)?.message} ${of(code)?.hint}`, /E[A-Z]{3,}|disk under/);
 	}
