@@ -25,7 +25,6 @@ const beginnings: readonly [string, string][] = [
 	['KDMV', 'vmdk'],
 	['COWD', 'vmdk'],
 	['QED\0', 'qed'],
-	['LUKS\xba\xbe', 'luks'],
 	['WithoutFreeSpace', 'parallels'],
 	['WithouFreSpacExt', 'parallels'],
 	['Bochs Virtual HD Image', 'bochs'],
@@ -64,7 +63,8 @@ export async function formatOf(file: OpenedFile, said: ImageFormat | undefined):
 
 /** What would be stored as a disk, and is none. */
 async function refuseOtherFile(file: OpenedFile): Promise<void> {
-	const other = otherFileOf(await bytesAt(file, 0, otherFileBytes), basename(file.path));
+	const head = await bytesAt(file, 0, otherFileBytes);
+	const other = otherFileOf(head, basename(file.path), head.length < otherFileBytes);
 	if (other === undefined) return;
 	throw new RouseError('source_invalid', `${file.path} is no disk: it is ${other.what}`, {
 		hint: `${other.hint}; say --format raw if it is the disk itself`,

@@ -3,7 +3,7 @@ import { RouseError } from '../model/errors.ts';
 import { exactBytes } from '../model/format-bytes.ts';
 import { formatOf, type ImageFormat, nameOf } from './image-format.ts';
 import { type ImageReferences, referencesOf } from './image-references.ts';
-import { type OpenedFile, openFile, referredPath } from './opened-file.ts';
+import { bytesAt, type OpenedFile, openFile, referredPath } from './opened-file.ts';
 import type { VmdkExtent } from './vmdk-descriptor.ts';
 
 export interface ImageExtent extends VmdkExtent {
@@ -85,6 +85,7 @@ async function openLayer(
 		trust.onDoubt?.(
 			`${path} has ${exactBytes(file.found.size)}, and the disk on it ${exactBytes(aboveBytes)}: behind its end there are zeros. Is it cut short?`,
 		);
+	if (said === undefined && layer.format === 'raw') await doubtOdd(file, trust);
 	const references = await saying(path, () => referencesOf(file, layer.format));
 	for (const extent of references.extents) {
 		const beside = join(dirname(path), extent.name);
@@ -107,6 +108,22 @@ async function openLayer(
 	// What has no recorded format may be the disk of a guest, who can write a header onto it that names any file.
 	const { onDoubt } = trust;
 	return { path: target, format, trust: format === undefined ? { onDoubt } : trust, aboveBytes: virtualBytes };
+}
+
+/** How what may be a disk begins, and the doubt: "LUKS1 On-Disk Format"; ECMA-119, section 8.4. */
+const odd: readonly [atBytes: number, bytes: string, doubt: string][] = [
+	[
+		0,
+		'LUKS\xba\xbe',
+		'begins with a LUKS header, and is stored encrypted, as it is: right if its guest opens it; what QEMU encrypted must be decrypted first',
+	],
+	[32_769, 'CD001', 'is the image of an optical disc (ISO 9660): is it to be a disk of the machine?'],
+];
+
+async function doubtOdd(file: OpenedFile, { onDoubt }: ImageTrust): Promise<void> {
+	if (onDoubt === undefined) return;
+	for (const [atBytes, bytes, doubt] of odd)
+		if ((await bytesAt(file, atBytes, bytes.length)).toString('latin1') === bytes) onDoubt(`${file.path} ${doubt}`);
 }
 
 async function openExtent(path: string): Promise<OpenedFile> {

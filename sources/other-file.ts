@@ -1,14 +1,8 @@
 /** Files that are no disk but are given for one: what they are, and what makes a disk of them. */
+import { maxTextBytes, type OtherFile, textFileOf } from './text-file.ts';
 
-export interface OtherFile {
-	/** As a sentence goes on behind "it is". */
-	what: string;
-	/** What to do. */
-	hint: string;
-}
-
-/** Of what a file must be given for all these to be told. */
-export const otherFileBytes = 512;
+/** Of what a file must be given for all these to be told; a little more than the largest text tells that there is more. */
+export const otherFileBytes = maxTextBytes + 1;
 
 const compressed = 'compressed by';
 
@@ -47,23 +41,45 @@ const beginnings: readonly [beginning: string, what: string, unpack: Unpack][] =
 		'the data of an ESXi snapshot (SEsparse) without its description',
 		() => 'name the small .vmdk file beside it, with --with-backing',
 	],
+	['!<arch>\n', 'an archive (ar), perhaps a package of Debian', name => `ar x ${name}`],
+	['\xed\xab\xee\xdb', 'a package (RPM)', name => `rpm2cpio ${name} | cpio -id`],
+	...['070701', '070702', '070707', '\xc7\x71', '\x71\xc7'].map((beginning): [string, string, Unpack] => [
+		beginning,
+		'a cpio archive',
+		name => `cpio -id < ${name}`,
+	]),
+	['SQLite format 3\0', 'a database (SQLite)', () => 'find the file that holds the disk'],
+	['\xd2\xbe\xd2\xbe', 'the state of a machine (VMware snapshot)', () => 'name the .vmdk files beside it'],
 	['EVF\x09\r\n\xff\0', 'an image of EnCase (E01)', name => `ewfexport -f raw ${name}`],
 ];
 
-/** What a file that begins so is, when it is no disk; `name` is how commands in the hint call it. */
-export function otherFileOf(head: Buffer, name: string): OtherFile | undefined {
+/**
+ * What a file that begins so is, when it is no disk; `name` is how commands in the hint call it, `isWhole` says that `head` is
+ * all of it.
+ */
+export function otherFileOf(head: Buffer, name: string, isWhole = false): OtherFile | undefined {
 	const text = head.toString('latin1');
 	const known = beginnings.find(([beginning]) => text.startsWith(beginning));
 	const quoted = quote(name);
 	const stem = name.replace(/\.(gz|xz|zst|bz2|lz4|lz|lzo|lzma|z)$/i, '');
 	const without = quote(stem === name || stem === '' ? `unpacked-${name}` : stem);
 	if (known) return { what: known[1], hint: `${known[2](quoted, without)}, and import the disk that comes out` };
+	if (isSkippedZstd(head))
+		return {
+			what: `${compressed} zstd`,
+			hint: `${unpackedBy('zstd -dc')(quoted, without)}, and import the disk that comes out`,
+		};
 	if (isTar(head)) return tarNamed(text, quoted);
-	return textFile(text);
+	return textFileOf(head, isWhole);
 }
 
 function quote(name: string): string {
 	return /^\w[\w./+,@%-]*$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Skippable frames, 0x184D2A50 to 0x184D2A5F, come before the data of pzstd and of seekable files: RFC 8878, section 3.1.2. */
+function isSkippedZstd(head: Buffer): boolean {
+	return head.length >= 8 && (head.readUInt32LE(0) & 0xffff_fff0) >>> 0 === 0x184d2a50;
 }
 
 /** By the checksum of its first header, which old archives have as well: POSIX.1-2017, pax, "ustar Interchange Format". */
@@ -71,7 +87,7 @@ function isTar(head: Buffer): boolean {
 	if (head.length < 512) return false;
 	const said = /^ *([0-7]{1,7})[ \0]/.exec(head.toString('latin1', 148, 156))?.[1];
 	if (said === undefined || head.readUInt8(0) === 0) return false;
-	const sum = head.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
+	const sum = head.subarray(0, 512).reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
 	return Number.parseInt(said, 8) === sum;
 }
 
@@ -79,20 +95,4 @@ function tarNamed(text: string, quoted: string): OtherFile {
 	const isAppliance = /^[^\0]*\.(ovf|mf|cert)\0/i.test(text);
 	const what = isAppliance ? 'an appliance (OVA), an archive of a description and its disks' : 'a tar archive';
 	return { what, hint: `tar xf ${quoted}, and import the disks that come out, in the order of the machine` };
-}
-
-function textFile(text: string): OtherFile | undefined {
-	if (text.startsWith('version https://git-lfs.github.com/spec/'))
-		return { what: 'a pointer of Git LFS to the file, and not the file', hint: 'git lfs pull' };
-	if (/^(\/annex\/objects\/|(\.\.\/)*\.git\/annex\/)/.test(text))
-		return { what: 'a pointer of git-annex to the file, and not the file', hint: 'git annex get FILE' };
-	const start = text.replace(/^\xef\xbb\xbf/, '').trimStart();
-	if (/^<(!doctype\s+html|html|head|body)\b/i.test(start))
-		return {
-			what: 'a page of a web server (HTML), perhaps its error',
-			hint: 'look into it, and download the disk again',
-		};
-	if (/^<(\?xml\b|Envelope\b|ovf:Envelope\b)/i.test(start))
-		return { what: 'a text (XML), perhaps the description of a machine (OVF)', hint: 'import the disks that it names' };
-	return undefined;
 }

@@ -340,6 +340,27 @@ test('no machine can start on an image while it is read', async t => {
 	assert.match(machine.said(), /Failed to get "write" lock/);
 });
 
+test('a disk that its guest encrypted whole, or an optical disc, is taken as it is, and told', async t => {
+	const directory = await temporaryDirectory(t);
+	const disc = Buffer.alloc(65_536);
+	disc.write('\x01CD001', 32_768, 'latin1');
+	const luks = Buffer.alloc(65_536, 0xa5);
+	luks.write('LUKS\xba\xbe', 0, 'latin1');
+	for (const [name, content, told] of [
+		['luks.img', luks, /LUKS/],
+		['disc.iso', disc, /optical disc/],
+	] as const) {
+		const path = join(directory, name);
+		await writeFile(path, content);
+		const doubts: string[] = [];
+		const source = await openSource(path, { signal: never, onDoubt: doubt => doubts.push(doubt) });
+		t.after(() => source.close());
+		assert.ok((await contentOf(source)).content.equals(content));
+		assert.equal(doubts.length, 1);
+		assert.match(doubts[0] ?? '', told);
+	}
+});
+
 test('what is no disk at all is refused in plain words', async t => {
 	const directory = await temporaryDirectory(t);
 	await writeFile(join(directory, 'empty.raw'), '');

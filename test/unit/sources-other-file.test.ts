@@ -47,13 +47,29 @@ const others: [what: string, content: () => Buffer, told: RegExp, hint: RegExp][
 	],
 	['HTML', () => latin1('\n<!DOCTYPE html><title>404</title>'), /HTML/, /download the disk again/],
 	['short HTML', () => latin1('<html>404</html>'), /HTML/, /download/],
+	[
+		'zstd behind a frame to skip',
+		() => Buffer.concat([Buffer.from('502a4d180400000000000000', 'hex'), disk]),
+		/zstd$/,
+		/^zstd -dc/,
+	],
+	['cpio', () => latin1('07070100000001'), /cpio/, /^cpio -id < d\.img/],
+	['a package of Debian', () => latin1('!<arch>\ndebian-binary   '), /Debian/, /^ar x d\.img/],
+	['RPM', () => latin1('\xed\xab\xee\xdb\x03\0'), /RPM/, /^rpm2cpio d\.img/],
+	['SQLite', () => latin1('SQLite format 3\0'), /SQLite/, /holds the disk/],
+	['VMX', () => latin1('.encoding = "UTF-8"\nscsi0:0.fileName = "web.vmdk"\n'), /VMX/, /disks that it names/],
+	['libvirt', () => latin1('<!--\nGENERATED\n-->\n<domain type="kvm">'), /libvirt/, /disks that it names/],
+	['git-annex on Windows', () => latin1('..\\.git\\annex\\objects\\x'), /git-annex/, /annex get/],
+	['S3', () => latin1('<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code>'), /server/, /download/],
+	['JSON', () => latin1('{"error":"not found"}'), /^a text/, /look into it/],
+	['checksums', () => latin1('e3b0c442  web.img\n'), /^a text/, /look into it/],
 	['OVF', () => latin1('\xef\xbb\xbf<?xml version="1.0"?><Envelope/>'), /OVF/, /disks that it names/],
 ];
 
 describe('`otherFileOf`', () => {
 	for (const [what, content, told, hint] of others)
 		it(`tells ${what}, and what makes a disk of it`, () => {
-			const found = otherFileOf(content().subarray(0, otherFileBytes), 'd.img');
+			const found = otherFileOf(content().subarray(0, otherFileBytes), 'd.img', true);
 			assert.match(found?.what ?? '', told);
 			assert.match(found?.hint ?? '', hint);
 		});
@@ -79,7 +95,14 @@ describe('`otherFileOf`', () => {
 			assert.equal(otherFileOf(head, 'd.img'), undefined);
 	});
 
+	it('takes for a text only a whole file without control characters', () => {
+		const text = latin1('a line\nanother\n');
+		assert.equal(otherFileOf(text, 'd.img', false), undefined);
+		assert.equal(otherFileOf(Buffer.concat([text, Buffer.alloc(1)]), 'd.img', true), undefined);
+		assert.equal(otherFileOf(latin1('five b'), 'd.img', true), undefined);
+	});
+
 	it('answers whatever it is given', () => {
-		fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), bytes => void otherFileOf(Buffer.from(bytes), 'x')));
+		fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), bytes => void otherFileOf(Buffer.from(bytes), 'x', true)));
 	});
 });
