@@ -15,9 +15,11 @@ export interface FoundTap {
 	directory: string | undefined;
 }
 
-/** Names as `tapName` makes them. */
+/** As `tapName` makes it. */
+const nameOfTap = /^rouse[\da-f]{8}\d+$/;
+
 export async function tapNames(): Promise<string[]> {
-	return (await readdir(interfaces)).filter(name => /^rouse[\da-f]{8}\d+$/.test(name));
+	return (await readdir(interfaces)).filter(name => nameOfTap.test(name));
 }
 
 /** Undefined when there is no such interface. */
@@ -39,6 +41,11 @@ export async function isOpen(name: string, kind: 'tap' | 'macvtap'): Promise<boo
 			if ((await linkOf(`/proc/${pid}/fd/${descriptor}`)) === device) return true;
 	}
 	return false;
+}
+
+/** A macvtap of a machine whose guest has shut down: QEMU ended with it, and nobody was there to remove it. */
+export async function isLeft(name: string): Promise<boolean> {
+	return nameOfTap.test(name) && (await kindOf(name)) === 'macvtap' && !(await isOpen(name, 'macvtap'));
 }
 
 async function linkOf(path: string): Promise<string | undefined> {

@@ -7,7 +7,7 @@ import { stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { isBridge } from './bridges.ts';
-import { type FoundTap, interfaces, isOpen, kindOf, ofInterface, tapNames } from './found-taps.ts';
+import { type FoundTap, interfaces, isLeft, isOpen, kindOf, ofInterface, tapNames } from './found-taps.ts';
 import { isErrno } from './durable-file.ts';
 import { runTool } from './run-tool.ts';
 
@@ -122,6 +122,11 @@ function nothingToBeOn({ kind, on }: Tap): RouseError {
 export async function removeTap(name: string, directory: string): Promise<void> {
 	const alias = await ofInterface(name, 'ifalias');
 	if (alias === '' || alias === aliasOf(directory)) await deleteTap(name);
+}
+
+/** Whosever it was: that machine makes its own anew when it is started. */
+export async function removeLeftTap(name: string): Promise<void> {
+	if (await isLeft(name)) await deleteTap(name);
 }
 
 async function deleteTap(name: string): Promise<void> {

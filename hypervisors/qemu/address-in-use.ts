@@ -1,9 +1,10 @@
 import { RouseError } from '../../model/errors.ts';
 import type { PlannedNic } from '../../model/recovery.ts';
 import { neighboursOn } from '../../system/bridge-neighbours.ts';
+import { isLeft } from '../../system/found-taps.ts';
 import { answeredFrom } from '../../system/neighbour-table.ts';
 import { sharersWith } from '../../system/shareable-interfaces.ts';
-import { tapName } from '../../system/taps.ts';
+import { removeLeftTap, tapName } from '../../system/taps.ts';
 import { outsideOf } from './network-target.ts';
 
 /**
@@ -37,18 +38,32 @@ async function beyond(on: string, mac: string): Promise<string | undefined> {
 	return `the MAC address ${mac} is in use behind ${on}, by ${address}: ${consequence}`;
 }
 
-/** The kernel gives an address on a shared interface to one alone: `precheck_failed` where somebody on this host has it. */
+/**
+ * The kernel gives an address on a shared interface to one alone: `precheck_failed` where somebody on this host has it. A
+ * machine that is off is nobody: see {@link takeLeftAddresses}.
+ */
 export async function refuseAddressesTaken(nics: readonly PlannedNic[], recoveryId?: string): Promise<void> {
+	for await (const { mac, on, name } of othersWithAddresses(nics, recoveryId)) {
+		if (await isLeft(name)) continue;
+		throw new RouseError(
+			'precheck_failed',
+			`the MAC address ${mac} is that of the interface ${name} of this host: on ${on} only one can have it`,
+			{ hint: 'end the machine that has it, or recover with --new-mac' },
+		);
+	}
+}
+
+/** From what machines have left that are off. */
+export async function takeLeftAddresses(nics: readonly PlannedNic[], recoveryId: string): Promise<void> {
+	for await (const { name } of othersWithAddresses(nics, recoveryId)) await removeLeftTap(name);
+}
+
+async function* othersWithAddresses(nics: readonly PlannedNic[], recoveryId: string | undefined) {
 	for (const [index, { mac, target }] of nics.entries()) {
 		const outside = outsideOf(target);
 		if (outside?.kind !== 'macvtap') continue;
 		const own = recoveryId === undefined ? undefined : tapName(recoveryId, index);
-		const [other] = (await sharersWith(outside.on, mac)).filter(name => name !== own);
-		if (other === undefined) continue;
-		throw new RouseError(
-			'precheck_failed',
-			`the MAC address ${mac} is that of the interface ${other} of this host: on ${outside.on} only one can have it`,
-			{ hint: 'end the machine that has it, or recover with --new-mac' },
-		);
+		const { on } = outside;
+		for (const name of await sharersWith(on, mac)) if (name !== own) yield { mac, on, name };
 	}
 }

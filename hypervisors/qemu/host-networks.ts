@@ -8,7 +8,7 @@ import { exists } from '../../system/if-there.ts';
 import { type HostInterface, interfacesOfHost, kernelHasMacvtap } from '../../system/shareable-interfaces.ts';
 import { makeTap, removeTap, type Tap, tapName } from '../../system/taps.ts';
 import type { HostReport, MachineDefinition } from '../contract.ts';
-import { refuseAddressesTaken } from './address-in-use.ts';
+import { refuseAddressesTaken, takeLeftAddresses } from './address-in-use.ts';
 import { isRoot } from './confinement.ts';
 import { type Outside, outsideOf, targetOf } from './network-target.ts';
 import { userNetwork } from './user-network.ts';
@@ -126,6 +126,7 @@ export async function makeTaps(
 				hint: 'run Rouse as root, or recover the machine anew with --network SRC=user',
 			},
 		);
+	await takeLeftAddresses(nics, recoveryId);
 	await refuseAddressesTaken(nics, recoveryId);
 	for (const tap of tapsOf(definition, await owner())) await makeTap(tap, { running });
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { open, readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { anew } from '../../hypervisors/conformance/bench.ts';
@@ -150,6 +151,38 @@ if (isRoot() && (await kernelHasMacvtap()))
 			await run('ip', ['link', 'delete', 'dev', wired.port]);
 			await assert.rejects(again(), { code: 'machine_failed', message: new RegExp(`interface ${wired.port} is not`) });
 			await assert.rejects(plan(), { code: 'config_invalid', message: new RegExp(`no network "${wired.target}"`) });
+		});
+
+		test('is planned and started where a machine that is off has left a macvtap with its address, and not where it is on', async t => {
+			const wired = await WiredHost.up(t, 'macvtap');
+			const made = await bench(t, wired);
+			const { config, nics } = made.definition;
+			const left = tapName(randomUUID(), 0);
+			const add = [
+				'link',
+				'add',
+				'link',
+				wired.port,
+				'name',
+				left,
+				'address',
+				mac,
+				'type',
+				'macvtap',
+				'mode',
+				'bridge',
+			];
+			await run('ip', add);
+			await run('ip', ['link', 'set', 'dev', left, 'up']);
+			const on = await open(`/dev/tap${await of(left, 'ifindex')}`, 'r+');
+			const plan = () => made.platform.chooseHardware({ config, nics, options: {} });
+			const taken = { code: 'precheck_failed', message: new RegExp(left) };
+			await assert.rejects(plan(), taken);
+			await assert.rejects(startedGuest(made), taken);
+			await on.close();
+			await plan();
+			await anew(made, machine => machine.powerOn('mover'));
+			assert.deepEqual(await wired.ports(), [...made.taps, wired.port].toSorted());
 		});
 
 		test('tells by its plan that somebody behind the interface, with whom the host has talked, has its address', async t => {
