@@ -1,16 +1,9 @@
 /** Bridges of this host, read from sysfs: nothing is asked that could wait, and nothing is changed. */
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from './durable-file.ts';
 
 const interfaces = '/sys/class/net';
-
-/** Sorted by name. */
-export async function bridgesOnHost(): Promise<string[]> {
-	const names = await readdir(interfaces);
-	const bridges = await Promise.all(names.map(isBridge));
-	return names.filter((_name, at) => bridges[at]).toSorted();
-}
 
 export async function isBridge(name: string): Promise<boolean> {
 	try {

@@ -37,8 +37,8 @@ export interface NbdWriter {
 }
 
 /**
- * A disk that is served, read-only where it has no `writer`. Ranges were checked before: they lie within `sizeBytes` and are not empty. Any number
- * of calls may be under way at once, from any number of connections.
+ * A disk that is served, read-only where it has no `writer`. Ranges were checked before: they lie within `sizeBytes` and
+ * are not empty. Any number of calls may be under way at once, from any number of connections.
  */
 export interface NbdExport {
 	readonly name: string;
