@@ -1,6 +1,7 @@
 /** Interfaces that are there, as sysfs has them: which are taps, and whether somebody has one open. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { capability, hasCapability } from './capabilities.ts';
 import { isErrno } from './durable-file.ts';
 import { exists } from './if-there.ts';
 import { namesIn } from './names-in.ts';
@@ -32,7 +33,7 @@ export async function kindOf(name: string): Promise<'tap' | 'macvtap' | 'other' 
 /** A program has it open. Who may not look into others' processes is told so of every macvtap. */
 export async function isOpen(name: string, kind: 'tap' | 'macvtap'): Promise<boolean> {
 	if (kind === 'tap') return (await ofInterface(name, 'carrier')) === '1';
-	if (process.getuid?.() !== 0) return true;
+	if (!hasCapability(await readFile('/proc/self/status', 'utf8'), capability.sysPtrace)) return true;
 	// Opening it to see would take a part of what comes for the machine: each descriptor is a queue of its own.
 	const device = `/dev/tap${await ofInterface(name, 'ifindex')}`;
 	for (const pid of await readdir('/proc')) {

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
+import { capability, hasCapability } from '../../system/capabilities.ts';
 import { exists } from '../../system/if-there.ts';
 import { type HostInterface, interfacesOfHost, kernelHasMacvtap } from '../../system/shareable-interfaces.ts';
 import { makeTap, removeTap, type Tap, tapName } from '../../system/taps.ts';
@@ -85,7 +86,7 @@ function insteadOf(found: HostInterface, mayHave: (offer: Outside) => boolean): 
 async function missingForTaps(): Promise<MissingForTaps> {
 	const both = (why: string) => ({ bridge: why, macvtap: why });
 	if (!isRoot()) return both('bridge and macvtap are only for a Rouse that is root, since it makes interfaces');
-	if (!mayChangeNetworks(await readFile('/proc/self/status', 'utf8')))
+	if (!hasCapability(await readFile('/proc/self/status', 'utf8'), capability.netAdmin))
 		return both('bridge and macvtap need the capability CAP_NET_ADMIN, which this root does not have');
 	return {
 		bridge: (await exists('/dev/net/tun')) ? undefined : 'bridges need /dev/net/tun, which is not here: modprobe tun',
@@ -93,12 +94,6 @@ async function missingForTaps(): Promise<MissingForTaps> {
 			? undefined
 			: 'macvtap needs the driver of that name, which the kernel does not have',
 	};
-}
-
-/** CAP_NET_ADMIN is the twelfth: include/uapi/linux/capability.h. `status`: as proc(5) has it. */
-export function mayChangeNetworks(status: string): boolean {
-	const effective = /^CapEff:\s*([\da-f]+)$/m.exec(status)?.[1] ?? '0';
-	return ((BigInt(`0x${effective}`) >> 12n) & 1n) === 1n;
 }
 
 /** One for each NIC on a network of the host. */
