@@ -35,7 +35,11 @@ function pairsOf(source: Pick<ByteSource, 'name'>, bytes: Uint8Array): Map<strin
 	if (fields.u16(16) !== 0) throw wrong('uses a field that is reserved');
 	const count = fields.u16(18);
 	if (locatorHeadBytes + count * locatorEntryBytes > bytes.length) throw wrong(`has no room for ${count} entries`);
+	let textBytes = 0;
 	const text = (at: number, lengthBytes: number) => {
+		// Texts that share bytes could be thousands of times as long as the item, in memory.
+		textBytes += lengthBytes;
+		if (textBytes > bytes.length) throw wrong('has texts that overlap');
 		if (lengthBytes === 0 || lengthBytes % 2 !== 0 || at + lengthBytes > bytes.length)
 			throw wrong(`has a text of ${exactBytes(lengthBytes)} at offset ${at}`);
 		const read = Buffer.from(bytes.subarray(at, at + lengthBytes)).toString('utf16le');

@@ -7,6 +7,24 @@ const file = { name: 'child.vhdx' };
 const linkage = '01234567-89ab-cdef-0123-456789abcdef';
 const relativePath = '.\\base.vhdx';
 
+/** As long as one may be, with 20,000 entries: each has a key of its own, and for its value 64 KiB that most share. */
+function itemOfOverlaps(): Buffer {
+	const bytes = Buffer.alloc(2 ** 20, 1);
+	const textsAt = 20 + 20_000 * 12;
+	item().copy(bytes, 0, 0, 18);
+	bytes.writeUInt16LE(20_000, 18);
+	for (let entry = 0; entry < 20_000; entry++) {
+		const at = 20 + entry * 12;
+		const keyAt = textsAt + entry * 2;
+		bytes.writeUInt16LE(entry + 1, keyAt);
+		bytes.writeUInt32LE(keyAt, at);
+		bytes.writeUInt32LE(keyAt, at + 4);
+		bytes.writeUInt16LE(2, at + 8);
+		bytes.writeUInt16LE(0xfffe, at + 10);
+	}
+	return bytes;
+}
+
 /** The item with a change of it; entries of 12 bytes begin at 20, in the order of the keys below. */
 function item(change: (bytes: Buffer) => void = () => {}): Buffer {
 	const bytes = Buffer.from(locatorItem({ linkage, relativePath }));
@@ -47,6 +65,7 @@ describe('`parseLocator`', () => {
 		['a text without a length', item(bytes => void bytes.writeUInt16LE(0, 30)), /text of 0 bytes/],
 		['a text behind the end', item(bytes => void bytes.writeUInt32LE(2 ** 31, 24)), /at offset 2147483648/],
 		['a text with a zero', item(bytes => void bytes.writeUInt16LE(0, textAt(bytes, relativePath))), /zero in it/],
+		['texts that overlap, before they fill the memory', itemOfOverlaps(), /texts that overlap/],
 		['a key twice', item(bytes => void bytes.copyWithin(32, 20, 32)), /"parent_linkage" twice/],
 		[
 			'a linkage that is no GUID',
