@@ -17,8 +17,8 @@ const qcow2Options = 'compat=1.1';
 
 /**
  * Writes a disk of a restore point as a qcow2 file, by `qemu-img convert` from an NBD server of our own: what QEMU reads
- * was compared with its digests. The disk in it has whole sectors. Closes the source. Throws as {@link makeNewFile},
- * what reading throws (`chunk_bad`, …), `tool_missing` and `tool_failed`.
+ * was compared with its digests. The disk in it has whole sectors. Closes the source once it was read from. Throws as
+ * {@link makeNewFile}, what reading throws (`chunk_bad`, …), `tool_missing` and `tool_failed`.
  */
 export async function exportQcow2(
 	source: ChunkSource,

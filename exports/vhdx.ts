@@ -6,12 +6,9 @@ import type { VerifiedChunks } from '../repository/verified-chunks.ts';
 import { mebibyte } from '../vhdx/constants.ts';
 import { dynamicFile } from '../vhdx/dynamic-file.ts';
 import type { FileLayout } from '../vhdx/file-layout.ts';
-import { blockCount, tableRegionBytes } from '../vhdx/geometry.ts';
+import { baseBlockBytes, blockCount, tableRegionBytes } from '../vhdx/geometry.ts';
 import { type ExportOptions, makeNewFile, writeWhole } from './new-file.ts';
 import { dataOf } from './raw.ts';
-
-/** Of Hyper-V, for a disk without a parent. */
-const usualBytes = 32 * mebibyte;
 
 /** What a run of the disk's bytes is in the file. */
 interface Place {
@@ -67,7 +64,7 @@ async function layoutOf(reader: DiskReader, sectors: Sectors, signal: AbortSigna
 function blockBytesFor(sizeBytes: number, logicalSectorBytes: 512 | 4096): number {
 	let blockBytes = 2 * mebibyte;
 	const tableBytes = () => tableRegionBytes({ sizeBytes, blockBytes, logicalSectorBytes }, false);
-	while (blockBytes < usualBytes && tableBytes() > 4 * mebibyte) blockBytes *= 2;
+	while (blockBytes < baseBlockBytes && tableBytes() > 4 * mebibyte) blockBytes *= 2;
 	return blockBytes;
 }
 

@@ -89,12 +89,15 @@ export function tableRegionBytes(geometry: Omit<Geometry, 'physicalSectorBytes'>
 	return Math.ceil((tableEntries(geometry, isDifferencing) * 8) / mebibyte) * mebibyte;
 }
 
+/** What Hyper-V chooses for disks without a parent. */
+export const baseBlockBytes = 32 * mebibyte;
+
 /**
- * A block size with which the BAT is small: 32 MiB, as Hyper-V chooses for disks without a parent, and more where a BAT of
- * 1 MiB would not hold the disk. At most 3 MiB of BAT, for 64 TiB.
+ * A block size with which the BAT is small: {@link baseBlockBytes}, and more where a BAT of 1 MiB would not hold the disk. At
+ * most 3 MiB of BAT, for 64 TiB.
  */
 export function usualBlockBytes(sizeBytes: number, logicalSectorBytes: 512 | 4096): number {
-	let blockBytes = 32 * mebibyte;
+	let blockBytes = baseBlockBytes;
 	while (
 		blockBytes < largestBlockBytes &&
 		tableRegionBytes({ sizeBytes, blockBytes, logicalSectorBytes }, false) > mebibyte
