@@ -5,6 +5,9 @@ import { vhdxLocatorType } from './constants.ts';
 import { FieldReader } from './field-reader.ts';
 import { locatorEntryBytes, locatorHeadBytes, locatorKeys, noGuid, type ParentLocator } from './parent-locator.ts';
 
+/** Of a text that somebody else wrote, in characters: enough for each key that there is. */
+const longestShown = 32;
+
 /** Keys that are not known are left out. Throws `source_invalid`. */
 export function parseLocator(source: Pick<ByteSource, 'name'>, bytes: Uint8Array): ParentLocator {
 	const pairs = pairsOf(source, bytes);
@@ -50,7 +53,7 @@ function pairsOf(source: Pick<ByteSource, 'name'>, bytes: Uint8Array): Map<strin
 	for (let index = 0; index < count; index++) {
 		const at = locatorHeadBytes + index * locatorEntryBytes;
 		const key = text(fields.u32(at), fields.u16(at + 8));
-		if (pairs.has(key)) throw wrong(`has ${JSON.stringify(key)} twice`);
+		if (pairs.has(key)) throw wrong(`has ${JSON.stringify(key.slice(0, longestShown))} twice`);
 		pairs.set(key, text(fields.u32(at + 4), fields.u16(at + 10)));
 	}
 	return pairs;

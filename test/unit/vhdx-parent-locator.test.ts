@@ -25,6 +25,17 @@ function itemOfOverlaps(): Buffer {
 	return bytes;
 }
 
+function itemOfLongKeys(): Buffer {
+	const bytes = Buffer.alloc(16_384, 'k\0');
+	item().copy(bytes, 0, 0, 18);
+	bytes.writeUInt16LE(2, 18);
+	for (const at of [20, 32]) {
+		for (const place of [at, at + 4]) bytes.writeUInt32LE(44, place);
+		for (const length of [at + 8, at + 10]) bytes.writeUInt16LE(4000, length);
+	}
+	return bytes;
+}
+
 /** The item with a change of it; entries of 12 bytes begin at 20, in the order of the keys below. */
 function item(change: (bytes: Buffer) => void = () => {}): Buffer {
 	const bytes = Buffer.from(locatorItem({ linkage, relativePath }));
@@ -66,6 +77,7 @@ describe('`parseLocator`', () => {
 		['a text behind the end', item(bytes => void bytes.writeUInt32LE(2 ** 31, 24)), /at offset 2147483648/],
 		['a text with a zero', item(bytes => void bytes.writeUInt16LE(0, textAt(bytes, relativePath))), /zero in it/],
 		['texts that overlap, before they fill the memory', itemOfOverlaps(), /texts that overlap/],
+		['a long key twice, in few words', itemOfLongKeys(), /^.{1,120}" twice$/],
 		['a key twice', item(bytes => void bytes.copyWithin(32, 20, 32)), /"parent_linkage" twice/],
 		[
 			'a linkage that is no GUID',
