@@ -93,11 +93,7 @@ function parseDescription(path: string, text: string): VolumeDescription {
 	}
 	const result = volumeDescriptionSchema.safeParse(document);
 	if (result.success) return result.data;
-	const issue = result.error.issues[0];
-	throw new RouseError(
-		'format_damaged',
-		`${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not accepted'}`,
-	);
+	throw new RouseError('format_damaged', `${path}: ${refusalText(result.error)}`);
 }
 
 function requestOf({ diskGuid, partitionGuid, files }: VolumeDescription): VolumeRequest {

@@ -117,6 +117,8 @@ test('`ensureVolume` refuses another volume, one that is damaged, and nonsense',
 	await changed(({ files }) => files.push({ ...files[0]!, name: 'disk1.vhdx' }));
 	await changed(({ files }) => (files[0]!.extents[0]!.offsetBytes = 2 ** 40));
 	await changed(document => (document.sizeBytes = 4096));
+	await writeFile(description, '{}');
+	await assert.rejects(readVolume(directory), /volume\.json: version: must be 0$/);
 	await writeFile(description, text.slice(0, -10));
 	await assert.rejects(readVolume(directory), { code: 'format_damaged' });
 	await writeFile(description, text);
