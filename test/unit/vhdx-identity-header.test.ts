@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { guidBytes, guidText, isGuid } from '../../model/guid.ts';
 import { crc32c } from '../../vhdx/crc32c.ts';
-import { usualBlockBytes } from '../../vhdx/geometry.ts';
+import { tableEntries, usualBlockBytes } from '../../vhdx/geometry.ts';
 import { type IdentityDisk, identityHeader } from '../../vhdx/identity-header.ts';
 
 const mebibyte = 2 ** 20;
@@ -53,6 +53,13 @@ test('`identityHeader` maps each block to its own place, over the entries of sec
 		assert.equal(entry(index), payloadOffsetBytes + block * mebibyte + 6, `entry ${index}`);
 	assert.equal(entry(4096), 0);
 	assert.equal(entry(200 * 1024 + 51), 0);
+});
+
+test('`tableEntries` counts the bitmap of a last chunk that is full for differencing disks alone', () => {
+	const full = { sizeBytes: 4096 * mebibyte, blockBytes: mebibyte, logicalSectorBytes: 512 } as const;
+	assert.equal(tableEntries(full, false), 4096);
+	assert.equal(tableEntries({ ...full, sizeBytes: full.sizeBytes + 512 }, false), 4098);
+	assert.equal(tableEntries(full, true), 4097);
 });
 
 test('`identityHeader` marks blocks that are known to be zeros, and leaves their places free', () => {
