@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { RouseError } from '../model/errors.ts';
-import { NbdClient } from '../nbd/client/client.ts';
+import { type DiskExtent, NbdClient } from '../nbd/client/client.ts';
 import { isNbdUri, parseNbdUri } from '../nbd/protocol/uri.ts';
 import type { OpenedDisk } from './disk-facts.ts';
 import { openImage } from './image.ts';
@@ -17,16 +17,41 @@ export async function openSource(text: string, { signal, onLook, ...trust }: Ima
 	const target = parseNbdUri(text);
 	if (format !== undefined && format !== 'raw')
 		throw new RouseError('usage', `"${text}" is served by NBD, which knows no ${format}: --format is for files`);
-	const client = await NbdClient.open(target, signal);
+	const client = await NbdClient.open(target, signal).catch((error: unknown) => {
+		throw ofNbd(text, error);
+	});
 	// The block sizes of NBD say how it may be asked, not what sectors the disk has.
 	const facts = { origin: { kind: 'nbd', detail: exportText(target.exportName) }, serial: null };
 	return {
 		facts,
 		sizeBytes: client.sizeBytes,
-		extents: until => client.extents(until),
-		read: (offsetBytes, into, until) => client.read(offsetBytes, into, until),
+		extents: until => extentsOf(client, text, until),
+		read: (offsetBytes, into, until) =>
+			client.read(offsetBytes, into, until).catch((error: unknown) => {
+				throw ofNbd(text, error);
+			}),
 		close: () => client.close(),
 	};
+}
+
+async function* extentsOf(client: NbdClient, uri: string, signal: AbortSignal): AsyncGenerator<DiskExtent> {
+	try {
+		yield* client.extents(signal);
+	} catch (error) {
+		throw ofNbd(uri, error);
+	}
+}
+
+/** Several disks of one import may come from several servers: by the URI people know which one it is, and what to do. */
+function ofNbd(uri: string, error: unknown): unknown {
+	if (!(error instanceof RouseError) || error.hint !== undefined) return error;
+	const hints: Partial<Record<RouseError['code'], string>> = {
+		source_unreachable: 'see that its server runs, and why it ended if it did; then import again, from the start',
+		source_invalid: 'the server refuses it or has no such bytes: its own messages tell why',
+	};
+	const hint = hints[error.code];
+	if (hint === undefined) return error;
+	return new RouseError(error.code, `${uri}: ${error.message}`, { hint, details: error.details, cause: error });
 }
 
 /** Servers of directories have paths for export names. */

@@ -18,6 +18,8 @@ export interface PartitionTable {
 	hasBootCode: boolean;
 	/** At least one. */
 	partitions: Partition[];
+	/** Where the disk ended when it was partitioned, as a GPT tells; null for an MBR. */
+	endBytes: number | null;
 }
 
 /** UEFI specification 2.10, table 5-7 and section 5.2.2. */
@@ -58,7 +60,9 @@ export async function readPartitionTable(source: DiskSource, signal: AbortSignal
 		const gpt = await readGpt(source, signal);
 		if (gpt !== undefined) return gpt.partitions.length > 0 ? { ...gpt, hasBootCode } : undefined;
 	}
-	return mbr.length > 0 ? { scheme: 'mbr', sectorBytes: null, hasBootCode, partitions: mbr } : undefined;
+	return mbr.length > 0
+		? { scheme: 'mbr', sectorBytes: null, hasBootCode, partitions: mbr, endBytes: null }
+		: undefined;
 }
 
 function parseMbr(sector: Buffer): Partition[] | undefined {
@@ -92,7 +96,8 @@ async function readGpt(
 			if (!place) continue;
 			const bytes = await bytesAt(source, place.entriesLba * sectorBytes, place.count * place.entryBytes, signal);
 			if (bytes === undefined || crc32(bytes) !== place.entriesCrc) continue;
-			return { scheme: 'gpt', sectorBytes, partitions: parseGptEntries(bytes, place.entryBytes, sectorBytes) };
+			const partitions = parseGptEntries(bytes, place.entryBytes, sectorBytes);
+			return { scheme: 'gpt', sectorBytes, partitions, endBytes: (place.lastLba + 1) * sectorBytes };
 		}
 	}
 	return undefined;
@@ -103,6 +108,8 @@ interface GptPlace {
 	count: number;
 	entryBytes: number;
 	entriesCrc: number;
+	/** The headers are the disk's second sector and its last one. */
+	lastLba: number;
 }
 
 /** UEFI specification 2.10, table 5-5. */
@@ -118,7 +125,8 @@ function parseGptHeader(sector: Buffer, lba: number): GptPlace | undefined {
 	const entryBytes = header.readUInt32LE(84);
 	if (entryBytes < 128 || entryBytes % 8 !== 0 || count * entryBytes > maximumEntriesBytes) return undefined;
 	if (entriesLba > BigInt(Number.MAX_SAFE_INTEGER) / 4096n) return undefined;
-	return { entriesLba: Number(entriesLba), count, entryBytes, entriesCrc: header.readUInt32LE(88) };
+	const lastLba = Math.max(lba, Number(header.readBigUInt64LE(32)));
+	return { entriesLba: Number(entriesLba), count, entryBytes, entriesCrc: header.readUInt32LE(88), lastLba };
 }
 
 /** UEFI specification 2.10, table 5-6. */

@@ -137,10 +137,11 @@ function warnOfCutDisks(
 	for (const [index, { sizeBytes }] of disks.entries()) {
 		const ends = tables[index]?.partitions.map(({ endBytes }) => endBytes) ?? [];
 		const end = Math.max(0, ...ends);
-		if (end > sizeBytes)
-			output.warn(
-				`${names[index]} has ${exactBytes(sizeBytes)}, but a partition ends at ${exactBytes(end)}: is it cut short?`,
-			);
+		const has = `${names[index]} has ${exactBytes(sizeBytes)}, but`;
+		const diskEnd = tables[index]?.endBytes ?? 0;
+		if (end > sizeBytes) output.warn(`${has} a partition ends at ${exactBytes(end)}: is it cut short?`);
+		else if (diskEnd > sizeBytes)
+			output.warn(`${has} was partitioned as a disk of ${exactBytes(diskEnd)}: is it cut short?`);
 	}
 }
 

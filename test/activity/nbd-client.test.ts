@@ -141,6 +141,23 @@ test('`NbdClient.read` that the server refuses names errno and offset', async t 
 	});
 });
 
+test('an NBD source that refuses a read, or ends, is told by its URI, with what to do', async t => {
+	const { socket, end } = await nbdkit(t, ['--filter=error', ...sample, 'error-pread=EIO', 'error-rate=100%']);
+	const uri = `nbd+unix:///?socket=${socket}`;
+	const source = await openSource(uri, { signal: never });
+	t.after(() => source.close());
+	const told = (code: string) => (error: { code?: string; message: string; hint?: string }) => {
+		assert.equal(error.code, code);
+		assert.ok(error.message.startsWith(`${uri}: `), error.message);
+		assert.match(error.hint ?? '', /server/);
+		return true;
+	};
+	await assert.rejects(source.read(8192, Buffer.alloc(512), never), told('source_invalid'));
+	await end('SIGKILL');
+	await assert.rejects(source.read(8192, Buffer.alloc(512), never), told('source_unreachable'));
+	await assert.rejects(openSource(uri, { signal: never }), told('source_unreachable'));
+});
+
 test('`NbdClient.open` of an export that is not there names it', async t => {
 	const { socket } = await nbdkit(t, ['--filter=exportname', 'null', '1M', 'exportname=web', 'exportname-strict=true']);
 	await assert.rejects(NbdClient.open({ address: { path: socket }, exportName: 'db' }, never), {

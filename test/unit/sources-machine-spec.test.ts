@@ -14,7 +14,7 @@ function disk(firmware: Firmware, facts: Partial<DiskFacts> = {}): LookedAtDisk 
 	const partitions = [{ type: firmware === 'efi' ? '0xef' : '0x83', endBytes: 1024 }];
 	return {
 		facts: { origin: { kind: 'image', detail: 'qcow2 web01.qcow2' }, serial: null, ...facts },
-		table: { scheme: 'mbr', sectorBytes: null, hasBootCode: true, partitions },
+		table: { scheme: 'mbr', sectorBytes: null, hasBootCode: true, partitions, endBytes: null },
 	};
 }
 
@@ -85,7 +85,7 @@ test('a disk keeps its place, its serial number and its sectors, and has 512 byt
 
 test('a GPT shows the sectors of the disk it was made on, whatever its copy lies on', () => {
 	const on = (sectorBytes: 512 | 4096, sectors?: DiskFacts['sectors']) => {
-		const table = { scheme: 'gpt', sectorBytes, hasBootCode: false, partitions: [] } as const;
+		const table = { scheme: 'gpt', sectorBytes, hasBootCode: false, partitions: [], endBytes: null } as const;
 		const { disks } = decideConfig(defaultSpec, 'web01', [
 			{ ...disk('efi', { sectors }), table: { ...table, partitions: [] } },
 		]);

@@ -136,6 +136,15 @@ test('a table without partitions, a bare file system and zeros are no table', as
 	assert.equal(await firmware(fat), undefined);
 });
 
+test('a GPT tells where its disk ended, by either of its copies, so that one whose copy is cut off can be told', async t => {
+	const content = await partitioned(t, 'gpt', [linux]);
+	const endOf = async (bytes: Buffer) => (await readPartitionTable(diskOf(bytes), never))?.endBytes;
+	assert.equal(await endOf(content.subarray(0, -512)), content.length);
+	content.fill(0, 512, 1024);
+	assert.equal(await endOf(content), content.length);
+	assert.equal(await endOf(await partitioned(t, 'mbr', ['0x83'])), null);
+});
+
 test('the end of a partition is known, so that a disk cut short can be told', async t => {
 	for (const [scheme, type] of [
 		['gpt', linux],

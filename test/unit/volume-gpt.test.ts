@@ -44,6 +44,7 @@ test('`gpt` makes a table that is read by its beginning, and by its end when tha
 			sectorBytes: 512,
 			hasBootCode: false,
 			partitions: [{ type: 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7', endBytes: mebibyte + 6 * 2 ** 40 }],
+			endBytes: disk.sizeBytes,
 		});
 	}
 });
