@@ -4,7 +4,7 @@
  */
 import type { OpenedFile } from './opened-file.ts';
 import { damaged, mustLieInside, Reach, tablePieces, type TableReading, wholeBytesAt } from './reach.ts';
-import { fixedDisk, vhdFooter } from './vhd-footer.ts';
+import { dynamicDisk, fixedDisk, vhdFooter } from './vhd-footer.ts';
 import { exactBytes } from '../model/format-bytes.ts';
 
 const sectorBytes = 512;
@@ -34,8 +34,15 @@ export async function checkVdiMap(file: OpenedFile, { signal, missing, seen }: T
 export async function checkVhdMap(file: OpenedFile, { signal, seen }: Omit<TableReading, 'missing'>): Promise<void> {
 	const footer = await vhdFooter(file);
 	if (footer === undefined) throw damaged(file, 'it has no footer');
-	const { sizeBytes, diskType, headerAt } = footer;
+	const { sizeBytes, diskType, headerAt, copy } = footer;
+	// QEMU goes by the copy. One of a fixed disk is none of the file's, but lies on the disk.
+	if (copy && (copy.diskType !== diskType || copy.sizeBytes !== sizeBytes || copy.headerAt !== headerAt))
+		throw damaged(
+			file,
+			`its footer says type ${diskType} and ${exactBytes(sizeBytes)}, and the copy at its beginning type ${copy.diskType} and ${exactBytes(copy.sizeBytes)}`,
+		);
 	if (diskType === fixedDisk) return await mustLieInside(file, 'disk', 0, sizeBytes);
+	if (diskType !== dynamicDisk) throw damaged(file, `its disk is of type ${diskType}, which is not known`);
 	const header = await wholeBytesAt(file, 'header', headerAt, 1024);
 	if (header.toString('latin1', 0, 8) !== 'cxsparse') throw damaged(file, `it has no header at offset ${headerAt}`);
 	const blockBytes = header.readUInt32BE(32);

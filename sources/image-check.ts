@@ -43,7 +43,7 @@ export async function checkWhole(layers: readonly ImageLayer[], look: Look): Pro
 	for (const layer of layers) {
 		if (layer.format === 'raw') continue;
 		await checkInside(layer, look);
-		if (!(await isReadByQemu(layer))) continue;
+		if (layer.isForUsAlone || !(await isReadByQemu(layer))) continue;
 		// QEMU's check counts references, and those of an image whose machine was killed are not on record ("lazy refcounts").
 		if (layer.format !== 'qcow2' || !(await isDirty(layer.file))) await checkTables(layer, look.signal);
 	}
@@ -98,11 +98,11 @@ async function checkInside(layer: ImageLayer, { signal, onLook }: Look, missing?
 			seen: (doneBytes: number) => seen(before + doneBytes, totalBytes),
 		};
 		onDisk += sizeBytes;
-		if (flatAtBytes !== undefined) continue;
+		if (extent === undefined || flatAtBytes !== undefined) continue;
 		const heldBytes = await checkVmdkTables(extent, sizeBytes, ofExtent);
 		// QEMU puts the next extent behind what this one holds, and not where the descriptor has it.
 		if (heldBytes > sizeBytes && onDisk < totalBytes)
-			throw damaged(extent, `it holds ${heldBytes} bytes, and its descriptor says ${sizeBytes}`);
+			throw damaged(extent, `it holds ${exactBytes(heldBytes)}, and its descriptor says ${exactBytes(sizeBytes)}`);
 	}
 }
 
@@ -135,7 +135,7 @@ async function checkTables(layer: ImageLayer, signal: AbortSignal): Promise<void
 function checkPlainParts({ extents, dataFile }: ImageLayer, missing: MissingSink | undefined): void {
 	let onDisk = 0;
 	for (const { file, flatAtBytes, sizeBytes } of extents) {
-		if (flatAtBytes !== undefined)
+		if (file && flatAtBytes !== undefined)
 			mustHave(file, { fromBytes: flatAtBytes, lengthBytes: sizeBytes }, shifted(missing, onDisk));
 		onDisk += sizeBytes;
 	}

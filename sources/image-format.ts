@@ -2,7 +2,7 @@ import { basename, extname } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
 import { otherFileBytes, otherFileOf } from './other-file.ts';
-import { vhdFooter } from './vhd-footer.ts';
+import { hasOldFooter, vhdFooter } from './vhd-footer.ts';
 
 /** Names as people write them, and QEMU's. */
 export const imageFormats = { raw: 'raw', qcow2: 'qcow2', vmdk: 'vmdk', vhdx: 'vhdx', vhd: 'vpc', vdi: 'vdi' } as const;
@@ -41,7 +41,10 @@ export async function formatOf(file: OpenedFile, said: ImageFormat | undefined):
 	const { path } = file;
 	const content = await contentOf(file);
 	const found = nameOf(content);
-	if (content === 'raw') await refuseOtherFile(file);
+	if (content === 'raw') {
+		await refuseOldFooter(file);
+		await refuseOtherFile(file);
+	}
 	if (said !== undefined) return agreed(path, said, content);
 	if (found === undefined)
 		throw new RouseError('source_invalid', `${path} looks like "${content}", which is not among the known formats`, {
@@ -68,6 +71,14 @@ async function refuseOtherFile(file: OpenedFile): Promise<void> {
 	if (other === undefined) return;
 	throw new RouseError('source_invalid', `${file.path} is no disk: it is ${other.what}`, {
 		hint: `${other.hint}; say --format raw if it is the disk itself`,
+	});
+}
+
+/** One byte more makes the footer one that is read. */
+async function refuseOldFooter(file: OpenedFile): Promise<void> {
+	if (!(await hasOldFooter(file))) return;
+	throw new RouseError('source_invalid', `${file.path} is a VHD with a footer of 511 bytes, as old programs wrote it`, {
+		hint: 'on a copy of it: truncate --size=+1 FILE, and import that; say --format raw if it is the disk itself',
 	});
 }
 

@@ -3,11 +3,13 @@ import { RouseError } from '../model/errors.ts';
 import { exactBytes } from '../model/format-bytes.ts';
 import { formatOf, type ImageFormat, nameOf } from './image-format.ts';
 import { type ImageReferences, referencesOf } from './image-references.ts';
-import { bytesAt, type OpenedFile, openFile, referredPath } from './opened-file.ts';
+import { doubtsOf } from './image-doubts.ts';
+import { type OpenedFile, openFile, referredPath } from './opened-file.ts';
 import type { VmdkExtent } from './vmdk-descriptor.ts';
 
 export interface ImageExtent extends VmdkExtent {
-	file: OpenedFile;
+	/** Undefined for one of zeros. */
+	file: OpenedFile | undefined;
 }
 
 /** One image of a chain, with the files that its disk's data is in. */
@@ -16,6 +18,8 @@ export interface ImageLayer {
 	file: OpenedFile;
 	extents: ImageExtent[];
 	dataFile: { file: OpenedFile; leastBytes: number } | undefined;
+	/** QEMU must not be given it, which would leave out what it does not know. */
+	isForUsAlone: boolean;
 }
 
 export interface ImageTrust {
@@ -47,6 +51,7 @@ export async function openLayers(path: string, trust: ImageTrust): Promise<Image
 				throw new RouseError('source_invalid', `${path} is the top of more than ${maxLayers} images`);
 			beneath = await openLayer(layers, beneath);
 		}
+		refuseInChain(layers);
 		return layers;
 	} catch (error) {
 		await closeLayers(layers);
@@ -54,12 +59,38 @@ export async function openLayers(path: string, trust: ImageTrust): Promise<Image
 	}
 }
 
+/** QEMU runs as the owner of the image; where we read ourselves, what he may not read must not be read for him either. */
+function refuseForeignExtents({ file: { found }, extents }: ImageLayer): void {
+	const mayRead = ({ found: of }: OpenedFile) => found.uid === 0 || of.uid === found.uid || (of.mode & 0o004) !== 0;
+	const foreign = extents.find(({ file }) => file !== undefined && !mayRead(file))?.file;
+	if (foreign === undefined) return;
+	throw new RouseError(
+		'source_invalid',
+		`${foreign.path} may not be read by user ${found.uid}, who owns its description`,
+		{
+			hint: 'give both to one owner',
+		},
+	);
+}
+
+function refuseInChain(layers: readonly ImageLayer[]): void {
+	const alone = layers.find(layer => layer.isForUsAlone);
+	if (alone === undefined || layers.length === 1) return;
+	throw new RouseError(
+		'source_invalid',
+		`${alone.file.path} is of a kind that QEMU does not read, and belongs to a chain`,
+		{
+			hint: 'convert it where it was made, or export the machine there',
+		},
+	);
+}
+
 export async function closeLayers(layers: readonly ImageLayer[]): Promise<void> {
 	await Promise.all(layers.flatMap(filesOf).map(file => file.handle.close()));
 }
 
 export function filesOf({ file, extents, dataFile }: ImageLayer): OpenedFile[] {
-	return [file, ...extents.map(extent => extent.file), ...(dataFile ? [dataFile.file] : [])];
+	return [file, ...extents.flatMap(extent => extent.file ?? []), ...(dataFile ? [dataFile.file] : [])];
 }
 
 interface Beneath {
@@ -68,15 +99,17 @@ interface Beneath {
 	trust: ImageTrust;
 	/** Of the disk that lies on it, where that is known. */
 	aboveBytes?: number;
+	/** What the image above it says that it is, and its path. */
+	wanted?: { contentId: string; byPath: string } | undefined;
 }
 
 /** Adds a layer as soon as it has a file to close, and tells what is beneath it. */
 async function openLayer(
 	layers: ImageLayer[],
-	{ path, format: said, trust, aboveBytes = 0 }: Beneath,
+	{ path, format: said, trust, aboveBytes = 0, wanted }: Beneath,
 ): Promise<Beneath | undefined> {
 	const file = await openFile(path, { follow: true });
-	const layer: ImageLayer = { format: 'raw', file, extents: [], dataFile: undefined };
+	const layer: ImageLayer = { format: 'raw', file, extents: [], dataFile: undefined, isForUsAlone: false };
 	layers.push(layer);
 	refuseCycle(layers, file);
 	layer.format = await formatOf(file, said);
@@ -85,12 +118,16 @@ async function openLayer(
 		trust.onDoubt?.(
 			`${path} has ${exactBytes(file.found.size)}, and the disk on it ${exactBytes(aboveBytes)}: behind its end there are zeros. Is it cut short?`,
 		);
-	if (said === undefined && layer.format === 'raw') await doubtOdd(file, trust);
+	for (const doubt of await doubtsOf(file, { format: layer.format, said })) trust.onDoubt?.(doubt);
 	const references = await saying(path, () => referencesOf(file, layer.format));
-	for (const extent of references.extents) {
-		const beside = join(dirname(path), extent.name);
-		layer.extents.push({ ...extent, file: await openExtent(beside) });
-	}
+	refuseOtherParent(path, references.contentId, wanted);
+	for (const extent of references.extents)
+		layer.extents.push({
+			...extent,
+			file: extent.name === undefined ? undefined : await openExtent(path, extent.name),
+		});
+	layer.isForUsAlone = references.isForUsAlone;
+	if (layer.isForUsAlone) refuseForeignExtents(layer);
 	refuseUntrusted(path, references, trust);
 	const { dataFile, dataFileIsRaw, virtualBytes, backing } = references;
 	if (dataFile !== undefined) {
@@ -107,27 +144,34 @@ async function openLayer(
 	trust.onReference?.(`beneath ${path}, ${format ?? 'an image'} is read from ${target}`);
 	// What has no recorded format may be the disk of a guest, who can write a header onto it that names any file.
 	const { onDoubt } = trust;
-	return { path: target, format, trust: format === undefined ? { onDoubt } : trust, aboveBytes: virtualBytes };
+	return {
+		path: target,
+		format,
+		trust: format === undefined ? { onDoubt } : trust,
+		aboveBytes: virtualBytes,
+		wanted: backing.contentId === undefined ? undefined : { contentId: backing.contentId, byPath: path },
+	};
 }
 
-/** How what may be a disk begins, and the doubt: "LUKS1 On-Disk Format"; ECMA-119, section 8.4. */
-const odd: readonly [atBytes: number, bytes: string, doubt: string][] = [
-	[
-		0,
-		'LUKS\xba\xbe',
-		'begins with a LUKS header, and is stored encrypted, as it is: right if its guest opens it; what QEMU encrypted must be decrypted first',
-	],
-	[32_769, 'CD001', 'is the image of an optical disc (ISO 9660): is it to be a disk of the machine?'],
-];
-
-async function doubtOdd(file: OpenedFile, { onDoubt }: ImageTrust): Promise<void> {
-	if (onDoubt === undefined) return;
-	for (const [atBytes, bytes, doubt] of odd)
-		if ((await bytesAt(file, atBytes, bytes.length)).toString('latin1') === bytes) onDoubt(`${file.path} ${doubt}`);
+/** What was written beneath a snapshot shows through it as a disk that never was. */
+function refuseOtherParent(path: string, contentId: string | undefined, wanted: Beneath['wanted']): void {
+	if (wanted === undefined || contentId === wanted.contentId) return;
+	throw new RouseError(
+		'source_invalid',
+		`${path} is not what ${wanted.byPath} was made upon: its CID is ${contentId ?? 'not there'}, and should be ${wanted.contentId}; it was written since, or is another disk`,
+		{ hint: 'find the one that belongs to it, or export the machine where it ran' },
+	);
 }
 
-async function openExtent(path: string): Promise<OpenedFile> {
-	const file = await openFile(path, { follow: false });
+async function openExtent(ofPath: string, name: string): Promise<OpenedFile> {
+	const path = join(dirname(ofPath), name);
+	const file = await openFile(path, { follow: false }).catch((error: unknown) => {
+		if (!(error instanceof RouseError) || error.hint !== undefined) throw error;
+		throw new RouseError(error.code, error.message, {
+			hint: `${ofPath} has a part of its data there: copy all parts of it beside it`,
+			cause: error,
+		});
+	});
 	if (file.found.isFile()) return file;
 	await file.handle.close();
 	throw new RouseError('source_invalid', `${path} is a device, and a part of a VMDK must be a file`);

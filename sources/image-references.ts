@@ -10,13 +10,18 @@ import { embeddedDescriptor, maxDescriptorBytes, parseVmdkDescriptor, type VmdkE
 /** The other files that an image needs, as it names them; read by us, since a tool of QEMU would follow what it reads. */
 export interface ImageReferences {
 	extents: VmdkExtent[];
-	backing?: { name: string; format: string | undefined } | undefined;
+	/** `contentId`: what that of the backing file must be. */
+	backing?: { name: string; format: string | undefined; contentId?: string | undefined } | undefined;
+	/** QEMU does not read it as it is meant. */
+	isForUsAlone: boolean;
+	/** Of the disk as it is, where the format has such a thing. */
+	contentId?: string | undefined;
 	dataFile?: string | undefined;
 	dataFileIsRaw: boolean;
 	virtualBytes: number;
 }
 
-const none: ImageReferences = { extents: [], dataFileIsRaw: false, virtualBytes: 0 };
+const none: ImageReferences = { extents: [], isForUsAlone: false, dataFileIsRaw: false, virtualBytes: 0 };
 
 /** Throws `source_invalid` when they cannot be told, or belong to a chain that QEMU cannot read. */
 export async function referencesOf(file: OpenedFile, format: ImageFormat): Promise<ImageReferences> {
@@ -41,10 +46,16 @@ function differencing(): RouseError {
 
 /** Image types of VDICore.h of Oracle VM VirtualBox: undo and differencing disks. */
 const vdiParts = [3, 4];
+const vdiWholes = [1, 2];
 
 async function vdiReferences(file: OpenedFile): Promise<ImageReferences> {
 	const header = await bytesAt(file, 0, 512);
-	if (header.length >= 80 && vdiParts.includes(header.readUInt32LE(76))) throw differencing();
+	const kind = header.length >= 80 ? header.readUInt32LE(76) : undefined;
+	if (kind !== undefined && vdiParts.includes(kind)) throw differencing();
+	if (kind !== undefined && !vdiWholes.includes(kind))
+		throw new RouseError('source_invalid', `it is a VDI of type ${kind}, which is not known`, {
+			hint: 'copy it again, or convert it where it was made',
+		});
 	return none;
 }
 
@@ -67,7 +78,7 @@ async function vmdkReferences(file: OpenedFile): Promise<ImageReferences> {
 	const text = (await bytesAt(file, place.atBytes, place.lengthBytes)).toString('utf8');
 	// QEMU makes parts with room for a description, and leaves it empty.
 	if (magic === 'KDMV' && !/^\s*version\s*=/im.test(text)) throw partOfVmdk(file, 'one part of a split VMDK');
-	const { extents, parent } = parseVmdkDescriptor(text, file.path, place.isWhole);
-	const backing = parent === undefined ? undefined : { name: parent, format: 'vmdk' };
-	return { ...none, extents, backing };
+	const { parent, parentContentId, ...found } = parseVmdkDescriptor(text, file.path, place.isWhole);
+	const backing = parent === undefined ? undefined : { name: parent, format: 'vmdk', contentId: parentContentId };
+	return { ...none, ...found, backing };
 }

@@ -3,6 +3,7 @@ import { RouseError } from '../model/errors.ts';
 import type { SourceExtent } from '../repository/import/disk-source.ts';
 import { blockDeviceFacts } from './block-device.ts';
 import type { DiskFacts, OpenedDisk } from './disk-facts.ts';
+import { openFlatExtents } from './flat-extents.ts';
 import { checkWhole, findMissing, type Look } from './image-check.ts';
 import { closeLayers, filesOf, type ImageLayer, type ImageTrust, openLayers } from './image-layers.ts';
 import { type MissingParts, piecesOf, withoutMissing } from './missing-parts.ts';
@@ -41,25 +42,27 @@ async function openDisk(layers: readonly ImageLayer[], signal: AbortSignal): Pro
 	const [top] = layers;
 	if (top === undefined) throw new Error('a chain has an image');
 	const facts = await factsOf(top);
-	const content = (await isReadByQemu(top))
-		? await servedContent(top, layers, signal)
-		: { ...(await vhdxContent(top.file, signal)), close: async () => {} };
+	const content = await contentOf(top, layers, signal);
 	const checkAllUnchanged = async () => {
 		for (const file of layers.flatMap(filesOf)) await checkUnchanged(file);
 	};
 	return { facts, ...content, checkUnchanged: checkAllUnchanged };
 }
 
-async function servedContent(
-	{ format, file }: ImageLayer,
-	layers: readonly ImageLayer[],
-	signal: AbortSignal,
-): Promise<Pick<OpenedDisk, 'sizeBytes' | 'extents' | 'read' | 'close'>> {
+type Content = Pick<OpenedDisk, 'sizeBytes' | 'extents' | 'read' | 'close'>;
+
+async function contentOf(top: ImageLayer, layers: readonly ImageLayer[], signal: AbortSignal): Promise<Content> {
+	const close = async () => {};
+	if (top.isForUsAlone) return { ...openFlatExtents(top.extents), close };
+	if (!(await isReadByQemu(top))) return { ...(await vhdxContent(top.file, signal)), close };
+	return await servedContent(top, layers, signal);
+}
+
+async function servedContent(top: ImageLayer, layers: readonly ImageLayer[], signal: AbortSignal): Promise<Content> {
 	const served = await serveImage(layers, signal);
 	const { client, close } = served;
-	const { path, found } = file;
-	// qemu-nbd 7.2 rounds a raw file's size up to 512 and serves zeros behind its end; the file's own size is exact.
-	const sizeBytes = format === 'raw' && found.isFile() ? found.size : client.sizeBytes;
+	const { path } = top.file;
+	const sizeBytes = saidBytes(top) ?? client.sizeBytes;
 	if (sizeBytes > client.sizeBytes) {
 		await close();
 		throw new RouseError('source_invalid', `${path} changed its size while it was opened`);
@@ -70,6 +73,16 @@ async function servedContent(
 		read: (offsetBytes, into, until) => readOf(served, path, { offsetBytes, into }, until),
 		close,
 	};
+}
+
+/**
+ * The size of the disk where QEMU makes it larger: qemu-nbd 7.2 rounds a raw file's size up to 512 and serves zeros behind its
+ * end, and a VMDK has the grains of its last extent whole.
+ */
+function saidBytes({ format, file, extents }: ImageLayer): number | undefined {
+	if (format === 'raw' && file.found.isFile()) return file.found.size;
+	if (extents.length === 0) return undefined;
+	return extents.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
 /** What is missing is never read: QEMU makes zeros or an error of it, depending on the format. */

@@ -24,8 +24,14 @@ export function openingError(path: string, stderr: string, files: readonly Caged
 	if (/truncated|end of (the )?file|after EOF/i.test(stderr))
 		return new RouseError('source_invalid', `${path} is cut short: ${said}`, { hint: 'copy it again' });
 	const isRefused = /Permission denied/.test(said);
-	return new RouseError('source_invalid', `${path} cannot be read as a disk image: ${said}`, {
-		hint: isRefused ? `each file of it must be readable for user ${files[0]?.file.found.uid}, its owner` : undefined,
+	// Without a word of its own: what a header or table has is not what QEMU knows.
+	const reason = /^(Invalid argument|Operation not supported)$/.test(said)
+		? `QEMU takes it for broken (${said})`
+		: said;
+	return new RouseError('source_invalid', `${path} cannot be read as a disk image: ${reason}`, {
+		hint: isRefused
+			? `each file of it must be readable for user ${files[0]?.file.found.uid}, its owner`
+			: 'copy it again, or convert it where it was made',
 	});
 }
 

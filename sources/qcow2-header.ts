@@ -19,6 +19,7 @@ export const maxHeaderBytes = 2 * 2 ** 20;
 const extensionTypes = { end: 0, backingFormat: 0xe2792aca, dataFileName: 0x44415441 } as const;
 /** "incompatible_features" and "autoclear_features". */
 const dirtyBit = 1n << 0n;
+const corruptBit = 1n << 1n;
 const externalDataBit = 1n << 2n;
 const compressionTypeBit = 1n << 3n;
 const extendedEntriesBit = 1n << 4n;
@@ -36,6 +37,8 @@ export interface Qcow2Layout {
 	refcountClusters: number;
 	/** The machine that wrote it was killed: refcounts count for nothing. */
 	isDirty: boolean;
+	/** QEMU found its tables wrong, and wrote no more. */
+	isCorrupt: boolean;
 	/** Of 16 bytes, for clusters that are there in part. */
 	hasExtendedEntries: boolean;
 	/** Else compressed clusters are deflated. */
@@ -58,6 +61,7 @@ export function parseQcow2Layout(header: Buffer): Qcow2Layout {
 		l1At: Number(header.readBigUInt64BE(40)),
 		refcountAt: Number(header.readBigUInt64BE(48)),
 		refcountClusters: header.readUInt32BE(56),
+		isCorrupt: (features & corruptBit) !== 0n,
 		isDirty: (features & dirtyBit) !== 0n,
 		hasExtendedEntries: (features & extendedEntriesBit) !== 0n,
 		isZstd: hasCompressionType && header.readUInt8(104) === 1,
@@ -144,5 +148,7 @@ function textOf(bytes: Buffer | undefined): string | undefined {
 }
 
 function damaged(what: string): RouseError {
-	return new RouseError('source_invalid', `its qcow2 header is damaged: ${what}`);
+	return new RouseError('source_invalid', `its qcow2 header is damaged: ${what}`, {
+		hint: 'copy it again, or convert it where it was made',
+	});
 }

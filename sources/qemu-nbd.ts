@@ -58,7 +58,7 @@ export async function serveImage(layers: readonly ImageLayer[], signal: AbortSig
 			`qemu-nbd to serve ${files[0]?.file.path}`,
 			async () => {
 				server.throwIfEnded();
-				return await connected(socket, signal);
+				return await connected(socket, files[0]?.file.path ?? '', signal);
 			},
 			{ timeoutMs: startTimeoutMs, everyMs: 10, signal },
 		);
@@ -139,12 +139,18 @@ function killGroup({ pid }: ChildProcess): void {
 	}
 }
 
-async function connected(socket: string, signal: AbortSignal): Promise<NbdClient | undefined> {
+async function connected(socket: string, path: string, signal: AbortSignal): Promise<NbdClient | undefined> {
 	try {
 		return await NbdClient.open({ address: { path: socket }, exportName: '' }, signal, { undivided: true });
 	} catch (error) {
-		if (error instanceof RouseError && error.code === 'source_unreachable') return undefined;
-		throw error;
+		if (!(error instanceof RouseError)) throw error;
+		if (error.code === 'source_unreachable') return undefined;
+		// A server of ours has its one export, and serves it: what is wrong is the size.
+		if (error.code !== 'source_invalid') throw error;
+		throw new RouseError('source_invalid', `${path} is an image of an empty disk, or a damaged one: it has 0 bytes`, {
+			hint: 'copy it again, or convert it where it was made',
+			cause: error,
+		});
 	}
 }
 

@@ -34,6 +34,11 @@ const known: readonly [begins: RegExp, what: string, hint: string][] = [
 		'a text (XML), perhaps the description of a machine (OVF)',
 		'import the disks that it names',
 	],
+	[
+		/^# Disk DescriptorFile/i,
+		'the description of a VMDK that is not understood',
+		'copy it again, with all parts beside it',
+	],
 	[/^<domain\b/i, 'the description of a machine (libvirt)', 'import the disks that it names'],
 ];
 const xml = {

@@ -6,7 +6,8 @@ import { basename } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 
 export interface VmdkExtent {
-	name: string;
+	/** Undefined for one of zeros (ZERO), which has no file. */
+	name: string | undefined;
 	sizeBytes: number;
 	/** The bytes as they are, from this offset of the file on; undefined when the extent has tables of its own. */
 	flatAtBytes: number | undefined;
@@ -14,8 +15,13 @@ export interface VmdkExtent {
 
 export interface VmdkReferences {
 	extents: VmdkExtent[];
+	/** QEMU would leave extents out, or not open it. None of its extents has tables then. */
+	isForUsAlone: boolean;
 	/** The image of which this one is a snapshot. */
 	parent: string | undefined;
+	/** "CID": another one after each change of the disk; `parentContentId`: that of the parent when this one was made upon it. */
+	contentId: string | undefined;
+	parentContentId: string | undefined;
 }
 
 /** As much as QEMU reads of one. */
@@ -33,7 +39,11 @@ const devices = [
 	'vmfsPassthroughRawDeviceMap',
 ];
 const deviceTypes = ['VMFSRDM', 'VMFSRAW', 'VMFSRDMP', 'RAW'];
-const flatTypes = ['FLAT', 'VMFS'];
+const flatTypes = ['FLAT', 'VMFS', 'ZERO'];
+/** What QEMU 7.2 opens: vmdk_open_desc_file of block/vmdk.c. */
+const kindsOfQemu = ['monolithicFlat', 'vmfs', 'vmfsSparse', 'seSparse', 'twoGbMaxExtentSparse', 'twoGbMaxExtentFlat'];
+/** As QEMU takes extents of bytes as they are: vmdk_parse_extents. It passes over other accesses and types in silence. */
+const flatOfQemu = /^RW\s+\d+\s+(FLAT\s+"[^"]*"\s+\d+|VMFS\s+"[^"]*")$/;
 const sparseTypes = ['SPARSE', 'VMFSSPARSE', 'SESPARSE'];
 
 /**
@@ -60,14 +70,25 @@ export function parseVmdkDescriptor(text: string, fileName: string, isWhole = fa
 	const end = text.indexOf('\0');
 	const lines = (end === -1 ? text : text.slice(0, end)).split('\n').map(line => line.trim());
 	const fields = fieldsOf(lines);
-	const parent = parentOf(fields);
-	if (isWhole) return { extents: [], parent };
+	const ids = { contentId: idOf(fields.get('cid')), parentContentId: idOf(fields.get('parentcid')) };
+	const found = { ...ids, parent: parentOf(fields) };
+	if (isWhole) return { ...found, extents: [], isForUsAlone: false };
 	const extentLines = lines.filter(line => /^(RW|RDONLY|NOACCESS)\s/i.test(line));
 	if (extentLines.length > maxExtents)
 		throw invalid(`it has ${extentLines.length} extents, and ${maxExtents} at most are read`);
 	const kind = fields.get('createtype');
 	if (kind !== undefined && devices.includes(kind)) throw ofDevice(`a disk of type ${kind}`);
-	return { extents: extentLines.map(line => extentOf(line, fileName)), parent };
+	if (extentLines.length === 0) throw invalid('it is a description that names no data', wholeAgain);
+	const extents = extentLines.map(line => extentOf(line, fileName));
+	const areFlat = extents.every(({ flatAtBytes }) => flatAtBytes !== undefined);
+	const odd = extentLines.find((line, index) => extents[index]?.flatAtBytes !== undefined && !flatOfQemu.test(line));
+	if (odd !== undefined && !areFlat)
+		throw invalid(
+			`beside extents with tables it has one that QEMU leaves out: ${JSON.stringify(odd.slice(0, 100))}`,
+			convert,
+		);
+	const isForUsAlone = areFlat && (odd !== undefined || !kindsOfQemu.includes(kind ?? ''));
+	return { ...found, extents, isForUsAlone };
 }
 
 function fieldsOf(lines: readonly string[]): Map<string, string> {
@@ -84,12 +105,17 @@ function unquoted(value: string): string {
 	return value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
 }
 
+/** A number of 32 bits, which some write with zeros before it and some without. */
+function idOf(text: string | undefined): string | undefined {
+	return text === undefined || !/^[\da-f]{1,8}$/i.test(text) ? undefined : text.toLowerCase().padStart(8, '0');
+}
+
 /** `ffffffff`: none ("The Header"). */
 function parentOf(fields: ReadonlyMap<string, string>): string | undefined {
 	const parentId = fields.get('parentcid')?.toLowerCase();
 	if (parentId === undefined || /^f{8}$/.test(parentId)) return undefined;
 	const parent = fields.get('parentfilenamehint');
-	if (parent === undefined) throw invalid('it is a snapshot, and does not say of what');
+	if (parent === undefined) throw invalid('it is a snapshot, and does not say of what', convert);
 	return parent;
 }
 
@@ -98,9 +124,15 @@ function extentOf(line: string, fileName: string): VmdkExtent {
 		/^(\w+)\s+(\d{1,12})\s+(\w+)(?:\s+"([^"]*)"(?:\s+(\d{1,12}))?)?$/.exec(line) ?? [];
 	const sayLine = JSON.stringify(line.slice(0, 100));
 	if (deviceTypes.includes(type.toUpperCase()) || name.startsWith('/dev/')) throw ofDevice(`the extent ${sayLine}`);
+	if (access.toUpperCase() === 'NOACCESS') throw invalid(`it has an extent that nobody may read: ${sayLine}`, convert);
 	const isFlat = flatTypes.includes(type);
-	if (access !== 'RW' || !(isFlat || sparseTypes.includes(type)) || (offset !== undefined && type !== 'FLAT'))
-		throw invalid(`it has an extent that is not understood: ${sayLine}`);
+	if (
+		!/^(RW|RDONLY)$/.test(access) ||
+		!(isFlat || (access === 'RW' && offset === undefined && sparseTypes.includes(type)))
+	)
+		throw invalid(`it has an extent that is not understood: ${sayLine}`, convert);
+	if (Number(sectors) === 0) throw invalid(`it has an extent without sectors: ${sayLine}`, wholeAgain);
+	if (type === 'ZERO') return { name: undefined, sizeBytes: Number(sectors) * sectorBytes, flatAtBytes: 0 };
 	refuseForeignName(name, fileName);
 	const flatAtBytes = isFlat ? Number(offset ?? 0) * sectorBytes : undefined;
 	return { name, sizeBytes: Number(sectors) * sectorBytes, flatAtBytes };
@@ -127,6 +159,9 @@ function ofDevice(what: string): RouseError {
 	});
 }
 
-function invalid(what: string): RouseError {
-	return new RouseError('source_invalid', what);
+const convert = 'convert it where it was made';
+const wholeAgain = 'copy it again, or convert it where it was made';
+
+function invalid(what: string, hint?: string): RouseError {
+	return new RouseError('source_invalid', what, { hint });
 }

@@ -17,6 +17,7 @@ import { exactBytes } from '../model/format-bytes.ts';
 
 const sectorBytes = 512;
 const compressedFlag = 1 << 16;
+const redundantFlag = 1 << 1;
 /** The place of the grain directory that stands for "see the footer". */
 const atEnd = 0xffff_ffff_ffff_ffffn;
 /** What lies at a grain of a stream: its first sector (8 bytes) and its length (4), and then its data. */
@@ -30,6 +31,8 @@ interface GrainTables {
 	directoryAt: number;
 	entriesPerTable: number;
 	isCompressed: boolean;
+	/** Whether the redundant directory has a table that the other may have lost. */
+	hasCopy: (entry: number) => Promise<boolean>;
 }
 
 /**
@@ -38,14 +41,11 @@ interface GrainTables {
  */
 export async function checkVmdkTables(file: OpenedFile, leastBytes: number, reading: TableReading): Promise<number> {
 	const header = await wholeBytesAt(file, 'header', 0, sectorBytes);
-	if (header.readBigUInt64LE(0) === seSparseMagic) return await checkSeSparse(file, header, reading);
+	if (header.readBigUInt64LE(0) === seSparseMagic) return await checkSeSparse(file, { header, leastBytes }, reading);
+	refuseCopiedAsText(file, header);
 	const tables = await tablesOf(file, header);
 	if (tables === undefined) return leastBytes;
-	if (tables.capacity * sectorBytes < leastBytes)
-		throw damaged(
-			file,
-			`it holds ${exactBytes(tables.capacity * sectorBytes)}, and its descriptor says ${exactBytes(leastBytes)}`,
-		);
+	mustHold(file, tables.capacity, leastBytes);
 	const { capacity, grain, directoryAt, entriesPerTable, isCompressed } = tables;
 	if (grain === 0 || grain > 2 ** 16 || entriesPerTable === 0 || entriesPerTable > 2 ** 16)
 		throw damaged(file, `its grains have ${grain} sectors, its tables ${entriesPerTable} entries`);
@@ -58,7 +58,10 @@ export async function checkVmdkTables(file: OpenedFile, leastBytes: number, read
 	for await (const { firstEntry, bytes } of tablePieces(file, directory, signal))
 		for (let at = 0; at < bytes.length; at += 4) {
 			const tableAt = bytes.readUInt32LE(at);
-			if (tableAt === 0) continue;
+			if (tableAt === 0) {
+				if (await tables.hasCopy(firstEntry + at / 4)) throw damaged(file, 'its two grain directories differ');
+				continue;
+			}
 			if (file.found.isFile() && ++read * entriesPerTable * 4 > file.found.size)
 				throw damaged(file, 'its grain directory points to more tables than the file has room for');
 			const firstGrain = (firstEntry + at / 4) * entriesPerTable;
@@ -96,6 +99,13 @@ export async function checkVmdkTables(file: OpenedFile, leastBytes: number, read
 	return capacity * sectorBytes;
 }
 
+/** Four characters that a copy as text would change ("The Header"); where nobody wrote them they are zeros. */
+function refuseCopiedAsText(file: OpenedFile, header: Buffer): void {
+	const characters = header.toString('latin1', 73, 77);
+	if (header.toString('latin1', 0, 4) !== 'KDMV' || characters === '\n \r\n' || characters === '\0\0\0\0') return;
+	throw damaged(file, 'it was copied as text, which changed it (FTP does that in its ASCII mode)');
+}
+
 /** Of a stream's grains, which end where the next one begins, the last whose beginning is there: only its marker tells its end. */
 class LastGrain {
 	atBytes = -1;
@@ -117,15 +127,22 @@ async function tablesOf(file: OpenedFile, header: Buffer): Promise<GrainTables |
 			directoryAt: header.readUInt32LE(20),
 			entriesPerTable: 4096,
 			isCompressed: false,
+			hasCopy: () => Promise.resolve(false),
 		};
 	if (magic !== 'KDMV') return undefined;
 	const place = header.readBigUInt64LE(56) === atEnd ? await footerOf(file) : header;
+	const flags = place.readUInt32LE(8);
+	const copyAt = (flags & redundantFlag) === 0 ? 0 : Number(place.readBigUInt64LE(48)) * sectorBytes;
 	return {
 		capacity: Number(place.readBigUInt64LE(12)),
 		grain: Number(place.readBigUInt64LE(20)),
 		directoryAt: Number(place.readBigUInt64LE(56)),
 		entriesPerTable: place.readUInt32LE(44),
-		isCompressed: (place.readUInt32LE(8) & compressedFlag) !== 0,
+		isCompressed: (flags & compressedFlag) !== 0,
+		hasCopy: async entry => {
+			const bytes = copyAt === 0 ? Buffer.alloc(0) : await bytesAt(file, copyAt + entry * 4, 4);
+			return bytes.length === 4 && bytes.readUInt32LE(0) !== 0;
+		},
 	};
 }
 
@@ -136,9 +153,15 @@ async function footerOf(file: OpenedFile): Promise<Buffer> {
 	throw damaged(file, `it is a stream without an end, and is cut short at ${exactBytes(file.found.size)}`);
 }
 
+function mustHold(file: OpenedFile, capacity: number, leastBytes: number): void {
+	const heldBytes = capacity * sectorBytes;
+	if (heldBytes >= leastBytes) return;
+	throw damaged(file, `it holds ${exactBytes(heldBytes)}, and its descriptor says ${exactBytes(leastBytes)}`);
+}
+
 async function checkSeSparse(
 	file: OpenedFile,
-	header: Buffer,
+	{ header, leastBytes }: { header: Buffer; leastBytes: number },
 	{ signal, missing, seen }: TableReading,
 ): Promise<number> {
 	const field = (at: number) => Number(header.readBigUInt64LE(at));
@@ -147,6 +170,7 @@ async function checkSeSparse(
 	const entries = (tableSectors * sectorBytes) / 8;
 	if (grain === 0 || entries === 0 || capacity > 2 ** 40)
 		throw damaged(file, `its grains have ${grain} sectors, its tables ${entries} entries`);
+	mustHold(file, capacity, leastBytes);
 	const reach = new Reach(file, missing);
 	const count = Math.min(Math.ceil(capacity / grain / entries), (directorySectors * sectorBytes) / 8);
 	const directory = { what: 'grain directory', atBytes: directoryAt * sectorBytes, count, entryBytes: 8 };

@@ -48,6 +48,35 @@ for (const creator of ['vbox', 'wa\0\0', 'vpc ', 'qemu'])
 		assert.equal(last.toString('latin1', 0, 11), 'LAST SECTOR');
 	});
 
+async function fixedVhd(t: TestContext): Promise<{ image: string; content: Buffer }> {
+	const directory = await temporaryDirectory(t);
+	const image = join(directory, 'disk.vhd');
+	await run('qemu-img', ['create', '-q', '-f', 'vpc', '-o', 'subformat=fixed,force_size=on', image, '1M']);
+	return { image, content: await readFile(image) };
+}
+
+test('a VHD with a footer of 511 bytes is refused by whatever name, and taken once it was mended as the hint says', async t => {
+	const { image, content } = await fixedVhd(t);
+	const path = `${image}.img`;
+	await writeFile(path, content.subarray(0, -1));
+	await assert.rejects(opened(t, path), { message: /footer of 511 bytes/, hint: /truncate --size=\+1 FILE/ });
+	await run('truncate', ['--size=+1', path]);
+	assert.equal((await opened(t, path)).sizeBytes, 2 ** 20);
+});
+
+test('a VHD of a type that is not known is refused, and one with more data than its footer says is doubted', async t => {
+	const { image, content } = await fixedVhd(t);
+	const footer = content.subarray(-512);
+	await writeFile(image, Buffer.concat([content.subarray(0, -512), Buffer.alloc(4096, 1), footer]));
+	const doubts: string[] = [];
+	await opened(t, image, { onDoubt: doubt => doubts.push(doubt) });
+	assert.match(doubts.join(), /has 1052672 bytes before its footer, which says that the disk has 1048576/);
+	footer.writeUInt32BE(6, 60);
+	sealFooter(footer);
+	await writeFile(image, content);
+	await assert.rejects(opened(t, image), { message: /type 6, which is not known/ });
+});
+
 /** Four MiB: random data, a hole, and text that compresses, up to the last byte. */
 async function makeRaw(
 	directory: string,
@@ -130,6 +159,35 @@ test('a file too short for what a split VMDK, an ESX snapshot or a data file mus
 	await assert.rejects(opened(t, image, { withBacking: true }), { message: /image\.data is cut short/ });
 });
 
+test('a VMDK whose parent was written since is refused by the names of both', async t => {
+	const directory = await temporaryDirectory(t);
+	const [base, top] = ['base.vmdk', 'top.vmdk'].map(name => join(directory, name));
+	assert.ok(base !== undefined && top !== undefined);
+	await run('qemu-img', ['create', '-q', '-f', 'vmdk', base, '1M']);
+	await run('qemu-img', ['create', '-q', '-f', 'vmdk', '-b', 'base.vmdk', '-F', 'vmdk', top], { cwd: directory });
+	await opened(t, top, { withBacking: true });
+	// Without zeros before it, and as long as it was: all else has its place.
+	const other = (id: string) => `${id[0] === '1' ? '2' : '1'}${id.slice(1)}`;
+	const text = await readFile(top, 'latin1');
+	const changed = text.replace(/^parentCID=(\w+)/m, (_, id: string) => `parentCID=${other(id)}`);
+	await writeFile(top, changed, 'latin1');
+	await assert.rejects(opened(t, top, { withBacking: true }), {
+		code: 'source_invalid',
+		message: /base\.vmdk is not what .*top\.vmdk was made upon: its CID is \w{8}, and should be \w{8};/,
+	});
+});
+
+test('a description of a VMDK without data, or without a part of it, is told as that', async t => {
+	const path = join(await temporaryDirectory(t), 'web.vmdk');
+	const write = (line: string) => writeFile(path, `# Disk DescriptorFile\nversion=1\n${line}\n`);
+	await write('createType="monolithicFlat"');
+	await assert.rejects(opened(t, path), { message: /names no data$/ });
+	await write('RW 0 FLAT "web-flat.vmdk" 0');
+	await assert.rejects(opened(t, path), { message: /without sectors/ });
+	await write('RW 8 FLAT "web-flat.vmdk" 0');
+	await assert.rejects(opened(t, path), { message: /there is no .*web-flat\.vmdk/, hint: /copy all parts/ });
+});
+
 test('an extent of a split VMDK that holds more than its descriptor says is refused, unless nothing follows it', async t => {
 	const directory = await temporaryDirectory(t);
 	const image = join(directory, 'web.vmdk');
@@ -137,12 +195,12 @@ test('an extent of a split VMDK that holds more than its descriptor says is refu
 	const text = await readFile(image, 'latin1');
 	const extents = (...lines: string[]) => writeFile(image, text.replace(/^RW .*$/m, lines.join('\n')), 'latin1');
 	await extents('RW 16380 SPARSE "web-s001.vmdk"');
-	await (await opened(t, image)).close();
+	assert.equal((await opened(t, image)).sizeBytes, 16380 * 512);
 	await writeFile(join(directory, 'web-f002.vmdk'), Buffer.alloc(2 ** 20, 2));
 	await extents('RW 16380 SPARSE "web-s001.vmdk"', 'RW 2048 FLAT "web-f002.vmdk" 0');
 	await assert.rejects(opened(t, image), {
 		code: 'source_invalid',
-		message: /web-s001\.vmdk is damaged: it holds 8388608 bytes, and its descriptor says 8386560$/,
+		message: /web-s001\.vmdk is damaged: it holds 8\.00 MiB, and its descriptor says 7\.99 MiB \(8386560 bytes\)$/,
 	});
 });
 

@@ -63,6 +63,7 @@ const others: [what: string, content: () => Buffer, told: RegExp, hint: RegExp][
 	['S3', () => latin1('<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code>'), /server/, /download/],
 	['JSON', () => latin1('{"error":"not found"}'), /^a text/, /look into it/],
 	['checksums', () => latin1('e3b0c442  web.img\n'), /^a text/, /look into it/],
+	['a VMDK of another version', () => latin1('# Disk DescriptorFile\nversion=9\n'), /VMDK/, /all parts/],
 	['OVF', () => latin1('\xef\xbb\xbf<?xml version="1.0"?><Envelope/>'), /OVF/, /disks that it names/],
 ];
 
