@@ -5,9 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { anew } from '../../hypervisors/conformance/bench.ts';
+import { handedOver } from '../../hypervisors/conformance/handed-over.ts';
 import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
-import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
-import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { isRoot } from '../../hypervisors/qemu/confinement.ts';
 import { networksOfHost } from '../../hypervisors/qemu/host-networks.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
@@ -113,13 +112,7 @@ if (isRoot())
 		test('its start script makes the tap and removes it, also when it is ended by a signal', async t => {
 			const wired = await WiredHost.up(t);
 			const made = await bench(t, wired.bridge);
-			const guest = await startedGuest(made);
-			await restoreTargets(made);
-			await anew(made, async machine => {
-				await machine.switchToTarget(new SwitchRecord(made, guest));
-				await machine.handOver();
-				await machine.powerOff();
-			});
+			await handedOver(made);
 			assert.deepEqual(await wired.ports(), [wired.port]);
 			const child = spawn(machinePaths(made.definition).start, [], { stdio: 'inherit' });
 			const ended = once(child, 'exit');

@@ -7,6 +7,7 @@ import { chown, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { anew } from '../../hypervisors/conformance/bench.ts';
+import { handedOver } from '../../hypervisors/conformance/handed-over.ts';
 import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
@@ -58,13 +59,7 @@ suite('A QEMU that its guest has taken over', { concurrency: 2 }, () => {
 
 	test('is confined as well when the start script has started it', async t => {
 		const made = await bench(t);
-		const guest = await startedGuest(made);
-		await restoreTargets(made);
-		await anew(made, async machine => {
-			await machine.switchToTarget(new SwitchRecord(made, guest));
-			await machine.handOver();
-			await machine.powerOff();
-		});
+		await handedOver(made);
 		const env = { ...process.env, ROUSE_TEST_SECRET: 'secret' };
 		const child = spawn(machinePaths(made.definition).start, [], { stdio: 'inherit', env });
 		const ended = once(child, 'exit');
@@ -194,13 +189,7 @@ suite('A machine has a user of its own where Rouse is root', { concurrency: 2 },
 		if (noUsers !== undefined) return;
 		const uid = first + 5;
 		const made = await bench(t, only(uid));
-		const guest = await startedGuest(made);
-		await restoreTargets(made);
-		await anew(made, async machine => {
-			await machine.switchToTarget(new SwitchRecord(made, guest));
-			await machine.handOver();
-			await machine.powerOff();
-		});
+		await handedOver(made);
 		const other = captive(t, 'setpriv', ['--reuid', String(uid), '--clear-groups', 'sleep', '600']);
 		await waitFor('it', async () => (await processesOf(uid)).length === 1, { timeoutMs: 10_000 });
 		await assert.rejects(run(machinePaths(made.definition).start), {

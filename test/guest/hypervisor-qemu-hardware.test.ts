@@ -8,6 +8,7 @@ import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import * as z from 'zod';
 import { anew, gateOf } from '../../hypervisors/conformance/bench.ts';
+import { handedOver } from '../../hypervisors/conformance/handed-over.ts';
 import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
@@ -148,13 +149,7 @@ suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
 
 	test('the start script runs the machine without Rouse, once', async t => {
 		const made = await bench(t);
-		const guest = await startedGuest(made);
-		await restoreTargets(made);
-		await anew(made, async machine => {
-			await machine.switchToTarget(new SwitchRecord(made, guest));
-			await machine.handOver();
-			await machine.powerOff();
-		});
+		const guest = await handedOver(made);
 		await rm(made.definition.runDirectory, { recursive: true });
 		const { start, log } = machinePaths(made.definition);
 		const child = spawn('sh', ['-c', `exec ${start} >>${log}`], { stdio: 'inherit' });

@@ -6,9 +6,8 @@ import { open, readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { anew } from '../../hypervisors/conformance/bench.ts';
+import { handedOver } from '../../hypervisors/conformance/handed-over.ts';
 import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
-import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
-import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import { isRoot } from '../../hypervisors/qemu/confinement.ts';
 import { openingMacvtaps } from '../../hypervisors/qemu/macvtap-devices.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
@@ -203,13 +202,7 @@ if (isRoot() && (await kernelHasMacvtap()))
 		test('its start script makes them and removes them, also when it is ended by a signal', async t => {
 			const wired = await WiredHost.up(t, 'macvtap');
 			const made = await bench(t, wired);
-			const guest = await startedGuest(made);
-			await restoreTargets(made);
-			await anew(made, async machine => {
-				await machine.switchToTarget(new SwitchRecord(made, guest));
-				await machine.handOver();
-				await machine.powerOff();
-			});
+			await handedOver(made);
 			assert.deepEqual(await wired.ports(), [wired.port]);
 			const child = spawn(machinePaths(made.definition).start, [], { stdio: 'inherit' });
 			const ended = once(child, 'exit');
