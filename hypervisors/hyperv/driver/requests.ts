@@ -1,0 +1,244 @@
+/**
+ * What the driver on the Windows host is asked, an operation each, and what it answers. The driver is `driver.ps1`, constant
+ * and without a memory: it looks at what is there, does what is missing, and says what it found. The simulator of the Windows
+ * side speaks the same words.
+ *
+ *  - Every operation may be asked again, and then finds its work done.
+ *  - It touches nothing but machines in whose notes `recoveryId` stands, files whose whole path it was given, and the one
+ *    iSCSI target that it was named.
+ *  - Paths are Windows' own, absolute, with backslashes. GUIDs are in lower case without braces.
+ */
+import * as z from 'zod';
+import { isGuid } from '../../../model/guid.ts';
+import { macSchema } from '../../../model/machine.ts';
+
+const guid = z.string().refine(text => isGuid(text) && text === text.toLowerCase(), 'must be a GUID in lower case');
+const bytes = z.int().min(0);
+/** Without quotes, wildcards and streams, so that it means the same to every cmdlet. */
+const windowsPath = z.string().regex(/^[A-Za-z]:\\[^"*?<>|:[\]`$]{1,240}$/, 'must be an absolute path of Windows');
+const recoveryId = z.uuid();
+
+/** Where a disk hangs at a machine. Generation 1 boots from IDE only, generation 2 from SCSI only. */
+const slotSchema = z.strictObject({
+	controller: z.enum(['IDE', 'SCSI']),
+	number: z.int().min(0).max(3),
+	location: z.int().min(0).max(63),
+});
+export type Slot = z.infer<typeof slotSchema>;
+
+/** As `Get-VM` spells them: Microsoft.HyperV.PowerShell.VMState. */
+export const vmStateSchema = z.enum([
+	'Off',
+	'Running',
+	'Saved',
+	'Paused',
+	'Starting',
+	'Stopping',
+	'Saving',
+	'Pausing',
+	'Resuming',
+	'Reset',
+	'ForceShutdown',
+	'FastSaved',
+	'FastSaving',
+	'RunningCritical',
+	'OffCritical',
+	'StoppingCritical',
+	'SavedCritical',
+	'PausedCritical',
+	'StartingCritical',
+	'ResetCritical',
+	'SavingCritical',
+	'PausingCritical',
+	'ResumingCritical',
+	'FastSavedCritical',
+	'FastSavingCritical',
+	'Other',
+]);
+export type VmState = z.infer<typeof vmStateSchema>;
+
+const virtualDiskSchema = z.object({
+	path: z.string(),
+	type: z.enum(['Fixed', 'Dynamic', 'Differencing']),
+	/** Page 83 of the disk as a guest sees it: `DiskIdentifier` of `Get-VHD`. */
+	virtualDiskId: guid,
+	sizeBytes: bytes,
+});
+export type VirtualDisk = z.infer<typeof virtualDiskSchema>;
+
+const nicSchema = z.strictObject({
+	name: z.string().min(1).max(80),
+	mac: macSchema,
+	/** Of a virtual switch; `null`: the link is down. */
+	switchName: z.string().min(1).max(120).nullable(),
+});
+
+const targetPortal = z.strictObject({ address: z.union([z.ipv4(), z.ipv6()]), port: z.int().min(1).max(65_535) });
+
+function operation<Request extends z.core.$ZodLooseShape, Answer extends z.ZodType>(request: Request, answer: Answer) {
+	return { request: z.strictObject(request), answer };
+}
+
+export const operations = {
+	/** Who answers. */
+	hello: operation(
+		{},
+		z.object({
+			powerShell: z.string(),
+			windows: z.string(),
+			computerName: z.string(),
+			/** Changes with every boot of Windows. */
+			bootId: z.string().min(1),
+			/** It acts as an administrator with all powers. */
+			elevated: z.boolean(),
+		}),
+	),
+	/** What the host has, for a plan. */
+	report: operation(
+		{ datastore: windowsPath },
+		z.object({
+			freeBytes: bytes,
+			memoryTotalMiB: z.int().min(0),
+			memoryFreeMiB: z.int().min(0),
+			processors: z.int().min(1),
+			switches: z.array(z.object({ name: z.string(), type: z.enum(['External', 'Internal', 'Private']) })),
+			/** Absent where the service is not installed. */
+			initiatorName: z.string().nullable(),
+			hyperV: z.string(),
+		}),
+	),
+	/** Which of these parameters this host's cmdlets do not have. */
+	'check-cmdlets': operation(
+		{ cmdlets: z.record(z.string(), z.array(z.string())) },
+		z.object({ missing: z.array(z.object({ cmdlet: z.string(), parameter: z.string().nullable() })) }),
+	),
+
+	/**
+	 * The disk to fill. `knownId` is that of one that was made before: with it no other is made in its place, and one that is
+	 * gone, or another, is `identity_conflict`.
+	 */
+	'make-target': operation(
+		{ recoveryId, path: windowsPath, sizeBytes: bytes, whole: z.boolean(), knownId: guid.nullable() },
+		virtualDiskSchema.extend({ made: z.boolean() }),
+	),
+	/** As a SCSI disk of the appliance, while that runs. `slots_full` when it has no place left. */
+	'attach-target': operation({ recoveryId, appliance: guid, path: windowsPath, virtualDiskId: guid }, slotSchema),
+	/** The appliance has let it go before (its kernel knows it no more). MAY find it detached. */
+	'detach-target': operation({ recoveryId, appliance: guid, path: windowsPath }, z.object({ detached: z.boolean() })),
+	/** Detached, then gone. */
+	'remove-targets': operation(
+		{ recoveryId, appliance: guid, paths: z.array(windowsPath).max(64), directory: windowsPath },
+		z.object({ removed: z.int().min(0) }),
+	),
+
+	/** Without disks, off, starting by nothing but our order, and taking no checkpoints by itself. */
+	'create-machine': operation(
+		{
+			recoveryId,
+			name: z.string().min(1).max(100),
+			directory: windowsPath,
+			generation: z.union([z.literal(1), z.literal(2)]),
+			memoryMiB: z.int().min(32),
+			processors: z.int().min(1),
+			/** Of generation 2: the template, or off. */
+			secureBoot: z.enum(['MicrosoftWindows', 'MicrosoftUEFICertificateAuthority', 'Off']),
+			nics: z.array(nicSchema).max(8),
+			/** Named pipe of its first serial port. */
+			pipe: z.string().regex(/^\\\\\.\\pipe\\[\w-]{1,80}$/),
+		},
+		z.object({ vmId: guid, made: z.boolean() }),
+	),
+	/** How it is; `null` when there is none. Looks at no disk, and so waits for none. */
+	observe: operation(
+		{ recoveryId },
+		z
+			.object({
+				vmId: guid,
+				name: z.string(),
+				state: vmStateSchema,
+				/** Why it is off, as the host's event log has it; `unknown` when it says nothing. */
+				stoppedBy: z.enum(['guest', 'order', 'unknown']),
+				/** Of the machine's process; 0 when it does not run. */
+				uptimeMs: z.number().min(0),
+				checkpoints: z.int().min(0),
+			})
+			.nullable(),
+	),
+	/** Its disks and what each stands on, the leaf first. Opens every file, those on the volume too. */
+	chain: operation(
+		{ recoveryId },
+		z.object({ disks: z.array(z.object({ slot: slotSchema, files: z.array(virtualDiskSchema).min(1) })) }),
+	),
+	/**
+	 * A differencing disk for the guest's writes, at the machine. One that is there is left as it is, when it stands on
+	 * `parent`; else `chain_unexpected`.
+	 */
+	'make-overlay': operation(
+		{ recoveryId, path: windowsPath, parent: windowsPath, parentId: guid, slot: slotSchema },
+		z.object({ made: z.boolean() }),
+	),
+	/** Starts it, or resumes a saved one, if each of its disks stands on what is said here; else `chain_unexpected`. */
+	start: operation(
+		{
+			recoveryId,
+			disks: z
+				.array(z.strictObject({ leaf: windowsPath, parent: windowsPath.nullable() }))
+				.min(1)
+				.max(64),
+		},
+		z.object({ started: z.boolean() }),
+	),
+	/** `forget-saved` is power loss for the guest of a saved machine. */
+	power: operation(
+		{ recoveryId, action: z.enum(['turn-off', 'shutdown', 'reset', 'resume', 'save', 'forget-saved']) },
+		z.object({ state: vmStateSchema }),
+	),
+	/**
+	 * What an overlay stands on becomes `parent`; the machine is off or saved. `from` are those that it may stand on now: else
+	 * `chain_unexpected`. The machine's own account may open the new one afterwards.
+	 */
+	reparent: operation(
+		{ recoveryId, overlay: windowsPath, from: z.array(windowsPath).min(1).max(2), parent: windowsPath, parentId: guid },
+		z.object({ changed: z.boolean() }),
+	),
+	/** The machine is off: the overlay's content goes into the target, which becomes the machine's disk. */
+	merge: operation(
+		{ recoveryId, overlay: windowsPath, target: windowsPath, slot: slotSchema },
+		z.object({ merged: z.boolean() }),
+	),
+	/** It is its owner's: our marks in it stay, our wishes for its start and stop go. */
+	'hand-over': operation({ recoveryId }, z.object({ vmId: guid })),
+	/** Turned off, then gone, with its overlays. MAY find nothing. */
+	'remove-machine': operation(
+		{ recoveryId, overlays: z.array(windowsPath).max(64), directory: windowsPath },
+		z.object({ removed: z.boolean() }),
+	),
+
+	/**
+	 * The volume: session (again after each boot of Windows), disk online and writable, and its partition at `accessPath`, an
+	 * empty directory. Answers when each of `files` can be opened.
+	 */
+	'connect-volume': operation(
+		{
+			recoveryId,
+			portal: targetPortal,
+			iqn: z.string(),
+			chapUser: z.string(),
+			chapSecret: z.string(),
+			diskGuid: guid,
+			partitionGuid: guid,
+			accessPath: windowsPath,
+			files: z.array(windowsPath).min(1).max(64),
+		},
+		z.object({ diskNumber: z.int().min(0), files: z.array(virtualDiskSchema) }),
+	),
+	/** MAY find nothing. */
+	'disconnect-volume': operation(
+		{ recoveryId, portal: targetPortal, iqn: z.string(), accessPath: windowsPath },
+		z.object({ disconnected: z.boolean() }),
+	),
+} as const;
+
+export type OperationName = keyof typeof operations;
+export type RequestOf<Name extends OperationName> = z.input<(typeof operations)[Name]['request']>;
+export type AnswerOf<Name extends OperationName> = z.output<(typeof operations)[Name]['answer']>;
