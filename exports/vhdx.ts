@@ -1,12 +1,12 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { DiskImage } from '../model/chunk.ts';
-import { diskBytesInVhdx, freshIds, type Sectors } from '../movers/mount-mover/layout/vhdx-layout.ts';
+import { freshIds } from '../movers/mount-mover/layout/vhdx-layout.ts';
 import { DiskReader } from '../repository/disk-reader.ts';
 import type { VerifiedChunks } from '../repository/verified-chunks.ts';
 import { mebibyte } from '../vhdx/constants.ts';
 import { dynamicFile } from '../vhdx/dynamic-file.ts';
 import type { FileLayout } from '../vhdx/file-layout.ts';
-import { baseBlockBytes, blockCount, tableRegionBytes } from '../vhdx/geometry.ts';
+import { baseBlockBytes, blockCount, diskBytesInVhdx, type Sectors, tableRegionBytes } from '../vhdx/geometry.ts';
 import { type ExportOptions, makeNewFile, writeWhole } from './new-file.ts';
 import { dataOf } from './raw.ts';
 

@@ -8,6 +8,7 @@ import { diskImageSchema, digestSchema } from '../model/chunk.ts';
 import { errorDocumentSchema, RouseError } from '../model/errors.ts';
 import { refusalText } from '../model/issue-text.ts';
 import { fitsSocket, socketPathProblem } from '../system/socket-path.ts';
+import { volumeFilesSchema } from '../volume/disk-files.ts';
 
 const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
 const socketPath = absolutePath.refine(fitsSocket, { error: issue => socketPathProblem(String(issue.input)) });
@@ -49,23 +50,6 @@ export const repositoryMoverConfigSchema = z.strictObject({
 export const repositoryOfMoverSchema = z.object({ repository: absolutePath });
 export type RepositoryMoverConfig = z.infer<typeof repositoryMoverConfigSchema>;
 
-const sectorBytes = z.union([z.literal(512), z.literal(4096)]);
-
-/** The volume on which a host finds a VHDX of each disk; it was made before, in `directory` (volume/ensure-volume.ts). */
-export const moverVolumeSchema = z.strictObject({
-	directory: absolutePath,
-	/** In the order of the disks. Ids are the same as long as the recovery lasts: what stands on a VHDX names it by them. */
-	files: z
-		.array(
-			z.strictObject({
-				ids: z.strictObject({ fileWriteGuid: z.guid(), dataWriteGuid: z.guid(), virtualDiskId: z.guid() }),
-				sectors: z.strictObject({ logicalSectorBytes: sectorBytes, physicalSectorBytes: sectorBytes }),
-			}),
-		)
-		.min(1)
-		.max(64),
-});
-
 /** One per recovery: serves the restore point's disks to the running guest. */
 export const mountMoverConfigSchema = z.strictObject({
 	recoveryId: z.uuid(),
@@ -79,7 +63,7 @@ export const mountMoverConfigSchema = z.strictObject({
 	/** Bound of the chunks kept in memory. */
 	cacheBytes: z.int().min(0),
 	/** With it there is an export `volume` too. */
-	volume: moverVolumeSchema.optional(),
+	volume: volumeFilesSchema.optional(),
 	aloneMs,
 });
 export type MountMoverConfig = z.infer<typeof mountMoverConfigSchema>;

@@ -33,7 +33,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 	'nbd/server': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
 	'nbd/client': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
 	vhdx: { folders: ['model'], packages: [] },
-	volume: { folders: ['model', 'system'], packages: ['zod'] },
+	volume: { folders: ['model', 'system', 'vhdx'], packages: ['zod'] },
 	sources: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx'], packages: everyday },
 	movers: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx', 'volume'], packages: everyday },
 	exports: { folders: ['model', 'system', 'repository', 'nbd', 'movers', 'vhdx'], packages: everyday },

@@ -19,6 +19,13 @@ export interface Geometry {
 	readonly physicalSectorBytes: 512 | 4096;
 }
 
+export type Sectors = Pick<Geometry, 'logicalSectorBytes' | 'physicalSectorBytes'>;
+
+/** A disk in a VHDX has whole sectors. */
+export function diskBytesInVhdx(sizeBytes: number, { logicalSectorBytes }: Sectors): number {
+	return Math.ceil(sizeBytes / logicalSectorBytes) * logicalSectorBytes;
+}
+
 /** What of the measures the format does not allow, in words; undefined when it allows them. */
 export function geometryProblem({
 	sizeBytes,

@@ -61,6 +61,17 @@ export function identityHeader(disk: IdentityDisk): IdentityHeader {
 	return { header, payloadOffsetBytes, fileSizeBytes, blockBytes };
 }
 
+/** The size of the file alone. Throws as `identityHeader` does. */
+export function identityFileBytes(disk: Omit<NewDisk, 'ids'>): number {
+	return measures(usableGeometry(disk)).fileSizeBytes;
+}
+
+function measures(geometry: Geometry): { blocks: number; payloadOffsetBytes: number; fileSizeBytes: number } {
+	const blocks = blockCount(geometry);
+	const payloadOffsetBytes = tableAtBytes + tableRegionBytes(geometry, false);
+	return { blocks, payloadOffsetBytes, fileSizeBytes: payloadOffsetBytes + blocks * geometry.blockBytes };
+}
+
 /** For who writes the blocks as well (fixed-file.ts). */
 export function identity({ ids, isZero, ...disk }: IdentityDisk): {
 	opening: Opening;
@@ -68,8 +79,7 @@ export function identity({ ids, isZero, ...disk }: IdentityDisk): {
 	fileSizeBytes: number;
 } {
 	const geometry = usableGeometry(disk);
-	const blocks = blockCount(geometry);
-	const payloadOffsetBytes = tableAtBytes + tableRegionBytes(geometry, false);
+	const { blocks, payloadOffsetBytes, fileSizeBytes } = measures(geometry);
 	const entries: Iterable<TableEntry> = {
 		*[Symbol.iterator]() {
 			for (let block = 0; block < blocks; block++) {
@@ -80,5 +90,5 @@ export function identity({ ids, isZero, ...disk }: IdentityDisk): {
 		},
 	};
 	const opening: Opening = { geometry, type: isZero ? 'dynamic' : 'fixed', ids, entries };
-	return { opening, payloadOffsetBytes, fileSizeBytes: payloadOffsetBytes + blocks * geometry.blockBytes };
+	return { opening, payloadOffsetBytes, fileSizeBytes };
 }

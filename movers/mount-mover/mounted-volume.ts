@@ -2,28 +2,26 @@ import { RouseError } from '../../model/errors.ts';
 import type { NbdExport } from '../../nbd/server/export.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { VolumeDescription } from '../../volume/description.ts';
+import { type DiskFile, diskFileName, type VolumeFiles } from '../../volume/disk-files.ts';
 import { readVolume, volumePaths } from '../../volume/ensure-volume.ts';
-import type { MountMoverConfig } from '../config.ts';
 import { openPrivateFile, type PrivateFile } from './layout/private-file.ts';
 import { vhdxExport } from './layout/vhdx-layout.ts';
 import { volumeExport, type VolumeExportOptions } from './layout/volume-layout.ts';
 
-type VolumeConfig = NonNullable<MountMoverConfig['volume']>;
-
 /** The volume that holds a VHDX of each disk, for a host that takes its disks from there. */
 export class MountedVolume {
-	readonly #config: VolumeConfig;
+	readonly #config: VolumeFiles;
 	readonly #volume: VolumeDescription;
 	readonly #image: PrivateFile;
 
-	private constructor(config: VolumeConfig, volume: VolumeDescription, image: PrivateFile) {
+	private constructor(config: VolumeFiles, volume: VolumeDescription, image: PrivateFile) {
 		this.#config = config;
 		this.#volume = volume;
 		this.#image = image;
 	}
 
 	/** Opens one that was made. `io_failed` when there is none, `format_damaged` when it is not whole. */
-	static async open(config: VolumeConfig, clock: Pick<Clock, 'now'>): Promise<MountedVolume> {
+	static async open(config: VolumeFiles, clock: Pick<Clock, 'now'>): Promise<MountedVolume> {
 		const volume = await readVolume(config.directory);
 		if (volume === undefined) throw new RouseError('io_failed', `no volume was made in ${config.directory}`);
 		return new MountedVolume(config, volume, await openPrivateFile(volumePaths(config.directory).image, clock));
@@ -37,7 +35,7 @@ export class MountedVolume {
 	/** It over these disks in their order; they are closed by whoever opened them. */
 	export(options: VolumeExportOptions, disks: readonly NbdExport[]): NbdExport {
 		const contents = new Map(
-			disks.map((disk, number) => [`disk${number}.vhdx`, vhdxExport(disk, this.#fileOf(number))] as const),
+			disks.map((disk, number) => [diskFileName(number), vhdxExport(disk, this.#fileOf(number))] as const),
 		);
 		return volumeExport({ volume: this.#volume, image: this.#image, contents }, options);
 	}
@@ -46,7 +44,7 @@ export class MountedVolume {
 		await this.#image.close();
 	}
 
-	#fileOf(number: number): VolumeConfig['files'][number] {
+	#fileOf(number: number): DiskFile {
 		const file = this.#config.files[number];
 		if (file === undefined) throw new RouseError('config_invalid', `the volume has no file for disk${number}`);
 		return file;

@@ -6,8 +6,10 @@ import type { TestContext } from 'node:test';
 import type { MoverDisk } from '../../movers/config.ts';
 import { freshIds } from '../../movers/mount-mover/layout/vhdx-layout.ts';
 import type { DiskSource } from '../../repository/import/disk-source.ts';
+import { diskBytesInVhdx } from '../../vhdx/geometry.ts';
 import { identityHeader } from '../../vhdx/identity-header.ts';
 import type { FileExtent, VolumeDescription, VolumeRequest } from '../../volume/description.ts';
+import { volumeRequestOf } from '../../volume/disk-files.ts';
 import { ensureVolume } from '../../volume/ensure-volume.ts';
 import { temporaryDirectory } from './captive.ts';
 import { type MountMover, startMountMover } from './mount-movers.ts';
@@ -48,16 +50,19 @@ export async function serveVolume(
 		disks.push(await allocateTarget(directory, image, { name: `disk${number}` }));
 	const sectors = { logicalSectorBytes: 512, physicalSectorBytes: 512 } as const;
 	const files = disks.map(() => ({ ids: freshIds(), sectors }));
-	const vhdx = files.map(({ ids }, number) => {
-		const sizeBytes = Math.ceil((images[number]?.sizeBytes ?? 0) / 512) * 512;
-		return identityHeader({ sizeBytes, ids, ...sectors });
-	});
 	const ofVolume = join(directory, 'volume');
 	await mkdir(ofVolume);
-	const volume = await ensureVolume(ofVolume, sampleVolume(...vhdx.map(({ fileSizeBytes }) => fileSizeBytes)));
+	const request = volumeRequestOf(
+		sampleGuids,
+		images.map(({ sizeBytes }) => ({ sizeBytes, sectors })),
+	);
+	const volume = await ensureVolume(ofVolume, request);
 	await startRepositoryMover(t, directory, join(directory, 'repository'));
 	const start = () => startMountMover(t, directory, disks, { volume: { directory: ofVolume, files } });
-	const payloadsAt = vhdx.map(({ payloadOffsetBytes }) => payloadOffsetBytes);
+	const payloadsAt = files.map(({ ids }, number) => {
+		const sizeBytes = diskBytesInVhdx(images[number]?.sizeBytes ?? 0, sectors);
+		return identityHeader({ sizeBytes, ids, ...sectors }).payloadOffsetBytes;
+	});
 	return { directory, volume, start, mover: await start(), partition: volume.partition, payloadsAt };
 }
 

@@ -1,21 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { SourceDisk } from '../../../model/machine.ts';
 import type { NbdExport } from '../../../nbd/server/export.ts';
+import { diskBytesInVhdx, type Sectors } from '../../../vhdx/geometry.ts';
 import type { FileIds } from '../../../vhdx/header-section.ts';
 import { identityHeader } from '../../../vhdx/identity-header.ts';
 import { LayoutExport } from './layout-export.ts';
 import type { Segment } from './segments.ts';
 
-export type Sectors = Pick<SourceDisk, 'logicalSectorBytes' | 'physicalSectorBytes'>;
-
 /** For a file that nobody will ask about again. */
 export function freshIds(): FileIds {
 	return { fileWriteGuid: randomUUID(), dataWriteGuid: randomUUID(), virtualDiskId: randomUUID() };
-}
-
-/** A disk in a VHDX has whole sectors. */
-export function diskBytesInVhdx(sizeBytes: number, { logicalSectorBytes }: Sectors): number {
-	return Math.ceil(sizeBytes / logicalSectorBytes) * logicalSectorBytes;
 }
 
 /**
