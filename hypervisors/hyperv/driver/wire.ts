@@ -17,6 +17,8 @@ export const driverFailureSchema = z.object({
 		'machine_unknown',
 		'state_wrong',
 		'not_there',
+		/** Another session is at work on the same recovery, and was waited for. */
+		'busy',
 	]),
 	message: z.string(),
 	hresult: z

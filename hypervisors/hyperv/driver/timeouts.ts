@@ -1,0 +1,31 @@
+import type { OperationName } from './requests.ts';
+
+const minute = 60_000;
+const hour = 60 * minute;
+
+/**
+ * How long an answer may take before the host counts as stuck: what a loaded host needs, with room. Memory that is saved or
+ * read back goes at the speed of the datastore, and a merge copies up to a whole disk.
+ */
+export const timeoutsMs: Readonly<Record<OperationName, number>> = {
+	hello: minute,
+	report: 2 * minute,
+	'check-cmdlets': 3 * minute,
+	// With `whole` NTFS writes zeroes everywhere.
+	'make-target': 6 * hour,
+	'attach-target': 2 * minute,
+	'detach-target': 2 * minute,
+	'remove-targets': 5 * minute,
+	'create-machine': 3 * minute,
+	observe: minute,
+	chain: 2 * minute,
+	'make-overlay': 2 * minute,
+	start: 15 * minute,
+	power: 15 * minute,
+	reparent: 2 * minute,
+	merge: 6 * hour,
+	'hand-over': 2 * minute,
+	'remove-machine': 10 * minute,
+	'connect-volume': 4 * minute,
+	'disconnect-volume': 4 * minute,
+};
