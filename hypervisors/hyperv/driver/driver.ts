@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { CallOptions } from '../../contract.ts';
 import type { AnswerOf, OperationName, RequestOf } from './requests.ts';
 
@@ -12,4 +13,10 @@ export interface Driver {
 		request: RequestOf<Name>,
 		options?: CallOptions & { timeoutMs?: number },
 	): Promise<AnswerOf<Name>>;
+}
+
+/** Named pipes of the Windows host: a machine's serial port is one, while it runs. */
+export interface Pipes {
+	/** Bytes in both directions. `signal` counts until it is open. Throws `phase_wrong` when nobody serves it. */
+	open(pipe: string, options?: CallOptions): Promise<Duplex>;
 }

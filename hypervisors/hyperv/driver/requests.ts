@@ -14,6 +14,7 @@ import { macSchema } from '../../../model/machine.ts';
 
 const guid = z.string().refine(text => isGuid(text) && text === text.toLowerCase(), 'must be a GUID in lower case');
 const bytes = z.int().min(0);
+const sectorBytes = z.union([z.literal(512), z.literal(4096)]);
 /** Without quotes, wildcards and streams, so that it means the same to every cmdlet. */
 const windowsPath = z.string().regex(/^[A-Za-z]:\\[^"*?<>|:[\]`$]{1,240}$/, 'must be an absolute path of Windows');
 const recoveryId = z.uuid();
@@ -118,7 +119,16 @@ export const operations = {
 	 * gone, or another, is `identity_conflict`.
 	 */
 	'make-target': operation(
-		{ recoveryId, path: windowsPath, sizeBytes: bytes, whole: z.boolean(), knownId: guid.nullable() },
+		{
+			recoveryId,
+			path: windowsPath,
+			sizeBytes: bytes,
+			/** 512 and 4096 is what guests with sectors of 512 bytes get; an overlay's are those of its parent. */
+			logicalSectorBytes: sectorBytes.default(512),
+			physicalSectorBytes: sectorBytes.default(4096),
+			whole: z.boolean(),
+			knownId: guid.nullable(),
+		},
 		virtualDiskSchema.extend({ made: z.boolean() }),
 	),
 	/** As a SCSI disk of the appliance, while that runs. `slots_full` when it has no place left. */
