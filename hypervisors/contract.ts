@@ -2,7 +2,7 @@
  * What Rouse asks of a platform that runs machines. The words MUST, MUST NOT and MAY are those of RFC 2119.
  *
  * One `Machine` object stands for one recovered machine and its directory. The supervisor calls its methods one at a time
- * (never two at once for one machine, `openTargets` excepted), from one process at a time; it MAY die at any moment, and
+ * (never two at once for one machine, `openTargets` and `volume` excepted), from one process at a time; it MAY die at any moment, and
  * the next supervisor makes a new object from the same definition and calls again. So:
  *
  *  - Every method MUST be idempotent: it looks at what is there, does what is missing, and succeeds when nothing is.
@@ -28,6 +28,7 @@ import type { Hardware, PlatformData } from '../model/hardware.ts';
 import type { PartialSize } from '../model/machine-size.ts';
 import type { Firmware, MachineConfig } from '../model/machine.ts';
 import type { AllocateWhen, Chain, Forward, PlannedNic, Power } from '../model/recovery.ts';
+import type { VolumeFiles } from '../volume/disk-files.ts';
 
 export interface CallOptions {
 	signal?: AbortSignal | undefined;
@@ -140,6 +141,11 @@ export interface MoverGate {
 	 * false when no read waited, and nothing was done.
 	 */
 	free(work: () => Promise<void>, options: CallOptions): Promise<boolean>;
+	/**
+	 * The targets were let go as the mount mover has opened them: it is ended and started anew with what `openTargets` says
+	 * then, and answers when this resolves. Reads wait meanwhile, and none is failed. Throws `mover_unreachable`.
+	 */
+	reopen(options: CallOptions): Promise<void>;
 }
 
 export type ConsoleKind = 'serial' | 'screen';
@@ -163,6 +169,12 @@ export interface Machine {
 
 	/** The dummy machine: same configuration, powered off, disks as defined. MUST NOT start anything. */
 	create(options?: CallOptions): Promise<void>;
+
+	/**
+	 * What the mount mover is to serve beside the disks: a volume that `create` has made. Asked at every start of the mover,
+	 * and MAY be called while another call is under way. A platform without it takes the disks as they are.
+	 */
+	volume?(): Promise<VolumeFiles | undefined>;
 
 	/**
 	 * The mount mover's disks become what the machine's disk chain can stand on. Called before the snapshot, and before every

@@ -75,5 +75,9 @@ export function gateOf({ mover }: Pick<Bench, 'mover'>): MoverGate {
 		clear: () => mover.start(),
 		pass: work => work(),
 		free: async () => false,
+		reopen: async () => {
+			await mover.stop();
+			await mover.start();
+		},
 	};
 }

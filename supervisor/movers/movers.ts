@@ -1,6 +1,6 @@
 /** The movers as the supervisor deals with them: processes known by their locks, asked over their control sockets. */
 import type { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
-import type { Target } from '../../hypervisors/contract.ts';
+import type { Machine, Target } from '../../hypervisors/contract.ts';
 import type { LockHolder } from '../../system/process-lock.ts';
 import type { DiskImage } from '../../model/chunk.ts';
 import type { RecoveryPlaces } from '../files/places.ts';
@@ -41,6 +41,8 @@ export interface RecoveryMoversOf {
 	disks: readonly RecoveryDisk[];
 	/** One a disk; asked for at every start of a mover, since a path may have changed. */
 	targets: () => Promise<readonly Target[]>;
+	/** What the mount mover serves beside the disks, when its platform wants that. */
+	volume?: NonNullable<Machine['volume']>;
 }
 
 export interface Movers {

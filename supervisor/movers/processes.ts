@@ -73,6 +73,7 @@ export class MoverProcesses implements Movers {
 				chunkSocket: repositoryPlaces(this.#installation, of.repository).chunkSocket,
 				offerSocket: at.offerSocket,
 				cacheBytes: mountCacheBytes,
+				volume: await of.volume?.(),
 			},
 		}));
 		return { ...process, control: new MountMoverControl(at.mountSocket), listens: () => listens(at.nbdSocket) };

@@ -66,6 +66,22 @@ export class MountMoverGate implements MoverGate {
 		return true;
 	}
 
+	async reopen({ signal }: CallOptions): Promise<void> {
+		if (!this.#needed) return;
+		const { mount, watch } = this.#recovery.equipment;
+		if (!(await mount.end()))
+			throw new RouseError('mover_unreachable', `recovery ${this.#recovery.name}: the mount mover cannot be killed`);
+		await mount.start();
+		// On a busy host it may be replaced once before it answers: the watch sees to that.
+		await this.#untilKept(
+			'the mount mover to answer',
+			async () => {
+				return (await watch.mount.keep()) !== undefined && (await mount.listens());
+			},
+			signal,
+		);
+	}
+
 	get #needed(): boolean {
 		return moversWanted(this.#recovery.state).mount;
 	}
@@ -84,19 +100,20 @@ export class MountMoverGate implements MoverGate {
 			failed = true;
 			return false;
 		};
+		await this.#untilKept('the mount mover to answer with no read waiting', holdsNone, signal);
+		return failed;
+	}
+
+	/** `mover_unreachable` when it does not come to that. */
+	async #untilKept(what: string, look: () => Promise<boolean>, signal: AbortSignal | undefined): Promise<void> {
 		try {
-			await waitFor('the mount mover to answer with no read waiting', holdsNone, {
-				timeoutMs: answerMs,
-				signal,
-				clock: this.#clock,
-			});
+			await waitFor(what, look, { timeoutMs: answerMs, signal, clock: this.#clock });
 		} catch (cause) {
 			signal?.throwIfAborted();
 			throw new RouseError('mover_unreachable', `recovery ${this.#recovery.name}: ${asRouseError(cause).message}`, {
 				cause,
 			});
 		}
-		return failed;
 	}
 
 	/** Until `over`; true when reads had to be failed. */
@@ -150,4 +167,5 @@ export const openGate: MoverGate = {
 	clear: async () => undefined,
 	pass: work => work(),
 	free: async () => false,
+	reopen: async () => undefined,
 };

@@ -190,7 +190,8 @@ export class Recovery {
 			return { name, image, mapPath: this.places.map(name) };
 		});
 		const targets = () => machine.openTargets();
-		const of = { recoveryId, repository: plan.repository, places: this.places, disks, targets };
+		const volume = async () => machine.volume?.();
+		const of = { recoveryId, repository: plan.repository, places: this.places, disks, targets, volume };
 		const mount = movers.mount(of);
 		const migration = movers.migration(of);
 		const incident = (kind: string, message: string) => this.incidents.add(kind, message);

@@ -38,6 +38,12 @@ export class RecordingGate implements MoverGate {
 		return true;
 	}
 
+	async reopen(): Promise<void> {
+		this.calls.push('reopen');
+		await this.#mover.stop();
+		await this.#mover.start();
+	}
+
 	async #keepFailing(over: AbortSignal): Promise<void> {
 		while (!over.aborted) await this.#failWhatWaits();
 	}

@@ -56,6 +56,7 @@ if (import.meta.main) {
 		clear: async () => undefined,
 		pass: <T>(work: () => Promise<T>) => work(),
 		free: async () => false,
+		reopen: async () => undefined,
 	};
 	const machine = host.platform.machine(order.definition, openGate);
 	await machine.switchToTarget(

@@ -123,6 +123,7 @@ test('a machine that is never answered is given up as stuck, and not ended', asy
 		clear: async () => undefined,
 		pass: <T>(work: () => Promise<T>) => work(),
 		free: async () => false,
+		reopen: async () => undefined,
 	};
 	const machine = bench.platform.machine(bench.definition, patient);
 	await assert.rejects(machine.reset(), { code: 'hypervisor_stuck' });

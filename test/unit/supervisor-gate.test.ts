@@ -26,6 +26,8 @@ class Gated {
 	/** It does not answer the watch, or no order. */
 	silent = false;
 	deaf = false;
+	/** It can be killed. */
+	ends = true;
 	looks = 0;
 
 	readonly incidents = { add: async (kind: string) => void this.story.push(kind) };
@@ -77,8 +79,11 @@ class Gated {
 		},
 		holder: async () => undefined,
 		listens: async () => true,
-		start: async () => undefined,
-		end: async () => true,
+		start: () => this.#order('start'),
+		end: async () => {
+			await this.#order('end');
+			return this.ends;
+		},
 		remove: async () => undefined,
 	};
 }
@@ -226,4 +231,33 @@ test('the gate is open once the chain is not `mover`: nobody is asked, nothing i
 	assert.equal(await gated.gate.pass(work, { first: true, patienceMs: 0 }), 'done');
 	assert.equal(await gated.gate.free(async () => void gated.story.push('work'), {}), false);
 	assert.deepEqual([gated.story, gated.looks], [[], 0]);
+});
+
+suite('`reopen` of the gate', () => {
+	test('ends the mover, starts it and waits until it answers; what waits is not failed', async () => {
+		const gated = new Gated();
+		gated.waitingReads = 1;
+		gated.silent = true;
+		void gated.clock.delay(3_000).then(() => (gated.silent = false));
+		await gated.gate.reopen({});
+		assert.deepEqual(gated.story, ['end', 'start']);
+		assert.ok(gated.looks > 1, 'it did not wait');
+	});
+
+	test('throws `mover_unreachable` when the mover cannot be killed, or does not answer afterwards', async () => {
+		const immortal = new Gated();
+		immortal.ends = false;
+		await assert.rejects(immortal.gate.reopen({}), { code: 'mover_unreachable' });
+		assert.deepEqual(immortal.story, ['end']);
+		const silent = new Gated();
+		silent.silent = true;
+		await assert.rejects(silent.gate.reopen({}), { code: 'mover_unreachable' });
+	});
+
+	test('does nothing once the chain does not need the mover', async () => {
+		const gated = new Gated();
+		gated.moveOn();
+		await gated.gate.reopen({});
+		assert.deepEqual(gated.story, []);
+	});
 });
