@@ -8,6 +8,19 @@ import type { ChunkRef } from '../model/chunk.ts';
 /** `mount`: a guest waits for it. `migration`: it can wait. */
 export type ChunkClass = 'mount' | 'migration';
 
+/**
+ * Where a reference stands in a restore point. A disk is named by the digest of its page map's root; height 0 is chunk
+ * `number` of it, height n page `number` of the map's level n - 1, the root among them (docs/format.md, "Page map").
+ */
+export interface PlaceInPoint {
+	root: string;
+	height: number;
+	number: number;
+}
+
+/** The place is for sources that give out chunks of one restore point alone (movers/repository-mover/point-requests.ts). */
+export type PlacedRef = ChunkRef & { place?: PlaceInPoint };
+
 export interface ChunkSource {
 	/**
 	 * Yields the stored bytes of each reference, in the order asked for. What is yielded is NOT verified. The buffer is
@@ -19,7 +32,7 @@ export interface ChunkSource {
 	 * MAY be called concurrently. Breaking out of the loop ends the call and frees what it holds.
 	 */
 	fetch(
-		refs: readonly ChunkRef[],
+		refs: readonly PlacedRef[],
 		options: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
 	): AsyncIterable<StoredChunk>;
 	close(): Promise<void>;

@@ -50,7 +50,7 @@ function chunksOf({ firstIndex, count, page }: Leaf, reader: DiskReader): (Wante
 	if (page === undefined) return chunks;
 	for (let index = firstIndex; index < firstIndex + count; index++) {
 		const ref = page.entry(index % pageEntries);
-		if (ref !== 'zero') chunks.push({ index, ref, rawBytes: reader.rawBytesOf(index) });
+		if (ref !== 'zero') chunks.push({ index, ...reader.wanted(index, ref) });
 	}
 	return chunks;
 }

@@ -1,6 +1,6 @@
 import type { ChunkRef, DiskImage } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
-import type { ChunkClass } from './chunk-source.ts';
+import type { ChunkClass, PlaceInPoint } from './chunk-source.ts';
 import { isDamage } from './damage.ts';
 import { PageCache } from './page-cache.ts';
 import { Page } from './format/page.ts';
@@ -13,7 +13,7 @@ import {
 	type PageMap,
 } from './format/page-map.ts';
 import type { PageEntry } from './format/reference.ts';
-import type { VerifiedChunks } from './verified-chunks.ts';
+import type { VerifiedChunks, WantedChunk } from './verified-chunks.ts';
 
 export interface DiskReaderOptions {
 	/** Bound of the pages kept; 16 MiB of pages cover 37 GiB of disk. */
@@ -90,6 +90,11 @@ export class DiskReader {
 	/** Exact bytes of the chunk: what `decodeChunk` wants to know. */
 	rawBytesOf(index: number): number {
 		return chunkRawBytes(this.map, index);
+	}
+
+	/** How the chunk is asked for. */
+	wanted(index: number, ref: ChunkRef): WantedChunk {
+		return { ref, rawBytes: this.rawBytesOf(index), ...this.#placeOf(0, index) };
 	}
 
 	/** For hot paths: like {@link lookup} when the page is in memory, else undefined. */
@@ -218,11 +223,11 @@ export class DiskReader {
 		last: number,
 		signal: AbortSignal | undefined,
 	): Promise<void> {
-		const leaves: { leaf: number; ref: ChunkRef; rawBytes: number }[] = [];
+		const leaves: (WantedChunk & { leaf: number })[] = [];
 		for (let leaf = first; leaf <= last; leaf++) {
 			const entry = parent.entry(leaf - number * pageEntries);
 			if (entry === 'zero' || this.#pages.get(0, leaf) !== undefined) continue;
-			leaves.push({ leaf, ref: entry, rawBytes: pageRawBytes(this.map, 0, leaf) });
+			leaves.push({ leaf, ...this.#wantedPage(0, leaf, entry) });
 		}
 		if (leaves.length < 2) return;
 		for await (const { wanted, bytes } of this.#chunks.fetch(leaves, { class: this.#class, signal })) {
@@ -238,19 +243,44 @@ export class DiskReader {
 	/** The page of the leaf that a chunk is in; undefined when all of that leaf is zero. Throws as {@link lookup}. */
 	async leafPage(index: number, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Page | undefined> {
 		this.#checkIndex(index);
+		return this.#pageAt(0, Math.floor(index / pageEntries), signal);
+	}
+
+	/** What stands in a place of this disk; undefined when it has no such place. Throws as {@link lookup}. */
+	async entryAt(
+		{ height, number }: Pick<PlaceInPoint, 'height' | 'number'>,
+		{ signal }: { signal?: AbortSignal | undefined } = {},
+	): Promise<PageEntry | undefined> {
+		const places = height === 0 ? this.chunkCount : (this.map.levels[height - 1] ?? 0);
+		if (number >= places) return undefined;
+		if (height === 0) return this.lookup(number, { signal });
+		if (height > this.#rootLevel) return this.image.root ?? 'zero';
+		const page = await this.#pageAt(height, Math.floor(number / pageEntries), signal);
+		return page === undefined ? 'zero' : page.entry(number % pageEntries);
+	}
+
+	async #pageAt(level: number, number: number, signal: AbortSignal | undefined): Promise<Page | undefined> {
 		let entry: PageEntry = this.image.root ?? 'zero';
 		for (let at = this.#rootLevel; ; at--) {
 			if (entry === 'zero') return undefined;
-			const number = Math.floor(index / chunksPerEntry(at + 1));
-			const page = await this.#load(at, number, entry, signal);
-			if (at === 0) return page;
-			entry = page.entry(Math.floor(index / chunksPerEntry(at)) % pageEntries);
+			const page = await this.#load(at, Math.floor(number / chunksPerEntry(at - level)), entry, signal);
+			if (at === level) return page;
+			entry = page.entry(Math.floor(number / chunksPerEntry(at - level - 1)) % pageEntries);
 		}
 	}
 
 	#load(level: number, number: number, ref: ChunkRef, signal: AbortSignal | undefined): Promise<Page> {
-		const request = { ref, rawBytes: pageRawBytes(this.map, level, number), class: this.#class };
+		const request = { ...this.#wantedPage(level, number, ref), class: this.#class };
 		return this.#pages.load(level, number, this.#chunks, request, signal);
+	}
+
+	#wantedPage(level: number, number: number, ref: ChunkRef): WantedChunk {
+		return { ref, rawBytes: pageRawBytes(this.map, level, number), ...this.#placeOf(level + 1, number) };
+	}
+
+	#placeOf(height: number, number: number): { place?: PlaceInPoint } {
+		const { root } = this.image;
+		return root === undefined ? {} : { place: { root: root.digest, height, number } };
 	}
 
 	#checkIndex(index: number): void {

@@ -1,7 +1,6 @@
-import type { ChunkRef } from '../model/chunk.ts';
 import { asRouseError, type ErrorDocument, RouseError } from '../model/errors.ts';
 import type { Clock } from '../system/clock.ts';
-import type { ChunkClass, ChunkSource, StoredChunk } from './chunk-source.ts';
+import type { ChunkClass, ChunkSource, PlacedRef, StoredChunk } from './chunk-source.ts';
 import { isDamage } from './damage.ts';
 
 /** Doubled from one failure to the next; short enough that a mover that was started again is found at once. */
@@ -30,7 +29,7 @@ export class RetryingChunkSource implements ChunkSource {
 	}
 
 	async *fetch(
-		refs: readonly ChunkRef[],
+		refs: readonly PlacedRef[],
 		options: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
 	): AsyncGenerator<StoredChunk, void, undefined> {
 		const signal = options.signal ? AbortSignal.any([options.signal, this.#closed.signal]) : this.#closed.signal;

@@ -1,6 +1,6 @@
 import type { ChunkRef } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
-import type { ChunkClass, ChunkSource } from './chunk-source.ts';
+import type { ChunkClass, ChunkSource, PlaceInPoint, PlacedRef } from './chunk-source.ts';
 import { type ChunkDamage, isChunkDamage } from './damage.ts';
 import { decodeChunk } from './format/chunk.ts';
 
@@ -9,6 +9,7 @@ export interface WantedChunk {
 	ref: ChunkRef;
 	/** Exact bytes of the chunk. */
 	rawBytes: number;
+	place?: PlaceInPoint;
 }
 
 /** What came of a chunk that was wanted: its bytes, or why they cannot be had. */
@@ -50,7 +51,7 @@ export class VerifiedChunks {
 		let locate = false;
 		while (next < wanted.length) {
 			const end = locate ? next + 1 : wanted.length;
-			const refs = wanted.slice(next, end).map(({ ref }) => ref);
+			const refs = wanted.slice(next, end).map(placed);
 			try {
 				for await (const { stored } of this.#source.fetch(refs, { ...options, locate })) {
 					const chunk = wanted[next];
@@ -83,4 +84,8 @@ export class VerifiedChunks {
 		if (fetched?.bytes !== undefined) return fetched.bytes;
 		throw fetched?.damage ?? new RouseError('internal', `nothing came of chunk ${wanted.ref.digest}`);
 	}
+}
+
+function placed({ ref, place }: WantedChunk): PlacedRef {
+	return place === undefined ? ref : { ...ref, place };
 }

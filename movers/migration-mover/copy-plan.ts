@@ -48,7 +48,7 @@ export async function* planCopy(
 				if (index > zeroFrom) yield { kind: 'zero', range: { first: zeroFrom, count: index - zeroFrom } };
 				if (index === stop) break;
 				const ref = page.entry(index % pageEntries);
-				if (ref !== 'zero' && !missing.has(index)) chunks.push({ index, ref, rawBytes: reader.rawBytesOf(index) });
+				if (ref !== 'zero' && !missing.has(index)) chunks.push({ index, ...reader.wanted(index, ref) });
 				index += 1;
 				if (chunks.length < perBatch) continue;
 				yield { kind: 'data', chunks };

@@ -126,7 +126,7 @@ export class RepositoryDisk implements ChunkReceiver {
 	#chunk(index: number): MountedChunk | undefined {
 		const ref = this.#pages.entry(index);
 		if (ref === undefined || ref === 'zero') return undefined;
-		return { key: this.#keyOf(index), index, ref, rawBytes: this.#reader.rawBytesOf(index), receiver: this };
+		return { key: this.#keyOf(index), index, ...this.#reader.wanted(index, ref), receiver: this };
 	}
 
 	/** Chunks of all disks in one cache: 2 TiB in chunks of 128 KiB still give keys of 30 bits, the quick ones. */

@@ -2,7 +2,7 @@ import type { ChunkRef } from '../../model/chunk.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
 import { type ImportOptions, type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
 import { openStore, initStore, type Repository } from '../../repository/repository.ts';
-import type { ChunkClass, ChunkSource, StoredChunk } from '../../repository/chunk-source.ts';
+import type { ChunkClass, ChunkSource, PlacedRef, StoredChunk } from '../../repository/chunk-source.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import type { Store } from '../../repository/store/contract.ts';
 import { sampleConfig, sampleDisks } from './sample-config.ts';
@@ -87,16 +87,19 @@ export class CountingSource implements ChunkSource {
 	calls = 0;
 	storedBytes = 0;
 	readonly refs: ChunkRef[] = [];
+	/** As they were asked for. */
+	readonly placed: PlacedRef[] = [];
 
 	constructor(source: ChunkSource) {
 		this.#source = source;
 	}
 
 	async *fetch(
-		refs: readonly ChunkRef[],
+		refs: readonly PlacedRef[],
 		options: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
 	): AsyncGenerator<StoredChunk> {
 		this.calls++;
+		this.placed.push(...refs);
 		for await (const chunk of this.#source.fetch(refs, options)) {
 			this.storedBytes += chunk.stored.length;
 			this.refs.push(chunk.ref);

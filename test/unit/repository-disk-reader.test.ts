@@ -5,6 +5,7 @@ import * as fc from 'fast-check';
 import type { ChunkRef, DiskImage } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { ChunkSource } from '../../repository/chunk-source.ts';
+import { diskChunks } from '../../repository/disk-chunks.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { type DiskExtent, DiskReader } from '../../repository/disk-reader.ts';
 import { digestOf, encodeChunk } from '../../repository/format/chunk.ts';
@@ -260,4 +261,27 @@ test('`DiskReader.leaves` tells of a page with an entry that is no reference, an
 		leaves.map(({ firstIndex }) => firstIndex),
 		[0, 2048],
 	);
+});
+
+test('all that `DiskReader` asks for names its place, in which `entryAt` of another reader finds it', async () => {
+	const pieces = [0, 1, 2, 1500, 2047].map(leaf => ({
+		offsetBytes: leaf * leafBytes + (leaf % 7) * chunkSizeBytes,
+		bytes: noise(9000, leaf + 1),
+	}));
+	const { image, source, reader } = await stored(10 * 2 ** 30, pieces);
+	assert.equal(reader.map.levels.length, 3);
+	const chunks = new VerifiedChunks(source);
+	await collect(diskChunks(chunks, reader, { class: 'mount' }));
+	const asked = source.placed;
+	assert.deepEqual([...new Set(asked.map(({ place }) => place?.height))].toSorted(), [0, 1, 2, 3]);
+	const another = new DiskReader(chunks, image, { cacheBytes: 1 });
+	for (const { place, ...ref } of asked) {
+		assert.equal(place?.root, image.root?.digest);
+		assert.deepEqual(await another.entryAt(place ?? assert.fail()), ref);
+	}
+	for (const [height, count] of [another.chunkCount, ...another.map.levels].entries())
+		assert.equal(await another.entryAt({ height, number: count }), undefined);
+	assert.equal(await another.entryAt({ height: 4, number: 0 }), undefined);
+	assert.equal(await another.entryAt({ height: 0, number: 700 * 1024 }), 'zero');
+	assert.equal(await another.entryAt({ height: 1, number: 700 }), 'zero');
 });
