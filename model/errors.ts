@@ -22,6 +22,7 @@ const table = {
 	tool_failed: { exit: 1, retry: 'transient' },
 	space_short: { exit: 4, retry: 'person' },
 	precheck_failed: { exit: 4, retry: 'person' },
+	access_denied: { exit: 4, retry: 'person' },
 	machine_unknown: { exit: 5, retry: 'permanent' },
 	point_unknown: { exit: 5, retry: 'permanent' },
 	point_ambiguous: { exit: 5, retry: 'permanent' },

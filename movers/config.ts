@@ -37,6 +37,36 @@ export type MoverDisk = z.infer<typeof moverDiskSchema>;
 /** For how long nobody must have used a mover before it asks itself whether it is needed any more (left-alone.ts). */
 const aloneMs = z.int().min(100).default(60_000);
 
+/** A repository mover of another host (`rouse repo serve`), and the files with what it is to be shown. */
+export const chunkServiceSchema = z.strictObject({
+	host: z.string().min(1),
+	port: z.int().min(1).max(65_535),
+	/** What the mover is known by. */
+	authority: absolutePath,
+	certificate: absolutePath,
+	key: absolutePath,
+	/** Of the recovery: opens its restore point alone. */
+	token: absolutePath,
+	/** A connection that says nothing for so long is opened anew; a mover that is there says so more often (wire.ts). */
+	silenceMs: z.int().min(100).default(10_000),
+});
+export type ChunkService = z.infer<typeof chunkServiceSchema>;
+
+const ofChunks = {
+	/** The repository mover's, where it is on this host; else `chunkService`. */
+	chunkSocket: socketPath.optional(),
+	chunkService: chunkServiceSchema.optional(),
+};
+export interface MoverConfigOfChunks {
+	chunkSocket?: string | undefined;
+	chunkService?: ChunkService | undefined;
+}
+
+function namesOneMover({ chunkSocket, chunkService }: MoverConfigOfChunks): boolean {
+	return (chunkSocket === undefined) !== (chunkService === undefined);
+}
+const oneMover = { error: 'say either chunkSocket or chunkService' };
+
 /** One per repository. */
 export const repositoryMoverConfigSchema = z.strictObject({
 	repository: absolutePath,
@@ -51,33 +81,35 @@ export const repositoryOfMoverSchema = z.object({ repository: absolutePath });
 export type RepositoryMoverConfig = z.infer<typeof repositoryMoverConfigSchema>;
 
 /** One per recovery: serves the restore point's disks to the running guest. */
-export const mountMoverConfigSchema = z.strictObject({
-	recoveryId: z.uuid(),
-	disks: z.array(moverDiskSchema).min(1).max(64),
-	nbdSocket: socketPath,
-	controlSocket: socketPath,
-	/** The repository mover's. */
-	chunkSocket: socketPath,
-	/** The migration mover's; chunks that the guest asked for are offered there. */
-	offerSocket: socketPath,
-	/** Bound of the chunks kept in memory. */
-	cacheBytes: z.int().min(0),
-	/** With it there is an export `volume` too. */
-	volume: volumeFilesSchema.optional(),
-	aloneMs,
-});
+export const mountMoverConfigSchema = z
+	.strictObject({
+		recoveryId: z.uuid(),
+		disks: z.array(moverDiskSchema).min(1).max(64),
+		nbdSocket: socketPath,
+		controlSocket: socketPath,
+		...ofChunks,
+		/** The migration mover's; chunks that the guest asked for are offered there. */
+		offerSocket: socketPath,
+		/** Bound of the chunks kept in memory. */
+		cacheBytes: z.int().min(0),
+		/** With it there is an export `volume` too. */
+		volume: volumeFilesSchema.optional(),
+		aloneMs,
+	})
+	.refine(namesOneMover, oneMover);
 export type MountMoverConfig = z.infer<typeof mountMoverConfigSchema>;
 
 /** One per recovery: the only process that opens targets for writing. */
-export const migrationMoverConfigSchema = z.strictObject({
-	recoveryId: z.uuid(),
-	disks: z.array(moverDiskSchema).min(1).max(64),
-	controlSocket: socketPath,
-	offerSocket: socketPath,
-	/** The repository mover's. */
-	chunkSocket: socketPath,
-	aloneMs,
-});
+export const migrationMoverConfigSchema = z
+	.strictObject({
+		recoveryId: z.uuid(),
+		disks: z.array(moverDiskSchema).min(1).max(64),
+		controlSocket: socketPath,
+		offerSocket: socketPath,
+		...ofChunks,
+		aloneMs,
+	})
+	.refine(namesOneMover, oneMover);
 export type MigrationMoverConfig = z.infer<typeof migrationMoverConfigSchema>;
 
 /** A chunk whose bytes did not match its digest wherever they were found. */

@@ -224,6 +224,8 @@ export const places = {
 	tombstones: (home: string) => join(home, 'host', 'tombstones'),
 	owedUnpins: (home: string) => join(home, 'host', 'owed-unpins'),
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),
+	/** Of repositories that are served to hosts elsewhere. */
+	repositoryKeys: (home: string) => join(home, 'repository-keys'),
 	services: (home: string) => join(home, 'services'),
 	temporal: (home: string) => join(home, 'temporal'),
 	/** A directory for each set of keys to its door. */

@@ -6,6 +6,8 @@ import { initRepository, openRepository } from '../../repository/repository.ts';
 import { repositoryStatistics } from '../../repository/statistics.ts';
 import { addRepository } from '../../system/configured-repositories.ts';
 import { homeDirectory, loadConfig } from '../../system/installation.ts';
+import { admit, token } from '../repo/hand-out.ts';
+import { serve } from '../repo/serve.ts';
 import { chooseRepository, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
@@ -14,7 +16,8 @@ import { parseName } from '../terminal/parse.ts';
 
 export const build = (context: Context) => {
 	const repo = command('repo').description('where restore points are kept');
-	for (const verb of [init(context), add(context), list(context), stats(context)]) repo.addCommand(verb);
+	const own = [init(context), add(context), list(context), stats(context)];
+	for (const verb of [...own, serve(context), admit(context), token(context)]) repo.addCommand(verb);
 	return repo;
 };
 

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import * as z from 'zod';
 import { machineConfigSchema } from '../../model/machine.ts';
 import { refusalText } from '../../model/issue-text.ts';
 import { nameSchema, type PointReference, parsePointReference } from '../../model/names.ts';
@@ -22,6 +23,21 @@ export function parsePort(text: string): number {
 	const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
 	if (port >= 1 && port <= 65535) return port;
 	throw new InvalidArgumentError(`"${text}" is no port: write a number from 1 to 65535.`);
+}
+
+/** `10.0.0.1:7400`, `[::1]:7400`; 0 is a port that is free. */
+export function parseAddress(text: string): { host: string; port: number } {
+	const [, six, other, digits] = /^(?:\[([0-9a-f:.]+)\]|([^\s:/]+)):(\d{1,5})$/i.exec(text) ?? [];
+	const [host, port] = [six ?? other, Number(digits)];
+	if (host !== undefined && port <= 65535) return { host, port };
+	throw new InvalidArgumentError(`"${text}" is no address with a port: write 10.0.0.1:7400 or [::1]:7400.`);
+}
+
+/** The id of a recovery. */
+export function parseId(text: string): string {
+	const id = z.uuid().safeParse(text);
+	if (id.success) return id.data;
+	throw new InvalidArgumentError(`"${text}" is no id: \`rouse recover show\` tells that of a recovery.`);
 }
 
 /** `2048`, `2048MiB`, `2G`: whole MiB, which a number alone counts as well. */

@@ -11,7 +11,7 @@ import { reachedFromEnvironment } from '../../system/reached.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { migrationMoverConfigSchema, rateSchema, readMoverConfig } from '../config.ts';
 import { isConfigured, leftAlone, Visitors } from '../left-alone.ts';
-import { RepositoryMoverClient } from '../repository-mover/client.ts';
+import { openRepositoryMover } from '../repository-mover/open-client.ts';
 import { lowerPriority } from './lower-priority.ts';
 import { Migration } from './migration.ts';
 import { OfferServer } from './offers.ts';
@@ -27,7 +27,7 @@ if (configPath === undefined) throw new RouseError('usage', 'migration mover: wh
 const config = await readMoverConfig(configPath, migrationMoverConfigSchema);
 
 const log = createLog('migration-mover').child({ recoveryId: config.recoveryId });
-const source = new RetryingChunkSource(new RepositoryMoverClient(config.chunkSocket), systemClock);
+const source = new RetryingChunkSource(await openRepositoryMover(config), systemClock);
 const bucket = new TokenBucket(0, systemClock);
 const migration = new Migration(config.recoveryId, config.disks, {
 	source,

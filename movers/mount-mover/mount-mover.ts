@@ -2,13 +2,14 @@ import { lchown, stat } from 'node:fs/promises';
 import type { ErrorDocument } from '../../model/errors.ts';
 import { type NbdExport, NbdExports } from '../../nbd/server/export.ts';
 import { type NbdServer, serveNbd } from '../../nbd/server/server.ts';
+import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MountMoverConfig, MountMoverState, RefusedWrites } from '../config.ts';
-import { RepositoryMoverClient } from '../repository-mover/client.ts';
+import { openRepositoryMover } from '../repository-mover/open-client.ts';
 import { DiskExport } from './disk-export.ts';
 import type { LocalDisk } from './local-disk.ts';
 import { MountedDisks } from './mounted-disks.ts';
@@ -22,6 +23,13 @@ export interface MountMoverSurroundings {
 	log: Log;
 	reached: Reached;
 	clock: Clock;
+}
+
+/** Opened by its configuration; closed by the mover. */
+interface MountMoverParts {
+	locals: readonly LocalDisk[];
+	volume: MountedVolume | undefined;
+	repository: ChunkSource;
 }
 
 /** Serves the disks of one recovery to its machine: local blocks from the targets, the others from the repository. */
@@ -41,14 +49,14 @@ export class MountMover {
 
 	constructor(
 		config: MountMoverConfig,
-		{ locals, volume }: { locals: readonly LocalDisk[]; volume: MountedVolume | undefined },
+		{ locals, volume, repository }: MountMoverParts,
 		{ log, reached, clock }: MountMoverSurroundings,
 	) {
 		this.#config = config;
 		this.#log = log;
 		this.#locals = locals;
 		this.#volume = volume;
-		this.#source = new RetryingChunkSource(new RepositoryMoverClient(config.chunkSocket), clock);
+		this.#source = new RetryingChunkSource(repository, clock);
 		this.#mounted = new MountedDisks({
 			disks: config.disks.map(({ name, image }, number) => ({ name, image, local: locals[number] })),
 			chunks: new VerifiedChunks(this.#source),
@@ -165,5 +173,6 @@ export async function openMountMover(
 	const locals: LocalDisk[] = [];
 	for (const disk of config.disks) locals.push(await openLocalDisk(config.recoveryId, disk, surroundings.clock));
 	const volume = config.volume && (await MountedVolume.open(config.volume, surroundings.clock));
-	return new MountMover(config, { locals, volume }, surroundings);
+	const repository = await openRepositoryMover(config);
+	return new MountMover(config, { locals, volume, repository }, surroundings);
 }

@@ -1,25 +1,24 @@
-import { Agent, type IncomingMessage, request } from 'node:http';
-import type { ChunkRef } from '../../model/chunk.ts';
+import type { IncomingMessage } from 'node:http';
 import { RouseError } from '../../model/errors.ts';
-import type { ChunkClass, ChunkSource, StoredChunk } from '../../repository/chunk-source.ts';
-import { encodeRequest, FrameReader, maxReferences } from './wire.ts';
+import type { ChunkClass, ChunkSource, PlacedRef, StoredChunk } from '../../repository/chunk-source.ts';
+import type { MoverConnections } from './connections.ts';
+import { FrameReader, maxReferences } from './wire.ts';
 
 /**
  * Chunks from a repository mover, over connections that are kept. Throws `mover_unreachable` for a mover that is not
- * there or dies in the middle of an answer, what the mover says (`chunk_missing`, `chunk_bad`, `store_unreachable`), and the
- * signal's reason.
+ * there or dies in the middle of an answer, what the mover says (`chunk_missing`, `chunk_bad`, `store_unreachable`,
+ * `access_denied`), and the signal's reason.
  */
 export class RepositoryMoverClient implements ChunkSource {
-	/** The repository mover's chunk socket. */
-	readonly #socketPath: string;
-	readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 16 });
+	readonly #connections: MoverConnections;
 
-	constructor(chunkSocket: string) {
-		this.#socketPath = chunkSocket;
+	/** Which it closes at its own end. */
+	constructor(connections: MoverConnections) {
+		this.#connections = connections;
 	}
 
 	async *fetch(
-		refs: readonly ChunkRef[],
+		refs: readonly PlacedRef[],
 		{ class: urgency, locate, signal }: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
 	): AsyncGenerator<StoredChunk, void, undefined> {
 		const path = `/chunks?class=${urgency}${locate ? '&locate=1' : ''}`;
@@ -33,19 +32,19 @@ export class RepositoryMoverClient implements ChunkSource {
 	}
 
 	async close(): Promise<void> {
-		this.#agent.destroy();
+		this.#connections.close();
 	}
 
 	async *#request(
 		path: string,
-		refs: readonly ChunkRef[],
+		refs: readonly PlacedRef[],
 		signal: AbortSignal | undefined,
 	): AsyncGenerator<StoredChunk> {
-		const response = await this.#post(path, encodeRequest(refs), signal);
+		const response = await this.#post(path, this.#connections.encode(refs), signal);
 		const frames = new FrameReader();
 		let done = 0;
 		// Leaving early closes the response and with it the connection: the mover sees it and stops reading.
-		for await (const part of connectionErrors(response, this.#socketPath)) {
+		for await (const part of this.#bytesOf(response)) {
 			frames.push(part);
 			for (let stored = frames.next(); stored !== undefined; stored = frames.next()) {
 				const ref = refs[done];
@@ -54,38 +53,40 @@ export class RepositoryMoverClient implements ChunkSource {
 				yield { ref, stored };
 			}
 		}
-		if (done < refs.length) throw unreachable(this.#socketPath, `answer ended after ${done} of ${refs.length} chunks`);
+		if (done < refs.length) throw this.#unreachable(`answer ended after ${done} of ${refs.length} chunks`);
 	}
 
 	#post(path: string, body: Buffer, signal: AbortSignal | undefined): Promise<IncomingMessage> {
-		const socketPath = this.#socketPath;
-		return new Promise((resolve, reject) => {
-			const headers = { 'content-type': 'application/octet-stream', 'content-length': body.length };
-			const call = request({ socketPath, method: 'POST', path, agent: this.#agent, headers, signal });
-			call.once('error', cause => reject(unreachable(socketPath, cause.message, cause)));
-			call.once('response', resolve);
-			call.end(body);
-		});
+		const connections = this.#connections;
+		const about = { 'content-type': 'application/octet-stream', 'content-length': body.length };
+		const headers = { ...connections.headers, ...about };
+		const call = connections.request({ method: 'POST', path, headers, signal });
+		const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+		call.on('error', cause => reject(this.#unreachable(cause.message, cause)));
+		call.once('response', resolve);
+		call.end(body);
+		return connections.heard(call, promise);
 	}
-}
 
-/** Passes a response's bytes on; whatever breaks the connection is `mover_unreachable`. */
-async function* connectionErrors(response: IncomingMessage, socketPath: string): AsyncGenerator<Buffer> {
-	const parts: AsyncIterator<unknown> = response[Symbol.asyncIterator]();
-	try {
-		for (;;) {
-			const part = await parts.next().catch((cause: unknown) => {
-				throw unreachable(socketPath, cause instanceof Error ? cause.message : String(cause), cause);
-			});
-			if (part.done === true) return;
-			if (!Buffer.isBuffer(part.value)) throw new RouseError('protocol', 'an answer that is not bytes');
-			yield part.value;
+	/** Passes a response's bytes on; whatever breaks the connection is `mover_unreachable`. */
+	async *#bytesOf(response: IncomingMessage): AsyncGenerator<Buffer> {
+		const parts: AsyncIterator<unknown> = response[Symbol.asyncIterator]();
+		try {
+			for (;;) {
+				// Silence counts only while bytes are waited for: who takes none for a while hears none.
+				const part = await this.#connections.heard(response, parts.next()).catch((cause: unknown) => {
+					throw this.#unreachable(cause instanceof Error ? cause.message : String(cause), cause);
+				});
+				if (part.done === true) return;
+				if (!Buffer.isBuffer(part.value)) throw new RouseError('protocol', 'an answer that is not bytes');
+				yield part.value;
+			}
+		} finally {
+			await parts.return?.();
 		}
-	} finally {
-		await parts.return?.();
 	}
-}
 
-function unreachable(socketPath: string, why: string, cause?: unknown): RouseError {
-	return new RouseError('mover_unreachable', `repository mover at ${socketPath}: ${why}`, { cause });
+	#unreachable(why: string, cause?: unknown): RouseError {
+		return new RouseError('mover_unreachable', `repository mover at ${this.#connections.at}: ${why}`, { cause });
+	}
 }

@@ -1,13 +1,12 @@
 import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { ChunkRef } from '../../model/chunk.ts';
-import { asRouseError, RouseError } from '../../model/errors.ts';
-import { type ChunkClass, type ChunkSource } from '../../repository/chunk-source.ts';
-import { chunkRefBytes } from '../../repository/format/reference.ts';
+import { asRouseError } from '../../model/errors.ts';
+import type { ChunkClass, ChunkSource } from '../../repository/chunk-source.ts';
 import type { Clock } from '../../system/clock.ts';
-import { readBody } from '../../system/request-body.ts';
 import { MountFirst } from './mount-first.ts';
-import { decodeRequest, encodeChunkFrame, encodeErrorFrame, maxReferences } from './wire.ts';
+import { type NamedChunks, type NamesReader, readOptions, readReferences } from './requests.ts';
+import { aliveFrame, encodeChunkFrame, encodeErrorFrame } from './wire.ts';
 
 export interface ServedChunks {
 	requests: number;
@@ -15,20 +14,40 @@ export interface ServedChunks {
 	storedBytes: number;
 }
 
+export interface ChunkServerOptions {
+	clock: Pick<Clock, 'delay'>;
+	/** What requests name chunks by; references when it is absent. */
+	read?: NamesReader;
+	/** Every so often an answer says that the mover is there (wire.ts); absent: it does not. */
+	aliveEveryMs?: number;
+}
+
+/** Movers keep connections for bursts that may be minutes apart; a closed one costs the next read round trips. */
+export const keepAliveMs = 120_000;
+
 /** Chunks of a migration that are read before mount requests are looked for again: 4 MiB of disk at 128 KiB each. */
 const migrationPiece = 32;
+
+interface Exchange {
+	options: { class: ChunkClass; locate: boolean };
+	named: NamedChunks;
+	outgoing: ServerResponse;
+	signal: AbortSignal;
+}
 
 /** Answers requests for chunks (wire.ts) out of one source, mount requests first. */
 export class ChunkServer {
 	readonly served: ServedChunks = { requests: 0, chunks: 0, storedBytes: 0 };
 	readonly #source: () => Promise<ChunkSource>;
+	readonly #options: ChunkServerOptions;
 	readonly #order: MountFirst;
 	#migrations = 0;
 
 	/** `source` is asked at each request, so that a repository that could not be opened is tried again. */
-	constructor(source: () => Promise<ChunkSource>, clock: Pick<Clock, 'delay'>) {
+	constructor(source: () => Promise<ChunkSource>, options: ChunkServerOptions) {
 		this.#source = source;
-		this.#order = new MountFirst(clock);
+		this.#options = options;
+		this.#order = new MountFirst(options.clock);
 	}
 
 	get active(): { mount: number; migration: number } {
@@ -43,72 +62,66 @@ export class ChunkServer {
 		const gone = new AbortController();
 		outgoing.once('close', () => gone.abort());
 		outgoing.once('error', () => gone.abort());
+		const said = new AbortController();
 		try {
-			const request = await readRequest(incoming);
-			this.served.requests += 1;
 			outgoing.writeHead(200, { 'content-type': 'application/octet-stream' });
-			if (request.class === 'mount') await this.#mount(request, outgoing, gone.signal);
-			else await this.#migration(request, outgoing, gone.signal);
+			const options = readOptions(incoming);
+			void this.#sayAlive(outgoing, AbortSignal.any([gone.signal, said.signal]));
+			const named = await (this.#options.read ?? readReferences)(incoming, gone.signal);
+			this.served.requests += 1;
+			const exchange = { options, named, outgoing, signal: gone.signal };
+			if (options.class === 'mount') await this.#mount(exchange);
+			else await this.#migration(exchange);
 			outgoing.end();
 		} catch (error) {
 			if (gone.signal.aborted) return; // nobody is left to be told
 			outgoing.end(encodeErrorFrame(asRouseError(error).toDocument()));
+		} finally {
+			said.abort();
 		}
 	}
 
-	async #mount(request: ChunkRequest, outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
+	async #mount(exchange: Exchange): Promise<void> {
 		this.#order.enterMount();
 		try {
-			await this.#stream(request, request.refs, outgoing, signal);
+			await this.#stream(exchange, await exchange.named.refs(0, exchange.named.count, exchange.signal));
 		} finally {
 			this.#order.leaveMount();
 		}
 	}
 
-	async #migration(request: ChunkRequest, outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
+	async #migration(exchange: Exchange): Promise<void> {
+		const { named, signal } = exchange;
 		this.#migrations += 1;
 		try {
-			for (let at = 0; at < request.refs.length; at += migrationPiece) {
+			for (let at = 0; at < named.count; at += migrationPiece) {
 				await this.#order.migrationTurn(signal);
-				await this.#stream(request, request.refs.slice(at, at + migrationPiece), outgoing, signal);
+				const end = Math.min(named.count, at + migrationPiece);
+				await this.#stream(exchange, await named.refs(at, end, signal));
 			}
 		} finally {
 			this.#migrations -= 1;
 		}
 	}
 
-	async #stream(
-		request: ChunkRequest,
-		refs: readonly ChunkRef[],
-		outgoing: ServerResponse,
-		signal: AbortSignal,
-	): Promise<void> {
+	async #stream({ options, outgoing, signal }: Exchange, refs: readonly ChunkRef[]): Promise<void> {
 		const source = await this.#source();
-		const { class: chunkClass, locate } = request;
-		for await (const { stored } of source.fetch(refs, { class: chunkClass, locate, signal })) {
+		for await (const { stored } of source.fetch(refs, { ...options, signal })) {
 			this.served.chunks += 1;
 			this.served.storedBytes += stored.length;
 			if (!outgoing.write(encodeChunkFrame(stored))) await once(outgoing, 'drain', { signal });
 		}
 	}
-}
 
-interface ChunkRequest {
-	class: ChunkClass;
-	locate: boolean;
-	refs: ChunkRef[];
-}
-
-async function readRequest(incoming: IncomingMessage): Promise<ChunkRequest> {
-	const url = new URL(incoming.url ?? '/', 'http://local');
-	const chunkClass = url.searchParams.get('class');
-	if (incoming.method !== 'POST' || url.pathname !== '/chunks')
-		throw new RouseError('protocol', `${incoming.method} ${url.pathname}: only POST /chunks is answered here`);
-	if (chunkClass !== 'mount' && chunkClass !== 'migration')
-		throw new RouseError('protocol', `class is ${chunkClass}, not mount or migration`);
-	return {
-		class: chunkClass,
-		locate: url.searchParams.get('locate') === '1',
-		refs: decodeRequest(await readBody(incoming, maxReferences * chunkRefBytes)),
-	};
+	/** Whole frames are written at once, so that this one never comes within another. */
+	async #sayAlive(outgoing: ServerResponse, ended: AbortSignal): Promise<void> {
+		const { clock, aliveEveryMs } = this.#options;
+		if (aliveEveryMs === undefined) return;
+		for (;;) {
+			await clock.delay(aliveEveryMs, ended).catch(() => {}); // only ever aborted
+			if (ended.aborted) return;
+			// What is still to be sent says it as well, and a peer that takes nothing needs no more of it.
+			if (outgoing.writableLength === 0) outgoing.write(aliveFrame);
+		}
+	}
 }

@@ -12,6 +12,7 @@ import { OfferServer } from '../../movers/migration-mover/offers.ts';
 import { lowWaterBytes } from '../../movers/migration-mover/room.ts';
 import { TokenBucket } from '../../movers/migration-mover/token-bucket.ts';
 import { RepositoryMoverClient } from '../../movers/repository-mover/client.ts';
+import { overSocket } from '../../movers/repository-mover/connections.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { openRepository } from '../../repository/repository.ts';
@@ -206,7 +207,10 @@ async function openMigration(
 	freeBytes: () => number,
 	bucket = new TokenBucket(0, systemClock),
 ): Promise<Migration> {
-	const source = new RetryingChunkSource(new RepositoryMoverClient(join(directory, 'chunks.sock')), systemClock);
+	const source = new RetryingChunkSource(
+		new RepositoryMoverClient(overSocket(join(directory, 'chunks.sock'))),
+		systemClock,
+	);
 	const migration = new Migration(sampleRecoveryId, disks, {
 		log: pino({ level: 'silent' }),
 		source,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RepositoryMoverClient } from '../../movers/repository-mover/client.ts';
+import { overSocket } from '../../movers/repository-mover/connections.ts';
 import { ChunkServer } from '../../movers/repository-mover/serve-chunks.ts';
 import type { StoredChunk } from '../../repository/chunk-source.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
@@ -55,7 +56,7 @@ async function bytesOf(chunks: AsyncIterable<StoredChunk>): Promise<Buffer[]> {
 }
 
 function client(t: TestContext, directory: string): RepositoryMoverClient {
-	const made = new RepositoryMoverClient(join(directory, 'chunks.sock'));
+	const made = new RepositoryMoverClient(overSocket(join(directory, 'chunks.sock')));
 	t.after(() => made.close());
 	return made;
 }
@@ -179,7 +180,9 @@ test('one chunk after the other comes over one connection', async t => {
 	const stored = await encodeChunk(raw);
 	const ref = { digest: digestOf(raw), packId: 'ab'.repeat(16), offsetBytes: 0, storedBytes: stored.length };
 	await store.putExclusive(keys.pack(ref.packId), stored);
-	const server = createServer(new ChunkServer(async () => new DirectChunkSource(store), systemClock).listener);
+	const server = createServer(
+		new ChunkServer(async () => new DirectChunkSource(store), { clock: systemClock }).listener,
+	);
 	let connections = 0;
 	server.on('connection', () => (connections += 1));
 	await listenOnSocket(server, join(directory, 'chunks.sock'));

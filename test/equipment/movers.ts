@@ -103,6 +103,7 @@ export async function startMigrationMover(
 	directory: string,
 	disks: MoverDisk[],
 	faults: MoverFaults = {},
+	changed: Partial<MigrationMoverConfig> = {},
 ): Promise<MigrationMover> {
 	const config: MigrationMoverConfig = {
 		recoveryId: sampleRecoveryId,
@@ -111,6 +112,7 @@ export async function startMigrationMover(
 		offerSocket: join(directory, 'offer.sock'),
 		chunkSocket: join(directory, 'chunks.sock'),
 		aloneMs: 60_000,
+		...changed,
 	};
 	const configPath = join(directory, 'migration-mover.json');
 	await writeFile(configPath, JSON.stringify(config));

@@ -1,0 +1,40 @@
+import { openRepository } from '../../repository/repository.ts';
+import { serviceKeys } from '../../repository/service/service-keys.ts';
+import { systemClock } from '../../system/clock.ts';
+import { homeDirectory, openInstallation } from '../../system/installation.ts';
+import { chooseRepository } from '../repository-choice.ts';
+import { type Context, command } from '../terminal/command.ts';
+import { parseAddress } from '../terminal/parse.ts';
+
+export const serve = (context: Context) =>
+	command('serve')
+		.description('give the chunks of a repository to movers of other hosts, until Ctrl-C')
+		.argument('<dir|name>', 'the repository')
+		.requiredOption('--listen <address:port>', 'where to listen; port 0 is one that is free', parseAddress)
+		.addHelpText(
+			'after',
+			`
+By TLS, to a host that shows a certificate of this installation (rouse repo admit), and of a restore point only to who has
+a token for it (rouse repo token).
+
+Example:  rouse repo serve /backup/rouse --listen 10.0.0.5:7400`,
+		)
+		.action(async (named, { listen }) => {
+			const { output, signal } = context;
+			const directory = await chooseRepository(context, named);
+			const { id, store } = await openRepository(directory);
+			await store.close();
+			const { home } = await openInstallation(homeDirectory(context.env));
+			const { serveRepository } = await import('../../movers/repository-mover/serve-repository.ts');
+			const { port, ended } = await serveRepository({
+				directory,
+				keys: await serviceKeys(home),
+				listen,
+				clock: systemClock,
+				signal,
+				onFailure: ({ message }) => output.warn(`the repository cannot be opened, movers wait: ${message}`),
+			});
+			const listening = { type: 'listening', host: listen.host, port, directory, repositoryId: id };
+			output.event(listening, `${directory} is served at ${listen.host}, port ${port}, until Ctrl-C`);
+			await ended;
+		});

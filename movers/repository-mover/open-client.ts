@@ -1,0 +1,16 @@
+import { RouseError } from '../../model/errors.ts';
+import type { MoverConfigOfChunks } from '../config.ts';
+import { RepositoryMoverClient } from './client.ts';
+import { overSocket } from './connections.ts';
+import { overTls, readCredentials } from './tls-connections.ts';
+
+/** The client of the repository mover that a mover's configuration names. `config_invalid` for what it is to show there. */
+export async function openRepositoryMover({
+	chunkSocket,
+	chunkService,
+}: MoverConfigOfChunks): Promise<RepositoryMoverClient> {
+	if (chunkSocket !== undefined) return new RepositoryMoverClient(overSocket(chunkSocket));
+	if (chunkService === undefined)
+		throw new RouseError('config_invalid', 'neither chunkSocket nor chunkService is said');
+	return new RepositoryMoverClient(overTls(chunkService, await readCredentials(chunkService)));
+}

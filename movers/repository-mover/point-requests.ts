@@ -1,0 +1,95 @@
+import type { ChunkRef } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
+import type { PlaceInPoint } from '../../repository/chunk-source.ts';
+import { DiskReader } from '../../repository/disk-reader.ts';
+import { readPoint } from '../../repository/points.ts';
+import { type PointGrant, readToken } from '../../repository/service/point-token.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { readBody } from '../../system/request-body.ts';
+import type { LateRepository } from './late-repository.ts';
+import type { NamedChunks, NamesReader } from './requests.ts';
+import { decodePlaces, maxReferences, placeBytes } from './wire.ts';
+
+/** Points whose disks are kept open, and pages of each disk: 8 of 56 KiB, the fewest with which a walk does not repeat itself. */
+const keptPoints = 32;
+const pageCacheBytes = 1;
+
+/** The disks of a restore point by the digests of their roots. */
+type PointDisks = ReadonlyMap<string, DiskReader>;
+
+/**
+ * Requests by token and places. What is read for them is what the page map of the token's own point names there, never what
+ * a request says: a place that led to another point's bytes cannot be written down.
+ */
+export class PointRequests {
+	readonly #key: Uint8Array;
+	readonly #repository: LateRepository;
+	/** By the digest of the manifest; insertion order is order of use. */
+	readonly #points = new Map<string, Promise<PointDisks>>();
+
+	/** `key` is that of the tokens. */
+	constructor(key: Uint8Array, repository: LateRepository) {
+		this.#key = key;
+		this.#repository = repository;
+	}
+
+	/**
+	 * `access_denied` for a token that is not of this installation or is for another repository, and for a place outside of
+	 * its point; `point_unknown` for a point that is gone.
+	 */
+	readonly read: NamesReader = async (incoming): Promise<NamedChunks> => {
+		const [, token] = /^Bearer (\S+)$/.exec(incoming.headers.authorization ?? '') ?? [];
+		if (token === undefined) throw new RouseError('access_denied', 'a token of a restore point is missing');
+		const disks = await this.#disksOf(readToken(this.#key, token));
+		const places = decodePlaces(await readBody(incoming, maxReferences * placeBytes));
+		return {
+			count: places.length,
+			refs: async (from, to, signal) => {
+				const refs: ChunkRef[] = [];
+				for (const place of places.slice(from, to)) refs.push(await refAt(disks, place, signal));
+				return refs;
+			},
+		};
+	};
+
+	#disksOf(grant: PointGrant): Promise<PointDisks> {
+		const { manifestDigest } = grant;
+		const disks = this.#points.get(manifestDigest) ?? this.#open(grant);
+		this.#points.delete(manifestDigest);
+		this.#points.set(manifestDigest, disks);
+		disks.catch(() => this.#points.delete(manifestDigest));
+		const [oldest] = this.#points.keys();
+		if (this.#points.size > keptPoints && oldest !== undefined) this.#points.delete(oldest);
+		return disks;
+	}
+
+	async #open({ repositoryId, machine, time, manifestDigest }: PointGrant): Promise<PointDisks> {
+		const { repository, source } = await this.#repository.open();
+		if (repository.id !== repositoryId)
+			throw new RouseError(
+				'access_denied',
+				`the token is for repository ${repositoryId}, and this is ${repository.id}`,
+			);
+		const point = await readPoint(repository, machine, time);
+		if (point.manifestDigest !== manifestDigest)
+			throw new RouseError('access_denied', `the token is for another ${machine}@${time} than the one that is here`);
+		const chunks = new VerifiedChunks(source);
+		const disks = new Map<string, DiskReader>();
+		for (const image of point.manifest.disks)
+			if (image.root) disks.set(image.root.digest, new DiskReader(chunks, image, { cacheBytes: pageCacheBytes }));
+		return disks;
+	}
+}
+
+async function refAt(disks: PointDisks, place: PlaceInPoint, signal: AbortSignal): Promise<ChunkRef> {
+	const { root, height, number } = place;
+	const disk = disks.get(root);
+	if (disk === undefined)
+		throw new RouseError('access_denied', `no disk with root ${root} is in the restore point of the token`, {
+			hint: 'look which restore point the token was made for',
+		});
+	const entry = await disk.entryAt({ height, number }, { signal });
+	if (entry === undefined || entry === 'zero')
+		throw new RouseError('protocol', `nothing is stored at height ${height}, number ${number} of disk ${root}`);
+	return entry;
+}

@@ -1,0 +1,33 @@
+import type { IncomingMessage } from 'node:http';
+import type { ChunkRef } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
+import type { ChunkClass } from '../../repository/chunk-source.ts';
+import { chunkRefBytes } from '../../repository/format/reference.ts';
+import { readBody } from '../../system/request-body.ts';
+import { decodeRequest, maxReferences } from './wire.ts';
+
+/** How many chunks a request asks for, and which. */
+export interface NamedChunks {
+	count: number;
+	refs(from: number, to: number, signal: AbortSignal): Promise<readonly ChunkRef[]>;
+}
+
+/** Reads what a request names, once it is known that its sender may have it. */
+export type NamesReader = (incoming: IncomingMessage, signal: AbortSignal) => Promise<NamedChunks>;
+
+/** On a Unix socket: references, as they are. */
+export const readReferences: NamesReader = async incoming => {
+	const refs = decodeRequest(await readBody(incoming, maxReferences * chunkRefBytes));
+	return { count: refs.length, refs: async (from, to) => refs.slice(from, to) };
+};
+
+/** What a request line says; `protocol` for what is not known here. */
+export function readOptions({ method, url: said = '/' }: IncomingMessage): { class: ChunkClass; locate: boolean } {
+	const url = new URL(said, 'http://local');
+	const chunkClass = url.searchParams.get('class');
+	if (method !== 'POST' || url.pathname !== '/chunks')
+		throw new RouseError('protocol', `${method} ${url.pathname}: only POST /chunks is answered here`);
+	if (chunkClass !== 'mount' && chunkClass !== 'migration')
+		throw new RouseError('protocol', `class is ${chunkClass}, not mount or migration`);
+	return { class: chunkClass, locate: url.searchParams.get('locate') === '1' };
+}

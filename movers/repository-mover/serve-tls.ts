@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { RouseError } from '../../model/errors.ts';
+import type { ServiceKeys } from '../../repository/service/service-keys.ts';
+import { mustBeSecret } from '../../system/secret-file.ts';
+import { keepAliveMs } from './serve-chunks.ts';
+
+/** A connection without a handshake is closed after this. */
+const handshakeMs = 10_000;
+
+/**
+ * One on which nothing moved for so long is closed: the kernel would keep what a dead host has asked for longer. A living one
+ * whose mover takes its time opens another.
+ */
+const unmovedMs = 300_000;
+
+/**
+ * Serves requests to who shows a certificate of the authority, on a TCP address; a port of 0 is one that is free. Whoever
+ * shows none learns nothing: the certificate that he sees names nobody, and no byte of ours follows it.
+ */
+export async function serveTls(
+	{ host, port }: { host: string; port: number },
+	{ authority, server: own }: Pick<ServiceKeys, 'authority' | 'server'>,
+	listener: RequestListener,
+): Promise<{ server: Server; port: number }> {
+	await mustBeSecret(own.key);
+	const server = createServer(
+		{
+			ca: await readFile(authority),
+			cert: await readFile(own.certificate),
+			key: await readFile(own.key),
+			requestCert: true,
+			rejectUnauthorized: true,
+			minVersion: 'TLSv1.3',
+			ALPNProtocols: ['http/1.1'],
+			handshakeTimeout: handshakeMs,
+			noDelay: true,
+		},
+		listener,
+	);
+	server.keepAliveTimeout = keepAliveMs;
+	server.setTimeout(unmovedMs);
+	// Not logged: whoever is refused could fill the log.
+	server.on('tlsClientError', (_refused, caller) => caller.destroy());
+	await new Promise<void>((resolve, reject) => {
+		server.once('error', cause =>
+			reject(
+				new RouseError('io_failed', `cannot listen on ${host}:${port}: ${cause.message}`, {
+					cause,
+					hint: 'choose an address of this host and a port that nobody has',
+				}),
+			),
+		);
+		server.listen({ host, port }, resolve);
+	});
+	const address = server.address();
+	return { server, port: isTcp(address) ? address.port : port };
+}
+
+function isTcp(address: AddressInfo | string | null): address is AddressInfo {
+	return typeof address === 'object' && address !== null;
+}

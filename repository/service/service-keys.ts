@@ -1,0 +1,101 @@
+/** What serves this installation's repositories to hosts elsewhere, and admits these. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { RouseError } from '../../model/errors.ts';
+import { keepOnly, makeAuthority, signCertificate } from '../../system/certificates.ts';
+import { isErrno, syncDirectory } from '../../system/durable-file.ts';
+import { whileLocked } from '../../system/held-lock.ts';
+import { places } from '../../system/installation.ts';
+import { mustBeSecret } from '../../system/secret-file.ts';
+
+/** PEM files, but for the key of the tokens. */
+export interface ServiceKeys {
+	authority: string;
+	server: { key: string; certificate: string };
+	/** 32 bytes: whoever has them makes tokens (point-token.ts). */
+	tokenKey: string;
+}
+
+/** What a host elsewhere shows, and what it knows the service by. */
+export interface HostKeys {
+	authority: string;
+	key: string;
+	certificate: string;
+}
+
+export function hostKeysIn(directory: string): HostKeys {
+	const file = (name: string) => join(directory, name);
+	return { authority: file('authority.crt'), key: file('host.key'), certificate: file('host.crt') };
+}
+
+/** The keys of an installation, which are made when they are asked for first. Needs openssl then (`tool_missing`). */
+export async function serviceKeys(home: string): Promise<ServiceKeys> {
+	const parent = places.repositoryKeys(home);
+	const directory = join(parent, 'keys');
+	await mkdir(parent, { recursive: true, mode: 0o700 });
+	const there = async () => (await readdir(parent)).includes('keys');
+	if (!(await there()))
+		await whileLocked(join(parent, 'lock'), async () => {
+			if (!(await there())) await makeKeys(directory);
+		});
+	const file = (name: string) => join(directory, name);
+	return {
+		authority: file('authority.crt'),
+		server: { key: file('server.key'), certificate: file('server.crt') },
+		tokenKey: file('token.key'),
+	};
+}
+
+/** Throws `config_invalid` for one that others may read, or that is not whole. */
+export async function readTokenKey({ tokenKey }: ServiceKeys): Promise<Buffer> {
+	await mustBeSecret(tokenKey);
+	const key = await readFile(tokenKey);
+	if (key.length !== tokenKeyBytes) throw new RouseError('config_invalid', `${tokenKey} is no key of a token`);
+	return key;
+}
+
+/**
+ * A certificate for a host elsewhere and its key, with the certificate of the authority, in a directory that is not there
+ * yet. `usage` when it is.
+ */
+export async function admitHost(home: string, host: string, directory: string): Promise<HostKeys> {
+	const { authority } = await serviceKeys(home);
+	const making = await mkdtemp(`${directory}.making-`);
+	try {
+		await copyFile(authority, join(making, 'authority.crt'));
+		await copyFile(join(dirname(authority), 'authority.key'), join(making, 'authority.key'));
+		await signCertificate(making, { name: 'host', subject: host, use: 'client' });
+		await keepOnly(making, ['authority.crt', 'host.key', 'host.crt']);
+		await rename(making, directory).catch((cause: unknown) => {
+			const taken = isErrno(cause, 'ENOTEMPTY') || isErrno(cause, 'EEXIST') || isErrno(cause, 'ENOTDIR');
+			throw taken ? new RouseError('usage', `${directory} is there already`, { cause }) : cause;
+		});
+		await syncDirectory(dirname(directory));
+		return hostKeysIn(directory);
+	} catch (error) {
+		await rm(making, { recursive: true, force: true });
+		throw error;
+	}
+}
+
+const tokenKeyBytes = 32;
+
+/**
+ * A certificate is shown to whoever connects, before it is known who that is. So nothing in it tells what is served: its
+ * names are random. The authority's key stays, since hosts come one after the other: beside the key of the tokens and the
+ * server's it opens nothing more.
+ */
+async function makeKeys(directory: string): Promise<void> {
+	const parent = dirname(directory);
+	for (const name of await readdir(parent))
+		if (name.startsWith('making-')) await rm(join(parent, name), { recursive: true });
+	const making = await mkdtemp(join(parent, 'making-'));
+	const name = randomUUID();
+	await makeAuthority(making, name);
+	await signCertificate(making, { name: 'server', subject: name, use: 'server', dnsName: name });
+	await writeFile(join(making, 'token.key'), randomBytes(tokenKeyBytes), { mode: 0o600 });
+	await keepOnly(making, ['authority.crt', 'authority.key', 'server.crt', 'server.key', 'token.key']);
+	await rename(making, directory);
+	await syncDirectory(parent);
+}

@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect as connectPlain } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { connect, type ConnectionOptions } from 'node:tls';
+import type { MoverDisk } from '../../movers/config.ts';
+import { RepositoryMoverClient } from '../../movers/repository-mover/client.ts';
+import { openRepositoryMover } from '../../movers/repository-mover/open-client.ts';
+import { serveTls } from '../../movers/repository-mover/serve-tls.ts';
+import { overTls, readCredentials } from '../../movers/repository-mover/tls-connections.ts';
+import { decodePlaces, encodePlaces } from '../../movers/repository-mover/wire.ts';
+import { DiskReader } from '../../repository/disk-reader.ts';
+import { serviceKeys } from '../../repository/service/service-keys.ts';
+import { openRepository } from '../../repository/repository.ts';
+import { readPoint } from '../../repository/points.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+import { connectTo, mountState, startMountMover } from '../equipment/mount-movers.ts';
+import { allocateTarget, checkClaims, migrationState, startMigrationMover } from '../equipment/movers.ts';
+import { importDisks, wholeSource } from '../equipment/repositories.ts';
+import {
+	handOut,
+	type RepositoryService,
+	serveSample,
+	startRepositoryService,
+} from '../equipment/repository-service.ts';
+import { run } from '../equipment/served-disk.ts';
+import { sampleDisk, storeDisk, type StoredDisk } from '../equipment/stored-disk.ts';
+
+const MiB = 1024 * 1024;
+
+interface Bench {
+	directory: string;
+	stored: StoredDisk;
+	disk: MoverDisk;
+	served: RepositoryService;
+	/** What movers are started with, instead of the socket. */
+	byTls: { chunkSocket: undefined; chunkService: RepositoryService['service'] };
+}
+
+async function bench(t: TestContext, sizeBytes = 6 * MiB): Promise<Bench> {
+	const directory = await temporaryDirectory(t);
+	const stored = await storeDisk(join(directory, 'repository'), sampleDisk(sizeBytes));
+	const disk = await allocateTarget(directory, stored.image);
+	const served = await serveSample(t, directory);
+	return { directory, stored, disk, served, byTls: { chunkSocket: undefined, chunkService: served.service } };
+}
+
+/** The tokens and keys that nobody may read elsewhere. */
+async function secretsOf({ service }: RepositoryService): Promise<string[]> {
+	const [token, key] = [await readFile(service.token, 'utf8'), await readFile(service.key, 'utf8')];
+	return [token.trim(), token.trim().split('.')[1] ?? '', key.split('\n')[1] ?? ''];
+}
+
+test('a mount mover reads every byte of a disk by TLS, through a death of `repo serve`', async t => {
+	const { directory, stored, disk, served, byTls } = await bench(t);
+	const mover = await startMountMover(t, directory, [disk], byTls);
+	const copy = join(directory, 'copy.raw');
+	await run('nbdcopy', [mover.uri('disk0'), copy]);
+	assert.ok((await readFile(copy)).equals(stored.bytes));
+	await served.end('SIGKILL');
+	const second = await startMountMover(t, directory, [disk], { ...byTls, cacheBytes: 0 });
+	const client = await connectTo(t, second, 'disk0');
+	const reading = client.read(0, 3 * MiB);
+	await mountState(second, 'to find nobody', ({ failure }) => failure?.code === 'mover_unreachable');
+	await startRepositoryService(t, directory, join(directory, 'repository'), { port: served.port });
+	assert.ok((await reading).equals(stored.bytes.subarray(0, 3 * MiB)));
+	for (const secret of await secretsOf(served))
+		for (const said of [
+			served.said(),
+			mover.said(),
+			second.said(),
+			...mover.child.spawnargs,
+			...served.child.spawnargs,
+		])
+			assert.ok(!said.includes(secret));
+});
+
+test('a migration mover fills its target by TLS', async t => {
+	const { directory, stored, disk, byTls } = await bench(t);
+	const mover = await startMigrationMover(t, directory, [disk], {}, byTls);
+	await mover.control.copy(0);
+	await migrationState(mover, 'all restored', ({ disks }) => disks.every(({ complete }) => complete));
+	await mover.end();
+	assert.equal((await checkClaims(stored, disk)).complete, true);
+});
+
+/** What somebody sees who calls and says a good request: the other's certificate, and all bytes that come. */
+async function seenBy(port: number, how: ConnectionOptions | 'plain'): Promise<{ names: string; bytes: Buffer }> {
+	const to = { host: '127.0.0.1', port };
+	const socket = how === 'plain' ? connectPlain(to) : connect({ ...to, rejectUnauthorized: false, ...how });
+	let names = '';
+	let bytes = Buffer.alloc(0);
+	socket.setTimeout(30_000, () => socket.destroy());
+	socket.on('error', () => {});
+	socket.on('data', (part: Buffer) => (bytes = Buffer.concat([bytes, part])));
+	socket.once('secureConnect', () => {
+		if ('getPeerCertificate' in socket) names = JSON.stringify(socket.getPeerCertificate(true).subject);
+	});
+	socket.once(how === 'plain' ? 'connect' : 'secureConnect', () =>
+		socket.write('POST /chunks?class=mount HTTP/1.1\r\nHost: a\r\nContent-Length: 44\r\n\r\n'.padEnd(200, '\0')),
+	);
+	await new Promise(resolve => socket.once('close', resolve));
+	return { names, bytes };
+}
+
+test('`repo serve` tells nothing to who has no certificate of its installation, not even what it is', async t => {
+	const { directory, served } = await bench(t, MiB);
+	const { service } = served;
+	const show = async ({ certificate, key }: { certificate: string; key: string }) => ({
+		cert: await readFile(certificate),
+		key: await readFile(key),
+	});
+	const strangers = join(directory, 'strangers');
+	await mkdir(strangers);
+	const other = await handOut(join(strangers, 'home'), strangers, join(directory, 'repository'));
+	const ours = await show(service);
+	const knocks: [string, ConnectionOptions][] = [
+		['nobody in particular', {}],
+		['a host of another installation', await show(other)],
+		['the certificate of the service itself', await show((await serviceKeys(join(directory, 'home'))).server)],
+		['an old protocol', { ...ours, maxVersion: 'TLSv1.2' }],
+	];
+	for (const [who, how] of knocks) {
+		const { names, bytes } = await seenBy(served.port, how);
+		assert.equal(bytes.length, 0, who);
+		assert.doesNotMatch(names, /rouse|repositor|chunk|backup/i, who);
+	}
+	const plain = await seenBy(served.port, 'plain');
+	// An alert of TLS (RFC 8446, 6): what any server of it says.
+	assert.ok(
+		plain.bytes.length <= 7 && (plain.bytes.length === 0 || plain.bytes[0] === 21),
+		plain.bytes.toString('hex'),
+	);
+	assert.match((await seenBy(served.port, ours)).bytes.toString('latin1'), /access_denied/);
+});
+
+test('a mover does not give its token to who is not the service of its authority', async t => {
+	const { directory, served, stored } = await bench(t, MiB);
+	const { authority, certificate, key } = served.service;
+	const strangers = await serviceKeys(join(directory, 'another-home'));
+	let told = 0;
+	for (const [who, server] of Object.entries({
+		'the service of another installation': strangers.server,
+		'a host of this one': { certificate, key },
+	})) {
+		const pretended = await serveTls({ host: '127.0.0.1', port: 0 }, { authority, server }, (_incoming, outgoing) => {
+			told += 1;
+			outgoing.end();
+		});
+		t.after(() => pretended.server.close());
+		const client = await openRepositoryMover({ chunkService: { ...served.service, port: pretended.port } });
+		t.after(() => client.close());
+		await assert.rejects(
+			new DiskReader(new VerifiedChunks(client), stored.image).lookup(0),
+			{ code: 'mover_unreachable', message: /certificate/ },
+			who,
+		);
+	}
+	assert.equal(told, 0);
+});
+
+/** Fetches the first chunk by what `changed` says, and all else as it should be. */
+async function firstChunk(
+	t: TestContext,
+	{ served, stored }: Pick<Bench, 'served' | 'stored'>,
+	changed: { token?: string },
+): Promise<unknown> {
+	const { service } = served;
+	const client = new RepositoryMoverClient(overTls(service, { ...(await readCredentials(service)), ...changed }));
+	t.after(() => client.close());
+	const entry = await new DiskReader(new VerifiedChunks(client), stored.image).lookup(0);
+	return entry;
+}
+
+test('a token that is not whole, of another installation or of another repository or point is `access_denied`', async t => {
+	const here = await bench(t, MiB);
+	const { directory, served } = here;
+	const repository = join(directory, 'repository');
+	const token = (await readFile(served.service.token, 'utf8')).trim();
+	const tokenOf = async (home: string, of: string, machine?: string) => {
+		const into = await temporaryDirectory(t);
+		return (await readFile((await handOut(home, into, of, machine)).token, 'utf8')).trim();
+	};
+	const home = join(directory, 'home');
+	const elsewhere = join(await temporaryDirectory(t), 'repository');
+	await storeDisk(elsewhere, sampleDisk(MiB, 3));
+	const opened = await openRepository(repository);
+	await importDisks(opened, [wholeSource(sampleDisk(MiB, 4))], { machine: 'web02' });
+	await opened.store.close();
+	assert.ok(await firstChunk(t, here, {}));
+	for (const [what, wrong] of Object.entries({
+		cut: token.slice(0, -5),
+		'of another installation': await tokenOf(join(await temporaryDirectory(t), 'home'), repository),
+		'of another repository': await tokenOf(home, elsewhere),
+		'of another machine': await tokenOf(home, repository, 'web02'),
+	}))
+		await assert.rejects(firstChunk(t, here, { token: wrong }), { code: 'access_denied' }, what);
+	const client = new RepositoryMoverClient({
+		...overTls(served.service, await readCredentials(served.service)),
+		headers: {},
+	});
+	t.after(() => client.close());
+	await assert.rejects(new DiskReader(new VerifiedChunks(client), here.stored.image).lookup(0), {
+		code: 'access_denied',
+		message: /missing/,
+	});
+});
+
+test('what a token opens is what its point names in a place, whatever else a request says', async t => {
+	const { directory, served, stored } = await bench(t, MiB);
+	const opened = await openRepository(join(directory, 'repository'));
+	t.after(() => opened.store.close());
+	await importDisks(opened, [wholeSource(sampleDisk(MiB, 4))], { machine: 'web02' });
+	const [foreign] = (await readPoint(opened, 'web02', '2026-11-20T03:00:00.000Z')).manifest.disks;
+	const [ours, theirs] = [stored.image.root, foreign?.root];
+	assert.ok(ours && theirs);
+	const connections = overTls(served.service, await readCredentials(served.service));
+	const client = new RepositoryMoverClient(connections);
+	t.after(() => client.close());
+	const place = { root: ours.digest, height: 1, number: 0 };
+	const fetch = async (ref: Parameters<typeof client.fetch>[0][number]) => {
+		for await (const chunk of client.fetch([ref], { class: 'mount' })) return Buffer.from(chunk.stored);
+		return undefined;
+	};
+	const root = await fetch({ ...ours, place });
+	// A foreign reference in a place of ours gives what is ours.
+	assert.deepEqual(await fetch({ ...theirs, place }), root);
+	await assert.rejects(fetch({ ...theirs, place: { ...place, root: theirs.digest } }), { code: 'access_denied' });
+	for (const nowhere of [
+		{ height: 0, number: 8 },
+		{ height: 1, number: 1 },
+		{ height: 2, number: 0 },
+	])
+		await assert.rejects(
+			fetch({ ...ours, place: { ...place, ...nowhere } }),
+			{ code: 'protocol' },
+			`${nowhere.height}`,
+		);
+	await assert.rejects(fetch(ours), { code: 'internal' });
+});
+
+test('`decodePlaces` reads back the places that `encodePlaces` wrote, and refuses what is no list of them', () => {
+	const ref = { digest: 'ab'.repeat(32), packId: 'cd'.repeat(16), offsetBytes: 0, storedBytes: 1 };
+	const places = [
+		{ root: '01'.repeat(32), height: 0, number: 0 },
+		{ root: 'fe'.repeat(32), height: 3, number: 2 ** 40 + 5 },
+	];
+	assert.deepEqual(decodePlaces(encodePlaces(places.map(place => ({ ...ref, place })))), places);
+	for (const body of [Buffer.alloc(0), Buffer.alloc(43), Buffer.alloc(45)])
+		assert.throws(() => decodePlaces(body), { code: 'protocol' });
+});
+
+test('a mover refuses credentials that others may read, or that are not there, with `config_invalid`', async t => {
+	const { directory, served } = await bench(t, MiB);
+	const open = join(directory, 'open-token');
+	await writeFile(open, await readFile(served.service.token), { mode: 0o644 });
+	const invalid = { code: 'config_invalid' };
+	await assert.rejects(readCredentials({ ...served.service, token: open }), invalid);
+	await assert.rejects(readCredentials({ ...served.service, token: join(directory, 'none') }), invalid);
+	await writeFile(join(directory, 'empty'), '\n', { mode: 0o600 });
+	await assert.rejects(readCredentials({ ...served.service, token: join(directory, 'empty') }), invalid);
+});
