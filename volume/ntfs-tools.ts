@@ -1,9 +1,11 @@
 import { RouseError } from '../model/errors.ts';
+import { programPath } from '../system/program-path.ts';
 import { runTool } from '../system/run-tool.ts';
 import { clusterBytes } from './description.ts';
 import { partitionAtBytes } from './geometry.ts';
 
 export const installNtfsTools = 'apt-get install ntfs-3g';
+export const ntfsPrograms = ['mkntfs', 'ntfscp', 'ntfsfallocate'] as const;
 
 const sectorBytes = 512;
 /** A volume of 14 TiB is made within seconds; a machine without a free core takes its time. */
@@ -41,9 +43,12 @@ export async function addFile(
 	await run('ntfsfallocate', ['-l', `${sizeBytes}`, image, name], options);
 }
 
-async function run(program: string, args: readonly string[], { signal }: NtfsToolOptions): Promise<void> {
-	// Debian has some of them where only root's PATH leads.
-	const env = { PATH: `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` };
+async function run(
+	program: (typeof ntfsPrograms)[number],
+	args: readonly string[],
+	{ signal }: NtfsToolOptions,
+): Promise<void> {
+	const env = { PATH: programPath() };
 	const { code, tail } = await runTool(program, args, { hint: installNtfsTools, wholeMs, signal, env });
 	if (code === 0) return;
 	const said = tail.join(' ');

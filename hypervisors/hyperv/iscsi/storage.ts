@@ -1,10 +1,13 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { asRouseError, RouseError } from '../../../model/errors.ts';
 import { lockHolder } from '../../../system/process-lock.ts';
+import { programPath } from '../../../system/program-path.ts';
 import { runTool } from '../../../system/run-tool.ts';
 import { endHolder, spawnLocked } from '../../../system/spawn-locked.ts';
 import { waitFor } from '../../../system/wait.ts';
 import { endOfLog, type IscsiTarget, isNotInstalled, type TargetOptions, type TargetPaths } from './definition.ts';
+
+export const installStorageDaemon = 'apt-get install qemu-system-common';
 
 /** How long reads and writes wait for a mount mover that is away; the initiator's patience ends long before. */
 const reconnectSeconds = 24 * 60 * 60;
@@ -27,7 +30,7 @@ export async function startStorage(paths: TargetPaths, target: IscsiTarget, { si
 				'--export',
 				`type=fuse,id=disk,node-name=disk,mountpoint=${paths.disk},writable=on,allow-other=off`,
 			],
-			env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+			env: { PATH: programPath(), LC_ALL: 'C' },
 			cwd: '/',
 		});
 		await waitFor('the disk to be a file', async () => (await isMounted(paths)) || (await ended(paths)), {
@@ -42,7 +45,7 @@ export async function startStorage(paths: TargetPaths, target: IscsiTarget, { si
 	const said = await endOfLog(paths.storageLog);
 	if (isNotInstalled(said))
 		throw new RouseError('tool_missing', 'qemu-storage-daemon is not installed', {
-			hint: 'apt-get install qemu-system-common',
+			hint: installStorageDaemon,
 		});
 	const code = /Failed to connect|export|negotiat/i.test(said) ? 'mover_unreachable' : 'machine_failed';
 	throw new RouseError(code, `${target.exportName} of ${target.nbdSocket} could not be opened: ${said}`);

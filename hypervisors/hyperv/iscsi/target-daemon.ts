@@ -1,13 +1,14 @@
 import { isIPv6 } from 'node:net';
 import { asRouseError, RouseError } from '../../../model/errors.ts';
 import { lockHolder } from '../../../system/process-lock.ts';
+import { programPath } from '../../../system/program-path.ts';
 import { runTool } from '../../../system/run-tool.ts';
 import { endHolder, spawnLocked } from '../../../system/spawn-locked.ts';
 import { waitFor } from '../../../system/wait.ts';
 import { chapUser } from './chap.ts';
 import { endOfLog, type IscsiTarget, isNotInstalled, type TargetOptions, type TargetPaths } from './definition.ts';
 
-const installTgt = 'apt-get install tgt';
+export const installTgt = 'apt-get install tgt';
 
 /** In which tgtd does what it is told, unless it waits for its disk. */
 const politeMs = 3_000;
@@ -132,7 +133,7 @@ function unitParameters({ serial }: IscsiTarget): string {
 }
 
 function environment({ control }: TargetPaths): NodeJS.ProcessEnv {
-	return { PATH: `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/sbin:/sbin`, LC_ALL: 'C', TGT_IPC_SOCKET: control };
+	return { PATH: programPath(), LC_ALL: 'C', TGT_IPC_SOCKET: control };
 }
 
 async function ask(paths: TargetPaths, args: readonly string[], signal?: AbortSignal) {
