@@ -1,0 +1,109 @@
+import type { AnswerOf, RequestOf, VirtualDisk } from '../../driver/requests.ts';
+import { addDrive, sameSlot, setDrivePath } from '../cmdlets/drives.ts';
+import { getVhd, mergeVhd, newDifferencingVhd, setVhdParent } from '../cmdlets/vhd.ts';
+import { mustBeOff, stateOf } from '../cmdlets/vm.ts';
+import { accountOf, grantAccess, isThere, removeFile } from '../host-files.ts';
+import type { HostParts } from '../parts.ts';
+import type { Vm } from '../state.ts';
+import { samePath } from '../windows-paths.ts';
+import { DriverRefusal } from './failure.ts';
+import { mustFindMachine } from './find-machine.ts';
+
+export async function chain(host: HostParts, { recoveryId }: RequestOf<'chain'>): Promise<AnswerOf<'chain'>> {
+	const vm = await mustFindMachine(host, recoveryId);
+	const disks: AnswerOf<'chain'>['disks'] = [];
+	for (const { slot, path } of vm.drives) {
+		const files: VirtualDisk[] = [];
+		for (let next: string | undefined = path; next !== undefined; ) {
+			const { parentPath, ...file }: Awaited<ReturnType<typeof getVhd>> = await getVhd(host, next);
+			files.push(file);
+			next = parentPath;
+		}
+		disks.push({ slot, files });
+	}
+	return { disks };
+}
+
+export async function makeOverlay(
+	host: HostParts,
+	{ recoveryId, path, parent, parentId, slot }: RequestOf<'make-overlay'>,
+): Promise<AnswerOf<'make-overlay'>> {
+	const vm = await mustFindMachine(host, recoveryId);
+	const made = !(await isThere(host, path));
+	if (made) {
+		const { virtualDiskId } = await getVhd(host, parent);
+		if (virtualDiskId !== parentId)
+			throw new DriverRefusal('identity_conflict', `${parent} is ${virtualDiskId}, not ${parentId}`);
+		await newDifferencingVhd(host, { path, parent });
+	}
+	await mustStandOn(host, path, [parent]);
+	const drive = vm.drives.find(one => sameSlot(one.slot, slot));
+	if (drive === undefined) await addDrive(host, vm, slot, path);
+	else if (!samePath(drive.path, path)) throw new DriverRefusal('chain_unexpected', `${vm.name} has ${drive.path}`);
+	return { made };
+}
+
+/** Each of the machine's disks is one of these, and stands on what is said of it. */
+export async function checkDisks(host: HostParts, vm: Vm, disks: RequestOf<'start'>['disks']): Promise<void> {
+	const wanted = (path: string) => disks.find(({ leaf }) => samePath(leaf, path));
+	const strange = vm.drives.find(({ path }) => wanted(path) === undefined);
+	if (strange || vm.drives.length !== disks.length)
+		throw new DriverRefusal('chain_unexpected', `${vm.name} has ${vm.drives.map(({ path }) => path).join(', ')}`);
+	for (const { path } of vm.drives) {
+		const parent = wanted(path)?.parent ?? null;
+		await mustStandOn(host, path, [parent]);
+	}
+}
+
+export async function reparent(
+	host: HostParts,
+	{ recoveryId, overlay, from, parent, parentId }: RequestOf<'reparent'>,
+): Promise<AnswerOf<'reparent'>> {
+	const vm = await mustFindMachine(host, recoveryId);
+	const state = stateOf(host, vm);
+	if (state !== 'Off' && state !== 'Saved') throw new DriverRefusal('state_wrong', `${vm.name} is ${state}`);
+	const now = await mustStandOn(host, overlay, [...from, parent]);
+	const { virtualDiskId } = await getVhd(host, parent);
+	if (virtualDiskId !== parentId)
+		throw new DriverRefusal('identity_conflict', `${parent} is ${virtualDiskId}, not ${parentId}`);
+	const changed = now === null || !samePath(now, parent);
+	if (changed) await setVhdParent(host, { path: overlay, parent, ignoreIdMismatch: true });
+	await grantAccess(host, parent, accountOf(vm.vmId));
+	return { changed };
+}
+
+/** Each step finds what the one before has left, wherever an attempt ended. */
+export async function merge(
+	host: HostParts,
+	{ recoveryId, overlay, target, slot }: RequestOf<'merge'>,
+): Promise<AnswerOf<'merge'>> {
+	const vm = await mustFindMachine(host, recoveryId);
+	if (stateOf(host, vm) !== 'Off') throw new DriverRefusal('state_wrong', `${vm.name} is ${stateOf(host, vm)}`);
+	const drive = vm.drives.find(one => sameSlot(one.slot, slot));
+	const isTarget = drive !== undefined && samePath(drive.path, target);
+	if (!isTarget && !(drive && samePath(drive.path, overlay)))
+		throw new DriverRefusal('chain_unexpected', `${vm.name} has ${drive?.path ?? 'nothing'} there`);
+	if (!isTarget) {
+		mustBeOff(host, vm, 'Merge-VHD');
+		if (await isThere(host, overlay)) {
+			await mustStandOn(host, overlay, [target]);
+			await mergeVhd(host, { path: overlay, destination: target });
+		}
+		await setDrivePath(host, vm, slot, target);
+	}
+	await removeFile(host, overlay);
+	return { merged: !isTarget };
+}
+
+/** Which of these it stands on; `null` is nothing. Throws `chain_unexpected`. */
+async function mustStandOn(host: HostParts, path: string, wanted: readonly (string | null)[]): Promise<string | null> {
+	const { parentPath = null } = await getVhd(host, path);
+	const fits = wanted.some(one =>
+		one === null || parentPath === null ? one === parentPath : samePath(one, parentPath),
+	);
+	if (fits) return parentPath;
+	throw new DriverRefusal(
+		'chain_unexpected',
+		`${path} stands on ${parentPath ?? 'nothing'}, not on ${wanted.map(one => one ?? 'nothing').join(' or ')}`,
+	);
+}

@@ -1,0 +1,83 @@
+import type { AnswerOf, RequestOf, Slot } from '../../driver/requests.ts';
+import { addApplianceDrive, removeApplianceDrive, sameSlot } from '../cmdlets/drives.ts';
+import { getVhd, newVhd } from '../cmdlets/vhd.ts';
+import { isThere, makeDirectory, removeEmptyDirectory, removeFile } from '../host-files.ts';
+import type { HostParts } from '../parts.ts';
+import { directoryOf, samePath } from '../windows-paths.ts';
+import { DriverRefusal } from './failure.ts';
+
+export async function makeTarget(host: HostParts, request: RequestOf<'make-target'>): Promise<AnswerOf<'make-target'>> {
+	const { path, sizeBytes, whole, knownId } = request;
+	const wasThere = await isThere(host, path);
+	if (!wasThere) {
+		if (knownId !== null) throw new DriverRefusal('identity_conflict', `${path} is gone: it was ${knownId}`);
+		await makeDirectory(host, directoryOf(path));
+		await newVhd(host, { path, sizeBytes, type: whole ? 'Fixed' : 'Dynamic' });
+	}
+	const { parentPath, ...disk } = await getVhd(host, path);
+	if (parentPath !== undefined || (knownId !== null && disk.virtualDiskId !== knownId))
+		throw new DriverRefusal('identity_conflict', `${path} is ${disk.type} ${disk.virtualDiskId}, not ${knownId}`);
+	if (disk.sizeBytes !== sizeBytes)
+		throw new DriverRefusal('identity_conflict', `${path} has ${disk.sizeBytes} bytes, not ${sizeBytes}`);
+	return { ...disk, made: !wasThere };
+}
+
+export async function attachTarget(
+	host: HostParts,
+	{ appliance, path, virtualDiskId }: RequestOf<'attach-target'>,
+): Promise<AnswerOf<'attach-target'>> {
+	mustBeAppliance(host, appliance);
+	if (!(await isThere(host, path))) throw new DriverRefusal('not_there', `${path} is not there`);
+	const disk = await getVhd(host, path);
+	if (disk.virtualDiskId !== virtualDiskId)
+		throw new DriverRefusal('identity_conflict', `${path} is ${disk.virtualDiskId}, not ${virtualDiskId}`);
+	const found = host.state.applianceDrives.find(drive => samePath(drive.path, path));
+	if (found) return slotOf(found.slot);
+	const slot = freeSlot(host);
+	await addApplianceDrive(host, path, virtualDiskId, slot);
+	return slot;
+}
+
+export async function detachTarget(
+	host: HostParts,
+	{ appliance, path }: RequestOf<'detach-target'>,
+): Promise<AnswerOf<'detach-target'>> {
+	mustBeAppliance(host, appliance);
+	const drive = host.state.applianceDrives.find(one => samePath(one.path, path));
+	if (drive === undefined) return { detached: false };
+	await removeApplianceDrive(host, drive);
+	return { detached: true };
+}
+
+export async function removeTargets(
+	host: HostParts,
+	{ recoveryId, appliance, paths, directory }: RequestOf<'remove-targets'>,
+): Promise<AnswerOf<'remove-targets'>> {
+	let removed = 0;
+	for (const path of paths) {
+		await detachTarget(host, { recoveryId, appliance, path });
+		if (await removeFile(host, path)) removed += 1;
+	}
+	await removeEmptyDirectory(host, directory);
+	return { removed };
+}
+
+function mustBeAppliance({ settings }: HostParts, appliance: string): void {
+	if (appliance === settings.applianceId) return;
+	throw new DriverRefusal('machine_unknown', `there is no machine ${appliance}`);
+}
+
+function freeSlot({ state }: HostParts): Slot {
+	for (let number = 0; number < 4; number++)
+		for (let location = 0; location < 64; location++) {
+			const slot: Slot = { controller: 'SCSI', number, location };
+			// The appliance's own disk.
+			const isOwn = number === 0 && location === 0;
+			if (!isOwn && !state.applianceDrives.some(drive => sameSlot(drive.slot, slot))) return slot;
+		}
+	throw new DriverRefusal('slots_full', 'the appliance has 4 × 64 places for disks, and all are taken');
+}
+
+function slotOf({ controller, number, location }: Slot): Slot {
+	return { controller, number, location };
+}

@@ -1,0 +1,27 @@
+import type { ApplianceDisks } from './appliance-disks.ts';
+import type { Appliance } from './appliance.ts';
+import type { FileParts } from './file-parts.ts';
+import type { RunningVm } from './running-vm.ts';
+import type { Initiator } from './volumes.ts';
+
+export interface WindowsSettings {
+	/** All that the host has is in it; another host over the same directory is its next boot. */
+	directory: string;
+	/** GUID of the appliance's machine on this host. */
+	applianceId: string;
+	computerName: string;
+	processors: number;
+	switches: readonly { name: string; type: 'External' | 'Internal' | 'Private' }[];
+	initiator: Initiator;
+	/** Where attached targets appear to the appliance. */
+	appliance: ApplianceDisks;
+}
+
+/** What cmdlets act upon. */
+export interface HostParts extends FileParts {
+	readonly settings: WindowsSettings;
+	readonly bootId: string;
+	readonly appliance: Appliance;
+	/** By VM id. */
+	readonly running: Map<string, RunningVm>;
+}

@@ -1,0 +1,27 @@
+import type { ByteSource } from '../../../vhdx/byte-source.ts';
+
+export interface Login {
+	portal: { address: string; port: number };
+	iqn: string;
+	chapUser: string;
+	chapSecret: string;
+}
+
+/** A disk behind an iSCSI session, as Windows sees it. */
+export interface RemoteDisk {
+	readonly diskGuid: string;
+	/**
+	 * A file in the root of the NTFS on one of its partitions; undefined when there is none. Its reads wait while the session
+	 * is lost, and fail once the initiator has given up; they do not wait for each other.
+	 */
+	file(partitionGuid: string, name: string): Promise<(ByteSource & { close(): Promise<void> }) | undefined>;
+	/** Called when a session that the initiator had given up is back. */
+	onBack(call: () => void): void;
+	close(): Promise<void>;
+}
+
+/** The iSCSI initiator of the host. */
+export interface Initiator {
+	/** Throws a WindowsError when the portal does not answer, or refuses the secret. */
+	connect(login: Login): Promise<RemoteDisk>;
+}
