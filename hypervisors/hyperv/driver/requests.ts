@@ -20,7 +20,7 @@ const windowsPath = z.string().regex(/^[A-Za-z]:\\[^"*?<>|:[\]`$]{1,240}$/, 'mus
 const recoveryId = z.uuid();
 
 /** Where a disk hangs at a machine. Generation 1 boots from IDE only, generation 2 from SCSI only. */
-const slotSchema = z.strictObject({
+export const slotSchema = z.strictObject({
 	controller: z.enum(['IDE', 'SCSI']),
 	number: z.int().min(0).max(3),
 	location: z.int().min(0).max(63),

@@ -1,0 +1,102 @@
+/** The volume as a disk of the Windows host: an iSCSI target here, a session and a mount point there. */
+import { createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { RouseError } from '../../model/errors.ts';
+import type { IscsiTarget } from './iscsi/definition.ts';
+import { chapUser } from './iscsi/chap.ts';
+import { startTarget, stopTarget, targetRuns } from './iscsi/target.ts';
+import type { Call, MachineParts } from './parts.ts';
+import { type MachineRecord, records } from './record.ts';
+import { checkServed, volumeExportName } from './volume.ts';
+
+/** Below those that the kernel gives to outgoing connections: ip_local_port_range of ip(7). */
+const ports = { from: 20_000, to: 30_000 } as const;
+const portTries = 100;
+
+/** See `Machine.presentBase`. */
+export async function presentBase({ parts, gate, options }: Call): Promise<void> {
+	const { settings, definition, paths } = parts;
+	const record = await records.of(definition, paths);
+	// The mover is kept alive, and nothing is failed: a host that waits goes on when it is answered.
+	await gate.pass(async () => {
+		await checkServed(parts, options);
+		const { iscsi } = await withPort(parts, record);
+		await startTarget(targetOf(parts, iscsi), options);
+		const { diskGuid, partitionGuid } = record.volume;
+		await settings.driver.ask(
+			'connect-volume',
+			{
+				recoveryId: definition.recoveryId,
+				portal: { address: settings.address, port: iscsi.port },
+				iqn: iscsi.iqn,
+				chapUser,
+				chapSecret: iscsi.chapSecret,
+				diskGuid,
+				partitionGuid,
+				accessPath: paths.windows.base,
+				files: definition.disks.map(disk => paths.windows.baseFile(disk)),
+			},
+			options,
+		);
+	}, options);
+}
+
+/** Windows knows it no more, and nothing of it runs here. MAY find nothing. */
+export async function withdrawBase(parts: MachineParts, { iscsi }: Pick<MachineRecord, 'iscsi'>): Promise<void> {
+	await disconnect(parts, iscsi);
+	await stopTarget({ directory: parts.paths.iscsi });
+	await rm(parts.paths.iscsi, { recursive: true, force: true });
+}
+
+/** One on which nobody listens. */
+export async function freePort(address: string): Promise<number> {
+	for (let tries = 0; tries < portTries; tries++) {
+		const port = randomInt(ports.from, ports.to);
+		if (await isFree(address, port)) return port;
+	}
+	throw new RouseError('hypervisor_failed', `no port is free on ${address}, of ${portTries} that were tried`, {
+		hint: 'look whether this machine has that address',
+	});
+}
+
+async function disconnect({ settings, definition, paths }: MachineParts, iscsi: MachineRecord['iscsi']): Promise<void> {
+	await settings.driver.ask('disconnect-volume', {
+		recoveryId: definition.recoveryId,
+		portal: { address: settings.address, port: iscsi.port },
+		iqn: iscsi.iqn,
+		accessPath: paths.windows.base,
+	});
+}
+
+/** While the target was down somebody else may have taken its port: then Windows is told of another. */
+async function withPort(parts: MachineParts, record: MachineRecord): Promise<MachineRecord> {
+	const { settings, definition, paths } = parts;
+	const target = targetOf(parts, record.iscsi);
+	if (await targetRuns(target)) return record;
+	await stopTarget(target); // half of it may be what holds the port
+	if (await isFree(settings.address, record.iscsi.port)) return record;
+	await disconnect(parts, record.iscsi);
+	const iscsi = { ...record.iscsi, port: await freePort(settings.address) };
+	await records.change(definition, paths, { iscsi });
+	return { ...record, iscsi };
+}
+
+function targetOf({ settings, definition, paths }: MachineParts, iscsi: MachineRecord['iscsi']): IscsiTarget {
+	return {
+		directory: paths.iscsi,
+		...iscsi,
+		address: settings.address,
+		serial: definition.recoveryId.replaceAll('-', ''),
+		nbdSocket: definition.nbdSocket,
+		exportName: volumeExportName,
+	};
+}
+
+function isFree(address: string, port: number): Promise<boolean> {
+	return new Promise(resolve => {
+		const server = createServer();
+		server.once('error', () => resolve(false));
+		server.listen(port, address, () => server.close(() => resolve(true)));
+	});
+}

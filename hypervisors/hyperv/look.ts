@@ -1,0 +1,47 @@
+/** How the machine is, as the host says at this moment. */
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import { waitFor } from '../../system/wait.ts';
+import type { CallOptions } from '../contract.ts';
+import type { AnswerOf } from './driver/requests.ts';
+import type { MachineParts } from './parts.ts';
+import { type Stage, stageOf } from './states.ts';
+
+/** It waits for no disk: a host that takes longer hangs. */
+const lookMs = 15_000;
+/** Saving and resuming go at the speed of the host's disk. */
+const settlesMs = 15 * 60_000;
+
+export type Found = NonNullable<AnswerOf<'observe'>> & { stage: Stage };
+
+/** Undefined when there is none. */
+export async function look({ settings, definition }: MachineParts, options: CallOptions): Promise<Found | undefined> {
+	const { recoveryId } = definition;
+	const found = await settings.driver.ask('observe', { recoveryId }, { ...options, timeoutMs: lookMs });
+	return found === null ? undefined : { ...found, stage: stageOf(found.state) };
+}
+
+/** As {@link look}, of a machine that must be there. */
+export async function lookAt(parts: MachineParts, options: CallOptions): Promise<Found> {
+	const found = await look(parts, options);
+	if (found) return found;
+	throw new RouseError(
+		'machine_failed',
+		`${parts.definition.machineName} is not on its host: somebody has removed it there`,
+		{ hint: `its disks may be there still: look into ${parts.paths.windows.directory}` },
+	);
+}
+
+/** The same, when it is not on its way any more. */
+export async function lookSettled(parts: MachineParts, options: CallOptions): Promise<Found> {
+	const settled = async () => {
+		const found = await lookAt(parts, options);
+		return found.stage !== 'moving' && found;
+	};
+	try {
+		return await waitFor('the machine to settle', settled, { timeoutMs: settlesMs, everyMs: 250, ...options });
+	} catch (cause) {
+		options.signal?.throwIfAborted();
+		if (asRouseError(cause).code !== 'timeout') throw cause;
+		throw new RouseError('hypervisor_stuck', `${parts.definition.machineName} does not come to rest`, { cause });
+	}
+}

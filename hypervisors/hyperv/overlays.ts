@@ -1,0 +1,61 @@
+/** Where guest writes go: a differencing disk over each file of the volume, and later over each target. */
+import { RouseError } from '../../model/errors.ts';
+import type { CallOptions, MachineDisk } from '../contract.ts';
+import { expectStand } from './chain.ts';
+import { diskHardware } from './hardware.ts';
+import type { Call, MachineParts } from './parts.ts';
+import { records, targetIds } from './record.ts';
+import { checkServed } from './volume.ts';
+
+/** See `Machine.snapshot`. One that is on record holds guest writes: none is made in its place. */
+export async function takeSnapshot({ parts, gate, options }: Call): Promise<void> {
+	const { settings, definition, paths } = parts;
+	const { snapshotMade } = await records.of(definition, paths);
+	if (snapshotMade) return expectStand(parts, ['base', 'target', 'alone'], options);
+	await gate.pass(() => checkServed(parts, options), options);
+	const ids = await targetIds(definition, paths);
+	for (const [at, disk] of definition.disks.entries())
+		await settings.driver.ask(
+			'make-overlay',
+			{
+				recoveryId: definition.recoveryId,
+				path: paths.windows.overlay(disk),
+				parent: paths.windows.baseFile(disk),
+				parentId: ids[at] ?? '',
+				slot: diskHardware(parts, disk).slot,
+			},
+			options,
+		);
+	// Nothing is started before, so that until here none of them holds a write.
+	await records.change(definition, paths, { snapshotMade: true });
+}
+
+/** Throws `phase_wrong` where a start would be one without a snapshot. */
+export async function mustBeSnapshot({ definition, paths }: MachineParts): Promise<void> {
+	const { snapshotMade } = await records.of(definition, paths);
+	if (!snapshotMade)
+		throw new RouseError('phase_wrong', `${definition.machineName} has no snapshot: its guest has nowhere to write`);
+}
+
+/** The machine is off or saved. A switch that was cut short may have left it on the one or the other. */
+export async function putOverlay(parts: MachineParts, disk: MachineDisk, on: 'base' | 'target'): Promise<void> {
+	const { settings, definition, paths } = parts;
+	const { windows } = paths;
+	const [base, target] = [windows.baseFile(disk), windows.target(disk)];
+	const ids = await targetIds(definition, paths);
+	await settings.driver.ask('reparent', {
+		recoveryId: definition.recoveryId,
+		overlay: windows.overlay(disk),
+		from: [base, target],
+		parent: on === 'base' ? base : target,
+		// The file on the volume has the target's.
+		parentId: ids[definition.disks.indexOf(disk)] ?? '',
+	});
+}
+
+export async function putOverlays(parts: MachineParts, on: 'base' | 'target', options: CallOptions): Promise<void> {
+	for (const disk of parts.definition.disks) {
+		options.signal?.throwIfAborted();
+		await putOverlay(parts, disk, on);
+	}
+}

@@ -1,0 +1,118 @@
+import { RouseError } from '../../model/errors.ts';
+import type { Chain } from '../../model/recovery.ts';
+import type { CallOptions, MachineDisk } from '../contract.ts';
+import { readChain, refuseCheckpoints } from './chain.ts';
+import { type Found, look, lookAt, lookSettled } from './look.ts';
+import { mustBeSnapshot, putOverlays } from './overlays.ts';
+import type { Call, MachineParts } from './parts.ts';
+import { records } from './record.ts';
+import { settleIfPossible } from './settle.ts';
+import { releaseTargets, returnTargets } from './targets.ts';
+
+/** See `Machine.powerOn`. What somebody has paused or saved goes on. */
+export async function powerOn(call: Call, chain: Chain): Promise<void> {
+	const { parts, options } = call;
+	const { definition, paths, settings } = parts;
+	const found = await lookSettled(parts, options);
+	const { inPause } = await records.of(definition, paths);
+	if (found.stage === 'running' || found.stage === 'critical') return;
+	if (found.stage === 'standing') {
+		await settings.driver.ask('power', { recoveryId: definition.recoveryId, action: 'resume' }, options);
+		return;
+	}
+	if (found.stage === 'saved' && inPause) throw stillInSwitch(parts);
+	if (inPause) await records.change(definition, paths, { inPause: false }); // what was saved is gone with its power
+	await startOn(call, chain, found);
+}
+
+/** It is off or saved. */
+async function startOn(call: Call, chain: Chain, found: Found): Promise<void> {
+	const { parts, options } = call;
+	await mustBeSnapshot(parts);
+	if (chain === 'target') {
+		await settleIfPossible(parts, found, options);
+		return start(parts, await disksFound(parts, options), options);
+	}
+	refuseCheckpoints(parts, found);
+	const on = chain === 'mover' ? 'base' : 'target';
+	if (on === 'target') await releaseTargets(parts);
+	await putOverlays(parts, on, options);
+	if (on === 'base') await returnTargets(call, await records.of(parts.definition, parts.paths));
+	await start(parts, disksOn(parts, on), options);
+}
+
+type StartedDisk = { leaf: string; parent: string | null };
+
+/** Each overlay on one and the same. */
+export function disksOn({ definition, paths: { windows } }: MachineParts, on: 'base' | 'target'): StartedDisk[] {
+	const parent = (disk: MachineDisk) => (on === 'base' ? windows.baseFile(disk) : windows.target(disk));
+	return definition.disks.map(disk => ({ leaf: windows.overlay(disk), parent: parent(disk) }));
+}
+
+/** Of a machine that needs nothing of ours: whatever its owner has made of its disks is right. */
+async function disksFound(parts: MachineParts, options: CallOptions): Promise<StartedDisk[]> {
+	const chain = await readChain(parts, options);
+	return chain.map(({ files: [leaf, parent] }) => ({ leaf: leaf?.path ?? '', parent: parent?.path ?? null }));
+}
+
+/** Starts it, or lets go on what was saved. */
+export async function start(
+	{ settings, definition, paths }: MachineParts,
+	disks: StartedDisk[],
+	options: CallOptions,
+): Promise<void> {
+	const { bootId } = await settings.driver.ask('hello', {}, options);
+	await records.change(definition, paths, { startedInBoot: bootId });
+	await settings.driver.ask('start', { recoveryId: definition.recoveryId, disks }, options);
+}
+
+/** See `Machine.powerOff`. Not looked at before: a machine that hangs answers nobody. */
+export async function powerOff({ parts, options }: Call): Promise<void> {
+	const { settings, definition, paths } = parts;
+	const record = await records.read(definition, paths);
+	if (record === undefined) return;
+	const { recoveryId } = definition;
+	const { state } = await settings.driver.ask('power', { recoveryId, action: 'turn-off' }, options);
+	// What a guest has in memory alone goes with its power, also when that memory is in a file.
+	if (/Saved/.test(state)) await settings.driver.ask('power', { recoveryId, action: 'forget-saved' }, options);
+	if (record.inPause) await records.change(definition, paths, { inPause: false });
+}
+
+/** See `Machine.reset`. */
+export async function reset({ parts, options }: Call): Promise<void> {
+	const { settings, definition, paths } = parts;
+	const record = await records.read(definition, paths);
+	const found = record && (await look(parts, options));
+	if (record === undefined || found === undefined || found.stage === 'off') return;
+	if (record.inPause) throw stillInSwitch(parts);
+	const { recoveryId } = definition;
+	if (found.stage === 'saved') {
+		await settings.driver.ask('power', { recoveryId, action: 'forget-saved' }, options);
+		await start(parts, await disksFound(parts, options), options);
+	} else await settings.driver.ask('power', { recoveryId, action: 'reset' }, options);
+}
+
+/** See `Machine.shutdown`. */
+export async function shutdown({ parts, options }: Call): Promise<void> {
+	const { settings, definition, paths } = parts;
+	const record = await records.read(definition, paths);
+	const found = record && (await look(parts, options));
+	if (found?.stage !== 'running') return;
+	await settings.driver.ask('power', { recoveryId: definition.recoveryId, action: 'shutdown' }, options);
+}
+
+/** See `Machine.resume`. */
+export async function resume({ parts, options }: Call): Promise<void> {
+	const { settings, definition, paths } = parts;
+	await records.of(definition, paths);
+	const found = await lookAt(parts, options);
+	if (found.stage !== 'critical') return;
+	await settings.driver.ask('power', { recoveryId: definition.recoveryId, action: 'resume' }, options);
+}
+
+function stillInSwitch({ definition }: MachineParts): RouseError {
+	return new RouseError(
+		'phase_wrong',
+		`${definition.machineName} is in the pause of its switch: that must be carried on before its guest may run`,
+	);
+}

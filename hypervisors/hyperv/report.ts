@@ -1,0 +1,92 @@
+import { asRouseError } from '../../model/errors.ts';
+import { askVersion } from '../../system/tool-version.ts';
+import type { HostReport } from '../contract.ts';
+import type { AnswerOf } from './driver/requests.ts';
+import type { HostSettings } from './parts.ts';
+
+/** Of a session that is begun for it, in which PowerShell loads its modules. */
+const answerMs = 20_000;
+
+/** What makes volumes and serves them, in the order of who needs it first. */
+const programs = [
+	{ program: 'mkntfs', args: ['--version'], hint: 'apt-get install ntfs-3g' },
+	{ program: 'tgtadm', args: ['--version'], hint: 'apt-get install tgt' },
+	{ program: 'qemu-storage-daemon', args: ['--version'], hint: 'apt-get install qemu-system-common' },
+] as const;
+
+type Unusable = HostReport['unusable'];
+
+/** See `Platform.report`. */
+export async function reportOf(settings: HostSettings): Promise<HostReport> {
+	const { driver, datastore } = settings;
+	try {
+		const options = { timeoutMs: answerMs };
+		const [hello, report] = await Promise.all([
+			driver.ask('hello', {}, options),
+			driver.ask('report', { datastore }, options),
+		]);
+		return {
+			...ofHost(hello, report),
+			unusable: rightsMissing(hello) ?? initiatorMissing(report) ?? (await programMissing()),
+		};
+	} catch (error) {
+		return { ...nothing, unusable: silent(asRouseError(error).message) };
+	}
+}
+
+function ofHost(hello: AnswerOf<'hello'>, report: AnswerOf<'report'>): Omit<HostReport, 'unusable'> {
+	return {
+		...nothing,
+		version: `${report.hyperV} on Windows ${hello.windows} (${hello.computerName})`,
+		networks: report.switches.map(({ name, type }) => ({ name, description: `virtual switch, ${type.toLowerCase()}` })),
+		networksMissing: report.switches.length === 0 ? 'the host has no virtual switch' : undefined,
+		freeBytes: report.freeBytes,
+		memory: { totalMiB: report.memoryTotalMiB, freeMiB: report.memoryFreeMiB },
+		warnings: [],
+	};
+}
+
+const nothing: Omit<HostReport, 'unusable'> = {
+	name: 'hyper-v',
+	version: undefined,
+	accelerator: 'hyper-v',
+	firmwares: ['bios', 'efi'],
+	networks: [],
+	freeBytes: 0,
+	memory: { totalMiB: 0, freeMiB: 0 },
+	warnings: [],
+};
+
+function silent(why: string): Unusable {
+	return {
+		code: 'precheck_failed',
+		message: `the Windows host does not answer: ${why}`,
+		hint: 'look whether its OpenSSH server runs and takes the key of this host',
+	};
+}
+
+function rightsMissing({ elevated, computerName }: AnswerOf<'hello'>): Unusable {
+	if (elevated) return undefined;
+	return {
+		code: 'precheck_failed',
+		message: `on ${computerName} the driver does not act as an administrator with all powers`,
+		hint: 'log in as a member of Administrators; its key lies in administrators_authorized_keys',
+	};
+}
+
+function initiatorMissing({ initiatorName }: AnswerOf<'report'>): Unusable {
+	if (initiatorName !== null) return undefined;
+	return {
+		code: 'precheck_failed',
+		message: 'the host has no iSCSI initiator, over which it reads the disks',
+		hint: 'on the host: Set-Service MSiSCSI -StartupType Automatic; Start-Service MSiSCSI',
+	};
+}
+
+async function programMissing(): Promise<Unusable> {
+	for (const { program, args, hint } of programs) {
+		const { problem } = await askVersion(program, { args });
+		if (problem === 'not found') return { code: 'tool_missing', message: `${program} is not installed`, hint };
+	}
+	return undefined;
+}

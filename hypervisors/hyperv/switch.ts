@@ -1,0 +1,163 @@
+/**
+ * The switch: the guest is saved, the appliance lets the targets go, its overlays get them as their parents, and it is
+ * resumed. A differencing disk is reparented for certain only while nobody has it open, and so the guest stands still for as
+ * long as its memory takes to be written and read. What it has written is in the overlays throughout.
+ */
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { withdrawBase } from './base.ts';
+import { expectStand, refuseCheckpoints } from './chain.ts';
+import { type Found, lookSettled } from './look.ts';
+import { putOverlay, putOverlays } from './overlays.ts';
+import type { SwitchCall } from './parts.ts';
+import { disksOn, start } from './power.ts';
+import { records } from './record.ts';
+import { settle } from './settle.ts';
+import { releaseTargets, returnTargets } from './targets.ts';
+
+/** Every place of a switch of a machine that runs, in order. Of one that is off the last but one is `switch.merged`. */
+export const switchPlaces = [
+	'switch.saved',
+	'switch.released',
+	'switch.reparented-one',
+	'switch.reparented',
+	'switch.marked-local',
+	'switch.mover-stopped',
+	'switch.marked-target',
+	'switch.resumed',
+	'switch.withdrawn',
+] as const;
+
+export async function switchToTarget(call: SwitchCall): Promise<{ pauseMs: number }> {
+	const { parts, calls, options } = call;
+	const record = await records.of(parts.definition, parts.paths);
+	const found = await lookSettled(parts, options);
+	const begun = performance.now();
+	// One that somebody has saved, or that is off, stays so.
+	const stands = found.stage === 'off' || (found.stage === 'saved' && !record.inPause);
+	let pauseMs = 0;
+	if (stands) await standing(call, found);
+	else if (await inPause(call, found)) pauseMs = performance.now() - begun;
+	await withdrawBase(parts, await records.of(parts.definition, parts.paths));
+	await calls.reached('switch.withdrawn');
+	return { pauseMs };
+}
+
+/** Nothing of it runs, and nothing is started. */
+async function standing(call: SwitchCall, found: Found): Promise<void> {
+	const { parts, calls, options } = call;
+	const { definition, paths } = parts;
+	await records.change(definition, paths, { inPause: false });
+	if (calls.chain !== 'target') {
+		refuseCheckpoints(parts, found);
+		await ontoTargets(call, act => act());
+	}
+	await settle(parts, found, options);
+	await calls.reached('switch.merged');
+}
+
+/** True when the guest goes on afterwards. */
+async function inPause(call: SwitchCall, found: Found): Promise<boolean> {
+	const { parts, calls } = call;
+	const { definition, paths } = parts;
+	const { inPause: begun } = await records.of(definition, paths);
+	if (calls.chain === 'target' && !begun) return false;
+	if (found.stage !== 'saved') {
+		if (calls.chain !== 'target') await save(call, found);
+		await calls.reached('switch.saved');
+	}
+	if (calls.chain !== 'target') await ontoTargets(call, act => orGoOn(call, act));
+	const resumed = await goOn(call, 'target');
+	await calls.reached('switch.resumed');
+	return resumed;
+}
+
+async function save(call: SwitchCall, found: Found): Promise<void> {
+	const { parts, gate, calls, options } = call;
+	const { settings, definition, paths } = parts;
+	options.signal?.throwIfAborted();
+	refuseCheckpoints(parts, found);
+	await roomForMemory(call);
+	// One that stands still since the volume is away goes on from the targets.
+	await calls.rememberResume(found.stage === 'running' || found.stage === 'critical');
+	await records.change(definition, paths, { inPause: true });
+	const { recoveryId } = definition;
+	// Nothing is failed for it: all blocks are restored, and an error would be the guest's.
+	await orGoOn(call, () =>
+		gate.pass(async () => void (await settings.driver.ask('power', { recoveryId, action: 'save' })), {}),
+	);
+}
+
+/** Throws `space_short` where the guest's memory does not fit on the datastore. */
+async function roomForMemory({ parts, options }: SwitchCall): Promise<void> {
+	const { settings, definition, hardware } = parts;
+	const { datastore } = settings;
+	const { freeBytes } = await settings.driver.ask('report', { datastore }, options);
+	const neededBytes = hardware.memoryMiB * 2 ** 20;
+	if (freeBytes >= neededBytes) return;
+	throw new RouseError(
+		'space_short',
+		`${datastore}: ${formatBytes(neededBytes)} needed for the memory of ${definition.machineName}, ${formatBytes(freeBytes)} free`,
+		{ hint: `make room in ${datastore}`, details: { neededBytes, freeBytes } },
+	);
+}
+
+type Attempt = (act: () => Promise<void>) => Promise<void>;
+
+/** Up to the mark `target`, which is made while nothing runs. A signal counts no more: the way on is the shortest. */
+async function ontoTargets({ parts, calls }: SwitchCall, attempt: Attempt): Promise<void> {
+	const { definition } = parts;
+	await attempt(() => releaseTargets(parts));
+	await calls.reached('switch.released');
+	for (const [at, disk] of definition.disks.entries()) {
+		await attempt(() => putOverlay(parts, disk, 'target'));
+		if (at === 0) await calls.reached('switch.reparented-one');
+	}
+	await attempt(() => expectStand(parts, ['target'], {}));
+	await calls.reached('switch.reparented');
+	if (calls.chain === 'mover') {
+		await calls.mark('local');
+		await calls.reached('switch.marked-local');
+	}
+	await attempt(() => calls.stopMountMover());
+	await calls.reached('switch.mover-stopped');
+	await calls.mark('target');
+	await calls.reached('switch.marked-target');
+}
+
+/** When `act` fails the guest goes on where the mark says that it stands, and the failure is thrown. */
+async function orGoOn(call: SwitchCall, act: () => Promise<void>): Promise<void> {
+	try {
+		await act();
+	} catch (thrown) {
+		try {
+			await goOn(call, call.calls.chain === 'mover' ? 'base' : 'target');
+		} catch (second) {
+			const first = asRouseError(thrown);
+			throw new RouseError(
+				first.code,
+				`${first.message}; and the guest stands still, since it could not be let go on: ${asRouseError(second).message}`,
+				{ cause: thrown, hint: first.hint, details: first.details },
+			);
+		}
+		throw thrown;
+	}
+}
+
+/**
+ * Lets a guest go on that the switch has saved and that ran before. True when it does. A machine that is off has lost its power
+ * in the pause: that is no pause any more, and it is not for us to start it.
+ */
+async function goOn(call: SwitchCall, on: 'base' | 'target'): Promise<boolean> {
+	const { parts, calls } = call;
+	const { definition, paths } = parts;
+	const found = await lookSettled(parts, {});
+	const goesOn = found.stage === 'saved' && calls.resume === true;
+	if (found.stage === 'saved' && on === 'base') {
+		await putOverlays(parts, 'base', {});
+		await returnTargets({ ...call, options: {} }, await records.of(definition, paths));
+	}
+	if (goesOn) await start(parts, disksOn(parts, on), {});
+	await records.change(definition, paths, { inPause: false });
+	return goesOn;
+}

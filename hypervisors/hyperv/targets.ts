@@ -1,0 +1,162 @@
+/** The disks to fill: VHDXs on the Windows host, which the appliance sees as SCSI disks until the machine stands on them. */
+import { join } from 'node:path';
+import { RouseError } from '../../model/errors.ts';
+import { exactBytes, formatBytes } from '../../model/format-bytes.ts';
+import { removeFileDurably } from '../../system/durable-file.ts';
+import { diskBytesInVhdx } from '../../vhdx/geometry.ts';
+import type { CallOptions, MachineDisk, Target } from '../contract.ts';
+import { checkVolumeRoom } from './volume.ts';
+import { diskHardware } from './hardware.ts';
+import type { Call, MachineParts } from './parts.ts';
+import { createTargetRecord, type MachineRecord, ofTargets, records, targetIds, targetRecords } from './record.ts';
+import { awaitDisk, awaitGone, letGo, syncDisk } from './scsi-disks.ts';
+
+/** A VHDX's disk has whole sectors of its own. */
+function targetBytes(parts: MachineParts, disk: MachineDisk): number {
+	return diskBytesInVhdx(disk.sizeBytes, diskHardware(parts, disk));
+}
+
+/** See `Machine.makeTargets`. An id is on record before anything is made of it: another one is not taken for it. */
+export async function makeTargets(parts: MachineParts, options: CallOptions): Promise<void> {
+	const { definition, paths } = parts;
+	await createTargetRecord(definition, paths);
+	await checkVolumeRoom(parts);
+	await checkSpace(parts, options);
+	for (const [at, disk] of definition.disks.entries()) {
+		const { ids } = await targetRecords.of(definition, ofTargets(paths));
+		const id = await makeTarget(parts, disk, ids[at] ?? null, options);
+		await targetRecords.change(definition, ofTargets(paths), { ids: ids.with(at, id) });
+	}
+}
+
+async function makeTarget(
+	parts: MachineParts,
+	disk: MachineDisk,
+	knownId: string | null,
+	options: CallOptions,
+): Promise<string> {
+	const { settings, definition, paths, hardware } = parts;
+	const { logicalSectorBytes, physicalSectorBytes } = diskHardware(parts, disk);
+	const path = paths.windows.target(disk);
+	const sizeBytes = targetBytes(parts, disk);
+	const made = await settings.driver.ask(
+		'make-target',
+		{
+			recoveryId: definition.recoveryId,
+			path,
+			sizeBytes,
+			logicalSectorBytes,
+			physicalSectorBytes,
+			whole: hardware.wholeTargets,
+			knownId,
+		},
+		options,
+	);
+	if (made.sizeBytes === sizeBytes) return made.virtualDiskId;
+	throw new RouseError(
+		'identity_conflict',
+		`${path} is a disk of ${exactBytes(made.sizeBytes)}, not of ${exactBytes(sizeBytes)}`,
+	);
+}
+
+/** By count: a dynamic VHDX takes nothing when it is made. */
+async function checkSpace(parts: MachineParts, options: CallOptions): Promise<void> {
+	const { settings, definition, paths } = parts;
+	if (definition.allocate !== 'start') return;
+	const { ids } = await targetRecords.of(definition, ofTargets(paths));
+	const missing = definition.disks.filter((_disk, at) => (ids[at] ?? null) === null);
+	const neededBytes = missing.reduce((sum, disk) => sum + targetBytes(parts, disk), 0);
+	const { datastore, driver } = settings;
+	const { freeBytes } = await driver.ask('report', { datastore }, options);
+	if (freeBytes >= neededBytes) return;
+	throw new RouseError(
+		'space_short',
+		`${datastore}: ${formatBytes(neededBytes)} needed for the machine's disks, ${formatBytes(freeBytes)} free`,
+		{
+			hint: 'make room, or let the space be taken as blocks arrive (thin)',
+			details: { neededBytes, freeBytes },
+		},
+	);
+}
+
+/** See `Machine.openTargets`. */
+export async function openTargets(parts: MachineParts, options: CallOptions): Promise<Target[]> {
+	const { settings, definition, paths, targetsInTurn } = parts;
+	const ids = await targetIds(definition, paths);
+	return targetsInTurn.run(async () => {
+		const record = await records.read(definition, paths);
+		const targets: Target[] = [];
+		for (const [at, disk] of definition.disks.entries()) {
+			const virtualDiskId = ids[at] ?? '';
+			const identity = `vhdx-${virtualDiskId}`;
+			const path =
+				record?.targets === 'machine'
+					? join(settings.roots.dev, identity) // where nothing is
+					: await attach(parts, disk, virtualDiskId, options);
+			targets.push({ identity, path, offsetBytes: 0, readsZero: true });
+		}
+		return targets;
+	});
+}
+
+async function attach(
+	parts: MachineParts,
+	disk: MachineDisk,
+	virtualDiskId: string,
+	options: CallOptions,
+): Promise<string> {
+	const { settings, definition, paths } = parts;
+	const { recoveryId } = definition;
+	const path = paths.windows.target(disk);
+	const { appliance } = settings;
+	try {
+		await settings.driver.ask('attach-target', { recoveryId, appliance, path, virtualDiskId }, options);
+	} catch (error) {
+		options.signal?.throwIfAborted();
+		await makeTarget(parts, disk, virtualDiskId, options); // says so when it is gone
+		throw error;
+	}
+	return awaitDisk(settings.roots, { virtualDiskId, sizeBytes: targetBytes(parts, disk) }, options);
+}
+
+/** The machine is to stand on them: from here on nobody attaches them to the appliance. What was written is on them. */
+export async function releaseTargets(parts: MachineParts): Promise<void> {
+	const { settings, definition, paths, targetsInTurn } = parts;
+	const ids = await targetIds(definition, paths);
+	await targetsInTurn.run(async () => {
+		await records.change(definition, paths, { targets: 'machine' });
+		for (const id of ids) await syncDisk(settings.roots, id);
+		for (const id of ids) await letGo(settings.roots, id);
+		for (const disk of definition.disks) {
+			const request = { recoveryId: definition.recoveryId, appliance: settings.appliance };
+			await settings.driver.ask('detach-target', { ...request, path: paths.windows.target(disk) });
+		}
+		for (const id of ids) await awaitGone(settings.roots, id);
+	});
+}
+
+/** The machine stands on the volume: the mount mover has the targets, wherever they are by now. */
+export async function returnTargets({ parts, gate, options }: Call, { targets }: MachineRecord): Promise<void> {
+	const { definition, paths } = parts;
+	if (targets === 'appliance') return;
+	await records.change(definition, paths, { targets: 'returning' });
+	await gate.reopen(options);
+	await records.change(definition, paths, { targets: 'appliance' });
+}
+
+/** See `Machine.removeTargets`. */
+export async function removeTargets(parts: MachineParts): Promise<void> {
+	const { settings, definition, paths } = parts;
+	const record = await targetRecords.read(definition, ofTargets(paths));
+	if (record === undefined) return;
+	const ids = record.ids.filter(id => id !== null);
+	for (const id of ids) await letGo(settings.roots, id);
+	await settings.driver.ask('remove-targets', {
+		recoveryId: definition.recoveryId,
+		appliance: settings.appliance,
+		paths: definition.disks.map(disk => paths.windows.target(disk)),
+		directory: paths.windows.directory,
+	});
+	for (const id of ids) await awaitGone(settings.roots, id);
+	await removeFileDurably(paths.targetRecord);
+}
