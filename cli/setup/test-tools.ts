@@ -22,6 +22,18 @@ export const testTools: readonly Tool[] = [
 		probe: { file: '/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so' },
 	},
 	{
+		name: 'sshd',
+		purpose: 'stands for the SSH server of a Hyper-V host',
+		debianPackage: 'openssh-server',
+		probe: { file: '/usr/sbin/sshd' },
+	},
+	{
+		name: 'ssh',
+		purpose: 'asks Hyper-V hosts',
+		debianPackage: 'openssh-client',
+		probe: { command: 'ssh', args: ['-V'] },
+	},
+	{
 		name: '7zz',
 		purpose: 'reads VHDXs',
 		debianPackage: '7zip',

@@ -22,11 +22,28 @@ export const commandLengthLimit = 8191;
 /** What the bootstrap exits with when the script did not arrive as it was promised. */
 export const wrongScriptExitCode = 97;
 
-export const loadDriverScript = () => load(new URL('driver.ps1', import.meta.url));
-export const loadConsoleScript = () => load(new URL('console.ps1', import.meta.url));
+/** The driver's parts, in the order in which they make one script. */
+export const driverParts = [
+	'prologue.ps1',
+	'json.ps1',
+	'failure.ps1',
+	'files.ps1',
+	'host.ps1',
+	'disks.ps1',
+	'appliance.ps1',
+	'machines.ps1',
+	'power.ps1',
+	'chains.ps1',
+	'volume.ps1',
+	'loop.ps1',
+] as const;
 
-async function load(place: URL): Promise<ConstantScript> {
-	return constantScript(await readFile(place, 'utf8'));
+export const loadDriverScript = () => load(driverParts);
+export const loadConsoleScript = () => load(['console.ps1']);
+
+async function load(parts: readonly string[]): Promise<ConstantScript> {
+	const texts = await Promise.all(parts.map(part => readFile(new URL(`powershell/${part}`, import.meta.url), 'utf8')));
+	return constantScript(texts.join('\n'));
 }
 
 /** Throws a RangeError for text that is not ASCII. */

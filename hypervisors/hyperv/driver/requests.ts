@@ -1,5 +1,5 @@
 /**
- * What the driver on the Windows host is asked, an operation each, and what it answers. The driver is `driver.ps1`, constant
+ * What the driver on the Windows host is asked, an operation each, and what it answers. The driver is `powershell/`, constant
  * and without a memory: it looks at what is there, does what is missing, and says what it found. The simulator of the Windows
  * side speaks the same words.
  *
@@ -15,8 +15,14 @@ import { macSchema } from '../../../model/machine.ts';
 const guid = z.string().refine(text => isGuid(text) && text === text.toLowerCase(), 'must be a GUID in lower case');
 const bytes = z.int().min(0);
 const sectorBytes = z.union([z.literal(512), z.literal(4096)]);
-/** Without quotes, wildcards and streams, so that it means the same to every cmdlet. */
-const windowsPath = z.string().regex(/^[A-Za-z]:\\[^"*?<>|:[\]`$]{1,240}$/, 'must be an absolute path of Windows');
+/**
+ * Without quotes, wildcards and streams, so that it means the same to every cmdlet, and one way of writing it alone, so that
+ * paths are equal when their text is, upper and lower case aside: no `.` or `..`, no end of a name that Windows drops.
+ */
+const windowsPath = z
+	.string()
+	.max(240)
+	.regex(/^[A-Za-z]:(\\[^"*?<>|:[\]`$/\\\p{Cc}]*[^"*?<>|:[\]`$/\\\p{Cc} .])+$/u, 'must be an absolute path of Windows');
 const recoveryId = z.uuid();
 
 /** Where a disk hangs at a machine. Generation 1 boots from IDE only, generation 2 from SCSI only. */
@@ -166,7 +172,10 @@ export const operations = {
 				vmId: guid,
 				name: z.string(),
 				state: vmStateSchema,
-				/** Why it is off, as the host's event log has it; `unknown` when it says nothing. */
+				/**
+				 * Why it is off, as the host's event log has it; `unknown` when it says nothing. `guest`: it powered itself off,
+				 * also one that was asked to.
+				 */
 				stoppedBy: z.enum(['guest', 'order', 'unknown']),
 				/** Of the machine's process; 0 when it does not run. */
 				uptimeMs: z.number().min(0),

@@ -1,0 +1,54 @@
+function Invoke-Request {
+    param($Request)
+    switch ($Request.op) {
+        'hello' { return Invoke-Hello -Request $Request }
+        'report' { return Invoke-Report -Request $Request }
+        'check-cmdlets' { return Invoke-CheckCmdlets -Request $Request }
+        'observe' { return Invoke-Observe -Request $Request }
+        'chain' { return Invoke-Chain -Request $Request }
+    }
+    $lock = Enter-Lock -Name $Request.recoveryId
+    try {
+        switch ($Request.op) {
+            'make-target' { return Invoke-MakeTarget -Request $Request }
+            'attach-target' { return Invoke-AttachTarget -Request $Request }
+            'detach-target' { return Invoke-DetachTarget -Request $Request }
+            'remove-targets' { return Invoke-RemoveTargets -Request $Request }
+            'create-machine' { return Invoke-CreateMachine -Request $Request }
+            'make-overlay' { return Invoke-MakeOverlay -Request $Request }
+            'start' { return Invoke-Start -Request $Request }
+            'power' { return Invoke-Power -Request $Request }
+            'reparent' { return Invoke-Reparent -Request $Request }
+            'merge' { return Invoke-Merge -Request $Request }
+            'hand-over' { return Invoke-HandOver -Request $Request }
+            'remove-machine' { return Invoke-RemoveMachine -Request $Request }
+            'connect-volume' { return Invoke-ConnectVolume -Request $Request }
+            'disconnect-volume' { return Invoke-DisconnectVolume -Request $Request }
+        }
+        throw "there is no operation $($Request.op)"
+    }
+    finally {
+        Exit-Lock -Mutex $lock
+    }
+}
+
+function Start-Loop {
+    while ($true) {
+        $line = [Console]::In.ReadLine()
+        if ($null -eq $line) {
+            return
+        }
+        $request = ConvertFrom-Json -InputObject $line
+        try {
+            $result = Invoke-Request -Request $request
+            $answer = [ordered]@{ id = [int]$request.id; ok = $true; result = $result }
+        }
+        catch {
+            $answer = [ordered]@{ id = [int]$request.id; ok = $false; error = Get-Failure -Record $_ }
+        }
+        [Console]::Out.WriteLine((ConvertTo-AsciiJson -Value $answer))
+    }
+}
+
+Start-Loop
+exit 0

@@ -1,0 +1,39 @@
+/** The configuration of an OpenSSH server that stands for that of a Windows host: loopback, one key, one program. */
+
+export interface SshServerPlan {
+	port: number;
+	hostKeyPath: string;
+	authorizedKeysPath: string;
+	pidPath: string;
+	/** What every session runs, whatever it asks for: that is in SSH_ORIGINAL_COMMAND. */
+	command: readonly string[];
+}
+
+export function sshdConfiguration({ port, hostKeyPath, authorizedKeysPath, pidPath, command }: SshServerPlan): string {
+	const lines = {
+		ListenAddress: `127.0.0.1:${port}`,
+		HostKey: hostKeyPath,
+		AuthorizedKeysFile: authorizedKeysPath,
+		PidFile: pidPath,
+		AuthenticationMethods: 'publickey',
+		PermitRootLogin: 'prohibit-password',
+		// Without PAM it needs nothing of the system's, and runs as any user.
+		UsePAM: 'no',
+		// Temporary directories of tests are within ones that all may write.
+		StrictModes: 'no',
+		PrintMotd: 'no',
+		DisableForwarding: 'yes',
+		PermitTTY: 'no',
+		MaxStartups: '100',
+		LogLevel: 'VERBOSE',
+		ForceCommand: command.map(quoted).join(' '),
+	};
+	return Object.entries(lines)
+		.map(([name, value]) => `${name} ${value}\n`)
+		.join('');
+}
+
+/** For sh(1), which the server starts it with. */
+function quoted(argument: string): string {
+	return `'${argument.replaceAll("'", "'\\''")}'`;
+}

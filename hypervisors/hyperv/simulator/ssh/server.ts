@@ -1,0 +1,114 @@
+/**
+ * An OpenSSH server of this simulation's own on loopback, with keys of its own: what Rouse says to a Windows host goes the
+ * whole way of a real one, up to the program that stands for powershell.exe (powershell.ts).
+ */
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RouseError } from '../../../../model/errors.ts';
+import { exists } from '../../../../system/if-there.ts';
+import { runTool } from '../../../../system/run-tool.ts';
+import { endHolder, spawnLocked } from '../../../../system/spawn-locked.ts';
+import { waitFor } from '../../../../system/wait.ts';
+import type { SshDestination } from '../../driver/ssh-destination.ts';
+import { sshdConfiguration } from './configuration.ts';
+
+export interface SshServerOptions {
+	/** Its keys, configuration, lock and log; made when it is not there. */
+	directory: string;
+	/** Unix socket to which each session of the driver is a connection: requests and answers, a line each. */
+	driverSocket: string;
+	/** The same for consoles: a line of request, a line of answer, and then bytes. */
+	consoleSocket: string;
+	/** A free one by default; the one to be reached at again after a stop. */
+	port?: number;
+}
+
+export interface SshServer {
+	/** How Rouse reaches it. */
+	destination: SshDestination;
+	/** No new session; those that are there go on, as with the service of Windows. */
+	stop(): Promise<void>;
+}
+
+const hint = 'apt-get install openssh-server openssh-client';
+
+/** A server that runs already in this directory is taken as it is. */
+export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
+	const { directory, driverSocket, consoleSocket } = options;
+	await mkdir(directory, { recursive: true, mode: 0o700 });
+	const at = (name: string) => join(directory, name);
+	const hostKeyPath = await keyAt(at('host-key'));
+	const identityPath = await keyAt(at('client-key'));
+	const port = options.port ?? (await freePort());
+	const knownHostsPath = at('known-hosts');
+	const configurationPath = at('sshd-config');
+	const command = [process.execPath, standIn, driverSocket, consoleSocket];
+	const plan = { port, hostKeyPath, pidPath: at('pid'), authorizedKeysPath: `${identityPath}.pub`, command };
+	await writeFile(configurationPath, sshdConfiguration(plan));
+	const [type, key] = (await readFile(`${hostKeyPath}.pub`, 'utf8')).split(' ');
+	await writeFile(knownHostsPath, `[127.0.0.1]:${port} ${type} ${key?.trim()}\n`);
+	await makePrivilegeSeparationDirectory();
+	// It executes itself again for each session, which takes an absolute path: sshd(8).
+	const sshd = ['/usr/sbin/sshd', '-D', '-e', '-f', configurationPath];
+	await spawnLocked({
+		lockPath: lockIn(directory),
+		logPath: at('log'),
+		command: 'sh',
+		args: ['-c', holder, 'sh', ...sshd],
+	});
+	await waitFor('sshd to listen', () => listens(port), { timeoutMs: 20_000 });
+	return {
+		destination: { host: '127.0.0.1', port, user: userInfo().username, identityPath, knownHostsPath },
+		stop: () => stopSshServer(directory),
+	};
+}
+
+/** Of this directory, whoever started it; there need be none. */
+export async function stopSshServer(directory: string): Promise<void> {
+	await endHolder(lockIn(directory), { politeMs: 2000 });
+}
+
+const lockIn = (directory: string) => join(directory, 'lock');
+
+/** sshd closes what it inherits, the lock too: a shell holds it for as long as sshd runs, which ends with the shell. */
+const holder = 'setpriv --pdeathsig TERM -- "$@" & wait';
+
+const standIn = fileURLToPath(new URL('powershell.ts', import.meta.url));
+
+/** One that is there is kept: a host is the same after a restart. */
+async function keyAt(path: string): Promise<string> {
+	if (await exists(path)) return path;
+	const made = await runTool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'rouse', '-f', path], { hint });
+	if (made.code !== 0) throw new RouseError('tool_failed', `ssh-keygen: ${made.tail.join(' ')}`);
+	await chmod(path, 0o600);
+	return path;
+}
+
+/** sshd(8) wants it of root; what starts the system's own service makes it elsewhere. */
+async function makePrivilegeSeparationDirectory(): Promise<void> {
+	if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
+}
+
+async function freePort(): Promise<number> {
+	const server = createServer();
+	const { promise, resolve, reject } = Promise.withResolvers<number>();
+	server.once('error', reject).listen(0, '127.0.0.1', () => {
+		const address = server.address();
+		server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+	});
+	return await promise;
+}
+
+function listens(port: number): Promise<boolean> {
+	return new Promise(resolve => {
+		const socket = connect({ host: '127.0.0.1', port });
+		socket.once('error', () => resolve(false));
+		socket.once('connect', () => {
+			socket.destroy();
+			resolve(true);
+		});
+	});
+}
