@@ -8,7 +8,7 @@ import { chapUser } from './iscsi/chap.ts';
 import { startTarget, stopTarget, targetRuns } from './iscsi/target.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { type MachineRecord, records } from './record.ts';
-import { checkServed, volumeExportName } from './volume.ts';
+import { checkServed, isServed, volumeExportName } from './volume.ts';
 
 /** Below those that the kernel gives to outgoing connections: ip_local_port_range of ip(7). */
 const ports = { from: 20_000, to: 30_000 } as const;
@@ -42,11 +42,16 @@ export async function presentBase({ parts, gate, options }: Call): Promise<void>
 	}, options);
 }
 
-/** Windows knows it no more, and nothing of it runs here. MAY find nothing. */
+/**
+ * Windows knows it no more, and nothing of it runs here. MAY find nothing. Where the mount mover is away, Windows would wait to
+ * write its metadata: its session is cut first, and it gives that up.
+ */
 export async function withdrawBase(parts: MachineParts, { iscsi }: Pick<MachineRecord, 'iscsi'>): Promise<void> {
+	const { paths } = parts;
+	if (!(await isServed(parts))) await stopTarget({ directory: paths.iscsi });
 	await disconnect(parts, iscsi);
-	await stopTarget({ directory: parts.paths.iscsi });
-	await rm(parts.paths.iscsi, { recursive: true, force: true });
+	await stopTarget({ directory: paths.iscsi });
+	await rm(paths.iscsi, { recursive: true, force: true });
 }
 
 /** One on which nobody listens. */

@@ -130,9 +130,10 @@ export class HypervMachine implements Machine {
 	/** One that runs keeps its disks in two files each, until it is started after it was off. */
 	async handOver(options: CallOptions = {}): Promise<void> {
 		const { settings, definition, paths } = this.#parts;
+		const record = await records.of(definition, paths);
 		await settleIfPossible(this.#parts, await lookSettled(this.#parts, options), options);
 		await settings.driver.ask('hand-over', { recoveryId: definition.recoveryId }, options);
-		await this.#removeBase(await records.of(definition, paths));
+		await this.#removeBase(record);
 	}
 
 	async remove(options: CallOptions = {}): Promise<void> {

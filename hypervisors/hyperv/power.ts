@@ -13,8 +13,8 @@ import { releaseTargets, returnTargets } from './targets.ts';
 export async function powerOn(call: Call, chain: Chain): Promise<void> {
 	const { parts, options } = call;
 	const { definition, paths, settings } = parts;
-	const found = await lookSettled(parts, options);
 	const { inPause } = await records.of(definition, paths);
+	const found = await lookSettled(parts, options);
 	if (found.stage === 'running' || found.stage === 'critical') return;
 	if (found.stage === 'standing') {
 		await settings.driver.ask('power', { recoveryId: definition.recoveryId, action: 'resume' }, options);

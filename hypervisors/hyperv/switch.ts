@@ -15,17 +15,17 @@ import { records } from './record.ts';
 import { settle } from './settle.ts';
 import { releaseTargets, returnTargets } from './targets.ts';
 
-/** Every place of a switch of a machine that runs, in order. Of one that is off the last but one is `switch.merged`. */
+/** Every place of a switch of a machine that runs, in order. Of one that is off `switch.merged` follows the marks. */
 export const switchPlaces = [
 	'switch.saved',
 	'switch.released',
 	'switch.reparented-one',
 	'switch.reparented',
 	'switch.marked-local',
-	'switch.mover-stopped',
 	'switch.marked-target',
 	'switch.resumed',
 	'switch.withdrawn',
+	'switch.mover-stopped',
 ] as const;
 
 export async function switchToTarget(call: SwitchCall): Promise<{ pauseMs: number }> {
@@ -38,8 +38,11 @@ export async function switchToTarget(call: SwitchCall): Promise<{ pauseMs: numbe
 	let pauseMs = 0;
 	if (stands) await standing(call, found);
 	else if (await inPause(call, found)) pauseMs = performance.now() - begun;
+	// In this order: Windows writes back what it has of the volume's metadata, and waits until that is answered.
 	await withdrawBase(parts, await records.of(parts.definition, parts.paths));
 	await calls.reached('switch.withdrawn');
+	await calls.stopMountMover();
+	await calls.reached('switch.mover-stopped');
 	return { pauseMs };
 }
 
@@ -119,8 +122,6 @@ async function ontoTargets({ parts, calls }: SwitchCall, attempt: Attempt): Prom
 		await calls.mark('local');
 		await calls.reached('switch.marked-local');
 	}
-	await attempt(() => calls.stopMountMover());
-	await calls.reached('switch.mover-stopped');
 	await calls.mark('target');
 	await calls.reached('switch.marked-target');
 }

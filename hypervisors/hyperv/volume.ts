@@ -64,6 +64,12 @@ export async function checkServed({ definition }: MachineParts, { signal }: Call
 	}
 }
 
+/** Whether the mount mover serves it at this moment. */
+export async function isServed({ definition }: MachineParts): Promise<boolean> {
+	const volume = await readVolume(definition.directory);
+	return volume !== undefined && (await problemOf(definition.nbdSocket, volume.sizeBytes)) === undefined;
+}
+
 export async function removeVolume({ definition }: MachineParts): Promise<void> {
 	const { image, description } = volumePaths(definition.directory);
 	await removeFileDurably(description);
