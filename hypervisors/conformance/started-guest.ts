@@ -5,10 +5,10 @@ import { GuestModel } from './guest-model.ts';
 
 /** Created, with its snapshot, running from the mover. */
 export async function startedGuest(bench: Bench): Promise<GuestModel> {
-	await bench.mover.start();
 	await anew(bench, async machine => {
 		await machine.makeTargets();
 		await machine.create();
+		await bench.mover.start();
 		await machine.presentBase();
 		await machine.snapshot();
 		await start(machine, 'mover');
