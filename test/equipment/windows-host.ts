@@ -40,6 +40,7 @@ export class FolderVolume {
 	}
 
 	readonly initiator: Initiator = {
+		boot: async () => undefined,
 		connect: async () => ({
 			diskGuid: ids.diskGuid,
 			file: async (_partition, name) => {
@@ -104,7 +105,7 @@ export async function sampleHost(
 		base,
 		baseId: baseIds.virtualDiskId,
 		async boot() {
-			sample.host.losePower();
+			await sample.host.losePower();
 			sample.host = await WindowsHost.boot(all);
 		},
 		ask: (name, request) => sample.host.answer(name, request),
@@ -121,7 +122,7 @@ export async function sampleHost(
 /** Connected, with a target, a machine and its overlay; not started. */
 export async function madeMachine(
 	sample: SampleHost,
-	{ generation = 2 }: { generation?: 1 | 2 } = {},
+	{ generation = 2, login = {} }: { generation?: 1 | 2; login?: Partial<RequestOf<'connect-volume'>> } = {},
 ): Promise<string> {
 	const { base, must } = sample;
 	const target = await must('make-target', {
@@ -142,13 +143,13 @@ export async function madeMachine(
 		nics: [],
 		pipe: '\\\\.\\pipe\\rouse-7b0f5a52',
 	});
-	await connect(sample);
-	await overlay(sample);
+	await overlay(sample, await connect(sample, login));
 	return target !== null && typeof target === 'object' && 'virtualDiskId' in target ? String(target.virtualDiskId) : '';
 }
 
-export async function connect({ must }: SampleHost): Promise<void> {
-	await must('connect-volume', {
+/** Returns the VirtualDiskId of the base. */
+export async function connect(sample: SampleHost, login: Partial<RequestOf<'connect-volume'>> = {}): Promise<string> {
+	const answer = await sample.ask('connect-volume', {
 		recoveryId: sampleRecovery,
 		portal: { address: '127.0.0.1', port: 3260 },
 		iqn: 'iqn.2026-11.example.rouse:web01',
@@ -157,12 +158,14 @@ export async function connect({ must }: SampleHost): Promise<void> {
 		...ids,
 		accessPath: volumePath,
 		files: [basePath],
+		...login,
 	});
+	if (answer.ok) return answer.result.files[0]?.virtualDiskId ?? '';
+	throw new Error(`connect-volume: ${answer.error.hresult} ${answer.error.message}`);
 }
 
-export async function overlay({ must, baseId }: SampleHost): Promise<void> {
-	const recoveryId = sampleRecovery;
-	await must('make-overlay', { recoveryId, path: overlayPath, parent: basePath, parentId: baseId, slot });
+export async function overlay({ must }: SampleHost, parentId: string): Promise<void> {
+	await must('make-overlay', { recoveryId: sampleRecovery, path: overlayPath, parent: basePath, parentId, slot });
 }
 
 export const startOn = (parent: string | null, leaf = overlayPath): RequestOf<'start'> => ({

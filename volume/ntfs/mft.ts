@@ -54,19 +54,28 @@ export class Mft {
 		return mft;
 	}
 
+	/** Whether the root directory has a file of this exact name. */
+	has(name: string): boolean {
+		return this.#named(name).length > 0;
+	}
+
 	/** A file in the root directory, by its exact name. */
 	file(name: string): FileRecord {
-		const found = this.#entries.filter(({ attributes }) =>
-			attributes.some(attribute => {
-				const names = fileNameOf(attribute);
-				return names?.name === name && names.directory === rootRecord;
-			}),
-		);
+		const found = this.#named(name);
 		const [only] = found;
 		if (only === undefined || found.length > 1) throw damaged(`${found.length} files ${name}`);
 		const data = unnamedData(only.attributes);
 		if (data === undefined) throw damaged(`${name} has no clusters`);
 		return { record: only.record, atBytes: placeOf(only.record.number, this.#runs, this.geometry), data };
+	}
+
+	#named(name: string): Entry[] {
+		return this.#entries.filter(({ attributes }) =>
+			attributes.some(attribute => {
+				const names = fileNameOf(attribute);
+				return names?.name === name && names.directory === rootRecord;
+			}),
+		);
 	}
 
 	/** Each cluster is one attribute's: else a payload would lie over metadata. */

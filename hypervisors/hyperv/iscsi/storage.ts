@@ -1,10 +1,10 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { asRouseError, RouseError } from '../../../model/errors.ts';
 import { lockHolder } from '../../../system/process-lock.ts';
 import { programPath } from '../../../system/program-path.ts';
-import { runTool } from '../../../system/run-tool.ts';
 import { endHolder, spawnLocked } from '../../../system/spawn-locked.ts';
 import { waitFor } from '../../../system/wait.ts';
+import { isMounted, unmount } from '../mounted-file.ts';
 import { endOfLog, type IscsiTarget, isNotInstalled, type TargetOptions, type TargetPaths } from './definition.ts';
 
 export const installStorageDaemon = 'apt-get install qemu-system-common';
@@ -33,11 +33,11 @@ export async function startStorage(paths: TargetPaths, target: IscsiTarget, { si
 			env: { PATH: programPath(), LC_ALL: 'C' },
 			cwd: '/',
 		});
-		await waitFor('the disk to be a file', async () => (await isMounted(paths)) || (await ended(paths)), {
+		await waitFor('the disk to be a file', async () => (await isMounted(paths.disk)) || (await ended(paths)), {
 			timeoutMs: 20_000,
 			signal,
 		});
-		if (await isMounted(paths)) return;
+		if (await isMounted(paths.disk)) return;
 	} catch (error) {
 		signal?.throwIfAborted();
 		if (asRouseError(error).code !== 'machine_failed') throw error;
@@ -52,7 +52,7 @@ export async function startStorage(paths: TargetPaths, target: IscsiTarget, { si
 }
 
 export async function storageRuns(paths: TargetPaths): Promise<boolean> {
-	return !(await ended(paths)) && (await isMounted(paths));
+	return !(await ended(paths)) && (await isMounted(paths.disk));
 }
 
 /** Reads that wait for the mount mover end with it, with an error. */
@@ -63,23 +63,10 @@ export async function endStorage(paths: TargetPaths): Promise<void> {
 			hint: 'it is stuck in the kernel; boot this host again',
 		});
 	// Killed, it leaves a mount that answers nobody.
-	if (await isMounted(paths)) await unmount(paths.disk);
+	if (await isMounted(paths.disk)) await unmount(paths.disk);
 	await rm(paths.disk, { force: true });
 }
 
 async function ended(paths: TargetPaths): Promise<boolean> {
 	return (await lockHolder(paths.storageLock)) === undefined;
-}
-
-async function isMounted({ disk }: TargetPaths): Promise<boolean> {
-	const mounts = await readFile('/proc/self/mountinfo', 'utf8');
-	// Field 5 is where, with blanks as octal: proc(5).
-	const escaped = disk.replaceAll(/[\s\\]/g, one => `\\${one.charCodeAt(0).toString(8).padStart(3, '0')}`);
-	return mounts.split('\n').some(line => line.split(' ')[4] === escaped);
-}
-
-/** Lazily: a thread of tgtd may hold it still. */
-async function unmount(path: string): Promise<void> {
-	const { code, tail } = await runTool('umount', ['--lazy', path], { hint: 'apt-get install mount', wholeMs: 20_000 });
-	if (code !== 0) throw new RouseError('tool_failed', `umount ${path} ended with ${code}: ${tail.join(' ')}`);
 }

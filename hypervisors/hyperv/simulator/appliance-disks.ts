@@ -16,6 +16,7 @@ export interface ApplianceDisk {
 	/** Of the file, where the simulator keeps it. */
 	path: string;
 	virtualDiskId: string;
+	sizeBytes: number;
 	controller: number;
 	location: number;
 }

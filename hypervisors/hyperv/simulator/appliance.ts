@@ -1,4 +1,4 @@
-import type { ApplianceDisks } from './appliance-disks.ts';
+import type { ApplianceDisk, ApplianceDisks } from './appliance-disks.ts';
 import { describeDisk } from './disk-chain.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { FileParts } from './file-parts.ts';
@@ -6,12 +6,15 @@ import { breaks } from './rules.ts';
 import type { Drive } from './state.ts';
 import { keyOfPath, placeOf } from './windows-paths.ts';
 
+/** What the appliance's kernel reads of a disk. */
+type AttachedDisk = Pick<ApplianceDisk, 'virtualDiskId' | 'sizeBytes'>;
+
 /** The appliance as a machine of this host: it runs whenever the host does, and has its drives open. */
 export class Appliance {
 	readonly #root: string;
 	readonly #openFiles: OpenFiles;
 	readonly #disks: ApplianceDisks;
-	readonly #attached = new Map<string, { release: () => void; virtualDiskId: string }>();
+	readonly #attached = new Map<string, { release: () => void; disk: AttachedDisk }>();
 
 	constructor(root: string, openFiles: OpenFiles, disks: ApplianceDisks) {
 		this.#root = root;
@@ -19,22 +22,22 @@ export class Appliance {
 		this.#disks = disks;
 	}
 
-	async attach(drive: Drive, virtualDiskId: string): Promise<void> {
+	async attach(drive: Drive, disk: AttachedDisk): Promise<void> {
 		const release = this.#openFiles.take(drive.path, 'write', 'the appliance', 'Add-VMHardDiskDrive');
 		try {
-			await this.#disks.attach(this.#diskOf(drive, virtualDiskId));
+			await this.#disks.attach(this.#diskOf(drive, disk));
 		} catch (error) {
 			release();
 			throw error;
 		}
-		this.#attached.set(keyOfPath(drive.path), { release, virtualDiskId });
+		this.#attached.set(keyOfPath(drive.path), { release, disk });
 	}
 
 	/** Throws while the appliance's kernel knows the disk: what it has not written yet would be lost. */
 	async detach(drive: Drive): Promise<void> {
 		const attached = this.#attached.get(keyOfPath(drive.path));
 		if (attached === undefined) return;
-		const disk = this.#diskOf(drive, attached.virtualDiskId);
+		const disk = this.#diskOf(drive, attached.disk);
 		if (!(await this.#disks.isLetGo(disk))) throw breaks('surpriseRemoval', 'Remove-VMHardDiskDrive', drive.path);
 		await this.#disks.detach(disk);
 		attached.release();
@@ -49,12 +52,13 @@ export class Appliance {
 		for (const drive of host.state.applianceDrives) {
 			const options = { cmdlet: 'Start-VM', account: undefined, who: 'the appliance' };
 			const { vhdx } = await describeDisk(host, drive.path, options);
-			await this.attach(drive, vhdx.ids.virtualDiskId);
+			const { sizeBytes } = vhdx.geometry;
+			await this.attach(drive, { virtualDiskId: vhdx.ids.virtualDiskId, sizeBytes });
 		}
 	}
 
-	#diskOf({ path, slot }: Drive, virtualDiskId: string) {
+	#diskOf({ path, slot }: Drive, disk: AttachedDisk): ApplianceDisk {
 		const { number: controller, location } = slot;
-		return { path: placeOf(this.#root, path), virtualDiskId, controller, location };
+		return { ...disk, path: placeOf(this.#root, path), controller, location };
 	}
 }

@@ -22,6 +22,8 @@ export interface RemoteDisk {
 
 /** The iSCSI initiator of the host. */
 export interface Initiator {
+	/** Windows boots: no session of an earlier boot is left. */
+	boot(): Promise<void>;
 	/** Throws a WindowsError when the portal does not answer, or refuses the secret. */
 	connect(login: Login): Promise<RemoteDisk>;
 }

@@ -27,7 +27,7 @@ export type Answer<Name extends OperationName> =
 /** One boot of the host. Another one over the same directory is the next. */
 export class WindowsHost {
 	readonly #parts: HostParts;
-	#hasPower = true;
+	#ended: Promise<void> | undefined;
 
 	private constructor(parts: HostParts) {
 		this.#parts = parts;
@@ -48,13 +48,14 @@ export class WindowsHost {
 			bootId: `boot-${store.state.boots}`,
 			store,
 			state: store.state,
-			faults: new WindowsFaults(() => host?.losePower()),
+			faults: new WindowsFaults(() => void host?.losePower()),
 			openFiles,
 			appliance: new Appliance(root, openFiles, settings.appliance),
 			running: new Map(),
 			sessions: new Map(),
 		};
 		host = new WindowsHost(parts);
+		await settings.initiator.boot();
 		await parts.appliance.boot(parts);
 		return host;
 	}
@@ -115,10 +116,10 @@ export class WindowsHost {
 		await this.#parts.appliance.boot(this.#parts);
 	}
 
-	/** From now on nothing here does anything; what was not durable is gone. */
-	losePower(): void {
-		this.#hasPower = false;
-		void this.#end();
+	/** From now on nothing here does anything, and what was not durable is gone. Resolves when no file is open any more. */
+	async losePower(): Promise<void> {
+		this.#ended ??= this.#end();
+		await this.#ended;
 	}
 
 	/** Orderly: machines are saved, as their AutomaticStopAction has it. */
@@ -130,7 +131,7 @@ export class WindowsHost {
 			await endProcess(this.#parts, vm.vmId, 'order');
 		}
 		await this.#parts.settings.appliance.close();
-		this.losePower();
+		await this.losePower();
 	}
 
 	async #end(): Promise<void> {
@@ -144,7 +145,7 @@ export class WindowsHost {
 	}
 
 	#mustHavePower(point: string): void {
-		if (!this.#hasPower) throw new SessionDropped(`${point}: the host has no power`);
+		if (this.#ended) throw new SessionDropped(`${point}: the host has no power`);
 	}
 }
 

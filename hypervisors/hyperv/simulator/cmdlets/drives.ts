@@ -1,5 +1,5 @@
 /** Add-, Set- and Remove-VMHardDiskDrive: https://learn.microsoft.com/powershell/module/hyper-v */
-import type { Slot } from '../../driver/requests.ts';
+import type { Slot, VirtualDisk } from '../../driver/requests.ts';
 import { openChain } from '../disk-chain.ts';
 import { accountOf, grantAccess, volumeOf } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
@@ -50,13 +50,12 @@ export async function setDrivePath(host: HostParts, vm: Vm, slot: Slot, path: st
 /** A drive of the appliance, which runs: on SCSI, and open for writing from then on. */
 export async function addApplianceDrive(
 	host: HostParts,
-	path: string,
-	virtualDiskId: string,
+	{ path, virtualDiskId, sizeBytes }: Omit<VirtualDisk, 'type'>,
 	slot: Slot,
 ): Promise<void> {
 	await cmdlet(host, 'Add-VMHardDiskDrive', async () => {
 		const drive = { slot, path };
-		await host.appliance.attach(drive, virtualDiskId);
+		await host.appliance.attach(drive, { virtualDiskId, sizeBytes });
 		host.state.applianceDrives.push(drive);
 		await host.store.save();
 	});

@@ -34,7 +34,7 @@ export async function attachTarget(
 	const found = host.state.applianceDrives.find(drive => samePath(drive.path, path));
 	if (found) return slotOf(found.slot);
 	const slot = freeSlot(host);
-	await addApplianceDrive(host, path, virtualDiskId, slot);
+	await addApplianceDrive(host, disk, slot);
 	return slot;
 }
 

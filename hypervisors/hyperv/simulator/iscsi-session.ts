@@ -1,0 +1,141 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { NbdClient } from '../../../nbd/client/client.ts';
+import type { Mft } from '../../../volume/ntfs/mft.ts';
+import { breaks } from './rules.ts';
+import { fileOf, type Partition, readNtfs, readPartitions } from './remote-volume.ts';
+import type { RemoteDisk } from './volumes.ts';
+
+const probeEveryMs = 250;
+const retryMs = 1_000;
+
+interface Opened {
+	client: NbdClient;
+	diskGuid: string;
+	partitions: readonly Partition[];
+}
+
+/**
+ * A disk whose session the initiator keeps by itself. A read that is not answered within `patienceMs` fails, and with it every
+ * later one at once, until the disk answers again: MSiSCSI holds requests for 60 s (MaxRequestHoldTime), removes the device,
+ * and tries for ever to log in again.
+ */
+export class IscsiSession implements RemoteDisk {
+	readonly diskGuid: string;
+	readonly #client: NbdClient;
+	readonly #partitions: readonly Partition[];
+	readonly #patienceMs: number;
+	readonly #end: () => Promise<void>;
+	readonly #closed = new AbortController();
+	readonly #volumes = new Map<string, Promise<Mft>>();
+	#back: () => void = () => undefined;
+	#isLost = false;
+
+	private constructor({ client, diskGuid, partitions }: Opened, patienceMs: number, end: () => Promise<void>) {
+		this.#client = client;
+		this.diskGuid = diskGuid;
+		this.#partitions = partitions;
+		this.#patienceMs = patienceMs;
+		this.#end = end;
+	}
+
+	/** `end` ends what serves the socket. */
+	static async open(socket: string, patienceMs: number, end: () => Promise<void>): Promise<IscsiSession> {
+		const never = new AbortController().signal;
+		const client = await NbdClient.open({ address: { path: socket }, exportName: 'lun' }, never);
+		try {
+			const found = await readPartitions((at, lengthBytes) => readFrom(client, at, lengthBytes));
+			return new IscsiSession({ client, ...found }, patienceMs, end);
+		} catch (error) {
+			await client.close();
+			throw error;
+		}
+	}
+
+	onBack(call: () => void): void {
+		this.#back = call;
+	}
+
+	async file(partitionGuid: string, name: string): ReturnType<RemoteDisk['file']> {
+		const partition = this.#partitions.find(({ guid }) => guid === partitionGuid);
+		if (partition === undefined) return undefined;
+		const mft = await this.#volume(partition);
+		const source = fileOf((at, lengthBytes) => this.#read(at, lengthBytes), partition, mft, name);
+		if (source === undefined) return undefined;
+		return {
+			name,
+			sizeBytes: source.sizeBytes,
+			read: (at, lengthBytes) => source.read(at, lengthBytes),
+			close: async () => undefined,
+		};
+	}
+
+	async close(): Promise<void> {
+		this.#closed.abort();
+		await this.#client.close();
+		await this.#end();
+	}
+
+	/** Windows reads it once, when the disk comes online. */
+	async #volume(partition: Partition): Promise<Mft> {
+		const known =
+			this.#volumes.get(partition.guid) ?? readNtfs((at, lengthBytes) => this.#read(at, lengthBytes), partition);
+		this.#volumes.set(partition.guid, known);
+		try {
+			return await known;
+		} catch (error) {
+			this.#volumes.delete(partition.guid);
+			throw error;
+		}
+	}
+
+	async #read(atBytes: number, lengthBytes: number): Promise<Buffer> {
+		if (this.#isLost) throw notReady(this.diskGuid);
+		const ended = new AbortController();
+		const patience = delay(this.#patienceMs, undefined, { signal: ended.signal });
+		const reading = readFrom(this.#client, atBytes, lengthBytes);
+		try {
+			const bytes = await Promise.race([reading, patience.then(() => undefined)]);
+			if (bytes) return bytes;
+		} catch (error) {
+			// An error that the target gave is one of this read alone. Whoever waits for the disk may try again soon.
+			void delay(retryMs).then(() => this.#back());
+			throw breaks('deviceNotReady', 'read', error instanceof Error ? error.message : '');
+		} finally {
+			ended.abort();
+			patience.catch(() => undefined);
+			reading.catch(() => undefined);
+		}
+		this.#giveUp();
+		throw notReady(this.diskGuid);
+	}
+
+	#giveUp(): void {
+		if (this.#isLost) return;
+		this.#isLost = true;
+		void this.#probe();
+	}
+
+	async #probe(): Promise<void> {
+		while (!this.#closed.signal.aborted) {
+			try {
+				await readFrom(this.#client, 0, 512);
+				this.#isLost = false;
+				this.#back();
+				return;
+			} catch {
+				// The next look tells.
+				await delay(probeEveryMs);
+			}
+		}
+	}
+}
+
+async function readFrom(client: NbdClient, atBytes: number, lengthBytes: number): Promise<Buffer> {
+	const into = Buffer.alloc(lengthBytes);
+	await client.read(atBytes, into, new AbortController().signal);
+	return into;
+}
+
+function notReady(diskGuid: string): Error {
+	return breaks('deviceNotReady', 'read', `disk ${diskGuid} does not answer.`);
+}
