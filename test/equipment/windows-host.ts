@@ -8,6 +8,8 @@ import { blindAppliance } from '../../hypervisors/hyperv/simulator/appliance-dis
 import { DiskFile } from '../../hypervisors/hyperv/simulator/disk-file.ts';
 import type { WindowsSettings } from '../../hypervisors/hyperv/simulator/parts.ts';
 import type { Initiator } from '../../hypervisors/hyperv/simulator/volumes.ts';
+import { VhdxWriter } from '../../hypervisors/hyperv/simulator/vhdx-writer.ts';
+import { placeOf } from '../../hypervisors/hyperv/simulator/windows-paths.ts';
 import { type Answer, WindowsHost } from '../../hypervisors/hyperv/simulator/windows-host.ts';
 import { exists } from '../../system/if-there.ts';
 import { identityHeader } from '../../vhdx/identity-header.ts';
@@ -67,6 +69,8 @@ export interface SampleHost {
 	baseId: string;
 	/** Power loss, and the next boot. */
 	boot(this: void): Promise<void>;
+	/** Somebody writes into a disk that nobody has open: it gets another DataWriteGuid. */
+	rewrite(this: void, path: string): Promise<void>;
 	ask<Name extends OperationName>(this: void, name: Name, request: RequestOf<Name>): Promise<Answer<Name>>;
 	/** The result, which must be one. */
 	must<Name extends OperationName>(this: void, name: Name, request: RequestOf<Name>): Promise<unknown>;
@@ -107,6 +111,11 @@ export async function sampleHost(
 		async boot() {
 			await sample.host.losePower();
 			sample.host = await WindowsHost.boot(all);
+		},
+		async rewrite(path) {
+			const file = await DiskFile.open(placeOf(sample.host.root, path), path, 'r+');
+			await (await VhdxWriter.open(file)).setDataWriteGuid(randomUUID());
+			await file.close();
 		},
 		ask: (name, request) => sample.host.answer(name, request),
 		async must(name, request) {

@@ -1,9 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { RouseError } from '../../../model/errors.ts';
-import type { ByteSource } from '../../../vhdx/byte-source.ts';
+import type { WritableFile } from './vhdx-writer.ts';
 
 /** A file of the simulated host, open. */
-export class DiskFile implements ByteSource {
+export class DiskFile implements WritableFile {
 	readonly name: string;
 	readonly #handle: FileHandle;
 	#sizeBytes: number;
@@ -41,7 +41,6 @@ export class DiskFile implements ByteSource {
 		this.#sizeBytes = Math.max(this.#sizeBytes, atBytes + bytes.length);
 	}
 
-	/** What is added reads zero. */
 	async extendTo(sizeBytes: number): Promise<void> {
 		await this.#handle.truncate(sizeBytes);
 		this.#sizeBytes = sizeBytes;

@@ -70,6 +70,10 @@ export class WindowsFaults {
 		else this.#at.set(point, [{ action, left: times }]);
 	}
 
+	change(conditions: Partial<Conditions>): void {
+		this.conditions = { ...this.conditions, ...conditions };
+	}
+
 	release(point: string): void {
 		for (const go of this.#held.get(point) ?? []) go();
 		this.#held.delete(point);

@@ -15,6 +15,8 @@ export interface WindowsSettings {
 	initiator: Initiator;
 	/** Where attached targets appear to the appliance. */
 	appliance: ApplianceDisks;
+	/** Called by a fault that takes the power; without it the host is as dead as in-process objects can be. */
+	onPowerLoss?: (() => void) | undefined;
 }
 
 /** What cmdlets act upon. */

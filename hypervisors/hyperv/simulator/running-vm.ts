@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { DiskChain } from './disk-chain.ts';
+import type { SerialConsole } from './serial-console.ts';
 import type { Unflushed, Vm } from './state.ts';
 
 export interface RunningDisk {
@@ -24,7 +25,10 @@ export class RunningVm {
 	unflushed: Unflushed[];
 	#changed = Promise.withResolvers<void>();
 
-	constructor(vm: Vm, disks: RunningDisk[]) {
+	readonly #console: SerialConsole | undefined;
+
+	constructor(vm: Vm, disks: RunningDisk[], console: SerialConsole | undefined) {
+		this.#console = console;
 		this.vmId = vm.vmId;
 		this.memoryMiB = vm.memoryMiB;
 		this.disks = disks;
@@ -54,6 +58,7 @@ export class RunningVm {
 	async end(): Promise<void> {
 		this.change(() => (this.hasEnded = true));
 		for (const { chain } of this.disks) await chain.close();
+		await this.#console?.close();
 	}
 }
 

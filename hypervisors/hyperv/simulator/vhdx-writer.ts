@@ -1,3 +1,4 @@
+import type { ByteSource } from '../../../vhdx/byte-source.ts';
 import {
 	bitmapBlockBytes,
 	bitmapStates,
@@ -17,7 +18,14 @@ import { openVhdx, type Vhdx } from '../../../vhdx/open.ts';
 import { locatorItem, type ParentLocator } from '../../../vhdx/parent-locator.ts';
 import { readRegions } from '../../../vhdx/parse-regions.ts';
 import { UsedSpace } from '../../../vhdx/used-space.ts';
-import type { DiskFile } from './disk-file.ts';
+
+/** Writes are durable after a flush, and until then in any order. */
+export interface WritableFile extends ByteSource {
+	write(atBytes: number, bytes: Uint8Array): Promise<void>;
+	/** What is added reads zero. */
+	extendTo(sizeBytes: number): Promise<void>;
+	flush(): Promise<void>;
+}
 
 /**
  * Writes into a VHDX in its place, without its log: new blocks at the end of the file, and an order in which each step leaves
@@ -27,16 +35,16 @@ import type { DiskFile } from './disk-file.ts';
  * log: [MS-VHDX] 2.3.
  */
 export class VhdxWriter {
-	readonly #file: DiskFile;
+	readonly #file: WritableFile;
 	#vhdx: Vhdx;
 
-	private constructor(file: DiskFile, vhdx: Vhdx) {
+	private constructor(file: WritableFile, vhdx: Vhdx) {
 		this.#file = file;
 		this.#vhdx = vhdx;
 	}
 
 	/** Throws `source_invalid` as {@link openVhdx} does. */
-	static async open(file: DiskFile): Promise<VhdxWriter> {
+	static async open(file: WritableFile): Promise<VhdxWriter> {
 		return new VhdxWriter(file, await openVhdx(file));
 	}
 

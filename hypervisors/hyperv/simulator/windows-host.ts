@@ -5,8 +5,9 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as z from 'zod';
 import { asRouseError } from '../../../model/errors.ts';
-import { type AnswerOf, type OperationName, operations, type RequestOf } from '../driver/requests.ts';
+import { type AnswerOf, type OperationName, operations } from '../driver/requests.ts';
 import type { DriverFailure } from '../driver/wire.ts';
 import { Appliance } from './appliance.ts';
 import { addCheckpoint } from './cmdlets/checkpoint.ts';
@@ -33,7 +34,7 @@ export class WindowsHost {
 		this.#parts = parts;
 	}
 
-	/** `faults` of an earlier boot go on. */
+	/** Faults and conditions are as usual, whatever they were in an earlier boot. */
 	static async boot(settings: WindowsSettings): Promise<WindowsHost> {
 		const root = join(settings.directory, 'drives');
 		await mkdir(root, { recursive: true });
@@ -48,7 +49,7 @@ export class WindowsHost {
 			bootId: `boot-${store.state.boots}`,
 			store,
 			state: store.state,
-			faults: new WindowsFaults(() => void host?.losePower()),
+			faults: new WindowsFaults(settings.onPowerLoss ?? (() => void host?.losePower())),
 			openFiles,
 			appliance: new Appliance(root, openFiles, settings.appliance),
 			running: new Map(),
@@ -73,8 +74,8 @@ export class WindowsHost {
 		return this.#parts.root;
 	}
 
-	/** Throws {@link SessionDropped} when nobody is told what came of it. */
-	async answer<Name extends OperationName>(name: Name, request: RequestOf<Name>): Promise<Answer<Name>> {
+	/** Throws {@link SessionDropped} when nobody is told what came of it, and a zod error for what is no request. */
+	async answer<Name extends OperationName>(name: Name, request: unknown): Promise<Answer<Name>> {
 		const point = `op ${name}`;
 		this.#mustHavePower(point);
 		try {
@@ -82,7 +83,8 @@ export class WindowsHost {
 			const result = await perform(this.#parts, name, request);
 			await this.faults.reach(`${point} done`, point);
 			this.#mustHavePower(point);
-			return { ok: true, result: operations[name].answer.parse(result) as AnswerOf<Name> };
+			operations[name].answer.parse(result);
+			return { ok: true, result };
 		} catch (error) {
 			if (error instanceof SessionDropped) throw error;
 			this.#mustHavePower(point);
@@ -155,6 +157,8 @@ function failureOf(error: unknown): DriverFailure {
 		const { hresult, cmdlet, message } = error;
 		return { code: 'failed', message, hresult, cmdlet };
 	}
-	if (asRouseError(error).code === 'space_short') return failureOf(breaks('diskFull', 'New-VHD', ''));
-	throw error;
+	if (error instanceof z.ZodError) throw error;
+	const { code, message } = asRouseError(error);
+	if (code === 'space_short') return failureOf(breaks('diskFull', 'write', message));
+	return { code: 'failed', message, hresult: null, cmdlet: null };
 }

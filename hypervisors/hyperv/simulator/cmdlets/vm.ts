@@ -5,6 +5,7 @@ import { accountOf, makeDirectory } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import { breaks } from '../rules.ts';
 import { type RunningDisk, RunningVm } from '../running-vm.ts';
+import { pipePlace, SerialConsole } from '../serial-console.ts';
 import type { Vm } from '../state.ts';
 import { endProcess } from '../vm-process.ts';
 import type { VmState } from '../../driver/requests.ts';
@@ -72,7 +73,9 @@ export async function startVm(host: HostParts, vm: Vm): Promise<void> {
 			for (const { chain } of disks) await chain.close();
 			throw breaks('savedStateUnusable', 'Start-VM', vm.name);
 		}
-		host.running.set(vm.vmId, new RunningVm(vm, disks));
+		const pipe = pipePlace(host.settings.directory, vm.pipe);
+		const console = vm.pipe === '' ? undefined : await SerialConsole.open(pipe, `${vm.name}\r\n`);
+		host.running.set(vm.vmId, new RunningVm(vm, disks, console));
 		vm.saved = null;
 		vm.stoppedBy = 'unknown';
 		await host.store.save();

@@ -1,4 +1,5 @@
-import { type AnswerOf, type OperationName, operations, type RequestOf } from '../../driver/requests.ts';
+import type * as z from 'zod';
+import { type AnswerOf, type OperationName, operations } from '../../driver/requests.ts';
 import type { HostParts } from '../parts.ts';
 import { checkCmdlets, hello, report } from './host.ts';
 import { createMachine, handOver, observe, removeMachine } from './machines.ts';
@@ -7,36 +8,43 @@ import { power, start } from './power.ts';
 import { attachTarget, detachTarget, makeTarget, removeTargets } from './targets.ts';
 import { connectVolume, disconnectVolume } from './volume.ts';
 
-type Operation<Name extends OperationName> = (host: HostParts, request: RequestOf<Name>) => Promise<AnswerOf<Name>>;
+type Operation<Name extends OperationName> = (host: HostParts, request: unknown) => Promise<AnswerOf<Name>>;
+
+/** What is no such request is refused with zod's error. */
+function operation<Request extends z.ZodType, Answer>(
+	schema: Request,
+	work: (host: HostParts, request: z.output<Request>) => Promise<Answer>,
+): (host: HostParts, request: unknown) => Promise<Answer> {
+	return async (host, request) => await work(host, schema.parse(request));
+}
 
 const all: { [Name in OperationName]: Operation<Name> } = {
-	hello,
-	report,
-	'check-cmdlets': checkCmdlets,
-	'make-target': makeTarget,
-	'attach-target': attachTarget,
-	'detach-target': detachTarget,
-	'remove-targets': removeTargets,
-	'create-machine': createMachine,
-	observe,
-	chain,
-	'make-overlay': makeOverlay,
-	start,
-	power,
-	reparent,
-	merge,
-	'hand-over': handOver,
-	'remove-machine': removeMachine,
-	'connect-volume': connectVolume,
-	'disconnect-volume': disconnectVolume,
+	hello: operation(operations.hello.request, hello),
+	report: operation(operations.report.request, report),
+	'check-cmdlets': operation(operations['check-cmdlets'].request, checkCmdlets),
+	'make-target': operation(operations['make-target'].request, makeTarget),
+	'attach-target': operation(operations['attach-target'].request, attachTarget),
+	'detach-target': operation(operations['detach-target'].request, detachTarget),
+	'remove-targets': operation(operations['remove-targets'].request, removeTargets),
+	'create-machine': operation(operations['create-machine'].request, createMachine),
+	observe: operation(operations.observe.request, observe),
+	chain: operation(operations.chain.request, chain),
+	'make-overlay': operation(operations['make-overlay'].request, makeOverlay),
+	start: operation(operations.start.request, start),
+	power: operation(operations.power.request, power),
+	reparent: operation(operations.reparent.request, reparent),
+	merge: operation(operations.merge.request, merge),
+	'hand-over': operation(operations['hand-over'].request, handOver),
+	'remove-machine': operation(operations['remove-machine'].request, removeMachine),
+	'connect-volume': operation(operations['connect-volume'].request, connectVolume),
+	'disconnect-volume': operation(operations['disconnect-volume'].request, disconnectVolume),
 };
 
 /** Does what the driver would, with the cmdlets of this host. Throws what they throw, and a zod error for another request. */
 export async function perform<Name extends OperationName>(
 	host: HostParts,
 	name: Name,
-	request: RequestOf<Name>,
+	request: unknown,
 ): Promise<AnswerOf<Name>> {
-	operations[name].request.parse(request);
 	return await all[name](host, request);
 }

@@ -3,6 +3,7 @@ import { addApplianceDrive, removeApplianceDrive, sameSlot } from '../cmdlets/dr
 import { getVhd, newVhd } from '../cmdlets/vhd.ts';
 import { isThere, makeDirectory, removeEmptyDirectory, removeFile } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
+import type { Drive } from '../state.ts';
 import { directoryOf, samePath } from '../windows-paths.ts';
 import { DriverRefusal } from './failure.ts';
 
@@ -33,7 +34,7 @@ export async function attachTarget(
 		throw new DriverRefusal('identity_conflict', `${path} is ${disk.virtualDiskId}, not ${virtualDiskId}`);
 	const found = host.state.applianceDrives.find(drive => samePath(drive.path, path));
 	if (found) return slotOf(found.slot);
-	const slot = freeSlot(host);
+	const slot = freeSlot(host.state.applianceDrives.map(drive => drive.slot));
 	await addApplianceDrive(host, disk, slot);
 	return slot;
 }
@@ -67,13 +68,14 @@ function mustBeAppliance({ settings }: HostParts, appliance: string): void {
 	throw new DriverRefusal('machine_unknown', `there is no machine ${appliance}`);
 }
 
-function freeSlot({ state }: HostParts): Slot {
+/** The first place of the appliance that is free. Throws `slots_full`. */
+export function freeSlot(taken: readonly Drive['slot'][]): Slot {
 	for (let number = 0; number < 4; number++)
 		for (let location = 0; location < 64; location++) {
 			const slot: Slot = { controller: 'SCSI', number, location };
 			// The appliance's own disk.
 			const isOwn = number === 0 && location === 0;
-			if (!isOwn && !state.applianceDrives.some(drive => sameSlot(drive.slot, slot))) return slot;
+			if (!isOwn && !taken.some(one => sameSlot(one, slot))) return slot;
 		}
 	throw new DriverRefusal('slots_full', 'the appliance has 4 × 64 places for disks, and all are taken');
 }

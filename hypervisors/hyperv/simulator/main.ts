@@ -1,0 +1,55 @@
+/**
+ * `node main.ts CONFIG`: a simulated Windows host as a process, whose life is the host's power. SIGKILL is power loss, a new
+ * start over the same directory the next boot; SIGTERM is a shutdown, which saves the machines. Says `ready` in a line of
+ * its standard output.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { ApplianceKernel } from './appliance-kernel.ts';
+import { answerControl } from './control.ts';
+import { answerDriver } from './driver-lines.ts';
+import { IscsiInitiator } from './iscsi-initiator.ts';
+import { serveLines } from './json-lines.ts';
+import { WindowsHost } from './windows-host.ts';
+
+export const simulatorConfigSchema = z.strictObject({
+	directory: z.string(),
+	/** What the driver is asked: driver/wire.ts, a connection a session. */
+	driverSocket: z.string(),
+	/** What tests tell it: control.ts. */
+	controlSocket: z.string(),
+	applianceId: z.string(),
+	/** Where `sys` and `dev` of the appliance are. */
+	applianceDirectory: z.string(),
+	/** After which the initiator gives up. */
+	patienceMs: z.int().min(1).default(60_000),
+	computerName: z.string().default('HV1'),
+	switches: z
+		.array(z.strictObject({ name: z.string(), type: z.enum(['External', 'Internal', 'Private']) }))
+		.default([{ name: 'lan', type: 'External' }]),
+});
+export type SimulatorConfig = z.input<typeof simulatorConfigSchema>;
+
+async function run(path: string): Promise<void> {
+	const config = simulatorConfigSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+	const { directory, patienceMs, applianceId, computerName, switches } = config;
+	const host = await WindowsHost.boot({
+		directory,
+		applianceId,
+		computerName,
+		switches,
+		processors: 4,
+		initiator: new IscsiInitiator(join(directory, 'iscsi'), { patienceMs }),
+		appliance: new ApplianceKernel(config.applianceDirectory),
+		onPowerLoss: () => process.kill(process.pid, 'SIGKILL'),
+	});
+	await serveLines(config.controlSocket, answerControl(host));
+	await serveLines(config.driverSocket, answerDriver(host));
+	process.once('SIGTERM', () => {
+		void host.shutDown().then(() => process.exit());
+	});
+	console.log('ready');
+}
+
+if (import.meta.main) await run(process.argv[2] ?? '');

@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { OperationName, RequestOf, Slot } from '../../hypervisors/hyperv/driver/requests.ts';
+import { SessionDropped } from '../../hypervisors/hyperv/simulator/faults.ts';
+import { freeSlot } from '../../hypervisors/hyperv/simulator/operations/targets.ts';
+import { breaks, rules } from '../../hypervisors/hyperv/simulator/rules.ts';
+import { waitFor } from '../../system/wait.ts';
+import {
+	applianceId,
+	basePath,
+	connect,
+	folder,
+	madeMachine,
+	overlayPath,
+	type SampleHost,
+	sampleHost,
+	sampleRecovery,
+	slot,
+	startOn,
+	targetPath,
+} from '../equipment/windows-host.ts';
+
+const recoveryId = sampleRecovery;
+const MiB = 2 ** 20;
+
+const target = (change: Partial<RequestOf<'make-target'>> = {}): RequestOf<'make-target'> => ({
+	recoveryId,
+	path: targetPath,
+	sizeBytes: 8 * MiB,
+	whole: false,
+	knownId: null,
+	...change,
+});
+const reparent = (parentId: string, change: Partial<RequestOf<'reparent'>> = {}): RequestOf<'reparent'> => ({
+	recoveryId,
+	overlay: overlayPath,
+	from: [basePath],
+	parent: targetPath,
+	parentId,
+	...change,
+});
+const merge = { recoveryId, overlay: overlayPath, target: targetPath, slot };
+
+/** Fails with this code of the driver, or this HRESULT of Windows. */
+async function refuses<Name extends OperationName>(
+	{ ask }: SampleHost,
+	why: string,
+	name: Name,
+	request: RequestOf<Name>,
+): Promise<void> {
+	const answer = await ask(name, request);
+	assert.ok(!answer.ok, `${name} was done, and ${why} was expected`);
+	assert.equal(why.startsWith('0x') ? answer.error.hresult : answer.error.code, why, answer.error.message);
+}
+
+async function stateOf({ ask }: SampleHost): Promise<string | undefined> {
+	const answer = await ask('observe', { recoveryId });
+	return answer.ok ? answer.result?.state : undefined;
+}
+
+test('each rule has an HRESULT and a source', () => {
+	for (const [name, { hresult, says, source }] of Object.entries(rules)) {
+		assert.match(hresult, /^0x[\dA-F]{8}$/, name);
+		assert.ok(says.length > 10 && source.length > 20, name);
+	}
+});
+
+test('`make-target`: below 3 MiB, another size, another id and one that is gone are refused', async t => {
+	const sample = await sampleHost(t);
+	await refuses(sample, '0xC03A0012', 'make-target', target({ sizeBytes: 2 * MiB }));
+	const made = await sample.ask('make-target', target());
+	assert.ok(made.ok && made.result.made);
+	assert.deepEqual(await sample.ask('make-target', target({ knownId: made.result.virtualDiskId })), {
+		ok: true,
+		result: { ...made.result, made: false },
+	});
+	await refuses(sample, 'identity_conflict', 'make-target', target({ knownId: applianceId }));
+	await refuses(sample, 'identity_conflict', 'make-target', target({ sizeBytes: 9 * MiB }));
+	const other = `${folder}\\target1.vhdx`;
+	await refuses(sample, 'identity_conflict', 'make-target', target({ path: other, knownId: applianceId }));
+	sample.host.faults.change({ freeBytes: 0 });
+	await refuses(sample, '0x80070070', 'make-target', target({ path: other }));
+});
+
+test('the appliance has 4 × 64 places less its own, and another appliance is not known', async t => {
+	const taken: Slot[] = [];
+	for (let number = 1; number < 4 * 64; number++) taken.push(freeSlot(taken));
+	assert.deepEqual(taken.at(-1), { controller: 'SCSI', number: 3, location: 63 });
+	assert.throws(() => freeSlot(taken), { code: 'slots_full' });
+	const sample = await sampleHost(t);
+	const made = await sample.ask('make-target', target());
+	assert.ok(made.ok);
+	const { path, virtualDiskId } = made.result;
+	await refuses(sample, 'machine_unknown', 'attach-target', { recoveryId, appliance: recoveryId, path, virtualDiskId });
+});
+
+test('an attached target is in use: nobody removes it, stands on it or starts with it', async t => {
+	const sample = await sampleHost(t);
+	const virtualDiskId = await madeMachine(sample);
+	await sample.must('attach-target', { recoveryId, appliance: applianceId, path: targetPath, virtualDiskId });
+	await refuses(sample, '0x80070020', 'reparent', reparent(virtualDiskId));
+	await sample.must('detach-target', { recoveryId, appliance: applianceId, path: targetPath });
+	await sample.must('reparent', reparent(virtualDiskId));
+	await sample.must('attach-target', { recoveryId, appliance: applianceId, path: targetPath, virtualDiskId });
+	await refuses(sample, '0x80070020', 'start', startOn(targetPath));
+});
+
+test('`start`: the chain must be as is said, the memory there, and the account allowed', async t => {
+	const sample = await sampleHost(t);
+	await madeMachine(sample);
+	await refuses(sample, 'chain_unexpected', 'start', startOn(targetPath));
+	await refuses(sample, 'chain_unexpected', 'start', { recoveryId, disks: [{ leaf: targetPath, parent: null }] });
+	sample.host.faults.change({ memoryMiB: 512 });
+	await refuses(sample, '0x8007000E', 'start', startOn(basePath));
+	sample.host.faults.mend();
+	sample.host.faults.change({ deniedPaths: [folder] });
+	await refuses(sample, '0x80070005', 'start', startOn(basePath));
+	sample.host.faults.mend();
+	await sample.must('start', startOn(basePath));
+	assert.deepEqual(await sample.ask('start', startOn(basePath)), { ok: true, result: { started: false } });
+});
+
+test('`reparent` and `merge` are for a machine that does not run; a merge is for one that is off', async t => {
+	const sample = await sampleHost(t);
+	const targetId = await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	await refuses(sample, 'state_wrong', 'reparent', reparent(targetId));
+	await refuses(sample, 'state_wrong', 'merge', merge);
+	await sample.must('power', { recoveryId, action: 'save' });
+	await refuses(sample, 'state_wrong', 'merge', merge);
+	await refuses(sample, 'identity_conflict', 'reparent', reparent(applianceId));
+	await refuses(sample, 'chain_unexpected', 'reparent', reparent(targetId, { from: [`${folder}\\other.vhdx`] }));
+	assert.deepEqual(await sample.ask('reparent', reparent(targetId)), { ok: true, result: { changed: true } });
+	assert.deepEqual(await sample.ask('reparent', reparent(targetId)), { ok: true, result: { changed: false } });
+	await sample.must('power', { recoveryId, action: 'forget-saved' });
+	assert.deepEqual(await sample.ask('merge', merge), { ok: true, result: { merged: true } });
+	assert.deepEqual(await sample.ask('merge', merge), { ok: true, result: { merged: false } });
+});
+
+test('a target that was written to after an overlay was put on it is 0xC03A000E, one of another size 0xC03A0017', async t => {
+	const sample = await sampleHost(t);
+	const targetId = await madeMachine(sample);
+	const other = `${folder}\\target1.vhdx`;
+	const made = await sample.ask('make-target', target({ path: other, sizeBytes: 9 * MiB }));
+	assert.ok(made.ok);
+	await refuses(sample, '0xC03A0017', 'reparent', reparent(made.result.virtualDiskId, { parent: other }));
+	await sample.must('reparent', reparent(targetId));
+	await sample.rewrite(targetPath);
+	await refuses(sample, '0xC03A000E', 'start', startOn(targetPath));
+});
+
+test('generation 2 has no IDE, IDE takes no disk of a machine that runs, and generation 1 boots from IDE alone', async t => {
+	const sample = await sampleHost(t);
+	await madeMachine(sample, { generation: 1 });
+	await sample.must('start', startOn(basePath));
+	assert.equal(sample.host.guest(recoveryId).boot, undefined, 'its disk is on SCSI');
+	const overlay = (controller: 'IDE' | 'SCSI', name: string, location = 1) => ({
+		recoveryId,
+		path: `${folder}\\${name}.vhdx`,
+		parent: basePath,
+		parentId: sample.baseId,
+		slot: { controller, number: 0, location },
+	});
+	await refuses(sample, '0x80048008', 'make-overlay', overlay('IDE', 'overlay1'));
+	await sample.must('make-overlay', overlay('SCSI', 'overlay2'));
+	await refuses(sample, '0x80070057', 'make-overlay', overlay('IDE', 'overlay3', 2));
+	const second = await sampleHost(t);
+	await madeMachine(second);
+	await refuses(second, '0x80070057', 'make-overlay', { ...overlay('IDE', 'overlay1'), parentId: second.baseId });
+});
+
+test('a disk that came up offline has no access path, and a volume in use cannot be disconnected', async t => {
+	const sample = await sampleHost(t);
+	sample.host.faults.at('Set-Disk', { kind: 'drop' });
+	await assert.rejects(connect(sample), SessionDropped);
+	await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	const volume = {
+		recoveryId,
+		portal: { address: '127.0.0.1', port: 3260 },
+		iqn: 'iqn.2026-11.example.rouse:web01',
+		accessPath: `${folder}\\base`,
+	};
+	await refuses(sample, '0xEFFF0040', 'disconnect-volume', volume);
+	await sample.must('power', { recoveryId, action: 'turn-off' });
+	assert.deepEqual(await sample.ask('disconnect-volume', volume), { ok: true, result: { disconnected: true } });
+	await refuses(sample, '0xC03A000D', 'start', startOn(basePath));
+});
+
+test('a saved state that does not resume stays; forgetting it is power loss for the guest', async t => {
+	const sample = await sampleHost(t);
+	await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	const guest = sample.host.guest(recoveryId);
+	await guest.write(0, 0, Buffer.alloc(512, 1));
+	await guest.flush();
+	await guest.write(0, 0, Buffer.alloc(512, 2));
+	await sample.must('power', { recoveryId, action: 'save' });
+	sample.host.faults.change({ savedStateUnusable: true });
+	await refuses(sample, '0x80004005', 'start', startOn(basePath));
+	assert.equal(await stateOf(sample), 'Saved');
+	await sample.must('power', { recoveryId, action: 'forget-saved' });
+	sample.host.faults.mend();
+	await sample.must('start', startOn(basePath));
+	assert.equal((await sample.host.guest(recoveryId).read(0, 0, 1))[0], 1);
+});
+
+test('a saved machine keeps over a power loss of the host what its guest had not flushed', async t => {
+	const sample = await sampleHost(t);
+	await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	const guest = sample.host.guest(recoveryId);
+	const { boot } = guest;
+	await guest.write(0, 0, Buffer.alloc(512, 2));
+	await sample.must('power', { recoveryId, action: 'save' });
+	await sample.boot();
+	await connect(sample);
+	await sample.must('start', startOn(basePath));
+	assert.equal(sample.host.guest(recoveryId).boot, boot);
+	assert.equal((await sample.host.guest(recoveryId).read(0, 0, 1))[0], 2);
+});
+
+test('a machine whose disk is full pauses, and goes on when it is resumed', async t => {
+	const sample = await sampleHost(t);
+	await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	const guest = sample.host.guest(recoveryId);
+	await guest.write(0, 0, Buffer.alloc(512, 2));
+	sample.host.faults.change({ freeBytes: 0 });
+	const flushing = guest.flush();
+	await waitFor('it to pause', async () => (await stateOf(sample)) === 'PausedCritical', { timeoutMs: 5_000 });
+	sample.host.faults.mend();
+	assert.deepEqual(await sample.ask('power', { recoveryId, action: 'resume' }), {
+		ok: true,
+		result: { state: 'Running' },
+	});
+	await flushing;
+});
+
+test('a read that the volume fails pauses the machine until its storage is back', async t => {
+	const sample = await sampleHost(t);
+	await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	sample.volume.lost = breaks('deviceNotReady', 'read', 'as the test has it');
+	const reading = sample.host.guest(recoveryId).read(0, MiB, 512);
+	await waitFor('it to pause', async () => (await stateOf(sample)) === 'PausedCritical', { timeoutMs: 5_000 });
+	sample.volume.lost = undefined;
+	sample.volume.back();
+	assert.ok((await reading).equals(sample.base.subarray(MiB, MiB + 512)));
+});
+
+test('a frozen machine is not observed until it is thawed, and its power can be taken all the same', async t => {
+	const sample = await sampleHost(t);
+	await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	sample.host.freeze(recoveryId, true);
+	let observed = false;
+	const observing = sample.ask('observe', { recoveryId }).then(() => (observed = true));
+	await sample.must('hello', {});
+	assert.equal(observed, false);
+	await sample.must('power', { recoveryId, action: 'turn-off' });
+	await observing;
+	assert.equal(await stateOf(sample), 'Off');
+});
+
+test("somebody's checkpoint moves the leaf, and a start as before is `chain_unexpected`", async t => {
+	const sample = await sampleHost(t);
+	await madeMachine(sample);
+	await sample.host.addCheckpoint(recoveryId);
+	await refuses(sample, 'chain_unexpected', 'start', startOn(basePath));
+	const chain = await sample.ask('chain', { recoveryId });
+	assert.ok(chain.ok);
+	assert.equal(chain.result.disks[0]?.files.length, 3);
+	const seen = await sample.ask('observe', { recoveryId });
+	assert.equal(seen.ok && seen.result?.checkpoints, 1);
+});
+
+test('a session that is dropped before the work leaves it undone, one dropped after it done; both find it so when asked again', async t => {
+	const sample = await sampleHost(t);
+	sample.host.faults.at('New-VHD', { kind: 'drop' });
+	await assert.rejects(sample.ask('make-target', target()), SessionDropped);
+	sample.host.faults.at('op make-target done', { kind: 'drop' });
+	await assert.rejects(sample.ask('make-target', target()), SessionDropped);
+	const answer = await sample.ask('make-target', target());
+	assert.equal(answer.ok && answer.result.made, false);
+});
+
+test('a merge that was cut short at any piece is done when it is asked again', async t => {
+	const sample = await sampleHost(t);
+	const targetId = await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	const guest = sample.host.guest(recoveryId);
+	const written = Buffer.alloc(3 * MiB, 7);
+	await guest.write(0, MiB, written);
+	await guest.powerOff();
+	await sample.must('reparent', reparent(targetId));
+	for (const point of ['Merge-VHD', 'Merge-VHD piece', 'Merge-VHD piece', 'Merge-VHD done', 'Set-VMHardDiskDrive']) {
+		sample.host.faults.at(point, { kind: 'power-loss' });
+		await assert.rejects(sample.ask('merge', merge), SessionDropped, point);
+		await sample.boot();
+	}
+	await sample.must('merge', merge);
+	await sample.must('start', startOn(null, targetPath));
+	assert.ok((await sample.host.guest(recoveryId).read(0, MiB, written.length)).equals(written));
+});
