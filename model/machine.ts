@@ -1,5 +1,6 @@
 /** What a machine was when it was backed up. Facts only: which devices it gets is decided when a recovery is planned. */
 import * as z from 'zod';
+import { bootFactsSchema } from './boot-facts.ts';
 import { nameSchema } from './names.ts';
 
 export const macSchema = z
@@ -87,6 +88,8 @@ export const machineConfigSchema = z.strictObject({
 	clock: clockSchema,
 	os: osFamilySchema,
 	drivers: z.array(z.strictObject({ name: driverNameSchema, learntFrom: learntFromSchema })).max(16),
+	/** What its disks tell of how it boots; null when nobody looked. */
+	boot: bootFactsSchema.nullable(),
 	/** What the disks were read from: a kind of source and what it calls itself, for people. */
 	origin: z.strictObject({ kind: z.string().regex(/^[a-z0-9-]{1,20}$/), detail: z.string().max(200) }),
 });

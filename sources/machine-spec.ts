@@ -10,6 +10,9 @@ import { firmwareOf, type PartitionTable } from './partition-table.ts';
 
 export type MachineSpec = z.output<typeof machineSpecSchema>;
 
+/** As a restore point keeps them: model/machine.ts. */
+const mostDrivers = 16;
+
 /** What holds without `--spec`. */
 export const defaultSpec: MachineSpec = machineSpecSchema.parse({});
 
@@ -37,8 +40,20 @@ export interface LookedAtDisk {
 	table: PartitionTable | undefined;
 }
 
+/** What a look into the disks has brought. */
+export interface LookedInto {
+	boot: MachineConfig['boot'];
+	/** Families of drivers by which the system finds its disks. */
+	drivers: readonly string[];
+}
+
 /** What a machine was: the spec, and of its disks, in their order, what the spec leaves open. */
-export function decideConfig(spec: MachineSpec, machine: string, disks: readonly LookedAtDisk[]): MachineConfig {
+export function decideConfig(
+	spec: MachineSpec,
+	machine: string,
+	disks: readonly LookedAtDisk[],
+	{ boot, drivers }: LookedInto = { boot: null, drivers: [] },
+): MachineConfig {
 	return {
 		cpus: spec.cpus,
 		memoryMiB: spec.memoryMiB,
@@ -50,9 +65,18 @@ export function decideConfig(spec: MachineSpec, machine: string, disks: readonly
 		disks: disks.map(decideDisk),
 		clock: spec.clock ?? (spec.os === 'windows' ? 'localtime' : 'utc'),
 		os: spec.os,
-		drivers: [...new Set(spec.drivers)].map(name => ({ name, learntFrom: 'spec' })),
+		drivers: decideDrivers(spec, drivers),
+		boot,
 		origin: originOf(disks),
 	};
+}
+
+function decideDrivers(spec: MachineSpec, seen: readonly string[]): MachineConfig['drivers'] {
+	const said = new Set(spec.drivers);
+	return [
+		...[...said].map(name => ({ name, learntFrom: 'spec' as const })),
+		...seen.filter(name => !said.has(name)).map(name => ({ name, learntFrom: 'disks' as const })),
+	].slice(0, mostDrivers);
 }
 
 /** The first disk with a table is the one that a machine boots from. */

@@ -6,6 +6,9 @@ import type { DiskSource } from '../repository/import/disk-source.ts';
 export interface Partition {
 	/** GPT: the type's GUID in lower case. MBR: its byte as `0x83`. */
 	type: string;
+	/** As systems count: the place in the table, from 1 on. */
+	number: number;
+	startBytes: number;
 	/** First byte after it. */
 	endBytes: number;
 }
@@ -79,7 +82,9 @@ function parseMbr(sector: Buffer): Partition[] | undefined {
 		if (start === 0 || sectors === 0) return undefined;
 		const name = `0x${type.toString(16).padStart(2, '0')}`;
 		// A protective entry may span more than the disk has: 0xffffffff sectors stand for "all".
-		partitions.push({ type: name, endBytes: name === mbrProtective ? 0 : (start + sectors) * 512 });
+		const startBytes = start * 512;
+		const endBytes = name === mbrProtective ? 0 : startBytes + sectors * 512;
+		partitions.push({ type: name, number: (at - 446) / 16 + 1, startBytes, endBytes });
 	}
 	return partitions;
 }
@@ -135,8 +140,9 @@ function parseGptEntries(bytes: Buffer, entryBytes: number, sectorBytes: number)
 	for (let at = 0; at < bytes.length; at += entryBytes) {
 		const entry = bytes.subarray(at, at + entryBytes);
 		if (entry.subarray(0, 16).every(byte => byte === 0)) continue;
+		const startBytes = Number(entry.readBigUInt64LE(32)) * sectorBytes;
 		const endBytes = (Number(entry.readBigUInt64LE(40)) + 1) * sectorBytes;
-		partitions.push({ type: guidText(entry), endBytes });
+		partitions.push({ type: guidText(entry), number: at / entryBytes + 1, startBytes, endBytes });
 	}
 	return partitions;
 }

@@ -1,6 +1,9 @@
 import { basename } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
 import { RouseError } from '../../model/errors.ts';
+import { driverFamiliesIn } from '../../inspection/driver-families.ts';
+import { inspectDisks } from '../../inspection/inspect.ts';
+import type { MachineConfig } from '../../model/machine.ts';
 import { missingWarnings } from '../../model/missing-warnings.ts';
 import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -80,8 +83,7 @@ async function importSources(context: Context, repository: Repository, order: Im
 		for (const warning of missingWarnings(disks)) output.warn(warning);
 		warnOfOddSizes(context, order.sources, disks);
 		warnOfCutDisks(context, order.sources, disks, tables);
-		const seen = disks.map(({ facts }, index) => ({ facts, table: tables[index] }));
-		const config = decideConfig(order.spec, order.machine, seen);
+		const config = await configOf(context, order, disks, tables);
 		const total = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
 		const before = disks.map((_, index) => disks.slice(0, index).reduce((sum, disk) => sum + disk.sizeBytes, 0));
 		const { machine, time } = order;
@@ -105,6 +107,23 @@ async function importSources(context: Context, repository: Repository, order: Im
 	}
 }
 
+/** By the specification, and what of it the disks tell. */
+async function configOf(
+	context: Context,
+	{ spec, machine }: ImportOrder,
+	disks: readonly OpenedDisk[],
+	tables: readonly (PartitionTable | undefined)[],
+): Promise<MachineConfig> {
+	const withTables = disks.map((disk, index) => ({ disk, table: tables[index] }));
+	const { boot, failures } = await inspectDisks(
+		withTables.map(({ disk, table }) => ({ disk, partitions: table?.partitions })),
+		context.signal,
+	);
+	warnOfUnseen(context, failures);
+	const seen = withTables.map(({ disk, table }) => ({ facts: disk.facts, table }));
+	return decideConfig(spec, machine, seen, { boot, drivers: driverFamiliesIn(boot) });
+}
+
 /** Of a large image on slow storage even the tables take long. */
 async function lookedAt({ output, signal }: Context, text: string, trust: ImageTrust): Promise<OpenedDisk> {
 	const progress = output.progress('looking at');
@@ -115,6 +134,13 @@ async function lookedAt({ output, signal }: Context, text: string, trust: ImageT
 	} finally {
 		progress.end();
 	}
+}
+
+function warnOfUnseen({ output }: Context, failures: readonly string[]): void {
+	const [first, ...more] = failures;
+	if (first === undefined) return;
+	const others = more.length === 0 ? '' : `, and ${more.length} more: see rouse backup show`;
+	output.warn(`how the machine boots could not be seen in full: ${first}${others}`);
 }
 
 /** The smallest disk that anything boots from; a floppy disk has more. */

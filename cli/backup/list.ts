@@ -1,6 +1,7 @@
 import { missingWarnings } from '../../model/missing-warnings.ts';
 import { asRouseError, type ErrorDocument, exitCodeOf } from '../../model/errors.ts';
 import type { MachineConfig, SourceDisk } from '../../model/machine.ts';
+import { bootLines } from './boot-lines.ts';
 import { listMachines, listPoints, type RestorePoint, readPoint, resolvePoint } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { repositoryOption } from '../repository-choice.ts';
@@ -128,6 +129,7 @@ function showText(point: RestorePoint): string {
 		}),
 		...config.nics.map(({ mac, network }, index) => `nic${index}      ${mac} on ${network}`),
 		`Drivers   ${config.drivers.map(({ name, learntFrom }) => `${name} (${learntFrom})`).join(', ') || 'none are known'}`,
+		...bootLines(config.boot),
 		`Origin    ${config.origin.kind}: ${config.origin.detail}`,
 		`Manifest  ${point.manifestDigest}`,
 	]

@@ -4,7 +4,9 @@ import { RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
 import type { Choice, PlatformData } from '../../model/hardware.ts';
 import type { MachineConfig } from '../../model/machine.ts';
+import { bootWarnings } from '../boot-warnings.ts';
 import type { HardwareRequest } from '../contract.ts';
+import { guestNeeds } from './guest-needs.ts';
 import {
 	acceleratorSchema,
 	type DiskHardware,
@@ -73,7 +75,13 @@ export function chooseDevices(
 			{ what: 'disks', chosen: diskBus, why: options.disks ? askedFor : why },
 			...(nics.length > 0 ? [{ what: 'network cards', chosen: nicModel, why: options.nics ? askedFor : why }] : []),
 		],
-		warnings: [...warnBus(diskBus), ...warnSecurity(config), ...warnSerials(config), ...warnMacvtaps(nics)],
+		warnings: [
+			...warnBus(diskBus),
+			...bootWarnings(config, guestNeeds({ diskBus, nicModel })),
+			...warnSecurity(config),
+			...warnSerials(config),
+			...warnMacvtaps(nics),
+		],
 	};
 }
 

@@ -157,6 +157,7 @@ export function benchConfig(disks: number): MachineConfig {
 		clock: 'utc',
 		os: 'linux',
 		drivers: [],
+		boot: null,
 		origin: { kind: 'bench', detail: '' },
 	};
 }

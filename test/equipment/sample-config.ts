@@ -14,6 +14,7 @@ export const sampleConfig: MachineConfig = {
 	clock: 'utc',
 	os: 'linux',
 	drivers: [],
+	boot: null,
 	origin: { kind: 'image', detail: 'raw sample.raw' },
 };
 

@@ -100,6 +100,7 @@ export const benchConfig: MachineDefinition['config'] = {
 	clock: 'utc',
 	os: 'linux',
 	drivers: [],
+	boot: null,
 	origin: { kind: 'spec', detail: '' },
 };
 

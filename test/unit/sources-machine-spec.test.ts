@@ -11,7 +11,7 @@ const spec = (given: object) => machineSpecSchema.parse(given);
 
 /** A disk that this firmware boots. */
 function disk(firmware: Firmware, facts: Partial<DiskFacts> = {}): LookedAtDisk {
-	const partitions = [{ type: firmware === 'efi' ? '0xef' : '0x83', endBytes: 1024 }];
+	const partitions = [{ type: firmware === 'efi' ? '0xef' : '0x83', number: 1, startBytes: 512, endBytes: 1024 }];
 	return {
 		facts: { origin: { kind: 'image', detail: 'qcow2 web01.qcow2' }, serial: null, ...facts },
 		table: { scheme: 'mbr', sectorBytes: null, hasBootCode: true, partitions, endBytes: null },
@@ -161,6 +161,7 @@ test('a whole spec is read', async t => {
 		clock: 'utc',
 		os: 'windows',
 		drivers: [{ name: 'virtio', learntFrom: 'spec' }],
+		boot: null,
 		origin: { kind: 'image', detail: 'qcow2 web01.qcow2' },
 	});
 });

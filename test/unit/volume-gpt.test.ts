@@ -43,7 +43,14 @@ test('`gpt` makes a table that is read by its beginning, and by its end when tha
 			scheme: 'gpt',
 			sectorBytes: 512,
 			hasBootCode: false,
-			partitions: [{ type: 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7', endBytes: mebibyte + 6 * 2 ** 40 }],
+			partitions: [
+				{
+					type: 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7',
+					number: 1,
+					startBytes: mebibyte,
+					endBytes: mebibyte + 6 * 2 ** 40,
+				},
+			],
 			endBytes: disk.sizeBytes,
 		});
 	}

@@ -1,0 +1,14 @@
+import type { GuestNeeds } from '../boot-warnings.ts';
+
+/**
+ * What Linux must have for the devices of Hyper-V: drivers/hv, drivers/scsi/storvsc_drv.c (whose disks `sd_mod` shows) and
+ * drivers/net/hyperv of Linux. Some kernels for clouds come without.
+ */
+export const hypervGuest: GuestNeeds = {
+	platform: 'Hyper-V',
+	family: 'hyperv',
+	disks: ['hv_vmbus', 'hv_storvsc', 'sd_mod'],
+	nics: ['hv_netvsc'],
+	diskName: 'sd',
+	tellsUnknown: true,
+};
