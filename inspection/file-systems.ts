@@ -12,7 +12,6 @@ const others: readonly (readonly [atBytes: number, magic: string, name: string])
 	[3, '-FVE-FS-', 'an encrypted volume (BitLocker)'],
 	[3, 'ReFS\0\0\0\0', 'ReFS'],
 	[0, 'XFSB', 'XFS'],
-	[512, 'LABELONE', 'a physical volume of LVM'],
 	[0x1000, '\xfc\x4e\x2b\xa9', 'a part of a RAID (md)'],
 	[4086, 'SWAPSPACE2', 'swap space'],
 ];

@@ -4,6 +4,8 @@ import { deviceNamesOn } from './device-names.ts';
 import { openFileSystem } from './file-systems.ts';
 import type { NamedFileSystem } from './file-node.ts';
 import { readLinux } from './linux.ts';
+import { logicalVolumes } from './lvm/logical-volumes.ts';
+import { type PhysicalVolume, readPhysicalVolume } from './lvm/physical-volume.ts';
 import { Notes } from './notes.ts';
 import { type PartitionPlace, partitionsOf } from './partitions.ts';
 import { unreadable, type Volume } from './volume.ts';
@@ -72,6 +74,7 @@ async function fileSystemsOn(
 		const found = await notes.unlessUnreadable('partitions', `disk${index}`, () => partitionsOf(bounded, partitions));
 		volumes.push(...(found ?? []));
 	}
+	volumes.push(...(await volumesOfLvm(volumes, notes)));
 	if (volumes.length > mostVolumes) throw unreadable(`there are ${volumes.length} partitions`);
 	const fileSystems: NamedFileSystem[] = [];
 	for (const volume of volumes) {
@@ -81,6 +84,21 @@ async function fileSystemsOn(
 		else fileSystems.push({ ...opened, where: volume.name });
 	}
 	return fileSystems;
+}
+
+/** In all groups of the machine: a volume may lie on several disks. */
+async function volumesOfLvm(volumes: readonly Volume[], notes: Notes): Promise<Volume[]> {
+	const physical: PhysicalVolume[] = [];
+	for (const volume of volumes) {
+		const found = await notes.unlessUnreadable('LVM', volume.name, () => readPhysicalVolume(volume));
+		if (found !== undefined) physical.push(found);
+	}
+	const logical = await notes.unlessUnreadable('LVM', '', async () => logicalVolumes(physical));
+	return (logical ?? []).flatMap(one => {
+		if ('volume' in one) return [one.volume];
+		notes.add(one.name, one.why);
+		return [];
+	});
 }
 
 function noKernel(fileSystems: readonly NamedFileSystem[]): string {

@@ -46,6 +46,12 @@ export const testTools: readonly Tool[] = [
 		probe: { command: 'vhdiinfo', args: ['-V'] },
 	},
 	{
+		name: 'lvm',
+		purpose: 'volumes of guests',
+		debianPackage: 'lvm2',
+		probe: { command: 'lvm', args: ['version'] },
+	},
+	{
 		name: 'ensurepip',
 		purpose: 'virtual environments of Python',
 		debianPackage: 'python3-venv',
