@@ -6,12 +6,12 @@ import type { Clock } from '../../system/clock.ts';
  * was stopped in the middle of an answer) slows a migration down and does not stop it.
  */
 export class MountFirst {
-	readonly #clock: Pick<Clock, 'delay'>;
+	readonly #clock: Pick<Clock, 'now' | 'delay'>;
 	readonly #longestYieldMs: number;
 	#mounts = 0;
 	#idle: PromiseWithResolvers<void> | undefined;
 
-	constructor(clock: Pick<Clock, 'delay'>, { longestYieldMs = 200 }: { longestYieldMs?: number } = {}) {
+	constructor(clock: Pick<Clock, 'now' | 'delay'>, { longestYieldMs = 200 }: { longestYieldMs?: number } = {}) {
 		this.#clock = clock;
 		this.#longestYieldMs = longestYieldMs;
 	}
@@ -34,11 +34,30 @@ export class MountFirst {
 
 	/** Resolves when no mount request is being answered, or after `longestYieldMs`; rejects when the signal aborts. */
 	async migrationTurn(signal: AbortSignal): Promise<void> {
+		await this.#yield(this.#longestYieldMs, signal);
+	}
+
+	/**
+	 * For between the chunks of a piece, since on a thin line a piece takes long: yields as above, but in all no longer than the
+	 * piece has worked, so that a migration takes twice its time at the worst.
+	 */
+	turnsWithin(signal: AbortSignal): () => Promise<void> {
+		const began = this.#clock.now();
+		let yieldedMs = 0;
+		return async () => {
+			const now = this.#clock.now();
+			const workedMs = now - began - yieldedMs;
+			if (workedMs > yieldedMs) await this.#yield(workedMs - yieldedMs, signal);
+			yieldedMs += this.#clock.now() - now;
+		};
+	}
+
+	async #yield(atMostMs: number, signal: AbortSignal): Promise<void> {
 		if (this.#idle === undefined) return;
 		const timer = new AbortController();
 		const either = AbortSignal.any([signal, timer.signal]);
 		try {
-			await Promise.race([this.#idle.promise, this.#clock.delay(this.#longestYieldMs, either)]);
+			await Promise.race([this.#idle.promise, this.#clock.delay(atMostMs, either)]);
 		} finally {
 			timer.abort();
 		}

@@ -14,6 +14,8 @@ import { decodePlaces, maxReferences, placeBytes } from './wire.ts';
 const keptPoints = 32;
 const pageCacheBytes = 1;
 
+type GrantedPoint = Omit<PointGrant, 'recoveryId'>;
+
 /** The disks of a restore point by the digests of their roots. */
 type PointDisks = ReadonlyMap<string, DiskReader>;
 
@@ -24,7 +26,7 @@ type PointDisks = ReadonlyMap<string, DiskReader>;
 export class PointRequests {
 	readonly #key: Uint8Array;
 	readonly #repository: LateRepository;
-	/** By the digest of the manifest; insertion order is order of use. */
+	/** Insertion order is order of use. */
 	readonly #points = new Map<string, Promise<PointDisks>>();
 
 	/** `key` is that of the tokens. */
@@ -52,18 +54,18 @@ export class PointRequests {
 		};
 	};
 
-	#disksOf(grant: PointGrant): Promise<PointDisks> {
-		const { manifestDigest } = grant;
-		const disks = this.#points.get(manifestDigest) ?? this.#open(grant);
-		this.#points.delete(manifestDigest);
-		this.#points.set(manifestDigest, disks);
-		disks.catch(() => this.#points.delete(manifestDigest));
+	#disksOf({ recoveryId: _any, ...point }: PointGrant): Promise<PointDisks> {
+		const key = JSON.stringify(point);
+		const disks = this.#points.get(key) ?? this.#open(point);
+		this.#points.delete(key);
+		this.#points.set(key, disks);
+		disks.catch(() => this.#points.delete(key));
 		const [oldest] = this.#points.keys();
 		if (this.#points.size > keptPoints && oldest !== undefined) this.#points.delete(oldest);
 		return disks;
 	}
 
-	async #open({ repositoryId, machine, time, manifestDigest }: PointGrant): Promise<PointDisks> {
+	async #open({ repositoryId, machine, time, manifestDigest }: GrantedPoint): Promise<PointDisks> {
 		const { repository, source } = await this.#repository.open();
 		if (repository.id !== repositoryId)
 			throw new RouseError(

@@ -15,7 +15,7 @@ export interface ServedChunks {
 }
 
 export interface ChunkServerOptions {
-	clock: Pick<Clock, 'delay'>;
+	clock: Pick<Clock, 'now' | 'delay'>;
 	/** What requests name chunks by; references when it is absent. */
 	read?: NamesReader;
 	/** Every so often an answer says that the mover is there (wire.ts); absent: it does not. */
@@ -97,19 +97,25 @@ export class ChunkServer {
 			for (let at = 0; at < named.count; at += migrationPiece) {
 				await this.#order.migrationTurn(signal);
 				const end = Math.min(named.count, at + migrationPiece);
-				await this.#stream(exchange, await named.refs(at, end, signal));
+				const between = this.#order.turnsWithin(signal);
+				await this.#stream(exchange, await named.refs(at, end, signal), between);
 			}
 		} finally {
 			this.#migrations -= 1;
 		}
 	}
 
-	async #stream({ options, outgoing, signal }: Exchange, refs: readonly ChunkRef[]): Promise<void> {
+	async #stream(
+		{ options, outgoing, signal }: Exchange,
+		refs: readonly ChunkRef[],
+		between?: () => Promise<void>,
+	): Promise<void> {
 		const source = await this.#source();
 		for await (const { stored } of source.fetch(refs, { ...options, signal })) {
 			this.served.chunks += 1;
 			this.served.storedBytes += stored.length;
 			if (!outgoing.write(encodeChunkFrame(stored))) await once(outgoing, 'drain', { signal });
+			await between?.();
 		}
 	}
 

@@ -11,7 +11,8 @@ import { serveTls } from '../../movers/repository-mover/serve-tls.ts';
 import { overTls, readCredentials } from '../../movers/repository-mover/tls-connections.ts';
 import { decodePlaces, encodePlaces } from '../../movers/repository-mover/wire.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
-import { serviceKeys } from '../../repository/service/service-keys.ts';
+import { makeToken, readToken } from '../../repository/service/point-token.ts';
+import { readTokenKey, serviceKeys } from '../../repository/service/service-keys.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { readPoint } from '../../repository/points.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
@@ -141,10 +142,10 @@ test('a mover does not give its token to who is not the service of its authority
 	const { authority, certificate, key } = served.service;
 	const strangers = await serviceKeys(join(directory, 'another-home'));
 	let told = 0;
-	for (const [who, server] of Object.entries({
-		'the service of another installation': strangers.server,
-		'a host of this one': { certificate, key },
-	})) {
+	for (const [server, message] of [
+		[strangers.server, /self-signed|unable to verify/],
+		[{ certificate, key }, /unsuitable certificate purpose/], // that of another host would do as well
+	] as const) {
 		const pretended = await serveTls({ host: '127.0.0.1', port: 0 }, { authority, server }, (_incoming, outgoing) => {
 			told += 1;
 			outgoing.end();
@@ -152,11 +153,8 @@ test('a mover does not give its token to who is not the service of its authority
 		t.after(() => pretended.server.close());
 		const client = await openRepositoryMover({ chunkService: { ...served.service, port: pretended.port } });
 		t.after(() => client.close());
-		await assert.rejects(
-			new DiskReader(new VerifiedChunks(client), stored.image).lookup(0),
-			{ code: 'mover_unreachable', message: /certificate/ },
-			who,
-		);
+		const asking = new DiskReader(new VerifiedChunks(client), stored.image).lookup(0);
+		await assert.rejects(asking, { code: 'mover_unreachable', message });
 	}
 	assert.equal(told, 0);
 });
@@ -190,7 +188,11 @@ test('a token that is not whole, of another installation or of another repositor
 	await importDisks(opened, [wholeSource(sampleDisk(MiB, 4))], { machine: 'web02' });
 	await opened.store.close();
 	assert.ok(await firstChunk(t, here, {}));
+	const key = await readTokenKey(await serviceKeys(home));
+	const granted = readToken(key, token);
 	for (const [what, wrong] of Object.entries({
+		'of another repository with the same point': makeToken(key, { ...granted, repositoryId: granted.recoveryId }),
+		'of another point of that name': makeToken(key, { ...granted, manifestDigest: 'ab'.repeat(32) }),
 		cut: token.slice(0, -5),
 		'of another installation': await tokenOf(join(await temporaryDirectory(t), 'home'), repository),
 		'of another repository': await tokenOf(home, elsewhere),

@@ -11,6 +11,8 @@ export interface LineOptions {
 	bytesPerSecond?: number;
 }
 
+const pieceBytes = 1400;
+
 export class Line {
 	port = 0;
 	/** Since it was laid. */
@@ -61,28 +63,37 @@ export class Line {
 	async #carry(from: Socket, to: Socket, way: 'up' | 'down'): Promise<void> {
 		this.#open.add(from);
 		from.on('error', () => {});
+		const deliver = (piece: Buffer) => {
+			if (this.#dead.has(from)) return;
+			if (way === 'down') this.bytesDown += piece.length;
+			to.write(piece);
+		};
+		const { delayMs = 0 } = this.#options;
 		try {
 			// In pieces: of a large one everybody else would have to wait for the end.
 			for await (const part of from)
-				for (let at = 0; at < part.length; at += 1400) {
-					const piece = part.subarray(at, at + 1400);
-					await this.#pass(piece.length, way);
-					if (this.#dead.has(from)) return;
-					if (way === 'down') this.bytesDown += piece.length;
-					if (!to.write(piece)) await once(to, 'drain');
+				for (let at = 0; at < part.length; at += pieceBytes) {
+					const piece = part.subarray(at, at + pieceBytes);
+					await this.#turn(piece.length, way);
+					if (to.writableNeedDrain && !this.#dead.has(from)) await once(to, 'drain');
+					if (delayMs === 0) deliver(piece);
+					else setTimeout(deliver, delayMs, piece);
 				}
+			await delay(delayMs);
 			if (!this.#dead.has(from)) to.end();
 		} catch {
 			if (!this.#dead.has(from)) to.destroy();
 		}
 	}
 
-	async #pass(bytes: number, way: 'up' | 'down'): Promise<void> {
-		const { delayMs = 0, bytesPerSecond } = this.#options;
+	/** When the bytes before these have left. */
+	async #turn(bytes: number, way: 'up' | 'down'): Promise<void> {
+		const { bytesPerSecond } = this.#options;
+		if (bytesPerSecond === undefined) return;
 		const now = performance.now();
-		const takesMs = bytesPerSecond === undefined ? 0 : (bytes / bytesPerSecond) * 1000;
-		this.#freeAt[way] = Math.max(now, this.#freeAt[way]) + takesMs;
-		const waitMs = this.#freeAt[way] - now + delayMs;
-		if (waitMs > 0) await delay(waitMs);
+		this.#freeAt[way] = Math.max(now, this.#freeAt[way]) + (bytes / bytesPerSecond) * 1000;
+		const waitMs = this.#freeAt[way] - now;
+		// A timer is late by a millisecond or so: a thick line would become a thin one.
+		if (waitMs > 5) await delay(waitMs);
 	}
 }

@@ -35,3 +35,24 @@ test('`MountFirst.migrationTurn` that is aborted while it waits ends at once', a
 	abort.abort();
 	await assert.rejects(waiting, { name: 'AbortError' });
 });
+
+test('`MountFirst.turnsWithin` a piece yields as long as it has worked, and then only after more work', async () => {
+	const clock = new TestClock();
+	const order = new MountFirst(clock);
+	const between = order.turnsWithin(never);
+	await between();
+	clock.ms += 700;
+	await between();
+	order.enterMount();
+	await between();
+	assert.deepEqual(clock.delays, [700]);
+	await between();
+	assert.deepEqual(clock.delays, [700]);
+	clock.ms += 30;
+	await between();
+	assert.deepEqual(clock.delays, [700, 30]);
+	order.leaveMount();
+	clock.ms += 500;
+	await between();
+	assert.deepEqual(clock.delays, [700, 30]);
+});
