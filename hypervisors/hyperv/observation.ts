@@ -2,7 +2,8 @@ import { RouseError } from '../../model/errors.ts';
 import type { CallOptions, MachineObservation } from '../contract.ts';
 import { type Found, look } from './look.ts';
 import type { MachineParts } from './parts.ts';
-import { type MachineRecord, records } from './record.ts';
+import { records } from './record.ts';
+import { isOfThisBoot } from './saved.ts';
 
 const isOff: MachineObservation = { power: 'off', byGuest: false, ioError: undefined, crash: undefined };
 const isOn: MachineObservation = { ...isOff, power: 'on' };
@@ -17,7 +18,7 @@ export async function observe(parts: MachineParts, options: CallOptions): Promis
 	const found = await look(parts, options);
 	if (found === undefined) return isOff;
 	if (found.stage === 'off') return { ...isOff, byGuest: found.stoppedBy === 'guest' };
-	if (found.stage === 'saved') return (await wasSavedAtShutdown(parts, record, options)) ? isOff : standsStill;
+	if (found.stage === 'saved') return (await isOfThisBoot(parts, record, options)) ? standsStill : isOff;
 	if (found.stage === 'critical') return { ...standsStill, ioError: await ioErrorOf(parts, options) };
 	if (found.stage === 'standing') return standsStill;
 	if (found.stage === 'running') return isOn;
@@ -30,20 +31,6 @@ export async function observe(parts: MachineParts, options: CallOptions): Promis
 
 function goesToRest({ state }: Found): boolean {
 	return /^(Saving|FastSaving|Pausing)/.test(state);
-}
-
-/**
- * Windows saves what runs when it is shut down. Then whether it goes on is for whoever decides what becomes of machines that
- * were on when their host went. What a switch or a person has saved stands still for them.
- */
-async function wasSavedAtShutdown(
-	{ settings }: MachineParts,
-	record: MachineRecord | undefined,
-	options: CallOptions,
-): Promise<boolean> {
-	if (record === undefined || record.inPause || record.startedInBoot === null) return false;
-	const { bootId } = await settings.driver.ask('hello', {}, options);
-	return bootId !== record.startedInBoot;
 }
 
 /** Which disk it was the host does not say. A datastore that is full is where overlays are, else it is the volume. */

@@ -6,6 +6,7 @@ import { type Found, look, lookAt, lookSettled } from './look.ts';
 import { mustBeSnapshot, putOverlays } from './overlays.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { records } from './record.ts';
+import { isHeldBySwitch } from './saved.ts';
 import { settleIfPossible } from './settle.ts';
 import { releaseTargets, returnTargets } from './targets.ts';
 
@@ -13,15 +14,15 @@ import { releaseTargets, returnTargets } from './targets.ts';
 export async function powerOn(call: Call, chain: Chain): Promise<void> {
 	const { parts, options } = call;
 	const { definition, paths, settings } = parts;
-	const { inPause } = await records.of(definition, paths);
+	const record = await records.of(definition, paths);
 	const found = await lookSettled(parts, options);
 	if (found.stage === 'running' || found.stage === 'critical') return;
 	if (found.stage === 'standing') {
 		await settings.driver.ask('power', { recoveryId: definition.recoveryId, action: 'resume' }, options);
 		return;
 	}
-	if (found.stage === 'saved' && inPause) throw stillInSwitch(parts);
-	if (inPause) await records.change(definition, paths, { inPause: false }); // what was saved is gone with its power
+	if (await isHeldBySwitch(parts, record, found, options)) throw stillInSwitch(parts);
+	await records.change(definition, paths, { inPause: false });
 	await startOn(call, chain, found);
 }
 

@@ -1,18 +1,11 @@
 import { asRouseError } from '../../model/errors.ts';
-import { askVersion } from '../../system/tool-version.ts';
 import type { HostReport } from '../contract.ts';
 import type { AnswerOf } from './driver/requests.ts';
+import { presentationProblem } from './iscsi/presentation-problem.ts';
 import type { HostSettings } from './parts.ts';
 
 /** Of a session that is begun for it, in which PowerShell loads its modules. */
 const answerMs = 20_000;
-
-/** What makes volumes and serves them, in the order of who needs it first. */
-const programs = [
-	{ program: 'mkntfs', args: ['--version'], hint: 'apt-get install ntfs-3g' },
-	{ program: 'tgtadm', args: ['--version'], hint: 'apt-get install tgt' },
-	{ program: 'qemu-storage-daemon', args: ['--version'], hint: 'apt-get install qemu-system-common' },
-] as const;
 
 type Unusable = HostReport['unusable'];
 
@@ -27,7 +20,7 @@ export async function reportOf(settings: HostSettings): Promise<HostReport> {
 		]);
 		return {
 			...ofHost(hello, report),
-			unusable: rightsMissing(hello) ?? initiatorMissing(report) ?? (await programMissing()),
+			unusable: rightsMissing(hello) ?? initiatorMissing(report) ?? (await presentationProblem()),
 		};
 	} catch (error) {
 		return { ...nothing, unusable: silent(asRouseError(error).message) };
@@ -81,12 +74,4 @@ function initiatorMissing({ initiatorName }: AnswerOf<'report'>): Unusable {
 		message: 'the host has no iSCSI initiator, over which it reads the disks',
 		hint: 'on the host: Set-Service MSiSCSI -StartupType Automatic; Start-Service MSiSCSI',
 	};
-}
-
-async function programMissing(): Promise<Unusable> {
-	for (const { program, args, hint } of programs) {
-		const { problem } = await askVersion(program, { args });
-		if (problem === 'not found') return { code: 'tool_missing', message: `${program} is not installed`, hint };
-	}
-	return undefined;
 }

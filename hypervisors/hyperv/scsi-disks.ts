@@ -60,16 +60,15 @@ export async function syncDisk(roots: DeviceRoots, virtualDiskId: string): Promi
 	}
 }
 
-/** The kernel lets it go, also when somebody has it open: that one meets errors from then on. MAY find none. */
-export async function letGo({ sys }: DeviceRoots, virtualDiskId: string): Promise<void> {
+/**
+ * The kernel lets it go, also when somebody has it open: that one meets errors from then on. Resolves when it knows it no
+ * more; `hypervisor_stuck` when it goes on to. MAY find none.
+ */
+export async function letGo({ sys }: Pick<DeviceRoots, 'sys'>, virtualDiskId: string): Promise<void> {
 	for (const name of await disksWith({ sys }, virtualDiskId))
 		await writeFile(join(sys, 'block', name, 'device', 'delete'), '1\n');
-}
-
-/** Resolves when the kernel knows it no more. Throws `hypervisor_stuck` when it goes on to. */
-export async function awaitGone(roots: DeviceRoots, virtualDiskId: string): Promise<void> {
 	try {
-		const gone = async () => (await disksWith(roots, virtualDiskId)).length === 0;
+		const gone = async () => (await disksWith({ sys }, virtualDiskId)).length === 0;
 		await waitFor(`disk ${virtualDiskId} to be gone`, gone, { timeoutMs: leavesMs });
 	} catch (cause) {
 		if (asRouseError(cause).code !== 'timeout') throw cause;

@@ -12,6 +12,7 @@ import { putOverlay, putOverlays } from './overlays.ts';
 import type { SwitchCall } from './parts.ts';
 import { disksOn, start } from './power.ts';
 import { records } from './record.ts';
+import { isHeldBySwitch } from './saved.ts';
 import { settle } from './settle.ts';
 import { releaseTargets, returnTargets } from './targets.ts';
 
@@ -33,8 +34,9 @@ export async function switchToTarget(call: SwitchCall): Promise<{ pauseMs: numbe
 	const record = await records.of(parts.definition, parts.paths);
 	const found = await lookSettled(parts, options);
 	const begun = performance.now();
-	// One that somebody has saved, or that is off, stays so.
-	const stands = found.stage === 'off' || (found.stage === 'saved' && !record.inPause);
+	// One that is off, or that somebody else has saved, stays so.
+	const saved = found.stage === 'saved' && !(await isHeldBySwitch(parts, record, found, options));
+	const stands = found.stage === 'off' || saved;
 	let pauseMs = 0;
 	if (stands) await standing(call, found);
 	else if (await inPause(call, found)) pauseMs = performance.now() - begun;

@@ -9,7 +9,7 @@ import { checkVolumeRoom } from './volume.ts';
 import { diskHardware } from './hardware.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { createTargetRecord, type MachineRecord, ofTargets, records, targetIds, targetRecords } from './record.ts';
-import { awaitDisk, awaitGone, letGo, syncDisk } from './scsi-disks.ts';
+import { awaitDisk, letGo, syncDisk } from './scsi-disks.ts';
 
 /** A VHDX's disk has whole sectors of its own. */
 function targetBytes(parts: MachineParts, disk: MachineDisk): number {
@@ -131,7 +131,6 @@ export async function releaseTargets(parts: MachineParts): Promise<void> {
 			const request = { recoveryId: definition.recoveryId, appliance: settings.appliance };
 			await settings.driver.ask('detach-target', { ...request, path: paths.windows.target(disk) });
 		}
-		for (const id of ids) await awaitGone(settings.roots, id);
 	});
 }
 
@@ -157,6 +156,5 @@ export async function removeTargets(parts: MachineParts): Promise<void> {
 		paths: definition.disks.map(disk => paths.windows.target(disk)),
 		directory: paths.windows.directory,
 	});
-	for (const id of ids) await awaitGone(settings.roots, id);
 	await removeFileDurably(paths.targetRecord);
 }
