@@ -1,6 +1,7 @@
 import { openExt4 } from './ext4/file-system.ts';
 import type { FileSystem } from './file-node.ts';
 import type { Volume } from './volume.ts';
+import { openXfs } from './xfs/file-system.ts';
 
 /** What is told by a magic alone: offset, bytes, and what it is. In the order in which they are looked for. */
 const others: readonly (readonly [atBytes: number, magic: string, name: string])[] = [
@@ -11,7 +12,6 @@ const others: readonly (readonly [atBytes: number, magic: string, name: string])
 	[3, 'NTFS    ', 'NTFS, and so Windows,'],
 	[3, '-FVE-FS-', 'an encrypted volume (BitLocker)'],
 	[3, 'ReFS\0\0\0\0', 'ReFS'],
-	[0, 'XFSB', 'XFS'],
 	[0x1000, '\xfc\x4e\x2b\xa9', 'a part of a RAID (md)'],
 	[4086, 'SWAPSPACE2', 'swap space'],
 ];
@@ -21,8 +21,8 @@ const silent = ['swap space'];
 
 /** The file system of a volume; the name of what is not read; undefined for what is not known at all. */
 export async function openFileSystem(volume: Volume): Promise<FileSystem | string | undefined> {
-	const ext4 = await openExt4(volume);
-	if (ext4 !== undefined) return ext4;
+	const opened = (await openExt4(volume)) ?? (await openXfs(volume));
+	if (opened !== undefined) return opened;
 	for (const [atBytes, magic, name] of others) {
 		if (atBytes + magic.length > volume.sizeBytes) continue;
 		const found = (await volume.read(atBytes, magic.length)).toString('latin1');

@@ -46,6 +46,12 @@ export const testTools: readonly Tool[] = [
 		probe: { command: 'vhdiinfo', args: ['-V'] },
 	},
 	{
+		name: 'mkfs.xfs',
+		purpose: 'file systems of guests',
+		debianPackage: 'xfsprogs',
+		probe: { command: 'mkfs.xfs', args: ['-V'] },
+	},
+	{
 		name: 'lvm',
 		purpose: 'volumes of guests',
 		debianPackage: 'lvm2',

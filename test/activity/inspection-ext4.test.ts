@@ -13,7 +13,15 @@ import { inspectDisks } from '../../inspection/inspect.ts';
 import { find, namesAt, textAt } from '../../inspection/paths.ts';
 import { bootFactsSchema } from '../../model/boot-facts.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
-import { cpioOf, initramfsFiles, kernelVersion, memoryDisk, systemFiles, writeTree } from '../equipment/guest-trees.ts';
+import {
+	cpioOf,
+	initramfsFiles,
+	kernelVersion,
+	memoryDisk,
+	placesWithBytes,
+	systemFiles,
+	writeTree,
+} from '../equipment/guest-trees.ts';
 
 const run = promisify(execFile);
 const { signal } = new AbortController();
@@ -146,7 +154,7 @@ suite('`inspectDisks` of a disk with ext4', () => {
 	])
 		test(`comes back within bounds when any byte of the metadata is another: ${options.join(' ')}`, async t => {
 			const image = await imageOf(t, await guestFolder(t), options, '1M');
-			const places = metadataBytes(image);
+			const places = placesWithBytes(image);
 			assert.ok(places.length > 2000);
 			for (const [index, at] of places.entries()) {
 				if (index % 5 !== 0) continue;
@@ -163,10 +171,3 @@ suite('`inspectDisks` of a disk with ext4', () => {
 			}
 		});
 });
-
-/** Where anything lies that is not zero: with files as small as these that is the metadata, and they. */
-function metadataBytes(image: Buffer): number[] {
-	const places: number[] = [];
-	for (const [at, byte] of image.entries()) if (byte !== 0) places.push(at);
-	return places;
-}

@@ -64,3 +64,10 @@ export function memoryDisk(content: Buffer): ReadableDisk & { readBytes: () => n
 		readBytes: () => bytes,
 	};
 }
+
+/** Where anything lies that is not zero: with files as small as these that is the metadata, and they. */
+export function placesWithBytes(image: Buffer): number[] {
+	const places: number[] = [];
+	for (let at = 0; at < image.length; at++) if (image[at] !== 0) places.push(at);
+	return places;
+}
