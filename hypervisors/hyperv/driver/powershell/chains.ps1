@@ -71,8 +71,8 @@ function Invoke-Start {
     param($Request)
     $vm = Get-Machine -RecoveryId $Request.recoveryId
     $state = Get-SettledState -Vm $vm
-    if (@('Off', 'Saved') -notcontains $state) {
-        if ($state -like 'Off*' -or $state -like 'Saved*') {
+    if (@('Off', 'Saved', 'FastSaved') -notcontains $state) {
+        if ($state -like 'Off*' -or $state -like '*Saved*') {
             Stop-Operation -Code 'state_wrong' -Message "$($vm.Name) is $state"
         }
         return [ordered]@{ started = $false }

@@ -19,6 +19,9 @@ function ConvertTo-Guid {
 
 function Test-DiskIdentity {
     param([string]$Path, [string]$VirtualDiskId)
+    if (-not [IO.File]::Exists($Path)) {
+        Stop-Operation -Code 'not_there' -Message "$Path is not there"
+    }
     $found = (Get-DiskFacts -Path $Path).virtualDiskId
     if ($found -ne $VirtualDiskId) {
         Stop-Operation -Code 'identity_conflict' -Message "$Path is disk $found, not $VirtualDiskId"

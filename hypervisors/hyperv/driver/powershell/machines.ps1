@@ -186,7 +186,7 @@ function Invoke-RemoveMachine {
     if ($null -ne $vm) {
         Stop-Machine -Vm $vm
         # Kept memory goes with it, and so that Remove-VM meets a machine that is off.
-        if ((Get-SettledState -Vm $vm) -eq 'Saved') {
+        if ((Get-SettledState -Vm $vm) -like '*Saved*') {
             Remove-VMSavedState -VM $vm
         }
         Remove-VM -VM $vm -Force

@@ -20,12 +20,12 @@ function Invoke-Power {
         }
         'save' {
             if ((Get-SettledState -Vm $vm) -ne 'Saved') {
-                Assert-State -Vm $vm -Allowed @('Running', 'Paused')
+                Assert-State -Vm $vm -Allowed @('Running', 'Paused', 'RunningCritical', 'PausedCritical')
                 Save-VM -VM $vm
             }
         }
         'forget-saved' {
-            if ((Get-SettledState -Vm $vm) -eq 'Saved') {
+            if ((Get-SettledState -Vm $vm) -like '*Saved*') {
                 Remove-VMSavedState -VM $vm
             }
         }
@@ -40,7 +40,7 @@ function Stop-Machine {
     param($Vm)
     for ($tries = 0; $tries -lt 4; $tries++) {
         $state = [string](Get-VM -Id $Vm.Id).State
-        if (($state -eq 'Off') -or ($state -eq 'Saved')) {
+        if (($state -like 'Off*') -or ($state -like '*Saved*')) {
             return
         }
         $job = Stop-VM -VM $Vm -TurnOff -Force -AsJob
