@@ -1,18 +1,14 @@
 import assert from 'node:assert/strict';
-import { link, readdir, writeFile } from 'node:fs/promises';
+import { link, readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import * as z from 'zod';
 import { control } from '../../hypervisors/hyperv/simulator/control-client.ts';
-import type { SimulatorConfig } from '../../hypervisors/hyperv/simulator/main.ts';
 import { DiskFile } from '../../hypervisors/hyperv/simulator/disk-file.ts';
-import { answerSchema } from '../../hypervisors/hyperv/driver/wire.ts';
-import { checkoutDirectory } from '../../system/checkout.ts';
+import { lockHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { openVhdx } from '../../vhdx/open.ts';
-import { type Captive, captive, temporaryDirectory } from '../equipment/captive.ts';
 import { sampleDisk } from '../equipment/stored-disk.ts';
 import { qemuCheck, sevenZipContent, sevenZipTakes } from '../equipment/vhdx-judges.ts';
 import {
@@ -27,60 +23,10 @@ import {
 	startOn,
 	targetPath,
 } from '../equipment/windows-host.ts';
+import { type Simulator, windowsSimulator } from '../equipment/windows-simulator.ts';
 
 const MiB = 2 ** 20;
 const recoveryId = sampleRecovery;
-
-interface Simulator {
-	config: SimulatorConfig;
-	process: Captive;
-	start(this: void): Promise<void>;
-	/** Of one session; undefined when it was dropped. */
-	ask(this: void, op: string, request: object): Promise<z.output<typeof answerSchema> | undefined>;
-	must(this: void, op: string, request: object): Promise<unknown>;
-}
-
-async function simulator(t: TestContext): Promise<Simulator> {
-	let running: Captive | undefined;
-	const directory = await temporaryDirectory(t, async () => await running?.end('SIGKILL'));
-	const config: SimulatorConfig = {
-		directory: join(directory, 'windows'),
-		driverSocket: join(directory, 'driver.sock'),
-		controlSocket: join(directory, 'control.sock'),
-		applianceId,
-		applianceDirectory: join(directory, 'appliance'),
-	};
-	const configPath = join(directory, 'simulator.json');
-	await writeFile(configPath, JSON.stringify(config));
-	const script = join(checkoutDirectory, 'hypervisors', 'hyperv', 'simulator', 'main.ts');
-	const start = async () => {
-		const started = captive(t, process.execPath, [script, configPath]);
-		running = started;
-		simulated.process = started;
-		await waitFor('the host to boot', () => started.said().includes('ready') || started.child.exitCode !== null, {
-			timeoutMs: 30_000,
-		});
-		assert.match(started.said(), /ready/);
-	};
-	const ask: Simulator['ask'] = async (op, request) => {
-		const socket = connect(config.driverSocket);
-		try {
-			socket.write(`${JSON.stringify({ id: 7, op, ...request })}\n`);
-			for await (const line of createInterface({ input: socket })) return answerSchema.parse(JSON.parse(line));
-			return undefined;
-		} finally {
-			socket.destroy();
-		}
-	};
-	const must: Simulator['must'] = async (op, request) => {
-		const answer = await ask(op, request);
-		assert.ok(answer?.ok, `${op}: ${JSON.stringify(answer)}`);
-		return answer.result;
-	};
-	const simulated: Simulator = { config, process: captive(t, 'true', []), start, ask, must };
-	await start();
-	return simulated;
-}
 
 const targetSchema = z.object({ virtualDiskId: z.string() });
 
@@ -104,7 +50,7 @@ async function standingOnTarget({ must }: Simulator): Promise<void> {
 }
 
 test('the process of the host is killed while a guest writes: what was flushed is there, and 7zz takes the chain', async t => {
-	const simulated = await simulator(t);
+	const simulated = await windowsSimulator(t);
 	const { config, must } = simulated;
 	await standingOnTarget(simulated);
 	const expected = Buffer.alloc(32 * MiB);
@@ -145,7 +91,7 @@ test('the process of the host is killed while a guest writes: what was flushed i
 });
 
 test('over its sockets: a session is dropped, a power loss at a step is SIGKILL, and SIGTERM saves machines', async t => {
-	const simulated = await simulator(t);
+	const simulated = await windowsSimulator(t);
 	const { config, ask, must } = simulated;
 	const tell = (request: Parameters<typeof control>[1]) => control(config.controlSocket, request);
 	await tell({ do: 'fault', point: 'op make-target done', action: { kind: 'drop' } });
@@ -171,8 +117,29 @@ test('over its sockets: a session is dropped, a power loss at a step is SIGKILL,
 	assert.ok(refused && !refused.ok);
 });
 
+test('the disks of the appliance go with the power of the host, and are there again after the next boot', async t => {
+	const simulated = await windowsSimulator(t);
+	const { must, config } = simulated;
+	const path = targetPath;
+	const made = await must('make-target', { recoveryId, path, sizeBytes: 32 * MiB, whole: false, knownId: null });
+	const { virtualDiskId } = targetSchema.parse(made);
+	await must('attach-target', { recoveryId, appliance: applianceId, path, virtualDiskId });
+	const names = () => readdir(join(config.applianceDirectory, 'dev'));
+	const [name = ''] = await names();
+	const lock = join(config.applianceDirectory, 'run', `${name}.lock`);
+	assert.notEqual(await lockHolder(lock), undefined);
+	await simulated.process.end('SIGKILL');
+	await waitFor('its disk to be served no more', async () => (await lockHolder(lock)) === undefined, {
+		timeoutMs: 10_000,
+	});
+	await simulated.start();
+	const after = await names();
+	assert.equal(after.length, 1);
+	assert.notEqual(after[0], name);
+});
+
 test("a machine's pipe is there while it runs, greets, and says what it hears", async t => {
-	const simulated = await simulator(t);
+	const simulated = await windowsSimulator(t);
 	await standingOnTarget(simulated);
 	await simulated.must('start', startOn(targetPath));
 	const pipes = join(simulated.config.directory, 'pipes');

@@ -1,6 +1,6 @@
 /** A simulated Windows host in this process, whose volume is a folder: for what no iSCSI is needed. */
 import { randomUUID } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { OperationName, RequestOf } from '../../hypervisors/hyperv/driver/requests.ts';
@@ -54,6 +54,7 @@ export class FolderVolume {
 				};
 				return { name, sizeBytes: file.sizeBytes, read, close: () => file.close() };
 			},
+			isConnected: async () => this.lost === undefined,
 			onBack: call => void (this.back = call),
 			close: async () => undefined,
 		}),
@@ -71,6 +72,8 @@ export interface SampleHost {
 	boot(this: void): Promise<void>;
 	/** Somebody writes into a disk that nobody has open: it gets another DataWriteGuid. */
 	rewrite(this: void, path: string): Promise<void>;
+	/** Somebody removes it. */
+	removeFile(this: void, path: string): Promise<void>;
 	ask<Name extends OperationName>(this: void, name: Name, request: RequestOf<Name>): Promise<Answer<Name>>;
 	/** The result, which must be one. */
 	must<Name extends OperationName>(this: void, name: Name, request: RequestOf<Name>): Promise<unknown>;
@@ -117,6 +120,7 @@ export async function sampleHost(
 			await (await VhdxWriter.open(file)).setDataWriteGuid(randomUUID());
 			await file.close();
 		},
+		removeFile: async path => await rm(placeOf(sample.host.root, path)),
 		ask: (name, request) => sample.host.answer(name, request),
 		async must(name, request) {
 			const answer = await sample.host.answer(name, request);

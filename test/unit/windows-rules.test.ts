@@ -70,7 +70,8 @@ test('`make-target`: below 3 MiB, another size, another id and one that is gone 
 	await refuses(sample, '0xC03A0012', 'make-target', target({ sizeBytes: 2 * MiB }));
 	const made = await sample.ask('make-target', target());
 	assert.ok(made.ok && made.result.made);
-	assert.deepEqual(await sample.ask('make-target', target({ knownId: made.result.virtualDiskId })), {
+	const knownId = made.result.virtualDiskId;
+	assert.deepEqual(await sample.ask('make-target', target({ knownId })), {
 		ok: true,
 		result: { ...made.result, made: false },
 	});
@@ -161,8 +162,9 @@ test('generation 2 has no IDE, IDE takes no disk of a machine that runs, and gen
 		parentId: sample.baseId,
 		slot: { controller, number: 0, location },
 	});
-	await refuses(sample, '0x80048008', 'make-overlay', overlay('IDE', 'overlay1'));
-	await sample.must('make-overlay', overlay('SCSI', 'overlay2'));
+	await refuses(sample, 'state_wrong', 'make-overlay', overlay('IDE', 'overlay1'));
+	await sample.must('power', { recoveryId, action: 'turn-off' });
+	await sample.must('make-overlay', overlay('IDE', 'overlay1'));
 	await refuses(sample, '0x80070057', 'make-overlay', overlay('IDE', 'overlay3', 2));
 	const second = await sampleHost(t);
 	await madeMachine(second);
@@ -285,7 +287,7 @@ test('a session that is dropped before the work leaves it undone, one dropped af
 	assert.equal(answer.ok && answer.result.made, false);
 });
 
-test('a merge that was cut short at any piece is done when it is asked again', async t => {
+test('a merge that was cut short is done when it is asked again; between its end and the end of its overlay it is told', async t => {
 	const sample = await sampleHost(t);
 	const targetId = await madeMachine(sample);
 	await sample.must('start', startOn(basePath));
@@ -294,12 +296,30 @@ test('a merge that was cut short at any piece is done when it is asked again', a
 	await guest.write(0, MiB, written);
 	await guest.powerOff();
 	await sample.must('reparent', reparent(targetId));
-	for (const point of ['Merge-VHD', 'Merge-VHD piece', 'Merge-VHD piece', 'Merge-VHD done', 'Set-VMHardDiskDrive']) {
+	for (const point of ['Merge-VHD', 'Merge-VHD piece', 'Merge-VHD piece', 'Merge-VHD done']) {
 		sample.host.faults.at(point, { kind: 'power-loss' });
 		await assert.rejects(sample.ask('merge', merge), SessionDropped, point);
 		await sample.boot();
 	}
+	await refuses(sample, '0xC03A000E', 'merge', merge);
+	await sample.removeFile(overlayPath);
+	sample.host.faults.at('Set-VMHardDiskDrive', { kind: 'power-loss' });
+	await assert.rejects(sample.ask('merge', merge), SessionDropped);
+	await sample.boot();
 	await sample.must('merge', merge);
 	await sample.must('start', startOn(null, targetPath));
 	assert.ok((await sample.host.guest(recoveryId).read(0, MiB, written.length)).equals(written));
+});
+
+test('of two sessions that work on one recovery the second waits, and is told `busy`; a look waits for nobody', async t => {
+	const sample = await sampleHost(t, { settings: { lockMs: 50 } });
+	await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	sample.host.faults.at('Save-VM', { kind: 'hold' });
+	const saving = sample.must('power', { recoveryId, action: 'save' });
+	await refuses(sample, 'busy', 'power', { recoveryId, action: 'turn-off' });
+	assert.equal(await stateOf(sample), 'Running');
+	sample.host.faults.release('Save-VM');
+	await saving;
+	assert.equal(await stateOf(sample), 'Saved');
 });

@@ -1,5 +1,5 @@
 import { watch } from 'node:fs';
-import { mkdir, readFile, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { RouseError } from '../../../model/errors.ts';
 import { isErrno } from '../../../system/durable-file.ts';
@@ -18,6 +18,8 @@ export interface KernelRoots {
 
 interface Shown {
 	name: string;
+	/** Its directory in sysfs. */
+	device: string;
 	/** Resolves when the disk is gone, by the kernel's hand. */
 	gone: Promise<void> | undefined;
 	unwatch: () => void;
@@ -73,17 +75,19 @@ export class ApplianceKernel implements ApplianceDisks {
 			() => isMounted(dev),
 		);
 		if (!isUp) throw new RouseError('machine_failed', `${disk.path} cannot be attached: ${await whatItSaid(daemon)}`);
-		const shown: Shown = { name, gone: undefined, unwatch: () => undefined };
+		const device = await this.#show(disk, name);
+		const shown: Shown = { name, device, gone: undefined, unwatch: () => undefined };
 		this.#shown.set(disk.path, shown);
-		const device = await this.#show(disk, shown);
-		const watcher = watch(device, () => void this.#lookAtDelete(device, shown));
+		const watcher = watch(device, () => void this.#lookAtDelete(shown));
 		shown.unwatch = () => watcher.close();
 	}
 
 	async isLetGo(disk: ApplianceDisk): Promise<boolean> {
 		const shown = this.#shown.get(disk.path);
-		await shown?.gone;
-		return shown === undefined || shown.gone !== undefined;
+		if (shown === undefined) return true;
+		await this.#lookAtDelete(shown);
+		await shown.gone;
+		return shown.gone !== undefined;
 	}
 
 	async detach(disk: ApplianceDisk): Promise<void> {
@@ -99,22 +103,24 @@ export class ApplianceKernel implements ApplianceDisks {
 	}
 
 	/** The entries of sysfs, the device's own first; returns the directory that has `delete`. */
-	async #show({ sizeBytes, virtualDiskId, controller, location }: ApplianceDisk, { name }: Shown): Promise<string> {
+	async #show({ sizeBytes, virtualDiskId, controller, location }: ApplianceDisk, name: string): Promise<string> {
 		// The first two hosts are those of IDE, as on machines of generation 1.
 		const device = join(this.roots.sys, 'devices', `${controller + 2}:0:0:${location}`);
 		const block = join(this.roots.sys, 'block', name);
 		await mkdir(device, { recursive: true });
 		await writeFile(join(device, 'vpd_pg83'), page83(virtualDiskId));
 		await writeFile(join(device, 'delete'), '');
-		await mkdir(`${block}.new`);
-		await symlink(relative(block, device), join(`${block}.new`, 'device'));
-		await writeFile(join(`${block}.new`, 'size'), `${sizeBytes / 512}\n`);
-		await rename(`${block}.new`, block);
+		// It appears and goes whole: who looks meanwhile sees it or not.
+		const hidden = join(this.roots.sys, name);
+		await mkdir(hidden);
+		await symlink(relative(block, device), join(hidden, 'device'));
+		await writeFile(join(hidden, 'size'), `${sizeBytes / 512}\n`);
+		await rename(hidden, block);
 		return device;
 	}
 
-	async #lookAtDelete(device: string, shown: Shown): Promise<void> {
-		const text = await readFile(join(device, 'delete'), 'latin1').catch((error: unknown) => {
+	async #lookAtDelete(shown: Shown): Promise<void> {
+		const text = await readFile(join(shown.device, 'delete'), 'latin1').catch((error: unknown) => {
 			if (isErrno(error, 'ENOENT')) return '';
 			throw error;
 		});
@@ -126,8 +132,10 @@ export class ApplianceKernel implements ApplianceDisks {
 		const block = join(this.roots.sys, 'block', shown.name);
 		await endStorageDaemon(this.#daemon(shown.name), { politeMs });
 		await this.#unmount(shown.name);
-		await rm(await realpath(join(block, 'device')), { recursive: true, force: true });
-		await rm(block, { recursive: true, force: true });
+		const hidden = join(this.roots.sys, shown.name);
+		await rename(block, hidden);
+		await rm(hidden, { recursive: true });
+		await rm(shown.device, { recursive: true, force: true });
 	}
 
 	async #unmount(name: string): Promise<void> {

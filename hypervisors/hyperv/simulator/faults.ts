@@ -23,8 +23,6 @@ export const conditionsSchema = z.strictObject({
 	savedStateUnusable: z.boolean(),
 	/** SAN policy `OfflineShared`, Server's own: a new iSCSI disk comes up offline and read-only. */
 	newDisksOffline: z.boolean(),
-	/** Merge-VHD removes the child when it is merged. Not documented either way: a guess. */
-	mergeRemovesChild: z.boolean(),
 	/** A machine in critical pause goes on by itself when its storage is back. */
 	resumesByItself: z.boolean(),
 	/** A guest that is asked to shut down does. */
@@ -39,7 +37,6 @@ export const usualConditions: Conditions = {
 	memoryMiB: 64 * 1024,
 	savedStateUnusable: false,
 	newDisksOffline: true,
-	mergeRemovesChild: true,
 	resumesByItself: true,
 	guestsHeedShutdown: false,
 	deniedPaths: [],

@@ -26,8 +26,10 @@ export class ScriptedGuest {
 	async read(disk: number, atBytes: number, lengthBytes: number): Promise<Buffer> {
 		return await this.#request(async vm => {
 			const { path, chain } = diskOf(vm, disk);
+			// Also what is flushed while the read waits.
+			const before = vm.unflushed;
 			const bytes = Buffer.from(await chain.read(atBytes, lengthBytes));
-			for (const write of vm.unflushed) if (write.disk === path) lay(write, bytes, atBytes);
+			for (const write of [...before, ...vm.unflushed]) if (write.disk === path) lay(write, bytes, atBytes);
 			return bytes;
 		});
 	}
@@ -35,23 +37,26 @@ export class ScriptedGuest {
 	/** In the guest's memory until it is flushed. */
 	async write(disk: number, atBytes: number, bytes: Buffer): Promise<void> {
 		await this.#request(async vm => {
-			vm.unflushed.push({ disk: diskOf(vm, disk).path, atBytes, base64: bytes.toString('base64') });
+			const write = { disk: diskOf(vm, disk).path, atBytes, base64: bytes.toString('base64') };
+			vm.unflushed = [...vm.unflushed, write];
 		});
 	}
 
 	/** All that was written before is durable when it returns. */
 	async flush(): Promise<void> {
-		await this.#request(async vm => {
-			for (;;) {
-				const [first] = vm.unflushed;
-				if (first === undefined) return;
-				const bytes = Buffer.from(first.base64, 'base64');
-				if (this.#host.faults.conditions.freeBytes < bytes.length) throw breaks('diskFull', 'write', first.disk);
-				const { chain } = vm.disks.find(({ path }) => path === first.disk) ?? diskOf(vm, -1);
-				await chain.write(first.atBytes, bytes);
-				vm.unflushed = vm.unflushed.filter(one => one !== first);
-			}
-		});
+		await this.#request(vm => vm.inTurn(() => this.#flush(vm)));
+	}
+
+	async #flush(vm: RunningVm): Promise<void> {
+		for (;;) {
+			const [first] = vm.unflushed;
+			if (first === undefined) return;
+			const bytes = Buffer.from(first.base64, 'base64');
+			if (this.#host.faults.conditions.freeBytes < bytes.length) throw breaks('diskFull', 'write', first.disk);
+			const { chain } = vm.disks.find(({ path }) => path === first.disk) ?? diskOf(vm, -1);
+			await chain.write(first.atBytes, bytes);
+			vm.unflushed = vm.unflushed.filter(one => one !== first);
+		}
 	}
 
 	/** It flushes, and powers itself off. */

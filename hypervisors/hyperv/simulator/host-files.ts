@@ -1,5 +1,5 @@
 /** Files of the simulated host, on its drives and on volumes with an access path. */
-import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { isErrno } from '../../../system/durable-file.ts';
 import { exists } from '../../../system/if-there.ts';
 import type { ByteSource } from '../../../vhdx/byte-source.ts';
@@ -86,12 +86,30 @@ export async function removeFile(host: FileParts, path: string): Promise<boolean
 	return true;
 }
 
-/** Remove-Item of a directory, unless something is in it. MAY find nothing. */
+/** [IO.Directory]::GetFiles. MAY find no directory. */
+export async function filesIn(host: FileParts, path: string): Promise<string[]> {
+	const entries = await unlessMissing(readdir(placeOf(host.root, path), { withFileTypes: true }), []);
+	return entries.filter(entry => entry.isFile()).map(({ name }) => `${path}\\${name}`);
+}
+
+/** With directories in it that are empty, and nothing that is mounted or has something in it. MAY find nothing. */
 export async function removeEmptyDirectory(host: FileParts, path: string): Promise<void> {
+	if (host.state.accessPaths.some(access => samePath(access.path, path))) return;
+	const entries = await unlessMissing(readdir(placeOf(host.root, path), { withFileTypes: true }), []);
+	for (const entry of entries) if (entry.isDirectory()) await removeEmptyDirectory(host, `${path}\\${entry.name}`);
 	try {
 		await rmdir(placeOf(host.root, path));
 	} catch (error) {
 		if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].some(code => isErrno(error, code))) throw error;
+	}
+}
+
+async function unlessMissing<T>(look: Promise<T>, otherwise: T): Promise<T> {
+	try {
+		return await look;
+	} catch (error) {
+		if (isErrno(error, 'ENOENT')) return otherwise;
+		throw error;
 	}
 }
 

@@ -5,6 +5,7 @@ import { breaks } from './rules.ts';
 import { fileOf, type Partition, readNtfs, readPartitions } from './remote-volume.ts';
 import type { RemoteDisk } from './volumes.ts';
 
+const sectorBytes = 512;
 const probeEveryMs = 250;
 const retryMs = 1_000;
 
@@ -48,6 +49,20 @@ export class IscsiSession implements RemoteDisk {
 		} catch (error) {
 			await client.close();
 			throw error;
+		}
+	}
+
+	async isConnected(withinMs: number): Promise<boolean> {
+		const ended = new AbortController();
+		const late = delay(withinMs, false, { signal: ended.signal });
+		const answers = readFrom(this.#client, 0, sectorBytes).then(() => true);
+		try {
+			return await Promise.race([answers, late]);
+		} catch {
+			return false; // it answers with an error, or is closed
+		} finally {
+			ended.abort();
+			for (const one of [late, answers]) one.catch(() => undefined);
 		}
 	}
 
@@ -118,7 +133,7 @@ export class IscsiSession implements RemoteDisk {
 	async #probe(): Promise<void> {
 		while (!this.#closed.signal.aborted) {
 			try {
-				await readFrom(this.#client, 0, 512);
+				await readFrom(this.#client, 0, sectorBytes);
 				this.#isLost = false;
 				this.#back();
 				return;

@@ -1,6 +1,7 @@
 import type { ApplianceDisks } from './appliance-disks.ts';
 import type { Appliance } from './appliance.ts';
 import type { FileParts } from './file-parts.ts';
+import type { NamedLocks } from './locks.ts';
 import type { RunningVm } from './running-vm.ts';
 import type { Initiator } from './volumes.ts';
 
@@ -15,6 +16,8 @@ export interface WindowsSettings {
 	initiator: Initiator;
 	/** Where attached targets appear to the appliance. */
 	appliance: ApplianceDisks;
+	/** How long one session waits for another that works on the same recovery. */
+	lockMs?: number | undefined;
 	/** Called by a fault that takes the power; without it the host is as dead as in-process objects can be. */
 	onPowerLoss?: (() => void) | undefined;
 }
@@ -24,6 +27,7 @@ export interface HostParts extends FileParts {
 	readonly settings: WindowsSettings;
 	readonly bootId: string;
 	readonly appliance: Appliance;
+	readonly locks: NamedLocks;
 	/** By VM id. */
 	readonly running: Map<string, RunningVm>;
 }

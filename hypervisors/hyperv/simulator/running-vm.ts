@@ -24,6 +24,7 @@ export class RunningVm {
 	/** What the guest has written and not flushed, in its order. */
 	unflushed: Unflushed[];
 	#changed = Promise.withResolvers<void>();
+	#turn: Promise<void> = Promise.resolve();
 
 	readonly #console: SerialConsole | undefined;
 
@@ -41,6 +42,17 @@ export class RunningVm {
 		this.unflushed = [];
 		if (this.guestBoot !== undefined) this.guestBoot = randomUUID();
 		this.change(() => (this.state = 'Running'));
+	}
+
+	/** One after another, whatever becomes of the one before. */
+	async inTurn(work: () => Promise<void>): Promise<void> {
+		const before = this.#turn;
+		const turn = (async () => {
+			await before.catch(() => undefined);
+			await work();
+		})();
+		this.#turn = turn;
+		await turn;
 	}
 
 	change(work: () => void): void {

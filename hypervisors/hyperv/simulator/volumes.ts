@@ -15,6 +15,8 @@ export interface RemoteDisk {
 	 * is lost, and fail once the initiator has given up; they do not wait for each other.
 	 */
 	file(partitionGuid: string, name: string): Promise<(ByteSource & { close(): Promise<void> }) | undefined>;
+	/** Whether the session is there, or comes back within this time. */
+	isConnected(withinMs: number): Promise<boolean>;
 	/** Called when a session that the initiator had given up is back. */
 	onBack(call: () => void): void;
 	close(): Promise<void>;

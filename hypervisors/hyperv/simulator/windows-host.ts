@@ -13,8 +13,10 @@ import { Appliance } from './appliance.ts';
 import { addCheckpoint } from './cmdlets/checkpoint.ts';
 import { SessionDropped, WindowsFaults } from './faults.ts';
 import { ScriptedGuest } from './guest.ts';
+import { NamedLocks } from './locks.ts';
 import { OpenFiles } from './open-files.ts';
 import { DriverRefusal } from './operations/failure.ts';
+import { isMachineOf } from './operations/find-machine.ts';
 import { perform } from './operations/perform.ts';
 import type { HostParts, WindowsSettings } from './parts.ts';
 import { breaks, WindowsError } from './rules.ts';
@@ -51,6 +53,7 @@ export class WindowsHost {
 			state: store.state,
 			faults: new WindowsFaults(settings.onPowerLoss ?? (() => void host?.losePower())),
 			openFiles,
+			locks: new NamedLocks(settings.lockMs ?? 60_000),
 			appliance: new Appliance(root, openFiles, settings.appliance),
 			running: new Map(),
 			sessions: new Map(),
@@ -142,7 +145,7 @@ export class WindowsHost {
 	}
 
 	#vmId(recoveryId: string): string {
-		const vm = this.#parts.state.vms.find(({ notes }) => notes.includes(recoveryId));
+		const vm = this.#parts.state.vms.find(one => isMachineOf(one, recoveryId));
 		return vm?.vmId ?? 'none';
 	}
 

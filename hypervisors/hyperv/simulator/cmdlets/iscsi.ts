@@ -7,10 +7,13 @@ import type { Login } from '../volumes.ts';
 import { samePath } from '../windows-paths.ts';
 import { cmdlet } from './reached.ts';
 
-/** MAY find it connected. */
+/** Get-IscsiSession, looked at until it is connected or the time is over; undefined when there is none. */
+export async function isConnected(host: HostParts, iqn: string, withinMs: number): Promise<boolean | undefined> {
+	return await cmdlet(host, 'Get-IscsiSession', async () => await host.sessions.get(iqn)?.isConnected(withinMs));
+}
+
 export async function connectTarget(host: HostParts, login: Login): Promise<void> {
 	await cmdlet(host, 'Connect-IscsiTarget', async () => {
-		if (host.sessions.has(login.iqn)) return;
 		const disk = await host.settings.initiator.connect(login);
 		disk.onBack(() => resumeCritical(host));
 		host.sessions.set(login.iqn, disk);
@@ -27,11 +30,13 @@ export async function getDisk(host: HostParts, diskGuid: string): Promise<number
 	});
 }
 
-/** -IsOffline $false, -IsReadOnly $false. Windows remembers it. */
-export async function setDiskOnline(host: HostParts, diskGuid: string): Promise<void> {
+/** -IsOffline, -IsReadOnly. Windows remembers it. That a disk in use is not set offline is a guess. */
+export async function setDisk(host: HostParts, diskGuid: string, { online }: { online: boolean }): Promise<void> {
 	await cmdlet(host, 'Set-Disk', async () => {
-		if (host.state.onlineDisks.includes(diskGuid)) return;
-		host.state.onlineDisks.push(diskGuid);
+		const paths = host.state.accessPaths.filter(one => one.diskGuid === diskGuid);
+		if (!online && isAnyInUse(host, paths)) throw breaks('sessionInUse', 'Set-Disk', diskGuid);
+		const others = host.state.onlineDisks.filter(one => one !== diskGuid);
+		host.state.onlineDisks = online ? [...others, diskGuid] : others;
 		await host.store.save();
 	});
 }
@@ -62,12 +67,15 @@ export async function disconnectTarget(host: HostParts, iqn: string): Promise<bo
 		const disk = host.sessions.get(iqn);
 		if (disk === undefined) return false;
 		const paths = host.state.accessPaths.filter(one => one.iqn === iqn);
-		if (paths.some(({ path }) => host.openFiles.isAnyOpenIn(path)))
-			throw breaks('sessionInUse', 'Disconnect-IscsiTarget', iqn);
+		if (isAnyInUse(host, paths)) throw breaks('sessionInUse', 'Disconnect-IscsiTarget', iqn);
 		host.sessions.delete(iqn);
 		await disk.close();
 		return true;
 	});
+}
+
+function isAnyInUse({ openFiles }: HostParts, paths: readonly AccessPath[]): boolean {
+	return paths.some(({ path }) => openFiles.isAnyOpenIn(path));
 }
 
 /**

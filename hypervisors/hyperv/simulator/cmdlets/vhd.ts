@@ -5,11 +5,11 @@ import { differencingFile } from '../../../../vhdx/differencing-file.ts';
 import { dynamicFile } from '../../../../vhdx/dynamic-file.ts';
 import type { FileLayout } from '../../../../vhdx/file-layout.ts';
 import { fixedFile } from '../../../../vhdx/fixed-file.ts';
-import { baseBlockBytes } from '../../../../vhdx/geometry.ts';
+import { baseBlockBytes, type Geometry } from '../../../../vhdx/geometry.ts';
 import type { ParentLocator } from '../../../../vhdx/parent-locator.ts';
 import type { VirtualDisk } from '../../driver/requests.ts';
 import { type ChainFile, describeDisk, openChain } from '../disk-chain.ts';
-import { administrator, mustHaveDirectory, openToWrite, removeFile } from '../host-files.ts';
+import { administrator, mustHaveDirectory, openToWrite } from '../host-files.ts';
 import { replayLog } from '../log-replay.ts';
 import { freshIds, writeNewDisk } from '../new-disk.ts';
 import type { HostParts } from '../parts.ts';
@@ -19,18 +19,19 @@ import { placeOf, relativePath, samePath } from '../windows-paths.ts';
 import { cmdlet } from './reached.ts';
 
 const smallestDiskBytes = 3 * mebibyte;
-/** 512e: what New-VHD makes unless it is told otherwise. */
-const sectors = { logicalSectorBytes: 512, physicalSectorBytes: 4096 } as const;
 /** Hyper-V merges in pieces of its own; ours bound the memory. */
 const mergePieceBytes = mebibyte;
 
+type Sectors = Pick<Geometry, 'logicalSectorBytes' | 'physicalSectorBytes'>;
+
 export async function newVhd(
 	host: HostParts,
-	wanted: { path: string; sizeBytes: number; type: 'Dynamic' | 'Fixed' },
+	wanted: { path: string; sizeBytes: number; type: 'Dynamic' | 'Fixed' } & Sectors,
 ): Promise<void> {
 	await cmdlet(host, 'New-VHD', async () => {
 		if (wanted.sizeBytes < smallestDiskBytes) throw breaks('diskTooSmall', 'New-VHD', `${wanted.sizeBytes} bytes.`);
-		const disk = { sizeBytes: wanted.sizeBytes, blockBytes: baseBlockBytes, ids: freshIds(), ...sectors };
+		const { sizeBytes, logicalSectorBytes, physicalSectorBytes } = wanted;
+		const disk = { sizeBytes, logicalSectorBytes, physicalSectorBytes, blockBytes: baseBlockBytes, ids: freshIds() };
 		const isDynamic = wanted.type === 'Dynamic';
 		await makeFile(host, wanted.path, isDynamic ? dynamicFile({ ...disk, isPresent: () => false }) : fixedFile(disk));
 	});
@@ -89,8 +90,9 @@ export async function setVhdParent(
 }
 
 /**
- * A child into its parent; nothing of the chain may be attached. The parent keeps its DataWriteGuid until all is in it, so
- * that a merge that was cut short can be done again: a guess, as is that one can at all.
+ * A child into its parent; nothing of the chain may be attached. The child stays, and is no longer valid, as is documented.
+ * The parent keeps its DataWriteGuid until all is in it, so that a merge that was cut short can be done again: a guess, as is
+ * that one can at all.
  */
 export async function mergeVhd(host: HostParts, wanted: { path: string; destination: string }): Promise<void> {
 	await cmdlet(host, 'Merge-VHD', async () => {
@@ -111,7 +113,6 @@ export async function mergeVhd(host: HostParts, wanted: { path: string; destinat
 		} finally {
 			await child.close();
 		}
-		if (host.faults.conditions.mergeRemovesChild) await removeFile(host, wanted.path);
 		await writingDisk(host, wanted.destination, 'Merge-VHD', writer =>
 			writer.setDataWriteGuid(freshIds().dataWriteGuid),
 		);

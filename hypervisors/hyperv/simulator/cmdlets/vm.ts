@@ -11,12 +11,15 @@ import { endProcess } from '../vm-process.ts';
 import type { VmState } from '../../driver/requests.ts';
 import { cmdlet } from './reached.ts';
 
-/** Those whose notes hold the text. */
-export async function getVms(host: HostParts, notes: string): Promise<Vm[]> {
-	return await cmdlet(host, 'Get-VM', async () => {
-		const found = host.state.vms.filter(vm => vm.notes.includes(notes));
-		for (const { vmId } of found) await untilItAnswers(host, vmId);
-		return found;
+export async function getVms(host: HostParts): Promise<readonly Vm[]> {
+	return await cmdlet(host, 'Get-VM', async () => host.state.vms);
+}
+
+/** How many there are. Of a machine whose process does not answer it is waited for: a guess. */
+export async function getSnapshots(host: HostParts, vm: Vm): Promise<number> {
+	return await cmdlet(host, 'Get-VMSnapshot', async () => {
+		await untilItAnswers(host, vm.vmId);
+		return vm.checkpoints;
 	});
 }
 
@@ -24,15 +27,14 @@ export function stateOf({ running }: HostParts, { vmId, saved }: Vm): VmState {
 	return running.get(vmId)?.state ?? (saved === null ? 'Off' : 'Saved');
 }
 
-export async function newVm(
-	host: HostParts,
-	wanted: Pick<Vm, 'name' | 'directory' | 'generation' | 'memoryMiB'> & { notes: string },
-): Promise<Vm> {
+export async function newVm(host: HostParts, wanted: Pick<Vm, 'name' | 'directory' | 'generation'>): Promise<Vm> {
 	return await cmdlet(host, 'New-VM', async () => {
 		await makeDirectory(host, wanted.directory);
 		const vm: Vm = {
 			...wanted,
 			vmId: randomUUID(),
+			notes: '',
+			memoryMiB: 1024,
 			processors: 1,
 			secureBoot: wanted.generation === 2 ? 'MicrosoftWindows' : 'Off',
 			nics: [],
@@ -52,10 +54,15 @@ export async function newVm(
 	});
 }
 
-/** Set-VM, Set-VMProcessor, Set-VMFirmware, Set-VMComPort, Add-VMNetworkAdapter: what New-VM does not take. */
-export async function setVm(host: HostParts, vm: Vm, changes: Partial<Omit<Vm, 'vmId' | 'drives'>>): Promise<void> {
-	await cmdlet(host, 'Set-VM', async () => {
-		if ((changes.secureBoot ?? changes.processors) !== undefined) mustBeOff(host, vm, 'Set-VM');
+/** Set-VM and those of its kind, each for a part of what New-VM does not take. */
+export async function setVm(
+	host: HostParts,
+	name: 'Set-VM' | 'Set-VMMemory' | 'Set-VMProcessor' | 'Set-VMFirmware' | 'Set-VMComPort' | 'Add-VMNetworkAdapter',
+	vm: Vm,
+	changes: Partial<Omit<Vm, 'vmId' | 'drives'>>,
+): Promise<void> {
+	await cmdlet(host, name, async () => {
+		if (name !== 'Set-VM') mustBeOff(host, vm, name);
 		Object.assign(vm, changes);
 		await host.store.save();
 	});

@@ -3,15 +3,27 @@ import type { HostParts } from '../parts.ts';
 import type { Vm } from '../state.ts';
 import { DriverRefusal } from './failure.ts';
 
-/** The machine in whose notes the recovery's id stands. */
+export function markOf(recoveryId: string): string {
+	return `rouse-recovery: ${recoveryId}`;
+}
+
+/** Until its notes are written it goes by a name that nobody else gives. */
+export function unfinishedName(recoveryId: string): string {
+	return `rouse-${recoveryId}`;
+}
+
+export function isMachineOf({ notes, name }: Pick<Vm, 'notes' | 'name'>, recoveryId: string): boolean {
+	return notes.split(/\r?\n/).includes(markOf(recoveryId)) || name === unfinishedName(recoveryId);
+}
+
 export async function findMachine(host: HostParts, recoveryId: string): Promise<Vm | undefined> {
-	const [vm, second] = await getVms(host, recoveryId);
-	if (second) throw new DriverRefusal('identity_conflict', `two machines have the mark ${recoveryId} in their notes`);
+	const [vm, second] = (await getVms(host)).filter(one => isMachineOf(one, recoveryId));
+	if (second) throw new DriverRefusal('identity_conflict', `two machines carry ${markOf(recoveryId)} in their notes`);
 	return vm;
 }
 
 export async function mustFindMachine(host: HostParts, recoveryId: string): Promise<Vm> {
 	const vm = await findMachine(host, recoveryId);
 	if (vm) return vm;
-	throw new DriverRefusal('machine_unknown', `no machine has the mark ${recoveryId} in its notes`);
+	throw new DriverRefusal('machine_unknown', `no machine carries ${markOf(recoveryId)} in its notes`);
 }

@@ -1,35 +1,47 @@
 import type { AnswerOf, RequestOf } from '../../driver/requests.ts';
-import { newVm, removeVm, setVm, stateOf, stopVmProcess, turnOffVm } from '../cmdlets/vm.ts';
-import { removeEmptyDirectory, removeFile } from '../host-files.ts';
+import {
+	getSnapshots,
+	newVm,
+	removeSavedState,
+	removeVm,
+	setVm,
+	stateOf,
+	stopVmProcess,
+	turnOffVm,
+} from '../cmdlets/vm.ts';
+import { filesIn, removeEmptyDirectory } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import type { Vm } from '../state.ts';
-import { findMachine, mustFindMachine } from './find-machine.ts';
+import { findMachine, markOf, mustFindMachine, unfinishedName } from './find-machine.ts';
+import { removeFilesInside } from './files.ts';
 
 export async function createMachine(
 	host: HostParts,
 	request: RequestOf<'create-machine'>,
 ): Promise<AnswerOf<'create-machine'>> {
-	const { recoveryId, name, directory, generation, memoryMiB, processors, secureBoot, nics, pipe } = request;
+	const { recoveryId, name, directory, generation } = request;
 	const found = await findMachine(host, recoveryId);
-	const notes = `Rouse recovery ${recoveryId}`;
-	const vm = found ?? (await newVm(host, { name, directory, generation, memoryMiB, notes }));
-	// One that is off may be half made.
-	if (stateOf(host, vm) === 'Off')
-		await setVm(host, vm, {
-			processors,
-			secureBoot,
-			nics: nics.map(nic => ({ ...nic })),
-			pipe,
+	const unfinished = unfinishedName(recoveryId);
+	const vm = found ?? (await newVm(host, { name: unfinished, directory, generation }));
+	// The name is the last thing that is set.
+	if (vm.name === unfinished) {
+		await setVm(host, 'Set-VM', vm, {
+			notes: `Recovered by Rouse\r\n${markOf(recoveryId)}`,
 			automaticStart: 'Nothing',
+			automaticStop: 'Save',
 			checkpointType: 'Disabled',
 		});
+		await setHardware(host, vm, request);
+		await setVm(host, 'Set-VM', vm, { name });
+	}
 	return { vmId: vm.vmId, made: found === undefined };
 }
 
 export async function observe(host: HostParts, { recoveryId }: RequestOf<'observe'>): Promise<AnswerOf<'observe'>> {
 	const vm = await findMachine(host, recoveryId);
 	if (vm === undefined) return null;
-	const { vmId, name, stoppedBy, checkpoints } = vm;
+	const { vmId, name, stoppedBy } = vm;
+	const checkpoints = await getSnapshots(host, vm);
 	const running = host.running.get(vmId);
 	const uptimeMs = running ? performance.now() - running.startedAtMs : 0;
 	return { vmId, name, state: stateOf(host, vm), stoppedBy, uptimeMs, checkpoints };
@@ -40,7 +52,11 @@ export async function handOver(
 	{ recoveryId }: RequestOf<'hand-over'>,
 ): Promise<AnswerOf<'hand-over'>> {
 	const vm = await mustFindMachine(host, recoveryId);
-	await setVm(host, vm, { automaticStart: 'StartIfRunning', automaticStop: 'Save', checkpointType: 'Production' });
+	await setVm(host, 'Set-VM', vm, {
+		automaticStart: 'StartIfRunning',
+		automaticStop: 'Save',
+		checkpointType: 'Production',
+	});
 	return { vmId: vm.vmId };
 }
 
@@ -48,14 +64,25 @@ export async function removeMachine(
 	host: HostParts,
 	{ recoveryId, overlays, directory }: RequestOf<'remove-machine'>,
 ): Promise<AnswerOf<'remove-machine'>> {
-	const vm = host.state.vms.find(({ notes }) => notes.includes(recoveryId));
+	const vm = await findMachine(host, recoveryId);
 	if (vm !== undefined) {
 		await takePower(host, vm);
+		if (stateOf(host, vm) === 'Saved') await removeSavedState(host, vm);
 		await removeVm(host, vm);
 	}
-	for (const path of overlays) await removeFile(host, path);
+	const left = (await filesIn(host, directory)).filter(path => /\.(avhdx|new\.vhdx)$/i.test(path));
+	await removeFilesInside(host, [...overlays, ...left], directory);
 	await removeEmptyDirectory(host, directory);
 	return { removed: vm !== undefined };
+}
+
+async function setHardware(host: HostParts, vm: Vm, request: RequestOf<'create-machine'>): Promise<void> {
+	const { memoryMiB, processors, pipe, secureBoot, nics } = request;
+	await setVm(host, 'Set-VMMemory', vm, { memoryMiB: memoryMiB + (memoryMiB % 2) });
+	await setVm(host, 'Set-VMProcessor', vm, { processors });
+	await setVm(host, 'Set-VMComPort', vm, { pipe });
+	if (vm.generation === 2) await setVm(host, 'Set-VMFirmware', vm, { secureBoot });
+	await setVm(host, 'Add-VMNetworkAdapter', vm, { nics: nics.map(nic => ({ ...nic })) });
 }
 
 /** Where Stop-VM would not come back the machine's process is ended. */

@@ -1,13 +1,14 @@
 import type { AnswerOf, RequestOf, VirtualDisk } from '../../driver/requests.ts';
 import { addDrive, sameSlot, setDrivePath } from '../cmdlets/drives.ts';
 import { getVhd, mergeVhd, newDifferencingVhd, setVhdParent } from '../cmdlets/vhd.ts';
-import { mustBeOff, stateOf } from '../cmdlets/vm.ts';
-import { accountOf, grantAccess, isThere, removeFile } from '../host-files.ts';
+import { accountOf, grantAccess, isThere, makeDirectory, removeFile } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import type { Vm } from '../state.ts';
-import { samePath } from '../windows-paths.ts';
+import { directoryOf, samePath } from '../windows-paths.ts';
 import { DriverRefusal } from './failure.ts';
 import { mustFindMachine } from './find-machine.ts';
+import { makeWhole, mustBeDisk } from './disks.ts';
+import { mustBe } from './state.ts';
 
 export async function chain(host: HostParts, { recoveryId }: RequestOf<'chain'>): Promise<AnswerOf<'chain'>> {
 	const vm = await mustFindMachine(host, recoveryId);
@@ -31,15 +32,16 @@ export async function makeOverlay(
 	const vm = await mustFindMachine(host, recoveryId);
 	const made = !(await isThere(host, path));
 	if (made) {
-		const { virtualDiskId } = await getVhd(host, parent);
-		if (virtualDiskId !== parentId)
-			throw new DriverRefusal('identity_conflict', `${parent} is ${virtualDiskId}, not ${parentId}`);
-		await newDifferencingVhd(host, { path, parent });
-	}
-	await mustStandOn(host, path, [parent]);
+		await mustBeDisk(host, parent, parentId);
+		await makeDirectory(host, directoryOf(path));
+		await makeWhole(host, path, unfinished => newDifferencingVhd(host, { path: unfinished, parent }));
+	} else await mustStandOn(host, path, [parent]);
 	const drive = vm.drives.find(one => sameSlot(one.slot, slot));
-	if (drive === undefined) await addDrive(host, vm, slot, path);
-	else if (!samePath(drive.path, path)) throw new DriverRefusal('chain_unexpected', `${vm.name} has ${drive.path}`);
+	if (drive !== undefined && !samePath(drive.path, path))
+		throw new DriverRefusal('chain_unexpected', `where ${path} belongs the machine has ${drive.path}`);
+	if (drive !== undefined) return { made };
+	mustBe(host, vm, ['Off']);
+	await addDrive(host, vm, slot, path);
 	return { made };
 }
 
@@ -60,39 +62,37 @@ export async function reparent(
 	{ recoveryId, overlay, from, parent, parentId }: RequestOf<'reparent'>,
 ): Promise<AnswerOf<'reparent'>> {
 	const vm = await mustFindMachine(host, recoveryId);
-	const state = stateOf(host, vm);
-	if (state !== 'Off' && state !== 'Saved') throw new DriverRefusal('state_wrong', `${vm.name} is ${state}`);
+	mustBe(host, vm, ['Off', 'Saved']);
+	if (!vm.drives.some(({ path }) => samePath(path, overlay)))
+		throw new DriverRefusal('chain_unexpected', `${vm.name} does not have the disk ${overlay}`);
 	const now = await mustStandOn(host, overlay, [...from, parent]);
-	const { virtualDiskId } = await getVhd(host, parent);
-	if (virtualDiskId !== parentId)
-		throw new DriverRefusal('identity_conflict', `${parent} is ${virtualDiskId}, not ${parentId}`);
-	const changed = now === null || !samePath(now, parent);
-	if (changed) await setVhdParent(host, { path: overlay, parent, ignoreIdMismatch: true });
+	await mustBeDisk(host, parent, parentId);
 	await grantAccess(host, parent, accountOf(vm.vmId));
-	return { changed };
+	if (now !== null && samePath(now, parent)) return { changed: false };
+	await setVhdParent(host, { path: overlay, parent, ignoreIdMismatch: true });
+	await mustStandOn(host, overlay, [parent]);
+	return { changed: true };
 }
 
-/** Each step finds what the one before has left, wherever an attempt ended. */
+/** Each step finds what the one before has left; only of a merge that was done, and its overlay not yet gone, it does not. */
 export async function merge(
 	host: HostParts,
 	{ recoveryId, overlay, target, slot }: RequestOf<'merge'>,
 ): Promise<AnswerOf<'merge'>> {
 	const vm = await mustFindMachine(host, recoveryId);
-	if (stateOf(host, vm) !== 'Off') throw new DriverRefusal('state_wrong', `${vm.name} is ${stateOf(host, vm)}`);
+	mustBe(host, vm, ['Off']);
 	const drive = vm.drives.find(one => sameSlot(one.slot, slot));
-	const isTarget = drive !== undefined && samePath(drive.path, target);
-	if (!isTarget && !(drive && samePath(drive.path, overlay)))
-		throw new DriverRefusal('chain_unexpected', `${vm.name} has ${drive?.path ?? 'nothing'} there`);
-	if (!isTarget) {
-		mustBeOff(host, vm, 'Merge-VHD');
-		if (await isThere(host, overlay)) {
-			await mustStandOn(host, overlay, [target]);
-			await mergeVhd(host, { path: overlay, destination: target });
-		}
-		await setDrivePath(host, vm, slot, target);
+	const overlayThere = await isThere(host, overlay);
+	if (drive && samePath(drive.path, target) && !overlayThere) return { merged: false };
+	if (!drive || !samePath(drive.path, overlay))
+		throw new DriverRefusal('chain_unexpected', `where ${overlay} belongs ${vm.name} has ${drive?.path ?? 'nothing'}`);
+	if (overlayThere) {
+		await mustStandOn(host, overlay, [target]);
+		await mergeVhd(host, { path: overlay, destination: target });
+		await removeFile(host, overlay);
 	}
-	await removeFile(host, overlay);
-	return { merged: !isTarget };
+	await setDrivePath(host, vm, slot, target);
+	return { merged: true };
 }
 
 /** Which of these it stands on; `null` is nothing. Throws `chain_unexpected`. */

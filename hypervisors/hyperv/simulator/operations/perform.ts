@@ -1,4 +1,4 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import { type AnswerOf, type OperationName, operations } from '../../driver/requests.ts';
 import type { HostParts } from '../parts.ts';
 import { checkCmdlets, hello, report } from './host.ts';
@@ -40,11 +40,17 @@ const all: { [Name in OperationName]: Operation<Name> } = {
 	'disconnect-volume': operation(operations['disconnect-volume'].request, disconnectVolume),
 };
 
+/** Those that take no lock: they change nothing, and wait for nobody. */
+const without: readonly OperationName[] = ['hello', 'report', 'check-cmdlets', 'observe', 'chain'];
+const lockedSchema = z.looseObject({ recoveryId: z.string() });
+
 /** Does what the driver would, with the cmdlets of this host. Throws what they throw, and a zod error for another request. */
 export async function perform<Name extends OperationName>(
 	host: HostParts,
 	name: Name,
 	request: unknown,
 ): Promise<AnswerOf<Name>> {
-	return await all[name](host, request);
+	if (without.includes(name)) return await all[name](host, request);
+	const { recoveryId } = lockedSchema.parse(request);
+	return await host.locks.hold(recoveryId, () => all[name](host, request));
 }

@@ -5,15 +5,18 @@ import { isThere, makeDirectory, removeEmptyDirectory, removeFile } from '../hos
 import type { HostParts } from '../parts.ts';
 import type { Drive } from '../state.ts';
 import { directoryOf, samePath } from '../windows-paths.ts';
+import { makeWhole, mustBeDisk } from './disks.ts';
 import { DriverRefusal } from './failure.ts';
+import { removeFilesInside } from './files.ts';
 
 export async function makeTarget(host: HostParts, request: RequestOf<'make-target'>): Promise<AnswerOf<'make-target'>> {
-	const { path, sizeBytes, whole, knownId } = request;
+	const { path, sizeBytes, logicalSectorBytes = 512, physicalSectorBytes = 4096, whole, knownId } = request;
 	const wasThere = await isThere(host, path);
 	if (!wasThere) {
 		if (knownId !== null) throw new DriverRefusal('identity_conflict', `${path} is gone: it was ${knownId}`);
 		await makeDirectory(host, directoryOf(path));
-		await newVhd(host, { path, sizeBytes, type: whole ? 'Fixed' : 'Dynamic' });
+		const shape = { sizeBytes, logicalSectorBytes, physicalSectorBytes, type: whole ? 'Fixed' : 'Dynamic' } as const;
+		await makeWhole(host, path, unfinished => newVhd(host, { ...shape, path: unfinished }));
 	}
 	const { parentPath, ...disk } = await getVhd(host, path);
 	if (parentPath !== undefined || (knownId !== null && disk.virtualDiskId !== knownId))
@@ -28,22 +31,24 @@ export async function attachTarget(
 	{ appliance, path, virtualDiskId }: RequestOf<'attach-target'>,
 ): Promise<AnswerOf<'attach-target'>> {
 	mustBeAppliance(host, appliance);
-	if (!(await isThere(host, path))) throw new DriverRefusal('not_there', `${path} is not there`);
+	await mustBeDisk(host, path, virtualDiskId);
 	const disk = await getVhd(host, path);
-	if (disk.virtualDiskId !== virtualDiskId)
-		throw new DriverRefusal('identity_conflict', `${path} is ${disk.virtualDiskId}, not ${virtualDiskId}`);
-	const found = host.state.applianceDrives.find(drive => samePath(drive.path, path));
-	if (found) return slotOf(found.slot);
-	const slot = freeSlot(host.state.applianceDrives.map(drive => drive.slot));
-	await addApplianceDrive(host, disk, slot);
-	return slot;
+	// Of two recoveries that look for a place at once, both would find the same.
+	return await host.locks.hold(appliance, async () => {
+		const found = host.state.applianceDrives.find(drive => samePath(drive.path, path));
+		if (found) return slotOf(found.slot);
+		const slot = freeSlot(host.state.applianceDrives.map(drive => drive.slot));
+		await addApplianceDrive(host, disk, slot);
+		return slot;
+	});
 }
 
 export async function detachTarget(
 	host: HostParts,
 	{ appliance, path }: RequestOf<'detach-target'>,
 ): Promise<AnswerOf<'detach-target'>> {
-	mustBeAppliance(host, appliance);
+	// An appliance that is gone holds nothing.
+	if (appliance !== host.settings.applianceId) return { detached: false };
 	const drive = host.state.applianceDrives.find(one => samePath(one.path, path));
 	if (drive === undefined) return { detached: false };
 	await removeApplianceDrive(host, drive);
@@ -54,11 +59,11 @@ export async function removeTargets(
 	host: HostParts,
 	{ recoveryId, appliance, paths, directory }: RequestOf<'remove-targets'>,
 ): Promise<AnswerOf<'remove-targets'>> {
-	let removed = 0;
 	for (const path of paths) {
 		await detachTarget(host, { recoveryId, appliance, path });
-		if (await removeFile(host, path)) removed += 1;
+		await removeFile(host, `${path}.new.vhdx`);
 	}
+	const removed = await removeFilesInside(host, paths, directory);
 	await removeEmptyDirectory(host, directory);
 	return { removed };
 }

@@ -4,34 +4,47 @@ import {
 	connectTarget,
 	disconnectTarget,
 	getDisk,
+	isConnected,
 	removeAccessPath,
-	setDiskOnline,
+	setDisk,
 } from '../cmdlets/iscsi.ts';
 import { getVhd } from '../cmdlets/vhd.ts';
+import { isThere, removeEmptyDirectory } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
+import { DriverRefusal } from './failure.ts';
+
+/** How long the driver looks whether a session that is lost comes back by itself. */
+const comesBackMs = 20_000;
 
 export async function connectVolume(
 	host: HostParts,
 	request: RequestOf<'connect-volume'>,
 ): Promise<AnswerOf<'connect-volume'>> {
 	const { portal, iqn, chapUser, chapSecret, diskGuid, partitionGuid, accessPath, files } = request;
-	await connectTarget(host, { portal, iqn, chapUser, chapSecret });
+	const connected = await isConnected(host, iqn, comesBackMs);
+	if (connected === false) await disconnectTarget(host, iqn);
+	if (!connected) await connectTarget(host, { portal, iqn, chapUser, chapSecret });
 	const diskNumber = await getDisk(host, diskGuid);
-	await setDiskOnline(host, diskGuid);
+	await setDisk(host, diskGuid, { online: true });
 	await addAccessPath(host, { path: accessPath, iqn, diskGuid, partitionGuid });
 	const found: VirtualDisk[] = [];
 	for (const path of files) {
+		if (!(await isThere(host, path))) throw new DriverRefusal('not_there', `${path} did not come`);
 		const { parentPath: _none, ...file } = await getVhd(host, path);
 		found.push(file);
 	}
 	return { diskNumber, files: found };
 }
 
+/** From the outside in: the directory, the disk, the session. */
 export async function disconnectVolume(
 	host: HostParts,
 	{ iqn, accessPath }: RequestOf<'disconnect-volume'>,
 ): Promise<AnswerOf<'disconnect-volume'>> {
-	const disconnected = await disconnectTarget(host, iqn);
+	const disk = host.sessions.get(iqn);
+	if (disk) await setDisk(host, disk.diskGuid, { online: false });
 	await removeAccessPath(host, accessPath);
+	const disconnected = await disconnectTarget(host, iqn);
+	await removeEmptyDirectory(host, accessPath);
 	return { disconnected };
 }
