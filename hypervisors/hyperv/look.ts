@@ -6,8 +6,6 @@ import type { AnswerOf } from './driver/requests.ts';
 import type { MachineParts } from './parts.ts';
 import { type Stage, stageOf } from './states.ts';
 
-/** It waits for no disk: a host that takes longer hangs. */
-const lookMs = 15_000;
 /** Saving and resuming go at the speed of the host's disk. */
 const settlesMs = 15 * 60_000;
 
@@ -16,7 +14,7 @@ export type Found = NonNullable<AnswerOf<'observe'>> & { stage: Stage };
 /** Undefined when there is none. */
 export async function look({ settings, definition }: MachineParts, options: CallOptions): Promise<Found | undefined> {
 	const { recoveryId } = definition;
-	const found = await settings.driver.ask('observe', { recoveryId }, { ...options, timeoutMs: lookMs });
+	const found = await settings.driver.ask('observe', { recoveryId }, { ...options, timeoutMs: settings.lookMs });
 	return found === null ? undefined : { ...found, stage: stageOf(found.state) };
 }
 

@@ -17,6 +17,8 @@ export interface HostSettings {
 	/** On which the iSCSI targets are reached: the host has nothing else of us. */
 	address: string;
 	roots: DeviceRoots;
+	/** How long a look at a machine may take, which waits for no disk: a host that takes longer hangs. */
+	lookMs: number;
 }
 
 export interface MachineParts {

@@ -4,14 +4,12 @@ import { HypervMachine } from './machine.ts';
 import type { HostSettings } from './parts.ts';
 import { reportOf } from './report.ts';
 
-export interface HypervOptions extends Omit<HostSettings, 'roots'> {
-	/** Where this machine's kernel shows its disks; by default where Linux does. */
-	roots?: HostSettings['roots'];
-}
+/** By default disks are where Linux shows them, and a session that has to be begun first may take its time. */
+export type HypervOptions = Omit<HostSettings, 'roots' | 'lookMs'> & Partial<Pick<HostSettings, 'roots' | 'lookMs'>>;
 
 /** Hyper-V, driven from a machine on it. Nothing is asked before the first call. */
-export function createHypervPlatform({ roots = { sys: '/sys', dev: '/dev' }, ...options }: HypervOptions): Platform {
-	const settings: HostSettings = { ...options, roots };
+export function createHypervPlatform(options: HypervOptions): Platform {
+	const settings: HostSettings = { roots: { sys: '/sys', dev: '/dev' }, lookMs: 15_000, ...options };
 	return {
 		kind: 'hyperv',
 		report: () => reportOf(settings),

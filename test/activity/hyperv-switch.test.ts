@@ -1,0 +1,184 @@
+/** The switch of a machine on a simulated Hyper-V host, when something of the host fails in it. */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test, type TestContext } from 'node:test';
+import { anew } from '../../hypervisors/conformance/bench.ts';
+import type { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
+import { start, startedGuest } from '../../hypervisors/conformance/started-guest.ts';
+import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
+import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
+import { qemuCompare, sevenZipContent } from '../equipment/vhdx-judges.ts';
+
+interface Readied {
+	bench: HypervBench;
+	guest: GuestModel;
+	record: SwitchRecord;
+}
+
+/** Runs from the mover, has written, and all blocks are restored. */
+async function readied(t: TestContext): Promise<Readied> {
+	const bench = await makeHypervBench();
+	t.after(() => bench.dispose());
+	const guest = await startedGuest(bench);
+	for (let n = 0; n < 3; n++) assert.ok(await guest.write(), 'the guest does not run');
+	await restoreTargets(bench);
+	return { bench, guest, record: new SwitchRecord(bench, guest) };
+}
+
+const power = async (bench: HypervBench) => (await anew(bench, machine => machine.observe())).power;
+const attempt = ({ bench, record }: Readied) => anew(bench, machine => machine.switchToTarget(record));
+
+async function switchedWithEveryWrite(state: Readied): Promise<void> {
+	const { bench, guest, record } = state;
+	await attempt(state);
+	assert.equal(record.chain, 'target');
+	await anew(bench, machine => machine.powerOn('target'));
+	assert.ok(await guest.write(), 'the guest does not run');
+	await guest.checkInGuest();
+	await anew(bench, machine => machine.powerOff());
+	await guest.checkContent();
+	assert.deepEqual(bench.mover.refused, []);
+}
+
+suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
+	for (const [what, point] of [
+		['the second overlay cannot be moved', 'Set-VHD'],
+		['a target cannot be detached', 'Remove-VMHardDiskDrive'],
+	] as const)
+		test(`lets the guest go on from the volume when ${what}, and the mount mover open the targets anew`, async t => {
+			const state = await readied(t);
+			const { bench, guest, record } = state;
+			const boot = await bench.boot();
+			const { starts } = bench.mover;
+			record.at = async place => {
+				const second = point === 'Set-VHD' ? 'switch.reparented-one' : 'switch.saved';
+				if (place === second) bench.host.faults.at(point, { kind: 'hresult', hresult: '0x80070020' });
+			};
+			await assert.rejects(attempt(state));
+			record.at = async () => {};
+			assert.equal(record.chain, 'mover');
+			assert.equal(await power(bench), 'on');
+			assert.equal(await bench.boot(), boot, 'the guest was started anew');
+			assert.equal(bench.mover.starts, starts + 1, 'the mover has the targets as they were');
+			assert.ok(await guest.write(), 'the guest does not go on');
+			await switchedWithEveryWrite(state);
+		});
+
+	test('leaves a guest running that cannot be saved, and refuses to save it where its memory has no room', async t => {
+		const state = await readied(t);
+		const { bench, guest } = state;
+		const { starts } = bench.mover;
+		bench.host.faults.at('Save-VM', { kind: 'fail', rule: 'diskFull' });
+		await assert.rejects(attempt(state));
+		assert.equal(await power(bench), 'on');
+		bench.host.faults.conditions.freeBytes = 31 * 2 ** 20;
+		await assert.rejects(attempt(state), { code: 'space_short' });
+		bench.host.faults.mend();
+		assert.equal(bench.mover.starts, starts);
+		assert.ok(await guest.write(), 'the guest does not go on');
+		await switchedWithEveryWrite(state);
+	});
+
+	test('keeps a guest standing that does not resume on its targets, and lets it go on when it does', async t => {
+		const state = await readied(t);
+		const { bench, guest } = state;
+		bench.host.faults.conditions.savedStateUnusable = true;
+		await assert.rejects(attempt(state));
+		assert.equal(state.record.chain, 'target');
+		assert.equal(await power(bench), 'paused');
+		assert.equal(await guest.write(), false);
+		bench.host.faults.mend();
+		await switchedWithEveryWrite(state);
+	});
+
+	test("stops at somebody's own checkpoint, says what to do, and starts no machine on it", async t => {
+		const { bench, guest, record } = await readied(t);
+		const refusal = { code: 'machine_failed', hint: /remove checkpoints of this machine/ };
+		await anew(bench, machine => machine.powerOff());
+		await bench.host.addCheckpoint(bench.definition.recoveryId);
+		await assert.rejects(attempt({ bench, guest, record }), refusal);
+		assert.equal(record.chain, 'mover');
+		await assert.rejects(
+			anew(bench, machine => start(machine, 'mover')),
+			refusal,
+		);
+		assert.equal(await power(bench), 'off');
+	});
+
+	test('neither starts nor resumes a machine that somebody has saved, and switches it all the same', async t => {
+		const state = await readied(t);
+		const { bench, guest, record } = state;
+		const boot = await bench.boot();
+		const { recoveryId } = bench.definition;
+		await bench.driver.ask('power', { recoveryId, action: 'save' });
+		assert.equal(await power(bench), 'paused');
+		assert.deepEqual(await attempt(state), { pauseMs: 0 });
+		assert.equal(await power(bench), 'paused');
+		assert.equal(record.resume, undefined);
+		await anew(bench, machine => machine.powerOn('target'));
+		assert.equal(await bench.boot(), boot);
+		await guest.checkInGuest();
+		await switchedWithEveryWrite(state);
+	});
+
+	test('leaves each disk in two files that 7zz reads as the guest wrote it, and merged it is one that qemu-img agrees on', async t => {
+		const state = await readied(t);
+		const { bench, guest } = state;
+		await attempt(state);
+		await guest.write();
+		await anew(bench, machine => machine.powerOff());
+		await guest.checkContent();
+		const contents = await Promise.all(bench.base.map((_content, disk) => bench.content(disk)));
+		const { windows } = bench.paths;
+		for (const [at, disk] of bench.definition.disks.entries())
+			assert.ok((await sevenZipContent(bench.place(windows.overlay(disk)))).equals(contents[at] ?? Buffer.alloc(0)));
+		await anew(bench, machine => machine.powerOn('target'));
+		await anew(bench, machine => machine.powerOff());
+		assert.deepEqual(
+			(await bench.leftovers()).filter(name => name.startsWith('overlay')),
+			[],
+		);
+		const scratch = await temporaryDirectory(t);
+		for (const [at, disk] of bench.definition.disks.entries()) {
+			const target = bench.place(windows.target(disk));
+			assert.ok((await sevenZipContent(target)).equals(contents[at] ?? Buffer.alloc(0)));
+			await writeFile(join(scratch, 'raw'), contents[at] ?? '');
+			await qemuCompare(target, join(scratch, 'raw'));
+		}
+	});
+
+	const operations = ['power', 'detach-target', 'reparent', 'chain', 'start', 'disconnect-volume'] as const;
+	for (const operation of operations) {
+		test(`is carried on when the session breaks before or after ${operation}, with every write`, async t => {
+			const state = await readied(t);
+			const { bench, guest } = state;
+			const boot = await bench.boot();
+			for (const point of [`op ${operation}`, `op ${operation} done`]) {
+				bench.host.faults.at(point, { kind: 'drop' });
+				await attempt(state).catch(() => undefined);
+				await guest.write();
+			}
+			await attempt(state);
+			assert.equal(await power(bench), 'on');
+			assert.equal(await bench.boot(), boot, 'the guest was started anew');
+			await switchedWithEveryWrite(state);
+		});
+
+		test(`is carried on when the host loses its power at ${operation}, with every write that was flushed`, async t => {
+			const state = await readied(t);
+			const { bench, guest, record } = state;
+			bench.host.faults.at(`op ${operation} done`, { kind: 'power-loss' });
+			await attempt(state).catch(() => undefined);
+			await bench.fate.reboot();
+			await bench.mover.start();
+			assert.equal(await power(bench), 'off', 'the host was started anew: what becomes of its machines is to be asked');
+			await anew(bench, machine => start(machine, record.chain));
+			await guest.checkInGuest();
+			assert.ok(await guest.write(), 'the guest does not run');
+			await switchedWithEveryWrite(state);
+		});
+	}
+});
