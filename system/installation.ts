@@ -7,6 +7,7 @@ import { RouseError } from '../model/errors.ts';
 import { nameSchema } from '../model/names.ts';
 import { networkTargetSchema } from '../model/recovery.ts';
 import { createFileDurably, isErrno } from './durable-file.ts';
+import { hypervHostSchema } from './hyperv-host.ts';
 import { defaultUserRange, userRangeSchema } from './user-range.ts';
 import { checkOwnDirectory, checkWay, makeOwnDirectory, type OwnDirectory } from './own-directory.ts';
 import { parseYaml } from './parse-yaml.ts';
@@ -61,7 +62,8 @@ export const configSchema = z.strictObject({
 		.strictObject({
 			name: nameSchema.default('local'),
 			/** What runs its machines. `simulated` runs none: it is for development and tests. */
-			kind: z.enum(['qemu', 'simulated']).default('qemu'),
+			kind: z.enum(['qemu', 'hyperv', 'simulated']).default('qemu'),
+			hyperv: hypervHostSchema.optional(),
 			/** How many recoveries may be unfinished at once. */
 			recoveries: z.int().min(1).max(1000).default(8),
 			/** Where a source network leads, for NICs the request does not map: to a network of the host, or `none`. */
@@ -70,6 +72,10 @@ export const configSchema = z.strictObject({
 			accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
 			machineUids: userRangeSchema.default(defaultUserRange),
 			autostart: autostartSchema.default('ask'),
+		})
+		.refine(({ kind, hyperv }) => (kind === 'hyperv') === (hyperv !== undefined), {
+			path: ['hyperv'],
+			message: 'belongs to `kind: hyperv`, and to no other',
 		})
 		.prefault({}),
 	temporal: temporalSchema.prefault({}),
