@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseForward, parseNetwork, parsePlatformOption } from '../../cli/recover/parse-key-value.ts';
-import { parseBytes, parseCpus, parseMemory, parsePoint } from '../../cli/terminal/parse.ts';
+import { parseAddress, parseBytes, parseCpus, parseId, parseMemory, parsePoint } from '../../cli/terminal/parse.ts';
 
 describe('a size', () => {
 	it('is bytes, with binary units', () => {
@@ -32,6 +32,28 @@ describe('the CPUs of a machine', () => {
 	it('are from 1 to 256', () => {
 		assert.deepEqual(['1', '256'].map(parseCpus), [1, 256]);
 		for (const text of ['', '0', '257', '1.5', '0x2', 'two']) assert.throws(() => parseCpus(text), /1 to 256/, text);
+	});
+});
+
+describe('an address to listen on', () => {
+	it('has a host and a port', () => {
+		assert.deepEqual(['10.0.0.5:7400', 'repo1:0', '[::1]:65535'].map(parseAddress), [
+			{ host: '10.0.0.5', port: 7400 },
+			{ host: 'repo1', port: 0 },
+			{ host: '::1', port: 65_535 },
+		]);
+	});
+
+	it('that is not whole is refused', () => {
+		for (const text of ['', '7400', ':7400', '10.0.0.5', '10.0.0.5:', '10.0.0.5:65536', '::1:7400', 'a/b:1', 'a:1x'])
+			assert.throws(() => parseAddress(text), /is no address/, text);
+	});
+});
+
+describe('the id of a recovery', () => {
+	it('is a UUID', () => {
+		assert.equal(parseId('0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d'), '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d');
+		for (const text of ['', 'web01-r1', '0b9c3f52']) assert.throws(() => parseId(text), /is no id/, text);
 	});
 });
 
