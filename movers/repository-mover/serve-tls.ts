@@ -14,7 +14,7 @@ const handshakeMs = 10_000;
  * One on which nothing moved for so long is closed: the kernel would keep what a dead host has asked for longer. A living one
  * whose mover takes its time opens another.
  */
-const unmovedMs = 300_000;
+const unmovedByDefaultMs = 300_000;
 
 /**
  * Serves requests to who shows a certificate of the authority, on a TCP address; a port of 0 is one that is free. Whoever
@@ -24,6 +24,7 @@ export async function serveTls(
 	{ host, port }: { host: string; port: number },
 	{ authority, server: own }: Pick<ServiceKeys, 'authority' | 'server'>,
 	listener: RequestListener,
+	{ unmovedMs = unmovedByDefaultMs }: { unmovedMs?: number } = {},
 ): Promise<{ server: Server; port: number }> {
 	await mustBeSecret(own.key);
 	const server = createServer(

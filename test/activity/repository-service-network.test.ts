@@ -191,8 +191,9 @@ test('a mount mover behind a long line gives a disk whole', async t => {
 async function scripted(
 	t: TestContext,
 	source: Pick<ChunkSource, 'fetch'>,
-	{ aliveEveryMs = 60_000, now = () => systemClock.now() }: { aliveEveryMs?: number; now?: () => number },
+	options: { aliveEveryMs?: number; now?: () => number; unmovedMs?: number },
 ) {
+	const { aliveEveryMs = 60_000, now = () => systemClock.now(), unmovedMs = 60_000 } = options;
 	const directory = await temporaryDirectory(t);
 	const server = new ChunkServer(async () => ({ ...source, close: async () => {} }), {
 		clock: { now, delay: (ms, signal) => systemClock.delay(ms, signal) },
@@ -200,7 +201,7 @@ async function scripted(
 	});
 	const keys = await serviceKeys(join(directory, 'home'));
 	const { authority, certificate, key } = await admitHost(join(directory, 'home'), 'hv1', join(directory, 'keys'));
-	const listening = await serveTls({ host: '127.0.0.1', port: 0 }, keys, server.listener);
+	const listening = await serveTls({ host: '127.0.0.1', port: 0 }, keys, server.listener, { unmovedMs });
 	t.after(() => listening.server.close());
 	const [ca, crt, secret] = await Promise.all([authority, certificate, key].map(path => readFile(path)));
 	assert.ok(ca && crt && secret);
@@ -280,4 +281,22 @@ test('by TLS too a guest is served before the rest of a migration that is being 
 	mountGate.resolve();
 	await Promise.all([guest, copying]);
 	assert.equal(copied, refs.length);
+});
+
+test('an answer of which nobody takes anything is ended, and who goes on later gets the rest', async t => {
+	const large = refs.map(ref => ({ ...ref, storedBytes: 4 * MiB }));
+	const source: Pick<ChunkSource, 'fetch'> = {
+		async *fetch(wanted) {
+			for (const ref of wanted) yield { ref, stored: Buffer.alloc(ref.storedBytes, ref.offsetBytes) };
+		},
+	};
+	const { server, port, client } = await scripted(t, source, { unmovedMs: 300 });
+	const patient = new RetryingChunkSource(client(port), systemClock);
+	const got: number[] = [];
+	for await (const { stored } of patient.fetch(large, { class: 'migration' })) {
+		if (got.length === 0) await waitFor('it to be ended', () => server.active.migration === 0, { timeoutMs: 30_000 });
+		got.push(stored[0] ?? -1);
+	}
+	assert.ok(server.served.requests > 1);
+	assert.deepEqual(got, [0, 1, 2, 3, 4, 5, 6, 7]);
 });
