@@ -47,8 +47,11 @@ export class IscsiInitiator implements Initiator {
 				`addr.type=unix,addr.path=${files.socket},max-connections=0`,
 				'--export',
 				'type=nbd,id=lun,node-name=lun,name=lun',
+				'--pidfile',
+				files.pid,
 			],
-			() => exists(files.socket),
+			// Written when all of the above is done; the socket is there before anybody listens on it.
+			() => exists(files.pid),
 		);
 		await rm(files.secret);
 		if (!isUp) throw refusal(login, await whatItSaid(files));
@@ -74,13 +77,14 @@ export class IscsiInitiator implements Initiator {
 
 	#files(name: string): SessionFiles {
 		const path = (end: string) => join(this.#directory, `${name}.${end}`);
-		return { lockPath: path('lock'), logPath: path('log'), socket: path('sock'), secret: path('secret') };
+		return { lockPath: path('lock'), logPath: path('log'), socket: path('sock'), secret: path('secret'), pid: path('pid') };
 	}
 }
 
 interface SessionFiles extends StorageDaemon {
 	socket: string;
 	secret: string;
+	pid: string;
 }
 
 function lunOptions({ portal: { address, port }, iqn, chapUser }: Login): string {
