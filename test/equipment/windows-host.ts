@@ -83,7 +83,8 @@ export async function sampleHost(
 	t: Pick<TestContext, 'after'>,
 	{ sizeBytes = 8 * MiB, settings = {} }: { sizeBytes?: number; settings?: Partial<WindowsSettings> } = {},
 ): Promise<SampleHost> {
-	const directory = await temporaryDirectory(t);
+	let made: SampleHost | undefined;
+	const directory = await temporaryDirectory(t, async () => await made?.host.losePower());
 	const volume = new FolderVolume(directory);
 	const base = sampleDisk(sizeBytes, 7);
 	const baseIds = { fileWriteGuid: randomUUID(), dataWriteGuid: randomUUID(), virtualDiskId: randomUUID() };
@@ -128,7 +129,7 @@ export async function sampleHost(
 			throw new Error(`${name}: ${answer.error.code} ${answer.error.hresult} ${answer.error.message}`);
 		},
 	};
-	t.after(() => sample.host.losePower());
+	made = sample;
 	return sample;
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OperationName, RequestOf, Slot } from '../../hypervisors/hyperv/driver/requests.ts';
+import { addAccessPath, connectTarget, disconnectTarget } from '../../hypervisors/hyperv/simulator/cmdlets/iscsi.ts';
 import { SessionDropped } from '../../hypervisors/hyperv/simulator/faults.ts';
 import { freeSlot } from '../../hypervisors/hyperv/simulator/operations/targets.ts';
 import { breaks, rules } from '../../hypervisors/hyperv/simulator/rules.ts';
@@ -10,6 +11,7 @@ import {
 	basePath,
 	connect,
 	folder,
+	ids,
 	madeMachine,
 	overlayPath,
 	type SampleHost,
@@ -108,7 +110,7 @@ test('an attached target is in use: nobody removes it, stands on it or starts wi
 
 test('`start`: the chain must be as is said, the memory there, and the account allowed', async t => {
 	const sample = await sampleHost(t);
-	await madeMachine(sample);
+	const targetId = await madeMachine(sample);
 	await refuses(sample, 'chain_unexpected', 'start', startOn(targetPath));
 	await refuses(sample, 'chain_unexpected', 'start', { recoveryId, disks: [{ leaf: targetPath, parent: null }] });
 	sample.host.faults.change({ memoryMiB: 512 });
@@ -119,6 +121,10 @@ test('`start`: the chain must be as is said, the memory there, and the account a
 	sample.host.faults.mend();
 	await sample.must('start', startOn(basePath));
 	assert.deepEqual(await sample.ask('start', startOn(basePath)), { ok: true, result: { started: false } });
+	await sample.must('power', { recoveryId, action: 'turn-off' });
+	await sample.must('reparent', reparent(targetId));
+	sample.host.faults.change({ deniedPaths: [targetPath] });
+	await refuses(sample, '0xC03A0016', 'start', startOn(targetPath));
 });
 
 test('`reparent` and `merge` are for a machine that does not run; a merge is for one that is off', async t => {
@@ -173,8 +179,12 @@ test('generation 2 has no IDE, IDE takes no disk of a machine that runs, and gen
 
 test('a disk that came up offline has no access path, and a volume in use cannot be disconnected', async t => {
 	const sample = await sampleHost(t);
-	sample.host.faults.at('Set-Disk', { kind: 'drop' });
-	await assert.rejects(connect(sample), SessionDropped);
+	const iqn = 'iqn.2026-11.example.rouse:web01';
+	const login = { portal: { address: '127.0.0.1', port: 3260 }, iqn, chapUser: 'rouse', chapSecret: 'x'.repeat(16) };
+	await connectTarget(sample.host.parts, login);
+	const path = addAccessPath(sample.host.parts, { path: `${folder}\\base`, iqn, ...ids });
+	await assert.rejects(path, { hresult: '0x80070013' });
+	await disconnectTarget(sample.host.parts, iqn);
 	await madeMachine(sample);
 	await sample.must('start', startOn(basePath));
 	const volume = {
@@ -249,6 +259,19 @@ test('a read that the volume fails pauses the machine until its storage is back'
 	sample.volume.lost = undefined;
 	sample.volume.back();
 	assert.ok((await reading).equals(sample.base.subarray(MiB, MiB + 512)));
+});
+
+test('a machine that stands still for too long is off, as if nobody had stopped it', async t => {
+	const sample = await sampleHost(t);
+	await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	sample.host.faults.change({ criticalTimeoutMs: 20 });
+	sample.volume.lost = breaks('deviceNotReady', 'read', 'as the test has it');
+	await assert.rejects(sample.host.guest(recoveryId).read(0, MiB, 512), { code: 'machine_failed' });
+	await waitFor('it to be off', async () => (await stateOf(sample)) === 'Off', { timeoutMs: 5_000 });
+	const seen = await sample.ask('observe', { recoveryId });
+	assert.ok(seen.ok);
+	assert.deepEqual([seen.result?.state, seen.result?.stoppedBy], ['Off', 'unknown']);
 });
 
 test('a frozen machine is not observed until it is thawed, and its power can be taken all the same', async t => {

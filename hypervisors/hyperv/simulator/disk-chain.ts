@@ -148,7 +148,11 @@ async function openLayer(
 	return { path, vhdx: await asVirtualDisk(path, cmdlet, () => openVhdx(source)), writer: undefined };
 }
 
-async function openFile(host: FileParts, path: string, options: OpeningDisk): Promise<OpenSource | undefined> {
+async function openFile(
+	host: FileParts,
+	path: string,
+	options: OpeningDisk & { isParent?: boolean },
+): Promise<OpenSource | undefined> {
 	const isLocal = volumeOf(host, path) === undefined;
 	// Nobody may replay it under a writer's hands.
 	if (isLocal && !host.openFiles.isWritten(path)) await replayLog(placeOf(host.root, path));

@@ -25,6 +25,8 @@ export const conditionsSchema = z.strictObject({
 	newDisksOffline: z.boolean(),
 	/** A machine in critical pause goes on by itself when its storage is back. */
 	resumesByItself: z.boolean(),
+	/** AutomaticCriticalErrorActionTimeout: after it a machine in critical pause is turned off. */
+	criticalTimeoutMs: z.int().min(0),
 	/** A guest that is asked to shut down does. */
 	guestsHeedShutdown: z.boolean(),
 	/** Files of these directories are closed to machines' accounts, whatever is granted. */
@@ -38,6 +40,7 @@ export const usualConditions: Conditions = {
 	savedStateUnusable: false,
 	newDisksOffline: true,
 	resumesByItself: true,
+	criticalTimeoutMs: 30 * 24 * 60 * 60 * 1000,
 	guestsHeedShutdown: false,
 	deniedPaths: [],
 };

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../../model/errors.ts';
 import type { HostParts } from './parts.ts';
 import { breaks, WindowsError } from './rules.ts';
@@ -70,6 +71,15 @@ export class ScriptedGuest {
 		this.#host.running.get(this.#vmId)?.restartGuest();
 	}
 
+	/** Unless it goes on in time, its power is taken: https://learn.microsoft.com/powershell/module/hyper-v/set-vm */
+	async #endCritical(vm: RunningVm): Promise<void> {
+		const goesOn = new AbortController();
+		const late = longDelay(this.#host.faults.conditions.criticalTimeoutMs, goesOn.signal);
+		const isOver = await Promise.race([late, vm.until(() => vm.hasEnded || vm.state !== 'PausedCritical')]);
+		goesOn.abort();
+		if (isOver === true) await endProcess(this.#host, this.#vmId, 'unknown');
+	}
+
 	/** One request after another, and again when one failed and the machine went on: Hyper-V keeps it. */
 	async #request<T>(work: (vm: RunningVm) => Promise<T>): Promise<T> {
 		const vm = this.#host.running.get(this.#vmId);
@@ -85,8 +95,20 @@ export class ScriptedGuest {
 				if (!(error instanceof WindowsError)) throw error;
 				// "Pause" as AutomaticCriticalErrorAction: https://learn.microsoft.com/powershell/module/hyper-v/set-vm
 				vm.change(() => (vm.state = 'PausedCritical'));
+				void this.#endCritical(vm);
 			}
 		}
+	}
+}
+
+/** True once the time is over. Timers of Node hold 24 days. */
+async function longDelay(ms: number, signal: AbortSignal): Promise<boolean> {
+	const mostMs = 2 ** 31 - 1;
+	try {
+		await delay(Math.min(ms, mostMs), undefined, { signal, ref: false });
+		return ms <= mostMs;
+	} catch {
+		return false; // aborted
 	}
 }
 

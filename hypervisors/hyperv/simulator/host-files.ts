@@ -5,7 +5,7 @@ import { exists } from '../../../system/if-there.ts';
 import type { ByteSource } from '../../../vhdx/byte-source.ts';
 import { DiskFile } from './disk-file.ts';
 import type { FileParts } from './file-parts.ts';
-import { breaks } from './rules.ts';
+import { breaks, type RuleName, type WindowsError } from './rules.ts';
 import type { AccessPath } from './state.ts';
 import { directoryOf, isWithin, keyOfPath, nameOf, placeOf, samePath } from './windows-paths.ts';
 
@@ -33,12 +33,12 @@ export async function isThere(host: FileParts, path: string): Promise<boolean> {
 export async function openToRead(
 	host: FileParts,
 	path: string,
-	{ cmdlet, account }: { cmdlet: string; account: Account },
+	{ cmdlet, account, isParent = false }: { cmdlet: string; account: Account; isParent?: boolean },
 ): Promise<OpenSource | undefined> {
 	const volume = volumeOf(host, path);
 	if (volume !== undefined) return await host.sessions.get(volume.iqn)?.file(volume.partitionGuid, nameOf(path));
 	if (!(await exists(placeOf(host.root, path)))) return undefined;
-	checkAccess(host, path, cmdlet, account);
+	if (!isAllowed(host, path, account)) throw denied(isParent ? 'parentDenied' : 'accessDenied', cmdlet, path, account);
 	return await DiskFile.open(placeOf(host.root, path), path, 'r');
 }
 
@@ -49,16 +49,19 @@ export async function openToWrite(
 ): Promise<DiskFile> {
 	if (volumeOf(host, path) !== undefined) throw breaks('writeProtected', cmdlet, `${path} is on a volume.`);
 	if (!(await exists(placeOf(host.root, path)))) throw breaks('fileNotFound', cmdlet, path);
-	checkAccess(host, path, cmdlet, account);
+	if (!isAllowed(host, path, account)) throw denied('accessDenied', cmdlet, path, account);
 	return await DiskFile.open(placeOf(host.root, path), path, 'r+');
 }
 
 /** Of a volume everybody has full control: mkntfs makes it so. */
-function checkAccess({ state, faults }: FileParts, path: string, cmdlet: string, account: Account): void {
-	if (account === administrator) return;
-	const denied = faults.conditions.deniedPaths.some(one => samePath(one, path) || isWithin(path, one));
-	if (!denied && state.access[keyOfPath(path)]?.includes(account)) return;
-	throw breaks('accessDenied', cmdlet, `Account: '${account}'. Path: ${path}.`);
+function isAllowed({ state, faults }: FileParts, path: string, account: Account): boolean {
+	if (account === administrator) return true;
+	if (faults.conditions.deniedPaths.some(one => samePath(one, path) || isWithin(path, one))) return false;
+	return state.access[keyOfPath(path)]?.includes(account) === true;
+}
+
+function denied(rule: RuleName, cmdlet: string, path: string, account: Account): WindowsError {
+	return breaks(rule, cmdlet, `Account: '${account}'. Path: ${path}.`);
 }
 
 /** icacls PATH /grant ACCOUNT:F. Idempotent. */

@@ -20,7 +20,8 @@ const systemCodes = 'https://learn.microsoft.com/windows/win32/debug/system-erro
 const cmdlets = 'https://learn.microsoft.com/powershell/module/hyper-v';
 const checkpoints =
 	'https://learn.microsoft.com/troubleshoot/windows-server/virtualization/hyper-v-snapshots-checkpoints-differencing-disks';
-const vmmsState = 'VMMS answers most calls in a wrong state with 0x80048008 or 0x80070057; which one is not documented';
+const vmms =
+	'https://learn.microsoft.com/windows/win32/hyperv_v2/requeststatechange-msvm-computersystem (return values of VMMS); which one a cmdlet shows is not documented';
 
 export const rules = {
 	idMismatch: {
@@ -114,25 +115,25 @@ export const rules = {
 		source: 'Hyper-V-VMMS event 3122 with 0x8007000E, in many reports',
 	},
 	wrongState: {
-		hresult: '0x80048008',
+		hresult: '0x00008007',
 		says: 'The operation cannot be performed while the virtual machine is in its current state.',
 		known: 'guess',
-		source: vmmsState,
+		source: vmms,
 	},
 	slotTaken: {
 		hresult: '0x80070057',
 		says: 'There is already a device at this location of the controller.',
 		known: 'guess',
-		source: vmmsState,
+		source: vmms,
 	},
 	noSuchSlot: {
 		hresult: '0x80070057',
 		says: 'The controller has no such location.',
 		known: 'guess',
-		source: `IDE has 2 controllers of 2, SCSI 4 of 64: https://learn.microsoft.com/windows-server/virtualization/hyper-v/maximum-scale-limits; ${vmmsState}`,
+		source: `IDE has 2 controllers of 2, SCSI 4 of 64: https://learn.microsoft.com/windows-server/virtualization/hyper-v/maximum-scale-limits; ${vmms}`,
 	},
 	ideIsFixed: {
-		hresult: '0x80048008',
+		hresult: '0x00008007',
 		says: 'Disks of an IDE controller can be added or removed only while the virtual machine is off.',
 		known: 'documented',
 		source: `https://learn.microsoft.com/windows-server/virtualization/hyper-v/plan/should-i-create-a-generation-1-or-2-virtual-machine-in-hyper-v (the code is a guess)`,
@@ -145,8 +146,8 @@ export const rules = {
 			'https://learn.microsoft.com/windows-server/virtualization/hyper-v/plan/should-i-create-a-generation-1-or-2-virtual-machine-in-hyper-v (the code is a guess)',
 	},
 	surpriseRemoval: {
-		hresult: '0x800710DF',
-		says: 'The device is not ready for use: the guest has not let it go.',
+		hresult: '0x00008006',
+		says: 'The system is in use: the guest has not let the disk go.',
 		known: 'guess',
 		source:
 			'Hyper-V takes a drive away from a guest that uses it, whose writes then fail. Here it is refused, so that it is noticed',
@@ -156,12 +157,6 @@ export const rules = {
 		says: 'The virtual machine could not be restored from its saved state.',
 		known: 'guess',
 		source: 'reports of saved states that do not resume name several codes; that the machine stays Saved is one, too',
-	},
-	nameTaken: {
-		hresult: '0x800700B7',
-		says: 'Cannot create a file when that file already exists.',
-		known: 'guess',
-		source: 'that a directory of a machine is not made twice; names of machines themselves need not be unique',
 	},
 	loginFailed: {
 		hresult: '0xEFFF0009',

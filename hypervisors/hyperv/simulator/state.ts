@@ -78,6 +78,11 @@ export class StateStore {
 		return new StateStore(path, text === undefined ? emptyState() : parse(path, text));
 	}
 
+	/** When nothing is being written any more. */
+	async settled(): Promise<void> {
+		await this.#saved.catch(() => undefined);
+	}
+
 	/** Durable when it returns, with all that was changed before the call. */
 	async save(): Promise<void> {
 		const before = this.#saved;

@@ -64,6 +64,11 @@ export class WindowsHost {
 		return host;
 	}
 
+	/** For tests of a single cmdlet. */
+	get parts(): HostParts {
+		return this.#parts;
+	}
+
 	get faults(): WindowsFaults {
 		return this.#parts.faults;
 	}
@@ -142,6 +147,7 @@ export class WindowsHost {
 	async #end(): Promise<void> {
 		for (const vm of this.#parts.running.values()) await vm.end();
 		for (const disk of this.#parts.sessions.values()) await disk.close();
+		await this.#parts.store.settled();
 	}
 
 	#vmId(recoveryId: string): string {
