@@ -22,6 +22,7 @@ const nouns: Readonly<Record<string, { group: string; load: () => Promise<{ buil
 	audit: { group: 'Recoveries', load: () => import('./commands/audit.ts') },
 	console: { group: 'Recoveries', load: () => import('./commands/console.ts') },
 	host: { group: 'Recoveries', load: () => import('./commands/host.ts') },
+	appliance: { group: 'Services', load: () => import('./commands/appliance.ts') },
 	up: { group: 'Services', load: () => import('./commands/up.ts') },
 	down: { group: 'Services', load: () => import('./commands/down.ts') },
 	ui: { group: 'Services', load: () => import('./commands/ui.ts') },

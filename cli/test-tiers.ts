@@ -6,12 +6,17 @@ import { checkoutDirectory } from '../system/checkout.ts';
 import type { Context } from './terminal/command.ts';
 
 /** Fastest first. How many files run at once: servers and emulated machines want the processors for themselves. */
-const tiers = { unit: 4, sandbox: 2, activity: 2, replay: 1, server: 1, guest: 1 } as const;
+const tiers = { unit: 4, sandbox: 2, activity: 2, replay: 1, server: 1, guest: 1, long: 1 } as const;
 export type TierName = keyof typeof tiers;
-export const tierNames: readonly TierName[] = ['unit', 'sandbox', 'activity', 'replay', 'server', 'guest'];
+/** What runs when no tier is named. */
+export const usualTiers: readonly TierName[] = ['unit', 'sandbox', 'activity', 'replay', 'server', 'guest'];
+/** `long` takes many minutes and fetches hundreds of MiB: it is run when it is named. */
+export const tierNames: readonly TierName[] = [...usualTiers, 'long'];
 
 /** A test that hangs is ended and named; no test comes near it. */
 const hangsAfterMs = 600_000;
+/** Of the tier `long`: an image is made, and booted under emulation. */
+const longHangsAfterMs = 3_600_000;
 
 export interface TierResult {
 	name: TierName;
@@ -29,9 +34,10 @@ export async function testFiles(tier: TierName): Promise<string[]> {
 /** Runs Node's test runner; its report goes to our stdout, or to stderr with `--json`. */
 export async function runTier(tier: TierName, files: readonly string[], context: Context): Promise<TierResult> {
 	const startedAt = performance.now();
+	const limitMs = tier === 'long' ? longHangsAfterMs : hangsAfterMs;
 	const child = spawn(
 		process.execPath,
-		['--test', `--test-concurrency=${tiers[tier]}`, `--test-timeout=${hangsAfterMs}`, ...files],
+		['--test', `--test-concurrency=${tiers[tier]}`, `--test-timeout=${limitMs}`, ...files],
 		{ cwd: checkoutDirectory, env: testEnvironment(context.env), stdio: ['ignore', context.output.json ? 2 : 1, 2] },
 	);
 	// On a terminal Ctrl-C reaches the runner by itself; a SIGTERM to us does not.

@@ -83,8 +83,11 @@ export const rules: Readonly<Record<string, Rule>> = {
 		],
 		packages: ['zod', '@temporalio/client'],
 	},
+	// In the appliance it looks at what a host has; outside it builds the image.
+	appliance: { folders: ['model', 'system', 'exports', 'vhdx', 'hypervisors'], packages: everyday },
 	cli: {
 		folders: [
+			'appliance',
 			'model',
 			'system',
 			'repository',

@@ -2,17 +2,17 @@ import { Argument } from '@commander-js/extra-typings';
 import { cacheDirectory } from '../../system/installation.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatDuration } from '../terminal/format.ts';
-import { runTier, type TierName, type TierResult, testFiles, tierNames } from '../test-tiers.ts';
+import { runTier, type TierName, type TierResult, testFiles, tierNames, usualTiers } from '../test-tiers.ts';
 
 export const build = (context: Context) =>
 	command('test')
-		.description('set up what is missing and run the tests: every tier, the fastest first, or one')
+		.description('set up what is missing and run the tests: every usual tier, the fastest first, or one')
 		.addArgument(new Argument('[tier]', 'only this one').choices(tierNames))
 		.action(async tier => {
 			const { setUp } = await import('../setup/setup.ts');
-			const { testTools } = await import('../setup/test-tools.ts');
-			await setUp(context, testTools);
-			const tiers = tier === undefined ? tierNames : [tier];
+			const { longTestTools, testTools } = await import('../setup/test-tools.ts');
+			const tiers = tier === undefined ? usualTiers : [tier];
+			await setUp(context, tiers.includes('long') ? [...testTools, ...longTestTools] : testTools);
 			if (tiers.includes('activity')) {
 				const { provideTestPython } = await import('../setup/test-python.ts');
 				await provideTestPython(cacheDirectory(context.env), context);

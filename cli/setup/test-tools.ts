@@ -67,3 +67,22 @@ export const testTools: readonly Tool[] = [
 	program('zsh', 'completion', 'zsh'),
 	program('man', 'manual pages', 'man-db'),
 ];
+
+/** What only the tier `long` needs: it makes the appliance of Hyper-V hosts. */
+export const longTestTools: readonly Tool[] = [
+	program('mmdebstrap', 'makes the appliance', 'mmdebstrap'),
+	{
+		name: 'mkfs.xfs',
+		purpose: 'makes the appliance',
+		debianPackage: 'xfsprogs',
+		probe: { command: 'mkfs.xfs', args: ['-V'] },
+	},
+	{
+		name: 'mkfs.vfat',
+		purpose: 'makes the appliance',
+		debianPackage: 'dosfstools',
+		probe: { command: 'mkfs.vfat', args: ['--help'] },
+	},
+	program('mcopy', 'makes the appliance', 'mtools'),
+	program('sfdisk', 'makes the appliance', 'fdisk'),
+];

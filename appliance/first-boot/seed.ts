@@ -1,0 +1,82 @@
+/** What an appliance is told at its first boot: `seed.json` on a FAT disk or a CD with the label below. */
+import { isIP } from 'node:net';
+import * as z from 'zod';
+import { RouseError } from '../../model/errors.ts';
+import { refusalText } from '../../model/issue-text.ts';
+import { nameSchema } from '../../model/names.ts';
+
+export const seedLabel = 'ROUSE-SEED';
+export const seedFile = 'seed.json';
+
+const pem = z.string().regex(/^-----BEGIN [A-Z ]+-----\n[\s\S]+\n-----END [A-Z ]+-----\n$/, 'is no PEM text');
+const port = z.int().min(1).max(65_535);
+/** A name or an address: it ends up in files that have a line for each. */
+const hostName = z.string().regex(/^[A-Za-z\d.:-]{1,253}$/, 'is no host name');
+const address = z.string().refine(text => isIP(text) !== 0, 'is no address');
+const addressWithPrefix = z.string().refine(text => {
+	const [before = '', prefix = '', ...more] = text.split('/');
+	const bits = isIP(before) === 4 ? 32 : isIP(before) === 6 ? 128 : -1;
+	return more.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
+}, 'is no address as 192.0.2.10/24');
+
+const networkSchema = z.strictObject({
+	/** Of the adapter: names of interfaces depend on the order of adapters. */
+	mac: z.string().regex(/^[\da-f]{2}(:[\da-f]{2}){5}$/, 'is no MAC address as 00:15:5d:01:02:03'),
+	address: z.union([z.literal('dhcp'), addressWithPrefix]),
+	gateway: address.optional(),
+	nameServers: z.array(address).max(3).default([]),
+});
+
+const keysSchema = { authority: pem, certificate: pem, key: pem };
+
+export const seedSchema = z.strictObject({
+	version: z.literal(0),
+	/** The appliance's name and its host's in Rouse. */
+	name: nameSchema,
+	/** `host.kind` of config.yaml, which has the last word. */
+	kind: z.string().regex(/^[a-z]{1,32}$/, 'is no kind of host'),
+	/** Random. Who renews a configuration knows it: disks of guests are attached here, and any of them could look like a seed. */
+	renewal: z.string().regex(/^[\da-f]{64}$/, 'is not 32 bytes in hexadecimal'),
+	networks: z.array(networkSchema).min(1).max(8),
+	temporal: z.strictObject({
+		address: z.string().regex(/^[^\s]+:\d+$/, 'is no address as temporal.example:7233'),
+		namespace: z.string().min(1).optional(),
+		tls: z.strictObject({ ...keysSchema, serverName: hostName.optional() }),
+		/** 32 bytes in hexadecimal that seal what Temporal keeps. */
+		payloadKey: z
+			.string()
+			.regex(/^[\da-f]{64}$/, 'is no key of 32 bytes in hexadecimal')
+			.optional(),
+	}),
+	/** `rouse repo serve`, and what `rouse repo admit` made for this host. */
+	repository: z.strictObject({ name: nameSchema, host: hostName, port, ...keysSchema }).optional(),
+	/** The Windows host, by SSH; its keys in the form of known_hosts. */
+	windows: z
+		.strictObject({
+			host: hostName,
+			port: port.default(22),
+			user: z.string().regex(/^[^\s"]{1,104}$/, 'is no user'),
+			key: pem,
+			hostKeys: z.array(z.string().regex(/^[^\n\r]+$/)).min(1),
+		})
+		.optional(),
+});
+export type Seed = z.infer<typeof seedSchema>;
+
+/** Throws `config_invalid` for a text that is not wholly understood. */
+export function parseSeed(text: string): Seed {
+	let value: unknown;
+	try {
+		value = JSON.parse(text);
+	} catch (cause) {
+		// What V8 says of it quotes the text, which has keys.
+		throw new RouseError('config_invalid', `${seedFile} of the seed disk is no JSON`, { cause: nameOf(cause) });
+	}
+	const result = seedSchema.safeParse(value);
+	if (result.success) return result.data;
+	throw new RouseError('config_invalid', `${seedFile} of the seed disk: ${refusalText(result.error)}`);
+}
+
+function nameOf(cause: unknown): string {
+	return cause instanceof Error ? cause.name : 'unknown';
+}

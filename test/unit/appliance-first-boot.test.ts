@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test, type TestContext } from 'node:test';
+import { configure, type Directories, readRecord } from '../../appliance/first-boot/configure.ts';
+import { parseSeed } from '../../appliance/first-boot/seed.ts';
+import { loadConfig } from '../../system/installation.ts';
+import { sampleSeed } from '../equipment/appliance-seed.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+
+async function machine(t: TestContext): Promise<Directories> {
+	return { home: await temporaryDirectory(t), etc: await temporaryDirectory(t) };
+}
+
+/** Every file below, with its mode and text. */
+async function contentOf(directory: string): Promise<Record<string, string>> {
+	const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+	const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
+	const texts = files.map(async path => {
+		const mode = ((await stat(path)).mode & 0o777).toString(8);
+		return [`${path.slice(directory.length + 1)} ${mode}`, await readFile(path, 'utf8')] as const;
+	});
+	return Object.fromEntries(await Promise.all(texts));
+}
+
+suite('`configure` of an appliance', () => {
+	test('makes a configuration that `loadConfig` takes, and secrets that nobody else reads', async t => {
+		const at = await machine(t);
+		const seed = await sampleSeed(t);
+		await configure(JSON.stringify(seed), at);
+		const { host, temporal } = await loadConfig(at);
+		assert.deepEqual([host.name, host.kind, temporal.address], ['hv1', 'simulated', 'temporal.example:7233']);
+		assert.ok(typeof temporal.tls === 'object');
+		assert.equal(await readFile(temporal.tls.key ?? '', 'utf8'), seed.temporal.tls.key);
+		const modes = Object.keys(await contentOf(at.home)).map(name => name.split(' ')[1]);
+		assert.deepEqual(new Set(modes), new Set(['600']));
+		assert.equal((await stat(join(at.home, 'keys'))).mode & 0o777, 0o700);
+	});
+
+	test('keeps how the Windows host and the repository are reached', async t => {
+		const at = await machine(t);
+		const seed = await sampleSeed(t);
+		await configure(JSON.stringify(seed), at);
+		const { windows, repository } = (await readRecord(at.home)) ?? {};
+		assert.equal(await readFile(windows?.identityPath ?? '', 'utf8'), seed.windows?.key);
+		assert.equal(await readFile(windows?.knownHostsPath ?? '', 'utf8'), '192.0.2.1 ssh-ed25519 AAAA\n');
+		assert.equal(repository?.host, 'repository.example');
+		assert.equal(await readFile(repository?.certificate ?? '', 'utf8'), seed.repository?.certificate);
+	});
+
+	test('gives each adapter its address, in files that systemd-networkd may read', async t => {
+		const at = await machine(t);
+		await configure(JSON.stringify(await sampleSeed(t)), at);
+		const { 'hostname 644': hostname, 'resolv.conf 644': resolver, ...rest } = await contentOf(at.etc);
+		assert.deepEqual([hostname, resolver], ['hv1\n', 'nameserver 198.51.100.53\n']);
+		assert.equal(
+			rest['systemd/network/10-rouse-0.network 644'],
+			'[Match]\nMACAddress=00:15:5d:01:02:03\n\n[Network]\nAddress=192.0.2.10/24\n',
+		);
+		assert.equal(
+			rest['systemd/network/10-rouse-1.network 644'],
+			'[Match]\nMACAddress=00:15:5d:01:02:04\n\n[Network]\nDHCP=yes\nGateway=198.51.100.1\n',
+		);
+	});
+
+	test('a second time changes nothing, and a renewed seed takes away what it does not say', async t => {
+		const at = await machine(t);
+		const seed = await sampleSeed(t);
+		await configure(JSON.stringify(seed), at);
+		const before = [await contentOf(at.home), await contentOf(at.etc)];
+		await configure(JSON.stringify(seed), at);
+		assert.deepEqual([await contentOf(at.home), await contentOf(at.etc)], before);
+		await configure(JSON.stringify({ ...seed, networks: seed.networks.slice(0, 1) }), at);
+		assert.deepEqual(await readdir(join(at.etc, 'systemd', 'network')), ['10-rouse-0.network']);
+	});
+
+	for (const [what, change] of [
+		['with another `renewal`', { renewal: '00'.repeat(32) }],
+		['with another name', { name: 'hv2' }],
+	] as const)
+		test(`a seed ${what} is \`identity_conflict\` for one that is configured, and changes nothing`, async t => {
+			const at = await machine(t);
+			const seed = await sampleSeed(t);
+			await configure(JSON.stringify(seed), at);
+			const before = [await contentOf(at.home), await contentOf(at.etc)];
+			await assert.rejects(configure(JSON.stringify({ ...seed, ...change }), at), { code: 'identity_conflict' });
+			assert.deepEqual([await contentOf(at.home), await contentOf(at.etc)], before);
+		});
+
+	test('a kind of host that config.yaml does not know is `config_invalid`, and leaves nothing', async t => {
+		const at = await machine(t);
+		const seed = await sampleSeed(t, { kind: 'abacus' });
+		await assert.rejects(configure(JSON.stringify(seed), at), { code: 'config_invalid', message: /host\.kind/ });
+		assert.deepEqual([await contentOf(at.home), await contentOf(at.etc)], [{}, {}]);
+	});
+});
+
+suite('`parseSeed`', () => {
+	for (const [what, change, message] of [
+		['a key that it does not know', { script: 'reboot' }, /script/],
+		['another version', { version: 1 }, /version/],
+		['no network', { networks: [] }, /networks/],
+		[
+			'an address that would be two lines',
+			{ networks: [{ mac: '00:15:5d:01:02:03', address: 'dhcp\nX=1' }] },
+			/address/,
+		],
+		['a host key of two lines', { windows: { host: 'h', user: 'u', key: 'k', hostKeys: ['a\nb'] } }, /windows/],
+	] as const)
+		test(`${what} is \`config_invalid\`, by its name`, async t => {
+			const text = JSON.stringify({ ...(await sampleSeed(t)), ...change });
+			assert.throws(() => parseSeed(text), { code: 'config_invalid', message });
+		});
+
+	test('a text that is no JSON is `config_invalid`, and is not quoted', () => {
+		assert.throws(
+			() => parseSeed('{"key": "-----BEGIN secret'),
+			error =>
+				error instanceof Error && 'code' in error && error.code === 'config_invalid' && !/secret/.test(error.message),
+		);
+	});
+});
