@@ -14,6 +14,7 @@ export const projectFolders: readonly string[] = [
 	'client',
 	'exports',
 	'hypervisors',
+	'inspection',
 	'keeper',
 	'model',
 	'movers',

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
 import { nameSchema } from '../../model/names.ts';
+import type { HypervHost } from '../../system/hyperv-host.ts';
 import { configSchema } from '../../system/installation.ts';
 import type { Seed } from './seed.ts';
 
@@ -29,15 +30,6 @@ export const recordSchema = z.strictObject({
 			authority: z.string(),
 			certificate: z.string(),
 			key: z.string(),
-		})
-		.optional(),
-	windows: z
-		.strictObject({
-			host: z.string(),
-			port: z.int(),
-			user: z.string(),
-			identityPath: z.string(),
-			knownHostsPath: z.string(),
 		})
 		.optional(),
 });
@@ -82,10 +74,10 @@ function keyPaths(what: string, home: string): { authority: string; certificate:
 	return { authority: at('authority.crt'), certificate: at('host.crt'), key: at('host.key') };
 }
 
-function configOf({ name, kind, temporal }: Seed, home: string): unknown {
+function configOf({ name, kind, temporal, windows }: Seed, home: string): unknown {
 	const { serverName } = temporal.tls;
 	const config = {
-		host: { name, kind },
+		host: { name, kind, ...(windows === undefined ? {} : { hyperv: hypervOf(windows) }) },
 		temporal: {
 			address: temporal.address,
 			...(temporal.namespace === undefined ? {} : { namespace: temporal.namespace }),
@@ -99,7 +91,19 @@ function configOf({ name, kind, temporal }: Seed, home: string): unknown {
 	return config;
 }
 
-function recordOf({ name, renewal, repository, windows }: Seed, home: string): ApplianceRecord {
+function hypervOf({ host, port, user, datastore, appliance, address }: NonNullable<Seed['windows']>): HypervHost {
+	return {
+		ssh: `${user}@${host}`,
+		port,
+		identityFile: 'keys/windows/identity',
+		knownHostsFile: 'keys/windows/known_hosts',
+		datastore,
+		appliance,
+		address,
+	};
+}
+
+function recordOf({ name, renewal, repository }: Seed, home: string): ApplianceRecord {
 	return {
 		version: 0,
 		name,
@@ -112,17 +116,6 @@ function recordOf({ name, renewal, repository, windows }: Seed, home: string): A
 						host: repository.host,
 						port: repository.port,
 						...keyPaths('repository', home),
-					},
-				}),
-		...(windows === undefined
-			? {}
-			: {
-					windows: {
-						host: windows.host,
-						port: windows.port,
-						user: windows.user,
-						identityPath: join(home, 'keys', 'windows', 'identity'),
-						knownHostsPath: join(home, 'keys', 'windows', 'known_hosts'),
 					},
 				}),
 	};

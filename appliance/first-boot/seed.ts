@@ -33,8 +33,8 @@ export const seedSchema = z.strictObject({
 	version: z.literal(0),
 	/** The appliance's name and its host's in Rouse. */
 	name: nameSchema,
-	/** `host.kind` of config.yaml, which has the last word. */
-	kind: z.string().regex(/^[a-z]{1,32}$/, 'is no kind of host'),
+	/** `simulated` is for tests of the appliance itself. */
+	kind: z.enum(['hyperv', 'simulated']),
 	/** Random. Who renews a configuration knows it: disks of guests are attached here, and any of them could look like a seed. */
 	renewal: z.string().regex(/^[\da-f]{64}$/, 'is not 32 bytes in hexadecimal'),
 	networks: z.array(networkSchema).min(1).max(8),
@@ -58,6 +58,10 @@ export const seedSchema = z.strictObject({
 			user: z.string().regex(/^[^\s"]{1,104}$/, 'is no user'),
 			key: pem,
 			hostKeys: z.array(z.string().regex(/^[^\n\r]+$/)).min(1),
+			/** See `host.hyperv` of config.yaml, which has the last word. */
+			datastore: z.string(),
+			appliance: z.string(),
+			address,
 		})
 		.optional(),
 });

@@ -32,13 +32,20 @@ export async function sampleSeed(t: Pick<TestContext, 'after'>, change: Partial<
 		],
 		temporal: { address: 'temporal.example:7233', namespace: 'recoveries', tls: keys, payloadKey: '5a'.repeat(32) },
 		repository: { name: 'main', host: 'repository.example', port: 7402, ...keys },
-		windows: {
-			host: '192.0.2.1',
-			port: 22,
-			user: 'Administrator',
-			key: keys.key,
-			hostKeys: ['192.0.2.1 ssh-ed25519 AAAA'],
-		},
 		...change,
+	};
+}
+
+/** What is said of a Windows host. */
+export function sampleWindows(key: string): NonNullable<Seed['windows']> {
+	return {
+		host: '192.0.2.1',
+		port: 22,
+		user: 'Administrator',
+		key,
+		hostKeys: ['192.0.2.1 ssh-ed25519 AAAA'],
+		datastore: 'D:\\Rouse',
+		appliance: '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d',
+		address: '192.0.2.10',
 	};
 }

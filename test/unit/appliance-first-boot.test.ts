@@ -5,7 +5,7 @@ import { suite, test, type TestContext } from 'node:test';
 import { configure, type Directories, readRecord } from '../../appliance/first-boot/configure.ts';
 import { parseSeed } from '../../appliance/first-boot/seed.ts';
 import { loadConfig } from '../../system/installation.ts';
-import { sampleSeed } from '../equipment/appliance-seed.ts';
+import { sampleSeed, sampleWindows } from '../equipment/appliance-seed.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
 async function machine(t: TestContext): Promise<Directories> {
@@ -37,13 +37,19 @@ suite('`configure` of an appliance', () => {
 		assert.equal((await stat(join(at.home, 'keys'))).mode & 0o777, 0o700);
 	});
 
-	test('keeps how the Windows host and the repository are reached', async t => {
+	test('says how the Windows host is reached, with its keys, and keeps what opens the repository', async t => {
 		const at = await machine(t);
 		const seed = await sampleSeed(t);
-		await configure(JSON.stringify(seed), at);
-		const { windows, repository } = (await readRecord(at.home)) ?? {};
-		assert.equal(await readFile(windows?.identityPath ?? '', 'utf8'), seed.windows?.key);
-		assert.equal(await readFile(windows?.knownHostsPath ?? '', 'utf8'), '192.0.2.1 ssh-ed25519 AAAA\n');
+		const windows = sampleWindows(seed.temporal.tls.key);
+		await configure(JSON.stringify({ ...seed, kind: 'hyperv', windows }), at);
+		const { hyperv } = (await loadConfig(at)).host;
+		assert.deepEqual(
+			[hyperv?.ssh, hyperv?.datastore, hyperv?.appliance, hyperv?.address],
+			['Administrator@192.0.2.1', windows.datastore, windows.appliance, '192.0.2.10'],
+		);
+		assert.equal(await readFile(join(at.home, hyperv?.identityFile ?? ''), 'utf8'), windows.key);
+		assert.equal(await readFile(join(at.home, hyperv?.knownHostsFile ?? ''), 'utf8'), '192.0.2.1 ssh-ed25519 AAAA\n');
+		const { repository } = (await readRecord(at.home)) ?? {};
 		assert.equal(repository?.host, 'repository.example');
 		assert.equal(await readFile(repository?.certificate ?? '', 'utf8'), seed.repository?.certificate);
 	});
@@ -87,10 +93,12 @@ suite('`configure` of an appliance', () => {
 			assert.deepEqual([await contentOf(at.home), await contentOf(at.etc)], before);
 		});
 
-	test('a kind of host that config.yaml does not know is `config_invalid`, and leaves nothing', async t => {
+	test('what config.yaml may not say is `config_invalid`, and leaves nothing', async t => {
 		const at = await machine(t);
-		const seed = await sampleSeed(t, { kind: 'abacus' });
-		await assert.rejects(configure(JSON.stringify(seed), at), { code: 'config_invalid', message: /host\.kind/ });
+		const seed = await sampleSeed(t, { kind: 'hyperv' });
+		const text = JSON.stringify({ ...seed, windows: { ...sampleWindows(seed.temporal.tls.key), datastore: 'here' } });
+		await assert.rejects(configure(text, at), { code: 'config_invalid', message: /host\.hyperv\.datastore/ });
+		await assert.rejects(configure(JSON.stringify(seed), at), { code: 'config_invalid', message: /host\.hyperv/ });
 		assert.deepEqual([await contentOf(at.home), await contentOf(at.etc)], [{}, {}]);
 	});
 });
