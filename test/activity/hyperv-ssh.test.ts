@@ -125,9 +125,11 @@ describe('`connectPipes`', () => {
 	it('joins a stream with a pipe of the host, for any bytes', async t => {
 		const { server } = await windowsSsh(t, {
 			driver: nothingThere,
-			pipe(socket) {
-				socket.write('login: ');
-				socket.pipe(socket);
+			console(line, socket) {
+				assert.deepEqual(JSON.parse(line), { pipe });
+				socket.removeAllListeners('data');
+				socket.write('{"ok":true}\r\nlogin: ');
+				socket.on('data', bytes => socket.write(bytes));
 			},
 		});
 		const stream = await (await connectPipes(server.destination)).open(pipe);
@@ -140,12 +142,15 @@ describe('`connectPipes`', () => {
 		stream.write(all);
 		await waitFor('the echo', () => heard.length >= 'login: '.length + 256, { timeoutMs: 20_000 });
 		assert.deepEqual(heard.subarray('login: '.length), all);
-		stream.end();
+		stream.destroy();
 		await once(stream, 'close');
 	});
 
 	it('is `phase_wrong` when nobody serves it', async t => {
-		const { server } = await windowsSsh(t, { driver: nothingThere });
+		const { server } = await windowsSsh(t, {
+			driver: nothingThere,
+			console: (_, socket) => void socket.write('{"ok":false,"hresult":"0x80131505"}\r\n'),
+		});
 		const pipes = await connectPipes(server.destination);
 		await assert.rejects(pipes.open(pipe), { code: 'phase_wrong' });
 	});

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,30 +13,32 @@ export interface WindowsSsh {
 	restart: () => Promise<SshServer>;
 }
 
-/** A real SSH server whose sessions of the driver, and of the pipe `rouse-com1`, are connections that a test answers. */
+/** A real SSH server whose sessions of the driver, and of consoles, are connections that a test answers. */
 export async function windowsSsh(
 	t: Pick<TestContext, 'after'>,
-	answers: { driver: (line: string, socket: Socket) => void; pipe?: (socket: Socket) => void },
+	answers: { driver: (line: string, socket: Socket) => void; console?: (line: string, socket: Socket) => void },
 ): Promise<WindowsSsh> {
 	const directory = await temporaryDirectory(t, path => stopSshServer(join(path, 'ssh')));
-	const pipesDirectory = join(directory, 'pipes');
-	await mkdir(pipesDirectory);
-	const driverSocket = join(directory, 'driver.sock');
-	await listen(t, driverSocket, socket => {
-		createInterface({ input: socket }).on('line', line => answers.driver(line, socket));
-	});
-	if (answers.pipe) await listen(t, join(pipesDirectory, 'rouse-com1'), answers.pipe);
-	const options = { directory: join(directory, 'ssh'), driverSocket, pipesDirectory };
-	const server = await startSshServer(options);
-	const restart = () => startSshServer({ ...options, port: server.destination.port });
+	const driverSocket = await listenLines(t, join(directory, 'driver.sock'), answers.driver);
+	const consoleSocket = await listenLines(t, join(directory, 'console.sock'), answers.console ?? (() => undefined));
+	const options = { directory: join(directory, 'ssh'), driverSocket, consoleSocket };
+	let server = await startSshServer(options);
+	const restart = async () => {
+		server = await startSshServer({ ...options, port: server.destination.port });
+		return server;
+	};
 	return { server, directory, restart };
 }
 
-async function listen(t: Pick<TestContext, 'after'>, path: string, take: (socket: Socket) => void): Promise<void> {
+async function listenLines(
+	t: Pick<TestContext, 'after'>,
+	path: string,
+	answer: (line: string, socket: Socket) => void,
+): Promise<string> {
 	const sockets = new Set<Socket>();
 	const server = createServer(socket => {
 		sockets.add(socket.on('error', () => undefined));
-		take(socket);
+		createInterface({ input: socket }).on('line', line => answer(line, socket));
 	});
 	server.listen(path);
 	await once(server, 'listening');
@@ -45,4 +46,5 @@ async function listen(t: Pick<TestContext, 'after'>, path: string, take: (socket
 		for (const socket of sockets) socket.destroy();
 		server.close();
 	});
+	return path;
 }

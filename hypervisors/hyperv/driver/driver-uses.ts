@@ -30,7 +30,7 @@ export const driverUses: Readonly<Record<string, readonly string[]>> = {
 	'Get-VHD': ['Path'],
 	'Get-VM': ['Id'],
 	'Get-VMDvdDrive': ['VM'],
-	'Get-VMHardDiskDrive': ['ControllerLocation', 'ControllerNumber', 'ControllerType', 'VM'],
+	'Get-VMHardDiskDrive': ['ControllerType', 'VM'],
 	'Get-VMHost': [],
 	'Get-VMNetworkAdapter': ['VM'],
 	'Get-VMScsiController': ['VM'],

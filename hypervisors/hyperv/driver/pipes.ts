@@ -75,6 +75,7 @@ function check(pipe: string, line: string): void {
 function joined(program: RemoteProgram): Duplex {
 	const { stdin, stdout } = program;
 	const stream = new Duplex({
+		allowHalfOpen: false, // as a socket: whoever reads to its end sees it closed
 		read: () => void stdout.resume(),
 		write: (bytes: Buffer, _, done) => void stdin.write(bytes, done),
 		final: done => void stdin.end(done),

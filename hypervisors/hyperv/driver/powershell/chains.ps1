@@ -2,7 +2,13 @@
 
 function Get-DriveAt {
     param($Vm, $Slot)
-    return Get-VMHardDiskDrive -VM $Vm -ControllerType $Slot.controller -ControllerNumber $Slot.number -ControllerLocation $Slot.location
+    # All of them are asked for: of a controller that is not there yet the cmdlet may say that, as an error.
+    foreach ($drive in @(Get-VMHardDiskDrive -VM $Vm)) {
+        $same = ([string]$drive.ControllerType -eq $Slot.controller) -and ($drive.ControllerNumber -eq $Slot.number)
+        if ($same -and ($drive.ControllerLocation -eq $Slot.location)) {
+            return $drive
+        }
+    }
 }
 
 function Invoke-Chain {

@@ -13,7 +13,7 @@ function Get-Failure {
         return [ordered]@{ code = [string]$code; message = $Record.Exception.Message; hresult = $null; cmdlet = $null }
     }
     $cmdlet = $null
-    if ($null -ne $Record.InvocationInfo.MyCommand) {
+    if (($null -ne $Record.InvocationInfo) -and ($null -ne $Record.InvocationInfo.MyCommand)) {
         $cmdlet = [string]$Record.InvocationInfo.MyCommand.Name
     }
     return [ordered]@{

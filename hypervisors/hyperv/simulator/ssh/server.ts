@@ -20,8 +20,8 @@ export interface SshServerOptions {
 	directory: string;
 	/** Unix socket to which each session of the driver is a connection: requests and answers, a line each. */
 	driverSocket: string;
-	/** Where the host's named pipes are, as Unix sockets of the same names. */
-	pipesDirectory: string;
+	/** The same for consoles: a line of request, a line of answer, and then bytes. */
+	consoleSocket: string;
 	/** A free one by default; the one to be reached at again after a stop. */
 	port?: number;
 }
@@ -37,7 +37,7 @@ const hint = 'apt-get install openssh-server openssh-client';
 
 /** A server that runs already in this directory is taken as it is. */
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
-	const { directory, driverSocket, pipesDirectory } = options;
+	const { directory, driverSocket, consoleSocket } = options;
 	await mkdir(directory, { recursive: true, mode: 0o700 });
 	const at = (name: string) => join(directory, name);
 	const hostKeyPath = await keyAt(at('host-key'));
@@ -45,7 +45,7 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
 	const port = options.port ?? (await freePort());
 	const knownHostsPath = at('known-hosts');
 	const configurationPath = at('sshd-config');
-	const command = [process.execPath, standIn, driverSocket, pipesDirectory];
+	const command = [process.execPath, standIn, driverSocket, consoleSocket];
 	const plan = { port, hostKeyPath, pidPath: at('pid'), authorizedKeysPath: `${identityPath}.pub`, command };
 	await writeFile(configurationPath, sshdConfiguration(plan));
 	const [type, key] = (await readFile(`${hostKeyPath}.pub`, 'utf8')).split(' ');
