@@ -1,8 +1,8 @@
 /** Whether a guest finds its disks on a platform, by what a look into them has told: what a person should know before. */
-import type { DeviceName, KernelFacts } from '../model/boot-facts.ts';
+import type { DeviceName, KernelFacts, WindowsFacts } from '../model/boot-facts.ts';
 import type { MachineConfig } from '../model/machine.ts';
 
-/** What a platform gives a guest, by what Linux needs for it. */
+/** What a platform gives a guest, by what Linux and Windows need for it. */
 export interface GuestNeeds {
 	/** As a sentence goes on: "on Hyper-V". */
 	platform: string;
@@ -16,13 +16,19 @@ export interface GuestNeeds {
 	diskName: string;
 	/** Whether it is told when nothing is known of the drivers: where Linux may well come without them. */
 	tellsUnknown: boolean;
+	/** Services of Windows of which the boot loader must start one of each, for it to find its disks. */
+	windowsDisks: readonly (readonly string[])[];
 	/** What helps when the drivers for the disks are missing, beside adding them. */
 	otherWay?: string | undefined;
 }
 
-/** For a guest with Linux; of others nothing is known. */
+/** For a guest with Linux or Windows; of others nothing is known. */
 export function bootWarnings(config: MachineConfig, needs: GuestNeeds): string[] {
+	const windows = config.boot?.windows ?? null;
+	if (config.os === 'windows') return windows === null ? [] : warnWindows(windows, needs);
 	if (config.os !== 'linux') return [];
+	if (windows !== null && config.boot?.kernels.length === 0)
+		return [...warnOtherSystem(), ...warnWindows(windows, needs)];
 	const [newest, ...older] = config.boot?.kernels ?? [];
 	const names = warnNames(config.boot?.deviceNames ?? [], config.disks.length, needs);
 	if (newest === undefined) return [...warnUnknown(config, needs), ...names];
@@ -50,6 +56,26 @@ function warnDisks(
 	];
 	return [
 		`kernel ${newest.version} has no ${lacking.join(', ')} built in or in its initramfs: on ${needs.platform} it does not find its disks; ${ways.flat().join(', or ')}`,
+	];
+}
+
+function warnWindows({ starts }: WindowsFacts, { windowsDisks, platform, otherWay }: GuestNeeds): string[] {
+	const lacking = windowsDisks.filter(services => !services.some(name => starts[name] === 0));
+	if (lacking.length === 0) return [];
+	const told = lacking.map(services =>
+		services.map(name => `${name} (${startText(starts[name] ?? null)})`).join(' or '),
+	);
+	const way = otherWay === undefined ? '' : `; ${otherWay}`;
+	return [`Windows does not start ${told.join(', ')} when it boots: on ${platform} it may not find its disks${way}`];
+}
+
+function startText(start: number | null): string {
+	return start === null ? 'not there' : `Start is ${start}`;
+}
+
+function warnOtherSystem(): string[] {
+	return [
+		'Windows is on its disks, but the restore point says linux, and devices are chosen by that: import it with os: windows in a --spec',
 	];
 }
 

@@ -18,6 +18,8 @@ export interface DirectoryEntry {
 export interface FileSystem {
 	/** For people: `ext4`, `xfs`. */
 	readonly kind: string;
+	/** Whether names are the same in upper and lower case. */
+	readonly ignoresCase?: boolean;
 	root(): Promise<FileNode>;
 }
 

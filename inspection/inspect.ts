@@ -9,6 +9,7 @@ import { type PhysicalVolume, readPhysicalVolume } from './lvm/physical-volume.t
 import { Notes } from './notes.ts';
 import { type PartitionPlace, partitionsOf } from './partitions.ts';
 import { unreadable, type Volume } from './volume.ts';
+import { readWindows } from './windows.ts';
 
 export interface DiskToInspect {
 	disk: ReadableDisk;
@@ -43,15 +44,16 @@ export async function inspectDisks(
 	const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
 	const allowance = new Allowance(mostBytes, within);
 	const notes = new Notes(allowance.signal);
-	const facts: Pick<BootFacts, 'kernels' | 'deviceNames'> = { kernels: [], deviceNames: [] };
+	const facts: Omit<BootFacts, 'notLookedAt'> = { kernels: [], windows: null, deviceNames: [] };
 	try {
 		const fileSystems = await fileSystemsOn(disks, allowance, notes);
 		for (const fileSystem of fileSystems) {
 			const names = await deviceNamesOn(fileSystem, notes);
 			facts.deviceNames = [...facts.deviceNames, ...names].slice(0, mostNames);
 		}
+		facts.windows = (await readWindows(fileSystems, notes)) ?? null;
 		facts.kernels = await readLinux(fileSystems, notes);
-		if (facts.kernels.length === 0) notes.add('Linux', noKernel(fileSystems));
+		if (facts.kernels.length === 0 && facts.windows === null) notes.add('the system', noSystem(fileSystems));
 	} catch (error) {
 		signal.throwIfAborted();
 		const late = within.aborted ? unreadable(`it took longer than ${timeoutMs / 1000} s`) : error;
@@ -101,7 +103,7 @@ async function volumesOfLvm(volumes: readonly Volume[], notes: Notes): Promise<V
 	});
 }
 
-function noKernel(fileSystems: readonly NamedFileSystem[]): string {
+function noSystem(fileSystems: readonly NamedFileSystem[]): string {
 	if (fileSystems.length === 0) return 'no file system was found that can be read';
-	return `no kernel was found on ${fileSystems.map(({ where, kind }) => `${where} (${kind})`).join(', ')}`;
+	return `neither a kernel of Linux nor Windows was found on ${fileSystems.map(({ where, kind }) => `${where} (${kind})`).join(', ')}`;
 }

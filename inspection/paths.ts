@@ -25,7 +25,7 @@ export async function find(fileSystem: FileSystem, path: string): Promise<FileNo
 			if (way.length > 1) way.pop();
 			continue;
 		}
-		const next = await (await entryOf(here, name))?.open();
+		const next = await (await entryOf(here, name, fileSystem.ignoresCase ?? false))?.open();
 		if (next === undefined) return undefined;
 		if (next.kind !== 'link') {
 			way.push(next);
@@ -39,8 +39,9 @@ export async function find(fileSystem: FileSystem, path: string): Promise<FileNo
 	return way.at(-1);
 }
 
-async function entryOf(directory: FileNode, name: string): Promise<DirectoryEntry | undefined> {
-	for await (const entry of directory.entries()) if (entry.name === name) return entry;
+async function entryOf(directory: FileNode, name: string, ignoresCase: boolean): Promise<DirectoryEntry | undefined> {
+	const fold = (text: string) => (ignoresCase ? text.toLowerCase() : text);
+	for await (const entry of directory.entries()) if (fold(entry.name) === fold(name)) return entry;
 	return undefined;
 }
 
@@ -72,7 +73,7 @@ export async function textAt(fileSystem: FileSystem, path: string, mostBytes: nu
 	return file?.kind === 'file' ? (await bytesOf(file, mostBytes)).toString('utf8') : undefined;
 }
 
-async function bytesOf(file: FileNode, mostBytes: number): Promise<Buffer> {
+export async function bytesOf(file: FileNode, mostBytes: number): Promise<Buffer> {
 	if (file.sizeBytes > mostBytes)
 		throw unreadable(`a file has ${formatBytes(file.sizeBytes)}, more than such a one needs`);
 	const pieces: Buffer[] = [];

@@ -23,6 +23,17 @@ export const kernelFactsSchema = z.strictObject({
 });
 export type KernelFacts = z.infer<typeof kernelFactsSchema>;
 
+export const windowsFactsSchema = z.strictObject({
+	/**
+	 * By the name of its service, when a driver is started: 0 by the boot loader, 1 with the kernel, 2 and 3 later, 4 never. Null
+	 * when there is no such driver. Of those that were looked for.
+	 */
+	starts: z
+		.record(z.string().regex(/^[a-z0-9]{1,32}$/), z.int().min(0).max(4).nullable())
+		.refine(starts => Object.keys(starts).length <= 32),
+});
+export type WindowsFacts = z.infer<typeof windowsFactsSchema>;
+
 /** A disk by a name that another platform gives to another one, or to none. */
 export const deviceNameSchema = z.strictObject({
 	/** The file that says so. */
@@ -34,6 +45,8 @@ export type DeviceName = z.infer<typeof deviceNameSchema>;
 export const bootFactsSchema = z.strictObject({
 	/** Of Linux, the newest first, and not all. */
 	kernels: z.array(kernelFactsSchema).max(3),
+	/** Null when no Windows was found. */
+	windows: windowsFactsSchema.nullable(),
 	deviceNames: z.array(deviceNameSchema).max(16),
 	/** What was not looked at and why, one line each. */
 	notLookedAt: z

@@ -6,10 +6,17 @@ export function bootLines(boot: BootFacts | null): string[] {
 	const names = boot.deviceNames.map(({ file, device }) => `${file} names ${device}`);
 	const lines = [
 		...boot.kernels.flatMap(kernelLines),
+		...windowsLines(boot),
 		...names,
 		...boot.notLookedAt.map(line => `not looked at: ${line}`),
 	];
 	return lines.map(line => `Boot      ${line}`);
+}
+
+function windowsLines({ windows }: BootFacts): string[] {
+	if (windows === null) return [];
+	const starts = Object.entries(windows.starts).filter(([, start]) => start !== null);
+	return [`Windows; drivers by their Start: ${starts.map(([name, start]) => `${name} ${start}`).join(', ')}`];
 }
 
 function kernelLines({ version, modules }: KernelFacts): string[] {

@@ -52,6 +52,12 @@ export const testTools: readonly Tool[] = [
 		probe: { command: 'mkfs.xfs', args: ['-V'] },
 	},
 	{
+		name: 'hivexsh',
+		purpose: 'registries of guests',
+		debianPackage: 'libhivex-bin',
+		probe: { file: '/usr/bin/hivexsh' },
+	},
+	{
 		name: 'lvm',
 		purpose: 'volumes of guests',
 		debianPackage: 'lvm2',

@@ -3,6 +3,7 @@ import type { GuestNeeds } from '../boot-warnings.ts';
 /**
  * What Linux must have for the devices of Hyper-V: drivers/hv, drivers/scsi/storvsc_drv.c (whose disks `sd_mod` shows) and
  * drivers/net/hyperv of Linux. Some kernels for clouds come without.
+ * Windows comes with its drivers, but not every one starts them when it boots.
  */
 export const hypervGuest: GuestNeeds = {
 	platform: 'Hyper-V',
@@ -10,5 +11,6 @@ export const hypervGuest: GuestNeeds = {
 	disks: ['hv_vmbus', 'hv_storvsc', 'sd_mod'],
 	nics: ['hv_netvsc'],
 	diskName: 'sd',
+	windowsDisks: [['vmbus'], ['storvsc']],
 	tellsUnknown: true,
 };

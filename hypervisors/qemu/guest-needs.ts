@@ -1,7 +1,7 @@
 import type { GuestNeeds } from '../boot-warnings.ts';
 import type { QemuHardware } from './hardware.ts';
 
-/** What Linux must have for the devices that command-line.ts gives it. It comes with all of them, unless somebody left them out. */
+/** What a guest must have for the devices that command-line.ts gives it. Linux comes with all of them, unless somebody left them out. */
 export function guestNeeds({ diskBus, nicModel }: Pick<QemuHardware, 'diskBus' | 'nicModel'>): GuestNeeds {
 	return {
 		platform: 'QEMU',
@@ -15,6 +15,7 @@ const virtioDisks = {
 	family: 'virtio',
 	disks: ['virtio_pci', 'virtio_blk'],
 	diskName: 'vd',
+	windowsDisks: [['viostor']],
 	otherWay: 'give QEMU the option disks: sata',
 };
-const sataDisks = { family: 'sata', disks: ['ahci', 'sd_mod'], diskName: 'sd' };
+const sataDisks = { family: 'sata', disks: ['ahci', 'sd_mod'], diskName: 'sd', windowsDisks: [['storahci', 'msahci']] };

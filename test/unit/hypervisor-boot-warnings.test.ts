@@ -20,7 +20,7 @@ function kernel(version: string, modules: Record<string, ModuleFacts>, others: M
 
 function guest(boot: Partial<BootFacts> | null, config: Partial<MachineConfig> = {}): MachineConfig {
 	const nics = [{ mac: '52:54:00:00:00:01', network: 'lan' }];
-	const facts = boot && { kernels: [], deviceNames: [], notLookedAt: [], ...boot };
+	const facts = boot && { kernels: [], windows: null, deviceNames: [], notLookedAt: [], ...boot };
 	return { ...sampleConfig, nics, boot: facts, ...config };
 }
 
@@ -73,6 +73,23 @@ suite('`bootWarnings`', () => {
 			const said = { drivers: [{ name: 'hyperv', learntFrom: 'spec' as const }] };
 			assert.deepEqual(bootWarnings(guest(facts, said), hypervGuest), []);
 		}
+	});
+
+	test('names the drivers that Windows does not start when it boots, also of a point that says linux', () => {
+		const starts = { vmbus: 0, storvsc: 3, viostor: null, storahci: 3, msahci: 0 };
+		const facts = { windows: { starts } };
+		const asWindows = guest(facts, { os: 'windows' });
+		const onHyperv = 'Windows does not start storvsc (Start is 3) when it boots: on Hyper-V it may not find its disks';
+		assert.deepEqual(bootWarnings(asWindows, hypervGuest), [onHyperv]);
+		assert.deepEqual(bootWarnings(asWindows, onQemu), [
+			'Windows does not start viostor (not there) when it boots: on QEMU it may not find its disks; give QEMU the option disks: sata',
+		]);
+		assert.deepEqual(bootWarnings(asWindows, guestNeeds({ diskBus: 'sata', nicModel: 'e1000e' })), []);
+		const [other, ...rest] = bootWarnings(guest(facts), hypervGuest);
+		assert.match(other ?? '', /^Windows is on its disks, but the restore point says linux/);
+		assert.deepEqual(rest, [onHyperv]);
+		assert.deepEqual(bootWarnings(guest({ ...facts, kernels: [whole] }), hypervGuest), []);
+		assert.deepEqual(bootWarnings(guest({}, { os: 'windows' }), hypervGuest), []);
 	});
 
 	test('names files that call a disk by a name it does not have there', () => {

@@ -55,6 +55,7 @@ test('`encodeManifest` gives the bytes of version 0', () => {
 			drivers: [{ name: 'virtio', learntFrom: 'spec' }],
 			boot: {
 				kernels: [{ version: '6.1.0-18-amd64', modules: { hv_vmbus: { early: 'initramfs', installed: true } } }],
+				windows: { starts: { storvsc: 0, viostor: null } },
 				deviceNames: [{ file: '/etc/fstab', device: '/dev/vda1' }],
 				notLookedAt: ['disk0 partition 2: btrfs is not read'],
 			},
@@ -71,6 +72,6 @@ test('`encodeManifest` gives the bytes of version 0', () => {
 	});
 	assert.equal(
 		manifest.toString(),
-		'{"checksum":"4949f66f98962d03e61fe8f561f9bb96147f33dd6ac069fa6cba3a8df55d88d7","config":{"boot":{"deviceNames":[{"device":"/dev/vda1","file":"/etc/fstab"}],"kernels":[{"modules":{"hv_vmbus":{"early":"initramfs","installed":true}},"version":"6.1.0-18-amd64"}],"notLookedAt":["disk0 partition 2: btrfs is not read"]},"clock":"utc","cpus":1,"disks":[{"logicalSectorBytes":512,"physicalSectorBytes":4096,"position":0,"serial":"S3RIAL"}],"drivers":[{"learntFrom":"spec","name":"virtio"}],"efiVariables":[{"attributes":7,"data":"AAE=","name":"BootOrder","vendor":"8be4df61-93ca-11d2-aa0d-00e098032b8c"}],"firmware":"efi","memoryMiB":64,"nics":[{"mac":"52:54:00:11:22:33","network":"lan"}],"origin":{"detail":"raw sample.raw","kind":"image"},"os":"linux","secureBoot":true,"vtpm":false},"disks":[{"chunkSizeBytes":131072,"contentDigest":"cd6709ccf9af559280949c82eca2d790d3b1076710288c405639fcf4d2592227","dataBytes":1000,"root":{"digest":"cd6709ccf9af559280949c82eca2d790d3b1076710288c405639fcf4d2592227","offsetBytes":7,"packId":"000102030405060708090a0b0c0d0e0f","storedBytes":57},"sizeBytes":1000}],"features":[],"machine":"web01","repositoryId":"0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11","time":"2026-11-20T03:00:00.000Z","type":"rouse-manifest","version":0}',
+		'{"checksum":"b62c9baf574f524af65f1b2cf598f4ea037e80c6a43373f5100a053c2acfc093","config":{"boot":{"deviceNames":[{"device":"/dev/vda1","file":"/etc/fstab"}],"kernels":[{"modules":{"hv_vmbus":{"early":"initramfs","installed":true}},"version":"6.1.0-18-amd64"}],"notLookedAt":["disk0 partition 2: btrfs is not read"],"windows":{"starts":{"storvsc":0,"viostor":null}}},"clock":"utc","cpus":1,"disks":[{"logicalSectorBytes":512,"physicalSectorBytes":4096,"position":0,"serial":"S3RIAL"}],"drivers":[{"learntFrom":"spec","name":"virtio"}],"efiVariables":[{"attributes":7,"data":"AAE=","name":"BootOrder","vendor":"8be4df61-93ca-11d2-aa0d-00e098032b8c"}],"firmware":"efi","memoryMiB":64,"nics":[{"mac":"52:54:00:11:22:33","network":"lan"}],"origin":{"detail":"raw sample.raw","kind":"image"},"os":"linux","secureBoot":true,"vtpm":false},"disks":[{"chunkSizeBytes":131072,"contentDigest":"cd6709ccf9af559280949c82eca2d790d3b1076710288c405639fcf4d2592227","dataBytes":1000,"root":{"digest":"cd6709ccf9af559280949c82eca2d790d3b1076710288c405639fcf4d2592227","offsetBytes":7,"packId":"000102030405060708090a0b0c0d0e0f","storedBytes":57},"sizeBytes":1000}],"features":[],"machine":"web01","repositoryId":"0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11","time":"2026-11-20T03:00:00.000Z","type":"rouse-manifest","version":0}',
 	);
 });
