@@ -123,7 +123,7 @@ async function overLine(t: TestContext, options: LineOptions & { silenceMs: numb
 }
 
 test('connections that died without a word are given up after one silence, and others opened', async t => {
-	const { line, wanted, read, waits } = await overLine(t, { silenceMs: 500 });
+	const { line, wanted, read, waits } = await overLine(t, { silenceMs: 2_000 });
 	await Promise.all([0, 4, 8, 12].map(from => read(wanted.slice(from, from + 4))));
 	assert.ok(line.connections >= 4);
 	line.freeze();
@@ -132,7 +132,7 @@ test('connections that died without a word are given up after one silence, and o
 });
 
 test('a connection that dies in the middle of an answer is given up, and the rest asked for on another', async t => {
-	const { line, wanted, read, waits } = await overLine(t, { silenceMs: 500, bytesPerSecond: 2 * MiB });
+	const { line, wanted, read, waits } = await overLine(t, { silenceMs: 2_000, bytesPerSecond: 2 * MiB });
 	let first = true;
 	await read(wanted, () => {
 		if (first) line.freeze();
@@ -167,9 +167,9 @@ test('a port that accepts and says nothing costs one connection at a time', asyn
 
 test('a long and thin line, on which a record takes longer than the longest silence, is waited for', async t => {
 	const { line, wanted, read, waits } = await overLine(t, {
-		silenceMs: 1_000,
+		silenceMs: 2_000,
 		delayMs: 150,
-		bytesPerSecond: 10 * 1024,
+		bytesPerSecond: 5 * 1024,
 	});
 	// Of noise, and so two records of 16 KiB.
 	const whole = wanted.find(({ ref }) => ref.storedBytes > chunkSizeBytes) ?? assert.fail();
@@ -235,11 +235,11 @@ test('a repository that takes longer than the longest silence is waited for: its
 	};
 	const { server, port, client } = await scripted(t, source, { aliveEveryMs: 100 });
 	const line = await Line.to(t, port);
-	const patient = client(line.port, 500);
+	const patient = client(line.port, 1_000);
 	const fetching = collect(patient.fetch(refs, { class: 'mount' }));
 	await waitFor('the request', () => server.active.mount === 1, { timeoutMs: 20_000 });
 	// Of 31 bytes each, in a record of TLS and a chunk of HTTP.
-	const enough = line.bytesDown + 20 * 31;
+	const enough = line.bytesDown + 40 * 31;
 	await waitFor('some signs of life', () => line.bytesDown > enough, { timeoutMs: 60_000 });
 	gate.resolve();
 	assert.deepEqual(
