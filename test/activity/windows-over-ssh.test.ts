@@ -5,7 +5,6 @@ import { test } from 'node:test';
 import { connectPipes } from '../../hypervisors/hyperv/driver/pipes.ts';
 import { connectDriver } from '../../hypervisors/hyperv/driver/sessions.ts';
 import { control } from '../../hypervisors/hyperv/simulator/control-client.ts';
-import { pipesIn } from '../../hypervisors/hyperv/simulator/serial-console.ts';
 import { startSshServer, stopSshServer } from '../../hypervisors/hyperv/simulator/ssh/server.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -16,10 +15,9 @@ const MiB = 2 ** 20;
 
 test('driver and console reach the simulated host over SSH, through a session that is cut and a boot', async t => {
 	const simulated = await windowsSimulator(t);
-	const { driverSocket, controlSocket, directory: hostDirectory } = simulated.config;
-	const pipesDirectory = pipesIn(hostDirectory);
+	const { driverSocket, consoleSocket, controlSocket } = simulated.config;
 	const directory = await temporaryDirectory(t, path => stopSshServer(join(path, 'ssh')));
-	const { destination } = await startSshServer({ directory: join(directory, 'ssh'), driverSocket, pipesDirectory });
+	const { destination } = await startSshServer({ directory: join(directory, 'ssh'), driverSocket, consoleSocket });
 	const driver = await connectDriver(destination);
 	t.after(() => driver.close());
 	const first = await driver.ask('hello', {});

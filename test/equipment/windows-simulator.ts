@@ -33,6 +33,7 @@ export async function windowsSimulator(t: TestContext): Promise<Simulator> {
 	const config: SimulatorConfig = {
 		directory: join(directory, 'windows'),
 		driverSocket: join(directory, 'driver.sock'),
+		consoleSocket: join(directory, 'console.sock'),
 		controlSocket: join(directory, 'control.sock'),
 		applianceId,
 		applianceDirectory: join(directory, 'appliance'),

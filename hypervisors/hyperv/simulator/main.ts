@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { ApplianceKernel } from './appliance-kernel.ts';
+import { serveConsoles } from './console-server.ts';
 import { answerControl } from './control.ts';
 import { answerDriver } from './driver-lines.ts';
 import { IscsiInitiator } from './iscsi-initiator.ts';
@@ -18,6 +19,8 @@ export const simulatorConfigSchema = z.strictObject({
 	directory: z.string(),
 	/** What the driver is asked: driver/wire.ts, a connection a session. */
 	driverSocket: z.string(),
+	/** Pipes of its machines: console-server.ts. */
+	consoleSocket: z.string(),
 	/** What tests tell it: control.ts. */
 	controlSocket: z.string(),
 	applianceId: z.string(),
@@ -46,6 +49,7 @@ async function run(path: string): Promise<void> {
 		onPowerLoss: () => process.kill(process.pid, 'SIGKILL'),
 	});
 	await serveLines(config.controlSocket, answerControl(host));
+	await serveConsoles(config.consoleSocket, directory);
 	await serveLines(config.driverSocket, answerDriver(host));
 	process.once('SIGTERM', () => {
 		void host.shutDown().then(() => process.exit());

@@ -3,14 +3,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { checkSocketPath } from '../../../system/socket-path.ts';
 
-/** Where a host's named pipes are, as Unix sockets of the same names. */
-export function pipesIn(directory: string): string {
-	return join(directory, 'pipes');
-}
-
-/** Of `\\.\pipe\x`. */
+/** Where the host's named pipe `\\.\pipe\x` is, as a Unix socket. */
 export function pipePlace(directory: string, pipe: string): string {
-	return join(pipesIn(directory), pipe.slice(pipe.lastIndexOf('\\') + 1));
+	return join(directory, 'pipes', pipe.slice(pipe.lastIndexOf('\\') + 1));
 }
 
 /** The first serial port of a machine that runs: whoever opens its pipe is greeted, and hears what he says. */
