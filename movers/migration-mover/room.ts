@@ -8,10 +8,11 @@ import { formatBytes } from '../../model/format-bytes.ts';
  */
 export const lowWaterBytes = 128 * 1024 * 1024;
 
-/** Bytes that this user may still write to the file system under `path`. */
+/** Bytes that this user may still write to the file system under `path`; without end where that tells nothing of its size. */
 export async function freeBytesAt(path: string): Promise<number> {
-	const { bavail, bsize } = await statfs(path);
-	return bavail * bsize;
+	const { blocks, bavail, bsize } = await statfs(path);
+	// So a FUSE server without an answer of its own: QEMU's exports, for one.
+	return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
 }
 
 /**
