@@ -1,33 +1,29 @@
 import type { MachineConfig } from '../../model/machine.ts';
+import { bootWarnings } from '../boot-warnings.ts';
+import { hypervGuest } from './guest-needs.ts';
 import type { HypervHardware } from './hardware.ts';
 
 /** What a person should know before this guest is started on Hyper-V. */
 export function guestWarnings(config: MachineConfig, hardware: HypervHardware): string[] {
-	return [
-		...driverWarnings(config, hardware),
-		...firmwareWarnings(config, hardware),
-		...diskWarnings(config, hardware),
-	];
+	return [...driverWarnings(config), ...firmwareWarnings(config, hardware), ...diskWarnings(config, hardware)];
 }
 
-/** https://learn.microsoft.com/troubleshoot/azure/virtual-machines/linux/linux-hyperv-issue */
-function driverWarnings({ os, drivers, nics }: MachineConfig, { disks }: HypervHardware): string[] {
+/** Of Linux the facts that were found on its disks tell; of others nobody looks. */
+function driverWarnings(config: MachineConfig): string[] {
+	const { os, drivers } = config;
+	if (os === 'linux') return bootWarnings(config, hypervGuest);
 	if (drivers.some(({ name }) => name === 'hyperv')) return [];
 	if (os === 'windows')
 		return [
 			'it is not known whether Windows starts with drivers for disks of Hyper-V: without them it stops at INACCESSIBLE_BOOT_DEVICE',
 		];
-	const needs = [
-		...(disks.some(({ slot }) => slot.controller === 'SCSI') ? ['its disks on SCSI'] : []),
-		...(nics.length > 0 ? ['its network cards'] : []),
+	return [
+		'it is not known whether the guest has drivers of Hyper-V: without them it finds neither disks on SCSI nor network cards',
 	];
-	if (needs.length === 0) return [];
-	const which = os === 'linux' ? 'hv_vmbus, hv_storvsc and hv_netvsc in its initramfs' : 'drivers of Hyper-V';
-	return [`it is not known whether the guest has ${which}: without them it has not ${needs.join(' and not ')}`];
 }
 
 function firmwareWarnings(
-	{ os, firmware, secureBoot, vtpm, efiVariables, drivers }: MachineConfig,
+	{ os, firmware, secureBoot, vtpm, efiVariables }: MachineConfig,
 	{ generation, secureBoot: chosen }: HypervHardware,
 ): string[] {
 	const warnings: string[] = [];
@@ -42,8 +38,6 @@ function firmwareWarnings(
 	}
 	if (efiVariables !== null && efiVariables.length > 0)
 		warnings.push('its EFI variables are not carried over: the firmware looks itself for what to start');
-	if (os === 'linux' && drivers.some(({ name }) => name === 'xen' || name === 'nvme' || name === 'virtio'))
-		warnings.push('where its fstab or boot loader names disks as /dev/vda, nvme0n1 or xvda it does not find them here');
 	return warnings;
 }
 
