@@ -27,19 +27,19 @@ const recorded = (bench: HypervBench) => records.of(bench.definition, bench.path
 suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 	test('stands still with an error when its volume is away too long, and `resume` lets it go on', async t => {
 		const bench = await made(t, { patienceMs: 500 });
-		bench.host.faults.conditions.resumesByItself = false;
+		bench.windows.faults.conditions.resumesByItself = false;
 		const guest = await startedGuest(bench);
 		await guest.write();
 		await bench.mover.stop();
 		const at = 2 ** 20;
-		const read = bench.host.guest(bench.definition.recoveryId).read(0, at, 512);
+		const read = bench.windows.guest(bench.definition.recoveryId).read(0, at, 512);
 		await waitFor('the guest to stand still', async () => (await observed(bench)).ioError, { timeoutMs: 30_000 });
 		const { ioError, power } = await observed(bench);
 		assert.equal(power, 'paused');
 		assert.deepEqual(ioError, { disk: 'disk0', operation: 'read', noSpace: false });
-		bench.host.faults.conditions.freeBytes = 2 ** 20;
+		bench.windows.faults.conditions.freeBytes = 2 ** 20;
 		assert.equal((await observed(bench)).ioError?.noSpace, true);
-		bench.host.faults.conditions.freeBytes = 2 ** 40;
+		bench.windows.faults.conditions.freeBytes = 2 ** 40;
 		await bench.mover.start();
 		await anew(bench, machine => machine.powerOn('mover'));
 		assert.equal((await observed(bench)).power, 'paused', 'one that stands at an error is left to `resume`');
@@ -71,7 +71,7 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 		await anew(bench, machine => machine.powerOff());
 		const [disk] = bench.definition.disks;
 		assert.ok(disk);
-		await rm(bench.place(bench.paths.windows.overlay(disk)));
+		await rm(bench.hyperv.place(bench.paths.windows.overlay(disk)));
 		await assert.rejects(
 			anew(bench, machine => machine.snapshot()),
 			{ code: 'machine_failed' },
@@ -89,7 +89,7 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 		await guest.write();
 		await anew(bench, async machine => {
 			await machine.powerOff();
-			bench.host.faults.at('Merge-VHD', { kind: 'fail', rule: 'diskFull' });
+			bench.windows.faults.at('Merge-VHD', { kind: 'fail', rule: 'diskFull' });
 			await machine.powerOn('target');
 			assert.match(machine.debug['notMerged'] ?? '', /not enough space/);
 			await guest.checkInGuest();
@@ -106,7 +106,7 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 	test("is started with its owner's own checkpoints once it is handed over", async t => {
 		const bench = await made(t);
 		await handedOver(bench);
-		await bench.host.addCheckpoint(bench.definition.recoveryId);
+		await bench.windows.addCheckpoint(bench.definition.recoveryId);
 		await anew(bench, machine => machine.powerOn('target'));
 		assert.equal((await observed(bench)).power, 'on');
 	});
@@ -131,7 +131,7 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 			const bench = await made(t);
 			await startedGuest(bench);
 			for (const point of [`op ${operation}`, `op ${operation} done`]) {
-				bench.host.faults.at(point, { kind: 'drop' });
+				bench.windows.faults.at(point, { kind: 'drop' });
 				await assert.rejects(
 					anew(bench, machine => machine.remove()),
 					{ code: 'hypervisor_failed' },
@@ -148,7 +148,7 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 		await anew(bench, async machine => {
 			await machine.makeTargets();
 			await machine.openTargets();
-			bench.host.faults.at('op remove-targets done', { kind: 'drop' });
+			bench.windows.faults.at('op remove-targets done', { kind: 'drop' });
 			await assert.rejects(machine.removeTargets(), { code: 'hypervisor_failed' });
 			await machine.removeTargets();
 			await assert.rejects(machine.openTargets(), { code: 'identity_conflict' });
@@ -157,13 +157,13 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 
 	test('`makeTargets` makes none where their whole space is not free, and takes one for its own that it had not recorded', async t => {
 		const bench = await made(t);
-		bench.host.faults.conditions.freeBytes = 6 * 2 ** 20;
+		bench.windows.faults.conditions.freeBytes = 6 * 2 ** 20;
 		await assert.rejects(
 			anew(bench, machine => machine.makeTargets()),
 			{ code: 'space_short' },
 		);
-		bench.host.faults.mend();
-		bench.host.faults.at('op make-target done', { kind: 'drop' });
+		bench.windows.faults.mend();
+		bench.windows.faults.at('op make-target done', { kind: 'drop' });
 		await assert.rejects(
 			anew(bench, machine => machine.makeTargets()),
 			{ code: 'hypervisor_failed' },

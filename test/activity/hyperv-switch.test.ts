@@ -55,7 +55,7 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 			const { starts } = bench.mover;
 			record.at = async place => {
 				const second = point === 'Set-VHD' ? 'switch.reparented-one' : 'switch.saved';
-				if (place === second) bench.host.faults.at(point, { kind: 'hresult', hresult: '0x80070020' });
+				if (place === second) bench.windows.faults.at(point, { kind: 'hresult', hresult: '0x80070020' });
 			};
 			await assert.rejects(attempt(state));
 			record.at = async () => {};
@@ -71,12 +71,12 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		const state = await readied(t);
 		const { bench, guest } = state;
 		const { starts } = bench.mover;
-		bench.host.faults.at('Save-VM', { kind: 'fail', rule: 'diskFull' });
+		bench.windows.faults.at('Save-VM', { kind: 'fail', rule: 'diskFull' });
 		await assert.rejects(attempt(state));
 		assert.equal(await power(bench), 'on');
-		bench.host.faults.conditions.freeBytes = 31 * 2 ** 20;
+		bench.windows.faults.conditions.freeBytes = 31 * 2 ** 20;
 		await assert.rejects(attempt(state), { code: 'space_short' });
-		bench.host.faults.mend();
+		bench.windows.faults.mend();
 		assert.equal(bench.mover.starts, starts);
 		assert.ok(await guest.write(), 'the guest does not go on');
 		await switchedWithEveryWrite(state);
@@ -85,12 +85,12 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 	test('keeps a guest standing that does not resume on its targets, and lets it go on when it does', async t => {
 		const state = await readied(t);
 		const { bench, guest } = state;
-		bench.host.faults.conditions.savedStateUnusable = true;
+		bench.windows.faults.conditions.savedStateUnusable = true;
 		await assert.rejects(attempt(state));
 		assert.equal(state.record.chain, 'target');
 		assert.equal(await power(bench), 'paused');
 		assert.equal(await guest.write(), false);
-		bench.host.faults.mend();
+		bench.windows.faults.mend();
 		await switchedWithEveryWrite(state);
 	});
 
@@ -98,7 +98,7 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		const { bench, guest, record } = await readied(t);
 		const refusal = { code: 'machine_failed', hint: /remove checkpoints of this machine/ };
 		await anew(bench, machine => machine.powerOff());
-		await bench.host.addCheckpoint(bench.definition.recoveryId);
+		await bench.windows.addCheckpoint(bench.definition.recoveryId);
 		await assert.rejects(attempt({ bench, guest, record }), refusal);
 		assert.equal(record.chain, 'mover');
 		await assert.rejects(
@@ -113,7 +113,7 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		const { bench, guest, record } = state;
 		const boot = await bench.boot();
 		const { recoveryId } = bench.definition;
-		await bench.driver.ask('power', { recoveryId, action: 'save' });
+		await bench.hyperv.driver.ask('power', { recoveryId, action: 'save' });
 		assert.equal(await power(bench), 'paused');
 		assert.deepEqual(await attempt(state), { pauseMs: 0 });
 		assert.equal(await power(bench), 'paused');
@@ -134,7 +134,9 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		const contents = await Promise.all(bench.base.map((_content, disk) => bench.content(disk)));
 		const { windows } = bench.paths;
 		for (const [at, disk] of bench.definition.disks.entries())
-			assert.ok((await sevenZipContent(bench.place(windows.overlay(disk)))).equals(contents[at] ?? Buffer.alloc(0)));
+			assert.ok(
+				(await sevenZipContent(bench.hyperv.place(windows.overlay(disk)))).equals(contents[at] ?? Buffer.alloc(0)),
+			);
 		await anew(bench, machine => machine.powerOn('target'));
 		await anew(bench, machine => machine.powerOff());
 		assert.deepEqual(
@@ -143,7 +145,7 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		);
 		const scratch = await temporaryDirectory(t);
 		for (const [at, disk] of bench.definition.disks.entries()) {
-			const target = bench.place(windows.target(disk));
+			const target = bench.hyperv.place(windows.target(disk));
 			assert.ok((await sevenZipContent(target)).equals(contents[at] ?? Buffer.alloc(0)));
 			await writeFile(join(scratch, 'raw'), contents[at] ?? '');
 			await qemuCompare(target, join(scratch, 'raw'));
@@ -157,7 +159,7 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 			const { bench, guest } = state;
 			const boot = await bench.boot();
 			for (const point of [`op ${operation}`, `op ${operation} done`]) {
-				bench.host.faults.at(point, { kind: 'drop' });
+				bench.windows.faults.at(point, { kind: 'drop' });
 				await attempt(state).catch(() => undefined);
 				await guest.write();
 			}
@@ -170,7 +172,7 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		test(`is carried on when the host loses its power at ${operation}, with every write that was flushed`, async t => {
 			const state = await readied(t);
 			const { bench, guest, record } = state;
-			bench.host.faults.at(`op ${operation} done`, { kind: 'power-loss' });
+			bench.windows.faults.at(`op ${operation} done`, { kind: 'power-loss' });
 			await attempt(state).catch(() => undefined);
 			await bench.fate.reboot();
 			await bench.mover.start();

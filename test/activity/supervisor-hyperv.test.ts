@@ -1,0 +1,125 @@
+/** A whole recovery on a simulated Hyper-V host: the real supervisor and real movers, the volume by real iSCSI. */
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { stopTarget } from '../../hypervisors/hyperv/iscsi/target.ts';
+import { MoverProcesses } from '../../supervisor/movers/processes.ts';
+import { lockHolder, signalHolder } from '../../system/process-lock.ts';
+import { waitFor } from '../../system/wait.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+import { HypervHost } from '../equipment/hyperv-host.ts';
+import { startInside } from '../equipment/inner-supervisor.ts';
+import { samplePlan, SteppedRecovery } from '../equipment/recoveries.ts';
+import { sampleDisk, storeDisk } from '../equipment/stored-disk.ts';
+import { SupervisedHost } from '../equipment/supervised-host.ts';
+
+const MiB = 2 ** 20;
+
+async function prepare(t: TestContext) {
+	const bytes = sampleDisk(24 * MiB);
+	const stored = await storeDisk(join(await temporaryDirectory(t), 'repository'), bytes);
+	const host = await SupervisedHost.create(t);
+	const { installation } = host;
+	const hyperv = await HypervHost.start(await temporaryDirectory(t));
+	const recovery = new SteppedRecovery(host, samplePlan(stored));
+	host.after(async () => {
+		await hyperv.windows.losePower();
+		await stopTarget({ directory: join(installation.runDirectory, recovery.recoveryId.slice(0, 8), 'iscsi') });
+		await hyperv.end();
+	});
+	const parts = { platform: hyperv.platform, movers: new MoverProcesses(installation) };
+	const supervisor = await startInside(t, installation, parts);
+	const expected = Buffer.from(bytes);
+	const guest = () => hyperv.windows.guest(recovery.recoveryId);
+	const write = async (at: number, content: Buffer) => {
+		await guest().write(0, at, content);
+		await guest().flush();
+		content.copy(expected, at);
+	};
+	const reads = async (at: number) =>
+		assert.ok((await guest().read(0, at, 4096)).equals(expected.subarray(at, at + 4096)), `at ${at}`);
+	return { host, hyperv, recovery, supervisor, parts, expected, guest, write, reads };
+}
+
+test('a machine runs from its backup by iSCSI, ends up on its own disks with its writes, and is removed', async t => {
+	const { host, hyperv, recovery, expected, guest, write, reads } = await prepare(t);
+	await recovery.run();
+	assert.equal((await recovery.view()).power, 'on');
+	const { boot } = guest();
+	await reads(20 * MiB);
+	await write(65_536, Buffer.alloc(4096, 0xab));
+
+	// The mount mover dies under the guest: its next read waits for the one that is started in its place.
+	const mountLock = join(host.directory('r1'), 'mount-mover.lock');
+	await signalHolder(mountLock, 'SIGKILL');
+	await reads(12 * MiB);
+
+	await recovery.restore();
+	await write(2 * MiB, Buffer.alloc(65_536, 0xcd));
+	const { pauseMs } = await recovery.step('switch-to-target', {});
+	assert.ok(pauseMs > 0);
+	assert.equal(guest().boot, boot, 'the guest was started anew');
+	await write(3 * MiB, Buffer.alloc(4096, 0xef));
+	await reads(65_536);
+
+	const { incidents } = await recovery.step('finalize', {});
+	assert.deepEqual(
+		incidents.map(({ kind }) => kind),
+		['mover_died'],
+	);
+	assert.deepEqual((await readdir(host.directory('r1'))).toSorted(), [
+		'hyperv-targets.json',
+		'hyperv.json',
+		'machine.json',
+	]);
+	assert.equal(await host.client.machinePower('r1', 'off'), 'off');
+	assert.ok((await hyperv.content(recovery.recoveryId, 0)).equals(expected), 'in two files');
+	assert.equal(await host.client.machinePower('r1', 'on'), 'on');
+	await reads(2 * MiB);
+	assert.equal(await host.client.machinePower('r1', 'off'), 'off');
+	assert.ok((await hyperv.content(recovery.recoveryId, 0)).equals(expected), 'merged');
+
+	await host.client.removeMachine('r1', recovery.recoveryId);
+	assert.deepEqual(await readdir(hyperv.place('D:\\Rouse'), { recursive: true }), []);
+	assert.deepEqual(await readdir(join(host.directory('r1'), '..')), []);
+});
+
+test('a switch that the host refuses leaves the guest on the volume, with movers that read its targets anew, and is carried on', async t => {
+	const { host, hyperv, recovery, expected, guest, write, reads } = await prepare(t);
+	await recovery.run();
+	await write(0, Buffer.alloc(4096, 0x11));
+	await recovery.restore();
+	const mountLock = join(host.directory('r1'), 'mount-mover.lock');
+	const before = await lockHolder(mountLock);
+	const { boot } = guest();
+	// Longer than the first attempts take: the supervisor comes back to it by itself every five seconds.
+	hyperv.windows.faults.at('Set-VHD', { kind: 'hresult', hresult: '0x80070020' }, { times: 2 });
+	await assert.rejects(recovery.step('switch-to-target', {}));
+	await recovery.viewed('on the volume', ({ power, chain }) => power === 'on' && chain === 'mover');
+	assert.notEqual((await lockHolder(mountLock))?.pid, before?.pid);
+	await reads(16 * MiB);
+	await write(MiB, Buffer.alloc(4096, 0x22));
+	await recovery.viewed('switched', ({ chain, switchStage }) => chain === 'target' && switchStage === 'done');
+	assert.equal(guest().boot, boot, 'the guest was started anew');
+	await write(5 * MiB, Buffer.alloc(4096, 0x33));
+	await recovery.step('finalize', {});
+	assert.equal(await host.client.machinePower('r1', 'off'), 'off');
+	assert.ok((await hyperv.content(recovery.recoveryId, 0)).equals(expected));
+});
+
+test('a recovery that is discarded while its machine runs leaves nothing on either side', async t => {
+	const { host, hyperv, recovery, write } = await prepare(t);
+	await recovery.run();
+	await write(0, Buffer.alloc(4096, 0x11));
+	await recovery.step('discard', {});
+	await waitFor(
+		'all of it to be gone',
+		async () => (await readdir(hyperv.place('D:\\Rouse'), { recursive: true })).length === 0,
+		{
+			timeoutMs: 10_000,
+		},
+	);
+	assert.deepEqual(await readdir(join(host.directory('r1'), '..')), []);
+	assert.equal(await hyperv.driver.ask('observe', { recoveryId: recovery.recoveryId }), null);
+});
