@@ -14,3 +14,17 @@ export const hypervGuest: GuestNeeds = {
 	windowsDisks: [['vmbus'], ['storvsc']],
 	tellsUnknown: true,
 };
+
+/**
+ * With IDE disks alone a guest starts without drivers of Hyper-V: the controller is that of Intel's 440BX chipset, which every
+ * system has drivers for. Whether Linux has `ata_piix` nobody looks.
+ */
+export const hypervIdeGuest: GuestNeeds = {
+	...hypervGuest,
+	disks: [],
+	windowsDisks: [
+		['intelide', 'vmbus'],
+		['atapi', 'storvsc'],
+	],
+	tellsUnknown: false,
+};

@@ -1,17 +1,18 @@
 import type { MachineConfig } from '../../model/machine.ts';
 import { bootWarnings } from '../boot-warnings.ts';
-import { hypervGuest } from './guest-needs.ts';
+import { hypervGuest, hypervIdeGuest } from './guest-needs.ts';
 import type { HypervHardware } from './hardware.ts';
 
 /** What a person should know before this guest is started on Hyper-V. */
 export function guestWarnings(config: MachineConfig, hardware: HypervHardware): string[] {
-	return [...driverWarnings(config), ...firmwareWarnings(config, hardware), ...diskWarnings(config, hardware)];
+	return [...driverWarnings(config, hardware), ...firmwareWarnings(config, hardware), ...diskWarnings(config, hardware)];
 }
 
-/** Of Linux the facts that were found on its disks tell; of others nobody looks. */
-function driverWarnings(config: MachineConfig): string[] {
-	const { os, drivers } = config;
-	if (os === 'linux') return bootWarnings(config, hypervGuest);
+/** What was found on its disks tells; of what nobody looked into, or knows how to, that is said. */
+function driverWarnings(config: MachineConfig, { disks }: HypervHardware): string[] {
+	const { os, drivers, boot } = config;
+	const onIde = disks.every(({ slot }) => slot.controller === 'IDE');
+	if (os === 'linux' || boot?.windows) return bootWarnings(config, onIde ? hypervIdeGuest : hypervGuest);
 	if (drivers.some(({ name }) => name === 'hyperv')) return [];
 	if (os === 'windows')
 		return [
