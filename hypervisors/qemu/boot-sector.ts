@@ -3,14 +3,11 @@
  * mode with paging, uses the FPU and SSE, takes two timer interrupts, and says so. A KVM that cannot run guests (nested
  * virtualisation that is not complete) ends on the way, at an instruction that it has to emulate.
  */
+import { bootSectorOf } from '../boot-listing.ts';
 
 /** What the program writes to the exit device at {@link exitPort}. QEMU ends with (value << 1) | 1: hw/misc/debugexit.c. */
 export const guestCode = 0x2a;
 export const exitPort = 0xf4;
-
-/** Where a BIOS puts the first sector: Intel/Phoenix BIOS Boot Specification 1.01, 6.5.1. */
-const origin = 0x7c00;
-const sectorBytes = 512;
 
 /**
  * Bytes and the instruction they are: AMD64 Architecture Programmer's Manual, volumes 2 and 3. `name:` is an address,
@@ -110,29 +107,4 @@ idtr:           0f 02 00 40 00 00 00 00 00 00  ; up to 20fh: 21h gates at 4000h
 `;
 
 /** The whole sector, ready to be the first of a disk. */
-export function bootSector(): Buffer {
-	const sector = Buffer.alloc(sectorBytes);
-	sector.set(assemble(listing));
-	sector.set([0x55, 0xaa], sectorBytes - 2); // the mark of a boot sector
-	return sector;
-}
-
-/** Turns a listing into bytes, its names into addresses. */
-export function assemble(text: string): number[] {
-	const names = new Map<string, number>();
-	const bytes: (number | { name: string; shift: number })[] = [];
-	for (const line of text.split('\n'))
-		for (const word of (line.split(';')[0] ?? '').split(/\s+/).filter(Boolean)) {
-			const [, defined, used] = /^(?:(\w+):|<(\w+)>)$/.exec(word) ?? [];
-			if (defined !== undefined) names.set(defined, origin + bytes.length);
-			else if (used !== undefined) bytes.push({ name: used, shift: 0 }, { name: used, shift: 8 });
-			else if (/^[0-9a-f]{2}$/.test(word)) bytes.push(Number.parseInt(word, 16));
-			else throw new Error(`neither a byte nor a name: ${word}`);
-		}
-	return bytes.map(byte => {
-		if (typeof byte === 'number') return byte;
-		const address = names.get(byte.name);
-		if (address === undefined) throw new Error(`no such name: ${byte.name}`);
-		return (address >> byte.shift) & 0xff;
-	});
-}
+export const bootSector = () => bootSectorOf(listing);

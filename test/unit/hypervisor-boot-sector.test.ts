@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assemble, bootSector, exitPort, guestCode } from '../../hypervisors/qemu/boot-sector.ts';
+import { assemble } from '../../hypervisors/boot-listing.ts';
+import { bootSector, exitPort, guestCode } from '../../hypervisors/qemu/boot-sector.ts';
 
 test('`assemble` puts the address of a name where it is used, low byte first, before or after it is defined', () => {
 	const listing = ['e9 <end>   ; jump', 'begin: f4', 'end: c3 <begin>'].join('\n');
