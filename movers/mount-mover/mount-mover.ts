@@ -138,7 +138,7 @@ export class MountMover {
 		return failed?.failure?.toDocument();
 	}
 
-	/** `disk0` is the name for people and tools; QEMU asks `disk0-now` first and then `disk0-wait`. */
+	/** `disk0` is the name for people and tools; QEMU asks `disk0-now` first and then `disk0-wait`. So with `volume`. */
 	#exports(): NbdExport[] {
 		const { recoveryId } = this.#config;
 		const { disks, waiting, counters } = this.#mounted;
@@ -154,10 +154,11 @@ export class MountMover {
 				onWriteRefused,
 			});
 		const plain = disks.map(named('', true));
-		const exports = [...plain, ...disks.map(named('-now', false)), ...disks.map(named('-wait', true))];
+		const [now, wait] = [disks.map(named('-now', false)), disks.map(named('-wait', true))];
+		const exports = [...plain, ...now, ...wait];
 		if (this.#volume === undefined) return exports;
-		const volume = { name: 'volume', description: `volume of recovery ${recoveryId}`, onWriteRefused };
-		return [...exports, this.#volume.export(volume, plain)];
+		const ofVolume = { description: `volume of recovery ${recoveryId}`, onWriteRefused };
+		return [...exports, ...this.#volume.exports(ofVolume, { plain, now, wait })];
 	}
 }
 

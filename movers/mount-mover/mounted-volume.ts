@@ -32,8 +32,19 @@ export class MountedVolume {
 		return this.#image.failure;
 	}
 
-	/** It over these disks in their order; they are closed by whoever opened them. */
-	export(options: VolumeExportOptions, disks: readonly NbdExport[]): NbdExport {
+	/** It as the disks are exported, under each of their kinds of names; they are closed by whoever opened them. */
+	exports(
+		options: Omit<VolumeExportOptions, 'name'>,
+		{ plain, now, wait }: Record<'plain' | 'now' | 'wait', readonly NbdExport[]>,
+	): NbdExport[] {
+		return [
+			this.#export({ ...options, name: 'volume' }, plain),
+			this.#export({ ...options, name: 'volume-now' }, now),
+			this.#export({ ...options, name: 'volume-wait' }, wait),
+		];
+	}
+
+	#export(options: VolumeExportOptions, disks: readonly NbdExport[]): NbdExport {
 		const contents = new Map(
 			disks.map((disk, number) => [diskFileName(number), vhdxExport(disk, this.#fileOf(number))] as const),
 		);

@@ -1,49 +1,29 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { freshChapSecret } from '../../hypervisors/hyperv/iscsi/chap.ts';
-import { type IscsiTarget, targetPaths } from '../../hypervisors/hyperv/iscsi/definition.ts';
+import { targetPaths } from '../../hypervisors/hyperv/iscsi/definition.ts';
 import { startTarget, stopTarget, targetRuns } from '../../hypervisors/hyperv/iscsi/target.ts';
 import { lockHolder, signalHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
+import {
+	assertNothingLeft,
+	freePort,
+	iscsiUrl,
+	qemuIo,
+	sampleTarget,
+	startSampleTarget,
+	unitUrl,
+} from '../equipment/iscsi-targets.ts';
 import { mountState } from '../equipment/mount-movers.ts';
 import { run } from '../equipment/served-disk.ts';
 import { sampleDisk, sourceOf } from '../equipment/stored-disk.ts';
-import { digestOfFile, serveVolume, type ServedVolume } from '../equipment/volumes.ts';
+import { digestOfFile, serveVolume } from '../equipment/volumes.ts';
 
 const MiB = 1024 * 1024;
-
-async function freePort(): Promise<number> {
-	const server = createServer();
-	await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-	const address = server.address();
-	await new Promise(resolve => server.close(resolve));
-	return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
-async function targetOf(t: TestContext, { mover }: ServedVolume, exportName = 'volume'): Promise<IscsiTarget> {
-	const target: IscsiTarget = {
-		directory: await temporaryDirectory(t, directory => stopTarget({ directory })),
-		iqn: 'iqn.2026-11.example.rouse:web01-r1',
-		address: '127.0.0.1',
-		port: await freePort(),
-		chapSecret: freshChapSecret(),
-		serial: '0b9c3f526f0d4a538f0e5a0d6e4b1c2d',
-		nbdSocket: mover.config.nbdSocket,
-		exportName,
-	};
-	await startTarget(target);
-	return target;
-}
-
-const url = ({ address, port, chapSecret }: IscsiTarget, path = '', secret = chapSecret) =>
-	`iscsi://rouse%${secret}@${address}:${port}/${path}`;
-const unit = (target: IscsiTarget, secret?: string) => url(target, `${target.iqn}/1`, secret);
 
 /** Of a process's threads. One that waits for a file of FUSE is in `D`. */
 async function statesOf(pid = 0): Promise<string[]> {
@@ -52,34 +32,19 @@ async function statesOf(pid = 0): Promise<string[]> {
 	return lines.map(line => line.slice(line.lastIndexOf(')') + 2)[0] ?? '');
 }
 
-/** Locks and logs stay: of what runs, is mounted or listens, nothing. */
-async function assertNothingLeft(target: IscsiTarget): Promise<void> {
-	const paths = targetPaths(target);
-	for (const lock of [paths.storageLock, paths.daemonLock]) assert.equal(await lockHolder(lock), undefined);
-	assert.ok(!(await readFile('/proc/self/mountinfo', 'utf8')).includes(target.directory));
-	assert.deepEqual((await readdir(target.directory)).toSorted(), [
-		'storage.lock',
-		'storage.log',
-		'tgtd.lock',
-		'tgtd.log',
-	]);
-	await assert.rejects(run('iscsi-ls', [url(target)]), /onnection refused|connect/);
-}
-
 test('libiscsi and QEMU meet the volume: its name, size, identity and content; a write to metadata is kept', async t => {
 	const served = await serveVolume(t, [sourceOf(sampleDisk(6 * MiB, 1))]);
-	const target = await targetOf(t, served);
-	const listed = await run('iscsi-ls', ['--show-luns', url(target)]);
+	const target = await startSampleTarget(t, served.mover.config.nbdSocket);
+	const listed = await run('iscsi-ls', ['--show-luns', iscsiUrl(target)]);
 	assert.match(listed, new RegExp(`Target:${target.iqn} Portal:127.0.0.1:${target.port},1\\n`));
 	assert.match(listed, /Lun:1\s+Type:DIRECT_ACCESS/);
-	assert.match(await run('iscsi-inq', [unit(target)]), /Vendor:Rouse\s+Product:Volume/);
+	assert.match(await run('iscsi-inq', [unitUrl(target)]), /Vendor:Rouse\s+Product:Volume/);
 	for (const page of [0x80, 0x83])
-		assert.match(await run('iscsi-inq', ['-e', '1', '-c', `${page}`, unit(target)]), new RegExp(target.serial));
-	const capacity = await run('iscsi-readcapacity16', [unit(target)]);
+		assert.match(await run('iscsi-inq', ['-e', '1', '-c', `${page}`, unitUrl(target)]), new RegExp(target.serial));
+	const capacity = await run('iscsi-readcapacity16', [unitUrl(target)]);
 	assert.match(capacity, new RegExp(`Total size:${served.volume.sizeBytes}\\b`));
 
-	const initiator = (...commands: string[]) =>
-		run('qemu-io', ['-f', 'raw', '-t', 'none', ...commands.flatMap(one => ['-c', one]), unit(target)]);
+	const initiator = (...commands: string[]) => run('qemu-io', qemuIo(target, commands));
 	const behind = served.volume.sizeBytes - 512 * 1024;
 	assert.doesNotMatch(await initiator(`write -P 0x5a ${behind} 64k`, 'flush', `read -P 0x5a ${behind} 64k`), /failed/);
 	const scratch = await temporaryDirectory(t);
@@ -92,7 +57,7 @@ test('libiscsi and QEMU meet the volume: its name, size, identity and content; a
 		[served.volume.sizeBytes / MiB - 2, 2],
 	] as const) {
 		const digests = new Set<string>();
-		for (const source of [unit(target), served.mover.uri('volume')]) {
+		for (const source of [unitUrl(target), served.mover.uri('volume')]) {
 			const piece = join(scratch, 'piece');
 			const first = Math.floor(at);
 			await run('qemu-img', [
@@ -119,17 +84,17 @@ test('libiscsi and QEMU meet the volume: its name, size, identity and content; a
 
 test('without the right secret there is neither a login nor a list', async t => {
 	const served = await serveVolume(t, [sourceOf(sampleDisk(2 * MiB, 2))]);
-	const target = await targetOf(t, served);
+	const target = await startSampleTarget(t, served.mover.config.nbdSocket);
 	const refused = /[Aa]uthentication failure|Authorization/;
-	for (const address of [unit(target, 'x'.repeat(16)), `iscsi://127.0.0.1:${target.port}/${target.iqn}/1`])
+	for (const address of [unitUrl(target, 'x'.repeat(16)), `iscsi://127.0.0.1:${target.port}/${target.iqn}/1`])
 		await assert.rejects(run('iscsi-inq', [address]), refused);
-	for (const address of [url(target, '', 'x'.repeat(16)), `iscsi://127.0.0.1:${target.port}/`])
+	for (const address of [iscsiUrl(target, '', 'x'.repeat(16)), `iscsi://127.0.0.1:${target.port}/`])
 		await assert.rejects(run('iscsi-ls', [address]), refused);
 });
 
 test('`startTarget` leaves alone what is whole, and makes whole what is not', async t => {
 	const served = await serveVolume(t, [sourceOf(sampleDisk(2 * MiB, 3))]);
-	const target = await targetOf(t, served);
+	const target = await startSampleTarget(t, served.mover.config.nbdSocket);
 	const { storageLock, daemonLock } = targetPaths(target);
 	const pids = async () => [(await lockHolder(storageLock))?.pid, (await lockHolder(daemonLock))?.pid];
 	const before = await pids();
@@ -141,7 +106,7 @@ test('`startTarget` leaves alone what is whole, and makes whole what is not', as
 		assert.equal(await targetRuns(target), false);
 		await startTarget(target);
 		assert.ok(await targetRuns(target));
-		await run('iscsi-readcapacity16', [unit(target)]);
+		await run('iscsi-readcapacity16', [unitUrl(target)]);
 	}
 	await stopTarget(target);
 	await stopTarget(target);
@@ -150,12 +115,12 @@ test('`startTarget` leaves alone what is whole, and makes whole what is not', as
 
 test('the mount mover dies under a session that reads: no read fails', async t => {
 	const served = await serveVolume(t, [sourceOf(sampleDisk(24 * MiB, 4))]);
-	const target = await targetOf(t, served);
+	const target = await startSampleTarget(t, served.mover.config.nbdSocket);
 	const [extent] = served.volume.files[0]?.extents ?? [];
 	assert.ok(extent);
 	const at = served.partition.offsetBytes + extent.offsetBytes;
-	const reads = Array.from({ length: 28 }, (_, number) => ['-c', `read ${at + number * MiB} 1M`]).flat();
-	const reading = promisify(execFile)('qemu-io', ['-f', 'raw', '-t', 'none', ...reads, unit(target)]);
+	const reads = Array.from({ length: 28 }, (_, number) => `read ${at + number * MiB} 1M`);
+	const reading = promisify(execFile)('qemu-io', qemuIo(target, reads));
 	await mountState(served.mover, 'a read', ({ counters }) => (counters['fetchedChunks'] ?? 0) > 0);
 	await served.mover.end('SIGKILL');
 	served.mover = await served.start();
@@ -166,10 +131,10 @@ test('the mount mover dies under a session that reads: no read fails', async t =
 
 test('`stopTarget` waits for no read that waits for the mount mover', async t => {
 	const served = await serveVolume(t, [sourceOf(sampleDisk(2 * MiB, 5))]);
-	const target = await targetOf(t, served);
+	const target = await startSampleTarget(t, served.mover.config.nbdSocket);
 	await served.mover.end('SIGKILL');
 	const at = served.partition.offsetBytes;
-	const initiator = captive(t, 'qemu-io', ['-f', 'raw', '-t', 'none', '-c', `read ${at} 1M`, unit(target)]);
+	const initiator = captive(t, 'qemu-io', qemuIo(target, [`read ${at} 1M`]));
 	const daemon = await lockHolder(targetPaths(target).daemonLock);
 	await waitFor('the read to wait', async () => (await statesOf(daemon?.pid)).includes('D'), { timeoutMs: 20_000 });
 	const startedAt = performance.now();
@@ -181,8 +146,8 @@ test('`stopTarget` waits for no read that waits for the mount mover', async t =>
 
 test('a port that is taken, an export that is not there and a mover that is away are said, and nothing is left', async t => {
 	const served = await serveVolume(t, [sourceOf(sampleDisk(2 * MiB, 6))]);
-	const target = await targetOf(t, served);
-	const other = { ...target, directory: await temporaryDirectory(t, directory => stopTarget({ directory })) };
+	const target = await startSampleTarget(t, served.mover.config.nbdSocket);
+	const other = { ...(await sampleTarget(t, served.mover.config.nbdSocket)), port: target.port };
 	await assert.rejects(startTarget(other), { code: 'machine_failed' });
 	const { port: _, ...rest } = other;
 	const elsewhere = { ...rest, port: await freePort() };

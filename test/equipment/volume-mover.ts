@@ -50,6 +50,6 @@ export class VolumeMover {
 		this.#volume = await MountedVolume.open(wanted, systemClock);
 		const onWriteRefused = (write: { offset: number; length: number }) =>
 			void this.refused.push(`${write.length} at ${write.offset}`);
-		return [this.#volume.export({ name: 'volume', description: 'a volume', onWriteRefused }, disks)];
+		return this.#volume.exports({ description: 'a volume', onWriteRefused }, { plain: disks, now: disks, wait: disks });
 	}
 }

@@ -13,7 +13,7 @@ import { volumeRequestOf } from '../../volume/disk-files.ts';
 import { ensureVolume } from '../../volume/ensure-volume.ts';
 import { temporaryDirectory } from './captive.ts';
 import { type MountMover, startMountMover } from './mount-movers.ts';
-import { allocateTarget, startRepositoryMover } from './movers.ts';
+import { allocateTarget, type RepositoryMover, startRepositoryMover } from './movers.ts';
 import { storeDisks } from './stored-disk.ts';
 
 export const sampleGuids = {
@@ -31,6 +31,7 @@ export interface ServedVolume {
 	/** Serves it: another mover in the place of one that was killed. */
 	start: () => Promise<MountMover>;
 	mover: MountMover;
+	repository: RepositoryMover;
 	/** The NTFS, as a part of the volume. */
 	partition: FileExtent;
 	/** Of each disk: where in its VHDX it begins. */
@@ -57,13 +58,13 @@ export async function serveVolume(
 		images.map(({ sizeBytes }) => ({ sizeBytes, sectors })),
 	);
 	const volume = await ensureVolume(ofVolume, request);
-	await startRepositoryMover(t, directory, join(directory, 'repository'));
+	const repository = await startRepositoryMover(t, directory, join(directory, 'repository'));
 	const start = () => startMountMover(t, directory, disks, { volume: { directory: ofVolume, files } });
 	const payloadsAt = files.map(({ ids }, number) => {
 		const sizeBytes = diskBytesInVhdx(images[number]?.sizeBytes ?? 0, sectors);
 		return identityHeader({ sizeBytes, ids, ...sectors }).payloadOffsetBytes;
 	});
-	return { directory, volume, start, mover: await start(), partition: volume.partition, payloadsAt };
+	return { directory, volume, start, repository, mover: await start(), partition: volume.partition, payloadsAt };
 }
 
 /** Of a file's content; `lengthBytes`: of no more than its beginning. */

@@ -17,7 +17,7 @@ export interface IscsiTarget {
 	chapSecret: string;
 	/** Hexadecimal digits that are no other disk's: initiators know the disk by them, whatever leads to it. */
 	serial: string;
-	/** The mount mover's NBD server, and the export that is the disk. */
+	/** The mount mover's NBD server, and the disk: its exports NAME-now and NAME-wait. */
 	nbdSocket: string;
 	exportName: string;
 }

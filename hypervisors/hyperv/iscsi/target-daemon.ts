@@ -6,6 +6,7 @@ import { runTool } from '../../../system/run-tool.ts';
 import { endHolder, spawnLocked } from '../../../system/spawn-locked.ts';
 import { waitFor } from '../../../system/wait.ts';
 import { chapUser } from './chap.ts';
+import { parallelRequests } from './storage.ts';
 import { endOfLog, type IscsiTarget, isNotInstalled, type TargetOptions, type TargetPaths } from './definition.ts';
 
 export const installTgt = 'apt-get install tgt';
@@ -91,7 +92,8 @@ async function spawnDaemon(paths: TargetPaths, target: IscsiTarget): Promise<voi
 			lockPath: paths.daemonLock,
 			logPath: paths.daemonLog,
 			command: 'tgtd',
-			args: ['--foreground', '--iscsi', `portal=${portal(target)}`],
+			// A thread waits for each read that its disk has not answered.
+			args: ['--foreground', '--nr_iothreads', `${parallelRequests}`, '--iscsi', `portal=${portal(target)}`],
 			env: environment(paths),
 			cwd: '/',
 		});
