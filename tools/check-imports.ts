@@ -39,6 +39,11 @@ export const rules: Readonly<Record<string, Rule>> = {
 	movers: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx', 'volume'], packages: everyday },
 	exports: { folders: ['model', 'system', 'repository', 'nbd', 'movers', 'vhdx'], packages: everyday },
 	hypervisors: { folders: ['model', 'system', 'nbd', 'vhdx', 'volume'], packages: everyday },
+	// A process of its own, and its own mount mover.
+	'hypervisors/hyperv/selftest': {
+		folders: ['model', 'system', 'nbd', 'vhdx', 'volume', 'movers/mount-mover', 'hypervisors'],
+		packages: everyday,
+	},
 	supervisor: { folders: ['model', 'system', 'repository', 'movers', 'hypervisors'], packages: everyday },
 	// Bundled into a sandbox without Node: of the rest only types, which leave nothing behind.
 	workflows: { folders: ['model'], packages: ['zod', '@temporalio/workflow', '@temporalio/common'], types: ['*'] },

@@ -1,0 +1,47 @@
+import { rm } from 'node:fs/promises';
+import { asRouseError } from '../../../model/errors.ts';
+import { removeFileDurably } from '../../../system/durable-file.ts';
+import { stopTarget } from '../iscsi/target.ts';
+import { recordPath } from './record.ts';
+import type { Trial } from './trial.ts';
+
+/**
+ * Removes all that a self test has made, of which `directory` has the record, also when it died in the midst of it. Returns
+ * what could not be removed, in words; then the record stays, and the next self test tries again. MAY find nothing.
+ */
+export async function removeAll(trial: Trial, directory: string): Promise<string[]> {
+	const left: string[] = [];
+	const attempt = async (what: string, work: () => Promise<void>) => {
+		try {
+			await work();
+		} catch (error) {
+			left.push(`${what}: ${asRouseError(error).message}`);
+		}
+	};
+	const { machine, server, parts, definition } = trial;
+	for (const disk of server.disks) disk.release();
+	// First: it has its disks open, and through them the volume.
+	await attempt('the machine', () => machine.remove());
+	await attempt('its disks', () => machine.removeTargets());
+	await attempt('the host', () => expectNothing(trial));
+	await attempt('what served it', () => server.stop());
+	await attempt('its iSCSI target', () => stopTarget({ directory: parts.paths.iscsi }));
+	if (left.length > 0) return left;
+	await attempt('files here', async () => {
+		await rm(definition.directory, { recursive: true, force: true });
+		await rm(definition.runDirectory, { recursive: true, force: true });
+		await removeFileDurably(recordPath(directory));
+	});
+	return left;
+}
+
+/** Asks the host itself, whatever our records say. */
+async function expectNothing({ settings: { driver, appliance }, definition, parts: { paths } }: Trial): Promise<void> {
+	const { recoveryId } = definition;
+	const { windows } = paths;
+	const { directory } = windows;
+	const overlays = definition.disks.map(disk => windows.overlay(disk));
+	const targets = definition.disks.map(disk => windows.target(disk));
+	await driver.ask('remove-machine', { recoveryId, overlays, directory });
+	await driver.ask('remove-targets', { recoveryId, appliance, paths: targets, directory });
+}
