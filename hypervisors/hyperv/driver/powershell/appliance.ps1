@@ -71,7 +71,7 @@ function Find-FreePlace {
 # An appliance that is gone holds nothing.
 function Remove-FromAppliance {
     param([string]$Appliance, [string]$Path)
-    foreach ($vm in @(Get-VM)) {
+    foreach ($vm in @(Get-AllMachines)) {
         if ([guid]$vm.Id -ne [guid]$Appliance) {
             continue
         }

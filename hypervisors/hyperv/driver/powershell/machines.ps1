@@ -11,13 +11,29 @@ function Get-UnfinishedName {
     return 'rouse-' + $RecoveryId
 }
 
+# Get-VM fails as a whole when somebody's machine goes away while it looks (a guess, from reports of "the object might have
+# been deleted"). What it leaves out must never be taken for gone: another machine would be made in its place.
+function Get-AllMachines {
+    for ($tries = 0; $tries -lt 3; $tries++) {
+        try {
+            return Get-VM
+        }
+        catch {
+            if ($tries -eq 2) {
+                throw
+            }
+            Start-Sleep -Seconds 1
+        }
+    }
+}
+
 # The machine, or null.
 function Find-Machine {
     param([string]$RecoveryId)
     $mark = Get-Mark -RecoveryId $RecoveryId
     $unfinished = Get-UnfinishedName -RecoveryId $RecoveryId
     $found = @()
-    foreach ($vm in @(Get-VM)) {
+    foreach ($vm in @(Get-AllMachines)) {
         $lines = ([string]$vm.Notes) -split "`r?`n"
         if (($lines -contains $mark) -or ($vm.Name -eq $unfinished)) {
             $found += $vm
