@@ -5,7 +5,6 @@ import { type NbdServer, serveNbd } from '../../../nbd/server/server.ts';
 import { systemClock } from '../../../system/clock.ts';
 import type { VolumeFiles } from '../../../volume/disk-files.ts';
 import type { GeneratedDisk } from './generated-disk.ts';
-import { volumeExportName } from '../volume.ts';
 
 /** What the host wrote to the volume. */
 export interface VolumeWrites {
@@ -34,9 +33,10 @@ export class BaseServer {
 		this.#volume = await MountedVolume.open(files, systemClock);
 		const onWriteRefused = ({ offset, length }: { offset: number; length: number }) =>
 			void this.written.refused.push(`${length} bytes at ${offset}`);
-		const options = { name: volumeExportName, description: 'the volume of the self test', onWriteRefused };
-		const volume = this.#volume.export(options, this.disks);
-		this.#server = await serveNbd(this.#socket, new NbdExports([counted(volume, this.written)]));
+		const options = { description: 'the volume of the self test', onWriteRefused };
+		const { disks } = this;
+		const exports = this.#volume.exports(options, { plain: disks, now: disks, wait: disks });
+		this.#server = await serveNbd(this.#socket, new NbdExports(exports.map(one => counted(one, this.written))));
 	}
 
 	async stop(): Promise<void> {
