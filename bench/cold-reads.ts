@@ -6,10 +6,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { NbdClient } from '../nbd/client/client.ts';
-import { waitFor } from '../system/wait.ts';
-import { captive, temporaryDirectory } from '../test/equipment/captive.ts';
-import { iscsiUrl, startSampleTarget } from '../test/equipment/iscsi-targets.ts';
+import type { NbdClient } from '../nbd/client/client.ts';
+import { qemuInitiator, startSampleTarget } from '../test/equipment/iscsi-targets.ts';
 import { type MountMover, mountState } from '../test/equipment/mount-movers.ts';
 import { startMigrationMover, startRepositoryMover } from '../test/equipment/movers.ts';
 import { sourceOf } from '../test/equipment/stored-disk.ts';
@@ -81,7 +79,7 @@ async function measure(): Promise<void> {
 	const { directory, partition, volume, payloadsAt } = served;
 	await restoreBeginning(directory, served.mover);
 	const diskAt = partition.offsetBytes + (volume.files[0]?.extents[0]?.offsetBytes ?? 0) + (payloadsAt[0] ?? 0);
-	const connect = await initiator(served.mover.config.nbdSocket);
+	const connect = await qemuInitiator(t, await startSampleTarget(t, served.mover.config.nbdSocket));
 	const local = [await connect(), await connect()];
 	// An NBD server of QEMU's takes 16 requests at once on a connection.
 	const cold = await Promise.all([connect(), connect(), connect()]);
@@ -116,32 +114,6 @@ async function restoreBeginning(directory: string, mover: MountMover): Promise<v
 	// Twice as much, since chunks are not restored in their order.
 	await mountState(mover, 'restored', ({ disks }) => (disks[0]?.restoredChunks ?? 0) * chunkBytes > 2 * localBytes);
 	await migration.end('SIGKILL');
-}
-
-/** The target, and QEMU's initiator as an NBD server. */
-async function initiator(nbdSocket: string): Promise<() => Promise<NbdClient>> {
-	const target = await startSampleTarget(t, nbdSocket);
-	const path = join(await temporaryDirectory(t), 'lun.sock');
-	const daemon = captive(t, 'qemu-storage-daemon', [
-		'--object',
-		`secret,id=chap,data=${target.chapSecret}`,
-		'--blockdev',
-		`driver=iscsi,node-name=lun,transport=tcp,portal=${new URL(iscsiUrl(target)).host},target=${target.iqn},lun=1,user=rouse,password-secret=chap`,
-		'--nbd-server',
-		`addr.type=unix,addr.path=${path},max-connections=0`,
-		'--export',
-		'type=nbd,id=lun,node-name=lun,name=lun',
-	]);
-	const connect = () => NbdClient.open({ address: { path }, exportName: 'lun' }, never);
-	const serves = async () => {
-		if (daemon.child.exitCode !== null) throw new Error(daemon.said());
-		return connect().then(
-			client => client.close().then(() => true),
-			() => false,
-		);
-	};
-	await waitFor('the initiator to serve', serves, { timeoutMs: 20_000 });
-	return connect;
 }
 
 function rounded(ms: number): number {

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { freshChapSecret } from '../../hypervisors/hyperv/iscsi/chap.ts';
 import { type IscsiTarget, targetPaths } from '../../hypervisors/hyperv/iscsi/definition.ts';
 import { startTarget, stopTarget } from '../../hypervisors/hyperv/iscsi/target.ts';
+import { NbdClient } from '../../nbd/client/client.ts';
 import { lockHolder } from '../../system/process-lock.ts';
-import { temporaryDirectory } from './captive.ts';
+import { waitFor } from '../../system/wait.ts';
+import { captive, temporaryDirectory } from './captive.ts';
 import { run } from './served-disk.ts';
 
 export async function freePort(): Promise<number> {
@@ -50,6 +53,35 @@ export function unitUrl(target: IscsiTarget, secret?: string): string {
 /** qemu-io on the volume, as these commands tell it, past caches. */
 export function qemuIo(target: IscsiTarget, commands: readonly string[]): string[] {
 	return ['-f', 'raw', '-t', 'none', ...commands.flatMap(one => ['-c', one]), unitUrl(target)];
+}
+
+/** QEMU's initiator, logged in, as an NBD server; returns what connects to it. It takes 16 requests at once a connection. */
+export async function qemuInitiator(
+	t: Pick<TestContext, 'after'>,
+	{ address, port, iqn, chapSecret }: IscsiTarget,
+): Promise<() => Promise<NbdClient>> {
+	const path = join(await temporaryDirectory(t), 'lun.sock');
+	const daemon = captive(t, 'qemu-storage-daemon', [
+		'--object',
+		`secret,id=chap,data=${chapSecret}`,
+		'--blockdev',
+		`driver=iscsi,node-name=lun,transport=tcp,portal=${address}:${port},target=${iqn},lun=1,user=rouse,password-secret=chap`,
+		'--nbd-server',
+		`addr.type=unix,addr.path=${path},max-connections=0`,
+		'--export',
+		'type=nbd,id=lun,node-name=lun,name=lun',
+	]);
+	const never = new AbortController().signal;
+	const connect = () => NbdClient.open({ address: { path }, exportName: 'lun' }, never);
+	const serves = async () => {
+		if (daemon.child.exitCode !== null) throw new Error(daemon.said());
+		return connect().then(
+			client => client.close().then(() => true),
+			() => false,
+		);
+	};
+	await waitFor('the initiator to serve', serves, { timeoutMs: 20_000 });
+	return connect;
 }
 
 /** Locks and logs stay: of what runs, is mounted or listens, nothing. */
