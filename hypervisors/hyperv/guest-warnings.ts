@@ -5,7 +5,11 @@ import type { HypervHardware } from './hardware.ts';
 
 /** What a person should know before this guest is started on Hyper-V. */
 export function guestWarnings(config: MachineConfig, hardware: HypervHardware): string[] {
-	return [...driverWarnings(config, hardware), ...firmwareWarnings(config, hardware), ...diskWarnings(config, hardware)];
+	return [
+		...driverWarnings(config, hardware),
+		...firmwareWarnings(config, hardware),
+		...diskWarnings(config, hardware),
+	];
 }
 
 /** What was found on its disks tells; of what nobody looked into, or knows how to, that is said. */

@@ -89,6 +89,7 @@ suite('`chooseHardware` on Hyper-V', () => {
 			/hv_storvsc, sd_mod, without which it does not find its disks on Hyper-V, is not known/,
 		);
 		assert.doesNotMatch(warnings({ firmware: 'efi', drivers: known }), /hv_storvsc/);
+		assert.doesNotMatch(warnings({ firmware: 'bios' }), /hv_storvsc/, 'every system has a driver for IDE');
 		assert.match(warnings({ disks: [disk(0, 4096)] }), /4096 bytes, from which generation 1 does not start/);
 		assert.match(warnings({ vtpm: true, os: 'windows' }), /BitLocker asks/);
 	});

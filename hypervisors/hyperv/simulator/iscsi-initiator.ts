@@ -77,7 +77,13 @@ export class IscsiInitiator implements Initiator {
 
 	#files(name: string): SessionFiles {
 		const path = (end: string) => join(this.#directory, `${name}.${end}`);
-		return { lockPath: path('lock'), logPath: path('log'), socket: path('sock'), secret: path('secret'), pid: path('pid') };
+		return {
+			lockPath: path('lock'),
+			logPath: path('log'),
+			socket: path('sock'),
+			secret: path('secret'),
+			pid: path('pid'),
+		};
 	}
 }
 
