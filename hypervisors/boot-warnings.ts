@@ -1,5 +1,5 @@
 /** Whether a guest finds its disks on a platform, by what a look into them has told: what a person should know before. */
-import type { DeviceName, KernelFacts, WindowsFacts } from '../model/boot-facts.ts';
+import type { BootFacts, DeviceName, KernelFacts, WindowsFacts } from '../model/boot-facts.ts';
 import type { MachineConfig } from '../model/machine.ts';
 
 /** What a platform gives a guest, by what Linux and Windows need for it. */
@@ -8,30 +8,30 @@ export interface GuestNeeds {
 	platform: string;
 	/** The family of drivers as a specification names it. */
 	family: string;
-	/** Modules without which it does not find its disks. */
-	disks: readonly string[];
-	/** Modules without which it does not find its NICs. */
-	nics: readonly string[];
+	/** Modules of Linux with which it finds its disks: all of one of these ways, the usual one first. */
+	linuxDisks: readonly (readonly string[])[];
+	/** Modules of Linux without which it does not find its NICs. */
+	linuxNics: readonly string[];
+	/** Services of Windows that must be started by its boot loader: all of one of these ways, the usual one first. */
+	windowsDisks: readonly (readonly string[])[];
 	/** What Linux calls the disks: `sd`, `vd`. */
 	diskName: string;
-	/** Whether it is told when nothing is known of the drivers: where Linux may well come without them. */
+	/** Whether it is told when nothing is known of the drivers: where a guest may well come without them. */
 	tellsUnknown: boolean;
-	/** Services of Windows of which the boot loader must start one of each, for it to find its disks. */
-	windowsDisks: readonly (readonly string[])[];
 	/** What helps when the drivers for the disks are missing, beside adding them. */
 	otherWay?: string | undefined;
 }
 
 /** For a guest with Linux or Windows; of others nothing is known. */
 export function bootWarnings(config: MachineConfig, needs: GuestNeeds): string[] {
-	const windows = config.boot?.windows ?? null;
-	if (config.os === 'windows') return windows === null ? [] : warnWindows(windows, needs);
-	if (config.os !== 'linux') return [];
-	if (windows !== null && config.boot?.kernels.length === 0)
-		return [...warnOtherSystem(), ...warnWindows(windows, needs)];
-	const [newest, ...older] = config.boot?.kernels ?? [];
-	const names = warnNames(config.boot?.deviceNames ?? [], config.disks.length, needs);
-	if (newest === undefined) return [...warnUnknown(config, needs), ...names];
+	const { os, boot } = config;
+	const windows = boot?.windows ?? null;
+	const [newest, ...older] = boot?.kernels ?? [];
+	if (os === 'windows') return warnWindows(windows, config, needs);
+	if (os !== 'linux') return [];
+	if (windows !== null && newest === undefined) return [otherSystem, ...warnWindows(windows, config, needs)];
+	const names = warnNames(boot?.deviceNames ?? [], config.disks.length, needs);
+	if (newest === undefined) return [...warnUnknown(needs.linuxDisks, config, needs), ...names];
 	return [
 		...warnDisks(newest, older, config, needs),
 		...(config.nics.length > 0 ? warnNics(newest, needs) : []),
@@ -39,44 +39,32 @@ export function bootWarnings(config: MachineConfig, needs: GuestNeeds): string[]
 	];
 }
 
+const otherSystem =
+	'Windows is on its disks, but the restore point says linux, and devices are chosen by that: import it with os: windows in a --spec';
+
 function warnDisks(
 	newest: KernelFacts,
 	older: readonly KernelFacts[],
 	config: MachineConfig,
 	needs: GuestNeeds,
 ): string[] {
-	const lacking = missingIn(newest, needs.disks);
-	if (lacking.length === 0)
-		return needs.disks.some(name => earlyOf(newest, name) === null) ? warnUnknown(config, needs) : [];
-	const other = older.find(kernel => needs.disks.every(name => isEarly(kernel, name)));
-	const ways = [
+	const ways = needs.linuxDisks;
+	if (findsDisks(newest, ways)) return [];
+	if (ways.some(names => missingIn(newest, names).length === 0)) return warnUnknown(ways, config, needs);
+	const other = older.find(kernel => findsDisks(kernel, ways));
+	const remedies = [
 		other ? [`choose kernel ${other.version} in its boot menu, which has them`] : [],
 		needs.otherWay === undefined ? [] : [needs.otherWay],
 		['add them to its initramfs and back it up again'],
 	];
+	const lacking = missingIn(newest, ways[0] ?? []).join(', ');
 	return [
-		`kernel ${newest.version} has no ${lacking.join(', ')} built in or in its initramfs: on ${needs.platform} it does not find its disks; ${ways.flat().join(', or ')}`,
+		`kernel ${newest.version} has no ${lacking} built in or in its initramfs: on ${needs.platform} it does not find its disks; ${remedies.flat().join(', or ')}`,
 	];
 }
 
-function warnWindows({ starts }: WindowsFacts, { windowsDisks, platform, otherWay }: GuestNeeds): string[] {
-	const lacking = windowsDisks.filter(services => !services.some(name => starts[name] === 0));
-	if (lacking.length === 0) return [];
-	const told = lacking.map(services =>
-		services.map(name => `${name} (${startText(starts[name] ?? null)})`).join(' or '),
-	);
-	const way = otherWay === undefined ? '' : `; ${otherWay}`;
-	return [`Windows does not start ${told.join(', ')} when it boots: on ${platform} it may not find its disks${way}`];
-}
-
-function startText(start: number | null): string {
-	return start === null ? 'not there' : `Start is ${start}`;
-}
-
-function warnOtherSystem(): string[] {
-	return [
-		'Windows is on its disks, but the restore point says linux, and devices are chosen by that: import it with os: windows in a --spec',
-	];
+function findsDisks({ modules }: KernelFacts, ways: GuestNeeds['linuxDisks']): boolean {
+	return ways.some(names => names.every(name => ['kernel', 'initramfs'].includes(modules[name]?.early ?? 'no')));
 }
 
 /** Also a module that is there and forbidden, and one that is not even installed. */
@@ -87,33 +75,39 @@ function missingIn({ modules }: KernelFacts, names: readonly string[]): string[]
 	});
 }
 
-function warnNics(newest: KernelFacts, needs: GuestNeeds): string[] {
-	const lacking = needs.nics.filter(name => newest.modules[name]?.installed === false);
+function warnNics(newest: KernelFacts, { linuxNics, platform }: GuestNeeds): string[] {
+	const lacking = linuxNics.filter(name => newest.modules[name]?.installed === false);
 	if (lacking.length === 0) return [];
-	return [
-		`kernel ${newest.version} comes without ${lacking.join(', ')}: on ${needs.platform} it does not find its NICs`,
-	];
+	return [`kernel ${newest.version} comes without ${lacking.join(', ')}: on ${platform} it does not find its NICs`];
+}
+
+function warnWindows(windows: WindowsFacts | null, config: MachineConfig, needs: GuestNeeds): string[] {
+	const { windowsDisks, platform, otherWay } = needs;
+	if (windows === null) return warnUnknown(windowsDisks, config, needs);
+	const startOf = (name: string) => windows.starts[name] ?? null;
+	if (windowsDisks.some(services => services.every(name => startOf(name) === 0))) return [];
+	const told = (windowsDisks[0] ?? [])
+		.filter(name => startOf(name) !== 0)
+		.map(name => `${name} (${startOf(name) === null ? 'not there' : `Start is ${startOf(name)}`})`);
+	const remedy = otherWay === undefined ? '' : `; ${otherWay}`;
+	return [`Windows does not start ${told.join(', ')} when it boots: on ${platform} it may not find its disks${remedy}`];
 }
 
 function warnUnknown(
+	ways: readonly (readonly string[])[],
 	{ boot, drivers }: MachineConfig,
-	{ tellsUnknown, platform, family, disks }: GuestNeeds,
+	{ tellsUnknown, platform, family }: GuestNeeds,
 ): string[] {
 	if (!tellsUnknown || drivers.some(({ name }) => name === family)) return [];
-	const first = boot?.notLookedAt[0];
-	const why = first === undefined ? 'nobody looked into its disks' : first;
+	const names = ways.map(way => way.join(', ')).join(' or ');
 	return [
-		`whether it has ${disks.join(', ')}, without which it does not find its disks on ${platform}, is not known: ${why}`,
+		`whether it has ${names}, without which it does not find its disks on ${platform}, is not known: ${whyUnknown(boot)}`,
 	];
 }
 
-function earlyOf({ modules }: KernelFacts, name: string) {
-	return modules[name]?.early ?? null;
-}
-
-function isEarly(kernel: KernelFacts, name: string): boolean {
-	const early = earlyOf(kernel, name);
-	return early === 'kernel' || early === 'initramfs';
+function whyUnknown(boot: BootFacts | null): string {
+	if (boot === null) return 'nobody looked into its disks';
+	return boot.notLookedAt[0] ?? 'the disks do not tell';
 }
 
 /** A name that stays the same where there is one disk only is not told: it is that one's. */

@@ -9,6 +9,7 @@ export const lookedForModules: readonly string[] = [
 	'virtio_blk',
 	'virtio_scsi',
 	'virtio_net',
+	'ata_piix',
 	'ahci',
 	'sd_mod',
 	'e1000e',

@@ -1,6 +1,6 @@
 import type { MachineConfig } from '../../model/machine.ts';
 import { bootWarnings } from '../boot-warnings.ts';
-import { hypervGuest, hypervIdeGuest } from './guest-needs.ts';
+import { hypervGuest } from './guest-needs.ts';
 import type { HypervHardware } from './hardware.ts';
 
 /** What a person should know before this guest is started on Hyper-V. */
@@ -13,10 +13,9 @@ export function guestWarnings(config: MachineConfig, hardware: HypervHardware): 
 }
 
 /** What was found on its disks tells; of what nobody looked into, or knows how to, that is said. */
-function driverWarnings(config: MachineConfig, { disks }: HypervHardware): string[] {
+function driverWarnings(config: MachineConfig, hardware: HypervHardware): string[] {
 	const { os, drivers, boot } = config;
-	const onIde = disks.every(({ slot }) => slot.controller === 'IDE');
-	if (os === 'linux' || boot?.windows) return bootWarnings(config, onIde ? hypervIdeGuest : hypervGuest);
+	if (os === 'linux' || boot?.windows) return bootWarnings(config, hypervGuest(hardware));
 	if (drivers.some(({ name }) => name === 'hyperv')) return [];
 	if (os === 'windows')
 		return [

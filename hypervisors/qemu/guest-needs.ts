@@ -1,11 +1,11 @@
 import type { GuestNeeds } from '../boot-warnings.ts';
 import type { QemuHardware } from './hardware.ts';
 
-/** What a guest must have for the devices that command-line.ts gives it. Linux comes with all of them, unless somebody left them out. */
+/** What a guest must have for the devices that command-line.ts gives it. Linux comes with all, unless somebody left them out. */
 export function guestNeeds({ diskBus, nicModel }: Pick<QemuHardware, 'diskBus' | 'nicModel'>): GuestNeeds {
 	return {
 		platform: 'QEMU',
-		nics: [nicModel === 'virtio' ? 'virtio_net' : 'e1000e'],
+		linuxNics: [nicModel === 'virtio' ? 'virtio_net' : 'e1000e'],
 		tellsUnknown: false,
 		...(diskBus === 'virtio' ? virtioDisks : sataDisks),
 	};
@@ -13,9 +13,15 @@ export function guestNeeds({ diskBus, nicModel }: Pick<QemuHardware, 'diskBus' |
 
 const virtioDisks = {
 	family: 'virtio',
-	disks: ['virtio_pci', 'virtio_blk'],
-	diskName: 'vd',
+	linuxDisks: [['virtio_pci', 'virtio_blk']],
 	windowsDisks: [['viostor']],
+	diskName: 'vd',
 	otherWay: 'give QEMU the option disks: sata',
 };
-const sataDisks = { family: 'sata', disks: ['ahci', 'sd_mod'], diskName: 'sd', windowsDisks: [['storahci', 'msahci']] };
+/** `msahci` is what `storahci` was called before Windows 8. */
+const sataDisks = {
+	family: 'sata',
+	linuxDisks: [['ahci', 'sd_mod']],
+	windowsDisks: [['storahci'], ['msahci']],
+	diskName: 'sd',
+};

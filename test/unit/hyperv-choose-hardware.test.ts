@@ -88,6 +88,17 @@ suite('`chooseHardware` on Hyper-V', () => {
 			warnings({ firmware: 'efi' }),
 			/hv_storvsc, sd_mod, without which it does not find its disks on Hyper-V, is not known/,
 		);
+		const boot = {
+			kernels: [],
+			windows: null,
+			deviceNames: [{ file: '/etc/fstab', device: '/dev/xvda1' }],
+			notLookedAt: ['disk0 is encrypted'],
+		};
+		const named = /fstab names \/dev\/xvda1: on Hyper-V/;
+		assert.match(warnings({ boot, firmware: 'efi' }), /is not known: disk0 is encrypted$/m);
+		assert.match(warnings({ boot, firmware: 'efi' }), named);
+		assert.doesNotMatch(warnings({ boot, firmware: 'bios' }), /is not known/);
+		assert.match(warnings({ boot, firmware: 'bios' }), named);
 		assert.doesNotMatch(warnings({ firmware: 'efi', drivers: known }), /hv_storvsc/);
 		assert.doesNotMatch(warnings({ firmware: 'bios' }), /hv_storvsc/, 'every system has a driver for IDE');
 		assert.match(warnings({ disks: [disk(0, 4096)] }), /4096 bytes, from which generation 1 does not start/);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { bootWarnings } from '../../hypervisors/boot-warnings.ts';
-import { hypervGuest } from '../../hypervisors/hyperv/guest-needs.ts';
+import { hypervGuest as guestOfHyperv } from '../../hypervisors/hyperv/guest-needs.ts';
 import { guestNeeds } from '../../hypervisors/qemu/guest-needs.ts';
 import { driverFamiliesIn } from '../../inspection/driver-families.ts';
 import { lookedForModules } from '../../inspection/linux-modules.ts';
@@ -24,14 +24,21 @@ function guest(boot: Partial<BootFacts> | null, config: Partial<MachineConfig> =
 	return { ...sampleConfig, nics, boot: facts, ...config };
 }
 
+const place = (controller: 'IDE' | 'SCSI') => ({
+	slot: { controller, number: 0, location: 0 },
+	logicalSectorBytes: 512 as const,
+	physicalSectorBytes: 4096 as const,
+});
+const hypervGuest = guestOfHyperv({ disks: [place('IDE'), place('SCSI')] });
+const onIde = guestOfHyperv({ disks: [place('IDE')] });
 const onQemu = guestNeeds({ diskBus: 'virtio', nicModel: 'virtio' });
 const whole = kernel('6.1.0-18-amd64', {});
 
 suite('`bootWarnings`', () => {
-	test('says nothing of a guest that has all drivers, nor of one that is not Linux', () => {
+	test('says nothing of a guest that has all drivers, nor of one that is neither Linux nor Windows', () => {
 		for (const needs of [hypervGuest, onQemu, guestNeeds({ diskBus: 'sata', nicModel: 'e1000e' })]) {
 			assert.deepEqual(bootWarnings(guest({ kernels: [whole] }), needs), []);
-			assert.deepEqual(bootWarnings(guest({ kernels: [kernel('1', {}, absent)] }, { os: 'windows' }), needs), []);
+			assert.deepEqual(bootWarnings(guest({ kernels: [kernel('1', {}, absent)] }, { os: 'other' }), needs), []);
 		}
 	});
 
@@ -49,6 +56,18 @@ suite('`bootWarnings`', () => {
 		assert.deepEqual(bootWarnings(guest({ kernels: [dull] }), onQemu), [
 			'kernel 6.1.0-19 has no virtio_blk built in or in its initramfs: on QEMU it does not find its disks; give QEMU the option disks: sata, or add them to its initramfs and back it up again',
 		]);
+	});
+
+	test('takes the emulated IDE of Hyper-V for enough where all disks are on it', () => {
+		const plain = kernel('5.10', { hv_vmbus: absent, hv_storvsc: absent });
+		const bare = kernel('5.10', { hv_vmbus: absent, ata_piix: late });
+		assert.deepEqual(bootWarnings(guest({ kernels: [plain] }), onIde), []);
+		assert.match(bootWarnings(guest({ kernels: [plain] }), hypervGuest).join(), /has no hv_vmbus, hv_storvsc/);
+		assert.match(bootWarnings(guest({ kernels: [bare] }), onIde).join(), /has no hv_vmbus built in/);
+		const starts = { vmbus: 3, storvsc: 3, atapi: 0, intelide: 0 };
+		const windows = guest({ windows: { starts } }, { os: 'windows' });
+		assert.deepEqual(bootWarnings(windows, onIde), []);
+		assert.equal(bootWarnings(windows, hypervGuest).length, 1);
 	});
 
 	test('names the modules for the NICs that are not even installed, of a machine with NICs', () => {
@@ -89,7 +108,10 @@ suite('`bootWarnings`', () => {
 		assert.match(other ?? '', /^Windows is on its disks, but the restore point says linux/);
 		assert.deepEqual(rest, [onHyperv]);
 		assert.deepEqual(bootWarnings(guest({ ...facts, kernels: [whole] }), hypervGuest), []);
-		assert.deepEqual(bootWarnings(guest({}, { os: 'windows' }), hypervGuest), []);
+		const [unknown, ...none] = bootWarnings(guest({ notLookedAt: ['disk0: no'] }, { os: 'windows' }), hypervGuest);
+		assert.match(unknown ?? '', /^whether it has vmbus, storvsc, .* is not known: disk0: no$/);
+		assert.deepEqual(none, []);
+		assert.deepEqual(bootWarnings(guest({}, { os: 'windows' }), onQemu), []);
 	});
 
 	test('names files that call a disk by a name it does not have there', () => {
