@@ -32,7 +32,8 @@ async function* blocksOf(reader: ByteReader): AsyncGenerator<Buffer> {
 
 /** https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md */
 function unpackBlock(packed: Buffer): Buffer {
-	const out = Buffer.alloc(mostBlockBytes);
+	// Nothing of it is handed out, or repeated, that was not written before.
+	const out = Buffer.allocUnsafe(mostBlockBytes);
 	let from = 0;
 	let to = 0;
 	const byte = () => {
@@ -60,9 +61,12 @@ function unpackBlock(packed: Buffer): Buffer {
 		const back = byte() + byte() * 256;
 		const matched = length(token & 15) + 4;
 		if (back === 0 || back > to || to + matched > out.length) throw unreadable('what lz4 has packed is damaged');
-		// Byte by byte where it repeats what it is just writing.
-		if (back >= matched) out.copy(out, to, to - back, to - back + matched);
-		else for (let index = 0; index < matched; index++) out.writeUInt8(out.readUInt8(to - back + index), to + index);
+		// It may repeat what it is just writing: each copy takes no more than is there, which doubles.
+		for (let done = 0; done < matched; ) {
+			const part = Math.min(matched - done, back + done);
+			out.copyWithin(to + done, to - back, to - back + part);
+			done += part;
+		}
 		to += matched;
 	}
 	return out.subarray(0, to);
