@@ -7,6 +7,7 @@ import { programPath } from '../system/program-path.ts';
 /** Programs that make an image, and Debian's packages that bring them. */
 const buildTools: Readonly<Record<string, string>> = {
 	mmdebstrap: 'mmdebstrap',
+	unshare: 'util-linux',
 	'mkfs.xfs': 'xfsprogs',
 	mke2fs: 'e2fsprogs',
 	'mkfs.vfat': 'dosfstools',

@@ -25,10 +25,10 @@ interface MakeOptions {
 /** Fills an empty directory: Debian by mmdebstrap, our files, Rouse with its Node. Throws as `runBuildTool`. */
 export async function makeRoot(directory: string, options: MakeOptions): Promise<Made> {
 	const root = join(directory, 'root');
-	await runBuildTool('mmdebstrap', [...(await bootstrapArguments(options)), suite, root, ...sources], {
-		...options,
-		env: { ROUSE_ROOT_FILES: rootFilesDirectory },
-	});
+	// It mounts /proc, /sys and parts of /dev there. When it is killed they would stay, and be what is removed with the rest.
+	const apart = ['--mount', '--propagation', 'private', '--', 'mmdebstrap'];
+	const args = [...(await bootstrapArguments(options)), suite, root, ...sources];
+	await runBuildTool('unshare', [...apart, ...args], { ...options, env: { ROUSE_ROOT_FILES: rootFilesDirectory } });
 	await copyRouse(root, options);
 	await runBuildTool('chroot', [root, 'systemctl', 'enable', ...enabledUnits], options);
 	const format = '${Package} ${Version}\\n';
