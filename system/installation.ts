@@ -228,6 +228,7 @@ export const places = {
 	ballast: (home: string) => join(home, 'host', 'ballast'),
 	recoveries: (home: string) => join(home, 'host', 'recoveries'),
 	tombstones: (home: string) => join(home, 'host', 'tombstones'),
+	selftest: (home: string) => join(home, 'host', 'selftest'),
 	owedUnpins: (home: string) => join(home, 'host', 'owed-unpins'),
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),
 	/** Of repositories that are served to hosts elsewhere. */

@@ -1,8 +1,13 @@
+import { resolve } from 'node:path';
+import { RouseError } from '../../model/errors.ts';
 import type { Power } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
-import { homeDirectory, openInstallation } from '../../system/installation.ts';
+import { replaceFileDurably } from '../../system/durable-file.ts';
+import { homeDirectory, loadConfig, openInstallation } from '../../system/installation.ts';
 import { currentOutages, outageText } from '../host/outages.ts';
+import { runSelftest } from '../host/selftest.ts';
+import { checkText, reportText } from '../host/selftest-text.ts';
 import { hostMachineAnswer, machineText, standOf } from '../host/machine.ts';
 import { machineAnswer } from '../recover/answer.ts';
 import { abandonedText, machineStepText } from '../recover/next-text.ts';
@@ -13,11 +18,15 @@ import { formatBytes } from '../../model/format-bytes.ts';
 import { formatTable } from '../terminal/format.ts';
 import { formatTime } from '../terminal/format-time.ts';
 import { parseName } from '../terminal/parse.ts';
+import { readVersion } from '../version.ts';
+
+/** Something is not as a recovery needs it. */
+const otherwiseExit = 4;
 
 /** The host as its supervisor knows it: neither Temporal nor a worker is asked. */
 export const build = (context: Context) => {
 	const host = command('host').description('machines on this host; needs neither Temporal nor a worker');
-	for (const verb of [list(context), show(context), start(context), stop(context), remove(context)])
+	for (const verb of [list(context), show(context), start(context), stop(context), remove(context), selftest(context)])
 		host.addCommand(verb);
 	return host;
 };
@@ -99,6 +108,43 @@ const remove = (context: Context) =>
 			const { recoveryId } = await supervisor.recovery(name, { signal: context.signal });
 			await supervisor.removeMachine(name, recoveryId, { signal: context.signal });
 			context.output.result({ name, removed: true }, `${name}: removed, with its disks`);
+		});
+
+const selftest = (context: Context) =>
+	command('selftest')
+		.description(
+			'try on a Hyper-V host what is known of it from documentation alone, with a machine that is thrown away',
+		)
+		.argument('[name]', 'host; there is one', parseName)
+		.option('--long', 'also what takes minutes: reads held for 5, the volume away for 10')
+		.option('--report <file>', 'write all that was seen to a file, as JSON')
+		.action(async (name, { long = false, report: path }) => {
+			const installation = await openInstallation(homeDirectory(context.env));
+			const { host } = await loadConfig(installation);
+			if (name !== undefined && name !== host.name)
+				throw new RouseError('host_unknown', `there is no host ${name} here, but ${host.name}`);
+			if (host.kind !== 'hyperv')
+				return context.output.result(
+					{ host: host.name, kind: host.kind, report: null },
+					`${host.name} is of kind ${host.kind}: there is nothing to test that the tests of Rouse do not.`,
+				);
+			const { output, env, signal, exitWith } = context;
+			const report = await runSelftest({
+				installation,
+				env,
+				long,
+				version: readVersion().version,
+				signal,
+				tell: line => {
+					if (line.type === 'check') output.event(line, checkText(line.check));
+					else output.message(line.type === 'trying' ? `trying ${line.name}` : line.message);
+				},
+			});
+			if (path !== undefined) await replaceFileDurably(resolve(path), `${JSON.stringify(report, undefined, '\t')}\n`);
+			output.event({ type: 'report', host: host.name, kind: host.kind, report }, reportText(report));
+			signal.throwIfAborted();
+			if (report.checks.some(({ outcome }) => outcome === 'otherwise')) exitWith(otherwiseExit);
+			return undefined;
 		});
 
 function stopNote(name: string, power: Power): string {

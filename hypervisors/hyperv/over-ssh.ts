@@ -5,19 +5,24 @@ import type { Driver } from './driver/driver.ts';
 import { connectPipes } from './driver/pipes.ts';
 import { connectDriver } from './driver/sessions.ts';
 import type { SshDestination } from './driver/ssh-destination.ts';
-import { createHypervPlatform } from './platform.ts';
+import { createHypervPlatform, type HypervOptions } from './platform.ts';
 
 /** The platform of the Windows host that is configured. `home`: where files are that have no absolute path. */
 export function hypervOver(host: HypervHost, home: string): Platform {
+	return createHypervPlatform(settingsOver(host, home));
+}
+
+/** What machines of that host share. */
+export function settingsOver(host: HypervHost, home: string): HypervOptions {
 	const { datastore, appliance, address } = host;
 	const destination = destinationOf(host, home);
-	return createHypervPlatform({
+	return {
 		driver: lazyDriver(() => connectDriver(destination)),
 		pipes: { open: async (pipe, options) => (await connectPipes(destination)).open(pipe, options) },
 		datastore,
 		appliance,
 		address,
-	});
+	};
 }
 
 export function destinationOf({ ssh, port, identityFile, knownHostsFile }: HypervHost, home: string): SshDestination {

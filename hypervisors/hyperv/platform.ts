@@ -9,7 +9,7 @@ export type HypervOptions = Omit<HostSettings, 'roots' | 'lookMs'> & Partial<Pic
 
 /** Hyper-V, driven from a machine on it. Nothing is asked before the first call. */
 export function createHypervPlatform(options: HypervOptions): Platform {
-	const settings: HostSettings = { roots: { sys: '/sys', dev: '/dev' }, lookMs: 15_000, ...options };
+	const settings = hostSettings(options);
 	return {
 		kind: 'hyperv',
 		report: () => reportOf(settings),
@@ -18,4 +18,8 @@ export function createHypervPlatform(options: HypervOptions): Platform {
 			chooseHardware(request, await settings.driver.ask('report', { datastore: settings.datastore }, { signal })),
 		machine: (definition, gate) => new HypervMachine(definition, gate, settings),
 	};
+}
+
+export function hostSettings(options: HypervOptions): HostSettings {
+	return { roots: { sys: '/sys', dev: '/dev' }, lookMs: 15_000, ...options };
 }

@@ -4,6 +4,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import * as z from 'zod';
 import type { CheckResult, SelftestReport } from '../../model/selftest.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { driverError } from '../../hypervisors/hyperv/driver/errors.ts';
@@ -22,6 +23,7 @@ import type { Times } from '../../hypervisors/hyperv/selftest/times.ts';
 import { ApplianceKernel } from '../../hypervisors/hyperv/simulator/appliance-kernel.ts';
 import { inProcessDriver } from '../../hypervisors/hyperv/simulator/in-process-driver.ts';
 import { IscsiInitiator } from '../../hypervisors/hyperv/simulator/iscsi-initiator.ts';
+import type { AnswerLine } from '../../hypervisors/hyperv/simulator/json-lines.ts';
 import { WindowsHost } from '../../hypervisors/hyperv/simulator/windows-host.ts';
 import { namesIn } from '../../system/names-in.ts';
 import { temporaryDirectory } from './captive.ts';
@@ -30,9 +32,12 @@ const applianceId = 'a0a0a0a0-1111-4222-8333-444444444444';
 const MiB = 2 ** 20;
 const sectorBytes = 512;
 
+/** Of each of its two disks. */
+export const diskBytes = 4 * MiB;
+
 /** The initiator gives up after a fifth of a second here, and what is held or away is so for twice as long. */
 const patienceMs = 200;
-const hastyTimes: Times = {
+export const hastyTimes: Times = {
 	heldMs: 2 * patienceMs,
 	longHeldMs: 2 * patienceMs,
 	awayMs: 2 * patienceMs,
@@ -46,6 +51,8 @@ export interface SelftestHost {
 	host: WindowsHost;
 	settings: HostSettings;
 	directory: string;
+	/** For one who asks it by another way: it must know whose machine is asked for. */
+	heard(this: void, answer: AnswerLine): AnswerLine;
 	/** Of Windows, with the files of the machine that was asked for last. */
 	folder(this: void): string;
 	/** Of every request so far. */
@@ -104,6 +111,11 @@ export async function selftestHost(t: Pick<TestContext, 'after'>): Promise<Selft
 		settings,
 		directory: directories.directory,
 		asked,
+		heard: answer => document => {
+			const of = z.looseObject({ recoveryId: z.string().optional() }).parse(document).recoveryId;
+			machine = of ?? machine;
+			return answer(document);
+		},
 		folder: () => `${settings.datastore}\\${machineName}-${(machine ?? '').slice(0, 8)}`,
 		run: more =>
 			selftest({
@@ -113,7 +125,7 @@ export async function selftestHost(t: Pick<TestContext, 'after'>): Promise<Selft
 				cmdlets: { 'Get-VM': ['Id'] },
 				long: false,
 				signal: new AbortController().signal,
-				diskBytes: 4 * MiB,
+				diskBytes,
 				times: hastyTimes,
 				message: () => undefined,
 				trying: () => undefined,

@@ -30,8 +30,8 @@ export interface SelftestOptions {
 	long: boolean;
 	signal: AbortSignal;
 	/** Of each of the two disks of the throw-away machine. */
-	diskBytes?: number;
-	times?: Times;
+	diskBytes?: number | undefined;
+	times?: Times | undefined;
 	message: (text: string) => void;
 	trying: (name: string) => void;
 	tell: (result: CheckResult) => void;

@@ -1,18 +1,23 @@
+import * as z from 'zod';
+
+const ms = z.number().min(1);
+
 /** How long what is measured is let last; a test is in a hurry. */
-export interface Times {
+export const timesSchema = z.strictObject({
 	/** For which reads get no answer. MSiSCSI gives one up after 60 s (MaxRequestHoldTime). */
-	heldMs: number;
-	longHeldMs: number;
+	heldMs: ms,
+	longHeldMs: ms,
 	/** For which nothing of the volume answers. */
-	awayMs: number;
-	longAwayMs: number;
+	awayMs: ms,
+	longAwayMs: ms,
 	/** In which a guest is to go on when it can. */
-	goesOnMs: number;
+	goesOnMs: ms,
 	/** Between two looks at the machine. */
-	lookEveryMs: number;
+	lookEveryMs: ms,
 	/** Under which load is before a disk is taken away. */
-	loadMs: number;
-}
+	loadMs: ms,
+});
+export type Times = z.infer<typeof timesSchema>;
 
 const second = 1_000;
 const minute = 60 * second;
