@@ -54,6 +54,7 @@ test('the initiator reads the volume through the target: GPT, NTFS, and several 
 	assert.equal(await remote.file(sampleGuids.partitionGuid, 'disk7.vhdx'), undefined);
 	const file = await remote.file(sampleGuids.partitionGuid, 'disk0.vhdx');
 	assert.ok(file);
+	assert.equal(await remote.writeBack(sampleGuids.partitionGuid), true, 'its metadata takes writes');
 	const [payloadAt = 0] = volume.payloadsAt;
 	const pieces = await Promise.all([0, 3, 5].map(at => file.read(payloadAt + at * MiB, MiB)));
 	for (const [index, at] of [0, 3, 5].entries())

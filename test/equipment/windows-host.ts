@@ -34,6 +34,8 @@ export const ids = {
 /** Files of a folder as those of a volume; reads fail while `lost` says why. */
 export class FolderVolume {
 	lost: Error | undefined;
+	/** How often Windows has written its metadata. */
+	written = 0;
 	back: () => void = () => undefined;
 	readonly #folder: string;
 
@@ -53,6 +55,10 @@ export class FolderVolume {
 					return await file.read(atBytes, lengthBytes);
 				};
 				return { name, sizeBytes: file.sizeBytes, read, close: () => file.close() };
+			},
+			writeBack: async () => {
+				this.written += 1;
+				return this.lost === undefined;
 			},
 			isConnected: async () => this.lost === undefined,
 			onBack: call => void (this.back = call),

@@ -199,6 +199,19 @@ test('a disk that came up offline has no access path, and a volume in use cannot
 	await refuses(sample, '0xC03A000D', 'start', startOn(basePath));
 });
 
+test('a volume is written to when it is mounted and when it goes, and one that takes no write is not mounted', async t => {
+	const sample = await sampleHost(t);
+	sample.volume.lost = breaks('deviceNotReady', 'read', 'as the test has it');
+	await assert.rejects(connect(sample), /0x80070015/);
+	assert.equal(sample.volume.written, 1);
+	sample.volume.lost = undefined;
+	await connect(sample);
+	assert.equal(sample.volume.written, 2);
+	const { iqn, portal } = { iqn: 'iqn.2026-11.example.rouse:web01', portal: { address: '127.0.0.1', port: 3260 } };
+	await sample.must('disconnect-volume', { recoveryId, portal, iqn, accessPath: `${folder}\\base` });
+	assert.equal(sample.volume.written, 3);
+});
+
 test('a saved state that does not resume stays; forgetting it is power loss for the guest', async t => {
 	const sample = await sampleHost(t);
 	await madeMachine(sample);

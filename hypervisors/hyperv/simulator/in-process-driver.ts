@@ -3,6 +3,7 @@ import { RouseError } from '../../../model/errors.ts';
 import type { CallOptions } from '../../contract.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { AnswerOf, OperationName, RequestOf } from '../driver/requests.ts';
+import { timeoutsMs } from '../driver/timeouts.ts';
 import type { DriverFailure } from '../driver/wire.ts';
 import { SessionDropped } from './faults.ts';
 import type { WindowsHost } from './windows-host.ts';
@@ -18,7 +19,7 @@ export function inProcessDriver(
 	async function ask<Name extends OperationName>(
 		name: Name,
 		request: RequestOf<Name>,
-		{ signal, timeoutMs = 60_000 }: CallOptions & { timeoutMs?: number } = {},
+		{ signal, timeoutMs = timeoutsMs[name] }: CallOptions & { timeoutMs?: number } = {},
 	): Promise<AnswerOf<Name>> {
 		signal?.throwIfAborted();
 		const ended = new AbortController();

@@ -14,7 +14,7 @@ const usualPatienceMs = 60_000;
 
 /**
  * The host's initiator: QEMU's, which is libiscsi, in a qemu-storage-daemon for each session. It logs in with CHAP, keeps what
- * is under way while its session is lost, and shows LUN 1 as an NBD export that is read only.
+ * is under way while its session is lost, and shows LUN 1 as an NBD export.
  */
 export class IscsiInitiator implements Initiator {
 	readonly #directory: string;
@@ -46,7 +46,7 @@ export class IscsiInitiator implements Initiator {
 				'--nbd-server',
 				`addr.type=unix,addr.path=${files.socket},max-connections=0`,
 				'--export',
-				'type=nbd,id=lun,node-name=lun,name=lun',
+				'type=nbd,id=lun,node-name=lun,name=lun,writable=on',
 				'--pidfile',
 				files.pid,
 			],
@@ -96,7 +96,7 @@ interface SessionFiles extends StorageDaemon {
 function lunOptions({ portal: { address, port }, iqn, chapUser }: Login): string {
 	const portal = `${isIPv6(address) ? `[${address}]` : address}:${port}`;
 	const credentials = `user=${chapUser},password-secret=chap,initiator-name=iqn.1991-05.com.microsoft:simulated`;
-	return `driver=iscsi,node-name=lun,transport=tcp,portal=${portal},target=${iqn},lun=1,${credentials},read-only=on`;
+	return `driver=iscsi,node-name=lun,transport=tcp,portal=${portal},target=${iqn},lun=1,${credentials}`;
 }
 
 function refusal({ iqn, portal }: Login, said: string): WindowsError {

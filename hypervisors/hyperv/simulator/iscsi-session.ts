@@ -1,15 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NbdClient } from '../../../nbd/client/client.ts';
 import type { Mft } from '../../../volume/ntfs/mft.ts';
+import { writeBack } from './metadata-write.ts';
 import { breaks } from './rules.ts';
 import { fileOf, type Partition, readNtfs, readPartitions } from './remote-volume.ts';
 import type { RemoteDisk } from './volumes.ts';
 
+const exportName = 'lun';
 const sectorBytes = 512;
 const probeEveryMs = 250;
 const retryMs = 1_000;
+/** A real initiator holds a write for MaxRequestHoldTime, a minute, before a volume goes without it. */
+const writeBackMs = 10_000;
 
 interface Opened {
+	socket: string;
 	client: NbdClient;
 	diskGuid: string;
 	partitions: readonly Partition[];
@@ -22,16 +27,20 @@ interface Opened {
  */
 export class IscsiSession implements RemoteDisk {
 	readonly diskGuid: string;
+	readonly #socket: string;
 	readonly #client: NbdClient;
 	readonly #partitions: readonly Partition[];
 	readonly #patienceMs: number;
 	readonly #end: () => Promise<void>;
 	readonly #closed = new AbortController();
 	readonly #volumes = new Map<string, Promise<Mft>>();
+	/** By partition: what Windows has of its metadata in memory. */
+	readonly #dirty = new Map<string, Buffer>();
 	#back: () => void = () => undefined;
 	#isLost = false;
 
-	private constructor({ client, diskGuid, partitions }: Opened, patienceMs: number, end: () => Promise<void>) {
+	private constructor({ socket, client, diskGuid, partitions }: Opened, patienceMs: number, end: () => Promise<void>) {
+		this.#socket = socket;
 		this.#client = client;
 		this.diskGuid = diskGuid;
 		this.#partitions = partitions;
@@ -42,14 +51,25 @@ export class IscsiSession implements RemoteDisk {
 	/** `end` ends what serves the socket. */
 	static async open(socket: string, patienceMs: number, end: () => Promise<void>): Promise<IscsiSession> {
 		const never = new AbortController().signal;
-		const client = await NbdClient.open({ address: { path: socket }, exportName: 'lun' }, never);
+		const client = await NbdClient.open({ address: { path: socket }, exportName }, never);
 		try {
 			const found = await readPartitions((at, lengthBytes) => readFrom(client, at, lengthBytes));
-			return new IscsiSession({ client, ...found }, patienceMs, end);
+			return new IscsiSession({ socket, client, ...found }, patienceMs, end);
 		} catch (error) {
 			await client.close();
 			throw error;
 		}
+	}
+
+	async writeBack(partitionGuid: string): Promise<boolean> {
+		const partition = this.#partitions.find(({ guid }) => guid === partitionGuid);
+		if (partition === undefined || this.#isLost) return false;
+		const { geometry } = await this.#volume(partition);
+		// The record of the MFT itself: metadata, whatever else the volume has.
+		const atBytes = partition.offsetBytes + geometry.mftAtBytes;
+		const bytes = this.#dirty.get(partitionGuid) ?? (await this.#read(atBytes, geometry.recordBytes));
+		this.#dirty.set(partitionGuid, bytes);
+		return await writeBack({ socket: this.#socket, exportName }, { atBytes, bytes }, writeBackMs);
 	}
 
 	async isConnected(withinMs: number): Promise<boolean> {

@@ -67,6 +67,7 @@ export class StateStore {
 	readonly state: HostState;
 	readonly #path: string;
 	#saved: Promise<void> = Promise.resolve();
+	#hasPower = true;
 
 	private constructor(path: string, state: HostState) {
 		this.#path = path;
@@ -78,13 +79,15 @@ export class StateStore {
 		return new StateStore(path, text === undefined ? emptyState() : parse(path, text));
 	}
 
-	/** When nothing is being written any more. */
-	async settled(): Promise<void> {
+	/** Nothing becomes durable any more; resolves when nothing is being written. */
+	async losePower(): Promise<void> {
+		this.#hasPower = false;
 		await this.#saved.catch(() => undefined);
 	}
 
 	/** Durable when it returns, with all that was changed before the call. */
 	async save(): Promise<void> {
+		if (!this.#hasPower) return;
 		const before = this.#saved;
 		const save = async () => {
 			await before.catch(() => undefined);

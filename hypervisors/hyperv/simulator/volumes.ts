@@ -15,6 +15,11 @@ export interface RemoteDisk {
 	 * is lost, and fail once the initiator has given up; they do not wait for each other.
 	 */
 	file(partitionGuid: string, name: string): Promise<(ByteSource & { close(): Promise<void> }) | undefined>;
+	/**
+	 * Writes of its metadata what Windows has and the disk may not: when a volume is mounted, and when it goes. False when that
+	 * is not answered.
+	 */
+	writeBack(partitionGuid: string): Promise<boolean>;
 	/** Whether the session is there, or comes back within this time. */
 	isConnected(withinMs: number): Promise<boolean>;
 	/** Called when a session that the initiator had given up is back. */

@@ -145,9 +145,9 @@ export class WindowsHost {
 	}
 
 	async #end(): Promise<void> {
+		await this.#parts.store.losePower();
 		for (const vm of this.#parts.running.values()) await vm.end();
 		for (const disk of this.#parts.sessions.values()) await disk.close();
-		await this.#parts.store.settled();
 	}
 
 	#vmId(recoveryId: string): string {

@@ -35,6 +35,8 @@ export async function setDisk(host: HostParts, diskGuid: string, { online }: { o
 	await cmdlet(host, 'Set-Disk', async () => {
 		const paths = host.state.accessPaths.filter(one => one.diskGuid === diskGuid);
 		if (!online && isAnyInUse(host, paths)) throw breaks('sessionInUse', 'Set-Disk', diskGuid);
+		// A write that is not answered is lost in the end, and an event of the log says so: Microsoft-Windows-Ntfs 140.
+		if (!online) for (const { iqn, partitionGuid } of paths) await host.sessions.get(iqn)?.writeBack(partitionGuid);
 		const others = host.state.onlineDisks.filter(one => one !== diskGuid);
 		host.state.onlineDisks = online ? [...others, diskGuid] : others;
 		await host.store.save();
@@ -46,7 +48,10 @@ export async function addAccessPath(host: HostParts, access: AccessPath): Promis
 	await cmdlet(host, 'Add-PartitionAccessPath', async () => {
 		const isOnline = !host.faults.conditions.newDisksOffline || host.state.onlineDisks.includes(access.diskGuid);
 		if (!isOnline) throw breaks('writeProtected', 'Add-PartitionAccessPath', `disk ${access.diskGuid} is offline.`);
+		if (host.state.accessPaths.some(one => samePath(one.path, access.path) && one.iqn === access.iqn)) return;
 		await makeDirectory(host, access.path);
+		if ((await host.sessions.get(access.iqn)?.writeBack(access.partitionGuid)) === false)
+			throw breaks('deviceNotReady', 'Add-PartitionAccessPath', access.path);
 		const others = host.state.accessPaths.filter(one => !samePath(one.path, access.path));
 		host.state.accessPaths = [...others, access];
 		await host.store.save();
