@@ -17,5 +17,7 @@ export const hypervHostSchema = z.strictObject({
 	appliance: z.string().toLowerCase().refine(isGuid, 'must be the GUID of a virtual machine'),
 	/** Of the appliance, on which the host reads the disks. */
 	address: z.string().refine(text => isIP(text) !== 0, 'must be an address'),
+	/** Where the appliance's kernel shows its disks: elsewhere than in /sys and /dev beside a simulated host alone. */
+	kernel: z.strictObject({ sys: z.string().min(1), dev: z.string().min(1) }).optional(),
 });
 export type HypervHost = z.infer<typeof hypervHostSchema>;

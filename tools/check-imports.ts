@@ -94,6 +94,8 @@ export const rules: Readonly<Record<string, Rule>> = {
 		folders: [
 			'appliance',
 			'model',
+			// The demonstration drives the guest of a simulated host.
+			'hypervisors/hyperv/simulator/control-client.ts',
 			'system',
 			'repository',
 			'sources',

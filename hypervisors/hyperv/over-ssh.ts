@@ -14,7 +14,7 @@ export function hypervOver(host: HypervHost, home: string): Platform {
 
 /** What machines of that host share. */
 export function settingsOver(host: HypervHost, home: string): HypervOptions {
-	const { datastore, appliance, address } = host;
+	const { datastore, appliance, address, kernel } = host;
 	const destination = destinationOf(host, home);
 	return {
 		driver: lazyDriver(() => connectDriver(destination)),
@@ -22,6 +22,7 @@ export function settingsOver(host: HypervHost, home: string): HypervOptions {
 		datastore,
 		appliance,
 		address,
+		...(kernel ? { roots: kernel } : {}),
 	};
 }
 

@@ -82,16 +82,16 @@ export class ScriptedGuest {
 
 	/** One request after another, and again when one failed and the machine went on: Hyper-V keeps it. */
 	async #request<T>(work: (vm: RunningVm) => Promise<T>): Promise<T> {
-		const vm = this.#host.running.get(this.#vmId);
-		const boot = vm?.guestBoot;
-		if (vm === undefined || boot === undefined) throw noGuest(this.#vmId);
+		const boot = this.boot;
+		if (boot === undefined) throw noGuest(this.#vmId);
 		for (;;) {
+			const vm = await this.#inProcess(boot);
 			await vm.until(() => isGone(vm, boot) || (vm.state === 'Running' && !vm.isFrozen));
-			if (isGone(vm, boot)) throw noGuest(this.#vmId);
+			if (isGone(vm, boot)) continue;
 			try {
 				return await work(vm);
 			} catch (error) {
-				if (isGone(vm, boot)) throw noGuest(this.#vmId);
+				if (isGone(vm, boot)) continue;
 				if (!(error instanceof WindowsError)) throw error;
 				// "Pause" as AutomaticCriticalErrorAction: https://learn.microsoft.com/powershell/module/hyper-v/set-vm
 				vm.change(() => (vm.state = 'PausedCritical'));
@@ -99,7 +99,22 @@ export class ScriptedGuest {
 			}
 		}
 	}
+
+	/** Of this boot. A request that was under way when the machine was saved goes on with it. */
+	async #inProcess(boot: string): Promise<RunningVm> {
+		const isSaved = () =>
+			this.#host.state.vms.some(({ vmId, saved }) => vmId === this.#vmId && saved?.guestBoot === boot);
+		for (;;) {
+			const vm = this.#host.running.get(this.#vmId);
+			if (vm && !isGone(vm, boot)) return vm;
+			if (!isSaved()) throw noGuest(this.#vmId);
+			await delay(savedLookMs);
+		}
+	}
 }
+
+/** Between two looks at a machine that is saved. */
+const savedLookMs = 20;
 
 /** True once the time is over. Timers of Node hold 24 days. */
 async function longDelay(ms: number, signal: AbortSignal): Promise<boolean> {

@@ -12,6 +12,7 @@ import { answerControl } from './control.ts';
 import { answerDriver } from './driver-lines.ts';
 import { IscsiInitiator } from './iscsi-initiator.ts';
 import { serveLines } from './json-lines.ts';
+import { startSshServer } from './ssh/server.ts';
 import { WindowsHost } from './windows-host.ts';
 
 export const simulatorConfigSchema = z.strictObject({
@@ -26,6 +27,8 @@ export const simulatorConfigSchema = z.strictObject({
 	applianceId: z.string(),
 	/** Where `sys` and `dev` of the appliance are. */
 	applianceDirectory: z.string(),
+	/** With it the host is reached over SSH too, by keys that are made in this directory (ssh/server.ts). */
+	ssh: z.strictObject({ directory: z.string(), port: z.int().min(1).max(65_535) }).optional(),
 	/** After which the initiator gives up. */
 	patienceMs: z.int().min(1).default(60_000),
 	computerName: z.string().default('HV1'),
@@ -51,8 +54,10 @@ async function run(path: string): Promise<void> {
 	await serveLines(config.controlSocket, answerControl(host));
 	await serveConsoles(config.consoleSocket, directory);
 	await serveLines(config.driverSocket, answerDriver(host));
+	const { ssh, driverSocket, consoleSocket } = config;
+	const server = ssh && (await startSshServer({ ...ssh, driverSocket, consoleSocket }));
 	process.once('SIGTERM', () => {
-		void host.shutDown().then(() => process.exit());
+		void Promise.all([host.shutDown(), server?.stop()]).then(() => process.exit());
 	});
 	console.log('ready');
 }
