@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CheckResult, SelftestReport } from '../../model/selftest.ts';
-import { type SelftestHost, selftestHost } from '../equipment/selftest-host.ts';
+import { hastyTimes, type SelftestHost, selftestHost } from '../equipment/selftest-host.ts';
 
 /** What no self test tries by itself. */
 const byHand = ['host-boots-anew', 'overlay-as-checkpoint'];
@@ -55,6 +55,21 @@ test('a saved guest that never goes on is told, and the rest is tried with one t
 	const report = await sample.run();
 	assert.deepEqual(named(report, 'otherwise'), ['saved-and-resumed', 'switched']);
 	assert.equal(seen(report, 'guest-undisturbed').facts['boots'], 2);
+	await nothing(sample);
+});
+
+test('a guest that stands still, and goes on only when it is told to, is told so', async t => {
+	const sample = await selftestHost(t, { patienceMs: 2_000 });
+	sample.host.faults.change({ resumesByItself: false });
+	const enough = new AbortController();
+	const report = await sample.run({
+		times: { ...hastyTimes, awayMs: 4_000, goesOnMs: 5_000 },
+		signal: enough.signal,
+		...after('target-away', () => enough.abort()),
+	});
+	const { outcome, facts } = seen(report, 'target-away');
+	assert.deepEqual([outcome, facts['goesOnBy']], ['otherwise', 'order']);
+	assert.match(JSON.stringify(facts['timeline']), /PausedCritical/);
 	await nothing(sample);
 });
 
