@@ -45,6 +45,7 @@ export const testTools: readonly Tool[] = [
 		debianPackage: 'libvhdi-utils',
 		probe: { command: 'vhdiinfo', args: ['-V'] },
 	},
+	program('sfdisk', 'partition tables of guests', 'fdisk'),
 	{
 		name: 'mkfs.xfs',
 		purpose: 'file systems of guests',
