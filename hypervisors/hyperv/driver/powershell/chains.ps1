@@ -118,9 +118,10 @@ function Invoke-Reparent {
     return [ordered]@{ changed = $true }
 }
 
-# The order matters: the overlay is merged, then gone, then the machine has the target. A merge that was cut off is done
-# again from its beginning. Merge-VHD leaves the overlay, "no longer valid": a session that ends in the moment between the
-# merge and the deletion leaves one whose second merge may be refused, which is told, and a person decides.
+# The order matters: the overlay is merged, then gone, then the machine has the target. A merge that was cut off, or has ended
+# before the overlay was deleted, is done again from its beginning: the machine has the overlay for its disk, so nothing
+# but a merge of it was written to the target, and a second one writes the same. Merge-VHD leaves the overlay, "no longer
+# valid", since the target's id of content is another then: the overlay is linked to it anew first.
 # https://learn.microsoft.com/powershell/module/hyper-v/merge-vhd
 function Invoke-Merge {
     param($Request)
@@ -139,6 +140,7 @@ function Invoke-Merge {
     }
     if ($overlayThere) {
         [void](Assert-Parent -Path $Request.overlay -Allowed $Request.target)
+        Set-VHD -Path $Request.overlay -ParentPath $Request.target -IgnoreIdMismatch
         Merge-VHD -Path $Request.overlay -DestinationPath $Request.target -Force
         [IO.File]::Delete($Request.overlay)
     }

@@ -74,7 +74,7 @@ export async function reparent(
 	return { changed: true };
 }
 
-/** Each step finds what the one before has left; only of a merge that was done, and its overlay not yet gone, it does not. */
+/** Each step finds what the one before has left. The link is made anew, which a merge that was begun before has broken. */
 export async function merge(
 	host: HostParts,
 	{ recoveryId, overlay, target, slot }: RequestOf<'merge'>,
@@ -88,6 +88,7 @@ export async function merge(
 		throw new DriverRefusal('chain_unexpected', `where ${overlay} belongs ${vm.name} has ${drive?.path ?? 'nothing'}`);
 	if (overlayThere) {
 		await mustStandOn(host, overlay, [target]);
+		await setVhdParent(host, { path: overlay, parent: target, ignoreIdMismatch: true });
 		await mergeVhd(host, { path: overlay, destination: target });
 		await removeFile(host, overlay);
 	}
