@@ -98,6 +98,16 @@ test('a datastore that is full when the disks are made leaves nothing to be trie
 	await nothing(sample);
 });
 
+test('a host that does not answer is told once, and nothing is left to be removed', async t => {
+	const sample = await selftestHost(t);
+	sample.host.faults.at('op hello', { kind: 'drop' });
+	const report = await sample.run();
+	assert.deepEqual(named(report, 'otherwise'), ['driver-answers']);
+	assert.deepEqual(named(report, 'as_expected'), ['nothing-left']);
+	assert.deepEqual(sample.asked, ['hello']);
+	await nothing(sample);
+});
+
 test('a session that drops in the pause of the switch is told, and what it has half done is removed', async t => {
 	const sample = await selftestHost(t);
 	sample.host.faults.at('Set-VHD done', { kind: 'drop' });

@@ -25,8 +25,8 @@ test('`runChecks`: a check that throws is otherwise, with its HRESULT, and those
 	const fails = check('first', { run: () => Promise.reject(error) });
 	assert.deepEqual(await run([fails, check('second', { needs: ['first'] }), check('third', { needs: ['second'] })]), [
 		['first', 'otherwise', '0x80070005', 'no'],
-		['second', 'not_tried', 'it begins where first ends, which failed'],
-		['third', 'not_tried', 'it begins where second ends, which failed'],
+		['second', 'not_tried', 'it begins where first ends, which was not reached'],
+		['third', 'not_tried', 'it begins where second ends, which was not reached'],
 	]);
 });
 

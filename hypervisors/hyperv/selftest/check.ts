@@ -85,7 +85,9 @@ function whyNot(
 	if (signal.aborted) return notTried('the self test was interrupted');
 	if (takesLong && !long) return notTried('it takes minutes: ask for it with --long');
 	const missing = needs.filter(name => !cameThrough.has(name));
-	return missing.length === 0 ? undefined : notTried(`it begins where ${missing.join(' and ')} ends, which failed`);
+	return missing.length === 0
+		? undefined
+		: notTried(`it begins where ${missing.join(' and ')} ends, which was not reached`);
 }
 
 async function tried<Context>(

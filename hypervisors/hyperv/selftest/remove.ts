@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { asRouseError } from '../../../model/errors.ts';
 import { removeFileDurably } from '../../../system/durable-file.ts';
+import { exists } from '../../../system/if-there.ts';
 import { stopTarget } from '../iscsi/target.ts';
 import { recordPath } from './record.ts';
 import type { Trial } from './trial.ts';
@@ -20,10 +21,11 @@ export async function removeAll(trial: Trial, directory: string): Promise<string
 	};
 	const { machine, server, parts, definition } = trial;
 	for (const disk of server.disks) disk.release();
+	const wasBegun = (await exists(parts.paths.targetRecord)) || (await exists(parts.paths.record));
 	// First: it has its disks open, and through them the volume.
 	await attempt('the machine', () => machine.remove());
 	await attempt('its disks', () => machine.removeTargets());
-	await attempt('the host', () => expectNothing(trial));
+	if (wasBegun) await attempt('the host', () => expectNothing(trial));
 	await attempt('what served it', () => server.stop());
 	await attempt('its iSCSI target', () => stopTarget({ directory: parts.paths.iscsi }));
 	if (left.length > 0) return left;

@@ -9,7 +9,7 @@ export const byHandChecks: Check<Trial>[] = [
 		expected: 'machines stay off, and come on when the appliance has its volume back',
 		run: async () =>
 			notTried(
-				'by hand: start a recovery of a machine that may be lost (rouse recover start), and power it on; shut the host down and start it; see that Windows comes up within its usual time, that rouse recover show says paused or off, and that rouse recover power NAME --on lets it go on',
+				'by hand: start a recovery of a machine that may be lost (rouse recover start), and power it on; shut the host down and start it; see that Windows comes up within its usual time, that rouse recover show says paused or off, and that rouse recover power NAME on lets it go on',
 			),
 	},
 	{
