@@ -29,7 +29,7 @@ const modules = ['nbd', 'target_core_iblock', 'iscsi_target_mod', 'xfs', 'fuse',
 const sysfsSectorBytes = 512;
 
 /** Emulated and busy it takes a while. */
-const comesUpMs = 120_000;
+const comesUpMs = 600_000;
 
 export async function gather(): Promise<Report> {
 	const outcome = outcomeSchema.parse(JSON.parse(await readFile(outcomePath, 'utf8')));

@@ -2,13 +2,20 @@ import { mkdir, rm } from 'node:fs/promises';
 import { RouseError } from '../../../model/errors.ts';
 import { endHolder } from '../../../system/spawn-locked.ts';
 import { checkTarget, type IscsiTarget, type TargetOptions, type TargetPaths, targetPaths } from './definition.ts';
+import {
+	endKernelTarget,
+	kernelHasTargets,
+	kernelTargetRuns,
+	mendKernelTarget,
+	startKernelTarget,
+} from './kernel/kernel-target.ts';
 import { endStorage, startStorage, storageRuns } from './storage.ts';
 import { endTargetDaemon, isServed, startTargetDaemon } from './target-daemon.ts';
 
 /**
- * An export of the mount mover as the disk behind an iSCSI target (LUN 1), for whoever knows the CHAP secret:
- * qemu-storage-daemon, which waits for a mover that died, under tgtd. What is there and whole is left alone; what is not is
- * ended and started anew, which initiators meet as a connection that is lost.
+ * An export of the mount mover as the disk behind an iSCSI target (LUN 1), for whoever knows the CHAP secret: by the kernel
+ * where it can, else by qemu-storage-daemon under tgtd; both wait for a mover that died. What is there and whole is left
+ * alone; what is not is ended and started anew, which initiators meet as a connection that is lost.
  *
  * Throws `tool_missing`, `mover_unreachable` when the export cannot be opened, `machine_failed` with the reason when one of
  * both programs does not come up: somebody else has the port, for one.
@@ -16,26 +23,29 @@ import { endTargetDaemon, isServed, startTargetDaemon } from './target-daemon.ts
 export async function startTarget(target: IscsiTarget, options: TargetOptions = {}): Promise<void> {
 	checkTarget(target);
 	const paths = targetPaths(target);
-	if (await targetRuns(target, options)) return;
+	if ((await targetRuns(target, options)) || (await mendKernelTarget(target, options))) return;
 	await mkdir(target.directory, { recursive: true, mode: 0o700 });
-	await endAll(paths);
+	await stopTarget(target);
 	try {
+		if (await kernelHasTargets()) return await startKernelTarget(target, options);
 		await startStorage(paths, target, options);
 		await startTargetDaemon(paths, target, options);
 	} catch (error) {
-		await endAll(paths);
+		await stopTarget(target);
 		throw error;
 	}
 }
 
 /** Both programs run, and the target is as `startTarget` makes it. */
 export async function targetRuns(target: IscsiTarget, options: TargetOptions = {}): Promise<boolean> {
+	if (await kernelTargetRuns(target)) return true;
 	const paths = targetPaths(target);
 	return (await storageRuns(paths)) && (await isServed(paths, target, options));
 }
 
 /** Ends it, whoever is connected, and leaves locks and logs alone. MAY find nothing. Waits for no read. */
 export async function stopTarget(target: Pick<IscsiTarget, 'directory'>): Promise<void> {
+	await endKernelTarget(target.directory);
 	await endAll(targetPaths(target));
 }
 
