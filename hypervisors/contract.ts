@@ -183,6 +183,15 @@ export interface Machine {
 	presentBase(options?: CallOptions): Promise<void>;
 
 	/**
+	 * Asked at every look while the machine runs on chain `mover` and the mount mover answers: that what `presentBase` has
+	 * made is there still, which a death or a boot of the host undoes under the machine. Starts what is missing, and MUST NOT
+	 * touch the machine; a guest that stands still because of it is let go on by `resume`. True when something was started
+	 * anew. It has little time: what does not answer soon is thrown, and asked again. A platform without it has nothing there
+	 * that could die.
+	 */
+	keepBase?(options?: CallOptions): Promise<boolean>;
+
+	/**
 	 * The protective snapshot: afterwards guest writes have a place of their own that reads through to the mount mover.
 	 * MUST NOT touch an existing snapshot: it may hold guest writes. One that was made and is gone MUST NOT be made again
 	 * (`machine_failed`). MUST fail (`mover_unreachable`), and leave nothing, when the mount mover's disks cannot be read.

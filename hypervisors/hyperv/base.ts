@@ -5,7 +5,8 @@ import { rm } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
 import type { IscsiTarget } from './iscsi/definition.ts';
 import { chapUser } from './iscsi/chap.ts';
-import { startTarget, stopTarget, targetRuns } from './iscsi/target.ts';
+import { isAlive, startTarget, stopTarget, targetRuns } from './iscsi/target.ts';
+import type { CallOptions } from '../contract.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { type MachineRecord, records } from './record.ts';
 import { checkServed, isServed, volumeExportName } from './volume.ts';
@@ -14,32 +15,43 @@ import { checkServed, isServed, volumeExportName } from './volume.ts';
 const ports = { from: 20_000, to: 30_000 } as const;
 const portTries = 100;
 
+/** How long a look waits for Windows, which goes on with what it was asked for: a session that was lost comes back in seconds. */
+const keepMs = 10_000;
+
 /** See `Machine.presentBase`. */
 export async function presentBase({ parts, gate, options }: Call): Promise<void> {
-	const { settings, definition, paths } = parts;
+	const { definition, paths, seen } = parts;
 	const record = await records.of(definition, paths);
 	// The mover is kept alive, and nothing is failed: a host that waits goes on when it is answered.
 	await gate.pass(async () => {
 		await checkServed(parts, options);
-		const { iscsi } = await withPort(parts, record);
-		await startTarget(targetOf(parts, iscsi), options);
-		const { diskGuid, partitionGuid } = record.volume;
-		await settings.driver.ask(
-			'connect-volume',
-			{
-				recoveryId: definition.recoveryId,
-				portal: { address: settings.address, port: iscsi.port },
-				iqn: iscsi.iqn,
-				chapUser,
-				chapSecret: iscsi.chapSecret,
-				diskGuid,
-				partitionGuid,
-				accessPath: paths.windows.base,
-				files: definition.disks.map(disk => paths.windows.baseFile(disk)),
-			},
-			options,
-		);
+		const withPort = await withFreePort(parts, record);
+		await startTarget(targetOf(parts, withPort.iscsi), options);
+		await connect(parts, withPort, options);
 	}, options);
+	seen.base = 'presented';
+}
+
+/**
+ * See `Machine.keepBase`. At its port, whoever has that meanwhile: Windows takes a volume in use from nobody, and so it cannot
+ * be told of another one.
+ */
+export async function keepBase({ parts, gate, options }: Call): Promise<boolean> {
+	const { definition, paths, seen } = parts;
+	const record = await records.of(definition, paths);
+	const target = targetOf(parts, record.iscsi);
+	if (seen.base === 'presented' && (await isAlive(target))) return false;
+	await gate.pass(async () => {
+		if (!(await targetRuns(target, options))) {
+			await checkServed(parts, options);
+			seen.base = 'anew';
+			await startTarget(target, options);
+		}
+		await connect(parts, record, { ...options, timeoutMs: keepMs });
+	}, options);
+	const isAnew = seen.base === 'anew';
+	seen.base = 'presented';
+	return isAnew;
 }
 
 /**
@@ -47,7 +59,8 @@ export async function presentBase({ parts, gate, options }: Call): Promise<void>
  * write its metadata: its session is cut first, and it gives that up.
  */
 export async function withdrawBase(parts: MachineParts, { iscsi }: Pick<MachineRecord, 'iscsi'>): Promise<void> {
-	const { paths } = parts;
+	const { paths, seen } = parts;
+	seen.base = 'unknown';
 	if (!(await isServed(parts))) await stopTarget({ directory: paths.iscsi });
 	await disconnect(parts, iscsi);
 	await stopTarget({ directory: paths.iscsi });
@@ -65,6 +78,28 @@ export async function freePort(address: string): Promise<number> {
 	});
 }
 
+async function connect(
+	{ settings, definition, paths }: MachineParts,
+	{ iscsi, volume: { diskGuid, partitionGuid } }: MachineRecord,
+	options: CallOptions & { timeoutMs?: number },
+): Promise<void> {
+	await settings.driver.ask(
+		'connect-volume',
+		{
+			recoveryId: definition.recoveryId,
+			portal: { address: settings.address, port: iscsi.port },
+			iqn: iscsi.iqn,
+			chapUser,
+			chapSecret: iscsi.chapSecret,
+			diskGuid,
+			partitionGuid,
+			accessPath: paths.windows.base,
+			files: definition.disks.map(disk => paths.windows.baseFile(disk)),
+		},
+		options,
+	);
+}
+
 async function disconnect({ settings, definition, paths }: MachineParts, iscsi: MachineRecord['iscsi']): Promise<void> {
 	await settings.driver.ask('disconnect-volume', {
 		recoveryId: definition.recoveryId,
@@ -75,7 +110,7 @@ async function disconnect({ settings, definition, paths }: MachineParts, iscsi: 
 }
 
 /** While the target was down somebody else may have taken its port: then Windows is told of another. */
-async function withPort(parts: MachineParts, record: MachineRecord): Promise<MachineRecord> {
+async function withFreePort(parts: MachineParts, record: MachineRecord): Promise<MachineRecord> {
 	const { settings, definition, paths } = parts;
 	const target = targetOf(parts, record.iscsi);
 	if (await targetRuns(target)) return record;

@@ -14,14 +14,14 @@ import type {
 	SwitchCalls,
 	Target,
 } from '../contract.ts';
-import { presentBase, withdrawBase } from './base.ts';
+import { keepBase, presentBase, withdrawBase } from './base.ts';
 import { createMachine } from './create.ts';
 import { parseHardware } from './hardware.ts';
 import { InTurn } from './in-turn.ts';
 import { look, lookSettled } from './look.ts';
 import { observe } from './observation.ts';
 import { takeSnapshot } from './overlays.ts';
-import type { Call, HostSettings, MachineParts } from './parts.ts';
+import { type Call, freshMemory, type HostSettings, type MachineParts } from './parts.ts';
 import { machinePaths } from './paths.ts';
 import { powerOff, powerOn, reset, resume, shutdown } from './power.ts';
 import { records } from './record.ts';
@@ -43,7 +43,7 @@ export class HypervMachine implements Machine {
 			hardware: parseHardware(definition.hardware),
 			paths: machinePaths(definition, settings.datastore),
 			targetsInTurn: new InTurn(),
-			seen: { notMerged: undefined },
+			seen: freshMemory(),
 		};
 	}
 
@@ -71,6 +71,10 @@ export class HypervMachine implements Machine {
 
 	presentBase(options?: CallOptions): Promise<void> {
 		return presentBase(this.#call(options));
+	}
+
+	keepBase(options?: CallOptions): Promise<boolean> {
+		return keepBase(this.#call(options));
 	}
 
 	snapshot(options?: CallOptions): Promise<void> {

@@ -19,7 +19,12 @@ export async function observe(parts: MachineParts, options: CallOptions): Promis
 	if (found === undefined) return isOff;
 	if (found.stage === 'off') return { ...isOff, byGuest: found.stoppedBy === 'guest' };
 	if (found.stage === 'saved') return (await isOfThisBoot(parts, record, options)) ? standsStill : isOff;
-	if (found.stage === 'critical') return { ...standsStill, ioError: await ioErrorOf(parts, options) };
+	if (found.stage === 'critical') {
+		const ioError = await ioErrorOf(parts, options);
+		// Windows may have lost the volume, with its target still there.
+		if (ioError?.operation === 'read' && parts.seen.base === 'presented') parts.seen.base = 'unknown';
+		return { ...standsStill, ioError };
+	}
 	if (found.stage === 'standing') return standsStill;
 	if (found.stage === 'running') return isOn;
 	if (found.stage === 'moving') return goesToRest(found) ? standsStill : isOn;

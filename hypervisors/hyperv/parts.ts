@@ -28,9 +28,21 @@ export interface MachineParts {
 	paths: MachinePaths;
 	/** Who attaches targets to the appliance is alone with who takes them away. */
 	targetsInTurn: InTurn;
-	/** For people who look into it. */
-	seen: { notMerged: string | undefined };
+	seen: MachineMemory;
 }
+
+/** Of this process alone. */
+export interface MachineMemory {
+	/** For people who look into it. */
+	notMerged: string | undefined;
+	/**
+	 * `presented`: Windows was seen to have the volume, and nothing has spoken against it since. `anew`: its target was started
+	 * anew, and Windows has not been seen to have it since.
+	 */
+	base: 'unknown' | 'anew' | 'presented';
+}
+
+export const freshMemory = (): MachineMemory => ({ notMerged: undefined, base: 'unknown' });
 
 export interface Call {
 	parts: MachineParts;

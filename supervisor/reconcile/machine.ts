@@ -6,6 +6,7 @@ import { change, moversWanted, type RecoveryState } from '../files/state.ts';
 import type { StepContext } from '../recovery/step-context.ts';
 import { applyPower, fallBack } from '../machine/apply-power.ts';
 import { autostartOf } from '../recovery/autostart.ts';
+import { keepBase } from './base.ts';
 import { asksToStart, mayBeMovers, moverErrorLimit } from './blocked.ts';
 
 /** Between two attempts at something that failed. */
@@ -76,7 +77,7 @@ async function keepAsWanted(context: StepContext, seen: MachineObservation): Pro
 			if (!asked) await recovery.incidents.add('machine_stopped', asksToStart);
 			return;
 		case 'nothing':
-			return keepGoing(context, seen);
+			return keepRunning(context, seen);
 		case 'apply-power':
 			return attempt(context, () => applyAndLook(context));
 		case 'restart':
@@ -97,7 +98,10 @@ async function keepAsWanted(context: StepContext, seen: MachineObservation): Pro
 async function carryOnSwitch(context: StepContext): Promise<void> {
 	const { recovery, host } = context;
 	const { seen } = recovery;
-	if (host.clock.now() < seen.notBefore.switch) return;
+	if (host.clock.now() < seen.notBefore.switch) {
+		await keepBase(context);
+		return;
+	}
 	try {
 		await performSwitch(context);
 		seen.switchFailure = undefined;
@@ -174,6 +178,12 @@ async function attempt({ recovery, host, signal }: StepContext, work: () => Prom
 		seen.machineFailure = asRouseError(error);
 		seen.notBefore.machine = host.clock.now() + againAfterMs;
 	}
+}
+
+/** A guest that stands still while what it stands on is away would stand still again. */
+async function keepRunning(context: StepContext, seen: MachineObservation): Promise<void> {
+	const runs = seen.power === 'on' || seen.power === 'paused';
+	if (!runs || (await keepBase(context))) await keepGoing(context, seen);
 }
 
 /**

@@ -58,6 +58,8 @@ export interface Seen {
 	switchFailure: RouseError | undefined;
 	/** Why the machine could not be started again. */
 	machineFailure: RouseError | undefined;
+	/** Why what the machine stands on is not there. */
+	baseFailure: RouseError | undefined;
 	/** When each error was seen that may be the mover's and that no bad chunk explains. */
 	moverErrors: number[];
 	readsWaited: boolean;
@@ -73,7 +75,7 @@ export interface Seen {
 	pinned: boolean;
 	/** Since when every look has failed at something. */
 	failingSince: number | undefined;
-	notBefore: { switch: number; machine: number };
+	notBefore: { switch: number; machine: number; base: number };
 }
 
 /** One recovery on this host that has not ended: its durable state and what belongs to it. */
@@ -90,6 +92,7 @@ export class Recovery {
 		blocked: null,
 		switchFailure: undefined,
 		machineFailure: undefined,
+		baseFailure: undefined,
 		moverErrors: [],
 		readsWaited: false,
 		refusedWrites: { count: 0, toldAtMs: -Infinity },
@@ -98,7 +101,7 @@ export class Recovery {
 		asksToStart: false,
 		pinned: false,
 		failingSince: undefined,
-		notBefore: { switch: 0, machine: 0 },
+		notBefore: { switch: 0, machine: 0, base: 0 },
 	};
 	readonly #host: HostParts;
 	#state: RecoveryState;

@@ -15,8 +15,8 @@ export async function retry(context: StepContext): Promise<Nothing> {
 	watch.mount.forgive();
 	watch.migration.forgive();
 	seen.moverErrors = [];
-	seen.switchFailure = seen.machineFailure = undefined;
-	seen.notBefore = { switch: 0, machine: 0 };
+	seen.switchFailure = seen.machineFailure = seen.baseFailure = undefined;
+	seen.notBefore = { switch: 0, machine: 0, base: 0 };
 	const wanted = moversWanted(recovery.state);
 	if (wanted.mount) await tell(context, mount, () => mount.control.serve());
 	if (wanted.migration) await tell(context, migration, () => migration.control.retry());

@@ -2,48 +2,15 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { stopTarget } from '../../hypervisors/hyperv/iscsi/target.ts';
-import { MoverProcesses } from '../../supervisor/movers/processes.ts';
+import { test } from 'node:test';
 import { lockHolder, signalHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
-import { temporaryDirectory } from '../equipment/captive.ts';
-import { HypervHost } from '../equipment/hyperv-host.ts';
-import { startInside } from '../equipment/inner-supervisor.ts';
-import { samplePlan, SteppedRecovery } from '../equipment/recoveries.ts';
-import { sampleDisk, storeDisk } from '../equipment/stored-disk.ts';
-import { SupervisedHost } from '../equipment/supervised-host.ts';
+import { hypervRecovery } from '../equipment/hyperv-recovery.ts';
 
 const MiB = 2 ** 20;
 
-async function prepare(t: TestContext) {
-	const bytes = sampleDisk(24 * MiB);
-	const stored = await storeDisk(join(await temporaryDirectory(t), 'repository'), bytes);
-	const host = await SupervisedHost.create(t);
-	const { installation } = host;
-	const hyperv = await HypervHost.start(await temporaryDirectory(t));
-	const recovery = new SteppedRecovery(host, samplePlan(stored));
-	host.after(async () => {
-		await hyperv.windows.losePower();
-		await stopTarget({ directory: join(installation.runDirectory, recovery.recoveryId.slice(0, 8), 'iscsi') });
-		await hyperv.end();
-	});
-	const parts = { platform: hyperv.platform, movers: new MoverProcesses(installation) };
-	const supervisor = await startInside(t, installation, parts);
-	const expected = Buffer.from(bytes);
-	const guest = () => hyperv.windows.guest(recovery.recoveryId);
-	const write = async (at: number, content: Buffer) => {
-		await guest().write(0, at, content);
-		await guest().flush();
-		content.copy(expected, at);
-	};
-	const reads = async (at: number) =>
-		assert.ok((await guest().read(0, at, 4096)).equals(expected.subarray(at, at + 4096)), `at ${at}`);
-	return { host, hyperv, recovery, supervisor, parts, expected, guest, write, reads };
-}
-
 test('a machine runs from its backup by iSCSI, ends up on its own disks with its writes, and is removed', async t => {
-	const { host, hyperv, recovery, expected, guest, write, reads } = await prepare(t);
+	const { host, hyperv, recovery, expected, guest, write, reads } = await hypervRecovery(t);
 	await recovery.run();
 	assert.equal((await recovery.view()).power, 'on');
 	const { boot } = guest();
@@ -86,7 +53,7 @@ test('a machine runs from its backup by iSCSI, ends up on its own disks with its
 });
 
 test('a switch that the host refuses leaves the guest on the volume, with movers that read its targets anew, and is carried on', async t => {
-	const { host, hyperv, recovery, expected, guest, write, reads } = await prepare(t);
+	const { host, hyperv, recovery, expected, guest, write, reads } = await hypervRecovery(t);
 	await recovery.run();
 	await write(0, Buffer.alloc(4096, 0x11));
 	await recovery.restore();
@@ -109,7 +76,7 @@ test('a switch that the host refuses leaves the guest on the volume, with movers
 });
 
 test('a recovery that is discarded while its machine runs leaves nothing on either side', async t => {
-	const { host, hyperv, recovery, write } = await prepare(t);
+	const { host, hyperv, recovery, write } = await hypervRecovery(t);
 	await recovery.run();
 	await write(0, Buffer.alloc(4096, 0x11));
 	await recovery.step('discard', {});

@@ -74,6 +74,7 @@ const unseen: Seen = {
 	blocked: null,
 	switchFailure: undefined,
 	machineFailure: undefined,
+	baseFailure: undefined,
 	moverErrors: [],
 	readsWaited: false,
 	refusedWrites: { count: 0, toldAtMs: -Infinity },
@@ -82,7 +83,7 @@ const unseen: Seen = {
 	asksToStart: false,
 	pinned: false,
 	failingSince: undefined,
-	notBefore: { switch: 0, machine: 0 },
+	notBefore: { switch: 0, machine: 0, base: 0 },
 };
 const bad = { disk: 'disk0', index: 7, digest: 'c'.repeat(64), packId: 'd'.repeat(32) };
 const mount = {

@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { RouseError } from '../../../model/errors.ts';
+import { lockHolder } from '../../../system/process-lock.ts';
 import { endHolder } from '../../../system/spawn-locked.ts';
 import { checkTarget, type IscsiTarget, type TargetOptions, type TargetPaths, targetPaths } from './definition.ts';
 import {
@@ -41,6 +42,13 @@ export async function targetRuns(target: IscsiTarget, options: TargetOptions = {
 	if (await kernelTargetRuns(target)) return true;
 	const paths = targetPaths(target);
 	return (await storageRuns(paths)) && (await isServed(paths, target, options));
+}
+
+/** Whether what serves it is alive: asks no program, and may be asked at every look. */
+export async function isAlive(target: IscsiTarget): Promise<boolean> {
+	if (await kernelTargetRuns(target)) return true;
+	const paths = targetPaths(target);
+	return (await storageRuns(paths)) && (await lockHolder(paths.daemonLock)) !== undefined;
 }
 
 /** Ends it, whoever is connected, and leaves locks and logs alone. MAY find nothing. Waits for no read. */

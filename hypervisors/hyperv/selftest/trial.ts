@@ -8,7 +8,7 @@ import type { Machine, MachineDefinition, MoverGate } from '../../contract.ts';
 import { parseHardware } from '../hardware.ts';
 import { InTurn } from '../in-turn.ts';
 import { HypervMachine } from '../machine.ts';
-import type { HostSettings, MachineParts } from '../parts.ts';
+import { freshMemory, type HostSettings, type MachineParts } from '../parts.ts';
 import { machinePaths } from '../paths.ts';
 import { BaseServer } from './base-server.ts';
 import { GeneratedDisk, generatedBytes } from './generated-disk.ts';
@@ -72,7 +72,7 @@ export class Trial {
 			hardware: parseHardware(hardware),
 			paths: machinePaths(this.definition, settings.datastore),
 			targetsInTurn: new InTurn(),
-			seen: { notMerged: undefined },
+			seen: freshMemory(),
 		};
 		this.machine = new HypervMachine(this.definition, this.gate, settings);
 		this.server = new BaseServer(

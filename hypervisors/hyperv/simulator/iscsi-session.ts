@@ -51,7 +51,9 @@ export class IscsiSession implements RemoteDisk {
 	/** `end` ends what serves the socket. */
 	static async open(socket: string, patienceMs: number, end: () => Promise<void>): Promise<IscsiSession> {
 		const never = new AbortController().signal;
-		const client = await NbdClient.open({ address: { path: socket }, exportName }, never);
+		// Else QEMU hangs up at an error that the target gave in the middle of a read.
+		const options = { undivided: true };
+		const client = await NbdClient.open({ address: { path: socket }, exportName }, never, options);
 		try {
 			const found = await readPartitions((at, lengthBytes) => readFrom(client, at, lengthBytes));
 			return new IscsiSession({ socket, client, ...found }, patienceMs, end);
