@@ -117,3 +117,22 @@ test('Windows does not take the volume at first: it is asked again, and the inci
 	await told(started, anew, 1);
 	await recovery.viewed('not blocked', one => one.blocked === null);
 });
+
+test('between two attempts of a switch that is refused the guest has its volume', async t => {
+	const started = await hypervRecovery(t);
+	const { host, hyperv, recovery, iscsi, guest, reads } = started;
+	await recovery.run();
+	await recovery.restore();
+	const { boot } = guest();
+	hyperv.windows.faults.at('Set-VHD', { kind: 'hresult', hresult: '0x80070020' }, { times: 2 });
+	await assert.rejects(recovery.step('switch-to-target', {}));
+	const failedAgain = async () => (await host.client.incidents('r1')).some(({ kind }) => kind === 'switch_failed');
+	await waitFor('the second attempt to fail', failedAgain, { timeoutMs: 30_000 });
+	await signalHolder(join(iscsi, 'tgtd.lock'), 'SIGKILL');
+	await reads(12 * MiB);
+	await told(started, anew, 1);
+	await recovery.viewed('switched', ({ chain, switchStage }) => chain === 'target' && switchStage === 'done');
+	await reads(16 * MiB);
+	assert.equal(guest().boot, boot, 'the guest was started anew');
+	await recovery.step('finalize', {});
+});
