@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { timingSafeEqual } from 'node:crypto';
 import { RouseError } from '../../model/errors.ts';
@@ -51,7 +51,12 @@ async function removeNetworks(etc: string): Promise<void> {
 		if (/^10-rouse-\d+\.network$/.test(name)) await rm(join(directory, name), { force: true });
 }
 
+/** Of these modes whatever the process's mask is. */
 async function write(path: string, text: string, mode: { file: number; folder: number }): Promise<void> {
-	await mkdir(dirname(path), { recursive: true, mode: mode.folder });
+	const made = await mkdir(dirname(path), { recursive: true, mode: mode.folder });
+	if (made !== undefined)
+		for (let folder = dirname(path); folder.startsWith(made); folder = dirname(folder))
+			await chmod(folder, mode.folder);
 	await replaceFileDurably(path, text, mode.file);
+	await chmod(path, mode.file);
 }
