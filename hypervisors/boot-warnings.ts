@@ -101,7 +101,7 @@ function warnUnknown(
 	if (!tellsUnknown || drivers.some(({ name }) => name === family)) return [];
 	const names = ways.map(way => way.join(', ')).join(' or ');
 	return [
-		`whether it has ${names}, without which it does not find its disks on ${platform}, is not known: ${whyUnknown(boot)}`,
+		`whether it has ${names}, without which it does not find its disks on ${platform}, is not known: ${whyUnknown(boot ?? null)}`,
 	];
 }
 

@@ -99,7 +99,7 @@ export const stepAnswers = {
 	'owe-unpin': nothingMore,
 	incident: nothingMore,
 } as const satisfies Record<StepName, z.ZodType>;
-export type StepBody<S extends StepName> = z.output<(typeof stepBodies)[S]>;
+export type StepBody<S extends StepName> = z.input<(typeof stepBodies)[S]>;
 export type StepAnswer<S extends StepName> = z.output<(typeof stepAnswers)[S]>;
 
 export const recoveryViewSchema = z.object({

@@ -129,7 +129,7 @@ function showText(point: RestorePoint): string {
 		}),
 		...config.nics.map(({ mac, network }, index) => `nic${index}      ${mac} on ${network}`),
 		`Drivers   ${config.drivers.map(({ name, learntFrom }) => `${name} (${learntFrom})`).join(', ') || 'none are known'}`,
-		...bootLines(config.boot),
+		...bootLines(config.boot ?? null),
 		`Origin    ${config.origin.kind}: ${config.origin.detail}`,
 		`Manifest  ${point.manifestDigest}`,
 	]
