@@ -85,9 +85,9 @@ export async function reset({ parts, options }: Call): Promise<void> {
 	const record = await records.read(definition, paths);
 	const found = record && (await look(parts, options));
 	if (record === undefined || found === undefined || found.stage === 'off') return;
-	if (record.inPause) throw stillInSwitch(parts);
 	const { recoveryId } = definition;
 	if (found.stage === 'saved') {
+		if (record.inPause) throw stillInSwitch(parts);
 		await settings.driver.ask('power', { recoveryId, action: 'forget-saved' }, options);
 		await start(parts, await disksFound(parts, options), options);
 	} else await settings.driver.ask('power', { recoveryId, action: 'reset' }, options);

@@ -20,7 +20,7 @@ const recordSchema = z.strictObject({
 	iscsi: z.strictObject({ iqn: z.string(), port: z.int(), chapSecret: z.string() }),
 	/** Of Windows, when the machine was last started; `null` before. */
 	startedInBoot: z.string().nullable(),
-	/** A switch is about to save the guest, or has saved it, and not let it go on yet. */
+	/** A switch is about to save the guest, has saved it and not let it go on yet, or has asked for that and may still get it. */
 	inPause: z.boolean(),
 	/**
 	 * Who has the targets. `appliance`: the movers. `machine`: they were let go for it, or are about to be. `returning`: the

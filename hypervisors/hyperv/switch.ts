@@ -149,18 +149,20 @@ async function orGoOn(call: SwitchCall, act: () => Promise<void>): Promise<void>
 
 /**
  * Lets a guest go on that the switch has saved and that ran before. True when it does. A machine that is off has lost its power
- * in the pause: that is no pause any more, and it is not for us to start it.
+ * in the pause: that is no pause any more, and it is not for us to start it. One that runs after its save was asked for may be
+ * saved yet, when the answer was lost: the next attempt must know that it was us.
  */
 async function goOn(call: SwitchCall, on: 'base' | 'target'): Promise<boolean> {
 	const { parts, calls } = call;
 	const { definition, paths } = parts;
 	const found = await lookSettled(parts, {});
 	const goesOn = found.stage === 'saved' && calls.resume === true;
+	const mayBeSaved = !['saved', 'off'].includes(found.stage) && calls.resume === true && calls.chain !== 'target';
 	if (found.stage === 'saved' && on === 'base') {
 		await putOverlays(parts, 'base', {});
 		await returnTargets({ ...call, options: {} }, await records.of(definition, paths));
 	}
 	if (goesOn) await start(parts, disksOn(parts, on), {});
-	await records.change(definition, paths, { inPause: false });
+	if (!mayBeSaved) await records.change(definition, paths, { inPause: false });
 	return goesOn;
 }

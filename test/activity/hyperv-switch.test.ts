@@ -82,6 +82,28 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		await switchedWithEveryWrite(state);
 	});
 
+	test('carries on and resumes a guest that Windows saves only after the answer was lost and the guest seen running', async t => {
+		const state = await readied(t);
+		const { bench, guest } = state;
+		bench.windows.faults.at('op power', { kind: 'drop' });
+		await assert.rejects(attempt(state), { code: 'hypervisor_failed' });
+		assert.equal(await power(bench), 'on');
+		await anew(bench, machine => machine.reset());
+		await anew(bench, machine => machine.powerOn('mover'));
+		assert.ok(await guest.write(), 'the guest does not run');
+		const boot = await bench.boot();
+		const { recoveryId } = bench.definition;
+		await bench.hyperv.driver.ask('power', { recoveryId, action: 'save' });
+		await assert.rejects(
+			anew(bench, machine => machine.powerOn('mover')),
+			{ code: 'phase_wrong' },
+		);
+		await attempt(state);
+		assert.equal(await power(bench), 'on');
+		assert.equal(await bench.boot(), boot, 'the guest was started anew');
+		await switchedWithEveryWrite(state);
+	});
+
 	test('keeps a guest standing that does not resume on its targets, and lets it go on when it does', async t => {
 		const state = await readied(t);
 		const { bench, guest } = state;
