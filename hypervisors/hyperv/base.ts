@@ -9,6 +9,7 @@ import { isAlive, startTarget, stopTarget, targetRuns } from './iscsi/target.ts'
 import type { CallOptions } from '../contract.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { type MachineRecord, records } from './record.ts';
+import { returnTargets } from './targets.ts';
 import { checkServed, isServed, volumeExportName } from './volume.ts';
 
 /** Below those that the kernel gives to outgoing connections: ip_local_port_range of ip(7). */
@@ -19,8 +20,11 @@ const portTries = 100;
 const keepMs = 10_000;
 
 /** See `Machine.presentBase`. */
-export async function presentBase({ parts, gate, options }: Call): Promise<void> {
+export async function presentBase(call: Call): Promise<void> {
+	const { parts, gate, options } = call;
 	const { definition, paths, seen } = parts;
+	// Without them the mount mover does not start, and nobody else gives back what a switch has taken.
+	await returnTargets(call);
 	const record = await records.of(definition, paths);
 	// The mover is kept alive, and nothing is failed: a host that waits goes on when it is answered.
 	await gate.pass(async () => {

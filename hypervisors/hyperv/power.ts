@@ -8,7 +8,7 @@ import type { Call, MachineParts } from './parts.ts';
 import { records } from './record.ts';
 import { isHeldBySwitch } from './saved.ts';
 import { settleIfPossible } from './settle.ts';
-import { releaseTargets, returnTargets } from './targets.ts';
+import { releaseTargets } from './targets.ts';
 
 /** See `Machine.powerOn`. What somebody has paused or saved goes on. */
 export async function powerOn(call: Call, chain: Chain): Promise<void> {
@@ -38,7 +38,6 @@ async function startOn(call: Call, chain: Chain, found: Found): Promise<void> {
 	const on = chain === 'mover' ? 'base' : 'target';
 	if (on === 'target') await releaseTargets(parts);
 	await putOverlays(parts, on, options);
-	if (on === 'base') await returnTargets(call, await records.of(parts.definition, parts.paths));
 	await start(parts, disksOn(parts, on), options);
 }
 

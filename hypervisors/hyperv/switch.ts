@@ -5,11 +5,11 @@
  */
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
-import { withdrawBase } from './base.ts';
+import { presentBase, withdrawBase } from './base.ts';
 import { expectStand, refuseCheckpoints } from './chain.ts';
 import { type Found, lookSettled } from './look.ts';
 import { putOverlay, putOverlays } from './overlays.ts';
-import type { SwitchCall } from './parts.ts';
+import type { Call, SwitchCall } from './parts.ts';
 import { disksOn, start } from './power.ts';
 import { records } from './record.ts';
 import { isHeldBySwitch } from './saved.ts';
@@ -158,11 +158,20 @@ async function goOn(call: SwitchCall, on: 'base' | 'target'): Promise<boolean> {
 	const found = await lookSettled(parts, {});
 	const goesOn = found.stage === 'saved' && calls.resume === true;
 	const mayBeSaved = !['saved', 'off'].includes(found.stage) && calls.resume === true && calls.chain !== 'target';
-	if (found.stage === 'saved' && on === 'base') {
-		await putOverlays(parts, 'base', {});
-		await returnTargets({ ...call, options: {} }, await records.of(definition, paths));
-	}
+	if (on === 'base') await backOntoBase({ ...call, options: {} }, found);
 	if (goesOn) await start(parts, disksOn(parts, on), {});
 	if (!mayBeSaved) await records.change(definition, paths, { inPause: false });
 	return goesOn;
+}
+
+/**
+ * In this order: the mount mover starts on nothing but targets that the appliance has, and Windows reads the volume where
+ * overlays are put onto it. One that somebody has started meanwhile reads it as well.
+ */
+async function backOntoBase(call: Call, { stage }: Found): Promise<void> {
+	if (stage === 'off') return;
+	await returnTargets(call);
+	if (stage !== 'saved') return;
+	await presentBase(call);
+	await putOverlays(call.parts, 'base', {});
 }

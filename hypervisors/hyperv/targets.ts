@@ -8,7 +8,7 @@ import type { CallOptions, MachineDisk, Target } from '../contract.ts';
 import { checkVolumeRoom } from './volume.ts';
 import { diskHardware } from './hardware.ts';
 import type { Call, MachineParts } from './parts.ts';
-import { createTargetRecord, type MachineRecord, ofTargets, records, targetIds, targetRecords } from './record.ts';
+import { createTargetRecord, ofTargets, records, targetIds, targetRecords } from './record.ts';
 import { awaitDisk, letGo, syncDisk } from './scsi-disks.ts';
 
 /** A VHDX's disk has whole sectors of its own. */
@@ -134,10 +134,15 @@ export async function releaseTargets(parts: MachineParts): Promise<void> {
 	});
 }
 
-/** The machine stands on the volume: the mount mover has the targets, wherever they are by now. */
-export async function returnTargets({ parts, gate, options }: Call, { targets }: MachineRecord): Promise<void> {
+/**
+ * The machine stands on the volume, or is about to: the mount mover has the targets, wherever they are by now. They are taken
+ * away whole first: one that the kernel has let go and that is still attached would be added to nothing, and not be seen again.
+ */
+export async function returnTargets({ parts, gate, options }: Call): Promise<void> {
 	const { definition, paths } = parts;
+	const { targets } = await records.of(definition, paths);
 	if (targets === 'appliance') return;
+	await releaseTargets(parts);
 	await records.change(definition, paths, { targets: 'returning' });
 	await gate.reopen(options);
 	await records.change(definition, paths, { targets: 'appliance' });

@@ -7,7 +7,8 @@ import { anew } from '../../hypervisors/conformance/bench.ts';
 import type { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
 import { start, startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
-import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
+import { restoreTargets, targetReads } from '../../hypervisors/conformance/targets.ts';
+import { stopTarget } from '../../hypervisors/hyperv/iscsi/target.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
 import { qemuCompare, sevenZipContent } from '../equipment/vhdx-judges.ts';
@@ -63,9 +64,64 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 			assert.equal(await power(bench), 'on');
 			assert.equal(await bench.boot(), boot, 'the guest was started anew');
 			assert.equal(bench.mover.starts, starts + 1, 'the mover has the targets as they were');
+			for (const [disk, content] of bench.base.entries()) assert.deepEqual(await targetReads(bench, disk), content);
 			assert.ok(await guest.write(), 'the guest does not go on');
 			await switchedWithEveryWrite(state);
 		});
+
+	test('lets the guest go on from the volume when mount mover and iSCSI target died in the pause as well', async t => {
+		const state = await readied(t);
+		const { bench, guest, record } = state;
+		const boot = await bench.boot();
+		record.at = async place => {
+			if (place !== 'switch.reparented-one') return;
+			await bench.mover.stop();
+			await stopTarget({ directory: bench.paths.iscsi });
+			bench.windows.faults.at('Set-VHD', { kind: 'hresult', hresult: '0x80070020' });
+		};
+		await assert.rejects(attempt(state), { message: /^(?!.*stands still)/s });
+		record.at = async () => {};
+		assert.equal(await power(bench), 'on');
+		assert.equal(await bench.boot(), boot, 'the guest was started anew');
+		assert.ok(await guest.write(), 'the guest does not go on');
+		await guest.checkInGuest();
+		await switchedWithEveryWrite(state);
+	});
+
+	test('is taken back by the next start when supervisor, mover and guest died in the pause', async t => {
+		const state = await readied(t);
+		const { bench, guest, record } = state;
+		record.at = async place => {
+			if (place === 'switch.reparented-one') throw new Error('the supervisor dies');
+		};
+		await assert.rejects(attempt(state));
+		record.at = async () => {};
+		await bench.mover.stop();
+		await anew(bench, machine => machine.powerOff());
+		await anew(bench, machine => start(machine, 'mover'));
+		assert.deepEqual(await targetReads(bench, 0), bench.base[0]);
+		assert.ok(await guest.write(), 'the guest does not run');
+		await guest.checkInGuest();
+		await switchedWithEveryWrite(state);
+	});
+
+	test('gives the mount mover its targets back when somebody has started the guest in the pause', async t => {
+		const state = await readied(t);
+		const { bench, guest, record } = state;
+		const { starts } = bench.mover;
+		const { recoveryId, disks } = bench.definition;
+		const { windows } = bench.paths;
+		const onBase = disks.map(disk => ({ leaf: windows.overlay(disk), parent: windows.baseFile(disk) }));
+		record.at = async place => {
+			if (place === 'switch.released') await bench.hyperv.driver.ask('start', { recoveryId, disks: onBase });
+		};
+		await assert.rejects(attempt(state), { code: 'phase_wrong' });
+		record.at = async () => {};
+		assert.equal(bench.mover.starts, starts + 1, 'the mover has no targets');
+		for (const [disk, content] of bench.base.entries()) assert.deepEqual(await targetReads(bench, disk), content);
+		assert.ok(await guest.write(), 'the guest does not run');
+		await switchedWithEveryWrite(state);
+	});
 
 	test('leaves a guest running that cannot be saved, and refuses to save it where its memory has no room', async t => {
 		const state = await readied(t);
