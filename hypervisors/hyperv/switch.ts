@@ -13,7 +13,7 @@ import type { Call, SwitchCall } from './parts.ts';
 import { disksOn, start } from './power.ts';
 import { records } from './record.ts';
 import { isHeldBySwitch } from './saved.ts';
-import { settle } from './settle.ts';
+import { settleIfPossible } from './settle.ts';
 import { releaseTargets, returnTargets } from './targets.ts';
 
 /** Every place of a switch of a machine that runs, in order. Of one that is off `switch.merged` follows the marks. */
@@ -57,7 +57,7 @@ async function standing(call: SwitchCall, found: Found): Promise<void> {
 		refuseCheckpoints(parts, found);
 		await ontoTargets(call, act => act());
 	}
-	await settle(parts, found, options);
+	await settleIfPossible(parts, found, options);
 	await calls.reached('switch.merged');
 }
 

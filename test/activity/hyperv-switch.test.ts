@@ -202,6 +202,20 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		await switchedWithEveryWrite(state);
 	});
 
+	test('ends with the machine off where its overlays cannot be merged, and leaves no session', async t => {
+		const state = await readied(t);
+		const { bench, guest, record } = state;
+		await anew(bench, machine => machine.powerOff());
+		bench.windows.faults.at('Merge-VHD', { kind: 'fail', rule: 'diskFull' });
+		assert.deepEqual(await attempt(state), { pauseMs: 0 });
+		assert.equal(record.chain, 'target');
+		assert.equal(bench.windows.parts.sessions.size, 0);
+		await guest.checkContent();
+		await anew(bench, machine => machine.powerOn('target'));
+		await guest.checkInGuest();
+		await switchedWithEveryWrite(state);
+	});
+
 	test('leaves each disk in two files that 7zz reads as the guest wrote it, and merged it is one that qemu-img agrees on', async t => {
 		const state = await readied(t);
 		const { bench, guest } = state;
