@@ -1,10 +1,11 @@
 /** Where guest writes go: a differencing disk over each file of the volume, and later over each target. */
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { CallOptions, MachineDisk } from '../contract.ts';
-import { expectStand } from './chain.ts';
+import { expectStand, readChain, standOf } from './chain.ts';
 import { diskHardware } from './hardware.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { records, targetIds } from './record.ts';
+import { releaseTargets } from './targets.ts';
 import { checkServed } from './volume.ts';
 
 /** See `Machine.snapshot`. One that is on record holds guest writes: none is made in its place. */
@@ -57,5 +58,35 @@ export async function putOverlays(parts: MachineParts, on: 'base' | 'target', op
 	for (const disk of parts.definition.disks) {
 		options.signal?.throwIfAborted();
 		await putOverlay(parts, disk, on);
+	}
+}
+
+/**
+ * The machine stands on its targets, and is off or saved. What a supervisor that is dead had asked for the host may have done
+ * after that: attached a target to the appliance, or put an overlay back onto the volume.
+ */
+export async function keepOnTargets(parts: MachineParts, options: CallOptions): Promise<void> {
+	await releaseTargets(parts);
+	const { merged } = await records.of(parts.definition, parts.paths);
+	if (merged) return;
+	for (const disk of await disksAstray(parts, options)) {
+		try {
+			await putOverlay(parts, disk, 'target');
+		} catch (error) {
+			// It is merged, or its owner has made something else of it.
+			if (asRouseError(error).details?.['driver'] !== 'chain_unexpected') throw error;
+		}
+	}
+}
+
+/** Those on the volume. Where that is gone the host cannot read what stands on it: then each may be. */
+async function disksAstray(parts: MachineParts, options: CallOptions): Promise<readonly MachineDisk[]> {
+	const { definition, paths } = parts;
+	try {
+		const chain = await readChain(parts, options);
+		return definition.disks.filter((disk, at) => standOf(chain[at]?.files ?? [], paths.windows, disk) === 'base');
+	} catch {
+		options.signal?.throwIfAborted();
+		return definition.disks;
 	}
 }

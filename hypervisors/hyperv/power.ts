@@ -3,7 +3,7 @@ import type { Chain } from '../../model/recovery.ts';
 import type { CallOptions, MachineDisk } from '../contract.ts';
 import { readChain, refuseCheckpoints } from './chain.ts';
 import { type Found, look, lookAt, lookSettled } from './look.ts';
-import { mustBeSnapshot, putOverlays } from './overlays.ts';
+import { keepOnTargets, mustBeSnapshot, putOverlays } from './overlays.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { records } from './record.ts';
 import { isHeldBySwitch } from './saved.ts';
@@ -31,6 +31,7 @@ async function startOn(call: Call, chain: Chain, found: Found): Promise<void> {
 	const { parts, options } = call;
 	await mustBeSnapshot(parts);
 	if (chain === 'target') {
+		await keepOnTargets(parts, options);
 		await settleIfPossible(parts, found, options);
 		return start(parts, await disksFound(parts, options), options);
 	}

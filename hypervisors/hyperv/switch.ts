@@ -8,7 +8,7 @@ import { formatBytes } from '../../model/format-bytes.ts';
 import { presentBase, withdrawBase } from './base.ts';
 import { expectStand, refuseCheckpoints } from './chain.ts';
 import { type Found, lookSettled } from './look.ts';
-import { putOverlay, putOverlays } from './overlays.ts';
+import { keepOnTargets, putOverlay, putOverlays } from './overlays.ts';
 import type { Call, SwitchCall } from './parts.ts';
 import { disksOn, start } from './power.ts';
 import { records } from './record.ts';
@@ -72,6 +72,7 @@ async function inPause(call: SwitchCall, found: Found): Promise<boolean> {
 		await calls.reached('switch.saved');
 	}
 	if (calls.chain !== 'target') await ontoTargets(call, act => orGoOn(call, act));
+	else if (found.stage === 'saved') await keepOnTargets(parts, {});
 	const resumed = await goOn(call, 'target');
 	await calls.reached('switch.resumed');
 	return resumed;

@@ -9,8 +9,10 @@ import { start, startedGuest } from '../../hypervisors/conformance/started-guest
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets, targetReads } from '../../hypervisors/conformance/targets.ts';
 import { stopTarget } from '../../hypervisors/hyperv/iscsi/target.ts';
+import { targetIds } from '../../hypervisors/hyperv/record.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
+import { appliance } from '../equipment/hyperv-host.ts';
 import { qemuCompare, sevenZipContent } from '../equipment/vhdx-judges.ts';
 
 interface Readied {
@@ -42,6 +44,28 @@ async function switchedWithEveryWrite(state: Readied): Promise<void> {
 	await anew(bench, machine => machine.powerOff());
 	await guest.checkContent();
 	assert.deepEqual(bench.mover.refused, []);
+}
+
+/** The first target is attached to the appliance again, and the second overlay is back on the volume. */
+async function lateOrders({ hyperv, definition, paths }: HypervBench): Promise<void> {
+	const { recoveryId, disks } = definition;
+	const [first, second] = disks;
+	assert.ok(first && second);
+	const { windows } = paths;
+	const [firstId = '', secondId = ''] = await targetIds(definition, paths);
+	await hyperv.driver.ask('attach-target', {
+		recoveryId,
+		appliance,
+		path: windows.target(first),
+		virtualDiskId: firstId,
+	});
+	await hyperv.driver.ask('reparent', {
+		recoveryId,
+		overlay: windows.overlay(second),
+		from: [windows.target(second)],
+		parent: windows.baseFile(second),
+		parentId: secondId,
+	});
 }
 
 suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
@@ -215,6 +239,20 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		await guest.checkInGuest();
 		await switchedWithEveryWrite(state);
 	});
+
+	for (const stage of ['saved', 'off'] as const)
+		test(`puts a machine that is ${stage} onto its targets again when a dead supervisor's orders come after the mark`, async t => {
+			const state = await readied(t);
+			const { bench, record } = state;
+			record.at = async place => {
+				if (place === 'switch.marked-target') throw new Error('the supervisor dies');
+			};
+			await assert.rejects(attempt(state));
+			record.at = async () => {};
+			if (stage === 'off') await anew(bench, machine => machine.powerOff());
+			await lateOrders(bench);
+			await switchedWithEveryWrite(state);
+		});
 
 	test('leaves each disk in two files that 7zz reads as the guest wrote it, and merged it is one that qemu-img agrees on', async t => {
 		const state = await readied(t);

@@ -14,7 +14,7 @@ import { VhdxDisk } from '../../vhdx/disk.ts';
 import { openVhdx } from '../../vhdx/open.ts';
 
 export const datastore = 'D:\\Rouse';
-const appliance = 'a0a0a0a0-1111-4222-8333-444444444444';
+export const appliance = 'a0a0a0a0-1111-4222-8333-444444444444';
 
 /**
  * A simulated Windows host in this process, and the platform that drives it. What is real on Linux is real: VHDX files, an
