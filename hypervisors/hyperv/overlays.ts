@@ -10,10 +10,19 @@ import { checkServed } from './volume.ts';
 
 /** See `Machine.snapshot`. One that is on record holds guest writes: none is made in its place. */
 export async function takeSnapshot({ parts, gate, options }: Call): Promise<void> {
-	const { settings, definition, paths } = parts;
+	const { definition, paths } = parts;
 	const { snapshotMade } = await records.of(definition, paths);
-	if (snapshotMade) return expectStand(parts, ['base', 'target', 'alone'], options);
-	await gate.pass(() => checkServed(parts, options), options);
+	if (snapshotMade) return gate.pass(() => expectStand(parts, ['base', 'target', 'alone'], options), options);
+	await gate.pass(async () => {
+		await checkServed(parts, options);
+		await makeOverlays(parts, options);
+	}, options);
+	// Nothing is started before, so that until here none of them holds a write.
+	await records.change(definition, paths, { snapshotMade: true });
+}
+
+async function makeOverlays(parts: MachineParts, options: CallOptions): Promise<void> {
+	const { settings, definition, paths } = parts;
 	const ids = await targetIds(definition, paths);
 	for (const [at, disk] of definition.disks.entries())
 		await settings.driver.ask(
@@ -27,8 +36,6 @@ export async function takeSnapshot({ parts, gate, options }: Call): Promise<void
 			},
 			options,
 		);
-	// Nothing is started before, so that until here none of them holds a write.
-	await records.change(definition, paths, { snapshotMade: true });
 }
 
 /** Throws `phase_wrong` where a start would be one without a snapshot. */
@@ -54,11 +61,14 @@ export async function putOverlay(parts: MachineParts, disk: MachineDisk, on: 'ba
 	});
 }
 
-export async function putOverlays(parts: MachineParts, on: 'base' | 'target', options: CallOptions): Promise<void> {
-	for (const disk of parts.definition.disks) {
-		options.signal?.throwIfAborted();
-		await putOverlay(parts, disk, on);
-	}
+/** The machine is off or saved. Windows reads what they stand on, and what they are to stand on. */
+export async function putOverlays({ parts, gate, options }: Call, on: 'base' | 'target'): Promise<void> {
+	await gate.pass(async () => {
+		for (const disk of parts.definition.disks) {
+			options.signal?.throwIfAborted();
+			await putOverlay(parts, disk, on);
+		}
+	}, options);
 }
 
 /**

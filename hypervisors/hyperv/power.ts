@@ -33,13 +33,13 @@ async function startOn(call: Call, chain: Chain, found: Found): Promise<void> {
 	if (chain === 'target') {
 		await keepOnTargets(parts, options);
 		await settleIfPossible(parts, found, options);
-		return start(parts, await disksFound(parts, options), options);
+		return start(call, await disksFound(parts, options));
 	}
 	refuseCheckpoints(parts, found);
 	const on = chain === 'mover' ? 'base' : 'target';
 	if (on === 'target') await releaseTargets(parts);
-	await putOverlays(parts, on, options);
-	await start(parts, disksOn(parts, on), options);
+	await putOverlays(call, on);
+	await start(call, disksOn(parts, on));
 }
 
 type StartedDisk = { leaf: string; parent: string | null };
@@ -56,15 +56,13 @@ async function disksFound(parts: MachineParts, options: CallOptions): Promise<St
 	return chain.map(({ files: [leaf, parent] }) => ({ leaf: leaf?.path ?? '', parent: parent?.path ?? null }));
 }
 
-/** Starts it, or lets go on what was saved. */
-export async function start(
-	{ settings, definition, paths }: MachineParts,
-	disks: StartedDisk[],
-	options: CallOptions,
-): Promise<void> {
+/** Starts it, or lets go on what was saved. On the volume it reads that first. */
+export async function start({ parts, gate, options }: Call, disks: StartedDisk[]): Promise<void> {
+	const { settings, definition, paths } = parts;
+	const { recoveryId } = definition;
 	const { bootId } = await settings.driver.ask('hello', {}, options);
 	await records.change(definition, paths, { startedInBoot: bootId });
-	await settings.driver.ask('start', { recoveryId: definition.recoveryId, disks }, options);
+	await gate.pass(async () => void (await settings.driver.ask('start', { recoveryId, disks }, options)), options);
 }
 
 /** See `Machine.powerOff`. Not looked at before: a machine that hangs answers nobody. */
@@ -80,7 +78,8 @@ export async function powerOff({ parts, options }: Call): Promise<void> {
 }
 
 /** See `Machine.reset`. */
-export async function reset({ parts, options }: Call): Promise<void> {
+export async function reset(call: Call): Promise<void> {
+	const { parts, options } = call;
 	const { settings, definition, paths } = parts;
 	const record = await records.read(definition, paths);
 	const found = record && (await look(parts, options));
@@ -89,7 +88,7 @@ export async function reset({ parts, options }: Call): Promise<void> {
 	if (found.stage === 'saved') {
 		if (record.inPause) throw stillInSwitch(parts);
 		await settings.driver.ask('power', { recoveryId, action: 'forget-saved' }, options);
-		await start(parts, await disksFound(parts, options), options);
+		await start(call, await call.gate.pass(() => disksFound(parts, options), options));
 	} else await settings.driver.ask('power', { recoveryId, action: 'reset' }, options);
 }
 

@@ -160,7 +160,7 @@ async function goOn(call: SwitchCall, on: 'base' | 'target'): Promise<boolean> {
 	const goesOn = found.stage === 'saved' && calls.resume === true;
 	const mayBeSaved = !['saved', 'off'].includes(found.stage) && calls.resume === true && calls.chain !== 'target';
 	if (on === 'base') await backOntoBase({ ...call, options: {} }, found);
-	if (goesOn) await start(parts, disksOn(parts, on), {});
+	if (goesOn) await start({ ...call, options: {} }, disksOn(parts, on));
 	if (!mayBeSaved) await records.change(definition, paths, { inPause: false });
 	return goesOn;
 }
@@ -174,5 +174,5 @@ async function backOntoBase(call: Call, { stage }: Found): Promise<void> {
 	await returnTargets(call);
 	if (stage !== 'saved') return;
 	await presentBase(call);
-	await putOverlays(call.parts, 'base', {});
+	await putOverlays(call, 'base');
 }
