@@ -135,8 +135,11 @@ export class HypervMachine implements Machine {
 	async handOver(options: CallOptions = {}): Promise<void> {
 		const { settings, definition, paths } = this.#parts;
 		const record = await records.of(definition, paths);
-		await settleIfPossible(this.#parts, await lookSettled(this.#parts, options), options);
-		await settings.driver.ask('hand-over', { recoveryId: definition.recoveryId }, options);
+		// One that its owner has removed, or does not mark as ours any more, is handed over already.
+		if (await look(this.#parts, options)) {
+			await settleIfPossible(this.#parts, await lookSettled(this.#parts, options), options);
+			await settings.driver.ask('hand-over', { recoveryId: definition.recoveryId }, options);
+		}
 		await this.#removeBase(record);
 	}
 

@@ -111,6 +111,19 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 		assert.equal((await observed(bench)).power, 'on');
 	});
 
+	test('that its owner has removed after the switch is handed over all the same: nothing of its volume is left', async t => {
+		const bench = await made(t);
+		const guest = await startedGuest(bench);
+		await restoreTargets(bench);
+		await anew(bench, machine => machine.switchToTarget(new SwitchRecord(bench, guest)));
+		const { recoveryId, disks } = bench.definition;
+		const { windows } = bench.paths;
+		const overlays = disks.map(disk => windows.overlay(disk));
+		await bench.hyperv.driver.ask('remove-machine', { recoveryId, overlays, directory: windows.directory });
+		await anew(bench, machine => machine.handOver());
+		assert.deepEqual(await bench.leftovers(), ['hyperv.json']);
+	});
+
 	test('gets its volume by another port when somebody else has taken its own', async t => {
 		const bench = await made(t);
 		const guest = await startedGuest(bench);
