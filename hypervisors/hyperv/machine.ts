@@ -23,7 +23,7 @@ import { observe } from './observation.ts';
 import { takeSnapshot } from './overlays.ts';
 import { type Call, freshMemory, type HostSettings, type MachineParts } from './parts.ts';
 import { machinePaths } from './paths.ts';
-import { powerOff, powerOn, reset, resume, shutdown } from './power.ts';
+import { powerOff, powerOn, reset, resume, shutdown, withoutItsReads } from './power.ts';
 import { records } from './record.ts';
 import { settleIfPossible } from './settle.ts';
 import { switchToTarget } from './switch.ts';
@@ -147,16 +147,13 @@ export class HypervMachine implements Machine {
 		const { settings, definition, paths } = this.#parts;
 		const record = await records.read(definition, paths);
 		if (record === undefined) return;
+		const removing = {
+			recoveryId: definition.recoveryId,
+			overlays: definition.disks.map(disk => paths.windows.overlay(disk)),
+			directory: paths.windows.directory,
+		};
 		// First: it has the overlays open, and through them the volume.
-		await settings.driver.ask(
-			'remove-machine',
-			{
-				recoveryId: definition.recoveryId,
-				overlays: definition.disks.map(disk => paths.windows.overlay(disk)),
-				directory: paths.windows.directory,
-			},
-			options,
-		);
+		await withoutItsReads(this.#call(options), () => settings.driver.ask('remove-machine', removing, options));
 		await this.#removeBase(record);
 		// Last: it says whose the rest is.
 		await removeFileDurably(paths.record);

@@ -65,13 +65,27 @@ export async function start({ parts, gate, options }: Call, disks: StartedDisk[]
 	await gate.pass(async () => void (await settings.driver.ask('start', { recoveryId, disks }, options)), options);
 }
 
+/** Beyond this a read holds up the end of the machine that asked for it. */
+const endsWithinMs = 10_000;
+
+/**
+ * Ends the machine. That its process ends before a read of its disk is answered is nowhere said; its reads are failed then, which
+ * its guest does not learn of any more.
+ */
+export function withoutItsReads<T>({ gate, options }: Call, end: () => Promise<T>): Promise<T> {
+	return gate.pass(end, { ...options, patienceMs: endsWithinMs });
+}
+
 /** See `Machine.powerOff`. Not looked at before: a machine that hangs answers nobody. */
-export async function powerOff({ parts, options }: Call): Promise<void> {
+export async function powerOff(call: Call): Promise<void> {
+	const { parts, options } = call;
 	const { settings, definition, paths } = parts;
 	const record = await records.read(definition, paths);
 	if (record === undefined) return;
 	const { recoveryId } = definition;
-	const { state } = await settings.driver.ask('power', { recoveryId, action: 'turn-off' }, options);
+	const { state } = await withoutItsReads(call, () =>
+		settings.driver.ask('power', { recoveryId, action: 'turn-off' }, options),
+	);
 	// What a guest has in memory alone goes with its power, also when that memory is in a file.
 	if (/Saved/.test(state)) await settings.driver.ask('power', { recoveryId, action: 'forget-saved' }, options);
 	if (record.inPause) await records.change(definition, paths, { inPause: false });

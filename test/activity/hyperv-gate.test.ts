@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { suite, test, type TestContext } from 'node:test';
 import { gateOf } from '../../hypervisors/conformance/bench.ts';
 import { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
+import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import type { MoverGate } from '../../hypervisors/contract.ts';
+import { waitFor } from '../../system/wait.ts';
 import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
 
 async function made(t: TestContext): Promise<HypervBench> {
@@ -62,4 +64,26 @@ suite('the gate of a machine on Hyper-V', { concurrency: 2 }, () => {
 		await assert.rejects(machine.switchToTarget(record), { message: /^(?!.*stands still)/s });
 		await runsOn();
 	});
+
+	for (const call of ['powerOff', 'remove'] as const)
+		test(`fails what waits when a machine does not end by itself, by \`${call}\``, async t => {
+			const bench = await made(t);
+			await startedGuest(bench);
+			bench.windows.faults.at('Stop-VM', { kind: 'hold' });
+			const ends = async () => bench.windows.faults.heldAt('Stop-VM') > 0;
+			const machine = bench.platform.machine(bench.definition, {
+				...gateOf(bench),
+				pass: async (work, { patienceMs }) => {
+					const working = work();
+					if (patienceMs !== undefined) {
+						assert.ok(patienceMs <= 10_000);
+						await waitFor('the machine to wait', ends, { timeoutMs: 30_000 });
+						bench.windows.faults.release('Stop-VM');
+					}
+					return working;
+				},
+			});
+			await machine[call]({ signal: AbortSignal.timeout(20_000) });
+			assert.equal((await machine.observe()).power, 'off');
+		});
 });
