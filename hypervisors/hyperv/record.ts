@@ -27,6 +27,8 @@ const recordSchema = z.strictObject({
 	 * appliance again, and the mount mover may not have opened them anew yet.
 	 */
 	targets: z.enum(['appliance', 'machine', 'returning']),
+	/** A merge may be half done: no disk can be read until it is done again, and each is to be asked for. */
+	mergeBegun: z.boolean(),
 	/** The overlays are in the targets, and what may be left of them counts no more. */
 	merged: z.boolean(),
 });
@@ -78,6 +80,7 @@ export async function createRecord(definition: MachineDefinition, paths: Machine
 		startedInBoot: null,
 		inPause: false,
 		targets: 'appliance',
+		mergeBegun: false,
 		merged: false,
 	});
 }

@@ -1,8 +1,9 @@
 import { asRouseError } from '../../model/errors.ts';
-import type { CallOptions } from '../contract.ts';
+import type { CallOptions, MachineDisk } from '../contract.ts';
 import { readChain, standOf } from './chain.ts';
 import { diskHardware } from './hardware.ts';
 import type { Found } from './look.ts';
+import { putOverlay } from './overlays.ts';
 import type { MachineParts } from './parts.ts';
 import { records } from './record.ts';
 
@@ -13,14 +14,14 @@ import { records } from './record.ts';
  */
 export async function settle(parts: MachineParts, found: Found, options: CallOptions): Promise<void> {
 	const { settings, definition, paths } = parts;
-	const { snapshotMade, merged } = await records.of(definition, paths);
+	const { snapshotMade, mergeBegun, merged } = await records.of(definition, paths);
 	if (merged || !snapshotMade || found.stage !== 'off' || found.checkpoints > 0) return;
-	const chain = await readChain(parts, options);
-	const stands = definition.disks.map((disk, at) => standOf(chain[at]?.files ?? [], paths.windows, disk));
-	if (stands.some(stand => stand !== 'target' && stand !== 'alone')) return;
-	for (const [at, disk] of definition.disks.entries()) {
+	const disks = mergeBegun ? definition.disks : await disksToMerge(parts, options);
+	if (disks === undefined) return;
+	// Before the first: what a merge leaves that was cut off the host may not be able to read.
+	await records.change(definition, paths, { mergeBegun: true });
+	for (const disk of disks) {
 		options.signal?.throwIfAborted();
-		if (stands[at] === 'alone') continue;
 		await settings.driver.ask('merge', {
 			recoveryId: definition.recoveryId,
 			overlay: paths.windows.overlay(disk),
@@ -28,7 +29,16 @@ export async function settle(parts: MachineParts, found: Found, options: CallOpt
 			slot: diskHardware(parts, disk).slot,
 		});
 	}
-	await records.change(definition, paths, { merged: true });
+	await records.change(definition, paths, { mergeBegun: false, merged: true });
+}
+
+/** Those that stand on their targets in two files; undefined when one stands otherwise. */
+async function disksToMerge(parts: MachineParts, options: CallOptions): Promise<MachineDisk[] | undefined> {
+	const { definition, paths } = parts;
+	const chain = await readChain(parts, options);
+	const stands = definition.disks.map((disk, at) => standOf(chain[at]?.files ?? [], paths.windows, disk));
+	if (stands.some(stand => stand !== 'target' && stand !== 'alone')) return undefined;
+	return definition.disks.filter((_disk, at) => stands[at] === 'target');
 }
 
 /** In two files its disks are right as well: what keeps them from being merged keeps no machine off. */
@@ -39,5 +49,30 @@ export async function settleIfPossible(parts: MachineParts, found: Found, option
 	} catch (error) {
 		options.signal?.throwIfAborted();
 		parts.seen.notMerged = asRouseError(error).message;
+		await linkAnew(parts);
+	}
+}
+
+/**
+ * What a merge has left that failed half-way can be started once its overlay is linked to the target anew; what was merged
+ * already has none. Afterwards each disk can be looked at again.
+ */
+async function linkAnew(parts: MachineParts): Promise<void> {
+	const { definition, paths, seen } = parts;
+	const { mergeBegun } = await records.of(definition, paths);
+	if (!mergeBegun) return;
+	try {
+		for (const disk of definition.disks) await linkUnlessMerged(parts, disk);
+		await records.change(definition, paths, { mergeBegun: false });
+	} catch (error) {
+		seen.notMerged = `${seen.notMerged}; and it cannot be started on two files: ${asRouseError(error).message}`;
+	}
+}
+
+async function linkUnlessMerged(parts: MachineParts, disk: MachineDisk): Promise<void> {
+	try {
+		await putOverlay(parts, disk, 'target');
+	} catch (error) {
+		if (asRouseError(error).details?.['driver'] !== 'chain_unexpected') throw error;
 	}
 }

@@ -21,6 +21,15 @@ async function made(t: TestContext, options: Parameters<typeof makeHypervBench>[
 	return bench;
 }
 
+/** Switched while it ran, with writes before and after. */
+async function switchedGuest(bench: HypervBench): ReturnType<typeof startedGuest> {
+	const guest = await startedGuest(bench);
+	await restoreTargets(bench);
+	await anew(bench, machine => machine.switchToTarget(new SwitchRecord(bench, guest)));
+	await guest.write();
+	return guest;
+}
+
 const observed = (bench: HypervBench) => anew(bench, machine => machine.observe());
 const recorded = (bench: HypervBench) => records.of(bench.definition, bench.paths);
 
@@ -81,27 +90,41 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 		assert.ok(!(await bench.leftovers()).includes('overlay0.vhdx'));
 	});
 
-	test('whose overlays cannot be merged is started on two files each, and says so', async t => {
-		const bench = await made(t);
-		const guest = await startedGuest(bench);
-		await restoreTargets(bench);
-		await anew(bench, machine => machine.switchToTarget(new SwitchRecord(bench, guest)));
-		await guest.write();
-		await anew(bench, async machine => {
-			await machine.powerOff();
-			bench.windows.faults.at('Merge-VHD', { kind: 'fail', rule: 'diskFull' });
-			await machine.powerOn('target');
-			assert.match(machine.debug['notMerged'] ?? '', /not enough space/);
+	for (const point of ['Merge-VHD', 'Merge-VHD piece'] as const)
+		test(`whose overlays cannot be merged is started on two files each, and says so: at ${point}`, async t => {
+			const bench = await made(t);
+			const guest = await switchedGuest(bench);
+			await anew(bench, async machine => {
+				await machine.powerOff();
+				bench.windows.faults.change({ mergeChangesIdFirst: true, brokenLinksAreUntold: true });
+				bench.windows.faults.at(point, { kind: 'fail', rule: 'diskFull' });
+				await machine.powerOn('target');
+				assert.match(machine.debug['notMerged'] ?? '', /not enough space/);
+				await guest.checkInGuest();
+				await machine.powerOff();
+				await machine.powerOn('target');
+				assert.equal(machine.debug['notMerged'], undefined);
+			});
+			assert.ok((await recorded(bench)).merged);
 			await guest.checkInGuest();
-			await machine.powerOff();
-			await machine.powerOn('target');
-			assert.equal(machine.debug['notMerged'], undefined);
+			await anew(bench, machine => machine.powerOff());
+			await guest.checkContent();
 		});
-		assert.ok((await recorded(bench)).merged);
-		await guest.checkInGuest();
-		await anew(bench, machine => machine.powerOff());
-		await guest.checkContent();
-	});
+
+	for (const point of ['Merge-VHD piece', 'Merge-VHD done', 'Set-VMHardDiskDrive done'])
+		test(`is merged by the next \`powerOn\` when its host lost its power at ${point}`, async t => {
+			const bench = await made(t);
+			const guest = await switchedGuest(bench);
+			await anew(bench, machine => machine.powerOff());
+			bench.windows.faults.change({ mergeChangesIdFirst: true });
+			bench.windows.faults.at(point, { kind: 'power-loss' });
+			await anew(bench, machine => machine.powerOn('target')).catch(() => undefined);
+			await bench.fate.reboot();
+			bench.windows.faults.change({ brokenLinksAreUntold: true });
+			await anew(bench, machine => machine.powerOn('target'));
+			assert.ok((await recorded(bench)).merged);
+			await guest.checkInGuest();
+		});
 
 	test("is started with its owner's own checkpoints once it is handed over", async t => {
 		const bench = await made(t);

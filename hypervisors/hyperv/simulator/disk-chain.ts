@@ -117,6 +117,20 @@ export async function describeDisk(host: FileParts, path: string, options: Openi
 	}
 }
 
+/** Throws `parentNotFound` and `idMismatch`, as far as headers tell. */
+export async function mustFitParent(
+	host: FileParts,
+	child: string,
+	locator: ParentLocator,
+	cmdlet: string,
+): Promise<void> {
+	const path = await parentPath(host, child, locator, cmdlet);
+	const { vhdx } = await describeDisk(host, path, { cmdlet, account: undefined, who: cmdlet });
+	const { dataWriteGuid } = vhdx.ids;
+	if (dataWriteGuid !== locator.linkage && dataWriteGuid !== locator.otherLinkage)
+		throw breaks('idMismatch', cmdlet, `${child} was made on ${locator.linkage}, and ${path} is ${dataWriteGuid}.`);
+}
+
 /** The parent that a file names, the first of its paths that leads to a file. */
 async function parentPath(host: FileParts, child: string, locator: ParentLocator, cmdlet: string): Promise<string> {
 	const { relativePath, absolutePath } = locator;

@@ -29,6 +29,10 @@ export const conditionsSchema = z.strictObject({
 	criticalTimeoutMs: z.int().min(0),
 	/** A guest that is asked to shut down does. */
 	guestsHeedShutdown: z.boolean(),
+	/** Merge-VHD gives the parent another DataWriteGuid before its first write, and not after the last. */
+	mergeChangesIdFirst: z.boolean(),
+	/** Get-VHD of a differencing disk fails where its parent is away or was written to. */
+	brokenLinksAreUntold: z.boolean(),
 	/** Files of these directories are closed to machines' accounts, whatever is granted. */
 	deniedPaths: z.array(z.string()),
 });
@@ -42,6 +46,8 @@ export const usualConditions: Conditions = {
 	resumesByItself: true,
 	criticalTimeoutMs: 30 * 24 * 60 * 60 * 1000,
 	guestsHeedShutdown: false,
+	mergeChangesIdFirst: false,
+	brokenLinksAreUntold: false,
 	deniedPaths: [],
 };
 

@@ -31,6 +31,22 @@ function Assert-Parent {
     return $parent
 }
 
+# As Assert-Parent; null where the link is broken, so that Windows does not tell it. Whether Get-VHD fails of such a disk, and with
+# which of these numbers, is a guess: its parent is away, was written to, or is itself no whole chain.
+function Find-Parent {
+    param([string]$Path, $Allowed)
+    try {
+        return Assert-Parent -Path $Path -Allowed $Allowed
+    }
+    catch {
+        $failure = Get-Failure -Record $_
+        if (@('0xC03A000D', '0xC03A000E', '0xC03A0019') -notcontains $failure.hresult) {
+            throw
+        }
+    }
+    return $null
+}
+
 function Invoke-MakeOverlay {
     param($Request)
     $vm = Get-Machine -RecoveryId $Request.recoveryId
@@ -100,6 +116,7 @@ function Invoke-Start {
 # Offline alone: that Set-VHD also does it under a running machine (-LeafPath) is documented in one place and denied in
 # another. The ids differ where the target was not made after the base, and content is proven by digests:
 # https://learn.microsoft.com/powershell/module/hyper-v/set-vhd
+# What it stood on may be away: the overlay is ours by its path at the machine.
 function Invoke-Reparent {
     param($Request)
     $vm = Get-Machine -RecoveryId $Request.recoveryId
@@ -107,22 +124,21 @@ function Invoke-Reparent {
     if ($null -eq (Find-Drive -Vm $vm -Path $Request.overlay)) {
         Stop-Operation -Code 'chain_unexpected' -Message "$($vm.Name) does not have the disk $($Request.overlay)"
     }
-    $parent = Assert-Parent -Path $Request.overlay -Allowed (@($Request.from) + $Request.parent)
+    $parent = Find-Parent -Path $Request.overlay -Allowed (@($Request.from) + $Request.parent)
     Test-DiskIdentity -Path $Request.parent -VirtualDiskId $Request.parentId
     Grant-MachineAccess -Path $Request.parent -VmId ([string]$vm.Id)
-    if ($parent -eq $Request.parent) {
-        return [ordered]@{ changed = $false }
-    }
+    # Also where the path is right: a merge that failed half-way may have given the target another id of content.
     Set-VHD -Path $Request.overlay -ParentPath $Request.parent -IgnoreIdMismatch
     [void](Assert-Parent -Path $Request.overlay -Allowed $Request.parent)
-    return [ordered]@{ changed = $true }
+    Sync-File -Path $Request.overlay
+    return [ordered]@{ changed = ($parent -ne $Request.parent) }
 }
 
-# The order matters: the overlay is merged, then gone, then the machine has the target. A merge that was cut off, or has ended
-# before the overlay was deleted, is done again from its beginning: the machine has the overlay for its disk, so nothing
-# but a merge of it was written to the target, and a second one writes the same. Merge-VHD leaves the overlay, "no longer
-# valid", since the target's id of content is another then: the overlay is linked to it anew first.
-# https://learn.microsoft.com/powershell/module/hyper-v/merge-vhd
+# The order matters: the overlay is merged, the machine has the target, then the overlay goes, so that the machine's disk is a
+# file that is there. A merge that was cut off, or has ended before the machine had the target, is done again from its
+# beginning: the machine has the overlay for its disk, so nothing but a merge of it was written to the target, and a second
+# one writes the same. Merge-VHD leaves the overlay, "no longer valid", since the target's id of content is another then: the
+# overlay is linked to it anew first. https://learn.microsoft.com/powershell/module/hyper-v/merge-vhd
 function Invoke-Merge {
     param($Request)
     $vm = Get-Machine -RecoveryId $Request.recoveryId
@@ -131,19 +147,22 @@ function Invoke-Merge {
     if ($drive.Length -eq 0) {
         Stop-Operation -Code 'chain_unexpected' -Message "$($vm.Name) has no disk where $($Request.overlay) belongs"
     }
-    $overlayThere = [IO.File]::Exists($Request.overlay)
-    if (($drive[0].Path -eq $Request.target) -and (-not $overlayThere)) {
+    if ($drive[0].Path -eq $Request.target) {
+        # It was set after a whole merge. Nothing is said where there is none.
+        [IO.File]::Delete($Request.overlay)
         return [ordered]@{ merged = $false }
     }
     if ($drive[0].Path -ne $Request.overlay) {
         Stop-Operation -Code 'chain_unexpected' -Message "where $($Request.overlay) belongs the machine has $($drive[0].Path)"
     }
-    if ($overlayThere) {
-        [void](Assert-Parent -Path $Request.overlay -Allowed $Request.target)
+    # Where it is gone, the power went before the machine's new disk was durable: that VMMS waits for that is not known.
+    if ([IO.File]::Exists($Request.overlay)) {
+        [void](Find-Parent -Path $Request.overlay -Allowed $Request.target)
         Set-VHD -Path $Request.overlay -ParentPath $Request.target -IgnoreIdMismatch
         Merge-VHD -Path $Request.overlay -DestinationPath $Request.target -Force
-        [IO.File]::Delete($Request.overlay)
+        Sync-File -Path $Request.target
     }
     Set-VMHardDiskDrive -VMHardDiskDrive $drive[0] -Path $Request.target
+    [IO.File]::Delete($Request.overlay)
     return [ordered]@{ merged = $true }
 }

@@ -35,8 +35,13 @@ function Test-MountPoint {
 function Complete-File {
     param([string]$From, [string]$To)
     [IO.File]::Move($From, $To)
+    Sync-File -Path $To
+}
+
+function Sync-File {
+    param([string]$Path)
     $file = New-Object -TypeName IO.FileStream -ArgumentList @(
-        $To, [IO.FileMode]::Open, [IO.FileAccess]::ReadWrite, [IO.FileShare]::Read)
+        $Path, [IO.FileMode]::Open, [IO.FileAccess]::ReadWrite, [IO.FileShare]::Read)
     try {
         $file.Flush($true)
     }

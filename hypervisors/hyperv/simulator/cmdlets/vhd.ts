@@ -8,7 +8,7 @@ import { fixedFile } from '../../../../vhdx/fixed-file.ts';
 import { baseBlockBytes, type Geometry } from '../../../../vhdx/geometry.ts';
 import type { ParentLocator } from '../../../../vhdx/parent-locator.ts';
 import type { VirtualDisk } from '../../driver/requests.ts';
-import { type ChainFile, describeDisk, openChain } from '../disk-chain.ts';
+import { type ChainFile, describeDisk, mustFitParent, openChain } from '../disk-chain.ts';
 import { administrator, mustHaveDirectory, openToWrite } from '../host-files.ts';
 import { replayLog } from '../log-replay.ts';
 import { freshIds, writeNewDisk } from '../new-disk.ts';
@@ -54,11 +54,15 @@ export async function newDifferencingVhd(host: HostParts, wanted: { path: string
 	});
 }
 
-/** With the parent's path for a differencing disk, as the file has it, whether it is there or not. */
+/**
+ * With the parent's path for a differencing disk, as the file has it. Whether it tells that of a parent that is away or was
+ * written to is not known: a condition.
+ */
 export async function getVhd(host: HostParts, path: string): Promise<VirtualDisk & { parentPath: string | undefined }> {
 	return await cmdlet(host, 'Get-VHD', async () => {
 		const { vhdx } = await describeDisk(host, path, asAdministrator('Get-VHD'));
 		const { parent, ids, geometry } = vhdx;
+		if (parent && host.faults.conditions.brokenLinksAreUntold) await mustFitParent(host, path, parent, 'Get-VHD');
 		const { virtualDiskId } = ids;
 		const type = parent ? 'Differencing' : vhdx.type === 'fixed' ? 'Fixed' : 'Dynamic';
 		return { path, type, virtualDiskId, sizeBytes: geometry.sizeBytes, parentPath: parent?.absolutePath };
@@ -91,18 +95,20 @@ export async function setVhdParent(
 
 /**
  * A child into its parent; nothing of the chain may be attached. The child stays, and is no longer valid, as is documented.
- * The parent keeps its DataWriteGuid until all is in it, so that a merge that was cut short can be done again: a guess, as is
- * that one can at all.
+ * That one that was cut short can be done again is a guess. Whether the parent has another DataWriteGuid before its first write
+ * or after the last is not known: a condition.
  */
 export async function mergeVhd(host: HostParts, wanted: { path: string; destination: string }): Promise<void> {
 	await cmdlet(host, 'Merge-VHD', async () => {
 		const options = { ...asAdministrator('Merge-VHD'), write: false };
+		const isFirst = host.faults.conditions.mergeChangesIdFirst;
 		const child = await openChain(host, wanted.path, options);
 		try {
 			const [, parent] = child.files;
 			if (parent === undefined || !samePath(parent.path, wanted.destination))
 				throw breaks('notDifferencing', 'Merge-VHD', `${wanted.path} stands on ${parent?.path ?? 'nothing'}.`);
 			await writingDisk(host, wanted.destination, 'Merge-VHD', async writer => {
+				if (isFirst) await writer.setDataWriteGuid(freshIds().dataWriteGuid);
 				for await (const { atBytes, lengthBytes } of child.ownPieces())
 					for (let done = 0; done < lengthBytes; done += mergePieceBytes) {
 						const piece = await child.read(atBytes + done, Math.min(mergePieceBytes, lengthBytes - done));
@@ -113,6 +119,7 @@ export async function mergeVhd(host: HostParts, wanted: { path: string; destinat
 		} finally {
 			await child.close();
 		}
+		if (isFirst) return;
 		await writingDisk(host, wanted.destination, 'Merge-VHD', writer =>
 			writer.setDataWriteGuid(freshIds().dataWriteGuid),
 		);

@@ -3,12 +3,15 @@ import { addDrive, sameSlot, setDrivePath } from '../cmdlets/drives.ts';
 import { getVhd, mergeVhd, newDifferencingVhd, setVhdParent } from '../cmdlets/vhd.ts';
 import { accountOf, grantAccess, isThere, makeDirectory, removeFile } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
+import { rules, WindowsError } from '../rules.ts';
 import type { Vm } from '../state.ts';
 import { directoryOf, samePath } from '../windows-paths.ts';
 import { DriverRefusal } from './failure.ts';
 import { mustFindMachine } from './find-machine.ts';
 import { makeWhole, mustBeDisk } from './disks.ts';
 import { mustBe } from './state.ts';
+
+const brokenLinks: readonly string[] = [rules.parentNotFound.hresult, rules.idMismatch.hresult, '0xC03A0019'];
 
 export async function chain(host: HostParts, { recoveryId }: RequestOf<'chain'>): Promise<AnswerOf<'chain'>> {
 	const vm = await mustFindMachine(host, recoveryId);
@@ -65,13 +68,12 @@ export async function reparent(
 	mustBe(host, vm, ['Off', 'Saved']);
 	if (!vm.drives.some(({ path }) => samePath(path, overlay)))
 		throw new DriverRefusal('chain_unexpected', `${vm.name} does not have the disk ${overlay}`);
-	const now = await mustStandOn(host, overlay, [...from, parent]);
+	const now = await standsOn(host, overlay, [...from, parent]);
 	await mustBeDisk(host, parent, parentId);
 	await grantAccess(host, parent, accountOf(vm.vmId));
-	if (now !== null && samePath(now, parent)) return { changed: false };
 	await setVhdParent(host, { path: overlay, parent, ignoreIdMismatch: true });
 	await mustStandOn(host, overlay, [parent]);
-	return { changed: true };
+	return { changed: now === null || !samePath(now, parent) };
 }
 
 /** Each step finds what the one before has left. The link is made anew, which a merge that was begun before has broken. */
@@ -82,18 +84,30 @@ export async function merge(
 	const vm = await mustFindMachine(host, recoveryId);
 	mustBe(host, vm, ['Off']);
 	const drive = vm.drives.find(one => sameSlot(one.slot, slot));
-	const overlayThere = await isThere(host, overlay);
-	if (drive && samePath(drive.path, target) && !overlayThere) return { merged: false };
+	if (drive && samePath(drive.path, target)) {
+		await removeFile(host, overlay);
+		return { merged: false };
+	}
 	if (!drive || !samePath(drive.path, overlay))
 		throw new DriverRefusal('chain_unexpected', `where ${overlay} belongs ${vm.name} has ${drive?.path ?? 'nothing'}`);
-	if (overlayThere) {
-		await mustStandOn(host, overlay, [target]);
+	if (await isThere(host, overlay)) {
+		await standsOn(host, overlay, [target]);
 		await setVhdParent(host, { path: overlay, parent: target, ignoreIdMismatch: true });
 		await mergeVhd(host, { path: overlay, destination: target });
-		await removeFile(host, overlay);
 	}
 	await setDrivePath(host, vm, slot, target);
+	await removeFile(host, overlay);
 	return { merged: true };
+}
+
+/** As {@link mustStandOn}; `null` too where the link is broken, so that Windows does not tell it. */
+async function standsOn(host: HostParts, path: string, wanted: readonly string[]): Promise<string | null> {
+	try {
+		return await mustStandOn(host, path, wanted);
+	} catch (error) {
+		if (error instanceof WindowsError && brokenLinks.includes(error.hresult)) return null;
+		throw error;
+	}
 }
 
 /** Which of these it stands on; `null` is nothing. Throws `chain_unexpected`. */
