@@ -1,4 +1,5 @@
 /** A simulated Windows host in this process, whose volume is a folder: for what no iSCSI is needed. */
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -192,3 +193,25 @@ export const startOn = (parent: string | null, leaf = overlayPath): RequestOf<'s
 	recoveryId: sampleRecovery,
 	disks: [{ leaf, parent }],
 });
+
+export const reparent = (parentId: string, change: Partial<RequestOf<'reparent'>> = {}): RequestOf<'reparent'> => ({
+	recoveryId: sampleRecovery,
+	overlay: overlayPath,
+	from: [basePath],
+	parent: targetPath,
+	parentId,
+	...change,
+});
+export const merge = { recoveryId: sampleRecovery, overlay: overlayPath, target: targetPath, slot };
+
+/** Fails with this code of the driver, or this HRESULT of Windows. */
+export async function refuses<Name extends OperationName>(
+	{ ask }: SampleHost,
+	why: string,
+	name: Name,
+	request: RequestOf<Name>,
+): Promise<void> {
+	const answer = await ask(name, request);
+	assert.ok(!answer.ok, `${name} was done, and ${why} was expected`);
+	assert.equal(why.startsWith('0x') ? answer.error.hresult : answer.error.code, why, answer.error.message);
+}

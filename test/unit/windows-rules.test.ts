@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { OperationName, RequestOf, Slot } from '../../hypervisors/hyperv/driver/requests.ts';
+import type { RequestOf, Slot } from '../../hypervisors/hyperv/driver/requests.ts';
 import { addAccessPath, connectTarget, disconnectTarget } from '../../hypervisors/hyperv/simulator/cmdlets/iscsi.ts';
 import { SessionDropped } from '../../hypervisors/hyperv/simulator/faults.ts';
 import { freeSlot } from '../../hypervisors/hyperv/simulator/operations/targets.ts';
@@ -13,11 +13,12 @@ import {
 	folder,
 	ids,
 	madeMachine,
-	overlayPath,
+	merge,
+	refuses,
+	reparent,
 	type SampleHost,
 	sampleHost,
 	sampleRecovery,
-	slot,
 	startOn,
 	targetPath,
 } from '../equipment/windows-host.ts';
@@ -33,27 +34,6 @@ const target = (change: Partial<RequestOf<'make-target'>> = {}): RequestOf<'make
 	knownId: null,
 	...change,
 });
-const reparent = (parentId: string, change: Partial<RequestOf<'reparent'>> = {}): RequestOf<'reparent'> => ({
-	recoveryId,
-	overlay: overlayPath,
-	from: [basePath],
-	parent: targetPath,
-	parentId,
-	...change,
-});
-const merge = { recoveryId, overlay: overlayPath, target: targetPath, slot };
-
-/** Fails with this code of the driver, or this HRESULT of Windows. */
-async function refuses<Name extends OperationName>(
-	{ ask }: SampleHost,
-	why: string,
-	name: Name,
-	request: RequestOf<Name>,
-): Promise<void> {
-	const answer = await ask(name, request);
-	assert.ok(!answer.ok, `${name} was done, and ${why} was expected`);
-	assert.equal(why.startsWith('0x') ? answer.error.hresult : answer.error.code, why, answer.error.message);
-}
 
 async function stateOf({ ask }: SampleHost): Promise<string | undefined> {
 	const answer = await ask('observe', { recoveryId });
@@ -106,6 +86,22 @@ test('an attached target is in use: nobody removes it, stands on it or starts wi
 	await sample.must('reparent', reparent(virtualDiskId));
 	await sample.must('attach-target', { recoveryId, appliance: applianceId, path: targetPath, virtualDiskId });
 	await refuses(sample, '0x80070020', 'start', startOn(targetPath));
+});
+
+test('with a checkpoint of the appliance over it a target is neither attached, detached nor removed: `chain_unexpected`', async t => {
+	const sample = await sampleHost(t);
+	const virtualDiskId = await madeMachine(sample);
+	const request = { recoveryId, appliance: applianceId, path: targetPath };
+	await sample.must('attach-target', { ...request, virtualDiskId });
+	await sample.host.addApplianceCheckpoint();
+	await refuses(sample, 'chain_unexpected', 'attach-target', { ...request, virtualDiskId });
+	await refuses(sample, 'chain_unexpected', 'detach-target', request);
+	const targets = { recoveryId, appliance: applianceId, paths: [targetPath], directory: folder };
+	await refuses(sample, 'chain_unexpected', 'remove-targets', targets);
+	const other = await sample.ask('make-target', target({ path: `${folder}\\target1.vhdx` }));
+	assert.ok(other.ok);
+	const { path, virtualDiskId: otherId } = other.result;
+	await sample.must('attach-target', { ...request, path, virtualDiskId: otherId });
 });
 
 test('`start`: the chain must be as is said, the memory there, and the account allowed', async t => {
@@ -322,69 +318,6 @@ test('a session that is dropped before the work leaves it undone, one dropped af
 	const answer = await sample.ask('make-target', target());
 	assert.equal(answer.ok && answer.result.made, false);
 });
-
-/** On its target with a write of its guest, and off. */
-async function readyToMerge(sample: SampleHost): Promise<{ targetId: string; written: Buffer }> {
-	const targetId = await madeMachine(sample);
-	await sample.must('start', startOn(basePath));
-	const guest = sample.host.guest(recoveryId);
-	const written = Buffer.alloc(3 * MiB, 7);
-	await guest.write(0, MiB, written);
-	await guest.powerOff();
-	await sample.must('reparent', reparent(targetId));
-	return { targetId, written };
-}
-
-for (const mergeChangesIdFirst of [false, true])
-	test(`a merge that was cut short, or has ended and left its overlay, is done when it is asked again; id of content first: ${mergeChangesIdFirst}`, async t => {
-		const sample = await sampleHost(t);
-		const { written } = await readyToMerge(sample);
-		const conditions = { mergeChangesIdFirst, brokenLinksAreUntold: true };
-		const points = ['Merge-VHD', 'Merge-VHD piece', 'Merge-VHD piece', 'Merge-VHD done', 'Set-VMHardDiskDrive'];
-		for (const point of points) {
-			sample.host.faults.change(conditions);
-			sample.host.faults.at(point, { kind: 'power-loss' });
-			await assert.rejects(sample.ask('merge', merge), SessionDropped, point);
-			await sample.boot();
-			const [disk] = (await disksOf(sample)) ?? [];
-			assert.equal(disk?.files[0]?.path, overlayPath, "the machine's disk is a file that is there");
-		}
-		sample.host.faults.change(conditions);
-		sample.host.faults.at('Set-VMHardDiskDrive done', { kind: 'power-loss' });
-		await assert.rejects(sample.ask('merge', merge), SessionDropped);
-		await sample.boot();
-		await sample.must('merge', merge);
-		await sample.must('start', startOn(null, targetPath));
-		assert.ok((await sample.host.guest(recoveryId).read(0, MiB, written.length)).equals(written));
-		await assert.rejects(sample.removeFile(overlayPath), /ENOENT/);
-	});
-
-test('a merge that failed half-way leaves a machine that starts once its overlay is linked to the target anew', async t => {
-	const sample = await sampleHost(t);
-	const { targetId, written } = await readyToMerge(sample);
-	sample.host.faults.change({ mergeChangesIdFirst: true, brokenLinksAreUntold: true });
-	sample.host.faults.at('Merge-VHD piece', { kind: 'fail', rule: 'diskFull' });
-	await refuses(sample, '0x80070070', 'merge', merge);
-	await refuses(sample, '0xC03A000E', 'start', startOn(targetPath));
-	await sample.must('reparent', reparent(targetId));
-	await sample.must('start', startOn(targetPath));
-	assert.ok((await sample.host.guest(recoveryId).read(0, MiB, written.length)).equals(written));
-});
-
-test("`reparent` takes an overlay whose parent is away, when it is the machine's", async t => {
-	const sample = await sampleHost(t);
-	const targetId = await madeMachine(sample);
-	await sample.boot();
-	sample.host.faults.change({ brokenLinksAreUntold: true });
-	await refuses(sample, '0xC03A000D', 'chain', { recoveryId });
-	await sample.must('reparent', reparent(targetId));
-	await sample.must('start', startOn(targetPath));
-});
-
-async function disksOf({ ask }: SampleHost) {
-	const answer = await ask('chain', { recoveryId });
-	return answer.ok ? answer.result.disks : undefined;
-}
 
 test('of two sessions that work on one recovery the second waits, and is told `busy`; a look waits for nobody', async t => {
 	const sample = await sampleHost(t, { settings: { lockMs: 50 } });

@@ -44,6 +44,19 @@ export class Appliance {
 		this.#attached.delete(keyOfPath(drive.path));
 	}
 
+	/** A checkpoint has put another file over that of a drive: written is the one, and read are both. */
+	move(from: string, to: string): void {
+		const attached = this.#attached.get(keyOfPath(from));
+		if (attached === undefined) return;
+		attached.release();
+		const releases = [
+			this.#openFiles.take(from, 'read', 'the appliance', 'Checkpoint-VM'),
+			this.#openFiles.take(to, 'write', 'the appliance', 'Checkpoint-VM'),
+		];
+		this.#attached.delete(keyOfPath(from));
+		this.#attached.set(keyOfPath(to), { ...attached, release: () => releases.forEach(release => release()) });
+	}
+
 	/** With the host, or alone: its drives are there again, under other names. */
 	async boot(host: FileParts): Promise<void> {
 		for (const { release } of this.#attached.values()) release();

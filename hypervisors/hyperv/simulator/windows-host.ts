@@ -10,7 +10,7 @@ import { asRouseError } from '../../../model/errors.ts';
 import { type AnswerOf, type OperationName, operations } from '../driver/requests.ts';
 import type { DriverFailure } from '../driver/wire.ts';
 import { Appliance } from './appliance.ts';
-import { addCheckpoint } from './cmdlets/checkpoint.ts';
+import { addApplianceCheckpoint, addCheckpoint } from './cmdlets/checkpoint.ts';
 import { SessionDropped, WindowsFaults } from './faults.ts';
 import { ScriptedGuest } from './guest.ts';
 import { NamedLocks } from './locks.ts';
@@ -119,6 +119,11 @@ export class WindowsHost {
 	/** Somebody's checkpoint of a machine: its leaves are other files from then on. Not taken back by anything here. */
 	async addCheckpoint(recoveryId: string): Promise<void> {
 		await addCheckpoint(this.#parts, this.#vmId(recoveryId));
+	}
+
+	/** Somebody's checkpoint of the appliance, a backup product's for one. Not taken back by anything here. */
+	async addApplianceCheckpoint(): Promise<void> {
+		await addApplianceCheckpoint(this.#parts);
 	}
 
 	/** The appliance alone loses its power and boots: its disks are there under other names. */

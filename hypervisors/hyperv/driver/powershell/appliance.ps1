@@ -20,6 +20,26 @@ function Find-Drive {
     return $null
 }
 
+# As Find-Drive, of the appliance. With a checkpoint of it what is written goes to another file, which inherits the target's
+# page 83: whoever took the target then would lack what was written last.
+function Find-TargetDrive {
+    param($Vm, [string]$Path)
+    foreach ($drive in @(Get-VMHardDiskDrive -VM $Vm)) {
+        if ($drive.Path -eq $Path) {
+            return $drive
+        }
+        if ($drive.Path -notlike '*.avhd*') {
+            continue
+        }
+        foreach ($file in (Get-DiskChain -Path $drive.Path)) {
+            if ($file.path -eq $Path) {
+                Stop-Operation -Code 'chain_unexpected' -Message "the appliance has a checkpoint: what was written last is in $($drive.Path), not in $Path"
+            }
+        }
+    }
+    return $null
+}
+
 function Invoke-AttachTarget {
     param($Request)
     $vm = Get-VM -Id ([guid]$Request.appliance)
@@ -30,11 +50,11 @@ function Invoke-AttachTarget {
     # Recoveries have one appliance: of two that look for a place at once, both would find the same.
     $lock = Enter-Lock -Name $Request.appliance
     try {
-        $drive = Find-Drive -Vm $vm -Path $Request.path
+        $drive = Find-TargetDrive -Vm $vm -Path $Request.path
         if ($null -eq $drive) {
             $place = Find-FreePlace -Vm $vm
             Add-VMHardDiskDrive -VM $vm -ControllerType 'SCSI' -ControllerNumber $place.number -ControllerLocation $place.location -Path $Request.path
-            $drive = Find-Drive -Vm $vm -Path $Request.path
+            $drive = Find-TargetDrive -Vm $vm -Path $Request.path
         }
         $slot = Get-SlotFacts -Drive $drive
         return [ordered]@{ controller = $slot.controller; number = $slot.number; location = $slot.location }
@@ -75,7 +95,7 @@ function Remove-FromAppliance {
         if ([guid]$vm.Id -ne [guid]$Appliance) {
             continue
         }
-        $drive = Find-Drive -Vm $vm -Path $Path
+        $drive = Find-TargetDrive -Vm $vm -Path $Path
         if ($null -ne $drive) {
             Remove-VMHardDiskDrive -VMHardDiskDrive $drive
             return $true

@@ -16,11 +16,28 @@ export async function addCheckpoint(host: HostParts, vmId: string): Promise<void
 		vm.drives = [];
 		for (const { slot, path } of drives) {
 			const { controller, number, location } = slot;
-			const leaf = `${directoryOf(path)}\\${nameOf(path).replace(/\.a?vhdx$/, '')}_${host.state.boots}.avhdx`;
+			const leaf = leafOver(host, path);
 			await newDifferencingVhd(host, { path: leaf, parent: path });
 			await addDrive(host, vm, { controller, number, location }, leaf);
 		}
 		vm.checkpoints += 1;
 		await host.store.save();
 	});
+}
+
+/** Checkpoint-VM of the appliance, which runs: what it writes from then on goes to other files. */
+export async function addApplianceCheckpoint(host: HostParts): Promise<void> {
+	await cmdlet(host, 'Checkpoint-VM', async () => {
+		for (const drive of host.state.applianceDrives) {
+			const leaf = leafOver(host, drive.path);
+			await newDifferencingVhd(host, { path: leaf, parent: drive.path });
+			host.appliance.move(drive.path, leaf);
+			drive.path = leaf;
+		}
+		await host.store.save();
+	});
+}
+
+function leafOver({ state }: HostParts, path: string): string {
+	return `${directoryOf(path)}\\${nameOf(path).replace(/\.a?vhdx$/, '')}_${state.boots}.avhdx`;
 }

@@ -1,3 +1,4 @@
+import type { VirtualDisk } from '../../driver/requests.ts';
 import { moveItem } from '../cmdlets/files.ts';
 import { getVhd } from '../cmdlets/vhd.ts';
 import { removeFile } from '../host-files.ts';
@@ -8,6 +9,17 @@ export async function mustBeDisk(host: HostParts, path: string, wanted: string):
 	const { virtualDiskId } = await getVhd(host, path);
 	if (virtualDiskId === wanted) return;
 	throw new DriverRefusal('identity_conflict', `${path} is disk ${virtualDiskId}, not ${wanted}`);
+}
+
+/** The leaf first. */
+export async function filesBelow(host: HostParts, leaf: string): Promise<VirtualDisk[]> {
+	const files: VirtualDisk[] = [];
+	for (let next: string | undefined = leaf; next !== undefined; ) {
+		const { parentPath, ...file }: Awaited<ReturnType<typeof getVhd>> = await getVhd(host, next);
+		files.push(file);
+		next = parentPath;
+	}
+	return files;
 }
 
 /** Under another name first, since New-VHD may die in the middle. */

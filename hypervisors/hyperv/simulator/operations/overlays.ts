@@ -1,4 +1,4 @@
-import type { AnswerOf, RequestOf, VirtualDisk } from '../../driver/requests.ts';
+import type { AnswerOf, RequestOf } from '../../driver/requests.ts';
 import { addDrive, sameSlot, setDrivePath } from '../cmdlets/drives.ts';
 import { getVhd, mergeVhd, newDifferencingVhd, setVhdParent } from '../cmdlets/vhd.ts';
 import { accountOf, grantAccess, isThere, makeDirectory, removeFile } from '../host-files.ts';
@@ -8,7 +8,7 @@ import type { Vm } from '../state.ts';
 import { directoryOf, samePath } from '../windows-paths.ts';
 import { DriverRefusal } from './failure.ts';
 import { mustFindMachine } from './find-machine.ts';
-import { makeWhole, mustBeDisk } from './disks.ts';
+import { filesBelow, makeWhole, mustBeDisk } from './disks.ts';
 import { mustBe } from './state.ts';
 
 const brokenLinks: readonly string[] = [rules.parentNotFound.hresult, rules.idMismatch.hresult, '0xC03A0019'];
@@ -16,15 +16,7 @@ const brokenLinks: readonly string[] = [rules.parentNotFound.hresult, rules.idMi
 export async function chain(host: HostParts, { recoveryId }: RequestOf<'chain'>): Promise<AnswerOf<'chain'>> {
 	const vm = await mustFindMachine(host, recoveryId);
 	const disks: AnswerOf<'chain'>['disks'] = [];
-	for (const { slot, path } of vm.drives) {
-		const files: VirtualDisk[] = [];
-		for (let next: string | undefined = path; next !== undefined; ) {
-			const { parentPath, ...file }: Awaited<ReturnType<typeof getVhd>> = await getVhd(host, next);
-			files.push(file);
-			next = parentPath;
-		}
-		disks.push({ slot, files });
-	}
+	for (const { slot, path } of vm.drives) disks.push({ slot, files: await filesBelow(host, path) });
 	return { disks };
 }
 

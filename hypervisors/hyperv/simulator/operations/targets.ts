@@ -5,7 +5,7 @@ import { isThere, makeDirectory, removeEmptyDirectory, removeFile } from '../hos
 import type { HostParts } from '../parts.ts';
 import type { Drive } from '../state.ts';
 import { directoryOf, samePath } from '../windows-paths.ts';
-import { makeWhole, mustBeDisk } from './disks.ts';
+import { filesBelow, makeWhole, mustBeDisk } from './disks.ts';
 import { DriverRefusal } from './failure.ts';
 import { removeFilesInside } from './files.ts';
 
@@ -35,7 +35,7 @@ export async function attachTarget(
 	const disk = await getVhd(host, path);
 	// Of two recoveries that look for a place at once, both would find the same.
 	return await host.locks.hold(appliance, async () => {
-		const found = host.state.applianceDrives.find(drive => samePath(drive.path, path));
+		const found = await findTargetDrive(host, path);
 		if (found) return slotOf(found.slot);
 		const slot = freeSlot(host.state.applianceDrives.map(drive => drive.slot));
 		await addApplianceDrive(host, disk, slot);
@@ -49,7 +49,7 @@ export async function detachTarget(
 ): Promise<AnswerOf<'detach-target'>> {
 	// An appliance that is gone holds nothing.
 	if (appliance !== host.settings.applianceId) return { detached: false };
-	const drive = host.state.applianceDrives.find(one => samePath(one.path, path));
+	const drive = await findTargetDrive(host, path);
 	if (drive === undefined) return { detached: false };
 	await removeApplianceDrive(host, drive);
 	return { detached: true };
@@ -66,6 +66,17 @@ export async function removeTargets(
 	const removed = await removeFilesInside(host, paths, directory);
 	await removeEmptyDirectory(host, directory);
 	return { removed };
+}
+
+/** Throws `chain_unexpected` when a checkpoint of the appliance takes what is written to it. */
+async function findTargetDrive(host: HostParts, path: string): Promise<Drive | undefined> {
+	for (const drive of host.state.applianceDrives) {
+		if (samePath(drive.path, path)) return drive;
+		if (!/\.avhdx?$/i.test(drive.path)) continue;
+		if ((await filesBelow(host, drive.path)).some(file => samePath(file.path, path)))
+			throw new DriverRefusal('chain_unexpected', `the appliance has a checkpoint: ${drive.path} stands on ${path}`);
+	}
+	return undefined;
 }
 
 function mustBeAppliance({ settings }: HostParts, appliance: string): void {
