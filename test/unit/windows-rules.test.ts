@@ -325,9 +325,28 @@ test('of two sessions that work on one recovery the second waits, and is told `b
 	await sample.must('start', startOn(basePath));
 	sample.host.faults.at('Save-VM', { kind: 'hold' });
 	const saving = sample.must('power', { recoveryId, action: 'save' });
-	await refuses(sample, 'busy', 'power', { recoveryId, action: 'turn-off' });
+	await refuses(sample, 'busy', 'power', { recoveryId, action: 'resume' });
 	assert.equal(await stateOf(sample), 'Running');
 	sample.host.faults.release('Save-VM');
 	await saving;
 	assert.equal(await stateOf(sample), 'Saved');
+});
+
+test('a machine that another session works on without an end is turned off all the same, and removed when that has ended', async t => {
+	const sample = await sampleHost(t, { settings: { lockMs: 50 } });
+	await madeMachine(sample);
+	const remove = { recoveryId, overlays: [], directory: folder };
+	for (const stop of ['power', 'remove-machine'] as const) {
+		await sample.must('start', startOn(basePath));
+		sample.host.faults.at('Save-VM', { kind: 'hold' });
+		const saving = sample.ask('power', { recoveryId, action: 'save' });
+		await waitFor('it to hang', async () => sample.host.faults.heldAt('Save-VM') === 1, { timeoutMs: 5_000 });
+		if (stop === 'power') await sample.must('power', { recoveryId, action: 'turn-off' });
+		else await refuses(sample, 'busy', 'remove-machine', remove);
+		assert.equal(await stateOf(sample), 'Off');
+		sample.host.faults.release('Save-VM');
+		assert.equal((await saving).ok, false);
+	}
+	await sample.must('remove-machine', remove);
+	assert.equal(await stateOf(sample), undefined);
 });

@@ -7,6 +7,14 @@ function Invoke-Request {
         'observe' { return Invoke-Observe -Request $Request }
         'chain' { return Invoke-Chain -Request $Request }
     }
+    # Before the lock: a machine that hangs is stopped whoever is at work on it, who then comes back. Windows' sshd leaves
+    # the process of a session that was lost: https://github.com/PowerShell/Win32-OpenSSH/issues/1751
+    if (($Request.op -eq 'power') -and ($Request.action -eq 'turn-off')) {
+        return Invoke-Power -Request $Request
+    }
+    if ($Request.op -eq 'remove-machine') {
+        Stop-MachineIfThere -RecoveryId $Request.recoveryId
+    }
     $lock = Enter-Lock -Name $Request.recoveryId
     try {
         switch ($Request.op) {

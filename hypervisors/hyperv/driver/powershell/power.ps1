@@ -53,6 +53,14 @@ function Stop-Machine {
     Stop-Operation -Code 'state_wrong' -Message "$($Vm.Name) does not stop: it is $((Get-VM -Id $Vm.Id).State)"
 }
 
+function Stop-MachineIfThere {
+    param([string]$RecoveryId)
+    $vm = Find-Machine -RecoveryId $RecoveryId
+    if ($null -ne $vm) {
+        Stop-Machine -Vm $vm
+    }
+}
+
 function Stop-Worker {
     param([string]$VmId)
     foreach ($process in @(Get-CimInstance -ClassName 'Win32_Process' -Filter "Name = 'vmwp.exe'")) {

@@ -85,6 +85,11 @@ async function setHardware(host: HostParts, vm: Vm, request: RequestOf<'create-m
 	await setVm(host, 'Add-VMNetworkAdapter', vm, { nics: nics.map(nic => ({ ...nic })) });
 }
 
+export async function stopIfThere(host: HostParts, recoveryId: string): Promise<void> {
+	const vm = await findMachine(host, recoveryId);
+	if (vm !== undefined) await takePower(host, vm);
+}
+
 /** Where Stop-VM would not come back the machine's process is ended. */
 export async function takePower(host: HostParts, vm: Vm): Promise<void> {
 	const running = host.running.get(vm.vmId);

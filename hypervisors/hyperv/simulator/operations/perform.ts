@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { type AnswerOf, type OperationName, operations } from '../../driver/requests.ts';
 import type { HostParts } from '../parts.ts';
 import { checkCmdlets, hello, report } from './host.ts';
-import { createMachine, handOver, observe, removeMachine } from './machines.ts';
+import { createMachine, handOver, observe, removeMachine, stopIfThere } from './machines.ts';
 import { chain, makeOverlay, merge, reparent } from './overlays.ts';
 import { power, start } from './power.ts';
 import { attachTarget, detachTarget, makeTarget, removeTargets } from './targets.ts';
@@ -42,7 +42,7 @@ const all: { [Name in OperationName]: Operation<Name> } = {
 
 /** Those that take no lock: they change nothing, and wait for nobody. */
 const without: readonly OperationName[] = ['hello', 'report', 'check-cmdlets', 'observe', 'chain'];
-const lockedSchema = z.looseObject({ recoveryId: z.string() });
+const lockedSchema = z.looseObject({ recoveryId: z.string(), action: z.string().optional() });
 
 /** Does what the driver would, with the cmdlets of this host. Throws what they throw, and a zod error for another request. */
 export async function perform<Name extends OperationName>(
@@ -51,6 +51,9 @@ export async function perform<Name extends OperationName>(
 	request: unknown,
 ): Promise<AnswerOf<Name>> {
 	if (without.includes(name)) return await all[name](host, request);
-	const { recoveryId } = lockedSchema.parse(request);
+	const { recoveryId, action } = lockedSchema.parse(request);
+	// A machine that hangs is stopped whoever is at work on it.
+	if (name === 'power' && action === 'turn-off') return await all[name](host, request);
+	if (name === 'remove-machine') await stopIfThere(host, recoveryId);
 	return await host.locks.hold(recoveryId, () => all[name](host, request));
 }
