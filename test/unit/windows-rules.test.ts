@@ -189,7 +189,7 @@ test('a disk that came up offline has no access path, and a volume in use cannot
 		iqn: 'iqn.2026-11.example.rouse:web01',
 		accessPath: `${folder}\\base`,
 	};
-	await refuses(sample, '0xEFFF0040', 'disconnect-volume', volume);
+	await assert.rejects(disconnectTarget(sample.host.parts, volume.iqn), { hresult: '0xEFFF0040' });
 	await sample.must('power', { recoveryId, action: 'turn-off' });
 	assert.deepEqual(await sample.ask('disconnect-volume', volume), { ok: true, result: { disconnected: true } });
 	await refuses(sample, '0xC03A000D', 'start', startOn(basePath));
@@ -206,6 +206,21 @@ test('a volume is written to when it is mounted and when it goes, and one that t
 	const { iqn, portal } = { iqn: 'iqn.2026-11.example.rouse:web01', portal: { address: '127.0.0.1', port: 3260 } };
 	await sample.must('disconnect-volume', { recoveryId, portal, iqn, accessPath: `${folder}\\base` });
 	assert.equal(sample.volume.written, 3);
+});
+
+test('`disconnect-volume` takes the volume from no guest that runs', async t => {
+	const sample = await sampleHost(t);
+	const targetId = await madeMachine(sample);
+	await sample.must('start', startOn(basePath));
+	const { iqn, portal } = { iqn: 'iqn.2026-11.example.rouse:web01', portal: { address: '127.0.0.1', port: 3260 } };
+	const disconnect = { recoveryId, portal, iqn, accessPath: `${folder}\\base` };
+	await refuses(sample, 'state_wrong', 'disconnect-volume', disconnect);
+	assert.ok((await sample.host.guest(recoveryId).read(0, MiB, 512)).equals(sample.base.subarray(MiB, MiB + 512)));
+	await sample.must('power', { recoveryId, action: 'save' });
+	await sample.must('reparent', reparent(targetId));
+	await sample.must('start', startOn(targetPath));
+	await sample.must('disconnect-volume', disconnect);
+	assert.equal(await stateOf(sample), 'Running');
 });
 
 test('a saved state that does not resume stays; forgetting it is power loss for the guest', async t => {

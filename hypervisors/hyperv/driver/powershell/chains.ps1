@@ -93,8 +93,8 @@ function Invoke-Start {
     param($Request)
     $vm = Get-Machine -RecoveryId $Request.recoveryId
     $state = Get-SettledState -Vm $vm
-    if (@('Off', 'Saved', 'FastSaved') -notcontains $state) {
-        if ($state -like 'Off*' -or $state -like '*Saved*') {
+    if (@(Get-RestingStates) -notcontains $state) {
+        if (Test-Stopped -State $state) {
             Stop-Operation -Code 'state_wrong' -Message "$($vm.Name) is $state"
         }
         return [ordered]@{ started = $false }
@@ -120,7 +120,7 @@ function Invoke-Start {
 function Invoke-Reparent {
     param($Request)
     $vm = Get-Machine -RecoveryId $Request.recoveryId
-    Assert-State -Vm $vm -Allowed @('Off', 'Saved')
+    Assert-State -Vm $vm -Allowed @(Get-RestingStates)
     if ($null -eq (Find-Drive -Vm $vm -Path $Request.overlay)) {
         Stop-Operation -Code 'chain_unexpected' -Message "$($vm.Name) does not have the disk $($Request.overlay)"
     }

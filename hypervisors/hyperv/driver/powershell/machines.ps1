@@ -71,6 +71,17 @@ function Get-SettledState {
     return $state
 }
 
+# Also where its storage is away (...Critical).
+function Test-Stopped {
+    param([string]$State)
+    return ($State -like 'Off*') -or ($State -like '*Saved*')
+}
+
+# In which its disks are nobody's, and it can be started.
+function Get-RestingStates {
+    return @('Off', 'Saved', 'FastSaved')
+}
+
 function Assert-State {
     param($Vm, [string[]]$Allowed)
     $state = Get-SettledState -Vm $Vm

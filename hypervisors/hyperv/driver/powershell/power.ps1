@@ -40,7 +40,7 @@ function Stop-Machine {
     param($Vm)
     for ($tries = 0; $tries -lt 4; $tries++) {
         $state = [string](Get-VM -Id $Vm.Id).State
-        if (($state -like 'Off*') -or ($state -like '*Saved*')) {
+        if (Test-Stopped -State $state) {
             return
         }
         $job = Stop-VM -VM $Vm -TurnOff -Force -AsJob

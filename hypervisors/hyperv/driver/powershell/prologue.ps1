@@ -7,5 +7,7 @@
 Set-StrictMode -Version 2
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
-$WarningPreference = 'SilentlyContinue'
-$ConfirmPreference = 'None'
+# Modules that are made of CDXML, iSCSI's and storage's, see those of the global scope alone.
+$global:ProgressPreference = 'SilentlyContinue'
+$global:WarningPreference = 'SilentlyContinue'
+$global:ConfirmPreference = 'None'

@@ -7,7 +7,7 @@ function Invoke-ConnectVolume {
     Set-Service -Name 'MSiSCSI' -StartupType 'Automatic'
     Start-Service -Name 'MSiSCSI'
     Connect-Target -Request $Request
-    $number = Find-VolumeDisk -DiskGuid $Request.diskGuid
+    $number = Find-VolumeDisk -Iqn $Request.iqn -DiskGuid $Request.diskGuid
     Set-DiskUsable -Number $number
     $partition = Find-VolumePartition -Number $number -PartitionGuid $Request.partitionGuid
     Connect-AccessPath -Partition $partition -AccessPath $Request.accessPath
@@ -18,9 +18,10 @@ function Invoke-ConnectVolume {
     return [ordered]@{ diskNumber = [int]$number; files = $files }
 }
 
+# Where none can be looked for it fails: that is not one that is not there.
 function Find-Session {
     param([string]$Iqn)
-    foreach ($session in @(Get-IscsiSession -ErrorAction 'SilentlyContinue')) {
+    foreach ($session in @(Get-IscsiSession)) {
         if ($session.TargetNodeAddress -eq $Iqn) {
             return $session
         }
@@ -77,18 +78,25 @@ function Connect-Target {
 
 function Remove-Portal {
     param($Portal)
-    foreach ($there in @(Get-IscsiTargetPortal -ErrorAction 'SilentlyContinue')) {
+    foreach ($there in @(Get-IscsiTargetPortal)) {
         if (($there.TargetPortalAddress -eq $Portal.address) -and ([int]$there.TargetPortalPortNumber -eq [int]$Portal.port)) {
-            Remove-IscsiTargetPortal -TargetPortalAddress $Portal.address -TargetPortalPortNumber ([int]$Portal.port) -Confirm:$false
+            # By itself: of the address the cmdlet would take every portal, those of other recoveries too.
+            Remove-IscsiTargetPortal -InputObject $there -TargetPortalPortNumber ([int]$Portal.port) -Confirm:$false
         }
     }
 }
 
-# By the GUID in its partition table, which Windows tells of a disk that is offline too (a guess).
+# By the GUID in its partition table, which Windows tells of a disk that is offline too (a guess). Of our own session alone: a
+# copy of the volume that somebody else has attached has the same. Until the disk came there is none, which may be an error.
 function Find-VolumeDisk {
-    param([string]$DiskGuid)
+    param([string]$Iqn, [string]$DiskGuid)
     for ($tries = 0; $tries -lt 60; $tries++) {
-        foreach ($disk in @(Get-Disk)) {
+        $session = Find-Session -Iqn $Iqn
+        $disks = @()
+        if ($null -ne $session) {
+            $disks = @(Get-Disk -iSCSISession $session -ErrorAction 'SilentlyContinue')
+        }
+        foreach ($disk in $disks) {
             if (($null -ne $disk.Guid) -and ((ConvertTo-Guid -Text $disk.Guid) -eq $DiskGuid)) {
                 return [uint32]$disk.Number
             }
@@ -153,11 +161,12 @@ function Wait-DiskFile {
     Stop-Operation -Code 'not_there' -Message "$Path did not come within half a minute"
 }
 
-# From the outside in: the directory, the disk, the session. What is in use stays, and says so. Portals outlive a boot of
+# From the outside in: the directory, the disk, the session. What a guest that runs stands on stays, and says so. Portals outlive a boot of
 # Windows, sessions do not.
 function Invoke-DisconnectVolume {
     param($Request)
     $disconnected = $false
+    Assert-NoGuestOn -RecoveryId $Request.recoveryId -AccessPath $Request.accessPath
     $running = [string](Get-Service -Name 'MSiSCSI').Status -eq 'Running'
     if ($running) {
         $session = Find-Session -Iqn $Request.iqn
@@ -177,11 +186,25 @@ function Invoke-DisconnectVolume {
     return [ordered]@{ disconnected = $disconnected }
 }
 
+# Set-Disk takes a disk offline whoever has files of it open (told of real hosts), and reads of a guest would fail for good.
+function Assert-NoGuestOn {
+    param([string]$RecoveryId, [string]$AccessPath)
+    $vm = Find-Machine -RecoveryId $RecoveryId
+    if (($null -eq $vm) -or (Test-Stopped -State (Get-SettledState -Vm $vm))) {
+        return
+    }
+    foreach ($drive in @(Get-VMHardDiskDrive -VM $vm)) {
+        if (Test-Inside -Path (Get-ParentPath -Path $drive.Path) -Directory $AccessPath) {
+            Stop-Operation -Code 'state_wrong' -Message "$($vm.Name) still stands on the volume"
+        }
+    }
+}
+
 function Disconnect-AccessPath {
     param([uint32]$Number, [string]$AccessPath)
     foreach ($partition in @(Get-Partition -DiskNumber $Number -ErrorAction 'SilentlyContinue')) {
         if (@($partition.AccessPaths) -contains ($AccessPath + '\')) {
-            Remove-PartitionAccessPath -DiskNumber $Number -PartitionNumber $partition.PartitionNumber -AccessPath $AccessPath
+            Remove-PartitionAccessPath -DiskNumber $Number -PartitionNumber $partition.PartitionNumber -AccessPath $AccessPath -Confirm:$false
         }
     }
 }

@@ -30,11 +30,10 @@ export async function getDisk(host: HostParts, diskGuid: string): Promise<number
 	});
 }
 
-/** -IsOffline, -IsReadOnly. Windows remembers it. That a disk in use is not set offline is a guess. */
+/** -IsOffline, -IsReadOnly. Windows remembers it. Whoever has files of a disk open that is set offline loses them: told. */
 export async function setDisk(host: HostParts, diskGuid: string, { online }: { online: boolean }): Promise<void> {
 	await cmdlet(host, 'Set-Disk', async () => {
 		const paths = host.state.accessPaths.filter(one => one.diskGuid === diskGuid);
-		if (!online && isAnyInUse(host, paths)) throw breaks('sessionInUse', 'Set-Disk', diskGuid);
 		// A write that is not answered is lost in the end, and an event of the log says so: Microsoft-Windows-Ntfs 140.
 		if (!online) for (const { iqn, partitionGuid } of paths) await host.sessions.get(iqn)?.writeBack(partitionGuid);
 		const others = host.state.onlineDisks.filter(one => one !== diskGuid);

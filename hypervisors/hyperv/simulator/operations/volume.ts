@@ -11,7 +11,9 @@ import {
 import { getVhd } from '../cmdlets/vhd.ts';
 import { isThere, removeEmptyDirectory } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
+import { isWithin } from '../windows-paths.ts';
 import { DriverRefusal } from './failure.ts';
+import { findMachine } from './find-machine.ts';
 
 /** How long the driver looks whether a session that is lost comes back by itself. */
 const comesBackMs = 20_000;
@@ -39,12 +41,24 @@ export async function connectVolume(
 /** From the outside in: the directory, the disk, the session. */
 export async function disconnectVolume(
 	host: HostParts,
-	{ iqn, accessPath }: RequestOf<'disconnect-volume'>,
+	{ recoveryId, iqn, accessPath }: RequestOf<'disconnect-volume'>,
 ): Promise<AnswerOf<'disconnect-volume'>> {
+	await mustBeNobodys(host, recoveryId, accessPath);
 	const disk = host.sessions.get(iqn);
 	if (disk) await setDisk(host, disk.diskGuid, { online: false });
 	await removeAccessPath(host, accessPath);
 	const disconnected = await disconnectTarget(host, iqn);
 	await removeEmptyDirectory(host, accessPath);
 	return { disconnected };
+}
+
+/** Set-Disk would take the volume from a guest that runs. */
+async function mustBeNobodys(host: HostParts, recoveryId: string, accessPath: string): Promise<void> {
+	const vm = await findMachine(host, recoveryId);
+	if (vm === undefined || !host.running.has(vm.vmId)) return;
+	for (const { path } of vm.drives) {
+		const { parentPath } = await getVhd(host, path);
+		if (parentPath !== undefined && isWithin(parentPath, accessPath))
+			throw new DriverRefusal('state_wrong', `${vm.name} still stands on the volume`);
+	}
 }
