@@ -27,6 +27,7 @@ describe('`lintScript` takes', () => {
 		['a whole call', "Set-VHD -Path $a -ParentPath $b -IgnoreIdMismatch\nSet-VM -VM $vm -CheckpointType 'Disabled'"],
 		['a table that is written down before', '$t = @{ Path = $p; SizeBytes = 1 }\n$d = New-VHD @t -Dynamic'],
 		['a switch with a value', "Disconnect-IscsiTarget -NodeAddress 'iqn' -Confirm:$false"],
+		['output that nobody gets', 'Get-VM *> $null'],
 		['a value that nobody knows here', 'Set-VM -VM $vm -CheckpointType $type'],
 		['functions of its own', 'function Get-A {\n    param($B)\n    return $B\n}\nGet-A -B 1'],
 	] as const)
@@ -60,6 +61,7 @@ describe('`lintScript` refuses', () => {
 		['`&`', '& $a', /& runs/],
 		['`.`', '. $a', /\. runs/],
 		['a block', '$a = { 1 }', /block/],
+		['a file that is written to', 'Get-VM > $file', /redirection/],
 		['a pipe', 'Get-VM | Stop-VM -Force', /joined by \|/],
 		['`-EncodedCommand`', 'powershell -EncodedCommand a', /-EncodedCommand runs text/],
 		['`.Invoke(`', "$a.Invoke('b')", /\.Invoke runs/],

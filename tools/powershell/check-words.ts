@@ -52,7 +52,7 @@ function objection(node: Node): string | undefined {
 		case 'command_parameter':
 			return /^-e(nc|c|ncodedcommand)$/i.test(node.text) ? `${node.text} runs text` : undefined;
 		case 'redirection':
-			return 'a redirection';
+			return /^\*>\s*\$null$/.test(node.text) ? undefined : 'a redirection';
 		case 'member_name':
 			return runningMembers.test(node.text) ? `.${node.text} runs what it is given` : undefined;
 		case 'type_literal':

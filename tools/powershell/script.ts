@@ -55,7 +55,7 @@ export function readCommand(node: Node): Command {
 	const splats: string[] = [];
 	const elements = childOf(node, 'command_elements');
 	for (const element of elements ? namedChildren(elements) : []) {
-		if (element.type === 'command_argument_sep') continue;
+		if (element.type === 'command_argument_sep' || element.type === 'redirection') continue;
 		if (element.type === 'command_parameter') {
 			given.push({ parameter: element.text.replace(/^-|:$/g, ''), value: undefined });
 			continue;

@@ -74,7 +74,6 @@ export const driverUses: Readonly<Record<string, readonly string[]>> = {
 	'Set-StrictMode': ['Version'],
 	'Set-VHD': ['IgnoreIdMismatch', 'ParentPath', 'Path'],
 	'Set-VM': [
-		'AutomaticCheckpointsEnabled',
 		'AutomaticCriticalErrorAction',
 		'AutomaticCriticalErrorActionTimeout',
 		'AutomaticStartAction',

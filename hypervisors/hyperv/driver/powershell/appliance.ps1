@@ -111,11 +111,13 @@ function Invoke-DetachTarget {
 
 function Invoke-RemoveTargets {
     param($Request)
+    $unfinished = @()
     foreach ($path in $Request.paths) {
         [void](Remove-FromAppliance -Appliance $Request.appliance -Path $path)
         # Of a target whose making was cut off.
-        [void](Get-UnfinishedPath -Path $path)
+        $unfinished += $path + '.new.vhdx'
     }
+    [void](Remove-FilesInside -Paths $unfinished -Directory $Request.directory)
     $removed = Remove-FilesInside -Paths $Request.paths -Directory $Request.directory
     Remove-EmptyFolder -Path $Request.directory
     return [ordered]@{ removed = [int]$removed }

@@ -73,6 +73,10 @@ function Connect-Overlay {
         if ($there[0].Path -ne $Path) {
             Stop-Operation -Code 'chain_unexpected' -Message "where $Path belongs the machine has $($there[0].Path)"
         }
+        # The session may have ended between the two steps.
+        if ((Get-SettledState -Vm $Vm) -eq 'Off') {
+            Set-FirstBoot -Vm $Vm -Slot $Slot
+        }
         return
     }
     Assert-State -Vm $Vm -Allowed @('Off')
@@ -82,7 +86,12 @@ function Connect-Overlay {
         }
     }
     Add-VMHardDiskDrive -VM $Vm -ControllerType $Slot.controller -ControllerNumber $Slot.number -ControllerLocation $Slot.location -Path $Path
-    # Firmware of generation 2 tries the network first, as that was there first; generation 1 boots from IDE 0:0.
+    Set-FirstBoot -Vm $Vm -Slot $Slot
+}
+
+# Firmware of generation 2 tries the network first, as that was there first; generation 1 boots from IDE 0:0.
+function Set-FirstBoot {
+    param($Vm, $Slot)
     if (($Vm.Generation -eq 2) -and ($Slot.number -eq 0) -and ($Slot.location -eq 0)) {
         $drive = @(Get-DriveAt -Vm $Vm -Slot $Slot)[0]
         Set-VMFirmware -VM $Vm -FirstBootDevice $drive

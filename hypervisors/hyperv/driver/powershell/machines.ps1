@@ -16,7 +16,9 @@ function Get-UnfinishedName {
 function Get-AllMachines {
     for ($tries = 0; $tries -lt 3; $tries++) {
         try {
-            return Get-VM
+            # Whole before anything of it is answered: what was answered before it failed would be there twice.
+            $all = @(Get-VM)
+            return $all
         }
         catch {
             if ($tries -eq 2) {
@@ -119,11 +121,14 @@ function Set-MachineWishes {
         Notes = "Recovered by Rouse`r`n" + (Get-Mark -RecoveryId $RecoveryId)
         AutomaticStartAction = 'Nothing'
         AutomaticStopAction = 'Save'
-        AutomaticCheckpointsEnabled = $false
         CheckpointType = 'Disabled'
         AutomaticCriticalErrorAction = 'Pause'
     }
     Set-VM @wishes
+    # Windows Server 2016 has neither them nor the parameter.
+    if ((Get-Command -Name 'Set-VM').Parameters.ContainsKey('AutomaticCheckpointsEnabled')) {
+        Set-VM -VM $Vm -AutomaticCheckpointsEnabled $false
+    }
     # So many minutes a machine whose disk does not answer stands still before its power is taken away. The most that is
     # taken is documented nowhere: a month, else a day, else what it is by default (30 minutes).
     foreach ($minutes in @(43200, 1440)) {
@@ -161,26 +166,14 @@ function Set-MachineHardware {
     }
 }
 
-# A new machine has an adapter of Windows' choice, with no MAC address of its own.
+# A new machine has an adapter of Windows' choice; one of ours may be half made, with an address or a link that it should not
+# have. This runs only until the machine has its name, so all are made anew.
 function Set-MachineNics {
     param($Vm, $Nics)
-    $names = @()
-    foreach ($nic in $Nics) {
-        $names += $nic.name
-    }
-    $there = @()
     foreach ($adapter in @(Get-VMNetworkAdapter -VM $Vm)) {
-        if ($names -contains $adapter.Name) {
-            $there += $adapter.Name
-        }
-        else {
-            Remove-VMNetworkAdapter -VMNetworkAdapter $adapter
-        }
+        Remove-VMNetworkAdapter -VMNetworkAdapter $adapter
     }
     foreach ($nic in $Nics) {
-        if ($there -contains $nic.name) {
-            continue
-        }
         $mac = $nic.mac -replace ':', ''
         if ($null -eq $nic.switchName) {
             Add-VMNetworkAdapter -VM $Vm -Name $nic.name -StaticMacAddress $mac

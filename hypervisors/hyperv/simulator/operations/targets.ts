@@ -1,7 +1,7 @@
 import type { AnswerOf, RequestOf, Slot } from '../../driver/requests.ts';
 import { addApplianceDrive, removeApplianceDrive, sameSlot } from '../cmdlets/drives.ts';
 import { getVhd, newVhd } from '../cmdlets/vhd.ts';
-import { isThere, makeDirectory, removeEmptyDirectory, removeFile } from '../host-files.ts';
+import { isThere, makeDirectory, removeEmptyDirectory } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import type { Drive } from '../state.ts';
 import { directoryOf, samePath } from '../windows-paths.ts';
@@ -59,10 +59,9 @@ export async function removeTargets(
 	host: HostParts,
 	{ recoveryId, appliance, paths, directory }: RequestOf<'remove-targets'>,
 ): Promise<AnswerOf<'remove-targets'>> {
-	for (const path of paths) {
-		await detachTarget(host, { recoveryId, appliance, path });
-		await removeFile(host, `${path}.new.vhdx`);
-	}
+	for (const path of paths) await detachTarget(host, { recoveryId, appliance, path });
+	const unfinished = paths.map(path => `${path}.new.vhdx`);
+	await removeFilesInside(host, unfinished, directory);
 	const removed = await removeFilesInside(host, paths, directory);
 	await removeEmptyDirectory(host, directory);
 	return { removed };
