@@ -113,6 +113,18 @@ test('`startTarget` leaves alone what is whole, and makes whole what is not', as
 	await assertNothingLeft(target);
 });
 
+test('`startTarget` replaces a tgtd that is alive and answers nobody', async t => {
+	const served = await serveVolume(t, [sourceOf(sampleDisk(2 * MiB, 3))]);
+	const target = await startSampleTarget(t, served.mover.config.nbdSocket);
+	const { daemonLock } = targetPaths(target);
+	const before = await lockHolder(daemonLock);
+	await signalHolder(daemonLock, 'SIGSTOP');
+	assert.equal(await targetRuns(target), false);
+	await startTarget(target);
+	assert.notEqual((await lockHolder(daemonLock))?.pid, before?.pid);
+	await run('iscsi-readcapacity16', [unitUrl(target)]);
+});
+
 test('the mount mover dies under a session that reads: no read fails', async t => {
 	const served = await serveVolume(t, [sourceOf(sampleDisk(24 * MiB, 4))]);
 	const target = await startSampleTarget(t, served.mover.config.nbdSocket);

@@ -50,14 +50,14 @@ export async function startTargetDaemon(
 	await tell([...ofTarget, '--mode', 'target', '--op', 'bind', '--initiator-address', 'ALL']);
 }
 
-/** As `startTargetDaemon` leaves it. */
+/** As `startTargetDaemon` leaves it. One that is alive and answers nobody is not. */
 export async function isServed(paths: TargetPaths, target: IscsiTarget, { signal }: TargetOptions): Promise<boolean> {
 	if ((await lockHolder(paths.daemonLock)) === undefined) return false;
 	if (!(await listens(paths, target, signal))) return false;
-	const { code, stdout } = await ask(paths, ['--lld', 'iscsi', '--mode', 'target', '--op', 'show'], signal);
-	const lines = new Set(stdout.split('\n').map(line => line.trim()));
+	const shown = await askIfItAnswers(paths, ['--lld', 'iscsi', '--mode', 'target', '--op', 'show'], signal);
+	const lines = new Set(shown?.stdout.split('\n').map(line => line.trim()));
 	const wanted = [`Target 1: ${target.iqn}`, `Backing store path: ${paths.disk}`, `SCSI SN: ${target.serial}`, 'ALL'];
-	return code === 0 && wanted.every(line => lines.has(line));
+	return shown?.code === 0 && wanted.every(line => lines.has(line));
 }
 
 /**
@@ -71,16 +71,21 @@ export async function endTargetDaemon(paths: TargetPaths): Promise<boolean> {
 		['--mode', 'system', '--op', 'delete'],
 	];
 	let answered = true;
-	for (const args of deletes) answered &&= await answers(paths, args);
+	for (const args of deletes) answered &&= (await askIfItAnswers(paths, args)) !== undefined;
 	if (answered && (await endsBy(paths, politeMs))) return true;
 	return await endHolder(paths.daemonLock, { killTimeoutMs: 500 });
 }
 
 async function endsBy(paths: TargetPaths, timeoutMs: number): Promise<boolean> {
+	const free = async () => (await lockHolder(paths.daemonLock)) === undefined;
+	return await comesTrue('tgtd to end', free, { timeoutMs });
+}
+
+async function comesTrue(...wait: Parameters<typeof waitFor<true>>): Promise<boolean> {
 	try {
-		const free = async () => (await lockHolder(paths.daemonLock)) === undefined;
-		return await waitFor('tgtd to end', free, { timeoutMs });
+		return await waitFor(...wait);
 	} catch (error) {
+		wait[2].signal?.throwIfAborted();
 		if (asRouseError(error).code !== 'timeout') throw error;
 		return false;
 	}
@@ -111,8 +116,8 @@ async function comesUp(paths: TargetPaths, target: IscsiTarget, signal: AbortSig
 		const portals = await portalsOf(paths, signal);
 		return portals !== undefined || (await lockHolder(paths.daemonLock)) === undefined;
 	};
-	await waitFor('tgtd to answer', look, { timeoutMs: 20_000, everyMs: 50, signal });
-	return await listens(paths, target, signal);
+	const answers = await comesTrue('tgtd to answer', look, { timeoutMs: 20_000, everyMs: 50, signal });
+	return answers && (await listens(paths, target, signal));
 }
 
 async function listens(paths: TargetPaths, target: IscsiTarget, signal: AbortSignal | undefined): Promise<boolean> {
@@ -121,8 +126,8 @@ async function listens(paths: TargetPaths, target: IscsiTarget, signal: AbortSig
 
 /** As tgtd lists them; undefined when it does not answer. */
 async function portalsOf(paths: TargetPaths, signal: AbortSignal | undefined): Promise<string | undefined> {
-	const { code, stdout } = await ask(paths, ['--lld', 'iscsi', '--mode', 'portal', '--op', 'show'], signal);
-	return code === 0 ? stdout : undefined;
+	const shown = await askIfItAnswers(paths, ['--lld', 'iscsi', '--mode', 'portal', '--op', 'show'], signal);
+	return shown?.code === 0 ? shown.stdout : undefined;
 }
 
 function portal({ address, port }: IscsiTarget): string {
@@ -150,13 +155,13 @@ async function mustAsk(paths: TargetPaths, args: readonly string[], signal: Abor
 	throw new RouseError('machine_failed', `tgtadm ${what} ended with ${code}: ${tail.join(' ')} ${log}`);
 }
 
-/** False when it does not come back: it waits for its disk. */
-async function answers(paths: TargetPaths, args: readonly string[]): Promise<boolean> {
+/** Undefined when it does not come back: it waits for its disk, or hangs. */
+async function askIfItAnswers(paths: TargetPaths, args: readonly string[], signal?: AbortSignal) {
 	try {
-		await ask(paths, args);
-		return true;
+		return await ask(paths, args, signal);
 	} catch (error) {
+		signal?.throwIfAborted();
 		if (asRouseError(error).code !== 'timeout') throw error;
-		return false;
+		return undefined;
 	}
 }
