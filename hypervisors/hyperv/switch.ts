@@ -14,7 +14,7 @@ import { disksOn, start } from './power.ts';
 import { records } from './record.ts';
 import { isHeldBySwitch } from './saved.ts';
 import { settleIfPossible } from './settle.ts';
-import { releaseTargets, returnTargets } from './targets.ts';
+import { releaseTargets, returnTargets, openTargets } from './targets.ts';
 
 /** Every place of a switch of a machine that runs, in order. Of one that is off `switch.merged` follows the marks. */
 export const switchPlaces = [
@@ -84,6 +84,8 @@ async function save(call: SwitchCall, found: Found): Promise<void> {
 	options.signal?.throwIfAborted();
 	refuseCheckpoints(parts, found);
 	await roomForMemory(call);
+	// What forbids to take one away, a checkpoint of the appliance, is told while the guest runs.
+	await openTargets(parts, options);
 	// One that stands still since the volume is away goes on from the targets.
 	await calls.rememberResume(found.stage === 'running' || found.stage === 'critical');
 	await records.change(definition, paths, { inPause: true });

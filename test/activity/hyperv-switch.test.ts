@@ -210,6 +210,17 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		assert.equal(await power(bench), 'off');
 	});
 
+	test('is refused while the guest runs on, when the appliance has a checkpoint over a target', async t => {
+		const state = await readied(t);
+		const { bench, guest, record } = state;
+		const boot = await bench.boot();
+		await bench.windows.addApplianceCheckpoint();
+		await assert.rejects(attempt(state), { code: 'machine_failed', message: /checkpoint/ });
+		assert.deepEqual([record.places, record.chain, await power(bench)], [[], 'mover', 'on']);
+		assert.equal(await bench.boot(), boot);
+		assert.ok(await guest.write(), 'the guest does not run');
+	});
+
 	test('neither starts nor resumes a machine that somebody has saved, and switches it all the same', async t => {
 		const state = await readied(t);
 		const { bench, guest, record } = state;
