@@ -3,11 +3,13 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { asRouseError } from '../../model/errors.ts';
 import { homeDirectory } from '../../system/installation.ts';
+import { setPrivateUmask } from '../../system/private-umask.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { type Outcome, outcomePath } from '../report/outcome.ts';
 import { configure, readRecord } from './configure.ts';
 import { readSeedDisk } from './seed-disk.ts';
 
+setPrivateUmask();
 const home = homeDirectory();
 
 async function perform(): Promise<Outcome> {

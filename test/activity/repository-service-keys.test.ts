@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -29,7 +29,8 @@ test('`readTokenKey` of a key that others may read, or that is cut, is `config_i
 	await writeFile(keys.tokenKey, key.subarray(1));
 	await assert.rejects(readTokenKey(keys), { code: 'config_invalid' });
 	const open = { ...keys, tokenKey: `${keys.tokenKey}.open` };
-	await writeFile(open.tokenKey, key, { mode: 0o644 });
+	await writeFile(open.tokenKey, key);
+	await chmod(open.tokenKey, 0o644);
 	await assert.rejects(readTokenKey(open), { code: 'config_invalid' });
 });
 

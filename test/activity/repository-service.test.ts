@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect as connectPlain } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -257,7 +257,8 @@ test('`decodePlaces` reads back the places that `encodePlaces` wrote, and refuse
 test('a mover refuses credentials that others may read, or that are not there, with `config_invalid`', async t => {
 	const { directory, served } = await bench(t, MiB);
 	const open = join(directory, 'open-token');
-	await writeFile(open, await readFile(served.service.token), { mode: 0o644 });
+	await writeFile(open, await readFile(served.service.token));
+	await chmod(open, 0o644);
 	const invalid = { code: 'config_invalid' };
 	await assert.rejects(readCredentials({ ...served.service, token: open }), invalid);
 	await assert.rejects(readCredentials({ ...served.service, token: join(directory, 'none') }), invalid);

@@ -116,7 +116,12 @@ test('each mover that is killed comes back, told again what to do, and is an inc
 		view => view.copying && view.movers.every(({ pid }, index) => pid !== null && pid !== movers[index]?.pid),
 	);
 	assert.equal(again.restored, false);
-	const kinds = (await host.client.incidents('r1')).map(({ kind, message }) => `${kind} ${message.split(' ')[1]}`);
+	// A mover is back before there is a line about it.
+	const told = async () => {
+		const incidents = await host.client.incidents('r1');
+		return incidents.length >= 3 && incidents.map(({ kind, message }) => `${kind} ${message.split(' ')[1]}`);
+	};
+	const kinds = await waitFor('three incidents', told, { timeoutMs: 20_000 });
 	assert.deepEqual(kinds.toSorted(), ['mover_died migration', 'mover_died mount', 'mover_died repository']);
 	await recovery.step('migrate-chunks', { maxRateBytes: 0 });
 	await recovery.viewed('restored', view => view.restored);

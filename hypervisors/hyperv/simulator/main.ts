@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { setPrivateUmask } from '../../../system/private-umask.ts';
 import { ApplianceKernel } from './appliance-kernel.ts';
 import { serveConsoles } from './console-server.ts';
 import { answerControl } from './control.ts';
@@ -62,4 +63,7 @@ async function run(path: string): Promise<void> {
 	console.log('ready');
 }
 
-if (import.meta.main) await run(process.argv[2] ?? '');
+if (import.meta.main) {
+	setPrivateUmask();
+	await run(process.argv[2] ?? '');
+}
