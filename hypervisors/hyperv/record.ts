@@ -18,7 +18,7 @@ const recordSchema = z.strictObject({
 	}),
 	/** By which the Windows host knows the volume, and logs in again after a boot. */
 	iscsi: z.strictObject({ iqn: z.string(), port: z.int(), chapSecret: z.string() }),
-	/** Of Windows, when the machine was last started; `null` before. */
+	/** Of Windows, when the machine was last started, or found running by a switch; `null` before. */
 	startedInBoot: z.string().nullable(),
 	/** A switch is about to save the guest, has saved it and not let it go on yet, or has asked for that and may still get it. */
 	inPause: z.boolean(),

@@ -88,7 +88,9 @@ async function save(call: SwitchCall, found: Found): Promise<void> {
 	await openTargets(parts, options);
 	// One that stands still since the volume is away goes on from the targets.
 	await calls.rememberResume(found.stage === 'running' || found.stage === 'critical');
-	await records.change(definition, paths, { inPause: true });
+	// Somebody else may have started it in this boot.
+	const { bootId } = await settings.driver.ask('hello', {}, options);
+	await records.change(definition, paths, { inPause: true, startedInBoot: bootId });
 	const { recoveryId } = definition;
 	// Nothing is failed for it: all blocks are restored, and an error would be the guest's.
 	await orGoOn(call, () =>

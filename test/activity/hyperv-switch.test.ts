@@ -46,6 +46,9 @@ async function switchedWithEveryWrite(state: Readied): Promise<void> {
 	assert.deepEqual(bench.mover.refused, []);
 }
 
+const onBase = ({ definition: { disks }, paths: { windows } }: HypervBench) =>
+	disks.map(disk => ({ leaf: windows.overlay(disk), parent: windows.baseFile(disk) }));
+
 /** The first target is attached to the appliance again, and the second overlay is back on the volume. */
 async function lateOrders({ hyperv, definition, paths }: HypervBench): Promise<void> {
 	const { recoveryId, disks } = definition;
@@ -133,11 +136,9 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		const state = await readied(t);
 		const { bench, guest, record } = state;
 		const { starts } = bench.mover;
-		const { recoveryId, disks } = bench.definition;
-		const { windows } = bench.paths;
-		const onBase = disks.map(disk => ({ leaf: windows.overlay(disk), parent: windows.baseFile(disk) }));
+		const { recoveryId } = bench.definition;
 		record.at = async place => {
-			if (place === 'switch.released') await bench.hyperv.driver.ask('start', { recoveryId, disks: onBase });
+			if (place === 'switch.released') await bench.hyperv.driver.ask('start', { recoveryId, disks: onBase(bench) });
 		};
 		await assert.rejects(attempt(state), { code: 'phase_wrong' });
 		record.at = async () => {};
@@ -181,6 +182,24 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		await attempt(state);
 		assert.equal(await power(bench), 'on');
 		assert.equal(await bench.boot(), boot, 'the guest was started anew');
+		await switchedWithEveryWrite(state);
+	});
+
+	test('is carried on in the pause of a guest that somebody else had started in this boot of Windows', async t => {
+		const state = await readied(t);
+		const { bench, record } = state;
+		const { recoveryId } = bench.definition;
+		await bench.restartWindows();
+		await bench.mover.start();
+		await anew(bench, machine => machine.presentBase());
+		await bench.hyperv.driver.ask('start', { recoveryId, disks: onBase(bench) });
+		record.at = async place => {
+			if (place === 'switch.saved') throw new Error('the supervisor dies');
+		};
+		await assert.rejects(attempt(state));
+		record.at = async () => {};
+		await attempt(state);
+		assert.equal(await power(bench), 'on');
 		await switchedWithEveryWrite(state);
 	});
 
