@@ -26,7 +26,6 @@ export const driverUses: Readonly<Record<string, readonly string[]>> = {
 	'Get-IscsiSession': [],
 	'Get-IscsiTargetPortal': [],
 	'Get-Partition': ['DiskNumber', 'ErrorAction'],
-	'Get-Service': ['Name'],
 	'Get-VHD': ['Path'],
 	'Get-VM': ['Id'],
 	'Get-VMDvdDrive': ['VM'],

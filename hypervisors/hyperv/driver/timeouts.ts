@@ -26,6 +26,6 @@ export const timeoutsMs: Readonly<Record<OperationName, number>> = {
 	merge: 6 * hour,
 	'hand-over': 2 * minute,
 	'remove-machine': 10 * minute,
-	'connect-volume': 4 * minute,
+	'connect-volume': 6 * minute,
 	'disconnect-volume': 4 * minute,
 };

@@ -2,10 +2,7 @@
 
 function Invoke-ConnectVolume {
     param($Request)
-    # The initiator is installed and does not run until somebody wants it:
-    # https://learn.microsoft.com/windows-server/storage/iscsi/iscsi-initiator-portal
-    Set-Service -Name 'MSiSCSI' -StartupType 'Automatic'
-    Start-Service -Name 'MSiSCSI'
+    Start-Initiator
     Connect-Target -Request $Request
     $number = Find-VolumeDisk -Iqn $Request.iqn -DiskGuid $Request.diskGuid
     Set-DiskUsable -Number $number
@@ -16,6 +13,13 @@ function Invoke-ConnectVolume {
         $files += , (Wait-DiskFile -Path $file)
     }
     return [ordered]@{ diskNumber = [int]$number; files = $files }
+}
+
+# It is installed and does not run until somebody wants it:
+# https://learn.microsoft.com/windows-server/storage/iscsi/iscsi-initiator-portal
+function Start-Initiator {
+    Set-Service -Name 'MSiSCSI' -StartupType 'Automatic'
+    Start-Service -Name 'MSiSCSI'
 }
 
 # Where none can be looked for it fails: that is not one that is not there.
@@ -29,10 +33,11 @@ function Find-Session {
     return $null
 }
 
-# One that is lost comes back by itself as long as the target stays where it was; else it is ended, unless it is in use.
+# One that is lost comes back by itself as long as the target stays where it was; else it is ended, unless it is in use. One
+# try of the initiator may take 20 s (a guess, from reports): there is time for three.
 function Test-Session {
     param([string]$Iqn)
-    for ($tries = 0; $tries -lt 20; $tries++) {
+    for ($tries = 0; $tries -lt 60; $tries++) {
         $session = Find-Session -Iqn $Iqn
         if ($null -eq $session) {
             return $false
@@ -161,27 +166,25 @@ function Wait-DiskFile {
     Stop-Operation -Code 'not_there' -Message "$Path did not come within half a minute"
 }
 
-# From the outside in: the directory, the disk, the session. What a guest that runs stands on stays, and says so. Portals outlive a boot of
-# Windows, sessions do not.
+# From the outside in: the directory, the disk, the session. What a guest that runs stands on stays, and says so. Portals
+# outlive a boot of Windows and a stop of the initiator, sessions do not.
 function Invoke-DisconnectVolume {
     param($Request)
     $disconnected = $false
     Assert-NoGuestOn -RecoveryId $Request.recoveryId -AccessPath $Request.accessPath
-    $running = [string](Get-Service -Name 'MSiSCSI').Status -eq 'Running'
-    if ($running) {
-        $session = Find-Session -Iqn $Request.iqn
-        if ($null -ne $session) {
-            foreach ($disk in @(Get-Disk -iSCSISession $session -ErrorAction 'SilentlyContinue')) {
-                Disconnect-AccessPath -Number $disk.Number -AccessPath $Request.accessPath
-                if (-not $disk.IsOffline) {
-                    Set-Disk -Number $disk.Number -IsOffline $true
-                }
+    Start-Initiator
+    $session = Find-Session -Iqn $Request.iqn
+    if ($null -ne $session) {
+        foreach ($disk in @(Get-Disk -iSCSISession $session -ErrorAction 'SilentlyContinue')) {
+            Disconnect-AccessPath -Number $disk.Number -AccessPath $Request.accessPath
+            if (-not $disk.IsOffline) {
+                Set-Disk -Number $disk.Number -IsOffline $true
             }
-            Disconnect-IscsiTarget -NodeAddress $Request.iqn -Confirm:$false
-            $disconnected = $true
         }
-        Remove-Portal -Portal $Request.portal
+        Disconnect-IscsiTarget -NodeAddress $Request.iqn -Confirm:$false
+        $disconnected = $true
     }
+    Remove-Portal -Portal $Request.portal
     Remove-AccessFolder -Path $Request.accessPath
     return [ordered]@{ disconnected = $disconnected }
 }

@@ -16,7 +16,7 @@ import { DriverRefusal } from './failure.ts';
 import { findMachine } from './find-machine.ts';
 
 /** How long the driver looks whether a session that is lost comes back by itself. */
-const comesBackMs = 20_000;
+const comesBackMs = 60_000;
 
 export async function connectVolume(
 	host: HostParts,
