@@ -2,7 +2,7 @@
 import { createServer } from 'node:net';
 import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { IscsiTarget } from './iscsi/definition.ts';
 import { chapUser } from './iscsi/chap.ts';
 import { isAlive, startTarget, stopTarget, targetRuns } from './iscsi/target.ts';
@@ -120,10 +120,25 @@ async function withFreePort(parts: MachineParts, record: MachineRecord): Promise
 	if (await targetRuns(target)) return record;
 	await stopTarget(target); // half of it may be what holds the port
 	if (await isFree(settings.address, record.iscsi.port)) return record;
-	await disconnect(parts, record.iscsi);
+	await disconnectFromPort(parts, record.iscsi);
 	const iscsi = { ...record.iscsi, port: await freePort(settings.address) };
 	await records.change(definition, paths, { iscsi });
 	return { ...record, iscsi };
+}
+
+/** Windows would take the volume from a guest that runs: then it can be told of no other port. */
+async function disconnectFromPort(parts: MachineParts, iscsi: MachineRecord['iscsi']): Promise<void> {
+	try {
+		await disconnect(parts, iscsi);
+	} catch (cause) {
+		if (asRouseError(cause).details?.['driver'] !== 'state_wrong') throw cause;
+		const { settings, definition } = parts;
+		throw new RouseError(
+			'host_busy',
+			`somebody else has ${settings.address}:${iscsi.port}, where ${definition.machineName}, which is on, has its volume from`,
+			{ cause, hint: 'end what has that port' },
+		);
+	}
 }
 
 function targetOf({ settings, definition, paths }: MachineParts, iscsi: MachineRecord['iscsi']): IscsiTarget {

@@ -147,6 +147,22 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 		assert.deepEqual(await bench.leftovers(), ['hyperv.json']);
 	});
 
+	test('keeps its volume while it runs though somebody else has taken the port, and is told who is in the way', async t => {
+		const bench = await made(t);
+		const guest = await startedGuest(bench);
+		await guest.write();
+		await stopTarget({ directory: bench.paths.iscsi });
+		const { port } = (await recorded(bench)).iscsi;
+		const other = createServer();
+		await new Promise<void>(resolve => other.listen(port, '127.0.0.1', resolve));
+		const presented = () => anew(bench, machine => machine.presentBase());
+		await assert.rejects(presented(), { code: 'host_busy', message: new RegExp(`127.0.0.1:${port}`) });
+		await new Promise(resolve => other.close(resolve));
+		await presented();
+		assert.equal((await recorded(bench)).iscsi.port, port);
+		await guest.checkInGuest();
+	});
+
 	test('gets its volume by another port when somebody else has taken its own', async t => {
 		const bench = await made(t);
 		const guest = await startedGuest(bench);
