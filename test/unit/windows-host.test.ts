@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SessionDropped } from '../../hypervisors/hyperv/simulator/faults.ts';
 import {
 	basePath,
 	connect,
 	madeMachine,
+	overlay,
 	overlayPath,
 	sampleHost,
 	sampleRecovery,
@@ -78,4 +80,12 @@ test('saved, moved to the target, resumed, merged: the target holds all, and not
 	assert.ok((await sample.host.guest(recoveryId).read(0, 0, 8 * MiB)).equals(expected));
 	await sample.must('remove-machine', { recoveryId, overlays: [overlayPath], directory: 'D:\\Rouse\\web01' });
 	assert.deepEqual(await sample.ask('observe', { recoveryId }), { ok: true, result: null });
+});
+
+test('a machine of generation 2 tries its disk first, also when the session ended before that was set', async t => {
+	const sample = await sampleHost(t);
+	sample.host.faults.at('Add-VMHardDiskDrive done', { kind: 'drop' });
+	await assert.rejects(madeMachine(sample), SessionDropped);
+	await overlay(sample, sample.baseId);
+	assert.equal(sample.host.parts.state.vms[0]?.firstBoot, 'disk');
 });

@@ -24,6 +24,8 @@ const vm = z.strictObject({
 	memoryMiB: z.int(),
 	processors: z.int(),
 	secureBoot: z.string(),
+	/** What firmware of generation 2 tries first. */
+	firstBoot: z.enum(['network', 'disk']),
 	nics: z.array(z.strictObject({ name: z.string(), mac: z.string(), switchName: z.string().nullable() })),
 	pipe: z.string(),
 	automaticStart: z.enum(['Nothing', 'StartIfRunning', 'Start']),

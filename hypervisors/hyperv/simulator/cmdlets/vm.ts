@@ -37,6 +37,7 @@ export async function newVm(host: HostParts, wanted: Pick<Vm, 'name' | 'director
 			memoryMiB: 1024,
 			processors: 1,
 			secureBoot: wanted.generation === 2 ? 'MicrosoftWindows' : 'Off',
+			firstBoot: 'network',
 			nics: [],
 			pipe: '',
 			// As Hyper-V makes it: what is not wanted is set afterwards.

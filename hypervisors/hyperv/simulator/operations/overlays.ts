@@ -1,6 +1,7 @@
-import type { AnswerOf, RequestOf } from '../../driver/requests.ts';
+import type { AnswerOf, RequestOf, Slot } from '../../driver/requests.ts';
 import { addDrive, sameSlot, setDrivePath } from '../cmdlets/drives.ts';
 import { getVhd, mergeVhd, newDifferencingVhd, setVhdParent } from '../cmdlets/vhd.ts';
+import { setVm, stateOf } from '../cmdlets/vm.ts';
 import { accountOf, grantAccess, isThere, makeDirectory, removeFile } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import { rules, WindowsError } from '../rules.ts';
@@ -34,10 +35,18 @@ export async function makeOverlay(
 	const drive = vm.drives.find(one => sameSlot(one.slot, slot));
 	if (drive !== undefined && !samePath(drive.path, path))
 		throw new DriverRefusal('chain_unexpected', `where ${path} belongs the machine has ${drive.path}`);
-	if (drive !== undefined) return { made };
-	mustBe(host, vm, ['Off']);
-	await addDrive(host, vm, slot, path);
+	if (drive === undefined) {
+		mustBe(host, vm, ['Off']);
+		await addDrive(host, vm, slot, path);
+	}
+	// Also of a drive that is there: the session may have ended between the two steps.
+	if (stateOf(host, vm) === 'Off') await setFirstBoot(host, vm, slot);
 	return { made };
+}
+
+async function setFirstBoot(host: HostParts, vm: Vm, { number, location }: Slot): Promise<void> {
+	if (vm.generation !== 2 || number !== 0 || location !== 0) return;
+	await setVm(host, 'Set-VMFirmware', vm, { firstBoot: 'disk' });
 }
 
 /** Each of the machine's disks is one of these, and stands on what is said of it. */
