@@ -46,7 +46,12 @@ export async function mustBeSnapshot({ definition, paths }: MachineParts): Promi
 }
 
 /** The machine is off or saved. A switch that was cut short may have left it on the one or the other. */
-export async function putOverlay(parts: MachineParts, disk: MachineDisk, on: 'base' | 'target'): Promise<void> {
+export async function putOverlay(
+	parts: MachineParts,
+	disk: MachineDisk,
+	on: 'base' | 'target',
+	{ anew = false }: { anew?: boolean } = {},
+): Promise<void> {
 	const { settings, definition, paths } = parts;
 	const { windows } = paths;
 	const [base, target] = [windows.baseFile(disk), windows.target(disk)];
@@ -58,6 +63,7 @@ export async function putOverlay(parts: MachineParts, disk: MachineDisk, on: 'ba
 		parent: on === 'base' ? base : target,
 		// The file on the volume has the target's.
 		parentId: ids[definition.disks.indexOf(disk)] ?? '',
+		anew,
 	});
 }
 

@@ -71,7 +71,7 @@ async function linkAnew(parts: MachineParts): Promise<void> {
 
 async function linkUnlessMerged(parts: MachineParts, disk: MachineDisk): Promise<void> {
 	try {
-		await putOverlay(parts, disk, 'target');
+		await putOverlay(parts, disk, 'target', { anew: true });
 	} catch (error) {
 		if (asRouseError(error).details?.['driver'] !== 'chain_unexpected') throw error;
 	}

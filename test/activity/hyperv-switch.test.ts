@@ -68,6 +68,7 @@ async function lateOrders({ hyperv, definition, paths }: HypervBench): Promise<v
 		from: [windows.target(second)],
 		parent: windows.baseFile(second),
 		parentId: secondId,
+		anew: false,
 	});
 }
 

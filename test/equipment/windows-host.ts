@@ -200,6 +200,7 @@ export const reparent = (parentId: string, change: Partial<RequestOf<'reparent'>
 	from: [basePath],
 	parent: targetPath,
 	parentId,
+	anew: false,
 	...change,
 });
 export const merge = { recoveryId: sampleRecovery, overlay: overlayPath, target: targetPath, slot };

@@ -65,7 +65,14 @@ test('saved, moved to the target, resumed, merged: the target holds all, and not
 	await guest.write(0, 6 * MiB, Buffer.alloc(512, 0x43));
 	await sample.must('power', { recoveryId, action: 'save' });
 	const from = [basePath];
-	await sample.must('reparent', { recoveryId, overlay: overlayPath, from, parent: targetPath, parentId: targetId });
+	await sample.must('reparent', {
+		recoveryId,
+		overlay: overlayPath,
+		from,
+		parent: targetPath,
+		parentId: targetId,
+		anew: false,
+	});
 	await sample.must('start', startOn(targetPath));
 	assert.equal(sample.host.guest(recoveryId).boot, boot, 'it was resumed, not booted');
 	// The target was never filled: what the overlay does not have is zeros.

@@ -62,7 +62,7 @@ test('a merge that failed half-way leaves a machine that starts once its overlay
 	sample.host.faults.at('Merge-VHD piece', { kind: 'fail', rule: 'diskFull' });
 	await refuses(sample, '0x80070070', 'merge', merge);
 	await refuses(sample, '0xC03A000E', 'start', startOn(targetPath));
-	await sample.must('reparent', reparent(targetId));
+	await sample.must('reparent', reparent(targetId, { anew: true }));
 	await sample.must('start', startOn(targetPath));
 	assert.ok((await sample.host.guest(recoveryId).read(0, MiB, written.length)).equals(written));
 });

@@ -217,7 +217,15 @@ export const operations = {
 	 * `chain_unexpected`. The machine's own account may open the new one afterwards.
 	 */
 	reparent: operation(
-		{ recoveryId, overlay: windowsPath, from: z.array(windowsPath).min(1).max(2), parent: windowsPath, parentId: guid },
+		{
+			recoveryId,
+			overlay: windowsPath,
+			from: z.array(windowsPath).min(1).max(2),
+			parent: windowsPath,
+			parentId: guid,
+			/** Also where it stands on `parent`: a merge that failed half-way may have broken the link. */
+			anew: z.boolean(),
+		},
 		z.object({ changed: z.boolean() }),
 	),
 	/** The machine is off: the overlay's content goes into the target, which becomes the machine's disk. */

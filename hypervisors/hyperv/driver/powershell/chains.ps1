@@ -136,7 +136,10 @@ function Invoke-Reparent {
     $parent = Find-Parent -Path $Request.overlay -Allowed (@($Request.from) + $Request.parent)
     Test-DiskIdentity -Path $Request.parent -VirtualDiskId $Request.parentId
     Grant-MachineAccess -Path $Request.parent -VmId ([string]$vm.Id)
-    # Also where the path is right: a merge that failed half-way may have given the target another id of content.
+    # Where nothing has broken the link it stays: what else had written to the parent would not be seen any more.
+    if (($parent -eq $Request.parent) -and (-not $Request.anew)) {
+        return [ordered]@{ changed = $false }
+    }
     Set-VHD -Path $Request.overlay -ParentPath $Request.parent -IgnoreIdMismatch
     [void](Assert-Parent -Path $Request.overlay -Allowed $Request.parent)
     Sync-File -Path $Request.overlay

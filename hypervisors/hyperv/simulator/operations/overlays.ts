@@ -63,7 +63,7 @@ export async function checkDisks(host: HostParts, vm: Vm, disks: RequestOf<'star
 
 export async function reparent(
 	host: HostParts,
-	{ recoveryId, overlay, from, parent, parentId }: RequestOf<'reparent'>,
+	{ recoveryId, overlay, from, parent, parentId, anew }: RequestOf<'reparent'>,
 ): Promise<AnswerOf<'reparent'>> {
 	const vm = await mustFindMachine(host, recoveryId);
 	mustBe(host, vm, ['Off', 'Saved']);
@@ -72,9 +72,11 @@ export async function reparent(
 	const now = await standsOn(host, overlay, [...from, parent]);
 	await mustBeDisk(host, parent, parentId);
 	await grantAccess(host, parent, accountOf(vm.vmId));
+	const isRight = now !== null && samePath(now, parent);
+	if (isRight && !anew) return { changed: false };
 	await setVhdParent(host, { path: overlay, parent, ignoreIdMismatch: true });
 	await mustStandOn(host, overlay, [parent]);
-	return { changed: now === null || !samePath(now, parent) };
+	return { changed: !isRight };
 }
 
 /** Each step finds what the one before has left. The link is made anew, which a merge that was begun before has broken. */
