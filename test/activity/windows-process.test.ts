@@ -177,8 +177,8 @@ test('after each step 7zz takes every VHDX and its chain', async t => {
 	assert.ok((await sevenZipContent(join(place, 'overlay0.vhdx'))).equals(expected));
 	await sample.must('power', { recoveryId, action: 'save' });
 	await judge('save');
-	const link = { from: [basePath], parent: targetPath, parentId: targetId, anew: false };
-	await sample.must('reparent', { recoveryId, overlay: overlayPath, ...link });
+	const onto = { from: [basePath], parent: targetPath, parentId: targetId, anew: false };
+	await sample.must('reparent', { recoveryId, overlay: overlayPath, ...onto });
 	await judge('reparent');
 	await sample.must('start', startOn(targetPath));
 	await sample.host.guest(recoveryId).powerOff();
