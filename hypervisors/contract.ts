@@ -291,6 +291,8 @@ export interface HardwareRequest {
 	had?: PartialSize | undefined;
 	nics: readonly PlannedNic[];
 	forwards?: readonly Forward[] | undefined;
+	/** How large its disks are, in their order; absent: not looked at. */
+	diskSizesBytes?: readonly number[] | undefined;
 	/** As a person or the configuration gave them; `config_invalid` for what this platform does not know. */
 	options: PlatformData;
 }
@@ -303,7 +305,8 @@ export interface Platform {
 	bootId(): Promise<string>;
 	/**
 	 * Chooses devices for a machine, and says why. Changes nothing. Throws `config_invalid` for options, networks and forwards
-	 * that it does not have, `precheck_failed` for a configuration that it cannot run: one larger than the host, for one.
+	 * that it does not have, `precheck_failed` for a machine that it cannot run: one larger than the host, or than the file
+	 * system here takes.
 	 */
 	chooseHardware(request: HardwareRequest, options?: CallOptions): Promise<Hardware>;
 	machine(definition: MachineDefinition, gate: MoverGate): Machine;

@@ -188,6 +188,7 @@ export const hardwareRequestSchema = z.strictObject({
 	had: recoveryPlanSchema.shape.had,
 	nics: z.array(plannedNicSchema),
 	forwards: recoveryPlanSchema.shape.forwards,
+	diskSizesBytes: z.array(z.int().min(1)).max(64).optional(),
 	options: platformDataSchema,
 });
 export type HardwareRequest = z.infer<typeof hardwareRequestSchema>;

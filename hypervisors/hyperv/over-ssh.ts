@@ -9,7 +9,7 @@ import { createHypervPlatform, type HypervOptions } from './platform.ts';
 
 /** The platform of the Windows host that is configured. `home`: where files are that have no absolute path. */
 export function hypervOver(host: HypervHost, home: string): Platform {
-	return createHypervPlatform(settingsOver(host, home));
+	return createHypervPlatform({ ...settingsOver(host, home), home });
 }
 
 /** What machines of that host share. */

@@ -1,21 +1,28 @@
 import type { Platform } from '../contract.ts';
 import { chooseHardware } from './choose-hardware.ts';
+import { parseHardware } from './hardware.ts';
 import { HypervMachine } from './machine.ts';
 import type { HostSettings } from './parts.ts';
 import { reportOf } from './report.ts';
+import { checkVolumeRoom } from './volume.ts';
 
 /** By default disks are where Linux shows them, and a session that has to be begun first may take its time. */
 export type HypervOptions = Omit<HostSettings, 'roots' | 'lookMs'> & Partial<Pick<HostSettings, 'roots' | 'lookMs'>>;
 
-/** Hyper-V, driven from a machine on it. Nothing is asked before the first call. */
-export function createHypervPlatform(options: HypervOptions): Platform {
+/** Hyper-V, driven from a machine on it, where all volumes lie under `home`. Nothing is asked before the first call. */
+export function createHypervPlatform({ home, ...options }: HypervOptions & { home: string }): Platform {
 	const settings = hostSettings(options);
 	return {
 		kind: 'hyperv',
 		report: () => reportOf(settings),
 		bootId: async () => (await settings.driver.ask('hello', {})).bootId,
-		chooseHardware: async (request, { signal } = {}) =>
-			chooseHardware(request, await settings.driver.ask('report', { datastore: settings.datastore }, { signal })),
+		chooseHardware: async (request, { signal } = {}) => {
+			const { datastore, driver } = settings;
+			const hardware = chooseHardware(request, await driver.ask('report', { datastore }, { signal }));
+			const sizesBytes = request.diskSizesBytes;
+			if (sizesBytes) await checkVolumeRoom(home, { sizesBytes, hardware: parseHardware(hardware.data) });
+			return hardware;
+		},
 		machine: (definition, gate) => new HypervMachine(definition, gate, settings),
 	};
 }

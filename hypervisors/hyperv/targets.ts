@@ -20,7 +20,8 @@ function targetBytes(parts: MachineParts, disk: MachineDisk): number {
 export async function makeTargets(parts: MachineParts, options: CallOptions): Promise<void> {
 	const { definition, paths } = parts;
 	await createTargetRecord(definition, paths);
-	await checkVolumeRoom(parts);
+	const sizesBytes = definition.disks.map(({ sizeBytes }) => sizeBytes);
+	await checkVolumeRoom(definition.directory, { sizesBytes, hardware: parts.hardware });
 	await checkSpace(parts, options);
 	for (const [at, disk] of definition.disks.entries()) {
 		const { ids } = await targetRecords.of(definition, ofTargets(paths));

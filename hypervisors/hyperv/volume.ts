@@ -11,7 +11,7 @@ import { ensureVolume, readVolume, volumePaths } from '../../volume/ensure-volum
 import { checkVolumeFits } from '../../volume/fits.ts';
 import { asRouseError } from '../../model/errors.ts';
 import type { CallOptions } from '../contract.ts';
-import { diskHardware } from './hardware.ts';
+import { diskHardware, type HypervHardware } from './hardware.ts';
 import type { MachineParts } from './parts.ts';
 import { type MachineRecord, records, targetIds } from './record.ts';
 
@@ -21,10 +21,17 @@ export const volumeExportName = 'volume';
 /** A mover that was killed is started again, as long as the gate is passed. */
 const moverStartsMs = 5_000;
 
-/** Throws `precheck_failed` when the file system here has no files as large as the volume. */
-export async function checkVolumeRoom(parts: MachineParts): Promise<void> {
+/** Throws `precheck_failed` when the file system of `directory` has no files as large as a volume of these disks. */
+export async function checkVolumeRoom(
+	directory: string,
+	{ sizesBytes, hardware }: { sizesBytes: readonly number[]; hardware: HypervHardware },
+): Promise<void> {
 	const anyIds = { diskGuid: '', partitionGuid: '' };
-	await checkVolumeFits(parts.definition.directory, requestOf(parts, anyIds));
+	const disks = sizesBytes.map((sizeBytes, at) => ({
+		sizeBytes,
+		sectors: diskHardware({ hardware }, { name: `disk${at}` }),
+	}));
+	await checkVolumeFits(directory, volumeRequestOf(anyIds, disks));
 }
 
 export async function makeVolume(parts: MachineParts, { volume }: MachineRecord, options: CallOptions): Promise<void> {

@@ -71,5 +71,7 @@ test('chooseHardware asks what the plan says, and answers with what the platform
 	};
 	const { chooseHardware } = createHostActivities(hostOf({ hardware }));
 	assert.deepEqual(await run(chooseHardware, { plan }, 'chooseHardware'), sampleHardware);
-	assert.deepEqual(asked, [{ config: plan.config, nics: plan.nics, options: { disks: 'fast' } }]);
+	const { config, nics, disks } = plan;
+	const diskSizesBytes = disks.map(({ sizeBytes }) => sizeBytes);
+	assert.deepEqual(asked, [{ config, nics, diskSizesBytes, options: { disks: 'fast' } }]);
 });

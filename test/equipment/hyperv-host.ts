@@ -27,7 +27,7 @@ export class HypervHost {
 	readonly #kernel: ApplianceKernel;
 	#windows: WindowsHost;
 
-	private constructor(boot: () => Promise<WindowsHost>, windows: WindowsHost, kernel: ApplianceKernel) {
+	private constructor(home: string, boot: () => Promise<WindowsHost>, windows: WindowsHost, kernel: ApplianceKernel) {
 		this.#boot = boot;
 		this.#windows = windows;
 		this.#kernel = kernel;
@@ -40,6 +40,7 @@ export class HypervHost {
 			address: '127.0.0.1',
 			roots: kernel.roots,
 			lookMs: 3_000,
+			home,
 		});
 	}
 
@@ -56,7 +57,7 @@ export class HypervHost {
 				initiator: new IscsiInitiator(join(directory, 'sessions'), options),
 				appliance: kernel,
 			});
-		return new HypervHost(boot, await boot(), kernel);
+		return new HypervHost(directory, boot, await boot(), kernel);
 	}
 
 	/** Another one after each boot. */

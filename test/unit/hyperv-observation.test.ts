@@ -30,6 +30,7 @@ function platformWith(answers: Parameters<typeof scriptedDriver>[0]) {
 		datastore: 'D:\\Rouse',
 		appliance: randomUUID(),
 		address: '127.0.0.1',
+		home: '/nowhere',
 	});
 }
 

@@ -64,6 +64,10 @@ test('`makePlan` keeps the ports that are forwarded, and has none where none was
 	const planned = plan({}, { forwards });
 	assert.deepEqual(hardwareRequest(planned).forwards, forwards);
 	assert.equal('forwards' in hardwareRequest(plan({})), false);
+	assert.deepEqual(
+		hardwareRequest(planned).diskSizesBytes,
+		planned.disks.map(({ sizeBytes }) => sizeBytes),
+	);
 });
 
 test('`makePlan` gives the machine the size that was asked for, and keeps what it had', () => {
@@ -108,7 +112,7 @@ test('`planRecovery` for a host asks its platform, and needs no host', async t =
 		return hardware;
 	};
 	const planned = await planRecovery(request, { host: { view: host, chooseHardware } });
-	assert.deepEqual(asked, [{ config: planned.config, nics: planned.nics, options: { disks: 'fast' } }]);
+	assert.deepEqual(asked, [hardwareRequest(planned)]);
 	assert.deepEqual([planned.hardware, planned.warnings], [hardware, ['slow']]);
 	assert.deepEqual(await planRecovery(request), { ...planned, hardware: null, warnings: [] });
 });
