@@ -22,10 +22,15 @@ export async function look({ settings, definition }: MachineParts, options: Call
 export async function lookAt(parts: MachineParts, options: CallOptions): Promise<Found> {
 	const found = await look(parts, options);
 	if (found) return found;
+	const { machineName, recoveryId } = parts.definition;
 	throw new RouseError(
 		'machine_failed',
-		`${parts.definition.machineName} is not on its host: somebody has removed it there`,
-		{ hint: `its disks may be there still: look into ${parts.paths.windows.directory}` },
+		`${machineName} is not on its host: somebody has removed it there, or the line "rouse-recovery: ${recoveryId}" from its notes`,
+		{
+			// Nothing makes it anew: what it was made with may not be what its owner wants by now.
+			hint: `put that line back into the notes of a machine that is there, and try again; of one that is gone copy overlays and targets out of ${parts.paths.windows.directory}, where its guest's writes are wanted`,
+			details: { next: 'discard' },
+		},
 	);
 }
 

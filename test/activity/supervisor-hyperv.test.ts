@@ -75,6 +75,29 @@ test('a switch that the host refuses leaves the guest on the volume, with movers
 	assert.ok((await hyperv.content(recovery.recoveryId, 0)).equals(expected));
 });
 
+test('a machine that somebody removes in the middle of its switch is told, with `discard` as what is next, and that leaves nothing', async t => {
+	const { host, hyperv, recovery, write } = await hypervRecovery(t);
+	const { recoveryId } = recovery;
+	await recovery.run();
+	await write(0, Buffer.alloc(4096, 0x11));
+	await recovery.restore();
+	// After the mark `target`, with the guest saved.
+	hyperv.windows.faults.at('Start-VM', { kind: 'hresult', hresult: '0x80004005' });
+	await assert.rejects(recovery.step('switch-to-target', {}));
+	const directory = `D:\\Rouse\\${(await readdir(hyperv.place('D:\\Rouse')))[0]}`;
+	await hyperv.driver.ask('remove-machine', { recoveryId, overlays: [], directory });
+	const { blocked, chain } = await recovery.viewed('blocked', view => /removed/.test(view.blocked?.reason ?? ''));
+	assert.equal(chain, 'target');
+	assert.equal(blocked?.code, 'machine_failed');
+	assert.equal(blocked.next.order, 'discard');
+	assert.ok(blocked.next.first?.includes(directory));
+	await assert.rejects(recovery.step('power', { action: 'on' }), { code: 'machine_failed' });
+	await recovery.step('discard', {});
+	assert.deepEqual(await readdir(hyperv.place('D:\\Rouse'), { recursive: true }), []);
+	assert.deepEqual(await readdir(join(host.directory('r1'), '..')), []);
+	assert.equal(hyperv.windows.parts.sessions.size, 0, 'Windows has no session with its target any more');
+});
+
 test('a recovery that is discarded while its machine runs leaves nothing on either side', async t => {
 	const { host, hyperv, recovery, write } = await hypervRecovery(t);
 	await recovery.run();
