@@ -5,6 +5,7 @@ import type { AnswerOf, Slot } from './driver/requests.ts';
 import { diskHardware } from './hardware.ts';
 import type { MachineParts } from './parts.ts';
 import type { WindowsPaths } from './paths.ts';
+import { records } from './record.ts';
 
 type FoundDisk = AnswerOf<'chain'>['disks'][number];
 
@@ -36,6 +37,15 @@ export async function readChain(parts: MachineParts, options: CallOptions): Prom
 			{ hint: 'look in Hyper-V Manager who has taken it away, and put its disk back' },
 		);
 	});
+}
+
+/** Of a machine that runs: that was started while a switch had moved some of its overlays, or all. */
+export async function runsOnTargets(parts: MachineParts, options: CallOptions): Promise<boolean> {
+	const { definition, paths } = parts;
+	const { targets } = await records.of(definition, paths);
+	if (targets === 'appliance') return false; // they are let go before the first overlay is moved
+	const chain = await readChain(parts, options);
+	return definition.disks.some((disk, at) => standOf(chain[at]?.files ?? [], paths.windows, disk) === 'target');
 }
 
 /** Throws `machine_failed` unless each disk stands as is said. */

@@ -6,7 +6,7 @@
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { presentBase, withdrawBase } from './base.ts';
-import { expectStand, refuseCheckpoints } from './chain.ts';
+import { expectStand, refuseCheckpoints, runsOnTargets } from './chain.ts';
 import { type Found, lookSettled } from './look.ts';
 import { keepOnTargets, putOverlay, putOverlays } from './overlays.ts';
 import type { Call, SwitchCall } from './parts.ts';
@@ -79,23 +79,25 @@ async function inPause(call: SwitchCall, found: Found): Promise<boolean> {
 }
 
 async function save(call: SwitchCall, found: Found): Promise<void> {
-	const { parts, gate, calls, options } = call;
+	const { parts, calls, options } = call;
 	const { settings, definition, paths } = parts;
 	options.signal?.throwIfAborted();
 	refuseCheckpoints(parts, found);
 	await roomForMemory(call);
-	// What forbids to take one away, a checkpoint of the appliance, is told while the guest runs.
-	await openTargets(parts, options);
+	// What forbids to take one away, a checkpoint of the appliance, is told while the guest runs. What that has is not attached.
+	if (!(await runsOnTargets(parts, options))) await openTargets(parts, options);
 	// One that stands still since the volume is away goes on from the targets.
 	await calls.rememberResume(found.stage === 'running' || found.stage === 'critical');
 	// Somebody else may have started it in this boot.
 	const { bootId } = await settings.driver.ask('hello', {}, options);
 	await records.change(definition, paths, { inPause: true, startedInBoot: bootId });
+	await orGoOn(call, () => toFile(call));
+}
+
+/** Nothing is failed for it: all blocks are restored, and an error would be the guest's. */
+async function toFile({ parts: { settings, definition }, gate }: SwitchCall): Promise<void> {
 	const { recoveryId } = definition;
-	// Nothing is failed for it: all blocks are restored, and an error would be the guest's.
-	await orGoOn(call, () =>
-		gate.pass(async () => void (await settings.driver.ask('power', { recoveryId, action: 'save' })), {}),
-	);
+	await gate.pass(async () => void (await settings.driver.ask('power', { recoveryId, action: 'save' })), {});
 }
 
 /** Throws `space_short` where the guest's memory does not fit on the datastore. */
@@ -160,13 +162,25 @@ async function orGoOn(call: SwitchCall, act: () => Promise<void>): Promise<void>
 async function goOn(call: SwitchCall, on: 'base' | 'target'): Promise<boolean> {
 	const { parts, calls } = call;
 	const { definition, paths } = parts;
-	const found = await lookSettled(parts, {});
+	const found = on === 'base' ? await savedHalfWay(call) : await lookSettled(parts, {});
 	const goesOn = found.stage === 'saved' && calls.resume === true;
 	const mayBeSaved = !['saved', 'off'].includes(found.stage) && calls.resume === true && calls.chain !== 'target';
 	if (on === 'base') await backOntoBase({ ...call, options: {} }, found);
 	if (goesOn) await start({ ...call, options: {} }, disksOn(parts, on));
 	if (!mayBeSaved) await records.change(definition, paths, { inPause: false });
 	return goesOn;
+}
+
+/**
+ * A guest that somebody has started in the pause, with an overlay on its target already, keeps that target from the appliance,
+ * without which the mount mover does not answer what the guest reads of its other disks: it is saved again, to be put back.
+ */
+async function savedHalfWay(call: SwitchCall): Promise<Found> {
+	const { parts } = call;
+	const found = await lookSettled(parts, {});
+	if (['off', 'saved'].includes(found.stage) || !(await runsOnTargets(parts, {}))) return found;
+	await toFile(call);
+	return lookSettled(parts, {});
 }
 
 /**

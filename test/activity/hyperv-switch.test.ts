@@ -9,7 +9,7 @@ import { start, startedGuest } from '../../hypervisors/conformance/started-guest
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets, targetReads } from '../../hypervisors/conformance/targets.ts';
 import { stopTarget } from '../../hypervisors/hyperv/iscsi/target.ts';
-import { targetIds } from '../../hypervisors/hyperv/record.ts';
+import { records, targetIds } from '../../hypervisors/hyperv/record.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
 import { appliance } from '../equipment/hyperv-host.ts';
@@ -45,6 +45,13 @@ async function switchedWithEveryWrite(state: Readied): Promise<void> {
 	await guest.checkContent();
 	assert.deepEqual(bench.mover.refused, []);
 }
+
+/** Half-way: the first overlay is on its target, the others are on the volume. */
+const onBoth = ({ definition: { disks }, paths: { windows } }: HypervBench) =>
+	disks.map((disk, at) => ({
+		leaf: windows.overlay(disk),
+		parent: at === 0 ? windows.target(disk) : windows.baseFile(disk),
+	}));
 
 const onBase = ({ definition: { disks }, paths: { windows } }: HypervBench) =>
 	disks.map(disk => ({ leaf: windows.overlay(disk), parent: windows.baseFile(disk) }));
@@ -148,6 +155,47 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		assert.ok(await guest.write(), 'the guest does not run');
 		await switchedWithEveryWrite(state);
 	});
+
+	test('saves a guest again that somebody has started half-way in the pause, and lets it go on from the volume', async t => {
+		const state = await readied(t);
+		const { bench, guest, record } = state;
+		const boot = await bench.boot();
+		const { recoveryId } = bench.definition;
+		record.at = async place => {
+			if (place === 'switch.reparented-one')
+				await bench.hyperv.driver.ask('start', { recoveryId, disks: onBoth(bench) });
+		};
+		await assert.rejects(attempt(state), { code: 'phase_wrong', message: /^(?!.*stands still)/s });
+		record.at = async () => {};
+		assert.equal(record.chain, 'mover');
+		assert.equal(await power(bench), 'on');
+		assert.equal(await bench.boot(), boot, 'the guest was started anew');
+		for (const [disk, content] of bench.base.entries()) assert.deepEqual(await targetReads(bench, disk), content);
+		assert.ok(await guest.write(), 'the guest does not go on');
+		await guest.checkInGuest();
+		await switchedWithEveryWrite(state);
+	});
+
+	for (const targets of ['machine', 'returning'] as const)
+		test(`is carried on with a guest that somebody has started half-way after the supervisor died; targets: ${targets}`, async t => {
+			const state = await readied(t);
+			const { bench, guest, record } = state;
+			const boot = await bench.boot();
+			const { definition, paths, hyperv } = bench;
+			record.at = async place => {
+				if (place === 'switch.reparented-one') throw new Error('the supervisor dies');
+			};
+			await assert.rejects(attempt(state));
+			record.at = async () => {};
+			await records.change(definition, paths, { targets });
+			await hyperv.driver.ask('start', { recoveryId: definition.recoveryId, disks: onBoth(bench) });
+			await attempt(state);
+			assert.equal(record.chain, 'target');
+			assert.equal(await power(bench), 'on');
+			assert.equal(await bench.boot(), boot, 'the guest was started anew');
+			await guest.checkInGuest();
+			await switchedWithEveryWrite(state);
+		});
 
 	test('leaves a guest running that cannot be saved, and refuses to save it where its memory has no room', async t => {
 		const state = await readied(t);
