@@ -4,6 +4,7 @@ import { RouseError } from '../model/errors.ts';
 import { nameSchema } from '../model/names.ts';
 import { configuredAs, unknownRepository } from '../system/configured-repositories.ts';
 import { type Config, homeDirectory, loadConfig } from '../system/installation.ts';
+import type { RepositoryElsewhere } from '../system/repository-elsewhere.ts';
 import type { Context } from './terminal/command.ts';
 
 /** The text of the option, the same at every command that has it. */
@@ -26,7 +27,8 @@ export async function chooseRepository(
 	const wanted = option ?? (context.env['ROUSE_REPO'] || undefined);
 	if (wanted !== undefined) return named(known, wanted) ?? (await directory(wanted, known));
 	const names = Object.keys(known.repositories);
-	const only = known.defaultRepository ?? (names.length === 1 ? names[0] : undefined);
+	const [single, ...more] = names.length > 0 ? names : Object.keys(known.repositoriesElsewhere);
+	const only = known.defaultRepository ?? (more.length === 0 ? single : undefined);
 	const found = only === undefined ? undefined : named(known, only);
 	if (found !== undefined) return found;
 	throw new RouseError(
@@ -54,8 +56,20 @@ export async function chooseConfigured(
 }
 
 function named(config: Config, name: string): string | undefined {
+	const elsewhere = Object.entries(config.repositoriesElsewhere).find(
+		([called, to]) => called === name || to.directory === name,
+	);
+	if (elsewhere !== undefined) throw isElsewhere(...elsewhere);
 	const path = Object.hasOwn(config.repositories, name) ? config.repositories[name] : undefined;
 	return path === undefined ? undefined : resolve(path);
+}
+
+/** Recoveries read it by its service; a command opens what is on its own machine. */
+function isElsewhere(name: string, repository: RepositoryElsewhere): RouseError {
+	const where = `${repository.directory} behind ${repository.host}`;
+	return new RouseError('repository_missing', `repository ${name} is on another machine, as ${where}`, {
+		hint: 'say this there, or name a repository of this machine: --repo DIR',
+	});
 }
 
 async function directory(wanted: string, config: Config): Promise<string> {

@@ -4,7 +4,7 @@ import { asRouseError } from '../model/errors.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
 import { onlyThose } from '../repository/access/configured.ts';
 import { systemClock } from '../system/clock.ts';
-import { configuredOnly } from '../system/configured-repositories.ts';
+import { configuredAnywhere, configuredElsewhere, configuredOnly } from '../system/configured-repositories.ts';
 import { homeDirectory, loadConfig, openInstallation, places } from '../system/installation.ts';
 import { createLog } from '../system/log.ts';
 import { reachedFromEnvironment } from '../system/reached.ts';
@@ -36,13 +36,13 @@ async function run(): Promise<void> {
 	await mustHoldServiceLock(home);
 	const installation = await openInstallation(home);
 	const reached = reachedFromEnvironment();
-	const mustBeConfigured = configuredOnly(installation);
 	const host: HostParts = {
 		installation,
 		...createPlatform(installation, await loadConfig(installation)),
 		tombstones: new Tombstones(home),
-		mustBeConfigured,
-		repositories: onlyThose(RepositoryChildren.of(installation), mustBeConfigured),
+		mustBeConfigured: configuredAnywhere(installation),
+		findElsewhere: configuredElsewhere(installation),
+		repositories: onlyThose(RepositoryChildren.of(installation), configuredOnly(installation)),
 		log,
 		clock: systemClock,
 		reached: async place => reached(place),

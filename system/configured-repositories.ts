@@ -7,6 +7,7 @@ import { createFileDurably, replaceFileDurably } from './durable-file.ts';
 import { type Config, configSchema, loadConfig, makeHome } from './installation.ts';
 import { parseYaml } from './parse-yaml.ts';
 import { readIfThere } from './if-there.ts';
+import type { RepositoryElsewhere } from './repository-elsewhere.ts';
 
 /**
  * Throws `repository_unknown` for a directory that the configuration does not name, as it stands at the call. Compared as
@@ -14,11 +15,32 @@ import { readIfThere } from './if-there.ts';
  */
 export type MustBeConfigured = (directory: string) => Promise<void>;
 
+/** Of this machine. */
 export function configuredOnly(installation: { home: string }): MustBeConfigured {
 	return async directory => {
 		const { repositories } = await loadConfig(installation);
 		if (!Object.values(repositories).includes(directory)) throw unknownRepository(directory);
 	};
+}
+
+/** Of this machine or another one: for who has movers read there, and opens nothing itself. */
+export function configuredAnywhere(installation: { home: string }): MustBeConfigured {
+	return async directory => {
+		const config = await loadConfig(installation);
+		if (Object.values(config.repositories).includes(directory) || elsewhereIn(config, directory)) return;
+		throw unknownRepository(directory);
+	};
+}
+
+/** The repository of another machine that is called so; undefined for any other. As the configuration stands at the call. */
+export type FindElsewhere = (directory: string) => Promise<RepositoryElsewhere | undefined>;
+
+export function configuredElsewhere(installation: { home: string }): FindElsewhere {
+	return async directory => elsewhereIn(await loadConfig(installation), directory);
+}
+
+function elsewhereIn({ repositoriesElsewhere }: Config, directory: string): RepositoryElsewhere | undefined {
+	return Object.values(repositoriesElsewhere).find(elsewhere => elsewhere.directory === directory);
 }
 
 export function unknownRepository(directory: string): RouseError {
@@ -53,6 +75,17 @@ export async function addRepository(installation: { home: string }, name: string
 		throw new RouseError('name_conflict', `config.yaml has a repository ${name} in ${named}`, {
 			hint: 'choose another name',
 		});
+	const elsewhere = Object.entries(config.repositoriesElsewhere).find(
+		([called, to]) => called === name || to.directory === directory,
+	);
+	if (elsewhere !== undefined)
+		throw new RouseError(
+			'name_conflict',
+			`config.yaml has ${elsewhere[0]} on another machine, as ${elsewhere[1].directory}`,
+			{
+				hint: 'a name and a directory mean one repository: take it from repositoriesElsewhere, or choose others',
+			},
+		);
 	const known = await configuredAs(config, directory);
 	const other = Object.entries(config.repositories).find(([, path]) => path === known)?.[0];
 	if (other !== undefined)

@@ -11,6 +11,7 @@ import { hypervHostSchema } from './hyperv-host.ts';
 import { defaultUserRange, userRangeSchema } from './user-range.ts';
 import { checkOwnDirectory, checkWay, makeOwnDirectory, type OwnDirectory } from './own-directory.ts';
 import { parseYaml } from './parse-yaml.ts';
+import { ambiguity, repositoryElsewhereSchema, withAbsolutePaths } from './repository-elsewhere.ts';
 
 /** Whether a machine that was on is started after a boot of its host; `ask`: when its recovery is known to be open. */
 export const autostartSchema = z.enum(['always', 'ask', 'never']);
@@ -57,6 +58,8 @@ const temporalSchema = z
 export const configSchema = z.strictObject({
 	/** Name to directory. */
 	repositories: z.record(nameSchema, z.string().min(1)).default({}),
+	/** Those of other machines, from which recoveries of this host read. */
+	repositoriesElsewhere: z.record(nameSchema, repositoryElsewhereSchema).default({}),
 	defaultRepository: nameSchema.optional(),
 	host: z
 		.strictObject({
@@ -218,8 +221,15 @@ export async function loadConfig(installation: Pick<Installation, 'home'>): Prom
 	}
 	const config = parseYaml(text, path, configSchema, 'config_invalid');
 	// From the file, not from wherever a process was started: all are to mean the same directory.
-	const absolute = Object.entries(config.repositories).map(([name, to]) => [name, resolve(installation.home, to)]);
-	return { ...config, repositories: Object.fromEntries(absolute) };
+	const repositories = mapValues(config.repositories, to => resolve(installation.home, to));
+	const repositoriesElsewhere = mapValues(config.repositoriesElsewhere, to => withAbsolutePaths(installation.home, to));
+	const problem = ambiguity(repositories, repositoriesElsewhere);
+	if (problem !== undefined) throw new RouseError('config_invalid', `${path}: repositoriesElsewhere: ${problem}`);
+	return { ...config, repositories, repositoriesElsewhere };
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {
+	return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }
 
 /** Well-known places under an installation. */

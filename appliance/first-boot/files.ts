@@ -7,7 +7,7 @@ import { RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
 import { nameSchema } from '../../model/names.ts';
 import type { HypervHost } from '../../system/hyperv-host.ts';
-import { configSchema } from '../../system/installation.ts';
+import { type Config, configSchema } from '../../system/installation.ts';
 import type { Seed } from './seed.ts';
 
 export interface NewFile {
@@ -22,16 +22,6 @@ export const recordSchema = z.strictObject({
 	name: nameSchema,
 	/** Of the seed's `renewal`. */
 	renewalDigest: z.string(),
-	repository: z
-		.strictObject({
-			name: nameSchema,
-			host: z.string(),
-			port: z.int(),
-			authority: z.string(),
-			certificate: z.string(),
-			key: z.string(),
-		})
-		.optional(),
 });
 export type ApplianceRecord = z.infer<typeof recordSchema>;
 export const recordFile = 'appliance.json';
@@ -57,7 +47,7 @@ export function homeFiles(seed: Seed, home: string): NewFile[] {
 					{ path: 'keys/windows/known_hosts', text: `${windows.hostKeys.join('\n')}\n` },
 				]),
 		{ path: 'config.yaml', text: stringify(configOf(seed, home)) },
-		{ path: recordFile, text: `${JSON.stringify(recordOf(seed, home), undefined, '\t')}\n` },
+		{ path: recordFile, text: `${JSON.stringify(recordOf(seed), undefined, '\t')}\n` },
 	];
 }
 
@@ -74,10 +64,11 @@ function keyPaths(what: string, home: string): { authority: string; certificate:
 	return { authority: at('authority.crt'), certificate: at('host.crt'), key: at('host.key') };
 }
 
-function configOf({ name, kind, temporal, windows }: Seed, home: string): unknown {
+function configOf({ name, kind, temporal, repository, windows }: Seed, home: string): unknown {
 	const { serverName } = temporal.tls;
 	const config = {
 		host: { name, kind, ...(windows === undefined ? {} : { hyperv: hypervOf(windows) }) },
+		...(repository === undefined ? {} : { repositoriesElsewhere: elsewhereOf(repository, home) }),
 		temporal: {
 			address: temporal.address,
 			...(temporal.namespace === undefined ? {} : { namespace: temporal.namespace }),
@@ -89,6 +80,13 @@ function configOf({ name, kind, temporal, windows }: Seed, home: string): unknow
 	if (!result.success)
 		throw new RouseError('config_invalid', `the seed makes a config.yaml that says ${refusalText(result.error)}`);
 	return config;
+}
+
+function elsewhereOf(
+	{ name, directory, host, port }: NonNullable<Seed['repository']>,
+	home: string,
+): Config['repositoriesElsewhere'] {
+	return { [name]: { directory, host, port, ...keyPaths('repository', home) } };
 }
 
 function hypervOf({ host, port, user, datastore, appliance, address }: NonNullable<Seed['windows']>): HypervHost {
@@ -103,22 +101,8 @@ function hypervOf({ host, port, user, datastore, appliance, address }: NonNullab
 	};
 }
 
-function recordOf({ name, renewal, repository }: Seed, home: string): ApplianceRecord {
-	return {
-		version: 0,
-		name,
-		renewalDigest: digestOf(renewal),
-		...(repository === undefined
-			? {}
-			: {
-					repository: {
-						name: repository.name,
-						host: repository.host,
-						port: repository.port,
-						...keyPaths('repository', home),
-					},
-				}),
-	};
+function recordOf({ name, renewal }: Seed): ApplianceRecord {
+	return { version: 0, name, renewalDigest: digestOf(renewal) };
 }
 
 /** Of the system's `/etc`; none of them is a secret. */

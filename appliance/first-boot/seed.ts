@@ -49,7 +49,16 @@ export const seedSchema = z.strictObject({
 			.optional(),
 	}),
 	/** `rouse repo serve`, and what `rouse repo admit` made for this host. */
-	repository: z.strictObject({ name: nameSchema, host: hostName, port, ...keysSchema }).optional(),
+	repository: z
+		.strictObject({
+			name: nameSchema,
+			/** Its path where it is. */
+			directory: z.string().regex(/^\/[^\0]*$/, 'must be an absolute path'),
+			host: hostName,
+			port,
+			...keysSchema,
+		})
+		.optional(),
 	/** The Windows host, by SSH; its keys in the form of known_hosts. */
 	windows: z
 		.strictObject({

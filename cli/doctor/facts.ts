@@ -51,6 +51,7 @@ export type DirectoryContent =
 			/** As its record says, which is the directory's unless that was copied or renamed. */
 			name: string;
 			powerOnScheduled: boolean;
+			/** One of this machine. */
 			repository: string | null;
 	  }
 	| { kind: 'machine'; recoveryId: string; name: string }

@@ -27,6 +27,7 @@ const stateSchema = z.object({
 	name: nameSchema,
 	powerOnScheduled: z.boolean(),
 	plan: z.object({ repository: z.string() }).nullable(),
+	elsewhere: z.boolean().default(false),
 });
 const machineSchema = z.object({
 	version: z.literal(1),
@@ -98,8 +99,9 @@ async function contentOf(path: string): Promise<DirectoryContent> {
 	const state = await readAs(join(path, 'state.json'), stateSchema);
 	if (state.reason !== undefined) return { kind: 'unreadable', reason: state.reason };
 	if (state.content) {
-		const { recoveryId, name, powerOnScheduled, plan } = state.content;
-		return { kind: 'recovery', recoveryId, name, powerOnScheduled, repository: plan?.repository ?? null };
+		const { recoveryId, name, powerOnScheduled, plan, elsewhere } = state.content;
+		const repository = elsewhere ? null : (plan?.repository ?? null);
+		return { kind: 'recovery', recoveryId, name, powerOnScheduled, repository };
 	}
 	const machine = await readAs(join(path, 'machine.json'), machineSchema);
 	if (machine.reason !== undefined) return { kind: 'unreadable', reason: machine.reason };

@@ -123,7 +123,8 @@ async function gatherRepositories(
 ): Promise<RepositoryFacts[]> {
 	const configured = Object.values(config?.repositories ?? {}).map(directory => resolve(directory));
 	const used = recoveries.flatMap(({ content }) => (content.kind === 'recovery' ? (content.repository ?? []) : []));
-	const owing = await gatherOwing(home);
+	const elsewhere = new Set(Object.values(config?.repositoriesElsewhere ?? {}).map(({ directory }) => directory));
+	const owing = (await gatherOwing(home)).filter(directory => !elsewhere.has(directory));
 	const children = RepositoryChildren.of({ cacheDirectory });
 	try {
 		return await Promise.all(

@@ -60,7 +60,7 @@ async function moversOf(recovery: Recovery): Promise<RecoveryView['movers']> {
 	if (!recovery.equipped) return [];
 	const { mount, migration, repository } = recovery.equipment;
 	return Promise.all(
-		[mount, migration, repository].map(async mover => {
+		[mount, migration, ...(repository ? [repository] : [])].map(async mover => {
 			const holder = await mover.holder();
 			return { kind: mover.kind, alive: holder !== undefined, pid: holder?.pid ?? null };
 		}),

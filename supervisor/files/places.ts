@@ -7,6 +7,8 @@ export interface RecoveryPlaces {
 	directory: string;
 	state: string;
 	machine: string;
+	/** Opens its restore point where the repository is on another machine. */
+	token: string;
 	incidents: string;
 	mountMover: MoverFiles;
 	migrationMover: MoverFiles;
@@ -36,6 +38,7 @@ export function recoveryPlaces(
 		directory,
 		state: join(directory, 'state.json'),
 		machine: join(directory, 'machine.json'),
+		token: join(directory, 'repository-token'),
 		incidents: join(directory, 'incidents.jsonl'),
 		mountMover: moverFiles(directory, 'mount-mover'),
 		migrationMover: moverFiles(directory, 'migration-mover'),

@@ -30,6 +30,8 @@ export const recoveryStateSchema = z.strictObject({
 	request: recoveryRequestSchema.nullable(),
 	/** Absent between `reserve` and `allocate`. */
 	plan: recoveryPlanSchema.nullable(),
+	/** Its repository is on another machine: no repository mover of this one serves it, whatever becomes of config.yaml. */
+	elsewhere: z.boolean().default(false),
 	done: z.array(z.enum(lastingSteps)),
 	/** Set while the pin could not be written; null once it stands, and as long as nobody has found out. */
 	unpinned: unpinnedSchema.nullable(),
@@ -70,6 +72,7 @@ export function newState(recoveryId: string, name: string, generation: number): 
 		generation,
 		request: null,
 		plan: null,
+		elsewhere: false,
 		done: [],
 		unpinned: null,
 		powerOnScheduled: false,
@@ -103,6 +106,9 @@ export const change = {
 	plan:
 		(plan: RecoveryPlan): Change =>
 		state => ({ ...state, plan }),
+	elsewhere:
+		(elsewhere: boolean): Change =>
+		state => ({ ...state, elsewhere }),
 	unpinned:
 		(unpinned: Unpinned | null): Change =>
 		state => ({ ...state, unpinned }),
@@ -162,7 +168,7 @@ export function moversWanted(state: RecoveryState): { mount: boolean; migration:
 	const active = state.plan !== null;
 	const mount = active && state.done.includes('start-movers') && state.chain === 'mover';
 	const migration = active && state.powerOnScheduled && !state.sealed;
-	return { mount, migration, repository: mount || migration };
+	return { mount, migration, repository: (mount || migration) && !state.elsewhere };
 }
 
 /** The first steps come in one order; those a step stands on, that are not done. */

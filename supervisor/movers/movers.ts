@@ -1,4 +1,5 @@
 /** The movers as the supervisor deals with them: processes known by their locks, asked over their control sockets. */
+import type { ChunkService } from '../../movers/config.ts';
 import type { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
 import type { Machine, Target } from '../../hypervisors/contract.ts';
 import type { LockHolder } from '../../system/process-lock.ts';
@@ -41,6 +42,8 @@ export interface RecoveryMoversOf {
 	disks: readonly RecoveryDisk[];
 	/** One a disk; asked for at every start of a mover, since a path may have changed. */
 	targets: () => Promise<readonly Target[]>;
+	/** What serves its repository when that is on another machine; asked for at every start of a mover. */
+	service?: () => Promise<ChunkService>;
 	/** What the mount mover serves beside the disks, when its platform wants that. */
 	volume?: NonNullable<Machine['volume']>;
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
 import {
+	type MoverConfigOfChunks,
 	migrationMoverConfigSchema,
 	mountMoverConfigSchema,
 	repositoryMoverConfigSchema,
@@ -70,7 +71,7 @@ export class MoverProcesses implements Movers {
 				disks: await moverDisks(of),
 				nbdSocket: at.nbdSocket,
 				controlSocket: at.mountSocket,
-				chunkSocket: repositoryPlaces(this.#installation, of.repository).chunkSocket,
+				...(await this.#chunksOf(of)),
 				offerSocket: at.offerSocket,
 				cacheBytes: mountCacheBytes,
 				volume: await of.volume?.(),
@@ -89,7 +90,7 @@ export class MoverProcesses implements Movers {
 				disks: await moverDisks(of),
 				controlSocket: at.migrationSocket,
 				offerSocket: at.offerSocket,
-				chunkSocket: repositoryPlaces(this.#installation, of.repository).chunkSocket,
+				...(await this.#chunksOf(of)),
 			},
 		}));
 		return { ...process, control: new MigrationMoverControl(at.migrationSocket) };
@@ -123,6 +124,11 @@ export class MoverProcesses implements Movers {
 			if (config) known.push(config.repository);
 		}
 		return known;
+	}
+
+	async #chunksOf({ repository, service }: RecoveryMoversOf): Promise<MoverConfigOfChunks> {
+		if (service) return { chunkService: await service() };
+		return { chunkSocket: repositoryPlaces(this.#installation, repository).chunkSocket };
 	}
 
 	#process<S extends z.ZodType>(

@@ -31,7 +31,10 @@ export class Repositories {
 		return Map.groupBy(
 			this.#registry
 				.recoveries()
-				.filter(({ state, tombstone }) => tombstone === undefined && state.plan && state.chain === 'mover'),
+				.filter(
+					({ state, tombstone }) =>
+						tombstone === undefined && state.plan && state.chain === 'mover' && !state.elsewhere,
+				),
 			({ state }) => state.plan?.repository ?? '',
 		);
 	}

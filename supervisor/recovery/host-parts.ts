@@ -1,7 +1,7 @@
 import type { Platform } from '../../hypervisors/contract.ts';
 import type { RepositoryAccess } from '../../repository/access/calls.ts';
 import type { Clock } from '../../system/clock.ts';
-import type { MustBeConfigured } from '../../system/configured-repositories.ts';
+import type { FindElsewhere, MustBeConfigured } from '../../system/configured-repositories.ts';
 import type { Installation } from '../../system/installation.ts';
 import type { Log } from '../../system/log.ts';
 import type { Tombstones } from '../files/tombstones.ts';
@@ -15,6 +15,8 @@ export interface HostParts {
 	tombstones: Pick<Tombstones, 'read' | 'write' | 'repositories'>;
 	/** Asked before a recovery is taken that would read there. */
 	mustBeConfigured: MustBeConfigured;
+	/** Where a repository is that is on another machine. */
+	findElsewhere: FindElsewhere;
 	/** For pins; a call may hang for as long as its deadline. */
 	repositories: RepositoryAccess;
 	log: Log;

@@ -7,6 +7,7 @@ import { readDocument, writeDocument } from '../files/document.ts';
 import type { HostParts } from './host-parts.ts';
 import { IncidentLog } from '../files/incident-log.ts';
 import { definitionOf, diskName } from '../files/machine-file.ts';
+import { chunkService } from '../movers/chunk-service.ts';
 import { MoverWatch } from '../movers/watch.ts';
 import type { MigrationMover, MountMover, RecoveryDisk, RepositoryMover } from '../movers/movers.ts';
 import { type RecoveryPlaces, recoveryPlaces } from '../files/places.ts';
@@ -34,7 +35,8 @@ export interface Equipment {
 	progress: Progress;
 	mount: MountMover;
 	migration: MigrationMover;
-	repository: RepositoryMover;
+	/** None where the repository is on another machine. */
+	repository: RepositoryMover | undefined;
 	watch: { mount: MoverWatch<MountMoverState>; migration: MoverWatch<MigrationMoverState> };
 }
 
@@ -182,10 +184,10 @@ export class Recovery {
 	}
 
 	#equip(): Equipment {
-		const { plan, recoveryId } = this.#state;
+		const { plan, recoveryId, elsewhere } = this.#state;
 		if (plan === null)
 			throw new RouseError('phase_wrong', `recovery ${this.name} has no disks yet: allocate comes first`);
-		const { movers, platform, clock } = this.#host;
+		const { movers, platform, clock, findElsewhere } = this.#host;
 		expectPlatform(this.name, plan, platform.kind);
 		const machine = platform.machine(definitionOf(this.#state, this.places), new MountMoverGate(this, clock));
 		const disks = plan.disks.map((image, index) => {
@@ -194,7 +196,9 @@ export class Recovery {
 		});
 		const targets = () => machine.openTargets();
 		const volume = async () => machine.volume?.();
-		const of = { recoveryId, repository: plan.repository, places: this.places, disks, targets, volume };
+		const service = () => chunkService(findElsewhere, plan.repository, this.places.token);
+		const own = { recoveryId, repository: plan.repository, places: this.places, disks, targets, volume };
+		const of = elsewhere ? { ...own, service } : own;
 		const mount = movers.mount(of);
 		const migration = movers.migration(of);
 		const incident = (kind: string, message: string) => this.incidents.add(kind, message);
@@ -204,7 +208,7 @@ export class Recovery {
 			progress: new Progress(of),
 			mount,
 			migration,
-			repository: movers.repository(plan.repository),
+			repository: elsewhere ? undefined : movers.repository(plan.repository),
 			watch: {
 				mount: new MoverWatch(mount, clock, incident),
 				migration: new MoverWatch(migration, clock, incident),

@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../../system/clock.ts';
 import { createLog, type Log } from '../../system/log.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import type { ReadBase } from '../../hypervisors/simulated/read-base.ts';
+import { openRepositoryMover } from '../../movers/repository-mover/open-client.ts';
 import { untilAborted } from '../../repository/until-aborted.ts';
 import { moverDisks } from '../movers/mover-disks.ts';
 import type {
@@ -17,7 +18,7 @@ import { Life, type Program } from './life.ts';
 import { type MigrationProgram, openMigration } from './migration-program.ts';
 import { type MountProgram, type MountSurroundings, openMount } from './mount-program.ts';
 import { RepositoryProgram } from './repository-program.ts';
-import { Supply } from './supply.ts';
+import { type MayGoOn, ServiceSupply, Supply } from './supply.ts';
 
 export interface SimulatedMoversOptions {
 	clock?: Clock;
@@ -99,7 +100,7 @@ export class SimulatedMovers implements Movers {
 		const { mount } = pair;
 		const open = async () => {
 			const disks = await moverDisks(of);
-			const source = this.#source(of, async signal => {
+			const source = await this.#source(of, async signal => {
 				await mount.answering(signal);
 				await pair.released(signal);
 			});
@@ -126,7 +127,7 @@ export class SimulatedMovers implements Movers {
 		const { migration } = pair;
 		const open = async () => {
 			const disks = await moverDisks(of);
-			const source = this.#source(of, signal => migration.answering(signal));
+			const source = await this.#source(of, signal => migration.answering(signal));
 			const { freeBytes, log, clock } = this.#options;
 			const reached = (place: string) => {
 				this.#options.reached(place, recoveryId);
@@ -158,8 +159,11 @@ export class SimulatedMovers implements Movers {
 		return [...this.#repositories].filter(([, { holder }]) => holder !== undefined).map(([directory]) => directory);
 	}
 
-	#source({ repository }: RecoveryMoversOf, mayGoOn: (signal: AbortSignal) => Promise<unknown>): RetryingChunkSource {
-		return new RetryingChunkSource(new Supply(this.repositoryLife(repository), mayGoOn), this.#options.clock);
+	async #source({ repository, service }: RecoveryMoversOf, mayGoOn: MayGoOn): Promise<RetryingChunkSource> {
+		const supply = service
+			? new ServiceSupply(await openRepositoryMover({ chunkService: await service() }), mayGoOn)
+			: new Supply(this.repositoryLife(repository), mayGoOn);
+		return new RetryingChunkSource(supply, this.#options.clock);
 	}
 
 	/** Both of a pair are removed, one after the other. */

@@ -1,19 +1,22 @@
 import type { ChunkRef } from '../../model/chunk.ts';
-import type { ChunkSource, StoredChunk } from '../../repository/chunk-source.ts';
+import { RouseError } from '../../model/errors.ts';
+import type { ChunkSource, PlacedRef, StoredChunk } from '../../repository/chunk-source.ts';
 import { untilAborted } from '../../repository/until-aborted.ts';
 import type { Life } from './life.ts';
 import type { RepositoryProgram } from './repository-program.ts';
 
 type FetchOptions = Parameters<ChunkSource['fetch']>[1];
 
+/** Resolves when the mover that asks does not hang, and nobody holds its chunks back. */
+export type MayGoOn = (signal: AbortSignal) => Promise<unknown>;
+
 /** Chunks of one mover as the repository's mover gives them: a connection to it, that breaks when that one dies. */
 export class Supply implements ChunkSource {
 	readonly #repository: Life<RepositoryProgram>;
-	/** Resolves when the mover that asks does not hang, and nobody holds its chunks back. */
-	readonly #mayGoOn: (signal: AbortSignal) => Promise<unknown>;
+	readonly #mayGoOn: MayGoOn;
 	readonly #closed = new AbortController();
 
-	constructor(repository: Life<RepositoryProgram>, mayGoOn: (signal: AbortSignal) => Promise<unknown>) {
+	constructor(repository: Life<RepositoryProgram>, mayGoOn: MayGoOn) {
 		this.#repository = repository;
 		this.#mayGoOn = mayGoOn;
 	}
@@ -35,5 +38,31 @@ export class Supply implements ChunkSource {
 
 	async close(): Promise<void> {
 		this.#closed.abort(this.#repository.unreachable());
+	}
+}
+
+/** The same from the service of another machine, which is a process of its own. */
+export class ServiceSupply implements ChunkSource {
+	readonly #service: ChunkSource;
+	readonly #mayGoOn: MayGoOn;
+	readonly #closed = new AbortController();
+
+	constructor(service: ChunkSource, mayGoOn: MayGoOn) {
+		this.#service = service;
+		this.#mayGoOn = mayGoOn;
+	}
+
+	async *fetch(refs: readonly PlacedRef[], options: FetchOptions): AsyncGenerator<StoredChunk> {
+		const signal = options.signal ? AbortSignal.any([options.signal, this.#closed.signal]) : this.#closed.signal;
+		await this.#mayGoOn(signal);
+		for await (const chunk of this.#service.fetch(refs, { ...options, signal })) {
+			await this.#mayGoOn(signal);
+			yield chunk;
+		}
+	}
+
+	async close(): Promise<void> {
+		this.#closed.abort(new RouseError('mover_unreachable', 'the mover has ended'));
+		await this.#service.close();
 	}
 }

@@ -18,7 +18,8 @@ export async function allocate(context: StepContext, { plan }: { plan: RecoveryP
 	// One that was taken stays: its guest may depend on it, whatever becomes of the configuration.
 	if (known === null) await host.mustBeConfigured(plan.repository);
 	expectPlatform(recovery.name, plan, host.platform.kind);
-	await recovery.change(change.plan(plan));
+	const elsewhere = known ? recovery.state.elsewhere : (await host.findElsewhere(plan.repository)) !== undefined;
+	await recovery.change(change.plan(plan), change.elsewhere(elsewhere));
 	await host.reached('allocate-planned');
 	const { machine, disks } = recovery.equipment;
 	await machine.makeTargets({ signal });

@@ -34,6 +34,7 @@ export async function finalize(context: StepContext): Promise<void> {
 	for (const name of await readdir(places.directory))
 		if (name.endsWith(temporarySuffix)) await rm(join(places.directory, name), { force: true });
 	await rm(places.incidents, { force: true });
+	await rm(places.token, { force: true });
 	await host.reached('finalize-before-state');
 	// Last: as long as it is there, this is carried on.
 	await removeFileDurably(places.state);

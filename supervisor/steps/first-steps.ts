@@ -36,8 +36,10 @@ export async function createMachine({ recovery, host, signal }: StepContext): Pr
 export async function startMovers({ recovery, host, signal }: StepContext): Promise<Nothing> {
 	if (isDone(recovery, 'start-movers')) return {};
 	const { repository, mount } = recovery.equipment;
-	await repository.start();
-	await host.reached('repository-mover-started');
+	if (repository) {
+		await repository.start();
+		await host.reached('repository-mover-started');
+	}
 	await mount.start();
 	await host.reached('mount-mover-started');
 	await untilServing(recovery, host, signal);

@@ -6,7 +6,13 @@ import { type TestContext, test } from 'node:test';
 import { planRecovery } from '../../activities/control/plan-recovery.ts';
 import { onlyThose } from '../../repository/access/configured.ts';
 import { directAccess } from '../../repository/access/direct.ts';
-import { addRepository, configuredAs, configuredOnly } from '../../system/configured-repositories.ts';
+import {
+	addRepository,
+	configuredAnywhere,
+	configuredAs,
+	configuredElsewhere,
+	configuredOnly,
+} from '../../system/configured-repositories.ts';
 import { loadConfig } from '../../system/installation.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
@@ -81,6 +87,44 @@ test('`addRepository` makes the first config.yaml, keeps one of comments alone, 
 	await writeFile(real, 'nonsense: 1\n');
 	await assert.rejects(addRepository({ home }, 'other', '/srv/other'), { code: 'config_invalid' });
 	assert.equal(await readFile(real, 'utf8'), 'nonsense: 1\n');
+});
+
+test('a repository of another machine is one to read from by a service, and none to open', async t => {
+	const { home } = await place(t);
+	const said = {
+		directory: '/srv/main',
+		host: 'backup1',
+		port: 7400,
+		authority: 'a.crt',
+		certificate: 'keys/c',
+		key: '/k',
+	};
+	const config = (more: Record<string, unknown>) =>
+		writeFile(join(home, 'config.yaml'), JSON.stringify({ repositoriesElsewhere: { main: said }, ...more }));
+	await config({});
+	await configuredAnywhere({ home })('/srv/main');
+	await assert.rejects(configuredOnly({ home })('/srv/main'), refused);
+	await assert.rejects(configuredAnywhere({ home })('/srv/other'), refused);
+	const find = configuredElsewhere({ home });
+	const [authority, certificate] = [join(home, 'a.crt'), join(home, 'keys', 'c')];
+	assert.deepEqual(await find('/srv/main'), { ...said, authority, certificate });
+	assert.equal(await find('/srv/other'), undefined);
+	for (const [name, directory] of [
+		['main', '/srv/own'],
+		['own', '/srv/main'],
+	] as const)
+		await assert.rejects(addRepository({ home }, name, directory), {
+			code: 'name_conflict',
+			message: /on another machine/,
+		});
+	for (const repositories of [
+		{ main: '/srv/own' },
+		{ own: '/srv/main' },
+		{ own: '../../../../../../../../srv/main' },
+	]) {
+		await config({ repositories });
+		await assert.rejects(loadConfig({ home }), { code: 'config_invalid', message: /repositoriesElsewhere: main / });
+	}
 });
 
 test('a supervisor takes no recovery whose repository is not configured, and keeps one that it has taken', async t => {

@@ -31,7 +31,7 @@ export async function sampleSeed(t: Pick<TestContext, 'after'>, change: Partial<
 			{ mac: '00:15:5d:01:02:04', address: 'dhcp', gateway: '198.51.100.1', nameServers: ['198.51.100.53'] },
 		],
 		temporal: { address: 'temporal.example:7233', namespace: 'recoveries', tls: keys, payloadKey: '5a'.repeat(32) },
-		repository: { name: 'main', host: 'repository.example', port: 7402, ...keys },
+		repository: { name: 'main', directory: '/srv/rouse', host: 'repository.example', port: 7402, ...keys },
 		...change,
 	};
 }

@@ -1,4 +1,4 @@
-import { addRepository, configuredOnly } from '../../system/configured-repositories.ts';
+import { addRepository, configuredAnywhere } from '../../system/configured-repositories.ts';
 import { loadConfig } from '../../system/installation.ts';
 
 let last: Promise<void> = Promise.resolve();
@@ -10,7 +10,7 @@ export function configureRepository(installation: { home: string }, directory: s
 }
 
 async function configure(installation: { home: string }, directory: string): Promise<void> {
-	const known = await configuredOnly(installation)(directory).then(
+	const known = await configuredAnywhere(installation)(directory).then(
 		() => true,
 		() => false,
 	);

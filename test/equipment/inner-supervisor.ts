@@ -31,6 +31,7 @@ export async function startInside(
 		reached: async () => undefined,
 		endForSeal: mover => mover.end(),
 		mustBeConfigured: async () => undefined,
+		findElsewhere: async () => undefined,
 		...parts,
 	};
 	await mkdir(installation.runDirectory, { recursive: true });

@@ -92,6 +92,7 @@ export class SimulatedInstallation {
 			reached: place => this.reached(place),
 			endForSeal: mover => mover.end(),
 			mustBeConfigured: async () => undefined,
+			findElsewhere: async () => undefined,
 		};
 		const supervisor = new Supervisor(host);
 		this.#supervisor = supervisor;

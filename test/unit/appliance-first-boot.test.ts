@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
-import { configure, type Directories, readRecord } from '../../appliance/first-boot/configure.ts';
+import { configure, type Directories } from '../../appliance/first-boot/configure.ts';
 import { parseSeed } from '../../appliance/first-boot/seed.ts';
 import { loadConfig } from '../../system/installation.ts';
 import { sampleSeed, sampleWindows } from '../equipment/appliance-seed.ts';
@@ -37,7 +37,7 @@ suite('`configure` of an appliance', () => {
 		assert.equal((await stat(join(at.home, 'keys'))).mode & 0o777, 0o700);
 	});
 
-	test('says how the Windows host is reached, with its keys, and keeps what opens the repository', async t => {
+	test('says how the Windows host is reached, with its keys, and where the repository is', async t => {
 		const at = await machine(t);
 		const seed = await sampleSeed(t);
 		const windows = sampleWindows(seed.temporal.tls.key);
@@ -49,9 +49,9 @@ suite('`configure` of an appliance', () => {
 		);
 		assert.equal(await readFile(join(at.home, hyperv?.identityFile ?? ''), 'utf8'), windows.key);
 		assert.equal(await readFile(join(at.home, hyperv?.knownHostsFile ?? ''), 'utf8'), '192.0.2.1 ssh-ed25519 AAAA\n');
-		const { repository } = (await readRecord(at.home)) ?? {};
-		assert.equal(repository?.host, 'repository.example');
-		assert.equal(await readFile(repository?.certificate ?? '', 'utf8'), seed.repository?.certificate);
+		const { main } = (await loadConfig(at)).repositoriesElsewhere;
+		assert.deepEqual([main?.directory, main?.host, main?.port], ['/srv/rouse', 'repository.example', 7402]);
+		assert.equal(await readFile(main?.certificate ?? '', 'utf8'), seed.repository?.certificate);
 	});
 
 	test('gives each adapter its address, in files that systemd-networkd may read', async t => {

@@ -44,6 +44,28 @@ describe('the repository a command means', () => {
 	});
 });
 
+describe('a repository of another machine', () => {
+	const main = { directory: '/srv/main', host: 'backup1', port: 7400, authority: 'a', certificate: 'c', key: 'k' };
+	const config = configSchema.parse({ repositoriesElsewhere: { main } });
+
+	for (const [what, option] of [
+		['as the only one there is', undefined],
+		['by its name', 'main'],
+		['by the directory that recoveries call it', '/srv/main'],
+	] as const)
+		it(`is opened by no command here, ${what}`, async () => {
+			await assert.rejects(chooseRepository(none, option, config), {
+				code: 'repository_missing',
+				message: /main is on another machine, as \/srv\/main behind backup1/,
+			});
+		});
+
+	it('leaves the only one of this machine what is meant', async () => {
+		const both = configSchema.parse({ repositories: { own: '/srv/own' }, repositoriesElsewhere: { main } });
+		assert.equal(await chooseRepository(none, undefined, both), '/srv/own');
+	});
+});
+
 describe('the repository a recovery reads', () => {
 	it('is a configured one, however the option calls it', async t => {
 		const here = await temporaryDirectory(t);

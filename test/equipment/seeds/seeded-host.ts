@@ -181,6 +181,7 @@ export class SeededHost {
 			},
 			endForSeal: mover => mover.end(),
 			mustBeConfigured: async () => undefined,
+			findElsewhere: async () => undefined,
 		};
 	}
 
