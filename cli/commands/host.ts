@@ -5,6 +5,7 @@ import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { replaceFileDurably } from '../../system/durable-file.ts';
 import { homeDirectory, loadConfig, openInstallation } from '../../system/installation.ts';
+import { admit, withdraw } from '../host/admit.ts';
 import { currentOutages, outageText } from '../host/outages.ts';
 import { runSelftest } from '../host/selftest.ts';
 import { checkText, reportText } from '../host/selftest-text.ts';
@@ -26,8 +27,8 @@ const otherwiseExit = 4;
 /** The host as its supervisor knows it: neither Temporal nor a worker is asked. */
 export const build = (context: Context) => {
 	const host = command('host').description('machines on this host; needs neither Temporal nor a worker');
-	for (const verb of [list(context), show(context), start(context), stop(context), remove(context), selftest(context)])
-		host.addCommand(verb);
+	const machines = [list(context), show(context), start(context), stop(context), remove(context)];
+	for (const verb of [...machines, selftest(context), admit(context), withdraw(context)]) host.addCommand(verb);
 	return host;
 };
 

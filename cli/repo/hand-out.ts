@@ -2,10 +2,11 @@
 import { resolve } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { makeToken } from '../../repository/service/point-token.ts';
-import { admitHost, readTokenKey, serviceKeys } from '../../repository/service/service-keys.ts';
+import { readTokenKey, serviceKeys } from '../../repository/service/service-keys.ts';
 import { createFileDurably } from '../../system/durable-file.ts';
 import { homeDirectory, openInstallation } from '../../system/installation.ts';
 import { findPoint, titleOf, withRepository } from '../backup/restore-point.ts';
+import { admitTo } from '../host/admit.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseId, parseName, parsePoint } from '../terminal/parse.ts';
@@ -16,14 +17,7 @@ export const admit = (context: Context) =>
 		.argument('<host>', 'its name, for people', parseName)
 		.requiredOption('--to <dir>', 'a new directory for the certificate, its key, and what the service is known by')
 		.addHelpText('after', '\nExample:  rouse repo admit hv1 --to ./hv1-keys')
-		.action(async (host, options) => {
-			const { home } = await openInstallation(homeDirectory(context.env));
-			const keys = await admitHost(home, host, resolve(options.to));
-			context.output.result(
-				{ host, ...keys },
-				`Keys for ${host} are in ${resolve(options.to)}: bring them there unseen.`,
-			);
-		});
+		.action((host, options) => admitTo(context, host, options.to, ['repositories']));
 
 export const token = (context: Context) =>
 	command('token')

@@ -1,5 +1,4 @@
 import { openRepository } from '../../repository/repository.ts';
-import { serviceKeys } from '../../repository/service/service-keys.ts';
 import { systemClock } from '../../system/clock.ts';
 import { homeDirectory, openInstallation } from '../../system/installation.ts';
 import { chooseRepository } from '../repository-choice.ts';
@@ -28,11 +27,11 @@ Example:  rouse repo serve /backup/rouse --listen 10.0.0.5:7400`,
 			const { serveRepository } = await import('../../movers/repository-mover/serve-repository.ts');
 			const { port, ended } = await serveRepository({
 				directory,
-				keys: await serviceKeys(home),
+				home,
 				listen,
 				clock: systemClock,
 				signal,
-				onFailure: ({ message }) => output.warn(`the repository cannot be opened, movers wait: ${message}`),
+				onFailure: ({ message }) => output.warn(`movers wait: ${message}`),
 			});
 			const listening = { type: 'listening', host: listen.host, port, directory, repositoryId: id };
 			output.event(listening, `${directory} is served at ${listen.host}, port ${port}, until Ctrl-C`);

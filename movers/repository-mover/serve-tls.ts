@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { RouseError } from '../../model/errors.ts';
 import type { ServiceKeys } from '../../repository/service/service-keys.ts';
 import { mustBeSecret } from '../../system/secret-file.ts';
+import type { HostGate } from '../../repository/service/host-gate.ts';
 import { keepAliveMs } from './serve-chunks.ts';
 
 /** A connection without a handshake is closed after this. */
@@ -17,14 +18,14 @@ const handshakeMs = 10_000;
 const unmovedByDefaultMs = 300_000;
 
 /**
- * Serves requests to who shows a certificate of the authority, on a TCP address; a port of 0 is one that is free. Whoever
- * shows none learns nothing: the certificate that he sees names nobody, and no byte of ours follows it.
+ * Serves requests to who shows a certificate of the authority and is let in by the gate, on a TCP address; a port of 0 is one
+ * that is free. Others learn nothing: the certificate that they see names nobody, and no byte of ours follows it.
  */
 export async function serveTls(
 	{ host, port }: { host: string; port: number },
 	{ authority, server: own }: Pick<ServiceKeys, 'authority' | 'server'>,
 	listener: RequestListener,
-	{ unmovedMs = unmovedByDefaultMs }: { unmovedMs?: number } = {},
+	{ gate, unmovedMs = unmovedByDefaultMs }: { gate: Pick<HostGate, 'admits'>; unmovedMs?: number },
 ): Promise<{ server: Server; port: number }> {
 	await mustBeSecret(own.key);
 	const server = createServer(
@@ -39,8 +40,13 @@ export async function serveTls(
 			handshakeTimeout: handshakeMs,
 			noDelay: true,
 		},
-		listener,
+		(request, response) => void admit(request.socket, () => listener(request, response)),
 	);
+	const admit = async (caller: Socket, enter: () => void) => {
+		const admitted = await gate.admits(caller).catch(() => false);
+		if (!admitted) caller.destroy();
+		else if (!caller.destroyed) enter(); // whoever has gone meanwhile ends no answer
+	};
 	server.keepAliveTimeout = keepAliveMs;
 	server.setTimeout(unmovedMs);
 	// Not logged: whoever is refused could fill the log.

@@ -1,5 +1,5 @@
-/** What serves this installation's repositories to hosts elsewhere, and admits these. */
-import { randomBytes, randomUUID } from 'node:crypto';
+/** What serves this installation's repositories, and its Temporal server, to hosts elsewhere, and admits these. */
+import { randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
@@ -8,6 +8,7 @@ import { isErrno, syncDirectory } from '../../system/durable-file.ts';
 import { whileLocked } from '../../system/held-lock.ts';
 import { places } from '../../system/installation.ts';
 import { mustBeSecret } from '../../system/secret-file.ts';
+import { type AccessKind, mustBeNew, recordAdmitted } from './admitted-hosts.ts';
 
 /** PEM files, but for the key of the tokens. */
 export interface ServiceKeys {
@@ -27,6 +28,14 @@ export interface HostKeys {
 export function hostKeysIn(directory: string): HostKeys {
 	const file = (name: string) => join(directory, name);
 	return { authority: file('authority.crt'), key: file('host.key'), certificate: file('host.crt') };
+}
+
+/** The name in the service's certificate: a caller expects it, whatever address it calls. */
+export async function serviceName({ server }: Pick<ServiceKeys, 'server'>): Promise<string> {
+	const { subjectAltName } = new X509Certificate(await readFile(server.certificate));
+	const name = /^DNS:(\S+)$/.exec(subjectAltName ?? '')?.[1];
+	if (name === undefined) throw new RouseError('config_invalid', `${server.certificate} names no server`);
+	return name;
 }
 
 /** The keys of an installation, which are made when they are asked for first. Needs openssl then (`tool_missing`). */
@@ -57,9 +66,16 @@ export async function readTokenKey({ tokenKey }: ServiceKeys): Promise<Buffer> {
 
 /**
  * A certificate for a host elsewhere and its key, with the certificate of the authority, in a directory that is not there
- * yet. `usage` when it is.
+ * yet. It opens what `to` says until the host is withdrawn (admitted-hosts.ts). `usage` when the directory is there,
+ * `name_conflict` when a host of this name is admitted already.
  */
-export async function admitHost(home: string, host: string, directory: string): Promise<HostKeys> {
+export async function admitHost(
+	home: string,
+	host: string,
+	directory: string,
+	to: readonly AccessKind[] = ['repositories'],
+): Promise<HostKeys> {
+	await mustBeNew(home, host);
 	const { authority } = await serviceKeys(home);
 	const making = await mkdtemp(`${directory}.making-`);
 	try {
@@ -72,7 +88,9 @@ export async function admitHost(home: string, host: string, directory: string): 
 			throw taken ? new RouseError('usage', `${directory} is there already`, { cause }) : cause;
 		});
 		await syncDirectory(dirname(directory));
-		return hostKeysIn(directory);
+		const keys = hostKeysIn(directory);
+		await recordAdmitted(home, { host, certificate: await readFile(keys.certificate), to });
+		return keys;
 	} catch (error) {
 		await rm(making, { recursive: true, force: true });
 		throw error;

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readAdmitted, withdrawHost } from '../../repository/service/admitted-hosts.ts';
 import { admitHost, readTokenKey, serviceKeys } from '../../repository/service/service-keys.ts';
 import { places } from '../../system/installation.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -41,8 +43,26 @@ test('`admitHost` gives each host a key of its own, and none that signs', async 
 	assert.deepEqual(await readdir(join(home, 'hv1')), ['authority.crt', 'host.crt', 'host.key']);
 	assert.deepEqual(await readFile(first.authority), await readFile(second.authority));
 	assert.notDeepEqual(await readFile(first.key), await readFile(second.key));
-	await assert.rejects(admitHost(home, 'hv1', join(home, 'hv1')), { code: 'usage' });
+	await assert.rejects(admitHost(home, 'hv3', join(home, 'hv1')), { code: 'usage' });
 	assert.deepEqual((await readdir(home)).toSorted(), ['hv1', 'hv2', 'repository-keys']);
+	assert.equal((await stat(join(places.repositoryKeys(home), 'admitted.json'))).mode & 0o777, 0o600);
+});
+
+test('`admitHost` of a name that is admitted is `name_conflict`, and leaves its keys as they are, until `withdrawHost`', async t => {
+	const home = await temporaryDirectory(t);
+	const twice = ['one', 'two'].map(name => admitHost(home, 'hv1', join(home, name)));
+	const outcomes = await Promise.allSettled(twice);
+	assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
+	const [admitted] = await readAdmitted(home);
+	await assert.rejects(admitHost(home, 'hv1', join(home, 'three')), { code: 'name_conflict' });
+	assert.deepEqual(await readAdmitted(home), [admitted]);
+	assert.equal(await withdrawHost(home, 'hv1'), true);
+	assert.equal(await withdrawHost(home, 'hv1'), false);
+	const { certificate } = await admitHost(home, 'hv1', join(home, 'four'), ['temporal']);
+	const { fingerprint256 } = new X509Certificate(await readFile(certificate));
+	const [again] = await readAdmitted(home);
+	assert.deepEqual([again?.fingerprint, again?.to], [fingerprint256, ['temporal']]);
+	assert.notEqual(again?.fingerprint, admitted?.fingerprint);
 });
 
 test('`repo serve`, `repo admit` and `repo token` refuse what cannot be done, and overwrite nothing', async t => {

@@ -187,6 +187,8 @@ test('a mount mover behind a long line gives a disk whole', async t => {
 	assert.ok((await readFile(copy)).equals(stored.bytes));
 });
 
+const everybody = { admits: async () => true };
+
 /** A server of chunks in this process, over whatever the test has for a source, and clients of it. */
 async function scripted(
 	t: TestContext,
@@ -201,7 +203,10 @@ async function scripted(
 	});
 	const keys = await serviceKeys(join(directory, 'home'));
 	const { authority, certificate, key } = await admitHost(join(directory, 'home'), 'hv1', join(directory, 'keys'));
-	const listening = await serveTls({ host: '127.0.0.1', port: 0 }, keys, server.listener, { unmovedMs });
+	const listening = await serveTls({ host: '127.0.0.1', port: 0 }, keys, server.listener, {
+		gate: everybody,
+		unmovedMs,
+	});
 	t.after(() => listening.server.close());
 	const [ca, crt, secret] = await Promise.all([authority, certificate, key].map(path => readFile(path)));
 	assert.ok(ca && crt && secret);

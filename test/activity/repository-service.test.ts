@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { connect as connectPlain } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -22,6 +23,7 @@ import { allocateTarget, checkClaims, migrationState, startMigrationMover } from
 import { importDisks, wholeSource } from '../equipment/repositories.ts';
 import {
 	handOut,
+	handToken,
 	type RepositoryService,
 	serveSample,
 	startRepositoryService,
@@ -99,8 +101,9 @@ async function seenBy(port: number, how: ConnectionOptions | 'plain'): Promise<{
 	socket.once('secureConnect', () => {
 		if ('getPeerCertificate' in socket) names = JSON.stringify(socket.getPeerCertificate(true).subject);
 	});
+	const headers = 'Host: a\r\nConnection: close\r\nContent-Length: 44\r\n\r\n';
 	socket.once(how === 'plain' ? 'connect' : 'secureConnect', () =>
-		socket.write('POST /chunks?class=mount HTTP/1.1\r\nHost: a\r\nContent-Length: 44\r\n\r\n'.padEnd(200, '\0')),
+		socket.write(`POST /chunks?class=mount HTTP/1.1\r\n${headers}${'\0'.repeat(44)}`),
 	);
 	await new Promise(resolve => socket.once('close', resolve));
 	return { names, bytes };
@@ -146,10 +149,12 @@ test('a mover does not give its token to who is not the service of its authority
 		[strangers.server, /self-signed|unable to verify/],
 		[{ certificate, key }, /unsuitable certificate purpose/], // that of another host would do as well
 	] as const) {
-		const pretended = await serveTls({ host: '127.0.0.1', port: 0 }, { authority, server }, (_incoming, outgoing) => {
+		const tell: RequestListener = (_incoming, outgoing) => {
 			told += 1;
 			outgoing.end();
-		});
+		};
+		const gate = { admits: async () => true };
+		const pretended = await serveTls({ host: '127.0.0.1', port: 0 }, { authority, server }, tell, { gate });
 		t.after(() => pretended.server.close());
 		const client = await openRepositoryMover({ chunkService: { ...served.service, port: pretended.port } });
 		t.after(() => client.close());
@@ -179,7 +184,7 @@ test('a token that is not whole, of another installation or of another repositor
 	const token = (await readFile(served.service.token, 'utf8')).trim();
 	const tokenOf = async (home: string, of: string, machine?: string) => {
 		const into = await temporaryDirectory(t);
-		return (await readFile((await handOut(home, into, of, machine)).token, 'utf8')).trim();
+		return (await readFile(await handToken(home, into, of, machine), 'utf8')).trim();
 	};
 	const home = join(directory, 'home');
 	const elsewhere = join(await temporaryDirectory(t), 'repository');

@@ -36,19 +36,28 @@ export async function handOut(
 	home: string,
 	directory: string,
 	repository: string,
-	machine = 'sample',
 ): Promise<Pick<ChunkService, 'authority' | 'certificate' | 'key' | 'token'>> {
 	const keys = join(directory, 'host-keys');
+	await repo(home, ['admit', 'hv1', '--to', keys]);
+	return { ...hostKeysIn(keys), token: await handToken(home, directory, repository) };
+}
+
+/** The token alone, in a file of this directory. */
+export async function handToken(
+	home: string,
+	directory: string,
+	repository: string,
+	machine = 'sample',
+): Promise<string> {
 	const token = join(directory, 'token');
 	const said = ['--repo', repository, '--recovery', sampleRecoveryId, '--to', token];
-	for (const args of [
-		['admit', 'hv1', '--to', keys],
-		['token', `${machine}@latest`, ...said],
-	]) {
-		const { exitCode, stderr } = await rouse(home, ['repo', ...args]);
-		assert.equal(exitCode, 0, stderr);
-	}
-	return { ...hostKeysIn(keys), token };
+	await repo(home, ['token', `${machine}@latest`, ...said]);
+	return token;
+}
+
+async function repo(home: string, args: readonly string[]): Promise<void> {
+	const { exitCode, stderr } = await rouse(home, ['repo', ...args]);
+	assert.equal(exitCode, 0, stderr);
 }
 
 /** `rouse repo serve` as a process of its own. */
