@@ -6,7 +6,12 @@ import { type Config, type Installation, places } from '../system/installation.t
 import type { Log } from '../system/log.ts';
 import { processStartTicks } from '../system/process-lock.ts';
 import { endHolder, type Program } from '../system/spawn-locked.ts';
-import { publishTemporalTarget, readPublishedTarget, type TemporalTarget } from '../system/temporal-target.ts';
+import {
+	namespaceOf,
+	publishTemporalTarget,
+	readPublishedTarget,
+	type TemporalTarget,
+} from '../system/temporal-target.ts';
 import { withoutPowers } from '../system/without-powers.ts';
 import { devServerAddress, devServerArguments } from '../workers/temporal-server.ts';
 import type { ForwarderOptions } from './door/forwarder.ts';
@@ -37,8 +42,7 @@ export async function prepareTemporal(installation: Installation, config: Config
 	const ports =
 		(await adoptRunning(home, isolation !== undefined, log)) ??
 		(await choosePorts(home, config.ports, { isolated: isolation !== undefined }));
-	// Of its own: should another installation's server ever get this one's port, nobody takes its recoveries for ours.
-	const namespace = `rouse-${installation.id.slice(0, 8)}`;
+	const namespace = namespaceOf(installation);
 	await whileKeysChange(home, async () => {
 		const before = await readPublishedTarget(home);
 		const keys = (await publishedKeys(home, before)) ?? (await makeKeys(home));

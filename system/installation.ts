@@ -12,6 +12,7 @@ import { defaultUserRange, userRangeSchema } from './user-range.ts';
 import { checkOwnDirectory, checkWay, makeOwnDirectory, type OwnDirectory } from './own-directory.ts';
 import { parseYaml } from './parse-yaml.ts';
 import { ambiguity, repositoryElsewhereSchema, withAbsolutePaths } from './repository-elsewhere.ts';
+import { refuseServed, serveSchema } from './serve-schema.ts';
 
 /** Whether a machine that was on is started after a boot of its host; `ask`: when its recovery is known to be open. */
 export const autostartSchema = z.enum(['always', 'ask', 'never']);
@@ -55,38 +56,42 @@ const temporalSchema = z
 	});
 
 /** `config.yaml`: written by hand; Rouse adds repositories when it is told to, and changes nothing else in it. */
-export const configSchema = z.strictObject({
-	/** Name to directory. */
-	repositories: z.record(nameSchema, z.string().min(1)).default({}),
-	/** Those of other machines, from which recoveries of this host read. */
-	repositoriesElsewhere: z.record(nameSchema, repositoryElsewhereSchema).default({}),
-	defaultRepository: nameSchema.optional(),
-	host: z
-		.strictObject({
-			name: nameSchema.default('local'),
-			/** What runs its machines. `simulated` runs none: it is for development and tests. */
-			kind: z.enum(['qemu', 'hyperv', 'simulated']).default('qemu'),
-			hyperv: hypervHostSchema.optional(),
-			/** How many recoveries may be unfinished at once. */
-			recoveries: z.int().min(1).max(1000).default(8),
-			/** Where a source network leads, for NICs the request does not map: to a network of the host, or `none`. */
-			networks: z.record(z.string(), networkTargetSchema).default({}),
-			/** What runs guests: `auto` is KVM where it works, else emulation; `kvm` never becomes emulation. */
-			accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
-			machineUids: userRangeSchema.default(defaultUserRange),
-			autostart: autostartSchema.default('ask'),
-		})
-		.refine(({ kind, hyperv }) => (kind === 'hyperv') === (hyperv !== undefined), {
-			path: ['hyperv'],
-			message: 'belongs to `kind: hyperv`, and to no other',
-		})
-		.prefault({}),
-	temporal: temporalSchema.prefault({}),
-	/** The one at which Temporal answers, and that of `rouse ui`; absent: chosen free once, then kept. */
-	ports: z
-		.strictObject({ temporal: z.int().min(1).max(65535).optional(), ui: z.int().min(1).max(65535).optional() })
-		.prefault({}),
-});
+export const configSchema = z
+	.strictObject({
+		/** Name to directory. */
+		repositories: z.record(nameSchema, z.string().min(1)).default({}),
+		/** Those of other machines, from which recoveries of this host read. */
+		repositoriesElsewhere: z.record(nameSchema, repositoryElsewhereSchema).default({}),
+		defaultRepository: nameSchema.optional(),
+		host: z
+			.strictObject({
+				name: nameSchema.default('local'),
+				/** What runs its machines. `simulated` runs none: it is for development and tests. */
+				kind: z.enum(['qemu', 'hyperv', 'simulated']).default('qemu'),
+				hyperv: hypervHostSchema.optional(),
+				/** How many recoveries may be unfinished at once. */
+				recoveries: z.int().min(1).max(1000).default(8),
+				/** Where a source network leads, for NICs the request does not map: to a network of the host, or `none`. */
+				networks: z.record(z.string(), networkTargetSchema).default({}),
+				/** What runs guests: `auto` is KVM where it works, else emulation; `kvm` never becomes emulation. */
+				accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+				machineUids: userRangeSchema.default(defaultUserRange),
+				autostart: autostartSchema.default('ask'),
+			})
+			.refine(({ kind, hyperv }) => (kind === 'hyperv') === (hyperv !== undefined), {
+				path: ['hyperv'],
+				message: 'belongs to `kind: hyperv`, and to no other',
+			})
+			.prefault({}),
+		temporal: temporalSchema.prefault({}),
+		/** The one at which Temporal answers, and that of `rouse ui`; absent: chosen free once, then kept. */
+		ports: z
+			.strictObject({ temporal: z.int().min(1).max(65535).optional(), ui: z.int().min(1).max(65535).optional() })
+			.prefault({}),
+		/** What hosts elsewhere reach of this installation; absent: nothing. */
+		serve: serveSchema.optional(),
+	})
+	.superRefine(refuseServed);
 export type Config = z.infer<typeof configSchema>;
 
 /** One installation: everything durable under `home`, sockets under `runDirectory`. Two of them never meet. */
@@ -241,7 +246,7 @@ export const places = {
 	selftest: (home: string) => join(home, 'host', 'selftest'),
 	owedUnpins: (home: string) => join(home, 'host', 'owed-unpins'),
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),
-	/** Of repositories that are served to hosts elsewhere. */
+	/** Of what is served to hosts elsewhere, repositories and Temporal, and the record of hosts that are let in. */
 	repositoryKeys: (home: string) => join(home, 'repository-keys'),
 	services: (home: string) => join(home, 'services'),
 	temporal: (home: string) => join(home, 'temporal'),

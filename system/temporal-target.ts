@@ -44,6 +44,11 @@ export async function readTemporalTarget(
 	throw new RouseError('temporal_unreachable', `no Temporal server was started for ${home}`);
 }
 
+/** Of the embedded server: should another installation's ever get this one's port, nobody takes its recoveries for ours. */
+export function namespaceOf({ id }: Pick<Installation, 'id'>): string {
+	return `rouse-${id.slice(0, 8)}`;
+}
+
 /** What the keeper published last; undefined when nothing was. */
 export async function readPublishedTarget(home: string): Promise<TemporalTarget | undefined> {
 	try {
