@@ -29,7 +29,7 @@ export async function presentBase(call: Call): Promise<void> {
 	// The mover is kept alive, and nothing is failed: a host that waits goes on when it is answered.
 	await gate.pass(async () => {
 		await checkServed(parts, options);
-		const withPort = await withFreePort(parts, record);
+		const withPort = await withFreePort(parts, record, options);
 		await startTarget(targetOf(parts, withPort.iscsi), options);
 		await connect(parts, withPort, options);
 	}, options);
@@ -62,11 +62,15 @@ export async function keepBase({ parts, gate, options }: Call): Promise<boolean>
  * Windows knows it no more, and nothing of it runs here. MAY find nothing. Where the mount mover is away, Windows would wait to
  * write its metadata: its session is cut first, and it gives that up.
  */
-export async function withdrawBase(parts: MachineParts, { iscsi }: Pick<MachineRecord, 'iscsi'>): Promise<void> {
+export async function withdrawBase(
+	parts: MachineParts,
+	{ iscsi }: Pick<MachineRecord, 'iscsi'>,
+	options: CallOptions,
+): Promise<void> {
 	const { paths, seen } = parts;
 	seen.base = 'unknown';
 	if (!(await isServed(parts))) await stopTarget({ directory: paths.iscsi });
-	await disconnect(parts, iscsi);
+	await disconnect(parts, iscsi, options);
 	await stopTarget({ directory: paths.iscsi });
 	await rm(paths.iscsi, { recursive: true, force: true });
 }
@@ -104,32 +108,37 @@ async function connect(
 	);
 }
 
-async function disconnect({ settings, definition, paths }: MachineParts, iscsi: MachineRecord['iscsi']): Promise<void> {
-	await settings.driver.ask('disconnect-volume', {
-		recoveryId: definition.recoveryId,
-		portal: { address: settings.address, port: iscsi.port },
-		iqn: iscsi.iqn,
-		accessPath: paths.windows.base,
-	});
+async function disconnect(
+	{ settings, definition: { recoveryId }, paths }: MachineParts,
+	{ iqn, port }: MachineRecord['iscsi'],
+	options: CallOptions,
+): Promise<void> {
+	const portal = { address: settings.address, port };
+	const request = { recoveryId, portal, iqn, accessPath: paths.windows.base };
+	await settings.driver.ask('disconnect-volume', request, options);
 }
 
 /** While the target was down somebody else may have taken its port: then Windows is told of another. */
-async function withFreePort(parts: MachineParts, record: MachineRecord): Promise<MachineRecord> {
+async function withFreePort(parts: MachineParts, record: MachineRecord, options: CallOptions): Promise<MachineRecord> {
 	const { settings, definition, paths } = parts;
 	const target = targetOf(parts, record.iscsi);
 	if (await targetRuns(target)) return record;
 	await stopTarget(target); // half of it may be what holds the port
 	if (await isFree(settings.address, record.iscsi.port)) return record;
-	await disconnectFromPort(parts, record.iscsi);
+	await disconnectFromPort(parts, record.iscsi, options);
 	const iscsi = { ...record.iscsi, port: await freePort(settings.address) };
 	await records.change(definition, paths, { iscsi });
 	return { ...record, iscsi };
 }
 
 /** Windows would take the volume from a guest that runs: then it can be told of no other port. */
-async function disconnectFromPort(parts: MachineParts, iscsi: MachineRecord['iscsi']): Promise<void> {
+async function disconnectFromPort(
+	parts: MachineParts,
+	iscsi: MachineRecord['iscsi'],
+	options: CallOptions,
+): Promise<void> {
 	try {
-		await disconnect(parts, iscsi);
+		await disconnect(parts, iscsi, options);
 	} catch (cause) {
 		if (asRouseError(cause).details?.['driver'] !== 'state_wrong') throw cause;
 		const { settings, definition } = parts;

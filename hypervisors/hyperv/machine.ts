@@ -24,7 +24,7 @@ import { takeSnapshot } from './overlays.ts';
 import { type Call, freshMemory, type HostSettings, type MachineParts } from './parts.ts';
 import { machinePaths } from './paths.ts';
 import { powerOff, powerOn, reset, resume, shutdown, withoutItsReads } from './power.ts';
-import { records } from './record.ts';
+import { type MachineRecord, records } from './record.ts';
 import { settleIfPossible } from './settle.ts';
 import { switchToTarget } from './switch.ts';
 import { makeTargets, openTargets, removeTargets } from './targets.ts';
@@ -140,7 +140,7 @@ export class HypervMachine implements Machine {
 			await settleIfPossible(this.#parts, await lookSettled(this.#parts, options), options);
 			await settings.driver.ask('hand-over', { recoveryId: definition.recoveryId }, options);
 		}
-		await this.#removeBase(record);
+		await this.#removeBase(record, options);
 	}
 
 	async remove(options: CallOptions = {}): Promise<void> {
@@ -154,7 +154,7 @@ export class HypervMachine implements Machine {
 		};
 		// First: it has the overlays open, and through them the volume.
 		await withoutItsReads(this.#call(options), () => settings.driver.ask('remove-machine', removing, options));
-		await this.#removeBase(record);
+		await this.#removeBase(record, options);
 		// Last: it says whose the rest is.
 		await removeFileDurably(paths.record);
 	}
@@ -166,8 +166,8 @@ export class HypervMachine implements Machine {
 	/** The sessions with the host are all machines'. */
 	async close(): Promise<void> {}
 
-	async #removeBase(record: Parameters<typeof withdrawBase>[1]): Promise<void> {
-		await withdrawBase(this.#parts, record);
+	async #removeBase(record: MachineRecord, options: CallOptions): Promise<void> {
+		await withdrawBase(this.#parts, record, options);
 		await removeVolume(this.#parts);
 		await rm(this.#parts.paths.iscsi, { recursive: true, force: true });
 	}

@@ -21,13 +21,11 @@ export async function settle(parts: MachineParts, found: Found, options: CallOpt
 	// Before the first: what a merge leaves that was cut off the host may not be able to read.
 	await records.change(definition, paths, { mergeBegun: true });
 	for (const disk of disks) {
-		options.signal?.throwIfAborted();
-		await settings.driver.ask('merge', {
-			recoveryId: definition.recoveryId,
-			overlay: paths.windows.overlay(disk),
-			target: paths.windows.target(disk),
-			slot: diskHardware(parts, disk).slot,
-		});
+		const { slot } = diskHardware(parts, disk);
+		const [overlay, target] = [paths.windows.overlay(disk), paths.windows.target(disk)];
+		const request = { recoveryId: definition.recoveryId, overlay, target, slot };
+		// It copies up to a whole disk: whoever waits for it no longer leaves it to the host.
+		await settings.driver.ask('merge', request, options);
 	}
 	await records.change(definition, paths, { mergeBegun: false, merged: true });
 }

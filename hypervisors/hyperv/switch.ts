@@ -41,7 +41,7 @@ export async function switchToTarget(call: SwitchCall): Promise<{ pauseMs: numbe
 	if (stands) await standing(call, found);
 	else if (await inPause(call, found)) pauseMs = performance.now() - begun;
 	// In this order: Windows writes back what it has of the volume's metadata, and waits until that is answered.
-	await withdrawBase(parts, await records.of(parts.definition, parts.paths));
+	await withdrawBase(parts, await records.of(parts.definition, parts.paths), options);
 	await calls.reached('switch.withdrawn');
 	await calls.stopMountMover();
 	await calls.reached('switch.mover-stopped');

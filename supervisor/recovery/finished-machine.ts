@@ -27,6 +27,9 @@ export class FinishedMachine {
 	readonly #clock: Clock;
 	readonly #machine: Machine;
 	readonly #queue = new StepQueue(0);
+	/** Raised by an order that need not wait for what is under way, and takes it back. */
+	#generation = 0;
+	#ordered: PowerAction | 'remove' | undefined;
 	#seen: MachineObservation | undefined;
 	/** Why the last look at the machine failed. */
 	#unseen: RouseError | undefined;
@@ -53,27 +56,44 @@ export class FinishedMachine {
 		this.#machine = host.platform.machine(definitionOfFinished(file, this.#places), openGate);
 	}
 
-	power(action: PowerAction): Promise<{ power: Power }> {
-		return this.#queue.run(`power-${action}`, 0, async () => {
-			if (this.#removed) throw new RouseError('recovery_unknown', `machine ${this.name} was removed`);
-			const before = await this.#machine.observe();
-			if (action === 'shutdown' && before.power === 'off' && this.#startFailure) {
-				await this.#remember('off'); // what is to be is said: it would be started a while later
-				return { power: before.power };
-			}
-			if ((action === 'shutdown' || action === 'reset') && before.power === 'off')
-				throw new RouseError('phase_wrong', `machine ${this.name} is off`, { hint: `rouse host start ${this.name}` });
-			await this.#remember(action === 'off' || action === 'shutdown' ? 'off' : 'on');
-			if (action === 'shutdown') await this.#machine.shutdown();
-			else if (action === 'reset') await this.#machine.reset();
-			else if (action === 'off') await this.#machine.powerOff();
-			else {
-				await this.#machine.powerOn('target');
-				if (before.ioError) await this.#machine.resume();
-			}
-			this.#seen = await this.#machine.observe();
-			return { power: this.#seen.power };
-		});
+	/** To turn it off is done at once, whatever it does: a start may last for as long as its platform merges disks. */
+	async power(action: PowerAction): Promise<{ power: Power }> {
+		const generation = this.#generationOf(action);
+		try {
+			return await this.#queue.run(`power-${action}`, generation, signal => this.#power(action, signal));
+		} catch (error) {
+			if (asRouseError(error).code !== 'generation_stale') throw error;
+			throw new RouseError('generation_stale', `${action} of machine ${this.name}: taken back by a later order`, {
+				cause: error,
+			});
+		}
+	}
+
+	#generationOf(order: PowerAction | 'remove'): number {
+		if (['off', 'remove'].includes(order) && order !== this.#ordered) this.#generation += 1;
+		this.#ordered = order;
+		return this.#generation;
+	}
+
+	async #power(action: PowerAction, signal: AbortSignal): Promise<{ power: Power }> {
+		if (this.#removed) throw new RouseError('recovery_unknown', `machine ${this.name} was removed`);
+		const before = await this.#machine.observe();
+		if (action === 'shutdown' && before.power === 'off' && this.#startFailure) {
+			await this.#remember('off'); // what is to be is said: it would be started a while later
+			return { power: before.power };
+		}
+		if ((action === 'shutdown' || action === 'reset') && before.power === 'off')
+			throw new RouseError('phase_wrong', `machine ${this.name} is off`, { hint: `rouse host start ${this.name}` });
+		await this.#remember(action === 'off' || action === 'shutdown' ? 'off' : 'on');
+		if (action === 'shutdown') await this.#machine.shutdown({ signal });
+		else if (action === 'reset') await this.#machine.reset({ signal });
+		else if (action === 'off') await this.#machine.powerOff({ signal });
+		else {
+			await this.#machine.powerOn('target', { signal });
+			if (before.ioError) await this.#machine.resume({ signal });
+		}
+		this.#seen = await this.#machine.observe({ signal });
+		return { power: this.#seen.power };
 	}
 
 	/**
@@ -87,7 +107,7 @@ export class FinishedMachine {
 			this.#host.log.error({ err: error, recovery: this.name }, 'a finished machine is not started after a boot');
 		};
 		const { signal } = this.#closing;
-		const obey = () => this.#queue.run('autostart', 0, stopped => this.#obeyAutostart(stopped));
+		const obey = () => this.#queue.run('autostart', this.#generation, stopped => this.#obeyAutostart(stopped));
 		await untilDone(obey, { failed, clock: this.#clock, signal });
 	}
 
@@ -118,9 +138,9 @@ export class FinishedMachine {
 
 	/** The machine is ended if it runs, and goes with its disks; machine.json, which protects them, goes last. */
 	remove(): Promise<void> {
-		return this.#queue.run('remove', 0, async () => {
+		return this.#queue.run('remove', this.#generationOf('remove'), async signal => {
 			this.#closing.abort(); // first: what is left when this fails must not be started
-			await this.#machine.remove();
+			await this.#machine.remove({ signal });
 			await this.#machine.removeTargets();
 			await this.#machine.close();
 			await removeDirectory(this.#places, this.#places.machine);

@@ -14,7 +14,7 @@ import type { Tombstone } from '../files/tombstones.ts';
 
 /** Only the machine stays: disks, machine.json, variables, start script. */
 export async function finalize(context: StepContext): Promise<void> {
-	const { recovery, host } = context;
+	const { recovery, host, signal } = context;
 	if (recovery.tombstone === undefined && recovery.state.switch.stage !== 'done')
 		throw new RouseError('phase_wrong', `recovery ${recovery.name}: the switch comes before the finish`);
 	if (recovery.tombstone === undefined) {
@@ -27,7 +27,7 @@ export async function finalize(context: StepContext): Promise<void> {
 	const { machine, progress } = recovery.equipment;
 	await writeMachineFile(places.machine, recovery.state, 'finished', await knownPaths(places.machine, progress.paths));
 	await host.reached('finalize-machine-file');
-	await machine.handOver();
+	await machine.handOver({ signal });
 	await host.reached('finalize-handed-over');
 	await endMovers(recovery);
 	for (const disk of recovery.state.plan?.disks.keys() ?? []) await removeFileDurably(places.map(diskName(disk)));

@@ -126,6 +126,35 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 			await guest.checkInGuest();
 		});
 
+	test('that is being merged keeps nobody waiting who is told to stop, and is merged when the host is done', async t => {
+		const bench = await made(t, { lockMs: 50 });
+		const guest = await switchedGuest(bench);
+		const { faults } = bench.windows;
+		const stop = new AbortController();
+		await anew(bench, machine => machine.powerOff());
+		faults.at('Merge-VHD piece', { kind: 'hold' });
+		const starting = anew(bench, machine => machine.powerOn('target', { signal: stop.signal }));
+		await waitFor('it to be merged', async () => faults.heldAt('Merge-VHD piece') === 1, { timeoutMs: 30_000 });
+		stop.abort(new Error('another order'));
+		await assert.rejects(starting, /another order/);
+		await anew(bench, machine => machine.powerOff());
+		await assert.rejects(
+			anew(bench, machine => machine.powerOn('target')),
+			{ code: 'hypervisor_failed', details: { driver: 'busy' } },
+		);
+		faults.release('Merge-VHD piece');
+		const started = async () =>
+			anew(bench, machine => machine.powerOn('target')).then(
+				() => true,
+				() => false,
+			);
+		await waitFor('it to be started', started, { timeoutMs: 30_000 });
+		assert.ok((await recorded(bench)).merged);
+		await guest.checkInGuest();
+		await anew(bench, machine => machine.powerOff());
+		await guest.checkContent();
+	});
+
 	test("is started with its owner's own checkpoints once it is handed over", async t => {
 		const bench = await made(t);
 		await handedOver(bench);

@@ -98,6 +98,44 @@ test('a machine that somebody removes in the middle of its switch is told, with 
 	assert.equal(hyperv.windows.parts.sessions.size, 0, 'Windows has no session with its target any more');
 });
 
+test('neither a merge nor a volume that does not go holds up the end of the supervisor or an order to turn off', async t => {
+	const { host, hyperv, recovery, write, start, supervisor } = await hypervRecovery(t, { lockMs: 50 });
+	const { faults } = hyperv.windows;
+	await recovery.run();
+	await recovery.restore();
+	faults.at('Disconnect-IscsiTarget', { kind: 'hold' });
+	const switching = assert.rejects(recovery.step('switch-to-target', {}), { code: 'supervisor_unreachable' });
+	const held = async () => faults.heldAt('Disconnect-IscsiTarget') === 1;
+	await waitFor('the volume to be disconnected', held, { timeoutMs: 30_000 });
+	await supervisor.stop();
+	await switching;
+	faults.release('Disconnect-IscsiTarget');
+	await start();
+	await recovery.viewed('switched', ({ switchStage }) => switchStage === 'done');
+	await write(0, Buffer.alloc(4096, 0x11));
+	await recovery.step('finalize', {});
+	assert.equal(await host.client.machinePower('r1', 'off'), 'off');
+	const merged = async () => faults.heldAt('Merge-VHD piece') === 1;
+	faults.at('Merge-VHD piece', { kind: 'hold' });
+	const starting = host.client.machinePower('r1', 'on');
+	await waitFor('it to be merged', merged, { timeoutMs: 30_000 });
+	const said = assert.rejects(starting, { code: 'generation_stale', message: /taken back by a later order/ });
+	assert.equal(await host.client.machinePower('r1', 'off'), 'off');
+	await said;
+	await assert.rejects(host.client.removeMachine('r1', recovery.recoveryId), { code: 'hypervisor_failed' });
+	faults.release('Merge-VHD piece');
+	await waitFor(
+		'it to be removed',
+		async () =>
+			host.client.removeMachine('r1', recovery.recoveryId).then(
+				() => true,
+				() => false,
+			),
+		{ timeoutMs: 30_000 },
+	);
+	assert.deepEqual(await readdir(hyperv.place('D:\\Rouse'), { recursive: true }), []);
+});
+
 test('a recovery that is discarded while its machine runs leaves nothing on either side', async t => {
 	const { host, hyperv, recovery, write } = await hypervRecovery(t);
 	await recovery.run();

@@ -25,7 +25,7 @@ export interface HypervBench extends Bench {
 /** Above the smallest disk of Hyper-V; 7-Zip 26.02 takes no odd number of sectors, and no larger unit divides it. */
 const diskBytes = 3 * 1024 * 1024 + 6 * 512;
 /** A machine on a simulated Windows host; its volume is served by a mount mover's code. */
-export async function makeHypervBench(options: { patienceMs?: number } = {}): Promise<HypervBench> {
+export async function makeHypervBench(options: { patienceMs?: number; lockMs?: number } = {}): Promise<HypervBench> {
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-hv-'));
 	const places = { directory: join(directory, 'machine'), runDirectory: join(directory, 'run') };
 	for (const place of Object.values(places)) await mkdir(place);

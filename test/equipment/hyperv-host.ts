@@ -44,8 +44,11 @@ export class HypervHost {
 		});
 	}
 
-	/** `directory`: a short one, for sockets. */
-	static async start(directory: string, options: { patienceMs?: number } = {}): Promise<HypervHost> {
+	/** `directory`: a short one, for sockets. `lockMs`: how long an operation waits for another one on its machine. */
+	static async start(
+		directory: string,
+		{ lockMs, ...options }: { patienceMs?: number; lockMs?: number } = {},
+	): Promise<HypervHost> {
 		const kernel = new ApplianceKernel(join(directory, 'appliance'));
 		const boot = () =>
 			WindowsHost.boot({
@@ -56,6 +59,7 @@ export class HypervHost {
 				switches: [{ name: 'LAN', type: 'External' }],
 				initiator: new IscsiInitiator(join(directory, 'sessions'), options),
 				appliance: kernel,
+				...(lockMs === undefined ? {} : { lockMs }),
 			});
 		return new HypervHost(directory, boot, await boot(), kernel);
 	}

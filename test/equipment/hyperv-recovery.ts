@@ -13,7 +13,7 @@ import { SupervisedHost } from './supervised-host.ts';
 const MiB = 2 ** 20;
 
 /** A recovery of a stored disk on a simulated Windows host, with its supervisor and nothing recovered yet. `patienceMs`: the initiator's. */
-export async function hypervRecovery(t: TestContext, options: { patienceMs?: number } = {}) {
+export async function hypervRecovery(t: TestContext, options: { patienceMs?: number; lockMs?: number } = {}) {
 	const bytes = sampleDisk(24 * MiB);
 	const stored = await storeDisk(join(await temporaryDirectory(t), 'repository'), bytes);
 	const host = await SupervisedHost.create(t);
