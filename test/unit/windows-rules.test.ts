@@ -347,6 +347,25 @@ test('of two sessions that work on one recovery the second waits, and is told `b
 	assert.equal(await stateOf(sample), 'Saved');
 });
 
+test('a machine is turned off for good only when nobody is at work who was to start it, and `busy` until then', async t => {
+	const sample = await sampleHost(t, { settings: { lockMs: 500 } });
+	await madeMachine(sample);
+	const turnOff = { recoveryId, action: 'turn-off' as const };
+	const { faults } = sample.host;
+	for (const point of ['Get-VHD', 'Start-VM']) {
+		// Of a session that was lost: its order comes late.
+		faults.at(point, { kind: 'hold' });
+		const late = sample.ask('start', startOn(basePath));
+		await waitFor('it to be late', async () => faults.heldAt(point) === 1, { timeoutMs: 5_000 });
+		await refuses(sample, 'busy', 'power', turnOff);
+		const off = sample.must('power', turnOff);
+		faults.release(point);
+		assert.ok((await late).ok);
+		await off;
+		assert.equal(await stateOf(sample), 'Off');
+	}
+});
+
 test('a machine that another session works on without an end is turned off all the same, and removed when that has ended', async t => {
 	const sample = await sampleHost(t, { settings: { lockMs: 50 } });
 	await madeMachine(sample);

@@ -207,7 +207,10 @@ export const operations = {
 		},
 		z.object({ started: z.boolean() }),
 	),
-	/** `forget-saved` is power loss for the guest of a saved machine. */
+	/**
+	 * `turn-off` waits for whatever was to start the machine, and is `busy` when that does not end: it may start yet then.
+	 * `forget-saved` is power loss for the guest of a saved machine.
+	 */
 	power: operation(
 		{ recoveryId, action: z.enum(['turn-off', 'shutdown', 'reset', 'resume', 'save', 'forget-saved']) },
 		z.object({ state: vmStateSchema }),

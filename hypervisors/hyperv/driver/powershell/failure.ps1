@@ -54,16 +54,26 @@ function Get-Reason {
 # https://learn.microsoft.com/dotnet/api/system.threading.abandonedmutexexception
 function Enter-Lock {
     param([string]$Name)
+    $mutex = Wait-Lock -Name $Name -Milliseconds 60000
+    if ($null -eq $mutex) {
+        Stop-Operation -Code 'busy' -Message "another session has been working on $Name for a minute"
+    }
+    return $mutex
+}
+
+# Null when another session has it all the time.
+function Wait-Lock {
+    param([string]$Name, [int]$Milliseconds)
     $mutex = New-Object -TypeName Threading.Mutex -ArgumentList @($false, "Global\rouse-$Name")
     try {
-        $ours = $mutex.WaitOne(60000)
+        $ours = $mutex.WaitOne($Milliseconds)
     }
     catch [Threading.AbandonedMutexException] {
         $ours = $true
     }
     if (-not $ours) {
         $mutex.Dispose()
-        Stop-Operation -Code 'busy' -Message "another session has been working on $Name for a minute"
+        return $null
     }
     return $mutex
 }

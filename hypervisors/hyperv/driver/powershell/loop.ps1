@@ -10,13 +10,19 @@ function Invoke-Request {
     # Before the lock: a machine that hangs is stopped whoever is at work on it, who then comes back. Windows' sshd leaves
     # the process of a session that was lost: https://github.com/PowerShell/Win32-OpenSSH/issues/1751
     if (($Request.op -eq 'power') -and ($Request.action -eq 'turn-off')) {
-        return Invoke-Power -Request $Request
+        return Invoke-TurnOff -Request $Request
     }
     if ($Request.op -eq 'remove-machine') {
         Stop-MachineIfThere -RecoveryId $Request.recoveryId
     }
-    $lock = Enter-Lock -Name $Request.recoveryId
+    $starting = $null
+    $lock = $null
     try {
+        # First, so that no start is under way, waiting included, while somebody else has it.
+        if (Test-Starting -Request $Request) {
+            $starting = Enter-Lock -Name (Get-StartLock -RecoveryId $Request.recoveryId)
+        }
+        $lock = Enter-Lock -Name $Request.recoveryId
         switch ($Request.op) {
             'make-target' { return Invoke-MakeTarget -Request $Request }
             'attach-target' { return Invoke-AttachTarget -Request $Request }
@@ -37,6 +43,7 @@ function Invoke-Request {
     }
     finally {
         Exit-Lock -Mutex $lock
+        Exit-Lock -Mutex $starting
     }
 }
 

@@ -1,10 +1,40 @@
+function Get-StartLock {
+    param([string]$RecoveryId)
+    return 'start-' + $RecoveryId
+}
+
+# Whether it may let a machine run that was off a moment before.
+function Test-Starting {
+    param($Request)
+    return ($Request.op -eq 'start') -or (($Request.op -eq 'power') -and (@('reset', 'resume') -contains $Request.action))
+}
+
+# What was to start the machine may be under way yet, in a session that was lost: its power is off for good only when that has
+# ended. What it starts meanwhile is stopped.
+function Invoke-TurnOff {
+    param($Request)
+    $vm = Get-Machine -RecoveryId $Request.recoveryId
+    $lock = $null
+    for ($tries = 0; ($null -eq $lock) -and ($tries -lt 60); $tries++) {
+        Stop-Machine -Vm $vm
+        $lock = Wait-Lock -Name (Get-StartLock -RecoveryId $Request.recoveryId) -Milliseconds 5000
+    }
+    if ($null -eq $lock) {
+        Stop-Operation -Code 'busy' -Message "$($vm.Name) was turned off, and an earlier order to start it has been under way for minutes: it may start yet"
+    }
+    try {
+        Stop-Machine -Vm $vm
+        return [ordered]@{ state = [string](Get-VM -Id $vm.Id).State }
+    }
+    finally {
+        Exit-Lock -Mutex $lock
+    }
+}
+
 function Invoke-Power {
     param($Request)
     $vm = Get-Machine -RecoveryId $Request.recoveryId
     switch ($Request.action) {
-        'turn-off' {
-            Stop-Machine -Vm $vm
-        }
         'shutdown' {
             Request-Shutdown -Vm $vm
         }

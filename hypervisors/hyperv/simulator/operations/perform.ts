@@ -52,8 +52,14 @@ export async function perform<Name extends OperationName>(
 ): Promise<AnswerOf<Name>> {
 	if (without.includes(name)) return await all[name](host, request);
 	const { recoveryId, action } = lockedSchema.parse(request);
-	// A machine that hangs is stopped whoever is at work on it.
-	if (name === 'power' && action === 'turn-off') return await all[name](host, request);
+	const starting = `start-${recoveryId}`;
+	if (name === 'power' && action === 'turn-off') {
+		// A machine that hangs is stopped whoever is at work on it, and again when nobody is who was to start it.
+		await all[name](host, request);
+		return await host.locks.hold(starting, () => all[name](host, request));
+	}
 	if (name === 'remove-machine') await stopIfThere(host, recoveryId);
-	return await host.locks.hold(recoveryId, () => all[name](host, request));
+	const locked = () => host.locks.hold(recoveryId, () => all[name](host, request));
+	const starts = name === 'start' || (name === 'power' && ['reset', 'resume'].includes(action ?? ''));
+	return starts ? await host.locks.hold(starting, locked) : await locked();
 }
