@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { appendLine, readLines } from '../system/bounded-lines.ts';
 import { places } from '../system/installation.ts';
-import { type ServiceName, serviceNames } from './services.ts';
+import { type ServiceName, serviceNameSchema } from './services.ts';
 
 /** A service that ended although it was to run, as its keeper saw it. */
 export interface ServiceDeath {
@@ -16,7 +16,7 @@ export interface ServiceDeath {
 
 const deathSchema = z.object({
 	at: z.iso.datetime(),
-	name: z.enum(serviceNames),
+	name: serviceNameSchema,
 	pid: z.int(),
 	livedMs: z.number().min(0),
 });

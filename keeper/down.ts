@@ -21,7 +21,7 @@ export async function takeDown(home: string, say: (message: string) => void): Pr
 	// First of all, or it would start again what we end.
 	await end(home, 'keeper', 5_000);
 	const stopped: ServiceName[] = [];
-	for (const { name, politeMs } of stopOrder) {
+	for (const { name, politeMs } of await stopOrder(home)) {
 		if (!(await serviceHolder(home, name))) continue;
 		say(`stopping ${name}`);
 		await end(home, name, politeMs);

@@ -4,10 +4,15 @@ import type { Installation } from '../system/installation.ts';
 import type { Program } from '../system/spawn-locked.ts';
 import { withoutPowers } from '../system/without-powers.ts';
 import { type EmbeddedTemporal, temporalServices } from './embedded-temporal.ts';
+import { type Served, servedServices } from './served-services.ts';
 import { type Service, type ServiceName, serviceEnvironment } from './services.ts';
 
 /** What runs on a machine with everything; without an `embedded` server the configuration names one elsewhere. */
-export function embeddedServices(installation: Installation, embedded: EmbeddedTemporal | undefined): Service[] {
+export function embeddedServices(
+	installation: Installation,
+	embedded: EmbeddedTemporal | undefined,
+	served: readonly Served[],
+): Service[] {
 	const env = serviceEnvironment(installation);
 	const node = (path: string, ...args: string[]): Program => ({
 		command: process.execPath,
@@ -22,5 +27,6 @@ export function embeddedServices(installation: Installation, embedded: EmbeddedT
 		...(embedded ? temporalServices(installation, embedded, { env, node }) : []),
 		worker('control-worker', 'control'),
 		worker('host-worker', 'host'),
+		...servedServices(served, { env, node }),
 	];
 }

@@ -4,6 +4,7 @@ import type { Log } from '../system/log.ts';
 import { keepLogsBounded, keepService } from './keep.ts';
 import { embeddedServices } from './embedded-services.ts';
 import { endEmbedded, prepareTemporal } from './embedded-temporal.ts';
+import { endOtherwiseServed, servedBy } from './served-services.ts';
 
 /**
  * Keeps the services of an installation until `signal` is aborted, then leaves them as they are: `rouse down` ends them.
@@ -19,7 +20,9 @@ export async function keepInstallation(
 	const isElsewhere = config.temporal.address !== undefined;
 	if (isElsewhere) await endEmbedded(home);
 	const embedded = isElsewhere ? undefined : await prepareTemporal(installation, config, log);
-	const services = embeddedServices(installation, embedded);
+	const served = servedBy(installation, config);
+	await endOtherwiseServed(home, served, log);
+	const services = embeddedServices(installation, embedded, served);
 	const kept = services.map(service => keepService(service, home, { signal, log }));
 	const over = new AbortController();
 	const logs = keepLogsBounded(home, { signal: AbortSignal.any([signal, over.signal]), log });

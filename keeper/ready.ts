@@ -11,7 +11,9 @@ import { readTemporalTarget, type TemporalTarget } from '../system/temporal-targ
 import { waitFor } from '../system/wait.ts';
 import { prepareNamespace } from '../workers/temporal-server.ts';
 import { taskQueues } from '../workflows/contracts.ts';
-import { type ServiceName, serviceFiles, serviceHolder, serviceNames } from './services.ts';
+import { servedAnswers } from './served-answers.ts';
+import { servedBy } from './served-services.ts';
+import { runningServices, type ServiceName, serviceFiles, serviceHolder, serviceNames } from './services.ts';
 
 export interface ReadyInstallation {
 	home: string;
@@ -25,7 +27,8 @@ const readyWithinMs = 90_000;
 
 /**
  * Waits until the services of an installation answer: Temporal (whose namespace is prepared on the way), the supervisor,
- * and a worker of this installation on each queue. Throws the code of what is missing, with the end of its log.
+ * a worker of this installation on each queue, and what is served to hosts elsewhere. Throws the code of what is missing,
+ * with the end of its log.
  */
 export async function waitUntilReady(
 	installation: Installation,
@@ -75,6 +78,10 @@ export async function waitUntilReady(
 			);
 		await polls('control-worker', taskQueues.control);
 		await polls('host-worker', taskQueues.host(hostId));
+		for (const { name, ...at } of servedBy(installation, config))
+			await until(name, 'precheck_failed', async () =>
+				(await servedAnswers(installation.home, at)) ? true : undefined,
+			);
 		return await describe(installation, (await connected()).target);
 	} finally {
 		await temporal?.close();
@@ -111,16 +118,11 @@ const activityQueue = 2;
 
 async function describe(installation: Installation, target: TemporalTarget): Promise<ReadyInstallation> {
 	const { home, runDirectory } = installation;
-	const services: ReadyInstallation['services'] = [];
-	for (const name of serviceNames) {
-		const holder = await serviceHolder(home, name);
-		if (holder) services.push({ name, pid: holder.pid });
-	}
 	return {
 		home,
 		temporal: target,
 		supervisorSocket: places.supervisorSocket(runDirectory),
-		services,
+		services: await runningServices(home),
 	};
 }
 
@@ -173,7 +175,7 @@ async function explain(home: string, name: ServiceName, code: ErrorCode): Promis
 		ends.push(`${one} ${running}${tail ? `; the end of its log:\n${tail}` : ''}`);
 	}
 	return new RouseError(code, `${name} does not answer (${readyWithinMs / 1000} s)\n${ends.join('\n')}`, {
-		hint: `look into ${serviceFiles(home, name).logPath} and ${serviceFiles(home, 'keeper').logPath}`,
+		hint: `look into ${serviceFiles(home, name).logPath} and ${serviceFiles(home, 'keeper').logPath}; after a change of config.yaml: rouse down, then rouse up`,
 	});
 }
 

@@ -1,6 +1,8 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import * as z from 'zod';
 import { type Installation, places } from '../system/installation.ts';
 import { type LockHolder, lockHolder } from '../system/process-lock.ts';
+import { locksIn } from '../system/recovery-locks.ts';
 import type { Program } from '../system/spawn-locked.ts';
 
 /** In the order in which they are started; they are stopped in the order of {@link stopOrder}. */
@@ -12,7 +14,14 @@ export const serviceNames = [
 	'control-worker',
 	'host-worker',
 ] as const;
-export type ServiceName = (typeof serviceNames)[number];
+export type InnerServiceName = (typeof serviceNames)[number];
+
+/** Where config.yaml says `serve`: Temporal's door for hosts elsewhere, and a service for each repository. */
+const servedNameSchema = z.union([z.literal('host-door'), z.templateLiteral(['repo-serve-', z.string()])]);
+export type ServedName = z.infer<typeof servedNameSchema>;
+
+export const serviceNameSchema = z.union([z.enum(serviceNames), servedNameSchema]);
+export type ServiceName = z.infer<typeof serviceNameSchema>;
 
 /** A program that `rouse up` keeps running. */
 export interface Service {
@@ -29,16 +38,37 @@ export interface ServiceFiles {
 	logPath: string;
 }
 
-/** Workers first, so that they can still tell the others how their work ended. */
-export const stopOrder: readonly { name: ServiceName; politeMs: number }[] = [
-	// A worker drains for at most ten seconds and ends itself; two more for that.
-	{ name: 'host-worker', politeMs: 12_000 },
-	{ name: 'control-worker', politeMs: 12_000 },
-	{ name: 'temporal-door', politeMs: 2_000 },
-	{ name: 'temporal-forwarder', politeMs: 2_000 },
-	{ name: 'temporal', politeMs: 10_000 },
-	{ name: 'supervisor', politeMs: 5_000 },
-];
+/** Workers first, so that they can still tell the others how their work ended; last what guests elsewhere read from. */
+export async function stopOrder(home: string): Promise<{ name: ServiceName; politeMs: number }[]> {
+	const served = await servedNames(home);
+	return [
+		// A worker drains for at most ten seconds and ends itself; two more for that.
+		{ name: 'host-worker', politeMs: 12_000 },
+		{ name: 'control-worker', politeMs: 12_000 },
+		{ name: 'host-door', politeMs: 2_000 },
+		{ name: 'temporal-door', politeMs: 2_000 },
+		{ name: 'temporal-forwarder', politeMs: 2_000 },
+		{ name: 'temporal', politeMs: 10_000 },
+		{ name: 'supervisor', politeMs: 5_000 },
+		...served.filter(name => name !== 'host-door').map(name => ({ name, politeMs: 2_000 })),
+	];
+}
+
+/** Of whatever configuration: all of which there is a lock, held or not. */
+export async function servedNames(home: string): Promise<ServedName[]> {
+	const names = (await locksIn(places.services(home))).map(path => basename(path, '.lock'));
+	return names.toSorted().flatMap(name => servedNameSchema.safeParse(name).data ?? []);
+}
+
+/** Those that run, in the order in which they are started. */
+export async function runningServices(home: string): Promise<{ name: ServiceName; pid: number }[]> {
+	const running: { name: ServiceName; pid: number }[] = [];
+	for (const name of [...serviceNames, ...(await servedNames(home))]) {
+		const holder = await serviceHolder(home, name);
+		if (holder) running.push({ name, pid: holder.pid });
+	}
+	return running;
+}
 
 export function serviceFiles(home: string, name: ServiceName | 'keeper'): ServiceFiles {
 	const directory = places.services(home);

@@ -1,6 +1,6 @@
 import { takeDown } from '../../keeper/down.ts';
 import type { ReadyInstallation } from '../../keeper/ready.ts';
-import { serviceHolder, serviceNames } from '../../keeper/services.ts';
+import { runningServices, serviceHolder } from '../../keeper/services.ts';
 import { startKeeper, whileUpOrDown } from '../../keeper/start.ts';
 import {
 	type Config,
@@ -61,12 +61,8 @@ async function keepKeeper(installation: Installation, { signal, output }: Contex
 	for (;;) {
 		await waitFor('the keeper to end', ended, { timeoutMs: Number.POSITIVE_INFINITY, everyMs: 500, signal });
 		// `down` holds this lock until it has ended them all.
-		const left = await whileUpOrDown(
-			home,
-			() => Promise.all(serviceNames.map(name => serviceHolder(home, name))),
-			signal,
-		);
-		if (left.every(holder => holder === undefined)) return;
+		const left = await whileUpOrDown(home, () => runningServices(home), signal);
+		if (left.length === 0) return;
 		output.message('the keeper of the services had died; it is started again');
 		await startKeeper(installation, signal);
 	}

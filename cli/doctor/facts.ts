@@ -25,6 +25,8 @@ export interface Facts {
 	/** What it tells of its recoveries and machines; none when it does not answer. */
 	views: RecoveryView[];
 	services: ServiceFacts[];
+	/** What config.yaml serves to hosts elsewhere and does not answer there; none while nobody keeps the services. */
+	silent: SilentFacts[];
 	/** Workers that run and do not reach Temporal, by their own word. */
 	outages: OutageAnswer[];
 	/** Undefined: Temporal does not answer. */
@@ -107,6 +109,14 @@ export interface ServiceFacts {
 	pid: number;
 	/** The program of another checkout or another Node: what it runs with instead. */
 	other: string | undefined;
+}
+
+export interface SilentFacts {
+	/** As config.yaml calls it. */
+	key: string;
+	host: string;
+	port: number;
+	logPath: string;
 }
 
 export interface WorkflowFacts {

@@ -16,6 +16,7 @@ export type FindingCode =
 	| 'supervisor_silent'
 	| 'protocol_differs'
 	| 'service_differs'
+	| 'served_silent'
 	| 'temporal_away'
 	| 'workflow_missing'
 	| 'workflow_closed'

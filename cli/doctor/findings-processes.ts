@@ -12,6 +12,7 @@ export function processFindings(facts: Facts): Finding[] {
 		...orphaned(facts),
 		...supervisor(facts),
 		...otherServices(facts),
+		...silentServed(facts),
 		...withoutTemporal(facts),
 	];
 }
@@ -92,6 +93,15 @@ function withoutTemporal({ outages }: Facts): Finding[] {
 		subject: worker,
 		explanation: `it has not reached Temporal since ${formatTime(since)}, so that steps and orders wait: ${reason}`,
 		command: next,
+	}));
+}
+
+function silentServed({ silent }: Facts): Finding[] {
+	return silent.map(({ key, host, port, logPath }) => ({
+		code: 'served_silent',
+		subject: key,
+		explanation: `nothing of this installation answers at ${host}, port ${port}, so that hosts elsewhere wait: config.yaml was changed since the services were started, or its log says why: ${logPath}`,
+		command: restart,
 	}));
 }
 

@@ -1,14 +1,16 @@
 /** Processes of an installation: the services, and those whose lock was removed under them. */
 import { readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { serviceHolder, serviceNames } from '../../keeper/services.ts';
+import { servedAnswers } from '../../keeper/served-answers.ts';
+import { servedBy } from '../../keeper/served-services.ts';
+import { runningServices, serviceFiles, serviceHolder } from '../../keeper/services.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';
 import { isErrno } from '../../system/durable-file.ts';
-import { type Installation, places } from '../../system/installation.ts';
+import { type Config, type Installation, places } from '../../system/installation.ts';
 import { flocksOn, processStartTicks } from '../../system/process-lock.ts';
-import type { HeldFacts, ServiceFacts, SupervisorFacts } from './facts.ts';
+import type { HeldFacts, ServiceFacts, SilentFacts, SupervisorFacts } from './facts.ts';
 
 export async function gatherSupervisor(installation: Installation): Promise<SupervisorFacts> {
 	const holder = await serviceHolder(installation.home, 'supervisor');
@@ -23,13 +25,22 @@ export async function gatherSupervisor(installation: Installation): Promise<Supe
 }
 
 export async function gatherServices({ home }: Installation): Promise<ServiceFacts[]> {
-	const found: ServiceFacts[] = [];
+	const keeper = await serviceHolder(home, 'keeper');
 	// Temporal's server is a program of its own.
-	for (const name of ['keeper', ...serviceNames.filter(service => service !== 'temporal')] as const) {
-		const holder = await serviceHolder(home, name);
-		if (holder) found.push({ name, pid: holder.pid, other: await otherProgram(holder.pid) });
-	}
-	return found;
+	const services = (await runningServices(home)).filter(({ name }) => name !== 'temporal');
+	const running = [...(keeper ? [{ name: 'keeper', pid: keeper.pid }] : []), ...services];
+	return Promise.all(running.map(async one => ({ ...one, other: await otherProgram(one.pid) })));
+}
+
+/** An answer is waited for as the keeper does before it says that all is ready. */
+export async function gatherSilent(installation: Installation, config: Config): Promise<SilentFacts[]> {
+	const { home } = installation;
+	if ((await serviceHolder(home, 'keeper')) === undefined) return [];
+	const looks = servedBy(installation, config).map(async ({ name, key, host, port }): Promise<SilentFacts[]> => {
+		if (await servedAnswers(home, { host, port })) return [];
+		return [{ key, host, port, logPath: serviceFiles(home, name).logPath }];
+	});
+	return (await Promise.all(looks)).flat();
 }
 
 /** Undefined for a program of this checkout under this Node. */

@@ -8,7 +8,7 @@ import { type Config, type Installation, loadConfig } from '../../system/install
 import { currentOutages } from '../host/outages.ts';
 import type { DirectoryFacts, Facts, PinFacts, RepositoryFacts, WorkflowFacts } from './facts.ts';
 import { gatherHost, gatherOwing, gatherRecoveries, gatherTombstones } from './gather-host.ts';
-import { gatherOrphans, gatherServices, gatherSupervisor } from './gather-processes.ts';
+import { gatherOrphans, gatherServices, gatherSilent, gatherSupervisor } from './gather-processes.ts';
 
 /** A repository that has not answered by then hangs, as far as this command goes. */
 const repositoryLimitMs = 10_000;
@@ -33,6 +33,7 @@ export async function gatherFacts(installation: Installation): Promise<Facts> {
 		supervisor,
 		views: supervisor.state === 'answers' ? await SupervisorClient.of(installation).recoveries() : [],
 		services: await gatherServices(installation),
+		silent: config ? await gatherSilent(installation, config) : [],
 		outages: await currentOutages(home),
 		orphans: await gatherOrphans(home),
 		workflows: temporal?.workflows,

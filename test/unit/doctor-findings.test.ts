@@ -24,6 +24,7 @@ const calm: Facts = {
 	supervisor: { state: 'answers', protocol: protocolVersion },
 	views: [],
 	services: [],
+	silent: [],
 	outages: [],
 	workflows: [],
 	temporalClock: { lastPollMs: 1_000, nowMs: 2_000 },
@@ -143,6 +144,11 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 		'a worker that does not reach Temporal',
 		{ outages: [{ worker: 'host-worker', since: '2026-11-20T03:00:00Z', reason: 'refused', next: 'rouse up' }] },
 		['temporal_away'],
+	],
+	[
+		'what is to be served and does not answer',
+		{ silent: [{ key: 'serve.temporal', host: '192.0.2.10', port: 7243, logPath: '/home/services/host-door.log' }] },
+		['served_silent'],
 	],
 	['sockets of nothing', { runDirectories: [sockets] }, ['run_directory_left+']],
 	[

@@ -1,4 +1,4 @@
-import { type ServiceName, serviceFiles, serviceHolder, serviceNames } from '../../../keeper/services.ts';
+import { type InnerServiceName, serviceFiles, serviceHolder, serviceNames } from '../../../keeper/services.ts';
 import { signalHolder } from '../../../system/process-lock.ts';
 import { type WaitOptions, waitFor } from '../../../system/wait.ts';
 import type { Random } from '../seeds/random.ts';
@@ -38,7 +38,7 @@ export class Killer {
 		}
 	}
 
-	async #kill(name: ServiceName, events: number, quiet: AbortSignal): Promise<void> {
+	async #kill(name: InnerServiceName, events: number, quiet: AbortSignal): Promise<void> {
 		const running = () => serviceHolder(this.#home, name);
 		const holder = await waitFor(`${name} to run`, running, this.#patience);
 		const before = this.#watch.work[name];

@@ -5,7 +5,7 @@ import type { TemporalClient } from '../../../client/connection.ts';
 import { hasEnded } from '../../../client/phases.ts';
 import { type RecoverySummary, summarise } from '../../../client/summaries.ts';
 import { RecoveryWorkflows } from '../../../client/workflows.ts';
-import type { ServiceName } from '../../../keeper/services.ts';
+import type { InnerServiceName } from '../../../keeper/services.ts';
 import { asRouseError } from '../../../model/errors.ts';
 import { readDocument } from '../../../supervisor/files/document.ts';
 import { recoveryStateSchema } from '../../../supervisor/files/state.ts';
@@ -17,7 +17,7 @@ const lookEveryMs = 250;
 /** How all recoveries stand, for everybody who waits for something: looked at by one, without a worker or a supervisor. */
 export class Watch {
 	/** What was seen to be done that nobody does but this service. */
-	readonly work: Record<ServiceName, number> = {
+	readonly work: Record<InnerServiceName, number> = {
 		supervisor: 0,
 		temporal: 0,
 		'temporal-forwarder': 0,

@@ -1,0 +1,39 @@
+import type { Server, TLSSocket } from 'node:tls';
+import { HostGate } from '../../repository/service/host-gate.ts';
+import { serviceKeys } from '../../repository/service/service-keys.ts';
+import type { RouseError } from '../../model/errors.ts';
+import type { Clock } from '../../system/clock.ts';
+import { listenForCallers } from './listen.ts';
+import { splice } from './splice.ts';
+
+export interface HostDoorOptions {
+	home: string;
+	/** An address of this machine, and a port of it. */
+	host: string;
+	port: number;
+	/** Of the forwarder. */
+	socket: string;
+}
+
+/**
+ * The place at which hosts elsewhere reach the embedded Temporal server: it opens for the certificate of a host that is admitted
+ * to it (repository/service/admitted-hosts.ts), and shuts on one that is withdrawn.
+ */
+export async function openHostDoor(
+	{ home, host, port, socket }: HostDoorOptions,
+	more: { clock: Clock; onFailure: (error: RouseError) => void },
+): Promise<Server> {
+	const { authority, server: own } = await serviceKeys(home);
+	const gate = new HostGate(home, 'temporal');
+	const enter = async (caller: TLSSocket) => {
+		caller.on('error', () => caller.destroy()); // also while it waits for the answer
+		const admitted = await gate.admits(caller).catch(() => false);
+		if (admitted) splice(caller, { path: socket });
+		else caller.destroy();
+	};
+	const server = await listenForCallers({ authority, own, host, port }, caller => void enter(caller));
+	const closed = new AbortController();
+	server.once('close', () => closed.abort());
+	void gate.watch({ ...more, signal: closed.signal });
+	return server;
+}
