@@ -21,7 +21,14 @@ const report: AnswerOf<'report'> = {
 	initiatorName: 'iqn.1991-05.com.microsoft:hv1',
 	hyperV: '10.0',
 };
-const machine = { vmId: randomUUID(), name: 'web01', stoppedBy: 'unknown' as const, uptimeMs: 0, checkpoints: 0 };
+const machine = {
+	vmId: randomUUID(),
+	name: 'web01',
+	stoppedBy: 'unknown' as const,
+	uptimeMs: 0,
+	checkpoints: 0,
+	hasOwnCheckpoint: false,
+};
 
 function platformWith(answers: Parameters<typeof scriptedDriver>[0]) {
 	return createHypervPlatform({

@@ -9,7 +9,7 @@ const types: ReadonlySet<string> = new Set(
 	bool guid int int16 int64 ordered
 	string string[] uint16 uint32 uint64 void
 	Collections.IDictionary Collections.IEnumerable Console Environment Globalization.CultureInfo InvalidOperationException
-	IO.Directory IO.File IO.FileAccess IO.FileAttributes IO.FileMode IO.FileShare
+	IO.BinaryReader IO.Directory IO.File IO.FileAccess IO.FileAttributes IO.FileMode IO.FileShare
 	IO.FileStream IO.Path IO.Pipes.NamedPipeClientStream IO.Pipes.PipeDirection IO.Pipes.PipeOptions Math
 	Security.AccessControl.AccessControlType Security.AccessControl.FileSystemAccessRule Security.AccessControl.FileSystemRights Security.Principal.WindowsBuiltInRole Security.Principal.WindowsIdentity Security.Principal.WindowsPrincipal
 	StringComparison Text.StringBuilder Threading.AbandonedMutexException Threading.Mutex Threading.Tasks.Task

@@ -34,6 +34,7 @@ export const driverParts = [
 	'machines.ps1',
 	'power.ps1',
 	'chains.ps1',
+	'checkpoints.ps1',
 	'volume.ps1',
 	'loop.ps1',
 ] as const;

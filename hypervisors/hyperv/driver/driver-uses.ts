@@ -7,6 +7,7 @@ export const driverUses: Readonly<Record<string, readonly string[]>> = {
 	'Add-VMHardDiskDrive': ['ControllerLocation', 'ControllerNumber', 'ControllerType', 'Path', 'VM'],
 	'Add-VMNetworkAdapter': ['Name', 'StaticMacAddress', 'SwitchName', 'VM'],
 	'Add-VMScsiController': ['VM'],
+	'Checkpoint-VM': ['SnapshotName', 'VM'],
 	'Connect-IscsiTarget': [
 		'AuthenticationType',
 		'ChapSecret',
@@ -65,6 +66,7 @@ export const driverUses: Readonly<Record<string, readonly string[]>> = {
 	'Remove-VMHardDiskDrive': ['VMHardDiskDrive'],
 	'Remove-VMNetworkAdapter': ['VMNetworkAdapter'],
 	'Remove-VMSavedState': ['VM'],
+	'Remove-VMSnapshot': ['VMSnapshot'],
 	'Restart-VM': ['Force', 'VM'],
 	'Resume-VM': ['VM'],
 	'Save-VM': ['VM'],

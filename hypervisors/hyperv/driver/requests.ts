@@ -80,6 +80,16 @@ const nicSchema = z.strictObject({
 	switchName: z.string().min(1).max(120).nullable(),
 });
 
+/**
+ * A file of the machine and what it stands on. `awaited` is the target that takes the place of the lowest of its files: while it is
+ * there under its own name, an empty placeholder is in that place.
+ */
+const standing = z.strictObject({
+	leaf: windowsPath,
+	parent: windowsPath.nullable(),
+	awaited: windowsPath.nullable().default(null),
+});
+
 const targetPortal = z.strictObject({ address: z.union([z.ipv4(), z.ipv6()]), port: z.int().min(1).max(65_535) });
 
 function operation<Request extends z.core.$ZodLooseShape, Answer extends z.ZodType>(request: Request, answer: Answer) {
@@ -122,7 +132,7 @@ export const operations = {
 
 	/**
 	 * The disk to fill. `knownId` is that of one that was made before: with it no other is made in its place, and one that is
-	 * gone, or another, is `identity_conflict`.
+	 * gone, or another, is `identity_conflict`. `placeholder`: an empty disk of the same identity is made there before it.
 	 */
 	'make-target': operation(
 		{
@@ -134,8 +144,13 @@ export const operations = {
 			physicalSectorBytes: sectorBytes.default(4096),
 			whole: z.boolean(),
 			knownId: guid.nullable(),
+			placeholder: windowsPath.nullable().default(null),
 		},
-		virtualDiskSchema.extend({ made: z.boolean() }),
+		virtualDiskSchema.extend({
+			made: z.boolean(),
+			/** Of the placeholder: what a differencing disk over it takes for its parent. */
+			placeholderDataId: guid.nullable(),
+		}),
 	),
 	/** As a SCSI disk of the appliance, while that runs. `slots_full` when it has no place left. */
 	'attach-target': operation({ recoveryId, appliance: guid, path: windowsPath, virtualDiskId: guid }, slotSchema),
@@ -143,8 +158,16 @@ export const operations = {
 	'detach-target': operation({ recoveryId, appliance: guid, path: windowsPath }, z.object({ detached: z.boolean() })),
 	/** Detached, then gone. */
 	'remove-targets': operation(
-		{ recoveryId, appliance: guid, paths: z.array(windowsPath).max(64), directory: windowsPath },
+		{ recoveryId, appliance: guid, paths: z.array(windowsPath).max(192), directory: windowsPath },
 		z.object({ removed: z.int().min(0) }),
+	),
+	/**
+	 * For overlays by checkpoint: the target takes its `place`, where the placeholder is, which goes to `kept`; or each goes
+	 * back to its own. The machine is off, saved or gone; of one that is gone the target also comes back when it is merged.
+	 */
+	'put-target': operation(
+		{ recoveryId, target: windowsPath, place: windowsPath, kept: windowsPath, to: z.enum(['place', 'own']) },
+		z.object({ changed: z.boolean() }),
 	),
 
 	/** Without disks, off, starting by nothing but our order, and taking no checkpoints by itself. */
@@ -179,14 +202,22 @@ export const operations = {
 				stoppedBy: z.enum(['guest', 'order', 'unknown']),
 				/** Of the machine's process; 0 when it does not run. */
 				uptimeMs: z.number().min(0),
+				/** Others than that of `make-checkpoint`. */
 				checkpoints: z.int().min(0),
+				hasOwnCheckpoint: z.boolean(),
 			})
 			.nullable(),
 	),
-	/** Its disks and what each stands on, the leaf first. Opens every file, those on the volume too. */
+	/**
+	 * Its disks and what each stands on, the leaf first. Opens every file, those on the volume too. Of `awaited` those are told
+	 * that are there.
+	 */
 	chain: operation(
-		{ recoveryId },
-		z.object({ disks: z.array(z.object({ slot: slotSchema, files: z.array(virtualDiskSchema).min(1) })) }),
+		{ recoveryId, awaited: z.array(windowsPath).max(64).default([]) },
+		z.object({
+			awaited: z.array(z.string()),
+			disks: z.array(z.object({ slot: slotSchema, files: z.array(virtualDiskSchema).min(1) })),
+		}),
 	),
 	/**
 	 * A differencing disk for the guest's writes, at the machine. One that is there is left as it is, when it stands on
@@ -196,17 +227,39 @@ export const operations = {
 		{ recoveryId, path: windowsPath, parent: windowsPath, parentId: guid, slot: slotSchema },
 		z.object({ made: z.boolean() }),
 	),
-	/** Starts it, or resumes a saved one, if each of its disks stands on what is said here; else `chain_unexpected`. */
-	start: operation(
+	/**
+	 * The placeholders become the machine's disks, and a checkpoint of it, which is off, puts a differencing disk over each:
+	 * those are answered. Done again it finds them, over the placeholder or over `base`; else `chain_unexpected`. None is made
+	 * after it.
+	 */
+	'make-checkpoint': operation(
 		{
 			recoveryId,
 			disks: z
-				.array(z.strictObject({ leaf: windowsPath, parent: windowsPath.nullable() }))
+				.array(z.strictObject({ placeholder: windowsPath, base: windowsPath, placeholderId: guid, slot: slotSchema }))
 				.min(1)
 				.max(64),
 		},
-		z.object({ started: z.boolean() }),
+		z.object({ overlays: z.array(z.string()) }),
 	),
+	/**
+	 * Windows merges what stands over the targets into them, while the machine runs or is off, and goes on after the answer; then
+	 * nobody needs what is `kept`. When a disk stands otherwise: `chain_unexpected`. MAY find no checkpoint.
+	 */
+	'remove-checkpoint': operation(
+		{
+			recoveryId,
+			disks: z.array(standing).min(1).max(64),
+			kept: z.array(windowsPath).max(64),
+			directory: windowsPath,
+		},
+		z.object({ removed: z.boolean() }),
+	),
+	/**
+	 * Starts it, or resumes a saved one, if each of its disks stands on what is said here, and on no placeholder; else
+	 * `chain_unexpected`.
+	 */
+	start: operation({ recoveryId, disks: z.array(standing).min(1).max(64) }, z.object({ started: z.boolean() })),
 	/**
 	 * `turn-off` waits for whatever was to start the machine, and is `busy` when that does not end: it may start yet then.
 	 * `forget-saved` is power loss for the guest of a saved machine.
@@ -223,11 +276,13 @@ export const operations = {
 		{
 			recoveryId,
 			overlay: windowsPath,
-			from: z.array(windowsPath).min(1).max(2),
+			from: z.array(windowsPath).min(1).max(3),
 			parent: windowsPath,
 			parentId: guid,
 			/** Also where it stands on `parent`: a merge that failed half-way may have broken the link. */
 			anew: z.boolean(),
+			/** They hold the same, and Windows sees another id of content. */
+			idsMayDiffer: z.boolean().default(true),
 		},
 		z.object({ changed: z.boolean() }),
 	),

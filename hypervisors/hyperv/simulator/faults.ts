@@ -31,6 +31,8 @@ export const conditionsSchema = z.strictObject({
 	guestsHeedShutdown: z.boolean(),
 	/** Merge-VHD gives the parent another DataWriteGuid before its first write, and not after the last. */
 	mergeChangesIdFirst: z.boolean(),
+	/** What a checkpoint leaves goes into a new file, and the machine gets that. */
+	checkpointsMergeElsewhere: z.boolean(),
 	/** Get-VHD of a differencing disk fails where its parent is away or was written to. */
 	brokenLinksAreUntold: z.boolean(),
 	/** Files of these directories are closed to machines' accounts, whatever is granted. */
@@ -47,6 +49,7 @@ export const usualConditions: Conditions = {
 	criticalTimeoutMs: 30 * 24 * 60 * 60 * 1000,
 	guestsHeedShutdown: false,
 	mergeChangesIdFirst: false,
+	checkpointsMergeElsewhere: false,
 	brokenLinksAreUntold: false,
 	deniedPaths: [],
 };

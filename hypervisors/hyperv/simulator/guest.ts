@@ -86,10 +86,10 @@ export class ScriptedGuest {
 		if (boot === undefined) throw noGuest(this.#vmId);
 		for (;;) {
 			const vm = await this.#inProcess(boot);
-			await vm.until(() => isGone(vm, boot) || (vm.state === 'Running' && !vm.isFrozen));
-			if (isGone(vm, boot)) continue;
+			await vm.until(() => isGone(vm, boot) || vm.takesRequests);
+			if (isGone(vm, boot) || !vm.takesRequests) continue;
 			try {
-				return await work(vm);
+				return await vm.request(() => work(vm));
 			} catch (error) {
 				if (isGone(vm, boot)) continue;
 				if (!(error instanceof WindowsError)) throw error;

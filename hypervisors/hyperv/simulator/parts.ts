@@ -30,4 +30,6 @@ export interface HostParts extends FileParts {
 	readonly locks: NamedLocks;
 	/** By VM id. */
 	readonly running: Map<string, RunningVm>;
+	/** Of checkpoints that were removed, by VM id: resolves when it has ended, well or not. */
+	readonly merges: Map<string, Promise<void>>;
 }

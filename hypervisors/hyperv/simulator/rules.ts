@@ -120,6 +120,18 @@ export const rules = {
 		known: 'guess',
 		source: vmms,
 	},
+	checkpointsDisabled: {
+		hresult: '0x00008002',
+		says: 'Checkpoints have been disabled for this virtual machine.',
+		known: 'documented',
+		source: `${cmdlets}/set-vm (CheckpointType Disabled: block creation of checkpoints); the code is a guess`,
+	},
+	checkpointInMidst: {
+		hresult: '0x00008002',
+		says: 'The checkpoint has others that stand on it.',
+		known: 'guess',
+		source: 'Hyper-V merges it into the next one; here it is refused, so that it is noticed',
+	},
 	slotTaken: {
 		hresult: '0x80070057',
 		says: 'There is already a device at this location of the controller.',

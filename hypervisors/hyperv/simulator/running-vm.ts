@@ -4,7 +4,7 @@ import type { SerialConsole } from './serial-console.ts';
 import type { Unflushed, Vm } from './state.ts';
 
 export interface RunningDisk {
-	/** Of the drive's file, as the machine names it. */
+	/** Of the drive's file, as the machine names it; another one when its checkpoint is merged. */
 	path: string;
 	chain: DiskChain;
 }
@@ -23,6 +23,9 @@ export class RunningVm {
 	hasEnded = false;
 	/** What the guest has written and not flushed, in its order. */
 	unflushed: Unflushed[];
+	#requests = 0;
+	#isAlone = false;
+	#alone: Promise<void> = Promise.resolve();
 	#changed = Promise.withResolvers<void>();
 	#turn: Promise<void> = Promise.resolve();
 
@@ -42,6 +45,33 @@ export class RunningVm {
 		this.unflushed = [];
 		if (this.guestBoot !== undefined) this.guestBoot = randomUUID();
 		this.change(() => (this.state = 'Running'));
+	}
+
+	get takesRequests(): boolean {
+		return this.state === 'Running' && !this.isFrozen && !this.#isAlone;
+	}
+
+	/** Of the guest to its disks. */
+	async request<T>(work: () => Promise<T>): Promise<T> {
+		this.#requests += 1;
+		try {
+			return await work();
+		} finally {
+			this.change(() => (this.#requests -= 1));
+		}
+	}
+
+	/** No request is at its disks meanwhile; those that come wait. */
+	async alone(work: () => Promise<void>): Promise<void> {
+		this.#isAlone = true;
+		await this.until(() => this.#requests === 0);
+		const alone = work();
+		this.#alone = alone.catch(() => undefined);
+		try {
+			await alone;
+		} finally {
+			this.change(() => (this.#isAlone = false));
+		}
 	}
 
 	/** One after another, whatever becomes of the one before. */
@@ -69,6 +99,7 @@ export class RunningVm {
 	/** Its files are closed when it returns. */
 	async end(): Promise<void> {
 		this.change(() => (this.hasEnded = true));
+		await this.#alone;
 		for (const { chain } of this.disks) await chain.close();
 		await this.#console?.close();
 	}

@@ -32,7 +32,10 @@ const vm = z.strictObject({
 	automaticStop: z.enum(['TurnOff', 'Save', 'ShutDown']),
 	checkpointType: z.enum(['Disabled', 'Production', 'ProductionOnly', 'Standard']),
 	drives: z.array(drive),
-	checkpoints: z.int(),
+	/** Their names, the oldest first; each has a differencing disk over every drive. */
+	checkpoints: z.array(z.string()),
+	/** The newest was removed, and what was its differencing disk goes into what it stands on, until that is done. */
+	merging: z.boolean(),
 	/** The last thing that ended it, as the event log keeps it. */
 	stoppedBy: z.enum(['guest', 'order', 'unknown']),
 	/** Set while its memory is on the disk: it is `Saved`. */
@@ -79,6 +82,10 @@ export class StateStore {
 	static async open(path: string): Promise<StateStore> {
 		const text = await readIfThere(path);
 		return new StateStore(path, text === undefined ? emptyState() : parse(path, text));
+	}
+
+	get hasPower(): boolean {
+		return this.#hasPower;
 	}
 
 	/** Nothing becomes durable any more; resolves when nothing is being written. */

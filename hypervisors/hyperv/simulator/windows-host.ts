@@ -15,6 +15,7 @@ import { SessionDropped, WindowsFaults } from './faults.ts';
 import { ScriptedGuest } from './guest.ts';
 import { NamedLocks } from './locks.ts';
 import { OpenFiles } from './open-files.ts';
+import { mergeInBackground } from './merge-checkpoint.ts';
 import { DriverRefusal } from './operations/failure.ts';
 import { isMachineOf } from './operations/find-machine.ts';
 import { perform } from './operations/perform.ts';
@@ -56,11 +57,13 @@ export class WindowsHost {
 			locks: new NamedLocks(settings.lockMs ?? 60_000),
 			appliance: new Appliance(root, openFiles, settings.appliance),
 			running: new Map(),
+			merges: new Map(),
 			sessions: new Map(),
 		};
 		host = new WindowsHost(parts);
 		await settings.initiator.boot();
 		await parts.appliance.boot(parts);
+		for (const vm of parts.state.vms) if (vm.merging) mergeInBackground(parts, vm);
 		return host;
 	}
 
@@ -121,6 +124,11 @@ export class WindowsHost {
 		await addCheckpoint(this.#parts, this.#vmId(recoveryId));
 	}
 
+	/** Nothing is merged any more of what was begun. */
+	async untilMerged(): Promise<void> {
+		for (const merge of this.#parts.merges.values()) await merge;
+	}
+
 	/** Somebody's checkpoint of the appliance, a backup product's for one. Not taken back by anything here. */
 	async addApplianceCheckpoint(): Promise<void> {
 		await addApplianceCheckpoint(this.#parts);
@@ -152,6 +160,7 @@ export class WindowsHost {
 	async #end(): Promise<void> {
 		await this.#parts.store.losePower();
 		for (const vm of this.#parts.running.values()) await vm.end();
+		for (const merge of this.#parts.merges.values()) await merge;
 		for (const disk of this.#parts.sessions.values()) await disk.close();
 	}
 

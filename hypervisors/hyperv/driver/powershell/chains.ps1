@@ -19,7 +19,13 @@ function Invoke-Chain {
         $files = Get-DiskChain -Path $drive.Path
         $disks += , ([ordered]@{ slot = Get-SlotFacts -Drive $drive; files = $files })
     }
-    return [ordered]@{ disks = $disks }
+    $there = @()
+    foreach ($path in @($Request.awaited)) {
+        if ([IO.File]::Exists($path)) {
+            $there += , ([string]$path)
+        }
+    }
+    return [ordered]@{ disks = $disks; awaited = $there }
 }
 
 function Assert-Parent {
@@ -108,18 +114,27 @@ function Invoke-Start {
         }
         return [ordered]@{ started = $false }
     }
-    $drives = @(Get-VMHardDiskDrive -VM $vm)
-    if ($drives.Length -ne @($Request.disks).Length) {
-        Stop-Operation -Code 'chain_unexpected' -Message "$($vm.Name) has $($drives.Length) disks, not $(@($Request.disks).Length)"
-    }
-    foreach ($disk in $Request.disks) {
-        if ($null -eq (Find-Drive -Vm $vm -Path $disk.leaf)) {
-            Stop-Operation -Code 'chain_unexpected' -Message "$($vm.Name) does not have the disk $($disk.leaf)"
-        }
-        [void](Assert-Parent -Path $disk.leaf -Allowed ([string]$disk.parent))
-    }
+    Assert-Disks -Vm $vm -Disks $Request.disks
     Start-VM -VM $vm
     return [ordered]@{ started = $true }
+}
+
+# Each of its disks, and no others, stands on what is said, and none on a placeholder, which is empty.
+function Assert-Disks {
+    param($Vm, $Disks)
+    $drives = @(Get-VMHardDiskDrive -VM $Vm)
+    if ($drives.Length -ne @($Disks).Length) {
+        Stop-Operation -Code 'chain_unexpected' -Message "$($Vm.Name) has $($drives.Length) disks, not $(@($Disks).Length)"
+    }
+    foreach ($disk in $Disks) {
+        if ($null -eq (Find-Drive -Vm $Vm -Path $disk.leaf)) {
+            Stop-Operation -Code 'chain_unexpected' -Message "$($Vm.Name) does not have the disk $($disk.leaf)"
+        }
+        [void](Assert-Parent -Path $disk.leaf -Allowed ([string]$disk.parent))
+        if (($null -ne $disk.awaited) -and [IO.File]::Exists($disk.awaited)) {
+            Stop-Operation -Code 'chain_unexpected' -Message "$($disk.leaf) stands on an empty disk, whose place $($disk.awaited) has not taken"
+        }
+    }
 }
 
 # Offline alone: that Set-VHD also does it under a running machine (-LeafPath) is documented in one place and denied in
@@ -140,7 +155,12 @@ function Invoke-Reparent {
     if (($parent -eq $Request.parent) -and (-not $Request.anew)) {
         return [ordered]@{ changed = $false }
     }
-    Set-VHD -Path $Request.overlay -ParentPath $Request.parent -IgnoreIdMismatch
+    if ($Request.idsMayDiffer) {
+        Set-VHD -Path $Request.overlay -ParentPath $Request.parent -IgnoreIdMismatch
+    }
+    else {
+        Set-VHD -Path $Request.overlay -ParentPath $Request.parent
+    }
     [void](Assert-Parent -Path $Request.overlay -Allowed $Request.parent)
     Sync-File -Path $Request.overlay
     return [ordered]@{ changed = ($parent -ne $Request.parent) }

@@ -104,6 +104,9 @@ function Invoke-MakeTarget {
         else {
             [void](New-VHD @shape -Dynamic)
         }
+        if ($null -ne $Request.placeholder) {
+            New-Placeholder -From $unfinished -To $Request.placeholder
+        }
         Complete-File -From $unfinished -To $Request.path
         $made = $true
     }
@@ -120,5 +123,6 @@ function Invoke-MakeTarget {
         virtualDiskId = $facts.virtualDiskId
         sizeBytes = $facts.sizeBytes
         made = $made
+        placeholderDataId = Get-PlaceholderDataId -Path $Request.placeholder
     }
 }

@@ -28,8 +28,11 @@ function Invoke-Request {
             'attach-target' { return Invoke-AttachTarget -Request $Request }
             'detach-target' { return Invoke-DetachTarget -Request $Request }
             'remove-targets' { return Invoke-RemoveTargets -Request $Request }
+            'put-target' { return Invoke-PutTarget -Request $Request }
             'create-machine' { return Invoke-CreateMachine -Request $Request }
             'make-overlay' { return Invoke-MakeOverlay -Request $Request }
+            'make-checkpoint' { return Invoke-MakeCheckpoint -Request $Request }
+            'remove-checkpoint' { return Invoke-RemoveCheckpoint -Request $Request }
             'start' { return Invoke-Start -Request $Request }
             'power' { return Invoke-Power -Request $Request }
             'reparent' { return Invoke-Reparent -Request $Request }

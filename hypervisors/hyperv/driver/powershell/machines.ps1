@@ -209,14 +209,15 @@ function Invoke-RemoveMachine {
         if ((Get-SettledState -Vm $vm) -like '*Saved*') {
             Remove-VMSavedState -VM $vm
         }
+        Remove-Leaves -Directory $Request.directory
         Remove-VM -VM $vm -Force
         $removed = $true
     }
     # Also what a making left that was cut off, and somebody's checkpoints, which stand beside the disk that they were made
     # of: nobody can use them without it.
+    Remove-Leaves -Directory $Request.directory
     $paths = @($Request.overlays)
     if ([IO.Directory]::Exists($Request.directory)) {
-        $paths += [IO.Directory]::GetFiles($Request.directory, '*.avhdx')
         $paths += [IO.Directory]::GetFiles($Request.directory, '*.new.vhdx')
     }
     [void](Remove-FilesInside -Paths $paths -Directory $Request.directory)

@@ -162,12 +162,15 @@ function Invoke-Observe {
     if ($state -eq 'Off') {
         $stoppedBy = Get-Stopper -VmId ([string]$vm.Id)
     }
+    $snapshots = @(Get-VMSnapshot -VM $vm)
+    $own = @(Select-OwnCheckpoint -Snapshots $snapshots -RecoveryId $Request.recoveryId)
     return [ordered]@{
         vmId = ConvertTo-Guid -Text $vm.Id
         name = [string]$vm.Name
         state = $state
         stoppedBy = $stoppedBy
         uptimeMs = [int64]$vm.Uptime.TotalMilliseconds
-        checkpoints = @(Get-VMSnapshot -VM $vm).Length
+        checkpoints = $snapshots.Length - $own.Length
+        hasOwnCheckpoint = ($own.Length -gt 0)
     }
 }

@@ -69,6 +69,11 @@ export async function getVhd(host: HostParts, path: string): Promise<VirtualDisk
 	});
 }
 
+/** The DataWriteGuid, which the driver reads from the file itself. */
+export async function dataIdOf(host: HostParts, path: string): Promise<string> {
+	return (await describeDisk(host, path, asAdministrator('Get-VHD'))).vhdx.ids.dataWriteGuid;
+}
+
 /** -ParentPath without -LeafPath: nothing of the chain may be attached. */
 export async function setVhdParent(
 	host: HostParts,

@@ -1,7 +1,7 @@
 /** New-VM, Get-VM, Start-VM, Stop-VM, Save-VM, …: https://learn.microsoft.com/powershell/module/hyper-v */
 import { randomUUID } from 'node:crypto';
 import { openChain } from '../disk-chain.ts';
-import { accountOf, makeDirectory } from '../host-files.ts';
+import { accountOf, isThere, makeDirectory } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import { breaks } from '../rules.ts';
 import { type RunningDisk, RunningVm } from '../running-vm.ts';
@@ -15,8 +15,8 @@ export async function getVms(host: HostParts): Promise<readonly Vm[]> {
 	return await cmdlet(host, 'Get-VM', async () => host.state.vms);
 }
 
-/** How many there are. Of a machine whose process does not answer it is waited for: a guess. */
-export async function getSnapshots(host: HostParts, vm: Vm): Promise<number> {
+/** Their names. Of a machine whose process does not answer it is waited for: a guess. */
+export async function getSnapshots(host: HostParts, vm: Vm): Promise<readonly string[]> {
 	return await cmdlet(host, 'Get-VMSnapshot', async () => {
 		await untilItAnswers(host, vm.vmId);
 		return vm.checkpoints;
@@ -45,7 +45,8 @@ export async function newVm(host: HostParts, wanted: Pick<Vm, 'name' | 'director
 			automaticStop: 'Save',
 			checkpointType: 'Production',
 			drives: [],
-			checkpoints: 0,
+			checkpoints: [],
+			merging: false,
 			stoppedBy: 'unknown',
 			saved: null,
 		};
@@ -72,6 +73,8 @@ export async function setVm(
 /** Starts it, or resumes it from its saved state. */
 export async function startVm(host: HostParts, vm: Vm): Promise<void> {
 	await cmdlet(host, 'Start-VM', async () => {
+		// That a machine that is off waits until it is merged is a guess.
+		await host.merges.get(vm.vmId);
 		if (host.running.has(vm.vmId)) throw breaks('wrongState', 'Start-VM', `${vm.name} runs.`);
 		const takenMiB = [...host.running.values()].reduce((sum, { memoryMiB }) => sum + memoryMiB, 0);
 		if (takenMiB + vm.memoryMiB > host.faults.conditions.memoryMiB)
@@ -142,11 +145,17 @@ export async function restartVm(host: HostParts, vm: Vm): Promise<void> {
 	});
 }
 
-/** Its configuration and saved state go; its disks stay. */
+/**
+ * Its configuration and saved state go; its disks stay, but for those of checkpoints, which are merged after it is gone:
+ * https://learn.microsoft.com/powershell/module/hyper-v/remove-vm. Here they stay in use, so that it is noticed.
+ */
 export async function removeVm(host: HostParts, vm: Vm): Promise<void> {
 	await cmdlet(host, 'Remove-VM', async () => {
 		if (host.running.has(vm.vmId)) throw breaks('wrongState', 'Remove-VM', `${vm.name} runs.`);
 		host.state.vms = host.state.vms.filter(one => one !== vm);
+		await host.merges.get(vm.vmId);
+		for (const { path } of vm.checkpoints.length > 0 ? vm.drives : [])
+			if (await isThere(host, path)) host.openFiles.take(path, 'write', 'VMMS, which merges it', 'Remove-VM');
 		await host.store.save();
 	});
 }

@@ -12,6 +12,10 @@ export function unfinishedName(recoveryId: string): string {
 	return `rouse-${recoveryId}`;
 }
 
+export function checkpointName(recoveryId: string): string {
+	return `rouse-${recoveryId}`;
+}
+
 export function isMachineOf({ notes, name }: Pick<Vm, 'notes' | 'name'>, recoveryId: string): boolean {
 	return notes.split(/\r?\n/).includes(markOf(recoveryId)) || name === unfinishedName(recoveryId);
 }

@@ -12,7 +12,7 @@ import {
 import { filesIn, removeEmptyDirectory } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import type { Vm } from '../state.ts';
-import { findMachine, markOf, mustFindMachine, unfinishedName } from './find-machine.ts';
+import { checkpointName, findMachine, markOf, mustFindMachine, unfinishedName } from './find-machine.ts';
 import { removeFilesInside } from './files.ts';
 
 export async function createMachine(
@@ -41,10 +41,12 @@ export async function observe(host: HostParts, { recoveryId }: RequestOf<'observ
 	const vm = await findMachine(host, recoveryId);
 	if (vm === undefined) return null;
 	const { vmId, name, stoppedBy } = vm;
-	const checkpoints = await getSnapshots(host, vm);
+	const names = await getSnapshots(host, vm);
+	const hasOwnCheckpoint = names.includes(checkpointName(recoveryId));
+	const checkpoints = names.length - (hasOwnCheckpoint ? 1 : 0);
 	const running = host.running.get(vmId);
 	const uptimeMs = running ? performance.now() - running.startedAtMs : 0;
-	return { vmId, name, state: stateOf(host, vm), stoppedBy, uptimeMs, checkpoints };
+	return { vmId, name, state: stateOf(host, vm), stoppedBy, uptimeMs, checkpoints, hasOwnCheckpoint };
 }
 
 export async function handOver(
@@ -68,12 +70,20 @@ export async function removeMachine(
 	if (vm !== undefined) {
 		await takePower(host, vm);
 		if (stateOf(host, vm) === 'Saved') await removeSavedState(host, vm);
+		await removeLeaves(host, directory);
 		await removeVm(host, vm);
 	}
-	const left = (await filesIn(host, directory)).filter(path => /\.(avhdx|new\.vhdx)$/i.test(path));
+	await removeLeaves(host, directory);
+	const left = (await filesIn(host, directory)).filter(path => /\.new\.vhdx$/i.test(path));
 	await removeFilesInside(host, [...overlays, ...left], directory);
 	await removeEmptyDirectory(host, directory);
 	return { removed: vm !== undefined };
+}
+
+/** Before the machine goes: what is not there VMMS cannot merge. */
+async function removeLeaves(host: HostParts, directory: string): Promise<void> {
+	const leaves = (await filesIn(host, directory)).filter(path => /\.avhdx$/i.test(path));
+	await removeFilesInside(host, leaves, directory);
 }
 
 async function setHardware(host: HostParts, vm: Vm, request: RequestOf<'create-machine'>): Promise<void> {

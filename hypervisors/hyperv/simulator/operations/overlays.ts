@@ -14,11 +14,16 @@ import { mustBe } from './state.ts';
 
 const brokenLinks: readonly string[] = [rules.parentNotFound.hresult, rules.idMismatch.hresult, '0xC03A0019'];
 
-export async function chain(host: HostParts, { recoveryId }: RequestOf<'chain'>): Promise<AnswerOf<'chain'>> {
+export async function chain(
+	host: HostParts,
+	{ recoveryId, awaited = [] }: RequestOf<'chain'>,
+): Promise<AnswerOf<'chain'>> {
 	const vm = await mustFindMachine(host, recoveryId);
 	const disks: AnswerOf<'chain'>['disks'] = [];
 	for (const { slot, path } of vm.drives) disks.push({ slot, files: await filesBelow(host, path) });
-	return { disks };
+	const there: string[] = [];
+	for (const path of awaited) if (await isThere(host, path)) there.push(path);
+	return { disks, awaited: there };
 }
 
 export async function makeOverlay(
@@ -32,6 +37,12 @@ export async function makeOverlay(
 		await makeDirectory(host, directoryOf(path));
 		await makeWhole(host, path, unfinished => newDifferencingVhd(host, { path: unfinished, parent }));
 	} else await mustStandOn(host, path, [parent]);
+	await connectDisk(host, vm, path, slot);
+	return { made };
+}
+
+/** MAY find it connected. */
+export async function connectDisk(host: HostParts, vm: Vm, path: string, slot: Slot): Promise<void> {
 	const drive = vm.drives.find(one => sameSlot(one.slot, slot));
 	if (drive !== undefined && !samePath(drive.path, path))
 		throw new DriverRefusal('chain_unexpected', `where ${path} belongs the machine has ${drive.path}`);
@@ -41,7 +52,6 @@ export async function makeOverlay(
 	}
 	// Also of a drive that is there: the session may have ended between the two steps.
 	if (stateOf(host, vm) === 'Off') await setFirstBoot(host, vm, slot);
-	return { made };
 }
 
 async function setFirstBoot(host: HostParts, vm: Vm, { number, location }: Slot): Promise<void> {
@@ -56,14 +66,17 @@ export async function checkDisks(host: HostParts, vm: Vm, disks: RequestOf<'star
 	if (strange || vm.drives.length !== disks.length)
 		throw new DriverRefusal('chain_unexpected', `${vm.name} has ${vm.drives.map(({ path }) => path).join(', ')}`);
 	for (const { path } of vm.drives) {
-		const parent = wanted(path)?.parent ?? null;
-		await mustStandOn(host, path, [parent]);
+		const disk = wanted(path);
+		await mustStandOn(host, path, [disk?.parent ?? null]);
+		const awaited = disk?.awaited;
+		if (awaited && (await isThere(host, awaited)))
+			throw new DriverRefusal('chain_unexpected', `${path} stands on an empty disk: ${awaited} has another place`);
 	}
 }
 
 export async function reparent(
 	host: HostParts,
-	{ recoveryId, overlay, from, parent, parentId, anew }: RequestOf<'reparent'>,
+	{ recoveryId, overlay, from, parent, parentId, anew, idsMayDiffer = true }: RequestOf<'reparent'>,
 ): Promise<AnswerOf<'reparent'>> {
 	const vm = await mustFindMachine(host, recoveryId);
 	mustBe(host, vm, ['Off', 'Saved']);
@@ -74,7 +87,7 @@ export async function reparent(
 	await grantAccess(host, parent, accountOf(vm.vmId));
 	const isRight = now !== null && samePath(now, parent);
 	if (isRight && !anew) return { changed: false };
-	await setVhdParent(host, { path: overlay, parent, ignoreIdMismatch: true });
+	await setVhdParent(host, { path: overlay, parent, ignoreIdMismatch: idsMayDiffer });
 	await mustStandOn(host, overlay, [parent]);
 	return { changed: !isRight };
 }
@@ -114,7 +127,11 @@ async function standsOn(host: HostParts, path: string, wanted: readonly string[]
 }
 
 /** Which of these it stands on; `null` is nothing. Throws `chain_unexpected`. */
-async function mustStandOn(host: HostParts, path: string, wanted: readonly (string | null)[]): Promise<string | null> {
+export async function mustStandOn(
+	host: HostParts,
+	path: string,
+	wanted: readonly (string | null)[],
+): Promise<string | null> {
 	const { parentPath = null } = await getVhd(host, path);
 	const fits = wanted.some(one =>
 		one === null || parentPath === null ? one === parentPath : samePath(one, parentPath),

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { type AnswerOf, type OperationName, operations } from '../../driver/requests.ts';
 import type { HostParts } from '../parts.ts';
 import { checkCmdlets, hello, report } from './host.ts';
+import { makeCheckpoint, putTarget, removeCheckpoint } from './checkpoints.ts';
 import { createMachine, handOver, observe, removeMachine, stopIfThere } from './machines.ts';
 import { chain, makeOverlay, merge, reparent } from './overlays.ts';
 import { power, start } from './power.ts';
@@ -26,10 +27,13 @@ const all: { [Name in OperationName]: Operation<Name> } = {
 	'attach-target': operation(operations['attach-target'].request, attachTarget),
 	'detach-target': operation(operations['detach-target'].request, detachTarget),
 	'remove-targets': operation(operations['remove-targets'].request, removeTargets),
+	'put-target': operation(operations['put-target'].request, putTarget),
 	'create-machine': operation(operations['create-machine'].request, createMachine),
 	observe: operation(operations.observe.request, observe),
 	chain: operation(operations.chain.request, chain),
 	'make-overlay': operation(operations['make-overlay'].request, makeOverlay),
+	'make-checkpoint': operation(operations['make-checkpoint'].request, makeCheckpoint),
+	'remove-checkpoint': operation(operations['remove-checkpoint'].request, removeCheckpoint),
 	start: operation(operations.start.request, start),
 	power: operation(operations.power.request, power),
 	reparent: operation(operations.reparent.request, reparent),

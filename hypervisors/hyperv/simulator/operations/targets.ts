@@ -1,29 +1,36 @@
 import type { AnswerOf, RequestOf, Slot } from '../../driver/requests.ts';
 import { addApplianceDrive, removeApplianceDrive, sameSlot } from '../cmdlets/drives.ts';
-import { getVhd, newVhd } from '../cmdlets/vhd.ts';
+import { dataIdOf, getVhd, newVhd } from '../cmdlets/vhd.ts';
 import { isThere, makeDirectory, removeEmptyDirectory } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import type { Drive } from '../state.ts';
 import { directoryOf, samePath } from '../windows-paths.ts';
+import { makePlaceholder } from './checkpoints.ts';
 import { filesBelow, makeWhole, mustBeDisk } from './disks.ts';
 import { DriverRefusal } from './failure.ts';
 import { removeFilesInside } from './files.ts';
 
 export async function makeTarget(host: HostParts, request: RequestOf<'make-target'>): Promise<AnswerOf<'make-target'>> {
 	const { path, sizeBytes, logicalSectorBytes = 512, physicalSectorBytes = 4096, whole, knownId } = request;
+	const { placeholder = null } = request;
 	const wasThere = await isThere(host, path);
 	if (!wasThere) {
 		if (knownId !== null) throw new DriverRefusal('identity_conflict', `${path} is gone: it was ${knownId}`);
 		await makeDirectory(host, directoryOf(path));
 		const shape = { sizeBytes, logicalSectorBytes, physicalSectorBytes, type: whole ? 'Fixed' : 'Dynamic' } as const;
-		await makeWhole(host, path, unfinished => newVhd(host, { ...shape, path: unfinished }));
+		await makeWhole(host, path, async unfinished => {
+			await newVhd(host, { ...shape, path: unfinished });
+			if (placeholder !== null) await makePlaceholder(host, unfinished, placeholder);
+		});
 	}
 	const { parentPath, ...disk } = await getVhd(host, path);
 	if (parentPath !== undefined || (knownId !== null && disk.virtualDiskId !== knownId))
 		throw new DriverRefusal('identity_conflict', `${path} is ${disk.type} ${disk.virtualDiskId}, not ${knownId}`);
 	if (disk.sizeBytes !== sizeBytes)
 		throw new DriverRefusal('identity_conflict', `${path} has ${disk.sizeBytes} bytes, not ${sizeBytes}`);
-	return { ...disk, made: !wasThere };
+	const isThereOne = placeholder !== null && (await isThere(host, placeholder));
+	const placeholderDataId = isThereOne ? await dataIdOf(host, placeholder) : null;
+	return { ...disk, made: !wasThere, placeholderDataId };
 }
 
 export async function attachTarget(

@@ -1,0 +1,158 @@
+# Overlays by checkpoint: VMMS knows the machine's disk by the path of an empty placeholder, and merges into that path by itself
+# once the target is there.
+
+# Of the target itself, while it is empty: there is no cmdlet that gives a new disk the identity of another. The target stands
+# under its name only after it, so that it is never a copy of one that was written to.
+function New-Placeholder {
+    param([string]$From, [string]$To)
+    $copy = Get-UnfinishedPath -Path $To
+    [IO.File]::Copy($From, $copy)
+    [IO.File]::Delete($To)
+    Complete-File -From $copy -To $To
+}
+
+# The DataWriteGuid, which no cmdlet tells. Of two headers the one with the higher number counts: [MS-VHDX] 2.2.2. Null where
+# there is no placeholder.
+function Get-PlaceholderDataId {
+    param($Path)
+    if (($null -eq $Path) -or (-not [IO.File]::Exists($Path))) {
+        return $null
+    }
+    $newest = [uint64]0
+    $found = $null
+    $file = New-Object -TypeName IO.FileStream -ArgumentList @(
+        $Path, [IO.FileMode]::Open, [IO.FileAccess]::Read, [IO.FileShare]::ReadWrite)
+    try {
+        $reader = New-Object -TypeName IO.BinaryReader -ArgumentList $file
+        foreach ($header in @(65536, 131072)) {
+            $file.Position = $header + 8
+            $number = $reader.ReadUInt64()
+            $file.Position = $header + 32
+            $bytes = $reader.ReadBytes(16)
+            if (($null -eq $found) -or ($number -gt $newest)) {
+                $newest = $number
+                $found = New-Object -TypeName Guid -ArgumentList @(, $bytes)
+            }
+        }
+    }
+    finally {
+        $file.Dispose()
+    }
+    return ConvertTo-Guid -Text ([string]$found)
+}
+
+# ReplaceFile leaves one state between its two renames: the place is empty, and both files have their other names. It gives the
+# file that comes the rights of the one that goes:
+# https://learn.microsoft.com/windows/win32/api/winbase/nf-winbase-replacefilew
+function Invoke-PutTarget {
+    param($Request)
+    $target = [IO.File]::Exists($Request.target)
+    $place = [IO.File]::Exists($Request.place)
+    $kept = [IO.File]::Exists($Request.kept)
+    $vm = Find-Machine -RecoveryId $Request.recoveryId
+    if ($Request.to -eq 'place') {
+        if ($place -and (-not $target)) {
+            return [ordered]@{ changed = $false }
+        }
+        $from = $Request.target
+        $aside = $Request.kept
+        $whole = $target -and $place -and (-not $kept)
+    }
+    else {
+        if ($target -and ($place -or (-not $kept))) {
+            return [ordered]@{ changed = $false }
+        }
+        $from = $Request.kept
+        $aside = $Request.target
+        $whole = $kept -and $place -and (-not $target)
+    }
+    $between = $target -and $kept -and (-not $place)
+    $merged = $place -and (-not $kept) -and (-not $target) -and ($null -eq $vm)
+    if (-not ($whole -or $between -or $merged)) {
+        Stop-Operation -Code 'chain_unexpected' -Message "of $($Request.target), $($Request.place) and $($Request.kept) there are: $target, $place, $kept"
+    }
+    if ($null -ne $vm) {
+        Assert-State -Vm $vm -Allowed @(Get-RestingStates)
+    }
+    if ($merged) {
+        Complete-File -From $Request.place -To $Request.target
+        return [ordered]@{ changed = $true }
+    }
+    if ($between) {
+        Complete-File -From $from -To $Request.place
+    }
+    else {
+        [IO.File]::Replace($from, $Request.place, $aside)
+        Sync-File -Path $Request.place
+    }
+    return [ordered]@{ changed = $true }
+}
+
+function Get-CheckpointName {
+    param([string]$RecoveryId)
+    return 'rouse-' + $RecoveryId
+}
+
+function Select-OwnCheckpoint {
+    param($Snapshots, [string]$RecoveryId)
+    $name = Get-CheckpointName -RecoveryId $RecoveryId
+    foreach ($snapshot in @($Snapshots)) {
+        if ([string]$snapshot.Name -eq $name) {
+            $snapshot
+        }
+    }
+}
+
+# Standard: of a machine that is off a production checkpoint may be one too, or none (a guess).
+function Invoke-MakeCheckpoint {
+    param($Request)
+    $vm = Get-Machine -RecoveryId $Request.recoveryId
+    Assert-State -Vm $vm -Allowed @('Off')
+    $own = @(Select-OwnCheckpoint -Snapshots @(Get-VMSnapshot -VM $vm) -RecoveryId $Request.recoveryId)
+    if ($own.Length -eq 0) {
+        foreach ($disk in $Request.disks) {
+            Test-DiskIdentity -Path $disk.placeholder -VirtualDiskId $disk.placeholderId
+            Connect-Overlay -Vm $vm -Path $disk.placeholder -Slot $disk.slot
+        }
+        Set-VM -VM $vm -CheckpointType 'Standard'
+        Checkpoint-VM -VM $vm -SnapshotName (Get-CheckpointName -RecoveryId $Request.recoveryId)
+    }
+    Set-VM -VM $vm -CheckpointType 'Disabled'
+    $overlays = @()
+    foreach ($disk in $Request.disks) {
+        $drive = @(Get-DriveAt -Vm $vm -Slot $disk.slot)
+        if ($drive.Length -eq 0) {
+            Stop-Operation -Code 'chain_unexpected' -Message "$($vm.Name) has no disk where $($disk.placeholder) was"
+        }
+        [void](Assert-Parent -Path $drive[0].Path -Allowed @($disk.placeholder, $disk.base))
+        $overlays += , ([string]$drive[0].Path)
+    }
+    return [ordered]@{ overlays = $overlays }
+}
+
+# Of a machine that runs or is off VMMS merges when the checkpoint is gone, and goes on with that after its own end (told):
+# https://learn.microsoft.com/troubleshoot/windows-server/virtualization/merge-checkpoints-with-many-differencing-disks
+function Invoke-RemoveCheckpoint {
+    param($Request)
+    $vm = Get-Machine -RecoveryId $Request.recoveryId
+    $own = @(Select-OwnCheckpoint -Snapshots @(Get-VMSnapshot -VM $vm) -RecoveryId $Request.recoveryId)
+    if ($own.Length -gt 0) {
+        Assert-State -Vm $vm -Allowed @('Off', 'Running', 'Paused')
+        Assert-Disks -Vm $vm -Disks $Request.disks
+        foreach ($snapshot in $own) {
+            Remove-VMSnapshot -VMSnapshot $snapshot
+        }
+    }
+    [void](Remove-FilesInside -Paths $Request.kept -Directory $Request.directory)
+    return [ordered]@{ removed = ($own.Length -gt 0) }
+}
+
+# Of a machine that goes. Remove-VM merges checkpoints into what they stand on, after the machine is gone, which is the volume
+# or an empty disk: what is not there it cannot merge.
+# https://learn.microsoft.com/powershell/module/hyper-v/remove-vm
+function Remove-Leaves {
+    param([string]$Directory)
+    if ([IO.Directory]::Exists($Directory)) {
+        [void](Remove-FilesInside -Paths @([IO.Directory]::GetFiles($Directory, '*.avhdx')) -Directory $Directory)
+    }
+}

@@ -1,0 +1,85 @@
+/** Overlays by checkpoint, and the placeholders that they are made over. */
+import type { AnswerOf, RequestOf } from '../../driver/requests.ts';
+import { checkpointVm, removeVmSnapshot } from '../cmdlets/checkpoint.ts';
+import { sameSlot } from '../cmdlets/drives.ts';
+import { copyItem, moveItem, replaceItem } from '../cmdlets/files.ts';
+import { getSnapshots, setVm } from '../cmdlets/vm.ts';
+import { isThere, removeFile } from '../host-files.ts';
+import type { HostParts } from '../parts.ts';
+import { makeWhole, mustBeDisk } from './disks.ts';
+import { DriverRefusal } from './failure.ts';
+import { removeFilesInside } from './files.ts';
+import { checkpointName, findMachine, mustFindMachine } from './find-machine.ts';
+import { checkDisks, connectDisk, mustStandOn } from './overlays.ts';
+import { mustBe } from './state.ts';
+
+/** A copy of the target while it is empty. */
+export async function makePlaceholder(host: HostParts, target: string, placeholder: string): Promise<void> {
+	await removeFile(host, placeholder);
+	await makeWhole(host, placeholder, unfinished => copyItem(host, target, unfinished));
+}
+
+/** Of target, place and kept two are there, whichever way they go; between the renames nothing is in the place. */
+export async function putTarget(host: HostParts, request: RequestOf<'put-target'>): Promise<AnswerOf<'put-target'>> {
+	const { recoveryId, target, place, kept, to } = request;
+	const [atTarget, atPlace, isKept] = await Promise.all([target, place, kept].map(path => isThere(host, path)));
+	const vm = await findMachine(host, recoveryId);
+	if (to === 'place' ? atPlace && !atTarget : atTarget && (atPlace || !isKept)) return { changed: false };
+	const [from, aside] = to === 'place' ? [target, kept] : [kept, target];
+	const isWhole = atPlace && (to === 'place' ? atTarget && !isKept : isKept && !atTarget);
+	const isBetween = atTarget && isKept && !atPlace;
+	const isMerged = atPlace && !isKept && !atTarget && vm === undefined;
+	if (!isWhole && !isBetween && !isMerged)
+		throw new DriverRefusal(
+			'chain_unexpected',
+			`of ${target}, ${place} and ${kept} there are: ${atTarget}, ${atPlace}, ${isKept}`,
+		);
+	if (vm !== undefined) mustBe(host, vm, ['Off', 'Saved']);
+	if (isMerged) await moveItem(host, place, target);
+	else if (isBetween) await moveItem(host, from, place);
+	else await replaceItem(host, { from, to: place, aside });
+	return { changed: true };
+}
+
+export async function makeCheckpoint(
+	host: HostParts,
+	{ recoveryId, disks }: RequestOf<'make-checkpoint'>,
+): Promise<AnswerOf<'make-checkpoint'>> {
+	const vm = await mustFindMachine(host, recoveryId);
+	mustBe(host, vm, ['Off']);
+	const name = checkpointName(recoveryId);
+	if (!(await getSnapshots(host, vm)).includes(name)) {
+		for (const { placeholder, placeholderId, slot } of disks) {
+			await mustBeDisk(host, placeholder, placeholderId);
+			await connectDisk(host, vm, placeholder, slot);
+		}
+		await setVm(host, 'Set-VM', vm, { checkpointType: 'Standard' });
+		await checkpointVm(host, vm, name);
+	}
+	await setVm(host, 'Set-VM', vm, { checkpointType: 'Disabled' });
+	const overlays: string[] = [];
+	for (const { placeholder, base, slot } of disks) {
+		const drive = vm.drives.find(one => sameSlot(one.slot, slot));
+		if (drive === undefined)
+			throw new DriverRefusal('chain_unexpected', `${vm.name} has no disk where ${placeholder} was`);
+		await mustStandOn(host, drive.path, [placeholder, base]);
+		overlays.push(drive.path);
+	}
+	return { overlays };
+}
+
+export async function removeCheckpoint(
+	host: HostParts,
+	{ recoveryId, disks, kept, directory }: RequestOf<'remove-checkpoint'>,
+): Promise<AnswerOf<'remove-checkpoint'>> {
+	const vm = await mustFindMachine(host, recoveryId);
+	const name = checkpointName(recoveryId);
+	const isThereOne = (await getSnapshots(host, vm)).includes(name);
+	if (isThereOne) {
+		mustBe(host, vm, ['Off', 'Running', 'Paused']);
+		await checkDisks(host, vm, disks);
+		await removeVmSnapshot(host, vm, name);
+	}
+	await removeFilesInside(host, kept, directory);
+	return { removed: isThereOne };
+}
