@@ -24,7 +24,12 @@ async function reached(t: TestContext) {
 	const lines = await serveLines(driverSocket, sample.heard(answerDriver(sample.host)));
 	t.after(() => lines.close());
 	const consoleSocket = join(home, 'console.sock');
-	const { destination } = await startSshServer({ directory: join(home, 'ssh'), driverSocket, consoleSocket });
+	const { destination } = await startSshServer({
+		directory: join(home, 'ssh'),
+		driverSocket,
+		consoleSocket,
+		root: home,
+	});
 	const { user, host, port, identityPath, knownHostsPath } = destination;
 	const { datastore, appliance, address, roots } = sample.settings;
 	const keys = { identityFile: identityPath, knownHostsFile: knownHostsPath };

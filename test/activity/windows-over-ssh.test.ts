@@ -17,7 +17,12 @@ test('driver and console reach the simulated host over SSH, through a session th
 	const simulated = await windowsSimulator(t);
 	const { driverSocket, consoleSocket, controlSocket } = simulated.config;
 	const directory = await temporaryDirectory(t, path => stopSshServer(join(path, 'ssh')));
-	const { destination } = await startSshServer({ directory: join(directory, 'ssh'), driverSocket, consoleSocket });
+	const { destination } = await startSshServer({
+		directory: join(directory, 'ssh'),
+		driverSocket,
+		consoleSocket,
+		root: directory,
+	});
 	const driver = await connectDriver(destination);
 	t.after(() => driver.close());
 	const first = await driver.ask('hello', {});

@@ -21,7 +21,7 @@ export async function windowsSsh(
 	const directory = await temporaryDirectory(t, path => stopSshServer(join(path, 'ssh')));
 	const driverSocket = await listenLines(t, join(directory, 'driver.sock'), answers.driver);
 	const consoleSocket = await listenLines(t, join(directory, 'console.sock'), answers.console ?? (() => undefined));
-	const options = { directory: join(directory, 'ssh'), driverSocket, consoleSocket };
+	const options = { directory: join(directory, 'ssh'), driverSocket, consoleSocket, root: join(directory, 'drives') };
 	let server = await startSshServer(options);
 	const restart = async () => {
 		server = await startSshServer({ ...options, port: server.destination.port });

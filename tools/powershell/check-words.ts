@@ -6,13 +6,13 @@ import { children, lineOf, literalText, type Node, nodesIn } from './syntax.ts';
 /** Each is one whose text is never run. Whatever else is wanted is put here by somebody who looked at what it does. */
 const types: ReadonlySet<string> = new Set(
 	`
-	bool guid int int16 int64 ordered
+	bool byte char guid int int16 int64 ordered
 	string string[] uint16 uint32 uint64 void
-	Collections.IDictionary Collections.IEnumerable Console Environment Globalization.CultureInfo InvalidOperationException
-	IO.BinaryReader IO.Directory IO.File IO.FileAccess IO.FileAttributes IO.FileMode IO.FileShare
+	Collections.IDictionary Collections.IEnumerable Console Environment Globalization.CultureInfo InvalidOperationException NullString
+	IO.BinaryReader IO.Directory IO.File IO.FileAccess IO.FileAttributes IO.FileInfo IO.FileMode IO.FileShare
 	IO.FileStream IO.Path IO.Pipes.NamedPipeClientStream IO.Pipes.PipeDirection IO.Pipes.PipeOptions Math
-	Security.AccessControl.AccessControlType Security.AccessControl.FileSystemAccessRule Security.AccessControl.FileSystemRights Security.Principal.WindowsBuiltInRole Security.Principal.WindowsIdentity Security.Principal.WindowsPrincipal
-	StringComparison Text.StringBuilder Threading.AbandonedMutexException Threading.Mutex Threading.Tasks.Task
+	Security.AccessControl.AccessControlType Security.AccessControl.FileSecurity Security.AccessControl.FileSystemAccessRule Security.AccessControl.FileSystemRights Security.Principal.SecurityIdentifier Security.Principal.WindowsBuiltInRole Security.Principal.WindowsIdentity Security.Principal.WindowsPrincipal
+	StringComparison Text.Encoding Text.StringBuilder Threading.AbandonedMutexException Threading.Mutex Threading.Tasks.Task
 	`
 		.trim()
 		.toLowerCase()

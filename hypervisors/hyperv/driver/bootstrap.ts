@@ -36,6 +36,9 @@ export const driverParts = [
 	'chains.ps1',
 	'checkpoints.ps1',
 	'volume.ps1',
+	'setup-host.ps1',
+	'setup-key.ps1',
+	'setup-appliance.ps1',
 	'loop.ps1',
 ] as const;
 

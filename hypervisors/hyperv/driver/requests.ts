@@ -4,25 +4,14 @@
  * side speaks the same words.
  *
  *  - Every operation may be asked again, and then finds its work done.
- *  - It touches nothing but machines in whose notes `recoveryId` stands, files whose whole path it was given, and the one
+ *  - It touches nothing but machines in whose notes `recoveryId` (or `setupId`) stands, files whose whole path it was given, and the one
  *    iSCSI target that it was named.
  *  - Paths are Windows' own, absolute, with backslashes. GUIDs are in lower case without braces.
  */
 import * as z from 'zod';
-import { isGuid } from '../../../model/guid.ts';
-import { macSchema } from '../../../model/machine.ts';
+import { bytes, guid, nicSchema, operation, sectorBytes, windowsPath } from './request-parts.ts';
+import { setupOperations } from './setup-requests.ts';
 
-const guid = z.string().refine(text => isGuid(text) && text === text.toLowerCase(), 'must be a GUID in lower case');
-const bytes = z.int().min(0);
-const sectorBytes = z.union([z.literal(512), z.literal(4096)]);
-/**
- * Without quotes, wildcards and streams, so that it means the same to every cmdlet, and one way of writing it alone, so that
- * paths are equal when their text is, upper and lower case aside: no `.` or `..`, no end of a name that Windows drops.
- */
-const windowsPath = z
-	.string()
-	.max(240)
-	.regex(/^[A-Za-z]:(\\[^"*?<>|:[\]`$/\\\p{Cc}]*[^"*?<>|:[\]`$/\\\p{Cc} .])+$/u, 'must be an absolute path of Windows');
 const recoveryId = z.uuid();
 
 /** Where a disk hangs at a machine. Generation 1 boots from IDE only, generation 2 from SCSI only. */
@@ -73,13 +62,6 @@ const virtualDiskSchema = z.object({
 });
 export type VirtualDisk = z.infer<typeof virtualDiskSchema>;
 
-const nicSchema = z.strictObject({
-	name: z.string().min(1).max(80),
-	mac: macSchema,
-	/** Of a virtual switch; `null`: the link is down. */
-	switchName: z.string().min(1).max(120).nullable(),
-});
-
 /**
  * A file of the machine and what it stands on. `awaited` is the target that takes the place of the lowest of its files: while it is
  * there under its own name, an empty placeholder is in that place.
@@ -92,11 +74,8 @@ const standing = z.strictObject({
 
 const targetPortal = z.strictObject({ address: z.union([z.ipv4(), z.ipv6()]), port: z.int().min(1).max(65_535) });
 
-function operation<Request extends z.core.$ZodLooseShape, Answer extends z.ZodType>(request: Request, answer: Answer) {
-	return { request: z.strictObject(request), answer };
-}
-
 export const operations = {
+	...setupOperations,
 	/** Who answers. */
 	hello: operation(
 		{},

@@ -31,4 +31,18 @@ export const timeoutsMs: Readonly<Record<OperationName, number>> = {
 	'remove-machine': 10 * minute,
 	'connect-volume': 6 * minute,
 	'disconnect-volume': 4 * minute,
+	survey: 2 * minute,
+	// A new switch takes the host's network away for some seconds, and what is asked waits.
+	'make-network': 5 * minute,
+	'remove-network': 5 * minute,
+	'set-initiator': 2 * minute,
+	'put-key': minute,
+	'remove-key': minute,
+	'expect-file': minute,
+	// It reads the whole file.
+	'take-file': hour,
+	'create-appliance': 5 * minute,
+	'start-appliance': 5 * minute,
+	'remove-seed': 2 * minute,
+	'remove-appliance': 10 * minute,
 };

@@ -36,17 +36,21 @@ export const simulatorConfigSchema = z.strictObject({
 	switches: z
 		.array(z.strictObject({ name: z.string(), type: z.enum(['External', 'Internal', 'Private']) }))
 		.default([{ name: 'lan', type: 'External' }]),
+	addresses: z
+		.array(z.strictObject({ address: z.ipv4(), prefixLength: z.int() }))
+		.default([{ address: '192.0.2.10', prefixLength: 24 }]),
 });
 export type SimulatorConfig = z.input<typeof simulatorConfigSchema>;
 
 async function run(path: string): Promise<void> {
 	const config = simulatorConfigSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-	const { directory, patienceMs, applianceId, computerName, switches } = config;
+	const { directory, patienceMs, applianceId, computerName, switches, addresses } = config;
 	const host = await WindowsHost.boot({
 		directory,
 		applianceId,
 		computerName,
 		switches,
+		addresses,
 		processors: 4,
 		initiator: new IscsiInitiator(join(directory, 'iscsi'), { patienceMs }),
 		appliance: new ApplianceKernel(config.applianceDirectory),
@@ -56,7 +60,7 @@ async function run(path: string): Promise<void> {
 	await serveConsoles(config.consoleSocket, directory);
 	await serveLines(config.driverSocket, answerDriver(host));
 	const { ssh, driverSocket, consoleSocket } = config;
-	const server = ssh && (await startSshServer({ ...ssh, driverSocket, consoleSocket }));
+	const server = ssh && (await startSshServer({ ...ssh, driverSocket, consoleSocket, root: host.root }));
 	process.once('SIGTERM', () => {
 		void Promise.all([host.shutDown(), server?.stop()]).then(() => process.exit());
 	});

@@ -13,6 +13,8 @@ export interface WindowsSettings {
 	computerName: string;
 	processors: number;
 	switches: readonly { name: string; type: 'External' | 'Internal' | 'Private' }[];
+	/** Of the host itself, IPv4; none but those of its own switches by default. */
+	addresses?: readonly { address: string; prefixLength: number }[] | undefined;
 	initiator: Initiator;
 	/** Where attached targets appear to the appliance. */
 	appliance: ApplianceDisks;

@@ -23,6 +23,8 @@ const vm = z.strictObject({
 	generation: z.union([z.literal(1), z.literal(2)]),
 	memoryMiB: z.int(),
 	processors: z.int(),
+	/** Of 64 places each. */
+	scsiControllers: z.int(),
 	secureBoot: z.string(),
 	/** What firmware of generation 2 tries first. */
 	firstBoot: z.enum(['network', 'disk']),
@@ -53,6 +55,17 @@ const accessPath = z.strictObject({
 });
 export type AccessPath = z.infer<typeof accessPath>;
 
+const address = z.strictObject({ address: z.string(), prefixLength: z.int() });
+
+/** An internal one that was made here, and the host's addresses on it. */
+const internalSwitch = z.strictObject({ name: z.string(), notes: z.string(), addresses: z.array(address) });
+
+/** MSiSCSI, a service of Windows. */
+const initiatorService = z.strictObject({
+	startType: z.enum(['Automatic', 'Manual', 'Disabled']),
+	running: z.boolean(),
+});
+
 const stateSchema = z.strictObject({
 	/** Boots of Windows so far. */
 	boots: z.int(),
@@ -64,6 +77,10 @@ const stateSchema = z.strictObject({
 	accessPaths: z.array(accessPath),
 	/** GUIDs of disks that were set online and writable: remembered by Windows. */
 	onlineDisks: z.array(z.string()),
+	switches: z.array(internalSwitch),
+	/** Names of rules that let somebody in. */
+	firewallRules: z.array(z.string()),
+	initiator: initiatorService,
 });
 export type HostState = z.infer<typeof stateSchema>;
 
@@ -108,7 +125,18 @@ export class StateStore {
 }
 
 function emptyState(): HostState {
-	return { boots: 0, vms: [], applianceDrives: [], access: {}, accessPaths: [], onlineDisks: [] };
+	return {
+		boots: 0,
+		vms: [],
+		applianceDrives: [],
+		access: {},
+		accessPaths: [],
+		onlineDisks: [],
+		switches: [],
+		firewallRules: [],
+		// As Windows is installed.
+		initiator: { startType: 'Manual', running: false },
+	};
 }
 
 function parse(path: string, text: string): HostState {

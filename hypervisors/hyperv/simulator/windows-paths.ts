@@ -38,3 +38,8 @@ export function relativePath(from: string, to: string): string | undefined {
 	const up = one.slice(shared).map(() => '..');
 	return [...(up.length === 0 ? ['.'] : up), ...other.slice(shared)].join('\\');
 }
+
+/** Where sshd of Windows looks for the keys of administrators, in the directory of the host's drives. */
+export function administratorsKeys(root: string): string {
+	return placeOf(root, 'C:\\ProgramData\\ssh\\administrators_authorized_keys');
+}

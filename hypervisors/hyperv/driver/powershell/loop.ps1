@@ -1,5 +1,37 @@
+# Of a set-up, which has no recovery: one session at a time works on it, too.
+function Invoke-SetupRequest {
+    param($Request)
+    switch ($Request.op) {
+        'survey' { return Invoke-Survey -Request $Request }
+        # Looked at while the file comes, by another session.
+        'expect-file' { return Invoke-ExpectFile -Request $Request }
+    }
+    $lock = Enter-Lock -Name $Request.setupId
+    try {
+        switch ($Request.op) {
+            'make-network' { return Invoke-MakeNetwork -Request $Request }
+            'remove-network' { return Invoke-RemoveNetwork -Request $Request }
+            'set-initiator' { return Invoke-SetInitiator -Request $Request }
+            'put-key' { return Invoke-PutKey -Request $Request }
+            'remove-key' { return Invoke-RemoveKey -Request $Request }
+            'take-file' { return Invoke-TakeFile -Request $Request }
+            'create-appliance' { return Invoke-CreateAppliance -Request $Request }
+            'start-appliance' { return Invoke-StartAppliance -Request $Request }
+            'remove-seed' { return Invoke-RemoveSeed -Request $Request }
+            'remove-appliance' { return Invoke-RemoveAppliance -Request $Request }
+        }
+        throw "there is no operation $($Request.op)"
+    }
+    finally {
+        Exit-Lock -Mutex $lock
+    }
+}
+
 function Invoke-Request {
     param($Request)
+    if ($Request.PSObject.Properties.Name -contains 'setupId') {
+        return Invoke-SetupRequest -Request $Request
+    }
     switch ($Request.op) {
         'hello' { return Invoke-Hello -Request $Request }
         'report' { return Invoke-Report -Request $Request }

@@ -69,6 +69,17 @@ export async function removeApplianceDrive(host: HostParts, drive: Drive): Promi
 	});
 }
 
+/** Of a machine, off or running; what it had open there is closed. */
+export async function removeDrive(host: HostParts, vm: Vm, gone: Drive): Promise<void> {
+	await cmdlet(host, 'Remove-VMHardDiskDrive', async () => {
+		const running = host.running.get(vm.vmId);
+		const open = running?.disks.findIndex(({ path }) => samePath(path, gone.path)) ?? -1;
+		if (running && open >= 0) for (const { chain } of running.disks.splice(open, 1)) await chain.close();
+		vm.drives = vm.drives.filter(drive => drive !== gone);
+		await host.store.save();
+	});
+}
+
 export function sameSlot(one: Slot | Drive['slot'], other: Slot | Drive['slot']): boolean {
 	return one.controller === other.controller && one.number === other.number && one.location === other.location;
 }

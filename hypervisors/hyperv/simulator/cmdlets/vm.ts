@@ -36,6 +36,7 @@ export async function newVm(host: HostParts, wanted: Pick<Vm, 'name' | 'director
 			notes: '',
 			memoryMiB: 1024,
 			processors: 1,
+			scsiControllers: wanted.generation === 2 ? 1 : 0,
 			secureBoot: wanted.generation === 2 ? 'MicrosoftWindows' : 'Off',
 			firstBoot: 'network',
 			nics: [],
@@ -59,7 +60,14 @@ export async function newVm(host: HostParts, wanted: Pick<Vm, 'name' | 'director
 /** Set-VM and those of its kind, each for a part of what New-VM does not take. */
 export async function setVm(
 	host: HostParts,
-	name: 'Set-VM' | 'Set-VMMemory' | 'Set-VMProcessor' | 'Set-VMFirmware' | 'Set-VMComPort' | 'Add-VMNetworkAdapter',
+	name:
+		| 'Set-VM'
+		| 'Set-VMMemory'
+		| 'Set-VMProcessor'
+		| 'Set-VMFirmware'
+		| 'Set-VMComPort'
+		| 'Add-VMNetworkAdapter'
+		| 'Add-VMScsiController',
 	vm: Vm,
 	changes: Partial<Omit<Vm, 'vmId' | 'drives'>>,
 ): Promise<void> {

@@ -6,7 +6,7 @@ export async function hello({ settings, bootId }: HostParts): Promise<AnswerOf<'
 	return { powerShell: '5.1.20348.1', windows: '10.0.20348.0 (simulated)', computerName, bootId, elevated: true };
 }
 
-export async function report({ settings, faults, running }: HostParts): Promise<AnswerOf<'report'>> {
+export async function report({ settings, faults, running, state }: HostParts): Promise<AnswerOf<'report'>> {
 	const { freeBytes, memoryMiB } = faults.conditions;
 	const takenMiB = [...running.values()].reduce((sum, vm) => sum + vm.memoryMiB, 0);
 	return {
@@ -14,7 +14,7 @@ export async function report({ settings, faults, running }: HostParts): Promise<
 		memoryTotalMiB: memoryMiB,
 		memoryFreeMiB: Math.max(0, memoryMiB - takenMiB),
 		processors: settings.processors,
-		switches: settings.switches.map(one => ({ ...one })),
+		switches: [...settings.switches, ...state.switches.map(({ name }) => ({ name, type: 'Internal' as const }))],
 		initiatorName: `iqn.1991-05.com.microsoft:${settings.computerName.toLowerCase()}`,
 		hyperV: '10.0.20348.0 (simulated)',
 	};

@@ -7,6 +7,16 @@ import { createMachine, handOver, observe, removeMachine, stopIfThere } from './
 import { chain, makeOverlay, merge, reparent } from './overlays.ts';
 import { power, start } from './power.ts';
 import { attachTarget, detachTarget, makeTarget, removeTargets } from './targets.ts';
+import {
+	createAppliance,
+	expectFile,
+	removeAppliance,
+	removeSeed,
+	startAppliance,
+	takeFile,
+} from './setup-appliance.ts';
+import { makeNetwork, removeNetwork, setInitiator, survey } from './setup-host.ts';
+import { putKey, removeKey } from './setup-key.ts';
 import { connectVolume, disconnectVolume } from './volume.ts';
 
 type Operation<Name extends OperationName> = (host: HostParts, request: unknown) => Promise<AnswerOf<Name>>;
@@ -42,11 +52,35 @@ const all: { [Name in OperationName]: Operation<Name> } = {
 	'remove-machine': operation(operations['remove-machine'].request, removeMachine),
 	'connect-volume': operation(operations['connect-volume'].request, connectVolume),
 	'disconnect-volume': operation(operations['disconnect-volume'].request, disconnectVolume),
+	survey: operation(operations.survey.request, survey),
+	'make-network': operation(operations['make-network'].request, makeNetwork),
+	'remove-network': operation(operations['remove-network'].request, removeNetwork),
+	'set-initiator': operation(operations['set-initiator'].request, setInitiator),
+	'put-key': operation(operations['put-key'].request, putKey),
+	'remove-key': operation(operations['remove-key'].request, removeKey),
+	'expect-file': operation(operations['expect-file'].request, expectFile),
+	'take-file': operation(operations['take-file'].request, takeFile),
+	'create-appliance': operation(operations['create-appliance'].request, createAppliance),
+	'start-appliance': operation(operations['start-appliance'].request, startAppliance),
+	'remove-seed': operation(operations['remove-seed'].request, removeSeed),
+	'remove-appliance': operation(operations['remove-appliance'].request, removeAppliance),
 };
 
 /** Those that take no lock: they change nothing, and wait for nobody. */
-const without: readonly OperationName[] = ['hello', 'report', 'check-cmdlets', 'observe', 'chain'];
-const lockedSchema = z.looseObject({ recoveryId: z.string(), action: z.string().optional() });
+const without: readonly OperationName[] = [
+	'hello',
+	'report',
+	'check-cmdlets',
+	'observe',
+	'chain',
+	'survey',
+	'expect-file',
+];
+const lockedSchema = z.looseObject({
+	recoveryId: z.string().optional(),
+	setupId: z.string().optional(),
+	action: z.string().optional(),
+});
 
 /** Does what the driver would, with the cmdlets of this host. Throws what they throw, and a zod error for another request. */
 export async function perform<Name extends OperationName>(
@@ -55,7 +89,7 @@ export async function perform<Name extends OperationName>(
 	request: unknown,
 ): Promise<AnswerOf<Name>> {
 	if (without.includes(name)) return await all[name](host, request);
-	const { recoveryId, action } = lockedSchema.parse(request);
+	const { setupId, recoveryId = setupId ?? '', action } = lockedSchema.parse(request);
 	const starting = `start-${recoveryId}`;
 	if (name === 'power' && action === 'turn-off') {
 		// A machine that hangs is stopped whoever is at work on it, and again when nobody is who was to start it.

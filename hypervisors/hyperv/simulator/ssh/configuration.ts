@@ -1,19 +1,22 @@
 /** The configuration of an OpenSSH server that stands for that of a Windows host: loopback, one key, one program. */
 
+export const sftpCommand = 'sftp-server';
+
 export interface SshServerPlan {
 	port: number;
 	hostKeyPath: string;
-	authorizedKeysPath: string;
+	/** Files of keys, of which any opens. */
+	authorizedKeysPaths: readonly string[];
 	pidPath: string;
 	/** What every session runs, whatever it asks for: that is in SSH_ORIGINAL_COMMAND. */
 	command: readonly string[];
 }
 
-export function sshdConfiguration({ port, hostKeyPath, authorizedKeysPath, pidPath, command }: SshServerPlan): string {
+export function sshdConfiguration({ port, hostKeyPath, authorizedKeysPaths, pidPath, command }: SshServerPlan): string {
 	const lines = {
 		ListenAddress: `127.0.0.1:${port}`,
 		HostKey: hostKeyPath,
-		AuthorizedKeysFile: authorizedKeysPath,
+		AuthorizedKeysFile: authorizedKeysPaths.join(' '),
 		PidFile: pidPath,
 		AuthenticationMethods: 'publickey',
 		PermitRootLogin: 'prohibit-password',
@@ -26,6 +29,8 @@ export function sshdConfiguration({ port, hostKeyPath, authorizedKeysPath, pidPa
 		PermitTTY: 'no',
 		MaxStartups: '100',
 		LogLevel: 'VERBOSE',
+		// What a session for it asks for, and the stand-in answers.
+		Subsystem: `sftp ${sftpCommand}`,
 		ForceCommand: command.map(quoted).join(' '),
 	};
 	return Object.entries(lines)

@@ -3,7 +3,7 @@
  * without running any of it: takes our command lines alone, reads the script by its length, compares it byte for byte with
  * the file it must be, greets, and joins the rest of the session with the simulator's Unix socket.
  *
- * `node powershell.ts DRIVER-SOCKET CONSOLE-SOCKET`, with the command line that was asked for in SSH_ORIGINAL_COMMAND.
+ * `node powershell.ts DRIVER-SOCKET CONSOLE-SOCKET DRIVES`, with the command line that was asked for in SSH_ORIGINAL_COMMAND.
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -15,19 +15,23 @@ import {
 	loadDriverScript,
 	wrongScriptExitCode,
 } from '../../driver/bootstrap.ts';
+import { sftpCommand } from './configuration.ts';
+import { serveSftp } from './sftp.ts';
 
 /** What cmd.exe ends with when it finds no such program. */
 const unknownCommand = 1;
 
-const [driverSocket, consoleSocket] = process.argv.slice(2);
-if (driverSocket === undefined || consoleSocket === undefined) throw new Error('usage: powershell.ts DRIVER CONSOLE');
+const [driverSocket, consoleSocket, root] = process.argv.slice(2);
+if (driverSocket === undefined || consoleSocket === undefined || root === undefined)
+	throw new Error('usage: powershell.ts DRIVER CONSOLE DRIVES');
 const asked = process.env['SSH_ORIGINAL_COMMAND'] ?? '';
 const programs = [
 	{ script: await loadDriverScript(), socket: driverSocket },
 	{ script: await loadConsoleScript(), socket: consoleSocket },
 ];
 const program = programs.find(({ script }) => bootstrapCommand(script) === asked);
-if (program) await run(program.script, program.socket);
+if (asked === sftpCommand) process.exitCode = await serveSftp(root);
+else if (program) await run(program.script, program.socket);
 else end(unknownCommand, `'${asked.slice(0, 100)}' is not recognized as an internal or external command`);
 
 async function run(script: ConstantScript, socketPath: string): Promise<void> {

@@ -13,6 +13,7 @@ import { runTool } from '../../../../system/run-tool.ts';
 import { endHolder, spawnLocked } from '../../../../system/spawn-locked.ts';
 import { waitFor } from '../../../../system/wait.ts';
 import type { SshDestination } from '../../driver/ssh-destination.ts';
+import { administratorsKeys } from '../windows-paths.ts';
 import { sshdConfiguration } from './configuration.ts';
 
 export interface SshServerOptions {
@@ -22,6 +23,8 @@ export interface SshServerOptions {
 	driverSocket: string;
 	/** The same for consoles: a line of request, a line of answer, and then bytes. */
 	consoleSocket: string;
+	/** Of the host's drives: files are sent there by sftp, and the keys of administrators are among them. */
+	root: string;
 	/** A free one by default; the one to be reached at again after a stop. */
 	port?: number;
 }
@@ -37,7 +40,7 @@ const hint = 'apt-get install openssh-server openssh-client';
 
 /** A server that runs already in this directory is taken as it is. */
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
-	const { directory, driverSocket, consoleSocket } = options;
+	const { directory, driverSocket, consoleSocket, root } = options;
 	await mkdir(directory, { recursive: true, mode: 0o700 });
 	const at = (name: string) => join(directory, name);
 	const hostKeyPath = await keyAt(at('host-key'));
@@ -45,8 +48,9 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
 	const port = options.port ?? (await freePort());
 	const knownHostsPath = at('known-hosts');
 	const configurationPath = at('sshd-config');
-	const command = [process.execPath, standIn, driverSocket, consoleSocket];
-	const plan = { port, hostKeyPath, pidPath: at('pid'), authorizedKeysPath: `${identityPath}.pub`, command };
+	const command = [process.execPath, standIn, driverSocket, consoleSocket, root];
+	const authorizedKeysPaths = [`${identityPath}.pub`, administratorsKeys(root)];
+	const plan = { port, hostKeyPath, pidPath: at('pid'), authorizedKeysPaths, command };
 	await writeFile(configurationPath, sshdConfiguration(plan));
 	const [type, key] = (await readFile(`${hostKeyPath}.pub`, 'utf8')).split(' ');
 	await writeFile(knownHostsPath, `[127.0.0.1]:${port} ${type} ${key?.trim()}\n`);
