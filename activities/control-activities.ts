@@ -3,7 +3,7 @@ import { pin } from './control/pin.ts';
 import { plan } from './control/plan.ts';
 import { unpin } from './control/unpin.ts';
 
-/** What a control worker does: it reads repositories and writes pins, and knows no host. */
+/** What a control worker does: it reads repositories, writes pins and what hosts may read, and reaches no host. */
 export function createControlActivities(control: ControlDependencies) {
 	return { plan: plan(control), pin: pin(control), unpin: unpin(control) };
 }

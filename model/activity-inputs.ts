@@ -26,6 +26,8 @@ const pinSchema = z.strictObject({
 	recoveryId: z.uuid(),
 	/** Name of the recovery. */
 	recovery: nameSchema,
+	/** Name of the host that is to read the point. */
+	host: nameSchema.optional(),
 });
 
 export const activityInputs = {

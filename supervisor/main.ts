@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { asRouseError } from '../model/errors.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
 import { onlyThose } from '../repository/access/configured.ts';
+import { askPin, askToken, askUnpin } from '../movers/repository-mover/host-client.ts';
 import { systemClock } from '../system/clock.ts';
 import { configuredAnywhere, configuredElsewhere, configuredOnly } from '../system/configured-repositories.ts';
 import { homeDirectory, loadConfig, openInstallation, places } from '../system/installation.ts';
@@ -13,6 +14,7 @@ import { serveStreams } from '../system/unix-stream.ts';
 import type { HostParts } from './recovery/host-parts.ts';
 import { consoles, routes } from './api/routes.ts';
 import { mustHoldServiceLock } from './files/service-lock.ts';
+import { pinsByService } from './reconcile/pins-by-service.ts';
 import { createPlatform } from './platforms.ts';
 import { consoleUpgrade } from './protocol.ts';
 import { Supervisor } from './supervisor.ts';
@@ -36,13 +38,16 @@ async function run(): Promise<void> {
 	await mustHoldServiceLock(home);
 	const installation = await openInstallation(home);
 	const reached = reachedFromEnvironment();
+	const findElsewhere = configuredElsewhere(installation);
+	const access = onlyThose(RepositoryChildren.of(installation), configuredOnly(installation));
 	const host: HostParts = {
 		installation,
 		...createPlatform(installation, await loadConfig(installation)),
 		tombstones: new Tombstones(home),
 		mustBeConfigured: configuredAnywhere(installation),
-		findElsewhere: configuredElsewhere(installation),
-		repositories: onlyThose(RepositoryChildren.of(installation), configuredOnly(installation)),
+		findElsewhere,
+		askToken,
+		repositories: pinsByService(access, { findElsewhere, askPin, askUnpin }),
 		log,
 		clock: systemClock,
 		reached: async place => reached(place),

@@ -1,5 +1,13 @@
 import { rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import {
+	type ClientRequest,
+	createServer,
+	type IncomingMessage,
+	request,
+	type RequestOptions,
+	type Server,
+	type ServerResponse,
+} from 'node:http';
 import type { Server as NetServer } from 'node:net';
 import { asRouseError, type ErrorCode, isErrorCode, RouseError } from '../model/errors.ts';
 import { isErrno } from './durable-file.ts';
@@ -31,7 +39,7 @@ const maxBodyBytes = 4 * 1024 * 1024;
  */
 export async function serveJson(socketPath: string, handle: JsonHandler): Promise<Server> {
 	const server = createServer((incoming, outgoing) => {
-		void answer(incoming, outgoing, handle);
+		void answerJson(incoming, outgoing, handle);
 	});
 	await listenOnSocket(server, socketPath);
 	return server;
@@ -70,7 +78,12 @@ function listenText(cause: Error): string {
 		: cause.message;
 }
 
-async function answer(incoming: IncomingMessage, outgoing: ServerResponse, handle: JsonHandler): Promise<void> {
+/** Answers one request of whatever server it came to. */
+export async function answerJson(
+	incoming: IncomingMessage,
+	outgoing: ServerResponse,
+	handle: JsonHandler,
+): Promise<void> {
 	const gone = new AbortController();
 	outgoing.once('close', () => gone.abort());
 	let status = 200;
@@ -114,20 +127,32 @@ function who(unreachable: ErrorCode): string {
 	return unreachable === 'mover_unreachable' ? 'a mover' : 'the other side';
 }
 
+/** Whom a call is made to that is not on a socket of this host. */
+export interface JsonPeer {
+	/** For people. */
+	at: string;
+	request: (options: RequestOptions) => ClientRequest;
+}
+
+function onSocket(socketPath: string): JsonPeer {
+	return { at: socketPath, request: options => request({ ...options, socketPath }) };
+}
+
 /** One call. An error the other side answered with is thrown as it was there; no answer is `unreachable`. */
 export async function callJson(
-	socketPath: string,
+	to: string | JsonPeer,
 	method: string,
 	path: string,
 	body: unknown,
 	options: CallOptions,
 ): Promise<unknown> {
 	const { unreachable, timeoutMs = 10_000, signal } = options;
+	const peer = typeof to === 'string' ? onSocket(to) : to;
 	const limit = AbortSignal.timeout(timeoutMs);
 	const ended = signal ? AbortSignal.any([signal, limit]) : limit;
 	let text: string;
 	try {
-		text = await exchange(socketPath, method, path, body, ended);
+		text = await exchange(peer, method, path, body, ended);
 	} catch (cause) {
 		signal?.throwIfAborted();
 		const why = limit.aborted
@@ -137,15 +162,11 @@ export async function callJson(
 				: cause instanceof Error
 					? cause.message
 					: String(cause);
-		throw new RouseError(
-			unreachable,
-			`${who(unreachable)} does not answer on ${socketPath}: ${why} (${method} ${path})`,
-			{
-				cause,
-			},
-		);
+		throw new RouseError(unreachable, `${who(unreachable)} does not answer on ${peer.at}: ${why} (${method} ${path})`, {
+			cause,
+		});
 	}
-	const document = parseJson(text, `the answer to ${method} ${path} on ${socketPath}`);
+	const document = parseJson(text, `the answer to ${method} ${path} on ${peer.at}`);
 	const error = errorOf(document);
 	if (error) throw error;
 	return document;
@@ -159,17 +180,10 @@ function parseJson(text: string, what: string): unknown {
 	}
 }
 
-function exchange(
-	socketPath: string,
-	method: string,
-	path: string,
-	body: unknown,
-	signal: AbortSignal,
-): Promise<string> {
+function exchange(peer: JsonPeer, method: string, path: string, body: unknown, signal: AbortSignal): Promise<string> {
 	const sent = body === undefined ? undefined : JSON.stringify(body);
 	return new Promise((resolve, reject) => {
-		const call = request({
-			socketPath,
+		const call = peer.request({
 			method,
 			path,
 			signal,

@@ -3,6 +3,7 @@ import { checkInputs } from '../activities/checked-inputs.ts';
 import { createControlActivities } from '../activities/control-activities.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
 import { onlyThose } from '../repository/access/configured.ts';
+import { Grants } from '../repository/service/grants.ts';
 import { configuredOnly } from '../system/configured-repositories.ts';
 import type { Installation } from '../system/installation.ts';
 import { taskQueues } from '../workflows/contracts.ts';
@@ -25,7 +26,10 @@ export async function createControlWorker(
 		dataConverter: { payloadCodecs: [codec] },
 		taskQueue: taskQueues.control,
 		workflowBundle: { code },
-		activities: createControlActivities({ repositories: onlyThose(children, configuredOnly(installation)) }),
+		activities: createControlActivities({
+			repositories: onlyThose(children, configuredOnly(installation)),
+			grants: new Grants(installation.home),
+		}),
 		interceptors: { activity: [logAttributes, checkInputs] },
 	});
 }

@@ -20,8 +20,9 @@ const awayCodes: readonly ErrorCode[] = [
 ];
 
 function pinOf(run: Run) {
-	const { repository, machine, restorePoint, manifestDigest, name } = run.request;
-	return { repository, machine, restorePoint, manifestDigest, recoveryId: run.state.recoveryId, recovery: name };
+	const { repository, machine, restorePoint, manifestDigest, name, host } = run.request;
+	const { recoveryId } = run.state;
+	return { repository, machine, restorePoint, manifestDigest, recoveryId, recovery: name, host };
 }
 
 /** Where it cannot be written the recovery goes on *unpinned*: its host keeps that, and tries again until the end. */

@@ -1,5 +1,8 @@
 import type { RepositoryAccess } from '../../repository/access/calls.ts';
+import type { Grants } from '../../repository/service/grants.ts';
 
 export interface ControlDependencies {
 	repositories: RepositoryAccess;
+	/** Of the hosts that read from other machines. */
+	grants: Pick<Grants, 'give' | 'end' | 'forget'>;
 }

@@ -2,8 +2,14 @@ import type { ActivityInput } from '../../model/activity-inputs.ts';
 import { attempt } from '../attempt.ts';
 import type { ControlDependencies } from './dependencies.ts';
 
-/** The restore point stays while the pin stands: it ends by release, never by time. */
+/**
+ * The restore point stays while the pin stands: it ends by release, never by time. What the recovery's host may read is
+ * written down first, outside of the repository: a recovery goes on where that cannot be written.
+ */
 export const pin =
-	({ repositories }: ControlDependencies) =>
-	({ repository, recovery, ...what }: ActivityInput<'pin'>): Promise<void> =>
-		attempt(({ signal }) => repositories.pin(repository, { ...what, reason: `recovery ${recovery}` }, signal));
+	({ repositories, grants }: ControlDependencies) =>
+	({ repository, recovery, host, ...what }: ActivityInput<'pin'>): Promise<void> =>
+		attempt(async ({ signal }) => {
+			if (host !== undefined) await grants.give({ ...what, name: recovery, host, repository });
+			await repositories.pin(repository, { ...what, reason: `recovery ${recovery}` }, signal);
+		});

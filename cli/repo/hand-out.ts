@@ -14,7 +14,7 @@ import { parseId, parseName, parsePoint } from '../terminal/parse.ts';
 export const admit = (context: Context) =>
 	command('admit')
 		.description('make a certificate with which a host is admitted to `repo serve`')
-		.argument('<host>', 'its name, for people', parseName)
+		.argument('<host>', 'its name, as `host.name` of its config.yaml says', parseName)
 		.requiredOption('--to <dir>', 'a new directory for the certificate, its key, and what the service is known by')
 		.addHelpText('after', '\nExample:  rouse repo admit hv1 --to ./hv1-keys')
 		.action((host, options) => admitTo(context, host, options.to, ['repositories']));

@@ -1,6 +1,8 @@
+import { RepositoryChildren } from '../../repository/access/children.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { systemClock } from '../../system/clock.ts';
-import { homeDirectory, openInstallation } from '../../system/installation.ts';
+import { configuredAs } from '../../system/configured-repositories.ts';
+import { homeDirectory, loadConfig, openInstallation } from '../../system/installation.ts';
 import { chooseRepository } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseAddress } from '../terminal/parse.ts';
@@ -14,19 +16,26 @@ export const serve = (context: Context) =>
 			'after',
 			`
 By TLS, to a host that shows a certificate of this installation (rouse repo admit), and of a restore point only to who has
-a token for it (rouse repo token).
+a token for it: its supervisor gets the one of each of its recoveries here (or rouse repo token).
 
 Example:  rouse repo serve /backup/rouse --listen 10.0.0.5:7400`,
 		)
 		.action(async (named, { listen }) => {
 			const { output, signal } = context;
-			const directory = await chooseRepository(context, named);
+			const config = await loadConfig({ home: homeDirectory(context.env) });
+			const chosen = await chooseRepository(context, named, config);
+			// What recoveries were granted says it as it is configured.
+			const directory = (await configuredAs(config, chosen)) ?? chosen;
 			const { id, store } = await openRepository(directory);
 			await store.close();
-			const { home } = await openInstallation(homeDirectory(context.env));
+			const installation = await openInstallation(homeDirectory(context.env));
+			const { home } = installation;
 			const { serveRepository } = await import('../../movers/repository-mover/serve-repository.ts');
+			const access = RepositoryChildren.of(installation);
 			const { port, ended } = await serveRepository({
 				directory,
+				id,
+				access,
 				home,
 				listen,
 				clock: systemClock,
@@ -36,4 +45,5 @@ Example:  rouse repo serve /backup/rouse --listen 10.0.0.5:7400`,
 			const listening = { type: 'listening', host: listen.host, port, directory, repositoryId: id };
 			output.event(listening, `${directory} is served at ${listen.host}, port ${port}, until Ctrl-C`);
 			await ended;
+			void access.close(); // one that hangs in the kernel does not end
 		});

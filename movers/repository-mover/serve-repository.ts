@@ -1,16 +1,22 @@
 import { once } from 'node:events';
+import type { RequestListener } from 'node:http';
 import type { RouseError } from '../../model/errors.ts';
+import { Grants } from '../../repository/service/grants.ts';
 import { HostGate } from '../../repository/service/host-gate.ts';
 import { readTokenKey, serviceKeys } from '../../repository/service/service-keys.ts';
 import type { Clock } from '../../system/clock.ts';
+import { answerJson } from '../../system/unix-http.ts';
+import { HostRequests, hostOf, type HostRequestsOptions } from './host-requests.ts';
 import { LateRepository } from './late-repository.ts';
 import { PointRequests } from './point-requests.ts';
 import { ChunkServer } from './serve-chunks.ts';
 import { serveTls } from './serve-tls.ts';
 import { aliveEveryMs } from './wire.ts';
 
-export interface ServedRepository {
+export interface ServedRepository extends Pick<HostRequestsOptions, 'access'> {
 	directory: string;
+	/** Of the repository. */
+	id: string;
 	/** Of the installation that serves: its record says which hosts are let in. */
 	home: string;
 	listen: { host: string; port: number };
@@ -20,15 +26,25 @@ export interface ServedRepository {
 	onFailure: (error: RouseError) => void;
 }
 
-/** Serves a repository's chunks to movers of other hosts until the signal aborts. `port` is the one it listens on. */
+/**
+ * Serves a repository's chunks to movers of other hosts, and to their supervisors what they ask for, until the signal aborts.
+ * `port` is the one it listens on.
+ */
 export async function serveRepository(options: ServedRepository): Promise<{ port: number; ended: Promise<void> }> {
-	const { directory, home, listen, clock, signal, onFailure } = options;
+	const { directory, id, home, listen, clock, signal, onFailure, access } = options;
 	const keys = await serviceKeys(home);
+	const tokenKey = await readTokenKey(keys);
 	const gate = new HostGate(home, 'repositories');
 	const repository = new LateRepository(directory, onFailure);
-	const { read } = new PointRequests(await readTokenKey(keys), repository);
+	const { read } = new PointRequests(tokenKey, repository);
 	const chunks = new ChunkServer(async () => (await repository.open()).source, { clock, read, aliveEveryMs });
-	const { server, port } = await serveTls(listen, keys, chunks.listener, { gate });
+	const grants = new Grants(home);
+	const hosts = new HostRequests({ repository: { directory, id }, tokenKey, grants, access });
+	const listener: RequestListener = (incoming, outgoing) => {
+		if (incoming.url?.startsWith('/chunks')) chunks.listener(incoming, outgoing);
+		else void answerJson(incoming, outgoing, async call => hosts.answer(hostOf(incoming), call));
+	};
+	const { server, port } = await serveTls(listen, keys, listener, { gate });
 	const watched = gate.watch({ clock, signal, onFailure });
 	const ended = Promise.all([once(server, 'close'), watched]).then(() => undefined);
 	const close = () => {

@@ -77,7 +77,7 @@ export function overTls(service: ChunkService, { authority, certificate, key, to
 }
 
 /** Nobody signs for this authority but itself: its own name is that of its server (repository/service/service-keys.ts). */
-function nameIn(authority: Buffer): string {
+export function nameIn(authority: Buffer): string {
 	return new X509Certificate(authority).subject.replace(/^CN=/, '');
 }
 

@@ -46,6 +46,8 @@ export class LatePins {
 
 	/** Takes away what must not be there. One whose tombstone is damaged keeps its pin, and the others lose theirs. */
 	async clear(repository: string): Promise<void> {
+		// There the pins of all hosts are: `rouse doctor` of that machine finds those that are left.
+		if ((await this.#host.findElsewhere(repository)) !== undefined) return;
 		const failures: unknown[] = [];
 		for (const { recoveryId } of await this.#host.repositories.listPins(repository)) {
 			try {

@@ -1,22 +1,21 @@
 import type { Platform } from '../../hypervisors/contract.ts';
 import type { RepositoryAccess } from '../../repository/access/calls.ts';
 import type { Clock } from '../../system/clock.ts';
-import type { FindElsewhere, MustBeConfigured } from '../../system/configured-repositories.ts';
+import type { MustBeConfigured } from '../../system/configured-repositories.ts';
 import type { Installation } from '../../system/installation.ts';
 import type { Log } from '../../system/log.ts';
 import type { Tombstones } from '../files/tombstones.ts';
 import type { MigrationMover, Movers } from '../movers/movers.ts';
+import type { ServiceParts } from '../movers/service.ts';
 
 /** What the steps of every recovery on a host stand on; handed in, so that a test can put its own there. */
-export interface HostParts {
+export interface HostParts extends ServiceParts {
 	installation: Installation;
 	platform: Platform;
 	movers: Movers;
 	tombstones: Pick<Tombstones, 'read' | 'write' | 'repositories'>;
 	/** Asked before a recovery is taken that would read there. */
 	mustBeConfigured: MustBeConfigured;
-	/** Where a repository is that is on another machine. */
-	findElsewhere: FindElsewhere;
 	/** For pins; a call may hang for as long as its deadline. */
 	repositories: RepositoryAccess;
 	log: Log;

@@ -2,12 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import type { Machine, MachineObservation } from '../../hypervisors/contract.ts';
 import type { Blocked, RecoveryPlan } from '../../model/recovery.ts';
-import type { MigrationMoverState, MountMoverState } from '../../movers/config.ts';
+import type { ChunkService, MigrationMoverState, MountMoverState } from '../../movers/config.ts';
 import { readDocument, writeDocument } from '../files/document.ts';
 import type { HostParts } from './host-parts.ts';
 import { IncidentLog } from '../files/incident-log.ts';
 import { definitionOf, diskName } from '../files/machine-file.ts';
-import { chunkService } from '../movers/chunk-service.ts';
+import { chunkService } from '../movers/service.ts';
 import { MoverWatch } from '../movers/watch.ts';
 import type { MigrationMover, MountMover, RecoveryDisk, RepositoryMover } from '../movers/movers.ts';
 import { type RecoveryPlaces, recoveryPlaces } from '../files/places.ts';
@@ -37,6 +37,8 @@ export interface Equipment {
 	migration: MigrationMover;
 	/** None where the repository is on another machine. */
 	repository: RepositoryMover | undefined;
+	/** What serves it instead, and its token in its place. */
+	service: ((signal?: AbortSignal) => Promise<ChunkService>) | undefined;
 	watch: { mount: MoverWatch<MountMoverState>; migration: MoverWatch<MigrationMoverState> };
 }
 
@@ -187,7 +189,7 @@ export class Recovery {
 		const { plan, recoveryId, elsewhere } = this.#state;
 		if (plan === null)
 			throw new RouseError('phase_wrong', `recovery ${this.name} has no disks yet: allocate comes first`);
-		const { movers, platform, clock, findElsewhere } = this.#host;
+		const { movers, platform, clock } = this.#host;
 		expectPlatform(this.name, plan, platform.kind);
 		const machine = platform.machine(definitionOf(this.#state, this.places), new MountMoverGate(this, clock));
 		const disks = plan.disks.map((image, index) => {
@@ -196,9 +198,11 @@ export class Recovery {
 		});
 		const targets = () => machine.openTargets();
 		const volume = async () => machine.volume?.();
-		const service = () => chunkService(findElsewhere, plan.repository, this.places.token);
-		const own = { recoveryId, repository: plan.repository, places: this.places, disks, targets, volume };
-		const of = elsewhere ? { ...own, service } : own;
+		const { repository } = plan;
+		const use = { repository, recoveryId, token: this.places.token };
+		const service = elsewhere ? (signal?: AbortSignal) => chunkService(this.#host, use, signal) : undefined;
+		const own = { recoveryId, repository, places: this.places, disks, targets, volume };
+		const of = service ? { ...own, service } : own;
 		const mount = movers.mount(of);
 		const migration = movers.migration(of);
 		const incident = (kind: string, message: string) => this.incidents.add(kind, message);
@@ -208,7 +212,8 @@ export class Recovery {
 			progress: new Progress(of),
 			mount,
 			migration,
-			repository: elsewhere ? undefined : movers.repository(plan.repository),
+			repository: service ? undefined : movers.repository(repository),
+			service,
 			watch: {
 				mount: new MoverWatch(mount, clock, incident),
 				migration: new MoverWatch(migration, clock, incident),

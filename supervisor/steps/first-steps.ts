@@ -2,6 +2,7 @@
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import { waitFor } from '../../system/wait.ts';
+import { untilServiceGrants } from './until-granted.ts';
 import { writeMachineFile } from '../files/machine-file.ts';
 import type { HostParts } from '../recovery/host-parts.ts';
 import type { Recovery } from '../recovery/recovery.ts';
@@ -36,6 +37,7 @@ export async function createMachine({ recovery, host, signal }: StepContext): Pr
 export async function startMovers({ recovery, host, signal }: StepContext): Promise<Nothing> {
 	if (isDone(recovery, 'start-movers')) return {};
 	const { repository, mount } = recovery.equipment;
+	await untilServiceGrants({ recovery, host, signal });
 	if (repository) {
 		await repository.start();
 		await host.reached('repository-mover-started');

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { pino } from 'pino';
 import { directAccess } from '../../repository/access/direct.ts';
+import { askToken } from '../../movers/repository-mover/host-client.ts';
 import type { HostParts } from '../../supervisor/recovery/host-parts.ts';
 import { createPlatform } from '../../supervisor/platforms.ts';
 import { routes } from '../../supervisor/api/routes.ts';
@@ -32,6 +33,7 @@ export async function startInside(
 		endForSeal: mover => mover.end(),
 		mustBeConfigured: async () => undefined,
 		findElsewhere: async () => undefined,
+		askToken,
 		...parts,
 	};
 	await mkdir(installation.runDirectory, { recursive: true });

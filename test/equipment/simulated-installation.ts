@@ -11,6 +11,7 @@ import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import type { RecoveryView, StepAnswer, StepBody, StepName } from '../../supervisor/protocol.ts';
 import { FinishedMachine } from '../../supervisor/recovery/finished-machine.ts';
 import { directAccess } from '../../repository/access/direct.ts';
+import { askToken } from '../../movers/repository-mover/host-client.ts';
 import type { HostParts } from '../../supervisor/recovery/host-parts.ts';
 import { createSimulatedHost, type SimulatedParts } from '../../supervisor/simulated/host.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
@@ -93,6 +94,7 @@ export class SimulatedInstallation {
 			endForSeal: mover => mover.end(),
 			mustBeConfigured: async () => undefined,
 			findElsewhere: async () => undefined,
+			askToken,
 		};
 		const supervisor = new Supervisor(host);
 		this.#supervisor = supervisor;

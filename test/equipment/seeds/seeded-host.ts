@@ -14,6 +14,7 @@ import { routes } from '../../../supervisor/api/routes.ts';
 import { createSimulatedHost, type SimulatedParts } from '../../../supervisor/simulated/host.ts';
 import { SimulatedMovers } from '../../../supervisor/simulated/movers.ts';
 import { Supervisor } from '../../../supervisor/supervisor.ts';
+import { askToken } from '../../../movers/repository-mover/host-client.ts';
 import type { HostParts } from '../../../supervisor/recovery/host-parts.ts';
 import { recoveryStateSchema } from '../../../supervisor/files/state.ts';
 import { readDocument } from '../../../supervisor/files/document.ts';
@@ -23,6 +24,7 @@ import { fastClock } from './fast-clock.ts';
 import { type Disk, Lifetime } from './mortal.ts';
 import { outside, within } from './mortal-files.ts';
 import type { Random } from './random.ts';
+import { Grants } from '../../../repository/service/grants.ts';
 import { SeededRepositories } from './seeded-repositories.ts';
 
 const quiet = pino({ level: 'silent' });
@@ -34,6 +36,7 @@ export class SeededHost {
 	/** At each place of a supervisor the chance that it dies there. */
 	deadliness = 0;
 	readonly repositories = new SeededRepositories();
+	readonly grants: Grants;
 	/** All places that its supervisors have come to. */
 	readonly places = new Set<string>();
 	/** Its supervisor dies when it comes to this place, once, and something else with it. */
@@ -50,6 +53,7 @@ export class SeededHost {
 	#succession: Promise<void> = Promise.resolve();
 
 	private constructor(installation: Installation, like: MannerName, random: Random) {
+		this.grants = new Grants(installation.home);
 		this.installation = installation;
 		this.#random = random;
 		const movers = new SimulatedMovers({ clock: fastClock, log: quiet });
@@ -182,6 +186,7 @@ export class SeededHost {
 			endForSeal: mover => mover.end(),
 			mustBeConfigured: async () => undefined,
 			findElsewhere: async () => undefined,
+			askToken,
 		};
 	}
 

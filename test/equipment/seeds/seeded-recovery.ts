@@ -82,7 +82,7 @@ export class SeededRecovery {
 		this.#request = machine.request;
 		this.#guest = new SeededGuest(machine.base, random);
 		this.#activities = {
-			...createControlActivities({ repositories: host.repositories }),
+			...createControlActivities(host),
 			...createHostActivities(
 				{ hostId: machine.request.hostId, supervisor: host.calls, recoveries: 8 },
 				{ sliceMs: 200, pollMs: 5 },
