@@ -119,14 +119,14 @@ test('over its sockets: a session is dropped, a power loss at a step is SIGKILL,
 
 test('the disks of the appliance go with the power of the host, and are there again after the next boot', async t => {
 	const simulated = await windowsSimulator(t);
-	const { must, config } = simulated;
+	const { must, applianceDirectory } = simulated;
 	const path = targetPath;
 	const made = await must('make-target', { recoveryId, path, sizeBytes: 32 * MiB, whole: false, knownId: null });
 	const { virtualDiskId } = targetSchema.parse(made);
 	await must('attach-target', { recoveryId, appliance: applianceId, path, virtualDiskId });
-	const names = () => readdir(join(config.applianceDirectory, 'dev'));
+	const names = () => readdir(join(applianceDirectory, 'dev'));
 	const [name = ''] = await names();
-	const lock = join(config.applianceDirectory, 'run', `${name}.lock`);
+	const lock = join(applianceDirectory, 'run', `${name}.lock`);
 	assert.notEqual(await lockHolder(lock), undefined);
 	await simulated.process.end('SIGKILL');
 	await waitFor('its disk to be served no more', async () => (await lockHolder(lock)) === undefined, {

@@ -7,6 +7,7 @@ import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
 import { exists, readIfThere } from '../../system/if-there.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { waitFor } from '../../system/wait.ts';
+import { addShell, openShell, type Shell } from './appliance-shell.ts';
 import { type Captive, captive } from './captive.ts';
 
 /** Emulated, on a machine that does other things too. */
@@ -19,6 +20,10 @@ export interface ApplianceMachine {
 	report: () => Promise<Report>;
 	/** Presses the power button, and waits until it is off. */
 	powerOff: () => Promise<void>;
+	/** Takes its power away. */
+	kill: () => Promise<void>;
+	/** Needs `shell`. */
+	openShell: () => Promise<Shell>;
 }
 
 export interface BootOptions {
@@ -29,21 +34,31 @@ export interface BootOptions {
 	mac: string;
 	/** Raw. */
 	seedPath?: string;
-	/** Options of QEMU. */
-	more?: readonly string[];
+	/** The network of its card; by default it is alone in one. */
+	tap?: string;
+	/** With a root shell. */
+	shell?: boolean;
+	memoryMiB?: number;
 }
 
-/** The appliance in QEMU, emulated, as Hyper-V's second generation has it: UEFI, and disks on SCSI. */
+/** For whoever attaches disks: bootAppliance has a monitor of its own. */
+export const windowsQmp = (directory: string) => join(directory, 'windows-qmp.sock');
+export const consolePath = (directory: string) => join(directory, 'console.log');
+
+/** The appliance in QEMU, emulated, as Hyper-V's second generation has it: UEFI, and disks on four controllers of SCSI. */
 export async function bootAppliance(t: Pick<TestContext, 'after'>, options: BootOptions): Promise<ApplianceMachine> {
 	const { directory, vhdxPath } = options;
 	await mkdir(directory, { recursive: true });
 	const at = (name: string) => join(directory, name);
 	const firmwares = await findFirmwares();
 	await createVariableStore(at('vars.fd'), firmwares);
-	if (!(await exists(at('disk.qcow2')))) await makeOverlay(vhdxPath, at('disk.qcow2'));
-	await rm(at('console.log'), { force: true });
+	if (!(await exists(at('disk.qcow2')))) {
+		await makeOverlay(vhdxPath, at('disk.qcow2'));
+		if (options.shell) await addShell(t, at('disk.qcow2'));
+	}
+	await rm(consolePath(directory), { force: true });
 	const machine = captive(t, 'qemu-system-x86_64', machineArguments(options, firmwares[0]?.codePath ?? ''));
-	const console = async () => (await readIfThere(at('console.log'))) ?? '';
+	const console = async () => (await readIfThere(consolePath(directory))) ?? '';
 	return {
 		console,
 		report: async () => {
@@ -64,6 +79,8 @@ export async function bootAppliance(t: Pick<TestContext, 'after'>, options: Boot
 			}
 			await waitFor('the machine to be off', () => isOver(machine), { timeoutMs: endsMs, everyMs: 200 });
 		},
+		kill: () => machine.end('SIGKILL'),
+		openShell: () => openShell(t, at('shell.sock')),
 	};
 }
 
@@ -77,37 +94,46 @@ function isOver({ child }: Captive): boolean {
 	return child.exitCode !== null || child.signalCode !== null;
 }
 
-function machineArguments({ directory, mac, seedPath, more = [] }: BootOptions, codePath: string): string[] {
+function machineArguments(
+	{ directory, mac, seedPath, tap, memoryMiB = 1024 }: BootOptions,
+	codePath: string,
+): string[] {
 	const at = (name: string) => join(directory, name);
-	const disk = (id: string, file: string) => [
+	const disk = (id: string, place: string, file: string) => [
 		'-drive',
 		`if=none,id=${id},${file}`,
 		'-device',
-		`scsi-hd,drive=${id},bus=scsi0.0,serial=${id}`,
+		`scsi-hd,drive=${id},${place},serial=${id}`,
 	];
-	const machine = '-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nodefaults -display none';
+	const controllers = [0, 1, 2, 3].flatMap(number => ['-device', `virtio-scsi-pci,id=scsi${number}`]);
+	const machine = '-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -nodefaults -display none';
 	return [
 		...machine.split(' '),
+		'-m',
+		`${memoryMiB}`,
 		'-drive',
 		`if=pflash,unit=0,format=raw,readonly=on,file=${codePath}`,
 		'-drive',
 		`if=pflash,unit=1,format=raw,file=${at('vars.fd')}`,
-		'-device',
-		'virtio-scsi-pci,id=scsi0',
-		...disk('system', `format=qcow2,cache=unsafe,file=${at('disk.qcow2')}`),
-		...(seedPath === undefined ? [] : disk('seed', `format=raw,readonly=on,file=${seedPath}`)),
+		...controllers,
+		...disk('system', 'bus=scsi0.0,scsi-id=0,lun=0', `format=qcow2,cache=unsafe,file=${at('disk.qcow2')}`),
+		...(seedPath === undefined
+			? []
+			: disk('seed', 'bus=scsi3.0,scsi-id=0,lun=63', `format=raw,readonly=on,file=${seedPath}`)),
 		'-netdev',
-		'user,id=net0,restrict=on',
+		tap === undefined ? 'user,id=net0,restrict=on' : `tap,id=net0,ifname=${tap},script=no,downscript=no`,
 		'-device',
 		`virtio-net-pci,netdev=net0,mac=${mac}`,
 		'-chardev',
-		`file,id=console,path=${at('console.log')}`,
+		`file,id=console,path=${consolePath(directory)}`,
 		'-serial',
 		'chardev:console',
-		'-qmp',
-		`unix:${at('qmp.sock')},server=on,wait=off`,
+		'-chardev',
+		`socket,id=shell,path=${at('shell.sock')},server=on,wait=off`,
+		'-serial',
+		'chardev:shell',
+		...[at('qmp.sock'), windowsQmp(directory)].flatMap(path => ['-qmp', `unix:${path},server=on,wait=off`]),
 		'-device',
 		'virtio-rng-pci',
-		...more,
 	];
 }

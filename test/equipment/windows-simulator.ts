@@ -16,11 +16,29 @@ import { applianceId } from './windows-host.ts';
 
 export interface Simulator {
 	config: SimulatorConfig;
+	/** Where its appliance's kernel shows its disks. */
+	applianceDirectory: string;
 	process: Captive;
 	start(this: void): Promise<void>;
 	/** Of one session; undefined when it was dropped. */
 	ask(this: void, op: string, request: object): Promise<z.output<typeof answerSchema> | undefined>;
 	must(this: void, op: string, request: object): Promise<unknown>;
+}
+
+/** In a session of its own; undefined when it was dropped. */
+export async function askDriver(
+	driverSocket: string,
+	op: string,
+	request: object,
+): Promise<z.output<typeof answerSchema> | undefined> {
+	const socket = connect(driverSocket);
+	try {
+		socket.write(`${JSON.stringify({ id: 7, op, ...request })}\n`);
+		for await (const line of createInterface({ input: socket })) return answerSchema.parse(JSON.parse(line));
+		return undefined;
+	} finally {
+		socket.destroy();
+	}
 }
 
 export async function windowsSimulator(t: TestContext): Promise<Simulator> {
@@ -36,7 +54,7 @@ export async function windowsSimulator(t: TestContext): Promise<Simulator> {
 		consoleSocket: join(directory, 'console.sock'),
 		controlSocket: join(directory, 'control.sock'),
 		applianceId,
-		applianceDirectory: join(directory, 'appliance'),
+		appliance: { directory: join(directory, 'appliance') },
 	};
 	const configPath = join(directory, 'simulator.json');
 	await writeFile(configPath, JSON.stringify(config));
@@ -49,16 +67,7 @@ export async function windowsSimulator(t: TestContext): Promise<Simulator> {
 		assert.match(started.said(), /ready/);
 		return started;
 	};
-	const ask: Simulator['ask'] = async (op, request) => {
-		const socket = connect(config.driverSocket);
-		try {
-			socket.write(`${JSON.stringify({ id: 7, op, ...request })}\n`);
-			for await (const line of createInterface({ input: socket })) return answerSchema.parse(JSON.parse(line));
-			return undefined;
-		} finally {
-			socket.destroy();
-		}
-	};
+	const ask: Simulator['ask'] = (op, request) => askDriver(config.driverSocket, op, request);
 	const must: Simulator['must'] = async (op, request) => {
 		const answer = await ask(op, request);
 		assert.ok(answer?.ok, `${op}: ${JSON.stringify(answer)}`);
@@ -66,6 +75,7 @@ export async function windowsSimulator(t: TestContext): Promise<Simulator> {
 	};
 	const host: Simulator = {
 		config,
+		applianceDirectory: join(directory, 'appliance'),
 		process: await launch(),
 		start: async () => void (host.process = await launch()),
 		ask,

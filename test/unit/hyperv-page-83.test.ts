@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { virtualDiskIdOf } from '../../hypervisors/hyperv/page-83.ts';
+import { qemuDeviceId, virtualDiskIdOf } from '../../hypervisors/hyperv/page-83.ts';
 import { guidBytes } from '../../model/guid.ts';
 import { hypervPage83 } from '../equipment/hyperv-page-83.ts';
 
@@ -54,4 +54,17 @@ test('`virtualDiskIdOf` reads nothing of a page that is cut off, or whose length
 
 test('a VirtualDiskId lies in the page as in its VHDX', () => {
 	assert.ok(page().includes(Buffer.from(guidBytes(id))));
+});
+
+test('`virtualDiskIdOf` reads of a disk of QEMU what it was given as `qemuDeviceId`, and of no other of its disks', () => {
+	// As scsi_disk_emulate_vpd_page of QEMU 7.2 answers `device_id`: ASCII, vendor specific.
+	const ofQemu = (deviceId: string, form = 0) =>
+		Buffer.concat([
+			Buffer.from([0, 0x83, 0, deviceId.length + 4, 2, form, 0, deviceId.length]),
+			Buffer.from(deviceId, 'latin1'),
+		]);
+	assert.equal(virtualDiskIdOf(ofQemu(qemuDeviceId(id))), id);
+	assert.equal(virtualDiskIdOf(ofQemu(qemuDeviceId(id), 1)), undefined);
+	for (const other of ['system', id, `${qemuDeviceId(id)}0`, qemuDeviceId(id.toUpperCase())])
+		assert.equal(virtualDiskIdOf(ofQemu(other)), undefined, other);
 });

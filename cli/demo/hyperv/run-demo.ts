@@ -58,7 +58,7 @@ export async function runHypervDemo({ directory, signal, say }: DemoOptions): Pr
 		'Windows is simulated here: its disks are real VHDX files, its SSH server, iSCSI session and NTFS volume are real,',
 	);
 	say('what Hyper-V itself does is played by rules out of its documentation');
-	const windows = await startWindows(join(directory, 'hv1'), signal);
+	const windows = await startWindows(join(directory, 'hv1'), { signal });
 	try {
 		const host = { name: 'hv1', kind: 'hyperv', hyperv: windows.host };
 		await mkdir(home, { mode: 0o700 });

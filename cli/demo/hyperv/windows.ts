@@ -14,16 +14,30 @@ export interface SimulatedWindows {
 	/** As config.yaml has it. */
 	host: HypervHost;
 	controlSocket: string;
+	/** Its driver's side, as if a session were open. */
+	driverSocket: string;
 	/** Where it keeps what lies on its drives. */
 	directory: string;
 	end(): Promise<void>;
 }
 
+export interface WindowsOptions {
+	signal: AbortSignal;
+	/** Of it and of its appliance; loopback for both by default. */
+	addresses?: { windows: string; appliance: string };
+	/** By default the appliance is this machine, and its disks are below `appliance` in the directory. */
+	appliance?: { qmpSocket: string; consolePath: string };
+}
+
 /** A simulated Windows host in a process of its own, reached over SSH, as `host.kind: hyperv` reaches a real one. */
-export async function startWindows(directory: string, signal: AbortSignal): Promise<SimulatedWindows> {
+export async function startWindows(
+	directory: string,
+	{ signal, addresses = { windows: '127.0.0.1', appliance: '127.0.0.1' }, appliance: inQemu }: WindowsOptions,
+): Promise<SimulatedWindows> {
 	await mkdir(directory);
 	const at = (name: string) => join(directory, name);
-	const port = await freePort();
+	const port = await freePort(addresses.windows);
+	const kernel = { sys: at('appliance/sys'), dev: at('appliance/dev') };
 	const appliance = randomUUID();
 	const config = {
 		directory: at('windows'),
@@ -31,23 +45,24 @@ export async function startWindows(directory: string, signal: AbortSignal): Prom
 		consoleSocket: at('console.sock'),
 		controlSocket: at('control.sock'),
 		applianceId: appliance,
-		applianceDirectory: at('appliance'),
-		ssh: { directory: at('ssh'), port },
+		appliance: inQemu ?? { directory: at('appliance') },
+		ssh: { directory: at('ssh'), address: addresses.windows, port },
 	};
 	await writeFile(at('simulator.json'), JSON.stringify(config));
 	const child = await startProcess(at('simulator.json'), signal);
 	return {
 		host: {
-			ssh: `${userInfo().username}@127.0.0.1`,
+			ssh: `${userInfo().username}@${addresses.windows}`,
 			port,
 			identityFile: join(config.ssh.directory, 'client-key'),
 			knownHostsFile: join(config.ssh.directory, 'known-hosts'),
 			datastore: 'D:\\Rouse',
 			appliance,
-			address: '127.0.0.1',
-			kernel: { sys: join(config.applianceDirectory, 'sys'), dev: join(config.applianceDirectory, 'dev') },
+			address: addresses.appliance,
+			...(inQemu ? {} : { kernel }),
 		},
 		controlSocket: config.controlSocket,
+		driverSocket: config.driverSocket,
 		directory: config.directory,
 		end: () => endProcess(child),
 	};
@@ -79,9 +94,9 @@ async function endProcess(child: ChildProcess): Promise<void> {
 	await ended;
 }
 
-async function freePort(): Promise<number> {
+async function freePort(host: string): Promise<number> {
 	const server = createServer();
-	server.listen(0, '127.0.0.1');
+	server.listen(0, host);
 	await once(server, 'listening');
 	const address = server.address();
 	server.close();

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { setPrivateUmask } from '../../../system/private-umask.ts';
+import { ApplianceInQemu } from './appliance-in-qemu.ts';
 import { ApplianceKernel } from './appliance-kernel.ts';
 import { serveConsoles } from './console-server.ts';
 import { answerControl } from './control.ts';
@@ -26,10 +27,15 @@ export const simulatorConfigSchema = z.strictObject({
 	/** What tests tell it: control.ts. */
 	controlSocket: z.string(),
 	applianceId: z.string(),
-	/** Where `sys` and `dev` of the appliance are. */
-	applianceDirectory: z.string(),
+	/** Where `sys` and `dev` of the appliance are; or it is a machine of QEMU, whose console is a file. */
+	appliance: z.union([
+		z.strictObject({ directory: z.string() }),
+		z.strictObject({ qmpSocket: z.string(), consolePath: z.string() }),
+	]),
 	/** With it the host is reached over SSH too, by keys that are made in this directory (ssh/server.ts). */
-	ssh: z.strictObject({ directory: z.string(), port: z.int().min(1).max(65_535) }).optional(),
+	ssh: z
+		.strictObject({ directory: z.string(), address: z.string().optional(), port: z.int().min(1).max(65_535) })
+		.optional(),
 	/** After which the initiator gives up. */
 	patienceMs: z.int().min(1).default(60_000),
 	computerName: z.string().default('HV1'),
@@ -44,7 +50,7 @@ export type SimulatorConfig = z.input<typeof simulatorConfigSchema>;
 
 async function run(path: string): Promise<void> {
 	const config = simulatorConfigSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-	const { directory, patienceMs, applianceId, computerName, switches, addresses } = config;
+	const { directory, patienceMs, applianceId, appliance, computerName, switches, addresses } = config;
 	const host = await WindowsHost.boot({
 		directory,
 		applianceId,
@@ -53,7 +59,7 @@ async function run(path: string): Promise<void> {
 		addresses,
 		processors: 4,
 		initiator: new IscsiInitiator(join(directory, 'iscsi'), { patienceMs }),
-		appliance: new ApplianceKernel(config.applianceDirectory),
+		appliance: 'directory' in appliance ? new ApplianceKernel(appliance.directory) : new ApplianceInQemu(appliance),
 		onPowerLoss: () => process.kill(process.pid, 'SIGKILL'),
 	});
 	await serveLines(config.controlSocket, answerControl(host));

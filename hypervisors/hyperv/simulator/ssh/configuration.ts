@@ -1,8 +1,9 @@
-/** The configuration of an OpenSSH server that stands for that of a Windows host: loopback, one key, one program. */
+/** The configuration of an OpenSSH server that stands for that of a Windows host: one address, one key, one program. */
 
 export const sftpCommand = 'sftp-server';
 
 export interface SshServerPlan {
+	address: string;
 	port: number;
 	hostKeyPath: string;
 	/** Files of keys, of which any opens. */
@@ -12,9 +13,16 @@ export interface SshServerPlan {
 	command: readonly string[];
 }
 
-export function sshdConfiguration({ port, hostKeyPath, authorizedKeysPaths, pidPath, command }: SshServerPlan): string {
+export function sshdConfiguration({
+	address,
+	port,
+	hostKeyPath,
+	authorizedKeysPaths,
+	pidPath,
+	command,
+}: SshServerPlan): string {
 	const lines = {
-		ListenAddress: `127.0.0.1:${port}`,
+		ListenAddress: `${address}:${port}`,
 		HostKey: hostKeyPath,
 		AuthorizedKeysFile: authorizedKeysPaths.join(' '),
 		PidFile: pidPath,

@@ -1,5 +1,5 @@
 /**
- * An OpenSSH server of this simulation's own on loopback, with keys of its own: what Rouse says to a Windows host goes the
+ * An OpenSSH server of this simulation's own, with keys of its own: what Rouse says to a Windows host goes the
  * whole way of a real one, up to the program that stands for powershell.exe (powershell.ts).
  */
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -25,6 +25,8 @@ export interface SshServerOptions {
 	consoleSocket: string;
 	/** Of the host's drives: files are sent there by sftp, and the keys of administrators are among them. */
 	root: string;
+	/** Loopback by default; IPv4. */
+	address?: string | undefined;
 	/** A free one by default; the one to be reached at again after a stop. */
 	port?: number;
 }
@@ -40,20 +42,20 @@ const hint = 'apt-get install openssh-server openssh-client';
 
 /** A server that runs already in this directory is taken as it is. */
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
-	const { directory, driverSocket, consoleSocket, root } = options;
+	const { directory, driverSocket, consoleSocket, root, address = '127.0.0.1' } = options;
 	await mkdir(directory, { recursive: true, mode: 0o700 });
 	const at = (name: string) => join(directory, name);
 	const hostKeyPath = await keyAt(at('host-key'));
 	const identityPath = await keyAt(at('client-key'));
-	const port = options.port ?? (await freePort());
+	const port = options.port ?? (await freePort(address));
 	const knownHostsPath = at('known-hosts');
 	const configurationPath = at('sshd-config');
 	const command = [process.execPath, standIn, driverSocket, consoleSocket, root];
 	const authorizedKeysPaths = [`${identityPath}.pub`, administratorsKeys(root)];
-	const plan = { port, hostKeyPath, pidPath: at('pid'), authorizedKeysPaths, command };
+	const plan = { address, port, hostKeyPath, pidPath: at('pid'), authorizedKeysPaths, command };
 	await writeFile(configurationPath, sshdConfiguration(plan));
 	const [type, key] = (await readFile(`${hostKeyPath}.pub`, 'utf8')).split(' ');
-	await writeFile(knownHostsPath, `[127.0.0.1]:${port} ${type} ${key?.trim()}\n`);
+	await writeFile(knownHostsPath, `[${address}]:${port} ${type} ${key?.trim()}\n`);
 	await makePrivilegeSeparationDirectory();
 	// It executes itself again for each session, which takes an absolute path: sshd(8).
 	const sshd = ['/usr/sbin/sshd', '-D', '-e', '-f', configurationPath];
@@ -63,9 +65,9 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
 		command: 'sh',
 		args: ['-c', holder, 'sh', ...sshd],
 	});
-	await waitFor('sshd to listen', () => listens(port), { timeoutMs: 20_000 });
+	await waitFor('sshd to listen', () => listens(address, port), { timeoutMs: 20_000 });
 	return {
-		destination: { host: '127.0.0.1', port, user: userInfo().username, identityPath, knownHostsPath },
+		destination: { host: address, port, user: userInfo().username, identityPath, knownHostsPath },
 		stop: () => stopSshServer(directory),
 	};
 }
@@ -96,19 +98,19 @@ async function makePrivilegeSeparationDirectory(): Promise<void> {
 	if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
 }
 
-async function freePort(): Promise<number> {
+async function freePort(address: string): Promise<number> {
 	const server = createServer();
 	const { promise, resolve, reject } = Promise.withResolvers<number>();
-	server.once('error', reject).listen(0, '127.0.0.1', () => {
-		const address = server.address();
-		server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+	server.once('error', reject).listen(0, address, () => {
+		const bound = server.address();
+		server.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0));
 	});
 	return await promise;
 }
 
-function listens(port: number): Promise<boolean> {
+function listens(host: string, port: number): Promise<boolean> {
 	return new Promise(resolve => {
-		const socket = connect({ host: '127.0.0.1', port });
+		const socket = connect({ host, port });
 		socket.once('error', () => resolve(false));
 		socket.once('connect', () => {
 			socket.destroy();
