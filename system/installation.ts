@@ -83,6 +83,8 @@ export const configSchema = z
 				message: 'belongs to `kind: hyperv`, and to no other',
 			})
 			.prefault({}),
+		/** Those of other machines whose workers use this installation's Temporal: the id that their seed gave them. */
+		hosts: z.record(nameSchema, z.strictObject({ id: z.uuid() })).default({}),
 		temporal: temporalSchema.prefault({}),
 		/** The one at which Temporal answers, and that of `rouse ui`; absent: chosen free once, then kept. */
 		ports: z
@@ -91,7 +93,11 @@ export const configSchema = z
 		/** What hosts elsewhere reach of this installation; absent: nothing. */
 		serve: serveSchema.optional(),
 	})
-	.superRefine(refuseServed);
+	.superRefine(refuseServed)
+	.refine(({ host, hosts }) => !Object.hasOwn(hosts, host.name), {
+		path: ['hosts'],
+		message: 'has the name of this host: a name means one host',
+	});
 export type Config = z.infer<typeof configSchema>;
 
 /** One installation: everything durable under `home`, sockets under `runDirectory`. Two of them never meet. */
@@ -166,9 +172,14 @@ export async function readIdentity(path: string): Promise<string | undefined> {
 	return identitySchema.parse(JSON.parse(text)).id;
 }
 
+/** What {@link readIdentity} reads. */
+export function identityText(id: string): string {
+	return `${JSON.stringify({ id })}\n`;
+}
+
 /** Gives a place a random id, once: of several processes that try, all end with the same. */
 export async function makeIdentity(path: string): Promise<string> {
-	await createFileDurably(path, `${JSON.stringify({ id: randomUUID() })}\n`);
+	await createFileDurably(path, identityText(randomUUID()));
 	const id = await readIdentity(path);
 	if (id === undefined) throw new RouseError('internal', `${path} vanished while it was made`);
 	return id;

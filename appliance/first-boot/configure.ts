@@ -5,6 +5,7 @@ import { RouseError } from '../../model/errors.ts';
 import { replaceFileDurably } from '../../system/durable-file.ts';
 import { readIfThere } from '../../system/if-there.ts';
 import { namesIn } from '../../system/names-in.ts';
+import { places, readIdentity } from '../../system/installation.ts';
 import { type ApplianceRecord, digestOf, homeFiles, recordFile, recordSchema, systemFiles } from './files.ts';
 import { parseSeed } from './seed.ts';
 
@@ -29,6 +30,9 @@ export async function configure(seedText: string, { home, etc }: Directories): P
 		if (own.name !== seed.name)
 			throw new RouseError('identity_conflict', `the seed calls this appliance ${seed.name}, and it is ${own.name}`);
 	}
+	const hostId = await readIdentity(places.hostIdentity(home));
+	if (seed.hostId !== undefined && hostId !== undefined && seed.hostId !== hostId)
+		throw new RouseError('identity_conflict', `the seed says that this host is ${seed.hostId}, and it is ${hostId}`);
 	const files = homeFiles(seed, home);
 	await removeNetworks(etc);
 	for (const { path, text } of systemFiles(seed)) await write(join(etc, path), text, { file: 0o644, folder: 0o755 });

@@ -7,7 +7,7 @@ import { RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
 import { nameSchema } from '../../model/names.ts';
 import type { HypervHost } from '../../system/hyperv-host.ts';
-import { type Config, configSchema } from '../../system/installation.ts';
+import { type Config, configSchema, identityText, places } from '../../system/installation.ts';
 import type { Seed } from './seed.ts';
 
 export interface NewFile {
@@ -32,9 +32,10 @@ export function digestOf(renewal: string): string {
 
 /** Of the home, in the order in which they are written. Throws `config_invalid` for what config.yaml may not say. */
 export function homeFiles(seed: Seed, home: string): NewFile[] {
-	const { temporal, repository, windows } = seed;
+	const { hostId, temporal, repository, windows } = seed;
 	const { tls } = temporal;
 	return [
+		...(hostId === undefined ? [] : [{ path: places.hostIdentity(''), text: identityText(hostId) }]),
 		...keyFiles('temporal', tls),
 		...(temporal.payloadKey === undefined
 			? []

@@ -35,6 +35,8 @@ export const seedSchema = z.strictObject({
 	name: nameSchema,
 	/** `simulated` is for tests of the appliance itself. */
 	kind: z.enum(['hyperv', 'simulated']),
+	/** Random, of the host: by it recoveries find its workers. Absent: the appliance makes one that nobody else knows. */
+	hostId: z.uuid().optional(),
 	/** Random. Who renews a configuration knows it: disks of guests are attached here, and any of them could look like a seed. */
 	renewal: z.string().regex(/^[\da-f]{64}$/, 'is not 32 bytes in hexadecimal'),
 	networks: z.array(networkSchema).min(1).max(8),

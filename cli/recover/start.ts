@@ -2,12 +2,12 @@ import { Option } from '@commander-js/extra-typings';
 import { planRecovery } from '../../activities/control/plan-recovery.ts';
 import { readDocument } from '../../client/documents.ts';
 import { isRemoved } from '../../client/removed-machine.ts';
-import { makeRequest, type RequestOptions } from '../../client/requests.ts';
+import { type HostElsewhere, hostElsewhere, makeRequest, type RequestOptions } from '../../client/requests.ts';
 import type { PointReference } from '../../model/names.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import type { SupervisorClient } from '../../supervisor/client.ts';
 import type { HardwareRequest, HostView } from '../../supervisor/protocol.ts';
-import { homeDirectory, loadConfig } from '../../system/installation.ts';
+import { type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
 import { chooseConfigured, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseBytes, parseCpus, parseMemory, parseName, parsePoint } from '../terminal/parse.ts';
@@ -81,17 +81,19 @@ async function start(point: PointReference, options: StartOptions, context: Cont
 	const config = await loadConfig({ home: homeDirectory(context.env) });
 	const repository = await chooseConfigured(context, options.repo, config);
 	const supervisor = await openSupervisor(context);
-	const host = await supervisor.host({ signal: context.signal });
+	const host = await hostFor(options.host, config, supervisor, context.signal);
 	// A plan says so itself.
 	const onWarning = options.dryRun ? undefined : (warning: string) => context.output.warn(warning);
 	const request = await makeRequest(point, requestOptions(options), { config, repository, host, onWarning });
-	if (options.dryRun) return showPlan(request, { view: host, supervisor }, context);
-	for (const warning of host.warnings) context.output.warn(warning);
+	if (options.dryRun) return showPlan(request, { host, supervisor }, context);
+	const isHere = 'protocol' in host;
+	if (isHere) for (const warning of host.warnings) context.output.warn(warning);
 	await withSession(context, async session => {
 		const { name } = request;
 		const { outcome } = await session.recoveries.start(request, {
 			again: options.again ?? false,
-			isRemoved: finished => isRemoved(session.supervisor, request.hostId, finished),
+			// Of a machine elsewhere only its own host knows.
+			isRemoved: async finished => isHere && (await isRemoved(session.supervisor, request.hostId, finished)),
 		});
 		if (outcome === 'attached') context.output.message(`${name} was started before with the same request: attached`);
 		if (outcome === 'already_finished') context.output.message(`${name} is finished already`);
@@ -101,20 +103,34 @@ async function start(point: PointReference, options: StartOptions, context: Cont
 	});
 }
 
+/** The installation's own host as its supervisor tells it, or the one of another machine that is meant. */
+async function hostFor(
+	name: string | undefined,
+	config: Config,
+	supervisor: SupervisorClient,
+	signal: AbortSignal,
+): Promise<HostView | HostElsewhere> {
+	const elsewhere = name === undefined ? undefined : hostElsewhere(config, name);
+	return elsewhere ?? (await supervisor.host({ signal }));
+}
+
 /** A platform may have to find out first what its host can do. */
 const planTimeoutMs = 45_000;
 
-/** The same planning that the recovery does as its first step, and a look at the host; it changes nothing. */
+/** The same planning that the recovery does as its first step, and a look at the host, if it is here; it changes nothing. */
 async function showPlan(
 	request: RecoveryRequest,
-	{ view, supervisor }: { view: HostView; supervisor: SupervisorClient },
+	{ host, supervisor }: { host: HostView | HostElsewhere; supervisor: SupervisorClient },
 	context: Context,
 ): Promise<void> {
 	const { signal } = context;
 	const chooseHardware = (question: HardwareRequest) =>
 		supervisor.hardware(question, { signal, timeoutMs: planTimeoutMs });
-	const networks = view.networks.map(network => network.name);
-	const plan = await planRecovery(request, { host: { view, chooseHardware } });
+	const view = 'networks' in host ? host : undefined;
+	const networks = (view?.networks ?? []).map(network => network.name);
+	const plan = await planRecovery(request, view && { host: { view, chooseHardware } });
+	if (!view)
+		plan.warnings.push(`${host.name} is another machine and was not asked: it checks the plan when it is carried out`);
 	context.output.result({ request, plan }, planText(request, plan, networks));
 }
 

@@ -25,6 +25,7 @@ export async function sampleSeed(t: Pick<TestContext, 'after'>, change: Partial<
 		version: 0,
 		name: 'hv1',
 		kind: 'simulated',
+		hostId: 'b3b3b3b3-0000-4000-8000-000000000000',
 		renewal: randomBytes(32).toString('hex'),
 		networks: [
 			{ mac: '00:15:5d:01:02:03', address: '192.0.2.10/24', nameServers: [] },

@@ -83,6 +83,7 @@ suite('`configure` of an appliance', () => {
 	for (const [what, change] of [
 		['with another `renewal`', { renewal: '00'.repeat(32) }],
 		['with another name', { name: 'hv2' }],
+		['with another host id', { hostId: 'a3a3a3a3-0000-4000-8000-000000000000' }],
 	] as const)
 		test(`a seed ${what} is \`identity_conflict\` for one that is configured, and changes nothing`, async t => {
 			const at = await machine(t);

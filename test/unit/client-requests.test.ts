@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { defaultName, hashRequest, makeRequest as requestFor, type RequestOptions } from '../../client/requests.ts';
+import {
+	defaultName,
+	hashRequest,
+	hostElsewhere,
+	makeRequest as requestFor,
+	type RequestOptions,
+} from '../../client/requests.ts';
 import { recoveryRequestSchema } from '../../model/recovery.ts';
 import { configSchema } from '../../system/installation.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -44,6 +50,25 @@ describe('makeRequest', () => {
 			hint: 'eth0 is no bridge: macvtap:eth0; it has: bridge0, none; no bridges here',
 		});
 		await assert.rejects(make({ networks: { dmz: 'none' } }), { code: 'repository_missing' });
+	});
+
+	it('for a host elsewhere asks nobody, and takes none of the networks of this one', async t => {
+		const { machine, repository } = await storedMachine(await temporaryDirectory(t));
+		const hosts = { hv1: { id: sampleHostView.hostId } };
+		const host = hostElsewhere({ ...config, hosts }, 'hv1');
+		assert.deepEqual(host, { name: 'hv1', hostId: sampleHostView.hostId });
+		const asked = { ...options, memoryMiB: 2 ** 30, networks: { dmz: 'vSwitch' } };
+		const made = await requestFor({ machine, point: 'latest' }, asked, { config, repository, host });
+		assert.deepEqual([made.host, made.hostId, made.networks], ['hv1', sampleHostView.hostId, { dmz: 'vSwitch' }]);
+	});
+
+	it('`hostElsewhere` tells an unknown host which there are', () => {
+		const hosts = { hv1: { id: sampleHostView.hostId } };
+		assert.equal(hostElsewhere({ ...config, hosts }, 'local'), undefined);
+		assert.throws(() => hostElsewhere({ ...config, hosts }, 'hv2'), {
+			code: 'host_unknown',
+			hint: 'this installation has: local, hv1',
+		});
 	});
 
 	it('refuses a supervisor of another protocol', async () => {
