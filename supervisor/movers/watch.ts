@@ -10,6 +10,11 @@ interface Asked<State> {
 const hungAfterMs = 5_000;
 /** One that has not answered yet is given longer: on a busy host a program takes its time to start. */
 const startingMs = 15_000;
+/**
+ * Both twice as long each time that it was not enough, or on a host that is slow enough none would ever come up: one that is
+ * replaced starts from nothing, and takes the processor from those that are about to answer.
+ */
+const mostPatience = 16;
 /** A mover that lived for this long is started again at once when it dies. */
 const soundAfterMs = 10_000;
 const longestBackoffMs = 30_000;
@@ -25,6 +30,7 @@ export class MoverWatch<State> {
 	#since = 0;
 	#answeredAt = 0;
 	#answered = false;
+	#patience = 1;
 	#notBefore = 0;
 	#deaths = 0;
 	#failure: RouseError | undefined;
@@ -62,12 +68,13 @@ export class MoverWatch<State> {
 			const state = await this.#mover.control.state({ timeoutMs: 1_000 });
 			this.#answeredAt = this.#clock.now();
 			this.#answered = true;
-			if (this.#answeredAt - this.#since > soundAfterMs) this.#deaths = 0;
+			if (this.#answeredAt - this.#since > soundAfterMs) this.forgive();
 			return state;
 		} catch {
 			// No answer is an observation here; what follows from it is decided by how long it lasts.
 			const silentMs = this.#clock.now() - this.#answeredAt;
-			if (silentMs > (this.#answered ? hungAfterMs : startingMs)) await this.#replace(holder.pid, silentMs);
+			const longestMs = this.#patience * (this.#answered ? hungAfterMs : startingMs);
+			if (silentMs > longestMs) await this.#replace(holder.pid, silentMs);
 			return undefined;
 		}
 	}
@@ -75,6 +82,7 @@ export class MoverWatch<State> {
 	/** It was repaired, or is to be tried again now. */
 	forgive(): void {
 		this.#deaths = 0;
+		this.#patience = 1;
 		this.#notBefore = 0;
 	}
 
@@ -102,6 +110,7 @@ export class MoverWatch<State> {
 
 	async #replace(pid: number, silentMs: number): Promise<void> {
 		this.#answeredAt = this.#clock.now(); // the next look gives the kill, or a successor, its time
+		this.#patience = Math.min(mostPatience, 2 * this.#patience);
 		if (!(await this.#mover.end())) {
 			this.#deaths = worrying;
 			this.#failure = new RouseError('hypervisor_stuck', `the ${this.#mover.kind} mover (pid ${pid}) cannot be killed`);

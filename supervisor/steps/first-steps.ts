@@ -10,7 +10,7 @@ import { change, type LastingStep, missingBefore } from '../files/state.ts';
 import type { Nothing, StepContext } from '../recovery/step-context.ts';
 
 /** How long the mount mover may take to read the repository's maps and listen. */
-const moverStartMs = 30_000;
+const moverStartMs = 60_000;
 
 export async function reserve(
 	{ recovery }: StepContext,

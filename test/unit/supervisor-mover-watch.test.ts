@@ -7,7 +7,7 @@ import { TestClock } from '../equipment/test-clock.ts';
 
 /** A mover that is nothing but a pid. */
 function fakeMover() {
-	const fake = { pid: 0, silent: false, calls: [] as string[] };
+	const fake = { pid: 0, starts: 0, silent: false, calls: [] as string[] };
 	const mover: Mover<{ state(): Promise<string> }> = {
 		kind: 'mount',
 		control: {
@@ -16,10 +16,11 @@ function fakeMover() {
 				return 'well';
 			},
 		},
-		holder: async () => (fake.pid === 0 ? undefined : { pid: fake.pid, startTicks: '1' }),
+		holder: async () => (fake.pid === 0 ? undefined : { pid: fake.pid, startTicks: `${fake.starts}` }),
 		start: async () => {
 			fake.calls.push('start');
 			fake.pid += 1;
+			fake.starts += 1;
 		},
 		end: async () => {
 			fake.calls.push('end');
@@ -50,4 +51,31 @@ test('`keep` replaces a mover that hangs also where its incident cannot be writt
 	clock.ms += 6_000;
 	await assert.rejects(watch.keep(), /no space left/);
 	assert.deepEqual(fake.calls, ['end', 'start']);
+});
+
+test('`keep` gives one that does not answer twice the time at each start, and the usual one after it was sound', async () => {
+	const fake = fakeMover();
+	fake.silent = true;
+	const clock = new TestClock();
+	const watch = new MoverWatch(fake.mover, clock, async () => undefined);
+	const secondsUntilReplaced = async () => {
+		await watch.keep();
+		const { starts } = fake;
+		let seconds = 0;
+		for (; fake.starts === starts; seconds++) {
+			clock.ms += 1_000;
+			await watch.keep();
+		}
+		return seconds;
+	};
+	await watch.keep();
+	const waited = [];
+	for (let start = 0; start < 6; start++) waited.push(await secondsUntilReplaced());
+	assert.deepEqual(waited, [16, 31, 61, 121, 241, 241]);
+	fake.silent = false;
+	assert.equal(await watch.keep(), 'well');
+	clock.ms += 11_000;
+	assert.equal(await watch.keep(), 'well');
+	fake.silent = true;
+	assert.deepEqual([await secondsUntilReplaced(), await secondsUntilReplaced()], [6, 31]);
 });
