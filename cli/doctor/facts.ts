@@ -131,6 +131,8 @@ export interface WorkflowFacts {
 
 export interface PinFacts extends Pin {
 	ageMs: number;
+	/** What this installation has granted for it: the host that reads, and whether the recovery is over. */
+	granted: { host: string; ended: boolean } | undefined;
 }
 
 export interface RepositoryFacts {

@@ -2,8 +2,7 @@
 import { join } from 'node:path';
 import type { Phase } from '../../model/recovery.ts';
 import { keys } from '../../repository/format/keys.ts';
-import type { Pin } from '../../repository/pins.ts';
-import type { DirectoryContent, Facts, RepositoryFacts, WorkflowFacts } from './facts.ts';
+import type { DirectoryContent, Facts, PinFacts, RepositoryFacts, WorkflowFacts } from './facts.ts';
 import { abandonedText } from '../recover/next-text.ts';
 import { type Finding, fixCommand, settledMs } from './finding.ts';
 
@@ -103,29 +102,40 @@ function pinsLeft(facts: Facts, onHost: readonly OnHost[], { directory, pins, pr
 		pins
 			.filter(({ recoveryId }) => !used.has(recoveryId))
 			// The recovery of a young one may have begun since workflows and host were looked at.
-			.filter(({ recoveryId, ageMs }) => facts.tombstones.has(recoveryId) || (allRead && ageMs >= settledMs))
+			.filter(({ ageMs, ...pin }) => endOf(facts, pin) !== undefined || (allRead && ageMs >= settledMs))
 			.map(pin => pinLeft(facts, directory, pin))
 	);
 }
 
-function pinLeft({ tombstones, workflows }: Facts, repository: string, pin: Pin): Finding {
-	const { recoveryId, machine, restorePoint, reason } = pin;
+/** What is known of the end of a recovery, here or on the host that was granted to read for it. */
+function endOf({ tombstones }: Facts, { recoveryId, granted }: Pick<PinFacts, 'recoveryId' | 'granted'>) {
+	const ended = tombstones.get(recoveryId);
+	if (ended) return `is ${ended.state} on this host`;
+	return granted?.ended ? `was on host ${granted.host} and is over` : undefined;
+}
+
+function pinLeft(facts: Facts, repository: string, pin: PinFacts): Finding {
+	const { recoveryId, machine, restorePoint, reason, granted } = pin;
 	const subject = join(repository, keys.pin(recoveryId));
 	const what = `${machine}@${restorePoint} is kept (pinned) for ${reason} (${recoveryId})`;
-	const ended = tombstones.get(recoveryId);
-	if (ended)
+	const end = endOf(facts, pin);
+	if (end !== undefined)
 		return {
 			code: 'pin_left',
 			subject,
-			explanation: `${what}, which is ${ended.state} on this host`,
+			explanation: `${what}, which ${end}`,
 			command: fixCommand,
 			fix: { do: 'unpin', repository, recoveryId },
 		};
-	const where = workflows ? 'nor has it an open workflow' : 'and Temporal does not answer';
+	const where = facts.workflows ? 'nor has it an open workflow' : 'and Temporal does not answer';
+	const elsewhere = granted && granted.host !== facts.host ? granted.host : undefined;
+	const whose =
+		elsewhere === undefined ? "another installation's" : `on host ${elsewhere}, which was granted to read it`;
+	const user = elsewhere === undefined ? 'no other installation' : `nothing on host ${elsewhere}`;
 	return {
 		code: 'pin_unknown',
 		subject,
-		explanation: `${what}, which this host does not have, ${where}: it may be another installation's`,
-		command: `see that no other installation uses it, then: rm ${subject}`,
+		explanation: `${what}, which this host does not have, ${where}: it may be ${whose}`,
+		command: `see that ${user} uses it, then: rm ${subject}`,
 	};
 }

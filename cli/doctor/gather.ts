@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { asRouseError } from '../../model/errors.ts';
 import { RepositoryChildren } from '../../repository/access/children.ts';
 import type { Pin } from '../../repository/pins.ts';
+import { Grants } from '../../repository/service/grants.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { type Config, type Installation, loadConfig } from '../../system/installation.ts';
 import { currentOutages } from '../host/outages.ts';
@@ -113,8 +114,11 @@ async function gatherTemporal(
 	}
 }
 
-function withAge(pin: Pin): PinFacts {
-	return { ...pin, ageMs: Date.now() - Date.parse(pin.pinnedAt) };
+async function factsOf(pin: Pin, grants: Grants): Promise<PinFacts> {
+	// One that cannot be read tells as much as none.
+	const held = await grants.read(pin.recoveryId).catch(() => undefined);
+	const granted = held && { host: held.grant.host, ended: held.ended };
+	return { ...pin, ageMs: Date.now() - Date.parse(pin.pinnedAt), granted };
 }
 
 async function gatherRepositories(
@@ -126,13 +130,15 @@ async function gatherRepositories(
 	const used = recoveries.flatMap(({ content }) => (content.kind === 'recovery' ? (content.repository ?? []) : []));
 	const elsewhere = new Set(Object.values(config?.repositoriesElsewhere ?? {}).map(({ directory }) => directory));
 	const owing = (await gatherOwing(home)).filter(directory => !elsewhere.has(directory));
+	const grants = new Grants(home);
 	const children = RepositoryChildren.of({ cacheDirectory });
 	try {
 		return await Promise.all(
 			[...new Set([...configured, ...used, ...owing])].map(async (directory): Promise<RepositoryFacts> => {
 				try {
 					const pins = await children.listPins(directory, AbortSignal.timeout(repositoryLimitMs));
-					return { directory, pins: pins.map(withAge), problem: undefined };
+					const known = await Promise.all(pins.map(pin => factsOf(pin, grants)));
+					return { directory, pins: known, problem: undefined };
 				} catch (error) {
 					return { directory, pins: [], problem: asRouseError(error).message };
 				}

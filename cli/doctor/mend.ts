@@ -3,6 +3,7 @@ import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors.ts';
 import { RepositoryChildren } from '../../repository/access/children.ts';
+import { Grants } from '../../repository/service/grants.ts';
 import { isErrno, temporarySuffix } from '../../system/durable-file.ts';
 import { processStartTicks } from '../../system/process-lock.ts';
 import { removeTap, tapsOnHost } from '../../system/taps.ts';
@@ -18,7 +19,7 @@ export interface Mended {
 }
 
 /** One that fails holds up no other. */
-export async function mend(finding: Finding, installation: { cacheDirectory: string }): Promise<Mended> {
+export async function mend(finding: Finding, installation: { home: string; cacheDirectory: string }): Promise<Mended> {
 	if (finding.fix === undefined) return { mended: false, failure: null };
 	try {
 		await carryOut(finding.fix, installation);
@@ -28,7 +29,7 @@ export async function mend(finding: Finding, installation: { cacheDirectory: str
 	}
 }
 
-async function carryOut(fix: Fix, installation: { cacheDirectory: string }): Promise<void> {
+async function carryOut(fix: Fix, installation: { home: string; cacheDirectory: string }): Promise<void> {
 	switch (fix.do) {
 		case 'remove-empty':
 			return removeEmpty(fix.path);
@@ -43,7 +44,8 @@ async function carryOut(fix: Fix, installation: { cacheDirectory: string }): Pro
 		case 'unpin': {
 			const children = RepositoryChildren.of(installation);
 			try {
-				return await children.unpin(fix.repository, fix.recoveryId);
+				await children.unpin(fix.repository, fix.recoveryId);
+				return await new Grants(installation.home).forget(fix.recoveryId);
 			} finally {
 				void children.close();
 			}

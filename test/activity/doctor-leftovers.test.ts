@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import * as z from 'zod';
 import { listPins, pinPoint } from '../../repository/pins.ts';
 import { openRepository } from '../../repository/repository.ts';
+import { Grants } from '../../repository/service/grants.ts';
 import { OwedUnpins } from '../../supervisor/files/owed-unpins.ts';
 import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import { places } from '../../system/installation.ts';
@@ -102,7 +103,9 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 	const host = await SupervisedHost.create(t);
 	const { home, runDirectory } = host.installation;
 	const away = join(home, 'no-repository');
-	const config = `host: {kind: simulated}\nrepositories: {main: ${repository}, away: ${away}}\n`;
+	const served = '{directory: /srv/served, host: backup1, port: 7400, authority: a, certificate: c, key: k}';
+	const known = `repositories: {main: ${repository}, away: ${away}}\nrepositoriesElsewhere: {served: ${served}}\n`;
+	const config = `host: {kind: simulated}\n${known}`;
 	await writeFile(join(home, 'config.yaml'), config);
 	await host.start();
 	const recovery = new SteppedRecovery(host, samplePlan(stored));
@@ -137,11 +140,15 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 
 	const opened = await openRepository(repository);
 	t.after(() => opened.store.close());
-	const [ended, unknown] = [randomUUID(), randomUUID()];
+	const [ended, unknown, elsewhere] = [randomUUID(), randomUUID(), randomUUID()];
 	const { machine: of, restorePoint, manifestDigest } = samplePlan(stored);
 	const now = () => new Date(Date.now() - 3_600_000);
-	for (const recoveryId of [ended, unknown, recovery.recoveryId])
+	for (const recoveryId of [ended, unknown, elsewhere, recovery.recoveryId])
 		await pinPoint(opened, { recoveryId, machine: of, restorePoint, manifestDigest, reason: 'recovery x' }, { now });
+	const grants = new Grants(home);
+	const point = { machine: of, restorePoint, manifestDigest };
+	await grants.give({ recoveryId: elsewhere, name: 'x', host: 'hv1', repository, ...point });
+	await grants.end(elsewhere); // by an unpin that went no further
 	await new Tombstones(home).write({
 		version: 1,
 		recoveryId: ended,
@@ -155,7 +162,8 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 	});
 
 	const owing = `${away}-too`;
-	await new OwedUnpins(home).add({ repository: owing, recoveryId: randomUUID(), since: new Date().toISOString() });
+	for (const debtor of [owing, '/srv/served'])
+		await new OwedUnpins(home).add({ repository: debtor, recoveryId: randomUUID(), since: new Date().toISOString() });
 
 	const safe = [
 		...(await leftTaps(t)).map(tap => `tap_left ${tap}`),
@@ -165,6 +173,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 		`process_unowned pid ${mover}`,
 		`process_orphaned pid ${orphan}`,
 		`pin_left ${join(repository, 'pins', ended)}`,
+		`pin_left ${join(repository, 'pins', elsewhere)}`,
 	];
 	const unsafe = [
 		'directory_unowned lost',
@@ -202,6 +211,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 		(await listPins(opened)).map(({ recoveryId }) => recoveryId).toSorted(),
 		[unknown, recovery.recoveryId].toSorted(),
 	);
+	assert.equal(await grants.read(elsewhere), undefined);
 	assert.equal((await recovery.view()).power, 'on');
 
 	await host.kill();

@@ -60,7 +60,8 @@ for (const code of ['store_unreachable', 'repository_missing', 'repository_unkno
 	test(`a pin that fails by ${code} leaves the recovery unpinned: its host is told, and it goes on`, async () => {
 		const { run, request } = await startRecovery(sandbox);
 		await bringTo(run, request, 'pin');
-		assert.equal(run.pending('pin').attempts, 3);
+		const { attempts, input: pinned } = run.pending('pin');
+		assert.deepEqual([attempts, pinned['host']], [3, request.host]);
 		await run.fail('pin', code, 'it cannot be written');
 		const { input } = run.pending('unpinned');
 		assert.deepEqual([input['code'], input['reason']], [code, 'it cannot be written']);

@@ -60,8 +60,12 @@ const pin = {
 	reason: 'recovery r1',
 	pinnedAt: '2026-11-20T03:00:00Z',
 	ageMs: old,
+	granted: undefined,
 };
 const pins = { repositories: [{ directory: '/repo', pins: [pin], problem: undefined }] };
+const pinsOf = (granted: { host: string; ended: boolean }, ageMs = old) => ({
+	repositories: [{ directory: '/repo', pins: [{ ...pin, granted, ageMs }], problem: undefined }],
+});
 const sockets = { name: id.slice(0, 8), path: '/run/x', ageMs: old, listening: false, configured: false };
 const held = (of: HeldFacts['of'], recovery = 'r1'): HeldFacts => ({
 	path: `/home/${recovery}/${of}.lock`,
@@ -209,6 +213,13 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 	['a pin of one that has ended here', { ...pins, ...ended }, ['pin_left+']],
 	['the same while its workflow is open', { ...pins, ...ended, workflows: [workflow] }, []],
 	['a pin of nobody known', pins, ['pin_unknown']],
+	['a pin of a recovery of another host', pinsOf({ host: 'hv1', ended: false }), ['pin_unknown']],
+	[
+		'the same while its workflow is open',
+		{ ...pinsOf({ host: 'hv1', ended: true }), workflows: [{ ...workflow, host: 'hv1' }] },
+		[],
+	],
+	['the same when its unpin came to nothing', pinsOf({ host: 'hv1', ended: true }, 1_000), ['pin_left+']],
 	["Temporal's clock ahead", { temporalClock: { lastPollMs: 9_000, nowMs: 2_000 } }, ['clock_skew']],
 	[
 		"Temporal's clock behind, while a worker asks for work",
