@@ -3,14 +3,14 @@ import { createServer } from 'node:net';
 import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { asRouseError, RouseError } from '../../model/errors.ts';
-import type { IscsiTarget } from './iscsi/definition.ts';
+import { targetOf } from './base-target.ts';
 import { chapUser } from './iscsi/chap.ts';
 import { isAlive, startTarget, stopTarget, targetRuns } from './iscsi/target.ts';
 import type { CallOptions } from '../contract.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { type MachineRecord, records } from './record.ts';
 import { returnTargets } from './targets.ts';
-import { checkServed, isServed, volumeExportName } from './volume.ts';
+import { checkServed, isServed } from './volume.ts';
 
 /** Below those that the kernel gives to outgoing connections: ip_local_port_range of ip(7). */
 const ports = { from: 20_000, to: 30_000 } as const;
@@ -148,17 +148,6 @@ async function disconnectFromPort(
 			{ cause, hint: 'end what has that port' },
 		);
 	}
-}
-
-function targetOf({ settings, definition, paths }: MachineParts, iscsi: MachineRecord['iscsi']): IscsiTarget {
-	return {
-		directory: paths.iscsi,
-		...iscsi,
-		address: settings.address,
-		serial: definition.recoveryId.replaceAll('-', ''),
-		nbdSocket: definition.nbdSocket,
-		exportName: volumeExportName,
-	};
 }
 
 function isFree(address: string, port: number): Promise<boolean> {

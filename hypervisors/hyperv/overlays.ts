@@ -7,15 +7,18 @@ import type { Call, MachineParts } from './parts.ts';
 import { records, targetIds } from './record.ts';
 import { releaseTargets } from './targets.ts';
 import { checkServed } from './volume.ts';
+import { whileServed } from './while-served.ts';
 
 /** See `Machine.snapshot`. One that is on record holds guest writes: none is made in its place. */
-export async function takeSnapshot({ parts, gate, options }: Call): Promise<void> {
+export async function takeSnapshot(call: Call): Promise<void> {
+	const { parts, gate, options } = call;
 	const { definition, paths } = parts;
 	const { snapshotMade } = await records.of(definition, paths);
-	if (snapshotMade) return gate.pass(() => expectStand(parts, ['base', 'target', 'alone'], options), options);
+	const stand = () => expectStand(parts, ['base', 'target', 'alone'], options);
+	if (snapshotMade) return gate.pass(() => whileServed(call, stand), options);
 	await gate.pass(async () => {
 		await checkServed(parts, options);
-		await makeOverlays(parts, options);
+		await whileServed(call, () => makeOverlays(parts, options));
 	}, options);
 	// Nothing is started before, so that until here none of them holds a write.
 	await records.change(definition, paths, { snapshotMade: true });
@@ -68,13 +71,15 @@ export async function putOverlay(
 }
 
 /** The machine is off or saved. Windows reads what they stand on, and what they are to stand on. */
-export async function putOverlays({ parts, gate, options }: Call, on: 'base' | 'target'): Promise<void> {
-	await gate.pass(async () => {
+export async function putOverlays(call: Call, on: 'base' | 'target'): Promise<void> {
+	const { parts, gate, options } = call;
+	const put = async () => {
 		for (const disk of parts.definition.disks) {
 			options.signal?.throwIfAborted();
 			await putOverlay(parts, disk, on);
 		}
-	}, options);
+	};
+	await gate.pass(() => (on === 'base' ? whileServed(call, put) : put()), options);
 }
 
 /**

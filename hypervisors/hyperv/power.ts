@@ -9,6 +9,7 @@ import { records } from './record.ts';
 import { isHeldBySwitch } from './saved.ts';
 import { settleIfPossible } from './settle.ts';
 import { releaseTargets } from './targets.ts';
+import { whileServed } from './while-served.ts';
 
 /** See `Machine.powerOn`. What somebody has paused or saved goes on. */
 export async function powerOn(call: Call, chain: Chain): Promise<void> {
@@ -57,12 +58,15 @@ async function disksFound(parts: MachineParts, options: CallOptions): Promise<St
 }
 
 /** Starts it, or lets go on what was saved. On the volume it reads that first. */
-export async function start({ parts, gate, options }: Call, disks: StartedDisk[]): Promise<void> {
+export async function start(call: Call, disks: StartedDisk[]): Promise<void> {
+	const { parts, gate, options } = call;
 	const { settings, definition, paths } = parts;
 	const { recoveryId } = definition;
 	const { bootId } = await settings.driver.ask('hello', {}, options);
 	await records.change(definition, paths, { startedInBoot: bootId });
-	await gate.pass(async () => void (await settings.driver.ask('start', { recoveryId, disks }, options)), options);
+	const order = async () => void (await settings.driver.ask('start', { recoveryId, disks }, options));
+	const onBase = disks.some(({ parent }) => parent?.startsWith(`${paths.windows.base}\\`));
+	await gate.pass(() => (onBase ? whileServed(call, order) : order()), options);
 }
 
 /** Beyond this a read holds up the end of the machine that asked for it. */
@@ -102,7 +106,8 @@ export async function reset(call: Call): Promise<void> {
 	if (found.stage === 'saved') {
 		if (record.inPause) throw stillInSwitch(parts);
 		await settings.driver.ask('power', { recoveryId, action: 'forget-saved' }, options);
-		await start(call, await call.gate.pass(() => disksFound(parts, options), options));
+		const read = () => whileServed(call, () => disksFound(parts, options));
+		await start(call, await call.gate.pass(read, options));
 	} else await settings.driver.ask('power', { recoveryId, action: 'reset' }, options);
 }
 

@@ -15,6 +15,7 @@ import { records } from './record.ts';
 import { isHeldBySwitch } from './saved.ts';
 import { settleIfPossible } from './settle.ts';
 import { releaseTargets, returnTargets, openTargets } from './targets.ts';
+import { whileServed } from './while-served.ts';
 
 /** Every place of a switch of a machine that runs, in order. Of one that is off `switch.merged` follows the marks. */
 export const switchPlaces = [
@@ -95,9 +96,11 @@ async function save(call: SwitchCall, found: Found): Promise<void> {
 }
 
 /** Nothing is failed for it: all blocks are restored, and an error would be the guest's. */
-async function toFile({ parts: { settings, definition }, gate }: SwitchCall): Promise<void> {
+async function toFile(call: SwitchCall): Promise<void> {
+	const { settings, definition } = call.parts;
 	const { recoveryId } = definition;
-	await gate.pass(async () => void (await settings.driver.ask('power', { recoveryId, action: 'save' })), {});
+	const order = async () => void (await settings.driver.ask('power', { recoveryId, action: 'save' }));
+	await call.gate.pass(() => (call.calls.chain === 'mover' ? whileServed(call, order) : order()), {});
 }
 
 /** Throws `space_short` where the guest's memory does not fit on the datastore. */

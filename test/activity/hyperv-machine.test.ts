@@ -11,7 +11,7 @@ import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { targetPaths } from '../../hypervisors/hyperv/iscsi/definition.ts';
 import { stopTarget } from '../../hypervisors/hyperv/iscsi/target.ts';
 import { records } from '../../hypervisors/hyperv/record.ts';
-import { lockHolder } from '../../system/process-lock.ts';
+import { lockHolder, signalHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
 
@@ -125,6 +125,36 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 			assert.ok((await recorded(bench)).merged);
 			await guest.checkInGuest();
 		});
+
+	test('has its volume again within a step that waits for the host, when what serves it dies, and not once that is taken away', async t => {
+		const bench = await made(t);
+		const guest = await startedGuest(bench);
+		await guest.write();
+		const { faults } = bench.windows;
+		const { daemonLock } = targetPaths({ directory: bench.paths.iscsi });
+		const diesAt = async (point: string, step: Promise<unknown>) => {
+			await waitFor(`the host to be at ${point}`, async () => faults.heldAt(point) === 1, { timeoutMs: 30_000 });
+			await signalHolder(daemonLock, 'SIGKILL');
+			const served = async () => (await lockHolder(daemonLock)) !== undefined;
+			await waitFor('it to be served again', served, { timeoutMs: 30_000 });
+			faults.release(point);
+			await step;
+		};
+		await anew(bench, async machine => {
+			await machine.powerOff();
+			await machine.presentBase();
+			faults.at('Start-VM', { kind: 'hold' });
+			await diesAt('Start-VM', machine.powerOn('mover'));
+			assert.equal(await machine.keepBase?.(), true, 'whoever looks next is not told');
+			assert.equal(await machine.keepBase?.(), false);
+			await guest.checkInGuest();
+			await restoreTargets(bench);
+			faults.at('Save-VM', { kind: 'hold' });
+			await diesAt('Save-VM', machine.switchToTarget(new SwitchRecord(bench, guest)));
+		});
+		assert.equal(await lockHolder(daemonLock), undefined);
+		await guest.checkInGuest();
+	});
 
 	test('that is being merged keeps nobody waiting who is told to stop, and is merged when the host is done', async t => {
 		const bench = await made(t, { lockMs: 50 });
