@@ -1,5 +1,5 @@
+import type { HardwareRequest } from '../model/hardware-request.ts';
 import type { RecoveryPlan } from '../model/recovery.ts';
-import type { HardwareRequest } from '../supervisor/protocol.ts';
 
 /** What a host's platform is asked about a plan: the same of a recovery and of a dry run. */
 export function hardwareRequest(plan: RecoveryPlan): HardwareRequest {

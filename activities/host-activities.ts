@@ -1,3 +1,4 @@
+import { askHost } from './host/ask-host.ts';
 import { answer } from './host/answer.ts';
 import { chooseHardware } from './host/choose-hardware.ts';
 import { migrateChunks, type SliceOptions } from './host/migrate-chunks.ts';
@@ -9,6 +10,7 @@ export function createHostActivities(host: HostDependencies, slices?: SliceOptio
 	return {
 		...hostSteps(host),
 		answer: answer(host),
+		askHost: askHost(host),
 		chooseHardware: chooseHardware(host),
 		migrateChunks: migrateChunks(host, slices),
 	};

@@ -1,15 +1,9 @@
 import type { HostStepInput } from '../model/activity-inputs.ts';
 import { RouseError } from '../model/errors.ts';
+import type { HardwareRequest } from '../model/hardware-request.ts';
 import type { Hardware } from '../model/hardware.ts';
 import type { Incident } from '../model/recovery.ts';
-import type {
-	HardwareRequest,
-	RecoveryView,
-	StepAnswer,
-	StepBody,
-	StepCall,
-	StepName,
-} from '../supervisor/protocol.ts';
+import type { HostView, RecoveryView, StepAnswer, StepBody, StepCall, StepName } from '../supervisor/protocol.ts';
 import { type Attempt, attempt } from './attempt.ts';
 
 /** What the activities of a host ask of its supervisor: SupervisorClient, or a double of it in tests. */
@@ -24,6 +18,7 @@ export interface Supervisor {
 		request: HardwareRequest,
 		options?: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
 	): Promise<Hardware>;
+	host(options?: { signal?: AbortSignal | undefined }): Promise<HostView>;
 	recovery(name: string, options?: { signal?: AbortSignal | undefined }): Promise<RecoveryView>;
 	recoveries(options?: { signal?: AbortSignal | undefined }): Promise<RecoveryView[]>;
 	incidents(name: string, after?: number, options?: { signal?: AbortSignal | undefined }): Promise<Incident[]>;
@@ -41,13 +36,23 @@ export interface HostDependencies {
  * too, since nothing is worse than a step done on another host's disks.
  */
 export function hostAttempt<I extends HostStepInput, T>(
-	{ hostId }: HostDependencies,
+	host: HostDependencies,
 	work: (input: I, call: StepCall, attempt: Attempt) => Promise<T>,
+): (input: I) => Promise<T> {
+	return questionAttempt(host, (input, now) =>
+		work(input, { recoveryId: input.recoveryId, generation: input.generation }, now),
+	);
+}
+
+/** The same of what is of no recovery, and changes nothing. */
+export function questionAttempt<I extends { hostId: string }, T>(
+	{ hostId }: HostDependencies,
+	work: (input: I, attempt: Attempt) => Promise<T>,
 ): (input: I) => Promise<T> {
 	return input =>
 		attempt(async now => {
 			if (input.hostId !== hostId)
-				throw new RouseError('identity_conflict', `step for host ${input.hostId} came to host ${hostId}`);
-			return work(input, { recoveryId: input.recoveryId, generation: input.generation }, now);
+				throw new RouseError('identity_conflict', `what is for host ${input.hostId} came to host ${hostId}`);
+			return work(input, now);
 		});
 }

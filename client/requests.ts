@@ -38,52 +38,42 @@ export interface RequestOptions {
 	reason?: string | undefined;
 }
 
-/** A host of another machine, as config.yaml names it: what it cannot do it refuses by itself, when it comes to that. */
-export interface HostElsewhere {
-	name: string;
-	hostId: string;
-}
-
-/** Undefined for the installation's own. Throws `host_unknown`. */
-export function hostElsewhere(
-	{ host, hosts }: Pick<Config, 'host' | 'hosts'>,
-	name: string,
-): HostElsewhere | undefined {
+/** The id of a host of another machine, as config.yaml names it; undefined for the installation's own. Throws `host_unknown`. */
+export function idElsewhere({ host, hosts }: Pick<Config, 'host' | 'hosts'>, name: string): string | undefined {
 	if (name === host.name) return undefined;
 	const found = Object.hasOwn(hosts, name) ? hosts[name] : undefined;
-	if (found !== undefined) return { name, hostId: found.id };
+	if (found !== undefined) return found.id;
 	throw new RouseError('host_unknown', `there is no host ${name}`, {
 		hint: `this installation has: ${[host.name, ...Object.keys(hosts)].join(', ')}`,
 	});
 }
 
 export interface Surroundings {
-	config: Config;
+	/** Where source networks lead that the options do not map. */
+	networks: RecoveryRequest['networks'];
 	/** Absolute directory. */
 	repository: string;
-	host: HostView | HostElsewhere;
+	host: HostView;
 	/** Told of what the point lacks. */
 	onWarning?: ((warning: string) => void) | undefined;
 }
 
 /**
- * The request that is meant, with the point resolved to its full time and its manifest's digest. Throws
- * the code that makes the host unusable, `protocol` when its supervisor is of another, `config_invalid` for a network that
+ * The request that is meant, with the point resolved to its full time and its manifest's digest. Throws the code that makes the host unusable, `protocol` when its supervisor is of another, `config_invalid` for a network that
  * it does not have, `precheck_failed` for a machine larger than it, and what the repository has to say about the point.
  */
 export async function makeRequest(
 	reference: PointReference,
 	options: RequestOptions,
-	{ config, repository, host, onWarning }: Surroundings,
+	{ networks: byDefault, repository, host, onWarning }: Surroundings,
 ): Promise<RecoveryRequest> {
-	const here = 'protocol' in host ? host : undefined;
-	if (here) checkUsable(here);
-	const networks = { ...(here ? config.host.networks : {}), ...options.networks };
-	if (here) for (const target of Object.values(networks)) checkNetwork(target, here);
+	checkUsable(host);
+	const networks = { ...byDefault, ...options.networks };
+	for (const target of Object.values(networks)) checkNetwork(target, host);
 	const { time, manifestDigest, config: had, disks } = await findPoint(repository, reference);
 	for (const warning of missingWarnings(disks)) onWarning?.(`${reference.machine}@${time}: ${warning}`);
 	const { memoryMiB = had.memoryMiB } = options;
-	if (here) refuseTooLarge({ memoryMiB }, `host ${here.name}`, here.memory);
+	refuseTooLarge({ memoryMiB }, `host ${host.name}`, host.memory);
 	const name = options.name ?? defaultName(reference.machine);
 	return {
 		name,

@@ -6,6 +6,7 @@
 import * as z from 'zod';
 import { digestSchema } from './chunk.ts';
 import { errorCodes } from './errors.ts';
+import { hostQuestionSchema } from './host-question.ts';
 import { nameSchema, pointTimeSchema } from './names.ts';
 import { policySchema, powerActionSchema, recoveryPlanSchema, recoveryRequestSchema } from './recovery.ts';
 
@@ -51,6 +52,7 @@ export const activityInputs = {
 	power: hostStepSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
 	retry: hostStepSchema,
 	answer: hostStepSchema,
+	askHost: z.strictObject({ hostId: z.uuid(), question: hostQuestionSchema }),
 	unpinned: hostStepSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),
 	oweUnpin: hostStepSchema.extend({ repository: z.string().min(1) }),
 } as const;

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import * as z from 'zod';
 import { type Adoption, adoptionSchema } from '../model/adoption.ts';
 import { RouseError } from '../model/errors.ts';
+import type { HardwareRequest } from '../model/hardware-request.ts';
 import { type Hardware, hardwareSchema } from '../model/hardware.ts';
 import type { Incident, Power, PowerAction } from '../model/recovery.ts';
 import { places } from '../system/installation.ts';
@@ -10,7 +11,6 @@ import { callJson } from '../system/unix-http.ts';
 import {
 	type ConsoleKind,
 	consoleUpgrade,
-	type HardwareRequest,
 	type HostView,
 	hostViewSchema,
 	incidentListSchema,

@@ -1,8 +1,7 @@
 /** What is said over the supervisor's socket: docs/architecture.md, "Supervisor". */
 import * as z from 'zod';
 import { errorCodes } from '../model/errors.ts';
-import { platformDataSchema } from '../model/hardware.ts';
-import { firmwareSchema, machineConfigSchema } from '../model/machine.ts';
+import { firmwareSchema } from '../model/machine.ts';
 import { nameSchema } from '../model/names.ts';
 import {
 	blockedSchema,
@@ -181,17 +180,6 @@ export const hostViewSchema = z.object({
 	unusable: z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string() }).nullable(),
 });
 export type HostView = z.infer<typeof hostViewSchema>;
-
-/** `POST /hardware`: what the host's platform would give a machine. Changes nothing. Answers with a `Hardware`. */
-export const hardwareRequestSchema = z.strictObject({
-	config: machineConfigSchema,
-	had: recoveryPlanSchema.shape.had,
-	nics: z.array(plannedNicSchema),
-	forwards: recoveryPlanSchema.shape.forwards,
-	diskSizesBytes: z.array(z.int().min(1)).max(64).optional(),
-	options: platformDataSchema,
-});
-export type HardwareRequest = z.infer<typeof hardwareRequestSchema>;
 
 /** `GET /consoles/NAME/KIND` with `Upgrade: console`: the machine's console, as bytes in both directions. */
 export const consoleKinds = ['serial', 'screen'] as const;

@@ -41,6 +41,15 @@ export const reserveOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** A person waits for the answer, and repeats the question: a worker that is missing is told as that. */
+export const askOptions = {
+	scheduleToStartTimeout: '10s',
+	startToCloseTimeout: '50s',
+	heartbeatTimeout: '10s',
+	retry: { maximumAttempts: 1 },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /** A question that changes nothing; a platform may have to find out first what its host can do. */
 export const questionOptions = {
 	startToCloseTimeout: '1m',

@@ -15,6 +15,7 @@ import type {
 } from '../model/recovery.ts';
 
 export const recoveryWorkflow = 'recovery';
+export const askHostWorkflow = 'askHost';
 
 export function recoveryWorkflowId(name: string): string {
 	return `recovery/${name}`;

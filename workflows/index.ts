@@ -1,2 +1,3 @@
 /** What the workflow bundle is made of. */
+export { askHost } from './ask-host.ts';
 export { recovery } from './recovery.ts';

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import type { HardwareRequest } from '../../model/hardware-request.ts';
 import type { Hardware } from '../../model/hardware.ts';
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import { directAccess } from '../../repository/access/direct.ts';
-import type { HardwareRequest, HostView } from '../../supervisor/protocol.ts';
+import type { HostView } from '../../supervisor/protocol.ts';
 import { hardwareRequest } from '../hardware-request.ts';
 import { checkHost } from './check-host.ts';
 import type { ControlDependencies } from './dependencies.ts';

@@ -1,3 +1,4 @@
+import type { HostElsewhere } from '../../client/host-elsewhere.ts';
 import type { Orders } from '../../client/orders.ts';
 import type { Recoveries } from '../../client/recoveries.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
@@ -17,6 +18,8 @@ export interface Session {
 	recoveries: Recoveries;
 	orders: Orders;
 	supervisor: SupervisorClient;
+	/** A host of another machine. */
+	hostElsewhere: (host: { name: string; hostId: string }) => Promise<HostElsewhere>;
 }
 
 /** Connects, does the work, and lets go. Temporal's client is loaded here and not before: it takes half a second. */
@@ -32,7 +35,11 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 	try {
 		const supervisor = SupervisorClient.of(installation);
 		const [recoveries, orders] = [new Recoveries(temporal), new Orders(temporal)];
-		return await work({ installation, config, recoveries, orders, supervisor });
+		const hostElsewhere: Session['hostElsewhere'] = async host => {
+			const elsewhere = await import('../../client/host-elsewhere.ts');
+			return new elsewhere.HostElsewhere(temporal, host);
+		};
+		return await work({ installation, config, recoveries, orders, supervisor, hostElsewhere });
 	} finally {
 		await temporal.close();
 	}

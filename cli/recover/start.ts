@@ -2,11 +2,12 @@ import { Option } from '@commander-js/extra-typings';
 import { planRecovery } from '../../activities/control/plan-recovery.ts';
 import { readDocument } from '../../client/documents.ts';
 import { isRemoved } from '../../client/removed-machine.ts';
-import { type HostElsewhere, hostElsewhere, makeRequest, type RequestOptions } from '../../client/requests.ts';
+import type { AskableHost } from '../../client/host-elsewhere.ts';
+import { idElsewhere, makeRequest, type RequestOptions } from '../../client/requests.ts';
 import type { PointReference } from '../../model/names.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
-import type { SupervisorClient } from '../../supervisor/client.ts';
-import type { HardwareRequest, HostView } from '../../supervisor/protocol.ts';
+import type { HardwareRequest } from '../../model/hardware-request.ts';
+import type { HostView } from '../../supervisor/protocol.ts';
 import { type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
 import { chooseConfigured, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -14,7 +15,7 @@ import { parseBytes, parseCpus, parseMemory, parseName, parsePoint } from '../te
 import { recoveryAnswer } from './answer.ts';
 import { parseForward, parseNetwork, parsePlatformOption } from './parse-key-value.ts';
 import { planText } from './plan-text.ts';
-import { openSupervisor, withSession } from './session.ts';
+import { openSupervisor, type Session, withSession } from './session.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
 
@@ -79,58 +80,70 @@ export const buildStart = (context: Context) =>
 
 async function start(point: PointReference, options: StartOptions, context: Context): Promise<void> {
 	const config = await loadConfig({ home: homeDirectory(context.env) });
-	const repository = await chooseConfigured(context, options.repo, config);
-	const supervisor = await openSupervisor(context);
-	const host = await hostFor(options.host, config, supervisor, context.signal);
-	// A plan says so itself.
-	const onWarning = options.dryRun ? undefined : (warning: string) => context.output.warn(warning);
-	const request = await makeRequest(point, requestOptions(options), { config, repository, host, onWarning });
-	if (options.dryRun) return showPlan(request, { host, supervisor }, context);
-	const isHere = 'protocol' in host;
-	if (isHere) for (const warning of host.warnings) context.output.warn(warning);
+	const elsewhere = options.host === undefined ? undefined : idElsewhere(config, options.host);
+	const prepare = (host: AskableHost) => prepared(point, options, { config, host, context });
+	if (elsewhere === undefined) {
+		// What is wrong with it is told also where Temporal does not run.
+		const wanted = await prepare(await openSupervisor(context));
+		if (options.dryRun) return showPlan(wanted, context);
+		return withSession(context, session => carryOut(wanted, options, { session, context }));
+	}
 	await withSession(context, async session => {
-		const { name } = request;
-		const { outcome } = await session.recoveries.start(request, {
-			again: options.again ?? false,
-			// Of a machine elsewhere only its own host knows.
-			isRemoved: async finished => isHere && (await isRemoved(session.supervisor, request.hostId, finished)),
-		});
-		if (outcome === 'attached') context.output.message(`${name} was started before with the same request: attached`);
-		if (outcome === 'already_finished') context.output.message(`${name} is finished already`);
-		await waitForPhase(session, name, options.wait, context);
-		const answer = recoveryAnswer(await readDocument(session, name));
-		context.output.result({ ...answer, outcome }, fullText(answer));
+		const wanted = await prepare(await session.hostElsewhere({ name: options.host ?? '', hostId: elsewhere }));
+		if (options.dryRun) return showPlan(wanted, context);
+		return carryOut(wanted, options, { session, context });
 	});
 }
 
-/** The installation's own host as its supervisor tells it, or the one of another machine that is meant. */
-async function hostFor(
-	name: string | undefined,
-	config: Config,
-	supervisor: SupervisorClient,
-	signal: AbortSignal,
-): Promise<HostView | HostElsewhere> {
-	const elsewhere = name === undefined ? undefined : hostElsewhere(config, name);
-	return elsewhere ?? (await supervisor.host({ signal }));
+/** A request, and the host that it is for, as it was when it was asked. */
+interface Wanted {
+	request: RecoveryRequest;
+	host: AskableHost;
+	view: HostView;
+}
+
+async function prepared(
+	point: PointReference,
+	options: StartOptions,
+	{ config, host, context }: { config: Config; host: AskableHost; context: Context },
+): Promise<Wanted> {
+	const repository = await chooseConfigured(context, options.repo, config);
+	const view = await host.host({ signal: context.signal });
+	// A plan says so itself.
+	const onWarning = options.dryRun ? undefined : (warning: string) => context.output.warn(warning);
+	// The configuration speaks of the networks of its own host.
+	const networks = view.name === config.host.name ? config.host.networks : {};
+	const request = await makeRequest(point, requestOptions(options), { networks, repository, host: view, onWarning });
+	return { request, host, view };
+}
+
+async function carryOut(
+	{ request, host, view }: Wanted,
+	options: StartOptions,
+	{ session, context }: { session: Session; context: Context },
+): Promise<void> {
+	for (const warning of view.warnings) context.output.warn(warning);
+	const { name } = request;
+	const { outcome } = await session.recoveries.start(request, {
+		again: options.again ?? false,
+		isRemoved: finished => isRemoved(host, request.hostId, finished),
+	});
+	if (outcome === 'attached') context.output.message(`${name} was started before with the same request: attached`);
+	if (outcome === 'already_finished') context.output.message(`${name} is finished already`);
+	await waitForPhase(session, name, options.wait, context);
+	const answer = recoveryAnswer(await readDocument(session, name));
+	context.output.result({ ...answer, outcome }, fullText(answer));
 }
 
 /** A platform may have to find out first what its host can do. */
 const planTimeoutMs = 45_000;
 
-/** The same planning that the recovery does as its first step, and a look at the host, if it is here; it changes nothing. */
-async function showPlan(
-	request: RecoveryRequest,
-	{ host, supervisor }: { host: HostView | HostElsewhere; supervisor: SupervisorClient },
-	context: Context,
-): Promise<void> {
+/** The same planning that the recovery does as its first step, and a look at the host; it changes nothing. */
+async function showPlan({ request, host, view }: Wanted, context: Context): Promise<void> {
 	const { signal } = context;
-	const chooseHardware = (question: HardwareRequest) =>
-		supervisor.hardware(question, { signal, timeoutMs: planTimeoutMs });
-	const view = 'networks' in host ? host : undefined;
-	const networks = (view?.networks ?? []).map(network => network.name);
-	const plan = await planRecovery(request, view && { host: { view, chooseHardware } });
-	if (!view)
-		plan.warnings.push(`${host.name} is another machine and was not asked: it checks the plan when it is carried out`);
+	const chooseHardware = (question: HardwareRequest) => host.hardware(question, { signal, timeoutMs: planTimeoutMs });
+	const networks = view.networks.map(network => network.name);
+	const plan = await planRecovery(request, { host: { view, chooseHardware } });
 	context.output.result({ request, plan }, planText(request, plan, networks));
 }
 

@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
+import { hardwareRequestSchema } from '../../model/hardware-request.ts';
 import { nameSchema } from '../../model/names.ts';
 import type { JsonCall, JsonHandler } from '../../system/unix-http.ts';
 import type { StreamHandler } from '../../system/unix-stream.ts';
@@ -10,7 +11,6 @@ import { adoption } from './adoption.ts';
 import { hostView } from './host-view.ts';
 import {
 	consoleKinds,
-	hardwareRequestSchema,
 	machinePowerSchema,
 	machineRemoveSchema,
 	type RecoveryView,

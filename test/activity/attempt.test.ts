@@ -68,7 +68,14 @@ test('what is logged during an attempt says of which recovery, which step and wh
 test('a step for another host is refused before anything is done', async () => {
 	let done = false;
 	const nobody = () => Promise.reject(new Error('not to be called'));
-	const supervisor = { step: nobody, hardware: nobody, recovery: nobody, recoveries: nobody, incidents: nobody };
+	const supervisor = {
+		step: nobody,
+		host: nobody,
+		hardware: nobody,
+		recovery: nobody,
+		recoveries: nobody,
+		incidents: nobody,
+	};
 	const step = hostAttempt({ hostId: testHostId, supervisor, recoveries: 1 }, async () => {
 		done = true;
 	});

@@ -2,12 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Server } from 'node:http';
 import { RouseError } from '../../model/errors.ts';
+import { hardwareRequestSchema } from '../../model/hardware-request.ts';
 import type { Hardware } from '../../model/hardware.ts';
 import type { Incident } from '../../model/recovery.ts';
-import { hardwareRequestSchema, type RecoveryView, stepBodies, type StepName } from '../../supervisor/protocol.ts';
+import { type RecoveryView, stepBodies, type StepName } from '../../supervisor/protocol.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import { serveJson } from '../../system/unix-http.ts';
 import { sampleHardware } from './sample-config.ts';
+import { sampleHostView } from './sample-host.ts';
 
 export interface StepCalled {
 	name: string;
@@ -66,6 +68,7 @@ export class SupervisorDouble {
 	}
 
 	#answer(method: string, [noun, name = '', step]: readonly string[], query: URLSearchParams, body: unknown): unknown {
+		if (noun === 'host') return sampleHostView;
 		if (noun === 'hardware') return this.#chooseHardware(body);
 		if (noun !== 'recoveries') throw new RouseError('protocol', `nothing known of ${noun}`);
 		if (name === '') return { recoveries: [...this.views.values()] };

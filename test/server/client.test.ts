@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { randomUUID } from 'node:crypto';
+import { hardwareRequest } from '../../activities/hardware-request.ts';
 import { caller } from '../../client/caller.ts';
-import { connectTo } from '../../client/connection.ts';
+import { connectTo, type TemporalClient } from '../../client/connection.ts';
+import { HostElsewhere } from '../../client/host-elsewhere.ts';
 import { Orders } from '../../client/orders.ts';
 import { Recoveries } from '../../client/recoveries.ts';
 import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import { waitFor } from '../../system/wait.ts';
+import { planOf } from '../equipment/recovery-request.ts';
+import { sampleHardware } from '../equipment/sample-config.ts';
+import { sampleHostView } from '../equipment/sample-host.ts';
 import { storedMachine } from '../equipment/stored-machine.ts';
 import { SupervisorDouble } from '../equipment/supervisor-double.ts';
 import { type OwnProcess, TestInstallation } from '../equipment/temporal.ts';
@@ -17,6 +23,7 @@ const timeoutMs = 60_000;
 let place: TestInstallation;
 let supervisor: SupervisorDouble;
 let stored: RecoveryRequest;
+let temporal: TemporalClient;
 let recoveries: Recoveries;
 let orders: Orders;
 /** For what nobody will answer. */
@@ -32,7 +39,7 @@ before(async () => {
 	server = await place.startServer();
 	control = place.startWorkers('control');
 	host = place.startWorkers('host');
-	const temporal = await place.connect();
+	temporal = await place.connect();
 	recoveries = new Recoveries(temporal);
 	orders = new Orders(temporal);
 	impatient = new Orders(temporal, { limitMs: 3_000 });
@@ -173,6 +180,17 @@ test('every recovery is listed once, with its newest run', async () => {
 		{ timeoutMs },
 	);
 	assert.equal(new Set(names).size, names.length);
+});
+
+test('a host of another machine answers by way of Temporal as its supervisor does, and one without a worker is told', async () => {
+	await startRunning('elsewhere');
+	const host = new HostElsewhere(temporal, { name: 'hv1', hostId: stored.hostId });
+	assert.deepEqual(await host.host(), sampleHostView);
+	assert.deepEqual(await host.hardware(hardwareRequest(planOf(stored))), sampleHardware);
+	assert.equal((await host.recovery('elsewhere')).name, 'elsewhere');
+	await assert.rejects(host.recovery('nowhere'), withCode('recovery_unknown'));
+	const nobody = new HostElsewhere(temporal, { name: 'hv2', hostId: randomUUID() });
+	await assert.rejects(nobody.host(), { code: 'worker_missing', message: /host hv2 does not answer/ });
 });
 
 test('nobody at the address is temporal_unreachable', async () => {

@@ -148,7 +148,7 @@ async function requestOf({ installation, repository }: EmbeddedInstallation, sto
 		{ machine: point.machine, point: point.restorePoint },
 		{ name, finish, switch: when, maxRateBytes, allocate: 'thin', powerOn: true },
 		{
-			config: await loadConfig(installation),
+			networks: (await loadConfig(installation)).host.networks,
 			repository,
 			host: await SupervisorClient.of(installation).host(),
 		},

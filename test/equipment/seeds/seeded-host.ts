@@ -80,6 +80,7 @@ export class SeededHost {
 	readonly calls: SupervisorCalls = {
 		step: (name, step, body) => this.#ask(supervisor => supervisor.step(name, step, body)) as never,
 		hardware: request => this.#ask(() => this.parts.platform.chooseHardware(request)),
+		host: () => this.#get(['host']) as never,
 		recovery: name => this.#get(['recoveries', name]) as never,
 		recoveries: async () => ((await this.#get(['recoveries'])) as { recoveries: never[] }).recoveries,
 		incidents: async (name, after = 0) =>
