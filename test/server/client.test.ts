@@ -184,11 +184,11 @@ test('every recovery is listed once, with its newest run', async () => {
 
 test('a host of another machine answers by way of Temporal as its supervisor does, and one without a worker is told', async () => {
 	await startRunning('elsewhere');
-	const host = new HostElsewhere(temporal, { name: 'hv1', hostId: stored.hostId });
-	assert.deepEqual(await host.host(), sampleHostView);
-	assert.deepEqual(await host.hardware(hardwareRequest(planOf(stored))), sampleHardware);
-	assert.equal((await host.recovery('elsewhere')).name, 'elsewhere');
-	await assert.rejects(host.recovery('nowhere'), withCode('recovery_unknown'));
+	const hv1 = new HostElsewhere(temporal, { name: 'hv1', hostId: stored.hostId });
+	assert.deepEqual(await hv1.host(), sampleHostView);
+	assert.deepEqual(await hv1.hardware(hardwareRequest(planOf(stored))), sampleHardware);
+	assert.equal((await hv1.recovery('elsewhere')).name, 'elsewhere');
+	await assert.rejects(hv1.recovery('nowhere'), withCode('recovery_unknown'));
 	const nobody = new HostElsewhere(temporal, { name: 'hv2', hostId: randomUUID() });
 	await assert.rejects(nobody.host(), { code: 'worker_missing', message: /host hv2 does not answer/ });
 });
