@@ -7,11 +7,14 @@ import { type EmbeddedTemporal, temporalServices } from './embedded-temporal.ts'
 import { type Served, servedServices } from './served-services.ts';
 import { type Service, type ServiceName, serviceEnvironment } from './services.ts';
 
-/** What runs on a machine with everything; without an `embedded` server the configuration names one elsewhere. */
+/**
+ * What runs on a machine with everything; without an `embedded` server the configuration names one elsewhere, and without
+ * `control` a control worker runs there.
+ */
 export function embeddedServices(
 	installation: Installation,
 	embedded: EmbeddedTemporal | undefined,
-	served: readonly Served[],
+	{ served, control }: { served: readonly Served[]; control: boolean },
 ): Service[] {
 	const env = serviceEnvironment(installation);
 	const node = (path: string, ...args: string[]): Program => ({
@@ -25,7 +28,7 @@ export function embeddedServices(
 	return [
 		{ name: 'supervisor', program: async () => node('supervisor/main.ts'), env },
 		...(embedded ? temporalServices(installation, embedded, { env, node }) : []),
-		worker('control-worker', 'control'),
+		...(control ? [worker('control-worker', 'control')] : []),
 		worker('host-worker', 'host'),
 		...servedServices(served, { env, node }),
 	];

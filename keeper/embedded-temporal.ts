@@ -90,7 +90,7 @@ async function publishedKeys(home: string, published: TemporalTarget | undefined
 }
 
 /** Throws `timeout` when one does not even go on SIGKILL: it would go on with what it has read. */
-async function endServices(home: string, names: readonly ServiceName[]): Promise<void> {
+export async function endServices(home: string, names: readonly ServiceName[]): Promise<void> {
 	for (const name of names) {
 		if (await endHolder(serviceFiles(home, name).lockPath, { politeMs: 12_000 })) continue;
 		throw new RouseError('timeout', `${name} does not end, not even by SIGKILL`);

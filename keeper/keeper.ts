@@ -2,8 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { type Config, type Installation, places } from '../system/installation.ts';
 import type { Log } from '../system/log.ts';
 import { keepLogsBounded, keepService } from './keep.ts';
+import { keepsControlWorker } from './control-worker.ts';
 import { embeddedServices } from './embedded-services.ts';
-import { endEmbedded, prepareTemporal } from './embedded-temporal.ts';
+import { endEmbedded, endServices, prepareTemporal } from './embedded-temporal.ts';
 import { endOtherwiseServed, servedBy } from './served-services.ts';
 
 /**
@@ -22,7 +23,9 @@ export async function keepInstallation(
 	const embedded = isElsewhere ? undefined : await prepareTemporal(installation, config, log);
 	const served = servedBy(installation, config);
 	await endOtherwiseServed(home, served, log);
-	const services = embeddedServices(installation, embedded, served);
+	const control = keepsControlWorker(config);
+	if (!control) await endServices(home, ['control-worker']);
+	const services = embeddedServices(installation, embedded, { served, control });
 	const kept = services.map(service => keepService(service, home, { signal, log }));
 	const over = new AbortController();
 	const logs = keepLogsBounded(home, { signal: AbortSignal.any([signal, over.signal]), log });

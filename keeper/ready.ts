@@ -11,6 +11,7 @@ import { readTemporalTarget, type TemporalTarget } from '../system/temporal-targ
 import { waitFor } from '../system/wait.ts';
 import { prepareNamespace } from '../workers/temporal-server.ts';
 import { taskQueues } from '../workflows/contracts.ts';
+import { keepsControlWorker } from './control-worker.ts';
 import { servedAnswers } from './served-answers.ts';
 import { servedBy } from './served-services.ts';
 import { runningServices, type ServiceName, serviceFiles, serviceHolder, serviceNames } from './services.ts';
@@ -76,7 +77,7 @@ export async function waitUntilReady(
 			until(name, 'worker_missing', async () =>
 				(await isPolled(await connected(), installation.home, name, queue)) ? true : undefined,
 			);
-		await polls('control-worker', taskQueues.control);
+		if (keepsControlWorker(config)) await polls('control-worker', taskQueues.control);
 		await polls('host-worker', taskQueues.host(hostId));
 		for (const { name, ...at } of servedBy(installation, config))
 			await until(name, 'precheck_failed', async () =>
