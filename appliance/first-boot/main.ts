@@ -7,9 +7,16 @@ import { setPrivateUmask } from '../../system/private-umask.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { type Outcome, outcomePath } from '../report/outcome.ts';
 import { configure, readRecord } from './configure.ts';
+import { mustBeAppliance } from './mark.ts';
 import { readSeedDisk } from './seed-disk.ts';
 
 setPrivateUmask();
+// Whoever tries it by hand is told, and nothing is written.
+await mustBeAppliance().catch((error: unknown) => {
+	const { code, message } = asRouseError(error);
+	console.error(`${code}: ${message}`);
+	process.exit(1);
+});
 const home = homeDirectory();
 
 async function perform(): Promise<Outcome> {

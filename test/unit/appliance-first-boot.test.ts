@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { chmod, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { configure, type Directories } from '../../appliance/first-boot/configure.ts';
+import { appliancePath, mustBeAppliance } from '../../appliance/first-boot/mark.ts';
 import { parseSeed } from '../../appliance/first-boot/seed.ts';
+import { checkoutDirectory } from '../../system/checkout.ts';
 import { loadConfig } from '../../system/installation.ts';
 import { sampleSeed, sampleWindows } from '../equipment/appliance-seed.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -22,6 +25,18 @@ async function contentOf(directory: string): Promise<Record<string, string>> {
 	});
 	return Object.fromEntries(await Promise.all(texts));
 }
+
+test('by hand, on a machine that is no appliance, it takes no seed disk and writes nothing', async t => {
+	const home = await temporaryDirectory(t);
+	await chmod(home, 0o755);
+	const main = new URL('../../appliance/first-boot/main.ts', import.meta.url).pathname;
+	const ended = spawnSync(process.execPath, [main], { env: { ...process.env, ROUSE_HOME: home }, encoding: 'utf8' });
+	assert.equal(ended.status, 1);
+	assert.match(ended.stderr, /^phase_wrong: this machine is no appliance: there is no \/etc\/rouse-appliance/);
+	assert.equal((await stat(home)).mode & 0o777, 0o755);
+	assert.deepEqual(await readdir(home), []);
+	await mustBeAppliance(join(checkoutDirectory, 'appliance', 'root', appliancePath));
+});
 
 suite('`configure` of an appliance', () => {
 	test('makes a configuration that `loadConfig` takes, and secrets that nobody else reads', async t => {
