@@ -13,7 +13,8 @@ const log = createLog('host-door');
 try {
 	const options = optionsSchema.parse(JSON.parse(process.argv[2] ?? ''));
 	const onFailure = (err: Error) => log.error({ err }, 'nobody new is let in');
-	await openHostDoor(options, { clock: systemClock, onFailure });
+	const onRefused = (call: string | undefined) => log.warn({ call }, 'a host makes a call that no host worker makes');
+	await openHostDoor(options, { clock: systemClock, onFailure, onRefused });
 	log.info(`open at ${options.host}, port ${options.port}`);
 } catch (thrown) {
 	const { code, message, exitCode } = asRouseError(thrown);

@@ -4,7 +4,8 @@ import { serviceKeys } from '../../repository/service/service-keys.ts';
 import type { RouseError } from '../../model/errors.ts';
 import type { Clock } from '../../system/clock.ts';
 import { listenForCallers } from './listen.ts';
-import { splice } from './splice.ts';
+import { isHostCall } from './host-calls.ts';
+import { narrow } from './narrow.ts';
 
 export interface HostDoorOptions {
 	home: string;
@@ -17,18 +18,19 @@ export interface HostDoorOptions {
 
 /**
  * The place at which hosts elsewhere reach the embedded Temporal server: it opens for the certificate of a host that is admitted
- * to it (repository/service/admitted-hosts.ts), and shuts on one that is withdrawn.
+ * to it (repository/service/admitted-hosts.ts), lets it make the calls of a host's worker (host-calls.ts), and shuts on one that
+ * is withdrawn.
  */
 export async function openHostDoor(
 	{ home, host, port, socket }: HostDoorOptions,
-	more: { clock: Clock; onFailure: (error: RouseError) => void },
+	more: { clock: Clock; onFailure: (error: RouseError) => void; onRefused: (call: string | undefined) => void },
 ): Promise<Server> {
 	const { authority, server: own } = await serviceKeys(home);
 	const gate = new HostGate(home, 'temporal');
 	const enter = async (caller: TLSSocket) => {
 		caller.on('error', () => caller.destroy()); // also while it waits for the answer
 		const admitted = await gate.admits(caller).catch(() => false);
-		if (admitted) splice(caller, { path: socket });
+		if (admitted) narrow(caller, { socket, allows: isHostCall, onRefused: more.onRefused });
 		else caller.destroy();
 	};
 	const server = await listenForCallers({ authority, own, host, port }, caller => void enter(caller));

@@ -6,16 +6,21 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { connect, type ConnectionOptions } from 'node:tls';
 import * as z from 'zod';
-import { connectTo } from '../../client/connection.ts';
+import { connectTo, type TemporalClient } from '../../client/connection.ts';
+import { Recoveries } from '../../client/recoveries.ts';
+import { makeRequest } from '../../client/requests.ts';
 import { keysIn } from '../../keeper/door/keys.ts';
 import { servedAddresses } from '../../keeper/served-addresses.ts';
 import { servedAnswers } from '../../keeper/served-answers.ts';
 import { serviceFiles, serviceHolder } from '../../keeper/services.ts';
 import { admitHost, type HostKeys } from '../../repository/service/service-keys.ts';
+import { SupervisorClient } from '../../supervisor/client.ts';
 import { loadConfig } from '../../system/installation.ts';
 import { signalHolder } from '../../system/process-lock.ts';
-import { readPublishedTarget } from '../../system/temporal-target.ts';
+import { publishTemporalTarget, readPublishedTarget } from '../../system/temporal-target.ts';
 import { waitFor } from '../../system/wait.ts';
+import { recoveryWorkflowId, taskQueues } from '../../workflows/contracts.ts';
+import { storePoints } from '../equipment/fleet/stored-points.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { knock, preface } from '../equipment/knock.ts';
@@ -27,6 +32,21 @@ const address = '127.0.0.2';
 
 const notRoot = process.getuid?.() === 0 ? false : 'needs root';
 
+/** https://github.com/grpc/grpc/blob/master/doc/statuscodes.md */
+const grpcPermissionDenied = 7;
+
+/** TaskQueueType of temporal/api/enums/v1/task_queue.proto. */
+const activityQueue = 2;
+
+async function isPolled({ client, target }: TemporalClient, name: string, pid: number): Promise<boolean> {
+	const { pollers } = await client.workflowService.describeTaskQueue({
+		namespace: target.namespace,
+		taskQueue: { name },
+		taskQueueType: activityQueue,
+	});
+	return (pollers ?? []).some(({ identity }) => identity?.startsWith(`${pid}@`));
+}
+
 const runningSchema = z.looseObject({ services: z.array(z.object({ name: z.string(), pid: z.int() })) });
 
 async function showing({ authority, certificate, key }: HostKeys): Promise<ConnectionOptions> {
@@ -36,7 +56,7 @@ async function showing({ authority, certificate, key }: HostKeys): Promise<Conne
 
 test('`serve` of config.yaml', async t => {
 	const [outer, repository] = [await freePort(), await freePort()];
-	const config = `serve: {address: ${address}, temporal: ${outer}, repositories: {main: ${repository}}}\n`;
+	const config = `host: {kind: simulated}\nserve: {address: ${address}, temporal: ${outer}, repositories: {main: ${repository}}}\n`;
 	const here = await EmbeddedInstallation.up(t, config);
 	const { installation } = here;
 	const { home } = installation;
@@ -90,6 +110,49 @@ test('`serve` of config.yaml', async t => {
 			['an old protocol', { ...ours, maxVersion: 'TLSv1.2' }],
 		];
 		for (const [who, how] of knocks) assert.equal(await knocksOutside(how), 'refused', who);
+	});
+
+	await t.test('answers a host worker, from its first call to the end of a recovery, and no other call', async () => {
+		// As on a host elsewhere, but for what it shares with this one.
+		const { hostId } = await SupervisorClient.of(installation).host();
+		const before = await serviceHolder(home, 'host-worker');
+		await publishTemporalTarget(home, target);
+		await signalHolder(serviceFiles(home, 'host-worker').lockPath, 'SIGKILL');
+		const inner = await connectTo(own);
+		const recoveries = new Recoveries(inner);
+		await waitFor(
+			'a worker behind the door',
+			async () => {
+				const holder = await serviceHolder(home, 'host-worker');
+				return holder && holder.pid !== before?.pid && isPolled(inner, taskQueues.host(hostId), holder.pid);
+			},
+			{ timeoutMs: 60_000 },
+		);
+		const [point] = await storePoints(here.repository);
+		assert.ok(point);
+		const host = await SupervisorClient.of(installation).host();
+		const request = await makeRequest(
+			{ machine: point.machine, point: point.restorePoint },
+			{ name: 'far', finish: 'migrate', switch: 'auto', allocate: 'thin', powerOn: true },
+			{ config: await loadConfig(installation), repository: here.repository, host },
+		);
+		await recoveries.start(request);
+		await recoveries.waitFor('far', 'finished', { timeoutMs: 60_000 });
+		const said = await readFile(serviceFiles(home, 'host-door').logPath, 'utf8');
+		assert.doesNotMatch(said, /no host worker makes/, 'a call that workers make is missing in host-calls.ts');
+		const far = await connectTo(target);
+		const execution = { workflowId: recoveryWorkflowId('far') };
+		const { namespace } = target;
+		const { workflowService } = far.client;
+		const history = () => workflowService.getWorkflowExecutionHistory({ namespace, execution });
+		await assert.rejects(history(), { code: grpcPermissionDenied });
+		await assert.rejects(new Recoveries(far).start({ ...request, name: 'another' }));
+		await assert.rejects(
+			workflowService.pollWorkflowTaskQueue({ namespace, taskQueue: { name: taskQueues.control } }),
+			{ code: grpcPermissionDenied },
+		);
+		await Promise.all([inner.close(), far.close()]);
+		await publishTemporalTarget(home, own);
 	});
 
 	await t.test('changes nothing of the door on loopback', async () => {
