@@ -36,6 +36,8 @@ const table = {
 	generation_stale: { exit: 6, retry: 'permanent' },
 	power_on_scheduled: { exit: 6, retry: 'person' },
 	host_busy: { exit: 8, retry: 'transient' },
+	broker_full: { exit: 8, retry: 'transient' },
+	lease_ended: { exit: 6, retry: 'permanent' },
 	temporal_unreachable: { exit: 8, retry: 'transient' },
 	worker_missing: { exit: 8, retry: 'transient' },
 	supervisor_unreachable: { exit: 8, retry: 'transient' },
