@@ -1,27 +1,56 @@
 /** A Windows host as the OpenSSH client reaches it. */
-export interface SshDestination {
+export interface SshDestination extends OperatorDestination {
+	/** Of our private key. */
+	identityPath: string;
+}
+
+/** The same for a person who sets the host up. */
+export interface OperatorDestination {
 	host: string;
 	port: number;
 	user: string;
-	/** Of our private key. */
-	identityPath: string;
+	/** Undefined: the keys that ssh finds by itself, of an agent or in `~/.ssh`. */
+	identityPath: string | undefined;
 	/** The host's keys as they were when it was added; no other is taken. */
 	knownHostsPath: string;
 }
 
+/** For a program there. `-T`: a pty of Windows would draw what is said on a screen. */
+export function sshArguments(destination: OperatorDestination): string[] {
+	const { host, port, user } = destination;
+	return [...optionArguments(destination), '-T', '-a', '-x', '-p', String(port), '-l', user, '--', host];
+}
+
+/** For files, by the commands in a file. */
+export function sftpArguments(destination: OperatorDestination, batchPath: string): string[] {
+	const { host, port, user } = destination;
+	const place = host.includes(':') ? `[${host}]` : host;
+	return [
+		'-q',
+		...optionArguments(destination),
+		'-P',
+		String(port),
+		'-o',
+		`User=${user}`,
+		'-b',
+		batchPath,
+		'--',
+		place,
+	];
+}
+
 /**
- * Nobody's configuration but this: no agent, no password, no other key, no other record of host keys. `-T`: a pty of
- * Windows would draw what is said on a screen. A dead host is noticed after a minute.
+ * Nobody's configuration but this: no password, no other record of host keys, and where a key is named no agent and no other
+ * key. A dead host is noticed after a minute.
  */
-export function sshArguments({ host, port, user, identityPath, knownHostsPath }: SshDestination): string[] {
+function optionArguments({ identityPath, knownHostsPath }: OperatorDestination): string[] {
 	const options = {
 		BatchMode: 'yes',
 		StrictHostKeyChecking: 'yes',
 		UserKnownHostsFile: quoted(knownHostsPath),
 		GlobalKnownHostsFile: 'none',
 		UpdateHostKeys: 'no',
-		IdentitiesOnly: 'yes',
-		IdentityAgent: 'none',
+		...(identityPath === undefined ? {} : { IdentitiesOnly: 'yes', IdentityAgent: 'none' }),
 		PreferredAuthentications: 'publickey',
 		ConnectTimeout: '15',
 		ServerAliveInterval: '15',
@@ -32,7 +61,7 @@ export function sshArguments({ host, port, user, identityPath, knownHostsPath }:
 		LogLevel: 'ERROR',
 	};
 	const given = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-	return ['-F', 'none', '-T', '-a', '-x', ...given, '-i', identityPath, '-p', String(port), '-l', user, '--', host];
+	return ['-F', 'none', ...given, ...(identityPath === undefined ? [] : ['-i', identityPath])];
 }
 
 /** ssh_config(5) splits values at spaces, and takes quotes around them. */

@@ -1,6 +1,6 @@
 import { RouseError } from '../../../model/errors.ts';
 import { wrongScriptExitCode } from './bootstrap.ts';
-import type { SshDestination } from './ssh-destination.ts';
+import type { OperatorDestination } from './ssh-destination.ts';
 
 export interface SshEnd {
 	code: number | null;
@@ -13,7 +13,7 @@ export interface SshEnd {
 const ownFailure = 255;
 
 /** In the words of OpenSSH 9's client (sshconnect.c, sshconnect2.c, ssh.c), which it does not translate. */
-const causes: readonly { says: RegExp; hint: (destination: SshDestination) => string }[] = [
+const causes: readonly { says: RegExp; hint: (destination: OperatorDestination) => string }[] = [
 	{
 		says: /Permission denied/,
 		hint: ({ user }) =>
@@ -37,14 +37,15 @@ const causes: readonly { says: RegExp; hint: (destination: SshDestination) => st
 	},
 	{
 		says: /UNPROTECTED PRIVATE KEY|bad permissions|Load key/,
-		hint: ({ identityPath }) => `look at ${identityPath}: it must be a private key that its owner alone may read`,
+		hint: ({ identityPath }) =>
+			`look at ${identityPath ?? 'your key'}: it must be a private key that its owner alone may read`,
 	},
 ];
 
 const otherHost = /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|host key is known for/;
 
 /** Why a session over SSH ended, with what a person can do. */
-export function sshFailure(destination: SshDestination, { code, signal, said }: SshEnd): RouseError {
+export function sshFailure(destination: OperatorDestination, { code, signal, said }: SshEnd): RouseError {
 	const place = `${destination.user}@${destination.host}:${destination.port}`;
 	const more = said === '' ? '' : `: ${said}`;
 	if (otherHost.test(said))

@@ -3,7 +3,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { RouseError } from '../../../model/errors.ts';
 import { startError } from '../../../system/run-tool.ts';
-import { type SshDestination, sshArguments } from './ssh-destination.ts';
+import { type OperatorDestination, sshArguments } from './ssh-destination.ts';
 import { sshFailure } from './ssh-failure.ts';
 
 export interface RemoteProgram {
@@ -19,7 +19,7 @@ export interface RemoteProgram {
 const keptCharacters = 4000;
 
 /** Starts `command` there. */
-export function startRemote(destination: SshDestination, command: string): RemoteProgram {
+export function startRemote(destination: OperatorDestination, command: string): RemoteProgram {
 	const child = spawn('ssh', [...sshArguments(destination), command], {
 		stdio: ['pipe', 'pipe', 'pipe'],
 		// Ctrl-C on a terminal goes to us alone.
@@ -38,7 +38,7 @@ export function startRemote(destination: SshDestination, command: string): Remot
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
-function endOf(child: Child, destination: SshDestination, said: () => string): Promise<RouseError> {
+function endOf(child: Child, destination: OperatorDestination, said: () => string): Promise<RouseError> {
 	return new Promise(resolve => {
 		child.once('error', cause => resolve(startError('ssh', cause, 'apt-get install openssh-client')));
 		child.once('close', (code, signal) => resolve(sshFailure(destination, { code, signal, said: said() })));
