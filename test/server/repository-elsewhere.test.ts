@@ -51,7 +51,7 @@ test('a recovery on a host without a repository, planned and pinned where that i
 	const request = await makeRequest(
 		{ machine: point.machine, point: point.restorePoint },
 		{ name: 'web', finish: 'manual', switch: 'auto', allocate: 'thin', powerOn: true },
-		{ config: await loadConfig(host.installation), repository, host: await supervisor.host() },
+		{ networks: {}, repository, host: await supervisor.host() },
 	);
 	assert.equal((await recoveries.start(request)).outcome, 'started');
 	const phase = (wanted: string) =>

@@ -134,7 +134,7 @@ test('`serve` of config.yaml', async t => {
 		const request = await makeRequest(
 			{ machine: point.machine, point: point.restorePoint },
 			{ name: 'far', finish: 'migrate', switch: 'auto', allocate: 'thin', powerOn: true },
-			{ config: await loadConfig(installation), repository: here.repository, host },
+			{ networks: {}, repository: here.repository, host },
 		);
 		await recoveries.start(request);
 		await recoveries.waitFor('far', 'finished', { timeoutMs: 60_000 });
