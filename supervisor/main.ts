@@ -4,6 +4,7 @@ import { asRouseError } from '../model/errors.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
 import { onlyThose } from '../repository/access/configured.ts';
 import { askPin, askToken, askUnpin } from '../movers/repository-mover/host-client.ts';
+import { Grants } from '../repository/service/grants.ts';
 import { systemClock } from '../system/clock.ts';
 import { configuredAnywhere, configuredElsewhere, configuredOnly } from '../system/configured-repositories.ts';
 import { homeDirectory, loadConfig, openInstallation, places } from '../system/installation.ts';
@@ -47,7 +48,7 @@ async function run(): Promise<void> {
 		mustBeConfigured: configuredAnywhere(installation),
 		findElsewhere,
 		askToken,
-		repositories: pinsByService(access, { findElsewhere, askPin, askUnpin }),
+		repositories: pinsByService(access, { findElsewhere, askPin, askUnpin, grants: new Grants(home) }),
 		log,
 		clock: systemClock,
 		reached: async place => reached(place),

@@ -1,13 +1,10 @@
 import type { ActivityInput } from '../../model/activity-inputs.ts';
+import { unpinGranted } from '../../repository/service/unpin-granted.ts';
 import { attempt } from '../attempt.ts';
 import type { ControlDependencies } from './dependencies.ts';
 
-/** Takes the recovery's pin away; succeeds when there is none. From its beginning the recovery gets no token any more. */
+/** Takes the recovery's pin away; succeeds when there is none. */
 export const unpin =
-	({ repositories, grants }: ControlDependencies) =>
+	({ repositories: access, grants }: ControlDependencies) =>
 	({ repository, recoveryId }: ActivityInput<'unpin'>): Promise<void> =>
-		attempt(async ({ signal }) => {
-			await grants.end(recoveryId);
-			await repositories.unpin(repository, recoveryId, signal);
-			await grants.forget(recoveryId);
-		});
+		attempt(({ signal }) => unpinGranted({ grants, access }, repository, recoveryId, signal));

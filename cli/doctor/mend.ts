@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors.ts';
 import { RepositoryChildren } from '../../repository/access/children.ts';
 import { Grants } from '../../repository/service/grants.ts';
+import { unpinGranted } from '../../repository/service/unpin-granted.ts';
 import { isErrno, temporarySuffix } from '../../system/durable-file.ts';
 import { processStartTicks } from '../../system/process-lock.ts';
 import { removeTap, tapsOnHost } from '../../system/taps.ts';
@@ -44,8 +45,8 @@ async function carryOut(fix: Fix, installation: { home: string; cacheDirectory: 
 		case 'unpin': {
 			const children = RepositoryChildren.of(installation);
 			try {
-				await children.unpin(fix.repository, fix.recoveryId);
-				return await new Grants(installation.home).forget(fix.recoveryId);
+				const granting = { grants: new Grants(installation.home), access: children };
+				return await unpinGranted(granting, fix.repository, fix.recoveryId);
 			} finally {
 				void children.close();
 			}

@@ -6,6 +6,7 @@ import { refusalText } from '../../model/issue-text.ts';
 import type { RepositoryAccess } from '../../repository/access/calls.ts';
 import { type Asking, mayUnpin, mustBeGranted } from '../../repository/service/admission.ts';
 import type { Grants } from '../../repository/service/grants.ts';
+import { unpinGranted } from '../../repository/service/unpin-granted.ts';
 import { makeToken } from '../../repository/service/point-token.ts';
 import type { JsonCall } from '../../system/unix-http.ts';
 
@@ -61,9 +62,7 @@ export class HostRequests {
 		const { grants, access } = this.#options;
 		const { recoveryId, repository } = asking;
 		if (!mayUnpin(await grants.read(recoveryId), asking)) return;
-		await grants.end(recoveryId);
-		await access.unpin(repository, recoveryId, signal);
-		await grants.forget(recoveryId);
+		await unpinGranted({ grants, access }, repository, recoveryId, signal);
 	}
 }
 

@@ -1,5 +1,6 @@
 import type { HostCall } from '../../movers/repository-mover/host-client.ts';
 import type { RepositoryAccess } from '../../repository/access/calls.ts';
+import { type Granting, unpinGranted } from '../../repository/service/unpin-granted.ts';
 import type { FindElsewhere } from '../../system/configured-repositories.ts';
 import type { RepositoryElsewhere } from '../../system/repository-elsewhere.ts';
 
@@ -10,6 +11,8 @@ export interface PinService {
 	findElsewhere: FindElsewhere;
 	askPin: Ask;
 	askUnpin: Ask;
+	/** Of this machine's own repositories. */
+	grants: Granting['grants'];
 }
 
 /**
@@ -18,7 +21,7 @@ export interface PinService {
  */
 export function pinsByService(
 	here: RepositoryAccess,
-	{ findElsewhere, askPin, askUnpin }: PinService,
+	{ findElsewhere, askPin, askUnpin, grants }: PinService,
 ): RepositoryAccess {
 	return {
 		...here,
@@ -29,7 +32,7 @@ export function pinsByService(
 		},
 		unpin: async (repository, recoveryId, signal) => {
 			const service = await findElsewhere(repository);
-			if (service === undefined) return here.unpin(repository, recoveryId, signal);
+			if (service === undefined) return unpinGranted({ grants, access: here }, repository, recoveryId, signal);
 			await askUnpin(service, { recoveryId, signal });
 		},
 	};

@@ -31,10 +31,7 @@ export class Repositories {
 		return Map.groupBy(
 			this.#registry
 				.recoveries()
-				.filter(
-					({ state, tombstone }) =>
-						tombstone === undefined && state.plan && state.chain === 'mover' && !state.elsewhere,
-				),
+				.filter(({ state, tombstone }) => tombstone === undefined && state.plan && state.chain === 'mover'),
 			({ state }) => state.plan?.repository ?? '',
 		);
 	}

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { askPin, askToken, askUnpin } from '../../movers/repository-mover/host-client.ts';
 import { directAccess } from '../../repository/access/direct.ts';
+import { Grants } from '../../repository/service/grants.ts';
 import { readToken } from '../../repository/service/point-token.ts';
 import { admitHost, readTokenKey, serviceKeys } from '../../repository/service/service-keys.ts';
 import { OwedUnpins } from '../../supervisor/files/owed-unpins.ts';
@@ -27,7 +28,8 @@ interface Place {
 async function place(t: TestContext): Promise<Place> {
 	let service: RepositoryElsewhere | undefined;
 	const findElsewhere = async (directory: string) => (directory === service?.directory ? service : undefined);
-	const repositories = pinsByService(directAccess, { findElsewhere, askPin, askUnpin });
+	const grants = new Grants(await temporaryDirectory(t));
+	const repositories = pinsByService(directAccess, { findElsewhere, askPin, askUnpin, grants });
 	const here = await simulate(t, { parts: { findElsewhere, askToken, repositories } });
 	const elsewhere = await Elsewhere.of(t, here.stored);
 	service = elsewhere.configured();
@@ -155,4 +157,18 @@ test('a host sends a question to nobody but the service of its authority, and re
 	});
 	await chmod(own.key, 0o644);
 	await assert.rejects(askToken({ ...own, authority }, { recoveryId }), { code: 'config_invalid', message: /secret/ });
+});
+
+test('an unpin of a repository of this machine ends and forgets what was granted for it', async t => {
+	const { elsewhere, here } = await place(t);
+	const { recoveryId } = here.recovery;
+	await elsewhere.pin(here.recovery);
+	const { grants } = elsewhere;
+	const own = pinsByService(directAccess, { findElsewhere: async () => undefined, askPin, askUnpin, grants });
+	await rename(here.stored.directory, `${here.stored.directory}-away`);
+	await assert.rejects(own.unpin(here.stored.directory, recoveryId), { code: 'repository_missing' });
+	assert.equal((await grants.read(recoveryId))?.ended, true);
+	await rename(`${here.stored.directory}-away`, here.stored.directory);
+	await own.unpin(here.stored.directory, recoveryId);
+	assert.deepEqual([await elsewhere.pins(), await grants.read(recoveryId)], [[], undefined]);
 });
