@@ -64,6 +64,11 @@ test('movers: none before their step, both while the machine runs, no writer whe
 	});
 });
 
+test('movers: that of the repository never, where it is on another machine', () => {
+	const elsewhere = after(...running, change.elsewhere(true));
+	assert.deepEqual(moversWanted(elsewhere), { mount: true, migration: true, repository: false });
+});
+
 test('a step names what it stands on that is missing', () => {
 	assert.deepEqual(missingBefore(after(change.done('allocate')), 'snapshot'), ['create-machine', 'start-movers']);
 	assert.deepEqual(missingBefore(after(), 'allocate'), []);
