@@ -39,7 +39,8 @@ export async function newVm(host: HostParts, wanted: Pick<Vm, 'name' | 'director
 			scsiControllers: wanted.generation === 2 ? 1 : 0,
 			secureBoot: wanted.generation === 2 ? 'MicrosoftWindows' : 'Off',
 			firstBoot: 'network',
-			nics: [],
+			// Of Windows' choice.
+			nics: [{ name: 'Network Adapter', mac: '00:00:00:00:00:00', switchName: null }],
 			pipe: '',
 			// As Hyper-V makes it: what is not wanted is set afterwards.
 			automaticStart: 'StartIfRunning',
@@ -66,7 +67,6 @@ export async function setVm(
 		| 'Set-VMProcessor'
 		| 'Set-VMFirmware'
 		| 'Set-VMComPort'
-		| 'Add-VMNetworkAdapter'
 		| 'Add-VMScsiController',
 	vm: Vm,
 	changes: Partial<Omit<Vm, 'vmId' | 'drives'>>,
@@ -74,6 +74,22 @@ export async function setVm(
 	await cmdlet(host, name, async () => {
 		if (name !== 'Set-VM') mustBeOff(host, vm, name);
 		Object.assign(vm, changes);
+		await host.store.save();
+	});
+}
+
+type Nic = Vm['nics'][number];
+
+export async function addNic(host: HostParts, vm: Vm, nic: Nic): Promise<void> {
+	await cmdlet(host, 'Add-VMNetworkAdapter', async () => {
+		vm.nics.push({ ...nic });
+		await host.store.save();
+	});
+}
+
+export async function removeNic(host: HostParts, vm: Vm, nic: Nic): Promise<void> {
+	await cmdlet(host, 'Remove-VMNetworkAdapter', async () => {
+		vm.nics = vm.nics.filter(one => one !== nic);
 		await host.store.save();
 	});
 }

@@ -1,7 +1,9 @@
 import type { AnswerOf, RequestOf } from '../../driver/requests.ts';
 import {
+	addNic,
 	getSnapshots,
 	newVm,
+	removeNic,
 	removeSavedState,
 	removeVm,
 	setVm,
@@ -92,7 +94,13 @@ async function setHardware(host: HostParts, vm: Vm, request: RequestOf<'create-m
 	await setVm(host, 'Set-VMProcessor', vm, { processors });
 	await setVm(host, 'Set-VMComPort', vm, { pipe });
 	if (vm.generation === 2) await setVm(host, 'Set-VMFirmware', vm, { secureBoot });
-	await setVm(host, 'Add-VMNetworkAdapter', vm, { nics: nics.map(nic => ({ ...nic })) });
+	await setNics(host, vm, nics);
+}
+
+/** All anew: one may be half made. */
+export async function setNics(host: HostParts, vm: Vm, nics: Vm['nics']): Promise<void> {
+	for (const nic of vm.nics) await removeNic(host, vm, nic);
+	for (const nic of nics) await addNic(host, vm, nic);
 }
 
 export async function stopIfThere(host: HostParts, recoveryId: string): Promise<void> {

@@ -14,7 +14,7 @@ import { directoryOf, placeOf, samePath } from '../windows-paths.ts';
 import { DriverRefusal } from './failure.ts';
 import { removeFilesInside } from './files.ts';
 import { findAppliance, mustFindAppliance, setupMark, setupName } from './find-appliance.ts';
-import { takePower } from './machines.ts';
+import { setNics, takePower } from './machines.ts';
 
 const diskSlot: Slot = { controller: 'SCSI', number: 0, location: 0 };
 const seedSlot: Slot = { controller: 'SCSI', number: 0, location: 1 };
@@ -66,7 +66,7 @@ export async function createAppliance(
 			await setVm(host, 'Add-VMScsiController', vm, { scsiControllers: vm.scsiControllers + 1 });
 		if (!driveAt(vm, disk)) await addDrive(host, vm, diskSlot, disk);
 		await setVm(host, 'Set-VMFirmware', vm, { secureBoot: 'Off', firstBoot: 'disk' });
-		await setVm(host, 'Add-VMNetworkAdapter', vm, { nics: nics.map(nic => ({ ...nic })) });
+		await setNics(host, vm, nics);
 		await setVm(host, 'Set-VM', vm, { name });
 	}
 	return { vmId: vm.vmId, made: found === undefined };
