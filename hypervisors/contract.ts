@@ -72,6 +72,8 @@ export interface Target {
 	identity: string;
 	/** A file, or a block device. MAY be another one after every boot of the host: asked for anew whenever it is needed. */
 	path: string;
+	/** Where its owner finds it, for people; absent: `path`. */
+	place?: string;
 	/** Where the disk's first byte lies in it. */
 	offsetBytes: number;
 	/** It read zero everywhere when it was made. */

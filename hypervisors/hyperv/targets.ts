@@ -94,7 +94,7 @@ export async function openTargets(parts: MachineParts, options: CallOptions): Pr
 				record?.targets === 'machine'
 					? join(settings.roots.dev, identity) // where nothing is
 					: await attach(parts, disk, virtualDiskId, options);
-			targets.push({ identity, path, offsetBytes: 0, readsZero: true });
+			targets.push({ identity, path, place: paths.windows.target(disk), offsetBytes: 0, readsZero: true });
 		}
 		return targets;
 	});

@@ -14,12 +14,17 @@ export interface Restored {
 	complete: boolean;
 }
 
+/** Where these are, for people, one a disk. */
+export function placesOf(targets: readonly Target[]): string[] {
+	return targets.map(({ path, place = path }) => place);
+}
+
 /** How much of a recovery's disks is restored: what the restored maps say, followed as they grow. */
 export class Progress {
 	readonly #recoveryId: string;
 	readonly #disks: readonly RecoveryDisk[];
 	readonly #targets: () => Promise<readonly Target[]>;
-	#paths: readonly string[] = [];
+	#places: readonly string[] = [];
 	#readers: Promise<RestoredMapReader[]> | undefined;
 	#reading: Promise<Restored> | undefined;
 
@@ -29,9 +34,9 @@ export class Progress {
 		this.#targets = targets;
 	}
 
-	/** Where the targets were when they were last asked for; empty before. */
-	get paths(): readonly string[] {
-		return this.#paths;
+	/** Where the targets were, for people, when they were last asked for; empty before. */
+	get places(): readonly string[] {
+		return this.#places;
 	}
 
 	/** MAY be behind by what was recorded this moment, is never ahead. Throws what opening a map throws. */
@@ -88,7 +93,7 @@ export class Progress {
 	/** Which map must be where. */
 	async #expected(): Promise<{ mapPath: string; identity: RestoredMapIdentity }[]> {
 		const targets = await this.#targets();
-		this.#paths = targets.map(({ path }) => path);
+		this.#places = placesOf(targets);
 		return this.#disks.map(({ image, mapPath }, index) => ({
 			mapPath,
 			identity: restoredMapIdentity(this.#recoveryId, image, targets[index]?.identity ?? ''),
@@ -100,7 +105,7 @@ export class Progress {
 			disks: this.#disks.map((disk, index) => ({
 				sizeBytes: disk.image.sizeBytes,
 				restoredBytes: summaries[index]?.restoredBytes ?? 0,
-				path: this.#paths[index] ?? '',
+				path: this.#places[index] ?? '',
 			})),
 			complete: summaries.length === this.#disks.length && summaries.every(summary => summary.complete),
 		};

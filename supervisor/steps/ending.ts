@@ -25,7 +25,7 @@ export async function finalize(context: StepContext): Promise<void> {
 	await bury(context, 'finished');
 	const { places } = recovery;
 	const { machine, progress } = recovery.equipment;
-	await writeMachineFile(places.machine, recovery.state, 'finished', await knownPaths(places.machine, progress.paths));
+	await writeMachineFile(places.machine, recovery.state, 'finished', await knownPaths(places.machine, progress.places));
 	await host.reached('finalize-machine-file');
 	await machine.handOver({ signal });
 	await host.reached('finalize-handed-over');

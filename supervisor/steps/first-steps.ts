@@ -5,6 +5,7 @@ import { waitFor } from '../../system/wait.ts';
 import { untilServiceGrants } from './until-granted.ts';
 import { writeMachineFile } from '../files/machine-file.ts';
 import type { HostParts } from '../recovery/host-parts.ts';
+import { placesOf } from '../recovery/progress.ts';
 import type { Recovery } from '../recovery/recovery.ts';
 import { change, type LastingStep, missingBefore } from '../files/state.ts';
 import type { Nothing, StepContext } from '../recovery/step-context.ts';
@@ -24,7 +25,7 @@ export async function reserve(
 export async function createMachine({ recovery, host, signal }: StepContext): Promise<Nothing> {
 	if (isDone(recovery, 'create-machine')) return {};
 	const { machine } = recovery.equipment;
-	const paths = (await machine.openTargets({ signal })).map(({ path }) => path);
+	const paths = placesOf(await machine.openTargets({ signal }));
 	await writeMachineFile(recovery.places.machine, recovery.state, 'recovering', paths);
 	await host.reached('machine-file');
 	await machine.create({ signal });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { lockHolder, signalHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
+import { readMachineFile } from '../../supervisor/files/machine-file.ts';
 import { hypervRecovery } from '../equipment/hyperv-recovery.ts';
 
 const MiB = 2 ** 20;
@@ -13,6 +14,8 @@ test('a machine runs from its backup by iSCSI, ends up on its own disks with its
 	const { host, hyperv, recovery, expected, guest, write, reads } = await hypervRecovery(t);
 	await recovery.run();
 	assert.equal((await recovery.view()).power, 'on');
+	const isOnWindows = /^D:\\Rouse\\[^\\]+\\target0\.vhdx$/;
+	assert.match((await recovery.view()).disks[0]?.path ?? '', isOnWindows);
 	const { boot } = guest();
 	await reads(20 * MiB);
 	await write(65_536, Buffer.alloc(4096, 0xab));
@@ -40,6 +43,8 @@ test('a machine runs from its backup by iSCSI, ends up on its own disks with its
 		'hyperv.json',
 		'machine.json',
 	]);
+	const file = await readMachineFile(join(host.directory('r1'), 'machine.json'));
+	assert.match(file?.disks[0]?.path ?? '', isOnWindows);
 	assert.equal(await host.client.machinePower('r1', 'off'), 'off');
 	assert.ok((await hyperv.content(recovery.recoveryId, 0)).equals(expected), 'in two files');
 	assert.equal(await host.client.machinePower('r1', 'on'), 'on');
