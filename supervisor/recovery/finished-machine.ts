@@ -57,16 +57,18 @@ export class FinishedMachine {
 	}
 
 	/** To turn it off is done at once, whatever it does: a start may last for as long as its platform merges disks. */
-	async power(action: PowerAction): Promise<{ power: Power }> {
-		const generation = this.#generationOf(action);
-		try {
-			return await this.#queue.run(`power-${action}`, generation, signal => this.#power(action, signal));
-		} catch (error) {
-			if (asRouseError(error).code !== 'generation_stale') throw error;
+	power(action: PowerAction): Promise<{ power: Power }> {
+		const ordered = this.#queue.run(`power-${action}`, this.#generationOf(action), signal =>
+			this.#power(action, signal),
+		);
+		const answer = ordered.catch((cause: unknown) => {
+			if (asRouseError(cause).code !== 'generation_stale') throw cause;
 			throw new RouseError('generation_stale', `${action} of machine ${this.name}: taken back by a later order`, {
-				cause: error,
+				cause,
 			});
-		}
+		});
+		answer.catch(() => undefined); // whoever asked may be gone, as in the queue
+		return answer;
 	}
 
 	#generationOf(order: PowerAction | 'remove'): number {
