@@ -10,7 +10,7 @@ import {
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** Of messages under way; Temporal's own are bounded by 4 MiB each (limit.blobSize, gRPC). */
+/** Of what is under way in one connection: some dozens of steps, whose inputs and results are at most 2 MiB (limit.blobSize.error). */
 const memoryMiB = 64;
 
 /** https://github.com/grpc/grpc/blob/master/doc/statuscodes.md */
