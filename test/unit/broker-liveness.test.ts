@@ -89,6 +89,19 @@ test('`host-confirmed` by another host, or of an open holder, gives nothing back
 	assert.deepEqual(site.held(), ['one']);
 });
 
+test('`report` without a lease that the host had accepted ends it; one that it has not accepted yet stays', () => {
+	const site = contended();
+	site.report('host/kvm1', { recoveries: 1 });
+	assert.deepEqual(site.held(), ['one']);
+	const token = site.state.leases.get(requestIdOf(one))?.token ?? 0;
+	site.report('host/kvm1', { recoveries: 1 }, { held: [{ request: one, host: 'kvm1', token }] });
+	site.continueAsNew();
+	assert.deepEqual(site.held(), ['one']);
+	site.report('host/kvm1', { recoveries: 1 });
+	assert.deepEqual(site.tick(), ['two@kvm1']);
+	assert.equal(site.state.ended.has(requestIdOf(one)), true);
+});
+
 test('`undelivered` of the only message about a grant gives it to the next', () => {
 	const site = contended();
 	const token = site.state.leases.get(requestIdOf(one))?.token ?? 0;

@@ -67,10 +67,10 @@ test('`tick` puts a request that has waited ten minutes before newer ones of the
 test('`acquire` counts the age from the first time that the holder asked, and no further than from now', () => {
 	const { site, holder } = fullSite();
 	const again = mountOf('again', { step: 'run-2', sinceMs: site.nowMs - 10 * minute });
-	const ahead = mountOf('ahead', { sinceMs: site.nowMs + 60 * minute });
-	const plain = mountOf('plain', { priority: 2 });
+	const ahead = mountOf('ahead', { priority: 2, sinceMs: site.nowMs + 60 * minute });
+	const plain = mountOf('plain', { priority: 3 });
 	site.acquire(ahead, plain, again);
-	assert.deepEqual(orderOf(site, [again, ahead, plain], holder), ['again', 'plain', 'ahead']);
+	assert.deepEqual(orderOf(site, [again, ahead, plain], holder), ['again', 'ahead', 'plain']);
 });
 
 test('`prioritize` changes the place of one that waits, and not its age', () => {

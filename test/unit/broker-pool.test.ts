@@ -36,27 +36,34 @@ test('`tick` over a pool reserves on one host alone, where the request can start
 });
 
 test('`tick` over a pool grants where there is room, also when it had reserved elsewhere', () => {
-	const site = twoHosts();
-	const [long, short] = [on('kvm1', 'long', 6, 10 * minute), on('kvm2', 'short', 6, 5 * minute)];
-	site.acquire(long, short);
-	site.tick();
-	site.acquire(onPool('pool', 8));
-	site.tick();
-	site.release(long);
-	assert.deepEqual(site.tick(), ['pool@kvm1']);
+	for (const ageMs of [0, 60 * minute]) {
+		const site = twoHosts();
+		const [long, short] = [on('kvm1', 'long', 6, 10 * minute), on('kvm2', 'short', 6, 5 * minute)];
+		site.acquire(long, short);
+		site.tick();
+		site.acquire(onPool('pool', 8, { sinceMs: site.nowMs - ageMs }));
+		site.tick();
+		site.release(long);
+		assert.deepEqual(site.tick(), ['pool@kvm1']);
+	}
 });
 
 test('`tick` over a pool keeps the eldest on its host, wherever it would be sooner by newer estimates', () => {
-	assert.deepEqual(hostsOver(0), ['kvm1', 'kvm2']);
-	assert.deepEqual(hostsOver(50 * minute), ['kvm1', 'kvm1']);
+	for (const hosts of [
+		['kvm1', 'kvm2'],
+		['kvm2', 'kvm1'],
+	]) {
+		assert.deepEqual(hostsOver(0, hosts), ['kvm1', 'kvm2']);
+		assert.deepEqual(hostsOver(50 * minute, hosts), ['kvm1', 'kvm1']);
+	}
 });
 
 /** Where a request of that age reserves, before and after `first` has outlived its estimate. */
-function hostsOver(ageMs: number): (string | null | undefined)[] {
+function hostsOver(ageMs: number, hosts: string[]): (string | null | undefined)[] {
 	const site = twoHosts();
 	site.acquire(on('kvm1', 'first', 6, 5 * minute), on('kvm2', 'second', 6, 10 * minute));
 	site.tick();
-	site.acquire(onPool('pool', 8, { sinceMs: site.nowMs - ageMs }));
+	site.acquire(onPool('pool', 8, { hosts, sinceMs: site.nowMs - ageMs }));
 	return [0, 9.9 * minute].map(afterMs => {
 		site.tick(afterMs);
 		site.continueAsNew();

@@ -25,6 +25,33 @@ test('`acquire` of a request that waits is the same request; of one that is gran
 	assert.deepEqual(site.held(), ['web']);
 });
 
+test('`acquire` asked again keeps its place', () => {
+	const site = new BrokerSite({ 'repository/main': { mounts: 1 } });
+	const [one, two] = ['one', 'two'].map(machine => leaseRequest(machine, { shared: { 'repository/main/mounts': 1 } }));
+	assert.ok(one && two);
+	site.acquire(one, two, one);
+	assert.deepEqual(site.tick(), ['one']);
+});
+
+test('`tick` gives tokens above the time, so that a broker without memory does not begin below a lost one', () => {
+	const site = new BrokerSite({ 'repository/main': { mounts: 2 } });
+	site.acquire(...['one', 'two'].map(machine => leaseRequest(machine, { shared: { 'repository/main/mounts': 1 } })));
+	site.tick();
+	assert.deepEqual(
+		[...site.state.leases.values()].map(({ token }) => token - site.nowMs),
+		[0, 1],
+	);
+});
+
+test('`release` is remembered for the last 500 requests', () => {
+	const site = new BrokerSite();
+	for (let number = 0; number <= brokerLimits.ended; number += 1) {
+		site.release(leaseRequest(`m${number}`, { shared: { 'repository/main/mounts': 1 } }));
+	}
+	assert.equal(site.state.ended.size, brokerLimits.ended);
+	assert.equal(site.state.ended.has('recovery/m0/a/run'), false);
+});
+
 test('`acquire` after the release of the same request is refused, also when the release has overtaken it', () => {
 	const site = new BrokerSite({ 'repository/main': { mounts: 1 } });
 	const request = leaseRequest('web', { shared: { 'repository/main/mounts': 1 } });
