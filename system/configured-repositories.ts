@@ -1,12 +1,8 @@
 /** The repositories that `config.yaml` names: the only ones that workers and supervisor touch because a message says so. */
-import { realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type Document, parseDocument } from 'yaml';
+import { realpath } from 'node:fs/promises';
 import { RouseError } from '../model/errors.ts';
-import { createFileDurably, replaceFileDurably } from './durable-file.ts';
-import { type Config, configSchema, loadConfig, makeHome } from './installation.ts';
-import { parseYaml } from './parse-yaml.ts';
-import { readIfThere } from './if-there.ts';
+import { changeConfig } from './change-config.ts';
+import { type Config, loadConfig } from './installation.ts';
 import type { RepositoryElsewhere } from './repository-elsewhere.ts';
 
 /**
@@ -92,28 +88,11 @@ export async function addRepository(installation: { home: string }, name: string
 		throw new RouseError('name_conflict', `config.yaml calls ${directory} "${other}" already`, {
 			hint: `say --repo ${other}`,
 		});
-	await change(installation, document => {
+	await changeConfig(installation, document => {
 		document.setIn(['repositories', name], directory);
 		// What commands mean without --repo stays what it was, and the first one is it.
 		const [only = name, ...more] = Object.keys(config.repositories);
 		if (config.defaultRepository === undefined && more.length === 0) document.setIn(['defaultRepository'], only);
 	});
 	return true;
-}
-
-async function change({ home }: { home: string }, edit: (document: Document) => void): Promise<void> {
-	await makeHome(home);
-	const path = join(home, 'config.yaml');
-	const before = await readIfThere(path);
-	const document = parseDocument(before ?? '');
-	edit(document);
-	const text = String(document);
-	parseYaml(text, path, configSchema, 'config_invalid'); // what is not accepted would stop every service
-	if (before === undefined) {
-		if (await createFileDurably(path, text)) return;
-		throw new RouseError('name_conflict', `somebody else has just made ${path}`, { hint: 'say it again' });
-	}
-	// Behind a link, where it really lies: a rename would put a file in the link's place.
-	const real = await realpath(path);
-	await replaceFileDurably(real, text, (await stat(real)).mode & 0o777);
 }

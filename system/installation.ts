@@ -254,6 +254,8 @@ export const places = {
 	ballast: (home: string) => join(home, 'host', 'ballast'),
 	recoveries: (home: string) => join(home, 'host', 'recoveries'),
 	tombstones: (home: string) => join(home, 'host', 'tombstones'),
+	/** Hosts elsewhere that were added here, a directory each. */
+	hosts: (home: string) => join(home, 'hosts'),
 	selftest: (home: string) => join(home, 'host', 'selftest'),
 	owedUnpins: (home: string) => join(home, 'host', 'owed-unpins'),
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),

@@ -98,6 +98,8 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'model',
 			// The demonstration drives the guest of a simulated host.
 			'hypervisors/hyperv/simulator/control-client.ts',
+			// Makes a Windows host one of Rouse's, before there is a supervisor for it.
+			'hypervisors/hyperv/host-setup',
 			'system',
 			'repository',
 			'sources',

@@ -5,8 +5,10 @@ import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { replaceFileDurably } from '../../system/durable-file.ts';
 import { homeDirectory, loadConfig, openInstallation } from '../../system/installation.ts';
+import { add } from '../host/add.ts';
 import { admit, withdraw } from '../host/admit.ts';
 import { currentOutages, outageText } from '../host/outages.ts';
+import { removeAdded } from '../host/remove-added.ts';
 import { runSelftest } from '../host/selftest.ts';
 import { checkText, reportText } from '../host/selftest-text.ts';
 import { hostMachineAnswer, machineText, standOf } from '../host/machine.ts';
@@ -28,7 +30,8 @@ const otherwiseExit = 4;
 export const build = (context: Context) => {
 	const host = command('host').description('machines on this host; needs neither Temporal nor a worker');
 	const machines = [list(context), show(context), start(context), stop(context), remove(context)];
-	for (const verb of [...machines, selftest(context), admit(context), withdraw(context)]) host.addCommand(verb);
+	const hosts = [add(context), admit(context), withdraw(context)];
+	for (const verb of [...machines, selftest(context), ...hosts]) host.addCommand(verb);
 	return host;
 };
 
@@ -100,11 +103,21 @@ const stop = (context: Context) =>
 
 const remove = (context: Context) =>
 	command('remove')
-		.description('end a finished or abandoned machine and remove it with its disks, for good')
-		.argument('<name>', 'machine', parseName)
+		.description('end a finished or abandoned machine and remove it with its disks, for good; or undo `host add`')
+		.argument('<name>', 'machine, or a host that was added here: that comes first', parseName)
 		.requiredOption('--confirm <name>', 'the name again: there is no way back')
-		.action(async (name, { confirm }) => {
-			requireConfirmation(name, confirm);
+		.option('--dry-run', 'of a host: say what would be removed')
+		.option('--identity <file>', "of a host: its administrator's private key")
+		.option('--forget', 'of a host that is gone for good: remove what is known of it here, and touch nothing there')
+		.action(async (name, options) => {
+			requireConfirmation(name, options.confirm);
+			const installation = await openInstallation(homeDirectory(context.env));
+			if (await removeAdded(context, installation, name, options)) return;
+			const given = Object.keys(options).filter(option => option !== 'confirm');
+			if (given.length > 0)
+				throw new RouseError('host_unknown', `no host ${name} was added here, and ${given[0]} is of one`, {
+					hint: 'leave it out for a machine',
+				});
 			const supervisor = await openSupervisor(context);
 			const { recoveryId } = await supervisor.recovery(name, { signal: context.signal });
 			await supervisor.removeMachine(name, recoveryId, { signal: context.signal });

@@ -42,6 +42,7 @@ export function setupParts(run: SetupRun, tell: (event: SetupEvent) => void): Se
 		admit: async () => void (await mkdir(access, { recursive: true })),
 		writeSeed,
 		ready: async () => undefined,
+		register: async () => undefined,
 		withdraw: async () => undefined,
 		tell,
 		signal: new AbortController().signal,

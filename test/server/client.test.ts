@@ -5,6 +5,7 @@ import { hardwareRequest } from '../../activities/hardware-request.ts';
 import { caller } from '../../client/caller.ts';
 import { connectTo, type TemporalClient } from '../../client/connection.ts';
 import { HostElsewhere } from '../../client/host-elsewhere.ts';
+import { untilHostPolls } from '../../client/host-polls.ts';
 import { Orders } from '../../client/orders.ts';
 import { Recoveries } from '../../client/recoveries.ts';
 import { type ErrorCode, RouseError } from '../../model/errors.ts';
@@ -57,6 +58,13 @@ async function startRunning(name: string): Promise<RecoveryRequest> {
 	await recoveries.waitFor(name, 'running', { timeoutMs });
 	return request(name);
 }
+
+test('`untilHostPolls` comes back for a host whose worker is there, and for no other', async () => {
+	const temporal = await place.connect();
+	const { signal } = new AbortController();
+	await untilHostPolls(temporal, stored.hostId, { timeoutMs, signal });
+	await assert.rejects(untilHostPolls(temporal, randomUUID(), { timeoutMs: 1, signal }), withCode('timeout'));
+});
 
 test('the same request attaches whoever asks, and another one under the name is refused', async () => {
 	const first = await startRunning('same');

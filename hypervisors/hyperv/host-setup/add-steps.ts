@@ -102,6 +102,11 @@ export const addSteps: readonly Step[] = [
 		text: () => 'the seed disk, which has private keys, is removed again',
 		run: removeSeed,
 	},
+	{
+		name: 'register',
+		text: ({ wanted: { name }, hostId }) => `${name} in config.yaml, with the id ${hostId}`,
+		run: work => work.parts.register(work.record.hostId),
+	},
 ];
 
 export async function removeSeed(work: Work): Promise<void> {

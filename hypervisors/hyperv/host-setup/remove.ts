@@ -50,7 +50,7 @@ export const removeSteps: readonly Step[] = [
 	},
 	{
 		name: 'access',
-		text: ({ wanted: { name } }) => `the certificates of ${name}`,
+		text: ({ wanted: { name } }) => `the certificates of ${name}, and its name in config.yaml`,
 		run: work => work.parts.withdraw(),
 	},
 ];

@@ -40,14 +40,16 @@ export interface SetupParts {
 	writeSeed: (path: string, facts: SeedFacts) => Promise<void>;
 	/** Comes back when the host's worker is there. */
 	ready: (hostId: string, signal: AbortSignal) => Promise<void>;
-	/** Takes back what `admit` gave. */
+	/** From then on recoveries can be started for it by its name. */
+	register: (hostId: string) => Promise<void>;
+	/** Takes back what `admit` and `register` gave. */
 	withdraw: () => Promise<void>;
 	tell: (event: SetupEvent) => void;
 	signal: AbortSignal;
 }
 
 export type SetupEvent =
-	| { type: 'message' | 'warning'; message: string }
+	| { type: 'warning'; message: string }
 	| { type: 'step'; step: string; at: 'begin' | 'end'; text: string }
 	| { type: 'progress'; doneBytes: number; totalBytes: number };
 

@@ -1,0 +1,32 @@
+import { readHostRecord } from '../../hypervisors/hyperv/host-setup/record.ts';
+import { type Installation, places } from '../../system/installation.ts';
+import { join } from 'node:path';
+import type { Context } from '../terminal/command.ts';
+import { showing } from './showing.ts';
+
+export interface RemovalOptions {
+	identity?: string | undefined;
+	dryRun?: boolean | undefined;
+	forget?: boolean | undefined;
+}
+
+/** Undoes `host add`; false where no host of this name was added here. */
+export async function removeAdded(
+	context: Context,
+	installation: Installation,
+	name: string,
+	options: RemovalOptions,
+): Promise<boolean> {
+	if ((await readHostRecord(join(places.hosts(installation.home), name))) === undefined) return false;
+	const { setupParts } = await import('./setup-parts.ts');
+	const { removeHost } = await import('../../hypervisors/hyperv/host-setup/remove.ts');
+	const { dryRun = false, forget = false } = options;
+	await showing(context.output, async tell => {
+		const parts = setupParts(context, installation, name, { ...options, tell });
+		const steps = await removeHost(parts, { dryRun, forget });
+		const done = forget ? 'forgotten here; on the host nothing was touched' : 'removed';
+		const text = dryRun ? `Would be removed:\n  ${steps.join('\n  ')}` : `${name}: ${done}`;
+		context.output.result({ name, removed: !dryRun, dryRun, steps }, text);
+	});
+	return true;
+}

@@ -1,0 +1,104 @@
+/** What a set-up of a host needs, of this installation and of the person at the terminal. */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { buildAppliance } from '../../appliance/build.ts';
+import { makeSeedDisk } from '../../appliance/first-boot/seed-disk.ts';
+import { writeVhdx } from '../../appliance/vhdx-file.ts';
+import { connectTemporal } from '../../client/connection.ts';
+import { untilHostPolls } from '../../client/host-polls.ts';
+import { type HostKey, readCommand } from '../../hypervisors/hyperv/host-setup/host-keys.ts';
+import { hostFiles } from '../../hypervisors/hyperv/host-setup/record.ts';
+import type { SetupEvent, SetupParts } from '../../hypervisors/hyperv/host-setup/work.ts';
+import { RouseError } from '../../model/errors.ts';
+import { withdrawHost } from '../../repository/service/admitted-hosts.ts';
+import { addHostId, removeHostId } from '../../system/configured-hosts.ts';
+import { type Installation, places } from '../../system/installation.ts';
+import type { Context } from '../terminal/command.ts';
+import { admitOnce, planAccess, readAccess } from './given.ts';
+
+export interface SetupOptions {
+	identity?: string | undefined;
+	hostKey?: string | undefined;
+	appliance?: string | undefined;
+}
+
+/** A first boot makes keys and file systems, on a disk that may be slow. */
+const readyMs = 15 * 60_000;
+
+/** `tell` shows what goes on; whoever calls ends its progress. */
+export function setupParts(
+	context: Context,
+	installation: Installation,
+	name: string,
+	options: SetupOptions & { tell: (event: SetupEvent) => void },
+): SetupParts {
+	const { home } = installation;
+	const { signal, output } = context;
+	const directory = join(places.hosts(home), name);
+	const { access } = hostFiles(directory);
+	return {
+		directory,
+		identityPath: options.identity === undefined ? undefined : resolve(options.identity),
+		expectedHostKey: options.hostKey,
+		confirmHostKey: key => askAboutKey(context, name, key),
+		image: async () => {
+			if (options.appliance !== undefined) return resolve(options.appliance);
+			const onLine = (line: string) => output.message(line);
+			return (await buildAppliance({ cacheDirectory: installation.cacheDirectory, signal, onLine })).vhdxPath;
+		},
+		admit: async () => await admitOnce(installation, name, access, (await planAccess(installation)).to),
+		writeSeed: async (path, facts) => {
+			const given = await readAccess(await planAccess(installation), access);
+			await writeSeedVhdx(path, raw => makeSeedDisk(raw, { version: 0, kind: 'hyperv', ...facts, ...given }));
+		},
+		ready: hostId => untilReady(installation, hostId, signal),
+		register: async hostId => await addHostId(installation, name, hostId),
+		withdraw: async () => {
+			await removeHostId(installation, name);
+			await withdrawHost(home, name);
+		},
+		tell: options.tell,
+		signal,
+	};
+}
+
+async function untilReady(installation: Installation, hostId: string, signal: AbortSignal): Promise<void> {
+	const temporal = await connectTemporal(installation);
+	try {
+		await untilHostPolls(temporal, hostId, { timeoutMs: readyMs, signal });
+	} catch (cause) {
+		if (!(cause instanceof RouseError) || cause.code !== 'timeout') throw cause;
+		throw new RouseError('worker_missing', `the appliance runs, and does not come to Temporal: ${cause.message}`, {
+			hint: 'look at its console at the host (vmconnect), whose line `rouse-appliance-report` tells its addresses and services, and at what is between it and Temporal; then give the command again',
+			cause,
+		});
+	} finally {
+		await temporal.close();
+	}
+}
+
+async function writeSeedVhdx(path: string, makeRaw: (path: string) => Promise<void>): Promise<void> {
+	const work = await mkdtemp(join(tmpdir(), 'rouse-seed-'));
+	try {
+		await makeRaw(join(work, 'seed'));
+		await writeVhdx(join(work, 'seed'), path, randomBytes(32).toString('hex'), undefined);
+	} finally {
+		await rm(work, { recursive: true, force: true });
+	}
+}
+
+/** No where nobody can be asked. */
+async function askAboutKey({ signal }: Context, name: string, { fingerprint }: HostKey): Promise<boolean> {
+	const { stdin, stderr } = process;
+	if (!stdin.isTTY || !stderr.isTTY) return false;
+	const lines = createInterface({ input: stdin, output: stderr });
+	try {
+		stderr.write(`${name} shows the key ${fingerprint}\nAt the host itself it is read by: ${readCommand}\n`);
+		return (await lines.question('Are they the same (yes or no)? ', { signal })).trim() === 'yes';
+	} finally {
+		lines.close();
+	}
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { parseSeed } from '../../appliance/first-boot/seed.ts';
+import { admitOnce, planAccess, readAccess } from '../../cli/host/given.ts';
+import { readHostRecord } from '../../hypervisors/hyperv/host-setup/record.ts';
+import { readAdmitted } from '../../repository/service/admitted-hosts.ts';
+import { loadConfig, openInstallation } from '../../system/installation.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+import { rouse } from '../equipment/command-line.ts';
+import { setupBench } from '../equipment/host-setup-bench.ts';
+import { sampleSeed } from '../equipment/appliance-seed.ts';
+
+const served = { address: '192.0.2.1', temporal: 7401, repositories: { main: 7402 } };
+
+async function homeWith(t: Pick<TestContext, 'after'>, config: object): Promise<string> {
+	const home = await temporaryDirectory(t);
+	await writeFile(join(home, 'config.yaml'), JSON.stringify({ repositories: { main: '/backup' }, ...config }));
+	return home;
+}
+
+describe('`host add`', () => {
+	it('does all up to the wait for the appliance, goes on from there, and `host remove` undoes it', async t => {
+		const { run, everything } = await setupBench(t);
+		const before = await everything();
+		const home = await homeWith(t, { serve: served });
+		const { user, host, port } = run.wanted;
+		const place = ['--ssh', `${user}@${host}`, '--port', String(port), '--datastore', 'D:\\Rouse\\', '--switch', 'lan'];
+		const mine = ['--identity', run.identityPath, '--host-key', run.hostKey ?? ''];
+		const add = ['host', 'add', 'hv1', '--kind', 'hyperv', ...place, ...mine, '--appliance', run.image];
+		const planned = await rouse(home, [...add, '--dry-run', '--json']);
+		assert.equal(planned.exitCode, 0, planned.stderr);
+		assert.equal(JSON.parse(planned.stdout).steps.length, 11);
+		assert.deepEqual(await everything(), before);
+		const waited = await rouse(home, [...add, '--json']);
+		// There is no Temporal to which it could come.
+		assert.match(waited.stderr, /temporal_unreachable/);
+		const directory = join(home, 'hosts', 'hv1');
+		assert.equal((await readHostRecord(directory))?.phase, 'adding');
+		assert.deepEqual((await readAdmitted(home))[0]?.to, ['repositories', 'temporal']);
+		const again = await rouse(home, [...add, '--json']);
+		assert.match(again.stderr, /temporal_unreachable/);
+		const remove = ['host', 'remove', 'hv1', '--confirm', 'hv1', ...mine.slice(0, 2)];
+		const removed = await rouse(home, [...remove, '--json']);
+		assert.equal(removed.exitCode, 0, removed.stderr);
+		assert.deepEqual(await everything(), before);
+		assert.deepEqual(await readAdmitted(home), []);
+		assert.deepEqual((await loadConfig({ home })).hosts, {});
+	});
+
+	it('is refused with what to write where config.yaml has nothing that a host elsewhere reaches', async t => {
+		const args = ['--kind', 'hyperv', '--ssh', 'A@hv1', '--datastore', 'D:\\Rouse', '--switch', 'lan', '--json'];
+		for (const [config, hint] of [
+			[{}, /serve: \{address: ADDRESS OF THIS MACHINE, temporal: 7401, repositories: \{main: 7402\}\}/],
+			[{ serve: { ...served, temporal: undefined } }, /temporal: 7401/],
+			[
+				{ serve: { ...served, temporal: undefined }, temporal: { address: 't:7233', tls: true } },
+				/authority, certificate/,
+			],
+			[{ serve: { ...served, temporal: undefined }, temporal: { address: 'localhost:7233' } }, /its address on the/],
+		] as const) {
+			const { exitCode, stderr } = await rouse(await homeWith(t, config), ['host', 'add', 'hv1', ...args]);
+			assert.equal(exitCode, 2, stderr);
+			assert.match(JSON.parse(stderr).hint, hint);
+		}
+	});
+
+	for (const [option, value] of [
+		['--ssh', '-oProxyCommand=x@hv1'],
+		['--ssh', 'A@-oProxyCommand=x'],
+		['--ssh', 'hv1'],
+		['--datastore', '/rouse'],
+		['--datastore', 'D:/Rouse'],
+		['--kind', 'qemu'],
+		['--port', '0'],
+	] as const)
+		it(`refuses ${option} ${value}`, async t => {
+			const home = await homeWith(t, { serve: served });
+			const usual = { '--kind': 'hyperv', '--ssh': 'A@hv1', '--datastore': 'D:\\Rouse', '--switch': 'lan' };
+			const args = Object.entries({ ...usual, [option]: value }).map(pair => pair.join('='));
+			const { exitCode, stderr } = await rouse(home, ['host', 'add', 'hv1', ...args]);
+			assert.equal(exitCode, 2);
+			assert.ok(stderr.includes(option), stderr);
+		});
+});
+
+describe('What a host is given', () => {
+	it('makes a seed that the appliance takes, with the embedded server and with one elsewhere', async t => {
+		const sample = await sampleSeed(t);
+		const keys = { authority: 'a.crt', certificate: 'a.crt', key: 'a.crt' };
+		const elsewhere = { address: 'temporal.example:7233', namespace: 'rouse', tls: keys };
+		for (const config of [
+			{ serve: served },
+			{ serve: { ...served, temporal: undefined }, temporal: { ...elsewhere, payloadKeyFile: 'payload.key' } },
+		]) {
+			const home = await homeWith(t, config);
+			await writeFile(join(home, 'a.crt'), sample.temporal.tls.certificate);
+			await writeFile(join(home, 'payload.key'), `${'ab'.repeat(32)}\n`);
+			const installation = await openInstallation(home);
+			const planned = await planAccess(installation);
+			const directory = join(home, 'access');
+			await admitOnce(installation, 'hv1', directory, planned.to);
+			await admitOnce(installation, 'hv1', directory, planned.to);
+			const given = await readAccess(planned, directory);
+			const seed = parseSeed(JSON.stringify({ ...sample, ...given }));
+			assert.equal(seed.repository?.port, 7402);
+			assert.equal(seed.repository?.certificate, await readFile(join(directory, 'host.crt'), 'utf8'));
+			if (planned.to.includes('temporal')) assert.equal(seed.temporal.address, '192.0.2.1:7401');
+			else assert.deepEqual([seed.temporal.namespace, seed.temporal.payloadKey], ['rouse', 'ab'.repeat(32)]);
+		}
+	});
+});
