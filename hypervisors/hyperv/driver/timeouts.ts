@@ -32,7 +32,7 @@ export const timeoutsMs: Readonly<Record<OperationName, number>> = {
 	'connect-volume': 6 * minute,
 	'disconnect-volume': 4 * minute,
 	survey: 2 * minute,
-	// A new switch takes the host's network away for some seconds, and what is asked waits.
+	// The host's adapter at a new switch may come late.
 	'make-network': 5 * minute,
 	'remove-network': 5 * minute,
 	'set-initiator': 2 * minute,
