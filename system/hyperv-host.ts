@@ -15,6 +15,8 @@ export const hypervHostSchema = z.strictObject({
 	datastore: z.string().regex(/^[A-Za-z]:\\[^"*?<>|:[\]`$]{1,120}$/, 'must be an absolute path of Windows'),
 	/** The appliance's own id, as the host has it. */
 	appliance: z.string().toLowerCase().refine(isGuid, 'must be the GUID of a virtual machine'),
+	/** Forbids overlays by checkpoint, which a self test may have found this host to be good for. */
+	overlay: z.literal('child').optional(),
 	/** Of the appliance, on which the host reads the disks. */
 	address: z.string().refine(text => isIP(text) !== 0, 'must be an address'),
 	/** Where the appliance's kernel shows its disks: elsewhere than in /sys and /dev beside a simulated host alone. */

@@ -256,6 +256,7 @@ export const places = {
 	tombstones: (home: string) => join(home, 'host', 'tombstones'),
 	/** Hosts elsewhere that were added here, a directory each. */
 	hosts: (home: string) => join(home, 'hosts'),
+	hypervOverlay: (home: string) => join(home, 'host', 'hyperv-overlay.json'),
 	selftest: (home: string) => join(home, 'host', 'selftest'),
 	owedUnpins: (home: string) => join(home, 'host', 'owed-unpins'),
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),

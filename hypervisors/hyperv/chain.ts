@@ -1,39 +1,46 @@
 /** What a machine's disks consist of, and whether that is what we have made. */
 import { RouseError } from '../../model/errors.ts';
-import type { CallOptions, MachineDisk } from '../contract.ts';
+import type { CallOptions } from '../contract.ts';
+import { type DiskFiles, diskFiles } from './disk-files.ts';
 import type { AnswerOf, Slot } from './driver/requests.ts';
 import { diskHardware } from './hardware.ts';
+import type { Found } from './look.ts';
 import type { MachineParts } from './parts.ts';
-import type { WindowsPaths } from './paths.ts';
 import { records } from './record.ts';
 
-type FoundDisk = AnswerOf<'chain'>['disks'][number];
+type StandingDisk = AnswerOf<'chain'>['disks'][number] & { stand: Stand };
 
-/** The overlay on the volume's file or on the target, the target without an overlay, or what is not ours. */
-export type Stand = 'base' | 'target' | 'alone' | 'foreign';
+/**
+ * The overlay on the volume's file or on the target, the target without an overlay, or what is not ours. `placeholder`: the overlay
+ * on nothing, in the place that the target is to take.
+ */
+export type Stand = 'base' | 'target' | 'alone' | 'placeholder' | 'foreign';
 
 /** `files`: the leaf first. Windows' paths mean the same in upper and lower case. */
-export function standOf(files: readonly { path: string }[], paths: WindowsPaths, disk: MachineDisk): Stand {
+function standOf(files: readonly { path: string }[], { overlay, base, filled }: DiskFiles, isAwaited: boolean): Stand {
 	const found = files.map(({ path }) => path.toLowerCase());
 	const is = (...wanted: string[]) =>
 		found.length === wanted.length && wanted.every((path, at) => path.toLowerCase() === found[at]);
-	const [overlay, target] = [paths.overlay(disk), paths.target(disk)];
-	if (is(overlay, paths.baseFile(disk))) return 'base';
-	if (is(overlay, target)) return 'target';
-	return is(target) ? 'alone' : 'foreign';
+	if (is(overlay, base)) return 'base';
+	if (is(overlay, filled)) return isAwaited ? 'placeholder' : 'target';
+	return is(filled) && !isAwaited ? 'alone' : 'foreign';
 }
 
 /** One a disk, as the host finds it. Throws `machine_failed` when one does not hang at the machine where it was put. */
-export async function readChain(parts: MachineParts, options: CallOptions): Promise<FoundDisk[]> {
+export async function readChain(parts: MachineParts, options: CallOptions): Promise<StandingDisk[]> {
 	const { settings, definition } = parts;
-	const { disks } = await settings.driver.ask('chain', { recoveryId: definition.recoveryId }, options);
-	return definition.disks.map(disk => {
-		const { slot } = diskHardware(parts, disk);
+	const { recoveryId, machineName } = definition;
+	const all = await diskFiles(parts);
+	const targets = all.flatMap(({ awaited }) => awaited ?? []);
+	const { disks, awaited } = await settings.driver.ask('chain', { recoveryId, awaited: targets }, options);
+	return all.map(files => {
+		const { slot } = diskHardware(parts, files.disk);
 		const found = disks.find(one => isSame(one.slot, slot));
-		if (found) return found;
+		const isAwaited = files.awaited !== null && awaited.includes(files.awaited);
+		if (found) return { ...found, stand: standOf(found.files, files, isAwaited) };
 		throw new RouseError(
 			'machine_failed',
-			`${definition.machineName} has no disk at ${slotText(slot)}, where ${disk.name} was`,
+			`${machineName} has no disk at ${slotText(slot)}, where ${files.disk.name} was`,
 			{ hint: 'look in Hyper-V Manager who has taken it away, and put its disk back' },
 		);
 	});
@@ -44,25 +51,32 @@ export async function runsOnTargets(parts: MachineParts, options: CallOptions): 
 	const { definition, paths } = parts;
 	const { targets } = await records.of(definition, paths);
 	if (targets === 'appliance') return false; // they are let go before the first overlay is moved
-	const chain = await readChain(parts, options);
-	return definition.disks.some((disk, at) => standOf(chain[at]?.files ?? [], paths.windows, disk) === 'target');
+	return (await readChain(parts, options)).some(({ stand }) => stand === 'target');
 }
 
 /** Throws `machine_failed` unless each disk stands as is said. */
 export async function expectStand(parts: MachineParts, wanted: readonly Stand[], options: CallOptions): Promise<void> {
-	const { definition, paths } = parts;
-	const found = await readChain(parts, options);
-	for (const [at, disk] of definition.disks.entries()) {
-		const files = found[at]?.files ?? [];
-		if (wanted.includes(standOf(files, paths.windows, disk))) continue;
+	const { disks, machineName } = parts.definition;
+	for (const [at, { stand, files }] of (await readChain(parts, options)).entries()) {
+		if (wanted.includes(stand)) continue;
+		const found = files.map(({ path }) => path).join(' on ');
 		throw foreign(
-			`${disk.name} of ${definition.machineName} consists of ${files.map(({ path }) => path).join(' on ')}`,
+			`${disks[at]?.name} of ${machineName} consists of ${found}${stand === 'placeholder' ? ', which is empty' : ''}`,
 		);
 	}
 }
 
 /** Somebody's own checkpoint has moved the guest's writes to a file that we know nothing of. */
-export function refuseCheckpoints({ definition }: MachineParts, { checkpoints }: { checkpoints: number }): void {
+export function refuseCheckpoints(
+	{ definition, hardware }: MachineParts,
+	{ checkpoints, hasOwnCheckpoint }: Pick<Found, 'checkpoints' | 'hasOwnCheckpoint'>,
+): void {
+	if (hardware.overlay === 'checkpoint' && !hasOwnCheckpoint)
+		throw new RouseError(
+			'machine_failed',
+			`somebody has removed the checkpoint rouse-${definition.recoveryId} of ${definition.machineName}, in which its guest's writes were`,
+			{ hint: "copy the machine's files away before anything else is tried, and discard the recovery" },
+		);
 	if (checkpoints === 0) return;
 	const many = checkpoints === 1 ? 'a checkpoint' : `${checkpoints} checkpoints`;
 	throw foreign(`${definition.machineName} has ${many} that Rouse did not make`);

@@ -6,7 +6,7 @@ import { refuseTooLarge, sizeChoices, sizeWarnings } from '../../model/machine-s
 import type { MachineConfig, SourceDisk } from '../../model/machine.ts';
 import type { HardwareRequest } from '../contract.ts';
 import type { AnswerOf, Slot } from './driver/requests.ts';
-import type { HypervHardware } from './hardware.ts';
+import type { HypervHardware, Overlay } from './hardware.ts';
 import { guestWarnings } from './guest-warnings.ts';
 
 const optionsSchema = z.strictObject({
@@ -20,7 +20,11 @@ type HypervOptions = z.infer<typeof optionsSchema>;
 const assumedBytesASecond = 200e6;
 
 /** See `Platform.chooseHardware`; `report`: what the host has. */
-export function chooseHardware(request: HardwareRequest, report: AnswerOf<'report'>): Hardware {
+export function chooseHardware(
+	request: HardwareRequest,
+	report: AnswerOf<'report'>,
+	overlayOfHost: Overlay = 'child',
+): Hardware {
 	const { config, had, nics, forwards = [] } = request;
 	const options = readOptions(request.options);
 	checkNetworks(nics, report);
@@ -32,11 +36,15 @@ export function chooseHardware(request: HardwareRequest, report: AnswerOf<'repor
 	refuseTooLarge({ memoryMiB }, 'the host', { totalMiB: report.memoryTotalMiB });
 	const generation = chooseGeneration(config, options);
 	const secureBoot = chooseSecureBoot(config, options, generation.chosen);
+	const wholeTargets = options.targets === 'fixed';
+	// A fixed disk has no small placeholder.
+	const overlay = wholeTargets ? 'child' : overlayOfHost;
 	const data: HypervHardware = {
 		generation: generation.chosen,
 		secureBoot: secureBoot.chosen,
 		memoryMiB,
-		wholeTargets: options.targets === 'fixed',
+		wholeTargets,
+		overlay,
 		disks: disksOf(config, generation.chosen),
 	};
 	const room = { freeMiB: report.memoryFreeMiB, cpus: report.processors };
@@ -48,7 +56,7 @@ export function chooseHardware(request: HardwareRequest, report: AnswerOf<'repor
 			{ what: 'generation', chosen: String(generation.chosen), why: generation.why },
 			...(generation.chosen === 2 ? [{ what: 'Secure Boot', chosen: secureBoot.chosen, why: secureBoot.why }] : []),
 			{ what: 'disks', chosen: disksText(data), why: slotsWhy[generation.chosen] },
-			switchChoice(memoryMiB),
+			switchChoice(memoryMiB, overlay),
 		],
 		warnings: [...sizeWarnings(config, room), ...guestWarnings(config, data)],
 	};
@@ -138,11 +146,16 @@ function disksText({ disks }: HypervHardware): string {
 	return kinds.map(kind => `${disks.filter(({ slot }) => slot.controller === kind).length} on ${kind}`).join(', ');
 }
 
-function switchChoice(memoryMiB: number): Choice {
+const afterwards = {
+	child: 'each disk is in two files until the machine is off and started again',
+	checkpoint: 'each disk becomes one file while the machine runs, and no chain stays',
+} as const;
+
+function switchChoice(memoryMiB: number, overlay: Overlay): Choice {
 	const seconds = Math.max(1, Math.round((2 * memoryMiB * 2 ** 20) / assumedBytesASecond));
 	return {
 		what: 'switch',
 		chosen: `a pause of about ${seconds} s`,
-		why: 'Hyper-V saves the memory to its disk and reads it again, at 200 MB a second each; afterwards each disk is in two files until the machine is off and started again',
+		why: `Hyper-V saves the memory to its disk and reads it again, at 200 MB a second each; afterwards ${afterwards[overlay]}`,
 	};
 }

@@ -7,6 +7,9 @@ import { slotSchema } from './driver/requests.ts';
 
 const sectorBytes = z.union([z.literal(512), z.literal(4096)]);
 
+export const overlaySchema = z.enum(['child', 'checkpoint']);
+export type Overlay = z.infer<typeof overlaySchema>;
+
 /** What a machine is made with. Its generation cannot be changed later. */
 const hardwareSchema = z.strictObject({
 	generation: z.union([z.literal(1), z.literal(2)]),
@@ -15,6 +18,11 @@ const hardwareSchema = z.strictObject({
 	memoryMiB: z.int(),
 	/** Fixed VHDXs, which NTFS fills with zeros as they are written to, and not dynamic ones. */
 	wholeTargets: z.boolean(),
+	/**
+	 * Where the guest writes: `child` is a differencing disk of ours, which is merged when the machine is off; `checkpoint` is one
+	 * of Hyper-V's, which merges it while the machine runs.
+	 */
+	overlay: overlaySchema,
 	/** One a disk. */
 	disks: z.array(
 		z.strictObject({ slot: slotSchema, logicalSectorBytes: sectorBytes, physicalSectorBytes: sectorBytes }),

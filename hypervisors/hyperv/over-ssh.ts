@@ -5,6 +5,7 @@ import type { Driver } from './driver/driver.ts';
 import { connectPipes } from './driver/pipes.ts';
 import { connectDriver } from './driver/sessions.ts';
 import type { SshDestination } from './driver/ssh-destination.ts';
+import { overlayOfHost } from './overlay-of-host.ts';
 import { createHypervPlatform, type HypervOptions } from './platform.ts';
 
 /** The platform of the Windows host that is configured. `home`: where files are that have no absolute path. */
@@ -16,12 +17,14 @@ export function hypervOver(host: HypervHost, home: string): Platform {
 export function settingsOver(host: HypervHost, home: string): HypervOptions {
 	const { datastore, appliance, address, kernel } = host;
 	const destination = destinationOf(host, home);
+	const driver = lazyDriver(() => connectDriver(destination));
 	return {
-		driver: lazyDriver(() => connectDriver(destination)),
+		driver,
 		pipes: { open: async (pipe, options) => (await connectPipes(destination)).open(pipe, options) },
 		datastore,
 		appliance,
 		address,
+		overlay: options => overlayOfHost(host, home, driver, options),
 		...(kernel ? { roots: kernel } : {}),
 	};
 }

@@ -1,7 +1,8 @@
 /** Where guest writes go: a differencing disk over each file of the volume, and later over each target. */
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { CallOptions, MachineDisk } from '../contract.ts';
-import { expectStand, readChain, standOf } from './chain.ts';
+import { expectStand, readChain } from './chain.ts';
+import { diskFiles } from './disk-files.ts';
 import { diskHardware } from './hardware.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { records, targetIds } from './record.ts';
@@ -18,7 +19,8 @@ export async function takeSnapshot(call: Call): Promise<void> {
 	if (snapshotMade) return gate.pass(() => whileServed(call, stand), options);
 	await gate.pass(async () => {
 		await checkServed(parts, options);
-		await whileServed(call, () => makeOverlays(parts, options));
+		const make = parts.hardware.overlay === 'child' ? makeOverlays : makeCheckpoint;
+		await whileServed(call, () => make(parts, options));
 	}, options);
 	// Nothing is started before, so that until here none of them holds a write.
 	await records.change(definition, paths, { snapshotMade: true });
@@ -41,6 +43,23 @@ async function makeOverlays(parts: MachineParts, options: CallOptions): Promise<
 		);
 }
 
+/** Over the placeholders, which are empty; then onto the volume, whose files have the ids of these. */
+async function makeCheckpoint(parts: MachineParts, options: CallOptions): Promise<void> {
+	const { settings, definition, paths } = parts;
+	const { windows } = paths;
+	const ids = await targetIds(definition, paths);
+	const disks = definition.disks.map((disk, at) => ({
+		placeholder: windows.place(disk),
+		base: windows.baseFile(disk),
+		placeholderId: ids[at] ?? '',
+		slot: diskHardware(parts, disk).slot,
+	}));
+	const { recoveryId } = definition;
+	const { overlays } = await settings.driver.ask('make-checkpoint', { recoveryId, disks }, options);
+	await records.change(definition, paths, { overlays });
+	for (const disk of definition.disks) await putOverlay(parts, disk, 'base', { idsMayDiffer: false });
+}
+
 /** Throws `phase_wrong` where a start would be one without a snapshot. */
 export async function mustBeSnapshot({ definition, paths }: MachineParts): Promise<void> {
 	const { snapshotMade } = await records.of(definition, paths);
@@ -53,20 +72,21 @@ export async function putOverlay(
 	parts: MachineParts,
 	disk: MachineDisk,
 	on: 'base' | 'target',
-	{ anew = false }: { anew?: boolean } = {},
+	{ anew = false, idsMayDiffer = true }: { anew?: boolean; idsMayDiffer?: boolean } = {},
 ): Promise<void> {
 	const { settings, definition, paths } = parts;
-	const { windows } = paths;
-	const [base, target] = [windows.baseFile(disk), windows.target(disk)];
+	const at = definition.disks.indexOf(disk);
+	const { overlay = '', base = '', filled = '' } = (await diskFiles(parts))[at] ?? {};
 	const ids = await targetIds(definition, paths);
 	await settings.driver.ask('reparent', {
 		recoveryId: definition.recoveryId,
-		overlay: windows.overlay(disk),
-		from: [base, target],
-		parent: on === 'base' ? base : target,
+		overlay,
+		from: [base, filled],
+		parent: on === 'base' ? base : filled,
 		// The file on the volume has the target's.
-		parentId: ids[definition.disks.indexOf(disk)] ?? '',
+		parentId: ids[at] ?? '',
 		anew,
+		idsMayDiffer,
 	});
 }
 
@@ -102,12 +122,12 @@ export async function keepOnTargets(parts: MachineParts, options: CallOptions): 
 
 /** Those on the volume. Where that is gone the host cannot read what stands on it: then each may be. */
 async function disksAstray(parts: MachineParts, options: CallOptions): Promise<readonly MachineDisk[]> {
-	const { definition, paths } = parts;
+	const { disks } = parts.definition;
 	try {
 		const chain = await readChain(parts, options);
-		return definition.disks.filter((disk, at) => standOf(chain[at]?.files ?? [], paths.windows, disk) === 'base');
+		return disks.filter((_disk, at) => chain[at]?.stand === 'base');
 	} catch {
 		options.signal?.throwIfAborted();
-		return definition.disks;
+		return disks;
 	}
 }

@@ -1,7 +1,7 @@
 /** What everything that acts on a machine on Hyper-V is handed. */
 import type { CallOptions, MachineDefinition, MoverGate, SwitchCalls } from '../contract.ts';
 import type { Driver, Pipes } from './driver/driver.ts';
-import type { HypervHardware } from './hardware.ts';
+import type { HypervHardware, Overlay } from './hardware.ts';
 import type { InTurn } from './in-turn.ts';
 import type { MachinePaths } from './paths.ts';
 import type { DeviceRoots } from './scsi-disks.ts';
@@ -17,6 +17,8 @@ export interface HostSettings {
 	/** On which the iSCSI targets are reached: the host has nothing else of us. */
 	address: string;
 	roots: DeviceRoots;
+	/** Of machines that are planned from here on. */
+	overlay(this: void, options: CallOptions): Promise<Overlay>;
 	/** How long a look at a machine may take, which waits for no disk: a host that takes longer hangs. */
 	lookMs: number;
 }

@@ -17,7 +17,12 @@ export interface WindowsPaths {
 	/** Where the volume is seen while it is connected. */
 	base: string;
 	target(disk: MachineDisk): string;
+	/** Of a machine whose overlays are children: Windows names those by checkpoint itself. */
 	overlay(disk: MachineDisk): string;
+	/** With overlays by checkpoint what Windows knows for the machine's disk: an empty placeholder, later the target. */
+	place(disk: MachineDisk): string;
+	/** The placeholder, while the target is in its place. */
+	kept(disk: MachineDisk): string;
 	/** On the volume. */
 	baseFile(disk: MachineDisk): string;
 	/** Of its first serial port. */
@@ -44,6 +49,8 @@ function windowsPaths({ machineName, recoveryId, disks }: MachineDefinition, dat
 		base: `${directory}\\base`,
 		target: disk => `${directory}\\target${number(disk)}.vhdx`,
 		overlay: disk => `${directory}\\overlay${number(disk)}.vhdx`,
+		place: disk => `${directory}\\disk${number(disk)}.vhdx`,
+		kept: disk => `${directory}\\disk${number(disk)}.placeholder.vhdx`,
 		baseFile: disk => `${directory}\\base\\disk${number(disk)}.vhdx`,
 		pipe: `\\\\.\\pipe\\rouse-${recoveryId.slice(0, 8)}`,
 	};

@@ -6,8 +6,9 @@ import type { HostSettings } from './parts.ts';
 import { reportOf } from './report.ts';
 import { checkVolumeRoom } from './volume.ts';
 
-/** By default disks are where Linux shows them, and a session that has to be begun first may take its time. */
-export type HypervOptions = Omit<HostSettings, 'roots' | 'lookMs'> & Partial<Pick<HostSettings, 'roots' | 'lookMs'>>;
+/** By default disks are where Linux shows them, overlays are children, and a session that has to be begun first may take its time. */
+export type HypervOptions = Omit<HostSettings, 'roots' | 'lookMs' | 'overlay'> &
+	Partial<Pick<HostSettings, 'roots' | 'lookMs' | 'overlay'>>;
 
 /** Hyper-V, driven from a machine on it, where all volumes lie under `home`. Nothing is asked before the first call. */
 export function createHypervPlatform({ home, ...options }: HypervOptions & { home: string }): Platform {
@@ -18,7 +19,11 @@ export function createHypervPlatform({ home, ...options }: HypervOptions & { hom
 		bootId: async () => (await settings.driver.ask('hello', {})).bootId,
 		chooseHardware: async (request, { signal } = {}) => {
 			const { datastore, driver } = settings;
-			const hardware = chooseHardware(request, await driver.ask('report', { datastore }, { signal }));
+			const hardware = chooseHardware(
+				request,
+				await driver.ask('report', { datastore }, { signal }),
+				await settings.overlay({ signal }),
+			);
 			const sizesBytes = request.diskSizesBytes;
 			if (sizesBytes) await checkVolumeRoom(home, { sizesBytes, hardware: parseHardware(hardware.data) });
 			return hardware;
@@ -28,5 +33,5 @@ export function createHypervPlatform({ home, ...options }: HypervOptions & { hom
 }
 
 export function hostSettings(options: HypervOptions): HostSettings {
-	return { roots: { sys: '/sys', dev: '/dev' }, lookMs: 15_000, ...options };
+	return { roots: { sys: '/sys', dev: '/dev' }, lookMs: 15_000, overlay: async () => 'child', ...options };
 }

@@ -1,7 +1,9 @@
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { Chain } from '../../model/recovery.ts';
-import type { CallOptions, MachineDisk } from '../contract.ts';
+import type { CallOptions } from '../contract.ts';
 import { readChain, refuseCheckpoints } from './chain.ts';
+import { diskFiles } from './disk-files.ts';
+import type { RequestOf } from './driver/requests.ts';
 import { type Found, look, lookAt, lookSettled } from './look.ts';
 import { keepOnTargets, mustBeSnapshot, putOverlays } from './overlays.ts';
 import type { Call, MachineParts } from './parts.ts';
@@ -33,28 +35,47 @@ async function startOn(call: Call, chain: Chain, found: Found): Promise<void> {
 	await mustBeSnapshot(parts);
 	if (chain === 'target') {
 		await keepOnTargets(parts, options);
-		await settleIfPossible(parts, found, options);
-		return start(call, await disksFound(parts, options));
+		return startOnTargets(call, found);
 	}
 	refuseCheckpoints(parts, found);
 	const on = chain === 'mover' ? 'base' : 'target';
 	if (on === 'target') await releaseTargets(parts);
 	await putOverlays(call, on);
-	await start(call, disksOn(parts, on));
+	await start(call, await disksOn(parts, on));
 }
 
-type StartedDisk = { leaf: string; parent: string | null };
+/** Children are merged while it is off, and a checkpoint while it runs: so the guest waits for no merge that it need not. */
+async function startOnTargets(call: Call, found: Found): Promise<void> {
+	const { parts, options } = call;
+	const isLive = parts.hardware.overlay === 'checkpoint';
+	if (!isLive) await settleIfPossible(parts, found, options);
+	try {
+		await start(call, await disksFound(parts, options));
+	} catch (error) {
+		// What Windows was at merging may have ended between the two.
+		if (!isLive || asRouseError(error).details?.['driver'] !== 'chain_unexpected') throw error;
+		await start(call, await disksFound(parts, options));
+	}
+	if (isLive) await settleIfPossible(parts, await lookSettled(parts, options), options);
+}
+
+type StartedDisk = RequestOf<'start'>['disks'][number];
 
 /** Each overlay on one and the same. */
-export function disksOn({ definition, paths: { windows } }: MachineParts, on: 'base' | 'target'): StartedDisk[] {
-	const parent = (disk: MachineDisk) => (on === 'base' ? windows.baseFile(disk) : windows.target(disk));
-	return definition.disks.map(disk => ({ leaf: windows.overlay(disk), parent: parent(disk) }));
+export async function disksOn(parts: MachineParts, on: 'base' | 'target'): Promise<StartedDisk[]> {
+	return (await diskFiles(parts)).map(({ overlay, base, filled, awaited }) =>
+		on === 'base' ? { leaf: overlay, parent: base } : { leaf: overlay, parent: filled, awaited },
+	);
 }
 
 /** Of a machine that needs nothing of ours: whatever its owner has made of its disks is right. */
 async function disksFound(parts: MachineParts, options: CallOptions): Promise<StartedDisk[]> {
-	const chain = await readChain(parts, options);
-	return chain.map(({ files: [leaf, parent] }) => ({ leaf: leaf?.path ?? '', parent: parent?.path ?? null }));
+	const ours = await diskFiles(parts);
+	return (await readChain(parts, options)).map(({ files, stand }, at) => ({
+		leaf: files[0]?.path ?? '',
+		parent: files[1]?.path ?? null,
+		awaited: stand === 'base' ? null : (ours[at]?.awaited ?? null),
+	}));
 }
 
 /** Starts it, or lets go on what was saved. On the volume it reads that first. */

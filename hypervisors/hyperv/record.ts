@@ -27,6 +27,10 @@ const recordSchema = z.strictObject({
 	 * appliance again, and the mount mover may not have opened them anew yet.
 	 */
 	targets: z.enum(['appliance', 'machine', 'returning']),
+	/** As Windows has named them, one a disk; none of a machine whose overlays are children, or before they are made. */
+	overlays: z.array(z.string()),
+	/** Of overlays by checkpoint: Windows merges them by itself, and no placeholder may be there any more. */
+	mergeAsked: z.boolean(),
 	/** A merge may be half done: no disk can be read until it is done again, and each is to be asked for. */
 	mergeBegun: z.boolean(),
 	/** The overlays are in the targets, and what may be left of them counts no more. */
@@ -42,6 +46,8 @@ const targetRecordSchema = z.strictObject({
 	recoveryId: z.uuid(),
 	/** VirtualDiskIds as the host has made them, one a disk; `null`: none is known to be made. */
 	ids: z.array(z.guid().nullable()),
+	/** DataWriteGuids of their placeholders: with them the files on the volume are made. `null`: it has none. */
+	placeholderIds: z.array(z.guid().nullable()),
 });
 
 /** hyperv-targets.json: from `makeTargets` to `removeTargets`. */
@@ -51,7 +57,13 @@ export const ofTargets = ({ targetRecord }: MachinePaths) => ({ record: targetRe
 
 export async function createTargetRecord(definition: MachineDefinition, paths: MachinePaths): Promise<void> {
 	const { recoveryId, disks } = definition;
-	await targetRecords.create(definition, ofTargets(paths), { version: 0, recoveryId, ids: disks.map(() => null) });
+	const none = disks.map(() => null);
+	await targetRecords.create(definition, ofTargets(paths), {
+		version: 0,
+		recoveryId,
+		ids: none,
+		placeholderIds: none,
+	});
 }
 
 /** Throws `identity_conflict` when one was never made. */
@@ -80,6 +92,8 @@ export async function createRecord(definition: MachineDefinition, paths: Machine
 		startedInBoot: null,
 		inPause: false,
 		targets: 'appliance',
+		overlays: [],
+		mergeAsked: false,
 		mergeBegun: false,
 		merged: false,
 	});

@@ -1,6 +1,8 @@
 import { asRouseError } from '../../model/errors.ts';
 import type { CallOptions, MachineDisk } from '../contract.ts';
-import { readChain, standOf } from './chain.ts';
+import { readChain, type Stand } from './chain.ts';
+import { type DiskFiles, diskFiles } from './disk-files.ts';
+import type { RequestOf } from './driver/requests.ts';
 import { diskHardware } from './hardware.ts';
 import type { Found } from './look.ts';
 import { putOverlay } from './overlays.ts';
@@ -8,11 +10,12 @@ import type { MachineParts } from './parts.ts';
 import { records } from './record.ts';
 
 /**
- * The machine was switched while it ran, and is off: each overlay goes into its target, which is the machine's disk then. Hyper-V
- * merges a hand-made overlay in no other state. May be done again. One that somebody has put checkpoints on is let be: its
- * disks are right as they are, in two files.
+ * The machine was switched while it ran. Where its overlays are children, and it is off, each goes into its target, which is the
+ * machine's disk then: Hyper-V merges a hand-made overlay in no other state. May be done again. One that somebody has put
+ * checkpoints on is let be: its disks are right as they are, in two files.
  */
 export async function settle(parts: MachineParts, found: Found, options: CallOptions): Promise<void> {
+	if (parts.hardware.overlay === 'checkpoint') return mergeCheckpoint(parts, found, options);
 	const { settings, definition, paths } = parts;
 	const { snapshotMade, mergeBegun, merged } = await records.of(definition, paths);
 	if (merged || !snapshotMade || found.stage !== 'off' || found.checkpoints > 0) return;
@@ -30,13 +33,44 @@ export async function settle(parts: MachineParts, found: Found, options: CallOpt
 	await records.change(definition, paths, { mergeBegun: false, merged: true });
 }
 
+/**
+ * The machine stands on its targets, and runs or is off: Windows is told that its checkpoint is needed no more, merges it, and
+ * goes on with that whatever becomes of us. It is seen to be one file by a later look.
+ */
+async function mergeCheckpoint(parts: MachineParts, found: Found, options: CallOptions): Promise<void> {
+	const { settings, definition, paths } = parts;
+	const { windows } = paths;
+	const { snapshotMade, merged } = await records.of(definition, paths);
+	if (merged || !snapshotMade || found.checkpoints > 0 || !['off', 'running'].includes(found.stage)) return;
+	const chain = await readChain(parts, options);
+	if (chain.some(({ stand }) => stand !== 'target' && stand !== 'alone')) return;
+	const isMerged = chain.every(({ stand }) => stand === 'alone');
+	// Before it is asked: with the first that is merged the placeholders are nobody's.
+	await records.change(definition, paths, { mergeAsked: true });
+	await settings.driver.ask(
+		'remove-checkpoint',
+		{
+			recoveryId: definition.recoveryId,
+			disks: disksAs(await diskFiles(parts), chain),
+			kept: definition.disks.map(disk => windows.kept(disk)),
+			directory: windows.directory,
+		},
+		options,
+	);
+	if (isMerged) await records.change(definition, paths, { merged: true });
+}
+
+function disksAs(files: readonly DiskFiles[], chain: readonly { stand: Stand }[]): RequestOf<'start'>['disks'] {
+	return files.map(({ overlay, filled, awaited }, at) =>
+		chain[at]?.stand === 'alone' ? { leaf: filled, parent: null, awaited } : { leaf: overlay, parent: filled, awaited },
+	);
+}
+
 /** Those that stand on their targets in two files; undefined when one stands otherwise. */
 async function disksToMerge(parts: MachineParts, options: CallOptions): Promise<MachineDisk[] | undefined> {
-	const { definition, paths } = parts;
-	const chain = await readChain(parts, options);
-	const stands = definition.disks.map((disk, at) => standOf(chain[at]?.files ?? [], paths.windows, disk));
+	const stands = (await readChain(parts, options)).map(({ stand }) => stand);
 	if (stands.some(stand => stand !== 'target' && stand !== 'alone')) return undefined;
-	return definition.disks.filter((_disk, at) => stands[at] === 'target');
+	return parts.definition.disks.filter((_disk, at) => stands[at] === 'target');
 }
 
 /** In two files its disks are right as well: what keeps them from being merged keeps no machine off. */

@@ -17,7 +17,10 @@ import { settleIfPossible } from './settle.ts';
 import { releaseTargets, returnTargets, openTargets } from './targets.ts';
 import { whileServed } from './while-served.ts';
 
-/** Every place of a switch of a machine that runs, in order. Of one that is off `switch.merged` follows the marks. */
+/**
+ * Every place of a switch of a machine that runs, in order, where its overlays are children; of one that is off `switch.merged`
+ * follows the marks. By checkpoint `switch.merging` follows the guest's going on.
+ */
 export const switchPlaces = [
 	'switch.saved',
 	'switch.released',
@@ -40,7 +43,10 @@ export async function switchToTarget(call: SwitchCall): Promise<{ pauseMs: numbe
 	const stands = found.stage === 'off' || saved;
 	let pauseMs = 0;
 	if (stands) await standing(call, found);
-	else if (await inPause(call, found)) pauseMs = performance.now() - begun;
+	else {
+		if (await inPause(call, found)) pauseMs = performance.now() - begun;
+		if (parts.hardware.overlay === 'checkpoint') await mergeLive(call);
+	}
 	// In this order: Windows writes back what it has of the volume's metadata, and waits until that is answered.
 	await withdrawBase(parts, await records.of(parts.definition, parts.paths), options);
 	await calls.reached('switch.withdrawn');
@@ -77,6 +83,12 @@ async function inPause(call: SwitchCall, found: Found): Promise<boolean> {
 	const resumed = await goOn(call, 'target');
 	await calls.reached('switch.resumed');
 	return resumed;
+}
+
+/** Also of an attempt that ended before. */
+async function mergeLive({ parts, calls, options }: SwitchCall): Promise<void> {
+	await settleIfPossible(parts, await lookSettled(parts, options), options);
+	await calls.reached('switch.merging');
 }
 
 async function save(call: SwitchCall, found: Found): Promise<void> {
@@ -169,7 +181,7 @@ async function goOn(call: SwitchCall, on: 'base' | 'target'): Promise<boolean> {
 	const goesOn = found.stage === 'saved' && calls.resume === true;
 	const mayBeSaved = !['saved', 'off'].includes(found.stage) && calls.resume === true && calls.chain !== 'target';
 	if (on === 'base') await backOntoBase({ ...call, options: {} }, found);
-	if (goesOn) await start({ ...call, options: {} }, disksOn(parts, on));
+	if (goesOn) await start({ ...call, options: {} }, await disksOn(parts, on));
 	if (!mayBeSaved) await records.change(definition, paths, { inPause: false });
 	return goesOn;
 }

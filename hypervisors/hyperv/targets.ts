@@ -6,6 +6,8 @@ import { removeFileDurably } from '../../system/durable-file.ts';
 import { diskBytesInVhdx } from '../../vhdx/geometry.ts';
 import type { CallOptions, MachineDisk, Target } from '../contract.ts';
 import { checkVolumeRoom } from './volume.ts';
+import { putTargets } from './disk-files.ts';
+import type { AnswerOf } from './driver/requests.ts';
 import { diskHardware } from './hardware.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { createTargetRecord, ofTargets, records, targetIds, targetRecords } from './record.ts';
@@ -24,9 +26,12 @@ export async function makeTargets(parts: MachineParts, options: CallOptions): Pr
 	await checkVolumeRoom(definition.directory, { sizesBytes, hardware: parts.hardware });
 	await checkSpace(parts, options);
 	for (const [at, disk] of definition.disks.entries()) {
-		const { ids } = await targetRecords.of(definition, ofTargets(paths));
-		const id = await makeTarget(parts, disk, ids[at] ?? null, options);
-		await targetRecords.change(definition, ofTargets(paths), { ids: ids.with(at, id) });
+		const { ids, placeholderIds } = await targetRecords.of(definition, ofTargets(paths));
+		const { virtualDiskId, placeholderDataId } = await makeTarget(parts, disk, ids[at] ?? null, options);
+		await targetRecords.change(definition, ofTargets(paths), {
+			ids: ids.with(at, virtualDiskId),
+			placeholderIds: placeholderIds.with(at, placeholderDataId),
+		});
 	}
 }
 
@@ -35,7 +40,7 @@ async function makeTarget(
 	disk: MachineDisk,
 	knownId: string | null,
 	options: CallOptions,
-): Promise<string> {
+): Promise<AnswerOf<'make-target'>> {
 	const { settings, definition, paths, hardware } = parts;
 	const { logicalSectorBytes, physicalSectorBytes } = diskHardware(parts, disk);
 	const path = paths.windows.target(disk);
@@ -50,10 +55,11 @@ async function makeTarget(
 			physicalSectorBytes,
 			whole: hardware.wholeTargets,
 			knownId,
+			placeholder: hardware.overlay === 'checkpoint' ? paths.windows.place(disk) : null,
 		},
 		options,
 	);
-	if (made.sizeBytes === sizeBytes) return made.virtualDiskId;
+	if (made.sizeBytes === sizeBytes) return made;
 	throw new RouseError(
 		'identity_conflict',
 		`${path} is a disk of ${exactBytes(made.sizeBytes)}, not of ${exactBytes(sizeBytes)}`,
@@ -120,8 +126,17 @@ async function attach(
 	return awaitDisk(settings.roots, { virtualDiskId, sizeBytes: targetBytes(parts, disk) }, options);
 }
 
-/** The machine is to stand on them: from here on nobody attaches them to the appliance. What was written is on them. */
+/**
+ * The machine is to stand on them: from here on nobody attaches them to the appliance, and they are where it looks for them. What
+ * was written is on them.
+ */
 export async function releaseTargets(parts: MachineParts): Promise<void> {
+	await detachTargets(parts);
+	await putTargets(parts, 'place');
+}
+
+/** On record before: whoever wants them afterwards puts them back first. */
+async function detachTargets(parts: MachineParts): Promise<void> {
 	const { settings, definition, paths, targetsInTurn } = parts;
 	const ids = await targetIds(definition, paths);
 	await targetsInTurn.run(async () => {
@@ -143,10 +158,20 @@ export async function returnTargets({ parts, gate, options }: Call): Promise<voi
 	const { definition, paths } = parts;
 	const { targets } = await records.of(definition, paths);
 	if (targets === 'appliance') return;
-	await releaseTargets(parts);
+	await detachTargets(parts);
+	await putTargets(parts, 'own');
 	await records.change(definition, paths, { targets: 'returning' });
 	await gate.reopen(options);
 	await records.change(definition, paths, { targets: 'appliance' });
+}
+
+/** Wherever they are, with their placeholders. */
+export function targetFiles({ definition, hardware, paths: { windows } }: MachineParts): string[] {
+	const isChild = hardware.overlay === 'child';
+	return definition.disks.flatMap(disk => [
+		windows.target(disk),
+		...(isChild ? [] : [windows.place(disk), windows.kept(disk)]),
+	]);
 }
 
 /** See `Machine.removeTargets`. */
@@ -159,7 +184,7 @@ export async function removeTargets(parts: MachineParts): Promise<void> {
 	await settings.driver.ask('remove-targets', {
 		recoveryId: definition.recoveryId,
 		appliance: settings.appliance,
-		paths: definition.disks.map(disk => paths.windows.target(disk)),
+		paths: targetFiles(parts),
 		directory: paths.windows.directory,
 	});
 	await removeFileDurably(paths.targetRecord);

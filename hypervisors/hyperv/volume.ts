@@ -13,7 +13,7 @@ import { asRouseError } from '../../model/errors.ts';
 import type { CallOptions } from '../contract.ts';
 import { diskHardware, type HypervHardware } from './hardware.ts';
 import type { MachineParts } from './parts.ts';
-import { type MachineRecord, records, targetIds } from './record.ts';
+import { type MachineRecord, ofTargets, records, targetIds, targetRecords } from './record.ts';
 
 /** At the mount mover's NBD server. */
 export const volumeExportName = 'volume';
@@ -44,13 +44,16 @@ export async function servedVolume(parts: MachineParts): Promise<VolumeFiles | u
 	const record = await records.read(definition, paths);
 	if (record === undefined) return undefined;
 	const ids = await targetIds(definition, paths);
+	const { placeholderIds } = await targetRecords.of(definition, ofTargets(paths));
 	const files = definition.disks.map((disk, at) => {
 		const { logicalSectorBytes, physicalSectorBytes } = diskHardware(parts, disk);
 		const written = record.volume.files[at];
 		const virtualDiskId = ids[at];
 		if (written === undefined || virtualDiskId === undefined)
 			throw new RouseError('internal', `no ids are on record for ${disk.name}`);
-		return { ids: { ...written, virtualDiskId }, sectors: { logicalSectorBytes, physicalSectorBytes } };
+		// What was made over a placeholder fits the file on the volume as well.
+		const dataWriteGuid = placeholderIds[at] ?? written.dataWriteGuid;
+		return { ids: { ...written, dataWriteGuid, virtualDiskId }, sectors: { logicalSectorBytes, physicalSectorBytes } };
 	});
 	return { directory: definition.directory, files };
 }

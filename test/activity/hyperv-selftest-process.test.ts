@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
+import { overlayOfHost } from '../../hypervisors/hyperv/overlay-of-host.ts';
 import { answerDriver } from '../../hypervisors/hyperv/simulator/driver-lines.ts';
 import { serveLines } from '../../hypervisors/hyperv/simulator/json-lines.ts';
 import { startSshServer, stopSshServer } from '../../hypervisors/hyperv/simulator/ssh/server.ts';
@@ -48,7 +49,7 @@ async function reached(t: TestContext) {
 		});
 		return child;
 	};
-	return { sample, start };
+	return { sample, start, home };
 }
 
 type Child = ReturnType<Awaited<ReturnType<typeof reached>>['start']>;
@@ -68,7 +69,7 @@ async function saidBy(
 }
 
 test('the self test asks over SSH, says each check, and then what it all came to', async t => {
-	const { sample, start } = await reached(t);
+	const { sample, start, home } = await reached(t);
 	const said = await saidBy(start());
 	const last = said.at(-1);
 	assert.equal(last?.type, 'report', JSON.stringify(last));
@@ -76,6 +77,8 @@ test('the self test asks over SSH, says each check, and then what it all came to
 	assert.deepEqual(last?.type === 'report' && last.report.checks, checks);
 	const otherwise = checks.filter(({ outcome }) => outcome === 'otherwise');
 	assert.deepEqual(otherwise, []);
+	const { driver } = sample.settings;
+	assert.equal(await overlayOfHost({}, home, driver, {}), 'checkpoint');
 	assert.deepEqual(await sample.leftovers(), []);
 });
 

@@ -4,7 +4,9 @@ import type { CheckResult, SelftestReport } from '../../model/selftest.ts';
 import { hastyTimes, type SelftestHost, selftestHost } from '../equipment/selftest-host.ts';
 
 /** What no self test tries by itself. */
-const byHand = ['host-boots-anew', 'overlay-as-checkpoint'];
+const byHand = ['host-boots-anew'];
+
+const overlayOf = ({ settings }: SelftestReport) => settings.find(({ what }) => what === 'overlay')?.chosen;
 
 function named({ checks }: SelftestReport, outcome: CheckResult['outcome']): string[] {
 	return checks.filter(check => check.outcome === outcome).map(({ name }) => name);
@@ -36,6 +38,27 @@ test('a self test of a host that is as expected says so of every check, and leav
 	const { boots, rounds } = seen(report, 'guest-undisturbed').facts;
 	assert.equal(boots, 1);
 	assert.ok(Number(rounds) > 0);
+	assert.equal(overlayOf(report), 'checkpoint');
+	await nothing(sample);
+});
+
+test('a host that merges a checkpoint into another file is told where, gets overlays as children, and is left without that file', async t => {
+	const sample = await selftestHost(t);
+	sample.host.faults.change({ checkpointsMergeElsewhere: true });
+	const report = await sample.run();
+	assert.deepEqual(named(report, 'otherwise'), ['checkpoint-merged', 'checkpoint-content']);
+	assert.match(seen(report, 'checkpoint-merged').seen, /[\da-f]{8}-[\da-f-]{27}\.vhdx/);
+	assert.equal(overlayOf(report), 'child');
+	await nothing(sample);
+});
+
+test('a host that starts no machine whose overlay stands on another file than its checkpoint was made of is told with the HRESULT', async t => {
+	const sample = await selftestHost(t);
+	const breakIt = () => sample.host.faults.at('Start-VM', { kind: 'fail', rule: 'parentNotFound' });
+	const report = await sample.run(after('guest-undisturbed', breakIt));
+	assert.deepEqual(named(report, 'otherwise'), ['checkpoint-starts']);
+	assert.equal(seen(report, 'checkpoint-starts').hresult, '0xC03A000D');
+	assert.equal(overlayOf(report), 'child');
 	await nothing(sample);
 });
 
@@ -44,6 +67,7 @@ test('a saved guest that does not go on after its disks have other parents is to
 	const breakIt = () => sample.host.faults.change({ savedStateUnusable: true });
 	const report = await sample.run(after('target-away', breakIt));
 	assert.deepEqual(named(report, 'otherwise'), ['switched']);
+	assert.equal(overlayOf(report), 'child');
 	assert.equal(seen(report, 'switched').hresult, '0x80004005');
 	assert.equal(seen(report, 'content-kept').outcome, 'as_expected');
 	await nothing(sample);

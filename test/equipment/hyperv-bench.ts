@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Bench, BenchGuest } from '../../hypervisors/conformance.ts';
 import type { MachineDefinition, Platform } from '../../hypervisors/contract.ts';
 import { stopTarget } from '../../hypervisors/hyperv/iscsi/target.ts';
+import type { Overlay } from '../../hypervisors/hyperv/hardware.ts';
 import { machinePaths } from '../../hypervisors/hyperv/paths.ts';
 import type { WindowsHost } from '../../hypervisors/hyperv/simulator/windows-host.ts';
 import { asRouseError } from '../../model/errors.ts';
@@ -19,13 +20,17 @@ export interface HypervBench extends Bench {
 	mover: VolumeMover;
 	/** Orderly, and the next boot: what ran was saved. The appliance is shut down before it. */
 	restartWindows(): Promise<void>;
+	/** On its datastore. */
+	filesOfHost(): Promise<string[]>;
 	paths: ReturnType<typeof machinePaths>;
 }
 
 /** Above the smallest disk of Hyper-V; 7-Zip 26.02 takes no odd number of sectors, and no larger unit divides it. */
 const diskBytes = 3 * 1024 * 1024 + 6 * 512;
 /** A machine on a simulated Windows host; its volume is served by a mount mover's code. */
-export async function makeHypervBench(options: { patienceMs?: number; lockMs?: number } = {}): Promise<HypervBench> {
+export async function makeHypervBench(
+	options: { patienceMs?: number; lockMs?: number; overlay?: Overlay } = {},
+): Promise<HypervBench> {
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-hv-'));
 	const places = { directory: join(directory, 'machine'), runDirectory: join(directory, 'run') };
 	for (const place of Object.values(places)) await mkdir(place);
@@ -54,6 +59,7 @@ export async function makeHypervBench(options: { patienceMs?: number; lockMs?: n
 			await endTarget();
 			await hyperv.restart();
 		},
+		filesOfHost: () => namesBelow(hyperv.place('D:\\')),
 		content: disk => hyperv.content(recoveryId, disk),
 		guest: guestOf(guest),
 		fate: {
@@ -80,7 +86,8 @@ export async function makeHypervBench(options: { patienceMs?: number; lockMs?: n
 			const vm = await driver.ask('observe', { recoveryId });
 			const kept = (await Promise.all(files))
 				.flat()
-				.filter(name => !/(^|\/)(target\d\.vhdx|hyperv-targets\.json)$/.test(name));
+				.filter(name => !/(^|\/)(target\d\.vhdx|hyperv-targets\.json)$/.test(name))
+				.filter(name => options.overlay !== 'checkpoint' || !/(^|\/)disk\d\.vhdx$/.test(name));
 			return [...kept.toSorted(), ...(vm ? [`machine ${vm.state}`] : [])];
 		},
 		dispose: async () => {

@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import type { Platform } from '../../hypervisors/contract.ts';
 import type { Driver } from '../../hypervisors/hyperv/driver/driver.ts';
 import { driverError } from '../../hypervisors/hyperv/driver/errors.ts';
+import type { Overlay } from '../../hypervisors/hyperv/hardware.ts';
 import { createHypervPlatform } from '../../hypervisors/hyperv/platform.ts';
 import { ApplianceKernel } from '../../hypervisors/hyperv/simulator/appliance-kernel.ts';
 import { DiskFile } from '../../hypervisors/hyperv/simulator/disk-file.ts';
@@ -27,7 +28,12 @@ export class HypervHost {
 	readonly #kernel: ApplianceKernel;
 	#windows: WindowsHost;
 
-	private constructor(home: string, boot: () => Promise<WindowsHost>, windows: WindowsHost, kernel: ApplianceKernel) {
+	private constructor(
+		{ home, overlay }: { home: string; overlay: Overlay },
+		boot: () => Promise<WindowsHost>,
+		windows: WindowsHost,
+		kernel: ApplianceKernel,
+	) {
 		this.#boot = boot;
 		this.#windows = windows;
 		this.#kernel = kernel;
@@ -40,6 +46,7 @@ export class HypervHost {
 			address: '127.0.0.1',
 			roots: kernel.roots,
 			lookMs: 3_000,
+			overlay: async () => overlay,
 			home,
 		});
 	}
@@ -47,7 +54,7 @@ export class HypervHost {
 	/** `directory`: a short one, for sockets. `lockMs`: how long an operation waits for another one on its machine. */
 	static async start(
 		directory: string,
-		{ lockMs, ...options }: { patienceMs?: number; lockMs?: number } = {},
+		{ lockMs, overlay = 'child', ...options }: { patienceMs?: number; lockMs?: number; overlay?: Overlay } = {},
 	): Promise<HypervHost> {
 		const kernel = new ApplianceKernel(join(directory, 'appliance'));
 		const boot = () =>
@@ -61,7 +68,7 @@ export class HypervHost {
 				appliance: kernel,
 				...(lockMs === undefined ? {} : { lockMs }),
 			});
-		return new HypervHost(directory, boot, await boot(), kernel);
+		return new HypervHost({ home: directory, overlay }, boot, await boot(), kernel);
 	}
 
 	/** Another one after each boot. */
@@ -87,6 +94,7 @@ export class HypervHost {
 
 	/** Of a machine that is off, read by the files that its disk consists of. */
 	async content(recoveryId: string, number: number): Promise<Buffer> {
+		await this.#windows.untilMerged();
 		const { disks } = await this.driver.ask('chain', { recoveryId });
 		const opened: DiskFile[] = [];
 		try {

@@ -39,6 +39,19 @@ suite('`chooseHardware` on Hyper-V', () => {
 		assert.match(asked.warnings.join('\n'), /started by UEFI, which generation 1 does not have/);
 	});
 
+	test('says what is left after the switch: two files a disk, or one where overlays are by checkpoint and targets dynamic', () => {
+		const of = (overlay: 'child' | 'checkpoint', targets: 'dynamic' | 'fixed') => {
+			const request = { config: benchConfig, nics: [], options: { targets } };
+			const { data, choices } = chooseHardware(request, report, overlay);
+			const { chosen = '', why = '' } = choices.find(({ what }) => what === 'switch') ?? {};
+			assert.match(chosen, /a pause of about \d+ s/);
+			return [parseHardware(data).overlay, /no chain stays/.test(why), /in two files/.test(why)];
+		};
+		assert.deepEqual(of('child', 'dynamic'), ['child', false, true]);
+		assert.deepEqual(of('checkpoint', 'dynamic'), ['checkpoint', true, false]);
+		assert.deepEqual(of('checkpoint', 'fixed'), ['child', false, true]);
+	});
+
 	test('puts disks in the order of their positions: on IDE and then SCSI in generation 1, on SCSI alone in 2', () => {
 		assert.deepEqual(places([disk(5), disk(0), disk(1), disk(2), disk(3), disk(4)], 'bios'), [
 			'SCSI 0:1',

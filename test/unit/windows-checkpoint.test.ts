@@ -182,16 +182,20 @@ for (const point of ['Replace', 'Replace half', 'Replace done'])
 		}
 	});
 
-test('`put-target` refuses what runs, and an empty place; of a machine that is gone a merged target comes back', async t => {
+test('`put-target` refuses what has them open, and a target that is nowhere; of a machine that is gone a merged one comes back', async t => {
 	const { sample, on } = await switched(t);
+	const merged = (to: 'place' | 'own') => ({ ...put(to), merged: true });
 	await refuses(sample, 'state_wrong', 'put-target', put('own'));
 	await sample.must('remove-checkpoint', removal(on(placePath, targetPath)));
 	await sample.host.untilMerged();
-	await refuses(sample, 'chain_unexpected', 'put-target', put('own'));
+	await refuses(sample, 'chain_unexpected', 'put-target', put('place'));
+	assert.deepEqual(await sample.ask('put-target', merged('place')), { ok: true, result: { changed: false } });
+	await refuses(sample, 'chain_unexpected', 'put-target', merged('own'));
 	await sample.must('remove-machine', { recoveryId, overlays: [], directory: folder });
-	await sample.must('put-target', put('own'));
+	await refuses(sample, 'chain_unexpected', 'put-target', put('own'));
+	for (const changed of [true, false])
+		assert.deepEqual(await sample.ask('put-target', merged('own')), { ok: true, result: { changed } });
 	assert.deepEqual(await there(sample), [true, false, false]);
-	assert.deepEqual(await sample.ask('put-target', put('own')), { ok: true, result: { changed: false } });
 	await refuses(sample, 'chain_unexpected', 'put-target', put('place'));
 });
 

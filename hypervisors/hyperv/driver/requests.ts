@@ -142,10 +142,18 @@ export const operations = {
 	),
 	/**
 	 * For overlays by checkpoint: the target takes its `place`, where the placeholder is, which goes to `kept`; or each goes
-	 * back to its own. The machine is off, saved or gone; of one that is gone the target also comes back when it is merged.
+	 * back to its own. A machine that runs has none of them open: else `state_wrong`. `merged`: the placeholder may be gone, and of
+	 * a machine that is gone the target comes back all the same; else a target that is nowhere is `chain_unexpected`.
 	 */
 	'put-target': operation(
-		{ recoveryId, target: windowsPath, place: windowsPath, kept: windowsPath, to: z.enum(['place', 'own']) },
+		{
+			recoveryId,
+			target: windowsPath,
+			place: windowsPath,
+			kept: windowsPath,
+			to: z.enum(['place', 'own']),
+			merged: z.boolean().default(false),
+		},
 		z.object({ changed: z.boolean() }),
 	),
 
@@ -255,7 +263,7 @@ export const operations = {
 		{
 			recoveryId,
 			overlay: windowsPath,
-			from: z.array(windowsPath).min(1).max(3),
+			from: z.array(windowsPath).min(1).max(2),
 			parent: windowsPath,
 			parentId: guid,
 			/** Also where it stands on `parent`: a merge that failed half-way may have broken the link. */

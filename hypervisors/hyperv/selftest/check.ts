@@ -28,16 +28,18 @@ export interface RunOptions {
 	signal: AbortSignal;
 	trying: (name: string) => void;
 	tell: (result: CheckResult) => void;
+	/** Checks of before, with another machine, that were as expected. */
+	before?: readonly string[];
 }
 
 /** Throws nothing: a check that throws is otherwise than expected, and those that need it are not tried. */
 export async function runChecks<Context>(
 	checks: readonly Check<Context>[],
 	context: Context,
-	{ long, signal, trying, tell }: RunOptions,
+	{ long, signal, trying, tell, before = [] }: RunOptions,
 ): Promise<CheckResult[]> {
 	const results: CheckResult[] = [];
-	const cameThrough = new Set<string>();
+	const cameThrough = new Set<string>(before);
 	for (const check of checks) {
 		const { name, why, expected } = check;
 		const begun = performance.now();

@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { asRouseError, RouseError } from '../../../model/errors.ts';
-import type { SelftestLine } from '../../../model/selftest.ts';
+import type { SelftestLine, SelftestReport } from '../../../model/selftest.ts';
 import {
 	homeDirectory,
 	type Installation,
@@ -15,7 +15,10 @@ import {
 	places,
 } from '../../../system/installation.ts';
 import { setPrivateUmask } from '../../../system/private-umask.ts';
+import { overlaySchema } from '../hardware.ts';
 import { settingsOver } from '../over-ssh.ts';
+import { recordOverlay } from '../overlay-of-host.ts';
+import type { HostSettings } from '../parts.ts';
 import { hostSettings } from '../platform.ts';
 import { selftest } from './selftest.ts';
 import { timesSchema } from './times.ts';
@@ -52,9 +55,10 @@ async function run(installation: Installation, request: z.infer<typeof requestSc
 	const { host } = await loadConfig(installation);
 	if (host.hyperv === undefined)
 		throw new RouseError('config_invalid', `${host.name} is of kind ${host.kind}: it has no Windows host`);
+	const settings = hostSettings({ ...settingsOver(host.hyperv, installation.home), ...(roots ? { roots } : {}) });
 	const report = await selftest({
 		...rest,
-		settings: hostSettings({ ...settingsOver(host.hyperv, installation.home), ...(roots ? { roots } : {}) }),
+		settings,
 		directory: places.selftest(installation.home),
 		runDirectory: installation.runDirectory,
 		cmdlets: cmdletsSchema.parse(JSON.parse(await readFile(new URL('used-cmdlets.json', import.meta.url), 'utf8'))),
@@ -63,7 +67,19 @@ async function run(installation: Installation, request: z.infer<typeof requestSc
 		trying: name => say({ type: 'trying', name }),
 		tell: check => say({ type: 'check', check }),
 	});
+	if (!report.interrupted) await keepFinding(installation.home, report, settings);
 	say({ type: 'report', report });
+}
+
+/** A host that does not answer is none of which anything was found. */
+async function keepFinding(
+	home: string,
+	{ checks, settings }: SelftestReport,
+	{ driver }: HostSettings,
+): Promise<void> {
+	if (checks.find(({ name }) => name === 'driver-answers')?.outcome !== 'as_expected') return;
+	const chosen = settings.find(({ what }) => what === 'overlay')?.chosen;
+	await recordOverlay(home, overlaySchema.parse(chosen), driver);
 }
 
 function say(line: SelftestLine): void {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import { RouseError } from '../../../model/errors.ts';
-import { replaceFileDurably } from '../../../system/durable-file.ts';
+import { removeFileDurably, replaceFileDurably } from '../../../system/durable-file.ts';
 import { readIfThere } from '../../../system/if-there.ts';
 
 const recordSchema = z.strictObject({
@@ -32,4 +32,9 @@ export async function readRecord(directory: string): Promise<SelftestRecord | un
 
 export async function writeRecord(directory: string, record: SelftestRecord): Promise<void> {
 	await replaceFileDurably(recordPath(directory), `${JSON.stringify(record)}\n`);
+}
+
+/** Nothing of it is left. */
+export async function removeRecord(directory: string): Promise<void> {
+	await removeFileDurably(recordPath(directory));
 }

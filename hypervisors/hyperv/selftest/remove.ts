@@ -1,16 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { asRouseError } from '../../../model/errors.ts';
-import { removeFileDurably } from '../../../system/durable-file.ts';
 import { exists } from '../../../system/if-there.ts';
 import { stopTarget } from '../iscsi/target.ts';
-import { recordPath } from './record.ts';
 import type { Trial } from './trial.ts';
 
 /**
- * Removes all that a self test has made, of which `directory` has the record, also when it died in the midst of it. Returns
- * what could not be removed, in words; then the record stays, and the next self test tries again. MAY find nothing.
+ * Removes all that a machine of a self test has, whatever kind of overlay that has, also when it died in the midst of it. Returns
+ * what could not be removed, in words; then the test's record must stay, and the next self test tries again. MAY find nothing.
  */
-export async function removeAll(trial: Trial, directory: string): Promise<string[]> {
+export async function removeAll(trial: Trial): Promise<string[]> {
 	const left: string[] = [];
 	const attempt = async (what: string, work: () => Promise<void>) => {
 		try {
@@ -32,18 +30,19 @@ export async function removeAll(trial: Trial, directory: string): Promise<string
 	await attempt('files here', async () => {
 		await rm(definition.directory, { recursive: true, force: true });
 		await rm(definition.runDirectory, { recursive: true, force: true });
-		await removeFileDurably(recordPath(directory));
 	});
 	return left;
 }
 
 /** Asks the host itself, whatever our records say. */
-async function expectNothing({ settings: { driver, appliance }, definition, parts: { paths } }: Trial): Promise<void> {
+async function expectNothing({ settings, definition, parts, strays }: Trial): Promise<void> {
+	const { driver, appliance } = settings;
 	const { recoveryId } = definition;
-	const { windows } = paths;
+	const { windows } = parts.paths;
 	const { directory } = windows;
 	const overlays = definition.disks.map(disk => windows.overlay(disk));
-	const targets = definition.disks.map(disk => windows.target(disk));
-	await driver.ask('remove-machine', { recoveryId, overlays, directory });
+	// Whatever kind of overlay the test had that has left it.
+	const targets = definition.disks.flatMap(disk => [windows.target(disk), windows.place(disk), windows.kept(disk)]);
+	await driver.ask('remove-machine', { recoveryId, overlays: [...overlays, ...strays], directory });
 	await driver.ask('remove-targets', { recoveryId, appliance, paths: targets, directory });
 }

@@ -5,7 +5,7 @@ import type { PlatformData } from '../../../model/hardware.ts';
 import type { MachineConfig } from '../../../model/machine.ts';
 import type { Chain } from '../../../model/recovery.ts';
 import type { Machine, MachineDefinition, MoverGate } from '../../contract.ts';
-import { parseHardware } from '../hardware.ts';
+import { type Overlay, parseHardware } from '../hardware.ts';
 import { InTurn } from '../in-turn.ts';
 import { HypervMachine } from '../machine.ts';
 import { freshMemory, type HostSettings, type MachineParts } from '../parts.ts';
@@ -28,6 +28,7 @@ export interface TrialOptions {
 	/** The same for sockets. */
 	runDirectory: string;
 	times: Times;
+	overlay: Overlay;
 }
 
 const memoryMiB = 64;
@@ -46,8 +47,11 @@ export class Trial {
 	/** What came of the first start. */
 	startFailure: { hresult: string | null; message: string } | undefined;
 	counters: Counters | undefined;
+	/** Files of it in its directory on the host that Windows has made, and nobody expected. */
+	strays: string[] = [];
 
-	constructor({ settings, recoveryId, diskBytes, directory, runDirectory, times }: TrialOptions) {
+	constructor({ settings, recoveryId, diskBytes, directory, runDirectory, times, overlay }: TrialOptions) {
+		const hardware = { ...commonHardware, overlay };
 		this.settings = settings;
 		this.times = times;
 		this.definition = {
@@ -113,7 +117,7 @@ const numbers = Array.from({ length: diskCount }, (_none, number) => number);
 const sectors = { logicalSectorBytes: 512, physicalSectorBytes: 4096 } as const;
 
 /** Generation 1: its BIOS starts a program of one sector. */
-const hardware: PlatformData = {
+const commonHardware: PlatformData = {
 	generation: 1,
 	secureBoot: 'Off',
 	memoryMiB,

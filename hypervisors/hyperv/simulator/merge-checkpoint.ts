@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { copyFile, rm } from 'node:fs/promises';
+import { asRouseError } from '../../../model/errors.ts';
 import { openVhdx } from '../../../vhdx/open.ts';
 import { VhdxDisk } from '../../../vhdx/disk.ts';
 import { DiskFile } from './disk-file.ts';
@@ -36,7 +37,7 @@ async function mergeAll(host: HostParts, vm: Vm): Promise<void> {
 	for (const drive of vm.drives) {
 		const into = await mergedInto(host, drive.path);
 		if (into === undefined) continue;
-		await copyPieces(host, vm, drive.path, into, { live: true });
+		await copyLive(host, vm, drive.path, into);
 		merged.push({ drive, leaf: drive.path, into });
 	}
 	const running = host.running.get(vm.vmId);
@@ -65,6 +66,15 @@ async function mergedInto(host: HostParts, leaf: string): Promise<string | undef
 	const other = `${directoryOf(parent)}\\${randomUUID()}.vhdx`;
 	await copyFile(placeOf(host.root, parent), placeOf(host.root, other));
 	return other;
+}
+
+/** The guest may write into its tables while they are read: what that spoils is copied once it stands still. */
+async function copyLive(host: HostParts, vm: Vm, leaf: string, into: string): Promise<void> {
+	try {
+		await copyPieces(host, vm, leaf, into, { live: true });
+	} catch (error) {
+		if (asRouseError(error).code !== 'source_invalid') throw error;
+	}
 }
 
 /** What the leaf says something of. It is read without its parent, whose id of content changes meanwhile. */

@@ -148,6 +148,13 @@ function Invoke-Reparent {
     if ($null -eq (Find-Drive -Vm $vm -Path $Request.overlay)) {
         Stop-Operation -Code 'chain_unexpected' -Message "$($vm.Name) does not have the disk $($Request.overlay)"
     }
+    # What a checkpoint has left that is gone VMMS merges, into whatever it stands on.
+    if ($Request.overlay -like '*.avhdx') {
+        $own = @(Select-OwnCheckpoint -Snapshots @(Get-VMSnapshot -VM $vm) -RecoveryId $Request.recoveryId)
+        if ($own.Length -eq 0) {
+            Stop-Operation -Code 'chain_unexpected' -Message "$($vm.Name) has no checkpoint any more that $($Request.overlay) is of"
+        }
+    }
     $parent = Find-Parent -Path $Request.overlay -Allowed (@($Request.from) + $Request.parent)
     Test-DiskIdentity -Path $Request.parent -VirtualDiskId $Request.parentId
     Grant-MachineAccess -Path $Request.parent -VmId ([string]$vm.Id)

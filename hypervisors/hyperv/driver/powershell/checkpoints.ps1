@@ -51,7 +51,7 @@ function Invoke-PutTarget {
     $kept = [IO.File]::Exists($Request.kept)
     $vm = Find-Machine -RecoveryId $Request.recoveryId
     if ($Request.to -eq 'place') {
-        if ($place -and (-not $target)) {
+        if ($place -and (-not $target) -and ($kept -or $Request.merged)) {
             return [ordered]@{ changed = $false }
         }
         $from = $Request.target
@@ -59,7 +59,7 @@ function Invoke-PutTarget {
         $whole = $target -and $place -and (-not $kept)
     }
     else {
-        if ($target -and ($place -or (-not $kept))) {
+        if ($target -and (-not $kept) -and ($place -or $Request.merged)) {
             return [ordered]@{ changed = $false }
         }
         $from = $Request.kept
@@ -67,12 +67,12 @@ function Invoke-PutTarget {
         $whole = $kept -and $place -and (-not $target)
     }
     $between = $target -and $kept -and (-not $place)
-    $merged = $place -and (-not $kept) -and (-not $target) -and ($null -eq $vm)
+    $merged = $Request.merged -and $place -and (-not $kept) -and (-not $target) -and ($null -eq $vm)
     if (-not ($whole -or $between -or $merged)) {
         Stop-Operation -Code 'chain_unexpected' -Message "of $($Request.target), $($Request.place) and $($Request.kept) there are: $target, $place, $kept"
     }
     if ($null -ne $vm) {
-        Assert-State -Vm $vm -Allowed @(Get-RestingStates)
+        Assert-NotRunningOn -Vm $vm -Path $Request.place
     }
     if ($merged) {
         Complete-File -From $Request.place -To $Request.target
@@ -86,6 +86,19 @@ function Invoke-PutTarget {
         Sync-File -Path $Request.place
     }
     return [ordered]@{ changed = $true }
+}
+
+function Assert-NotRunningOn {
+    param($Vm, [string]$Path)
+    $state = Get-SettledState -Vm $Vm
+    if (@(Get-RestingStates) -contains $state) {
+        return
+    }
+    foreach ($drive in @(Get-VMHardDiskDrive -VM $Vm)) {
+        if (($drive.Path -eq $Path) -or ((Get-ParentPath -Path $drive.Path) -eq $Path)) {
+            Stop-Operation -Code 'state_wrong' -Message "$($Vm.Name) is $state, and has $Path open"
+        }
+    }
 }
 
 function Get-CheckpointName {

@@ -12,10 +12,4 @@ export const byHandChecks: Check<Trial>[] = [
 				'by hand: start a recovery of a machine that may be lost (rouse recover start), and power it on; shut the host down and start it; see that Windows comes up within its usual time, that rouse recover show says paused or off, and that rouse recover power NAME on lets it go on',
 			),
 	},
-	{
-		name: 'overlay-as-checkpoint',
-		why: 'a checkpoint could be merged while the guest runs; whether it starts and merges with another parent than its own is not known',
-		expected: 'a decision, where there are two ways',
-		run: async () => notTried('Rouse makes overlays as children only: no host is asked for the other way'),
-	},
 ];

@@ -60,16 +60,7 @@ export const targetChecks: Check<Trial>[] = [
 		needs: ['targets-attached'],
 		run: async (trial, signal) => {
 			const facts: Facts = {};
-			const problems: string[] = [];
-			for (const [at, { path }] of (await trial.machine.openTargets({ signal })).entries()) {
-				const wanted = bytesOf(trial, at);
-				const before = await readWhole(path, wanted.length);
-				if (before.some(byte => byte !== 0)) problems.push(`${path} does not read zero when it is new`);
-				const [, ms] = await timed(() => writeWhole(path, wanted));
-				facts[`disk${at}WrittenMs`] = ms;
-				const differs = difference(await readWhole(path, wanted.length), wanted);
-				if (differs !== undefined) problems.push(`${path}: ${differs}`);
-			}
+			const problems = await fillTargets(trial, facts, signal);
 			return { asExpected: problems.length === 0, seen: problems.join('; ') || 'so it is', facts };
 		},
 	},
@@ -81,6 +72,21 @@ export const targetChecks: Check<Trial>[] = [
 		run: takenAway,
 	},
 ];
+
+/** Returns what was otherwise than it was to be. */
+export async function fillTargets(trial: Trial, facts: Facts, signal: AbortSignal): Promise<string[]> {
+	const problems: string[] = [];
+	for (const [at, { path }] of (await trial.machine.openTargets({ signal })).entries()) {
+		const wanted = bytesOf(trial, at);
+		const before = await readWhole(path, wanted.length);
+		if (before.some(byte => byte !== 0)) problems.push(`${path} does not read zero when it is new`);
+		const [, ms] = await timed(() => writeWhole(path, wanted));
+		facts[`disk${at}WrittenMs`] = ms;
+		const differs = difference(await readWhole(path, wanted.length), wanted);
+		if (differs !== undefined) problems.push(`${path}: ${differs}`);
+	}
+	return problems;
+}
 
 async function takenAway(trial: Trial, signal: AbortSignal): ReturnType<Check<Trial>['run']> {
 	const { machine, settings, definition, parts, times } = trial;

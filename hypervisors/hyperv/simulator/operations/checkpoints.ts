@@ -6,7 +6,9 @@ import { copyItem, moveItem, replaceItem } from '../cmdlets/files.ts';
 import { getSnapshots, setVm } from '../cmdlets/vm.ts';
 import { isThere, removeFile } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
-import { makeWhole, mustBeDisk } from './disks.ts';
+import { filesBelow, makeWhole, mustBeDisk } from './disks.ts';
+import type { Vm } from '../state.ts';
+import { samePath } from '../windows-paths.ts';
 import { DriverRefusal } from './failure.ts';
 import { removeFilesInside } from './files.ts';
 import { checkpointName, findMachine, mustFindMachine } from './find-machine.ts';
@@ -21,24 +23,33 @@ export async function makePlaceholder(host: HostParts, target: string, placehold
 
 /** Of target, place and kept two are there, whichever way they go; between the renames nothing is in the place. */
 export async function putTarget(host: HostParts, request: RequestOf<'put-target'>): Promise<AnswerOf<'put-target'>> {
-	const { recoveryId, target, place, kept, to } = request;
+	const { recoveryId, target, place, kept, to, merged = false } = request;
 	const [atTarget, atPlace, isKept] = await Promise.all([target, place, kept].map(path => isThere(host, path)));
 	const vm = await findMachine(host, recoveryId);
-	if (to === 'place' ? atPlace && !atTarget : atTarget && (atPlace || !isKept)) return { changed: false };
+	const isDone =
+		to === 'place' ? atPlace && !atTarget && (isKept || merged) : atTarget && !isKept && (atPlace || merged);
+	if (isDone) return { changed: false };
 	const [from, aside] = to === 'place' ? [target, kept] : [kept, target];
 	const isWhole = atPlace && (to === 'place' ? atTarget && !isKept : isKept && !atTarget);
 	const isBetween = atTarget && isKept && !atPlace;
-	const isMerged = atPlace && !isKept && !atTarget && vm === undefined;
+	const isMerged = merged && atPlace && !isKept && !atTarget && vm === undefined;
 	if (!isWhole && !isBetween && !isMerged)
 		throw new DriverRefusal(
 			'chain_unexpected',
 			`of ${target}, ${place} and ${kept} there are: ${atTarget}, ${atPlace}, ${isKept}`,
 		);
-	if (vm !== undefined) mustBe(host, vm, ['Off', 'Saved']);
+	if (vm !== undefined) await mustNotRunOn(host, vm, place);
 	if (isMerged) await moveItem(host, place, target);
 	else if (isBetween) await moveItem(host, from, place);
 	else await replaceItem(host, { from, to: place, aside });
 	return { changed: true };
+}
+
+async function mustNotRunOn(host: HostParts, vm: Vm, place: string): Promise<void> {
+	if (!host.running.has(vm.vmId)) return;
+	for (const { path } of vm.drives)
+		if ((await filesBelow(host, path)).some(file => samePath(file.path, place)))
+			throw new DriverRefusal('state_wrong', `${vm.name} runs, and has ${place} open`);
 }
 
 export async function makeCheckpoint(

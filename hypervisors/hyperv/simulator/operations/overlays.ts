@@ -1,14 +1,14 @@
 import type { AnswerOf, RequestOf, Slot } from '../../driver/requests.ts';
 import { addDrive, sameSlot, setDrivePath } from '../cmdlets/drives.ts';
 import { getVhd, mergeVhd, newDifferencingVhd, setVhdParent } from '../cmdlets/vhd.ts';
-import { setVm, stateOf } from '../cmdlets/vm.ts';
+import { getSnapshots, setVm, stateOf } from '../cmdlets/vm.ts';
 import { accountOf, grantAccess, isThere, makeDirectory, removeFile } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import { rules, WindowsError } from '../rules.ts';
 import type { Vm } from '../state.ts';
 import { directoryOf, samePath } from '../windows-paths.ts';
 import { DriverRefusal } from './failure.ts';
-import { mustFindMachine } from './find-machine.ts';
+import { checkpointName, mustFindMachine } from './find-machine.ts';
 import { filesBelow, makeWhole, mustBeDisk } from './disks.ts';
 import { mustBe } from './state.ts';
 
@@ -82,6 +82,8 @@ export async function reparent(
 	mustBe(host, vm, ['Off', 'Saved']);
 	if (!vm.drives.some(({ path }) => samePath(path, overlay)))
 		throw new DriverRefusal('chain_unexpected', `${vm.name} does not have the disk ${overlay}`);
+	if (/\.avhdx$/i.test(overlay) && !(await getSnapshots(host, vm)).includes(checkpointName(recoveryId)))
+		throw new DriverRefusal('chain_unexpected', `${vm.name} has no checkpoint any more that ${overlay} is of`);
 	const now = await standsOn(host, overlay, [...from, parent]);
 	await mustBeDisk(host, parent, parentId);
 	await grantAccess(host, parent, accountOf(vm.vmId));

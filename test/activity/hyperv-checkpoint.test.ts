@@ -1,0 +1,261 @@
+/** Overlays by checkpoint on a simulated Hyper-V host: where they differ from children, in making, switch, merge and removal. */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test, type TestContext } from 'node:test';
+import { conformance } from '../../hypervisors/conformance.ts';
+import { anew } from '../../hypervisors/conformance/bench.ts';
+import type { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
+import { start, startedGuest } from '../../hypervisors/conformance/started-guest.ts';
+import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
+import { restoreTargets, targetReads } from '../../hypervisors/conformance/targets.ts';
+import { records, targetIds } from '../../hypervisors/hyperv/record.ts';
+import { removeVmSnapshot } from '../../hypervisors/hyperv/simulator/cmdlets/checkpoint.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
+import { qemuCompare, sevenZipContent } from '../equipment/vhdx-judges.ts';
+
+const overlay = 'checkpoint';
+
+/** Those of the suite in which the kind of overlay has a part. */
+const places = ['switch.released', 'switch.reparented-one', 'switch.marked-target', 'switch.merging'];
+const cases = [
+	'a snapshot that is there is never touched again',
+	'remove leaves nothing but the targets, also of a machine that runs, and may be called again',
+	'`removeTargets` leaves nothing, and may be called again',
+	'a switch done again does nothing',
+	'a machine that is off is switched offline',
+	'after a boot of the host a machine with all blocks restored is switched',
+	'after the hand-over nothing is left but the machine itself',
+	...places.map(place => `a switch whose supervisor dies at ${place} is carried on`),
+	'a switch that is aborted at switch.reparented-one leaves the guest running, and is carried on',
+	...places.slice(1).map(place => `a machine that dies at ${place} starts again with every write, and is switched`),
+];
+
+suite('Hyper-V, simulated, with overlays by checkpoint keeps the contract', { concurrency: 2 }, () => {
+	const all = conformance(() => makeHypervBench({ overlay }), { places });
+	for (const name of cases)
+		test(name, async () => {
+			const found = all.find(one => one.name === name);
+			assert.ok(found, 'the suite has no such case');
+			await found.run();
+		});
+});
+
+interface Readied {
+	bench: HypervBench;
+	guest: GuestModel;
+	record: SwitchRecord;
+}
+
+/** Runs from the mover, has written, and all blocks are restored. */
+async function readied(t: TestContext): Promise<Readied> {
+	const bench = await makeHypervBench({ overlay });
+	t.after(() => bench.dispose());
+	const guest = await startedGuest(bench);
+	for (let n = 0; n < 3; n++) assert.ok(await guest.write(), 'the guest does not run');
+	await restoreTargets(bench);
+	return { bench, guest, record: new SwitchRecord(bench, guest) };
+}
+
+const power = async (bench: HypervBench) => (await anew(bench, machine => machine.observe())).power;
+const attempt = ({ bench, record }: Readied) => anew(bench, machine => machine.switchToTarget(record));
+const recorded = ({ definition, paths }: HypervBench) => records.of(definition, paths);
+
+/** What each disk of the machine consists of, the leaf first. */
+async function filesOf({ hyperv, windows, definition }: HypervBench): Promise<string[][]> {
+	await windows.untilMerged();
+	const { disks } = await hyperv.driver.ask('chain', { recoveryId: definition.recoveryId });
+	return disks.map(({ files }) => files.map(({ path }) => path));
+}
+
+const ownPlaces = ({ definition: { disks }, paths: { windows } }: HypervBench) =>
+	disks.map(disk => [windows.place(disk)]);
+
+async function switchedWithEveryWrite(state: Readied): Promise<void> {
+	const { bench, guest, record } = state;
+	await attempt(state);
+	assert.equal(record.chain, 'target');
+	await anew(bench, machine => machine.powerOn('target'));
+	assert.ok(await guest.write(), 'the guest does not run');
+	await guest.checkInGuest();
+	assert.deepEqual(await filesOf(bench), ownPlaces(bench));
+	await guest.checkInGuest();
+	await anew(bench, machine => machine.powerOff());
+	await guest.checkContent();
+	assert.deepEqual(bench.mover.refused, []);
+}
+
+suite('a machine with overlays by checkpoint', { concurrency: 2 }, () => {
+	test('is switched and merged while it runs: 7zz reads its two files and then its one as the guest wrote it, qemu-img the one', async t => {
+		const state = await readied(t);
+		const { bench, guest, record } = state;
+		const boot = await bench.boot();
+		let read = 0;
+		record.at = async place => {
+			if (place !== 'switch.resumed') return;
+			await guest.write();
+			for (const [at, leaf] of (await recorded(bench)).overlays.entries()) {
+				const seen = await bench.windows.guest(bench.definition.recoveryId).read(at, 0, bench.base[at]?.length ?? 0);
+				assert.ok((await sevenZipContent(bench.hyperv.place(leaf))).equals(seen));
+				read += 1;
+			}
+		};
+		await attempt(state);
+		assert.equal(read, bench.base.length);
+		assert.deepEqual(await filesOf(bench), ownPlaces(bench));
+		assert.equal(await bench.boot(), boot, 'the guest was started anew');
+		await guest.checkInGuest();
+		await anew(bench, machine => machine.powerOff());
+		await guest.checkContent();
+		const scratch = await temporaryDirectory(t);
+		for (const [at, disk] of bench.definition.disks.entries()) {
+			const one = bench.hyperv.place(bench.paths.windows.place(disk));
+			const content = await bench.content(at);
+			assert.ok((await sevenZipContent(one)).equals(content), disk.name);
+			await writeFile(join(scratch, 'raw'), content);
+			await qemuCompare(one, join(scratch, 'raw'));
+		}
+		await anew(bench, machine => machine.handOver());
+		assert.ok((await recorded(bench)).merged);
+		assert.deepEqual(
+			(await bench.leftovers()).filter(name => /avhdx|placeholder/.test(name)),
+			[],
+		);
+	});
+
+	for (const [what, point] of [
+		['the second overlay cannot be moved', 'Set-VHD'],
+		['a target gets half-way to its place', 'Replace half'],
+	] as const)
+		test(`goes on from the volume when ${what}, and the mount mover has its targets under their own names`, async t => {
+			const state = await readied(t);
+			const { bench, guest, record } = state;
+			const boot = await bench.boot();
+			record.at = async place => {
+				const before = point === 'Set-VHD' ? 'switch.reparented-one' : 'switch.saved';
+				if (place === before) bench.windows.faults.at(point, { kind: 'hresult', hresult: '0x80070020' });
+			};
+			await assert.rejects(attempt(state));
+			record.at = async () => {};
+			assert.equal(record.chain, 'mover');
+			assert.equal(await power(bench), 'on');
+			assert.equal(await bench.boot(), boot, 'the guest was started anew');
+			for (const [disk, content] of bench.base.entries()) assert.deepEqual(await targetReads(bench, disk), content);
+			assert.ok(await guest.write(), 'the guest does not go on');
+			await guest.checkInGuest();
+			await switchedWithEveryWrite(state);
+		});
+
+	for (const point of ['Replace half', 'Set-VHD done'])
+		test(`starts from the volume with every write when its host loses its power at ${point} of the switch`, async t => {
+			const state = await readied(t);
+			const { bench, guest, record } = state;
+			record.at = async place => {
+				if (place === 'switch.saved') bench.windows.faults.at(point, { kind: 'power-loss' });
+			};
+			await assert.rejects(attempt(state));
+			record.at = async () => {};
+			await bench.fate.reboot();
+			await bench.mover.start();
+			await anew(bench, machine => start(machine, 'mover'));
+			assert.ok(await guest.write(), 'the guest does not run');
+			await guest.checkInGuest();
+			await switchedWithEveryWrite(state);
+		});
+
+	test('is put onto its targets again when orders of a dead supervisor come after the mark', async t => {
+		const state = await readied(t);
+		const { bench, record } = state;
+		record.at = async place => {
+			if (place === 'switch.marked-target') throw new Error('the supervisor dies');
+		};
+		await assert.rejects(attempt(state));
+		record.at = async () => {};
+		const { definition, paths, hyperv } = bench;
+		const { recoveryId, disks } = definition;
+		const { windows } = paths;
+		const ids = await targetIds(definition, paths);
+		const { overlays } = await recorded(bench);
+		for (const [at, disk] of disks.entries()) {
+			const [target, place, kept] = [windows.target(disk), windows.place(disk), windows.kept(disk)];
+			await hyperv.driver.ask('put-target', { recoveryId, target, place, kept, to: 'own' });
+			const parentId = ids[at] ?? '';
+			const request = { recoveryId, overlay: overlays[at] ?? '', from: [place], parentId, anew: false };
+			if (at > 0) await hyperv.driver.ask('reparent', { ...request, parent: windows.baseFile(disk) });
+		}
+		await switchedWithEveryWrite(state);
+	});
+
+	test('that cannot be merged runs on two files each and says so, and is merged by the hand-over', async t => {
+		const state = await readied(t);
+		const { bench, guest, record } = state;
+		bench.windows.faults.at('Remove-VMSnapshot', { kind: 'hresult', hresult: '0x80070020' });
+		await anew(bench, async machine => {
+			await machine.switchToTarget(record);
+			assert.match(machine.debug['notMerged'] ?? '', /0x80070020|as the test has it/);
+		});
+		assert.equal((await filesOf(bench))[0]?.length, 2);
+		await anew(bench, machine => machine.handOver());
+		assert.deepEqual(await filesOf(bench), ownPlaces(bench));
+		await guest.checkInGuest();
+	});
+
+	test('is one file a disk, with every write, after its host lost its power in the merge', async t => {
+		const state = await readied(t);
+		const { bench, guest } = state;
+		bench.windows.faults.at('merge piece', { kind: 'power-loss' });
+		await attempt(state).catch(() => undefined);
+		await bench.windows.untilMerged();
+		await bench.fate.reboot();
+		await switchedWithEveryWrite(state);
+		await anew(bench, machine => machine.powerOn('target'));
+		assert.ok((await recorded(bench)).merged);
+		await guest.checkInGuest();
+	});
+
+	test('that somebody has saved is switched, and merged when it goes on', async t => {
+		const state = await readied(t);
+		const { bench } = state;
+		const boot = await bench.boot();
+		const { recoveryId } = bench.definition;
+		await bench.hyperv.driver.ask('power', { recoveryId, action: 'save' });
+		assert.deepEqual(await attempt(state), { pauseMs: 0 });
+		assert.equal(await power(bench), 'paused');
+		assert.equal((await filesOf(bench))[0]?.length, 2);
+		await anew(bench, machine => machine.powerOn('target'));
+		assert.equal(await bench.boot(), boot);
+		await switchedWithEveryWrite(state);
+	});
+
+	test("is neither started nor switched over somebody's checkpoint, or without Rouse's own", async t => {
+		const state = await readied(t);
+		const { bench } = state;
+		const { recoveryId } = bench.definition;
+		await anew(bench, machine => machine.powerOff());
+		await bench.windows.addCheckpoint(recoveryId);
+		const starts = () => anew(bench, machine => start(machine, 'mover'));
+		for (const act of [starts, () => attempt(state)])
+			await assert.rejects(act, { code: 'machine_failed', hint: /remove checkpoints of this machine/ });
+		const [vm] = bench.windows.parts.state.vms;
+		assert.ok(vm);
+		vm.checkpoints = vm.checkpoints.slice(0, -1);
+		await removeVmSnapshot(bench.windows.parts, vm, `rouse-${recoveryId}`);
+		for (const act of [starts, () => attempt(state)])
+			await assert.rejects(act, { code: 'machine_failed', message: /somebody has removed the checkpoint/ });
+		assert.equal(await power(bench), 'off');
+	});
+
+	test('that is discarded half-way through its switch leaves nothing, its targets and placeholders included', async t => {
+		const state = await readied(t);
+		const { bench, record } = state;
+		record.at = async place => {
+			if (place === 'switch.reparented-one') throw new Error('the supervisor dies');
+		};
+		await assert.rejects(attempt(state));
+		await anew(bench, machine => machine.remove());
+		for (const [disk, content] of bench.base.entries()) assert.deepEqual(await targetReads(bench, disk), content);
+		await anew(bench, machine => machine.removeTargets());
+		assert.deepEqual(await bench.filesOfHost(), []);
+	});
+});
