@@ -60,7 +60,6 @@ async function startRunning(name: string): Promise<RecoveryRequest> {
 }
 
 test('`untilHostPolls` comes back for a host whose worker is there, and for no other', async () => {
-	const temporal = await place.connect();
 	const { signal } = new AbortController();
 	await untilHostPolls(temporal, stored.hostId, { timeoutMs, signal });
 	await assert.rejects(untilHostPolls(temporal, randomUUID(), { timeoutMs: 1, signal }), withCode('timeout'));
