@@ -1,10 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import * as z from 'zod';
 import { formatVersion } from '../repository/format/sealed-json.ts';
-import { checkoutDirectory } from '../system/checkout.ts';
-
-const packageSchema = z.object({ version: z.string() });
+import { checkoutDirectory, packageVersion } from '../system/checkout.ts';
 
 export interface Version {
 	version: string;
@@ -18,9 +14,8 @@ export interface Version {
 }
 
 export function readVersion(): Version {
-	const text = readFileSync(`${checkoutDirectory}/package.json`, 'utf8');
 	return {
-		version: packageSchema.parse(JSON.parse(text)).version,
+		version: packageVersion(),
 		commit: describeCommit(),
 		nodePath: process.execPath,
 		node: process.versions.node,

@@ -34,8 +34,17 @@ export class HostElsewhere implements AskableHost {
 		this.#hostId = hostId;
 	}
 
-	host(options?: { signal?: AbortSignal | undefined }): Promise<HostView> {
-		return this.#ask({ about: 'host' }, hostViewSchema, options);
+	/** Throws `identity_conflict` when it calls itself otherwise than it is called here: by that name the repository knows it. */
+	async host(options?: { signal?: AbortSignal | undefined }): Promise<HostView> {
+		const view = await this.#ask({ about: 'host' }, hostViewSchema, options);
+		if (view.hostId === this.#hostId && view.name === this.#name) return view;
+		throw new RouseError(
+			'identity_conflict',
+			`the host that is ${this.#name} (${this.#hostId}) here says that it is ${view.name} (${view.hostId})`,
+			{
+				hint: 'its name is `host.name` of its config.yaml: let it be the same in `hosts` here, and in its certificate',
+			},
+		);
 	}
 
 	hardware(request: HardwareRequest, options?: { signal?: AbortSignal | undefined }): Promise<Hardware> {
@@ -77,14 +86,13 @@ export class HostElsewhere implements AskableHost {
 
 function noHostWorker(name: string, cause: RouseError): RouseError {
 	return new RouseError('worker_missing', `host ${name} does not answer: ${cause.message}`, {
-		hint: `look whether it runs, and reaches Temporal; on it: rouse up --detach`,
+		hint: 'look whether that host runs, and reaches Temporal',
 		cause,
 	});
 }
 
 function noControlWorker(cause: unknown): RouseError {
 	return new RouseError('worker_missing', `no control worker has taken a question within ${workflowLimitMs / 1000} s`, {
-		hint: 'rouse up starts one',
 		cause,
 	});
 }

@@ -52,6 +52,7 @@ export const activityInputs = {
 	power: hostStepSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
 	retry: hostStepSchema,
 	answer: hostStepSchema,
+	selftest: z.strictObject({ hostId: z.uuid(), long: z.boolean() }),
 	askHost: z.strictObject({ hostId: z.uuid(), question: hostQuestionSchema }),
 	unpinned: hostStepSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),
 	oweUnpin: hostStepSchema.extend({ repository: z.string().min(1) }),

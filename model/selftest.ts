@@ -37,11 +37,17 @@ export const selftestReportSchema = z.strictObject({
 });
 export type SelftestReport = z.infer<typeof selftestReportSchema>;
 
-/** One a line, from the process of the self test. */
-export const selftestLineSchema = z.discriminatedUnion('type', [
+/** What is told while it runs. */
+export const selftestProgressSchema = z.discriminatedUnion('type', [
 	z.strictObject({ type: z.literal('message'), message: z.string() }),
 	z.strictObject({ type: z.literal('trying'), name: z.string() }),
 	z.strictObject({ type: z.literal('check'), check: checkResultSchema }),
+]);
+export type SelftestProgress = z.infer<typeof selftestProgressSchema>;
+
+/** One a line, from the process of the self test. */
+export const selftestLineSchema = z.discriminatedUnion('type', [
+	...selftestProgressSchema.options,
 	z.strictObject({ type: z.literal('report'), report: selftestReportSchema }),
 	z.strictObject({ type: z.literal('error'), error: errorDocumentSchema }),
 ]);

@@ -5,6 +5,7 @@ import { createHostActivities } from '../activities/host-activities.ts';
 import type { HostDependencies } from '../activities/host-attempt.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import { logAttributes } from './activity-log.ts';
+import { selftest, type RunSelftest } from '../activities/host/selftest.ts';
 import type { TemporalAccess } from './connect.ts';
 import { copySlots, hostSlots, workerTuning } from './tuning.ts';
 
@@ -12,6 +13,7 @@ import { copySlots, hostSlots, workerTuning } from './tuning.ts';
 export async function createHostWorkers(
 	{ connection, namespace, codec }: TemporalAccess,
 	host: HostDependencies,
+	runSelftest: RunSelftest,
 ): Promise<Worker[]> {
 	const { migrateChunks, ...steps } = createHostActivities(host);
 	const shared = {
@@ -26,7 +28,7 @@ export async function createHostWorkers(
 			...shared,
 			taskQueue: taskQueues.host(host.hostId),
 			maxConcurrentActivityTaskExecutions: hostSlots,
-			activities: steps,
+			activities: { ...steps, selftest: selftest(host, runSelftest) },
 		}),
 		Worker.create({
 			...shared,

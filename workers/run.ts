@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Client } from '@temporalio/client';
 import type { Worker } from '@temporalio/worker';
+import { runSelftest } from '../activities/host/run-selftest.ts';
 import { SupervisorClient } from '../supervisor/client.ts';
 import { type Installation, loadConfig, makeIdentity, places } from '../system/installation.ts';
 import { systemClock } from '../system/clock.ts';
@@ -85,7 +86,9 @@ async function startHost(
 	await mkdir(dirname(identity), { recursive: true });
 	const hostId = await makeIdentity(identity);
 	const supervisor = SupervisorClient.of(installation);
-	const workers = await createHostWorkers(access, { hostId, supervisor, recoveries: host.recoveries });
+	const workers = await createHostWorkers(access, { hostId, supervisor, recoveries: host.recoveries }, how =>
+		runSelftest({ ...how, installation, env: process.env }),
+	);
 	const { connection, namespace, codec } = access;
 	const client = new Client({ connection, namespace, dataConverter: { payloadCodecs: [codec] } });
 	return { workers, reporting: forwardReports(client, supervisor, log, signal) };

@@ -50,6 +50,18 @@ export const askOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/**
+ * Some minutes, and some twenty more for the long one. Cancelling waits: what it has made on the host is removed first. Not
+ * tried again: whoever watches it decides that, and the next one removes what this one left.
+ */
+export const selftestOptions = {
+	scheduleToStartTimeout: '10s',
+	startToCloseTimeout: '2h',
+	heartbeatTimeout: '15s',
+	retry: { maximumAttempts: 1 },
+	cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+} satisfies ActivityOptions;
+
 /** A question that changes nothing; a platform may have to find out first what its host can do. */
 export const questionOptions = {
 	startToCloseTimeout: '1m',

@@ -16,6 +16,7 @@ import type {
 
 export const recoveryWorkflow = 'recovery';
 export const askHostWorkflow = 'askHost';
+export const selftestWorkflow = 'selftestHost';
 
 export function recoveryWorkflowId(name: string): string {
 	return `recovery/${name}`;

@@ -1,3 +1,4 @@
 /** What the workflow bundle is made of. */
 export { askHost } from './ask-host.ts';
 export { recovery } from './recovery.ts';
+export { selftestHost } from './selftest-host.ts';

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import type { Power } from '../../model/recovery.ts';
+import type { SelftestProgress } from '../../model/selftest.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { replaceFileDurably } from '../../system/durable-file.ts';
@@ -9,19 +10,19 @@ import { add } from '../host/add.ts';
 import { admit, withdraw } from '../host/admit.ts';
 import { currentOutages, outageText } from '../host/outages.ts';
 import { removeAdded } from '../host/remove-added.ts';
-import { runSelftest } from '../host/selftest.ts';
+import { runSelftest } from '../../activities/host/run-selftest.ts';
+import { idElsewhere } from '../../client/requests.ts';
 import { checkText, reportText } from '../host/selftest-text.ts';
 import { hostMachineAnswer, machineText, standOf } from '../host/machine.ts';
 import { machineAnswer } from '../recover/answer.ts';
 import { abandonedText, machineStepText } from '../recover/next-text.ts';
 import { requireConfirmation } from '../recover/orders.ts';
-import { openSupervisor } from '../recover/session.ts';
+import { openSupervisor, withSession } from '../recover/session.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatTable } from '../terminal/format.ts';
 import { formatTime } from '../terminal/format-time.ts';
 import { parseName } from '../terminal/parse.ts';
-import { readVersion } from '../version.ts';
 
 /** Something is not as a recovery needs it. */
 const otherwiseExit = 4;
@@ -129,33 +130,31 @@ const selftest = (context: Context) =>
 		.description(
 			'try on a Hyper-V host what is known of it from documentation alone, with a machine that is thrown away',
 		)
-		.argument('[name]', 'host; there is one', parseName)
+		.argument('[name]', 'host (default: the host of this installation)', parseName)
 		.option('--long', 'also what takes minutes: reads held for 5, the volume away for 10')
 		.option('--report <file>', 'write all that was seen to a file, as JSON')
 		.action(async (name, { long = false, report: path }) => {
 			const installation = await openInstallation(homeDirectory(context.env));
-			const { host } = await loadConfig(installation);
-			if (name !== undefined && name !== host.name)
-				throw new RouseError('host_unknown', `there is no host ${name} here, but ${host.name}`);
-			if (host.kind !== 'hyperv')
+			const config = await loadConfig(installation);
+			const { host } = config;
+			const elsewhere = name === undefined ? undefined : idElsewhere(config, name);
+			if (elsewhere === undefined && host.kind !== 'hyperv')
 				return context.output.result(
 					{ host: host.name, kind: host.kind, report: null },
 					`${host.name} is of kind ${host.kind}: there is nothing to test that the tests of Rouse do not.`,
 				);
 			const { output, env, signal, exitWith } = context;
-			const report = await runSelftest({
-				installation,
-				env,
-				long,
-				version: readVersion().version,
-				signal,
-				tell: line => {
-					if (line.type === 'check') output.event(line, checkText(line.check));
-					else output.message(line.type === 'trying' ? `trying ${line.name}` : line.message);
-				},
-			});
+			const tell = (line: SelftestProgress) => {
+				if (line.type === 'check') output.event(line, checkText(line.check));
+				else output.message(line.type === 'trying' ? `trying ${line.name}` : line.message);
+			};
+			const how = { long, signal, tell };
+			const report =
+				name === undefined || elsewhere === undefined
+					? await runSelftest({ ...how, installation, env })
+					: await withSession(context, session => session.selftestElsewhere({ name, hostId: elsewhere }, how));
 			if (path !== undefined) await replaceFileDurably(resolve(path), `${JSON.stringify(report, undefined, '\t')}\n`);
-			output.event({ type: 'report', host: host.name, kind: host.kind, report }, reportText(report));
+			output.event({ type: 'report', host: name ?? host.name, kind: 'hyperv', report }, reportText(report));
 			signal.throwIfAborted();
 			if (report.checks.some(({ outcome }) => outcome === 'otherwise')) exitWith(otherwiseExit);
 			return undefined;

@@ -1,6 +1,8 @@
 import type { HostElsewhere } from '../../client/host-elsewhere.ts';
+import type { SelftestElsewhere } from '../../client/host-selftest.ts';
 import type { Orders } from '../../client/orders.ts';
 import type { Recoveries } from '../../client/recoveries.ts';
+import type { SelftestReport } from '../../model/selftest.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import {
 	type Config,
@@ -18,6 +20,7 @@ export interface Session {
 	recoveries: Recoveries;
 	orders: Orders;
 	supervisor: SupervisorClient;
+	selftestElsewhere: (host: { name: string; hostId: string }, how: SelftestElsewhere) => Promise<SelftestReport>;
 	/** A host of another machine. */
 	hostElsewhere: (host: { name: string; hostId: string }) => Promise<HostElsewhere>;
 }
@@ -39,7 +42,9 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 			const elsewhere = await import('../../client/host-elsewhere.ts');
 			return new elsewhere.HostElsewhere(temporal, host);
 		};
-		return await work({ installation, config, recoveries, orders, supervisor, hostElsewhere });
+		const selftestElsewhere: Session['selftestElsewhere'] = async (host, how) =>
+			(await import('../../client/host-selftest.ts')).selftestElsewhere(temporal, host, how);
+		return await work({ installation, config, recoveries, orders, supervisor, hostElsewhere, selftestElsewhere });
 	} finally {
 		await temporal.close();
 	}

@@ -40,6 +40,8 @@ for (const [activity, input, field] of [
 	['power', { ...call, action: 'constructor', order: 1 }, 'action'],
 	['migrateChunks', { ...call, maxRateBytes: Number.NaN }, 'maxRateBytes'],
 	['unpinned', { ...call, code: 'toString', reason: '' }, 'code'],
+	['askHost', { hostId: call.hostId, question: { about: 'recovery', name: '../r1' } }, 'question.name'],
+	['selftest', { hostId: call.hostId, long: 'yes' }, 'long'],
 	['answer', null, 'its input'],
 	['answer', 'x'.repeat(1_000_000), 'its input'],
 ] as const)

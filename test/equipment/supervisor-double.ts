@@ -25,6 +25,7 @@ export class SupervisorDouble {
 	readonly calls: StepCalled[] = [];
 	readonly views = new Map<string, RecoveryView>();
 	readonly incidents: Incident[] = [];
+	hostView = sampleHostView;
 	/** A step in here fails with this until the test takes it out. */
 	readonly failing = new Map<StepName, RouseError>();
 	readonly #server: Server;
@@ -68,7 +69,7 @@ export class SupervisorDouble {
 	}
 
 	#answer(method: string, [noun, name = '', step]: readonly string[], query: URLSearchParams, body: unknown): unknown {
-		if (noun === 'host') return sampleHostView;
+		if (noun === 'host') return this.hostView;
 		if (noun === 'hardware') return this.#chooseHardware(body);
 		if (noun !== 'recoveries') throw new RouseError('protocol', `nothing known of ${noun}`);
 		if (name === '') return { recoveries: [...this.views.values()] };

@@ -6,6 +6,7 @@ import { caller } from '../../client/caller.ts';
 import { connectTo, type TemporalClient } from '../../client/connection.ts';
 import { HostElsewhere } from '../../client/host-elsewhere.ts';
 import { untilHostPolls } from '../../client/host-polls.ts';
+import { selftestElsewhere } from '../../client/host-selftest.ts';
 import { Orders } from '../../client/orders.ts';
 import { Recoveries } from '../../client/recoveries.ts';
 import { type ErrorCode, RouseError } from '../../model/errors.ts';
@@ -191,13 +192,29 @@ test('every recovery is listed once, with its newest run', async () => {
 
 test('a host of another machine answers by way of Temporal as its supervisor does, and one without a worker is told', async () => {
 	await startRunning('elsewhere');
-	const hv1 = new HostElsewhere(temporal, { name: 'hv1', hostId: stored.hostId });
-	assert.deepEqual(await hv1.host(), sampleHostView);
+	const { hostId } = stored;
+	supervisor.hostView = { ...sampleHostView, hostId };
+	const hv1 = new HostElsewhere(temporal, { name: sampleHostView.name, hostId });
+	assert.deepEqual(await hv1.host(), supervisor.hostView);
+	await assert.rejects(new HostElsewhere(temporal, { name: 'hv1', hostId }).host(), withCode('identity_conflict'));
 	assert.deepEqual(await hv1.hardware(hardwareRequest(planOf(stored))), sampleHardware);
 	assert.equal((await hv1.recovery('elsewhere')).name, 'elsewhere');
 	await assert.rejects(hv1.recovery('nowhere'), withCode('recovery_unknown'));
 	const nobody = new HostElsewhere(temporal, { name: 'hv2', hostId: randomUUID() });
 	await assert.rejects(nobody.host(), { code: 'worker_missing', message: /host hv2 does not answer/ });
+});
+
+test('a self test of a host of another machine is begun by its worker, and one without a worker is told', async () => {
+	const told: object[] = [];
+	const how = { long: false, signal: new AbortController().signal, tell: (line: object) => told.push(line) };
+	const { hostId } = stored;
+	await assert.rejects(selftestElsewhere(temporal, { name: 'hv1', hostId }, how), {
+		code: 'config_invalid',
+		message: /it has no Windows host/,
+	});
+	const nobody = { name: 'hv2', hostId: randomUUID() };
+	await assert.rejects(selftestElsewhere(temporal, nobody, how), withCode('worker_missing'));
+	assert.deepEqual(told, []);
 });
 
 test('nobody at the address is temporal_unreachable', async () => {

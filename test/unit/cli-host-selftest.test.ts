@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runSelftest } from '../../cli/host/selftest.ts';
+import { runSelftest } from '../../activities/host/run-selftest.ts';
 import { checkText, reportText } from '../../cli/host/selftest-text.ts';
 import type { CheckResult, SelftestReport } from '../../model/selftest.ts';
 import { asRouseError } from '../../model/errors.ts';
@@ -40,7 +40,7 @@ async function said(t: TestContext, lines: readonly object[], { waits = false } 
 	if (waits) text.push('process.stdin.resume();');
 	await writeFile(program, text.join('\n'));
 	const installation = await openInstallation(home);
-	return { installation, program, env: process.env, long: false, version: '0.0.0' };
+	return { installation, program, env: process.env, long: false };
 }
 
 test('`host selftest` of a host that is not Hyper-V says that there is nothing to test', async t => {
@@ -52,7 +52,7 @@ test('`host selftest` of a host that is not Hyper-V says that there is nothing t
 test('`host selftest` of another host than the one that is here is 5', async t => {
 	const { exitCode, stderr } = await rouse(await temporaryDirectory(t), ['host', 'selftest', 'hv9']);
 	assert.equal(exitCode, 5);
-	assert.match(stderr, /no host hv9 here, but local/);
+	assert.match(stderr, /there is no host hv9[\s\S]*this installation has: local/);
 });
 
 test('`runSelftest` tells each line, and gives the report', async t => {

@@ -61,13 +61,7 @@ export async function newVm(host: HostParts, wanted: Pick<Vm, 'name' | 'director
 /** Set-VM and those of its kind, each for a part of what New-VM does not take. */
 export async function setVm(
 	host: HostParts,
-	name:
-		| 'Set-VM'
-		| 'Set-VMMemory'
-		| 'Set-VMProcessor'
-		| 'Set-VMFirmware'
-		| 'Set-VMComPort'
-		| 'Add-VMScsiController',
+	name: 'Set-VM' | 'Set-VMMemory' | 'Set-VMProcessor' | 'Set-VMFirmware' | 'Set-VMComPort' | 'Add-VMScsiController',
 	vm: Vm,
 	changes: Partial<Omit<Vm, 'vmId' | 'drives'>>,
 ): Promise<void> {

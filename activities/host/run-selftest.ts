@@ -4,18 +4,17 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { RouseError } from '../../model/errors.ts';
-import { type SelftestLine, selftestLineSchema, type SelftestReport } from '../../model/selftest.ts';
-import { checkoutDirectory } from '../../system/checkout.ts';
+import { selftestLineSchema, type SelftestProgress, type SelftestReport } from '../../model/selftest.ts';
+import { checkoutDirectory, packageVersion } from '../../system/checkout.ts';
 import { type Installation, places } from '../../system/installation.ts';
 
 export interface SelftestRun {
 	installation: Installation;
 	env: NodeJS.ProcessEnv;
 	long: boolean;
-	version: string;
 	/** When it is aborted the test stops, and removes what it has made before this returns. */
 	signal: AbortSignal;
-	tell: (line: Exclude<SelftestLine, { type: 'report' | 'error' }>) => void;
+	tell: (line: SelftestProgress) => void;
 	/** A test has another program in its place. */
 	program?: string;
 }
@@ -27,11 +26,11 @@ const ownProgram = join(checkoutDirectory, 'hypervisors', 'hyperv', 'selftest', 
 
 /** Throws what keeps the test from being begun; `lock_held` when another one runs. */
 export async function runSelftest(run: SelftestRun): Promise<SelftestReport> {
-	const { installation, env, long, version, signal, tell, program = ownProgram } = run;
+	const { installation, env, long, signal, tell, program = ownProgram } = run;
 	const { home } = installation;
 	await mkdir(places.selftest(home), { recursive: true, mode: 0o700 });
 	const lockPath = join(places.selftest(home), 'selftest.lock');
-	const request = JSON.stringify({ long, version });
+	const request = JSON.stringify({ long, version: packageVersion() });
 	const child = spawn(
 		'flock',
 		['-n', '-F', '-E', String(lockHeldExit), lockPath, process.execPath, program, request],
