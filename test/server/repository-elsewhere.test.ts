@@ -1,27 +1,29 @@
 /** A host whose repository and Temporal are on another machine: two installations, of which each has what the other has not. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { connectTemporal } from '../../client/connection.ts';
 import { Recoveries } from '../../client/recoveries.ts';
 import { makeRequest } from '../../client/requests.ts';
 import { servedAddresses } from '../../keeper/served-addresses.ts';
-import { serviceHolder } from '../../keeper/services.ts';
 import { directAccess } from '../../repository/access/direct.ts';
 import { Grants } from '../../repository/service/grants.ts';
 import { admitHost } from '../../repository/service/service-keys.ts';
-import { SupervisorClient } from '../../supervisor/client.ts';
 import { recoveryPlaces } from '../../supervisor/files/places.ts';
-import { loadConfig, openInstallation } from '../../system/installation.ts';
+import { loadConfig } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
 import { recoveryWorkflowId } from '../../workflows/contracts.ts';
+import { captive } from '../equipment/captive.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { storePoints } from '../equipment/fleet/stored-points.ts';
 import { fastDirectory } from '../equipment/simulated-bench.ts';
+import { SupervisedHost } from '../equipment/supervised-host.ts';
 import { freePort } from '../equipment/temporal.ts';
 
 const address = '127.0.0.2';
+const worker = fileURLToPath(new URL('../../workers/main.ts', import.meta.url));
 
 test('a recovery on a host without a repository, planned and pinned where that is, reads it by its service', async t => {
 	const [door, port] = [await freePort(), await freePort()];
@@ -32,8 +34,8 @@ test('a recovery on a host without a repository, planned and pinned where that i
 	const addresses = await servedAddresses(installation, await loadConfig(installation));
 	assert.ok(point && addresses?.temporal);
 
-	const home = join(installation.home, '..', 'elsewhere');
-	await mkdir(home, { mode: 0o700 });
+	const host = await SupervisedHost.create(t);
+	const { home } = host.installation;
 	const keys = await admitHost(installation.home, 'hv1', join(home, 'keys'), ['repositories', 'temporal']);
 	const config = {
 		host: { name: 'hv1', kind: 'simulated' },
@@ -41,13 +43,14 @@ test('a recovery on a host without a repository, planned and pinned where that i
 		temporal: { ...addresses.temporal, tls: { ...keys, serverName: addresses.serverName } },
 	};
 	await writeFile(join(home, 'config.yaml'), JSON.stringify(config));
-	const host = await EmbeddedInstallation.over(t, await openInstallation(home));
-	assert.equal(await serviceHolder(home, 'control-worker'), undefined);
+	// As in an appliance: the door for hosts lets a host worker in, and nobody else.
+	await host.start();
+	captive(t, 'env', [`ROUSE_HOME=${home}`, process.execPath, worker, '--roles', 'host']);
 
 	const temporal = await connectTemporal(installation);
 	t.after(() => temporal.close());
 	const recoveries = new Recoveries(temporal);
-	const supervisor = SupervisorClient.of(host.installation);
+	const supervisor = host.client;
 	const request = await makeRequest(
 		{ machine: point.machine, point: point.restorePoint },
 		{ name: 'web', finish: 'manual', switch: 'auto', allocate: 'thin', powerOn: true },
@@ -68,7 +71,7 @@ test('a recovery on a host without a repository, planned and pinned where that i
 	const token = (await readFile(recoveryPlaces(host.installation, 'web', recoveryId).token, 'utf8')).trim();
 	const pins = async () => (await directAccess.listPins(repository)).map(pin => pin.recoveryId);
 	assert.deepEqual(await pins(), [recoveryId]);
-	await host.answer('recover', 'migrate', 'web');
+	await control.answer('recover', 'migrate', 'web');
 	await phase('finished');
 
 	assert.equal(await supervisor.machinePower('web', 'off'), 'off');
