@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { driverError } from '../../hypervisors/hyperv/driver/errors.ts';
 import { meaningOf } from '../../hypervisors/hyperv/driver/hresults.ts';
 import type { SshDestination } from '../../hypervisors/hyperv/driver/ssh-destination.ts';
-import { sshArguments } from '../../hypervisors/hyperv/driver/ssh-destination.ts';
+import { sftpArguments, sshArguments } from '../../hypervisors/hyperv/driver/ssh-destination.ts';
 import { sshFailure } from '../../hypervisors/hyperv/driver/ssh-failure.ts';
 
 const failed = (hresult: string | null, cmdlet: string | null = 'New-VHD') =>
@@ -128,6 +128,26 @@ describe('`sshArguments`', () => {
 			'Administrator',
 			'--',
 			'hv1',
+		]);
+	});
+
+	it('take for a person the keys that ssh finds by itself, and no other record of host keys', () => {
+		const given = sshArguments({ ...destination, identityPath: undefined });
+		for (const option of ['-i', 'IdentitiesOnly=yes', 'IdentityAgent=none']) assert.ok(!given.includes(option), option);
+		for (const option of ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'GlobalKnownHostsFile=none'])
+			assert.ok(given.includes(option), option);
+	});
+
+	it('of `sftp` name the same host, one by its address of IPv6 too', () => {
+		assert.deepEqual(sftpArguments({ ...destination, host: '2001:db8::1' }, 'batch').slice(-8), [
+			'-P',
+			'22',
+			'-o',
+			'User=Administrator',
+			'-b',
+			'batch',
+			'--',
+			'[2001:db8::1]',
 		]);
 	});
 });

@@ -18,7 +18,7 @@ export interface OperatorDestination {
 /** For a program there. `-T`: a pty of Windows would draw what is said on a screen. */
 export function sshArguments(destination: OperatorDestination): string[] {
 	const { host, port, user } = destination;
-	return [...optionArguments(destination), '-T', '-a', '-x', '-p', String(port), '-l', user, '--', host];
+	return ['-T', '-a', '-x', ...optionArguments(destination), '-p', String(port), '-l', user, '--', host];
 }
 
 /** For files, by the commands in a file. */
