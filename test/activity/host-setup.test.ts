@@ -81,6 +81,8 @@ describe('`addHost`', () => {
 			[],
 		);
 		for (const { name } of removeSteps) assert.ok((await inProcess({ what: 'remove', killAt: name })).killed, name);
+		const refused = await inProcess({});
+		assert.equal(Reflect.get(Object(refused.answer), 'code'), 'name_conflict');
 		await inProcess({ what: 'remove' });
 		assert.deepEqual(await everything(), before);
 		await assert.rejects(readdir(run.directory), { code: 'ENOENT' });
@@ -137,6 +139,18 @@ describe('`addHost`', () => {
 		const record = JSON.parse(await readFile(path, 'utf8'));
 		await writeFile(path, JSON.stringify({ ...record, hostKey: own.split(' ').slice(0, 2).join(' ') }));
 		await assert.rejects(asked(run.hostKey), { code: 'identity_conflict' });
+		await assert.rejects(
+			removeHost(
+				setupParts(run, () => undefined),
+				whole,
+			),
+			{ code: 'identity_conflict' },
+		);
+		await removeHost(
+			setupParts(run, () => undefined),
+			{ ...whole, forget: true },
+		);
+		await assert.rejects(readdir(run.directory), { code: 'ENOENT' });
 	});
 
 	it('is refused with all that is in its way, and for another set-up of that name; then nothing was changed', async t => {
