@@ -120,6 +120,25 @@ export const answerOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** Describes all open recoveries, some hundred a second. A broker grants nothing before, so it is tried until it is done. */
+export const heldLeasesOptions = {
+	taskQueue: 'control',
+	startToCloseTimeout: '2m',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/** Asked anew in the broker's next sweep, a minute later; its run does not end before there is an answer. */
+export const livenessOptions = {
+	taskQueue: 'control',
+	scheduleToCloseTimeout: '45s',
+	startToCloseTimeout: '40s',
+	heartbeatTimeout: '10s',
+	retry: { maximumAttempts: 1 },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /** Nothing that a guest wrote hangs on an undo, so it is given up after a day and reported as left behind. */
 export const undoOptions = {
 	scheduleToCloseTimeout: '24h',

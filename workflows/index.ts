@@ -1,4 +1,5 @@
 /** What the workflow bundle is made of. */
 export { askHost } from './ask-host.ts';
+export { broker } from './broker.ts';
 export { recovery } from './recovery.ts';
 export { selftestHost } from './selftest-host.ts';

@@ -1,16 +1,9 @@
 import { type CapacityReport, type LeaseRequest, leaseRequestSchema, requestIdOf } from '../../model/broker.ts';
 import { dehydrate } from '../../workflows/broker/dehydrate.ts';
-import type { BrokerEffect, BrokerEvent } from '../../workflows/broker/events.ts';
+import type { BrokerEffect, BrokerEvent, Happening } from '../../workflows/broker/events.ts';
 import { reduce } from '../../workflows/broker/reduce.ts';
 import { rehydrate } from '../../workflows/broker/rehydrate.ts';
 import { type BrokerState, emptyBroker } from '../../workflows/broker/state.ts';
-
-/** What happens, without its time. */
-export type Happening = BrokerEvent extends infer Each
-	? Each extends BrokerEvent
-		? Omit<Each, 'atMs'>
-		: never
-	: never;
 
 /** A broker by hand: time stands until it is moved, and what is to be done is kept. */
 export class BrokerSite {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type HeldLease, type LeaseRequest, requestIdOf } from '../../model/broker.ts';
-import type { BrokerEffect } from '../../workflows/broker/events.ts';
+import type { BrokerEffect, Happening } from '../../workflows/broker/events.ts';
 import { emptyBroker } from '../../workflows/broker/state.ts';
 import { Random } from './seeds/random.ts';
-import { BrokerSite, type Happening } from './broker-site.ts';
+import { BrokerSite } from './broker-site.ts';
 
 /** Messages take up to so many steps, so a later one may come before an earlier one. */
 const longestWay = 4;

@@ -8,6 +8,7 @@ import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusa
 import { parseWorkflowCode } from '@temporalio/worker/lib/worker.js';
 import Long from 'long';
 import { activityFailure, type FailureDocument, fromPayload, type Payload, toPayload, toPayloads } from './payloads.ts';
+import { SandboxOutside, type Sent } from './sandbox-outside.ts';
 import { firstInfo } from './workflow-info.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
 import { cacheDirectory } from '../../system/installation.ts';
@@ -104,6 +105,7 @@ export class SandboxRun {
 	/** All activities scheduled so far, oldest first, whatever became of them. */
 	readonly scheduled: Scheduled[] = [];
 	readonly cancelled = new Set<number>();
+	readonly outside = new SandboxOutside();
 	closed: 'completed' | 'failed' | 'continued' | undefined;
 	result: unknown;
 	nextArguments: unknown[] | undefined;
@@ -235,6 +237,18 @@ export class SandboxRun {
 		);
 	}
 
+	/** The other workflow has it, or there is none of that name. */
+	async arrive({ seq }: Pick<Sent, 'seq'>, arrived = true): Promise<void> {
+		await this.activate([{ resolveSignalExternalWorkflow: this.outside.arrive(seq, arrived) }]);
+	}
+
+	/** So much time goes by; timers that are over fire. */
+	async passTime(ms: number): Promise<void> {
+		this.nowMs += ms;
+		const over = this.outside.over(this.nowMs);
+		if (over.length > 0) await this.activate(over.map(seq => ({ fireTimer: { seq } })));
+	}
+
 	/** Names the update that was sent last. */
 	get lastUpdate(): string {
 		return `update-${this.#updateCount}`;
@@ -315,7 +329,7 @@ export class SandboxRun {
 				seq: scheduleActivity.seq ?? 0,
 				type: scheduleActivity.activityType ?? '',
 				taskQueue: scheduleActivity.taskQueue ?? '',
-				input: fromPayload(scheduleActivity.arguments?.[0] ?? {}),
+				input: scheduleActivity.arguments?.[0] ? fromPayload(scheduleActivity.arguments[0]) : {},
 				attempts: scheduleActivity.retryPolicy?.maximumAttempts ?? 0,
 				waits: Number(scheduleActivity.cancellationType) === waitCancellationCompleted,
 			};
@@ -326,6 +340,7 @@ export class SandboxRun {
 			this.cancelled.add(requestCancelActivity.seq ?? 0);
 		}
 		if (updateResponse) this.#takeUpdate(updateResponse);
+		this.outside.take(command, this.nowMs);
 		const upserted = command.upsertWorkflowSearchAttributes?.searchAttributes;
 		const fields: Record<string, Payload> =
 			upserted && 'indexedFields' in upserted ? (upserted.indexedFields ?? {}) : {};

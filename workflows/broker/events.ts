@@ -41,6 +41,13 @@ export type BrokerEvent = At &
 		| { readonly type: 'tick' }
 	);
 
+/** What happens, without its time. */
+export type Happening = BrokerEvent extends infer Each
+	? Each extends BrokerEvent
+		? Omit<Each, 'atMs'>
+		: never
+	: never;
+
 export type RefusalCode = 'broker_full' | 'lease_ended';
 
 /** What is to be done after the state that says so is kept. */

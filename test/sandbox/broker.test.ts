@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { BrokerView } from '../../model/broker-view.ts';
+import { type LeaseRequest, requestIdOf } from '../../model/broker.ts';
+import { leaseRequest, nameOf } from '../equipment/broker-site.ts';
+import type { Sent } from '../equipment/sandbox-outside.ts';
+import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
+import { asked } from './recovery-run.ts';
+
+let sandbox: Sandbox;
+before(async () => {
+	sandbox = await Sandbox.create();
+});
+after(() => sandbox.destroy());
+
+const minute = 60_000;
+const onHost = { hosts: ['kvm1'], onHost: { recoveries: 1 } };
+const one = leaseRequest('one', onHost);
+const two = leaseRequest('two', onHost);
+
+function report(number: number, total = 1) {
+	return { reporter: 'host/kvm1', number, resources: { recoveries: { total, outside: 0 } }, held: [] };
+}
+
+async function rebuiltBroker(): Promise<SandboxRun> {
+	const run = await sandbox.start('broker', [{ reporters: ['host/kvm1'] }]);
+	await run.signal('capacityReport', report(1));
+	await run.complete('heldLeases', []);
+	return run;
+}
+
+/** `one` holds the only place, `two` waits. */
+async function contended(): Promise<SandboxRun> {
+	const run = await rebuiltBroker();
+	await run.signalAtOnce('acquire', [[one], [two]]);
+	await run.arrive(only(run));
+	return run;
+}
+
+function only(run: SandboxRun): Sent {
+	const [sent] = run.outside.sent;
+	assert.ok(sent && run.outside.sent.length === 1, `${run.outside.sent.length} messages`);
+	return sent;
+}
+
+function told(run: SandboxRun): string[] {
+	return run.outside.sent.map(({ workflowId, signal }) => `${signal} ${workflowId}`);
+}
+
+async function viewOf(run: SandboxRun): Promise<{ held: string[]; waiting: string[]; rebuilding: boolean }> {
+	const view = (await run.query('view')) as BrokerView;
+	return {
+		held: view.leases.map(({ requestId }) => nameOf(requestId)),
+		waiting: view.waiting.map(({ requestId }) => nameOf(requestId)),
+		rebuilding: view.rebuilding !== null,
+	};
+}
+
+function releaseOf(request: LeaseRequest) {
+	return { requestId: requestIdOf(request), stays: null };
+}
+
+test('`broker` grants nothing before it is rebuilt, then tells the holder host and token', async () => {
+	const run = await sandbox.start('broker', [{ reporters: ['host/kvm1'] }]);
+	await run.signal('acquire', one);
+	await run.signal('capacityReport', report(1));
+	assert.deepEqual([told(run), await viewOf(run)], [[], { held: [], waiting: ['one'], rebuilding: true }]);
+	await run.complete('heldLeases', []);
+	const { workflowId, signal, message } = only(run);
+	assert.deepEqual([workflowId, signal], ['recovery/one', 'leaseGranted']);
+	assert.deepEqual(message, { requestId: requestIdOf(one), host: 'kvm1', token: run.nowMs });
+});
+
+test('`broker` takes up what the open recoveries hold', async () => {
+	const run = await sandbox.start('broker', [{ reporters: ['host/kvm1'] }]);
+	await run.signal('capacityReport', report(1));
+	await run.signal('acquire', two);
+	await run.complete('heldLeases', [{ request: one, host: 'kvm1', token: 5 }]);
+	assert.deepEqual([told(run), await viewOf(run)], [[], { held: ['one'], waiting: ['two'], rebuilding: false }]);
+});
+
+test('`broker` gives a grant that met nobody to the next', async () => {
+	const run = await rebuiltBroker();
+	await run.signalAtOnce('acquire', [[one], [two]]);
+	await run.arrive(only(run), false);
+	assert.deepEqual(told(run), ['leaseGranted recovery/two']);
+});
+
+test('`broker` asks holders and hosts each minute while somebody waits, and goes on when nobody answers', async () => {
+	const run = await contended();
+	assert.equal(run.outside.timers.size, 1);
+	await run.passTime(minute);
+	assert.deepEqual(run.pending('closedHolders').input, { holders: [one.holder, two.holder] });
+	await run.fail('closedHolders', 'temporal_unreachable');
+	await run.passTime(minute);
+	await run.complete('closedHolders', [one.holder]);
+	assert.deepEqual(run.pending('leasesGone').input, { host: 'kvm1', requestIds: [requestIdOf(one)] });
+	await run.complete('leasesGone', []);
+	assert.deepEqual(await viewOf(run), { held: ['one'], waiting: ['two'], rebuilding: false });
+	await run.passTime(minute);
+	await run.complete('leasesGone', [requestIdOf(one)]);
+	assert.deepEqual(told(run), ['leaseGranted recovery/two']);
+});
+
+test('`broker` that nobody reports to grants what needs no report two minutes after it began', async () => {
+	const run = await sandbox.start('broker', [{ reporters: ['host/kvm1', 'repository/main'] }]);
+	await run.complete('heldLeases', []);
+	await run.signal('capacityReport', {
+		...report(1),
+		reporter: 'repository/main',
+		resources: { mounts: { total: 1, outside: 0 } },
+	});
+	await run.signal('acquire', leaseRequest('reader', { shared: { 'repository/main/mounts': 1 } }));
+	await run.passTime(minute);
+	await run.complete('closedHolders', []);
+	assert.deepEqual(told(run), []);
+	await run.passTime(minute);
+	assert.deepEqual(told(run), ['leaseGranted recovery/reader']);
+});
+
+test('`broker` starts no timer for a message, and none while nobody waits', async () => {
+	const run = await rebuiltBroker();
+	await run.signal('acquire', one);
+	assert.equal(run.outside.timers.size, 0);
+	await run.signal('acquire', two);
+	const timers = [...run.outside.timers];
+	assert.equal(timers.length, 1);
+	for (let number = 2; number < 6; number += 1) await run.signal('capacityReport', report(number));
+	assert.deepEqual([...run.outside.timers], timers);
+});
+
+test('`broker` continues as new when nothing is under way, and the next run knows all', async () => {
+	const run = await rebuiltBroker();
+	await run.signalAtOnce('acquire', [[one], [two]]);
+	run.suggestContinueAsNew = true;
+	await run.signal('acquire', leaseRequest('three', onHost));
+	assert.equal(run.closed, undefined, 'the grant is under way');
+	await run.arrive(only(run));
+	assert.equal(run.closed, 'continued');
+	const next = await sandbox.start('broker', run.nextArguments ?? []);
+	assert.deepEqual(await viewOf(next), { held: ['one'], waiting: ['two', 'three'], rebuilding: false });
+	assert.deepEqual(next.pendingTypes(), []);
+	await next.signal('release', releaseOf(one));
+	assert.deepEqual(told(next), ['leaseGranted recovery/two']);
+});
+
+test('`broker` that has not heard what is held asks again in the next run', async () => {
+	const run = await sandbox.start('broker', [{ reporters: ['host/kvm1'] }]);
+	run.suggestContinueAsNew = true;
+	await run.signal('capacityReport', report(1));
+	assert.equal(run.closed, 'continued');
+	const next = await sandbox.start('broker', run.nextArguments ?? []);
+	assert.deepEqual(next.pendingTypes(), ['heldLeases']);
+});
+
+test('`broker` that has heard what is held, but not all reports, goes on waiting for these alone in the next run', async () => {
+	const run = await sandbox.start('broker', [{ reporters: ['host/kvm1', 'host/kvm2'] }]);
+	await run.complete('heldLeases', []);
+	run.suggestContinueAsNew = true;
+	await run.signal('capacityReport', report(1));
+	const next = await sandbox.start('broker', run.nextArguments ?? []);
+	await next.signal('acquire', one);
+	assert.deepEqual([next.pendingTypes(), told(next)], [[], []]);
+	await next.signal('capacityReport', { ...report(1), reporter: 'host/kvm2' });
+	assert.deepEqual(told(next), ['leaseGranted recovery/one']);
+});
+
+test('`setTotal`, `prioritize`, `forget` and `forceRelease` are obeyed, or refused with a code', async () => {
+	const run = await contended();
+	await run.signal('acquire', leaseRequest('three', onHost));
+	const requestId = requestIdOf(leaseRequest('three', onHost));
+	await run.update('prioritize', { ...asked, requestId, priority: 1, deadlineMs: null });
+	await run.update('setTotal', { ...asked, resource: 'host/kvm1/recoveries', total: 2 });
+	assert.deepEqual(told(run), ['leaseGranted recovery/three']);
+	await run.arrive(only(run));
+	await run.update('forceRelease', { ...asked, requestId: requestIdOf(one) });
+	assert.deepEqual(told(run), ['leaseRevoked recovery/one', 'leaseGranted recovery/two']);
+	await run.update('forget', { ...asked, reporter: 'host/kvm1' });
+	const refused = [
+		['forceRelease', { ...asked, requestId: requestIdOf(one) }, 'phase_wrong'],
+		['prioritize', { ...asked, requestId, priority: 1, deadlineMs: null }, 'phase_wrong'],
+		['prioritize', { ...asked, requestId, priority: 9, deadlineMs: null }, 'input_invalid'],
+		['setTotal', { ...asked, resource: 'kvm1', total: 2 }, 'input_invalid'],
+		['forceRelease', { by: 'ann', requestId }, 'input_invalid'],
+		['forget', { ...asked, reporter: 'kvm1' }, 'input_invalid'],
+	] as const;
+	for (const [name, order, code] of refused) {
+		const { accepted, failure } = await run.update(name, order);
+		assert.deepEqual([accepted, failure?.code], [false, code], name);
+	}
+});
+
+test('`broker` leaves out a message that it cannot read, and cannot be cancelled', async () => {
+	const run = await contended();
+	await run.signal('acquire', { ...two, priority: 0 });
+	await run.signal('release', { requestId: 5 });
+	await run.signal('capacityReport', {});
+	assert.equal(run.logged.length, 3);
+	await run.cancel();
+	assert.equal(run.closed, undefined);
+	await run.signal('release', releaseOf(one));
+	assert.deepEqual(told(run), ['leaseGranted recovery/two']);
+});
+
+test('`broker` of an older worker does not go on with newer state', async () => {
+	const run = await rebuiltBroker();
+	run.suggestContinueAsNew = true;
+	await run.signal('capacityReport', report(2));
+	const [input] = run.nextArguments as [{ reporters: string[]; state: object }];
+	await assert.rejects(
+		sandbox.start('broker', [{ ...input, state: { ...input.state, version: 2 } }]),
+		/the workflow task failed: .*version 2/,
+	);
+});

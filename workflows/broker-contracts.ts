@@ -1,0 +1,44 @@
+/** What holders, hosts, people and the broker say to each other. No I/O, no state. */
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { BrokerView } from '../model/broker-view.ts';
+import type { CapacityReport, HeldLease, Holder, LeaseRequest, Release } from '../model/broker.ts';
+import type { RefusalCode } from './broker/events.ts';
+import type { Asked } from './contracts.ts';
+
+export interface BrokerInput {
+	/** Who is expected to report before the first grant: `host/kvm1`, `repository/main`. */
+	reporters: string[];
+	/** What an earlier run hands to this one. */
+	state?: unknown;
+}
+
+export const acquireSignal = defineSignal<[LeaseRequest]>('acquire');
+export const releaseSignal = defineSignal<[Release]>('release');
+export const capacityReportSignal = defineSignal<[CapacityReport]>('capacityReport');
+
+/** To the holder, by its workflow id alone, so that the message finds the run which goes on. */
+export const leaseGrantedSignal =
+	defineSignal<[{ requestId: string; host: string | null; token: number }]>('leaseGranted');
+export const leaseRefusedSignal = defineSignal<[{ requestId: string; code: RefusalCode }]>('leaseRefused');
+export const leaseRevokedSignal = defineSignal<[Asked & { requestId: string }]>('leaseRevoked');
+
+/** Null takes back what was set. */
+export const setTotalUpdate = defineUpdate<void, [Asked & { resource: string; total: number | null }]>('setTotal');
+export const prioritizeUpdate = defineUpdate<
+	void,
+	[Asked & { requestId: string; priority: number; deadlineMs: number | null }]
+>('prioritize');
+export const forceReleaseUpdate = defineUpdate<void, [Asked & { reason: string; requestId: string }]>('forceRelease');
+export const forgetUpdate = defineUpdate<void, [Asked & { reporter: string }]>('forget');
+/** With the first 100 of those that wait. */
+export const brokerViewQuery = defineQuery<BrokerView>('view');
+
+/** What the broker asks of the world. */
+export interface BrokerActivities {
+	/** What all open recoveries hold. */
+	heldLeases(): Promise<HeldLease[]>;
+	/** Of these, those that are closed, missing, or another run under the same id: by describing them, since lists lag. */
+	closedHolders(input: { holders: readonly Holder[] }): Promise<Holder[]>;
+	/** Of these, those of which nothing runs on the host; it will let nothing of them begin any more. */
+	leasesGone(input: { host: string; requestIds: readonly string[] }): Promise<string[]>;
+}
