@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
+import { fillCompileCache } from './compile-cache.ts';
 import { enabledUnits, excludedPaths, includedPaths, packages, sources, suite } from './debian.ts';
 import { rootFilesDirectory } from './inputs.ts';
 import { copyRouse } from './rouse-files.ts';
@@ -30,6 +31,7 @@ export async function makeRoot(directory: string, options: MakeOptions): Promise
 	const args = [...(await bootstrapArguments(options)), suite, root, ...sources];
 	await runBuildTool('unshare', [...apart, ...args], { ...options, env: { ROUSE_ROOT_FILES: rootFilesDirectory } });
 	await copyRouse(root, options);
+	await fillCompileCache(root, options);
 	await runBuildTool('chroot', [root, 'systemctl', 'enable', ...enabledUnits], options);
 	const format = '${Package} ${Version}\\n';
 	const packageList = await runBuildTool('chroot', [root, 'dpkg-query', '--show', `--showformat=${format}`], options);
