@@ -49,7 +49,7 @@ export async function addShell(t: Pick<TestContext, 'after'>, qcow2Path: string)
 /** What a command has printed; throws when it ends with another code than 0. */
 export type Shell = (command: string) => Promise<string>;
 
-const answersMs = 120_000;
+const answersMs = 300_000;
 
 /** `socketPath`: of the serial port. Commands of at most 4000 bytes (N_TTY_BUF_SIZE of Linux), one at a time. */
 export async function openShell(t: Pick<TestContext, 'after'>, socketPath: string): Promise<Shell> {

@@ -23,7 +23,8 @@ export const shownSchema = z.looseObject({
 	host: z.string(),
 	phase: phaseSchema,
 	parked: parkedSchema.extend({ order: orderSchema, next: z.string() }).nullable(),
-	power: powerSchema,
+	/** Null: its host is another machine, and a workflow that has ended tells nothing of it. */
+	power: powerSchema.nullable(),
 	disks: z.array(z.strictObject({ sizeBytes: z.int(), restoredBytes: z.int(), path: z.string() })),
 	asOf: z.iso.datetime(),
 	timings: z.looseObject({ requestedAt: z.iso.datetime() }),

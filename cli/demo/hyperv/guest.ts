@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../../model/errors.ts';
 import { control } from '../../../hypervisors/hyperv/simulator/control-client.ts';
 
@@ -13,15 +14,18 @@ export class DemoGuest {
 	readonly expected: Buffer;
 	readonly #controlSocket: string;
 	readonly #recoveryId: string;
+	readonly #pauseMs: number;
 	readonly #written = new Set<number>();
 	#reads = 0;
 	#isStopping = false;
 	readonly #working: Promise<unknown>;
 
-	constructor(controlSocket: string, recoveryId: string, content: Buffer) {
+	/** `pauseMs`: after each write and read. */
+	constructor(controlSocket: string, recoveryId: string, content: Buffer, { pauseMs = 0 } = {}) {
 		this.#controlSocket = controlSocket;
 		this.#recoveryId = recoveryId;
 		this.expected = Buffer.from(content);
+		this.#pauseMs = pauseMs;
 		this.#working = this.#work().catch((error: unknown) => error);
 	}
 
@@ -51,6 +55,7 @@ export class DemoGuest {
 		for (let count = 1; !this.#isStopping; count++) {
 			await this.#write(this.#somewhere(), Buffer.alloc(blockBytes, `block ${count} of the guest\n`));
 			await this.#read(this.#somewhere());
+			if (this.#pauseMs > 0) await delay(this.#pauseMs);
 		}
 		return undefined;
 	}
