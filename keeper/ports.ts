@@ -1,11 +1,11 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
 import { isErrno, replaceFileDurably } from '../system/durable-file.ts';
 import { type Config, places } from '../system/installation.ts';
 import { devServerAddress } from '../workers/temporal-server.ts';
+import { freePort, isFreePort } from '../system/free-port.ts';
 
 const portSchema = z.int().min(1).max(65535);
 /** `inside`: where the server itself listens, behind its forwarder; missing in a file of before there was one. */
@@ -45,7 +45,9 @@ export async function choosePorts(
 ): Promise<ChosenPorts> {
 	const before = await readPorts(home);
 	const temporal = await choose(configured.temporal, before?.temporal);
-	const inside = isolated ? usualPorts : { temporal: await freePort(), ui: await freePort() };
+	const inside = isolated
+		? usualPorts
+		: { temporal: await freePort(devServerAddress), ui: await freePort(devServerAddress) };
 	const ports = { temporal, inside };
 	await mkdir(places.temporal(home), { recursive: true });
 	await replaceFileDurably(portsPath(home), `${JSON.stringify(ports)}\n`);
@@ -54,36 +56,10 @@ export async function choosePorts(
 
 async function choose(configured: number | undefined, before: number | undefined): Promise<number> {
 	if (configured !== undefined) {
-		if (await isFree(configured)) return configured;
+		if (await isFreePort(configured, devServerAddress)) return configured;
 		throw new RouseError('precheck_failed', `port ${configured} (ports.temporal in config.yaml) is in use`, {
 			hint: 'choose another, or leave it out: a free one is taken then',
 		});
 	}
-	return before !== undefined && (await isFree(before)) ? before : freePort();
-}
-
-async function isFree(port: number): Promise<boolean> {
-	try {
-		await listenOnce(port);
-		return true;
-	} catch (error) {
-		if (isErrno(error, 'EADDRINUSE') || isErrno(error, 'EACCES')) return false;
-		throw error;
-	}
-}
-
-function freePort(): Promise<number> {
-	return listenOnce(0);
-}
-
-function listenOnce(port: number): Promise<number> {
-	return new Promise((resolve, reject) => {
-		const server = createServer();
-		server.once('error', reject);
-		server.listen(port, devServerAddress, () => {
-			const address = server.address();
-			const found = typeof address === 'object' && address !== null ? address.port : port;
-			server.close(() => resolve(found));
-		});
-	});
+	return before !== undefined && (await isFreePort(before, devServerAddress)) ? before : freePort(devServerAddress);
 }

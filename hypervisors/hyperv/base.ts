@@ -1,5 +1,4 @@
 /** The volume as a disk of the Windows host: an iSCSI target here, a session and a mount point there. */
-import { createServer } from 'node:net';
 import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { asRouseError, RouseError } from '../../model/errors.ts';
@@ -11,6 +10,7 @@ import type { Call, MachineParts } from './parts.ts';
 import { type MachineRecord, records } from './record.ts';
 import { returnTargets } from './targets.ts';
 import { checkServed, isServed } from './volume.ts';
+import { isFreePort } from '../../system/free-port.ts';
 
 /** Below those that the kernel gives to outgoing connections: ip_local_port_range of ip(7). */
 const ports = { from: 20_000, to: 30_000 } as const;
@@ -76,10 +76,10 @@ export async function withdrawBase(
 }
 
 /** One on which nobody listens. */
-export async function freePort(address: string): Promise<number> {
+export async function freeTargetPort(address: string): Promise<number> {
 	for (let tries = 0; tries < portTries; tries++) {
 		const port = randomInt(ports.from, ports.to);
-		if (await isFree(address, port)) return port;
+		if (await isFreePort(port, address)) return port;
 	}
 	throw new RouseError('hypervisor_failed', `no port is free on ${address}, of ${portTries} that were tried`, {
 		hint: 'look whether this machine has that address',
@@ -124,9 +124,9 @@ async function withFreePort(parts: MachineParts, record: MachineRecord, options:
 	const target = targetOf(parts, record.iscsi);
 	if (await targetRuns(target)) return record;
 	await stopTarget(target); // half of it may be what holds the port
-	if (await isFree(settings.address, record.iscsi.port)) return record;
+	if (await isFreePort(record.iscsi.port, settings.address)) return record;
 	await disconnectFromPort(parts, record.iscsi, options);
-	const iscsi = { ...record.iscsi, port: await freePort(settings.address) };
+	const iscsi = { ...record.iscsi, port: await freeTargetPort(settings.address) };
 	await records.change(definition, paths, { iscsi });
 	return { ...record, iscsi };
 }
@@ -148,12 +148,4 @@ async function disconnectFromPort(
 			{ cause, hint: 'end what has that port' },
 		);
 	}
-}
-
-function isFree(address: string, port: number): Promise<boolean> {
-	return new Promise(resolve => {
-		const server = createServer();
-		server.once('error', () => resolve(false));
-		server.listen(port, address, () => server.close(() => resolve(true)));
-	});
 }

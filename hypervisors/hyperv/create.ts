@@ -1,5 +1,5 @@
 import type { CallOptions } from '../contract.ts';
-import { freePort } from './base.ts';
+import { freeTargetPort } from './base.ts';
 import type { MachineParts } from './parts.ts';
 import { createRecord, records, targetIds } from './record.ts';
 import { makeVolume } from './volume.ts';
@@ -9,7 +9,7 @@ export async function createMachine(parts: MachineParts, options: CallOptions): 
 	const { settings, definition, hardware, paths } = parts;
 	await targetIds(definition, paths); // what is to stand on them must be able to
 	if ((await records.read(definition, paths)) === undefined)
-		await createRecord(definition, paths, await freePort(settings.address));
+		await createRecord(definition, paths, await freeTargetPort(settings.address));
 	await makeVolume(parts, await records.of(definition, paths), options);
 	await settings.driver.ask(
 		'create-machine',

@@ -7,11 +7,11 @@ import { promisify } from 'node:util';
 import { targetPaths } from '../../hypervisors/hyperv/iscsi/definition.ts';
 import { startTarget, stopTarget, targetRuns } from '../../hypervisors/hyperv/iscsi/target.ts';
 import { lockHolder, signalHolder } from '../../system/process-lock.ts';
+import { freePort } from '../../system/free-port.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
 import {
 	assertNothingLeft,
-	freePort,
 	iscsiUrl,
 	qemuIo,
 	sampleTarget,

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { SourceExtent } from '../../repository/import/disk-source.ts';
@@ -11,6 +9,7 @@ import { parseNbdUri } from '../../nbd/protocol/uri.ts';
 import { openSource } from '../../sources/open-source.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, nbdkit, qemuNbd, temporaryDirectory } from '../equipment/captive.ts';
+import { freePort } from '../../system/free-port.ts';
 
 const never = new AbortController().signal;
 
@@ -182,16 +181,6 @@ test('`NbdClient`: nobody listening is unreachable, and so is a server that vani
 	for (const read of waiting) await assert.rejects(read, { code: 'source_unreachable' });
 	await assert.rejects(bytesAt(client, 0, 512), { code: 'source_unreachable' });
 });
-
-async function freePort(): Promise<number> {
-	const probe = createServer().listen(0, '127.0.0.1');
-	await once(probe, 'listening');
-	const address = probe.address();
-	probe.close();
-	await once(probe, 'close');
-	assert.ok(typeof address === 'object' && address !== null);
-	return address.port;
-}
 
 test('`NbdClient.open` reaches a server over TCP as well', async t => {
 	const port = await freePort();

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { chapUser, freshChapSecret } from '../../hypervisors/hyperv/iscsi/chap.ts';
@@ -12,16 +11,9 @@ import { temporaryDirectory } from '../equipment/captive.ts';
 import { sampleDisk, sourceOf } from '../equipment/stored-disk.ts';
 import { sampleGuids, serveVolume } from '../equipment/volumes.ts';
 import { madeMachine, sampleHost, sampleRecovery, startOn, basePath } from '../equipment/windows-host.ts';
+import { freePort } from '../../system/free-port.ts';
 
 const MiB = 2 ** 20;
-
-async function freePort(): Promise<number> {
-	const server = createServer();
-	await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-	const address = server.address();
-	await new Promise(resolve => server.close(resolve));
-	return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** A mount mover's volume behind a target, and an initiator that knows the way. */
 async function served(t: TestContext, { patienceMs = 60_000 } = {}) {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { freshChapSecret } from '../../hypervisors/hyperv/iscsi/chap.ts';
@@ -11,14 +10,7 @@ import { lockHolder } from '../../system/process-lock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { captive, temporaryDirectory } from './captive.ts';
 import { run } from './served-disk.ts';
-
-export async function freePort(): Promise<number> {
-	const server = createServer();
-	await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-	const address = server.address();
-	await new Promise(resolve => server.close(resolve));
-	return typeof address === 'object' && address !== null ? address.port : 0;
-}
+import { freePort } from '../../system/free-port.ts';
 
 /** A target that nobody has started, for a mover's volume; it goes with the test. */
 export async function sampleTarget(t: Pick<TestContext, 'after'>, nbdSocket: string): Promise<IscsiTarget> {

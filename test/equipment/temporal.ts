@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectTo, type TemporalClient } from '../../client/connection.ts';
@@ -10,6 +9,7 @@ import { cacheDirectory, type Installation, openInstallation, places } from '../
 import { publishTemporalTarget, type TemporalTarget } from '../../system/temporal-target.ts';
 import { waitFor } from '../../system/wait.ts';
 import { devServerAddress, devServerArguments, prepareNamespace } from '../../workers/temporal-server.ts';
+import { freePort } from '../../system/free-port.ts';
 
 /** A process of the test's own, ended with it whatever happens. */
 export class OwnProcess {
@@ -122,16 +122,3 @@ export class TestInstallation {
 }
 
 const checkout = join(import.meta.dirname, '..', '..');
-
-export function freePort(): Promise<number> {
-	return new Promise((resolve, reject) => {
-		const server = createServer();
-		server.once('error', reject);
-		server.listen(0, devServerAddress, () => {
-			const address = server.address();
-			server.close(() =>
-				typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port was given')),
-			);
-		});
-	});
-}

@@ -11,6 +11,7 @@ import { userNetdev } from '../../hypervisors/qemu/user-network.ts';
 import { waitFor } from '../../system/wait.ts';
 import { benchConfig, makeQemuBench } from '../equipment/qemu-bench.ts';
 import { WireGuest } from '../equipment/wire-guest.ts';
+import { freePort } from '../../system/free-port.ts';
 
 /** As SLIRP calls the host's own loopback. */
 const hostAsGuestsSeeIt = '10.0.2.2';
@@ -33,15 +34,6 @@ async function datagrams(t: TestContext): Promise<{ port: number; count: () => n
 	t.after(() => socket.close());
 	await once(socket, 'listening');
 	return { port: socket.address().port, count: () => count };
-}
-
-async function freePort(): Promise<number> {
-	const server = createServer().listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	const { port } = server.address() as AddressInfo;
-	server.close();
-	await once(server, 'close');
-	return port;
 }
 
 /** Of this host beyond its loopback, when it has one. */

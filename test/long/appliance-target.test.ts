@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -10,20 +9,13 @@ import { waitFor } from '../../system/wait.ts';
 import { orderAppliance } from '../equipment/appliance-order.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { iscsiReader } from '../equipment/iscsi-reader.ts';
+import { freePort } from '../../system/free-port.ts';
 
 const run = promisify(execFile);
 /** As in-appliance/target.ts has them. */
 const iqn = 'iqn.2026-11.example.rouse:web01-r1';
 const secret = 'abcdefgh23456789';
 const cold = 4 * 1024 ** 3;
-
-async function freePort(): Promise<number> {
-	const server = createServer();
-	await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-	const address = server.address();
-	await new Promise(resolve => server.close(resolve));
-	return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 test('`startTarget` in the appliance: reads that wait hold up no others, a server that dies fails none, `stopTarget` waits for none', async t => {
 	const { vhdxPath } = await buildAppliance({ cacheDirectory: cacheDirectory() });

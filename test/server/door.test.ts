@@ -24,7 +24,7 @@ import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { knock } from '../equipment/knock.ts';
 import { overFiles, powersOf } from '../equipment/powers.ts';
 import { openListeners } from '../equipment/listeners.ts';
-import { freePort } from '../equipment/temporal.ts';
+import { freePort } from '../../system/free-port.ts';
 
 async function pidsOf(home: string): Promise<number[]> {
 	const holders = await Promise.all((['keeper', ...serviceNames] as const).map(name => serviceHolder(home, name)));

@@ -20,7 +20,7 @@ import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { storePoints } from '../equipment/fleet/stored-points.ts';
 import { fastDirectory } from '../equipment/simulated-bench.ts';
 import { SupervisedHost } from '../equipment/supervised-host.ts';
-import { freePort } from '../equipment/temporal.ts';
+import { freePort } from '../../system/free-port.ts';
 
 const address = '127.0.0.2';
 const worker = fileURLToPath(new URL('../../workers/main.ts', import.meta.url));

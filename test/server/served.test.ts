@@ -25,7 +25,7 @@ import { temporaryDirectory } from '../equipment/captive.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { knock, preface } from '../equipment/knock.ts';
 import { overFiles, powersOf } from '../equipment/powers.ts';
-import { freePort } from '../equipment/temporal.ts';
+import { freePort } from '../../system/free-port.ts';
 
 /** Loopback has more than one: what listens here alone is not reached at 127.0.0.1. */
 const address = '127.0.0.2';

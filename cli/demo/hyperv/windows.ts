@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -9,6 +8,7 @@ import { RouseError } from '../../../model/errors.ts';
 import { checkoutDirectory } from '../../../system/checkout.ts';
 import type { HypervHost } from '../../../system/hyperv-host.ts';
 import { waitFor } from '../../../system/wait.ts';
+import { freePort } from '../../../system/free-port.ts';
 
 export interface SimulatedWindows {
 	/** As config.yaml has it. */
@@ -92,14 +92,4 @@ async function endProcess(child: ChildProcess): Promise<void> {
 	const ended = once(child, 'exit');
 	child.kill('SIGTERM');
 	await ended;
-}
-
-async function freePort(host: string): Promise<number> {
-	const server = createServer();
-	server.listen(0, host);
-	await once(server, 'listening');
-	const address = server.address();
-	server.close();
-	if (typeof address === 'object' && address) return address.port;
-	throw new RouseError('internal', 'a port was listened on and has no number');
 }

@@ -3,7 +3,7 @@
  * whole way of a real one, up to the program that stands for powershell.exe (powershell.ts).
  */
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,7 @@ import { waitFor } from '../../../../system/wait.ts';
 import type { SshDestination } from '../../driver/ssh-destination.ts';
 import { administratorsKeys } from '../windows-paths.ts';
 import { sshdConfiguration } from './configuration.ts';
+import { freePort } from '../../../../system/free-port.ts';
 
 export interface SshServerOptions {
 	/** Its keys, configuration, lock and log; made when it is not there. */
@@ -96,16 +97,6 @@ async function keyAt(path: string): Promise<string> {
 /** sshd(8) wants it of root; what starts the system's own service makes it elsewhere. */
 async function makePrivilegeSeparationDirectory(): Promise<void> {
 	if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
-}
-
-async function freePort(address: string): Promise<number> {
-	const server = createServer();
-	const { promise, resolve, reject } = Promise.withResolvers<number>();
-	server.once('error', reject).listen(0, address, () => {
-		const bound = server.address();
-		server.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0));
-	});
-	return await promise;
 }
 
 function listens(host: string, port: number): Promise<boolean> {
