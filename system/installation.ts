@@ -262,8 +262,8 @@ export const places = {
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),
 	/** Of what is served to hosts elsewhere, repositories and Temporal, and the record of hosts that are let in. */
 	repositoryKeys: (home: string) => join(home, 'repository-keys'),
-	/** Who reads what of them. */
-	repositoryGrants: (home: string) => join(home, 'repository-keys', 'grants'),
+	/** Who reads what of repositories. Not among the keys, which a person removes to have new ones: recoveries go on. */
+	repositoryGrants: (home: string) => join(home, 'repository-grants'),
 	services: (home: string) => join(home, 'services'),
 	temporal: (home: string) => join(home, 'temporal'),
 	/** A directory for each set of keys to its door. */

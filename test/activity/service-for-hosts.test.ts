@@ -1,6 +1,6 @@
 /** What supervisors ask the service of a repository on another machine, `repo serve` as it is there: tokens and pins. */
 import assert from 'node:assert/strict';
-import { chmod, rename, stat } from 'node:fs/promises';
+import { chmod, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { askPin, askToken, askUnpin } from '../../movers/repository-mover/host-client.ts';
@@ -11,6 +11,7 @@ import { admitHost, readTokenKey, serviceKeys } from '../../repository/service/s
 import { OwedUnpins } from '../../supervisor/files/owed-unpins.ts';
 import { recoveryPlaces } from '../../supervisor/files/places.ts';
 import { pinsByService } from '../../supervisor/reconcile/pins-by-service.ts';
+import { places } from '../../system/installation.ts';
 import type { RepositoryElsewhere } from '../../system/repository-elsewhere.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -131,6 +132,22 @@ test('the service gives a host the token of the point that its recovery was gran
 	await askUnpin(own, { recoveryId: crypto.randomUUID() });
 	assert.deepEqual(await elsewhere.pins(), [recoveryId]);
 	assert.equal((await elsewhere.grants.read(recoveryId))?.ended, false);
+});
+
+test('a recovery keeps what it was granted when the keys of the service are renewed', async t => {
+	const { elsewhere, here } = await place(t);
+	const { recoveryId } = here.recovery;
+	await elsewhere.pin(here.recovery);
+	const old = elsewhere.configured();
+	await elsewhere.served.end('SIGTERM');
+	await rm(places.repositoryKeys(elsewhere.home), { recursive: true });
+	await elsewhere.start();
+	await assert.rejects(askToken(old, { recoveryId }), { code: 'mover_unreachable' });
+	const keys = await admitHost(elsewhere.home, 'hv1', join(await temporaryDirectory(t), 'keys'));
+	const renewed = elsewhere.configured(keys);
+	readToken(await readTokenKey(await serviceKeys(elsewhere.home)), await askToken(renewed, { recoveryId }));
+	await askUnpin(renewed, { recoveryId });
+	assert.deepEqual(await elsewhere.pins(), []);
 });
 
 test('an unpin that the service cannot do ends the token, and is done when it is asked for again', async t => {
