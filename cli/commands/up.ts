@@ -1,3 +1,4 @@
+import { keepsControlWorker } from '../../keeper/control-worker.ts';
 import { takeDown } from '../../keeper/down.ts';
 import type { ReadyInstallation } from '../../keeper/ready.ts';
 import { runningServices, serviceHolder } from '../../keeper/services.ts';
@@ -47,7 +48,7 @@ export async function bringUp(installation: Installation, context: Context): Pro
 	const step = (note: string) => progress.update({ done: ++steps, unit: 'steps', note });
 	try {
 		const ready = await waitUntilReady(installation, config, { signal, step });
-		output.result({ ...ready, alreadyUp: !started }, upText(ready, { started, next: nextOf(config) }));
+		output.result({ ...ready, alreadyUp: !started }, upText(ready, { started, config }));
 		return { alreadyUp: !started };
 	} finally {
 		progress.end();
@@ -73,9 +74,12 @@ function nextOf({ repositories }: Config): string {
 	return Object.keys(repositories).length === 0 ? 'rouse repo init DIRECTORY' : 'rouse recover start MACHINE@latest';
 }
 
-function upText(
+const noControlWorker =
+	'plans and pins are made by that of the machine with the repositories, since config.yaml has only those elsewhere';
+
+export function upText(
 	{ home, temporal, supervisorSocket, services }: ReadyInstallation,
-	{ started, next }: { started: boolean; next: string },
+	{ started, config }: { started: boolean; config: Config },
 ): string {
 	const lines = [
 		started ? 'up: all services are ready' : 'already up: all services are ready',
@@ -84,7 +88,8 @@ function upText(
 		`  supervisor    ${supervisorSocket}`,
 		`  processes     ${services.map(({ name, pid }) => `${name} ${pid}`).join(', ')}`,
 		`  logs          ${home}/services`,
-		`Next: ${next}`,
+		...(keepsControlWorker(config) ? [] : [`  no control worker: ${noControlWorker}`]),
+		`Next: ${nextOf(config)}`,
 	];
 	return lines.join('\n');
 }
