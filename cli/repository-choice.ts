@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { nameSchema } from '../model/names.ts';
 import { configuredAs, unknownRepository } from '../system/configured-repositories.ts';
@@ -16,7 +16,8 @@ export const repositoryOption = [
 /**
  * The absolute directory of the repository a command means: `--repo`, else `ROUSE_REPO`, else `defaultRepository` of
  * config.yaml, else its only one. A name that is configured wins over a directory of that name here; write `./name` for
- * the directory. Throws `repository_missing`; whether there is a repository in that directory is for its opener to say.
+ * the directory. Throws `repository_missing`; whether there is a repository in that directory is for its opener to say, and
+ * one that is configured is not looked at: its file system may hang.
  */
 export async function chooseRepository(
 	context: Pick<Context, 'env'>,
@@ -61,7 +62,8 @@ function named(config: Config, name: string): string | undefined {
 	);
 	if (elsewhere !== undefined) throw isElsewhere(...elsewhere);
 	const path = Object.hasOwn(config.repositories, name) ? config.repositories[name] : undefined;
-	return path === undefined ? undefined : resolve(path);
+	if (path !== undefined) return resolve(path);
+	return isAbsolute(name) && Object.values(config.repositories).includes(name) ? name : undefined;
 }
 
 /** Recoveries read it by its service; a command opens what is on its own machine. */

@@ -12,7 +12,7 @@ import { waitFor } from '../system/wait.ts';
 import { prepareNamespace } from '../workers/temporal-server.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import { keepsControlWorker } from './control-worker.ts';
-import { servedAnswers } from './served-answers.ts';
+import { servedAnswers, silentAmong } from './served-answers.ts';
 import { servedBy } from './served-services.ts';
 import { runningServices, type ServiceName, serviceFiles, serviceHolder, serviceNames } from './services.ts';
 
@@ -21,6 +21,8 @@ export interface ReadyInstallation {
 	temporal: TemporalTarget;
 	supervisorSocket: string;
 	services: { name: ServiceName; pid: number }[];
+	/** What is served of repositories and does not answer, and why: recoveries of other hosts wait for it, all else runs. */
+	silent: string[];
 }
 
 /** A cold start compiles, bundles and opens a database on a machine that may be busy with other things. */
@@ -29,7 +31,7 @@ const readyWithinMs = 90_000;
 /**
  * Waits until the services of an installation answer: Temporal (whose namespace is prepared on the way), the supervisor,
  * a worker of this installation on each queue, and what is served to hosts elsewhere. Throws the code of what is missing,
- * with the end of its log.
+ * with the end of its log; of a repository that is served it is told instead (`silent`).
  */
 export async function waitUntilReady(
 	installation: Installation,
@@ -37,7 +39,7 @@ export async function waitUntilReady(
 	{ signal, step }: { signal: AbortSignal; step: (what: string) => void },
 ): Promise<ReadyInstallation> {
 	const deadline = performance.now() + readyWithinMs;
-	const until = async <T>(name: ServiceName, code: ErrorCode, look: () => Promise<T | undefined>): Promise<T> => {
+	const inTime = async <T>(name: ServiceName, look: () => Promise<T | undefined>): Promise<T | undefined> => {
 		step(`waiting for ${name}`);
 		try {
 			const timeoutMs = Math.max(0, deadline - performance.now());
@@ -48,8 +50,13 @@ export async function waitUntilReady(
 			});
 		} catch (error) {
 			if (!(error instanceof RouseError) || error.code !== 'timeout') throw error;
-			throw await explain(installation.home, name, code);
+			return undefined;
 		}
+	};
+	const until = async <T>(name: ServiceName, code: ErrorCode, look: () => Promise<T | undefined>): Promise<T> => {
+		const found = await inTime(name, look);
+		if (found === undefined) throw await explain(installation.home, name, code);
+		return found;
 	};
 	const supervisor = SupervisorClient.of(installation);
 	await until('supervisor', 'supervisor_unreachable', () => supervisor.host({ signal, timeoutMs: 2_000 }));
@@ -79,11 +86,15 @@ export async function waitUntilReady(
 			);
 		if (keepsControlWorker(config)) await polls('control-worker', taskQueues.control);
 		await polls('host-worker', taskQueues.host(hostId));
-		for (const { name, ...at } of servedBy(installation, config))
-			await until(name, 'precheck_failed', async () =>
-				(await servedAnswers(installation.home, at)) ? true : undefined,
-			);
-		return await describe(installation, (await connected()).target);
+		const { home } = installation;
+		const silent = await silentAmong(servedBy(installation, config), {
+			answers: async ({ name, ...at }) => {
+				const said = await inTime(name, async () => (await servedAnswers(home, at)) || undefined);
+				return said !== undefined;
+			},
+			explain: ({ name }) => explain(home, name, 'precheck_failed'),
+		});
+		return { ...(await describe(installation, (await connected()).target)), silent };
 	} finally {
 		await temporal?.close();
 	}
@@ -117,7 +128,10 @@ async function answered<T>(target: TemporalTarget, call: () => Promise<T>): Prom
 const workflowQueue = 1;
 const activityQueue = 2;
 
-async function describe(installation: Installation, target: TemporalTarget): Promise<ReadyInstallation> {
+async function describe(
+	installation: Installation,
+	target: TemporalTarget,
+): Promise<Omit<ReadyInstallation, 'silent'>> {
 	const { home, runDirectory } = installation;
 	return {
 		home,

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:tls';
+import type { RouseError } from '../model/errors.ts';
 import { serviceKeys, serviceName } from '../repository/service/service-keys.ts';
+import type { Served } from './served-services.ts';
 
 /** Within a machine a handshake takes milliseconds; one that is busy takes its time. */
 const answersWithinMs = 5_000;
@@ -20,4 +22,22 @@ export async function servedAnswers(home: string, { host, port }: { host: string
 		socket.once('secureConnect', () => say(true));
 		socket.on('error', () => say(false));
 	});
+}
+
+/**
+ * Which repositories do not answer where they are served, and why: only recoveries of other hosts wait for these. Throws why
+ * the door to Temporal does not: without it hosts elsewhere do nothing.
+ */
+export async function silentAmong<T extends Pick<Served, 'name'>>(
+	served: readonly T[],
+	{ answers, explain }: { answers: (one: T) => Promise<boolean>; explain: (one: T) => Promise<RouseError> },
+): Promise<string[]> {
+	const silent: string[] = [];
+	for (const one of served) {
+		if (await answers(one)) continue;
+		const why = await explain(one);
+		if (one.name === 'host-door') throw why;
+		silent.push(why.message);
+	}
+	return silent;
 }

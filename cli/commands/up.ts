@@ -47,8 +47,9 @@ export async function bringUp(installation: Installation, context: Context): Pro
 	let steps = 0;
 	const step = (note: string) => progress.update({ done: ++steps, unit: 'steps', note });
 	try {
-		const ready = await waitUntilReady(installation, config, { signal, step });
-		output.result({ ...ready, alreadyUp: !started }, upText(ready, { started, config }));
+		const { silent, ...ready } = await waitUntilReady(installation, config, { signal, step });
+		for (const what of silent) output.warn(what);
+		output.result({ ...ready, alreadyUp: !started }, upText(ready, { started, config, silent }));
 		return { alreadyUp: !started };
 	} finally {
 		progress.end();
@@ -78,11 +79,11 @@ const noControlWorker =
 	'plans and pins are made by that of the machine with the repositories, since config.yaml has only those elsewhere';
 
 export function upText(
-	{ home, temporal, supervisorSocket, services }: ReadyInstallation,
-	{ started, config }: { started: boolean; config: Config },
+	{ home, temporal, supervisorSocket, services }: Omit<ReadyInstallation, 'silent'>,
+	{ started, config, silent }: { started: boolean; config: Config; silent: readonly string[] },
 ): string {
 	const lines = [
-		started ? 'up: all services are ready' : 'already up: all services are ready',
+		`${started ? 'up' : 'already up'}: all services are ready${silent.length === 0 ? '' : ' but those of the warning'}`,
 		`  installation  ${home}`,
 		`  temporal      ${temporal.address}, namespace ${temporal.namespace}`,
 		`  supervisor    ${supervisorSocket}`,

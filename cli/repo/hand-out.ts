@@ -38,7 +38,7 @@ export const token = (context: Context) =>
 				const key = await readTokenKey(await serviceKeys(home));
 				const { manifest, manifestDigest } = point;
 				const { machine, time } = manifest;
-				const grant = { recoveryId: options.recovery, repositoryId: repository.id, machine, time, manifestDigest };
+				const grant = { recoveryId: options.recovery, machine, time, manifestDigest };
 				if (!(await createFileDurably(file, `${makeToken(key, grant)}\n`)))
 					throw new RouseError('usage', `${file} is there already`, { hint: 'name a file that is not' });
 				context.output.result({ ...grant, file }, `A token for ${titleOf(point)} is in ${file}.`);

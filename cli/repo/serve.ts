@@ -1,5 +1,4 @@
 import { RepositoryChildren } from '../../repository/access/children.ts';
-import { openRepository } from '../../repository/repository.ts';
 import { systemClock } from '../../system/clock.ts';
 import { configuredAs } from '../../system/configured-repositories.ts';
 import { homeDirectory, loadConfig, openInstallation } from '../../system/installation.ts';
@@ -26,15 +25,12 @@ Example:  rouse repo serve /backup/rouse --listen 10.0.0.5:7400`,
 			const chosen = await chooseRepository(context, named, config);
 			// What recoveries were granted says it as it is configured.
 			const directory = (await configuredAs(config, chosen)) ?? chosen;
-			const { id, store } = await openRepository(directory);
-			await store.close();
 			const installation = await openInstallation(homeDirectory(context.env));
 			const { home } = installation;
 			const { serveRepository } = await import('../../movers/repository-mover/serve-repository.ts');
 			const access = RepositoryChildren.of(installation);
 			const { port, ended } = await serveRepository({
 				directory,
-				id,
 				access,
 				home,
 				listen,
@@ -42,7 +38,7 @@ Example:  rouse repo serve /backup/rouse --listen 10.0.0.5:7400`,
 				signal,
 				onFailure: ({ message }) => output.warn(`movers wait: ${message}`),
 			});
-			const listening = { type: 'listening', host: listen.host, port, directory, repositoryId: id };
+			const listening = { type: 'listening', host: listen.host, port, directory };
 			output.event(listening, `${directory} is served at ${listen.host}, port ${port}, until Ctrl-C`);
 			await ended;
 			void access.close(); // one that hangs in the kernel does not end

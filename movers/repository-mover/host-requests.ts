@@ -12,7 +12,7 @@ import type { JsonCall } from '../../system/unix-http.ts';
 
 export interface HostRequestsOptions {
 	/** What is served. */
-	repository: { directory: string; id: string };
+	directory: string;
 	tokenKey: Uint8Array;
 	grants: Pick<Grants, 'read' | 'end' | 'forget'>;
 	/** For pins; a call may hang for as long as its deadline, and holds up nobody else. */
@@ -33,7 +33,7 @@ export class HostRequests {
 
 	/** `host` is who asks, by its certificate. `access_denied` for what is not its own. */
 	async answer(host: string, { method, path, body, signal }: JsonCall): Promise<unknown> {
-		const { directory } = this.#options.repository;
+		const { directory } = this.#options;
 		const [what, ...more] = path;
 		if (method !== 'POST' || more.length > 0) throw unknown(method, path);
 		const asking = { host, repository: directory, recoveryId: parse(body) };
@@ -43,11 +43,12 @@ export class HostRequests {
 		throw unknown(method, path);
 	}
 
+	/** Without a look at the repository, which may be away. */
 	async #token(asking: Asking): Promise<z.infer<typeof tokenAnswerSchema>> {
-		const { grants, tokenKey, repository } = this.#options;
+		const { grants, tokenKey } = this.#options;
 		const grant = mustBeGranted(await grants.read(asking.recoveryId), asking);
 		const { recoveryId, machine, restorePoint: time, manifestDigest } = grant;
-		return { token: makeToken(tokenKey, { recoveryId, repositoryId: repository.id, machine, time, manifestDigest }) };
+		return { token: makeToken(tokenKey, { recoveryId, machine, time, manifestDigest }) };
 	}
 
 	async #pin(asking: Asking, signal: AbortSignal): Promise<void> {

@@ -65,13 +65,8 @@ export class PointRequests {
 		return disks;
 	}
 
-	async #open({ repositoryId, machine, time, manifestDigest }: GrantedPoint): Promise<PointDisks> {
+	async #open({ machine, time, manifestDigest }: GrantedPoint): Promise<PointDisks> {
 		const { repository, source } = await this.#repository.open();
-		if (repository.id !== repositoryId)
-			throw new RouseError(
-				'access_denied',
-				`the token is for repository ${repositoryId}, and this is ${repository.id}`,
-			);
 		const point = await readPoint(repository, machine, time);
 		if (point.manifestDigest !== manifestDigest)
 			throw new RouseError('access_denied', `the token is for another ${machine}@${time} than the one that is here`);

@@ -15,8 +15,6 @@ import { aliveEveryMs } from './wire.ts';
 
 export interface ServedRepository extends Pick<HostRequestsOptions, 'access'> {
 	directory: string;
-	/** Of the repository. */
-	id: string;
 	/** Of the installation that serves: its record says which hosts are let in. */
 	home: string;
 	listen: { host: string; port: number };
@@ -28,10 +26,10 @@ export interface ServedRepository extends Pick<HostRequestsOptions, 'access'> {
 
 /**
  * Serves a repository's chunks to movers of other hosts, and to their supervisors what they ask for, until the signal aborts.
- * `port` is the one it listens on.
+ * `port` is the one it listens on. The repository may be away, or hang: movers wait then, and supervisors get their tokens.
  */
 export async function serveRepository(options: ServedRepository): Promise<{ port: number; ended: Promise<void> }> {
-	const { directory, id, home, listen, clock, signal, onFailure, access } = options;
+	const { directory, home, listen, clock, signal, onFailure, access } = options;
 	const keys = await serviceKeys(home);
 	const tokenKey = await readTokenKey(keys);
 	const gate = new HostGate(home, 'repositories');
@@ -39,12 +37,13 @@ export async function serveRepository(options: ServedRepository): Promise<{ port
 	const { read } = new PointRequests(tokenKey, repository);
 	const chunks = new ChunkServer(async () => (await repository.open()).source, { clock, read, aliveEveryMs });
 	const grants = new Grants(home);
-	const hosts = new HostRequests({ repository: { directory, id }, tokenKey, grants, access });
+	const hosts = new HostRequests({ directory, tokenKey, grants, access });
 	const listener: RequestListener = (incoming, outgoing) => {
 		if (incoming.url?.startsWith('/chunks')) chunks.listener(incoming, outgoing);
 		else void answerJson(incoming, outgoing, async call => hosts.answer(hostOf(incoming), call));
 	};
 	const { server, port } = await serveTls(listen, keys, listener, { gate });
+	void repository.open().catch(() => undefined); // `onFailure` is told before anybody asks
 	const watched = gate.watch({ clock, signal, onFailure });
 	const ended = Promise.all([once(server, 'close'), watched]).then(() => undefined);
 	const close = () => {

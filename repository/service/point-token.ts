@@ -14,10 +14,9 @@ import { nameSchema, pointTimeSchema } from '../../model/names.ts';
 
 export const pointGrantSchema = z.strictObject({
 	recoveryId: z.uuid(),
-	repositoryId: z.uuid(),
 	machine: nameSchema,
 	time: pointTimeSchema,
-	/** Another point that gets this name later is not meant. */
+	/** Another point that gets this name later is not meant. A manifest has its repository's id, so no other repository is. */
 	manifestDigest: digestSchema,
 });
 /** The chunks of one restore point, for one recovery. */

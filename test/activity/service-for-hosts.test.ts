@@ -121,7 +121,7 @@ test('the service gives a host the token of the point that its recovery was gran
 	const own = elsewhere.configured();
 	const token = readToken(await readTokenKey(await serviceKeys(elsewhere.home)), await askToken(own, { recoveryId }));
 	const { machine, restorePoint: time, manifestDigest } = plan;
-	assert.deepEqual({ ...token, repositoryId: '' }, { recoveryId, repositoryId: '', machine, time, manifestDigest });
+	assert.deepEqual(token, { recoveryId, machine, time, manifestDigest });
 
 	const hv2 = await admitHost(elsewhere.home, 'hv2', join(await temporaryDirectory(t), 'keys'), ['repositories']);
 	const other = elsewhere.configured(hv2);
@@ -148,6 +148,21 @@ test('a recovery keeps what it was granted when the keys of the service are rene
 	readToken(await readTokenKey(await serviceKeys(elsewhere.home)), await askToken(renewed, { recoveryId }));
 	await askUnpin(renewed, { recoveryId });
 	assert.deepEqual(await elsewhere.pins(), []);
+});
+
+test('a service that starts while its repository is away gives tokens and ends grants, and movers wait', async t => {
+	const { elsewhere, here } = await place(t);
+	const { recoveryId } = here.recovery;
+	const { directory } = here.stored;
+	await elsewhere.pin(here.recovery);
+	await elsewhere.served.end('SIGTERM');
+	await rename(directory, `${directory}-away`);
+	await elsewhere.start();
+	const own = elsewhere.configured();
+	readToken(await readTokenKey(await serviceKeys(elsewhere.home)), await askToken(own, { recoveryId }));
+	await waitFor('the reason', () => /movers wait: /.test(elsewhere.served.said()), { timeoutMs: 10_000 });
+	await assert.rejects(askUnpin(own, { recoveryId }), { code: 'repository_missing' });
+	assert.equal((await elsewhere.grants.read(recoveryId))?.ended, true);
 });
 
 test('an unpin that the service cannot do ends the token, and is done when it is asked for again', async t => {

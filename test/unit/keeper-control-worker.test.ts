@@ -31,7 +31,7 @@ for (const [title, config, kept] of [
 
 test('`up` says when no control worker is kept', () => {
 	const ready = { home: '/home', temporal: { address: 'a:1', namespace: 'n' }, supervisorSocket: '/s', services: [] };
-	const textOf = (config: object) => upText(ready, { started: true, config: configSchema.parse(config) });
+	const textOf = (config: object) => upText(ready, { started: true, config: configSchema.parse(config), silent: [] });
 	assert.match(textOf({ ...elsewhere, ...temporal }), /no control worker/);
 	assert.doesNotMatch(textOf({ ...own, ...elsewhere, ...temporal }), /no control worker/);
 });

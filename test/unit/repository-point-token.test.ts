@@ -6,7 +6,6 @@ import { makeToken, readToken } from '../../repository/service/point-token.ts';
 const key = Buffer.alloc(32, 7);
 const grant = {
 	recoveryId: '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d',
-	repositoryId: '1c9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2e',
 	machine: 'web01',
 	time: '2026-11-20T03:00:00.000Z',
 	manifestDigest: 'ab'.repeat(32),
