@@ -10,6 +10,7 @@ export const pin =
 	({ repositories, grants }: ControlDependencies) =>
 	({ repository, recovery, host, ...what }: ActivityInput<'pin'>): Promise<void> =>
 		attempt(async ({ signal }) => {
+			signal.throwIfAborted(); // of a recovery that is over by then nobody would take the grant away
 			if (host !== undefined) await grants.give({ ...what, name: recovery, host, repository });
 			await repositories.pin(repository, { ...what, reason: `recovery ${recovery}` }, signal);
 		});

@@ -34,6 +34,8 @@ export interface Facts {
 	/** When it saw a control worker ask for work last, by its own clock, and the time here; undefined when it does not say. */
 	temporalClock: { lastPollMs: number; nowMs: number } | undefined;
 	repositories: RepositoryFacts[];
+	/** What hosts may read of them, or might until it ended. */
+	grants: GrantFacts[];
 }
 
 /** A directory among the host's recoveries. */
@@ -133,6 +135,15 @@ export interface PinFacts extends Pin {
 	ageMs: number;
 	/** What this installation has granted for it: the host that reads, and whether the recovery is over. */
 	granted: { host: string; ended: boolean } | undefined;
+}
+
+export interface GrantFacts {
+	recoveryId: string;
+	/** Of the recovery. */
+	name: string;
+	host: string;
+	repository: string;
+	ageMs: number;
 }
 
 export interface RepositoryFacts {

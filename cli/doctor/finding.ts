@@ -28,6 +28,7 @@ export type FindingCode =
 	| 'recovery_not_here'
 	| 'pin_left'
 	| 'pin_unknown'
+	| 'grant_left'
 	| 'repository_away'
 	| 'clock_skew'
 	| 'not_looked_at';
@@ -41,7 +42,9 @@ export type Fix =
 	| { do: 'remove-file'; path: string }
 	| { do: 'remove-tap'; name: string; directory: string }
 	| { do: 'end-process'; pid: number; startTicks: string }
-	| { do: 'unpin'; repository: string; recoveryId: string };
+	| { do: 'unpin'; repository: string; recoveryId: string }
+	/** And no pin with it, which a recovery that is taken up meanwhile has anew. */
+	| { do: 'end-grant'; recoveryId: string };
 
 export interface Finding {
 	code: FindingCode;

@@ -17,6 +17,7 @@ export function workflowFindings(facts: Facts): Finding[] {
 		...onHost.flatMap(recovery => withoutWorkflow(facts, recovery)),
 		...notHere(facts, onHost),
 		...facts.repositories.flatMap(repository => pinsLeft(facts, onHost, repository)),
+		...grantsLeft(facts, onHost),
 	];
 }
 
@@ -92,10 +93,7 @@ function pinsLeft(facts: Facts, onHost: readonly OnHost[], { directory, pins, pr
 				command: 'see whether its file system is mounted, and whether config.yaml names it right',
 			},
 		];
-	const used = new Set([
-		...onHost.map(({ recoveryId }) => recoveryId),
-		...(facts.workflows ?? []).filter(isOpen).map(({ recoveryId }) => recoveryId),
-	]);
+	const used = usedBy(facts, onHost);
 	// What cannot be read may be the user of any of them.
 	const allRead = facts.recoveries.every(({ content }) => content.kind !== 'unreadable');
 	return (
@@ -138,4 +136,30 @@ function pinLeft(facts: Facts, repository: string, pin: PinFacts): Finding {
 		explanation: `${what}, which this host does not have, ${where}: it may be ${whose}`,
 		command: `see that ${user} uses it, then: rm ${subject}`,
 	};
+}
+
+/** Recoveries that are here, or that a workflow drives. */
+function usedBy({ workflows = [] }: Facts, onHost: readonly OnHost[]): Set<string | undefined> {
+	return new Set([...onHost, ...workflows.filter(isOpen)].map(({ recoveryId }) => recoveryId));
+}
+
+/** One with a pin is told of with that; of one whose repository or workflow cannot be seen nothing is known. */
+function grantsLeft(facts: Facts, onHost: readonly OnHost[]): Finding[] {
+	const { grants, repositories, workflows, recoveries } = facts;
+	if (workflows === undefined || recoveries.some(({ content }) => content.kind === 'unreadable')) return [];
+	const used = usedBy(facts, onHost);
+	const open = new Set(workflows.filter(isOpen).map(({ name }) => name));
+	return grants
+		.filter(({ recoveryId, name, ageMs }) => !used.has(recoveryId) && !open.has(name) && ageMs >= settledMs)
+		.filter(({ recoveryId, repository }) => {
+			const seen = repositories.find(({ directory, problem }) => directory === repository && problem === undefined);
+			return seen !== undefined && !seen.pins.some(pin => pin.recoveryId === recoveryId);
+		})
+		.map(({ recoveryId, name, host, repository }) => ({
+			code: 'grant_left',
+			subject: recoveryId,
+			explanation: `host ${host} may read ${repository} for ${name}, which has neither an open workflow nor a pin`,
+			command: fixCommand,
+			fix: { do: 'end-grant', recoveryId },
+		}));
 }

@@ -7,7 +7,7 @@ import { Grants } from '../../repository/service/grants.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { type Config, type Installation, loadConfig } from '../../system/installation.ts';
 import { currentOutages } from '../host/outages.ts';
-import type { DirectoryFacts, Facts, PinFacts, RepositoryFacts, WorkflowFacts } from './facts.ts';
+import type { DirectoryFacts, Facts, GrantFacts, PinFacts, RepositoryFacts, WorkflowFacts } from './facts.ts';
 import { gatherHost, gatherOwing, gatherRecoveries, gatherTombstones } from './gather-host.ts';
 import { gatherOrphans, gatherServices, gatherSilent, gatherSupervisor } from './gather-processes.ts';
 
@@ -39,6 +39,7 @@ export async function gatherFacts(installation: Installation): Promise<Facts> {
 		orphans: await gatherOrphans(home),
 		workflows: temporal?.workflows,
 		temporalClock: temporal?.temporalClock,
+		grants: await gatherGrants(home),
 		repositories: await gatherRepositories(installation, config, recoveries),
 	};
 }
@@ -112,6 +113,17 @@ async function gatherTemporal(
 		if (asRouseError(error).code !== 'temporal_unreachable') throw error;
 		return undefined;
 	}
+}
+
+async function gatherGrants(home: string): Promise<GrantFacts[]> {
+	const held = await new Grants(home).list();
+	return held.map(({ grant: { recoveryId, name, host, repository }, ageMs }) => ({
+		recoveryId,
+		name,
+		host,
+		repository,
+		ageMs,
+	}));
 }
 
 async function factsOf(pin: Pin, grants: Grants): Promise<PinFacts> {

@@ -42,6 +42,8 @@ async function carryOut(fix: Fix, installation: { home: string; cacheDirectory: 
 			return removeUnusedTap(fix.name, fix.directory);
 		case 'end-process':
 			return endProcess(fix.pid, fix.startTicks);
+		case 'end-grant':
+			return endGrant(installation.home, fix.recoveryId);
 		case 'unpin': {
 			const children = RepositoryChildren.of(installation);
 			try {
@@ -52,6 +54,17 @@ async function carryOut(fix: Fix, installation: { home: string; cacheDirectory: 
 			}
 		}
 	}
+}
+
+/** One that was given anew since is of a recovery that was taken up. */
+async function endGrant(home: string, recoveryId: string): Promise<void> {
+	const grants = new Grants(home);
+	const held = (await grants.list()).find(({ grant }) => grant.recoveryId === recoveryId);
+	if (held === undefined) return;
+	if (held.ageMs < settledMs)
+		throw new RouseError('lock_held', `recovery ${recoveryId} was granted its restore point anew`);
+	await grants.end(recoveryId);
+	await grants.forget(recoveryId);
 }
 
 async function removeSockets(path: string): Promise<void> {

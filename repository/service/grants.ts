@@ -4,7 +4,7 @@
  * may be full or read-only. While its unpin is not known to be done, the grant of a recovery that is over is *ended*: no
  * token any more, but its host may still take the pin away.
  */
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { digestSchema } from '../../model/chunk.ts';
@@ -13,6 +13,7 @@ import { refusalText } from '../../model/issue-text.ts';
 import { nameSchema, pointTimeSchema } from '../../model/names.ts';
 import { isErrno, removeFileDurably, replaceFileDurably, syncDirectory } from '../../system/durable-file.ts';
 import { readIfThere } from '../../system/if-there.ts';
+import { namesIn } from '../../system/names-in.ts';
 import { places } from '../../system/installation.ts';
 
 export const grantSchema = z.strictObject({
@@ -72,6 +73,24 @@ export class Grants {
 		if (standing) return { grant: standing, ended: false };
 		const over = await this.#readAt(this.#ended(recoveryId));
 		return over && { grant: over, ended: true };
+	}
+
+	/** Whatever is there but what cannot be read, and how long ago it was given. */
+	async list(): Promise<(HeldGrant & { ageMs: number })[]> {
+		const found: (HeldGrant & { ageMs: number })[] = [];
+		for (const name of await namesIn(this.#directory)) {
+			const [, recoveryId] = /^(.+)\.(?:json|ended)$/.exec(name) ?? [];
+			if (recoveryId === undefined) continue;
+			try {
+				const held = await this.read(recoveryId);
+				const { mtimeMs } = await stat(join(this.#directory, name));
+				if (held) found.push({ ...held, ageMs: Date.now() - mtimeMs });
+			} catch (error) {
+				const gone = isErrno(error, 'ENOENT');
+				if (!gone && !(error instanceof RouseError && error.code === 'format_damaged')) throw error;
+			}
+		}
+		return found;
 	}
 
 	async #readAt(path: string): Promise<Grant | undefined> {

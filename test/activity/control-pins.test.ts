@@ -20,9 +20,10 @@ async function control(t: TestContext) {
 	const input = { repository, machine, restorePoint, manifestDigest, recoveryId, recovery: 'web01-r1', host: 'hv1' };
 	const grants = new Grants(home);
 	const activities = createControlActivities({ repositories: directAccess, grants });
-	const run = (activityType: 'pin' | 'unpin', of: object = input) => {
+	const run = (activityType: 'pin' | 'unpin', of: object = input, { cancelled = false } = {}) => {
 		const logger = new DefaultLogger('ERROR');
 		const environment = new MockActivityEnvironment({ activityType }, { logger, interceptors: [checkInputs] });
+		if (cancelled) environment.cancel();
 		return environment.run(activities[activityType] as (given: object) => Promise<void>, of);
 	};
 	const pins = async () => (await directAccess.listPins(repository)).map(pin => pin.recoveryId);
@@ -63,4 +64,10 @@ test('a `pin` of a history that names no host grants nothing', async t => {
 	await run('pin', before);
 	assert.equal(await grants.read(recoveryId), undefined);
 	assert.deepEqual(await pins(), [recoveryId]);
+});
+
+test('a `pin` that is cancelled before it begins grants nothing', async t => {
+	const { input, recoveryId, grants, run, pins } = await control(t);
+	await assert.rejects(run('pin', input, { cancelled: true }));
+	assert.deepEqual([await grants.read(recoveryId), await pins()], [undefined, []]);
 });

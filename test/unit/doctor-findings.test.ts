@@ -29,6 +29,7 @@ const calm: Facts = {
 	workflows: [],
 	temporalClock: { lastPollMs: 1_000, nowMs: 2_000 },
 	repositories: [],
+	grants: [],
 };
 
 const running: DirectoryContent = {
@@ -66,6 +67,10 @@ const pins = { repositories: [{ directory: '/repo', pins: [pin], problem: undefi
 const pinsOf = (granted: { host: string; ended: boolean }, ageMs = old) => ({
 	repositories: [{ directory: '/repo', pins: [{ ...pin, granted, ageMs }], problem: undefined }],
 });
+const granted = {
+	grants: [{ recoveryId: id, name: 'r1', host: 'hv1', repository: '/repo', ageMs: old }],
+	repositories: [{ directory: '/repo', pins: [], problem: undefined }],
+};
 const sockets = { name: id.slice(0, 8), path: '/run/x', ageMs: old, listening: false, configured: false };
 const held = (of: HeldFacts['of'], recovery = 'r1'): HeldFacts => ({
 	path: `/home/${recovery}/${of}.lock`,
@@ -220,6 +225,26 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 		[],
 	],
 	['the same when its unpin came to nothing', pinsOf({ host: 'hv1', ended: true }, 1_000), ['pin_left+']],
+	['a grant of neither an open workflow nor a pin', granted, ['grant_left+']],
+	['a grant with a pin', { ...granted, ...pinsOf({ host: 'hv1', ended: false }) }, ['pin_unknown']],
+	['a grant while its workflow is open', { ...granted, workflows: [{ ...workflow, host: 'hv1' }] }, []],
+	[
+		'the same while the id of its recovery is not told',
+		{ ...granted, workflows: [{ ...workflow, host: 'hv1', recoveryId: undefined }] },
+		[],
+	],
+	['a grant while Temporal does not answer', { ...granted, workflows: undefined }, []],
+	[
+		'a grant that has just been given',
+		{ ...granted, grants: granted.grants.map(one => ({ ...one, ageMs: 1_000 })) },
+		[],
+	],
+	[
+		'a grant for a repository that is away',
+		{ ...granted, repositories: [{ directory: '/repo', pins: [], problem: 'away' }] },
+		['repository_away'],
+	],
+	['a grant that may be of what cannot be read', { ...granted, ...directory(unreadable) }, ['recovery_unreadable']],
 	["Temporal's clock ahead", { temporalClock: { lastPollMs: 9_000, nowMs: 2_000 } }, ['clock_skew']],
 	[
 		"Temporal's clock behind, while a worker asks for work",

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { mend } from '../../cli/doctor/mend.ts';
 import { mayUnpin, mustBeGranted } from '../../repository/service/admission.ts';
 import { type Grant, Grants } from '../../repository/service/grants.ts';
 import { places } from '../../system/installation.ts';
@@ -57,6 +58,19 @@ suite('`mayUnpin`', () => {
 		});
 });
 
+test('`mend` takes a grant away that is left, and not one that was given anew', async t => {
+	const home = await temporaryDirectory(t);
+	const grants = new Grants(home);
+	await grants.give(grant);
+	const left = { code: 'grant_left', subject: recoveryId, explanation: '', command: '' } as const;
+	const mending = () => mend({ ...left, fix: { do: 'end-grant', recoveryId } }, { home, cacheDirectory: home });
+	assert.equal((await mending()).failure?.code, 'lock_held');
+	assert.deepEqual(await grants.read(recoveryId), { grant, ended: false });
+	await utimes(join(places.repositoryGrants(home), `${recoveryId}.json`), 1, 1);
+	assert.equal((await mending()).mended, true);
+	assert.deepEqual(await readdir(places.repositoryGrants(home)), []);
+});
+
 suite('`Grants`', () => {
 	test('are given, end and are forgotten, each as often as one likes, and one may be given anew', async t => {
 		const home = await temporaryDirectory(t);
@@ -76,6 +90,25 @@ suite('`Grants`', () => {
 		await grants.forget(recoveryId);
 		await grants.forget(recoveryId);
 		assert.deepEqual(await readdir(places.repositoryGrants(home)), []);
+	});
+
+	test('`list` gives those that stand and those that have ended, without what cannot be read', async t => {
+		const home = await temporaryDirectory(t);
+		const grants = new Grants(home);
+		assert.deepEqual(await grants.list(), []);
+		const ended = { ...grant, recoveryId: others['another recovery'].recoveryId };
+		for (const one of [grant, ended]) await grants.give(one);
+		await grants.end(ended.recoveryId);
+		await writeFile(join(places.repositoryGrants(home), 'x.json'), '');
+		const listed = (await grants.list()).toSorted((a, b) => Number(a.ended) - Number(b.ended));
+		assert.deepEqual(
+			listed.map(({ ageMs: _any, ...held }) => held),
+			[
+				{ grant, ended: false },
+				{ grant: ended, ended: true },
+			],
+		);
+		assert.ok(listed.every(({ ageMs }) => Math.abs(ageMs) < 60_000));
 	});
 
 	test('one that cannot be read is `format_damaged`, with what helps', async t => {
