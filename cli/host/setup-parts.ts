@@ -13,11 +13,11 @@ import { type HostKey, readCommand } from '../../hypervisors/hyperv/host-setup/h
 import { hostFiles } from '../../hypervisors/hyperv/host-setup/record.ts';
 import type { SetupEvent, SetupParts } from '../../hypervisors/hyperv/host-setup/work.ts';
 import { RouseError } from '../../model/errors.ts';
-import { withdrawHost } from '../../repository/service/admitted-hosts.ts';
-import { addHostId, removeHostId } from '../../system/configured-hosts.ts';
+import { addHostId } from '../../system/configured-hosts.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { admitOnce, planAccess, readAccess } from './given.ts';
+import { mustBeOurs, withdrawOurs } from './own-access.ts';
 
 export interface SetupOptions {
 	identity?: string | undefined;
@@ -44,6 +44,7 @@ export function setupParts(
 		identityPath: options.identity === undefined ? undefined : resolve(options.identity),
 		expectedHostKey: options.hostKey,
 		confirmHostKey: key => askAboutKey(context, name, key),
+		precheck: known => mustBeOurs(installation, name, access, known),
 		image: async () => {
 			if (options.appliance !== undefined) return resolve(options.appliance);
 			const onLine = (line: string) => output.message(line);
@@ -56,10 +57,7 @@ export function setupParts(
 		},
 		ready: hostId => untilReady(installation, hostId, signal),
 		register: async hostId => await addHostId(installation, name, hostId),
-		withdraw: async () => {
-			await removeHostId(installation, name);
-			await withdrawHost(home, name);
-		},
+		withdraw: record => withdrawOurs(installation, name, access, record),
 		tell: options.tell,
 		signal,
 	};

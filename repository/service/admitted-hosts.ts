@@ -63,13 +63,17 @@ export async function recordAdmitted(
 
 /**
  * Takes a host's access away, to all that it was admitted to: when this returns no connection of it is let in any more, and
- * those that are open end within seconds (host-gate.ts). False when it was not admitted.
+ * those that are open end within seconds (host-gate.ts). False when it was not admitted, or with another certificate than
+ * this fingerprint is of, where one is said.
  */
-export async function withdrawHost(home: string, host: string): Promise<boolean> {
+export async function withdrawHost(home: string, host: string, fingerprint?: string): Promise<boolean> {
 	let was = false;
 	await changeRecord(home, async hosts => {
-		was = hosts.some(one => one.host === host);
-		return was ? hosts.filter(one => one.host !== host) : hosts;
+		const left = hosts.filter(
+			one => one.host !== host || (fingerprint !== undefined && one.fingerprint !== fingerprint),
+		);
+		was = left.length < hosts.length;
+		return was ? left : hosts;
 	});
 	return was;
 }

@@ -66,6 +66,13 @@ describe('`host add`', () => {
 		}
 	});
 
+	it('is `name_conflict` for the name of another host, before Windows is asked', async t => {
+		const home = await homeWith(t, { serve: served, hosts: { hv1: { id: '11111111-2222-4333-8444-555555555555' } } });
+		const args = ['--kind', 'hyperv', '--ssh', 'A@hv1', '--datastore', 'D:\\Rouse', '--switch', 'lan', '--json'];
+		for (const more of [[], ['--dry-run']])
+			assert.match((await rouse(home, ['host', 'add', 'hv1', ...args, ...more])).stderr, /name_conflict/);
+	});
+
 	for (const [option, value] of [
 		['--ssh', '-oProxyCommand=x@hv1'],
 		['--ssh', 'A@-oProxyCommand=x'],

@@ -38,6 +38,7 @@ export function setupParts(run: SetupRun, tell: (event: SetupEvent) => void): Se
 		identityPath: run.identityPath,
 		expectedHostKey: run.hostKey,
 		confirmHostKey: async () => false,
+		precheck: async () => undefined,
 		image: async () => run.image,
 		admit: async () => void (await mkdir(access, { recursive: true })),
 		writeSeed,

@@ -51,7 +51,7 @@ export const removeSteps: readonly Step[] = [
 	{
 		name: 'access',
 		text: ({ wanted: { name } }) => `the certificates of ${name}, and its name in config.yaml`,
-		run: work => work.parts.withdraw(),
+		run: work => work.parts.withdraw(work.record),
 	},
 ];
 
@@ -71,7 +71,7 @@ export async function removeHost(parts: SetupParts, { dryRun, forget }: Removal)
 	const work = async () => {
 		const record = await mustBeAdded(directory);
 		if (!forget) await removeThere(record, parts, dryRun);
-		else if (!dryRun) await parts.withdraw();
+		else if (!dryRun) await parts.withdraw(record);
 		if (!dryRun) await forgetHost(directory);
 		const steps = forget ? removeSteps.filter(({ name }) => name === 'access') : removeSteps;
 		return steps.map(({ text }) => text(known));

@@ -32,6 +32,8 @@ export interface SetupParts {
 	expectedHostKey: string | undefined;
 	/** Whether this is the host: a question to a person. */
 	confirmHostKey: (key: HostKey) => Promise<boolean>;
+	/** Throws while something here is not as it must be. `known`: of an earlier try. Changes nothing. */
+	precheck: (known: HostRecord | undefined) => Promise<void>;
 	/** Path of the appliance's disk here, which is made if need be. */
 	image: () => Promise<string>;
 	/** Lets the host in to what is served; again changes nothing. Throws `config_invalid` when nothing is. */
@@ -42,8 +44,8 @@ export interface SetupParts {
 	ready: (hostId: string, signal: AbortSignal) => Promise<void>;
 	/** From then on recoveries can be started for it by its name. */
 	register: (hostId: string) => Promise<void>;
-	/** Takes back what `admit` and `register` gave. */
-	withdraw: () => Promise<void>;
+	/** Takes back what `admit` and `register` gave this host, and nothing of another one. */
+	withdraw: (record: HostRecord) => Promise<void>;
 	tell: (event: SetupEvent) => void;
 	signal: AbortSignal;
 }
