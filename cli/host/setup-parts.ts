@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { buildAppliance } from '../../appliance/build.ts';
 import { makeSeedDisk } from '../../appliance/first-boot/seed-disk.ts';
+import { parseSeed } from '../../appliance/first-boot/seed.ts';
 import { writeVhdx } from '../../appliance/vhdx-file.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { untilHostPolls } from '../../client/host-polls.ts';
@@ -51,10 +52,11 @@ export function setupParts(
 			return (await buildAppliance({ cacheDirectory: installation.cacheDirectory, signal, onLine })).vhdxPath;
 		},
 		admit: async () => await admitOnce(installation, name, access, (await planAccess(installation)).to),
-		writeSeed: async (path, facts) => {
+		seedText: async facts => {
 			const given = await readAccess(await planAccess(installation), access);
-			await writeSeedVhdx(path, raw => makeSeedDisk(raw, { version: 0, kind: 'hyperv', ...facts, ...given }));
+			return JSON.stringify({ version: 0, kind: 'hyperv', ...facts, ...given });
 		},
+		writeSeed: async (path, text) => await writeSeedVhdx(path, raw => makeSeedDisk(raw, parseSeed(text))),
 		ready: hostId => untilReady(installation, hostId, signal),
 		register: async hostId => await addHostId(installation, name, hostId),
 		withdraw: record => withdrawOurs(installation, name, access, record),

@@ -9,6 +9,7 @@ import { removeHost, removeSteps } from '../../hypervisors/hyperv/host-setup/rem
 import type { SetupEvent } from '../../hypervisors/hyperv/host-setup/work.ts';
 import { control } from '../../hypervisors/hyperv/simulator/control-client.ts';
 import { administratorsKeys } from '../../hypervisors/hyperv/simulator/windows-paths.ts';
+import { RouseError } from '../../model/errors.ts';
 import { setupParts } from '../equipment/host-setup-child.ts';
 import { setupBench } from '../equipment/host-setup-bench.ts';
 
@@ -123,6 +124,33 @@ describe('`addHost`', () => {
 		await addHost(run.wanted, parts);
 		const sent = await readFile(join(directory, 'appliance.vhdx'));
 		assert.ok(sent.equals(image));
+	});
+
+	it('makes the seed anew, for an appliance that boots again, when it would say something else than before', async t => {
+		const { run, host } = await setupBench(t);
+		const usual = setupParts(run, () => undefined);
+		const place = join(host.config.directory, 'drives/D/Rouse/appliance-hv1/seed.vhdx');
+		const sent = async () => (await readFile(place)).toString('latin1');
+		const failing = (address: string) => ({
+			...usual,
+			seedText: async () => `told ${address}`,
+			ready: async () => Promise.reject(new RouseError('worker_missing', 'it does not come')),
+		});
+		const machine = async () => {
+			const [vm] = Reflect.get(
+				Object(JSON.parse(await readFile(join(host.config.directory, 'host.json'), 'utf8'))),
+				'vms',
+			);
+			return vm.drives.map((drive: { path: string }) => drive.path);
+		};
+		for (const address of ['192.0.2.1', '192.0.2.2']) {
+			await assert.rejects(addHost(run.wanted, failing(address)), { code: 'worker_missing' });
+			assert.ok((await sent()).includes(`told ${address}`));
+			assert.deepEqual(await machine(), [
+				'D:\\Rouse\\appliance-hv1\\appliance.vhdx',
+				'D:\\Rouse\\appliance-hv1\\seed.vhdx',
+			]);
+		}
 	});
 
 	it('is refused without a word on whose key it is, with another one, and by another host', async t => {

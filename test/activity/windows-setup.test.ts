@@ -128,6 +128,16 @@ describe('Operations of a set-up', () => {
 		assert.equal((await survey(host)).machines[0]?.state, 'Running');
 	});
 
+	it('`stop-appliance` turns it off, and is `state_wrong` while it has a disk of somebody else', async t => {
+		const host = await wholeAppliance(t);
+		await host.must('start-appliance', { setupId, seed: null });
+		const answer = await host.ask('stop-appliance', { setupId, files: [] });
+		assert.ok(answer?.ok === false && answer.error.code === 'state_wrong');
+		for (const stopped of [true, false])
+			assert.deepEqual(await host.must('stop-appliance', { setupId, files: [disk] }), { stopped });
+		assert.equal((await survey(host)).machines[0]?.state, 'Off');
+	});
+
 	it('`remove-appliance` is `state_wrong` while the appliance has a disk of somebody else', async t => {
 		const host = await wholeAppliance(t);
 		const answer = await host.ask('remove-appliance', { ...removal, files: [] });

@@ -90,6 +90,8 @@ export const setupOperations = {
 	),
 	/** With the seed disk attached, where one is said. MAY find it running, and then attaches nothing. */
 	'start-appliance': operation({ setupId, seed: windowsPath.nullable() }, z.object({ started: z.boolean() })),
+	/** Turned off, as by a loss of power. `state_wrong` while it has other disks than these. MAY find it so. */
+	'stop-appliance': operation({ setupId, files: z.array(windowsPath).max(8) }, z.object({ stopped: z.boolean() })),
 	/** Detached, then gone, with what of it was sent and not taken. MAY find nothing. */
 	'remove-seed': operation(
 		{ setupId, path: windowsPath, part: windowsPath, directory: windowsPath },

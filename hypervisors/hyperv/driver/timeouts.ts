@@ -43,6 +43,7 @@ export const timeoutsMs: Readonly<Record<OperationName, number>> = {
 	'take-file': hour,
 	'create-appliance': 5 * minute,
 	'start-appliance': 5 * minute,
+	'stop-appliance': 5 * minute,
 	'remove-seed': 2 * minute,
 	'remove-appliance': 10 * minute,
 };

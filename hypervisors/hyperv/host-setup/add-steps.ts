@@ -1,4 +1,5 @@
 /** What adding a host does, in this order. Each step finds its work done when it is done again. */
+import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { RouseError } from '../../../model/errors.ts';
 import { exists } from '../../../system/if-there.ts';
@@ -78,11 +79,7 @@ export const addSteps: readonly Step[] = [
 	{
 		name: 'seed',
 		text: () => 'seed disk: what the appliance is told at its first boot',
-		run: async work => {
-			const { seed } = hostFiles(work.parts.directory);
-			if (!(await exists(seed))) await work.parts.writeSeed(seed, await seedFacts(work));
-			await send(work, work.names.seed, seed);
-		},
+		run: putSeed,
 	},
 	{
 		name: 'start',
@@ -108,6 +105,25 @@ export const addSteps: readonly Step[] = [
 		run: work => work.parts.register(work.record.hostId),
 	},
 ];
+
+/**
+ * One that says something else than it would say today – config.yaml was mended after a try that failed – is made anew, and
+ * the appliance, which reads it as it boots, is turned off before.
+ */
+async function putSeed(work: Work): Promise<void> {
+	const { parts, driver, names } = work;
+	const { seed } = hostFiles(parts.directory);
+	const text = await parts.seedText(await seedFacts(work));
+	const seedDigest = createHash('sha256').update(text).digest('hex');
+	if (work.record.seedDigest !== seedDigest) {
+		const { setupId } = work.record;
+		await driver.ask('stop-appliance', { setupId, files: [names.disk, names.seed] }, options(work));
+		await removeSeed(work);
+	}
+	if (!(await exists(seed))) await parts.writeSeed(seed, text);
+	await work.note({ seedDigest });
+	await send(work, names.seed, seed);
+}
 
 export async function removeSeed(work: Work): Promise<void> {
 	const { setupId, parts } = work.record;

@@ -38,8 +38,10 @@ export interface SetupParts {
 	image: () => Promise<string>;
 	/** Lets the host in to what is served; again changes nothing. Throws `config_invalid` when nothing is. */
 	admit: () => Promise<void>;
+	/** Of the same it says the same. It has private keys. */
+	seedText: (facts: SeedFacts) => Promise<string>;
 	/** A VHDX in a new file. */
-	writeSeed: (path: string, facts: SeedFacts) => Promise<void>;
+	writeSeed: (path: string, text: string) => Promise<void>;
 	/** Comes back when the host's worker is there. */
 	ready: (hostId: string, signal: AbortSignal) => Promise<void>;
 	/** From then on recoveries can be started for it by its name. */

@@ -17,6 +17,7 @@ function Invoke-SetupRequest {
             'take-file' { return Invoke-TakeFile -Request $Request }
             'create-appliance' { return Invoke-CreateAppliance -Request $Request }
             'start-appliance' { return Invoke-StartAppliance -Request $Request }
+            'stop-appliance' { return Invoke-StopAppliance -Request $Request }
             'remove-seed' { return Invoke-RemoveSeed -Request $Request }
             'remove-appliance' { return Invoke-RemoveAppliance -Request $Request }
         }

@@ -127,6 +127,29 @@ function Invoke-StartAppliance {
     return [ordered]@{ started = $true }
 }
 
+# What it boots next reads a seed anew.
+function Invoke-StopAppliance {
+    param($Request)
+    $vm = Get-Appliance -SetupId $Request.setupId
+    $stopped = -not (Test-Stopped -State ([string]$vm.State))
+    Stop-Appliance -Vm $vm -Files $Request.files
+    return [ordered]@{ stopped = $stopped }
+}
+
+# One with other disks than its own is at work for somebody: those are of recoveries. A saved one would go on where it was.
+function Stop-Appliance {
+    param($Vm, $Files)
+    foreach ($drive in @(Get-VMHardDiskDrive -VM $Vm)) {
+        if ($Files -notcontains [string]$drive.Path) {
+            Stop-Operation -Code 'state_wrong' -Message "the appliance has the disk $($drive.Path)"
+        }
+    }
+    Stop-Machine -Vm $Vm
+    if ((Get-SettledState -Vm $Vm) -like '*Saved*') {
+        Remove-VMSavedState -VM $Vm
+    }
+}
+
 function Invoke-RemoveSeed {
     param($Request)
     $vm = Find-Appliance -SetupId $Request.setupId
@@ -140,21 +163,12 @@ function Invoke-RemoveSeed {
     return [ordered]@{ removed = ([int]$removed -gt 0) }
 }
 
-# One with other disks than its own is at work for somebody: those are of recoveries.
 function Invoke-RemoveAppliance {
     param($Request)
     $removed = $false
     $vm = Find-Appliance -SetupId $Request.setupId
     if ($null -ne $vm) {
-        foreach ($drive in @(Get-VMHardDiskDrive -VM $vm)) {
-            if ($Request.files -notcontains [string]$drive.Path) {
-                Stop-Operation -Code 'state_wrong' -Message "the appliance has the disk $($drive.Path)"
-            }
-        }
-        Stop-Machine -Vm $vm
-        if ((Get-SettledState -Vm $vm) -like '*Saved*') {
-            Remove-VMSavedState -VM $vm
-        }
+        Stop-Appliance -Vm $vm -Files $Request.files
         Remove-VM -VM $vm -Force
         $removed = $true
     }

@@ -13,6 +13,7 @@ import {
 	removeAppliance,
 	removeSeed,
 	startAppliance,
+	stopAppliance,
 	takeFile,
 } from './setup-appliance.ts';
 import { makeNetwork, removeNetwork, setInitiator, survey } from './setup-host.ts';
@@ -62,6 +63,7 @@ const all: { [Name in OperationName]: Operation<Name> } = {
 	'take-file': operation(operations['take-file'].request, takeFile),
 	'create-appliance': operation(operations['create-appliance'].request, createAppliance),
 	'start-appliance': operation(operations['start-appliance'].request, startAppliance),
+	'stop-appliance': operation(operations['stop-appliance'].request, stopAppliance),
 	'remove-seed': operation(operations['remove-seed'].request, removeSeed),
 	'remove-appliance': operation(operations['remove-appliance'].request, removeAppliance),
 };

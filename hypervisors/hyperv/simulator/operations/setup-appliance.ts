@@ -83,6 +83,23 @@ export async function startAppliance(
 	return { started: true };
 }
 
+export async function stopAppliance(
+	host: HostParts,
+	{ setupId, files }: RequestOf<'stop-appliance'>,
+): Promise<AnswerOf<'stop-appliance'>> {
+	const vm = await mustFindAppliance(host, setupId);
+	const stopped = host.running.has(vm.vmId);
+	await stop(host, vm, files);
+	return { stopped };
+}
+
+async function stop(host: HostParts, vm: Vm, files: readonly string[]): Promise<void> {
+	const strange = vm.drives.find(({ path }) => !files.some(file => samePath(file, path)));
+	if (strange) throw new DriverRefusal('state_wrong', `the appliance has the disk ${strange.path}`);
+	await takePower(host, vm);
+	if (stateOf(host, vm) === 'Saved') await removeSavedState(host, vm);
+}
+
 export async function removeSeed(
 	host: HostParts,
 	{ setupId, path, part, directory }: RequestOf<'remove-seed'>,
@@ -99,10 +116,7 @@ export async function removeAppliance(
 ): Promise<AnswerOf<'remove-appliance'>> {
 	const vm = await findAppliance(host, setupId);
 	if (vm !== undefined) {
-		const strange = vm.drives.find(({ path }) => !files.some(file => samePath(file, path)));
-		if (strange) throw new DriverRefusal('state_wrong', `the appliance has the disk ${strange.path}`);
-		await takePower(host, vm);
-		if (stateOf(host, vm) === 'Saved') await removeSavedState(host, vm);
+		await stop(host, vm, files);
 		await removeVm(host, vm);
 	}
 	await removeFilesInside(host, files, directory);
