@@ -54,7 +54,7 @@ async function send(host: Simulator, path: string): Promise<string> {
 }
 
 async function survey(host: Simulator) {
-	return operations.survey.answer.parse(await host.must('survey', { setupId, datastore }));
+	return operations.survey.answer.parse(await host.must('survey', { setupId, datastore, directory }));
 }
 
 async function wholeAppliance(t: TestContext): Promise<Simulator> {
@@ -91,6 +91,7 @@ describe('Operations of a set-up', () => {
 			seen.machines.map(({ name, state, ours }) => ({ name, state, ours })),
 			[{ name: 'rouse-hv1', state: 'Running', ours: true }],
 		);
+		assert.deepEqual(seen.files, [{ path: disk }]);
 		assert.ok(seen.switches.some(({ name, ours }) => name === 'rouse-hv1' && ours));
 		assert.equal(await readFile(keys, 'utf8'), `ssh-ed25519 BBBB somebody\r\n${line}\r\n`);
 		for (const removed of [true, false]) {

@@ -30,6 +30,7 @@ function factsOf(change: Partial<HostFacts['survey']> = {}, report: Partial<Host
 			edition: 'Microsoft Windows Server 2022 Standard',
 			fileSystem: 'NTFS',
 			datastoreThere: true,
+			files: [],
 			services: [
 				{ name: 'MSiSCSI', startType: 'Manual', running: false },
 				{ name: 'sshd', startType: 'Automatic', running: true },
@@ -67,6 +68,11 @@ describe('`problemsOf` a host', () => {
 		['no initiator', factsOf({ services: [] }), /MSiSCSI/],
 		['little room', factsOf({}, { freeBytes: 1 }), /are free on the drive/],
 		['little memory', factsOf({}, { memoryFreeMiB: 1000 }), /1000 MiB of memory are free/],
+		[
+			'a disk of another set-up',
+			factsOf({ files: [{ path: 'D:\\Rouse\\appliance-hv1\\appliance.vhdx' }] }),
+			/appliance\.vhdx, of an appliance .* remove D:\\Rouse\\appliance-hv1 with all/,
+		],
 		['a machine of that name', factsOf({ machines: [machine] }), /there is a machine rouse-hv1 already/],
 		[
 			'a switch of that name',

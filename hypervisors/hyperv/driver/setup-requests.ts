@@ -12,13 +12,15 @@ export type StartType = z.infer<typeof startType>;
 export const setupOperations = {
 	/** What the host has, and what of it is of this set-up. */
 	survey: operation(
-		{ setupId, datastore: windowsPath },
+		{ setupId, datastore: windowsPath, directory: windowsPath },
 		z.object({
 			/** As `Microsoft Windows Server 2022 Standard`. */
 			edition: z.string(),
 			/** Of the datastore's drive; the empty text where it has none that Windows knows. */
 			fileSystem: z.string(),
 			datastoreThere: z.boolean(),
+			/** Those in the directory; none where it is not there. */
+			files: z.array(z.object({ path: z.string() })),
 			/** Those that are installed of `MSiSCSI` and `sshd`. */
 			services: z.array(z.object({ name: z.string(), startType: z.string(), running: z.boolean() })),
 			/** IPv4, of the host itself. */

@@ -67,12 +67,17 @@ export function problemsOf(wanted: WantedHost, { report, survey }: HostFacts): s
 
 /** With what is there and is not of this set-up. */
 function clashes(wanted: WantedHost, survey: HostFacts['survey']): string[] {
-	const { machine } = setupNames(wanted);
+	const { machine, directory } = setupNames(wanted);
 	const problems: string[] = [];
 	if (survey.switches.some(({ name, ours }) => name === machine && !ours))
 		problems.push(`there is a virtual switch ${machine} already: remove it, or add the host by another name`);
 	if (survey.machines.some(({ name, ours }) => name === machine && !ours))
 		problems.push(`there is a machine ${machine} already: remove it, or add the host by another name`);
+	// A disk of another appliance would be taken for the one that was sent.
+	if (survey.files.length > 0)
+		problems.push(
+			`there is ${survey.files.map(({ path }) => path).join(', ')}, of an appliance that was there before: remove ${directory} with all that is in it`,
+		);
 	return problems;
 }
 

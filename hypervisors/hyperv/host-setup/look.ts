@@ -3,22 +3,36 @@ import type { CallOptions } from '../../contract.ts';
 import type { Driver } from '../driver/driver.ts';
 import { driverUses } from '../driver/driver-uses.ts';
 import { firstProblemsOf, type HostFacts } from './judge.ts';
+import { setupNames } from './names.ts';
 import type { HostRecord, WantedHost } from './record.ts';
 
 /** Throws `precheck_failed` for a host of which nothing can be asked. Changes nothing. */
 export async function lookAtHost(
 	driver: Driver,
-	{ user, datastore }: Pick<WantedHost, 'user' | 'datastore'>,
+	wanted: Pick<WantedHost, 'name' | 'user' | 'datastore'>,
 	{ setupId }: Pick<HostRecord, 'setupId'>,
 	options: CallOptions,
 ): Promise<HostFacts> {
 	const hello = await driver.ask('hello', {}, options);
-	const wanted = Object.fromEntries(Object.entries(driverUses).map(([name, parameters]) => [name, [...parameters]]));
-	const cmdlets = await driver.ask('check-cmdlets', { cmdlets: wanted }, options);
-	refuse(hello.computerName, firstProblemsOf(user, { hello, cmdlets }));
-	const survey = await driver.ask('survey', { setupId, datastore }, options);
-	const report = await driver.ask('report', { datastore }, options);
+	const cmdletsUsed = Object.fromEntries(
+		Object.entries(driverUses).map(([name, parameters]) => [name, [...parameters]]),
+	);
+	const cmdlets = await driver.ask('check-cmdlets', { cmdlets: cmdletsUsed }, options);
+	refuse(hello.computerName, firstProblemsOf(wanted.user, { hello, cmdlets }));
+	const survey = await surveyHost(driver, wanted, { setupId }, options);
+	const report = await driver.ask('report', { datastore: wanted.datastore }, options);
 	return { survey, report };
+}
+
+/** Changes nothing. */
+export async function surveyHost(
+	driver: Driver,
+	wanted: Pick<WantedHost, 'name' | 'datastore'>,
+	{ setupId }: Pick<HostRecord, 'setupId'>,
+	options: CallOptions,
+): Promise<HostFacts['survey']> {
+	const { directory } = setupNames(wanted);
+	return await driver.ask('survey', { setupId, datastore: wanted.datastore, directory }, options);
 }
 
 /** Throws `precheck_failed` with all of them. */

@@ -6,6 +6,7 @@ import { whileLocked } from '../../../system/held-lock.ts';
 import { withHost } from './add.ts';
 import { options, removeSeed } from './add-steps.ts';
 import { machinesInTheWay } from './judge.ts';
+import { surveyHost } from './look.ts';
 import { knownHostLine } from './names.ts';
 import { hostFiles, type HostRecord, readHostRecord } from './record.ts';
 import { runSteps, type SetupParts, type Step, Work } from './work.ts';
@@ -88,12 +89,12 @@ async function mustBeAdded(directory: string): Promise<HostRecord> {
 }
 
 async function removeThere(record: HostRecord, parts: SetupParts, dryRun: boolean): Promise<void> {
-	const { setupId, wanted } = record;
+	const { wanted } = record;
 	const { knownHosts } = hostFiles(parts.directory);
 	// Gone after a removal that was cut off at its end.
 	await replaceFileDurably(knownHosts, `${knownHostLine(wanted.host, wanted.port, record.hostKey)}\n`);
 	await withHost(wanted, parts, knownHosts, async (driver, destination) => {
-		const survey = await driver.ask('survey', { setupId, datastore: wanted.datastore }, parts);
+		const survey = await surveyHost(driver, wanted, record, parts);
 		const machines = machinesInTheWay(survey);
 		if (machines.length > 0)
 			throw new RouseError('phase_wrong', `machines on ${wanted.name} need its appliance: ${machines.join(', ')}`, {

@@ -44,10 +44,17 @@ function Invoke-Survey {
             ours = Test-SetupMark -Notes ([string]$network.Notes) -SetupId $Request.setupId
         })
     }
+    $files = @()
+    if ([IO.Directory]::Exists($Request.directory)) {
+        foreach ($path in [IO.Directory]::GetFiles($Request.directory)) {
+            $files += , ([ordered]@{ path = [string]$path })
+        }
+    }
     return [ordered]@{
         edition = [string](Get-CimInstance -ClassName 'Win32_OperatingSystem').Caption
         fileSystem = [string]$volume.FileSystem
         datastoreThere = $there
+        files = $files
         services = $services
         addresses = $addresses
         switches = $switches

@@ -11,6 +11,7 @@ import {
 } from '../cmdlets/network.ts';
 import { getVhd } from '../cmdlets/vhd.ts';
 import { getVms, stateOf } from '../cmdlets/vm.ts';
+import { filesIn } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import type { Vm } from '../state.ts';
 import { placeOf } from '../windows-paths.ts';
@@ -19,7 +20,7 @@ import { isApplianceOf, isMarked, setupMark, setupName } from './find-appliance.
 
 export async function survey(
 	host: HostParts,
-	{ setupId, datastore }: RequestOf<'survey'>,
+	{ setupId, datastore, directory }: RequestOf<'survey'>,
 ): Promise<AnswerOf<'survey'>> {
 	const { settings, state } = host;
 	const machines: AnswerOf<'survey'>['machines'] = [];
@@ -38,6 +39,7 @@ export async function survey(
 		edition: 'Microsoft Windows Server 2022 Standard (simulated)',
 		fileSystem: 'NTFS',
 		datastoreThere: await exists(placeOf(host.root, datastore)),
+		files: (await filesIn(host, directory)).map(path => ({ path })),
 		services: [
 			{ name: 'MSiSCSI', ...state.initiator },
 			{ name: 'sshd', startType: 'Automatic', running: true },
