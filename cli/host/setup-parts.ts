@@ -18,6 +18,7 @@ import { addHostId } from '../../system/configured-hosts.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { admitOnce, planAccess, readAccess } from './given.ts';
+import { refuseLocally, servedProblems } from './local-problems.ts';
 import { mustBeOurs, withdrawOurs } from './own-access.ts';
 
 export interface SetupOptions {
@@ -31,7 +32,7 @@ const readyMs = 15 * 60_000;
 
 /** `tell` shows what goes on; whoever calls ends its progress. */
 export function setupParts(
-	context: Context,
+	context: Pick<Context, 'signal' | 'output'>,
 	installation: Installation,
 	name: string,
 	options: SetupOptions & { tell: (event: SetupEvent) => void },
@@ -45,7 +46,10 @@ export function setupParts(
 		identityPath: options.identity === undefined ? undefined : resolve(options.identity),
 		expectedHostKey: options.hostKey,
 		confirmHostKey: key => askAboutKey(context, name, key),
-		precheck: known => mustBeOurs(installation, name, access, known),
+		precheck: async known => {
+			await mustBeOurs(installation, name, access, known);
+			refuseLocally(await servedProblems(installation, await planAccess(installation)));
+		},
 		image: async () => {
 			if (options.appliance !== undefined) return resolve(options.appliance);
 			const onLine = (line: string) => output.message(line);
@@ -91,7 +95,11 @@ async function writeSeedVhdx(path: string, makeRaw: (path: string) => Promise<vo
 }
 
 /** No where nobody can be asked. */
-async function askAboutKey({ signal }: Context, name: string, { fingerprint }: HostKey): Promise<boolean> {
+async function askAboutKey(
+	{ signal }: Pick<Context, 'signal'>,
+	name: string,
+	{ fingerprint }: HostKey,
+): Promise<boolean> {
 	const { stdin, stderr } = process;
 	if (!stdin.isTTY || !stderr.isTTY) return false;
 	const lines = createInterface({ input: stdin, output: stderr });

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parseSeed } from '../../appliance/first-boot/seed.ts';
 import { admitOnce, planAccess, readAccess } from '../../cli/host/given.ts';
+import { setupParts } from '../../cli/host/setup-parts.ts';
+import { Output } from '../../cli/terminal/output.ts';
+import { addHost, planHost } from '../../hypervisors/hyperv/host-setup/add.ts';
 import { readHostRecord } from '../../hypervisors/hyperv/host-setup/record.ts';
 import { readAdmitted } from '../../repository/service/admitted-hosts.ts';
 import { loadConfig, openInstallation } from '../../system/installation.ts';
@@ -12,6 +15,7 @@ import { rouse } from '../equipment/command-line.ts';
 import { setupBench } from '../equipment/host-setup-bench.ts';
 import { sampleSeed } from '../equipment/appliance-seed.ts';
 
+const nowhere = { write: () => true };
 const served = { address: '192.0.2.1', temporal: 7401, repositories: { main: 7402 } };
 
 async function homeWith(t: Pick<TestContext, 'after'>, config: object): Promise<string> {
@@ -29,18 +33,30 @@ describe('`host add`', () => {
 		const place = ['--ssh', `${user}@${host}`, '--port', String(port), '--datastore', 'D:\\Rouse\\', '--switch', 'lan'];
 		const mine = ['--identity', run.identityPath, '--host-key', run.hostKey ?? ''];
 		const add = ['host', 'add', 'hv1', '--kind', 'hyperv', ...place, ...mine, '--appliance', run.image];
-		const planned = await rouse(home, [...add, '--dry-run', '--json']);
-		assert.equal(planned.exitCode, 0, planned.stderr);
-		assert.equal(JSON.parse(planned.stdout).steps.length, 11);
+		for (const more of [['--dry-run'], []]) {
+			const { stderr } = await rouse(home, [...add, ...more, '--json']);
+			const { code, message } = JSON.parse(stderr);
+			assert.equal(code, 'precheck_failed', stderr);
+			assert.match(
+				message,
+				/no Temporal server was started .*; nothing .* serve\.temporal \(192\.0\.2\.1, port 7401\)/,
+			);
+			assert.match(message, /serve\.repositories\.main \(.*7402\): rouse down, then rouse up --detach/);
+		}
+		const installation = await openInstallation(home);
+		const silent = new Output({ stdout: nowhere, stderr: nowhere, json: true, quiet: true, debug: false });
+		const context = { signal: new AbortController().signal, output: silent };
+		const options = { identity: run.identityPath, hostKey: run.hostKey, appliance: run.image, tell: () => undefined };
+		const parts = setupParts(context, installation, 'hv1', options);
+		const ready = { ...parts, precheck: async () => undefined };
+		assert.equal((await planHost(run.wanted, ready)).steps.length, 11);
 		assert.deepEqual(await everything(), before);
-		const waited = await rouse(home, [...add, '--json']);
 		// There is no Temporal to which it could come.
-		assert.match(waited.stderr, /temporal_unreachable/);
+		await assert.rejects(addHost(run.wanted, ready), { code: 'temporal_unreachable' });
 		const directory = join(home, 'hosts', 'hv1');
 		assert.equal((await readHostRecord(directory))?.phase, 'adding');
 		assert.deepEqual((await readAdmitted(home))[0]?.to, ['repositories', 'temporal']);
-		const again = await rouse(home, [...add, '--json']);
-		assert.match(again.stderr, /temporal_unreachable/);
+		await assert.rejects(addHost(run.wanted, ready), { code: 'temporal_unreachable' });
 		const remove = ['host', 'remove', 'hv1', '--confirm', 'hv1', ...mine.slice(0, 2)];
 		const removed = await rouse(home, [...remove, '--json']);
 		assert.equal(removed.exitCode, 0, removed.stderr);

@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { connectTo, type TemporalClient } from '../../client/connection.ts';
 import { Recoveries } from '../../client/recoveries.ts';
 import { makeRequest } from '../../client/requests.ts';
+import { servedProblems } from '../../cli/host/local-problems.ts';
 import { keysIn } from '../../keeper/door/keys.ts';
 import { servedAddresses } from '../../keeper/served-addresses.ts';
 import { servedAnswers } from '../../keeper/served-answers.ts';
@@ -190,16 +191,24 @@ test('`serve` of config.yaml', async t => {
 		}
 	});
 
-	await t.test('that does not answer is told by `doctor`', async () => {
+	await t.test('that does not answer is told by `doctor`, and before a host is added', async () => {
 		const silent = async () => {
 			const { stdout } = await here.run('doctor');
 			return [...stdout.matchAll(/"code":"served_silent","subject":"([^"]*)"/g)].map(([, key]) => key);
 		};
 		assert.deepEqual(await silent(), []);
+		const told = {
+			to: ['temporal' as const],
+			repository: { name: 'main', directory: '/backup', host: address, port: repository },
+		};
+		assert.deepEqual(await servedProblems(installation, told), []);
 		const path = join(home, 'config.yaml');
 		const text = await readFile(path, 'utf8');
 		await writeFile(path, text.replace(`temporal: ${outer}`, `temporal: ${await freePort()}`));
 		assert.deepEqual(await silent(), ['serve.temporal']);
+		const [problem, ...more] = await servedProblems(installation, told);
+		assert.match(problem ?? '', /for serve\.temporal \(\S+, port \d+\): rouse down, then rouse up --detach$/);
+		assert.deepEqual(more, []);
 		await writeFile(path, text);
 	});
 

@@ -1,0 +1,47 @@
+/** What keeps a host from being added that is the matter of this machine: told before anything is changed on Windows. */
+import { connectTemporal } from '../../client/connection.ts';
+import { servedAnswers } from '../../keeper/served-answers.ts';
+import { servedBy } from '../../keeper/served-services.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import { type Installation, loadConfig } from '../../system/installation.ts';
+import type { PlannedAccess } from './given.ts';
+
+/** Throws `precheck_failed` with all of them. */
+export function refuseLocally(problems: readonly string[]): void {
+	if (problems.length === 0) return;
+	throw new RouseError('precheck_failed', `this machine is not ready for it: ${problems.join('; ')}`, {
+		hint: 'nothing was changed on the host: mend it, and give the command again',
+	});
+}
+
+/** Of what the host is told: that nothing answers there. */
+export async function servedProblems(
+	installation: Installation,
+	{ to, repository }: Pick<PlannedAccess, 'to' | 'repository'>,
+): Promise<string[]> {
+	const config = await loadConfig(installation);
+	const told = [`serve.repositories.${repository.name}`, ...(to.includes('temporal') ? ['serve.temporal'] : [])];
+	const looks = servedBy(installation, config)
+		.filter(({ key }) => told.includes(key))
+		.map(async ({ key, host, port }) =>
+			(await servedAnswers(installation.home, { host, port })) ? [] : [`${key} (${host}, port ${port})`],
+		);
+	const silent = (await Promise.all(looks)).flat();
+	return [
+		...(await temporalProblems(installation)),
+		...(silent.length === 0
+			? []
+			: [`nothing of this installation answers for ${silent.join(' and ')}: rouse down, then rouse up --detach`]),
+	];
+}
+
+async function temporalProblems(installation: Installation): Promise<string[]> {
+	try {
+		await (await connectTemporal(installation)).close();
+		return [];
+	} catch (thrown) {
+		const { code, message } = asRouseError(thrown);
+		if (code !== 'temporal_unreachable') throw thrown;
+		return [message];
+	}
+}
