@@ -15,9 +15,13 @@ const buildTools: Readonly<Record<string, string>> = {
 	sfdisk: 'fdisk',
 };
 
+/** Those that make an image. */
+export const imageTools: readonly string[] = Object.keys(buildTools);
+/** Those that make a seed disk. */
+export const seedTools: readonly string[] = ['mkfs.vfat', 'mcopy'];
+
 /** Throws `tool_missing` before minutes of work, with the line that installs all that is missing. */
-export async function checkBuildTools(): Promise<void> {
-	const names = Object.keys(buildTools);
+export async function checkBuildTools(names: readonly string[]): Promise<void> {
 	const there = await Promise.all(names.map(isThere));
 	const missing = names.filter((_, at) => !there[at]);
 	if (missing.length === 0) return;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { publishDurably, temporaryPath } from '../system/durable-file.ts';
 import { namesIn } from '../system/names-in.ts';
-import { checkBuildTools } from './build-tools.ts';
+import { checkBuildTools, imageTools } from './build-tools.ts';
 import { hashInputs } from './inputs.ts';
 import { makeDisk } from './make-disk.ts';
 import { makeRoot } from './make-root.ts';
@@ -40,18 +40,11 @@ const architecture = 'x64';
  * when not root, and `tool_failed` with what the tool said.
  */
 export async function buildAppliance(options: BuildOptions): Promise<Appliance> {
-	const images = join(options.cacheDirectory, 'appliance');
-	const inputs = await hashInputs();
-	const place = join(images, inputs.slice(0, 32));
-	const image = { vhdxPath: join(place, 'rouse-appliance.vhdx'), packagesPath: join(place, 'packages.txt'), inputs };
+	const { images, place, ...image } = await placesOf(options);
+	const { inputs } = image;
 	if (options.fresh !== true && (await isThere(image.vhdxPath))) return { ...image, built: false };
-	if (process.arch !== architecture)
-		throw new RouseError('input_invalid', `the appliance is made on ${architecture}, and this is ${process.arch}`);
-	await checkBuildTools();
-	if (process.getuid?.() !== 0)
-		throw new RouseError('access_denied', 'the appliance is made by root: its files are of several users', {
-			hint: 'sudo -H rouse appliance build',
-		});
+	mustBeMaker();
+	await checkBuildTools(imageTools);
 	await mkdir(images, { recursive: true });
 	const work = await mkdtemp(join(images, workPrefix));
 	try {
@@ -68,6 +61,29 @@ export async function buildAppliance(options: BuildOptions): Promise<Appliance> 
 		await rm(work, { recursive: true, force: true });
 	}
 	return { ...image, built: true };
+}
+
+/** Whether it is in the cache. */
+export async function isBuilt(options: Pick<BuildOptions, 'cacheDirectory'>): Promise<boolean> {
+	return await isThere((await placesOf(options)).vhdxPath);
+}
+
+/** Throws `access_denied` when not root, and `input_invalid` on another architecture. */
+export function mustBeMaker(): void {
+	if (process.arch !== architecture)
+		throw new RouseError('input_invalid', `the appliance is made on ${architecture}, and this is ${process.arch}`);
+	if (process.getuid?.() !== 0)
+		throw new RouseError('access_denied', 'the appliance is made by root: its files are of several users', {
+			hint: 'sudo -H rouse appliance build',
+		});
+}
+
+async function placesOf({ cacheDirectory }: Pick<BuildOptions, 'cacheDirectory'>) {
+	const images = join(cacheDirectory, 'appliance');
+	const inputs = await hashInputs();
+	const place = join(images, inputs.slice(0, 32));
+	const vhdxPath = join(place, 'rouse-appliance.vhdx');
+	return { images, place, vhdxPath, packagesPath: join(place, 'packages.txt'), inputs };
 }
 
 /** Copies an image to its user, with the list of packages beside it. Throws `name_conflict` for a name that is taken. */

@@ -1,4 +1,7 @@
 /** What keeps a host from being added that is the matter of this machine: told before anything is changed on Windows. */
+import { stat } from 'node:fs/promises';
+import { isBuilt, mustBeMaker } from '../../appliance/build.ts';
+import { checkBuildTools, imageTools, seedTools } from '../../appliance/build-tools.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { servedAnswers } from '../../keeper/served-answers.ts';
 import { servedBy } from '../../keeper/served-services.ts';
@@ -33,6 +36,40 @@ export async function servedProblems(
 			? []
 			: [`nothing of this installation answers for ${silent.join(' and ')}: rouse down, then rouse up --detach`]),
 	];
+}
+
+/** Of the disks that are made here: of the appliance, where no file of it is given, and of its seed. */
+export async function diskProblems(
+	{ cacheDirectory }: Pick<Installation, 'cacheDirectory'>,
+	appliance: string | undefined,
+): Promise<string[]> {
+	if (appliance !== undefined)
+		return [
+			...((await isFile(appliance)) ? [] : [`--appliance ${appliance} is no file that can be read`]),
+			...(await problemIn(() => checkBuildTools(seedTools))),
+		];
+	const builds = !(await isBuilt({ cacheDirectory }));
+	return [
+		...(builds ? await problemIn(async () => mustBeMaker()) : []),
+		...(await problemIn(() => checkBuildTools(builds ? imageTools : seedTools))),
+	];
+}
+
+async function isFile(path: string): Promise<boolean> {
+	return await stat(path).then(
+		found => found.isFile(),
+		() => false,
+	);
+}
+
+async function problemIn(check: () => Promise<void>): Promise<string[]> {
+	try {
+		await check();
+		return [];
+	} catch (thrown) {
+		if (!(thrown instanceof RouseError)) throw thrown;
+		return [thrown.hint === undefined ? thrown.message : `${thrown.message}: ${thrown.hint}`];
+	}
 }
 
 async function temporalProblems(installation: Installation): Promise<string[]> {

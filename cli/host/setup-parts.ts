@@ -18,7 +18,7 @@ import { addHostId } from '../../system/configured-hosts.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { admitOnce, planAccess, readAccess } from './given.ts';
-import { refuseLocally, servedProblems } from './local-problems.ts';
+import { diskProblems, refuseLocally, servedProblems } from './local-problems.ts';
 import { mustBeOurs, withdrawOurs } from './own-access.ts';
 
 export interface SetupOptions {
@@ -48,7 +48,11 @@ export function setupParts(
 		confirmHostKey: key => askAboutKey(context, name, key),
 		precheck: async known => {
 			await mustBeOurs(installation, name, access, known);
-			refuseLocally(await servedProblems(installation, await planAccess(installation)));
+			const image = options.appliance === undefined ? undefined : resolve(options.appliance);
+			refuseLocally([
+				...(await servedProblems(installation, await planAccess(installation))),
+				...(await diskProblems(installation, image)),
+			]);
 		},
 		image: async () => {
 			if (options.appliance !== undefined) return resolve(options.appliance);

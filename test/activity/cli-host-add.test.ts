@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parseSeed } from '../../appliance/first-boot/seed.ts';
 import { admitOnce, planAccess, readAccess } from '../../cli/host/given.ts';
+import { diskProblems } from '../../cli/host/local-problems.ts';
 import { setupParts } from '../../cli/host/setup-parts.ts';
 import { Output } from '../../cli/terminal/output.ts';
 import { addHost, planHost } from '../../hypervisors/hyperv/host-setup/add.ts';
@@ -87,6 +88,21 @@ describe('`host add`', () => {
 		const args = ['--kind', 'hyperv', '--ssh', 'A@hv1', '--datastore', 'D:\\Rouse', '--switch', 'lan', '--json'];
 		for (const more of [[], ['--dry-run']])
 			assert.match((await rouse(home, ['host', 'add', 'hv1', ...args, ...more])).stderr, /name_conflict/);
+	});
+
+	it('tells together what of its disks cannot be made here', async t => {
+		const installation = { cacheDirectory: await temporaryDirectory(t) };
+		const file = join(installation.cacheDirectory, 'a.vhdx');
+		await writeFile(file, '');
+		assert.deepEqual(await diskProblems(installation, file), []);
+		const path = process.env['PATH'];
+		t.after(() => (process.env['PATH'] = path));
+		process.env['PATH'] = '/nowhere';
+		const [noFile, noTool, ...none] = await diskProblems(installation, `${file}x`);
+		assert.match(noFile ?? '', /a\.vhdxx is no file/);
+		assert.match(noTool ?? '', /mcopy: apt-get install .*mtools/);
+		assert.deepEqual(none, []);
+		assert.match((await diskProblems(installation, undefined)).at(-1) ?? '', /not installed: mmdebstrap/);
 	});
 
 	for (const [option, value] of [
