@@ -70,7 +70,7 @@ async function configuredTemporal(
 	{ home }: Installation,
 	{ temporal }: Config,
 ): Promise<Pick<PlannedAccess, 'temporal'> & { temporalKeys: Keys }> {
-	const { address = '', namespace, tls } = temporal;
+	const { address = '', namespace, tls, apiKeyFile } = temporal;
 	if (isLocal(address))
 		throw new RouseError(
 			'config_invalid',
@@ -82,6 +82,10 @@ async function configuredTemporal(
 	if (typeof tls !== 'object' || !tls.authority || !tls.certificate || !tls.key)
 		throw new RouseError('config_invalid', 'temporal.tls of config.yaml has not all that a host elsewhere needs', {
 			hint: 'write authority, certificate and key: the host gets what is in these files',
+		});
+	if (apiKeyFile !== undefined)
+		throw new RouseError('config_invalid', 'temporal.apiKeyFile of config.yaml cannot be given to a host elsewhere', {
+			hint: 'let the server there take the certificate of temporal.tls alone, and take apiKeyFile out',
 		});
 	return {
 		temporal: {

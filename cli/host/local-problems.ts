@@ -1,10 +1,12 @@
 /** What keeps a host from being added that is the matter of this machine: told before anything is changed on Windows. */
 import { stat } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { isBuilt, mustBeMaker } from '../../appliance/build.ts';
 import { checkBuildTools, imageTools, seedTools } from '../../appliance/build-tools.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { servedAnswers } from '../../keeper/served-answers.ts';
 import { servedBy } from '../../keeper/served-services.ts';
+import type { WantedHost } from '../../hypervisors/hyperv/host-setup/record.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { type Installation, loadConfig } from '../../system/installation.ts';
 import type { PlannedAccess } from './given.ts';
@@ -15,6 +17,20 @@ export function refuseLocally(problems: readonly string[]): void {
 	throw new RouseError('precheck_failed', `this machine is not ready for it: ${problems.join('; ')}`, {
 		hint: 'nothing was changed on the host: mend it, and give the command again',
 	});
+}
+
+/** Of what the host is told: names, which its appliance asks of nobody but these name servers, whatever DHCP says. */
+export function nameProblems(
+	{ nameServers }: Pick<WantedHost, 'nameServers'>,
+	{ temporal, repository }: Pick<PlannedAccess, 'temporal' | 'repository'>,
+): string[] {
+	if (nameServers.length > 0) return [];
+	const hosts = [temporal.address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'), repository.host];
+	const names = [...new Set(hosts)].filter(host => isIP(host) === 0);
+	if (names.length === 0) return [];
+	return [
+		`the appliance cannot look up ${names.join(' and ')}: give --name-server, or write an address into config.yaml`,
+	];
 }
 
 /** Of what the host is told: that nothing answers there. */

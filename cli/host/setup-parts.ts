@@ -18,7 +18,7 @@ import { addHostId } from '../../system/configured-hosts.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { admitOnce, planAccess, readAccess } from './given.ts';
-import { diskProblems, refuseLocally, servedProblems } from './local-problems.ts';
+import { diskProblems, nameProblems, refuseLocally, servedProblems } from './local-problems.ts';
 import { mustBeOurs, withdrawOurs } from './own-access.ts';
 
 export interface SetupOptions {
@@ -46,11 +46,13 @@ export function setupParts(
 		identityPath: options.identity === undefined ? undefined : resolve(options.identity),
 		expectedHostKey: options.hostKey,
 		confirmHostKey: key => askAboutKey(context, name, key),
-		precheck: async known => {
+		precheck: async (wanted, known) => {
 			await mustBeOurs(installation, name, access, known);
 			const image = options.appliance === undefined ? undefined : resolve(options.appliance);
+			const planned = await planAccess(installation);
 			refuseLocally([
-				...(await servedProblems(installation, await planAccess(installation))),
+				...nameProblems(wanted, planned),
+				...(await servedProblems(installation, planned)),
 				...(await diskProblems(installation, image)),
 			]);
 		},

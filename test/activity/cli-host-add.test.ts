@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parseSeed } from '../../appliance/first-boot/seed.ts';
 import { admitOnce, planAccess, readAccess } from '../../cli/host/given.ts';
-import { diskProblems } from '../../cli/host/local-problems.ts';
+import { diskProblems, nameProblems } from '../../cli/host/local-problems.ts';
 import { setupParts } from '../../cli/host/setup-parts.ts';
 import { Output } from '../../cli/terminal/output.ts';
 import { addHost, planHost } from '../../hypervisors/hyperv/host-setup/add.ts';
@@ -68,6 +68,7 @@ describe('`host add`', () => {
 
 	it('is refused with what to write where config.yaml has nothing that a host elsewhere reaches', async t => {
 		const args = ['--kind', 'hyperv', '--ssh', 'A@hv1', '--datastore', 'D:\\Rouse', '--switch', 'lan', '--json'];
+		const tls = { authority: 'a.crt', certificate: 'a.crt', key: 'a.key' };
 		for (const [config, hint] of [
 			[{}, /serve: \{address: ADDRESS OF THIS MACHINE, temporal: 7401, repositories: \{main: 7402\}\}/],
 			[{ serve: { ...served, temporal: undefined } }, /temporal: 7401/],
@@ -76,6 +77,10 @@ describe('`host add`', () => {
 				/authority, certificate/,
 			],
 			[{ serve: { ...served, temporal: undefined }, temporal: { address: 'localhost:7233' } }, /its address on the/],
+			[
+				{ serve: { ...served, temporal: undefined }, temporal: { address: 't:7233', apiKeyFile: 'key', tls } },
+				/take apiKeyFile out/,
+			],
 		] as const) {
 			const { exitCode, stderr } = await rouse(await homeWith(t, config), ['host', 'add', 'hv1', ...args]);
 			assert.equal(exitCode, 2, stderr);
@@ -88,6 +93,16 @@ describe('`host add`', () => {
 		const args = ['--kind', 'hyperv', '--ssh', 'A@hv1', '--datastore', 'D:\\Rouse', '--switch', 'lan', '--json'];
 		for (const more of [[], ['--dry-run']])
 			assert.match((await rouse(home, ['host', 'add', 'hv1', ...args, ...more])).stderr, /name_conflict/);
+	});
+
+	it('wants a name server for a name, and none for an address', () => {
+		const repository = { name: 'main', directory: '/backup', host: '192.0.2.1', port: 7402 };
+		const at = (address: string, host = '192.0.2.1', nameServers: string[] = []) =>
+			nameProblems({ nameServers }, { temporal: { address }, repository: { ...repository, host } }).join();
+		for (const address of ['192.0.2.1:7233', '[2001:db8::1]:7233']) assert.equal(at(address), '');
+		assert.match(at('temporal.example:7233'), /look up temporal\.example: give --name-server/);
+		assert.match(at('192.0.2.1:7233', 'backup.example'), /look up backup\.example: /);
+		assert.equal(at('temporal.example:7233', 'backup.example', ['192.0.2.53']), '');
 	});
 
 	it('tells together what of its disks cannot be made here', async t => {

@@ -29,7 +29,7 @@ export async function addHost(wanted: WantedHost, parts: SetupParts): Promise<{ 
 		async () => {
 			const known = await readHostRecord(directory);
 			if (known) mustBeSame(known, wanted);
-			if (known?.phase !== 'ready') await parts.precheck(known);
+			if (known?.phase !== 'ready') await parts.precheck(wanted, known);
 			const { knownHosts } = hostFiles(directory);
 			const hostKey = known?.hostKey ?? (await pinHostKey(wanted, parts));
 			await replaceFileDurably(knownHosts, `${knownHostLine(wanted.host, wanted.port, hostKey)}\n`);
@@ -54,7 +54,7 @@ export async function planHost(
 ): Promise<{ record: HostRecord; steps: string[] }> {
 	const known = await readHostRecord(parts.directory);
 	if (known) mustBeSame(known, wanted);
-	if (known?.phase !== 'ready') await parts.precheck(known);
+	if (known?.phase !== 'ready') await parts.precheck(wanted, known);
 	const hostKey = known?.hostKey ?? (await pinHostKey(wanted, parts));
 	const work = await mkdtemp(join(tmpdir(), 'rouse-plan-'));
 	try {

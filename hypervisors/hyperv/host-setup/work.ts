@@ -2,7 +2,7 @@ import type { DriverSessions } from '../driver/sessions.ts';
 import type { OperatorDestination } from '../driver/ssh-destination.ts';
 import type { HostKey } from './host-keys.ts';
 import { setupNames, type SetupNames } from './names.ts';
-import { type HostRecord, writeHostRecord } from './record.ts';
+import { type HostRecord, type WantedHost, writeHostRecord } from './record.ts';
 
 /** What the appliance is told of its host and networks; what else is in its seed, who writes it knows. */
 export interface SeedFacts {
@@ -33,7 +33,7 @@ export interface SetupParts {
 	/** Whether this is the host: a question to a person. */
 	confirmHostKey: (key: HostKey) => Promise<boolean>;
 	/** Throws while something here is not as it must be. `known`: of an earlier try. Changes nothing. */
-	precheck: (known: HostRecord | undefined) => Promise<void>;
+	precheck: (wanted: WantedHost, known: HostRecord | undefined) => Promise<void>;
 	/** Path of the appliance's disk here, which is made if need be. */
 	image: () => Promise<string>;
 	/** Lets the host in to what is served; again changes nothing. Throws `config_invalid` when nothing is. */
