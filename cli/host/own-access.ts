@@ -11,13 +11,13 @@ import { type Installation, loadConfig } from '../../system/installation.ts';
 
 /**
  * Throws `name_conflict` for a name that another host has, in the record of admitted ones or in `config.yaml`. `access`: where
- * the certificate of this one is, or will be.
+ * the certificate of this one is, or will be. `phase_wrong` when what this one was let in to was taken away meanwhile.
  */
 export async function mustBeOurs(
 	installation: Pick<Installation, 'home'>,
 	name: string,
 	access: string,
-	known: Pick<HostRecord, 'hostId'> | undefined,
+	known: Pick<HostRecord, 'hostId' | 'admitted'> | undefined,
 ): Promise<void> {
 	const admitted = (await readAdmitted(installation.home)).find(({ host }) => host === name);
 	const own = known === undefined ? undefined : await fingerprintIn(access);
@@ -25,6 +25,10 @@ export async function mustBeOurs(
 		throw new RouseError('name_conflict', `a host ${name} is admitted already, and it is another one`, {
 			hint: `choose another name; if that host is no more: rouse host withdraw ${name}`,
 			details: { fingerprint: admitted.fingerprint, at: admitted.at },
+		});
+	if (admitted === undefined && known?.admitted === true)
+		throw new RouseError('phase_wrong', `the access of ${name} was taken away since it was let in`, {
+			hint: `remove what was made of it first: rouse host remove ${name} --confirm ${name}; then add it anew`,
 		});
 	const id = await configuredId(installation, name);
 	if (id !== undefined && id !== known?.hostId)

@@ -58,6 +58,7 @@ describe('`host add`', () => {
 		assert.equal((await readHostRecord(directory))?.phase, 'adding');
 		assert.deepEqual((await readAdmitted(home))[0]?.to, ['repositories', 'temporal']);
 		await assert.rejects(addHost(run.wanted, ready), { code: 'temporal_unreachable' });
+		assert.equal((await readHostRecord(directory))?.admitted, true);
 		const remove = ['host', 'remove', 'hv1', '--confirm', 'hv1', ...mine.slice(0, 2)];
 		const removed = await rouse(home, [...remove, '--json']);
 		assert.equal(removed.exitCode, 0, removed.stderr);

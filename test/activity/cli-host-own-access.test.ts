@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { mustBeOurs, withdrawOurs } from '../../cli/host/own-access.ts';
-import { readAdmitted } from '../../repository/service/admitted-hosts.ts';
+import { readAdmitted, withdrawHost } from '../../repository/service/admitted-hosts.ts';
 import { admitHost } from '../../repository/service/service-keys.ts';
 import { addHostId } from '../../system/configured-hosts.ts';
 import { loadConfig, openInstallation } from '../../system/installation.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
-const other = { hostId: '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d' };
-const own = { hostId: '11111111-2222-4333-8444-555555555555' };
+const other = { hostId: '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d', admitted: false };
+const own = { hostId: '11111111-2222-4333-8444-555555555555', admitted: false };
 
 it('`mustBeOurs` refuses the name of another host, and `withdrawOurs` leaves that what it has', async t => {
 	const installation = await openInstallation(await temporaryDirectory(t));
@@ -46,4 +46,18 @@ it('`mustBeOurs` refuses the name of another host, and `withdrawOurs` leaves tha
 		(await readAdmitted(home)).map(({ host }) => host),
 		['hv2'],
 	);
+});
+
+it('`mustBeOurs` is `phase_wrong` for a host that was withdrawn after it was let in', async t => {
+	const installation = await openInstallation(await temporaryDirectory(t));
+	const access = join(installation.home, 'access');
+	await admitHost(installation.home, 'hv1', access);
+	await mustBeOurs(installation, 'hv1', access, { ...own, admitted: true });
+	await withdrawHost(installation.home, 'hv1');
+	// One that died before it was recorded is let in by the next try.
+	await mustBeOurs(installation, 'hv1', access, own);
+	await assert.rejects(mustBeOurs(installation, 'hv1', access, { ...own, admitted: true }), {
+		code: 'phase_wrong',
+		hint: /rouse host remove hv1 --confirm hv1/,
+	});
 });

@@ -43,7 +43,10 @@ export const addSteps: readonly Step[] = [
 	{
 		name: 'access',
 		text: ({ wanted: { name } }) => `certificates with which ${name} reaches Temporal and the repository`,
-		run: work => work.parts.admit(),
+		run: async work => {
+			await work.parts.admit();
+			await work.note({ admitted: true });
+		},
 	},
 	{
 		name: 'image',

@@ -135,6 +135,7 @@ async function newRecord(
 		macs: { internal: randomMac(), external: randomMac() },
 		before: beforeOf(facts),
 		parts: [],
+		admitted: false,
 		seedDigest: null,
 		applianceId: null,
 	};

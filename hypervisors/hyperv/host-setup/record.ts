@@ -51,6 +51,8 @@ const recordSchema = z.strictObject({
 	}),
 	/** Under which names files were sent, so that no half of one stays. */
 	parts: z.array(z.string()),
+	/** It was let in to what is served: when it is not any more, somebody has taken that away. */
+	admitted: z.boolean(),
 	/** SHA-256 of what the seed says; null before there is one. */
 	seedDigest: z.string().nullable(),
 	/** Of its machine on the host; null before it is made. */
