@@ -40,6 +40,10 @@ async function recover(t: TestContext, host: ApplianceHost): Promise<void> {
 	await host.boot();
 	const report = await host.machine.report();
 	assert.deepEqual([report.name, report.seed, report.problem], ['hv1', 'taken', undefined]);
+	// The supervisor is up before its worker is, which a host is asked by.
+	const plan = 'recover start web01@latest --host hv1 --dry-run'.split(' ');
+	const answers = async () => (await here.run(...plan)).exitCode === 0;
+	await waitFor('the worker of the appliance', answers, { timeoutMs: slowMs, everyMs: 1_000 });
 	const start = 'recover start web01@latest --host hv1 --switch manual --allocate thin --reason test';
 	await here.answer(...start.split(' '));
 	const { recoveryId } = await here.shown(name, 'on', ({ power }) => power === 'on', slowMs);
