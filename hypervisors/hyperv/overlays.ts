@@ -76,13 +76,14 @@ export async function putOverlay(
 ): Promise<void> {
 	const { settings, definition, paths } = parts;
 	const at = definition.disks.indexOf(disk);
-	const { overlay = '', base = '', filled = '' } = (await diskFiles(parts))[at] ?? {};
+	const { overlay = '', base = '', filled = '', awaited = null } = (await diskFiles(parts))[at] ?? {};
 	const ids = await targetIds(definition, paths);
 	await settings.driver.ask('reparent', {
 		recoveryId: definition.recoveryId,
 		overlay,
 		from: [base, filled],
 		parent: on === 'base' ? base : filled,
+		awaited: on === 'base' ? null : awaited,
 		// The file on the volume has the target's.
 		parentId: ids[at] ?? '',
 		anew,

@@ -136,8 +136,10 @@ async function ontoTargets({ parts, calls }: SwitchCall, attempt: Attempt): Prom
 	const { definition } = parts;
 	await attempt(() => releaseTargets(parts));
 	await calls.reached('switch.released');
+	// What is linked to a file in that place may be linked to the one that was there before.
+	const anew = parts.hardware.overlay === 'checkpoint';
 	for (const [at, disk] of definition.disks.entries()) {
-		await attempt(() => putOverlay(parts, disk, 'target'));
+		await attempt(() => putOverlay(parts, disk, 'target', { anew }));
 		if (at === 0) await calls.reached('switch.reparented-one');
 	}
 	await attempt(() => expectStand(parts, ['target'], {}));

@@ -1,5 +1,6 @@
 /** Overlays by checkpoint on a simulated Hyper-V host: where they differ from children, in making, switch, merge and removal. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
@@ -11,6 +12,8 @@ import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets, targetReads } from '../../hypervisors/conformance/targets.ts';
 import { records, targetIds } from '../../hypervisors/hyperv/record.ts';
 import { removeVmSnapshot } from '../../hypervisors/hyperv/simulator/cmdlets/checkpoint.ts';
+import { DiskFile } from '../../hypervisors/hyperv/simulator/disk-file.ts';
+import { VhdxWriter } from '../../hypervisors/hyperv/simulator/vhdx-writer.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
@@ -75,6 +78,13 @@ const ownPlaces = ({ definition: { disks }, paths: { windows } }: HypervBench) =
 
 async function heldAt({ windows: { faults } }: HypervBench, point: string): Promise<void> {
 	await waitFor(point, async () => faults.heldAt(point) > 0, { timeoutMs: 30_000 });
+}
+
+/** As a target that was filled has another than its placeholder. */
+async function givenAnotherId(path: string): Promise<void> {
+	const file = await DiskFile.open(path, path, 'r+');
+	await (await VhdxWriter.open(file)).setDataWriteGuid(randomUUID());
+	await file.close();
 }
 
 async function switchedWithEveryWrite(state: Readied): Promise<void> {
@@ -188,6 +198,23 @@ suite('a machine with overlays by checkpoint', { concurrency: 2 }, () => {
 			const parentId = ids[at] ?? '';
 			const request = { recoveryId, overlay: overlays[at] ?? '', from: [place], parentId, anew: false };
 			if (at > 0) await hyperv.driver.ask('reparent', { ...request, parent: windows.baseFile(disk) });
+		}
+		await switchedWithEveryWrite(state);
+	});
+
+	test('is switched with every write when an overlay was linked to the empty disk in the place of its target', async t => {
+		const state = await readied(t);
+		const { bench } = state;
+		const { definition, paths, hyperv } = bench;
+		const { recoveryId, disks } = definition;
+		await hyperv.driver.ask('power', { recoveryId, action: 'save' });
+		const ids = await targetIds(definition, paths);
+		const { overlays } = await recorded(bench);
+		for (const [at, disk] of disks.entries()) {
+			const [from, parent] = [[paths.windows.baseFile(disk)], paths.windows.place(disk)];
+			await givenAnotherId(hyperv.place(parent));
+			const request = { recoveryId, overlay: overlays[at] ?? '', from, parent, parentId: ids[at] ?? '', anew: false };
+			await hyperv.driver.ask('reparent', request);
 		}
 		await switchedWithEveryWrite(state);
 	});

@@ -199,6 +199,15 @@ test('`put-target` refuses what has them open, and a target that is nowhere; of 
 	await refuses(sample, 'chain_unexpected', 'put-target', put('place'));
 });
 
+test('`reparent` refuses the placeholder while the target is under its own name, also with the identity of that', async t => {
+	const { sample, diskId, overlay } = await made(t);
+	await sample.must('reparent', reparent(sample.baseId, { overlay, from: [placePath], parent: basePath }));
+	const onTarget = reparent(diskId, { overlay, from: [basePath], parent: placePath, awaited: targetPath });
+	await refuses(sample, 'chain_unexpected', 'reparent', onTarget);
+	await sample.must('put-target', put('place'));
+	assert.deepEqual(await sample.ask('reparent', onTarget), { ok: true, result: { changed: true } });
+});
+
 test('`remove-checkpoint` of a machine that runs leaves it running on its target alone, with every write', async t => {
 	const { sample, on, written } = await switched(t);
 	const guest = sample.host.guest(recoveryId);

@@ -266,8 +266,10 @@ export const operations = {
 			from: z.array(windowsPath).min(1).max(2),
 			parent: windowsPath,
 			parentId: guid,
-			/** Also where it stands on `parent`: a merge that failed half-way may have broken the link. */
+			/** Also where it stands on `parent`: half a merge, or another file in that place, may have broken the link. */
 			anew: z.boolean(),
+			/** While it is there `parent` is an empty placeholder, and refused: `chain_unexpected`. */
+			awaited: windowsPath.nullable().default(null),
 			/** They hold the same, and Windows sees another id of content. */
 			idsMayDiffer: z.boolean().default(true),
 		},

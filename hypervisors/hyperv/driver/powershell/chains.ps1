@@ -156,6 +156,10 @@ function Invoke-Reparent {
         }
     }
     $parent = Find-Parent -Path $Request.overlay -Allowed (@($Request.from) + $Request.parent)
+    # An order of a session that was lost may come when the target has gone back: the empty disk in its place has its identity.
+    if (($null -ne $Request.awaited) -and [IO.File]::Exists($Request.awaited)) {
+        Stop-Operation -Code 'chain_unexpected' -Message "$($Request.parent) is an empty disk, whose place $($Request.awaited) has not taken"
+    }
     Test-DiskIdentity -Path $Request.parent -VirtualDiskId $Request.parentId
     Grant-MachineAccess -Path $Request.parent -VmId ([string]$vm.Id)
     # Where nothing has broken the link it stays: what else had written to the parent would not be seen any more.

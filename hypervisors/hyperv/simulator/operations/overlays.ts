@@ -76,7 +76,7 @@ export async function checkDisks(host: HostParts, vm: Vm, disks: RequestOf<'star
 
 export async function reparent(
 	host: HostParts,
-	{ recoveryId, overlay, from, parent, parentId, anew, idsMayDiffer = true }: RequestOf<'reparent'>,
+	{ recoveryId, overlay, from, parent, parentId, anew, idsMayDiffer = true, awaited = null }: RequestOf<'reparent'>,
 ): Promise<AnswerOf<'reparent'>> {
 	const vm = await mustFindMachine(host, recoveryId);
 	mustBe(host, vm, ['Off', 'Saved']);
@@ -85,6 +85,8 @@ export async function reparent(
 	if (/\.avhdx$/i.test(overlay) && !(await getSnapshots(host, vm)).includes(checkpointName(recoveryId)))
 		throw new DriverRefusal('chain_unexpected', `${vm.name} has no checkpoint any more that ${overlay} is of`);
 	const now = await standsOn(host, overlay, [...from, parent]);
+	if (awaited !== null && (await isThere(host, awaited)))
+		throw new DriverRefusal('chain_unexpected', `${parent} is an empty disk: ${awaited} has another place`);
 	await mustBeDisk(host, parent, parentId);
 	await grantAccess(host, parent, accountOf(vm.vmId));
 	const isRight = now !== null && samePath(now, parent);
