@@ -6,7 +6,7 @@ import { diskFiles } from './disk-files.ts';
 import { diskHardware } from './hardware.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { records, targetIds } from './record.ts';
-import { releaseTargets } from './targets.ts';
+import { detachTargets, releaseTargets } from './targets.ts';
 import { checkServed } from './volume.ts';
 import { whileServed } from './while-served.ts';
 
@@ -108,9 +108,10 @@ export async function putOverlays(call: Call, on: 'base' | 'target'): Promise<vo
  * after that: attached a target to the appliance, or put an overlay back onto the volume.
  */
 export async function keepOnTargets(parts: MachineParts, options: CallOptions): Promise<void> {
-	await releaseTargets(parts);
 	const { merged } = await records.of(parts.definition, parts.paths);
-	if (merged) return;
+	// Its disks are one file each, wherever its owner has put them.
+	if (merged) return detachTargets(parts);
+	await releaseTargets(parts);
 	for (const disk of await disksAstray(parts, options)) {
 		try {
 			await putOverlay(parts, disk, 'target');

@@ -135,8 +135,8 @@ export async function releaseTargets(parts: MachineParts): Promise<void> {
 	await putTargets(parts, 'place');
 }
 
-/** On record before: whoever wants them afterwards puts them back first. */
-async function detachTargets(parts: MachineParts): Promise<void> {
+/** Nobody but the machine has them. On record before: whoever wants them afterwards puts them back first. */
+export async function detachTargets(parts: MachineParts): Promise<void> {
 	const { settings, definition, paths, targetsInTurn } = parts;
 	const ids = await targetIds(definition, paths);
 	await targetsInTurn.run(async () => {

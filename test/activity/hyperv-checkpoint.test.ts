@@ -1,7 +1,7 @@
 /** Overlays by checkpoint on a simulated Hyper-V host: where they differ from children, in making, switch, merge and removal. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { conformance } from '../../hypervisors/conformance.ts';
@@ -15,6 +15,7 @@ import { removeVmSnapshot } from '../../hypervisors/hyperv/simulator/cmdlets/che
 import { DiskFile } from '../../hypervisors/hyperv/simulator/disk-file.ts';
 import { VhdxWriter } from '../../hypervisors/hyperv/simulator/vhdx-writer.ts';
 import { waitFor } from '../../system/wait.ts';
+import { accountOf, grantAccess } from '../../hypervisors/hyperv/simulator/host-files.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
 import { qemuCompare, sevenZipContent } from '../equipment/vhdx-judges.ts';
@@ -300,6 +301,24 @@ suite('a machine with overlays by checkpoint', { concurrency: 2 }, () => {
 		for (const act of [starts, () => attempt(state)])
 			await assert.rejects(act, { code: 'machine_failed', message: /somebody has removed the checkpoint/ });
 		assert.equal(await power(bench), 'off');
+	});
+
+	test('that is merged is started wherever its owner has put its disks', async t => {
+		const state = await readied(t);
+		const { bench } = state;
+		await switchedWithEveryWrite(state);
+		await anew(bench, machine => machine.powerOn('target'));
+		await anew(bench, machine => machine.powerOff());
+		assert.ok((await recorded(bench)).merged);
+		const [vm] = bench.windows.parts.state.vms;
+		for (const drive of vm?.drives ?? []) {
+			const { path } = drive;
+			drive.path = path.replace('disk', 'of-its-owner');
+			await rename(bench.hyperv.place(path), bench.hyperv.place(drive.path));
+			await grantAccess(bench.windows.parts, drive.path, accountOf(vm?.vmId ?? ''));
+		}
+		await anew(bench, machine => machine.powerOn('target'));
+		assert.equal(await power(bench), 'on');
 	});
 
 	test('that is discarded half-way through its switch leaves nothing, its targets and placeholders included', async t => {

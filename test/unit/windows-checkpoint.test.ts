@@ -1,5 +1,6 @@
 /** Overlays by checkpoint at the simulated host: their placeholder, their making, and how they are merged. */
 import assert from 'node:assert/strict';
+import { rename } from 'node:fs/promises';
 import { test, type TestContext } from 'node:test';
 import type { RequestOf } from '../../hypervisors/hyperv/driver/requests.ts';
 import { checkpointVm } from '../../hypervisors/hyperv/simulator/cmdlets/checkpoint.ts';
@@ -27,6 +28,8 @@ const keptPath = `${folder}\\disk0.placeholder.vhdx`;
 const put = (to: 'place' | 'own') =>
 	({ recoveryId, target: targetPath, place: placePath, kept: keptPath, to }) as const;
 const isThere = ({ host }: SampleHost, path: string) => exists(placeOf(host.root, path));
+const moved = ({ host }: SampleHost, from: string, to: string) =>
+	rename(placeOf(host.root, from), placeOf(host.root, to));
 const there = (sample: SampleHost) => Promise.all([targetPath, placePath, keptPath].map(path => isThere(sample, path)));
 
 interface Made {
@@ -191,6 +194,10 @@ test('`put-target` refuses what has them open, and a target that is nowhere; of 
 	await refuses(sample, 'chain_unexpected', 'put-target', put('place'));
 	assert.deepEqual(await sample.ask('put-target', merged('place')), { ok: true, result: { changed: false } });
 	await refuses(sample, 'chain_unexpected', 'put-target', merged('own'));
+	await moved(sample, placePath, `${folder}\\of-its-owner.vhdx`);
+	await refuses(sample, 'chain_unexpected', 'put-target', put('place'));
+	assert.deepEqual(await sample.ask('put-target', merged('place')), { ok: true, result: { changed: false } });
+	await moved(sample, `${folder}\\of-its-owner.vhdx`, placePath);
 	await sample.must('remove-machine', { recoveryId, overlays: [], directory: folder });
 	await refuses(sample, 'chain_unexpected', 'put-target', put('own'));
 	for (const changed of [true, false])

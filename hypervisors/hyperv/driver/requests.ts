@@ -142,8 +142,9 @@ export const operations = {
 	),
 	/**
 	 * For overlays by checkpoint: the target takes its `place`, where the placeholder is, which goes to `kept`; or each goes
-	 * back to its own. A machine that runs has none of them open: else `state_wrong`. `merged`: the placeholder may be gone, and of
-	 * a machine that is gone the target comes back all the same; else a target that is nowhere is `chain_unexpected`.
+	 * back to its own. A machine that runs has none of them open: else `state_wrong`. `merged`: the placeholder may be gone, the
+	 * target may be wherever its owner has put it, and of a machine that is gone it comes back all the same; else a target that is
+	 * nowhere is `chain_unexpected`.
 	 */
 	'put-target': operation(
 		{

@@ -51,7 +51,8 @@ function Invoke-PutTarget {
     $kept = [IO.File]::Exists($Request.kept)
     $vm = Find-Machine -RecoveryId $Request.recoveryId
     if ($Request.to -eq 'place') {
-        if ($place -and (-not $target) -and ($kept -or $Request.merged)) {
+        # One that is merged its owner may have moved.
+        if ((-not $target) -and ($Request.merged -or ($place -and $kept))) {
             return [ordered]@{ changed = $false }
         }
         $from = $Request.target

@@ -27,7 +27,7 @@ export async function putTarget(host: HostParts, request: RequestOf<'put-target'
 	const [atTarget, atPlace, isKept] = await Promise.all([target, place, kept].map(path => isThere(host, path)));
 	const vm = await findMachine(host, recoveryId);
 	const isDone =
-		to === 'place' ? atPlace && !atTarget && (isKept || merged) : atTarget && !isKept && (atPlace || merged);
+		to === 'place' ? !atTarget && (merged || (atPlace && isKept)) : atTarget && !isKept && (atPlace || merged);
 	if (isDone) return { changed: false };
 	const [from, aside] = to === 'place' ? [target, kept] : [kept, target];
 	const isWhole = atPlace && (to === 'place' ? atTarget && !isKept : isKept && !atTarget);
