@@ -1,3 +1,4 @@
+import { asRouseError } from '../../model/errors.ts';
 import type { CallOptions, MachineDisk } from '../contract.ts';
 import type { MachineParts } from './parts.ts';
 import { records } from './record.ts';
@@ -29,13 +30,30 @@ export async function diskFiles({ definition, hardware, paths }: MachineParts): 
 
 /** The targets take the places of their placeholders, or go back. MAY find it done. */
 export async function putTargets(parts: MachineParts, to: 'place' | 'own', options: CallOptions = {}): Promise<void> {
-	const { settings, definition, hardware, paths } = parts;
-	if (hardware.overlay === 'child') return;
-	const { recoveryId, disks } = definition;
+	if (parts.hardware.overlay === 'child') return;
+	for (const disk of parts.definition.disks) await putTarget(parts, disk, to, options);
+}
+
+/** Of a machine that is gone. One that cannot go back, since a file is missing, keeps none of the others. */
+export async function putTargetsBack(parts: MachineParts, options: CallOptions): Promise<void> {
+	if (parts.hardware.overlay === 'child') return;
+	for (const disk of parts.definition.disks)
+		try {
+			await putTarget(parts, disk, 'own', options);
+		} catch (error) {
+			if (asRouseError(error).details?.['driver'] !== 'chain_unexpected') throw error;
+		}
+}
+
+async function putTarget(
+	{ settings, definition, paths }: MachineParts,
+	disk: MachineDisk,
+	to: 'place' | 'own',
+	options: CallOptions,
+): Promise<void> {
+	const { recoveryId } = definition;
 	const { windows } = paths;
 	const { mergeAsked: merged } = await records.of(definition, paths);
-	for (const disk of disks) {
-		const files = { target: windows.target(disk), place: windows.place(disk), kept: windows.kept(disk) };
-		await settings.driver.ask('put-target', { recoveryId, ...files, to, merged }, options);
-	}
+	const files = { target: windows.target(disk), place: windows.place(disk), kept: windows.kept(disk) };
+	await settings.driver.ask('put-target', { recoveryId, ...files, to, merged }, options);
 }

@@ -16,7 +16,7 @@ import type {
 } from '../contract.ts';
 import { keepBase, presentBase, withdrawBase } from './base.ts';
 import { createMachine } from './create.ts';
-import { putTargets } from './disk-files.ts';
+import { putTargetsBack } from './disk-files.ts';
 import { parseHardware } from './hardware.ts';
 import { InTurn } from './in-turn.ts';
 import { look, lookSettled } from './look.ts';
@@ -156,7 +156,7 @@ export class HypervMachine implements Machine {
 		// First: it has the overlays open, and through them the volume.
 		await withoutItsReads(this.#call(options), () => settings.driver.ask('remove-machine', removing, options));
 		// They outlive it, under their own names.
-		if (record.targets === 'machine') await putTargets(this.#parts, 'own', options);
+		if (record.targets === 'machine') await putTargetsBack(this.#parts, options);
 		await this.#removeBase(record, options);
 		// Last: it says whose the rest is.
 		await removeFileDurably(paths.record);

@@ -1,7 +1,7 @@
 /** Overlays by checkpoint on a simulated Hyper-V host: where they differ from children, in making, switch, merge and removal. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { conformance } from '../../hypervisors/conformance.ts';
@@ -319,6 +319,22 @@ suite('a machine with overlays by checkpoint', { concurrency: 2 }, () => {
 		}
 		await anew(bench, machine => machine.powerOn('target'));
 		assert.equal(await power(bench), 'on');
+	});
+
+	test('that is discarded when one of its files is missing leaves nothing', async t => {
+		const state = await readied(t);
+		const { bench, record } = state;
+		record.at = async place => {
+			if (place === 'switch.reparented') throw new Error('the supervisor dies');
+		};
+		await assert.rejects(attempt(state));
+		const { definition, paths, hyperv } = bench;
+		const [first] = definition.disks;
+		assert.ok(first);
+		await rm(hyperv.place(paths.windows.kept(first)));
+		await anew(bench, machine => machine.remove());
+		await anew(bench, machine => machine.removeTargets());
+		assert.deepEqual(await bench.filesOfHost(), []);
 	});
 
 	test('that is discarded half-way through its switch leaves nothing, its targets and placeholders included', async t => {
