@@ -66,6 +66,22 @@ export async function expectStand(parts: MachineParts, wanted: readonly Stand[],
 	}
 }
 
+/** Throws `machine_failed` while it needs what goes with the recovery: the volume, or a target that is not in its place. */
+export async function refuseUnfinished(parts: MachineParts, options: CallOptions): Promise<void> {
+	const { settings, definition } = parts;
+	const { recoveryId, machineName } = definition;
+	const ours = await diskFiles(parts);
+	const targets = ours.flatMap(({ awaited }) => awaited ?? []);
+	const { disks, awaited } = await settings.driver.ask('chain', { recoveryId, awaited: targets }, options);
+	const empty = ours.filter(one => one.awaited !== null && awaited.includes(one.awaited)).map(one => one.filled);
+	const unfit = [...ours.map(({ base }) => base), ...empty].map(path => path.toLowerCase());
+	const found = disks.flatMap(({ files }) => files).find(({ path }) => unfit.includes(path.toLowerCase()));
+	if (found === undefined) return;
+	throw new RouseError('machine_failed', `${machineName} stands on ${found.path}, which goes with its recovery`, {
+		hint: `turn ${machineName} off, so that it is put onto its targets, and try again`,
+	});
+}
+
 /** Somebody's own checkpoint has moved the guest's writes to a file that we know nothing of. */
 export function refuseCheckpoints(
 	{ definition, hardware }: MachineParts,

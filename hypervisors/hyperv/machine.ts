@@ -15,13 +15,14 @@ import type {
 	Target,
 } from '../contract.ts';
 import { keepBase, presentBase, withdrawBase } from './base.ts';
+import { refuseUnfinished } from './chain.ts';
 import { createMachine } from './create.ts';
 import { putTargetsBack } from './disk-files.ts';
 import { parseHardware } from './hardware.ts';
 import { InTurn } from './in-turn.ts';
 import { look, lookSettled } from './look.ts';
 import { observe } from './observation.ts';
-import { takeSnapshot } from './overlays.ts';
+import { keepOnTargets, takeSnapshot } from './overlays.ts';
 import { type Call, freshMemory, type HostSettings, type MachineParts } from './parts.ts';
 import { machinePaths } from './paths.ts';
 import { powerOff, powerOn, reset, resume, shutdown, withoutItsReads } from './power.ts';
@@ -138,7 +139,10 @@ export class HypervMachine implements Machine {
 		const record = await records.of(definition, paths);
 		// One that its owner has removed, or does not mark as ours any more, is handed over already.
 		if (await look(this.#parts, options)) {
-			await settleIfPossible(this.#parts, await lookSettled(this.#parts, options), options);
+			const found = await lookSettled(this.#parts, options);
+			if (['off', 'saved'].includes(found.stage)) await keepOnTargets(this.#parts, options);
+			await settleIfPossible(this.#parts, found, options);
+			if (!(await records.of(definition, paths)).merged) await refuseUnfinished(this.#parts, options);
 			await settings.driver.ask('hand-over', { recoveryId: definition.recoveryId }, options);
 		}
 		await this.#removeBase(record, options);

@@ -63,7 +63,7 @@ async function standing(call: SwitchCall, found: Found): Promise<void> {
 	if (calls.chain !== 'target') {
 		refuseCheckpoints(parts, found);
 		await ontoTargets(call, act => act());
-	}
+	} else await keepOnTargets(parts, options);
 	await settleIfPossible(parts, found, options);
 	await calls.reached('switch.merged');
 }

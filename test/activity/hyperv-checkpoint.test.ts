@@ -81,6 +81,22 @@ async function heldAt({ windows: { faults } }: HypervBench, point: string): Prom
 	await waitFor(point, async () => faults.heldAt(point) > 0, { timeoutMs: 30_000 });
 }
 
+/** Of a supervisor that is dead: its disks from this one on stand on the volume again, and all targets are under their names. */
+async function lateOrders(bench: HypervBench, from: number): Promise<void> {
+	const { definition, paths, hyperv } = bench;
+	const { recoveryId, disks } = definition;
+	const { windows } = paths;
+	const ids = await targetIds(definition, paths);
+	const { overlays } = await recorded(bench);
+	for (const [at, disk] of disks.entries()) {
+		const [target, place, kept] = [windows.target(disk), windows.place(disk), windows.kept(disk)];
+		await hyperv.driver.ask('put-target', { recoveryId, target, place, kept, to: 'own' });
+		const parentId = ids[at] ?? '';
+		const request = { recoveryId, overlay: overlays[at] ?? '', from: [place], parentId, anew: false };
+		if (at >= from) await hyperv.driver.ask('reparent', { ...request, parent: windows.baseFile(disk) });
+	}
+}
+
 /** As a target that was filled has another than its placeholder. */
 async function givenAnotherId(path: string): Promise<void> {
 	const file = await DiskFile.open(path, path, 'r+');
@@ -188,19 +204,30 @@ suite('a machine with overlays by checkpoint', { concurrency: 2 }, () => {
 		};
 		await assert.rejects(attempt(state));
 		record.at = async () => {};
-		const { definition, paths, hyperv } = bench;
-		const { recoveryId, disks } = definition;
-		const { windows } = paths;
-		const ids = await targetIds(definition, paths);
-		const { overlays } = await recorded(bench);
-		for (const [at, disk] of disks.entries()) {
-			const [target, place, kept] = [windows.target(disk), windows.place(disk), windows.kept(disk)];
-			await hyperv.driver.ask('put-target', { recoveryId, target, place, kept, to: 'own' });
-			const parentId = ids[at] ?? '';
-			const request = { recoveryId, overlay: overlays[at] ?? '', from: [place], parentId, anew: false };
-			if (at > 0) await hyperv.driver.ask('reparent', { ...request, parent: windows.baseFile(disk) });
-		}
+		await lateOrders(bench, 1);
 		await switchedWithEveryWrite(state);
+	});
+
+	test('that is off, and was put back onto the volume after the marks, is handed over on its targets, and not while it runs there', async t => {
+		const state = await readied(t);
+		const { bench, record } = state;
+		await anew(bench, machine => machine.powerOff());
+		record.at = async place => {
+			if (place === 'switch.marked-target') throw new Error('the supervisor dies');
+		};
+		await assert.rejects(attempt(state));
+		await lateOrders(bench, 0);
+		const { recoveryId, disks } = bench.definition;
+		const { overlays } = await recorded(bench);
+		const onBase = disks.map((disk, at) => ({ leaf: overlays[at] ?? '', parent: bench.paths.windows.baseFile(disk) }));
+		await bench.hyperv.driver.ask('start', { recoveryId, disks: onBase });
+		await assert.rejects(
+			anew(bench, machine => machine.handOver()),
+			{ code: 'machine_failed', message: /goes with its recovery/ },
+		);
+		await anew(bench, machine => machine.powerOff());
+		await anew(bench, machine => machine.handOver());
+		assert.deepEqual(await filesOf(bench), ownPlaces(bench));
 	});
 
 	test('is switched with every write when an overlay was linked to the empty disk in the place of its target', async t => {
