@@ -19,9 +19,12 @@ export async function powerOn(call: Call, chain: Chain): Promise<void> {
 	const { definition, paths, settings } = parts;
 	const record = await records.of(definition, paths);
 	const found = await lookSettled(parts, options);
-	if (found.stage === 'running' || found.stage === 'critical') return;
-	if (found.stage === 'standing') {
-		await settings.driver.ask('power', { recoveryId: definition.recoveryId, action: 'resume' }, options);
+	const standsStill = found.stage === 'standing';
+	if (standsStill) await settings.driver.ask('power', { recoveryId: definition.recoveryId, action: 'resume' }, options);
+	if (standsStill || found.stage === 'running' || found.stage === 'critical') {
+		// Somebody may have let it go on that stood still at its switch.
+		if (chain === 'target' && parts.hardware.overlay === 'checkpoint')
+			await settleIfPossible(parts, await lookSettled(parts, options), options);
 		return;
 	}
 	if (await isHeldBySwitch(parts, record, found, options)) throw stillInSwitch(parts);

@@ -12,15 +12,15 @@ import { records } from './record.ts';
 /**
  * The machine was switched while it ran. Where its overlays are children, and it is off, each goes into its target, which is the
  * machine's disk then: Hyper-V merges a hand-made overlay in no other state. May be done again. One that somebody has put
- * checkpoints on is let be: its disks are right as they are, in two files.
+ * checkpoints on is let be: its disks are right as they are, in two files. Returns why one waits that Windows is to merge.
  */
-export async function settle(parts: MachineParts, found: Found, options: CallOptions): Promise<void> {
+export async function settle(parts: MachineParts, found: Found, options: CallOptions): Promise<string | undefined> {
 	if (parts.hardware.overlay === 'checkpoint') return mergeCheckpoint(parts, found, options);
 	const { settings, definition, paths } = parts;
 	const { snapshotMade, mergeBegun, merged } = await records.of(definition, paths);
-	if (merged || !snapshotMade || found.stage !== 'off' || found.checkpoints > 0) return;
+	if (merged || !snapshotMade || found.stage !== 'off' || found.checkpoints > 0) return undefined;
 	const disks = mergeBegun ? definition.disks : await disksToMerge(parts, options);
-	if (disks === undefined) return;
+	if (disks === undefined) return undefined;
 	// Before the first: what a merge leaves that was cut off the host may not be able to read.
 	await records.change(definition, paths, { mergeBegun: true });
 	for (const disk of disks) {
@@ -31,19 +31,25 @@ export async function settle(parts: MachineParts, found: Found, options: CallOpt
 		await settings.driver.ask('merge', request, options);
 	}
 	await records.change(definition, paths, { mergeBegun: false, merged: true });
+	return undefined;
 }
 
 /**
  * The machine stands on its targets, and runs or is off: Windows is told that its checkpoint is needed no more, merges it, and
  * goes on with that whatever becomes of us. It is seen to be one file by a later look.
  */
-async function mergeCheckpoint(parts: MachineParts, found: Found, options: CallOptions): Promise<void> {
+async function mergeCheckpoint(parts: MachineParts, found: Found, options: CallOptions): Promise<string | undefined> {
 	const { settings, definition, paths } = parts;
 	const { windows } = paths;
 	const { snapshotMade, merged } = await records.of(definition, paths);
-	if (merged || !snapshotMade || found.checkpoints > 0 || !['off', 'running'].includes(found.stage)) return;
+	if (merged || !snapshotMade) return undefined;
+	const { machineName } = definition;
+	if (found.checkpoints > 0) return `${machineName} has ${found.checkpoints} checkpoints that Rouse did not make`;
+	if (!['off', 'running'].includes(found.stage))
+		return `${machineName} is ${found.state}: it is merged when it runs again`;
 	const chain = await readChain(parts, options);
-	if (chain.some(({ stand }) => stand !== 'target' && stand !== 'alone')) return;
+	if (chain.some(({ stand }) => stand !== 'target' && stand !== 'alone'))
+		return `${machineName} has other disks than its targets`;
 	const isMerged = chain.every(({ stand }) => stand === 'alone');
 	// Before it is asked: with the first that is merged the placeholders are nobody's.
 	await records.change(definition, paths, { mergeAsked: true });
@@ -58,6 +64,7 @@ async function mergeCheckpoint(parts: MachineParts, found: Found, options: CallO
 		options,
 	);
 	if (isMerged) await records.change(definition, paths, { merged: true });
+	return undefined;
 }
 
 function disksAs(files: readonly DiskFiles[], chain: readonly { stand: Stand }[]): RequestOf<'start'>['disks'] {
@@ -76,8 +83,7 @@ async function disksToMerge(parts: MachineParts, options: CallOptions): Promise<
 /** In two files its disks are right as well: what keeps them from being merged keeps no machine off. */
 export async function settleIfPossible(parts: MachineParts, found: Found, options: CallOptions): Promise<void> {
 	try {
-		await settle(parts, found, options);
-		parts.seen.notMerged = undefined;
+		parts.seen.notMerged = await settle(parts, found, options);
 	} catch (error) {
 		options.signal?.throwIfAborted();
 		parts.seen.notMerged = asRouseError(error).message;

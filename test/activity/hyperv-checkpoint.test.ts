@@ -312,6 +312,22 @@ suite('a machine with overlays by checkpoint', { concurrency: 2 }, () => {
 		await switchedWithEveryWrite(state);
 	});
 
+	test('that somebody has saved says that it waits, and is merged by the next `powerOn` when somebody has let it go on', async t => {
+		const state = await readied(t);
+		const { bench, record } = state;
+		const { recoveryId, disks } = bench.definition;
+		await bench.hyperv.driver.ask('power', { recoveryId, action: 'save' });
+		await anew(bench, async machine => {
+			await machine.switchToTarget(record);
+			assert.match(machine.debug['notMerged'] ?? '', /is Saved/);
+		});
+		const { overlays } = await recorded(bench);
+		const onTargets = disks.map((disk, at) => ({ leaf: overlays[at] ?? '', parent: bench.paths.windows.place(disk) }));
+		await bench.hyperv.driver.ask('start', { recoveryId, disks: onTargets });
+		await anew(bench, machine => machine.powerOn('target'));
+		assert.deepEqual(await filesOf(bench), ownPlaces(bench));
+	});
+
 	test("is neither started nor switched over somebody's checkpoint, or without Rouse's own", async t => {
 		const state = await readied(t);
 		const { bench } = state;

@@ -129,6 +129,7 @@ test('`make-checkpoint` done again finds its own, whose type is disabled afterwa
 	assert.ok(seen.ok && seen.result?.hasOwnCheckpoint && seen.result.checkpoints === 0);
 	const [vm] = sample.host.parts.state.vms;
 	assert.ok(vm);
+	assert.match(vm.notes, /^Do not apply or delete the checkpoint rouse-/m);
 	await assert.rejects(checkpointVm(sample.host.parts, vm, 'x'), { message: /disabled/ });
 	await refuses(sample, 'chain_unexpected', 'start', { recoveryId, disks: on(placePath, targetPath) });
 	const onBase = reparent(sample.baseId, { overlay, from: [placePath, basePath], parent: basePath });

@@ -117,6 +117,16 @@ function Select-OwnCheckpoint {
     }
 }
 
+# Whoever applies it starts from an empty disk.
+function Set-CheckpointWarning {
+    param($Vm, [string]$RecoveryId)
+    $warning = "Do not apply or delete the checkpoint $(Get-CheckpointName -RecoveryId $RecoveryId)"
+    $notes = [string]$Vm.Notes
+    if (($notes -split "`r?`n") -notcontains $warning) {
+        Set-VM -VM $Vm -Notes ($notes + "`r`n" + $warning)
+    }
+}
+
 # Standard: of a machine that is off a production checkpoint may be one too, or none (a guess).
 function Invoke-MakeCheckpoint {
     param($Request)
@@ -128,6 +138,7 @@ function Invoke-MakeCheckpoint {
             Test-DiskIdentity -Path $disk.placeholder -VirtualDiskId $disk.placeholderId
             Connect-Overlay -Vm $vm -Path $disk.placeholder -Slot $disk.slot
         }
+        Set-CheckpointWarning -Vm $vm -RecoveryId $Request.recoveryId
         Set-VM -VM $vm -CheckpointType 'Standard'
         Checkpoint-VM -VM $vm -SnapshotName (Get-CheckpointName -RecoveryId $Request.recoveryId)
     }

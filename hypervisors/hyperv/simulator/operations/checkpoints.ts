@@ -64,6 +64,9 @@ export async function makeCheckpoint(
 			await mustBeDisk(host, placeholder, placeholderId);
 			await connectDisk(host, vm, placeholder, slot);
 		}
+		const warning = `Do not apply or delete the checkpoint ${name}`;
+		if (!vm.notes.split(/\r?\n/).includes(warning))
+			await setVm(host, 'Set-VM', vm, { notes: `${vm.notes}\r\n${warning}` });
 		await setVm(host, 'Set-VM', vm, { checkpointType: 'Standard' });
 		await checkpointVm(host, vm, name);
 	}
