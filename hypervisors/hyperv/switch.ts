@@ -196,6 +196,8 @@ async function savedHalfWay(call: SwitchCall): Promise<Found> {
 	const { parts } = call;
 	const found = await lookSettled(parts, {});
 	if (['off', 'saved'].includes(found.stage) || !(await runsOnTargets(parts, {}))) return found;
+	// Whether it stood still when it was saved first counts no more.
+	if (found.stage === 'running' || found.stage === 'critical') await call.calls.rememberResume(true);
 	await toFile(call);
 	return lookSettled(parts, {});
 }

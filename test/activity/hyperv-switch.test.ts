@@ -162,6 +162,7 @@ suite('`switchToTarget` on Hyper-V', { concurrency: 2 }, () => {
 		const boot = await bench.boot();
 		const { recoveryId } = bench.definition;
 		record.at = async place => {
+			if (place === 'switch.reparented-one') await record.rememberResume(false); // as of one that stood still
 			if (place === 'switch.reparented-one')
 				await bench.hyperv.driver.ask('start', { recoveryId, disks: onBoth(bench) });
 		};
