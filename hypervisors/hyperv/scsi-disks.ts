@@ -79,7 +79,11 @@ export async function letGo({ sys }: Pick<DeviceRoots, 'sys'>, virtualDiskId: st
 	}
 }
 
-async function findDisk(roots: DeviceRoots, { virtualDiskId, sizeBytes }: WantedDisk): Promise<string | undefined> {
+/** Undefined when it is not there; throws as {@link awaitDisk}. */
+export async function findDisk(
+	roots: DeviceRoots,
+	{ virtualDiskId, sizeBytes }: WantedDisk,
+): Promise<string | undefined> {
 	const names = await disksWith(roots, virtualDiskId);
 	const [name] = names;
 	if (name === undefined) return undefined;

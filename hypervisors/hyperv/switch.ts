@@ -14,7 +14,7 @@ import { disksOn, start } from './power.ts';
 import { records } from './record.ts';
 import { isHeldBySwitch } from './saved.ts';
 import { settleIfPossible } from './settle.ts';
-import { releaseTargets, returnTargets, openTargets } from './targets.ts';
+import { attachTargets, releaseTargets, returnTargets } from './targets.ts';
 import { whileServed } from './while-served.ts';
 
 /**
@@ -98,7 +98,7 @@ async function save(call: SwitchCall, found: Found): Promise<void> {
 	refuseCheckpoints(parts, found);
 	await roomForMemory(call);
 	// What forbids to take one away, a checkpoint of the appliance, is told while the guest runs. What that has is not attached.
-	if (!(await runsOnTargets(parts, options))) await openTargets(parts, options);
+	if (!(await runsOnTargets(parts, options))) await attachTargets(parts, options);
 	// One that stands still since the volume is away goes on from the targets.
 	await calls.rememberResume(found.stage === 'running' || found.stage === 'critical');
 	// Somebody else may have started it in this boot.

@@ -11,7 +11,7 @@ import type { AnswerOf } from './driver/requests.ts';
 import { diskHardware } from './hardware.ts';
 import type { Call, MachineParts } from './parts.ts';
 import { createTargetRecord, ofTargets, records, targetIds, targetRecords } from './record.ts';
-import { awaitDisk, letGo, syncDisk } from './scsi-disks.ts';
+import { awaitDisk, findDisk, letGo, syncDisk, type WantedDisk } from './scsi-disks.ts';
 
 /** A VHDX's disk has whole sectors of its own. */
 function targetBytes(parts: MachineParts, disk: MachineDisk): number {
@@ -86,9 +86,28 @@ async function checkSpace(parts: MachineParts, options: CallOptions): Promise<vo
 	);
 }
 
-/** See `Machine.openTargets`. */
+/**
+ * See `Machine.openTargets`. Windows does one thing of a recovery at a time. When it waits for the volume it waits for the mover,
+ * which would wait here: of disks that are here it is asked nothing.
+ */
 export async function openTargets(parts: MachineParts, options: CallOptions): Promise<Target[]> {
-	const { settings, definition, paths, targetsInTurn } = parts;
+	return await targetsBy(
+		async (disk, virtualDiskId) =>
+			(await findDisk(parts.settings.roots, wantedDisk(parts, disk, virtualDiskId))) ??
+			(await attach(parts, disk, virtualDiskId, options)),
+		parts,
+	);
+}
+
+/** The same, and Windows is asked of each: throws what forbids to take one away, a checkpoint of the appliance. */
+export async function attachTargets(parts: MachineParts, options: CallOptions): Promise<void> {
+	await targetsBy((disk, virtualDiskId) => attach(parts, disk, virtualDiskId, options), parts);
+}
+
+async function targetsBy(
+	open: (disk: MachineDisk, virtualDiskId: string) => Promise<string>,
+	{ settings, definition, paths, targetsInTurn }: MachineParts,
+): Promise<Target[]> {
 	const ids = await targetIds(definition, paths);
 	return targetsInTurn.run(async () => {
 		const record = await records.read(definition, paths);
@@ -99,11 +118,15 @@ export async function openTargets(parts: MachineParts, options: CallOptions): Pr
 			const path =
 				record?.targets === 'machine'
 					? join(settings.roots.dev, identity) // where nothing is
-					: await attach(parts, disk, virtualDiskId, options);
+					: await open(disk, virtualDiskId);
 			targets.push({ identity, path, place: paths.windows.target(disk), offsetBytes: 0, readsZero: true });
 		}
 		return targets;
 	});
+}
+
+function wantedDisk(parts: MachineParts, disk: MachineDisk, virtualDiskId: string): WantedDisk {
+	return { virtualDiskId, sizeBytes: targetBytes(parts, disk) };
 }
 
 async function attach(
@@ -123,7 +146,7 @@ async function attach(
 		await makeTarget(parts, disk, virtualDiskId, options); // says so when it is gone
 		throw error;
 	}
-	return awaitDisk(settings.roots, { virtualDiskId, sizeBytes: targetBytes(parts, disk) }, options);
+	return awaitDisk(settings.roots, wantedDisk(parts, disk, virtualDiskId), options);
 }
 
 /**

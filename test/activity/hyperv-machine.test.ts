@@ -266,6 +266,16 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 		});
 	});
 
+	test('`openTargets` asks Windows nothing for disks that are here: what Windows waits for may be the mover that wants them', async t => {
+		const bench = await made(t);
+		await anew(bench, machine => machine.makeTargets());
+		const opened = await anew(bench, machine => machine.openTargets());
+		bench.windows.faults.at('op attach-target', { kind: 'hold' });
+		const signal = AbortSignal.timeout(20_000);
+		assert.deepEqual(await anew(bench, machine => machine.openTargets({ signal })), opened);
+		assert.equal(bench.windows.faults.heldAt('op attach-target'), 0);
+	});
+
 	test('`makeTargets` makes none where their whole space is not free, and takes one for its own that it had not recorded', async t => {
 		const bench = await made(t);
 		bench.windows.faults.conditions.freeBytes = 6 * 2 ** 20;
