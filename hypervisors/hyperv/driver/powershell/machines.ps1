@@ -209,7 +209,10 @@ function Invoke-RemoveMachine {
         if ((Get-SettledState -Vm $vm) -like '*Saved*') {
             Remove-VMSavedState -VM $vm
         }
-        Remove-Leaves -Directory $Request.directory
+        # Of a checkpoint that VMMS knows: what it would merge as the machine goes.
+        if (@(Select-OwnCheckpoint -Snapshots @(Get-VMSnapshot -VM $vm) -RecoveryId $Request.recoveryId).Length -gt 0) {
+            Remove-Leaves -Directory $Request.directory
+        }
         Remove-VM -VM $vm -Force
         $removed = $true
     }

@@ -72,7 +72,8 @@ export async function removeMachine(
 	if (vm !== undefined) {
 		await takePower(host, vm);
 		if (stateOf(host, vm) === 'Saved') await removeSavedState(host, vm);
-		await removeLeaves(host, directory);
+		const known = await getSnapshots(host, vm);
+		if (known.includes(checkpointName(recoveryId))) await removeLeaves(host, directory);
 		await removeVm(host, vm);
 	}
 	await removeLeaves(host, directory);
@@ -82,7 +83,7 @@ export async function removeMachine(
 	return { removed: vm !== undefined };
 }
 
-/** Before the machine goes: what is not there VMMS cannot merge. */
+/** Of a checkpoint that VMMS knows before the machine goes: what is not there it cannot merge. */
 async function removeLeaves(host: HostParts, directory: string): Promise<void> {
 	const leaves = (await filesIn(host, directory)).filter(path => /\.avhdx$/i.test(path));
 	await removeFilesInside(host, leaves, directory);
