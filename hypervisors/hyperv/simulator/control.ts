@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { asRouseError } from '../../../model/errors.ts';
 import { conditionsSchema, faultActionSchema } from './faults.ts';
+import type { ScriptedGuest } from './guest.ts';
 import type { AnswerLine } from './json-lines.ts';
 import type { WindowsHost } from './windows-host.ts';
 
@@ -53,20 +54,28 @@ async function obey(host: WindowsHost, control: Control): Promise<string | undef
 	if (control.do === 'guest-boot') return host.guest(control.recoveryId).boot;
 	if (control.do === 'guest-read') {
 		const { disk: number, atBytes, lengthBytes } = control;
-		return (await host.guest(control.recoveryId).read(number, atBytes, lengthBytes)).toString('base64');
+		const guest = await awakeGuest(host, control.recoveryId);
+		return (await guest.read(number, atBytes, lengthBytes)).toString('base64');
 	}
 	await act(host, control);
 	return undefined;
+}
+
+async function awakeGuest(host: WindowsHost, of: string): Promise<ScriptedGuest> {
+	const guest = host.guest(of);
+	await guest.untilResumed();
+	return guest;
 }
 
 async function act(host: WindowsHost, control: Exclude<Control, { do: 'guest-boot' | 'guest-read' }>): Promise<void> {
 	switch (control.do) {
 		case 'guest-write': {
 			const content = Buffer.from(control.base64, 'base64');
-			return await host.guest(control.recoveryId).write(control.disk, control.atBytes, content);
+			const guest = await awakeGuest(host, control.recoveryId);
+			return await guest.write(control.disk, control.atBytes, content);
 		}
 		case 'guest-flush':
-			return await host.guest(control.recoveryId).flush();
+			return await (await awakeGuest(host, control.recoveryId)).flush();
 		case 'guest-power-off':
 			return await host.guest(control.recoveryId).powerOff();
 		case 'guest-crash':

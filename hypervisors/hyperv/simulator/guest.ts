@@ -23,6 +23,12 @@ export class ScriptedGuest {
 		return this.#host.running.get(this.#vmId)?.guestBoot;
 	}
 
+	/** While the machine is saved its guest asks for nothing; a script in another process does not know of that. */
+	async untilResumed(): Promise<void> {
+		const isSaved = () => this.#host.state.vms.some(({ vmId, saved }) => vmId === this.#vmId && saved);
+		while (this.boot === undefined && isSaved()) await delay(savedLookMs);
+	}
+
 	/** `disk`: by its place among the machine's drives. Whole sectors. */
 	async read(disk: number, atBytes: number, lengthBytes: number): Promise<Buffer> {
 		return await this.#request(async vm => {
