@@ -7,9 +7,11 @@ import type { MachineDefinition, Platform } from '../../hypervisors/contract.ts'
 import { stopTarget } from '../../hypervisors/hyperv/iscsi/target.ts';
 import type { Overlay } from '../../hypervisors/hyperv/hardware.ts';
 import { machinePaths } from '../../hypervisors/hyperv/paths.ts';
+import { targetIds } from '../../hypervisors/hyperv/record.ts';
+import { letGo } from '../../hypervisors/hyperv/scsi-disks.ts';
 import type { WindowsHost } from '../../hypervisors/hyperv/simulator/windows-host.ts';
 import { asRouseError } from '../../model/errors.ts';
-import { datastore, HypervHost } from './hyperv-host.ts';
+import { appliance, datastore, HypervHost } from './hyperv-host.ts';
 import { benchConfig } from './simulated-bench.ts';
 import { VolumeMover } from './volume-mover.ts';
 
@@ -77,7 +79,12 @@ export async function makeHypervBench(
 			},
 			loseTarget: async disk => {
 				const lost = disks[disk];
-				if (lost) await rm(hyperv.place(paths.windows.target(lost)));
+				if (!lost) return;
+				// One that is attached cannot be deleted.
+				await letGo(hyperv.roots, (await targetIds(definition, paths))[disk] ?? '');
+				const path = paths.windows.target(lost);
+				await driver.ask('detach-target', { recoveryId, appliance, path });
+				await rm(hyperv.place(path));
 			},
 		},
 		boot: async () => guest().boot,

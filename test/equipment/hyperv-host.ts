@@ -26,6 +26,8 @@ export class HypervHost {
 	readonly driver: Driver;
 	readonly #boot: () => Promise<WindowsHost>;
 	readonly #kernel: ApplianceKernel;
+	/** Where the appliance shows its disks. */
+	readonly roots: ApplianceKernel['roots'];
 	#windows: WindowsHost;
 
 	private constructor(
@@ -37,6 +39,7 @@ export class HypervHost {
 		this.#boot = boot;
 		this.#windows = windows;
 		this.#kernel = kernel;
+		this.roots = kernel.roots;
 		this.driver = inProcessDriver(() => this.#windows, driverError);
 		this.platform = createHypervPlatform({
 			driver: this.driver,
