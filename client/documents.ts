@@ -15,6 +15,7 @@ import type {
 } from '../model/recovery.ts';
 import type { SupervisorClient } from '../supervisor/client.ts';
 import type { RecoveryView } from '../supervisor/protocol.ts';
+import type { Config } from '../system/installation.ts';
 import { type NextStep, nextSteps } from './next-steps.ts';
 import { hasEnded, reportedPower } from './phases.ts';
 import type { Recoveries } from './recoveries.ts';
@@ -26,6 +27,8 @@ import type { PendingStep, RecoveryDetails, RecoverySummary } from './summaries.
 export interface Sources {
 	recoveries: Pick<Recoveries, 'show' | 'history'>;
 	supervisor: Pick<SupervisorClient, 'adoption' | 'host' | 'incidents' | 'recovery'>;
+	/** Which hosts are other machines: their supervisors are out of reach here. */
+	config?: Pick<Config, 'hosts'>;
 }
 
 /** Everything about a recovery; docs/cli.md lists the fields. */
@@ -72,12 +75,21 @@ export interface RecoveryDocument {
 	statusFrom: 'worker' | 'memo';
 	/** Whether the host's supervisor told of it; without it disks are as of the last heartbeat. */
 	hostAnswers: boolean;
+	/** Its host is another machine: what is told of it is what its worker has reported. */
+	hostElsewhere: boolean;
 	next: NextStep[];
 }
 
 /** Everything about a recovery: from Temporal, and from the supervisor of its host when that answers. */
-export async function readDocument({ recoveries, supervisor }: Sources, name: string): Promise<RecoveryDocument> {
+export async function readDocument(
+	{ recoveries, supervisor, config }: Sources,
+	name: string,
+): Promise<RecoveryDocument> {
 	const { summary: details } = await unsealedByHost(await recoveries.show(name), supervisor);
+	const elsewhere = Object.values(config?.hosts ?? {}).map(({ id }) => id);
+	// Another one may have a recovery of this name here.
+	if (elsewhere.includes(details.request?.hostId ?? ''))
+		return { ...makeDocument(details, undefined, undefined), hostElsewhere: true };
 	const view = await viewOf(() => supervisor.recovery(name, { timeoutMs: 2_000 }), details.recoveryId);
 	if (!view && details.phase === 'finished') {
 		const removed = await unlessAway(async () => {
@@ -132,6 +144,7 @@ export function makeDocument(
 		removed,
 		statusFrom: details.statusFrom,
 		hostAnswers: view !== undefined,
+		hostElsewhere: false,
 	};
 	return { ...base, next: nextSteps(base) };
 }

@@ -71,7 +71,9 @@ export function fullText(document: RecoveryAnswer): string {
 	if (incidents.length > 0) row('incidents', `${incidents.length}, last: ${incidents.at(-1)?.message} (rouse audit)`);
 	if (statusFrom === 'memo' && document.pending.length > 0)
 		row('note', 'no control worker answered: as of the last change');
-	if (!hostAnswers && document.recoveryId && document.phase !== 'abandoning' && !hasEnded(document))
+	if (document.hostElsewhere && !hasEnded(document))
+		row('note', `its host is another machine: this is what the worker of ${document.host} has reported`);
+	else if (!hostAnswers && document.recoveryId && document.phase !== 'abandoning' && !hasEnded(document))
 		row(
 			'note',
 			`the supervisor of the host tells nothing of it: rouse up, rouse host list; ${lastResortText(document.name)}`,

@@ -73,3 +73,21 @@ test('`recover show` says how a network gets somewhere that nobody said where it
 	assert.deepEqual(of({ networks: { dmz: 'none' } }).unmapped, [], 'it was asked for');
 	assert.deepEqual(of({}, { workflow: 'COMPLETED', phase: 'finished' }).unmapped, []);
 });
+
+test('`readDocument` asks the supervisor here nothing of a recovery on another machine, and `recover show` offers no way out of it', async () => {
+	const asked = async () => assert.fail('its host is not here');
+	const { hostId } = makeRequest();
+	const running = { ...detailsOf({}), workflow: 'RUNNING', phase: 'running' } as const;
+	const document = await readDocument(
+		{
+			recoveries: { show: async () => running, history: async () => [] },
+			supervisor: { adoption: asked, incidents: asked, recovery: asked, host: asked },
+			config: { hosts: { hv1: { id: hostId } } },
+		},
+		'web01-r1',
+	);
+	assert.deepEqual([document.hostElsewhere, document.hostAnswers], [true, false]);
+	const text = fullText(recoveryAnswer(document));
+	assert.match(text, /its host is another machine: this is what the worker of local has reported/);
+	assert.doesNotMatch(text, /abandon/);
+});
