@@ -37,13 +37,18 @@ export async function hypervRecovery(t: TestContext, options: { patienceMs?: num
 	};
 	const expected = Buffer.from(bytes);
 	const guest = () => hyperv.windows.guest(recovery.recoveryId);
+	/** The supervisor tries a switch again by itself: meanwhile the machine is saved, and its guest asks for nothing. */
+	const awake = async () => {
+		await guest().untilResumed();
+		return guest();
+	};
 	const write = async (at: number, content: Buffer) => {
-		await guest().write(0, at, content);
-		await guest().flush();
+		await (await awake()).write(0, at, content);
+		await (await awake()).flush();
 		content.copy(expected, at);
 	};
 	const reads = async (at: number) =>
-		assert.ok((await guest().read(0, at, 4096)).equals(expected.subarray(at, at + 4096)), `at ${at}`);
+		assert.ok((await (await awake()).read(0, at, 4096)).equals(expected.subarray(at, at + 4096)), `at ${at}`);
 	const supervisor = await start();
 	/** `start`: the next one, after `supervisor.stop`. `iscsi`: of the target. */
 	return { host, hyperv, recovery, stored, movers, supervisor, start, iscsi, expected, guest, write, reads };
