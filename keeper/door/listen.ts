@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { certifiedCallersOnly } from '../../system/certified-callers.ts';
 
 /** PEM files, and where to listen. */
 export interface DoorFrame {
@@ -11,9 +11,6 @@ export interface DoorFrame {
 	port: number;
 }
 
-/** A connection without a handshake is closed after this. */
-const handshakeTimeoutMs = 10_000;
-
 /** Listens for callers of Temporal, and hands on who shows a certificate of the authority. */
 export async function listenForCallers(
 	{ authority, own, host, port }: DoorFrame,
@@ -21,14 +18,7 @@ export async function listenForCallers(
 ): Promise<Server> {
 	const server = createServer(
 		{
-			ca: await readFile(authority),
-			cert: await readFile(own.certificate),
-			key: await readFile(own.key),
-			requestCert: true,
-			rejectUnauthorized: true,
-			minVersion: 'TLSv1.3',
-			ALPNProtocols: ['h2'],
-			handshakeTimeout: handshakeTimeoutMs,
+			...(await certifiedCallersOnly({ authority, own }, 'h2')),
 			noDelay: true,
 		},
 		enter,

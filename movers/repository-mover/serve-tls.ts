@@ -1,15 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { RouseError } from '../../model/errors.ts';
 import type { ServiceKeys } from '../../repository/service/service-keys.ts';
+import { certifiedCallersOnly } from '../../system/certified-callers.ts';
 import { mustBeSecret } from '../../system/secret-file.ts';
 import type { HostGate } from '../../repository/service/host-gate.ts';
 import { keepAliveMs } from './serve-chunks.ts';
-
-/** A connection without a handshake is closed after this. */
-const handshakeMs = 10_000;
 
 /**
  * One on which nothing moved for so long is closed: the kernel would keep what a dead host has asked for longer. A living one
@@ -30,14 +27,7 @@ export async function serveTls(
 	await mustBeSecret(own.key);
 	const server = createServer(
 		{
-			ca: await readFile(authority),
-			cert: await readFile(own.certificate),
-			key: await readFile(own.key),
-			requestCert: true,
-			rejectUnauthorized: true,
-			minVersion: 'TLSv1.3',
-			ALPNProtocols: ['http/1.1'],
-			handshakeTimeout: handshakeMs,
+			...(await certifiedCallersOnly({ authority, own }, 'http/1.1')),
 			noDelay: true,
 		},
 		(request, response) => void admit(request.socket, () => listener(request, response)),
