@@ -6,10 +6,8 @@ import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { conformance } from '../../hypervisors/conformance.ts';
 import { anew } from '../../hypervisors/conformance/bench.ts';
-import type { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
-import { start, startedGuest } from '../../hypervisors/conformance/started-guest.ts';
-import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
-import { restoreTargets, targetReads } from '../../hypervisors/conformance/targets.ts';
+import { start } from '../../hypervisors/conformance/started-guest.ts';
+import { targetReads } from '../../hypervisors/conformance/targets.ts';
 import { records, targetIds } from '../../hypervisors/hyperv/record.ts';
 import { removeVmSnapshot } from '../../hypervisors/hyperv/simulator/cmdlets/checkpoint.ts';
 import { DiskFile } from '../../hypervisors/hyperv/simulator/disk-file.ts';
@@ -18,6 +16,7 @@ import { waitFor } from '../../system/wait.ts';
 import { accountOf, grantAccess } from '../../hypervisors/hyperv/simulator/host-files.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
+import { attempt, power, type Readied, readiedHyperv } from '../equipment/hyperv-readied.ts';
 import { qemuCompare, sevenZipContent } from '../equipment/vhdx-judges.ts';
 
 const overlay = 'checkpoint';
@@ -47,24 +46,7 @@ suite('Hyper-V, simulated, with overlays by checkpoint keeps the contract', { co
 		});
 });
 
-interface Readied {
-	bench: HypervBench;
-	guest: GuestModel;
-	record: SwitchRecord;
-}
-
-/** Runs from the mover, has written, and all blocks are restored. */
-async function readied(t: TestContext): Promise<Readied> {
-	const bench = await makeHypervBench({ overlay });
-	t.after(() => bench.dispose());
-	const guest = await startedGuest(bench);
-	for (let n = 0; n < 3; n++) assert.ok(await guest.write(), 'the guest does not run');
-	await restoreTargets(bench);
-	return { bench, guest, record: new SwitchRecord(bench, guest) };
-}
-
-const power = async (bench: HypervBench) => (await anew(bench, machine => machine.observe())).power;
-const attempt = ({ bench, record }: Readied) => anew(bench, machine => machine.switchToTarget(record));
+const readied = (t: TestContext) => readiedHyperv(t, overlay);
 const recorded = ({ definition, paths }: HypervBench) => records.of(definition, paths);
 
 /** What each disk of the machine consists of, the leaf first. */

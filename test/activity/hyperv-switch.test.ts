@@ -4,35 +4,17 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { anew } from '../../hypervisors/conformance/bench.ts';
-import type { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
-import { start, startedGuest } from '../../hypervisors/conformance/started-guest.ts';
-import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
-import { restoreTargets, targetReads } from '../../hypervisors/conformance/targets.ts';
+import { start } from '../../hypervisors/conformance/started-guest.ts';
+import { targetReads } from '../../hypervisors/conformance/targets.ts';
 import { stopTarget } from '../../hypervisors/hyperv/iscsi/target.ts';
 import { records, targetIds } from '../../hypervisors/hyperv/record.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
-import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
+import type { HypervBench } from '../equipment/hyperv-bench.ts';
 import { appliance } from '../equipment/hyperv-host.ts';
+import { attempt, power, type Readied, readiedHyperv } from '../equipment/hyperv-readied.ts';
 import { qemuCompare, sevenZipContent } from '../equipment/vhdx-judges.ts';
 
-interface Readied {
-	bench: HypervBench;
-	guest: GuestModel;
-	record: SwitchRecord;
-}
-
-/** Runs from the mover, has written, and all blocks are restored. */
-async function readied(t: TestContext): Promise<Readied> {
-	const bench = await makeHypervBench();
-	t.after(() => bench.dispose());
-	const guest = await startedGuest(bench);
-	for (let n = 0; n < 3; n++) assert.ok(await guest.write(), 'the guest does not run');
-	await restoreTargets(bench);
-	return { bench, guest, record: new SwitchRecord(bench, guest) };
-}
-
-const power = async (bench: HypervBench) => (await anew(bench, machine => machine.observe())).power;
-const attempt = ({ bench, record }: Readied) => anew(bench, machine => machine.switchToTarget(record));
+const readied = (t: TestContext) => readiedHyperv(t, 'child');
 
 async function switchedWithEveryWrite(state: Readied): Promise<void> {
 	const { bench, guest, record } = state;

@@ -1,0 +1,29 @@
+/** A machine on a simulated Hyper-V host that is ready for its switch. */
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { anew } from '../../hypervisors/conformance/bench.ts';
+import type { GuestModel } from '../../hypervisors/conformance/guest-model.ts';
+import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
+import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
+import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
+import type { Overlay } from '../../hypervisors/hyperv/hardware.ts';
+import { type HypervBench, makeHypervBench } from './hyperv-bench.ts';
+
+export interface Readied {
+	bench: HypervBench;
+	guest: GuestModel;
+	record: SwitchRecord;
+}
+
+/** Runs from the mover, has written, and all blocks are restored. */
+export async function readiedHyperv(t: TestContext, overlay: Overlay): Promise<Readied> {
+	const bench = await makeHypervBench({ overlay });
+	t.after(() => bench.dispose());
+	const guest = await startedGuest(bench);
+	for (let n = 0; n < 3; n++) assert.ok(await guest.write(), 'the guest does not run');
+	await restoreTargets(bench);
+	return { bench, guest, record: new SwitchRecord(bench, guest) };
+}
+
+export const power = async (bench: HypervBench) => (await anew(bench, machine => machine.observe())).power;
+export const attempt = ({ bench, record }: Readied) => anew(bench, machine => machine.switchToTarget(record));
