@@ -122,11 +122,14 @@ export function defaultName(machine: string): string {
 }
 
 /**
- * The same request is the same recovery, whoever asks and why: `requestedBy` and `reason` do not count. Keys are sorted,
- * so that the order in which a client wrote them does not either.
+ * The same request is the same recovery, whoever asks and why: `requestedBy` and `reason` do not count, nor what may change
+ * while it waits, and which host of a pool it was given. Keys are sorted, so that the order in which a client wrote them
+ * does not either.
  */
 export function hashRequest(request: RecoveryRequest): string {
-	const { requestedBy: _by, reason: _reason, ...what } = request;
+	const { requestedBy: _by, reason: _reason, priority: _priority, deadline: _deadline, ...asked } = request;
+	const { host: _host, hostId: _hostId, pool, ...anywhere } = asked;
+	const what = pool ? { ...anywhere, pool: pool.toSorted((a, b) => (a.hostId < b.hostId ? -1 : 1)) } : asked;
 	return createHash('sha256')
 		.update(JSON.stringify(what, (_key, value: unknown) => (isRecord(value) ? sorted(value) : value)))
 		.digest('hex');

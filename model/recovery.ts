@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { brokerLimits, leaseRequestSchema } from './broker.ts';
 import { errorCodes } from './errors.ts';
 import { hardwareSchema, platformDataSchema } from './hardware.ts';
 import { sizeSchema } from './machine-size.ts';
@@ -6,6 +7,7 @@ import { macSchema, machineConfigSchema } from './machine.ts';
 import { diskImageSchema, digestSchema } from './chunk.ts';
 import { nameSchema, pointTimeSchema } from './names.ts';
 import { nextSchema } from './next.ts';
+import { readinessSchema } from './readiness.ts';
 
 export const phaseSchema = z.enum([
 	'planned',
@@ -64,6 +66,10 @@ export const forwardSchema = z.strictObject({
 export type Forward = z.infer<typeof forwardSchema>;
 const forwardsSchema = z.array(forwardSchema).max(64);
 
+/** A host of a pool. */
+export const placeSchema = z.strictObject({ host: nameSchema, hostId: z.uuid() });
+export type Place = z.infer<typeof placeSchema>;
+
 /** What `rouse recover start` asks for, normalised: two requests are the same when these are equal. */
 export const recoveryRequestSchema = z.strictObject({
 	name: nameSchema,
@@ -76,6 +82,8 @@ export const recoveryRequestSchema = z.strictObject({
 	repository: z.string().min(1),
 	host: nameSchema,
 	hostId: z.uuid(),
+	/** It may run on any of these: `host` is then the one that it was given, and the first of them until then. */
+	pool: z.array(placeSchema).min(2).max(brokerLimits.poolHosts).optional(),
 	machineName: nameSchema,
 	allocate: allocateSchema,
 	/** Source network to target; what is not named has its link down. */
@@ -90,6 +98,11 @@ export const recoveryRequestSchema = z.strictObject({
 	platformOptions: platformDataSchema,
 	powerOn: z.boolean(),
 	policy: policySchema,
+	/** Among those that wait for a place; absent: 3, without a deadline. May be changed while it waits. */
+	priority: leaseRequestSchema.shape.priority.optional(),
+	deadline: z.iso.datetime().optional(),
+	/** Absent: ready when it is powered on. */
+	readiness: readinessSchema.optional(),
 	reason: z.string().max(500),
 	requestedBy: z.string().max(100),
 });

@@ -48,6 +48,8 @@ export interface RecoveryInput {
 	request: RecoveryRequest;
 	/** SHA-256 of the normalised request: the sandbox has no crypto, so the client makes it. */
 	requestHash: string;
+	/** Name of the batch that started it, and is told what becomes of it. */
+	batch?: string;
 	/** Set when an earlier workflow of this recovery is lost: this one goes on where the host is. */
 	adopt?: Adopted;
 }

@@ -1,0 +1,46 @@
+import type { ErrorCode } from './errors.ts';
+import type { Phase } from './recovery.ts';
+
+/** How far a machine of a batch is, as the batch was told. */
+export type ItemState =
+	/** Its group, or the window, does not let it start yet. */
+	| 'waiting'
+	/** Its recovery was started, or found, and is not ready. */
+	| 'starting'
+	| 'ready'
+	/** Powered on, but its readiness check did not pass in time. */
+	| 'not_ready'
+	| 'parked'
+	/** Its recovery is over: `phase` says how. */
+	| 'ended'
+	/** The batch will not start it: it was cancelled, or another machine failed and the policy says so. */
+	| 'left_out'
+	/** It could not be started: `code` and `reason` say why. */
+	| 'refused';
+
+export interface ItemView {
+	name: string;
+	machine: string;
+	group: string;
+	state: ItemState;
+	/** Last known of its recovery. */
+	phase: Phase | null;
+	/** What keeps it from starting, what parked it, why it failed or was refused. */
+	code: ErrorCode | null;
+	reason: string | null;
+	/** It was under way, or finished, before this batch came to it. */
+	found: boolean;
+	/** ms since the epoch. */
+	startedMs: number | null;
+	readyMs: number | null;
+}
+
+export interface BatchView {
+	name: string;
+	/** `over`: nothing is left to start, and every machine that was started is ready, parked or at its end. */
+	phase: 'running' | 'cancelled' | 'over';
+	startedMs: number;
+	endedMs: number | null;
+	window: number;
+	items: ItemView[];
+}
