@@ -4,6 +4,7 @@
  * use for it: of it they import types. Histories keep what was given, so a field may be added only where it may be absent.
  */
 import * as z from 'zod';
+import { heldLeaseSchema, leaseRequestSchema } from './broker.ts';
 import { digestSchema } from './chunk.ts';
 import { errorCodes } from './errors.ts';
 import { hostQuestionSchema } from './host-question.ts';
@@ -36,7 +37,8 @@ export const activityInputs = {
 	pin: pinSchema,
 	/** Of the pin that was set, or was to be. */
 	unpin: pinSchema,
-	reserve: hostStepSchema.extend({ request: recoveryRequestSchema.optional() }),
+	/** `lease`: what a broker has granted for it, which the host keeps and reports as long as the recovery is not over there. */
+	reserve: hostStepSchema.extend({ request: recoveryRequestSchema.optional(), lease: heldLeaseSchema.optional() }),
 	chooseHardware: hostStepSchema.extend({ plan: recoveryPlanSchema }),
 	allocate: hostStepSchema.extend({ plan: recoveryPlanSchema }),
 	createMachine: hostStepSchema,
@@ -56,5 +58,6 @@ export const activityInputs = {
 	askHost: z.strictObject({ hostId: z.uuid(), question: hostQuestionSchema }),
 	unpinned: hostStepSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),
 	oweUnpin: hostStepSchema.extend({ repository: z.string().min(1) }),
+	askBroker: z.strictObject({ request: leaseRequestSchema }),
 } as const;
 export type ActivityInput<A extends keyof typeof activityInputs> = z.infer<(typeof activityInputs)[A]>;

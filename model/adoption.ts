@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { heldLeaseSchema } from './broker.ts';
 import { type Phase, powerSchema, recoveryPlanSchema, recoveryRequestSchema } from './recovery.ts';
 
 /**
@@ -27,6 +28,8 @@ export const adoptionSchema = z.object({
 	copy: z.object({ wanted: z.boolean(), maxRateBytes: z.int().min(0) }),
 	/** All disks are restored to the last chunk. */
 	restored: z.boolean(),
+	/** What a broker had granted to the workflow that began it. */
+	lease: heldLeaseSchema.optional(),
 	switch: z.object({ stage: z.enum(['none', 'begun', 'done']), pauseMs: z.number().min(0).nullable() }),
 });
 export type Adoption = z.infer<typeof adoptionSchema>;

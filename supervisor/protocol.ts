@@ -1,5 +1,6 @@
 /** What is said over the supervisor's socket: docs/architecture.md, "Supervisor". */
 import * as z from 'zod';
+import { heldLeaseSchema } from '../model/broker.ts';
 import { errorCodes } from '../model/errors.ts';
 import { firmwareSchema } from '../model/machine.ts';
 import { nameSchema } from '../model/names.ts';
@@ -28,7 +29,12 @@ export type StepCall = z.infer<typeof stepCallSchema>;
 /** `POST /recoveries/NAME/STEP`, one after the other for one recovery; each may be repeated at will. */
 export const stepBodies = {
 	/** Counts the recovery against the host's limit; `host_busy` while it is full. The request is kept for an adoption. */
-	reserve: stepCallSchema.extend({ limit: z.int().min(1), request: recoveryRequestSchema.optional() }),
+	reserve: stepCallSchema.extend({
+		limit: z.int().min(1),
+		request: recoveryRequestSchema.optional(),
+		/** What a broker has granted for it: kept, and reported as held until the recovery is over here. */
+		lease: heldLeaseSchema.optional(),
+	}),
 	/** Directory, state.json, targets. */
 	allocate: stepCallSchema.extend({ plan: recoveryPlanSchema }),
 	/** The dummy machine, powered off: firmware variables, definition. */
@@ -87,7 +93,8 @@ export const stepAnswers = {
 	'migrate-chunks': nothingMore,
 	/** How long the guest stood still; 0 for a machine that was off. */
 	'switch-to-target': z.object({ pauseMs: z.number().min(0) }),
-	finalize: endedSchema,
+	/** `afterReport`: number of the last capacity report that does not count the machine among what no lease covers. */
+	finalize: endedSchema.extend({ afterReport: z.int().min(0).optional() }),
 	discard: removedSchema,
 	undo: removedSchema,
 	power: z.object({ power: powerSchema }),

@@ -2,6 +2,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Adoption } from '../model/adoption.ts';
+import type { HeldLease } from '../model/broker.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type {
 	Blocked,
@@ -48,6 +49,8 @@ export interface RecoveryInput {
 	request: RecoveryRequest;
 	/** SHA-256 of the normalised request: the sandbox has no crypto, so the client makes it. */
 	requestHash: string;
+	/** It asks the broker of the site for what it takes up; else its host alone says whether there is room. */
+	broker?: true;
 	/** Name of the batch that started it, and is told what becomes of it. */
 	batch?: string;
 	/** Set when an earlier workflow of this recovery is lost: this one goes on where the host is. */
@@ -66,6 +69,8 @@ export type RecoveryMemo = {
 	requestHash: string;
 	recoveryId?: string;
 	status?: RecoveryStatus;
+	/** What a broker has granted and has not got back. */
+	leases?: HeldLease[];
 };
 
 /** How the workflow ends when it does not fail. */

@@ -37,7 +37,12 @@ export function hostSteps(host: HostDependencies) {
 		/** A place among the host's recoveries; `host_busy`, to be tried again, while there is none. */
 		reserve: activity({
 			step: 'reserve',
-			body: (call, { request }: ActivityInput<'reserve'>) => ({ ...call, limit: host.recoveries, request }),
+			body: (call, { request, lease }: ActivityInput<'reserve'>) => ({
+				...call,
+				limit: host.recoveries,
+				request,
+				lease,
+			}),
 			answer: done,
 		}),
 		/** The plan, targets, restored maps. */
@@ -66,7 +71,11 @@ export function hostSteps(host: HostDependencies) {
 			timeoutMs: switchTimeoutMs,
 		}),
 		/** Only the machine stays. Answers with all incidents: what the workflow was told by signals may have grown since. */
-		finalize: activity({ step: 'finalize', body: nothingMore, answer: ({ incidents }) => ({ incidents }) }),
+		finalize: activity({
+			step: 'finalize',
+			body: nothingMore,
+			answer: ({ incidents, afterReport }) => ({ incidents, ...(afterReport === undefined ? {} : { afterReport }) }),
+		}),
 		/** As a person has confirmed it: machine, guest writes and all else of this recovery are removed. */
 		discard: activity({
 			step: 'discard',
