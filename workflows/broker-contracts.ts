@@ -5,6 +5,11 @@ import type { CapacityReport, HeldLease, Holder, LeaseRequest, Release } from '.
 import type { RefusalCode } from './broker/events.ts';
 import type { Asked } from './contracts.ts';
 
+export const brokerWorkflow = 'broker';
+
+/** One for each installation: its hosts and repositories are one site. */
+export const brokerWorkflowId = 'broker/site';
+
 export interface BrokerInput {
 	/** Who is expected to report before the first grant: `host/kvm1`, `repository/main`. */
 	reporters: string[];
