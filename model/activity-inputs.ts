@@ -4,7 +4,7 @@
  * use for it: of it they import types. Histories keep what was given, so a field may be added only where it may be absent.
  */
 import * as z from 'zod';
-import { heldLeaseSchema, leaseRequestSchema } from './broker.ts';
+import { brokerLimits, heldLeaseSchema, leaseRequestSchema, releaseSchema } from './broker.ts';
 import { digestSchema } from './chunk.ts';
 import { errorCodes } from './errors.ts';
 import { hostQuestionSchema } from './host-question.ts';
@@ -58,6 +58,11 @@ export const activityInputs = {
 	askHost: z.strictObject({ hostId: z.uuid(), question: hostQuestionSchema }),
 	unpinned: hostStepSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),
 	oweUnpin: hostStepSchema.extend({ repository: z.string().min(1) }),
+	/** Each as it stands in a lease's request. */
+	leasesGone: z.strictObject({
+		hostId: z.uuid(),
+		requestIds: z.array(releaseSchema.shape.requestId).max(brokerLimits.leases),
+	}),
 	askBroker: z.strictObject({ request: leaseRequestSchema }),
 } as const;
 export type ActivityInput<A extends keyof typeof activityInputs> = z.infer<(typeof activityInputs)[A]>;

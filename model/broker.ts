@@ -81,6 +81,8 @@ export type HeldLease = z.infer<typeof heldLeaseSchema>;
 /** How much there is, from who knows it. A later report replaces all of an earlier one. */
 export const capacityReportSchema = z.strictObject({
 	reporter: reporterSchema,
+	/** Of a host: where it is asked what became of its leases. */
+	hostId: z.uuid().optional(),
 	/** Rises for good with each report; one that is not above the last is late, or a repetition. */
 	number: z.int().min(1),
 	resources: z.record(

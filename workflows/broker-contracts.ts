@@ -44,6 +44,13 @@ export interface BrokerActivities {
 	heldLeases(): Promise<HeldLease[]>;
 	/** Of these, those that are closed, missing, or another run under the same id: by describing them, since lists lag. */
 	closedHolders(input: { holders: readonly Holder[] }): Promise<Holder[]>;
-	/** Of these, those of which nothing runs on the host; it will let nothing of them begin any more. */
-	leasesGone(input: { host: string; requestIds: readonly string[] }): Promise<string[]>;
+}
+
+/** What it asks of a host, by the host's own worker. */
+export interface BrokerHostActivities {
+	/**
+	 * Of these, those of which nothing runs on the host; it will let nothing of them begin any more. A report that counts
+	 * what it goes on running without them has reached the broker before.
+	 */
+	leasesGone(input: { hostId: string; requestIds: readonly string[] }): Promise<string[]>;
 }

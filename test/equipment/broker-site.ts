@@ -33,7 +33,11 @@ export class BrokerSite {
 	report(reporter: string, totals: Record<string, number>, more: Partial<CapacityReport> = {}): BrokerEffect[] {
 		const resources = Object.fromEntries(Object.entries(totals).map(([kind, total]) => [kind, { total, outside: 0 }]));
 		this.#reports += 1;
-		return this.happens({ type: 'report', report: { reporter, number: this.#reports, resources, held: [], ...more } });
+		const ofHost = reporter.startsWith('host/') ? { hostId: hostIdOf(reporter) } : {};
+		return this.happens({
+			type: 'report',
+			report: { reporter, ...ofHost, number: this.#reports, resources, held: [], ...more },
+		});
 	}
 
 	acquire(...requests: LeaseRequest[]): void {
@@ -64,6 +68,12 @@ export class BrokerSite {
 		const handedOver: unknown = JSON.parse(JSON.stringify(dehydrate(this.state)));
 		this.state = rehydrate(handedOver);
 	}
+}
+
+/** The same for the same name. */
+export function hostIdOf(reporter: string): string {
+	const digits = Buffer.from(reporter).toString('hex').slice(-12).padStart(12, '0');
+	return `00000000-0000-4000-8000-${digits}`;
 }
 
 /** A request for `machine`, valid as it would have to be on its way. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { BrokerView } from '../../model/broker-view.ts';
 import { type LeaseRequest, requestIdOf } from '../../model/broker.ts';
-import { leaseRequest, nameOf } from '../equipment/broker-site.ts';
+import { hostIdOf, leaseRequest, nameOf } from '../equipment/broker-site.ts';
 import type { Sent } from '../equipment/sandbox-outside.ts';
 import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
 import { asked } from './recovery-run.ts';
@@ -14,12 +14,13 @@ before(async () => {
 after(() => sandbox.destroy());
 
 const minute = 60_000;
+const hostId = hostIdOf('host/kvm1');
 const onHost = { hosts: ['kvm1'], onHost: { recoveries: 1 } };
 const one = leaseRequest('one', onHost);
 const two = leaseRequest('two', onHost);
 
 function report(number: number, total = 1) {
-	return { reporter: 'host/kvm1', number, resources: { recoveries: { total, outside: 0 } }, held: [] };
+	return { reporter: 'host/kvm1', hostId, number, resources: { recoveries: { total, outside: 0 } }, held: [] };
 }
 
 async function rebuiltBroker(): Promise<SandboxRun> {
@@ -94,7 +95,8 @@ test('`broker` asks holders and hosts each minute while somebody waits, and goes
 	await run.fail('closedHolders', 'temporal_unreachable');
 	await run.passTime(minute);
 	await run.complete('closedHolders', [one.holder]);
-	assert.deepEqual(run.pending('leasesGone').input, { host: 'kvm1', requestIds: [requestIdOf(one)] });
+	const { input, taskQueue } = run.pending('leasesGone');
+	assert.deepEqual([input, taskQueue], [{ hostId, requestIds: [requestIdOf(one)] }, `host-${hostId}`]);
 	await run.complete('leasesGone', []);
 	assert.deepEqual(await viewOf(run), { held: ['one'], waiting: ['two'], rebuilding: false });
 	await run.passTime(minute);

@@ -27,6 +27,15 @@ test('`report` without a resource makes it unknown, and what is outside is not g
 	assert.deepEqual(site.tick(), []);
 });
 
+test('`report` of a host with leases of another one charges that one with nothing', () => {
+	const site = new BrokerSite({ 'host/kvm1': { migrations: 1 }, 'host/kvm2': { migrations: 1 } });
+	const lie = { request: stream('x'), host: 'kvm1', token: 1 };
+	site.report('host/kvm2', { migrations: 1 }, { held: [lie] });
+	assert.deepEqual(site.held(), []);
+	site.acquire(stream('a'));
+	assert.deepEqual(site.tick(), ['a@kvm1']);
+});
+
 test('`set` stands above reports until it is taken back; leases above it end by themselves', () => {
 	const site = new BrokerSite({ 'host/kvm1': { migrations: 2 } });
 	const all = ['a', 'b', 'c', 'd'].map(stream);

@@ -4,7 +4,7 @@ import { requestIdOf } from '../../model/broker.ts';
 import type { BrokerEffect } from '../../workflows/broker/events.ts';
 import { nextTickMs } from '../../workflows/broker/tick.ts';
 import { askedAtOnce, brokerTimes } from '../../workflows/broker/times.ts';
-import { BrokerSite, leaseRequest } from '../equipment/broker-site.ts';
+import { BrokerSite, hostIdOf, leaseRequest } from '../equipment/broker-site.ts';
 
 const onHost = { hosts: ['kvm1'], onHost: { recoveries: 1 } };
 const one = leaseRequest('one', onHost);
@@ -54,7 +54,7 @@ test('`holders-closed` withdraws who waits; a lease stays until its host says th
 	const site = contended();
 	site.acquire(leaseRequest('three', onHost));
 	const closed = { type: 'holders-closed', holders: [one.holder, two.holder] } as const;
-	const question = { type: 'ask-host', host: 'kvm1', requestIds: [requestIdOf(one)] };
+	const question = { type: 'ask-host', host: 'kvm1', hostId: hostIdOf('host/kvm1'), requestIds: [requestIdOf(one)] };
 	assert.deepEqual(site.happens(closed), [question]);
 	assert.deepEqual(site.happens(closed), []);
 	assert.deepEqual([site.tick(), site.held(), site.waiting()], [[], ['one'], ['three']]);
@@ -79,6 +79,20 @@ test('`holders-closed` of another run of the same workflow id touches nothing', 
 	site.happens({ type: 'holders-closed', holders: [{ ...one.holder, firstRunId: 'b' }] });
 	site.happens({ type: 'host-confirmed', host: 'kvm1', requestId: requestIdOf(one) });
 	assert.deepEqual(site.held(), ['one']);
+});
+
+test('A host that has never reported is not asked: where it is, is not known', () => {
+	const site = contended();
+	site.happens({ type: 'forget', reporter: 'host/kvm1' });
+	assert.deepEqual(site.happens({ type: 'holders-closed', holders: [one.holder] }), []);
+	site.report('host/kvm1', { recoveries: 1 });
+	const [, question] = sweepOf(site);
+	assert.deepEqual(question, {
+		type: 'ask-host',
+		host: 'kvm1',
+		hostId: hostIdOf('host/kvm1'),
+		requestIds: [requestIdOf(one)],
+	});
 });
 
 test('`host-confirmed` by another host, or of an open holder, gives nothing back', () => {
@@ -116,7 +130,7 @@ test('`undelivered` of one of several messages leaves the lease to its host', ()
 	const token = site.state.leases.get(requestIdOf(one))?.token ?? 0;
 	site.acquire(one);
 	assert.deepEqual(site.happens({ type: 'undelivered', requestId: requestIdOf(one), token }), [
-		{ type: 'ask-host', host: 'kvm1', requestIds: [requestIdOf(one)] },
+		{ type: 'ask-host', host: 'kvm1', hostId: hostIdOf('host/kvm1'), requestIds: [requestIdOf(one)] },
 	]);
 	assert.deepEqual(site.tick(), []);
 });

@@ -10,8 +10,9 @@ export function dehydrate(state: BrokerState): DurableState {
 	const { asked, rebuilding, lastSeq, lastToken } = state;
 	return {
 		version: stateVersion,
-		reporters: [...state.reporters].map(([name, { number, resources }]) => [
+		reporters: [...state.reporters].map(([name, { hostId, number, resources }]) => [
 			name,
+			hostId,
 			number,
 			[...resources].map(([kind, { total, outside }]) => [table.numberOf(kind), total, outside]),
 		]),

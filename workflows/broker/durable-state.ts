@@ -31,8 +31,8 @@ export type DurableRequest = z.infer<typeof durableRequestSchema>;
 export const durableStateSchema = z.strictObject({
 	version: z.literal(stateVersion),
 	names: z.array(z.string()),
-	/** Name, number of the last report, and kind, total and outside of each resource. */
-	reporters: z.array(z.tuple([reporterSchema, whole, z.array(z.tuple([number, whole, whole]))])),
+	/** Name, id of a host, number of the last report, and kind, total and outside of each resource. */
+	reporters: z.array(z.tuple([reporterSchema, z.uuid().nullable(), whole, z.array(z.tuple([number, whole, whole]))])),
 	set: z.array(z.tuple([resourceSchema, whole])),
 	/** Host, weights, the last report without it. */
 	staying: z.array(z.tuple([nameSchema, pairs, whole])),

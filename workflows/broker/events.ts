@@ -63,7 +63,12 @@ export type BrokerEffect =
 	/** A person took the lease, or the place in the queue, away. */
 	| ({ readonly type: 'revoke'; readonly holder: Holder; readonly requestId: string } & Reasoned)
 	| { readonly type: 'ask-holders'; readonly holders: readonly Holder[] }
-	| { readonly type: 'ask-host'; readonly host: string; readonly requestIds: readonly string[] };
+	| {
+			readonly type: 'ask-host';
+			readonly host: string;
+			readonly hostId: string;
+			readonly requestIds: readonly string[];
+	  };
 
 export interface Reduced {
 	readonly state: BrokerState;

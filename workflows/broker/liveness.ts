@@ -14,7 +14,7 @@ export function sweep(state: BrokerState, atMs: number): Reduced {
 	const { asked, upTo } = nextAsked(state);
 	const effects: BrokerEffect[] = [{ type: 'ask-holders', holders: distinct(asked) }];
 	const orphans = [...state.leases.values()].filter(lease => lease.orphanedMs !== null);
-	return { state: { ...state, asked: { atMs, upTo } }, effects: [...effects, ...askHosts(orphans)] };
+	return { state: { ...state, asked: { atMs, upTo } }, effects: [...effects, ...askHosts(state, orphans)] };
 }
 
 /** A closed holder's request is withdrawn; its lease waits for the word of its host. */
@@ -31,7 +31,7 @@ export function holdersClosed(state: BrokerState, holders: readonly Holder[], at
 		else if (lease.orphanedMs === null) orphans.push({ ...lease, orphanedMs: atMs });
 	}
 	const next = orphans.reduce(withLease, end(state, over));
-	return { state: next, effects: askHosts(orphans) };
+	return { state: next, effects: askHosts(next, orphans) };
 }
 
 /** Believed only for a holder that is closed: an open one may be about to begin. */
@@ -62,12 +62,16 @@ function distinct(taken: readonly (Waiter | Lease)[]): Holder[] {
 	return [...new Map(taken.map(({ request: { holder } }) => [keyOf(holder), holder])).values()];
 }
 
-function askHosts(orphans: readonly Lease[]): BrokerEffect[] {
+/** One that has never reported cannot be asked: its leases wait until it does. */
+function askHosts({ reporters }: BrokerState, orphans: readonly Lease[]): BrokerEffect[] {
 	const byHost = new Map<string, string[]>();
 	for (const { host, requestId } of orphans) {
 		if (host !== null) byHost.set(host, [...(byHost.get(host) ?? []), requestId]);
 	}
-	return [...byHost].map(([host, requestIds]) => ({ type: 'ask-host', host, requestIds }));
+	return [...byHost].flatMap(([host, requestIds]) => {
+		const hostId = reporters.get(`host/${host}`)?.hostId ?? null;
+		return hostId === null ? [] : [{ type: 'ask-host' as const, host, hostId, requestIds }];
+	});
 }
 
 function keyOf({ workflowId, firstRunId }: Holder): string {

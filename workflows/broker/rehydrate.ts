@@ -32,9 +32,10 @@ function stateOf(durable: DurableState): BrokerState {
 	const nameOrNull = (number: number | null) => (number === null ? null : nameAt(names, number));
 	return {
 		reporters: new Map(
-			durable.reporters.map(([name, number, resources]) => [
+			durable.reporters.map(([name, hostId, number, resources]) => [
 				name,
 				{
+					hostId,
 					number,
 					resources: new Map(resources.map(([kind, total, outside]) => [nameAt(names, kind), { total, outside }])),
 				},

@@ -8,9 +8,11 @@ import type { BrokerState, Reporter } from './state.ts';
  * Takes over how much there is, and leases that the host holds and nobody knows of here. Late and repeated reports change
  * nothing: what is in them may have been released since.
  */
-export function report(state: BrokerState, news: CapacityReport, atMs: number): Reduced {
+export function report(state: BrokerState, told: CapacityReport, atMs: number): Reduced {
+	// A host speaks for itself: what it says of others would be charged to them.
+	const news = { ...told, held: told.held.filter(({ host }) => `host/${host}` === told.reporter) };
 	if (news.number <= (state.reporters.get(news.reporter)?.number ?? 0)) return { state, effects: [] };
-	const reporter = { number: news.number, resources: resourcesOf(state, news) };
+	const reporter = { hostId: news.hostId ?? null, number: news.number, resources: resourcesOf(state, news) };
 	const { state: adopted, effects } = adopt(
 		{
 			...state,

@@ -2,17 +2,19 @@ import { getExternalWorkflowHandle, log, proxyActivities, type SignalDefinition 
 import type { Holder } from '../../model/broker.ts';
 import {
 	type BrokerActivities,
+	type BrokerHostActivities,
 	leaseGrantedSignal,
 	leaseRefusedSignal,
 	leaseRevokedSignal,
 } from '../broker-contracts.ts';
 import { heldLeasesOptions, livenessOptions } from '../activity-options.ts';
+import { taskQueues } from '../contracts.ts';
 import type { BrokerEffect, Happening } from './events.ts';
 import { reduce } from './reduce.ts';
 import type { BrokerState } from './state.ts';
 
 const { heldLeases } = proxyActivities<BrokerActivities>(heldLeasesOptions);
-const { closedHolders, leasesGone } = proxyActivities<BrokerActivities>(livenessOptions);
+const { closedHolders } = proxyActivities<BrokerActivities>(livenessOptions);
 
 /** One run of a broker: the state first, then what is to be done because of it. */
 export class BrokerRun {
@@ -66,9 +68,11 @@ export class BrokerRun {
 				);
 				return;
 			case 'ask-host': {
-				const { host, requestIds } = effect;
+				const { host, hostId, requestIds } = effect;
+				const taskQueue = taskQueues.host(hostId);
+				const { leasesGone } = proxyActivities<BrokerHostActivities>({ ...livenessOptions, taskQueue });
 				this.#ask(host, async () => {
-					for (const requestId of await leasesGone({ host, requestIds })) {
+					for (const requestId of await leasesGone({ hostId, requestIds })) {
 						this.happens({ type: 'host-confirmed', host, requestId });
 					}
 				});

@@ -27,6 +27,8 @@ export interface Lease {
 }
 
 export interface Reporter {
+	/** Of a host, as it has told it. */
+	readonly hostId: string | null;
 	/** Of the last report. */
 	readonly number: number;
 	readonly resources: ReadonlyMap<string, { readonly total: number; readonly outside: number }>;
