@@ -63,6 +63,16 @@ export const configSchema = z
 		/** Those of other machines, from which recoveries of this host read. */
 		repositoriesElsewhere: z.record(nameSchema, repositoryElsewhereSchema).default({}),
 		defaultRepository: nameSchema.optional(),
+		/** By repository: how many machines may read from it at once, and how many recoveries copy disks from it. */
+		limits: z
+			.record(
+				nameSchema,
+				z.strictObject({
+					mounts: z.int().min(0).max(1_000_000).optional(),
+					streams: z.int().min(0).max(1_000_000).optional(),
+				}),
+			)
+			.default({}),
 		host: z
 			.strictObject({
 				name: nameSchema.default('local'),
@@ -94,6 +104,10 @@ export const configSchema = z
 		serve: serveSchema.optional(),
 	})
 	.superRefine(refuseServed)
+	.refine(({ limits, repositories }) => Object.keys(limits).every(name => Object.hasOwn(repositories, name)), {
+		path: ['limits'],
+		message: 'names what is no repository here',
+	})
 	.refine(({ host, hosts }) => !Object.hasOwn(hosts, host.name), {
 		path: ['hosts'],
 		message: 'has the name of this host: a name means one host',

@@ -15,6 +15,7 @@ import { recordTemporal } from '../system/temporal-outages.ts';
 import { createControlWorker } from './control-worker.ts';
 import { forwardReports } from './forwarder.ts';
 import { createHostWorkers } from './host-worker.ts';
+import { keepBroker } from './keep-broker.ts';
 
 export type Role = 'control' | 'host';
 export const roles: readonly Role[] = ['control', 'host'];
@@ -39,7 +40,10 @@ export async function runWorkers(
 		// When the system shuts down, the server may go first: a worker that drains does not miss it.
 		const watching = AbortSignal.any([signal, ended.signal]);
 		const more = [watchTemporal(connection, watch, { clock: systemClock, signal: watching })];
-		if (wanted.includes('control')) workers.push(await createControlWorker(access, installation));
+		if (wanted.includes('control')) {
+			workers.push(await createControlWorker(access, installation));
+			more.push(keepBroker(clientOf(access), () => loadConfig(installation), log, ended.signal));
+		}
 		if (wanted.includes('host')) {
 			const host = await startHost(installation, access, log, ended.signal);
 			workers.push(...host.workers);
@@ -89,7 +93,9 @@ async function startHost(
 	const workers = await createHostWorkers(access, { hostId, supervisor, recoveries: host.recoveries }, how =>
 		runSelftest({ ...how, installation, env: process.env }),
 	);
-	const { connection, namespace, codec } = access;
-	const client = new Client({ connection, namespace, dataConverter: { payloadCodecs: [codec] } });
-	return { workers, reporting: forwardReports(client, supervisor, log, signal) };
+	return { workers, reporting: forwardReports(clientOf(access), supervisor, log, signal) };
+}
+
+function clientOf({ connection, namespace, codec }: TemporalAccess): Client {
+	return new Client({ connection, namespace, dataConverter: { payloadCodecs: [codec] } });
 }

@@ -23,15 +23,23 @@ export async function broker(input: BrokerInput): Promise<void> {
 
 async function runOn(run: BrokerRun, { reporters }: BrokerInput): Promise<void> {
 	const underWay = [run.rebuild(), tickInTime(run)];
-	while (!workflowInfo().continueAsNewSuggested) {
+	const begunBy = buildOfWorker();
+	// A worker of another version has taken over: what it does otherwise it does in a history of its own, not in this one.
+	const isOver = () => workflowInfo().continueAsNewSuggested || buildOfWorker() !== begunBy;
+	while (!isOver()) {
 		if (run.dirty) run.happens({ type: 'tick' });
 		// Without a timer, so that a message costs no events of one.
-		await condition(() => run.dirty || workflowInfo().continueAsNewSuggested);
+		await condition(() => run.dirty || isOver());
 	}
 	// These two end with the run, and begin anew with the next.
 	void underWay;
 	await condition(() => run.quiet && allHandlersFinished());
 	await continueAsNew<typeof broker>({ reporters, state: dehydrate(run.state) });
+}
+
+/** A hash of the workflow code of the worker that does this task, as the history has it: a replay finds the same. */
+function buildOfWorker(): string | undefined {
+	return workflowInfo().currentDeploymentVersion?.buildId;
 }
 
 /** One timer for each sweep that is due while somebody waits, however many messages come meanwhile. */

@@ -102,6 +102,8 @@ export class SandboxRun {
 	nowMs = startedAtMs;
 	/** What the server would say once the history is long. */
 	suggestContinueAsNew = false;
+	/** Of the workflow code of its worker. */
+	buildId = 'one';
 	/** All activities scheduled so far, oldest first, whatever became of them. */
 	readonly scheduled: Scheduled[] = [];
 	readonly cancelled = new Set<number>();
@@ -318,6 +320,7 @@ export class SandboxRun {
 			isReplaying: false,
 			historyLength: this.historyLength,
 			continueAsNewSuggested: this.suggestContinueAsNew,
+			deploymentVersionForCurrentTask: { deploymentName: '', buildId: this.buildId },
 			jobs,
 		});
 	}
@@ -336,9 +339,7 @@ export class SandboxRun {
 			this.scheduled.push(activity);
 			this.#open.set(activity.seq, activity);
 		}
-		if (requestCancelActivity) {
-			this.cancelled.add(requestCancelActivity.seq ?? 0);
-		}
+		if (requestCancelActivity) this.cancelled.add(requestCancelActivity.seq ?? 0);
 		if (updateResponse) this.#takeUpdate(updateResponse);
 		this.outside.take(command, this.nowMs);
 		const upserted = command.upsertWorkflowSearchAttributes?.searchAttributes;

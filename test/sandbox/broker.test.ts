@@ -146,6 +146,19 @@ test('`broker` continues as new when nothing is under way, and the next run know
 	assert.deepEqual(told(next), ['leaseGranted recovery/two']);
 });
 
+test('`broker` continues as new when a worker of another version takes over, and loses nothing', async () => {
+	const run = await rebuiltBroker();
+	await run.signal('acquire', one);
+	await run.arrive(only(run));
+	await run.signal('capacityReport', report(2));
+	assert.equal(run.closed, undefined);
+	run.buildId = 'two';
+	await run.signal('acquire', two);
+	assert.equal(run.closed, 'continued');
+	const next = await sandbox.start('broker', run.nextArguments ?? []);
+	assert.deepEqual(await viewOf(next), { held: ['one'], waiting: ['two'], rebuilding: false });
+});
+
 test('`broker` that has not heard what is held asks again in the next run', async () => {
 	const run = await sandbox.start('broker', [{ reporters: ['host/kvm1'] }]);
 	run.suggestContinueAsNew = true;

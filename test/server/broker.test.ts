@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { TemporalClient } from '../../client/connection.ts';
+import { waitFor } from '../../system/wait.ts';
+import { brokerViewQuery, brokerWorkflowId } from '../../workflows/broker-contracts.ts';
+import { type OwnProcess, TestInstallation } from '../equipment/temporal.ts';
+
+const timeoutMs = 60_000;
+let place: TestInstallation;
+let temporal: TemporalClient;
+let worker: OwnProcess;
+
+before(async () => {
+	place = await TestInstallation.create();
+	await configure(3);
+	await place.startServer();
+	temporal = await place.connect();
+	worker = place.startWorkers('control');
+});
+after(() => place.remove());
+
+function configure(mounts: number): Promise<void> {
+	const { home } = place.installation;
+	const limits = `limits: {main: {mounts: ${mounts}, streams: 2}}`;
+	return writeFile(join(home, 'config.yaml'), `repositories: {main: ${home}/backup}\n${limits}\n`);
+}
+
+const broker = () => temporal.client.workflow.getHandle(brokerWorkflowId);
+
+async function describeBroker() {
+	const { raw, historyLength } = await broker().describe();
+	const { firstRunId } = raw.workflowExecutionInfo ?? {};
+	return { firstRunId, historyLength };
+}
+
+/** What there is of a resource, by the broker; undefined while no worker answers. */
+async function capacityOf(resource: string): Promise<number | null | undefined> {
+	const view = await temporal.client
+		.withDeadline(Date.now() + 2_000, () => broker().query(brokerViewQuery))
+		.catch(() => undefined);
+	return view?.resources.find(found => found.resource === resource)?.capacity;
+}
+
+function untilCapacity(resource: string, capacity: number): Promise<true> {
+	return waitFor(`${resource} to be ${capacity}`, async () => (await capacityOf(resource)) === capacity, { timeoutMs });
+}
+
+test('a control worker starts the broker, reports what a repository bears, and changes of that', async () => {
+	await untilCapacity('repository/main/mounts', 3);
+	assert.equal(await capacityOf('repository/main/streams'), 2);
+	const earlier = await describeBroker();
+	await configure(4);
+	await untilCapacity('repository/main/mounts', 4);
+	const now = await describeBroker();
+	assert.equal(now.firstRunId, earlier.firstRunId);
+	// A signal, and the task that takes it: looking after a broker that runs costs it nothing.
+	assert.equal(now.historyLength - earlier.historyLength, 4);
+});
+
+test('a broker that somebody terminates is started anew, and told what it has to know', async () => {
+	const { firstRunId } = await describeBroker();
+	await broker().terminate('test');
+	await waitFor('another', async () => (await describeBroker()).firstRunId !== firstRunId, { timeoutMs });
+	await untilCapacity('repository/main/mounts', 4);
+	await worker.end('SIGTERM');
+});
