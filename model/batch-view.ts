@@ -23,6 +23,8 @@ export interface ItemView {
 	machine: string;
 	group: string;
 	state: ItemState;
+	/** Of its recovery; null as long as none is known. */
+	recoveryId: string | null;
 	/** Last known of its recovery. */
 	phase: Phase | null;
 	/** What keeps it from starting, what parked it, why it failed or was refused. */
@@ -35,10 +37,16 @@ export interface ItemView {
 	readyMs: number | null;
 }
 
+/**
+ * `over`: nothing is left to start, and every machine that was started is ready, not ready in time, parked or at its end.
+ * `cancelled`: by a person, and some that were started are on their way still.
+ */
+export type BatchPhase = 'running' | 'cancelled' | 'over';
+
+/** Of one that is over, its workflow's result is the last of these. */
 export interface BatchView {
 	name: string;
-	/** `over`: nothing is left to start, and every machine that was started is ready, parked or at its end. */
-	phase: 'running' | 'cancelled' | 'over';
+	phase: BatchPhase;
 	startedMs: number;
 	endedMs: number | null;
 	window: number;

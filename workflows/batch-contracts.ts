@@ -12,11 +12,28 @@ export function batchWorkflowId(name: string): string {
 	return `batch/${name}`;
 }
 
+/**
+ * Whoever starts it sets the search attributes `batch` (its name), `phase` (`running`) and `owner`, and the memo
+ * {@link BatchMemo}. It completes with the {@link BatchView} that it ends with. One that is over takes no order any more:
+ * it is started again with the same plan, finds what exists, and `order` is the first that it is told.
+ */
 export interface BatchInput {
 	plan: BatchPlan;
+	/** Machines whose recovery was discarded or abandoned, or whose machine was removed, are recovered once more. */
+	again?: boolean;
+	/** Discard: of what exists, and nothing is started. */
+	order?: Asked & { is: 'retry' | 'discard' };
 	/** What an earlier run hands to this one. */
 	state?: unknown;
 }
+
+/** Readable without any worker. */
+export type BatchMemo = {
+	name: string;
+	items: number;
+	requestedBy: string;
+	reason: string;
+};
 
 /** What a recovery tells its batch, and nothing else: each at most once until it changes. */
 export interface ItemNews {
@@ -36,9 +53,15 @@ export const itemNewsSignal = defineSignal<[ItemNews]>('itemNews');
 /** To a recovery that was under way before: from then on it tells this batch, beginning with what it is. */
 export const tellBatchSignal = defineSignal<[{ batch: string }]>('tellBatch');
 
+/** To a recovery whose machine is not to start: it undoes all and fails; from power-on on it goes on as if nothing were. */
+export const takeBackSignal = defineSignal<[Asked]>('takeBack');
+
 /** Starts nothing more; what was started goes on. */
 export const cancelBatchUpdate = defineUpdate<void, [Asked]>('cancel');
-/** Refused, failed, left out and parked items only; how many. */
+/**
+ * Refused, failed and left out items begin anew, parked ones and those that are not ready are told `retry`; how many. All
+ * others are left alone.
+ */
 export const retryBatchUpdate = defineUpdate<number, [Asked]>('retry');
 /** Discards every recovery of the batch, guest writes included; `confirm` is the batch's name, typed by a person. */
 export const discardBatchUpdate = defineUpdate<number, [Asked & { confirm: string }]>('discard');

@@ -43,6 +43,8 @@ export const searchAttributes = {
 	parked: defineSearchAttributeKey('RouseParked', 'KEYWORD'),
 	/** Who asked for it. */
 	owner: defineSearchAttributeKey('RouseOwner', 'KEYWORD'),
+	/** Name of the batch: its own, and that of the recoveries that it started. */
+	batch: defineSearchAttributeKey('RouseBatch', 'KEYWORD'),
 } as const;
 
 export interface RecoveryInput {
