@@ -31,6 +31,22 @@ export function refusalText({ issues }: { issues: readonly Issue[] }): string {
 	return keys.length === 0 ? issueText(issue) : `${keys.map(String).join('.')}: ${issueText(issue)}`;
 }
 
+/**
+ * Of a value that is in none of several forms, what is wrong in the one form that is of its kind, with the whole way to it;
+ * any other issue is itself.
+ */
+export function nearestIssue(issue: Issue): Issue {
+	if (issue.code !== 'invalid_union') return issue;
+	const meant = issue.errors.flatMap(([first]) => (first === undefined || isOfAnotherKind(first) ? [] : [first]));
+	const [only, ...more] = meant;
+	if (only === undefined || more.length > 0) return issue;
+	return nearestIssue({ ...only, path: [...issue.path, ...only.path] });
+}
+
+function isOfAnotherKind({ code, path }: Issue): boolean {
+	return path.length === 0 && (code === 'invalid_type' || code === 'invalid_value');
+}
+
 /** The way to what is not accepted: of a map with a key too many, to that key. */
 export function keysOf(issue: Issue): PropertyKey[] {
 	return issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : [...issue.path];

@@ -1,21 +1,43 @@
-import { type Document, isAlias, isCollection, isNode, LineCounter, parseDocument, visit } from 'yaml';
+import {
+	type Document,
+	isAlias,
+	isCollection,
+	isMap,
+	isNode,
+	isScalar,
+	isSeq,
+	LineCounter,
+	parseDocument,
+	visit,
+} from 'yaml';
 import type * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
-import { issueText, keysOf, refusalText } from '../model/issue-text.ts';
+import { issueText, keysOf, nearestIssue, refusalText } from '../model/issue-text.ts';
+
+type FileCode = 'config_invalid' | 'spec_invalid';
 
 /** YAML text as what `schema` describes; the error says file, line, column and what is accepted. */
-export function parseYaml<S extends z.ZodType>(
+export function parseYaml<S extends z.ZodType>(text: string, path: string, schema: S, code: FileCode): z.output<S> {
+	return readYaml(text, path, schema, code).value;
+}
+
+export interface YamlFile<T> {
+	value: T;
+	/** What is wrong with the part that `keys` lead to, for what only its reader can know; it says file, line and column. */
+	refused: (keys: readonly PropertyKey[], what: string, more?: { hint?: string | undefined }) => RouseError;
+}
+
+/** The same for a reader who has more to say about the file than its schema has. */
+export function readYaml<S extends z.ZodType>(
 	text: string,
 	path: string,
 	schema: S,
-	code: 'config_invalid' | 'spec_invalid',
-): z.output<S> {
+	code: FileCode,
+): YamlFile<z.output<S>> {
 	const lines = new LineCounter();
-	const refused = (offset: number | undefined, what: string) => {
+	const refused = (offset: number | undefined, what: string, hint = 'docs/cli.md shows what is accepted') => {
 		const { line, col } = lines.linePos(offset ?? 0);
-		return new RouseError(code, `${path}${offset === undefined ? '' : `:${line}:${col}`}: ${what}`, {
-			hint: 'docs/cli.md shows what is accepted',
-		});
+		return new RouseError(code, `${path}${offset === undefined ? '' : `:${line}:${col}`}: ${what}`, { hint });
 	};
 	// Warnings of the parser would go to stderr past us.
 	const document = parseDocument(text, { prettyErrors: false, logLevel: 'error', lineCounter: lines });
@@ -23,9 +45,14 @@ export function parseYaml<S extends z.ZodType>(
 	if (broken) throw refused(broken.pos[0], broken.message);
 	refuseOddities(document, refused);
 	const result = schema.safeParse(document.toJS({ maxAliasCount }) ?? {});
-	if (result.success) return result.data;
-	const issue = result.error.issues[0];
-	if (issue === undefined) throw new RouseError(code, `${path}: not accepted`);
+	if (result.success)
+		return {
+			value: result.data,
+			refused: (keys, what, { hint } = {}) => refused(positionOf(document, keys), what, hint),
+		};
+	const found = result.error.issues[0];
+	if (found === undefined) throw new RouseError(code, `${path}: not accepted`);
+	const issue = nearestIssue(found);
 	const keys = keysOf(issue);
 	if (keys.length === 0) throw refused(0, `not keys with values, each on a line: ${issueText(issue)}`);
 	throw refused(positionOf(document, keys), refusalText({ issues: [issue] }));
@@ -66,14 +93,19 @@ function holdsAlias(target: Parameters<typeof visit>[0]): boolean {
 	return found;
 }
 
-/** Where the key is that `keys` lead to. */
+/** Where the key, or the entry of a list, is that `keys` lead to; of what is not there, where it would belong. */
 function positionOf(document: Document, keys: readonly unknown[]): number | undefined {
+	if (keys.length === 0) return undefined;
 	const parent = keys.length > 1 ? document.getIn(keys.slice(0, -1), true) : document.contents;
-	if (!isCollection(parent)) return undefined;
-	for (const item of parent.items) {
-		if (typeof item !== 'object' || item === null || !('key' in item)) continue;
-		const { key } = item;
-		if (isNode(key) && 'value' in key && key.value === keys.at(-1)) return key.range?.[0];
+	return placeIn(parent, keys.at(-1)) ?? positionOf(document, keys.slice(0, -1));
+}
+
+function placeIn(parent: unknown, key: unknown): number | undefined {
+	if (isSeq(parent) && typeof key === 'number') {
+		const entry = parent.items[key];
+		return isNode(entry) ? entry.range?.[0] : undefined;
 	}
-	return undefined;
+	if (!isMap(parent)) return undefined;
+	const pair = parent.items.find(item => isScalar(item.key) && item.key.value === key);
+	return isNode(pair?.key) ? pair.key.range?.[0] : undefined;
 }

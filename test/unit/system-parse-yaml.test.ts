@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
-import { parseYaml } from '../../system/parse-yaml.ts';
+import { parseYaml, readYaml } from '../../system/parse-yaml.ts';
 
 const parsed = (text: string) =>
 	parseYaml(text, 'f.yaml', z.looseObject({ cpus: z.number().optional() }), 'spec_invalid');
@@ -24,6 +24,30 @@ for (const [what, text, message] of refusals)
 	test(`\`parseYaml\` refuses ${what} with its place`, () => {
 		assert.throws(() => parsed(text), { code: 'spec_invalid', message });
 	});
+
+const entry = z.union([z.string(), z.strictObject({ machine: z.string(), cpus: z.number().optional() })]);
+const listed = (text: string) => readYaml(text, 'f.yaml', z.strictObject({ machines: z.array(entry) }), 'spec_invalid');
+
+const inLists: [what: string, text: string, message: RegExp][] = [
+	['an entry of a list', 'machines:\n  - a\n  - 17', /^f\.yaml:3:5: machines\.1: is in none of the forms/],
+	[
+		'a field of an entry',
+		'machines:\n  - a\n  - {machine: b, cpus: x}',
+		/^f\.yaml:3:18: machines\.1\.cpus: must be a number/,
+	],
+	['a field that an entry lacks', 'machines:\n  - a\n  - cpus: 2', /^f\.yaml:3:5: machines\.1\.machine: is missing/],
+];
+
+for (const [what, text, message] of inLists)
+	test(`\`readYaml\` refuses ${what} with its place`, () => {
+		assert.throws(() => listed(text), { code: 'spec_invalid', message });
+	});
+
+test('`readYaml` lets its reader refuse what no schema knows, in its place', () => {
+	const { refused } = listed('machines: [a,\n  b]');
+	const { message, hint } = refused(['machines', 1], 'there is no b', { hint: 'there is a' });
+	assert.deepEqual([message, hint], ['f.yaml:2:3: there is no b', 'there is a']);
+});
 
 test('`parseYaml` takes an alias of a plain thing', () => {
 	assert.deepEqual(parsed('a: &a [1, 2]\nb: *a'), { a: [1, 2], b: [1, 2] });
