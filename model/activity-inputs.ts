@@ -9,6 +9,7 @@ import { digestSchema } from './chunk.ts';
 import { errorCodes } from './errors.ts';
 import { hostQuestionSchema } from './host-question.ts';
 import { nameSchema, pointTimeSchema } from './names.ts';
+import { readinessSchema } from './readiness.ts';
 import { policySchema, powerActionSchema, recoveryPlanSchema, recoveryRequestSchema } from './recovery.ts';
 
 /** Every activity on a host gets this: the host it is meant for, and what the supervisor fences by. */
@@ -54,6 +55,7 @@ export const activityInputs = {
 	power: hostStepSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
 	retry: hostStepSchema,
 	answer: hostStepSchema,
+	checkReadiness: hostStepSchema.extend(readinessSchema.shape),
 	selftest: z.strictObject({ hostId: z.uuid(), long: z.boolean() }),
 	askHost: z.strictObject({ hostId: z.uuid(), question: hostQuestionSchema }),
 	unpinned: hostStepSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),

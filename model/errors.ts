@@ -54,6 +54,7 @@ const table = {
 	repository_unsupported: { exit: 10, retry: 'permanent' },
 	parked: { exit: 11, retry: 'person' },
 	host_rebooted: { exit: 1, retry: 'person' },
+	not_ready: { exit: 1, retry: 'person' },
 	machine_failed: { exit: 1, retry: 'person' },
 	hypervisor_failed: { exit: 1, retry: 'transient' },
 	hypervisor_stuck: { exit: 1, retry: 'person' },

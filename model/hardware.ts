@@ -19,6 +19,8 @@ export const hardwareSchema = z.strictObject({
 	platform: z.string(),
 	data: platformDataSchema,
 	choices: z.array(choiceSchema),
+	/** Whether the guest's agent can be asked on that platform; absent: it cannot. */
+	agent: z.boolean().optional(),
 	/** What a person should know before they say yes. */
 	warnings: z.array(z.string()),
 });

@@ -1,17 +1,38 @@
 import * as z from 'zod';
+import { errorCodes } from './errors.ts';
 import { nameSchema } from './names.ts';
 
 const addressSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$/, 'an address or a host name');
 
+export const readinessCheckSchema = z.discriminatedUnion('by', [
+	z.strictObject({ by: z.literal('agent') }),
+	z.strictObject({ by: z.literal('ping'), address: addressSchema }),
+	z.strictObject({ by: z.literal('tcp'), address: addressSchema, port: z.int().min(1).max(65535) }),
+	/** The program `checks/NAME` in the home of the host's installation: ready at exit code 0. */
+	z.strictObject({ by: z.literal('command'), name: nameSchema, args: z.array(z.string().max(200)).max(16) }),
+]);
+export type ReadinessCheck = z.infer<typeof readinessCheckSchema>;
+
 /** When a machine that was powered on counts as ready: asked from its host, until it is so or `timeoutMs` is over. */
 export const readinessSchema = z.strictObject({
-	check: z.discriminatedUnion('by', [
-		z.strictObject({ by: z.literal('agent') }),
-		z.strictObject({ by: z.literal('ping'), address: addressSchema }),
-		z.strictObject({ by: z.literal('tcp'), address: addressSchema, port: z.int().min(1).max(65535) }),
-		/** The program `checks/NAME` in the home of the host's installation: ready at exit code 0. */
-		z.strictObject({ by: z.literal('command'), name: nameSchema, args: z.array(z.string().max(200)).max(16) }),
-	]),
+	check: readinessCheckSchema,
 	timeoutMs: z.int().min(1_000).max(86_400_000),
 });
 export type Readiness = z.infer<typeof readinessSchema>;
+
+/** Why a check has not passed; null of one that has. */
+const whyNot = { code: z.enum(errorCodes).nullable(), reason: z.string().nullable() };
+
+/** What became of the checks of one recovery on its host. */
+export const readinessAnswerSchema = z.object({ ready: z.boolean(), ...whyNot });
+export type ReadinessAnswer = z.infer<typeof readinessAnswerSchema>;
+
+/** How ready a machine is; a part of answers, read for what is known of it. */
+export const readinessStateSchema = z.object({
+	/** `not_ready`: the time limit was over before the check passed. Nothing asks any more then. */
+	is: z.enum(['waiting', 'ready', 'not_ready']),
+	/** When the time limit is over; null before it was powered on, and of one that needs no check. */
+	until: z.iso.datetime().nullable(),
+	...whyNot,
+});
+export type ReadinessState = z.infer<typeof readinessStateSchema>;

@@ -7,7 +7,7 @@ import { macSchema, machineConfigSchema } from './machine.ts';
 import { diskImageSchema, digestSchema } from './chunk.ts';
 import { nameSchema, pointTimeSchema } from './names.ts';
 import { nextSchema } from './next.ts';
-import { readinessSchema } from './readiness.ts';
+import { readinessSchema, readinessStateSchema } from './readiness.ts';
 
 export const phaseSchema = z.enum([
 	'planned',
@@ -170,6 +170,8 @@ export type DiskProgress = z.infer<typeof diskProgressSchema>;
 export const timingsSchema = z.object({
 	requestedAt: z.iso.datetime(),
 	runningAt: z.iso.datetime().optional(),
+	/** Absent while it is not ready, and for ever when it was not in time. */
+	readyAt: z.iso.datetime().optional(),
 	migratedAt: z.iso.datetime().optional(),
 	finishedAt: z.iso.datetime().optional(),
 	/** How long the guest stood still for the switch. */
@@ -194,6 +196,8 @@ export const recoveryStatusSchema = z.object({
 	policy: z.object(policySchema.shape),
 	generation: z.int().min(0),
 	timings: timingsSchema,
+	/** Absent in what a workflow of before has said. */
+	readiness: readinessStateSchema.optional(),
 	incidents: z.array(incidentSchema),
 	failure: z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string().optional() }).nullable(),
 });
