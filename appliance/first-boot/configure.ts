@@ -1,11 +1,11 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { timingSafeEqual } from 'node:crypto';
 import { RouseError } from '../../model/errors.ts';
-import { replaceFileDurably } from '../../system/durable-file.ts';
 import { readIfThere } from '../../system/if-there.ts';
 import { namesIn } from '../../system/names-in.ts';
 import { places, readIdentity } from '../../system/installation.ts';
+import { writeNewFiles } from '../../system/write-new-files.ts';
 import { type ApplianceRecord, digestOf, homeFiles, recordFile, recordSchema, systemFiles } from './files.ts';
 import { parseSeed } from './seed.ts';
 
@@ -35,8 +35,8 @@ export async function configure(seedText: string, { home, etc }: Directories): P
 		throw new RouseError('identity_conflict', `the seed says that this host is ${seed.hostId}, and it is ${hostId}`);
 	const files = homeFiles(seed, home);
 	await removeNetworks(etc);
-	for (const { path, text } of systemFiles(seed)) await write(join(etc, path), text, { file: 0o644, folder: 0o755 });
-	for (const { path, text } of files) await write(join(home, path), text, { file: 0o600, folder: 0o700 });
+	await writeNewFiles(etc, systemFiles(seed), { file: 0o644, folder: 0o755 });
+	await writeNewFiles(home, files, { file: 0o600, folder: 0o700 });
 	const made = await readRecord(home);
 	if (made === undefined) throw new RouseError('internal', `${join(home, recordFile)} vanished`);
 	return made;
@@ -53,14 +53,4 @@ async function removeNetworks(etc: string): Promise<void> {
 	const directory = join(etc, 'systemd', 'network');
 	for (const name of await namesIn(directory))
 		if (/^10-rouse-\d+\.network$/.test(name)) await rm(join(directory, name), { force: true });
-}
-
-/** Of these modes whatever the process's mask is. */
-async function write(path: string, text: string, mode: { file: number; folder: number }): Promise<void> {
-	const made = await mkdir(dirname(path), { recursive: true, mode: mode.folder });
-	if (made !== undefined)
-		for (let folder = dirname(path); folder.startsWith(made); folder = dirname(folder))
-			await chmod(folder, mode.folder);
-	await replaceFileDurably(path, text, mode.file);
-	await chmod(path, mode.file);
 }

@@ -6,15 +6,11 @@ import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
 import { nameSchema } from '../../model/names.ts';
+import { accessConfig, accessFiles, type HostAccess } from '../../system/host-access.ts';
 import type { HypervHost } from '../../system/hyperv-host.ts';
-import { type Config, configSchema, identityText, places } from '../../system/installation.ts';
+import { configSchema, identityText, places } from '../../system/installation.ts';
+import type { NewFile } from '../../system/write-new-files.ts';
 import type { Seed } from './seed.ts';
-
-export interface NewFile {
-	/** From the directory that they are for. */
-	path: string;
-	text: string;
-}
 
 /** `appliance.json` in the home: written last, so that all it speaks of is there. */
 export const recordSchema = z.strictObject({
@@ -32,15 +28,10 @@ export function digestOf(renewal: string): string {
 
 /** Of the home, in the order in which they are written. Throws `config_invalid` for what config.yaml may not say. */
 export function homeFiles(seed: Seed, home: string): NewFile[] {
-	const { hostId, temporal, repository, windows } = seed;
-	const { tls } = temporal;
+	const { hostId, windows } = seed;
 	return [
 		...(hostId === undefined ? [] : [{ path: places.hostIdentity(''), text: identityText(hostId) }]),
-		...keyFiles('temporal', tls),
-		...(temporal.payloadKey === undefined
-			? []
-			: [{ path: 'keys/temporal/payload.key', text: `${temporal.payloadKey}\n` }]),
-		...(repository === undefined ? [] : keyFiles('repository', repository)),
+		...accessFiles(accessOf(seed), 'keys'),
 		...(windows === undefined
 			? []
 			: [
@@ -52,30 +43,11 @@ export function homeFiles(seed: Seed, home: string): NewFile[] {
 	];
 }
 
-function keyFiles(what: string, keys: { authority: string; certificate: string; key: string }): NewFile[] {
-	return [
-		{ path: `keys/${what}/authority.crt`, text: keys.authority },
-		{ path: `keys/${what}/host.crt`, text: keys.certificate },
-		{ path: `keys/${what}/host.key`, text: keys.key },
-	];
-}
-
-function keyPaths(what: string, home: string): { authority: string; certificate: string; key: string } {
-	const at = (name: string) => join(home, 'keys', what, name);
-	return { authority: at('authority.crt'), certificate: at('host.crt'), key: at('host.key') };
-}
-
-function configOf({ name, kind, temporal, repository, windows }: Seed, home: string): unknown {
-	const { serverName } = temporal.tls;
+function configOf(seed: Seed, home: string): unknown {
+	const { name, kind, windows } = seed;
 	const config = {
 		host: { name, kind, ...(windows === undefined ? {} : { hyperv: hypervOf(windows) }) },
-		...(repository === undefined ? {} : { repositoriesElsewhere: elsewhereOf(repository, home) }),
-		temporal: {
-			address: temporal.address,
-			...(temporal.namespace === undefined ? {} : { namespace: temporal.namespace }),
-			tls: { ...keyPaths('temporal', home), ...(serverName === undefined ? {} : { serverName }) },
-			...(temporal.payloadKey === undefined ? {} : { payloadKeyFile: join(home, 'keys', 'temporal', 'payload.key') }),
-		},
+		...accessConfig(accessOf(seed), join(home, 'keys')),
 	};
 	const result = configSchema.safeParse(config);
 	if (!result.success)
@@ -83,11 +55,10 @@ function configOf({ name, kind, temporal, repository, windows }: Seed, home: str
 	return config;
 }
 
-function elsewhereOf(
-	{ name, directory, host, port }: NonNullable<Seed['repository']>,
-	home: string,
-): Config['repositoriesElsewhere'] {
-	return { [name]: { directory, host, port, ...keyPaths('repository', home) } };
+function accessOf({ temporal, repository }: Seed): HostAccess {
+	if (repository === undefined) return { temporal, repositories: [] };
+	const { authority, certificate, key, ...served } = repository;
+	return { temporal, repositoryKeys: { authority, certificate, key }, repositories: [served] };
 }
 
 function hypervOf({ host, port, user, datastore, appliance, address }: NonNullable<Seed['windows']>): HypervHost {

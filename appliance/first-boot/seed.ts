@@ -4,14 +4,18 @@ import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
 import { nameSchema } from '../../model/names.ts';
+import {
+	hostNameSchema,
+	keyTexts,
+	pemSchema,
+	portSchema,
+	servedRepository,
+	temporalAccessSchema,
+} from '../../system/host-access.ts';
 
 export const seedLabel = 'ROUSE-SEED';
 export const seedFile = 'seed.json';
 
-const pem = z.string().regex(/^-----BEGIN [A-Z ]+-----\n[\s\S]+\n-----END [A-Z ]+-----\n$/, 'is no PEM text');
-const port = z.int().min(1).max(65_535);
-/** A name or an address: it ends up in files that have a line for each. */
-const hostName = z.string().regex(/^[A-Za-z\d.:-]{1,253}$/, 'is no host name');
 const address = z.string().refine(text => isIP(text) !== 0, 'is no address');
 const addressWithPrefix = z.string().refine(text => {
 	const [before = '', prefix = '', ...more] = text.split('/');
@@ -27,8 +31,6 @@ const networkSchema = z.strictObject({
 	nameServers: z.array(address).max(3).default([]),
 });
 
-const keysSchema = { authority: pem, certificate: pem, key: pem };
-
 export const seedSchema = z.strictObject({
 	version: z.literal(0),
 	/** The appliance's name and its host's in Rouse. */
@@ -40,34 +42,16 @@ export const seedSchema = z.strictObject({
 	/** Random. Who renews a configuration knows it: disks of guests are attached here, and any of them could look like a seed. */
 	renewal: z.string().regex(/^[\da-f]{64}$/, 'is not 32 bytes in hexadecimal'),
 	networks: z.array(networkSchema).min(1).max(8),
-	temporal: z.strictObject({
-		address: z.string().regex(/^[^\s]+:\d+$/, 'is no address as temporal.example:7233'),
-		namespace: z.string().min(1).optional(),
-		tls: z.strictObject({ ...keysSchema, serverName: hostName.optional() }),
-		/** 32 bytes in hexadecimal that seal what Temporal keeps. */
-		payloadKey: z
-			.string()
-			.regex(/^[\da-f]{64}$/, 'is no key of 32 bytes in hexadecimal')
-			.optional(),
-	}),
+	temporal: temporalAccessSchema,
 	/** `rouse repo serve`, and what `rouse repo admit` made for this host. */
-	repository: z
-		.strictObject({
-			name: nameSchema,
-			/** Its path where it is. */
-			directory: z.string().regex(/^\/[^\0]*$/, 'must be an absolute path'),
-			host: hostName,
-			port,
-			...keysSchema,
-		})
-		.optional(),
+	repository: z.strictObject({ ...servedRepository, ...keyTexts }).optional(),
 	/** The Windows host, by SSH; its keys in the form of known_hosts. */
 	windows: z
 		.strictObject({
-			host: hostName,
-			port: port.default(22),
+			host: hostNameSchema,
+			port: portSchema.default(22),
 			user: z.string().regex(/^[^\s"]{1,104}$/, 'is no user'),
-			key: pem,
+			key: pemSchema,
 			hostKeys: z.array(z.string().regex(/^[^\n\r]+$/)).min(1),
 			/** See `host.hyperv` of config.yaml, which has the last word. */
 			datastore: z.string(),
