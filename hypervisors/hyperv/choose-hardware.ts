@@ -8,6 +8,7 @@ import type { HardwareRequest } from '../contract.ts';
 import type { AnswerOf, Slot } from './driver/requests.ts';
 import type { HypervHardware, Overlay } from './hardware.ts';
 import { guestWarnings } from './guest-warnings.ts';
+import type { PlannedOverlay } from './overlay-of-host.ts';
 
 const optionsSchema = z.strictObject({
 	generation: z.union([z.literal(1), z.literal(2)]).optional(),
@@ -23,7 +24,7 @@ const assumedBytesASecond = 200e6;
 export function chooseHardware(
 	request: HardwareRequest,
 	report: AnswerOf<'report'>,
-	overlayOfHost: Overlay = 'child',
+	ofHost: PlannedOverlay = { overlay: 'child' },
 ): Hardware {
 	const { config, had, nics, forwards = [] } = request;
 	const options = readOptions(request.options);
@@ -38,7 +39,7 @@ export function chooseHardware(
 	const secureBoot = chooseSecureBoot(config, options, generation.chosen);
 	const wholeTargets = options.targets === 'fixed';
 	// A fixed disk has no small placeholder.
-	const overlay = wholeTargets ? 'child' : overlayOfHost;
+	const { overlay, warning }: PlannedOverlay = wholeTargets ? { overlay: 'child' } : ofHost;
 	const data: HypervHardware = {
 		generation: generation.chosen,
 		secureBoot: secureBoot.chosen,
@@ -58,7 +59,11 @@ export function chooseHardware(
 			{ what: 'disks', chosen: disksText(data), why: slotsWhy[generation.chosen] },
 			switchChoice(memoryMiB, overlay),
 		],
-		warnings: [...sizeWarnings(config, room), ...guestWarnings(config, data)],
+		warnings: [
+			...sizeWarnings(config, room),
+			...guestWarnings(config, data),
+			...(warning === undefined ? [] : [warning]),
+		],
 	};
 }
 

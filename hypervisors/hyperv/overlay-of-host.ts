@@ -31,18 +31,28 @@ export async function recordOverlay(home: string, overlay: Overlay, driver: Driv
 	await replaceFileDurably(places.hypervOverlay(home), `${JSON.stringify(finding)}\n`);
 }
 
+export interface PlannedOverlay {
+	overlay: Overlay;
+	/** Why it is not what a self test has found, and what to do. */
+	warning?: string;
+}
+
 /** `config`: what config.yaml says, which may only forbid. */
 export async function overlayOfHost(
 	config: Pick<HypervHost, 'overlay'>,
 	home: string,
 	driver: Driver,
 	options: CallOptions,
-): Promise<Overlay> {
-	if (config.overlay === 'child') return 'child';
+): Promise<PlannedOverlay> {
+	if (config.overlay === 'child') return { overlay: 'child' };
 	const finding = await readFinding(places.hypervOverlay(home));
-	if (finding?.overlay !== 'checkpoint') return 'child';
+	if (finding?.overlay !== 'checkpoint') return { overlay: 'child' };
 	const { computerName, windows } = await driver.ask('hello', {}, options);
-	return finding.computerName === computerName && finding.windows === windows ? 'checkpoint' : 'child';
+	if (finding.computerName === computerName && finding.windows === windows) return { overlay: 'checkpoint' };
+	return {
+		overlay: 'child',
+		warning: `the self test found overlays by checkpoint good on ${finding.computerName} with Windows ${finding.windows}, and this is ${computerName} with Windows ${windows}: its overlays are children until rouse host selftest has found it again`,
+	};
 }
 
 async function readFinding(path: string): Promise<z.infer<typeof findingSchema> | undefined> {

@@ -1,8 +1,9 @@
 /** What everything that acts on a machine on Hyper-V is handed. */
 import type { CallOptions, MachineDefinition, MoverGate, SwitchCalls } from '../contract.ts';
 import type { Driver, Pipes } from './driver/driver.ts';
-import type { HypervHardware, Overlay } from './hardware.ts';
+import type { HypervHardware } from './hardware.ts';
 import type { InTurn } from './in-turn.ts';
+import type { PlannedOverlay } from './overlay-of-host.ts';
 import type { MachinePaths } from './paths.ts';
 import type { DeviceRoots } from './scsi-disks.ts';
 
@@ -18,7 +19,7 @@ export interface HostSettings {
 	address: string;
 	roots: DeviceRoots;
 	/** Of machines that are planned from here on. */
-	overlay(this: void, options: CallOptions): Promise<Overlay>;
+	overlay(this: void, options: CallOptions): Promise<PlannedOverlay>;
 	/** How long a look at a machine may take, which waits for no disk: a host that takes longer hangs. */
 	lookMs: number;
 }

@@ -33,5 +33,10 @@ export function createHypervPlatform({ home, ...options }: HypervOptions & { hom
 }
 
 export function hostSettings(options: HypervOptions): HostSettings {
-	return { roots: { sys: '/sys', dev: '/dev' }, lookMs: 15_000, overlay: async () => 'child', ...options };
+	return {
+		roots: { sys: '/sys', dev: '/dev' },
+		lookMs: 15_000,
+		overlay: async () => ({ overlay: 'child' }),
+		...options,
+	};
 }

@@ -78,7 +78,7 @@ test('the self test asks over SSH, says each check, and then what it all came to
 	const otherwise = checks.filter(({ outcome }) => outcome === 'otherwise');
 	assert.deepEqual(otherwise, []);
 	const { driver } = sample.settings;
-	assert.equal(await overlayOfHost({}, home, driver, {}), 'checkpoint');
+	assert.deepEqual(await overlayOfHost({}, home, driver, {}), { overlay: 'checkpoint' });
 	assert.deepEqual(await sample.leftovers(), []);
 });
 

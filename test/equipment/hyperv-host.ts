@@ -49,7 +49,7 @@ export class HypervHost {
 			address: '127.0.0.1',
 			roots: kernel.roots,
 			lookMs: 3_000,
-			overlay: async () => overlay,
+			overlay: async () => ({ overlay }),
 			home,
 		});
 	}

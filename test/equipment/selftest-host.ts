@@ -99,7 +99,7 @@ export async function selftestHost(
 		address: '127.0.0.1',
 		roots: kernel.roots,
 		lookMs: 3_000,
-		overlay: async () => 'child',
+		overlay: async () => ({ overlay: 'child' }),
 	};
 	const ended = new AbortController();
 	const guest = playProgram(() => host.guest(machine ?? 'none'), ended.signal);

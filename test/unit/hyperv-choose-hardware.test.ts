@@ -42,7 +42,7 @@ suite('`chooseHardware` on Hyper-V', () => {
 	test('says what is left after the switch: two files a disk, or one where overlays are by checkpoint and targets dynamic', () => {
 		const of = (overlay: 'child' | 'checkpoint', targets: 'dynamic' | 'fixed') => {
 			const request = { config: benchConfig, nics: [], options: { targets } };
-			const { data, choices } = chooseHardware(request, report, overlay);
+			const { data, choices } = chooseHardware(request, report, { overlay });
 			const { chosen = '', why = '' } = choices.find(({ what }) => what === 'switch') ?? {};
 			assert.match(chosen, /a pause of about \d+ s/);
 			return [parseHardware(data).overlay, /no chain stays/.test(why), /in two files/.test(why)];
@@ -50,6 +50,15 @@ suite('`chooseHardware` on Hyper-V', () => {
 		assert.deepEqual(of('child', 'dynamic'), ['child', false, true]);
 		assert.deepEqual(of('checkpoint', 'dynamic'), ['checkpoint', true, false]);
 		assert.deepEqual(of('checkpoint', 'fixed'), ['child', false, true]);
+	});
+
+	test('warns why overlays are children that a self test has found good by checkpoint, where targets are dynamic', () => {
+		const of = (targets: 'dynamic' | 'fixed') => {
+			const request = { config: benchConfig, nics: [], options: { targets } };
+			return chooseHardware(request, report, { overlay: 'child', warning: 'another build' }).warnings;
+		};
+		assert.ok(of('dynamic').includes('another build'));
+		assert.ok(!of('fixed').includes('another build'));
 	});
 
 	test('puts disks in the order of their positions: on IDE and then SCSI in generation 1, on SCSI alone in 2', () => {

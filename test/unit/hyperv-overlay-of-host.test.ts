@@ -12,18 +12,27 @@ import { inProcessDriver } from '../../hypervisors/hyperv/simulator/in-process-d
 test('`overlayOfHost` is `checkpoint` on the host where a self test has found it, and where nothing forbids it', async t => {
 	const home = await temporaryDirectory(t);
 	await mkdir(join(home, 'host'));
-	const host = async (computerName: string) => {
+	const hostNamed = async (computerName: string) => {
 		const sample = await sampleHost(t, { settings: { computerName } });
-		return inProcessDriver(() => sample.host, driverError);
+		return { sample, driver: inProcessDriver(() => sample.host, driverError) };
 	};
-	const [driver, other] = [await host('HV1'), await host('HV2')];
-	assert.equal(await overlayOfHost({}, home, driver, {}), 'child');
+	const [{ sample, driver }, other] = [await hostNamed('HV1'), await hostNamed('HV2')];
+	const chosen = async (on = driver, config: { overlay?: 'child' } = {}) => await overlayOfHost(config, home, on, {});
+	assert.deepEqual(await chosen(), { overlay: 'child' });
 	await recordOverlay(home, 'checkpoint', driver);
-	assert.equal(await overlayOfHost({}, home, driver, {}), 'checkpoint');
-	assert.equal(await overlayOfHost({ overlay: 'child' }, home, driver, {}), 'child');
-	assert.equal(await overlayOfHost({}, home, other, {}), 'child');
+	assert.deepEqual(await chosen(), { overlay: 'checkpoint' });
+	assert.deepEqual(await chosen(driver, { overlay: 'child' }), { overlay: 'child' });
+	const elsewhere = await chosen(other.driver);
+	assert.equal(elsewhere.overlay, 'child');
+	assert.match(elsewhere.warning ?? '', /on HV1 .* this is HV2 .* rouse host selftest/);
+	sample.host.faults.change({ updateRevision: 2762 });
+	const updated = await chosen();
+	assert.equal(updated.overlay, 'child');
+	assert.match(updated.warning ?? '', /10\.0\.20348\.2700 .* this is HV1 .*10\.0\.20348\.2762 .* rouse host selftest/);
+	await recordOverlay(home, 'checkpoint', driver);
+	assert.deepEqual(await chosen(), { overlay: 'checkpoint' });
 	await recordOverlay(home, 'child', driver);
-	assert.equal(await overlayOfHost({}, home, driver, {}), 'child');
+	assert.deepEqual(await chosen(), { overlay: 'child' });
 	await writeFile(places.hypervOverlay(home), '{');
-	await assert.rejects(overlayOfHost({}, home, driver, {}), { code: 'format_damaged' });
+	await assert.rejects(chosen(), { code: 'format_damaged' });
 });

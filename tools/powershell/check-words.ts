@@ -11,6 +11,7 @@ const types: ReadonlySet<string> = new Set(
 	Collections.IDictionary Collections.IEnumerable Console Environment Globalization.CultureInfo InvalidOperationException NullString
 	IO.BinaryReader IO.Directory IO.File IO.FileAccess IO.FileAttributes IO.FileInfo IO.FileMode IO.FileShare
 	IO.FileStream IO.Path IO.Pipes.NamedPipeClientStream IO.Pipes.PipeDirection IO.Pipes.PipeOptions Math
+	Microsoft.Win32.Registry
 	Security.AccessControl.AccessControlType Security.AccessControl.FileSecurity Security.AccessControl.FileSystemAccessRule Security.AccessControl.FileSystemRights Security.Principal.SecurityIdentifier Security.Principal.WindowsBuiltInRole Security.Principal.WindowsIdentity Security.Principal.WindowsPrincipal
 	StringComparison Text.Encoding Text.StringBuilder Threading.AbandonedMutexException Threading.Mutex Threading.Tasks.Task
 	`

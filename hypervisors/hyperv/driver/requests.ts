@@ -81,6 +81,7 @@ export const operations = {
 		{},
 		z.object({
 			powerShell: z.string(),
+			/** With the revision of its updates: 10.0.20348.2700. */
 			windows: z.string(),
 			computerName: z.string(),
 			/** Changes with every boot of Windows. */

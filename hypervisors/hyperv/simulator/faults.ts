@@ -19,6 +19,8 @@ export const conditionsSchema = z.strictObject({
 	/** Of the drives: what no file can grow beyond. */
 	freeBytes: z.int().min(0),
 	memoryMiB: z.int().min(0),
+	/** UBR: raised by each cumulative update. */
+	updateRevision: z.int().min(0),
 	/** No machine resumes from its saved state. */
 	savedStateUnusable: z.boolean(),
 	/** SAN policy `OfflineShared`, Server's own: a new iSCSI disk comes up offline and read-only. */
@@ -43,6 +45,7 @@ export type Conditions = z.infer<typeof conditionsSchema>;
 export const usualConditions: Conditions = {
 	freeBytes: 2 ** 40,
 	memoryMiB: 64 * 1024,
+	updateRevision: 2700,
 	savedStateUnusable: false,
 	newDisksOffline: true,
 	resumesByItself: true,

@@ -10,13 +10,24 @@ function Get-BootId {
     return (Get-CimInstance -ClassName 'Win32_OperatingSystem').LastBootUpTime.ToUniversalTime().ToString('o')
 }
 
+# With the update revision, which is no part of OSVersion: a cumulative update changes nothing else of it. That this value is the
+# second half of a build as Microsoft lists them is told everywhere and documented nowhere.
+# https://learn.microsoft.com/windows/release-health/windows-server-release-info
+function Get-WindowsVersion {
+    $key = 'HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
+    $version = [Environment]::OSVersion.Version
+    $build = [Microsoft.Win32.Registry]::GetValue($key, 'CurrentBuild', $version.Build)
+    $revision = [Microsoft.Win32.Registry]::GetValue($key, 'UBR', 0)
+    return "$($version.Major).$($version.Minor).$build.$revision"
+}
+
 function Invoke-Hello {
     param($Request)
     $principal = New-Object -TypeName Security.Principal.WindowsPrincipal -ArgumentList @(
         [Security.Principal.WindowsIdentity]::GetCurrent())
     return [ordered]@{
         powerShell = [string]$PSVersionTable.PSVersion
-        windows = [string][Environment]::OSVersion.Version
+        windows = Get-WindowsVersion
         computerName = [Environment]::MachineName
         bootId = Get-BootId
         elevated = $principal.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)

@@ -1,9 +1,10 @@
 import type { AnswerOf, RequestOf } from '../../driver/requests.ts';
 import type { HostParts } from '../parts.ts';
 
-export async function hello({ settings, bootId }: HostParts): Promise<AnswerOf<'hello'>> {
+export async function hello({ settings, bootId, faults }: HostParts): Promise<AnswerOf<'hello'>> {
 	const { computerName } = settings;
-	return { powerShell: '5.1.20348.1', windows: '10.0.20348.0 (simulated)', computerName, bootId, elevated: true };
+	const windows = `10.0.20348.${faults.conditions.updateRevision} (simulated)`;
+	return { powerShell: '5.1.20348.1', windows, computerName, bootId, elevated: true };
 }
 
 export async function report({ settings, faults, running, state }: HostParts): Promise<AnswerOf<'report'>> {
