@@ -16,7 +16,7 @@ import { waitFor } from '../../system/wait.ts';
 import { accountOf, grantAccess } from '../../hypervisors/hyperv/simulator/host-files.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
-import { attempt, power, type Readied, readiedHyperv } from '../equipment/hyperv-readied.ts';
+import { attempt, power, type Readied, readiedHyperv, readiedOn } from '../equipment/hyperv-readied.ts';
 import { qemuCompare, sevenZipContent } from '../equipment/vhdx-judges.ts';
 
 const overlay = 'checkpoint';
@@ -136,6 +136,18 @@ suite('a machine with overlays by checkpoint', { concurrency: 2 }, () => {
 			(await bench.leftovers()).filter(name => /avhdx|placeholder/.test(name)),
 			[],
 		);
+	});
+
+	test('whose host loses its power before its checkpoint has a name goes on with that checkpoint', async t => {
+		const bench = await makeHypervBench({ overlay });
+		t.after(() => bench.dispose());
+		bench.windows.faults.at('Checkpoint-VM naming', { kind: 'power-loss' });
+		await assert.rejects(readiedOn(bench));
+		await bench.fate.reboot();
+		const state = await readiedOn(bench);
+		const [vm] = bench.windows.parts.state.vms;
+		assert.deepEqual(vm?.checkpoints, [`rouse-${bench.definition.recoveryId}`]);
+		await switchedWithEveryWrite(state);
 	});
 
 	for (const [what, point] of [

@@ -19,6 +19,11 @@ export interface Readied {
 export async function readiedHyperv(t: TestContext, overlay: Overlay): Promise<Readied> {
 	const bench = await makeHypervBench({ overlay });
 	t.after(() => bench.dispose());
+	return await readiedOn(bench);
+}
+
+/** What was begun of it goes on. */
+export async function readiedOn(bench: HypervBench): Promise<Readied> {
 	const guest = await startedGuest(bench);
 	for (let n = 0; n < 3; n++) assert.ok(await guest.write(), 'the guest does not run');
 	await restoreTargets(bench);

@@ -4,7 +4,9 @@ import { rename } from 'node:fs/promises';
 import { test, type TestContext } from 'node:test';
 import type { RequestOf } from '../../hypervisors/hyperv/driver/requests.ts';
 import { checkpointVm } from '../../hypervisors/hyperv/simulator/cmdlets/checkpoint.ts';
+import { setVhdParent } from '../../hypervisors/hyperv/simulator/cmdlets/vhd.ts';
 import { SessionDropped } from '../../hypervisors/hyperv/simulator/faults.ts';
+import type { Vm } from '../../hypervisors/hyperv/simulator/state.ts';
 import { exists } from '../../system/if-there.ts';
 import { placeOf } from '../../hypervisors/hyperv/simulator/windows-paths.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -49,8 +51,8 @@ const target: RequestOf<'make-target'> = {
 	placeholder: placePath,
 };
 
-/** With a target, a machine and its checkpoint, which stands on the placeholder still. */
-async function made(t: TestContext): Promise<Made> {
+/** With a target and a machine. */
+async function ready(t: TestContext): Promise<{ sample: SampleHost; diskId: string }> {
 	const sample = await sampleHost(t);
 	const answer = await sample.ask('make-target', target);
 	assert.ok(answer.ok);
@@ -67,6 +69,12 @@ async function made(t: TestContext): Promise<Made> {
 		pipe: '\\\\.\\pipe\\rouse-7b0f5a52',
 	});
 	await connect(sample);
+	return { sample, diskId };
+}
+
+/** And its checkpoint, which stands on the placeholder still. */
+async function made(t: TestContext): Promise<Made> {
+	const { sample, diskId } = await ready(t);
 	const [overlay = ''] = await checkpoint(sample, diskId);
 	return { sample, diskId, overlay, on: (parent, awaited = null) => [{ leaf: overlay, parent, awaited }] };
 }
@@ -95,6 +103,12 @@ const removal = (disks: RequestOf<'start'>['disks']) => ({ recoveryId, disks, ke
 
 const mergeHeld = ({ host }: SampleHost) =>
 	waitFor('the merge to begin', async () => host.faults.heldAt('merge piece') > 0, { timeoutMs: 10_000 });
+
+function machineOf({ host }: SampleHost): Vm {
+	const [vm] = host.parts.state.vms;
+	assert.ok(vm);
+	return vm;
+}
 
 async function filesOf({ ask }: SampleHost): Promise<string[]> {
 	const answer = await ask('chain', { recoveryId });
@@ -127,8 +141,7 @@ test('`make-checkpoint` done again finds its own, whose type is disabled afterwa
 	assert.deepEqual(await checkpoint(sample, diskId), [overlay]);
 	const seen = await sample.ask('observe', { recoveryId });
 	assert.ok(seen.ok && seen.result?.hasOwnCheckpoint && seen.result.checkpoints === 0);
-	const [vm] = sample.host.parts.state.vms;
-	assert.ok(vm);
+	const vm = machineOf(sample);
 	assert.match(vm.notes, /^Do not apply or delete the checkpoint rouse-/m);
 	await assert.rejects(checkpointVm(sample.host.parts, vm, 'x'), { message: /disabled/ });
 	await refuses(sample, 'chain_unexpected', 'start', { recoveryId, disks: on(placePath, targetPath) });
@@ -145,30 +158,66 @@ test('`make-checkpoint` done again finds its own, whose type is disabled afterwa
 	assert.ok(other.ok && other.result?.hasOwnCheckpoint && other.result.checkpoints === 1);
 });
 
-for (const point of ['Checkpoint-VM', 'Checkpoint-VM done', 'Set-VM done'])
-	test(`a checkpoint whose host loses its power at ${point} is there once, and allows no others`, async t => {
-		const { sample, diskId } = await made(t);
-		const onlyOne = sample.host.parts.state.vms[0]?.checkpoints.length;
-		assert.equal(onlyOne, 1);
-		await sample.must('remove-machine', { recoveryId, overlays: [], directory: folder });
-		await sample.must('create-machine', {
-			recoveryId,
-			name: 'web01',
-			directory: folder,
-			generation: 1,
-			memoryMiB: 1024,
-			processors: 2,
-			secureBoot: 'Off',
-			nics: [],
-			pipe: '\\\\.\\pipe\\rouse-7b0f5a52',
-		});
+const ourName = `rouse-${recoveryId}`;
+
+for (const point of ['Checkpoint-VM', 'Checkpoint-VM naming', 'Checkpoint-VM done', 'Set-VM done'])
+	test(`a checkpoint whose host loses its power at ${point} is there once under its name, and allows no others`, async t => {
+		const { sample, diskId } = await ready(t);
 		sample.host.faults.at(point, { kind: 'power-loss' });
 		await assert.rejects(checkpoint(sample, diskId), SessionDropped);
 		await sample.boot();
 		await checkpoint(sample, diskId);
-		const [vm] = sample.host.parts.state.vms;
-		assert.deepEqual([vm?.checkpoints.length, vm?.checkpointType], [1, 'Disabled']);
+		const { checkpoints, checkpointType } = machineOf(sample);
+		assert.deepEqual([checkpoints, checkpointType], [[ourName], 'Disabled']);
 	});
+
+/** With a checkpoint whose maker died before it had its name. */
+async function unnamed(t: TestContext): Promise<{ sample: SampleHost; diskId: string; vm: Vm }> {
+	const { sample, diskId } = await ready(t);
+	sample.host.faults.at('Checkpoint-VM naming', { kind: 'drop' });
+	await assert.rejects(checkpoint(sample, diskId), SessionDropped);
+	const vm = machineOf(sample);
+	assert.match(vm.checkpoints.join('\n'), /^web01 - \(.+ - .+\)$/);
+	return { sample, diskId, vm };
+}
+
+test('a checkpoint without its name gets it, also when the session breaks before and after that', async t => {
+	const { sample, diskId, vm } = await unnamed(t);
+	const leaves = vm.drives.map(({ path }) => path);
+	for (const point of ['Rename-VMSnapshot', 'Rename-VMSnapshot done']) {
+		sample.host.faults.at(point, { kind: 'drop' });
+		await assert.rejects(checkpoint(sample, diskId), SessionDropped);
+	}
+	assert.deepEqual(await checkpoint(sample, diskId), leaves);
+	assert.deepEqual([vm.checkpoints, vm.checkpointType], [[ourName], 'Disabled']);
+});
+
+const strangers: Readonly<Record<string, (sample: SampleHost, vm: Vm) => Promise<unknown>>> = {
+	'somebody has named': async (_sample, vm) => (vm.checkpoints = ['before the update']),
+	'is of a machine that was to have none': async (_sample, vm) =>
+		(vm.notes = vm.notes.replace(/^Do not apply.*$/m, '')),
+	'has another beside it': ({ host }) => host.addCheckpoint(recoveryId),
+	'has a disk that is not on its placeholder': ({ host }, { drives: [drive] }) =>
+		setVhdParent(host.parts, { path: drive?.path ?? '', parent: basePath, ignoreIdMismatch: true }),
+	'has a disk that is not asked for': async (_sample, { drives }) =>
+		drives.push({ slot: { ...slot, location: 1 }, path: `${folder}\\of-somebody.vhdx` }),
+};
+for (const [what, change] of Object.entries(strangers))
+	test(`a checkpoint without its name that ${what} is left as it is, and \`chain_unexpected\``, async t => {
+		const { sample, diskId, vm } = await unnamed(t);
+		await change(sample, vm);
+		const known = [...vm.checkpoints];
+		const disks = [{ placeholder: placePath, base: basePath, placeholderId: diskId, slot }];
+		await refuses(sample, 'chain_unexpected', 'make-checkpoint', { recoveryId, disks });
+		assert.deepEqual(vm.checkpoints, known);
+	});
+
+test('`remove-machine` takes the overlay of a checkpoint without its name before the machine, too', async t => {
+	const { sample, vm } = await unnamed(t);
+	await sample.must('remove-machine', { recoveryId, overlays: [], directory: folder });
+	assert.equal(await isThere(sample, vm.drives[0]?.path ?? ''), false);
+	assert.deepEqual(await there(sample), [true, true, false]);
+});
 
 for (const point of ['Replace', 'Replace half', 'Replace done'])
 	test(`a target that is put in its place, or back, is there when the power goes at ${point} and it is asked again`, async t => {

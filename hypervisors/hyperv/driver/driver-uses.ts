@@ -86,6 +86,7 @@ export const driverUses: Readonly<Record<string, readonly string[]>> = {
 	'Remove-VMSavedState': ['VM'],
 	'Remove-VMSnapshot': ['VMSnapshot'],
 	'Remove-VMSwitch': ['Force', 'VMSwitch'],
+	'Rename-VMSnapshot': ['NewName', 'VMSnapshot'],
 	'Restart-VM': ['Force', 'VM'],
 	'Resume-VM': ['VM'],
 	'Save-VM': ['VM'],

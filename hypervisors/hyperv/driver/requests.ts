@@ -218,8 +218,8 @@ export const operations = {
 	),
 	/**
 	 * The placeholders become the machine's disks, and a checkpoint of it, which is off, puts a differencing disk over each:
-	 * those are answered. Done again it finds them, over the placeholder or over `base`; else `chain_unexpected`. None is made
-	 * after it.
+	 * those are answered. Done again it finds them, over the placeholder or over `base`; else `chain_unexpected`. One that died
+	 * before it had its name gets it. None is made after it.
 	 */
 	'make-checkpoint': operation(
 		{

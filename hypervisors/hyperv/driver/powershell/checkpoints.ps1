@@ -117,13 +117,64 @@ function Select-OwnCheckpoint {
     }
 }
 
-# Whoever applies it starts from an empty disk.
+# Checkpoint-VM has it made, and names it afterwards (a guess): who dies in between leaves one with the name that Windows gives,
+# of the machine with date and time in the host's own way. Ours where it is the machine's only one, and was about to be made.
+# https://learn.microsoft.com/virtualization/hyper-v-on-windows/user-guide/checkpoints
+function Select-UnnamedCheckpoint {
+    param($Vm, $Snapshots, [string]$RecoveryId)
+    $all = @($Snapshots)
+    if (($all.Length -ne 1) -or (-not (Test-CheckpointWarning -Vm $Vm -RecoveryId $RecoveryId))) {
+        return
+    }
+    $name = [string]$all[0].Name
+    if ($name -eq '') {
+        return $all[0]
+    }
+    foreach ($between in @(' - (', ' (')) {
+        if ($name.StartsWith($Vm.Name + $between, [StringComparison]::Ordinal) -and ($name -like '*)')) {
+            return $all[0]
+        }
+    }
+}
+
+# Each of the machine's disks, and no others, stands on its placeholder, as the checkpoint has left them.
+function Assert-OnPlaceholders {
+    param($Vm, $Disks)
+    $drives = @(Get-VMHardDiskDrive -VM $Vm)
+    if ($drives.Length -ne @($Disks).Length) {
+        Stop-Operation -Code 'chain_unexpected' -Message "$($Vm.Name) has $($drives.Length) disks, not $(@($Disks).Length)"
+    }
+    foreach ($disk in $Disks) {
+        Test-DiskIdentity -Path $disk.placeholder -VirtualDiskId $disk.placeholderId
+        [void](Get-Leaf -Vm $Vm -Disk $disk -Allowed $disk.placeholder)
+    }
+}
+
+function Get-Leaf {
+    param($Vm, $Disk, $Allowed)
+    $drive = @(Get-DriveAt -Vm $Vm -Slot $Disk.slot)
+    if ($drive.Length -eq 0) {
+        Stop-Operation -Code 'chain_unexpected' -Message "$($Vm.Name) has no disk where $($Disk.placeholder) was"
+    }
+    [void](Assert-Parent -Path $drive[0].Path -Allowed $Allowed)
+    return [string]$drive[0].Path
+}
+
+function Get-CheckpointWarning {
+    param([string]$RecoveryId)
+    return "Do not apply or delete the checkpoint $(Get-CheckpointName -RecoveryId $RecoveryId)"
+}
+
+function Test-CheckpointWarning {
+    param($Vm, [string]$RecoveryId)
+    return (([string]$Vm.Notes) -split "`r?`n") -contains (Get-CheckpointWarning -RecoveryId $RecoveryId)
+}
+
+# Whoever applies it starts from an empty disk. Also says that it was about to be made.
 function Set-CheckpointWarning {
     param($Vm, [string]$RecoveryId)
-    $warning = "Do not apply or delete the checkpoint $(Get-CheckpointName -RecoveryId $RecoveryId)"
-    $notes = [string]$Vm.Notes
-    if (($notes -split "`r?`n") -notcontains $warning) {
-        Set-VM -VM $Vm -Notes ($notes + "`r`n" + $warning)
+    if (-not (Test-CheckpointWarning -Vm $Vm -RecoveryId $RecoveryId)) {
+        Set-VM -VM $Vm -Notes ([string]$Vm.Notes + "`r`n" + (Get-CheckpointWarning -RecoveryId $RecoveryId))
     }
 }
 
@@ -132,8 +183,14 @@ function Invoke-MakeCheckpoint {
     param($Request)
     $vm = Get-Machine -RecoveryId $Request.recoveryId
     Assert-State -Vm $vm -Allowed @('Off')
-    $own = @(Select-OwnCheckpoint -Snapshots @(Get-VMSnapshot -VM $vm) -RecoveryId $Request.recoveryId)
-    if ($own.Length -eq 0) {
+    $snapshots = @(Get-VMSnapshot -VM $vm)
+    $own = @(Select-OwnCheckpoint -Snapshots $snapshots -RecoveryId $Request.recoveryId)
+    $unnamed = @(Select-UnnamedCheckpoint -Vm $vm -Snapshots $snapshots -RecoveryId $Request.recoveryId)
+    if ($unnamed.Length -gt 0) {
+        Assert-OnPlaceholders -Vm $vm -Disks $Request.disks
+        Rename-VMSnapshot -VMSnapshot $unnamed[0] -NewName (Get-CheckpointName -RecoveryId $Request.recoveryId)
+    }
+    elseif ($own.Length -eq 0) {
         foreach ($disk in $Request.disks) {
             Test-DiskIdentity -Path $disk.placeholder -VirtualDiskId $disk.placeholderId
             Connect-Overlay -Vm $vm -Path $disk.placeholder -Slot $disk.slot
@@ -145,12 +202,7 @@ function Invoke-MakeCheckpoint {
     Set-VM -VM $vm -CheckpointType 'Disabled'
     $overlays = @()
     foreach ($disk in $Request.disks) {
-        $drive = @(Get-DriveAt -Vm $vm -Slot $disk.slot)
-        if ($drive.Length -eq 0) {
-            Stop-Operation -Code 'chain_unexpected' -Message "$($vm.Name) has no disk where $($disk.placeholder) was"
-        }
-        [void](Assert-Parent -Path $drive[0].Path -Allowed @($disk.placeholder, $disk.base))
-        $overlays += , ([string]$drive[0].Path)
+        $overlays += , (Get-Leaf -Vm $vm -Disk $disk -Allowed @($disk.placeholder, $disk.base))
     }
     return [ordered]@{ overlays = $overlays }
 }

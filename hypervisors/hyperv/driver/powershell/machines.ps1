@@ -210,7 +210,10 @@ function Invoke-RemoveMachine {
             Remove-VMSavedState -VM $vm
         }
         # Of a checkpoint that VMMS knows: what it would merge as the machine goes.
-        if (@(Select-OwnCheckpoint -Snapshots @(Get-VMSnapshot -VM $vm) -RecoveryId $Request.recoveryId).Length -gt 0) {
+        $snapshots = @(Get-VMSnapshot -VM $vm)
+        $own = @(Select-OwnCheckpoint -Snapshots $snapshots -RecoveryId $Request.recoveryId)
+        $own += @(Select-UnnamedCheckpoint -Vm $vm -Snapshots $snapshots -RecoveryId $Request.recoveryId)
+        if ($own.Length -gt 0) {
             Remove-Leaves -Directory $Request.directory
         }
         Remove-VM -VM $vm -Force

@@ -10,13 +10,34 @@ import { cmdlet } from './reached.ts';
 import { newDifferencingVhd } from './vhd.ts';
 import { mustBeOff, stateOf } from './vm.ts';
 
-/** -SnapshotName, of a machine that is off: a new differencing disk on each leaf takes the leaf's place. */
+/**
+ * -SnapshotName, of a machine that is off: a new differencing disk on each leaf takes the leaf's place. That the name is given in a
+ * step of its own is a guess.
+ */
 export async function checkpointVm(host: HostParts, vm: Vm, name: string): Promise<void> {
 	await cmdlet(host, 'Checkpoint-VM', async () => {
 		if (vm.checkpointType === 'Disabled') throw breaks('checkpointsDisabled', 'Checkpoint-VM', vm.name);
 		mustBeOff(host, vm, 'Checkpoint-VM');
-		await addLeaves(host, vm, name);
+		const unnamed = nameOfWindows(vm);
+		await addLeaves(host, vm, unnamed);
+		await host.faults.reach('Checkpoint-VM naming', 'Checkpoint-VM');
+		await rename(host, vm, unnamed, name);
 	});
+}
+
+/** Of one that nobody names: https://learn.microsoft.com/virtualization/hyper-v-on-windows/user-guide/checkpoints */
+function nameOfWindows({ name }: Vm): string {
+	const now = new Date();
+	return `${name} - (${now.toLocaleDateString('en-US')} - ${now.toLocaleTimeString('en-US')})`;
+}
+
+export async function renameVmSnapshot(host: HostParts, vm: Vm, name: string, newName: string): Promise<void> {
+	await cmdlet(host, 'Rename-VMSnapshot', () => rename(host, vm, name, newName));
+}
+
+async function rename(host: HostParts, vm: Vm, name: string, newName: string): Promise<void> {
+	vm.checkpoints = vm.checkpoints.map(one => (one === name ? newName : one));
+	await host.store.save();
 }
 
 /** Somebody's own, who has allowed them before. */

@@ -1,6 +1,6 @@
 /** Overlays by checkpoint, and the placeholders that they are made over. */
 import type { AnswerOf, RequestOf } from '../../driver/requests.ts';
-import { checkpointVm, removeVmSnapshot } from '../cmdlets/checkpoint.ts';
+import { checkpointVm, removeVmSnapshot, renameVmSnapshot } from '../cmdlets/checkpoint.ts';
 import { sameSlot } from '../cmdlets/drives.ts';
 import { copyItem, moveItem, replaceItem } from '../cmdlets/files.ts';
 import { getSnapshots, setVm } from '../cmdlets/vm.ts';
@@ -11,7 +11,7 @@ import type { Vm } from '../state.ts';
 import { samePath } from '../windows-paths.ts';
 import { DriverRefusal } from './failure.ts';
 import { removeFilesInside } from './files.ts';
-import { checkpointName, findMachine, mustFindMachine } from './find-machine.ts';
+import { checkpointName, checkpointWarning, findMachine, mustFindMachine, unnamedCheckpoint } from './find-machine.ts';
 import { checkDisks, connectDisk, mustStandOn } from './overlays.ts';
 import { mustBe } from './state.ts';
 
@@ -59,12 +59,17 @@ export async function makeCheckpoint(
 	const vm = await mustFindMachine(host, recoveryId);
 	mustBe(host, vm, ['Off']);
 	const name = checkpointName(recoveryId);
-	if (!(await getSnapshots(host, vm)).includes(name)) {
+	const known = await getSnapshots(host, vm);
+	const unnamed = unnamedCheckpoint(vm, known, recoveryId);
+	if (unnamed !== undefined) {
+		await mustStandOnPlaceholders(host, vm, disks);
+		await renameVmSnapshot(host, vm, unnamed, name);
+	} else if (!known.includes(name)) {
 		for (const { placeholder, placeholderId, slot } of disks) {
 			await mustBeDisk(host, placeholder, placeholderId);
 			await connectDisk(host, vm, placeholder, slot);
 		}
-		const warning = `Do not apply or delete the checkpoint ${name}`;
+		const warning = checkpointWarning(recoveryId);
 		if (!vm.notes.split(/\r?\n/).includes(warning))
 			await setVm(host, 'Set-VM', vm, { notes: `${vm.notes}\r\n${warning}` });
 		await setVm(host, 'Set-VM', vm, { checkpointType: 'Standard' });
@@ -72,14 +77,27 @@ export async function makeCheckpoint(
 	}
 	await setVm(host, 'Set-VM', vm, { checkpointType: 'Disabled' });
 	const overlays: string[] = [];
-	for (const { placeholder, base, slot } of disks) {
-		const drive = vm.drives.find(one => sameSlot(one.slot, slot));
-		if (drive === undefined)
-			throw new DriverRefusal('chain_unexpected', `${vm.name} has no disk where ${placeholder} was`);
-		await mustStandOn(host, drive.path, [placeholder, base]);
-		overlays.push(drive.path);
-	}
+	for (const disk of disks) overlays.push(await leafOf(host, vm, disk, [disk.placeholder, disk.base]));
 	return { overlays };
+}
+
+type CheckpointDisk = RequestOf<'make-checkpoint'>['disks'][number];
+
+async function mustStandOnPlaceholders(host: HostParts, vm: Vm, disks: readonly CheckpointDisk[]): Promise<void> {
+	if (vm.drives.length !== disks.length)
+		throw new DriverRefusal('chain_unexpected', `${vm.name} has ${vm.drives.length} disks, not ${disks.length}`);
+	for (const disk of disks) {
+		await mustBeDisk(host, disk.placeholder, disk.placeholderId);
+		await leafOf(host, vm, disk, [disk.placeholder]);
+	}
+}
+
+async function leafOf(host: HostParts, vm: Vm, disk: CheckpointDisk, wanted: readonly string[]): Promise<string> {
+	const drive = vm.drives.find(one => sameSlot(one.slot, disk.slot));
+	if (drive === undefined)
+		throw new DriverRefusal('chain_unexpected', `${vm.name} has no disk where ${disk.placeholder} was`);
+	await mustStandOn(host, drive.path, wanted);
+	return drive.path;
 }
 
 export async function removeCheckpoint(

@@ -16,6 +16,23 @@ export function checkpointName(recoveryId: string): string {
 	return `rouse-${recoveryId}`;
 }
 
+export function checkpointWarning(recoveryId: string): string {
+	return `Do not apply or delete the checkpoint ${checkpointName(recoveryId)}`;
+}
+
+/** Ours, whose maker died before it had its name: the only one, with the name that Windows gives, and it was about to be made. */
+export function unnamedCheckpoint(
+	{ name, notes }: Pick<Vm, 'notes' | 'name'>,
+	checkpoints: readonly string[],
+	recoveryId: string,
+): string | undefined {
+	const [only, other] = checkpoints;
+	if (other !== undefined || !notes.split(/\r?\n/).includes(checkpointWarning(recoveryId))) return undefined;
+	const isUnnamed =
+		only === '' || (only?.endsWith(')') && [' - (', ' ('].some(between => only.startsWith(name + between)));
+	return isUnnamed ? only : undefined;
+}
+
 export function isMachineOf({ notes, name }: Pick<Vm, 'notes' | 'name'>, recoveryId: string): boolean {
 	return notes.split(/\r?\n/).includes(markOf(recoveryId)) || name === unfinishedName(recoveryId);
 }

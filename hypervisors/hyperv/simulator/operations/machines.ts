@@ -14,7 +14,14 @@ import {
 import { filesIn, removeEmptyDirectory } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
 import type { Vm } from '../state.ts';
-import { checkpointName, findMachine, markOf, mustFindMachine, unfinishedName } from './find-machine.ts';
+import {
+	checkpointName,
+	findMachine,
+	markOf,
+	mustFindMachine,
+	unfinishedName,
+	unnamedCheckpoint,
+} from './find-machine.ts';
 import { removeFilesInside } from './files.ts';
 
 export async function createMachine(
@@ -73,7 +80,8 @@ export async function removeMachine(
 		await takePower(host, vm);
 		if (stateOf(host, vm) === 'Saved') await removeSavedState(host, vm);
 		const known = await getSnapshots(host, vm);
-		if (known.includes(checkpointName(recoveryId))) await removeLeaves(host, directory);
+		const isOurs = known.includes(checkpointName(recoveryId)) || unnamedCheckpoint(vm, known, recoveryId) !== undefined;
+		if (isOurs) await removeLeaves(host, directory);
 		await removeVm(host, vm);
 	}
 	await removeLeaves(host, directory);
