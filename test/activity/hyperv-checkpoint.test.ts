@@ -1,7 +1,7 @@
 /** Overlays by checkpoint on a simulated Hyper-V host: where they differ from children, in making, switch, merge and removal. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { conformance } from '../../hypervisors/conformance.ts';
@@ -12,11 +12,10 @@ import { records, targetIds } from '../../hypervisors/hyperv/record.ts';
 import { removeVmSnapshot } from '../../hypervisors/hyperv/simulator/cmdlets/checkpoint.ts';
 import { DiskFile } from '../../hypervisors/hyperv/simulator/disk-file.ts';
 import { VhdxWriter } from '../../hypervisors/hyperv/simulator/vhdx-writer.ts';
-import { waitFor } from '../../system/wait.ts';
 import { accountOf, grantAccess } from '../../hypervisors/hyperv/simulator/host-files.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { type HypervBench, makeHypervBench } from '../equipment/hyperv-bench.ts';
-import { attempt, power, type Readied, readiedHyperv, readiedOn } from '../equipment/hyperv-readied.ts';
+import { attempt, heldAt, power, type Readied, readiedHyperv, readiedOn } from '../equipment/hyperv-readied.ts';
 import { qemuCompare, sevenZipContent } from '../equipment/vhdx-judges.ts';
 
 const overlay = 'checkpoint';
@@ -58,10 +57,6 @@ async function filesOf({ hyperv, windows, definition }: HypervBench): Promise<st
 
 const ownPlaces = ({ definition: { disks }, paths: { windows } }: HypervBench) =>
 	disks.map(disk => [windows.place(disk)]);
-
-async function heldAt({ windows: { faults } }: HypervBench, point: string): Promise<void> {
-	await waitFor(point, async () => faults.heldAt(point) > 0, { timeoutMs: 30_000 });
-}
 
 /** Of a supervisor that is dead: its disks from this one on stand on the volume again, and all targets are under their names. */
 async function lateOrders(bench: HypervBench, from: number): Promise<void> {
@@ -356,34 +351,5 @@ suite('a machine with overlays by checkpoint', { concurrency: 2 }, () => {
 		}
 		await anew(bench, machine => machine.powerOn('target'));
 		assert.equal(await power(bench), 'on');
-	});
-
-	test('that is discarded when one of its files is missing leaves nothing', async t => {
-		const state = await readied(t);
-		const { bench, record } = state;
-		record.at = async place => {
-			if (place === 'switch.reparented') throw new Error('the supervisor dies');
-		};
-		await assert.rejects(attempt(state));
-		const { definition, paths, hyperv } = bench;
-		const [first] = definition.disks;
-		assert.ok(first);
-		await rm(hyperv.place(paths.windows.kept(first)));
-		await anew(bench, machine => machine.remove());
-		await anew(bench, machine => machine.removeTargets());
-		assert.deepEqual(await bench.filesOfHost(), []);
-	});
-
-	test('that is discarded half-way through its switch leaves nothing, its targets and placeholders included', async t => {
-		const state = await readied(t);
-		const { bench, record } = state;
-		record.at = async place => {
-			if (place === 'switch.reparented-one') throw new Error('the supervisor dies');
-		};
-		await assert.rejects(attempt(state));
-		await anew(bench, machine => machine.remove());
-		for (const [disk, content] of bench.base.entries()) assert.deepEqual(await targetReads(bench, disk), content);
-		await anew(bench, machine => machine.removeTargets());
-		assert.deepEqual(await bench.filesOfHost(), []);
 	});
 });

@@ -7,6 +7,7 @@ import { startedGuest } from '../../hypervisors/conformance/started-guest.ts';
 import { SwitchRecord } from '../../hypervisors/conformance/switch-record.ts';
 import { restoreTargets } from '../../hypervisors/conformance/targets.ts';
 import type { Overlay } from '../../hypervisors/hyperv/hardware.ts';
+import { waitFor } from '../../system/wait.ts';
 import { type HypervBench, makeHypervBench } from './hyperv-bench.ts';
 
 export interface Readied {
@@ -32,3 +33,8 @@ export async function readiedOn(bench: HypervBench): Promise<Readied> {
 
 export const power = async (bench: HypervBench) => (await anew(bench, machine => machine.observe())).power;
 export const attempt = ({ bench, record }: Readied) => anew(bench, machine => machine.switchToTarget(record));
+
+/** Whatever reaches it there waits until it is released. */
+export async function heldAt({ windows: { faults } }: HypervBench, point: string): Promise<void> {
+	await waitFor(point, async () => faults.heldAt(point) > 0, { timeoutMs: 30_000 });
+}

@@ -4,6 +4,7 @@ import { rename } from 'node:fs/promises';
 import { test, type TestContext } from 'node:test';
 import type { RequestOf } from '../../hypervisors/hyperv/driver/requests.ts';
 import { checkpointVm } from '../../hypervisors/hyperv/simulator/cmdlets/checkpoint.ts';
+import { removeVm } from '../../hypervisors/hyperv/simulator/cmdlets/vm.ts';
 import { setVhdParent } from '../../hypervisors/hyperv/simulator/cmdlets/vhd.ts';
 import { SessionDropped } from '../../hypervisors/hyperv/simulator/faults.ts';
 import type { Vm } from '../../hypervisors/hyperv/simulator/state.ts';
@@ -322,4 +323,25 @@ test('`remove-machine` takes the overlays before the machine, whose checkpoints 
 	await sample.must('remove-machine', { recoveryId, overlays: [], directory: folder });
 	assert.equal(await isThere(sample, overlay), false);
 	assert.equal(await isThere(sample, placePath), true);
+});
+
+test('`remove-machine` is `busy` while Windows merges, also when somebody has removed the machine, and leaves nothing afterwards', async t => {
+	const { sample, on, overlay } = await switched(t);
+	const { host } = sample;
+	host.faults.at('merge piece', { kind: 'hold' });
+	await sample.must('remove-checkpoint', removal(on(placePath, targetPath)));
+	await mergeHeld(sample);
+	const removing = { recoveryId, overlays: [], directory: folder };
+	await refuses(sample, 'busy', 'remove-machine', removing);
+	const observed = await sample.ask('observe', { recoveryId });
+	assert.equal(observed.ok && observed.result?.state, 'Off');
+	await removeVm(host.parts, machineOf(sample));
+	await refuses(sample, 'busy', 'remove-machine', removing);
+	await refuses(sample, '0x80070020', 'put-target', { ...put('own'), merged: true });
+	host.faults.release('merge piece');
+	await host.untilMerged();
+	await sample.must('remove-machine', removing);
+	assert.equal(await isThere(sample, overlay), false);
+	await sample.must('put-target', { ...put('own'), merged: true });
+	assert.deepEqual(await there(sample), [true, false, false]);
 });

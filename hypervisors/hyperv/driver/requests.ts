@@ -284,7 +284,7 @@ export const operations = {
 	),
 	/** It is its owner's: our marks in it stay, our wishes for its start and stop go. */
 	'hand-over': operation({ recoveryId }, z.object({ vmId: guid })),
-	/** Turned off, then gone, with its overlays. MAY find nothing. */
+	/** Turned off, then gone, with its overlays; `busy` while Windows merges these. MAY find nothing. */
 	'remove-machine': operation(
 		{ recoveryId, overlays: z.array(windowsPath).max(64), directory: windowsPath },
 		z.object({ removed: z.boolean() }),

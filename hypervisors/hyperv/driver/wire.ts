@@ -17,7 +17,7 @@ export const driverFailureSchema = z.object({
 		'machine_unknown',
 		'state_wrong',
 		'not_there',
-		/** Another session is at work on the same recovery, and was waited for. */
+		/** Another session is at work on the same recovery, and was waited for; or Windows is at work on its disks. */
 		'busy',
 	]),
 	message: z.string(),

@@ -82,7 +82,7 @@ export async function makeDirectory(host: FileParts, path: string): Promise<void
 export async function removeFile(host: FileParts, path: string): Promise<boolean> {
 	const place = placeOf(host.root, path);
 	if (!(await exists(place))) return false;
-	host.openFiles.take(path, 'write', 'Remove-Item', 'Remove-Item')();
+	host.openFiles.take(path, 'delete', 'Remove-Item', 'Remove-Item')();
 	await rm(place);
 	delete host.state.access[keyOfPath(path)];
 	await host.store.save();

@@ -1,7 +1,8 @@
 /**
  * What VMMS does after Remove-VMSnapshot: the differencing disk goes into what it stands on, while the machine runs or is off,
  * and again from its beginning after a boot. That it goes on by itself is told of real hosts; the path that it merges into
- * is a guess: the one that the file names, which is the one that the checkpoint's configuration has as well.
+ * is a guess: the one that the file names, which is the one that the checkpoint's configuration has as well. So is that it goes
+ * on when somebody removes the machine.
  */
 import { randomUUID } from 'node:crypto';
 import { copyFile, rm } from 'node:fs/promises';
@@ -20,6 +21,12 @@ import { directoryOf, placeOf } from './windows-paths.ts';
 const pieceBytes = 2 ** 20;
 const name = 'Remove-VMSnapshot';
 
+interface Merged {
+	drive: Drive;
+	leaf: string;
+	into: string;
+}
+
 /** Resolved in `host.merges` when it has ended, well or not. */
 export function mergeInBackground(host: HostParts, vm: Vm): void {
 	const before = host.merges.get(vm.vmId);
@@ -33,17 +40,26 @@ export function mergeInBackground(host: HostParts, vm: Vm): void {
 
 async function mergeAll(host: HostParts, vm: Vm): Promise<void> {
 	if (!vm.merging) return;
-	const merged: { drive: Drive; leaf: string; into: string }[] = [];
+	const merged: Merged[] = [];
 	for (const drive of vm.drives) {
 		const into = await mergedInto(host, drive.path);
-		if (into === undefined) continue;
-		await copyLive(host, vm, drive.path, into);
-		merged.push({ drive, leaf: drive.path, into });
+		if (into !== undefined) merged.push({ drive, leaf: drive.path, into });
 	}
+	const paths = merged.flatMap(({ leaf, into }) => [leaf, into]);
+	const releases = paths.map(path => host.openFiles.take(path, 'merge', 'VMMS, which merges it', name));
+	try {
+		await mergeDisks(host, vm, merged);
+	} finally {
+		for (const release of releases) release();
+	}
+}
+
+async function mergeDisks(host: HostParts, vm: Vm, merged: readonly Merged[]): Promise<void> {
+	for (const { leaf, into } of merged) await copyLive(host, leaf, into);
 	const running = host.running.get(vm.vmId);
 	const finish = async () => {
 		// What the guest has written meanwhile.
-		for (const { leaf, into } of merged) await copyPieces(host, vm, leaf, into, { live: false });
+		for (const { leaf, into } of merged) await copyPieces(host, leaf, into, { live: false });
 		for (const { drive, into } of merged) drive.path = into;
 		for (const { leaf, into } of merged) rename(running?.unflushed ?? vm.saved?.unflushed ?? [], leaf, into);
 		vm.merging = false;
@@ -69,22 +85,16 @@ async function mergedInto(host: HostParts, leaf: string): Promise<string | undef
 }
 
 /** The guest may write into its tables while they are read: what that spoils is copied once it stands still. */
-async function copyLive(host: HostParts, vm: Vm, leaf: string, into: string): Promise<void> {
+async function copyLive(host: HostParts, leaf: string, into: string): Promise<void> {
 	try {
-		await copyPieces(host, vm, leaf, into, { live: true });
+		await copyPieces(host, leaf, into, { live: true });
 	} catch (error) {
 		if (asRouseError(error).code !== 'source_invalid') throw error;
 	}
 }
 
 /** What the leaf says something of. It is read without its parent, whose id of content changes meanwhile. */
-async function copyPieces(
-	host: HostParts,
-	vm: Vm,
-	leaf: string,
-	into: string,
-	{ live }: { live: boolean },
-): Promise<void> {
+async function copyPieces(host: HostParts, leaf: string, into: string, { live }: { live: boolean }): Promise<void> {
 	await using from = await opened(host, leaf, 'r');
 	await using to = await opened(host, into, 'r+');
 	const disk = new VhdxDisk({ ...(await openVhdx(from.disk)), parent: undefined });
@@ -94,7 +104,7 @@ async function copyPieces(
 		if (place.kind === 'parent') continue;
 		for (let done = 0; done < lengthBytes; done += pieceBytes) {
 			if (live) await host.faults.reach('merge piece', name);
-			if (!host.store.hasPower || !host.state.vms.includes(vm)) throw new Error('nothing merges any more');
+			if (!host.store.hasPower) throw new Error('nothing merges any more');
 			const piece = await disk.read(atBytes + done, Math.min(pieceBytes, lengthBytes - done));
 			await writer.write(atBytes + done, piece);
 		}

@@ -224,12 +224,33 @@ function Invoke-RemoveCheckpoint {
     return [ordered]@{ removed = ($own.Length -gt 0) }
 }
 
+# What VMMS merges it has open until it is done. That it says so of this merge is a guess, the value is documented:
+# https://learn.microsoft.com/windows/win32/hyperv_v2/msvm-computersystem
+function Assert-NotMerging {
+    param($Vm)
+    foreach ($status in @((Get-VM -Id $Vm.Id).OperationalStatus)) {
+        if ([string]$status -eq 'MergingDisks') {
+            Stop-Operation -Code 'busy' -Message "Windows is merging the disks of $($Vm.Name)"
+        }
+    }
+}
+
 # Of a machine that goes. Remove-VM merges checkpoints into what they stand on, after the machine is gone, which is the volume
 # or an empty disk: what is not there it cannot merge.
 # https://learn.microsoft.com/powershell/module/hyper-v/remove-vm
 function Remove-Leaves {
     param([string]$Directory)
-    if ([IO.Directory]::Exists($Directory)) {
+    if (-not [IO.Directory]::Exists($Directory)) {
+        return
+    }
+    try {
         [void](Remove-FilesInside -Paths @([IO.Directory]::GetFiles($Directory, '*.avhdx')) -Directory $Directory)
+    }
+    catch {
+        $failure = Get-Failure -Record $_
+        if ($failure.hresult -ne '0x80070020') {
+            throw
+        }
+        Stop-Operation -Code 'busy' -Message "Windows is merging what a checkpoint has left: $($failure.message)"
     }
 }

@@ -205,6 +205,7 @@ function Invoke-RemoveMachine {
     $vm = Find-Machine -RecoveryId $Request.recoveryId
     if ($null -ne $vm) {
         Stop-Machine -Vm $vm
+        Assert-NotMerging -Vm $vm
         # Kept memory goes with it, and so that Remove-VM meets a machine that is off.
         if ((Get-SettledState -Vm $vm) -like '*Saved*') {
             Remove-VMSavedState -VM $vm

@@ -25,7 +25,7 @@ export async function replaceItem(
 	{ from, to, aside }: { from: string; to: string; aside: string },
 ): Promise<void> {
 	await cmdlet(host, 'Replace', async () => {
-		for (const path of [from, to]) host.openFiles.take(path, 'write', 'Replace', 'Replace')();
+		for (const path of [from, to]) host.openFiles.take(path, 'delete', 'Replace', 'Replace')();
 		const rights = host.state.access[keyOfPath(to)];
 		await move(host, to, aside);
 		await host.faults.reach('Replace half', 'Replace');
@@ -36,7 +36,7 @@ export async function replaceItem(
 }
 
 async function move(host: HostParts, from: string, to: string): Promise<void> {
-	host.openFiles.take(from, 'write', 'Move', 'Move')();
+	host.openFiles.take(from, 'delete', 'Move', 'Move')();
 	await rename(placeOf(host.root, from), placeOf(host.root, to));
 	const { access } = host.state;
 	const rights = access[keyOfPath(from)];

@@ -15,6 +15,11 @@ export async function getVms(host: HostParts): Promise<readonly Vm[]> {
 	return await cmdlet(host, 'Get-VM', async () => host.state.vms);
 }
 
+/** OperationalStatus has MergingDisks. */
+export function isMerging({ openFiles }: HostParts, { drives }: Vm): boolean {
+	return drives.some(({ path }) => openFiles.isMerged(path));
+}
+
 /** Their names. Of a machine whose process does not answer it is waited for: a guess. */
 export async function getSnapshots(host: HostParts, vm: Vm): Promise<readonly string[]> {
 	return await cmdlet(host, 'Get-VMSnapshot', async () => {
@@ -171,7 +176,6 @@ export async function removeVm(host: HostParts, vm: Vm): Promise<void> {
 	await cmdlet(host, 'Remove-VM', async () => {
 		if (host.running.has(vm.vmId)) throw breaks('wrongState', 'Remove-VM', `${vm.name} runs.`);
 		host.state.vms = host.state.vms.filter(one => one !== vm);
-		await host.merges.get(vm.vmId);
 		for (const { path } of vm.checkpoints.length > 0 ? vm.drives : [])
 			if (await isThere(host, path)) host.openFiles.take(path, 'write', 'VMMS, which merges it', 'Remove-VM');
 		await host.store.save();

@@ -2,6 +2,7 @@ import type { AnswerOf, RequestOf } from '../../driver/requests.ts';
 import {
 	addNic,
 	getSnapshots,
+	isMerging,
 	newVm,
 	removeNic,
 	removeSavedState,
@@ -13,7 +14,9 @@ import {
 } from '../cmdlets/vm.ts';
 import { filesIn, removeEmptyDirectory } from '../host-files.ts';
 import type { HostParts } from '../parts.ts';
+import { rules, WindowsError } from '../rules.ts';
 import type { Vm } from '../state.ts';
+import { DriverRefusal } from './failure.ts';
 import {
 	checkpointName,
 	findMachine,
@@ -78,6 +81,7 @@ export async function removeMachine(
 	const vm = await findMachine(host, recoveryId);
 	if (vm !== undefined) {
 		await takePower(host, vm);
+		if (isMerging(host, vm)) throw new DriverRefusal('busy', `Windows is merging the disks of ${vm.name}`);
 		if (stateOf(host, vm) === 'Saved') await removeSavedState(host, vm);
 		const known = await getSnapshots(host, vm);
 		const isOurs = known.includes(checkpointName(recoveryId)) || unnamedCheckpoint(vm, known, recoveryId) !== undefined;
@@ -94,7 +98,12 @@ export async function removeMachine(
 /** Of a checkpoint that VMMS knows before the machine goes: what is not there it cannot merge. */
 async function removeLeaves(host: HostParts, directory: string): Promise<void> {
 	const leaves = (await filesIn(host, directory)).filter(path => /\.avhdx$/i.test(path));
-	await removeFilesInside(host, leaves, directory);
+	try {
+		await removeFilesInside(host, leaves, directory);
+	} catch (error) {
+		if (!(error instanceof WindowsError) || error.hresult !== rules.fileInUse.hresult) throw error;
+		throw new DriverRefusal('busy', `Windows is merging what a checkpoint has left: ${error.message}`);
+	}
 }
 
 async function setHardware(host: HostParts, vm: Vm, request: RequestOf<'create-machine'>): Promise<void> {
