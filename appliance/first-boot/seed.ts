@@ -1,8 +1,6 @@
 /** What an appliance is told at its first boot: `seed.json` on a FAT disk or a CD with the label below. */
 import { isIP } from 'node:net';
 import * as z from 'zod';
-import { RouseError } from '../../model/errors.ts';
-import { refusalText } from '../../model/issue-text.ts';
 import { nameSchema } from '../../model/names.ts';
 import {
 	hostNameSchema,
@@ -12,6 +10,7 @@ import {
 	servedRepository,
 	temporalAccessSchema,
 } from '../../system/host-access.ts';
+import { parseSecret } from '../../system/parse-secret.ts';
 
 export const seedLabel = 'ROUSE-SEED';
 export const seedFile = 'seed.json';
@@ -64,18 +63,5 @@ export type Seed = z.infer<typeof seedSchema>;
 
 /** Throws `config_invalid` for a text that is not wholly understood. */
 export function parseSeed(text: string): Seed {
-	let value: unknown;
-	try {
-		value = JSON.parse(text);
-	} catch (cause) {
-		// What V8 says of it quotes the text, which has keys.
-		throw new RouseError('config_invalid', `${seedFile} of the seed disk is no JSON`, { cause: nameOf(cause) });
-	}
-	const result = seedSchema.safeParse(value);
-	if (result.success) return result.data;
-	throw new RouseError('config_invalid', `${seedFile} of the seed disk: ${refusalText(result.error)}`);
-}
-
-function nameOf(cause: unknown): string {
-	return cause instanceof Error ? cause.name : 'unknown';
+	return parseSecret(text, `${seedFile} of the seed disk`, seedSchema);
 }

@@ -9,6 +9,8 @@ import { homeDirectory, loadConfig, openInstallation } from '../../system/instal
 import { add } from '../host/add.ts';
 import { admit, withdraw } from '../host/admit.ts';
 import { currentOutages, outageText } from '../host/outages.ts';
+import { invite } from '../host/invite.ts';
+import { join } from '../host/join.ts';
 import { removeAdded } from '../host/remove-added.ts';
 import { runSelftest } from '../../activities/host/run-selftest.ts';
 import { idElsewhere } from '../../client/requests.ts';
@@ -31,7 +33,7 @@ const otherwiseExit = 4;
 export const build = (context: Context) => {
 	const host = command('host').description('machines on this host; needs neither Temporal nor a worker');
 	const machines = [list(context), show(context), start(context), stop(context), remove(context)];
-	const hosts = [add(context), admit(context), withdraw(context)];
+	const hosts = [add(context), invite(context), join(context), admit(context), withdraw(context)];
 	for (const verb of [...machines, selftest(context), ...hosts]) host.addCommand(verb);
 	return host;
 };

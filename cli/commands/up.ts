@@ -11,6 +11,7 @@ import {
 	openInstallation,
 } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
+import { mustBeWhollyJoined } from '../host/join-home.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { downText } from './down.ts';
 
@@ -40,6 +41,7 @@ export const build = (context: Context) =>
 /** Resolves when everything answers; says so when it was up before. Used by what needs the services, too. */
 export async function bringUp(installation: Installation, context: Context): Promise<{ alreadyUp: boolean }> {
 	const { output, signal } = context;
+	await mustBeWhollyJoined(installation.home);
 	const config = await loadConfig(installation);
 	const { waitUntilReady } = await import('../../keeper/ready.ts');
 	const { started } = await startKeeper(installation, signal);
@@ -70,8 +72,11 @@ async function keepKeeper(installation: Installation, { signal, output }: Contex
 	}
 }
 
-/** Without a repository there is nothing to recover from. */
-function nextOf({ repositories }: Config): string {
+function nextOf(config: Config): string {
+	const { host, repositories } = config;
+	if (!keepsControlWorker(config))
+		return `on the machine with the repositories: rouse recover start MACHINE@latest --host ${host.name}`;
+	// Without a repository there is nothing to recover from.
 	return Object.keys(repositories).length === 0 ? 'rouse repo init DIRECTORY' : 'rouse recover start MACHINE@latest';
 }
 

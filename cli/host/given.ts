@@ -1,37 +1,55 @@
 /** What a host elsewhere is told of this installation: where Temporal and a repository are, and what opens them. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Seed } from '../../appliance/first-boot/seed.ts';
-import { servedAddresses } from '../../keeper/served-addresses.ts';
+import { type ServedAddresses, servedAddresses } from '../../keeper/served-addresses.ts';
 import { RouseError } from '../../model/errors.ts';
 import { type AccessKind, readAdmitted, recordAdmitted } from '../../repository/service/admitted-hosts.ts';
 import { admitHost, hostKeysIn } from '../../repository/service/service-keys.ts';
+import type { KeyTexts, ServedRepository, TemporalAccess } from '../../system/host-access.ts';
 import { exists } from '../../system/if-there.ts';
 import { type Config, type Installation, loadConfig } from '../../system/installation.ts';
 import { isLocal } from '../../system/temporal-target.ts';
 
-type Temporal = Seed['temporal'];
-type Repository = NonNullable<Seed['repository']>;
-type Keys = Pick<Repository, 'authority' | 'certificate' | 'key'>;
-
 /** Before any key is made. */
-export interface PlannedAccess {
+export interface PlannedTemporal {
 	/** What it is let in to here; Temporal only where that is ours. */
 	to: AccessKind[];
-	temporal: Pick<Temporal, 'address' | 'namespace'> & { serverName?: string };
+	temporal: Pick<TemporalAccess, 'address' | 'namespace'> & { serverName?: string };
 	/** Absent: those that the host is admitted with. */
-	temporalKeys?: Keys;
+	temporalKeys?: KeyTexts;
 	payloadKey?: string;
-	repository: Omit<Repository, keyof Keys>;
+}
+
+export interface PlannedAccess extends PlannedTemporal {
+	repository: ServedRepository;
 }
 
 /** Throws `config_invalid` with what to write into config.yaml where there is nothing that a host elsewhere reaches. */
 export async function planAccess(installation: Installation): Promise<PlannedAccess> {
 	const config = await loadConfig(installation);
 	const served = await servedAddresses(installation, config);
-	const repository = repositoryOf(config, served?.repositories ?? {});
+	const repository = chosenOf(config, repositoriesOf(config, served));
+	return { repository, ...(await planTemporal(installation, config, served, repository)) };
+}
+
+/** The same for a host that reads from every repository that is served. */
+export async function planInvitation(
+	installation: Installation,
+): Promise<PlannedTemporal & { repositories: ServedRepository[] }> {
+	const config = await loadConfig(installation);
+	const served = await servedAddresses(installation, config);
+	const repositories = repositoriesOf(config, served);
+	return { repositories, ...(await planTemporal(installation, config, served, repositories[0])) };
+}
+
+async function planTemporal(
+	installation: Installation,
+	config: Config,
+	served: ServedAddresses | undefined,
+	repository: ServedRepository,
+): Promise<PlannedTemporal> {
 	const payloadKey = await payloadKeyOf(installation, config);
-	const common = { repository, ...(payloadKey === undefined ? {} : { payloadKey }) };
+	const common = payloadKey === undefined ? {} : { payloadKey };
 	if (config.temporal.address !== undefined)
 		return { ...common, to: ['repositories'], ...(await configuredTemporal(installation, config)) };
 	if (served?.temporal === undefined)
@@ -42,34 +60,37 @@ export async function planAccess(installation: Installation): Promise<PlannedAcc
 	return { ...common, to: ['repositories', 'temporal'], temporal: { ...temporal, serverName } };
 }
 
-function repositoryOf(
+function repositoriesOf(
 	config: Config,
-	served: Record<string, { host: string; port: number }>,
-): PlannedAccess['repository'] {
-	const names = Object.keys(served);
-	const name = names.length === 1 ? names[0] : names.find(one => one === config.defaultRepository);
-	const at = name === undefined ? undefined : served[name];
-	const directory = name === undefined ? undefined : config.repositories[name];
-	if (name !== undefined && at !== undefined && directory !== undefined) return { name, directory, ...at };
+	served: ServedAddresses | undefined,
+): [ServedRepository, ...ServedRepository[]] {
+	const [first, ...more] = Object.entries(served?.repositories ?? {}).flatMap(([name, at]) => {
+		const directory = config.repositories[name];
+		return directory === undefined ? [] : [{ name, directory, ...at }];
+	});
+	if (first !== undefined) return [first, ...more];
 	const known = Object.keys(config.repositories)[0] ?? 'NAME';
+	throw new RouseError('config_invalid', 'config.yaml serves no repository to hosts elsewhere', {
+		hint: `write into config.yaml: serve: {address: ADDRESS OF THIS MACHINE, temporal: 7401, repositories: {${known}: 7402}}`,
+	});
+}
+
+function chosenOf(config: Config, served: [ServedRepository, ...ServedRepository[]]): ServedRepository {
+	const [first, ...more] = served;
+	const chosen = more.length === 0 ? first : served.find(({ name }) => name === config.defaultRepository);
+	if (chosen !== undefined) return chosen;
+	const names = served.map(({ name }) => name).join(', ');
 	throw new RouseError(
 		'config_invalid',
-		names.length === 0
-			? 'config.yaml serves no repository to hosts elsewhere'
-			: `config.yaml serves ${names.join(', ')}, and a host reads one of them: defaultRepository is none`,
-		{
-			hint:
-				names.length === 0
-					? `write into config.yaml: serve: {address: ADDRESS OF THIS MACHINE, temporal: 7401, repositories: {${known}: 7402}}`
-					: `write into config.yaml: defaultRepository: ${names[0]}`,
-		},
+		`config.yaml serves ${names}, and a host reads one of them: defaultRepository is none`,
+		{ hint: `write into config.yaml: defaultRepository: ${first.name}` },
 	);
 }
 
 async function configuredTemporal(
 	{ home }: Installation,
 	{ temporal }: Config,
-): Promise<Pick<PlannedAccess, 'temporal'> & { temporalKeys: Keys }> {
+): Promise<Pick<PlannedTemporal, 'temporal'> & { temporalKeys: KeyTexts }> {
 	const { address = '', namespace, tls, apiKeyFile } = temporal;
 	if (isLocal(address))
 		throw new RouseError(
@@ -122,22 +143,24 @@ export async function admitOnce(
 
 /** For the seed. `directory`: see {@link admitOnce}. */
 export async function readAccess(
-	{ temporal, temporalKeys, payloadKey, repository }: PlannedAccess,
+	planned: PlannedAccess,
 	directory: string,
-): Promise<Pick<Seed, 'temporal'> & { repository: Repository }> {
+): Promise<{ temporal: TemporalAccess; repository: ServedRepository & KeyTexts }> {
 	const own = await readKeys(hostKeysIn(directory));
+	return { temporal: temporalAccess(planned, own), repository: { ...planned.repository, ...own } };
+}
+
+/** `own`: those that the host is admitted with. */
+export function temporalAccess({ temporal, temporalKeys, payloadKey }: PlannedTemporal, own: KeyTexts): TemporalAccess {
 	const { serverName, ...place } = temporal;
 	return {
-		temporal: {
-			...place,
-			tls: { ...(temporalKeys ?? own), ...(serverName === undefined ? {} : { serverName }) },
-			...(payloadKey === undefined ? {} : { payloadKey }),
-		},
-		repository: { ...repository, ...own },
+		...place,
+		tls: { ...(temporalKeys ?? own), ...(serverName === undefined ? {} : { serverName }) },
+		...(payloadKey === undefined ? {} : { payloadKey }),
 	};
 }
 
-async function readKeys({ authority, certificate, key }: Keys): Promise<Keys> {
+async function readKeys({ authority, certificate, key }: KeyTexts): Promise<KeyTexts> {
 	return {
 		authority: await readFile(authority, 'utf8'),
 		certificate: await readFile(certificate, 'utf8'),

@@ -6,6 +6,7 @@ import { RouseError } from '../../model/errors.ts';
 import { keepOnly, makeAuthority, signCertificate } from '../../system/certificates.ts';
 import { isErrno, syncDirectory } from '../../system/durable-file.ts';
 import { whileLocked } from '../../system/held-lock.ts';
+import type { KeyTexts } from '../../system/host-access.ts';
 import { places } from '../../system/installation.ts';
 import { mustBeSecret } from '../../system/secret-file.ts';
 import { type AccessKind, mustBeNew, recordAdmitted } from './admitted-hosts.ts';
@@ -79,9 +80,7 @@ export async function admitHost(
 	const { authority } = await serviceKeys(home);
 	const making = await mkdtemp(`${directory}.making-`);
 	try {
-		await copyFile(authority, join(making, 'authority.crt'));
-		await copyFile(join(dirname(authority), 'authority.key'), join(making, 'authority.key'));
-		await signCertificate(making, { name: 'host', subject: host, use: 'client' });
+		await signInto(making, authority, host);
 		await keepOnly(making, ['authority.crt', 'host.key', 'host.crt']);
 		await rename(making, directory).catch((cause: unknown) => {
 			const taken = isErrno(cause, 'ENOTEMPTY') || isErrno(cause, 'EEXIST') || isErrno(cause, 'ENOTDIR');
@@ -97,6 +96,41 @@ export async function admitHost(
 	}
 }
 
+/** The same as texts, for a host that is let in later, when it is recorded. Nothing of them stays here. */
+export async function signHost(home: string, host: string): Promise<KeyTexts> {
+	const { authority } = await serviceKeys(home);
+	const parent = places.repositoryKeys(home);
+	return await whileLocked(join(parent, 'lock'), async () => {
+		await removeLeft(parent, 'host-making-');
+		const making = await mkdtemp(join(parent, 'host-making-'));
+		try {
+			await signInto(making, authority, host);
+			const keys = hostKeysIn(making);
+			const text = (path: string) => readFile(path, 'utf8');
+			return {
+				authority: await text(keys.authority),
+				certificate: await text(keys.certificate),
+				key: await text(keys.key),
+			};
+		} finally {
+			await rm(making, { recursive: true, force: true });
+		}
+	});
+}
+
+/** As {@link hostKeysIn} names them, among others. */
+async function signInto(directory: string, authority: string, host: string): Promise<void> {
+	await copyFile(authority, join(directory, 'authority.crt'));
+	await copyFile(join(dirname(authority), 'authority.key'), join(directory, 'authority.key'));
+	await signCertificate(directory, { name: 'host', subject: host, use: 'client' });
+}
+
+/** Of tries that died. */
+async function removeLeft(parent: string, prefix: string): Promise<void> {
+	for (const name of await readdir(parent))
+		if (name.startsWith(prefix)) await rm(join(parent, name), { recursive: true });
+}
+
 const tokenKeyBytes = 32;
 
 /**
@@ -106,8 +140,7 @@ const tokenKeyBytes = 32;
  */
 async function makeKeys(directory: string): Promise<void> {
 	const parent = dirname(directory);
-	for (const name of await readdir(parent))
-		if (name.startsWith('making-')) await rm(join(parent, name), { recursive: true });
+	await removeLeft(parent, 'making-');
 	const making = await mkdtemp(join(parent, 'making-'));
 	const name = randomUUID();
 	await makeAuthority(making, name);

@@ -32,6 +32,7 @@ for (const [title, config, kept] of [
 test('`up` says when no control worker is kept', () => {
 	const ready = { home: '/home', temporal: { address: 'a:1', namespace: 'n' }, supervisorSocket: '/s', services: [] };
 	const textOf = (config: object) => upText(ready, { started: true, config: configSchema.parse(config), silent: [] });
-	assert.match(textOf({ ...elsewhere, ...temporal }), /no control worker/);
+	const host = { host: { name: 'kvm2' } };
+	assert.match(textOf({ ...host, ...elsewhere, ...temporal }), /no control worker[^]*Next: [^\n]* --host kvm2$/);
 	assert.doesNotMatch(textOf({ ...own, ...elsewhere, ...temporal }), /no control worker/);
 });
