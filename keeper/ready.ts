@@ -71,10 +71,16 @@ export async function waitUntilReady(
 		return temporal;
 	};
 	try {
-		// The server answers a moment before its namespace is there.
+		const isControl = keepsControlWorker(config);
+		// The server answers a moment before its namespace is there, which is prepared where control workers are.
 		await until('temporal', 'temporal_unreachable', async () => {
 			const { client, target } = await connected();
-			await answered(target, () => prepareNamespace(client.connection, target.namespace));
+			const { namespace } = target;
+			await answered<unknown>(target, () =>
+				isControl
+					? prepareNamespace(client.connection, namespace)
+					: client.workflowService.describeNamespace({ namespace }),
+			);
 			return true;
 		});
 		const hostId = await until('supervisor', 'supervisor_unreachable', () =>
@@ -84,7 +90,7 @@ export async function waitUntilReady(
 			until(name, 'worker_missing', async () =>
 				(await isPolled(await connected(), installation.home, name, queue)) ? true : undefined,
 			);
-		if (keepsControlWorker(config)) await polls('control-worker', taskQueues.control);
+		if (isControl) await polls('control-worker', taskQueues.control);
 		await polls('host-worker', taskQueues.host(hostId));
 		const { home } = installation;
 		const silent = await silentAmong(servedBy(installation, config), {

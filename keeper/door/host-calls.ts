@@ -2,7 +2,7 @@
 const service = '/temporal.api.workflowservice.v1.WorkflowService';
 
 /**
- * What a host's worker asks of Temporal, and nothing else is answered to a host elsewhere: none of these starts or ends a
+ * What a host's worker and its keeper ask of Temporal, and nothing else is answered to a host elsewhere: none of these starts or ends a
  * workflow, decides for one, or reads a history.
  */
 const hostCalls: ReadonlySet<string> = new Set([
@@ -21,6 +21,8 @@ const hostCalls: ReadonlySet<string> = new Set([
 	`${service}/SignalWorkflowExecution`,
 	`${service}/DescribeWorkflowExecution`,
 	`${service}/ListWorkflowExecutions`,
+	// Of `rouse up` there: whether the worker polls (keeper/ready.ts).
+	`${service}/DescribeTaskQueue`,
 ]);
 
 /** `path`: as HTTP/2 has it. */
