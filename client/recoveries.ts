@@ -4,6 +4,7 @@ import { waitFor } from '../system/wait.ts';
 import {
 	type RecoveryInput,
 	type RecoveryResult,
+	recoveryNameOf,
 	recoveryWorkflow,
 	recoveryWorkflowId,
 	searchAttributes,
@@ -107,6 +108,17 @@ export class Recoveries {
 			}
 		});
 		return [...newest.values()].toSorted((a, b) => b.requestedAt.localeCompare(a.requestedAt));
+	}
+
+	/** Names of those that are not over and have their place on this host. Visibility lags a moment behind. */
+	async openOn(host: string): Promise<string[]> {
+		const query = `WorkflowType = '${recoveryWorkflow}' AND ExecutionStatus = 'Running' AND ${searchAttributes.host.name} = '${host}'`;
+		return await this.#workflows.call(undefined, async () => {
+			const names: string[] = [];
+			for await (const { workflowId } of this.#workflows.client.workflow.list({ query }))
+				names.push(recoveryNameOf(workflowId));
+			return names.toSorted();
+		});
 	}
 
 	/** Everything that is known now. Needs no worker; with one, the status is fresh. */

@@ -8,10 +8,12 @@ import { replaceFileDurably } from '../../system/durable-file.ts';
 import { homeDirectory, loadConfig, openInstallation } from '../../system/installation.ts';
 import { add } from '../host/add.ts';
 import { admit, withdraw } from '../host/admit.ts';
+import { hostElsewhereText, hostsElsewhere } from '../host/hosts-elsewhere.ts';
 import { currentOutages, outageText } from '../host/outages.ts';
 import { invite } from '../host/invite.ts';
 import { join } from '../host/join.ts';
 import { removeAdded } from '../host/remove-added.ts';
+import { removeInvited } from '../host/remove-invited.ts';
 import { runSelftest } from '../../activities/host/run-selftest.ts';
 import { idElsewhere } from '../../client/requests.ts';
 import { checkText, reportText } from '../host/selftest-text.ts';
@@ -29,9 +31,11 @@ import { parseName } from '../terminal/parse.ts';
 /** Something is not as a recovery needs it. */
 const otherwiseExit = 4;
 
-/** The host as its supervisor knows it: neither Temporal nor a worker is asked. */
+/** The host as its supervisor knows it: neither Temporal nor a worker is needed. Hosts of other machines beside it. */
 export const build = (context: Context) => {
-	const host = command('host').description('machines on this host; needs neither Temporal nor a worker');
+	const host = command('host').description(
+		'machines on this host, which need neither Temporal nor a worker; and hosts of other machines',
+	);
 	const machines = [list(context), show(context), start(context), stop(context), remove(context)];
 	const hosts = [add(context), invite(context), join(context), admit(context), withdraw(context)];
 	for (const verb of [...machines, selftest(context), ...hosts]) host.addCommand(verb);
@@ -40,14 +44,17 @@ export const build = (context: Context) => {
 
 const list = (context: Context) =>
 	command('list')
-		.description('machines of unfinished recoveries, and finished ones')
+		.description('machines of unfinished recoveries, and finished ones; and the hosts of other machines')
 		.action(async () => {
 			const installation = await openInstallation(homeDirectory(context.env));
 			const supervisor = SupervisorClient.of(installation);
-			const [view, all, outages] = await Promise.all([
+			const { signal, output } = context;
+			const warn = (message: string) => output.warn(message);
+			const [view, all, outages, hosts] = await Promise.all([
 				supervisor.host(),
 				supervisor.recoveries(),
 				currentOutages(installation.home),
+				hostsElsewhere(installation, { signal, warn }),
 			]);
 			const machines = all.filter(machine => machine.state !== 'discarded');
 			const about = `${view.name}: ${view.hypervisor} (${view.accelerator}), ${formatBytes(view.freeBytes)} free`;
@@ -58,10 +65,11 @@ const list = (context: Context) =>
 				...(view.unusable ? [view.unusable.message] : []),
 			].map(note => `warning: ${note}`);
 			context.output.result(
-				{ host: view, machines: machines.map(machineAnswer), outages },
+				{ host: view, machines: machines.map(machineAnswer), outages, hosts },
 				[
 					about,
 					networks,
+					...hosts.map(hostElsewhereText),
 					...notes,
 					machinesText(machines, context.output.columns),
 					...machines.flatMap(whatStands),
@@ -106,8 +114,10 @@ const stop = (context: Context) =>
 
 const remove = (context: Context) =>
 	command('remove')
-		.description('end a finished or abandoned machine and remove it with its disks, for good; or undo `host add`')
-		.argument('<name>', 'machine, or a host that was added here: that comes first', parseName)
+		.description(
+			'end a finished or abandoned machine and remove it with its disks, for good; or undo `host add` or `invite`',
+		)
+		.argument('<name>', 'machine, or a host of another machine: that comes first', parseName)
 		.requiredOption('--confirm <name>', 'the name again: there is no way back')
 		.option('--dry-run', 'of a host: say what would be removed')
 		.option('--identity <file>', "of a host: its administrator's private key")
@@ -116,9 +126,10 @@ const remove = (context: Context) =>
 			requireConfirmation(name, options.confirm);
 			const installation = await openInstallation(homeDirectory(context.env));
 			if (await removeAdded(context, installation, name, options)) return;
+			if (await removeInvited(context, installation, name, options)) return;
 			const given = Object.keys(options).filter(option => option !== 'confirm');
 			if (given.length > 0)
-				throw new RouseError('host_unknown', `no host ${name} was added here, and ${given[0]} is of one`, {
+				throw new RouseError('host_unknown', `no host ${name} was added or invited here, and ${given[0]} is of one`, {
 					hint: 'leave it out for a machine',
 				});
 			const supervisor = await openSupervisor(context);

@@ -1,0 +1,44 @@
+import { RouseError } from '../../model/errors.ts';
+import { withdrawHost } from '../../repository/service/admitted-hosts.ts';
+import { removeHostId } from '../../system/configured-hosts.ts';
+import { type Installation, loadConfig } from '../../system/installation.ts';
+import { type Context } from '../terminal/command.ts';
+import { withSession } from '../recover/session.ts';
+import type { RemovalOptions } from './remove-added.ts';
+
+/**
+ * Takes a host of another machine out of this installation: its certificate opens nothing any more, and config.yaml has it no
+ * longer. Its machines, finished ones too, stay where they are. False where config.yaml has none of this name.
+ * Throws `phase_wrong` while recoveries there are not over, unless it is only to be forgotten.
+ */
+export async function removeInvited(
+	context: Context,
+	installation: Installation,
+	name: string,
+	{ dryRun = false, forget = false, identity }: RemovalOptions,
+): Promise<boolean> {
+	const { hosts } = await loadConfig(installation);
+	if (!Object.hasOwn(hosts, name)) return false;
+	if (identity !== undefined)
+		throw new RouseError('usage', `--identity is of a host that was added here, and ${name} was invited`);
+	if (!forget) await mustBeIdle(context, name);
+	// In this order: cut off between, the command is given again by the name that config.yaml still has.
+	const steps = [`the certificate of ${name}`, 'its name in config.yaml'];
+	if (!dryRun) {
+		await withdrawHost(installation.home, name);
+		await removeHostId(installation, name);
+	}
+	const text = dryRun
+		? `Would be removed:\n  ${steps.join('\n  ')}`
+		: `${name}: removed; there: rouse down. Recoveries of it that were left open: rouse recover abandon`;
+	context.output.result({ name, removed: !dryRun, dryRun, steps }, text);
+	return true;
+}
+
+async function mustBeIdle(context: Context, name: string): Promise<void> {
+	const open = await withSession(context, ({ recoveries }) => recoveries.openOn(name));
+	if (open.length === 0) return;
+	throw new RouseError('phase_wrong', `recoveries on ${name} are not over: ${open.join(', ')}`, {
+		hint: `finish or discard them; if ${name} is gone for good: --forget, then rouse recover abandon for each`,
+	});
+}
