@@ -5,7 +5,7 @@ import type { MachineConfig } from '../model/machine.ts';
 import { refuseTooLarge } from '../model/machine-size.ts';
 import { missingWarnings } from '../model/missing-warnings.ts';
 import type { PointReference } from '../model/names.ts';
-import type { RecoveryRequest } from '../model/recovery.ts';
+import type { Place, RecoveryRequest } from '../model/recovery.ts';
 import { readPoint, resolvePoint } from '../repository/points.ts';
 import { openRepository } from '../repository/repository.ts';
 import { type HostView, protocolVersion } from '../supervisor/protocol.ts';
@@ -70,22 +70,32 @@ export async function makeRequest(
 	checkUsable(host);
 	const networks = { ...byDefault, ...options.networks };
 	for (const target of Object.values(networks)) checkNetwork(target, host);
-	const { time, manifestDigest, config: had, disks } = await findPoint(repository, reference);
-	for (const warning of missingWarnings(disks)) onWarning?.(`${reference.machine}@${time}: ${warning}`);
-	const { memoryMiB = had.memoryMiB } = options;
-	refuseTooLarge({ memoryMiB }, `host ${host.name}`, host.memory);
-	const name = options.name ?? defaultName(reference.machine);
+	const point = await findPoint(repository, reference);
+	for (const warning of missingWarnings(point.disks)) onWarning?.(`${reference.machine}@${point.time}: ${warning}`);
+	refuseTooLarge({ memoryMiB: options.memoryMiB ?? point.config.memoryMiB }, `host ${host.name}`, host.memory);
+	return requestOf(point, { ...options, networks }, { repository, places: [{ host: host.name, hostId: host.hostId }] });
+}
+
+/** Of a restore point that was found. `places`: where it may run; the first is its host until it was given one. */
+export function requestOf(
+	{ machine, time, manifestDigest }: Pick<FoundPoint, 'machine' | 'time' | 'manifestDigest'>,
+	options: Omit<RequestOptions, 'host'>,
+	{ repository, places }: { repository: string; places: readonly [Place, ...Place[]] },
+): RecoveryRequest {
+	const name = options.name ?? defaultName(machine);
+	const [place] = places;
 	return {
 		name,
-		machine: reference.machine,
+		machine,
 		restorePoint: time,
 		manifestDigest,
 		repository,
-		host: host.name,
-		hostId: host.hostId,
+		host: place.host,
+		hostId: place.hostId,
+		...(places.length > 1 ? { pool: [...places] } : {}),
 		machineName: options.machineName ?? name,
 		allocate: options.allocate,
-		networks,
+		networks: options.networks ?? {},
 		...(options.forwards && options.forwards.length > 0 ? { forwards: options.forwards } : {}),
 		...(options.memoryMiB === undefined ? {} : { memoryMiB: options.memoryMiB }),
 		...(options.cpus === undefined ? {} : { cpus: options.cpus }),
@@ -96,6 +106,16 @@ export async function makeRequest(
 		reason: options.reason ?? '',
 		requestedBy: caller(),
 	};
+}
+
+/** Throws what stands in the way of a machine on this host, as {@link makeRequest} does. */
+export function refuseUnfit(
+	host: HostView,
+	{ networks, memoryMiB }: Pick<RecoveryRequest, 'networks'> & { memoryMiB: number },
+): void {
+	checkUsable(host);
+	for (const target of Object.values(networks)) checkNetwork(target, host);
+	refuseTooLarge({ memoryMiB }, `host ${host.name}`, host.memory);
 }
 
 function checkUsable({ name, protocol, unusable }: HostView): void {
@@ -143,15 +163,21 @@ function sorted(record: Record<string, unknown>): Record<string, unknown> {
 	return Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-async function findPoint(
-	directory: string,
-	{ machine, point }: PointReference,
-): Promise<{ time: string; manifestDigest: string; config: MachineConfig; disks: DiskImage[] }> {
+/** What the repository has of a restore point. */
+export interface FoundPoint {
+	machine: string;
+	time: string;
+	manifestDigest: string;
+	config: MachineConfig;
+	disks: DiskImage[];
+}
+
+async function findPoint(directory: string, { machine, point }: PointReference): Promise<FoundPoint> {
 	const repository = await openRepository(directory);
 	try {
 		const time = await resolvePoint(repository, machine, point);
 		const { manifestDigest, manifest } = await readPoint(repository, machine, time);
-		return { time, manifestDigest, config: manifest.config, disks: manifest.disks };
+		return { machine, time, manifestDigest, config: manifest.config, disks: manifest.disks };
 	} finally {
 		await repository.store.close();
 	}

@@ -23,8 +23,8 @@ export function parseYaml<S extends z.ZodType>(text: string, path: string, schem
 
 export interface YamlFile<T> {
 	value: T;
-	/** What is wrong with the part that `keys` lead to, for what only its reader can know; it says file, line and column. */
-	refused: (keys: readonly PropertyKey[], what: string, more?: { hint?: string | undefined }) => RouseError;
+	/** `FILE:LINE:COLUMN` of the part that `keys` lead to: for errors that only its reader can know of. */
+	placeOf: (keys: readonly PropertyKey[]) => string;
 }
 
 /** The same for a reader who has more to say about the file than its schema has. */
@@ -35,21 +35,20 @@ export function readYaml<S extends z.ZodType>(
 	code: FileCode,
 ): YamlFile<z.output<S>> {
 	const lines = new LineCounter();
-	const refused = (offset: number | undefined, what: string, hint = 'docs/cli.md shows what is accepted') => {
-		const { line, col } = lines.linePos(offset ?? 0);
-		return new RouseError(code, `${path}${offset === undefined ? '' : `:${line}:${col}`}: ${what}`, { hint });
+	const place = (offset: number | undefined) => {
+		if (offset === undefined) return path;
+		const { line, col } = lines.linePos(offset);
+		return `${path}:${line}:${col}`;
 	};
+	const refused = (offset: number | undefined, what: string) =>
+		new RouseError(code, `${place(offset)}: ${what}`, { hint: 'docs/cli.md shows what is accepted' });
 	// Warnings of the parser would go to stderr past us.
 	const document = parseDocument(text, { prettyErrors: false, logLevel: 'error', lineCounter: lines });
 	const broken = document.errors[0];
 	if (broken) throw refused(broken.pos[0], broken.message);
 	refuseOddities(document, refused);
 	const result = schema.safeParse(document.toJS({ maxAliasCount }) ?? {});
-	if (result.success)
-		return {
-			value: result.data,
-			refused: (keys, what, { hint } = {}) => refused(positionOf(document, keys), what, hint),
-		};
+	if (result.success) return { value: result.data, placeOf: keys => place(positionOf(document, keys)) };
 	const found = result.error.issues[0];
 	if (found === undefined) throw new RouseError(code, `${path}: not accepted`);
 	const issue = nearestIssue(found);

@@ -71,6 +71,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'system',
 			'repository',
 			'workflows/contracts.ts',
+			'workflows/batch-contracts.ts',
 			'supervisor/client.ts',
 			'supervisor/protocol.ts',
 		],

@@ -43,10 +43,11 @@ for (const [what, text, message] of inLists)
 		assert.throws(() => listed(text), { code: 'spec_invalid', message });
 	});
 
-test('`readYaml` lets its reader refuse what no schema knows, in its place', () => {
-	const { refused } = listed('machines: [a,\n  b]');
-	const { message, hint } = refused(['machines', 1], 'there is no b', { hint: 'there is a' });
-	assert.deepEqual([message, hint], ['f.yaml:2:3: there is no b', 'there is a']);
+test('`readYaml` tells its reader the place of what no schema knows to be wrong', () => {
+	const { placeOf } = listed('machines: [a,\n  b]');
+	assert.equal(placeOf(['machines', 1]), 'f.yaml:2:3');
+	assert.equal(placeOf(['machines', 2]), 'f.yaml:1:1');
+	assert.equal(placeOf([]), 'f.yaml');
 });
 
 test('`parseYaml` takes an alias of a plain thing', () => {
