@@ -2,7 +2,7 @@
  * What Rouse asks of a platform that runs machines. The words MUST, MUST NOT and MAY are those of RFC 2119.
  *
  * One `Machine` object stands for one recovered machine and its directory. The supervisor calls its methods one at a time
- * (never two at once for one machine, `openTargets` and `volume` excepted), from one process at a time; it MAY die at any moment, and
+ * (never two at once for one machine, `openTargets`, `volume` and `takenMiB` excepted), from one process at a time; it MAY die at any moment, and
  * the next supervisor makes a new object from the same definition and calls again. So:
  *
  *  - Every method MUST be idempotent: it looks at what is there, does what is missing, and succeeds when nothing is.
@@ -236,6 +236,12 @@ export interface Machine {
 	observe(options?: CallOptions): Promise<MachineObservation>;
 
 	/**
+	 * How much of the host's memory it takes at present: 0 when it does not run. MAY be called while another call is under
+	 * way, and MUST NOT ask the machine. A platform without it gives a machine all of its memory when it starts.
+	 */
+	takenMiB?(): Promise<number>;
+
+	/**
 	 * All targets hold every block and no other process has them open for writing. Moves the machine from the mount mover
 	 * to the targets, while the guest runs or with a short pause, and lets go of the targets as the movers opened them. With
 	 * the machine off it does the same offline. MUST carry on from any place at which an earlier attempt died, with the
@@ -287,6 +293,13 @@ export interface HostReport {
 	unusable: { code: 'tool_missing' | 'precheck_failed'; message: string; hint: string } | undefined;
 }
 
+/** What the machines of a host share, as it is at one moment. */
+export interface HostResources {
+	memory: { totalMiB: number; freeMiB: number };
+	/** Logical processors. */
+	cpus: number;
+}
+
 export interface HardwareRequest {
 	config: MachineConfig;
 	/** What the machine had, where another size was asked for. */
@@ -303,6 +316,8 @@ export interface Platform {
 	readonly kind: string;
 	/** MUST come back within seconds. */
 	report(): Promise<HostReport>;
+	/** Looked at again and again, and not more often than each `everyMs`; MUST come back within half a minute. */
+	readonly resources: { readonly everyMs: number; look(): Promise<HostResources> };
 	/** Changes with every boot of what runs the machines. */
 	bootId(): Promise<string>;
 	/**

@@ -67,6 +67,22 @@ export const hostCases: readonly ConformanceCase[] = [
 		},
 	},
 	{
+		name: '`resources` tells of the same host as `report`, and `takenMiB` says nothing is taken by a machine that is off',
+		async run(bench) {
+			const { memory, cpus } = await bench.platform.resources.look();
+			const { memory: reported } = await bench.platform.report();
+			assert.equal(memory.totalMiB, reported.totalMiB);
+			assert.ok(memory.freeMiB <= memory.totalMiB && cpus >= 1);
+			const taken = () => anew(bench, async machine => machine.takenMiB?.());
+			assert.ok(((await taken()) ?? 0) === 0);
+			await startedGuest(bench);
+			const running = await taken();
+			assert.ok(running === undefined || running < memory.totalMiB);
+			await anew(bench, machine => machine.powerOff());
+			assert.ok(((await taken()) ?? 0) === 0);
+		},
+	},
+	{
 		name: '`console` is a stream while the machine is on, and `phase_wrong` while it is off',
 		async run(bench) {
 			const noConsole = () =>

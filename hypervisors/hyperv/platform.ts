@@ -3,8 +3,11 @@ import { chooseHardware } from './choose-hardware.ts';
 import { parseHardware } from './hardware.ts';
 import { HypervMachine } from './machine.ts';
 import type { HostSettings } from './parts.ts';
-import { reportOf } from './report.ts';
+import { reportOf, resourcesOf } from './report.ts';
 import { checkVolumeRoom } from './volume.ts';
+
+/** A question to PowerShell, which takes it a second of a processor. */
+const resourcesEveryMs = 30_000;
 
 /** By default disks are where Linux shows them, overlays are children, and a session that has to be begun first may take its time. */
 export type HypervOptions = Omit<HostSettings, 'roots' | 'lookMs' | 'overlay'> &
@@ -16,6 +19,7 @@ export function createHypervPlatform({ home, ...options }: HypervOptions & { hom
 	return {
 		kind: 'hyperv',
 		report: () => reportOf(settings),
+		resources: { everyMs: resourcesEveryMs, look: () => resourcesOf(settings) },
 		bootId: async () => (await settings.driver.ask('hello', {})).bootId,
 		chooseHardware: async (request, { signal } = {}) => {
 			const { datastore, driver } = settings;

@@ -1,5 +1,5 @@
 import { asRouseError } from '../../model/errors.ts';
-import type { HostReport } from '../contract.ts';
+import type { HostReport, HostResources } from '../contract.ts';
 import type { AnswerOf } from './driver/requests.ts';
 import { presentationProblem } from './iscsi/presentation-problem.ts';
 import type { HostSettings } from './parts.ts';
@@ -27,6 +27,16 @@ export async function reportOf(settings: HostSettings): Promise<HostReport> {
 	}
 }
 
+/** See `Platform.resources`. Those of the Windows host: the machine on it on which we run has none to give. */
+export async function resourcesOf({ driver, datastore }: HostSettings): Promise<HostResources> {
+	const report = await driver.ask('report', { datastore }, { timeoutMs: answerMs });
+	return { memory: memoryIn(report), cpus: report.processors };
+}
+
+function memoryIn({ memoryTotalMiB, memoryFreeMiB }: AnswerOf<'report'>): HostReport['memory'] {
+	return { totalMiB: memoryTotalMiB, freeMiB: memoryFreeMiB };
+}
+
 function ofHost(hello: AnswerOf<'hello'>, report: AnswerOf<'report'>): Omit<HostReport, 'unusable'> {
 	return {
 		...nothing,
@@ -34,7 +44,7 @@ function ofHost(hello: AnswerOf<'hello'>, report: AnswerOf<'report'>): Omit<Host
 		networks: report.switches.map(({ name, type }) => ({ name, description: `virtual switch, ${type.toLowerCase()}` })),
 		networksMissing: report.switches.length === 0 ? 'the host has no virtual switch' : undefined,
 		freeBytes: report.freeBytes,
-		memory: { totalMiB: report.memoryTotalMiB, freeMiB: report.memoryFreeMiB },
+		memory: memoryIn(report),
 		warnings: [],
 	};
 }

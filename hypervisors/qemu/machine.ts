@@ -34,6 +34,7 @@ import type { Qmp } from './qmp-client.ts';
 import { createRecord, endRecord, records } from './record.ts';
 import { switchOffline } from './switch-offline.ts';
 import { switchOnline } from './switch-online.ts';
+import { takenMiB } from './taken-memory.ts';
 import { checkTargets, makeTargets, openTargets, removeTargets } from './targets.ts';
 
 export class QemuMachine implements Machine {
@@ -143,6 +144,10 @@ export class QemuMachine implements Machine {
 			if (seen[0] === undefined) throw error;
 			return seen[0];
 		}
+	}
+
+	takenMiB(): Promise<number> {
+		return takenMiB(this.#parts.paths);
 	}
 
 	async switchToTarget(calls: SwitchCalls, { signal }: CallOptions = {}): Promise<{ pauseMs: number }> {

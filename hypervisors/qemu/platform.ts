@@ -15,7 +15,7 @@ import { currentBootId } from './kvm-answers.ts';
 import { QemuMachine } from './machine.ts';
 import type { ConnectQmp } from './monitor.ts';
 import { QmpClient } from './qmp-client.ts';
-import { readMemory, reportOf } from './report.ts';
+import { readMemory, reportOf, resourcesOfHost } from './report.ts';
 import { checkPorts } from './user-network.ts';
 
 export interface QemuOptions {
@@ -45,6 +45,7 @@ export function createQemuPlatform(options: QemuOptions): Platform {
 	return {
 		kind: 'qemu',
 		report: () => reportOf(host, options.datastore),
+		resources: { everyMs: 0, look: resourcesOfHost },
 		bootId: currentBootId,
 		chooseHardware: async (request, { signal }: CallOptions = {}) => {
 			const own = readOptions(request.options);

@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { asRouseError } from '../../model/errors.ts';
-import type { HostReport } from '../contract.ts';
+import type { HostReport, HostResources } from '../contract.ts';
 import { networksOfHost } from './host-networks.ts';
 import type { QemuHost } from './host.ts';
 import { freeBytesOf } from './targets.ts';
@@ -43,6 +44,10 @@ function describeMissing(thrown: unknown): OfQemu {
 	if (code !== 'tool_missing') throw thrown;
 	const unusable = { code, message, hint } as const;
 	return { version: undefined, accelerator: 'unknown', firmwares: [], warnings: [], unusable };
+}
+
+export async function resourcesOfHost(): Promise<HostResources> {
+	return { memory: await readMemory(), cpus: availableParallelism() };
 }
 
 /** proc_meminfo(5), in KiB. Of what caches hold the kernel counts as available what it would give back. */

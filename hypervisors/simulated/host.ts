@@ -34,7 +34,7 @@ export class SimulatedHost {
 	readonly settings: HostSettings;
 	readonly #memories = new Map<string, MachineMemory>();
 
-	constructor({ like, ...options }: SimulatedHostOptions) {
+	constructor({ like, memoryMiB = 1024 * 1024, ...options }: SimulatedHostOptions) {
 		this.settings = {
 			manner: manners[like],
 			faults: new SimulatedFaults(),
@@ -42,7 +42,10 @@ export class SimulatedHost {
 			fallBack: undefined,
 			networks: ['lan'],
 			macsInUse: [],
-			memoryMiB: 1024 * 1024,
+			memoryMiB,
+			cpus: 64,
+			freeMiB: () => memoryMiB,
+			takenMiB: () => 0,
 			freeBytes: () => freeBytesOf(options.directory),
 			stuckMs: 10_000,
 			...options,
@@ -51,6 +54,7 @@ export class SimulatedHost {
 
 	get platform(): Platform {
 		const { settings } = this;
+		const memory = () => ({ totalMiB: settings.memoryMiB, freeMiB: settings.freeMiB() });
 		return {
 			kind: 'simulated',
 			report: async () => ({
@@ -60,10 +64,11 @@ export class SimulatedHost {
 				firmwares: ['bios', 'efi'],
 				networks: settings.networks.map(name => ({ name, description: 'leads nowhere' })),
 				freeBytes: await settings.freeBytes(),
-				memory: { totalMiB: settings.memoryMiB, freeMiB: settings.memoryMiB },
+				memory: memory(),
 				warnings: [],
 				unusable: undefined,
 			}),
+			resources: { everyMs: 0, look: async () => ({ memory: memory(), cpus: settings.cpus }) },
 			bootId: async () => `boot-${await hostBoot(settings.directory)}`,
 			chooseHardware: async request => chooseHardware(settings, request),
 			machine: (definition, gate) => new SimulatedMachine(this.partsOf(definition), gate),

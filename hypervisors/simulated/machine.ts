@@ -114,6 +114,11 @@ export class SimulatedMachine implements Machine {
 		await resume(this.#call(options));
 	}
 
+	async takenMiB(): Promise<number> {
+		const { settings, definition } = this.#parts;
+		return settings.takenMiB(definition.machineName);
+	}
+
 	async observe(options: CallOptions = {}): Promise<MachineObservation> {
 		const record = await this.#begin('observe', options);
 		const { running } = this.#parts;

@@ -23,6 +23,11 @@ export interface HostSettings {
 	/** MAC addresses that somebody else has on each of them. */
 	macsInUse: readonly string[];
 	memoryMiB: number;
+	cpus: number;
+	/** Of it what is free: a machine that is files takes none. */
+	freeMiB(): number;
+	/** Of it what this machine is said to have touched. */
+	takenMiB(machineName: string): number;
 	/** Of the datastore. */
 	freeBytes(): Promise<number>;
 	/** How long a machine that does not answer is waited for. */
