@@ -69,6 +69,11 @@ export function requestIdOf({ holder, step }: Pick<LeaseRequest, 'holder' | 'ste
 	return `${holder.workflowId}/${holder.firstRunId}/${step}`;
 }
 
+/** Of the holder of a request, by the request's id: neither of the two last parts has a slash. */
+export function workflowIdOf(requestId: string): string {
+	return requestId.split('/').slice(0, -2).join('/');
+}
+
 /** A lease as its host keeps it, so that a broker that has lost it learns of it again. */
 export const heldLeaseSchema = z.strictObject({
 	request: leaseRequestSchema,

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import * as z from 'zod';
 import { type Adoption, adoptionSchema } from '../model/adoption.ts';
+import type { CapacityReport } from '../model/broker.ts';
 import { RouseError } from '../model/errors.ts';
 import type { HardwareRequest } from '../model/hardware-request.ts';
 import { type Hardware, hardwareSchema } from '../model/hardware.ts';
@@ -9,11 +10,13 @@ import { places } from '../system/installation.ts';
 import { openStream } from '../system/unix-stream.ts';
 import { callJson } from '../system/unix-http.ts';
 import {
+	capacitySchema,
 	type ConsoleKind,
 	consoleUpgrade,
 	type HostView,
 	hostViewSchema,
 	incidentListSchema,
+	leasesGoneAnswerSchema,
 	machinePowerAnswerSchema,
 	type RecoveryView,
 	recoveryListSchema,
@@ -33,6 +36,8 @@ export interface SupervisorCallOptions {
 /** A step may allocate terabytes or wait for a machine; a question is answered at once. */
 const stepTimeoutMs = 15 * 60_000;
 const questionTimeoutMs = 5_000;
+/** Each that is gone is written down; some thousand of them on a slow disk. */
+const leasesTimeoutMs = 30_000;
 
 /**
  * What may be asked of a host's supervisor. Every call throws what the supervisor answered with, by code, and
@@ -66,6 +71,18 @@ export class SupervisorClient {
 
 	async recoveries(options?: SupervisorCallOptions): Promise<RecoveryView[]> {
 		return (await this.#call(recoveryListSchema, 'GET', ['recoveries'], undefined, options)).recoveries;
+	}
+
+	/** What the host has for a broker to share out, as it is. */
+	capacity(options?: SupervisorCallOptions): Promise<CapacityReport> {
+		return this.#call(capacitySchema, 'GET', ['capacity'], undefined, options);
+	}
+
+	/** Of these, those of which nothing runs on the host, and nothing will from then on. */
+	async leasesGone(requestIds: readonly string[], options: SupervisorCallOptions = {}): Promise<string[]> {
+		const { signal, timeoutMs = leasesTimeoutMs } = options;
+		const path = ['leases', 'gone'];
+		return (await this.#call(leasesGoneAnswerSchema, 'POST', path, { requestIds }, { signal, timeoutMs })).gone;
 	}
 
 	/** What the host's platform would give a machine, and why. */

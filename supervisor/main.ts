@@ -19,6 +19,7 @@ import { pinsByService } from './reconcile/pins-by-service.ts';
 import { createPlatform } from './platforms.ts';
 import { consoleUpgrade } from './protocol.ts';
 import { Supervisor } from './supervisor.ts';
+import { ReportNumbers } from './files/report-numbers.ts';
 import { Tombstones } from './files/tombstones.ts';
 import { setPrivateUmask } from '../system/private-umask.ts';
 
@@ -45,6 +46,7 @@ async function run(): Promise<void> {
 		installation,
 		...createPlatform(installation, await loadConfig(installation)),
 		tombstones: new Tombstones(home),
+		reportNumbers: new ReportNumbers(home, systemClock),
 		mustBeConfigured: configuredAnywhere(installation),
 		findElsewhere,
 		askToken,

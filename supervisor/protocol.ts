@@ -1,6 +1,6 @@
 /** What is said over the supervisor's socket: docs/architecture.md, "Supervisor". */
 import * as z from 'zod';
-import { heldLeaseSchema } from '../model/broker.ts';
+import { brokerLimits, capacityReportSchema, heldLeaseSchema, releaseSchema } from '../model/broker.ts';
 import { errorCodes } from '../model/errors.ts';
 import { firmwareSchema } from '../model/machine.ts';
 import { nameSchema } from '../model/names.ts';
@@ -187,6 +187,15 @@ export const hostViewSchema = z.object({
 	unusable: z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string() }).nullable(),
 });
 export type HostView = z.infer<typeof hostViewSchema>;
+
+/** `GET /capacity`: with a number above all before it. Read for what is known of it. */
+export const capacitySchema = z.object(capacityReportSchema.shape);
+
+/** `POST /leases/gone`: of these requests' leases, those of which nothing runs here; `reserve` refuses them from then on. */
+export const leasesGoneSchema = z.strictObject({
+	requestIds: z.array(releaseSchema.shape.requestId).max(brokerLimits.leases),
+});
+export const leasesGoneAnswerSchema = z.object({ gone: z.array(releaseSchema.shape.requestId) });
 
 /** `GET /consoles/NAME/KIND` with `Upgrade: console`: the machine's console, as bytes in both directions. */
 export const consoleKinds = ['serial', 'screen'] as const;

@@ -4,6 +4,7 @@ import type { Power, PowerAction } from '../model/recovery.ts';
 import { boundLogsEveryMs } from '../system/bounded-log.ts';
 import { places } from '../system/installation.ts';
 import { RepeatedFailures } from '../system/repeated-failures.ts';
+import { Capacity } from './capacity/capacity.ts';
 import { Ballast } from './files/ballast.ts';
 import { boundLogsOf } from './files/logs.ts';
 import { FinishedMachine } from './recovery/finished-machine.ts';
@@ -28,6 +29,7 @@ type AnyStep = { [S in StepName]: { step: S; body: StepBody<S> } }[StepName];
 /** The one that keeps movers and machines of a host as they should be. Its process holds the supervisor's lock. */
 export class Supervisor {
 	readonly registry: Registry;
+	readonly capacity: Capacity;
 	readonly #host: HostParts;
 	readonly #repositories: Repositories;
 	readonly #ballast: Ballast;
@@ -40,6 +42,7 @@ export class Supervisor {
 	constructor(host: HostParts) {
 		this.#host = host;
 		this.registry = new Registry(host);
+		this.capacity = new Capacity(host, this.registry);
 		this.#repositories = new Repositories(host, this.registry);
 		this.#ballast = new Ballast(places.ballast(host.installation.home));
 		this.#pinDebts = new PinDebts(host, this.registry);
@@ -112,7 +115,9 @@ export class Supervisor {
 		if (tombstone) return tombstone;
 		if (step === 'reserve') {
 			if (body.request) await this.#host.mustBeConfigured(body.request.repository);
-			return this.registry.create(name, body, body.limit);
+			const { limit, lease } = body;
+			if (lease === undefined) return this.registry.create(name, body, { limit });
+			return this.registry.create(name, body, { lease, mustFit: await this.capacity.mustFit(lease) });
 		}
 		if (step === 'allocate') {
 			await this.#host.mustBeConfigured(body.plan.repository);
@@ -148,6 +153,7 @@ export class Supervisor {
 			}
 			if (recovery.tombstone) throw overError(recovery.tombstone);
 			recovery.raise(body.generation);
+			if (call.step === 'reserve' && call.body.lease) await this.registry.take(recovery, call.body.lease);
 			const answer = await ordinary(step)(context, body);
 			await recovery.change();
 			return answer;
@@ -296,7 +302,8 @@ function endsAs(step: StepName, { state }: Tombstone): boolean {
 /** Everything is refused, but the same end asked for again. */
 function answerOfTombstone(tombstone: Tombstone, { step }: AnyStep): StepAnswer<Ending> {
 	if (!endsAs(step, tombstone)) throw overError(tombstone);
-	return { incidents: tombstone.incidents, wasHere: tombstone.wasHere };
+	const { incidents, wasHere, afterReport } = tombstone;
+	return { incidents, wasHere, ...(tombstone.state === 'finished' ? { afterReport } : {}) };
 }
 
 function mustBeThere(tombstone: Tombstone | undefined): Tombstone {

@@ -81,6 +81,12 @@ export const configSchema = z
 				hyperv: hypervHostSchema.optional(),
 				/** How many recoveries may be unfinished at once. */
 				recoveries: z.int().min(1).max(1000).default(8),
+				/** How many of them may copy at once. */
+				migrations: z.int().min(1).max(1000).default(4),
+				/** How many virtual processors its machines may have together; absent: four for each of the host's. */
+				vcpus: z.int().min(1).max(1_000_000).optional(),
+				/** Memory that no machine is granted; absent: a sixteenth, at least 512 MiB and at most 4096. */
+				memoryReserveMiB: z.int().min(0).max(1_000_000_000).optional(),
 				/** Where a source network leads, for NICs the request does not map: to a network of the host, or `none`. */
 				networks: z.record(z.string(), networkTargetSchema).default({}),
 				/** What runs guests: `auto` is KVM where it works, else emulation; `kvm` never becomes emulation. */
@@ -272,6 +278,9 @@ export const places = {
 	hosts: (home: string) => join(home, 'hosts'),
 	hypervOverlay: (home: string) => join(home, 'host', 'hyperv-overlay.json'),
 	selftest: (home: string) => join(home, 'host', 'selftest'),
+	/** Leases of which the host has said that nothing runs. */
+	endedLeases: (home: string) => join(home, 'host', 'ended-leases'),
+	reportNumbers: (home: string) => join(home, 'host', 'report-numbers.json'),
 	owedUnpins: (home: string) => join(home, 'host', 'owed-unpins'),
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),
 	/** Of what is served to hosts elsewhere, repositories and Temporal, and the record of hosts that are let in. */

@@ -24,6 +24,7 @@ export async function adoption(entry: Recovery | FinishedMachine): Promise<Adopt
 		powerOrder: state.orders.begun,
 		copy: state.copy,
 		restored,
+		...(state.lease ? { lease: state.lease } : {}),
 		switch: { stage: state.switch.stage, pauseMs: state.switch.pauseMs },
 	};
 }

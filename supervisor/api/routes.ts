@@ -11,6 +11,7 @@ import { adoption } from './adoption.ts';
 import { hostView } from './host-view.ts';
 import {
 	consoleKinds,
+	leasesGoneSchema,
 	machinePowerSchema,
 	machineRemoveSchema,
 	type RecoveryView,
@@ -26,10 +27,13 @@ export function routes(supervisor: Supervisor, host: HostParts): JsonHandler {
 		const [kind, name, rest] = call.path;
 		if (call.path.length === 1 && call.method === 'GET') {
 			if (kind === 'host') return hostView(host, supervisor.registry);
+			if (kind === 'capacity') return supervisor.capacity.report();
 			if (kind === 'recoveries') return { recoveries: await Promise.all(supervisor.registry.all().map(viewOf)) };
 		}
 		if (kind === 'hardware' && call.path.length === 1 && call.method === 'POST')
 			return host.platform.chooseHardware(parsed(hardwareRequestSchema, call.body), { signal: call.signal });
+		if (kind === 'leases' && name === 'gone' && call.path.length === 2 && call.method === 'POST')
+			return { gone: await supervisor.registry.leasesGone(parsed(leasesGoneSchema, call.body).requestIds) };
 		if (name === undefined || call.path.length > 3) throw unknownRoute(call);
 		if (!nameSchema.safeParse(name).success) throw new RouseError('protocol', `${name} is not a name`);
 		if (kind === 'recoveries') return recoveryRoute(supervisor, call, name, rest);

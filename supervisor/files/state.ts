@@ -1,5 +1,6 @@
 /** What a host knows of one recovery: the content of state.json, and every way it may change. No I/O. */
 import * as z from 'zod';
+import { type HeldLease, heldLeaseSchema } from '../../model/broker.ts';
 import { errorCodes } from '../../model/errors.ts';
 import { nameSchema } from '../../model/names.ts';
 import {
@@ -28,6 +29,8 @@ export const recoveryStateSchema = z.strictObject({
 	generation: z.int().min(0),
 	/** What was asked for: for a workflow that takes this up when the first one is lost. */
 	request: recoveryRequestSchema.nullable(),
+	/** What a broker has granted for it; null: it counts as taken by what no lease covers. */
+	lease: heldLeaseSchema.nullable().default(null),
 	/** Absent between `reserve` and `allocate`. */
 	plan: recoveryPlanSchema.nullable(),
 	/** Its repository is on another machine: no repository mover of this one serves it, whatever becomes of config.yaml. */
@@ -71,6 +74,7 @@ export function newState(recoveryId: string, name: string, generation: number): 
 		name,
 		generation,
 		request: null,
+		lease: null,
 		plan: null,
 		elsewhere: false,
 		done: [],
@@ -94,7 +98,8 @@ export const change = {
 		(generation: number): Change =>
 		state =>
 			generation > state.generation ? { ...state, generation, abandoned: false } : state,
-	abandoned: (): Change => state => ({ ...state, abandoned: true }),
+	/** Its workflow has given back what it held: whatever runs on is covered by nothing. */
+	abandoned: (): Change => state => ({ ...state, abandoned: true, lease: null }),
 	done:
 		(step: LastingStep): Change =>
 		state =>
@@ -103,6 +108,11 @@ export const change = {
 	request:
 		(request: RecoveryRequest): Change =>
 		state => ({ ...state, request: state.request ?? request }),
+	/** Of two the later one. */
+	lease:
+		(lease: HeldLease): Change =>
+		state =>
+			state.lease === null || lease.token > state.lease.token ? { ...state, lease } : state,
 	plan:
 		(plan: RecoveryPlan): Change =>
 		state => ({ ...state, plan }),

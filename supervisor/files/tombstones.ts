@@ -23,6 +23,8 @@ export const tombstoneSchema = z.strictObject({
 	/** False when the host never had it: its end was asked for before anything else, and a late request is refused. */
 	wasHere: z.boolean(),
 	at: z.iso.datetime(),
+	/** Number of the last capacity report that does not count its machine among what no lease covers. */
+	afterReport: z.int().min(0).default(0),
 	/** The answer of the step that ended it, for whoever asks again. */
 	incidents: z.array(incidentSchema),
 });

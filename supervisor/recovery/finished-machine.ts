@@ -134,6 +134,22 @@ export class FinishedMachine {
 		this.#startFailure = undefined;
 	}
 
+	get size(): { memoryMiB: number; cpus: number } {
+		const { memoryMiB, cpus } = this.#file.config;
+		return { memoryMiB, cpus };
+	}
+
+	/** As it was seen last; before that, as it is to be. */
+	get runs(): boolean {
+		return (this.#seen?.power ?? this.#file.power.desired) !== 'off';
+	}
+
+	/** See `Machine.takenMiB`; where a platform does not tell, it takes all from its start. */
+	async takenMiB(): Promise<number> {
+		const told = await this.#machine.takenMiB?.();
+		return told ?? (this.runs ? this.size.memoryMiB : 0);
+	}
+
 	console(kind: ConsoleKind, signal: AbortSignal): Promise<Duplex> {
 		return this.#machine.console(kind, { signal });
 	}

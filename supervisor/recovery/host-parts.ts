@@ -4,6 +4,7 @@ import type { Clock } from '../../system/clock.ts';
 import type { MustBeConfigured } from '../../system/configured-repositories.ts';
 import type { Installation } from '../../system/installation.ts';
 import type { Log } from '../../system/log.ts';
+import type { ReportNumbers } from '../files/report-numbers.ts';
 import type { Tombstones } from '../files/tombstones.ts';
 import type { MigrationMover, Movers } from '../movers/movers.ts';
 import type { ServiceParts } from '../movers/service.ts';
@@ -14,6 +15,7 @@ export interface HostParts extends ServiceParts {
 	platform: Platform;
 	movers: Movers;
 	tombstones: Pick<Tombstones, 'read' | 'write' | 'repositories'>;
+	reportNumbers: ReportNumbers;
 	/** Asked before a recovery is taken that would read there. */
 	mustBeConfigured: MustBeConfigured;
 	/** For pins; a call may hang for as long as its deadline. */

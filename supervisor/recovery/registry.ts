@@ -1,20 +1,33 @@
 import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type HeldLease, requestIdOf, workflowIdOf } from '../../model/broker.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { isErrno, syncDirectory, temporarySuffix } from '../../system/durable-file.ts';
 import { places } from '../../system/installation.ts';
 import { FinishedMachine } from './finished-machine.ts';
 import type { HostParts } from './host-parts.ts';
 import { readMachineFile } from '../files/machine-file.ts';
+import { EndedLeases } from '../files/ended-leases.ts';
+import { change } from '../files/state.ts';
 import { recoveryPlaces, runName } from '../files/places.ts';
 import type { StepCall } from '../protocol.ts';
 import { Recovery } from './recovery.ts';
 import type { Tombstone } from '../files/tombstones.ts';
 
+/** Under which conditions a recovery is taken in. */
+export interface Admission {
+	/** Of unfinished recoveries, where no lease was granted. */
+	limit?: number;
+	lease?: HeldLease | undefined;
+	/** Throws when there is no memory for what was granted. Waits for nothing. */
+	mustFit?: () => void;
+}
+
 /** All recoveries and finished machines of this host, by name. */
 export class Registry {
 	readonly #host: HostParts;
 	readonly #directory: string;
+	readonly #leases: EndedLeases;
 	/** Directories that cannot be understood, and why. */
 	readonly damaged = new Map<string, RouseError>();
 	readonly #entries = new Map<string, Recovery | FinishedMachine>();
@@ -24,6 +37,7 @@ export class Registry {
 	constructor(host: HostParts) {
 		this.#host = host;
 		this.#directory = places.recoveries(host.installation.home);
+		this.#leases = new EndedLeases(host.installation.home);
 	}
 
 	/**
@@ -66,8 +80,8 @@ export class Registry {
 		return entry instanceof Recovery && entry.recoveryId === recoveryId ? entry : undefined;
 	}
 
-	/** The recovery under this name, made when the name is free. `limit`: refused with `host_busy` above it. */
-	create(name: string, { recoveryId, generation }: StepCall, limit = Number.POSITIVE_INFINITY): Promise<Recovery> {
+	/** The recovery under this name, made when the name is free; refused with what `admission` says. */
+	create(name: string, { recoveryId, generation }: StepCall, admission: Admission = {}): Promise<Recovery> {
 		return this.#alone(async () => {
 			const found = this.find(name, recoveryId);
 			if (found) return found;
@@ -75,22 +89,42 @@ export class Registry {
 			if (tombstone) throw overError(tombstone);
 			this.#mustBeFree(name, recoveryId);
 			this.#mustHaveSocketsOfItsOwn(recoveryId);
-			const active = this.recoveries().filter(recovery => recovery.tombstone === undefined).length;
-			if (active >= limit)
-				throw new RouseError('host_busy', `${active} of ${limit} recoveries are unfinished on this host`, {
-					hint: 'it is tried again; finish or discard one, or raise host.recoveries in config.yaml',
-					details: { active, limit },
-				});
+			const { lease } = admission;
+			if (lease) this.#leases.mustGoOn(lease);
+			this.#mustHaveRoom(admission);
 			const recovery = Recovery.create(this.#host, recoveryId, name, generation);
 			try {
 				await this.#makeDirectory(name);
-				await recovery.change();
+				await recovery.change(...(lease ? [change.lease(lease)] : []));
 			} catch (error) {
 				await this.#removeEmpty(name); // it has no state that would lead a discard there
 				throw error;
 			}
 			this.#entries.set(name, recovery);
 			return recovery;
+		});
+	}
+
+	/** What was granted for a recovery that is here. A repeat changes nothing; `lease_ended` as for a new one. */
+	take(recovery: Recovery, lease: HeldLease): Promise<void> {
+		return this.#alone(async () => {
+			const known = recovery.state.lease;
+			if (known && requestIdOf(known.request) === requestIdOf(lease.request)) return;
+			this.#leases.mustGoOn(lease);
+			await recovery.change(change.lease(lease));
+		});
+	}
+
+	/**
+	 * Of these leases, those of which nothing is here: durably, none of them is taken from here on. A recovery counts as its
+	 * workflow's whatever run of that has asked, since one that takes it up holds leases of which this host is not told.
+	 */
+	leasesGone(requestIds: readonly string[]): Promise<string[]> {
+		return this.#alone(async () => {
+			if (this.damaged.size > 0) return []; // one of them may be whose it is
+			const gone = requestIds.filter(id => !this.recoveries().some(recovery => isOf(recovery, id)));
+			for (const id of gone) await this.#leases.end(id, this.#host.clock.date());
+			return gone;
 		});
 	}
 
@@ -113,6 +147,7 @@ export class Registry {
 				generation,
 				wasHere: false,
 				at: this.#host.clock.date().toISOString(),
+				afterReport: 0,
 				incidents: [],
 			};
 			await this.#host.tombstones.write(tombstone);
@@ -150,6 +185,17 @@ export class Registry {
 		const machine = new FinishedMachine(this.#host, file);
 		void machine.obeyAutostart();
 		return machine;
+	}
+
+	/** Who comes with a lease was let in by a broker, which counts places; memory is looked at again. */
+	#mustHaveRoom({ limit = Number.POSITIVE_INFINITY, lease, mustFit }: Admission): void {
+		if (lease) return mustFit?.();
+		const active = this.recoveries().filter(recovery => recovery.tombstone === undefined).length;
+		if (active >= limit)
+			throw new RouseError('host_busy', `${active} of ${limit} recoveries are unfinished on this host`, {
+				hint: 'it is tried again; finish or discard one, or raise host.recoveries in config.yaml',
+				details: { active, limit },
+			});
 	}
 
 	#mustBeFree(name: string, recoveryId: string): void {
@@ -206,6 +252,12 @@ export class Registry {
 		this.#last = done.catch(() => undefined); // the caller of that one is told
 		return done;
 	}
+}
+
+/** The workflow of a recovery has an id that ends with its name; a request's begins with its workflow's. */
+function isOf({ name, state: { lease } }: Recovery, requestId: string): boolean {
+	const workflowId = workflowIdOf(requestId);
+	return workflowId === lease?.request.holder.workflowId || workflowId.endsWith(`/${name}`);
 }
 
 async function removeTemporaries(directory: string): Promise<void> {

@@ -82,7 +82,17 @@ async function knownPaths(machineFile: string, found: readonly string[]): Promis
 	return (await readMachineFile(machineFile))?.disks.map(({ path }) => path) ?? [];
 }
 
-async function bury({ recovery, host }: StepContext, state: 'finished' | 'discarded'): Promise<void> {
+/** Between two reports: the machine of a finished recovery is in none up to the one it tells, and in all after that. */
+function bury(context: StepContext, state: 'finished' | 'discarded'): Promise<void> {
+	if (state === 'discarded') return buryAfter(0, context, state);
+	return context.host.reportNumbers.between(last => buryAfter(last, context, state));
+}
+
+async function buryAfter(
+	afterReport: number,
+	{ recovery, host }: StepContext,
+	state: 'finished' | 'discarded',
+): Promise<void> {
 	const tombstone: Tombstone = recovery.tombstone ?? {
 		version: 1,
 		recoveryId: recovery.recoveryId,
@@ -92,6 +102,7 @@ async function bury({ recovery, host }: StepContext, state: 'finished' | 'discar
 		generation: recovery.state.generation,
 		wasHere: true,
 		at: host.clock.date().toISOString(),
+		afterReport,
 		incidents: lastIncidents(await recovery.incidents.after(0), 1_000),
 	};
 	if (tombstone.state !== state)

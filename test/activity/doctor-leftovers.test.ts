@@ -158,6 +158,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 		generation: 1,
 		wasHere: true,
 		at: new Date().toISOString(),
+		afterReport: 0,
 		incidents: [],
 	});
 

@@ -6,6 +6,7 @@ import type { HostParts } from '../../supervisor/recovery/host-parts.ts';
 import { createPlatform } from '../../supervisor/platforms.ts';
 import { routes } from '../../supervisor/api/routes.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
+import { ReportNumbers } from '../../supervisor/files/report-numbers.ts';
 import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import { systemClock } from '../../system/clock.ts';
 import { type Installation, loadConfig, places } from '../../system/installation.ts';
@@ -26,6 +27,7 @@ export async function startInside(
 		installation,
 		...createPlatform(installation, await loadConfig(installation)),
 		tombstones: new Tombstones(installation.home),
+		reportNumbers: new ReportNumbers(installation.home, parts.clock ?? systemClock),
 		repositories: directAccess,
 		log: pino({ level: 'silent' }),
 		clock: systemClock,

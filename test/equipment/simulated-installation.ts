@@ -7,6 +7,7 @@ import type { SimulatedHostOptions } from '../../hypervisors/simulated/host.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
 import { recoveryView } from '../../supervisor/api/recovery-view.ts';
 import { recoveryPlaces } from '../../supervisor/files/places.ts';
+import { ReportNumbers } from '../../supervisor/files/report-numbers.ts';
 import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import type { RecoveryView, StepAnswer, StepBody, StepName } from '../../supervisor/protocol.ts';
 import { FinishedMachine } from '../../supervisor/recovery/finished-machine.ts';
@@ -87,6 +88,7 @@ export class SimulatedInstallation {
 			platform,
 			movers,
 			tombstones: new Tombstones(this.installation.home),
+			reportNumbers: new ReportNumbers(this.installation.home, systemClock),
 			repositories: directAccess,
 			log: silent,
 			clock: systemClock,

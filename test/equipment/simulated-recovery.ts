@@ -42,6 +42,11 @@ export interface SimulationOptions {
 	macsInUse?: string[];
 	/** Of the datastore. */
 	freeBytes?: () => Promise<number>;
+	/** Of the host, and what of it is free, or touched by a machine. */
+	memoryMiB?: number;
+	freeMiB?: () => number;
+	takenMiB?: (machineName: string) => number;
+	cpus?: number;
 	movers?: Partial<SimulatedMoversOptions>;
 	/** For the host's home, there and empty. */
 	directory?: string;

@@ -9,6 +9,7 @@ import type { ReadBase } from '../../../hypervisors/simulated/read-base.ts';
 import { RouseError } from '../../../model/errors.ts';
 import { definitionOf, definitionOfFinished, readMachineFile } from '../../../supervisor/files/machine-file.ts';
 import { type RecoveryPlaces, recoveryPlaces } from '../../../supervisor/files/places.ts';
+import { ReportNumbers } from '../../../supervisor/files/report-numbers.ts';
 import { Tombstones } from '../../../supervisor/files/tombstones.ts';
 import { routes } from '../../../supervisor/api/routes.ts';
 import { createSimulatedHost, type SimulatedParts } from '../../../supervisor/simulated/host.ts';
@@ -177,6 +178,7 @@ export class SeededHost {
 			platform: lifetime.guard(platform),
 			movers: lifetime.guard(movers, outside),
 			tombstones: new Tombstones(this.installation.home),
+			reportNumbers: new ReportNumbers(this.installation.home, fastClock),
 			repositories: lifetime.guard(this.repositories, outside),
 			log: quiet,
 			clock: fastClock,
