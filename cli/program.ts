@@ -20,6 +20,7 @@ const nouns: Readonly<Record<string, { group: string; load: () => Promise<{ buil
 	nbd: { group: 'Backups', load: () => import('./commands/nbd.ts') },
 	recover: { group: 'Recoveries', load: () => import('./commands/recover.ts') },
 	audit: { group: 'Recoveries', load: () => import('./commands/audit.ts') },
+	broker: { group: 'Recoveries', load: () => import('./commands/broker.ts') },
 	console: { group: 'Recoveries', load: () => import('./commands/console.ts') },
 	host: { group: 'Recoveries', load: () => import('./commands/host.ts') },
 	appliance: { group: 'Services', load: () => import('./commands/appliance.ts') },

@@ -1,4 +1,5 @@
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
+import type { BrokerView } from '../model/broker-view.ts';
 import { RouseError } from '../model/errors.ts';
 import { mergeIncidents } from '../model/incidents.ts';
 import type {
@@ -16,6 +17,7 @@ import type {
 import type { SupervisorClient } from '../supervisor/client.ts';
 import type { RecoveryView } from '../supervisor/protocol.ts';
 import type { Config } from '../system/installation.ts';
+import type { Broker } from './broker.ts';
 import { type NextStep, nextSteps } from './next-steps.ts';
 import { hasEnded, reportedPower } from './phases.ts';
 import type { Recoveries } from './recoveries.ts';
@@ -26,6 +28,8 @@ import type { PendingStep, RecoveryDetails, RecoverySummary } from './summaries.
 /** Who is asked: Temporal, and the supervisor of the host. */
 export interface Sources {
 	recoveries: Pick<Recoveries, 'show' | 'history'>;
+	/** Asked about one that may wait for it. */
+	broker?: Pick<Broker, 'view'>;
 	supervisor: Pick<SupervisorClient, 'adoption' | 'host' | 'incidents' | 'recovery'>;
 	/** Which hosts are other machines: their supervisors are out of reach here. */
 	config?: Pick<Config, 'hosts'>;
@@ -67,6 +71,8 @@ export interface RecoveryDocument {
 	unpinned: RecoveryView['unpinned'];
 	/** What it waits for at present, as the host tells; it goes on by itself when that is back. */
 	stalled: RecoveryView['stalled'];
+	/** What it holds and waits for, as the site's broker says; null when that was not asked, or does not answer. */
+	broker: Pick<BrokerView, 'atMs' | 'rebuilding' | 'leases' | 'waiting'> | null;
 	/** Steps that are being done or wait for their next attempt. */
 	pending: PendingStep[];
 	/** The machine of a finished recovery is not on its host any more, as the host tells. */
@@ -80,11 +86,32 @@ export interface RecoveryDocument {
 	next: NextStep[];
 }
 
-/** Everything about a recovery: from Temporal, and from the supervisor of its host when that answers. */
-export async function readDocument(
-	{ recoveries, supervisor, config }: Sources,
-	name: string,
-): Promise<RecoveryDocument> {
+/** Everything about a recovery: from Temporal, and from its broker and the supervisor of its host when they answer. */
+export async function readDocument(sources: Sources, name: string): Promise<RecoveryDocument> {
+	const document = await readWithoutBroker(sources, name);
+	return { ...document, broker: await askBroker(sources.broker, document) };
+}
+
+/** In the others it has all that it wants of the site, or nothing. */
+const mayWait: readonly Phase[] = ['planned', 'waiting', 'starting', 'running', 'migrating'];
+
+async function askBroker(
+	broker: Sources['broker'],
+	{ name, phase, workflow, statusFrom }: RecoveryDocument,
+): Promise<RecoveryDocument['broker']> {
+	// Where no worker answers for the recovery, none does for the broker.
+	if (broker === undefined || workflow !== 'RUNNING' || statusFrom === 'memo' || !mayWait.includes(phase)) return null;
+	try {
+		const { atMs, rebuilding, leases, waiting } = await broker.view({ recovery: name, limitMs: 2_000 });
+		return { atMs, rebuilding, leases, waiting };
+	} catch (error) {
+		if (error instanceof RouseError && (error.code === 'worker_missing' || error.code === 'temporal_unreachable'))
+			return null;
+		throw error;
+	}
+}
+
+async function readWithoutBroker({ recoveries, supervisor, config }: Sources, name: string): Promise<RecoveryDocument> {
 	const { summary: details } = await unsealedByHost(await recoveries.show(name), supervisor);
 	const elsewhere = Object.values(config?.hosts ?? {}).map(({ id }) => id);
 	// Another one may have a recovery of this name here.
@@ -140,6 +167,7 @@ export function makeDocument(
 		directory: view?.directory ?? null,
 		unpinned: view?.unpinned ?? null,
 		stalled: view?.stalled ?? null,
+		broker: null,
 		pending: hasEnded(details) ? [] : details.pending,
 		removed,
 		statusFrom: details.statusFrom,

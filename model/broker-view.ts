@@ -59,6 +59,8 @@ export interface LackView {
 	resource: string;
 	wanted: number;
 	capacity: number | null;
+	/** What no lease has of it; null like `capacity`. */
+	free: number | null;
 	/**
 	 * `unknown`: nobody has said how much there is. `too_little`: more than there will be, whoever gives back. `held`: by
 	 * the leases in `holders`. `reserved`: for the requests in `ahead`.

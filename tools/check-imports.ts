@@ -70,6 +70,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'model',
 			'system',
 			'repository',
+			'workflows/broker-contracts.ts',
 			'workflows/contracts.ts',
 			'workflows/batch-contracts.ts',
 			'supervisor/client.ts',

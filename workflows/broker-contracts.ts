@@ -35,8 +35,8 @@ export const prioritizeUpdate = defineUpdate<
 >('prioritize');
 export const forceReleaseUpdate = defineUpdate<void, [Asked & { reason: string; requestId: string }]>('forceRelease');
 export const forgetUpdate = defineUpdate<void, [Asked & { reporter: string }]>('forget');
-/** With the first 100 of those that wait. */
-export const brokerViewQuery = defineQuery<BrokerView>('view');
+/** With the first 100 of those that wait; of one holder, with its requests and leases alone. */
+export const brokerViewQuery = defineQuery<BrokerView, [{ workflowId?: string }?]>('view');
 
 /** What the broker asks of the world. */
 export interface BrokerActivities {

@@ -1,3 +1,4 @@
+import type { Broker } from '../../client/broker.ts';
 import type { HostElsewhere } from '../../client/host-elsewhere.ts';
 import type { SelftestElsewhere } from '../../client/host-selftest.ts';
 import type { Orders } from '../../client/orders.ts';
@@ -19,6 +20,7 @@ export interface Session {
 	config: Config;
 	recoveries: Recoveries;
 	orders: Orders;
+	broker: Broker;
 	supervisor: SupervisorClient;
 	selftestElsewhere: (host: { name: string; hostId: string }, how: SelftestElsewhere) => Promise<SelftestReport>;
 	/** A host of another machine. */
@@ -29,7 +31,8 @@ export interface Session {
 export async function withSession<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
 	const installation = await openInstallation(homeDirectory(context.env));
 	const config = await loadConfig(installation);
-	const [{ connectTemporal }, { Orders }, { Recoveries }] = await Promise.all([
+	const [{ Broker }, { connectTemporal }, { Orders }, { Recoveries }] = await Promise.all([
+		import('../../client/broker.ts'),
 		import('../../client/connection.ts'),
 		import('../../client/orders.ts'),
 		import('../../client/recoveries.ts'),
@@ -37,14 +40,23 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 	const temporal = await connectTemporal(installation, config);
 	try {
 		const supervisor = SupervisorClient.of(installation);
-		const [recoveries, orders] = [new Recoveries(temporal), new Orders(temporal)];
+		const [recoveries, orders, broker] = [new Recoveries(temporal), new Orders(temporal), new Broker(temporal)];
 		const hostElsewhere: Session['hostElsewhere'] = async host => {
 			const elsewhere = await import('../../client/host-elsewhere.ts');
 			return new elsewhere.HostElsewhere(temporal, host);
 		};
 		const selftestElsewhere: Session['selftestElsewhere'] = async (host, how) =>
 			(await import('../../client/host-selftest.ts')).selftestElsewhere(temporal, host, how);
-		return await work({ installation, config, recoveries, orders, supervisor, hostElsewhere, selftestElsewhere });
+		return await work({
+			installation,
+			config,
+			recoveries,
+			orders,
+			broker,
+			supervisor,
+			hostElsewhere,
+			selftestElsewhere,
+		});
 	} finally {
 		await temporal.close();
 	}

@@ -2,6 +2,7 @@ import { stepText } from '../../client/order-text.ts';
 import { endedByForce, hasEnded } from '../../client/phases.ts';
 import type { Forward, PlannedNic } from '../../model/recovery.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
+import { waitingText } from '../broker/waiting-text.ts';
 import { formatDuration, formatTable } from '../terminal/format.ts';
 import { formatTime } from '../terminal/format-time.ts';
 import { lastResortText, sourceText } from './next-text.ts';
@@ -50,6 +51,8 @@ export function fullText(document: RecoveryAnswer): string {
 			'unpinned',
 			`since ${formatTime(document.unpinned.since)}: nothing keeps the restore point from being removed: ${document.unpinned.reason}; it is tried again`,
 		);
+	const { broker } = document;
+	for (const waiting of broker?.waiting ?? []) if (broker) row('waits for', waitingText(waiting, broker));
 	row('times', timesText(document));
 	for (const [index, disk] of document.disks.entries())
 		row(

@@ -14,6 +14,11 @@ export function formatTime(at: string, nowMs = Date.now()): string {
 	return `${local.startsWith(today) ? local.slice(11) : local} (${formatAge(nowMs - Date.parse(at))})`;
 }
 
+/** `04:00 (in 12 min)`: of what is only foreseen. */
+export function formatMinute(atMs: number, nowMs: number): string {
+	return formatTime(new Date(atMs).toISOString(), nowMs).replace(/:\d{2} \(/, ' (');
+}
+
 /** `UTC+01:00`: the zone that the local time of `at` is of. */
 export function formatZone(at: string): string {
 	const minutes = -new Date(at).getTimezoneOffset();

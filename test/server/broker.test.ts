@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { Broker } from '../../client/broker.ts';
 import type { TemporalClient } from '../../client/connection.ts';
+import { readHistory } from '../../client/history.ts';
+import { payloadReader } from '../../client/payloads.ts';
 import { waitFor } from '../../system/wait.ts';
 import { brokerViewQuery, brokerWorkflowId } from '../../workflows/broker-contracts.ts';
 import { type OwnProcess, TestInstallation } from '../equipment/temporal.ts';
@@ -59,10 +62,34 @@ test('a control worker starts the broker, reports what a repository bears, and c
 	assert.equal(now.historyLength - earlier.historyLength, 4);
 });
 
+test('`Broker` gives orders that stay in the history with who gave them and why, and refuses what makes no sense', async () => {
+	const orders = new Broker(temporal);
+	const resource = 'repository/main/streams';
+	await orders.setTotal({ resource, total: 7, reason: 'a faster disk' });
+	const { resources } = await orders.view();
+	assert.partialDeepStrictEqual(
+		resources.find(found => found.resource === resource),
+		{ capacity: 7, set: 7 },
+	);
+	const history = await readHistory(temporal.client, brokerWorkflowId, payloadReader(temporal.codec));
+	const given = history.filter(({ kind }) => kind === 'asked').map(({ name, content }) => ({ name, content }));
+	assert.deepEqual(given, [
+		{ name: 'setTotal', content: { resource, total: 7, reason: 'a faster disk', by: temporal.caller } },
+	]);
+	await assert.rejects(orders.setTotal({ resource: 'main', total: 1 }), { code: 'input_invalid' });
+	const requestId = 'recovery/nobody/a/run';
+	await assert.rejects(orders.forceRelease({ requestId, reason: 'test' }), { code: 'phase_wrong' });
+	await assert.rejects(orders.prioritize({ requestId, priority: 1 }), { code: 'phase_wrong' });
+	await assert.rejects(orders.requestId('nobody/run'), { code: 'recovery_unknown' });
+	await orders.setTotal({ resource, total: null });
+	assert.equal(await capacityOf(resource), 2);
+});
+
 test('a broker that somebody terminates is started anew, and told what it has to know', async () => {
 	const { firstRunId } = await describeBroker();
 	await broker().terminate('test');
 	await waitFor('another', async () => (await describeBroker()).firstRunId !== firstRunId, { timeoutMs });
 	await untilCapacity('repository/main/mounts', 4);
 	await worker.end('SIGTERM');
+	await assert.rejects(new Broker(temporal, { limitMs: 1_000 }).view(), { code: 'worker_missing' });
 });

@@ -160,3 +160,15 @@ test('`explain` tells the first of those that wait, and how many there are', () 
 	const { waiting, waitingCount } = explain(site.state, site.nowMs, 2);
 	assert.deepEqual([waiting.map(({ requestId }) => nameOf(requestId)), waitingCount], [['a', 'b'], 3]);
 });
+
+test('`explain` of one holder tells what it alone holds and waits for, at its place among all', () => {
+	const site = new BrokerSite({ 'repository/main': { mounts: 1 } });
+	const mount = { 'repository/main/mounts': 1 };
+	for (const machine of ['holder', 'first', 'second']) site.acquire(leaseRequest(machine, { shared: mount }));
+	site.tick();
+	const of = (machine: string) => explain(site.state, site.nowMs, 1, `recovery/${machine}`);
+	const { waiting, leases, waitingCount } = of('second');
+	assert.deepEqual([waiting.map(({ position }) => position), leases, waitingCount], [[2], [], 2]);
+	assert.deepEqual(waiting[0]?.lacks[0]?.free, 0);
+	assert.deepEqual([of('holder').leases.length, of('holder').waiting], [1, []]);
+});

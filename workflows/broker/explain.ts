@@ -1,10 +1,10 @@
 import type { LeaseRequest } from '../../model/broker.ts';
-import type { BrokerView, LackView, ResourceView, WaitingView } from '../../model/broker-view.ts';
+import type { BrokerView, LackView, LeaseView, ResourceView, WaitingView } from '../../model/broker-view.ts';
 import type { Account } from './account.ts';
 import { type Demands, Ledger } from './ledger.ts';
 import { agedPriority } from './order.ts';
 import { Shares } from './shares.ts';
-import type { BrokerState } from './state.ts';
+import type { BrokerState, Lease } from './state.ts';
 import { type Turn, turns } from './turns.ts';
 
 /** A request over a pool of 32 hosts would otherwise be explained by a hundred lines. */
@@ -14,8 +14,9 @@ const mostLacks = 8;
  * Why who waits for what, and until when, by the same turns by which leases are granted.
  *
  * @param count of those that wait, the first ones: of two thousand all would be more than a query may answer
+ * @param workflowId of one holder alone: its requests wherever they stand, and its leases
  */
-export function explain(state: BrokerState, atMs: number, count: number): BrokerView {
+export function explain(state: BrokerState, atMs: number, count: number, workflowId?: string): BrokerView {
 	const ledger = new Ledger(state, atMs);
 	const held = new Shares();
 	for (const { requestId, request, host } of state.leases.values()) {
@@ -26,14 +27,23 @@ export function explain(state: BrokerState, atMs: number, count: number): Broker
 	let position = 0;
 	for (const turn of turns(state, ledger)) {
 		position += 1;
-		if (position <= count) waiting.push(explainTurn(turn, position));
+		const isShown = workflowId === undefined || turn.waiter.request.holder.workflowId === workflowId;
+		if (isShown && waiting.length < count) waiting.push(explainTurn(turn, position));
 		if (turn.placement) for (const demands of demandsOf(turn)) reserved.add(turn.waiter.requestId, demands);
 	}
 	return {
 		atMs,
 		rebuilding: state.rebuilding && { ...state.rebuilding, silent: [...state.rebuilding.silent] },
 		resources: resourceViews(),
-		leases: [...state.leases.values()].map(lease => ({
+		leases: [...state.leases.values()]
+			.filter(({ request: { holder } }) => workflowId === undefined || holder.workflowId === workflowId)
+			.map(leaseView),
+		waiting,
+		waitingCount: state.waiters.size,
+	};
+
+	function leaseView(lease: Lease): LeaseView {
+		return {
 			requestId: lease.requestId,
 			holder: lease.request.holder,
 			host: lease.host,
@@ -41,10 +51,8 @@ export function explain(state: BrokerState, atMs: number, count: number): Broker
 			grantedMs: lease.grantedMs,
 			expectedEndMs: ledger.expectedEndMs(lease),
 			orphanedMs: lease.orphanedMs,
-		})),
-		waiting,
-		waitingCount: state.waiters.size,
-	};
+		};
+	}
 
 	function explainTurn(turn: Turn, at: number): WaitingView {
 		const { requestId, request } = turn.waiter;
@@ -83,6 +91,7 @@ export function explain(state: BrokerState, atMs: number, count: number): Broker
 				resource,
 				wanted: weight,
 				capacity,
+				free: capacity === null ? null : Math.max(0, capacity - held.sum(resource)),
 				why: reasonOf(resource, weight, capacity, grantable),
 				holders: held.largest(resource),
 				ahead: reserved.first(resource),

@@ -35,7 +35,7 @@ const forceReleaseSchema = z.strictObject({ ...asked, reason: z.string().min(1).
 const forgetSchema = z.strictObject({ ...asked, reporter: reporterSchema });
 
 export function takeOrders(run: BrokerRun): void {
-	setHandler(brokerViewQuery, () => explain(run.state, Date.now(), shown));
+	setHandler(brokerViewQuery, about => explain(run.state, Date.now(), shown, about?.workflowId));
 	takeMessages(run);
 	setHandler(setTotalUpdate, ({ resource, total }) => run.happens({ type: 'set', resource, total }), {
 		validator: order => check(setTotalSchema, order),

@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import {
+	isGrpcDeadlineError,
+	WorkflowNotFoundError,
+	WorkflowUpdateRPCTimeoutOrCancelledError,
+	type WorkflowHandle,
+} from '@temporalio/client';
+import type { UpdateDefinition } from '@temporalio/common';
+import type { BrokerView } from '../model/broker-view.ts';
+import { RouseError } from '../model/errors.ts';
+import {
+	brokerViewQuery,
+	brokerWorkflowId,
+	forceReleaseUpdate,
+	forgetUpdate,
+	prioritizeUpdate,
+	setTotalUpdate,
+} from '../workflows/broker-contracts.ts';
+import { type Asked, recoveryWorkflowId, taskQueues } from '../workflows/contracts.ts';
+import type { TemporalClient } from './connection.ts';
+import { untilTaken, wasNotReady } from './order-taken.ts';
+import type { Why } from './orders.ts';
+import { RecoveryWorkflows } from './workflows.ts';
+
+/** A control worker that lives answers in milliseconds; one that has just come replays the broker's history first. */
+const defaultLimitMs = 10_000;
+
+/**
+ * The broker of the site: what it knows, and orders to it, each recorded in its history with who gave it and why. Throws
+ * `worker_missing` when no control worker answers for it; an order may still take effect then.
+ */
+export class Broker {
+	readonly #workflows: RecoveryWorkflows;
+	readonly #caller: string;
+	readonly #limitMs: number;
+
+	constructor(temporal: TemporalClient, { limitMs = defaultLimitMs }: { limitMs?: number } = {}) {
+		this.#workflows = new RecoveryWorkflows(temporal);
+		this.#caller = temporal.caller;
+		this.#limitMs = limitMs;
+	}
+
+	/** With the first 100 that wait; of one recovery: with what it alone holds and waits for, wherever it stands. */
+	view({ recovery, limitMs }: { recovery?: string; limitMs?: number } = {}): Promise<BrokerView> {
+		return this.#view(recovery === undefined ? {} : { workflowId: recoveryWorkflowId(recovery) }, limitMs);
+	}
+
+	/**
+	 * The request that is meant: its id as it is, or `RECOVERY/STEP` of one that waits or holds something. Throws
+	 * `recovery_unknown` for none, `name_conflict` for several.
+	 */
+	async requestId(meant: string): Promise<string> {
+		const [recovery, step, ...more] = meant.split('/');
+		if (recovery === undefined || step === undefined || more.length > 0) return meant;
+		const { waiting, leases } = await this.view({ recovery });
+		const found = [...waiting, ...leases].map(one => one.requestId).filter(id => id.endsWith(`/${step}`));
+		const [only] = found;
+		if (only !== undefined && found.length === 1) return only;
+		throw found.length === 0
+			? new RouseError('recovery_unknown', `${recovery} neither waits for a lease "${step}" nor holds one`)
+			: new RouseError('name_conflict', `${meant} may be ${found.join(' or ')}`, { hint: 'say which' });
+	}
+
+	/** Above what is reported; null takes it back. */
+	setTotal(order: Why & { resource: string; total: number | null }): Promise<void> {
+		return this.#give(setTotalUpdate, order);
+	}
+
+	/** Of a request that waits. What is left out stays. */
+	async prioritize({
+		requestId,
+		priority,
+		deadlineMs,
+		...why
+	}: Why & { requestId: string; priority?: number; deadlineMs?: number | null }): Promise<void> {
+		const workflowId = requestId.split('/').slice(0, 2).join('/');
+		const { waiting } = await this.#view({ workflowId });
+		const now = waiting.find(waits => waits.requestId === requestId);
+		if (!now) throw new RouseError('phase_wrong', `${requestId} does not wait`);
+		await this.#give(prioritizeUpdate, {
+			...why,
+			requestId,
+			priority: priority ?? now.priority,
+			deadlineMs: deadlineMs === undefined ? now.deadlineMs : deadlineMs,
+		});
+	}
+
+	/** Takes a lease, or a place in the queue, away: what was started with it may still run. */
+	forceRelease(order: { requestId: string; reason: string }): Promise<void> {
+		return this.#give(forceReleaseUpdate, order);
+	}
+
+	/** A host or repository that is no longer one of the site's. */
+	forget(order: Why & { reporter: string }): Promise<void> {
+		return this.#give(forgetUpdate, order);
+	}
+
+	get #handle(): WorkflowHandle {
+		return this.#workflows.client.workflow.getHandle(brokerWorkflowId);
+	}
+
+	#view(about: { workflowId?: string }, limitMs?: number): Promise<BrokerView> {
+		return this.#answered('tells nothing', () => this.#handle.query(brokerViewQuery, about), limitMs);
+	}
+
+	#give<Order extends object>(update: UpdateDefinition<void, [Order & Asked]>, order: Order): Promise<void> {
+		const deadline = Date.now() + this.#limitMs;
+		const asked = { updateId: randomUUID(), args: [{ ...order, by: this.#caller }] satisfies [unknown] };
+		// A run that continues as new loses an order that nobody had taken.
+		const isLost = async (error: unknown) => wasNotReady(error) || error instanceof WorkflowNotFoundError;
+		return this.#answered(`took no order "${update.name}"`, () =>
+			untilTaken(() => this.#handle.executeUpdate(update, asked), { isLost, deadline }),
+		);
+	}
+
+	async #answered<T>(otherwise: string, ask: () => Promise<T>, limitMs = this.#limitMs): Promise<T> {
+		const { client } = this.#workflows;
+		try {
+			return await client.withDeadline(Date.now() + limitMs, ask);
+		} catch (error) {
+			const details = { taskQueue: taskQueues.control };
+			if (error instanceof WorkflowNotFoundError)
+				throw new RouseError('worker_missing', 'no broker runs: a control worker starts it', { details, cause: error });
+			if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error) || wasNotReady(error))
+				throw await this.#unanswered(otherwise, error);
+			throw this.#workflows.translated(error);
+		}
+	}
+
+	async #unanswered(otherwise: string, cause: unknown): Promise<RouseError> {
+		// Throws temporal_unreachable by itself when it is the server that does not answer.
+		const description = await this.#workflows.call(undefined, () => this.#handle.describe());
+		const attempts = description.raw.pendingWorkflowTask?.attempt ?? 0;
+		const why =
+			attempts > 2 ? `its task has failed ${attempts - 1} times: a worker of another version may go on with it` : '';
+		return new RouseError(
+			'worker_missing',
+			`the broker ${otherwise} within ${this.#limitMs / 1000} s${why && `; ${why}`} (task queue ${taskQueues.control})`,
+			{ details: { taskQueue: taskQueues.control }, cause },
+		);
+	}
+}
