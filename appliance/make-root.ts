@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { fillCompileCache } from './compile-cache.ts';
@@ -23,11 +23,14 @@ interface MakeOptions {
 	onLine?: ((line: string) => void) | undefined;
 }
 
+/** With our own umask the scripts of packages would make files of the system that only root can read. */
+const asTheSystem = ['sh', '-c', 'umask 022; exec "$0" "$@"'];
+
 /** Fills an empty directory: Debian by mmdebstrap, our files, Rouse with its Node. Throws as `runBuildTool`. */
 export async function makeRoot(directory: string, options: MakeOptions): Promise<Made> {
 	const root = join(directory, 'root');
 	// It mounts /proc, /sys and parts of /dev there. When it is killed they would stay, and be what is removed with the rest.
-	const apart = ['--mount', '--propagation', 'private', '--', 'mmdebstrap'];
+	const apart = ['--mount', '--propagation', 'private', '--', ...asTheSystem, 'mmdebstrap'];
 	const args = [...(await bootstrapArguments(options)), suite, root, ...sources];
 	await runBuildTool('unshare', [...apart, ...args], { ...options, env: { ROUSE_ROOT_FILES: rootFilesDirectory } });
 	await copyRouse(root, options);
@@ -35,7 +38,7 @@ export async function makeRoot(directory: string, options: MakeOptions): Promise
 	await runBuildTool('chroot', [root, 'systemctl', 'enable', ...enabledUnits], options);
 	const format = '${Package} ${Version}\\n';
 	const packageList = await runBuildTool('chroot', [root, 'dpkg-query', '--show', `--showformat=${format}`], options);
-	await writeFile(join(root, 'opt', 'rouse', 'packages.txt'), packageList);
+	await writeForAll(join(root, 'opt', 'rouse', 'packages.txt'), packageList);
 	await forgetBuilder(root);
 	return { root, packageList, ...(await takeBootFiles(root, directory)) };
 }
@@ -63,17 +66,24 @@ async function proxyArguments(signal: AbortSignal | undefined): Promise<string[]
 }
 
 /** Nothing of the machine that built it, and nothing that two appliances would share. */
-async function forgetBuilder(root: string): Promise<void> {
+export async function forgetBuilder(root: string): Promise<void> {
 	const etc = join(root, 'etc');
 	for (const path of ['apt/apt.conf.d/99mmdebstrap', 'resolv.conf', 'hosts', 'machine-id'])
 		await rm(join(etc, path), { force: true });
 	await rm(join(root, 'var', 'lib', 'dbus', 'machine-id'), { force: true });
-	// Empty: systemd makes one at the first boot.
-	await writeFile(join(etc, 'machine-id'), '');
-	await writeFile(join(etc, 'hostname'), 'rouse-appliance\n');
-	await writeFile(join(etc, 'hosts'), '127.0.0.1 localhost\n::1 localhost\n');
-	await writeFile(join(etc, 'resolv.conf'), '');
+	// Empty: systemd makes one at the first boot, in this file. systemd-networkd is not root: one that it cannot read costs
+	// every network card its addresses.
+	await writeForAll(join(etc, 'machine-id'), '');
+	await writeForAll(join(etc, 'hostname'), 'rouse-appliance\n');
+	await writeForAll(join(etc, 'hosts'), '127.0.0.1 localhost\n::1 localhost\n');
+	await writeForAll(join(etc, 'resolv.conf'), '');
 	await mkdir(join(root, 'var', 'lib', 'rouse'), { mode: 0o700 });
+}
+
+/** Readable for every user of the image, whatever the umask is. */
+async function writeForAll(path: string, text: string): Promise<void> {
+	await writeFile(path, text);
+	await chmod(path, 0o644);
 }
 
 /** The firmware's partition has them; a second copy would only take room. */
