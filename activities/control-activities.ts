@@ -1,3 +1,4 @@
+import type { createBrokerActivities } from './broker-activities.ts';
 import type { ControlDependencies } from './control/dependencies.ts';
 import { pin } from './control/pin.ts';
 import { plan } from './control/plan.ts';
@@ -8,4 +9,5 @@ export function createControlActivities(control: ControlDependencies) {
 	return { plan: plan(control), pin: pin(control), unpin: unpin(control) };
 }
 
-export type ControlActivities = ReturnType<typeof createControlActivities>;
+/** Of a control worker, all of them. */
+export type ControlActivities = ReturnType<typeof createControlActivities> & ReturnType<typeof createBrokerActivities>;

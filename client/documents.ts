@@ -144,7 +144,7 @@ export function makeDocument(
 		machine: request?.machine ?? status?.machine ?? null,
 		machineName: request?.machineName ?? status?.machineName ?? null,
 		restorePoint: request?.restorePoint ?? status?.restorePoint ?? null,
-		host: request?.host ?? status?.host ?? null,
+		host: hostOf(details),
 		phase: details.phase,
 		workflow: details.workflow,
 		parked: status?.parked ?? null,
@@ -175,6 +175,12 @@ export function makeDocument(
 		hostElsewhere: false,
 	};
 	return { ...base, next: nextSteps(base) };
+}
+
+/** None of a pool before it has a place: the request names the first one until then. */
+function hostOf({ request, status }: Pick<RecoverySummary, 'request' | 'status'>): string | null {
+	if (request?.pool) return status?.host ?? null;
+	return request?.host ?? status?.host ?? null;
 }
 
 /** Not those of which the request says `none`. */
@@ -213,7 +219,7 @@ export function rowOf(
 		recoveryId: recoveryId ?? null,
 		machine: request?.machine ?? null,
 		restorePoint: request?.restorePoint ?? null,
-		host: request?.host ?? null,
+		host: hostOf(summary),
 		phase,
 		parked: status?.parked ?? null,
 		stalled,

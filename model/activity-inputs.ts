@@ -4,7 +4,7 @@
  * use for it: of it they import types. Histories keep what was given, so a field may be added only where it may be absent.
  */
 import * as z from 'zod';
-import { brokerLimits, heldLeaseSchema, leaseRequestSchema, releaseSchema } from './broker.ts';
+import { brokerLimits, heldLeaseSchema, holderSchema, leaseRequestSchema, releaseSchema } from './broker.ts';
 import { digestSchema } from './chunk.ts';
 import { errorCodes } from './errors.ts';
 import { hostQuestionSchema } from './host-question.ts';
@@ -66,5 +66,7 @@ export const activityInputs = {
 		requestIds: z.array(releaseSchema.shape.requestId).max(brokerLimits.leases),
 	}),
 	askBroker: z.strictObject({ request: leaseRequestSchema }),
+	heldLeases: z.strictObject({}),
+	closedHolders: z.strictObject({ holders: z.array(holderSchema) }),
 } as const;
 export type ActivityInput<A extends keyof typeof activityInputs> = z.infer<(typeof activityInputs)[A]>;

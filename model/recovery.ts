@@ -118,6 +118,8 @@ export const recoveryPlanSchema = z.strictObject({
 	restorePoint: pointTimeSchema,
 	manifestDigest: digestSchema,
 	repository: z.string(),
+	/** As a broker calls it: `repository/NAME/mounts`. Absent in a plan of before. */
+	repositoryName: nameSchema.optional(),
 	/** With the size that was asked for. */
 	config: machineConfigSchema,
 	/** What the machine had, where another size was asked for. */
@@ -189,7 +191,8 @@ export const recoveryStatusSchema = z.object({
 	machine: nameSchema,
 	machineName: nameSchema,
 	restorePoint: pointTimeSchema,
-	host: nameSchema,
+	/** Null over a pool, until it has a place. */
+	host: nameSchema.nullable(),
 	phase: phaseSchema,
 	parked: parkedSchema.nullable(),
 	power: powerSchema,

@@ -1,6 +1,7 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { RecoveryResult } from './contracts.ts';
 import { documentOf, failureOf } from './failures.ts';
+import { everything, giveBack } from './leases.ts';
 import { carryOn } from './parking.ts';
 import { releaseOrLeavePin } from './pins.ts';
 import type { Run } from './run.ts';
@@ -17,12 +18,19 @@ export async function abandon(run: Run): Promise<RecoveryResult> {
 		run.enter('abandoning');
 	}
 	if (state.mayBePinned) await carryOn(run, () => run.once('unpin', () => releaseOrLeavePin(run)));
+	await giveBack(run, everything);
 	return close(run, 'abandoned');
 }
 
 /** Throws `phase_wrong` when the worker of its host is there: such a host can be told to discard. */
 export async function mustBeGone(run: Run): Promise<void> {
 	const { name: recovery, host } = run.request;
+	if (run.state.place === null)
+		throw failureOf({
+			code: 'phase_wrong',
+			message: `abandon: no host has recovery ${recovery} yet`,
+			details: { recovery, order: 'abandon', next: 'discard' },
+		});
 	try {
 		await CancellationScope.nonCancellable(() => run.host.answer(run.sameInput()));
 	} catch (error) {

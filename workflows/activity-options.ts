@@ -41,6 +41,13 @@ export const reserveOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** Another host of the pool may have room: a full host, and one whose worker is away, are told at once. */
+export const reserveInPoolOptions = {
+	...reserveOptions,
+	scheduleToStartTimeout: '30s',
+	retry: { ...reserveOptions.retry, nonRetryableErrorTypes: ['host_busy'] },
+} satisfies ActivityOptions;
+
 /** A person waits for the answer, and repeats the question: a worker that is missing is told as that. */
 export const askOptions = {
 	scheduleToStartTimeout: '10s',

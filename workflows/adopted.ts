@@ -15,7 +15,7 @@ const stepsOnHost: Readonly<Record<string, WorkflowStep>> = {
 
 /** The state with which a workflow goes on at the place that the host has come to; what nobody knows any more is as at the start. */
 export function adoptedState(request: RecoveryRequest, { host, policy }: Adopted, adoptedAt: string): WorkflowState {
-	const { plan, powerOnScheduled, copy, switch: switched } = host;
+	const { plan, powerOnScheduled, copy, switch: switched, lease } = host;
 	const first = firstState(request, host.recoveryId, adoptedAt);
 	const poweredOn = host.done.includes('power-on');
 	return {
@@ -26,6 +26,9 @@ export function adoptedState(request: RecoveryRequest, { host, policy }: Adopted
 		mayBePinned: plan !== null,
 		powerScheduled: powerOnScheduled,
 		plan,
+		place: { host: request.host, hostId: request.hostId },
+		// Under the lost workflow's name: who ends the recovery gives it back.
+		leases: { ...first.leases, held: lease ? [lease] : [] },
 		// A generation of this workflow's own reaches the host before anything is waited for: from there on the host refuses
 		// what the lost one had sent. And what the host had given up is tried again: who was to say `retry` was asked of the
 		// lost workflow.

@@ -1,12 +1,67 @@
+import { documentOf, failureOf } from './failures.ts';
+import { runRequest } from './lease-requests.ts';
+import { leaseHeld } from './lease-state.ts';
+import { hold } from './leases.ts';
+import { candidates, pauseWhenAllRefused } from './placement.ts';
 import type { Run } from './run.ts';
 
 /**
- * Waits for what the recovery needs to run: all of it at once, or nothing. Today that is a place on the host, counted by
- * its supervisor, which answers `host_busy` while it is full; the activity's retries are the waiting. A broker of a site
- * takes the same place among the steps: granted when this returns, given back by `undo` and by the host's finalize.
+ * Waits for what the recovery needs to run: all of it at once, or nothing. The broker of the site counts for all hosts, and
+ * its grant names the one that it is to be; the host counts for itself when it reserves, and has the last word. What was
+ * granted goes back by `undo`, and when the recovery is over.
  */
 export async function acquireLease(run: Run): Promise<void> {
 	if (run.isDone('reserve')) return;
 	run.enter('waiting');
-	await run.once('reserve', input => run.host.reserve({ ...input, request: run.request }), { renewable: true });
+	if (run.asksBroker) await findPlace(run);
+	await reserve(run);
+}
+
+async function findPlace(run: Run): Promise<void> {
+	const { state } = run;
+	await pauseWhenAllRefused(run);
+	const places = candidates(run);
+	const hosts = places.map(({ host }) => host);
+	const { requestedAt } = state.timings;
+	const granted = await hold(
+		run,
+		'run',
+		({ holder, step }) =>
+			runRequest({ holder, step, hosts, sinceMs: Date.parse(requestedAt), request: run.request, plan: run.plan }),
+		() => mustNotRunTwice(run),
+	);
+	state.place = places.find(({ host }) => host === granted.host) ?? state.place;
+}
+
+/**
+ * A history that was put back does not know on which host of the pool its machine runs, and another lease may name
+ * another one.
+ */
+function mustNotRunTwice({ request: { name: recovery, pool } }: Run): void {
+	if (!pool) return;
+	throw failureOf({
+		code: 'lease_ended',
+		message: `recovery ${recovery} has had its place before, which this history does not know: one of its hosts may have its machine`,
+		hint: 'see which host has it: it can be adopted there',
+		details: { recovery },
+	});
+}
+
+async function reserve(run: Run): Promise<void> {
+	const lease = leaseHeld(run.state.leases, 'run');
+	const given = { request: run.request, ...(lease ? { lease } : {}) };
+	const inPool = run.request.pool !== undefined;
+	try {
+		await run.once('reserve', input => (inPool ? run.host.reserveInPool : run.host.reserve)({ ...input, ...given }), {
+			renewable: true,
+		});
+	} catch (error) {
+		const document = documentOf(error);
+		if (!inPool || document.code !== 'timeout') throw error;
+		const { host } = run.request;
+		throw failureOf({
+			code: 'worker_missing',
+			message: `the worker of host ${host} does not take it: ${document.message}`,
+		});
+	}
 }

@@ -8,6 +8,7 @@ import { type RecoveryInput, type RecoveryResult, recoveryWorkflowId } from './c
 import { failureOf, Interruption } from './failures.ts';
 import { ordersCarriedOut } from './host-orders.ts';
 import { acquireLease } from './lease.ts';
+import { takeLeases } from './lease-inbox.ts';
 import { takeOrders } from './orders.ts';
 import { Run } from './run.ts';
 import { firstState, stateGoingOn, type WorkflowState } from './state.ts';
@@ -62,6 +63,7 @@ export async function recovery(input: RecoveryInput, state?: WorkflowState): Pro
 	mustBeRecovery(input);
 	const run = new Run(input, state ? stateGoingOn(input.request, state) : stateAtStart(input));
 	takeOrders(run);
+	takeLeases(run);
 	run.publish();
 	const cancelled = CancellationScope.current().cancelRequested.catch(() => run.cancelRequested());
 	void cancelled; // settles when the workflow is cancelled, or never

@@ -43,24 +43,41 @@ const memoIncidents = 10;
 
 /** One run of the workflow: the state, and the rules by which steps change it. */
 export class Run {
-	readonly request: RecoveryRequest;
 	readonly state: WorkflowState;
-	readonly host: HostStubs;
 	readonly #input: RecoveryInput;
+	#stubs: { hostId: string; host: HostStubs } | undefined;
 	#current: Underway | undefined;
 	#end: 'finished' | 'discarded' | undefined;
 	#published = '';
 	#publishedPhase: string | undefined;
 	#publishedParked: string | null;
+	#publishedHost: string | undefined;
 
 	constructor(input: RecoveryInput, state: WorkflowState) {
-		this.request = input.request;
 		this.state = state;
-		this.host = hostStubs(input.request.hostId);
 		this.#input = input;
 		const { typedSearchAttributes } = workflowInfo();
 		this.#publishedPhase = typedSearchAttributes.get(searchAttributes.phase);
 		this.#publishedParked = typedSearchAttributes.get(searchAttributes.parked) ?? null;
+		this.#publishedHost = typedSearchAttributes.get(searchAttributes.host);
+	}
+
+	/** With the host that it was given; over a pool, as long as it has none, with the first. */
+	get request(): RecoveryRequest {
+		return { ...this.#input.request, ...this.state.place };
+	}
+
+	/** Where it has its place: nobody is asked before. */
+	get host(): HostStubs {
+		const { place } = this.state;
+		if (place === null) throw new Error('no host has it yet');
+		if (this.#stubs?.hostId !== place.hostId) this.#stubs = { hostId: place.hostId, host: hostStubs(place.hostId) };
+		return this.#stubs.host;
+	}
+
+	/** A pool is nothing without a broker, which knows what is free where. */
+	get asksBroker(): boolean {
+		return this.#input.broker === true || this.#input.request.pool !== undefined;
 	}
 
 	get plan(): RecoveryPlan {
@@ -211,12 +228,15 @@ export class Run {
 		const status = this.status();
 		setCurrentDetails(currentDetails(status, this.state.restoredBytes));
 		const { generation: _generation, incidents: _incidents, ...visible } = status;
-		const text = JSON.stringify(visible);
+		const { held } = this.state.leases;
+		const text = JSON.stringify([visible, held]);
 		if (text === this.#published) return;
 		this.#published = text;
 		const memo: Partial<RecoveryMemo> = {
 			recoveryId: this.state.recoveryId,
 			status: { ...status, incidents: status.incidents.slice(-memoIncidents) },
+			...(this.asksBroker ? { leases: held } : {}),
+			...(this.#input.request.pool ? { request: this.request } : {}),
 		};
 		upsertMemo(memo);
 		this.#publishAttributes(status);
@@ -233,6 +253,10 @@ export class Run {
 			changes.push({ key: searchAttributes.parked, value: parked });
 			logParking(status);
 		}
+		const { pool } = this.#input.request;
+		if (pool && status.host !== null && status.host !== this.#publishedHost)
+			changes.push({ key: searchAttributes.host, value: status.host });
+		this.#publishedHost = status.host ?? this.#publishedHost;
 		this.#publishedPhase = status.phase;
 		this.#publishedParked = parked;
 		if (changes.length > 0) upsertSearchAttributes(changes);

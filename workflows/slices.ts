@@ -1,5 +1,6 @@
 import { Interruption } from './failures.ts';
 import type { Run } from './run.ts';
+import { holdStream, mustStop } from './streams.ts';
 
 /**
  * Migrates in slices until every disk is restored. The migration mover is a process of its own and the restored map the
@@ -7,12 +8,15 @@ import type { Run } from './run.ts';
  * keeps a day of copying under a thousand events.
  */
 export async function migrateInSlices(run: Run): Promise<void> {
-	for (let complete = false; !complete; ) complete = await migrateOneSlice(run);
+	for (let complete = false; !complete; ) {
+		if (run.asksBroker) await holdStream(run);
+		complete = await migrateOneSlice(run);
+	}
 }
 
 async function migrateOneSlice(run: Run): Promise<boolean> {
 	const { maxRateBytes } = run.state.policy;
-	const stale = () => run.state.policy.maxRateBytes !== maxRateBytes;
+	const stale = () => run.state.policy.maxRateBytes !== maxRateBytes || (run.asksBroker && mustStop(run));
 	try {
 		const slice = await run.attempt(input => run.host.migrateChunks({ ...input, maxRateBytes }), {
 			renewable: true,

@@ -5,6 +5,7 @@ import type {
 	Incident,
 	Parked,
 	Phase,
+	Place,
 	Policy,
 	Power,
 	PowerAction,
@@ -15,11 +16,12 @@ import type {
 } from '../model/recovery.ts';
 import type { ErrorDocument } from '../model/errors.ts';
 import type { Asked } from './contracts.ts';
+import { type Leases, noLeases } from './lease-state.ts';
 
 /** Named as the activity that does it; orders, and what a pin that fails leads to, are no steps. */
 export type WorkflowStep = Exclude<
 	keyof ControlActivities | keyof HostActivities,
-	'power' | 'retry' | 'undo' | 'answer' | 'unpinned' | 'oweUnpin'
+	'power' | 'retry' | 'undo' | 'answer' | 'unpinned' | 'oweUnpin' | 'askBroker' | 'heldLeases' | 'closedHolders'
 >;
 
 /** The later one has the higher number. */
@@ -43,6 +45,9 @@ export interface WorkflowState {
 	/** From the step on that asks for it nothing is undone any more. */
 	powerScheduled: boolean;
 	plan: RecoveryPlan | null;
+	/** Where it runs, or is to run; null over a pool, as long as no lease has named a host. */
+	place: Place | null;
+	leases: Leases;
 	/** A step of this workflow cannot go on. */
 	parked: Parked | null;
 	/** The host says that the machine or its copy cannot go on; the workflow's steps may. */
@@ -84,6 +89,8 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		mayBePinned: false,
 		powerScheduled: false,
 		plan: null,
+		place: request.pool ? null : { host: request.host, hostId: request.hostId },
+		leases: noLeases(),
 		parked: null,
 		blocked: null,
 		retryOnHost: false,
@@ -107,7 +114,7 @@ export function statusOf(request: RecoveryRequest, state: WorkflowState): Recove
 		machine: request.machine,
 		machineName: request.machineName,
 		restorePoint: request.restorePoint,
-		host: request.host,
+		host: state.place?.host ?? null,
 		phase: state.phase,
 		parked: state.parked ?? state.blocked,
 		power: state.power,

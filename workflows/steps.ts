@@ -1,10 +1,13 @@
 /** The steps of a recovery. Each is done once, by whichever run of the workflow gets to it. */
 import type { RecoveryResult } from './contracts.ts';
+import { staying } from './lease-state.ts';
+import { everything, giveBack } from './leases.ts';
 import { carryOn } from './parking.ts';
 import { pinOrSay, releasePin } from './pins.ts';
 import type { Run } from './run.ts';
 import { migrateInSlices } from './slices.ts';
 import { addIncidents } from './state.ts';
+import { untilParked } from './streams.ts';
 import { control } from './stubs.ts';
 
 export async function plan(run: Run): Promise<void> {
@@ -69,9 +72,11 @@ export async function untilMigrationIsWanted(run: Run): Promise<void> {
 
 export async function migrateChunks(run: Run): Promise<void> {
 	if (run.isDone('migrateChunks')) return;
-	if (run.state.phase !== 'migrating') run.enter('migrating');
-	await carryOn(run, () => migrateInSlices(run));
+	// Who asks a broker enters it with the stream.
+	if (!run.asksBroker && run.state.phase !== 'migrating') run.enter('migrating');
+	await carryOn(run, () => untilParked(run, () => migrateInSlices(run)));
 	run.state.done.push('migrateChunks');
+	await giveBack(run, ['migrate']);
 	run.state.timings.migratedAt = new Date().toISOString();
 	run.enter('migrated');
 }
@@ -98,10 +103,12 @@ export async function switchToTarget(run: Run): Promise<void> {
 export async function finalize(run: Run): Promise<RecoveryResult> {
 	await carryOn(run, () =>
 		run.once('finalize', async input => {
-			const { incidents } = await run.host.finalize(input);
+			const { incidents, afterReport = null } = await run.host.finalize(input);
 			addIncidents(run.state, incidents);
+			run.state.leases.afterReport = afterReport;
 		}),
 	);
+	await giveBack(run, everything, staying(run.state.leases));
 	await carryOn(run, () => run.once('unpin', () => releasePin(run)));
 	return close(run, 'finished');
 }
@@ -122,13 +129,16 @@ export async function discard(run: Run): Promise<RecoveryResult> {
 		run.state.parked = run.state.blocked = null;
 		run.enter('discarding');
 	}
+	const isBegun = run.state.place !== null; // of a pool no host may have been asked yet
 	await carryOn(run, () =>
 		run.once('discard', async input => {
+			if (!isBegun) return;
 			const { incidents, wasHere } = await run.host.discard(input);
 			addIncidents(run.state, incidents);
 			if (wasHere) run.state.mayBePinned = true;
 		}),
 	);
+	await giveBack(run, everything);
 	if (run.state.mayBePinned) await carryOn(run, () => run.once('unpin', () => releasePin(run)));
 	return close(run, 'discarded');
 }

@@ -9,6 +9,7 @@ import {
 	pinOptions,
 	planOptions,
 	questionOptions,
+	reserveInPoolOptions,
 	reserveOptions,
 	sliceOptions,
 	stepOptions,
@@ -21,6 +22,7 @@ export const control = {
 	plan: proxyActivities<ControlActivities>(planOptions).plan,
 	pin: proxyActivities<ControlActivities>(pinOptions).pin,
 	unpin: proxyActivities<ControlActivities>(pinOptions).unpin,
+	askBroker: proxyActivities<ControlActivities>(planOptions).askBroker,
 };
 
 export type HostStubs = ReturnType<typeof hostStubs>;
@@ -29,6 +31,7 @@ export type HostStubs = ReturnType<typeof hostStubs>;
 export function hostStubs(hostId: string) {
 	const taskQueue = taskQueues.host(hostId);
 	const { reserve } = proxyActivities<HostActivities>({ ...reserveOptions, taskQueue });
+	const inPool = proxyActivities<HostActivities>({ ...reserveInPoolOptions, taskQueue });
 	const { chooseHardware } = proxyActivities<HostActivities>({ ...questionOptions, taskQueue });
 	const steps = proxyActivities<HostActivities>({ ...stepOptions, taskQueue });
 	const ending = proxyActivities<HostActivities>({ ...endingOptions, taskQueue });
@@ -39,6 +42,7 @@ export function hostStubs(hostId: string) {
 	const slices = proxyActivities<HostActivities>({ ...sliceOptions, taskQueue: taskQueues.hostCopy(hostId) });
 	return {
 		reserve,
+		reserveInPool: inPool.reserve,
 		chooseHardware,
 		allocate: steps.allocate,
 		createMachine: steps.createMachine,

@@ -1,8 +1,10 @@
 import { DeterminismViolationError, log } from '@temporalio/workflow';
 import type { ErrorDocument } from '../model/errors.ts';
 import { cancelledDocument, documentOf, failureOf, Interruption } from './failures.ts';
+import { everything, giveBack } from './leases.ts';
 import { isBehind, park, untilRetried } from './parking.ts';
 import { releasePin } from './pins.ts';
+import { afterAll, goElsewhere, mayGoElsewhere } from './placement.ts';
 import type { Run } from './run.ts';
 
 /**
@@ -33,18 +35,22 @@ export async function allOrNothing(run: Run, steps: () => Promise<void>): Promis
 /** Undoes all and fails; parks instead when the host knows better, or has no room to record that it undoes anything. */
 async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 	run.state.parked = run.state.undoing = null;
+	const elsewhere = mayGoElsewhere(run, document);
 	const { hint } = document;
-	run.state.failure = { code: document.code, message: document.message, ...(hint ? { hint } : {}) };
+	const { message: cause } = afterAll(run, document);
+	if (!elsewhere) run.state.failure = { code: document.code, message: cause, ...(hint ? { hint } : {}) };
 	run.publish();
 	const left: string[] = [];
 	let removed = false;
 	try {
-		await removeFromHost(run);
+		if (isBegun(run, document)) await removeFromHost(run);
 		removed = true;
+		await giveBack(run, everything);
 		await unpin(run).catch(error => {
 			if (documentOf(error).code === 'space_short') throw error; // the host could not record that it owes it
 			left.push(leftBehind('unpin', error));
 		});
+		if (elsewhere && left.length === 0) return goElsewhere(run, document);
 	} catch (error) {
 		if (error instanceof Interruption) throw error;
 		const refusal = documentOf(error);
@@ -53,7 +59,7 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 		// The pin stays: a host that does not say that nothing reads the point any more may run its machine.
 		left.push(leftBehind('remove', error), ...(run.state.mayBePinned ? ['unpin: not before that'] : []));
 	}
-	const message = left.length === 0 ? document.message : `${document.message}; left behind: ${left.join('; ')}`;
+	const message = left.length === 0 ? cause : `${cause}; left behind: ${left.join('; ')}`;
 	run.state.failure = { code: document.code, message, ...(hint ? { hint } : {}) };
 	run.enter('failed');
 	throw failureOf({ ...document, message });
@@ -71,6 +77,11 @@ function keepWhatIsThere(
 	else if (removed || (refusal.code === 'space_short' && cause.code === cancelledDocument.code))
 		run.state.undoing = cause;
 	park(run, { ...refusal, message: `${refusal.message}; it was to be undone because: ${cause.message}` });
+}
+
+/** Of a pool no host was asked yet, or one whose worker has not taken it. */
+function isBegun(run: Run, { code }: ErrorDocument): boolean {
+	return run.state.place !== null && (code !== 'worker_missing' || run.isDone('reserve'));
 }
 
 /**

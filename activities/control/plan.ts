@@ -5,6 +5,9 @@ import type { ControlDependencies } from './dependencies.ts';
 import { planRecovery } from './plan-recovery.ts';
 
 export const plan =
-	({ repositories }: ControlDependencies) =>
+	({ repositories, repositoryName }: ControlDependencies) =>
 	({ request }: ActivityInput<'plan'>): Promise<RecoveryPlan> =>
-		attempt(({ signal }) => planRecovery(request, { repositories, signal }));
+		attempt(async ({ signal }) => {
+			const made = await planRecovery(request, { repositories, signal });
+			return repositoryName ? { ...made, repositoryName: await repositoryName(request.repository) } : made;
+		});

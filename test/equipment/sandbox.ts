@@ -9,6 +9,7 @@ import { parseWorkflowCode } from '@temporalio/worker/lib/worker.js';
 import Long from 'long';
 import { activityFailure, type FailureDocument, fromPayload, type Payload, toPayload, toPayloads } from './payloads.ts';
 import { SandboxOutside, type Sent } from './sandbox-outside.ts';
+import { SandboxUpdates, type UpdateOutcome } from './sandbox-updates.ts';
 import { firstInfo } from './workflow-info.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
 import { cacheDirectory } from '../../system/installation.ts';
@@ -44,8 +45,16 @@ export class Sandbox {
 	}
 
 	async start(type: string, args: readonly unknown[]): Promise<SandboxRun> {
-		const run = await this.#create({ type, number: this.#count + 1 });
+		const number = this.#count + 1;
+		const run = await this.#create({ type, number, firstRunId: `run-${number}` });
 		await run.begin(args);
+		return run;
+	}
+
+	/** The run after one that continued as new. */
+	async goOn({ origin: { type, firstRunId }, nextArguments = [] }: SandboxRun): Promise<SandboxRun> {
+		const run = await this.#create({ type, number: this.#count + 1, firstRunId });
+		await run.begin(nextArguments);
 		return run;
 	}
 
@@ -81,17 +90,12 @@ export interface Scheduled {
 	waits: boolean;
 }
 
-export interface UpdateOutcome {
-	accepted: boolean;
-	/** Undefined while it is accepted and not answered. */
-	result?: unknown;
-	failure?: { code: string | undefined; message: string };
-}
-
 /** Of what a run is made; what is random in it hangs on the number. */
 interface Origin {
 	type: string;
 	number: number;
+	/** Of its chain of runs; a history that is put back keeps it. */
+	firstRunId: string;
 }
 
 export class SandboxRun {
@@ -118,7 +122,7 @@ export class SandboxRun {
 	readonly logged: [level: string, message: string, fields: Record<string, unknown>][] = [];
 	readonly #workflow: SdkWorkflow;
 	readonly #open = new Map<number, Scheduled>();
-	readonly #updates = new Map<string, UpdateOutcome>();
+	readonly #updates = new SandboxUpdates();
 	/** Events, as the server would count them: two for a task, and what it brings. */
 	historyLength = 3;
 	#disposed = false;
@@ -131,9 +135,9 @@ export class SandboxRun {
 	}
 
 	static async create(creator: ReusableVMWorkflowCreator, origin: Origin, runId: string): Promise<SandboxRun> {
-		const { type, number } = origin;
+		const { type, number, firstRunId } = origin;
 		const workflow = await creator.createWorkflow({
-			info: firstInfo(type, runId, startedAtMs),
+			info: firstInfo(type, { runId, firstRunId }, startedAtMs),
 			randomnessSeed: Long.fromInt(1336 + number).toBytes(),
 			now: startedAtMs,
 			showStackTraceSources: false,
@@ -142,7 +146,7 @@ export class SandboxRun {
 	}
 
 	async begin(args: readonly unknown[]): Promise<void> {
-		const { type, number } = this.origin;
+		const { type, number, firstRunId } = this.origin;
 		await this.activate([
 			{
 				initializeWorkflow: {
@@ -150,7 +154,7 @@ export class SandboxRun {
 					workflowType: type,
 					arguments: toPayloads(args),
 					randomnessSeed: Long.fromInt(6 + number),
-					firstExecutionRunId: this.runId,
+					firstExecutionRunId: firstRunId,
 					attempt: 1,
 					startTime: msToTs(startedAtMs),
 				},
@@ -258,9 +262,7 @@ export class SandboxRun {
 
 	/** What became of the update that was sent last, or of the one with this id. */
 	outcome(id = this.lastUpdate): UpdateOutcome {
-		const outcome = this.#updates.get(id);
-		if (!outcome) throw new Error(`update ${id} was not answered at all`);
-		return outcome;
+		return this.#updates.outcome(id);
 	}
 
 	signal(name: string, ...args: unknown[]): Promise<void> {
@@ -340,7 +342,7 @@ export class SandboxRun {
 			this.#open.set(activity.seq, activity);
 		}
 		if (requestCancelActivity) this.cancelled.add(requestCancelActivity.seq ?? 0);
-		if (updateResponse) this.#takeUpdate(updateResponse);
+		if (updateResponse) this.#updates.take(updateResponse);
 		this.outside.take(command, this.nowMs);
 		const upserted = command.upsertWorkflowSearchAttributes?.searchAttributes;
 		const fields: Record<string, Payload> =
@@ -349,20 +351,6 @@ export class SandboxRun {
 		const memo = command.modifyWorkflowProperties?.upsertedMemo?.fields ?? {};
 		for (const [key, payload] of Object.entries(memo)) this.memo[key] = fromPayload(payload);
 		this.#takeEnd(command);
-	}
-
-	#takeUpdate(response: coresdk.workflow_commands.IUpdateResponse): void {
-		const id = response.protocolInstanceId ?? '';
-		const before = this.#updates.get(id) ?? { accepted: false };
-		if (response.accepted) this.#updates.set(id, { ...before, accepted: true });
-		if (response.completed) this.#updates.set(id, { accepted: true, result: fromPayload(response.completed) });
-		if (response.rejected) {
-			const { message, applicationFailureInfo } = response.rejected;
-			this.#updates.set(id, {
-				...before,
-				failure: { code: applicationFailureInfo?.type ?? undefined, message: message ?? '' },
-			});
-		}
 	}
 
 	#takeEnd(command: Command): void {

@@ -2,13 +2,17 @@ import { TypedSearchAttributes } from '@temporalio/common';
 import type { WorkflowCreateOptions } from '@temporalio/worker/lib/workflow/interface.js';
 
 /** What a run of this type would know of itself at its start. */
-export function firstInfo(workflowType: string, runId: string, startedAtMs: number): WorkflowCreateOptions['info'] {
+export function firstInfo(
+	workflowType: string,
+	{ runId, firstRunId }: { runId: string; firstRunId: string },
+	startedAtMs: number,
+): WorkflowCreateOptions['info'] {
 	return {
 		workflowType,
 		runId,
 		workflowId: 'recovery/web01-r1',
 		namespace: 'default',
-		firstExecutionRunId: runId,
+		firstExecutionRunId: firstRunId,
 		originalExecutionRunId: runId,
 		attempt: 1,
 		taskTimeoutMs: 10_000,

@@ -42,7 +42,7 @@ export class BrokerRun {
 	/** A run that ends before there is an answer leaves the question to the next. */
 	async rebuild(): Promise<void> {
 		if (!this.state.rebuilding || this.state.rebuilding.listed) return;
-		this.happens({ type: 'listed', held: await heldLeases() });
+		this.happens({ type: 'listed', held: await heldLeases({}) });
 	}
 
 	#carryOut(effect: BrokerEffect): void {

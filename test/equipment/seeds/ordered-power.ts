@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { RunState } from '../../../hypervisors/simulated/run-state.ts';
 import type { PowerAction } from '../../../model/recovery.ts';
-import type { UpdateOutcome } from '../sandbox.ts';
+import type { UpdateOutcome } from '../sandbox-updates.ts';
 
 /** What power a recovery's machine must have at the end: as the last order left it that was not refused. */
 export class OrderedPower {

@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import * as z from 'zod';
+import { heldLeaseSchema } from '../../model/broker.ts';
+import { type RecoveryRequest, recoveryPlanSchema, recoveryStatusSchema } from '../../model/recovery.ts';
+import { makeRequest, planOf } from '../equipment/recovery-request.ts';
+import { sampleHardware } from '../equipment/sample-config.ts';
+import { SandboxBroker } from '../equipment/sandbox-broker.ts';
+import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
+import { asked } from './recovery-run.ts';
+
+let sandbox: Sandbox;
+before(async () => {
+	sandbox = await Sandbox.create();
+});
+after(() => sandbox.destroy());
+
+const minutes = 60_000;
+const memoPhase = (run: SandboxRun) => recoveryStatusSchema.parse(run.memo['status']).phase;
+const memoHeld = (run: SandboxRun) => z.array(heldLeaseSchema).parse(run.memo['leases']);
+const heldSteps = (run: SandboxRun) => memoHeld(run).map(({ request }) => request.step);
+
+interface Site {
+	run: SandboxRun;
+	request: RecoveryRequest;
+	broker: SandboxBroker;
+}
+
+/** Planned, and waiting for its broker. */
+async function startWaiting(changes: Partial<RecoveryRequest> = {}): Promise<Site> {
+	const request = makeRequest(changes);
+	const run = await sandbox.start('recovery', [{ request, requestHash: 'c'.repeat(64), broker: true }]);
+	const plan = recoveryPlanSchema.parse({ ...planOf(request), repositoryName: 'main' });
+	await run.complete('plan', plan);
+	return { run, request, broker: new SandboxBroker() };
+}
+
+async function startRunning(changes: Partial<RecoveryRequest> = {}): Promise<Site> {
+	const site = await startWaiting(changes);
+	await site.broker.grant(site.run);
+	await site.run.complete('reserve');
+	await bringOn(site.run);
+	return site;
+}
+
+/** From `chooseHardware` to power-on. */
+async function bringOn(run: SandboxRun): Promise<void> {
+	await run.complete('chooseHardware', sampleHardware);
+	for (const step of ['pin', 'allocate', 'createMachine', 'startMovers', 'snapshot', 'powerOn'])
+		await run.complete(step);
+}
+
+async function startCopying(changes: Partial<RecoveryRequest> = {}): Promise<Site> {
+	const site = await startRunning(changes);
+	await site.run.update('migrate', asked);
+	await site.broker.grant(site.run);
+	return site;
+}
+
+const hostReport = (run: SandboxRun, blocked: boolean) => ({
+	recoveryId: recoveryStatusSchema.parse(run.memo['status']).recoveryId,
+	power: 'on',
+	blocked: blocked ? { code: 'chunk_bad', reason: 'a chunk', next: { order: 'retry' } } : null,
+	incidents: [],
+});
+
+test('a recovery asks for a place on its host, reserves it with the lease, and tells in its memo what it holds', async () => {
+	const { run, broker } = await startWaiting({ priority: 1, deadline: '2026-11-20T04:00:00.000Z' });
+	await broker.hear(run);
+	const { holder, step, shared, hosts, onHost, lasting, priority, deadlineMs } = broker.last();
+	assert.deepEqual(holder, { workflowId: 'recovery/web01-r1', firstRunId: run.runId });
+	assert.deepEqual({ step, shared, hosts }, { step: 'run', shared: { 'repository/main/mounts': 1 }, hosts: ['local'] });
+	assert.deepEqual(onHost, { recoveries: 1, memoryMiB: 64, vcpus: 1 });
+	assert.deepEqual(lasting, ['memoryMiB', 'vcpus']);
+	assert.deepEqual([priority, deadlineMs], [1, Date.parse('2026-11-20T04:00:00.000Z')]);
+	assert.deepEqual(run.pendingTypes(), [], 'its host is not asked before');
+	await broker.grant(run);
+	const lease = heldLeaseSchema.parse(run.pending('reserve').input['lease']);
+	assert.deepEqual([lease.host, lease.token, lease.request.step], ['local', 1, 'run']);
+	await run.complete('reserve');
+	assert.deepEqual(heldSteps(run), ['run']);
+});
+
+test('a migration begins with its stream, gives it back when all is local, and the place goes back at the finish', async () => {
+	const { run, broker } = await startRunning();
+	await run.update('migrate', asked);
+	await broker.hear(run);
+	assert.deepEqual([memoPhase(run), run.pendingTypes()], ['running', []], 'nothing is copied before the grant');
+	assert.deepEqual(broker.last().shared, { 'repository/main/streams': 1 });
+	assert.deepEqual(broker.last().onHost, { migrations: 1 });
+	await broker.grant(run);
+	assert.deepEqual([memoPhase(run), heldSteps(run)], ['migrating', ['run', 'migrate']]);
+	await run.complete('migrateChunks', { complete: true, restoredBytes: 1 });
+	await broker.hear(run);
+	assert.deepEqual([broker.steps(), heldSteps(run)], [['migrate'], ['run']]);
+	await run.complete('switchToTarget', { pauseMs: 5 });
+	await run.complete('finalize', { incidents: [], afterReport: 17 });
+	await broker.hear(run);
+	const stays = { onHost: { memoryMiB: 64, vcpus: 1 }, afterReport: 17 };
+	assert.deepEqual([broker.steps().at(-1), broker.released.at(-1)?.stays], ['run', stays]);
+	await run.complete('unpin');
+	assert.deepEqual([run.closed, memoHeld(run)], ['completed', []]);
+});
+
+test('where no broker is there it is started with the request', async () => {
+	const { run, broker } = await startWaiting();
+	broker.there = false;
+	await broker.hear(run);
+	const { step } = z.object({ step: z.string() }).parse(run.pending('askBroker').input['request']);
+	assert.equal(step, 'run');
+});
+
+test('a recovery that waits asks again after five minutes, by the same request', async () => {
+	const { run, broker } = await startWaiting();
+	await broker.hear(run);
+	await run.passTime(5 * minutes);
+	await broker.hear(run);
+	assert.equal(broker.asked.length, 2);
+	assert.deepEqual(broker.asked[0], broker.asked[1]);
+});
+
+test('a full broker is asked again later, by another request of the same age', async () => {
+	const { run, broker } = await startWaiting();
+	await broker.refuse(run, 'broker_full');
+	await broker.hear(run);
+	assert.equal(broker.asked.length, 1);
+	await run.passTime(15_000);
+	await broker.hear(run);
+	const [first, second] = broker.asked;
+	assert.deepEqual([first?.step, second?.step, second?.sinceMs], ['run', 'run-2', first?.sinceMs]);
+});
+
+test('`discard` of a recovery that waits for its place withdraws the request', async () => {
+	const { run, request, broker } = await startWaiting();
+	await broker.hear(run);
+	await run.update('discard', { ...asked, confirm: request.name });
+	await run.complete('discard', { incidents: [], wasHere: false });
+	await broker.hear(run);
+	assert.deepEqual([broker.steps(), memoPhase(run)], [['run'], 'discarded']);
+});
+
+test('a lease that is granted while the workflow is being cancelled goes back', async () => {
+	const { run, broker } = await startWaiting();
+	await broker.hear(run);
+	await run.cancel();
+	await broker.grant(run);
+	assert.deepEqual(run.pendingTypes(), ['undo']);
+	await run.complete('undo', { wasHere: false });
+	await broker.hear(run);
+	assert.deepEqual([broker.steps(), run.failureCode], [['run'], 'interrupted']);
+});
+
+test('a grant that comes when it was withdrawn goes back, and the workflow does not end before that', async () => {
+	const { run, broker } = await startCopying();
+	await run.fail('migrateChunks', 'io_failed');
+	await broker.hear(run);
+	assert.deepEqual(broker.steps(), ['migrate']);
+	await broker.grant(run);
+	await broker.hear(run);
+	assert.deepEqual(broker.steps(), ['migrate', 'migrate'], 'said again: it is harmless');
+	assert.deepEqual(heldSteps(run), ['run']);
+});
+
+test('a grant that comes twice is one lease, with the later token', async () => {
+	const { run, broker } = await startWaiting();
+	await broker.grant(run);
+	await broker.grant(run);
+	await run.complete('reserve');
+	await broker.hear(run);
+	assert.deepEqual([heldSteps(run), broker.steps()], [['run'], []]);
+});
+
+test('words about another recovery of the name change nothing', async () => {
+	const { run, broker } = await startWaiting();
+	await broker.hear(run);
+	await run.signal('leaseGranted', { requestId: 'recovery/web01-r1/earlier/run', host: 'local', token: 3 });
+	await run.signal('leaseGranted', 'nothing that is understood');
+	await broker.hear(run);
+	assert.deepEqual([run.pendingTypes(), broker.steps()], [[], []]);
+});
+
+test('a step that fails before power-on gives the place back once the host has nothing of it any more', async () => {
+	const { run, broker } = await startWaiting();
+	await broker.grant(run);
+	await run.complete('reserve');
+	await run.fail('chooseHardware', 'precheck_failed');
+	await broker.hear(run);
+	assert.deepEqual(broker.steps(), [], 'not before the host has undone it');
+	await run.complete('undo', { wasHere: true });
+	await broker.hear(run);
+	await run.complete('unpin');
+	assert.deepEqual([broker.steps(), run.failureCode], [['run'], 'precheck_failed']);
+});
+
+test('what a host could not undo keeps its place: the broker asks that host', async () => {
+	const { run, broker } = await startWaiting();
+	await broker.grant(run);
+	await run.complete('reserve');
+	await run.fail('chooseHardware', 'precheck_failed');
+	await run.fail('undo', 'io_failed');
+	await broker.hear(run);
+	assert.deepEqual([run.closed, broker.steps()], ['failed', []]);
+});
+
+test('a migration that parks gives its stream back, and takes another when somebody says `retry`', async () => {
+	const { run, broker } = await startCopying();
+	await run.fail('migrateChunks', 'io_failed');
+	await broker.hear(run);
+	assert.deepEqual(broker.steps(), ['migrate']);
+	assert.equal(recoveryStatusSchema.parse(run.memo['status']).parked?.code, 'io_failed');
+	await run.update('retry', asked);
+	await run.complete('retry');
+	assert.equal(await broker.grant(run), 'migrate-2');
+	run.pending('migrateChunks');
+});
+
+test('a host that is blocked gives the stream back, and copying goes on with another once it is not', async () => {
+	const { run, broker } = await startCopying();
+	await run.signal('hostReport', hostReport(run, true));
+	await broker.hear(run);
+	assert.deepEqual([broker.steps(), run.pendingTypes()], [['migrate'], []]);
+	await run.signal('hostReport', hostReport(run, false));
+	assert.equal(await broker.grant(run), 'migrate-2');
+	run.pending('migrateChunks');
+});
+
+test('a stream that a person takes away ends the copy, and parks the recovery', async () => {
+	const { run, broker } = await startCopying();
+	const { holder, step } = broker.last();
+	const requestId = `${holder.workflowId}/${holder.firstRunId}/${step}`;
+	await run.signal('leaseRevoked', { requestId, by: 'tester', reason: 'the line is full' });
+	const { parked } = recoveryStatusSchema.parse(run.memo['status']);
+	assert.deepEqual([parked?.code, run.pendingTypes()], ['lease_ended', []]);
+	assert.match(parked?.reason ?? '', /tester took migrate away from it: the line is full/);
+});
+
+test('a place among those that wait which a person takes away ends the recovery', async () => {
+	const { run, broker } = await startWaiting();
+	await broker.hear(run);
+	const { holder, step } = broker.last();
+	const requestId = `${holder.workflowId}/${holder.firstRunId}/${step}`;
+	await run.signal('leaseRevoked', { requestId, by: 'tester', reason: 'not today' });
+	await run.complete('undo', { wasHere: false });
+	assert.equal(run.failureCode, 'lease_ended');
+});
+
+test('a place that a person takes away while the machine runs leaves the machine as it is', async () => {
+	const { run, broker } = await startRunning();
+	const { holder, step } = broker.last();
+	const requestId = `${holder.workflowId}/${holder.firstRunId}/${step}`;
+	await run.signal('leaseRevoked', { requestId, by: 'tester', reason: 'a mistake' });
+	assert.deepEqual([memoPhase(run), memoHeld(run), run.closed], ['running', [], undefined]);
+});
+
+test('the run after one that continued as new holds the same leases, and asks on by the same request', async () => {
+	const { run, broker } = await startRunning();
+	await run.update('migrate', asked);
+	await broker.hear(run);
+	run.suggestContinueAsNew = true;
+	await run.signal('hostReport', hostReport(run, false));
+	assert.equal(run.closed, 'continued');
+	const next = await sandbox.goOn(run);
+	await broker.hear(next);
+	assert.deepEqual(broker.asked.at(-1), broker.asked.at(-2));
+	await broker.grant(next);
+	next.pending('migrateChunks');
+	assert.deepEqual(heldSteps(next), ['run', 'migrate']);
+	assert.deepEqual(broker.steps(), []);
+});
+
+test('a workflow whose history was put back asks by the same request', async () => {
+	const { run, broker } = await startWaiting();
+	await broker.grant(run);
+	const again = await sandbox.cutBack(run, 2);
+	await broker.hear(again);
+	assert.deepEqual(broker.asked.at(-1), broker.asked[0]);
+});
+
+test('`abandon` gives back what its host is not asked about any more', async () => {
+	const { run, request, broker } = await startCopying();
+	const sent = run.update('abandon', { ...asked, confirm: request.name });
+	await sent;
+	await run.timeOut('answer');
+	await run.complete('unpin');
+	await broker.hear(run);
+	assert.deepEqual([broker.steps().toSorted(), run.closed], [['migrate', 'run'], 'completed']);
+});

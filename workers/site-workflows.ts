@@ -1,0 +1,48 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { FoundWorkflow, SiteWorkflows } from '../activities/broker/site-workflows.ts';
+import { acquireSignal, brokerWorkflow, brokerWorkflowId } from '../workflows/broker-contracts.ts';
+import { recoveryWorkflow, taskQueues } from '../workflows/contracts.ts';
+
+/** A server answers some hundred such questions a second, and has others to answer. */
+const atOnce = 16;
+
+/** The workflows of a site by Temporal's client; `reporters` are those whom a broker that is started waits for. */
+export function siteWorkflows(client: Client, reporters: () => Promise<string[]>): SiteWorkflows {
+	return {
+		async askBroker(request) {
+			await client.workflow.signalWithStart(brokerWorkflow, {
+				workflowId: brokerWorkflowId,
+				taskQueue: taskQueues.control,
+				args: [{ reporters: await reporters() }],
+				signal: acquireSignal,
+				signalArgs: [request],
+			});
+		},
+		async openRecoveries() {
+			const query = `WorkflowType = '${recoveryWorkflow}' AND ExecutionStatus = 'Running'`;
+			const open: string[] = [];
+			for await (const { workflowId } of client.workflow.list({ query })) open.push(workflowId);
+			return open;
+		},
+		async find(workflowIds, signal) {
+			const found: (FoundWorkflow | undefined)[] = [];
+			for (let from = 0; from < workflowIds.length; from += atOnce) {
+				signal.throwIfAborted();
+				const part = workflowIds.slice(from, from + atOnce);
+				found.push(...(await Promise.all(part.map(workflowId => find(client, workflowId)))));
+			}
+			return found;
+		},
+	};
+}
+
+async function find(client: Client, workflowId: string): Promise<FoundWorkflow | undefined> {
+	try {
+		const { closeTime, memo, raw } = await client.workflow.getHandle(workflowId).describe();
+		const firstRunId = raw.workflowExecutionInfo?.firstRunId ?? '';
+		return { isOpen: closeTime === undefined, firstRunId, memo: memo ?? {} };
+	} catch (error) {
+		if (error instanceof WorkflowNotFoundError) return undefined;
+		throw error;
+	}
+}

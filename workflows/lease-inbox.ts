@@ -1,0 +1,77 @@
+/** What a broker tells a recovery. It may come twice, late, or when nobody wants it any more. */
+import { log, setHandler } from '@temporalio/workflow';
+import * as z from 'zod';
+import { requestIdOf } from '../model/broker.ts';
+import { nameSchema } from '../model/names.ts';
+import { leaseGrantedSignal, leaseRefusedSignal, leaseRevokedSignal } from './broker-contracts.ts';
+import { kindOf } from './lease-state.ts';
+import { holderHere, tellRelease } from './leases.ts';
+import type { Run } from './run.ts';
+
+const about = { requestId: z.string() };
+const grantSchema = z.object({ ...about, host: nameSchema.nullable(), token: z.int().min(1) });
+const refusalSchema = z.object({ ...about, code: z.enum(['broker_full', 'lease_ended']) });
+const revocationSchema = z.object({ ...about, by: z.string().max(100), reason: z.string().max(500).optional() });
+
+/** Set before the first await, as all handlers: a grant may be older than the run. */
+export function takeLeases(run: Run): void {
+	setHandler(leaseGrantedSignal, async sent => {
+		const grant = understood(grantSchema, sent);
+		if (grant) await granted(run, grant);
+	});
+	setHandler(leaseRefusedSignal, sent => {
+		const refusal = understood(refusalSchema, sent);
+		if (refusal) refused(run, refusal);
+	});
+	setHandler(leaseRevokedSignal, sent => {
+		const revocation = understood(revocationSchema, sent);
+		if (revocation) revoked(run, revocation);
+	});
+}
+
+/** A signal cannot be refused. One for an earlier recovery of this name is nobody's: its broker finds out that it is closed. */
+function understood<T extends { requestId: string }>(schema: z.ZodType<T>, sent: unknown): T | undefined {
+	const { workflowId, firstRunId } = holderHere();
+	const message = schema.safeParse(sent).data;
+	if (message?.requestId.startsWith(`${workflowId}/${firstRunId}/`)) return message;
+	log.warn('a word of the broker is not for this recovery', { requestId: message?.requestId ?? 'not understood' });
+	return undefined;
+}
+
+/** Held from here on, whatever the steps are at; what is not wanted any more goes back at once. */
+async function granted(run: Run, { requestId, host, token }: z.infer<typeof grantSchema>): Promise<void> {
+	const { leases } = run.state;
+	const { asking } = leases;
+	const known = leases.held.find(({ request }) => requestIdOf(request) === requestId);
+	if (known) {
+		known.token = Math.max(known.token, token); // of the next broker
+		return;
+	}
+	if (asking === null || requestIdOf(asking) !== requestId || host === null || !asking.hosts.includes(host)) {
+		log.info('a lease that is not wanted any more goes back', { requestId });
+		return tellRelease({ requestId, stays: null });
+	}
+	leases.held.push({ request: asking, host, token });
+	leases.asking = leases.refused = leases.sinceMs = null;
+	log.info('lease', { requestId, host, token });
+}
+
+function refused({ state: { leases } }: Run, { requestId, code }: z.infer<typeof refusalSchema>): void {
+	if (leases.asking && requestIdOf(leases.asking) === requestId)
+		leases.refused = { by: 'broker', code, message: `the broker: ${code}` };
+}
+
+/** A machine that runs goes on running; a copy is not begun again before somebody says so. */
+function revoked(run: Run, { requestId, by, reason = '' }: z.infer<typeof revocationSchema>): void {
+	const { leases } = run.state;
+	const message = `${by} took ${requestId.slice(requestId.lastIndexOf('/') + 1)} away from it: ${reason}`;
+	if (leases.asking && requestIdOf(leases.asking) === requestId)
+		leases.refused = { by: 'person', code: 'lease_ended', message };
+	const taken = leases.held.find(({ request }) => requestIdOf(request) === requestId);
+	if (!taken) return;
+	log.warn('a lease was taken away', { requestId, by, reason });
+	leases.held = leases.held.filter(lease => lease !== taken);
+	if (kindOf(taken.request) === 'migrate') leases.taken = message;
+	run.publish();
+	run.reconsider();
+}
