@@ -1,6 +1,7 @@
 import { askHost } from './host/ask-host.ts';
 import { answer } from './host/answer.ts';
 import { chooseHardware } from './host/choose-hardware.ts';
+import { leasesGone } from './host/leases-gone.ts';
 import { migrateChunks, type SliceOptions } from './host/migrate-chunks.ts';
 import { hostSteps } from './host/steps.ts';
 import type { HostDependencies } from './host-attempt.ts';
@@ -12,6 +13,7 @@ export function createHostActivities(host: HostDependencies, slices?: SliceOptio
 		answer: answer(host),
 		askHost: askHost(host),
 		chooseHardware: chooseHardware(host),
+		leasesGone: leasesGone(host),
 		migrateChunks: migrateChunks(host, slices),
 	};
 }

@@ -1,4 +1,5 @@
 import type { HostStepInput } from '../model/activity-inputs.ts';
+import type { CapacityReport } from '../model/broker.ts';
 import { RouseError } from '../model/errors.ts';
 import type { HardwareRequest } from '../model/hardware-request.ts';
 import type { Hardware } from '../model/hardware.ts';
@@ -21,6 +22,8 @@ export interface Supervisor {
 	host(options?: { signal?: AbortSignal | undefined }): Promise<HostView>;
 	recovery(name: string, options?: { signal?: AbortSignal | undefined }): Promise<RecoveryView>;
 	recoveries(options?: { signal?: AbortSignal | undefined }): Promise<RecoveryView[]>;
+	capacity(options?: { signal?: AbortSignal | undefined }): Promise<CapacityReport>;
+	leasesGone(requestIds: readonly string[], options?: { signal?: AbortSignal | undefined }): Promise<string[]>;
 	incidents(name: string, after?: number, options?: { signal?: AbortSignal | undefined }): Promise<Incident[]>;
 }
 
@@ -29,6 +32,8 @@ export interface HostDependencies {
 	supervisor: Supervisor;
 	/** How many recoveries may be unfinished at once on this host. */
 	recoveries: number;
+	/** Tells the broker what the host has, as it is now: done when it has the message, or when there is none. */
+	reportCapacity: (signal: AbortSignal) => Promise<void>;
 }
 
 /**

@@ -12,6 +12,7 @@ import { readTemporalTarget } from '../system/temporal-target.ts';
 import { connectWithRetry, type TemporalAccess } from './connect.ts';
 import { TemporalWatch, watchTemporal } from './temporal-watch.ts';
 import { recordTemporal } from '../system/temporal-outages.ts';
+import { forwardCapacity, reportCapacity, tellBroker } from './capacity-reports.ts';
 import { createControlWorker } from './control-worker.ts';
 import { forwardReports } from './forwarder.ts';
 import { createHostWorkers } from './host-worker.ts';
@@ -47,7 +48,7 @@ export async function runWorkers(
 		if (wanted.includes('host')) {
 			const host = await startHost(installation, access, log, ended.signal);
 			workers.push(...host.workers);
-			more.push(host.reporting);
+			more.push(...host.reporting);
 		}
 		log.info({ roles: wanted, address, namespace }, 'workers run');
 		// The Runtime tells workers that run of a signal; one that came before is only here.
@@ -84,16 +85,21 @@ async function startHost(
 	access: TemporalAccess,
 	log: Log,
 	signal: AbortSignal,
-): Promise<{ workers: Worker[]; reporting: Promise<void> }> {
+): Promise<{ workers: Worker[]; reporting: Promise<void>[] }> {
 	const { host } = await loadConfig(installation);
 	const identity = places.hostIdentity(installation.home);
 	await mkdir(dirname(identity), { recursive: true });
 	const hostId = await makeIdentity(identity);
 	const supervisor = SupervisorClient.of(installation);
-	const workers = await createHostWorkers(access, { hostId, supervisor, recoveries: host.recoveries }, how =>
+	const client = clientOf(access);
+	const tell = tellBroker(client);
+	const { recoveries } = host;
+	const dependencies = { hostId, supervisor, recoveries, reportCapacity: reportCapacity(supervisor, tell) };
+	const workers = await createHostWorkers(access, dependencies, how =>
 		runSelftest({ ...how, installation, env: process.env }),
 	);
-	return { workers, reporting: forwardReports(clientOf(access), supervisor, log, signal) };
+	const reporting = [forwardReports(client, supervisor, log, signal), forwardCapacity(supervisor, tell, log, signal)];
+	return { workers, reporting };
 }
 
 function clientOf({ connection, namespace, codec }: TemporalAccess): Client {

@@ -75,8 +75,10 @@ test('a step for another host is refused before anything is done', async () => {
 		recovery: nobody,
 		recoveries: nobody,
 		incidents: nobody,
+		capacity: nobody,
+		leasesGone: nobody,
 	};
-	const step = hostAttempt({ hostId: testHostId, supervisor, recoveries: 1 }, async () => {
+	const step = hostAttempt({ hostId: testHostId, supervisor, recoveries: 1, reportCapacity: nobody }, async () => {
 		done = true;
 	});
 	const input = { hostId: 'another', name: 'web01-r1', recoveryId: testHostId, generation: 1 };

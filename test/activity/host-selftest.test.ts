@@ -15,8 +15,10 @@ const supervisor: Supervisor = {
 	recovery: nobody,
 	recoveries: nobody,
 	incidents: nobody,
+	capacity: nobody,
+	leasesGone: nobody,
 };
-const host = { hostId: testHostId, supervisor, recoveries: 1 };
+const host = { hostId: testHostId, supervisor, recoveries: 1, reportCapacity: nobody };
 const report: SelftestReport = {
 	version: 0,
 	rouse: '0.0.0',

@@ -6,7 +6,9 @@ import { checkInputs } from '../../activities/checked-inputs.ts';
 import { createHostActivities } from '../../activities/host-activities.ts';
 import type { HostDependencies, Supervisor } from '../../activities/host-attempt.ts';
 import { hostSteps } from '../../activities/host/steps.ts';
+import { RouseError } from '../../model/errors.ts';
 import { stepBodies, type StepName } from '../../supervisor/protocol.ts';
+import { leaseRequest } from '../equipment/broker-site.ts';
 import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.ts';
 import { sampleHardware } from '../equipment/sample-config.ts';
 
@@ -15,18 +17,23 @@ const request = makeRequest({ platformOptions: { disks: 'fast' } });
 const plan = planOf(request);
 const call = { recoveryId: testHostId, generation: 3 };
 
+const lease = {
+	request: leaseRequest('web01-r1', { hosts: ['local'], onHost: { recoveries: 1 } }),
+	host: 'local',
+	token: 9,
+};
 const unpinned = { code: 'space_short', reason: 'no space is left' };
 
 /** What each step gets beside the call, and answers with; a newer supervisor says more. */
 const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: object; answer?: object }> = {
-	reserve: { own: { request }, body: { limit: 5, request } },
+	reserve: { own: { request, lease }, body: { limit: 5, request, lease } },
 	allocate: { own: { plan }, body: { plan } },
 	createMachine: {},
 	startMovers: {},
 	snapshot: {},
 	powerOn: { own: { on: false }, body: { on: false } },
 	switchToTarget: { answer: { pauseMs: 4 } },
-	finalize: { answer: { incidents: [] } },
+	finalize: { answer: { incidents: [], afterReport: 7 } },
 	discard: { answer: { incidents: [], wasHere: true } },
 	undo: { answer: { wasHere: false } },
 	power: { own: { action: 'off', order: 2 }, body: { action: 'off', order: 2 }, answer: { power: 'off' } },
@@ -36,7 +43,12 @@ const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: o
 };
 
 function hostOf(supervisor: Partial<Record<keyof Supervisor, unknown>>): HostDependencies {
-	return { hostId: testHostId, supervisor: supervisor as unknown as Supervisor, recoveries: 5 };
+	return {
+		hostId: testHostId,
+		supervisor: supervisor as unknown as Supervisor,
+		recoveries: 5,
+		reportCapacity: async () => undefined,
+	};
 }
 
 async function run(
@@ -74,4 +86,31 @@ test('chooseHardware asks what the plan says, and answers with what the platform
 	const { config, nics, disks } = plan;
 	const diskSizesBytes = disks.map(({ sizeBytes }) => sizeBytes);
 	assert.deepEqual(asked, [{ config, nics, diskSizesBytes, options: { disks: 'fast' } }]);
+});
+
+test('`leasesGone` answers when the broker has been told what the host has since, and not before', async () => {
+	const requestIds = ['recovery/web01-r1/a/run', 'recovery/web02-r1/a/run'];
+	const happened: string[] = [];
+	const leasesGone = async (asked: string[]) => {
+		happened.push(`fenced ${asked.length}`);
+		return asked.slice(0, 1);
+	};
+	const host = {
+		...hostOf({ leasesGone }),
+		reportCapacity: async () => {
+			happened.push('reported');
+			if (happened.length < 3) throw new RouseError('temporal_unreachable', 'the signal went nowhere');
+		},
+	};
+	const ask = async () => {
+		const logger = new DefaultLogger('ERROR');
+		const environment = new MockActivityEnvironment(
+			{ activityType: 'leasesGone' },
+			{ logger, interceptors: [checkInputs] },
+		);
+		return environment.run(createHostActivities(host).leasesGone, { hostId: testHostId, requestIds });
+	};
+	await assert.rejects(ask(), { type: 'temporal_unreachable' });
+	assert.deepEqual(await ask(), requestIds.slice(0, 1));
+	assert.deepEqual(happened, ['fenced 2', 'reported', 'fenced 2', 'reported']);
 });

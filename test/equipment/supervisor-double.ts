@@ -1,11 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Server } from 'node:http';
+import type { CapacityReport } from '../../model/broker.ts';
 import { RouseError } from '../../model/errors.ts';
 import { hardwareRequestSchema } from '../../model/hardware-request.ts';
 import type { Hardware } from '../../model/hardware.ts';
 import type { Incident } from '../../model/recovery.ts';
-import { type RecoveryView, stepBodies, type StepName } from '../../supervisor/protocol.ts';
+import { leasesGoneSchema, type RecoveryView, stepBodies, type StepName } from '../../supervisor/protocol.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import { serveJson } from '../../system/unix-http.ts';
 import { sampleHardware } from './sample-config.ts';
@@ -71,6 +72,8 @@ export class SupervisorDouble {
 	#answer(method: string, [noun, name = '', step]: readonly string[], query: URLSearchParams, body: unknown): unknown {
 		if (noun === 'host') return this.hostView;
 		if (noun === 'hardware') return this.#chooseHardware(body);
+		if (noun === 'capacity') return this.#capacity();
+		if (noun === 'leases') return { gone: leasesGoneSchema.parse(body).requestIds };
 		if (noun !== 'recoveries') throw new RouseError('protocol', `nothing known of ${noun}`);
 		if (name === '') return { recoveries: [...this.views.values()] };
 		if (step === 'incidents')
@@ -78,6 +81,18 @@ export class SupervisorDouble {
 		if (method === 'GET') return this.view(name);
 		if (step === undefined || !isStep(step)) throw new RouseError('protocol', `no step ${step}`);
 		return this.#step(name, step, body);
+	}
+
+	/** Of a host that runs out of nothing. */
+	#capacity(): CapacityReport {
+		const plenty = { total: 1_000_000, outside: 0 };
+		return {
+			reporter: `host/${this.hostView.name}`,
+			hostId: this.hostView.hostId,
+			number: Date.now(),
+			resources: { recoveries: plenty, migrations: plenty, memoryMiB: plenty, vcpus: plenty },
+			held: [],
+		};
 	}
 
 	#chooseHardware(body: unknown): Hardware {

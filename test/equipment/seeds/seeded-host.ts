@@ -84,6 +84,8 @@ export class SeededHost {
 		host: () => this.#get(['host']) as never,
 		recovery: name => this.#get(['recoveries', name]) as never,
 		recoveries: async () => ((await this.#get(['recoveries'])) as { recoveries: never[] }).recoveries,
+		capacity: () => this.#get(['capacity']) as never,
+		leasesGone: requestIds => this.#ask(supervisor => supervisor.registry.leasesGone(requestIds)),
 		incidents: async (name, after = 0) =>
 			((await this.#get(['recoveries', name, 'incidents'], { after: String(after) })) as { incidents: never[] })
 				.incidents,

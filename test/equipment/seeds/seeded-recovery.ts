@@ -39,6 +39,8 @@ export interface SeedOptions {
 }
 
 const asked = { by: 'seed' };
+/** There is no broker. */
+const reportCapacity = async () => undefined;
 
 /** How often the world does something, in its own time. */
 const tickMs = 240;
@@ -84,7 +86,7 @@ export class SeededRecovery {
 		this.#activities = {
 			...createControlActivities(host),
 			...createHostActivities(
-				{ hostId: machine.request.hostId, supervisor: host.calls, recoveries: 8 },
+				{ hostId: machine.request.hostId, supervisor: host.calls, recoveries: 8, reportCapacity },
 				{ sliceMs: 200, pollMs: 5 },
 			),
 		};
