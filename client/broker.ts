@@ -130,13 +130,11 @@ export class Broker {
 	async #unanswered(otherwise: string, cause: unknown): Promise<RouseError> {
 		// Throws temporal_unreachable by itself when it is the server that does not answer.
 		const description = await this.#workflows.call(undefined, () => this.#handle.describe());
-		const attempts = description.raw.pendingWorkflowTask?.attempt ?? 0;
-		const why =
-			attempts > 2 ? `its task has failed ${attempts - 1} times: a worker of another version may go on with it` : '';
-		return new RouseError(
-			'worker_missing',
-			`the broker ${otherwise} within ${this.#limitMs / 1000} s${why && `; ${why}`} (task queue ${taskQueues.control})`,
-			{ details: { taskQueue: taskQueues.control }, cause },
-		);
+		const failedTasks = Math.max(0, (description.raw.pendingWorkflowTask?.attempt ?? 0) - 1);
+		const why = failedTasks > 1 ? `: its task has failed ${failedTasks} times` : '';
+		return new RouseError('worker_missing', `the broker ${otherwise} (task queue ${taskQueues.control})${why}`, {
+			details: { taskQueue: taskQueues.control, ...(failedTasks > 1 ? { failedTasks } : {}) },
+			cause,
+		});
 	}
 }

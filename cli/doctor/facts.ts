@@ -1,4 +1,5 @@
 /** What `doctor` has seen of an installation, as plain data: findings.ts says what of it is wrong. */
+import type { BrokerView } from '../../model/broker-view.ts';
 import type { Parked, Phase } from '../../model/recovery.ts';
 import type { OutageAnswer } from '../host/outages.ts';
 import type { Pin } from '../../repository/pins.ts';
@@ -33,6 +34,8 @@ export interface Facts {
 	workflows: WorkflowFacts[] | undefined;
 	/** When it saw a control worker ask for work last, by its own clock, and the time here; undefined when it does not say. */
 	temporalClock: { lastPollMs: number; nowMs: number } | undefined;
+	/** What the broker tells, or that it cannot go on; undefined: nobody answers for it, or there is none. */
+	broker: BrokerView | { failedTasks: number } | undefined;
 	repositories: RepositoryFacts[];
 	/** What hosts may read of them, or might until it ended. */
 	grants: GrantFacts[];

@@ -30,6 +30,10 @@ export type FindingCode =
 	| 'pin_unknown'
 	| 'grant_left'
 	| 'repository_away'
+	| 'broker_stuck'
+	| 'broker_rebuilding'
+	| 'lease_orphaned'
+	| 'resource_unmet'
 	| 'clock_skew'
 	| 'not_looked_at';
 

@@ -1,6 +1,7 @@
 /** What is wrong with an installation, out of what was seen of it. Pure. */
 import type { Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
+import { brokerFindings } from './findings-broker.ts';
 import { clockFindings } from './findings-clock.ts';
 import { hostFindings } from './findings-host.ts';
 import { processFindings } from './findings-processes.ts';
@@ -13,6 +14,7 @@ export function findingsOf(facts: Facts): Finding[] {
 		...hostFindings(facts),
 		...processFindings(facts),
 		...workflowFindings(facts),
+		...brokerFindings(facts),
 		...clockFindings(facts),
 	];
 }

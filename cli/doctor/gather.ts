@@ -39,6 +39,7 @@ export async function gatherFacts(installation: Installation): Promise<Facts> {
 		orphans: await gatherOrphans(home),
 		workflows: temporal?.workflows,
 		temporalClock: temporal?.temporalClock,
+		broker: temporal?.broker,
 		grants: await gatherGrants(home),
 		repositories: await gatherRepositories(installation, config, recoveries),
 	};
@@ -80,11 +81,12 @@ async function gatherTemporal(
 	installation: Installation,
 	config: Config,
 	onHost: readonly DirectoryFacts[],
-): Promise<{ workflows: WorkflowFacts[]; temporalClock: Facts['temporalClock'] } | undefined> {
-	const [{ connectTemporal }, { Recoveries }, { gatherTemporalClock }] = await Promise.all([
+): Promise<({ workflows: WorkflowFacts[] } & Pick<Facts, 'temporalClock' | 'broker'>) | undefined> {
+	const [{ connectTemporal }, { Recoveries }, { gatherTemporalClock }, { gatherBroker }] = await Promise.all([
 		import('../../client/connection.ts'),
 		import('../../client/recoveries.ts'),
 		import('./gather-clock.ts'),
+		import('./gather-broker.ts'),
 	]);
 	try {
 		const temporal = await connectTemporal(installation, config);
@@ -105,7 +107,8 @@ async function gatherTemporal(
 				status: workflow,
 				parked: status?.parked ?? null,
 			}));
-			return { workflows, temporalClock: await gatherTemporalClock(temporal) };
+			const broker = await gatherBroker(temporal);
+			return { workflows, temporalClock: await gatherTemporalClock(temporal), broker };
 		} finally {
 			await temporal.close();
 		}

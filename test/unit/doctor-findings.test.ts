@@ -28,6 +28,7 @@ const calm: Facts = {
 	outages: [],
 	workflows: [],
 	temporalClock: { lastPollMs: 1_000, nowMs: 2_000 },
+	broker: undefined,
 	repositories: [],
 	grants: [],
 };
