@@ -9,8 +9,10 @@ const run = promisify(execFile);
 export class CutCable {
 	/** The other host's, as `ip netns` knows it. */
 	readonly namespace: string;
-	/** The other host's address; ours is the one before. */
+	/** The other host's address. */
 	readonly address: string;
+	/** Ours. */
+	readonly nearAddress: string;
 	readonly #near: string;
 	readonly #far: string;
 
@@ -19,6 +21,7 @@ export class CutCable {
 		this.#near = `rtn${id}`;
 		this.#far = `rtf${id}`;
 		this.address = `${net}.2`;
+		this.nearAddress = `${net}.1`;
 	}
 
 	static async laid(t: Pick<TestContext, 'after'>): Promise<CutCable> {
