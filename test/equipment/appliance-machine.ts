@@ -7,12 +7,19 @@ import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
 import { exists, readIfThere } from '../../system/if-there.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { waitFor } from '../../system/wait.ts';
-import { addShell, openShell, type Shell } from './appliance-shell.ts';
+import { addKernelOptions } from './appliance-boot-entry.ts';
+import { openShell, type Shell, shellOption } from './appliance-shell.ts';
 import { type Captive, captive } from './captive.ts';
 
 /** Emulated, on a machine that does other things too. */
 const bootsMs = 900_000;
 const endsMs = 300_000;
+
+/**
+ * On a busy machine the kernel finds that an emulated timer does not work, and panics:
+ * https://docs.kernel.org/admin-guide/kernel-parameters.html
+ */
+const emulatedTimer = 'no_timer_check';
 
 export interface ApplianceMachine {
 	console: () => Promise<string>;
@@ -54,7 +61,7 @@ export async function bootAppliance(t: Pick<TestContext, 'after'>, options: Boot
 	await createVariableStore(at('vars.fd'), firmwares);
 	if (!(await exists(at('disk.qcow2')))) {
 		await makeOverlay(vhdxPath, at('disk.qcow2'));
-		if (options.shell) await addShell(t, at('disk.qcow2'));
+		await addKernelOptions(t, at('disk.qcow2'), [emulatedTimer, ...(options.shell ? [shellOption] : [])]);
 	}
 	await rm(consolePath(directory), { force: true });
 	const machine = captive(t, 'qemu-system-x86_64', machineArguments(options, firmwares[0]?.codePath ?? ''));

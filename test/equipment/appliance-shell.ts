@@ -1,50 +1,12 @@
 /** A root shell in the booted appliance, on its second serial port: the image has none, so the kernel is told of it. */
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { promisify } from 'node:util';
-import { isMounted } from '../../hypervisors/hyperv/mounted-file.ts';
 import { exists } from '../../system/if-there.ts';
 import { waitFor } from '../../system/wait.ts';
-import { captive } from './captive.ts';
 
-const run = promisify(execFile);
-const entry = '::loader/entries/rouse.conf';
-
-/**
- * Adds to the kernel's command line in the boot entry of a disk: systemd-debug-generator(8). On a busy machine the kernel finds
- * that an emulated timer does not work, and panics; kernel-parameters.txt of Linux has the way out.
- */
-export async function addShell(t: Pick<TestContext, 'after'>, qcow2Path: string): Promise<void> {
-	const directory = dirname(qcow2Path);
-	const [disk, text] = [join(directory, 'boot-entry.raw'), join(directory, 'boot-entry.conf')];
-	await writeFile(disk, '');
-	const daemon = captive(t, 'qemu-storage-daemon', [
-		'--blockdev',
-		`driver=file,node-name=file,filename=${qcow2Path}`,
-		'--blockdev',
-		'driver=qcow2,node-name=disk,file=file',
-		'--export',
-		`type=fuse,id=disk,node-name=disk,mountpoint=${disk},writable=on`,
-	]);
-	try {
-		await waitFor('the disk to be a file', () => isMounted(disk), { timeoutMs: 20_000 });
-		const part = ['-i', `${disk}@@1M`];
-		await run('mcopy', [...part, entry, text]);
-		const changed = (await readFile(text, 'utf8')).replace(
-			/^options .*$/m,
-			'$& systemd.debug_shell=ttyS1 no_timer_check',
-		);
-		await writeFile(text, changed);
-		await run('mcopy', ['-o', ...part, text, entry]);
-	} finally {
-		await daemon.end();
-		await rm(disk, { force: true });
-	}
-}
+/** Of the kernel's command line: systemd-debug-generator(8). */
+export const shellOption = 'systemd.debug_shell=ttyS1';
 
 /** What a command has printed; throws when it ends with another code than 0. */
 export type Shell = (command: string) => Promise<string>;
