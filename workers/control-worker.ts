@@ -1,20 +1,25 @@
+import type { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
+import { createBrokerActivities } from '../activities/broker-activities.ts';
 import { checkInputs } from '../activities/checked-inputs.ts';
 import { createControlActivities } from '../activities/control-activities.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
 import { onlyThose } from '../repository/access/configured.ts';
 import { Grants } from '../repository/service/grants.ts';
 import { configuredOnly } from '../system/configured-repositories.ts';
-import type { Installation } from '../system/installation.ts';
+import { type Installation, loadConfig } from '../system/installation.ts';
+import { reportersOf, repositoryNameOf } from '../system/site.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import { logAttributes } from './activity-log.ts';
 import { workflowBundle } from './bundle.ts';
 import type { TemporalAccess } from './connect.ts';
+import { siteWorkflows } from './site-workflows.ts';
 import { workerTuning } from './tuning.ts';
 
-/** Runs workflows, plans and pins. Any number of them may run. */
+/** Runs workflows, plans and pins, and asks through `client` about workflows. Any number of them may run. */
 export async function createControlWorker(
 	{ connection, namespace, codec }: TemporalAccess,
+	client: Client,
 	installation: Installation,
 ): Promise<Worker> {
 	const { code } = await workflowBundle(installation.cacheDirectory);
@@ -26,10 +31,14 @@ export async function createControlWorker(
 		dataConverter: { payloadCodecs: [codec] },
 		taskQueue: taskQueues.control,
 		workflowBundle: { code },
-		activities: createControlActivities({
-			repositories: onlyThose(children, configuredOnly(installation)),
-			grants: new Grants(installation.home),
-		}),
+		activities: {
+			...createControlActivities({
+				repositories: onlyThose(children, configuredOnly(installation)),
+				repositoryName: async directory => repositoryNameOf(await loadConfig(installation), directory),
+				grants: new Grants(installation.home),
+			}),
+			...createBrokerActivities(siteWorkflows(client, async () => reportersOf(await loadConfig(installation)))),
+		},
 		interceptors: { activity: [logAttributes, checkInputs] },
 	});
 }

@@ -42,8 +42,9 @@ export async function runWorkers(
 		const watching = AbortSignal.any([signal, ended.signal]);
 		const more = [watchTemporal(connection, watch, { clock: systemClock, signal: watching })];
 		if (wanted.includes('control')) {
-			workers.push(await createControlWorker(access, installation));
-			more.push(keepBroker(clientOf(access), () => loadConfig(installation), log, ended.signal));
+			const client = clientOf(access);
+			workers.push(await createControlWorker(access, client, installation));
+			more.push(keepBroker(client, () => loadConfig(installation), log, ended.signal));
 		}
 		if (wanted.includes('host')) {
 			const host = await startHost(installation, access, log, ended.signal);

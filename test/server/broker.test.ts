@@ -38,6 +38,15 @@ async function describeBroker() {
 	return { firstRunId, historyLength };
 }
 
+/** It has asked what open recoveries hold, and has heard it. */
+function untilIdle(): Promise<true> {
+	const idle = async () => {
+		const { pendingActivities, pendingWorkflowTask } = (await broker().describe()).raw;
+		return (pendingActivities ?? []).length === 0 && !pendingWorkflowTask;
+	};
+	return waitFor('the broker to have nothing to do', idle, { timeoutMs });
+}
+
 /** What there is of a resource, by the broker; undefined while no worker answers. */
 async function capacityOf(resource: string): Promise<number | null | undefined> {
 	const view = await temporal.client
@@ -53,6 +62,7 @@ function untilCapacity(resource: string, capacity: number): Promise<true> {
 test('a control worker starts the broker, reports what a repository bears, and changes of that', async () => {
 	await untilCapacity('repository/main/mounts', 3);
 	assert.equal(await capacityOf('repository/main/streams'), 2);
+	await untilIdle();
 	const earlier = await describeBroker();
 	await configure(4);
 	await untilCapacity('repository/main/mounts', 4);

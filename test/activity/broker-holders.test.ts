@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createBrokerActivities } from '../../activities/broker-activities.ts';
+import type { FoundWorkflow } from '../../activities/broker/site-workflows.ts';
+import { checkInputs } from '../../activities/checked-inputs.ts';
+import { leaseRequest } from '../equipment/broker-site.ts';
+
+const lease = { request: leaseRequest('one', { shared: { 'repository/main/mounts': 1 } }), host: null, token: 1 };
+
+const found: Record<string, FoundWorkflow> = {
+	'recovery/one': { isOpen: true, firstRunId: 'a', memo: { leases: [lease] } },
+	'recovery/two': { isOpen: false, firstRunId: 'a', memo: { leases: [lease] } },
+	'recovery/old': { isOpen: true, firstRunId: 'a', memo: {} },
+};
+
+const activities = createBrokerActivities({
+	askBroker: async () => {},
+	openRecoveries: async () => [...Object.keys(found), 'recovery/gone'],
+	find: async ids => ids.map(id => found[id]),
+});
+
+/** As a worker runs it. */
+function run<Input, Output>(activityType: string, activity: (input: Input) => Promise<Output>, input: Input) {
+	const logger = new DefaultLogger('ERROR');
+	return new MockActivityEnvironment({ activityType }, { logger, interceptors: [checkInputs] }).run(activity, input);
+}
+
+test('`heldLeases` tells what memos of open recoveries say, of those of before and of ended ones nothing', async () => {
+	assert.deepEqual(await run('heldLeases', activities.heldLeases, {}), [lease]);
+});
+
+test('`closedHolders` tells of those that are closed, missing, or another recovery of the name', async () => {
+	const holder = (name: string, firstRunId = 'a') => ({ workflowId: `recovery/${name}`, firstRunId });
+	const closed = [holder('two'), holder('gone'), holder('one', 'b')];
+	const holders = [holder('one'), ...closed, holder('old')];
+	assert.deepEqual(await run('closedHolders', activities.closedHolders, { holders }), closed);
+});
