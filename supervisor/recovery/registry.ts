@@ -123,7 +123,10 @@ export class Registry {
 		return this.#alone(async () => {
 			if (this.damaged.size > 0) return []; // one of them may be whose it is
 			const gone = requestIds.filter(id => !this.recoveries().some(recovery => isOf(recovery, id)));
-			for (const id of gone) await this.#leases.end(id, this.#host.clock.date());
+			for (const id of gone) {
+				await this.#leases.end(id, this.#host.clock.date());
+				await this.#host.reached('lease-ended');
+			}
 			return gone;
 		});
 	}

@@ -92,6 +92,16 @@ test('`capacity` has a lease as held again after the supervisor has died', async
 	assert.deepEqual([report.held, report.number > number], [[lease], true]);
 });
 
+test('a recovery whose supervisor died as soon as it was made has its lease', async t => {
+	const simulation = await simulate(t);
+	const { recovery, host } = simulation;
+	await simulation.supervisor.registry.create('r1', { recoveryId: recovery.recoveryId, generation: 0 }, { lease });
+	await simulation.stop();
+	await simulation.start();
+	assert.deepEqual(heldIn(await host.client.capacity()), [idOf(lease)]);
+	assert.deepEqual(await host.client.leasesGone([idOf(lease)]), []);
+});
+
 test('`finalize` answers which report is the last without the machine among what is outside', async t => {
 	const simulation = await simulate(t);
 	const { recovery, host } = simulation;
