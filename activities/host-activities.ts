@@ -1,5 +1,6 @@
 import { askHost } from './host/ask-host.ts';
 import { answer } from './host/answer.ts';
+import { checkReadiness } from './host/check-readiness.ts';
 import { chooseHardware } from './host/choose-hardware.ts';
 import { leasesGone } from './host/leases-gone.ts';
 import { migrateChunks, type SliceOptions } from './host/migrate-chunks.ts';
@@ -12,6 +13,7 @@ export function createHostActivities(host: HostDependencies, slices?: SliceOptio
 		...hostSteps(host),
 		answer: answer(host),
 		askHost: askHost(host),
+		checkReadiness: checkReadiness(host),
 		chooseHardware: chooseHardware(host),
 		leasesGone: leasesGone(host),
 		migrateChunks: migrateChunks(host, slices),

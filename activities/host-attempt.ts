@@ -4,7 +4,15 @@ import { RouseError } from '../model/errors.ts';
 import type { HardwareRequest } from '../model/hardware-request.ts';
 import type { Hardware } from '../model/hardware.ts';
 import type { Incident } from '../model/recovery.ts';
-import type { HostView, RecoveryView, StepAnswer, StepBody, StepCall, StepName } from '../supervisor/protocol.ts';
+import type {
+	AgentView,
+	HostView,
+	RecoveryView,
+	StepAnswer,
+	StepBody,
+	StepCall,
+	StepName,
+} from '../supervisor/protocol.ts';
 import { type Attempt, attempt } from './attempt.ts';
 
 /** What the activities of a host ask of its supervisor: SupervisorClient, or a double of it in tests. */
@@ -24,6 +32,7 @@ export interface Supervisor {
 	recoveries(options?: { signal?: AbortSignal | undefined }): Promise<RecoveryView[]>;
 	capacity(options?: { signal?: AbortSignal | undefined }): Promise<CapacityReport>;
 	leasesGone(requestIds: readonly string[], options?: { signal?: AbortSignal | undefined }): Promise<string[]>;
+	agent(name: string, options?: { signal?: AbortSignal | undefined }): Promise<AgentView>;
 	incidents(name: string, after?: number, options?: { signal?: AbortSignal | undefined }): Promise<Incident[]>;
 }
 
@@ -34,6 +43,8 @@ export interface HostDependencies {
 	recoveries: number;
 	/** Tells the broker what the host has, as it is now: done when it has the message, or when there is none. */
 	reportCapacity: (signal: AbortSignal) => Promise<void>;
+	/** Directory of the programs that say whether a machine is ready. */
+	checks: string;
 }
 
 /**

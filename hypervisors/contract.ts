@@ -2,7 +2,7 @@
  * What Rouse asks of a platform that runs machines. The words MUST, MUST NOT and MAY are those of RFC 2119.
  *
  * One `Machine` object stands for one recovered machine and its directory. The supervisor calls its methods one at a time
- * (never two at once for one machine, `openTargets`, `volume` and `takenMiB` excepted), from one process at a time; it MAY die at any moment, and
+ * (never two at once for one machine, `openTargets`, `volume`, `takenMiB`, `console` and `agentAnswers` excepted), from one process at a time; it MAY die at any moment, and
  * the next supervisor makes a new object from the same definition and calls again. So:
  *
  *  - Every method MUST be idempotent: it looks at what is there, does what is missing, and succeeds when nothing is.
@@ -254,6 +254,13 @@ export interface Machine {
 
 	/** The machine's console as bytes in both directions; `screen` speaks RFB. `phase_wrong` while there is none. */
 	console(kind: ConsoleKind, options?: CallOptions): Promise<Duplex>;
+
+	/**
+	 * Whether the agent in the guest answers. MAY be called while another call is under way, MUST come back within five
+	 * seconds, and MUST NOT disturb the machine; of what comes from the guest nothing is trusted. False while the machine is
+	 * off. A platform without it has no way to an agent, and `Hardware.agent` says of which machines it has one.
+	 */
+	agentAnswers?(options?: CallOptions): Promise<boolean>;
 
 	/**
 	 * What a person needs to run the machine without Rouse (start script); called after the switch. Of the platform's own

@@ -55,7 +55,8 @@ export const activityInputs = {
 	power: hostStepSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
 	retry: hostStepSchema,
 	answer: hostStepSchema,
-	checkReadiness: hostStepSchema.extend(readinessSchema.shape),
+	/** `forwarded`: the port is one that the host hands on, and takes connections to whether the guest does or not. */
+	checkReadiness: hostStepSchema.extend({ ...readinessSchema.shape, forwarded: z.boolean() }),
 	selftest: z.strictObject({ hostId: z.uuid(), long: z.boolean() }),
 	askHost: z.strictObject({ hostId: z.uuid(), question: hostQuestionSchema }),
 	unpinned: hostStepSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),

@@ -20,6 +20,32 @@ export const readinessSchema = z.strictObject({
 });
 export type Readiness = z.infer<typeof readinessSchema>;
 
+/** Whether a check asks a port that the host hands on to the guest; in doubt it does. */
+export function isForwarded(
+	check: ReadinessCheck,
+	forwards: readonly { address: string; port: number }[] = [],
+): boolean {
+	if (check.by !== 'tcp') return false;
+	const { address, port } = check;
+	const here = address === 'localhost' || address.startsWith('127.');
+	return forwards.some(
+		forward => forward.port === port && (here || forward.address === address || forward.address === '0.0.0.0'),
+	);
+}
+
+/** Why a machine cannot be asked as it is wished on the platform that chose its hardware; before it was powered on. */
+export function whyUnaskable(
+	{ powerOn, readiness }: { powerOn: boolean; readiness?: Readiness | undefined },
+	{ platform, agent = false }: { platform: string; agent?: boolean | undefined },
+): { code: 'config_invalid'; message: string; hint: string } | undefined {
+	if (!powerOn || readiness?.check.by !== 'agent' || agent) return undefined;
+	return {
+		code: 'config_invalid',
+		message: `readiness by the guest's agent: this machine gets no channel to one on ${platform}`,
+		hint: 'ask by ping, by tcp or by a command instead',
+	};
+}
+
 /** Why a check has not passed; null of one that has. */
 const whyNot = { code: z.enum(errorCodes).nullable(), reason: z.string().nullable() };
 

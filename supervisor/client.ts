@@ -11,6 +11,8 @@ import { openStream } from '../system/unix-stream.ts';
 import { callJson } from '../system/unix-http.ts';
 import {
 	capacitySchema,
+	type AgentView,
+	agentViewSchema,
 	type ConsoleKind,
 	consoleUpgrade,
 	type HostView,
@@ -38,6 +40,8 @@ const stepTimeoutMs = 15 * 60_000;
 const questionTimeoutMs = 5_000;
 /** Each that is gone is written down; some thousand of them on a slow disk. */
 const leasesTimeoutMs = 30_000;
+/** Above what a platform may take to ask it. */
+const agentTimeoutMs = 10_000;
 
 /**
  * What may be asked of a host's supervisor. Every call throws what the supervisor answered with, by code, and
@@ -108,6 +112,14 @@ export class SupervisorClient {
 	/** What a workflow needs that takes an unfinished recovery up; `phase_wrong` for one that has ended. */
 	adoption(name: string, options?: SupervisorCallOptions): Promise<Adoption> {
 		return this.#call(adoptionSchema, 'GET', ['recoveries', name, 'adoption'], undefined, options);
+	}
+
+	/** Whether the agent in the machine's guest answers. */
+	agent(name: string, options?: SupervisorCallOptions): Promise<AgentView> {
+		return this.#call(agentViewSchema, 'GET', ['recoveries', name, 'agent'], undefined, {
+			timeoutMs: agentTimeoutMs,
+			...options,
+		});
 	}
 
 	/** Incidents whose sequence is above `after`. */

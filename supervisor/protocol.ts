@@ -158,6 +158,10 @@ export const recoveryListSchema = z.object({ recoveries: z.array(recoveryViewSch
 
 /** `GET /recoveries/NAME/adoption`: model/adoption.ts */
 
+/** `GET /recoveries/NAME/agent`: whether the agent in the guest answers, and why not. */
+export const agentViewSchema = z.object({ answers: z.boolean(), reason: z.string().nullable() });
+export type AgentView = z.infer<typeof agentViewSchema>;
+
 /** `GET /recoveries/NAME/incidents?after=N` */
 export const incidentListSchema = z.object({ incidents: z.array(incidentSchema) });
 

@@ -281,6 +281,8 @@ export const places = {
 	/** Leases of which the host has said that nothing runs. */
 	endedLeases: (home: string) => join(home, 'host', 'ended-leases'),
 	reportNumbers: (home: string) => join(home, 'host', 'report-numbers.json'),
+	/** Programs of the person's own that say whether a machine is ready. */
+	checks: (home: string) => join(home, 'checks'),
 	owedUnpins: (home: string) => join(home, 'host', 'owed-unpins'),
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),
 	/** Of what is served to hosts elsewhere, repositories and Temporal, and the record of hosts that are let in. */

@@ -9,13 +9,13 @@ import { selftest, type RunSelftest } from '../activities/host/selftest.ts';
 import type { TemporalAccess } from './connect.ts';
 import { copySlots, hostSlots, workerTuning } from './tuning.ts';
 
-/** Two workers, one a queue: with four slots taken by copying, a power-on on the same queue would not start. */
+/** Two workers, one a queue: with all slots taken by what only watches, a power-on on the same queue would not start. */
 export async function createHostWorkers(
 	{ connection, namespace, codec }: TemporalAccess,
 	host: HostDependencies,
 	runSelftest: RunSelftest,
 ): Promise<Worker[]> {
-	const { migrateChunks, ...steps } = createHostActivities(host);
+	const { migrateChunks, checkReadiness, ...steps } = createHostActivities(host);
 	const shared = {
 		...workerTuning,
 		connection,
@@ -34,7 +34,7 @@ export async function createHostWorkers(
 			...shared,
 			taskQueue: taskQueues.hostCopy(host.hostId),
 			maxConcurrentActivityTaskExecutions: copySlots,
-			activities: { migrateChunks },
+			activities: { migrateChunks, checkReadiness },
 		}),
 	]);
 }

@@ -95,7 +95,8 @@ async function startHost(
 	const client = clientOf(access);
 	const tell = tellBroker(client);
 	const { recoveries } = host;
-	const dependencies = { hostId, supervisor, recoveries, reportCapacity: reportCapacity(supervisor, tell) };
+	const checks = places.checks(installation.home);
+	const dependencies = { hostId, supervisor, recoveries, reportCapacity: reportCapacity(supervisor, tell), checks };
 	const workers = await createHostWorkers(access, dependencies, how =>
 		runSelftest({ ...how, installation, env: process.env }),
 	);

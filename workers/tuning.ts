@@ -16,5 +16,5 @@ export const workerTuning = {
 /** Short steps of many recoveries at once; the supervisor orders those of one recovery. */
 export const hostSlots = 32;
 
-/** A slice only watches a mover, so there may be one for each recovery that copies. */
-export const copySlots = 64;
+/** A slice only watches a mover, and a check of readiness a guest: so there may be one of each for every recovery. */
+export const copySlots = 128;

@@ -93,6 +93,14 @@ export const sliceOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** A machine is given a day at most to become ready; each recovery's own limit stands above this (stubs.ts). */
+export const readinessOptions = {
+	startToCloseTimeout: '25h',
+	heartbeatTimeout: '15s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /** Committing an overlay that a guest has filled for days, or removing it, may take hours on a slow disk. */
 export const endingOptions = {
 	startToCloseTimeout: '12h',

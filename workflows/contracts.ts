@@ -27,7 +27,7 @@ export function recoveryNameOf(workflowId: string): string {
 	return workflowId.slice(workflowId.indexOf('/') + 1);
 }
 
-/** Copying has a queue of its own, so that a power-on never waits behind eight copies. */
+/** What watches for long, copying and checks of readiness, has a queue of its own: a power-on never waits behind it. */
 export const taskQueues = {
 	control: 'control',
 	host: (hostId: string) => `host-${hostId}`,

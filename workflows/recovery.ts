@@ -1,5 +1,6 @@
 import { allHandlersFinished, CancellationScope, condition, uuid4, workflowInfo } from '@temporalio/workflow';
 import * as z from 'zod';
+import { nameSchema } from '../model/names.ts';
 import { recoveryRequestSchema } from '../model/recovery.ts';
 import { refusalText } from '../model/issue-text.ts';
 import { abandon } from './abandon.ts';
@@ -9,7 +10,9 @@ import { failureOf, Interruption } from './failures.ts';
 import { ordersCarriedOut } from './host-orders.ts';
 import { acquireLease } from './lease.ts';
 import { takeLeases } from './lease-inbox.ts';
+import { BatchNews } from './news.ts';
 import { takeOrders } from './orders.ts';
+import { poweredOn, watchReadiness } from './readiness.ts';
 import { Run } from './run.ts';
 import { firstState, stateGoingOn, type WorkflowState } from './state.ts';
 import {
@@ -30,6 +33,7 @@ import {
 	untilMigrationIsWanted,
 	untilSwitchIsWanted,
 } from './steps.ts';
+import { batchAtStart } from './told-batch.ts';
 import { allOrNothing } from './undo.ts';
 
 /** All steps in their order: docs/architecture.md, "A recovery". */
@@ -64,11 +68,21 @@ export async function recovery(input: RecoveryInput, state?: WorkflowState): Pro
 	const run = new Run(input, state ? stateGoingOn(input.request, state) : stateAtStart(input));
 	takeOrders(run);
 	takeLeases(run);
+	const news = new BatchNews(run);
+	poweredOn(run);
 	run.publish();
 	const cancelled = CancellationScope.current().cancelRequested.catch(() => run.cancelRequested());
 	void cancelled; // settles when the workflow is cancelled, or never
 	// What a cancellation means depends on the phase, so it is an order among others and cancels no step by itself.
-	return CancellationScope.nonCancellable(() => runToEnd(run));
+	return CancellationScope.nonCancellable(async () => {
+		const beside = [news.tell(), watchReadiness(run)];
+		void beside; // they end with the run
+		try {
+			return await runToEnd(run, news);
+		} finally {
+			await news.told();
+		}
+	});
 }
 
 /**
@@ -86,14 +100,19 @@ function mustBeRecovery(input: unknown): void {
 	if (why !== undefined) throw failureOf({ code: 'input_invalid', message: `workflow ${workflowId}: ${why}` });
 }
 
-const inputSchema = z.looseObject({ request: recoveryRequestSchema, requestHash: z.string() });
+const inputSchema = z.looseObject({
+	request: recoveryRequestSchema,
+	requestHash: z.string(),
+	batch: nameSchema.optional(),
+});
 
-function stateAtStart({ request, adopt }: RecoveryInput): WorkflowState {
+function stateAtStart({ request, batch, adopt }: RecoveryInput): WorkflowState {
 	const startedAt = workflowInfo().startTime.toISOString();
-	return adopt ? adoptedState(request, adopt, startedAt) : firstState(request, uuid4(), startedAt);
+	if (adopt) return adoptedState(request, adopt, startedAt);
+	return { ...firstState(request, uuid4(), startedAt), batches: batchAtStart(batch) };
 }
 
-async function runToEnd(run: Run): Promise<RecoveryResult> {
+async function runToEnd(run: Run, news: BatchNews): Promise<RecoveryResult> {
 	const { phase } = run.state;
 	let course = phase === 'discarding' ? discard : phase === 'abandoning' ? abandon : allSteps;
 	for (;;) {
@@ -103,7 +122,10 @@ async function runToEnd(run: Run): Promise<RecoveryResult> {
 			return result;
 		} catch (error) {
 			if (!(error instanceof Interruption)) throw error;
-			if (error.why === 'renew') return run.renew();
+			if (error.why === 'renew') {
+				await news.told();
+				return run.renew();
+			}
 			course = error.why === 'finished' ? finishAsOnHost : error.why === 'abandon' ? abandon : discard;
 		}
 	}

@@ -15,13 +15,24 @@ import type {
 	Timings,
 } from '../model/recovery.ts';
 import type { ErrorDocument } from '../model/errors.ts';
+import type { ReadinessState } from '../model/readiness.ts';
 import type { Asked } from './contracts.ts';
 import { type Leases, noLeases } from './lease-state.ts';
+import type { ToldBatch } from './told-batch.ts';
 
-/** Named as the activity that does it; orders, and what a pin that fails leads to, are no steps. */
+/** Named as the activity that does it; orders, what a pin that fails leads to, and what goes on beside the steps are none. */
 export type WorkflowStep = Exclude<
 	keyof ControlActivities | keyof HostActivities,
-	'power' | 'retry' | 'undo' | 'answer' | 'unpinned' | 'oweUnpin' | 'askBroker' | 'heldLeases' | 'closedHolders'
+	| 'power'
+	| 'retry'
+	| 'undo'
+	| 'answer'
+	| 'unpinned'
+	| 'oweUnpin'
+	| 'askBroker'
+	| 'heldLeases'
+	| 'closedHolders'
+	| 'checkReadiness'
 >;
 
 /** The later one has the higher number. */
@@ -64,6 +75,9 @@ export interface WorkflowState {
 	policy: Policy;
 	wanted: { migrate: boolean; switch: boolean; discard: Asked | null; abandon: Asked | null };
 	timings: Timings;
+	readiness: ReadinessState;
+	/** Whom it tells what becomes of it. */
+	batches: ToldBatch[];
 	restoredBytes: number | null;
 	incidents: Incident[];
 	failure: RecoveryStatus['failure'];
@@ -101,6 +115,8 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		policy: request.policy,
 		wanted: { migrate: false, switch: false, discard: null, abandon: null },
 		timings: { requestedAt },
+		readiness: { is: 'waiting', until: null, code: null, reason: null },
+		batches: [],
 		restoredBytes: null,
 		incidents: [],
 		failure: null,
@@ -121,6 +137,7 @@ export function statusOf(request: RecoveryRequest, state: WorkflowState): Recove
 		policy: state.policy,
 		generation: state.generation,
 		timings: state.timings,
+		readiness: state.readiness,
 		incidents: state.incidents,
 		failure: state.failure,
 	};

@@ -1,9 +1,12 @@
 /** The steps of a recovery. Each is done once, by whichever run of the workflow gets to it. */
+import { whyUnaskable } from '../model/readiness.ts';
 import type { RecoveryResult } from './contracts.ts';
 import { staying } from './lease-state.ts';
 import { everything, giveBack } from './leases.ts';
+import { failureOf } from './failures.ts';
 import { carryOn } from './parking.ts';
 import { pinOrSay, releasePin } from './pins.ts';
+import { poweredOn, untilReadinessIsSettled } from './readiness.ts';
 import type { Run } from './run.ts';
 import { migrateInSlices } from './slices.ts';
 import { addIncidents } from './state.ts';
@@ -22,6 +25,8 @@ export async function chooseHardware(run: Run): Promise<void> {
 	run.enter('starting');
 	await run.once('chooseHardware', async input => {
 		const hardware = await run.host.chooseHardware({ ...input, plan: run.plan });
+		const unaskable = whyUnaskable(run.request, hardware);
+		if (unaskable) throw failureOf(unaskable);
 		run.state.plan = { ...run.plan, hardware };
 	});
 }
@@ -61,6 +66,7 @@ export async function powerOn(run: Run): Promise<void> {
 	await carryOn(run, () => run.once('powerOn', input => run.host.powerOn({ ...input, on })));
 	run.state.power = on ? 'on' : 'off';
 	run.state.timings.runningAt = new Date().toISOString();
+	poweredOn(run);
 	run.enter('running');
 }
 
@@ -110,6 +116,7 @@ export async function finalize(run: Run): Promise<RecoveryResult> {
 	);
 	await giveBack(run, everything, staying(run.state.leases));
 	await carryOn(run, () => run.once('unpin', () => releasePin(run)));
+	await untilReadinessIsSettled(run);
 	return close(run, 'finished');
 }
 

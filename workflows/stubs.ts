@@ -1,6 +1,7 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/control-activities.ts';
 import type { HostActivities } from '../activities/host-activities.ts';
+import type { ActivityInput } from '../model/activity-inputs.ts';
 import {
 	answerOptions,
 	endingOptions,
@@ -10,6 +11,7 @@ import {
 	planOptions,
 	questionOptions,
 	reserveInPoolOptions,
+	readinessOptions,
 	reserveOptions,
 	sliceOptions,
 	stepOptions,
@@ -24,6 +26,9 @@ export const control = {
 	unpin: proxyActivities<ControlActivities>(pinOptions).unpin,
 	askBroker: proxyActivities<ControlActivities>(planOptions).askBroker,
 };
+
+/** The host answers when its time is over, and why then; a worker that is away does not. */
+const answerMs = 30_000;
 
 export type HostStubs = ReturnType<typeof hostStubs>;
 
@@ -40,6 +45,14 @@ export function hostStubs(hostId: string) {
 	const { answer } = proxyActivities<HostActivities>({ ...answerOptions, taskQueue });
 	const undo = proxyActivities<HostActivities>({ ...undoOptions, taskQueue });
 	const slices = proxyActivities<HostActivities>({ ...sliceOptions, taskQueue: taskQueues.hostCopy(hostId) });
+	const checkReadiness = (input: ActivityInput<'checkReadiness'>) => {
+		const scheduleToCloseTimeout = input.timeoutMs + answerMs;
+		return proxyActivities<HostActivities>({
+			...readinessOptions,
+			scheduleToCloseTimeout,
+			taskQueue: taskQueues.hostCopy(hostId),
+		}).checkReadiness(input);
+	};
 	return {
 		reserve,
 		reserveInPool: inPool.reserve,
@@ -56,6 +69,7 @@ export function hostStubs(hostId: string) {
 		discard: ending.discard,
 		undo: undo.undo,
 		answer,
+		checkReadiness,
 		unpinned: steps.unpinned,
 		oweUnpin: undo.oweUnpin,
 		orderPower: order.power,

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { RouseError } from '../../model/errors.ts';
 import type { HardwareRequest } from '../../model/hardware-request.ts';
 import type { Hardware } from '../../model/hardware.ts';
+import { whyUnaskable } from '../../model/readiness.ts';
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import { directAccess } from '../../repository/access/direct.ts';
 import type { HostView } from '../../supervisor/protocol.ts';
@@ -33,5 +35,8 @@ export async function planRecovery(
 	const plan = makePlan(request, point, { randomBytes });
 	if (!host) return plan;
 	const warnings = [...plan.warnings, ...checkHost(plan, request.hostId, host.view)];
-	return { ...plan, warnings, hardware: await host.chooseHardware(hardwareRequest(plan)) };
+	const hardware = await host.chooseHardware(hardwareRequest(plan));
+	const unaskable = whyUnaskable(request, hardware);
+	if (unaskable) throw RouseError.fromDocument(unaskable);
+	return { ...plan, warnings, hardware };
 }

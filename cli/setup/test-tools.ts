@@ -34,6 +34,12 @@ export const testTools: readonly Tool[] = [
 		probe: { command: 'ssh', args: ['-V'] },
 	},
 	{
+		name: 'ping',
+		purpose: 'asks whether a machine is ready',
+		debianPackage: 'iputils-ping',
+		probe: { command: 'ping', args: ['-V'] },
+	},
+	{
 		name: '7zz',
 		purpose: 'reads VHDXs',
 		debianPackage: '7zip',

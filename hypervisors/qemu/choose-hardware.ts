@@ -67,6 +67,8 @@ export function chooseDevices(
 			disks: disksOf(config, diskBus),
 			nicModel,
 			forwards: [...forwards],
+			// Who has no drivers for virtio would find a device that it does not know.
+			agent: diskBus === 'virtio',
 			tablet: config.os !== 'linux',
 			clock: { base: config.clock, slew: windows },
 			accelerator: options.accelerator ?? null,

@@ -37,6 +37,7 @@ export function commandLine(input: CommandLineInput): string[] {
 		...firmwareFlash(input),
 		...consoles(input),
 		...devices(input),
+		...agentChannel(input),
 		...nics(input),
 		...disks(input),
 		...monitors(input.paths),
@@ -86,6 +87,18 @@ function devices({ hardware }: CommandLineInput): string[] {
 		hardware.diskBus === 'virtio'
 			? ['-object', 'rng-builtin,id=rng0', '-device', 'virtio-rng-pci,rng=rng0,addr=0x2']
 			: [],
+	].flat();
+}
+
+/** Where agents look for it: https://qemu-project.gitlab.io/qemu/interop/qemu-ga.html */
+const agentPort = 'org.qemu.guest_agent.0';
+
+function agentChannel({ hardware, paths }: CommandLineInput): string[] {
+	if (!hardware.agent) return [];
+	return [
+		['-chardev', `socket,id=agent,path=${escaped(paths.sockets.agent)},server=on,wait=off`],
+		['-device', 'virtio-serial-pci,id=serial,addr=0x4'],
+		['-device', `virtserialport,bus=serial.0,chardev=agent,name=${agentPort}`],
 	].flat();
 }
 

@@ -31,6 +31,8 @@ const hardwareSchema = z.strictObject({
 	nicModel: nicModelSchema,
 	/** Of the first NIC on the network `user`. */
 	forwards: z.array(forwardSchema).default([]),
+	/** A channel to the guest's agent. */
+	agent: z.boolean().default(false),
 	/** A pointer with absolute positions, as VNC gives them, beside the PS/2 mouse that takes relative ones. */
 	tablet: z.boolean(),
 	clock: z.strictObject({

@@ -13,6 +13,7 @@ import type {
 } from '../contract.ts';
 import { abortable } from './abortable.ts';
 import { addressesInUse } from './address-in-use.ts';
+import { agentAnswers } from './agent.ts';
 import { checkBase } from './base.ts';
 import { makeTaps, removeTaps } from './host-networks.ts';
 import { noConsole, openConsole } from './console.ts';
@@ -52,8 +53,8 @@ export class QemuMachine implements Machine {
 	}
 
 	get debug(): Readonly<Record<string, string>> {
-		const { qmp, console, vnc } = this.#parts.paths.sockets;
-		return { qmpSocket: qmp, consoleSocket: console, vncSocket: vnc };
+		const { qmp, console, vnc, agent } = this.#parts.paths.sockets;
+		return { qmpSocket: qmp, consoleSocket: console, vncSocket: vnc, agentSocket: agent };
 	}
 
 	async makeTargets({ signal }: CallOptions = {}): Promise<void> {
@@ -159,6 +160,11 @@ export class QemuMachine implements Machine {
 		const { definition, paths } = this.#parts;
 		if ((await whatRuns(definition, paths)) !== 'machine') throw noConsole();
 		return openConsole(kind === 'serial' ? paths.sockets.console : paths.sockets.vnc, signal);
+	}
+
+	async agentAnswers({ signal }: CallOptions = {}): Promise<boolean> {
+		const { definition, paths } = this.#parts;
+		return (await whatRuns(definition, paths)) === 'machine' && agentAnswers(paths.sockets.agent, { signal });
 	}
 
 	async handOver({ signal }: CallOptions = {}): Promise<void> {

@@ -7,6 +7,8 @@ export interface MachineSockets {
 	console: string;
 	vnc: string;
 	qmp: string;
+	/** The guest's end is its agent's. */
+	agent: string;
 }
 
 /** The files of one machine on QEMU. All but the targets are gone after `remove`. */
@@ -45,6 +47,7 @@ export function machinePaths({ directory, runDirectory }: MachineDefinition): Ma
 			console: join(runDirectory, 'console.sock'),
 			vnc: join(runDirectory, 'vnc.sock'),
 			qmp: join(runDirectory, 'qmp.sock'),
+			agent: join(runDirectory, 'agent.sock'),
 		},
 		supervisorMonitor: join(runDirectory, 'supervisor.qmp'),
 	};

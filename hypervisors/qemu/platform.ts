@@ -80,6 +80,7 @@ async function chooseHardware(
 	return {
 		platform: 'qemu',
 		data,
+		agent: data.agent,
 		choices: [
 			...sizeChoices(request.config, request.had),
 			...choices,

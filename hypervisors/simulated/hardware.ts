@@ -33,6 +33,7 @@ export function chooseHardware(
 	return {
 		platform: 'simulated',
 		data: { controller },
+		agent: true,
 		choices: [
 			...sizeChoices(config, had),
 			{ what: 'controller', chosen: controller, why: wished.controller ? 'it was asked for' : 'nothing forbids it' },

@@ -151,6 +151,12 @@ export class SimulatedMachine implements Machine {
 		return serialConsole(definition.machineName, run.boot);
 	}
 
+	/** As long as the guest runs: its agent is part of it. */
+	async agentAnswers(options?: CallOptions): Promise<boolean> {
+		await this.#begin('agentAnswers', options);
+		return answering(this.#parts, this.#parts.running.read())?.guest === 'running';
+	}
+
 	async handOver(options?: CallOptions): Promise<void> {
 		await this.#begin('handOver', options);
 		const { settings, definition, paths, stacks, running } = this.#parts;

@@ -8,6 +8,7 @@ import type { StreamHandler } from '../../system/unix-stream.ts';
 import { FinishedMachine } from '../recovery/finished-machine.ts';
 import type { HostParts } from '../recovery/host-parts.ts';
 import { adoption } from './adoption.ts';
+import { agentView } from './agent-view.ts';
 import { hostView } from './host-view.ts';
 import {
 	consoleKinds,
@@ -63,6 +64,7 @@ async function recoveryRoute(supervisor: Supervisor, call: JsonCall, name: strin
 	if (entry === undefined) throw new RouseError('recovery_unknown', `recovery ${name} is not on this host`);
 	if (rest === undefined) return viewOf(entry);
 	if (rest === 'adoption') return adoption(entry);
+	if (rest === 'agent') return agentView(entry, call.signal);
 	if (rest !== 'incidents') throw unknownRoute(call);
 	const after = Number(call.query.get('after') ?? 0);
 	if (!Number.isSafeInteger(after) || after < 0) throw new RouseError('protocol', 'after: a number from 0');

@@ -154,6 +154,11 @@ export class FinishedMachine {
 		return this.#machine.console(kind, { signal });
 	}
 
+	/** `undefined`: its platform has no way to it. */
+	async agentAnswers(signal: AbortSignal): Promise<boolean | undefined> {
+		return this.#machine.agentAnswers?.({ signal });
+	}
+
 	/** The machine is ended if it runs, and goes with its disks; machine.json, which protects them, goes last. */
 	remove(): Promise<void> {
 		return this.#queue.run('remove', this.#generationOf('remove'), async signal => {

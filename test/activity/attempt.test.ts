@@ -74,13 +74,17 @@ test('a step for another host is refused before anything is done', async () => {
 		hardware: nobody,
 		recovery: nobody,
 		recoveries: nobody,
+		agent: nobody,
 		incidents: nobody,
 		capacity: nobody,
 		leasesGone: nobody,
 	};
-	const step = hostAttempt({ hostId: testHostId, supervisor, recoveries: 1, reportCapacity: nobody }, async () => {
-		done = true;
-	});
+	const step = hostAttempt(
+		{ hostId: testHostId, supervisor, recoveries: 1, reportCapacity: nobody, checks: '/nowhere' },
+		async () => {
+			done = true;
+		},
+	);
 	const input = { hostId: 'another', name: 'web01-r1', recoveryId: testHostId, generation: 1 };
 	await assert.rejects(quiet().run(step, input), { type: 'identity_conflict' });
 	assert.equal(done, false);

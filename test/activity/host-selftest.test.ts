@@ -14,11 +14,12 @@ const supervisor: Supervisor = {
 	hardware: nobody,
 	recovery: nobody,
 	recoveries: nobody,
+	agent: nobody,
 	incidents: nobody,
 	capacity: nobody,
 	leasesGone: nobody,
 };
-const host = { hostId: testHostId, supervisor, recoveries: 1, reportCapacity: nobody };
+const host = { hostId: testHostId, supervisor, recoveries: 1, reportCapacity: nobody, checks: '/nowhere' };
 const report: SelftestReport = {
 	version: 0,
 	rouse: '0.0.0',

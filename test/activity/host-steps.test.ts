@@ -48,6 +48,7 @@ function hostOf(supervisor: Partial<Record<keyof Supervisor, unknown>>): HostDep
 		supervisor: supervisor as unknown as Supervisor,
 		recoveries: 5,
 		reportCapacity: async () => undefined,
+		checks: '/nowhere',
 	};
 }
 

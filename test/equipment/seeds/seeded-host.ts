@@ -86,6 +86,7 @@ export class SeededHost {
 		recoveries: async () => ((await this.#get(['recoveries'])) as { recoveries: never[] }).recoveries,
 		capacity: () => this.#get(['capacity']) as never,
 		leasesGone: requestIds => this.#ask(supervisor => supervisor.registry.leasesGone(requestIds)),
+		agent: name => this.#get(['recoveries', name, 'agent']) as never,
 		incidents: async (name, after = 0) =>
 			((await this.#get(['recoveries', name, 'incidents'], { after: String(after) })) as { incidents: never[] })
 				.incidents,

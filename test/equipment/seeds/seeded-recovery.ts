@@ -86,7 +86,7 @@ export class SeededRecovery {
 		this.#activities = {
 			...createControlActivities(host),
 			...createHostActivities(
-				{ hostId: machine.request.hostId, supervisor: host.calls, recoveries: 8, reportCapacity },
+				{ hostId: machine.request.hostId, supervisor: host.calls, recoveries: 8, reportCapacity, checks: '/nowhere' },
 				{ sliceMs: 200, pollMs: 5 },
 			),
 		};

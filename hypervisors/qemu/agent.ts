@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { randomInt } from 'node:crypto';
+import { lstat } from 'node:fs/promises';
+import { createConnection, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { RouseError } from '../../model/errors.ts';
+import { isErrno } from '../../system/durable-file.ts';
+import { openSocket, type OpenedSocket } from './run-directory.ts';
+
+/** An agent that runs answers within milliseconds; a guest that is busy takes longer. */
+const patienceMs = 3_000;
+
+/** What a guest sends before its answer is what it had not read of earlier questions, or nonsense. */
+const mostBytes = 64 * 1024;
+
+/**
+ * Asks the agent at the guest's end of a Unix socket of QEMU's for no more than an answer: `guest-sync-delimited` begins
+ * anew after whatever was left in the channel (https://qemu-project.gitlab.io/qemu/interop/qemu-ga-ref.html). Nothing that
+ * the guest sends is used but that it is the number which it was sent.
+ */
+export async function agentAnswers(
+	path: string,
+	{ signal, withinMs = patienceMs }: { signal?: AbortSignal | undefined; withinMs?: number } = {},
+): Promise<boolean> {
+	const found = await findSocket(path);
+	if (found === undefined) return false;
+	const deadline = AbortSignal.any([AbortSignal.timeout(withinMs), ...(signal ? [signal] : [])]);
+	const socket = createConnection(found.way);
+	try {
+		await once(socket, 'connect', { signal: deadline });
+		return await answered(socket, deadline);
+	} catch (cause) {
+		signal?.throwIfAborted();
+		if (deadline.aborted || isErrno(cause, 'ECONNREFUSED')) return false;
+		const message = cause instanceof Error ? cause.message : String(cause);
+		throw new RouseError('hypervisor_failed', `the agent's channel ${path} cannot be used: ${message}`, { cause });
+	} finally {
+		socket.destroy();
+		await found.close();
+	}
+}
+
+/**
+ * While QEMU starts the directory is its user's, and is left to it: what is asked so often must not take it away. A machine
+ * that was defined without the channel has no such socket.
+ */
+async function findSocket(path: string): Promise<OpenedSocket | undefined> {
+	try {
+		if ((await lstat(dirname(path))).uid !== (process.getuid?.() ?? 0)) return undefined;
+		return await openSocket(path);
+	} catch (cause) {
+		if (isErrno(cause, 'ENOENT')) return undefined;
+		throw cause;
+	}
+}
+
+async function answered(socket: Socket, deadline: AbortSignal): Promise<boolean> {
+	const id = randomInt(2 ** 31);
+	// The byte that is in no JSON ends whatever the agent had half read.
+	const question = JSON.stringify({ execute: 'guest-sync-delimited', arguments: { id } });
+	socket.write(Buffer.concat([Buffer.of(0xff), Buffer.from(`${question}\n`)]));
+	const stop = () => socket.destroy();
+	deadline.addEventListener('abort', stop, { once: true });
+	let heard = Buffer.alloc(0);
+	try {
+		for await (const chunk of socket) {
+			heard = Buffer.concat([heard, chunk as Buffer]);
+			if (isAnswer(heard, id)) return true;
+			if (heard.length > mostBytes) return false;
+		}
+		return false;
+	} finally {
+		deadline.removeEventListener('abort', stop);
+	}
+}
+
+/** The line after the last of those bytes. */
+function isAnswer(heard: Buffer, id: number): boolean {
+	const line = heard.subarray(heard.lastIndexOf(0xff) + 1).toString('latin1');
+	const end = line.indexOf('\n');
+	return end >= 0 && line.slice(0, end).replaceAll(/\s/g, '') === `{"return":${id}}`;
+}
