@@ -2,6 +2,7 @@ import type { WorkflowExecutionStatusName } from '@temporalio/client';
 import type { BrokerView } from '../model/broker-view.ts';
 import { RouseError } from '../model/errors.ts';
 import { mergeIncidents } from '../model/incidents.ts';
+import type { Readiness, ReadinessState } from '../model/readiness.ts';
 import type {
 	DiskProgress,
 	Forward,
@@ -58,6 +59,10 @@ export interface RecoveryDocument {
 	disks: DiskProgress[];
 	asOf: string;
 	timings: Timings;
+	/** What its machine is asked before it counts as ready; null: it is that when it is powered on. */
+	ready: Readiness | null;
+	/** How ready it is; null when nobody has told. */
+	readiness: ReadinessState | null;
 	incidents: Incident[];
 	failure: { code: string; message: string; hint?: string | undefined } | null;
 	/** Names and places of the platform's own, for a person who looks into the machine; empty before there is one. */
@@ -157,6 +162,8 @@ export function makeDocument(
 		disks: view?.disks ?? (gone ? undefined : details.disks) ?? [],
 		asOf: details.asOf,
 		timings: status?.timings ?? { requestedAt: details.requestedAt },
+		ready: request?.readiness ?? null,
+		readiness: status?.readiness ?? null,
 		// The log's line for a sequence is newer than what the workflow was told of it.
 		incidents: mergeIncidents(status?.incidents ?? [], seen ?? []),
 		failure: status?.failure ?? null,

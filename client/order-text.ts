@@ -30,6 +30,7 @@ const steps: Readonly<Record<string, string>> = {
 	startMovers: 'start of the movers',
 	snapshot: 'protective snapshot',
 	powerOn: 'power-on',
+	checkReadiness: 'check whether the machine is ready',
 	migrateChunks: 'copying of the disks',
 	switchToTarget: 'switch to its own disks',
 	finalize: 'finish',

@@ -33,6 +33,8 @@ export interface RequestOptions {
 	/** In the words of the host's platform. */
 	platformOptions?: RecoveryRequest['platformOptions'] | undefined;
 	powerOn: boolean;
+	/** Default: ready when it is powered on. */
+	readiness?: RecoveryRequest['readiness'];
 	/** Per second; 0 is unlimited. */
 	maxRateBytes?: number | undefined;
 	reason?: string | undefined;
@@ -102,6 +104,7 @@ export function requestOf(
 		newMac: options.newMac ?? false,
 		platformOptions: options.platformOptions ?? {},
 		powerOn: options.powerOn,
+		...(options.readiness === undefined ? {} : { readiness: options.readiness }),
 		policy: { finish: options.finish, switch: options.switch, maxRateBytes: options.maxRateBytes ?? 0 },
 		reason: options.reason ?? '',
 		requestedBy: caller(),

@@ -27,6 +27,8 @@ export interface PendingStep {
 	running: boolean;
 	worker: string | undefined;
 	lastFailure: ErrorDocument | undefined;
+	/** What it says is in its way, while it is at work. */
+	says: string | undefined;
 	scheduledAt: string | undefined;
 }
 
@@ -90,6 +92,7 @@ export function summarise(info: Omit<WorkflowExecutionInfo, 'raw'>): RecoverySum
 	};
 }
 
+const saysSchema = z.object({ reason: z.string() });
 const progressSchema = z.object({ restoredBytes: z.int().min(0), disks: z.array(diskProgressSchema) });
 
 export function pendingOf(
@@ -100,13 +103,15 @@ export function pendingOf(
 	let progress: z.infer<typeof progressSchema> | undefined;
 	const pending = activities.map((activity): PendingStep => {
 		const payload = activity.heartbeatDetails?.payloads?.[0];
-		if (payload) progress = progressSchema.safeParse(read(payload)).data ?? progress;
+		const beat = payload ? read(payload) : undefined;
+		progress = progressSchema.safeParse(beat).data ?? progress;
 		return {
 			step: activity.activityType?.name ?? 'unknown',
 			attempt: activity.attempt ?? 1,
 			running: Number(activity.state) === startedState,
 			worker: activity.lastWorkerIdentity || undefined,
 			lastFailure: activity.lastFailure ? documentOf(activity.lastFailure, read) : undefined,
+			says: saysSchema.safeParse(beat).data?.reason,
 			scheduledAt: timestampToIso(activity.scheduledTime),
 		};
 	});

@@ -4,7 +4,7 @@ import { batchLimits, onFailureSchema } from './batch.ts';
 import { brokerLimits, leaseRequestSchema } from './broker.ts';
 import { machineConfigSchema } from './machine.ts';
 import { nameSchema } from './names.ts';
-import { type Readiness, readinessSchema } from './readiness.ts';
+import { defaultReadyMs, type Readiness, readinessSchema } from './readiness.ts';
 import { allocateSchema, finishSchema, forwardSchema, networkTargetSchema, switchWhenSchema } from './recovery.ts';
 import { writtenBytesSchema, writtenDurationSchema, writtenMemorySchema, writtenTimeSchema } from './written-values.ts';
 
@@ -27,9 +27,6 @@ export const pointSchema = z
 	.string()
 	.regex(/^(latest|latest before \d{4}-\d{2}-\d{2}T\d{2}:\d{2}[\d:.]*(Z|[+-]\d{2}:\d{2})|\d[\d:.TZ-]*)$/, pointForms)
 	.meta({ description: `The restore point: ${pointForms}. Default: latest.` });
-
-/** How long a machine may take to be ready, where nobody says. */
-export const defaultReadyMs = 600_000;
 
 const address = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$/, 'an address or a host name');
 const readyMap = map({

@@ -20,6 +20,9 @@ export const readinessSchema = z.strictObject({
 });
 export type Readiness = z.infer<typeof readinessSchema>;
 
+/** How long a machine may take to be ready, where nobody says. */
+export const defaultReadyMs = 600_000;
+
 /** Whether a check asks a port that the host hands on to the guest; in doubt it does. */
 export function isForwarded(
 	check: ReadinessCheck,

@@ -1,5 +1,7 @@
 import type { RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
+import { formatDuration } from '../terminal/format.ts';
+import { checkText } from './parse-ready.ts';
 import { forwardText, nicText } from './text.ts';
 import { terminalLine } from '../../system/terminal-text.ts';
 
@@ -22,6 +24,8 @@ export function planText(request: RecoveryRequest, plan: RecoveryPlan, networks:
 	if (down) row('note', `--network ${down.network}=NAME says where it leads: ${[...networks, 'none'].join(', ')}`);
 	for (const forward of plan.forwards ?? []) row('forward', forwardText(forward));
 	for (const { what, chosen, why } of plan.hardware?.choices ?? []) row('chosen', `${what}: ${chosen} (${why})`);
+	if (request.readiness)
+		row('ready', `when ${checkText(request.readiness.check)}, within ${formatDuration(request.readiness.timeoutMs)}`);
 	row('then', afterwards(request));
 	const warnings = new Set([...plan.warnings, ...(plan.hardware?.warnings ?? [])]);
 	for (const warning of warnings) row('warning', warning);

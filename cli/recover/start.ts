@@ -5,6 +5,7 @@ import { isRemoved } from '../../client/removed-machine.ts';
 import type { AskableHost } from '../../client/host-elsewhere.ts';
 import { idElsewhere, makeRequest, type RequestOptions } from '../../client/requests.ts';
 import type { PointReference } from '../../model/names.ts';
+import type { ReadinessCheck } from '../../model/readiness.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import type { HardwareRequest } from '../../model/hardware-request.ts';
 import type { HostView } from '../../supervisor/protocol.ts';
@@ -14,6 +15,7 @@ import { type Context, command } from '../terminal/command.ts';
 import { parseBytes, parseCpus, parseMemory, parseName, parsePoint } from '../terminal/parse.ts';
 import { recoveryAnswer } from './answer.ts';
 import { parseForward, parseNetwork, parsePlatformOption } from './parse-key-value.ts';
+import { parseReady, parseReadyWithin, readinessOf } from './parse-ready.ts';
 import { planText } from './plan-text.ts';
 import { openSupervisor, type Session, withSession } from './session.ts';
 import { fullText } from './text.ts';
@@ -21,9 +23,12 @@ import { waitForPhase } from './wait.ts';
 
 export type StartOptions = Omit<
 	RequestOptions,
-	'powerOn' | 'maxRateBytes' | 'networks' | 'forwards' | 'memoryMiB' | 'platformOptions'
+	'powerOn' | 'readiness' | 'maxRateBytes' | 'networks' | 'forwards' | 'memoryMiB' | 'platformOptions'
 > & {
 	power: 'on' | 'off';
+	ready?: ReadinessCheck | undefined;
+	/** Milliseconds. */
+	readyWithin?: number | undefined;
 	/** Bytes per second. */
 	maxRate?: number | undefined;
 	network?: RecoveryRequest['networks'] | undefined;
@@ -70,6 +75,12 @@ export const buildStart = (context: Context) =>
 		.option('--new-mac', 'new MAC addresses, when the original may still be alive')
 		.option('--machine-name <name>', 'name of the machine on the host (default: that of the recovery)', parseName)
 		.addOption(new Option('--power <state>', 'power it on, or leave it off').choices(['on', 'off']).default('on'))
+		.option(
+			'--ready <check>',
+			'it is ready when this passes: agent, ping:ADDRESS, tcp:ADDRESS:PORT, command:NAME (default: when it is powered on)',
+			parseReady,
+		)
+		.option('--ready-within <time>', 'time limit of that check, as 5m (default: 10m)', parseReadyWithin)
 		.option('--max-rate <bytes>', 'limit of the migration per second, as 20MiB; 0 is none', parseBytes)
 		.option('--reason <text>', 'why, for the audit')
 		.addOption(
@@ -149,10 +160,11 @@ async function showPlan({ request, host, view }: Wanted, context: Context): Prom
 
 /** What was typed, under the names of a request. */
 export function requestOptions(typed: StartOptions): RequestOptions {
-	const { power, maxRate, network, forward, memory, platform, ...same } = typed;
+	const { power, ready, readyWithin, maxRate, network, forward, memory, platform, ...same } = typed;
 	return {
 		...same,
 		powerOn: power === 'on',
+		readiness: readinessOf(ready, readyWithin),
 		maxRateBytes: maxRate,
 		networks: network,
 		forwards: forward,

@@ -5,6 +5,7 @@ import { formatBytes } from '../../model/format-bytes.ts';
 import { waitingText } from '../broker/waiting-text.ts';
 import { formatDuration, formatTable } from '../terminal/format.ts';
 import { formatTime } from '../terminal/format-time.ts';
+import { checkText } from './parse-ready.ts';
 import { lastResortText, sourceText } from './next-text.ts';
 import type { RecoveryAnswer, RowAnswer } from './answer.ts';
 import { terminalLine } from '../../system/terminal-text.ts';
@@ -53,6 +54,8 @@ export function fullText(document: RecoveryAnswer): string {
 		);
 	const { broker } = document;
 	for (const waiting of broker?.waiting ?? []) if (broker) row('waits for', waitingText(waiting, broker));
+	const readiness = readinessText(document);
+	if (readiness !== undefined) row('ready', readiness);
 	row('times', timesText(document));
 	for (const [index, disk] of document.disks.entries())
 		row(
@@ -64,11 +67,11 @@ export function fullText(document: RecoveryAnswer): string {
 		row('note', `nobody reaches it there; a start says where a network leads: ${networkOptions(document.unmapped)}`);
 	for (const forward of document.forwards) row('forward', forwardText(forward));
 	if (consoleSocket) row('console', consoleSocket);
-	for (const { step, attempt, running, lastFailure } of document.pending) {
+	for (const { step, attempt, running, lastFailure, says } of document.pending) {
 		const failed = lastFailure ? `; failed before: ${lastFailure.message}` : '';
 		row(
 			'step',
-			`${stepText(step)}, attempt ${attempt}, ${running ? 'at work' : 'waits for a worker or its next attempt'}${failed}`,
+			`${stepText(step)}, attempt ${attempt}, ${running ? `at work${says ? `: ${says}` : ''}` : 'waits for a worker or its next attempt'}${failed}`,
 		);
 	}
 	if (incidents.length > 0) row('incidents', `${incidents.length}, last: ${incidents.at(-1)?.message} (rouse audit)`);
@@ -120,10 +123,20 @@ export function listText(rows: readonly RowAnswer[], columns?: number): string {
 	].join('\n');
 }
 
+/** Nothing for one that nobody is asked about, nor before it is powered on; when it became ready is among its times. */
+function readinessText({ phase, workflow, ready, readiness }: RecoveryAnswer): string | undefined {
+	if (!ready || !readiness || readiness.is === 'ready') return undefined;
+	const wanted = checkText(ready.check);
+	if (readiness.is === 'not_ready') return `not in time, when ${wanted}: ${readiness.reason} (${readiness.code})`;
+	if (readiness.until === null || hasEnded({ phase, workflow })) return undefined;
+	return `when ${wanted}; asked until ${formatTime(readiness.until)}`;
+}
+
 function timesText({ timings }: RecoveryAnswer): string {
 	const since = (at: string) => formatDuration(Date.parse(at) - Date.parse(timings.requestedAt));
 	const parts = [`requested ${formatTime(timings.requestedAt)}`];
 	if (timings.runningAt) parts.push(`running after ${since(timings.runningAt)}`);
+	if (timings.readyAt && timings.readyAt !== timings.runningAt) parts.push(`ready after ${since(timings.readyAt)}`);
 	if (timings.migratedAt) parts.push(`migrated after ${since(timings.migratedAt)}`);
 	if (timings.switchPauseMs !== undefined)
 		parts.push(`switched with a pause of ${formatDuration(timings.switchPauseMs)}`);

@@ -9,6 +9,7 @@ const step: PendingStep = {
 	running: true,
 	worker: undefined,
 	lastFailure: undefined,
+	says: undefined,
 	scheduledAt: undefined,
 };
 

@@ -5,7 +5,9 @@ import { fullText } from '../../cli/recover/text.ts';
 import { makeDocument, readDocument } from '../../client/documents.ts';
 import type { RecoveryDetails } from '../../client/summaries.ts';
 import { RouseError } from '../../model/errors.ts';
-import { makeRequest } from '../equipment/recovery-request.ts';
+import type { ReadinessState } from '../../model/readiness.ts';
+import { firstState, statusOf } from '../../workflows/state.ts';
+import { makeRequest, testHostId } from '../equipment/recovery-request.ts';
 import { sampleHostView, sampleRecoveryView } from '../equipment/sample-host.ts';
 import { summaryOf } from '../equipment/recovery-summary.ts';
 
@@ -90,4 +92,26 @@ test('`readDocument` asks the supervisor here nothing of a recovery on another m
 	const text = fullText(recoveryAnswer(document));
 	assert.match(text, /its host is another machine: this is what the worker of local has reported/);
 	assert.doesNotMatch(text, /abandon/);
+});
+
+test('`recover show` tells what a machine is asked before it is ready, until when, and what came of it', () => {
+	const readiness = { check: { by: 'tcp', address: '10.0.0.5', port: 22 }, timeoutMs: 60_000 } as const;
+	const textOf = (now: Partial<ReadinessState>, timings = {}) => {
+		const details = detailsOf({ readiness });
+		const state = { is: 'waiting', until: '2026-11-20T03:01:00.000Z', code: null, reason: null, ...now } as const;
+		const requestedAt = '2026-11-20T03:00:00.000Z';
+		const status = {
+			...statusOf(makeRequest({ readiness }), firstState(makeRequest(), testHostId, requestedAt)),
+			readiness: state,
+			timings: { requestedAt, ...timings },
+		};
+		const asked = { ...details, phase: 'running', workflow: 'RUNNING', status } as const;
+		return fullText(recoveryAnswer(makeDocument(asked, undefined, undefined)));
+	};
+	assert.match(textOf({}), /^ {2}ready +when 10\.0\.0\.5 takes connections at port 22; asked until /m);
+	const late = textOf({ is: 'not_ready', code: 'not_ready', reason: 'refused' });
+	assert.match(late, /^ {2}ready +not in time, when .*: refused \(not_ready\)$/m);
+	const ready = textOf({ is: 'ready' }, { readyAt: '2026-11-20T03:00:30.000Z' });
+	assert.doesNotMatch(ready, /^ {2}ready /m);
+	assert.match(ready, /ready after /);
 });
