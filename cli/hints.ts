@@ -25,10 +25,15 @@ const detailsSchema = z.object({
 });
 type Details = z.infer<typeof detailsSchema>;
 
+/** What errors about batches have in their details. */
+const batchSchema = z.object({ batch: z.string() });
+
 /** The hint of an error: its own, else what its code and its details mean to somebody at a command line. */
 export function hintOf({ hint, code, details }: RouseError): string | undefined {
 	if (hint) return hint;
 	const about = detailsSchema.safeParse(details).data;
+	const batch = batchSchema.safeParse(details).data;
+	if (batch) return aboutBatch[code]?.(batch.batch) ?? general[code];
 	return (about && aboutRecovery[code]?.(about)) ?? tooLargeHint(details) ?? general[code];
 }
 
@@ -44,6 +49,15 @@ const general: Partial<Record<ErrorCode, string>> = {
 	supervisor_unreachable: 'machines run on; start it: rouse up --detach; if it hangs: rouse down && rouse up --detach',
 	recovery_unknown: 'what there is: rouse host list, rouse recover list',
 	worker_missing: 'start what is missing: rouse up --detach. The order may still take effect: rouse recover show',
+};
+
+const aboutBatch: Partial<Record<ErrorCode, (name: string) => string>> = {
+	batch_unknown: () => 'what there is: rouse batch list',
+	name_conflict: name =>
+		`look at it: rouse batch show ${name}; start another beside it: --name NAME; or stop it first: rouse batch cancel ${name}`,
+	phase_wrong: name => `how it ended: rouse batch show ${name}`,
+	worker_missing: name =>
+		`start what is missing: rouse up --detach. An order may still take effect: rouse batch show ${name}`,
 };
 
 const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | undefined>> = {

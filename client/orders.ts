@@ -138,7 +138,7 @@ export class Orders {
 }
 
 /** The workflow took the order and ended before it had answered (Temporal: service/history/workflow/update/abort_reason.go). */
-function endedUnder(error: unknown): boolean {
+export function endedUnder(error: unknown): boolean {
 	if (!(error instanceof WorkflowUpdateFailedError)) return false;
 	return error.cause instanceof ApplicationFailure && error.cause.type === 'AcceptedUpdateCompletedWorkflow';
 }

@@ -28,6 +28,7 @@ const table = {
 	point_ambiguous: { exit: 5, retry: 'permanent' },
 	host_unknown: { exit: 5, retry: 'permanent' },
 	recovery_unknown: { exit: 5, retry: 'permanent' },
+	batch_unknown: { exit: 5, retry: 'permanent' },
 	name_conflict: { exit: 6, retry: 'permanent' },
 	point_exists: { exit: 6, retry: 'permanent' },
 	phase_wrong: { exit: 6, retry: 'permanent' },

@@ -1,3 +1,4 @@
+import type { Batches } from '../../client/batches.ts';
 import type { Broker } from '../../client/broker.ts';
 import type { HostElsewhere } from '../../client/host-elsewhere.ts';
 import type { SelftestElsewhere } from '../../client/host-selftest.ts';
@@ -19,6 +20,7 @@ export interface Session {
 	installation: Installation;
 	config: Config;
 	recoveries: Recoveries;
+	batches: Batches;
 	orders: Orders;
 	broker: Broker;
 	supervisor: SupervisorClient;
@@ -31,7 +33,8 @@ export interface Session {
 export async function withSession<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
 	const installation = await openInstallation(homeDirectory(context.env));
 	const config = await loadConfig(installation);
-	const [{ Broker }, { connectTemporal }, { Orders }, { Recoveries }] = await Promise.all([
+	const [{ Batches }, { Broker }, { connectTemporal }, { Orders }, { Recoveries }] = await Promise.all([
+		import('../../client/batches.ts'),
 		import('../../client/broker.ts'),
 		import('../../client/connection.ts'),
 		import('../../client/orders.ts'),
@@ -40,7 +43,6 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 	const temporal = await connectTemporal(installation, config);
 	try {
 		const supervisor = SupervisorClient.of(installation);
-		const [recoveries, orders, broker] = [new Recoveries(temporal), new Orders(temporal), new Broker(temporal)];
 		const hostElsewhere: Session['hostElsewhere'] = async host => {
 			const elsewhere = await import('../../client/host-elsewhere.ts');
 			return new elsewhere.HostElsewhere(temporal, host);
@@ -50,9 +52,10 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 		return await work({
 			installation,
 			config,
-			recoveries,
-			orders,
-			broker,
+			recoveries: new Recoveries(temporal),
+			batches: new Batches(temporal),
+			orders: new Orders(temporal),
+			broker: new Broker(temporal),
 			supervisor,
 			hostElsewhere,
 			selftestElsewhere,

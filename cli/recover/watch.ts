@@ -52,7 +52,7 @@ export async function follow(name: string, read: () => Promise<RecoveryAnswer>, 
 	}
 }
 
-function isCtrlC({ reason }: AbortSignal): boolean {
+export function isCtrlC({ reason }: AbortSignal): boolean {
 	return reason instanceof RouseError && reason.details?.['signal'] === 'SIGINT';
 }
 

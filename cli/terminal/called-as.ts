@@ -14,4 +14,4 @@ export function withCommand(text: string, command: string): string {
 
 /** Not within a path or another word; the nouns are those of cli/program.ts. */
 const ownCommand =
-	/(?<![\w./-])rouse (?=(?:audit|backup|console|demo|doctor|down|host|install|nbd|recover|repo|setup|supervisor|temporal|test|ui|up|version|worker|COMMAND|--)(?![\w/]))/g;
+	/(?<![\w./-])rouse (?=(?:audit|backup|batch|broker|console|demo|doctor|down|host|install|nbd|recover|repo|setup|supervisor|temporal|test|ui|up|version|worker|COMMAND|--)(?![\w/]))/g;

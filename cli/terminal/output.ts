@@ -1,6 +1,7 @@
 import type { RouseError } from '../../model/errors.ts';
 import { terminalJson, terminalText } from '../../system/terminal-text.ts';
 import { withCommand } from './called-as.ts';
+import { LiveScreen } from './live-screen.ts';
 import { Progress } from './progress.ts';
 import type { Sink } from './sink.ts';
 
@@ -64,6 +65,12 @@ export class Output {
 		const { stderr, quiet, dumb = false } = this.#options;
 		this.#progress = new Progress({ label, sink: stderr, json: this.json, silent: quiet, dumb });
 		return this.#progress;
+	}
+
+	/** For what is drawn again and again where the answer is read on a terminal; undefined elsewhere. */
+	live(): LiveScreen | undefined {
+		const { stdout, json, dumb = false } = this.#options;
+		return stdout.isTTY === true && !json && !dumb ? new LiveScreen(stdout, text => this.#asCalled(text)) : undefined;
 	}
 
 	error(error: RouseError, exitCode: number, hint = error.hint): void {

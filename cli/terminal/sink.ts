@@ -3,4 +3,5 @@ export interface Sink {
 	write(text: string): unknown;
 	readonly isTTY?: boolean | undefined;
 	readonly columns?: number | undefined;
+	readonly rows?: number | undefined;
 }

@@ -15,27 +15,38 @@ export function hostsNamed({ defaults, groups }: BatchFile): Set<string> {
 	return new Set(written.flatMap(hosts => hosts ?? []));
 }
 
+interface Asking {
+	/** `hostId`: undefined of one that has not told it yet. */
+	ask: (host: string, hostId: string | undefined) => Promise<HostView>;
+	onWarning: (warning: string) => void;
+}
+
 /**
  * Asks those of `ids` that are `wanted`, all at once. One that does not answer may be back when its turn comes, so that
- * is no error but a warning: nothing of what it has was looked at.
+ * is no error but a warning: nothing of what it has was looked at. Without its id it is one.
  */
 export async function askHosts(
-	ids: ReadonlyMap<string, string>,
+	ids: ReadonlyMap<string, string | undefined>,
 	wanted: ReadonlySet<string>,
-	{
-		ask,
-		onWarning,
-	}: { ask: (host: string, hostId: string) => Promise<HostView>; onWarning: (warning: string) => void },
+	{ ask, onWarning }: Asking,
 ): Promise<Map<string, BatchHost>> {
 	const asked = [...ids].filter(([host]) => wanted.has(host));
-	const answers = await Promise.allSettled(asked.map(([host, hostId]) => ask(host, hostId)));
+	const answers = await Promise.all(
+		asked.map(async ([host, known]) => {
+			try {
+				return await ask(host, known);
+			} catch (error) {
+				if (known === undefined) throw error;
+				onWarning(`host ${host} does not answer, what it has was not looked at: ${asRouseError(error).message}`);
+				return null;
+			}
+		}),
+	);
 	const hosts = new Map<string, BatchHost>();
-	for (const [at, [host, hostId]] of asked.entries()) {
-		const answer = answers[at];
-		const view = answer?.status === 'fulfilled' ? answer.value : null;
-		if (answer?.status === 'rejected')
-			onWarning(`host ${host} does not answer, what it has was not looked at: ${asRouseError(answer.reason).message}`);
-		hosts.set(host, { place: { host, hostId }, view });
+	for (const [at, [host, known]] of asked.entries()) {
+		const view = answers[at] ?? null;
+		const hostId = view?.hostId ?? known;
+		if (hostId !== undefined) hosts.set(host, { place: { host, hostId }, view });
 	}
 	return hosts;
 }

@@ -1,0 +1,123 @@
+import type { BatchDocument, BatchItemDocument } from '../../client/batch/documents.ts';
+import type { BatchSummary } from '../../client/batches.ts';
+import { endedByForce } from '../../client/phases.ts';
+import type { ItemState } from '../../model/batch-view.ts';
+import { terminalLine } from '../../system/terminal-text.ts';
+import { waitingText } from '../broker/waiting-text.ts';
+import { formatTable } from '../terminal/format.ts';
+import { formatTime } from '../terminal/format-time.ts';
+
+/** `batch show --json`; docs/cli.md lists the fields. */
+export function batchAnswer(document: BatchDocument) {
+	return { ...document, next: nextText(document) };
+}
+export type BatchAnswer = ReturnType<typeof batchAnswer>;
+
+const stateWords: Readonly<Record<ItemState, string>> = {
+	waiting: 'waiting',
+	starting: 'on the way',
+	ready: 'ready',
+	not_ready: 'not ready in time',
+	parked: 'parked',
+	ended: 'over',
+	left_out: 'left out',
+	refused: 'refused',
+};
+
+const itemStates: readonly ItemState[] = [
+	'ready',
+	'starting',
+	'waiting',
+	'parked',
+	'not_ready',
+	'refused',
+	'left_out',
+	'ended',
+];
+
+/** One sentence: what is the case. */
+export function batchHeadline({ name, phase, workflow, counts, items }: BatchDocument): string {
+	const parts = itemStates.flatMap(state => (counts[state] > 0 ? [`${counts[state]} ${stateWords[state]}`] : []));
+	const ended = endedByForce(workflow) ? `, ${workflow.toLowerCase()} in Temporal` : '';
+	return `${name}: ${phase}${ended}, ${parts.join(', ')} of ${items.length}`;
+}
+
+/** What `batch show` prints. */
+export function batchText(answer: BatchAnswer, columns?: number): string {
+	const { startedAt, endedAt, window, requestedBy, reason } = answer;
+	const times = `started ${formatTime(startedAt)}${requestedBy === null ? '' : ` by ${requestedBy}`}${endedAt === null ? '' : `, over ${formatTime(endedAt)}`}`;
+	return [
+		batchHeadline(answer),
+		`  ${terminalLine(times)}, at most ${window} on their way at once${reason ? terminalLine(`: ${reason}`) : ''}`,
+		itemsTable(answer.items, answer.broker, columns),
+		`Next: ${answer.next}`,
+	].join('\n');
+}
+
+export function itemsTable(
+	items: readonly BatchItemDocument[],
+	broker: BatchDocument['broker'],
+	columns?: number,
+): string {
+	return formatTable(
+		['NAME', 'MACHINE', 'GROUP', 'HOST', 'STATE', 'PHASE', 'LOCAL', 'WAITING FOR'],
+		items.map(item => [
+			item.name,
+			item.machine,
+			item.group,
+			item.host ?? '',
+			stateText(item),
+			item.phase ?? '',
+			localText(item),
+			whyText(item, broker),
+		]),
+		columns,
+	);
+}
+
+function stateText({ state, found }: BatchItemDocument): string {
+	return `${stateWords[state]}${found ? ' (was there)' : ''}`;
+}
+
+function localText({ sizeBytes, restoredBytes }: BatchItemDocument): string {
+	if (sizeBytes === null || restoredBytes === null) return '';
+	return `${sizeBytes === 0 ? 100 : Math.min(100, Math.floor((restoredBytes / sizeBytes) * 100))} %`;
+}
+
+function whyText({ waitsFor, lease, code, reason }: BatchItemDocument, broker: BatchDocument['broker']): string {
+	if (lease && broker) return waitingText(lease, broker);
+	if (waitsFor !== null) return waitsFor;
+	return code === null ? (reason ?? '') : `${code}: ${reason ?? ''}`;
+}
+
+/** What it is at, or what went wrong, in a line. Of what it waits for only what lasts: places in a queue change all the time. */
+export function itemLine(item: BatchItemDocument): string {
+	const phase = item.phase === null || item.state === 'waiting' ? '' : `, ${item.phase}`;
+	const host = item.host === null ? '' : ` on ${item.host}`;
+	const why = whyText({ ...item, lease: null }, null);
+	return `${item.name}: ${stateText(item)}${phase}${host}${why === '' ? '' : `: ${why}`}`;
+}
+
+function nextText({ name, phase, workflow, counts }: BatchDocument): string {
+	const steps: string[] = [];
+	if (phase !== 'over' && !endedByForce(workflow)) steps.push(`rouse batch watch ${name}`);
+	if (counts.parked + counts.refused + counts.left_out + counts.not_ready + counts.ended > 0 && phase === 'over')
+		steps.push(`begin failed, left out and parked ones again: rouse batch retry ${name}`);
+	steps.push(`one of them: rouse recover show NAME`);
+	return steps.join('; ');
+}
+
+export function batchListText(batches: readonly BatchSummary[], columns?: number): string {
+	if (batches.length === 0) return 'No batches yet. Start one: rouse batch start FILE';
+	return formatTable(
+		['NAME', 'MACHINES', 'STATE', 'STARTED', 'BY'],
+		batches.map(({ name, items, workflow, startedAt, requestedBy }) => [
+			name,
+			items === null ? '' : String(items),
+			workflow === 'RUNNING' ? 'under way' : workflow === 'COMPLETED' ? 'over' : workflow.toLowerCase(),
+			formatTime(startedAt),
+			requestedBy ?? '',
+		]),
+		columns,
+	);
+}
