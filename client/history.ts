@@ -1,6 +1,7 @@
 import { type Client, isGrpcServiceError } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import type { ErrorDocument } from '../model/errors.ts';
+import { recoveryNameOf } from '../workflows/contracts.ts';
 import { documentOf } from './failures.ts';
 import type { ReadPayload } from './payloads.ts';
 import { timestampToIso } from './summaries.ts';
@@ -25,12 +26,14 @@ export interface HistoryEntry {
 		| 'answered'
 		| 'reported'
 		| 'changed'
+		| 'child_started'
+		| 'child_refused'
 		| 'cancel_requested'
 		| 'finished'
 		| 'failed'
 		| 'canceled'
 		| 'terminated';
-	/** Step, update or signal. */
+	/** Step, update or signal; of a child the recovery. */
 	name?: string;
 	/** Attempts a step took. */
 	attempt?: number;
@@ -92,7 +95,7 @@ function entriesOf(events: readonly HistoryEvent[], runId: string, read: ReadPay
 	for (const event of events) {
 		const scheduled = event.activityTaskScheduledEventAttributes;
 		if (scheduled) steps.set(String(event.eventId), scheduled.activityType?.name ?? 'unknown');
-		const part = stepPart(event, steps, read) ?? messagePart(event, read) ?? endPart(event, read);
+		const part = stepPart(event, steps, read) ?? childPart(event) ?? messagePart(event, read) ?? endPart(event, read);
 		if (part)
 			entries.push({ at: timestampToIso(event.eventTime) ?? '', eventId: Number(event.eventId), runId, ...part });
 	}
@@ -124,6 +127,14 @@ function stepPart(event: HistoryEvent, steps: ReadonlyMap<string, string>, read:
 		};
 	const canceled = event.activityTaskCanceledEventAttributes;
 	return canceled ? { kind: 'step_canceled', ...named(canceled.scheduledEventId) } : undefined;
+}
+
+/** Recoveries that a batch has started. */
+function childPart(event: HistoryEvent): Part | undefined {
+	const started = event.childWorkflowExecutionStartedEventAttributes?.workflowExecution?.workflowId;
+	if (started) return { kind: 'child_started', name: recoveryNameOf(started) };
+	const refused = event.startChildWorkflowExecutionFailedEventAttributes?.workflowId;
+	return refused ? { kind: 'child_refused', name: recoveryNameOf(refused) } : undefined;
 }
 
 function messagePart(event: HistoryEvent, read: ReadPayload): Part | undefined {

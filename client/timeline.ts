@@ -21,11 +21,14 @@ export interface AuditEntry {
 		| 'step'
 		| 'step_failed'
 		| 'incident'
+		| 'item'
 		| 'end';
 	text: string;
 	/** Who gave the order. */
 	by?: string;
 	reason?: string;
+	/** The machine of a batch that it is about. */
+	item?: string;
 	step?: string;
 	attempt?: number;
 	worker?: string;
@@ -100,8 +103,8 @@ export function makeTimeline(
 	return [...changes.entries, ...incidents, ...during].toSorted((a, b) => a.at.localeCompare(b.at));
 }
 
-/** Whoever keeps the services knows nothing of recoveries: all that fell into the time of this one may have touched it. */
-function troublesDuring(entries: readonly AuditEntry[], { deaths, outages }: ServiceTroubles): AuditEntry[] {
+/** Whoever keeps the services knows nothing of recoveries: all that fell into the time of `entries` may have touched it. */
+export function troublesDuring(entries: readonly AuditEntry[], { deaths, outages }: ServiceTroubles): AuditEntry[] {
 	const begin = entries[0]?.at ?? '';
 	const end = entries.find(({ kind }) => kind === 'end')?.at;
 	const incident = (at: string, text: string, more: Partial<AuditEntry> = {}) =>
@@ -151,6 +154,8 @@ class HistoryReader {
 			case 'canceled':
 			case 'terminated':
 				return this.#ended(entry);
+			case 'child_refused':
+			case 'child_started':
 			case 'continued':
 			case 'step_scheduled':
 			case 'step_canceled':

@@ -1,8 +1,8 @@
-import type { RecoveryDocument } from '../../client/documents.ts';
-import { type AuditEntry, readAudit } from '../../client/timeline.ts';
+import { batchTimeline } from '../../client/batch/timeline.ts';
+import { type AuditEntry, readAudit, type ServiceTroubles } from '../../client/timeline.ts';
 import { readDeaths } from '../../keeper/deaths.ts';
 import { readOutages } from '../../system/temporal-outages.ts';
-import { withSession } from '../recover/session.ts';
+import { type Session, withSession } from '../recover/session.ts';
 import { headline } from '../recover/text.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatDuration } from '../terminal/format.ts';
@@ -12,25 +12,44 @@ import { parseName } from '../terminal/parse.ts';
 
 export const build = (context: Context) =>
 	command('audit')
-		.description('what happened to a recovery: who, why, phases, attempts, failures, processes that died')
-		.argument('<name>', 'recovery', parseName)
-		.action(name =>
+		.description('what happened to a recovery or a batch: who, why, phases, attempts, failures, processes that died')
+		.argument('<name>', 'recovery, or batch/NAME', parseSubject)
+		.action(subject =>
 			withSession(context, async session => {
 				const { home } = session.installation;
 				const [deaths, outages] = await Promise.all([readDeaths(home), readOutages(home)]);
-				const { document, audit } = await readAudit(session, name, { deaths, outages });
-				context.output.result(audit, textOf(document, audit.entries));
+				if (subject.kind === 'batch') return auditBatch(subject.name, { deaths, outages }, { session, context });
+				const { document, audit } = await readAudit(session, subject.name, { deaths, outages });
+				const begin = audit.entries[0]?.at ?? document.timings.requestedAt;
+				context.output.result(audit, [headline(document), ...linesOf(audit.entries, begin)].join('\n'));
 			}),
 		);
 
-function textOf(document: RecoveryDocument, entries: readonly AuditEntry[]): string {
-	const begin = Date.parse(entries[0]?.at ?? document.timings.requestedAt);
+async function auditBatch(
+	name: string,
+	troubles: ServiceTroubles,
+	{ session, context }: { session: Session; context: Context },
+): Promise<void> {
+	const entries = batchTimeline(await session.batches.history(name), troubles);
+	const lines = [`batch ${name}; what happened to a machine of it: rouse audit RECOVERY`];
+	const [first] = entries;
+	if (first) lines.push(...linesOf(entries, first.at));
+	context.output.result({ batch: name, entries }, lines.join('\n'));
+}
+
+/** `web01-r1`, `batch/site`. */
+function parseSubject(text: string): { kind: 'recovery' | 'batch'; name: string } {
+	const [, batch] = /^batch\/(.*)$/.exec(text) ?? [];
+	return batch === undefined ? { kind: 'recovery', name: parseName(text) } : { kind: 'batch', name: parseName(batch) };
+}
+
+/** `begin`: the time of the request. */
+function linesOf(entries: readonly AuditEntry[], begin: string): string[] {
 	const lines = entries.map(entry => {
-		const after = formatDuration(Date.parse(entry.at) - begin).padStart(12);
+		const after = formatDuration(Date.parse(entry.at) - Date.parse(begin)).padStart(12);
 		return `${formatLocalTime(entry.at)} ${after}  ${terminalLine(entry.text + whoAndHow(entry))}`;
 	});
-	const zone = formatZone(entries[0]?.at ?? document.timings.requestedAt);
-	return [headline(document), `times are of ${zone}, then what passed since the request`, ...lines].join('\n');
+	return [`times are of ${formatZone(begin)}, then what passed since the request`, ...lines];
 }
 
 function whoAndHow({ by, reason, attempt, durationMs, livedMs, kind }: AuditEntry): string {

@@ -1,0 +1,121 @@
+import * as z from 'zod';
+import type { HistoryEntry } from '../history.ts';
+import { type AuditEntry, type ServiceTroubles, troublesDuring } from '../timeline.ts';
+
+const asked = { by: z.string(), reason: z.string().optional() };
+const inputSchema = z.object({
+	plan: z.object({
+		name: z.string(),
+		items: z.array(z.unknown()),
+		groups: z.array(z.unknown()),
+		requestedBy: z.string(),
+		reason: z.string(),
+	}),
+	order: z.object({ ...asked, is: z.string() }).optional(),
+});
+const askedSchema = z.object(asked);
+const newsSchema = z.object({
+	item: z.string(),
+	is: z.enum(['ready', 'not_ready', 'parked', 'unparked', 'ended']),
+	phase: z.string(),
+	code: z.string().nullable(),
+	reason: z.string().nullable(),
+});
+const preparedSchema = z.array(
+	z.object({ name: z.string(), is: z.string(), code: z.string().optional(), reason: z.string().optional() }),
+);
+
+const newsTexts: Readonly<Record<z.infer<typeof newsSchema>['is'], string>> = {
+	ready: 'is ready',
+	not_ready: 'is not ready in time',
+	parked: 'parked',
+	unparked: 'goes on',
+	ended: 'is over',
+};
+
+/**
+ * Temporal's history of a batch, oldest first, with what services went through meanwhile: who asked for it, what was found
+ * and started, and what its recoveries told. What happened within a recovery is in that one's own.
+ */
+export function batchTimeline(history: readonly HistoryEntry[], troubles: ServiceTroubles): AuditEntry[] {
+	const entries = history.flatMap(entriesOf);
+	return [...entries, ...troublesDuring(entries, troubles)].toSorted((a, b) => a.at.localeCompare(b.at));
+}
+
+/** What a history has beside these is no news to a person. */
+const readers: Partial<Record<HistoryEntry['kind'], (entry: HistoryEntry) => AuditEntry[]>> = {
+	started: requested,
+	asked: ({ at, name = 'order', content }) => [{ at, kind: 'order', text: name, ...whyOf(content) }],
+	answered: entry => [{ at: entry.at, kind: 'refused', text: `refused: ${failureText(entry)}`, ...failureOf(entry) }],
+	reported: news,
+	child_started: ({ at, name: item = '' }) => [{ at, kind: 'item', text: `${item} started`, item }],
+	child_refused: ({ at, name: item = '' }) => [
+		{ at, kind: 'item', text: `${item} was not started: another has its name`, item },
+	],
+	step_finished: prepared,
+	step_failed: entry => [
+		{ at: entry.at, kind: 'step_failed', text: `${entry.name} failed: ${failureText(entry)}`, ...failureOf(entry) },
+	],
+	cancel_requested: ({ at }) => [{ at, kind: 'order', text: 'cancellation asked for in Temporal' }],
+	finished: ended,
+	failed: ended,
+	canceled: ended,
+	terminated: ended,
+};
+
+function entriesOf(entry: HistoryEntry): AuditEntry[] {
+	return readers[entry.kind]?.(entry) ?? [];
+}
+
+function failureText({ failure }: HistoryEntry): string {
+	return failure?.message ?? 'no reason given';
+}
+
+function failureOf({ failure }: HistoryEntry): Pick<AuditEntry, 'failure'> {
+	return failure ? { failure } : {};
+}
+
+function requested({ at, content }: HistoryEntry): AuditEntry[] {
+	const { data } = inputSchema.safeParse(content);
+	if (!data) return [{ at, kind: 'requested', text: 'requested' }];
+	const { plan, order } = data;
+	const text = `${counted(plan.items.length, 'machine')} in ${counted(plan.groups.length, 'group')} requested`;
+	const by = { by: plan.requestedBy, ...(plan.reason ? { reason: plan.reason } : {}) };
+	return [
+		{ at, kind: 'requested', text, ...by },
+		...(order ? [{ at, kind: 'order' as const, text: `${order.is}, of what exists`, ...whyOf(order) }] : []),
+	];
+}
+
+function news({ at, name, content }: HistoryEntry): AuditEntry[] {
+	const { data } = newsSchema.safeParse(content);
+	if (name !== 'itemNews' || !data) return [];
+	const why = data.code === null ? '' : ` (${data.code}): ${data.reason ?? ''}`;
+	return [{ at, kind: 'item', text: `${data.item} ${newsTexts[data.is]}, ${data.phase}${why}`, item: data.item }];
+}
+
+/** What was there already, and what cannot be started. */
+function prepared({ at, name, content }: HistoryEntry): AuditEntry[] {
+	const { data } = preparedSchema.safeParse(content);
+	if (name !== 'prepareItems' || !data) return [];
+	return data.flatMap(({ name: item, is, code, reason }): AuditEntry[] => {
+		if (is === 'found') return [{ at, kind: 'item', text: `${item} was there already`, item }];
+		return is === 'refused' ? [{ at, kind: 'item', text: `${item} is refused (${code}): ${reason}`, item }] : [];
+	});
+}
+
+function ended(entry: HistoryEntry): AuditEntry[] {
+	const { at, kind, content, failure } = entry;
+	const why = failure?.message ?? (typeof content === 'string' ? content : '');
+	return [{ at, kind: 'end', text: `workflow ${kind}${why ? `: ${why}` : ''}`, ...failureOf(entry) }];
+}
+
+function whyOf(content: unknown): Pick<AuditEntry, 'by' | 'reason'> {
+	const { data } = askedSchema.safeParse(content);
+	if (!data) return {};
+	return { by: data.by, ...(data.reason ? { reason: data.reason } : {}) };
+}
+
+function counted(number: number, what: string): string {
+	return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
