@@ -8,6 +8,7 @@ import { replaceFileDurably } from '../../system/durable-file.ts';
 import { homeDirectory, loadConfig, openInstallation } from '../../system/installation.ts';
 import { add } from '../host/add.ts';
 import { admit, withdraw } from '../host/admit.ts';
+import { drain } from '../host/drain.ts';
 import { hostElsewhereText, hostsElsewhere } from '../host/hosts-elsewhere.ts';
 import { currentOutages, outageText } from '../host/outages.ts';
 import { invite } from '../host/invite.ts';
@@ -37,7 +38,8 @@ export const build = (context: Context) => {
 		'machines on this host, which need neither Temporal nor a worker; and hosts of other machines',
 	);
 	const machines = [list(context), show(context), start(context), stop(context), remove(context)];
-	const hosts = [add(context), invite(context), join(context), admit(context), withdraw(context)];
+	const access = [admit(context), withdraw(context)];
+	const hosts = [add(context), invite(context), join(context), drain(context), ...access];
 	for (const verb of [...machines, selftest(context), ...hosts]) host.addCommand(verb);
 	return host;
 };

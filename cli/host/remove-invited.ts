@@ -1,8 +1,8 @@
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import { withdrawHost } from '../../repository/service/admitted-hosts.ts';
 import { removeHostId } from '../../system/configured-hosts.ts';
 import { type Installation, loadConfig } from '../../system/installation.ts';
-import { type Context } from '../terminal/command.ts';
+import type { Context } from '../terminal/command.ts';
 import { withSession } from '../recover/session.ts';
 import type { RemovalOptions } from './remove-added.ts';
 
@@ -27,12 +27,23 @@ export async function removeInvited(
 	if (!dryRun) {
 		await withdrawHost(installation.home, name);
 		await removeHostId(installation, name);
+		await forgetByBroker(context, name);
 	}
 	const text = dryRun
 		? `Would be removed:\n  ${steps.join('\n  ')}`
 		: `${name}: removed; there: rouse down. Recoveries of it that were left open: rouse recover abandon`;
 	context.output.result({ name, removed: !dryRun, dryRun, steps }, text);
 	return true;
+}
+
+/** What it reported, and what a person set of it. */
+async function forgetByBroker(context: Context, name: string): Promise<void> {
+	const reporter = `host/${name}`;
+	await withSession(context, ({ broker }) => broker.forget({ reporter })).catch((thrown: unknown) => {
+		context.signal.throwIfAborted();
+		const { message } = asRouseError(thrown);
+		context.output.warn(`the broker was not told that ${name} is gone (${message}): rouse broker forget ${reporter}`);
+	});
 }
 
 async function mustBeIdle(context: Context, name: string): Promise<void> {

@@ -26,6 +26,9 @@ const listSchema = z.looseObject({
 		z.looseObject({ name: z.string(), answers: z.boolean().nullable(), host: z.looseObject({}).nullable() }),
 	),
 });
+const brokerSchema = z.looseObject({
+	resources: z.array(z.looseObject({ resource: z.string(), set: z.int().nullable() })),
+});
 const upSchema = z.looseObject({ services: z.array(z.looseObject({ name: z.string() })) });
 
 test('`host invite` and `host join`: another home is a host of the installation, until `host remove`', async t => {
@@ -43,6 +46,10 @@ test('`host invite` and `host join`: another home is a host of the installation,
 		return hosts.map(({ name, answers: said }) => [name, said]);
 	};
 	assert.deepEqual(await answers(), [['kvm2', false]]);
+	const slots = async () => {
+		const { resources } = brokerSchema.parse(await control.answer('broker', 'show'));
+		return resources.find(({ resource }) => resource === 'host/kvm2/recoveries')?.set;
+	};
 
 	const home = join(directory, 'home');
 	const joined = await rouse(home, ['host', 'join', file, '--json']);
@@ -69,6 +76,9 @@ test('`host invite` and `host join`: another home is a host of the installation,
 	const pins = async () => (await directAccess.listPins(repository)).map(pin => pin.recoveryId);
 	assert.deepEqual(await pins(), [recoveryId]);
 	assert.equal((await control.refusal('host', 'remove', 'kvm2', '--confirm', 'kvm2')).code, 'phase_wrong');
+	assert.deepEqual(await control.answer('host', 'drain', 'kvm2'), { name: 'kvm2', drained: true, open: ['web'] });
+	assert.equal((await control.refusal('host', 'drain', 'kvm3')).code, 'host_unknown');
+	assert.equal(await slots(), 0);
 
 	// Its keeper first, which would start another at once.
 	for (const name of ['keeper', 'host-worker'] as const) await endHolder(serviceFiles(home, name).lockPath);
@@ -89,5 +99,5 @@ test('`host invite` and `host join`: another home is a host of the installation,
 	});
 	assert.deepEqual([await readAdmitted(installation.home), (await loadConfig(installation)).hosts], [[], {}]);
 	assert.equal((await control.refusal('recover', 'start', point.machine, '--host', 'kvm2')).code, 'host_unknown');
-	assert.deepEqual(await answers(), []);
+	assert.deepEqual([await answers(), (await slots()) ?? null], [[], null]);
 });
