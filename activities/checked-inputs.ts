@@ -4,12 +4,14 @@ import type * as z from 'zod';
 import { activityInputs } from '../model/activity-inputs.ts';
 import { RouseError } from '../model/errors.ts';
 import { issueText, keysOf } from '../model/issue-text.ts';
+import type { BatchActivities } from './batch-activities.ts';
 import type { ControlActivities } from './control-activities.ts';
 import { toFailure } from './failures.ts';
 import type { HostActivities } from './host-activities.ts';
 
 /** None is missing: that is what the type is for. */
-const schemas: Readonly<Record<keyof ControlActivities | keyof HostActivities, z.ZodType>> = activityInputs;
+const schemas: Readonly<Record<keyof ControlActivities | keyof BatchActivities | keyof HostActivities, z.ZodType>> =
+	activityInputs;
 
 const longestText = 300;
 

@@ -29,6 +29,11 @@ export function endedByForce(workflow: RecoverySummary['workflow']): boolean {
 	return workflow === 'TERMINATED' || workflow === 'CANCELLED' || workflow === 'TIMED_OUT';
 }
 
+/** Nothing drives it any more, and its host may have its machine all the same. */
+export function mayBeLeft({ phase, workflow }: Pick<RecoverySummary, 'phase' | 'workflow'>): boolean {
+	return phase === 'finished' || endedByForce(workflow);
+}
+
 /** Throws what {@link Recoveries.waitFor} throws about a recovery that will not come to `phase` by itself. */
 export function hasReached(now: RecoverySummary, phase: Phase, throughParked: boolean): boolean {
 	if (now.phase === phase) return true;

@@ -13,7 +13,7 @@ import {
 } from '../workflows/contracts.ts';
 import type { TemporalClient } from './connection.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
-import { endedByForce, hasReached } from './phases.ts';
+import { hasReached, mayBeLeft } from './phases.ts';
 import { hashRequest } from './requests.ts';
 import { decideStart, type StartOutcome } from './start-decision.ts';
 import { pendingOf, type RecoveryDetails, type RecoveryGlance, type RecoverySummary, summarise } from './summaries.ts';
@@ -197,9 +197,4 @@ export class Recoveries {
 			return undefined;
 		}
 	}
-}
-
-/** Nothing drives it any more, and its host may have its machine all the same. */
-function mayBeLeft({ phase, workflow }: RecoverySummary): boolean {
-	return phase === 'finished' || endedByForce(workflow);
 }

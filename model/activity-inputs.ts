@@ -4,6 +4,7 @@
  * use for it: of it they import types. Histories keep what was given, so a field may be added only where it may be absent.
  */
 import * as z from 'zod';
+import { batchLimits } from './batch.ts';
 import { brokerLimits, heldLeaseSchema, holderSchema, leaseRequestSchema, releaseSchema } from './broker.ts';
 import { digestSchema } from './chunk.ts';
 import { errorCodes } from './errors.ts';
@@ -33,6 +34,9 @@ const pinSchema = z.strictObject({
 	host: nameSchema.optional(),
 });
 
+const itemSchema = z.strictObject({ name: nameSchema, requestHash: digestSchema });
+const itemsSchema = z.array(itemSchema).max(batchLimits.asked);
+
 export const activityInputs = {
 	plan: z.strictObject({ request: recoveryRequestSchema }),
 	pin: pinSchema,
@@ -60,6 +64,16 @@ export const activityInputs = {
 	selftest: z.strictObject({ hostId: z.uuid(), long: z.boolean() }),
 	askHost: z.strictObject({ hostId: z.uuid(), question: hostQuestionSchema }),
 	unpinned: hostStepSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),
+	/** `again`: what was discarded, abandoned or removed is no hindrance. */
+	prepareItems: z.strictObject({ items: itemsSchema, again: z.boolean() }),
+	lookAtItems: z.strictObject({ items: itemsSchema }),
+	orderItems: z.strictObject({
+		order: z.enum(['retry', 'discard']),
+		by: z.string().max(100),
+		reason: z.string().max(500).optional(),
+		/** No other recovery of these names is meant; null: known by its request alone. */
+		items: z.array(itemSchema.extend({ recoveryId: z.uuid().nullable() })).max(batchLimits.ordered),
+	}),
 	oweUnpin: hostStepSchema.extend({ repository: z.string().min(1) }),
 	/** Each as it stands in a lease's request. */
 	leasesGone: z.strictObject({

@@ -7,7 +7,13 @@ import { recoveryRequestSchema } from './recovery.ts';
 export const batchLimits = {
 	/** Its input and what one run hands to the next stay below Temporal's 2 MiB. */
 	items: 2_000,
+	/** As JSON. What has become of the items comes to 0.7 MiB at most. */
+	planBytes: 1.25 * 1024 * 1024,
 	groups: 100,
+	/** Asked about at once: some seconds' work for a control worker. */
+	asked: 100,
+	/** Given an order at once, each of which its recovery's worker answers. */
+	ordered: 20,
 } as const;
 
 /** What becomes of the others when an item fails: `discard-unstarted` also takes back those that have not run yet. */

@@ -61,6 +61,8 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'workflows',
 			'supervisor/client.ts',
 			'supervisor/protocol.ts',
+			// A batch starts and orders recoveries by the rules by which a person does.
+			'client/item-recoveries.ts',
 		],
 		packages: [...everyday, '@temporalio/'],
 	},

@@ -11,6 +11,7 @@ export interface TemporalAccess {
 	connection: NativeConnection;
 	namespace: string;
 	codec: Codec;
+	target: TemporalTarget;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { createBrokerActivities } from '../activities/broker-activities.ts';
+import { createBatchActivities } from '../activities/batch-activities.ts';
 import { checkInputs } from '../activities/checked-inputs.ts';
 import { createControlActivities } from '../activities/control-activities.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
@@ -11,6 +12,7 @@ import { type Installation, loadConfig } from '../system/installation.ts';
 import { reportersOf, repositoryNameOf } from '../system/site.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import { logAttributes } from './activity-log.ts';
+import { itemRecoveries } from './item-recoveries.ts';
 import { workflowBundle } from './bundle.ts';
 import type { TemporalAccess } from './connect.ts';
 import { siteWorkflows } from './site-workflows.ts';
@@ -18,10 +20,11 @@ import { workerTuning } from './tuning.ts';
 
 /** Runs workflows, plans and pins, and asks through `client` about workflows. Any number of them may run. */
 export async function createControlWorker(
-	{ connection, namespace, codec }: TemporalAccess,
+	access: TemporalAccess,
 	client: Client,
 	installation: Installation,
 ): Promise<Worker> {
+	const { connection, namespace, codec } = access;
 	const { code } = await workflowBundle(installation.cacheDirectory);
 	const children = RepositoryChildren.of(installation).prepare();
 	return Worker.create({
@@ -38,6 +41,7 @@ export async function createControlWorker(
 				grants: new Grants(installation.home),
 			}),
 			...createBrokerActivities(siteWorkflows(client, async () => reportersOf(await loadConfig(installation)))),
+			...createBatchActivities(await itemRecoveries(access)),
 		},
 		interceptors: { activity: [logAttributes, checkInputs] },
 	});

@@ -36,7 +36,7 @@ export async function runWorkers(
 	const { namespace, address } = target;
 	const ended = new AbortController();
 	try {
-		const access: TemporalAccess = { connection, namespace, codec: await workerCodec(target) };
+		const access: TemporalAccess = { connection, namespace, codec: await workerCodec(target), target };
 		const workers: Worker[] = [];
 		// When the system shuts down, the server may go first: a worker that drains does not miss it.
 		const watching = AbortSignal.any([signal, ended.signal]);

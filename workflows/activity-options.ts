@@ -154,6 +154,19 @@ export const livenessOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/**
+ * What a batch asks of Temporal about many recoveries, or tells them: seconds as a rule. One that gets no answer is asked
+ * again by the batch, whose run does not end before there is one.
+ */
+export const itemsOptions = {
+	taskQueue: 'control',
+	scheduleToCloseTimeout: '10m',
+	startToCloseTimeout: '3m',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '20s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /** Nothing that a guest wrote hangs on an undo, so it is given up after a day and reported as left behind. */
 export const undoOptions = {
 	scheduleToCloseTimeout: '24h',

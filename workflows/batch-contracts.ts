@@ -59,8 +59,8 @@ export const takeBackSignal = defineSignal<[Asked]>('takeBack');
 /** Starts nothing more; what was started goes on. */
 export const cancelBatchUpdate = defineUpdate<void, [Asked]>('cancel');
 /**
- * Refused, failed and left out items begin anew, parked ones and those that are not ready are told `retry`; how many. All
- * others are left alone.
+ * Refused, failed and left out items begin anew, parked ones are told `retry`, and who follows one that is not ready waits
+ * for it no longer; how many. All others are left alone.
  */
 export const retryBatchUpdate = defineUpdate<number, [Asked]>('retry');
 /** Discards every recovery of the batch, guest writes included; `confirm` is the batch's name, typed by a person. */

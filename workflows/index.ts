@@ -1,5 +1,6 @@
 /** What the workflow bundle is made of. */
 export { askHost } from './ask-host.ts';
+export { batch } from './batch.ts';
 export { broker } from './broker.ts';
 export { recovery } from './recovery.ts';
 export { selftestHost } from './selftest-host.ts';

@@ -34,6 +34,7 @@ import {
 	untilSwitchIsWanted,
 } from './steps.ts';
 import { batchAtStart } from './told-batch.ts';
+import { takeBackOnWish } from './take-back.ts';
 import { allOrNothing } from './undo.ts';
 
 /** All steps in their order: docs/architecture.md, "A recovery". */
@@ -70,6 +71,7 @@ export async function recovery(input: RecoveryInput, state?: WorkflowState): Pro
 	takeLeases(run);
 	const news = new BatchNews(run);
 	poweredOn(run);
+	takeBackOnWish(run);
 	run.publish();
 	const cancelled = CancellationScope.current().cancelRequested.catch(() => run.cancelRequested());
 	void cancelled; // settles when the workflow is cancelled, or never

@@ -67,6 +67,8 @@ export interface WorkflowState {
 	retryOnHost: boolean;
 	/** Why all is to be taken back, while the host has no room to record that it does so. */
 	undoing: ErrorDocument | null;
+	/** Set by a batch that does not want it to run any more, before it did. */
+	takenBack: Asked | null;
 	/** The workflow was cancelled, and nothing has heeded it yet. */
 	cancelRequested: boolean;
 	power: Power;
@@ -109,6 +111,7 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		blocked: null,
 		retryOnHost: false,
 		undoing: null,
+		takenBack: null,
 		cancelRequested: false,
 		power: 'off',
 		orders: { given: 0, power: null, retry: false },

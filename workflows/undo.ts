@@ -6,6 +6,7 @@ import { isBehind, park, untilRetried } from './parking.ts';
 import { releasePin } from './pins.ts';
 import { afterAll, goElsewhere, mayGoElsewhere } from './placement.ts';
 import type { Run } from './run.ts';
+import { cancelledBy } from './take-back.ts';
 
 /**
  * The steps up to power-on: as a whole they succeed, or leave nothing behind and fail by their code. A host that is further
@@ -25,7 +26,7 @@ export async function allOrNothing(run: Run, steps: () => Promise<void>): Promis
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
 			if (error instanceof Interruption && error.why !== 'cancel') throw error;
-			document = documentOf(error);
+			document = error instanceof Interruption ? cancelledBy(run.state.takenBack) : documentOf(error);
 		}
 		if (isBehind(document)) park(run, document);
 		else await takeBack(run, document);

@@ -1,5 +1,5 @@
 import type { coresdk } from '@temporalio/proto';
-import { fromPayload } from './payloads.ts';
+import { fromPayload, type Payload } from './payloads.ts';
 
 /** A signal to another workflow. */
 export interface Sent {
@@ -9,15 +9,30 @@ export interface Sent {
 	message: unknown;
 }
 
-/** What a run in the sandbox has begun outside of itself, activities apart: signals to other workflows, and timers. */
+/** A workflow that the run has started, or wants to. */
+export interface StartedChild {
+	seq: number;
+	workflowId: string;
+	type: string;
+	input: unknown;
+	memo: Record<string, unknown>;
+	attributes: Record<string, unknown>;
+	/** ParentClosePolicy of temporal/api/enums/v1/workflow.proto. */
+	onClose: number;
+}
+
+/** What a run in the sandbox has begun outside of itself, activities apart: messages to other workflows, children, and timers. */
 export class SandboxOutside {
 	/** Those of which it is not known yet whether they arrived, oldest first. */
 	sent: Sent[] = [];
+	/** All of them, oldest first. */
+	readonly children: StartedChild[] = [];
 	/** Those that run, by the time at which they are over. */
 	readonly timers = new Map<number, number>();
 
 	take(command: coresdk.workflow_commands.IWorkflowCommand, nowMs: number): void {
 		const { signalExternalWorkflowExecution: sent, startTimer, cancelTimer } = command;
+		if (command.startChildWorkflowExecution) this.children.push(childIn(command.startChildWorkflowExecution));
 		if (sent) {
 			this.sent.push({
 				seq: sent.seq ?? 0,
@@ -39,10 +54,39 @@ export class SandboxOutside {
 		return { seq, ...(arrived ? {} : { failure }) };
 	}
 
+	/** It runs, or one of this name was there. */
+	begun(
+		{ seq, workflowId, type: workflowType }: StartedChild,
+		isNew: boolean,
+	): coresdk.workflow_activation.IResolveChildWorkflowExecutionStart {
+		// START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS: child_workflow.proto of the SDK's core.
+		return isNew
+			? { seq, succeeded: { runId: `child-${seq}` } }
+			: { seq, failed: { workflowId, workflowType, cause: 1 } };
+	}
+
 	/** Timers that fire, since their time has come. */
 	over(nowMs: number): number[] {
 		const over = [...this.timers].filter(([, atMs]) => atMs <= nowMs).map(([seq]) => seq);
 		for (const seq of over) this.timers.delete(seq);
 		return over;
 	}
+}
+
+function childIn(command: coresdk.workflow_commands.IStartChildWorkflowExecution): StartedChild {
+	const { seq, workflowId, workflowType, input, memo, searchAttributes, parentClosePolicy } = command;
+	const indexed = searchAttributes && 'indexedFields' in searchAttributes ? searchAttributes.indexedFields : {};
+	return {
+		seq: seq ?? 0,
+		workflowId: workflowId ?? '',
+		type: workflowType ?? '',
+		input: fromPayload(input?.[0] ?? {}),
+		memo: fieldsIn(memo),
+		attributes: fieldsIn(indexed),
+		onClose: Number(parentClosePolicy),
+	};
+}
+
+function fieldsIn(fields: Record<string, Payload> | null | undefined): Record<string, unknown> {
+	return Object.fromEntries(Object.entries(fields ?? {}).map(([key, payload]) => [key, fromPayload(payload)]));
 }

@@ -44,16 +44,16 @@ export class Sandbox {
 		return new Sandbox(await ReusableVMWorkflowCreator.create(parseWorkflowCode(code), 5_000, new Set()));
 	}
 
-	async start(type: string, args: readonly unknown[]): Promise<SandboxRun> {
+	async start(type: string, args: readonly unknown[], workflowId = 'recovery/web01-r1'): Promise<SandboxRun> {
 		const number = this.#count + 1;
-		const run = await this.#create({ type, number, firstRunId: `run-${number}` });
+		const run = await this.#create({ type, workflowId, number, firstRunId: `run-${number}` });
 		await run.begin(args);
 		return run;
 	}
 
 	/** The run after one that continued as new. */
-	async goOn({ origin: { type, firstRunId }, nextArguments = [] }: SandboxRun): Promise<SandboxRun> {
-		const run = await this.#create({ type, number: this.#count + 1, firstRunId });
+	async goOn({ origin, nextArguments = [] }: SandboxRun): Promise<SandboxRun> {
+		const run = await this.#create({ ...origin, number: this.#count + 1 });
 		await run.begin(nextArguments);
 		return run;
 	}
@@ -93,6 +93,7 @@ export interface Scheduled {
 /** Of what a run is made; what is random in it hangs on the number. */
 interface Origin {
 	type: string;
+	workflowId: string;
 	number: number;
 	/** Of its chain of runs; a history that is put back keeps it. */
 	firstRunId: string;
@@ -135,9 +136,9 @@ export class SandboxRun {
 	}
 
 	static async create(creator: ReusableVMWorkflowCreator, origin: Origin, runId: string): Promise<SandboxRun> {
-		const { type, number, firstRunId } = origin;
+		const { number } = origin;
 		const workflow = await creator.createWorkflow({
-			info: firstInfo(type, { runId, firstRunId }, startedAtMs),
+			info: firstInfo(origin, runId, startedAtMs),
 			randomnessSeed: Long.fromInt(1336 + number).toBytes(),
 			now: startedAtMs,
 			showStackTraceSources: false,
@@ -146,11 +147,11 @@ export class SandboxRun {
 	}
 
 	async begin(args: readonly unknown[]): Promise<void> {
-		const { type, number, firstRunId } = this.origin;
+		const { type, workflowId, number, firstRunId } = this.origin;
 		await this.activate([
 			{
 				initializeWorkflow: {
-					workflowId: 'recovery/web01-r1',
+					workflowId,
 					workflowType: type,
 					arguments: toPayloads(args),
 					randomnessSeed: Long.fromInt(6 + number),

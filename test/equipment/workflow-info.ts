@@ -3,14 +3,14 @@ import type { WorkflowCreateOptions } from '@temporalio/worker/lib/workflow/inte
 
 /** What a run of this type would know of itself at its start. */
 export function firstInfo(
-	workflowType: string,
-	{ runId, firstRunId }: { runId: string; firstRunId: string },
+	{ type: workflowType, workflowId, firstRunId }: { type: string; workflowId: string; firstRunId: string },
+	runId: string,
 	startedAtMs: number,
 ): WorkflowCreateOptions['info'] {
 	return {
 		workflowType,
 		runId,
-		workflowId: 'recovery/web01-r1',
+		workflowId,
 		namespace: 'default',
 		firstExecutionRunId: firstRunId,
 		originalExecutionRunId: runId,

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { BatchEffect } from '../../workflows/batch/events.ts';
+import { countDiscarded, countRetried } from '../../workflows/batch/orders.ts';
+import { viewOf } from '../../workflows/batch/view.ts';
+import { asked, BatchSite, batchPlan, recoveryIdOf, running } from '../equipment/batch-site.ts';
+
+const all = ['ready', 'parked', 'late', 'failed', 'refused', 'gone', 'moving'];
+
+/** One of each, and one that waits for them. */
+function mixed(): BatchSite {
+	const site = new BatchSite(batchPlan({ all, next: ['next'] }, { after: { next: ['all'] } }));
+	const [prepare] = site.tick();
+	assert.ok(prepare);
+	site.answer(prepare, { refused: { is: 'refused', code: 'name_conflict', reason: 'taken' } });
+	site.go();
+	site.ready('ready');
+	site.news('parked', 'parked', { code: 'chunk_bad', reason: 'a chunk' });
+	site.news('late', 'not_ready', { code: 'timeout' });
+	site.failed('failed');
+	site.news('gone', 'ended', { phase: 'discarded' });
+	site.go();
+	return site;
+}
+
+function said(site: BatchSite, effects: readonly BatchEffect[]): unknown[] {
+	return effects.map(effect => {
+		if (effect.type === 'order') return [effect.order, effect.asked, effect.items.map(item => site.nameOf(item))];
+		return 'items' in effect ? [effect.type, effect.items.map(item => site.nameOf(item))] : [effect.type];
+	});
+}
+
+test('`retry` begins failed and refused items anew, tells parked ones, and leaves all others alone', () => {
+	const site = mixed();
+	const before = site.states();
+	assert.equal(countRetried(site.state), 4, 'failed, refused, parked and late');
+	site.happens({ type: 'retry', asked });
+	const effects = site.tick();
+	assert.deepEqual(said(site, effects), [
+		['prepare', ['failed', 'refused']],
+		['retry', asked, ['parked']],
+	]);
+	for (const effect of effects) site.answer(effect);
+	assert.deepEqual(site.go(), ['failed', 'refused']);
+	assert.deepEqual(site.states(), { ...before, failed: 'starting', refused: 'starting' });
+	site.news('parked', 'unparked');
+	assert.equal(site.item('parked').state, 'starting');
+});
+
+test('`retry` after a stop lets the rest start', () => {
+	const site = new BatchSite(batchPlan({ all: ['one', 'two'] }, { window: 1, onFailure: 'stop-starting' }));
+	site.go();
+	site.failed('one');
+	site.go();
+	assert.deepEqual([site.states(), countRetried(site.state)], [{ one: 'ended', two: 'left_out' }, 2]);
+	site.happens({ type: 'retry', asked });
+	assert.deepEqual(site.go(), ['one']);
+	site.ready('one');
+	site.news('one', 'ready', { recoveryId: recoveryIdOf('one', 2) });
+	assert.deepEqual(site.go(), ['two']);
+});
+
+test('`retry` that a recovery refuses is told and looked into; one that does not come through is given again', () => {
+	const site = mixed();
+	site.happens({ type: 'retry', asked });
+	const order = site.tick().find(effect => effect.type === 'order');
+	assert.ok(order);
+	const answer = (code: 'worker_missing' | 'phase_wrong') =>
+		site.happens({
+			type: 'ordered',
+			order: 'retry',
+			items: order.items,
+			answers: [{ name: 'parked', refused: { code, reason: 'not now' } }],
+		});
+	answer('worker_missing');
+	assert.ok(!site.tick(29_999).some(effect => effect.type === 'order'));
+	assert.deepEqual(site.tick(1), [order]);
+	answer('phase_wrong');
+	assert.deepEqual([site.item('parked').code, site.item('parked').reason], ['phase_wrong', 'not now']);
+	assert.deepEqual(said(site, site.tick()), [['look', ['parked']]]);
+});
+
+test('`cancel` starts nothing more, leaves what was started, and ends when that is settled', () => {
+	const site = mixed();
+	site.happens({ type: 'cancel', asked });
+	assert.deepEqual(site.go(), []);
+	assert.deepEqual([site.item('next').state, site.item('next').reason], ['left_out', 'cancelled by ann: because']);
+	assert.deepEqual([site.item('moving').state, viewOf(site.layout, site.state).phase], ['starting', 'cancelled']);
+	site.ready('moving');
+	site.go();
+	assert.equal(viewOf(site.layout, site.state).phase, 'over');
+});
+
+test('`cancel` while it is looked for an item leaves it out', () => {
+	const site = new BatchSite(batchPlan({ all: ['one'] }));
+	const [prepare] = site.tick();
+	assert.ok(prepare);
+	site.happens({ type: 'cancel', asked });
+	assert.deepEqual(site.tick(), []);
+	site.answer(prepare);
+	assert.deepEqual([site.go(), site.states()], [[], { one: 'left_out' }]);
+});
+
+test('`discard` tells every recovery that is open, starts nothing more, and ends when they are over', () => {
+	const site = mixed();
+	site.happens({ type: 'discard', asked });
+	assert.equal(countDiscarded(site.state), 4);
+	assert.deepEqual(said(site, site.tick()), [['discard', asked, ['ready', 'parked', 'late', 'moving']]]);
+	site.happens({
+		type: 'ordered',
+		order: 'discard',
+		items: [0, 1, 2, 6],
+		answers: ['ready', 'parked', 'late', 'moving'].map(name => ({ name, refused: null })),
+	});
+	assert.deepEqual(site.go(), []);
+	for (const name of ['ready', 'parked', 'late']) site.news(name, 'ended', { phase: 'discarded' });
+	site.news('moving', 'unparked');
+	site.go();
+	assert.equal(site.state.endedMs, null);
+	site.news('moving', 'parked', { phase: 'discarding', code: 'supervisor_unreachable' });
+	site.go();
+	assert.notEqual(site.state.endedMs, null, 'that one waits for a person');
+	assert.equal(site.item('next').state, 'left_out');
+});
+
+test('`discard` reaches what is being started, and what is found only then', () => {
+	const site = new BatchSite(batchPlan({ all: ['one'], next: ['two'] }));
+	const [prepare] = site.tick();
+	assert.ok(prepare?.type === 'prepare');
+	site.answer({ ...prepare, items: [0] });
+	site.happens({ type: 'discard', asked });
+	site.answer({ ...prepare, items: [1] }, { two: { is: 'found', glance: running } });
+	assert.deepEqual([site.item('one').state, site.item('two').state], ['waiting', 'starting']);
+	const [tell] = site.tick();
+	assert.ok(tell);
+	site.answer(tell);
+	assert.deepEqual(said(site, site.tick()), [['discard', asked, ['two']]]);
+	assert.equal(site.item('one').state, 'left_out');
+
+	const other = new BatchSite(batchPlan({ all: ['one'] }));
+	const [first] = other.tick();
+	assert.ok(first);
+	other.answer(first);
+	const [start] = other.tick();
+	assert.equal(start?.type, 'start');
+	other.happens({ type: 'discard', asked });
+	assert.deepEqual(other.tick(), []);
+	other.answer(start ?? first);
+	assert.deepEqual(said(other, other.tick()), [['discard', asked, ['one']]]);
+});
+
+test('a batch that is started again to retry tells what it finds parked, and starts the rest', () => {
+	const site = new BatchSite(batchPlan({ all: ['p', 'l', 'r', 'n'], next: ['x'] }, { after: { next: ['all'] } }));
+	site.happens({ type: 'retry', asked });
+	const [prepare] = site.tick();
+	assert.ok(prepare);
+	site.answer(prepare, {
+		p: { is: 'found', glance: { ...running, parked: true, code: 'chunk_bad', reason: 'a chunk' } },
+		l: { is: 'found', glance: { ...running, readiness: 'not_ready' } },
+		r: { is: 'found', glance: { ...running, readiness: 'ready' } },
+	});
+	assert.deepEqual(said(site, site.tick()), [['start'], ['tell'], ['tell'], ['tell']]);
+	for (const index of [0, 1, 2]) site.happens({ type: 'told', what: 'tell', items: [index], arrived: true });
+	site.happens({ type: 'started', items: [3] });
+	assert.deepEqual(said(site, site.tick()), [['retry', asked, ['p']]]);
+	site.happens({ type: 'ordered', order: 'retry', items: [0], answers: [{ name: 'p', refused: null }] });
+	site.ready('p', 'n');
+	assert.deepEqual(site.go(), ['x'], '`l` holds up nobody');
+});
+
+test('a batch that is started again to discard discards what it finds, and starts nothing', () => {
+	const site = new BatchSite(batchPlan({ all: ['one', 'two', 'three'] }));
+	site.happens({ type: 'discard', asked });
+	const [prepare] = site.tick();
+	assert.ok(prepare);
+	const finished = { ...running, phase: 'finished' as const, closed: 'ended' as const };
+	site.answer(prepare, {
+		one: { is: 'found', glance: running },
+		two: { is: 'found', glance: finished },
+	});
+	assert.deepEqual(site.go(), []);
+	assert.deepEqual(site.states(), { one: 'starting', two: 'ended', three: 'left_out' });
+	site.news('one', 'ended', { phase: 'discarded' });
+	site.go();
+	assert.notEqual(site.state.endedMs, null);
+});

@@ -1,0 +1,93 @@
+import { retryClassOf } from '../../model/errors.ts';
+import type { Asked } from '../contracts.ts';
+import type { BatchEvent } from './events.ts';
+import type { Layout } from './layout.ts';
+import { shortReason } from './reason.ts';
+import { tryAgainMs } from './times.ts';
+import { type BatchState, beginAnew, changeAll, changeItems, hasFailed, isUnderWay, type Item } from './state.ts';
+
+/** Nothing more is started; what a discard has begun goes on. */
+export function cancel(state: BatchState, { by, reason }: Asked): BatchState {
+	if (state.stop && state.stop.why !== 'failed') return state;
+	return { ...state, stop: { why: 'cancelled', code: 'interrupted', reason: said('cancelled', by, reason) } };
+}
+
+/**
+ * What has failed begins anew, what is parked is told to go on. A machine that is not ready is asked by nobody any more:
+ * whoever orders a retry has looked at it, and lets those go on who follow.
+ */
+export function retry(state: BatchState, asked: Asked): BatchState {
+	return { ...changeAll(state, retried), endedMs: null, stop: null, asked: { ...state.asked, retry: asked } };
+}
+
+function retried(item: Item): Item {
+	if (hasFailed(item)) return beginAnew(item);
+	if (item.leaving) return item;
+	if (item.state === 'not_ready') return { ...item, overlooked: true };
+	// Of one that nobody has looked for yet it is seen when it is found whether it is parked.
+	if (item.state !== 'parked' && item.looked) return item;
+	return { ...item, owes: [...item.owes.filter(owed => owed !== 'retry'), 'retry'] };
+}
+
+/** How many items a retry helps, as far as is known. */
+export function countRetried({ items }: BatchState): number {
+	return items.filter(item => item.looked && retried(item) !== item).length;
+}
+
+/** Every recovery that is open, whatever its machine has written, and nothing is started. */
+export function discard(state: BatchState, asked: Asked): BatchState {
+	const next = changeAll(state, item => {
+		if (!isUnderWay(item)) return item;
+		const owes = item.owes.filter(owed => owed === 'tell');
+		return { ...item, owes: [...owes, 'discard'], leaving: true };
+	});
+	const reason = said('discarded', asked.by, asked.reason);
+	return {
+		...next,
+		endedMs: null,
+		stop: { why: 'discarded', code: 'interrupted', reason },
+		asked: { ...state.asked, discard: asked },
+	};
+}
+
+export function countDiscarded({ items }: BatchState): number {
+	return items.filter(isUnderWay).length;
+}
+
+function said(what: string, by: string, reason: string | undefined): string {
+	return `${what} by ${by}${reason ? `: ${reason}` : ''}`;
+}
+
+/** What the recoveries made of an order. One that could not be reached is told again. */
+export function ordered(
+	{ places }: Layout,
+	state: BatchState,
+	{ order, items, answers, atMs }: Extract<BatchEvent, { type: 'ordered' }>,
+): BatchState {
+	const byName = new Map(answers.map(answer => [answer.name, answer]));
+	return changeItems(state, items, (item, index) => {
+		const free = { ...item, busy: false };
+		const refused = byName.get(places[index]?.item.name ?? '')?.refused;
+		if (refused === undefined || (refused && retryClassOf(refused.code) === 'transient'))
+			return { ...free, againMs: atMs + tryAgainMs };
+		const done = { ...free, owes: free.owes.filter(owed => owed !== order) };
+		if (refused === null || !isUnderWay(item)) return done;
+		const leaving = order === 'discard' ? false : done.leaving;
+		// Why it was refused is seen by a look at it, unless it says so itself before.
+		return { ...done, leaving, code: refused.code, reason: shortReason(refused.reason), heardMs: null };
+	});
+}
+
+/** A signal to a recovery has come, or none of that name is open: then it is looked at. */
+export function told(state: BatchState, { items, what, arrived }: Extract<BatchEvent, { type: 'told' }>): BatchState {
+	return changeItems(state, items, item => ({
+		...item,
+		busy: false,
+		owes: item.owes.filter(owed => owed !== what),
+		heardMs: arrived ? item.heardMs : null,
+	}));
+}
+
+export function noAnswer(state: BatchState, items: readonly number[], atMs: number): BatchState {
+	return changeItems(state, items, item => ({ ...item, busy: false, againMs: atMs + tryAgainMs }));
+}
