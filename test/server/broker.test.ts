@@ -2,23 +2,30 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { Broker } from '../../client/broker.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { readHistory } from '../../client/history.ts';
 import { payloadReader } from '../../client/payloads.ts';
+import { type Holder, requestIdOf } from '../../model/broker.ts';
 import { waitFor } from '../../system/wait.ts';
-import { brokerViewQuery, brokerWorkflowId } from '../../workflows/broker-contracts.ts';
+import { workflowBundle } from '../../workers/bundle.ts';
+import { acquireSignal, brokerViewQuery, brokerWorkflowId, releaseSignal } from '../../workflows/broker-contracts.ts';
+import { taskQueues } from '../../workflows/contracts.ts';
+import { BrokerSite, leaseRequest } from '../equipment/broker-site.ts';
+import { heardBy, openHolder, startBrokerIn } from '../equipment/served-broker.ts';
 import { type OwnProcess, TestInstallation } from '../equipment/temporal.ts';
 
 const timeoutMs = 60_000;
 let place: TestInstallation;
 let temporal: TemporalClient;
+let server: OwnProcess;
 let worker: OwnProcess;
 
 before(async () => {
 	place = await TestInstallation.create();
 	await configure(3);
-	await place.startServer();
+	server = await place.startServer();
 	temporal = await place.connect();
 	worker = place.startWorkers('control');
 });
@@ -103,3 +110,67 @@ test('a broker that somebody terminates is started anew, and told what it has to
 	await worker.end('SIGTERM');
 	await assert.rejects(new Broker(temporal, { limitMs: 1_000 }).view(), { code: 'worker_missing' });
 });
+
+test('grants outlive a killed worker, a killed server, a holder that is terminated and a worker of another version', async () => {
+	const { client } = temporal;
+	const { firstRunId: old } = await describeBroker();
+	await broker().terminate('test');
+	await configure(2);
+	// As one that has run for a while: who waits has its holders asked at once, and not a minute later.
+	const { state } = new BrokerSite({ 'repository/main': { mounts: 2 } });
+	await startBrokerIn(client, { ...state, asked: { atMs: 0, upTo: 0 } });
+	const [a, b, c, d] = await Promise.all(['a', 'b', 'c', 'd'].map(async name => openHolder(client, name)));
+	assert.ok(a && b && c && d);
+	const requestOf = (holder: Holder) => leaseRequest('any', { holder, shared: { 'repository/main/mounts': 1 } });
+	const ask = (holder: Holder) => broker().signal(acquireSignal, requestOf(holder));
+	const granted = (holder: Holder) =>
+		waitFor(`a grant to ${holder.workflowId}`, async () => (await heardBy(client, holder)).length > 0, { timeoutMs });
+
+	const killed = place.startWorkers('control');
+	await Promise.all([a, b].map(ask));
+	await Promise.all([a, b].map(granted));
+	const { firstRunId } = await describeBroker();
+	assert.notEqual(firstRunId, old);
+	await killed.end('SIGKILL');
+	await ask(c);
+	await client.workflow.getHandle(a.workflowId).terminate('test');
+	await server.end('SIGKILL');
+	server = await place.startServer();
+	const first = place.startWorkers('control');
+	await granted(c);
+
+	await ask(d);
+	const runId = (await broker().describe()).runId;
+	await first.end('SIGTERM');
+	const other = await startOtherVersion();
+	try {
+		await broker().signal(releaseSignal, { requestId: requestIdOf(requestOf(b)), stays: null });
+		await granted(d);
+		const now = await broker().describe();
+		assert.notEqual(now.runId, runId, 'a run of its own');
+		assert.equal(now.raw.workflowExecutionInfo?.firstRunId, firstRunId);
+		const { leases, waitingCount } = await broker().query(brokerViewQuery);
+		assert.deepEqual([leases.map(({ holder }) => holder), waitingCount], [[c, d], 0]);
+	} finally {
+		await other.end();
+	}
+	const heard = await Promise.all([a, b, c, d].map(holder => heardBy(client, holder)));
+	assert.deepEqual(heard, Array(4).fill(['leaseGranted']));
+});
+
+/** A worker whose workflow code differs by a comment, for the broker alone. */
+async function startOtherVersion(): Promise<{ end: () => Promise<void> }> {
+	const { address, namespace } = place.target;
+	const connection = await NativeConnection.connect({ address });
+	const { code } = await workflowBundle(place.installation.cacheDirectory);
+	const workflows = { code: `// another version\n${code}` };
+	const own = await Worker.create({ connection, namespace, taskQueue: taskQueues.control, workflowBundle: workflows });
+	const running = own.run();
+	return {
+		async end() {
+			own.shutdown();
+			await running;
+			await connection.close();
+		},
+	};
+}
