@@ -113,6 +113,20 @@ test('a discard ends the check', async () => {
 	assert.equal(run.closed, 'completed');
 });
 
+test('a host that has finished what was to be discarded is believed, and no check that nobody makes is waited for', async () => {
+	const { run, request } = await startRunning(sandbox, { readiness: tcp });
+	await run.update('discard', { ...asked, confirm: request.name });
+	await run.failActivity(run.pending('discard'), {
+		code: 'generation_stale',
+		message: 'it is finished',
+		details: { ended: 'finished' },
+	});
+	await run.complete('finalize', { incidents: [] });
+	await run.complete('unpin');
+	assert.equal(run.closed, 'completed');
+	assert.equal((run.result as { phase: string }).phase, 'finished');
+});
+
 test('a new run begins the check anew, with what is left of its time', async () => {
 	const { run } = await startRunning(sandbox, { readiness: tcp });
 	run.suggestContinueAsNew = true;
