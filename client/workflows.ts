@@ -14,6 +14,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { errorDocumentSchema, isErrorCode, RouseError } from '../model/errors.ts';
 import { recoveryWorkflowId } from '../workflows/contracts.ts';
 import { foreignServer, type TemporalClient, unreachable } from './connection.ts';
+import type { TemporalTarget } from '../system/temporal-target.ts';
 import { payloadReader, type ReadPayload } from './payloads.ts';
 import { pendingOf, type RecoveryGlance, summarise } from './summaries.ts';
 
@@ -66,6 +67,8 @@ export class RecoveryWorkflows {
 			return fromFailure(error.cause) ?? error;
 		if (error instanceof RouseError || error instanceof WorkflowExecutionAlreadyStartedError) return error;
 		if (error instanceof NamespaceNotFoundError) return foreignServer(this.#temporal.target, error);
+		const refusal = refusalIn(error);
+		if (refusal !== undefined) return refused(this.#temporal.target, refusal);
 		// ServiceError: whatever else befell the call, which the SDK may tell without gRPC's own error below it.
 		if (isGrpcServiceError(error) || isGrpcDeadlineError(error) || error instanceof ServiceError || causedByGrpc(error))
 			return unreachable(this.#temporal.target, error);
@@ -81,6 +84,24 @@ function fromFailure(cause: unknown): RouseError | undefined {
 	if (!(cause instanceof ApplicationFailure) || !isErrorCode(cause.type)) return undefined;
 	const { hint, details } = errorDocumentSchema.safeParse(cause.details?.[0]).data ?? {};
 	return new RouseError(cause.type, cause.message, { hint, details, cause });
+}
+
+/** https://github.com/grpc/grpc/blob/master/doc/statuscodes.md */
+const permissionDenied = 7;
+
+function refusalIn(error: unknown): Error | undefined {
+	const said = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
+	if (!isGrpcServiceError(said)) return undefined;
+	const code: number = said.code;
+	return code === permissionDenied ? said : undefined;
+}
+
+/** The door for hosts lets their workers' calls through, and no person's. */
+function refused({ address }: TemporalTarget, cause: Error): RouseError {
+	return new RouseError('access_denied', `Temporal at ${address} refuses that to this machine: ${cause.message}`, {
+		hint: 'where this machine is a host of another installation, give the command there; else see what `temporal` of config.yaml may do at its server',
+		cause,
+	});
 }
 
 function causedByGrpc(error: unknown): boolean {

@@ -80,6 +80,15 @@ test('`host invite` and `host join`: another home is a host of the installation,
 	assert.equal((await control.refusal('host', 'drain', 'kvm3')).code, 'host_unknown');
 	assert.equal(await slots(), 0);
 
+	// People see it on its host, and give orders at the installation, and nowhere else.
+	assert.equal((await there.show('web')).phase, 'running');
+	for (const order of [
+		['migrate', 'web'],
+		['discard', 'web', '--confirm', 'web'],
+	])
+		assert.equal((await there.refusal('recover', ...order)).code, 'access_denied');
+	assert.equal((await there.refusal('broker', 'show')).code, 'access_denied');
+
 	// Its keeper first, which would start another at once.
 	for (const name of ['keeper', 'host-worker'] as const) await endHolder(serviceFiles(home, name).lockPath);
 	await control.answer('recover', 'migrate', 'web');
