@@ -133,12 +133,13 @@ export async function admitOnce(
 	name: string,
 	directory: string,
 	to: readonly AccessKind[],
+	hostId: string,
 ): Promise<void> {
 	const admitted = (await readAdmitted(home)).some(({ host }) => host === name);
-	if (!(await exists(directory))) return void (await admitHost(home, name, directory, to));
+	if (!(await exists(directory))) return void (await admitHost(home, name, directory, to, hostId));
 	if (admitted) return;
 	const certificate = await readFile(hostKeysIn(directory).certificate);
-	await recordAdmitted(home, { host: name, certificate, to });
+	await recordAdmitted(home, { host: name, certificate, to, hostId });
 }
 
 /** For the seed. `directory`: see {@link admitOnce}. */

@@ -44,8 +44,9 @@ export async function inviteHost(installation: Installation, name: string, path:
 		if (!(await createFileDurably(path, invitationText(invitation), { mode: 0o600 })))
 			throw new RouseError('usage', `${path} is there already`);
 		try {
-			await recordAdmitted(home, { host: name, certificate: keys.certificate, to: planned.to });
-			await addHostId(installation, name, invitation.hostId);
+			const { hostId } = invitation;
+			await recordAdmitted(home, { host: name, certificate: keys.certificate, to: planned.to, hostId });
+			await addHostId(installation, name, hostId);
 		} catch (error) {
 			await withdrawHost(home, name, fingerprintOf(invitation));
 			await rm(path, { force: true });

@@ -61,7 +61,7 @@ export function setupParts(
 			const onLine = (line: string) => output.message(line);
 			return (await buildAppliance({ cacheDirectory: installation.cacheDirectory, signal, onLine })).vhdxPath;
 		},
-		admit: async () => await admitOnce(installation, name, access, (await planAccess(installation)).to),
+		admit: async hostId => await admitOnce(installation, name, access, (await planAccess(installation)).to, hostId),
 		seedText: async facts => {
 			const given = await readAccess(await planAccess(installation), access);
 			return JSON.stringify({ version: 0, kind: 'hyperv', ...facts, ...given });

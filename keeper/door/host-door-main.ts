@@ -13,8 +13,11 @@ const log = createLog('host-door');
 try {
 	const options = optionsSchema.parse(JSON.parse(process.argv[2] ?? ''));
 	const onFailure = (err: Error) => log.error({ err }, 'nobody new is let in');
-	const onRefused = (call: string | undefined) => log.warn({ call }, 'a host makes a call that no host worker makes');
-	await openHostDoor(options, { clock: systemClock, onFailure, onRefused });
+	await openHostDoor(options, {
+		clock: systemClock,
+		onFailure,
+		onRefused: refused => log.warn(refused, 'a host makes a call that is not its own'),
+	});
 	log.info(`open at ${options.host}, port ${options.port}`);
 } catch (thrown) {
 	const { code, message, exitCode } = asRouseError(thrown);

@@ -21,6 +21,8 @@ const admittedHostSchema = z.strictObject({
 	/** SHA-256 of its certificate, as Node and openssl write it. */
 	fingerprint: z.string().regex(/^[\dA-F]{2}(:[\dA-F]{2}){31}$/),
 	to: z.array(z.enum(accessKinds)).min(1),
+	/** Whose steps it may take. Absent: of the id that config.yaml has for its name. */
+	hostId: z.uuid().optional(),
 	at: z.iso.datetime(),
 });
 export type AdmittedHost = z.infer<typeof admittedHostSchema>;
@@ -51,13 +53,13 @@ export async function mustBeNew(home: string, host: string): Promise<void> {
 /** From then on the holder of this certificate is let in. `name_conflict` as {@link mustBeNew}. */
 export async function recordAdmitted(
 	home: string,
-	admitted: { host: string; certificate: string | Buffer; to: readonly AccessKind[] },
+	admitted: { host: string; certificate: string | Buffer; to: readonly AccessKind[]; hostId?: string | undefined },
 ): Promise<void> {
-	const { host, certificate, to } = admitted;
+	const { host, certificate, to, hostId } = admitted;
 	const fingerprint = new X509Certificate(certificate).fingerprint256;
 	await changeRecord(home, async hosts => {
 		await mustBeNew(home, host);
-		return [...hosts, { host, fingerprint, to: [...to], at: new Date().toISOString() }];
+		return [...hosts, { host, fingerprint, to: [...to], hostId, at: new Date().toISOString() }];
 	});
 }
 

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { asRouseError, type RouseError } from '../../model/errors.ts';
 import type { Clock } from '../../system/clock.ts';
-import { type AccessKind, readAdmitted } from './admitted-hosts.ts';
+import { type AccessKind, type AdmittedHost, readAdmitted } from './admitted-hosts.ts';
 
 const lookEveryMs = 1_000;
 
@@ -13,7 +13,7 @@ const lookEveryMs = 1_000;
 export class HostGate {
 	readonly #home: string;
 	readonly #to: AccessKind;
-	readonly #asked = new WeakMap<Socket, Promise<boolean>>();
+	readonly #asked = new WeakMap<Socket, Promise<AdmittedHost | undefined>>();
 	readonly #inside = new Map<TLSSocket, string>();
 
 	constructor(home: string, to: AccessKind) {
@@ -22,7 +22,12 @@ export class HostGate {
 	}
 
 	/** Whether this caller may come in; asked again it answers the same, until the connection is cut. */
-	admits(caller: Socket): Promise<boolean> {
+	async admits(caller: Socket): Promise<boolean> {
+		return (await this.admittedAs(caller)) !== undefined;
+	}
+
+	/** The same, and who it is. */
+	admittedAs(caller: Socket): Promise<AdmittedHost | undefined> {
 		const known = this.#asked.get(caller);
 		if (known) return known;
 		const answer = this.#ask(caller);
@@ -30,16 +35,16 @@ export class HostGate {
 		return answer;
 	}
 
-	async #ask(caller: Socket): Promise<boolean> {
-		if (!(caller instanceof TLSSocket) || !caller.authorized) return false;
+	async #ask(caller: Socket): Promise<AdmittedHost | undefined> {
+		if (!(caller instanceof TLSSocket) || !caller.authorized) return undefined;
 		const fingerprint = caller.getPeerX509Certificate()?.fingerprint256;
-		if (fingerprint === undefined) return false;
+		if (fingerprint === undefined) return undefined;
 		// Before the look, or a host that is withdrawn between the two would stay.
 		this.#inside.set(caller, fingerprint);
 		caller.once('close', () => this.#inside.delete(caller));
-		if ((await this.#admitted()).has(fingerprint)) return !caller.destroyed;
-		this.#inside.delete(caller);
-		return false;
+		const admitted = (await this.#admitted()).get(fingerprint);
+		if (admitted === undefined) this.#inside.delete(caller);
+		return caller.destroyed ? undefined : admitted;
 	}
 
 	/**
@@ -69,8 +74,9 @@ export class HostGate {
 		for (const [caller, fingerprint] of this.#inside) if (!admitted.has(fingerprint)) caller.destroy();
 	}
 
-	async #admitted(): Promise<Set<string>> {
+	/** By the fingerprints of their certificates. */
+	async #admitted(): Promise<Map<string, AdmittedHost>> {
 		const hosts = await readAdmitted(this.#home);
-		return new Set(hosts.filter(({ to }) => to.includes(this.#to)).map(({ fingerprint }) => fingerprint));
+		return new Map(hosts.filter(({ to }) => to.includes(this.#to)).map(host => [host.fingerprint, host]));
 	}
 }

@@ -75,6 +75,7 @@ export async function admitHost(
 	host: string,
 	directory: string,
 	to: readonly AccessKind[] = ['repositories'],
+	hostId?: string,
 ): Promise<HostKeys> {
 	await mustBeNew(home, host);
 	const { authority } = await serviceKeys(home);
@@ -88,7 +89,7 @@ export async function admitHost(
 		});
 		await syncDirectory(dirname(directory));
 		const keys = hostKeysIn(directory);
-		await recordAdmitted(home, { host, certificate: await readFile(keys.certificate), to });
+		await recordAdmitted(home, { host, certificate: await readFile(keys.certificate), to, hostId });
 		return keys;
 	} catch (error) {
 		await rm(making, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -55,8 +56,11 @@ describe('`host add`', () => {
 		// There is no Temporal to which it could come.
 		await assert.rejects(addHost(run.wanted, ready), { code: 'temporal_unreachable' });
 		const directory = join(home, 'hosts', 'hv1');
-		assert.equal((await readHostRecord(directory))?.phase, 'adding');
-		assert.deepEqual((await readAdmitted(home))[0]?.to, ['repositories', 'temporal']);
+		const { phase, hostId } = (await readHostRecord(directory)) ?? {};
+		assert.equal(phase, 'adding');
+		// The wait for its worker comes before its id is in config.yaml.
+		const [admitted] = await readAdmitted(home);
+		assert.deepEqual([admitted?.to, admitted?.hostId], [['repositories', 'temporal'], hostId]);
 		await assert.rejects(addHost(run.wanted, ready), { code: 'temporal_unreachable' });
 		assert.equal((await readHostRecord(directory))?.admitted, true);
 		const remove = ['host', 'remove', 'hv1', '--confirm', 'hv1', ...mine.slice(0, 2)];
@@ -155,8 +159,9 @@ describe('What a host is given', () => {
 			const installation = await openInstallation(home);
 			const planned = await planAccess(installation);
 			const directory = join(home, 'access');
-			await admitOnce(installation, 'hv1', directory, planned.to);
-			await admitOnce(installation, 'hv1', directory, planned.to);
+			const hostId = randomUUID();
+			await admitOnce(installation, 'hv1', directory, planned.to, hostId);
+			await admitOnce(installation, 'hv1', directory, planned.to, hostId);
 			const given = await readAccess(planned, directory);
 			const seed = parseSeed(JSON.stringify({ ...sample, ...given }));
 			assert.equal(seed.repository?.port, 7402);

@@ -12,7 +12,7 @@ import {
 import { createServer as createPlain, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { narrow } from '../../keeper/door/narrow.ts';
+import { type Narrowed, narrow } from '../../keeper/door/narrow.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
@@ -21,6 +21,12 @@ interface Bench {
 	behind: Set<ServerHttp2Session>;
 	refused: (string | undefined)[];
 }
+
+/** What is said in `/asked` decides. */
+const objection: Narrowed['objection'] = path => {
+	if (path === '/asked') return async message => (message.equals(Buffer.from('please')) ? undefined : 'not like this');
+	return path === '/good' ? undefined : 'no such call';
+};
 
 /** A server behind a narrow door that lets `/good` through, and a caller in front of it. */
 async function bench(
@@ -39,9 +45,7 @@ async function bench(
 	);
 	server.listen(socket);
 	const refused: (string | undefined)[] = [];
-	const door = createPlain(caller =>
-		narrow(caller, { socket, allows: path => path === '/good', onRefused: path => refused.push(path) }),
-	);
+	const door = createPlain(caller => narrow(caller, { socket, objection, onRefused: path => refused.push(path) }));
 	door.listen(0, '127.0.0.1');
 	await Promise.all([once(server, 'listening'), once(door, 'listening')]);
 	const { port } = door.address() as AddressInfo;
@@ -114,6 +118,21 @@ test('`narrow` answers a call that is not allowed itself, tells of it once a con
 	}
 	assert.deepEqual([heard, refused], [0, ['/bad']]);
 	assert.equal((await ask(session, '/good', Buffer.alloc(3))).headers?.[':status'], 200);
+});
+
+test('`narrow` asks of a call what it says, and hands it on whole, or answers it itself', async t => {
+	const heard: Buffer[] = [];
+	const { session, refused } = await bench(t, call => {
+		call.on('data', (part: Buffer) => heard.push(part));
+		call.respond({ ':status': 200, 'grpc-status': '0' }, { endStream: true });
+	});
+	const status = async (body: string | Buffer) =>
+		(await ask(session, '/asked', Buffer.from(body))).headers?.['grpc-status'];
+	assert.equal(await status('please'), '0');
+	assert.equal(String(Buffer.concat(heard)), 'please');
+	for (const body of ['', 'now', Buffer.alloc(1024 * 1024, 'please')]) assert.equal(await status(body), '7');
+	assert.deepEqual([String(Buffer.concat(heard)), refused], ['please', ['/asked']]);
+	assert.equal(await status('please'), '0');
 });
 
 test('`narrow` ends a call that its caller gives up, and all of them with either side', async t => {

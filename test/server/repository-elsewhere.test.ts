@@ -12,6 +12,7 @@ import { directAccess } from '../../repository/access/direct.ts';
 import { Grants } from '../../repository/service/grants.ts';
 import { admitHost } from '../../repository/service/service-keys.ts';
 import { recoveryPlaces } from '../../supervisor/files/places.ts';
+import { addHostId } from '../../system/configured-hosts.ts';
 import { loadConfig } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
 import { recoveryWorkflowId } from '../../workflows/contracts.ts';
@@ -45,6 +46,7 @@ test('a recovery on a host without a repository, planned and pinned where that i
 	await writeFile(join(home, 'config.yaml'), JSON.stringify(config));
 	// As in an appliance: the door for hosts lets a host worker in, and nobody else.
 	await host.start();
+	await addHostId(installation, 'hv1', (await host.client.host()).hostId);
 	captive(t, 'env', [`ROUSE_HOME=${home}`, process.execPath, worker, '--roles', 'host']);
 
 	const temporal = await connectTemporal(installation);

@@ -1,5 +1,6 @@
 /** What hosts elsewhere reach of an installation: who is let in, for how long, and that its keeper keeps it. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -16,6 +17,7 @@ import { servedAnswers } from '../../keeper/served-answers.ts';
 import { serviceFiles, serviceHolder } from '../../keeper/services.ts';
 import { admitHost, type HostKeys } from '../../repository/service/service-keys.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
+import { addHostId } from '../../system/configured-hosts.ts';
 import { loadConfig } from '../../system/installation.ts';
 import { signalHolder } from '../../system/process-lock.ts';
 import { publishTemporalTarget, readPublishedTarget } from '../../system/temporal-target.ts';
@@ -116,6 +118,18 @@ test('`serve` of config.yaml', async t => {
 	await t.test('answers a host worker, from its first call to the end of a recovery, and no other call', async () => {
 		// As on a host elsewhere, but for what it shares with this one.
 		const { hostId } = await SupervisorClient.of(installation).host();
+		const far = await connectTo(target);
+		const { namespace } = target;
+		const { workflowService } = far.client;
+		const mayNotPoll = async (name: string, details: RegExp) =>
+			await assert.rejects(workflowService.pollActivityTaskQueue({ namespace, taskQueue: { name } }), {
+				code: grpcPermissionDenied,
+				details,
+			});
+		await mayNotPoll(taskQueues.host(hostId), /its id is not known here/);
+		await addHostId(installation, 'hv1', hostId);
+		for (const name of [taskQueues.host(randomUUID()), taskQueues.control])
+			await mayNotPoll(name, /not a queue of this host/);
 		const before = await serviceHolder(home, 'host-worker');
 		await publishTemporalTarget(home, target);
 		await signalHolder(serviceFiles(home, 'host-worker').lockPath, 'SIGKILL');
@@ -140,11 +154,8 @@ test('`serve` of config.yaml', async t => {
 		await recoveries.start(request);
 		await recoveries.waitFor('far', 'finished', { timeoutMs: 60_000 });
 		const said = await readFile(serviceFiles(home, 'host-door').logPath, 'utf8');
-		assert.doesNotMatch(said, /no host worker makes/, 'a call that workers make is missing in host-calls.ts');
-		const far = await connectTo(target);
+		assert.doesNotMatch(said, /no call of a host worker/, 'a call that workers make is missing in host-calls.ts');
 		const execution = { workflowId: recoveryWorkflowId('far') };
-		const { namespace } = target;
-		const { workflowService } = far.client;
 		const history = () => workflowService.getWorkflowExecutionHistory({ namespace, execution });
 		await assert.rejects(history(), { code: grpcPermissionDenied });
 		await assert.rejects(new Recoveries(far).start({ ...request, name: 'another' }));

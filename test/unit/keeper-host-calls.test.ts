@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isHostCall } from '../../keeper/door/host-calls.ts';
+import { objectionTo } from '../../keeper/door/host-calls.ts';
 
 const service = '/temporal.api.workflowservice.v1.WorkflowService';
 
-test('`isHostCall` lets a host report to workflows, and give no order to one, ask it nothing and start none', () => {
-	assert.ok(isHostCall(`${service}/SignalWorkflowExecution`));
+const objection = (call: string) => objectionTo(`${service}/${call}`, async () => []);
+
+test('`objectionTo` lets a host report to workflows, and give no order to one, ask it nothing and start none', () => {
+	assert.equal(objection('SignalWorkflowExecution'), undefined);
 	const refused = [
 		'UpdateWorkflowExecution',
 		'PollWorkflowExecutionUpdate',
@@ -18,7 +20,7 @@ test('`isHostCall` lets a host report to workflows, and give no order to one, as
 		'PollWorkflowTaskQueue',
 	];
 	assert.deepEqual(
-		refused.filter(call => isHostCall(`${service}/${call}`)),
+		refused.filter(call => objection(call) !== 'no call of a host worker'),
 		[],
 	);
 });

@@ -44,7 +44,7 @@ export const addSteps: readonly Step[] = [
 		name: 'access',
 		text: ({ wanted: { name } }) => `certificates with which ${name} reaches Temporal and the repository`,
 		run: async work => {
-			await work.parts.admit();
+			await work.parts.admit(work.record.hostId);
 			await work.note({ admitted: true });
 		},
 	},

@@ -36,8 +36,8 @@ export interface SetupParts {
 	precheck: (wanted: WantedHost, known: HostRecord | undefined) => Promise<void>;
 	/** Path of the appliance's disk here, which is made if need be. */
 	image: () => Promise<string>;
-	/** Lets the host in to what is served; again changes nothing. Throws `config_invalid` when nothing is. */
-	admit: () => Promise<void>;
+	/** Lets the host in to what is served, under its id; again changes nothing. Throws `config_invalid` when nothing is. */
+	admit: (hostId: string) => Promise<void>;
 	/** Of the same it says the same. It has private keys. */
 	seedText: (facts: SeedFacts) => Promise<string>;
 	/** A VHDX in a new file. */
