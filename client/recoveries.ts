@@ -19,16 +19,24 @@ import { decideStart, type StartOutcome } from './start-decision.ts';
 import { pendingOf, type RecoveryDetails, type RecoveryGlance, type RecoverySummary, summarise } from './summaries.ts';
 import { RecoveryWorkflows } from './workflows.ts';
 
+/**
+ * Whether recoveries on one host ask the broker of the site as well; those over a pool always do. Where they do not, the
+ * host alone says whether there is room.
+ */
+const brokerByDefault = false;
+
 /** How long a client waits for a worker's answer before it takes what the memo says. */
 const queryLimitMs = 2_000;
 
 /** Recoveries as Temporal knows them: started, listed, looked at, waited for. What they can be told is in orders.ts. */
 export class Recoveries {
 	readonly #caller: string;
+	readonly #asksBroker: boolean;
 	readonly #workflows: RecoveryWorkflows;
 
-	constructor(temporal: TemporalClient) {
+	constructor(temporal: TemporalClient, { broker = brokerByDefault }: { broker?: boolean } = {}) {
 		this.#caller = temporal.caller;
+		this.#asksBroker = broker;
 		this.#workflows = new RecoveryWorkflows(temporal);
 	}
 
@@ -76,22 +84,23 @@ export class Recoveries {
 	async #startWorkflow(input: RecoveryInput, known: { recoveryId?: string; phase: Phase }): Promise<void> {
 		const { request, requestHash } = input;
 		const { recoveryId, phase } = known;
+		const anywhere = request.pool !== undefined;
 		const { client } = this.#workflows;
 		await this.#workflows.call(request.name, () =>
 			client.workflow.start(recoveryWorkflow, {
 				workflowId: recoveryWorkflowId(request.name),
 				taskQueue: taskQueues.control,
-				args: [input],
+				args: [this.#asksBroker || anywhere ? { ...input, broker: true } : input],
 				memo: { request, requestHash, ...(recoveryId === undefined ? {} : { recoveryId }) },
 				typedSearchAttributes: [
 					{ key: searchAttributes.machine, value: request.machine },
-					{ key: searchAttributes.host, value: request.host },
+					...(anywhere && !input.adopt ? [] : [{ key: searchAttributes.host, value: request.host }]),
 					{ key: searchAttributes.phase, value: phase },
 					{ key: searchAttributes.owner, value: request.requestedBy },
 				],
 				workflowIdConflictPolicy: 'FAIL',
 				workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-				staticSummary: `${request.machine}@${request.restorePoint} on ${request.host}`,
+				staticSummary: `${request.machine}@${request.restorePoint} on ${placesOf(request)}`,
 			}),
 		);
 	}
@@ -197,4 +206,8 @@ export class Recoveries {
 			return undefined;
 		}
 	}
+}
+
+function placesOf({ host, pool }: RecoveryRequest): string {
+	return pool ? `one of ${pool.map(place => place.host).join(', ')}` : host;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DiskImage } from '../model/chunk.ts';
-import { RouseError } from '../model/errors.ts';
+import { asRouseError, RouseError } from '../model/errors.ts';
 import type { MachineConfig } from '../model/machine.ts';
 import { refuseTooLarge } from '../model/machine-size.ts';
 import { missingWarnings } from '../model/missing-warnings.ts';
@@ -37,6 +37,10 @@ export interface RequestOptions {
 	readiness?: RecoveryRequest['readiness'];
 	/** Per second; 0 is unlimited. */
 	maxRateBytes?: number | undefined;
+	/** Of those that wait for a place: 1 goes first, 5 last; default 3. */
+	priority?: RecoveryRequest['priority'];
+	/** Among equal priorities the earliest goes first. */
+	deadline?: RecoveryRequest['deadline'];
 	reason?: string | undefined;
 }
 
@@ -78,6 +82,37 @@ export async function makeRequest(
 	return requestOf(point, { ...options, networks }, { repository, places: [{ host: host.name, hostId: host.hostId }] });
 }
 
+/** A host of a pool as it was asked; null: it did not answer, and may have when its turn comes. */
+export interface PoolHost {
+	place: Place;
+	view: HostView | null;
+}
+
+/**
+ * As {@link makeRequest} for any of these hosts. One that is unfit is warned of, since it may be fit when its turn comes;
+ * what is wrong with the first is thrown where all are.
+ */
+export async function makePoolRequest(
+	reference: PointReference,
+	options: RequestOptions,
+	{
+		networks: byDefault,
+		repository,
+		hosts,
+		onWarning,
+	}: Omit<Surroundings, 'host'> & { hosts: readonly [PoolHost, ...PoolHost[]] },
+): Promise<RecoveryRequest> {
+	const networks = { ...byDefault, ...options.networks };
+	const point = await findPoint(repository, reference);
+	for (const warning of missingWarnings(point.disks)) onWarning?.(`${reference.machine}@${point.time}: ${warning}`);
+	const wanted = { networks, memoryMiB: options.memoryMiB ?? point.config.memoryMiB };
+	const views = hosts.map(({ view }) => view);
+	for (const { message } of refuseUnfitEverywhere(views, wanted)) onWarning?.(`it goes elsewhere: ${message}`);
+	const [first, ...others] = hosts;
+	const places: [Place, ...Place[]] = [first.place, ...others.map(({ place }) => place)];
+	return requestOf(point, { ...options, networks }, { repository, places });
+}
+
 /** Of a restore point that was found. `places`: where it may run; the first is its host until it was given one. */
 export function requestOf(
 	{ machine, time, manifestDigest }: Pick<FoundPoint, 'machine' | 'time' | 'manifestDigest'>,
@@ -106,6 +141,8 @@ export function requestOf(
 		powerOn: options.powerOn,
 		...(options.readiness === undefined ? {} : { readiness: options.readiness }),
 		policy: { finish: options.finish, switch: options.switch, maxRateBytes: options.maxRateBytes ?? 0 },
+		...(options.priority === undefined ? {} : { priority: options.priority }),
+		...(options.deadline === undefined ? {} : { deadline: options.deadline }),
 		reason: options.reason ?? '',
 		requestedBy: caller(),
 	};
@@ -119,6 +156,24 @@ export function refuseUnfit(
 	checkUsable(host);
 	for (const target of Object.values(networks)) checkNetwork(target, host);
 	refuseTooLarge({ memoryMiB }, `host ${host.name}`, host.memory);
+}
+
+/** What {@link refuseUnfit} says of some of a pool; thrown where it says so of all. */
+export function refuseUnfitEverywhere(
+	hosts: readonly (HostView | null)[],
+	wanted: Parameters<typeof refuseUnfit>[1],
+): RouseError[] {
+	const problems: RouseError[] = [];
+	for (const host of hosts) {
+		try {
+			if (host) refuseUnfit(host, wanted);
+		} catch (error) {
+			problems.push(asRouseError(error));
+		}
+	}
+	const [first] = problems;
+	if (first && problems.length === hosts.length) throw first;
+	return problems;
 }
 
 function checkUsable({ name, protocol, unusable }: HostView): void {

@@ -6,6 +6,7 @@ import { resourcesText, viewText } from '../broker/view-text.ts';
 import { requireConfirmation } from '../recover/orders.ts';
 import { withSession } from '../recover/session.ts';
 import { type Context, command } from '../terminal/command.ts';
+import { parsePriority } from '../terminal/parse.ts';
 import { parseTime } from '../terminal/parse-time.ts';
 
 /** What shares out the site's hosts and repositories among recoveries. */
@@ -121,11 +122,6 @@ function parseTotal(text: string): number | null {
 	const total = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
 	if (Number.isSafeInteger(total)) return total;
 	throw new InvalidArgumentError(`"${text}": write a whole number, or default.`);
-}
-
-function parsePriority(text: string): number {
-	if (/^[1-5]$/.test(text)) return Number(text);
-	throw new InvalidArgumentError(`"${text}" is no priority: write a number from 1, which goes first, to 5.`);
 }
 
 function parseDeadline(text: string): string {

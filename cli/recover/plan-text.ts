@@ -11,7 +11,7 @@ import { terminalLine } from '../../system/terminal-text.ts';
  */
 export function planText(request: RecoveryRequest, plan: RecoveryPlan, networks: readonly string[]): string {
 	const { cpus, memoryMiB, firmware } = plan.config;
-	const lines = [`plan: ${plan.machine}@${plan.restorePoint} as ${plan.machineName} on ${request.host}`];
+	const lines = [`plan: ${plan.machine}@${plan.restorePoint} as ${plan.machineName} on ${whereOf(request)}`];
 	const row = (label: string, value: string) => lines.push(`  ${label.padEnd(10)} ${terminalLine(value)}`);
 	row('machine', `${cpus} vCPU, ${formatBytes(memoryMiB * 1024 * 1024)}, ${firmware}`);
 	for (const [index, disk] of plan.disks.entries())
@@ -31,6 +31,11 @@ export function planText(request: RecoveryRequest, plan: RecoveryPlan, networks:
 	for (const warning of warnings) row('warning', warning);
 	lines.push('Nothing was changed. Without --dry-run the recovery starts.');
 	return lines.join('\n');
+}
+
+/** Over a pool the first that answered was asked what its platform would choose. */
+function whereOf({ host, pool }: RecoveryRequest): string {
+	return pool ? `one of ${pool.map(place => place.host).join(', ')}` : host;
 }
 
 function allocation({ allocate }: RecoveryPlan): string {

@@ -3,7 +3,8 @@ import { planRecovery } from '../../activities/control/plan-recovery.ts';
 import { readDocument } from '../../client/documents.ts';
 import { isRemoved } from '../../client/removed-machine.ts';
 import type { AskableHost } from '../../client/host-elsewhere.ts';
-import { idElsewhere, makeRequest, type RequestOptions } from '../../client/requests.ts';
+import { idElsewhere, makePoolRequest, makeRequest, type RequestOptions } from '../../client/requests.ts';
+import { RouseError } from '../../model/errors.ts';
 import type { PointReference } from '../../model/names.ts';
 import type { ReadinessCheck } from '../../model/readiness.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
@@ -12,19 +13,44 @@ import type { HostView } from '../../supervisor/protocol.ts';
 import { type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
 import { chooseConfigured, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { parseBytes, parseCpus, parseMemory, parseName, parsePoint } from '../terminal/parse.ts';
+import {
+	parseBytes,
+	parseCpus,
+	parseDuration,
+	parseMemory,
+	parseName,
+	parseNames,
+	parsePoint,
+	parsePriority,
+} from '../terminal/parse.ts';
+import { parseTime } from '../terminal/parse-time.ts';
 import { recoveryAnswer } from './answer.ts';
 import { parseForward, parseNetwork, parsePlatformOption } from './parse-key-value.ts';
 import { parseReady, parseReadyWithin, readinessOf } from './parse-ready.ts';
 import { planText } from './plan-text.ts';
 import { openSupervisor, type Session, withSession } from './session.ts';
+import { type AskedHost, askPool, firstThatAnswers } from './start-hosts.ts';
 import { fullText } from './text.ts';
 import { waitForPhase } from './wait.ts';
 
 export type StartOptions = Omit<
 	RequestOptions,
-	'powerOn' | 'readiness' | 'maxRateBytes' | 'networks' | 'forwards' | 'memoryMiB' | 'platformOptions'
+	| 'host'
+	| 'deadline'
+	| 'readiness'
+	| 'powerOn'
+	| 'maxRateBytes'
+	| 'networks'
+	| 'forwards'
+	| 'memoryMiB'
+	| 'platformOptions'
 > & {
+	/** One, or several of which it is to be one. */
+	host?: [string, ...string[]] | undefined;
+	/** Until when it is to run. */
+	by?: string | undefined;
+	/** The same, from now on, in milliseconds. */
+	rto?: number | undefined;
 	power: 'on' | 'off';
 	ready?: ReadinessCheck | undefined;
 	/** Milliseconds. */
@@ -47,7 +73,7 @@ export const buildStart = (context: Context) =>
 		.description('start a machine from its backup')
 		.argument('<machine@point>', 'web01@latest, web01@2026-11-20T03:00Z', parsePoint)
 		.option(...repositoryOption)
-		.option('--host <name>', 'where it runs (default: the host of this installation)', parseName)
+		.option('--host <names>', 'where it runs, or several of which it is to be one, as kvm1,kvm2', parseNames)
 		.option('--name <name>', 'name of the recovery (default: MACHINE-r1)', parseName)
 		.option('--again', 'use the name of a discarded or abandoned recovery, or of a machine that was removed, again')
 		.addOption(
@@ -82,6 +108,9 @@ export const buildStart = (context: Context) =>
 		)
 		.option('--ready-within <time>', 'time limit of that check, as 5m (default: 10m)', parseReadyWithin)
 		.option('--max-rate <bytes>', 'limit of the migration per second, as 20MiB; 0 is none', parseBytes)
+		.option('--priority <1-5>', 'among those that wait for a place: 1 goes first, 5 last (default: 3)', parsePriority)
+		.option('--by <time>', 'until when it is to run: among equal priorities the earliest goes first', parseTime)
+		.option('--rto <duration>', 'the same from now on, as 15m or 4h', parseDuration)
 		.option('--reason <text>', 'why, for the audit')
 		.addOption(
 			new Option('--wait <phase>', 'return only in this phase').choices(['running', 'finished']).default('running'),
@@ -90,8 +119,12 @@ export const buildStart = (context: Context) =>
 		.action((point, options) => start(point, options, context));
 
 async function start(point: PointReference, options: StartOptions, context: Context): Promise<void> {
+	if (options.by !== undefined && options.rto !== undefined)
+		throw new RouseError('usage', '--by and --rto are two words for one thing', { hint: 'say one of them' });
 	const config = await loadConfig({ home: homeDirectory(context.env) });
-	const elsewhere = options.host === undefined ? undefined : idElsewhere(config, options.host);
+	const [name = config.host.name, ...more] = options.host ?? [];
+	if (more.length > 0) return startInPool(point, options, [name, ...more], context);
+	const elsewhere = idElsewhere(config, name);
 	const prepare = (host: AskableHost) => prepared(point, options, { config, host, context });
 	if (elsewhere === undefined) {
 		// What is wrong with it is told also where Temporal does not run.
@@ -100,7 +133,27 @@ async function start(point: PointReference, options: StartOptions, context: Cont
 		return withSession(context, session => carryOut(wanted, options, { session, context }));
 	}
 	await withSession(context, async session => {
-		const wanted = await prepare(await session.hostElsewhere({ name: options.host ?? '', hostId: elsewhere }));
+		const wanted = await prepare(await session.hostElsewhere({ name, hostId: elsewhere }));
+		if (options.dryRun) return showPlan(wanted, context);
+		return carryOut(wanted, options, { session, context });
+	});
+}
+
+async function startInPool(
+	point: PointReference,
+	options: StartOptions,
+	names: [string, ...string[]],
+	context: Context,
+): Promise<void> {
+	await withSession(context, async session => {
+		const { config } = session;
+		const hosts = await askPool(names, { session, context });
+		const repository = await chooseConfigured(context, options.repo, config);
+		const networks = names.includes(config.host.name) ? config.host.networks : {};
+		const onWarning = (warning: string) => context.output.warn(warning);
+		const request = await makePoolRequest(point, requestOptions(options), { networks, repository, hosts, onWarning });
+		const asked = firstThatAnswers(hosts);
+		const wanted: Wanted = { request, ...asked, others: hosts.filter(({ host }) => host !== asked.host) };
 		if (options.dryRun) return showPlan(wanted, context);
 		return carryOut(wanted, options, { session, context });
 	});
@@ -111,6 +164,8 @@ interface Wanted {
 	request: RecoveryRequest;
 	host: AskableHost;
 	view: HostView;
+	/** On which it may run as well. */
+	others?: readonly AskedHost[];
 }
 
 async function prepared(
@@ -129,7 +184,7 @@ async function prepared(
 }
 
 async function carryOut(
-	{ request, host, view }: Wanted,
+	{ request, host, view, others = [] }: Wanted,
 	options: StartOptions,
 	{ session, context }: { session: Session; context: Context },
 ): Promise<void> {
@@ -137,7 +192,10 @@ async function carryOut(
 	const { name } = request;
 	const { outcome } = await session.recoveries.start(request, {
 		again: options.again ?? false,
-		isRemoved: finished => isRemoved(host, request.hostId, finished),
+		isRemoved: finished => {
+			const other = others.find(({ place }) => place.hostId === finished.request?.hostId);
+			return isRemoved(other?.host ?? host, other?.place.hostId ?? view.hostId, finished);
+		},
 	});
 	if (outcome === 'attached') context.output.message(`${name} was started before with the same request: attached`);
 	if (outcome === 'already_finished') context.output.message(`${name} is finished already`);
@@ -160,7 +218,21 @@ async function showPlan({ request, host, view }: Wanted, context: Context): Prom
 
 /** What was typed, under the names of a request. */
 export function requestOptions(typed: StartOptions): RequestOptions {
-	const { power, ready, readyWithin, maxRate, network, forward, memory, platform, ...same } = typed;
+	const {
+		power,
+		ready,
+		readyWithin,
+		maxRate,
+		network,
+		forward,
+		memory,
+		platform,
+		by,
+		rto,
+		host: _host,
+		...same
+	} = typed;
+	const deadline = by ?? (rto === undefined ? undefined : new Date(Date.now() + rto).toISOString());
 	return {
 		...same,
 		powerOn: power === 'on',
@@ -170,5 +242,6 @@ export function requestOptions(typed: StartOptions): RequestOptions {
 		forwards: forward,
 		memoryMiB: memory,
 		platformOptions: platform,
+		deadline,
 	};
 }

@@ -1,7 +1,9 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import * as z from 'zod';
+import { brokerLimits } from '../../model/broker.ts';
 import { machineConfigSchema } from '../../model/machine.ts';
 import { refusalText } from '../../model/issue-text.ts';
+import { writtenDurationSchema } from '../../model/written-values.ts';
 import { nameSchema, type PointReference, parsePointReference } from '../../model/names.ts';
 
 const unitBytes: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
@@ -59,6 +61,25 @@ export function parseName(text: string): string {
 	const result = nameSchema.safeParse(text);
 	if (result.success) return result.data;
 	throw new InvalidArgumentError(`"${text}": ${refusalText(result.error)}.`);
+}
+
+/** `kvm1,kvm2` */
+export function parseNames(text: string): [string, ...string[]] {
+	const [first = '', ...others] = text.split(',').map(parseName);
+	if (others.length < brokerLimits.poolHosts) return [first, ...new Set(others.filter(name => name !== first))];
+	throw new InvalidArgumentError(`${others.length + 1} hosts: name ${brokerLimits.poolHosts} at most.`);
+}
+
+export function parsePriority(text: string): number {
+	if (/^[1-5]$/.test(text)) return Number(text);
+	throw new InvalidArgumentError(`"${text}" is no priority: write a number from 1, which goes first, to 5.`);
+}
+
+/** `90s`, `15m`, `4h`, `2d`: milliseconds. */
+export function parseDuration(text: string): number {
+	const duration = writtenDurationSchema.safeParse(text);
+	if (duration.success) return duration.data;
+	throw new InvalidArgumentError(`"${text}" is no duration: write 90s, 15m, 4h or 2d.`);
 }
 
 /** `MACHINE@POINT` or `MACHINE`, which is its latest point. */

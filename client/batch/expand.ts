@@ -4,7 +4,7 @@ import { asRouseError, RouseError } from '../../model/errors.ts';
 import { missingWarnings } from '../../model/missing-warnings.ts';
 import type { Place, RecoveryRequest } from '../../model/recovery.ts';
 import type { HostView } from '../../supervisor/protocol.ts';
-import { defaultName, type FoundPoint, hashRequest, refuseUnfit, requestOf } from '../requests.ts';
+import { defaultName, type FoundPoint, hashRequest, refuseUnfitEverywhere, requestOf } from '../requests.ts';
 import type { Catalogue } from './catalogue.ts';
 import { type NamedMachine, namedMachines } from './machines.ts';
 import { sharedFields } from './shared-fields.ts';
@@ -195,17 +195,8 @@ function refuseUnfitAnywhere(
 	wanted: { networks: RecoveryRequest['networks']; memoryMiB: number },
 	{ warnings, machine }: { warnings: Set<string>; machine: string },
 ): void {
-	const problems: RouseError[] = [];
-	for (const { view } of hosts) {
-		try {
-			if (view) refuseUnfit(view, wanted);
-		} catch (error) {
-			problems.push(asRouseError(error));
-		}
-	}
-	const [first] = problems;
-	if (first && problems.length === hosts.length) throw first;
-	for (const { message } of problems) warnings.add(`${machine} goes elsewhere: ${message}`);
+	const views = hosts.map(({ view }) => view);
+	for (const { message } of refuseUnfitEverywhere(views, wanted)) warnings.add(`${machine} goes elsewhere: ${message}`);
 }
 
 function planOf(file: BatchFile, items: readonly WantedItem[]): BatchPlan {

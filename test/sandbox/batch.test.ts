@@ -26,7 +26,7 @@ test('`batch` starts recoveries as a person does, that outlive it, and ends with
 	const request = makeRequest({ name: 'one', machine: 'one', machineName: 'one' });
 	const { workflowId, type, input, memo, attributes, onClose } = child;
 	assert.deepEqual([workflowId, type, onClose], ['recovery/one', 'recovery', 2], 'PARENT_CLOSE_POLICY_ABANDON');
-	assert.deepEqual(input, { request, requestHash: 'c'.repeat(64), batch: 'site' });
+	assert.deepEqual(input, { request, requestHash: 'c'.repeat(64), broker: true, batch: 'site' });
 	assert.deepEqual(memo, { request, requestHash: 'c'.repeat(64) });
 	assert.deepEqual(attributes, {
 		RouseMachine: 'one',

@@ -4,6 +4,7 @@ import {
 	defaultName,
 	hashRequest,
 	idElsewhere,
+	makePoolRequest,
 	makeRequest as requestFor,
 	type RequestOptions,
 } from '../../client/requests.ts';
@@ -110,5 +111,37 @@ describe('makeRequest', () => {
 		const request = await requestFor({ machine, point: 'latest' }, asked, { ...surroundings, repository });
 		assert.deepEqual(request.platformOptions, { disks: 'fast' });
 		assert.deepEqual(recoveryRequestSchema.parse(request), request);
+	});
+});
+
+describe('makePoolRequest', () => {
+	const options = { finish: 'manual', switch: 'auto', allocate: 'thin', powerOn: true } as const;
+	const small = { ...sampleHostView, name: 'small', networks: [] };
+	const away = { place: { host: 'away', hostId: '9f6a1c1e-77a4-4f0e-8a55-0d6f5d2f4c11' }, view: null };
+	const poolHost = (view: typeof sampleHostView) => ({ place: { host: view.name, hostId: view.hostId }, view });
+
+	it('has all hosts in it, and tells of those that are unfit now', async t => {
+		const repository = (await storedMachine(await temporaryDirectory(t))).repository;
+		const warnings: string[] = [];
+		const networks = { lan: 'user' };
+		const request = await makePoolRequest(
+			{ machine: 'web01', point: 'latest' },
+			{ ...options, priority: 1 },
+			{
+				networks,
+				repository,
+				hosts: [poolHost(small), poolHost(sampleHostView), away],
+				onWarning: warning => warnings.push(warning),
+			},
+		);
+		assert.deepEqual([request.host, request.pool?.length, request.priority], ['small', 3, 1]);
+		assert.match(warnings.join(), /goes elsewhere: host small has no network "user"/);
+	});
+
+	it('is refused where all hosts are unfit', async t => {
+		const repository = (await storedMachine(await temporaryDirectory(t))).repository;
+		const surroundings = { networks: { lan: 'user' }, repository, hosts: [poolHost(small)] } as const;
+		const made = makePoolRequest({ machine: 'web01', point: 'latest' }, options, { ...surroundings });
+		await assert.rejects(made, { code: 'config_invalid' });
 	});
 });

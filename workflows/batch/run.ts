@@ -173,7 +173,7 @@ export class BatchRun {
 async function startRecovery({ plan }: Layout, item: BatchItem): Promise<void> {
 	const request = itemRequest(plan, item);
 	const { requestHash } = item;
-	const input: RecoveryInput = { request, requestHash, batch: plan.name };
+	const input: RecoveryInput = { request, requestHash, broker: true, batch: plan.name };
 	const memo: RecoveryMemo = { request, requestHash };
 	await startChild(recoveryWorkflow, {
 		workflowId: recoveryWorkflowId(request.name),
@@ -182,7 +182,8 @@ async function startRecovery({ plan }: Layout, item: BatchItem): Promise<void> {
 		memo,
 		typedSearchAttributes: [
 			{ key: searchAttributes.machine, value: request.machine },
-			{ key: searchAttributes.host, value: request.host },
+			// A pool has none yet.
+			...(request.pool ? [] : [{ key: searchAttributes.host, value: request.host }]),
 			{ key: searchAttributes.phase, value: 'planned' },
 			{ key: searchAttributes.owner, value: request.requestedBy },
 			{ key: searchAttributes.batch, value: plan.name },
