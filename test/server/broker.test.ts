@@ -154,8 +154,7 @@ test('grants outlive a killed worker, a killed server, a holder that is terminat
 	} finally {
 		await other.end();
 	}
-	const heard = await Promise.all([a, b, c, d].map(holder => heardBy(client, holder)));
-	assert.deepEqual(heard, Array(4).fill(['leaseGranted']));
+	for (const holder of [a, b, c, d]) assert.deepEqual(await heardBy(client, holder), ['leaseGranted']);
 });
 
 /** A worker whose workflow code differs by a comment, for the broker alone. */
