@@ -100,7 +100,7 @@ export class BatchSite {
 			this.happens({ type: 'ordered', order: effect.order, items: effect.items, answers });
 		}
 		if (effect.type === 'look') {
-			const answers = effect.items.map(index => ({ name: this.nameOf(index), glance: null }));
+			const answers = effect.items.map(index => ({ name: this.nameOf(index), glance: running }));
 			this.happens({ type: 'looked', items: effect.items, answers, askedMs: effect.askedMs });
 		}
 		if (effect.type !== 'prepare') return;

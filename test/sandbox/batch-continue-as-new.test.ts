@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { asked, batchPlan, recoveryIdOf } from '../equipment/batch-site.ts';
+import { asked, batchPlan, recoveryIdOf, running } from '../equipment/batch-site.ts';
 import { Sandbox } from '../equipment/sandbox.ts';
 import { namesIn, SandboxBatch } from './batch-run.ts';
 
@@ -34,7 +34,7 @@ test('`batch` continues as new when nothing is under way, begins nothing meanwhi
 	assert.deepEqual(next.started(), ['recovery/four']);
 	await next.settle();
 	await next.run.complete('orderItems', [{ name: 'one', refused: null }]);
-	await next.news('unparked', ['one']);
+	await next.run.complete('lookAtItems', [{ name: 'one', glance: running }]);
 	await next.news('ready', ['one', 'three', 'four']);
 	assert.equal(next.run.closed, 'completed');
 });

@@ -90,6 +90,20 @@ test('what was heard since a look was begun is newer than what it saw; an end is
 	assert.deepEqual([site.item('one').state, site.item('one').phase], ['ended', 'discarded']);
 });
 
+test('a look that saw less than was told meanwhile is repeated, since nobody knows which of both is newer', () => {
+	const site = started();
+	const [look] = site.tick(600_000);
+	assert.ok(look?.type === 'look');
+	site.nowMs += 5;
+	site.news('one', 'parked', { code: 'chunk_bad' });
+	site.answer(look);
+	assert.equal(site.item('one').state, 'parked');
+	const [again] = site.tick(5);
+	assert.deepEqual(again, { ...look, askedMs: site.nowMs });
+	site.answer(again ?? look);
+	assert.deepEqual([site.item('one').state, site.tick()], ['starting', []]);
+});
+
 test('a look that finds another recovery of the same request watches that one from then on', () => {
 	const site = started();
 	site.news('one', 'not_ready');
@@ -107,7 +121,8 @@ test('a look that finds another recovery of the same request watches that one fr
 test('a recovery that Temporal does not know any more is over', () => {
 	const site = started();
 	const [look] = site.tick(600_000);
-	assert.ok(look);
-	site.answer(look);
+	assert.ok(look?.type === 'look');
+	const answers = [{ name: 'one', glance: null }];
+	site.happens({ type: 'looked', items: look.items, answers, askedMs: look.askedMs });
 	assert.deepEqual([site.item('one').state, site.item('one').code], ['ended', 'recovery_unknown']);
 });

@@ -26,7 +26,7 @@ export const durableItemSchema = z.tuple([
 	number.nullable(),
 	/** `startedMs`, `readyMs`, `freeMs`, `heardMs`, `againMs`. */
 	z.array(z.int().nullable()).length(5),
-	z.array(z.enum(['found', 'late', 'overlooked', 'looked', 'leaving'])),
+	z.array(z.enum(['found', 'late', 'overlooked', 'looked', 'leaving', 'doubtful'])),
 	z.array(z.enum(['tell', 'take-back', 'retry', 'discard'])),
 ]);
 export type DurableItem = z.infer<typeof durableItemSchema>;

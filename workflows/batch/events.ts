@@ -23,7 +23,7 @@ export type BatchEvent = At &
 		| ({ readonly type: 'taken' } & About)
 		| ({ readonly type: 'not-started'; readonly code: ErrorCode; readonly reason: string } & About)
 		| { readonly type: 'news'; readonly news: ItemNews }
-		/** `askedMs`: what was heard since then is newer. */
+		/** `askedMs`: what was heard after that is newer. */
 		| ({ readonly type: 'looked'; readonly answers: readonly LookedAt[]; readonly askedMs: number } & About)
 		| ({ readonly type: 'ordered'; readonly order: 'retry' | 'discard'; readonly answers: readonly Ordered[] } & About)
 		/** A signal has come, or there was nobody. */

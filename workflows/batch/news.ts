@@ -44,16 +44,18 @@ export function looked(
 ): BatchState {
 	const byName = new Map(answers.map(answer => [answer.name, answer]));
 	const next = changeItems(state, items, (item, index) => {
-		const free = { ...item, busy: false };
+		const free = { ...item, busy: false, doubtful: false };
 		const answer = byName.get(layout.places[index]?.item.name ?? '');
 		if (!answer || !isUnderWay(item)) return free;
 		const { glance } = answer;
 		if (glance === null) return ended(free, { phase: item.phase, code: 'recovery_unknown', reason: gone });
 		if (glance.recoveryId !== null && item.past.includes(glance.recoveryId)) return free;
-		const isNew = item.heardMs === null || item.heardMs < askedMs;
+		const isNew = item.heardMs === null || item.heardMs <= askedMs;
 		const now = seen(another(free, glance.recoveryId), glance, { atMs, isNew });
+		// It has said meanwhile what was not seen: only another look tells which of both is newer.
+		if (!isNew && isUnderWay(now) && (now.state === 'parked') !== glance.parked) return { ...now, doubtful: true };
 		// It has not told this, so it may not know whom to tell.
-		const silent = isUnderWay(now) && now.state !== item.state && !now.owes.includes('tell');
+		const silent = !item.doubtful && isUnderWay(now) && now.state !== item.state && !now.owes.includes('tell');
 		return silent ? { ...now, owes: ['tell', ...now.owes] } : now;
 	});
 	return heedFailures(layout, next, items);

@@ -71,10 +71,12 @@ export function ordered(
 		if (refused === undefined || (refused && retryClassOf(refused.code) === 'transient'))
 			return { ...free, againMs: atMs + tryAgainMs };
 		const done = { ...free, owes: free.owes.filter(owed => owed !== order) };
-		if (refused === null || !isUnderWay(item)) return done;
-		const leaving = order === 'discard' ? false : done.leaving;
-		// Why it was refused is seen by a look at it, unless it says so itself before.
-		return { ...done, leaving, code: refused.code, reason: shortReason(refused.reason), heardMs: null };
+		if (!isUnderWay(item) || (refused === null && order === 'discard')) return done;
+		// What it is from then on, or why it refuses, is seen by a look at it, unless it says so itself before.
+		const seen = { ...done, doubtful: true };
+		if (refused === null) return seen;
+		const leaving = order === 'discard' ? false : seen.leaving;
+		return { ...seen, leaving, code: refused.code, reason: shortReason(refused.reason) };
 	});
 }
 
@@ -84,7 +86,7 @@ export function told(state: BatchState, { items, what, arrived }: Extract<BatchE
 		...item,
 		busy: false,
 		owes: item.owes.filter(owed => owed !== what),
-		heardMs: arrived ? item.heardMs : null,
+		doubtful: item.doubtful || !arrived,
 	}));
 }
 

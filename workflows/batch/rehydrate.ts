@@ -51,6 +51,7 @@ function itemFrom(durable: DurableItem, beganMs: number, reasons: readonly strin
 		freeMs: freeMs ?? null,
 		heardMs: heardMs ?? null,
 		owes,
+		doubtful: flags.includes('doubtful'),
 		leaving: flags.includes('leaving'),
 		againMs: againMs ?? null,
 		busy: false,

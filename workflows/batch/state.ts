@@ -31,8 +31,10 @@ export interface Item {
 	readonly looked: boolean;
 	/** When nothing stood in the way of its recovery. */
 	readonly freeMs: number | null;
-	/** When something was last heard of its recovery; null: it is to be looked at now. */
+	/** When something was last heard of its recovery. */
 	readonly heardMs: number | null;
+	/** It is looked at as soon as may be. */
+	readonly doubtful: boolean;
 	/** In the order in which it is said. */
 	readonly owes: readonly Owed[];
 	/** Its discard was ordered, and it is not over. */
@@ -78,6 +80,7 @@ const waiting: Item = {
 	looked: false,
 	freeMs: null,
 	heardMs: null,
+	doubtful: false,
 	owes: [],
 	leaving: false,
 	againMs: null,
@@ -128,8 +131,10 @@ export function isUnderWay({ state }: Pick<Item, 'state'>): boolean {
 }
 
 /** Something of it is still to come before the batch can be over. */
-export function isUnsettled({ state, owes, leaving, busy }: Item): boolean {
-	return state === 'waiting' || state === 'starting' || owes.length > 0 || leaving || busy;
+export function isUnsettled(item: Item): boolean {
+	const { state, owes, leaving, busy, doubtful } = item;
+	const isOpen = isUnderWay(item) && (owes.length > 0 || leaving || doubtful);
+	return state === 'waiting' || state === 'starting' || isOpen || busy;
 }
 
 /** It holds up nobody who follows: it is ready, or as good as it gets, or nothing will come of it. */

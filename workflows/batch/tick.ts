@@ -38,7 +38,7 @@ export function nextTickMs({ items, lookedMs }: BatchState): number | null {
 function dueOf(item: Item, lookedMs: number): number | null {
 	if (item.busy) return null;
 	if (item.againMs !== null && (item.state === 'waiting' || item.owes.length > 0)) return item.againMs;
-	if (isUnderWay(item) && item.heardMs === null) return item.againMs ?? 0;
+	if (isUnderWay(item) && item.doubtful) return item.againMs ?? 0;
 	return mayBeSilent(item) ? lookedMs + lookEveryMs : null;
 }
 
@@ -113,7 +113,7 @@ class Round {
 		const isTime = this.#state.lookedMs + lookEveryMs <= askedMs;
 		const isSilent = (item: Item) => {
 			if (!isUnderWay(item) || !this.#isDue(item)) return false;
-			return item.heardMs === null || (isTime && mayBeSilent(item) && item.heardMs + lookEveryMs <= askedMs);
+			return item.doubtful || (isTime && mayBeSilent(item) && (item.heardMs ?? 0) + lookEveryMs <= askedMs);
 		};
 		return this.#parts(this.#indexes(isSilent), batchLimits.asked).map(items => ({ type: 'look', items, askedMs }));
 	}
