@@ -106,6 +106,22 @@ suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
 		serial.destroy();
 	});
 
+	test('a machine with virtio has a channel to an agent: nobody answers while there is none, and QEMU is not held up', async t => {
+		const made = await bench(t);
+		const { agent } = machinePaths(made.definition).sockets;
+		await anew(made, async machine => assert.equal(await machine.agentAnswers?.(), false));
+		await startedGuest(made);
+		assert.ok((await stat(agent)).isSocket());
+		await anew(made, async machine => assert.equal(await machine.agentAnswers?.(), false));
+		const machine = made.platform.machine(made.definition, gateOf(made));
+		t.after(() => machine.close());
+		const asked = machine.agentAnswers?.();
+		assert.equal((await machine.observe()).power, 'on'); // meanwhile
+		assert.equal(await asked, false);
+		await anew(made, machine => machine.powerOff());
+		await assert.rejects(stat(agent), { code: 'ENOENT' });
+	});
+
 	test('a Windows guest without drivers gets SATA disks and e1000e, and is switched like any other', async t => {
 		const made = await bench(t, {
 			disks: 7, // one more than the board has ports
