@@ -94,7 +94,11 @@ export class BatchWorld {
 	#carryOut(effect: BatchEffect): void {
 		switch (effect.type) {
 			case 'prepare':
-				this.#answer(effect.items, items => ({ type: 'prepared', items, answers: items.map(each => this.#prepare(each)) }));
+				this.#answer(effect.items, items => ({
+					type: 'prepared',
+					items,
+					answers: items.map(each => this.#prepare(each)),
+				}));
 				return;
 			case 'look':
 				this.#answer(effect.items, items => ({

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { recoveryStatusSchema } from '../../model/recovery.ts';
+import { Sandbox } from '../equipment/sandbox.ts';
+import { bringTo, startRecovery, startRunning } from './recovery-run.ts';
+
+let sandbox: Sandbox;
+before(async () => {
+	sandbox = await Sandbox.create();
+});
+after(() => sandbox.destroy());
+
+const wish = { by: 'batch site', reason: 'db1 did not come back' };
+
+for (const step of ['plan', 'reserve', 'allocate', 'snapshot'] as const)
+	test(`\`takeBack\` while ${step} is under way undoes all, and says on whose wish`, async () => {
+		const { run, request } = await startRecovery(sandbox);
+		await bringTo(run, request, step);
+		await run.signal('takeBack', wish);
+		await run.complete('undo', { wasHere: true });
+		await run.complete('unpin');
+		assert.deepEqual([run.closed, run.failureCode], ['failed', 'interrupted']);
+		const { failure } = recoveryStatusSchema.parse(run.memo['status']);
+		assert.equal(failure?.message, 'taken back by batch site: db1 did not come back');
+	});
+
+test('`takeBack` from power-on on changes nothing: the machine may have run', async () => {
+	const { run, request } = await startRecovery(sandbox);
+	await bringTo(run, request, 'powerOn');
+	await run.signal('takeBack', wish);
+	assert.deepEqual(run.pendingTypes(), ['powerOn']);
+	await run.complete('powerOn');
+	assert.deepEqual([run.attributes['RousePhase'], run.attributes['RouseParked']], ['running', undefined]);
+	const later = await startRunning(sandbox);
+	await later.run.signal('takeBack', wish);
+	await later.run.signal('takeBack', { by: 'x'.repeat(101) });
+	assert.deepEqual([later.run.attributes['RousePhase'], later.run.pendingTypes()], ['running', []]);
+	assert.equal((await later.run.update('migrate', { by: 'ann' })).accepted, true);
+	assert.equal(later.run.attributes['RousePhase'], 'migrating');
+});
