@@ -1,29 +1,52 @@
-import { readBatch } from '../../client/batch/documents.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type BatchDocument, readBatch } from '../../client/batch/documents.ts';
 import type { Why } from '../../client/orders.ts';
+import { endedByForce } from '../../client/phases.ts';
 import { requireConfirmation } from '../recover/orders.ts';
 import { type Session, withSession } from '../recover/session.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
 import { batchAnswer, batchText } from './text.ts';
+import { detached } from './watch.ts';
 
 /** Orders to a batch: each is an Update of its workflow, recorded with who gave it and why. */
 export const buildOrders = (context: Context) => [retry(context), cancel(context), discard(context)];
 
 const reasonOption = ['--reason <text>', 'why, for the audit'] as const;
 
-/** Gives the order, says how many machines it was for where that is known, and how the batch stands then. */
+type Give = (session: Session, why: Why) => Promise<number | undefined | void>;
+
+/** Gives the order, waits for its end when that is wanted, and says how the batch stands then. */
 async function order(
 	context: Context,
 	name: string,
-	{ reason }: { reason?: string | undefined },
-	give: (session: Session, why: Why) => Promise<number | undefined | void>,
+	{ reason, untilOver = false }: { reason?: string | undefined; untilOver?: boolean },
+	give: Give,
 ): Promise<void> {
 	await withSession(context, async session => {
 		const machines = await give(session, reason === undefined ? {} : { reason });
-		const answer = batchAnswer(await readBatch(session, name));
+		const answer = batchAnswer(await (untilOver ? overBatch(session, name, context) : readBatch(session, name)));
+		// One that was over is started again for it, and has yet to look what exists.
 		const told = machines === undefined ? {} : { machines };
 		context.output.result({ ...answer, ...told }, batchText(answer, context.output.columns));
 	});
+}
+
+async function overBatch(session: Session, name: string, context: Context): Promise<BatchDocument> {
+	const progress = context.output.progress(name);
+	try {
+		for (;;) {
+			const document = await readBatch(session, name);
+			if (document.phase === 'over' || endedByForce(document.workflow)) return document;
+			const done = document.counts.ended + document.counts.left_out + document.counts.refused;
+			progress.update({ done, total: document.items.length, unit: 'machines' });
+			await delay(1_000, undefined, { signal: context.signal });
+		}
+	} catch (error) {
+		throw context.signal.aborted ? detached(name, context.signal) : error;
+	} finally {
+		progress.end();
+	}
 }
 
 const retry = (context: Context) =>
@@ -49,5 +72,7 @@ const discard = (context: Context) =>
 		.action((name, options) => {
 			requireConfirmation(name, options.confirm);
 			const { confirm } = options;
-			return order(context, name, options, (s, why) => s.batches.discard(name, { ...why, confirm }));
+			return order(context, name, { ...options, untilOver: true }, (s, why) =>
+				s.batches.discard(name, { ...why, confirm }),
+			);
 		});

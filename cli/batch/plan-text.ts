@@ -1,6 +1,8 @@
+import { RouseError } from '../../model/errors.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import type { Readiness } from '../../model/readiness.ts';
 import { terminalLine } from '../../system/terminal-text.ts';
+import { hintOf } from '../hints.ts';
 import { formatDuration, formatTable } from '../terminal/format.ts';
 import { formatLocalTime } from '../terminal/format-time.ts';
 import type { BatchPlanDocument, PlannedItem } from './plan-document.ts';
@@ -20,9 +22,7 @@ export function batchPlanText(plan: BatchPlanDocument, columns?: number): string
 		itemTable(items, columns),
 		...demandLines(plan),
 		...plan.conflicts.map(({ text }) => `  conflict   ${terminalLine(text)}`),
-		...items.flatMap(({ name: item, problem }) =>
-			problem ? [`  problem    ${terminalLine(`${item}: ${problem.message}`)}`] : [],
-		),
+		...items.flatMap(problemLines),
 		...warningLines(plan),
 		...estimateLines(plan),
 		'Nothing was changed. Without --dry-run the batch starts.',
@@ -75,6 +75,12 @@ function nowText({ existing, problem }: PlannedItem): string {
 	if (existing === 'attached') return 'under way';
 	if (existing === 'already_finished') return 'finished';
 	return problem ? 'would not start' : '';
+}
+
+function problemLines({ name, problem }: PlannedItem): string[] {
+	if (!problem) return [];
+	const hint = hintOf(RouseError.fromDocument(problem));
+	return [`  problem    ${terminalLine(`${name}: ${problem.message}${hint ? `; ${hint}` : ''}`)}`];
 }
 
 function demandLines({ demands }: BatchPlanDocument): string[] {

@@ -24,22 +24,19 @@ const stateWords: Readonly<Record<ItemState, string>> = {
 	refused: 'refused',
 };
 
-const itemStates: readonly ItemState[] = [
-	'ready',
-	'starting',
-	'waiting',
-	'parked',
-	'not_ready',
-	'refused',
-	'left_out',
-	'ended',
-];
-
 /** One sentence: what is the case. */
-export function batchHeadline({ name, phase, workflow, counts, items }: BatchDocument): string {
-	const parts = itemStates.flatMap(state => (counts[state] > 0 ? [`${counts[state]} ${stateWords[state]}`] : []));
+export function batchHeadline({ name, phase, workflow, items }: BatchDocument): string {
+	const counts = new Map<string, number>();
+	for (const item of items) counts.set(stateWord(item), (counts.get(stateWord(item)) ?? 0) + 1);
+	const parts = [...counts].map(([word, number]) => `${number} ${word}`);
 	const ended = endedByForce(workflow) ? `, ${workflow.toLowerCase()} in Temporal` : '';
-	return `${name}: ${phase}${ended}, ${parts.join(', ')} of ${items.length}`;
+	const machines = `${items.length} ${items.length === 1 ? 'machine' : 'machines'}`;
+	return `${name}: ${phase}${ended}; ${machines}: ${parts.join(', ')}`;
+}
+
+/** Of one that is over, how. */
+function stateWord({ state, phase }: Pick<BatchItemDocument, 'state' | 'phase'>): string {
+	return state === 'ended' && phase !== null ? phase : stateWords[state];
 }
 
 /** What `batch show` prints. */
@@ -75,8 +72,8 @@ export function itemsTable(
 	);
 }
 
-function stateText({ state, found }: BatchItemDocument): string {
-	return `${stateWords[state]}${found ? ' (was there)' : ''}`;
+function stateText(item: BatchItemDocument): string {
+	return `${stateWord(item)}${item.found ? ' (was there)' : ''}`;
 }
 
 function localText({ sizeBytes, restoredBytes }: BatchItemDocument): string {
@@ -92,19 +89,27 @@ function whyText({ waitsFor, lease, code, reason }: BatchItemDocument, broker: B
 
 /** What it is at, or what went wrong, in a line. Of what it waits for only what lasts: places in a queue change all the time. */
 export function itemLine(item: BatchItemDocument): string {
-	const phase = item.phase === null || item.state === 'waiting' ? '' : `, ${item.phase}`;
+	const known = item.phase !== null && item.state !== 'waiting' && item.state !== 'ended';
+	const phase = known ? `, ${item.phase}` : '';
 	const host = item.host === null ? '' : ` on ${item.host}`;
 	const why = whyText({ ...item, lease: null }, null);
 	return `${item.name}: ${stateText(item)}${phase}${host}${why === '' ? '' : `: ${why}`}`;
 }
 
-function nextText({ name, phase, workflow, counts }: BatchDocument): string {
+function nextText({ name, phase, workflow, items }: BatchDocument): string {
 	const steps: string[] = [];
 	if (phase !== 'over' && !endedByForce(workflow)) steps.push(`rouse batch watch ${name}`);
-	if (counts.parked + counts.refused + counts.left_out + counts.not_ready + counts.ended > 0 && phase === 'over')
+	if (phase === 'over' && items.some(isUndone))
 		steps.push(`begin failed, left out and parked ones again: rouse batch retry ${name}`);
+	if (items.some(({ state, code }) => state === 'refused' && code === 'name_conflict'))
+		steps.push('those whose name a discarded one had: the same rouse batch start with --again');
 	steps.push(`one of them: rouse recover show NAME`);
 	return steps.join('; ');
+}
+
+/** What `retry` is for. */
+function isUndone({ state, phase }: BatchItemDocument): boolean {
+	return ['parked', 'refused', 'left_out', 'not_ready'].includes(state) || (state === 'ended' && phase === 'failed');
 }
 
 export function batchListText(batches: readonly BatchSummary[], columns?: number): string {

@@ -27,7 +27,7 @@ export async function follow(name: string, read: () => Promise<BatchDocument>, c
 	const lines = new Map<string, string>();
 	try {
 		for (;;) {
-			const document = await read();
+			const document = await readPatiently(read, context);
 			const over = document.phase === 'over' || endedByForce(document.workflow);
 			if (screen && !over) screen.draw(liveText(document, screen));
 			if (!screen) tellChanges(document, lines, context);
@@ -47,7 +47,21 @@ export async function follow(name: string, read: () => Promise<BatchDocument>, c
 	}
 }
 
-function detached(name: string, { reason }: AbortSignal): RouseError {
+/** Workers are started again and updated while a batch goes on: that is no end of the look at it. */
+async function readPatiently(read: () => Promise<BatchDocument>, { output, signal }: Context): Promise<BatchDocument> {
+	for (let told = false; ; told = true) {
+		try {
+			return await read();
+		} catch (error) {
+			if (!(error instanceof RouseError) || error.code !== 'worker_missing') throw error;
+			if (!told) output.warn(`${error.message}; it is looked at again`);
+			await delay(readEveryMs, undefined, { signal });
+		}
+	}
+}
+
+/** The error of a person who stopped looking; nothing else stopped. */
+export function detached(name: string, { reason }: AbortSignal): RouseError {
 	return new RouseError('interrupted', `detached; batch ${name} goes on`, {
 		hint: `look again: rouse batch watch ${name}`,
 		details: reason instanceof RouseError ? reason.details : undefined,

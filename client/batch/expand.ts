@@ -1,5 +1,6 @@
 import { type BatchItem, batchLimits, type BatchPlan } from '../../model/batch.ts';
 import type { BatchFile } from '../../model/batch-file.ts';
+import { planObjection } from '../../model/batch-requests.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { missingWarnings } from '../../model/missing-warnings.ts';
 import type { Place, RecoveryRequest } from '../../model/recovery.ts';
@@ -74,7 +75,10 @@ export async function expandBatch(file: BatchFile, surroundings: BatchSurroundin
 			throw refuse(machine.keys, asRouseError(error));
 		}
 	}
-	return { plan: planOf(file, items), items, warnings: [...warnings] };
+	const plan = planOf(file, items);
+	const objection = planObjection(plan);
+	if (objection !== undefined) throw new RouseError('spec_invalid', `batch ${plan.name}: ${objection}`);
+	return { plan, items, warnings: [...warnings] };
 }
 
 type Refuse = (keys: readonly PropertyKey[], error: RouseError) => RouseError;

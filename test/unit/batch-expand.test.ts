@@ -179,6 +179,18 @@ test('a batch of more machines than it bears is refused with advice', async () =
 	});
 });
 
+test('a batch whose plan is too large to be handed over is refused with advice', async () => {
+	const networks = Array.from({ length: 300 }, (_, n) => `network-${n}: none`).join(', ');
+	const entries = Array.from(
+		{ length: 300 },
+		(_, n) => `{machine: db01, name: m${n}, networks: {own-${n}: none, ${networks}}}`,
+	);
+	await assert.rejects(expanded(`groups: [{name: g, machines: [${entries.join(',')}]}]`), {
+		code: 'spec_invalid',
+		message: /^batch site: it comes to 1\d+ bytes, and a batch bears 1310720: make several of it$/,
+	});
+});
+
 test('a host of a pool that cannot take a machine is a warning while another can', async () => {
 	const broken = { code: 'tool_missing', message: 'no QEMU', hint: '' } as const;
 	const hosts = (unusable: { local: typeof broken | null; other: typeof broken | null }) =>

@@ -87,7 +87,10 @@ test('the plan of a batch tells order, space, conflicts, problems and what was t
 	assert.match(text, /^ {2}order 1 +base \(2 machines\)\n {2}order 2 +web \(1 machine, when base is ready\)$/m);
 	assert.match(text, /^dc01-r1 .* tcp a:1 within 10 min 0 s +would not start$/m);
 	assert.match(text, /^ {2}needed +3 machines on local: 3\.00 MiB of disks \(1\.00 GiB free\)/m);
-	assert.match(text, /^ {2}problem +dc01-r1: recovery dc01-r1 is running, and was started with other options$/m);
+	assert.match(
+		text,
+		/^ {2}problem +dc01-r1: recovery dc01-r1 is running, and was started with other options; go on with it: rouse recover show dc01-r1;/m,
+	);
 	assert.match(text, /^ {2}warning +slow \(3 machines\)$/m);
 	assert.match(text, /^ {2}estimate +all ready after about 1 min 40 s \(10 min 40 s if checks/m);
 });
@@ -161,12 +164,14 @@ test('`batch show` tells how many are how far, and what each waits for', () => {
 		documentOf([item({ state: 'ready', phase: 'running' }), item({ name: 'b', state: 'waiting', reason: 'group a' })]),
 	);
 	const text = batchText(answer);
-	assert.match(text, /^site: running, 1 ready, 1 waiting of 2$/m);
+	assert.match(text, /^site: running; 2 machines: 1 ready, 1 waiting$/m);
 	assert.match(text, /by ann, at most 20 on their way at once: fire$/m);
 	assert.match(text, /^b +web01 +web +waiting +starting +group a$/m);
 	assert.match(text, /^Next: rouse batch watch site;/m);
 	const parked = documentOf([item({ state: 'parked', reason: 'no space' })], { phase: 'over', workflow: 'COMPLETED' });
 	assert.match(batchText(batchAnswer(parked)), /^Next: .*rouse batch retry site/m);
+	const finished = documentOf([item({ state: 'ended', phase: 'finished' })], { phase: 'over', workflow: 'COMPLETED' });
+	assert.match(batchText(batchAnswer(finished)), /^site: over; 1 machine: 1 finished$[^]*^Next: one of them: /m);
 	const [one] = parked.items;
 	assert.equal(one && itemLine(one), 'web01-r1: parked, starting: no space');
 });
@@ -210,7 +215,7 @@ test('the live table of a batch shows first what may need somebody, and fits the
 });
 
 /** A watch of what `looks` are one after the other. */
-async function watched(looks: readonly BatchDocument[], { isTTY = false, interrupt = false } = {}) {
+async function watched(looks: readonly (BatchDocument | RouseError)[], { isTTY = false, interrupt = false } = {}) {
 	const said = { out: '', err: '' };
 	const stdout = { write: (text: string) => void (said.out += text), isTTY, columns: 80, rows: 10 };
 	const stderr = { write: (text: string) => void (said.err += text) };
@@ -221,6 +226,7 @@ async function watched(looks: readonly BatchDocument[], { isTTY = false, interru
 		if (interrupt) interrupted.abort(new RouseError('interrupted', '', { details: { signal: 'SIGINT' } }));
 		const next = left.shift();
 		assert.ok(next);
+		if (next instanceof RouseError) throw next;
 		return next;
 	};
 	await follow('site', look, {
@@ -242,16 +248,22 @@ test('a watch of a batch tells a line for each machine that changed, then how it
 	assert.deepEqual(lines.slice(0, 3), [
 		'web01-r1: on the way, starting',
 		'web01-r1: ready, running',
-		'site: over, 1 ready of 1',
+		'site: over; 1 machine: 1 ready',
 	]);
 	assert.equal(exitCode, 0);
 });
 
 test('a watch of a batch on a terminal draws its table anew in the same place', async () => {
 	const { out } = await watched([documentOf([item()]), over], { isTTY: true });
-	assert.match(out, /^site: running, 1 on the way of 1\n/);
+	assert.match(out, /^site: running; 1 machine: 1 on the way\n/);
 	// Three lines up, and away with them.
-	assert.ok(out.includes('\u001b[3A\u001b[Jsite: over, 1 ready of 1\n'), out);
+	assert.ok(out.includes('\u001b[3A\u001b[Jsite: over; 1 machine: 1 ready\n'), out);
+});
+
+test('a watch of a batch goes on when no worker answers for a while, and ends with any other error', async () => {
+	const { err, exitCode } = await watched([new RouseError('worker_missing', 'no worker'), over]);
+	assert.deepEqual([err, exitCode], ['warning: no worker; it is looked at again\n', 0]);
+	await assert.rejects(watched([new RouseError('batch_unknown', 'none')]), { code: 'batch_unknown' });
 });
 
 test('Ctrl-C out of `batch watch` is no error, and says that the batch goes on', async () => {
