@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { randomUUID } from 'node:crypto';
 import { hardwareRequest } from '../../activities/hardware-request.ts';
@@ -70,6 +72,26 @@ test('the same request attaches whoever asks, and another one under the name is 
 	const first = await startRunning('same');
 	assert.equal((await recoveries.start({ ...first, reason: 'other' })).outcome, 'attached');
 	await assert.rejects(recoveries.start({ ...first, allocate: 'start' }), withCode('name_conflict'));
+});
+
+test('a machine that is asked whether it is ready tells what is in the way, until somebody takes the connection', async t => {
+	const listener = createServer();
+	const listen = async (port: number) => {
+		await once(listener.listen(port, '127.0.0.1'), 'listening');
+		const address = listener.address();
+		return typeof address === 'object' && address ? address.port : 0;
+	};
+	const port = await listen(0);
+	await new Promise(resolve => listener.close(resolve));
+	const check = { by: 'tcp', address: '127.0.0.1', port } as const;
+	await recoveries.start({ ...request('asked'), readiness: { check, timeoutMs: 600_000 } });
+	const says = async () => (await recoveries.show('asked')).pending.find(step => step.step === 'checkReadiness')?.says;
+	assert.match(await waitFor('the first look', says, { timeoutMs }), /ECONNREFUSED/);
+	assert.equal((await recoveries.show('asked')).status?.readiness?.is, 'waiting');
+	await listen(port);
+	t.after(() => listener.close());
+	const ready = async () => (await recoveries.show('asked')).status?.timings.readyAt;
+	assert.ok(await waitFor('it to be ready', ready, { timeoutMs }));
 });
 
 test('a discarded name is used again only with again', async () => {
