@@ -140,7 +140,7 @@ suite('`host join`', () => {
 		const { invitation, there } = await invitedTo(t);
 		const call = { module: '../../cli/host/join-home.ts', name: 'joinHome', args: [there, invitation] };
 		let refused = 0;
-		for (let step = 1; await killedAt(step, call); step += 2) {
+		for (let step = 1; await killedAt(step, call); step += 3) {
 			const isWhole = await mustBeWhollyJoined(there).then(
 				() => true,
 				(error: { code: string }) => error.code !== 'phase_wrong',
