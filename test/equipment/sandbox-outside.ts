@@ -48,8 +48,15 @@ export class SandboxOutside {
 		if (cancelTimer) this.timers.delete(cancelTimer.seq ?? 0);
 	}
 
+	/** What the run is told of it, also when it lives through that again. */
+	hear(jobs: readonly coresdk.workflow_activation.IWorkflowActivationJob[]): void {
+		for (const { resolveSignalExternalWorkflow: arrived, fireTimer } of jobs) {
+			if (arrived) this.sent = this.sent.filter(({ seq }) => seq !== arrived.seq);
+			if (fireTimer) this.timers.delete(fireTimer.seq ?? 0);
+		}
+	}
+
 	arrive(seq: number, arrived: boolean): coresdk.workflow_activation.IResolveSignalExternalWorkflow {
-		this.sent = this.sent.filter(each => each.seq !== seq);
 		const failure = { message: 'not found', applicationFailureInfo: { type: 'ExternalWorkflowExecutionNotFound' } };
 		return { seq, ...(arrived ? {} : { failure }) };
 	}
@@ -67,9 +74,7 @@ export class SandboxOutside {
 
 	/** Timers that fire, since their time has come. */
 	over(nowMs: number): number[] {
-		const over = [...this.timers].filter(([, atMs]) => atMs <= nowMs).map(([seq]) => seq);
-		for (const seq of over) this.timers.delete(seq);
-		return over;
+		return [...this.timers].filter(([, atMs]) => atMs <= nowMs).map(([seq]) => seq);
 	}
 }
 

@@ -297,6 +297,7 @@ export class SandboxRun {
 	async #send(activation: WorkflowActivation): Promise<void> {
 		this.activations.push(activation);
 		for (const { resolveActivity } of activation.jobs) if (resolveActivity) this.#open.delete(resolveActivity.seq ?? 0);
+		this.outside.hear(activation.jobs);
 		const done = await this.#workflow.activate(activation);
 		if (done.failed) throw new Error(`the workflow task failed: ${done.failed.failure?.message}`);
 		for (const command of done.successful?.commands ?? []) this.#take(command);

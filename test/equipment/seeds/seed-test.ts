@@ -32,7 +32,10 @@ export function testSeeds(from: number, to: number, how: SeedOptions = {}): void
 		const worker = async () => {
 			for (let seed = next++; seed <= last; seed = next++) {
 				try {
-					const recovery = await SeededRecovery.begin(sandbox, machine, new Random(seed), how);
+					const recovery = await SeededRecovery.begin(sandbox, machine, new Random(seed), {
+						...how,
+						broker: seed % 4 === 1,
+					});
 					await recovery.live();
 					ended[recovery.phase] = (ended[recovery.phase] ?? 0) + 1;
 				} catch (error) {

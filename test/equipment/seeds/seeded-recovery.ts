@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
-import { checkInputs } from '../../../activities/checked-inputs.ts';
-import { createControlActivities } from '../../../activities/control-activities.ts';
-import { createHostActivities } from '../../../activities/host-activities.ts';
 import type { MannerName } from '../../../hypervisors/simulated/host.ts';
 import type { PowerAction, RecoveryRequest, RecoveryStatus } from '../../../model/recovery.ts';
 import { OwedUnpins } from '../../../supervisor/files/owed-unpins.ts';
@@ -19,9 +14,11 @@ import { fastClock, setClock } from './fast-clock.ts';
 import { failureOf } from './lasting-failure.ts';
 import { OrderedPower } from './ordered-power.ts';
 import type { Random } from './random.ts';
+import { SeededBroker } from './seeded-broker.ts';
 import { SeededGuest } from './seeded-guest.ts';
 import { SeededHost } from './seeded-host.ts';
 import { isPinned } from './seeded-repositories.ts';
+import { seededWorkers } from './seeded-workers.ts';
 import { WorkflowRuns } from './workflow-runs.ts';
 
 export interface SeededMachine {
@@ -35,12 +32,12 @@ export interface SeedOptions {
 	cutBacks?: boolean;
 	/** Nothing happens but this. */
 	death?: Death;
+	/** It asks a broker. */
+	broker?: boolean;
 	like?: MannerName;
 }
 
 const asked = { by: 'seed' };
-/** There is no broker. */
-const reportCapacity = async () => undefined;
 
 /** How often the world does something, in its own time. */
 const tickMs = 240;
@@ -59,7 +56,8 @@ export class SeededRecovery {
 	readonly #host: SeededHost;
 	readonly #request: RecoveryRequest;
 	readonly #guest: SeededGuest;
-	readonly #activities: Record<string, (input: never) => Promise<unknown>>;
+	readonly #perform: (activity: Scheduled) => Promise<unknown>;
+	readonly #broker: SeededBroker | undefined;
 	#reports = new Reports();
 	readonly #underWay = new Set<number>();
 	readonly #runs: WorkflowRuns;
@@ -83,13 +81,8 @@ export class SeededRecovery {
 		this.#random = random;
 		this.#request = machine.request;
 		this.#guest = new SeededGuest(machine.base, random);
-		this.#activities = {
-			...createControlActivities(host),
-			...createHostActivities(
-				{ hostId: machine.request.hostId, supervisor: host.calls, recoveries: 8, reportCapacity, checks: '/nowhere' },
-				{ sliceMs: 200, pollMs: 5 },
-			),
-		};
+		this.#perform = seededWorkers(host, machine.request.hostId);
+		this.#broker = how.broker ? new SeededBroker(random) : undefined;
 	}
 
 	static async begin(
@@ -99,7 +92,8 @@ export class SeededRecovery {
 		how: SeedOptions = {},
 	): Promise<SeededRecovery> {
 		const host = await SeededHost.create(how.like ?? (random.chance(0.5) ? 'process' : 'service'), random);
-		const runs = await WorkflowRuns.begin(sandbox, { request: machine.request, requestHash: 'c'.repeat(64) });
+		const input = { request: machine.request, requestHash: 'c'.repeat(64), ...(how.broker ? { broker: true } : {}) };
+		const runs = await WorkflowRuns.begin(sandbox, input);
 		return new SeededRecovery(runs, host, machine, random, how);
 	}
 
@@ -156,6 +150,7 @@ export class SeededRecovery {
 	/** What the workers do: dispatch what was scheduled, tell the workflow what the host sees, guests live. */
 	async #look(): Promise<void> {
 		if (this.#run.closed === 'continued') await this.#continueAsNew();
+		if (this.#broker) await this.#lookAtBroker(this.#broker);
 		for (const activity of this.#run.open) if (!this.#underWay.has(activity.seq)) this.#attempt(activity);
 		const workflows: Workflows = {
 			report: async (_name, report) => {
@@ -167,6 +162,13 @@ export class SeededRecovery {
 		await forwardOnce(this.#host.calls, workflows, this.#reports, new AbortController().signal).catch(() => undefined);
 		const definition = await this.#host.definition(this.#request.name);
 		if (definition) this.#guest.write(this.#host.parts.host.guest(definition));
+	}
+
+	async #lookAtBroker(broker: SeededBroker): Promise<void> {
+		await this.#runs.act(run => broker.look(run));
+		await this.#runs.act(run => run.passTime(0)); // its clock is set before each turn
+		// A history that lost its end does not know what it held; its broker asks whether it is over.
+		if (!this.#cutBacks) await this.#runs.act(async run => broker.check(run));
 	}
 
 	async #continueAsNew(): Promise<void> {
@@ -203,17 +205,6 @@ export class SeededRecovery {
 		})().catch((error: unknown) => {
 			this.#runs.wrong ??= error;
 		});
-	}
-
-	#perform({ type, input }: Scheduled): Promise<unknown> {
-		const perform = this.#activities[type];
-		if (perform === undefined) throw new Error(`no activity is called ${type}`);
-		const logger = new DefaultLogger('ERROR');
-		// Each is called with what the workflow gave it, if that is what a worker accepts.
-		return new MockActivityEnvironment({ activityType: type }, { logger, interceptors: [checkInputs] }).run(
-			perform as (given: unknown) => Promise<unknown>,
-			input,
-		);
 	}
 
 	/** What the seed brings now, most of the time nothing. */
@@ -342,6 +333,7 @@ export class SeededRecovery {
 		const { name, repository: directory } = this.#request;
 		const entries = await readdir(places.recoveries(this.#host.installation.home));
 		await this.#settleDebts();
+		if (!this.#cutBacks) this.#broker?.checkEnd();
 		assert.ok(
 			!(await isPinned(directory, status.recoveryId)),
 			`the pin of ${status.recoveryId} is left: ${status.phase} ${JSON.stringify(status.failure)}`,

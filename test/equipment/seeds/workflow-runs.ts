@@ -41,7 +41,7 @@ export class WorkflowRuns {
 
 	async continueAsNew(): Promise<void> {
 		this.#past.push(this.#now);
-		this.#now = await this.#sandbox.start('recovery', this.#now.nextArguments ?? []);
+		this.#now = await this.#sandbox.goOn(this.#now);
 	}
 
 	/** The history ends after any of its events, also of a run that is over; what came later has never been. */
