@@ -17,9 +17,12 @@ import {
 	setTotalUpdate,
 } from '../workflows/broker-contracts.ts';
 import { type Asked, recoveryWorkflowId, taskQueues } from '../workflows/contracts.ts';
+import { brokerTimeline } from './broker-timeline.ts';
 import type { TemporalClient } from './connection.ts';
+import { readHistory } from './history.ts';
 import { untilTaken, wasNotReady } from './order-taken.ts';
 import type { Why } from './orders.ts';
+import type { AuditEntry } from './timeline.ts';
 import { RecoveryWorkflows } from './workflows.ts';
 
 /** A control worker that lives answers in milliseconds; one that has just come replays the broker's history first. */
@@ -43,6 +46,15 @@ export class Broker {
 	/** With the first 100 that wait; of one recovery: with what it alone holds and waits for, wherever it stands. */
 	view({ recovery, limitMs }: { recovery?: string; limitMs?: number } = {}): Promise<BrokerView> {
 		return this.#view(recovery === undefined ? {} : { workflowId: recoveryWorkflowId(recovery) }, limitMs);
+	}
+
+	/** What was ordered and granted since then, as far as Temporal remembers it. Needs no worker. */
+	audit(sinceMs: number): Promise<AuditEntry[]> {
+		return this.#answered('tells nothing', async () => {
+			const { client, read } = this.#workflows;
+			const history = await readHistory(client, brokerWorkflowId, read, sinceMs);
+			return brokerTimeline(history).filter(({ at }) => Date.parse(at) >= sinceMs);
+		});
 	}
 
 	/**

@@ -25,6 +25,7 @@ export interface HistoryEntry {
 		| 'asked'
 		| 'answered'
 		| 'reported'
+		| 'told'
 		| 'changed'
 		| 'child_started'
 		| 'child_refused'
@@ -49,10 +50,22 @@ const notFound = '5';
 
 type Part = Omit<HistoryEntry, 'at' | 'eventId' | 'runId'>;
 
-/** All runs of the newest recovery with this id, oldest first. */
-export async function readHistory(client: Client, workflowId: string, read: ReadPayload): Promise<HistoryEntry[]> {
+/** All runs of the newest recovery with this id, oldest first; `sinceMs`: but for those that were over before. */
+export async function readHistory(
+	client: Client,
+	workflowId: string,
+	read: ReadPayload,
+	sinceMs = 0,
+): Promise<HistoryEntry[]> {
 	const { runId } = await client.workflow.getHandle(workflowId).describe();
-	return followRuns(runId, run => eventsOf(client, workflowId, run), read);
+	let isEnough = false;
+	const fetch = async (run: string) => {
+		if (isEnough) return undefined;
+		const events = await eventsOf(client, workflowId, run);
+		isEnough = Date.parse(timestampToIso(events?.[0]?.eventTime) ?? '') < sinceMs;
+		return events;
+	};
+	return followRuns(runId, fetch, read);
 }
 
 /**
@@ -148,6 +161,8 @@ function messagePart(event: HistoryEvent, read: ReadPayload): Part | undefined {
 	const signaled = event.workflowExecutionSignaledEventAttributes;
 	if (signaled)
 		return { kind: 'reported', name: signaled.signalName ?? 'unknown', content: first(signaled.input, read) };
+	const told = event.signalExternalWorkflowExecutionInitiatedEventAttributes;
+	if (told) return { kind: 'told', name: told.signalName ?? 'unknown', content: first(told.input, read) };
 	const memo = event.workflowPropertiesModifiedEventAttributes?.upsertedMemo?.fields?.['status'];
 	return memo ? { kind: 'changed', content: read(memo) } : undefined;
 }

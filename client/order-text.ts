@@ -22,6 +22,7 @@ function policyText(given: unknown): string {
 }
 
 const steps: Readonly<Record<string, string>> = {
+	askBroker: 'request to the broker',
 	reserve: 'reservation on the host',
 	chooseHardware: 'choice of the devices',
 	pin: 'pin of the restore point',

@@ -5,6 +5,7 @@ import { type Incident, incidentSchema, type RecoveryStatus, recoveryStatusSchem
 import { type RecoveryDocument, readDocument, type Sources } from './documents.ts';
 import type { HistoryEntry } from './history.ts';
 import type { Outage } from '../system/temporal-outages.ts';
+import { leaseEntry } from './lease-entries.ts';
 import { orderText, stepText } from './order-text.ts';
 
 /** One thing that happened to a recovery; docs/cli.md lists the kinds. */
@@ -21,6 +22,7 @@ export interface AuditEntry {
 		| 'step'
 		| 'step_failed'
 		| 'incident'
+		| 'lease'
 		| 'item'
 		| 'end';
 	text: string;
@@ -124,6 +126,7 @@ export function troublesDuring(entries: readonly AuditEntry[], { deaths, outages
 class HistoryReader {
 	readonly entries: AuditEntry[] = [];
 	readonly #startedAt = new Map<string, string>();
+	readonly #said = new Set<string>();
 	#status: RecoveryStatus | undefined;
 
 	read(entry: HistoryEntry): void {
@@ -159,8 +162,10 @@ class HistoryReader {
 			case 'continued':
 			case 'step_scheduled':
 			case 'step_canceled':
-			case 'reported':
 				return;
+			case 'reported':
+			case 'told':
+				return this.#lease(entry);
 		}
 	}
 
@@ -198,6 +203,16 @@ class HistoryReader {
 		if (now.parked && now.parked.code !== before?.parked?.code)
 			this.#add(entry, 'parked', `parked (${now.parked.code}): ${now.parked.reason}`);
 		if (!now.parked && before?.parked) this.#add(entry, 'unparked', 'goes on');
+	}
+
+	/** Each word once: a request is repeated while it waits, and a grant with it. */
+	#lease(entry: HistoryEntry): void {
+		const said = leaseEntry(entry);
+		if (!said) return;
+		const { requestId, kind, text, ...who } = said;
+		const once = `${requestId} ${text}`;
+		if (!this.#said.has(once)) this.#add(entry, kind, text, who);
+		this.#said.add(once);
 	}
 
 	#stepStarted(entry: HistoryEntry): void {

@@ -44,12 +44,12 @@ function parseSubject(text: string): { kind: 'recovery' | 'batch'; name: string 
 }
 
 /** `begin`: the time of the request. */
-function linesOf(entries: readonly AuditEntry[], begin: string): string[] {
+export function linesOf(entries: readonly AuditEntry[], begin: string, what = 'the request'): string[] {
 	const lines = entries.map(entry => {
 		const after = formatDuration(Date.parse(entry.at) - Date.parse(begin)).padStart(12);
 		return `${formatLocalTime(entry.at)} ${after}  ${terminalLine(entry.text + whoAndHow(entry))}`;
 	});
-	return [`times are of ${formatZone(begin)}, then what passed since the request`, ...lines];
+	return [`times are of ${formatZone(begin)}, then what passed since ${what}`, ...lines];
 }
 
 function whoAndHow({ by, reason, attempt, durationMs, livedMs, kind }: AuditEntry): string {

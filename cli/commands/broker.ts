@@ -7,14 +7,22 @@ import { requireConfirmation } from '../recover/orders.ts';
 import { withSession } from '../recover/session.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parsePriority } from '../terminal/parse.ts';
-import { parseTime } from '../terminal/parse-time.ts';
+import { parseSince, parseTime } from '../terminal/parse-time.ts';
+import { linesOf } from './audit.ts';
 
 /** What shares out the site's hosts and repositories among recoveries. */
 export const build = (context: Context) => {
 	const broker = command('broker').description(
 		'what shares out hosts and repositories among recoveries: who holds what, who waits for what, and orders to it',
 	);
-	for (const verb of [show(context), set(context), prioritize(context), release(context), forget(context)])
+	for (const verb of [
+		show(context),
+		set(context),
+		prioritize(context),
+		release(context),
+		forget(context),
+		audit(context),
+	])
 		broker.addCommand(verb);
 	return broker;
 };
@@ -99,6 +107,19 @@ const forget = (context: Context) =>
 			withBroker(context, async broker => {
 				await broker.forget({ reporter, ...whyOf(reason) });
 				context.output.result({ reporter, forgotten: true }, `${reporter}: forgotten, until it reports again`);
+			}),
+		);
+
+const audit = (context: Context) =>
+	command('audit')
+		.description('what was ordered, by whom and why, and who was granted what')
+		.option('--since <time>', 'from then on: 2h, 7d or 2026-11-20T03:00:00Z (default: 1d)', text => parseSince(text))
+		.action(({ since = parseSince('1d') }) =>
+			withBroker(context, async broker => {
+				const entries = await broker.audit(Date.parse(since));
+				const lines =
+					entries.length === 0 ? ['Nothing was ordered or granted since then.'] : linesOf(entries, since, 'then');
+				context.output.result({ since, entries }, lines.join('\n'));
 			}),
 		);
 

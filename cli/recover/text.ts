@@ -37,6 +37,11 @@ export function whyItStands({ parked, stalled }: Pick<RecoveryAnswer, 'parked' |
 	return [];
 }
 
+/** Why the broker lets it wait; nothing when it does not. */
+export function waitsFor({ broker }: Pick<RecoveryAnswer, 'broker'>): string[] {
+	return broker ? broker.waiting.map(waiting => waitingText(waiting, broker)) : [];
+}
+
 /** What `rouse recover show` prints. */
 export function fullText(document: RecoveryAnswer): string {
 	const { machine, restorePoint, parked, failure, incidents, consoleSocket, hostAnswers, statusFrom } = document;
@@ -52,8 +57,7 @@ export function fullText(document: RecoveryAnswer): string {
 			'unpinned',
 			`since ${formatTime(document.unpinned.since)}: nothing keeps the restore point from being removed: ${document.unpinned.reason}; it is tried again`,
 		);
-	const { broker } = document;
-	for (const waiting of broker?.waiting ?? []) if (broker) row('waits for', waitingText(waiting, broker));
+	for (const text of waitsFor(document)) row('waits for', text);
 	const readiness = readinessText(document);
 	if (readiness !== undefined) row('ready', readiness);
 	row('times', timesText(document));
@@ -79,13 +83,19 @@ export function fullText(document: RecoveryAnswer): string {
 		row('note', 'no control worker answered: as of the last change');
 	if (document.hostElsewhere && !hasEnded(document))
 		row('note', `its host is another machine: this is what the worker of ${document.host} has reported`);
-	else if (!hostAnswers && document.recoveryId && document.phase !== 'abandoning' && !hasEnded(document))
+	else if (!hostAnswers && document.recoveryId && !mayBeNowhere(document))
 		row(
 			'note',
 			`the supervisor of the host tells nothing of it: rouse up, rouse host list; ${lastResortText(document.name)}`,
 		);
 	lines.push(`Next: ${document.next}`);
 	return lines.join('\n');
+}
+
+/** Its host need not know of it: it is over there, or has not begun while the broker lets it wait. */
+function mayBeNowhere(document: RecoveryAnswer): boolean {
+	const { phase, broker } = document;
+	return phase === 'abandoning' || hasEnded(document) || (phase === 'waiting' && waitsFor({ broker }).length > 0);
 }
 
 /** `--network lan=NAME (NAME: rouse host list)` */

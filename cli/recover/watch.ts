@@ -6,7 +6,7 @@ import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
 import { type RecoveryAnswer, recoveryAnswer } from './answer.ts';
 import { withSession } from './session.ts';
-import { fullText, headline, whyItStands } from './text.ts';
+import { fullText, headline, waitsFor, whyItStands } from './text.ts';
 import { detached } from './wait.ts';
 
 export const buildWatch = (context: Context) =>
@@ -31,11 +31,11 @@ export async function follow(name: string, read: () => Promise<RecoveryAnswer>, 
 			const answer = await read();
 			const ended = hasEnded(answer);
 			// Not the text: it tells how long ago something was.
-			const state = JSON.stringify([headline(answer), answer.parked, answer.stalled]);
+			const state = JSON.stringify([headline(answer), answer.parked, answer.stalled, whoIsBefore(answer)]);
 			if (state !== last)
 				output.event(
 					{ type: ended ? 'summary' : 'status', ...answer },
-					ended ? fullText(answer) : [headline(answer), ...whyItStands(answer)].join('\n'),
+					ended ? fullText(answer) : [headline(answer), ...waits(answer), ...whyItStands(answer)].join('\n'),
 				);
 			last = state;
 			if (ended) return context.exitWith(exitOf(answer));
@@ -50,6 +50,15 @@ export async function follow(name: string, read: () => Promise<RecoveryAnswer>, 
 	} finally {
 		progress.end();
 	}
+}
+
+function waits(answer: RecoveryAnswer): string[] {
+	return waitsFor(answer).map(text => `  waits for ${text}`);
+}
+
+/** What of a wait is news: estimates change with each look. */
+function whoIsBefore({ broker }: RecoveryAnswer): unknown {
+	return broker?.waiting.map(({ position, lacks }) => [position, lacks.map(({ resource, why }) => [resource, why])]);
 }
 
 export function isCtrlC({ reason }: AbortSignal): boolean {

@@ -5,8 +5,6 @@ import { after, before, test } from 'node:test';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { Broker } from '../../client/broker.ts';
 import type { TemporalClient } from '../../client/connection.ts';
-import { readHistory } from '../../client/history.ts';
-import { payloadReader } from '../../client/payloads.ts';
 import { type Holder, requestIdOf } from '../../model/broker.ts';
 import { waitFor } from '../../system/wait.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
@@ -88,11 +86,12 @@ test('`Broker` gives orders that stay in the history with who gave them and why,
 		resources.find(found => found.resource === resource),
 		{ capacity: 7, set: 7 },
 	);
-	const history = await readHistory(temporal.client, brokerWorkflowId, payloadReader(temporal.codec));
-	const given = history.filter(({ kind }) => kind === 'asked').map(({ name, content }) => ({ name, content }));
-	assert.deepEqual(given, [
-		{ name: 'setTotal', content: { resource, total: 7, reason: 'a faster disk', by: temporal.caller } },
-	]);
+	const given = (await orders.audit(0)).filter(({ kind }) => kind === 'order');
+	assert.deepEqual(
+		given.map(({ text, by, reason }) => ({ text, by, reason })),
+		[{ text: `setTotal ${resource} 7`, by: temporal.caller, reason: 'a faster disk' }],
+	);
+	assert.deepEqual(await orders.audit(Date.now() + 60_000), []);
 	await assert.rejects(orders.setTotal({ resource: 'main', total: 1 }), { code: 'input_invalid' });
 	const requestId = 'recovery/nobody/a/run';
 	await assert.rejects(orders.forceRelease({ requestId, reason: 'test' }), { code: 'phase_wrong' });

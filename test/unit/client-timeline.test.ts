@@ -173,3 +173,40 @@ describe('the timeline of a recovery', () => {
 		);
 	});
 });
+
+describe('the timeline of a recovery and its broker', () => {
+	const holder = { workflowId: 'recovery/web01-r1', firstRunId: 'a' };
+	const requestId = 'recovery/web01-r1/a/run';
+	const asks = { name: 'acquire', content: { holder, step: 'run', hosts: ['kvm1', 'kvm2'] } };
+	const granted = { name: 'leaseGranted', content: { requestId, host: 'kvm2', token: 7 } };
+
+	it('tells once what was asked for and granted, and what went back', () => {
+		const history = [
+			entry(0, 'told', asks),
+			entry(1, 'told', asks),
+			entry(2, 'reported', granted),
+			entry(3, 'reported', granted),
+			entry(4, 'told', { name: 'release', content: { requestId, stays: null } }),
+			entry(5, 'reported', { name: 'leaseRefused', content: { requestId, code: 'lease_ended' } }),
+			entry(6, 'told', { name: 'itemNews', content: { requestId } }),
+		];
+		assert.deepEqual(texts(history), [
+			'lease run asked for on kvm1 or kvm2',
+			'lease run granted on kvm2',
+			'lease run given back',
+			'lease run refused: lease_ended',
+		]);
+	});
+
+	it('tells who took a lease away, and why', () => {
+		const content = { requestId, by: 'anna', reason: 'kvm2 has burnt' };
+		const [taken] = makeTimeline([entry(0, 'reported', { name: 'leaseRevoked', content })], [], nothing);
+		assert.deepEqual(taken, {
+			at: at(0),
+			kind: 'order',
+			text: 'lease run taken away',
+			by: 'anna',
+			reason: 'kvm2 has burnt',
+		});
+	});
+});

@@ -1,0 +1,37 @@
+import * as z from 'zod';
+import type { HistoryEntry } from './history.ts';
+import { leaseEntry } from './lease-entries.ts';
+import { orderText } from './order-text.ts';
+import type { AuditEntry } from './timeline.ts';
+
+const askedSchema = z.looseObject({ by: z.string(), reason: z.string().optional() });
+
+/** A broker's history, oldest first: orders to it, with who gave them and why, and whom it has granted what. */
+export function brokerTimeline(history: readonly HistoryEntry[]): AuditEntry[] {
+	const said = new Set<string>();
+	return history.flatMap(entry => {
+		if (entry.kind === 'asked') return [orderEntry(entry)];
+		const word = leaseEntry(entry);
+		if (!word) return end(entry);
+		const { requestId, kind, text, ...who } = word;
+		const once = `${requestId} ${text}`;
+		// Requests are repeated while they wait, and grants with them; an order was told of when it was given.
+		if (said.has(once) || kind === 'order') return [];
+		said.add(once);
+		const [, recovery = requestId] = requestId.split('/');
+		return [{ at: entry.at, kind, text: `${recovery}: ${text}`, ...who }];
+	});
+}
+
+function orderEntry({ at, name = 'order', content }: HistoryEntry): AuditEntry {
+	const { data } = askedSchema.safeParse(content);
+	if (!data) return { at, kind: 'order', text: name };
+	const { by, reason, ...what } = data;
+	return { at, kind: 'order', text: orderText(name, what), by, ...(reason ? { reason } : {}) };
+}
+
+function end({ at, kind, content }: HistoryEntry): AuditEntry[] {
+	if (kind === 'started') return [{ at, kind: 'requested', text: 'the broker was started anew' }];
+	if (kind !== 'terminated') return [];
+	return [{ at, kind: 'end', text: `terminated in Temporal${typeof content === 'string' ? `: ${content}` : ''}` }];
+}
