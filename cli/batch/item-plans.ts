@@ -3,7 +3,8 @@ import { planRecovery } from '../../activities/control/plan-recovery.ts';
 import { hardwareRequest } from '../../activities/hardware-request.ts';
 import type { AskableHost } from '../../client/host-elsewhere.ts';
 import { hostsOf } from '../../client/batch/conflicts.ts';
-import type { BatchHost, WantedItem } from '../../client/batch/expand.ts';
+import type { WantedItem } from '../../client/batch/expand.ts';
+import type { PoolHost } from '../../client/requests.ts';
 import { asRouseError, type ErrorDocument } from '../../model/errors.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
 
@@ -25,7 +26,7 @@ const planTimeoutMs = 45_000;
  */
 export async function planItems(
 	items: readonly WantedItem[],
-	hosts: ReadonlyMap<string, BatchHost>,
+	hosts: ReadonlyMap<string, PoolHost>,
 	{ own, signal }: { own: OwnHost; signal: AbortSignal },
 ): Promise<ItemPlan[]> {
 	const plans: ItemPlan[] = [];
@@ -44,7 +45,7 @@ interface OwnHost {
 
 async function planItem(
 	item: WantedItem,
-	hosts: readonly BatchHost[],
+	hosts: readonly PoolHost[],
 	{ own, signal }: { own: OwnHost; signal: AbortSignal },
 ): Promise<ItemPlan> {
 	let plan: RecoveryPlan;

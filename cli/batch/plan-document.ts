@@ -1,7 +1,8 @@
 import { type Conflict, conflictsOf, hostsOf, type Occupied } from '../../client/batch/conflicts.ts';
 import { dataBytesOf, type Demand, demandsOf } from '../../client/batch/demand.ts';
 import { type Estimate, estimateOf } from '../../client/batch/estimate.ts';
-import type { Expansion, BatchHost } from '../../client/batch/expand.ts';
+import type { Expansion } from '../../client/batch/expand.ts';
+import type { PoolHost } from '../../client/requests.ts';
 import type { Found } from '../../client/batch/existing.ts';
 import { wavesOf } from '../../client/batch/waves.ts';
 import type { BatchPlan } from '../../model/batch.ts';
@@ -54,7 +55,7 @@ export function planDocument(
 		hosts,
 		occupied,
 		foundOf,
-	}: { hosts: ReadonlyMap<string, BatchHost>; occupied: readonly Occupied[]; foundOf: (name: string) => Found },
+	}: { hosts: ReadonlyMap<string, PoolHost>; occupied: readonly Occupied[]; foundOf: (name: string) => Found },
 ): BatchPlanDocument {
 	const waves = wavesOf(plan.groups).map(wave => wave.map(({ name }) => name));
 	const order = waves.flat();

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { askHosts, hostsNamed } from '../../client/batch/ask-hosts.ts';
 import { Catalogue } from '../../client/batch/catalogue.ts';
-import { type BatchHost, type Expansion, expandBatch } from '../../client/batch/expand.ts';
+import { type Expansion, expandBatch } from '../../client/batch/expand.ts';
+import type { PoolHost } from '../../client/requests.ts';
 import { type BatchFile, batchFileSchema } from '../../model/batch-file.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
@@ -63,7 +64,7 @@ function ofMachines(machines: string[]) {
 
 export interface AskedHosts {
 	known: readonly [string, ...string[]];
-	hosts: Map<string, BatchHost>;
+	hosts: Map<string, PoolHost>;
 }
 
 /** The hosts that the file names and this installation's own, as they are. */

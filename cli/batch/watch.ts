@@ -21,13 +21,18 @@ const readEveryMs = 2_000;
  * A table that is drawn anew on a terminal, elsewhere a line for each machine that has changed, until the batch is over or a
  * person has seen enough.
  */
-export async function follow(name: string, read: () => Promise<BatchDocument>, context: Context): Promise<void> {
+export async function follow(
+	name: string,
+	read: () => Promise<BatchDocument>,
+	context: Context,
+	everyMs = readEveryMs,
+): Promise<void> {
 	const { output, signal } = context;
 	const screen = output.live();
 	const lines = new Map<string, string>();
 	try {
 		for (;;) {
-			const document = await readPatiently(read, context);
+			const document = await readPatiently(read, everyMs, context);
 			const over = document.phase === 'over' || endedByForce(document.workflow);
 			if (screen && !over) screen.draw(liveText(document, screen));
 			if (!screen) tellChanges(document, lines, context);
@@ -37,7 +42,7 @@ export async function follow(name: string, read: () => Promise<BatchDocument>, c
 				output.event({ type: 'summary', ...answer }, batchText(answer, output.columns));
 				return context.exitWith(exitOf(document));
 			}
-			await delay(readEveryMs, undefined, { signal });
+			await delay(everyMs, undefined, { signal });
 		}
 	} catch (error) {
 		if (!signal.aborted) throw error;
@@ -48,14 +53,18 @@ export async function follow(name: string, read: () => Promise<BatchDocument>, c
 }
 
 /** Workers are started again and updated while a batch goes on: that is no end of the look at it. */
-async function readPatiently(read: () => Promise<BatchDocument>, { output, signal }: Context): Promise<BatchDocument> {
+async function readPatiently(
+	read: () => Promise<BatchDocument>,
+	everyMs: number,
+	{ output, signal }: Context,
+): Promise<BatchDocument> {
 	for (let told = false; ; told = true) {
 		try {
 			return await read();
 		} catch (error) {
 			if (!(error instanceof RouseError) || error.code !== 'worker_missing') throw error;
 			if (!told) output.warn(`${error.message}; it is looked at again`);
-			await delay(readEveryMs, undefined, { signal });
+			await delay(everyMs, undefined, { signal });
 		}
 	}
 }

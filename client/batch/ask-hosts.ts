@@ -1,7 +1,7 @@
 import type { BatchFile } from '../../model/batch-file.ts';
 import { asRouseError } from '../../model/errors.ts';
 import type { HostView } from '../../supervisor/protocol.ts';
-import type { BatchHost } from './expand.ts';
+import type { PoolHost } from '../requests.ts';
 
 /** Names of the hosts that the file speaks of. */
 export function hostsNamed({ defaults, groups }: BatchFile): Set<string> {
@@ -29,7 +29,7 @@ export async function askHosts(
 	ids: ReadonlyMap<string, string | undefined>,
 	wanted: ReadonlySet<string>,
 	{ ask, onWarning }: Asking,
-): Promise<Map<string, BatchHost>> {
+): Promise<Map<string, PoolHost>> {
 	const asked = [...ids].filter(([host]) => wanted.has(host));
 	const answers = await Promise.all(
 		asked.map(async ([host, known]) => {
@@ -42,7 +42,7 @@ export async function askHosts(
 			}
 		}),
 	);
-	const hosts = new Map<string, BatchHost>();
+	const hosts = new Map<string, PoolHost>();
 	for (const [at, [host, known]] of asked.entries()) {
 		const view = answers[at] ?? null;
 		const hostId = view?.hostId ?? known;

@@ -1,5 +1,6 @@
 /** What the machines of a batch take of their hosts. Pure. */
-import type { BatchHost, WantedItem } from './expand.ts';
+import type { PoolHost } from '../requests.ts';
+import type { WantedItem } from './expand.ts';
 import { hostsOf } from './conflicts.ts';
 
 /** Machines that may go to the same hosts, and what those have; null of a host that did not answer. */
@@ -14,7 +15,7 @@ export interface Demand {
 }
 
 /** By the hosts that are asked for, and in the end by all of them together where there are several. */
-export function demandsOf(items: readonly WantedItem[], hosts: ReadonlyMap<string, BatchHost>): Demand[] {
+export function demandsOf(items: readonly WantedItem[], hosts: ReadonlyMap<string, PoolHost>): Demand[] {
 	const sets = new Map<string, WantedItem[]>();
 	for (const item of items) {
 		const key = hostsOf(item.request).toSorted().join(' ');
@@ -25,10 +26,10 @@ export function demandsOf(items: readonly WantedItem[], hosts: ReadonlyMap<strin
 	return demands.length > 1 ? [...demands, demandOf(all, items, hosts)] : demands;
 }
 
-function demandOf(names: string[], items: readonly WantedItem[], hosts: ReadonlyMap<string, BatchHost>): Demand {
+function demandOf(names: string[], items: readonly WantedItem[], hosts: ReadonlyMap<string, PoolHost>): Demand {
 	const views = names.map(name => hosts.get(name)?.view ?? null);
 	const sum = (of: (item: WantedItem) => number) => items.reduce((total, item) => total + of(item), 0);
-	const free = (of: (view: NonNullable<BatchHost['view']>) => number) =>
+	const free = (of: (view: NonNullable<PoolHost['view']>) => number) =>
 		views.reduce<number | null>((total, view) => (total === null || view === null ? null : total + of(view)), 0);
 	return {
 		hosts: names,

@@ -3,19 +3,20 @@ import type { BatchFile } from '../../model/batch-file.ts';
 import { planObjection } from '../../model/batch-requests.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { missingWarnings } from '../../model/missing-warnings.ts';
-import type { Place, RecoveryRequest } from '../../model/recovery.ts';
-import type { HostView } from '../../supervisor/protocol.ts';
-import { defaultName, type FoundPoint, hashRequest, refuseUnfitEverywhere, requestOf } from '../requests.ts';
+import type { RecoveryRequest } from '../../model/recovery.ts';
+import {
+	defaultName,
+	type FoundPoint,
+	hashRequest,
+	type PoolHost,
+	refuseUnfitEverywhere,
+	type RequestOptions,
+	requestOf,
+} from '../requests.ts';
 import type { Catalogue } from './catalogue.ts';
 import { type NamedMachine, namedMachines } from './machines.ts';
 import { sharedFields } from './shared-fields.ts';
 import { circleOf } from './waves.ts';
-
-/** A host that the file names, as it was when it was asked; `view` is null of one that did not answer. */
-export interface BatchHost {
-	place: Place;
-	view: HostView | null;
-}
 
 export interface BatchSurroundings {
 	catalogue: Pick<Catalogue, 'machines' | 'point' | 'pointAt'>;
@@ -24,7 +25,7 @@ export interface BatchSurroundings {
 	/** Names of all hosts of the installation, its own first. */
 	known: readonly [string, ...string[]];
 	/** Those that the file names, and the installation's own. */
-	hosts: ReadonlyMap<string, BatchHost>;
+	hosts: ReadonlyMap<string, PoolHost>;
 	/** Where networks lead that the file does not map, on the installation's own host. */
 	networks: RecoveryRequest['networks'];
 	/** `FILE:LINE:COLUMN` of a part of the file. */
@@ -140,39 +141,39 @@ async function wantedItem(
 		...(chosen.some(({ place }) => place.host === own) ? surroundings.networks : {}),
 		...settings.networks,
 	};
-	refuseUnfitAnywhere(chosen, { networks, memoryMiB: entry.memory ?? point.config.memoryMiB }, { warnings, machine });
-	const deadline =
-		settings.by ?? (settings.rto === undefined ? undefined : new Date(nowMs + settings.rto).toISOString());
-	const { ready } = settings;
-	const request: RecoveryRequest = {
-		...requestOf(
-			point,
-			{
-				name: entry.name,
-				machineName: entry.machineName,
-				finish: settings.finish ?? 'manual',
-				switch: settings.switch ?? 'auto',
-				allocate: settings.allocate ?? 'start',
-				networks,
-				forwards: entry.forwards,
-				memoryMiB: entry.memory,
-				cpus: entry.cpus,
-				newMac: settings.newMac,
-				platformOptions: entry.platform,
-				powerOn: settings.power !== 'off',
-				maxRateBytes: settings.maxRate,
-				reason,
-			},
-			{ repository, places: [first, ...others] },
-		),
-		...(settings.priority === undefined ? {} : { priority: settings.priority }),
-		...(deadline === undefined ? {} : { deadline }),
-		...(ready === undefined || ready === 'power' ? {} : { readiness: ready }),
-	};
-	return { group, request, point };
+	const wanted = { networks, memoryMiB: entry.memory ?? point.config.memoryMiB };
+	// One host that can is enough; of one that did not answer nothing is known.
+	for (const { message } of refuseUnfitEverywhere(
+		chosen.map(({ view }) => view),
+		wanted,
+	))
+		warnings.add(`${machine} goes elsewhere: ${message}`);
+	const options = { ...optionsOf({ entry, settings }, nowMs), networks, reason };
+	return { group, request: requestOf(point, options, { repository, places: [first, ...others] }), point };
 }
 
-function hostNamed(name: string, { hosts, known }: Pick<BatchSurroundings, 'hosts' | 'known'>): BatchHost {
+function optionsOf({ entry, settings }: Pick<NamedMachine, 'entry' | 'settings'>, nowMs: number): RequestOptions {
+	const { ready, rto } = settings;
+	return {
+		name: entry.name,
+		machineName: entry.machineName,
+		finish: settings.finish ?? 'manual',
+		switch: settings.switch ?? 'auto',
+		allocate: settings.allocate ?? 'start',
+		forwards: entry.forwards,
+		memoryMiB: entry.memory,
+		cpus: entry.cpus,
+		newMac: settings.newMac,
+		platformOptions: entry.platform,
+		powerOn: settings.power !== 'off',
+		maxRateBytes: settings.maxRate,
+		priority: settings.priority,
+		deadline: settings.by ?? (rto === undefined ? undefined : new Date(nowMs + rto).toISOString()),
+		readiness: ready === 'power' ? undefined : ready,
+	};
+}
+
+function hostNamed(name: string, { hosts, known }: Pick<BatchSurroundings, 'hosts' | 'known'>): PoolHost {
 	const found = hosts.get(name);
 	if (found) return found;
 	throw new RouseError('host_unknown', `there is no host ${name}`, {
@@ -191,16 +192,6 @@ async function pointOf(
 	if (there === undefined || there.machine !== machine || there.repository !== repository)
 		return catalogue.point(repository, machine, written);
 	return catalogue.pointAt(repository, machine, there.restorePoint);
-}
-
-/** One host that can is enough; of the others a person is told. Of one that did not answer nothing is known. */
-function refuseUnfitAnywhere(
-	hosts: readonly BatchHost[],
-	wanted: { networks: RecoveryRequest['networks']; memoryMiB: number },
-	{ warnings, machine }: { warnings: Set<string>; machine: string },
-): void {
-	const views = hosts.map(({ view }) => view);
-	for (const { message } of refuseUnfitEverywhere(views, wanted)) warnings.add(`${machine} goes elsewhere: ${message}`);
 }
 
 function planOf(file: BatchFile, items: readonly WantedItem[]): BatchPlan {

@@ -166,26 +166,24 @@ for (const [what, groups, code, message] of refusals)
 		await assert.rejects(expanded(groups), { code, message });
 	});
 
+/** A repository with so many machines of each of these letters. */
+function catalogueOf(number: number, ...letters: string[]) {
+	const machines = letters.flatMap(letter => Array.from({ length: number }, (_, n) => `${letter}${n}`));
+	const point = async (_: string, machine: string) => pointOf(machine);
+	return { machines: async () => machines, point, pointAt: point };
+}
+
 test('a batch of more machines than it bears is refused with advice', async () => {
-	const machines = Array.from({ length: 2_001 }, (_, n) => `m${n}`);
-	const catalogue = {
-		machines: async () => machines,
-		point: async (_: string, machine: string) => pointOf(machine),
-		pointAt: async (_: string, machine: string) => pointOf(machine),
-	};
-	await assert.rejects(expanded("groups: [{name: g, machines: ['*']}]", { catalogue }), {
+	await assert.rejects(expanded("groups: [{name: g, machines: ['*']}]", { catalogue: catalogueOf(2_001, 'm') }), {
 		message: '2001 machines: a batch takes 2000',
 		hint: /several batches/,
 	});
 });
 
 test('a batch whose plan is too large to be handed over is refused with advice', async () => {
-	const networks = Array.from({ length: 300 }, (_, n) => `network-${n}: none`).join(', ');
-	const entries = Array.from(
-		{ length: 300 },
-		(_, n) => `{machine: db01, name: m${n}, networks: {own-${n}: none, ${networks}}}`,
-	);
-	await assert.rejects(expanded(`groups: [{name: g, machines: [${entries.join(',')}]}]`), {
+	const networks = Array.from({ length: 500 }, (_, n) => `network-${n}-${'x'.repeat(80)}: none`).join(', ');
+	const groups = `groups: [{name: g, machines: ['a*']}, {name: h, networks: {${networks}}, machines: ['b*']}]`;
+	await assert.rejects(expanded(groups, { catalogue: catalogueOf(30, 'a', 'b') }), {
 		code: 'spec_invalid',
 		message: /^batch site: it comes to 1\d+ bytes, and a batch bears 1310720: make several of it$/,
 	});

@@ -229,14 +229,15 @@ async function watched(looks: readonly (BatchDocument | RouseError)[], { isTTY =
 		if (next instanceof RouseError) throw next;
 		return next;
 	};
-	await follow('site', look, {
+	const context = {
 		output: new Output({ stdout, stderr, json: false, quiet: false, debug: false }),
 		env: {},
 		signal: interrupted.signal,
-		exitWith: code => {
+		exitWith: (code: number) => {
 			exitCode = code;
 		},
-	});
+	};
+	await follow('site', look, context, 1);
 	return { ...said, exitCode };
 }
 
