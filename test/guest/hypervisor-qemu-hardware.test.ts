@@ -113,10 +113,10 @@ suite('QEMU as it is on this host:', { concurrency: 2 }, () => {
 		await startedGuest(made);
 		assert.ok((await stat(agent)).isSocket());
 		await anew(made, async machine => assert.equal(await machine.agentAnswers?.(), false));
-		const machine = made.platform.machine(made.definition, gateOf(made));
-		t.after(() => machine.close());
-		const asked = machine.agentAnswers?.();
-		assert.equal((await machine.observe()).power, 'on'); // meanwhile
+		const running = made.platform.machine(made.definition, gateOf(made));
+		t.after(() => running.close());
+		const asked = running.agentAnswers?.();
+		assert.equal((await running.observe()).power, 'on'); // meanwhile
 		assert.equal(await asked, false);
 		await anew(made, machine => machine.powerOff());
 		await assert.rejects(stat(agent), { code: 'ENOENT' });
