@@ -20,6 +20,8 @@ const call = {
 	generation: 3,
 };
 
+const item = { name: 'web01-r1', requestHash: 'c'.repeat(64) };
+
 /** What the activity was called with, or the failure. */
 async function given(activityType: string, ...args: unknown[]): Promise<unknown> {
 	const logger = new DefaultLogger('ERROR');
@@ -42,6 +44,10 @@ for (const [activity, input, field] of [
 	['unpinned', { ...call, code: 'toString', reason: '' }, 'code'],
 	['askHost', { hostId: call.hostId, question: { about: 'recovery', name: '../r1' } }, 'question.name'],
 	['selftest', { hostId: call.hostId, long: 'yes' }, 'long'],
+	['prepareItems', { items: [{ name: '../r1', requestHash: 'c'.repeat(64) }], again: false }, 'items.0.name'],
+	['lookAtItems', { items: Array.from({ length: 101 }, () => item) }, 'items'],
+	['orderItems', { order: 'switch', by: 'ann', items: [] }, 'order'],
+	['orderItems', { order: 'discard', by: 'ann', items: [item] }, 'items.0.recoveryId'],
 	['answer', null, 'its input'],
 	['answer', 'x'.repeat(1_000_000), 'its input'],
 ] as const)
