@@ -19,24 +19,16 @@ import { decideStart, type StartOutcome } from './start-decision.ts';
 import { pendingOf, type RecoveryDetails, type RecoveryGlance, type RecoverySummary, summarise } from './summaries.ts';
 import { RecoveryWorkflows } from './workflows.ts';
 
-/**
- * Whether recoveries on one host ask the broker of the site as well; those over a pool always do. Where they do not, the
- * host alone says whether there is room.
- */
-const brokerByDefault = false;
-
 /** How long a client waits for a worker's answer before it takes what the memo says. */
 const queryLimitMs = 2_000;
 
 /** Recoveries as Temporal knows them: started, listed, looked at, waited for. What they can be told is in orders.ts. */
 export class Recoveries {
 	readonly #caller: string;
-	readonly #asksBroker: boolean;
 	readonly #workflows: RecoveryWorkflows;
 
-	constructor(temporal: TemporalClient, { broker = brokerByDefault }: { broker?: boolean } = {}) {
+	constructor(temporal: TemporalClient) {
 		this.#caller = temporal.caller;
-		this.#asksBroker = broker;
 		this.#workflows = new RecoveryWorkflows(temporal);
 	}
 
@@ -90,7 +82,7 @@ export class Recoveries {
 			client.workflow.start(recoveryWorkflow, {
 				workflowId: recoveryWorkflowId(request.name),
 				taskQueue: taskQueues.control,
-				args: [this.#asksBroker || anywhere ? { ...input, broker: true } : input],
+				args: [{ ...input, broker: true }],
 				memo: { request, requestHash, ...(recoveryId === undefined ? {} : { recoveryId }) },
 				typedSearchAttributes: [
 					{ key: searchAttributes.machine, value: request.machine },

@@ -26,7 +26,7 @@ before(async () => {
 	request = await storedMachine(place.installation.home);
 	await place.startServer();
 	temporal = await place.connect();
-	recoveries = new Recoveries(temporal, { broker: true });
+	recoveries = new Recoveries(temporal);
 	broker = new Broker(temporal);
 	place.startWorkers('control');
 	place.startWorkers('host');
