@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { HistoryEntry } from './history.ts';
 import { leaseEntry } from './lease-entries.ts';
 import { orderText } from './order-text.ts';
-import type { AuditEntry } from './timeline.ts';
+import type { AuditEntry } from './audit-entry.ts';
 
 const askedSchema = z.looseObject({ by: z.string(), reason: z.string().optional() });
 

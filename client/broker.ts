@@ -22,7 +22,7 @@ import type { TemporalClient } from './connection.ts';
 import { readHistory } from './history.ts';
 import { untilTaken, wasNotReady } from './order-taken.ts';
 import type { Why } from './orders.ts';
-import type { AuditEntry } from './timeline.ts';
+import type { AuditEntry } from './audit-entry.ts';
 import { RecoveryWorkflows } from './workflows.ts';
 
 /** A control worker that lives answers in milliseconds; one that has just come replays the broker's history first. */

@@ -9,7 +9,7 @@ import {
 	releaseSignal,
 } from '../workflows/broker-contracts.ts';
 import type { HistoryEntry } from './history.ts';
-import type { AuditEntry } from './timeline.ts';
+import type { AuditEntry } from './audit-entry.ts';
 
 const requestSchema = z.object({ holder: holderSchema, step: z.string(), hosts: z.array(z.string()) });
 const answerSchema = z.object({
@@ -33,7 +33,7 @@ export function leaseEntry({ kind, name, content }: HistoryEntry): Told | undefi
 	if (!data) return undefined;
 	const { requestId, host, code, by, reason } = data;
 	const lease = `lease ${requestId.split('/').at(-1)}`;
-	switch (name) {
+	switch (name ?? '') {
 		case releaseSignal.name:
 			return { kind: 'lease', text: `${lease} given back`, requestId };
 		case leaseGrantedSignal.name:

@@ -1,45 +1,12 @@
 import * as z from 'zod';
-import type { ErrorDocument } from '../model/errors.ts';
 import { mergeIncidents } from '../model/incidents.ts';
 import { type Incident, incidentSchema, type RecoveryStatus, recoveryStatusSchema } from '../model/recovery.ts';
 import { type RecoveryDocument, readDocument, type Sources } from './documents.ts';
+import type { AuditEntry } from './audit-entry.ts';
 import type { HistoryEntry } from './history.ts';
 import type { Outage } from '../system/temporal-outages.ts';
 import { leaseEntry } from './lease-entries.ts';
 import { orderText, stepText } from './order-text.ts';
-
-/** One thing that happened to a recovery; docs/cli.md lists the kinds. */
-export interface AuditEntry {
-	at: string;
-	kind:
-		| 'requested'
-		| 'order'
-		| 'refused'
-		| 'phase'
-		| 'power'
-		| 'parked'
-		| 'unparked'
-		| 'step'
-		| 'step_failed'
-		| 'incident'
-		| 'lease'
-		| 'item'
-		| 'end';
-	text: string;
-	/** Who gave the order. */
-	by?: string;
-	reason?: string;
-	/** The machine of a batch that it is about. */
-	item?: string;
-	step?: string;
-	attempt?: number;
-	worker?: string;
-	durationMs?: number;
-	count?: number;
-	/** For how long a service that died had lived. */
-	livedMs?: number;
-	failure?: ErrorDocument;
-}
 
 /** A service of the installation that died, as whoever keeps the services has recorded it. */
 export interface ServiceDeath {

@@ -1,5 +1,6 @@
 import { batchTimeline } from '../../client/batch/timeline.ts';
-import { type AuditEntry, readAudit, type ServiceTroubles } from '../../client/timeline.ts';
+import { readAudit, type ServiceTroubles } from '../../client/timeline.ts';
+import type { AuditEntry } from '../../client/audit-entry.ts';
 import { readDeaths } from '../../keeper/deaths.ts';
 import { readOutages } from '../../system/temporal-outages.ts';
 import { type Session, withSession } from '../recover/session.ts';

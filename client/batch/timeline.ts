@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { HistoryEntry } from '../history.ts';
-import { type AuditEntry, type ServiceTroubles, troublesDuring } from '../timeline.ts';
+import type { AuditEntry } from '../audit-entry.ts';
+import { type ServiceTroubles, troublesDuring } from '../timeline.ts';
 
 const asked = { by: z.string(), reason: z.string().optional() };
 const inputSchema = z.object({
