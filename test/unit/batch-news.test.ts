@@ -37,6 +37,18 @@ test('news of a recovery that it had before is old, also when the next one has n
 	assert.equal(site.item('one').state, 'ready');
 });
 
+test('a look that saw the recovery which it had before says nothing of the next', () => {
+	const site = started();
+	site.failed('one');
+	site.happens({ type: 'retry', asked: { by: 'ann' } });
+	site.go();
+	const [look] = site.tick(600_000);
+	assert.ok(look?.type === 'look');
+	const glance = { ...running, phase: 'failed' as const, closed: 'ended' as const, recoveryId: recoveryIdOf('one') };
+	site.happens({ type: 'looked', items: [0], answers: [{ name: 'one', glance }], askedMs: look.askedMs });
+	assert.equal(site.item('one').state, 'starting');
+});
+
 test('news of what it does not know, or has not started, changes nothing', () => {
 	const site = started();
 	const before = site.state;

@@ -183,3 +183,69 @@ test('a batch that is started again to discard discards what it finds, and start
 	site.go();
 	assert.notEqual(site.state.endedMs, null);
 });
+
+test('`retry` of one that is being told something waits for that', () => {
+	const site = new BatchSite(batchPlan({ all: ['one', 'two'] }, { onFailure: 'discard-unstarted' }));
+	site.go();
+	site.failed('one');
+	const [tell] = site.tick();
+	assert.equal(tell?.type, 'tell');
+	site.failed('two');
+	site.happens({ type: 'retry', asked });
+	assert.deepEqual(said(site, site.tick()), [['prepare', ['one']]]);
+	site.happens({ type: 'told', what: 'take-back', items: [1], arrived: true });
+	assert.deepEqual(said(site, site.tick()), [['prepare', ['two']]]);
+});
+
+test('a batch is not over before it has seen what became of its retry', () => {
+	const site = new BatchSite(batchPlan({ all: ['one', 'two'] }));
+	site.go();
+	site.news('one', 'parked', { code: 'chunk_bad' });
+	site.happens({ type: 'retry', asked });
+	for (const effect of site.tick()) site.answer(effect);
+	site.ready('two');
+	const [look] = site.tick();
+	assert.equal(look?.type, 'look');
+	site.happens({ type: 'no-answer', items: [0] });
+	assert.deepEqual([site.tick(), site.state.endedMs], [[], null]);
+	assert.deepEqual(said(site, site.tick(30_000)), [['look', ['one']]]);
+});
+
+test('`discard` stays what it is when `cancel` or `retry` comes after it', () => {
+	const site = mixed();
+	site.happens({ type: 'discard', asked });
+	site.happens({ type: 'cancel', asked: { by: 'bob' } });
+	assert.equal(site.state.stop?.why, 'discarded');
+	site.happens({ type: 'retry', asked });
+	const orders = site.tick().filter(effect => effect.type === 'order');
+	assert.deepEqual(said(site, orders), [['discard', asked, ['ready', 'parked', 'late', 'moving']]]);
+	for (const effect of orders) site.answer(effect);
+	assert.ok(!site.tick().some(effect => effect.type === 'order'), 'nothing that is discarded is told to go on');
+});
+
+test('`discard` of what was found first says whom to tell, so that its end is heard', () => {
+	const site = new BatchSite(batchPlan({ all: ['one'] }));
+	const [prepare] = site.tick();
+	assert.ok(prepare);
+	site.answer(prepare, { one: { is: 'found', glance: running } });
+	site.happens({ type: 'discard', asked });
+	const [tell] = site.tick();
+	assert.ok(tell);
+	assert.deepEqual(said(site, [tell]), [['tell']]);
+	site.answer(tell);
+	assert.deepEqual(said(site, site.tick()), [['discard', asked, ['one']]]);
+});
+
+test('`discard` reaches what is found by a second look before its start', () => {
+	const site = new BatchSite(batchPlan({ all: ['one', 'two'] }, { window: 1 }));
+	site.go();
+	site.nowMs += 60_001;
+	site.ready('one');
+	const [prepare] = site.tick();
+	assert.ok(prepare?.type === 'prepare');
+	site.happens({ type: 'discard', asked });
+	site.tick();
+	site.answer(prepare, { two: { is: 'found', glance: running } });
+	site.go();
+	assert.deepEqual([site.item('two').state, site.state.items[1]?.leaving], ['starting', true]);
+});

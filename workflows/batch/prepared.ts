@@ -17,7 +17,6 @@ export function prepared(
 	const next = changeItems(state, items, (item, index) => {
 		const answer = byName.get(layout.places[index]?.item.name ?? '');
 		const free = { ...item, busy: false };
-		if (item.state !== 'waiting') return free;
 		return answer ? take(free, answer, { state, atMs }) : { ...free, againMs: atMs + tryAgainMs };
 	});
 	return heedFailures(layout, next, items);
@@ -48,8 +47,8 @@ function take(item: Item, answer: Prepared, { state, atMs }: { state: BatchState
 }
 
 /** The recovery is open; what it has told already stands. */
-export function started(state: BatchState, items: readonly number[], atMs: number): BatchState {
-	return changeItems(state, items, item => ({ ...item, busy: false, heardMs: item.heardMs ?? atMs }));
+export function started(state: BatchState, items: readonly number[]): BatchState {
+	return changeItems(state, items, item => ({ ...item, busy: false }));
 }
 
 /** Somebody was faster: what they started is looked at, as if nothing had been. */

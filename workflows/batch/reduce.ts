@@ -16,7 +16,7 @@ function learn(layout: Layout, state: BatchState, event: Exclude<BatchEvent, { t
 		case 'prepared':
 			return prepared(layout, state, event);
 		case 'started':
-			return started(state, event.items, event.atMs);
+			return started(state, event.items);
 		case 'taken':
 			return taken(state, event.items);
 		case 'not-started':
