@@ -4,6 +4,8 @@ import { after, before, test } from 'node:test';
 import type { BatchPlan } from '../../model/batch.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import { asked, batchPlan } from '../equipment/batch-site.ts';
+import { planOf } from '../equipment/recovery-request.ts';
+import { SandboxBroker } from '../equipment/sandbox-broker.ts';
 import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
 import { SandboxBatch } from './batch-run.ts';
 import { bringTo, type Step } from './recovery-run.ts';
@@ -23,6 +25,7 @@ interface Recovery {
 class Site {
 	batch: SandboxBatch;
 	readonly recoveries = new Map<string, Recovery>();
+	readonly #broker = new SandboxBroker();
 	#begun = 0;
 
 	private constructor(batch: SandboxBatch) {
@@ -41,9 +44,12 @@ class Site {
 		return recovery;
 	}
 
+	/** From its start, with what it asks the broker for granted at once. */
 	async bring(name: string, step: Step | 'running'): Promise<void> {
 		const { run, request } = this.of(name);
-		await bringTo(run, request, step);
+		await run.complete('plan', planOf(request));
+		await this.#broker.grant(run);
+		await bringTo(run, request, step, 'reserve');
 		await this.deliver();
 	}
 
@@ -77,6 +83,7 @@ class Site {
 	async #hear(): Promise<number> {
 		let count = 0;
 		for (const { run } of this.recoveries.values()) {
+			await this.#broker.hear(run);
 			for (const each of run.outside.sent.filter(({ workflowId }) => workflowId === 'batch/site')) {
 				count += 1;
 				const isOpen = this.batch.run.closed === undefined;
@@ -116,6 +123,7 @@ test('a group starts when what it follows says that it is ready, and the batch e
 	await run.update('discard', { ...asked, confirm: 'db1' });
 	await site.deliver();
 	await run.complete('discard', { incidents: [], wasHere: true });
+	await site.deliver();
 	await run.complete('unpin');
 	await site.deliver();
 	assert.equal(run.closed, 'completed', 'with nobody left to tell');
@@ -131,6 +139,7 @@ test('by `discard-unstarted` what has not run is undone, and what has run is lef
 	const [one, two] = [site.of('one').run, site.of('two').run];
 	assert.deepEqual([one.pendingTypes(), two.pendingTypes()], [['powerOn'], ['undo']]);
 	await two.complete('undo', { wasHere: true });
+	await site.deliver();
 	await two.complete('unpin');
 	await one.complete('powerOn');
 	await site.deliver();

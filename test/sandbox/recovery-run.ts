@@ -27,9 +27,14 @@ export async function startRecovery(
 	return { run: await sandbox.start('recovery', [{ request, requestHash: 'c'.repeat(64) }]), request };
 }
 
-/** Completes step after step, and stops with `step` pending. */
-export async function bringTo(run: SandboxRun, request: RecoveryRequest, step: Step | 'running'): Promise<void> {
-	for (const name of untilRunning) {
+/** Completes step after step, from the one that is pending, and stops with `step` pending. */
+export async function bringTo(
+	run: SandboxRun,
+	request: RecoveryRequest,
+	step: Step | 'running',
+	from: Step = 'plan',
+): Promise<void> {
+	for (const name of untilRunning.slice(untilRunning.indexOf(from))) {
 		if (name === step) return;
 		await run.complete(name, answerOf(name, request));
 	}
