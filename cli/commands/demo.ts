@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Option } from '@commander-js/extra-typings';
 import { setUp } from '../setup/setup.ts';
 import { type Context, command } from '../terminal/command.ts';
 import type { DemoOptions } from '../demo/run-demo.ts';
@@ -9,15 +10,24 @@ export const build = (context: Context) =>
 	command('demo')
 		.description('the main job on real input: back up, start, migrate, kill everything, switch, verify')
 		.option('--hyperv', 'on a Hyper-V host whose Windows side is simulated')
+		.addOption(
+			new Option('--batch', 'a site of thirteen machines, one of them real, that comes back in order').conflicts(
+				'hyperv',
+			),
+		)
 		.option('--keep', 'leave its directory, with the installation, the repository and all logs')
-		.action(async ({ hyperv, keep }) => {
+		.action(async ({ hyperv, batch, keep }) => {
 			await setUp(context);
 			const { output, signal } = context;
 			const directory = await mkdtemp(join(tmpdir(), 'rouse-demo-'));
 			let worked = false;
 			try {
 				const options: DemoOptions = { directory, signal, say: line => output.message(line) };
-				const { report, text } = hyperv ? await onHyperv(options) : await onQemu(options);
+				const { report, text } = batch
+					? await aSite(options, context)
+					: hyperv
+						? await onHyperv(options)
+						: await onQemu(options);
 				worked = true;
 				output.result(report, text);
 			} finally {
@@ -42,5 +52,14 @@ async function onHyperv(options: DemoOptions) {
 		import('../demo/hyperv/report.ts'),
 	]);
 	const report = await runHypervDemo(options);
+	return { report, text: summaryText(report) };
+}
+
+async function aSite(options: DemoOptions, context: Context) {
+	const [{ runBatchDemo }, { summaryText }] = await Promise.all([
+		import('../demo/batch/run-demo.ts'),
+		import('../demo/batch/report.ts'),
+	]);
+	const report = await runBatchDemo(options, context);
 	return { report, text: summaryText(report) };
 }

@@ -13,13 +13,21 @@ import type { DemoReport } from './report.ts';
 export const demoMachine = 'web01';
 
 /** A disk of a gigabyte, about a third of it files of this machine's own /usr. */
-const diskMiB = 1024;
-const payloadMiB = 300;
+export const demoGuest = { diskMiB: 1024, payloadMiB: 300 } as const;
 
-/** Builds the guest. What the recipe says goes to `say`, a line each. */
-export async function buildGuest(image: string, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+export interface GuestOptions {
+	/** Gets what the recipe says, a line each. */
+	say: (line: string) => void;
+	signal: AbortSignal;
+	diskMiB: number;
+	/** Of this machine's own files. */
+	payloadMiB: number;
+}
+
+export async function buildGuest(image: string, { say, signal, ...size }: GuestOptions): Promise<void> {
 	const recipe = join(checkoutDirectory, 'tools', 'guest', 'build');
-	const child = spawn(recipe, ['--size', String(diskMiB), '--host-files', String(payloadMiB), image], {
+	const args = ['--size', String(size.diskMiB), '--host-files', String(size.payloadMiB), image];
+	const child = spawn(recipe, args, {
 		stdio: ['ignore', 'ignore', 'pipe'],
 		signal,
 	});

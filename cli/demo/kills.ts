@@ -32,13 +32,16 @@ export function killTargets(
 	];
 }
 
-export interface Kill {
+export interface Replaced {
 	name: string;
 	/** Process that was killed, and the one that came in its place. */
 	pid: number;
 	newPid: number;
 	/** Until the lock was held again. */
 	backAfterMs: number;
+}
+
+export interface Kill extends Replaced {
 	restoredBytesBefore: number;
 	/** Seen later, with the new process in place: migration went on. */
 	restoredBytesAfter: number;
@@ -55,10 +58,24 @@ export async function killAndWait(
 	target: KillTarget,
 	{ supervisor, recovery, signal }: { supervisor: SupervisorClient; recovery: string; signal: AbortSignal },
 ): Promise<Kill> {
+	const restoredBytesBefore = await restoredBytes(supervisor, recovery, signal);
+	const replaced = await killAndReplace(target, signal);
+	const restoredBytesAfter = await waitFor(
+		`migration to go on after the death of ${target.name}`,
+		async () => {
+			const restored = await restoredBytes(supervisor, recovery, signal);
+			return restored > restoredBytesBefore ? restored : undefined;
+		},
+		{ timeoutMs: backWithinMs, everyMs: 100, signal },
+	);
+	return { ...replaced, restoredBytesBefore, restoredBytesAfter };
+}
+
+/** Kills a process with SIGKILL and waits until another holds its lock. */
+export async function killAndReplace(target: KillTarget, signal: AbortSignal): Promise<Replaced> {
 	const before = await lockHolder(target.lockPath);
 	if (before === undefined)
 		throw new RouseError('machine_failed', `${target.name} does not run: nobody holds ${target.lockPath}`);
-	const restoredBytesBefore = await restoredBytes(supervisor, recovery, signal);
 	if (!(await signalHolder(target.lockPath, 'SIGKILL')))
 		throw new RouseError('machine_failed', `${target.name} (pid ${before.pid}) could not be killed`);
 	const killedAt = performance.now();
@@ -71,15 +88,7 @@ export async function killAndWait(
 		{ timeoutMs: backWithinMs, signal },
 	);
 	const backAfterMs = Math.round(performance.now() - killedAt);
-	const restoredBytesAfter = await waitFor(
-		`migration to go on after the death of ${target.name}`,
-		async () => {
-			const restored = await restoredBytes(supervisor, recovery, signal);
-			return restored > restoredBytesBefore ? restored : undefined;
-		},
-		{ timeoutMs: backWithinMs, everyMs: 100, signal },
-	);
-	return { name: target.name, pid: before.pid, newPid: now.pid, backAfterMs, restoredBytesBefore, restoredBytesAfter };
+	return { name: target.name, pid: before.pid, newPid: now.pid, backAfterMs };
 }
 
 /** Of all disks; waits while the supervisor is the one that is dead. */

@@ -9,7 +9,7 @@ import { type Installation, openInstallation } from '../../system/installation.t
 import { waitFor } from '../../system/wait.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatDuration } from '../terminal/format.ts';
-import { buildGuest, chooseFileToRead, demoMachine, importBackup, workOnGuest } from './backups.ts';
+import { buildGuest, chooseFileToRead, demoGuest, demoMachine, importBackup, workOnGuest } from './backups.ts';
 import { GuestConsole } from './console.ts';
 import { checkDisk, dump } from './disk-check.ts';
 import { killAndWait, killTargets, restoredBytes } from './kills.ts';
@@ -49,7 +49,7 @@ export async function runDemo({ directory, signal, say }: DemoOptions): Promise<
 
 	say(`a machine is built: Debian's kernel, ${formatBytes(1024 ** 3)} of disk, real files`);
 	const image = join(directory, 'original.raw');
-	await buildGuest(image, line => say(`  ${line}`), signal);
+	await buildGuest(image, { say: line => say(`  ${line}`), signal, ...demoGuest });
 	const payload = join(directory, 'original');
 	await dump(image, ['/payload'], payload);
 

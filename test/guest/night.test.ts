@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import * as z from 'zod';
-import { buildGuest, demoMachine, importBackup } from '../../cli/demo/backups.ts';
+import { buildGuest, demoGuest, demoMachine, importBackup } from '../../cli/demo/backups.ts';
 import { checkDisk, dump } from '../../cli/demo/disk-check.ts';
 import { findLeftovers } from '../../cli/demo/leftovers.ts';
 import { OwnCommand } from '../../cli/demo/own-command.ts';
@@ -84,7 +84,7 @@ async function openNight(t: TestContext, random: Random): Promise<{ parts: Night
 	const rouse = new OwnCommand({ ...process.env, ROUSE_HOME: home, ROUSE_REPO: repository }, signal);
 	const image = join(directory, 'original.raw');
 	const spec = join(directory, 'machine.yaml');
-	await buildGuest(image, () => undefined, signal);
+	await buildGuest(image, { say: () => undefined, signal, ...demoGuest });
 	await dump(image, ['/payload'], join(directory, 'original'));
 	await writeFile(spec, 'cpus: 1\nmemoryMiB: 256\nfirmware: bios\nos: linux\n');
 	await rouse.run(anything, 'repo', 'init', repository);

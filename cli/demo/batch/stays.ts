@@ -1,0 +1,26 @@
+/** What the audits of recoveries say of the places that they took. */
+import type { AuditEntry } from '../../../client/timeline.ts';
+import { RouseError } from '../../../model/errors.ts';
+
+/** How long a recovery had a place on its host; `toMs` is infinite of one that has it still. */
+export interface Stay {
+	fromMs: number;
+	toMs: number;
+}
+
+/** From the beginning of its reservation to the end of its finish: rather too long than too short. */
+export function stayOf(name: string, entries: readonly AuditEntry[]): Stay {
+	const reserved = entries.find(({ kind, step }) => kind === 'step' && step === 'reserve');
+	if (reserved === undefined) throw new RouseError('internal', `the audit of ${name} tells of no reservation`);
+	const finished = entries.find(({ kind, step }) => kind === 'step' && step === 'finalize');
+	return {
+		fromMs: Date.parse(reserved.at) - (reserved.durationMs ?? 0),
+		toMs: finished === undefined ? Infinity : Date.parse(finished.at),
+	};
+}
+
+/** How many there were at the fullest moment. One that ends as another begins is not there with it. */
+export function mostAtOnce(stays: readonly Stay[]): number {
+	const counts = stays.map(({ fromMs }) => stays.filter(other => other.fromMs <= fromMs && fromMs < other.toMs).length);
+	return Math.max(0, ...counts);
+}
