@@ -4,7 +4,7 @@ import { groupText, groupTimes } from '../../cli/demo/batch/groups.ts';
 import { simulatedMachines, siteFile, siteGroups } from '../../cli/demo/batch/site.ts';
 import { mostAtOnce, stayOf } from '../../cli/demo/batch/stays.ts';
 import { batchFileSchema } from '../../model/batch-file.ts';
-import type { AuditEntry } from '../../client/timeline.ts';
+import type { AuditEntry } from '../../client/audit-entry.ts';
 import { parseYaml } from '../../system/parse-yaml.ts';
 
 const at = (second: number) => `2026-11-20T03:00:${String(second).padStart(2, '0')}.000Z`;

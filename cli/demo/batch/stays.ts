@@ -1,5 +1,5 @@
 /** What the audits of recoveries say of the places that they took. */
-import type { AuditEntry } from '../../../client/timeline.ts';
+import type { AuditEntry } from '../../../client/audit-entry.ts';
 import { RouseError } from '../../../model/errors.ts';
 
 /** How long a recovery had a place on its host; `toMs` is infinite of one that has it still. */
