@@ -6,7 +6,7 @@ import { HostElsewhere } from './host-elsewhere.ts';
 import { Orders } from './orders.ts';
 import { mayBeLeft } from './phases.ts';
 import { isRemoved } from './removed-machine.ts';
-import { decideStart } from './start-decision.ts';
+import { decideItemStart } from './start-decision.ts';
 import type { RecoverySummary } from './summaries.ts';
 import { RecoveryWorkflows, recoveryUnknown } from './workflows.ts';
 
@@ -36,7 +36,7 @@ export class ItemRecoveries {
 			if (!existing) return { name, is: 'free' };
 			const removed = mayBeLeft(existing) && (await this.#isRemoved(existing, { silent, signal }));
 			try {
-				const outcome = decideStart(existing, requestHash, { again, removed });
+				const outcome = decideItemStart(existing, requestHash, { again, removed });
 				return outcome ? { name, is: 'found', glance: glanceOf(existing) } : { name, is: 'free' };
 			} catch (error) {
 				if (!(error instanceof RouseError)) throw error;

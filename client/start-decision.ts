@@ -35,6 +35,16 @@ export function decideStart(
 	throw conflict(existing, `is ${phase}, and was started with other options`);
 }
 
+/** The same to a batch: a finished machine that is still there has come back, and `again` is for those of which nothing is left. */
+export function decideItemStart(
+	existing: RecoverySummary,
+	requestHash: string,
+	{ again, removed }: { again: boolean; removed: boolean },
+): Exclude<StartOutcome, 'started'> | undefined {
+	const isThere = existing.phase === 'finished' && !removed;
+	return decideStart(existing, requestHash, { again: again && !isThere, removed });
+}
+
 function conflict({ name, phase, workflow }: RecoverySummary, what: string, more: { removed?: true } = {}): RouseError {
 	const details = { recovery: name, phase, workflow, ...more };
 	return new RouseError('name_conflict', `recovery ${name} ${what}`, { details });

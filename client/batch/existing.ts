@@ -1,7 +1,7 @@
 import { RouseError } from '../../model/errors.ts';
 import { type RecoveryRequest, recoveryRequestSchema } from '../../model/recovery.ts';
 import type { BatchPlan } from '../../model/batch.ts';
-import { decideStart } from '../start-decision.ts';
+import { decideItemStart } from '../start-decision.ts';
 import type { RecoverySummary } from '../summaries.ts';
 
 /** By its name, the request that a recovery was started with, or will be by the batch that is under way. */
@@ -26,7 +26,7 @@ export type Found = { is: 'attached' | 'already_finished' } | { is: 'refused'; w
 export function foundOf(existing: RecoverySummary | undefined, requestHash: string, again: boolean): Found {
 	if (!existing) return null;
 	try {
-		const outcome = decideStart(existing, requestHash, { again, removed: false });
+		const outcome = decideItemStart(existing, requestHash, { again, removed: false });
 		return outcome === undefined ? null : { is: outcome };
 	} catch (error) {
 		if (!(error instanceof RouseError)) throw error;

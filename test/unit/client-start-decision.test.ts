@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { hashRequest } from '../../client/requests.ts';
-import { decideStart } from '../../client/start-decision.ts';
+import { decideItemStart, decideStart } from '../../client/start-decision.ts';
 import type { RecoverySummary } from '../../client/summaries.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
 import { summaryOf } from '../equipment/recovery-summary.ts';
@@ -36,6 +36,14 @@ describe('the name of a finished recovery', () => {
 		assert.equal(decideStart(existing({}), hash, plainly), 'already_finished');
 		assert.throws(() => decideStart(existing({}), 'd'.repeat(64), plainly), { code: 'name_conflict' });
 	});
+});
+
+it('a batch that is started with again has its finished machines back, and only those that were removed begin anew', () => {
+	const decide = (changes: Partial<RecoverySummary>, removed: boolean) =>
+		decideItemStart(existing(changes), hash, { again: true, removed });
+	assert.equal(decide({}, false), 'already_finished');
+	assert.equal(decide({}, true), undefined);
+	assert.equal(decide({ phase: 'discarded' }, false), undefined);
 });
 
 it('a recovery whose workflow was ended by force keeps its name as long as its host has it, with again too', () => {
