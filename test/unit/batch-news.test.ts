@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BatchSite, batchPlan, recoveryIdOf, running } from '../equipment/batch-site.ts';
+import { asked, BatchSite, batchPlan, recoveryIdOf, running } from '../equipment/batch-site.ts';
 
 function started(): BatchSite {
 	const site = new BatchSite(batchPlan({ all: ['one'], next: ['two'] }, { after: { next: ['all'] } }));
@@ -128,6 +128,20 @@ test('a look that finds another recovery of the same request watches that one fr
 	assert.deepEqual([site.item('one').state, site.item('one').found], ['starting', true]);
 	site.news('one', 'ready', { recoveryId: glance.recoveryId });
 	assert.equal(site.item('one').state, 'ready');
+});
+
+test('a discard that was ordered before is not for another recovery that a look finds', () => {
+	const site = started();
+	site.news('one', 'not_ready');
+	const [look] = site.tick(600_000);
+	assert.ok(look?.type === 'look');
+	site.happens({ type: 'discard', asked });
+	const glance = { ...running, recoveryId: recoveryIdOf('one', 2) };
+	site.happens({ type: 'looked', items: [0], answers: [{ name: 'one', glance }], askedMs: look.askedMs });
+	const [tell, ...more] = site.tick();
+	assert.ok(tell?.type === 'tell' && tell.what === 'tell' && more.length === 0);
+	site.answer(tell);
+	assert.deepEqual([site.tick(), site.item('one').state], [[], 'starting']);
 });
 
 test('a recovery that Temporal does not know any more is over', () => {

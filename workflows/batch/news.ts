@@ -65,7 +65,9 @@ export function looked(
 function another(item: Item, recoveryId: string | null): Item {
 	const { recoveryId: before, past } = item;
 	if (before === null || recoveryId === null || before === recoveryId) return item;
-	return { ...item, past: [...past, before], found: true, number: 0, readyMs: null, late: false, leaving: false };
+	// What was owed to the one before, a discard above all, is not meant for this one.
+	const fresh = { found: true, number: 0, readyMs: null, late: false, leaving: false };
+	return { ...item, ...fresh, past: [...past, before], owes: ['tell'] };
 }
 
 const gone = 'Temporal knows no recovery with this request any more';
