@@ -2,6 +2,7 @@ import type { BatchDocument, BatchItemDocument } from '../../client/batch/docume
 import type { BatchSummary } from '../../client/batches.ts';
 import { endedByForce } from '../../client/phases.ts';
 import type { ItemState } from '../../model/batch-view.ts';
+import { terminalPhases } from '../../model/recovery.ts';
 import { terminalLine } from '../../system/terminal-text.ts';
 import { waitingText } from '../broker/waiting-text.ts';
 import { formatTable } from '../terminal/format.ts';
@@ -35,8 +36,14 @@ export function batchHeadline({ name, phase, workflow, items }: BatchDocument): 
 }
 
 /** Of one that is over, how. */
-function stateWord({ state, phase }: Pick<BatchItemDocument, 'state' | 'phase'>): string {
-	return state === 'ended' && phase !== null ? phase : stateWords[state];
+function stateWord(item: Pick<BatchItemDocument, 'state' | 'phase'>): string {
+	if (isLost(item)) return 'lost';
+	return item.state === 'ended' && item.phase !== null ? item.phase : stateWords[item.state];
+}
+
+/** Its workflow was ended by force, or Temporal does not know it any more: its machine may run all the same. */
+export function isLost({ state, phase }: Pick<BatchItemDocument, 'state' | 'phase'>): boolean {
+	return state === 'ended' && phase !== null && !terminalPhases.includes(phase);
 }
 
 /** What `batch show` prints. */
@@ -103,6 +110,7 @@ function nextText({ name, phase, workflow, items }: BatchDocument): string {
 		steps.push(`begin failed, left out and parked ones again: rouse batch retry ${name}`);
 	if (items.some(({ state, code }) => state === 'refused' && code === 'name_conflict'))
 		steps.push('those whose name a discarded one had: the same rouse batch start with --again');
+	if (items.some(isLost)) steps.push('lost ones: rouse recover adopt NAME');
 	steps.push(`one of them: rouse recover show NAME`);
 	return steps.join('; ');
 }

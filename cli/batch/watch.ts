@@ -7,7 +7,7 @@ import { withSession } from '../recover/session.ts';
 import { isCtrlC } from '../recover/watch.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
-import { batchAnswer, batchHeadline, batchText, itemLine, itemsTable } from './text.ts';
+import { batchAnswer, batchHeadline, batchText, isLost, itemLine, itemsTable } from './text.ts';
 
 export const buildWatch = (context: Context) =>
 	command('watch')
@@ -119,9 +119,13 @@ export function liveText(document: BatchDocument, { rows, columns }: { rows: num
 export function exitOf({ items, workflow }: Pick<BatchDocument, 'items' | 'workflow'>): number {
 	if (endedByForce(workflow)) return exitCodeOf('phase_wrong');
 	const failed = items.filter(
-		({ state, phase }) => state === 'refused' || state === 'not_ready' || (state === 'ended' && phase === 'failed'),
+		item =>
+			item.state === 'refused' ||
+			item.state === 'not_ready' ||
+			isLost(item) ||
+			(item.state === 'ended' && item.phase === 'failed'),
 	);
-	if (failed.length > 0) return exitOfAll(failed.map(({ code }) => code));
+	if (failed.length > 0) return exitOfAll(failed.map(item => (isLost(item) ? 'phase_wrong' : item.code)));
 	if (items.some(({ state }) => state === 'parked')) return exitCodeOf('parked');
 	return items.some(({ state }) => state === 'left_out') ? 1 : 0;
 }

@@ -172,6 +172,11 @@ test('`batch show` tells how many are how far, and what each waits for', () => {
 	assert.match(batchText(batchAnswer(parked)), /^Next: .*rouse batch retry site/m);
 	const finished = documentOf([item({ state: 'ended', phase: 'finished' })], { phase: 'over', workflow: 'COMPLETED' });
 	assert.match(batchText(batchAnswer(finished)), /^site: over; 1 machine: 1 finished$[^]*^Next: one of them: /m);
+	const lost = documentOf([item({ state: 'ended', phase: 'running' })], { phase: 'over', workflow: 'COMPLETED' });
+	assert.match(
+		batchText(batchAnswer(lost)),
+		/^site: over; 1 machine: 1 lost$[^]*^Next: lost ones: rouse recover adopt /m,
+	);
 	const [one] = parked.items;
 	assert.equal(one && itemLine(one), 'web01-r1: parked, starting: no space');
 });
@@ -193,6 +198,7 @@ const exits: [what: string, items: Partial<ItemView>[], code: number][] = [
 		1,
 	],
 	['one was discarded', [{ state: 'ended', phase: 'discarded' }], 0],
+	['one was ended by force', [{ state: 'ready' }, { state: 'ended', phase: 'running', code: 'interrupted' }], 6],
 	['some were left out', [{ state: 'left_out' }], 1],
 ];
 
