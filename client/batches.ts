@@ -13,6 +13,7 @@ import {
 import { searchAttributes, taskQueues } from '../workflows/contracts.ts';
 import { BatchOrders } from './batch/orders.ts';
 import { isSamePlan } from './batch/same-plan.ts';
+import { refuseUnfit } from './batch/unfit.ts';
 import { BatchWorkflows } from './batch/workflows.ts';
 import type { TemporalClient } from './connection.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
@@ -93,7 +94,7 @@ export class Batches {
 	/** How it stands. One that is over needs no worker for it; else `worker_missing` when no control worker answers. */
 	async view(name: string): Promise<{ summary: BatchSummary; view: BatchView }> {
 		const summary = summarise(await this.#workflows.call(name, () => this.#workflows.handle(name).describe()));
-		const view = summary.workflow === 'COMPLETED' ? await this.#result(name) : await this.#query(name);
+		const view = summary.workflow === 'COMPLETED' ? await this.#result(name) : await this.#query(name, summary);
 		return { summary, view };
 	}
 
@@ -130,6 +131,7 @@ export class Batches {
 
 	async #begin(name: string, input: BatchInput): Promise<void> {
 		const { plan } = input;
+		refuseUnfit(input);
 		const memo: BatchMemo = { name, items: plan.items.length, requestedBy: plan.requestedBy, reason: plan.reason };
 		await this.#workflows.call(name, () =>
 			this.#workflows.client.workflow.start(batchWorkflow, {
@@ -154,13 +156,15 @@ export class Batches {
 		return view;
 	}
 
-	async #query(name: string): Promise<BatchView> {
+	async #query(name: string, { workflow }: BatchSummary): Promise<BatchView> {
 		const { client } = this.#workflows;
 		try {
 			return await client.withDeadline(Date.now() + queryLimitMs, () =>
 				this.#workflows.handle(name).query(batchViewQuery),
 			);
 		} catch (cause) {
+			// One that refused its input has no view: what it failed with is thrown.
+			if (workflow === 'FAILED') return this.#result(name);
 			// Throws temporal_unreachable by itself when it is the server that does not answer.
 			await this.#workflows.find(name);
 			throw new RouseError('worker_missing', `no control worker told how batch ${name} stands`, {

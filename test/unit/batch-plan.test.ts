@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type BatchPlan, batchLimits } from '../../model/batch.ts';
 import { itemRequest, planObjection } from '../../model/batch-requests.ts';
+import { refuseUnfit } from '../../client/batch/unfit.ts';
 import { batchItem, batchPlan } from '../equipment/batch-site.ts';
 
 const plan = batchPlan({ db: ['one'], web: ['two'] }, { after: { web: ['db'] } });
@@ -53,4 +54,14 @@ test('`planObjection` has nothing against a plan in which groups share those tha
 		{ name: 'd', after: ['b', 'c'] },
 	];
 	assert.equal(planObjection({ ...plan, groups, items: [batchItem('one', 'd')] }), undefined);
+});
+
+test('a batch, or an order to one that is over, that its workflow would refuse is not started', () => {
+	const long = 'x'.repeat(501);
+	refuseUnfit({ plan, order: { is: 'retry', by: 'ann' } });
+	assert.throws(() => refuseUnfit({ plan: { ...plan, reason: long } }), {
+		code: 'usage',
+		message: /reason: must have at most 500/,
+	});
+	assert.throws(() => refuseUnfit({ plan, order: { is: 'discard', by: 'ann', reason: long } }), { code: 'usage' });
 });
