@@ -12,6 +12,8 @@ export const batchLimits = {
 	groups: 100,
 	/** Asked about at once: some seconds' work for a control worker. */
 	asked: 100,
+	/** Started with one workflow task, whose commands go to the server in one message of 4 MiB, each request twice. */
+	started: 50,
 	/** Given an order at once, each of which its recovery's worker answers. */
 	ordered: 20,
 } as const;

@@ -105,6 +105,15 @@ test('`tick` looks anew for one that somebody else was faster to start, and asks
 	assert.deepEqual([site.item('one').state, site.item('one').found], ['ready', true]);
 });
 
+test('`tick` starts no more at once than a message to the server bears, and the rest with what comes back', () => {
+	const site = new BatchSite(batchPlan({ all: names(80) }, { window: 80 }));
+	const [look] = site.tick();
+	assert.ok(look);
+	site.answer(look);
+	const first = site.tick();
+	assert.deepEqual([first.length, site.tick().length], [batchLimits.started, 80 - batchLimits.started]);
+});
+
 test('`tick` of a batch of the largest size asks within its limits', () => {
 	const site = new BatchSite(batchPlan({ all: names(batchLimits.items) }, { window: batchLimits.items }));
 	assert.equal(site.go().length, batchLimits.items);

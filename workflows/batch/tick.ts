@@ -73,7 +73,7 @@ class Round {
 		const effects: BatchEffect[] = [];
 		const doubtful: number[] = [];
 		for (const index of startable(this.#layout, this.items)) {
-			if (room <= 0) break;
+			if (room <= 0 || effects.length === batchLimits.started) break; // each comes back, and another round with it
 			const item = this.items[index];
 			if (!item || takesRoom(item) || !this.#isDue(item)) continue;
 			room -= 1;
