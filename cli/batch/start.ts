@@ -72,6 +72,8 @@ async function start(path: string | undefined, options: StartOptions, context: C
 		const { plan } = expansion;
 		const outcome = await session.batches.start(plan, { again: options.again ?? false });
 		if (outcome === 'attached') context.output.message(`batch ${plan.name} is under way with the same plan: attached`);
+		if (outcome === 'attached' && options.again)
+			context.output.warn(`--again counts for a batch that begins: give it once more when ${plan.name} is over`);
 		const answer = batchAnswer(await readBatch(session, plan.name));
 		context.output.result({ ...answer, outcome }, batchText(answer, context.output.columns));
 	});
