@@ -26,6 +26,13 @@ const preparedSchema = z.array(
 	z.object({ name: z.string(), is: z.string(), code: z.string().optional(), reason: z.string().optional() }),
 );
 
+const orderedSchema = z.array(
+	z.object({ name: z.string(), refused: z.object({ code: z.string(), reason: z.string() }).nullable() }),
+);
+const lookedSchema = z.array(
+	z.object({ name: z.string(), glance: z.object({ closed: z.string().nullable(), phase: z.string() }).nullable() }),
+);
+
 const newsTexts: Readonly<Record<z.infer<typeof newsSchema>['is'], string>> = {
 	ready: 'is ready',
 	not_ready: 'is not ready in time',
@@ -53,7 +60,7 @@ const readers: Partial<Record<HistoryEntry['kind'], (entry: HistoryEntry) => Aud
 	child_refused: ({ at, name: item = '' }) => [
 		{ at, kind: 'item', text: `${item} was not started: another has its name`, item },
 	],
-	step_finished: prepared,
+	step_finished: entry => [...prepared(entry), ...ordered(entry), ...looked(entry)],
 	step_failed: entry => [
 		{ at: entry.at, kind: 'step_failed', text: `${entry.name} failed: ${failureText(entry)}`, ...failureOf(entry) },
 	],
@@ -102,6 +109,26 @@ function prepared({ at, name, content }: HistoryEntry): AuditEntry[] {
 	return data.flatMap(({ name: item, is, code, reason }): AuditEntry[] => {
 		if (is === 'found') return [{ at, kind: 'item', text: `${item} was there already`, item }];
 		return is === 'refused' ? [{ at, kind: 'item', text: `${item} is refused (${code}): ${reason}`, item }] : [];
+	});
+}
+
+/** An order that came to nothing was not carried out, whatever was told to the person who gave it. */
+function ordered({ at, name, content }: HistoryEntry): AuditEntry[] {
+	const { data } = orderedSchema.safeParse(content);
+	if (name !== 'orderItems' || !data) return [];
+	return data.flatMap(({ name: item, refused }): AuditEntry[] =>
+		refused ? [{ at, kind: 'item', text: `${item} refused (${refused.code}): ${refused.reason}`, item }] : [],
+	);
+}
+
+/** Of those that can tell nothing any more. */
+function looked({ at, name, content }: HistoryEntry): AuditEntry[] {
+	const { data } = lookedSchema.safeParse(content);
+	if (name !== 'lookAtItems' || !data) return [];
+	return data.flatMap(({ name: item, glance }): AuditEntry[] => {
+		if (glance === null) return [{ at, kind: 'item', text: `${item} is not known to Temporal any more`, item }];
+		if (glance.closed !== 'force') return [];
+		return [{ at, kind: 'item', text: `${item} was ended by force in Temporal, ${glance.phase}`, item }];
 	});
 }
 

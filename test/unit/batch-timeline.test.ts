@@ -54,6 +54,37 @@ test('the audit of a batch tells who asked for what, what was there and what bec
 	]);
 });
 
+test('the audit of a batch tells which machines an order did not reach, and which were ended by force', () => {
+	const glance = { phase: 'running', closed: null };
+	const entries = batchTimeline(
+		history([
+			{
+				kind: 'step_finished',
+				name: 'orderItems',
+				content: [
+					{ name: 'a', refused: null },
+					{ name: 'b', refused: { code: 'phase_wrong', reason: 'too late' } },
+				],
+			},
+			{
+				kind: 'step_finished',
+				name: 'lookAtItems',
+				content: [
+					{ name: 'a', glance },
+					{ name: 'c', glance: { ...glance, closed: 'force' } },
+					{ name: 'd', glance: null },
+				],
+			},
+		]),
+		quiet,
+	);
+	assert.deepEqual(textsOf(entries), [
+		['item', 'b refused (phase_wrong): too late'],
+		['item', 'c was ended by force in Temporal, running'],
+		['item', 'd is not known to Temporal any more'],
+	]);
+});
+
 test('the audit of a batch that was started again to be told something begins with that order', async () => {
 	const { plan } = await expanded('groups: [{name: g, machines: [db01]}]');
 	const content = { plan, order: { is: 'discard', by: 'ann', reason: 'over' } };
