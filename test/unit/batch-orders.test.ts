@@ -59,6 +59,27 @@ test('`retry` after a stop lets the rest start', () => {
 	assert.deepEqual(site.go(), ['two']);
 });
 
+test('`retry` is not stopped by the end of what was being taken back when it came, nor followed by another take-back', () => {
+	const taken = () => {
+		const site = new BatchSite(batchPlan({ all: ['one', 'two'] }, { onFailure: 'discard-unstarted' }));
+		site.go();
+		site.failed('one');
+		return site;
+	};
+	const site = taken();
+	for (const effect of site.tick()) site.answer(effect);
+	site.continueAsNew();
+	site.happens({ type: 'retry', asked });
+	assert.deepEqual(site.go(), ['one']);
+	site.failed('two');
+	assert.deepEqual([site.state.stop, site.states()], [null, { one: 'starting', two: 'ended' }]);
+	const unsaid = taken();
+	unsaid.happens({ type: 'retry', asked });
+	assert.ok(!unsaid.tick().some(effect => effect.type === 'tell'));
+	unsaid.failed('two');
+	assert.equal(unsaid.state.stop?.why, 'failed', 'that one has failed by itself');
+});
+
 test('`retry` that a recovery refuses is told and looked into; one that does not come through is given again', () => {
 	const site = mixed();
 	site.happens({ type: 'retry', asked });

@@ -1,4 +1,4 @@
-import { type DurableItem, type DurableState, stateVersion } from './durable-state.ts';
+import { type DurableItem, type DurableState, itemFlags, stateVersion } from './durable-state.ts';
 import type { BatchState, Item } from './state.ts';
 
 /** The state for the next run, of a batch that is not over and has no effect under way. Nothing is left out. */
@@ -25,7 +25,7 @@ export function dehydrate({ startedMs, lookedMs, stop, asked, items }: BatchStat
 function itemIn(item: Item, beganMs: number, numberOf: (reason: string) => number): DurableItem {
 	const { state, phase, recoveryId, past, number, code, reason, owes } = item;
 	const { startedMs, readyMs, freeMs, heardMs, againMs } = item;
-	const flags = (['found', 'late', 'overlooked', 'looked', 'leaving', 'doubtful'] as const).filter(flag => item[flag]);
+	const flags = itemFlags.filter(flag => item[flag]);
 	const times = [startedMs, readyMs, freeMs, heardMs, againMs].map(ms => (ms === null ? null : ms - beganMs));
 	return [
 		state,

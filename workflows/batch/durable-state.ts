@@ -15,6 +15,8 @@ const stop = z.strictObject({
 	reason: z.string(),
 });
 
+export const itemFlags = ['found', 'late', 'overlooked', 'looked', 'leaving', 'doubtful', 'unwanted'] as const;
+
 /** Times are in ms since the batch began. */
 export const durableItemSchema = z.tuple([
 	z.enum(['waiting', 'starting', 'ready', 'not_ready', 'parked', 'ended', 'left_out', 'refused']),
@@ -26,7 +28,7 @@ export const durableItemSchema = z.tuple([
 	number.nullable(),
 	/** `startedMs`, `readyMs`, `freeMs`, `heardMs`, `againMs`. */
 	z.array(z.int().nullable()).length(5),
-	z.array(z.enum(['found', 'late', 'overlooked', 'looked', 'leaving', 'doubtful'])),
+	z.array(z.enum(itemFlags)),
 	z.array(z.enum(['tell', 'take-back', 'retry', 'discard'])),
 ]);
 export type DurableItem = z.infer<typeof durableItemSchema>;

@@ -5,7 +5,9 @@ import { type BatchState, changeAll, type Item } from './state.ts';
 /** How a recovery ends that did what it should, or what a person wanted. */
 const wanted: readonly (Phase | null)[] = ['finished', 'discarded', 'abandoned'];
 
-function isFailure({ state, phase }: Item): boolean {
+/** What was taken back has not failed by itself: it comes to its end after the batch was told to go on, maybe. */
+function isFailure({ state, phase, unwanted }: Item): boolean {
+	if (unwanted && phase === 'failed') return false;
 	return state === 'refused' || (state === 'ended' && !wanted.includes(phase));
 }
 
@@ -28,5 +30,5 @@ export function heedFailures(layout: Layout, state: BatchState, changed: Iterabl
 
 function takenBack(item: Item): Item {
 	const mayBeTakenBack = item.state === 'starting' && !item.found && !item.owes.includes('discard');
-	return mayBeTakenBack ? { ...item, owes: [...item.owes, 'take-back'] } : item;
+	return mayBeTakenBack ? { ...item, owes: [...item.owes, 'take-back'], unwanted: true } : item;
 }

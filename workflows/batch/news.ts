@@ -66,7 +66,7 @@ function another(item: Item, recoveryId: string | null): Item {
 	const { recoveryId: before, past } = item;
 	if (before === null || recoveryId === null || before === recoveryId) return item;
 	// What was owed to the one before, a discard above all, is not meant for this one.
-	const fresh = { found: true, number: 0, readyMs: null, late: false, leaving: false };
+	const fresh = { found: true, number: 0, readyMs: null, late: false, leaving: false, unwanted: false };
 	return { ...item, ...fresh, past: [...past, before], owes: ['tell'] };
 }
 

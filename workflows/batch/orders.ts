@@ -23,6 +23,8 @@ export function retry(state: BatchState, asked: Asked): BatchState {
 function retried(item: Item): Item {
 	if (hasFailed(item)) return beginAnew(item);
 	if (item.leaving) return item;
+	if (item.owes.includes('take-back') && !item.busy)
+		return { ...item, owes: item.owes.filter(owed => owed !== 'take-back'), unwanted: false };
 	if (item.state === 'not_ready') return { ...item, overlooked: true };
 	// Of one that nobody has looked for yet it is seen when it is found whether it is parked.
 	if (item.state !== 'parked' && item.looked) return item;

@@ -53,6 +53,7 @@ function itemFrom(durable: DurableItem, beganMs: number, reasons: readonly strin
 		owes,
 		doubtful: flags.includes('doubtful'),
 		leaving: flags.includes('leaving'),
+		unwanted: flags.includes('unwanted'),
 		againMs: againMs ?? null,
 		busy: false,
 	};

@@ -39,6 +39,8 @@ export interface Item {
 	readonly owes: readonly Owed[];
 	/** Its discard was ordered, and it is not over. */
 	readonly leaving: boolean;
+	/** It was to be taken back before it ran: when it fails, that is why. */
+	readonly unwanted: boolean;
 	/** Nothing is asked or said before: what was tried last met nobody. */
 	readonly againMs: number | null;
 	/** An effect about it is under way: there is never more than one. Not durable. */
@@ -83,6 +85,7 @@ const waiting: Item = {
 	doubtful: false,
 	owes: [],
 	leaving: false,
+	unwanted: false,
 	againMs: null,
 	busy: false,
 };
