@@ -17,6 +17,11 @@ export function setClock(byMs: number): void {
 	setMs += byMs;
 }
 
+/** The time of the server, in ms since the epoch: it is another machine, whose clock nobody sets back. */
+export function serverMs(): number {
+	return startedOn + now();
+}
+
 export const fastClock: Clock = {
 	now,
 	date: () => new Date(startedOn + setMs + now()),

@@ -1,5 +1,5 @@
 import type { Sandbox, SandboxRun } from '../sandbox.ts';
-import { fastClock } from './fast-clock.ts';
+import { serverMs } from './fast-clock.ts';
 import type { Random } from './random.ts';
 
 /** The runs of one workflow, each the next of the one before; the last is the one that lives. */
@@ -34,7 +34,7 @@ export class WorkflowRuns {
 		return this.#inTurn(async () => {
 			const run = this.#now;
 			if (run.closed !== undefined) return undefined;
-			run.nowMs = Math.max(run.nowMs, fastClock.date().getTime());
+			run.nowMs = Math.max(run.nowMs, serverMs());
 			return act(run);
 		});
 	}
