@@ -14,7 +14,7 @@ const hostsOwn: readonly ErrorCode[] = [
 ];
 
 /** What passes by itself: such a host is asked again when there is no other. */
-const passing: readonly ErrorCode[] = ['host_busy', 'worker_missing'];
+export const passing: readonly ErrorCode[] = ['host_busy', 'worker_missing'];
 
 const pauseMs = 30_000;
 

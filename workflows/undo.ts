@@ -4,7 +4,7 @@ import { cancelledDocument, documentOf, failureOf, Interruption } from './failur
 import { everything, giveBack } from './leases.ts';
 import { isBehind, park, untilRetried } from './parking.ts';
 import { releasePin } from './pins.ts';
-import { afterAll, goElsewhere, mayGoElsewhere } from './placement.ts';
+import { afterAll, goElsewhere, mayGoElsewhere, passing } from './placement.ts';
 import type { Run } from './run.ts';
 import { cancelledBy } from './take-back.ts';
 
@@ -80,9 +80,12 @@ function keepWhatIsThere(
 	park(run, { ...refusal, message: `${refusal.message}; it was to be undone because: ${cause.message}` });
 }
 
-/** Of a pool no host was asked yet, or one whose worker has not taken it. */
+/**
+ * Of a pool no host was asked yet, or one whose worker has not taken it, or that is full and so has nothing of it. To undo
+ * it there all the same would bury it: the host would refuse it as discarded when it is asked again.
+ */
 function isBegun(run: Run, { code }: ErrorDocument): boolean {
-	return run.state.place !== null && (code !== 'worker_missing' || run.isDone('reserve'));
+	return run.state.place !== null && (!passing.includes(code) || run.isDone('reserve'));
 }
 
 /**

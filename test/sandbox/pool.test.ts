@@ -39,7 +39,7 @@ async function refusedBy(step: 'reserve' | 'allocate', code: string) {
 		await run.complete('pin');
 	}
 	await run.fail(step, code, 'not here');
-	await run.complete('undo', { wasHere: step === 'allocate' });
+	if (code !== 'host_busy') await run.complete('undo', { wasHere: step === 'allocate' });
 	await broker.hear(run);
 	if (step === 'allocate') await run.complete('unpin');
 	return { run, broker };
@@ -99,6 +99,8 @@ test('a host of a pool that was only busy is asked again when there is no other'
 	await run.passTime(30_000);
 	await broker.hear(run);
 	assert.deepEqual([broker.last().step, broker.last().hosts], ['run-3', ['kvm1']]);
+	const undoneOn = run.scheduled.filter(({ type }) => type === 'undo').map(({ taskQueue }) => taskQueue);
+	assert.deepEqual(undoneOn, [`host-${other}`], 'a host that has buried it would not take it any more');
 });
 
 test('a host of a pool whose worker does not take the place is not asked to undo it', async () => {
