@@ -70,7 +70,9 @@ export async function untilReadinessIsSettled(run: Run): Promise<void> {
 	const { readiness } = run.state;
 	const isAsked = () => readiness.is === 'waiting' && readiness.until !== null;
 	try {
-		if (isAsked()) await run.waitUntil(() => !isAsked());
+		if (!isAsked()) return;
+		run.publish(); // for hours, maybe: its leases went back, and a broker that comes up reads them in the memo
+		await run.waitUntil(() => !isAsked());
 	} catch (error) {
 		if (!(error instanceof Interruption && error.why === 'cancel')) throw error;
 	}

@@ -102,6 +102,18 @@ test('a migration begins with its stream, gives it back when all is local, and t
 	assert.deepEqual([run.closed, memoHeld(run)], ['completed', []]);
 });
 
+test('a finished recovery that waits until its machine is ready does not tell a new broker that it holds its place', async () => {
+	const readiness = { check: { by: 'ping', address: '10.0.0.5' }, timeoutMs: 60 * minutes } as const;
+	const { run, broker } = await startCopying({ readiness });
+	await run.complete('migrateChunks', { complete: true, restoredBytes: 1 });
+	await broker.hear(run);
+	await run.complete('switchToTarget', { pauseMs: 5 });
+	await run.complete('finalize', { incidents: [], afterReport: 17 });
+	await broker.hear(run);
+	await run.complete('unpin');
+	assert.deepEqual([run.pendingTypes(), memoHeld(run)], [['checkReadiness'], []]);
+});
+
 test('where no broker is there it is started with the request', async () => {
 	const { run, broker } = await startWaiting();
 	broker.there = false;
