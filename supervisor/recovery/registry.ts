@@ -117,12 +117,13 @@ export class Registry {
 
 	/**
 	 * Of these leases, those of which nothing is here: durably, none of them is taken from here on. A recovery counts as its
-	 * workflow's whatever run of that has asked, since one that takes it up holds leases of which this host is not told.
+	 * workflow's whatever run of that has asked, since one that takes it up holds leases of which this host is not told. Its
+	 * stream is over with the copy: who takes the recovery up cannot end it before it has got a stream of its own.
 	 */
 	leasesGone(requestIds: readonly string[]): Promise<string[]> {
 		return this.#alone(async () => {
 			if (this.damaged.size > 0) return []; // one of them may be whose it is
-			const gone = requestIds.filter(id => !this.recoveries().some(recovery => isOf(recovery, id)));
+			const gone = requestIds.filter(id => !this.recoveries().some(recovery => uses(recovery, id)));
 			for (const id of gone) {
 				await this.#leases.end(id, this.#host.clock.date());
 				await this.#host.reached('lease-ended');
@@ -257,10 +258,23 @@ export class Registry {
 	}
 }
 
+function uses(recovery: Recovery, requestId: string): boolean {
+	return isOf(recovery, requestId) && (!isOfStream(requestId) || isToCopy(recovery));
+}
+
 /** The workflow of a recovery has an id that ends with its name; a request's begins with its workflow's. */
 function isOf({ name, state: { lease } }: Recovery, requestId: string): boolean {
 	const workflowId = workflowIdOf(requestId);
 	return workflowId === lease?.request.holder.workflowId || workflowId.endsWith(`/${name}`);
+}
+
+function isOfStream(requestId: string): boolean {
+	return requestId.slice(requestId.lastIndexOf('/') + 1).startsWith('migrate');
+}
+
+/** As its mover was seen last: while nobody has seen it, it may copy. */
+function isToCopy({ state, seen: { migration } }: Recovery): boolean {
+	return state.copy.wanted && !state.sealed && !(migration?.disks.every(disk => disk.complete) ?? false);
 }
 
 async function removeTemporaries(directory: string): Promise<void> {

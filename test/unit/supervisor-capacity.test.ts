@@ -236,12 +236,24 @@ test('`leases/gone` names nothing of a recovery that is not over here, whichever
 	const simulation = await simulate(t);
 	const { recovery, host } = simulation;
 	await runLeased(simulation);
-	const of = [idOf(lease), 'recovery/r1/a/migrate-1', 'recovery/r1/another/migrate-7'];
+	const of = [idOf(lease), 'recovery/r1/a/run-2', 'recovery/r1/another/run'];
 	assert.deepEqual(await host.client.leasesGone(of), []);
 	await recovery.step('power', { action: 'off' });
 	assert.deepEqual(await host.client.leasesGone(of), [], 'a machine that is off may be powered on');
 	await recovery.step('discard', {});
 	assert.deepEqual(await host.client.leasesGone(of), of);
+});
+
+test('`leases/gone` names the stream of a recovery that is not over once its copy is', async t => {
+	const simulation = await simulate(t);
+	const { recovery, host } = simulation;
+	await runLeased(simulation);
+	const streams = ['recovery/r1/a/migrate', 'recovery/r1/another/migrate-7'];
+	await recovery.step('migrate-chunks', { maxRateBytes: 1 });
+	assert.deepEqual(await host.client.leasesGone(streams), [], 'it copies, whoever asked it to');
+	await recovery.restore();
+	await recovery.step('switch-to-target', {});
+	assert.deepEqual(await host.client.leasesGone([...streams, idOf(lease)]), streams);
 });
 
 test('`leases/gone` names nothing of one whose removal has not come to its end', async t => {
