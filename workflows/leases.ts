@@ -98,6 +98,14 @@ export async function giveBack(
 	await Promise.all(releases.map(tellRelease));
 }
 
+/** What it is only waiting for, before anything ends it: that may last for as long as its host is away. */
+export async function withdraw({ state: { leases } }: Run): Promise<void> {
+	const { asking } = leases;
+	if (asking === null) return;
+	leases.asking = leases.refused = leases.sinceMs = null;
+	await tellRelease({ requestId: requestIdOf(asking), stays: null });
+}
+
 export const everything = ['run', 'migrate'] as const;
 
 function releasesOf(

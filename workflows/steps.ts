@@ -2,7 +2,7 @@
 import { whyUnaskable } from '../model/readiness.ts';
 import type { RecoveryResult } from './contracts.ts';
 import { staying } from './lease-state.ts';
-import { everything, giveBack } from './leases.ts';
+import { everything, giveBack, withdraw } from './leases.ts';
 import { failureOf } from './failures.ts';
 import { carryOn } from './parking.ts';
 import { pinOrSay, releasePin } from './pins.ts';
@@ -136,6 +136,7 @@ export async function discard(run: Run): Promise<RecoveryResult> {
 		run.state.parked = run.state.blocked = null;
 		run.enter('discarding');
 	}
+	await withdraw(run);
 	const isBegun = run.state.place !== null; // of a pool no host may have been asked yet
 	await carryOn(run, () =>
 		run.once('discard', async input => {

@@ -1,7 +1,7 @@
 import { DeterminismViolationError, log } from '@temporalio/workflow';
 import type { ErrorDocument } from '../model/errors.ts';
 import { cancelledDocument, documentOf, failureOf, Interruption } from './failures.ts';
-import { everything, giveBack } from './leases.ts';
+import { everything, giveBack, withdraw } from './leases.ts';
 import { isBehind, park, untilRetried } from './parking.ts';
 import { releasePin } from './pins.ts';
 import { afterAll, goElsewhere, mayGoElsewhere, passing } from './placement.ts';
@@ -44,6 +44,7 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 	const left: string[] = [];
 	let removed = false;
 	try {
+		await withdraw(run);
 		if (isBegun(run, document)) await removeFromHost(run);
 		removed = true;
 		await giveBack(run, everything);

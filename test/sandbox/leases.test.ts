@@ -142,13 +142,27 @@ test('a full broker is asked again later, by another request of the same age', a
 	assert.deepEqual([first?.step, second?.step, second?.sinceMs], ['run', 'run-2', first?.sinceMs]);
 });
 
-test('`discard` of a recovery that waits for its place withdraws the request', async () => {
+test('`discard` of a recovery that waits for its place withdraws the request before it waits for the host', async () => {
 	const { run, request, broker } = await startWaiting();
 	await broker.hear(run);
 	await run.update('discard', { ...asked, confirm: request.name });
+	await broker.hear(run);
+	assert.deepEqual([broker.steps(), memoPhase(run)], [['run'], 'discarding']);
 	await run.complete('discard', { incidents: [], wasHere: false });
 	await broker.hear(run);
 	assert.deepEqual([broker.steps(), memoPhase(run)], [['run'], 'discarded']);
+});
+
+test('`discard` of a recovery that waits for a stream withdraws that, and keeps its place until the host has discarded it', async () => {
+	const { run, request, broker } = await startRunning();
+	await run.update('migrate', asked);
+	await broker.hear(run);
+	await run.update('discard', { ...asked, confirm: request.name });
+	await broker.hear(run);
+	assert.deepEqual([broker.steps(), heldSteps(run)], [['migrate'], ['run']]);
+	await run.complete('discard', { incidents: [], wasHere: true });
+	await broker.hear(run);
+	assert.deepEqual(broker.steps(), ['migrate', 'run']);
 });
 
 test('a lease that is granted while the workflow is being cancelled goes back', async () => {
@@ -156,10 +170,10 @@ test('a lease that is granted while the workflow is being cancelled goes back', 
 	await broker.hear(run);
 	await run.cancel();
 	await broker.grant(run);
-	assert.deepEqual(run.pendingTypes(), ['undo']);
-	await run.complete('undo', { wasHere: false });
 	await broker.hear(run);
-	assert.deepEqual([broker.steps(), run.failureCode], [['run'], 'interrupted']);
+	assert.deepEqual([run.pendingTypes(), broker.steps()], [['undo'], ['run', 'run']], 'withdrawn, and given back');
+	await run.complete('undo', { wasHere: false });
+	assert.deepEqual([memoHeld(run), run.failureCode], [[], 'interrupted']);
 });
 
 test('a grant that comes when it was withdrawn goes back, and the workflow does not end before that', async () => {
