@@ -1,17 +1,15 @@
 /**
- * `node console-answers.ts HOME`: the check of the demo's guest, for `ready: {command: …}`. Ends with 0 when the guest of the recovery
+ * `node console-answers.ts SOCKET`, of the supervisor: the check of the demo's guest, for `ready: {command: …}`. Ends with 0 when the guest of the recovery
  * that is named in ROUSE_RECOVERY answers on its console.
  */
 import { SupervisorClient } from '../../../supervisor/client.ts';
-import { openInstallation } from '../../../system/installation.ts';
 import { GuestConsole } from '../console.ts';
 
 /** Shorter than what a check is given for one look. */
 const timeoutMs = 8_000;
 
-const [home = ''] = process.argv.slice(2);
-const supervisor = SupervisorClient.of(await openInstallation(home));
-const { platform } = await supervisor.recovery(process.env['ROUSE_RECOVERY'] ?? '');
+const [socket = ''] = process.argv.slice(2);
+const { platform } = await new SupervisorClient(socket).recovery(process.env['ROUSE_RECOVERY'] ?? '');
 const guest = await GuestConsole.open(platform['consoleSocket'] ?? '');
 try {
 	await guest.ready({ timeoutMs });

@@ -30,14 +30,17 @@ export async function makeHome(directory: string, signal: AbortSignal): Promise<
 		document.setIn(['host'], { name: hostNames.real });
 		document.setIn(['serve'], { address, temporal, repositories: { main } });
 	});
-	await writeCheck(home);
-	return { installation: await openInstallation(home), rouse };
+	const installation = await openInstallation(home);
+	await writeCheck(installation);
+	return { installation, rouse };
 }
 
 /** What `ready: {command: …}` of the site's file runs. */
-async function writeCheck(home: string): Promise<void> {
+async function writeCheck({ home, runDirectory }: Installation): Promise<void> {
 	const program = fileURLToPath(new URL('./console-answers.ts', import.meta.url));
-	const words = [process.execPath, program, home].map(word => `'${word.replaceAll("'", `'\\''`)}'`);
+	// A check has no environment by which it would find the socket itself.
+	const socket = places.supervisorSocket(runDirectory);
+	const words = [process.execPath, program, socket].map(word => `'${word.replaceAll("'", `'\\''`)}'`);
 	const directory = places.checks(home);
 	await mkdir(directory, { recursive: true, mode: 0o700 });
 	const path = join(directory, checkName);

@@ -27,10 +27,9 @@ export async function runBatchDemo(options: DemoOptions, context: Context): Prom
 	const { directory, signal, say } = options;
 	const startedAt = performance.now();
 	const { installation, rouse } = await makeHome(directory, signal);
-
-	say(`a site of ${simulatedMachines.length + 1} machines is backed up; one of them is a real guest`);
-	await backUp(options, rouse);
 	try {
+		say(`a site of ${simulatedMachines.length + 1} machines is backed up; one of them is a real guest`);
+		await backUp(options, rouse);
 		say('an installation comes up with its own host; another home on this machine becomes its second one');
 		await rouse.run(anything, 'up', '--detach');
 		const { accelerator } = await SupervisorClient.of(installation).host({ signal });
