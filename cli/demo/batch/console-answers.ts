@@ -1,6 +1,6 @@
 /**
- * `node console-answers.ts SOCKET`, of the supervisor: the check of the demo's guest, for `ready: {command: …}`. Ends with 0 when the guest of the recovery
- * that is named in ROUSE_RECOVERY answers on its console.
+ * `node console-answers.ts SOCKET`, of the supervisor: the check of the demo's guest, for `ready: {command: …}`. Ends with 0 when
+ * the guest of the recovery that is named in ROUSE_RECOVERY answers on its console.
  */
 import { SupervisorClient } from '../../../supervisor/client.ts';
 import { GuestConsole } from '../console.ts';
