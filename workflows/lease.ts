@@ -31,6 +31,7 @@ async function findPlace(run: Run): Promise<void> {
 		() => mustNotRunTwice(run),
 	);
 	state.place = places.find(({ host }) => host === granted.host) ?? state.place;
+	run.publish(); // before the host has it: a broker that is lost meanwhile learns of the grant by the memo alone
 }
 
 /**

@@ -33,8 +33,11 @@ export interface Limits {
 	readonly memoryReserveMiB?: number | undefined;
 }
 
-/** Machines wait for processors, and most of them seldom want theirs. */
-const vcpusPerCpu = 4;
+/**
+ * Machines wait for processors, and most of them seldom want theirs. A small host is better slow than never with room for
+ * a machine that has many.
+ */
+const usualVcpus = (cpus: number) => Math.max(64, 4 * cpus);
 
 export function accountOf(
 	sample: Sample,
@@ -50,7 +53,7 @@ export function accountOf(
 			migrations: { total: limits.migrations, outside: count(({ copies }) => copies) },
 			memoryMiB: { total: memoryTotalMiB(sample, limits), outside: memoryOutsideMiB(sample, tenants) },
 			vcpus: {
-				total: limits.vcpus ?? vcpusPerCpu * cpus,
+				total: limits.vcpus ?? usualVcpus(cpus),
 				outside: sum(uncovered, tenant => (tenant.runs ? tenant.cpus : 0)),
 			},
 		},

@@ -12,6 +12,7 @@ const lease = { request: leaseRequest('one', { shared: { 'repository/main/mounts
 const found: Record<string, FoundWorkflow> = {
 	'recovery/one': { isOpen: true, firstRunId: 'a', memo: { leases: [lease] } },
 	'recovery/two': { isOpen: false, firstRunId: 'a', memo: { leases: [lease] } },
+	'recovery/odd': { isOpen: true, firstRunId: 'a', memo: { leases: 'of another version' } },
 	'recovery/old': { isOpen: true, firstRunId: 'a', memo: {} },
 };
 
@@ -27,13 +28,13 @@ function run<Input, Output>(activityType: string, activity: (input: Input) => Pr
 	return new MockActivityEnvironment({ activityType }, { logger, interceptors: [checkInputs] }).run(activity, input);
 }
 
-test('`heldLeases` tells what memos of open recoveries say, of those of before and of ended ones nothing', async () => {
+test('`heldLeases` tells what memos of open recoveries say, of those of before, of unreadable and of ended ones nothing', async () => {
 	assert.deepEqual(await run('heldLeases', activities.heldLeases, {}), [lease]);
 });
 
 test('`closedHolders` tells of those that are closed, missing, or another recovery of the name', async () => {
 	const holder = (name: string, firstRunId = 'a') => ({ workflowId: `recovery/${name}`, firstRunId });
 	const closed = [holder('two'), holder('gone'), holder('one', 'b')];
-	const holders = [holder('one'), ...closed, holder('old')];
+	const holders = [holder('one'), ...closed, holder('old'), holder('odd')];
 	assert.deepEqual(await run('closedHolders', activities.closedHolders, { holders }), closed);
 });

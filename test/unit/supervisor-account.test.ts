@@ -42,7 +42,7 @@ test('`accountOf` an empty host: what others take is outside, and the reserve is
 			recoveries: { total: 8, outside: 0 },
 			migrations: { total: 4, outside: 0 },
 			memoryMiB: { total: 19_000, outside: 2_000 },
-			vcpus: { total: 32, outside: 0 },
+			vcpus: { total: 64, outside: 0 },
 		},
 		held: [],
 	});

@@ -49,7 +49,7 @@ test('`capacity` tells of the host by its name and id, and what is held until th
 			recoveries: { total: 8, outside: 0 },
 			migrations: { total: 4, outside: 0 },
 			memoryMiB: { total: 95_904, outside: 0 },
-			vcpus: { total: 8, outside: 0 },
+			vcpus: { total: 64, outside: 0 },
 		},
 		held: [],
 	});
