@@ -22,12 +22,12 @@ const callTimeoutMs = 5_000;
  */
 export async function forwardReports(
 	client: Client,
-	supervisor: Supervisor,
+	{ supervisor, hostId }: { supervisor: Supervisor; hostId: string },
 	log: Log,
 	signal: AbortSignal,
 ): Promise<void> {
 	const reports = new Reports();
-	const workflows = workflowsOf(client);
+	const workflows = workflowsOf(client, hostId);
 	let failing = '';
 	while (!signal.aborted) {
 		try {
@@ -103,7 +103,7 @@ function confirmation({ name, recoveryId, generation }: RecoveryView) {
 	return [name, 'confirm-open', { recoveryId, generation }] as const;
 }
 
-function workflowsOf(client: Client): Workflows {
+function workflowsOf(client: Client, hostId: string): Workflows {
 	const call = <T>(work: () => Promise<T>): Promise<T | false> =>
 		client.withDeadline(Date.now() + callTimeoutMs, work).catch((error: unknown) => {
 			// Closed by force or lost with Temporal's database: another one may take the recovery up.
@@ -114,7 +114,7 @@ function workflowsOf(client: Client): Workflows {
 	return {
 		report: (name, report) =>
 			call(async () => {
-				await handleOf(name).signal(hostReportSignal, report);
+				await handleOf(name).signal(hostReportSignal, { ...report, hostId });
 				return true;
 			}),
 		standing: async (name, recoveryId) => (await call(() => standingOf(client, name, recoveryId))) || 'closed',

@@ -100,7 +100,7 @@ async function startHost(
 	const workers = await createHostWorkers(access, dependencies, how =>
 		runSelftest({ ...how, installation, env: process.env }),
 	);
-	const reporting = [forwardReports(client, supervisor, log, signal), forwardCapacity(supervisor, tell, log, signal)];
+	const reporting = [forwardReports(client, dependencies, log, signal), forwardCapacity(supervisor, tell, log, signal)];
 	return { workers, reporting };
 }
 

@@ -103,6 +103,8 @@ export const statusQuery = defineQuery<RecoveryStatus>('status');
 /** What the host worker saw change: power and `blocked` at once, incidents at most once a minute. */
 export interface HostReport {
 	recoveryId: string;
+	/** The host that tells; absent from a worker of before. */
+	hostId?: string;
 	power: Power;
 	blocked: Blocked | null;
 	/** Number of the latest order for power that it has begun, which may have been given there. */

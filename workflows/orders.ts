@@ -160,6 +160,7 @@ function wrongPhase(run: Run, order: string, why: string): Error {
 
 const hostReportSchema: z.ZodType<HostReport> = z.object({
 	recoveryId: z.uuid(),
+	hostId: z.uuid().optional(),
 	power: powerSchema,
 	blocked: blockedSchema.nullable(),
 	powerOrder: z.int().min(0).optional(),
@@ -179,8 +180,10 @@ function takeReport(run: Run, sent: unknown): void {
 	const parsed = hostReportSchema.safeParse(sent);
 	if (!parsed.success) log.warn('a report of the host is not understood', { why: refusalText(parsed.error) });
 	if (!parsed.success || parsed.data.recoveryId !== run.state.recoveryId) return;
-	const { power, blocked, powerOrder = 0, incidents, restoredBytes } = parsed.data;
+	const { hostId, power, blocked, powerOrder = 0, incidents, restoredBytes } = parsed.data;
 	const { state } = run;
+	// A host of the pool that had reserved, and whose worker was away too long: what it has of the recovery is not where it runs.
+	if (hostId !== undefined && hostId !== state.place?.hostId) return;
 	const since = state.blocked?.code === blocked?.code ? state.blocked?.since : undefined;
 	state.power = power;
 	state.orders.given = Math.max(state.orders.given, powerOrder); // its clock may be ahead of ours

@@ -60,6 +60,18 @@ test('a recovery over a pool is asked for on all its hosts, and runs on the one 
 	assert.equal(recoveryRequestSchema.parse(run.memo['request']).hostId, other);
 });
 
+test('`hostReport` of a host of the pool on which a recovery does not run changes nothing', async () => {
+	const { run, broker } = await startWaiting();
+	await broker.grant(run, 'kvm2');
+	await run.complete('reserve');
+	const recoveryId = statusOf(run).recoveryId;
+	const report = { recoveryId, power: 'crashed', blocked: null, incidents: [] };
+	await run.signal('hostReport', { ...report, hostId: testHostId });
+	assert.equal(statusOf(run).power, 'off');
+	await run.signal('hostReport', { ...report, hostId: other });
+	assert.equal(statusOf(run).power, 'crashed');
+});
+
 for (const code of ['host_busy', 'precheck_failed', 'config_invalid'])
 	test(`a host of a pool that refuses the place by ${code} is left out of the next request`, async () => {
 		const { run, broker } = await refusedBy('reserve', code);
