@@ -53,8 +53,11 @@ export const itemNewsSignal = defineSignal<[ItemNews]>('itemNews');
 /** To a recovery that was under way before: from then on it tells this batch, beginning with what it is. */
 export const tellBatchSignal = defineSignal<[{ batch: string }]>('tellBatch');
 
-/** To a recovery whose machine is not to start: it undoes all and fails; from power-on on it goes on as if nothing were. */
-export const takeBackSignal = defineSignal<[Asked]>('takeBack');
+/**
+ * To a recovery that this batch has started, and whose machine is not to start: it undoes all and fails; from power-on on it
+ * goes on as if nothing were.
+ */
+export const takeBackSignal = defineSignal<[Asked & { batch: string }]>('takeBack');
 
 /** Starts nothing more; what was started goes on. */
 export const cancelBatchUpdate = defineUpdate<void, [Asked]>('cancel');

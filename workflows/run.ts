@@ -75,6 +75,11 @@ export class Run {
 		return this.#stubs.host;
 	}
 
+	/** The batch that has started it. */
+	get batch(): string | undefined {
+		return this.#input.batch;
+	}
+
 	/** A pool is nothing without a broker, which knows what is free where. */
 	get asksBroker(): boolean {
 		return this.#input.broker === true || this.#input.request.pool !== undefined;

@@ -6,17 +6,23 @@ import type { Asked } from './contracts.ts';
 import { cancelledDocument } from './failures.ts';
 import type { Run } from './run.ts';
 
-const askedSchema = z.object({ by: z.string().max(100), reason: z.string().max(500).optional() });
+const askedSchema = z.object({
+	batch: z.string(),
+	by: z.string().max(100),
+	reason: z.string().max(500).optional(),
+});
 
 /**
  * The wish of a batch that gives up what has not run yet. It is a cancellation up to the moment at which power-on is
- * scheduled, and nothing from there on: a cancellation would park a machine that runs.
+ * scheduled, and nothing from there on: a cancellation would park a machine that runs. Only the batch that has started this recovery
+ * may wish that: by the time the wish arrives, its name may be another's.
  */
 export function takeBackOnWish(run: Run): void {
 	setHandler(takeBackSignal, sent => {
 		const parsed = askedSchema.safeParse(sent);
-		if (!parsed.success || run.state.powerScheduled) {
-			log.info('not taken back', { powerScheduled: run.state.powerScheduled, understood: parsed.success });
+		if (!parsed.success || parsed.data.batch !== run.batch || run.state.powerScheduled) {
+			const batch = parsed.data?.batch ?? 'not understood';
+			log.info('not taken back', { powerScheduled: run.state.powerScheduled, batch });
 			return;
 		}
 		const { by, reason } = parsed.data;

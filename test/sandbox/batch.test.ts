@@ -174,7 +174,8 @@ test('a failed item of a batch by `discard-unstarted` has the others asked to be
 	const [sent] = batch.run.outside.sent;
 	assert.ok(sent);
 	assert.deepEqual([sent.workflowId, sent.signal], ['recovery/two', 'takeBack']);
-	assert.deepEqual(sent.message, { by: 'batch site', reason: 'one did not come back: no room' });
+	const reason = 'one did not come back: no room';
+	assert.deepEqual(sent.message, { batch: 'site', by: 'batch site', reason });
 });
 
 test('`batch` that is over is started again to discard what there is', async () => {

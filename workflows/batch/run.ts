@@ -128,7 +128,10 @@ export class BatchRun {
 		let arrived = true;
 		try {
 			if (what === 'tell') await recovery.signal(tellBatchSignal, { batch: plan.name });
-			else await recovery.signal(takeBackSignal, { by: `batch ${plan.name}`, reason: this.state.stop?.reason ?? '' });
+			else {
+				const by = `batch ${plan.name}`;
+				await recovery.signal(takeBackSignal, { batch: plan.name, by, reason: this.state.stop?.reason ?? '' });
+			}
 		} catch {
 			arrived = false; // it fails only when none of that name is open
 		}
