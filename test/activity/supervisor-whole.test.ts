@@ -54,7 +54,7 @@ test('a machine runs from its backup, ends up local with its writes, and is then
 	assert.deepEqual([switched.chain, switched.sealed, switched.power], ['target', true, 'on']);
 	const { incidents } = await recovery.step('finalize', {});
 	assert.deepEqual(incidents, []);
-	assert.deepEqual(await recovery.step('finalize', {}, { again: true }), { incidents: [] });
+	assert.deepEqual(await recovery.step('finalize', {}, { again: true }), { incidents: [], afterReport: 0 });
 
 	const finished = await recovery.view();
 	assert.deepEqual([finished.state, finished.power], ['finished', 'on']);
