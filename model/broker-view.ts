@@ -31,6 +31,8 @@ export interface LeaseView {
 	token: number;
 	grantedMs: number;
 	expectedEndMs: number;
+	/** Its host has reported that it has it: once it has it no longer, the lease is over. */
+	onHost: boolean;
 	/** Since when its holder is gone and its host has to say that nothing runs. */
 	orphanedMs: number | null;
 }

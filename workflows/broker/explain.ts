@@ -50,6 +50,7 @@ export function explain(state: BrokerState, atMs: number, count: number, workflo
 			token: lease.token,
 			grantedMs: lease.grantedMs,
 			expectedEndMs: ledger.expectedEndMs(lease),
+			onHost: lease.onHost,
 			orphanedMs: lease.orphanedMs,
 		};
 	}
