@@ -24,12 +24,12 @@ interface Asked {
 	service?: ChunkService;
 }
 
-/** A program that ends at once stands for the mover. */
+/** A program that does nothing stands for the mover: one that ends by itself may be gone before it was seen to hold its lock. */
 async function configsOf(t: TestContext, { volume, service }: Asked) {
 	const home = await temporaryDirectory(t);
 	const installation: Installation = { id: randomUUID(), home, runDirectory: join(home, 'run'), cacheDirectory: home };
-	const program = join(home, 'ends.ts');
-	await writeFile(program, '');
+	const program = join(home, 'idle.ts');
+	await writeFile(program, 'setInterval(() => {}, 60_000);\n');
 	const recoveryId = randomUUID();
 	const places = recoveryPlaces(installation, 'web01', recoveryId);
 	await mkdir(places.directory, { recursive: true });
