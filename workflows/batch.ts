@@ -21,6 +21,7 @@ import { emptyBatch } from './batch/state.ts';
 import { nextTickMs } from './batch/tick.ts';
 import { viewOf } from './batch/view.ts';
 import { failureOf } from './failures.ts';
+import { tickInTime } from './tick-in-time.ts';
 
 /**
  * Brings back many machines, workflow id `batch/NAME`: docs/architecture.md, "A batch". Ends when nothing is left to start
@@ -39,7 +40,7 @@ export async function batch(input: BatchInput): Promise<BatchView> {
 
 async function runOn(run: BatchRun, input: BatchInput): Promise<BatchView> {
 	const isOver = () => run.state.endedMs !== null;
-	void tickInTime(run); // ends with the run, and begins anew with the next
+	void tickInTime(run, () => nextTickMs(run.state)); // ends with the run, and begins anew with the next
 	while (!isOver() && !workflowInfo().continueAsNewSuggested) {
 		if (run.dirty) run.happens({ type: 'tick' });
 		// Without a timer, so that news costs no events of one.
@@ -48,18 +49,6 @@ async function runOn(run: BatchRun, input: BatchInput): Promise<BatchView> {
 	await condition(() => run.quiet && allHandlersFinished());
 	if (isOver()) return viewOf(run.layout, run.state);
 	return goOn({ ...input, state: dehydrate(run.state) });
-}
-
-/** One timer, however much news comes meanwhile. */
-async function tickInTime(run: BatchRun): Promise<never> {
-	for (;;) {
-		// After a round: what it begins is not due any more.
-		await condition(() => !run.dirty && nextTickMs(run.state) !== null);
-		const dueMs = nextTickMs(run.state) ?? 0;
-		const earlier = () => (nextTickMs(run.state) ?? dueMs) < dueMs;
-		const begunAnew = await condition(() => !run.dirty && earlier(), Math.max(1, dueMs - Date.now()));
-		if (!begunAnew) run.dirty = true;
-	}
 }
 
 function goOn(next: BatchInput): Promise<never> {

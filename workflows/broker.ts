@@ -10,6 +10,7 @@ import { rehydrate } from './broker/rehydrate.ts';
 import { BrokerRun } from './broker/run.ts';
 import { type BrokerState, emptyBroker } from './broker/state.ts';
 import { nextTickMs } from './broker/tick.ts';
+import { tickInTime } from './tick-in-time.ts';
 
 /**
  * Shares out a site's resources, for ever: docs/architecture.md, "The broker". It cannot be cancelled, since what it has
@@ -22,7 +23,7 @@ export async function broker(input: BrokerInput): Promise<void> {
 }
 
 async function runOn(run: BrokerRun, { reporters }: BrokerInput): Promise<void> {
-	const underWay = [run.rebuild(), tickInTime(run)];
+	const underWay = [run.rebuild(), tickInTime(run, () => nextTickMs(run.state))];
 	const begunBy = buildOfWorker();
 	// A worker of another version has taken over: what it does otherwise it does in a history of its own, not in this one.
 	const isOver = () => workflowInfo().continueAsNewSuggested || buildOfWorker() !== begunBy;
@@ -40,18 +41,6 @@ async function runOn(run: BrokerRun, { reporters }: BrokerInput): Promise<void> 
 /** A hash of the workflow code of the worker that does this task, as the history has it: a replay finds the same. */
 function buildOfWorker(): string | undefined {
 	return workflowInfo().currentDeploymentVersion?.buildId;
-}
-
-/** One timer for each sweep that is due while somebody waits, however many messages come meanwhile. */
-async function tickInTime(run: BrokerRun): Promise<never> {
-	for (;;) {
-		// After a round: who waits before it may wait no longer.
-		await condition(() => !run.dirty && nextTickMs(run.state) !== null);
-		const dueMs = nextTickMs(run.state) ?? 0;
-		const earlier = () => (nextTickMs(run.state) ?? dueMs) < dueMs;
-		const begunAnew = await condition(() => !run.dirty && earlier(), Math.max(1, dueMs - Date.now()));
-		if (!begunAnew) run.dirty = true;
-	}
 }
 
 /** Thrown as it is, what is wrong fails the workflow task and not the broker: a newer worker may know how to go on. */
