@@ -52,6 +52,7 @@ export function chooseHardware(
 	return {
 		platform: 'hyperv',
 		data,
+		agent: true,
 		choices: [
 			...sizeChoices(config, had),
 			{ what: 'generation', chosen: String(generation.chosen), why: generation.why },

@@ -19,6 +19,7 @@ import { refuseUnfinished } from './chain.ts';
 import { createMachine } from './create.ts';
 import { putTargetsBack } from './disk-files.ts';
 import { parseHardware } from './hardware.ts';
+import { heartbeatAnswers } from './heartbeat.ts';
 import { InTurn } from './in-turn.ts';
 import { look, lookSettled } from './look.ts';
 import { observe } from './observation.ts';
@@ -131,6 +132,11 @@ export class HypervMachine implements Machine {
 				hint: 'look at it with vmconnect on the host',
 			});
 		return settings.pipes.open(paths.windows.pipe, options);
+	}
+
+	/** Of Hyper-V it is the heartbeat, by the integration service that Windows and Linux have without further ado. */
+	agentAnswers(options?: CallOptions): Promise<boolean> {
+		return heartbeatAnswers(this.#parts, options);
 	}
 
 	/** One that runs keeps its disks in two files each, until it is started after it was off. */

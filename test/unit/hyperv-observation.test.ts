@@ -6,6 +6,7 @@ import { vmStateSchema } from '../../hypervisors/hyperv/driver/requests.ts';
 import { createHypervPlatform } from '../../hypervisors/hyperv/platform.ts';
 import { createRecord, records } from '../../hypervisors/hyperv/record.ts';
 import { machinePaths } from '../../hypervisors/hyperv/paths.ts';
+import { RouseError } from '../../model/errors.ts';
 import { openGate } from '../../supervisor/recovery/gate.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { scriptedDriver } from '../equipment/scripted-driver.ts';
@@ -24,6 +25,7 @@ const report: AnswerOf<'report'> = {
 const machine = {
 	vmId: randomUUID(),
 	name: 'web01',
+	heartbeat: '',
 	stoppedBy: 'unknown' as const,
 	uptimeMs: 0,
 	checkpoints: 0,
@@ -39,6 +41,24 @@ function platformWith(answers: Parameters<typeof scriptedDriver>[0]) {
 		address: '127.0.0.1',
 		home: '/nowhere',
 	});
+}
+
+async function machineOn(
+	t: TestContext,
+	platform: ReturnType<typeof platformWith>,
+	record: { startedInBoot: string | null; inPause: boolean } = { startedInBoot: 'boot-2', inPause: false },
+) {
+	const directory = await temporaryDirectory(t);
+	const { data } = await platform.chooseHardware({ config: benchConfig, nics: [], options: {} });
+	const disks = [{ name: 'disk0', sizeBytes: 4096, exports: { now: 'disk0-now', wait: 'disk0-wait' } }];
+	const places = { directory, runDirectory: directory, nbdSocket: `${directory}/nbd` };
+	const recoveryId = randomUUID();
+	const own = { recoveryId, machineName: 'web01', config: benchConfig, hardware: data, nics: [], disks };
+	const definition = { ...own, allocate: 'thin' as const, ...places };
+	const paths = machinePaths(definition, 'D:\\Rouse');
+	await createRecord(definition, paths, 20_000);
+	await records.change(definition, paths, record);
+	return platform.machine(definition, openGate);
 }
 
 /** Of a machine that was started in `boot-1` or never, as `state` says. */
@@ -57,17 +77,7 @@ async function observedAs(
 		observe: () => ({ ...machine, state, stoppedBy }),
 		report: () => ({ ...report, freeBytes }),
 	});
-	const directory = await temporaryDirectory(t);
-	const { data } = await platform.chooseHardware({ config: benchConfig, nics: [], options: {} });
-	const disks = [{ name: 'disk0', sizeBytes: 4096, exports: { now: 'disk0-now', wait: 'disk0-wait' } }];
-	const places = { directory, runDirectory: directory, nbdSocket: `${directory}/nbd` };
-	const recoveryId = randomUUID();
-	const own = { recoveryId, machineName: 'web01', config: benchConfig, hardware: data, nics: [], disks };
-	const definition = { ...own, allocate: 'thin' as const, ...places };
-	const paths = machinePaths(definition, 'D:\\Rouse');
-	await createRecord(definition, paths, 20_000);
-	await records.change(definition, paths, { startedInBoot, inPause });
-	return platform.machine(definition, openGate).observe();
+	return (await machineOn(t, platform, { startedInBoot, inPause })).observe();
 }
 
 const off = { power: 'off', byGuest: false, ioError: undefined, crash: undefined } as const;
@@ -115,6 +125,31 @@ suite('`observe` on Hyper-V', () => {
 			assert.equal((await observedAs(t, 'Saved', { startedInBoot: 'boot-2', inPause })).power, 'paused');
 			assert.deepEqual(await observedAs(t, 'Saved', { startedInBoot: 'boot-1', inPause }), off);
 		}
+	});
+});
+
+suite('`agentAnswers` on Hyper-V', () => {
+	test('is the heartbeat of a machine that runs', async t => {
+		const answers = async (state: VmState, heartbeat: string) => {
+			const platform = platformWith({ observe: () => ({ ...machine, state, heartbeat }) });
+			return await (await machineOn(t, platform)).agentAnswers?.();
+		};
+		for (const heartbeat of ['OkApplicationsHealthy', 'OkApplicationsUnknown', 'OkApplicationsCritical', 'Ok'])
+			assert.equal(await answers('Running', heartbeat), true, heartbeat);
+		for (const heartbeat of ['', 'NoContact', 'LostCommunication', 'Disabled', 'Error', 'Paused', 'NotOk'])
+			assert.equal(await answers('Running', heartbeat), false, heartbeat);
+		for (const state of ['Off', 'Saved', 'Paused', 'Starting'] as const)
+			assert.equal(await answers(state, 'OkApplicationsUnknown'), false, state);
+	});
+
+	test('is no answer where there is no machine, or the host does not answer in time; else what went wrong', async t => {
+		const answers = async (observe: () => null) => (await machineOn(t, platformWith({ observe }))).agentAnswers?.();
+		const failing = (code: 'hypervisor_stuck' | 'hypervisor_failed') => () => {
+			throw new RouseError(code, 'no answer');
+		};
+		assert.equal(await answers(() => null), false);
+		assert.equal(await answers(failing('hypervisor_stuck')), false);
+		await assert.rejects(answers(failing('hypervisor_failed')), { code: 'hypervisor_failed' });
 	});
 });
 

@@ -184,6 +184,8 @@ export const operations = {
 				vmId: guid,
 				name: z.string(),
 				state: vmStateSchema,
+				/** As the host has it: `OkApplicationsHealthy`, `NoContact` and more; what is not known counts as no answer. */
+				heartbeat: z.string().max(100),
 				/**
 				 * Why it is off, as the host's event log has it; `unknown` when it says nothing. `guest`: it powered itself off,
 				 * also one that was asked to.

@@ -164,10 +164,12 @@ function Invoke-Observe {
     }
     $snapshots = @(Get-VMSnapshot -VM $vm)
     $own = @(Select-OwnCheckpoint -Snapshots $snapshots -RecoveryId $Request.recoveryId)
+    # What the guest's integration service says of itself. Nothing where none was ever heard of, which is a guess.
     return [ordered]@{
         vmId = ConvertTo-Guid -Text $vm.Id
         name = [string]$vm.Name
         state = $state
+        heartbeat = [string]$vm.Heartbeat
         stoppedBy = $stoppedBy
         uptimeMs = [int64]$vm.Uptime.TotalMilliseconds
         checkpoints = $snapshots.Length - $own.Length

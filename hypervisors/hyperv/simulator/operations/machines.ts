@@ -58,7 +58,9 @@ export async function observe(host: HostParts, { recoveryId }: RequestOf<'observ
 	const checkpoints = names.length - (hasOwnCheckpoint ? 1 : 0);
 	const running = host.running.get(vmId);
 	const uptimeMs = running ? performance.now() - running.startedAtMs : 0;
-	return { vmId, name, state: stateOf(host, vm), stoppedBy, uptimeMs, checkpoints, hasOwnCheckpoint };
+	// Of a guest that is there; one without a system that boots is never heard of.
+	const heartbeat = running?.guestBoot === undefined ? 'NoContact' : 'OkApplicationsUnknown';
+	return { vmId, name, state: stateOf(host, vm), heartbeat, stoppedBy, uptimeMs, checkpoints, hasOwnCheckpoint };
 }
 
 export async function handOver(
