@@ -70,6 +70,10 @@ const forwardsSchema = z.array(forwardSchema).max(64);
 export const placeSchema = z.strictObject({ host: nameSchema, hostId: z.uuid() });
 export type Place = z.infer<typeof placeSchema>;
 
+/** The drill that a recovery belongs to: it is disposable from the start, on a network that leads nowhere. */
+export const ofDrillSchema = z.strictObject({ name: nameSchema });
+export type OfDrill = z.infer<typeof ofDrillSchema>;
+
 /** What `rouse recover start` asks for, normalised: two requests are the same when these are equal. */
 export const recoveryRequestSchema = z.strictObject({
 	name: nameSchema,
@@ -103,6 +107,8 @@ export const recoveryRequestSchema = z.strictObject({
 	deadline: z.iso.datetime().optional(),
 	/** Absent: ready when it is powered on. */
 	readiness: readinessSchema.optional(),
+	/** Absent of every recovery that is meant to stay. */
+	drill: ofDrillSchema.optional(),
 	reason: z.string().max(500),
 	requestedBy: z.string().max(100),
 });
@@ -131,6 +137,8 @@ export const recoveryPlanSchema = z.strictObject({
 	/** What the host's platform chose; null until it was asked. */
 	hardware: hardwareSchema.nullable(),
 	allocate: allocateSchema,
+	/** As in the request. */
+	drill: ofDrillSchema.optional(),
 	/** What a person should know before they say yes. */
 	warnings: z.array(z.string()),
 });

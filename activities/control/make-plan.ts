@@ -38,6 +38,7 @@ export function makePlan(
 		platformOptions: request.platformOptions,
 		hardware: null,
 		allocate: request.allocate,
+		...(request.drill ? { drill: request.drill } : {}),
 		warnings: [...missingWarnings(manifest.disks), ...warnUnknownNetworks(request, manifest.config), ...warnNics(nics)],
 	};
 }
