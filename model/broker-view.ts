@@ -5,6 +5,8 @@ export interface BrokerView {
 	atMs: number;
 	/** Nothing is granted yet: these have not reported, or the open recoveries not told what they hold. */
 	rebuilding: { sinceMs: number; silent: string[]; listed: boolean } | null;
+	/** Hosts on which nothing new is granted before they report again, since a recovery did not find them. */
+	away: { reporter: string; sinceMs: number; seenBy: string }[];
 	resources: ResourceView[];
 	leases: LeaseView[];
 	/** In their order, the first ones. */
@@ -64,10 +66,10 @@ export interface LackView {
 	/** What no lease has of it; null like `capacity`. */
 	free: number | null;
 	/**
-	 * `unknown`: nobody has said how much there is. `too_little`: more than there will be, whoever gives back. `held`: by
+	 * `unknown`: nobody has said how much there is. `away`: of a host that was not found. `too_little`: more than there will be, whoever gives back. `held`: by
 	 * the leases in `holders`. `reserved`: for the requests in `ahead`.
 	 */
-	why: 'unknown' | 'too_little' | 'held' | 'reserved';
+	why: 'unknown' | 'away' | 'too_little' | 'held' | 'reserved';
 	/** Those with the most of it, and how much. */
 	holders: Share[];
 	/** Those that go before and need it as well, the first ones. */

@@ -19,6 +19,8 @@ export interface BrokerInput {
 
 export const acquireSignal = defineSignal<[LeaseRequest]>('acquire');
 export const releaseSignal = defineSignal<[Release]>('release');
+/** `seenBy`: workflow id of the recovery that has its place there. */
+export const hostAwaySignal = defineSignal<[{ host: string; seenBy: string }]>('hostAway');
 export const capacityReportSignal = defineSignal<[CapacityReport]>('capacityReport');
 
 /** To the holder, by its workflow id alone, so that the message finds the run which goes on. */

@@ -5,11 +5,12 @@ import { rebuildingText, shortId, waitingText } from './waiting-text.ts';
 
 /** What `rouse broker show` prints. */
 export function viewText(view: BrokerView, columns?: number): string {
-	const { rebuilding, resources, leases, waiting, waitingCount } = view;
+	const { rebuilding, away, resources, leases, waiting, waitingCount } = view;
 	const idOf = namesIn(view);
 	const parts = [
 		...(rebuilding ? [rebuildingText(rebuilding, view.atMs)] : []),
 		resources.length === 0 ? 'Nobody has reported anything yet.' : resourcesText(resources, columns),
+		...away.map(host => awayText(host, view.atMs)),
 		leases.length === 0 ? 'No leases.' : leasesText(view, idOf, columns),
 		...leases.filter(({ orphanedMs }) => orphanedMs !== null).map(lease => orphanText(lease, idOf, view.atMs)),
 		waitingCount === 0 ? 'Nobody waits.' : `${waitingCount} ${waitingCount === 1 ? 'waits' : 'wait'}:`,
@@ -49,6 +50,12 @@ function leasesText({ leases, atMs }: BrokerView, idOf: (requestId: string) => s
 		]),
 		columns,
 	);
+}
+
+function awayText({ reporter, sinceMs, seenBy }: BrokerView['away'][number], atMs: number): string {
+	const since = formatTime(new Date(sinceMs).toISOString(), atMs);
+	const by = seenBy.slice(seenBy.indexOf('/') + 1);
+	return `${reporter}: away since ${since}, seen by ${by}. Nothing new is granted there until it reports again.`;
 }
 
 function orphanText(

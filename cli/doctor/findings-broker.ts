@@ -56,23 +56,30 @@ function unmetFindings({ waiting, atMs, rebuilding }: BrokerView): Finding[] {
 	const unmet = new Map<string, { lack: LackView; who: string[] }>();
 	for (const { requestId, sinceMs, lacks, estimatedStartMs } of waiting) {
 		if (estimatedStartMs !== null || atMs - sinceMs < unmetMs) continue;
-		for (const lack of lacks.filter(({ why }) => why === 'unknown' || why === 'too_little')) {
+		for (const lack of lacks.filter(({ why }) => why !== 'held' && why !== 'reserved')) {
 			const who = unmet.get(lack.resource)?.who ?? [];
 			unmet.set(lack.resource, { lack, who: [...who, shortId(requestId)] });
 		}
 	}
 	return [...unmet].map(([resource, { lack, who }]) => {
 		const others = who.length > 1 ? ` and ${who.length - 1} more` : '';
-		const what =
-			lack.why === 'unknown' ? 'of which nobody says how much there is' : `of which there is ${lack.capacity}`;
+		const { what, command } = missing(lack, resource.split('/').slice(0, 2).join('/'));
 		return {
 			code: 'resource_unmet',
 			subject: resource,
 			explanation: `${who[0]}${others} cannot start: ${lack.wanted} ${resource}, ${what}`,
-			command:
-				lack.why === 'unknown'
-					? `start the services of ${resource.split('/').slice(0, 2).join('/')}, or: rouse broker set ${resource} NUMBER`
-					: `free some of it, or: rouse broker set ${resource} NUMBER`,
+			command,
 		};
 	});
+}
+
+function missing({ why, resource, capacity }: LackView, reporter: string): { what: string; command: string } {
+	const set = `rouse broker set ${resource} NUMBER`;
+	if (why === 'away') return { what: `and ${reporter} is away`, command: `start the services of ${reporter}` };
+	if (why === 'unknown')
+		return {
+			what: 'of which nobody says how much there is',
+			command: `start the services of ${reporter}, or: ${set}`,
+		};
+	return { what: `of which there is ${capacity}`, command: `free some of it, or: ${set}` };
 }

@@ -60,6 +60,7 @@ export class BrokerWorld {
 		if (this.#roll(6)) this.site.continueAsNew();
 		for (const client of this.clients) this.#live(client, trouble);
 		for (const reporter of Object.keys(this.#totals)) if (this.#roll(4)) this.#report(reporter, trouble);
+		if (trouble && this.#roll(8)) this.#sayAway();
 		if (this.#listAt === this.#step) this.#send({ type: 'listed', held: this.#held() }, trouble);
 		this.#deliver();
 		this.#tick();
@@ -87,6 +88,13 @@ export class BrokerWorld {
 		this.#send({ type: 'report', report: { reporter, number: this.#reports, resources, held } }, trouble);
 	}
 
+	/** Of a host that is there: a recovery was too impatient, or its word comes late. */
+	#sayAway(): void {
+		const hosts = Object.keys(this.#totals).filter(reporter => reporter.startsWith('host/'));
+		const host = hosts[this.#random.below(hosts.length)]?.slice('host/'.length);
+		if (host !== undefined) this.#send({ type: 'host-away', host, seenBy: 'recovery/m0' }, true);
+	}
+
 	#held(): HeldLease[] {
 		return this.clients.flatMap(({ state, lease }) => (state === 'holding' && lease ? [lease] : []));
 	}
@@ -110,7 +118,12 @@ export class BrokerWorld {
 	#tick(): void {
 		const before = new Set(this.site.state.leases.keys());
 		this.#take(this.site.happens({ type: 'tick' }));
-		this.#checkCapacity([...this.site.state.leases.keys()].filter(requestId => !before.has(requestId)));
+		const granted = [...this.site.state.leases.values()].filter(({ requestId }) => !before.has(requestId));
+		this.#checkCapacity(granted.map(({ requestId }) => requestId));
+		for (const { host, requestId } of granted) {
+			const away = this.site.state.reporters.get(`host/${host}`)?.away ?? null;
+			assert.equal(away, null, `${requestId} is granted on ${host}, which is away, in step ${this.#step}`);
+		}
 		for (const { request, state } of this.clients) {
 			const requestId = requestIdOf(request);
 			if (state !== 'waiting' || !this.#heard.has(requestId)) continue;

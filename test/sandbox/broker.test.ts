@@ -217,13 +217,21 @@ test('`broker` leaves out a message that it cannot read, and cannot be cancelled
 	assert.deepEqual(told(run), ['leaseGranted recovery/two']);
 });
 
+test('`broker` grants nothing on a host of which a recovery says that it is away, and leaves out such a word that it cannot read', async () => {
+	const run = await rebuiltBroker();
+	await run.signal('hostAway', { host: 'kvm1' });
+	await run.signal('hostAway', { host: 'kvm1', seenBy: 'recovery/web01-r1' });
+	const view = (await run.query('view')) as { away: unknown };
+	assert.deepEqual(view.away, [{ reporter: 'host/kvm1', sinceMs: run.nowMs, seenBy: 'recovery/web01-r1' }]);
+});
+
 test('`broker` of an older worker does not go on with newer state', async () => {
 	const run = await rebuiltBroker();
 	run.suggestContinueAsNew = true;
 	await run.signal('capacityReport', report(2));
 	const [input] = run.nextArguments as [{ reporters: string[]; state: object }];
 	await assert.rejects(
-		sandbox.start('broker', [{ ...input, state: { ...input.state, version: 2 } }]),
-		/the workflow task failed: .*version 2/,
+		sandbox.start('broker', [{ ...input, state: { ...input.state, version: 3 } }]),
+		/the workflow task failed: .*version 3/,
 	);
 });

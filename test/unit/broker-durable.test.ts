@@ -36,7 +36,7 @@ test('`rehydrate` of what `dehydrate` gives, by way of JSON, is the same state',
 	);
 });
 
-test('`rehydrate` keeps what was set, what stays, orphans and the order of what is over', () => {
+test('`rehydrate` keeps what was set, what stays, orphans, which host is away and the order of what is over', () => {
 	const site = new BrokerSite(totals);
 	const request = leaseRequest('one', {
 		hosts: ['kvm1'],
@@ -49,6 +49,7 @@ test('`rehydrate` keeps what was set, what stays, orphans and the order of what 
 	site.happens({ type: 'set', resource: 'host/kvm1/recoveries', total: 3 });
 	site.acquire({ ...request, step: 'run-2' });
 	site.tick();
+	site.happens({ type: 'host-away', host: 'kvm2', seenBy: 'recovery/one' });
 	site.happens({ type: 'force-release', requestId: 'recovery/one/a/run-2', by: 'ann', reason: 'because' });
 	const before = site.state;
 	assert.equal(before.staying.length + before.set.size + before.ended.size, 3);
@@ -61,7 +62,7 @@ test('`rehydrate` refuses a newer version, unknown fields, and a request that co
 	const site = new BrokerSite(totals);
 	site.acquire(leaseRequest('one', { hosts: ['kvm1'], onHost: { recoveries: 1 } }));
 	const durable = dehydrate(site.state);
-	assert.throws(() => rehydrate({ ...durable, version: 2, more: 1 }), { code: 'input_invalid', message: /version 2/ });
+	assert.throws(() => rehydrate({ ...durable, version: 3, more: 1 }), { code: 'input_invalid', message: /version 3/ });
 	assert.throws(() => rehydrate({ ...durable, more: 1 }), { code: 'input_invalid', message: /more/ });
 	assert.throws(() => rehydrate({ ...durable, names: [] }), { code: 'input_invalid' });
 	assert.throws(() => rehydrate({ ...durable, names: durable.names.map(() => '.') }), { code: 'input_invalid' });

@@ -10,11 +10,12 @@ export function dehydrate(state: BrokerState): DurableState {
 	const { asked, rebuilding, lastSeq, lastToken } = state;
 	return {
 		version: stateVersion,
-		reporters: [...state.reporters].map(([name, { hostId, number, resources }]) => [
+		reporters: [...state.reporters].map(([name, { hostId, number, resources, away }]) => [
 			name,
 			hostId,
 			number,
 			[...resources].map(([kind, { total, outside }]) => [table.numberOf(kind), total, outside]),
+			away && [away.sinceMs, away.seenBy],
 		]),
 		set: [...state.set],
 		staying: state.staying.map(({ host, onHost, afterReport }) => [host, table.pairs(onHost), afterReport]),

@@ -3,7 +3,7 @@ import { brokerLimits, leaseRequestSchema, reporterSchema, resourceSchema } from
 import { nameSchema } from '../../model/names.ts';
 
 /** Raised whenever an older worker would misread the state, or lose what is in it. */
-export const stateVersion = 1;
+export const stateVersion = 2;
 
 const whole = z.int().min(0);
 const number = whole;
@@ -31,8 +31,16 @@ export type DurableRequest = z.infer<typeof durableRequestSchema>;
 export const durableStateSchema = z.strictObject({
 	version: z.literal(stateVersion),
 	names: z.array(z.string()),
-	/** Name, id of a host, number of the last report, and kind, total and outside of each resource. */
-	reporters: z.array(z.tuple([reporterSchema, z.uuid().nullable(), whole, z.array(z.tuple([number, whole, whole]))])),
+	/** Name, id of a host, number of the last report, kind, total and outside of each resource, since when away and seen by whom. */
+	reporters: z.array(
+		z.tuple([
+			reporterSchema,
+			z.uuid().nullable(),
+			whole,
+			z.array(z.tuple([number, whole, whole])),
+			z.tuple([whole, request.holder.shape.workflowId]).nullable(),
+		]),
+	),
 	set: z.array(z.tuple([resourceSchema, whole])),
 	/** Host, weights, the last report without it. */
 	staying: z.array(z.tuple([nameSchema, pairs, whole])),

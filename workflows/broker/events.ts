@@ -27,6 +27,8 @@ export type BrokerEvent = At &
 				readonly deadlineMs: number | null;
 		  }
 		| ({ readonly type: 'force-release'; readonly requestId: string } & Reasoned)
+		/** A recovery has waited in vain for the worker of a host on which it has its place. */
+		| { readonly type: 'host-away'; readonly host: string; readonly seenBy: string }
 		/** The host is no longer one of the site's. */
 		| { readonly type: 'forget'; readonly reporter: string }
 		/** What the open recoveries hold: asked for by this broker while it rebuilds, not earlier than what it was told before. */

@@ -34,6 +34,7 @@ export function explain(state: BrokerState, atMs: number, count: number, workflo
 	return {
 		atMs,
 		rebuilding: state.rebuilding && { ...state.rebuilding, silent: [...state.rebuilding.silent] },
+		away: [...state.reporters].flatMap(([reporter, { away }]) => (away ? [{ reporter, ...away }] : [])),
 		resources: resourceViews(),
 		leases: [...state.leases.values()]
 			.filter(({ request: { holder } }) => workflowId === undefined || holder.workflowId === workflowId)
@@ -106,6 +107,7 @@ export function explain(state: BrokerState, atMs: number, count: number, workflo
 		capacity: number | null,
 		grantable: number | null,
 	): LackView['why'] {
+		if (state.reporters.get(resource.slice(0, resource.lastIndexOf('/')))?.away) return 'away';
 		if (capacity === null || grantable === null) return 'unknown';
 		if (weight > grantable) return 'too_little';
 		return held.sum(resource) + weight > capacity ? 'held' : 'reserved';

@@ -81,12 +81,17 @@ export class Ledger {
 	}
 }
 
-/** What leases may take: the total, less what is taken by what no lease covers. Null when nobody has said it. */
+/**
+ * What leases may take: the total, less what is taken by what no lease covers. Null when nobody has said it, and of a host that
+ * is away, whatever was said or set.
+ */
 function capacityOf(state: BrokerState, resource: string): number | null {
 	if (resource === leaseRoom) return brokerLimits.leases;
 	const slash = resource.lastIndexOf('/');
 	const [reporter, kind] = [resource.slice(0, slash), resource.slice(slash + 1)];
-	const reported = state.reporters.get(reporter)?.resources.get(kind);
+	const known = state.reporters.get(reporter);
+	if (known?.away) return null;
+	const reported = known?.resources.get(kind);
 	const total = state.set.get(resource) ?? reported?.total;
 	if (total === undefined) return null;
 	let outside = reported?.outside ?? 0;

@@ -3,12 +3,14 @@ import { ApplicationFailure, log, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
 import {
 	capacityReportSchema,
+	holderSchema,
 	leaseRequestSchema,
 	releaseSchema,
 	reporterSchema,
 	resourceSchema,
 } from '../../model/broker.ts';
 import type { ErrorCode } from '../../model/errors.ts';
+import { nameSchema } from '../../model/names.ts';
 import { refusalText } from '../../model/issue-text.ts';
 import {
 	acquireSignal,
@@ -16,6 +18,7 @@ import {
 	capacityReportSignal,
 	forceReleaseUpdate,
 	forgetUpdate,
+	hostAwaySignal,
 	prioritizeUpdate,
 	releaseSignal,
 	setTotalUpdate,
@@ -32,6 +35,7 @@ const { priority, deadlineMs } = leaseRequestSchema.shape;
 const setTotalSchema = z.strictObject({ ...asked, resource: resourceSchema, total: z.int().min(0).nullable() });
 const prioritizeSchema = z.strictObject({ ...asked, requestId, priority, deadlineMs });
 const forceReleaseSchema = z.strictObject({ ...asked, reason: z.string().min(1).max(500), requestId });
+const hostAwaySchema = z.object({ host: nameSchema, seenBy: holderSchema.shape.workflowId });
 const forgetSchema = z.strictObject({ ...asked, reporter: reporterSchema });
 
 export function takeOrders(run: BrokerRun): void {
@@ -66,6 +70,10 @@ function takeMessages(run: BrokerRun): void {
 	setHandler(releaseSignal, message => {
 		const release = read(releaseSchema, message, 'a release');
 		if (release) run.happens({ type: 'release', release });
+	});
+	setHandler(hostAwaySignal, message => {
+		const away = read(hostAwaySchema, message, 'a word about a host');
+		if (away) run.happens({ type: 'host-away', ...away });
 	});
 	setHandler(capacityReportSignal, message => {
 		const report = read(capacityReportSchema, message, 'a report');

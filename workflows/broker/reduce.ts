@@ -1,7 +1,7 @@
 import { listed } from './adopt.ts';
 import type { BrokerEvent, Reduced } from './events.ts';
 import { holdersClosed, hostConfirmed, undelivered } from './liveness.ts';
-import { forget, report, setTotal } from './reports.ts';
+import { forget, hostAway, report, setTotal } from './reports.ts';
 import { acquire, forceRelease, prioritize, release } from './requests.ts';
 import type { BrokerState } from './state.ts';
 import { tick } from './tick.ts';
@@ -22,6 +22,8 @@ export function reduce(state: BrokerState, event: BrokerEvent): Reduced {
 			return quietly(setTotal(state, event.resource, event.total));
 		case 'prioritize':
 			return quietly(prioritize(state, event.requestId, event));
+		case 'host-away':
+			return quietly(hostAway(state, event));
 		case 'force-release':
 			return forceRelease(state, event.requestId, event);
 		case 'forget':

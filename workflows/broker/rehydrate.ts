@@ -32,12 +32,13 @@ function stateOf(durable: DurableState): BrokerState {
 	const nameOrNull = (number: number | null) => (number === null ? null : nameAt(names, number));
 	return {
 		reporters: new Map(
-			durable.reporters.map(([name, hostId, number, resources]) => [
+			durable.reporters.map(([name, hostId, number, resources, away]) => [
 				name,
 				{
 					hostId,
 					number,
 					resources: new Map(resources.map(([kind, total, outside]) => [nameAt(names, kind), { total, outside }])),
+					away: away && { sinceMs: away[0], seenBy: away[1] },
 				},
 			]),
 		),

@@ -12,7 +12,12 @@ export function report(state: BrokerState, told: CapacityReport, atMs: number): 
 	// A host speaks for itself: what it says of others would be charged to them.
 	const news = { ...told, held: told.held.filter(({ host }) => `host/${host}` === told.reporter) };
 	if (news.number <= (state.reporters.get(news.reporter)?.number ?? 0)) return { state, effects: [] };
-	const reporter = { hostId: news.hostId ?? null, number: news.number, resources: resourcesOf(state, news) };
+	const reporter = {
+		hostId: news.hostId ?? null,
+		number: news.number,
+		resources: resourcesOf(state, news),
+		away: null,
+	};
 	const { state: adopted, effects } = adopt(
 		{
 			...state,
@@ -45,6 +50,21 @@ function compare(state: BrokerState, { reporter, held }: CapacityReport): Broker
 		over.map(({ requestId }) => requestId),
 	);
 	return accepted.reduce((all, lease) => withLease(all, { ...lease, onHost: true }), next);
+}
+
+/**
+ * A dead host's last report counts on, and each grant there would cost a recovery half a minute. A word that comes late, when
+ * the host has reported meanwhile, costs it the time until its next report.
+ */
+export function hostAway(
+	state: BrokerState,
+	{ host, seenBy, atMs }: { host: string; seenBy: string; atMs: number },
+): BrokerState {
+	const name = `host/${host}`;
+	const known = state.reporters.get(name);
+	if (!known || known.away) return state;
+	const away = { sinceMs: atMs, seenBy };
+	return { ...state, reporters: new Map(state.reporters).set(name, { ...known, away }) };
 }
 
 /** Null takes back what was set. */

@@ -26,12 +26,20 @@ export interface Lease {
 	readonly orphanedMs: number | null;
 }
 
+export interface Away {
+	readonly sinceMs: number;
+	/** Workflow id of the recovery that was first to see it. */
+	readonly seenBy: string;
+}
+
 export interface Reporter {
 	/** Of a host, as it has told it. */
 	readonly hostId: string | null;
 	/** Of the last report. */
 	readonly number: number;
 	readonly resources: ReadonlyMap<string, { readonly total: number; readonly outside: number }>;
+	/** A recovery did not find this host: nothing new is granted there before it reports again. */
+	readonly away: Away | null;
 }
 
 /** What a finished machine takes up on its host, until a report of the host has it. */
