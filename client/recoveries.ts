@@ -10,6 +10,7 @@ import {
 	searchAttributes,
 	statusQuery,
 	taskQueues,
+	summaryOf,
 } from '../workflows/contracts.ts';
 import type { TemporalClient } from './connection.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
@@ -92,7 +93,7 @@ export class Recoveries {
 				],
 				workflowIdConflictPolicy: 'FAIL',
 				workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-				staticSummary: `${request.machine}@${request.restorePoint} on ${placesOf(request)}`,
+				staticSummary: summaryOf(request),
 			}),
 		);
 	}
@@ -198,8 +199,4 @@ export class Recoveries {
 			return undefined;
 		}
 	}
-}
-
-function placesOf({ host, pool }: RecoveryRequest): string {
-	return pool ? `one of ${pool.map(place => place.host).join(', ')}` : host;
 }

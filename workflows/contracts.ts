@@ -23,6 +23,12 @@ export function recoveryWorkflowId(name: string): string {
 	return `recovery/${name}`;
 }
 
+/** Of a recovery that begins, for Temporal's own lists. */
+export function summaryOf({ machine, restorePoint, host, pool }: RecoveryRequest): string {
+	const where = pool ? `one of ${pool.map(place => place.host).join(', ')}` : host;
+	return `${machine}@${restorePoint} on ${where}`;
+}
+
 export function recoveryNameOf(workflowId: string): string {
 	return workflowId.slice(workflowId.indexOf('/') + 1);
 }

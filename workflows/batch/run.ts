@@ -19,6 +19,7 @@ import {
 	recoveryWorkflow,
 	recoveryWorkflowId,
 	searchAttributes,
+	summaryOf,
 	taskQueues,
 } from '../contracts.ts';
 import { documentOf } from '../failures.ts';
@@ -193,6 +194,6 @@ async function startRecovery({ plan }: Layout, item: BatchItem): Promise<void> {
 		],
 		parentClosePolicy: ParentClosePolicy.ABANDON,
 		workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-		staticSummary: `${request.machine}@${request.restorePoint} on ${request.host}`,
+		staticSummary: summaryOf(request),
 	});
 }
