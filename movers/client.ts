@@ -13,6 +13,7 @@ import {
 	type RepositoryMoverState,
 	repositoryMoverStateSchema,
 } from './config.ts';
+import { type FirstReads, recordedReadsSchema } from './first-reads.ts';
 
 export interface ControlOptions {
 	/** Default 2 s: a mover answers from memory. */
@@ -29,6 +30,12 @@ export class MountMoverControl {
 
 	state(options?: ControlOptions): Promise<MountMoverState> {
 		return ask(this.#socket, 'GET', '/state', undefined, mountMoverStateSchema, options);
+	}
+
+	/** What the machine has read first, up to the first time that this was asked; null when that is not known. */
+	async firstReads(options?: ControlOptions): Promise<FirstReads | null> {
+		const { firstReads } = await ask(this.#socket, 'GET', '/first-reads', undefined, recordedReadsSchema, options);
+		return firstReads;
 	}
 
 	/**

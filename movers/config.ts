@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { diskImageSchema, digestSchema } from '../model/chunk.ts';
 import { errorDocumentSchema, RouseError } from '../model/errors.ts';
 import { refusalText } from '../model/issue-text.ts';
+import { firstReadsSchema } from './first-reads.ts';
 import { fitsSocket, socketPathProblem } from '../system/socket-path.ts';
 import { volumeFilesSchema } from '../volume/disk-files.ts';
 
@@ -94,6 +95,10 @@ export const mountMoverConfigSchema = z
 		cacheBytes: z.int().min(0),
 		/** With it there is an export `volume` too. */
 		volume: volumeFilesSchema.optional(),
+		/** It is started before its machine: what that reads first is noted, for who asks. */
+		recordsFirstReads: z.boolean().default(false),
+		/** What the machine has read first at an earlier time: fetched ahead of it. */
+		firstReads: firstReadsSchema.optional(),
 		aloneMs,
 	})
 	.refine(namesOneMover, oneMover);
@@ -163,6 +168,8 @@ export const mountMoverStateSchema = z.object({
 	failure: errorDocumentSchema.nullable(),
 	/** Absent when nobody tried. */
 	refusedWrites: refusedWritesSchema.optional(),
+	/** How far it is with what it fetches first; absent when there is nothing of that kind. */
+	firstReads: z.object({ chunks: counter, passed: counter, fetched: counter }).optional(),
 	counters: z.record(z.string(), counter),
 });
 export type MountMoverState = z.infer<typeof mountMoverStateSchema>;

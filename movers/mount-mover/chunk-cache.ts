@@ -1,6 +1,7 @@
 /** Decoded chunks by key, bounded in bytes; the one that was not used for longest goes first. */
 export class ChunkCache {
 	readonly #maxBytes: number;
+	readonly #onEvicted: (key: number) => void;
 	/** Insertion order is order of use. */
 	readonly #chunks = new Map<number, Buffer>();
 	#bytes = 0;
@@ -8,8 +9,10 @@ export class ChunkCache {
 	#lastKey = -1;
 	#last: Buffer | undefined;
 
-	constructor(maxBytes: number) {
+	/** `onEvicted`: it went for want of room. */
+	constructor(maxBytes: number, onEvicted: (key: number) => void = () => {}) {
 		this.#maxBytes = maxBytes;
+		this.#onEvicted = onEvicted;
 	}
 
 	get bytes(): number {
@@ -41,6 +44,7 @@ export class ChunkCache {
 		for (const oldest of this.#chunks.keys()) {
 			if (this.#bytes <= this.#maxBytes) return;
 			this.delete(oldest);
+			this.#onEvicted(oldest);
 		}
 	}
 

@@ -32,19 +32,24 @@ const urgentBatch = 32;
 /** Ahead of reads: one request at a time, and only while no read waits for one to be sent. */
 const aheadBatch = 16;
 const aheadQueue = 256;
+/** What the machine read first at an earlier time: the same, in small requests, since a read that comes shares the way with them. */
+const firstReadsFetches = 3;
+const firstReadsBatch = 8;
 
 /**
  * The order in which chunks are fetched: each at most once at a time however many want it, those wanted together in one
- * request, those that reads wait for before those that may be read next.
+ * request, those that reads wait for before those that may be read next, or that the machine has read before.
  */
 export class ChunkFetcher {
 	readonly #chunks: VerifiedChunks;
 	readonly #wants = new Map<number, Want>();
-	/** Both in the order to be sent. */
+	/** All in the order to be sent. */
 	readonly #urgent = new Set<Want>();
 	readonly #ahead = new Set<Want>();
+	readonly #firstReads = new Set<Want>();
 	#urgentRunning = 0;
 	#aheadRunning = false;
+	#firstReadsRunning = 0;
 	#scheduled = false;
 	readonly #closed = new AbortController();
 
@@ -58,10 +63,22 @@ export class ChunkFetcher {
 		want.waiters.add(waiter);
 		if (!want.fetching) {
 			this.#ahead.delete(want);
+			this.#firstReads.delete(want);
 			this.#urgent.add(want);
 			this.#schedule();
 		}
 		return () => this.#unwant(want, waiter);
+	}
+
+	/** As `want`, behind all reads. Whoever asks bounds how many. */
+	wantBehindReads(chunk: MountedChunk, waiter: ChunkWaiter): void {
+		const known = this.#wants.get(chunk.key);
+		const want = known ?? this.#add(chunk);
+		want.waiters.add(waiter);
+		// One that was to be fetched ahead may be dropped, and this waiter with it.
+		if (known && !this.#ahead.delete(known)) return;
+		this.#firstReads.add(want);
+		this.#schedule();
 	}
 
 	/** Fetches it when there is time. Dropped when there is more to fetch ahead than is worth while. */
@@ -82,6 +99,7 @@ export class ChunkFetcher {
 		this.#wants.clear();
 		this.#urgent.clear();
 		this.#ahead.clear();
+		this.#firstReads.clear();
 	}
 
 	#add(chunk: MountedChunk): Want {
@@ -114,12 +132,21 @@ export class ChunkFetcher {
 				this.#send();
 			});
 		}
-		if (this.#urgent.size > 0 || this.#ahead.size === 0 || this.#aheadRunning) return;
-		this.#aheadRunning = true;
-		void this.#run(takeFrom(this.#ahead, aheadBatch)).finally(() => {
-			this.#aheadRunning = false;
-			this.#send();
-		});
+		if (this.#urgent.size > 0) return;
+		if (this.#ahead.size > 0 && !this.#aheadRunning) {
+			this.#aheadRunning = true;
+			void this.#run(takeFrom(this.#ahead, aheadBatch)).finally(() => {
+				this.#aheadRunning = false;
+				this.#send();
+			});
+		}
+		while (this.#firstReads.size > 0 && this.#firstReadsRunning < firstReadsFetches) {
+			this.#firstReadsRunning += 1;
+			void this.#run(takeFrom(this.#firstReads, firstReadsBatch)).finally(() => {
+				this.#firstReadsRunning -= 1;
+				this.#send();
+			});
+		}
 	}
 
 	/** Ends when every chunk of the batch has come, or it is known why it cannot. */

@@ -48,6 +48,7 @@ export class DiskRead implements Waiter, Pending {
 		const { chunkSizeBytes } = this.#disk.image;
 		const first = Math.floor(this.#offset / chunkSizeBytes);
 		const last = Math.ceil(this.#end / chunkSizeBytes) - 1;
+		this.#disk.noteChunks(first, last);
 		for (let index = first; index <= last && !this.#over; index += 1) {
 			this.#open += 1;
 			this.#piece(index);

@@ -23,6 +23,8 @@ const control = await serveJson(config.controlSocket, async ({ method, path, bod
 	switch (call) {
 		case 'GET /state':
 			break;
+		case 'GET /first-reads':
+			return mover.firstReads();
 		case 'POST /fail-pending':
 			mover.failPending(forMsOf(body));
 			break;

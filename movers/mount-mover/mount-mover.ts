@@ -9,6 +9,7 @@ import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MountMoverConfig, MountMoverState, RefusedWrites } from '../config.ts';
+import type { RecordedReads } from '../first-reads.ts';
 import { openRepositoryMover } from '../repository-mover/open-client.ts';
 import { DiskExport } from './disk-export.ts';
 import type { LocalDisk } from './local-disk.ts';
@@ -62,6 +63,8 @@ export class MountMover {
 			chunks: new VerifiedChunks(this.#source),
 			cacheBytes: config.cacheBytes,
 			clock,
+			recordsFirstReads: config.recordsFirstReads,
+			firstReads: config.firstReads,
 			onChunk: (disk, index, stored) => {
 				reached('chunk-fetched');
 				if (!disk.isRestored(index)) this.#offers.offer(disk.name, index, stored);
@@ -71,7 +74,7 @@ export class MountMover {
 		this.#offers = new OfferClient(config.offerSocket, this.#mounted.counters, clock);
 		this.#poll = new RestoredPoll(
 			locals.map(({ map }) => map),
-			() => this.#mounted.waiting.lookAgain(),
+			() => this.#mounted.lookAgain(),
 			clock,
 		);
 		this.#polling = this.#poll.run(this.#ended.signal);
@@ -105,8 +108,14 @@ export class MountMover {
 			badChunks,
 			refusedWrites: this.#refusedWrites,
 			failure: this.#localFailure() ?? this.#poll.trouble ?? this.#source.trouble ?? null,
+			firstReads: this.#mounted.firstFetch,
 			counters: Object.fromEntries(Object.entries(counters)),
 		};
+	}
+
+	/** See `MountedDisks`. */
+	firstReads(): RecordedReads {
+		return { firstReads: this.#mounted.firstReads() ?? null };
 	}
 
 	failPending(forMs: number): void {

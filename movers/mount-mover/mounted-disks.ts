@@ -4,9 +4,12 @@ import { DiskReader } from '../../repository/disk-reader.ts';
 import type { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { BadChunk } from '../config.ts';
+import { type FirstReads, placesOf } from '../first-reads.ts';
 import { ChunkCache } from './chunk-cache.ts';
 import { ChunkFetcher } from './chunk-fetcher.ts';
 import { Counters } from './counters.ts';
+import { FirstFetch, type FirstFetchState } from './first-fetch.ts';
+import { FirstReadsRecord } from './first-reads-record.ts';
 import type { LocalDisk } from './local-disk.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { RepositoryDisk } from './repository-disk.ts';
@@ -30,6 +33,10 @@ export interface MountOptions {
 	onChunk?: (disk: RestorePointDisk, index: number, stored: Uint8Array) => void;
 	/** A chunk, or a page (`index` is then its first chunk), that matches its digest nowhere. */
 	onDamage?: (disk: string, index: number, error: RouseError) => void;
+	/** Nothing has been read of these disks yet, so that what is read first can be noted from the beginning. */
+	recordsFirstReads?: boolean;
+	/** What is fetched first. */
+	firstReads?: FirstReads | undefined;
 }
 
 /** Fetched ahead of one stream of reads, at most. */
@@ -42,12 +49,34 @@ export class MountedDisks {
 	readonly counters = new Counters();
 	readonly #fetcher: ChunkFetcher;
 	readonly #inRepository: RepositoryDisk[] = [];
+	readonly #record: FirstReadsRecord | undefined;
+	readonly #firstFetch: FirstFetch | undefined;
 
 	constructor(options: MountOptions) {
-		this.waiting = new WaitingReads(options.clock);
-		this.#fetcher = new ChunkFetcher(options.chunks);
-		const cache = new ChunkCache(options.cacheBytes);
+		const { clock, chunks, cacheBytes, recordsFirstReads, firstReads } = options;
+		this.waiting = new WaitingReads(clock);
+		this.#fetcher = new ChunkFetcher(chunks);
+		const cache = new ChunkCache(cacheBytes, key => this.#firstFetch?.evicted(key));
 		this.disks = options.disks.map((disk, number) => this.#mount(disk, number, cache, options));
+		this.#record = recordsFirstReads ? new FirstReadsRecord() : undefined;
+		this.#firstFetch = firstReads && new FirstFetch(this.disks, [...placesOf(firstReads)], cacheBytes);
+		this.#firstFetch?.goOn();
+	}
+
+	/** Undefined when there is nothing to fetch first. */
+	get firstFetch(): FirstFetchState | undefined {
+		return this.#firstFetch?.state;
+	}
+
+	/** What was read first, up to the first time that this was asked; undefined when it was not noted. */
+	firstReads(): FirstReads | undefined {
+		return this.#record?.end(({ disk, index }) => this.disks[disk]?.contentOf(index) === 'zero');
+	}
+
+	/** More has become local. */
+	lookAgain(): void {
+		this.waiting.lookAgain();
+		this.#firstFetch?.lookAgain();
 	}
 
 	get badChunks(): BadChunk[] {
@@ -62,6 +91,7 @@ export class MountedDisks {
 
 	/** Reads that wait are never answered any more: end their connections first. */
 	close(): void {
+		this.#firstFetch?.close();
 		this.#fetcher.close();
 		for (const disk of this.#inRepository) disk.close();
 	}
@@ -87,6 +117,10 @@ export class MountedDisks {
 			repository,
 			readAhead: new ReadAhead(Math.floor(aheadBytes / image.chunkSizeBytes)),
 			counters,
+			onRead: index => {
+				this.#record?.note(number, index);
+				this.#firstFetch?.noteRead(number, index);
+			},
 		});
 		return disk;
 	}

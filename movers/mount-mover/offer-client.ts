@@ -2,23 +2,33 @@ import { Agent, request } from 'node:http';
 import type { Clock } from '../../system/clock.ts';
 import type { Counters } from './counters.ts';
 
-/** After nobody was there: a migration mover that is away must not cost the guest a connection attempt per chunk. */
+/** After nobody was there: a migration mover that is away is not asked for each chunk. */
 const absentMs = 1_000;
 const answerTimeoutMs = 5_000;
+/** What waits to be offered, as it was stored; what comes when it is full is dropped. */
+const queueBytes = 16 * 1024 * 1024;
+
+interface Offer {
+	disk: string;
+	index: number;
+	stored: Buffer;
+}
 
 /**
  * Offers chunks that were fetched for the guest to the migration mover (movers/migration-mover/offers.ts), so that they
- * are not fetched twice. One at a time; what comes meanwhile is dropped. Nothing waits for it.
+ * are not fetched twice. One at a time; what was fetched before that mover is there waits for it. Nothing waits for an offer.
  */
 export class OfferClient {
 	readonly #socketPath: string;
 	readonly #counters: Counters;
-	readonly #clock: Pick<Clock, 'now'>;
+	readonly #clock: Pick<Clock, 'delay'>;
 	readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
-	#busy = false;
-	#absentUntilMs = -Infinity;
+	readonly #queue: Offer[] = [];
+	#queuedBytes = 0;
+	#sending = false;
+	readonly #closed = new AbortController();
 
-	constructor(socketPath: string, counters: Counters, clock: Pick<Clock, 'now'>) {
+	constructor(socketPath: string, counters: Counters, clock: Pick<Clock, 'delay'>) {
 		this.#socketPath = socketPath;
 		this.#counters = counters;
 		this.#clock = clock;
@@ -26,18 +36,41 @@ export class OfferClient {
 
 	/** `stored` is copied before this returns. */
 	offer(disk: string, index: number, stored: Uint8Array): void {
-		if (this.#busy || this.#clock.now() < this.#absentUntilMs) {
+		if (this.#queuedBytes + stored.length > queueBytes) {
 			this.#counters.offersDropped += 1;
 			return;
 		}
-		this.#busy = true;
-		const ended = (taken: boolean, absent = false) => {
-			if (!this.#busy) return;
-			this.#busy = false;
-			if (taken) this.#counters.offersTaken += 1;
+		this.#queue.push({ disk, index, stored: Buffer.from(stored) });
+		this.#queuedBytes += stored.length;
+		void this.#sendAll();
+	}
+
+	close(): void {
+		this.#closed.abort();
+		this.#agent.destroy();
+	}
+
+	async #sendAll(): Promise<void> {
+		if (this.#sending) return;
+		this.#sending = true;
+		const { signal } = this.#closed;
+		for (let offer = this.#queue[0]; offer && !signal.aborted; offer = this.#queue[0]) {
+			const status = await this.#send(offer);
+			if (status === undefined) {
+				await this.#clock.delay(absentMs, signal).catch(() => {}); // only ever aborted
+				continue;
+			}
+			this.#queue.shift();
+			this.#queuedBytes -= offer.stored.length;
+			if (status === 204) this.#counters.offersTaken += 1;
 			else this.#counters.offersDropped += 1;
-			if (absent) this.#absentUntilMs = this.#clock.now() + absentMs;
-		};
+		}
+		this.#sending = false;
+	}
+
+	/** What was answered, or undefined when nobody was there. */
+	#send({ disk, index, stored }: Offer): Promise<number | undefined> {
+		const { promise, resolve } = Promise.withResolvers<number | undefined>();
 		const call = request({
 			socketPath: this.#socketPath,
 			agent: this.#agent,
@@ -46,15 +79,12 @@ export class OfferClient {
 			headers: { 'content-type': 'application/octet-stream', 'content-length': stored.length },
 			signal: AbortSignal.timeout(answerTimeoutMs),
 		});
-		call.once('error', () => ended(false, true));
+		call.once('error', () => resolve(undefined));
 		call.once('response', response => {
 			response.resume();
-			response.once('close', () => ended(response.statusCode === 204));
+			response.once('close', () => resolve(response.statusCode));
 		});
-		call.end(Buffer.from(stored));
-	}
-
-	close(): void {
-		this.#agent.destroy();
+		call.end(stored);
+		return promise;
 	}
 }

@@ -4,6 +4,7 @@ import type { ChunkDamage } from '../../repository/damage.ts';
 import type { DiskReader } from '../../repository/disk-reader.ts';
 import type { BadChunk } from '../config.ts';
 import type { ChunkCache } from './chunk-cache.ts';
+import { chunkKey } from './chunk-key.ts';
 import type { ChunkFetcher, ChunkReceiver, MountedChunk } from './chunk-fetcher.ts';
 import type { Counters } from './counters.ts';
 import { DamagedChunks } from './damaged-chunks.ts';
@@ -99,6 +100,31 @@ export class RepositoryDisk implements ChunkReceiver {
 		if (chunk) this.#shared.fetcher.wantAhead(chunk);
 	}
 
+	/**
+	 * As `obtain`, behind all reads; undefined is told of a chunk that is zero. Whoever asks bounds how many.
+	 */
+	obtainBehindReads(index: number, waiter: (obtained: Obtained) => void): void {
+		const entry = this.#pages.entry(index);
+		const chunk = this.#chunk(index);
+		if (chunk) this.#shared.fetcher.wantBehindReads(chunk, waiter);
+		else if (entry === 'zero') waiter(undefined);
+		else
+			this.#pages.load(index, failure => {
+				if (failure) waiter(failure);
+				else this.obtainBehindReads(index, waiter);
+			});
+	}
+
+	/** Whether its bytes are in memory, without counting as use. */
+	isInMemory(index: number): boolean {
+		return this.#shared.cache.has(this.#keyOf(index));
+	}
+
+	/** It can be read elsewhere by now: its room is for others. */
+	forget(index: number): void {
+		this.#shared.cache.delete(this.#keyOf(index));
+	}
+
 	/** After a repair: what was damaged is asked for again. */
 	forgetDamage(): void {
 		this.#damaged.forget();
@@ -129,8 +155,7 @@ export class RepositoryDisk implements ChunkReceiver {
 		return { key: this.#keyOf(index), index, ...this.#reader.wanted(index, ref), receiver: this };
 	}
 
-	/** Chunks of all disks in one cache: 2 TiB in chunks of 128 KiB still give keys of 30 bits, the quick ones. */
 	#keyOf(index: number): number {
-		return index * 64 + this.#number;
+		return chunkKey(this.#number, index);
 	}
 }

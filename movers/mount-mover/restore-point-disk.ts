@@ -16,6 +16,8 @@ export interface RestorePointDiskParts {
 	repository: RepositoryDisk;
 	readAhead: ReadAhead;
 	counters: Counters;
+	/** Told of each chunk with data that is read, or that a read waits for. */
+	onRead: (index: number) => void;
 }
 
 /**
@@ -34,8 +36,9 @@ export class RestorePointDisk {
 	readonly #repository: RepositoryDisk;
 	readonly #readAhead: ReadAhead;
 	readonly #counters: Counters;
+	readonly #onRead: (index: number) => void;
 
-	constructor({ name, sizeBytes, local, repository, readAhead, counters }: RestorePointDiskParts) {
+	constructor({ name, sizeBytes, local, repository, readAhead, counters, onRead }: RestorePointDiskParts) {
 		this.name = name;
 		this.sizeBytes = sizeBytes;
 		this.image = repository.image;
@@ -44,6 +47,7 @@ export class RestorePointDisk {
 		this.#repository = repository;
 		this.#readAhead = readAhead;
 		this.#counters = counters;
+		this.#onRead = onRead;
 	}
 
 	isRestored(index: number): boolean {
@@ -72,6 +76,19 @@ export class RestorePointDisk {
 		return this.#repository.obtain(index, waiter);
 	}
 
+	/** See `RepositoryDisk`. */
+	obtainBehindReads(index: number, waiter: (obtained: Obtained) => void): void {
+		this.#repository.obtainBehindReads(index, waiter);
+	}
+
+	isInMemory(index: number): boolean {
+		return this.#repository.isInMemory(index);
+	}
+
+	forget(index: number): void {
+		this.#repository.forget(index);
+	}
+
 	/** See `NbdExport.readNow`. */
 	readNow(into: Buffer, at: number, offset: number, length: number): ReadNow {
 		const { chunkSizeBytes, sizeBytes } = this.image;
@@ -85,6 +102,7 @@ export class RestorePointDisk {
 			if (where === 'target') {
 				stop = this.#endOfRestored(index, end);
 				if (!this.#readTargetNow(into, to, position, stop - position)) return 'later';
+				this.noteChunks(index, Math.ceil(stop / chunkSizeBytes) - 1);
 				zeroes = false;
 			} else if (where === 'zero') into.fill(0, to, to + stop - position);
 			else if (Buffer.isBuffer(where)) {
@@ -109,6 +127,11 @@ export class RestorePointDisk {
 		this.#local?.readLater(into, at, range, done);
 	}
 
+	/** Tells of a read of these chunks. */
+	noteChunks(firstIndex: number, lastIndex: number): void {
+		for (let index = firstIndex; index <= lastIndex; index += 1) this.#onRead(index);
+	}
+
 	/** Notes a read of these chunks, so that what follows them is fetched ahead. */
 	noteRead(firstIndex: number, lastIndex: number): void {
 		const span = this.#readAhead.note(firstIndex, lastIndex);
@@ -129,6 +152,7 @@ export class RestorePointDisk {
 		const from = position - index * this.image.chunkSizeBytes;
 		chunk.copy(into, to, from, from + stop - position);
 		this.#counters.cachedReads += 1;
+		this.#onRead(index);
 		this.noteRead(index, index);
 	}
 

@@ -30,6 +30,7 @@ export async function startMountMover(
 		chunkSocket: join(directory, 'chunks.sock'),
 		offerSocket: join(directory, 'offer.sock'),
 		cacheBytes: 32 * 1024 * 1024,
+		recordsFirstReads: true,
 		aloneMs: 60_000,
 		...changed,
 	};

@@ -175,3 +175,26 @@ test('`ChunkFetcher.want` with a waiter that throws gives the chunk to the other
 	assert.equal(stdout, 'second\nmistake 1 undefined\n', stderr);
 	assert.equal(status, 3);
 });
+
+test('`ChunkFetcher.wantBehindReads` goes behind `want`, joins what is fetched, and is not dropped', async t => {
+	const { source, want, ahead, fetcher, chunks } = await bench(t, 12);
+	const came: number[] = [];
+	const { promise, resolve } = Promise.withResolvers<void>();
+	source.gate = promise;
+	ahead(11);
+	for (const chunk of chunks) fetcher.wantBehindReads(chunk, () => came.push(chunk.index));
+	const reads = [want(9), want(2)];
+	await waitFor('all calls that may be under way', () => source.calls.length === 3, { timeoutMs: 5_000 });
+	resolve();
+	await Promise.all(reads);
+	await waitFor('all chunks', () => came.length === 12, { timeoutMs: 5_000 });
+	assert.deepEqual(
+		source.calls.map(call => call.chunks),
+		[
+			[9, 2],
+			[0, 1, 3, 4, 5, 6, 7, 8],
+			[10, 11],
+		],
+	);
+	assert.equal(new Set(came).size, 12);
+});

@@ -3,39 +3,55 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { Counters } from '../../movers/mount-mover/counters.ts';
 import { OfferClient } from '../../movers/mount-mover/offer-client.ts';
 import { listenOnSocket } from '../../system/unix-http.ts';
 import { waitFor } from '../../system/wait.ts';
-import { TestClock } from '../equipment/test-clock.ts';
 
-test('`OfferClient.offer` asks a migration mover that was not there no sooner than after a second', async t => {
+/** Its waiting ends when the test says so. */
+async function bench(t: TestContext) {
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-offers-'));
 	t.after(() => rm(directory, { recursive: true }));
 	const socketPath = join(directory, 'offer.sock');
-	const clock = new TestClock();
 	const counters = new Counters();
+	const waited: number[] = [];
+	let goOn = () => {};
+	const clock = {
+		delay: (ms: number) =>
+			new Promise<void>(resolve => {
+				waited.push(ms);
+				goOn = resolve;
+			}),
+	};
 	const client = new OfferClient(socketPath, counters, clock);
 	t.after(() => client.close());
-	const offered = (count: number) =>
-		waitFor('the offer to end', () => counters.offersTaken + counters.offersDropped === count, { timeoutMs: 5_000 });
-	client.offer('disk0', 1, Buffer.from('stored'));
-	await offered(1);
 	const offers: unknown[] = [];
-	const server = createServer((incoming, outgoing) => {
-		offers.push(incoming.url);
-		incoming.resume();
-		outgoing.writeHead(204).end();
-	});
-	await listenOnSocket(server, socketPath);
-	t.after(() => server.close());
-	clock.ms += 999;
-	client.offer('disk0', 2, Buffer.from('stored'));
-	await offered(2);
-	clock.ms += 1;
-	client.offer('disk0', 3, Buffer.from('stored'));
-	await offered(3);
-	assert.deepEqual(offers, ['/offer?disk=disk0&chunk=3']);
-	assert.equal(counters.offersTaken, 1);
+	const listen = async () => {
+		const server = createServer((incoming, outgoing) => {
+			offers.push(incoming.url);
+			incoming.resume();
+			outgoing.writeHead(204).end();
+		});
+		await listenOnSocket(server, socketPath);
+		t.after(() => server.close());
+	};
+	return { client, counters, waited, goOn: () => goOn(), offers, listen };
+}
+
+test('`OfferClient.offer` to a migration mover that is not there yet is kept, and asked again after a second', async t => {
+	const { client, counters, waited, goOn, offers, listen } = await bench(t);
+	for (const chunk of [1, 2]) client.offer('disk0', chunk, Buffer.from('stored'));
+	await waitFor('nobody there', () => waited.length === 1, { timeoutMs: 5_000 });
+	await listen();
+	goOn();
+	await waitFor('both offers', () => counters.offersTaken === 2, { timeoutMs: 5_000 });
+	assert.deepEqual(offers, ['/offer?disk=disk0&chunk=1', '/offer?disk=disk0&chunk=2']);
+	assert.deepEqual([waited, counters.offersDropped], [[1_000], 0]);
+});
+
+test('`OfferClient.offer` keeps no more than 16 MiB for a migration mover that is not there', async t => {
+	const { client, counters } = await bench(t);
+	for (let chunk = 0; chunk < 20; chunk += 1) client.offer('disk0', chunk, Buffer.alloc(1024 * 1024));
+	assert.equal(counters.offersDropped, 4);
 });
