@@ -3,7 +3,7 @@ import { places } from '../system/installation.ts';
 import { lockHolder } from '../system/process-lock.ts';
 import { heldRecoveryLocks, locksIn } from '../system/recovery-locks.ts';
 import { endHolder } from '../system/spawn-locked.ts';
-import { type ServiceName, serviceFiles, serviceHolder, stopOrder } from './services.ts';
+import { endService, type ServiceName, serviceHolder, stopOrder } from './services.ts';
 
 export interface DownResult {
 	/** Services that ran and were ended. */
@@ -32,9 +32,8 @@ export async function takeDown(home: string, say: (message: string) => void): Pr
 }
 
 async function end(home: string, name: ServiceName | 'keeper', politeMs: number): Promise<void> {
-	const { lockPath } = serviceFiles(home, name);
-	if (await endHolder(lockPath, { politeMs })) return;
-	const pid = (await lockHolder(lockPath))?.pid;
+	if (await endService(home, name, politeMs)) return;
+	const pid = (await serviceHolder(home, name))?.pid;
 	throw new RouseError('timeout', `${name} (pid ${pid}) does not end, not even by SIGKILL`, {
 		hint: 'it hangs in the kernel, mostly on storage that does not answer',
 	});

@@ -5,7 +5,7 @@ import { whileLocked } from '../system/held-lock.ts';
 import { type Config, type Installation, places } from '../system/installation.ts';
 import type { Log } from '../system/log.ts';
 import { processStartTicks } from '../system/process-lock.ts';
-import { endHolder, type Program } from '../system/spawn-locked.ts';
+import type { Program } from '../system/spawn-locked.ts';
 import {
 	namespaceOf,
 	publishTemporalTarget,
@@ -18,13 +18,17 @@ import type { ForwarderOptions } from './door/forwarder.ts';
 import { findIsolation, isolated, isolationOf, namespacesOf } from './door/isolation.ts';
 import { doorName, haveKeys, haveOtherKeys, keysIn, makeKeys, removeOtherKeys } from './door/keys.ts';
 import { type ChosenPorts, choosePorts, readPorts } from './ports.ts';
-import { type Service, type ServiceName, serviceFiles, serviceHolder } from './services.ts';
+import { databaseOf, mustHaveNoOther } from './one-database.ts';
+import { prepareOnPostgres } from './postgres/prepare.ts';
+import { endService, type Service, type ServiceName, serviceHolder } from './services.ts';
 import { findTemporal } from './temporal-cli.ts';
 
 /** The server that the keeper keeps, once everything about it is decided. */
 export interface EmbeddedTemporal {
 	/** As it is when nobody isolates it. */
 	server: Program;
+	/** PostgreSQL, where that has its histories. */
+	database: (() => Promise<Program>) | undefined;
 	/** Options of unshare(1); absent: not isolated. */
 	isolation: readonly string[] | undefined;
 	ports: ChosenPorts;
@@ -36,12 +40,16 @@ export interface EmbeddedTemporal {
  */
 export async function prepareTemporal(installation: Installation, config: Config, log: Log): Promise<EmbeddedTemporal> {
 	const { home } = installation;
-	const found = await findTemporal(installation.cacheDirectory);
-	if (!found) throw new RouseError('tool_missing', 'there is no Temporal CLI', { hint: 'rouse setup gets it' });
+	const wanted = databaseOf(config);
+	await mustHaveNoOther(home, wanted);
 	const isolation = config.temporal.isolation === 'none' ? undefined : await findIsolation();
 	const ports =
 		(await adoptRunning(home, isolation !== undefined, log)) ??
 		(await choosePorts(home, config.ports, { isolated: isolation !== undefined }));
+	const programs =
+		wanted === 'postgres'
+			? await prepareOnPostgres(installation, ports.inside, { isolated: isolation !== undefined })
+			: await prepareEmbedded(installation, ports.inside);
 	const namespace = namespaceOf(installation);
 	await whileKeysChange(home, async () => {
 		const before = await readPublishedTarget(home);
@@ -51,8 +59,18 @@ export async function prepareTemporal(installation: Installation, config: Config
 		if (JSON.stringify(before) !== JSON.stringify(target) || (await haveOtherKeys(keys)))
 			await changeTarget(home, target, keys);
 	});
-	const args = devServerArguments({ port: ports.inside.temporal, uiPort: ports.inside.ui, namespace });
-	return { server: { command: found.path, args, cwd: places.temporal(home) }, isolation, ports };
+	return { ...programs, isolation, ports };
+}
+
+/** Temporal's development server, which has its database in itself. */
+async function prepareEmbedded(
+	installation: Installation,
+	{ temporal: port, ui: uiPort }: ChosenPorts['inside'],
+): Promise<Pick<EmbeddedTemporal, 'server' | 'database'>> {
+	const found = await findTemporal(installation.cacheDirectory);
+	if (!found) throw new RouseError('tool_missing', 'there is no Temporal CLI', { hint: 'rouse setup gets it' });
+	const args = devServerArguments({ port, uiPort, namespace: namespaceOf(installation) });
+	return { server: { command: found.path, args, cwd: places.temporal(installation.home) }, database: undefined };
 }
 
 /** As it is published: the port of the door, and what opens it. */
@@ -92,7 +110,7 @@ async function publishedKeys(home: string, published: TemporalTarget | undefined
 /** Throws `timeout` when one does not even go on SIGKILL: it would go on with what it has read. */
 export async function endServices(home: string, names: readonly ServiceName[]): Promise<void> {
 	for (const name of names) {
-		if (await endHolder(serviceFiles(home, name).lockPath, { politeMs: 12_000 })) continue;
+		if (await endService(home, name, 12_000)) continue;
 		throw new RouseError('timeout', `${name} does not end, not even by SIGKILL`);
 	}
 }
@@ -111,16 +129,18 @@ async function adoptRunning(home: string, wantIsolated: boolean, log: Log): Prom
 
 /** Also where the configuration names a server elsewhere from now on. */
 export async function endEmbedded(home: string): Promise<void> {
-	await endServices(home, ['temporal-door', 'temporal-forwarder', 'temporal']);
+	await endServices(home, ['temporal-door', 'temporal-forwarder', 'temporal', 'postgres']);
 }
 
 /** The server, its forwarder and its door, each kept by itself. */
 export function temporalServices(
 	{ home, runDirectory }: Installation,
-	{ server, isolation, ports }: EmbeddedTemporal,
+	{ server, database, isolation, ports }: EmbeddedTemporal,
 	{ env, node }: { env: NodeJS.ProcessEnv; node: (path: string, ...args: string[]) => Program },
 ): Service[] {
 	const service = (name: ServiceName, program: Service['program']): Service => ({ name, program, env });
+	// What the person's own clients of PostgreSQL are told is for other databases.
+	const noneOfPostgres = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('PG')));
 	const socket = places.temporalSocket(runDirectory);
 	const forwards = [
 		{ socket, port: ports.inside.temporal },
@@ -144,10 +164,14 @@ export function temporalServices(
 		return withoutPowers(node('keeper/door/door-main.ts', JSON.stringify(options)));
 	};
 	return [
-		service('temporal', async () => {
-			const weak = await withoutPowers(server);
-			return isolation ? isolated(weak, isolation) : weak;
-		}),
+		...(database ? [{ ...service('postgres', database), env: noneOfPostgres }] : []),
+		{
+			...service('temporal', async () => {
+				const weak = await withoutPowers(server);
+				return isolation ? isolated(weak, isolation) : weak;
+			}),
+			env: noneOfPostgres,
+		},
 		{ ...service('temporal-forwarder', forwarder), follows: 'temporal' },
 		service('temporal-door', door),
 	];

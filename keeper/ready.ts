@@ -6,6 +6,7 @@ import { connectTo, type TemporalClient, unreachable } from '../client/connectio
 import { type ErrorCode, RouseError } from '../model/errors.ts';
 import { SupervisorClient } from '../supervisor/client.ts';
 import { isErrno } from '../system/durable-file.ts';
+import { exists } from '../system/if-there.ts';
 import { type Config, type Installation, places, readIdentity } from '../system/installation.ts';
 import { readTemporalTarget, type TemporalTarget } from '../system/temporal-target.ts';
 import { waitFor } from '../system/wait.ts';
@@ -78,7 +79,7 @@ export async function waitUntilReady(
 			const { namespace } = target;
 			await answered<unknown>(target, () =>
 				isControl
-					? prepareNamespace(client.connection, namespace)
+					? prepareNamespace(client.connection, namespace, { make: config.temporal.database === 'postgres' })
 					: client.workflowService.describeNamespace({ namespace }),
 			);
 			return true;
@@ -187,8 +188,9 @@ export function lastWords(line: string): string | undefined {
 }
 
 async function explain(home: string, name: ServiceName, code: ErrorCode): Promise<RouseError> {
-	// Temporal is reached through three processes, and any of them may be what is wrong.
-	const asked = name === 'temporal' ? serviceNames.filter(one => one.startsWith('temporal')) : [name];
+	// Temporal is reached through three processes, and any of them may be what is wrong, or its database.
+	const database = (await exists(serviceFiles(home, 'postgres').logPath)) ? (['postgres'] as const) : [];
+	const asked = name === 'temporal' ? [...database, ...serviceNames.filter(one => one.startsWith('temporal'))] : [name];
 	const ends: string[] = [];
 	for (const one of asked) {
 		const tail = await lastLines(serviceFiles(home, one).logPath);

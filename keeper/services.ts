@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { type Installation, places } from '../system/installation.ts';
 import { type LockHolder, lockHolder } from '../system/process-lock.ts';
 import { locksIn } from '../system/recovery-locks.ts';
-import type { Program } from '../system/spawn-locked.ts';
+import { endHolder, type Program } from '../system/spawn-locked.ts';
 
 /** In the order in which they are started; they are stopped in the order of {@link stopOrder}. */
 export const serviceNames = [
@@ -20,7 +20,10 @@ export type InnerServiceName = (typeof serviceNames)[number];
 const servedNameSchema = z.union([z.literal('host-door'), z.templateLiteral(['repo-serve-', z.string()])]);
 export type ServedName = z.infer<typeof servedNameSchema>;
 
-export const serviceNameSchema = z.union([z.enum(serviceNames), servedNameSchema]);
+/** Where Temporal has its histories in PostgreSQL. */
+const databaseName = 'postgres';
+
+export const serviceNameSchema = z.union([z.enum(serviceNames), z.literal(databaseName), servedNameSchema]);
 export type ServiceName = z.infer<typeof serviceNameSchema>;
 
 /** A program that `rouse up` keeps running. */
@@ -49,9 +52,19 @@ export async function stopOrder(home: string): Promise<{ name: ServiceName; poli
 		{ name: 'temporal-door', politeMs: 2_000 },
 		{ name: 'temporal-forwarder', politeMs: 2_000 },
 		{ name: 'temporal', politeMs: 10_000 },
+		{ name: databaseName, politeMs: 20_000 }, // it writes out what it has in memory
 		{ name: 'supervisor', politeMs: 5_000 },
 		...served.filter(name => name !== 'host-door').map(name => ({ name, politeMs: 2_000 })),
 	];
+}
+
+/**
+ * Ends a service, politely first; false when it is there even after SIGKILL. On SIGTERM PostgreSQL would wait for everybody who
+ * is logged in: https://www.postgresql.org/docs/current/server-shutdown.html.
+ */
+export function endService(home: string, name: ServiceName | 'keeper', politeMs: number): Promise<boolean> {
+	const politely = name === databaseName ? 'SIGINT' : 'SIGTERM';
+	return endHolder(serviceFiles(home, name).lockPath, { politeMs, politely });
 }
 
 /** Of whatever configuration: all of which there is a lock, held or not. */
@@ -63,7 +76,8 @@ export async function servedNames(home: string): Promise<ServedName[]> {
 /** Those that run, in the order in which they are started. */
 export async function runningServices(home: string): Promise<{ name: ServiceName; pid: number }[]> {
 	const running: { name: ServiceName; pid: number }[] = [];
-	for (const name of [...serviceNames, ...(await servedNames(home))]) {
+	const [first, ...others] = serviceNames;
+	for (const name of [first, databaseName, ...others, ...(await servedNames(home))] as const) {
 		const holder = await serviceHolder(home, name);
 		if (holder) running.push({ name, pid: holder.pid });
 	}

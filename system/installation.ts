@@ -18,11 +18,17 @@ import { refuseServed, serveSchema } from './serve-schema.ts';
 export const autostartSchema = z.enum(['always', 'ask', 'never']);
 export type Autostart = z.infer<typeof autostartSchema>;
 
-/** Without an address: the embedded server that `rouse up` keeps. */
+/** Where the server that `rouse up` keeps has its histories: in a file of its own, or in PostgreSQL, which is kept, too. */
+export const temporalDatabases = ['embedded', 'postgres'] as const;
+export type TemporalDatabase = (typeof temporalDatabases)[number];
+
+/** Without an address: the server that `rouse up` keeps. */
 const temporalSchema = z
 	.strictObject({
 		/** Of the embedded server: `none` lets everybody on this machine reach it, who can then do all that Rouse can. */
 		isolation: z.enum(['namespace', 'none']).optional(),
+		/** Of the same; absent: embedded. `rouse up --temporal` writes it. */
+		database: z.enum(temporalDatabases).optional(),
 		address: z.string().min(1).optional(),
 		namespace: z.string().min(1).optional(),
 		/** `true`: by the system's authorities, without a certificate of ours. Paths are of PEM files. */
@@ -43,10 +49,12 @@ const temporalSchema = z
 		/** Talks in clear text to a server elsewhere. */
 		insecure: z.literal(true).optional(),
 	})
-	.superRefine(({ isolation, address, ...rest }, context) => {
+	.superRefine(({ isolation, database, address, ...rest }, context) => {
 		const say = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
 		if (address !== undefined && isolation !== undefined)
 			say('isolation', 'is of the embedded server, not of one elsewhere');
+		if (address !== undefined && database !== undefined)
+			say('database', 'is of the server that is kept here, not of one elsewhere');
 		for (const key of ['namespace', 'tls', 'apiKeyFile', 'insecure'] as const)
 			if (address === undefined && rest[key] !== undefined) say(key, 'is of a server elsewhere: address is missing');
 		if (rest.apiKeyFile !== undefined && rest.tls === undefined)
@@ -293,6 +301,9 @@ export const places = {
 	temporal: (home: string) => join(home, 'temporal'),
 	/** A directory for each set of keys to its door. */
 	temporalKeys: (home: string) => join(home, 'temporal', 'keys'),
+	/** PostgreSQL's own files, and the directory of its socket. */
+	postgres: (home: string) => join(home, 'temporal', 'postgres'),
+	postgresSockets: (runDirectory: string) => join(runDirectory, 'postgres'),
 	temporalSocket: (runDirectory: string) => join(runDirectory, 'temporal.sock'),
 	temporalUiSocket: (runDirectory: string) => join(runDirectory, 'temporal-ui.sock'),
 	supervisorSocket: (runDirectory: string) => join(runDirectory, 'supervisor.sock'),

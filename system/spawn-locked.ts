@@ -74,10 +74,14 @@ export async function spawnLocked(program: LockedProgram, { timeoutMs = 10_000 }
  */
 export async function endHolder(
 	lockPath: string,
-	{ politeMs = 0, killTimeoutMs = 5_000 }: { politeMs?: number; killTimeoutMs?: number } = {},
+	{
+		politeMs = 0,
+		politely = 'SIGTERM',
+		killTimeoutMs = 5_000,
+	}: { politeMs?: number; politely?: NodeJS.Signals; killTimeoutMs?: number } = {},
 ): Promise<boolean> {
 	const free = async () => (await lockHolder(lockPath)) === undefined;
-	if (politeMs > 0 && (await signalHolder(lockPath, 'SIGTERM'))) {
+	if (politeMs > 0 && (await signalHolder(lockPath, politely))) {
 		if (await within(politeMs, free)) return true;
 	}
 	const deadline = performance.now() + killTimeoutMs;

@@ -1,5 +1,5 @@
 /** Everything that an embedded Temporal server is told, and what a namespace must have before the first recovery. */
-import type { Connection } from '@temporalio/client';
+import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { searchAttributes } from '../workflows/contracts.ts';
 
@@ -76,7 +76,20 @@ const notWanted = [
 	'worker.enableNamespaceBatcher=false',
 	'component.callbacks.allowedAddresses=[]',
 	'chasm.callback.allowedAddresses=[]',
+	// It would ask its makers for newer ones.
+	'frontend.enableServerVersionCheck=false',
 ];
+
+/** By default ten look-ups a second; the development server has this by itself. */
+const lookUps = 'frontend.namespaceRPS.visibility=100';
+
+/** The same settings, for a server that reads them from a file: keys and values. */
+export function databaseSettings(): [key: string, value: unknown][] {
+	return [...dynamicConfig, ...notWanted, lookUps].map(setting => {
+		const at = setting.indexOf('=');
+		return [setting.slice(0, at), JSON.parse(setting.slice(at + 1))];
+	});
+}
 
 /** Recoveries stay readable for a quarter of a year: the story is asked for long after the machine runs. */
 const retentionSeconds = 90 * 24 * 60 * 60;
@@ -84,11 +97,16 @@ const retentionSeconds = 90 * 24 * 60 * 60;
 /** IndexedValueType KEYWORD: temporal/api/enums/v1/common.proto. */
 const keyword = 2;
 
-/** Retention and search attributes of the namespace; may be done at every start, and by several at once. */
+/**
+ * Retention and search attributes of the namespace; may be done at every start, and by several at once. `make`: also the
+ * namespace itself, which the development server makes by itself.
+ */
 export async function prepareNamespace(
 	connection: Pick<Connection, 'workflowService' | 'operatorService'>,
 	namespace: string,
+	{ make = false } = {},
 ): Promise<void> {
+	if (make) await makeNamespace(connection, namespace);
 	const { config } = await connection.workflowService.describeNamespace({ namespace });
 	const retention = config?.workflowExecutionRetentionTtl?.seconds;
 	if (Number(retention ?? 0) < retentionSeconds)
@@ -104,3 +122,20 @@ export async function prepareNamespace(
 		searchAttributes: Object.fromEntries(missing.map(({ name }) => [name, keyword])),
 	});
 }
+
+async function makeNamespace(
+	{ workflowService }: Pick<Connection, 'workflowService'>,
+	namespace: string,
+): Promise<void> {
+	try {
+		await workflowService.registerNamespace({
+			namespace,
+			workflowExecutionRetentionPeriod: msToTs(retentionSeconds * 1000),
+		});
+	} catch (error) {
+		if (!isGrpcServiceError(error) || String(error.code) !== alreadyExists) throw error;
+	}
+}
+
+/** ALREADY_EXISTS: https://grpc.io/docs/guides/status-codes/ */
+const alreadyExists = '6';

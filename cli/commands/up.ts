@@ -1,3 +1,4 @@
+import { Option } from '@commander-js/extra-typings';
 import { keepsControlWorker } from '../../keeper/control-worker.ts';
 import { takeDown } from '../../keeper/down.ts';
 import type { ReadyInstallation } from '../../keeper/ready.ts';
@@ -9,6 +10,8 @@ import {
 	type Installation,
 	loadConfig,
 	openInstallation,
+	type TemporalDatabase,
+	temporalDatabases,
 } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
 import { mustBeWhollyJoined } from '../host/join-home.ts';
@@ -19,8 +22,16 @@ export const build = (context: Context) =>
 	command('up')
 		.description('run the services of this installation; Ctrl-C ends them, machines keep running')
 		.option('--detach', 'return when all are ready, and leave them running')
-		.action(async ({ detach }) => {
+		.addOption(
+			new Option(
+				'--temporal <database>',
+				'where Temporal has its histories, remembered in config.yaml; embedded when it was never said',
+			).choices(temporalDatabases),
+		)
+		.action(async ({ detach, temporal }) => {
 			const installation = await openInstallation(homeDirectory(context.env));
+			await mustBeWhollyJoined(installation.home);
+			await provideDatabase(installation, temporal, context);
 			if (detach) {
 				await bringUp(installation, context);
 				return;
@@ -37,6 +48,21 @@ export const build = (context: Context) =>
 			const result = await whileUpOrDown(installation.home, () => takeDown(installation.home, say));
 			context.output.message(downText(result));
 		});
+
+/** What is missing for PostgreSQL is provided before anything is changed or started. */
+async function provideDatabase(
+	installation: Installation,
+	wanted: TemporalDatabase | undefined,
+	context: Context,
+): Promise<void> {
+	if (wanted === 'postgres' || (await loadConfig(installation)).temporal.database === 'postgres') {
+		const { providePostgres } = await import('../setup/postgres.ts');
+		await providePostgres(context);
+	}
+	if (wanted === undefined) return;
+	const { chooseDatabase } = await import('../setup/choose-database.ts');
+	await chooseDatabase(installation, wanted);
+}
 
 /** Resolves when everything answers; says so when it was up before. Used by what needs the services, too. */
 export async function bringUp(installation: Installation, context: Context): Promise<{ alreadyUp: boolean }> {

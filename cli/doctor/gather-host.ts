@@ -148,6 +148,8 @@ async function gatherRunDirectories(home: string, runDirectory: string): Promise
 	const found: RunDirectoryFacts[] = [];
 	for (const name of await namesIn(runDirectory)) {
 		const path = join(runDirectory, name);
+		// Kept as long as the installation; its socket is bound by another name (keeper/postgres/room.ts).
+		if (path === places.postgresSockets(runDirectory)) continue;
 		const ageMs = await ageOf(`${path}/.`); // of a directory: a socket beside them has none
 		if (ageMs === undefined) continue;
 		const listening = bound.some(socket => socket.startsWith(`${path}/`));

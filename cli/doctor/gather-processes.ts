@@ -26,8 +26,8 @@ export async function gatherSupervisor(installation: Installation): Promise<Supe
 
 export async function gatherServices({ home }: Installation): Promise<ServiceFacts[]> {
 	const keeper = await serviceHolder(home, 'keeper');
-	// Temporal's server is a program of its own.
-	const services = (await runningServices(home)).filter(({ name }) => name !== 'temporal');
+	// Temporal's server and PostgreSQL are programs of their own.
+	const services = (await runningServices(home)).filter(({ name }) => name !== 'temporal' && name !== 'postgres');
 	const running = [...(keeper ? [{ name: 'keeper', pid: keeper.pid }] : []), ...services];
 	return Promise.all(running.map(async one => ({ ...one, other: await otherProgram(one.pid) })));
 }

@@ -5,6 +5,7 @@ import { asRouseError, RouseError } from '../../model/errors.ts';
 import { cacheDirectory, checkCache, type Config, homeDirectory, loadConfig } from '../../system/installation.ts';
 import { defaultUserRange } from '../../system/user-range.ts';
 import type { Context } from '../terminal/command.ts';
+import { inspectDatabase } from './inspect-database.ts';
 import { inspectQemu } from './inspect-qemu.ts';
 import { installCommand } from './packages.ts';
 import { type Check, inspectTool, tools } from './tools.ts';
@@ -33,6 +34,7 @@ export async function inspectAll({ env, signal }: Pick<Context, 'env' | 'signal'
 			fix: finding.ok ? null : installCommand([tools[index]?.debianPackage ?? finding.name], isRoot),
 		})),
 		temporal,
+		...(await inspectDatabase(homeDirectory(env), cacheDirectory(env), config)),
 		await inspectIsolation(config),
 		limits,
 		...qemu,

@@ -12,16 +12,53 @@ const goLeast = '1.21';
 /** /usr/local/go is where the official archive is unpacked; PATH does not always say so. */
 const goPlaces = ['go', '/usr/local/go/bin/go'] as const;
 const installGo =
-	'install Go (https://go.dev/dl) or the Temporal CLI (https://docs.temporal.io/cli/setup-cli), then run again';
+	'install Go (https://go.dev/dl), then run again; the Temporal CLI alone: https://docs.temporal.io/cli/setup-cli';
 
 /** What is built is what go.sum names, whatever workspace lies above the checkout: every module is compared with it. */
 const ofOurModule = { GOFLAGS: '-mod=readonly', GOWORK: 'off' };
 
+/** What Go makes of a package of tools/temporal. */
+interface Build {
+	/** For a person. */
+	what: string;
+	takes: string;
+	package: string;
+	/** Variables of its packages. */
+	variables: Readonly<Record<string, string>>;
+	/** When modules cannot be fetched. */
+	hint: string;
+}
+
+const byHand = 'or install the CLI by hand: https://docs.temporal.io/cli/setup-cli';
+
 /** Builds the Temporal CLI from tools/temporal at `file`: five to eight minutes on two cores, once. */
-export async function buildTemporal(file: string, { output, signal, env }: Context): Promise<void> {
-	const go = await findGo();
-	output.message(`building the Temporal CLI ${temporalRelease.cli} with Go ${go.version}: 5 to 8 minutes, once`);
-	const progress = output.progress('building the Temporal CLI');
+export async function buildTemporal(file: string, context: Context): Promise<void> {
+	const build: Build = {
+		what: `the Temporal CLI ${temporalRelease.cli}`,
+		takes: '5 to 8 minutes, once',
+		package: 'github.com/temporalio/cli/cmd/temporal',
+		variables: { 'github.com/temporalio/cli/internal/temporalcli.Version': temporalRelease.cli },
+		hint: `it needs the Go module proxy (GOPROXY); ${byHand}`,
+	};
+	await buildWithGo(build, file, context);
+}
+
+/** The same of Temporal's server with its PostgreSQL plugin, most of which the CLI has as well. */
+export async function buildServer(file: string, context: Context): Promise<void> {
+	const build: Build = {
+		what: `Temporal's server ${temporalRelease.server} for PostgreSQL`,
+		takes: '5 to 8 minutes, once; seconds where the CLI was built',
+		package: './server',
+		variables: {},
+		hint: 'it needs the Go module proxy (GOPROXY)',
+	};
+	await buildWithGo(build, file, context);
+}
+
+async function buildWithGo(build: Build, file: string, { output, signal, env }: Context): Promise<void> {
+	const go = await findGo(build);
+	output.message(`building ${build.what} with Go ${go.version}: ${build.takes}`);
+	const progress = output.progress(`building ${build.what}`);
 	const startedAt = performance.now();
 	let packages = 0;
 	let modules = 0;
@@ -31,7 +68,7 @@ export async function buildTemporal(file: string, { output, signal, env }: Conte
 	};
 	const timer = setInterval(show, 500);
 	try {
-		const run = await runTool(go.path, buildArguments(file), {
+		const run = await runTool(go.path, buildArguments(build, file), {
 			hint: installGo,
 			cwd: join(checkoutDirectory, 'tools', 'temporal'),
 			signal,
@@ -43,8 +80,8 @@ export async function buildTemporal(file: string, { output, signal, env }: Conte
 			},
 		});
 		if (run.code !== 0)
-			throw new RouseError('tool_missing', `the Temporal CLI could not be built:\n${run.tail.join('\n')}`, {
-				hint: 'it needs the Go module proxy (GOPROXY); or install the CLI by hand: https://docs.temporal.io/cli/setup-cli',
+			throw new RouseError('tool_missing', `${build.what} could not be built:\n${run.tail.join('\n')}`, {
+				hint: build.hint,
 			});
 	} finally {
 		clearInterval(timer);
@@ -52,20 +89,12 @@ export async function buildTemporal(file: string, { output, signal, env }: Conte
 	}
 }
 
-function buildArguments(file: string): string[] {
-	const version = `-X github.com/temporalio/cli/internal/temporalcli.Version=${temporalRelease.cli}`;
-	return [
-		'build',
-		'-v',
-		'-trimpath',
-		`-ldflags=-s -w ${version}`,
-		'-o',
-		file,
-		'github.com/temporalio/cli/cmd/temporal',
-	];
+function buildArguments({ package: of, variables }: Build, file: string): string[] {
+	const set = Object.entries(variables).map(([name, value]) => ` -X ${name}=${value}`);
+	return ['build', '-v', '-trimpath', `-ldflags=-s -w${set.join('')}`, '-o', file, of];
 }
 
-async function findGo(): Promise<{ path: string; version: string }> {
+async function findGo({ what }: Build): Promise<{ path: string; version: string }> {
 	let old: string | undefined;
 	for (const path of goPlaces) {
 		const version = /go(\d+\.\d+(\.\d+)?)/.exec((await askVersion(path, { args: ['version'] })).said)?.[1];
@@ -74,7 +103,7 @@ async function findGo(): Promise<{ path: string; version: string }> {
 	}
 	throw new RouseError(
 		'tool_missing',
-		`the Temporal CLI has to be built, and that needs Go ${goLeast} or newer (${old ? `found ${old}` : 'found none'})`,
+		`${what} has to be built, and that needs Go ${goLeast} or newer (${old ? `found ${old}` : 'found none'})`,
 		{ hint: installGo },
 	);
 }
