@@ -4,15 +4,13 @@
  * grant. Prints JSON, in ms by the server's clock: until they had asked, until the last grant was delivered, what one took from the
  * decision to its delivery; and how many events of the broker's history a request takes from its beginning to its end.
  */
-import type { temporal as api } from '@temporalio/proto';
 import { requestIdOf } from '../model/broker.ts';
 import { BrokerSite, leaseRequest } from '../test/equipment/broker-site.ts';
 import { openHolder, startBrokerIn } from '../test/equipment/served-broker.ts';
 import { TestInstallation } from '../test/equipment/temporal.ts';
+import { askedTimes, brokerEvents, grantsIn } from './broker-grants.ts';
 import { waitFor } from '../system/wait.ts';
 import { acquireSignal, brokerViewQuery, brokerWorkflowId, releaseSignal } from '../workflows/broker-contracts.ts';
-
-type HistoryEvent = api.api.history.v1.IHistoryEvent;
 
 const count = Number(process.argv[2] ?? 1_000);
 const callsAtOnce = 50;
@@ -31,11 +29,13 @@ try {
 		return leaseRequest(`m${number}`, { holder, shared: { 'repository/main/mounts': 1 }, sinceMs: Date.now() });
 	});
 	await inParallel(requests.values(), request => broker().signal(acquireSignal, request));
-	await waitFor('the grants', async () => timesOf(await eventsOfBroker()).lags.length >= count, {
-		timeoutMs,
-		everyMs: 1_000,
-	});
-	const { askedMs, deliveredMs, lags } = timesOf(await eventsOfBroker());
+	const delivered = async () => grantsIn(await brokerEvents(client)).length >= count;
+	await waitFor('the grants', delivered, { timeoutMs, everyMs: 1_000 });
+	const events = await brokerEvents(client);
+	const [firstMs = 0, ...laterMs] = askedTimes(events);
+	const grants = grantsIn(events);
+	const lags = grants.map(({ sentMs, deliveredMs }) => deliveredMs - sentMs).toSorted((one, other) => one - other);
+	const takenMs = (grants.at(-1)?.deliveredMs ?? firstMs) - firstMs;
 	await inParallel(requests.values(), request =>
 		broker().signal(releaseSignal, { requestId: requestIdOf(request), stays: null }),
 	);
@@ -44,51 +44,15 @@ try {
 	console.log(
 		JSON.stringify({
 			count,
-			askedMs,
-			deliveredMs,
-			perSecond: Math.round((count / deliveredMs) * 10_000) / 10,
+			askedMs: (laterMs.at(-1) ?? firstMs) - firstMs,
+			deliveredMs: takenMs,
+			perSecond: Math.round((count / takenMs) * 10_000) / 10,
 			oneMs: { least: lags[0], median: lags[count >> 1], most: lags.at(-1) },
-			eventsEach: Math.round(((await eventsOfBroker()).length / count) * 10) / 10,
+			eventsEach: Math.round(((await brokerEvents(client)).length / count) * 10) / 10,
 		}),
 	);
-
-	/** Of all its runs, the oldest first. */
-	async function eventsOfBroker(): Promise<HistoryEvent[]> {
-		const runs: HistoryEvent[][] = [];
-		for (let runId: string | undefined; ; ) {
-			const { events } = await client.workflow.getHandle(brokerWorkflowId, runId).fetchHistory();
-			runs.unshift(events ?? []);
-			runId = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
-			if (runId === undefined) return runs.flat();
-		}
-	}
 } finally {
 	await place.remove();
-}
-
-/** Since the first request came. A grant's message is delivered in the run that has sent it. */
-function timesOf(events: readonly HistoryEvent[]): { askedMs: number; deliveredMs: number; lags: number[] } {
-	const asked = events.filter(event => event.workflowExecutionSignaledEventAttributes).map(timeOf);
-	const [firstMs = 0] = asked;
-	const sent = new Map<string, number>();
-	const lags: number[] = [];
-	let lastMs = firstMs;
-	for (const event of events) {
-		if (event.signalExternalWorkflowExecutionInitiatedEventAttributes) sent.set(String(event.eventId), timeOf(event));
-		const delivered = event.externalWorkflowExecutionSignaledEventAttributes;
-		if (!delivered) continue;
-		lags.push(timeOf(event) - (sent.get(String(delivered.initiatedEventId)) ?? 0));
-		lastMs = timeOf(event);
-	}
-	return {
-		askedMs: (asked.at(-1) ?? firstMs) - firstMs,
-		deliveredMs: lastMs - firstMs,
-		lags: lags.toSorted((one, other) => one - other),
-	};
-}
-
-function timeOf({ eventTime }: HistoryEvent): number {
-	return Number(eventTime?.seconds ?? 0) * 1_000 + Math.round((eventTime?.nanos ?? 0) / 1e6);
 }
 
 async function inParallel<T, R>(all: Iterable<T>, work: (one: T) => Promise<R>): Promise<R[]> {

@@ -1,0 +1,56 @@
+/** What a broker's history tells of its grants, by the server's clock. */
+import type { Client } from '@temporalio/client';
+import type { temporal as api } from '@temporalio/proto';
+import { acquireSignal, brokerWorkflowId, leaseGrantedSignal } from '../workflows/broker-contracts.ts';
+
+type HistoryEvent = api.api.history.v1.IHistoryEvent;
+
+/** Its message is delivered in the run that has sent it. */
+export interface Grant {
+	/** Workflow of the recovery. */
+	to: string;
+	sentMs: number;
+	deliveredMs: number;
+}
+
+/** Of all runs of the broker, the oldest first. */
+export async function brokerEvents(client: Client): Promise<HistoryEvent[]> {
+	const runs: HistoryEvent[][] = [];
+	for (let runId: string | undefined; ; ) {
+		const { events } = await client.workflow.getHandle(brokerWorkflowId, runId).fetchHistory();
+		runs.unshift(events ?? []);
+		runId = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
+		if (runId === undefined) return runs.flat();
+	}
+}
+
+/** Those that were delivered, in the order of that. */
+export function grantsIn(events: readonly HistoryEvent[]): Grant[] {
+	const sent = new Map<string, Omit<Grant, 'deliveredMs'>>();
+	const grants: Grant[] = [];
+	for (const event of events) {
+		const started = event.workflowExecutionStartedEventAttributes;
+		if (started) sent.clear(); // numbers of events begin anew with each run
+		const initiated = event.signalExternalWorkflowExecutionInitiatedEventAttributes;
+		if (initiated?.signalName === leaseGrantedSignal.name)
+			sent.set(String(event.eventId), {
+				to: initiated.workflowExecution?.workflowId ?? '',
+				sentMs: timeOf(event),
+			});
+		const delivered = event.externalWorkflowExecutionSignaledEventAttributes;
+		const grant = delivered && sent.get(String(delivered.initiatedEventId));
+		if (grant) grants.push({ ...grant, deliveredMs: timeOf(event) });
+	}
+	return grants;
+}
+
+/** When each request came. */
+export function askedTimes(events: readonly HistoryEvent[]): number[] {
+	const isRequest = ({ workflowExecutionSignaledEventAttributes: signaled }: HistoryEvent) =>
+		signaled?.signalName === acquireSignal.name;
+	return events.filter(isRequest).map(timeOf);
+}
+
+function timeOf({ eventTime }: HistoryEvent): number {
+	return Number(eventTime?.seconds ?? 0) * 1_000 + Math.round((eventTime?.nanos ?? 0) / 1e6);
+}
