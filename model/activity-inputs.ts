@@ -54,7 +54,8 @@ export const activityInputs = {
 	switchToTarget: hostStepSchema,
 	finalize: hostStepSchema,
 	discard: hostStepSchema,
-	undo: hostStepSchema,
+	/** `left`: the recovery goes on on another host of its pool. */
+	undo: hostStepSchema.extend({ left: z.boolean().optional() }),
 	/** `order` is the higher, the later it was given. */
 	power: hostStepSchema.extend({ action: powerActionSchema, order: z.int().min(1).optional() }),
 	retry: hostStepSchema,

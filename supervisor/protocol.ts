@@ -53,8 +53,11 @@ export const stepBodies = {
 	finalize: stepCallSchema,
 	/** The discard that a person has confirmed: machine, writes and all else are removed; a tombstone stays. */
 	discard: stepCallSchema,
-	/** The same, as nobody has ordered it: `power_on_scheduled`, and nothing is touched, once there may be guest writes. */
-	undo: stepCallSchema,
+	/**
+	 * The same, as nobody has ordered it: `power_on_scheduled`, and nothing is touched, once there may be guest writes. `left`:
+	 * the recovery goes on on another host, and may come back under a higher generation.
+	 */
+	undo: stepCallSchema.extend({ left: z.boolean().optional() }),
 	/**
 	 * Power of the machine, as a person asks for it. Orders are numbered by the time in milliseconds at which they were
 	 * given: one that comes after a later one is refused with `generation_stale`, and one that was carried out is not carried

@@ -19,7 +19,7 @@ import { orderAtHost, powerAtHost } from './steps/power.ts';
 import { discard, finalize, mustBeBeforePowerOn, undo } from './steps/ending.ts';
 import type { StepContext } from './recovery/step-context.ts';
 import { type OrdinaryStep, ordinarySteps } from './steps/table.ts';
-import type { Tombstone } from './files/tombstones.ts';
+import { holdsAgainst, type Tombstone } from './files/tombstones.ts';
 
 const reconcileEveryMs = 500;
 const firstLookMs = 2_000;
@@ -112,7 +112,7 @@ export class Supervisor {
 		const found = this.registry.find(name, body.recoveryId);
 		if (found) return found;
 		const tombstone = await this.#host.tombstones.read(body.recoveryId);
-		if (tombstone) return tombstone;
+		if (tombstone && holdsAgainst(tombstone, body)) return tombstone;
 		if (step === 'reserve') {
 			if (body.request) await this.#host.mustBeConfigured(body.request.repository);
 			const { limit, lease } = body;
@@ -124,7 +124,7 @@ export class Supervisor {
 			return this.registry.create(name, body);
 		}
 		if (step === 'discard' || step === 'undo')
-			return this.#withBallast(name, () => this.registry.buryUnknown(name, body));
+			return this.#withBallast(name, () => this.registry.buryUnknown(name, body, isLeaving({ step, body })));
 		throw new RouseError('recovery_unknown', `recovery ${name} (${body.recoveryId}) is not on this host`);
 	}
 
@@ -147,7 +147,7 @@ export class Supervisor {
 				if (recovery.tombstone && !endsAs(step, recovery.tombstone)) throw overError(recovery.tombstone);
 				if (this.registry.holds(recovery)) {
 					recovery.raise(body.generation);
-					await this.#end(context, step);
+					await this.#end(context, step, isLeaving(call));
 				}
 				return answerOfTombstone(mustBeThere(recovery.tombstone), call);
 			}
@@ -220,9 +220,9 @@ export class Supervisor {
 		}
 	}
 
-	async #end(context: StepContext, step: Ending): Promise<void> {
+	async #end(context: StepContext, step: Ending, left = false): Promise<void> {
 		const work = endings[step];
-		await this.#withBallast(context.recovery.name, () => work(context));
+		await this.#withBallast(context.recovery.name, () => work(context, left));
 		this.#failures.over(context.recovery.recoveryId);
 		if (context.recovery.repository !== null) this.#pinDebts.late.ended(context.recovery.repository);
 		await this.registry.settle(context.recovery);
@@ -293,6 +293,11 @@ type Ending = keyof typeof endings;
 
 function isEnding(step: StepName): step is Ending {
 	return Object.hasOwn(endings, step);
+}
+
+/** The recovery goes on on another host. */
+function isLeaving({ step, body }: { step: StepName; body: object }): boolean {
+	return step === 'undo' && 'left' in body && body.left === true;
 }
 
 function endsAs(step: StepName, { state }: Tombstone): boolean {

@@ -83,7 +83,11 @@ export function hostSteps(host: HostDependencies) {
 			answer: ({ incidents, wasHere }) => ({ incidents, wasHere }),
 		}),
 		/** As nobody has ordered it: refused with `power_on_scheduled` once there may be guest writes. */
-		undo: activity({ step: 'undo', body: nothingMore, answer: ({ wasHere }) => ({ wasHere }) }),
+		undo: activity({
+			step: 'undo',
+			body: (call, { left }: ActivityInput<'undo'>) => ({ ...call, left }),
+			answer: ({ wasHere }) => ({ wasHere }),
+		}),
 		/** Power as a person asks for it. */
 		power: activity({
 			step: 'power',

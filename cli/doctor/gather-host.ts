@@ -39,6 +39,7 @@ const tombstoneSchema = z.object({
 	recoveryId: z.uuid(),
 	name: nameSchema,
 	state: z.enum(['finished', 'discarded']),
+	left: z.boolean().default(false),
 });
 const owedUnpinSchema = z.object({ repository: z.string() });
 
@@ -79,7 +80,8 @@ export async function gatherTombstones(home: string): Promise<Facts['tombstones'
 	for (const file of await namesIn(places.tombstones(home))) {
 		if (!file.endsWith('.json')) continue;
 		const { content } = await readAs(join(places.tombstones(home), file), tombstoneSchema);
-		if (content) found.set(content.recoveryId, content);
+		// One that has left goes on on another host, by the same pin.
+		if (content && !content.left) found.set(content.recoveryId, content);
 	}
 	return found;
 }

@@ -20,6 +20,8 @@ export const tombstoneSchema = z.strictObject({
 	repository: z.string().nullable(),
 	state: z.enum(['finished', 'discarded']),
 	generation: z.int().min(0),
+	/** It goes on on another host, and may come back: nothing is over but what was asked up to `generation`. */
+	left: z.boolean().default(false),
 	/** False when the host never had it: its end was asked for before anything else, and a late request is refused. */
 	wasHere: z.boolean(),
 	at: z.iso.datetime(),
@@ -29,6 +31,11 @@ export const tombstoneSchema = z.strictObject({
 	incidents: z.array(incidentSchema),
 });
 export type Tombstone = z.infer<typeof tombstoneSchema>;
+
+/** Whether it refuses what is asked under this generation. */
+export function holdsAgainst({ left, generation }: Tombstone, asked: { generation: number }): boolean {
+	return !left || asked.generation <= generation;
+}
 
 export class Tombstones {
 	readonly #directory: string;

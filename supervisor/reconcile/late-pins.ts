@@ -51,7 +51,9 @@ export class LatePins {
 		const failures: unknown[] = [];
 		for (const { recoveryId } of await this.#host.repositories.listPins(repository)) {
 			try {
-				if ((await this.#host.tombstones.read(recoveryId)) === undefined) continue;
+				const tombstone = await this.#host.tombstones.read(recoveryId);
+				// One that has left goes on elsewhere, by the same pin.
+				if (tombstone === undefined || tombstone.left) continue;
 				await this.#host.repositories.unpin(repository, recoveryId);
 				this.#host.log.info({ recoveryId, repository }, 'the pin of a recovery that is over was taken away');
 			} catch (error) {

@@ -16,7 +16,7 @@ import { Progress } from './progress.ts';
 
 import { type Change, change, newState, type RecoveryState, recoveryStateSchema } from '../files/state.ts';
 import { StepQueue } from './step-queue.ts';
-import type { Tombstone } from '../files/tombstones.ts';
+import { holdsAgainst, type Tombstone } from '../files/tombstones.ts';
 
 /** Throws `identity_conflict` for a plan whose hardware another platform has chosen, or none. */
 export function expectPlatform(name: string, { hardware }: RecoveryPlan, kind: string): void {
@@ -131,7 +131,8 @@ export class Recovery {
 		const state = await readDocument(statePath, recoveryStateSchema);
 		if (state === undefined) return undefined;
 		const recovery = new Recovery(host, state, true);
-		recovery.tombstone = await host.tombstones.read(state.recoveryId);
+		const tombstone = await host.tombstones.read(state.recoveryId);
+		if (tombstone && holdsAgainst(tombstone, state)) recovery.tombstone = tombstone;
 		return recovery;
 	}
 

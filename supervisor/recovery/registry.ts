@@ -12,7 +12,7 @@ import { change } from '../files/state.ts';
 import { recoveryPlaces, runName } from '../files/places.ts';
 import type { StepCall } from '../protocol.ts';
 import { Recovery } from './recovery.ts';
-import type { Tombstone } from '../files/tombstones.ts';
+import { holdsAgainst, type Tombstone } from '../files/tombstones.ts';
 
 /** Under which conditions a recovery is taken in. */
 export interface Admission {
@@ -86,7 +86,7 @@ export class Registry {
 			const found = this.find(name, recoveryId);
 			if (found) return found;
 			const tombstone = await this.#host.tombstones.read(recoveryId);
-			if (tombstone) throw overError(tombstone);
+			if (tombstone && holdsAgainst(tombstone, { generation })) throw overError(tombstone);
 			this.#mustBeFree(name, recoveryId);
 			this.#mustHaveSocketsOfItsOwn(recoveryId);
 			const { lease } = admission;
@@ -136,10 +136,10 @@ export class Registry {
 	 * Ends a recovery that was never here, so that a request of its past that comes late is refused. One that was made in
 	 * the meantime is given back, to be ended like any other.
 	 */
-	buryUnknown(name: string, { recoveryId, generation }: StepCall): Promise<Recovery | Tombstone> {
+	buryUnknown(name: string, { recoveryId, generation }: StepCall, left: boolean): Promise<Recovery | Tombstone> {
 		return this.#alone(async () => {
 			const known = await this.#host.tombstones.read(recoveryId);
-			if (known) return known;
+			if (known && holdsAgainst(known, { generation })) return known;
 			const found = this.find(name, recoveryId);
 			if (found) return found;
 			const tombstone: Tombstone = {
@@ -149,6 +149,7 @@ export class Registry {
 				repository: null,
 				state: 'discarded',
 				generation,
+				left,
 				wasHere: false,
 				at: this.#host.clock.date().toISOString(),
 				afterReport: 0,
@@ -291,7 +292,11 @@ function mustLieIn<T extends { name: string }>(directory: string, entry: T): T {
 }
 
 export function overError(tombstone: Tombstone): RouseError {
-	const { name, recoveryId, state, at } = tombstone;
+	const { name, recoveryId, state, at, left, generation } = tombstone;
+	if (left)
+		return new RouseError('generation_stale', `recovery ${name} (${recoveryId}) has left this host at ${at}`, {
+			details: { generation },
+		});
 	return new RouseError('generation_stale', `recovery ${name} (${recoveryId}) was ${state} on this host at ${at}`, {
 		details: { ended: state },
 	});

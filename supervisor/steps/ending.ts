@@ -41,9 +41,9 @@ export async function finalize(context: StepContext): Promise<void> {
 }
 
 /** Machine, movers, writes, disks: nothing of it stays but the tombstone. */
-export async function discard(context: StepContext): Promise<void> {
+export async function discard(context: StepContext, left = false): Promise<void> {
 	const { recovery, host } = context;
-	await bury(context, 'discarded');
+	await bury(context, 'discarded', left);
 	const { places } = recovery;
 	if (recovery.equipped) {
 		await recovery.equipment.machine.remove();
@@ -61,9 +61,9 @@ export async function discard(context: StepContext): Promise<void> {
  * The discard that nobody has ordered: a workflow takes back what it began. One whose history is behind this host takes a
  * machine that runs for one that was never started. Looked at in turn, after whatever was asked for before.
  */
-export async function undo(context: StepContext): Promise<void> {
+export async function undo(context: StepContext, left = false): Promise<void> {
 	mustBeBeforePowerOn(context.recovery);
-	await discard(context);
+	await discard(context, left);
 }
 
 /** Throws `power_on_scheduled`. A recovery that is buried already is carried on. */
@@ -83,15 +83,16 @@ async function knownPaths(machineFile: string, found: readonly string[]): Promis
 }
 
 /** Between two reports: the machine of a finished recovery is in none up to the one it tells, and in all after that. */
-function bury(context: StepContext, state: 'finished' | 'discarded'): Promise<void> {
-	if (state === 'discarded') return buryAfter(0, context, state);
-	return context.host.reportNumbers.between(last => buryAfter(last, context, state));
+function bury(context: StepContext, state: 'finished' | 'discarded', left = false): Promise<void> {
+	if (state === 'discarded') return buryAfter(0, context, state, left);
+	return context.host.reportNumbers.between(last => buryAfter(last, context, state, left));
 }
 
 async function buryAfter(
 	afterReport: number,
 	{ recovery, host }: StepContext,
 	state: 'finished' | 'discarded',
+	left: boolean,
 ): Promise<void> {
 	const tombstone: Tombstone = recovery.tombstone ?? {
 		version: 1,
@@ -100,6 +101,7 @@ async function buryAfter(
 		repository: recovery.repository,
 		state,
 		generation: recovery.state.generation,
+		left,
 		wasHere: true,
 		at: host.clock.date().toISOString(),
 		afterReport,

@@ -156,6 +156,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 		repository: null,
 		state: 'discarded',
 		generation: 1,
+		left: false,
 		wasHere: true,
 		at: new Date().toISOString(),
 		afterReport: 0,

@@ -35,7 +35,7 @@ const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: o
 	switchToTarget: { answer: { pauseMs: 4 } },
 	finalize: { answer: { incidents: [], afterReport: 7 } },
 	discard: { answer: { incidents: [], wasHere: true } },
-	undo: { answer: { wasHere: false } },
+	undo: { own: { left: true }, body: { left: true }, answer: { wasHere: false } },
 	power: { own: { action: 'off', order: 2 }, body: { action: 'off', order: 2 }, answer: { power: 'off' } },
 	retry: {},
 	unpinned: { own: unpinned, body: unpinned },

@@ -99,6 +99,21 @@ test('a repository that hangs, or a record that is damaged, holds up neither the
 	await waitFor('the other unpin', async () => (await pinsOf(here)).length === 0, within);
 });
 
+test('the pin of a recovery that has left for another host is not taken for a late one', async t => {
+	const here = await simulate(t);
+	const { recoveryId } = here.recovery;
+	const over = randomUUID();
+	await here.recovery.step('reserve', { limit: 8 });
+	await here.recovery.step('allocate', { plan: here.plan });
+	await here.supervisor.step('r2', 'undo', { recoveryId: over, generation: 1 });
+	await here.recovery.step('undo', { left: true });
+	await pinFor(here, recoveryId);
+	await pinFor(here, over);
+	const gone = async () => !(await pinsOf(here)).includes(over);
+	await waitFor('the late pin to go', gone, { timeoutMs: 600_000, clock: here.clock });
+	assert.deepEqual(await pinsOf(here), [recoveryId]);
+});
+
 test('a pin that comes after its unpin is taken away, after a restart as well; that of one which is not over stays', async t => {
 	const here = await simulate(t);
 	const { recoveryId } = here.recovery;

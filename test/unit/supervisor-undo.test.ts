@@ -24,6 +24,34 @@ test('`undo` of what was never there keeps it from coming late, and says so each
 	await assert.rejects(recovery.step('allocate', { plan }), { code: 'generation_stale' });
 });
 
+test('a recovery that has left is refused up to the generation of its `undo`, and may come back above that', async t => {
+	const simulation = await simulate(t);
+	const { host, plan, recovery } = simulation;
+	await recovery.step('reserve', { limit: 8 });
+	await recovery.step('allocate', { plan });
+	const late = recovery.generation;
+	assert.equal((await recovery.step('undo', { left: true })).wasHere, true);
+	assert.ok(!existsSync(host.directory('r1')));
+	const { generation } = recovery;
+	recovery.generation = late - 1;
+	for (const step of [() => recovery.step('reserve', { limit: 8 }), () => recovery.step('allocate', { plan })])
+		await assert.rejects(step, { code: 'generation_stale', details: { generation } });
+	recovery.generation = generation;
+	await recovery.step('reserve', { limit: 8 });
+	await simulation.stop();
+	await simulation.start();
+	assert.deepEqual((await recovery.view()).done, ['reserve']);
+	await recovery.run();
+	assert.equal((await recovery.view()).power, 'on');
+});
+
+test('`undo` of what has left and came back is the end', async t => {
+	const { plan, recovery } = await simulate(t);
+	assert.equal((await recovery.step('undo', { left: true })).wasHere, false);
+	await recovery.step('undo', {});
+	await assert.rejects(recovery.step('allocate', { plan }), { details: { ended: 'discarded' } });
+});
+
 test('`undo` of a machine that was powered on is refused with the generation of the host, and touches nothing', async t => {
 	const simulation = await simulate(t);
 	const { recovery } = simulation;
