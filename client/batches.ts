@@ -34,6 +34,9 @@ export interface BatchSummary {
 	closedAt: string | null;
 }
 
+/** `found`: names of machines of the batch that it has not started itself. */
+type DiscardBatch = Why & { confirm: string; found?: string[] };
+
 const memoSchema = z.object({
 	items: z.int().nullable().catch(null),
 	requestedBy: z.string().nullable().catch(null),
@@ -110,11 +113,15 @@ export class Batches {
 		return told;
 	}
 
-	/** Discards all its recoveries, with what their guests wrote. `confirm` must be the name. */
-	async discard(name: string, { confirm, ...why }: Why & { confirm: string }): Promise<number | undefined> {
+	/**
+	 * Discards all recoveries that it has started, with what their guests wrote. `confirm` must be the name. Those that it only
+	 * found are left, but for the ones that `found` names.
+	 */
+	async discard(name: string, { confirm, found = [], ...why }: DiscardBatch): Promise<number | undefined> {
 		if (confirm !== name) throw new RouseError('input_invalid', `"${confirm}" is not the name of batch ${name}`);
-		const told = await this.#orders.discard(name, { ...why, confirm });
-		if (told === undefined) await this.#beginAgain(name, { ...why, is: 'discard' });
+		if (found.length > 0) await this.#mustHave(name, found);
+		const told = await this.#orders.discard(name, { ...why, confirm, found });
+		if (told === undefined) await this.#beginAgain(name, { ...why, is: 'discard', found });
 		return told;
 	}
 
@@ -124,7 +131,7 @@ export class Batches {
 		return this.#workflows.call(name, () => readHistory(client, batchWorkflowId(name), all.read));
 	}
 
-	async #beginAgain(name: string, order: Why & { is: 'retry' | 'discard' }): Promise<void> {
+	async #beginAgain(name: string, order: Why & { is: 'retry' | 'discard'; found?: string[] }): Promise<void> {
 		const plan = await this.#workflows.plan(name);
 		await this.#begin(name, { plan, order: { ...order, by: this.#caller } });
 	}
@@ -149,6 +156,13 @@ export class Batches {
 				staticSummary: `${plan.items.length} machines`,
 			}),
 		);
+	}
+
+	async #mustHave(name: string, found: readonly string[]): Promise<void> {
+		const names = new Set((await this.#workflows.plan(name)).items.map(item => item.name));
+		const stranger = found.find(each => !names.has(each));
+		if (stranger !== undefined)
+			throw new RouseError('input_invalid', `${stranger} is no machine of batch ${name}`, { details: { batch: name } });
 	}
 
 	async #result(name: string): Promise<BatchView> {

@@ -52,20 +52,23 @@ export class ItemRecoveries {
 		});
 	}
 
-	/** Of two recoveries that had a name one after the other only the one that is meant is told. */
+	/**
+	 * Of two recoveries that had a name one after the other only the one that is meant is told; and of those that the batch is
+	 * to have started none that it has not is discarded, whatever the batch takes it for.
+	 */
 	order(
 		order: 'retry' | 'discard',
-		items: readonly (Named & { recoveryId: string | null })[],
-		{ by, reason, signal }: { by: string; reason?: string | undefined; signal: AbortSignal },
+		items: readonly (Named & { recoveryId: string | null; own: boolean })[],
+		{ batch, by, reason, signal }: { batch: string; by: string; reason?: string | undefined; signal: AbortSignal },
 	): Promise<Ordered[]> {
 		const orders = new Orders({ ...this.#temporal, caller: by });
 		const why = reason === undefined ? {} : { reason };
-		return forEach(items, signal, async ({ name, requestHash, recoveryId }) => {
+		return forEach(items, signal, async ({ name, requestHash, recoveryId, own }) => {
 			try {
 				const found = await this.#workflows.find(name);
 				if (!found) throw recoveryUnknown(name);
 				const isMeant = recoveryId === null ? found.requestHash === requestHash : found.recoveryId === recoveryId;
-				if (!isMeant) throw another(name);
+				if (!isMeant || (order === 'discard' && own && found.batch !== batch)) throw another(name);
 				await (order === 'retry' ? orders.retry(name, why) : orders.discard(name, { ...why, confirm: name }));
 				return { name, refused: null };
 			} catch (error) {

@@ -37,6 +37,8 @@ export interface RecoverySummary {
 	name: string;
 	/** Unknown until the workflow's first step. */
 	recoveryId: string | undefined;
+	/** Name of the batch that has started it. */
+	batch: string | undefined;
 	phase: Phase;
 	/** Its workflow as Temporal sees it: a terminated one leaves its phase where it was. */
 	workflow: WorkflowExecutionStatusName;
@@ -79,6 +81,7 @@ export function summarise(info: Omit<WorkflowExecutionInfo, 'raw'>): RecoverySum
 	return {
 		name: recoveryNameOf(info.workflowId),
 		recoveryId: memo.recoveryId,
+		batch: info.typedSearchAttributes.get(searchAttributes.batch),
 		phase: phase.success ? phase.data : (memo.status?.phase ?? 'planned'),
 		workflow: info.status.name,
 		request: memo.request,

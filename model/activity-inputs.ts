@@ -72,8 +72,10 @@ export const activityInputs = {
 		order: z.enum(['retry', 'discard']),
 		by: z.string().max(100),
 		reason: z.string().max(500).optional(),
-		/** No other recovery of these names is meant; null: known by its request alone. */
-		items: z.array(itemSchema.extend({ recoveryId: z.uuid().nullable() })).max(batchLimits.ordered),
+		/** What it has not started itself is discarded only by name. */
+		batch: nameSchema,
+		/** No other recovery of these names is meant; null: known by its request alone. `own`: one that the batch has started. */
+		items: z.array(itemSchema.extend({ recoveryId: z.uuid().nullable(), own: z.boolean() })).max(batchLimits.ordered),
 	}),
 	oweUnpin: hostStepSchema.extend({ repository: z.string().min(1) }),
 	/** Each as it stands in a lease's request. */

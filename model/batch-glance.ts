@@ -5,6 +5,8 @@ import type { Phase } from './recovery.ts';
 export interface ItemGlance {
 	/** Null before its first step. */
 	recoveryId: string | null;
+	/** Name of the batch that has started it; null: none has. */
+	batch: string | null;
 	phase: Phase;
 	/** Its workflow is over: `ended` by itself, or by `force` in Temporal, and then its machine may still run. */
 	closed: 'ended' | 'force' | null;

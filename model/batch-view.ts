@@ -32,6 +32,8 @@ export interface ItemView {
 	reason: string | null;
 	/** It was under way, or finished, before this batch came to it. */
 	found: boolean;
+	/** Its recovery was started by this batch, in whichever of its beginnings. What is not is discarded only when it is named. */
+	own: boolean;
 	/** ms since the epoch. */
 	startedMs: number | null;
 	readyMs: number | null;

@@ -21,8 +21,8 @@ export interface BatchInput {
 	plan: BatchPlan;
 	/** Machines whose recovery was discarded or abandoned, or whose machine was removed, are recovered once more. */
 	again?: boolean;
-	/** Discard: of what exists, and nothing is started. */
-	order?: Asked & { is: 'retry' | 'discard' };
+	/** Discard: of what exists, and nothing is started; `found` as in {@link discardBatchUpdate}. */
+	order?: Asked & { is: 'retry' | 'discard'; found?: string[] };
 	/** What an earlier run hands to this one. */
 	state?: unknown;
 }
@@ -66,6 +66,9 @@ export const cancelBatchUpdate = defineUpdate<void, [Asked]>('cancel');
  * for it no longer; how many. All others are left alone.
  */
 export const retryBatchUpdate = defineUpdate<number, [Asked]>('retry');
-/** Discards every recovery of the batch, guest writes included; `confirm` is the batch's name, typed by a person. */
-export const discardBatchUpdate = defineUpdate<number, [Asked & { confirm: string }]>('discard');
+/**
+ * Discards every open recovery that the batch has started, guest writes included; `confirm` is the batch's name, typed by a
+ * person. Those that it has only found are left, but for the ones whose names a person has typed into `found`.
+ */
+export const discardBatchUpdate = defineUpdate<number, [Asked & { confirm: string; found?: string[] }]>('discard');
 export const batchViewQuery = defineQuery<BatchView>('view');

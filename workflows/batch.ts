@@ -14,7 +14,7 @@ import { refusalText } from '../model/issue-text.ts';
 import { type BatchInput, batchWorkflowId } from './batch-contracts.ts';
 import { dehydrate } from './batch/dehydrate.ts';
 import { layoutOf } from './batch/layout.ts';
-import { askedFields, takeMessages } from './batch/messages.ts';
+import { askedFields, foundField, takeMessages } from './batch/messages.ts';
 import { rehydrate } from './batch/rehydrate.ts';
 import { BatchRun } from './batch/run.ts';
 import { emptyBatch } from './batch/state.ts';
@@ -48,7 +48,9 @@ async function runOn(run: BatchRun, input: BatchInput): Promise<BatchView> {
 	}
 	await condition(() => run.quiet && allHandlersFinished());
 	if (isOver()) return viewOf(run.layout, run.state);
-	return goOn({ ...input, state: dehydrate(run.state) });
+	// The order is in the state, and the names that it may have would take the room of that.
+	const { order: _carriedOut, ...next } = input;
+	return goOn({ ...next, state: dehydrate(run.state) });
 }
 
 function goOn(next: BatchInput): Promise<never> {
@@ -60,7 +62,7 @@ function goOn(next: BatchInput): Promise<never> {
 const inputSchema = z.strictObject({
 	plan: batchPlanSchema,
 	again: z.boolean().optional(),
-	order: z.strictObject({ ...askedFields, is: z.enum(['retry', 'discard']) }).optional(),
+	order: z.strictObject({ ...askedFields, is: z.enum(['retry', 'discard']), found: foundField.optional() }).optional(),
 	state: z.unknown().optional(),
 });
 
@@ -72,8 +74,8 @@ function begin(input: BatchInput): BatchRun {
 	if (state !== undefined) return new BatchRun(layout, rehydrate(state, layout), { again });
 	const run = new BatchRun(layout, emptyBatch(plan.items, workflowInfo().startTime.getTime()), { again });
 	if (order) {
-		const { is, ...asked } = order;
-		run.happens({ type: is, asked });
+		const { is, found = [], ...asked } = order;
+		run.happens(is === 'retry' ? { type: is, asked } : { type: is, asked, found });
 	}
 	return run;
 }

@@ -11,7 +11,7 @@ export interface ItemRecoveries {
 	/** One that cannot be reached, or refuses, holds up none of the others. */
 	order(
 		order: 'retry' | 'discard',
-		items: readonly (ItemName & { recoveryId: string | null })[],
-		how: { by: string; reason?: string | undefined; signal: AbortSignal },
+		items: readonly (ItemName & { recoveryId: string | null; own: boolean })[],
+		how: { batch: string; by: string; reason?: string | undefined; signal: AbortSignal },
 	): Promise<Ordered[]>;
 }

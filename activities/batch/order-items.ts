@@ -6,5 +6,5 @@ import type { ItemRecoveries } from './item-recoveries.ts';
 /** A workflow can send no updates, and only an update is answered. */
 export const orderItems =
 	(recoveries: ItemRecoveries) =>
-	({ order, items, by, reason }: ActivityInput<'orderItems'>): Promise<Ordered[]> =>
-		attempt(({ signal }) => recoveries.order(order, items, { by, reason, signal }));
+	({ order, batch, items, by, reason }: ActivityInput<'orderItems'>): Promise<Ordered[]> =>
+		attempt(({ signal }) => recoveries.order(order, items, { batch, by, reason, signal }));

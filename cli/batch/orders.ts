@@ -6,7 +6,9 @@ import { requireConfirmation } from '../recover/orders.ts';
 import { type Session, withSession } from '../recover/session.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
+import { parseNames } from './parse.ts';
 import { batchAnswer, batchText } from './text.ts';
+import { leftByDiscard, leftText } from './found-text.ts';
 import { detached } from './watch.ts';
 
 /** Orders to a batch: each is an Update of its workflow, recorded with who gave it and why. */
@@ -14,13 +16,20 @@ export const buildOrders = (context: Context) => [retry(context), cancel(context
 
 const reasonOption = ['--reason <text>', 'why, for the audit'] as const;
 
+interface Given {
+	reason?: string | undefined;
+	untilOver?: boolean;
+	/** What it leaves, because the batch only found it, is told. */
+	discards?: boolean;
+}
+
 type Give = (session: Session, why: Why) => Promise<number | undefined | void>;
 
 /** Gives the order, waits for its end when that is wanted, and says how the batch stands then. */
 async function order(
 	context: Context,
 	name: string,
-	{ reason, untilOver = false }: { reason?: string | undefined; untilOver?: boolean },
+	{ reason, untilOver = false, discards = false }: Given,
 	give: Give,
 ): Promise<void> {
 	await withSession(context, async session => {
@@ -28,7 +37,9 @@ async function order(
 		const answer = batchAnswer(await (untilOver ? overBatch(session, name, context) : readBatch(session, name)));
 		// One that was over is started again for it, and has yet to look what exists.
 		const told = machines === undefined ? {} : { machines };
-		context.output.result({ ...answer, ...told }, batchText(answer, context.output.columns));
+		const left = discards ? leftByDiscard(answer.items) : [];
+		const text = [batchText(answer, context.output.columns), ...leftText(name, left)].join('\n');
+		context.output.result({ ...answer, ...told, ...(discards ? { left: left.map(item => item.name) } : {}) }, text);
 	});
 }
 
@@ -65,14 +76,17 @@ const cancel = (context: Context) =>
 
 const discard = (context: Context) =>
 	command('discard')
-		.description('throw all its machines and all that their guests wrote away, for good; finished ones stay')
+		.description(
+			'throw all machines that it has started and all that their guests wrote away, for good; finished ones stay',
+		)
 		.argument('<name>', 'batch', parseName)
 		.requiredOption('--confirm <name>', 'the name again: there is no way back')
+		.option('--found <names>', 'also these, which it found and did not start, as web01-r1,db01-r1', parseNames)
 		.option(...reasonOption)
 		.action((name, options) => {
 			requireConfirmation(name, options.confirm);
-			const { confirm } = options;
-			return order(context, name, { ...options, untilOver: true }, (s, why) =>
-				s.batches.discard(name, { ...why, confirm }),
+			const { confirm, found = [] } = options;
+			return order(context, name, { ...options, untilOver: true, discards: true }, (s, why) =>
+				s.batches.discard(name, { ...why, confirm, found }),
 			);
 		});

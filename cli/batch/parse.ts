@@ -17,6 +17,11 @@ export function parseHosts(text: string): string[] {
 	throw new InvalidArgumentError(`"${text}": write up to ${brokerLimits.poolHosts} hosts, each once.`);
 }
 
+/** `web01-r1,db01-r1` */
+export function parseNames(text: string): string[] {
+	return [...new Set(text.split(',').map(name => parseName(name.trim())))];
+}
+
 export function parseWindow(text: string): number {
 	const window = /^\d{1,4}$/.test(text) ? Number(text) : 0;
 	if (window >= 1 && window <= batchLimits.items) return window;

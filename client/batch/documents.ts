@@ -23,6 +23,8 @@ export interface BatchItemDocument extends Omit<ItemView, 'startedMs' | 'readyMs
 	sizeBytes: number | null;
 	restoredBytes: number | null;
 	host: string | null;
+	/** Of one that the batch has found: where it came from, as far as Temporal tells. */
+	origin: { batch: string | null; by: string | null; at: string } | null;
 	/** What it waits for at present; null of one that goes on or is over. */
 	waitsFor: string | null;
 	/** What it asks the broker for, when it is among the first that wait. */
@@ -124,9 +126,21 @@ export function itemDocument({ startedMs, readyMs, ...item }: ItemView, known: K
 		sizeBytes: sum('sizeBytes'),
 		restoredBytes: sum('restoredBytes'),
 		host: hostOf(recovery),
+		origin: item.own ? null : originOf(recovery),
 		waitsFor: waitsFor(item, known),
 		lease,
 	};
+}
+
+/** Open, and not started by the batch: a discard leaves it, unless it is named. */
+export function isForeign({ own, state }: Pick<BatchItemDocument, 'own' | 'state'>): boolean {
+	return !own && ['starting', 'ready', 'not_ready', 'parked'].includes(state);
+}
+
+function originOf(recovery: RecoverySummary | undefined): BatchItemDocument['origin'] {
+	if (recovery === undefined) return null;
+	const { batch = null, request, requestedAt: at } = recovery;
+	return { batch, by: request?.requestedBy ?? null, at };
 }
 
 /** Over a pool none is known before one was given. */

@@ -37,7 +37,7 @@ export class BatchOrders {
 		return (await this.#give(name, retryBatchUpdate, why))?.answer;
 	}
 
-	async discard(name: string, why: Why & { confirm: string }): Promise<number | undefined> {
+	async discard(name: string, why: Why & { confirm: string; found: string[] }): Promise<number | undefined> {
 		return (await this.#give(name, discardBatchUpdate, why))?.answer;
 	}
 

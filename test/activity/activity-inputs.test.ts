@@ -46,8 +46,8 @@ for (const [activity, input, field] of [
 	['selftest', { hostId: call.hostId, long: 'yes' }, 'long'],
 	['prepareItems', { items: [{ name: '../r1', requestHash: 'c'.repeat(64) }], again: false }, 'items.0.name'],
 	['lookAtItems', { items: Array.from({ length: 101 }, () => item) }, 'items'],
-	['orderItems', { order: 'switch', by: 'ann', items: [] }, 'order'],
-	['orderItems', { order: 'discard', by: 'ann', items: [item] }, 'items.0.recoveryId'],
+	['orderItems', { order: 'switch', batch: 'site', by: 'ann', items: [] }, 'order'],
+	['orderItems', { order: 'discard', batch: 'site', by: 'ann', items: [item] }, 'items.0.recoveryId'],
 	['answer', null, 'its input'],
 	['answer', 'x'.repeat(1_000_000), 'its input'],
 ] as const)

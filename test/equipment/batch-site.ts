@@ -45,6 +45,7 @@ export function recoveryIdOf(name: string, time = 1): string {
 
 export const running: ItemGlance = {
 	recoveryId: null,
+	batch: null,
 	phase: 'running',
 	closed: null,
 	readiness: null,
@@ -52,6 +53,9 @@ export const running: ItemGlance = {
 	code: null,
 	reason: null,
 };
+
+/** Started by an earlier beginning of the batch. */
+export const own: ItemGlance = { ...running, batch: 'site' };
 
 type Answer = Prepared extends infer Each ? (Each extends Prepared ? Omit<Each, 'name'> : never) : never;
 

@@ -153,7 +153,9 @@ export class BatchWorld {
 		}
 		this.#checkStart(name);
 		this.begun.push(name);
-		this.#begin(name).tells = true;
+		const recovery = this.#begin(name);
+		recovery.tells = true;
+		recovery.batch = this.#plan.name;
 		this.#send({ type: 'started', items: [index] });
 	}
 
@@ -198,6 +200,8 @@ export class BatchWorld {
 		const recovery = this.recoveries.get(name);
 		if (!recovery?.isOpen) return { name, refused: { code: 'phase_wrong' as const, reason: 'it is over' } };
 		if (this.#roll(6)) return { name, refused: { code: 'worker_missing' as const, reason: 'nobody' } };
+		if (order === 'discard' && this.site.state.items[index]?.own && recovery.batch !== this.#plan.name)
+			return { name, refused: { code: 'identity_conflict' as const, reason: 'it is not its own' } };
 		for (const is of order === 'retry' ? recovery.unpark() : recovery.discard()) this.#news(name, recovery, is);
 		return { name, refused: null };
 	}
@@ -214,9 +218,10 @@ function isAnswer({ type }: Happening): boolean {
 
 function glanceOf(recovery: WorldRecovery | undefined): ItemGlance | null {
 	if (!recovery) return null;
-	const { recoveryId, phase, isOpen, wasReady, late, parked, byForce } = recovery;
+	const { recoveryId, batch, phase, isOpen, wasReady, late, parked, byForce } = recovery;
 	return {
 		recoveryId,
+		batch,
 		phase,
 		closed: byForce ? 'force' : isOpen ? null : 'ended',
 		readiness: wasReady ? 'ready' : late ? 'not_ready' : null,

@@ -7,6 +7,7 @@ export function summaryOf(request: RecoveryRequest, changes: Partial<RecoverySum
 	return {
 		name: request.name,
 		recoveryId: '3b241101-e2bb-4255-8caf-4136c566a962',
+		batch: undefined,
 		phase: 'finished',
 		workflow: 'COMPLETED',
 		request,

@@ -8,6 +8,8 @@ export type Fate = 'ready' | 'finishes' | 'fails' | 'parks' | 'late' | 'lost';
 /** What a recovery is to a batch: some steps of life, and what it tells of them. */
 export class WorldRecovery {
 	readonly recoveryId: string;
+	/** That has started it. */
+	batch: string | null = null;
 	phase: Phase = 'starting';
 	isOpen = true;
 	wasReady = false;

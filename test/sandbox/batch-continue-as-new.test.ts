@@ -28,8 +28,9 @@ test('`batch` continues as new when nothing is under way, begins nothing meanwhi
 	assert.deepEqual(await next.states(), { one: 'parked', two: 'ready', three: 'starting', four: 'starting' });
 	assert.deepEqual(next.run.pending('orderItems').input, {
 		order: 'retry',
+		batch: 'site',
 		...asked,
-		items: [{ name: 'one', requestHash: 'c'.repeat(64), recoveryId: recoveryIdOf('one') }],
+		items: [{ name: 'one', requestHash: 'c'.repeat(64), recoveryId: recoveryIdOf('one'), own: true }],
 	});
 	assert.deepEqual(next.started(), ['recovery/four']);
 	await next.settle();

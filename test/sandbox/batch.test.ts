@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { asked, BatchSite, batchPlan, recoveryIdOf, running } from '../equipment/batch-site.ts';
+import { asked, BatchSite, batchPlan, own, recoveryIdOf, running } from '../equipment/batch-site.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
 import { Sandbox } from '../equipment/sandbox.ts';
 import { namesIn, SandboxBatch } from './batch-run.ts';
@@ -118,8 +118,9 @@ test('`retry` of a batch says how many, and gives the order to parked recoveries
 	assert.deepEqual(await batch.run.update('retry', asked), { accepted: true, result: 2 });
 	assert.deepEqual(batch.run.pending('orderItems').input, {
 		order: 'retry',
+		batch: 'site',
 		...asked,
-		items: [{ name: 'two', requestHash: 'c'.repeat(64), recoveryId: recoveryIdOf('two') }],
+		items: [{ name: 'two', requestHash: 'c'.repeat(64), recoveryId: recoveryIdOf('two'), own: true }],
 	});
 	await batch.settle();
 	assert.deepEqual(batch.started(), ['recovery/one', 'recovery/two', 'recovery/three', 'recovery/one']);
@@ -134,14 +135,17 @@ test('`discard` of a batch needs its name, and ends it when all are over', async
 	await batch.news('ready', ['one']);
 	const wrong = await batch.run.update('discard', { ...asked, confirm: 'sites' });
 	assert.deepEqual([wrong.accepted, wrong.failure?.code], [false, 'usage']);
+	const stranger = await batch.run.update('discard', { ...asked, confirm: 'site', found: ['one', 'three'] });
+	assert.deepEqual([stranger.accepted, stranger.failure?.code], [false, 'usage']);
 	assert.deepEqual(batch.run.pendingTypes(), []);
 	assert.deepEqual(await batch.run.update('discard', { ...asked, confirm: 'site' }), { accepted: true, result: 2 });
 	assert.deepEqual(batch.run.pending('orderItems').input, {
 		order: 'discard',
+		batch: 'site',
 		...asked,
 		items: [
-			{ name: 'one', requestHash: 'c'.repeat(64), recoveryId: recoveryIdOf('one') },
-			{ name: 'two', requestHash: 'c'.repeat(64), recoveryId: null },
+			{ name: 'one', requestHash: 'c'.repeat(64), recoveryId: recoveryIdOf('one'), own: true },
+			{ name: 'two', requestHash: 'c'.repeat(64), recoveryId: null, own: true },
 		],
 	});
 	await batch.run.complete(
@@ -178,17 +182,24 @@ test('a failed item of a batch by `discard-unstarted` has the others asked to be
 	assert.deepEqual(sent.message, { batch: 'site', by: 'batch site', reason });
 });
 
-test('`batch` that is over is started again to discard what there is', async () => {
-	const batch = await SandboxBatch.start(sandbox, two, { order: { is: 'discard', ...asked } });
-	await batch.settle({ one: { name: 'one', is: 'found', glance: running } });
-	const [told] = batch.run.outside.sent;
-	assert.ok(told);
-	await batch.run.arrive(told);
-	assert.deepEqual(namesIn(batch.run.pending('orderItems')), ['one']);
-	await batch.run.complete('orderItems', [{ name: 'one', refused: null }]);
-	await batch.news('ended', ['one'], { phase: 'discarded' });
+test('`batch` that is over is started again to discard what it had started, and of what it finds what is named', async () => {
+	const plan = batchPlan({ all: ['one', 'two', 'three', 'four'] });
+	const batch = await SandboxBatch.start(sandbox, plan, { order: { is: 'discard', ...asked, found: ['three'] } });
+	await batch.settle({
+		one: { name: 'one', is: 'found', glance: own },
+		three: { name: 'three', is: 'found', glance: running },
+		four: { name: 'four', is: 'found', glance: running },
+	});
+	for (const told of batch.run.outside.sent) await batch.run.arrive(told);
+	const orders = batch.run.open.filter(({ type }) => type === 'orderItems');
+	assert.deepEqual(orders.flatMap(namesIn), ['one', 'three']);
+	for (const order of orders) {
+		const answers = namesIn(order).map(name => ({ name, refused: null }));
+		await batch.run.completeActivity(order, answers);
+	}
+	await batch.news('ended', ['one', 'three'], { phase: 'discarded' });
 	assert.deepEqual([batch.run.closed, batch.started()], ['completed', []]);
-	assert.deepEqual(await batch.states(), { one: 'ended', two: 'left_out' });
+	assert.deepEqual(await batch.states(), { one: 'ended', two: 'left_out', three: 'ended', four: 'starting' });
 });
 
 test('`batch` fails at once when it is none, or another than it is called, or its plan leads nowhere', async () => {

@@ -6,6 +6,7 @@ import { type TemporalClient, connectTemporal } from '../../client/connection.ts
 import { Recoveries } from '../../client/recoveries.ts';
 import { hashRequest, makeRequest } from '../../client/requests.ts';
 import type { BatchItem, BatchPlan } from '../../model/batch.ts';
+import { itemRequest } from '../../model/batch-requests.ts';
 import type { BatchView } from '../../model/batch-view.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -68,12 +69,15 @@ test('a batch starts, is retried and discarded over its ends, and finds what exi
 	const recoveries = new Recoveries(temporal);
 	const plan = await planOn(here);
 
+	const someone = plan.items.find(({ name }) => name === 'w2');
+	assert.ok(someone);
+	await recoveries.start(itemRequest(plan, someone));
 	assert.equal(await batches.start(plan), 'started');
 	const first = await untilOver(temporal);
 	assert.deepEqual(told(first), [
 		['ready', 'running', false],
 		['ready', 'running', false],
-		['ready', 'running', false],
+		['ready', 'running', true],
 		['ended', 'failed', false],
 	]);
 	const { db1, w1 } = first;
@@ -95,6 +99,13 @@ test('a batch starts, is retried and discarded over its ends, and finds what exi
 	assert.deepEqual(told(await untilOver(temporal)), [
 		['ended', 'discarded', true],
 		['ended', 'discarded', true],
+		['ready', 'running', true],
+		['left_out', null, false],
+	]);
+	await batches.discard('site', { confirm: 'site', found: ['w2'] });
+	assert.deepEqual(told(await untilOver(temporal)), [
+		['refused', null, false],
+		['refused', null, false],
 		['ended', 'discarded', true],
 		['left_out', null, false],
 	]);

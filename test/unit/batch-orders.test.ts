@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { BatchEffect } from '../../workflows/batch/events.ts';
 import { countDiscarded, countRetried } from '../../workflows/batch/orders.ts';
 import { viewOf } from '../../workflows/batch/view.ts';
-import { asked, BatchSite, batchPlan, recoveryIdOf, running } from '../equipment/batch-site.ts';
+import { asked, BatchSite, batchPlan, own, recoveryIdOf, running } from '../equipment/batch-site.ts';
 
 const all = ['ready', 'parked', 'late', 'failed', 'refused', 'gone', 'moving'];
 
@@ -149,7 +149,7 @@ test('`discard` reaches what is being started, and what is found only then', () 
 	assert.ok(prepare?.type === 'prepare');
 	site.answer({ ...prepare, items: [0] });
 	site.happens({ type: 'discard', asked });
-	site.answer({ ...prepare, items: [1] }, { two: { is: 'found', glance: running } });
+	site.answer({ ...prepare, items: [1] }, { two: { is: 'found', glance: own } });
 	assert.deepEqual([site.item('one').state, site.item('two').state], ['waiting', 'starting']);
 	const [tell] = site.tick();
 	assert.ok(tell);
@@ -188,14 +188,14 @@ test('a batch that is started again to retry tells what it finds parked, and sta
 	assert.deepEqual(site.go(), ['x'], '`l` holds up nobody');
 });
 
-test('a batch that is started again to discard discards what it finds, and starts nothing', () => {
+test('a batch that is started again to discard discards what it has started before, and starts nothing', () => {
 	const site = new BatchSite(batchPlan({ all: ['one', 'two', 'three'] }));
 	site.happens({ type: 'discard', asked });
 	const [prepare] = site.tick();
 	assert.ok(prepare);
-	const finished = { ...running, phase: 'finished' as const, closed: 'ended' as const };
+	const finished = { ...own, phase: 'finished' as const, closed: 'ended' as const };
 	site.answer(prepare, {
-		one: { is: 'found', glance: running },
+		one: { is: 'found', glance: own },
 		two: { is: 'found', glance: finished },
 	});
 	assert.deepEqual(site.go(), []);
@@ -248,7 +248,7 @@ test('`discard` of what was found first says whom to tell, so that its end is he
 	const site = new BatchSite(batchPlan({ all: ['one'] }));
 	const [prepare] = site.tick();
 	assert.ok(prepare);
-	site.answer(prepare, { one: { is: 'found', glance: running } });
+	site.answer(prepare, { one: { is: 'found', glance: own } });
 	site.happens({ type: 'discard', asked });
 	const [tell] = site.tick();
 	assert.ok(tell);
@@ -266,7 +266,66 @@ test('`discard` reaches what is found by a second look before its start', () => 
 	assert.ok(prepare?.type === 'prepare');
 	site.happens({ type: 'discard', asked });
 	site.tick();
-	site.answer(prepare, { two: { is: 'found', glance: running } });
+	site.answer(prepare, { two: { is: 'found', glance: own } });
 	site.go();
 	assert.deepEqual([site.item('two').state, site.state.items[1]?.leaving], ['starting', true]);
+});
+
+/** `mine` was started by the batch, the others by somebody else. */
+function withFound(): BatchSite {
+	const site = new BatchSite(batchPlan({ all: ['mine', 'one', 'two'] }));
+	site.go({ one: { is: 'found', glance: running }, two: { is: 'found', glance: { ...running, batch: 'other' } } });
+	return site;
+}
+
+test('`discard` leaves what the batch only found, and the batch is over without it', () => {
+	const site = withFound();
+	site.happens({ type: 'discard', asked });
+	assert.equal(countDiscarded(site.state), 1);
+	assert.deepEqual(said(site, site.tick()), [['discard', asked, ['mine']]]);
+	site.happens({ type: 'ordered', order: 'discard', items: [0], answers: [{ name: 'mine', refused: null }] });
+	site.news('mine', 'ended', { phase: 'discarded' });
+	assert.deepEqual(site.tick(), []);
+	assert.deepEqual(
+		[site.states(), site.state.endedMs !== null],
+		[{ mine: 'ended', one: 'starting', two: 'starting' }, true],
+	);
+	assert.deepEqual([site.item('mine').own, site.item('one').own, site.item('two').own], [true, false, false]);
+});
+
+test('`discard` takes along what was found when it is named, also when it is found only then', () => {
+	const site = withFound();
+	site.continueAsNew();
+	site.happens({ type: 'discard', asked, found: ['two'] });
+	assert.deepEqual(said(site, site.tick()), [['discard', asked, ['mine', 'two']]]);
+
+	const again = new BatchSite(batchPlan({ all: ['one', 'two'] }));
+	again.happens({ type: 'discard', asked, found: ['two'] });
+	again.continueAsNew();
+	const orders: unknown[] = [];
+	for (let effects = again.tick(); effects.length > 0; effects = again.tick()) {
+		orders.push(
+			...said(
+				again,
+				effects.filter(effect => effect.type === 'order'),
+			),
+		);
+		const glance = running;
+		for (const effect of effects) again.answer(effect, { one: { is: 'found', glance }, two: { is: 'found', glance } });
+	}
+	assert.deepEqual(orders, [['discard', asked, ['two']]]);
+});
+
+test('`discard` is not for a recovery that somebody else has started since under the same name', () => {
+	const site = new BatchSite(batchPlan({ all: ['one'] }));
+	site.go();
+	site.ready('one');
+	const since = { ...running, recoveryId: recoveryIdOf('one', 2) };
+	site.happens({ type: 'told', what: 'tell', items: [0], arrived: false });
+	const [look] = site.tick();
+	assert.ok(look?.type === 'look');
+	site.happens({ type: 'looked', items: [0], answers: [{ name: 'one', glance: since }], askedMs: look.askedMs });
+	site.happens({ type: 'discard', asked });
+	site.go();
+	assert.deepEqual([site.item('one').own, countDiscarded(site.state), site.state.endedMs !== null], [false, 0, true]);
 });

@@ -112,15 +112,20 @@ test('`cancel` at any moment starts nothing more, and what was started goes on t
 	});
 });
 
-test('`discard` at any moment leaves no recovery open, whatever was on its way', () => {
+test('`discard` at any moment leaves open none that it has started or that was named, and touches no other', () => {
 	check(seed => {
 		const world = worldOf(seed, ['ready', 'finishes', 'fails', 'parks', 'late', 'lost']);
 		const moment = seed % 60;
+		const found = names.filter(name => new Random(seed * 11 + names.indexOf(name)).chance(0.5));
 		untilOver(world, step => {
-			if (step >= moment && step % 60 === moment) world.order({ type: 'discard', asked });
+			if (step >= moment && step % 60 === moment) world.order({ type: 'discard', asked, found });
 		});
 		if (world.site.state.stop?.why !== 'discarded') return;
-		for (const [name, { isOpen }] of world.recoveries) assert.ok(!isOpen, `${name} is open`);
-		assert.ok(Object.values(world.site.states()).every(state => ['ended', 'left_out', 'refused'].includes(state)));
+		for (const [name, { isOpen, batch, phase }] of world.recoveries) {
+			const isMeant = batch === 'site' || found.includes(name);
+			assert.ok(isMeant ? !isOpen : phase !== 'discarded', `${name}, started by ${batch}, is ${phase}`);
+			const { state } = world.site.item(name);
+			assert.ok(!isMeant || ['ended', 'left_out', 'refused'].includes(state), `${name} is ${state}`);
+		}
 	});
 });

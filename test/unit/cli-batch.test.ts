@@ -27,6 +27,7 @@ const item = (changes: Partial<ItemView> = {}): ItemView => ({
 	code: null,
 	reason: null,
 	found: false,
+	own: true,
 	startedMs: 0,
 	readyMs: null,
 	...changes,

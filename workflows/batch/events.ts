@@ -32,7 +32,8 @@ export type BatchEvent = At &
 		| ({ readonly type: 'no-answer' } & About)
 		| { readonly type: 'cancel'; readonly asked: Asked }
 		| { readonly type: 'retry'; readonly asked: Asked }
-		| { readonly type: 'discard'; readonly asked: Asked }
+		/** `found`: names of those that it has not started, and that are to go as well. */
+		| { readonly type: 'discard'; readonly asked: Asked; readonly found?: readonly string[] }
 		/** Whatever is to be done is decided here alone, so that a hundred messages of one moment are one round. */
 		| { readonly type: 'tick' }
 	);

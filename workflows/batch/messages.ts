@@ -1,8 +1,10 @@
 /** What a batch can be told and asked. Set before the first await: a signal may be older than the run. */
 import { log, setHandler } from '@temporalio/workflow';
 import * as z from 'zod';
+import { batchLimits } from '../../model/batch.ts';
 import { type ErrorCode, errorCodes } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
+import { nameSchema } from '../../model/names.ts';
 import { phaseSchema } from '../../model/recovery.ts';
 import {
 	batchViewQuery,
@@ -17,8 +19,10 @@ import type { BatchRun } from './run.ts';
 import { viewOf } from './view.ts';
 
 export const askedFields = { by: z.string().max(100), reason: z.string().max(500).optional() };
+/** Names of machines of the batch. */
+export const foundField = z.array(nameSchema).max(batchLimits.items);
 const askedSchema = z.strictObject(askedFields);
-const discardSchema = askedSchema.extend({ confirm: z.string() });
+const discardSchema = askedSchema.extend({ confirm: z.string(), found: foundField.optional() });
 
 const newsSchema = z.object({
 	item: z.string(),
@@ -51,8 +55,8 @@ export function takeMessages(run: BatchRun): void {
 	);
 	setHandler(
 		discardBatchUpdate,
-		({ confirm: _confirmed, ...asked }) => {
-			run.happens({ type: 'discard', asked });
+		({ confirm: _confirmed, found = [], ...asked }) => {
+			run.happens({ type: 'discard', asked, found });
 			return countDiscarded(run.state);
 		},
 		{
@@ -60,6 +64,8 @@ export function takeMessages(run: BatchRun): void {
 				check(discardSchema, order);
 				const { name } = run.layout.plan;
 				if (order.confirm !== name) refuse('usage', `confirmed as "${order.confirm}", but the batch is "${name}"`);
+				const stranger = order.found?.find((each: string) => !run.layout.indexOf.has(each));
+				if (stranger !== undefined) refuse('usage', `${stranger} is no machine of batch ${name}`);
 			},
 		},
 	);

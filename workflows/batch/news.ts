@@ -1,3 +1,4 @@
+import type { ItemGlance } from '../../model/batch-glance.ts';
 import type { ItemNews } from '../batch-contracts.ts';
 import type { BatchEvent } from './events.ts';
 import { heedFailures } from './failures.ts';
@@ -51,7 +52,7 @@ export function looked(
 		if (glance === null) return ended(free, { phase: item.phase, code: 'recovery_unknown', reason: gone });
 		if (glance.recoveryId !== null && item.past.includes(glance.recoveryId)) return free;
 		const isNew = item.heardMs === null || item.heardMs <= askedMs;
-		const now = seen(another(free, glance.recoveryId), glance, { atMs, isNew });
+		const now = seen(another(free, glance, layout), glance, { atMs, isNew });
 		// It has said meanwhile what was not seen: only another look tells which of both is newer.
 		if (!isNew && isUnderWay(now) && (now.state === 'parked') !== glance.parked) return { ...now, doubtful: true };
 		// It has not told this, so it may not know whom to tell.
@@ -62,11 +63,12 @@ export function looked(
 }
 
 /** A person has ended its recovery and started another, which asks for the same: that is watched from here on. */
-function another(item: Item, recoveryId: string | null): Item {
+function another(item: Item, { recoveryId, batch }: ItemGlance, { plan }: Layout): Item {
 	const { recoveryId: before, past } = item;
-	if (before === null || recoveryId === null || before === recoveryId) return item;
+	const own = batch === plan.name;
+	if (before === null || recoveryId === null || before === recoveryId) return { ...item, own };
 	// What was owed to the one before, a discard above all, is not meant for this one.
-	const fresh = { found: true, number: 0, readyMs: null, late: false, leaving: false, unwanted: false };
+	const fresh = { found: true, own, number: 0, readyMs: null, late: false, leaving: false, unwanted: false };
 	return { ...item, ...fresh, past: [...past, before], owes: ['tell'] };
 }
 

@@ -36,10 +36,16 @@ export function countRetried({ items }: BatchState): number {
 	return items.filter(item => item.looked && retried(item) !== item).length;
 }
 
-/** Every recovery that is open, whatever its machine has written, and nothing is started. */
-export function discard(state: BatchState, asked: Asked): BatchState {
-	const next = changeAll(state, item => {
-		if (!isUnderWay(item)) return item;
+/**
+ * Every recovery that is open and that this batch has started, whatever its machine has written, and nothing is started. Of
+ * others, which it has only found, those that a person has named.
+ */
+export function discard({ places }: Layout, state: BatchState, asked: Asked, found: readonly string[]): BatchState {
+	const named = new Set(found);
+	const next = changeItems(state, state.items.keys(), (item, index) => {
+		const isNamed = named.has(places[index]?.item.name ?? '');
+		if (item.state === 'waiting' && isNamed) return { ...item, owes: ['discard'] };
+		if (!isUnderWay(item) || !(item.own || isNamed)) return item;
 		const owes = item.owes.filter(owed => owed === 'tell');
 		return { ...item, owes: [...owes, 'discard'], leaving: true };
 	});
@@ -53,7 +59,7 @@ export function discard(state: BatchState, asked: Asked): BatchState {
 }
 
 export function countDiscarded({ items }: BatchState): number {
-	return items.filter(isUnderWay).length;
+	return items.filter(({ leaving }) => leaving).length;
 }
 
 function said(what: string, by: string, reason: string | undefined): string {

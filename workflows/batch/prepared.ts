@@ -17,12 +17,18 @@ export function prepared(
 	const next = changeItems(state, items, (item, index) => {
 		const answer = byName.get(layout.places[index]?.item.name ?? '');
 		const free = { ...item, busy: false };
-		return answer ? take(free, answer, { state, atMs }) : { ...free, againMs: atMs + tryAgainMs };
+		return answer ? take(free, answer, { layout, state, atMs }) : { ...free, againMs: atMs + tryAgainMs };
 	});
 	return heedFailures(layout, next, items);
 }
 
-function take(item: Item, answer: Prepared, { state, atMs }: { state: BatchState; atMs: number }): Item {
+interface Context {
+	layout: Layout;
+	state: BatchState;
+	atMs: number;
+}
+
+function take(item: Item, answer: Prepared, { layout, state, atMs }: Context): Item {
 	const looked = { ...item, looked: true, owes: [] };
 	switch (answer.is) {
 		case 'free':
@@ -30,9 +36,11 @@ function take(item: Item, answer: Prepared, { state, atMs }: { state: BatchState
 		case 'refused':
 			return { ...looked, state: 'refused', code: answer.code, reason: shortReason(answer.reason) };
 		case 'found': {
-			const found = seen({ ...looked, found: true, number: 0 }, answer.glance, { atMs, isNew: true });
+			const own = answer.glance.batch === layout.plan.name;
+			const found = seen({ ...looked, found: true, own, number: 0 }, answer.glance, { atMs, isNew: true });
 			if (!isUnderWay(found)) return found;
-			const leaving = state.stop?.why === 'discarded';
+			// One that it has not started is discarded when it was named, which is all that is remembered of it.
+			const leaving = state.stop?.why === 'discarded' && (own || item.owes.includes('discard'));
 			// A batch that was started again to retry does so with what it finds.
 			const retry = item.owes.includes('retry');
 			const owes: Owed[] = [
@@ -56,7 +64,7 @@ export function taken(state: BatchState, items: readonly number[]): BatchState {
 	return changeItems(state, items, item => {
 		const free = { ...item, busy: false };
 		if (!isUnderWay(item)) return free;
-		return { ...free, state: 'waiting', startedMs: null, freeMs: null, owes: [], leaving: false };
+		return { ...free, state: 'waiting', startedMs: null, freeMs: null, own: false, owes: [], leaving: false };
 	});
 }
 

@@ -36,7 +36,7 @@ function learn(layout: Layout, state: BatchState, event: Exclude<BatchEvent, { t
 		case 'retry':
 			return retry(state, event.asked);
 		case 'discard':
-			return discard(state, event.asked);
+			return discard(layout, state, event.asked, event.found ?? []);
 		default:
 			return event satisfies never;
 	}

@@ -43,6 +43,7 @@ function itemFrom(durable: DurableItem, beganMs: number, reasons: readonly strin
 		code,
 		reason,
 		found: flags.includes('found'),
+		own: flags.includes('own'),
 		startedMs: startedMs ?? null,
 		readyMs: readyMs ?? null,
 		late: flags.includes('late'),

@@ -90,9 +90,10 @@ export class BatchRun {
 				const named = items.map(index => ({
 					...this.#name(index),
 					recoveryId: this.state.items[index]?.recoveryId ?? null,
+					own: this.state.items[index]?.own ?? false,
 				}));
 				this.#ask(items, async () => {
-					const answers = await orderItems({ order, ...asked, items: named });
+					const answers = await orderItems({ order, batch: this.layout.plan.name, ...asked, items: named });
 					this.happens({ type: 'ordered', order, items, answers });
 				});
 				return;

@@ -20,6 +20,8 @@ export interface Item {
 	readonly code: ErrorCode | null;
 	readonly reason: string | null;
 	readonly found: boolean;
+	/** Its recovery was started by this batch, in whichever of its beginnings. */
+	readonly own: boolean;
 	readonly startedMs: number | null;
 	/** Once it was ready it counts as that for those who follow, whatever comes. */
 	readonly readyMs: number | null;
@@ -75,6 +77,7 @@ const waiting: Item = {
 	code: null,
 	reason: null,
 	found: false,
+	own: false,
 	startedMs: null,
 	readyMs: null,
 	late: false,
@@ -143,6 +146,12 @@ export function isUnsettled(item: Item): boolean {
 /** It holds up nobody who follows: it is ready, or as good as it gets, or nothing will come of it. */
 export function isThrough({ state, readyMs, overlooked }: Item): boolean {
 	return readyMs !== null || overlooked || state === 'ended' || state === 'refused';
+}
+
+/** A discard has passed it over, and nothing is owed to it: what becomes of it is no affair of the batch any more. */
+export function isLeftAlone(item: Item, { stop }: Pick<BatchState, 'stop'>): boolean {
+	const { own, owes, leaving, busy, doubtful } = item;
+	return stop?.why === 'discarded' && isUnderWay(item) && !own && !leaving && owes.length === 0 && !busy && !doubtful;
 }
 
 /** What may be tried once more from the start. */

@@ -3,7 +3,7 @@ import type { BatchEffect, Reduced } from './events.ts';
 import { startable } from './groups.ts';
 import type { Layout } from './layout.ts';
 import { freeForMs, lookEveryMs } from './times.ts';
-import { type BatchState, isUnderWay, isUnsettled, type Item } from './state.ts';
+import { type BatchState, isLeftAlone, isUnderWay, isUnsettled, type Item } from './state.ts';
 
 /** One round: what the state asks for is begun, and noted as under way. */
 export function tick(layout: Layout, state: BatchState, atMs: number): Reduced {
@@ -11,7 +11,7 @@ export function tick(layout: Layout, state: BatchState, atMs: number): Reduced {
 	const items = state.items.map(item => leftOut(dueAgain(item, atMs), state));
 	const round = new Round(layout, { ...state, items }, atMs);
 	const effects = [...round.search(), ...round.start(), ...round.say(), ...round.look()];
-	const over = !round.items.some(isUnsettled);
+	const over = !round.items.some(item => isUnsettled(item) && !isLeftAlone(item, state));
 	const lookedMs = state.lookedMs + lookEveryMs <= atMs ? atMs : state.lookedMs;
 	return { state: { ...state, items: round.items, lookedMs, endedMs: over ? atMs : null }, effects };
 }
@@ -79,7 +79,15 @@ class Round {
 			room -= 1;
 			if (item.freeMs !== null && item.freeMs + freeForMs >= this.#atMs) {
 				const state = 'starting';
-				this.items[index] = { ...item, state, busy: true, freeMs: null, startedMs: this.#atMs, heardMs: this.#atMs };
+				this.items[index] = {
+					...item,
+					state,
+					own: true,
+					busy: true,
+					freeMs: null,
+					startedMs: this.#atMs,
+					heardMs: this.#atMs,
+				};
 				effects.push({ type: 'start', item: index });
 			} else doubtful.push(index);
 		}

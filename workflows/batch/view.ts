@@ -20,12 +20,25 @@ export function viewOf(layout: Layout, state: BatchState): BatchView {
 		window: plan.window,
 		items: state.items.map((item, index): ItemView => {
 			const place = places[index];
-			const { recoveryId, phase, code, found, startedMs, readyMs } = item;
+			const { recoveryId, phase, code, found, own, startedMs, readyMs } = item;
 			const name = place?.item.name ?? '';
 			const group = place?.item.group ?? '';
 			const machine = place?.machine ?? '';
 			const reason = item.state === 'waiting' ? waitsFor(item, place?.after ?? []) : item.reason;
-			return { name, machine, group, state: item.state, recoveryId, phase, code, reason, found, startedMs, readyMs };
+			return {
+				name,
+				machine,
+				group,
+				state: item.state,
+				recoveryId,
+				phase,
+				code,
+				reason,
+				found,
+				own,
+				startedMs,
+				readyMs,
+			};
 		}),
 	};
 
