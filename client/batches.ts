@@ -16,7 +16,7 @@ import { isSamePlan } from './batch/same-plan.ts';
 import { refuseUnfit } from './batch/unfit.ts';
 import { BatchWorkflows } from './batch/workflows.ts';
 import type { TemporalClient } from './connection.ts';
-import { type HistoryEntry, readHistory } from './history.ts';
+import { type HistoryEntry, readHistories } from './history.ts';
 import type { Why } from './orders.ts';
 
 /** How long a client waits for a worker's answer. */
@@ -125,10 +125,10 @@ export class Batches {
 		return told;
 	}
 
-	/** What happened, oldest first, over all runs of the newest batch of this name. */
-	history(name: string): Promise<HistoryEntry[]> {
+	/** What happened in each of its beginnings, oldest first, over all runs of each. */
+	histories(name: string): Promise<HistoryEntry[][]> {
 		const { client, all } = this.#workflows;
-		return this.#workflows.call(name, () => readHistory(client, batchWorkflowId(name), all.read));
+		return this.#workflows.call(name, () => readHistories(client, batchWorkflowId(name), all.read));
 	}
 
 	async #beginAgain(name: string, order: Why & { is: 'retry' | 'discard'; found?: string[] }): Promise<void> {

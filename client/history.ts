@@ -69,6 +69,44 @@ export async function readHistory(
 }
 
 /**
+ * The same of all that had this id one after the other, the oldest first, as far back as the server remembers. What a run was
+ * reset to is in both runs, and is told once.
+ */
+export async function readHistories(client: Client, workflowId: string, read: ReadPayload): Promise<HistoryEntry[][]> {
+	// What is listed lags behind: the newest is asked for.
+	const last = new Set([(await client.workflow.getHandle(workflowId).describe()).runId]);
+	const query = `WorkflowId = '${workflowId}' AND ExecutionStatus != 'ContinuedAsNew'`;
+	for await (const { runId } of client.workflow.list({ query })) last.add(runId);
+	const seen = new Set<string>();
+	const fetch = async (runId: string) => {
+		if (seen.has(runId)) return undefined;
+		seen.add(runId);
+		return eventsOf(client, workflowId, runId);
+	};
+	const histories: HistoryEntry[][] = [];
+	for (const runId of last) histories.push(await followRuns(runId, fetch, read));
+	return inOrder(histories);
+}
+
+/** Without what an earlier one has told already: the same event at the same time. */
+export function inOrder(histories: readonly HistoryEntry[][]): HistoryEntry[][] {
+	const told = new Set<string>();
+	return histories
+		.filter(({ length }) => length > 0)
+		.toSorted(
+			(a, b) =>
+				(a[0]?.at ?? '').localeCompare(b[0]?.at ?? '') || (a.at(-1)?.at ?? '').localeCompare(b.at(-1)?.at ?? ''),
+		)
+		.map(entries =>
+			entries.filter(({ at, eventId, kind }) => {
+				const event = `${at} ${eventId} ${kind}`;
+				return told.size < told.add(event).size;
+			}),
+		)
+		.filter(({ length }) => length > 0);
+}
+
+/**
  * From the newest run back: one that continued as new names its predecessor. Of a recovery that lasts longer than the
  * server remembers closed runs, its history begins with the first that it still has.
  */

@@ -31,7 +31,7 @@ async function auditBatch(
 	troubles: ServiceTroubles,
 	{ session, context }: { session: Session; context: Context },
 ): Promise<void> {
-	const entries = batchTimeline(await session.batches.history(name), troubles);
+	const entries = batchTimeline(await session.batches.histories(name), troubles);
 	const lines = [`batch ${name}; what happened to a machine of it: rouse audit RECOVERY`];
 	const [first] = entries;
 	if (first) lines.push(...linesOf(entries, first.at));

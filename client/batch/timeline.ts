@@ -42,12 +42,22 @@ const newsTexts: Readonly<Record<z.infer<typeof newsSchema>['is'], string>> = {
 };
 
 /**
- * Temporal's history of a batch, oldest first, with what services went through meanwhile: who asked for it, what was found
- * and started, and what its recoveries told. What happened within a recovery is in that one's own.
+ * Temporal's histories of a batch, one for each time that it was begun, oldest first, with what services went through
+ * meanwhile: who asked for it, what was found and started, and what its recoveries told. What happened within a recovery is in
+ * that one's own.
  */
-export function batchTimeline(history: readonly HistoryEntry[], troubles: ServiceTroubles): AuditEntry[] {
-	const entries = history.flatMap(entriesOf);
-	return [...entries, ...troublesDuring(entries, troubles)].toSorted((a, b) => a.at.localeCompare(b.at));
+export function batchTimeline(
+	histories: readonly (readonly HistoryEntry[])[],
+	troubles: ServiceTroubles,
+): AuditEntry[] {
+	return histories.flatMap((history, number) => {
+		const entries = history.flatMap(entriesOf).map(entry => (number > 0 ? begunAgain(entry) : entry));
+		return [...entries, ...troublesDuring(entries, troubles)].toSorted((a, b) => a.at.localeCompare(b.at));
+	});
+}
+
+function begunAgain(entry: AuditEntry): AuditEntry {
+	return entry.kind === 'requested' ? { ...entry, text: `begun again: ${entry.text}` } : entry;
 }
 
 /** What a history has beside these is no news to a person. */

@@ -110,7 +110,7 @@ test('a batch goes through its groups, attaches to its own plan alone, and is di
 	await Promise.all(['a', 'b', 'c'].map(name => recoveries.waitFor(name, 'discarded', patience)));
 	const [batch] = await batches.list();
 	assert.deepEqual([batch?.name, batch?.items], ['site', 3]);
-	const audit = batchTimeline(await batches.history('site'), { deaths: [], outages: [] });
+	const audit = batchTimeline(await batches.histories('site'), { deaths: [], outages: [] });
 	assert.deepEqual(
 		audit.slice(0, 2).map(({ text, reason }) => [text, reason]),
 		[

@@ -1,6 +1,7 @@
 /** A batch on a real server, with a simulated host: what the activities of a control worker find and order. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { batchTimeline } from '../../client/batch/timeline.ts';
 import { Batches } from '../../client/batches.ts';
 import { type TemporalClient, connectTemporal } from '../../client/connection.ts';
 import { Recoveries } from '../../client/recoveries.ts';
@@ -110,6 +111,24 @@ test('a batch starts, is retried and discarded over its ends, and finds what exi
 		['left_out', null, false],
 	]);
 	assert.equal((await recoveries.peek('db1')).phase, 'discarded');
+
+	const listed = async () => (await batches.histories('site')).length === 4;
+	await waitFor('all beginnings of the batch to be listed', listed, { timeoutMs, everyMs: 200 });
+	const entries = batchTimeline(await batches.histories('site'), { deaths: [], outages: [] });
+	assert.deepEqual(
+		entries
+			.filter(({ kind }) => kind === 'requested' || kind === 'order')
+			.map(({ text }) => text.replace(/ in .*/, '')),
+		[
+			'4 machines',
+			'begun again: 4 machines',
+			'retry, of what exists',
+			'begun again: 4 machines',
+			'discard, of what exists',
+			'begun again: 4 machines',
+			'discard, of what exists',
+		],
+	);
 
 	assert.equal(await batches.start(plan), 'started');
 	assert.deepEqual(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { batchTimeline } from '../../client/batch/timeline.ts';
-import { followRuns, type HistoryEntry } from '../../client/history.ts';
+import { followRuns, type HistoryEntry, inOrder } from '../../client/history.ts';
 import { payloadReader } from '../../client/payloads.ts';
 import { ClientCodec } from '../../system/payload-codec.ts';
 import { expanded } from '../equipment/batch-surroundings.ts';
@@ -9,8 +9,8 @@ import { expanded } from '../equipment/batch-surroundings.ts';
 const quiet = { deaths: [], outages: [] };
 const at = (second: number) => `2026-11-20T03:00:0${second}.000Z`;
 
-function history(parts: readonly Omit<HistoryEntry, 'at' | 'eventId' | 'runId'>[]): HistoryEntry[] {
-	return parts.map((part, index) => ({ at: at(index), eventId: index, runId: 'r', ...part }));
+function history(parts: readonly Omit<HistoryEntry, 'at' | 'eventId' | 'runId'>[]): HistoryEntry[][] {
+	return [parts.map((part, index) => ({ at: at(index), eventId: index, runId: 'r', ...part }))];
 }
 
 const textsOf = (entries: ReturnType<typeof batchTimeline>) =>
@@ -103,6 +103,51 @@ test('recoveries that a workflow started, or could not start, are in its history
 		[
 			['child_started', 'a'],
 			['child_refused', 'b'],
+		],
+	);
+});
+
+const event = (second: number, eventId: number, part: Pick<HistoryEntry, 'kind' | 'name'>): HistoryEntry => ({
+	at: at(second),
+	eventId,
+	runId: `r${second}`,
+	...part,
+});
+
+test('the audit of a batch that was begun again tells each beginning, oldest first, and troubles with the one they fell into', () => {
+	const first = [
+		event(0, 1, { kind: 'started' }),
+		event(1, 5, { kind: 'child_started', name: 'one' }),
+		event(2, 9, { kind: 'finished' }),
+	];
+	const second = [event(5, 1, { kind: 'started' }), event(6, 5, { kind: 'child_started', name: 'two' })];
+	const died = (second_: number) => ({ at: at(second_), name: 'control-worker', pid: 7, livedMs: 1 });
+	const entries = batchTimeline(inOrder([second, [], first]), { ...quiet, deaths: [died(1), died(3), died(6)] });
+	assert.deepEqual(
+		entries.map(({ text }) => text),
+		[
+			'requested',
+			'one started',
+			'service_died: control-worker (pid 7) ended',
+			'workflow finished',
+			'begun again: requested',
+			'two started',
+			'service_died: control-worker (pid 7) ended',
+		],
+	);
+});
+
+test('what a batch was reset to is told once', () => {
+	const common = [event(0, 1, { kind: 'started' }), event(1, 5, { kind: 'child_started', name: 'one' })];
+	const before = [...common, event(2, 9, { kind: 'terminated' })];
+	const after = [...common, event(3, 9, { kind: 'child_started', name: 'two' })];
+	assert.deepEqual(
+		inOrder([after, before]).flatMap(entries => entries.map(({ at: when, kind }) => [when, kind])),
+		[
+			[at(0), 'started'],
+			[at(1), 'child_started'],
+			[at(2), 'terminated'],
+			[at(3), 'child_started'],
 		],
 	);
 });
