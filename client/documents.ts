@@ -74,6 +74,8 @@ export interface RecoveryDocument {
 	directory: string | null;
 	/** Why the restore point is not pinned, as the host tells; null as well when it does not answer. */
 	unpinned: RecoveryView['unpinned'];
+	/** How far what it fetches first is fetched, as the host tells; null when there is none, or its disks are local. */
+	firstReads: RecoveryView['firstReads'];
 	/** What it waits for at present, as the host tells; it goes on by itself when that is back. */
 	stalled: RecoveryView['stalled'];
 	/** What it holds and waits for, as the site's broker says; null when that was not asked, or does not answer. */
@@ -173,6 +175,7 @@ export function makeDocument(
 		qmpSocket: view?.platform['qmpSocket'] ?? null,
 		directory: view?.directory ?? null,
 		unpinned: view?.unpinned ?? null,
+		firstReads: view?.firstReads ?? null,
 		stalled: view?.stalled ?? null,
 		broker: null,
 		pending: hasEnded(details) ? [] : details.pending,

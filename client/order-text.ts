@@ -32,6 +32,7 @@ const steps: Readonly<Record<string, string>> = {
 	snapshot: 'protective snapshot',
 	powerOn: 'power-on',
 	checkReadiness: 'check whether the machine is ready',
+	keepFirstReads: 'memory of what the machine reads first',
 	migrateChunks: 'copying of the disks',
 	switchToTarget: 'switch to its own disks',
 	finalize: 'finish',

@@ -62,6 +62,7 @@ export const activityInputs = {
 	answer: hostStepSchema,
 	/** `forwarded`: the port is one that the host hands on, and takes connections to whether the guest does or not. */
 	checkReadiness: hostStepSchema.extend({ ...readinessSchema.shape, forwarded: z.boolean() }),
+	keepFirstReads: hostStepSchema,
 	selftest: z.strictObject({ hostId: z.uuid(), long: z.boolean() }),
 	askHost: z.strictObject({ hostId: z.uuid(), question: hostQuestionSchema }),
 	unpinned: hostStepSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),

@@ -7,7 +7,7 @@ import * as z from 'zod';
 import { diskImageSchema, digestSchema } from '../model/chunk.ts';
 import { errorDocumentSchema, RouseError } from '../model/errors.ts';
 import { refusalText } from '../model/issue-text.ts';
-import { firstReadsSchema } from './first-reads.ts';
+import { knownReadsSchema } from './first-reads.ts';
 import { fitsSocket, socketPathProblem } from '../system/socket-path.ts';
 import { volumeFilesSchema } from '../volume/disk-files.ts';
 
@@ -98,7 +98,7 @@ export const mountMoverConfigSchema = z
 		/** It is started before its machine: what that reads first is noted, for who asks. */
 		recordsFirstReads: z.boolean().default(false),
 		/** What the machine has read first at an earlier time: fetched ahead of it. */
-		firstReads: firstReadsSchema.optional(),
+		firstReads: knownReadsSchema.optional(),
 		aloneMs,
 	})
 	.refine(namesOneMover, oneMover);
@@ -169,7 +169,9 @@ export const mountMoverStateSchema = z.object({
 	/** Absent when nobody tried. */
 	refusedWrites: refusedWritesSchema.optional(),
 	/** How far it is with what it fetches first; absent when there is nothing of that kind. */
-	firstReads: z.object({ chunks: counter, passed: counter, fetched: counter }).optional(),
+	firstReads: z
+		.object({ ...knownReadsSchema.shape.from.shape, chunks: counter, passed: counter, fetched: counter })
+		.optional(),
 	counters: z.record(z.string(), counter),
 });
 export type MountMoverState = z.infer<typeof mountMoverStateSchema>;

@@ -1,5 +1,6 @@
 /** The chunks that a machine read first, by their places in its disks: what a later restore point has there may be other bytes. */
 import * as z from 'zod';
+import { nameSchema } from '../model/names.ts';
 
 /** 2 GiB of disk at the default: what a machine reads until it is ready is less as a rule. */
 export const maxFirstReads = 16_384;
@@ -17,6 +18,13 @@ export const firstReadsSchema = z
 	.array(runSchema)
 	.refine(runs => countOf(runs) <= maxFirstReads, { error: `more than ${maxFirstReads} chunks` });
 export type FirstReads = z.infer<typeof firstReadsSchema>;
+
+/** What an earlier time has taught, and which. */
+export const knownReadsSchema = z.strictObject({
+	from: z.strictObject({ drill: nameSchema, at: z.iso.datetime() }),
+	reads: firstReadsSchema,
+});
+export type KnownReads = z.infer<typeof knownReadsSchema>;
 
 /** What `GET /first-reads` of a mount mover answers: null when it was not there from the first read on. */
 export const recordedReadsSchema = z.object({ firstReads: firstReadsSchema.nullable() });

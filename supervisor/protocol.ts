@@ -15,6 +15,7 @@ import {
 	recoveryPlanSchema,
 	recoveryRequestSchema,
 } from '../model/recovery.ts';
+import { mountMoverStateSchema } from '../movers/config.ts';
 
 /**
  * What both sides must speak. Raised when an older side would misunderstand a newer one; a field more is no reason, since
@@ -70,6 +71,8 @@ export const stepBodies = {
 	'confirm-open': stepCallSchema,
 	/** Its workflow was closed as abandoned: nobody starts its machine any more until a later generation takes it up. */
 	abandon: stepCallSchema,
+	/** Of a drill whose machine is ready: what it has read until then is fetched first at its next recovery on this host. */
+	'keep-first-reads': stepCallSchema,
 	/** The restore point could not be pinned: the host keeps that, and tries until it can or the recovery ends. */
 	unpinned: stepCallSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),
 	/** Of a recovery that is over, or was never here: takes its pin away when the repository is back. */
@@ -103,6 +106,8 @@ export const stepAnswers = {
 	power: z.object({ power: powerSchema }),
 	retry: nothingMore,
 	'confirm-open': nothingMore,
+	/** How many chunks are remembered; 0: what it has read is not known, and what was remembered before stays. */
+	'keep-first-reads': z.object({ chunks: z.int().min(0) }),
 	abandon: nothingMore,
 	unpinned: nothingMore,
 	'owe-unpin': nothingMore,
@@ -134,6 +139,8 @@ export const recoveryViewSchema = z.object({
 		z.object({ kind: z.enum(['mount', 'migration', 'repository']), alive: z.boolean(), pid: z.int().nullable() }),
 	),
 	switchPauseMs: z.number().nullable(),
+	/** How far its mount mover is with what it fetches first; null when there is none, or nothing of that kind. */
+	firstReads: mountMoverStateSchema.shape.firstReads.unwrap().nullable().default(null),
 	/** Why the restore point is not pinned. */
 	unpinned: z.object({ code: z.enum(errorCodes), reason: z.string(), since: z.iso.datetime() }).nullable(),
 	/** What it waits for at present, and goes on by itself when that is back. */

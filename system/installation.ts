@@ -101,6 +101,8 @@ export const configSchema = z
 				accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
 				machineUids: userRangeSchema.default(defaultUserRange),
 				autostart: autostartSchema.default('ask'),
+				/** What machines read first in a drill is remembered, and fetched first at their next recovery. */
+				firstReads: z.boolean().default(true),
 			})
 			.refine(({ kind, hyperv }) => (kind === 'hyperv') === (hyperv !== undefined), {
 				path: ['hyperv'],
@@ -288,6 +290,8 @@ export const places = {
 	selftest: (home: string) => join(home, 'host', 'selftest'),
 	/** Leases of which the host has said that nothing runs. */
 	endedLeases: (home: string) => join(home, 'host', 'ended-leases'),
+	/** What machines have read first in drills. */
+	firstReads: (home: string) => join(home, 'host', 'first-reads'),
 	reportNumbers: (home: string) => join(home, 'host', 'report-numbers.json'),
 	/** Programs of the person's own that say whether a machine is ready. */
 	checks: (home: string) => join(home, 'checks'),

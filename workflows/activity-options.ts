@@ -126,6 +126,15 @@ export const lateOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** Whoever waits for the machine to be ready waits for this as well: what is lost with it is speed at the next recovery. */
+export const keepOptions = {
+	scheduleToCloseTimeout: '30s',
+	startToCloseTimeout: '15s',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '4s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /** Whether anybody is there: a worker that lives takes it at once, and one that has died or hangs is not there. */
 export const answerOptions = {
 	scheduleToStartTimeout: '10s',

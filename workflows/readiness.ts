@@ -38,7 +38,7 @@ export async function watchReadiness(run: Run): Promise<void> {
 	void condition(() => isLeaving(state)).then(() => asking.cancel());
 	const leftMs = Math.max(1_000, Date.parse(readiness.until ?? '') - Date.now());
 	try {
-		if (!isLeaving(state)) settle(state, await asking.run(() => ask(run, { ...wanted, timeoutMs: leftMs })));
+		if (!isLeaving(state)) await asking.run(() => askAndSettle(run, { ...wanted, timeoutMs: leftMs }));
 	} catch (error) {
 		if (error instanceof DeterminismViolationError) throw error;
 		const { code, message } = documentOf(error);
@@ -48,18 +48,36 @@ export async function watchReadiness(run: Run): Promise<void> {
 	else run.publish();
 }
 
-function ask(run: Run, wanted: Readiness): Promise<ReadinessAnswer> {
+async function askAndSettle(run: Run, wanted: Readiness): Promise<void> {
 	const forwarded = isForwarded(wanted.check, run.request.forwards);
-	return run.host.checkReadiness({ ...run.sameInput(), ...wanted, forwarded });
+	const answer = await run.host.checkReadiness({ ...run.sameInput(), ...wanted, forwarded });
+	const answeredAt = new Date();
+	// Before anybody is told: whoever waits for the machine of a drill discards it then.
+	if (answer.ready && run.request.drill) await keepFirstReads(run);
+	settle(run.state, answer, answeredAt);
 }
 
-function settle(state: WorkflowState, { ready, code, reason }: ReadinessAnswer): void {
+/** The drill stands whatever comes of it: what its machine has read before is then all that the next recovery knows. */
+async function keepFirstReads(run: Run): Promise<void> {
+	for (;;) {
+		const input = run.sameInput();
+		try {
+			await run.host.keepFirstReads(input);
+			return;
+		} catch (error) {
+			if (error instanceof DeterminismViolationError || isCancellation(error)) throw error;
+			if (!run.wasOvertaken(error, input)) return; // its failure is in the history, and in the audit
+		}
+	}
+}
+
+function settle(state: WorkflowState, { ready, code, reason }: ReadinessAnswer, at = new Date()): void {
 	Object.assign(state.readiness, {
 		is: ready ? 'ready' : 'not_ready',
 		code,
 		reason: reason === null ? null : shortMessage(reason),
 	});
-	if (ready) state.timings.readyAt = new Date().toISOString();
+	if (ready) state.timings.readyAt = at.toISOString();
 }
 
 /**

@@ -5,6 +5,7 @@ import type { ActivityInput } from '../model/activity-inputs.ts';
 import {
 	answerOptions,
 	endingOptions,
+	keepOptions,
 	lateOptions,
 	orderOptions,
 	pinOptions,
@@ -41,6 +42,7 @@ export function hostStubs(hostId: string) {
 	const steps = proxyActivities<HostActivities>({ ...stepOptions, taskQueue });
 	const ending = proxyActivities<HostActivities>({ ...endingOptions, taskQueue });
 	const order = proxyActivities<HostActivities>({ ...orderOptions, taskQueue });
+	const { keepFirstReads } = proxyActivities<HostActivities>({ ...keepOptions, taskQueue });
 	const late = proxyActivities<HostActivities>({ ...lateOptions, taskQueue });
 	const { answer } = proxyActivities<HostActivities>({ ...answerOptions, taskQueue });
 	const undo = proxyActivities<HostActivities>({ ...undoOptions, taskQueue });
@@ -70,6 +72,7 @@ export function hostStubs(hostId: string) {
 		undo: undo.undo,
 		answer,
 		checkReadiness,
+		keepFirstReads,
 		unpinned: steps.unpinned,
 		oweUnpin: undo.oweUnpin,
 		orderPower: order.power,

@@ -22,6 +22,9 @@ const switchTimeoutMs = 11 * 60 * 60_000;
 /** Below the time an attempt has, so that the supervisor's silence has its own code. */
 const powerTimeoutMs = 12_000;
 
+/** Below the time an attempt has: the mount mover is asked and a file is written. */
+const keepTimeoutMs = 12_000;
+
 const nothingMore = (call: StepCall): StepCall => call;
 const done = (): void => undefined;
 
@@ -94,6 +97,13 @@ export function hostSteps(host: HostDependencies) {
 			body: (call, { action, order }: ActivityInput<'power'>) => ({ ...call, action, order }),
 			answer: ({ power }) => ({ power }),
 			timeoutMs: powerTimeoutMs,
+		}),
+		/** What the machine of a drill has read until it was ready is remembered on the host. */
+		keepFirstReads: activity({
+			step: 'keep-first-reads',
+			body: nothingMore,
+			answer: ({ chunks }) => ({ chunks }),
+			timeoutMs: keepTimeoutMs,
 		}),
 		/** The recovery goes on without its pin; the host keeps that, and tries to set it. */
 		unpinned: activity({

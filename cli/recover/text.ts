@@ -66,6 +66,7 @@ export function fullText(document: RecoveryAnswer): string {
 			`disk${index}`,
 			`${share(disk.restoredBytes, disk.sizeBytes)} of ${formatBytes(disk.sizeBytes)} local, ${disk.path}`,
 		);
+	if (document.firstReads) row('ahead', firstReadsText(document.firstReads));
 	for (const [index, nic] of document.nics.entries()) row(`nic${index}`, nicText(nic));
 	if (document.unmapped.length > 0)
 		row('note', `nobody reaches it there; a start says where a network leads: ${networkOptions(document.unmapped)}`);
@@ -101,6 +102,10 @@ function mayBeNowhere(document: RecoveryAnswer): boolean {
 /** `--network lan=NAME (NAME: rouse host list)` */
 function networkOptions(networks: readonly string[]): string {
 	return `${networks.map(network => `--network ${network}=NAME`).join(' ')} (rouse host list has the names)`;
+}
+
+function firstReadsText({ passed, chunks, fetched, drill, at }: NonNullable<RecoveryAnswer['firstReads']>): string {
+	return `${passed} of ${chunks} chunks that it read first in drill ${drill} of ${formatTime(at)}; ${fetched} fetched before it asked`;
 }
 
 /** Both as in a plan. */

@@ -52,12 +52,11 @@ export class FirstFetch {
 	goOn(): void {
 		while (!this.#closed && this.#underWay.size < mostUnderWay) {
 			const place = this.#places[this.#next];
-			const disk = place && this.#disks[place.disk];
-			if (place === undefined || disk === undefined) return;
-			const { chunkSizeBytes } = disk.image;
-			if (this.#heldBytes + (this.#underWay.size + 1) * chunkSizeBytes > this.#maxHeldBytes) return;
+			if (place === undefined) return;
+			const disk = this.#disks[place.disk];
+			if (disk && !this.#hasRoomFor(disk)) return;
 			this.#next += 1;
-			this.#begin(disk, place);
+			if (disk && place.index < disk.chunkCount) this.#begin(disk, place);
 		}
 	}
 
@@ -86,6 +85,10 @@ export class FirstFetch {
 
 	close(): void {
 		this.#closed = true;
+	}
+
+	#hasRoomFor({ image }: RestorePointDisk): boolean {
+		return this.#heldBytes + (this.#underWay.size + 1) * image.chunkSizeBytes <= this.#maxHeldBytes;
 	}
 
 	#begin(disk: RestorePointDisk, place: ChunkPlace): void {

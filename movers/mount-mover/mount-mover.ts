@@ -64,7 +64,7 @@ export class MountMover {
 			cacheBytes: config.cacheBytes,
 			clock,
 			recordsFirstReads: config.recordsFirstReads,
-			firstReads: config.firstReads,
+			firstReads: config.firstReads?.reads,
 			onChunk: (disk, index, stored) => {
 				reached('chunk-fetched');
 				if (!disk.isRestored(index)) this.#offers.offer(disk.name, index, stored);
@@ -94,7 +94,7 @@ export class MountMover {
 	}
 
 	state(): MountMoverState {
-		const { waiting, counters, badChunks } = this.#mounted;
+		const { waiting, counters, badChunks, firstFetch } = this.#mounted;
 		return {
 			recoveryId: this.#config.recoveryId,
 			disks: this.#locals.map(({ restoredChunks, chunkCount }, number) => ({
@@ -108,7 +108,7 @@ export class MountMover {
 			badChunks,
 			refusedWrites: this.#refusedWrites,
 			failure: this.#localFailure() ?? this.#poll.trouble ?? this.#source.trouble ?? null,
-			firstReads: this.#mounted.firstFetch,
+			firstReads: firstFetch && this.#config.firstReads && { ...this.#config.firstReads.from, ...firstFetch },
 			counters: Object.fromEntries(Object.entries(counters)),
 		};
 	}

@@ -25,6 +25,7 @@ export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
 		copying: seen.migration?.copying ?? false,
 		movers: await moversOf(recovery),
 		switchPauseMs: state.switch.pauseMs,
+		firstReads: seen.mount?.firstReads ?? null,
 		unpinned: state.unpinned,
 		stalled: stalledIn(recovery),
 		switchStage: state.switch.stage,

@@ -1,6 +1,7 @@
 /** The movers as the supervisor deals with them: processes known by their locks, asked over their control sockets. */
 import type { ChunkService } from '../../movers/config.ts';
 import type { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
+import type { KnownReads } from '../../movers/first-reads.ts';
 import type { Machine, Target } from '../../hypervisors/contract.ts';
 import type { LockHolder } from '../../system/process-lock.ts';
 import type { DiskImage } from '../../model/chunk.ts';
@@ -21,7 +22,7 @@ export interface Mover<Control> {
 	remove(): Promise<void>;
 }
 
-export type MountMover = Mover<Pick<MountMoverControl, 'state' | 'failPending' | 'serve'>> & {
+export type MountMover = Mover<Pick<MountMoverControl, 'state' | 'failPending' | 'serve' | 'firstReads'>> & {
 	/** Its NBD server takes connections. */
 	listens(): Promise<boolean>;
 };
@@ -46,6 +47,16 @@ export interface RecoveryMoversOf {
 	service?: () => Promise<ChunkService>;
 	/** What the mount mover serves beside the disks, when its platform wants that. */
 	volume?: NonNullable<Machine['volume']>;
+	/** Asked for at every start of the mount mover. */
+	firstReads?: () => Promise<FirstReadsAtStart>;
+}
+
+/** What the mount mover is told of what its machine reads first. */
+export interface FirstReadsAtStart {
+	/** Nothing has been read yet: it is noted. */
+	recordsFirstReads: boolean;
+	/** Known from an earlier time: to be fetched first. */
+	firstReads?: KnownReads;
 }
 
 export interface Movers {

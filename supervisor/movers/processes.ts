@@ -75,6 +75,7 @@ export class MoverProcesses implements Movers {
 				offerSocket: at.offerSocket,
 				cacheBytes: mountCacheBytes,
 				volume: await of.volume?.(),
+				...(await of.firstReads?.()),
 			},
 		}));
 		return { ...process, control: new MountMoverControl(at.mountSocket), listens: () => listens(at.nbdSocket) };

@@ -193,6 +193,7 @@ export class FinishedMachine {
 			copying: false,
 			movers: [],
 			switchPauseMs: this.#file.switchPauseMs,
+			firstReads: null,
 			unpinned: null,
 			stalled: null,
 			switchStage: 'done',

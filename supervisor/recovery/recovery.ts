@@ -7,6 +7,7 @@ import { readDocument, writeDocument } from '../files/document.ts';
 import type { HostParts } from './host-parts.ts';
 import { IncidentLog } from '../files/incident-log.ts';
 import { definitionOf, diskName } from '../files/machine-file.ts';
+import { firstReadsAtStart } from '../movers/first-reads.ts';
 import { chunkService } from '../movers/service.ts';
 import { MoverWatch } from '../movers/watch.ts';
 import type { MigrationMover, MountMover, RecoveryDisk, RepositoryMover } from '../movers/movers.ts';
@@ -202,7 +203,8 @@ export class Recovery {
 		const { repository } = plan;
 		const use = { repository, recoveryId, token: this.places.token };
 		const service = elsewhere ? (signal?: AbortSignal) => chunkService(this.#host, use, signal) : undefined;
-		const own = { recoveryId, repository, places: this.places, disks, targets, volume };
+		const firstReads = () => firstReadsAtStart(this.#host, this);
+		const own = { recoveryId, repository, places: this.places, disks, targets, volume, firstReads };
 		const of = service ? { ...own, service } : own;
 		const mount = movers.mount(of);
 		const migration = movers.migration(of);

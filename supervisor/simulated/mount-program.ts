@@ -1,5 +1,6 @@
 import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors.ts';
 import type { MountMoverState, MoverDisk } from '../../movers/config.ts';
+import type { FirstReads } from '../../movers/first-reads.ts';
 import { DiskRead } from '../../movers/mount-mover/disk-read.ts';
 import type { LocalDisk } from '../../movers/mount-mover/local-disk.ts';
 import { MountedDisks } from '../../movers/mount-mover/mounted-disks.ts';
@@ -8,6 +9,7 @@ import type { RestorePointDisk } from '../../movers/mount-mover/restore-point-di
 import type { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Clock } from '../../system/clock.ts';
+import type { FirstReadsAtStart } from '../movers/movers.ts';
 import type { Program } from './life.ts';
 
 export interface MountSurroundings {
@@ -16,6 +18,7 @@ export interface MountSurroundings {
 	/** Told of a chunk that was fetched for the guest, for whoever can use it. */
 	offer: (disk: string, chunk: number, stored: Buffer) => void;
 	clock: Clock;
+	firstReads: FirstReadsAtStart;
 }
 
 const cacheBytes = 4 * 1024 * 1024;
@@ -37,6 +40,7 @@ export class MountProgram implements Program {
 	readonly #locals: readonly LocalDisk[];
 	readonly #source: RetryingChunkSource;
 	readonly #mounted: MountedDisks;
+	readonly #known: FirstReadsAtStart['firstReads'];
 	readonly #closed = new AbortController();
 	#following: Promise<void> = Promise.resolve();
 	#mapTrouble: ErrorDocument | undefined;
@@ -45,17 +49,20 @@ export class MountProgram implements Program {
 		recoveryId: string,
 		disks: readonly MoverDisk[],
 		locals: readonly LocalDisk[],
-		{ source, offer, clock }: MountSurroundings,
+		{ source, offer, clock, firstReads: { recordsFirstReads, firstReads } }: MountSurroundings,
 	) {
 		this.#recoveryId = recoveryId;
 		this.#names = disks.map(({ name }) => name);
 		this.#locals = locals;
 		this.#source = source;
+		this.#known = firstReads;
 		this.#mounted = new MountedDisks({
 			disks: disks.map(({ name, image }, index) => ({ name, image, local: locals[index] })),
 			chunks: new VerifiedChunks(source),
 			cacheBytes,
 			clock,
+			recordsFirstReads,
+			firstReads: firstReads?.reads,
 			onChunk: (disk, chunk, stored) => {
 				if (!disk.isRestored(chunk)) offer(disk.name, chunk, Buffer.from(stored));
 			},
@@ -73,7 +80,7 @@ export class MountProgram implements Program {
 	}
 
 	state(): MountMoverState {
-		const { waiting, counters, badChunks } = this.#mounted;
+		const { waiting, counters, badChunks, firstFetch } = this.#mounted;
 		const ofTarget = this.#locals.find(({ failure }) => failure)?.failure?.toDocument();
 		return {
 			recoveryId: this.#recoveryId,
@@ -87,8 +94,13 @@ export class MountProgram implements Program {
 			failing: waiting.failing,
 			badChunks,
 			failure: ofTarget ?? this.#mapTrouble ?? this.#source.trouble ?? null,
+			firstReads: firstFetch && this.#known && { ...this.#known.from, ...firstFetch },
 			counters: Object.fromEntries(Object.entries(counters)),
 		};
+	}
+
+	firstReads(): FirstReads | null {
+		return this.#mounted.firstReads() ?? null;
 	}
 
 	failPending(forMs: number): void {
@@ -121,7 +133,7 @@ export class MountProgram implements Program {
 		} catch (error) {
 			this.#mapTrouble = asRouseError(error).toDocument();
 		}
-		this.#mounted.waiting.lookAgain();
+		this.#mounted.lookAgain();
 	}
 
 	#readLater(disk: RestorePointDisk, offset: number, length: number, signal: AbortSignal): Promise<Buffer> {

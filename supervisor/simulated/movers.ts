@@ -100,6 +100,7 @@ export class SimulatedMovers implements Movers {
 		const { mount } = pair;
 		const open = async () => {
 			const disks = await moverDisks(of);
+			const firstReads = (await of.firstReads?.()) ?? { recordsFirstReads: false };
 			const source = await this.#source(of, async signal => {
 				await mount.answering(signal);
 				await pair.released(signal);
@@ -108,7 +109,7 @@ export class SimulatedMovers implements Movers {
 				// A favour: one that cannot take it now comes to it by itself.
 				void pair.migration.ask(program => program.offer(...offered)).catch(() => undefined);
 			};
-			return () => openMount(recoveryId, disks, { source, offer, clock: this.#options.clock });
+			return () => openMount(recoveryId, disks, { source, offer, clock: this.#options.clock, firstReads });
 		};
 		return {
 			...mover('mount', mount, open, () => this.#remove(recoveryId)),
@@ -116,6 +117,7 @@ export class SimulatedMovers implements Movers {
 				state: () => mount.ask(program => program.state()),
 				failPending: forMs => mount.ask(program => program.failPending(forMs)),
 				serve: () => mount.ask(program => program.serve()),
+				firstReads: () => mount.ask(program => program.firstReads()),
 			},
 			listens: async () => mount.program !== undefined,
 		};

@@ -4,6 +4,7 @@ import { abandon } from './abandon.ts';
 import { allocate } from './allocate.ts';
 import { confirmOpen } from './confirm-open.ts';
 import { createMachine, reserve, snapshot, startMovers } from './first-steps.ts';
+import { keepFirstReads } from './keep-first-reads.ts';
 import { migrateChunks } from './migrate-chunks.ts';
 import { power, powerOn } from './power.ts';
 import { retry } from './retry.ts';
@@ -27,6 +28,7 @@ export const ordinarySteps: {
 	power,
 	retry,
 	'confirm-open': confirmOpen,
+	'keep-first-reads': keepFirstReads,
 	abandon,
 	unpinned,
 };

@@ -38,6 +38,7 @@ const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: o
 	undo: { own: { left: true }, body: { left: true }, answer: { wasHere: false } },
 	power: { own: { action: 'off', order: 2 }, body: { action: 'off', order: 2 }, answer: { power: 'off' } },
 	retry: {},
+	keepFirstReads: { answer: { chunks: 9 } },
 	unpinned: { own: unpinned, body: unpinned },
 	oweUnpin: { own: { repository: '/srv/repository' }, body: { repository: '/srv/repository' } },
 };

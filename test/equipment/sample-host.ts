@@ -40,6 +40,7 @@ export const sampleRecoveryView: RecoveryView = {
 	copying: true,
 	movers: [{ kind: 'mount', alive: true, pid: 7 }],
 	switchPauseMs: null,
+	firstReads: null,
 	unpinned: null,
 	stalled: null,
 	switchStage: 'none',

@@ -120,6 +120,7 @@ export class SupervisorDouble {
 		if (step === 'incident') this.#record(stepBodies.incident.parse(body));
 		if (step === 'migrate-chunks') view.copying = true;
 		if (step === 'retry') view.blocked = null;
+		if (step === 'keep-first-reads') return { chunks: 9 };
 		if (step === 'switch-to-target') {
 			view.chain = 'target';
 			return { pauseMs: 1.5 };
@@ -161,6 +162,7 @@ function emptyView(name: string, recoveryId: string): RecoveryView {
 		copying: false,
 		movers: [],
 		switchPauseMs: null,
+		firstReads: null,
 		unpinned: null,
 		stalled: null,
 		switchStage: 'none',

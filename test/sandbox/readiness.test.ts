@@ -179,3 +179,29 @@ test('a port that the host forwards counts only when the guest speaks', async ()
 	const { run } = await startRunning(sandbox, { readiness, forwards });
 	assert.equal(run.pending('checkReadiness').input['forwarded'], true);
 });
+
+test('of a drill what its machine has read is remembered before anybody is told that it is ready, and `readyAt` is before that', async () => {
+	const { run } = await startRunning(sandbox, { readiness: tcp, drill: { name: 'nightly' } });
+	await run.passTime(30_000);
+	await run.complete('checkReadiness', ready);
+	assert.deepEqual(run.pendingTypes(), ['keepFirstReads']);
+	assert.equal((await howReady(run)).is, 'waiting');
+	await run.passTime(5_000);
+	await run.complete('keepFirstReads', { chunks: 9 });
+	assert.deepEqual(await howReady(run), { is: 'ready', code: null, reason: null, readyAt: '2026-11-20T03:00:30.000Z' });
+});
+
+test('a drill whose host cannot remember what its machine has read is ready all the same', async () => {
+	const { run } = await startRunning(sandbox, { readiness: tcp, drill: { name: 'nightly' } });
+	await run.complete('checkReadiness', ready);
+	await run.timeOut('keepFirstReads');
+	assert.equal((await howReady(run)).is, 'ready');
+	assert.equal((await statusOf(run)).parked, null);
+});
+
+test('a drill whose machine is not ready in time remembers nothing', async () => {
+	const { run } = await startRunning(sandbox, { readiness: tcp, drill: { name: 'nightly' } });
+	await run.complete('checkReadiness', refused);
+	assert.equal((await howReady(run)).is, 'not_ready');
+	assert.deepEqual(run.pendingTypes(), []);
+});

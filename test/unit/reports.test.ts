@@ -24,6 +24,7 @@ const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	copying: false,
 	movers: [],
 	switchPauseMs: null,
+	firstReads: null,
 	unpinned: null,
 	stalled: null,
 	switchStage: 'none',

@@ -74,6 +74,7 @@ class Gated {
 		kind: 'mount',
 		control: {
 			state: () => Promise.reject(new Error('only the watch asks it')),
+			firstReads: async () => null,
 			failPending: forMs => this.#order(`failPending ${forMs}`),
 			serve: () => this.#order('serve'),
 		},
