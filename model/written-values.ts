@@ -28,6 +28,15 @@ export const writtenBytesSchema = z
 	.union([z.int().min(0), z.string().regex(/^\d{1,12}([kmgtKMGT]([iI]?[bB])?)?$/)], 'a size, as 1048576, 512K or 20MiB')
 	.transform(written => (typeof written === 'number' ? written : bytesOf(written)));
 
+/** `200 MiB/s`, `20MiB` or a number: bytes a second. */
+export const writtenRateSchema = z
+	.union(
+		[z.int().min(1), z.string().regex(/^[1-9]\d{0,11} ?([kmgtKMGT]([iI]?[bB])?)?(\/s)?$/)],
+		'bytes a second, as 200 MiB/s, 512K or 1048576',
+	)
+	.transform(written => (typeof written === 'number' ? written : bytesOf(written.replace(' ', ''))))
+	.refine(Number.isSafeInteger, 'more bytes a second than can be counted');
+
 const memory = machineConfigSchema.shape.memoryMiB;
 
 /** `2048` or `2GiB`: MiB, which a number alone counts as well. */

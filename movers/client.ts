@@ -89,6 +89,11 @@ export class RepositoryMoverControl {
 	state(options?: ControlOptions): Promise<RepositoryMoverState> {
 		return ask(this.#socket, 'GET', '/state', undefined, repositoryMoverStateSchema, options);
 	}
+
+	/** What all may read of it in a second, as it lies there; 0 is unlimited. Takes effect at once. */
+	async rate(maxRateBytes: number, options?: ControlOptions): Promise<void> {
+		await call(this.#socket, 'POST', '/rate', { maxRateBytes }, options);
+	}
 }
 
 function call(

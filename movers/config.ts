@@ -136,6 +136,8 @@ export const repositoryMoverStateSchema = z.object({
 	active: z.object({ mount: counter, migration: counter }),
 	/** Since the process started. */
 	served: z.object({ requests: counter, chunks: counter, storedBytes: counter }),
+	/** What all may read of it in a second, as it lies there; 0 is unlimited. */
+	maxRateBytes: counter.default(0),
 	/** Why the repository could not be opened when it was last tried. */
 	failure: errorDocumentSchema.nullable(),
 });
@@ -194,8 +196,17 @@ export const migrationMoverStateSchema = z.object({
 });
 export type MigrationMoverState = z.infer<typeof migrationMoverStateSchema>;
 
-/** `POST /copy` and `POST /rate` of a migration mover; bytes of disk a second, 0 is unlimited. */
+/**
+ * `POST /copy` and `POST /rate` of a migration mover, in bytes of disk a second, and `POST /rate` of a repository mover, in
+ * bytes as they lie in the repository; 0 is unlimited.
+ */
 export const rateSchema = z.strictObject({ maxRateBytes: z.int().min(0) });
+
+export function rateOf(body: unknown): number {
+	const result = rateSchema.safeParse(body);
+	if (!result.success) throw new RouseError('protocol', 'a rate is {"maxRateBytes": bytes a second, 0 for unlimited}');
+	return result.data.maxRateBytes;
+}
 
 /** Reads a mover's configuration; `config_invalid` names the file and the field. */
 export async function readMoverConfig<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>> {

@@ -8,6 +8,7 @@ import { Capacity } from './capacity/capacity.ts';
 import { Ballast } from './files/ballast.ts';
 import { boundLogsOf } from './files/logs.ts';
 import { FinishedMachine } from './recovery/finished-machine.ts';
+import { FollowedConfig } from './pace/followed-config.ts';
 import type { HostParts } from './recovery/host-parts.ts';
 import { type StepAnswer, type StepBody, type StepName, stepBodies } from './protocol.ts';
 import { reconcileRecovery } from './reconcile/recovery.ts';
@@ -43,7 +44,7 @@ export class Supervisor {
 		this.#host = host;
 		this.registry = new Registry(host);
 		this.capacity = new Capacity(host, this.registry);
-		this.#repositories = new Repositories(host, this.registry);
+		this.#repositories = new Repositories(host, this.registry, new FollowedConfig(host));
 		this.#ballast = new Ballast(places.ballast(host.installation.home));
 		this.#pinDebts = new PinDebts(host, this.registry);
 	}

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
 import { nameSchema } from '../model/names.ts';
 import { networkTargetSchema } from '../model/recovery.ts';
+import { writtenRateSchema } from '../model/written-values.ts';
 import { createFileDurably, isErrno } from './durable-file.ts';
 import { hypervHostSchema } from './hyperv-host.ts';
 import { defaultUserRange, userRangeSchema } from './user-range.ts';
@@ -71,13 +72,17 @@ export const configSchema = z
 		/** Those of other machines, from which recoveries of this host read. */
 		repositoriesElsewhere: z.record(nameSchema, repositoryElsewhereSchema).default({}),
 		defaultRepository: nameSchema.optional(),
-		/** By repository: how many machines may read from it at once, and how many recoveries copy disks from it. */
+		/**
+		 * By repository: how many machines may read from it at once, how many recoveries copy disks from it, and what all of
+		 * them may read in a second, as it lies there: compressed.
+		 */
 		limits: z
 			.record(
 				nameSchema,
 				z.strictObject({
 					mounts: z.int().min(0).max(1_000_000).optional(),
 					streams: z.int().min(0).max(1_000_000).optional(),
+					readBytesPerSecond: writtenRateSchema.optional(),
 				}),
 			)
 			.default({}),

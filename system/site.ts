@@ -33,6 +33,15 @@ export function repositoryLimits({
 	return new Map(Object.keys(repositories).map(name => [name, { ...defaultLimits, ...ownOf(limits, name) }]));
 }
 
+/** What may be read in a second of the repository in `directory`, as it lies there; 0 is without a limit. */
+export function readLimitOf(
+	{ repositories, limits }: Pick<Config, 'repositories' | 'limits'>,
+	directory: string,
+): number {
+	const [name] = Object.entries(repositories).find(([, to]) => to === directory) ?? [];
+	return name !== undefined && Object.hasOwn(limits, name) ? (limits[name]?.readBytesPerSecond ?? 0) : 0;
+}
+
 /**
  * The name under which a broker knows the repository in `directory`. One that the configuration does not name has one that
  * is always the same, and of which nobody says how much there is: who asks for it waits, and is told so.

@@ -9,7 +9,7 @@ import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
-import { migrationMoverConfigSchema, rateSchema, readMoverConfig } from '../config.ts';
+import { migrationMoverConfigSchema, rateOf, readMoverConfig } from '../config.ts';
 import { isConfigured, leftAlone, Visitors } from '../left-alone.ts';
 import { openRepositoryMover } from '../repository-mover/open-client.ts';
 import { lowerPriority } from './lower-priority.ts';
@@ -88,10 +88,4 @@ async function end(): Promise<void> {
 	await migration.close();
 	await source.close();
 	process.exit(0);
-}
-
-function rateOf(body: unknown): number {
-	const result = rateSchema.safeParse(body);
-	if (!result.success) throw new RouseError('protocol', 'a rate is {"maxRateBytes": bytes a second, 0 for unlimited}');
-	return result.data.maxRateBytes;
 }

@@ -3,6 +3,9 @@ import type { Clock } from '../../system/clock.ts';
 /** Time without use that may be made up for: more would be bursts, which a low rate is there to prevent. */
 const burstMs = 50;
 
+/** Who waits may be late for what came meanwhile and has it all the same; a process that was stopped for a minute has not. */
+const lateMs = 1_000;
+
 /** Longer ones setTimeout takes for 1 ms (https://nodejs.org/api/timers.html); after this one the rest is waited for. */
 const longestDelayMs = 2 ** 31 - 1;
 
@@ -17,6 +20,7 @@ export class TokenBucket {
 	#filledAtMs: number;
 	#tail: Promise<void> = Promise.resolve();
 	#changed = new AbortController();
+	#taken = 0;
 
 	constructor(ratePerSecond: number, clock: Pick<Clock, 'now' | 'delay'>) {
 		this.#ratePerSecond = ratePerSecond;
@@ -26,6 +30,11 @@ export class TokenBucket {
 
 	get rate(): number {
 		return this.#ratePerSecond;
+	}
+
+	/** All that was ever taken. */
+	get taken(): number {
+		return this.#taken;
 	}
 
 	/** Takes effect at once, also for who waits; a debt made at the old rate is forgotten. */
@@ -47,16 +56,16 @@ export class TokenBucket {
 
 	/** Takes without waiting: for work that is there already. False, and nothing taken, while there is a debt. */
 	tryTake(bytes: number): boolean {
-		this.#fill();
+		this.#fill(burstMs);
 		if (this.#ratePerSecond !== 0 && this.#tokens < 0) return false;
 		this.#spend(bytes);
 		return true;
 	}
 
 	async #wait(bytes: number, signal: AbortSignal): Promise<void> {
-		for (;;) {
+		for (let mostMs = burstMs; ; mostMs = lateMs) {
 			signal.throwIfAborted();
-			this.#fill();
+			this.#fill(mostMs);
 			if (this.#ratePerSecond === 0 || this.#tokens >= 0) return this.#spend(bytes);
 			const ms = Math.min(longestDelayMs, Math.ceil((-this.#tokens * 1000) / this.#ratePerSecond));
 			const either = AbortSignal.any([signal, this.#changed.signal]);
@@ -66,14 +75,15 @@ export class TokenBucket {
 		}
 	}
 
-	#fill(): void {
+	#fill(mostMs: number): void {
 		const now = this.#clock.now();
 		const earned = (this.#ratePerSecond * (now - this.#filledAtMs)) / 1000;
-		this.#tokens = Math.min((this.#ratePerSecond * burstMs) / 1000, this.#tokens + earned);
+		this.#tokens = Math.min((this.#ratePerSecond * mostMs) / 1000, this.#tokens + earned);
 		this.#filledAtMs = now;
 	}
 
 	#spend(bytes: number): void {
+		this.#taken += bytes;
 		if (this.#ratePerSecond !== 0) this.#tokens -= bytes;
 	}
 }

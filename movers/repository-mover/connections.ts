@@ -1,7 +1,7 @@
 import { Agent, type ClientRequest, type RequestOptions, request } from 'node:http';
 import type { Socket } from 'node:net';
 import type { PlacedRef } from '../../repository/chunk-source.ts';
-import { encodeRequest } from './wire.ts';
+import { encodeRequest, streamHeader } from './wire.ts';
 
 /** A request or its answer. */
 export interface Exchange {
@@ -21,12 +21,12 @@ export interface MoverConnections {
 	close(): void;
 }
 
-/** To a mover of this host, by its chunk socket. */
-export function overSocket(chunkSocket: string): MoverConnections {
+/** To a mover of this host, by its chunk socket; `stream` says whose copy it is. */
+export function overSocket(chunkSocket: string, stream?: string): MoverConnections {
 	const agent = new Agent({ keepAlive: true, maxFreeSockets: 16 });
 	return {
 		at: chunkSocket,
-		headers: {},
+		headers: stream === undefined ? {} : { [streamHeader]: stream },
 		encode: encodeRequest,
 		request: options => request({ ...options, socketPath: chunkSocket, agent }),
 		heard: (_exchange, awaited) => awaited,

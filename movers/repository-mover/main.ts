@@ -5,10 +5,11 @@ import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
 import { heldRecoveryLocks } from '../../system/recovery-locks.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
-import { readMoverConfig, type RepositoryMoverState, repositoryMoverConfigSchema } from '../config.ts';
+import { rateOf, readMoverConfig, type RepositoryMoverState, repositoryMoverConfigSchema } from '../config.ts';
 import { leftAlone, Visitors } from '../left-alone.ts';
 import { LateRepository } from './late-repository.ts';
 import { ChunkServer, keepAliveMs } from './serve-chunks.ts';
+import { SharedRate } from './shared-rate.ts';
 import { setPrivateUmask } from '../../system/private-umask.ts';
 
 setPrivateUmask();
@@ -19,15 +20,21 @@ const config = await readMoverConfig(configPath, repositoryMoverConfigSchema);
 
 const log = createLog('repository-mover').child({ repository: config.repository });
 const repository = new LateRepository(config.repository, err => log.warn({ err }, 'the repository cannot be opened'));
-const chunks = new ChunkServer(async () => (await repository.open()).source, { clock: systemClock });
+const rate = new SharedRate(systemClock);
+const chunks = new ChunkServer(async () => (await repository.open()).source, { clock: systemClock, rate });
 const chunkServer = createServer(chunks.listener);
 chunkServer.keepAliveTimeout = keepAliveMs;
 await listenOnSocket(chunkServer, config.chunkSocket);
-const controlServer = await serveJson(config.controlSocket, async ({ method, path }): Promise<RepositoryMoverState> => {
-	if (method !== 'GET' || path.join('/') !== 'state')
-		throw new RouseError('protocol', `${method} /${path.join('/')} is not known here`);
-	return { repository: config.repository, active: chunks.active, served: chunks.served, failure: repository.failure };
-});
+const controlServer = await serveJson(
+	config.controlSocket,
+	async ({ method, path, body }): Promise<RepositoryMoverState> => {
+		const call = `${method} /${path.join('/')}`;
+		if (call === 'POST /rate') rate.setRate(rateOf(body));
+		else if (call !== 'GET /state') throw new RouseError('protocol', `${call} is not known here`);
+		const { active, served } = chunks;
+		return { repository: config.repository, active, served, maxRateBytes: rate.rate, failure: repository.failure };
+	},
+);
 const visitors = new Visitors();
 visitors.watch(chunkServer);
 visitors.watch(controlServer);

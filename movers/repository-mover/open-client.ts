@@ -8,8 +8,9 @@ import { overTls, readCredentials } from './tls-connections.ts';
 export async function openRepositoryMover({
 	chunkSocket,
 	chunkService,
-}: MoverConfigOfChunks): Promise<RepositoryMoverClient> {
-	if (chunkSocket !== undefined) return new RepositoryMoverClient(overSocket(chunkSocket));
+	recoveryId,
+}: MoverConfigOfChunks & { recoveryId?: string }): Promise<RepositoryMoverClient> {
+	if (chunkSocket !== undefined) return new RepositoryMoverClient(overSocket(chunkSocket, recoveryId));
 	if (chunkService === undefined)
 		throw new RouseError('config_invalid', 'neither chunkSocket nor chunkService is said');
 	return new RepositoryMoverClient(overTls(chunkService, await readCredentials(chunkService)));

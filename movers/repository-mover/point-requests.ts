@@ -42,10 +42,12 @@ export class PointRequests {
 	readonly read: NamesReader = async (incoming): Promise<NamedChunks> => {
 		const [, token] = /^Bearer (\S+)$/.exec(incoming.headers.authorization ?? '') ?? [];
 		if (token === undefined) throw new RouseError('access_denied', 'a token of a restore point is missing');
-		const disks = await this.#disksOf(readToken(this.#key, token));
+		const { recoveryId, ...point } = readToken(this.#key, token);
+		const disks = await this.#disksOf(point);
 		const places = decodePlaces(await readBody(incoming, maxReferences * placeBytes));
 		return {
 			count: places.length,
+			stream: recoveryId,
 			refs: async (from, to, signal) => {
 				const refs: ChunkRef[] = [];
 				for (const place of places.slice(from, to)) refs.push(await refAt(disks, place, signal));
@@ -54,7 +56,7 @@ export class PointRequests {
 		};
 	};
 
-	#disksOf({ recoveryId: _any, ...point }: PointGrant): Promise<PointDisks> {
+	#disksOf(point: GrantedPoint): Promise<PointDisks> {
 		const key = JSON.stringify(point);
 		const disks = this.#points.get(key) ?? this.#open(point);
 		this.#points.delete(key);

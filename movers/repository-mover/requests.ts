@@ -4,11 +4,13 @@ import { RouseError } from '../../model/errors.ts';
 import type { ChunkClass } from '../../repository/chunk-source.ts';
 import { chunkRefBytes } from '../../repository/format/reference.ts';
 import { readBody } from '../../system/request-body.ts';
-import { decodeRequest, maxReferences } from './wire.ts';
+import { decodeRequest, maxReferences, streamHeader } from './wire.ts';
 
 /** How many chunks a request asks for, and which. */
 export interface NamedChunks {
 	count: number;
+	/** The recovery that copies: streams share a limit equally. */
+	stream: string;
 	refs(from: number, to: number, signal: AbortSignal): Promise<readonly ChunkRef[]>;
 }
 
@@ -18,7 +20,9 @@ export type NamesReader = (incoming: IncomingMessage, signal: AbortSignal) => Pr
 /** On a Unix socket: references, as they are. */
 export const readReferences: NamesReader = async incoming => {
 	const refs = decodeRequest(await readBody(incoming, maxReferences * chunkRefBytes));
-	return { count: refs.length, refs: async (from, to) => refs.slice(from, to) };
+	const stream = incoming.headers[streamHeader];
+	const named = typeof stream === 'string' ? stream : '';
+	return { count: refs.length, stream: named, refs: async (from, to) => refs.slice(from, to) };
 };
 
 /** What a request line says; `protocol` for what is not known here. */

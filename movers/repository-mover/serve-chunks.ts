@@ -6,6 +6,7 @@ import type { ChunkClass, ChunkSource } from '../../repository/chunk-source.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MountFirst } from './mount-first.ts';
 import { type NamedChunks, type NamesReader, readOptions, readReferences } from './requests.ts';
+import { SharedRate } from './shared-rate.ts';
 import { aliveFrame, encodeChunkFrame, encodeErrorFrame } from './wire.ts';
 
 export interface ServedChunks {
@@ -20,6 +21,8 @@ export interface ChunkServerOptions {
 	read?: NamesReader;
 	/** Every so often an answer says that the mover is there (wire.ts); absent: it does not. */
 	aliveEveryMs?: number;
+	/** What all of them may read together; absent: without a limit. */
+	rate?: SharedRate;
 }
 
 /** Movers keep connections for bursts that may be minutes apart; a closed one costs the next read round trips. */
@@ -41,6 +44,7 @@ export class ChunkServer {
 	readonly #source: () => Promise<ChunkSource>;
 	readonly #options: ChunkServerOptions;
 	readonly #order: MountFirst;
+	readonly #rate: SharedRate;
 	#migrations = 0;
 
 	/** `source` is asked at each request, so that a repository that could not be opened is tried again. */
@@ -48,6 +52,7 @@ export class ChunkServer {
 		this.#source = source;
 		this.#options = options;
 		this.#order = new MountFirst(options.clock);
+		this.#rate = options.rate ?? new SharedRate(options.clock);
 	}
 
 	get active(): { mount: number; migration: number } {
@@ -106,12 +111,14 @@ export class ChunkServer {
 	}
 
 	async #stream(
-		{ options, outgoing, signal }: Exchange,
+		{ options, named, outgoing, signal }: Exchange,
 		refs: readonly ChunkRef[],
 		between?: () => Promise<void>,
 	): Promise<void> {
 		const source = await this.#source();
 		for await (const { stored } of source.fetch(refs, { ...options, signal })) {
+			if (options.class === 'mount') this.#rate.spend(stored.length);
+			else await this.#rate.take(named.stream, stored.length, signal);
 			this.served.chunks += 1;
 			this.served.storedBytes += stored.length;
 			if (!outgoing.write(encodeChunkFrame(stored))) await once(outgoing, 'drain', { signal });

@@ -6,21 +6,23 @@ import { HostGate } from '../../repository/service/host-gate.ts';
 import { readTokenKey, serviceKeys } from '../../repository/service/service-keys.ts';
 import type { Clock } from '../../system/clock.ts';
 import { answerJson } from '../../system/unix-http.ts';
+import { followLimit } from './follow-limit.ts';
 import { HostRequests, hostOf, type HostRequestsOptions } from './host-requests.ts';
 import { LateRepository } from './late-repository.ts';
 import { PointRequests } from './point-requests.ts';
 import { ChunkServer } from './serve-chunks.ts';
 import { serveTls } from './serve-tls.ts';
+import { SharedRate } from './shared-rate.ts';
 import { aliveEveryMs } from './wire.ts';
 
 export interface ServedRepository extends Pick<HostRequestsOptions, 'access'> {
 	directory: string;
-	/** Of the installation that serves: its record says which hosts are let in. */
+	/** Of the installation that serves: its record says which hosts are let in, its config.yaml what they may read in a second. */
 	home: string;
 	listen: { host: string; port: number };
 	clock: Clock;
 	signal: AbortSignal;
-	/** Why it, or the record of hosts, cannot be read at present; once a reason. */
+	/** Why it, the record of hosts or config.yaml cannot be read at present; once a reason. */
 	onFailure: (error: RouseError) => void;
 }
 
@@ -35,7 +37,8 @@ export async function serveRepository(options: ServedRepository): Promise<{ port
 	const gate = new HostGate(home, 'repositories');
 	const repository = new LateRepository(directory, onFailure);
 	const { read } = new PointRequests(tokenKey, repository);
-	const chunks = new ChunkServer(async () => (await repository.open()).source, { clock, read, aliveEveryMs });
+	const rate = new SharedRate(clock);
+	const chunks = new ChunkServer(async () => (await repository.open()).source, { clock, read, aliveEveryMs, rate });
 	const grants = new Grants(home);
 	const hosts = new HostRequests({ directory, tokenKey, grants, access });
 	const listener: RequestListener = (incoming, outgoing) => {
@@ -45,7 +48,8 @@ export async function serveRepository(options: ServedRepository): Promise<{ port
 	const { server, port } = await serveTls(listen, keys, listener, { gate });
 	void repository.open().catch(() => undefined); // `onFailure` is told before anybody asks
 	const watched = gate.watch({ clock, signal, onFailure });
-	const ended = Promise.all([once(server, 'close'), watched]).then(() => undefined);
+	const followed = followLimit(rate, { home, directory, clock, signal, onFailure });
+	const ended = Promise.all([once(server, 'close'), watched, followed]).then(() => undefined);
 	const close = () => {
 		server.close();
 		server.closeAllConnections(); // whoever waits asks the next one

@@ -3,6 +3,8 @@
  *
  *     POST /chunks?class=mount|migration[&locate=1]
  *
+ * `rouse-stream: RECOVERY-ID` says whose copy it is, as the token does by TLS; all without it are one.
+ *
  * Body on a Unix socket: references of 56 bytes each, as in a page entry (docs/format.md, "Reference"); a zero entry is
  * refused. By TLS, with `authorization: Bearer TOKEN`, places in the token's restore point of 44 bytes each, little-endian,
  * so that nothing else can be named:
@@ -29,6 +31,8 @@ import { chunkRefBytes, decodeChunkRef, encodeChunkRef } from '../../repository/
 
 /** References in one request: 8 MiB of disk in chunks of 4 KiB, 256 MiB in chunks of 128 KiB. */
 export const maxReferences = 2048;
+
+export const streamHeader = 'rouse-stream';
 
 export const placeBytes = 44;
 const digestBytes = 32;

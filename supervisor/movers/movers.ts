@@ -27,7 +27,7 @@ export type MountMover = Mover<Pick<MountMoverControl, 'state' | 'failPending' |
 	listens(): Promise<boolean>;
 };
 export type MigrationMover = Mover<Pick<MigrationMoverControl, 'state' | 'copy' | 'rate' | 'retry'>>;
-export type RepositoryMover = Mover<Pick<RepositoryMoverControl, 'state'>>;
+export type RepositoryMover = Mover<Pick<RepositoryMoverControl, 'state' | 'rate'>>;
 
 /** One disk of a recovery as the movers know it. */
 export interface RecoveryDisk {

@@ -1,6 +1,9 @@
+import { asRouseError } from '../../model/errors.ts';
 import type { RepositoryMoverState } from '../../movers/config.ts';
+import { readLimitOf } from '../../system/site.ts';
 import type { HostParts } from '../recovery/host-parts.ts';
 import { MoverWatch } from '../movers/watch.ts';
+import type { FollowedConfig } from '../pace/followed-config.ts';
 import type { Recovery } from '../recovery/recovery.ts';
 import type { Registry } from '../recovery/registry.ts';
 import { moversWanted } from '../files/state.ts';
@@ -12,18 +15,34 @@ const idleMs = 2_000;
 export class Repositories {
 	readonly #host: HostParts;
 	readonly #registry: Registry;
+	readonly #config: FollowedConfig;
 	readonly #watches = new Map<string, MoverWatch<RepositoryMoverState>>();
 	readonly #unusedSince = new Map<string, number>();
 
-	constructor(host: HostParts, registry: Registry) {
+	constructor(host: HostParts, registry: Registry, config: FollowedConfig) {
+		this.#config = config;
 		this.#host = host;
 		this.#registry = registry;
 	}
 
 	async reconcile(): Promise<void> {
 		for (const [repository, users] of this.#users())
-			if (users.some(({ state }) => moversWanted(state).repository)) await this.#watch(repository).keep();
+			if (users.some(({ state }) => moversWanted(state).repository)) await this.#keep(repository);
 		await this.#endUnused();
+	}
+
+	async #keep(repository: string): Promise<void> {
+		const state = await this.#watch(repository).keep();
+		const config = await this.#config.now();
+		if (state === undefined || config === undefined) return;
+		const limit = readLimitOf(config, repository);
+		if (state.maxRateBytes === limit) return;
+		try {
+			await this.#host.movers.repository(repository).control.rate(limit);
+		} catch (error) {
+			// It died since, or is of a version without limits: the next look tells it, or the one that follows it.
+			if (!['mover_unreachable', 'protocol'].includes(asRouseError(error).code)) throw error;
+		}
 	}
 
 	/** As it is now: recoveries come and go while this looks after one mover and another. */

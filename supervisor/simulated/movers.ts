@@ -150,10 +150,13 @@ export class SimulatedMovers implements Movers {
 
 	repository(directory: string): RepositoryMover {
 		const life = this.repositoryLife(directory);
-		const open = async () => async () => new RepositoryProgram(directory);
+		const open = async () => async () => new RepositoryProgram(directory, this.#options.clock);
 		return {
 			...mover('repository', life, open, () => undefined),
-			control: { state: () => life.ask(program => program.state()) },
+			control: {
+				state: () => life.ask(program => program.state()),
+				rate: maxRateBytes => life.ask(program => program.rate.setRate(maxRateBytes)),
+			},
 		};
 	}
 
@@ -161,10 +164,10 @@ export class SimulatedMovers implements Movers {
 		return [...this.#repositories].filter(([, { holder }]) => holder !== undefined).map(([directory]) => directory);
 	}
 
-	async #source({ repository, service }: RecoveryMoversOf, mayGoOn: MayGoOn): Promise<RetryingChunkSource> {
+	async #source({ recoveryId, repository, service }: RecoveryMoversOf, mayGoOn: MayGoOn): Promise<RetryingChunkSource> {
 		const supply = service
 			? new ServiceSupply(await openRepositoryMover({ chunkService: await service() }), mayGoOn)
-			: new Supply(this.repositoryLife(repository), mayGoOn);
+			: new Supply(this.repositoryLife(repository), mayGoOn, recoveryId);
 		return new RetryingChunkSource(supply, this.#options.clock);
 	}
 

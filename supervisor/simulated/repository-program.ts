@@ -1,18 +1,22 @@
 import { asRouseError, type ErrorDocument, RouseError } from '../../model/errors.ts';
 import type { RepositoryMoverState } from '../../movers/config.ts';
+import { SharedRate } from '../../movers/repository-mover/shared-rate.ts';
 import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { openRepository, type Repository } from '../../repository/repository.ts';
+import type { Clock } from '../../system/clock.ts';
 import type { Program } from './life.ts';
 
 /** A repository mover: one repository, opened when somebody asks for it. */
 export class RepositoryProgram implements Program {
 	readonly served = { requests: 0, chunks: 0, storedBytes: 0 };
+	readonly rate: SharedRate;
 	readonly #directory: string;
 	#opened: Promise<{ repository: Repository; source: ChunkSource }> | undefined;
 	#failure: ErrorDocument | null = null;
 
-	constructor(directory: string) {
+	constructor(directory: string, clock: Pick<Clock, 'now' | 'delay'>) {
+		this.rate = new SharedRate(clock);
 		this.#directory = directory;
 	}
 
@@ -39,6 +43,7 @@ export class RepositoryProgram implements Program {
 			repository: this.#directory,
 			active: { mount: 0, migration: 0 },
 			served: { ...this.served },
+			maxRateBytes: this.rate.rate,
 			failure: this.#failure,
 		};
 	}

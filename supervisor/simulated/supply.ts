@@ -14,9 +14,11 @@ export type MayGoOn = (signal: AbortSignal) => Promise<unknown>;
 export class Supply implements ChunkSource {
 	readonly #repository: Life<RepositoryProgram>;
 	readonly #mayGoOn: MayGoOn;
+	readonly #stream: string;
 	readonly #closed = new AbortController();
 
-	constructor(repository: Life<RepositoryProgram>, mayGoOn: MayGoOn) {
+	constructor(repository: Life<RepositoryProgram>, mayGoOn: MayGoOn, stream: string) {
+		this.#stream = stream;
 		this.#repository = repository;
 		this.#mayGoOn = mayGoOn;
 	}
@@ -30,6 +32,8 @@ export class Supply implements ChunkSource {
 		for await (const chunk of source.fetch(refs, { ...options, signal })) {
 			await this.#mayGoOn(signal);
 			if ((await this.#repository.answering(signal)) !== program) throw this.#repository.unreachable();
+			if (options.class === 'mount') program.rate.spend(chunk.stored.length);
+			else await program.rate.take(this.#stream, chunk.stored.length, signal);
 			program.served.chunks += 1;
 			program.served.storedBytes += chunk.stored.length;
 			yield chunk;

@@ -44,6 +44,16 @@ test('`TokenBucket.take` after a time without use lets no more pass than before'
 	assert.ok(clock.ms - start >= 900, `${clock.ms - start} ms`);
 });
 
+test('`TokenBucket.take` on a machine whose timers are late loses nothing of the rate', async () => {
+	const clock = new TestClock();
+	const exact = clock.delay.bind(clock);
+	clock.delay = async (ms, signal) => exact(ms + 80, signal);
+	const bucket = new TokenBucket(1_000_000, clock);
+	const start = clock.ms;
+	for (let piece = 0; piece < 100; piece += 1) await bucket.take(100_000, never);
+	assert.ok(clock.ms - start <= 10_100, `${clock.ms - start} ms`);
+});
+
 test('`TokenBucket.setRate` takes effect for those who wait, and 0 is unlimited', async () => {
 	let wake: (() => void) | undefined;
 	const clock: Pick<Clock, 'now' | 'delay'> = {
