@@ -27,6 +27,7 @@ const nouns: Readonly<Record<string, { group: string; load: () => Promise<{ buil
 	appliance: { group: 'Services', load: () => import('./commands/appliance.ts') },
 	up: { group: 'Services', load: () => import('./commands/up.ts') },
 	down: { group: 'Services', load: () => import('./commands/down.ts') },
+	service: { group: 'Services', load: () => import('./commands/service.ts') },
 	ui: { group: 'Services', load: () => import('./commands/ui.ts') },
 	temporal: { group: 'Services', load: () => import('./commands/temporal.ts') },
 	worker: { group: 'Services', load: () => import('./commands/worker.ts') },

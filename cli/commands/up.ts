@@ -21,14 +21,15 @@ import { downText } from './down.ts';
 export const build = (context: Context) =>
 	command('up')
 		.description('run the services of this installation; Ctrl-C ends them, machines keep running')
-		.option('--detach', 'return when all are ready, and leave them running')
+		.addOption(new Option('--detach', 'return when all are ready, and leave them running').conflicts('attend'))
+		.option('--attend', 'as systemd runs it: stay with the services, with those that are up already too, ready or not')
 		.addOption(
 			new Option(
 				'--temporal <database>',
 				'where Temporal has its histories, remembered in config.yaml; embedded when it was never said',
 			).choices(temporalDatabases),
 		)
-		.action(async ({ detach, temporal }) => {
+		.action(async ({ detach, attend, temporal }) => {
 			const installation = await openInstallation(homeDirectory(context.env));
 			await mustBeWhollyJoined(installation.home);
 			await provideDatabase(installation, temporal, context);
@@ -37,7 +38,7 @@ export const build = (context: Context) =>
 				return;
 			}
 			try {
-				const { alreadyUp } = await bringUp(installation, context);
+				const { alreadyUp } = attend ? await attendTo(installation, context) : await bringUp(installation, context);
 				if (alreadyUp) return; // somebody else's to end
 				await keepKeeper(installation, context);
 			} catch (error) {
@@ -66,22 +67,37 @@ async function provideDatabase(
 
 /** Resolves when everything answers; says so when it was up before. Used by what needs the services, too. */
 export async function bringUp(installation: Installation, context: Context): Promise<{ alreadyUp: boolean }> {
-	const { output, signal } = context;
 	await mustBeWhollyJoined(installation.home);
 	const config = await loadConfig(installation);
+	const { started } = await startKeeper(installation, context.signal);
+	const { silent, ...ready } = await whenReady(installation, config, context);
+	context.output.result({ ...ready, alreadyUp: !started }, upText(ready, { started, config, silent }));
+	return { alreadyUp: !started };
+}
+
+/** Shows what is waited for; warns of what of the served repositories does not answer. */
+export async function whenReady(
+	installation: Installation,
+	config: Config,
+	{ output, signal }: Context,
+): Promise<ReadyInstallation> {
 	const { waitUntilReady } = await import('../../keeper/ready.ts');
-	const { started } = await startKeeper(installation, signal);
 	const progress = output.progress('starting');
 	let steps = 0;
 	const step = (note: string) => progress.update({ done: ++steps, unit: 'steps', note });
 	try {
-		const { silent, ...ready } = await waitUntilReady(installation, config, { signal, step });
-		for (const what of silent) output.warn(what);
-		output.result({ ...ready, alreadyUp: !started }, upText(ready, { started, config, silent }));
-		return { alreadyUp: !started };
+		const ready = await waitUntilReady(installation, config, { signal, step });
+		for (const what of ready.silent) output.warn(what);
+		return ready;
 	} finally {
 		progress.end();
 	}
+}
+
+/** Temporal may be elsewhere, and away for hours: that is no reason to end. */
+async function attendTo(installation: Installation, { signal }: Context): Promise<{ alreadyUp: false }> {
+	await startKeeper(installation, signal);
+	return { alreadyUp: false };
 }
 
 /** Returns when the services were ended by `rouse down`; a keeper that ended without them is started again. */

@@ -33,6 +33,7 @@ export const testTools: readonly Tool[] = [
 		debianPackage: 'openssh-client',
 		probe: { command: 'ssh', args: ['-V'] },
 	},
+	program('systemd-analyze', 'judges units', 'systemd'),
 	{
 		name: 'ping',
 		purpose: 'asks whether a machine is ready',

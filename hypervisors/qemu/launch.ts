@@ -2,6 +2,7 @@ import { mkdir, open, stat } from 'node:fs/promises';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { Chain } from '../../model/recovery.ts';
 import { isErrno } from '../../system/durable-file.ts';
+import { inOwnScope } from '../../system/own-scope.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { spawnLocked } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -52,7 +53,7 @@ export async function launch(
 		await spawnLocked({
 			lockPath: paths.lock,
 			logPath: paths.log,
-			...program,
+			...inOwnScope(program, paths.lock),
 			env: qemuEnvironment(),
 			cwd: '/', // holds no file system busy
 		});

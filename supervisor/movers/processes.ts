@@ -14,6 +14,7 @@ import {
 import { olderLog } from '../../system/bounded-log.ts';
 import { removeFileDurably } from '../../system/durable-file.ts';
 import { type Installation, places } from '../../system/installation.ts';
+import { inOwnScope } from '../../system/own-scope.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { endHolder, spawnLocked } from '../../system/spawn-locked.ts';
 import { readDocument, writeDocument } from '../files/document.ts';
@@ -148,10 +149,11 @@ export class MoverProcesses implements Movers {
 				const { schema, config } = await describe();
 				await writeDocument(files.config, schema, config);
 				const program = { command: process.execPath, args: [this.#programs[kind], files.config] };
+				const powerless = await withoutPowers(program, { more: kind === 'mount' ? givesSocketAway : [] });
 				await spawnLocked({
 					lockPath: files.lock,
 					logPath: files.log,
-					...(await withoutPowers(program, { more: kind === 'mount' ? givesSocketAway : [] })),
+					...inOwnScope(powerless, files.lock),
 					env: this.#environment(),
 				});
 			},
