@@ -2,6 +2,7 @@ import { type Conflict, conflictsOf, hostsOf, type Occupied } from '../../client
 import { dataBytesOf, type Demand, demandsOf } from '../../client/batch/demand.ts';
 import { type Estimate, estimateOf } from '../../client/batch/estimate.ts';
 import type { Expansion } from '../../client/batch/expand.ts';
+import type { Places } from '../../client/batch/play-through.ts';
 import type { PoolHost } from '../../client/requests.ts';
 import type { Found } from '../../client/batch/existing.ts';
 import { wavesOf } from '../../client/batch/waves.ts';
@@ -54,8 +55,14 @@ export function planDocument(
 	{
 		hosts,
 		occupied,
+		places,
 		foundOf,
-	}: { hosts: ReadonlyMap<string, PoolHost>; occupied: readonly Occupied[]; foundOf: (name: string) => Found },
+	}: {
+		hosts: ReadonlyMap<string, PoolHost>;
+		places: Places;
+		occupied: readonly Occupied[];
+		foundOf: (name: string) => Found;
+	},
 ): BatchPlanDocument {
 	const waves = wavesOf(plan.groups).map(wave => wave.map(({ name }) => name));
 	const order = waves.flat();
@@ -70,7 +77,7 @@ export function planDocument(
 		items: inOrder.map(one => plannedItem(one, foundOf(one.item.request.name))),
 		demands: demandsOf(wanted, hosts),
 		conflicts: conflictsOf(wanted, occupied),
-		estimate: estimateOf(plan, wanted),
+		estimate: estimateOf(plan, wanted, places),
 		warnings,
 	};
 }

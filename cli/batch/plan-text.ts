@@ -104,12 +104,20 @@ function warningLines({ items, warnings }: BatchPlanDocument): string[] {
 	return [...warnings, ...ofItems].map(warning => `  warning    ${terminalLine(warning)}`);
 }
 
-function estimateLines({ estimate }: BatchPlanDocument): string[] {
-	const { readyMs, readyAtMostMs, localMs, assumed } = estimate;
+function estimateLines({ estimate, items }: BatchPlanDocument): string[] {
+	const { readyMs, readyAtMostMs, withoutPlace, bound, localMs, assumed } = estimate;
 	const atMost = readyAtMostMs > readyMs ? ` (${formatDuration(readyAtMostMs)} if checks pass in the last moment)` : '';
 	const local = localMs === null ? '' : `; all data local after about ${formatDuration(localMs)}`;
-	const took = `taken for granted: ${formatDuration(assumed.startMs)} from its turn to power-on, ${formatDuration(assumed.readyMs)} to a check that passes, ${formatBytes(assumed.copyBytesPerSecond)} a second onto each host; what hosts and repositories bear comes on top`;
-	return [`  estimate   all ready after about ${formatDuration(readyMs)}${atMost}${local}`, `             ${took}`];
+	const took = `taken for granted: ${formatDuration(assumed.startMs)} from its turn to power-on, ${formatDuration(assumed.readyMs)} to a check that passes, ${formatBytes(assumed.copyBytesPerSecond)} a second onto each host; what else hosts and repositories bear comes on top`;
+	const which = withoutPlace === 0 ? 'all' : `${items.length - withoutPlace} of ${count(items.length, 'machine')}`;
+	const waits =
+		withoutPlace === 0 ? [] : [`${count(withoutPlace, 'machine')} without a place until others are finished`];
+	const bounds = bound === null ? [] : [`bound by ${bound === 'window' ? 'the window' : bound}`];
+	const more = [...waits, ...bounds].map(text => `; ${text}`).join('');
+	return [
+		`  estimate   ${which} ready after about ${formatDuration(readyMs)}${atMost}${local}${more}`,
+		`             ${took}`,
+	];
 }
 
 function count(number: number, what: string): string {

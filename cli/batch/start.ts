@@ -1,8 +1,10 @@
 import { readBatch } from '../../client/batch/documents.ts';
 import { existingRequests, foundOf } from '../../client/batch/existing.ts';
+import { placesOf } from '../../client/batch/places.ts';
 import type { Expansion } from '../../client/batch/expand.ts';
 import type { RecoverySummary } from '../../client/summaries.ts';
 import type { BatchPlan } from '../../model/batch.ts';
+import type { BrokerView } from '../../model/broker-view.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { HostView } from '../../supervisor/protocol.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
@@ -91,16 +93,22 @@ interface From {
 interface Around {
 	recoveries: readonly RecoverySummary[];
 	open: BatchPlan | undefined;
+	/** Null: it did not answer, or was not asked. */
+	broker: BrokerView | null;
 }
 
-async function lookAround({ recoveries, batches }: Session, name: string): Promise<Around> {
-	const [list, open] = await Promise.all([recoveries.list(), batches.openPlan(name)]);
-	return { recoveries: list, open };
+async function lookAround({ recoveries, batches, broker }: Session, name: string): Promise<Around> {
+	const [list, open, shares] = await Promise.all([
+		recoveries.list(),
+		batches.openPlan(name),
+		broker.view({ limitMs: 2_000 }).catch(() => null), // the own host's configuration tells its places then
+	]);
+	return { recoveries: list, open, broker: shares };
 }
 
 async function expand(
 	{ written, options, config, installation, context }: From,
-	{ recoveries, open }: Around,
+	{ recoveries, open }: Pick<Around, 'recoveries' | 'open'>,
 	session: Session | undefined,
 ): Promise<{ expansion: Expansion; asked: AskedHosts }> {
 	const { signal } = context;
@@ -124,7 +132,7 @@ async function expand(
 /** Without Temporal too: what is wrong with a file is wrong before anything runs. */
 async function showPlan(from: From): Promise<void> {
 	const { context, written } = from;
-	let around: Around = { recoveries: [], open: undefined };
+	let around: Around = { recoveries: [], open: undefined, broker: null };
 	try {
 		return await withSession(context, async session => {
 			around = await lookAround(session, written.file.name);
@@ -137,7 +145,11 @@ async function showPlan(from: From): Promise<void> {
 	return printPlan(from, around, undefined);
 }
 
-async function printPlan(from: From, { recoveries, open }: Around, session: Session | undefined): Promise<void> {
+async function printPlan(
+	from: From,
+	{ recoveries, open, broker }: Around,
+	session: Session | undefined,
+): Promise<void> {
 	const { context, config, installation, options } = from;
 	const { expansion, asked } = await expand(from, { recoveries, open }, session);
 	const supervisor = SupervisorClient.of(installation);
@@ -151,6 +163,7 @@ async function printPlan(from: From, { recoveries, open }: Around, session: Sess
 	const document = planDocument(expansion, planned, {
 		hosts: asked.hosts,
 		occupied: [{ host: config.host.name, views }],
+		places: broker ? placesOf(broker, [...hashes.keys()]) : new Map([[config.host.name, config.host.recoveries]]),
 		foundOf: name => foundOf(known.get(name), hashes.get(name) ?? '', options.again ?? false),
 	});
 	context.output.result(document, batchPlanText(document, context.output.columns));

@@ -2,67 +2,43 @@
 import type { BatchPlan } from '../../model/batch.ts';
 import { dataBytesOf } from './demand.ts';
 import { hostsOf } from './conflicts.ts';
+import { assumed, type Places, playThrough } from './play-through.ts';
 import type { WantedItem } from './expand.ts';
-import { wavesOf } from './waves.ts';
-
-/** What nobody knows before: so a plan says what it took for granted. */
-export const assumed = {
-	/** From its turn to power-on. */
-	startMs: 20_000,
-	/** From power-on to a check that passes, where there is one. */
-	readyMs: 60_000,
-	/** Onto one host, by all copies there. */
-	copyBytesPerSecond: 100 * 2 ** 20,
-} as const;
 
 export interface Estimate {
-	/** Until the last machine is ready. */
+	/** Until the last machine is ready that gets its turn. */
 	readyMs: number;
 	/** The same if every check passed in its last moment. */
 	readyAtMostMs: number;
-	/** Until all data that migrates by itself is local; null when none does. */
+	/** How many get no place on a host before somebody finishes, or gives back, one that has. */
+	withoutPlace: number;
+	/** What most of the waiting is for, besides groups: `window`, or places as `host/kvm1/recoveries`; null when nothing waits. */
+	bound: string | null;
+	/** Until all data that migrates by itself is local; null when none does, or one that should gets no place. */
 	localMs: number | null;
 	assumed: typeof assumed;
 }
 
-/** By the window, the groups and the sizes alone: what the broker makes wait comes on top. */
+/** By the window, the groups, the places of hosts and the sizes: what the broker makes wait for else comes on top. */
 export function estimateOf(
 	{ window, groups }: Pick<BatchPlan, 'window' | 'groups'>,
 	items: readonly WantedItem[],
+	places: Places,
 ): Estimate {
 	const lasting = (check: (item: WantedItem) => number) => (item: WantedItem) => assumed.startMs + check(item);
 	const expected = lasting(({ request }) => (request.readiness === undefined ? 0 : assumed.readyMs));
 	const atMost = lasting(({ request }) => request.readiness?.timeoutMs ?? 0);
-	const readyMs = untilReady(groups, items, { window, lasts: expected });
+	const { readyMs, withoutPlace, bound } = playThrough({ window, groups, places }, items, expected);
+	const latest = playThrough({ window, groups, places }, items, atMost);
 	const copyMs = untilLocal(items);
 	return {
 		readyMs,
-		readyAtMostMs: Math.max(readyMs, untilReady(groups, items, { window, lasts: atMost })),
-		localMs: copyMs === null ? null : Math.max(readyMs, assumed.startMs + copyMs),
+		readyAtMostMs: Math.max(readyMs, latest.readyMs),
+		withoutPlace,
+		bound,
+		localMs: copyMs === null || withoutPlace > 0 ? null : Math.max(readyMs, assumed.startMs + copyMs),
 		assumed,
 	};
-}
-
-/** Each machine in its turn into the place that is free first, not before the groups before it are ready. */
-function untilReady(
-	groups: BatchPlan['groups'],
-	items: readonly WantedItem[],
-	{ window, lasts }: { window: number; lasts: (item: WantedItem) => number },
-): number {
-	const places = Array.from({ length: Math.min(window, items.length) }, () => 0);
-	const readyAt = new Map<string, number>();
-	for (const group of wavesOf(groups).flat()) {
-		const from = Math.max(0, ...group.after.map(name => readyAt.get(name) ?? 0));
-		let ready = from;
-		for (const item of items.filter(one => one.group === group.name)) {
-			const place = places.indexOf(Math.min(...places));
-			const end = Math.max(from, places[place] ?? 0) + lasts(item);
-			places[place] = end;
-			ready = Math.max(ready, end);
-		}
-		readyAt.set(group.name, ready);
-	}
-	return Math.max(0, ...readyAt.values());
 }
 
 /** The longest of what one host copies, pools spread evenly, and of what one machine does under its own limit. */

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conflictsOf } from '../../client/batch/conflicts.ts';
 import { demandsOf } from '../../client/batch/demand.ts';
-import { assumed, estimateOf } from '../../client/batch/estimate.ts';
+import { assumed } from '../../client/batch/play-through.ts';
+import { estimateOf } from '../../client/batch/estimate.ts';
+import { placesOf } from '../../client/batch/places.ts';
 import type { WantedItem } from '../../client/batch/expand.ts';
 import { isSamePlan } from '../../client/batch/same-plan.ts';
 import { batchSurroundings, expanded } from '../equipment/batch-surroundings.ts';
@@ -76,7 +78,7 @@ test('`demandsOf` adds up what the machines need, by the hosts that they may go 
 test('`estimateOf` lets machines wait for the window and for the groups before them', async () => {
 	const estimate = async (text: string) => {
 		const { plan, items } = await expanded(text);
-		return estimateOf(plan, items);
+		return estimateOf(plan, items, new Map());
 	};
 	const turn = assumed.startMs;
 	const machines = "machines: ['*']";
@@ -89,6 +91,64 @@ test('`estimateOf` lets machines wait for the window and for the groups before t
 	assert.equal(localMs, null);
 	const slow = await estimate(`defaults: {finish: migrate, maxRate: 8}\ngroups: [{name: g, ${machines}}]`);
 	assert.equal(slow.localMs, turn + (4096 / 8) * 1_000);
+});
+
+test('`estimateOf` counts the places of hosts, which are taken until a recovery is finished, and says what bounds the batch', async () => {
+	const estimate = async (text: string, places: Record<string, number>) => {
+		const { plan, items } = await expanded(text);
+		const { readyMs, withoutPlace, bound, localMs } = estimateOf(plan, items, new Map(Object.entries(places)));
+		return [readyMs / assumed.startMs, withoutPlace, bound, localMs === null ? null : localMs > 0];
+	};
+	const five = "groups: [{name: g, machines: ['*']}]";
+	assert.deepEqual(await estimate(five, {}), [1, 0, null, null]);
+	assert.deepEqual(await estimate(`window: 2\n${five}`, { local: 5 }), [3, 0, 'window', null]);
+	assert.deepEqual(
+		await estimate(five, { local: 2 }),
+		[1, 3, 'host/local/recoveries', null],
+		'until a person says migrate',
+	);
+	const copied = `defaults: {finish: migrate}\n${five}`;
+	const [turns, without, bound, isLocal] = await estimate(copied, { local: 2 });
+	assert.ok(Number(turns) > 3 && Number(turns) < 3.01, `${turns} turns, with two short copies between them`);
+	assert.deepEqual([without, bound, isLocal], [0, 'host/local/recoveries', true]);
+	assert.deepEqual(await estimate(copied, { local: 0 }), [0, 5, 'host/local/recoveries', null]);
+	const pool = `defaults: {hosts: [local, other]}\n${five}`;
+	assert.deepEqual(await estimate(pool, { local: 2, other: 3 }), [1, 0, null, null]);
+	assert.deepEqual(await estimate(pool, { local: 2, other: 2 }), [1, 1, 'host/local/recoveries', null]);
+});
+
+test('`placesOf` is what the broker counts, less what others hold', () => {
+	const lease = (name: string, step: string, host = 'kvm1') => ({
+		requestId: `recovery/${name}/x/${step}`,
+		holder: { workflowId: `recovery/${name}`, firstRunId: 'x' },
+		host,
+		token: 1,
+		grantedMs: 0,
+		expectedEndMs: 0,
+		onHost: true,
+		orphanedMs: null,
+	});
+	const resource = (name: string, capacity: number | null, held: number) => ({
+		resource: name,
+		capacity,
+		held,
+		set: null,
+		reserved: 0,
+	});
+	const resources = [
+		resource('host/kvm1/recoveries', 4, 3),
+		resource('host/kvm2/recoveries', null, 0),
+		resource('host/kvm1/memoryMiB', 100, 0),
+		resource('host/kvm3/recoveries', 0, 1),
+	];
+	const leases = [lease('own', 'run-2'), lease('own', 'migrate'), lease('a', 'run'), lease('b', 'run')];
+	assert.deepEqual(
+		[...placesOf({ resources, leases }, ['own'])],
+		[
+			['kvm1', 2],
+			['kvm3', 0],
+		],
+	);
 });
 
 test('two plans are the same when they come to the same, whatever time a deadline was counted from', async () => {

@@ -77,7 +77,12 @@ test('the plan of a batch tells order, space, conflicts, problems and what was t
 	const request = makeRequest({ name: 'dc01-r1', machine: 'dc01' });
 	const taken = summaryOf(request, { phase: 'running', workflow: 'RUNNING' });
 	const foundUnder = (name: string) => foundOf(name === 'dc01-r1' ? taken : undefined, 'x', false);
-	const document = planDocument(expansion, planned, { hosts, occupied: [], foundOf: foundUnder });
+	const document = planDocument(expansion, planned, {
+		hosts,
+		places: new Map([['local', 2]]),
+		occupied: [],
+		foundOf: foundUnder,
+	});
 	assert.deepEqual(document.waves, [['base'], ['web']]);
 	assert.deepEqual(
 		document.items.map(({ name }) => name),
@@ -93,7 +98,8 @@ test('the plan of a batch tells order, space, conflicts, problems and what was t
 		/^ {2}problem +dc01-r1: recovery dc01-r1 is running, and was started with other options; go on with it: rouse recover show dc01-r1;/m,
 	);
 	assert.match(text, /^ {2}warning +slow \(3 machines\)$/m);
-	assert.match(text, /^ {2}estimate +all ready after about 1 min 40 s \(10 min 40 s if checks/m);
+	assert.match(text, /^ {2}estimate +2 of 3 machines ready after about 1 min 20 s \(10 min 20 s if checks/m);
+	assert.match(text, /; 1 machine without a place until others are finished; bound by host\/local\/recoveries$/m);
 });
 
 test('`existingRequests` knows what is under way, finished, or will be started, and nothing that is over otherwise', () => {
