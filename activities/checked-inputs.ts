@@ -6,12 +6,14 @@ import { RouseError } from '../model/errors.ts';
 import { issueText, keysOf } from '../model/issue-text.ts';
 import type { BatchActivities } from './batch-activities.ts';
 import type { ControlActivities } from './control-activities.ts';
+import type { DrillActivities } from './drill-activities.ts';
 import { toFailure } from './failures.ts';
 import type { HostActivities } from './host-activities.ts';
 
 /** None is missing: that is what the type is for. */
-const schemas: Readonly<Record<keyof ControlActivities | keyof BatchActivities | keyof HostActivities, z.ZodType>> =
-	activityInputs;
+const schemas: Readonly<
+	Record<keyof ControlActivities | keyof BatchActivities | keyof DrillActivities | keyof HostActivities, z.ZodType>
+> = activityInputs;
 
 const longestText = 300;
 

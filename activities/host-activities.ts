@@ -2,6 +2,8 @@ import { askHost } from './host/ask-host.ts';
 import { answer } from './host/answer.ts';
 import { checkReadiness } from './host/check-readiness.ts';
 import { chooseHardware } from './host/choose-hardware.ts';
+import { lookAtMachine } from './host/drill/look-at-machine.ts';
+import { runTest } from './host/drill/run-test.ts';
 import { leasesGone } from './host/leases-gone.ts';
 import { migrateChunks, type SliceOptions } from './host/migrate-chunks.ts';
 import { hostSteps } from './host/steps.ts';
@@ -16,7 +18,9 @@ export function createHostActivities(host: HostDependencies, slices?: SliceOptio
 		checkReadiness: checkReadiness(host),
 		chooseHardware: chooseHardware(host),
 		leasesGone: leasesGone(host),
+		lookAtMachine: lookAtMachine(host),
 		migrateChunks: migrateChunks(host, slices),
+		runTest: runTest(host),
 	};
 }
 

@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream';
+import type * as z from 'zod';
 import type { HostStepInput } from '../model/activity-inputs.ts';
 import type { CapacityReport } from '../model/broker.ts';
 import { RouseError } from '../model/errors.ts';
@@ -5,9 +7,13 @@ import type { HardwareRequest } from '../model/hardware-request.ts';
 import type { Hardware } from '../model/hardware.ts';
 import type { Incident } from '../model/recovery.ts';
 import type {
+	AgentRan,
+	agentRunSchema,
 	AgentView,
+	ConsoleKind,
 	HostView,
 	RecoveryView,
+	ScreenshotView,
 	StepAnswer,
 	StepBody,
 	StepCall,
@@ -32,6 +38,14 @@ export interface Supervisor {
 	recoveries(options?: { signal?: AbortSignal | undefined }): Promise<RecoveryView[]>;
 	capacity(options?: { signal?: AbortSignal | undefined }): Promise<CapacityReport>;
 	leasesGone(requestIds: readonly string[], options?: { signal?: AbortSignal | undefined }): Promise<string[]>;
+	/** Of a drill's machine alone. */
+	agentRun(
+		name: string,
+		call: z.input<typeof agentRunSchema>,
+		options?: { signal?: AbortSignal | undefined },
+	): Promise<AgentRan>;
+	screenshot(name: string, options?: { signal?: AbortSignal | undefined }): Promise<ScreenshotView>;
+	console(name: string, kind: ConsoleKind, signal?: AbortSignal): Promise<Duplex>;
 	agent(name: string, options?: { signal?: AbortSignal | undefined }): Promise<AgentView>;
 	incidents(name: string, after?: number, options?: { signal?: AbortSignal | undefined }): Promise<Incident[]>;
 }

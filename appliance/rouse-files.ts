@@ -12,6 +12,7 @@ export const projectFolders: readonly string[] = [
 	'appliance',
 	'cli',
 	'client',
+	'drills',
 	'exports',
 	'hypervisors',
 	'inspection',

@@ -33,6 +33,8 @@ export function hintOf({ hint, code, details }: RouseError): string | undefined 
 	if (hint) return hint;
 	const about = detailsSchema.safeParse(details).data;
 	const batch = batchSchema.safeParse(details).data;
+	const drill = z.object({ drill: z.string() }).safeParse(details).data;
+	if (drill) return aboutDrill[code]?.(drill.drill) ?? general[code];
 	if (batch) return aboutBatch[code]?.(batch.batch) ?? general[code];
 	return (about && aboutRecovery[code]?.(about)) ?? tooLargeHint(details) ?? general[code];
 }
@@ -58,6 +60,15 @@ const aboutBatch: Partial<Record<ErrorCode, (name: string) => string>> = {
 	phase_wrong: name => `how it ended: rouse batch show ${name}`,
 	worker_missing: name =>
 		`start what is missing: rouse up --detach. An order may still take effect: rouse batch show ${name}`,
+};
+
+const aboutDrill: Partial<Record<ErrorCode, (name: string) => string>> = {
+	drill_unknown: () => 'what there is: rouse drill list',
+	name_conflict: name =>
+		`look at it: rouse drill watch ${name}; end it and throw its machines away: rouse drill cancel ${name}; start another beside it: --name NAME`,
+	phase_wrong: name => `what it has found: rouse drill report ${name}`,
+	worker_missing: name =>
+		`start what is missing: rouse up --detach. An order may still take effect: rouse drill show ${name}`,
 };
 
 const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | undefined>> = {

@@ -20,6 +20,7 @@ const nouns: Readonly<Record<string, { group: string; load: () => Promise<{ buil
 	nbd: { group: 'Backups', load: () => import('./commands/nbd.ts') },
 	recover: { group: 'Recoveries', load: () => import('./commands/recover.ts') },
 	batch: { group: 'Recoveries', load: () => import('./commands/batch.ts') },
+	drill: { group: 'Recoveries', load: () => import('./commands/drill.ts') },
 	audit: { group: 'Recoveries', load: () => import('./commands/audit.ts') },
 	broker: { group: 'Recoveries', load: () => import('./commands/broker.ts') },
 	console: { group: 'Recoveries', load: () => import('./commands/console.ts') },

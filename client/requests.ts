@@ -42,6 +42,8 @@ export interface RequestOptions {
 	/** Among equal priorities the earliest goes first. */
 	deadline?: RecoveryRequest['deadline'];
 	reason?: string | undefined;
+	/** It is disposable, and this drill's. */
+	drill?: RecoveryRequest['drill'];
 }
 
 /** The id of a host of another machine, as config.yaml names it; undefined for the installation's own. Throws `host_unknown`. */
@@ -140,6 +142,7 @@ export function requestOf(
 		platformOptions: options.platformOptions ?? {},
 		powerOn: options.powerOn,
 		...(options.readiness === undefined ? {} : { readiness: options.readiness }),
+		...(options.drill === undefined ? {} : { drill: options.drill }),
 		policy: { finish: options.finish, switch: options.switch, maxRateBytes: options.maxRateBytes ?? 0 },
 		...(options.priority === undefined ? {} : { priority: options.priority }),
 		...(options.deadline === undefined ? {} : { deadline: options.deadline }),
@@ -197,6 +200,11 @@ function checkNetwork(target: string, { name, networks, networksMissing, network
 /** The same each time, so that the same request twice is one recovery. */
 export function defaultName(machine: string): string {
 	return `${machine.slice(0, 37)}-r1`;
+}
+
+/** Another than that of a recovery in earnest, which it must not stand in the way of. */
+export function defaultDrillName(machine: string): string {
+	return `${machine.slice(0, 34)}-drill`;
 }
 
 /**

@@ -2,7 +2,7 @@
  * What Rouse asks of a platform that runs machines. The words MUST, MUST NOT and MAY are those of RFC 2119.
  *
  * One `Machine` object stands for one recovered machine and its directory. The supervisor calls its methods one at a time
- * (never two at once for one machine, `openTargets`, `volume`, `takenMiB`, `console` and `agentAnswers` excepted), from one process at a time; it MAY die at any moment, and
+ * (never two at once for one machine, `openTargets`, `volume`, `takenMiB`, `console`, `agentAnswers`, `agentRuns` and `screenshot` excepted), from one process at a time; it MAY die at any moment, and
  * the next supervisor makes a new object from the same definition and calls again. So:
  *
  *  - Every method MUST be idempotent: it looks at what is there, does what is missing, and succeeds when nothing is.
@@ -152,6 +152,16 @@ export interface MoverGate {
 
 export type ConsoleKind = 'serial' | 'screen';
 
+export interface AgentRunLimits {
+	timeoutMs: number;
+	mostBytes: number;
+}
+
+export interface AgentRun {
+	exitCode: number;
+	output: string;
+}
+
 export interface Machine {
 	/** For a person who looks into it: names and places of the platform's own, shown as they are. */
 	readonly debug: Readonly<Record<string, string>>;
@@ -263,6 +273,19 @@ export interface Machine {
 	agentAnswers?(options?: CallOptions): Promise<boolean>;
 
 	/**
+	 * Runs a program in the guest by its agent, and waits for its end: what it said, to at most `mostBytes` of its end. Asked
+	 * of machines that nobody works with. As `agentAnswers` beside other calls; nothing of what comes is trusted. Throws
+	 * `timeout`, and `not_ready` when the agent does not answer or has no such command.
+	 */
+	agentRuns?(command: readonly string[], options: CallOptions & AgentRunLimits): Promise<AgentRun>;
+
+	/**
+	 * What the machine's screen shows, as PNG. MAY be called while another call is under way, MUST come back within ten
+	 * seconds, and MUST NOT disturb the machine. `phase_wrong` while it is off. A platform without it gives no pictures.
+	 */
+	screenshot?(options: CallOptions & { mostBytes: number }): Promise<Buffer>;
+
+	/**
 	 * What a person needs to run the machine without Rouse (start script); called after the switch. Of the platform's own
 	 * files only those that the machine needs remain.
 	 */
@@ -317,6 +340,12 @@ export interface HardwareRequest {
 	diskSizesBytes?: readonly number[] | undefined;
 	/** As a person or the configuration gave them; `config_invalid` for what this platform does not know. */
 	options: PlatformData;
+	/**
+	 * The machine is that of a drill: none of its NICs may lead anywhere. Beside `none` there is the network `isolated`
+	 * (model/isolated-network.ts) for it, which is the machine's own; a platform that cannot make one MUST refuse it with
+	 * `config_invalid`, and MUST NOT take something that merely has this name.
+	 */
+	isolated?: boolean | undefined;
 }
 
 export interface Platform {

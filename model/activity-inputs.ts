@@ -7,11 +7,19 @@ import * as z from 'zod';
 import { batchLimits } from './batch.ts';
 import { brokerLimits, heldLeaseSchema, holderSchema, leaseRequestSchema, releaseSchema } from './broker.ts';
 import { digestSchema } from './chunk.ts';
+import { drillLimits, drillPlanSchema, drillTestSchema } from './drill.ts';
+import { drillReportSchema, machineFindingsSchema, machineOutcomeSchema } from './drill-report.ts';
 import { errorCodes } from './errors.ts';
 import { hostQuestionSchema } from './host-question.ts';
 import { nameSchema, pointTimeSchema } from './names.ts';
 import { readinessSchema } from './readiness.ts';
-import { policySchema, powerActionSchema, recoveryPlanSchema, recoveryRequestSchema } from './recovery.ts';
+import {
+	ofDrillSchema,
+	policySchema,
+	powerActionSchema,
+	recoveryPlanSchema,
+	recoveryRequestSchema,
+} from './recovery.ts';
 
 /** Every activity on a host gets this: the host it is meant for, and what the supervisor fences by. */
 const hostStepSchema = z.strictObject({
@@ -34,6 +42,9 @@ const pinSchema = z.strictObject({
 	host: nameSchema.optional(),
 });
 
+const drilledSchema = z.strictObject({ drill: nameSchema, name: nameSchema });
+const reportNameSchema = z.string().regex(/^\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z$/);
+
 const itemSchema = z.strictObject({ name: nameSchema, requestHash: digestSchema });
 const itemsSchema = z.array(itemSchema).max(batchLimits.asked);
 
@@ -53,7 +64,8 @@ export const activityInputs = {
 	migrateChunks: hostStepSchema.extend({ maxRateBytes: policySchema.shape.maxRateBytes }),
 	switchToTarget: hostStepSchema,
 	finalize: hostStepSchema,
-	discard: hostStepSchema,
+	/** `drill`: of which it is, and why nobody had to confirm it. */
+	discard: hostStepSchema.extend({ drill: ofDrillSchema.optional() }),
 	/** `left`: the recovery goes on on another host of its pool. */
 	undo: hostStepSchema.extend({ left: z.boolean().optional() }),
 	/** `order` is the higher, the later it was given. */
@@ -84,6 +96,17 @@ export const activityInputs = {
 		hostId: z.uuid(),
 		requestIds: z.array(releaseSchema.shape.requestId).max(brokerLimits.leases),
 	}),
+	/** Of a drill's recovery. */
+	findDrilled: drilledSchema.extend({ recoveryId: z.uuid() }),
+	keepFindings: drilledSchema.extend({ report: reportNameSchema, findings: machineFindingsSchema }),
+	writeDrillReport: z.strictObject({
+		...drillReportSchema.omit({ version: true, passed: true, machines: true }).shape,
+		directory: reportNameSchema,
+		keep: drillPlanSchema.shape.keep,
+		machines: z.array(machineOutcomeSchema).max(drillLimits.machines),
+	}),
+	runTest: hostStepSchema.extend({ test: drillTestSchema }),
+	lookAtMachine: hostStepSchema,
 	askBroker: z.strictObject({ request: leaseRequestSchema }),
 	heldLeases: z.strictObject({}),
 	closedHolders: z.strictObject({ holders: z.array(holderSchema) }),

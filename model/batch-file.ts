@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { batchLimits, onFailureSchema } from './batch.ts';
 import { brokerLimits, leaseRequestSchema } from './broker.ts';
+import type { DrillTest } from './drill.ts';
 import { machineConfigSchema } from './machine.ts';
 import { nameSchema } from './names.ts';
 import { defaultReadyMs, type Readiness, readinessSchema } from './readiness.ts';
@@ -9,7 +10,7 @@ import { allocateSchema, finishSchema, forwardSchema, networkTargetSchema, switc
 import { writtenBytesSchema, writtenDurationSchema, writtenMemorySchema, writtenTimeSchema } from './written-values.ts';
 
 /** A map without other fields, whose error says which there are. */
-function map<S extends z.core.$ZodLooseShape>(shape: S) {
+export function map<S extends z.core.$ZodLooseShape>(shape: S) {
 	const known = Object.keys(shape).join(', ');
 	return z.strictObject(shape, {
 		error: ({ code }) => (code === 'unrecognized_keys' ? `no such field is known here: there are ${known}` : undefined),
@@ -79,7 +80,7 @@ const readySchema = z
 	.meta({ description: 'When a machine that was powered on counts as ready. Default: power, at once.' });
 
 /** What is said for all machines, for a group, or for one; what is nearest to a machine counts. */
-const settings = {
+export const batchSettings = {
 	repository: nameSchema.optional().meta({ description: 'Its name in config.yaml.' }),
 	hosts: z
 		.array(nameSchema)
@@ -105,13 +106,12 @@ const settings = {
 	ready: readySchema.optional(),
 };
 
-const settingsSchema = map(settings);
-export type BatchSettings = z.output<typeof settingsSchema>;
+const settingsSchema = map(batchSettings);
+/** `tests`: of a drill's file. */
+export type BatchSettings = z.output<typeof settingsSchema> & { tests?: DrillTest[] | undefined };
 
-const entrySchema = map({
-	machine: patternSchema,
-	...settings,
-	name: nameSchema.optional().meta({ description: 'Of the recovery. Default: MACHINE-r1.' }),
+/** Of one machine alone. */
+export const entryFields = {
 	machineName: nameSchema.optional().meta({ description: 'Of the machine on its host. Default: as the recovery.' }),
 	memory: writtenMemorySchema.optional().meta({ description: 'As 2048 (MiB) or 2GiB. Default: what it had.' }),
 	cpus: machineConfigSchema.shape.cpus.optional().meta({ description: 'Default: what it had.' }),
@@ -124,21 +124,32 @@ const entrySchema = map({
 		.record(z.string().min(1).max(40), z.union([z.string(), z.number(), z.boolean()]))
 		.optional()
 		.meta({ description: "Wishes to the host's platform about the machine's devices." }),
+};
+
+const entrySchema = map({
+	machine: patternSchema,
+	...batchSettings,
+	name: nameSchema.optional().meta({ description: 'Of the recovery. Default: MACHINE-r1.' }),
+	...entryFields,
 });
 export type BatchEntry = z.output<typeof entrySchema>;
 
-const groupSchema = map({
+export const groupFields = {
 	name: nameSchema,
 	after: z
 		.array(nameSchema)
 		.max(batchLimits.groups)
 		.optional()
 		.meta({ description: 'It starts when all machines of these groups are ready.' }),
+};
+
+const groupSchema = map({
+	...groupFields,
 	machines: z
 		.array(z.union([patternSchema, entrySchema], 'a machine or a pattern, or a map with machine'))
 		.min(1)
 		.max(batchLimits.items),
-	...settings,
+	...batchSettings,
 });
 export type BatchFileGroup = z.output<typeof groupSchema>;
 

@@ -11,5 +11,7 @@ export const hardwareRequestSchema = z.strictObject({
 	forwards: recoveryPlanSchema.shape.forwards,
 	diskSizesBytes: z.array(z.int().min(1)).max(64).optional(),
 	options: platformDataSchema,
+	/** It is on no network that leads anywhere, or not at all; absent: that is not asked for. */
+	isolated: z.boolean().optional(),
 });
 export type HardwareRequest = z.infer<typeof hardwareRequestSchema>;

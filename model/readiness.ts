@@ -4,12 +4,17 @@ import { nameSchema } from './names.ts';
 
 const addressSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$/, 'an address or a host name');
 
-export const readinessCheckSchema = z.discriminatedUnion('by', [
-	z.strictObject({ by: z.literal('agent') }),
+/** Ways to ask that drills have as well. */
+export const sharedChecks = [
 	z.strictObject({ by: z.literal('ping'), address: addressSchema }),
 	z.strictObject({ by: z.literal('tcp'), address: addressSchema, port: z.int().min(1).max(65535) }),
 	/** The program `checks/NAME` in the home of the host's installation: ready at exit code 0. */
 	z.strictObject({ by: z.literal('command'), name: nameSchema, args: z.array(z.string().max(200)).max(16) }),
+] as const;
+
+export const readinessCheckSchema = z.discriminatedUnion('by', [
+	z.strictObject({ by: z.literal('agent') }),
+	...sharedChecks,
 ]);
 export type ReadinessCheck = z.infer<typeof readinessCheckSchema>;
 

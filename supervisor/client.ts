@@ -11,6 +11,9 @@ import { openStream } from '../system/unix-stream.ts';
 import { callJson } from '../system/unix-http.ts';
 import {
 	capacitySchema,
+	type AgentRan,
+	agentRanSchema,
+	type agentRunSchema,
 	type AgentView,
 	agentViewSchema,
 	type ConsoleKind,
@@ -23,6 +26,8 @@ import {
 	type RecoveryView,
 	recoveryListSchema,
 	recoveryViewSchema,
+	type ScreenshotView,
+	screenshotSchema,
 	type StepAnswer,
 	type StepBody,
 	type StepName,
@@ -120,6 +125,22 @@ export class SupervisorClient {
 			timeoutMs: agentTimeoutMs,
 			...options,
 		});
+	}
+
+	/** A program in the guest of a drill's machine. */
+	agentRun(
+		name: string,
+		call: z.input<typeof agentRunSchema>,
+		{ signal }: SupervisorCallOptions = {},
+	): Promise<AgentRan> {
+		const timeoutMs = call.timeoutMs + agentTimeoutMs;
+		return this.#call(agentRanSchema, 'POST', ['recoveries', name, 'agent'], call, { signal, timeoutMs });
+	}
+
+	/** What the machine's screen shows. */
+	screenshot(name: string, { signal }: SupervisorCallOptions = {}): Promise<ScreenshotView> {
+		const path = ['recoveries', name, 'screenshot'];
+		return this.#call(screenshotSchema, 'GET', path, undefined, { signal, timeoutMs: agentTimeoutMs });
 	}
 
 	/** Incidents whose sequence is above `after`. */

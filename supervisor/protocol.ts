@@ -8,7 +8,9 @@ import {
 	blockedSchema,
 	chainSchema,
 	diskProgressSchema,
+	forwardSchema,
 	incidentSchema,
+	ofDrillSchema,
 	plannedNicSchema,
 	powerActionSchema,
 	powerSchema,
@@ -52,8 +54,11 @@ export const stepBodies = {
 	'switch-to-target': stepCallSchema,
 	/** Tombstone; movers gone; only the machine stays. */
 	finalize: stepCallSchema,
-	/** The discard that a person has confirmed: machine, writes and all else are removed; a tombstone stays. */
-	discard: stepCallSchema,
+	/**
+	 * The discard that a person has confirmed: machine, writes and all else are removed; a tombstone stays. With `drill`
+	 * nobody has confirmed it: `identity_conflict`, and nothing is touched, unless the recovery here is that drill's.
+	 */
+	discard: stepCallSchema.extend({ drill: ofDrillSchema.optional() }),
 	/**
 	 * The same, as nobody has ordered it: `power_on_scheduled`, and nothing is touched, once there may be guest writes. `left`:
 	 * the recovery goes on on another host, and may come back under a higher generation.
@@ -153,6 +158,12 @@ export const recoveryViewSchema = z.object({
 	powerDesired: z.enum(['on', 'off']).nullable().default(null),
 	/** Number of the latest order for power that has begun. */
 	powerOrder: z.int().min(0).default(0),
+	/** The drill that it belongs to: it is disposable. */
+	drill: z.object({ name: nameSchema }).nullable().default(null),
+	/** Ports of the host that lead to its guest's. */
+	forwards: z.array(forwardSchema).default([]),
+	/** What its mount mover has read from the repository since that was started, as it is stored; null when it does not tell. */
+	readBytes: z.int().min(0).nullable().default(null),
 	/** Directory of its sockets. */
 	runDirectory: z.string().nullable().default(null),
 	/** Names and places of the platform's own, for a person who looks into it. */
@@ -171,6 +182,23 @@ export const recoveryListSchema = z.object({ recoveries: z.array(recoveryViewSch
 /** `GET /recoveries/NAME/agent`: whether the agent in the guest answers, and why not. */
 export const agentViewSchema = z.object({ answers: z.boolean(), reason: z.string().nullable() });
 export type AgentView = z.infer<typeof agentViewSchema>;
+
+/**
+ * `POST /recoveries/NAME/agent`: runs a program in the guest of a drill's machine, by its agent; `identity_conflict` for any
+ * other machine.
+ */
+export const agentRunSchema = z.strictObject({
+	recoveryId: z.uuid(),
+	command: z.array(z.string().max(1_000)).min(1).max(32),
+	timeoutMs: z.int().min(1_000).max(3_600_000),
+});
+/** `output`: of both streams, its end. */
+export const agentRanSchema = z.object({ exitCode: z.int(), output: z.string() });
+export type AgentRan = z.infer<typeof agentRanSchema>;
+
+/** `GET /recoveries/NAME/screenshot`: what its screen shows, as PNG in base64, or why there is none. */
+export const screenshotSchema = z.object({ png: z.base64().nullable(), reason: z.string().nullable() });
+export type ScreenshotView = z.infer<typeof screenshotSchema>;
 
 /** `GET /recoveries/NAME/incidents?after=N` */
 export const incidentListSchema = z.object({ incidents: z.array(incidentSchema) });

@@ -17,7 +17,7 @@ import { Recovery } from './recovery/recovery.ts';
 import { overError, Registry } from './recovery/registry.ts';
 import { Repositories } from './reconcile/repositories.ts';
 import { orderAtHost, powerAtHost } from './steps/power.ts';
-import { discard, finalize, mustBeBeforePowerOn, undo } from './steps/ending.ts';
+import { discard, finalize, mustBeBeforePowerOn, undo, mustBeOfDrill } from './steps/ending.ts';
 import type { StepContext } from './recovery/step-context.ts';
 import { type OrdinaryStep, ordinarySteps } from './steps/table.ts';
 import { holdsAgainst, type Tombstone } from './files/tombstones.ts';
@@ -140,6 +140,7 @@ export class Supervisor {
 		if (recovery.tombstone && !endsAs(step, recovery.tombstone)) throw overError(recovery.tombstone);
 		// Before it has a turn as well: one that is refused must not interrupt what runs.
 		if (step === 'undo') mustBeBeforePowerOn(recovery);
+		if (call.step === 'discard' && call.body.drill) mustBeOfDrill(recovery, call.body.drill);
 		// The end of a recovery is asked for by a generation of its own; what is carried on after its tombstone is not.
 		const generation = recovery.tombstone ? Math.max(body.generation, recovery.state.generation) : body.generation;
 		return recovery.queue.run(`${step} ${JSON.stringify(body)}`, generation, async signal => {

@@ -300,6 +300,8 @@ export const places = {
 	reportNumbers: (home: string) => join(home, 'host', 'report-numbers.json'),
 	/** Programs of the person's own that say whether a machine is ready. */
 	checks: (home: string) => join(home, 'checks'),
+	/** Reports of drills, a directory for each name. */
+	drills: (home: string) => join(home, 'drills'),
 	owedUnpins: (home: string) => join(home, 'host', 'owed-unpins'),
 	repositoryMovers: (home: string) => join(home, 'host', 'repository-movers'),
 	/** Of what is served to hosts elsewhere, repositories and Temporal, and the record of hosts that are let in. */

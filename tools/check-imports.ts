@@ -27,6 +27,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 	model: { folders: [], packages: ['zod'] },
 	// A log is made in system/log.ts alone: pino's own destinations end a process when the disk is full.
 	system: { folders: ['model'], packages: [...everyday, 'pino'] },
+	drills: { folders: ['model', 'system'], packages: ['zod'] },
 	repository: { folders: ['model', 'system'], packages: everyday },
 	// Server and client share the protocol and nothing else.
 	'nbd/protocol': { folders: ['model'], packages: [] },
@@ -48,7 +49,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 	// Bundled into a sandbox without Node: of the rest only types, which leave nothing behind.
 	workflows: { folders: ['model'], packages: ['zod', '@temporalio/workflow', '@temporalio/common'], types: ['*'] },
 	activities: {
-		folders: ['model', 'system', 'repository', 'supervisor/client.ts', 'supervisor/protocol.ts'],
+		folders: ['model', 'system', 'repository', 'drills', 'supervisor/client.ts', 'supervisor/protocol.ts'],
 		packages: [...everyday, '@temporalio/'],
 		types: ['workflows'],
 	},
@@ -63,6 +64,9 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'supervisor/protocol.ts',
 			// A batch starts and orders recoveries by the rules by which a person does.
 			'client/item-recoveries.ts',
+			'client/connection.ts',
+			'client/drill',
+			'drills',
 		],
 		packages: [...everyday, '@temporalio/'],
 	},
@@ -75,6 +79,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'workflows/broker-contracts.ts',
 			'workflows/contracts.ts',
 			'workflows/batch-contracts.ts',
+			'workflows/drill-contracts.ts',
 			'supervisor/client.ts',
 			'supervisor/protocol.ts',
 		],
@@ -108,6 +113,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'repository',
 			'sources',
 			'movers',
+			'drills',
 			'exports',
 			'inspection',
 			'vhdx',

@@ -1,14 +1,22 @@
-/** Writes docs/batch.schema.json, by which editors complete and check batch files: `node tools/write-batch-schema.ts`. */
+/** Writes docs/batch.schema.json and docs/drill.schema.json, by which editors complete and check such files: `node tools/write-batch-schema.ts`. */
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { batchFileSchema } from '../model/batch-file.ts';
+import { drillFileSchema } from '../model/drill-file.ts';
+import { drillReportSchema } from '../model/drill-report.ts';
 import { replaceFileDurably } from '../system/durable-file.ts';
 
-export const schemaPath = fileURLToPath(new URL('../docs/batch.schema.json', import.meta.url));
+const docs = (name: string) => fileURLToPath(new URL(`../docs/${name}.schema.json`, import.meta.url));
 
-export function makeBatchSchema(): object {
-	return { title: 'A batch of Rouse', ...z.toJSONSchema(batchFileSchema, { io: 'input' }) };
+/** By where they are. */
+export function makeSchemas(): Record<string, object> {
+	return {
+		[docs('batch')]: { title: 'A batch of Rouse', ...z.toJSONSchema(batchFileSchema, { io: 'input' }) },
+		[docs('drill')]: { title: 'A drill of Rouse', ...z.toJSONSchema(drillFileSchema, { io: 'input' }) },
+		[docs('drill-report')]: { title: 'The report of a drill of Rouse', ...z.toJSONSchema(drillReportSchema) },
+	};
 }
 
 if (import.meta.main)
-	await replaceFileDurably(schemaPath, `${JSON.stringify(makeBatchSchema(), undefined, '\t')}\n`, 0o644);
+	for (const [path, schema] of Object.entries(makeSchemas()))
+		await replaceFileDurably(path, `${JSON.stringify(schema, undefined, '\t')}\n`, 0o644);

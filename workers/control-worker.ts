@@ -3,16 +3,18 @@ import { Worker } from '@temporalio/worker';
 import { createBrokerActivities } from '../activities/broker-activities.ts';
 import { createBatchActivities } from '../activities/batch-activities.ts';
 import { checkInputs } from '../activities/checked-inputs.ts';
+import { createDrillActivities } from '../activities/drill-activities.ts';
 import { createControlActivities } from '../activities/control-activities.ts';
+import { DrillReports } from '../drills/reports.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
 import { onlyThose } from '../repository/access/configured.ts';
 import { Grants } from '../repository/service/grants.ts';
 import { configuredOnly } from '../system/configured-repositories.ts';
-import { type Installation, loadConfig } from '../system/installation.ts';
+import { type Installation, loadConfig, places } from '../system/installation.ts';
 import { reportersOf, repositoryNameOf } from '../system/site.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import { logAttributes } from './activity-log.ts';
-import { itemRecoveries } from './item-recoveries.ts';
+import { drilledRecoveries, itemRecoveries } from './item-recoveries.ts';
 import { workflowBundle } from './bundle.ts';
 import type { TemporalAccess } from './connect.ts';
 import { siteWorkflows } from './site-workflows.ts';
@@ -42,6 +44,10 @@ export async function createControlWorker(
 			}),
 			...createBrokerActivities(siteWorkflows(client, async () => reportersOf(await loadConfig(installation)))),
 			...createBatchActivities(await itemRecoveries(access)),
+			...createDrillActivities({
+				find: await drilledRecoveries(access),
+				reports: new DrillReports(places.drills(installation.home)),
+			}),
 		},
 		interceptors: { activity: [logAttributes, checkInputs] },
 	});

@@ -15,7 +15,7 @@ export async function createHostWorkers(
 	host: HostDependencies,
 	runSelftest: RunSelftest,
 ): Promise<Worker[]> {
-	const { migrateChunks, checkReadiness, ...steps } = createHostActivities(host);
+	const { migrateChunks, checkReadiness, runTest, lookAtMachine, ...steps } = createHostActivities(host);
 	const shared = {
 		...workerTuning,
 		connection,
@@ -34,7 +34,7 @@ export async function createHostWorkers(
 			...shared,
 			taskQueue: taskQueues.hostCopy(host.hostId),
 			maxConcurrentActivityTaskExecutions: copySlots,
-			activities: { migrateChunks, checkReadiness },
+			activities: { migrateChunks, checkReadiness, runTest, lookAtMachine },
 		}),
 	]);
 }

@@ -1,11 +1,23 @@
 import { Client } from '@temporalio/client';
+import type { DrillDependencies } from '../activities/drill/dependencies.ts';
+import { findDrilled } from '../client/drill/drilled.ts';
 import { ItemRecoveries } from '../client/item-recoveries.ts';
+import type { TemporalClient } from '../client/connection.ts';
 import { ClientCodec } from '../system/payload-codec.ts';
 import type { TemporalAccess } from './connect.ts';
 
 /** By the worker's own connection, as a client looks: what is sealed by another key is nobody's recovery of ours. */
-export async function itemRecoveries({ connection, namespace, target }: TemporalAccess): Promise<ItemRecoveries> {
+export async function itemRecoveries(access: TemporalAccess): Promise<ItemRecoveries> {
+	return new ItemRecoveries(await clientAs('batch', access));
+}
+
+export async function drilledRecoveries(access: TemporalAccess): Promise<DrillDependencies['find']> {
+	const temporal = await clientAs('drill', access);
+	return wanted => findDrilled(temporal, wanted);
+}
+
+async function clientAs(caller: string, { connection, namespace, target }: TemporalAccess): Promise<TemporalClient> {
 	const codec = await ClientCodec.of(target);
 	const client = new Client({ connection, namespace, dataConverter: { payloadCodecs: [codec] } });
-	return new ItemRecoveries({ client, target, codec, caller: 'batch', close: async () => {} });
+	return { client, target, codec, caller, close: async () => {} };
 }

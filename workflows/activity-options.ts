@@ -176,6 +176,45 @@ export const itemsOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** Of a drill: how a recovery stands in Temporal, and where. */
+export const factsOptions = {
+	taskQueue: 'control',
+	scheduleToCloseTimeout: '5m',
+	startToCloseTimeout: '30s',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/**
+ * A test may take an hour; its own limit stands above this (drill/stubs.ts). One whose worker died is run once more, which a
+ * test has to bear.
+ */
+export const testOptions = {
+	startToCloseTimeout: '65m',
+	heartbeatTimeout: '15s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/** A picture of its console, and counters: nothing waits for what does not come. */
+export const lookOptions = {
+	scheduleToCloseTimeout: '1m',
+	startToCloseTimeout: '30s',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
+/** Writes some megabytes to the disk of a control worker. A drill does not end without its report: a full disk is waited for. */
+export const reportOptions = {
+	taskQueue: 'control',
+	startToCloseTimeout: '2m',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /** Nothing that a guest wrote hangs on an undo, so it is given up after a day and reported as left behind. */
 export const undoOptions = {
 	scheduleToCloseTimeout: '24h',

@@ -55,9 +55,10 @@ export const tellBatchSignal = defineSignal<[{ batch: string }]>('tellBatch');
 
 /**
  * To a recovery that this batch has started, and whose machine is not to start: it undoes all and fails; from power-on on it
- * goes on as if nothing were.
+ * goes on as if nothing were. `drill`: the sender is the drill of that name and no batch; its recovery is discarded, wherever
+ * it has got to.
  */
-export const takeBackSignal = defineSignal<[Asked & { batch: string }]>('takeBack');
+export const takeBackSignal = defineSignal<[Asked & { batch: string; drill?: true }]>('takeBack');
 
 /** Starts nothing more; what was started goes on. */
 export const cancelBatchUpdate = defineUpdate<void, [Asked]>('cancel');

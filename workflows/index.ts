@@ -2,5 +2,7 @@
 export { askHost } from './ask-host.ts';
 export { batch } from './batch.ts';
 export { broker } from './broker.ts';
+export { drill } from './drill.ts';
+export { drilledMachine } from './drilled-machine.ts';
 export { recovery } from './recovery.ts';
 export { selftestHost } from './selftest-host.ts';

@@ -5,6 +5,7 @@ import { shortMessage } from '../model/incidents.ts';
 import { nameSchema } from '../model/names.ts';
 import { terminalPhases } from '../model/recovery.ts';
 import { batchWorkflowId, type ItemNews, itemNewsSignal, tellBatchSignal } from './batch-contracts.ts';
+import { drillWorkflowId } from './drill-contracts.ts';
 import type { Run } from './run.ts';
 import type { WorkflowState } from './state.ts';
 import type { ToldBatch } from './told-batch.ts';
@@ -66,7 +67,7 @@ export class BatchNews {
 		const after = afterwards(state, is);
 		this.#underWay = true;
 		try {
-			await getExternalWorkflowHandle(batchWorkflowId(told.batch)).signal(itemNewsSignal, news);
+			await getExternalWorkflowHandle(whomToTell(this.#run, told)).signal(itemNewsSignal, news);
 			Object.assign(told, after);
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
@@ -76,6 +77,11 @@ export class BatchNews {
 			this.#underWay = false;
 		}
 	}
+}
+
+/** Of a drill's recovery it is that drill: a batch that has its name is told nothing. */
+function whomToTell({ request }: Run, { batch }: ToldBatch): string {
+	return request.drill ? drillWorkflowId(batch) : batchWorkflowId(batch);
 }
 
 interface Due {

@@ -113,6 +113,7 @@ const beforeSwitching: readonly Phase[] = ['planned', 'waiting', 'starting', 'ru
 function check(run: Run, order: string, schema: z.ZodType, asked: Asked, phases: readonly Phase[]): void {
 	checkShape(order, schema, asked);
 	const { phase, wanted } = run.state;
+	if (run.request.drill && order !== 'power') throw wrongPhase(run, order, "it is a drill's, which throws it away");
 	if (phases.includes(phase) && !wanted.discard) return;
 	throw wrongPhase(run, order, wanted.discard ? 'discard was ordered' : `possible while ${phases.join(', ')}`);
 }

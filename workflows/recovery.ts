@@ -34,7 +34,7 @@ import {
 	untilSwitchIsWanted,
 } from './steps.ts';
 import { batchAtStart } from './told-batch.ts';
-import { takeBackOnWish } from './take-back.ts';
+import { cancelledInTemporal, takeBackOnWish } from './take-back.ts';
 import { allOrNothing } from './undo.ts';
 
 /** All steps in their order: docs/architecture.md, "A recovery". */
@@ -73,7 +73,7 @@ export async function recovery(input: RecoveryInput, state?: WorkflowState): Pro
 	poweredOn(run);
 	takeBackOnWish(run);
 	run.publish();
-	const cancelled = CancellationScope.current().cancelRequested.catch(() => run.cancelRequested());
+	const cancelled = CancellationScope.current().cancelRequested.catch(() => cancelledInTemporal(run));
 	void cancelled; // settles when the workflow is cancelled, or never
 	// What a cancellation means depends on the phase, so it is an order among others and cancels no step by itself.
 	return CancellationScope.nonCancellable(async () => {
@@ -103,7 +103,10 @@ function mustBeRecovery(input: unknown): void {
 }
 
 const inputSchema = z.looseObject({
-	request: recoveryRequestSchema,
+	request: recoveryRequestSchema.refine(
+		({ drill, policy }) => drill === undefined || policy.finish === 'manual',
+		"a drill's machine is not copied to its host",
+	),
 	requestHash: z.string(),
 	batch: nameSchema.optional(),
 });

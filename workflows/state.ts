@@ -33,6 +33,8 @@ export type WorkflowStep = Exclude<
 	| 'heldLeases'
 	| 'closedHolders'
 	| 'checkReadiness'
+	| 'runTest'
+	| 'lookAtMachine'
 >;
 
 /** The later one has the higher number. */

@@ -130,7 +130,7 @@ export async function finishAsOnHost(run: Run): Promise<RecoveryResult> {
 	return finalize(run);
 }
 
-/** As a person has confirmed it, wherever the host has got to: the machine, guest writes, all of it. */
+/** As a person has confirmed it, or a drill's at its end, wherever the host has got to: the machine, guest writes, all of it. */
 export async function discard(run: Run): Promise<RecoveryResult> {
 	if (run.state.phase !== 'discarding') {
 		run.state.parked = run.state.blocked = null;
@@ -141,7 +141,8 @@ export async function discard(run: Run): Promise<RecoveryResult> {
 	await carryOn(run, () =>
 		run.once('discard', async input => {
 			if (!isBegun) return;
-			const { incidents, wasHere } = await run.host.discard(input);
+			const { drill } = run.request;
+			const { incidents, wasHere } = await run.host.discard({ ...input, ...(drill ? { drill } : {}) });
 			addIncidents(run.state, incidents);
 			if (wasHere) run.state.mayBePinned = true;
 		}),

@@ -8,6 +8,7 @@ import type { Run } from './run.ts';
 
 const askedSchema = z.object({
 	batch: z.string(),
+	drill: z.literal(true).optional(),
 	by: z.string().max(100),
 	reason: z.string().max(500).optional(),
 });
@@ -15,20 +16,38 @@ const askedSchema = z.object({
 /**
  * The wish of a batch that gives up what has not run yet. It is a cancellation up to the moment at which power-on is
  * scheduled, and nothing from there on: a cancellation would park a machine that runs. Only the batch that has started this recovery
- * may wish that: by the time the wish arrives, its name may be another's.
+ * may wish that: by the time the wish arrives, its name may be another's. That of a drill is heeded at any time, and by
+ * recoveries of that drill alone, as their own request says.
  */
 export function takeBackOnWish(run: Run): void {
 	setHandler(takeBackSignal, sent => {
-		const parsed = askedSchema.safeParse(sent);
-		if (!parsed.success || parsed.data.batch !== run.batch || run.state.powerScheduled) {
-			const batch = parsed.data?.batch ?? 'not understood';
+		const { data: wish } = askedSchema.safeParse(sent);
+		const disposable = run.request.drill !== undefined;
+		const mayWish = wish?.batch === run.batch && wish?.batch !== undefined && (wish.drill ?? false) === disposable;
+		if (!mayWish || (run.state.powerScheduled && !disposable)) {
+			const batch = wish?.batch ?? 'not understood';
 			log.info('not taken back', { powerScheduled: run.state.powerScheduled, batch });
 			return;
 		}
-		const { by, reason } = parsed.data;
-		run.state.takenBack = reason === undefined ? { by } : { by, reason };
+		const { by, reason } = wish;
+		const asked = reason === undefined ? { by } : { by, reason };
+		if (disposable) return throwAway(run, asked);
+		run.state.takenBack = asked;
 		run.cancelRequested();
 	});
+}
+
+/** A drill that ends, in whatever way, has Temporal cancel its recoveries: nobody would come back to them. */
+export function cancelledInTemporal(run: Run): void {
+	if (run.request.drill) throwAway(run, { by: 'Temporal', reason: `the drill ${run.request.drill.name} is over` });
+	else run.cancelRequested();
+}
+
+/** Without a confirmation: it is disposable since it was asked for, and its host looks at what it was told then. */
+function throwAway(run: Run, asked: Asked): void {
+	run.state.wanted.discard = asked;
+	run.publish();
+	run.reconsider();
 }
 
 /** Why a recovery was cancelled that has not run. */

@@ -1,4 +1,5 @@
 import { RouseError } from '../../model/errors.ts';
+import { isolatedNetwork, mustLeadNowhere } from '../../model/isolated-network.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { missingWarnings } from '../../model/missing-warnings.ts';
 import type { PlannedNic, RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
@@ -25,6 +26,7 @@ export function makePlan(
 			{ hint: 'the point was replaced since: start a new recovery of it' },
 		);
 	const nics = planNics(request, manifest.config, options);
+	if (request.drill) mustLeadNowhere(nics);
 	return {
 		machineName: request.machineName,
 		machine: request.machine,
@@ -39,7 +41,11 @@ export function makePlan(
 		hardware: null,
 		allocate: request.allocate,
 		...(request.drill ? { drill: request.drill } : {}),
-		warnings: [...missingWarnings(manifest.disks), ...warnUnknownNetworks(request, manifest.config), ...warnNics(nics)],
+		warnings: [
+			...missingWarnings(manifest.disks),
+			...warnUnknownNetworks(request, manifest.config),
+			...(request.drill ? sayIsolated(nics) : warnNics(nics)),
+		],
 	};
 }
 
@@ -54,12 +60,13 @@ function resize(config: MachineConfig, { memoryMiB, cpus }: RecoveryRequest): Pi
 }
 
 function planNics(request: RecoveryRequest, { nics }: MachineConfig, { randomBytes }: PlanOptions): PlannedNic[] {
+	const unsaid = request.drill ? isolatedNetwork : 'none';
 	return nics.map(({ mac, network }) => ({
 		mac: request.newMac ? randomMac(randomBytes) : mac,
 		network,
 		// The original may still be alive with the same address: a link is up only where somebody said so.
 		// By its own keys: the name is out of the backup, and may be one that every object answers to.
-		target: (Object.hasOwn(request.networks, network) ? request.networks[network] : undefined) ?? 'none',
+		target: (Object.hasOwn(request.networks, network) ? request.networks[network] : undefined) ?? unsaid,
 	}));
 }
 
@@ -73,6 +80,12 @@ function warnUnknownNetworks({ networks }: RecoveryRequest, { nics }: MachineCon
 	return Object.keys(networks)
 		.filter(network => !known.has(network))
 		.map(network => `no NIC of the machine is connected to network "${network}"`);
+}
+
+function sayIsolated(nics: readonly PlannedNic[]): string[] {
+	const alone = nics.filter(({ target }) => target === isolatedNetwork).map(({ mac }) => mac);
+	if (alone.length === 0) return [];
+	return [`isolated: ${alone.join(', ')} may be the addresses of the original, which the machine does not reach`];
 }
 
 function warnNics(nics: readonly PlannedNic[]): string[] {

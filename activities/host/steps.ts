@@ -79,10 +79,10 @@ export function hostSteps(host: HostDependencies) {
 			body: nothingMore,
 			answer: ({ incidents, afterReport }) => ({ incidents, ...(afterReport === undefined ? {} : { afterReport }) }),
 		}),
-		/** As a person has confirmed it: machine, guest writes and all else of this recovery are removed. */
+		/** As a person has confirmed it, or for its drill: machine, guest writes and all else of this recovery are removed. */
 		discard: activity({
 			step: 'discard',
-			body: nothingMore,
+			body: (call, { drill }: ActivityInput<'discard'>) => ({ ...call, ...(drill ? { drill } : {}) }),
 			answer: ({ incidents, wasHere }) => ({ incidents, wasHere }),
 		}),
 		/** As nobody has ordered it: refused with `power_on_scheduled` once there may be guest writes. */

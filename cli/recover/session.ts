@@ -1,4 +1,5 @@
 import type { Batches } from '../../client/batches.ts';
+import type { Drills } from '../../client/drills.ts';
 import type { Broker } from '../../client/broker.ts';
 import type { HostElsewhere } from '../../client/host-elsewhere.ts';
 import type { SelftestElsewhere } from '../../client/host-selftest.ts';
@@ -21,6 +22,7 @@ export interface Session {
 	config: Config;
 	recoveries: Recoveries;
 	batches: Batches;
+	drills: Drills;
 	orders: Orders;
 	broker: Broker;
 	supervisor: SupervisorClient;
@@ -33,10 +35,11 @@ export interface Session {
 export async function withSession<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
 	const installation = await openInstallation(homeDirectory(context.env));
 	const config = await loadConfig(installation);
-	const [{ Batches }, { Broker }, { connectTemporal }, { Orders }, { Recoveries }] = await Promise.all([
+	const [{ Batches }, { Broker }, { connectTemporal }, { Drills }, { Orders }, { Recoveries }] = await Promise.all([
 		import('../../client/batches.ts'),
 		import('../../client/broker.ts'),
 		import('../../client/connection.ts'),
+		import('../../client/drills.ts'),
 		import('../../client/orders.ts'),
 		import('../../client/recoveries.ts'),
 	]);
@@ -54,6 +57,7 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 			config,
 			recoveries: new Recoveries(temporal),
 			batches: new Batches(temporal),
+			drills: new Drills(temporal),
 			orders: new Orders(temporal),
 			broker: new Broker(temporal),
 			supervisor,

@@ -1,4 +1,5 @@
 /** What of a batch cannot live side by side, among its machines and with what is on their hosts. Pure. */
+import { leadsNowhere } from '../../model/isolated-network.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
 import type { WantedItem } from './expand.ts';
 
@@ -18,7 +19,7 @@ export interface Occupied {
 /**
  * Names of machines on the same host, MAC addresses on networks that lead somewhere, and one original in two places. Names
  * of recoveries are a matter of the expansion, and the UUID of a machine is that of its recovery: never the same twice.
- * A conflict of addresses is no refusal: each may be on a network of its own.
+ * A conflict of addresses is no refusal: each may be on a network of its own. A drill's machines have none: nobody hears them.
  */
 export function conflictsOf(items: readonly WantedItem[], occupied: readonly Occupied[]): Conflict[] {
 	return [...amongItems(items), ...items.flatMap(item => withHosts(item, occupied))];
@@ -62,9 +63,9 @@ export function hostsOf({ host, pool }: WantedItem['request']): string[] {
 }
 
 /** Those that will be heard: of a NIC whose network leads somewhere, unless it gets a new one. */
-function macsOf({ request: { newMac, networks }, point }: WantedItem): string[] {
-	if (newMac) return [];
-	const leads = (network: string) => Object.hasOwn(networks, network) && networks[network] !== 'none';
+function macsOf({ request: { newMac, networks, drill }, point }: WantedItem): string[] {
+	if (newMac || drill) return [];
+	const leads = (network: string) => Object.hasOwn(networks, network) && !leadsNowhere(networks[network] ?? 'none');
 	return point.config.nics.filter(({ network }) => leads(network)).map(({ mac }) => mac);
 }
 
@@ -80,7 +81,7 @@ function withHosts(item: WantedItem, occupied: readonly Occupied[]): Conflict[] 
 			const add = (kind: Conflict['kind'], text: string) => found.push({ kind, items: [name], text });
 			if (view.machineName === machineName && hosts.includes(host))
 				add('machine_name', `${name}: ${host} has a machine ${machineName} already (${view.name})`);
-			const heard = view.nics.find(({ mac, target }) => target !== 'none' && macs.includes(mac));
+			const heard = view.nics.find(({ mac, target }) => !leadsNowhere(target) && macs.includes(mac));
 			if (heard) add('mac', `${name}: ${view.name} on ${host} has its MAC address ${heard.mac}`);
 		}
 	return found;

@@ -3,8 +3,11 @@ import type { BatchFile } from '../../model/batch-file.ts';
 import { planObjection } from '../../model/batch-requests.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { missingWarnings } from '../../model/missing-warnings.ts';
-import type { RecoveryRequest } from '../../model/recovery.ts';
+import type { DrillTest } from '../../model/drill.ts';
+import { isolatedNetwork } from '../../model/isolated-network.ts';
+import type { OfDrill, RecoveryRequest } from '../../model/recovery.ts';
 import {
+	defaultDrillName,
 	defaultName,
 	type FoundPoint,
 	hashRequest,
@@ -33,6 +36,8 @@ export interface BatchSurroundings {
 	/** What exists under the name of a recovery: its restore point is kept where the file says none by its time. */
 	existing: (name: string) => RecoveryRequest | undefined;
 	nowMs: number;
+	/** They are recoveries of this drill. */
+	drill?: OfDrill;
 }
 
 /** A machine of the batch, and what its restore point is like. */
@@ -40,6 +45,8 @@ export interface WantedItem {
 	group: string;
 	request: RecoveryRequest;
 	point: FoundPoint;
+	/** Of a drill. */
+	tests: DrillTest[];
 }
 
 export interface Expansion {
@@ -131,25 +138,49 @@ async function wantedItem(
 	const chosen = (settings.hosts ?? [own]).map(name => hostNamed(name, surroundings));
 	const [first, ...others] = chosen.map(({ place }) => place);
 	if (first === undefined) throw new RouseError('internal', 'no host was chosen');
+	const { drill } = surroundings;
+	const name = entry.name ?? (drill ? defaultDrillName(machine) : defaultName(machine));
 	const repository = await directoryOf(settings.repository);
 	const point = await pointOf(repository, settings.point ?? 'latest', machine, {
-		name: entry.name ?? defaultName(machine),
+		name,
 		...surroundings,
 	});
 	for (const warning of missingWarnings(point.disks)) warnings.add(`${machine}@${point.time}: ${warning}`);
 	const networks = {
-		...(chosen.some(({ place }) => place.host === own) ? surroundings.networks : {}),
+		...(!drill && chosen.some(({ place }) => place.host === own) ? surroundings.networks : {}),
 		...settings.networks,
 	};
-	const wanted = { networks, memoryMiB: entry.memory ?? point.config.memoryMiB };
+	const wanted = {
+		networks: drill ? isolated(point, networks) : networks,
+		memoryMiB: entry.memory ?? point.config.memoryMiB,
+	};
 	// One host that can is enough; of one that did not answer nothing is known.
 	for (const { message } of refuseUnfitEverywhere(
 		chosen.map(({ view }) => view),
 		wanted,
 	))
 		warnings.add(`${machine} goes elsewhere: ${message}`);
-	const options = { ...optionsOf({ entry, settings }, nowMs), networks, reason };
-	return { group, request: requestOf(point, options, { repository, places: [first, ...others] }), point };
+	const options = {
+		...optionsOf({ entry, settings }, nowMs),
+		name,
+		networks,
+		reason,
+		...(drill ? ofDrill(drill, settings) : {}),
+	};
+	const request = requestOf(point, options, { repository, places: [first, ...others] });
+	return { group, request, point, tests: settings.tests ?? [] };
+}
+
+/** Whoever is to come back in earnest goes first, unless somebody says otherwise. */
+function ofDrill(drill: OfDrill, { priority = lowestPriority }: NamedMachine['settings']): Partial<RequestOptions> {
+	return { drill, priority, finish: 'manual', switch: 'manual' };
+}
+
+const lowestPriority = 5;
+
+/** What a host has to offer for it. */
+function isolated({ config }: FoundPoint, networks: RecoveryRequest['networks']): RecoveryRequest['networks'] {
+	return Object.fromEntries(config.nics.map(({ network }) => [network, networks[network] ?? isolatedNetwork]));
 }
 
 function optionsOf({ entry, settings }: Pick<NamedMachine, 'entry' | 'settings'>, nowMs: number): RequestOptions {

@@ -26,8 +26,9 @@ export function chooseHardware(
 	report: AnswerOf<'report'>,
 	ofHost: PlannedOverlay = { overlay: 'child' },
 ): Hardware {
-	const { config, had, nics, forwards = [] } = request;
+	const { config, had, nics, forwards = [], isolated = false } = request;
 	const options = readOptions(request.options);
+	if (isolated) mustHaveNone(nics);
 	checkNetworks(nics, report);
 	if (forwards.length > 0)
 		throw new RouseError('config_invalid', 'Hyper-V forwards no ports to a machine', {
@@ -86,6 +87,19 @@ function checkNetworks(nics: HardwareRequest['nics'], { switches }: AnswerOf<'re
 			hint: `there are ${names.join(', ')}`,
 		});
 	}
+}
+
+/** A switch that is called so, or is private today, may be anybody's tomorrow: Rouse makes none, and takes none for it. */
+function mustHaveNone(nics: HardwareRequest['nics']): void {
+	const connected = nics.find(({ target }) => target !== 'none');
+	if (connected === undefined) return;
+	throw new RouseError(
+		'config_invalid',
+		`NIC ${connected.mac}: on Hyper-V there is no network for the machine of a drill`,
+		{
+			hint: `it can be tried without: networks: {${JSON.stringify(connected.network)}: none} in the file of the drill`,
+		},
+	);
 }
 
 const askedFor = 'asked for';

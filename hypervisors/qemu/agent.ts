@@ -22,16 +22,41 @@ export async function agentAnswers(
 	path: string,
 	{ signal, withinMs = patienceMs }: { signal?: AbortSignal | undefined; withinMs?: number } = {},
 ): Promise<boolean> {
+	return (await withAgent(path, async () => true, { signal, withinMs })) ?? false;
+}
+
+/** One command after the agent has answered; undefined when nobody does in time, or what comes is no answer. */
+export function askAgent(
+	path: string,
+	command: { execute: string; arguments: Record<string, unknown> },
+	options: { signal?: AbortSignal | undefined; withinMs?: number; mostBytes: number },
+): Promise<unknown> {
+	return withAgent(
+		path,
+		async (socket, deadline) => {
+			socket.write(`${JSON.stringify(command)}\n`);
+			return answerLine(socket, deadline, options.mostBytes);
+		},
+		options,
+	);
+}
+
+/** `talk` with an agent that has just answered. */
+async function withAgent<T>(
+	path: string,
+	talk: (socket: Socket, deadline: AbortSignal) => Promise<T>,
+	{ signal, withinMs = patienceMs }: { signal?: AbortSignal | undefined; withinMs?: number },
+): Promise<T | undefined> {
 	const found = await findSocket(path);
-	if (found === undefined) return false;
+	if (found === undefined) return undefined;
 	const deadline = AbortSignal.any([AbortSignal.timeout(withinMs), ...(signal ? [signal] : [])]);
 	const socket = createConnection(found.way);
 	try {
 		await once(socket, 'connect', { signal: deadline });
-		return await answered(socket, deadline);
+		return (await answered(socket, deadline)) ? await talk(socket, deadline) : undefined;
 	} catch (cause) {
 		signal?.throwIfAborted();
-		if (deadline.aborted || isErrno(cause, 'ECONNREFUSED')) return false;
+		if (deadline.aborted || isErrno(cause, 'ECONNREFUSED')) return undefined;
 		const message = cause instanceof Error ? cause.message : String(cause);
 		throw new RouseError('hypervisor_failed', `the agent's channel ${path} cannot be used: ${message}`, { cause });
 	} finally {
@@ -63,7 +88,8 @@ async function answered(socket: Socket, deadline: AbortSignal): Promise<boolean>
 	deadline.addEventListener('abort', stop, { once: true });
 	let heard = Buffer.alloc(0);
 	try {
-		for await (const chunk of socket) {
+		// Not to be destroyed when it is left: a command may follow.
+		for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
 			heard = Buffer.concat([heard, chunk as Buffer]);
 			if (isAnswer(heard, id)) return true;
 			if (heard.length > mostBytes) return false;
@@ -71,6 +97,32 @@ async function answered(socket: Socket, deadline: AbortSignal): Promise<boolean>
 		return false;
 	} finally {
 		deadline.removeEventListener('abort', stop);
+	}
+}
+
+/** The next line, as JSON; undefined for what is none, or longer than `most`. */
+async function answerLine(socket: Socket, deadline: AbortSignal, most: number): Promise<unknown> {
+	const stop = () => socket.destroy();
+	deadline.addEventListener('abort', stop, { once: true });
+	let heard = Buffer.alloc(0);
+	try {
+		for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+			heard = Buffer.concat([heard, chunk as Buffer]);
+			const end = heard.indexOf('\n');
+			if (end >= 0) return parsed(heard.subarray(0, end).toString('utf8'));
+			if (heard.length > most) return undefined;
+		}
+		return undefined;
+	} finally {
+		deadline.removeEventListener('abort', stop);
+	}
+}
+
+function parsed(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined; // a guest may say anything
 	}
 }
 

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
+import { mustLeadNowhere } from '../../model/isolated-network.ts';
 import type { Choice, PlatformData } from '../../model/hardware.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { bootWarnings } from '../boot-warnings.ts';
@@ -50,10 +51,11 @@ export interface ChosenDevices {
 
 /** Everything but how its instructions are run. */
 export function chooseDevices(
-	{ config, nics, forwards = [] }: HardwareRequest,
+	{ config, nics, forwards = [], isolated = false }: HardwareRequest,
 	options: QemuPlatformOptions,
 	networks: Networks = userAlone,
 ): ChosenDevices {
+	if (isolated) mustLeadNowhere(nics);
 	for (const { mac, target } of nics) checkNetwork(mac, target, networks);
 	checkMacvtaps(nics);
 	checkForwards(forwards, nics);

@@ -9,7 +9,7 @@ import type { QemuHost } from './host.ts';
 import { macvtapDescriptor } from './macvtap-devices.ts';
 import { macvtapNetdev, outsideOf, tapNetdev } from './network-target.ts';
 import type { MachinePaths } from './paths.ts';
-import { forwardingNic, userNetdev, userNetwork } from './user-network.ts';
+import { forwardingNic, isUserNetwork, userNetdev } from './user-network.ts';
 
 export interface CommandLineInput {
 	definition: MachineDefinition;
@@ -118,7 +118,7 @@ function nics({ definition, hardware }: CommandLineInput): string[] {
 		if (outside?.kind === 'bridge') return netdev(tap, tapNetdev(tap, tapName(definition.recoveryId, index)));
 		if (outside) return netdev(tap, macvtapNetdev(tap, macvtapDescriptor(definition.nics, index)));
 		// With target `none` nothing is behind the NIC, and launch.ts takes its link down as well.
-		if (nic.target !== userNetwork.name) return ['-device', device];
+		if (!isUserNetwork(nic.target)) return ['-device', device];
 		return netdev(`net${index}-user`, userNetdev(`net${index}-user`, forwards));
 	});
 }

@@ -12,7 +12,7 @@ import type { HostReport, MachineDefinition } from '../contract.ts';
 import { refuseAddressesTaken, takeLeftAddresses } from './address-in-use.ts';
 import { isRoot } from './confinement.ts';
 import { type Outside, outsideOf, targetOf } from './network-target.ts';
-import { userNetwork } from './user-network.ts';
+import { isolatedUserNetwork, userNetwork } from './user-network.ts';
 
 export interface Networks {
 	/** Beside `none`. */
@@ -23,7 +23,7 @@ export interface Networks {
 	instead: Readonly<Record<string, string>>;
 }
 
-export const userAlone: Networks = { offered: [userNetwork], missing: undefined, instead: {} };
+export const userAlone: Networks = { offered: [userNetwork, isolatedUserNetwork], missing: undefined, instead: {} };
 
 /** What stands in the way of each kind; undefined when nothing does. */
 export type MissingForTaps = Record<Outside['kind'], string | undefined>;
@@ -43,6 +43,7 @@ export async function networksOfHost(
 	return {
 		offered: [
 			userNetwork,
+			isolatedUserNetwork,
 			...offered
 				.filter(mayHave)
 				.toSorted((a, b) => (a.kind < b.kind ? -1 : 1))

@@ -7,8 +7,8 @@ import { removeOverlays } from './overlay.ts';
 import type { MachinePaths } from './paths.ts';
 
 /** What is left of a QEMU that was ended. */
-export async function removeRunFiles({ sockets, supervisorMonitor, pid }: MachinePaths): Promise<void> {
-	for (const path of [...Object.values(sockets), supervisorMonitor, pid])
+export async function removeRunFiles({ sockets, supervisorMonitor, pid, screenshot }: MachinePaths): Promise<void> {
+	for (const path of [...Object.values(sockets), supervisorMonitor, pid, screenshot])
 		await rm(path, { force: true, recursive: true }); // whatever a QEMU that was taken over has left there
 }
 

@@ -2,6 +2,8 @@ import type { Duplex } from 'node:stream';
 import { asRouseError } from '../../model/errors.ts';
 import type { Chain } from '../../model/recovery.ts';
 import type {
+	AgentRun,
+	AgentRunLimits,
 	CallOptions,
 	ConsoleKind,
 	Machine,
@@ -14,6 +16,7 @@ import type {
 import { abortable } from './abortable.ts';
 import { addressesInUse } from './address-in-use.ts';
 import { agentAnswers } from './agent.ts';
+import { agentRuns } from './agent-run.ts';
 import { checkBase } from './base.ts';
 import { makeTaps, removeTaps } from './host-networks.ts';
 import { noConsole, openConsole } from './console.ts';
@@ -33,6 +36,7 @@ import { patience } from './patience.ts';
 import { endByForce, whatRuns } from './process.ts';
 import type { Qmp } from './qmp-client.ts';
 import { createRecord, endRecord, records } from './record.ts';
+import { screenshot } from './screenshot.ts';
 import { switchOffline } from './switch-offline.ts';
 import { switchOnline } from './switch-online.ts';
 import { takenMiB } from './taken-memory.ts';
@@ -165,6 +169,18 @@ export class QemuMachine implements Machine {
 	async agentAnswers({ signal }: CallOptions = {}): Promise<boolean> {
 		const { definition, paths } = this.#parts;
 		return (await whatRuns(definition, paths)) === 'machine' && agentAnswers(paths.sockets.agent, { signal });
+	}
+
+	async agentRuns(command: readonly string[], options: CallOptions & AgentRunLimits): Promise<AgentRun> {
+		const { definition, paths } = this.#parts;
+		if ((await whatRuns(definition, paths)) !== 'machine') throw noConsole();
+		return agentRuns(paths.sockets.agent, command, options);
+	}
+
+	async screenshot({ mostBytes, signal }: CallOptions & { mostBytes: number }): Promise<Buffer> {
+		const { definition, paths } = this.#parts;
+		if ((await whatRuns(definition, paths)) !== 'machine') throw noConsole();
+		return screenshot(this.#parts, await this.#open(signal), mostBytes);
 	}
 
 	async handOver({ signal }: CallOptions = {}): Promise<void> {

@@ -27,6 +27,8 @@ export interface MachinePaths {
 	vars: string;
 	/** The script for a person, after the switch. */
 	start: string;
+	/** A picture of its screen, for as long as it is made. */
+	screenshot: string;
 	overlay(disk: MachineDisk): string;
 	sockets: MachineSockets;
 	/** The supervisor's own monitor: a monitor serves one client. */
@@ -42,6 +44,7 @@ export function machinePaths({ directory, runDirectory }: MachineDefinition): Ma
 		log: join(directory, 'machine.log'),
 		vars: join(directory, 'vars.fd'),
 		start: join(directory, 'start'),
+		screenshot: join(runDirectory, 'screen.png'),
 		overlay: disk => join(directory, `${disk.name}.overlay.qcow2`),
 		sockets: {
 			console: join(runDirectory, 'console.sock'),

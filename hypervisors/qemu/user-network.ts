@@ -1,11 +1,12 @@
 /**
- * The network `user`: a router inside QEMU (SLIRP), restricted. Without that its guest reaches all that this host reaches,
+ * The networks `user` and `isolated`: a router inside QEMU (SLIRP), restricted. Without that its guest reaches all that this host reaches,
  * the host's own loopback first of all (10.0.2.2), and what listens there trusts who comes from there.
  */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { RouseError } from '../../model/errors.ts';
+import { isolatedNetwork } from '../../model/isolated-network.ts';
 import type { Forward, PlannedNic } from '../../model/recovery.ts';
 import { isErrno } from '../../system/durable-file.ts';
 
@@ -14,6 +15,16 @@ export const userNetwork = {
 	description:
 		'the guest reaches nothing; ports that are forwarded lead to it, when it takes its address by DHCP (SLIRP)',
 } as const;
+
+/** The same by the name that all platforms have for it, which drills ask for: nothing of it may come to lead further. */
+export const isolatedUserNetwork = {
+	name: isolatedNetwork,
+	description: "the same, by the name that drills use: nobody else is there, and no address is in anybody's way",
+} as const;
+
+export function isUserNetwork(target: string): boolean {
+	return target === userNetwork.name || target === isolatedUserNetwork.name;
+}
 
 /**
  * `restrict` drops what the guest sends to the host and beyond, but not the answers on forwarded ports: qemu-options.hx,
@@ -26,7 +37,7 @@ export function userNetdev(id: string, forwards: readonly Forward[]): string {
 
 /** Which NIC has the forwards: a network of that kind is a NIC's own, and an address is forwarded once. */
 export function forwardingNic(nics: readonly Pick<PlannedNic, 'target'>[]): number {
-	return nics.findIndex(({ target }) => target === userNetwork.name);
+	return nics.findIndex(({ target }) => isUserNetwork(target));
 }
 
 /** `config_invalid` for forwards that lead nowhere, or two ways. */

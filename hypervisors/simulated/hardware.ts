@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
+import { isolatedNetwork, leadsNowhere, mustLeadNowhere } from '../../model/isolated-network.ts';
 import type { Hardware, PlatformData } from '../../model/hardware.ts';
 import { refuseTooLarge, sizeChoices } from '../../model/machine-size.ts';
 import type { HardwareRequest } from '../contract.ts';
@@ -18,13 +19,14 @@ export function parseHardware(data: PlatformData): z.infer<typeof hardwareDataSc
 /** See `Platform.chooseHardware`. */
 export function chooseHardware(
 	{ networks, memoryMiB, manner }: HostSettings,
-	{ config, had, nics, options, forwards = [] }: HardwareRequest,
+	{ config, had, nics, options, forwards = [], isolated = false }: HardwareRequest,
 ): Hardware {
 	const wished = parse(optionsSchema, options, 'platform options');
+	if (isolated) mustLeadNowhere(nics);
 	for (const { target } of nics)
-		if (target !== 'none' && !networks.includes(target))
+		if (!leadsNowhere(target) && !networks.includes(target))
 			throw new RouseError('config_invalid', `no network ${target} on this host`, {
-				hint: `it has: ${['none', ...networks].join(', ')}`,
+				hint: `it has: ${['none', isolatedNetwork, ...networks].join(', ')}`,
 			});
 	if (forwards.length > 0) throw new RouseError('config_invalid', 'a simulated host forwards no ports');
 	refuseTooLarge(config, 'the host', { totalMiB: memoryMiB });

@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises';
+import { isolatedNetwork } from '../../model/isolated-network.ts';
 import { systemClock } from '../../system/clock.ts';
 import type { MachineDefinition, Platform } from '../contract.ts';
 import { BlockJournal } from './block-journal.ts';
@@ -62,7 +63,7 @@ export class SimulatedHost {
 				version: '0',
 				accelerator: 'none',
 				firmwares: ['bios', 'efi'],
-				networks: settings.networks.map(name => ({ name, description: 'leads nowhere' })),
+				networks: [isolatedNetwork, ...settings.networks].map(name => ({ name, description: 'leads nowhere' })),
 				freeBytes: await settings.freeBytes(),
 				memory: memory(),
 				warnings: [],

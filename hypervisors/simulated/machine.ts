@@ -2,9 +2,12 @@ import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { RouseError } from '../../model/errors.ts';
+import { leadsNowhere } from '../../model/isolated-network.ts';
 import type { Chain } from '../../model/recovery.ts';
 import { removeFileDurably, replaceFileDurably } from '../../system/durable-file.ts';
 import type {
+	AgentRun,
+	AgentRunLimits,
 	CallOptions,
 	ConsoleKind,
 	Machine,
@@ -75,7 +78,9 @@ export class SimulatedMachine implements Machine {
 	async addressesInUse(options?: CallOptions): Promise<string[]> {
 		await this.#begin('addressesInUse', options);
 		const { settings, definition } = this.#parts;
-		const inUse = definition.nics.filter(({ mac, target }) => target !== 'none' && settings.macsInUse.includes(mac));
+		const inUse = definition.nics.filter(
+			({ mac, target }) => !leadsNowhere(target) && settings.macsInUse.includes(mac),
+		);
 		return inUse.map(({ mac }) => `the MAC address ${mac} is in use`);
 	}
 
@@ -157,6 +162,23 @@ export class SimulatedMachine implements Machine {
 		return answering(this.#parts, this.#parts.running.read())?.guest === 'running';
 	}
 
+	/** Its guest knows `echo` and exit codes: enough to be tested. */
+	async agentRuns(
+		[program = '', ...args]: readonly string[],
+		options: CallOptions & AgentRunLimits,
+	): Promise<AgentRun> {
+		if (!(await this.agentAnswers(options))) throw new RouseError('not_ready', "the guest's agent does not answer");
+		if (program === 'echo') return { exitCode: 0, output: `${args.join(' ')}\n`.slice(-options.mostBytes) };
+		return { exitCode: program === 'exit' ? Number(args[0] ?? 0) : 127, output: '' };
+	}
+
+	async screenshot(options: CallOptions): Promise<Buffer> {
+		await this.#begin('screenshot', options);
+		if (!(await this.agentAnswers(options)))
+			throw new RouseError('phase_wrong', 'the machine is off: it has no screen');
+		return onePixel;
+	}
+
 	async handOver(options?: CallOptions): Promise<void> {
 		await this.#begin('handOver', options);
 		const { settings, definition, paths, stacks, running } = this.#parts;
@@ -205,3 +227,9 @@ export class SimulatedMachine implements Machine {
 		return { parts: this.#parts, gate: this.#gate, options };
 	}
 }
+
+/** A PNG, as all pictures of screens are. */
+const onePixel = Buffer.from(
+	'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+	'base64',
+);

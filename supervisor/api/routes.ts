@@ -9,8 +9,10 @@ import { FinishedMachine } from '../recovery/finished-machine.ts';
 import type { HostParts } from '../recovery/host-parts.ts';
 import { adoption } from './adoption.ts';
 import { agentView } from './agent-view.ts';
+import { runInDrilled, screenshotView } from './drilled.ts';
 import { hostView } from './host-view.ts';
 import {
+	agentRunSchema,
 	consoleKinds,
 	leasesGoneSchema,
 	machinePowerSchema,
@@ -58,6 +60,8 @@ export function consoles({ registry }: Supervisor): StreamHandler {
 }
 
 async function recoveryRoute(supervisor: Supervisor, call: JsonCall, name: string, rest: string | undefined) {
+	if (call.method === 'POST' && rest === 'agent')
+		return runInDrilled(supervisor.registry.get(name), name, parsed(agentRunSchema, call.body), call.signal);
 	if (call.method === 'POST' && rest !== undefined) return supervisor.step(name, rest, call.body);
 	if (call.method !== 'GET') throw unknownRoute(call);
 	const entry = supervisor.registry.get(name);
@@ -65,6 +69,7 @@ async function recoveryRoute(supervisor: Supervisor, call: JsonCall, name: strin
 	if (rest === undefined) return viewOf(entry);
 	if (rest === 'adoption') return adoption(entry);
 	if (rest === 'agent') return agentView(entry, call.signal);
+	if (rest === 'screenshot') return screenshotView(entry, call.signal);
 	if (rest !== 'incidents') throw unknownRoute(call);
 	const after = Number(call.query.get('after') ?? 0);
 	if (!Number.isSafeInteger(after) || after < 0) throw new RouseError('protocol', 'after: a number from 0');

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RouseError } from '../../model/errors.ts';
+import { mustLeadNowhere } from '../../model/isolated-network.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
 import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
 import { removeFileDurably } from '../../system/durable-file.ts';
-import { expectPlatform } from '../recovery/recovery.ts';
+import { expectPlatform, type Recovery } from '../recovery/recovery.ts';
 import { change } from '../files/state.ts';
 import type { Nothing, StepContext } from '../recovery/step-context.ts';
 
@@ -17,6 +18,7 @@ export async function allocate(context: StepContext, { plan }: { plan: RecoveryP
 	if (recovery.state.done.includes('allocate')) return {};
 	// One that was taken stays: its guest may depend on it, whatever becomes of the configuration.
 	if (known === null) await host.mustBeConfigured(plan.repository);
+	mustBeAsReserved(recovery, plan);
 	expectPlatform(recovery.name, plan, host.platform.kind);
 	const elsewhere = known ? recovery.state.elsewhere : (await host.findElsewhere(plan.repository)) !== undefined;
 	await recovery.change(change.plan(plan), change.elsewhere(elsewhere));
@@ -37,4 +39,11 @@ export async function allocate(context: StepContext, { plan }: { plan: RecoveryP
 	}
 	await recovery.change(change.done('allocate'));
 	return {};
+}
+
+/** Whether it is a drill's decides who may throw it away: that is said twice, and must be the same. */
+function mustBeAsReserved({ name, state: { request } }: Recovery, { drill, nics }: RecoveryPlan): void {
+	if (request !== null && request.drill?.name !== drill?.name)
+		throw new RouseError('identity_conflict', `recovery ${name}: request and plan differ in whether it is a drill's`);
+	if (drill) mustLeadNowhere(nics);
 }

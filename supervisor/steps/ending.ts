@@ -1,6 +1,7 @@
 /** The steps after which the recovery is no more on this host. Its tombstone comes first, so that each is carried on. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { OfDrill } from '../../model/recovery.ts';
 import { lastIncidents } from '../../model/incidents.ts';
 import { RouseError } from '../../model/errors.ts';
 import { removeFileDurably, temporarySuffix } from '../../system/durable-file.ts';
@@ -73,6 +74,20 @@ export function mustBeBeforePowerOn({ name, state, tombstone }: Recovery): void 
 		'power_on_scheduled',
 		`recovery ${name} is not undone: power-on was scheduled, and only a confirmed discard removes what its guest may have written`,
 		{ details: { generation: state.generation } },
+	);
+}
+
+/**
+ * Throws `identity_conflict`. By what this host was told when it began, and both times: whoever asks may take another recovery
+ * for one of a drill, and of that one every guest write would be lost.
+ */
+export function mustBeOfDrill({ name, state, tombstone }: Recovery, drill: OfDrill): void {
+	if (tombstone !== undefined) return; // nothing is left to lose
+	const said = [state.request, state.plan].filter(known => known !== null);
+	if (said.length > 0 && said.every(known => known.drill?.name === drill.name)) return;
+	throw new RouseError(
+		'identity_conflict',
+		`recovery ${name} is not thrown away: here it is none of the drill ${drill.name}, and only a confirmed discard removes it`,
 	);
 }
 

@@ -78,6 +78,9 @@ test('a step for another host is refused before anything is done', async () => {
 		incidents: nobody,
 		capacity: nobody,
 		leasesGone: nobody,
+		agentRun: nobody,
+		screenshot: nobody,
+		console: nobody,
 	};
 	const step = hostAttempt(
 		{ hostId: testHostId, supervisor, recoveries: 1, reportCapacity: nobody, checks: '/nowhere' },

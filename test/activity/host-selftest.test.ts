@@ -18,6 +18,9 @@ const supervisor: Supervisor = {
 	incidents: nobody,
 	capacity: nobody,
 	leasesGone: nobody,
+	agentRun: nobody,
+	screenshot: nobody,
+	console: nobody,
 };
 const host = { hostId: testHostId, supervisor, recoveries: 1, reportCapacity: nobody, checks: '/nowhere' };
 const report: SelftestReport = {

@@ -20,6 +20,11 @@ export class SandboxBatch {
 		return new SandboxBatch(await sandbox.start('batch', [{ plan, ...more }], `batch/${plan.name}`));
 	}
 
+	/** Of what starts and watches as a batch does. */
+	static of(run: SandboxRun): SandboxBatch {
+		return new SandboxBatch(run);
+	}
+
 	/** The run that goes on when this one continued as new. */
 	async next(sandbox: Sandbox): Promise<SandboxBatch> {
 		const next = new SandboxBatch(await sandbox.goOn(this.run));

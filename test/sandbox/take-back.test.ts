@@ -59,3 +59,54 @@ test('`takeBack` of a batch that has not started this recovery changes nothing',
 		assert.deepEqual(run.pendingTypes(), ['allocate']);
 	}
 });
+
+const drill = { name: 'site' };
+const thrownAway = { ...wish, by: 'drill site', drill: true };
+
+async function startOfDrill(): Promise<{ run: SandboxRun; request: RecoveryRequest }> {
+	const request = makeRequest({ drill });
+	const run = await sandbox.start('recovery', [{ request, requestHash: 'c'.repeat(64), batch: 'site' }]);
+	return { run, request };
+}
+
+for (const step of ['plan', 'allocate', 'powerOn', 'running'] as const)
+	test(`\`takeBack\` of a drill with ${step} reached discards its recovery, and tells the host whose it is`, async () => {
+		const { run, request } = await startOfDrill();
+		await bringTo(run, request, step);
+		for (const sent of run.outside.sent) await run.arrive(sent);
+		await run.signal('takeBack', thrownAway);
+		assert.deepEqual(run.pending('discard').input['drill'], drill);
+		await run.complete('discard', { incidents: [], wasHere: true });
+		await run.complete('unpin');
+		assert.ok(run.outside.sent.every(({ workflowId }) => workflowId === 'drill/site'));
+		await toldBatch(run);
+		assert.deepEqual([run.closed, run.attributes['RousePhase']], ['completed', 'discarded']);
+	});
+
+test('`takeBack` of a drill changes nothing of a recovery of a batch that has its name, nor the other way round', async () => {
+	const { run, request } = await startOfBatch('site');
+	const disposable = await startOfDrill();
+	await bringTo(run, request, 'allocate');
+	await run.signal('takeBack', thrownAway);
+	assert.deepEqual(run.pendingTypes(), ['allocate']);
+	for (const sent of [wish, { ...thrownAway, batch: 'another' }]) await disposable.run.signal('takeBack', sent);
+	assert.deepEqual(disposable.run.pendingTypes(), ['plan']);
+});
+
+test('a recovery of a drill that is cancelled in Temporal while it runs is discarded, not parked', async () => {
+	const { run, request } = await startOfDrill();
+	await bringTo(run, request, 'running');
+	await run.cancel();
+	assert.deepEqual(run.pending('discard').input['drill'], drill);
+	assert.equal(run.attributes['RouseParked'], undefined);
+});
+
+test('a recovery of a drill takes no order to be copied, and its input cannot ask for it', async () => {
+	const { run, request } = await startOfDrill();
+	await bringTo(run, request, 'running');
+	for (const order of ['migrate', 'switch'])
+		assert.match(JSON.stringify(await run.update(order, { by: 'ann' })), /phase_wrong/);
+	const wanting = makeRequest({ drill, policy: { finish: 'migrate', switch: 'auto', maxRateBytes: 0 } });
+	const wrong = await sandbox.start('recovery', [{ request: wanting, requestHash: 'c'.repeat(64) }]);
+	assert.deepEqual([wrong.closed, wrong.failureCode], ['failed', 'input_invalid']);
+});

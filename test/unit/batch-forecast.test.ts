@@ -13,9 +13,9 @@ import { sampleRecoveryView } from '../equipment/sample-host.ts';
 const mac = '52:54:00:00:00:01';
 
 /** With a card of this address on the network `lan`. */
-function withMac({ point, request, group }: WantedItem): WantedItem {
+function withMac({ point, ...item }: WantedItem): WantedItem {
 	const config = { ...point.config, nics: [{ mac, network: 'lan' }] };
-	return { group, point: { ...point, config }, request };
+	return { ...item, point: { ...point, config } };
 }
 
 const textsOf = (conflicts: ReturnType<typeof conflictsOf>) => conflicts.map(({ text }) => text);

@@ -20,7 +20,7 @@ const looking = async (missing: Parameters<typeof networksOfHost>[0]) => {
 suite('`networksOfHost`', () => {
 	test('offers each bridge, and a macvtap on each interface that is part of none', async () => {
 		const { offered, missing } = await looking(async () => nothing);
-		assert.deepEqual([offered, missing], [['user', 'bridge:br0', 'macvtap:eth0'], undefined]);
+		assert.deepEqual([offered, missing], [['user', 'isolated', 'bridge:br0', 'macvtap:eth0'], undefined]);
 	});
 
 	test('says of an interface that was asked for in the wrong way what it is, and the right one', async () => {
@@ -39,14 +39,17 @@ suite('`networksOfHost`', () => {
 
 	test('offers neither where no interface can be made, says why once, and names none of them instead', async () => {
 		const { offered, missing, instead } = await looking(async () => ({ bridge: 'not root', macvtap: 'not root' }));
-		assert.deepEqual([offered, missing, instead['bridge:eth0']], [['user'], 'not root', 'eth0 is no bridge']);
+		assert.deepEqual(
+			[offered, missing, instead['bridge:eth0']],
+			[['user', 'isolated'], 'not root', 'eth0 is no bridge'],
+		);
 	});
 
 	test('offers bridges alone where the kernel has no macvtap', async () => {
 		const { offered, missing, instead } = await looking(async () => ({ ...nothing, macvtap: 'no driver' }));
 		assert.deepEqual(
 			[offered, missing, instead['bridge:eth0']],
-			[['user', 'bridge:br0'], 'no driver', 'eth0 is no bridge'],
+			[['user', 'isolated', 'bridge:br0'], 'no driver', 'eth0 is no bridge'],
 		);
 	});
 });

@@ -34,6 +34,8 @@ export type BatchEvent = At &
 		| { readonly type: 'retry'; readonly asked: Asked }
 		/** `found`: names of those that it has not started, and that are to go as well. */
 		| { readonly type: 'discard'; readonly asked: Asked; readonly found?: readonly string[] }
+		/** Of a drill: those who follow do not wait for these any more, these are thrown away, these are begun once more. */
+		| ({ readonly type: 'overlook' | 'throw-away' | 'again' } & About)
 		/** Whatever is to be done is decided here alone, so that a hundred messages of one moment are one round. */
 		| { readonly type: 'tick' }
 	);

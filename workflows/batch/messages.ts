@@ -21,10 +21,10 @@ import { viewOf } from './view.ts';
 export const askedFields = { by: z.string().max(100), reason: z.string().max(500).optional() };
 /** Names of machines of the batch. */
 export const foundField = z.array(nameSchema).max(batchLimits.items);
-const askedSchema = z.strictObject(askedFields);
+export const askedSchema = z.strictObject(askedFields);
 const discardSchema = askedSchema.extend({ confirm: z.string(), found: foundField.optional() });
 
-const newsSchema = z.object({
+export const newsSchema = z.object({
 	item: z.string(),
 	recoveryId: z.uuid(),
 	number: z.int().min(0),
@@ -42,7 +42,7 @@ export function takeMessages(run: BatchRun): void {
 		else log.warn('news of a recovery that cannot be read was left out', { issues: refusalText(parsed.error) });
 	});
 	setHandler(cancelBatchUpdate, asked => run.happens({ type: 'cancel', asked }), {
-		validator: asked => check(askedSchema, asked),
+		validator: asked => checkOrder(askedSchema, asked),
 	});
 	setHandler(
 		retryBatchUpdate,
@@ -51,7 +51,7 @@ export function takeMessages(run: BatchRun): void {
 			run.happens({ type: 'retry', asked });
 			return count;
 		},
-		{ validator: asked => check(askedSchema, asked) },
+		{ validator: asked => checkOrder(askedSchema, asked) },
 	);
 	setHandler(
 		discardBatchUpdate,
@@ -61,7 +61,7 @@ export function takeMessages(run: BatchRun): void {
 		},
 		{
 			validator: order => {
-				check(discardSchema, order);
+				checkOrder(discardSchema, order);
 				const { name } = run.layout.plan;
 				if (order.confirm !== name) refuse('usage', `confirmed as "${order.confirm}", but the batch is "${name}"`);
 				const stranger = order.found?.find((each: string) => !run.layout.indexOf.has(each));
@@ -72,7 +72,7 @@ export function takeMessages(run: BatchRun): void {
 }
 
 /** Validators are synchronous and throw nothing but ApplicationFailure: anything else fails the task for ever. */
-function check(schema: z.ZodType, order: unknown): void {
+export function checkOrder(schema: z.ZodType, order: unknown): void {
 	const parsed = schema.safeParse(order);
 	if (!parsed.success) refuse('usage', `not taken as it was given: ${refusalText(parsed.error)}`);
 }

@@ -1,5 +1,6 @@
 import type { BatchEvent, Reduced } from './events.ts';
 import type { Layout } from './layout.ts';
+import { again, overlook, throwAway } from './disposal.ts';
 import { looked, news } from './news.ts';
 import { cancel, discard, noAnswer, ordered, retry, told } from './orders.ts';
 import { notStarted, prepared, started, taken } from './prepared.ts';
@@ -37,6 +38,12 @@ function learn(layout: Layout, state: BatchState, event: Exclude<BatchEvent, { t
 			return retry(state, event.asked);
 		case 'discard':
 			return discard(layout, state, event.asked, event.found ?? []);
+		case 'overlook':
+			return overlook(state, event.items);
+		case 'throw-away':
+			return throwAway(state, event.items);
+		case 'again':
+			return again(state, event.items);
 		default:
 			return event satisfies never;
 	}

@@ -38,13 +38,20 @@ export class BatchRun {
 	/** Something has happened since the last round. */
 	dirty = true;
 	readonly #again: boolean;
+	/** Its recoveries are disposable: they are cancelled when this workflow is over, and taken back at any time. */
+	readonly #disposable: boolean;
 	#underWay = 0;
 	#published: BatchPhase | undefined;
 
-	constructor(layout: Layout, state: BatchState, { again }: { again: boolean }) {
+	constructor(
+		layout: Layout,
+		state: BatchState,
+		{ again, disposable = false }: { again: boolean; disposable?: boolean },
+	) {
 		this.layout = layout;
 		this.state = state;
 		this.#again = again;
+		this.#disposable = disposable;
 	}
 
 	/** Nothing is under way whose answer would be lost with this run. */
@@ -61,6 +68,7 @@ export class BatchRun {
 	}
 
 	#publish(): void {
+		if (this.#disposable) return; // a drill goes on when its machines are ready
 		const phase = phaseOf(this.state);
 		if (phase === this.#published) return;
 		this.#published = phase;
@@ -112,7 +120,7 @@ export class BatchRun {
 	async #start(index: number): Promise<void> {
 		const items = [index];
 		try {
-			await startRecovery(this.layout, this.#item(index));
+			await startRecovery(this.layout, this.#item(index), this.#disposable);
 			this.happens({ type: 'started', items });
 		} catch (error) {
 			if (error instanceof WorkflowExecutionAlreadyStartedError) {
@@ -131,8 +139,9 @@ export class BatchRun {
 		try {
 			if (what === 'tell') await recovery.signal(tellBatchSignal, { batch: plan.name });
 			else {
-				const by = `batch ${plan.name}`;
-				await recovery.signal(takeBackSignal, { batch: plan.name, by, reason: this.state.stop?.reason ?? '' });
+				const by = `${this.#disposable ? 'drill' : 'batch'} ${plan.name}`;
+				const asked = { batch: plan.name, by, reason: this.state.stop?.reason ?? '' };
+				await recovery.signal(takeBackSignal, this.#disposable ? { ...asked, drill: true } : asked);
 			}
 		} catch {
 			arrived = false; // it fails only when none of that name is open
@@ -174,8 +183,11 @@ export class BatchRun {
 	}
 }
 
-/** As `client/recoveries.ts` starts one. It outlives the batch, which continues as new and ends long before it. */
-async function startRecovery({ plan }: Layout, item: BatchItem): Promise<void> {
+/**
+ * As `client/recoveries.ts` starts one. It outlives the batch, which continues as new and ends long before it; that of a drill
+ * must not: the server itself cancels it then, also when the drill is ended by force.
+ */
+async function startRecovery({ plan }: Layout, item: BatchItem, disposable: boolean): Promise<void> {
 	const request = itemRequest(plan, item);
 	const { requestHash } = item;
 	const input: RecoveryInput = { request, requestHash, broker: true, batch: plan.name };
@@ -191,9 +203,9 @@ async function startRecovery({ plan }: Layout, item: BatchItem): Promise<void> {
 			...(request.pool ? [] : [{ key: searchAttributes.host, value: request.host }]),
 			{ key: searchAttributes.phase, value: 'planned' },
 			{ key: searchAttributes.owner, value: request.requestedBy },
-			{ key: searchAttributes.batch, value: plan.name },
+			...(disposable ? [] : [{ key: searchAttributes.batch, value: plan.name }]),
 		],
-		parentClosePolicy: ParentClosePolicy.ABANDON,
+		parentClosePolicy: disposable ? ParentClosePolicy.REQUEST_CANCEL : ParentClosePolicy.ABANDON,
 		workflowIdReusePolicy: 'ALLOW_DUPLICATE',
 		staticSummary: summaryOf(request),
 	});

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { RouseError } from '../../../model/errors.ts';
 import { isErrno } from '../../../system/durable-file.ts';
 import { checkOwnDirectory, objectionToOwn } from '../../../system/own-directory.ts';
-import { runTool } from '../../../system/run-tool.ts';
+import { runTool, type ToolRun } from '../../../system/run-tool.ts';
 import { terminalLine } from '../../../system/terminal-text.ts';
 import type { AskOptions } from './ping.ts';
 
@@ -22,22 +22,27 @@ const saidLength = 500;
  * Why a person's own program does not say that the machine is ready; undefined when it ends with exit code 0. Orders name it
  * and bring nothing to run: `config_invalid` when anybody else could have put it there.
  */
-export async function askByCommand(
+export async function askByCommand(check: CheckCommand, options: AskOptions): Promise<string | undefined> {
+	const { code, tail } = await runCheck(check, options);
+	if (code === 0) return undefined;
+	const said = terminalLine(tail.join(' ').slice(-saidLength));
+	return `checks/${check.name} ended with exit code ${code}${said === '' ? '' : `: ${said}`}`;
+}
+
+/** The same, with what it came to. */
+export async function runCheck(
 	{ directory, name, args, recovery }: CheckCommand,
 	{ withinMs, signal }: AskOptions,
-): Promise<string | undefined> {
+): Promise<ToolRun> {
 	const path = join(directory, name);
 	await mustBeOurs(directory, path);
-	const { code, tail } = await runTool(path, args, {
+	return runTool(path, args, {
 		hint: `put it to ${path}, with the right to be run`,
 		wholeMs: withinMs,
 		signal,
 		env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ROUSE_RECOVERY: recovery },
 		cwd: '/',
 	});
-	if (code === 0) return undefined;
-	const said = terminalLine(tail.join(' ').slice(-saidLength));
-	return `checks/${name} ended with exit code ${code}${said === '' ? '' : `: ${said}`}`;
 }
 
 async function mustBeOurs(directory: string, path: string): Promise<void> {

@@ -87,6 +87,9 @@ export class SeededHost {
 		capacity: () => this.#get(['capacity']) as never,
 		leasesGone: requestIds => this.#ask(supervisor => supervisor.registry.leasesGone(requestIds)),
 		agent: name => this.#get(['recoveries', name, 'agent']) as never,
+		agentRun: () => Promise.reject(new Error('no drill is here')),
+		screenshot: name => this.#get(['recoveries', name, 'screenshot']) as never,
+		console: () => Promise.reject(new Error('no console is looked at here')),
 		incidents: async (name, after = 0) =>
 			((await this.#get(['recoveries', name, 'incidents'], { after: String(after) })) as { incidents: never[] })
 				.incidents,

@@ -1,0 +1,29 @@
+import type { DrillReport, MachineChange, MachineFindings, MachineOutcome } from '../model/drill-report.ts';
+
+const measures = ['startMs', 'bootMs', 'readyMs', 'readBytes'] as const;
+
+/** Against the newest of `before` that had the machine. */
+export function changeOf(
+	now: Pick<MachineOutcome, 'machine' | 'name'> & Pick<MachineFindings, (typeof measures)[number]>,
+	before: readonly DrillReport[],
+): MachineChange | null {
+	for (const { startedAt: since, machines } of before) {
+		const then =
+			machines.find(({ name, machine }) => name === now.name && machine === now.machine) ??
+			machines.find(({ machine }) => machine === now.machine);
+		if (then === undefined) continue;
+		const by = (what: (typeof measures)[number]) => {
+			const [a, b] = [then[what], now[what]];
+			return a === null || b === null ? null : b - a;
+		};
+		return {
+			since,
+			passed: then.passed,
+			startMs: by('startMs'),
+			bootMs: by('bootMs'),
+			readyMs: by('readyMs'),
+			readBytes: by('readBytes'),
+		};
+	}
+	return null;
+}

@@ -1,0 +1,64 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import * as z from 'zod';
+import { RouseError } from '../../model/errors.ts';
+import type { AgentRun, AgentRunLimits, CallOptions } from '../contract.ts';
+import { askAgent } from './agent.ts';
+
+const startedSchema = z.object({ return: z.object({ pid: z.int().min(0) }) });
+const statusSchema = z.object({
+	return: z.object({
+		exited: z.boolean(),
+		exitcode: z.int().optional(),
+		signal: z.int().optional(),
+		'out-data': z.string().optional(),
+		'err-data': z.string().optional(),
+	}),
+});
+const refusedSchema = z.object({ error: z.object({ desc: z.string().max(1_000) }) });
+
+/** The agent keeps 16 MiB of each stream, in base64: qga/commands.c, GUEST_EXEC_MAX_OUTPUT. More than any test should say. */
+const mostAnswerBytes = 48 * 1024 * 1024;
+const askWithinMs = 5_000;
+
+/**
+ * `guest-exec` and then `guest-exec-status` until it has ended (https://qemu-project.gitlab.io/qemu/interop/qemu-ga-ref.html).
+ * A connection for each question, since the channel serves one at a time, and readiness is asked over it as well.
+ */
+export async function agentRuns(
+	path: string,
+	[program = '', ...args]: readonly string[],
+	{ timeoutMs, mostBytes, signal }: CallOptions & AgentRunLimits,
+): Promise<AgentRun> {
+	const end = performance.now() + timeoutMs;
+	const ask = <S extends z.ZodType>(execute: string, given: Record<string, unknown>, schema: S) =>
+		question(path, { execute, arguments: given }, { schema, signal });
+	const started = await ask('guest-exec', { path: program, arg: args, 'capture-output': true }, startedSchema);
+	for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 1_000)) {
+		const { return: status } = await ask('guest-exec-status', { pid: started.return.pid }, statusSchema);
+		if (status.exited) return ended(status, mostBytes);
+		if (performance.now() >= end)
+			throw new RouseError('timeout', `${program} has not ended in the guest after ${Math.round(timeoutMs / 1_000)} s`);
+		await delay(waitMs, undefined, { signal });
+	}
+}
+
+async function question<S extends z.ZodType>(
+	path: string,
+	command: { execute: string; arguments: Record<string, unknown> },
+	{ schema, signal }: { schema: S; signal: AbortSignal | undefined },
+): Promise<z.output<S>> {
+	const answer = await askAgent(path, command, { signal, withinMs: askWithinMs, mostBytes: mostAnswerBytes });
+	const parsed = schema.safeParse(answer);
+	if (parsed.success) return parsed.data;
+	const refused = refusedSchema.safeParse(answer);
+	const why = refused.success ? `says: ${refused.data.error.desc}` : 'does not answer as one';
+	throw new RouseError('not_ready', `${command.execute}: the guest's agent ${why}`);
+}
+
+function ended(status: z.output<typeof statusSchema>['return'], mostBytes: number): AgentRun {
+	const text = (data: string | undefined) => Buffer.from(data ?? '', 'base64').toString('utf8');
+	const output = `${text(status['out-data'])}${text(status['err-data'])}`.slice(-mostBytes);
+	// As shells have it where a signal has ended it.
+	const exitCode = status.exitcode ?? (status.signal === undefined ? 0 : 128 + status.signal);
+	return { exitCode, output };
+}
