@@ -10,8 +10,8 @@ export interface CertificateSpec {
 	name: string;
 	/** Its common name: letters, digits, spaces, `-` and `.`. */
 	subject: string;
-	/** What it is for is critical: a server's opens nothing as a client's. */
-	use: 'server' | 'client';
+	/** What it is for is critical: a server's opens nothing as a client's. `both`: of one that calls others of its kind. */
+	use: 'server' | 'client' | 'both';
 	/** A server's, which its clients expect. */
 	dnsName?: string;
 }
@@ -48,7 +48,7 @@ export async function keepOnly(directory: string, names: readonly string[]): Pro
 interface Signed {
 	name: string;
 	subject: string;
-	section: 'authority' | 'server' | 'client';
+	section: 'authority' | 'server' | 'client' | 'both';
 	dnsName?: string | undefined;
 }
 
@@ -90,6 +90,11 @@ subjectKeyIdentifier = hash
 [server]
 basicConstraints = critical,CA:false
 extendedKeyUsage = critical,serverAuth
+authorityKeyIdentifier = keyid
+${dnsName === undefined ? '' : `subjectAltName = DNS:${dnsName}`}
+[both]
+basicConstraints = critical,CA:false
+extendedKeyUsage = critical,serverAuth,clientAuth
 authorityKeyIdentifier = keyid
 ${dnsName === undefined ? '' : `subjectAltName = DNS:${dnsName}`}
 [client]

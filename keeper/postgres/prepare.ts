@@ -8,7 +8,7 @@ import type { Program } from '../../system/spawn-locked.ts';
 import { devServerAddress } from '../../workers/temporal-server.ts';
 import { checkRoom, startableCluster } from './cluster.ts';
 import type { PostgresPlaces } from './room.ts';
-import { dynamicConfig, serverConfig, type ServerPorts } from './server-config.ts';
+import { dynamicConfig, localPlace, serverConfig, type ServerPorts } from './server-config.ts';
 import { findServer } from './server-program.ts';
 
 /** Behind the frontend, in a network namespace of its own: Temporal's defaults. */
@@ -32,7 +32,7 @@ export async function prepareOnPostgres(
 	const [config, dynamic] = [join(directory, 'server.json'), join(directory, 'server-dynamic.json')];
 	const ports: ServerPorts = { frontend: inside.temporal, ...(isolated ? usualPorts : await freePorts()) };
 	await replaceFileDurably(dynamic, `${JSON.stringify(dynamicConfig(), undefined, '\t')}\n`);
-	const told = serverConfig({ ports, sockets: at.sockets, dynamicConfig: dynamic });
+	const told = serverConfig(localPlace({ ports, sockets: at.sockets, dynamicConfig: dynamic }));
 	await replaceFileDurably(config, `${JSON.stringify(told, undefined, '\t')}\n`);
 	return {
 		server: { command, args: [config, devServerAddress, String(inside.ui)], cwd: directory },

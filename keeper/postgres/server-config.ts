@@ -13,26 +13,53 @@ export interface ServerPorts {
 	worker: number;
 }
 
-/** Can never be changed: how many parts the histories of one database are in. A site has 512 (docker-compose.yml). */
-const historyShards = 16;
+/** How it reaches its databases: all but their names. */
+export interface DatabaseWay {
+	connectAddr: string;
+	connectAttributes?: Readonly<Record<string, string>>;
+	tls?: object;
+}
 
-export function serverConfig(to: { ports: ServerPorts; sockets: string; dynamicConfig: string }): object {
-	const database = (name: string) => ({
+export interface ServerPlace {
+	ports: ServerPorts;
+	/** Who may call is decided by what is in front of it, or by `tls`. */
+	bindOnIP: string;
+	database: DatabaseWay;
+	/** Can never be changed: how many parts the histories of one database are in. */
+	historyShards: number;
+	/** Where the file with {@link dynamicConfig} is. */
+	dynamicConfig: string;
+	tls?: object;
+}
+
+/** Of one installation, which has one process for all: its database is reached by a socket alone. */
+export function localPlace(to: { ports: ServerPorts; sockets: string; dynamicConfig: string }): ServerPlace {
+	return {
+		ports: to.ports,
+		bindOnIP: devServerAddress,
+		// `host` counts; an address has to be there.
+		database: { connectAddr: 'postgres:5432', connectAttributes: { host: to.sockets } },
+		historyShards: 16,
+		dynamicConfig: to.dynamicConfig,
+	};
+}
+
+export function serverConfig({ ports, bindOnIP, database, historyShards, dynamicConfig: file, tls }: ServerPlace) {
+	const store = (name: string) => ({
 		sql: {
 			pluginName: 'postgres12_pgx',
 			databaseName: name,
-			// `host` counts; an address has to be there.
-			connectAddr: 'postgres:5432',
 			connectProtocol: 'tcp',
-			connectAttributes: { host: to.sockets },
+			...database,
 			user: databaseUser,
 			maxConns: 20,
 			maxIdleConns: 20,
 			maxConnLifetime: '1h',
 		},
 	});
-	const service = (port: number) => ({ rpc: { grpcPort: port, bindOnIP: devServerAddress } });
-	const frontend = `${devServerAddress}:${to.ports.frontend}`;
+	/** A service is found by the port of its membership, unless it is told where it is (tools/temporal/server). */
+	const service = (grpcPort: number) => ({ rpc: { grpcPort, membershipPort: grpcPort - 300, bindOnIP } });
+	const frontend = `${devServerAddress}:${ports.frontend}`;
 	return {
 		// Without it the server writes a line for every poll that ends, some megabytes a day.
 		log: { stdout: true, level: 'warn', format: 'json' },
@@ -40,14 +67,17 @@ export function serverConfig(to: { ports: ServerPorts; sockets: string; dynamicC
 			defaultStore: 'default',
 			visibilityStore: 'visibility',
 			numHistoryShards: historyShards,
-			datastores: { default: database(databases.default), visibility: database(databases.visibility) },
+			datastores: { default: store(databases.default), visibility: store(databases.visibility) },
 		},
-		global: { membership: { maxJoinDuration: '30s', broadcastAddress: devServerAddress } },
+		global: {
+			membership: { maxJoinDuration: '30s', broadcastAddress: devServerAddress },
+			...(tls === undefined ? {} : { tls }),
+		},
 		services: {
-			frontend: service(to.ports.frontend),
-			history: service(to.ports.history),
-			matching: service(to.ports.matching),
-			worker: service(to.ports.worker),
+			frontend: service(ports.frontend),
+			history: service(ports.history),
+			matching: service(ports.matching),
+			worker: service(ports.worker),
 		},
 		clusterMetadata: {
 			enableGlobalNamespace: false,
@@ -60,11 +90,11 @@ export function serverConfig(to: { ports: ServerPorts; sockets: string; dynamicC
 		archival: { history: { state: 'disabled' }, visibility: { state: 'disabled' } },
 		namespaceDefaults: { archival: { history: { state: 'disabled' }, visibility: { state: 'disabled' } } },
 		publicClient: { hostPort: frontend },
-		dynamicConfigClient: { filepath: to.dynamicConfig, pollInterval: '60s' },
+		dynamicConfigClient: { filepath: file, pollInterval: '60s' },
 	};
 }
 
 /** https://docs.temporal.io/temporal-service/configuration#dynamic-configuration */
-export function dynamicConfig(): object {
+export function dynamicConfig(): Record<string, [{ value: unknown }]> {
 	return Object.fromEntries(databaseSettings().map(([key, value]) => [key, [{ value }]]));
 }
