@@ -17,6 +17,10 @@ export const build = (context: Context) =>
 				const { provideTestPython } = await import('../setup/test-python.ts');
 				await provideTestPython(cacheDirectory(context.env), context);
 			}
+			if (tiers.includes('server')) {
+				const { providePostgres } = await import('../setup/postgres.ts');
+				await providePostgres(context);
+			}
 			const results = await runTiers(tiers, context);
 			const passed = results.every(result => result.passed);
 			const lines = results.map(

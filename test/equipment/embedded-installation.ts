@@ -53,11 +53,12 @@ export class EmbeddedInstallation {
 		this.repository = repository;
 	}
 
-	/** With a repository that its configuration names, and with the services up. */
+	/** With a repository that its configuration names, and with the services up; `more`: what `up` is told. */
 	static async up(
 		t: Pick<TestContext, 'after'>,
 		config = '',
 		directoryFor = (prefix: string) => mkdtemp(join(tmpdir(), prefix)),
+		...more: string[]
 	): Promise<EmbeddedInstallation> {
 		const directory = await directoryFor('rouse-embedded-');
 		const repository = join(directory, 'repository');
@@ -70,7 +71,7 @@ export class EmbeddedInstallation {
 		await here.answer('repo', 'init', repository, '--name', 'main');
 		const text = `repositories: {main: ${JSON.stringify(repository)}}\ndefaultRepository: main\n${config}`;
 		await writeFile(join(here.installation.home, 'config.yaml'), text);
-		await here.answer('up', '--detach');
+		await here.answer('up', '--detach', ...more);
 		return here;
 	}
 
