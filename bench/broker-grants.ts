@@ -5,11 +5,11 @@ import { acquireSignal, brokerWorkflowId, leaseGrantedSignal } from '../workflow
 
 type HistoryEvent = api.api.history.v1.IHistoryEvent;
 
-/** Its message is delivered in the run that has sent it. */
 export interface Grant {
 	/** Workflow of the recovery. */
 	to: string;
 	sentMs: number;
+	/** When the broker knew that it had arrived: in the run that has sent it. */
 	deliveredMs: number;
 }
 
@@ -42,6 +42,14 @@ export function grantsIn(events: readonly HistoryEvent[]): Grant[] {
 		if (grant) grants.push({ ...grant, deliveredMs: timeOf(event) });
 	}
 	return grants;
+}
+
+/** When a recovery heard of each of its grants. */
+export async function heardTimes(client: Client, workflowId: string): Promise<number[]> {
+	const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+	const isGrant = ({ workflowExecutionSignaledEventAttributes: signaled }: HistoryEvent) =>
+		signaled?.signalName === leaseGrantedSignal.name;
+	return (events ?? []).filter(isGrant).map(timeOf);
 }
 
 /** When each request came. */

@@ -17,6 +17,8 @@ export interface Measured {
 	startedMs: number;
 	recoveries: readonly RecoveryTimes[];
 	grants: readonly Grant[];
+	/** By workflow, of some recoveries. */
+	heard: ReadonlyMap<string, readonly number[]>;
 	brokerEvents: number;
 	used: Readonly<Record<string, Used>>;
 	/** By how much it has grown. */
@@ -33,13 +35,15 @@ const figuresSchema = z.object({
 	wholeSeconds: z.number(),
 	batchStartSeconds: z.number(),
 	eventsEach: spreadSchema,
-	/** From the first grant, which gives a place on the host. */
+	/** From the decision of the first grant, which gives a place on the host. */
 	placeToRunningMs: spreadSchema,
 	placeToFinishedMs: spreadSchema,
 	grants: z.int(),
-	/** Over the time in which there were any; and from the decision to its delivery. */
+	/** Over the time in which there were any. */
 	grantsPerSecond: z.number(),
-	grantMs: spreadSchema,
+	/** From the decision until the recovery hears of it, and until the broker knows that. */
+	grantHeardMs: spreadSchema,
+	grantKnownMs: spreadSchema,
 	brokerEventsEach: z.number(),
 	/** By how much it has grown. */
 	databaseMiB: z.number(),
@@ -59,15 +63,22 @@ export const resultSchema = z.object({
 });
 export type Result = z.infer<typeof resultSchema>;
 
-export function figuresOf({ startedMs, recoveries, grants, brokerEvents, used, databaseBytes }: Measured): Figures {
+export function figuresOf(measured: Measured): Figures {
+	const { startedMs, recoveries, heard, brokerEvents, used, databaseBytes } = measured;
+	const grants = measured.grants.toSorted((one, other) => one.sentMs - other.sentMs);
 	const placed = new Map<string, number>();
-	for (const { to, deliveredMs } of grants) placed.set(to, placed.get(to) ?? deliveredMs);
+	const lags: number[] = [];
+	for (const [to, sent] of Map.groupBy(grants, grant => grant.to)) {
+		placed.set(to, sent[0]?.sentMs ?? Number.NaN);
+		for (const [number, heardMs] of heard.get(to)?.entries() ?? [])
+			lags.push(heardMs - (sent[number]?.sentMs ?? Number.NaN));
+	}
 	const since = (of: (times: RecoveryTimes) => number) =>
 		spread(recoveries.map(times => of(times) - (placed.get(times.workflowId) ?? Number.NaN)));
 	const finished = recoveries.filter(({ finishedMs }) => !Number.isNaN(finishedMs));
 	const first = Math.min(...recoveries.map(({ requestedMs }) => requestedMs));
-	const granted = grants.map(({ deliveredMs }) => deliveredMs);
-	const grantsMs = Math.max(...granted) - Math.min(...grants.map(({ sentMs }) => sentMs));
+	const sentMs = grants.map(grant => grant.sentMs);
+	const grantsMs = (sentMs.at(-1) ?? 0) - (sentMs[0] ?? 0);
 	return {
 		started: recoveries.length,
 		finished: finished.length,
@@ -78,7 +89,8 @@ export function figuresOf({ startedMs, recoveries, grants, brokerEvents, used, d
 		placeToFinishedMs: since(({ finishedMs }) => finishedMs),
 		grants: grants.length,
 		grantsPerSecond: rounded(grants.length / (grantsMs / 1_000)),
-		grantMs: spread(grants.map(({ sentMs, deliveredMs }) => deliveredMs - sentMs)),
+		grantHeardMs: spread(lags),
+		grantKnownMs: spread(grants.map(({ sentMs, deliveredMs }) => deliveredMs - sentMs)),
 		brokerEventsEach: rounded(brokerEvents / recoveries.length),
 		databaseMiB: rounded(databaseBytes / 2 ** 20),
 		used: Object.fromEntries(

@@ -11,7 +11,7 @@ import { places } from '../../system/installation.ts';
 import { EmbeddedInstallation } from '../../test/equipment/embedded-installation.ts';
 import { importDisks, noise, wholeSource } from '../../test/equipment/repositories.ts';
 import { recoveryWorkflow, recoveryWorkflowId, searchAttributes } from '../../workflows/contracts.ts';
-import { brokerEvents, grantsIn } from '../broker-grants.ts';
+import { brokerEvents, grantsIn, heardTimes } from '../broker-grants.ts';
 import { type Figures, figuresOf, type RecoveryTimes } from './figures.ts';
 import { ProcessWatch } from './processes.ts';
 
@@ -52,6 +52,7 @@ export async function measure({ size, temporal, limitMs }: Site): Promise<Figure
 			startedMs,
 			recoveries,
 			grants: grantsIn(broker),
+			heard: await heardBySome(connected, recoveries),
 			brokerEvents: broker.length,
 			used: watch.used,
 			databaseBytes: (await database()) - databaseBefore,
@@ -139,6 +140,15 @@ async function timesOf({ client }: TemporalClient): Promise<RecoveryTimes[]> {
 		});
 	}
 	return times;
+}
+
+/** A history is long: of a large site some of them tell enough. */
+async function heardBySome({ client }: TemporalClient, recoveries: readonly RecoveryTimes[]) {
+	const step = Math.ceil(recoveries.length / 200);
+	const heard = new Map<string, number[]>();
+	for (const [number, { workflowId }] of recoveries.entries())
+		if (number % step === 0) heard.set(workflowId, await heardTimes(client, workflowId));
+	return heard;
 }
 
 async function bytesIn(directory: string): Promise<number> {

@@ -9,7 +9,8 @@ const rows: readonly [string, (figures: Figures) => string | number][] = [
 	['place to running, ms', ({ placeToRunningMs }) => told(placeToRunningMs)],
 	['place to finished, ms', ({ placeToFinishedMs }) => told(placeToFinishedMs)],
 	['grants a second', ({ grantsPerSecond }) => grantsPerSecond],
-	['a grant to its delivery, ms', ({ grantMs }) => told(grantMs)],
+	['until a grant is heard of, ms', ({ grantHeardMs }) => told(grantHeardMs)],
+	['until the broker knows that, ms', ({ grantKnownMs }) => told(grantKnownMs)],
 	['events of the broker each', ({ brokerEventsEach }) => brokerEventsEach],
 	['database, KiB each', ({ databaseMiB, started }) => Math.round((databaseMiB * 1024) / started)],
 ];
