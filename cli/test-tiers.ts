@@ -2,11 +2,15 @@ import { spawn } from 'node:child_process';
 import { glob } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { findIsolation, isolated } from '../keeper/door/isolation.ts';
+import { RouseError } from '../model/errors.ts';
 import { checkoutDirectory } from '../system/checkout.ts';
 import type { Context } from './terminal/command.ts';
 
-/** Fastest first. How many files run at once: servers and emulated machines want the processors for themselves. */
-const tiers = { unit: 4, sandbox: 2, activity: 2, replay: 1, server: 1, guest: 1, long: 1 } as const;
+/** Fastest first. How many files run at once: emulated machines want the processors for themselves. */
+const tiers = { unit: 4, sandbox: 2, activity: 2, replay: 1, server: 2, guest: 1, long: 1 } as const;
+/** A server is started on ports that were free a moment before: each file has a network of its own, or the tier to itself. */
+const inOwnNetwork: readonly TierName[] = ['server'];
 export type TierName = keyof typeof tiers;
 /** What runs when no tier is named. */
 export const usualTiers: readonly TierName[] = ['unit', 'sandbox', 'activity', 'replay', 'server', 'guest'];
@@ -35,10 +39,16 @@ export async function testFiles(tier: TierName): Promise<string[]> {
 export async function runTier(tier: TierName, files: readonly string[], context: Context): Promise<TierResult> {
 	const startedAt = performance.now();
 	const limitMs = tier === 'long' ? longHangsAfterMs : hangsAfterMs;
+	const networks = inOwnNetwork.includes(tier) ? await ownNetworks() : { args: [], env: {} };
+	const atOnce = networks ? tiers[tier] : 1;
 	const child = spawn(
 		process.execPath,
-		['--test', `--test-concurrency=${tiers[tier]}`, `--test-timeout=${limitMs}`, ...files],
-		{ cwd: checkoutDirectory, env: testEnvironment(context.env), stdio: ['ignore', context.output.json ? 2 : 1, 2] },
+		[...(networks?.args ?? []), '--test', `--test-concurrency=${atOnce}`, `--test-timeout=${limitMs}`, ...files],
+		{
+			cwd: checkoutDirectory,
+			env: { ...testEnvironment(context.env), ...networks?.env },
+			stdio: ['ignore', context.output.json ? 2 : 1, 2],
+		},
 	);
 	// On a terminal Ctrl-C reaches the runner by itself; a SIGTERM to us does not.
 	const pass = () => child.kill('SIGTERM');
@@ -58,6 +68,18 @@ export async function runTier(tier: TierName, files: readonly string[], context:
 	} finally {
 		context.signal.removeEventListener('abort', pass);
 	}
+}
+
+/** How the runner gives each file a network of its own; undefined for who may make none without becoming another user. */
+async function ownNetworks(): Promise<{ args: string[]; env: NodeJS.ProcessEnv } | undefined> {
+	const options = await findIsolation().catch((error: unknown) => {
+		if (error instanceof RouseError) return [];
+		throw error;
+	});
+	if (options.join() !== '-n') return undefined;
+	const { command, args } = isolated({ command: process.execPath, args: [] }, options);
+	const preload = join(checkoutDirectory, 'test', 'equipment', 'own-network.ts');
+	return { args: ['--import', preload], env: { ROUSE_TEST_NETWORK: JSON.stringify([command, ...args]) } };
 }
 
 /** No test may meet the installation of the person who runs them. */

@@ -77,8 +77,7 @@ export function figuresOf(measured: Measured): Figures {
 		spread(recoveries.map(times => of(times) - (placed.get(times.workflowId) ?? Number.NaN)));
 	const finished = recoveries.filter(({ finishedMs }) => !Number.isNaN(finishedMs));
 	const first = Math.min(...recoveries.map(({ requestedMs }) => requestedMs));
-	const sentMs = grants.map(grant => grant.sentMs);
-	const grantsMs = (sentMs.at(-1) ?? 0) - (sentMs[0] ?? 0);
+	const grantsMs = (grants.at(-1)?.sentMs ?? 0) - (grants[0]?.sentMs ?? 0);
 	return {
 		started: recoveries.length,
 		finished: finished.length,
