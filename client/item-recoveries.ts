@@ -40,7 +40,7 @@ export class ItemRecoveries {
 				return outcome ? { name, is: 'found', glance: glanceOf(existing) } : { name, is: 'free' };
 			} catch (error) {
 				if (!(error instanceof RouseError)) throw error;
-				return { name, is: 'refused', code: error.code, reason: error.message };
+				return { name, is: 'refused', code: error.code, reason: error.message, phase: existing.phase };
 			}
 		});
 	}

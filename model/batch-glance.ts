@@ -23,7 +23,8 @@ export type Prepared =
 	| { name: string; is: 'free' }
 	/** One with the same request, which is to be watched. */
 	| { name: string; is: 'found'; glance: ItemGlance }
-	| { name: string; is: 'refused'; code: ErrorCode; reason: string };
+	/** `phase`: of the recovery that has the name. */
+	| { name: string; is: 'refused'; code: ErrorCode; reason: string; phase?: Phase };
 
 /** Null: Temporal knows none of this name and this request. */
 export interface LookedAt {

@@ -25,7 +25,7 @@ export interface ItemView {
 	state: ItemState;
 	/** Of its recovery; null as long as none is known. */
 	recoveryId: string | null;
-	/** Last known of its recovery. */
+	/** Last known of its recovery; of one that was refused, that of the recovery which has its name. */
 	phase: Phase | null;
 	/** What keeps it from starting, what parked it, why it failed or was refused. */
 	code: ErrorCode | null;

@@ -23,27 +23,30 @@ function bytesOf(text: string): number {
 	return Number(digits) * (unitBytes[unit.toLowerCase()] ?? Number.NaN);
 }
 
+/** Said of the text as well: of a union the error is that of the form which the type has. */
+const sizeForms = 'a size, as 1048576, 512K or 20MiB';
+
 /** `20MiB`, `512K` or a number: bytes. */
 export const writtenBytesSchema = z
-	.union([z.int().min(0), z.string().regex(/^\d{1,12}([kmgtKMGT]([iI]?[bB])?)?$/)], 'a size, as 1048576, 512K or 20MiB')
+	.union([z.int().min(0), z.string().regex(/^\d{1,12}([kmgtKMGT]([iI]?[bB])?)?$/, sizeForms)], sizeForms)
 	.transform(written => (typeof written === 'number' ? written : bytesOf(written)));
+
+const rateForms = 'bytes a second, as 200 MiB/s, 512K or 1048576';
 
 /** `200 MiB/s`, `20MiB` or a number: bytes a second. */
 export const writtenRateSchema = z
-	.union(
-		[z.int().min(1), z.string().regex(/^[1-9]\d{0,11} ?([kmgtKMGT]([iI]?[bB])?)?(\/s)?$/)],
-		'bytes a second, as 200 MiB/s, 512K or 1048576',
-	)
+	.union([z.int().min(1), z.string().regex(/^[1-9]\d{0,11} ?([kmgtKMGT]([iI]?[bB])?)?(\/s)?$/, rateForms)], rateForms)
 	.transform(written => (typeof written === 'number' ? written : bytesOf(written.replace(' ', ''))))
 	.refine(Number.isSafeInteger, 'more bytes a second than can be counted');
 
+const memoryForms = "a machine's memory, as 2048 (MiB) or 2GiB";
 const memory = machineConfigSchema.shape.memoryMiB;
 
 /** `2048` or `2GiB`: MiB, which a number alone counts as well. */
 export const writtenMemorySchema = z
-	.union([memory, z.string().regex(/^\d{1,9}[mgtMGT]([iI]?[bB])?$/)], "a machine's memory, as 2048 (MiB) or 2GiB")
+	.union([memory, z.string().regex(/^\d{1,9}[mgtMGT]([iI]?[bB])?$/, memoryForms)], memoryForms)
 	.transform(written => (typeof written === 'number' ? written : bytesOf(written) / 2 ** 20))
-	.refine(mebibytes => memory.safeParse(mebibytes).success, "a machine's memory, as 2048 (MiB) or 2GiB");
+	.refine(mebibytes => memory.safeParse(mebibytes).success, memoryForms);
 
 const timeShape = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2}(\.\d+)?)?(Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/;
 

@@ -43,6 +43,8 @@ export interface ItemNews {
 	/** Of two of one recovery the later one has the higher number. */
 	number: number;
 	is: 'ready' | 'not_ready' | 'parked' | 'unparked' | 'ended';
+	/** It waits for a person, whatever else is the news. */
+	parked: boolean;
 	phase: Phase;
 	/** What parked it, why it is not ready, or how it failed. */
 	code: ErrorCode | null;

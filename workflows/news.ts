@@ -61,6 +61,7 @@ export class BatchNews {
 			recoveryId: state.recoveryId,
 			number: told.number,
 			is,
+			parked: parkedIn(state) !== null,
 			phase: state.phase,
 			...whyIn(state, is),
 		};
@@ -110,8 +111,10 @@ function newsFor(state: WorkflowState, told: ToldBatch): ItemNews['is'] | undefi
 
 function afterwards(state: WorkflowState, is: ItemNews['is']): Partial<ToldBatch> {
 	if (is === 'ended') return { ended: true };
-	if (is === 'parked' || is === 'unparked') return { parked: parkedIn(state)?.code ?? null };
-	return { readiness: is };
+	const parked = parkedIn(state)?.code ?? null;
+	if (is === 'parked' || is === 'unparked') return { parked };
+	// That it goes on is said with it; what it waits for a person for is news of its own.
+	return parked === null ? { parked, readiness: is } : { readiness: is };
 }
 
 function whyIn(state: WorkflowState, is: ItemNews['is']): Pick<ItemNews, 'code' | 'reason'> {

@@ -108,16 +108,23 @@ function nextText({ name, phase, workflow, items }: BatchDocument): string {
 	if (phase !== 'over' && !endedByForce(workflow)) steps.push(`rouse batch watch ${name}`);
 	if (phase === 'over' && items.some(isUndone))
 		steps.push(`begin failed, left out and parked ones again: rouse batch retry ${name}`);
-	if (items.some(({ state, code }) => state === 'refused' && code === 'name_conflict'))
-		steps.push('those whose name a discarded one had: the same rouse batch start with --again');
+	if (items.some(isNameOfOver))
+		steps.push('those whose name one that is over has: the same rouse batch start with --again');
 	if (items.some(isLost)) steps.push('lost ones: rouse recover adopt NAME');
 	steps.push(`one of them: rouse recover show NAME`);
 	return steps.join('; ');
 }
 
 /** What `retry` is for. */
-function isUndone({ state, phase }: BatchItemDocument): boolean {
-	return ['parked', 'refused', 'left_out', 'not_ready'].includes(state) || (state === 'ended' && phase === 'failed');
+function isUndone(item: BatchItemDocument): boolean {
+	const { state, phase } = item;
+	if (state === 'refused') return !isNameOfOver(item);
+	return ['parked', 'left_out', 'not_ready'].includes(state) || (state === 'ended' && phase === 'failed');
+}
+
+/** A retry would find it again: it was discarded, given up or finished, and only a person says that it is to be once more. */
+function isNameOfOver({ state, code, phase }: BatchItemDocument): boolean {
+	return state === 'refused' && code === 'name_conflict' && phase !== null && terminalPhases.includes(phase);
 }
 
 export function batchListText(batches: readonly BatchSummary[], columns?: number): string {

@@ -129,6 +129,7 @@ export class BatchSite {
 				is,
 				recoveryId: recoveryIdOf(item),
 				number: this.#number,
+				parked: is === 'parked',
 				phase: 'running',
 				code: null,
 				reason: null,

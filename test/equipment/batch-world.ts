@@ -82,7 +82,16 @@ export class BatchWorld {
 	#news(name: string, recovery: WorldRecovery, is: ItemNews['is']): void {
 		const { recoveryId, phase } = recovery;
 		const number = recovery.nextNumber();
-		const news: ItemNews = { item: name, recoveryId, number, is, phase, code: null, reason: null };
+		const news: ItemNews = {
+			item: name,
+			recoveryId,
+			number,
+			is,
+			parked: recovery.parked,
+			phase,
+			code: null,
+			reason: null,
+		};
 		for (let copy = this.#roll(4) ? 2 : 1; copy > 0; copy -= 1) this.#send({ type: 'news', news });
 	}
 

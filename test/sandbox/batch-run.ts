@@ -70,7 +70,7 @@ export class SandboxBatch {
 		const news = items.map((item): [ItemNews] => {
 			this.#number += 1;
 			const known = { recoveryId: recoveryIdOf(item), number: this.#number, phase: 'running' as const };
-			return [{ item, is, code: null, reason: null, ...known, ...more }];
+			return [{ item, is, parked: is === 'parked', code: null, reason: null, ...known, ...more }];
 		});
 		await this.run.signalAtOnce('itemNews', news);
 	}

@@ -105,8 +105,8 @@ test('a batch starts, is retried and discarded over its ends, and finds what exi
 	]);
 	await batches.discard('site', { confirm: 'site', found: ['w2'] });
 	assert.deepEqual(told(await untilOver(temporal)), [
-		['refused', null, false],
-		['refused', null, false],
+		['refused', 'discarded', false],
+		['refused', 'discarded', false],
 		['ended', 'discarded', true],
 		['left_out', null, false],
 	]);

@@ -50,6 +50,8 @@ const refusals: [written: string, message: RegExp][] = [
 	['{machine: a, point: yesterday}', /^site\.yaml:5:22: .*point: latest, latest before 2026-11-20T03:00Z, or/],
 	['{machine: a, by: tomorrow}', /^site\.yaml:5:22: .*by: a time, as 2026-11-20T03:00:00Z/],
 	['{machine: a, by: 2026-02-30T00:00Z}', /^site\.yaml:5:22: .*by: there is no such day/],
+	['{machine: a, memory: 16 GiBB}', /^site\.yaml:5:22: .*memory: a machine's memory, as 2048 \(MiB\) or 2GiB$/],
+	['{machine: a, maxRate: 20 parsecs}', /^site\.yaml:5:22: .*maxRate: a size, as 1048576, 512K or 20MiB$/],
 	['{machine: a, memory: 1}', /^site\.yaml:5:22: .*memory: must be at least 16$/],
 	['{machine: a, priority: 9}', /^site\.yaml:5:22: .*priority: must be at most 5$/],
 	['{machine: a, hosts: [k, k]}', /^site\.yaml:5:22: .*hosts: a host is named once$/],

@@ -152,3 +152,14 @@ test('a recovery that Temporal does not know any more is over', () => {
 	site.happens({ type: 'looked', items: look.items, answers, askedMs: look.askedMs });
 	assert.deepEqual([site.item('one').state, site.item('one').code], ['ended', 'recovery_unknown']);
 });
+
+test('what was parked when it was found goes on with the first news that says so, whatever that is about', () => {
+	const site = new BatchSite(batchPlan({ all: ['one'] }));
+	const glance = { ...running, recoveryId: recoveryIdOf('one'), parked: true, code: 'chunk_bad' as const };
+	site.go({ one: { is: 'found', glance } });
+	assert.equal(site.item('one').state, 'parked');
+	site.news('one', 'ready', { parked: true });
+	assert.equal(site.item('one').state, 'parked');
+	site.ready('one');
+	assert.equal(site.item('one').state, 'ready');
+});

@@ -166,6 +166,10 @@ test('a machine of a batch that waits for the broker tells for what, in the word
 	assert.equal(itemLine(one), 'web01-r1: on the way, waiting on local: a place on a host');
 });
 
+function nextOf(one: ItemView): string {
+	return batchAnswer(documentOf([one], { phase: 'over', workflow: 'COMPLETED' })).next;
+}
+
 test('`batch show` tells how many are how far, and what each waits for', () => {
 	const answer = batchAnswer(
 		documentOf([item({ state: 'ready', phase: 'running' }), item({ name: 'b', state: 'waiting', reason: 'group a' })]),
@@ -184,6 +188,14 @@ test('`batch show` tells how many are how far, and what each waits for', () => {
 		batchText(batchAnswer(lost)),
 		/^site: over; 1 machine: 1 lost$[^]*^Next: lost ones: rouse recover adopt /m,
 	);
+	const refused = (phase: ItemView['phase'], code: ItemView['code'] = 'name_conflict') =>
+		nextOf(item({ state: 'refused', code, phase, reason: 'taken' }));
+	assert.doesNotMatch(refused('discarded'), /batch retry/);
+	assert.match(refused('discarded'), /the same rouse batch start with --again/);
+	for (const next of [refused('running'), refused(null, 'space_short')]) {
+		assert.match(next, /batch retry/);
+		assert.doesNotMatch(next, /--again/);
+	}
 	const [one] = parked.items;
 	assert.equal(one && itemLine(one), 'web01-r1: parked, starting: no space');
 });

@@ -29,6 +29,7 @@ export const newsSchema = z.object({
 	recoveryId: z.uuid(),
 	number: z.int().min(0),
 	is: z.enum(['ready', 'not_ready', 'parked', 'unparked', 'ended']),
+	parked: z.boolean(),
 	phase: phaseSchema,
 	code: z.enum(errorCodes).nullable(),
 	reason: z.string().nullable(),

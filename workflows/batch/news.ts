@@ -27,12 +27,12 @@ function isOf({ recoveryId, past }: Item, told: string): boolean {
  * Its end is its end, and what was ready once was ready, in whatever order that arrives. Of everything else the latest
  * holds.
  */
-function take(item: Item, { is, number, phase, code, reason }: ItemNews, atMs: number): Item {
+function take(item: Item, { is, parked: isParked, number, phase, code, reason }: ItemNews, atMs: number): Item {
 	if (is === 'ended') return ended({ ...item, number: Math.max(number, item.number) }, { phase, code, reason });
 	const readyMs = is === 'ready' ? (item.readyMs ?? atMs) : item.readyMs;
 	const late = readyMs === null && (item.late || is === 'not_ready');
 	const isNew = number > item.number;
-	const parked = isNew && (is === 'parked' || is === 'unparked') ? is === 'parked' : item.state === 'parked';
+	const parked = isNew ? isParked : item.state === 'parked';
 	const known = withCourse({ ...item, readyMs, late, phase: isNew ? phase : item.phase }, parked);
 	return isNew ? { ...known, number, code, reason: shortReason(reason) } : known;
 }

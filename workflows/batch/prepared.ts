@@ -34,7 +34,13 @@ function take(item: Item, answer: Prepared, { layout, state, atMs }: Context): I
 		case 'free':
 			return { ...looked, freeMs: atMs };
 		case 'refused':
-			return { ...looked, state: 'refused', code: answer.code, reason: shortReason(answer.reason) };
+			return {
+				...looked,
+				state: 'refused',
+				phase: answer.phase ?? null,
+				code: answer.code,
+				reason: shortReason(answer.reason),
+			};
 		case 'found': {
 			const own = answer.glance.batch === layout.plan.name;
 			const found = seen({ ...looked, found: true, own, number: 0 }, answer.glance, { atMs, isNew: true });
