@@ -34,6 +34,9 @@ export function hintOf({ hint, code, details }: RouseError): string | undefined 
 	const about = detailsSchema.safeParse(details).data;
 	const batch = batchSchema.safeParse(details).data;
 	const drill = z.object({ drill: z.string() }).safeParse(details).data;
+	const schedule = z.object({ drillSchedule: z.string() }).safeParse(details).data;
+	if (schedule)
+		return `what there is: rouse drill schedule list; to make it anew: rouse drill schedule remove ${schedule.drillSchedule}`;
 	if (drill) return aboutDrill[code]?.(drill.drill) ?? general[code];
 	if (batch) return aboutBatch[code]?.(batch.batch) ?? general[code];
 	return (about && aboutRecovery[code]?.(about)) ?? tooLargeHint(details) ?? general[code];

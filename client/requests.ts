@@ -42,6 +42,8 @@ export interface RequestOptions {
 	/** Among equal priorities the earliest goes first. */
 	deadline?: RecoveryRequest['deadline'];
 	reason?: string | undefined;
+	/** Default: who runs this process. */
+	requestedBy?: string | undefined;
 	/** It is disposable, and this drill's. */
 	drill?: RecoveryRequest['drill'];
 }
@@ -147,7 +149,7 @@ export function requestOf(
 		...(options.priority === undefined ? {} : { priority: options.priority }),
 		...(options.deadline === undefined ? {} : { deadline: options.deadline }),
 		reason: options.reason ?? '',
-		requestedBy: caller(),
+		requestedBy: options.requestedBy ?? caller(),
 	};
 }
 

@@ -98,6 +98,11 @@ export const activityInputs = {
 	}),
 	/** Of a drill's recovery. */
 	findDrilled: drilledSchema.extend({ recoveryId: z.uuid() }),
+	planScheduledDrill: z.strictObject({
+		name: nameSchema,
+		file: z.string().max(1024 * 1024),
+		requestedBy: z.string().max(100),
+	}),
 	keepFindings: drilledSchema.extend({ report: reportNameSchema, findings: machineFindingsSchema }),
 	writeDrillReport: z.strictObject({
 		...drillReportSchema.omit({ version: true, passed: true, machines: true }).shape,

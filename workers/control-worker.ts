@@ -14,7 +14,7 @@ import { type Installation, loadConfig, places } from '../system/installation.ts
 import { reportersOf, repositoryNameOf } from '../system/site.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import { logAttributes } from './activity-log.ts';
-import { drilledRecoveries, itemRecoveries } from './item-recoveries.ts';
+import { drillsIn, itemRecoveries } from './item-recoveries.ts';
 import { workflowBundle } from './bundle.ts';
 import type { TemporalAccess } from './connect.ts';
 import { siteWorkflows } from './site-workflows.ts';
@@ -45,7 +45,7 @@ export async function createControlWorker(
 			...createBrokerActivities(siteWorkflows(client, async () => reportersOf(await loadConfig(installation)))),
 			...createBatchActivities(await itemRecoveries(access)),
 			...createDrillActivities({
-				find: await drilledRecoveries(access),
+				...(await drillsIn(access, installation)),
 				reports: new DrillReports(places.drills(installation.home)),
 			}),
 		},

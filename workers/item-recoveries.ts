@@ -1,8 +1,10 @@
 import { Client } from '@temporalio/client';
 import type { DrillDependencies } from '../activities/drill/dependencies.ts';
 import { findDrilled } from '../client/drill/drilled.ts';
+import { planScheduledDrill } from '../client/drill/plan-scheduled.ts';
 import { ItemRecoveries } from '../client/item-recoveries.ts';
 import type { TemporalClient } from '../client/connection.ts';
+import type { Installation } from '../system/installation.ts';
 import { ClientCodec } from '../system/payload-codec.ts';
 import type { TemporalAccess } from './connect.ts';
 
@@ -11,9 +13,16 @@ export async function itemRecoveries(access: TemporalAccess): Promise<ItemRecove
 	return new ItemRecoveries(await clientAs('batch', access));
 }
 
-export async function drilledRecoveries(access: TemporalAccess): Promise<DrillDependencies['find']> {
+/** What drills need to know of recoveries, hosts and repositories. */
+export async function drillsIn(
+	access: TemporalAccess,
+	installation: Installation,
+): Promise<Pick<DrillDependencies, 'find' | 'plan'>> {
 	const temporal = await clientAs('drill', access);
-	return wanted => findDrilled(temporal, wanted);
+	return {
+		find: wanted => findDrilled(temporal, wanted),
+		plan: (scheduled, how) => planScheduledDrill(scheduled, { temporal, installation, ...how }),
+	};
 }
 
 async function clientAs(caller: string, { connection, namespace, target }: TemporalAccess): Promise<TemporalClient> {

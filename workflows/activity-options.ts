@@ -186,6 +186,13 @@ export const factsOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** Looks into a repository for some hundred points, and asks hosts. A file that is wrong by now fails at once. */
+export const planDrillOptions = {
+	...factsOptions,
+	scheduleToCloseTimeout: '1h',
+	startToCloseTimeout: '5m',
+} satisfies ActivityOptions;
+
 /**
  * A test may take an hour; its own limit stands above this (drill/stubs.ts). One whose worker died is run once more, which a
  * test has to bear.

@@ -5,4 +5,5 @@ export { broker } from './broker.ts';
 export { drill } from './drill.ts';
 export { drilledMachine } from './drilled-machine.ts';
 export { recovery } from './recovery.ts';
+export { scheduledDrill } from './scheduled-drill.ts';
 export { selftestHost } from './selftest-host.ts';

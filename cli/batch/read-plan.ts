@@ -1,18 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { askHosts, hostsNamed } from '../../client/batch/ask-hosts.ts';
+import type { AskedHosts } from '../../client/batch/ask-hosts.ts';
 import { Catalogue } from '../../client/batch/catalogue.ts';
 import { type Expansion, expandBatch } from '../../client/batch/expand.ts';
-import type { PoolHost } from '../../client/requests.ts';
 import { type BatchFile, batchFileSchema } from '../../model/batch-file.ts';
 import { RouseError } from '../../model/errors.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import { isErrno } from '../../system/durable-file.ts';
-import { type Config, places, readIdentity } from '../../system/installation.ts';
+import type { Config } from '../../system/installation.ts';
 import { readYaml } from '../../system/parse-yaml.ts';
 import { chooseConfigured } from '../repository-choice.ts';
 import type { Context } from '../terminal/command.ts';
-import type { HostView } from '../../supervisor/protocol.ts';
 
 /** What was typed at `batch start`. */
 export interface BatchOptions {
@@ -60,35 +58,6 @@ function ofMachines(machines: string[]) {
 	const name = machines.join('-').replaceAll(/[*?]+/g, '').replace(/^-+/, '').slice(0, 40) || 'all';
 	const value = batchFileSchema.parse({ name, groups: [{ name: 'machines', machines }] });
 	return { value, placeOf: () => '--machines' };
-}
-
-export interface AskedHosts {
-	known: readonly [string, ...string[]];
-	hosts: Map<string, PoolHost>;
-}
-
-/** The hosts that the file names and this installation's own, as they are. */
-export async function askNamedHosts(
-	file: BatchFile,
-	{
-		config,
-		home,
-		ask,
-		context,
-	}: {
-		config: Config;
-		home: string;
-		ask: (host: string, hostId: string | undefined) => Promise<HostView>;
-		context: Context;
-	},
-): Promise<AskedHosts> {
-	const own = config.host.name;
-	const known = [own, ...Object.keys(config.hosts)] as const;
-	const elsewhere = Object.entries(config.hosts).map(([name, { id }]) => [name, id] as const);
-	const ids = new Map([[own, await readIdentity(places.hostIdentity(home))], ...elsewhere]);
-	const wanted = new Set([own, ...hostsNamed(file)]);
-	const hosts = await askHosts(ids, wanted, { ask, onWarning: warning => context.output.warn(warning) });
-	return { known, hosts };
 }
 
 /** `existing`: what there is under the name of a recovery. */

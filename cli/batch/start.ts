@@ -1,4 +1,5 @@
 import { readBatch } from '../../client/batch/documents.ts';
+import { type AskedHosts, askNamedHosts } from '../../client/batch/ask-hosts.ts';
 import { existingRequests, foundOf } from '../../client/batch/existing.ts';
 import { placesOf } from '../../client/batch/places.ts';
 import type { Expansion } from '../../client/batch/expand.ts';
@@ -25,14 +26,7 @@ import { planItems } from './item-plans.ts';
 import { parseHosts, parsePattern, parseWindow } from './parse.ts';
 import { planDocument } from './plan-document.ts';
 import { batchPlanText } from './plan-text.ts';
-import {
-	type AskedHosts,
-	askNamedHosts,
-	type BatchOptions,
-	expandWritten,
-	type WrittenBatch,
-	writtenBatch,
-} from './read-plan.ts';
+import { type BatchOptions, expandWritten, type WrittenBatch, writtenBatch } from './read-plan.ts';
 
 export const buildStart = (context: Context) =>
 	command('start')
@@ -118,7 +112,12 @@ async function expand(
 		if (session === undefined) throw new RouseError('temporal_unreachable', 'it is asked by way of Temporal');
 		return (await session.hostElsewhere({ name: host, hostId })).host({ signal });
 	};
-	const asked = await askNamedHosts(written.file, { config, home: installation.home, ask, context });
+	const asked = await askNamedHosts(written.file, {
+		config,
+		home: installation.home,
+		ask,
+		onWarning: warning => context.output.warn(warning),
+	});
 	const existing = existingRequests(recoveries, open);
 	const expansion = await expandWritten(written, asked, {
 		config,

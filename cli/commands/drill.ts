@@ -1,6 +1,7 @@
 import { buildCancel } from '../drill/cancel.ts';
 import { buildLooks } from '../drill/looks.ts';
 import { buildReport } from '../drill/report.ts';
+import { buildSchedule } from '../drill/schedule.ts';
 import { buildStart } from '../drill/start.ts';
 import { buildWatch } from '../drill/watch.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -13,6 +14,7 @@ export const build = (context: Context) => {
 		buildWatch(context),
 		buildCancel(context),
 		buildReport(context),
+		buildSchedule(context),
 	])
 		drill.addCommand(verb);
 	return drill;

@@ -1,13 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type DrillExpansion, expandDrill } from '../../client/drill/expand.ts';
-import { Catalogue } from '../../client/batch/catalogue.ts';
-import { drillFileSchema } from '../../model/drill-file.ts';
+import type { DrillExpansion } from '../../client/drill/expand.ts';
+import { planDrill } from '../../client/drill/plan.ts';
 import { RouseError } from '../../model/errors.ts';
-import type { HostView } from '../../supervisor/protocol.ts';
 import { isErrno } from '../../system/durable-file.ts';
-import { readYaml } from '../../system/parse-yaml.ts';
-import { askNamedHosts } from '../batch/read-plan.ts';
 import { type Session, withSession } from '../recover/session.ts';
 import { chooseConfigured, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -35,7 +31,7 @@ interface StartOptions {
 async function start(path: string, options: StartOptions, context: Context): Promise<void> {
 	const text = await readDrillFile(path);
 	await withSession(context, async session => {
-		const { plan, warnings } = await expandText(text, { path, options, session, context });
+		const { plan, warnings } = await planFile(text, { path, options, session, context });
 		for (const warning of warnings) context.output.warn(warning);
 		const { name } = plan.batch;
 		await session.drills.start(plan);
@@ -56,7 +52,7 @@ export async function readDrillFile(path: string): Promise<string> {
 }
 
 /** With all points resolved; errors name the place in the file. */
-export async function expandText(
+export function planFile(
 	text: string,
 	{
 		path,
@@ -65,25 +61,21 @@ export async function expandText(
 		context,
 	}: { path: string; options: Omit<StartOptions, 'detach'>; session: Session; context: Context },
 ): Promise<DrillExpansion> {
-	const { value, placeOf } = readYaml(text, path, drillFileSchema, 'spec_invalid');
-	const { name = value.name, reason = value.reason } = options;
-	const file = { ...value, name, ...(reason === undefined ? {} : { reason }) };
 	const { config, supervisor, installation } = session;
-	const { signal } = context;
-	const ask = async (host: string, hostId: string | undefined): Promise<HostView> =>
-		host === config.host.name || hostId === undefined
-			? supervisor.host({ signal })
-			: (await session.hostElsewhere({ name: host, hostId })).host({ signal });
-	const asked = await askNamedHosts(
-		{ ...file, onFailure: 'continue' },
-		{ config, home: installation.home, ask, context },
+	const { signal, output } = context;
+	const { name, reason, repo } = options;
+	return planDrill(
+		text,
+		{ path, name, reason },
+		{
+			config,
+			home: installation.home,
+			ask: async (host, hostId) =>
+				host === config.host.name || hostId === undefined
+					? supervisor.host({ signal })
+					: (await session.hostElsewhere({ name: host, hostId })).host({ signal }),
+			directoryOf: repository => chooseConfigured(context, repository ?? repo, config),
+			onWarning: warning => output.warn(warning),
+		},
 	);
-	const catalogue = new Catalogue();
-	try {
-		const directoryOf = (repository: string | undefined) =>
-			chooseConfigured(context, repository ?? options.repo, config);
-		return await expandDrill(file, { ...asked, catalogue, directoryOf, placeOf, nowMs: Date.now() });
-	} finally {
-		await catalogue.close();
-	}
 }

@@ -1,4 +1,5 @@
 import type { Batches } from '../../client/batches.ts';
+import type { DrillSchedules } from '../../client/drill/schedules.ts';
 import type { Drills } from '../../client/drills.ts';
 import type { Broker } from '../../client/broker.ts';
 import type { HostElsewhere } from '../../client/host-elsewhere.ts';
@@ -23,6 +24,7 @@ export interface Session {
 	recoveries: Recoveries;
 	batches: Batches;
 	drills: Drills;
+	drillSchedules: DrillSchedules;
 	orders: Orders;
 	broker: Broker;
 	supervisor: SupervisorClient;
@@ -35,14 +37,16 @@ export interface Session {
 export async function withSession<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
 	const installation = await openInstallation(homeDirectory(context.env));
 	const config = await loadConfig(installation);
-	const [{ Batches }, { Broker }, { connectTemporal }, { Drills }, { Orders }, { Recoveries }] = await Promise.all([
-		import('../../client/batches.ts'),
-		import('../../client/broker.ts'),
-		import('../../client/connection.ts'),
-		import('../../client/drills.ts'),
-		import('../../client/orders.ts'),
-		import('../../client/recoveries.ts'),
-	]);
+	const [{ Batches }, { Broker }, { connectTemporal }, { DrillSchedules }, { Drills }, { Orders }, { Recoveries }] =
+		await Promise.all([
+			import('../../client/batches.ts'),
+			import('../../client/broker.ts'),
+			import('../../client/connection.ts'),
+			import('../../client/drill/schedules.ts'),
+			import('../../client/drills.ts'),
+			import('../../client/orders.ts'),
+			import('../../client/recoveries.ts'),
+		]);
 	const temporal = await connectTemporal(installation, config);
 	try {
 		const supervisor = SupervisorClient.of(installation);
@@ -58,6 +62,7 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 			recoveries: new Recoveries(temporal),
 			batches: new Batches(temporal),
 			drills: new Drills(temporal),
+			drillSchedules: new DrillSchedules(temporal),
 			orders: new Orders(temporal),
 			broker: new Broker(temporal),
 			supervisor,

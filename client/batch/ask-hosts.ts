@@ -1,6 +1,7 @@
 import type { BatchFile } from '../../model/batch-file.ts';
 import { asRouseError } from '../../model/errors.ts';
 import type { HostView } from '../../supervisor/protocol.ts';
+import { type Config, places, readIdentity } from '../../system/installation.ts';
 import type { PoolHost } from '../requests.ts';
 
 /** Names of the hosts that the file speaks of. */
@@ -13,6 +14,25 @@ export function hostsNamed({ defaults, groups }: BatchFile): Set<string> {
 		]),
 	];
 	return new Set(written.flatMap(hosts => hosts ?? []));
+}
+
+export interface AskedHosts {
+	/** Names of all hosts of the installation, its own first. */
+	known: readonly [string, ...string[]];
+	hosts: Map<string, PoolHost>;
+}
+
+/** The hosts that the file names and this installation's own, as they are. */
+export async function askNamedHosts(
+	file: BatchFile,
+	{ config, home, ...asking }: Asking & { config: Config; home: string },
+): Promise<AskedHosts> {
+	const own = config.host.name;
+	const known = [own, ...Object.keys(config.hosts)] as const;
+	const elsewhere = Object.entries(config.hosts).map(([name, { id }]) => [name, id] as const);
+	const ids = new Map([[own, await readIdentity(places.hostIdentity(home))], ...elsewhere]);
+	const wanted = new Set([own, ...hostsNamed(file)]);
+	return { known, hosts: await askHosts(ids, wanted, asking) };
 }
 
 interface Asking {

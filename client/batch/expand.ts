@@ -38,6 +38,8 @@ export interface BatchSurroundings {
 	nowMs: number;
 	/** They are recoveries of this drill. */
 	drill?: OfDrill;
+	/** Default: who runs this process. */
+	requestedBy?: string | undefined;
 }
 
 /** A machine of the batch, and what its restore point is like. */
@@ -138,7 +140,7 @@ async function wantedItem(
 	const chosen = (settings.hosts ?? [own]).map(name => hostNamed(name, surroundings));
 	const [first, ...others] = chosen.map(({ place }) => place);
 	if (first === undefined) throw new RouseError('internal', 'no host was chosen');
-	const { drill } = surroundings;
+	const { drill, requestedBy } = surroundings;
 	const name = entry.name ?? (drill ? defaultDrillName(machine) : defaultName(machine));
 	const repository = await directoryOf(settings.repository);
 	const point = await pointOf(repository, settings.point ?? 'latest', machine, {
@@ -165,6 +167,7 @@ async function wantedItem(
 		name,
 		networks,
 		reason,
+		requestedBy,
 		...(drill ? ofDrill(drill, settings) : {}),
 	};
 	const request = requestOf(point, options, { repository, places: [first, ...others] });

@@ -117,15 +117,8 @@ test('an installation that is up', async t => {
 		const { workflowService } = temporal.client;
 		const { namespace } = temporal.target;
 		const taskQueue = { name: 'nobody' };
-		const workflow = { workflowId: 'w', workflowType: { name: 'w' }, taskQueue };
 		const deploymentVersion = { deploymentName: 'd', buildId: 'b' };
 		const calls: Record<string, () => Promise<unknown>> = {
-			schedules: () =>
-				workflowService.createSchedule({
-					namespace,
-					scheduleId: 's',
-					schedule: { action: { startWorkflow: workflow } },
-				}),
 			batches: () =>
 				workflowService.startBatchOperation({
 					namespace,

@@ -4,10 +4,13 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as z from 'zod';
+import { DrillReports } from '../../drills/reports.ts';
 import { drillReportSchema } from '../../model/drill-report.ts';
+import { connectTemporal } from '../../client/connection.ts';
 import { listPins } from '../../repository/pins.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { places } from '../../system/installation.ts';
+import { waitFor } from '../../system/wait.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { storePoints } from '../equipment/fleet/stored-points.ts';
 import { fastDirectory } from '../equipment/simulated-bench.ts';
@@ -27,6 +30,9 @@ groups:
 `;
 
 const viewSchema = z.looseObject({ phase: z.string(), passed: z.boolean().nullable(), report: z.string().nullable() });
+const scheduledSchema = z.object({
+	schedules: z.array(z.looseObject({ name: z.string(), cron: z.string(), nextAt: z.iso.datetime() })),
+});
 const reportSchema = z.looseObject({ ...drillReportSchema.shape, page: z.string() });
 
 test('a drill by commands: tested, reported with what changed, thrown away, and exit code 12 for one that failed', async t => {
@@ -66,9 +72,19 @@ test('a drill by commands: tested, reported with what changed, thrown away, and 
 	await repository.store.close();
 
 	await writeFile(path, file.replace("exit, '3'", "exit, '0'"));
-	await here.answer('drill', 'start', path);
-	const again = reportSchema.parse(await here.answer('drill', 'report', 'weekly', '--html', join(home, 'page.html')));
+	const [listed] = scheduledSchema.parse(await here.answer('drill', 'schedule', path, '--cron', '0 3 * * 0')).schedules;
+	assert.deepEqual([listed?.name, listed?.cron, new Date(listed?.nextAt ?? 0).getUTCDay()], ['weekly', '0 3 * * 0', 0]);
+	assert.equal((await here.refusal('drill', 'schedule', path, '--cron', '0 4 * * 0')).code, 'name_conflict');
+	const temporal = await connectTemporal(here.installation);
+	t.after(() => temporal.close());
+	await temporal.client.schedule.getHandle('drill-schedule/weekly').trigger();
+	const reports = new DrillReports(places.drills(home));
+	const drilled = async () => (await reports.read('weekly')).report.startedAt > report.startedAt;
+	await waitFor('the drill of the schedule to be reported', drilled, { timeoutMs: 120_000, everyMs: 100 });
+	const copied = join(home, 'page.html');
+	const again = reportSchema.parse(await here.answer('drill', 'report', 'weekly', '--html', copied));
 	assert.deepEqual([again.passed, again.machines.map(({ change }) => change?.passed)], [true, [true, true, false]]);
-	assert.match(await readFile(join(home, 'page.html'), 'utf8'), /was failed/);
+	assert.match(await readFile(copied, 'utf8'), /was failed/);
+	assert.deepEqual(await here.answer('drill', 'schedule', 'remove', 'weekly'), { schedules: [] });
 	assert.equal((await here.refusal('drill', 'show', 'other')).exitCode, 5);
 });
