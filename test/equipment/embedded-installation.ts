@@ -65,7 +65,7 @@ export class EmbeddedInstallation {
 		const here = new EmbeddedInstallation(await openInstallation(join(directory, 'home')), repository);
 		// One hook for processes and directory: the locks that tell of the processes lie in the directory.
 		t.after(async () => {
-			await here.#end();
+			await endInstallation(here.installation);
 			await rm(directory, { recursive: true, force: true });
 		});
 		await here.answer('repo', 'init', repository, '--name', 'main');
@@ -78,7 +78,7 @@ export class EmbeddedInstallation {
 	/** Of a home that is there, brought up; its directory stays to whoever made it. */
 	static async over(t: Pick<TestContext, 'after'>, installation: Installation): Promise<EmbeddedInstallation> {
 		const here = new EmbeddedInstallation(installation, '');
-		t.after(() => here.#end());
+		t.after(() => endInstallation(installation));
 		await here.answer('up', '--detach');
 		return here;
 	}
@@ -120,14 +120,14 @@ export class EmbeddedInstallation {
 		assert.ok(directory && qmpSocket);
 		return new QemuGuest({ log: join(directory, 'machine.log'), sockets: { qmp: qmpSocket } });
 	}
+}
 
-	async #end(): Promise<void> {
-		const { home, runDirectory } = this.installation;
-		await takeDown(home, () => {});
-		for await (const lock of glob('**/*.lock', { cwd: home })) {
-			const path = join(home, lock);
-			if (await lockHolder(path)) await endHolder(path);
-		}
-		await rm(runDirectory, { recursive: true, force: true });
+/** Services, machines and movers; before its directory goes, in which their locks are. */
+export async function endInstallation({ home, runDirectory }: Installation): Promise<void> {
+	await takeDown(home, () => {});
+	for await (const lock of glob('**/*.lock', { cwd: home })) {
+		const path = join(home, lock);
+		if (await lockHolder(path)) await endHolder(path);
 	}
+	await rm(runDirectory, { recursive: true, force: true });
 }

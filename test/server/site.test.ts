@@ -1,22 +1,16 @@
 /** A site comes back: a batch of six machines in two ordered groups, over two hosts with two places each. */
 import assert from 'node:assert/strict';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import * as z from 'zod';
 import { serviceFiles } from '../../keeper/services.ts';
 import { openRepository } from '../../repository/repository.ts';
-import { changeConfig } from '../../system/change-config.ts';
-import { freePort } from '../../system/free-port.ts';
-import { openInstallation } from '../../system/installation.ts';
 import { endHolder } from '../../system/spawn-locked.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
-import { rouse } from '../equipment/command-line.ts';
-import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { importDisks, noise, wholeSource } from '../equipment/repositories.ts';
-import { fastDirectory } from '../equipment/simulated-bench.ts';
-import { packFiles } from '../equipment/stored-disk.ts';
+import { auditSchema, damagePack, hostStayOf, mustHaveKeptTo, twoHosts } from '../equipment/two-hosts.ts';
 
 const MiB = 2 ** 20;
 const places = 2;
@@ -49,13 +43,9 @@ const brokerSchema = z.looseObject({
 		}),
 	),
 });
-const auditSchema = z.looseObject({
-	entries: z.array(z.looseObject({ at: z.iso.datetime(), kind: z.string(), text: z.string() })),
-});
-
 test('`batch start` over two hosts: groups in order, no host above its places, one damaged chunk, one worker that dies, a changed priority', async t => {
-	const { control, there } = await twoHosts(t);
-	const whole = await damage(control.repository);
+	const { control, there } = await twoHosts(t, 'simulated', { places, stored: store });
+	const whole = await damagePack(control.repository, noise(MiB, 2).subarray(MiB / 2, MiB / 2 + 64));
 	const path = join(await temporaryDirectory(t), 'site.yaml');
 	await writeFile(path, file);
 	await control.answer('batch', 'start', path);
@@ -94,11 +84,8 @@ test('`batch start` over two hosts: groups in order, no host above its places, o
 	await control.answer('recover', 'retry', 'bad');
 	await control.shown('bad', 'finished', ({ phase }) => phase === 'finished');
 
-	const stays = await Promise.all(names.map(name => stayOf(control, name)));
-	for (const { host, fromMs } of stays) {
-		const beside = stays.filter(other => other.host === host && other.fromMs <= fromMs && fromMs < other.toMs);
-		assert.ok(beside.length <= places, `${beside.map(({ name }) => name).join()} at once on ${host}`);
-	}
+	const stays = await Promise.all(names.map(name => hostStayOf(control, name)));
+	mustHaveKeptTo(places, stays);
 	assert.deepEqual(new Set(stays.map(({ host }) => host)), new Set(['kvm1', 'kvm2']));
 	const began = new Map(stays.map(({ name, fromMs }) => [name, fromMs]));
 	const waited = full.map(({ requestId }) => requestId.split('/')[1] ?? '');
@@ -115,52 +102,12 @@ test('`batch start` over two hosts: groups in order, no host above its places, o
 		);
 });
 
-/** This one, and another home that was joined; both without machines. */
-async function twoHosts(t: TestContext): Promise<{ control: EmbeddedInstallation; there: EmbeddedInstallation }> {
-	const [door, port] = [await freePort(), await freePort()];
-	const serve = `serve: {address: 127.0.0.2, temporal: ${door}, repositories: {main: ${port}}}`;
-	const own = `host: {name: kvm1, kind: simulated, recoveries: ${places}}`;
-	const control = await EmbeddedInstallation.up(t, `${own}\n${serve}\n`, fastDirectory);
-	const repository = await openRepository(control.repository);
+async function store(directory: string): Promise<void> {
+	const repository = await openRepository(directory);
 	try {
 		await importDisks(repository, [wholeSource(noise(MiB, 1))], { machine: 'web01' });
 		await importDisks(repository, [wholeSource(noise(MiB, 2))], { machine: 'bad01' });
 	} finally {
 		await repository.store.close();
 	}
-	const directory = await temporaryDirectory(t);
-	const [invitation, home] = [join(directory, 'kvm2.invitation'), join(directory, 'home')];
-	await control.answer('host', 'invite', 'kvm2', '--to', invitation);
-	const joined = await rouse(home, ['host', 'join', invitation, '--json']);
-	assert.equal(joined.exitCode, 0, joined.stderr);
-	await changeConfig({ home }, document => {
-		document.setIn(['host', 'kind'], 'simulated');
-		document.setIn(['host', 'recoveries'], places);
-	});
-	return { control, there: await EmbeddedInstallation.over(t, await openInstallation(home)) };
-}
-
-/** Of the machine that was stored last, the pack with the middle of its disk; gives what makes it whole again. */
-async function damage(repository: string): Promise<() => Promise<void>> {
-	const packs = await packFiles(repository);
-	const bad = noise(MiB, 2).subarray(MiB / 2, MiB / 2 + 64);
-	for (const pack of packs) {
-		const bytes = await readFile(pack);
-		const at = bytes.indexOf(bad);
-		if (at < 0) continue;
-		const { mode } = await stat(pack);
-		const changed = Buffer.from(bytes);
-		changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
-		await writeFile(pack, changed, { mode });
-		return () => writeFile(pack, bytes, { mode });
-	}
-	throw new Error('no pack has it');
-}
-
-/** From when to when it took a place, and of which host. */
-async function stayOf(control: EmbeddedInstallation, name: string) {
-	const { entries } = auditSchema.parse(await control.answer('audit', name));
-	const at = (what: string) => Date.parse(entries.find(({ text }) => text.includes(what))?.at ?? '');
-	const { host } = await control.show(name);
-	return { name, host, fromMs: at('reservation on the host'), toMs: at('phase finished') };
 }

@@ -36,7 +36,7 @@ export async function makeHome(directory: string, signal: AbortSignal): Promise<
 }
 
 /** What `ready: {command: …}` of the site's file runs. */
-async function writeCheck({ home, runDirectory }: Installation): Promise<void> {
+export async function writeCheck({ home, runDirectory }: Installation): Promise<void> {
 	const program = fileURLToPath(new URL('./console-answers.ts', import.meta.url));
 	// A check has no environment by which it would find the socket itself.
 	const socket = places.supervisorSocket(runDirectory);

@@ -1,5 +1,4 @@
 /** What the audits of recoveries say of the places that they took. */
-import type { AuditEntry } from '../../../client/audit-entry.ts';
 import { RouseError } from '../../../model/errors.ts';
 
 /** How long a recovery had a place on its host; `toMs` is infinite of one that has it still. */
@@ -8,8 +7,16 @@ export interface Stay {
 	toMs: number;
 }
 
+/** What counts of an entry of an audit. */
+export interface StayEntry {
+	at: string;
+	kind: string;
+	step?: string | undefined;
+	durationMs?: number | undefined;
+}
+
 /** From the beginning of its reservation to the end of its finish: rather too long than too short. */
-export function stayOf(name: string, entries: readonly AuditEntry[]): Stay {
+export function stayOf(name: string, entries: readonly StayEntry[]): Stay {
 	const reserved = entries.find(({ kind, step }) => kind === 'step' && step === 'reserve');
 	if (reserved === undefined) throw new RouseError('internal', `the audit of ${name} tells of no reservation`);
 	const finished = entries.find(({ kind, step }) => kind === 'step' && step === 'finalize');
