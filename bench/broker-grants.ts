@@ -1,6 +1,8 @@
 /** What a broker's history tells of its grants, by the server's clock. */
 import type { Client } from '@temporalio/client';
 import type { temporal as api } from '@temporalio/proto';
+import * as z from 'zod';
+import { grantSchema } from '../model/broker.ts';
 import { acquireSignal, brokerWorkflowId, leaseGrantedSignal } from '../workflows/broker-contracts.ts';
 
 type HistoryEvent = api.api.history.v1.IHistoryEvent;
@@ -24,24 +26,36 @@ export async function brokerEvents(client: Client): Promise<HistoryEvent[]> {
 	}
 }
 
-/** Those that were delivered, in the order of that. */
+/** Those that were delivered, in the order of that: each by a signal, or those of one round by one activity. */
 export function grantsIn(events: readonly HistoryEvent[]): Grant[] {
-	const sent = new Map<string, Omit<Grant, 'deliveredMs'>>();
+	const sent = new Map<string, Omit<Grant, 'deliveredMs'>[]>();
 	const grants: Grant[] = [];
 	for (const event of events) {
 		const started = event.workflowExecutionStartedEventAttributes;
 		if (started) sent.clear(); // numbers of events begin anew with each run
+		const sentMs = timeOf(event);
 		const initiated = event.signalExternalWorkflowExecutionInitiatedEventAttributes;
 		if (initiated?.signalName === leaseGrantedSignal.name)
-			sent.set(String(event.eventId), {
-				to: initiated.workflowExecution?.workflowId ?? '',
-				sentMs: timeOf(event),
-			});
-		const delivered = event.externalWorkflowExecutionSignaledEventAttributes;
-		const grant = delivered && sent.get(String(delivered.initiatedEventId));
-		if (grant) grants.push({ ...grant, deliveredMs: timeOf(event) });
+			sent.set(String(event.eventId), [{ to: initiated.workflowExecution?.workflowId ?? '', sentMs }]);
+		const scheduled = event.activityTaskScheduledEventAttributes;
+		if (scheduled?.activityType?.name === 'deliverGrants')
+			sent.set(
+				String(event.eventId),
+				receivers(scheduled).map(to => ({ to, sentMs })),
+			);
+		const delivered =
+			event.externalWorkflowExecutionSignaledEventAttributes?.initiatedEventId ??
+			event.activityTaskCompletedEventAttributes?.scheduledEventId;
+		for (const grant of sent.get(String(delivered)) ?? []) grants.push({ ...grant, deliveredMs: timeOf(event) });
 	}
 	return grants;
+}
+
+const deliveredSchema = z.object({ grants: z.array(grantSchema) });
+
+function receivers({ input }: api.api.history.v1.IActivityTaskScheduledEventAttributes): string[] {
+	const told: unknown = JSON.parse(Buffer.from(input?.payloads?.[0]?.data ?? []).toString());
+	return deliveredSchema.parse(told).grants.map(({ workflowId }) => workflowId);
 }
 
 /** When a recovery heard of each of its grants. */

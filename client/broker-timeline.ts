@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { HistoryEntry } from './history.ts';
+import { leaseGrantedSignal } from '../workflows/broker-contracts.ts';
 import { leaseEntry } from './lease-entries.ts';
 import { orderText } from './order-text.ts';
 import type { AuditEntry } from './audit-entry.ts';
@@ -9,7 +10,7 @@ const askedSchema = z.looseObject({ by: z.string(), reason: z.string().optional(
 /** A broker's history, oldest first: orders to it, with who gave them and why, and whom it has granted what. */
 export function brokerTimeline(history: readonly HistoryEntry[]): AuditEntry[] {
 	const said = new Set<string>();
-	return history.flatMap(entry => {
+	return history.flatMap(grantsOf).flatMap(entry => {
 		if (entry.kind === 'asked') return [orderEntry(entry)];
 		const word = leaseEntry(entry);
 		if (!word) return end(entry);
@@ -21,6 +22,15 @@ export function brokerTimeline(history: readonly HistoryEntry[]): AuditEntry[] {
 		const [, recovery = requestId] = requestId.split('/');
 		return [{ at: entry.at, kind, text: `${recovery}: ${text}`, ...who }];
 	});
+}
+
+const deliveredSchema = z.object({ grants: z.array(z.looseObject({ requestId: z.string() })) });
+
+/** Those of a burst are told by one activity: each as if it had been told alone. */
+function grantsOf(entry: HistoryEntry): HistoryEntry[] {
+	if (entry.kind !== 'step_scheduled' || entry.name !== 'deliverGrants') return [entry];
+	const { grants = [] } = deliveredSchema.safeParse(entry.content).data ?? {};
+	return grants.map(content => ({ ...entry, kind: 'told', name: leaseGrantedSignal.name, content }));
 }
 
 function orderEntry({ at, name = 'order', content }: HistoryEntry): AuditEntry {

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import { batchLimits } from './batch.ts';
-import { brokerLimits, heldLeaseSchema, holderSchema, leaseRequestSchema, releaseSchema } from './broker.ts';
+import { brokerLimits, grantSchema, heldLeaseSchema, holderSchema, leaseRequestSchema, releaseSchema } from './broker.ts';
 import { digestSchema } from './chunk.ts';
 import { drillLimits, drillPlanSchema, drillTestSchema } from './drill.ts';
 import { drillReportSchema, machineFindingsSchema, machineOutcomeSchema } from './drill-report.ts';
@@ -115,5 +115,6 @@ export const activityInputs = {
 	askBroker: z.strictObject({ request: leaseRequestSchema }),
 	heldLeases: z.strictObject({}),
 	closedHolders: z.strictObject({ holders: z.array(holderSchema) }),
+	deliverGrants: z.strictObject({ grants: z.array(grantSchema).max(brokerLimits.delivered) }),
 } as const;
 export type ActivityInput<A extends keyof typeof activityInputs> = z.infer<(typeof activityInputs)[A]>;

@@ -9,6 +9,8 @@ export const brokerLimits = {
 	/** Requests that are over and still recognised: a message that comes late finds them among the last ones. */
 	ended: 500,
 	poolHosts: 32,
+	/** Told by one activity: a second or two for a server that does little else. */
+	delivered: 250,
 } as const;
 
 const weight = z.int().min(1).max(1_000_000_000);
@@ -82,6 +84,15 @@ export const heldLeaseSchema = z.strictObject({
 	token: z.int().min(1),
 });
 export type HeldLease = z.infer<typeof heldLeaseSchema>;
+
+/** What a holder is told, by its workflow id alone. */
+export const grantSchema = z.strictObject({
+	workflowId: holderSchema.shape.workflowId,
+	requestId: z.string().min(1).max(160),
+	host: nameSchema.nullable(),
+	token: z.int().min(1),
+});
+export type Grant = z.infer<typeof grantSchema>;
 
 /** How much there is, from who knows it. A later report replaces all of an earlier one. */
 export const capacityReportSchema = z.strictObject({

@@ -24,16 +24,35 @@ export function siteWorkflows(client: Client, reporters: () => Promise<string[]>
 			for await (const { workflowId } of client.workflow.list({ query })) open.push(workflowId);
 			return open;
 		},
-		async find(workflowIds, signal) {
-			const found: (FoundWorkflow | undefined)[] = [];
-			for (let from = 0; from < workflowIds.length; from += atOnce) {
-				signal.throwIfAborted();
-				const part = workflowIds.slice(from, from + atOnce);
-				found.push(...(await Promise.all(part.map(workflowId => find(client, workflowId)))));
-			}
-			return found;
+		tellAll(what, messages, signal) {
+			return forEach(messages, signal, async ({ workflowId, message }) => {
+				try {
+					await client.workflow.getHandle(workflowId).signal(what, message);
+					return true;
+				} catch (error) {
+					if (error instanceof WorkflowNotFoundError) return false;
+					throw error;
+				}
+			});
+		},
+		find(workflowIds, signal) {
+			return forEach(workflowIds, signal, workflowId => find(client, workflowId));
 		},
 	};
+}
+
+/** So many at once, in the same order. */
+async function forEach<From, To>(
+	all: readonly From[],
+	signal: AbortSignal,
+	work: (one: From) => Promise<To>,
+): Promise<To[]> {
+	const results: To[] = [];
+	for (let from = 0; from < all.length; from += atOnce) {
+		signal.throwIfAborted();
+		results.push(...(await Promise.all(all.slice(from, from + atOnce).map(work))));
+	}
+	return results;
 }
 
 async function find(client: Client, workflowId: string): Promise<FoundWorkflow | undefined> {

@@ -163,6 +163,15 @@ export const livenessOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** Nobody else tells it: tried until it is done. */
+export const deliverOptions = {
+	taskQueue: 'control',
+	startToCloseTimeout: '2m',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /**
  * What a batch asks of Temporal about many recoveries, or tells them: seconds as a rule. One that gets no answer is asked
  * again by the batch, whose run does not end before there is one.

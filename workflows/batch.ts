@@ -22,6 +22,7 @@ import { nextTickMs } from './batch/tick.ts';
 import { viewOf } from './batch/view.ts';
 import { failureOf } from './failures.ts';
 import { tickInTime } from './tick-in-time.ts';
+import { untilRunIsOver } from './worker-build.ts';
 
 /**
  * Brings back many machines, workflow id `batch/NAME`: docs/architecture.md, "A batch". Ends when nothing is left to start
@@ -40,11 +41,12 @@ export async function batch(input: BatchInput): Promise<BatchView> {
 
 async function runOn(run: BatchRun, input: BatchInput): Promise<BatchView> {
 	const isOver = () => run.state.endedMs !== null;
+	const isRunOver = untilRunIsOver();
 	void tickInTime(run, () => nextTickMs(run.state)); // ends with the run, and begins anew with the next
-	while (!isOver() && !workflowInfo().continueAsNewSuggested) {
+	while (!isOver() && !isRunOver()) {
 		if (run.dirty) run.happens({ type: 'tick' });
 		// Without a timer, so that news costs no events of one.
-		await condition(() => run.dirty || isOver() || workflowInfo().continueAsNewSuggested);
+		await condition(() => run.dirty || isOver() || isRunOver());
 	}
 	await condition(() => run.quiet && allHandlersFinished());
 	if (isOver()) return viewOf(run.layout, run.state);

@@ -1,7 +1,7 @@
 /** What holders, hosts, people and the broker say to each other. No I/O, no state. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { BrokerView } from '../model/broker-view.ts';
-import type { CapacityReport, HeldLease, Holder, LeaseRequest, Release } from '../model/broker.ts';
+import type { CapacityReport, Grant, HeldLease, Holder, LeaseRequest, Release } from '../model/broker.ts';
 import type { RefusalCode } from './broker/events.ts';
 import type { Asked } from './contracts.ts';
 
@@ -24,8 +24,7 @@ export const hostAwaySignal = defineSignal<[{ host: string; seenBy: string }]>('
 export const capacityReportSignal = defineSignal<[CapacityReport]>('capacityReport');
 
 /** To the holder, by its workflow id alone, so that the message finds the run which goes on. */
-export const leaseGrantedSignal =
-	defineSignal<[{ requestId: string; host: string | null; token: number }]>('leaseGranted');
+export const leaseGrantedSignal = defineSignal<[Omit<Grant, 'workflowId'>]>('leaseGranted');
 export const leaseRefusedSignal = defineSignal<[{ requestId: string; code: RefusalCode }]>('leaseRefused');
 export const leaseRevokedSignal = defineSignal<[Asked & { requestId: string }]>('leaseRevoked');
 
@@ -46,6 +45,11 @@ export interface BrokerActivities {
 	heldLeases(input: Record<string, never>): Promise<HeldLease[]>;
 	/** Of these, those that are closed, missing, or another run under the same id: by describing them, since lists lag. */
 	closedHolders(input: { holders: readonly Holder[] }): Promise<Holder[]>;
+	/**
+	 * Tells holders of grants, as the signal does. Ids of those that met nobody; `once`: nobody was told of any of them before,
+	 * by an attempt that did not come to its end.
+	 */
+	deliverGrants(input: { grants: readonly Grant[] }): Promise<{ nobody: string[]; once: boolean }>;
 }
 
 /** What it asks of a host, by the host's own worker. */

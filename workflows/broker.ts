@@ -1,4 +1,4 @@
-import { allHandlersFinished, CancellationScope, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, continueAsNew } from '@temporalio/workflow';
 import * as z from 'zod';
 import { reporterSchema } from '../model/broker.ts';
 import { RouseError } from '../model/errors.ts';
@@ -11,6 +11,7 @@ import { BrokerRun } from './broker/run.ts';
 import { type BrokerState, emptyBroker } from './broker/state.ts';
 import { nextTickMs } from './broker/tick.ts';
 import { tickInTime } from './tick-in-time.ts';
+import { untilRunIsOver } from './worker-build.ts';
 
 /**
  * Shares out a site's resources, for ever: docs/architecture.md, "The broker". It cannot be cancelled, since what it has
@@ -24,9 +25,7 @@ export async function broker(input: BrokerInput): Promise<void> {
 
 async function runOn(run: BrokerRun, { reporters }: BrokerInput): Promise<void> {
 	const underWay = [run.rebuild(), tickInTime(run, () => nextTickMs(run.state))];
-	const begunBy = buildOfWorker();
-	// A worker of another version has taken over: what it does otherwise it does in a history of its own, not in this one.
-	const isOver = () => workflowInfo().continueAsNewSuggested || buildOfWorker() !== begunBy;
+	const isOver = untilRunIsOver();
 	while (!isOver()) {
 		if (run.dirty) run.happens({ type: 'tick' });
 		// Without a timer, so that a message costs no events of one.
@@ -36,11 +35,6 @@ async function runOn(run: BrokerRun, { reporters }: BrokerInput): Promise<void> 
 	void underWay;
 	await condition(() => run.quiet && allHandlersFinished());
 	await continueAsNew<typeof broker>({ reporters, state: dehydrate(run.state) });
-}
-
-/** A hash of the workflow code of the worker that does this task, as the history has it: a replay finds the same. */
-function buildOfWorker(): string | undefined {
-	return workflowInfo().currentDeploymentVersion?.buildId;
 }
 
 /** Thrown as it is, what is wrong fails the workflow task and not the broker: a newer worker may know how to go on. */

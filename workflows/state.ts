@@ -32,6 +32,7 @@ export type WorkflowStep = Exclude<
 	| 'askBroker'
 	| 'heldLeases'
 	| 'closedHolders'
+	| 'deliverGrants'
 	| 'checkReadiness'
 	| 'runTest'
 	| 'lookAtMachine'

@@ -16,16 +16,30 @@ const found: Record<string, FoundWorkflow> = {
 	'recovery/old': { isOpen: true, firstRunId: 'a', memo: {} },
 };
 
+const told: unknown[] = [];
+
 const activities = createBrokerActivities({
 	askBroker: async () => {},
 	openRecoveries: async () => [...Object.keys(found), 'recovery/gone'],
 	find: async ids => ids.map(id => found[id]),
+	tellAll: async (what, messages) => {
+		for (const { workflowId, message } of messages) told.push([what.name, workflowId, message]);
+		return messages.map(({ workflowId }) => found[workflowId]?.isOpen ?? false);
+	},
 });
 
 /** As a worker runs it. */
-function run<Input, Output>(activityType: string, activity: (input: Input) => Promise<Output>, input: Input) {
+function run<Input, Output>(
+	activityType: string,
+	activity: (input: Input) => Promise<Output>,
+	input: Input,
+	attempt = 1,
+) {
 	const logger = new DefaultLogger('ERROR');
-	return new MockActivityEnvironment({ activityType }, { logger, interceptors: [checkInputs] }).run(activity, input);
+	return new MockActivityEnvironment({ activityType, attempt }, { logger, interceptors: [checkInputs] }).run(
+		activity,
+		input,
+	);
 }
 
 test('`heldLeases` tells what memos of open recoveries say, of those of before, of unreadable and of ended ones nothing', async () => {
@@ -37,4 +51,21 @@ test('`closedHolders` tells of those that are closed, missing, or another recove
 	const closed = [holder('two'), holder('gone'), holder('one', 'b')];
 	const holders = [holder('one'), ...closed, holder('old'), holder('odd')];
 	assert.deepEqual(await run('closedHolders', activities.closedHolders, { holders }), closed);
+});
+
+test('`deliverGrants` tells each holder by its signal, and whom it did not meet, and whether it is the first to try', async () => {
+	const grant = (name: string) => ({
+		workflowId: `recovery/${name}`,
+		requestId: `recovery/${name}/a/run`,
+		host: 'kvm1',
+		token: 7,
+	});
+	const grants = ['one', 'two', 'gone'].map(grant);
+	const answer = await run('deliverGrants', activities.deliverGrants, { grants });
+	const { workflowId, ...message } = grant('one');
+	assert.deepEqual([told.length, told[0]], [3, ['leaseGranted', workflowId, message]]);
+	const nobody = ['recovery/two/a/run', 'recovery/gone/a/run'];
+	assert.deepEqual(answer, { nobody, once: true });
+	const again = await run('deliverGrants', activities.deliverGrants, { grants }, 2);
+	assert.deepEqual(again, { nobody, once: false });
 });

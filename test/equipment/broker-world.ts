@@ -158,7 +158,10 @@ export class BrokerWorld {
 		// A workflow that is closed takes no message; one that is open gives back what it does not want.
 		if (client.state === 'over') {
 			const release = { requestId, stays: null };
-			this.#send(this.#roll(2) ? { type: 'undelivered', requestId, token } : { type: 'release', release }, true);
+			this.#send(
+				this.#roll(2) ? { type: 'undelivered', requestId, token, once: this.#roll(2) } : { type: 'release', release },
+				true,
+			);
 		}
 		if (client.state !== 'waiting') return;
 		client.state = 'holding';

@@ -40,6 +40,17 @@ test('`batch` continues as new when nothing is under way, begins nothing meanwhi
 	assert.equal(next.run.closed, 'completed');
 });
 
+test('`batch` continues as new when a worker of another version takes over, and loses nothing', async () => {
+	const batch = await SandboxBatch.start(sandbox, batchPlan({ all: ['one', 'two'] }));
+	await batch.settle();
+	assert.equal(batch.run.closed, undefined);
+	batch.run.buildId = 'two';
+	await batch.news('ready', ['one']);
+	assert.equal(batch.run.closed, 'continued');
+	const next = await batch.next(sandbox);
+	assert.deepEqual(await next.states(), { one: 'ready', two: 'starting' });
+});
+
 test('`batch` that continues as new while it looks for what exists goes on where it was', async () => {
 	const names = Array.from({ length: 150 }, (_, number) => `m${number}`);
 	const batch = await SandboxBatch.start(sandbox, batchPlan({ all: names }));

@@ -87,6 +87,31 @@ test('`broker` gives a grant that met nobody to the next', async () => {
 	assert.deepEqual(told(run), ['leaseGranted recovery/two']);
 });
 
+test('`broker` tells the grants of one round by one activity, and gives those that met nobody to the next', async () => {
+	const run = await rebuiltBroker();
+	await run.signal('capacityReport', report(2, 2));
+	const three = leaseRequest('three', onHost);
+	await run.signalAtOnce('acquire', [[one], [two], [three]]);
+	assert.deepEqual(told(run), []);
+	const { grants } = run.pending('deliverGrants').input as {
+		grants: { workflowId: string; requestId: string; token: number }[];
+	};
+	assert.deepEqual(
+		grants.map(({ workflowId, requestId }) => [workflowId, requestId]),
+		[one, two].map(request => [request.holder.workflowId, requestIdOf(request)]),
+	);
+	run.suggestContinueAsNew = true;
+	await run.signal('capacityReport', report(3, 2));
+	assert.equal(run.closed, undefined, 'the grants are under way');
+	await run.complete('deliverGrants', { nobody: [requestIdOf(two)], once: true });
+	assert.equal(run.closed, 'continued');
+	const next = await sandbox.start('broker', run.nextArguments ?? []);
+	assert.deepEqual(
+		[await viewOf(next), told(next)],
+		[{ held: ['one', 'three'], waiting: [], rebuilding: false }, ['leaseGranted recovery/three']],
+	);
+});
+
 test('`broker` asks holders and hosts each minute while somebody waits, and goes on when nobody answers', async () => {
 	const run = await contended();
 	assert.equal(run.outside.timers.size, 1);
@@ -157,6 +182,23 @@ test('`broker` continues as new when a worker of another version takes over, and
 	assert.equal(run.closed, 'continued');
 	const next = await sandbox.start('broker', run.nextArguments ?? []);
 	assert.deepEqual(await viewOf(next), { held: ['one'], waiting: ['two'], rebuilding: false });
+});
+
+test('`broker` does not wait for a host that does not answer before it continues as new, and the next run asks again', async () => {
+	const run = await contended();
+	await run.passTime(minute);
+	await run.complete('closedHolders', [one.holder]);
+	assert.deepEqual(run.pendingTypes(), ['leasesGone']);
+	run.suggestContinueAsNew = true;
+	await run.signal('capacityReport', report(2));
+	assert.equal(run.closed, 'continued');
+	const next = await sandbox.start('broker', run.nextArguments ?? []);
+	await next.signal('capacityReport', report(3, 2));
+	assert.deepEqual(told(next), ['leaseGranted recovery/two']);
+	await next.arrive(only(next));
+	await next.signal('acquire', leaseRequest('three', onHost));
+	await next.passTime(2 * minute);
+	assert.deepEqual(next.pending('leasesGone').input, { hostId, requestIds: [requestIdOf(one)] });
 });
 
 test('`broker` that has not heard what is held asks again in the next run', async () => {

@@ -119,18 +119,26 @@ test('`report` without a lease that the host had accepted ends it; one that it h
 test('`undelivered` of the only message about a grant gives it to the next', () => {
 	const site = contended();
 	const token = site.state.leases.get(requestIdOf(one))?.token ?? 0;
-	assert.deepEqual(site.happens({ type: 'undelivered', requestId: requestIdOf(one), token: token + 1 }), []);
+	assert.deepEqual(
+		site.happens({ type: 'undelivered', requestId: requestIdOf(one), token: token + 1, once: true }),
+		[],
+	);
 	assert.deepEqual(site.tick(), []);
-	site.happens({ type: 'undelivered', requestId: requestIdOf(one), token });
+	site.happens({ type: 'undelivered', requestId: requestIdOf(one), token, once: true });
 	assert.deepEqual(site.tick(), ['two@kvm1']);
 });
 
 test('`undelivered` of one of several messages leaves the lease to its host', () => {
-	const site = contended();
-	const token = site.state.leases.get(requestIdOf(one))?.token ?? 0;
-	site.acquire(one);
-	assert.deepEqual(site.happens({ type: 'undelivered', requestId: requestIdOf(one), token }), [
-		{ type: 'ask-host', host: 'kvm1', hostId: hostIdOf('host/kvm1'), requestIds: [requestIdOf(one)] },
-	]);
-	assert.deepEqual(site.tick(), []);
+	for (const { again, once } of [
+		{ again: true, once: true },
+		{ again: false, once: false },
+	]) {
+		const site = contended();
+		const token = site.state.leases.get(requestIdOf(one))?.token ?? 0;
+		if (again) site.acquire(one);
+		assert.deepEqual(site.happens({ type: 'undelivered', requestId: requestIdOf(one), token, once }), [
+			{ type: 'ask-host', host: 'kvm1', hostId: hostIdOf('host/kvm1'), requestIds: [requestIdOf(one)] },
+		]);
+		assert.deepEqual(site.tick(), []);
+	}
 });

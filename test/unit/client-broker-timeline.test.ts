@@ -42,6 +42,20 @@ test('`brokerTimeline` tells orders with who and why, and each lease as it was a
 	);
 });
 
+test('`brokerTimeline` tells of grants that one activity told as of others', () => {
+	const grants = ['run', 'migrate'].map(step => ({
+		workflowId: holder.workflowId,
+		requestId: `recovery/web01-r1/a/${step}`,
+		host: 'kvm1',
+		token: 1,
+	}));
+	const texts = brokerTimeline([
+		entry('step_scheduled', 'deliverGrants', { grants }),
+		entry('step_finished', 'deliverGrants', {}),
+	]).map(({ text }) => text);
+	assert.deepEqual(texts, ['web01-r1: lease run granted on kvm1', 'web01-r1: lease migrate granted on kvm1']);
+});
+
 test('`brokerTimeline` tells of a forced release once, by its order', () => {
 	const why = { by: 'anna', reason: 'kvm1 has burnt' };
 	const entries = brokerTimeline([

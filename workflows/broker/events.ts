@@ -37,8 +37,8 @@ export type BrokerEvent = At &
 		| { readonly type: 'holders-closed'; readonly holders: readonly Holder[] }
 		/** The host has made sure that nothing of the lease runs there, and that nothing of it will. */
 		| { readonly type: 'host-confirmed'; readonly host: string; readonly requestId: string }
-		/** Nobody was there to take the message about this grant. */
-		| { readonly type: 'undelivered'; readonly requestId: string; readonly token: number }
+		/** Nobody was there to take the message about this grant; `once`: no attempt before this one may have told it. */
+		| { readonly type: 'undelivered'; readonly requestId: string; readonly token: number; readonly once: boolean }
 		/** Grants are made here alone, so that a hundred messages of one moment cost one round. */
 		| { readonly type: 'tick' }
 	);

@@ -41,10 +41,14 @@ export function hostConfirmed(state: BrokerState, host: string, requestId: strin
 }
 
 /** The only message about a grant met nobody: nothing was done with it. Of several, one may have been heard. */
-export function undelivered(state: BrokerState, requestId: string, token: number, atMs: number): Reduced {
+export function undelivered(
+	state: BrokerState,
+	{ requestId, token, once }: { requestId: string; token: number; once: boolean },
+	atMs: number,
+): Reduced {
 	const lease = state.leases.get(requestId);
 	if (!lease || lease.token !== token) return { state, effects: [] };
-	if (lease.maybeKnown) return holdersClosed(state, [lease.request.holder], atMs);
+	if (lease.maybeKnown || !once) return holdersClosed(state, [lease.request.holder], atMs);
 	return { state: end(state, [requestId]), effects: [] };
 }
 

@@ -35,7 +35,7 @@ export function reduce(state: BrokerState, event: BrokerEvent): Reduced {
 		case 'host-confirmed':
 			return quietly(hostConfirmed(state, event.host, event.requestId));
 		case 'undelivered':
-			return undelivered(state, event.requestId, event.token, event.atMs);
+			return undelivered(state, event, event.atMs);
 		case 'tick':
 			return tick(state, event.atMs);
 		default:

@@ -1,5 +1,5 @@
 import { getExternalWorkflowHandle, log, proxyActivities, type SignalDefinition } from '@temporalio/workflow';
-import type { Holder } from '../../model/broker.ts';
+import { brokerLimits, type Holder } from '../../model/broker.ts';
 import {
 	type BrokerActivities,
 	type BrokerHostActivities,
@@ -7,7 +7,7 @@ import {
 	leaseRefusedSignal,
 	leaseRevokedSignal,
 } from '../broker-contracts.ts';
-import { heldLeasesOptions, livenessOptions } from '../activity-options.ts';
+import { deliverOptions, heldLeasesOptions, livenessOptions } from '../activity-options.ts';
 import { taskQueues } from '../contracts.ts';
 import type { BrokerEffect, Happening } from './events.ts';
 import { reduce } from './reduce.ts';
@@ -15,6 +15,9 @@ import type { BrokerState } from './state.ts';
 
 const { heldLeases } = proxyActivities<BrokerActivities>(heldLeasesOptions);
 const { closedHolders } = proxyActivities<BrokerActivities>(livenessOptions);
+const { deliverGrants } = proxyActivities<BrokerActivities>(deliverOptions);
+
+type GrantEffect = Extract<BrokerEffect, { type: 'grant' }>;
 
 /** One run of a broker: the state first, then what is to be done because of it. */
 export class BrokerRun {
@@ -27,7 +30,7 @@ export class BrokerRun {
 		this.state = state;
 	}
 
-	/** Nothing is under way whose answer would be lost with this run. */
+	/** Nothing is being told. A question may be lost with this run: it is asked again. */
 	get quiet(): boolean {
 		return this.#underWay === 0;
 	}
@@ -36,7 +39,10 @@ export class BrokerRun {
 		const { state, effects } = reduce(this.state, { ...happening, atMs: Date.now() });
 		this.state = state;
 		this.dirty = happening.type !== 'tick';
-		for (const effect of effects) this.#carryOut(effect);
+		const grants = effects.filter(effect => effect.type === 'grant');
+		if (grants.length > 1) this.#deliver(grants);
+		else for (const grant of grants) this.#tellGrant(grant);
+		for (const effect of effects) if (effect.type !== 'grant') this.#carryOut(effect);
 	}
 
 	/** A run that ends before there is an answer leaves the question to the next. */
@@ -45,15 +51,34 @@ export class BrokerRun {
 		this.happens({ type: 'listed', held: await heldLeases({}) });
 	}
 
-	#carryOut(effect: BrokerEffect): void {
+	/** Costs three events, and each grant alone two: a burst would be slow, and its history long. */
+	#deliver(grants: readonly GrantEffect[]): void {
+		for (let from = 0; from < grants.length; from += brokerLimits.delivered) {
+			const part = grants.slice(from, from + brokerLimits.delivered);
+			const told = part.map(({ holder: { workflowId }, requestId, host, token }) => ({
+				workflowId,
+				requestId,
+				host,
+				token,
+			}));
+			const deliver = async () => {
+				const { nobody, once } = await deliverGrants({ grants: told });
+				for (const { requestId, token } of part)
+					if (nobody.includes(requestId)) this.happens({ type: 'undelivered', requestId, token, once });
+			};
+			// Nothing that it can fail with says whom it has told: whoever has heard nothing asks again.
+			this.#follow(deliver(), error => log.warn('grants were not delivered', { cause: String(error) }));
+		}
+	}
+
+	#tellGrant({ holder, requestId, host, token }: GrantEffect): void {
+		this.#tell(holder, leaseGrantedSignal, { requestId, host, token }, () =>
+			this.happens({ type: 'undelivered', requestId, token, once: true }),
+		);
+	}
+
+	#carryOut(effect: Exclude<BrokerEffect, GrantEffect>): void {
 		switch (effect.type) {
-			case 'grant': {
-				const { holder, requestId, host, token } = effect;
-				this.#tell(holder, leaseGrantedSignal, { requestId, host, token }, () =>
-					this.happens({ type: 'undelivered', requestId, token }),
-				);
-				return;
-			}
 			case 'refuse':
 				this.#tell(effect.holder, leaseRefusedSignal, { requestId: effect.requestId, code: effect.code });
 				return;
@@ -94,10 +119,10 @@ export class BrokerRun {
 	}
 
 	#ask(whom: string, question: () => Promise<void>): void {
-		this.#follow(question(), () => log.warn('no answer; asked again in the next sweep', { whom }));
+		void question().catch(() => log.warn('no answer; asked again in the next sweep', { whom }));
 	}
 
-	#follow(work: Promise<void>, onFailure: () => void): void {
+	#follow(work: Promise<void>, onFailure: (error: unknown) => void): void {
 		this.#underWay += 1;
 		void work.catch(onFailure).finally(() => {
 			this.#underWay -= 1;
