@@ -71,6 +71,13 @@ export function requestIdOf({ holder, step }: Pick<LeaseRequest, 'holder' | 'ste
 	return `${holder.workflowId}/${holder.firstRunId}/${step}`;
 }
 
+/** `run-2` comes after `run`, `run-3` after that; null of a first one. */
+export function stepBefore(step: string): string | null {
+	const [, kind, number = '1'] = /^(.*?)(?:-(\d+))?$/.exec(step) ?? [];
+	if (Number(number) < 2) return null;
+	return Number(number) === 2 ? `${kind}` : `${kind}-${Number(number) - 1}`;
+}
+
 /** Of the holder of a request, by the request's id: neither of the two last parts has a slash. */
 export function workflowIdOf(requestId: string): string {
 	return requestId.split('/').slice(0, -2).join('/');

@@ -1,6 +1,6 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { FoundWorkflow, SiteWorkflows } from '../activities/broker/site-workflows.ts';
-import { acquireSignal, brokerWorkflow, brokerWorkflowId } from '../workflows/broker-contracts.ts';
+import { acquireSignal, brokerWorkflow, brokerWorkflowId, leaseGrantedSignal } from '../workflows/broker-contracts.ts';
 import { recoveryWorkflow, taskQueues } from '../workflows/contracts.ts';
 
 /** A server answers some hundred such questions a second, and has others to answer. */
@@ -24,10 +24,10 @@ export function siteWorkflows(client: Client, reporters: () => Promise<string[]>
 			for await (const { workflowId } of client.workflow.list({ query })) open.push(workflowId);
 			return open;
 		},
-		tellAll(what, messages, signal) {
-			return forEach(messages, signal, async ({ workflowId, message }) => {
+		tellGrants(grants, signal) {
+			return forEach(grants, signal, async ({ workflowId, ...message }) => {
 				try {
-					await client.workflow.getHandle(workflowId).signal(what, message);
+					await client.workflow.getHandle(workflowId).signal(leaseGrantedSignal, message);
 					return true;
 				} catch (error) {
 					if (error instanceof WorkflowNotFoundError) return false;

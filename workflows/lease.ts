@@ -42,8 +42,8 @@ function mustNotRunTwice({ request: { name: recovery, pool } }: Run): void {
 	if (!pool) return;
 	throw failureOf({
 		code: 'lease_ended',
-		message: `recovery ${recovery} has had its place before, which this history does not know: one of its hosts may have its machine`,
-		hint: 'see which host has it: it can be adopted there',
+		message: `recovery ${recovery} may have had its place before, which this history does not know: one of its hosts may have its machine`,
+		hint: 'see which host has it: it can be adopted there; where none has, start it again',
 		details: { recovery },
 	});
 }

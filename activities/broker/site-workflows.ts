@@ -1,5 +1,4 @@
-import type { SignalDefinition } from '@temporalio/common';
-import type { LeaseRequest } from '../../model/broker.ts';
+import type { Grant, LeaseRequest } from '../../model/broker.ts';
 
 /** The newest run of a workflow id. */
 export interface FoundWorkflow {
@@ -15,12 +14,8 @@ export interface SiteWorkflows {
 	askBroker: (request: LeaseRequest) => Promise<void>;
 	/** Ids of recoveries that are open, or were a moment ago: lists lag. */
 	openRecoveries: () => Promise<string[]>;
-	/** The same signal to each; in the same order whether somebody of that name was open. */
-	tellAll: <Message>(
-		what: SignalDefinition<[Message]>,
-		messages: readonly { workflowId: string; message: Message }[],
-		signal: AbortSignal,
-	) => Promise<boolean[]>;
+	/** In the same order whether somebody of that name was open. */
+	tellGrants: (grants: readonly Grant[], signal: AbortSignal) => Promise<boolean[]>;
 	/** In the same order, as it is at the call; undefined for what Temporal does not know. */
 	find: (workflowIds: readonly string[], signal: AbortSignal) => Promise<(FoundWorkflow | undefined)[]>;
 }

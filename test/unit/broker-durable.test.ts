@@ -91,7 +91,12 @@ test('`dehydrate` of a full broker with names as long as they may be stays below
 		leases.set(each.requestId, { ...each, ...lease, maybeKnown: true, orphanedMs: 1_800_000_000_000 });
 		waiters.set(each.requestId, { ...each, reservesOn: hosts[0] });
 	}
-	const ended = new Set(Array.from({ length: brokerLimits.ended }, (_, number) => long('recovery/', number, 138)));
+	const ended = new Map(
+		Array.from(
+			{ length: brokerLimits.ended },
+			(_, number) => [long('recovery/', number, 138), 1_800_000_000_000] as const,
+		),
+	);
 	const bytes = Buffer.byteLength(JSON.stringify(dehydrate({ ...state, leases, waiters, ended })));
 	assert.ok(bytes < 2 * 1024 * 1024, `${bytes} bytes`);
 });

@@ -7,7 +7,7 @@ import type { BrokerState } from './state.ts';
 export function dehydrate(state: BrokerState): DurableState {
 	const table = new NameTable();
 	const numberOrNull = (name: string | null) => (name === null ? null : table.numberOf(name));
-	const { asked, rebuilding, lastSeq, lastToken } = state;
+	const { asked, rebuilding, forgottenMs, lastSeq, lastToken } = state;
 	return {
 		version: stateVersion,
 		reporters: [...state.reporters].map(([name, { hostId, number, resources, away }]) => [
@@ -37,6 +37,7 @@ export function dehydrate(state: BrokerState): DurableState {
 			numberOrNull(reservesOn),
 		]),
 		ended: [...state.ended],
+		forgottenMs,
 		lastSeq,
 		lastToken,
 		asked: { ...asked },

@@ -50,7 +50,8 @@ export const durableStateSchema = z.strictObject({
 	),
 	/** Request, `seq`, `reservesOn`. */
 	waiters: z.array(z.tuple([durableRequestSchema, whole, number.nullable()])),
-	ended: z.array(requestId),
+	ended: z.array(z.tuple([requestId, whole])),
+	forgottenMs: whole,
 	lastSeq: whole,
 	lastToken: whole,
 	asked: z.strictObject({ atMs: whole, upTo: whole }),

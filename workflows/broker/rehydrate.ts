@@ -65,7 +65,8 @@ function stateOf(durable: DurableState): BrokerState {
 				return [requestId, { requestId, request, seq, reservesOn: nameOrNull(reservesOn) }];
 			}),
 		),
-		ended: new Set(durable.ended),
+		ended: new Map(durable.ended),
+		forgottenMs: durable.forgottenMs,
 		lastSeq,
 		lastToken,
 		asked,

@@ -1,4 +1,4 @@
-import { brokerLimits, type LeaseRequest, type Release, requestIdOf } from '../../model/broker.ts';
+import { brokerLimits, type LeaseRequest, type Release, requestIdOf, stepBefore } from '../../model/broker.ts';
 import type { BrokerEffect, Reasoned, Reduced } from './events.ts';
 import type { BrokerState, Lease, Waiter } from './state.ts';
 
@@ -10,7 +10,7 @@ export function acquire(state: BrokerState, request: LeaseRequest): Reduced {
 	if (lease) return { state: withLease(state, { ...lease, maybeKnown: true }), effects: [grantOf(lease)] };
 	if (state.waiters.has(requestId)) return { state, effects: [] };
 	// Also when the release has overtaken the request.
-	if (state.ended.has(requestId)) return refused(state, request, 'lease_ended');
+	if (state.ended.has(requestId) || mayBeForgotten(state, request)) return refused(state, request, 'lease_ended');
 	if (state.waiters.size >= brokerLimits.waiters) return refused(state, request, 'broker_full');
 	const seq = state.lastSeq + 1;
 	const waiters = new Map(state.waiters).set(requestId, { requestId, request, seq, reservesOn: null });
@@ -57,17 +57,36 @@ export function prioritize(
 
 export function end(state: BrokerState, requestIds: readonly string[]): BrokerState {
 	if (requestIds.length === 0) return state;
-	const [leases, waiters, ended] = [new Map(state.leases), new Map(state.waiters), new Set(state.ended)];
+	const [leases, waiters, ended] = [new Map(state.leases), new Map(state.waiters), new Map(state.ended)];
+	let { forgottenMs } = state;
 	for (const requestId of requestIds) {
+		const over = leases.get(requestId) ?? waiters.get(requestId);
+		const sinceMs = over && isOverPool(over.request) ? over.request.sinceMs : 0;
 		leases.delete(requestId);
 		waiters.delete(requestId);
-		ended.add(requestId);
+		ended.set(requestId, Math.max(sinceMs, ended.get(requestId) ?? 0));
 	}
-	for (const oldest of ended) {
+	for (const [oldest, sinceMs] of ended) {
 		if (ended.size <= brokerLimits.ended) break;
 		ended.delete(oldest);
+		forgottenMs = Math.max(forgottenMs, sinceMs);
 	}
-	return { ...state, leases, waiters, ended };
+	return { ...state, leases, waiters, ended, forgottenMs };
+}
+
+/**
+ * It is not known here, and was asked for before one that is over and was forgotten: so it may have been had before, by a
+ * history that was put back since, and one of its hosts may have its machine. A step whose last one is remembered as over is
+ * the next of a recovery that goes on. Where there is one host alone, that host knows.
+ */
+function mayBeForgotten({ ended, forgottenMs }: BrokerState, request: LeaseRequest): boolean {
+	if (!isOverPool(request) || request.sinceMs > forgottenMs) return false;
+	const before = stepBefore(request.step);
+	return before === null || !ended.has(requestIdOf({ holder: request.holder, step: before }));
+}
+
+function isOverPool({ hosts }: LeaseRequest): boolean {
+	return hosts.length > 1;
 }
 
 export function withLease(state: BrokerState, lease: Lease): BrokerState {

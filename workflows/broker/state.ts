@@ -64,8 +64,10 @@ export interface BrokerState {
 	readonly staying: readonly Staying[];
 	readonly leases: ReadonlyMap<string, Lease>;
 	readonly waiters: ReadonlyMap<string, Waiter>;
-	/** The last requests that are over, the oldest first. */
-	readonly ended: ReadonlySet<string>;
+	/** The last requests that are over, the oldest first; of one over a pool since when it was asked for, else 0. */
+	readonly ended: ReadonlyMap<string, number>;
+	/** Of requests over a pool that are over and not among these any more: the latest since when one was asked for. */
+	readonly forgottenMs: number;
 	readonly lastSeq: number;
 	readonly lastToken: number;
 	/** When holders were asked last whether they are open, and the `seq` up to which. */
@@ -81,7 +83,8 @@ export function emptyBroker(atMs: number, reporters: readonly string[]): BrokerS
 		staying: [],
 		leases: new Map(),
 		waiters: new Map(),
-		ended: new Set(),
+		ended: new Map(),
+		forgottenMs: 0,
 		lastSeq: 0,
 		lastToken: 0,
 		asked: { atMs, upTo: 0 },
