@@ -5,7 +5,14 @@
  */
 import * as z from 'zod';
 import { batchLimits } from './batch.ts';
-import { brokerLimits, grantSchema, heldLeaseSchema, holderSchema, leaseRequestSchema, releaseSchema } from './broker.ts';
+import {
+	brokerLimits,
+	grantSchema,
+	heldLeaseSchema,
+	holderSchema,
+	leaseRequestSchema,
+	releaseSchema,
+} from './broker.ts';
 import { digestSchema } from './chunk.ts';
 import { drillLimits, drillPlanSchema, drillTestSchema } from './drill.ts';
 import { drillReportSchema, machineFindingsSchema, machineOutcomeSchema } from './drill-report.ts';

@@ -98,8 +98,8 @@ function earliest(times: readonly number[]): number {
 }
 
 function soonest(hosts: readonly PlayedHost[]): PlayedHost {
-	const freeAt = ({ freeAt }: PlayedHost) => Math.min(...freeAt);
+	const freeMs = (host: PlayedHost) => Math.min(...host.freeAt);
 	const [first, ...others] = hosts;
 	if (first === undefined) throw new Error('a machine without a host');
-	return others.reduce((best, host) => (freeAt(host) < freeAt(best) ? host : best), first);
+	return others.reduce((best, host) => (freeMs(host) < freeMs(best) ? host : best), first);
 }
