@@ -64,11 +64,11 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'supervisor/protocol.ts',
 			// A batch starts and orders recoveries by the rules by which a person does.
 			'client/item-recoveries.ts',
-			'client/connection.ts',
 			'client/drill',
 			'drills',
 		],
 		packages: [...everyday, '@temporalio/'],
+		types: ['client/connection.ts'],
 	},
 	// An API stands on it as the command line does: no terminal, no command.
 	client: {
