@@ -1,4 +1,5 @@
 import { batchTimeline } from '../../client/batch/timeline.ts';
+import { drillTimeline } from '../../client/drill/timeline.ts';
 import { readAudit, type ServiceTroubles } from '../../client/timeline.ts';
 import type { AuditEntry } from '../../client/audit-entry.ts';
 import { readDeaths } from '../../keeper/deaths.ts';
@@ -13,13 +14,16 @@ import { parseName } from '../terminal/parse.ts';
 
 export const build = (context: Context) =>
 	command('audit')
-		.description('what happened to a recovery or a batch: who, why, phases, attempts, failures, processes that died')
-		.argument('<name>', 'recovery, or batch/NAME', parseSubject)
+		.description(
+			'what happened to a recovery, a batch or a drill: who, why, phases, attempts, failures, processes that died',
+		)
+		.argument('<name>', 'recovery, batch/NAME or drill/NAME', parseSubject)
 		.action(subject =>
 			withSession(context, async session => {
 				const { home } = session.installation;
 				const [deaths, outages] = await Promise.all([readDeaths(home), readOutages(home)]);
 				if (subject.kind === 'batch') return auditBatch(subject.name, { deaths, outages }, { session, context });
+				if (subject.kind === 'drill') return auditDrill(subject.name, { deaths, outages }, { session, context });
 				const { document, audit } = await readAudit(session, subject.name, { deaths, outages });
 				const begin = audit.entries[0]?.at ?? document.timings.requestedAt;
 				context.output.result(audit, [headline(document), ...linesOf(audit.entries, begin)].join('\n'));
@@ -38,10 +42,28 @@ async function auditBatch(
 	context.output.result({ batch: name, entries }, lines.join('\n'));
 }
 
-/** `web01-r1`, `batch/site`. */
-function parseSubject(text: string): { kind: 'recovery' | 'batch'; name: string } {
-	const [, batch] = /^batch\/(.*)$/.exec(text) ?? [];
-	return batch === undefined ? { kind: 'recovery', name: parseName(text) } : { kind: 'batch', name: parseName(batch) };
+async function auditDrill(
+	name: string,
+	troubles: ServiceTroubles,
+	{ session, context }: { session: Session; context: Context },
+): Promise<void> {
+	const entries = drillTimeline(await session.drills.history(name), troubles);
+	const schedule = (await session.drillSchedules.list()).find(each => each.name === name) ?? null;
+	const lines = [`drill ${name}, the last time; what happened to a machine of it: rouse audit RECOVERY`];
+	if (schedule)
+		lines.push(
+			`schedule ${schedule.cron ?? ''} (UTC) by ${schedule.requestedBy ?? 'somebody'}; one that is still under way is not started twice: left out ${schedule.skipped ?? 0} times`,
+		);
+	const [first] = entries;
+	if (first) lines.push(...linesOf(entries, first.at));
+	context.output.result({ drill: name, schedule, entries }, lines.map(terminalLine).join('\n'));
+}
+
+/** `web01-r1`, `batch/site`, `drill/weekly`. */
+function parseSubject(text: string): { kind: 'recovery' | 'batch' | 'drill'; name: string } {
+	const [, kind, name = ''] = /^(batch|drill)\/(.*)$/.exec(text) ?? [];
+	if (kind === undefined) return { kind: 'recovery', name: parseName(text) };
+	return { kind: kind === 'drill' ? 'drill' : 'batch', name: parseName(name) };
 }
 
 /** `begin`: the time of the request. */

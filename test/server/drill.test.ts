@@ -33,6 +33,10 @@ const viewSchema = z.looseObject({ phase: z.string(), passed: z.boolean().nullab
 const scheduledSchema = z.object({
 	schedules: z.array(z.looseObject({ name: z.string(), cron: z.string(), nextAt: z.iso.datetime() })),
 });
+const auditSchema = z.looseObject({
+	schedule: z.looseObject({ skipped: z.int() }).nullable(),
+	entries: z.array(z.looseObject({ text: z.string() })),
+});
 const reportSchema = z.looseObject({ ...drillReportSchema.shape, page: z.string() });
 
 test('a drill by commands: tested, reported with what changed, thrown away, and exit code 12 for one that failed', async t => {
@@ -81,6 +85,11 @@ test('a drill by commands: tested, reported with what changed, thrown away, and 
 	const reports = new DrillReports(places.drills(home));
 	const drilled = async () => (await reports.read('weekly')).report.startedAt > report.startedAt;
 	await waitFor('the drill of the schedule to be reported', drilled, { timeoutMs: 120_000, everyMs: 100 });
+	const audit = auditSchema.parse(await here.answer('audit', 'drill/weekly'));
+	const told = audit.entries.map(({ text }) => text);
+	for (const text of ['3 machines in 2 groups requested', 'broken is tested', 'report written'])
+		assert.ok(told.includes(text), `${text}: ${told.join('\n')}`);
+	assert.equal(audit.schedule?.skipped, 0);
 	const copied = join(home, 'page.html');
 	const again = reportSchema.parse(await here.answer('drill', 'report', 'weekly', '--html', copied));
 	assert.deepEqual([again.passed, again.machines.map(({ change }) => change?.passed)], [true, [true, true, false]]);

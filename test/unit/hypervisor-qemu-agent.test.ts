@@ -5,6 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { agentAnswers } from '../../hypervisors/qemu/agent.ts';
+import { agentRuns } from '../../hypervisors/qemu/agent-run.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
 /** A guest's end, which gets the number that it is to say, and may say what it likes. */
@@ -83,4 +84,50 @@ test('`agentAnswers`: what has taken the place of the socket is not followed', a
 test('`agentAnswers`: an aborted signal ends it with its reason', async t => {
 	const silent = await guest(t, () => undefined);
 	await assert.rejects(agentAnswers(silent, { signal: AbortSignal.timeout(50) }), { name: 'TimeoutError' });
+});
+
+/** A guest's agent that answers each command, one to a connection, as `says` has it. */
+async function agent(t: TestContext, says: (execute: string, given: unknown) => unknown): Promise<string> {
+	const path = join(await temporaryDirectory(t), 'agent.sock');
+	const server = createServer(socket => {
+		socket.on('error', () => socket.destroy());
+		socket.on('data', bytes => {
+			const text = bytes.toString('latin1').replace('\u00ff', '');
+			const { execute, arguments: given } = JSON.parse(text) as { execute: string; arguments: { id: number } };
+			if (execute === 'guest-sync-delimited') socket.write(answer(given.id));
+			else socket.write(`${JSON.stringify(says(execute, given))}\n`);
+		});
+	});
+	server.listen(path);
+	await once(server, 'listening');
+	t.after(() => server.close());
+	return path;
+}
+
+const limits = { timeoutMs: 30_000, mostBytes: 8 };
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
+test('`agentRuns` starts a program, waits for its end, and gives the end of what it said', async t => {
+	const asked: unknown[] = [];
+	const path = await agent(t, (execute, given) => {
+		asked.push([execute, given]);
+		if (execute === 'guest-exec') return { return: { pid: 7 } };
+		const ended = { exited: true, exitcode: 3, 'out-data': base64('0123456789'), 'err-data': base64('!') };
+		return { return: asked.length < 3 ? { exited: false } : ended };
+	});
+	assert.deepEqual(await agentRuns(path, ['/bin/x', 'a b'], limits), { exitCode: 3, output: '3456789!' });
+	assert.deepEqual(asked, [
+		['guest-exec', { path: '/bin/x', arg: ['a b'], 'capture-output': true }],
+		['guest-exec-status', { pid: 7 }],
+		['guest-exec-status', { pid: 7 }],
+	]);
+});
+
+test('`agentRuns` tells a refusal, nonsense, and a program that does not end', async t => {
+	const refusing = await agent(t, () => ({ error: { class: 'GenericError', desc: 'guest-exec is disabled' } }));
+	await assert.rejects(agentRuns(refusing, ['x'], limits), { code: 'not_ready', message: /guest-exec is disabled/ });
+	const raving = await agent(t, () => ({ return: { pid: 'x' } }));
+	await assert.rejects(agentRuns(raving, ['x'], limits), { code: 'not_ready' });
+	const endless = await agent(t, execute => ({ return: execute === 'guest-exec' ? { pid: 1 } : { exited: false } }));
+	await assert.rejects(agentRuns(endless, ['x'], { ...limits, timeoutMs: 200 }), { code: 'timeout' });
 });

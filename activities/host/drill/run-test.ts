@@ -19,6 +19,7 @@ interface Trying {
 	host: HostDependencies;
 	name: string;
 	recoveryId: string;
+	forwards: readonly Forward[];
 	withinMs: number;
 	signal: AbortSignal;
 }
@@ -40,7 +41,14 @@ export const runTest = (host: HostDependencies) =>
 		const { forwards } = await drilledOnHost(host, input, signal);
 		try {
 			mustBeItsOwn(test.check, forwards);
-			const { why, output } = await tryIt(test.check, { host, name, recoveryId, withinMs: test.timeoutMs, signal });
+			const { why, output } = await tryIt(test.check, {
+				host,
+				name,
+				recoveryId,
+				forwards,
+				withinMs: test.timeoutMs,
+				signal,
+			});
 			return done(why, output);
 		} catch (error) {
 			signal.throwIfAborted();
@@ -50,12 +58,14 @@ export const runTest = (host: HostDependencies) =>
 	});
 
 async function tryIt(check: DrillCheck, trying: Trying): Promise<Tried> {
-	const { host, name, recoveryId, withinMs, signal } = trying;
+	const { host, name, recoveryId, forwards, withinMs, signal } = trying;
 	switch (check.by) {
 		case 'ping':
 			return untilItComes(trying, left => askByPing(check.address, { withinMs: left, signal }));
 		case 'tcp':
-			return untilItComes(trying, left => askByTcp(check, { greeted: false, withinMs: left, signal }));
+			return untilItComes(trying, left =>
+				askByTcp(check, { greeted: isForwarded(check, forwards), withinMs: left, signal }),
+			);
 		case 'command': {
 			const { code, tail } = await runCheck({ directory: host.checks, ...check, recovery: name }, { withinMs, signal });
 			return ofExit(code, tail.join('\n'));
