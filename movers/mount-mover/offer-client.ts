@@ -2,8 +2,10 @@ import { Agent, request } from 'node:http';
 import type { Clock } from '../../system/clock.ts';
 import type { Counters } from './counters.ts';
 
-/** After nobody was there: a migration mover that is away is not asked for each chunk. */
-const absentMs = 1_000;
+/** After nobody was there, or it had too much to do: a migration mover is not asked again and again. */
+const againMs = 1_000;
+/** So often one that is there is asked to take a chunk. */
+const mostAttempts = 3;
 const answerTimeoutMs = 5_000;
 /** What waits to be offered, as it was stored; what comes when it is full is dropped. */
 const queueBytes = 16 * 1024 * 1024;
@@ -12,6 +14,7 @@ interface Offer {
 	disk: string;
 	index: number;
 	stored: Buffer;
+	attempts: number;
 }
 
 /**
@@ -40,7 +43,7 @@ export class OfferClient {
 			this.#counters.offersDropped += 1;
 			return;
 		}
-		this.#queue.push({ disk, index, stored: Buffer.from(stored) });
+		this.#queue.push({ disk, index, stored: Buffer.from(stored), attempts: 0 });
 		this.#queuedBytes += stored.length;
 		void this.#sendAll();
 	}
@@ -56,8 +59,9 @@ export class OfferClient {
 		const { signal } = this.#closed;
 		for (let offer = this.#queue[0]; offer && !signal.aborted; offer = this.#queue[0]) {
 			const status = await this.#send(offer);
-			if (status === undefined) {
-				await this.#clock.delay(absentMs, signal).catch(() => {}); // only ever aborted
+			if (status !== undefined) offer.attempts += 1;
+			if (status === undefined || (status === 429 && offer.attempts < mostAttempts)) {
+				await this.#clock.delay(againMs, signal).catch(() => {}); // only ever aborted
 				continue;
 			}
 			this.#queue.shift();

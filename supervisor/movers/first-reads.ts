@@ -49,7 +49,7 @@ function knownReadsOf({ from, reads }: FirstReadsFile): KnownReads {
 }
 
 /** Places mean the same only in disks of the same size and chunks; undefined when they do. */
-export function differenceOf(file: FirstReadsFile, plan: RecoveryPlan): string | undefined {
+function differenceOf(file: FirstReadsFile, plan: RecoveryPlan): string | undefined {
 	if (file.repository !== plan.repository || file.machine !== plan.machine)
 		return `it is of ${file.machine} in ${file.repository}`;
 	const had = file.disks.map(shapeOf).join(', ');
@@ -57,6 +57,6 @@ export function differenceOf(file: FirstReadsFile, plan: RecoveryPlan): string |
 	return had === has ? undefined : `its disks had ${had}, and have ${has}`;
 }
 
-export function shapeOf({ sizeBytes, chunkSizeBytes }: FirstReadsFile['disks'][number]): string {
+function shapeOf({ sizeBytes, chunkSizeBytes }: FirstReadsFile['disks'][number]): string {
 	return `${sizeBytes} bytes in chunks of ${chunkSizeBytes}`;
 }

@@ -27,11 +27,11 @@ async function bench(t: TestContext) {
 	const client = new OfferClient(socketPath, counters, clock);
 	t.after(() => client.close());
 	const offers: unknown[] = [];
-	const listen = async () => {
+	const listen = async (answers: number[] = []) => {
 		const server = createServer((incoming, outgoing) => {
 			offers.push(incoming.url);
 			incoming.resume();
-			outgoing.writeHead(204).end();
+			outgoing.writeHead(answers.shift() ?? 204).end();
 		});
 		await listenOnSocket(server, socketPath);
 		t.after(() => server.close());
@@ -54,4 +54,17 @@ test('`OfferClient.offer` keeps no more than 16 MiB for a migration mover that i
 	const { client, counters } = await bench(t);
 	for (let chunk = 0; chunk < 20; chunk += 1) client.offer('disk0', chunk, Buffer.alloc(1024 * 1024));
 	assert.equal(counters.offersDropped, 4);
+});
+
+test('`OfferClient.offer` asks one that has too much to do three times, and goes on', async t => {
+	const { client, counters, waited, goOn, offers, listen } = await bench(t);
+	await listen([429, 429, 429]);
+	for (const chunk of [1, 2]) client.offer('disk0', chunk, Buffer.from('stored'));
+	for (const times of [1, 2]) {
+		await waitFor('a refusal', () => waited.length === times, { timeoutMs: 5_000 });
+		goOn();
+	}
+	await waitFor('the second chunk', () => counters.offersTaken === 1, { timeoutMs: 5_000 });
+	assert.deepEqual(offers, [...Array(3).fill('/offer?disk=disk0&chunk=1'), '/offer?disk=disk0&chunk=2']);
+	assert.equal(counters.offersDropped, 1);
 });
