@@ -19,6 +19,8 @@ export interface ResourceView {
 	resource: string;
 	/** What leases may take; null as long as nobody has said how much there is. */
 	capacity: number | null;
+	/** Why the total is less than usual, in the words of who reports it. */
+	reduced?: string;
 	/** A person has set the total. */
 	set: number | null;
 	held: number;
@@ -70,6 +72,8 @@ export interface LackView {
 	 * the leases in `holders`. `reserved`: for the requests in `ahead`.
 	 */
 	why: 'unknown' | 'away' | 'too_little' | 'held' | 'reserved';
+	/** As in {@link ResourceView}. */
+	reduced?: string;
 	/** Those with the most of it, and how much. */
 	holders: Share[];
 	/** Those that go before and need it as well, the first ones. */

@@ -114,6 +114,8 @@ export const capacityReportSchema = z.strictObject({
 			total: z.int().min(0),
 			/** What is taken of it by something that no lease covers. */
 			outside: z.int().min(0),
+			/** Why the total is less than is configured, at present. */
+			reduced: z.string().min(1).max(200).optional(),
 		}),
 	),
 	/** Leases that a host has accepted, and whose recovery is not over there. */

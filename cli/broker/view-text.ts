@@ -11,6 +11,7 @@ export function viewText(view: BrokerView, columns?: number): string {
 		...(rebuilding ? [rebuildingText(rebuilding, view.atMs)] : []),
 		resources.length === 0 ? 'Nobody has reported anything yet.' : resourcesText(resources, columns),
 		...away.map(host => awayText(host, view.atMs)),
+		...resources.flatMap(({ resource, reduced }) => (reduced === undefined ? [] : [`${resource}: ${reduced}`])),
 		leases.length === 0 ? 'No leases.' : leasesText(view, idOf, columns),
 		...leases.filter(({ orphanedMs }) => orphanedMs !== null).map(lease => orphanText(lease, idOf, view.atMs)),
 		waitingCount === 0 ? 'Nobody waits.' : `${waitingCount} ${waitingCount === 1 ? 'waits' : 'wait'}:`,

@@ -39,9 +39,10 @@ function startText({ estimatedStartMs }: WaitingView, atMs: number): string {
 	return estimatedStartMs === null ? 'no start in sight' : `estimated start ${formatMinute(estimatedStartMs, atMs)}`;
 }
 
-function lackText({ resource, wanted, capacity, free, why, holders, ahead }: LackView): string {
+function lackText({ resource, wanted, capacity, free, why, reduced, holders, ahead }: LackView): string {
 	if (why === 'unknown') return `${resource}: nobody has said how much there is, ${wanted} wanted`;
 	if (why === 'away') return `${resource}: its host is away, ${wanted} wanted`;
+	if (reduced !== undefined) return `${resource}: ${reduced}`;
 	if (why === 'too_little') return `${resource}: ${wanted} wanted of ${capacity}, whoever gives back`;
 	const parts = [`${resource}: ${free} of ${capacity} free, ${wanted} wanted`];
 	if (holders.length > 0) parts.push(`held by ${sharesText(holders)}`);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { explain } from '../../workflows/broker/explain.ts';
 import { BrokerSite, leaseRequest } from '../equipment/broker-site.ts';
 
 function stream(machine: string) {
@@ -49,6 +50,29 @@ test('`set` stands above reports until it is taken back; leases above it end by 
 	assert.deepEqual(site.tick(), ['c@kvm1']);
 	site.happens({ type: 'set', resource: 'host/kvm1/migrations', total: null });
 	assert.deepEqual(site.tick(), ['d@kvm1']);
+});
+
+test('`report` of a total that is reduced grants nothing new, and says why, until a report without it', () => {
+	const site = new BrokerSite({ 'host/kvm1': { migrations: 4 } });
+	const reduced = 'the datastore was at 27 ms, above 20 ms: no new migration';
+	site.acquire(stream('a'));
+	assert.deepEqual(site.tick(), ['a@kvm1']);
+	site.report('host/kvm1', {}, { resources: { migrations: { total: 1, outside: 0, reduced } } });
+	site.acquire(stream('b'));
+	assert.deepEqual(site.tick(), []);
+	const said = () => explain(site.state, site.nowMs, 10);
+	const ofMigrations = () => said().resources.find(({ resource }) => resource === 'host/kvm1/migrations')?.reduced;
+	assert.equal(ofMigrations(), reduced);
+	const [lack] = said().waiting[0]?.lacks ?? [];
+	assert.deepEqual([lack?.resource, lack?.reduced], ['host/kvm1/migrations', reduced]);
+	const before = site.state;
+	site.continueAsNew();
+	assert.deepEqual(site.state, before);
+	site.happens({ type: 'set', resource: 'host/kvm1/migrations', total: 1 });
+	assert.equal(ofMigrations(), undefined, 'a person has said how much it is');
+	site.happens({ type: 'set', resource: 'host/kvm1/migrations', total: null });
+	site.report('host/kvm1', { migrations: 4 });
+	assert.deepEqual(site.tick(), ['b@kvm1']);
 });
 
 test('`set` of something that nobody reports makes it known', () => {

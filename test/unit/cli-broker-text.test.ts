@@ -69,6 +69,15 @@ test('`waitingText` tells of what nobody reports, and of more than there can be'
 	);
 });
 
+test('`waitingText` and `viewText` give the words of a host that takes nothing new', () => {
+	const site = new BrokerSite({ 'host/kvm1': { migrations: 4 } });
+	const reduced = 'the datastore was at 27 ms, above 20 ms: no new migration';
+	site.report('host/kvm1', {}, { resources: { migrations: { total: 0, outside: 0, reduced } } });
+	const text = textOf(site, 'app', { hosts: ['kvm1'], onHost: { migrations: 1 } });
+	assert.equal(text, `host/kvm1/migrations: ${reduced}; place 1, no start in sight`);
+	assert.match(viewText(viewOf(site)), new RegExp(`^host/kvm1/migrations: ${reduced}$`, 'm'));
+});
+
 test('`waitingText` of a broker that was started anew says what it has not heard', () => {
 	const site = new BrokerSite();
 	site.happens({ type: 'tick' });

@@ -17,6 +17,11 @@ export function dehydrate(state: BrokerState): DurableState {
 			[...resources].map(([kind, { total, outside }]) => [table.numberOf(kind), total, outside]),
 			away && [away.sinceMs, away.seenBy],
 		]),
+		reduced: [...state.reporters].flatMap(([name, { resources }]) =>
+			[...resources].flatMap(([kind, { reduced }]): [string, string][] =>
+				reduced === undefined ? [] : [[`${name}/${kind}`, reduced]],
+			),
+		),
 		set: [...state.set],
 		staying: state.staying.map(({ host, onHost, afterReport }) => [host, table.pairs(onHost), afterReport]),
 		leases: [...state.leases.values()].map(

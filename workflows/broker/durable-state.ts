@@ -41,6 +41,8 @@ export const durableStateSchema = z.strictObject({
 			z.tuple([whole, request.holder.shape.workflowId]).nullable(),
 		]),
 	),
+	/** Why a total is less than usual, by resource. */
+	reduced: z.array(z.tuple([resourceSchema, z.string().min(1).max(200)])).default([]),
 	set: z.array(z.tuple([resourceSchema, whole])),
 	/** Host, weights, the last report without it. */
 	staying: z.array(z.tuple([nameSchema, pairs, whole])),

@@ -95,6 +95,7 @@ export function explain(state: BrokerState, atMs: number, count: number, workflo
 				capacity,
 				free: capacity === null ? null : Math.max(0, capacity - held.sum(resource)),
 				why: reasonOf(resource, weight, capacity, grantable),
+				...reducedBy(resource),
 				holders: held.largest(resource),
 				ahead: reserved.first(resource),
 			},
@@ -113,6 +114,13 @@ export function explain(state: BrokerState, atMs: number, count: number, workflo
 		return held.sum(resource) + weight > capacity ? 'held' : 'reserved';
 	}
 
+	/** What a person has set is that much, whatever is reported. */
+	function reducedBy(resource: string): { reduced?: string } {
+		const slash = resource.lastIndexOf('/');
+		const reported = state.reporters.get(resource.slice(0, slash))?.resources.get(resource.slice(slash + 1));
+		return reported?.reduced === undefined || state.set.has(resource) ? {} : { reduced: reported.reduced };
+	}
+
 	function resourceViews(): ResourceView[] {
 		const named = new Set([...held.resources(), ...reserved.resources(), ...state.set.keys()]);
 		for (const [reporter, { resources }] of state.reporters) {
@@ -121,6 +129,7 @@ export function explain(state: BrokerState, atMs: number, count: number, workflo
 		return [...named].toSorted().map(resource => ({
 			resource,
 			capacity: ledger.account(resource).capacity,
+			...reducedBy(resource),
 			set: state.set.get(resource) ?? null,
 			held: held.sum(resource),
 			reserved: reserved.sum(resource),

@@ -3,7 +3,7 @@ import { type LeaseRequest, leaseRequestSchema, requestIdOf } from '../../model/
 import { RouseError } from '../../model/errors.ts';
 import { type DurableRequest, type DurableState, durableStateSchema, stateVersion } from './durable-state.ts';
 import { nameAt, weightsAt } from './names.ts';
-import type { BrokerState } from './state.ts';
+import type { BrokerState, Reported } from './state.ts';
 
 /**
  * The state that an earlier run has handed over. One of a newer version is refused whole: what it has more would be lost
@@ -29,6 +29,11 @@ export function rehydrate(handedOver: unknown): BrokerState {
 
 function stateOf(durable: DurableState): BrokerState {
 	const { names, lastSeq, lastToken, asked, rebuilding } = durable;
+	const reducedBy = new Map(durable.reduced);
+	const reported = (resource: string, total: number, outside: number): Reported => {
+		const reduced = reducedBy.get(resource);
+		return { total, outside, ...(reduced === undefined ? {} : { reduced }) };
+	};
 	const nameOrNull = (number: number | null) => (number === null ? null : nameAt(names, number));
 	return {
 		reporters: new Map(
@@ -37,7 +42,12 @@ function stateOf(durable: DurableState): BrokerState {
 				{
 					hostId,
 					number,
-					resources: new Map(resources.map(([kind, total, outside]) => [nameAt(names, kind), { total, outside }])),
+					resources: new Map(
+						resources.map(([kind, total, outside]) => {
+							const called = nameAt(names, kind);
+							return [called, reported(`${name}/${called}`, total, outside)];
+						}),
+					),
 					away: away && { sinceMs: away[0], seenBy: away[1] },
 				},
 			]),

@@ -32,12 +32,19 @@ export interface Away {
 	readonly seenBy: string;
 }
 
+export interface Reported {
+	readonly total: number;
+	readonly outside: number;
+	/** Why the total is less than usual. */
+	readonly reduced?: string | undefined;
+}
+
 export interface Reporter {
 	/** Of a host, as it has told it. */
 	readonly hostId: string | null;
 	/** Of the last report. */
 	readonly number: number;
-	readonly resources: ReadonlyMap<string, { readonly total: number; readonly outside: number }>;
+	readonly resources: ReadonlyMap<string, Reported>;
 	/** A recovery did not find this host: nothing new is granted there before it reports again. */
 	readonly away: Away | null;
 }
