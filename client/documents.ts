@@ -78,6 +78,8 @@ export interface RecoveryDocument {
 	firstReads: RecoveryView['firstReads'];
 	/** What it waits for at present, as the host tells; it goes on by itself when that is back. */
 	stalled: RecoveryView['stalled'];
+	/** What holds its copy back at present, as the host tells; empty while nothing is copied. */
+	copyLimits: RecoveryView['copyLimits'];
 	/** What it holds and waits for, as the site's broker says; null when that was not asked, or does not answer. */
 	broker: Pick<BrokerView, 'atMs' | 'rebuilding' | 'leases' | 'waiting'> | null;
 	/** Steps that are being done or wait for their next attempt. */
@@ -177,6 +179,7 @@ export function makeDocument(
 		unpinned: view?.unpinned ?? null,
 		firstReads: view?.firstReads ?? null,
 		stalled: view?.stalled ?? null,
+		copyLimits: view?.copyLimits ?? [],
 		broker: null,
 		pending: hasEnded(details) ? [] : details.pending,
 		removed,

@@ -188,6 +188,8 @@ export const migrationMoverStateSchema = z.object({
 	/** Told to copy, and neither done nor stopped by a failure. */
 	copying: z.boolean(),
 	maxRateBytes: counter,
+	/** Bytes of disk since it started. */
+	writtenBytes: counter.default(0),
 	/** What stopped the copy; `POST /retry` clears it. */
 	failure: errorDocumentSchema.nullable(),
 	/** Why the repository mover gives nothing at present; the copy waits and goes on by itself. */

@@ -14,6 +14,7 @@ import { serveJson } from '../system/unix-http.ts';
 import { serveStreams } from '../system/unix-stream.ts';
 import type { HostParts } from './recovery/host-parts.ts';
 import { consoles, routes } from './api/routes.ts';
+import { latencySource } from './pace/latency-source.ts';
 import { mustHoldServiceLock } from './files/service-lock.ts';
 import { pinsByService } from './reconcile/pins-by-service.ts';
 import { createPlatform } from './platforms.ts';
@@ -42,9 +43,11 @@ async function run(): Promise<void> {
 	const reached = reachedFromEnvironment();
 	const findElsewhere = configuredElsewhere(installation);
 	const access = onlyThose(RepositoryChildren.of(installation), configuredOnly(installation));
+	const config = await loadConfig(installation);
 	const host: HostParts = {
 		installation,
-		...createPlatform(installation, await loadConfig(installation)),
+		...createPlatform(installation, config),
+		latency: latencySource(installation, config),
 		tombstones: new Tombstones(home),
 		reportNumbers: new ReportNumbers(home, systemClock),
 		mustBeConfigured: configuredAnywhere(installation),

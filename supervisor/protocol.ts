@@ -140,6 +140,16 @@ export const recoveryViewSchema = z.object({
 	/** All disks are restored to the last chunk. */
 	restored: z.boolean(),
 	copying: z.boolean(),
+	/** What holds its copy back. `bytesPerSecond`: of its disks; of a repository all that is read there, as it lies there. */
+	copyLimits: z
+		.array(
+			z.object({
+				code: z.enum(['latency', 'host', 'repository', 'request']),
+				bytesPerSecond: z.int().min(0),
+				reason: z.string(),
+			}),
+		)
+		.default([]),
 	movers: z.array(
 		z.object({ kind: z.enum(['mount', 'migration', 'repository']), alive: z.boolean(), pid: z.int().nullable() }),
 	),
@@ -223,6 +233,16 @@ export const hostViewSchema = z.object({
 	/** Why one that somebody may well ask for is not among these, and what is there instead, by its name. */
 	networksInstead: z.record(z.string(), z.string()).optional(),
 	freeBytes: z.int().min(0),
+	/** How slow the datastore is; null where nobody sees it, and with `latency: off`. */
+	datastore: z
+		.object({
+			source: z.string(),
+			latencyMs: z.number().nullable(),
+			stopsNew: z.string().nullable(),
+			copyBytesPerSecond: z.int().nullable(),
+		})
+		.nullable()
+		.default(null),
 	memory: z.object({ totalMiB: z.int().min(0), freeMiB: z.int().min(0) }),
 	warnings: z.array(z.string()),
 	/** Set when the host cannot start machines at all. */

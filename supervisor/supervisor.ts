@@ -9,6 +9,7 @@ import { Ballast } from './files/ballast.ts';
 import { boundLogsOf } from './files/logs.ts';
 import { FinishedMachine } from './recovery/finished-machine.ts';
 import { FollowedConfig } from './pace/followed-config.ts';
+import { Pace } from './pace/pace.ts';
 import type { HostParts } from './recovery/host-parts.ts';
 import { type StepAnswer, type StepBody, type StepName, stepBodies } from './protocol.ts';
 import { reconcileRecovery } from './reconcile/recovery.ts';
@@ -31,6 +32,7 @@ type AnyStep = { [S in StepName]: { step: S; body: StepBody<S> } }[StepName];
 export class Supervisor {
 	readonly registry: Registry;
 	readonly capacity: Capacity;
+	readonly pace: Pace;
 	readonly #host: HostParts;
 	readonly #repositories: Repositories;
 	readonly #ballast: Ballast;
@@ -43,8 +45,10 @@ export class Supervisor {
 	constructor(host: HostParts) {
 		this.#host = host;
 		this.registry = new Registry(host);
-		this.capacity = new Capacity(host, this.registry);
-		this.#repositories = new Repositories(host, this.registry, new FollowedConfig(host));
+		const config = new FollowedConfig(host);
+		this.pace = new Pace(host, config);
+		this.capacity = new Capacity(host, this.registry, this.pace);
+		this.#repositories = new Repositories(host, this.registry, config);
 		this.#ballast = new Ballast(places.ballast(host.installation.home));
 		this.#pinDebts = new PinDebts(host, this.registry);
 	}
@@ -168,6 +172,9 @@ export class Supervisor {
 			// First, for what a machine reads as it starts comes from there; but one that hangs holds up nobody.
 			const repositories = this.#tryAgain('repository movers could not be looked after', () =>
 				this.#repositories.reconcile(),
+			);
+			await this.#tryAgain('the pace of copies could not be looked at', () =>
+				this.pace.look(this.registry.recoveries()),
 			);
 			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
 			this.#pinDebts.look();

@@ -19,6 +19,14 @@ import { refuseServed, serveSchema } from './serve-schema.ts';
 export const autostartSchema = z.enum(['always', 'ask', 'never']);
 export type Autostart = z.infer<typeof autostartSchema>;
 
+/** Above the first no new copy begins, above the second those that run are slowed. */
+const latencyLimitsSchema = z
+	.strictObject({
+		stopNewMs: z.number().min(1).max(60_000).default(20),
+		throttleMs: z.number().min(1).max(60_000).default(30),
+	})
+	.refine(({ stopNewMs, throttleMs }) => stopNewMs <= throttleMs, 'stopNewMs is above throttleMs');
+
 /** Where the server that `rouse up` keeps has its histories: in a file of its own, or in PostgreSQL, which is kept, too. */
 export const temporalDatabases = ['embedded', 'postgres'] as const;
 export type TemporalDatabase = (typeof temporalDatabases)[number];
@@ -96,6 +104,10 @@ export const configSchema = z
 				recoveries: z.int().min(1).max(1000).default(8),
 				/** How many of them may copy at once. */
 				migrations: z.int().min(1).max(1000).default(4),
+				/** What all copies of it may write in a second, bytes of disk; absent: without a limit. */
+				copyBytesPerSecond: writtenRateSchema.optional(),
+				/** How slow its datastore may be, in milliseconds for a read or write: guests come first. */
+				latency: z.union([z.literal('off'), latencyLimitsSchema], 'off, or stopNewMs and throttleMs').prefault({}),
 				/** How many virtual processors its machines may have together; absent: four for each of the host's. */
 				vcpus: z.int().min(1).max(1_000_000).optional(),
 				/** Memory that no machine is granted; absent: a sixteenth, at least 512 MiB and at most 4096. */
@@ -286,6 +298,7 @@ function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T)
 /** Well-known places under an installation. */
 export const places = {
 	hostIdentity: (home: string) => join(home, 'host', 'host.json'),
+	latencyProbe: (home: string) => join(home, 'host', 'latency-probe'),
 	ballast: (home: string) => join(home, 'host', 'ballast'),
 	recoveries: (home: string) => join(home, 'host', 'recoveries'),
 	tombstones: (home: string) => join(home, 'host', 'tombstones'),

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import type { Power } from '../../model/recovery.ts';
 import type { SelftestProgress } from '../../model/selftest.ts';
-import type { RecoveryView } from '../../supervisor/protocol.ts';
+import type { HostView, RecoveryView } from '../../supervisor/protocol.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
 import { replaceFileDurably } from '../../system/durable-file.ts';
 import { homeDirectory, loadConfig, openInstallation } from '../../system/installation.ts';
@@ -71,6 +71,7 @@ const list = (context: Context) =>
 				[
 					about,
 					networks,
+					...datastoreText(view),
 					...hosts.map(hostElsewhereText),
 					...notes,
 					machinesText(machines, context.output.columns),
@@ -174,6 +175,19 @@ const selftest = (context: Context) =>
 			if (report.checks.some(({ outcome }) => outcome === 'otherwise')) exitWith(otherwiseExit);
 			return undefined;
 		});
+
+/** How slow it is, and what follows from that. */
+function datastoreText({ datastore }: HostView): string[] {
+	if (datastore === null) return [];
+	const { source, latencyMs, stopsNew, copyBytesPerSecond } = datastore;
+	const at = latencyMs === null ? 'not known yet' : `${latencyMs.toFixed(1)} ms`;
+	const slowed = copyBytesPerSecond === null ? [] : [`copies may write ${formatBytes(copyBytesPerSecond)}/s`];
+	return [
+		[`datastore: ${at} for a read or write (${source})`, ...(stopsNew === null ? [] : [stopsNew]), ...slowed].join(
+			'; ',
+		),
+	];
+}
 
 function stopNote(name: string, power: Power): string {
 	return power === 'crashed'

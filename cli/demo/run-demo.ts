@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { phaseSchema } from '../../model/recovery.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
+import { changeConfig } from '../../system/change-config.ts';
 import { type Installation, openInstallation } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
@@ -57,6 +58,8 @@ export async function runDemo({ directory, signal, say }: DemoOptions): Promise<
 	const spec = join(directory, 'machine.yaml');
 	await writeFile(spec, 'cpus: 1\nmemoryMiB: 256\nfirmware: bios\nos: linux\n');
 	await rouse.run(anything, 'repo', 'init', repository);
+	// It is to show its story on whatever disk is there.
+	await changeConfig({ home: join(directory, 'home') }, document => document.setIn(['host', 'latency'], 'off'));
 	const first = await importBackup(rouse, image, spec);
 	say(`  ${importText(first, 'first')}`);
 	await workOnGuest(image, signal);

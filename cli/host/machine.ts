@@ -4,7 +4,7 @@ import type { RecoveryView } from '../../supervisor/protocol.ts';
 import { abandonedText, machineStepText, sourceText } from '../recover/next-text.ts';
 import { machineAnswer } from '../recover/answer.ts';
 import { type OutageAnswer, outageText } from './outages.ts';
-import { nicText } from '../recover/text.ts';
+import { limitsText, nicText } from '../recover/text.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { formatTime } from '../terminal/format-time.ts';
 import { terminalLine } from '../../system/terminal-text.ts';
@@ -61,6 +61,7 @@ export function machineText(machine: HostMachineAnswer): string {
 	row('stands on', `${chains[chain]}${switchStage === 'begun' ? '; the switch has begun' : ''}`);
 	if (blocked) row('parked', `${blocked.reason} (${blocked.code})`);
 	if (machine.stalled) row('stalled', `since ${formatTime(machine.stalled.since)}: ${machine.stalled.reason}`);
+	for (const text of limitsText(machine)) row('copy', text);
 	for (const outage of machine.outages) row('waits', outageText(outage));
 	for (const [index, { sizeBytes, restoredBytes, path }] of disks.entries())
 		row(

@@ -42,6 +42,13 @@ export function waitsFor({ broker }: Pick<RecoveryAnswer, 'broker'>): string[] {
 	return broker ? broker.waiting.map(waiting => waitingText(waiting, broker)) : [];
 }
 
+/** What holds its copy back; nothing when it copies as fast as it can, or not at all. */
+export function limitsText({ copyLimits }: Pick<RecoveryAnswer, 'copyLimits'>): string[] {
+	return copyLimits.map(({ code, bytesPerSecond, reason }) =>
+		code === 'repository' ? reason : `${formatBytes(bytesPerSecond)}/s: ${reason}`,
+	);
+}
+
 /** What `rouse recover show` prints. */
 export function fullText(document: RecoveryAnswer): string {
 	const { machine, restorePoint, parked, failure, incidents, consoleSocket, hostAnswers, statusFrom } = document;
@@ -58,6 +65,7 @@ export function fullText(document: RecoveryAnswer): string {
 			`since ${formatTime(document.unpinned.since)}: nothing keeps the restore point from being removed: ${document.unpinned.reason}; it is tried again`,
 		);
 	for (const text of waitsFor(document)) row('waits for', text);
+	for (const text of limitsText(document)) row('copy', text);
 	const readiness = readinessText(document);
 	if (readiness !== undefined) row('ready', readiness);
 	row('times', timesText(document));

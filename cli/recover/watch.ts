@@ -6,7 +6,7 @@ import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
 import { type RecoveryAnswer, recoveryAnswer } from './answer.ts';
 import { withSession } from './session.ts';
-import { fullText, headline, waitsFor, whyItStands } from './text.ts';
+import { fullText, headline, limitsText, waitsFor, whyItStands } from './text.ts';
 import { detached } from './wait.ts';
 
 export const buildWatch = (context: Context) =>
@@ -31,11 +31,14 @@ export async function follow(name: string, read: () => Promise<RecoveryAnswer>, 
 			const answer = await read();
 			const ended = hasEnded(answer);
 			// Not the text: it tells how long ago something was.
-			const state = JSON.stringify([headline(answer), answer.parked, answer.stalled, whoIsBefore(answer)]);
+			const news = [answer.parked, answer.stalled, answer.copyLimits.map(({ code }) => code), whoIsBefore(answer)];
+			const state = JSON.stringify([headline(answer), ...news]);
 			if (state !== last)
 				output.event(
 					{ type: ended ? 'summary' : 'status', ...answer },
-					ended ? fullText(answer) : [headline(answer), ...waits(answer), ...whyItStands(answer)].join('\n'),
+					ended
+						? fullText(answer)
+						: [headline(answer), ...waits(answer), ...limits(answer), ...whyItStands(answer)].join('\n'),
 				);
 			last = state;
 			if (ended) return context.exitWith(exitOf(answer));
@@ -54,6 +57,10 @@ export async function follow(name: string, read: () => Promise<RecoveryAnswer>, 
 
 function waits(answer: RecoveryAnswer): string[] {
 	return waitsFor(answer).map(text => `  waits for ${text}`);
+}
+
+function limits(answer: RecoveryAnswer): string[] {
+	return limitsText(answer).map(text => `  copy: ${text}`);
 }
 
 /** What of a wait is news: estimates change with each look. */

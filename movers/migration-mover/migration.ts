@@ -76,6 +76,7 @@ export class Migration {
 			}),
 			copying: this.#run !== undefined,
 			maxRateBytes: this.bucket.rate,
+			writtenBytes: this.bucket.taken,
 			failure: this.#currentFailure()?.toDocument() ?? null,
 			trouble: this.#source.trouble ?? null,
 			badChunks: this.#badChunks,

@@ -1,7 +1,10 @@
 import type { Clock } from '../../system/clock.ts';
 
-/** Time without use that may be made up for: more would be bursts, which a low rate is there to prevent. */
-const burstMs = 50;
+/**
+ * Time without use that may be made up for, as a busy host leaves this process without a processor: more would be bursts,
+ * which a low rate is there to prevent.
+ */
+const burstMs = 200;
 
 /** Who waits may be late for what came meanwhile and has it all the same; a process that was stopped for a minute has not. */
 const lateMs = 1_000;

@@ -1,11 +1,12 @@
 import { loadConfig, makeIdentity, places } from '../../system/installation.ts';
+import type { Pace } from '../pace/pace.ts';
 import type { HostParts } from '../recovery/host-parts.ts';
 import { type HostView, protocolVersion } from '../protocol.ts';
 import type { Registry } from '../recovery/registry.ts';
 
 export async function hostView(
 	{ installation, platform }: HostParts,
-	{ damaged }: Pick<Registry, 'damaged'>,
+	{ registry: { damaged }, pace }: { registry: Pick<Registry, 'damaged'>; pace: Pick<Pace, 'datastore'> },
 ): Promise<HostView> {
 	const { home } = installation;
 	const [report, { host }] = await Promise.all([platform.report(), loadConfig(installation)]);
@@ -22,6 +23,7 @@ export async function hostView(
 		...(report.networksMissing === undefined ? {} : { networksMissing: report.networksMissing }),
 		...(report.networksInstead === undefined ? {} : { networksInstead: { ...report.networksInstead } }),
 		freeBytes: report.freeBytes,
+		datastore: pace.datastore,
 		memory: report.memory,
 		warnings: [...report.warnings, ...[...damaged].map(([name, error]) => `${name} is left alone: ${error.message}`)],
 		unusable: report.unusable ?? null,

@@ -23,6 +23,7 @@ export async function recoveryView(recovery: Recovery): Promise<RecoveryView> {
 		nics: state.plan?.nics ?? [],
 		restored,
 		copying: seen.migration?.copying ?? false,
+		copyLimits: seen.migration?.copying ? recovery.pace.limits : [],
 		movers: await moversOf(recovery),
 		switchPauseMs: state.switch.pauseMs,
 		firstReads: seen.mount?.firstReads ?? null,

@@ -29,7 +29,7 @@ export function routes(supervisor: Supervisor, host: HostParts): JsonHandler {
 	return async call => {
 		const [kind, name, rest] = call.path;
 		if (call.path.length === 1 && call.method === 'GET') {
-			if (kind === 'host') return hostView(host, supervisor.registry);
+			if (kind === 'host') return hostView(host, supervisor);
 			if (kind === 'capacity') return supervisor.capacity.report();
 			if (kind === 'recoveries') return { recoveries: await Promise.all(supervisor.registry.all().map(viewOf)) };
 		}

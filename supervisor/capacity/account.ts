@@ -29,6 +29,8 @@ export interface Limits {
 	readonly recoveries: number;
 	readonly migrations: number;
 	readonly vcpus?: number | undefined;
+	/** Why no copy is to begin beside those that run; null: they may. */
+	readonly noNewCopies?: string | null;
 	/** Kept for the operating system, movers and caches: no machine is granted it. */
 	readonly memoryReserveMiB?: number | undefined;
 }
@@ -50,7 +52,7 @@ export function accountOf(
 	return {
 		resources: {
 			recoveries: { total: limits.recoveries, outside: count(({ recovers }) => recovers) },
-			migrations: { total: limits.migrations, outside: count(({ copies }) => copies) },
+			migrations: { ...migrationsOf(tenants, limits), outside: count(({ copies }) => copies) },
 			memoryMiB: { total: memoryTotalMiB(sample, limits), outside: memoryOutsideMiB(sample, tenants) },
 			vcpus: {
 				total: limits.vcpus ?? usualVcpus(cpus),
@@ -59,6 +61,13 @@ export function accountOf(
 		},
 		held: leasesOf(tenants),
 	};
+}
+
+/** Those that copy go on; what is reported is what they take, and why it is not more. */
+function migrationsOf(tenants: readonly Tenant[], { migrations, noNewCopies }: Limits) {
+	const copying = tenants.filter(({ copies }) => copies).length;
+	if (!noNewCopies || copying >= migrations) return { total: migrations };
+	return { total: copying, reduced: noNewCopies };
 }
 
 /** What is left for a machine that a lease was granted for; less than 0 when too much is taken already. */

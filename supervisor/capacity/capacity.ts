@@ -1,6 +1,7 @@
 import { type CapacityReport, type HeldLease, requestIdOf } from '../../model/broker.ts';
 import { RouseError } from '../../model/errors.ts';
 import { loadConfig, makeIdentity, places } from '../../system/installation.ts';
+import type { Pace } from '../pace/pace.ts';
 import type { HostParts } from '../recovery/host-parts.ts';
 import type { Registry } from '../recovery/registry.ts';
 import { accountOf, memoryLeftMiB, memoryOf, type Tenant } from './account.ts';
@@ -11,9 +12,11 @@ import { tenantOf } from './tenants.ts';
 export class Capacity {
 	readonly #host: HostParts;
 	readonly #registry: Registry;
+	readonly #pace: Pick<Pace, 'datastore'>;
 	readonly #sampler: HostSampler;
 
-	constructor(host: HostParts, registry: Registry) {
+	constructor(host: HostParts, registry: Registry, pace: Pick<Pace, 'datastore'>) {
+		this.#pace = pace;
 		this.#host = host;
 		this.#registry = registry;
 		this.#sampler = new HostSampler(host, registry);
@@ -31,7 +34,7 @@ export class Capacity {
 			reporter: `host/${limits.name}`,
 			hostId,
 			number,
-			...accountOf(sample, this.#tenants(), limits),
+			...accountOf(sample, this.#tenants(), { ...limits, noNewCopies: this.#pace.datastore?.stopsNew ?? null }),
 		}));
 	}
 

@@ -46,8 +46,9 @@ export async function keepMigration(context: StepContext): Promise<void> {
 	}
 	const state = await watch.migration.keep();
 	recovery.seen.migration = state;
-	const { wanted, maxRateBytes } = recovery.state.copy;
+	const { wanted } = recovery.state.copy;
 	if (state === undefined || !wanted || !mayCopy(state)) return;
+	const maxRateBytes = lowerRate(recovery.state.copy.maxRateBytes, recovery.pace.maxRateBytes);
 	try {
 		if (!state.copying) await migration.control.copy(maxRateBytes);
 		else if (state.maxRateBytes !== maxRateBytes) await migration.control.rate(maxRateBytes);
@@ -58,6 +59,11 @@ export async function keepMigration(context: StepContext): Promise<void> {
 		recovery.seen.migration = undefined;
 		if (asRouseError(error).code !== 'mover_unreachable') throw error;
 	}
+}
+
+/** 0 is unlimited. The one that was asked for may be newer than the pace. */
+function lowerRate(asked: number, pace: number): number {
+	return asked === 0 || pace === 0 ? asked + pace : Math.min(asked, pace);
 }
 
 function mayCopy(state: MigrationMoverState): boolean {

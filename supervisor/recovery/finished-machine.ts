@@ -196,6 +196,7 @@ export class FinishedMachine {
 			firstReads: null,
 			unpinned: null,
 			stalled: null,
+			copyLimits: [],
 			switchStage: 'done',
 			powerDesired: null,
 			powerOrder: 0,

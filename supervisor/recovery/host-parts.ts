@@ -7,6 +7,7 @@ import type { Log } from '../../system/log.ts';
 import type { ReportNumbers } from '../files/report-numbers.ts';
 import type { Tombstones } from '../files/tombstones.ts';
 import type { MigrationMover, Movers } from '../movers/movers.ts';
+import type { LatencySource } from '../pace/latency-source.ts';
 import type { ServiceParts } from '../movers/service.ts';
 
 /** What the steps of every recovery on a host stand on; handed in, so that a test can put its own there. */
@@ -20,6 +21,8 @@ export interface HostParts extends ServiceParts {
 	mustBeConfigured: MustBeConfigured;
 	/** For pins; a call may hang for as long as its deadline. */
 	repositories: RepositoryAccess;
+	/** Of the datastore. */
+	latency: LatencySource;
 	log: Log;
 	clock: Clock;
 	/** Called with the name of a place just reached; a test ends the process there. */

@@ -11,6 +11,7 @@ import { firstReadsAtStart } from '../movers/first-reads.ts';
 import { chunkService } from '../movers/service.ts';
 import { MoverWatch } from '../movers/watch.ts';
 import type { MigrationMover, MountMover, RecoveryDisk, RepositoryMover } from '../movers/movers.ts';
+import { type CopyPace, unpaced } from '../pace/copy-pace.ts';
 import { type RecoveryPlaces, recoveryPlaces } from '../files/places.ts';
 import { MountMoverGate } from './gate.ts';
 import { Progress } from './progress.ts';
@@ -108,6 +109,8 @@ export class Recovery {
 		failingSince: undefined,
 		notBefore: { switch: 0, machine: 0, base: 0 },
 	};
+	/** How fast its copy may be: the host's look at all of them says it. */
+	pace: CopyPace = unpaced;
 	readonly #host: HostParts;
 	#state: RecoveryState;
 	#written: RecoveryState | undefined;

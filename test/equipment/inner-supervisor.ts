@@ -6,6 +6,7 @@ import type { HostParts } from '../../supervisor/recovery/host-parts.ts';
 import { createPlatform } from '../../supervisor/platforms.ts';
 import { routes } from '../../supervisor/api/routes.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
+import { noLatency } from '../../supervisor/pace/latency-source.ts';
 import { ReportNumbers } from '../../supervisor/files/report-numbers.ts';
 import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -32,6 +33,7 @@ export async function startInside(
 		log: pino({ level: 'silent' }),
 		clock: systemClock,
 		reached: async () => undefined,
+		latency: noLatency,
 		endForSeal: mover => mover.end(),
 		mustBeConfigured: async () => undefined,
 		findElsewhere: async () => undefined,

@@ -7,6 +7,7 @@ import type { SimulatedHostOptions } from '../../hypervisors/simulated/host.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
 import { recoveryView } from '../../supervisor/api/recovery-view.ts';
 import { recoveryPlaces } from '../../supervisor/files/places.ts';
+import { noLatency } from '../../supervisor/pace/latency-source.ts';
 import { ReportNumbers } from '../../supervisor/files/report-numbers.ts';
 import { Tombstones } from '../../supervisor/files/tombstones.ts';
 import type { RecoveryView, StepAnswer, StepBody, StepName } from '../../supervisor/protocol.ts';
@@ -93,6 +94,7 @@ export class SimulatedInstallation {
 			log: silent,
 			clock: systemClock,
 			reached: place => this.reached(place),
+			latency: noLatency,
 			endForSeal: mover => mover.end(),
 			mustBeConfigured: async () => undefined,
 			findElsewhere: async () => undefined,

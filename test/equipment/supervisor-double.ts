@@ -160,6 +160,7 @@ function emptyView(name: string, recoveryId: string): RecoveryView {
 		disks: [{ sizeBytes: 1 << 20, restoredBytes: 0, path: '/nowhere/disk0.raw' }],
 		restored: false,
 		copying: false,
+		copyLimits: [],
 		movers: [],
 		switchPauseMs: null,
 		firstReads: null,

@@ -35,13 +35,13 @@ test('`TokenBucket.take` at a low rate lets chunks pass one by one, not in burst
 	assert.ok(Math.max(...clock.delays) <= 63, `${Math.max(...clock.delays)} ms`);
 });
 
-test('`TokenBucket.take` after a time without use lets no more pass than before', async () => {
+test('`TokenBucket.take` after a time without use lets a fifth of a second more pass than before, whatever that time', async () => {
 	const clock = new TestClock();
 	const bucket = new TokenBucket(1_000_000, clock);
 	clock.ms += 60_000;
 	const start = clock.ms;
 	for (let piece = 0; piece < 11; piece += 1) await bucket.take(100_000, never);
-	assert.ok(clock.ms - start >= 900, `${clock.ms - start} ms`);
+	assert.ok(clock.ms - start >= 750, `${clock.ms - start} ms`);
 });
 
 test('`TokenBucket.take` on a machine whose timers are late loses nothing of the rate', async () => {

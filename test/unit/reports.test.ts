@@ -22,6 +22,7 @@ const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
 	disks: [],
 	restored: false,
 	copying: false,
+	copyLimits: [],
 	movers: [],
 	switchPauseMs: null,
 	firstReads: null,

@@ -48,6 +48,17 @@ test('`accountOf` an empty host: what others take is outside, and the reserve is
 	});
 });
 
+test('`accountOf` a host that takes no new copies has those that run, and says why it has no more', () => {
+	const noNewCopies = 'the datastore was at 27 ms';
+	const copies = (...tenants: Tenant[]) =>
+		accountOf(sample(), tenants, { ...limits, noNewCopies }).resources['migrations'];
+	assert.deepEqual(copies(), { total: 0, outside: 0, reduced: noNewCopies });
+	const one = tenant('a', { copies: true });
+	const other = { ...leased('b'), copies: true };
+	assert.deepEqual(copies(one, other, tenant('c')), { total: 2, outside: 1, reduced: noNewCopies });
+	assert.deepEqual(copies(...['a', 'b', 'c', 'd'].map(id => tenant(id, { copies: true }))), { total: 4, outside: 4 });
+});
+
 test('`accountOf` a leased guest is the same before it touches its memory, half way and when it has touched all', () => {
 	for (const taken of [0, 1_500, 4_000]) assert.equal(memory(sample({ a: taken }), leased('a'))?.outside, 2_000);
 	// What it takes above its lease is of its own process, and nobody granted it.

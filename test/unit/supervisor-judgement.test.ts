@@ -180,6 +180,7 @@ test('`judge`: a copy that failed blocks with its own code', () => {
 		disks: [],
 		copying: false,
 		maxRateBytes: 0,
+		writtenBytes: 0,
 		failure: { code: 'space_short' as const, message: 'full' },
 		trouble: null,
 		badChunks: [],

@@ -20,6 +20,7 @@ const migration = (changes: Partial<MigrationMoverState>): MigrationMoverState =
 	disks: [],
 	copying: true,
 	maxRateBytes: 0,
+	writtenBytes: 0,
 	failure: null,
 	trouble: away,
 	badChunks: [],

@@ -27,7 +27,8 @@ export async function makeHome(directory: string, signal: AbortSignal): Promise<
 	await rouse.run(anything, 'repo', 'init', join(directory, 'repository'), '--name', 'main');
 	const [temporal, main] = [await freePort(address), await freePort(address)];
 	await changeConfig({ home }, document => {
-		document.setIn(['host'], { name: hostNames.real });
+		// It is to show its story on whatever disk is there.
+		document.setIn(['host'], { name: hostNames.real, latency: 'off' });
 		document.setIn(['serve'], { address, temporal, repositories: { main } });
 	});
 	const installation = await openInstallation(home);

@@ -9,6 +9,7 @@ import type { ReadBase } from '../../../hypervisors/simulated/read-base.ts';
 import { RouseError } from '../../../model/errors.ts';
 import { definitionOf, definitionOfFinished, readMachineFile } from '../../../supervisor/files/machine-file.ts';
 import { type RecoveryPlaces, recoveryPlaces } from '../../../supervisor/files/places.ts';
+import { noLatency } from '../../../supervisor/pace/latency-source.ts';
 import { ReportNumbers } from '../../../supervisor/files/report-numbers.ts';
 import { Tombstones } from '../../../supervisor/files/tombstones.ts';
 import { routes } from '../../../supervisor/api/routes.ts';
@@ -192,6 +193,7 @@ export class SeededHost {
 				this.#come(place, lifetime);
 				await lifetime.pass(Promise.resolve());
 			},
+			latency: noLatency,
 			endForSeal: mover => mover.end(),
 			mustBeConfigured: async () => undefined,
 			findElsewhere: async () => undefined,
