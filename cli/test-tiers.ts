@@ -7,8 +7,8 @@ import { RouseError } from '../model/errors.ts';
 import { checkoutDirectory } from '../system/checkout.ts';
 import type { Context } from './terminal/command.ts';
 
-/** Fastest first. How many files run at once: emulated machines want the processors for themselves. */
-const tiers = { unit: 4, sandbox: 2, activity: 2, replay: 1, server: 2, guest: 1, long: 1 } as const;
+/** Fastest first. How many files run at once: much of the tier activity is waiting, emulated machines want the processors for themselves. */
+const tiers = { unit: 4, sandbox: 2, activity: 3, replay: 1, server: 2, guest: 1, long: 1 } as const;
 /** A server is started on ports that were free a moment before: each file has a network of its own, or the tier to itself. */
 const inOwnNetwork: readonly TierName[] = ['server'];
 export type TierName = keyof typeof tiers;
