@@ -65,6 +65,20 @@ export function isWanted(path: string): boolean {
 /** The checkout that we run from, its packages and the Node that runs it. Throws `config_invalid` when a package is missing. */
 export async function copyRouse(root: string, { signal }: { signal?: AbortSignal | undefined }): Promise<void> {
 	const rouse = join(root, 'opt', 'rouse');
+	await copyProgram({ rouse, node: join(root, 'opt', 'node', 'bin', 'node') }, { signal });
+	await symlink('/opt/node/bin/node', join(root, 'usr', 'bin', 'node'));
+	// As a checkout is whose owner is somebody else, or whose umask was.
+	for (const path of [rouse, join(root, 'opt', 'node')]) {
+		await runBuildTool('chown', ['-R', '0:0', path], { signal });
+		await runBuildTool('chmod', ['-R', 'u=rwX,go=rX', path], { signal });
+	}
+}
+
+/** The same without a system around it: the checkout goes to `rouse`, and Node's program to `node`. */
+export async function copyProgram(
+	{ rouse, node }: { rouse: string; node: string },
+	{ signal }: { signal?: AbortSignal | undefined },
+): Promise<void> {
 	await mkdir(rouse, { recursive: true });
 	for (const name of [...projectFolders, ...projectFiles])
 		await cp(join(checkoutDirectory, name), join(rouse, name), { recursive: true, verbatimSymlinks: true });
@@ -73,15 +87,8 @@ export async function copyRouse(root: string, { signal }: { signal?: AbortSignal
 		signal?.throwIfAborted();
 		await copyPackage(one, rouse);
 	}
-	const node = join(root, 'opt', 'node', 'bin', 'node');
 	await mkdir(dirname(node), { recursive: true });
 	await cp(process.execPath, node);
-	await symlink('/opt/node/bin/node', join(root, 'usr', 'bin', 'node'));
-	// As a checkout is whose owner is somebody else, or whose umask was.
-	for (const path of [rouse, join(root, 'opt', 'node')]) {
-		await runBuildTool('chown', ['-R', '0:0', path], { signal });
-		await runBuildTool('chmod', ['-R', 'u=rwX,go=rX', path], { signal });
-	}
 }
 
 async function copyPackage({ place, optional }: ProductionPackage, rouse: string): Promise<void> {

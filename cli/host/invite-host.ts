@@ -62,13 +62,18 @@ export async function inviteHost(installation: Installation, name: string, path:
  */
 async function finish(installation: Installation, name: string, path: string): Promise<Invitation> {
 	const invitation = await readInvitation(path);
-	const admitted = (await readAdmitted(installation.home)).find(({ host }) => host === name);
-	if (invitation.name !== name || admitted?.fingerprint !== fingerprintOf(invitation))
+	if (!(await isLetIn(installation, name, invitation)))
 		throw new RouseError('usage', `${path} is there already, and opens nothing here for ${name}`, {
 			hint: 'remove it, or name another file',
 		});
 	await addHostId(installation, name, invitation.hostId);
 	return invitation;
+}
+
+/** Whether the invitation opens what is served here, to the host of this name. */
+export async function isLetIn({ home }: Installation, name: string, invitation: Invitation): Promise<boolean> {
+	const admitted = (await readAdmitted(home)).find(({ host }) => host === name);
+	return invitation.name === name && admitted?.fingerprint === fingerprintOf(invitation);
 }
 
 async function configuredId(installation: Installation, name: string): Promise<string | undefined> {

@@ -2,13 +2,10 @@ import { readHostRecord } from '../../hypervisors/hyperv/host-setup/record.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import { join } from 'node:path';
 import type { Context } from '../terminal/command.ts';
+import { removeLinux } from './add-linux.ts';
+import { readLinuxHost } from './linux/record.ts';
+import type { RemovalOptions } from './removal-options.ts';
 import { showing } from './showing.ts';
-
-export interface RemovalOptions {
-	identity?: string | undefined;
-	dryRun?: boolean | undefined;
-	forget?: boolean | undefined;
-}
 
 /** Undoes `host add`; false where no host of this name was added here. */
 export async function removeAdded(
@@ -17,7 +14,10 @@ export async function removeAdded(
 	name: string,
 	options: RemovalOptions,
 ): Promise<boolean> {
-	if ((await readHostRecord(join(places.hosts(installation.home), name))) === undefined) return false;
+	const directory = join(places.hosts(installation.home), name);
+	const linux = await readLinuxHost(directory);
+	if (linux) return await removeLinux(context, installation, linux, options);
+	if ((await readHostRecord(directory)) === undefined) return false;
 	const { setupParts } = await import('./setup-parts.ts');
 	const { removeHost } = await import('../../hypervisors/hyperv/host-setup/remove.ts');
 	const { dryRun = false, forget = false } = options;

@@ -4,7 +4,7 @@ import { removeHostId } from '../../system/configured-hosts.ts';
 import { type Installation, loadConfig } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { withSession } from '../recover/session.ts';
-import type { RemovalOptions } from './remove-added.ts';
+import type { RemovalOptions } from './removal-options.ts';
 
 /**
  * Takes a host of another machine out of this installation: its certificate opens nothing any more, and config.yaml has it no
@@ -25,15 +25,20 @@ export async function removeInvited(
 	// In this order: cut off between, the command is given again by the name that config.yaml still has.
 	const steps = [`the certificate of ${name}`, 'its name in config.yaml'];
 	if (!dryRun) {
-		await withdrawHost(installation.home, name);
-		await removeHostId(installation, name);
-		await forgetByBroker(context, name);
+		await withdrawInvited(context, installation, name);
 	}
 	const text = dryRun
 		? `Would be removed:\n  ${steps.join('\n  ')}`
 		: `${name}: removed; there: rouse down. Recoveries of it that were left open: rouse recover abandon`;
 	context.output.result({ name, removed: !dryRun, dryRun, steps }, text);
 	return true;
+}
+
+/** What `host invite` gave it, and what the broker knows of it. Again changes nothing. */
+export async function withdrawInvited(context: Context, installation: Installation, name: string): Promise<void> {
+	await withdrawHost(installation.home, name);
+	await removeHostId(installation, name);
+	await forgetByBroker(context, name);
 }
 
 /** What it reported, and what a person set of it. */
@@ -46,7 +51,7 @@ async function forgetByBroker(context: Context, name: string): Promise<void> {
 	});
 }
 
-async function mustBeIdle(context: Context, name: string): Promise<void> {
+export async function mustBeIdle(context: Context, name: string): Promise<void> {
 	const open = await withSession(context, ({ recoveries }) => recoveries.openOn(name));
 	if (open.length === 0) return;
 	throw new RouseError('phase_wrong', `recoveries on ${name} are not over: ${open.join(', ')}`, {

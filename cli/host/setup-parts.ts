@@ -45,7 +45,7 @@ export function setupParts(
 		directory,
 		identityPath: options.identity === undefined ? undefined : resolve(options.identity),
 		expectedHostKey: options.hostKey,
-		confirmHostKey: key => askAboutKey(context, name, key),
+		confirmHostKey: key => askAboutKey(context, name, key, readCommand),
 		precheck: async (wanted, known) => {
 			await mustBeOurs(installation, name, access, known);
 			const image = options.appliance === undefined ? undefined : resolve(options.appliance);
@@ -101,16 +101,17 @@ async function writeSeedVhdx(path: string, makeRaw: (path: string) => Promise<vo
 }
 
 /** No where nobody can be asked. */
-async function askAboutKey(
+export async function askAboutKey(
 	{ signal }: Pick<Context, 'signal'>,
 	name: string,
 	{ fingerprint }: HostKey,
+	how: string,
 ): Promise<boolean> {
 	const { stdin, stderr } = process;
 	if (!stdin.isTTY || !stderr.isTTY) return false;
 	const lines = createInterface({ input: stdin, output: stderr });
 	try {
-		stderr.write(`${name} shows the key ${fingerprint}\nAt the host itself it is read by: ${readCommand}\n`);
+		stderr.write(`${name} shows the key ${fingerprint}\nAt the host itself it is read by: ${how}\n`);
 		return (await lines.question('Are they the same (yes or no)? ', { signal })).trim() === 'yes';
 	} finally {
 		lines.close();

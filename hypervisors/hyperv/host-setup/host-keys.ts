@@ -54,7 +54,11 @@ function fingerprintOf(key: string): string {
  */
 export async function chooseHostKey(
 	keys: readonly HostKey[],
-	{ expected, confirm }: { expected: string | undefined; confirm: (key: HostKey) => Promise<boolean> },
+	{
+		expected,
+		confirm,
+		readCommand: read = readCommand,
+	}: { expected: string | undefined; confirm: (key: HostKey) => Promise<boolean>; readCommand?: string },
 ): Promise<HostKey> {
 	const shown = keys.map(({ key, fingerprint }) => `${fingerprint} (${key.split(' ')[0]})`).join(', ');
 	if (expected !== undefined) {
@@ -67,7 +71,7 @@ export async function chooseHostKey(
 	const [first] = keys;
 	if (first && (await confirm(first))) return first;
 	throw new RouseError('precheck_failed', `nobody has said that this is the host; it shows ${shown}`, {
-		hint: `read it at the host itself (${readCommand}), and give it: --host-key ${first?.fingerprint ?? 'SHA256:…'}`,
+		hint: `read it at the host itself (${read}), and give it: --host-key ${first?.fingerprint ?? 'SHA256:…'}`,
 	});
 }
 
