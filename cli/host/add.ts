@@ -55,8 +55,9 @@ export const add = (context: Context) =>
 function refuseOthers(kind: 'qemu' | 'hyperv', options: object): void {
 	const others = kind === 'qemu' ? ofWindows : ofLinux;
 	const given = others.find(option => Object.hasOwn(options, option));
-	if (given !== undefined)
-		throw new RouseError('usage', `an option that was given (${given}) is not of a host of kind ${kind}`);
+	if (given === undefined) return;
+	const flag = given.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
+	throw new RouseError('usage', `--${flag} is not of a host of --kind ${kind}`);
 }
 
 const ofLinux = ['directory', 'home', 'installPackages'];

@@ -133,6 +133,8 @@ describe('`host add`', () => {
 		['--datastore', 'D:/Rouse'],
 		['--kind', 'qemu'],
 		['--port', '0'],
+		['--directory', '/opt/../etc'],
+		['--home', '/'],
 	] as const)
 		it(`refuses ${option} ${value}`, async t => {
 			const home = await homeWith(t, { serve: served });
