@@ -41,10 +41,11 @@ export const reserveOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
-/** Another host of the pool may have room: a full host, and one whose worker is away, are told at once. */
+/** Another host of the pool may have room: a full host, and one whose worker or supervisor is away, are told at once. */
 export const reserveInPoolOptions = {
 	...reserveOptions,
 	scheduleToStartTimeout: '30s',
+	scheduleToCloseTimeout: '45s',
 	retry: { ...reserveOptions.retry, nonRetryableErrorTypes: ['host_busy'] },
 } satisfies ActivityOptions;
 
@@ -84,6 +85,16 @@ export const stepOptions = {
 	retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
 	cancellationType: fenced,
 } satisfies ActivityOptions;
+
+/**
+ * On a host of a pool that may be left: longer than a worker takes to be started again, and than its slots are taken as a
+ * rule. What it has begun there lasts as long as it likes.
+ */
+const leavable = { scheduleToStartTimeout: '1m' } satisfies ActivityOptions;
+
+export const leavableStepOptions = { ...stepOptions, ...leavable } satisfies ActivityOptions;
+
+export const leavableQuestionOptions = { ...questionOptions, ...leavable } satisfies ActivityOptions;
 
 /** A slice ends by itself after ten minutes; what it would lose is nothing, since the restored map is the truth. */
 export const sliceOptions = {
@@ -231,6 +242,14 @@ export const reportOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/** On a host that was left: whenever it is back. */
+export const owedUndoOptions = {
+	startToCloseTimeout: '1h',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '1m' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /** Nothing that a guest wrote hangs on an undo, so it is given up after a day and reported as left behind. */
 export const undoOptions = {
 	scheduleToCloseTimeout: '24h',
@@ -239,3 +258,5 @@ export const undoOptions = {
 	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '1m' },
 	cancellationType: fenced,
 } satisfies ActivityOptions;
+
+export const leavableUndoOptions = { ...undoOptions, ...leavable } satisfies ActivityOptions;

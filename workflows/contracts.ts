@@ -3,7 +3,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Adoption } from '../model/adoption.ts';
 import type { HeldLease } from '../model/broker.ts';
-import type { ErrorCode } from '../model/errors.ts';
+import type { ErrorCode, ErrorDocument } from '../model/errors.ts';
 import type {
 	Blocked,
 	DiskProgress,
@@ -17,10 +17,19 @@ import type {
 
 export const recoveryWorkflow = 'recovery';
 export const askHostWorkflow = 'askHost';
+export const owedUndoWorkflow = 'owedUndo';
 export const selftestWorkflow = 'selftestHost';
 
 export function recoveryWorkflowId(name: string): string {
 	return `recovery/${name}`;
+}
+
+/** One for each time that a recovery leaves a host. */
+export function owedUndoWorkflowId(
+	host: string,
+	{ name, recoveryId, generation }: { name: string; recoveryId: string; generation: number },
+): string {
+	return `owed-undo/${name}/${host}/${recoveryId}/${generation}`;
 }
 
 /** Of a recovery that begins, for Temporal's own lists. */
@@ -119,6 +128,10 @@ export interface HostReport {
 	incidents: Incident[];
 	restoredBytes?: number;
 }
+/** A host that was left has nothing of the recovery any more; or refuses to undo it, since it was powered on there. */
+export const undoneSignal =
+	defineSignal<[{ recoveryId: string; hostId: string; generation: number; refusal?: ErrorDocument }]>('undone');
+
 export const hostReportSignal = defineSignal<[HostReport]>('hostReport');
 
 /**

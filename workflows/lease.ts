@@ -1,8 +1,8 @@
-import { documentOf, failureOf } from './failures.ts';
+import { failureOf } from './failures.ts';
 import { runRequest } from './lease-requests.ts';
 import { leaseHeld } from './lease-state.ts';
 import { hold } from './leases.ts';
-import { candidates, pauseWhenAllRefused } from './placement.ts';
+import { candidates, hostOrLeave, pauseWhenAllRefused } from './placement.ts';
 import type { Run } from './run.ts';
 
 /**
@@ -20,17 +20,23 @@ export async function acquireLease(run: Run): Promise<void> {
 async function findPlace(run: Run): Promise<void> {
 	const { state } = run;
 	await pauseWhenAllRefused(run);
-	const places = candidates(run);
-	const hosts = places.map(({ host }) => host);
 	const { requestedAt } = state.timings;
+	const hosts = () => candidates(run).map(({ host }) => host);
 	const granted = await hold(
 		run,
 		'run',
 		({ holder, step }) =>
-			runRequest({ holder, step, hosts, sinceMs: Date.parse(requestedAt), request: run.request, plan: run.plan }),
+			runRequest({
+				holder,
+				step,
+				hosts: hosts(),
+				sinceMs: Date.parse(requestedAt),
+				request: run.request,
+				plan: run.plan,
+			}),
 		() => mustNotRunTwice(run),
 	);
-	state.place = places.find(({ host }) => host === granted.host) ?? state.place;
+	state.place = candidates(run).find(({ host }) => host === granted.host) ?? state.place;
 	run.publish(); // before the host has it: a broker that is lost meanwhile learns of the grant by the memo alone
 }
 
@@ -51,18 +57,5 @@ function mustNotRunTwice({ request: { name: recovery, pool } }: Run): void {
 async function reserve(run: Run): Promise<void> {
 	const lease = leaseHeld(run.state.leases, 'run');
 	const given = { request: run.request, ...(lease ? { lease } : {}) };
-	const inPool = run.request.pool !== undefined;
-	try {
-		await run.once('reserve', input => (inPool ? run.host.reserveInPool : run.host.reserve)({ ...input, ...given }), {
-			renewable: true,
-		});
-	} catch (error) {
-		const document = documentOf(error);
-		if (!inPool || document.code !== 'timeout') throw error;
-		const { host } = run.request;
-		throw failureOf({
-			code: 'worker_missing',
-			message: `the worker of host ${host} does not take it: ${document.message}`,
-		});
-	}
+	await run.once('reserve', input => hostOrLeave(run).reserve({ ...input, ...given }), { renewable: true });
 }

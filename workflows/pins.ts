@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../model/errors.ts';
 import type { HostStepInput } from '../model/activity-inputs.ts';
 import { documentOf } from './failures.ts';
+import { hostOrLeave } from './placement.ts';
 import type { Run } from './run.ts';
 import { addIncidents } from './state.ts';
 import { control } from './stubs.ts';
@@ -32,7 +33,7 @@ export async function pinOrSay(run: Run, input: HostStepInput): Promise<void> {
 	} catch (error) {
 		const { code, message: reason } = documentOf(error);
 		if (!awayCodes.includes(code)) throw error;
-		await run.host.unpinned({ ...input, code, reason });
+		await hostOrLeave(run).unpinned({ ...input, code, reason });
 		run.state.plan = { ...run.plan, warnings: [...run.plan.warnings, `unpinned: ${reason}`] };
 	}
 }

@@ -1,5 +1,5 @@
 /** Over a pool: which host it may be, and what follows when one of them does not have it. */
-import { sleep } from '@temporalio/workflow';
+import { condition } from '@temporalio/workflow';
 import type { ErrorCode, ErrorDocument } from '../model/errors.ts';
 import type { Place } from '../model/recovery.ts';
 import type { Run } from './run.ts';
@@ -14,26 +14,53 @@ const hostsOwn: readonly ErrorCode[] = [
 ];
 
 /** What passes by itself: such a host is asked again when there is no other. */
-export const passing: readonly ErrorCode[] = ['host_busy', 'worker_missing'];
+const passing: readonly ErrorCode[] = ['host_busy', 'worker_missing'];
 
 const pauseMs = 30_000;
 
-/** Those that have not refused it. */
+/** Those that have not refused it, and may have nothing of it. */
 export function candidates({ request, state }: Run): Place[] {
 	const { pool = [{ host: request.host, hostId: request.hostId }] } = request;
-	const refused = new Set(state.leases.refusals.map(({ host }) => host));
-	return pool.filter(({ host }) => !refused.has(host));
+	const without = new Set([...state.leases.refusals, ...state.owed].map(({ host }) => host));
+	return pool.filter(({ host }) => !without.has(host));
 }
 
-/** Before its machine was powered on, and while a host is left that it may run on. */
+/** Before its machine may have been powered on, and while a host is left that it may run on. */
 export function mayGoElsewhere(run: Run, { code }: ErrorDocument): boolean {
-	const { place, leases } = run.state;
-	if (run.request.pool === undefined || place === null || !hostsOwn.includes(code)) return false;
-	const others = candidates(run).some(({ host }) => host !== place.host);
-	return others || passing.includes(code) || leases.refusals.some(refusal => passing.includes(refusal.code));
+	return mayLeave(run) && hostsOwn.includes(code);
 }
 
-/** The host has nothing of it any more, nothing is pinned, and its place went back: all begins anew without that host. */
+/**
+ * Another host may have it, now or later. Never once power-on was scheduled; nor where the host has told that the machine has
+ * power, which a history that was put back does not know.
+ */
+function mayLeave(run: Run): boolean {
+	const { place, leases, owed, powerScheduled, power } = run.state;
+	if (run.request.pool === undefined || place === null || powerScheduled || power !== 'off') return false;
+	return (
+		owed.length > 0 ||
+		leases.refusals.some(refusal => passing.includes(refusal.code)) ||
+		candidates(run).some(({ host }) => host !== place.host)
+	);
+}
+
+/** The host where it has its place, for a step before power-on: one that is not taken there in time is a {@link refusalOf} it. */
+export function hostOrLeave(run: Run) {
+	return mayLeave(run) ? run.host.orLeave : run.host;
+}
+
+/** Nobody has taken a step there, or has answered; nobody knows whether it was done. */
+export function refusalOf(run: Run, document: ErrorDocument): ErrorDocument {
+	if (document.code !== 'timeout' || !mayLeave(run)) return document;
+	return { code: 'worker_missing', message: `host ${run.request.host} does not answer: ${document.message}` };
+}
+
+/** A host that is full has nothing of it. */
+export function hasNothing(run: Run, { code }: ErrorDocument): boolean {
+	return run.state.place === null || (code === 'host_busy' && !run.isDone('reserve'));
+}
+
+/** The host has nothing of it any more, or is owed an undo; its place went back. All begins anew without that host; the pin stays. */
 export function goElsewhere(run: Run, { code, message }: ErrorDocument): void {
 	const { state } = run;
 	const { host } = run.request;
@@ -41,16 +68,20 @@ export function goElsewhere(run: Run, { code, message }: ErrorDocument): void {
 	const { warnings } = run.plan;
 	state.plan = { ...run.plan, hardware: null, warnings: warnings.filter(text => !text.startsWith('unpinned: ')) };
 	state.done = ['plan'];
-	state.mayBePinned = false;
 	state.place = null;
 }
 
-/** Some hosts are asked again, when all have refused it. */
+/** Hosts that were only busy are asked again, when all have refused it; those that were left, when they have nothing of it any more. */
 export async function pauseWhenAllRefused(run: Run): Promise<void> {
-	const { leases } = run.state;
-	if (candidates(run).length > 0) return;
-	await run.interruptible(() => sleep(pauseMs), { renewable: true });
-	leases.refusals = leases.refusals.filter(({ code }) => !passing.includes(code));
+	const { state } = run;
+	const isLeft = () => candidates(run).length > 0;
+	while (!isLeft()) {
+		const owed = new Set(state.owed.map(({ host }) => host));
+		const isBusy = ({ host, code }: { host: string; code: ErrorCode }) => passing.includes(code) && !owed.has(host);
+		if (!state.leases.refusals.some(isBusy)) await run.waitUntil(isLeft);
+		else await run.interruptible(() => condition(isLeft, pauseMs), { renewable: true });
+		state.leases.refusals = state.leases.refusals.filter(refusal => !isBusy(refusal));
+	}
 }
 
 /** With what every host has said, when it is the last of a pool that will not have it. */

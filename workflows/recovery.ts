@@ -10,6 +10,7 @@ import { failureOf, Interruption } from './failures.ts';
 import { ordersCarriedOut } from './host-orders.ts';
 import { acquireLease } from './lease.ts';
 import { takeLeases } from './lease-inbox.ts';
+import { takeUndone } from './leave-host.ts';
 import { BatchNews } from './news.ts';
 import { takeOrders } from './orders.ts';
 import { poweredOn, watchReadiness } from './readiness.ts';
@@ -69,6 +70,7 @@ export async function recovery(input: RecoveryInput, state?: WorkflowState): Pro
 	const run = new Run(input, state ? stateGoingOn(input.request, state) : stateAtStart(input));
 	takeOrders(run);
 	takeLeases(run);
+	takeUndone(run);
 	const news = new BatchNews(run);
 	poweredOn(run);
 	takeBackOnWish(run);

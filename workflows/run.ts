@@ -233,14 +233,14 @@ export class Run {
 		const status = this.status();
 		setCurrentDetails(currentDetails(status, this.state.restoredBytes));
 		const { generation: _generation, incidents: _incidents, ...visible } = status;
-		const { held } = this.state.leases;
-		const text = JSON.stringify([visible, held]);
+		const leases = [...this.state.leases.held, ...this.state.owed.flatMap(({ lease }) => lease ?? [])];
+		const text = JSON.stringify([visible, leases]);
 		if (text === this.#published) return;
 		this.#published = text;
 		const memo: Partial<RecoveryMemo> = {
 			recoveryId: this.state.recoveryId,
 			status: { ...status, incidents: status.incidents.slice(-memoIncidents) },
-			...(this.asksBroker ? { leases: held } : {}),
+			...(this.asksBroker ? { leases } : {}),
 			...(this.#input.request.pool ? { request: this.request } : {}),
 		};
 		upsertMemo(memo);

@@ -1,5 +1,6 @@
 import type { ControlActivities } from '../activities/control-activities.ts';
 import type { HostActivities } from '../activities/host-activities.ts';
+import type { HeldLease } from '../model/broker.ts';
 import { lastIncidents, mergeIncidents } from '../model/incidents.ts';
 import type {
 	Incident,
@@ -38,6 +39,16 @@ export type WorkflowStep = Exclude<
 	| 'lookAtMachine'
 >;
 
+/** What a host that was left may have: undone there by a workflow of its own. */
+export interface OwedUndo extends Place {
+	/** All that the host was asked is below. */
+	generation: number;
+	/** Of its place there. */
+	lease: HeldLease | null;
+	/** Why it was not done: the machine may be there. */
+	refusal: ErrorDocument | null;
+}
+
 /** The later one has the higher number. */
 export interface PowerOrder {
 	action: PowerAction;
@@ -62,6 +73,8 @@ export interface WorkflowState {
 	/** Where it runs, or is to run; null over a pool, as long as no lease has named a host. */
 	place: Place | null;
 	leases: Leases;
+	/** Hosts that were left, and have not said yet that nothing is there. */
+	owed: OwedUndo[];
 	/** A step of this workflow cannot go on. */
 	parked: Parked | null;
 	/** The host says that the machine or its copy cannot go on; the workflow's steps may. */
@@ -110,6 +123,7 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		plan: null,
 		place: request.pool ? null : { host: request.host, hostId: request.hostId },
 		leases: noLeases(),
+		owed: [],
 		parked: null,
 		blocked: null,
 		retryOnHost: false,

@@ -6,6 +6,7 @@ import { everything, giveBack, withdraw } from './leases.ts';
 import { failureOf } from './failures.ts';
 import { carryOn } from './parking.ts';
 import { pinOrSay, releasePin } from './pins.ts';
+import { hostOrLeave } from './placement.ts';
 import { poweredOn, untilReadinessIsSettled } from './readiness.ts';
 import type { Run } from './run.ts';
 import { migrateInSlices } from './slices.ts';
@@ -24,7 +25,7 @@ export async function chooseHardware(run: Run): Promise<void> {
 	if (run.isDone('chooseHardware')) return;
 	run.enter('starting');
 	await run.once('chooseHardware', async input => {
-		const hardware = await run.host.chooseHardware({ ...input, plan: run.plan });
+		const hardware = await hostOrLeave(run).chooseHardware({ ...input, plan: run.plan });
 		const unaskable = whyUnaskable(run.request, hardware);
 		if (unaskable) throw failureOf(unaskable);
 		run.state.plan = { ...run.plan, hardware };
@@ -43,19 +44,19 @@ export async function pinAgain(run: Run): Promise<void> {
 }
 
 export async function allocate(run: Run): Promise<void> {
-	await run.once('allocate', input => run.host.allocate({ ...input, plan: run.plan }));
+	await run.once('allocate', input => hostOrLeave(run).allocate({ ...input, plan: run.plan }));
 }
 
 export async function createMachine(run: Run): Promise<void> {
-	await run.once('createMachine', input => run.host.createMachine(input));
+	await run.once('createMachine', input => hostOrLeave(run).createMachine(input));
 }
 
 export async function startMovers(run: Run): Promise<void> {
-	await run.once('startMovers', input => run.host.startMovers(input));
+	await run.once('startMovers', input => hostOrLeave(run).startMovers(input));
 }
 
 export async function snapshot(run: Run): Promise<void> {
-	await run.once('snapshot', input => run.host.snapshot(input));
+	await run.once('snapshot', input => hostOrLeave(run).snapshot(input));
 }
 
 /** From the moment this is scheduled the guest may write, so nothing takes the recovery back any more but a discard. */

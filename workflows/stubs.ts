@@ -7,6 +7,9 @@ import {
 	endingOptions,
 	keepOptions,
 	lateOptions,
+	leavableQuestionOptions,
+	leavableStepOptions,
+	leavableUndoOptions,
 	orderOptions,
 	pinOptions,
 	planOptions,
@@ -37,7 +40,6 @@ export type HostStubs = ReturnType<typeof hostStubs>;
 export function hostStubs(hostId: string) {
 	const taskQueue = taskQueues.host(hostId);
 	const { reserve } = proxyActivities<HostActivities>({ ...reserveOptions, taskQueue });
-	const inPool = proxyActivities<HostActivities>({ ...reserveInPoolOptions, taskQueue });
 	const { chooseHardware } = proxyActivities<HostActivities>({ ...questionOptions, taskQueue });
 	const steps = proxyActivities<HostActivities>({ ...stepOptions, taskQueue });
 	const ending = proxyActivities<HostActivities>({ ...endingOptions, taskQueue });
@@ -55,9 +57,20 @@ export function hostStubs(hostId: string) {
 			taskQueue: taskQueues.hostCopy(hostId),
 		}).checkReadiness(input);
 	};
+	const leavableSteps = proxyActivities<HostActivities>({ ...leavableStepOptions, taskQueue });
 	return {
+		/** The steps before power-on of a recovery that leaves its host for another one when nobody there takes them. */
+		orLeave: {
+			reserve: proxyActivities<HostActivities>({ ...reserveInPoolOptions, taskQueue }).reserve,
+			chooseHardware: proxyActivities<HostActivities>({ ...leavableQuestionOptions, taskQueue }).chooseHardware,
+			unpinned: leavableSteps.unpinned,
+			allocate: leavableSteps.allocate,
+			createMachine: leavableSteps.createMachine,
+			startMovers: leavableSteps.startMovers,
+			snapshot: leavableSteps.snapshot,
+			undo: proxyActivities<HostActivities>({ ...leavableUndoOptions, taskQueue }).undo,
+		},
 		reserve,
-		reserveInPool: inPool.reserve,
 		chooseHardware,
 		allocate: steps.allocate,
 		createMachine: steps.createMachine,

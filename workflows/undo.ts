@@ -2,9 +2,10 @@ import { DeterminismViolationError, log } from '@temporalio/workflow';
 import type { ErrorDocument } from '../model/errors.ts';
 import { cancelledDocument, documentOf, failureOf, Interruption } from './failures.ts';
 import { everything, giveBack, withdraw } from './leases.ts';
+import { leaveHost, parkIfElsewhere } from './leave-host.ts';
 import { isBehind, park, untilRetried } from './parking.ts';
 import { releasePin } from './pins.ts';
-import { afterAll, goElsewhere, mayGoElsewhere, passing } from './placement.ts';
+import { afterAll, goElsewhere, hasNothing, hostOrLeave, mayGoElsewhere, refusalOf } from './placement.ts';
 import type { Run } from './run.ts';
 import { cancelledBy } from './take-back.ts';
 
@@ -19,6 +20,7 @@ export async function allOrNothing(run: Run, steps: () => Promise<void>): Promis
 			await untilRetried(run); // first: the run before this one may have parked
 			if (run.state.undoing === null) {
 				await steps();
+				if (parkIfElsewhere(run)) continue;
 				run.throwIfInterrupted(); // the last moment at which a cancellation still takes everything back
 				return;
 			}
@@ -26,10 +28,10 @@ export async function allOrNothing(run: Run, steps: () => Promise<void>): Promis
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
 			if (error instanceof Interruption && error.why !== 'cancel') throw error;
-			document = error instanceof Interruption ? cancelledBy(run.state.takenBack) : documentOf(error);
+			document = error instanceof Interruption ? cancelledBy(run.state.takenBack) : refusalOf(run, documentOf(error));
 		}
 		if (isBehind(document)) park(run, document);
-		else await takeBack(run, document);
+		else if (!parkIfElsewhere(run)) await takeBack(run, document);
 	}
 }
 
@@ -45,14 +47,15 @@ async function takeBack(run: Run, document: ErrorDocument): Promise<void> {
 	let removed = false;
 	try {
 		await withdraw(run);
-		if (isBegun(run, document)) await removeFromHost(run);
+		if (elsewhere) await removeOrLeave(run, document);
+		else if (!hasNothing(run, document)) await removeFromHost(run);
 		removed = true;
 		await giveBack(run, everything);
+		if (elsewhere) return goElsewhere(run, document);
 		await unpin(run).catch(error => {
 			if (documentOf(error).code === 'space_short') throw error; // the host could not record that it owes it
 			left.push(leftBehind('unpin', error));
 		});
-		if (elsewhere && left.length === 0) return goElsewhere(run, document);
 	} catch (error) {
 		if (error instanceof Interruption) throw error;
 		const refusal = documentOf(error);
@@ -81,12 +84,17 @@ function keepWhatIsThere(
 	park(run, { ...refusal, message: `${refusal.message}; it was to be undone because: ${cause.message}` });
 }
 
-/**
- * Of a pool no host was asked yet, or one whose worker has not taken it, or that is full and so has nothing of it. To undo
- * it there all the same would bury it: the host would refuse it as discarded when it is asked again.
- */
-function isBegun(run: Run, { code }: ErrorDocument): boolean {
-	return run.state.place !== null && (!passing.includes(code) || run.isDone('reserve'));
+/** The recovery goes on on another host: one that does not answer is not waited for. */
+async function removeOrLeave(run: Run, document: ErrorDocument): Promise<void> {
+	if (document.code === 'worker_missing') return leaveHost(run);
+	// It would refuse the recovery as one that has left when it is asked again.
+	if (hasNothing(run, document)) return;
+	try {
+		await run.attempt(input => hostOrLeave(run).undo({ ...input, left: true }), { whole: true });
+	} catch (error) {
+		if (refusalOf(run, documentOf(error)).code !== 'worker_missing') throw error;
+		await leaveHost(run);
+	}
 }
 
 /**

@@ -2,10 +2,14 @@ import * as z from 'zod';
 import { type LeaseRequest, leaseRequestSchema, releaseSchema, requestIdOf } from '../../model/broker.ts';
 import type { SandboxRun } from './sandbox.ts';
 
+const awaySchema = z.strictObject({ host: z.string(), seenBy: z.literal('recovery/web01-r1') });
+
 /** The broker of a recovery that runs in the sandbox: it grants nothing by itself, and remembers all that it was told. */
 export class SandboxBroker {
 	readonly asked: LeaseRequest[] = [];
 	readonly released: z.infer<typeof releaseSchema>[] = [];
+	/** Hosts that it is told are away. */
+	readonly away: string[] = [];
 	/** False: no broker is there, and signals meet nobody. */
 	there = true;
 	#token = 0;
@@ -16,6 +20,7 @@ export class SandboxBroker {
 			if (sent.workflowId !== 'broker/site') continue;
 			if (this.there && sent.signal === 'acquire') this.asked.push(leaseRequestSchema.parse(sent.message));
 			if (this.there && sent.signal === 'release') this.released.push(releaseSchema.parse(sent.message));
+			if (this.there && sent.signal === 'hostAway') this.away.push(awaySchema.parse(sent.message).host);
 			await run.arrive(sent, this.there);
 		}
 	}

@@ -2,7 +2,7 @@
  * Drives one run of a workflow inside the SDK's own sandbox by hand-made activations: no server, no native core, and a
  * clock that moves when it is told to. Stands on internal modules of the SDK (1.24, as its own test suite does).
  */
-import { msToTs } from '@temporalio/common/lib/time.js';
+import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
 import proto, { type coresdk } from '@temporalio/proto';
 import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusable-vm.js';
 import { parseWorkflowCode } from '@temporalio/worker/lib/worker.js';
@@ -86,6 +86,9 @@ export interface Scheduled {
 	input: Record<string, unknown>;
 	/** So many attempts it has; 0 is no limit. */
 	attempts: number;
+	/** How long it may wait for a worker, and last with all its attempts; 0 is for ever. */
+	scheduleToStartMs: number;
+	scheduleToCloseMs: number;
 	/** Its cancellation waits for the attempt to end (WAIT_CANCELLATION_COMPLETED). */
 	waits: boolean;
 }
@@ -338,6 +341,8 @@ export class SandboxRun {
 				taskQueue: scheduleActivity.taskQueue ?? '',
 				input: scheduleActivity.arguments?.[0] ? fromPayload(scheduleActivity.arguments[0]) : {},
 				attempts: scheduleActivity.retryPolicy?.maximumAttempts ?? 0,
+				scheduleToStartMs: millis(scheduleActivity.scheduleToStartTimeout),
+				scheduleToCloseMs: millis(scheduleActivity.scheduleToCloseTimeout),
 				waits: Number(scheduleActivity.cancellationType) === waitCancellationCompleted,
 			};
 			this.scheduled.push(activity);
@@ -386,4 +391,8 @@ export class SandboxRun {
 			},
 		]);
 	}
+}
+
+function millis(duration: Parameters<typeof optionalTsToMs>[0]): number {
+	return optionalTsToMs(duration) ?? 0;
 }

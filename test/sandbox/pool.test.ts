@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { heldLeaseSchema } from '../../model/broker.ts';
-import { type Place, recoveryRequestSchema, recoveryStatusSchema } from '../../model/recovery.ts';
-import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.ts';
+import { recoveryRequestSchema } from '../../model/recovery.ts';
+import { testHostId } from '../equipment/recovery-request.ts';
 import { sampleHardware } from '../equipment/sample-config.ts';
-import { SandboxBroker } from '../equipment/sandbox-broker.ts';
 import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
+import { kvm2, startWaiting, statusOf } from './pool-run.ts';
 import { asked } from './recovery-run.ts';
 
 let sandbox: Sandbox;
@@ -14,24 +14,9 @@ before(async () => {
 });
 after(() => sandbox.destroy());
 
-const other = '9f6a1c1e-77a4-4f0e-8a55-0d6f5d2f4c11';
-const pool: Place[] = [
-	{ host: 'kvm1', hostId: testHostId },
-	{ host: 'kvm2', hostId: other },
-];
-
-async function startWaiting(): Promise<{ run: SandboxRun; broker: SandboxBroker }> {
-	const request = makeRequest({ host: 'kvm1', pool });
-	const run = await sandbox.start('recovery', [{ request, requestHash: 'c'.repeat(64), broker: true }]);
-	await run.complete('plan', planOf(request));
-	return { run, broker: new SandboxBroker() };
-}
-
-const statusOf = (run: SandboxRun) => recoveryStatusSchema.parse(run.memo['status']);
-
 /** It has its place on kvm1, which then says that it cannot have it. */
 async function refusedBy(step: 'reserve' | 'allocate', code: string) {
-	const { run, broker } = await startWaiting();
+	const { run, broker } = await startWaiting(sandbox);
 	await broker.grant(run, 'kvm1');
 	if (step === 'allocate') {
 		await run.complete('reserve');
@@ -41,34 +26,39 @@ async function refusedBy(step: 'reserve' | 'allocate', code: string) {
 	await run.fail(step, code, 'not here');
 	if (code !== 'host_busy') await run.complete('undo', { wasHere: step === 'allocate' });
 	await broker.hear(run);
-	if (step === 'allocate') await run.complete('unpin');
 	return { run, broker };
 }
 
+/** Where something was undone, and whether the recovery left that host. */
+const undone = (run: SandboxRun) =>
+	run.scheduled
+		.filter(({ type }) => type === 'undo')
+		.map(({ taskQueue, input }) => [taskQueue, input['left'] === true]);
+
 test('a recovery over a pool is asked for on all its hosts, and runs on the one that is granted', async () => {
-	const { run, broker } = await startWaiting();
+	const { run, broker } = await startWaiting(sandbox);
 	await broker.hear(run);
 	assert.deepEqual(broker.last().hosts, ['kvm1', 'kvm2']);
 	assert.deepEqual([statusOf(run).host, run.attributes['RouseHost']], [null, undefined]);
 	await broker.grant(run, 'kvm2');
 	const { taskQueue, input } = run.pending('reserve');
-	assert.deepEqual([taskQueue, input['hostId']], [`host-${other}`, other]);
+	assert.deepEqual([taskQueue, input['hostId']], [`host-${kvm2}`, kvm2]);
 	assert.equal(recoveryRequestSchema.parse(input['request']).host, 'kvm2');
 	assert.equal(heldLeaseSchema.parse(input['lease']).host, 'kvm2');
 	await run.complete('reserve');
 	assert.deepEqual([statusOf(run).host, run.attributes['RouseHost']], ['kvm2', 'kvm2']);
-	assert.equal(recoveryRequestSchema.parse(run.memo['request']).hostId, other);
+	assert.equal(recoveryRequestSchema.parse(run.memo['request']).hostId, kvm2);
 });
 
 test('`hostReport` of a host of the pool on which a recovery does not run changes nothing', async () => {
-	const { run, broker } = await startWaiting();
+	const { run, broker } = await startWaiting(sandbox);
 	await broker.grant(run, 'kvm2');
 	await run.complete('reserve');
 	const recoveryId = statusOf(run).recoveryId;
 	const report = { recoveryId, power: 'crashed', blocked: null, incidents: [] };
 	await run.signal('hostReport', { ...report, hostId: testHostId });
 	assert.equal(statusOf(run).power, 'off');
-	await run.signal('hostReport', { ...report, hostId: other });
+	await run.signal('hostReport', { ...report, hostId: kvm2 });
 	assert.equal(statusOf(run).power, 'crashed');
 });
 
@@ -79,7 +69,7 @@ for (const code of ['host_busy', 'precheck_failed', 'config_invalid'])
 		assert.deepEqual(broker.steps(), ['run']);
 		assert.deepEqual([broker.last().step, broker.last().hosts], ['run-2', ['kvm2']]);
 		await broker.grant(run, 'kvm2');
-		assert.equal(run.pending('reserve').taskQueue, `host-${other}`);
+		assert.equal(run.pending('reserve').taskQueue, `host-${kvm2}`);
 		assert.equal(statusOf(run).failure, null);
 	});
 
@@ -88,8 +78,10 @@ test('a host of a pool without room for the disks has nothing of the recovery be
 	await broker.hear(run);
 	await broker.grant(run, 'kvm2');
 	await run.complete('reserve');
+	assert.deepEqual(undone(run), [[`host-${testHostId}`, true]]);
+	assert.ok(!run.scheduled.some(({ type }) => type === 'unpin'), 'it goes on by the same pin');
 	const { taskQueue, input } = run.pending('chooseHardware');
-	assert.deepEqual([taskQueue, JSON.stringify(input).includes('"hardware":null')], [`host-${other}`, true]);
+	assert.deepEqual([taskQueue, JSON.stringify(input).includes('"hardware":null')], [`host-${kvm2}`, true]);
 });
 
 test('when no host of a pool will have it, all that they said is told', async () => {
@@ -111,18 +103,7 @@ test('a host of a pool that was only busy is asked again when there is no other'
 	await run.passTime(30_000);
 	await broker.hear(run);
 	assert.deepEqual([broker.last().step, broker.last().hosts], ['run-3', ['kvm1']]);
-	const undoneOn = run.scheduled.filter(({ type }) => type === 'undo').map(({ taskQueue }) => taskQueue);
-	assert.deepEqual(undoneOn, [`host-${other}`], 'a host that has buried it would not take it any more');
-});
-
-test('a host of a pool whose worker does not take the place is not asked to undo it', async () => {
-	const { run, broker } = await startWaiting();
-	await broker.grant(run, 'kvm1');
-	await run.timeOut('reserve');
-	await broker.hear(run);
-	assert.deepEqual(run.pendingTypes(), []);
-	await broker.hear(run);
-	assert.deepEqual([broker.steps(), broker.asked.at(-1)?.hosts], [['run'], ['kvm2']]);
+	assert.deepEqual(undone(run), [[`host-${kvm2}`, true]], 'one that is full has nothing of it');
 });
 
 test('a grant for a host that was left out goes back', async () => {
@@ -133,7 +114,7 @@ test('a grant for a host that was left out goes back', async () => {
 });
 
 test('`discard` of a recovery that no host has asks no host', async () => {
-	const { run, broker } = await startWaiting();
+	const { run, broker } = await startWaiting(sandbox);
 	await broker.hear(run);
 	await run.update('discard', { ...asked, confirm: 'web01-r1' });
 	await broker.hear(run);
@@ -142,13 +123,13 @@ test('`discard` of a recovery that no host has asks no host', async () => {
 });
 
 test('a recovery that no host has is not given up, and says what is possible', async () => {
-	const { run } = await startWaiting();
+	const { run } = await startWaiting(sandbox);
 	const { failure } = await run.update('abandon', { ...asked, confirm: 'web01-r1' });
 	assert.equal(failure?.code, 'phase_wrong');
 });
 
 test('a put-back history over a pool does not begin a second time elsewhere', async () => {
-	const { run, broker } = await startWaiting();
+	const { run, broker } = await startWaiting(sandbox);
 	await broker.refuse(run, 'lease_ended');
 	assert.deepEqual([run.failureCode, run.scheduled.some(({ type }) => type === 'undo')], ['lease_ended', false]);
 });
