@@ -29,8 +29,8 @@ export interface AdoptOptions extends Why {
 }
 
 interface Parties {
-	recoveries: Recoveries;
-	supervisor: SupervisorClient;
+	recoveries: Pick<Recoveries, 'find' | 'goOn' | 'peek'>;
+	supervisor: Pick<SupervisorClient, 'adoption' | 'host' | 'recoveries'>;
 }
 
 /**
@@ -82,10 +82,23 @@ async function adoptUnlessOpen(
 		const existing = await parties.recoveries.find(name);
 		if (existing && isOpen(existing)) return { ...answer, outcome: 'open' };
 		const endedItself = existing && existing.recoveryId === recoveryId && !endedByForce(existing.workflow);
-		return endedItself ? { ...answer, outcome: 'closed' } : await adopt(parties, name, options);
+		if (endedItself) return { ...answer, outcome: 'closed' };
+		await mustBeHere(parties.supervisor, name);
+		return await adopt(parties, name, options);
 	} catch (error) {
 		return { ...answer, outcome: 'failed', failure: asRouseError(error).toDocument() };
 	}
+}
+
+/** A recovery over a pool may have left this host before power-on, for one that runs it: a person says that none does. */
+async function mustBeHere(supervisor: Pick<SupervisorClient, 'adoption'>, name: string): Promise<void> {
+	const { request, powerOnScheduled } = await supervisor.adoption(name);
+	if (request?.pool === undefined || powerOnScheduled) return;
+	throw new RouseError(
+		'phase_wrong',
+		`recovery ${name} was not powered on here, and another host of its pool may have it`,
+		{ hint: 'see that none has; then adopt it by its name', details: { recovery: name } },
+	);
 }
 
 function isOpen({ workflow }: RecoverySummary): boolean {
