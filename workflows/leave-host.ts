@@ -99,7 +99,6 @@ async function undone(run: Run, { hostId, generation, refusal }: z.infer<typeof 
 		return;
 	}
 	state.owed = state.owed.filter(each => each !== owed);
-	state.leases.refusals = state.leases.refusals.filter(({ host }) => host !== owed.host);
 	run.publish();
 	if (owed.lease) await tellRelease({ requestId: requestIdOf(owed.lease.request), stays: null });
 	// It may be had at once, where the others are full.

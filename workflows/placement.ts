@@ -13,8 +13,8 @@ const hostsOwn: readonly ErrorCode[] = [
 	'config_invalid',
 ];
 
-/** What passes by itself: such a host is asked again when there is no other. */
-const passing: readonly ErrorCode[] = ['host_busy', 'worker_missing'];
+/** That passes by itself: such a host is asked again when there is no other. */
+const isBusy = ({ code }: { code: ErrorCode }) => code === 'host_busy';
 
 const pauseMs = 30_000;
 
@@ -37,11 +37,7 @@ export function mayGoElsewhere(run: Run, { code }: ErrorDocument): boolean {
 function mayLeave(run: Run): boolean {
 	const { place, leases, owed, powerScheduled, power } = run.state;
 	if (run.request.pool === undefined || place === null || powerScheduled || power !== 'off') return false;
-	return (
-		owed.length > 0 ||
-		leases.refusals.some(refusal => passing.includes(refusal.code)) ||
-		candidates(run).some(({ host }) => host !== place.host)
-	);
+	return owed.length > 0 || leases.refusals.some(isBusy) || candidates(run).some(({ host }) => host !== place.host);
 }
 
 /** The host where it has its place, for a step before power-on: one that is not taken there in time is a {@link refusalOf} it. */
@@ -64,7 +60,9 @@ export function hasNothing(run: Run, { code }: ErrorDocument): boolean {
 export function goElsewhere(run: Run, { code, message }: ErrorDocument): void {
 	const { state } = run;
 	const { host } = run.request;
-	state.leases.refusals.push({ host, code, message });
+	// One that was left is asked again when it has nothing any more.
+	const isLeft = code === 'worker_missing' || state.owed.some(owed => owed.host === host);
+	if (!isLeft) state.leases.refusals.push({ host, code, message });
 	const { warnings } = run.plan;
 	state.plan = { ...run.plan, hardware: null, warnings: warnings.filter(text => !text.startsWith('unpinned: ')) };
 	state.done = ['plan'];
@@ -76,8 +74,6 @@ export async function pauseWhenAllRefused(run: Run): Promise<void> {
 	const { state } = run;
 	const isLeft = () => candidates(run).length > 0;
 	while (!isLeft()) {
-		const owed = new Set(state.owed.map(({ host }) => host));
-		const isBusy = ({ host, code }: { host: string; code: ErrorCode }) => passing.includes(code) && !owed.has(host);
 		if (!state.leases.refusals.some(isBusy)) await run.waitUntil(isLeft);
 		else await run.interruptible(() => condition(isLeft, pauseMs), { renewable: true });
 		state.leases.refusals = state.leases.refusals.filter(refusal => !isBusy(refusal));

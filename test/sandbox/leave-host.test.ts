@@ -58,6 +58,7 @@ test('the lease of a host that was left comes back when the host has nothing any
 	);
 	await run.signal('undone', { ...undoneBy(child), generation: 1 });
 	await run.signal('undone', { ...undoneBy(child), recoveryId: kvm2 });
+	await broker.hear(run);
 	assert.deepEqual(broker.steps(), [], 'of another leave, or another recovery');
 	await run.signal('undone', undoneBy(child));
 	await broker.hear(run);
