@@ -132,6 +132,7 @@ test('what an earlier drill of this name has left is waited for, and begun anew'
 		recoveryId: recoveryIdOf('a'),
 		number: 1,
 		is: 'ended',
+		parked: false,
 		phase: 'discarded',
 		code: null,
 		reason: null,

@@ -14,8 +14,6 @@ test('`devServerArguments` switch off each thing that the server could do by its
 		'frontend.workerVersioningDataAPIs=false',
 		'frontend.workerVersioningWorkflowAPIs=false',
 		'activity.enableStandalone=false',
-		'frontend.enableSchedules=false',
-		'worker.enableScheduler=false',
 		'frontend.enableBatcher=false',
 		'worker.enableNamespaceBatcher=false',
 		'component.callbacks.allowedAddresses=[]',

@@ -53,7 +53,7 @@ suite('`chooseDevices` of QEMU', () => {
 			});
 		assert.throws(() => chosen({}, {}, [{ ...nic, target: 'br0' }]), {
 			code: 'config_invalid',
-			hint: 'there are none, user',
+			hint: 'there are none, user, isolated',
 		});
 	});
 
