@@ -7,7 +7,7 @@ import type { Clock } from '../../system/clock.ts';
 const burstMs = 200;
 
 /** Who waits may be late for what came meanwhile and has it all the same; a process that was stopped for a minute has not. */
-const lateMs = 1_000;
+const lateMs = 400;
 
 /** Longer ones setTimeout takes for 1 ms (https://nodejs.org/api/timers.html); after this one the rest is waited for. */
 const longestDelayMs = 2 ** 31 - 1;

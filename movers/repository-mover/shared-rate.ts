@@ -4,7 +4,7 @@ import type { Clock } from '../../system/clock.ts';
 const burstMs = 200;
 
 /** Who waits was late for what came meanwhile: that is no burst, but a process that was stopped for a minute makes none of it. */
-const lateMs = 1_000;
+const lateMs = 400;
 
 /** What guests have read ahead of a copy holds it up for so long at most, once they read no more. */
 const longestDebtMs = 1_000;
