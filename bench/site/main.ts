@@ -28,6 +28,10 @@ const { values } = parseArgs({
 const sizes = z.array(z.coerce.number<string>().int().min(1).max(2_000)).parse(values.sizes.split(','));
 const wanted = z.array(resultSchema.shape.temporal).parse(values.temporal.split(','));
 
+/** What runs is taken down before we end. */
+const end = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => end.abort(new Error(`ended by ${name}`)));
+
 /** Something hangs, on however busy a machine. */
 const limitMs = (size: number) => 120_000 + size * 6_000;
 
@@ -36,7 +40,7 @@ for (const temporal of wanted)
 	for (const size of sizes) {
 		if (results.some(known => known.temporal === temporal && known.size === size)) continue;
 		const [before = 0] = loadavg();
-		const figures = await measure({ size, temporal: databases[temporal], limitMs: limitMs(size) });
+		const figures = await measure({ size, temporal: databases[temporal], limitMs: limitMs(size), signal: end.signal });
 		const [after = 0] = loadavg();
 		const at = new Date().toISOString();
 		results.push({ temporal, size, at, load: [before, after], processors: availableParallelism(), figures });

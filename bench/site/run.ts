@@ -26,9 +26,11 @@ export interface Site {
 	/** What config.yaml says of Temporal. */
 	temporal: string;
 	limitMs: number;
+	/** Aborted: it is taken down, and measures nothing. */
+	signal: AbortSignal;
 }
 
-export async function measure({ size, temporal, limitMs }: Site): Promise<Figures> {
+export async function measure({ size, temporal, limitMs, signal }: Site): Promise<Figures> {
 	const undo: (() => unknown)[] = [];
 	try {
 		const here = await bringUp(temporal, hook => undo.push(hook));
@@ -44,7 +46,8 @@ export async function measure({ size, temporal, limitMs }: Site): Promise<Figure
 		const begun = performance.now();
 		await here.answer('batch', 'start', file);
 		const startedMs = performance.now() - begun;
-		await untilFinished(connected, size, AbortSignal.timeout(limitMs), () => watch.look());
+		const limit = AbortSignal.timeout(limitMs);
+		await untilFinished(connected, size, { limit, signal, look: () => watch.look() });
 		await watch.look();
 		const recoveries = await timesOf(connected);
 		const broker = await brokerEvents(connected.client);
@@ -109,8 +112,7 @@ async function programs(home: string): Promise<Map<string, number>> {
 async function untilFinished(
 	{ client }: TemporalClient,
 	size: number,
-	signal: AbortSignal,
-	look: () => Promise<void>,
+	{ limit, signal, look }: { limit: AbortSignal; signal: AbortSignal; look: () => Promise<void> },
 ): Promise<void> {
 	const count = async (which: string) =>
 		(await client.workflow.count(`WorkflowType = '${recoveryWorkflow}' AND ${which}`)).count;
@@ -120,7 +122,8 @@ async function untilFinished(
 		const failed = await count(`ExecutionStatus = 'Failed'`);
 		const parked = await count(`${searchAttributes.parked.name} IS NOT NULL`);
 		if (failed + parked > 0) throw new Error(`${failed} of ${size} recoveries have failed, ${parked} are parked`);
-		if (signal.aborted) throw new Error(`${finished} of ${size} recoveries are finished in time`);
+		signal.throwIfAborted();
+		if (limit.aborted) throw new Error(`${finished} of ${size} recoveries are finished in time`);
 		await look();
 		await delay(1_000);
 	}

@@ -5,8 +5,8 @@ import { measure } from '../../bench/site/run.ts';
 import { tableOf } from '../../bench/site/table.ts';
 import { serviceNames } from '../../keeper/services.ts';
 
-test('`measure` brings a site back and tells what each recovery and each service took', async () => {
-	const figures = await measure({ size: 3, temporal: '{}', limitMs: 120_000 });
+test('`measure` brings a site back and tells what each recovery and each service took', async ({ signal }) => {
+	const figures = await measure({ size: 3, temporal: '{}', limitMs: 120_000, signal });
 	const { started, finished, grants, eventsEach, placeToFinishedMs, grantHeardMs, used } = figures;
 	assert.deepEqual([started, finished, grants], [3, 3, 6]);
 	assert.ok(eventsEach.median > 100 && eventsEach.most < 200, JSON.stringify(eventsEach));
