@@ -22,7 +22,7 @@ const parked = {
 	since: '2026-11-20T03:00:00.000Z',
 	next: { order: 'retry' },
 } as const;
-const nothing = { recoveryId, closed: null, readiness: null, parked: false, code: null, reason: null };
+const nothing = { recoveryId, batch: null, closed: null, readiness: null, parked: false, code: null, reason: null };
 
 test('`glanceOf` a recovery that runs says how ready it is, and what parked it', () => {
 	const open = { phase: 'running', workflow: 'RUNNING' } as const;
@@ -48,6 +48,7 @@ test('`glanceOf` a recovery that is over says how it ended, and waits for nobody
 		code: 'space_short',
 		reason: 'no room',
 	});
+	assert.equal(glance({ batch: 'site' }).batch, 'site');
 	assert.deepEqual(glance({}), { ...nothing, phase: 'finished', closed: 'ended' });
 	const forced = glance({ phase: 'running', workflow: 'TERMINATED' }, { parked });
 	assert.deepEqual([forced.closed, forced.phase, forced.parked], ['force', 'running', false]);
