@@ -74,6 +74,20 @@ export function parkIfElsewhere(run: Run): boolean {
 	return true;
 }
 
+/**
+ * No other host is left to ask: what this one has is all there is. It has its place there again, where a person lets it go on
+ * or ends it.
+ */
+export function parkWhereItIs(run: Run): boolean {
+	const { state } = run;
+	const known = state.owed.find(({ refusal }) => refusal !== null);
+	if (!known) return false;
+	const { host, hostId, lease } = known;
+	state.place = { host, hostId };
+	if (lease) state.leases.held.push(lease);
+	return parkIfElsewhere(run);
+}
+
 const undoneSchema = z.object({
 	recoveryId: z.uuid(),
 	hostId: z.uuid(),

@@ -2,6 +2,8 @@
 import { condition } from '@temporalio/workflow';
 import type { ErrorCode, ErrorDocument } from '../model/errors.ts';
 import type { Place } from '../model/recovery.ts';
+import { parkWhereItIs } from './leave-host.ts';
+import { untilRetried } from './parking.ts';
 import type { Run } from './run.ts';
 
 /** What is wrong with this host may be right on another. */
@@ -69,13 +71,18 @@ export function goElsewhere(run: Run, { code, message }: ErrorDocument): void {
 	state.place = null;
 }
 
-/** Hosts that were only busy are asked again, when all have refused it; those that were left, when they have nothing of it any more. */
+/**
+ * Hosts that were only busy are asked again, when all have refused it; those that were left, when they have nothing of it any
+ * more. One of those that will not undo it has it: then it parks.
+ */
 export async function pauseWhenAllRefused(run: Run): Promise<void> {
 	const { state } = run;
 	const isLeft = () => candidates(run).length > 0;
+	const isOver = () => isLeft() || state.owed.some(({ refusal }) => refusal !== null);
 	while (!isLeft()) {
-		if (!state.leases.refusals.some(isBusy)) await run.waitUntil(isLeft);
-		else await run.interruptible(() => condition(isLeft, pauseMs), { renewable: true });
+		if (parkWhereItIs(run)) await untilRetried(run);
+		else if (!state.leases.refusals.some(isBusy)) await run.waitUntil(isOver);
+		else await run.interruptible(() => condition(isOver, pauseMs), { renewable: true });
 		state.leases.refusals = state.leases.refusals.filter(refusal => !isBusy(refusal));
 	}
 }

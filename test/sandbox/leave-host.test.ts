@@ -131,6 +131,23 @@ test('a machine that a host which was left may have is powered on nowhere else b
 	assert.equal(run.pending('powerOn').taskQueue, `host-${kvm2}`);
 });
 
+test('when no other host is left, what one that was left will not undo is parked there, with its lease', async () => {
+	const { run, broker, child } = await left('allocate');
+	await broker.grant(run, 'kvm2');
+	await run.fail('reserve', 'precheck_failed', 'too small');
+	await run.complete('undo', { wasHere: false });
+	await broker.hear(run);
+	const askedFor = broker.asked.length;
+	await run.signal('undone', { ...undoneBy(child), refusal: { code: 'power_on_scheduled', message: 'it ran' } });
+	const { host, parked } = statusOf(run);
+	assert.deepEqual([host, parked?.code, run.pendingTypes()], ['kvm1', 'power_on_scheduled', []]);
+	await run.update('retry', asked);
+	await broker.hear(run);
+	const { taskQueue, input } = run.pending('reserve');
+	assert.deepEqual([taskQueue, heldLeaseSchema.parse(input['lease']).request.step], [`host-${testHostId}`, 'run']);
+	assert.deepEqual([broker.asked.length, broker.steps()], [askedFor, ['run-2']]);
+});
+
 test('a host that has told that the machine has power is not left: the history was put back', async () => {
 	const { run, broker } = await startWaiting(sandbox);
 	await broker.grant(run, 'kvm1');
