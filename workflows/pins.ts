@@ -38,8 +38,9 @@ export async function pinOrSay(run: Run, input: HostStepInput): Promise<void> {
 	}
 }
 
-/** An unpin that meets a repository which is away is owed by the host from then on. */
+/** An unpin that meets a repository which is away is owed by the host from then on, where it has one. */
 export async function releasePin(run: Run): Promise<void> {
+	if (run.state.place === null) return releaseOrLeavePin(run);
 	try {
 		await control.unpin(pinOf(run));
 	} catch (error) {

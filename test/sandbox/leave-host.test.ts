@@ -148,6 +148,19 @@ test('when no other host is left, what one that was left will not undo is parked
 	assert.deepEqual([broker.asked.length, broker.steps()], [askedFor, ['run-2']]);
 });
 
+test('a recovery that no host has ends while its repository is away, and tells of the pin that is left', async () => {
+	const { run, broker } = await left('allocate');
+	await broker.hear(run);
+	await run.update('discard', { ...asked, confirm: 'web01-r1' });
+	await broker.hear(run);
+	await run.fail('unpin', 'store_unreachable');
+	assert.deepEqual([run.closed, statusOf(run).phase], ['completed', 'discarded']);
+	assert.deepEqual(
+		statusOf(run).incidents.map(({ kind }) => kind),
+		['pin_left'],
+	);
+});
+
 test('a host that has told that the machine has power is not left: the history was put back', async () => {
 	const { run, broker } = await startWaiting(sandbox);
 	await broker.grant(run, 'kvm1');
