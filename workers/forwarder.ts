@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, type WorkflowExecutionDescription, WorkflowNotFoundError } from '@temporalio/client';
+import * as z from 'zod';
 import type { Supervisor } from '../activities/host-attempt.ts';
 import { firstIncidents } from '../model/incidents.ts';
 import type { Log } from '../system/log.ts';
@@ -117,20 +118,43 @@ function workflowsOf(client: Client, hostId: string): Workflows {
 				await handleOf(name).signal(hostReportSignal, { ...report, hostId });
 				return true;
 			}),
-		standing: async (name, recoveryId) => (await call(() => standingOf(client, name, recoveryId))) || 'closed',
+		standing: async (name, recoveryId) =>
+			(await call(() => standingOf(client.workflow, { name, recoveryId, hostId }))) || 'closed',
 	};
 }
 
+const memoSchema = z.object({ recoveryId: z.string(), request: z.object({ hostId: z.string() }) });
+
+/**
+ * Of this very recovery, and here: one over a pool that has left this host runs on another, and whether it is open, or gives
+ * its host up, says nothing of what is left here.
+ */
+function isHere(memo: unknown, { recoveryId, hostId }: { recoveryId: string; hostId: string }): boolean {
+	const known = memoSchema.safeParse(memo).data;
+	return known?.recoveryId === recoveryId && known.request.hostId === hostId;
+}
+
+type Described = Pick<WorkflowExecutionDescription, 'memo' | 'status' | 'typedSearchAttributes'>;
+
+/** What is asked of Temporal's client. */
+interface Asked {
+	getHandle(workflowId: string): { describe(): Promise<Described> };
+	list(options: { query: string }): AsyncIterable<Pick<Described, 'memo'>>;
+}
+
 /** The name may be another recovery's by now: then the one that was given up is looked for among the older ones. */
-async function standingOf({ workflow }: Client, name: string, recoveryId: string): Promise<Standing> {
+export async function standingOf(
+	workflow: Asked,
+	{ name, ...here }: { name: string; recoveryId: string; hostId: string },
+): Promise<Standing> {
 	const id = recoveryWorkflowId(name);
 	const newest = await workflow.getHandle(id).describe();
-	if (newest.memo?.['recoveryId'] === recoveryId) {
+	if (isHere(newest.memo, here)) {
 		const phase = newest.typedSearchAttributes.get(searchAttributes.phase);
 		if (phase === 'abandoning' || phase === 'abandoned') return 'abandoned';
 		return newest.status.name === 'RUNNING' || newest.status.name === 'PAUSED' ? 'open' : 'closed';
 	}
 	const query = `WorkflowId = '${id}' AND ${searchAttributes.phase.name} = 'abandoned'`;
-	for await (const { memo } of workflow.list({ query })) if (memo?.['recoveryId'] === recoveryId) return 'abandoned';
+	for await (const { memo } of workflow.list({ query })) if (isHere(memo, here)) return 'abandoned';
 	return 'closed';
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { TypedSearchAttributes } from '@temporalio/common';
 import type { Incident } from '../../model/recovery.ts';
 import type { RecoveryView } from '../../supervisor/protocol.ts';
-import type { HostReport } from '../../workflows/contracts.ts';
-import { forwardOnce, type Standing, type Workflows } from '../../workers/forwarder.ts';
+import { type HostReport, searchAttributes } from '../../workflows/contracts.ts';
+import { forwardOnce, type Standing, standingOf, type Workflows } from '../../workers/forwarder.ts';
 import { incidentsEveryMs, Reports, stateAgainMs, unheardEveryMs } from '../../workers/reports.ts';
 
 const view = (changes: Partial<RecoveryView> = {}): RecoveryView => ({
@@ -194,4 +195,23 @@ test('`forwardOnce` tells the host when the workflow of a recovery has given it 
 	const told = supervisorOf([{ ...one, state: 'abandoned' }]);
 	await forwardOnce(told, workflows(heard, 'abandoned'), new Reports(), signal);
 	assert.deepEqual(told.calls, []);
+});
+
+test('`standingOf` tells of a recovery that has left this host for another as closed, open there or given up there', async () => {
+	const [recoveryId, here, elsewhere] = [randomUUID(), randomUUID(), randomUUID()];
+	const standing = (hostId: string, phase: string, of = recoveryId) => {
+		const memo = { recoveryId, request: { hostId } };
+		const typedSearchAttributes = new TypedSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
+		const describe = async () => ({ memo, typedSearchAttributes, status: { code: 1, name: 'RUNNING' as const } });
+		const list = async function* () {
+			if (phase === 'abandoned') yield { memo };
+		};
+		return standingOf({ getHandle: () => ({ describe }), list }, { name: 'one', recoveryId: of, hostId: here });
+	};
+	assert.deepEqual([await standing(here, 'running'), await standing(elsewhere, 'running')], ['open', 'closed']);
+	assert.deepEqual(
+		[await standing(here, 'abandoned'), await standing(elsewhere, 'abandoned')],
+		['abandoned', 'closed'],
+	);
+	assert.equal(await standing(here, 'running', randomUUID()), 'closed');
 });
