@@ -10,7 +10,7 @@ import type { Run } from './run.ts';
 
 const about = { requestId: z.string() };
 const grantSchema = z.object({ ...about, host: nameSchema.nullable(), token: z.int().min(1) });
-const refusalSchema = z.object({ ...about, code: z.enum(['broker_full', 'lease_ended']) });
+const refusalSchema = z.object({ ...about, code: z.enum(['broker_full', 'lease_ended', 'may_be_over']) });
 const revocationSchema = z.object({ ...about, by: z.string().max(100), reason: z.string().max(500).optional() });
 
 /** Set before the first await, as all handlers: a grant may be older than the run. */
@@ -52,7 +52,7 @@ async function granted(run: Run, { requestId, host, token }: z.infer<typeof gran
 		return tellRelease({ requestId, stays: null });
 	}
 	leases.held.push({ request: asking, host, token });
-	leases.asking = leases.refused = leases.sinceMs = null;
+	leases.asking = leases.refused = leases.sinceMs = leases.doubtedMs = null;
 	log.info('lease', { requestId, host, token });
 }
 

@@ -1,5 +1,6 @@
 import type { HeldLease, LeaseRequest, Release } from '../model/broker.ts';
 import type { ErrorCode } from '../model/errors.ts';
+import type { RefusalCode } from './broker/events.ts';
 
 /** What a recovery asks a broker for: to run at all, and to copy. In this order, never the reverse. */
 export type LeaseKind = 'run' | 'migrate';
@@ -18,11 +19,13 @@ export interface Leases {
 	/** Wanted, and neither granted nor withdrawn. */
 	asking: LeaseRequest | null;
 	/** Why it will not get what it is asking for. */
-	refused: { by: 'broker' | 'person'; code: 'broker_full' | 'lease_ended'; message: string } | null;
+	refused: { by: 'broker' | 'person'; code: RefusalCode; message: string } | null;
 	/** How often it wanted each: a number is used once, since a request that is over is over for good. */
 	wanted: Record<LeaseKind, number>;
 	/** Since when it has waited for what it is asking for, under whatever number. */
 	sinceMs: number | null;
+	/** When the broker did not know any more whether what it asks for was over; null once it has got it. */
+	doubtedMs: number | null;
 	/** A person took the lease of its migration away: why. */
 	taken: string | null;
 	refusals: Refusal[];
@@ -37,6 +40,7 @@ export function noLeases(): Leases {
 		refused: null,
 		wanted: { run: 0, migrate: 0 },
 		sinceMs: null,
+		doubtedMs: null,
 		taken: null,
 		refusals: [],
 		afterReport: null,

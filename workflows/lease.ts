@@ -1,3 +1,4 @@
+import { workflowInfo } from '@temporalio/workflow';
 import { failureOf } from './failures.ts';
 import { runRequest } from './lease-requests.ts';
 import { leaseHeld } from './lease-state.ts';
@@ -20,7 +21,6 @@ export async function acquireLease(run: Run): Promise<void> {
 async function findPlace(run: Run): Promise<void> {
 	const { state } = run;
 	await pauseWhenAllRefused(run);
-	const { requestedAt } = state.timings;
 	const hosts = () => candidates(run).map(({ host }) => host);
 	const granted = await hold(
 		run,
@@ -30,7 +30,7 @@ async function findPlace(run: Run): Promise<void> {
 				holder,
 				step,
 				hosts: hosts(),
-				sinceMs: Date.parse(requestedAt),
+				sinceMs: sinceMs(run),
 				request: run.request,
 				plan: run.plan,
 			}),
@@ -38,6 +38,16 @@ async function findPlace(run: Run): Promise<void> {
 	);
 	state.place = candidates(run).find(({ host }) => host === granted.host) ?? state.place;
 	run.publish(); // before the host has it: a broker that is lost meanwhile learns of the grant by the memo alone
+}
+
+/**
+ * Since when it has waited. Where the broker has forgotten too much to know whether that was over, a run that was never reset
+ * does: it asks for the first time, as if it had begun now. The choice is no branch of the history, which a reset replays.
+ */
+function sinceMs({ state: { leases, timings } }: Run): number {
+	const { runId, firstExecutionRunId } = workflowInfo();
+	const anewMs = runId === firstExecutionRunId ? leases.doubtedMs : null;
+	return anewMs ?? Date.parse(timings.requestedAt);
 }
 
 /**

@@ -32,7 +32,7 @@ export function holderHere(): Holder {
 /**
  * Waits until the recovery holds a lease of this kind, for days if need be; returns at once when it does. Throws
  * `lease_ended` when a person has taken its place among those that wait away, and what `onEnded` throws when the broker
- * knows its request as over, which is so only where a history was put back.
+ * knows its request as over, which is so only where a history was put back, or says twice that it may be.
  */
 export async function hold(
 	run: Run,
@@ -49,7 +49,11 @@ export async function hold(
 		if (refused === null) continue;
 		leases.asking = leases.refused = null;
 		if (refused.by === 'person') throw failureOf({ code: 'lease_ended', message: refused.message });
-		if (refused.code === 'lease_ended') {
+		if (refused.code === 'may_be_over' && (leases.doubtedMs ?? null) === null) {
+			leases.doubtedMs = Date.now();
+			continue;
+		}
+		if (refused.code !== 'broker_full') {
 			onEnded();
 			continue;
 		}

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type LeaseRequest, leaseRequestSchema, releaseSchema, requestIdOf } from '../../model/broker.ts';
+import type { RefusalCode } from '../../workflows/broker/events.ts';
 import type { SandboxRun } from './sandbox.ts';
 
 const awaySchema = z.strictObject({ host: z.string(), seenBy: z.literal('recovery/web01-r1') });
@@ -35,7 +36,7 @@ export class SandboxBroker {
 		return request.step;
 	}
 
-	async refuse(run: SandboxRun, code: 'broker_full' | 'lease_ended'): Promise<void> {
+	async refuse(run: SandboxRun, code: RefusalCode): Promise<void> {
 		await this.hear(run);
 		await run.signal('leaseRefused', { requestId: requestIdOf(this.last()), code });
 	}

@@ -4,6 +4,7 @@ import { heldLeaseSchema } from '../../model/broker.ts';
 import { recoveryRequestSchema } from '../../model/recovery.ts';
 import { testHostId } from '../equipment/recovery-request.ts';
 import { sampleHardware } from '../equipment/sample-config.ts';
+import { SandboxBroker } from '../equipment/sandbox-broker.ts';
 import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
 import { kvm2, startWaiting, statusOf } from './pool-run.ts';
 import { asked } from './recovery-run.ts';
@@ -126,6 +127,29 @@ test('a recovery that no host has is not given up, and says what is possible', a
 	const { run } = await startWaiting(sandbox);
 	const { failure } = await run.update('abandon', { ...asked, confirm: 'web01-r1' });
 	assert.equal(failure?.code, 'phase_wrong');
+});
+
+test('one of which the broker does not know whether it is over asks as of now, and as before where it was reset', async () => {
+	const { run, broker } = await startWaiting(sandbox);
+	const events = run.activations.length;
+	await broker.hear(run);
+	const asBefore = broker.last().sinceMs;
+	await run.passTime(60_000);
+	await broker.refuse(run, 'may_be_over');
+	await broker.hear(run);
+	assert.deepEqual([broker.last().step, broker.last().sinceMs], ['run-2', run.nowMs]);
+	await broker.grant(run, 'kvm2');
+	assert.equal(run.pending('reserve').taskQueue, `host-${kvm2}`);
+
+	const reset = await sandbox.cutBack(run, events);
+	const later = new SandboxBroker();
+	await later.hear(reset);
+	await reset.passTime(60_000);
+	await later.refuse(reset, 'may_be_over');
+	await later.hear(reset);
+	assert.deepEqual([later.last().step, later.last().sinceMs], ['run-2', asBefore]);
+	await later.refuse(reset, 'may_be_over');
+	assert.deepEqual([reset.failureCode, reset.pendingTypes()], ['lease_ended', []]);
 });
 
 test('a put-back history over a pool does not begin a second time elsewhere', async () => {

@@ -57,7 +57,7 @@ test('`acquire` of what was had over a pool is refused for good, whatever the br
 				broker.continueAsNew();
 				for (const request of had) {
 					assert.equal(broker.state.ended.has(requestIdOf(request)), false);
-					assert.equal(ask(broker, request), 'lease_ended');
+					assert.equal(ask(broker, request), 'may_be_over');
 				}
 				assert.deepEqual(broker.held(), []);
 				broker.nowMs += 1;
@@ -76,6 +76,15 @@ test('a recovery that has waited for long gets its next place, however many that
 	assert.equal(ask(broker, first), 'granted', 'it is held, and known');
 	broker.release(first);
 	assert.equal(ask(broker, { ...first, step: 'run-2' }), 'granted');
+});
+
+test('one that asks for the first time after many that began later are over gets its place when it asks as of now', () => {
+	const broker = site();
+	const late = leaseRequest('late', { ...pool, sinceMs: broker.nowMs });
+	forgetAllBefore(broker);
+	assert.equal(ask(broker, late), 'may_be_over');
+	broker.nowMs += 1;
+	assert.equal(ask(broker, { ...late, step: 'run-2', sinceMs: broker.nowMs }), 'granted');
 });
 
 test('where one host alone was asked for, what was forgotten is granted: that host knows what it has', () => {

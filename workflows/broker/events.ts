@@ -50,7 +50,8 @@ export type Happening = BrokerEvent extends infer Each
 		: never
 	: never;
 
-export type RefusalCode = 'broker_full' | 'lease_ended';
+/** `may_be_over`: nothing is known of it, and what is forgotten may be its end. */
+export type RefusalCode = 'broker_full' | 'lease_ended' | 'may_be_over';
 
 /** What is to be done after the state that says so is kept. */
 export type BrokerEffect =

@@ -1,5 +1,5 @@
 import { brokerLimits, type LeaseRequest, type Release, requestIdOf, stepBefore } from '../../model/broker.ts';
-import type { BrokerEffect, Reasoned, Reduced } from './events.ts';
+import type { BrokerEffect, Reasoned, Reduced, RefusalCode } from './events.ts';
 import type { BrokerState, Lease, Waiter } from './state.ts';
 
 /** Asked as often as its holder likes: until it is over, the same request waits once and is granted once. */
@@ -10,7 +10,8 @@ export function acquire(state: BrokerState, request: LeaseRequest): Reduced {
 	if (lease) return { state: withLease(state, { ...lease, maybeKnown: true }), effects: [grantOf(lease)] };
 	if (state.waiters.has(requestId)) return { state, effects: [] };
 	// Also when the release has overtaken the request.
-	if (state.ended.has(requestId) || mayBeForgotten(state, request)) return refused(state, request, 'lease_ended');
+	if (state.ended.has(requestId)) return refused(state, request, 'lease_ended');
+	if (mayBeForgotten(state, request)) return refused(state, request, 'may_be_over');
 	if (state.waiters.size >= brokerLimits.waiters) return refused(state, request, 'broker_full');
 	const seq = state.lastSeq + 1;
 	const waiters = new Map(state.waiters).set(requestId, { requestId, request, seq, reservesOn: null });
@@ -112,7 +113,7 @@ function lastingOf(state: BrokerState, { host, request: { onHost, lasting } }: L
 	};
 }
 
-function refused(state: BrokerState, request: LeaseRequest, code: 'broker_full' | 'lease_ended'): Reduced {
+function refused(state: BrokerState, request: LeaseRequest, code: RefusalCode): Reduced {
 	const requestId = requestIdOf(request);
 	return { state, effects: [{ type: 'refuse', holder: request.holder, requestId, code }] };
 }
