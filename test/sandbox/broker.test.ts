@@ -201,6 +201,17 @@ test('`broker` does not wait for a host that does not answer before it continues
 	assert.deepEqual(next.pending('leasesGone').input, { hostId, requestIds: [requestIdOf(one)] });
 });
 
+test('`broker` that is not told what is held asks again, and grants nothing before', async () => {
+	const run = await sandbox.start('broker', [{ reporters: ['host/kvm1'] }]);
+	await run.signal('capacityReport', report(1));
+	await run.signal('acquire', one);
+	await run.fail('heldLeases', 'internal');
+	assert.deepEqual([run.pendingTypes(), told(run)], [[], []]);
+	await run.passTime(minute / 2);
+	await run.complete('heldLeases', []);
+	assert.deepEqual(told(run), ['leaseGranted recovery/one']);
+});
+
 test('`broker` that has not heard what is held asks again in the next run', async () => {
 	const run = await sandbox.start('broker', [{ reporters: ['host/kvm1'] }]);
 	run.suggestContinueAsNew = true;

@@ -1,4 +1,11 @@
-import { getExternalWorkflowHandle, log, proxyActivities, type SignalDefinition } from '@temporalio/workflow';
+import {
+	DeterminismViolationError,
+	getExternalWorkflowHandle,
+	log,
+	proxyActivities,
+	type SignalDefinition,
+	sleep,
+} from '@temporalio/workflow';
 import { brokerLimits, type Holder } from '../../model/broker.ts';
 import {
 	type BrokerActivities,
@@ -16,6 +23,9 @@ import type { BrokerState } from './state.ts';
 const { heldLeases } = proxyActivities<BrokerActivities>(heldLeasesOptions);
 const { closedHolders } = proxyActivities<BrokerActivities>(livenessOptions);
 const { deliverGrants } = proxyActivities<BrokerActivities>(deliverOptions);
+
+/** After a failure that trying again does not mend. */
+const askAgainMs = 30_000;
 
 type GrantEffect = Extract<BrokerEffect, { type: 'grant' }>;
 
@@ -45,10 +55,13 @@ export class BrokerRun {
 		for (const effect of effects) if (effect.type !== 'grant') this.#carryOut(effect);
 	}
 
-	/** A run that ends before there is an answer leaves the question to the next. */
+	/** Until there is an answer, for nothing is granted before. A run that ends before leaves the question to the next. */
 	async rebuild(): Promise<void> {
-		if (!this.state.rebuilding || this.state.rebuilding.listed) return;
-		this.happens({ type: 'listed', held: await heldLeases({}) });
+		while (this.state.rebuilding && !this.state.rebuilding.listed) {
+			const held = await heldLeases({}).catch(unknownYet);
+			if (held) this.happens({ type: 'listed', held });
+			else await sleep(askAgainMs);
+		}
 	}
 
 	/** Costs three events, and each grant alone two: a burst would be slow, and its history long. */
@@ -128,4 +141,9 @@ export class BrokerRun {
 			this.#underWay -= 1;
 		});
 	}
+}
+
+function unknownYet(error: unknown): undefined {
+	if (error instanceof DeterminismViolationError) throw error;
+	log.warn('nobody tells what is held; it is asked again', { cause: String(error) });
 }
