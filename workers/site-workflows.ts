@@ -1,6 +1,19 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import {
+	type Client,
+	isGrpcDeadlineError,
+	isGrpcServiceError,
+	ServiceError,
+	WorkflowNotFoundError,
+} from '@temporalio/client';
 import type { FoundWorkflow, SiteWorkflows } from '../activities/broker/site-workflows.ts';
-import { acquireSignal, brokerWorkflow, brokerWorkflowId, leaseGrantedSignal } from '../workflows/broker-contracts.ts';
+import { RouseError } from '../model/errors.ts';
+import {
+	acquireSignal,
+	type BrokerInput,
+	brokerWorkflow,
+	brokerWorkflowId,
+	leaseGrantedSignal,
+} from '../workflows/broker-contracts.ts';
 import { recoveryWorkflow, taskQueues } from '../workflows/contracts.ts';
 
 /** A server answers some hundred such questions a second, and has others to answer. */
@@ -10,24 +23,29 @@ const atOnce = 16;
 export function siteWorkflows(client: Client, reporters: () => Promise<string[]>): SiteWorkflows {
 	return {
 		async askBroker(request) {
-			await client.workflow.signalWithStart(brokerWorkflow, {
-				workflowId: brokerWorkflowId,
-				taskQueue: taskQueues.control,
-				args: [{ reporters: await reporters() }],
-				signal: acquireSignal,
-				signalArgs: [request],
-			});
+			const args: [BrokerInput] = [{ reporters: await reporters() }];
+			await answered(() =>
+				client.workflow.signalWithStart(brokerWorkflow, {
+					workflowId: brokerWorkflowId,
+					taskQueue: taskQueues.control,
+					args,
+					signal: acquireSignal,
+					signalArgs: [request],
+				}),
+			);
 		},
-		async openRecoveries() {
+		openRecoveries() {
 			const query = `WorkflowType = '${recoveryWorkflow}' AND ExecutionStatus = 'Running'`;
-			const open: string[] = [];
-			for await (const { workflowId } of client.workflow.list({ query })) open.push(workflowId);
-			return open;
+			return answered(async () => {
+				const open: string[] = [];
+				for await (const { workflowId } of client.workflow.list({ query })) open.push(workflowId);
+				return open;
+			});
 		},
 		tellGrants(grants, signal) {
 			return forEach(grants, signal, async ({ workflowId, ...message }) => {
 				try {
-					await client.workflow.getHandle(workflowId).signal(leaseGrantedSignal, message);
+					await answered(() => client.workflow.getHandle(workflowId).signal(leaseGrantedSignal, message));
 					return true;
 				} catch (error) {
 					if (error instanceof WorkflowNotFoundError) return false;
@@ -39,6 +57,20 @@ export function siteWorkflows(client: Client, reporters: () => Promise<string[]>
 			return forEach(workflowIds, signal, workflowId => find(client, workflowId));
 		},
 	};
+}
+
+/**
+ * Whatever befalls a call to the server may pass by itself, and is told by our code: of an error that it does not know an
+ * activity fails for good.
+ */
+async function answered<T>(call: () => Promise<T>): Promise<T> {
+	try {
+		return await call();
+	} catch (cause) {
+		if (!(cause instanceof ServiceError || isGrpcServiceError(cause) || isGrpcDeadlineError(cause))) throw cause;
+		const said = cause.cause instanceof Error ? cause.cause : cause;
+		throw new RouseError('temporal_unreachable', `Temporal does not answer: ${said.message}`, { cause });
+	}
 }
 
 /** So many at once, in the same order. */
@@ -57,7 +89,7 @@ async function forEach<From, To>(
 
 async function find(client: Client, workflowId: string): Promise<FoundWorkflow | undefined> {
 	try {
-		const { closeTime, memo, raw } = await client.workflow.getHandle(workflowId).describe();
+		const { closeTime, memo, raw } = await answered(() => client.workflow.getHandle(workflowId).describe());
 		const firstRunId = raw.workflowExecutionInfo?.firstRunId ?? '';
 		return { isOpen: closeTime === undefined, firstRunId, memo: memo ?? {} };
 	} catch (error) {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createBrokerActivities } from '../../activities/broker-activities.ts';
 import type { FoundWorkflow } from '../../activities/broker/site-workflows.ts';
 import { checkInputs } from '../../activities/checked-inputs.ts';
+import { siteWorkflows } from '../../workers/site-workflows.ts';
 import { leaseRequest } from '../equipment/broker-site.ts';
 
 const lease = { request: leaseRequest('one', { shared: { 'repository/main/mounts': 1 } }), host: null, token: 1 };
@@ -67,4 +69,17 @@ test('`deliverGrants` tells each holder by its signal, and whom it did not meet,
 	assert.deepEqual(answer, { nobody, once: true });
 	const again = await run('deliverGrants', activities.deliverGrants, { grants }, 2);
 	assert.deepEqual(again, { nobody, once: false });
+});
+
+test('a server that does not answer is asked again by every activity of the broker', async () => {
+	const connection = Connection.lazy({ address: '127.0.0.1:1', interceptors: [] });
+	const asking = createBrokerActivities(siteWorkflows(new Client({ connection }), async () => []));
+	const grants = [{ workflowId: 'recovery/one', requestId: 'recovery/one/a/run', host: 'kvm1', token: 7 }];
+	const { holder } = lease.request;
+	const mayPass = { type: 'temporal_unreachable', nonRetryable: false };
+	await assert.rejects(run('deliverGrants', asking.deliverGrants, { grants }), mayPass);
+	await assert.rejects(run('closedHolders', asking.closedHolders, { holders: [holder] }), mayPass);
+	await assert.rejects(run('heldLeases', asking.heldLeases, {}), mayPass);
+	await assert.rejects(run('askBroker', asking.askBroker, { request: lease.request }), mayPass);
+	await connection.close();
 });
