@@ -10,7 +10,7 @@ import {
 } from '@temporalio/workflow';
 import { type HeldLease, type Holder, type LeaseRequest, type Release, requestIdOf } from '../model/broker.ts';
 import { acquireSignal, brokerWorkflowId, releaseSignal } from './broker-contracts.ts';
-import { failureOf, Interruption } from './failures.ts';
+import { documentOf, failureOf, Interruption } from './failures.ts';
 import { kindOf, type LeaseKind, type Leases, leaseHeld, nextStep } from './lease-state.ts';
 import type { Run } from './run.ts';
 import { control } from './stubs.ts';
@@ -84,8 +84,17 @@ async function ask(run: Run, request: LeaseRequest): Promise<void> {
 		await run.interruptible(() => broker.signal(acquireSignal, request));
 	} catch (error) {
 		if (error instanceof Interruption || error instanceof DeterminismViolationError) throw error;
-		// There is none: it is started with this request.
+		await startBroker(run, request);
+	}
+}
+
+/** There is none: it is started with this request. Where that fails another may be there when it asks again. */
+async function startBroker(run: Run, request: LeaseRequest): Promise<void> {
+	try {
 		await run.interruptible(() => control.askBroker({ request }));
+	} catch (error) {
+		if (error instanceof Interruption || error instanceof DeterminismViolationError) throw error;
+		log.warn('no broker could be started; it is asked again', { ...documentOf(error) });
 	}
 }
 

@@ -122,6 +122,18 @@ test('where no broker is there it is started with the request', async () => {
 	assert.equal(step, 'run');
 });
 
+test('a recovery whose broker cannot be started asks again later', async () => {
+	const { run, broker } = await startWaiting();
+	broker.there = false;
+	await broker.hear(run);
+	await run.fail('askBroker', 'config_invalid');
+	assert.deepEqual([run.closed, run.pendingTypes()], [undefined, []]);
+	broker.there = true;
+	await run.passTime(5 * minutes);
+	await broker.hear(run);
+	assert.equal(broker.last().step, 'run');
+});
+
 test('a recovery that waits asks again after five minutes, by the same request', async () => {
 	const { run, broker } = await startWaiting();
 	await broker.hear(run);
