@@ -21,7 +21,8 @@ export async function acquireLease(run: Run): Promise<void> {
 async function findPlace(run: Run): Promise<void> {
 	const { state } = run;
 	await pauseWhenAllRefused(run);
-	const hosts = () => candidates(run).map(({ host }) => host);
+	// One that it was given before, and lost the lease of, may have it.
+	const hosts = () => (state.place ? [state.place] : candidates(run)).map(({ host }) => host);
 	const granted = await hold(
 		run,
 		'run',

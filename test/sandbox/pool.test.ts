@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { heldLeaseSchema } from '../../model/broker.ts';
+import { heldLeaseSchema, requestIdOf } from '../../model/broker.ts';
 import { recoveryRequestSchema } from '../../model/recovery.ts';
 import { testHostId } from '../equipment/recovery-request.ts';
 import { sampleHardware } from '../equipment/sample-config.ts';
@@ -150,6 +150,16 @@ test('one of which the broker does not know whether it is over asks as of now, a
 	assert.deepEqual([later.last().step, later.last().sinceMs], ['run-2', asBefore]);
 	await later.refuse(reset, 'may_be_over');
 	assert.deepEqual([reset.failureCode, reset.pendingTypes()], ['lease_ended', []]);
+});
+
+test('a recovery whose place was taken away before its host had answered asks for that host alone', async () => {
+	const { run, broker } = await startWaiting(sandbox);
+	await broker.grant(run, 'kvm1');
+	run.suggestContinueAsNew = true;
+	await run.signal('leaseRevoked', { requestId: requestIdOf(broker.last()), by: 'ann', reason: 'stuck' });
+	const next = await sandbox.goOn(run);
+	await broker.hear(next);
+	assert.deepEqual([broker.last().step, broker.last().hosts], ['run-2', ['kvm1']]);
 });
 
 test('a put-back history over a pool does not begin a second time elsewhere', async () => {
