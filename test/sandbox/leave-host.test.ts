@@ -131,6 +131,21 @@ test('a machine that a host which was left may have is powered on nowhere else b
 	assert.equal(run.pending('powerOn').taskQueue, `host-${kvm2}`);
 });
 
+test('a machine that a host which was left may have too is told of at once when it runs elsewhere by then', async () => {
+	const { run, broker, child } = await left('allocate');
+	await broker.hear(run);
+	await broker.grant(run, 'kvm2');
+	await bringTo(run, 'powerOn');
+	await run.complete('powerOn');
+	await run.signal('undone', { ...undoneBy(child), refusal: { code: 'power_on_scheduled', message: 'it ran' } });
+	const { phase, parked } = statusOf(run);
+	assert.deepEqual([phase, parked?.code], ['running', 'power_on_scheduled']);
+	await run.update('migrate', asked);
+	assert.deepEqual(run.pendingTypes(), [], 'nothing is done before somebody has looked');
+	await run.update('retry', asked);
+	assert.equal(run.pending('retry').taskQueue, `host-${kvm2}`);
+});
+
 test('when no other host is left, what one that was left will not undo is parked there, with its lease', async () => {
 	const { run, broker, child } = await left('allocate');
 	await broker.grant(run, 'kvm2');
