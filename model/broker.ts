@@ -120,6 +120,8 @@ export const capacityReportSchema = z.strictObject({
 	),
 	/** Leases that a host has accepted, and whose recovery is not over there. */
 	held: z.array(heldLeaseSchema),
+	/** Some of its recoveries cannot be read: what is missing in `held` may be held all the same. */
+	partial: z.literal(true).optional(),
 });
 export type CapacityReport = z.infer<typeof capacityReportSchema>;
 

@@ -30,11 +30,13 @@ export class Capacity {
 			loadConfig(installation),
 			makeIdentity(places.hostIdentity(installation.home)),
 		]);
+		const partial: Pick<CapacityReport, 'partial'> = this.#registry.damaged.size > 0 ? { partial: true } : {};
 		return reportNumbers.next(number => ({
 			reporter: `host/${limits.name}`,
 			hostId,
 			number,
 			...accountOf(sample, this.#tenants(), { ...limits, noNewCopies: this.#pace.datastore?.stopsNew ?? null }),
+			...partial,
 		}));
 	}
 

@@ -111,6 +111,8 @@ test('`report` without a lease that the host had accepted ends it; one that it h
 	site.report('host/kvm1', { recoveries: 1 }, { held: [{ request: one, host: 'kvm1', token }] });
 	site.continueAsNew();
 	assert.deepEqual(site.held(), ['one']);
+	site.report('host/kvm1', { recoveries: 1 }, { partial: true });
+	assert.deepEqual(site.held(), ['one'], 'the host cannot read all that it has');
 	site.report('host/kvm1', { recoveries: 1 });
 	assert.deepEqual(site.tick(), ['two@kvm1']);
 	assert.equal(site.state.ended.has(requestIdOf(one)), true);

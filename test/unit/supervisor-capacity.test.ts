@@ -92,6 +92,17 @@ test('`capacity` has a lease as held again after the supervisor has died', async
 	assert.deepEqual([report.held, report.number > number], [[lease], true]);
 });
 
+test('`capacity` says that a recovery of which nothing can be read may hold a lease', async t => {
+	const simulation = await simulate(t);
+	await runLeased(simulation);
+	assert.equal((await simulation.host.client.capacity()).partial, undefined);
+	await simulation.stop();
+	await simulation.changeState({ version: 2 });
+	await simulation.start();
+	const { held, partial } = await simulation.host.client.capacity();
+	assert.deepEqual([held, partial], [[], true]);
+});
+
 test('a recovery whose supervisor died as soon as it was made has its lease', async t => {
 	const simulation = await simulate(t);
 	const { recovery, host } = simulation;

@@ -40,11 +40,11 @@ export function report(state: BrokerState, told: CapacityReport, atMs: number): 
  * What the host had accepted and has no longer is over there, and it takes it no second time: its release is under way,
  * or went to a broker that is lost.
  */
-function compare(state: BrokerState, { reporter, held }: CapacityReport): BrokerState {
+function compare(state: BrokerState, { reporter, held, partial }: CapacityReport): BrokerState {
 	const onHost = new Set(held.map(({ request }) => requestIdOf(request)));
 	const here = [...state.leases.values()].filter(({ host }) => `host/${host}` === reporter);
 	const accepted = here.filter(lease => onHost.has(lease.requestId) && !lease.onHost);
-	const over = here.filter(lease => !onHost.has(lease.requestId) && lease.onHost);
+	const over = partial ? [] : here.filter(lease => !onHost.has(lease.requestId) && lease.onHost);
 	const next = end(
 		state,
 		over.map(({ requestId }) => requestId),
