@@ -69,6 +69,26 @@ test('a machine that is never ready is looked at, tested by nothing, and holds u
 	assert.deepEqual([db1?.stage, db1?.code, db1?.reason], ['failed', 'not_ready', 'the agent does not answer']);
 });
 
+test('a machine that is not ready, and is kept for those who follow, is looked at while they are tested, every ten minutes and no more often', async () => {
+	const drill = await SandboxDrill.start(sandbox, ordered);
+	await drill.batch.news('not_ready', ['db1'], { code: 'not_ready', reason: 'the agent does not answer' });
+	await drill.batch.settle();
+	await drill.tested('db1');
+	await drill.ready('w1', 'w2');
+	await drill.run.passTime(600_000);
+	for (let round = 0; round < 3; round += 1) {
+		const look = drill.run.pending('lookAtItems');
+		assert.deepEqual(namesIn(look), ['db1']);
+		const glance = { ...running, recoveryId: recoveryIdOf('db1'), readiness: 'not_ready' as const };
+		await drill.run.completeActivity(look, [{ name: 'db1', glance }]);
+		for (const sent of drill.run.outside.sent) await drill.run.arrive(sent);
+		await drill.run.passTime(599_000);
+		assert.deepEqual(drill.run.pendingTypes(), []);
+		await drill.run.passTime(1_000);
+	}
+	assert.deepEqual(await drill.stages(), { db1: 'failed', w1: 'testing', w2: 'testing' });
+});
+
 test('one that is parked, one that fails, and one that is refused are failed, and all the rest is thrown away', async () => {
 	const drill = await SandboxDrill.start(sandbox, drillPlan({ all: ['a', 'b', 'c'] }));
 	await drill.batch.news('parked', ['a'], { code: 'hypervisor_stuck', reason: 'it does not start' });

@@ -3,18 +3,17 @@ import { type BatchState, beginAnew, changeItems, isUnderWay } from './state.ts'
 
 /** Nobody will look at them: whoever follows starts all the same, for each is to be tried. */
 export function overlook(state: BatchState, items: readonly number[]): BatchState {
-	return { ...changeItems(state, items, item => ({ ...item, overlooked: true })), endedMs: null };
+	return changeItems(state, items, item => ({ ...item, overlooked: true }));
 }
 
 /** Whatever their machines have written. */
 export function throwAway(state: BatchState, items: readonly number[]): BatchState {
-	const next = changeItems(state, items, item =>
+	return changeItems(state, items, item =>
 		isUnderWay(item) && !item.leaving ? { ...item, owes: [...item.owes, 'take-back'], leaving: true } : item,
 	);
-	return { ...next, endedMs: null };
 }
 
 /** What was found of an earlier drill, and has come to its end before it could be tried. */
 export function again(state: BatchState, items: readonly number[]): BatchState {
-	return { ...changeItems(state, items, beginAnew), endedMs: null };
+	return changeItems(state, items, beginAnew);
 }

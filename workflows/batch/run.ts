@@ -61,7 +61,8 @@ export class BatchRun {
 
 	happens(happening: Happening): void {
 		const { state, effects } = reduce(this.layout, this.state, { ...happening, atMs: Date.now() });
-		this.state = state;
+		// What a drill has beneath is never over: it waits for tests while nothing is left to start, and is to go on with its rounds.
+		this.state = this.#disposable ? { ...state, endedMs: null } : state;
 		this.dirty = happening.type !== 'tick';
 		for (const effect of effects) this.#carryOut(effect);
 		this.#publish();
