@@ -104,7 +104,7 @@ describe('`checkReadiness` by tcp', () => {
 	});
 
 	it('says at the end of its time why nobody did', async t => {
-		const answer = await ask(await closedPort(t));
+		const answer = await ask(await closedPort(t), { timeoutMs: 1_500 });
 		assert.equal(answer.ready, false);
 		assert.equal(answer.code, 'not_ready');
 		assert.match(answer.reason ?? '', /ECONNREFUSED/);

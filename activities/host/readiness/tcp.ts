@@ -9,8 +9,9 @@ export async function askByTcp(
 	{ address, port }: { address: string; port: number },
 	{ greeted, withinMs, signal }: AskOptions & { greeted: boolean },
 ): Promise<string | undefined> {
+	// What is left of a limit is no whole number, which it takes alone; and a socket that nobody hears ends this process.
+	const deadline = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(withinMs))]);
 	const socket = createConnection({ host: address, port });
-	const deadline = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
 	const late = greeted
 		? 'a connection was taken and nothing came: on a forwarded port only a service that speaks first shows that the guest is there'
 		: 'nobody answers';
