@@ -1,4 +1,11 @@
-import { allHandlersFinished, CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import {
+	allHandlersFinished,
+	CancellationScope,
+	condition,
+	DeterminismViolationError,
+	log,
+	workflowInfo,
+} from '@temporalio/workflow';
 import * as z from 'zod';
 import { itemRequest, planObjection } from '../model/batch-requests.ts';
 import { type DrillPlan, drillLimits, drillPlanSchema } from '../model/drill.ts';
@@ -8,7 +15,7 @@ import { refusalText } from '../model/issue-text.ts';
 import { type DrillInput, drillWorkflowId } from './drill-contracts.ts';
 import { takeDrillMessages } from './drill/messages.ts';
 import { DrillRun } from './drill/run.ts';
-import { failureOf } from './failures.ts';
+import { documentOf, failureOf } from './failures.ts';
 import { tickInTime } from './tick-in-time.ts';
 import { nextTickMs } from './batch/tick.ts';
 
@@ -27,11 +34,18 @@ export async function drill(input: DrillInput): Promise<DrillView> {
 		void endInTime(run);
 		void tickInTime(run.batch, () => nextTickMs(run.batch.state));
 		await untilTried(run);
-		await Promise.all([run.writeReport(), untilThrownAway(run)]);
+		// One that cannot be written keeps nothing from being thrown away.
+		await Promise.all([run.writeReport().catch(notWritten), untilThrownAway(run)]);
 		await run.writeReport();
 		await condition(() => run.quiet && allHandlersFinished());
 		return run.end();
 	});
+}
+
+/** It is written once more when nothing is left. */
+function notWritten(error: unknown): void {
+	if (error instanceof DeterminismViolationError) throw error;
+	log.warn('the report was not written', { ...documentOf(error) });
 }
 
 async function untilTried(run: DrillRun): Promise<void> {

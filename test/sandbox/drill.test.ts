@@ -117,6 +117,18 @@ test('a recovery that is not there to be thrown away is looked at, and its end i
 	assert.equal(drill.run.closed, 'completed');
 });
 
+test('a report that cannot be written keeps nothing from being thrown away, and is written once more then', async () => {
+	const drill = await SandboxDrill.start(sandbox, drillPlan({ all: ['a'] }));
+	await drill.ready('a');
+	await drill.tested('a');
+	await drill.run.fail('writeDrillReport', 'format_damaged');
+	assert.equal(drill.run.closed, undefined);
+	assert.deepEqual(await drill.thrownAway(), ['a']);
+	await drill.gone('a');
+	await drill.run.complete('writeDrillReport');
+	assert.equal(drill.run.closed, 'completed');
+});
+
 for (const how of ['by a person', 'in Temporal', 'by its time limit'] as const)
 	test(`a drill that is cancelled ${how} leaves its tests, throws everything away, and reports what it knows`, async () => {
 		const drill = await SandboxDrill.start(sandbox, ordered);
