@@ -18,8 +18,11 @@ import { testHostId } from '../equipment/recovery-request.ts';
 const drilled = { recoveryId: testHostId, drill: { name: 'weekly' }, forwards: [] as object[] };
 
 /** One call of the activity, on a host whose supervisor sees the machine like this. */
-function run(check: DrillCheck, world: { view?: object; checks?: string; more?: object } = {}): Promise<TestResult> {
-	const { view = drilled, checks = '/nowhere', more = {} } = world;
+function run(
+	check: DrillCheck,
+	world: { view?: object; checks?: string; more?: object; timeoutMs?: number } = {},
+): Promise<TestResult> {
+	const { view = drilled, checks = '/nowhere', more = {}, timeoutMs = 1_000 } = world;
 	const supervisor: Partial<Record<keyof Supervisor, unknown>> = { recovery: async () => view, ...more };
 	const host = {
 		hostId: testHostId,
@@ -37,7 +40,7 @@ function run(check: DrillCheck, world: { view?: object; checks?: string; more?: 
 		name: 'web01-drill',
 		recoveryId: testHostId,
 		generation: 0,
-		test: { name: 'a test', check, timeoutMs: 1_000 },
+		test: { name: 'a test', check, timeoutMs },
 	});
 }
 
@@ -58,6 +61,20 @@ test('`runTest` takes ssh to no place but a port that is forwarded to this machi
 	assert.match(reason ?? '', /not forwarded to this machine/);
 });
 
+test('`runTest` takes ssh to no other address because it has the port of one that is forwarded', async () => {
+	const tried = async (from: string, address: string) => {
+		const forwards = [{ address: from, port: 9, guestPort: 22 }];
+		return (await run({ ...ssh, port: 9, address }, { view: { ...drilled, forwards } })).code;
+	};
+	for (const address of ['db01', '127.example.org', '192.0.2.1'])
+		assert.equal(await tried('0.0.0.0', address), 'config_invalid', address);
+	for (const address of ['127.0.0.1', 'localhost']) assert.equal(await tried('192.0.2.1', address), 'config_invalid');
+	for (const address of ['127.0.0.1', 'localhost']) {
+		assert.notEqual(await tried('127.0.0.1', address), 'config_invalid');
+		assert.notEqual(await tried('0.0.0.0', address), 'config_invalid');
+	}
+});
+
 test('`runTest` on a forwarded port wants a greeting, since QEMU takes connections itself', async t => {
 	const server = createServer(socket => socket.on('error', () => socket.destroy()));
 	server.listen(0, '127.0.0.1');
@@ -72,6 +89,19 @@ test('`runTest` on a forwarded port wants a greeting, since QEMU takes connectio
 		[(await run(tcp)).passed, (await run(tcp, { view: { ...drilled, forwards } })).passed],
 		[true, false],
 	);
+});
+
+test('`runTest` by tcp says at the end of its time why nobody answered', async () => {
+	const server = createServer().listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	const address = server.address();
+	assert.ok(typeof address === 'object' && address);
+	server.close();
+	await once(server, 'close');
+	const { port } = address;
+	const { code, reason } = await run({ by: 'tcp', address: '127.0.0.1', port }, { timeoutMs: 1_500 });
+	assert.equal(code, 'drill_failed');
+	assert.match(reason ?? '', /ECONNREFUSED/);
 });
 
 test('`runTest` tells what a program said and how it ended, and hears a serial console', async t => {

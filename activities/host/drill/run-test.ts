@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ActivityInput } from '../../../model/activity-inputs.ts';
 import { type DrillCheck, drillLimits } from '../../../model/drill.ts';
@@ -40,7 +41,6 @@ export const runTest = (host: HostDependencies) =>
 		});
 		const { forwards } = await drilledOnHost(host, input, signal);
 		try {
-			mustBeItsOwn(test.check, forwards);
 			const { why, output } = await tryIt(test.check, {
 				host,
 				name,
@@ -78,7 +78,10 @@ async function tryIt(check: DrillCheck, trying: Trying): Promise<Tried> {
 		case 'serial':
 			return onSerial(await host.supervisor.console(name, 'serial', signal), check, { withinMs, signal });
 		case 'ssh':
-			return overSsh(check, { keyDirectory: host.checks, withinMs, signal });
+			return overSsh(
+				{ ...check, address: ownAddress(check, forwards) },
+				{ keyDirectory: host.checks, withinMs, signal },
+			);
 		default:
 			return check satisfies never;
 	}
@@ -88,13 +91,18 @@ function ofExit(code: number, output: string): Tried {
 	return { why: code === 0 ? undefined : `it ended with exit code ${code}`, output };
 }
 
-/** The key opens the original as well, which has the same guest: it is used for the machine of the drill alone. */
-function mustBeItsOwn(check: DrillCheck, forwards: readonly Forward[]): void {
-	if (check.by !== 'ssh') return;
-	const { address, port } = check;
-	if (isForwarded({ by: 'tcp', address, port }, forwards)) return;
+/**
+ * The key opens the original as well, which has the same guest: it is used for the machine of the drill alone. So the address
+ * is that of the forward itself: any other, and any name, may be the original's, whatever its port.
+ */
+function ownAddress({ address, port }: Extract<DrillCheck, { by: 'ssh' }>, forwards: readonly Forward[]): string {
+	const wanted = address === 'localhost' ? '127.0.0.1' : address;
+	const here = isIPv4(wanted) && wanted.startsWith('127.');
+	const isOwn = (forward: Forward) =>
+		forward.port === port && (forward.address === wanted || (forward.address === '0.0.0.0' && here));
+	if (forwards.some(isOwn)) return wanted;
 	throw new RouseError('config_invalid', `${address} port ${port} is not forwarded to this machine`, {
-		hint: 'forward a port of the host to its 22, and let the test use that',
+		hint: 'forward a port of the host to its 22, and let the test use that, by the address that it is forwarded from',
 	});
 }
 
