@@ -11,6 +11,7 @@ import { checkInputs } from '../../activities/checked-inputs.ts';
 import { runTest } from '../../activities/host/drill/run-test.ts';
 import type { Supervisor } from '../../activities/host-attempt.ts';
 import type { DrillCheck } from '../../model/drill.ts';
+import { RouseError } from '../../model/errors.ts';
 import type { TestResult } from '../../model/drill-report.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { testHostId } from '../equipment/recovery-request.ts';
@@ -53,6 +54,15 @@ test("`runTest` runs nothing on a machine that its host does not know as a drill
 		{ ...drilled, recoveryId: '5b0c3f0e-6d1f-4c56-9a3e-0d4c2d1b7a11' },
 	])
 		await assert.rejects(run({ by: 'agent', command: ['x'] }, { view, more }), { type: 'identity_conflict' });
+});
+
+test('`runTest` is tried again when the supervisor is away, and says nothing about the machine', async () => {
+	const more = {
+		agentRun: async () => {
+			throw new RouseError('supervisor_unreachable', 'nobody answers');
+		},
+	};
+	await assert.rejects(run({ by: 'agent', command: ['x'] }, { more }), { type: 'supervisor_unreachable' });
 });
 
 test('`runTest` takes ssh to no place but a port that is forwarded to this machine', async () => {

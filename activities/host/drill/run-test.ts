@@ -53,6 +53,8 @@ export const runTest = (host: HostDependencies) =>
 		} catch (error) {
 			signal.throwIfAborted();
 			const { code, message } = asRouseError(error);
+			// One that is started again meanwhile says nothing about the machine: the test is run once more, which it has to bear.
+			if (code === 'supervisor_unreachable') throw error;
 			return done(message, '', code);
 		}
 	});
