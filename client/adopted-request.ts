@@ -39,6 +39,7 @@ export function adoptedRequest(
 		forwards,
 		config,
 		had,
+		drill,
 	} = plan;
 	return {
 		request: {
@@ -57,6 +58,7 @@ export function adoptedRequest(
 			...(had?.cpus === undefined ? {} : { cpus: config.cpus }),
 			newMac: false,
 			powerOn: !powerOnScheduled || powerDesired === 'on',
+			...(drill ? { drill } : {}),
 			policy: { finish: 'manual', switch: 'manual', maxRateBytes: copy.maxRateBytes },
 			reason: '',
 			requestedBy: 'unknown',

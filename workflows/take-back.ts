@@ -23,7 +23,9 @@ export function takeBackOnWish(run: Run): void {
 	setHandler(takeBackSignal, sent => {
 		const { data: wish } = askedSchema.safeParse(sent);
 		const disposable = run.request.drill !== undefined;
-		const mayWish = wish?.batch === run.batch && wish?.batch !== undefined && (wish.drill ?? false) === disposable;
+		// That of a drill may have been adopted since: of that nobody but its request knows whose it is.
+		const owner = run.request.drill?.name ?? run.batch;
+		const mayWish = wish?.batch === owner && wish?.batch !== undefined && (wish.drill ?? false) === disposable;
 		if (!mayWish || (run.state.powerScheduled && !disposable)) {
 			const batch = wish?.batch ?? 'not understood';
 			log.info('not taken back', { powerScheduled: run.state.powerScheduled, batch });

@@ -83,6 +83,16 @@ for (const step of ['plan', 'allocate', 'powerOn', 'running'] as const)
 		assert.deepEqual([run.closed, run.attributes['RousePhase']], ['completed', 'discarded']);
 	});
 
+test("`takeBack` of a drill is heeded by a recovery of it that was adopted, which nobody but its request says is the drill's", async () => {
+	const request = makeRequest({ drill });
+	const run = await sandbox.start('recovery', [{ request, requestHash: 'c'.repeat(64) }]);
+	await bringTo(run, request, 'running');
+	await run.signal('takeBack', { ...thrownAway, batch: 'another' });
+	assert.deepEqual(run.pendingTypes(), []);
+	await run.signal('takeBack', thrownAway);
+	assert.deepEqual(run.pending('discard').input['drill'], drill);
+});
+
 test('`takeBack` of a drill changes nothing of a recovery of a batch that has its name, nor the other way round', async () => {
 	const { run, request } = await startOfBatch('site');
 	const disposable = await startOfDrill();
