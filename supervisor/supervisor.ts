@@ -152,6 +152,8 @@ export class Supervisor {
 			if (isEnding(step)) {
 				if (recovery.tombstone && !endsAs(step, recovery.tombstone)) throw overError(recovery.tombstone);
 				if (this.registry.holds(recovery)) {
+					// Once more, after what was under way: only now all is known that it was told.
+					if (call.step === 'discard' && call.body.drill) mustBeOfDrill(recovery, call.body.drill);
 					recovery.raise(body.generation);
 					await this.#end(context, step, isLeaving(call));
 				}

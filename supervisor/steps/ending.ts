@@ -79,12 +79,13 @@ export function mustBeBeforePowerOn({ name, state, tombstone }: Recovery): void 
 
 /**
  * Throws `identity_conflict`. By what this host was told when it began, and both times: whoever asks may take another recovery
- * for one of a drill, and of that one every guest write would be lost.
+ * for one of a drill, and of that one every guest write would be lost. One that has a place here, of which nothing was told
+ * yet, has no guest: a drill that ends by then would wait for a person.
  */
 export function mustBeOfDrill({ name, state, tombstone }: Recovery, drill: OfDrill): void {
 	if (tombstone !== undefined) return; // nothing is left to lose
 	const said = [state.request, state.plan].filter(known => known !== null);
-	if (said.length > 0 && said.every(known => known.drill?.name === drill.name)) return;
+	if (said.every(known => known.drill?.name === drill.name)) return;
 	throw new RouseError(
 		'identity_conflict',
 		`recovery ${name} is not thrown away: here it is none of the drill ${drill.name}, and only a confirmed discard removes it`,

@@ -30,6 +30,13 @@ test('`discard` for a drill removes what that drill has, and is answered again w
 	await assert.rejects(recovery.view(), { code: 'recovery_unknown' });
 });
 
+test('`discard` for a drill removes a place of which nothing was told yet', async t => {
+	const { recovery } = await simulate(t);
+	await recovery.step('reserve', { limit: 1 });
+	await recovery.step('discard', { drill });
+	await assert.rejects(recovery.view(), { code: 'recovery_unknown' });
+});
+
 test("`allocate` refuses a plan that is a drill's where the request was none, and one that leads anywhere", async t => {
 	const { plan, recovery } = await simulate(t);
 	await recovery.step('reserve', { limit: 1, request: makeRequest({ repository: plan.repository }) });
