@@ -154,27 +154,28 @@ for (const how of ['by a person', 'in Temporal', 'by its time limit'] as const)
 		assert.equal((drill.run.result as DrillView).passed, false);
 	});
 
-test('what an earlier drill of this name has left is waited for, and begun anew', async () => {
-	const run = await sandbox.start('drill', [{ plan: drillPlan({ all: ['a'] }) }], 'drill/site');
-	const glance = { ...running, recoveryId: recoveryIdOf('a'), phase: 'discarding' as const };
-	await run.complete('prepareItems', [{ name: 'a', is: 'found', glance }]);
-	for (const sent of run.outside.sent) await run.arrive(sent);
-	await run.signal('itemNews', {
-		item: 'a',
-		recoveryId: recoveryIdOf('a'),
-		number: 1,
-		is: 'ended',
-		parked: false,
-		phase: 'discarded',
-		code: null,
-		reason: null,
+for (const readiness of [null, 'ready', 'not_ready'] as const)
+	test(`what an earlier drill of this name has left, ${readiness}, is waited for, and begun anew`, async () => {
+		const run = await sandbox.start('drill', [{ plan: drillPlan({ all: ['a'] }) }], 'drill/site');
+		const glance = { ...running, recoveryId: recoveryIdOf('a'), phase: 'discarding' as const, readiness };
+		await run.complete('prepareItems', [{ name: 'a', is: 'found', glance }]);
+		for (const sent of run.outside.sent) await run.arrive(sent);
+		await run.signal('itemNews', {
+			item: 'a',
+			recoveryId: recoveryIdOf('a'),
+			number: 1,
+			is: 'ended',
+			parked: false,
+			phase: 'discarded',
+			code: null,
+			reason: null,
+		});
+		await run.complete('prepareItems', [{ name: 'a', is: 'free' }]);
+		assert.deepEqual(
+			run.outside.children.map(({ workflowId }) => workflowId),
+			['recovery/a'],
+		);
 	});
-	await run.complete('prepareItems', [{ name: 'a', is: 'free' }]);
-	assert.deepEqual(
-		run.outside.children.map(({ workflowId }) => workflowId),
-		['recovery/a'],
-	);
-});
 
 test("a plan of which one request is not the drill's own is refused before anything is started", async () => {
 	const plan = drillPlan({ all: ['a', 'b'] });

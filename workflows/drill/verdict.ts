@@ -5,14 +5,16 @@ import type { Item } from '../batch/state.ts';
 export type Verdict = 'test' | 'wait' | { code: ErrorCode; reason: string };
 
 export function verdictOn({ state, phase, code, reason, found, leaving }: Item): Verdict {
+	// Left of an earlier drill, and on its way out.
+	const isGoing = found && (leaving || phase === 'discarding');
 	switch (state) {
 		case 'waiting':
 		case 'starting':
 			return 'wait';
 		case 'ready':
-			// Left of an earlier drill, and on its way out.
-			return found && (leaving || phase === 'discarding') ? 'wait' : 'test';
+			return isGoing ? 'wait' : 'test';
 		case 'not_ready':
+			if (isGoing) return 'wait';
 			return { code: code ?? 'not_ready', reason: reason ?? 'it was not ready in time' };
 		case 'parked':
 			return { code: code ?? 'parked', reason: reason ?? 'its recovery waits for a person' };
