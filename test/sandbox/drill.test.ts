@@ -129,13 +129,16 @@ test('a report that cannot be written keeps nothing from being thrown away, and 
 	assert.equal(drill.run.closed, 'completed');
 });
 
-for (const how of ['by a person', 'in Temporal', 'by its time limit'] as const)
+for (const how of ['by a person', 'in Temporal', 'by its time limit', 'for its long history'] as const)
 	test(`a drill that is cancelled ${how} leaves its tests, throws everything away, and reports what it knows`, async () => {
 		const drill = await SandboxDrill.start(sandbox, ordered);
 		await drill.ready('db1');
 		if (how === 'by a person') assert.equal((await drill.run.update('cancel', asked)).accepted, true);
 		else if (how === 'in Temporal') await drill.run.cancel();
-		else await drill.run.passTime(3_600_000);
+		else if (how === 'for its long history') {
+			drill.run.historyLength = 30_000;
+			await drill.batch.news('unparked', ['db1']);
+		} else await drill.run.passTime(3_600_000);
 		for (const look of drill.run.open.filter(({ type }) => type === 'lookAtItems'))
 			await drill.run.completeActivity(
 				look,
