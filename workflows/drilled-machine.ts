@@ -1,5 +1,6 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { DrillTest } from '../model/drill.ts';
+import { shortMessage } from '../model/incidents.ts';
 import { type MachineFindings, nothingFound, type TestResult } from '../model/drill-report.ts';
 import type { DrilledMachineInput, DrilledMachineResult } from './drill-contracts.ts';
 import { drillControl, drillStubs } from './drill/stubs.ts';
@@ -43,9 +44,10 @@ function nothingSeen(error: unknown): Pick<MachineFindings, 'screenshot' | 'scre
 	return { screenshot: null, screenshotReason: documentOf(error).message, readBytes: null };
 }
 
+/** In the history of the drill: what hosts say is bounded. */
 function resultOf({ tests: results }: MachineFindings, tests: readonly DrillTest[]): DrilledMachineResult {
 	const failed = results.find(({ passed }) => !passed);
-	if (failed) return { passed: false, reason: `${failed.name}: ${failed.reason ?? 'failed'}` };
+	if (failed) return { passed: false, reason: shortMessage(`${failed.name}: ${failed.reason ?? 'failed'}`) };
 	const missing = results.length < tests.length;
 	return { passed: !missing, reason: missing ? 'no host told where it runs' : null };
 }

@@ -18,6 +18,7 @@ const passed = { name: 'echo', by: 'agent', passed: true, code: null, reason: nu
 test('a machine is tested one test after the other, also after one that could not be run, and what is seen is kept', async () => {
 	const tests = [echo, { ...echo, name: 'second' }];
 	const run = await sandbox.start('drilledMachine', [{ ...input, tests }], 'drilled/site/a');
+	assert.equal(run.pending('findDrilled').scheduleToCloseMs, 0, 'a control worker that is away for long is waited for');
 	await run.complete('findDrilled', found);
 	await run.fail('runTest', 'supervisor_unreachable', 'nobody answers');
 	await run.complete('runTest', passed);
@@ -41,6 +42,16 @@ test('a machine without tests is only looked at, and a look that comes to nothin
 	await run.timeOut('lookAtMachine');
 	await run.complete('keepFindings');
 	assert.deepEqual(run.result, { passed: true, reason: null });
+});
+
+test('what a host says of a test comes into the history of the drill in short alone', async () => {
+	const run = await sandbox.start('drilledMachine', [{ ...input, tests: [echo] }], 'drilled/site/a');
+	await run.complete('findDrilled', found);
+	await run.complete('runTest', { ...passed, passed: false, reason: 'x'.repeat(100_000) });
+	await run.timeOut('lookAtMachine');
+	await run.complete('keepFindings');
+	const { reason } = run.result as { reason: string };
+	assert.ok(reason.length < 2_000, String(reason.length));
 });
 
 test('a machine that runs nowhere passes no test', async () => {
