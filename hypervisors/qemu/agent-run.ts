@@ -18,7 +18,8 @@ const refusedSchema = z.object({ error: z.object({ desc: z.string().max(1_000) }
 
 /** The agent keeps 16 MiB of each stream (qga/commands.c, GUEST_EXEC_MAX_OUTPUT); whatever says more is no test. */
 const mostAnswerBytes = 1024 * 1024;
-const askWithinMs = 5_000;
+/** An answer may take what is left of the limit, as its disk may be read from a repository; and never less than this. */
+const leastMs = 1_000;
 
 /**
  * `guest-exec` and then `guest-exec-status` until it has ended (https://qemu-project.gitlab.io/qemu/interop/qemu-ga-ref.html).
@@ -31,7 +32,11 @@ export async function agentRuns(
 ): Promise<AgentRun> {
 	const end = performance.now() + timeoutMs;
 	const ask = <S extends z.ZodType>(execute: string, given: Record<string, unknown>, schema: S) =>
-		question(path, { execute, arguments: given }, { schema, signal });
+		question(
+			path,
+			{ execute, arguments: given },
+			{ schema, signal, withinMs: Math.max(leastMs, Math.ceil(end - performance.now())) },
+		);
 	const started = await ask('guest-exec', { path: program, arg: args, 'capture-output': true }, startedSchema);
 	for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 1_000)) {
 		const { return: status } = await ask('guest-exec-status', { pid: started.return.pid }, statusSchema);
@@ -45,9 +50,9 @@ export async function agentRuns(
 async function question<S extends z.ZodType>(
 	path: string,
 	command: { execute: string; arguments: Record<string, unknown> },
-	{ schema, signal }: { schema: S; signal: AbortSignal | undefined },
+	{ schema, ...how }: { schema: S; signal: AbortSignal | undefined; withinMs: number },
 ): Promise<z.output<S>> {
-	const answer = await askAgent(path, command, { signal, withinMs: askWithinMs, mostBytes: mostAnswerBytes });
+	const answer = await askAgent(path, command, { ...how, mostBytes: mostAnswerBytes });
 	const parsed = schema.safeParse(answer);
 	if (parsed.success) return parsed.data;
 	const refused = refusedSchema.safeParse(answer);

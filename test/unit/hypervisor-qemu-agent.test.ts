@@ -131,3 +131,10 @@ test('`agentRuns` tells a refusal, nonsense, and a program that does not end', a
 	const endless = await agent(t, execute => ({ return: execute === 'guest-exec' ? { pid: 1 } : { exited: false } }));
 	await assert.rejects(agentRuns(endless, ['x'], { ...limits, timeoutMs: 200 }), { code: 'timeout' });
 });
+
+test('`agentRuns` waits for an answer as long as the limit says, and not until some other', async t => {
+	const silent = await guest(t, () => undefined);
+	const begin = performance.now();
+	await assert.rejects(agentRuns(silent, ['x'], { ...limits, timeoutMs: 200 }), { code: 'not_ready' });
+	assert.ok(performance.now() - begin < 3_000);
+});
