@@ -1,11 +1,35 @@
-import type { DrillReport, MachineChange, MachineFindings, MachineOutcome } from '../model/drill-report.ts';
+import * as z from 'zod';
+import {
+	drillReportSchema,
+	type MachineChange,
+	type MachineFindings,
+	type MachineOutcome,
+	machineReportSchema,
+} from '../model/drill-report.ts';
 
 const measures = ['startMs', 'bootMs', 'readyMs', 'readBytes'] as const;
+
+/** A report without what guests said and showed, which may be a hundred megabytes of pictures. */
+export const earlierReportSchema = z.object({
+	startedAt: drillReportSchema.shape.startedAt,
+	machines: z.array(
+		machineReportSchema.pick({
+			name: true,
+			machine: true,
+			passed: true,
+			startMs: true,
+			bootMs: true,
+			readyMs: true,
+			readBytes: true,
+		}),
+	),
+});
+export type EarlierReport = z.infer<typeof earlierReportSchema>;
 
 /** Against the newest of `before` that had the machine. */
 export function changeOf(
 	now: Pick<MachineOutcome, 'machine' | 'name'> & Pick<MachineFindings, (typeof measures)[number]>,
-	before: readonly DrillReport[],
+	before: readonly EarlierReport[],
 ): MachineChange | null {
 	for (const { startedAt: since, machines } of before) {
 		const then =

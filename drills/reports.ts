@@ -13,7 +13,7 @@ import {
 import { RouseError } from '../model/errors.ts';
 import { isErrno, replaceFileDurably, syncDirectory } from '../system/durable-file.ts';
 import { namesIn } from '../system/names-in.ts';
-import { changeOf } from './change.ts';
+import { changeOf, type EarlierReport, earlierReportSchema } from './change.ts';
 import { reportHtml } from './report-html.ts';
 
 /** What a drill's workflow knows, and what is to be made of it. */
@@ -83,11 +83,12 @@ export class DrillReports {
 	}
 
 	/** Reports that are older than this one, the newest first. */
-	async #before(drill: string, directory: string): Promise<DrillReport[]> {
+	async #before(drill: string, directory: string): Promise<EarlierReport[]> {
 		const older = (await this.#written(drill)).filter(name => name < directory).toReversed();
-		const reports: DrillReport[] = [];
+		const reports: EarlierReport[] = [];
 		for (const name of older.slice(0, lookedBack)) {
-			const report = await this.#report(drill, name).catch(() => undefined); // another version's: no comparison with it
+			const path = join(this.#of(drill, name), 'report.json');
+			const report = await readJson(path, earlierReportSchema).catch(() => undefined); // another version's: no comparison with it
 			if (report) reports.push(report);
 		}
 		return reports;
