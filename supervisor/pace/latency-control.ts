@@ -19,9 +19,9 @@ export interface LatencySample {
 }
 
 export interface Throttle {
-	/** For all copies together. */
+	/** For all copies together; whole bytes, as whoever is told expects. */
 	readonly bytesPerSecond: number;
-	/** How fast they were when it began: up to there they are let again. */
+	/** How fast they were when it began, in whole bytes: up to there they are let again. */
 	readonly beforeBytesPerSecond: number;
 	/** What was seen when they were slowed last. */
 	readonly ms: number;
@@ -78,7 +78,7 @@ function throttleAfter(
 	if (copies === 0) return null;
 	const least = copies * leastBytesPerSecond;
 	const rate = known?.bytesPerSecond ?? Number.POSITIVE_INFINITY;
-	const before = known?.beforeBytesPerSecond ?? Math.max(least, copiedBytesPerSecond);
+	const before = known?.beforeBytesPerSecond ?? Math.max(least, Math.floor(copiedBytesPerSecond));
 	if (ms > throttleMs) {
 		// What they really do counts: the half of a rate that they do not come to would slow nobody.
 		const halved = Math.min(rate, Math.max(least, copiedBytesPerSecond)) / 2;
