@@ -35,16 +35,26 @@ export interface LatencyState {
 	readonly throttle: Throttle | null;
 	/** Samples in a row that were well below {@link LatencyLimits.stopNewMs}. */
 	readonly calm: number;
+	/** The same, of {@link LatencyLimits.throttleMs}. */
+	readonly relaxed: number;
 	/** Samples in a row in which nothing could be seen. */
 	readonly blind: number;
 }
 
-export const newLatencyState: LatencyState = { ms: null, stoppedNewAtMs: null, throttle: null, calm: 0, blind: 0 };
+export const newLatencyState: LatencyState = {
+	ms: null,
+	stoppedNewAtMs: null,
+	throttle: null,
+	calm: 0,
+	relaxed: 0,
+	blind: 0,
+};
 
 /** Only so far below a limit it counts as left behind: what swings about the limit is not let go and stopped in turn. */
 const wellBelow = 0.8;
 const calmBeforeNew = 2;
-const calmBeforeFull = 3;
+/** By the limit that slows, not the lower one: a datastore that is always between the two must not slow copies for good. */
+const relaxedBeforeFull = 3;
 /** A datastore that nobody can see any more must not hold copies back for good. */
 const mostBlind = 6;
 /** Of each copy, whatever the latency: it is to end some day. 100 GiB take 14 hours. */
@@ -59,13 +69,15 @@ export function afterSample(state: LatencyState, sample: LatencySample, limits: 
 		return blind < mostBlind ? { ...state, ms, blind } : { ...newLatencyState, blind };
 	}
 	const calm = ms < wellBelow * limits.stopNewMs ? state.calm + 1 : 0;
+	const relaxed = ms < wellBelow * limits.throttleMs ? state.relaxed + 1 : 0;
 	return {
 		ms,
 		calm,
+		relaxed,
 		blind: 0,
 		stoppedNewAtMs:
 			ms > limits.stopNewMs ? (state.stoppedNewAtMs ?? ms) : calm < calmBeforeNew ? state.stoppedNewAtMs : null,
-		throttle: throttleAfter(state.throttle, { ...sample, ms }, { ...limits, calm }),
+		throttle: throttleAfter(state.throttle, { ...sample, ms }, { ...limits, relaxed }),
 	};
 }
 
@@ -73,7 +85,7 @@ export function afterSample(state: LatencyState, sample: LatencySample, limits: 
 function throttleAfter(
 	known: Throttle | null,
 	{ ms, copies, copiedBytesPerSecond }: LatencySample & { ms: number },
-	{ throttleMs, calm }: LatencyLimits & { calm: number },
+	{ throttleMs, relaxed }: LatencyLimits & { relaxed: number },
 ): Throttle | null {
 	if (copies === 0) return null;
 	const least = copies * leastBytesPerSecond;
@@ -84,8 +96,8 @@ function throttleAfter(
 		const halved = Math.min(rate, Math.max(least, copiedBytesPerSecond)) / 2;
 		return { bytesPerSecond: Math.max(least, Math.floor(halved)), beforeBytesPerSecond: before, ms };
 	}
-	if (known === null || ms >= wellBelow * throttleMs) return known;
-	if (rate >= before && calm >= calmBeforeFull) return null;
+	if (known === null || relaxed === 0) return known;
+	if (rate >= before && relaxed >= relaxedBeforeFull) return null;
 	const raised = rate + Math.max(least / 2, Math.ceil(before / stepsBack));
 	return { ...known, bytesPerSecond: Math.max(least, Math.min(before, raised)) };
 }

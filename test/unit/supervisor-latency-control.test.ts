@@ -93,6 +93,11 @@ suite('`afterSample`', () => {
 		assert.deepEqual(bytes.slice(6), [8_325_000, 8_325_000, 4_162_500, 5_550_000]);
 	});
 
+	test('does not hold copies for good at the speed at which they had just begun, where latency stays between the limits', () => {
+		const series = played([31, 20, 20, 20, 20], { copies: 1, speed: leastBytesPerSecond });
+		assert.deepEqual(rates(series), [2, 2, 2, null, null]);
+	});
+
 	test('throttles nobody when nobody copies, and forgets it with the last copy', () => {
 		const slow: LatencySample = { ms: 50, ...copying };
 		const none = { ms: 50, copiedBytesPerSecond: 0, copies: 0 };
