@@ -50,7 +50,7 @@ export class Pace {
 		if (latency === 'off') this.#forget();
 		else {
 			this.#limits = latency;
-			if (!this.#sampling && this.#host.clock.now() >= this.#sampleAtMs) void this.#sample(copies);
+			if (this.#host.clock.now() >= this.#sampleAtMs) void this.#sample(copies);
 		}
 		const { throttle } = this.#state;
 		const host = { latency: throttle && { ...throttle, limitMs: this.#limits?.throttleMs ?? 0 }, config };
@@ -81,9 +81,14 @@ export class Pace {
 
 	async #sample(copies: readonly PacedRecovery[]): Promise<void> {
 		const { clock, latency, log } = this.#host;
-		this.#sampling = true;
 		this.#sampleAtMs = clock.now() + latency.everyMs;
 		const copiedBytesPerSecond = this.#speed.since(copies, clock.now());
+		if (this.#sampling) {
+			// A look that hangs in the kernel sees nothing: what it saw last must not hold copies back until it comes back.
+			if (this.#limits) this.#take({ ms: null, copiedBytesPerSecond, copies: copies.length }, this.#limits);
+			return;
+		}
+		this.#sampling = true;
 		try {
 			const seen = await latency.look();
 			this.#failures.over('latency');

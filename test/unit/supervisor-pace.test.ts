@@ -54,6 +54,21 @@ async function bench(t: TestContext, look: LatencySource['look']) {
 }
 
 suite('`Pace.look`', () => {
+	test('with a look at the datastore that hangs lets copies go after a minute', async t => {
+		let hangs = false;
+		const { copy, pace, sample } = await bench(t, async () =>
+			hangs ? new Promise<undefined>(() => undefined) : { ms: 50, source: 'this test' },
+		);
+		await sample(0);
+		await sample(1000 * MiB);
+		assert.equal(copy.pace.limits[0]?.code, 'latency');
+		hangs = true;
+		for (let n = 0; n < 6; n += 1) await sample(20 * MiB);
+		assert.equal(copy.pace.limits[0]?.code, 'latency', 'for a minute it stays as it is');
+		await sample(20 * MiB);
+		assert.deepEqual([copy.pace, pace.datastore?.stopsNew], [unpaced, null]);
+	});
+
 	test('tells of the datastore what who asks for the host understands, whatever the speed of copies', async t => {
 		const latencies = [5, 40, 10, 10, 10, 10, 10, 10];
 		let seen = 0;
