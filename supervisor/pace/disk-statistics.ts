@@ -28,13 +28,14 @@ const fewest = 10;
 
 /**
  * How long an operation took between two looks, in the mean. What is stuck ends no operation: then it is all the time. Null
- * when the counts were started anew.
+ * when the counts were started anew, or one of them came to its end: those of milliseconds have 32 bits, 49 days.
  */
 export function meanMs(before: DiskStatistics, now: DiskStatistics, passedMs: number): number | null {
 	const operations = now.operations - before.operations;
+	const operationsMs = now.operationsMs - before.operationsMs;
 	const busyMs = now.busyMs - before.busyMs;
-	if (operations < 0 || busyMs < 0) return null;
-	if (operations >= fewest) return (now.operationsMs - before.operationsMs) / operations;
+	if (operations < 0 || operationsMs < 0 || busyMs < 0) return null;
+	if (operations >= fewest) return operationsMs / operations;
 	return busyMs > 0.9 * passedMs ? passedMs / Math.max(1, operations) : 0;
 }
 

@@ -40,7 +40,10 @@ suite('`meanMs`', () => {
 	test('is the time of an operation between two looks', () => assert.equal(after(200, 5_000, 4_000), 25));
 	test('is nothing where next to nothing was to do', () => assert.equal(after(2, 300, 300), 0));
 	test('is all the time where the device is stuck', () => assert.equal(after(0, 0, 9_900), 10_000));
-	test('is not known when counts began anew', () => assert.equal(after(-5, 10, 10), null));
+	test('is not known when counts began anew, or one of them did', () => {
+		assert.equal(after(-5, 10, 10), null);
+		assert.equal(after(200, -4_000_000, 4_000), null);
+	});
 });
 
 suite('`DatastoreLatency.look`', () => {
