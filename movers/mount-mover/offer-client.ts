@@ -1,13 +1,14 @@
 import { Agent, request } from 'node:http';
 import type { Clock } from '../../system/clock.ts';
+import { isErrno } from '../../system/durable-file.ts';
 import type { Counters } from './counters.ts';
 
 /** After nobody was there, or it had too much to do: a migration mover is not asked again and again. */
 const againMs = 1_000;
-/** So often one that is there is asked to take a chunk. */
+/** So often one that is there is asked to take a chunk; one that dies of it, or says nothing, as well. */
 const mostAttempts = 3;
 const answerTimeoutMs = 5_000;
-/** What waits to be offered, as it was stored; what comes when it is full is dropped. */
+/** What waits to be offered, as it was stored; what comes when it is full is dropped. A single one may be larger. */
 const queueBytes = 16 * 1024 * 1024;
 
 interface Offer {
@@ -16,6 +17,9 @@ interface Offer {
 	stored: Buffer;
 	attempts: number;
 }
+
+/** Its status; `absent`: nobody was there. */
+type Answer = number | 'absent' | 'unanswered';
 
 /**
  * Offers chunks that were fetched for the guest to the migration mover (movers/migration-mover/offers.ts), so that they
@@ -39,7 +43,7 @@ export class OfferClient {
 
 	/** `stored` is copied before this returns. */
 	offer(disk: string, index: number, stored: Uint8Array): void {
-		if (this.#queuedBytes + stored.length > queueBytes) {
+		if (this.#queue.length > 0 && this.#queuedBytes + stored.length > queueBytes) {
 			this.#counters.offersDropped += 1;
 			return;
 		}
@@ -59,8 +63,9 @@ export class OfferClient {
 		const { signal } = this.#closed;
 		for (let offer = this.#queue[0]; offer && !signal.aborted; offer = this.#queue[0]) {
 			const status = await this.#send(offer);
-			if (status !== undefined) offer.attempts += 1;
-			if (status === undefined || (status === 429 && offer.attempts < mostAttempts)) {
+			if (status !== 'absent') offer.attempts += 1;
+			const again = status === 'unanswered' || status === 429;
+			if (status === 'absent' || (again && offer.attempts < mostAttempts)) {
 				await this.#clock.delay(againMs, signal).catch(() => {}); // only ever aborted
 				continue;
 			}
@@ -72,9 +77,8 @@ export class OfferClient {
 		this.#sending = false;
 	}
 
-	/** What was answered, or undefined when nobody was there. */
-	#send({ disk, index, stored }: Offer): Promise<number | undefined> {
-		const { promise, resolve } = Promise.withResolvers<number | undefined>();
+	#send({ disk, index, stored }: Offer): Promise<Answer> {
+		const { promise, resolve } = Promise.withResolvers<Answer>();
 		const call = request({
 			socketPath: this.#socketPath,
 			agent: this.#agent,
@@ -83,12 +87,17 @@ export class OfferClient {
 			headers: { 'content-type': 'application/octet-stream', 'content-length': stored.length },
 			signal: AbortSignal.timeout(answerTimeoutMs),
 		});
-		call.once('error', () => resolve(undefined));
+		call.on('error', error => resolve(isAbsent(error) ? 'absent' : 'unanswered'));
 		call.once('response', response => {
 			response.resume();
-			response.once('close', () => resolve(response.statusCode));
+			response.once('close', () => resolve(response.statusCode ?? 'unanswered'));
 		});
 		call.end(stored);
 		return promise;
 	}
+}
+
+/** No socket, or one that a dead process has left. */
+function isAbsent(error: unknown): boolean {
+	return isErrno(error, 'ENOENT') || isErrno(error, 'ECONNREFUSED');
 }
