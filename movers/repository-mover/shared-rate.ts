@@ -12,6 +12,9 @@ const longestDebtMs = 1_000;
 /** A copy that had nothing to ask for between two requests gets afterwards what it missed; one that missed more is new. */
 const missedMs = 500;
 
+/** Longer ones setTimeout takes for 1 ms (https://nodejs.org/api/timers.html); after this one the rest is waited for. */
+const longestDelayMs = 2 ** 31 - 1;
+
 /** A copy gets so much of the rate however much guests read: it is to end some day. */
 const leastOfCopies = 1 / 16;
 
@@ -134,7 +137,7 @@ export class SharedRate {
 	#waitMs(): number {
 		const owed = -this.#tokens;
 		const seconds = Math.min(owed / leastOfCopies, owed + this.#ofGuests) / this.#rate;
-		return Math.max(1, Math.ceil(seconds * 1000));
+		return Math.min(longestDelayMs, Math.max(1, Math.ceil(seconds * 1000)));
 	}
 
 	#fill(mostMs: number): void {

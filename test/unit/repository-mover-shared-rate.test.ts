@@ -105,6 +105,18 @@ suite('`SharedRate`', () => {
 		await shared.take('a', 1_000_000_000, never);
 	});
 
+	test('waits for what a low limit makes months in delays that a timer can do', async () => {
+		const clock = new TestClock();
+		const shared = new SharedRate(clock);
+		shared.setRate(1);
+		const bytes = 8 * 1024 * 1024;
+		const begun = clock.ms;
+		await shared.take('a', bytes, never);
+		await shared.take('a', 1, never);
+		assert.equal(Math.max(...clock.delays), 2 ** 31 - 1);
+		assert.ok(clock.ms - begun >= bytes * 1000, `${clock.ms - begun} ms`);
+	});
+
 	test('who goes holds up nobody, and a copy that was away for long makes nothing up', async () => {
 		const clock = new TestClock();
 		const shared = new SharedRate(clock);
