@@ -73,7 +73,7 @@ function unmetFindings({ waiting, atMs, rebuilding }: BrokerView): Finding[] {
 	});
 }
 
-function missing({ why, resource, capacity }: LackView, reporter: string): { what: string; command: string } {
+function missing({ why, resource, capacity, reduced }: LackView, reporter: string): { what: string; command: string } {
 	const set = `rouse broker set ${resource} NUMBER`;
 	if (why === 'away') return { what: `and ${reporter} is away`, command: `start the services of ${reporter}` };
 	if (why === 'unknown')
@@ -81,5 +81,7 @@ function missing({ why, resource, capacity }: LackView, reporter: string): { wha
 			what: 'of which nobody says how much there is',
 			command: `start the services of ${reporter}, or: ${set}`,
 		};
+	if (reduced !== undefined)
+		return { what: reduced, command: `make its datastore faster or its limit higher, or: ${set}` };
 	return { what: `of which there is ${capacity}`, command: `free some of it, or: ${set}` };
 }

@@ -55,3 +55,15 @@ test('`brokerFindings` tells once of each resource that nobody reports, or of wh
 	const unmet = ['resource_unmet host/kvm9/recoveries', 'resource_unmet host/kvm1/recoveries'];
 	assert.deepEqual(found(site, 5), unmet);
 });
+
+test('`brokerFindings` says why a host takes no new copies, when somebody waits for one', () => {
+	const site = new BrokerSite({ 'host/kvm1': { migrations: 1 } });
+	const reduced = 'the datastore was at 27 ms, above 20 ms: no new migration';
+	site.report('host/kvm1', {}, { resources: { migrations: { total: 0, outside: 0, reduced } } });
+	site.acquire(leaseRequest('late', { hosts: ['kvm1'], onHost: { migrations: 1 }, sinceMs: site.nowMs }));
+	site.tick();
+	site.nowMs += 5 * minute;
+	const broker = explain(site.state, site.nowMs, 100);
+	const finding = brokerFindings({ broker } as Facts).find(({ code }) => code === 'resource_unmet');
+	assert.ok(finding?.explanation.endsWith(`1 host/kvm1/migrations, ${reduced}`), finding?.explanation);
+});
