@@ -57,6 +57,8 @@ export class Supervisor {
 	async start({ afterDeath = false }: { afterDeath?: boolean } = {}): Promise<void> {
 		await this.registry.load();
 		if (afterDeath) await Promise.all(this.registry.recoveries().map(recovery => this.#tellOfDeath(recovery)));
+		// Before a mover is told anything: one that copies at a limit is not to be let go by a new supervisor.
+		await this.#lookAtPace();
 		this.#loop = this.#reconcileForEver();
 		// Whoever asks first is to see how things are, not how they were never looked at; one that hangs holds up nobody.
 		const looks = this.registry.recoveries().map(recovery => this.#reconcile(recovery));
@@ -175,9 +177,7 @@ export class Supervisor {
 			const repositories = this.#tryAgain('repository movers could not be looked after', () =>
 				this.#repositories.reconcile(),
 			);
-			await this.#tryAgain('the pace of copies could not be looked at', () =>
-				this.pace.look(this.registry.recoveries()),
-			);
+			await this.#lookAtPace();
 			for (const recovery of this.registry.recoveries()) void this.#reconcile(recovery);
 			this.#pinDebts.look();
 			await repositories;
@@ -189,6 +189,12 @@ export class Supervisor {
 			}
 			await this.#rest();
 		}
+	}
+
+	#lookAtPace(): Promise<void> {
+		return this.#tryAgain('the pace of copies could not be looked at', () =>
+			this.pace.look(this.registry.recoveries()),
+		);
 	}
 
 	/** Of the loop: whatever fails, the rest is looked after, and it is tried at the next turn. */
