@@ -86,6 +86,6 @@ async function ownNetworks(): Promise<{ args: string[]; env: NodeJS.ProcessEnv }
 function testEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 	// Nor how the launcher was called: hints are compared as they are without it.
 	const { ROUSE_HOME: _home, ROUSE_REPO: _repository, ROUSE_COMMAND: _called, ...rest } = env;
-	// How busy the disks of this machine are is not what tests are to depend on: where no file is, nothing is known.
-	return { ROUSE_TEST_LATENCY: '/dev/null', ...rest, PATH: `${join(process.execPath, '..')}:${env['PATH'] ?? ''}` };
+	// How busy the disks of this machine are is not what tests are to depend on.
+	return { ROUSE_TEST_LATENCY: 'off', ...rest, PATH: `${join(process.execPath, '..')}:${env['PATH'] ?? ''}` };
 }

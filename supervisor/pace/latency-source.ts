@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Config, type Installation, places } from '../../system/installation.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -17,21 +16,14 @@ export const noLatency: LatencySource = { everyMs, look: async () => undefined }
 
 /**
  * Of the file system of this installation's recoveries. On a Hyper-V host they lie on the Windows side, of which nobody here
- * sees a latency. `ROUSE_TEST_LATENCY=FILE`: what stands in that file, in milliseconds, looked at five times a second.
+ * sees a latency. `ROUSE_TEST_LATENCY=off`: nobody looks, so that tests do not depend on how busy the disks of a machine are.
  */
 export function latencySource(
 	{ home }: Pick<Installation, 'home'>,
 	{ host: { kind } }: Pick<Config, 'host'>,
 	env: NodeJS.ProcessEnv = process.env,
 ): LatencySource {
-	const told = env['ROUSE_TEST_LATENCY'];
-	if (told !== undefined) return { everyMs: 200, look: () => fromFile(told) };
-	if (kind !== 'qemu') return noLatency;
+	if (kind !== 'qemu' || env['ROUSE_TEST_LATENCY'] === 'off') return noLatency;
 	const datastore = new DatastoreLatency(dirname(places.recoveries(home)), places.latencyProbe(home), systemClock);
 	return { everyMs, look: () => datastore.look() };
-}
-
-async function fromFile(path: string): Promise<SeenLatency | undefined> {
-	const text = await readFile(path, 'utf8').catch(() => '');
-	return text.trim() === '' ? undefined : { ms: Number(text), source: path };
 }
