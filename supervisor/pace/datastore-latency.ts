@@ -1,4 +1,5 @@
 import { open, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Clock } from '../../system/clock.ts';
 import { deviceNumbers, type DiskStatistics, meanMs, statisticsOf } from './disk-statistics.ts';
 
@@ -24,7 +25,7 @@ export class DatastoreLatency {
 	#before: { statistics: DiskStatistics; atMs: number } | undefined;
 	#probing: { sinceMs: number; took: Promise<number>; ended: boolean } | undefined;
 
-	/** `probePath` in that directory: a file of a few KiB. */
+	/** `probePath`: a file of a few KiB, on the same file system as a rule. */
 	constructor(directory: string, probePath: string, clock: Pick<Clock, 'now' | 'delay'>) {
 		this.#directory = directory;
 		this.#probePath = probePath;
@@ -44,7 +45,7 @@ export class DatastoreLatency {
 	}
 
 	async #probe(): Promise<SeenLatency> {
-		const source = `a write to ${this.#directory}`;
+		const source = `a write to ${dirname(this.#probePath)}`;
 		if (this.#probing?.ended === false) return { ms: this.#clock.now() - this.#probing.sinceMs, source };
 		const probing = { sinceMs: this.#clock.now(), took: this.#write(), ended: false };
 		this.#probing = probing;

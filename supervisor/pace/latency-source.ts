@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import { type Config, type Installation, places } from '../../system/installation.ts';
 import { systemClock } from '../../system/clock.ts';
 import { DatastoreLatency, type SeenLatency } from './datastore-latency.ts';
@@ -24,6 +23,6 @@ export function latencySource(
 	env: NodeJS.ProcessEnv = process.env,
 ): LatencySource {
 	if (kind !== 'qemu' || env['ROUSE_TEST_LATENCY'] === 'off') return noLatency;
-	const datastore = new DatastoreLatency(dirname(places.recoveries(home)), places.latencyProbe(home), systemClock);
+	const datastore = new DatastoreLatency(places.recoveries(home), places.latencyProbe(home), systemClock);
 	return { everyMs, look: () => datastore.look() };
 }
