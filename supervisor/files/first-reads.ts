@@ -9,7 +9,7 @@ import { isErrno, removeFileDurably, syncDirectory, temporarySuffix } from '../.
 import { places } from '../../system/installation.ts';
 import { readDocument, writeDocument } from './document.ts';
 
-/** Each has some 10 KiB as a rule, and 400 at most. The one that was written longest ago goes first. */
+/** Each has some 10 KiB as a rule, and 700 at most. The one that was written longest ago goes first. */
 const mostFiles = 1_000;
 const mostBytes = 1024 * 1024;
 
