@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { findPostgres } from '../../keeper/postgres/programs.ts';
 import { cachedServer, findServer } from '../../keeper/postgres/server-program.ts';
 import { RouseError } from '../../model/errors.ts';
+import { isErrno } from '../../system/durable-file.ts';
 import { whileLocked } from '../../system/held-lock.ts';
-import { exists } from '../../system/if-there.ts';
 import { cacheDirectory, makeCache } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { installPackages } from './packages.ts';
@@ -16,32 +16,44 @@ export async function providePostgres(context: Context): Promise<void> {
 	await provideServer(cacheDirectory(context.env), context);
 }
 
-const debianSettings = '/etc/postgresql-common/createcluster.d';
-
-/**
- * Debian's package would make a cluster of its own and start a server, which takes memory and the usual port, and which nothing
- * here uses. Only while it is installed: what the machine's owner installs later is as Debian has it.
- */
 async function installWithoutCluster(context: Context): Promise<void> {
-	const setting = join(debianSettings, 'rouse.conf');
-	const isRoot = process.getuid?.() === 0;
-	const wasThere = await exists(debianSettings);
-	if (isRoot) {
-		await mkdir(debianSettings, { recursive: true, mode: 0o755 });
-		await writeFile(setting, 'create_main_cluster = false\n', { mode: 0o644 });
-	}
-	try {
-		await installPackages(['postgresql'], context);
-	} finally {
-		if (isRoot) await rm(setting, { force: true });
-		if (isRoot && !wasThere && (await findPostgres()).length === 0)
-			await rm(dirname(debianSettings), { recursive: true });
-	}
+	const install = () => installPackages(['postgresql'], context);
+	await (process.getuid?.() === 0 ? whileNoCluster(debianSettings, install) : install());
 	if ((await findPostgres()).length === 0)
 		throw new RouseError(
 			'tool_missing',
 			'the package postgresql was installed, and brought no server that is known here',
 		);
+}
+
+const debianSettings = '/etc/postgresql-common/createcluster.d';
+
+/**
+ * Debian's package would make a cluster of its own and start a server, which takes memory and the usual port, and which nothing
+ * here uses. Only while it is installed: what the machine's owner installs later is as Debian has it. `settings` goes again
+ * where it was made here, and what it lies in as well; what is in them is not ours.
+ */
+export async function whileNoCluster<T>(settings: string, work: () => Promise<T>): Promise<T> {
+	const first = await mkdir(settings, { recursive: true });
+	const made = first === undefined ? [] : [settings, ...(first === settings ? [] : [dirname(settings)])];
+	// The package leaves a directory that is there as it is, and with our umask it would be root's alone.
+	for (const path of made) await chmod(path, 0o755);
+	const setting = join(settings, 'rouse.conf');
+	try {
+		await writeFile(setting, 'create_main_cluster = false\n');
+		return await work();
+	} finally {
+		await rm(setting, { force: true });
+		for (const path of made) await rmdirIfEmpty(path);
+	}
+}
+
+async function rmdirIfEmpty(path: string): Promise<void> {
+	try {
+		await rmdir(path);
+	} catch (error) {
+		if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'ENOENT')) throw error; // by now the package's
+	}
 }
 
 async function provideServer(cache: string, context: Context): Promise<void> {
