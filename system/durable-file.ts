@@ -3,13 +3,24 @@ import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileError, RouseError } from '../model/errors.ts';
 
+/** Whose a file is to be; only root can give one away. */
+export interface FileOwner {
+	uid: number;
+	gid: number;
+}
+
 /**
  * The only way in which Rouse publishes a file: temporary name in the same directory, fsync, then the real name, then
  * fsync of the directory. After a crash the file is there whole or not at all. What all here throw: `space_short`,
  * `io_failed`, and as it came what says who is there or may do so (ENOENT, EEXIST, EACCES): callers ask for these.
  */
-export async function replaceFileDurably(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
-	const temporary = await writeTemporary(path, data, mode);
+export async function replaceFileDurably(
+	path: string,
+	data: string | Uint8Array,
+	mode = 0o600,
+	owner?: FileOwner,
+): Promise<void> {
+	const temporary = await writeTemporary(path, data, mode, { owner });
 	try {
 		await rename(temporary, path);
 	} catch (error) {
@@ -29,7 +40,7 @@ export async function createFileDurably(
 	data: string | Uint8Array,
 	{ mode = 0o600, signal }: { mode?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<boolean> {
-	const temporary = await writeTemporary(path, data, mode, signal);
+	const temporary = await writeTemporary(path, data, mode, { signal });
 	try {
 		signal?.throwIfAborted();
 		return await publishDurably(temporary, path);
@@ -107,13 +118,15 @@ async function writeTemporary(
 	path: string,
 	data: string | Uint8Array,
 	mode: number,
-	signal?: AbortSignal,
+	{ signal, owner }: { signal?: AbortSignal | undefined; owner?: FileOwner | undefined },
 ): Promise<string> {
 	const temporary = temporaryPath(path);
 	const file = await open(temporary, 'wx', mode).catch((error: unknown) => {
 		throw ofMedium(error, path);
 	});
 	try {
+		// The open file, not its name: in the owner's own directory that could be a link by now.
+		if (owner) await file.chown(owner.uid, owner.gid);
 		await file.writeFile(data, signal ? { signal } : {});
 		signal?.throwIfAborted();
 		await file.sync();

@@ -19,8 +19,8 @@ export async function startableCluster(places: PostgresPlaces): Promise<Program>
 	const programs = await programsFor(places.data);
 	await ownDirectory(places.sockets, room);
 	if (!(await isCluster(places.data))) await makeCluster(places, room);
-	await ownFile(join(places.data, 'pg_hba.conf'), hbaFile, room);
-	await ownFile(join(places.data, 'pg_ident.conf'), identFile(userInfo().username), room);
+	await replaceFileDurably(join(places.data, 'pg_hba.conf'), hbaFile, 0o600, room.owner);
+	await replaceFileDurably(join(places.data, 'pg_ident.conf'), identFile(userInfo().username), 0o600, room.owner);
 	await removeStalePid(places.data);
 	return room.enter(places, inside => postgresProgram(programs, inside));
 }
@@ -71,11 +71,6 @@ async function mustSucceed({ command, args }: Program): Promise<void> {
 async function ownDirectory(path: string, { owner }: PostgresRoom): Promise<void> {
 	await mkdir(path, { recursive: true, mode: 0o700 });
 	await chmod(path, 0o700);
-	if (owner) await chown(path, owner.uid, owner.gid);
-}
-
-async function ownFile(path: string, text: string, { owner }: PostgresRoom): Promise<void> {
-	await replaceFileDurably(path, text, 0o600);
 	if (owner) await chown(path, owner.uid, owner.gid);
 }
 

@@ -5,6 +5,7 @@
  */
 import { userInfo } from 'node:os';
 import { RouseError } from '../../model/errors.ts';
+import type { FileOwner } from '../../system/durable-file.ts';
 import { runTool } from '../../system/run-tool.ts';
 import type { Program } from '../../system/spawn-locked.ts';
 import { installPostgres } from './programs.ts';
@@ -17,7 +18,7 @@ export interface PostgresPlaces {
 
 export interface PostgresRoom {
 	/** Whose the files are; absent: the user's who runs Rouse. */
-	owner?: { uid: number; gid: number };
+	owner?: FileOwner;
 	/** `program` is given the places as they are named inside. */
 	enter: (places: PostgresPlaces, program: (inside: PostgresPlaces) => Program) => Program;
 }
@@ -60,7 +61,7 @@ unset PWD
 exec setpriv --reuid "\${user%:*}" --regid "\${user#*:}" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"`;
 
 function entered(
-	{ uid, gid }: { uid: number; gid: number },
+	{ uid, gid }: FileOwner,
 	{ data, sockets }: PostgresPlaces,
 	{ command, args }: Program,
 ): Program {
