@@ -8,7 +8,7 @@ import { runTool } from '../../system/run-tool.ts';
 import type { Program } from '../../system/spawn-locked.ts';
 import { installPostgres, isCluster, programsFor } from './programs.ts';
 import { openRoom, type PostgresPlaces, type PostgresRoom } from './room.ts';
-import { firstStatements, hbaFile, identFile, initdbProgram, postgresProgram } from './settings.ts';
+import { firstStatements, hbaFile, identFile, initdbProgram, postgresProgram, socketPidfile } from './settings.ts';
 
 /**
  * PostgreSQL on the cluster of an installation, which is made when there is none. To be called by the keeper alone, before each
@@ -21,7 +21,7 @@ export async function startableCluster(places: PostgresPlaces): Promise<Program>
 	if (!(await isCluster(places.data))) await makeCluster(places, room);
 	await replaceFileDurably(join(places.data, 'pg_hba.conf'), hbaFile, 0o600, room.owner);
 	await replaceFileDurably(join(places.data, 'pg_ident.conf'), identFile(userInfo().username), 0o600, room.owner);
-	await removeStalePid(places.data);
+	await removeStalePids(places);
 	return room.enter(places, inside => postgresProgram(programs, inside));
 }
 
@@ -75,17 +75,16 @@ async function ownDirectory(path: string, { owner }: PostgresRoom): Promise<void
 }
 
 /**
- * PostgreSQL does not start while the process that its pidfile names is there, and after a boot that may be any of its user's. The
- * lock under which it is started says better whether one of ours is at work: its children hold it, too, until the last has
- * ended. Of somebody else's the working directory tells.
+ * PostgreSQL does not start while the process that a pidfile names is there – of the cluster, or of the socket, which both
+ * outlive a kill – and after a boot that may be any of its user's. The lock under which it is started says better whether one
+ * of ours is at work: its children hold it, too, until the last has ended. Of somebody else's the working directory tells.
  */
-async function removeStalePid(data: string): Promise<void> {
-	const path = join(data, 'postmaster.pid');
-	const pid = (await readIfThere(path))?.split('\n')[0]?.replace('-', ''); // of one without a server it is negative
-	if (pid === undefined) return;
-	const [there, ours] = await Promise.all([
-		stat(`/proc/${pid}/cwd`, { bigint: true }).catch(() => undefined),
-		stat(data, { bigint: true }),
-	]);
-	if (there?.dev !== ours.dev || there.ino !== ours.ino) await removeFileDurably(path);
+async function removeStalePids({ data, sockets }: PostgresPlaces): Promise<void> {
+	const ours = await stat(data, { bigint: true });
+	for (const path of [join(data, 'postmaster.pid'), join(sockets, socketPidfile)]) {
+		const pid = (await readIfThere(path))?.split('\n')[0]?.replace('-', ''); // of one without a server it is negative
+		if (pid === undefined) continue;
+		const there = await stat(`/proc/${pid}/cwd`, { bigint: true }).catch(() => undefined);
+		if (there?.dev !== ours.dev || there.ino !== ours.ino) await removeFileDurably(path);
+	}
 }

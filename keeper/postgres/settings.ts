@@ -26,6 +26,9 @@ const settings = {
 	log_timezone: 'UTC',
 } as const;
 
+/** Beside the socket of that port: src/backend/libpq/pqcomm.c and src/include/libpq/pqcomm.h of its sources. */
+export const socketPidfile = `.s.PGSQL.${settings.port}.lock`;
+
 export function postgresProgram({ postgres }: PostgresPrograms, { data, sockets }: PostgresPlaces): Program {
 	const all = {
 		...settings,

@@ -111,7 +111,7 @@ test('a recovery on PostgreSQL ends finished, with its history whole, while data
 		assert.match(await readFile(serviceFiles(home, 'postgres').logPath, 'utf8'), /automatic recovery in progress/);
 	});
 
-	await t.test('`down` and `up` keep all of it, with a pidfile left that names somebody else', async t2 => {
+	await t.test('`down` and `up` keep all of it, with pidfiles left that name somebody else', async t2 => {
 		const events = (await history()).length;
 		const { status } = await recoveries.show(name);
 		await here.answer('down');
@@ -121,7 +121,8 @@ test('a recovery on PostgreSQL ends finished, with its history whole, while data
 			: ['env'];
 		const [command, ...args] = [...as, 'sleep', '600'];
 		const { child } = captive(t2, command, args);
-		await writeFile(join(data, 'postmaster.pid'), `${child.pid}\n/mnt/data\n1\n5432\n`);
+		for (const left of [join(data, 'postmaster.pid'), join(sockets, '.s.PGSQL.5432.lock')])
+			await writeFile(left, `${child.pid}\n/mnt/data\n1\n5432\n`);
 		await here.answer('up', '--detach');
 		assert.deepEqual((await recoveries.show(name)).status, status);
 		assert.equal((await history()).length, events);
