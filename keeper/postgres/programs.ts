@@ -13,8 +13,11 @@ export interface PostgresPrograms {
 
 /** Where Debian and Ubuntu put each major version, beside one another. */
 const root = '/usr/lib/postgresql';
-/** The first whose own settings and functions Temporal's schemas ask for: schema/postgresql/v12 of its server. */
-const leastMajor = 12;
+/**
+ * Temporal's schemas are for 12 and newer (schema/postgresql/v12 of its server), and make the extension btree_gin, which only from
+ * 13 on who is no superuser may do: https://www.postgresql.org/docs/13/btree-gin.html.
+ */
+const leastMajor = 13;
 
 export const installPostgres = 'apt-get install postgresql';
 
