@@ -47,7 +47,13 @@ async function makeCluster(places: PostgresPlaces, room: PostgresRoom): Promise<
 	const parent = dirname(places.data);
 	const prefix = `${basename(places.data)}.making-`;
 	await mkdir(parent, { recursive: true, mode: 0o700 });
-	for (const name of await readdir(parent)) // what somebody died over
+	const beside = await readdir(parent);
+	// Also an empty directory, or a link that leads nowhere: the histories may be on what is to be mounted there.
+	if (beside.includes(basename(places.data)))
+		throw new RouseError('precheck_failed', `${places.data} is there, and no database is in it`, {
+			hint: 'mount what is missing; where there is nothing to be missed: remove it',
+		});
+	for (const name of beside) // what somebody died over
 		if (name.startsWith(prefix)) await rm(join(parent, name), { recursive: true, force: true });
 	const data = await mkdtemp(join(parent, prefix));
 	try {
