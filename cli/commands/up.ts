@@ -50,19 +50,19 @@ export const build = (context: Context) =>
 			context.output.message(downText(result));
 		});
 
-/** What is missing for PostgreSQL is provided before anything is changed or started. */
+/** What is missing for PostgreSQL is provided before anything is changed or started, and not before it may be chosen. */
 async function provideDatabase(
 	installation: Installation,
 	wanted: TemporalDatabase | undefined,
 	context: Context,
 ): Promise<void> {
-	if (wanted === 'postgres' || (await loadConfig(installation)).temporal.database === 'postgres') {
+	const { chooseDatabase, wouldChange } = await import('../setup/choose-database.ts');
+	if (wanted !== undefined) await wouldChange(installation, wanted);
+	if ((wanted ?? (await loadConfig(installation)).temporal.database) === 'postgres') {
 		const { providePostgres } = await import('../setup/postgres.ts');
 		await providePostgres(context);
 	}
-	if (wanted === undefined) return;
-	const { chooseDatabase } = await import('../setup/choose-database.ts');
-	await chooseDatabase(installation, wanted);
+	if (wanted !== undefined) await chooseDatabase(installation, wanted);
 }
 
 /** Resolves when everything answers; says so when it was up before. Used by what needs the services, too. */

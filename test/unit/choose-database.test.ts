@@ -7,6 +7,7 @@ import { dynamicConfig, localPlace, serverConfig } from '../../keeper/postgres/s
 import { configSchema, type Installation, places } from '../../system/installation.ts';
 import { devServerArguments } from '../../workers/temporal-server.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
+import { rouse } from '../equipment/command-line.ts';
 
 async function installation(t: TestContext, config: string): Promise<Installation> {
 	const home = await temporaryDirectory(t);
@@ -36,6 +37,17 @@ for (const [wanted, other] of [
 		await assert.rejects(chooseDatabase(here, wanted), { code: 'precheck_failed', message: /not moved/, hint });
 		assert.equal(await configOf(here), '');
 	});
+
+test('`up --temporal postgres` beside other histories is refused before anything is fetched or built for it', async t => {
+	const { home } = await installation(t, '');
+	await mkdir(places.temporal(home));
+	await writeFile(join(places.temporal(home), 'temporal.db'), '');
+	const nothing = await temporaryDirectory(t);
+	const env = { XDG_CACHE_HOME: nothing, GOMODCACHE: nothing, GOPROXY: 'off' };
+	const { stderr } = await rouse(home, ['up', '--detach', '--temporal', 'postgres', '--json'], env);
+	assert.match(stderr, /precheck_failed.*not moved/);
+	assert.doesNotMatch(stderr, /building|installing/);
+});
 
 test('`chooseDatabase` refuses where Temporal is elsewhere, and so does config.yaml', async t => {
 	const here = await installation(t, 'temporal: {address: "temporal.example:7233", tls: true}\n');
