@@ -52,7 +52,8 @@ export async function keepService(
 			if (startedAt !== undefined) failures = now - startedAt > soundAfterMs ? 0 : failures + 1;
 			if (!(await rest(backoffMs[Math.min(failures, backoffMs.length - 1)] ?? 0, signal))) return;
 			const program = await programOf(service, standing, log);
-			if (program !== undefined) {
+			if (program === 'failed') startedAt = performance.now(); // as of one that dies at once: to try may cost much
+			else if (program !== undefined) {
 				startedAt = performance.now();
 				leader = await leading();
 				const started = await start(service, program, files, log);
@@ -104,19 +105,19 @@ async function reportDeath(
 	}
 }
 
-/** What stands in its way is said, and looked at again. */
+/** What stands in its way is said, and looked at again after a while. */
 async function programOf(
 	{ name, program }: Service,
 	failures: RepeatedFailures,
 	log: Log,
-): Promise<Program | undefined> {
+): Promise<Program | undefined | 'failed'> {
 	try {
 		const found = await program();
 		failures.over(name);
 		return found;
 	} catch (error) {
 		failures.failed(name, error, fields => log.error(fields, `${name} cannot be started; it is tried again`));
-		return undefined;
+		return 'failed';
 	}
 }
 

@@ -125,6 +125,20 @@ describe('a kept service', () => {
 		const keeper = keep(directory, { ...sleeper, program });
 		await says(keeper, /could not be started: sleep ended at once \(spawn flock ENOENT\)/, 2);
 	});
+
+	it('whose program cannot be told is looked at again with pauses: a database is made on the way', async t => {
+		const directory = await home(t);
+		const looks: number[] = [];
+		const program = async () => {
+			looks.push(performance.now());
+			throw new Error('no space');
+		};
+		const keeper = keep(directory, { ...sleeper, program });
+		await waitFor('three looks', () => looks.length >= 3, { timeoutMs: 15_000 });
+		const [first = 0, , third = 0] = looks;
+		assert.ok(third - first > 2_900, `${third - first} ms`);
+		await says(keeper, /cannot be started/);
+	});
 });
 
 /** A process under this lock, as machines and movers are. */
