@@ -1,5 +1,5 @@
-import { chmod, mkdir, mkdtemp, rename, rm, rmdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, mkdtemp, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { findPostgres } from '../../keeper/postgres/programs.ts';
 import { cachedServer, findServer } from '../../keeper/postgres/server-program.ts';
 import { RouseError } from '../../model/errors.ts';
@@ -56,6 +56,8 @@ async function rmdirIfEmpty(path: string): Promise<void> {
 	}
 }
 
+const making = '.make-';
+
 async function provideServer(cache: string, context: Context): Promise<void> {
 	await makeCache(cache); // before a program in it is run
 	if (await findServer(cache)) return;
@@ -66,10 +68,14 @@ async function provideServer(cache: string, context: Context): Promise<void> {
 		`${dirname(place)}/.lock`,
 		async () => {
 			if (await findServer(cache)) return;
+			for (const name of await readdir(dirname(place))) // what somebody died over
+				if (name.startsWith(making)) await rm(join(dirname(place), name), { recursive: true, force: true });
 			// Renamed when it is whole: the cache never holds half of it.
-			const beside = await mkdtemp(join(dirname(place), '.make-'));
+			const beside = await mkdtemp(join(dirname(place), making));
 			try {
-				await buildServer(join(beside, 'temporal-server'), context);
+				const file = join(beside, basename(await cachedServer(cache)));
+				await buildServer(file, context);
+				await syncFile(file);
 				await rm(place, { recursive: true, force: true });
 				await rename(beside, place);
 			} finally {
@@ -78,4 +84,14 @@ async function provideServer(cache: string, context: Context): Promise<void> {
 		},
 		context.signal,
 	);
+}
+
+/** That it is there is all that is asked of it later: after a power loss it must not be there empty. */
+async function syncFile(path: string): Promise<void> {
+	const file = await open(path, 'r');
+	try {
+		await file.sync();
+	} finally {
+		await file.close();
+	}
 }
