@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { temporalRelease } from '../../keeper/temporal-cli.ts';
 import { RouseError } from '../../model/errors.ts';
@@ -72,8 +73,15 @@ async function buildWithGo(build: Build, file: string, { output, signal, env }: 
 			hint: installGo,
 			cwd: join(checkoutDirectory, 'tools', 'temporal'),
 			signal,
-			// Debian's Go is told to stay as it is; go.mod may need a newer one.
-			env: { ...env, ...ofOurModule, GOTOOLCHAIN: env['GOTOOLCHAIN'] ?? 'auto', CGO_ENABLED: '0' },
+			env: {
+				...env,
+				...ofOurModule,
+				// systemd gives its services none, and without it Go has no place for modules.
+				HOME: env['HOME'] ?? homedir(),
+				// Debian's Go is told to stay as it is; go.mod may need a newer one.
+				GOTOOLCHAIN: env['GOTOOLCHAIN'] ?? 'auto',
+				CGO_ENABLED: '0',
+			},
 			onLine: line => {
 				if (line.startsWith('go: downloading')) modules += 1;
 				else packages += 1;
