@@ -1,8 +1,10 @@
 import { basename, join } from 'node:path';
 import * as z from 'zod';
+import { exists } from '../system/if-there.ts';
 import { type Installation, places } from '../system/installation.ts';
 import { type LockHolder, lockHolder } from '../system/process-lock.ts';
 import { locksIn } from '../system/recovery-locks.ts';
+import { runTool } from '../system/run-tool.ts';
 import { endHolder, type Program } from '../system/spawn-locked.ts';
 
 /** In the order in which they are started; they are stopped in the order of {@link stopOrder}. */
@@ -62,9 +64,20 @@ export async function stopOrder(home: string): Promise<{ name: ServiceName; poli
  * Ends a service, politely first; false when it is there even after SIGKILL. On SIGTERM PostgreSQL would wait for everybody who
  * is logged in: https://www.postgresql.org/docs/current/server-shutdown.html.
  */
-export function endService(home: string, name: ServiceName | 'keeper', politeMs: number): Promise<boolean> {
-	const politely = name === databaseName ? 'SIGINT' : 'SIGTERM';
-	return endHolder(serviceFiles(home, name).lockPath, { politeMs, politely });
+export async function endService(home: string, name: ServiceName | 'keeper', politeMs: number): Promise<boolean> {
+	const { lockPath } = serviceFiles(home, name);
+	if (name !== databaseName) return endHolder(lockPath, { politeMs });
+	return (await endHolder(lockPath, { politeMs, politely: 'SIGINT' })) && childrenEnd(lockPath);
+}
+
+/**
+ * Of a PostgreSQL that was killed: its children see that and end, but may be writing still. They hold its lock, of which the kernel
+ * tells the pid that took it, and so nobody who is there: it is known to be free by taking it.
+ */
+async function childrenEnd(lockPath: string): Promise<boolean> {
+	if (!(await exists(lockPath))) return true;
+	const { code } = await runTool('flock', ['-w', '30', lockPath, 'true'], { hint: 'apt-get install util-linux' });
+	return code === 0;
 }
 
 /** Of whatever configuration: all of which there is a lock, held or not. */

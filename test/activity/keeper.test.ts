@@ -9,7 +9,7 @@ import { readDeaths } from '../../keeper/deaths.ts';
 import { keepLogsBounded, keepService } from '../../keeper/keep.ts';
 import { choosePorts } from '../../keeper/ports.ts';
 import { lastWords } from '../../keeper/ready.ts';
-import { type Service, serviceFiles, serviceHolder } from '../../keeper/services.ts';
+import { endService, type Service, serviceFiles, serviceHolder } from '../../keeper/services.ts';
 import { exitCodeOf } from '../../model/errors.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';
 import { places } from '../../system/installation.ts';
@@ -178,6 +178,17 @@ describe('rouse down', () => {
 		const result = await takeDown(directory, () => {});
 		assert.deepEqual(result, { stopped: ['host-worker'], machines: 1, movers: 2 });
 		assert.equal(await serviceHolder(directory, 'keeper'), undefined);
+	});
+
+	it('has ended PostgreSQL when its last child has ended, which may be writing still', async t => {
+		const directory = await home(t);
+		const { lockPath, logPath } = serviceFiles(directory, 'postgres');
+		const withChild = ['-c', 'sleep 2 & echo there; exec sleep 600'];
+		await spawnLocked({ lockPath, logPath, command: 'sh', args: withChild });
+		await waitFor('the child', async () => (await readFile(logPath, 'utf8')) === 'there\n', { timeoutMs: 5_000 });
+		assert.equal(await endService(directory, 'postgres', 2_000), true);
+		const { code } = await runTool('flock', ['-n', lockPath, 'true'], { hint: '' });
+		assert.equal(code, 0);
 	});
 
 	it('ends the repository movers that no mover of a recovery uses, for their supervisor is gone', async t => {
