@@ -64,7 +64,8 @@ func waitForDatabase(ctx context.Context, sql *config.SQL, logger log.Logger) (*
 }
 
 // bringUpSchema does in one transaction what Temporal's schema tool does statement by statement: a process that dies over it
-// leaves the schema as it was. What there is of a newer version stays; the server itself refuses one that it cannot use.
+// leaves the schema as it was. What there is of a newer version stays, and is used: Temporal changes its schemas so that the server
+// before can go on with them (VerifyCompatibleVersion of common/persistence/schema).
 func bringUpSchema(ctx context.Context, db *sqlx.DB, database, name string, logger log.Logger) error {
 	tx, err := db.BeginTxx(ctx, nil)
 	if err != nil {
