@@ -20,6 +20,7 @@ import { doorName, haveKeys, haveOtherKeys, keysIn, makeKeys, removeOtherKeys } 
 import { type ChosenPorts, choosePorts, readPorts } from './ports.ts';
 import { databaseOf, mustHaveNoOther } from './one-database.ts';
 import { prepareOnPostgres } from './postgres/prepare.ts';
+import { databaseEnvironment } from './postgres/settings.ts';
 import { endService, type Service, type ServiceName, serviceHolder } from './services.ts';
 import { findTemporal } from './temporal-cli.ts';
 
@@ -164,7 +165,7 @@ export function temporalServices(
 		return withoutPowers(node('keeper/door/door-main.ts', JSON.stringify(options)));
 	};
 	return [
-		...(database ? [{ ...service('postgres', database), env: noneOfPostgres }] : []),
+		...(database ? [{ ...service('postgres', database), env: databaseEnvironment(env) }] : []),
 		{
 			...service('temporal', async () => {
 				const weak = await withoutPowers(server);

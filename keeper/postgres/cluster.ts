@@ -8,7 +8,15 @@ import { runTool } from '../../system/run-tool.ts';
 import type { Program } from '../../system/spawn-locked.ts';
 import { installPostgres, isCluster, programsFor } from './programs.ts';
 import { openRoom, type PostgresPlaces, type PostgresRoom } from './room.ts';
-import { firstStatements, hbaFile, identFile, initdbProgram, postgresProgram, socketPidfile } from './settings.ts';
+import {
+	databaseEnvironment,
+	firstStatements,
+	hbaFile,
+	identFile,
+	initdbProgram,
+	postgresProgram,
+	socketPidfile,
+} from './settings.ts';
 
 /**
  * PostgreSQL on the cluster of an installation, which is made when there is none. To be called by the keeper alone, before each
@@ -35,7 +43,9 @@ export async function checkRoom(places: PostgresPlaces): Promise<void> {
 		command: postgres,
 		args: ['--version'],
 	}));
-	const { code, tail } = await runTool(command, args, { hint: 'apt-get install util-linux mount', silenceMs: 30_000 });
+	const env = databaseEnvironment(process.env);
+	const hint = 'apt-get install util-linux mount';
+	const { code, tail } = await runTool(command, args, { hint, silenceMs: 30_000, env });
 	if (code === 0) return;
 	throw new RouseError('precheck_failed', `PostgreSQL cannot be run as its own user here: ${tail.join(' ')}`, {
 		hint: 'a container needs the capability SYS_ADMIN for it; or run Rouse as a user who is not root, or leave temporal.database out of config.yaml',
@@ -70,7 +80,8 @@ async function makeCluster(places: PostgresPlaces, room: PostgresRoom): Promise<
 }
 
 async function mustSucceed({ command, args }: Program): Promise<void> {
-	const { code, tail } = await runTool(command, args, { hint: installPostgres, silenceMs: 120_000 });
+	const env = databaseEnvironment(process.env);
+	const { code, tail } = await runTool(command, args, { hint: installPostgres, silenceMs: 120_000, env });
 	if (code !== 0) throw new RouseError('tool_failed', `the database could not be made:\n${tail.join('\n')}`);
 }
 

@@ -40,6 +40,11 @@ export function postgresProgram({ postgres }: PostgresPrograms, { data, sockets 
 	return { command: postgres, args: ['-D', data, ...args] };
 }
 
+/** What the environment of who starts Rouse has is not for a program of another user; /proc/PID/environ shows it to its like. */
+export function databaseEnvironment({ PATH }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+	return { PATH };
+}
+
 /** `template`: the files of all databases are checked, and texts are compared byte by byte, as with the embedded database. */
 export function initdbProgram({ initdb }: PostgresPrograms, { data }: PostgresPlaces): Program {
 	const files = ['-D', data, '--data-checksums', '--encoding=UTF8', '--locale=C'];

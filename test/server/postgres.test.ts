@@ -43,7 +43,7 @@ test('a recovery on PostgreSQL ends finished, with its history whole, while data
 		await waitFor(`another ${service}`, another, { timeoutMs });
 	};
 
-	await t.test('its database answers nobody else, checks its files, and has no powers', async () => {
+	await t.test('its database answers nobody else, checks its files, and has neither powers nor our environment', async () => {
 		const pid = await pidOf('postgres');
 		assert.equal((await stat(sockets)).mode & 0o777, 0o700);
 		assert.deepEqual(await openListeners([pid]), []);
@@ -58,6 +58,8 @@ test('a recovery on PostgreSQL ends finished, with its history whole, while data
 		const { stdout } = await runTool(beside('pg_controldata'), [data], { hint: '' });
 		assert.match(stdout, /Data page checksum version: +1/);
 		if ((await openRoom()).owner) assert.equal(await powersOf(pid), '');
+		const environment = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0').map(entry => entry.split('=')[0]);
+		assert.ok(environment.includes('PATH') && !environment.includes('ROUSE_HOME'), environment.join(' '));
 	});
 
 	const temporal = await connectTemporal(here.installation);
