@@ -21,11 +21,13 @@ export async function mustHaveNoOther(home: string, wanted: TemporalDatabase): P
 	const other = wanted === 'postgres' ? 'embedded' : 'postgres';
 	const where = whereOf[other](home);
 	if (!(await exists(where))) return;
+	// The last of what was acknowledged may lie in the log beside the file alone: https://www.sqlite.org/wal.html
+	const all = other === 'embedded' ? `${where}, -wal and -shm beside it included,` : where;
 	throw new RouseError(
 		'precheck_failed',
 		`this installation has its histories in ${where} (${other}); with ${wanted} it would begin without any: they are not moved`,
 		{
-			hint: `stay with it: rouse up --temporal ${other}. Else, when no recovery is open (rouse recover list): rouse down, and put ${where} aside; or take another ROUSE_HOME`,
+			hint: `stay with it: rouse up --temporal ${other}. Else, when no recovery is open (rouse recover list): rouse down, and put ${all} aside; or take another ROUSE_HOME`,
 		},
 	);
 }
