@@ -52,7 +52,8 @@ export async function keepService(
 			if (startedAt !== undefined) failures = now - startedAt > soundAfterMs ? 0 : failures + 1;
 			if (!(await rest(backoffMs[Math.min(failures, backoffMs.length - 1)] ?? 0, signal))) return;
 			const program = await programOf(service, standing, log);
-			if (program === 'failed') startedAt = performance.now(); // as of one that dies at once: to try may cost much
+			// As of one that dies at once: to try may cost much.
+			if (program === 'failed') startedAt = performance.now();
 			else if (program !== undefined) {
 				startedAt = performance.now();
 				leader = await leading();

@@ -60,11 +60,7 @@ exec 8<&- 9<&-
 unset PWD
 exec setpriv --reuid "\${user%:*}" --regid "\${user#*:}" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"`;
 
-function entered(
-	{ uid, gid }: FileOwner,
-	{ data, sockets }: PostgresPlaces,
-	{ command, args }: Program,
-): Program {
+function entered({ uid, gid }: FileOwner, { data, sockets }: PostgresPlaces, { command, args }: Program): Program {
 	const chain = ['-m', '--propagation', 'slave', 'sh', '-c', script, 'sh', data, sockets, `${uid}:${gid}`];
 	return { command: 'unshare', args: [...chain, command, ...args] };
 }

@@ -43,7 +43,7 @@ test('a recovery on PostgreSQL ends finished, with its history whole, while data
 		await waitFor(`another ${service}`, another, { timeoutMs });
 	};
 
-	await t.test('its database answers nobody else, checks its files, and has neither powers nor our environment', async () => {
+	await t.test('its database answers nobody else, checks its files, and has no powers', async () => {
 		const pid = await pidOf('postgres');
 		assert.equal((await stat(sockets)).mode & 0o777, 0o700);
 		assert.deepEqual(await openListeners([pid]), []);

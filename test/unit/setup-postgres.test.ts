@@ -22,7 +22,10 @@ test('`whileNoCluster` takes nothing away that others have there, also when the 
 	await mkdir(common);
 	await writeFile(join(common, 'user_clusters'), 'theirs');
 	const settings = join(common, 'createcluster.d');
-	await assert.rejects(whileNoCluster(settings, () => Promise.reject(new Error('no network'))), /no network/);
+	await assert.rejects(
+		whileNoCluster(settings, () => Promise.reject(new Error('no network'))),
+		/no network/,
+	);
 	assert.deepEqual(await readdir(common), ['user_clusters']);
 	await mkdir(settings);
 	await writeFile(join(settings, 'site.conf'), 'theirs');
