@@ -18,6 +18,8 @@ export function inOwnScope(program: Program, lockPath: string, env: NodeJS.Proce
 	const unit = `rouse-${of}-${randomBytes(4).toString('hex')}.scope`;
 	const options = [
 		['--scope', '--quiet', '--collect', `--unit=${unit}`, '--slice=machine.slice'],
+		// Else it is the whole command line, scripts in it included.
+		`--description=Rouse: ${of}`,
 		// What starts later is stopped first: a supervisor that sees a machine end in a shutdown would start it again.
 		`--property=Before=${service}`,
 	].flat();

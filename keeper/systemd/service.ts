@@ -28,6 +28,15 @@ export function unitName({ id }: Pick<Installation, 'id'>): string {
 	return `rouse-${id}.service`;
 }
 
+/** The unit that is to keep the services; undefined where none was installed. */
+export async function installedUnit(
+	installation: Pick<Installation, 'id'>,
+	{ unitDirectory }: Pick<Systemd, 'unitDirectory'> = systemOwn,
+): Promise<string | undefined> {
+	const unit = unitName(installation);
+	return (await exists(join(unitDirectory, unit))) ? unit : undefined;
+}
+
 export async function hasSystemd(): Promise<boolean> {
 	return await exists(booted);
 }
@@ -59,19 +68,28 @@ export async function installService(
 	// Also when the file was as it is: a try may have died before systemd had read it.
 	await systemd.systemctl('daemon-reload');
 	await systemd.systemctl('enable', unit);
-	const moved = await endOtherwiseKept(home, unit, signal);
+	const moved = await endOtherwiseKept(home, unit, systemd, signal);
 	await systemd.systemctl('start', unit);
 	const kept = async () => (await serviceHolder(home, 'keeper')) !== undefined;
 	await waitFor(`the keeper of ${unit}`, kept, { timeoutMs: 60_000, everyMs: 50, signal });
 	return { unit, path, moved };
 }
 
-/** What a person has started by hand would go on in that person's session. */
-async function endOtherwiseKept(home: string, unit: string, signal: AbortSignal): Promise<DownResult | null> {
+/**
+ * What a person has started by hand would go on in that person's session. The unit may stay with just that, or be at its start:
+ * so it is stopped first, or it would end by itself after `start` had found it active.
+ */
+async function endOtherwiseKept(
+	home: string,
+	unit: string,
+	{ systemctl: ask }: Systemd,
+	signal: AbortSignal,
+): Promise<DownResult | null> {
 	const keeper = await serviceHolder(home, 'keeper');
 	if (keeper !== undefined && (await isIn(unit, keeper.pid))) return null;
+	await ask('stop', unit);
 	const down = await whileUpOrDown(home, () => takeDown(home, () => undefined), signal);
-	return down.stopped.length === 0 ? null : down;
+	return keeper === undefined && down.stopped.length === 0 ? null : down;
 }
 
 /** By cgroups(7): a line for each hierarchy, whose end is the path of the process's group. */
@@ -85,11 +103,10 @@ export async function removeService(
 	installation: Pick<Installation, 'id'>,
 	{ systemd = systemOwn }: { systemd?: Systemd } = {},
 ): Promise<boolean> {
-	const unit = unitName(installation);
-	const path = join(systemd.unitDirectory, unit);
-	if (!(await exists(path))) return false;
+	const unit = await installedUnit(installation, systemd);
+	if (unit === undefined) return false;
 	await systemd.systemctl('disable', '--now', unit);
-	await rm(path, { force: true });
+	await rm(join(systemd.unitDirectory, unit), { force: true });
 	await syncDirectory(systemd.unitDirectory);
 	await systemd.systemctl('daemon-reload');
 	return true;

@@ -24,10 +24,10 @@ export function unitText({ name, home, cacheHome, node, main }: UnitParts): stri
 	return `${[
 		'# Written by rouse service install; rouse service remove takes it away.',
 		'[Unit]',
-		`Description=Rouse: services of ${home.replaceAll('%', '%%')}`,
+		`Description=Rouse: services of ${quoted(home)}`,
 		'Wants=network-online.target',
 		'After=network-online.target remote-fs.target',
-		`RequiresMountsFor=${[home, dirname(main)].map(quoted).join(' ')}`,
+		`RequiresMountsFor=${[home, dirname(main), dirname(node), cacheHome].map(quoted).join(' ')}`,
 		'# However often it ends: it is tried again.',
 		'StartLimitIntervalSec=0',
 		'',

@@ -39,7 +39,7 @@ suite('`installService`', () => {
 	test('writes a unit that systemd takes without a word, and asks for its start; again the same', async t => {
 		const { installation, systemd, said } = await asked(t);
 		const { unit, path, moved } = await installService(installation, { signal, systemd });
-		assert.deepEqual(said.splice(0), ['daemon-reload', `enable ${unit}`, `start ${unit}`]);
+		assert.deepEqual(said.splice(0), ['daemon-reload', `enable ${unit}`, `stop ${unit}`, `start ${unit}`]);
 		assert.equal(moved, null);
 		assert.equal((await stat(path)).mode & 0o777, 0o644);
 		const judged = await runTool('systemd-analyze', ['verify', '--man=no', '--recursive-errors=no', path], {
@@ -53,12 +53,16 @@ suite('`installService`', () => {
 		assert.equal(await readFile(path, 'utf8'), text);
 	});
 
-	test('takes down what was started by hand, since that would end with the session', async t => {
-		const { installation, systemd } = await asked(t);
+	test('takes down what was started by hand, since that would end with the session; not beside a unit that stays with it', async t => {
+		const { installation, systemd, said } = await asked(t);
 		await keeperLike(installation);
 		await spawnLocked({ ...serviceFiles(installation.home, 'supervisor'), command: 'sleep', args: ['60'] });
 		const { moved } = await installService(installation, { signal, systemd });
 		assert.deepEqual(moved?.stopped, ['supervisor']);
+		assert.deepEqual(
+			said.map(line => line.split(' ')[0]),
+			['daemon-reload', 'enable', 'stop', 'start'],
+		);
 		assert.equal(await lockHolder(serviceFiles(installation.home, 'supervisor').lockPath), undefined);
 	});
 
@@ -79,6 +83,11 @@ test('`unitText` hands systemd names as they are, whatever is in them', () => {
 	const text = unitText({ ...parts, home: '/a "b" 50%\\c' });
 	assert.ok(text.includes('Environment="ROUSE_HOME=/a \\"b\\" 50%%\\\\c"\n'), text);
 	assert.ok(text.includes('ExecStart="/n/node" "/m $$HOME/cli/main.ts" "up" "--attend"\n'), text);
+	assert.ok(text.includes('RequiresMountsFor="/a \\"b\\" 50%%\\\\c" "/m $HOME/cli" "/n" "/c"\n'), text);
+	// Neither another line nor, by a backslash at the end of one, the next one taken for a part of it.
+	const lines = (home: string) => unitText({ ...parts, home }).split('\n').length;
+	assert.equal(lines('/a\nExecStartPre=/b'), lines('/a'));
+	assert.match(unitText({ ...parts, home: '/a\\' }), /^Description=.*"$/m);
 });
 
 suite('`inOwnScope`', () => {
@@ -95,7 +104,7 @@ suite('`inOwnScope`', () => {
 		assert.deepEqual([command, cwd, args.slice(-3)], ['systemd-run', '/', ['--', 'qemu', '-S']]);
 		assert.match(
 			args.join(' '),
-			/^--scope .*--unit=rouse-web-machine-[0-9a-f]{8}\.scope .*--property=Before=rouse-1\.service --/,
+			/^--scope .*--unit=rouse-web-machine-[0-9a-f]{8}\.scope .*--description=Rouse: web-machine --property=Before=rouse-1\.service --/,
 		);
 	});
 });
