@@ -1,9 +1,10 @@
-import { RouseError } from '../model/errors.ts';
+import { asRouseError, RouseError } from '../model/errors.ts';
 import { places } from '../system/installation.ts';
 import { lockHolder } from '../system/process-lock.ts';
 import { heldRecoveryLocks, locksIn } from '../system/recovery-locks.ts';
 import { endHolder } from '../system/spawn-locked.ts';
 import { endService, type ServiceName, serviceHolder, stopOrder } from './services.ts';
+import { noteTakenDown } from './taken-down.ts';
 
 export interface DownResult {
 	/** Services that ran and were ended. */
@@ -18,7 +19,8 @@ export interface DownResult {
  * Throws `timeout` when a service does not even go on SIGKILL.
  */
 export async function takeDown(home: string, say: (message: string) => void): Promise<DownResult> {
-	// First of all, or it would start again what we end.
+	await note(home, say);
+	// First of the processes, or it would start again what we end.
 	await end(home, 'keeper', 5_000);
 	const stopped: ServiceName[] = [];
 	for (const { name, politeMs } of await stopOrder(home)) {
@@ -29,6 +31,18 @@ export async function takeDown(home: string, say: (message: string) => void): Pr
 	}
 	await endUnusedRepositoryMovers(home);
 	return { stopped, ...(await countRunning(home)) };
+}
+
+/** On a disk that is full or read-only services are ended all the same. */
+async function note(home: string, say: (message: string) => void): Promise<void> {
+	try {
+		await noteTakenDown(home);
+	} catch (thrown) {
+		const { message } = asRouseError(thrown);
+		say(
+			`that the services are taken down cannot be noted (${message}): a rouse up that stays with them starts them again`,
+		);
+	}
 }
 
 async function end(home: string, name: ServiceName | 'keeper', politeMs: number): Promise<void> {

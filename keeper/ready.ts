@@ -167,10 +167,15 @@ async function unlessUnreachable<T>(
 async function mustBeKept(home: string): Promise<void> {
 	if (await serviceHolder(home, 'keeper')) return;
 	const { logPath } = serviceFiles(home, 'keeper');
-	const why = lastWords(await lastLines(logPath, 1)) ?? 'their keeper was ended';
+	const why = (await lastWordsOfKeeper(home)) ?? 'their keeper was ended';
 	throw new RouseError('precheck_failed', `the services are not kept: ${why}`, {
 		hint: `mend that, then rouse up again; more in ${logPath}`,
 	});
+}
+
+/** Why it ended; undefined when it was told to, or was killed. */
+export async function lastWordsOfKeeper(home: string): Promise<string | undefined> {
+	return lastWords(await lastLines(serviceFiles(home, 'keeper').logPath, 1));
 }
 
 const fatalLineSchema = z.object({ level: z.literal('fatal'), msg: z.string(), hint: z.string().optional() });

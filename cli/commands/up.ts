@@ -1,18 +1,22 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Option } from '@commander-js/extra-typings';
 import { keepsControlWorker } from '../../keeper/control-worker.ts';
 import { takeDown } from '../../keeper/down.ts';
 import type { ReadyInstallation } from '../../keeper/ready.ts';
-import { runningServices, serviceHolder } from '../../keeper/services.ts';
-import { startKeeper, whileUpOrDown } from '../../keeper/start.ts';
+import { serviceHolder } from '../../keeper/services.ts';
+import { startKeeper, startKeeperAgain, whileUpOrDown } from '../../keeper/start.ts';
+import { installedUnit } from '../../keeper/systemd/service.ts';
 import {
 	type Config,
 	homeDirectory,
 	type Installation,
 	loadConfig,
 	openInstallation,
+	places,
 	type TemporalDatabase,
 	temporalDatabases,
 } from '../../system/installation.ts';
+import { exists } from '../../system/if-there.ts';
 import { waitFor } from '../../system/wait.ts';
 import { mustBeWhollyJoined } from '../host/join-home.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -40,11 +44,10 @@ export const build = (context: Context) =>
 			try {
 				const { alreadyUp } = attend ? await attendTo(installation, context) : await bringUp(installation, context);
 				if (alreadyUp) return; // somebody else's to end
-				await keepKeeper(installation, context);
+				return context.output.message(await keepKeeper(installation, context));
 			} catch (error) {
 				if (!context.signal.aborted) throw error;
 			}
-			if (!context.signal.aborted) return context.output.message('ended by rouse down');
 			const say = (message: string) => context.output.message(message);
 			const result = await whileUpOrDown(installation.home, () => takeDown(installation.home, say));
 			context.output.message(downText(result));
@@ -70,9 +73,18 @@ export async function bringUp(installation: Installation, context: Context): Pro
 	await mustBeWhollyJoined(installation.home);
 	const config = await loadConfig(installation);
 	const { started } = await startKeeper(installation, context.signal);
+	if (started) await warnBesideUnit(installation, context);
 	const { silent, ...ready } = await whenReady(installation, config, context);
 	context.output.result({ ...ready, alreadyUp: !started }, upText(ready, { started, config, silent }));
 	return { alreadyUp: !started };
+}
+
+async function warnBesideUnit(installation: Installation, { output }: Context): Promise<void> {
+	const unit = await installedUnit(installation);
+	if (unit === undefined) return;
+	output.warn(
+		`${unit} is to keep these services, and they are of this session now, with all machines that are started: rouse service install hands them over`,
+	);
 }
 
 /** Shows what is waited for; warns of what of the served repositories does not answer. */
@@ -100,17 +112,22 @@ async function attendTo(installation: Installation, { signal }: Context): Promis
 	return { alreadyUp: false };
 }
 
-/** Returns when the services were ended by `rouse down`; a keeper that ended without them is started again. */
-async function keepKeeper(installation: Installation, { signal, output }: Context): Promise<void> {
+/** A start that fails at once is not to keep a processor busy. */
+const startAgainAfterMs = 1_000;
+
+/** Returns, with why, when nothing is left to stay with; a keeper that ended otherwise is started again. */
+async function keepKeeper(installation: Installation, { signal, output }: Context): Promise<string> {
 	const { home } = installation;
 	const ended = async () => (await serviceHolder(home, 'keeper')) === undefined;
 	for (;;) {
 		await waitFor('the keeper to end', ended, { timeoutMs: Number.POSITIVE_INFINITY, everyMs: 500, signal });
-		// `down` holds this lock until it has ended them all.
-		const left = await whileUpOrDown(home, () => runningServices(home), signal);
-		if (left.length === 0) return;
-		output.message('the keeper of the services had died; it is started again');
-		await startKeeper(installation, signal);
+		// Else we would make directories anew.
+		if (!(await exists(places.services(home)))) return 'the installation was removed';
+		const why = await (await import('../../keeper/ready.ts')).lastWordsOfKeeper(home);
+		await delay(startAgainAfterMs, undefined, { signal });
+		// `down` holds the lock that this takes until it has ended them all.
+		if (!(await startKeeperAgain(installation, signal))) return 'ended by rouse down';
+		output.message(`the keeper of the services had died${why ? ` (${why})` : ''}; it is started again`);
 	}
 }
 
