@@ -131,6 +131,11 @@ describe('`sshArguments`', () => {
 		]);
 	});
 
+	it('take a path as it is, whatever ssh would put in the place of a part of it', () => {
+		const given = sshArguments({ ...destination, knownHostsPath: '/srv/100%h/known' });
+		assert.ok(given.includes('UserKnownHostsFile="/srv/100%%h/known"'));
+	});
+
 	it('take for a person the keys that ssh finds by itself, and no other record of host keys', () => {
 		const given = sshArguments({ ...destination, identityPath: undefined });
 		for (const option of ['-i', 'IdentitiesOnly=yes', 'IdentityAgent=none']) assert.ok(!given.includes(option), option);

@@ -64,7 +64,7 @@ function optionArguments({ identityPath, knownHostsPath }: OperatorDestination):
 	return ['-F', 'none', ...given, ...(identityPath === undefined ? [] : ['-i', identityPath])];
 }
 
-/** ssh_config(5) splits values at spaces, and takes quotes around them. */
+/** ssh_config(5) splits values at spaces, takes quotes around them, and puts something in the place of a percent sign with a letter. */
 function quoted(path: string): string {
-	return `"${path}"`;
+	return `"${path.replaceAll('%', '%%')}"`;
 }
