@@ -26,6 +26,12 @@ const causes: readonly { said: RegExp; means: string; hint: string }[] = [
 		hint: 'a system whose /dev is no devtmpfs needs a udev that makes it: put the machine on a bridge there',
 	},
 	{
+		// systemd-run(1), of system/own-scope.ts, in whose place QEMU would have come
+		said: /Failed to (?:start transient scope unit|connect to (?:system |system scope )?bus|get D-Bus connection)/,
+		means: 'systemd has made no scope for it, and QEMU was not begun',
+		hint: 'see whether systemd answers (systemctl is-system-running), and try again',
+	},
+	{
 		said: /Cannot allocate memory/,
 		means: 'the host has not enough free memory for the machine',
 		hint: 'stop another machine, and try again',

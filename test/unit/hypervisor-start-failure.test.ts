@@ -39,6 +39,9 @@ test('what is no fault of KVM does not blame it', () => {
 	assert.match(device.message, /the device of the machine's macvtap is not in \/dev/);
 	const memory = startFailure("qemu: cannot set up guest memory 'pc.ram': Cannot allocate memory", 'tcg', undefined);
 	assert.match(memory.message, /not enough free memory/);
+	const scope = startFailure('Failed to start transient scope unit: Connection reset by peer', 'kvm', undefined);
+	assert.match(scope.message, /systemd has made no scope/);
+	assert.deepEqual(scope.details, { accelerator: 'kvm', refused: false });
 	assert.deepEqual(startFailure(refusedMsr, 'tcg', undefined).details, { accelerator: 'tcg', refused: false });
 	assert.match(startFailure('', 'tcg', undefined).message, /QEMU said nothing/);
 });
