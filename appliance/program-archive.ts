@@ -1,7 +1,7 @@
 /** The program for another Linux machine, in one file: the checkout, its packages and Node, as they are in the appliance. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { exists } from '../system/if-there.ts';
@@ -41,6 +41,7 @@ export async function programArchive({
 			const as = ['--owner=0', '--group=0', '--numeric-owner', '--mode=u=rwX,go=rX', '--sort=name'];
 			const pack = ['--use-compress-program=gzip -1', '-cf', join(work, 'archive'), '-C', root, 'rouse', 'node'];
 			await runBuildTool('tar', [...as, ...pack], { signal });
+			await sync(join(work, 'archive')); // a file of this name is whole
 			for (const name of await namesIn(archives))
 				if (!name.startsWith(workPrefix)) await rm(join(archives, name), { force: true });
 			await rename(join(work, 'archive'), path);
@@ -51,4 +52,13 @@ export async function programArchive({
 	const hash = createHash('sha256');
 	await pipeline(createReadStream(path), hash);
 	return { path, sha256: hash.digest('hex'), version };
+}
+
+async function sync(path: string): Promise<void> {
+	const file = await open(path);
+	try {
+		await file.sync();
+	} finally {
+		await file.close();
+	}
 }
