@@ -57,6 +57,9 @@ done
 export container=test SYSTEMD_UNIT_PATH=/run/systemd/transient:/etc/systemd/system
 exec /lib/systemd/systemd --system --unit=bare.target --log-target=console --show-status=0`;
 
+/** Its pid may be another's by now, or its root not its own yet: then nothing is done. */
+const inIt = '[ -e /run/own-root ] || exit 1; exec "$@"';
+
 export class SystemdMachine {
 	/** Of its systemd, as it is called outside. */
 	readonly #pid: number;
@@ -83,7 +86,8 @@ export class SystemdMachine {
 			'private',
 		];
 		const args = [...joins, 'unshare', ...own, 'sh', '-c', boot, 'sh', scratch, shared];
-		const child = spawn('sh', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+		// With a test that is killed it ends as well.
+		const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'sh', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
 		let said = '';
 		child.stderr.on('data', text => (said += text));
 		const gone = new Promise<void>(resolve => child.once('close', () => resolve()));
@@ -104,7 +108,8 @@ export class SystemdMachine {
 
 	/** What it says on standard output; throws when it ends otherwise than by 0. */
 	async run(program: string, ...args: string[]): Promise<string> {
-		const { stdout } = await run('nsenter', ['-t', String(this.#pid), '-a', '--', program, ...args]);
+		const enter = ['-t', String(this.#pid), '-a', '--', 'sh', '-c', inIt, 'sh', program, ...args];
+		const { stdout } = await run('nsenter', enter);
 		return stdout.trim();
 	}
 
@@ -116,7 +121,6 @@ export class SystemdMachine {
 
 	async #isUp(): Promise<boolean> {
 		try {
-			await this.run('test', '-e', '/run/own-root');
 			return (await this.run('systemctl', 'is-active', 'bare.target')) === 'active';
 		} catch {
 			return false; // not yet
