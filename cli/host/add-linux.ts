@@ -33,6 +33,10 @@ export async function addLinux(
 	options: LinuxOptions,
 ): Promise<void> {
 	const { ssh, port, directory = '/opt/rouse', home = '/var/lib/rouse', dryRun = false } = options;
+	if (`${directory}/`.startsWith(`${home}/`))
+		throw new RouseError('usage', `${directory}: what lies in its home ${home} is no place for the program`, {
+			hint: 'name another place by --directory, or by --home',
+		});
 	const wanted: WantedLinuxHost = { name, ...ssh, port, directory, home };
 	const { addLinuxHost, planLinuxHost } = await import('./linux/add.ts');
 	const answer = { name, ssh: `${ssh.user}@${ssh.host}`, port, directory, home };

@@ -146,6 +146,14 @@ describe('`host add`', () => {
 		});
 });
 
+it('a Linux host has its program elsewhere than in its home', async t => {
+	const home = await homeWith(t, { serve: served });
+	const args = ['--ssh', 'root@kvm2', '--directory', '/srv/rouse/program', '--home', '/srv/rouse'];
+	const { exitCode, stderr } = await rouse(home, ['host', 'add', 'kvm2', ...args]);
+	assert.equal(exitCode, 2);
+	assert.match(stderr, /what lies in its home/);
+});
+
 describe('What a host is given', () => {
 	it('makes a seed that the appliance takes, with the embedded server and with one elsewhere', async t => {
 		const sample = await sampleSeed(t);

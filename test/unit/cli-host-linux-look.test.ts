@@ -11,11 +11,13 @@ const said = (changes: Readonly<Record<string, string>> = {}): string => {
 	return [...lines, ...found].join('\n');
 };
 
+const own = { name: 'kvm2', hostId: undefined };
+
 describe('What a Linux machine lacks to be a host', () => {
 	it('is nothing where all is there', () => {
 		const facts = parseFacts(said());
 		assert.deepEqual(facts.freeBytes, { directory: 5_000_000_000, home: 6_000_000_000 });
-		assert.deepEqual([linuxProblems(facts, { install: false }), linuxWarnings(facts)], [[], []]);
+		assert.deepEqual([linuxProblems(facts, { ...own, install: false }), linuxWarnings(facts)], [[], []]);
 	});
 
 	it('is told all at once, with the packages that bring it, unless they may be installed', () => {
@@ -25,17 +27,35 @@ describe('What a Linux machine lacks to be a host', () => {
 			.concat('\nmissing /usr/share/OVMF/OVMF_CODE_4M.fd');
 		const facts = parseFacts(text);
 		assert.deepEqual(missingPackages(facts), ['iproute2', 'ovmf', 'qemu-utils']);
-		const problems = linuxProblems(facts, { install: false });
+		const problems = linuxProblems(facts, { ...own, install: false });
 		assert.equal(problems.length, 3);
 		assert.match(problems.join(), /not root.*free for its home.*iproute2 ovmf qemu-utils \(--install-packages/s);
-		assert.equal(linuxProblems(facts, { install: true }).length, 2);
+		assert.equal(linuxProblems(facts, { ...own, install: true }).length, 2);
 		assert.equal(linuxWarnings(facts).length, 2);
-		assert.match(linuxProblems({ ...facts, apt: false }, { install: true }).join(), /no apt-get, and lacks/);
+		assert.match(linuxProblems({ ...facts, apt: false }, { ...own, install: true }).join(), /no apt-get, and lacks/);
+	});
+
+	it('is a home of another host, and a way to the program that others may write', () => {
+		const joined = { name: 'kvm2', hostId: '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d' };
+		const facts = parseFacts(
+			`${said({ joined: JSON.stringify({ version: 0, ...joined }) })}\nown 0 0 775 /a/b\nway 1000 0 755 /a\nway 0 0 1777 /tmp\nway 0 0 755 /`,
+		);
+		const problems = (hostId: string | undefined, name = 'kvm2') =>
+			linuxProblems(facts, { install: false, name, hostId }).join();
+		assert.match(
+			problems(joined.hostId),
+			/through \/a\/b which may be written.*through \/a which belongs to user 1000$/,
+		);
+		assert.match(problems(undefined), /home is that of the host kvm2/);
+		assert.match(problems(joined.hostId, 'kvm3'), /home is that of the host kvm2/);
+		assert.throws(() => parseFacts(said({ joined: '{}' })), { code: 'config_invalid' });
 	});
 
 	it('is another system or processor, whatever else is there', () => {
-		assert.deepEqual(linuxProblems(parseFacts(said({ system: 'Darwin' })), { install: true }), ['it runs Darwin']);
-		assert.match(linuxProblems(parseFacts(said({ machine: 'aarch64' })), { install: true }).join(), /aarch64/);
-		assert.deepEqual(linuxProblems(parseFacts(''), { install: true }), ['it runs no Linux']);
+		assert.deepEqual(linuxProblems(parseFacts(said({ system: 'Darwin' })), { ...own, install: true }), [
+			'it runs Darwin',
+		]);
+		assert.match(linuxProblems(parseFacts(said({ machine: 'aarch64' })), { ...own, install: true }).join(), /aarch64/);
+		assert.deepEqual(linuxProblems(parseFacts(''), { ...own, install: true }), ['it runs no Linux']);
 	});
 });

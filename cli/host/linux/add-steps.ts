@@ -8,7 +8,7 @@ import { readInvitation } from '../invitation.ts';
 import { inviteHost, isLetIn } from '../invite-host.ts';
 import { missingPackages } from './look.ts';
 import { linuxHostFiles } from './record.ts';
-import { commandOf, directoryOf, type LinuxStep, type LinuxWork } from './work.ts';
+import { commandOf, directoryOf, type LinuxStep, type LinuxWork, lockOf } from './work.ts';
 
 export const addLinuxSteps: readonly LinuxStep[] = [
 	{ name: 'packages', text: () => 'Debian packages that it lacks, where they may be installed', run: installMissing },
@@ -24,7 +24,7 @@ export const addLinuxSteps: readonly LinuxStep[] = [
 		text: () => 'its services, in the care of systemd where it has that',
 		run: async ({ remote, record, facts }) => {
 			const start = facts.systemd ? ['service', 'install'] : ['up', '--detach'];
-			await remote.script('"$@"', [commandOf(record.wanted), ...start, '--quiet']);
+			await remote.script('flock -o "$@"', [lockOf(record.wanted), commandOf(record.wanted), ...start, '--quiet']);
 		},
 	},
 	{
@@ -47,10 +47,10 @@ async function installMissing({ remote, facts, parts }: LinuxWork): Promise<void
  * changed to the new program last.
  */
 const unpack = `
-directory=$1 place=$2 archive=$3 home=$4
+directory=$1 place=$2 archive=$3 lock=$4
 umask 022
 # One that was cut off may still be at it.
-exec 9>"$directory/.lock"
+exec 9>"$lock"
 flock 9
 if [ ! -d "$place" ]; then
 	rm -rf "$place.new"
@@ -80,7 +80,8 @@ async function sendProgram({ remote, parts, record: { wanted } }: LinuxWork): Pr
 		`export ROUSE_HOME="\${ROUSE_HOME:-${home}}" ROUSE_COMMAND="$0"`,
 		`exec ${place}/node/bin/node ${place}/rouse/cli/main.ts "$@"`,
 	];
-	await remote.script(unpack, [directory, place, archive, home], Readable.from([`${command.join('\n')}\n`]));
+	const input = Readable.from([`${command.join('\n')}\n`]);
+	await remote.script(unpack, [directory, place, archive, lockOf(wanted)], input);
 }
 
 /** One that opens nothing is of a try that died before it was let in: it is never finished, and another takes its place. */
@@ -97,7 +98,11 @@ async function joinThere({ remote, parts, record: { wanted } }: LinuxWork): Prom
 	const file = `${wanted.directory}/.invitation`;
 	const invitation = createReadStream(invitationOf(parts, wanted.name));
 	await remote.script('cat >"$1.new"; mv "$1.new" "$1"', [file], invitation);
-	await remote.script('"$1" host join "$2" --quiet; rm -f "$2"', [commandOf(wanted), file]);
+	await remote.script('flock -o "$1" "$2" host join "$3" --quiet; rm -f "$3"', [
+		lockOf(wanted),
+		commandOf(wanted),
+		file,
+	]);
 }
 
 function invitationOf(parts: LinuxWork['parts'], name: string): string {

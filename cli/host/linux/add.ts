@@ -3,10 +3,11 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { chooseHostKey, scanHostKeys } from '../../../hypervisors/hyperv/host-setup/host-keys.ts';
+import { chooseHostKey, mustHaveFingerprint, scanHostKeys } from '../../../hypervisors/hyperv/host-setup/host-keys.ts';
 import { knownHostLine } from '../../../hypervisors/hyperv/host-setup/names.ts';
 import { readHostRecord } from '../../../hypervisors/hyperv/host-setup/record.ts';
 import { RouseError } from '../../../model/errors.ts';
+import { mustBeNew } from '../../../repository/service/admitted-hosts.ts';
 import { replaceFileDurably } from '../../../system/durable-file.ts';
 import { whileLocked } from '../../../system/held-lock.ts';
 import { loadConfig } from '../../../system/installation.ts';
@@ -38,7 +39,7 @@ export async function addLinuxHost(
 			const hostKey = known?.hostKey ?? (await pinKey(wanted, parts));
 			await replaceFileDurably(knownHosts, `${knownHostLine(wanted.host, wanted.port, hostKey)}\n`);
 			const remote = remoteOf(wanted, knownHosts, parts);
-			const facts = await judged(wanted, remote, parts);
+			const facts = await judged(wanted, remote, parts, known);
 			if (known?.phase !== 'ready') {
 				const record: LinuxHostRecord = { version: 0, kind: 'linux', wanted, phase: 'adding', hostKey };
 				await writeLinuxHost(directory, record);
@@ -64,7 +65,7 @@ export async function planLinuxHost(
 	try {
 		const knownHosts = join(work, 'known_hosts');
 		await writeFile(knownHosts, `${knownHostLine(wanted.host, wanted.port, hostKey)}\n`);
-		const facts = await judged(wanted, remoteOf(wanted, knownHosts, parts), parts);
+		const facts = await judged(wanted, remoteOf(wanted, knownHosts, parts), parts, known);
 		const record: LinuxHostRecord = { version: 0, kind: 'linux', wanted, phase: 'adding', hostKey };
 		return { facts, steps: known?.phase === 'ready' ? [] : addLinuxSteps.map(({ text }) => text(record)) };
 	} finally {
@@ -76,15 +77,19 @@ async function prepared(wanted: WantedLinuxHost, parts: LinuxParts): Promise<Lin
 	const { name } = wanted;
 	const directory = directoryOf(parts, name);
 	const known = await readLinuxHost(directory);
-	if (known) mustBeSame(known, wanted);
-	else await mustBeFree(name, directory, parts);
+	if (known) {
+		mustBeSame(known, wanted);
+		mustHaveFingerprint(known.hostKey, parts.expectedHostKey);
+	} else await mustBeFree(name, directory, parts);
 	if (known?.phase !== 'ready') await parts.precheck();
 	return known;
 }
 
 async function mustBeFree(name: string, directory: string, { installation }: LinuxParts): Promise<void> {
 	const { hosts } = await loadConfig(installation);
-	if ((await readHostRecord(directory)) === undefined && !Object.hasOwn(hosts, name)) return;
+	// One that was let in otherwise would be let in no more when this one is removed.
+	if ((await readHostRecord(directory)) === undefined && !Object.hasOwn(hosts, name))
+		return await mustBeNew(installation.home, name);
 	throw new RouseError('name_conflict', `${name} is a host already, and was not added in this way`, {
 		hint: `choose another name, or remove that one first: rouse host remove ${name} --confirm ${name}`,
 	});
@@ -117,9 +122,21 @@ export function remoteOf(
 	return new Remote({ host, port, user, identityPath, knownHostsPath }, signal);
 }
 
-async function judged(wanted: WantedLinuxHost, remote: Remote, parts: LinuxParts): Promise<LinuxFacts> {
+/** Of one that is a host already, what was in the way of becoming one is not: its disks fill, as they should. */
+async function judged(
+	wanted: WantedLinuxHost,
+	remote: Remote,
+	parts: LinuxParts,
+	known: LinuxHostRecord | undefined,
+): Promise<LinuxFacts> {
 	const facts = await lookAtLinux(remote, wanted);
-	const problems = linuxProblems(facts, { install: parts.installPackages });
+	if (known?.phase === 'ready') return facts;
+	const { hosts } = await loadConfig(parts.installation);
+	const problems = linuxProblems(facts, {
+		install: parts.installPackages,
+		name: wanted.name,
+		hostId: hosts[wanted.name]?.id,
+	});
 	if (problems.length > 0)
 		throw new RouseError('precheck_failed', `${wanted.host} is not ready for it: ${problems.join('; ')}`, {
 			hint: 'nothing was changed there: mend it, and give the command again',

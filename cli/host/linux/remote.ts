@@ -18,6 +18,8 @@ export interface RemoteRun {
 /** ssh(1): an error of its own; all else is what the program there ended with. */
 const ownFailure = 255;
 const keptCharacters = 16_384;
+/** Far more than a package manager says. */
+const mostCharacters = 16 * 1024 ** 2;
 const otherHost = /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|host key is known for/;
 
 export class Remote {
@@ -29,7 +31,7 @@ export class Remote {
 		this.#signal = signal;
 	}
 
-	/** A script of sh with its arguments, in the umask of all that is ours; `input` is its standard input. Throws `tool_failed` unless it ends with 0. */
+	/** A script of sh with its arguments, in the umask of all that is ours, and of no home but that of our command; `input` is its standard input. Throws `tool_failed` unless it ends with 0. */
 	async script(text: string, args: readonly string[] = [], input: Readable = Readable.from([])): Promise<string> {
 		const { code, stdout, said } = await this.run(text, args, input);
 		if (code === 0) return stdout;
@@ -40,7 +42,9 @@ export class Remote {
 
 	/** Whatever it ends with; throws when the host is not reached. */
 	async run(text: string, args: readonly string[] = [], input: Readable = Readable.from([])): Promise<RemoteRun> {
-		const command = ['sh', '-c', `set -eu; umask 077; export LC_ALL=C\n${text}`, 'sh', ...args].map(quoted).join(' ');
+		const command = ['sh', '-c', `set -eu; unset ROUSE_HOME; umask 077; export LC_ALL=C\n${text}`, 'sh', ...args]
+			.map(quoted)
+			.join(' ');
 		this.#signal.throwIfAborted();
 		const child = spawn('ssh', [...sshArguments(this.destination), command], {
 			stdio: ['pipe', 'pipe', 'pipe'],
@@ -53,6 +57,7 @@ export class Remote {
 		child.stdout.setEncoding('utf8').on('data', (part: string) => {
 			stdout += part;
 			said = (said + part).slice(-keptCharacters);
+			if (stdout.length > mostCharacters) child.kill('SIGKILL');
 		});
 		child.stderr.setEncoding('utf8').on('data', (part: string) => {
 			said = (said + part).slice(-keptCharacters);
@@ -66,6 +71,8 @@ export class Remote {
 		try {
 			const code = await ended;
 			await fed;
+			if (stdout.length > mostCharacters)
+				throw new RouseError('protocol', `${this.destination.host} says more than a host should`);
 			if (code === ownFailure) throw this.#unreached(said.trim());
 			return { code, stdout, said: said.trim() };
 		} catch (error) {

@@ -56,3 +56,8 @@ export function directoryOf({ installation }: Pick<LinuxParts, 'installation'>, 
 export function commandOf({ directory }: Pick<WantedLinuxHost, 'directory'>): string {
 	return `${directory}/bin/rouse`;
 }
+
+/** On the host: held while something is changed there, since what was cut off here may go on there. */
+export function lockOf({ directory }: Pick<WantedLinuxHost, 'directory'>): string {
+	return `${directory}/.lock`;
+}

@@ -26,7 +26,7 @@ export async function scanHostKeys(host: string, port: number, signal?: AbortSig
 		'hypervisor_failed',
 		`${host}:${port} shows no host key: ${tail.join(' ') || 'nobody answers'}`,
 		{
-			hint: 'look at its name and address, and start the OpenSSH server of that host: Start-Service sshd',
+			hint: 'look at its name and address, and start the OpenSSH server of that host (on Windows: Start-Service sshd)',
 		},
 	);
 }
@@ -72,6 +72,15 @@ export async function chooseHostKey(
 	if (first && (await confirm(first))) return first;
 	throw new RouseError('precheck_failed', `nobody has said that this is the host; it shows ${shown}`, {
 		hint: `read it at the host itself (${read}), and give it: --host-key ${first?.fingerprint ?? 'SHA256:…'}`,
+	});
+}
+
+/** Throws `identity_conflict` when the key that was pinned before is not the one that somebody has read now. */
+export function mustHaveFingerprint(pinned: string, expected: string | undefined): void {
+	const known = fingerprintOf(pinned.split(' ')[1] ?? '');
+	if (expected === undefined || expected === known) return;
+	throw new RouseError('identity_conflict', `the host was added with the key ${known}, and not with ${expected}`, {
+		hint: 'give the fingerprint of that time, or none; if that was another machine, remove the host and add it anew',
 	});
 }
 
