@@ -29,8 +29,8 @@ export interface Limits {
 	readonly recoveries: number;
 	readonly migrations: number;
 	readonly vcpus?: number | undefined;
-	/** Why no copy is to begin beside those that run; null: they may. */
-	readonly noNewCopies?: string | null;
+	/** Why no copy is to begin beside those that run, and how many there may be all the same; null: they may. */
+	readonly noNewCopies?: { readonly why: string; readonly least: number } | null;
 	/** Kept for the operating system, movers and caches: no machine is granted it. */
 	readonly memoryReserveMiB?: number | undefined;
 }
@@ -67,7 +67,7 @@ export function accountOf(
 function migrationsOf(tenants: readonly Tenant[], { migrations, noNewCopies }: Limits) {
 	const copying = tenants.filter(({ copies }) => copies).length;
 	if (!noNewCopies || copying >= migrations) return { total: migrations };
-	return { total: copying, reduced: noNewCopies };
+	return { total: Math.min(migrations, Math.max(copying, noNewCopies.least)), reduced: noNewCopies.why };
 }
 
 /** What is left for a machine that a lease was granted for; less than 0 when too much is taken already. */

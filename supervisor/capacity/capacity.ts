@@ -12,10 +12,10 @@ import { tenantOf } from './tenants.ts';
 export class Capacity {
 	readonly #host: HostParts;
 	readonly #registry: Registry;
-	readonly #pace: Pick<Pace, 'datastore'>;
+	readonly #pace: Pick<Pace, 'noNewCopies'>;
 	readonly #sampler: HostSampler;
 
-	constructor(host: HostParts, registry: Registry, pace: Pick<Pace, 'datastore'>) {
+	constructor(host: HostParts, registry: Registry, pace: Pick<Pace, 'noNewCopies'>) {
 		this.#pace = pace;
 		this.#host = host;
 		this.#registry = registry;
@@ -35,7 +35,7 @@ export class Capacity {
 			reporter: `host/${limits.name}`,
 			hostId,
 			number,
-			...accountOf(sample, this.#tenants(), { ...limits, noNewCopies: this.#pace.datastore?.stopsNew ?? null }),
+			...accountOf(sample, this.#tenants(), { ...limits, noNewCopies: this.#pace.noNewCopies }),
 			...partial,
 		}));
 	}

@@ -39,6 +39,8 @@ export interface LatencyState {
 	readonly relaxed: number;
 	/** Samples in a row in which nothing could be seen. */
 	readonly blind: number;
+	/** Samples in a row in which no copy was to begin, and none ran. */
+	readonly still: number;
 }
 
 export const newLatencyState: LatencyState = {
@@ -48,6 +50,7 @@ export const newLatencyState: LatencyState = {
 	calm: 0,
 	relaxed: 0,
 	blind: 0,
+	still: 0,
 };
 
 /** Only so far below a limit it counts as left behind: what swings about the limit is not let go and stopped in turn. */
@@ -57,6 +60,8 @@ const calmBeforeNew = 2;
 const relaxedBeforeFull = 3;
 /** A datastore that nobody can see any more must not hold copies back for good. */
 const mostBlind = 6;
+/** A datastore that is slow without any copy may be so for good, and its machines are to become local all the same: one by one. */
+const mostStill = 60;
 /** Of each copy, whatever the latency: it is to end some day. 100 GiB take 14 hours. */
 export const leastBytesPerSecond = 2 * 1024 * 1024;
 /** A part of the speed at which throttling began is added with each sample: after eight it is back. */
@@ -70,15 +75,22 @@ export function afterSample(state: LatencyState, sample: LatencySample, limits: 
 	}
 	const calm = ms < wellBelow * limits.stopNewMs ? state.calm + 1 : 0;
 	const relaxed = ms < wellBelow * limits.throttleMs ? state.relaxed + 1 : 0;
+	const stoppedNewAtMs =
+		ms > limits.stopNewMs ? (state.stoppedNewAtMs ?? ms) : calm < calmBeforeNew ? state.stoppedNewAtMs : null;
 	return {
 		ms,
 		calm,
 		relaxed,
 		blind: 0,
-		stoppedNewAtMs:
-			ms > limits.stopNewMs ? (state.stoppedNewAtMs ?? ms) : calm < calmBeforeNew ? state.stoppedNewAtMs : null,
+		still: stoppedNewAtMs !== null && sample.copies === 0 ? state.still + 1 : 0,
+		stoppedNewAtMs,
 		throttle: throttleAfter(state.throttle, { ...sample, ms }, { ...limits, relaxed }),
 	};
+}
+
+/** How many copies there may be while no new one is to begin, when none runs. */
+export function leastCopies({ still }: LatencyState): 0 | 1 {
+	return still < mostStill ? 0 : 1;
 }
 
 /** Halved while it is too slow, raised by equal steps when it is well again: additive increase, multiplicative decrease. */

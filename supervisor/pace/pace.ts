@@ -7,6 +7,7 @@ import {
 	type LatencyLimits,
 	type LatencySample,
 	type LatencyState,
+	leastCopies,
 	newLatencyState,
 } from './latency-control.ts';
 import { SlowedNews } from './slowed-news.ts';
@@ -61,17 +62,22 @@ export class Pace {
 
 	get datastore(): DatastoreView | null {
 		if (this.#source === undefined) return null;
-		const { ms, stoppedNewAtMs, throttle } = this.#state;
-		const limitMs = this.#limits?.stopNewMs ?? 0;
+		const { ms, throttle } = this.#state;
 		return {
 			source: this.#source,
 			latencyMs: ms,
-			stopsNew:
-				stoppedNewAtMs === null
-					? null
-					: `the datastore was at ${Math.round(stoppedNewAtMs)} ms, above ${limitMs} ms: no new migration`,
+			stopsNew: this.noNewCopies?.why ?? null,
 			copyBytesPerSecond: throttle?.bytesPerSecond ?? null,
 		};
+	}
+
+	/** Why no copy is to begin beside those that run, and how many there may be all the same; null: they may. */
+	get noNewCopies(): { why: string; least: 0 | 1 } | null {
+		const { stoppedNewAtMs } = this.#state;
+		if (this.#source === undefined || stoppedNewAtMs === null) return null;
+		const least = leastCopies(this.#state);
+		const above = `the datastore was at ${Math.round(stoppedNewAtMs)} ms, above ${this.#limits?.stopNewMs ?? 0} ms`;
+		return { why: `${above}: ${least === 0 ? 'no new migration' : 'one migration at a time'}`, least };
 	}
 
 	#forget(): void {

@@ -49,13 +49,15 @@ test('`accountOf` an empty host: what others take is outside, and the reserve is
 });
 
 test('`accountOf` a host that takes no new copies has those that run, and says why it has no more', () => {
-	const noNewCopies = 'the datastore was at 27 ms';
-	const copies = (...tenants: Tenant[]) =>
-		accountOf(sample(), tenants, { ...limits, noNewCopies }).resources['migrations'];
-	assert.deepEqual(copies(), { total: 0, outside: 0, reduced: noNewCopies });
+	const why = 'the datastore was at 27 ms';
+	const copiesWith = (least: number, ...tenants: Tenant[]) =>
+		accountOf(sample(), tenants, { ...limits, noNewCopies: { why, least } }).resources['migrations'];
+	const copies = (...tenants: Tenant[]) => copiesWith(0, ...tenants);
+	assert.deepEqual(copies(), { total: 0, outside: 0, reduced: why });
+	assert.deepEqual(copiesWith(1), { total: 1, outside: 0, reduced: why });
 	const one = tenant('a', { copies: true });
 	const other = { ...leased('b'), copies: true };
-	assert.deepEqual(copies(one, other, tenant('c')), { total: 2, outside: 1, reduced: noNewCopies });
+	assert.deepEqual(copies(one, other, tenant('c')), { total: 2, outside: 1, reduced: why });
 	assert.deepEqual(copies(...['a', 'b', 'c', 'd'].map(id => tenant(id, { copies: true }))), { total: 4, outside: 4 });
 });
 

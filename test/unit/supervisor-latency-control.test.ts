@@ -6,6 +6,7 @@ import {
 	type LatencySample,
 	type LatencyState,
 	leastBytesPerSecond,
+	leastCopies,
 	newLatencyState,
 } from '../../supervisor/pace/latency-control.ts';
 
@@ -32,6 +33,29 @@ const rates = (states: readonly LatencyState[]) =>
 suite('`afterSample`', () => {
 	test('stops new copies at once, and lets them begin again after two samples that are well below', () => {
 		assert.deepEqual(stops(played([5, 21, 27, 15, 15, 15])), [null, 21, 21, 21, null, null]);
+	});
+
+	test('lets one copy begin on a datastore that has been slow without any for ten minutes, and counts anew after it', () => {
+		const still = played(
+			Array.from({ length: 61 }, () => 25),
+			{ copies: 0 },
+		);
+		assert.deepEqual(
+			[59, 60].map(samples => leastCopies(still[samples - 1] ?? newLatencyState)),
+			[0, 1],
+		);
+		const [last = newLatencyState] = still.slice(-1);
+		const copied = afterSample(last, { ms: 25, ...copying, copies: 1 }, limits);
+		assert.deepEqual([copied.stoppedNewAtMs, leastCopies(copied)], [25, 0]);
+		assert.equal(
+			leastCopies(
+				played(
+					Array.from({ length: 99 }, () => 5),
+					{ copies: 0 },
+				).at(-1) ?? last,
+			),
+			0,
+		);
 	});
 
 	test('does not let go and stop in turn what swings about the limit', () => {
