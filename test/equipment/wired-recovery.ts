@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -25,12 +26,14 @@ export async function answersThroughout(t: TestContext, wired: WiredHost): Promi
 	const directory = await temporaryDirectory(t);
 	const image = join(directory, 'guest.raw');
 	await run(build, ['--size', '256', image]);
+	// What the guest reads is kept on its host at once: this it never reads, so that there is something to copy.
+	await appendFile(image, randomBytes(16 * 1024 * 1024));
 	const spec = join(directory, 'spec.yaml');
 	await writeFile(spec, `cpus: 1\nmemoryMiB: 256\nos: linux\nnics: [{mac: "${mac}", network: lan}]\n`);
 	const here = await EmbeddedInstallation.up(t, `host: {networks: {lan: "${wired.target}"}}\n`);
 	await here.answer('backup', 'import', image, '--machine', 'web01', '--spec', spec);
 
-	const slow = ['--switch', 'manual', '--max-rate', '1MiB'];
+	const slow = ['--switch', 'manual', '--max-rate', '512KiB'];
 	const running = nicsSchema.parse(await here.answer('recover', 'start', 'web01@latest', ...slow));
 	assert.deepEqual(running.nics, [{ mac, network: 'lan', target: wired.target }]);
 	const tap = tapName(running.recoveryId, 0);
