@@ -23,7 +23,7 @@ export const buildSchedule = (context: Context) =>
 				const { plan, warnings } = await planFile(text, { path: file, options: { name }, session, context });
 				for (const warning of warnings) context.output.warn(warning);
 				await session.drillSchedules.create(plan.batch.name, { file: text, cron });
-				await show(session.drillSchedules, context);
+				await show(() => session.drillSchedules.list({ made: plan.batch.name }), context);
 			});
 		})
 		.addCommand(list(context))
@@ -32,7 +32,7 @@ export const buildSchedule = (context: Context) =>
 const list = (context: Context) =>
 	command('list')
 		.description('all schedules of drills')
-		.action(() => withSession(context, ({ drillSchedules }) => show(drillSchedules, context)));
+		.action(() => withSession(context, ({ drillSchedules }) => show(() => drillSchedules.list(), context)));
 
 const remove = (context: Context) =>
 	command('remove')
@@ -41,12 +41,12 @@ const remove = (context: Context) =>
 		.action(name =>
 			withSession(context, async ({ drillSchedules }) => {
 				await drillSchedules.remove(name);
-				await show(drillSchedules, context);
+				await show(() => drillSchedules.list(), context);
 			}),
 		);
 
-async function show(schedules: { list: () => Promise<DrillSchedule[]> }, { output }: Context): Promise<void> {
-	const found = await schedules.list();
+async function show(look: () => Promise<DrillSchedule[]>, { output }: Context): Promise<void> {
+	const found = await look();
 	output.result({ schedules: found }, schedulesText(found, output.columns));
 }
 

@@ -67,17 +67,22 @@ export class DrillSchedules {
 		}
 	}
 
-	async list(): Promise<DrillSchedule[]> {
-		const names: string[] = [];
+	/** Temporal lists what it was told a moment later: `made` is there all the same, and what is gone is not. */
+	async list({ made }: { made?: string } = {}): Promise<DrillSchedule[]> {
+		const names = new Set(made === undefined ? [] : [made]);
 		await this.#all.call(undefined, async () => {
 			for await (const { scheduleId } of this.#client.schedule.list())
-				if (scheduleId.startsWith(prefix)) names.push(scheduleId.slice(prefix.length));
+				if (scheduleId.startsWith(prefix)) names.add(scheduleId.slice(prefix.length));
 		});
-		return Promise.all(names.toSorted().map(name => this.#describe(name)));
+		const schedules = await Promise.all([...names].toSorted().map(name => this.#describe(name).catch(unlessRemoved)));
+		return schedules.filter(schedule => schedule !== undefined);
 	}
 
 	async remove(name: string): Promise<void> {
-		await this.#call(name, () => this.#client.schedule.getHandle(drillScheduleId(name)).delete());
+		const schedule = this.#client.schedule.getHandle(drillScheduleId(name));
+		await this.#call(name, () => schedule.describe());
+		// The client makes a call again whose answer was late: then it is gone already.
+		await this.#all.call(undefined, () => schedule.delete()).catch(unlessGone);
 	}
 
 	async #describe(name: string): Promise<DrillSchedule> {
@@ -104,4 +109,13 @@ export class DrillSchedules {
 			});
 		}
 	}
+}
+
+function unlessGone(error: unknown): void {
+	if (!(error instanceof ScheduleNotFoundError)) throw error;
+}
+
+/** Of one that somebody removed while they were listed. */
+function unlessRemoved(error: unknown): undefined {
+	if (!(error instanceof RouseError) || error.code !== 'drill_unknown') throw error;
 }
