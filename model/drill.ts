@@ -38,6 +38,21 @@ export const drillCheckSchema = z.discriminatedUnion('by', [
 ]);
 export type DrillCheck = z.infer<typeof drillCheckSchema>;
 
+/**
+ * Under which address a forward leads to this very machine, if one does. The original has the same guest: any other address,
+ * and any name, may be its.
+ */
+export function ownAddress(
+	{ address, port }: { address: string; port: number },
+	forwards: readonly { address: string; port: number }[] = [],
+): string | undefined {
+	const wanted = address === 'localhost' ? '127.0.0.1' : address;
+	const here = /^127(\.\d{1,3}){3}$/.test(wanted);
+	const isOwn = (forward: { address: string; port: number }) =>
+		forward.port === port && (forward.address === wanted || (forward.address === '0.0.0.0' && here));
+	return forwards.some(isOwn) ? wanted : undefined;
+}
+
 export const drillTestSchema = z.strictObject({
 	name: z.string().min(1).max(80),
 	check: drillCheckSchema,

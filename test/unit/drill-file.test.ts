@@ -77,3 +77,20 @@ test('what is for machines that stay is no field of a drill file, and no network
 		assert.throws(() => read(one(field)), { code: 'spec_invalid' }, field);
 	read(one('networks: {lan: none}'));
 });
+
+test('what would be asked of an address that is not forwarded to the machine itself is refused: the original may answer', async () => {
+	const forwards = 'forwards: [{port: 10022, guestPort: 22}]';
+	for (const asks of [
+		'ready: {ping: 10.0.0.1}',
+		'ready: {tcp: "10.0.0.1:10022"}',
+		'tests: [{ping: 10.0.0.1}]',
+		'tests: [{tcp: "db01:10022"}]',
+		'tests: [{tcp: "127.0.0.1:22"}]',
+	])
+		await assert.rejects(
+			expanded(one(`${forwards}, ${asks}`)),
+			{ code: 'spec_invalid', message: /another machine/ },
+			asks,
+		);
+	await expanded(one(`${forwards}, ready: {tcp: "localhost:10022"}, tests: [{tcp: "127.0.0.1:10022"}]`));
+});

@@ -1,7 +1,6 @@
-import { isIPv4 } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ActivityInput } from '../../../model/activity-inputs.ts';
-import { type DrillCheck, drillLimits } from '../../../model/drill.ts';
+import { type DrillCheck, drillLimits, ownAddress } from '../../../model/drill.ts';
 import type { TestResult } from '../../../model/drill-report.ts';
 import { asRouseError, type ErrorCode, RouseError } from '../../../model/errors.ts';
 import { isForwarded } from '../../../model/readiness.ts';
@@ -81,7 +80,7 @@ async function tryIt(check: DrillCheck, trying: Trying): Promise<Tried> {
 			return onSerial(await host.supervisor.console(name, 'serial', signal), check, { withinMs, signal });
 		case 'ssh':
 			return overSsh(
-				{ ...check, address: ownAddress(check, forwards) },
+				{ ...check, address: mustBeOwn(check, forwards) },
 				{ keyDirectory: host.checks, withinMs, signal },
 			);
 		default:
@@ -93,16 +92,10 @@ function ofExit(code: number, output: string): Tried {
 	return { why: code === 0 ? undefined : `it ended with exit code ${code}`, output };
 }
 
-/**
- * The key opens the original as well, which has the same guest: it is used for the machine of the drill alone. So the address
- * is that of the forward itself: any other, and any name, may be the original's, whatever its port.
- */
-function ownAddress({ address, port }: Extract<DrillCheck, { by: 'ssh' }>, forwards: readonly Forward[]): string {
-	const wanted = address === 'localhost' ? '127.0.0.1' : address;
-	const here = isIPv4(wanted) && wanted.startsWith('127.');
-	const isOwn = (forward: Forward) =>
-		forward.port === port && (forward.address === wanted || (forward.address === '0.0.0.0' && here));
-	if (forwards.some(isOwn)) return wanted;
+/** The key opens the original as well: it is used for the machine of the drill alone. */
+function mustBeOwn({ address, port }: Extract<DrillCheck, { by: 'ssh' }>, forwards: readonly Forward[]): string {
+	const own = ownAddress({ address, port }, forwards);
+	if (own !== undefined) return own;
 	throw new RouseError('config_invalid', `${address} port ${port} is not forwarded to this machine`, {
 		hint: 'forward a port of the host to its 22, and let the test use that, by the address that it is forwarded from',
 	});
