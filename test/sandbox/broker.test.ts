@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import * as z from 'zod';
 import type { BrokerView } from '../../model/broker-view.ts';
-import { type LeaseRequest, requestIdOf } from '../../model/broker.ts';
+import { type Grant, grantSchema, type LeaseRequest, requestIdOf } from '../../model/broker.ts';
 import { hostIdOf, leaseRequest, nameOf } from '../equipment/broker-site.ts';
-import type { Sent } from '../equipment/sandbox-outside.ts';
 import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
 import { asked } from './recovery-run.ts';
 
@@ -34,18 +34,26 @@ async function rebuiltBroker(): Promise<SandboxRun> {
 async function contended(): Promise<SandboxRun> {
 	const run = await rebuiltBroker();
 	await run.signalAtOnce('acquire', [[one], [two]]);
-	await run.arrive(only(run));
+	await deliver(run);
 	return run;
 }
 
-function only(run: SandboxRun): Sent {
-	const [sent] = run.outside.sent;
-	assert.ok(sent && run.outside.sent.length === 1, `${run.outside.sent.length} messages`);
-	return sent;
+const deliverySchema = z.object({ grants: z.array(grantSchema) });
+
+function grantsOf(run: SandboxRun): Grant[] {
+	const deliveries = run.open.filter(({ type }) => type === 'deliverGrants');
+	return deliveries.flatMap(({ input }) => deliverySchema.parse(input).grants);
 }
 
+/** All that is under way has arrived, but at nobody for these. */
+function deliver(run: SandboxRun, ...toNobody: LeaseRequest[]): Promise<void> {
+	return run.complete('deliverGrants', { nobody: toNobody.map(requestIdOf), once: true });
+}
+
+/** What is under way to holders. */
 function told(run: SandboxRun): string[] {
-	return run.outside.sent.map(({ workflowId, signal }) => `${signal} ${workflowId}`);
+	const said = run.outside.sent.map(({ workflowId, signal }) => `${signal} ${workflowId}`);
+	return [...said, ...grantsOf(run).map(({ workflowId }) => `leaseGranted ${workflowId}`)];
 }
 
 async function viewOf(run: SandboxRun): Promise<{ held: string[]; waiting: string[]; rebuilding: boolean }> {
@@ -67,9 +75,9 @@ test('`broker` grants nothing before it is rebuilt, then tells the holder host a
 	await run.signal('capacityReport', report(1));
 	assert.deepEqual([told(run), await viewOf(run)], [[], { held: [], waiting: ['one'], rebuilding: true }]);
 	await run.complete('heldLeases', []);
-	const { workflowId, signal, message } = only(run);
-	assert.deepEqual([workflowId, signal], ['recovery/one', 'leaseGranted']);
-	assert.deepEqual(message, { requestId: requestIdOf(one), host: 'kvm1', token: run.nowMs });
+	assert.deepEqual(grantsOf(run), [
+		{ workflowId: 'recovery/one', requestId: requestIdOf(one), host: 'kvm1', token: run.nowMs },
+	]);
 });
 
 test('`broker` takes up what the open recoveries hold', async () => {
@@ -83,7 +91,7 @@ test('`broker` takes up what the open recoveries hold', async () => {
 test('`broker` gives a grant that met nobody to the next', async () => {
 	const run = await rebuiltBroker();
 	await run.signalAtOnce('acquire', [[one], [two]]);
-	await run.arrive(only(run), false);
+	await deliver(run, one);
 	assert.deepEqual(told(run), ['leaseGranted recovery/two']);
 });
 
@@ -92,18 +100,15 @@ test('`broker` tells the grants of one round by one activity, and gives those th
 	await run.signal('capacityReport', report(2, 2));
 	const three = leaseRequest('three', onHost);
 	await run.signalAtOnce('acquire', [[one], [two], [three]]);
-	assert.deepEqual(told(run), []);
-	const { grants } = run.pending('deliverGrants').input as {
-		grants: { workflowId: string; requestId: string; token: number }[];
-	};
+	assert.deepEqual(run.pendingTypes(), ['deliverGrants']);
 	assert.deepEqual(
-		grants.map(({ workflowId, requestId }) => [workflowId, requestId]),
+		grantsOf(run).map(({ workflowId, requestId }) => [workflowId, requestId]),
 		[one, two].map(request => [request.holder.workflowId, requestIdOf(request)]),
 	);
 	run.suggestContinueAsNew = true;
 	await run.signal('capacityReport', report(3, 2));
 	assert.equal(run.closed, undefined, 'the grants are under way');
-	await run.complete('deliverGrants', { nobody: [requestIdOf(two)], once: true });
+	await deliver(run, two);
 	assert.equal(run.closed, 'continued');
 	const next = await sandbox.start('broker', run.nextArguments ?? []);
 	assert.deepEqual(
@@ -162,7 +167,7 @@ test('`broker` continues as new when nothing is under way, and the next run know
 	run.suggestContinueAsNew = true;
 	await run.signal('acquire', leaseRequest('three', onHost));
 	assert.equal(run.closed, undefined, 'the grant is under way');
-	await run.arrive(only(run));
+	await deliver(run);
 	assert.equal(run.closed, 'continued');
 	const next = await sandbox.start('broker', run.nextArguments ?? []);
 	assert.deepEqual(await viewOf(next), { held: ['one'], waiting: ['two', 'three'], rebuilding: false });
@@ -174,7 +179,7 @@ test('`broker` continues as new when nothing is under way, and the next run know
 test('`broker` continues as new when a worker of another version takes over, and loses nothing', async () => {
 	const run = await rebuiltBroker();
 	await run.signal('acquire', one);
-	await run.arrive(only(run));
+	await deliver(run);
 	await run.signal('capacityReport', report(2));
 	assert.equal(run.closed, undefined);
 	run.buildId = 'two';
@@ -195,7 +200,7 @@ test('`broker` does not wait for a host that does not answer before it continues
 	const next = await sandbox.start('broker', run.nextArguments ?? []);
 	await next.signal('capacityReport', report(3, 2));
 	assert.deepEqual(told(next), ['leaseGranted recovery/two']);
-	await next.arrive(only(next));
+	await deliver(next);
 	await next.signal('acquire', leaseRequest('three', onHost));
 	await next.passTime(2 * minute);
 	assert.deepEqual(next.pending('leasesGone').input, { hostId, requestIds: [requestIdOf(one)] });
@@ -240,7 +245,7 @@ test('`setTotal`, `prioritize`, `forget` and `forceRelease` are obeyed, or refus
 	await run.update('prioritize', { ...asked, requestId, priority: 1, deadlineMs: null });
 	await run.update('setTotal', { ...asked, resource: 'host/kvm1/recoveries', total: 2 });
 	assert.deepEqual(told(run), ['leaseGranted recovery/three']);
-	await run.arrive(only(run));
+	await deliver(run);
 	await run.update('forceRelease', { ...asked, requestId: requestIdOf(one) });
 	assert.deepEqual(told(run), ['leaseRevoked recovery/one', 'leaseGranted recovery/two']);
 	await run.update('forget', { ...asked, reporter: 'host/kvm1' });

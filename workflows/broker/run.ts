@@ -10,7 +10,6 @@ import { brokerLimits, type Holder } from '../../model/broker.ts';
 import {
 	type BrokerActivities,
 	type BrokerHostActivities,
-	leaseGrantedSignal,
 	leaseRefusedSignal,
 	leaseRevokedSignal,
 } from '../broker-contracts.ts';
@@ -50,8 +49,7 @@ export class BrokerRun {
 		this.state = state;
 		this.dirty = happening.type !== 'tick';
 		const grants = effects.filter(effect => effect.type === 'grant');
-		if (grants.length > 1) this.#deliver(grants);
-		else for (const grant of grants) this.#tellGrant(grant);
+		this.#deliver(grants);
 		for (const effect of effects) if (effect.type !== 'grant') this.#carryOut(effect);
 	}
 
@@ -64,7 +62,11 @@ export class BrokerRun {
 		}
 	}
 
-	/** Costs three events, and each grant alone two: a burst would be slow, and its history long. */
+	/**
+	 * By an activity, also a single one. A signal of the broker's own would be sent by a task of the server that needs the lock
+	 * of the broker's workflow, behind all who have something to say to it: where they are many it was tried, in vain and ever
+	 * more rarely, for minutes. What the activity sends needs the lock of the recovery alone.
+	 */
 	#deliver(grants: readonly GrantEffect[]): void {
 		for (let from = 0; from < grants.length; from += brokerLimits.delivered) {
 			const part = grants.slice(from, from + brokerLimits.delivered);
@@ -82,12 +84,6 @@ export class BrokerRun {
 			// Nothing that it can fail with says whom it has told: whoever has heard nothing asks again.
 			this.#follow(deliver(), error => log.warn('grants were not delivered', { cause: String(error) }));
 		}
-	}
-
-	#tellGrant({ holder, requestId, host, token }: GrantEffect): void {
-		this.#tell(holder, leaseGrantedSignal, { requestId, host, token }, () =>
-			this.happens({ type: 'undelivered', requestId, token, once: true }),
-		);
 	}
 
 	#carryOut(effect: Exclude<BrokerEffect, GrantEffect>): void {
@@ -122,13 +118,8 @@ export class BrokerRun {
 	}
 
 	/** Fails only when nobody of that name is open. */
-	#tell<Message>(
-		{ workflowId }: Holder,
-		signal: SignalDefinition<[Message]>,
-		message: Message,
-		onNobody = () => {},
-	): void {
-		this.#follow(getExternalWorkflowHandle(workflowId).signal(signal, message), onNobody);
+	#tell<Message>({ workflowId }: Holder, signal: SignalDefinition<[Message]>, message: Message): void {
+		this.#follow(getExternalWorkflowHandle(workflowId).signal(signal, message), () => {});
 	}
 
 	#ask(whom: string, question: () => Promise<void>): void {
