@@ -3,6 +3,7 @@ import { type Client, type WorkflowExecutionDescription, WorkflowNotFoundError }
 import * as z from 'zod';
 import type { Supervisor } from '../activities/host-attempt.ts';
 import { firstIncidents } from '../model/incidents.ts';
+import { type Incident, powerSchema } from '../model/recovery.ts';
 import type { Log } from '../system/log.ts';
 import type { RecoveryView } from '../supervisor/protocol.ts';
 import {
@@ -48,11 +49,16 @@ export interface Workflows {
 	/** Brings a report to the workflow of a recovery; false when none is open. */
 	report(name: string, report: HostReport): Promise<boolean>;
 	/** How the workflow of this very recovery stands; `closed` also when there is none. */
-	standing(name: string, recoveryId: string): Promise<Standing>;
+	standing(seen: Seen): Promise<Standing>;
 }
 
-/** `abandoned`: it gives its host up, or has done so. */
-export type Standing = 'open' | 'closed' | 'abandoned';
+type Seen = Pick<RecoveryView, 'name' | 'recoveryId' | 'power'>;
+
+/**
+ * `abandoned`: it gives its host up, or has done so. `knows`: it is open, has dealt with all that it was told, and shows the
+ * machine's power as it was seen, and nothing for which it waits.
+ */
+export type Standing = 'open' | 'knows' | 'closed' | 'abandoned';
 
 /** Reports to every workflow what is due. Throws the first failure, after all were tried. */
 export async function forwardOnce(
@@ -69,9 +75,9 @@ export async function forwardOnce(
 		const due = view.state === 'active' && !signal.aborted && reports.due(view, nowMs());
 		if (!due) continue;
 		try {
-			const standing = await workflows.standing(view.name, view.recoveryId);
+			const standing = await workflows.standing(view);
 			if (standing === 'abandoned') await supervisor.step(...abandonment(view), { signal });
-			if (standing !== 'open') {
+			if (standing === 'abandoned' || standing === 'closed') {
 				reports.unheard(view, nowMs());
 				continue;
 			}
@@ -82,13 +88,19 @@ export async function forwardOnce(
 			}
 			// More than a signal takes comes with the next: a report that is too large would never arrive.
 			const incidents = firstIncidents(await supervisor.incidents(view.name, due.incidentsAfter, { signal }));
-			if (await workflows.report(view.name, reportOf(view, incidents))) reports.reported(view, incidents, nowMs());
+			if (standing === 'knows' && isPowerAlone(view, incidents)) reports.reported(view, [], nowMs());
+			else if (await workflows.report(view.name, reportOf(view, incidents))) reports.reported(view, incidents, nowMs());
 			else reports.unheard(view, nowMs());
 		} catch (error) {
 			failures.push(error); // one that cannot be reported must not keep the others back
 		}
 	}
 	if (failures.length > 0) throw failures[0];
+}
+
+/** The report would say nothing but the power: an event of the workflow's history, and mostly a task of three more. */
+function isPowerAlone({ blocked, powerOrder }: RecoveryView, incidents: readonly Incident[]): boolean {
+	return blocked === null && powerOrder === 0 && incidents.length === 0;
 }
 
 /**
@@ -118,12 +130,15 @@ function workflowsOf(client: Client, hostId: string): Workflows {
 				await handleOf(name).signal(hostReportSignal, { ...report, hostId });
 				return true;
 			}),
-		standing: async (name, recoveryId) =>
-			(await call(() => standingOf(client.workflow, { name, recoveryId, hostId }))) || 'closed',
+		standing: async ({ name, recoveryId, power }) =>
+			(await call(() => standingOf(client.workflow, { name, recoveryId, power, hostId }))) || 'closed',
 	};
 }
 
 const memoSchema = z.object({ recoveryId: z.string(), request: z.object({ hostId: z.string() }) });
+
+/** Of a workflow that has not told of itself yet there is none. */
+const shownSchema = z.object({ status: z.object({ power: powerSchema, parked: z.null() }) });
 
 /**
  * Of this very recovery, and here: one over a pool that has left this host runs on another, and whether it is open, or gives
@@ -134,7 +149,9 @@ function isHere(memo: unknown, { recoveryId, hostId }: { recoveryId: string; hos
 	return known?.recoveryId === recoveryId && known.request.hostId === hostId;
 }
 
-type Described = Pick<WorkflowExecutionDescription, 'memo' | 'status' | 'typedSearchAttributes'>;
+type Described = Pick<WorkflowExecutionDescription, 'memo' | 'status' | 'typedSearchAttributes'> & {
+	raw: Pick<WorkflowExecutionDescription['raw'], 'pendingWorkflowTask'>;
+};
 
 /** What is asked of Temporal's client. */
 interface Asked {
@@ -145,14 +162,17 @@ interface Asked {
 /** The name may be another recovery's by now: then the one that was given up is looked for among the older ones. */
 export async function standingOf(
 	workflow: Asked,
-	{ name, ...here }: { name: string; recoveryId: string; hostId: string },
+	{ name, power, ...here }: Seen & { hostId: string },
 ): Promise<Standing> {
 	const id = recoveryWorkflowId(name);
 	const newest = await workflow.getHandle(id).describe();
 	if (isHere(newest.memo, here)) {
 		const phase = newest.typedSearchAttributes.get(searchAttributes.phase);
 		if (phase === 'abandoning' || phase === 'abandoned') return 'abandoned';
-		return newest.status.name === 'RUNNING' || newest.status.name === 'PAUSED' ? 'open' : 'closed';
+		if (newest.status.name !== 'RUNNING' && newest.status.name !== 'PAUSED') return 'closed';
+		// What it was told last and has not heeded yet is not in its memo.
+		const shown = newest.raw.pendingWorkflowTask ? undefined : shownSchema.safeParse(newest.memo).data;
+		return shown?.status.power === power ? 'knows' : 'open';
 	}
 	const query = `WorkflowId = '${id}' AND ${searchAttributes.phase.name} = 'abandoned'`;
 	for await (const { memo } of workflow.list({ query })) if (isHere(memo, here)) return 'abandoned';

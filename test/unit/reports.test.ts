@@ -197,16 +197,63 @@ test('`forwardOnce` tells the host when the workflow of a recovery has given it 
 	assert.deepEqual(told.calls, []);
 });
 
+test('`forwardOnce` reports no power that the workflow shows already, and all the same what else there is to say', async () => {
+	const power = view({ power: 'off' });
+	const blocked = view({ power: 'off', blocked: { code: 'chunk_bad', reason: '', next: { order: 'retry' } } });
+	const received: HostReport[] = [];
+	const report = async (_name: string, said: HostReport) => received.push(said) > 0;
+	const reports = new Reports();
+	await forwardOnce(supervisorOf([power]), workflows(report, 'knows'), reports, signal);
+	assert.equal(received.length, 0);
+	assert.equal(reports.due(power, performance.now()), undefined, 'asked all the time');
+	await forwardOnce(supervisorOf([blocked]), workflows(report, 'knows'), reports, signal);
+	await forwardOnce(supervisorOf([view({ powerOrder: 7 })]), workflows(report, 'knows'), reports, signal);
+	await forwardOnce(
+		supervisorOf([view({ incidents: 1 })], [incident(1)]),
+		workflows(report, 'knows'),
+		new Reports(),
+		signal,
+	);
+	assert.deepEqual(
+		received.map(said => [said.blocked?.code, said.powerOrder, said.incidents.length]),
+		[
+			['chunk_bad', 0, 0],
+			[undefined, 7, 0],
+			[undefined, 0, 1],
+		],
+	);
+});
+
+test('`standingOf` tells a workflow that shows the power as it was seen, unless it has not heeded all or waits for something', async () => {
+	const [recoveryId, hostId] = [randomUUID(), randomUUID()];
+	const standing = (status: unknown, pendingWorkflowTask: object | null) => {
+		const memo = { recoveryId, request: { hostId }, status };
+		const described = { memo, typedSearchAttributes: new TypedSearchAttributes(), raw: { pendingWorkflowTask } };
+		const describe = async () => ({ ...described, status: { code: 1, name: 'RUNNING' as const } });
+		const workflow = { getHandle: () => ({ describe }), async *list() {} };
+		return standingOf(workflow, { name: 'one', recoveryId, hostId, power: 'on' });
+	};
+	assert.equal(await standing({ power: 'on', parked: null }, null), 'knows');
+	assert.equal(await standing({ power: 'off', parked: null }, null), 'open');
+	assert.equal(await standing({ power: 'on', parked: { code: 'chunk_bad' } }, null), 'open');
+	assert.equal(await standing({ power: 'on', parked: null }, {}), 'open');
+	assert.equal(await standing(undefined, null), 'open');
+});
+
 test('`standingOf` tells of a recovery that has left this host for another as closed, open there or given up there', async () => {
 	const [recoveryId, here, elsewhere] = [randomUUID(), randomUUID(), randomUUID()];
 	const standing = (hostId: string, phase: string, of = recoveryId) => {
 		const memo = { recoveryId, request: { hostId } };
 		const typedSearchAttributes = new TypedSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
-		const describe = async () => ({ memo, typedSearchAttributes, status: { code: 1, name: 'RUNNING' as const } });
+		const status = { code: 1, name: 'RUNNING' as const };
+		const describe = async () => ({ memo, typedSearchAttributes, status, raw: {} });
 		const list = async function* () {
 			if (phase === 'abandoned') yield { memo };
 		};
-		return standingOf({ getHandle: () => ({ describe }), list }, { name: 'one', recoveryId: of, hostId: here });
+		return standingOf(
+			{ getHandle: () => ({ describe }), list },
+			{ name: 'one', recoveryId: of, hostId: here, power: 'on' },
+		);
 	};
 	assert.deepEqual([await standing(here, 'running'), await standing(elsewhere, 'running')], ['open', 'closed']);
 	assert.deepEqual(
