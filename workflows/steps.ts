@@ -85,12 +85,14 @@ export async function migrateChunks(run: Run): Promise<void> {
 	run.state.done.push('migrateChunks');
 	await giveBack(run, ['migrate']);
 	run.state.timings.migratedAt = new Date().toISOString();
-	run.enter('migrated');
+	run.state.phase = 'migrated'; // published by whoever stays in it: each time costs two events
 }
 
 export async function untilSwitchIsWanted(run: Run): Promise<void> {
 	const { state } = run;
-	await carryOn(run, () => run.waitUntil(() => state.wanted.switch || state.policy.switch === 'auto'));
+	const isWanted = () => state.wanted.switch || state.policy.switch === 'auto';
+	if (!isWanted()) run.publish();
+	await carryOn(run, () => run.waitUntil(isWanted));
 	state.wanted.switch = true;
 }
 
@@ -103,7 +105,6 @@ export async function switchToTarget(run: Run): Promise<void> {
 			run.state.timings.switchPauseMs = pauseMs;
 		}),
 	);
-	run.publish();
 }
 
 /** The machine stands on its own: movers, pin and lease go, what happened stays readable. */

@@ -47,6 +47,12 @@ test('a recovery with finish=migrate goes through all steps in the order of the 
 	assert.equal(phase, 'finished');
 	assert.equal(recoveryStatusSchema.parse(status).timings.switchPauseMs, 3.5);
 	assert.equal(run.attributes['RousePhase'], 'finished');
+	const published = run.logged.filter(([, message]) => message === 'phase').map(([, , { phase: each }]) => each);
+	assert.deepEqual(
+		published,
+		['planned', 'waiting', 'starting', 'running', 'migrating', 'switching', 'finished'],
+		'one that lasts no time costs two events all the same',
+	);
 });
 
 test('every step on the host carries a higher generation than the one before', async () => {
@@ -100,6 +106,7 @@ test('with switch=manual a migrated recovery waits for switch', async () => {
 	const { run } = await startRunning(sandbox, { policy: { finish: 'migrate', switch: 'manual', maxRateBytes: 0 } });
 	await run.complete('migrateChunks', { complete: true, restoredBytes: 20 });
 	assert.equal((await statusOf(run)).phase, 'migrated');
+	assert.equal(run.attributes['RousePhase'], 'migrated');
 	assert.deepEqual(run.pendingTypes(), []);
 	await run.update('switch', asked);
 	run.pending('switchToTarget');
