@@ -53,6 +53,10 @@ const dynamicConfig = [
 	'history.transferProcessorMaxPollRPS=2000',
 	// An activity for the workflow's own worker comes back with the workflow task, without a dispatch.
 	'system.enableActivityEagerExecution=true',
+	// A task of the server that finds a workflow's lock taken – for a signal, that of who sends it or of who gets it – is tried
+	// again ever more rarely, after ten times: of a workflow that many signal, as they do the broker, some come a minute late.
+	// With this such tasks wait in a line for each workflow, and are tried again as soon as it is their turn.
+	'history.taskSchedulerEnableExecutionQueueScheduler=true',
 ];
 
 /**
