@@ -47,8 +47,9 @@ async function grantsOn(database: TemporalDatabase, count: number) {
 async function grantsBy(client: Client, count: number) {
 	const broker = () => client.workflow.getHandle(brokerWorkflowId);
 	const has = async () => {
-		const { resources } = await broker().query(brokerViewQuery);
-		return resources.some(one => one.resource === resource && one.capacity === count);
+		const { resources, rebuilding } = await broker().query(brokerViewQuery);
+		// A broker that was just started waits some seconds for what its hosts report, and grants nothing before.
+		return rebuilding === null && resources.some(one => one.resource === resource && one.capacity === count);
 	};
 	await waitFor('what the broker shares out', () => has().catch(() => false), { timeoutMs });
 	const requests = await inParallel(Array.from({ length: count }).keys(), async number => {
