@@ -34,6 +34,7 @@ const steps: Readonly<Record<string, string>> = {
 	checkReadiness: 'check whether the machine is ready',
 	keepFirstReads: 'memory of what the machine reads first',
 	migrateChunks: 'copying of the disks',
+	pauseMigration: 'pause of the copying',
 	switchToTarget: 'switch to its own disks',
 	finalize: 'finish',
 	unpin: 'unpin of the restore point',

@@ -69,6 +69,7 @@ export const activityInputs = {
 	snapshot: hostStepSchema,
 	powerOn: hostStepSchema.extend({ on: z.boolean() }),
 	migrateChunks: hostStepSchema.extend({ maxRateBytes: policySchema.shape.maxRateBytes }),
+	pauseMigration: hostStepSchema,
 	switchToTarget: hostStepSchema,
 	finalize: hostStepSchema,
 	/** `drill`: of which it is, and why nobody had to confirm it. */

@@ -68,6 +68,11 @@ export class MigrationMoverControl {
 		await call(this.#socket, 'POST', '/copy', { maxRateBytes }, options);
 	}
 
+	/** Returns when nothing is copied any more, until it is told to `copy`; chunks that a guest has read are taken all the same. */
+	async pause(options?: ControlOptions): Promise<void> {
+		await call(this.#socket, 'POST', '/pause', {}, options);
+	}
+
 	/** Bytes of disk a second, 0 is unlimited; takes effect at once. */
 	async rate(maxRateBytes: number, options?: ControlOptions): Promise<void> {
 		await call(this.#socket, 'POST', '/rate', { maxRateBytes }, options);

@@ -50,6 +50,11 @@ export const stepBodies = {
 	'power-on': stepCallSchema.extend({ on: z.boolean() }),
 	/** Tells the migration mover to copy all that is missing, at this rate, also while it copies; returns at once. */
 	'migrate-chunks': stepCallSchema.extend({ maxRateBytes: z.int().min(0) }),
+	/**
+	 * Returns when nothing is copied any more; `migrate-chunks` goes on. What the guest reads is still kept on its target. Lasts
+	 * over deaths of mover and supervisor.
+	 */
+	'pause-migration': stepCallSchema,
 	/** Seal, switch, commit; returns when the machine stands on its target alone. */
 	'switch-to-target': stepCallSchema,
 	/** Tombstone; movers gone; only the machine stays. */
@@ -102,6 +107,7 @@ export const stepAnswers = {
 	snapshot: nothingMore,
 	'power-on': nothingMore,
 	'migrate-chunks': nothingMore,
+	'pause-migration': nothingMore,
 	/** How long the guest stood still; 0 for a machine that was off. */
 	'switch-to-target': z.object({ pauseMs: z.number().min(0) }),
 	/** `afterReport`: number of the last capacity report that does not count the machine among what no lease covers. */

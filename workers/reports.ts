@@ -74,11 +74,13 @@ export function reportOf(view: RecoveryView, incidents: Incident[]): HostReport 
 		power: view.power,
 		blocked: view.blocked,
 		powerOrder: view.powerOrder,
+		copying: view.copying,
 		incidents,
 		restoredBytes: view.disks.reduce((sum, disk) => sum + disk.restoredBytes, 0),
 	};
 }
 
-function stateOf({ power, blocked, powerOrder }: RecoveryView): string {
-	return JSON.stringify([power, blocked, powerOrder]);
+/** Whether it copies is news of one that is blocked alone: it gives its stream back when it does not. */
+function stateOf({ power, blocked, powerOrder, copying }: RecoveryView): string {
+	return JSON.stringify([power, blocked, powerOrder, blocked !== null && copying]);
 }

@@ -104,6 +104,17 @@ export const sliceOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
+/**
+ * A parked recovery keeps its stream until its host has said this, for days if that is away. A mover that has to end what it
+ * is writing, on a slow disk, answers later than it is asked, and is asked again.
+ */
+export const pauseOptions = {
+	startToCloseTimeout: '1m',
+	heartbeatTimeout: '10s',
+	retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+	cancellationType: fenced,
+} satisfies ActivityOptions;
+
 /** A machine is given a day at most to become ready; each recovery's own limit stands above this (stubs.ts). */
 export const readinessOptions = {
 	startToCloseTimeout: '25h',

@@ -32,6 +32,7 @@ export function adoptedState(request: RecoveryRequest, { host, policy }: Adopted
 		// A generation of this workflow's own reaches the host before anything is waited for: from there on the host refuses
 		// what the lost one had sent. And what the host had given up is tried again: who was to say `retry` was asked of the
 		// lost workflow.
+		mayCopy: copy.wanted && !host.restored,
 		retryOnHost: poweredOn && switched.stage === 'none',
 		power: host.power,
 		orders: { ...first.orders, given: host.powerOrder },

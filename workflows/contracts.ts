@@ -124,6 +124,8 @@ export interface HostReport {
 	blocked: Blocked | null;
 	/** Number of the latest order for power that it has begun, which may have been given there. */
 	powerOrder?: number;
+	/** Its disks are being copied there, whatever blocks it. */
+	copying?: boolean;
 	/** Those that no earlier report brought; one that comes again replaces the earlier with its sequence. */
 	incidents: Incident[];
 	restoredBytes?: number;

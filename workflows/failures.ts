@@ -65,6 +65,11 @@ function stepOf(thrown: unknown): string {
 	return thrown instanceof ActivityFailure ? thrown.activityType : 'step';
 }
 
+/** The host has seen a generation that this workflow has not raised. */
+export function isBehind({ code }: Pick<ErrorDocument, 'code'>): boolean {
+	return code === 'generation_stale';
+}
+
 export function failureOf(document: ErrorDocument): ApplicationFailure {
 	return ApplicationFailure.create({
 		type: document.code,

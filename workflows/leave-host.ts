@@ -111,7 +111,10 @@ async function undone(run: Run, { hostId, generation, refusal }: z.infer<typeof 
 		log.warn('a host that was left knows better', { host: owed.host, ...refusal });
 		owed.refusal = { ...refusal, message: `host ${owed.host}, which was left: ${refusal.message}` };
 		// Too late to keep the machine from being powered on here too: a person is to know before anything else is done.
-		if (state.powerScheduled && state.phase !== 'discarding' && state.phase !== 'abandoning') parkIfElsewhere(run);
+		if (state.powerScheduled && state.phase !== 'discarding' && state.phase !== 'abandoning') {
+			parkIfElsewhere(run);
+			run.reconsider();
+		}
 		return;
 	}
 	state.owed = state.owed.filter(each => each !== owed);

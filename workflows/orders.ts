@@ -99,6 +99,7 @@ function takeHostOrders(run: Run, orders: HostOrders): void {
 				run.state.parked = null; // what is parked waits for this
 				run.state.retryOnHost = mayAskHost(run.state);
 				run.publish();
+				run.reconsider();
 			} else await orders.retry();
 			return run.status();
 		},
@@ -165,6 +166,7 @@ const hostReportSchema: z.ZodType<HostReport> = z.object({
 	power: powerSchema,
 	blocked: blockedSchema.nullable(),
 	powerOrder: z.int().min(0).optional(),
+	copying: z.boolean().optional(),
 	incidents: z.array(incidentSchema),
 	restoredBytes: z.int().min(0).optional(),
 }) as z.ZodType<HostReport>; // zod's optional also admits undefined, which JSON cannot carry
@@ -181,7 +183,7 @@ function takeReport(run: Run, sent: unknown): void {
 	const parsed = hostReportSchema.safeParse(sent);
 	if (!parsed.success) log.warn('a report of the host is not understood', { why: refusalText(parsed.error) });
 	if (!parsed.success || parsed.data.recoveryId !== run.state.recoveryId) return;
-	const { hostId, power, blocked, powerOrder = 0, incidents, restoredBytes } = parsed.data;
+	const { hostId, power, blocked, powerOrder = 0, copying = false, incidents, restoredBytes } = parsed.data;
 	const { state } = run;
 	// A host of the pool that had reserved, and whose worker was away too long: what it has of the recovery is not where it runs.
 	if (hostId !== undefined && hostId !== state.place?.hostId) return;
@@ -191,6 +193,7 @@ function takeReport(run: Run, sent: unknown): void {
 	// What is thrown away or given up needs nobody's help to go on.
 	const leaving = state.phase === 'discarding' || state.phase === 'abandoning';
 	state.blocked = leaving || !blocked ? null : { ...bounded(blocked), since: since ?? new Date().toISOString() };
+	state.copiesOn = copying;
 	addIncidents(
 		state,
 		incidents.map(incident => ({ ...incident, message: shortMessage(incident.message) })),

@@ -1,8 +1,10 @@
 import { DeterminismViolationError } from '@temporalio/workflow';
 import type { ErrorDocument } from '../model/errors.ts';
 import { nextAfter } from '../model/next.ts';
-import { documentOf, Interruption } from './failures.ts';
+import { documentOf, Interruption, isBehind } from './failures.ts';
+import { withdraw } from './leases.ts';
 import type { Run } from './run.ts';
+import { giveStreamBack } from './streams.ts';
 
 /**
  * From power-on on nothing ends a recovery but its finish or a confirmed discard: whatever goes wrong in `work`, a
@@ -35,11 +37,6 @@ export function park(run: Run, document: ErrorDocument): void {
 	run.publish();
 }
 
-/** The host has seen a generation that this workflow has not raised. */
-export function isBehind({ code }: ErrorDocument): boolean {
-	return code === 'generation_stale';
-}
-
 function laterGeneration(document: ErrorDocument): ErrorDocument {
 	return {
 		...document,
@@ -51,12 +48,25 @@ function laterGeneration(document: ErrorDocument): ErrorDocument {
 async function untilUnparked(run: Run): Promise<void> {
 	for (;;) {
 		try {
+			await letGo(run);
 			return await untilRetried(run);
 		} catch (error) {
+			if (isBehind(documentOf(error))) park(run, documentOf(error));
 			// Cancelled while it is parked: it stays parked.
-			if (!(error instanceof Interruption && error.why === 'cancel')) throw error;
+			else if (!(error instanceof Interruption && error.why === 'cancel')) throw error;
 		}
 	}
+}
+
+/**
+ * It is parked, which anybody can see; now its copy holds up nobody else. Where its host is further than this workflow another
+ * one may be at work, and nothing there is ended before a person has looked.
+ */
+async function letGo(run: Run): Promise<void> {
+	const { parked } = run.state;
+	if (parked === null) return;
+	if (isBehind(parked)) await withdraw(run);
+	else await giveStreamBack(run, () => run.state.parked === null);
 }
 
 /** Until a person has said `retry`. */

@@ -17,6 +17,7 @@ export async function migrateInSlices(run: Run): Promise<void> {
 async function migrateOneSlice(run: Run): Promise<boolean> {
 	const { maxRateBytes } = run.state.policy;
 	const stale = () => run.state.policy.maxRateBytes !== maxRateBytes || (run.asksBroker && mustStop(run));
+	run.state.mayCopy = true;
 	try {
 		const slice = await run.attempt(input => run.host.migrateChunks({ ...input, maxRateBytes }), {
 			renewable: true,

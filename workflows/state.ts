@@ -79,6 +79,10 @@ export interface WorkflowState {
 	parked: Parked | null;
 	/** The host says that the machine or its copy cannot go on; the workflow's steps may. */
 	blocked: Parked | null;
+	/** Copied on when its host last reported: one that is blocked is not through with its stream then. */
+	copiesOn: boolean;
+	/** Its host was told to copy and has not said that it does not any more, so somebody's stream is taken up. */
+	mayCopy: boolean;
 	/** A person has said `retry`: the host is to try again what it has given up before the next step is. */
 	retryOnHost: boolean;
 	/** Why all is to be taken back, while the host has no room to record that it does so. */
@@ -107,8 +111,8 @@ export interface WorkflowState {
  */
 export function stateGoingOn(request: RecoveryRequest, handedOver: WorkflowState): WorkflowState {
 	const { recoveryId, timings } = handedOver;
-	// To take back a pin that is not there is no fault.
-	const first = { ...firstState(request, recoveryId, timings.requestedAt), mayBePinned: true };
+	// To take back a pin that is not there is no fault, nor to pause what does not copy.
+	const first = { ...firstState(request, recoveryId, timings.requestedAt), mayBePinned: true, mayCopy: true };
 	return { ...first, ...handedOver, wanted: { ...first.wanted, ...handedOver.wanted } };
 }
 
@@ -126,6 +130,8 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		owed: [],
 		parked: null,
 		blocked: null,
+		copiesOn: false,
+		mayCopy: false,
 		retryOnHost: false,
 		undoing: null,
 		takenBack: null,

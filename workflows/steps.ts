@@ -11,7 +11,6 @@ import { poweredOn, untilReadinessIsSettled } from './readiness.ts';
 import type { Run } from './run.ts';
 import { migrateInSlices } from './slices.ts';
 import { addIncidents } from './state.ts';
-import { untilParked } from './streams.ts';
 import { control } from './stubs.ts';
 
 export async function plan(run: Run): Promise<void> {
@@ -81,8 +80,9 @@ export async function migrateChunks(run: Run): Promise<void> {
 	if (run.isDone('migrateChunks')) return;
 	// Who asks a broker enters it with the stream.
 	if (!run.asksBroker && run.state.phase !== 'migrating') run.enter('migrating');
-	await carryOn(run, () => untilParked(run, () => migrateInSlices(run)));
+	await carryOn(run, () => migrateInSlices(run));
 	run.state.done.push('migrateChunks');
+	run.state.mayCopy = false;
 	await giveBack(run, ['migrate']);
 	run.state.timings.migratedAt = new Date().toISOString();
 	run.state.phase = 'migrated'; // published by whoever stays in it: each time costs two events

@@ -11,6 +11,7 @@ import {
 	leavableStepOptions,
 	leavableUndoOptions,
 	orderOptions,
+	pauseOptions,
 	pinOptions,
 	planOptions,
 	questionOptions,
@@ -48,6 +49,7 @@ export function hostStubs(hostId: string) {
 	const late = proxyActivities<HostActivities>({ ...lateOptions, taskQueue });
 	const { answer } = proxyActivities<HostActivities>({ ...answerOptions, taskQueue });
 	const undo = proxyActivities<HostActivities>({ ...undoOptions, taskQueue });
+	const { pauseMigration } = proxyActivities<HostActivities>({ ...pauseOptions, taskQueue });
 	const slices = proxyActivities<HostActivities>({ ...sliceOptions, taskQueue: taskQueues.hostCopy(hostId) });
 	const checkReadiness = (input: ActivityInput<'checkReadiness'>) => {
 		const scheduleToCloseTimeout = input.timeoutMs + answerMs;
@@ -79,6 +81,7 @@ export function hostStubs(hostId: string) {
 		powerOn: steps.powerOn,
 		retry: steps.retry,
 		migrateChunks: slices.migrateChunks,
+		pauseMigration,
 		switchToTarget: ending.switchToTarget,
 		finalize: ending.finalize,
 		discard: ending.discard,

@@ -1,9 +1,9 @@
 import { DeterminismViolationError, log } from '@temporalio/workflow';
 import type { ErrorDocument } from '../model/errors.ts';
-import { cancelledDocument, documentOf, failureOf, Interruption } from './failures.ts';
+import { cancelledDocument, documentOf, failureOf, Interruption, isBehind } from './failures.ts';
 import { everything, giveBack, withdraw } from './leases.ts';
 import { leaveHost, parkIfElsewhere } from './leave-host.ts';
-import { isBehind, park, untilRetried } from './parking.ts';
+import { park, untilRetried } from './parking.ts';
 import { releasePin } from './pins.ts';
 import { afterAll, goElsewhere, hasNothing, hostOrLeave, mayGoElsewhere, refusalOf } from './placement.ts';
 import type { Run } from './run.ts';

@@ -66,6 +66,8 @@ export function hostSteps(host: HostDependencies) {
 			body: (call, { on }: ActivityInput<'powerOn'>) => ({ ...call, on }),
 			answer: done,
 		}),
+		/** Nothing is copied any more when it returns, until the next slice. */
+		pauseMigration: activity({ step: 'pause-migration', body: nothingMore, answer: done }),
 		/** Seal, switch, commit: returns when the machine stands on its target alone, with how long the guest stood still. */
 		switchToTarget: activity({
 			step: 'switch-to-target',

@@ -51,6 +51,9 @@ const control = await serveJson(config.controlSocket, async ({ method, path, bod
 			bucket.setRate(rateOf(body));
 			migration.copy();
 			return migration.state();
+		case 'POST /pause':
+			await migration.pause();
+			return migration.state();
 		case 'POST /rate':
 			bucket.setRate(rateOf(body));
 			return migration.state();

@@ -97,6 +97,18 @@ export class Migration {
 		if (this.#turns === 0) this.#start();
 	}
 
+	/**
+	 * Resolves when nothing is copied any more, until the next `copy`; what the guest's mover offers is written all the same,
+	 * since it is read already.
+	 */
+	pause(): Promise<void> {
+		this.#wanted = false;
+		return this.#inTurn(async () => {
+			await this.#stop();
+			if (this.#wanted) this.#start(); // ordered meanwhile
+		});
+	}
+
 	#start(): void {
 		if (this.#run || this.#currentFailure() || this.#complete()) return;
 		const stop = new AbortController();

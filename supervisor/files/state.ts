@@ -63,7 +63,12 @@ export const recoveryStateSchema = z.strictObject({
 		resume: z.boolean().nullable(),
 		pauseMs: z.number().min(0).nullable(),
 	}),
-	copy: z.strictObject({ wanted: z.boolean(), maxRateBytes: z.int().min(0) }),
+	copy: z.strictObject({
+		wanted: z.boolean(),
+		/** Wanted, and not to go on before it is ordered anew: nobody holds a migration stream for it. */
+		paused: z.boolean().default(false),
+		maxRateBytes: z.int().min(0),
+	}),
 });
 export type RecoveryState = z.infer<typeof recoveryStateSchema>;
 
@@ -87,7 +92,7 @@ export function newState(recoveryId: string, name: string, generation: number): 
 		chain: 'mover',
 		sealed: false,
 		switch: { stage: 'none', resume: null, pauseMs: null },
-		copy: { wanted: false, maxRateBytes: 0 },
+		copy: { wanted: false, paused: false, maxRateBytes: 0 },
 	};
 }
 
@@ -170,7 +175,9 @@ export const change = {
 		},
 	copy:
 		(maxRateBytes: number): Change =>
-		state => ({ ...state, copy: { wanted: true, maxRateBytes } }),
+		state => ({ ...state, copy: { wanted: true, paused: false, maxRateBytes } }),
+	/** One that was never ordered is none to be paused. */
+	copyPaused: (): Change => state => ({ ...state, copy: { ...state.copy, paused: state.copy.wanted } }),
 };
 
 /** What of movers must run in this state. */

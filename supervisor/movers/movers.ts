@@ -26,7 +26,7 @@ export type MountMover = Mover<Pick<MountMoverControl, 'state' | 'failPending' |
 	/** Its NBD server takes connections. */
 	listens(): Promise<boolean>;
 };
-export type MigrationMover = Mover<Pick<MigrationMoverControl, 'state' | 'copy' | 'rate' | 'retry'>>;
+export type MigrationMover = Mover<Pick<MigrationMoverControl, 'state' | 'copy' | 'pause' | 'rate' | 'retry'>>;
 export type RepositoryMover = Mover<Pick<RepositoryMoverControl, 'state' | 'rate'>>;
 
 /** One disk of a recovery as the movers know it. */

@@ -4,6 +4,7 @@ import { endWriter } from '../switch/seal.ts';
 import { noteRefusedWrites } from './refused-writes.ts';
 import { noteStalled } from './stalled.ts';
 import { moversWanted } from '../files/state.ts';
+import type { Recovery } from '../recovery/recovery.ts';
 import type { StepContext } from '../recovery/step-context.ts';
 
 /** A guest's read that waits for so long is worth a line in the log; it goes on waiting. */
@@ -35,7 +36,7 @@ async function keepMount({ recovery, host }: StepContext): Promise<void> {
 	await noteRefusedWrites(recovery, host.clock);
 }
 
-/** The migration mover runs unless it is sealed off, and copies what it should at the rate it should. */
+/** The migration mover runs unless it is sealed off, and copies what it should at the rate it should, or nothing. */
 export async function keepMigration(context: StepContext): Promise<void> {
 	const { recovery } = context;
 	const { migration, watch } = recovery.equipment;
@@ -46,19 +47,32 @@ export async function keepMigration(context: StepContext): Promise<void> {
 	}
 	const state = await watch.migration.keep();
 	recovery.seen.migration = state;
-	const { wanted } = recovery.state.copy;
-	if (state === undefined || !wanted || !mayCopy(state)) return;
-	const maxRateBytes = lowerRate(recovery.state.copy.maxRateBytes, recovery.pace.maxRateBytes);
+	if (state === undefined) return;
 	try {
-		if (!state.copying) await migration.control.copy(maxRateBytes);
-		else if (state.maxRateBytes !== maxRateBytes) await migration.control.rate(maxRateBytes);
-		else return;
+		if (!(await tellCopy(recovery, state))) return;
 		recovery.seen.migration = await migration.control.state();
 	} catch (error) {
 		// It died between the question and the order: the next look starts it again and tells it then.
 		recovery.seen.migration = undefined;
 		if (asRouseError(error).code !== 'mover_unreachable') throw error;
 	}
+}
+
+/** True when it had to be told something. */
+async function tellCopy(
+	{ state: { copy }, pace, equipment: { migration } }: Recovery,
+	state: MigrationMoverState,
+): Promise<boolean> {
+	if (copy.paused) {
+		if (state.copying) await migration.control.pause();
+		return state.copying;
+	}
+	if (!copy.wanted || !mayCopy(state)) return false;
+	const maxRateBytes = lowerRate(copy.maxRateBytes, pace.maxRateBytes);
+	if (!state.copying) await migration.control.copy(maxRateBytes);
+	else if (state.maxRateBytes !== maxRateBytes) await migration.control.rate(maxRateBytes);
+	else return false;
+	return true;
 }
 
 /** 0 is unlimited. The one that was asked for may be newer than the pace. */

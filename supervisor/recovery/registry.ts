@@ -273,9 +273,11 @@ function isOfStream(requestId: string): boolean {
 	return requestId.slice(requestId.lastIndexOf('/') + 1).startsWith('migrate');
 }
 
-/** As its mover was seen last: while nobody has seen it, it may copy. */
-function isToCopy({ state, seen: { migration } }: Recovery): boolean {
-	return state.copy.wanted && !state.sealed && !(migration?.disks.every(disk => disk.complete) ?? false);
+/** As its mover was seen last: while nobody has seen it, it may copy, also where it is to pause. */
+function isToCopy({ state: { copy, sealed }, seen: { migration } }: Recovery): boolean {
+	if (!copy.wanted || sealed) return false;
+	if (migration === undefined) return true;
+	return copy.paused ? migration.copying : !migration.disks.every(disk => disk.complete);
 }
 
 async function removeTemporaries(directory: string): Promise<void> {

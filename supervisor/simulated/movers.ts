@@ -142,6 +142,7 @@ export class SimulatedMovers implements Movers {
 			control: {
 				state: () => migration.ask(program => program.migration.state()),
 				copy: maxRateBytes => migration.ask(program => program.copy(maxRateBytes)),
+				pause: () => migration.ask(program => program.migration.pause()),
 				rate: maxRateBytes => migration.ask(program => program.migration.bucket.setRate(maxRateBytes)),
 				retry: () => migration.ask(program => program.migration.retry()),
 			},

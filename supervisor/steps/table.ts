@@ -6,6 +6,7 @@ import { confirmOpen } from './confirm-open.ts';
 import { createMachine, reserve, snapshot, startMovers } from './first-steps.ts';
 import { keepFirstReads } from './keep-first-reads.ts';
 import { migrateChunks } from './migrate-chunks.ts';
+import { pauseMigration } from './pause-migration.ts';
 import { power, powerOn } from './power.ts';
 import { retry } from './retry.ts';
 import { switchToTarget } from './switch-to-target.ts';
@@ -24,6 +25,7 @@ export const ordinarySteps: {
 	snapshot,
 	'power-on': powerOn,
 	'migrate-chunks': migrateChunks,
+	'pause-migration': pauseMigration,
 	'switch-to-target': switchToTarget,
 	power,
 	retry,

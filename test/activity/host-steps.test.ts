@@ -32,6 +32,7 @@ const steps: Record<keyof ReturnType<typeof hostSteps>, { own?: object; body?: o
 	startMovers: {},
 	snapshot: {},
 	powerOn: { own: { on: false }, body: { on: false } },
+	pauseMigration: {},
 	switchToTarget: { answer: { pauseMs: 4 } },
 	finalize: { answer: { incidents: [], afterReport: 7 } },
 	discard: { answer: { incidents: [], wasHere: true } },

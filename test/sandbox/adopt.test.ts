@@ -5,6 +5,7 @@ import { recoveryStatusSchema } from '../../model/recovery.ts';
 import type { Adopted } from '../../workflows/contracts.ts';
 import { makeRequest, planOf } from '../equipment/recovery-request.ts';
 import { sampleHardware } from '../equipment/sample-config.ts';
+import { SandboxBroker } from '../equipment/sandbox-broker.ts';
 import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
 import { asked } from './recovery-run.ts';
 
@@ -34,9 +35,13 @@ const running: Adopted['host'] = {
 	switch: { stage: 'none', pauseMs: null },
 };
 
-function adopt(host: Partial<Adoption>, more: Omit<Partial<Adopted>, 'host'> = {}): Promise<SandboxRun> {
+function adopt(
+	host: Partial<Adoption>,
+	more: Omit<Partial<Adopted>, 'host'> = {},
+	input: { broker?: true } = {},
+): Promise<SandboxRun> {
 	const adopted: Adopted = { by: 'tester', host: { ...running, ...host }, ...more };
-	return sandbox.start('recovery', [{ request, requestHash: 'c'.repeat(64), adopt: adopted }]);
+	return sandbox.start('recovery', [{ request, requestHash: 'c'.repeat(64), adopt: adopted, ...input }]);
 }
 
 const statusOf = async (run: SandboxRun) => recoveryStatusSchema.parse(await run.query('status'));
@@ -73,6 +78,17 @@ test('adopted while it copies it goes on at the rate of the host, by the policy 
 	await run.complete('migrateChunks', { complete: true, restoredBytes: 1 });
 	assert.deepEqual(run.pendingTypes(), []);
 	assert.equal((await statusOf(run)).phase, 'migrated');
+});
+
+test('adopted while it copies, and cancelled before it has a stream of its own, it pauses what the lost workflow had begun', async () => {
+	const run = await adopt({ copy: { wanted: true, maxRateBytes: 7 } }, {}, { broker: true });
+	await run.complete('retry');
+	const broker = new SandboxBroker();
+	await broker.hear(run);
+	assert.deepEqual([broker.last().step, run.pendingTypes()], ['migrate', []]);
+	await run.cancel();
+	await broker.hear(run);
+	assert.deepEqual([run.pendingTypes(), (await statusOf(run)).parked?.code], [['pauseMigration'], 'interrupted']);
 });
 
 test('adopted in the middle of the switch it carries that on, whatever its policy says', async () => {

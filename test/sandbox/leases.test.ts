@@ -2,11 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import * as z from 'zod';
 import { heldLeaseSchema } from '../../model/broker.ts';
-import { type RecoveryRequest, recoveryPlanSchema, recoveryStatusSchema } from '../../model/recovery.ts';
-import { makeRequest, planOf } from '../equipment/recovery-request.ts';
-import { sampleHardware } from '../equipment/sample-config.ts';
-import { SandboxBroker } from '../equipment/sandbox-broker.ts';
-import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
+import type { RecoveryRequest } from '../../model/recovery.ts';
+import { Sandbox } from '../equipment/sandbox.ts';
+import { copying, heldSteps, hostReport, memoHeld, memoPhase, memoStatus, running, waiting } from './lease-run.ts';
 import { asked } from './recovery-run.ts';
 
 let sandbox: Sandbox;
@@ -16,53 +14,9 @@ before(async () => {
 after(() => sandbox.destroy());
 
 const minutes = 60_000;
-const memoPhase = (run: SandboxRun) => recoveryStatusSchema.parse(run.memo['status']).phase;
-const memoHeld = (run: SandboxRun) => z.array(heldLeaseSchema).parse(run.memo['leases']);
-const heldSteps = (run: SandboxRun) => memoHeld(run).map(({ request }) => request.step);
-
-interface Site {
-	run: SandboxRun;
-	request: RecoveryRequest;
-	broker: SandboxBroker;
-}
-
-/** Planned, and waiting for its broker. */
-async function startWaiting(changes: Partial<RecoveryRequest> = {}): Promise<Site> {
-	const request = makeRequest(changes);
-	const run = await sandbox.start('recovery', [{ request, requestHash: 'c'.repeat(64), broker: true }]);
-	const plan = recoveryPlanSchema.parse({ ...planOf(request), repositoryName: 'main' });
-	await run.complete('plan', plan);
-	return { run, request, broker: new SandboxBroker() };
-}
-
-async function startRunning(changes: Partial<RecoveryRequest> = {}): Promise<Site> {
-	const site = await startWaiting(changes);
-	await site.broker.grant(site.run);
-	await site.run.complete('reserve');
-	await bringOn(site.run);
-	return site;
-}
-
-/** From `chooseHardware` to power-on. */
-async function bringOn(run: SandboxRun): Promise<void> {
-	await run.complete('chooseHardware', sampleHardware);
-	for (const step of ['pin', 'allocate', 'createMachine', 'startMovers', 'snapshot', 'powerOn'])
-		await run.complete(step);
-}
-
-async function startCopying(changes: Partial<RecoveryRequest> = {}): Promise<Site> {
-	const site = await startRunning(changes);
-	await site.run.update('migrate', asked);
-	await site.broker.grant(site.run);
-	return site;
-}
-
-const hostReport = (run: SandboxRun, blocked: boolean) => ({
-	recoveryId: recoveryStatusSchema.parse(run.memo['status']).recoveryId,
-	power: 'on',
-	blocked: blocked ? { code: 'chunk_bad', reason: 'a chunk', next: { order: 'retry' } } : null,
-	incidents: [],
-});
+const startWaiting = (changes: Partial<RecoveryRequest> = {}) => waiting(sandbox, changes);
+const startRunning = (changes: Partial<RecoveryRequest> = {}) => running(sandbox, changes);
+const startCopying = (changes: Partial<RecoveryRequest> = {}) => copying(sandbox, changes);
 
 test('a recovery asks for a place on its host, reserves it with the lease, and tells in its memo what it holds', async () => {
 	const { run, broker } = await startWaiting({ priority: 1, deadline: '2026-11-20T04:00:00.000Z' });
@@ -191,6 +145,7 @@ test('a lease that is granted while the workflow is being cancelled goes back', 
 test('a grant that comes when it was withdrawn goes back, and the workflow does not end before that', async () => {
 	const { run, broker } = await startCopying();
 	await run.fail('migrateChunks', 'io_failed');
+	await run.complete('pauseMigration');
 	await broker.hear(run);
 	assert.deepEqual(broker.steps(), ['migrate']);
 	await broker.grant(run);
@@ -240,35 +195,13 @@ test('what a host could not undo keeps its place: the broker asks that host', as
 	assert.deepEqual([run.closed, broker.steps()], ['failed', []]);
 });
 
-test('a migration that parks gives its stream back, and takes another when somebody says `retry`', async () => {
-	const { run, broker } = await startCopying();
-	await run.fail('migrateChunks', 'io_failed');
-	await broker.hear(run);
-	assert.deepEqual(broker.steps(), ['migrate']);
-	assert.equal(recoveryStatusSchema.parse(run.memo['status']).parked?.code, 'io_failed');
-	await run.update('retry', asked);
-	await run.complete('retry');
-	assert.equal(await broker.grant(run), 'migrate-2');
-	run.pending('migrateChunks');
-});
-
-test('a host that is blocked gives the stream back, and copying goes on with another once it is not', async () => {
-	const { run, broker } = await startCopying();
-	await run.signal('hostReport', hostReport(run, true));
-	await broker.hear(run);
-	assert.deepEqual([broker.steps(), run.pendingTypes()], [['migrate'], []]);
-	await run.signal('hostReport', hostReport(run, false));
-	assert.equal(await broker.grant(run), 'migrate-2');
-	run.pending('migrateChunks');
-});
-
 test('a stream that a person takes away ends the copy, and parks the recovery', async () => {
 	const { run, broker } = await startCopying();
 	const { holder, step } = broker.last();
 	const requestId = `${holder.workflowId}/${holder.firstRunId}/${step}`;
 	await run.signal('leaseRevoked', { requestId, by: 'tester', reason: 'the line is full' });
-	const { parked } = recoveryStatusSchema.parse(run.memo['status']);
-	assert.deepEqual([parked?.code, run.pendingTypes()], ['lease_ended', []]);
+	const { parked } = memoStatus(run);
+	assert.deepEqual([parked?.code, run.pendingTypes()], ['lease_ended', ['pauseMigration']]);
 	assert.match(parked?.reason ?? '', /tester took migrate away from it: the line is full/);
 });
 

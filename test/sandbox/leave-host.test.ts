@@ -146,6 +146,24 @@ test('a machine that a host which was left may have too is told of at once when 
 	assert.equal(run.pending('retry').taskQueue, `host-${kvm2}`);
 });
 
+test('a copy pauses where a host that was left turns out to have the machine too', async () => {
+	const { run, broker, child } = await left('allocate');
+	await broker.grant(run, 'kvm2');
+	await bringTo(run, 'powerOn');
+	await run.complete('powerOn');
+	await run.update('migrate', asked);
+	await broker.grant(run);
+	run.pending('migrateChunks');
+	await run.signal('undone', { ...undoneBy(child), refusal: { code: 'power_on_scheduled', message: 'it ran' } });
+	assert.deepEqual([statusOf(run).parked?.code, run.pendingTypes()], ['power_on_scheduled', ['pauseMigration']]);
+	await run.complete('pauseMigration');
+	await broker.hear(run);
+	assert.ok(broker.steps().includes('migrate'));
+	await run.update('retry', asked);
+	await broker.grant(run);
+	run.pending('migrateChunks');
+});
+
 test('when no other host is left, what one that was left will not undo is parked there, with its lease', async () => {
 	const { run, broker, child } = await left('allocate');
 	await broker.grant(run, 'kvm2');

@@ -73,6 +73,16 @@ test('`Reports.due` of a change of power or of what blocks is due at once', () =
 	assert.ok(reports.due(view({ blocked: { code: 'chunk_bad', reason: '', next: { order: 'retry' } } }), 1));
 });
 
+test('`Reports.due` of a copy that begins or ends is due for one that is blocked alone', () => {
+	const reports = new Reports();
+	reports.reported(view({ copying: true }), [], 0);
+	assert.equal(reports.due(view({ copying: false }), 1), undefined);
+	const blocked = { code: 'chunk_bad', reason: '', next: { order: 'retry' } } as const;
+	reports.reported(view({ copying: true, blocked }), [], 2);
+	assert.equal(reports.due(view({ copying: true, blocked }), 3), undefined);
+	assert.ok(reports.due(view({ copying: false, blocked }), 3));
+});
+
 test('`Reports.due` of incidents is due at most once a minute, and only the new ones', () => {
 	const reports = new Reports();
 	reports.reported(view({ incidents: 2 }), [incident(1), incident(2)], 1_000);

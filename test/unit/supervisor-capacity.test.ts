@@ -267,6 +267,21 @@ test('`leases/gone` names the stream of a recovery that is not over once its cop
 	assert.deepEqual(await host.client.leasesGone([...streams, idOf(lease)]), streams);
 });
 
+test('`leases/gone` names the stream of a copy that is paused, once its mover was seen to have stopped', async t => {
+	const simulation = await simulate(t);
+	const { recovery, host, pair } = simulation;
+	await runLeased(simulation);
+	const streams = ['recovery/r1/a/migrate'];
+	await recovery.step('migrate-chunks', { maxRateBytes: 1 });
+	pair.migration.hang();
+	await assert.rejects(recovery.step('pause-migration', {}), { code: 'mover_unreachable' });
+	assert.deepEqual(await host.client.leasesGone(streams), [], 'it may copy on');
+	pair.migration.goOn();
+	await recovery.step('pause-migration', {});
+	assert.deepEqual(await host.client.leasesGone(streams), streams);
+	assert.deepEqual(outside(await host.client.capacity(), 'migrations'), 0);
+});
+
 test('`leases/gone` names nothing of one whose removal has not come to its end', async t => {
 	const simulation = await simulate(t);
 	const { recovery, host } = simulation;

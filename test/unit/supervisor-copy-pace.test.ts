@@ -8,7 +8,7 @@ import { equalShares } from '../../supervisor/pace/equal-shares.ts';
 const MiB = 1024 * 1024;
 const config = (host: object, limits = {}) =>
 	configSchema.parse({ repositories: { main: '/backup' }, limits: { main: limits }, host });
-const copy = (maxRateBytes = 0) => ({ state: { copy: { wanted: true, maxRateBytes }, plan: null } });
+const copy = (maxRateBytes = 0) => ({ state: { copy: { wanted: true, paused: false, maxRateBytes }, plan: null } });
 const throttled = { bytesPerSecond: 10 * MiB, beforeBytesPerSecond: 80 * MiB, ms: 41.3, limitMs: 30 };
 
 suite('`equalShares`', () => {

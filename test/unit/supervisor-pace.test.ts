@@ -36,7 +36,7 @@ async function bench(t: TestContext, look: LatencySource['look']) {
 	const copy: PacedRecovery = {
 		name: 'r1',
 		recoveryId: migration.recoveryId,
-		state: { copy: { wanted: true, maxRateBytes: 0 }, plan: null },
+		state: { copy: { wanted: true, paused: false, maxRateBytes: 0 }, plan: null },
 		seen: { migration },
 		tombstone: undefined,
 		incidents: { add: async () => undefined },

@@ -124,6 +124,12 @@ export class SeededHost {
 		return (state?.unpinned ?? null) !== null;
 	}
 
+	/** Something is left to copy, and its migration mover is at it. */
+	copies(recoveryId: string): boolean {
+		const state = this.parts.movers.pair(recoveryId).migration.program?.migration.state();
+		return state !== undefined && state.copying && !state.disks.every(disk => disk.complete);
+	}
+
 	/** The machine loses its power, as in a crash. */
 	async killMachine(name: string): Promise<void> {
 		const definition = await this.definition(name);

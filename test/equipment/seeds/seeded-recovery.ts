@@ -168,7 +168,9 @@ export class SeededRecovery {
 		await this.#runs.act(run => broker.look(run));
 		await this.#runs.act(run => run.passTime(0)); // its clock is set before each turn
 		// A history that lost its end does not know what it held; its broker asks whether it is over.
-		if (!this.#cutBacks) await this.#runs.act(async run => broker.check(run));
+		if (this.#cutBacks) return;
+		const { recoveryId } = await this.#status();
+		await this.#runs.act(async run => broker.check(run, this.#host.copies(recoveryId)));
 	}
 
 	async #continueAsNew(): Promise<void> {
