@@ -133,7 +133,7 @@ const counter = z.int().min(0);
 export const repositoryMoverStateSchema = z.object({
 	repository: z.string(),
 	/** Requests being answered now. */
-	active: z.object({ mount: counter, migration: counter }),
+	active: z.object({ mount: counter, ahead: counter.default(0), migration: counter }),
 	/** Since the process started. */
 	served: z.object({ requests: counter, chunks: counter, storedBytes: counter }),
 	/** What all may read of it in a second, as it lies there; 0 is unlimited. */

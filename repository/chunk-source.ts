@@ -5,8 +5,8 @@
  */
 import type { ChunkRef } from '../model/chunk.ts';
 
-/** `mount`: a guest waits for it. `migration`: it can wait. */
-export type ChunkClass = 'mount' | 'migration';
+/** `mount`: a guest waits for it. `ahead`: a guest is known to read it soon. `migration`: it can wait. */
+export type ChunkClass = 'mount' | 'ahead' | 'migration';
 
 /**
  * Where a reference stands in a restore point. A disk is named by the digest of its page map's root; height 0 is chunk

@@ -1,4 +1,5 @@
 import { asRouseError, RouseError } from '../../model/errors.ts';
+import type { ChunkClass } from '../../repository/chunk-source.ts';
 import type { ChunkDamage } from '../../repository/damage.ts';
 import type { FetchedChunk, VerifiedChunks, WantedChunk } from '../../repository/verified-chunks.ts';
 import { callAll } from './call-all.ts';
@@ -24,6 +25,13 @@ export type ChunkWaiter = (outcome: Buffer | RouseError) => void;
 interface Want extends MountedChunk {
 	waiters: Set<ChunkWaiter>;
 	fetching: boolean;
+	/** What it is fetched with, when that waits behind others at the repository. */
+	behind: FirstReadsBatch | undefined;
+}
+
+/** `begun`: some of it has come, and the rest comes as fast as a read of its own would. */
+interface FirstReadsBatch {
+	begun: boolean;
 }
 
 /** Requests under way at once for reads that wait, and how many chunks one of them asks for. */
@@ -32,7 +40,10 @@ const urgentBatch = 32;
 /** Ahead of reads: one request at a time, and only while no read waits for one to be sent. */
 const aheadBatch = 16;
 const aheadQueue = 256;
-/** What the machine read first at an earlier time: the same, in small requests, since a read that comes shares the way with them. */
+/**
+ * What the machine read first at an earlier time: in small requests of the class `ahead`, since a read that comes shares the way with
+ * them. While such a request waits for its turn at the repository a read of something in it asks for that by itself.
+ */
 const firstReadsFetches = 3;
 const firstReadsBatch = 8;
 
@@ -61,7 +72,8 @@ export class ChunkFetcher {
 	want(chunk: MountedChunk, waiter: ChunkWaiter): () => void {
 		const want = this.#wants.get(chunk.key) ?? this.#add(chunk);
 		want.waiters.add(waiter);
-		if (!want.fetching) {
+		if (!want.fetching || want.behind?.begun === false) {
+			want.behind = undefined;
 			this.#ahead.delete(want);
 			this.#firstReads.delete(want);
 			this.#urgent.add(want);
@@ -103,7 +115,7 @@ export class ChunkFetcher {
 	}
 
 	#add(chunk: MountedChunk): Want {
-		const want: Want = { ...chunk, waiters: new Set(), fetching: false };
+		const want: Want = { ...chunk, waiters: new Set(), fetching: false, behind: undefined };
 		this.#wants.set(chunk.key, want);
 		return want;
 	}
@@ -142,7 +154,7 @@ export class ChunkFetcher {
 		}
 		while (this.#firstReads.size > 0 && this.#firstReadsRunning < firstReadsFetches) {
 			this.#firstReadsRunning += 1;
-			void this.#run(takeFrom(this.#firstReads, firstReadsBatch)).finally(() => {
+			void this.#runBehind(takeFrom(this.#firstReads, firstReadsBatch)).finally(() => {
 				this.#firstReadsRunning -= 1;
 				this.#send();
 			});
@@ -151,23 +163,35 @@ export class ChunkFetcher {
 
 	/** Ends when every chunk of the batch has come, or it is known why it cannot. */
 	async #run(batch: readonly Want[]): Promise<void> {
+		await this.#fetch(batch, 'mount', undefined);
+	}
+
+	async #runBehind(batch: readonly Want[]): Promise<void> {
+		const behind = { begun: false };
+		for (const want of batch) want.behind = behind;
+		await this.#fetch(batch, 'ahead', behind);
+	}
+
+	async #fetch(batch: readonly Want[], of: ChunkClass, behind: FirstReadsBatch | undefined): Promise<void> {
 		const { signal } = this.#closed;
 		let settled = 0;
 		try {
-			for await (const fetched of this.#chunks.fetch(batch, { class: 'mount', signal })) {
+			for await (const fetched of this.#chunks.fetch(batch, { class: of, signal })) {
 				settled += 1;
+				if (behind) behind.begun = true;
 				this.#settle(fetched);
 			}
 		} catch (thrown) {
 			// Of a source that never gives up only its end. Another one's failure damages nothing: the next read asks again.
 			if (signal.aborted) return;
-			for (const want of batch.slice(settled)) this.#tell(want, asRouseError(thrown));
+			for (const want of batch.slice(settled)) if (want.behind === behind) this.#tell(want, asRouseError(thrown));
 		}
 	}
 
 	/** Throws nothing: that would be taken for a failure of the source. */
 	#settle({ wanted, bytes, stored, damage }: FetchedChunk<Want>): void {
 		if (this.#closed.signal.aborted) return;
+		if (this.#wants.get(wanted.key) !== wanted) return; // a read that asked by itself was faster, or slower
 		const { receiver, index } = wanted;
 		callAll([() => (damage ? receiver.damaged(index, damage) : receiver.arrived(index, bytes, stored))], undefined);
 		this.#tell(wanted, damage ?? bytes);

@@ -31,7 +31,7 @@ export function readOptions({ method, url: said = '/' }: IncomingMessage): { cla
 	const chunkClass = url.searchParams.get('class');
 	if (method !== 'POST' || url.pathname !== '/chunks')
 		throw new RouseError('protocol', `${method} ${url.pathname}: only POST /chunks is answered here`);
-	if (chunkClass !== 'mount' && chunkClass !== 'migration')
-		throw new RouseError('protocol', `class is ${chunkClass}, not mount or migration`);
+	if (chunkClass !== 'mount' && chunkClass !== 'ahead' && chunkClass !== 'migration')
+		throw new RouseError('protocol', `class is ${chunkClass}, not mount, ahead or migration`);
 	return { class: chunkClass, locate: url.searchParams.get('locate') === '1' };
 }

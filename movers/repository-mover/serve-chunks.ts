@@ -28,8 +28,8 @@ export interface ChunkServerOptions {
 /** Movers keep connections for bursts that may be minutes apart; a closed one costs the next read round trips. */
 export const keepAliveMs = 120_000;
 
-/** Chunks of a migration that are read before mount requests are looked for again: 4 MiB of disk at 128 KiB each. */
-const migrationPiece = 32;
+/** Chunks that are read before requests which go before these are looked for again: 4 MiB of disk at 128 KiB each. */
+const pieceChunks = 32;
 
 interface Exchange {
 	options: { class: ChunkClass; locate: boolean };
@@ -38,7 +38,7 @@ interface Exchange {
 	signal: AbortSignal;
 }
 
-/** Answers requests for chunks (wire.ts) out of one source, mount requests first. */
+/** Answers requests for chunks (wire.ts) out of one source: those of guests first, then what they read soon, then copies. */
 export class ChunkServer {
 	readonly served: ServedChunks = { requests: 0, chunks: 0, storedBytes: 0 };
 	readonly #source: () => Promise<ChunkSource>;
@@ -55,8 +55,9 @@ export class ChunkServer {
 		this.#rate = options.rate ?? new SharedRate(options.clock);
 	}
 
-	get active(): { mount: number; migration: number } {
-		return { mount: this.#order.activeMounts, migration: this.#migrations };
+	get active(): { mount: number; ahead: number; migration: number } {
+		const { mounts, aheads } = this.#order;
+		return { mount: mounts.count, ahead: aheads.count, migration: this.#migrations };
 	}
 
 	readonly listener: RequestListener = (incoming, outgoing) => {
@@ -76,6 +77,7 @@ export class ChunkServer {
 			this.served.requests += 1;
 			const exchange = { options, named, outgoing, signal: gone.signal };
 			if (options.class === 'mount') await this.#mount(exchange);
+			else if (options.class === 'ahead') await this.#ahead(exchange);
 			else await this.#migration(exchange);
 			outgoing.end();
 		} catch (error) {
@@ -87,11 +89,31 @@ export class ChunkServer {
 	}
 
 	async #mount(exchange: Exchange): Promise<void> {
-		this.#order.enterMount();
+		this.#order.mounts.enter();
 		try {
 			await this.#stream(exchange, await exchange.named.refs(0, exchange.named.count, exchange.signal));
 		} finally {
-			this.#order.leaveMount();
+			this.#order.mounts.leave();
+		}
+	}
+
+	/**
+	 * A piece waits for the limit as a whole, before anything of it is sent: a guest that wants some of it by then is not to wait
+	 * for the limit, and knows by the first chunk whether it would (mount-mover/chunk-fetcher.ts).
+	 */
+	async #ahead(exchange: Exchange): Promise<void> {
+		const { named, signal } = exchange;
+		for (let at = 0; at < named.count; at += pieceChunks) {
+			const refs = await named.refs(at, Math.min(named.count, at + pieceChunks), signal);
+			const bytes = refs.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
+			await this.#rate.take(named.stream, bytes, signal);
+			await this.#order.turn('ahead', signal);
+			this.#order.aheads.enter();
+			try {
+				await this.#stream(exchange, refs, this.#order.turnsWithin('ahead', signal));
+			} finally {
+				this.#order.aheads.leave();
+			}
 		}
 	}
 
@@ -99,10 +121,10 @@ export class ChunkServer {
 		const { named, signal } = exchange;
 		this.#migrations += 1;
 		try {
-			for (let at = 0; at < named.count; at += migrationPiece) {
-				await this.#order.migrationTurn(signal);
-				const end = Math.min(named.count, at + migrationPiece);
-				const between = this.#order.turnsWithin(signal);
+			for (let at = 0; at < named.count; at += pieceChunks) {
+				await this.#order.turn('migration', signal);
+				const end = Math.min(named.count, at + pieceChunks);
+				const between = this.#order.turnsWithin('migration', signal);
 				await this.#stream(exchange, await named.refs(at, end, signal), between);
 			}
 		} finally {
@@ -118,7 +140,7 @@ export class ChunkServer {
 		const source = await this.#source();
 		for await (const { stored } of source.fetch(refs, { ...options, signal })) {
 			if (options.class === 'mount') this.#rate.spend(stored.length);
-			else await this.#rate.take(named.stream, stored.length, signal);
+			else if (options.class === 'migration') await this.#rate.take(named.stream, stored.length, signal);
 			this.served.chunks += 1;
 			this.served.storedBytes += stored.length;
 			if (!outgoing.write(encodeChunkFrame(stored))) await once(outgoing, 'drain', { signal });

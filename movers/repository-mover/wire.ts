@@ -1,9 +1,10 @@
 /**
  * What is said to a repository mover: HTTP/1.1 with keep-alive.
  *
- *     POST /chunks?class=mount|migration[&locate=1]
+ *     POST /chunks?class=mount|ahead|migration[&locate=1]
  *
- * `rouse-stream: RECOVERY-ID` says whose copy it is, as the token does by TLS; all without it are one.
+ * An answer of the class `ahead` begins when its first piece has had its turn at the repository's limit, and then comes without
+ * waiting for that. `rouse-stream: RECOVERY-ID` says whose copy it is, as the token does by TLS; all without it are one.
  *
  * Body on a Unix socket: references of 56 bytes each, as in a page entry (docs/format.md, "Reference"); a zero entry is
  * refused. By TLS, with `authorization: Bearer TOKEN`, places in the token's restore point of 44 bytes each, little-endian,

@@ -41,7 +41,7 @@ export class RepositoryProgram implements Program {
 	state(): RepositoryMoverState {
 		return {
 			repository: this.#directory,
-			active: { mount: 0, migration: 0 },
+			active: { mount: 0, ahead: 0, migration: 0 },
 			served: { ...this.served },
 			maxRateBytes: this.rate.rate,
 			failure: this.#failure,

@@ -63,6 +63,28 @@ test("a guest's read overtakes what is fetched first", async t => {
 	assert.ok(passed < 60, `${passed} chunks of the list came before the read`);
 });
 
+test('a limited repository gives no more than its limit to what is fetched first, and a read that waits goes before that', async t => {
+	const { repository, start, expected } = await slowRepository(t, 0);
+	const [rate, piece] = [MiB, 8 * chunkBytes];
+	await repository.control.rate(rate);
+	const begun = performance.now();
+	const mover = await start([[0, 0, 60]]);
+	const wait = await connectTo(t, mover, 'disk0-wait');
+	const passedBy = (count: number) =>
+		mountState(mover, `${count} of the list`, ({ firstReads }) => (firstReads?.passed ?? 0) >= count);
+	const { firstReads: before } = await passedBy(8);
+	// The last of three requests, which has its turn when two more are through; and one that is not in the list.
+	for (const chunk of [(before?.passed ?? 0) + 20, 62])
+		assert.ok((await wait.read(chunk * chunkBytes, 4096)).equals(expected(chunk)));
+	const { firstReads: now } = await mover.control.state();
+	assert.ok((now?.passed ?? 60) < (before?.passed ?? 0) + 16, `${now?.passed} of the list came before the reads`);
+	await passedBy(24);
+	const { storedBytes } = (await repository.control.state()).served;
+	const seconds = (performance.now() - begun) / 1000;
+	const most = rate * (seconds + 0.2) + piece + 4 * chunkBytes; // what it saves up, the piece under way, and the reads
+	assert.ok(storedBytes <= most, `${storedBytes} bytes in ${seconds} s`);
+});
+
 test('what is fetched first goes to the migration mover that comes later, so that each block is fetched once', async t => {
 	const { directory, disk, repository, start } = await slowRepository(t, 5);
 	const mover = await start([[0, 0, 48]], { cacheBytes: 16 * MiB });

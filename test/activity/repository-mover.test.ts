@@ -77,7 +77,7 @@ test('chunks come as they lie in the packs, in the order asked for, in both clas
 	const state = await mover.control.state();
 	assert.equal(state.served.requests, 3);
 	assert.equal(state.served.chunks, 2 * refs.length + 5);
-	assert.deepEqual(state.active, { mount: 0, migration: 0 });
+	assert.deepEqual(state.active, { mount: 0, ahead: 0, migration: 0 });
 });
 
 test('a mover killed in the middle of a fetch, and the next one, give their caller all chunks once and in order', async t => {

@@ -11,6 +11,8 @@ export interface FetchCall {
 /** A source of small chunks, numbered, that fails and waits as the test says. */
 export class ScriptedSource implements ChunkSource {
 	readonly calls: FetchCall[] = [];
+	/** Of each call. */
+	readonly classes: ChunkClass[] = [];
 	readonly #stored = new Map<string, { number: number; bytes: Buffer }>();
 	/** Thrown, one for each call, before the call answers anything. */
 	readonly failures: Error[] = [];
@@ -19,6 +21,9 @@ export class ScriptedSource implements ChunkSource {
 	readonly damaged = new Set<number>();
 	/** While set, calls wait for it. */
 	gate: Promise<void> | undefined;
+	/** The same for calls of the class `ahead`, and for what follows the first chunk of an answer. */
+	aheadGate: Promise<void> | undefined;
+	afterFirst: Promise<void> | undefined;
 
 	async add(number: number): Promise<{ key: number; ref: ChunkRef; rawBytes: number; bytes: Buffer }> {
 		const bytes = Buffer.alloc(4096, `chunk ${number} `);
@@ -31,16 +36,19 @@ export class ScriptedSource implements ChunkSource {
 
 	async *fetch(
 		refs: readonly ChunkRef[],
-		{ locate = false }: { class: ChunkClass; locate?: boolean },
+		{ class: of, locate = false }: { class: ChunkClass; locate?: boolean },
 	): AsyncGenerator<StoredChunk> {
+		this.classes.push(of);
 		this.calls.push({ chunks: refs.map(ref => this.#of(ref).number), locate });
 		await this.gate;
+		if (of === 'ahead') await this.aheadGate;
 		const failure = this.failures.shift();
 		if (failure) throw failure;
 		for (const ref of refs) {
 			const { number, bytes } = this.#of(ref);
 			const wrong = this.damaged.has(number) || (this.misplaced.has(number) && !locate);
 			yield { ref, stored: wrong ? Buffer.alloc(bytes.length, 1) : bytes };
+			await this.afterFirst;
 		}
 	}
 

@@ -198,3 +198,37 @@ test('`ChunkFetcher.wantBehindReads` goes behind `want`, joins what is fetched, 
 	);
 	assert.equal(new Set(came).size, 12);
 });
+
+test('`ChunkFetcher.wantBehindReads` asks as `ahead`, and a read of what still waits for its turn asks by itself', async t => {
+	const { source, want, fetcher, chunks, arrived } = await bench(t, 3);
+	const came: number[] = [];
+	const turn = Promise.withResolvers<void>();
+	source.aheadGate = turn.promise;
+	for (const chunk of chunks) fetcher.wantBehindReads(chunk, () => came.push(chunk.index));
+	await waitFor('the request', () => source.classes.length === 1, { timeoutMs: 5_000 });
+	await want(2);
+	assert.deepEqual([source.classes, came], [['ahead', 'mount'], [2]]);
+	turn.resolve();
+	await waitFor('all chunks', () => came.length === 3, { timeoutMs: 5_000 });
+	assert.deepEqual(
+		[came, arrived],
+		[
+			[2, 0, 1],
+			[2, 0, 1],
+		],
+		'each is told once',
+	);
+});
+
+test('`ChunkFetcher.want` of what is on its way behind other chunks waits for that', async t => {
+	const { source, want, fetcher, chunks } = await bench(t, 3);
+	const { promise, resolve } = Promise.withResolvers<void>();
+	source.afterFirst = promise;
+	await new Promise<void>(come => {
+		for (const chunk of chunks) fetcher.wantBehindReads(chunk, () => come());
+	});
+	const read = want(2);
+	resolve();
+	await read;
+	assert.deepEqual(source.classes, ['ahead']);
+});
