@@ -29,6 +29,7 @@ const listSchema = z.looseObject({
 const brokerSchema = z.looseObject({
 	resources: z.array(z.looseObject({ resource: z.string(), set: z.int().nullable() })),
 });
+const doctorSchema = z.looseObject({ findings: z.array(z.looseObject({ code: z.string() })) });
 const upSchema = z.looseObject({ services: z.array(z.looseObject({ name: z.string() })) });
 
 test('`host invite` and `host join`: another home is a host of the installation, until `host remove`', async t => {
@@ -88,6 +89,11 @@ test('`host invite` and `host join`: another home is a host of the installation,
 	])
 		assert.equal((await there.refusal('recover', ...order)).code, 'access_denied');
 	assert.equal((await there.refusal('broker', 'show')).code, 'access_denied');
+	assert.deepEqual(
+		doctorSchema.parse(await there.answer('doctor')).findings,
+		[],
+		'looked at, without what Temporal lists',
+	);
 
 	// Its keeper first, which would start another at once.
 	for (const name of ['keeper', 'host-worker'] as const) await endHolder(serviceFiles(home, name).lockPath);
