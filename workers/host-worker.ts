@@ -9,13 +9,16 @@ import { selftest, type RunSelftest } from '../activities/host/selftest.ts';
 import type { TemporalAccess } from './connect.ts';
 import { copySlots, hostSlots, workerTuning } from './tuning.ts';
 
-/** Two workers, one a queue: with all slots taken by what only watches, a power-on on the same queue would not start. */
+/**
+ * Two workers, one a queue: with all slots taken by what only watches, a power-on on the same queue would not start; and with all
+ * taken by long steps nobody would say that the host is there, which would be given up with machines that run.
+ */
 export async function createHostWorkers(
 	{ connection, namespace, codec }: TemporalAccess,
 	host: HostDependencies,
 	runSelftest: RunSelftest,
 ): Promise<Worker[]> {
-	const { migrateChunks, checkReadiness, runTest, lookAtMachine, ...steps } = createHostActivities(host);
+	const { migrateChunks, checkReadiness, runTest, lookAtMachine, answer, ...steps } = createHostActivities(host);
 	const shared = {
 		...workerTuning,
 		connection,
@@ -34,7 +37,7 @@ export async function createHostWorkers(
 			...shared,
 			taskQueue: taskQueues.hostCopy(host.hostId),
 			maxConcurrentActivityTaskExecutions: copySlots,
-			activities: { migrateChunks, checkReadiness, runTest, lookAtMachine },
+			activities: { migrateChunks, checkReadiness, runTest, lookAtMachine, answer },
 		}),
 	]);
 }

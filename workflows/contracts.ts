@@ -42,7 +42,10 @@ export function recoveryNameOf(workflowId: string): string {
 	return workflowId.slice(workflowId.indexOf('/') + 1);
 }
 
-/** What watches for long, copying and checks of readiness, has a queue of its own: a power-on never waits behind it. */
+/**
+ * What watches for long, copying and checks of readiness, has a queue of its own: a power-on never waits behind it, nor the question
+ * whether the host is there behind steps.
+ */
 export const taskQueues = {
 	control: 'control',
 	host: (hostId: string) => `host-${hostId}`,

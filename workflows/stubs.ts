@@ -47,7 +47,8 @@ export function hostStubs(hostId: string) {
 	const order = proxyActivities<HostActivities>({ ...orderOptions, taskQueue });
 	const { keepFirstReads } = proxyActivities<HostActivities>({ ...keepOptions, taskQueue });
 	const late = proxyActivities<HostActivities>({ ...lateOptions, taskQueue });
-	const { answer } = proxyActivities<HostActivities>({ ...answerOptions, taskQueue });
+	// Not behind steps: a host whose slots are all taken is no host that is gone.
+	const { answer } = proxyActivities<HostActivities>({ ...answerOptions, taskQueue: taskQueues.hostCopy(hostId) });
 	const undo = proxyActivities<HostActivities>({ ...undoOptions, taskQueue });
 	const { pauseMigration } = proxyActivities<HostActivities>({ ...pauseOptions, taskQueue });
 	const slices = proxyActivities<HostActivities>({ ...sliceOptions, taskQueue: taskQueues.hostCopy(hostId) });

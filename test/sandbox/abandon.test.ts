@@ -18,6 +18,7 @@ const migrate = { finish: 'migrate', switch: 'auto', maxRateBytes: 0 } as const;
 async function abandon(run: SandboxRun): Promise<void> {
 	const { name } = await statusOf(run);
 	await run.update('abandon', { ...asked, confirm: name });
+	assert.match(run.pending('answer').taskQueue, /^host-.*-copy$/, 'not behind steps that take all slots of a host');
 	await run.timeOut('answer');
 }
 
