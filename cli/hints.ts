@@ -78,6 +78,7 @@ const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | unde
 	recovery_unknown: () => 'what there is: rouse recover list',
 	name_conflict: nameConflict,
 	phase_wrong: phaseWrong,
+	place_unknown: ({ recovery }) => `${adoptText(recovery)}; if none has, say --again`,
 	worker_missing: ({ recovery, missing }) =>
 		missing === 'host' ? `${general.worker_missing} ${recovery}; ${lastResortText(recovery)}` : undefined,
 	parked: ({ recovery: name, next: order = 'retry', first, code = 'parked' }) =>

@@ -106,10 +106,14 @@ export class Batches {
 		return this.#orders.cancel(name, why);
 	}
 
-	/** Refused, failed, left out and parked machines only. One that is over is started again for it; undefined is its number then. */
-	async retry(name: string, why: Why): Promise<number | undefined> {
-		const told = await this.#orders.retry(name, why);
-		if (told === undefined) await this.#beginAgain(name, { ...why, is: 'retry' });
+	/**
+	 * Refused, failed, left out and parked machines only. One that is over is started again for it; undefined is its number then.
+	 * `again`: names of those that are begun anew although a host may have their machine (`place_unknown`).
+	 */
+	async retry(name: string, { again = [], ...why }: Why & { again?: string[] }): Promise<number | undefined> {
+		if (again.length > 0) await this.#mustHave(name, again);
+		const told = await this.#orders.retry(name, { ...why, again });
+		if (told === undefined) await this.#beginAgain(name, { ...why, is: 'retry', again });
 		return told;
 	}
 
@@ -131,7 +135,10 @@ export class Batches {
 		return this.#workflows.call(name, () => readHistories(client, batchWorkflowId(name), all.read));
 	}
 
-	async #beginAgain(name: string, order: Why & { is: 'retry' | 'discard'; found?: string[] }): Promise<void> {
+	async #beginAgain(
+		name: string,
+		order: Why & { is: 'retry' | 'discard'; found?: string[]; again?: string[] },
+	): Promise<void> {
 		const plan = await this.#workflows.plan(name);
 		await this.#begin(name, { plan, order: { ...order, by: this.#caller } });
 	}

@@ -29,14 +29,17 @@ export class ItemRecoveries {
 	}
 
 	/** A host that does not answer counts as having what it had: its machine may run, and nothing is started in its place. */
-	prepare(items: readonly Named[], { again, signal }: { again: boolean; signal: AbortSignal }): Promise<Prepared[]> {
+	prepare(
+		items: readonly (Named & { again?: boolean | undefined })[],
+		{ again, signal }: { again: boolean; signal: AbortSignal },
+	): Promise<Prepared[]> {
 		const silent = new Set<string>();
-		return forEach(items, signal, async ({ name, requestHash }): Promise<Prepared> => {
+		return forEach(items, signal, async ({ name, requestHash, again: named = false }): Promise<Prepared> => {
 			const existing = await this.#workflows.find(name);
 			if (!existing) return { name, is: 'free' };
 			const removed = mayBeLeft(existing) && (await this.#isRemoved(existing, { silent, signal }));
 			try {
-				const outcome = decideItemStart(existing, requestHash, { again, removed });
+				const outcome = decideItemStart(existing, requestHash, { again, named, removed });
 				return outcome ? { name, is: 'found', glance: glanceOf(existing) } : { name, is: 'free' };
 			} catch (error) {
 				if (!(error instanceof RouseError)) throw error;

@@ -27,6 +27,8 @@ interface Known {
 	policy: Policy | null;
 	/** The machine of a finished one was removed from its host. */
 	removed: boolean;
+	/** Why it failed. */
+	failure: { code: string } | null;
 }
 
 /** In the order in which they are to be offered; there is always one. */
@@ -60,5 +62,8 @@ const inPhase: Readonly<Record<Phase, (known: Known) => NextStep[]>> = {
 	abandoning: () => [watch],
 	abandoned: () => [{ step: 'start', again: true }, { step: 'adopt' }],
 	discarded: () => [{ step: 'start', again: true }],
-	failed: () => [{ step: 'start', again: false }],
+	failed: ({ failure }) =>
+		failure?.code === 'place_unknown'
+			? [{ step: 'adopt' }, { step: 'start', again: true }]
+			: [{ step: 'start', again: false }],
 };

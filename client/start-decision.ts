@@ -8,7 +8,7 @@ export type StartOutcome = 'started' | 'attached' | 'already_finished';
 /**
  * What to do about a recovery that has the name: an outcome, or undefined for "start a new one". `removed`: it is finished
  * or was ended by force, and the host does not have it any more. The `name_conflict` that is thrown says in its details how the recovery
- * stands.
+ * stands; `place_unknown` names the hosts that may have the machine of one which failed by that.
  */
 export function decideStart(
 	existing: RecoverySummary,
@@ -17,6 +17,7 @@ export function decideStart(
 ): Exclude<StartOutcome, 'started'> | undefined {
 	const { phase, workflow } = existing;
 	const same = existing.requestHash === requestHash;
+	if (mayRunTwice(existing) && !again) throw placeUnknown(existing);
 	if (workflow === 'FAILED') return undefined;
 	if (workflow === 'COMPLETED' && (phase === 'discarded' || phase === 'abandoned')) {
 		if (again) return undefined;
@@ -35,14 +36,30 @@ export function decideStart(
 	throw conflict(existing, `is ${phase}, and was started with other options`);
 }
 
-/** The same to a batch: a finished machine that is still there has come back, and `again` is for those of which nothing is left. */
+/** It failed since its history, which was put back, does not know whether a host has its machine. */
+function mayRunTwice({ workflow, status }: RecoverySummary): boolean {
+	return workflow === 'FAILED' && status?.failure?.code === 'place_unknown';
+}
+
+/**
+ * The same to a batch: a finished machine that is still there has come back, and `again` is for those of which nothing is left.
+ * `named`: said of this one alone, which takes that it may run twice.
+ */
 export function decideItemStart(
 	existing: RecoverySummary,
 	requestHash: string,
-	{ again, removed }: { again: boolean; removed: boolean },
+	{ again, named = false, removed }: { again: boolean; named?: boolean; removed: boolean },
 ): Exclude<StartOutcome, 'started'> | undefined {
 	const isThere = existing.phase === 'finished' && !removed;
-	return decideStart(existing, requestHash, { again: again && !isThere, removed });
+	const isWanted = named || (again && !mayRunTwice(existing));
+	return decideStart(existing, requestHash, { again: isWanted && !isThere, removed });
+}
+
+function placeUnknown({ name, request }: RecoverySummary): RouseError {
+	const hosts = request?.pool?.map(({ host }) => host) ?? [];
+	const where = hosts.length > 0 ? hosts.join(' or ') : 'one of its hosts';
+	const message = `recovery ${name} lost its history, and its machine may be on ${where}: started again it may run twice`;
+	return new RouseError('place_unknown', message, { details: { recovery: name } });
 }
 
 function conflict({ name, phase, workflow }: RecoverySummary, what: string, more: { removed?: true } = {}): RouseError {

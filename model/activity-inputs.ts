@@ -86,8 +86,14 @@ export const activityInputs = {
 	selftest: z.strictObject({ hostId: z.uuid(), long: z.boolean() }),
 	askHost: z.strictObject({ hostId: z.uuid(), question: hostQuestionSchema }),
 	unpinned: hostStepSchema.extend({ code: z.enum(errorCodes), reason: z.string() }),
-	/** `again`: what was discarded, abandoned or removed is no hindrance. */
-	prepareItems: z.strictObject({ items: itemsSchema, again: z.boolean() }),
+	/**
+	 * `again`: what was discarded, abandoned or removed is no hindrance; said of an item by name, neither is one that may have
+	 * its machine without knowing.
+	 */
+	prepareItems: z.strictObject({
+		items: z.array(itemSchema.extend({ again: z.literal(true).optional() })).max(batchLimits.asked),
+		again: z.boolean(),
+	}),
 	lookAtItems: z.strictObject({ items: itemsSchema }),
 	orderItems: z.strictObject({
 		order: z.enum(['retry', 'discard']),

@@ -40,6 +40,7 @@ const table = {
 	host_busy: { exit: 8, retry: 'transient' },
 	broker_full: { exit: 8, retry: 'transient' },
 	lease_ended: { exit: 6, retry: 'permanent' },
+	place_unknown: { exit: 6, retry: 'permanent' },
 	temporal_unreachable: { exit: 8, retry: 'transient' },
 	worker_missing: { exit: 8, retry: 'transient' },
 	supervisor_unreachable: { exit: 8, retry: 'transient' },

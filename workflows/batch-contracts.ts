@@ -21,8 +21,8 @@ export interface BatchInput {
 	plan: BatchPlan;
 	/** Machines whose recovery was discarded or abandoned, or whose machine was removed, are recovered once more. */
 	again?: boolean;
-	/** Discard: of what exists, and nothing is started; `found` as in {@link discardBatchUpdate}. */
-	order?: Asked & { is: 'retry' | 'discard'; found?: string[] };
+	/** Discard: of what exists, and nothing is started. `found` as in {@link discardBatchUpdate}, `again` as in {@link retryBatchUpdate}. */
+	order?: Asked & { is: 'retry' | 'discard'; found?: string[]; again?: string[] };
 	/** What an earlier run hands to this one. */
 	state?: unknown;
 }
@@ -66,9 +66,10 @@ export const takeBackSignal = defineSignal<[Asked & { batch: string; drill?: tru
 export const cancelBatchUpdate = defineUpdate<void, [Asked]>('cancel');
 /**
  * Refused, failed and left out items begin anew, parked ones are told `retry`, and who follows one that is not ready waits
- * for it no longer; how many. All others are left alone.
+ * for it no longer; how many. All others are left alone; so is one whose machine may be on a host without its history knowing,
+ * unless a person has typed its name into `again`.
  */
-export const retryBatchUpdate = defineUpdate<number, [Asked]>('retry');
+export const retryBatchUpdate = defineUpdate<number, [Asked & { again?: string[] }]>('retry');
 /**
  * Discards every open recovery that the batch has started, guest writes included; `confirm` is the batch's name, typed by a
  * person. Those that it has only found are left, but for the ones whose names a person has typed into `found`.

@@ -64,7 +64,14 @@ function goOn(next: BatchInput): Promise<never> {
 const inputSchema = z.strictObject({
 	plan: batchPlanSchema,
 	again: z.boolean().optional(),
-	order: z.strictObject({ ...askedFields, is: z.enum(['retry', 'discard']), found: foundField.optional() }).optional(),
+	order: z
+		.strictObject({
+			...askedFields,
+			is: z.enum(['retry', 'discard']),
+			found: foundField.optional(),
+			again: foundField.optional(),
+		})
+		.optional(),
 	state: z.unknown().optional(),
 });
 
@@ -76,8 +83,8 @@ function begin(input: BatchInput): BatchRun {
 	if (state !== undefined) return new BatchRun(layout, rehydrate(state, layout), { again });
 	const run = new BatchRun(layout, emptyBatch(plan.items, workflowInfo().startTime.getTime()), { again });
 	if (order) {
-		const { is, found = [], ...asked } = order;
-		run.happens(is === 'retry' ? { type: is, asked } : { type: is, asked, found });
+		const { is, found = [], again: anew = [], ...asked } = order;
+		run.happens(is === 'retry' ? { type: is, asked, again: anew } : { type: is, asked, found });
 	}
 	return run;
 }

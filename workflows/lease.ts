@@ -58,8 +58,8 @@ function sinceMs({ state: { leases, timings } }: Run): number {
 function mustNotRunTwice({ request: { name: recovery, pool } }: Run): void {
 	if (!pool) return;
 	throw failureOf({
-		code: 'lease_ended',
-		message: `recovery ${recovery} may have had its place before, which this history does not know: one of its hosts may have its machine`,
+		code: 'place_unknown',
+		message: `recovery ${recovery} may have had its place before, which this history does not know: its machine may be on ${pool.map(({ host }) => host).join(' or ')}`,
 		hint: 'see which host has it: it can be adopted there; where none has, start it again',
 		details: { recovery },
 	});

@@ -64,8 +64,11 @@ const retry = (context: Context) =>
 	command('retry')
 		.description('once more what failed, was refused or left out, and go on with what is parked; nothing else')
 		.argument('<name>', 'batch', parseName)
+		.option('--again <names>', 'also these, whose machines may be on a host: they may then run twice', parseNames)
 		.option(...reasonOption)
-		.action((name, options) => order(context, name, options, (s, why) => s.batches.retry(name, why)));
+		.action((name, options) =>
+			order(context, name, options, (s, why) => s.batches.retry(name, { ...why, again: options.again ?? [] })),
+		);
 
 const cancel = (context: Context) =>
 	command('cancel')

@@ -108,6 +108,11 @@ function nextText({ name, phase, workflow, items }: BatchDocument): string {
 	if (phase !== 'over' && !endedByForce(workflow)) steps.push(`rouse batch watch ${name}`);
 	if (phase === 'over' && items.some(isUndone))
 		steps.push(`begin failed, left out and parked ones again: rouse batch retry ${name}`);
+	const twice = items.filter(mayRunTwice).map(item => item.name);
+	if (twice.length > 0)
+		steps.push(
+			`where no host has the machine (rouse host list on each): rouse batch retry ${name} --again ${twice.join(',')}`,
+		);
 	if (items.some(isNameOfOver))
 		steps.push('those whose name one that is over has: the same rouse batch start with --again');
 	if (items.some(isLost)) steps.push('lost ones: rouse recover adopt NAME');
@@ -118,8 +123,14 @@ function nextText({ name, phase, workflow, items }: BatchDocument): string {
 /** What `retry` is for. */
 function isUndone(item: BatchItemDocument): boolean {
 	const { state, phase } = item;
+	if (mayRunTwice(item)) return false;
 	if (state === 'refused') return !isNameOfOver(item);
 	return ['parked', 'left_out', 'not_ready'].includes(state) || (state === 'ended' && phase === 'failed');
+}
+
+/** A host may have its machine without its history knowing: only a person says that it is to be once more. */
+function mayRunTwice({ state, code }: BatchItemDocument): boolean {
+	return (state === 'refused' || state === 'ended') && code === 'place_unknown';
 }
 
 /** A retry would find it again: it was discarded, given up or finished, and only a person says that it is to be once more. */

@@ -33,7 +33,7 @@ export class BatchOrders {
 			});
 	}
 
-	async retry(name: string, why: Why): Promise<number | undefined> {
+	async retry(name: string, why: Why & { again: string[] }): Promise<number | undefined> {
 		return (await this.#give(name, retryBatchUpdate, why))?.answer;
 	}
 

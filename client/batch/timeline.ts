@@ -12,9 +12,10 @@ const inputSchema = z.object({
 		requestedBy: z.string(),
 		reason: z.string(),
 	}),
-	order: z.object({ ...asked, is: z.string() }).optional(),
+	order: z.looseObject({ ...asked, is: z.string() }).optional(),
 });
 const askedSchema = z.object(asked);
+const namesSchema = z.object({ again: z.array(z.string()).default([]), found: z.array(z.string()).default([]) });
 const newsSchema = z.object({
 	item: z.string(),
 	is: z.enum(['ready', 'not_ready', 'parked', 'unparked', 'ended']),
@@ -63,7 +64,9 @@ function begunAgain(entry: AuditEntry): AuditEntry {
 /** What a history has beside these is no news to a person. */
 const readers: Partial<Record<HistoryEntry['kind'], (entry: HistoryEntry) => AuditEntry[]>> = {
 	started: requested,
-	asked: ({ at, name = 'order', content }) => [{ at, kind: 'order', text: name, ...whyOf(content) }],
+	asked: ({ at, name = 'order', content }) => [
+		{ at, kind: 'order', text: `${name}${namedIn(content)}`, ...whyOf(content) },
+	],
 	answered: entry => [{ at: entry.at, kind: 'refused', text: `refused: ${failureText(entry)}`, ...failureOf(entry) }],
 	reported: news,
 	child_started: ({ at, name: item = '' }) => [{ at, kind: 'item', text: `${item} started`, item }],
@@ -101,7 +104,9 @@ function requested({ at, content }: HistoryEntry): AuditEntry[] {
 	const by = { by: plan.requestedBy, ...(plan.reason ? { reason: plan.reason } : {}) };
 	return [
 		{ at, kind: 'requested', text, ...by },
-		...(order ? [{ at, kind: 'order' as const, text: `${order.is}, of what exists`, ...whyOf(order) }] : []),
+		...(order
+			? [{ at, kind: 'order' as const, text: `${order.is}, of what exists${namedIn(order)}`, ...whyOf(order) }]
+			: []),
 	];
 }
 
@@ -146,6 +151,13 @@ function ended(entry: HistoryEntry): AuditEntry[] {
 	const { at, kind, content, failure } = entry;
 	const why = failure?.message ?? (typeof content === 'string' ? content : '');
 	return [{ at, kind: 'end', text: `workflow ${kind}${why ? `: ${why}` : ''}`, ...failureOf(entry) }];
+}
+
+/** Those that a person has named, of which one may run twice by that, or is thrown away. */
+function namedIn(content: unknown): string {
+	const { again = [], found = [] } = namesSchema.safeParse(content).data ?? {};
+	const names = [...again, ...found];
+	return names.length === 0 ? '' : `, also of ${names.join(', ')}`;
 }
 
 function whyOf(content: unknown): Pick<AuditEntry, 'by' | 'reason'> {

@@ -222,3 +222,13 @@ test('`batch` with the state of a newer worker fails its workflow task, and not 
 	const state = { version: 2, items: [] };
 	await assert.rejects(SandboxBatch.start(sandbox, two, { state }), /the workflow task failed/);
 });
+
+test('`batch` that is started again to retry looks for what is named with the word that it may run twice', async () => {
+	const again = await SandboxBatch.start(sandbox, two, { order: { is: 'retry', ...asked, again: ['one'] } });
+	assert.deepEqual(again.run.pending('prepareItems').input['items'], [
+		{ name: 'one', requestHash: 'c'.repeat(64), again: true },
+		{ name: 'two', requestHash: 'c'.repeat(64) },
+	]);
+	const stranger = await again.run.update('retry', { ...asked, again: ['three'] });
+	assert.deepEqual([stranger.accepted, stranger.failure?.code], [false, 'usage']);
+});

@@ -149,7 +149,7 @@ test('one of which the broker does not know whether it is over asks as of now, a
 	await later.hear(reset);
 	assert.deepEqual([later.last().step, later.last().sinceMs], ['run-2', asBefore]);
 	await later.refuse(reset, 'may_be_over');
-	assert.deepEqual([reset.failureCode, reset.pendingTypes()], ['lease_ended', []]);
+	assert.deepEqual([reset.failureCode, reset.pendingTypes()], ['place_unknown', []]);
 });
 
 test('a recovery whose place was taken away before its host had answered asks for that host alone', async () => {
@@ -165,5 +165,5 @@ test('a recovery whose place was taken away before its host had answered asks fo
 test('a put-back history over a pool does not begin a second time elsewhere', async () => {
 	const { run, broker } = await startWaiting(sandbox);
 	await broker.refuse(run, 'lease_ended');
-	assert.deepEqual([run.failureCode, run.scheduled.some(({ type }) => type === 'undo')], ['lease_ended', false]);
+	assert.deepEqual([run.failureCode, run.scheduled.some(({ type }) => type === 'undo')], ['place_unknown', false]);
 });

@@ -33,7 +33,7 @@ function said(site: BatchSite, effects: readonly BatchEffect[]): unknown[] {
 test('`retry` begins failed and refused items anew, tells parked ones, and leaves all others alone', () => {
 	const site = mixed();
 	const before = site.states();
-	assert.equal(countRetried(site.state), 4, 'failed, refused, parked and late');
+	assert.equal(countRetried(site.layout, site.state), 4, 'failed, refused, parked and late');
 	site.happens({ type: 'retry', asked });
 	const effects = site.tick();
 	assert.deepEqual(said(site, effects), [
@@ -51,7 +51,7 @@ test('`retry` after a stop lets the rest start', () => {
 	site.go();
 	site.failed('one');
 	site.go();
-	assert.deepEqual([site.states(), countRetried(site.state)], [{ one: 'ended', two: 'left_out' }, 2]);
+	assert.deepEqual([site.states(), countRetried(site.layout, site.state)], [{ one: 'ended', two: 'left_out' }, 2]);
 	site.happens({ type: 'retry', asked });
 	assert.deepEqual(site.go(), ['one']);
 	site.ready('one');
@@ -186,6 +186,52 @@ test('a batch that is started again to retry tells what it finds parked, and sta
 	site.happens({ type: 'ordered', order: 'retry', items: [0], answers: [{ name: 'p', refused: null }] });
 	site.ready('p', 'n');
 	assert.deepEqual(site.go(), ['x'], '`l` holds up nobody');
+});
+
+const unknown = { phase: 'failed', code: 'place_unknown', reason: 'on kvm1 or kvm2' } as const;
+
+/** Names of those that are looked for, and of them those that are begun although they may run twice. */
+function lookedFor(site: BatchSite, effects: readonly BatchEffect[]): [string[], string[]] {
+	const items = effects.flatMap(effect => (effect.type === 'prepare' ? effect.items : []));
+	const named = items.filter(index => site.state.items[index]?.again === true);
+	return [items.map(index => site.nameOf(index)), named.map(index => site.nameOf(index))];
+}
+
+test('`retry` begins what may have its machine on a host anew only when it is named, and says nothing of it a second time', () => {
+	const site = new BatchSite(batchPlan({ all: ['lost', 'short'] }));
+	site.go();
+	site.news('lost', 'ended', unknown);
+	site.failed('short');
+	assert.equal(countRetried(site.layout, site.state), 1);
+	site.happens({ type: 'retry', asked });
+	assert.deepEqual(lookedFor(site, site.tick()), [['short'], []]);
+	assert.deepEqual([site.item('lost').state, site.item('lost').code], ['ended', 'place_unknown']);
+
+	assert.equal(countRetried(site.layout, site.state, ['lost']), 1);
+	site.happens({ type: 'retry', asked, again: ['lost'] });
+	site.continueAsNew();
+	const effects = site.tick();
+	assert.deepEqual(lookedFor(site, effects), [['lost', 'short'], ['lost']]);
+	for (const effect of effects) site.answer(effect);
+	assert.deepEqual(site.go(), ['lost', 'short']);
+	assert.ok(
+		site.state.items.every(({ again }) => !again),
+		'once it is started it was said',
+	);
+});
+
+test('a batch that is started again to retry begins what was refused as it may run twice by its name alone', () => {
+	const refused = { is: 'refused', ...unknown } as const;
+	const site = new BatchSite(batchPlan({ all: ['lost'] }));
+	site.happens({ type: 'retry', asked });
+	assert.deepEqual(site.go({ lost: refused }), []);
+	assert.deepEqual([site.item('lost').state, countRetried(site.layout, site.state)], ['refused', 0]);
+	const anew = new BatchSite(batchPlan({ all: ['lost'] }));
+	anew.happens({ type: 'retry', asked, again: ['lost'] });
+	const effects = anew.tick();
+	assert.deepEqual(lookedFor(anew, effects), [['lost'], ['lost']]);
+	for (const effect of effects) anew.answer(effect);
+	assert.deepEqual(anew.go(), ['lost']);
 });
 
 test('a batch that is started again to discard discards what it has started before, and starts nothing', () => {

@@ -12,6 +12,7 @@ const running = {
 	power: 'on',
 	policy,
 	removed: false,
+	failure: null,
 } as const;
 
 test('what can be done with a running machine is to keep it or to throw it away', () => {
@@ -57,5 +58,14 @@ test('what can be done about an abandoned recovery is to start another, or to ta
 	assert.deepEqual(nextSteps({ ...running, phase: 'abandoned', workflow: 'COMPLETED' }), [
 		{ step: 'start', again: true },
 		{ step: 'adopt' },
+	]);
+});
+
+test('the name of one whose machine may be on a host is used again only when that is said', () => {
+	const failed = { ...running, phase: 'failed', workflow: 'FAILED', power: null } as const;
+	assert.deepEqual(nextSteps(failed), [{ step: 'start', again: false }]);
+	assert.deepEqual(nextSteps({ ...failed, failure: { code: 'place_unknown' } }), [
+		{ step: 'adopt' },
+		{ step: 'start', again: true },
 	]);
 });

@@ -3,11 +3,13 @@ import { describe, it } from 'node:test';
 import { hashRequest } from '../../client/requests.ts';
 import { decideItemStart, decideStart } from '../../client/start-decision.ts';
 import type { RecoverySummary } from '../../client/summaries.ts';
+import { firstState, statusOf } from '../../workflows/state.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
 import { summaryOf } from '../equipment/recovery-summary.ts';
 
 const request = makeRequest();
 const hash = hashRequest(request);
+const fresh = statusOf(request, firstState(request, summaryOf(request).recoveryId ?? '', '2026-11-20T03:00:00.000Z'));
 const existing = (changes: Partial<RecoverySummary>) => summaryOf(request, changes);
 
 describe('the name of a finished recovery', () => {
@@ -62,5 +64,32 @@ it('the name of an abandoned recovery is used again with again, and not without'
 	assert.throws(() => decideStart(abandoned, hash, { again: false, removed: false }), {
 		code: 'name_conflict',
 		message: /was abandoned/,
+	});
+});
+
+describe('the name of a recovery that failed since its machine may be on a host of its pool', () => {
+	const pool = ['kvm1', 'kvm2'].map(host => ({ host, hostId: request.hostId }));
+	const lost = summaryOf(
+		{ ...request, pool },
+		{
+			phase: 'failed',
+			workflow: 'FAILED',
+			status: { ...fresh, failure: { code: 'place_unknown', message: 'its history was put back' } },
+		},
+	);
+
+	it('is used again with again, and not without', () => {
+		assert.equal(decideStart(lost, hash, { again: true, removed: false }), undefined);
+		assert.throws(() => decideStart(lost, hash, { again: false, removed: false }), {
+			code: 'place_unknown',
+			message: /on kvm1 or kvm2: started again it may run twice/,
+			details: { recovery: 'web01-r1' },
+		});
+	});
+
+	it('is to a batch only where it is named, whatever is said of all', () => {
+		const decide = (how: { again: boolean; named: boolean }) => decideItemStart(lost, hash, { ...how, removed: false });
+		assert.throws(() => decide({ again: true, named: false }), { code: 'place_unknown' });
+		assert.equal(decide({ again: false, named: true }), undefined);
 	});
 });

@@ -15,7 +15,17 @@ const stop = z.strictObject({
 	reason: z.string(),
 });
 
-export const itemFlags = ['found', 'own', 'late', 'overlooked', 'looked', 'leaving', 'doubtful', 'unwanted'] as const;
+export const itemFlags = [
+	'found',
+	'own',
+	'late',
+	'overlooked',
+	'looked',
+	'leaving',
+	'doubtful',
+	'unwanted',
+	'again',
+] as const;
 
 /** Times are in ms since the batch began. */
 export const durableItemSchema = z.tuple([

@@ -31,7 +31,8 @@ export type BatchEvent = At &
 		/** Of an effect of which nobody knows whether it came to anything. */
 		| ({ readonly type: 'no-answer' } & About)
 		| { readonly type: 'cancel'; readonly asked: Asked }
-		| { readonly type: 'retry'; readonly asked: Asked }
+		/** `again`: names of those that are begun anew although their machine may be somewhere. */
+		| { readonly type: 'retry'; readonly asked: Asked; readonly again?: readonly string[] }
 		/** `found`: names of those that it has not started, and that are to go as well. */
 		| { readonly type: 'discard'; readonly asked: Asked; readonly found?: readonly string[] }
 		/** Of a drill: those who follow do not wait for these any more, these are thrown away, these are begun once more. */

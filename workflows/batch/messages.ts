@@ -22,6 +22,7 @@ export const askedFields = { by: z.string().max(100), reason: z.string().max(500
 /** Names of machines of the batch. */
 export const foundField = z.array(nameSchema).max(batchLimits.items);
 export const askedSchema = z.strictObject(askedFields);
+const retrySchema = askedSchema.extend({ again: foundField.optional() });
 const discardSchema = askedSchema.extend({ confirm: z.string(), found: foundField.optional() });
 
 export const newsSchema = z.object({
@@ -47,12 +48,17 @@ export function takeMessages(run: BatchRun): void {
 	});
 	setHandler(
 		retryBatchUpdate,
-		asked => {
-			const count = countRetried(run.state);
-			run.happens({ type: 'retry', asked });
+		({ again = [], ...asked }) => {
+			const count = countRetried(run.layout, run.state, again);
+			run.happens({ type: 'retry', asked, again });
 			return count;
 		},
-		{ validator: asked => checkOrder(askedSchema, asked) },
+		{
+			validator: order => {
+				checkOrder(retrySchema, order);
+				refuseStrangers(run, order.again);
+			},
+		},
 	);
 	setHandler(
 		discardBatchUpdate,
@@ -65,11 +71,15 @@ export function takeMessages(run: BatchRun): void {
 				checkOrder(discardSchema, order);
 				const { name } = run.layout.plan;
 				if (order.confirm !== name) refuse('usage', `confirmed as "${order.confirm}", but the batch is "${name}"`);
-				const stranger = order.found?.find((each: string) => !run.layout.indexOf.has(each));
-				if (stranger !== undefined) refuse('usage', `${stranger} is no machine of batch ${name}`);
+				refuseStrangers(run, order.found);
 			},
 		},
 	);
+}
+
+function refuseStrangers({ layout: { plan, indexOf } }: BatchRun, names: readonly string[] = []): void {
+	const stranger = names.find(each => !indexOf.has(each));
+	if (stranger !== undefined) refuse('usage', `${stranger} is no machine of batch ${plan.name}`);
 }
 
 /** Validators are synchronous and throw nothing but ApplicationFailure: anything else fails the task for ever. */

@@ -4,7 +4,7 @@ import type { BatchEvent } from './events.ts';
 import type { Layout } from './layout.ts';
 import { shortReason } from './reason.ts';
 import { tryAgainMs } from './times.ts';
-import { type BatchState, beginAnew, changeAll, changeItems, hasFailed, isUnderWay, type Item } from './state.ts';
+import { type BatchState, beginAnew, changeItems, hasFailed, isUnderWay, type Item } from './state.ts';
 
 /** Nothing more is started; what a discard has begun goes on. */
 export function cancel(state: BatchState, { by, reason }: Asked): BatchState {
@@ -14,26 +14,43 @@ export function cancel(state: BatchState, { by, reason }: Asked): BatchState {
 
 /**
  * What has failed begins anew, what is parked is told to go on. A machine that is not ready is asked by nobody any more:
- * whoever orders a retry has looked at it, and lets those go on who follow.
+ * whoever orders a retry has looked at it, and lets those go on who follow. One that may run somewhere already begins anew
+ * only when it is named in `again`.
  */
-export function retry(state: BatchState, asked: Asked): BatchState {
-	return { ...changeAll(state, retried), endedMs: null, stop: null, asked: { ...state.asked, retry: asked } };
+export function retry(
+	{ places }: Layout,
+	state: BatchState,
+	{ asked, again = [] }: Pick<Extract<BatchEvent, { type: 'retry' }>, 'asked' | 'again'>,
+): BatchState {
+	const named = new Set(again);
+	const next = changeItems(state, state.items.keys(), (item, index) =>
+		retried(item, named.has(places[index]?.item.name ?? '')),
+	);
+	return { ...next, endedMs: null, stop: null, asked: { ...state.asked, retry: asked } };
 }
 
-function retried(item: Item): Item {
-	if (hasFailed(item)) return beginAnew(item);
+function retried(item: Item, named: boolean): Item {
+	if (hasFailed(item)) return named ? { ...beginAnew(item), again: true } : mayRunTwice(item) ? item : beginAnew(item);
 	if (item.leaving) return item;
 	if (item.owes.includes('take-back') && !item.busy)
 		return { ...item, owes: item.owes.filter(owed => owed !== 'take-back'), unwanted: false };
 	if (item.state === 'not_ready') return { ...item, overlooked: true };
 	// Of one that nobody has looked for yet it is seen when it is found whether it is parked.
 	if (item.state !== 'parked' && item.looked) return item;
-	return { ...item, owes: [...item.owes.filter(owed => owed !== 'retry'), 'retry'] };
+	const again = item.again || (named && !item.looked);
+	return { ...item, again, owes: [...item.owes.filter(owed => owed !== 'retry'), 'retry'] };
+}
+
+/** Its history does not know whether a host has its machine. */
+function mayRunTwice({ code }: Item): boolean {
+	return code === 'place_unknown';
 }
 
 /** How many items a retry helps, as far as is known. */
-export function countRetried({ items }: BatchState): number {
-	return items.filter(item => item.looked && retried(item) !== item).length;
+export function countRetried({ places }: Layout, { items }: BatchState, again: readonly string[] = []): number {
+	const named = new Set(again);
+	return items.filter((item, index) => item.looked && retried(item, named.has(places[index]?.item.name ?? '')) !== item)
+		.length;
 }
 
 /**

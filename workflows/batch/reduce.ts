@@ -35,7 +35,7 @@ function learn(layout: Layout, state: BatchState, event: Exclude<BatchEvent, { t
 		case 'cancel':
 			return cancel(state, event.asked);
 		case 'retry':
-			return retry(state, event.asked);
+			return retry(layout, state, event);
 		case 'discard':
 			return discard(layout, state, event.asked, event.found ?? []);
 		case 'overlook':

@@ -56,6 +56,7 @@ function itemFrom(durable: DurableItem, beganMs: number, reasons: readonly strin
 		leaving: flags.includes('leaving'),
 		unwanted: flags.includes('unwanted'),
 		againMs: againMs ?? null,
+		again: flags.includes('again'),
 		busy: false,
 	};
 }

@@ -81,7 +81,7 @@ export class BatchRun {
 			case 'prepare': {
 				const { items } = effect;
 				this.#ask(items, async () => {
-					const answers = await prepareItems({ items: this.#named(items), again: this.#again });
+					const answers = await prepareItems({ items: items.map(index => this.#wanted(index)), again: this.#again });
 					this.happens({ type: 'prepared', items, answers });
 				});
 				return;
@@ -177,6 +177,12 @@ export class BatchRun {
 	#name(index: number): Pick<BatchItem, 'name' | 'requestHash'> {
 		const { name, requestHash } = this.#item(index);
 		return { name, requestHash };
+	}
+
+	/** Nobody works with a drill's machine: a second one does no harm. */
+	#wanted(index: number): Pick<BatchItem, 'name' | 'requestHash'> & { again?: true } {
+		const isNamed = this.#disposable || this.state.items[index]?.again === true;
+		return isNamed ? { ...this.#name(index), again: true } : this.#name(index);
 	}
 
 	#named(indexes: readonly number[]): Pick<BatchItem, 'name' | 'requestHash'>[] {

@@ -45,6 +45,8 @@ export interface Item {
 	readonly unwanted: boolean;
 	/** Nothing is asked or said before: what was tried last met nobody. */
 	readonly againMs: number | null;
+	/** A person has named it to be begun anew, whatever may be left of it somewhere. */
+	readonly again: boolean;
 	/** An effect about it is under way: there is never more than one. Not durable. */
 	readonly busy: boolean;
 }
@@ -90,6 +92,7 @@ const waiting: Item = {
 	leaving: false,
 	unwanted: false,
 	againMs: null,
+	again: false,
 	busy: false,
 };
 

@@ -83,6 +83,7 @@ class Round {
 					...item,
 					state,
 					own: true,
+					again: false,
 					busy: true,
 					freeMs: null,
 					startedMs: this.#atMs,
