@@ -15,6 +15,7 @@ export interface AuditEntry {
 		| 'step_failed'
 		| 'incident'
 		| 'lease'
+		| 'left'
 		| 'item'
 		| 'end';
 	text: string;

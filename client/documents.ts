@@ -20,6 +20,7 @@ import type { RecoveryView } from '../supervisor/protocol.ts';
 import type { Config } from '../system/installation.ts';
 import type { Broker } from './broker.ts';
 import { type NextStep, nextSteps } from './next-steps.ts';
+import type { OwedUndos } from './owed-undos.ts';
 import { hasEnded, reportedPower } from './phases.ts';
 import type { Recoveries } from './recoveries.ts';
 import { isRemoved } from './removed-machine.ts';
@@ -29,6 +30,8 @@ import type { PendingStep, RecoveryDetails, RecoverySummary } from './summaries.
 /** Who is asked: Temporal, and the supervisor of the host. */
 export interface Sources {
 	recoveries: Pick<Recoveries, 'show' | 'history'>;
+	/** How hosts fare that it has left. */
+	owedUndos?: Pick<OwedUndos, 'histories'>;
 	/** Asked about one that may wait for it. */
 	broker?: Pick<Broker, 'view'>;
 	supervisor: Pick<SupervisorClient, 'adoption' | 'host' | 'incidents' | 'recovery'>;

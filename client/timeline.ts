@@ -6,6 +6,8 @@ import type { AuditEntry } from './audit-entry.ts';
 import type { HistoryEntry } from './history.ts';
 import type { Outage } from '../system/temporal-outages.ts';
 import { leaseEntry } from './lease-entries.ts';
+import { owedUndoEntries } from './owed-undo-entries.ts';
+import type { HostLeft } from './owed-undos.ts';
 import { orderText, stepText } from './order-text.ts';
 
 /** A service of the installation that died, as whoever keeps the services has recorded it. */
@@ -36,7 +38,9 @@ export async function readAudit(
 	troubles: ServiceTroubles,
 ): Promise<{ document: RecoveryDocument; audit: AuditDocument }> {
 	const document = await readDocument(sources, name);
-	const entries = makeTimeline(await sources.recoveries.history(name), document.incidents, troubles);
+	const history = await sources.recoveries.history(name);
+	const left = (await sources.owedUndos?.histories(history)) ?? [];
+	const entries = makeTimeline(history, document.incidents, troubles, left);
 	const { recoveryId, machine, restorePoint, host, phase, timings } = document;
 	return { document, audit: { name, recoveryId, machine, restorePoint, host, phase, timings, entries } };
 }
@@ -50,12 +54,13 @@ const withIncidents = z.object({ incidents: z.array(incidentSchema) });
 
 /**
  * Temporal's history, the incidents (of the host's log, when it can still be read) and what services went through meanwhile,
- * oldest first. The incidents that the workflow knew of are taken from the history itself.
+ * oldest first, with how hosts fared that it has `left`. The incidents that the workflow knew of are taken from the history itself.
  */
 export function makeTimeline(
 	history: readonly HistoryEntry[],
 	logged: readonly Incident[],
 	troubles: ServiceTroubles,
+	left: readonly HostLeft[] = [],
 ): AuditEntry[] {
 	const changes = new HistoryReader();
 	for (const entry of history) changes.read(entry);
@@ -69,7 +74,8 @@ export function makeTimeline(
 		}),
 	);
 	const during = troublesDuring(changes.entries, troubles);
-	return [...changes.entries, ...incidents, ...during].toSorted((a, b) => a.at.localeCompare(b.at));
+	const owed = left.flatMap(({ host, history: fared }) => owedUndoEntries(host, fared));
+	return [...changes.entries, ...owed, ...incidents, ...during].toSorted((a, b) => a.at.localeCompare(b.at));
 }
 
 /** Whoever keeps the services knows nothing of recoveries: all that fell into the time of `entries` may have touched it. */

@@ -32,6 +32,14 @@ export function owedUndoWorkflowId(
 	return `owed-undo/${name}/${host}/${recoveryId}/${generation}`;
 }
 
+/** Of which recovery, and of which host, a workflow of this id is; undefined of any other id. */
+export function owedUndoOf(workflowId: string): { recovery: string; host: string; recoveryId: string } | undefined {
+	const [kind, recovery, host, recoveryId] = workflowId.split('/');
+	if (kind !== 'owed-undo' || recovery === undefined || host === undefined || recoveryId === undefined)
+		return undefined;
+	return { recovery, host, recoveryId };
+}
+
 /** Of a recovery that begins, for Temporal's own lists. */
 export function summaryOf({ machine, restorePoint, host, pool }: RecoveryRequest): string {
 	const where = pool ? `one of ${pool.map(place => place.host).join(', ')}` : host;
@@ -133,9 +141,23 @@ export interface HostReport {
 	incidents: Incident[];
 	restoredBytes?: number;
 }
-/** A host that was left has nothing of the recovery any more; or refuses to undo it, since it was powered on there. */
+/**
+ * A host that was left has nothing of the recovery any more; or refuses to undo it, since it was powered on there; or was given
+ * up by a person, and is not to be asked again.
+ */
 export const undoneSignal =
-	defineSignal<[{ recoveryId: string; hostId: string; generation: number; refusal?: ErrorDocument }]>('undone');
+	defineSignal<[{ recoveryId: string; hostId: string; generation: number; refusal?: ErrorDocument; givenUp?: Asked }]>(
+		'undone',
+	);
+
+/** To the workflow of a host that is owed an undo, and gone for good: it ends. What the host has stays there. */
+export const giveUpSignal = defineSignal<[Asked]>('giveUp');
+
+/** Of a host that is owed an undo: readable without any worker. */
+export type OwedUndoMemo = {
+	/** When it was left. */
+	since: string;
+};
 
 export const hostReportSignal = defineSignal<[HostReport]>('hostReport');
 

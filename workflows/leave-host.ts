@@ -14,7 +14,7 @@ import { requestIdOf } from '../model/broker.ts';
 import { errorDocumentSchema } from '../model/errors.ts';
 import type { HostStepInput } from '../model/activity-inputs.ts';
 import { brokerWorkflowId, hostAwaySignal } from './broker-contracts.ts';
-import { owedUndoWorkflow, owedUndoWorkflowId, taskQueues, undoneSignal } from './contracts.ts';
+import { type OwedUndoMemo, owedUndoWorkflow, owedUndoWorkflowId, taskQueues, undoneSignal } from './contracts.ts';
 import { kindOf, leaseHeld } from './lease-state.ts';
 import { tellRelease, withdraw } from './leases.ts';
 import { park } from './parking.ts';
@@ -43,6 +43,7 @@ async function startUndo(host: string, undo: HostStepInput): Promise<void> {
 			taskQueue: taskQueues.control,
 			args: [undo],
 			parentClosePolicy: ParentClosePolicy.ABANDON,
+			memo: { since: new Date().toISOString() } satisfies OwedUndoMemo,
 			staticSummary: `what ${host} may have of recovery ${undo.name}`,
 		});
 	} catch (error) {
@@ -88,11 +89,14 @@ export function parkWhereItIs(run: Run): boolean {
 	return parkIfElsewhere(run);
 }
 
+const askedSchema = z.object({ by: z.string().max(100), reason: z.string().max(500).optional() });
+
 const undoneSchema = z.object({
 	recoveryId: z.uuid(),
 	hostId: z.uuid(),
 	generation: z.int(),
 	refusal: errorDocumentSchema.optional(),
+	givenUp: askedSchema.optional(),
 });
 
 /** Set before the first await, as all handlers. */
@@ -103,7 +107,7 @@ export function takeUndone(run: Run): void {
 	});
 }
 
-async function undone(run: Run, { hostId, generation, refusal }: z.infer<typeof undoneSchema>): Promise<void> {
+async function undone(run: Run, { hostId, generation, refusal, givenUp }: z.infer<typeof undoneSchema>): Promise<void> {
 	const { state } = run;
 	const owed = state.owed.find(each => each.hostId === hostId && each.generation === generation);
 	if (!owed) return;
@@ -118,9 +122,15 @@ async function undone(run: Run, { hostId, generation, refusal }: z.infer<typeof 
 		return;
 	}
 	state.owed = state.owed.filter(each => each !== owed);
+	// Nobody knows what it has, so it is never asked again.
+	if (givenUp) state.leases.refusals.push({ host: owed.host, code: 'worker_missing', message: givenUpText(givenUp) });
 	run.publish();
 	if (owed.lease) await tellRelease({ requestId: requestIdOf(owed.lease.request), stays: null });
 	// It may be had at once, where the others are full.
 	const { asking } = state.leases;
-	if (asking && kindOf(asking) === 'run' && !asking.hosts.includes(owed.host)) await withdraw(run);
+	if (!givenUp && asking && kindOf(asking) === 'run' && !asking.hosts.includes(owed.host)) await withdraw(run);
+}
+
+function givenUpText({ by, reason }: z.infer<typeof askedSchema>): string {
+	return `it was left, and given up by ${by}${reason ? `: ${reason}` : ''}`;
 }

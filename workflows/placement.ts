@@ -2,6 +2,7 @@
 import { condition } from '@temporalio/workflow';
 import type { ErrorCode, ErrorDocument } from '../model/errors.ts';
 import type { Place } from '../model/recovery.ts';
+import { failureOf } from './failures.ts';
 import { parkWhereItIs } from './leave-host.ts';
 import { untilRetried } from './parking.ts';
 import type { Run } from './run.ts';
@@ -73,14 +74,16 @@ export function goElsewhere(run: Run, { code, message }: ErrorDocument): void {
 
 /**
  * Hosts that were only busy are asked again, when all have refused it; those that were left, when they have nothing of it any
- * more. One of those that will not undo it has it: then it parks.
+ * more. One of those that will not undo it has it: then it parks. Fails when the last that it waited for was given up.
  */
 export async function pauseWhenAllRefused(run: Run): Promise<void> {
 	const { state } = run;
 	const isLeft = () => candidates(run).length > 0;
-	const isOver = () => isLeft() || state.owed.some(({ refusal }) => refusal !== null);
+	const isHopeless = () => state.owed.length === 0 && !state.leases.refusals.some(isBusy);
+	const isOver = () => isLeft() || isHopeless() || state.owed.some(({ refusal }) => refusal !== null);
 	while (!isLeft()) {
 		if (parkWhereItIs(run)) await untilRetried(run);
+		else if (isHopeless()) throw failureOf({ code: 'worker_missing', message: refusalsText(run) });
 		else if (!state.leases.refusals.some(isBusy)) await run.waitUntil(isOver);
 		else await run.interruptible(() => condition(isOver, pauseMs), { renewable: true });
 		state.leases.refusals = state.leases.refusals.filter(refusal => !isBusy(refusal));
@@ -91,6 +94,11 @@ export async function pauseWhenAllRefused(run: Run): Promise<void> {
 export function afterAll({ request, state }: Run, document: ErrorDocument): ErrorDocument {
 	const { refusals } = state.leases;
 	if (request.pool === undefined || refusals.length === 0) return document;
-	const told = refusals.map(({ host, message }) => `${host}: ${message}`);
-	return { ...document, message: [...told, `${request.host}: ${document.message}`].join('; ') };
+	// Without a place none of them has said this.
+	if (state.place === null) return document;
+	return { ...document, message: [refusalsText({ state }), `${request.host}: ${document.message}`].join('; ') };
+}
+
+function refusalsText({ state }: Pick<Run, 'state'>): string {
+	return state.leases.refusals.map(({ host, message }) => `${host}: ${message}`).join('; ');
 }

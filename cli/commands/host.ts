@@ -15,6 +15,7 @@ import { invite } from '../host/invite.ts';
 import { join } from '../host/join.ts';
 import { removeAdded } from '../host/remove-added.ts';
 import { removeInvited } from '../host/remove-invited.ts';
+import { removeOwed } from '../host/owed-undos.ts';
 import { runSelftest } from '../../activities/host/run-selftest.ts';
 import { idElsewhere } from '../../client/requests.ts';
 import { checkText, reportText } from '../host/selftest-text.ts';
@@ -125,11 +126,13 @@ const remove = (context: Context) =>
 		.option('--dry-run', 'of a host: say what would be removed')
 		.option('--identity <file>', "of a host: its administrator's private key")
 		.option('--forget', 'of a host that is gone for good: remove what is known of it here, and touch nothing there')
+		.option('--reason <text>', 'of a host: why, for the audit')
 		.action(async (name, options) => {
 			requireConfirmation(name, options.confirm);
 			const installation = await openInstallation(homeDirectory(context.env));
 			if (await removeAdded(context, installation, name, options)) return;
 			if (await removeInvited(context, installation, name, options)) return;
+			if (await removeOwed(context, name, options)) return;
 			const given = Object.keys(options).filter(option => option !== 'confirm');
 			if (given.length > 0)
 				throw new RouseError('host_unknown', `no host ${name} was added or invited here, and ${given[0]} is of one`, {

@@ -36,6 +36,8 @@ export interface Facts {
 	temporalClock: { lastPollMs: number; nowMs: number } | undefined;
 	/** What the broker tells, or that it cannot go on; undefined: nobody answers for it, or there is none. */
 	broker: BrokerView | { failedTasks: number } | undefined;
+	/** Hosts that recoveries have left before power-on, and that have not said yet that they have nothing of them. */
+	owedUndos: OwedUndoFacts[];
 	repositories: RepositoryFacts[];
 	/** What hosts may read of them, or might until it ended. */
 	grants: GrantFacts[];
@@ -132,6 +134,14 @@ export interface WorkflowFacts {
 	/** Temporal's word for it. */
 	status: string;
 	parked: Parked | null;
+}
+
+export interface OwedUndoFacts {
+	recovery: string;
+	recoveryId: string;
+	host: string;
+	since: string;
+	ageMs: number;
 }
 
 export interface PinFacts extends Pin {

@@ -33,6 +33,7 @@ export type FindingCode =
 	| 'broker_stuck'
 	| 'broker_rebuilding'
 	| 'lease_orphaned'
+	| 'undo_owed'
 	| 'resource_unmet'
 	| 'clock_skew'
 	| 'not_looked_at';

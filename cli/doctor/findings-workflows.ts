@@ -4,6 +4,8 @@ import type { Phase } from '../../model/recovery.ts';
 import { keys } from '../../repository/format/keys.ts';
 import type { DirectoryContent, Facts, PinFacts, RepositoryFacts, WorkflowFacts } from './facts.ts';
 import { abandonedText } from '../recover/next-text.ts';
+import { formatDuration } from '../terminal/format.ts';
+import { formatLocalTime } from '../terminal/format-time.ts';
 import { type Finding, fixCommand, settledMs } from './finding.ts';
 
 type OnHost = Extract<DirectoryContent, { kind: 'recovery' }>;
@@ -16,6 +18,7 @@ export function workflowFindings(facts: Facts): Finding[] {
 	return [
 		...onHost.flatMap(recovery => withoutWorkflow(facts, recovery)),
 		...notHere(facts, onHost),
+		...owedUndos(facts),
 		...facts.repositories.flatMap(repository => pinsLeft(facts, onHost, repository)),
 		...grantsLeft(facts, onHost),
 	];
@@ -23,8 +26,27 @@ export function workflowFindings(facts: Facts): Finding[] {
 
 const isOpen = ({ status }: WorkflowFacts) => status === 'RUNNING' || status === 'PAUSED';
 
-function withoutWorkflow({ workflows }: Facts, { name, recoveryId }: OnHost): Finding[] {
+/** A host that lives undoes what it owes within seconds. */
+const owedMs = 5 * 60_000;
+
+function owedUndos({ owedUndos: all, host: here }: Facts): Finding[] {
+	return all
+		.filter(({ ageMs }) => ageMs >= owedMs)
+		.map(({ recovery, host, since, ageMs }) => ({
+			code: 'undo_owed',
+			subject: `${recovery} on ${host}`,
+			explanation: `${recovery} has left ${host}, which did not answer, before it ran there; what ${host} may have of it is to be undone since ${formatLocalTime(since)}, for ${formatDuration(ageMs)} now`,
+			command:
+				host === here
+					? 'rouse up --detach'
+					: `start the services of ${host}; if it is gone for good: rouse host remove ${host} --forget --reason TEXT --confirm ${host}`,
+		}));
+}
+
+function withoutWorkflow({ workflows, owedUndos: owed, host }: Facts, { name, recoveryId }: OnHost): Finding[] {
 	if (workflows === undefined) return [];
+	// It goes on elsewhere, and to adopt what is to be undone would make a second one.
+	if (owed.some(undo => undo.recoveryId === recoveryId && undo.host === host)) return [];
 	const workflow = workflows.find(other => other.name === name);
 	const adopt = `rouse recover adopt ${name}`;
 	if (workflow === undefined)

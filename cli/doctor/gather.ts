@@ -40,6 +40,7 @@ export async function gatherFacts(installation: Installation): Promise<Facts> {
 		workflows: temporal?.workflows,
 		temporalClock: temporal?.temporalClock,
 		broker: temporal?.broker,
+		owedUndos: temporal?.owedUndos ?? [],
 		grants: await gatherGrants(home),
 		repositories: await gatherRepositories(installation, config, recoveries),
 	};
@@ -81,13 +82,15 @@ async function gatherTemporal(
 	installation: Installation,
 	config: Config,
 	onHost: readonly DirectoryFacts[],
-): Promise<({ workflows: WorkflowFacts[] } & Pick<Facts, 'temporalClock' | 'broker'>) | undefined> {
-	const [{ connectTemporal }, { Recoveries }, { gatherTemporalClock }, { gatherBroker }] = await Promise.all([
-		import('../../client/connection.ts'),
-		import('../../client/recoveries.ts'),
-		import('./gather-clock.ts'),
-		import('./gather-broker.ts'),
-	]);
+): Promise<({ workflows: WorkflowFacts[] } & Pick<Facts, 'temporalClock' | 'broker' | 'owedUndos'>) | undefined> {
+	const [{ connectTemporal }, { OwedUndos }, { Recoveries }, { gatherTemporalClock }, { gatherBroker }] =
+		await Promise.all([
+			import('../../client/connection.ts'),
+			import('../../client/owed-undos.ts'),
+			import('../../client/recoveries.ts'),
+			import('./gather-clock.ts'),
+			import('./gather-broker.ts'),
+		]);
 	try {
 		const temporal = await connectTemporal(installation, config);
 		try {
@@ -108,7 +111,11 @@ async function gatherTemporal(
 				parked: status?.parked ?? null,
 			}));
 			const broker = await gatherBroker(temporal);
-			return { workflows, temporalClock: await gatherTemporalClock(temporal), broker };
+			const owedUndos = (await new OwedUndos(temporal).list()).map(owed => ({
+				...owed,
+				ageMs: Date.now() - Date.parse(owed.since),
+			}));
+			return { workflows, temporalClock: await gatherTemporalClock(temporal), broker, owedUndos };
 		} finally {
 			await temporal.close();
 		}

@@ -115,7 +115,7 @@ export async function removeLinux(
 	context: Context,
 	installation: Installation,
 	record: LinuxHostRecord,
-	{ identity, dryRun = false, forget = false }: RemovalOptions,
+	{ identity, dryRun = false, forget = false, reason }: RemovalOptions,
 ): Promise<true> {
 	const { name } = record.wanted;
 	const { removeLinuxHost } = await import('./linux/remove.ts');
@@ -126,7 +126,7 @@ export async function removeLinux(
 			dryRun,
 			forget,
 			mustBeIdle: () => mustBeIdle(context, name),
-			withdraw: () => withdrawInvited(context, installation, name),
+			withdraw: () => withdrawInvited(context, installation, name, { reason }),
 		});
 		const done = forget ? 'forgotten here; on the host nothing was touched' : 'removed';
 		const text = dryRun ? `Would be removed:\n  ${steps.join('\n  ')}` : `${name}: ${done}`;

@@ -3,4 +3,6 @@ export interface RemovalOptions {
 	identity?: string | undefined;
 	dryRun?: boolean | undefined;
 	forget?: boolean | undefined;
+	/** For the audit. */
+	reason?: string | undefined;
 }

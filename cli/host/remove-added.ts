@@ -3,6 +3,7 @@ import { type Installation, places } from '../../system/installation.ts';
 import { join } from 'node:path';
 import type { Context } from '../terminal/command.ts';
 import { removeLinux } from './add-linux.ts';
+import { giveUpOwed } from './owed-undos.ts';
 import { readLinuxHost } from './linux/record.ts';
 import type { RemovalOptions } from './removal-options.ts';
 import { showing } from './showing.ts';
@@ -22,7 +23,12 @@ export async function removeAdded(
 	const { removeHost } = await import('../../hypervisors/hyperv/host-setup/remove.ts');
 	const { dryRun = false, forget = false } = options;
 	await showing(context.output, async tell => {
-		const parts = setupParts(context, installation, name, { ...options, tell });
+		const made = setupParts(context, installation, name, { ...options, tell });
+		const withdraw: typeof made.withdraw = async host => {
+			await giveUpOwed(context, name, options);
+			await made.withdraw(host);
+		};
+		const parts = { ...made, withdraw };
 		const steps = await removeHost(parts, { dryRun, forget });
 		const done = forget ? 'forgotten here; on the host nothing was touched' : 'removed';
 		const text = dryRun ? `Would be removed:\n  ${steps.join('\n  ')}` : `${name}: ${done}`;

@@ -5,6 +5,7 @@ import type { Broker } from '../../client/broker.ts';
 import type { HostElsewhere } from '../../client/host-elsewhere.ts';
 import type { SelftestElsewhere } from '../../client/host-selftest.ts';
 import type { Orders } from '../../client/orders.ts';
+import type { OwedUndos } from '../../client/owed-undos.ts';
 import type { Recoveries } from '../../client/recoveries.ts';
 import type { SelftestReport } from '../../model/selftest.ts';
 import { SupervisorClient } from '../../supervisor/client.ts';
@@ -26,6 +27,7 @@ export interface Session {
 	drills: Drills;
 	drillSchedules: DrillSchedules;
 	orders: Orders;
+	owedUndos: OwedUndos;
 	broker: Broker;
 	supervisor: SupervisorClient;
 	selftestElsewhere: (host: { name: string; hostId: string }, how: SelftestElsewhere) => Promise<SelftestReport>;
@@ -37,16 +39,25 @@ export interface Session {
 export async function withSession<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
 	const installation = await openInstallation(homeDirectory(context.env));
 	const config = await loadConfig(installation);
-	const [{ Batches }, { Broker }, { connectTemporal }, { DrillSchedules }, { Drills }, { Orders }, { Recoveries }] =
-		await Promise.all([
-			import('../../client/batches.ts'),
-			import('../../client/broker.ts'),
-			import('../../client/connection.ts'),
-			import('../../client/drill/schedules.ts'),
-			import('../../client/drills.ts'),
-			import('../../client/orders.ts'),
-			import('../../client/recoveries.ts'),
-		]);
+	const [
+		{ Batches },
+		{ Broker },
+		{ connectTemporal },
+		{ DrillSchedules },
+		{ Drills },
+		{ Orders },
+		{ OwedUndos },
+		{ Recoveries },
+	] = await Promise.all([
+		import('../../client/batches.ts'),
+		import('../../client/broker.ts'),
+		import('../../client/connection.ts'),
+		import('../../client/drill/schedules.ts'),
+		import('../../client/drills.ts'),
+		import('../../client/orders.ts'),
+		import('../../client/owed-undos.ts'),
+		import('../../client/recoveries.ts'),
+	]);
 	const temporal = await connectTemporal(installation, config);
 	try {
 		const supervisor = SupervisorClient.of(installation);
@@ -64,6 +75,7 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 			drills: new Drills(temporal),
 			drillSchedules: new DrillSchedules(temporal),
 			orders: new Orders(temporal),
+			owedUndos: new OwedUndos(temporal),
 			broker: new Broker(temporal),
 			supervisor,
 			hostElsewhere,

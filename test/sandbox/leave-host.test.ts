@@ -228,3 +228,37 @@ test('a host that dies while it undoes what goes elsewhere is owed the undo', as
 	await broker.hear(run);
 	assert.deepEqual([undoneBy(child).hostId, broker.steps(), broker.last().hosts], [testHostId, [], ['kvm2']]);
 });
+
+test('a host that was left and is given up for good is not asked again, and its lease comes back', async () => {
+	const { run, broker, child } = await left();
+	await broker.hear(run);
+	assert.deepEqual([broker.last().step, broker.last().hosts], ['run-2', ['kvm2']]);
+	await run.signal('undone', { ...undoneBy(child), givenUp: { by: 'ann', reason: 'burnt' } });
+	await broker.hear(run);
+	assert.deepEqual([broker.steps(), broker.last().step, leasesOf(run)], [['run'], 'run-2', []]);
+	await broker.grant(run, 'kvm2');
+	await run.fail('reserve', 'precheck_failed', 'too small');
+	await run.complete('undo', { wasHere: false });
+	await broker.hear(run);
+	assert.deepEqual([run.closed, run.failureCode], ['failed', 'precheck_failed']);
+	assert.match(statusOf(run).failure?.message ?? '', /kvm1: it was left, and given up by ann: burnt; kvm2: too small/);
+});
+
+test('a recovery that waits for the last host of its pool fails when that is given up', async () => {
+	const pooled = await left();
+	const { run, broker, child } = pooled;
+	await broker.hear(run);
+	await broker.grant(run, 'kvm2');
+	await run.timeOut('reserve');
+	const second = await leave(pooled);
+	await run.signal('undone', { ...undoneBy(child), givenUp: { by: 'ann' } });
+	await broker.hear(run);
+	assert.equal(run.closed, undefined);
+	await run.signal('undone', { ...undoneBy(second), givenUp: { by: 'ann' } });
+	await broker.hear(run);
+	assert.deepEqual([run.closed, run.failureCode, broker.steps()], ['failed', 'worker_missing', ['run', 'run-2']]);
+	assert.equal(
+		statusOf(run).failure?.message,
+		'kvm1: it was left, and given up by ann; kvm2: it was left, and given up by ann',
+	);
+});

@@ -63,3 +63,24 @@ test('`owedUndo` that is given anything else fails at once', async () => {
 	const run = await start({ ...owed, hostId: 'kvm1' });
 	assert.deepEqual([run.closed, run.failureCode], ['failed', 'input_invalid']);
 });
+
+test('`owedUndo` of a host that is given up ends, and tells the recovery who has done that and why', async () => {
+	const run = await start();
+	await run.signal('giveUp', { by: 'ann', stranger: true });
+	assert.equal(run.closed, undefined, 'it has to be said by whom, and nothing else');
+	await run.signal('giveUp', { by: 'ann', reason: 'burnt' });
+	const givenUp = { by: 'ann', reason: 'burnt' };
+	assert.deepEqual(told(run), [
+		['recovery/web01-r1', 'undone', { recoveryId, hostId: testHostId, generation: 7, givenUp }],
+	]);
+	for (const sent of run.outside.sent) await run.arrive(sent, false);
+	assert.deepEqual([run.closed, run.pendingTypes()], ['completed', []]);
+});
+
+test('`owedUndo` that waits after a failure is given up as well', async () => {
+	const run = await start();
+	await run.fail('undo', 'hypervisor_stuck', 'a mover cannot be killed');
+	await run.signal('giveUp', { by: 'ann' });
+	for (const sent of run.outside.sent) await run.arrive(sent);
+	assert.equal(run.closed, 'completed');
+});

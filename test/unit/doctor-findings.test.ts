@@ -29,6 +29,7 @@ const calm: Facts = {
 	workflows: [],
 	temporalClock: { lastPollMs: 1_000, nowMs: 2_000 },
 	broker: undefined,
+	owedUndos: [],
 	repositories: [],
 	grants: [],
 };
@@ -87,6 +88,8 @@ const stalled = { code: 'store_unreachable', reason: 'away', since } as const;
 const tap = { name: `rouse${id.slice(0, 8)}0`, used: false, directory: '/home/r1', hasMachine: false };
 const temporary = { path: '/home/r1/x.rouse-tmp', ageMs: old, recovery: 'r1' };
 
+const owedUndo = { recovery: 'r1', recoveryId: id, host: 'local', since, ageMs: old };
+
 /** What is seen; the codes of what is found, with a `+` when `--fix` mends it. */
 const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 	['nothing at all', {}, []],
@@ -110,6 +113,13 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 		['machine_crashed'],
 	],
 	['a recovery without a workflow', directory(running), ['workflow_missing']],
+	['a recovery that has left this host', { ...directory(running), owedUndos: [owedUndo] }, ['undo_owed']],
+	[
+		'one that has left another, and is here',
+		{ ...directory(running), owedUndos: [{ ...owedUndo, host: 'far' }] },
+		['workflow_missing', 'undo_owed'],
+	],
+	['one that has just left another', { owedUndos: [{ ...owedUndo, host: 'far', ageMs: 60_000 }] }, []],
 	[
 		'a recovery whose workflow was terminated',
 		{ ...directory(running), workflows: [{ ...workflow, status: 'TERMINATED' }] },
@@ -279,3 +289,11 @@ for (const [title, facts, expected] of cases)
 		);
 		for (const { command } of findings) assert.notEqual(command, '');
 	});
+
+test('`findingsOf` a host that is owed an undo says since when, and how it ends where the host is gone for good', () => {
+	const [here] = findingsOf({ ...calm, owedUndos: [owedUndo] });
+	assert.equal(here?.command, 'rouse up --detach');
+	const [far] = findingsOf({ ...calm, owedUndos: [{ ...owedUndo, host: 'far' }] });
+	assert.match(far?.explanation ?? '', /^r1 has left far, .* since 2026-11-20.*, for 1 h/);
+	assert.match(far?.command ?? '', /rouse host remove far --forget --reason TEXT --confirm far$/);
+});
