@@ -210,3 +210,28 @@ describe('the timeline of a recovery and its broker', () => {
 		});
 	});
 });
+
+it('`makeTimeline` tells what became of a host that was left, and who has given it up', () => {
+	const ends: [HistoryEntry[], string[]][] = [
+		[[entry(2, 'finished')], ['kvm2 has nothing of it any more']],
+		[
+			[entry(2, 'failed', { failure: { code: 'power_on_scheduled', message: 'it ran' } })],
+			['kvm2 undoes nothing: it ran'],
+		],
+		[
+			[entry(2, 'reported', { name: 'giveUp', content: { by: 'ann', reason: 'burnt' } }), entry(3, 'finished')],
+			['give up what kvm2 may have of it'],
+		],
+	];
+	for (const [end, told] of ends) {
+		const left = { host: 'kvm2', history: [entry(1, 'started'), ...end] };
+		const entries = makeTimeline([], [], nothing, [left]);
+		const lines = entries.map(({ text }) => text);
+		assert.deepEqual(lines, ['kvm2 does not answer and is left: it is owed an undo', ...told]);
+		const order = entries.find(({ kind }) => kind === 'order');
+		assert.deepEqual(
+			[order?.by, order?.reason],
+			told[0]?.startsWith('give up') ? ['ann', 'burnt'] : [undefined, undefined],
+		);
+	}
+});
