@@ -52,6 +52,12 @@ export class CutCable {
 		await this.#inside(['link', 'set', 'dev', this.#far, 'up']);
 	}
 
+	/** All that run in the other host's network. */
+	async processes(): Promise<number[]> {
+		const { stdout } = await run('ip', ['netns', 'pids', this.namespace]);
+		return stdout.split('\n').filter(Boolean).map(Number);
+	}
+
 	async #inside(args: readonly string[]): Promise<void> {
 		await run('ip', ['-n', this.namespace, ...args]);
 	}

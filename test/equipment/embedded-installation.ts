@@ -20,7 +20,11 @@ export const shownSchema = z.looseObject({
 	recoveryId: z.uuid(),
 	machine: z.string(),
 	restorePoint: z.string(),
-	host: z.string(),
+	/** Empty: over a pool, before it has its place. */
+	host: z
+		.string()
+		.nullable()
+		.transform(host => host ?? ''),
 	phase: phaseSchema,
 	parked: parkedSchema.extend({ order: orderSchema, next: z.string() }).nullable(),
 	/** Null: its host is another machine, and a workflow that has ended tells nothing of it. */

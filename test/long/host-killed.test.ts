@@ -1,69 +1,55 @@
 /** A host in a network namespace of its own is gone with everything on it: what ran there waits, until a person gives it up. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { glob } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { serviceFiles } from '../../keeper/services.ts';
-import { changeConfig } from '../../system/change-config.ts';
-import { freePort } from '../../system/free-port.ts';
-import { findInstallation } from '../../system/installation.ts';
-import { lockHolder } from '../../system/process-lock.ts';
-import { endHolder } from '../../system/spawn-locked.ts';
-import { temporaryDirectory } from '../equipment/captive.ts';
-import { CutCable } from '../equipment/cut-cable.ts';
-import { EmbeddedInstallation, endInstallation } from '../equipment/embedded-installation.ts';
+import { CabledHost } from '../equipment/cabled-host.ts';
 import { storePoints } from '../equipment/fleet/stored-points.ts';
-import { fastDirectory } from '../equipment/simulated-bench.ts';
+import { auditSchema } from '../equipment/two-hosts.ts';
+import { waitFor } from '../../system/wait.ts';
 
-const run = promisify(execFile);
-const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const waitsForMs = 30_000;
 
-test('a recovery that ran on a host that is killed whole waits for it, and is given up by a person alone', async t => {
-	const cable = await CutCable.laid(t);
-	const serve = `serve: {address: ${cable.nearAddress}, temporal: ${await freePort()}, repositories: {main: ${await freePort()}}}`;
-	const control = await EmbeddedInstallation.up(t, `host: {name: kvm1, kind: simulated}\n${serve}\n`, fastDirectory);
+test('what ran on a host that is killed whole waits for it and is given up by a person alone, as is what one that had not run has left there', async t => {
+	const host = await CabledHost.joined(t);
+	const { control, cable } = host;
 	const [point] = await storePoints(control.repository);
 	assert.ok(point);
-	const directory = await temporaryDirectory(t, async path => {
-		const made = await findInstallation(join(path, 'home'));
-		if (made) await endInstallation(made);
-	});
-	const [file, home] = [join(directory, 'kvm2.invitation'), join(directory, 'home')];
-	await control.answer('host', 'invite', 'kvm2', '--to', file);
-	const inside = (...args: string[]) =>
-		run('ip', ['netns', 'exec', cable.namespace, process.execPath, main, ...args], {
-			env: { ...process.env, ROUSE_HOME: home },
-		});
-	await inside('host', 'join', file);
-	await changeConfig({ home }, document => document.setIn(['host', 'kind'], 'simulated'));
-	await inside('up', '--detach');
 
 	const which = `${point.machine}@${point.restorePoint}`;
 	const start = ['recover', 'start', which, '--name', 'web', '--finish', 'manual'];
 	await control.answer(...start, '--host', 'kvm2');
 	await control.shown('web', 'running', ({ phase }) => phase === 'running');
-	await killWhole(home);
+	// Over both of them: the one host takes none as long as it stands on the other, which it leaves.
+	await control.answer('host', 'drain', 'kvm1');
+	const letGo = await host.holdRepository();
+	const running = control.answer('recover', 'start', which, '--name', 'gone', '--host', 'kvm1,kvm2');
+	assert.equal(await host.standing(), 'gone');
+	await host.killWhole();
 	await cable.cut();
+	letGo();
+	await control.answer('host', 'drain', 'kvm1', '--end');
 	await delay(waitsForMs);
-	const { phase, parked, host } = await control.show('web');
-	assert.deepEqual([phase, parked, host], ['running', null, 'kvm2']);
+	const { phase, parked, host: where } = await control.show('web');
+	assert.deepEqual([phase, parked, where], ['running', null, 'kvm2']);
 	await control.answer('recover', 'abandon', 'web', '--confirm', 'web');
 	await control.shown('web', 'abandoned', shown => shown.phase === 'abandoned');
 	await control.answer(...start, '--host', 'kvm1', '--again');
 	await control.shown('web', 'running here', shown => shown.phase === 'running' && shown.host === 'kvm1');
-});
 
-/** By SIGKILL, the keeper first, which would start others. */
-async function killWhole(home: string): Promise<void> {
-	await endHolder(serviceFiles(home, 'keeper').lockPath);
-	await endHolder(serviceFiles(home, 'supervisor').lockPath);
-	for await (const lock of glob('**/*.lock', { cwd: home })) {
-		const path = join(home, lock);
-		if (await lockHolder(path)) await endHolder(path);
-	}
-}
+	// Of the other host the installation is told that it never comes back.
+	await running;
+	assert.equal((await control.show('gone')).host, 'kvm1');
+	assert.equal((await control.refusal('host', 'remove', 'kvm2', '--confirm', 'kvm2')).code, 'phase_wrong');
+	await control.answer('host', 'remove', 'kvm2', '--forget', '--reason', 'burnt', '--confirm', 'kvm2');
+	const given = await waitFor(
+		'the audit to tell of it',
+		async () => {
+			const { entries } = auditSchema.parse(await control.answer('audit', 'gone'));
+			return entries.find(({ text }) => text === 'give up what kvm2 may have of it');
+		},
+		{ timeoutMs: 30_000 },
+	);
+	assert.deepEqual([given.kind, given['reason']], ['order', 'burnt']);
+	const again = await control.refusal('host', 'remove', 'kvm2', '--forget', '--confirm', 'kvm2');
+	assert.equal(again.code, 'host_unknown', 'nothing is owed any more');
+});

@@ -15,9 +15,9 @@ export interface StayEntry {
 	durationMs?: number | undefined;
 }
 
-/** From the beginning of its reservation to the end of its finish: rather too long than too short. */
+/** From the beginning of its reservation, the last when it has left a host, to the end of its finish: rather too long than too short. */
 export function stayOf(name: string, entries: readonly StayEntry[]): Stay {
-	const reserved = entries.find(({ kind, step }) => kind === 'step' && step === 'reserve');
+	const reserved = entries.findLast(({ kind, step }) => kind === 'step' && step === 'reserve');
 	if (reserved === undefined) throw new RouseError('internal', `the audit of ${name} tells of no reservation`);
 	const finished = entries.find(({ kind, step }) => kind === 'step' && step === 'finalize');
 	return {
