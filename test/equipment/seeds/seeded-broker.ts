@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type LeaseRequest, leaseRequestSchema, releaseSchema, requestIdOf } from '../../../model/broker.ts';
+import type { RecoveryRequest } from '../../../model/recovery.ts';
 import { kindOf } from '../../../workflows/lease-state.ts';
 import type { SandboxRun } from '../sandbox.ts';
 import type { Random } from './random.ts';
@@ -76,4 +77,10 @@ export class SeededBroker {
 	checkEnd(): void {
 		assert.deepEqual([...this.#held.keys(), ...this.#waiting.keys()], [], 'what it has of the broker is left');
 	}
+}
+
+/** The input of a recovery that asks a broker, if it does: then it copies for some ticks. */
+export function asks({ request }: { request: RecoveryRequest }, { broker = false }: { broker?: boolean }) {
+	const { policy } = request;
+	return broker ? { request: { ...request, policy: { ...policy, maxRateBytes: 80 * 1024 } }, broker } : { request };
 }

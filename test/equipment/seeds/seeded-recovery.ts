@@ -14,7 +14,7 @@ import { fastClock, setClock } from './fast-clock.ts';
 import { failureOf } from './lasting-failure.ts';
 import { OrderedPower } from './ordered-power.ts';
 import type { Random } from './random.ts';
-import { SeededBroker } from './seeded-broker.ts';
+import { asks, SeededBroker } from './seeded-broker.ts';
 import { SeededGuest } from './seeded-guest.ts';
 import { SeededHost } from './seeded-host.ts';
 import { isPinned } from './seeded-repositories.ts';
@@ -69,6 +69,8 @@ export class SeededRecovery {
 	#discardConfirmed = false;
 	readonly #lastFailures = new Map<number, string>();
 	#over = false;
+	/** It was cancelled as it copied: somebody else may have its stream then, and it must not copy on. */
+	#parkedInCopy = false;
 	readonly #power = new OrderedPower();
 	readonly told: string[] = [];
 
@@ -92,7 +94,7 @@ export class SeededRecovery {
 		how: SeedOptions = {},
 	): Promise<SeededRecovery> {
 		const host = await SeededHost.create(how.like ?? (random.chance(0.5) ? 'process' : 'service'), random);
-		const input = { request: machine.request, requestHash: 'c'.repeat(64), ...(how.broker ? { broker: true } : {}) };
+		const input = { requestHash: 'c'.repeat(64), ...asks(machine, how) };
 		const runs = await WorkflowRuns.begin(sandbox, input);
 		return new SeededRecovery(runs, host, machine, random, how);
 	}
@@ -169,8 +171,11 @@ export class SeededRecovery {
 		await this.#runs.act(run => run.passTime(0)); // its clock is set before each turn
 		// A history that lost its end does not know what it held; its broker asks whether it is over.
 		if (this.#cutBacks) return;
-		const { recoveryId } = await this.#status();
-		await this.#runs.act(async run => broker.check(run, this.#host.copies(recoveryId)));
+		const copies = this.#host.copies((await this.#status()).recoveryId);
+		await this.#runs.act(async run => broker.check(run, copies));
+		if (!copies || this.#parkedInCopy) return;
+		this.#parkedInCopy = true;
+		await this.#runs.act(run => run.cancel());
 	}
 
 	async #continueAsNew(): Promise<void> {
