@@ -126,7 +126,7 @@ test('a batch starts, is retried and discarded over its ends, and finds what exi
 			'begun again: 4 machines',
 			'discard, of what exists',
 			'begun again: 4 machines',
-			'discard, of what exists',
+			'discard, of what exists, also of w2',
 		],
 	);
 
