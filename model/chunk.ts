@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** SHA-256 in lower-case hex. */
+/** 32 bytes in lower-case hex: BLAKE3 of chunks, pages and contents, SHA-256 of JSON objects (docs/format.md, "Digests"). */
 export const digestSchema = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Disks as machines see them consist of whole sectors; a source's size may end inside one. */
@@ -12,8 +12,14 @@ export function wholeSectors(sizeBytes: number): number {
 
 export const maxChunkBytes = 16 * 1024 * 1024;
 
-/** A chunk and its codec byte: no number in a reference or a footer makes anybody allocate more. */
-export const maxStoredBytes = maxChunkBytes + 1;
+/** Bounds of a frame of a chunk: powers of two. A chunk that is shorter is one frame. */
+export const minFrameBytes = 16 * 1024;
+
+/** A table of one frame, 4 + 36 bytes, and a byte. */
+export const minStoredBytes = 41;
+
+/** A chunk and its table of 1,024 frames: no number in a reference or a footer makes anybody allocate more. */
+export const maxStoredBytes = maxChunkBytes + 4 + 36 * (maxChunkBytes / minFrameBytes);
 
 /**
  * A chunk by its digest, and where it was stored when the reference was written. The place is a hint: when it does not
@@ -23,7 +29,7 @@ export const chunkRefSchema = z.strictObject({
 	digest: digestSchema,
 	packId: z.string().regex(/^[0-9a-f]{32}$/),
 	offsetBytes: z.int().min(0).max(0xffff_ffff),
-	storedBytes: z.int().min(1).max(maxStoredBytes),
+	storedBytes: z.int().min(minStoredBytes).max(maxStoredBytes),
 });
 export type ChunkRef = z.infer<typeof chunkRefSchema>;
 
@@ -36,12 +42,18 @@ export const missingPartSchema = z.strictObject({
 });
 export type MissingPart = z.infer<typeof missingPartSchema>;
 
+function isPowerOfTwo(value: number): boolean {
+	return Number.isInteger(Math.log2(value));
+}
+
 /** A disk of a restore point: enough to read it through any source of chunks. */
 export const diskImageSchema = z.strictObject({
 	/** Exact size, as the source had it; not always a multiple of 512. */
 	sizeBytes: z.int().min(1),
 	/** Whole sectors: a chunk that ended inside one could not be written to a target without its neighbour. */
 	chunkSizeBytes: z.int().min(4096).max(maxChunkBytes).multipleOf(sectorBytes),
+	/** Chunks are stored in frames of so many bytes, a power of two. */
+	frameSizeBytes: z.int().min(minFrameBytes).max(maxChunkBytes).refine(isPowerOfTwo, 'must be a power of two'),
 	/** Root of the page map; absent when the whole disk is zero. */
 	root: chunkRefSchema.optional(),
 	/** Digest that identifies the content of the whole disk, zero disks included. */

@@ -88,10 +88,13 @@ export const machineConfigSchema = z.strictObject({
 	clock: clockSchema,
 	os: osFamilySchema,
 	drivers: z.array(z.strictObject({ name: driverNameSchema, learntFrom: learntFromSchema })).max(16),
-	/** What its disks tell of how it boots; null when nobody looked, absent in points of before there was a look. */
-	boot: bootFactsSchema.nullable().optional(),
-	/** What the disks were read from: a kind of source and what it calls itself, for people. */
-	origin: z.strictObject({ kind: z.string().regex(/^[a-z0-9-]{1,20}$/), detail: z.string().max(200) }),
+	/** What its disks tell of how it boots; null when nobody looked. */
+	boot: bootFactsSchema.nullable(),
+	/**
+	 * What the disks were read from: a kind of source and what it calls itself, for people. What else stands there is ignored: a
+	 * later version may know more about it.
+	 */
+	origin: z.object({ kind: z.string().regex(/^[a-z0-9-]{1,20}$/), detail: z.string().max(200) }),
 });
 export type MachineConfig = z.infer<typeof machineConfigSchema>;
 

@@ -1,17 +1,22 @@
+import type { DiskImage } from '../model/chunk.ts';
 import { diskContentDigest, pageContent, zeroContent } from './format/content-digest.ts';
-import { entriesOfPage, pageEntries, type PageMap } from './format/page-map.ts';
+import { entriesOfPage, pageEntries, type PageMap, pageMapOf } from './format/page-map.ts';
+
+type DiskShape = Pick<DiskImage, 'sizeBytes' | 'chunkSizeBytes' | 'frameSizeBytes'>;
 
 /**
  * Content digest of a disk from its chunks' digests in ascending order; what is left out is zero. One page of each level
  * is in memory.
  */
 export class ContentDigester {
+	readonly #disk: DiskShape;
 	readonly #map: PageMap;
 	readonly #open: ({ number: number; contents: Buffer } | undefined)[] = [];
 	#root = zeroContent;
 
-	constructor(map: PageMap) {
-		this.#map = map;
+	constructor(disk: DiskShape) {
+		this.#disk = disk;
+		this.#map = pageMapOf(disk);
 	}
 
 	add(index: number, digest: string): void {
@@ -21,7 +26,7 @@ export class ContentDigester {
 	/** Nothing may be added afterwards. */
 	finish(): string {
 		for (let level = 0; level < this.#map.levels.length; level++) this.#close(level);
-		return diskContentDigest(this.#map, this.#root);
+		return diskContentDigest(this.#disk, this.#root);
 	}
 
 	#add(level: number, index: number, content: Buffer): void {

@@ -3,7 +3,7 @@ import { RouseError } from '../model/errors.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import type { ChunkClass, ChunkSource, StoredChunk } from './chunk-source.ts';
 import { isChunkDamage } from './damage.ts';
-import { badChunk, decodeChunk } from './format/chunk.ts';
+import { badChunk, decodeChunk, rawBytesOf } from './format/chunk.ts';
 import { keys } from './format/keys.ts';
 import { type ChunkPlace, PackFooters } from './pack-footers.ts';
 import { readObject } from './read-object.ts';
@@ -105,7 +105,7 @@ export class DirectChunkSource implements ChunkSource {
 	async #readAnyOf(places: readonly ChunkPlace[], signal: AbortSignal | undefined): Promise<Buffer | undefined> {
 		let wrong: Buffer | undefined;
 		let lost: RouseError | undefined;
-		for (const { ref, rawBytes } of places) {
+		for (const { ref, kind } of places) {
 			const { packId, offsetBytes, storedBytes: lengthBytes } = ref;
 			const stored = await this.#read({ packId, offsetBytes, lengthBytes }, signal).catch(lostBytes);
 			if (stored === undefined) continue;
@@ -114,7 +114,7 @@ export class DirectChunkSource implements ChunkSource {
 				continue;
 			}
 			try {
-				decodeChunk(ref, stored, rawBytes);
+				decodeChunk(ref, stored, rawBytesOf(stored) ?? 0, kind);
 				return stored;
 			} catch (error) {
 				if (!isChunkDamage(error)) throw error;

@@ -275,7 +275,8 @@ export class DiskReader {
 	}
 
 	#wantedPage(level: number, number: number, ref: ChunkRef): WantedChunk {
-		return { ref, rawBytes: pageRawBytes(this.map, level, number), ...this.#placeOf(level + 1, number) };
+		const rawBytes = pageRawBytes(this.map, level, number);
+		return { ref, rawBytes, kind: 'page', ...this.#placeOf(level + 1, number) };
 	}
 
 	#placeOf(height: number, number: number): { place?: PlaceInPoint } {

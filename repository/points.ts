@@ -1,9 +1,9 @@
 import { RouseError } from '../model/errors.ts';
 import { nameSchema, pointMatches, pointTimeSchema } from '../model/names.ts';
-import { digestOf } from './format/chunk.ts';
-import { keys } from './format/keys.ts';
+import { keys, pointOfKey } from './format/keys.ts';
 import { limits } from './format/limits.ts';
 import { decodeManifest, type Manifest } from './format/manifest.ts';
+import { sha256Of } from './format/sha256.ts';
 import { readObject } from './read-object.ts';
 import type { Repository } from './repository.ts';
 
@@ -17,7 +17,7 @@ export interface RestorePoint {
 export async function listMachines({ store }: Repository, signal?: AbortSignal): Promise<string[]> {
 	const machines = new Set<string>();
 	for await (const { key } of store.list(keys.points, signal)) {
-		const point = pointOfKey(key);
+		const point = validPoint(key);
 		if (point) machines.add(point.machine);
 	}
 	return [...machines];
@@ -27,7 +27,7 @@ export async function listMachines({ store }: Repository, signal?: AbortSignal):
 export async function listPoints({ store }: Repository, machine: string, signal?: AbortSignal): Promise<string[]> {
 	const times: string[] = [];
 	for await (const { key } of store.list(keys.pointsOf(machine), signal)) {
-		const point = pointOfKey(key);
+		const point = validPoint(key);
 		if (point) times.push(point.time);
 	}
 	return times;
@@ -78,14 +78,13 @@ export async function readPoint(
 			`${key} is the manifest of ${manifest.machine}@${manifest.time} in repository ${manifest.repositoryId}`,
 			{ hint: 'put this object back from a copy of the repository' },
 		);
-	return { manifest, manifestDigest: digestOf(bytes) };
+	return { manifest, manifestDigest: sha256Of(bytes) };
 }
 
-function pointOfKey(key: string): { machine: string; time: string } | undefined {
-	const [, machine, time, more] = key.split('/');
-	if (machine === undefined || time === undefined || more !== undefined) return undefined;
-	if (!nameSchema.safeParse(machine).success || !pointTimeSchema.safeParse(time).success) return undefined;
-	return { machine, time };
+function validPoint(key: string): { machine: string; time: string } | undefined {
+	const point = pointOfKey(key);
+	const valid = nameSchema.safeParse(point?.machine).success && pointTimeSchema.safeParse(point?.time).success;
+	return valid ? point : undefined;
 }
 
 async function unknownMachine(

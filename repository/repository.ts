@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { asRouseError, RouseError } from '../model/errors.ts';
 import { isErrno, syncDirectory, temporarySuffix } from '../system/durable-file.ts';
 import { makeFolders } from '../system/make-folders.ts';
+import { digestAlgorithm } from './format/digest.ts';
 import { decodeHeader, encodeHeader } from './format/header.ts';
 import { keys } from './format/keys.ts';
 import { readObject } from './read-object.ts';
@@ -17,6 +18,8 @@ export interface Repository {
 	readonly location: string;
 	/** Size of the chunks of new restore points. */
 	readonly chunkSizeBytes: number;
+	/** Size of the frames in them. */
+	readonly frameSizeBytes: number;
 	/** Closed by whoever opened the repository. */
 	readonly store: Store;
 }
@@ -24,28 +27,34 @@ export interface Repository {
 /** Measured: docs/format.md, "Why 128 KiB". */
 export const defaultChunkSizeBytes = 128 * 1024;
 
+/** Half a chunk: a guest reads little at random places. */
+export const defaultFrameSizeBytes = 64 * 1024;
+
+export interface RepositorySizes {
+	chunkSizeBytes?: number;
+	frameSizeBytes?: number;
+}
+
 /**
  * Makes a repository in a directory that is empty or not there yet. `repository_exists` when there is one already;
  * `usage` when the directory holds something else.
  */
-export async function initRepository(
-	directory: string,
-	{ chunkSizeBytes = defaultChunkSizeBytes }: { chunkSizeBytes?: number } = {},
-): Promise<Repository> {
+export async function initRepository(directory: string, sizes: RepositorySizes = {}): Promise<Repository> {
 	const path = resolve(directory);
 	await makeEmptyDirectory(path);
 	const store = new DirectoryStore(path);
-	await initStore(store, { chunkSizeBytes });
+	await initStore(store, sizes);
 	return openStore(store);
 }
 
 /** Makes a repository of an empty store. `repository_exists` when it is one already. */
 export async function initStore(
 	store: Store,
-	{ chunkSizeBytes = defaultChunkSizeBytes }: { chunkSizeBytes?: number } = {},
+	{ chunkSizeBytes = defaultChunkSizeBytes, frameSizeBytes = defaultFrameSizeBytes }: RepositorySizes = {},
 ): Promise<void> {
-	const header = encodeHeader({ id: randomUUID(), digest: 'sha256', chunkSizeBytes });
+	const header = encodeHeader({ id: randomUUID(), digest: digestAlgorithm, chunkSizeBytes, frameSizeBytes });
 	if (!(await store.putExclusive(keys.header, header))) throw alreadyExists(store.location);
+	await store.putExclusive(keys.headerCopy, header);
 }
 
 /** `repository_missing`, `repository_unsupported`, `config_invalid`, `format_damaged` or `store_unreachable`. */
@@ -64,8 +73,8 @@ export async function openStore(store: Store): Promise<Repository> {
 				// Whoever makes a new one on an empty mount point hides the one that is missed.
 				hint: `is its file system mounted? Where there never was one: rouse repo init ${store.location}`,
 			});
-		const { id, chunkSizeBytes } = decodeHeader(bytes);
-		return { id, location: store.location, chunkSizeBytes, store };
+		const { id, chunkSizeBytes, frameSizeBytes } = decodeHeader(bytes);
+		return { id, location: store.location, chunkSizeBytes, frameSizeBytes, store };
 	} catch (error) {
 		await store.close();
 		throw error;

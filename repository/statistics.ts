@@ -34,10 +34,14 @@ export async function repositoryStatistics(
 	const { id, location, chunkSizeBytes, store } = repository;
 	const unreadablePacks: string[] = [];
 	const packs = { packs: 0, chunks: 0, chunksRawBytes: 0 };
-	for await (const { chunks } of allPackFooters(store, ({ packId }) => unreadablePacks.push(packId), signal)) {
+	for await (const { chunks, rawBytes } of allPackFooters(
+		store,
+		({ packId }) => unreadablePacks.push(packId),
+		signal,
+	)) {
 		packs.packs++;
 		packs.chunks += chunks.length;
-		for (const { rawBytes } of chunks) packs.chunksRawBytes += rawBytes;
+		packs.chunksRawBytes += rawBytes;
 	}
 	const objects = { storedBytes: 0, pins: 0, intents: 0 };
 	for await (const { key, sizeBytes } of store.list('', signal)) {

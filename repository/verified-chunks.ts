@@ -3,12 +3,15 @@ import { RouseError } from '../model/errors.ts';
 import type { ChunkClass, ChunkSource, PlaceInPoint, PlacedRef } from './chunk-source.ts';
 import { type ChunkDamage, isChunkDamage } from './damage.ts';
 import { decodeChunk } from './format/chunk.ts';
+import type { ChunkKind } from './format/frame-table.ts';
 
 export interface WantedChunk {
 	/** Its place is a hint. */
 	ref: ChunkRef;
 	/** Exact bytes of the chunk. */
 	rawBytes: number;
+	/** Whether it is a page of a map; a chunk of a disk by default. */
+	kind?: ChunkKind;
 	place?: PlaceInPoint;
 }
 
@@ -57,7 +60,7 @@ export class VerifiedChunks {
 					const chunk = wanted[next];
 					if (chunk === undefined || next === end)
 						throw new RouseError('protocol', `more than the ${refs.length} chunks asked for`);
-					const bytes = decodeChunk(chunk.ref, stored, chunk.rawBytes);
+					const bytes = decodeChunk(chunk.ref, stored, chunk.rawBytes, chunk.kind);
 					next += 1;
 					locate = false;
 					yield { wanted: chunk, bytes, stored };

@@ -72,7 +72,7 @@ async function verifyDisk(
 	}: { signal?: AbortSignal | undefined; progress?: ((progress: VerifyProgress) => void) | undefined },
 ): Promise<void> {
 	const reader = new DiskReader(verified, image, { class: 'migration' });
-	const content = new ContentDigester(reader.map);
+	const content = new ContentDigester(image);
 	const before = result.damaged.length;
 	const chunks = diskChunks(verified, reader, {
 		class: 'migration',

@@ -1,8 +1,6 @@
-import { hash } from 'node:crypto';
 import type { DiskImage } from '../../model/chunk.ts';
+import { digestAlgorithm, digestBytes, digestOf } from './digest.ts';
 import { magic } from './magic.ts';
-
-const digestBytes = 32;
 
 /** What stands for a part of a disk that is all zero. */
 export const zeroContent: Buffer = Buffer.alloc(digestBytes);
@@ -12,17 +10,19 @@ export const zeroContent: Buffer = Buffer.alloc(digestBytes);
  * alone. `digests` are 32 bytes an entry; all zero is {@link zeroContent}.
  */
 export function pageContent(digests: Buffer): Buffer {
-	return digests.some(byte => byte !== 0) ? hash('sha256', digests, 'buffer') : zeroContent;
+	if (digests.every(byte => byte === 0)) return zeroContent;
+	return digestOf(Buffer.concat([magic.pageContent.bytes, digests]));
 }
 
 /** Digest of the content of a whole disk (docs/format.md, "Content digest"). `root`: that of its root page. */
 export function diskContentDigest(
-	{ sizeBytes, chunkSizeBytes }: Pick<DiskImage, 'sizeBytes' | 'chunkSizeBytes'>,
+	{ sizeBytes, chunkSizeBytes, frameSizeBytes }: Pick<DiskImage, 'sizeBytes' | 'chunkSizeBytes' | 'frameSizeBytes'>,
 	root: Buffer,
 ): string {
-	const head = Buffer.alloc(24);
+	const head = Buffer.alloc(40);
 	magic.diskContent.bytes.copy(head);
-	head.writeBigUInt64LE(BigInt(sizeBytes), 8);
-	head.writeBigUInt64LE(BigInt(chunkSizeBytes), 16);
-	return hash('sha256', Buffer.concat([head, root]), 'hex');
+	head.write(digestAlgorithm, 8, 'latin1');
+	for (const [position, bytes] of [sizeBytes, chunkSizeBytes, frameSizeBytes].entries())
+		head.writeBigUInt64LE(BigInt(bytes), 16 + position * 8);
+	return digestOf(Buffer.concat([head, root])).toString('hex');
 }

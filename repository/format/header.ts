@@ -1,14 +1,16 @@
 import * as z from 'zod';
 import { diskImageSchema } from '../../model/chunk.ts';
+import { digestAlgorithm } from './digest.ts';
 import { openSealedJson, sealJson } from './sealed-json.ts';
 
 const type = 'rouse-repository';
 
-/** What makes a store a repository: the object `rouse-repository` (docs/format.md, "Header"). */
+/** What makes a store a repository: the object `rouse-repository`, and its copy (docs/format.md, "Header"). */
 export const headerSchema = z.strictObject({
 	id: z.uuid(),
-	digest: z.literal('sha256'),
+	digest: z.literal(digestAlgorithm),
 	chunkSizeBytes: diskImageSchema.shape.chunkSizeBytes,
+	frameSizeBytes: diskImageSchema.shape.frameSizeBytes,
 });
 export type RepositoryHeader = z.infer<typeof headerSchema>;
 
@@ -16,7 +18,7 @@ export function encodeHeader(header: RepositoryHeader): Buffer {
 	return sealJson(type, headerSchema.parse(header));
 }
 
-/** Throws `repository_unsupported` or `format_damaged`. */
-export function decodeHeader(bytes: Uint8Array): RepositoryHeader {
-	return openSealedJson(type, headerSchema, bytes, type);
+/** Throws `repository_unsupported` or `format_damaged`. `key`: of the header or its copy. */
+export function decodeHeader(bytes: Uint8Array, key: string = type): RepositoryHeader {
+	return openSealedJson(type, headerSchema, bytes, key);
 }

@@ -1,20 +1,42 @@
 /** Names of a repository's objects (docs/format.md, "Objects"). */
 export const keys = {
 	header: 'rouse-repository',
+	headerCopy: 'rouse-repository.copy',
 	/** Spread over 256 prefixes, so that no directory grows huge. */
 	pack: (packId: string) => `packs/${packId.slice(0, 2)}/${packId}`,
 	packs: 'packs/',
-	point: (machine: string, time: string) => `points/${machine}/${time}`,
+	index: (indexId: string) => `index/${indexId}`,
+	indexes: 'index/',
+	/** `time`: model/names.ts, `pointTimeSchema`. */
+	point: (machine: string, time: string) => `points/${machine}/${time.replaceAll(/[-:]/g, '')}`,
 	pointsOf: (machine: string) => `points/${machine}/`,
 	points: 'points/',
 	pin: (recoveryId: string) => `pins/${recoveryId}`,
 	pins: 'pins/',
 	intent: (importId: string) => `intents/${importId}`,
 	intents: 'intents/',
+	journal: (importId: string, number: number) => `journal/${importId}/${String(number).padStart(10, '0')}`,
+	journalOf: (importId: string) => `journal/${importId}/`,
+	journals: 'journal/',
+	badPlace: (packId: string, offsetBytes: number) => `bad/${packId}/${offsetBytes}`,
+	badPlaces: 'bad/',
+	features: 'features/',
 } as const;
 
 /** The pack that a key names, or undefined when it is not a pack's key. */
 export function packIdOfKey(key: string): string | undefined {
 	const packId = /^packs\/[0-9a-f]{2}\/([0-9a-f]{32})$/.exec(key)?.[1];
 	return packId !== undefined && keys.pack(packId) === key ? packId : undefined;
+}
+
+export function indexIdOfKey(key: string): string | undefined {
+	return /^index\/([0-9a-f]{32})$/.exec(key)?.[1];
+}
+
+/** Machine and full time of the point that a key names, neither of them checked further. */
+export function pointOfKey(key: string): { machine: string; time: string } | undefined {
+	const [, machine, year, month, day, hour, minute, rest] =
+		/^points\/([^/]+)\/(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d\.\d{3}Z)$/.exec(key) ?? [];
+	if (machine === undefined) return undefined;
+	return { machine, time: `${year}-${month}-${day}T${hour}:${minute}:${rest}` };
 }

@@ -3,9 +3,14 @@
  * what it is and of which version. Do not change one; a new version gets a new sentence.
  */
 export const magic = {
-	packFooter: { sentence: 'rouse pack footer v0', bytes: Buffer.from('cd5862459ebaa6a3', 'hex') },
-	packTrailer: { sentence: 'rouse pack trailer v0', bytes: Buffer.from('344252d1233542a5', 'hex') },
-	diskContent: { sentence: 'rouse disk content v0', bytes: Buffer.from('67a35f7b102166d0', 'hex') },
+	chunk: { sentence: 'rouse chunk v1', bytes: Buffer.from('14ae81c723c1fb3b', 'hex') },
+	page: { sentence: 'rouse page v1', bytes: Buffer.from('72e3f1e731cca401', 'hex') },
+	pageContent: { sentence: 'rouse page content v1', bytes: Buffer.from('88202d7611513509', 'hex') },
+	diskContent: { sentence: 'rouse disk content v1', bytes: Buffer.from('b61dafa404a6e592', 'hex') },
+	packFooter: { sentence: 'rouse pack footer v1', bytes: Buffer.from('fd81702015b72453', 'hex') },
+	packTrailer: { sentence: 'rouse pack trailer v1', bytes: Buffer.from('98d7b4325df4fdf9', 'hex') },
+	index: { sentence: 'rouse index v1', bytes: Buffer.from('0b4d1d75dd9c7b30', 'hex') },
+	journal: { sentence: 'rouse journal v1', bytes: Buffer.from('5c7fca88bf9775c6', 'hex') },
 } as const;
 
 export const magicBytes = 8;

@@ -12,7 +12,13 @@ export const manifestFields = z.strictObject({
 	repositoryId: z.uuid(),
 	machine: machineNameSchema,
 	time: pointTimeSchema,
+	/** Of the import that made it: who finds the point there already knows whether it was he. */
+	importId: z.uuid(),
 	config: machineConfigSchema,
+	/** For tools: nothing of it is needed to recover the machine, and nothing is refused. */
+	facts: z
+		.record(z.string(), z.unknown())
+		.refine(facts => JSON.stringify(facts).length <= limits.factsBytes, `at most ${limits.factsBytes} bytes`),
 	disks: z.array(diskImageSchema).min(1).max(64),
 });
 

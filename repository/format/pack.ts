@@ -1,59 +1,75 @@
-import { hash } from 'node:crypto';
-import { type ChunkRef, maxStoredBytes } from '../../model/chunk.ts';
+import { type ChunkRef, maxStoredBytes, minStoredBytes } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { exactBytes } from '../../model/format-bytes.ts';
+import { Digester, digestBytes } from './digest.ts';
+import type { ChunkKind } from './frame-table.ts';
 import { limits } from './limits.ts';
 import { magic, magicBytes } from './magic.ts';
 
 /*
  * Pack: stored chunks back to back from offset 0, footer, trailer (docs/format.md, "Pack").
  *
- *   footer   magic 8 · packId 16 · count u32 · zero u32 · count × (digest 32 · offset u32 · storedBytes u32 · rawBytes u32)
- *   trailer  magic 8 · footerBytes u32 · zero u32 · SHA-256 of the footer 32
+ *   footer   magic 8 · packId 16 · kind u8 · zero 3 · count u32 · rawBytes u64 · count × (digest 32 · storedBytes u32)
+ *   trailer  magic 8 · footerBytes u32 · zero u32 · digest of the chunks 32 · digest of the footer and the 48 bytes before 32
  */
-export const packTrailerBytes = 48;
-const footerHeadBytes = 32;
-const footerEntryBytes = 44;
+export const packTrailerBytes = 80;
+const footerHeadBytes = 40;
+const footerEntryBytes = digestBytes + 4;
+const dataDigestAt = 16;
+const endDigestAt = 48;
 
 /** Offsets are 32 bits wide. */
 export const maxPackBytes = 0xffff_ffff;
+
+const kinds: readonly ChunkKind[] = ['chunk', 'page'];
 
 /** A chunk as a footer knows it. */
 export interface PackedChunk {
 	digest: string;
 	offsetBytes: number;
 	storedBytes: number;
-	rawBytes: number;
 }
 
 export interface PackFooter {
 	packId: string;
+	/** What all its chunks are. */
+	kind: ChunkKind;
+	/** Bytes of its chunks before compression. */
+	rawBytes: number;
 	/** In the order in which they lie in the pack. */
 	chunks: readonly PackedChunk[];
+	/** Digest of all stored chunks behind each other. */
+	dataDigest: Buffer;
 }
 
+/** Bytes of footer and trailer. */
 export function packEndBytes(count: number): number {
 	return footerHeadBytes + count * footerEntryBytes + packTrailerBytes;
 }
 
 /** Footer and trailer of a pack whose chunks lie back to back from 0. */
-export function encodePackEnd({ packId, chunks }: PackFooter): Buffer {
+export function encodePackEnd({ packId, kind, rawBytes, chunks, dataDigest }: PackFooter): Buffer {
 	const bytes = Buffer.alloc(packEndBytes(chunks.length));
 	magic.packFooter.bytes.copy(bytes, 0);
 	bytes.write(packId, 8, 16, 'hex');
-	bytes.writeUInt32LE(chunks.length, 24);
+	bytes.writeUInt8(kinds.indexOf(kind), 24);
+	bytes.writeUInt32LE(chunks.length, 28);
+	bytes.writeBigUInt64LE(BigInt(rawBytes), 32);
 	let at = footerHeadBytes;
-	for (const { digest, offsetBytes, storedBytes, rawBytes } of chunks) {
-		bytes.write(digest, at, 32, 'hex');
-		bytes.writeUInt32LE(offsetBytes, at + 32);
-		bytes.writeUInt32LE(storedBytes, at + 36);
-		bytes.writeUInt32LE(rawBytes, at + 40);
+	for (const { digest, storedBytes } of chunks) {
+		bytes.write(digest, at, digestBytes, 'hex');
+		bytes.writeUInt32LE(storedBytes, at + digestBytes);
 		at += footerEntryBytes;
 	}
 	magic.packTrailer.bytes.copy(bytes, at);
 	bytes.writeUInt32LE(at, at + 8);
-	hash('sha256', bytes.subarray(0, at), 'buffer').copy(bytes, at + 16);
+	dataDigest.copy(bytes, at + dataDigestAt);
+	endDigest(bytes).copy(bytes, at + endDigestAt);
 	return bytes;
+}
+
+function endDigest(end: Buffer): Buffer {
+	return new Digester().update(end.subarray(0, end.length - packTrailerBytes + endDigestAt)).digest();
 }
 
 /** The longest footer that there may be. */
@@ -63,6 +79,7 @@ const maxFooterBytes = footerHeadBytes + limits.packChunks * footerEntryBytes;
 export function footerBytesOf(trailer: Buffer, packId: string, packBytes: number): number {
 	if (trailer.length !== packTrailerBytes)
 		throw damaged(packId, `${exactBytes(packBytes)}, too short for a trailer of ${packTrailerBytes}`);
+	if (packBytes > maxPackBytes) throw damaged(packId, `${exactBytes(packBytes)}, at most ${maxPackBytes}`);
 	if (!trailer.subarray(0, magicBytes).equals(magic.packTrailer.bytes))
 		throw damaged(packId, `no trailer at its end but ${trailer.toString('hex', 0, magicBytes)}`);
 	const footerBytes = trailer.readUInt32LE(8);
@@ -70,15 +87,15 @@ export function footerBytesOf(trailer: Buffer, packId: string, packBytes: number
 	if (footerBytes > maxFooterBytes)
 		throw damaged(packId, `a footer of ${footerBytes} bytes, at most ${maxFooterBytes}: ${limits.packChunks} chunks`);
 	const rest = footerBytes - footerHeadBytes;
-	if (rest < 0 || rest % footerEntryBytes !== 0 || footerBytes + packTrailerBytes > packBytes)
+	if (rest < footerEntryBytes || rest % footerEntryBytes !== 0 || footerBytes + packTrailerBytes > packBytes)
 		throw damaged(packId, `a footer of ${exactBytes(footerBytes)} in a pack of ${exactBytes(packBytes)}`);
 	return footerBytes;
 }
 
 /**
- * The footer of a pack of `packBytes` bytes; `end` is footer and trailer. Everything is checked: checksum, id, that the
- * chunks fill the pack from its first byte to the footer without a gap, that none is larger than chunks are. Throws
- * `format_damaged`.
+ * The footer of a pack of `packBytes` bytes; `end` is footer and trailer. Everything is checked but the chunks themselves:
+ * digest, id, that the chunks fill the pack from its first byte to the footer without a gap, that none is larger or
+ * smaller than chunks are. Throws `format_damaged`.
  */
 export function decodePackEnd(end: Buffer, packId: string, packBytes: number): PackFooter {
 	const trailer = end.subarray(-packTrailerBytes);
@@ -86,34 +103,35 @@ export function decodePackEnd(end: Buffer, packId: string, packBytes: number): P
 	const footer = end.subarray(0, -packTrailerBytes);
 	if (footer.length !== footerBytes)
 		throw damaged(packId, `its trailer announces a footer of ${footerBytes} bytes, there are ${footer.length}`);
-	if (!hash('sha256', footer, 'buffer').equals(trailer.subarray(16)))
-		throw damaged(packId, 'its footer does not match its checksum');
+	if (!endDigest(end).equals(trailer.subarray(endDigestAt)))
+		throw damaged(packId, 'its footer does not match its digest');
 	if (!footer.subarray(0, magicBytes).equals(magic.packFooter.bytes))
 		throw damaged(packId, 'no footer before its trailer');
 	const inside = footer.toString('hex', 8, 24);
 	if (inside !== packId) throw damaged(packId, `its footer says that it is pack ${inside}`);
-	const count = footer.readUInt32LE(24);
-	if (footer.readUInt32LE(28) !== 0) throw damaged(packId, 'the reserved field of its footer is not zero');
+	const kind = kinds[footer.readUInt8(24)];
+	if (kind === undefined) throw damaged(packId, `it is of kind ${footer.readUInt8(24)}, which nobody knows`);
+	const count = footer.readUInt32LE(28);
+	if (footer.readUIntLE(25, 3) !== 0) throw damaged(packId, 'the reserved field of its footer is not zero');
 	if (footerHeadBytes + count * footerEntryBytes !== footerBytes)
 		throw damaged(packId, `${count} chunks in a footer of ${footerBytes} bytes`);
-	return { packId, chunks: decodeEntries(footer, packId, packBytes - end.length) };
+	const rawBytes = Number(footer.readBigUInt64LE(32));
+	const chunks = decodeEntries(footer, packId, packBytes - end.length);
+	return { packId, kind, rawBytes, chunks, dataDigest: trailer.subarray(dataDigestAt, endDigestAt) };
 }
 
 function decodeEntries(footer: Buffer, packId: string, dataBytes: number): PackedChunk[] {
 	const chunks: PackedChunk[] = [];
-	let next = 0;
+	let offsetBytes = 0;
 	for (let at = footerHeadBytes; at < footer.length; at += footerEntryBytes) {
-		const offsetBytes = footer.readUInt32LE(at + 32);
-		const storedBytes = footer.readUInt32LE(at + 36);
-		if (offsetBytes !== next || storedBytes === 0)
-			throw damaged(packId, `chunk ${chunks.length} at ${offsetBytes}+${storedBytes}, expected at ${next}`);
-		const rawBytes = footer.readUInt32LE(at + 40);
-		if (storedBytes > maxStoredBytes || rawBytes >= maxStoredBytes)
-			throw damaged(packId, `chunk ${chunks.length} of ${storedBytes} bytes, ${rawBytes} unpacked`);
-		next += storedBytes;
-		chunks.push({ digest: footer.toString('hex', at, at + 32), offsetBytes, storedBytes, rawBytes });
+		const storedBytes = footer.readUInt32LE(at + digestBytes);
+		if (storedBytes < minStoredBytes || storedBytes > maxStoredBytes)
+			throw damaged(packId, `chunk ${chunks.length} of ${storedBytes} bytes`);
+		chunks.push({ digest: footer.toString('hex', at, at + digestBytes), offsetBytes, storedBytes });
+		offsetBytes += storedBytes;
 	}
-	if (next !== dataBytes) throw damaged(packId, `its chunks end at ${next}, its footer begins at ${dataBytes}`);
+	if (offsetBytes !== dataBytes)
+		throw damaged(packId, `its chunks end at ${offsetBytes}, its footer begins at ${dataBytes}`);
 	return chunks;
 }
 
@@ -123,7 +141,7 @@ export function refOf(packId: string, { digest, offsetBytes, storedBytes }: Pack
 
 function damaged(packId: string, why: string): RouseError {
 	return new RouseError('format_damaged', `pack ${packId}: ${why}`, {
-		hint: 'put the pack back from a copy of the repository',
+		hint: 'import its machines again, or put the pack back from a copy of the repository',
 		details: { packId },
 	});
 }

@@ -1,4 +1,4 @@
-import { type ChunkRef, maxStoredBytes } from '../../model/chunk.ts';
+import { type ChunkRef, maxStoredBytes, minStoredBytes } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 
 /** Bytes of a chunk reference: in a page entry, and on a repository mover's socket (docs/format.md, "Reference"). */
@@ -34,8 +34,11 @@ export function storedBytesOf(from: Buffer, at: number): number {
 		if (from.compare(zeros, 0, chunkRefBytes, at, at + chunkRefBytes) === 0) return 0;
 		throw new RouseError('format_damaged', `reference at ${at} has a digest or a place, and no stored bytes`);
 	}
-	if (storedBytes > maxStoredBytes)
-		throw new RouseError('format_damaged', `reference at ${at} of ${storedBytes} bytes, at most ${maxStoredBytes}`);
+	if (storedBytes < minStoredBytes || storedBytes > maxStoredBytes)
+		throw new RouseError(
+			'format_damaged',
+			`reference at ${at} of ${storedBytes} bytes, not ${minStoredBytes} to ${maxStoredBytes}`,
+		);
 	return storedBytes;
 }
 

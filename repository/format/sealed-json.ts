@@ -1,62 +1,55 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
-import { digestOf } from './chunk.ts';
+import { sha256Of } from './sha256.ts';
 
 /** What every JSON object of a repository says of itself (docs/format.md, "JSON objects"). */
-const envelopeSchema = z.looseObject({
-	type: z.string(),
-	version: z.int().min(0),
-	features: z.array(z.string()),
-});
+const envelopeSchema = z.looseObject({ type: z.string(), version: z.int().min(0) });
 
 /** Format version that this program writes and reads. */
-export const formatVersion = 0;
-
-/** Features that this program knows: none yet. */
-const knownFeatures: readonly string[] = [];
+export const formatVersion = 1;
 
 /**
- * Canonical JSON (keys sorted by code unit, no white space, UTF-8) of `content` with type, version and features, and
- * with a checksum over all of that, so that no flipped bit can turn one configuration into another.
+ * Canonical JSON (RFC 8785) of `content` with type and version, and with a checksum over all of that, so that no flipped
+ * bit can turn one configuration into another.
  */
 export function sealJson(type: string, content: object): Buffer {
-	const body = { ...content, type, version: formatVersion, features: [] };
+	const body = { ...content, type, version: formatVersion };
 	return Buffer.from(canonicalJson({ ...body, checksum: checksumOf(body) }));
 }
 
 /**
- * The content of such an object. `repository_unsupported`: another version, or a feature this program does not know.
- * `format_damaged`: not JSON, not canonical, wrong checksum, an unknown or missing field. `key` is for the message.
+ * The content of such an object. `format_damaged`: not JSON, not canonical, wrong checksum, another type, an unknown or
+ * missing field; `repository_unsupported`: whole, and of another version. Checksum before version: a flipped bit is
+ * damage, never "too new". `key` is for the message.
  */
 export function openSealedJson<T>(type: string, schema: z.ZodType<T>, bytes: Uint8Array, key: string): T {
-	const text = Buffer.from(bytes).toString('utf8');
-	const document = parseEnvelope(text, key);
-	if (document.type !== type) throw damaged(key, `is of type ${shown(document.type)} instead of ${type}`);
-	if (document.version !== formatVersion)
-		throw unsupported(`${key} has format version ${document.version}; this program knows ${formatVersion}`);
-	const unknown = document.features.filter(feature => !knownFeatures.includes(feature));
-	if (unknown.length > 0)
-		throw unsupported(`${key} needs features this program does not know: ${shown(unknown.join(', '))}`);
-	if (canonicalOrNot(document) !== text) throw damaged(key, 'is not canonical JSON');
+	const document = parseObject(Buffer.from(bytes).toString('utf8'), key);
+	// Bytes, not text: what is no UTF-8 would be replaced on the way.
+	const canonical = canonicalOrNot(document);
+	if (canonical === undefined || !Buffer.from(canonical).equals(bytes)) throw damaged(key, 'is not canonical JSON');
 	const { checksum, ...body } = document;
 	const expected = checksumOf(body);
 	if (checksum !== expected) throw damaged(key, `has the checksum ${shown(checksum)} instead of ${expected}`);
-	const { type: _type, version: _version, features: _features, ...content } = body;
+	const envelope = envelopeSchema.safeParse(body);
+	if (!envelope.success) throw damaged(key, 'does not say its type and version', envelope.error);
+	const { type: found, version, ...content } = envelope.data;
+	if (found !== type) throw damaged(key, `is of type ${shown(found)} instead of ${type}`);
+	if (version !== formatVersion) throw unsupported(key, version);
 	const parsed = schema.safeParse(content);
 	if (!parsed.success) throw damaged(key, shown(refusalText(parsed.error)), parsed.error);
 	return parsed.data;
 }
 
-function parseEnvelope(text: string, key: string): z.infer<typeof envelopeSchema> {
+function parseObject(text: string, key: string): Record<string, unknown> {
 	let document: unknown;
 	try {
 		document = JSON.parse(text);
 	} catch (cause) {
 		throw damaged(key, `is not JSON (${text.length} characters)`, cause);
 	}
-	const parsed = envelopeSchema.safeParse(document);
-	if (!parsed.success) throw damaged(key, 'does not say its type, version and features', parsed.error);
+	const parsed = z.record(z.string(), z.unknown()).safeParse(document);
+	if (!parsed.success) throw damaged(key, 'is no JSON object', parsed.error);
 	return parsed.data;
 }
 
@@ -77,15 +70,20 @@ function shown(value: unknown): string {
 }
 
 function checksumOf(body: object): string {
-	return digestOf(Buffer.from(canonicalJson(body)));
+	return sha256Of(Buffer.from(canonicalJson(body)));
 }
 
-/** Only plain JSON values; `undefined` members are left out, as JSON.stringify does. */
+/**
+ * RFC 8785 of plain JSON values; `undefined` members are left out, as JSON.stringify does. By hand: an object made anew with
+ * its keys in order would still have those first that look like numbers.
+ */
 export function canonicalJson(value: unknown): string {
-	return JSON.stringify(value, (_key, member: unknown) => {
-		if (typeof member !== 'object' || member === null || Array.isArray(member)) return member;
-		return Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
-	});
+	if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+	if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+	const members = Object.entries(value)
+		.filter(([, member]) => member !== undefined)
+		.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+	return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
 }
 
 function damaged(key: string, why: string, cause?: unknown): RouseError {
@@ -95,6 +93,15 @@ function damaged(key: string, why: string, cause?: unknown): RouseError {
 	});
 }
 
-function unsupported(message: string): RouseError {
-	return new RouseError('repository_unsupported', message, { hint: 'use a newer version of Rouse' });
+function unsupported(key: string, version: number): RouseError {
+	const why =
+		version < formatVersion
+			? 'of before the first release, which nothing reads any more'
+			: `this program knows ${formatVersion}`;
+	return new RouseError('repository_unsupported', `${key} has format version ${version}: ${why}`, {
+		hint:
+			version < formatVersion
+				? 'make a new repository with `rouse repo init` and import the machines again'
+				: 'use a newer version of Rouse',
+	});
 }

@@ -1,29 +1,71 @@
-import { hash } from 'node:crypto';
 import type { ChunkRef } from '../../model/chunk.ts';
-import { encodeChunk } from '../format/chunk.ts';
+import { digestChunk, encodeChunk } from '../format/chunk.ts';
+import type { ChunkKind } from '../format/frame-table.ts';
 import type { Store } from '../store/contract.ts';
-import { KnownChunks } from './known-chunks.ts';
-import { PackWriter, type PackWriterOptions } from './pack-writer.ts';
+import { PackWriter, type StoredPack } from './pack-writer.ts';
+import { StoredChunks } from './stored-chunks.ts';
 
-/** A chunk on its way into the repository. */
+/** Where a chunk stands on the disk being imported; height 0 for chunks, 1 and more for pages (chunk-source.ts). */
+export interface ChunkPosition {
+	disk: number;
+	height: number;
+	number: number;
+}
+
+/** What the repository holds already, as docs/format.md, "An import" defines it. */
+export interface KnownChunks {
+	/** At the same position of the machine's latest point: its places win, so that pages stay shared. */
+	inBase(digest: Buffer, position: ChunkPosition, rawBytes: number): Promise<ChunkRef | undefined>;
+	/** Anywhere. */
+	anywhere(digest: Buffer, rawBytes: number): Promise<ChunkRef | undefined>;
+}
+
+/** A chunk on its way into the repository; equal ones that are under way at once are one. */
 export interface PreparedChunk {
-	entry: number;
+	digest: Buffer;
 	rawBytes: number;
-	/** Undefined when it is known. */
-	fresh: { digest: string; stored: Buffer } | undefined;
+	/** Where it lies; of a new one since it was stored. */
+	ref?: ChunkRef | undefined;
+	/** What is to be stored, until it is. */
+	stored?: Buffer | undefined;
+}
+
+export interface ChunkStorerOptions {
+	kind: ChunkKind;
+	frameSizeBytes: number;
+	packBytes: number;
+	known: KnownChunks;
+	/** Makes packs findable for later imports. */
+	writeIndex: (packs: readonly StoredPack[]) => Promise<void>;
+	before?: () => Promise<void>;
+	onStored?: (pack: StoredPack) => Promise<void>;
+	signal?: AbortSignal | undefined;
 }
 
 /** Stores chunks that are not known yet: digest, look up, compress, append to a pack. */
 export class ChunkStorer {
-	readonly #known: KnownChunks;
+	readonly #options: ChunkStorerOptions;
 	readonly #packs: PackWriter;
-	readonly #packNumbers = new Map<string, number>();
+	readonly #own = new StoredChunks();
+	/** New chunks that are not stored yet, by digest in hex. */
+	readonly #underWay = new Map<string, PreparedChunk>();
 	/** Bytes, before compression, of chunks that were not known. */
 	newBytes = 0;
 
-	constructor(store: Store, known: KnownChunks, packs: PackWriterOptions) {
-		this.#known = known;
-		this.#packs = new PackWriter(store, packs);
+	constructor(store: Store, options: ChunkStorerOptions) {
+		const { kind, packBytes, before, onStored, signal } = options;
+		this.#options = options;
+		this.#packs = new PackWriter(store, {
+			kind,
+			packBytes,
+			before,
+			signal,
+			onStored: async pack => {
+				await onStored?.(pack);
+				const full = this.#own.stored(pack);
+				if (full !== undefined) await this.#index(full);
+			},
+		});
 	}
 
 	get storedBytes(): number {
@@ -34,24 +76,40 @@ export class ChunkStorer {
 	 * Looks the chunk up and compresses it when it is new. May run for several chunks at once; of two equal ones the
 	 * first is the new one. `raw` must not change until the promise is settled, and may afterwards.
 	 */
-	async prepare(raw: Buffer): Promise<PreparedChunk> {
-		const digest = hash('sha256', raw, 'buffer');
-		const entry = this.#known.find(digest);
-		if (entry !== undefined) return { entry, rawBytes: raw.length, fresh: undefined };
-		// Known from here on, before the first `await`, so that an equal chunk finds it.
-		const added = this.#known.add(digest);
-		const stored = await encodeChunk(raw);
-		return { entry: added, rawBytes: raw.length, fresh: { digest: digest.toString('hex'), stored } };
+	async prepare(raw: Buffer, position: ChunkPosition): Promise<PreparedChunk> {
+		const { kind, frameSizeBytes, known } = this.#options;
+		const digested = digestChunk(raw, frameSizeBytes, kind);
+		const { digest } = digested;
+		const rawBytes = raw.length;
+		const inBase = await known.inBase(digest, position, rawBytes);
+		if (inBase !== undefined) return { digest, rawBytes, ref: inBase };
+		const own = this.#own.find(digest);
+		if (own !== undefined) return { digest, rawBytes, ref: own };
+		const key = digest.toString('hex');
+		const underWay = this.#underWay.get(key);
+		if (underWay !== undefined) return underWay;
+		// Registered before the next `await`, so that an equal chunk finds it.
+		const prepared: PreparedChunk = { digest, rawBytes };
+		this.#underWay.set(key, prepared);
+		prepared.ref = await known.anywhere(digest, rawBytes);
+		if (prepared.ref === undefined) prepared.stored = await encodeChunk(digested);
+		return prepared;
 	}
 
 	/** Must be called in the order in which chunks were prepared: so an equal chunk before this one has its place. */
-	async store({ entry, rawBytes, fresh }: PreparedChunk): Promise<ChunkRef> {
-		if (fresh !== undefined) {
-			const { packId, offsetBytes } = await this.#packs.append(fresh.digest, fresh.stored, rawBytes);
-			this.#known.setPlace(entry, this.#packNumber(packId), offsetBytes, fresh.stored.length);
+	async store(prepared: PreparedChunk): Promise<ChunkRef> {
+		const { digest, rawBytes, stored } = prepared;
+		const hex = digest.toString('hex');
+		if (prepared.ref === undefined && stored !== undefined) {
+			const place = await this.#packs.append(hex, stored, rawBytes);
+			prepared.ref = { digest: hex, ...place, storedBytes: stored.length };
+			prepared.stored = undefined;
+			this.#own.add(digest, prepared.ref);
 			this.newBytes += rawBytes;
 		}
-		return this.#known.ref(entry);
+		this.#underWay.delete(hex);
+		if (prepared.ref === undefined) throw new Error(`chunk ${hex} was stored before it was prepared`);
+		return prepared.ref;
 	}
 
 	/** Returns when everything stored is in the store. */
@@ -59,12 +117,19 @@ export class ChunkStorer {
 		await this.#packs.flush();
 	}
 
-	#packNumber(packId: string): number {
-		const known = this.#packNumbers.get(packId);
-		if (known !== undefined) return known;
-		const number = this.#known.addPack(packId);
-		this.#packNumbers.clear(); // only the pack that is being filled is ever asked for
-		this.#packNumbers.set(packId, number);
-		return number;
+	/** After `flush`: an index for the packs that have none. */
+	async indexRest(): Promise<void> {
+		const rest = this.#own.rest();
+		if (rest.length > 0) await this.#index(rest);
+	}
+
+	/** Leaves nothing half-written. */
+	async abandon(): Promise<void> {
+		await this.#packs.abandon();
+	}
+
+	async #index(packs: readonly StoredPack[]): Promise<void> {
+		await this.#options.writeIndex(packs);
+		this.#own.forget(packs);
 	}
 }

@@ -14,8 +14,11 @@ const readsInFlight = 4;
 const segmentsInFlight = 2;
 
 export interface DiskImport {
+	/** Its number. */
+	disk: number;
 	source: DiskSource;
 	chunkSizeBytes: number;
+	frameSizeBytes: number;
 	data: ChunkStorer;
 	pages: ChunkStorer;
 	signal: AbortSignal;
@@ -32,13 +35,15 @@ interface PreparedSegment {
 
 /** Stores a disk's chunks and pages; the image is true once both storers are flushed. */
 export async function importDisk(work: DiskImport): Promise<DiskImage> {
-	const { source, chunkSizeBytes, data, pages, signal, onProgress } = work;
+	const { disk, source, chunkSizeBytes, frameSizeBytes, data, pages, signal, onProgress } = work;
 	const { sizeBytes, missing } = source;
 	const map = pageMapOf({ sizeBytes, chunkSizeBytes });
 	const chunksPerRead = Math.max(1, Math.floor(readBytes / chunkSizeBytes));
 	const buffers = new BufferPool(chunksPerRead * chunkSizeBytes);
-	const tree = new PageTreeWriter(map, async page => pages.store(await pages.prepare(page)));
-	const content = new ContentDigester(map);
+	const tree = new PageTreeWriter(map, async (page, level, number) =>
+		pages.store(await pages.prepare(page, { disk, height: level + 1, number })),
+	);
+	const content = new ContentDigester({ sizeBytes, chunkSizeBytes, frameSizeBytes });
 	let dataBytes = 0;
 
 	const segments = segmentsOf(source.extents(signal), map, chunksPerRead);
@@ -52,8 +57,9 @@ export async function importDisk(work: DiskImport): Promise<DiskImage> {
 		const chunks = await Promise.all(
 			Array.from({ length: segment.count }, async (_, position) => {
 				const start = position * chunkSizeBytes;
-				const raw = buffer.subarray(start, start + chunkRawBytes(map, segment.firstIndex + position));
-				return isZero(raw) ? undefined : data.prepare(raw);
+				const number = segment.firstIndex + position;
+				const raw = buffer.subarray(start, start + chunkRawBytes(map, number));
+				return isZero(raw) ? undefined : data.prepare(raw, { disk, height: 0, number });
 			}),
 		);
 		return { segment, buffer, chunks };
@@ -73,7 +79,7 @@ export async function importDisk(work: DiskImport): Promise<DiskImage> {
 	onProgress(sizeBytes);
 	const root = await tree.finish();
 	const optional = { ...(root ? { root } : {}), ...(missing ? { missing } : {}) };
-	return { sizeBytes, chunkSizeBytes, contentDigest: content.finish(), dataBytes, ...optional };
+	return { sizeBytes, chunkSizeBytes, frameSizeBytes, contentDigest: content.finish(), dataBytes, ...optional };
 }
 
 /** memcmp against zeros: a chunk with data in it is mostly known for one by its first bytes. */

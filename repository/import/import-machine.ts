@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type { DiskImage, MissingPart } from '../../model/chunk.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { refusalText } from '../../model/issue-text.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import type { MachineConfig } from '../../model/machine.ts';
-import { digestOf } from '../format/chunk.ts';
+import { pageFrameBytes } from '../format/frame-table.ts';
 import { keys } from '../format/keys.ts';
 import { limits } from '../format/limits.ts';
 import { decodeManifest, encodeManifest, isDiskSize, type Manifest, manifestFields } from '../format/manifest.ts';
@@ -12,8 +13,14 @@ import type { Repository } from '../repository.ts';
 import { ChunkStorer } from './chunk-storer.ts';
 import type { DiskSource } from './disk-source.ts';
 import { importDisk } from './import-disk.ts';
+import { BadPlaces } from '../bad-places.ts';
+import { DirectChunkSource } from '../direct-chunk-source.ts';
+import { sha256Of } from '../format/sha256.ts';
+import { IndexedChunks } from '../index/indexed-chunks.ts';
+import { VerifiedChunks } from '../verified-chunks.ts';
+import { BasePoint } from './base-point.ts';
 import { announceImport } from './intent.ts';
-import { KnownChunks } from './known-chunks.ts';
+import { ReadPages, RepositoryChunks } from './known-chunks.ts';
 
 export interface ImportRequest {
 	repository: Repository;
@@ -75,11 +82,16 @@ export async function importMachine(request: ImportRequest, options: ImportOptio
 	const { store } = repository;
 	const key = keys.point(machine, time);
 	if ((await store.size(key, options.signal)) !== undefined) throw pointExists(machine, time);
-	const intent = await announceImport(store, machine, time, options.signal);
+	const importId = randomUUID();
+	const { chunkSizeBytes, frameSizeBytes } = repository;
+	const disks = request.sources.map(({ sizeBytes }) => ({ sizeBytes }));
+	const scope = { importId, machine, time, moment: null, disks, chunkSizeBytes, frameSizeBytes };
+	await announceImport(store, scope, options.signal);
+	const intent = keys.intent(importId);
 	let result: StoredPoint;
 	try {
 		options.reached?.('intent');
-		result = await storePoint(request, key, options);
+		result = await storePoint(request, importId, key, options);
 	} catch (error) {
 		// The first failure is the one to tell; an intent left behind only delays a prune.
 		await store.delete(intent).catch(() => {});
@@ -97,24 +109,37 @@ export async function importMachine(request: ImportRequest, options: ImportOptio
 
 async function storePoint(
 	request: ImportRequest,
+	importId: string,
 	key: string,
 	{ signal = new AbortController().signal, progress, reached }: ImportOptions,
 ): Promise<StoredPoint> {
 	const { repository, machine, time, sources, config, packBytes = defaultPackBytes } = request;
-	const { store, chunkSizeBytes } = repository;
-	const known = new KnownChunks();
+	const { store, chunkSizeBytes, frameSizeBytes } = repository;
+	const indexed = new IndexedChunks();
 	const unreadablePacks: string[] = [];
 	for await (const footer of allPackFooters(store, ({ packId }) => unreadablePacks.push(packId), signal))
-		known.addFooter(footer);
+		indexed.addFooter(footer);
 	reached?.('known');
 	// Pages in packs of their own: a walk over a disk's map then reads them in one go, and data stays in disk order.
-	const data = new ChunkStorer(store, known, { packBytes, signal });
-	const pages = new ChunkStorer(store, known, { packBytes, signal });
+	const chunks = new VerifiedChunks(new DirectChunkSource(store));
+	const base = await BasePoint.open(repository, chunks, machine, signal);
+	const known = new RepositoryChunks({ base, indexed, bad: new BadPlaces(), signal });
+	const writeIndex = async () => {};
+	const data = new ChunkStorer(store, { kind: 'chunk', frameSizeBytes, packBytes, known, writeIndex, signal });
+	const pages = new ChunkStorer(store, {
+		kind: 'page',
+		frameSizeBytes: pageFrameBytes,
+		packBytes,
+		known: new ReadPages(known, chunks, signal),
+		writeIndex,
+		before: () => data.flush(),
+		signal,
+	});
 	const disks: DiskImage[] = [];
 	for (const [disk, source] of sources.entries()) {
 		const onProgress = (doneBytes: number) =>
 			progress?.({ disk, doneBytes, totalBytes: source.sizeBytes, newBytes: data.newBytes });
-		disks.push(await importDisk({ source, chunkSizeBytes, data, pages, signal, onProgress }));
+		disks.push(await importDisk({ disk, source, chunkSizeBytes, frameSizeBytes, data, pages, signal, onProgress }));
 		reached?.('disk');
 	}
 	// Data before what refers to it, pages before the manifest: a crash in between leaves no reference to nothing.
@@ -125,13 +150,16 @@ async function storePoint(
 	// Last before the manifest: what changes from here on is another moment's.
 	for (const source of sources) await source.checkUnchanged?.();
 	signal.throwIfAborted();
-	const manifestBytes = encodeAndCompare({ repositoryId: repository.id, machine, time, config, disks }, key);
+	const manifestBytes = encodeAndCompare(
+		{ repositoryId: repository.id, machine, time, importId, config, facts: {}, disks },
+		key,
+	);
 	if (!(await store.putExclusive(key, manifestBytes, signal))) throw pointExists(machine, time);
 	reached?.('manifest');
 	return {
 		machine,
 		restorePoint: time,
-		manifestDigest: digestOf(manifestBytes),
+		manifestDigest: sha256Of(manifestBytes),
 		disks: disks.map(({ sizeBytes, missing }) => ({ sizeBytes, ...(missing ? { missing } : {}) })),
 		newBytes: data.newBytes,
 		storedBytes: data.storedBytes + pages.storedBytes + manifestBytes.length,

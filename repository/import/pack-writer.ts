@@ -1,104 +1,192 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { RouseError } from '../../model/errors.ts';
+import { Digester } from '../format/digest.ts';
+import type { ChunkKind } from '../format/frame-table.ts';
 import { keys } from '../format/keys.ts';
 import { limits } from '../format/limits.ts';
-import { decodePackEnd, encodePackEnd, maxPackBytes, type PackedChunk, packEndBytes } from '../format/pack.ts';
-import type { Store } from '../store/contract.ts';
+import {
+	decodePackEnd,
+	encodePackEnd,
+	maxPackBytes,
+	type PackedChunk,
+	packEndBytes,
+	type PackFooter,
+} from '../format/pack.ts';
+import type { ObjectWriter, Store } from '../store/contract.ts';
 
 export interface PackPlace {
 	packId: string;
 	offsetBytes: number;
 }
 
+/** A pack that is in the store. */
+export interface StoredPack {
+	footer: PackFooter;
+	/** Of the whole pack. */
+	sizeBytes: number;
+}
+
 export interface PackWriterOptions {
-	/** Size at which a pack is put into the store. */
+	kind: ChunkKind;
+	/** Size at which a pack is finished. */
 	packBytes: number;
+	/** What must be durable before a pack is: waited for when one is full. */
+	before?: (() => Promise<void>) | undefined;
+	/** Told of each pack when it is durable, in their order; it may fail, and the writer with it. */
+	onStored?: ((pack: StoredPack) => Promise<void>) | undefined;
 	/** Ends the puts; the writer is dead then, as after an error. */
 	signal?: AbortSignal | undefined;
 }
 
+/** Stored chunks are collected to pieces of this size: few writes, and little memory. */
+const pieceBytes = 1024 * 1024;
+
 /**
- * Collects stored chunks into packs, in memory, and puts each into the store when it is full; one put is under way while
- * the next pack is filled. A place is true once `flush` has returned. After an error the writer is dead.
+ * Writes stored chunks into packs, one after the other; while one is being made durable the next is filled. A place is true
+ * once `flush` has returned. After an error the writer is dead; whoever gives it up calls `abandon`.
  */
 export class PackWriter {
 	readonly #store: Store;
-	readonly #packBytes: number;
-	readonly #signal: AbortSignal | undefined;
-	#packId = randomPackId();
-	#parts: Buffer[] = [];
-	#chunks: PackedChunk[] = [];
-	#filledBytes = 0;
+	readonly #options: PackWriterOptions;
+	#pack: OpenPack | undefined;
 	#publishing: Promise<void> = Promise.resolve();
 	#failure: unknown;
 	/** Bytes that this writer added to the store, footers included. */
 	storedBytes = 0;
 
-	constructor(store: Store, { packBytes, signal }: PackWriterOptions) {
+	constructor(store: Store, options: PackWriterOptions) {
 		this.#store = store;
-		this.#packBytes = packBytes;
-		this.#signal = signal;
+		this.#options = options;
 	}
 
-	/** Where the chunk will lie. Waits while two packs are full. `stored` must not change until `flush` has returned. */
+	/** Where the chunk will lie. `stored` is kept until it is written, and must not change. */
 	async append(digest: string, stored: Buffer, rawBytes: number): Promise<PackPlace> {
-		const full = this.#filledBytes + stored.length > Math.min(this.#packBytes, maxPackBytes);
-		if (this.#filledBytes > 0 && (full || this.#chunks.length === limits.packChunks)) await this.#publish();
-		if (this.#failure !== undefined) throw this.#failure;
-		const offsetBytes = this.#filledBytes;
-		this.#parts.push(stored);
-		this.#chunks.push({ digest, offsetBytes, storedBytes: stored.length, rawBytes });
-		this.#filledBytes += stored.length;
-		return { packId: this.#packId, offsetBytes };
+		this.#throwFailure();
+		if (this.#pack?.isFull(stored.length, this.#options.packBytes)) await this.#publish();
+		const { kind, signal } = this.#options;
+		this.#pack ??= await OpenPack.begin(this.#store, kind, signal);
+		return this.#pack.append(digest, stored, rawBytes);
 	}
 
 	/** Returns when all that was appended is in the store. */
 	async flush(): Promise<void> {
-		if (this.#chunks.length > 0) await this.#publish();
+		await this.#publish();
 		await this.#publishing;
-		if (this.#failure !== undefined) throw this.#failure;
+		this.#throwFailure();
 	}
 
-	/** Hands the full pack over, once the one before it is stored, and begins another. */
+	/** Leaves nothing of a pack that is not finished. Waits for the one that is being made durable. */
+	async abandon(): Promise<void> {
+		await this.#publishing;
+		await this.#pack?.abandon();
+	}
+
+	/** Hands the open pack over, once the one before it is stored. */
 	async #publish(): Promise<void> {
 		await this.#publishing;
-		if (this.#failure !== undefined) throw this.#failure;
-		const packId = this.#packId;
-		const pack = assemblePack(packId, this.#parts, this.#chunks, this.#filledBytes);
-		this.#packId = randomPackId();
-		this.#parts = [];
-		this.#chunks = [];
-		this.#filledBytes = 0;
-		this.#publishing = this.#put(packId, pack);
+		this.#throwFailure();
+		const pack = this.#pack;
+		if (pack === undefined) return;
+		this.#pack = undefined;
+		this.#publishing = this.#finish(pack);
 	}
 
 	/** Never rejects: the failure is kept for the next call, which may come much later. */
-	async #put(packId: string, pack: Buffer): Promise<void> {
+	async #finish(pack: OpenPack): Promise<void> {
 		try {
-			if (!(await this.#store.putExclusive(keys.pack(packId), pack, this.#signal)))
-				throw new RouseError('internal', `a pack with the random id ${packId} exists already`);
-			this.storedBytes += pack.length;
+			await this.#options.before?.();
+			const stored = await pack.finish();
+			this.storedBytes += stored.sizeBytes;
+			await this.#options.onStored?.(stored);
 		} catch (error) {
 			this.#failure = error;
+			await pack.abandon().catch(() => {}); // the first failure is the one to tell
 		}
+	}
+
+	#throwFailure(): void {
+		if (this.#failure !== undefined) throw this.#failure;
 	}
 }
 
-/** The bytes of a pack; what they say of themselves is read back and compared before anybody stores them. */
-function assemblePack(packId: string, parts: readonly Buffer[], chunks: PackedChunk[], dataBytes: number): Buffer {
-	const pack = Buffer.allocUnsafeSlow(dataBytes + packEndBytes(chunks.length));
-	let at = 0;
-	for (const part of parts) at += part.copy(pack, at);
-	encodePackEnd({ packId, chunks }).copy(pack, dataBytes);
-	const readBack = decodePackEnd(pack.subarray(dataBytes), packId, pack.length);
-	if (at !== dataBytes || !isDeepStrictEqual(readBack, { packId, chunks }))
-		throw new RouseError('internal', `the footer of pack ${packId} reads back differently: bad memory, or a bug`, {
-			hint: 'nothing of this pack was stored; test the memory of this machine, and report it',
-		});
-	return pack;
-}
+/** The pack that is being filled. */
+class OpenPack {
+	readonly #packId: string;
+	readonly #writer: ObjectWriter;
+	readonly #kind: ChunkKind;
+	readonly #chunks: PackedChunk[] = [];
+	readonly #digester = new Digester();
+	#piece: Buffer[] = [];
+	#pieceFilled = 0;
+	#dataBytes = 0;
+	#rawBytes = 0;
 
-function randomPackId(): string {
-	return randomBytes(16).toString('hex');
+	private constructor(packId: string, writer: ObjectWriter, kind: ChunkKind) {
+		this.#packId = packId;
+		this.#writer = writer;
+		this.#kind = kind;
+	}
+
+	static async begin(store: Store, kind: ChunkKind, signal: AbortSignal | undefined): Promise<OpenPack> {
+		const packId = randomBytes(16).toString('hex');
+		return new OpenPack(packId, await store.create(keys.pack(packId), signal), kind);
+	}
+
+	isFull(nextBytes: number, packBytes: number): boolean {
+		if (this.#chunks.length === 0) return false;
+		const dataBytes = this.#dataBytes + nextBytes;
+		const tooLong = dataBytes + packEndBytes(this.#chunks.length + 1) > maxPackBytes;
+		return dataBytes > packBytes || tooLong || this.#chunks.length === limits.packChunks;
+	}
+
+	async append(digest: string, stored: Buffer, rawBytes: number): Promise<PackPlace> {
+		const offsetBytes = this.#dataBytes;
+		this.#chunks.push({ digest, offsetBytes, storedBytes: stored.length });
+		this.#digester.update(stored);
+		this.#piece.push(stored);
+		this.#pieceFilled += stored.length;
+		this.#dataBytes += stored.length;
+		this.#rawBytes += rawBytes;
+		if (this.#pieceFilled >= pieceBytes) await this.#writePiece();
+		return { packId: this.#packId, offsetBytes };
+	}
+
+	async #writePiece(): Promise<void> {
+		const piece = Buffer.concat(this.#piece, this.#pieceFilled);
+		this.#piece = [];
+		this.#pieceFilled = 0;
+		await this.#writer.append(piece);
+	}
+
+	/** What the pack says of itself is read back and compared before anybody can see it. */
+	async finish(): Promise<StoredPack> {
+		if (this.#pieceFilled > 0) await this.#writePiece();
+		const dataDigest = this.#digester.digest();
+		const footer = {
+			packId: this.#packId,
+			kind: this.#kind,
+			rawBytes: this.#rawBytes,
+			chunks: this.#chunks,
+			dataDigest,
+		};
+		const end = encodePackEnd(footer);
+		const sizeBytes = this.#dataBytes + end.length;
+		if (!isDeepStrictEqual(decodePackEnd(end, this.#packId, sizeBytes), footer))
+			throw new RouseError(
+				'internal',
+				`the footer of pack ${this.#packId} reads back differently: bad memory, or a bug`,
+				{
+					hint: 'nothing of this pack was stored; test the memory of this machine, and report it',
+				},
+			);
+		await this.#writer.append(end);
+		if (!(await this.#writer.finish()))
+			throw new RouseError('internal', `a pack with the random id ${this.#packId} exists already`);
+		return { footer, sizeBytes };
+	}
+
+	async abandon(): Promise<void> {
+		await this.#writer.abandon();
+	}
 }

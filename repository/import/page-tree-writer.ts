@@ -9,7 +9,7 @@ interface OpenPage {
 }
 
 /** Stores a page, or finds it stored already, and tells where. */
-export type StorePage = (page: Buffer) => Promise<ChunkRef>;
+export type StorePage = (page: Buffer, level: number, number: number) => Promise<ChunkRef>;
 
 /**
  * Builds a disk's page map from its chunks in ascending order; what is left out is zero. One page of each level is open
@@ -51,7 +51,7 @@ export class PageTreeWriter {
 		const page = this.#open[level];
 		if (page === undefined) return;
 		this.#open[level] = undefined;
-		const ref = await this.#store(page.bytes);
+		const ref = await this.#store(page.bytes, level, page.number);
 		if (level === this.#map.levels.length - 1) this.#root = ref;
 		else await this.#add(level + 1, page.number, ref);
 	}

@@ -2,7 +2,7 @@
  * Where the objects of a repository lie: a directory, memory, later an object store. Nothing above this interface may
  * assume a file system. MUST and MAY are those of RFC 2119; `conformance.ts` holds every implementation to them.
  *
- * Keys: 1 to 512 of `a-z 0-9 A-Z . : _ - /`, parts between slashes are not empty and do not start with "."; no
+ * Keys: 1 to 512 of `a-z 0-9 A-Z . _ - /`, parts between slashes are not empty and do not start with "."; no
  * key is another one's with a slash and more behind it. Objects are
  * immutable: there is no way to change one. All methods MAY be called concurrently, by several processes at once.
  * Errors by code: `store_unreachable` (transient) when the store does not answer, `space_short` when it is full,
@@ -23,6 +23,16 @@ export interface Store {
 	 */
 	putExclusive(key: string, data: Uint8Array, signal?: AbortSignal): Promise<boolean>;
 	/**
+	 * Begins an object that is too large to be handed over at once. Nothing is there before `finish`; whoever begins one ends
+	 * it, by `finish` or `abandon`. A signal that is aborted ends what is under way as it ends a put.
+	 */
+	create(key: string, signal?: AbortSignal): Promise<ObjectWriter>;
+	/**
+	 * Returns when the names of all objects that were there under this prefix ("" or ending with "/") are durable, whoever
+	 * made them: one may be seen before the put that made it has returned.
+	 */
+	settle(prefix: string, signal?: AbortSignal): Promise<void>;
+	/**
 	 * Fills `into` with the object's bytes from `offsetBytes` on and returns how many there were: fewer than asked for at
 	 * the object's end, 0 past it. Undefined when there is no such object. `io_failed` when the medium has lost these bytes
 	 * or is gone as a whole: which of the two, a look at other objects tells.
@@ -39,6 +49,16 @@ export interface Store {
 	delete(key: string): Promise<void>;
 	/** Frees what it holds; idempotent. Nothing may be called afterwards. */
 	close(): Promise<void>;
+}
+
+/** An object that is being written. Its methods are called one after the other; after one that failed only `abandon`. */
+export interface ObjectWriter {
+	/** `bytes` MAY be used again when it returns. */
+	append(bytes: Uint8Array): Promise<void>;
+	/** As `putExclusive`: durable, or false when the key is taken, and then nothing is left of it. */
+	finish(): Promise<boolean>;
+	/** Leaves nothing of an object that was not finished; idempotent, and does nothing after `finish`. */
+	abandon(): Promise<void>;
 }
 
 export interface StoredObject {

@@ -10,7 +10,8 @@ import {
 	removeFileDurably,
 	temporarySuffix,
 } from '../../system/durable-file.ts';
-import type { Store, StoredObject, StoreProperties } from './contract.ts';
+import type { ObjectWriter, Store, StoredObject, StoreProperties } from './contract.ts';
+import { DirectoryWriter } from './directory-writer.ts';
 import { type Folder, inFolder, liesAt, openFolder, openRegular, regularSize } from './folder.ts';
 import { checkKey, isKeyPart, maxKeyLength } from './key.ts';
 import { OpenFiles } from './open-files.ts';
@@ -41,6 +42,41 @@ export class DirectoryStore implements Store {
 		} catch (cause) {
 			throwReason(cause, signal);
 			throw writeFailure(cause, `cannot write ${exactBytes(data.length)} to ${path}`);
+		}
+	}
+
+	async create(key: string, signal?: AbortSignal): Promise<ObjectWriter> {
+		const path = this.#path(key);
+		const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+			try {
+				return await work();
+			} catch (cause) {
+				throwReason(cause, signal);
+				throw writeFailure(cause, `cannot write ${path}`);
+			}
+		};
+		const writer = await guarded(async () => {
+			signal?.throwIfAborted();
+			return DirectoryWriter.begin(this.location, key, signal);
+		});
+		return {
+			append: bytes => guarded(() => writer.append(bytes)),
+			finish: () => guarded(() => writer.finish()),
+			abandon: () => guarded(() => writer.abandon()),
+		};
+	}
+
+	async settle(prefix: string, signal?: AbortSignal): Promise<void> {
+		const parts = prefix.split('/').slice(0, -1);
+		try {
+			// Each folder above too: whoever made one of these may not have come to making its name durable.
+			for (let depth = 0; depth < parts.length; depth++)
+				await inFolder(this.location, parts.slice(0, depth), folder => folder.sync());
+			await inFolder(this.location, parts, folder => syncAll(folder, signal));
+		} catch (cause) {
+			if (isAbsence(cause)) return;
+			throwReason(cause, signal);
+			throw writeFailure(cause, `cannot make the names in ${join(this.location, ...parts)} durable`);
 		}
 	}
 
@@ -120,6 +156,21 @@ export class DirectoryStore implements Store {
 		// By a link, or moved in this moment.
 		await file.close();
 		return this.#within(key, (folder, name) => openRegular(folder.at(name), path));
+	}
+}
+
+/** The names in a folder and in those below it. */
+async function syncAll(folder: Folder, signal: AbortSignal | undefined): Promise<void> {
+	signal?.throwIfAborted();
+	await folder.sync();
+	for (const { name, isFolder } of await entriesOf(folder, '')) {
+		const child = isFolder ? await unlessGone(folder.child(name)) : undefined;
+		if (child === undefined) continue;
+		try {
+			await syncAll(child, signal);
+		} finally {
+			await child.close();
+		}
 	}
 }
 

@@ -53,6 +53,11 @@ export class Folder {
 		return `/proc/self/fd/${this.#handle.fd}/${name}`;
 	}
 
+	/** Makes the names in it durable. */
+	async sync(): Promise<void> {
+		await this.#handle.sync();
+	}
+
 	async close(): Promise<void> {
 		await this.#handle.close();
 	}
@@ -64,7 +69,7 @@ export class Folder {
 			if (isErrno(error, 'EEXIST')) return; // somebody else has just made it
 			throw error;
 		}
-		await this.#handle.sync();
+		await this.sync();
 	}
 }
 

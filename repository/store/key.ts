@@ -10,5 +10,5 @@ export function checkKey(key: string): void {
 
 /** What may stand between the slashes of a key. */
 export function isKeyPart(name: string): boolean {
-	return /^[a-zA-Z0-9_:-][a-zA-Z0-9._:-]*$/.test(name);
+	return /^[a-zA-Z0-9_-][a-zA-Z0-9._-]*$/.test(name);
 }

@@ -1,5 +1,5 @@
 import { checkKey } from './key.ts';
-import type { Store, StoredObject, StoreProperties } from './contract.ts';
+import type { ObjectWriter, Store, StoredObject, StoreProperties } from './contract.ts';
 
 /** A store that lives as long as this object: for tests. */
 export class MemoryStore implements Store {
@@ -13,6 +13,26 @@ export class MemoryStore implements Store {
 		if (this.#objects.has(key)) return false;
 		this.#objects.set(key, Buffer.from(data));
 		return true;
+	}
+
+	async create(key: string, signal?: AbortSignal): Promise<ObjectWriter> {
+		signal?.throwIfAborted();
+		checkKey(key);
+		const parts: Buffer[] = [];
+		return {
+			append: async bytes => {
+				signal?.throwIfAborted();
+				parts.push(Buffer.from(bytes));
+			},
+			finish: () => this.putExclusive(key, Buffer.concat(parts), signal),
+			abandon: async () => {
+				parts.length = 0;
+			},
+		};
+	}
+
+	async settle(_prefix: string, signal?: AbortSignal): Promise<void> {
+		signal?.throwIfAborted();
 	}
 
 	async read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number | undefined> {

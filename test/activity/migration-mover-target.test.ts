@@ -11,7 +11,13 @@ import { temporaryDirectory } from '../equipment/captive.ts';
 import { allocateTarget, sampleRecoveryId } from '../equipment/movers.ts';
 
 const chunkSizeBytes = 1024 * 1024;
-const image = { sizeBytes: 40 * chunkSizeBytes, chunkSizeBytes, contentDigest: 'ab'.repeat(32), dataBytes: 0 };
+const image = {
+	sizeBytes: 40 * chunkSizeBytes,
+	chunkSizeBytes,
+	frameSizeBytes: 65_536,
+	contentDigest: 'ab'.repeat(32),
+	dataBytes: 0,
+};
 
 /** Calls to the kernel in the order in which they began and ended, with the chunks they are about. */
 type Event = { what: 'written' | 'sync' | 'synced' | 'record'; chunks: number[] };

@@ -11,7 +11,6 @@ import { ChunkServer } from '../../movers/repository-mover/serve-chunks.ts';
 import type { StoredChunk } from '../../repository/chunk-source.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
-import { digestOf, encodeChunk } from '../../repository/format/chunk.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
@@ -20,6 +19,7 @@ import { systemClock } from '../../system/clock.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import { listenOnSocket } from '../../system/unix-http.ts';
 import { waitFor } from '../../system/wait.ts';
+import { storedChunk } from '../equipment/stored-chunk.ts';
 import { captive, temporaryDirectory } from '../equipment/captive.ts';
 import { launchRepositoryMover, startRepositoryMover } from '../equipment/movers.ts';
 import { sampleDisk, storeDisk } from '../equipment/stored-disk.ts';
@@ -177,8 +177,8 @@ test('one chunk after the other comes over one connection', async t => {
 	const { store } = await openRepository(repository);
 	t.after(() => store.close());
 	const raw = Buffer.alloc(128 * 1024, 'a chunk as any other');
-	const stored = await encodeChunk(raw);
-	const ref = { digest: digestOf(raw), packId: 'ab'.repeat(16), offsetBytes: 0, storedBytes: stored.length };
+	const { digest, stored } = await storedChunk(raw);
+	const ref = { digest, packId: 'ab'.repeat(16), offsetBytes: 0, storedBytes: stored.length };
 	await store.putExclusive(keys.pack(ref.packId), stored);
 	const server = createServer(
 		new ChunkServer(async () => new DirectChunkSource(store), { clock: systemClock }).listener,

@@ -11,7 +11,15 @@ export const otherHostId = '7c9d7a6e-3a53-4d7e-8a4e-2f3f0c6d5b21';
 export const samplePointTime = '2026-11-20T03:00:00.000Z';
 
 export function pointOf(machine: string, time = samplePointTime): FoundPoint {
-	const disks = [{ sizeBytes: 1 << 20, chunkSizeBytes: 131_072, contentDigest: 'b'.repeat(64), dataBytes: 4096 }];
+	const disks = [
+		{
+			sizeBytes: 1 << 20,
+			chunkSizeBytes: 131_072,
+			frameSizeBytes: 65_536,
+			contentDigest: 'b'.repeat(64),
+			dataBytes: 4096,
+		},
+	];
 	return { machine, time, manifestDigest: 'a'.repeat(64), config: sampleConfig, disks };
 }
 

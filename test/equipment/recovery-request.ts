@@ -34,7 +34,15 @@ export function planOf(request: RecoveryRequest): RecoveryPlan {
 		repository: request.repository,
 		config: sampleConfig,
 		nics: [],
-		disks: [{ sizeBytes: 1 << 20, chunkSizeBytes: 131_072, contentDigest: 'b'.repeat(64), dataBytes: 0 }],
+		disks: [
+			{
+				sizeBytes: 1 << 20,
+				chunkSizeBytes: 131_072,
+				frameSizeBytes: 65_536,
+				contentDigest: 'b'.repeat(64),
+				dataBytes: 0,
+			},
+		],
 		platformOptions: request.platformOptions,
 		hardware: null,
 		allocate: request.allocate,

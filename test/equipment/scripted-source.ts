@@ -1,6 +1,6 @@
 import type { ChunkRef } from '../../model/chunk.ts';
 import type { ChunkClass, ChunkSource, StoredChunk } from '../../repository/chunk-source.ts';
-import { digestOf, encodeChunk } from '../../repository/format/chunk.ts';
+import { storedChunk } from './stored-chunk.ts';
 
 export interface FetchCall {
 	/** Numbers of the chunks asked for. */
@@ -27,8 +27,7 @@ export class ScriptedSource implements ChunkSource {
 
 	async add(number: number): Promise<{ key: number; ref: ChunkRef; rawBytes: number; bytes: Buffer }> {
 		const bytes = Buffer.alloc(4096, `chunk ${number} `);
-		const stored = await encodeChunk(bytes);
-		const digest = digestOf(bytes);
+		const { digest, stored } = await storedChunk(bytes);
 		this.#stored.set(digest, { number, bytes: stored });
 		const ref = { digest, packId: '0'.repeat(32), offsetBytes: number, storedBytes: stored.length };
 		return { key: number, ref, rawBytes: bytes.length, bytes };

@@ -23,7 +23,8 @@ function planned(changes: Partial<RecoveryRequest>) {
 	const request = makeRequest(changes);
 	const { machine, restorePoint: time } = request;
 	const config = { ...sampleConfig, nics: [{ mac, network: 'lan' }] };
-	const manifest = { repositoryId: testHostId, machine, time, config, disks: planOf(request).disks };
+	const made = { repositoryId: testHostId, machine, time, importId: testHostId, facts: {} };
+	const manifest = { ...made, config, disks: planOf(request).disks };
 	return makePlan(request, { manifest, manifestDigest: 'a'.repeat(64) }, { randomBytes: size => new Uint8Array(size) });
 }
 

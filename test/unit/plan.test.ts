@@ -21,6 +21,8 @@ function plan(config: Partial<MachineConfig>, changes: Parameters<typeof makeReq
 		repositoryId: testHostId,
 		machine: request.machine,
 		time: request.restorePoint,
+		importId: testHostId,
+		facts: {},
 		config: { ...sampleConfig, ...config },
 		disks: planOf(request).disks,
 	};
@@ -47,7 +49,8 @@ test('`makePlan` warns of a mapping for a network that the machine does not know
 test('`makePlan` warns of what the point lacks, and keeps it in the plan', () => {
 	const request = makeRequest();
 	const disks = planOf(request).disks.map(disk => ({ ...disk, missing: { atBytes: 4096, lengthBytes: 1024 } }));
-	const manifest = { repositoryId: testHostId, machine: request.machine, time: request.restorePoint };
+	const named = { repositoryId: testHostId, machine: request.machine, time: request.restorePoint };
+	const manifest = { ...named, importId: testHostId, facts: {} };
 	const point = { manifest: { ...manifest, config: sampleConfig, disks }, manifestDigest: 'a'.repeat(64) };
 	const made = makePlan(request, point, { randomBytes });
 	assert.match(made.warnings.join('\n'), /^disk0 is only a part: of .* 1\.00 KiB are missing, from offset 4096 on/m);

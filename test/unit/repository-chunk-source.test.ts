@@ -4,12 +4,13 @@ import * as fc from 'fast-check';
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
-import { decodeChunk, digestOf, encodeChunk } from '../../repository/format/chunk.ts';
+import { decodeChunk } from '../../repository/format/chunk.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { planReads } from '../../repository/read-plan.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { DamagingStore, noise } from '../equipment/repositories.ts';
+import { storedChunk } from '../equipment/stored-chunk.ts';
 import { TestClock } from '../equipment/test-clock.ts';
 
 interface Stored {
@@ -23,11 +24,10 @@ async function storeWith(
 	store = new DamagingStore(),
 ): Promise<{ store: DamagingStore; chunks: Stored[] }> {
 	await store.putExclusive(keys.header, Buffer.from('stands for a repository'));
-	const packs = new PackWriter(store, { packBytes: 40_000 });
+	const packs = new PackWriter(store, { kind: 'chunk', packBytes: 40_000 });
 	const chunks: Stored[] = [];
 	for (const raw of raws) {
-		const stored = await encodeChunk(raw);
-		const digest = digestOf(raw);
+		const { digest, stored } = await storedChunk(raw);
 		const place = await packs.append(digest, stored, raw.length);
 		chunks.push({ ref: { digest, ...place, storedBytes: stored.length }, raw });
 	}

@@ -8,9 +8,9 @@ import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { diskChunks } from '../../repository/disk-chunks.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { type DiskExtent, DiskReader } from '../../repository/disk-reader.ts';
-import { digestOf, encodeChunk } from '../../repository/format/chunk.ts';
 import { encodePage } from '../../repository/format/page.ts';
 import { keys } from '../../repository/format/keys.ts';
+import type { ChunkKind } from '../../repository/format/frame-table.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -26,6 +26,7 @@ import {
 	type Piece,
 	SparseSource,
 } from '../equipment/repositories.ts';
+import { storedChunk } from '../equipment/stored-chunk.ts';
 
 const chunkSizeBytes = 4096;
 /** Disk that one page of level 1 covers. */
@@ -227,20 +228,21 @@ test('`DiskReader.lookup` that was aborted may fail later without ending the pro
 /** A disk of three leaves, the second of which matches its digest and has an entry that is no reference. */
 async function withMalformedLeaf(): Promise<DiskReader> {
 	const store = new MemoryStore();
-	const packs = new PackWriter(store, { packBytes: 1 << 20 });
-	const put = async (raw: Buffer): Promise<ChunkRef> => {
-		const storedChunk = await encodeChunk(raw);
-		const digest = digestOf(raw);
-		return { digest, ...(await packs.append(digest, storedChunk, raw.length)), storedBytes: storedChunk.length };
+	const put = async (kind: ChunkKind, raw: Buffer): Promise<ChunkRef> => {
+		const pack = new PackWriter(store, { kind, packBytes: 1 << 20 });
+		const { digest, stored } = await storedChunk(raw, kind);
+		const place = await pack.append(digest, stored, raw.length);
+		await pack.flush();
+		return { digest, ...place, storedBytes: stored.length };
 	};
-	const data = await put(noise(chunkSizeBytes, 1));
+	const data = await put('chunk', noise(chunkSizeBytes, 1));
 	const leaves = [0, 1, 2].map(leaf =>
 		encodePage(Array.from({ length: 1024 }, (_, n) => (n === leaf ? data : 'zero'))),
 	);
 	leaves[1]?.fill(0, 56 + 52, 56 + 56); // its reference loses the number of stored bytes
-	const root = await put(encodePage(await Promise.all(leaves.map(put))));
-	await packs.flush();
-	const image = { sizeBytes: 3 * leafBytes, chunkSizeBytes, contentDigest: 'ab'.repeat(32), dataBytes: 3, root };
+	const root = await put('page', encodePage(await Promise.all(leaves.map(leaf => put('page', leaf)))));
+	const sizes = { sizeBytes: 3 * leafBytes, chunkSizeBytes, frameSizeBytes: 64 * 1024 };
+	const image = { ...sizes, contentDigest: 'ab'.repeat(32), dataBytes: 3, root };
 	return new DiskReader(new VerifiedChunks(new DirectChunkSource(store)), image);
 }
 

@@ -3,13 +3,15 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { constants, zstdCompressSync } from 'node:zlib';
 import * as fc from 'fast-check';
-import type { ChunkRef } from '../../model/chunk.ts';
-import { decodeChunk, digestOf, encodeChunk } from '../../repository/format/chunk.ts';
+import { type ChunkRef, maxStoredBytes, minStoredBytes } from '../../model/chunk.ts';
+import { decodeChunk, digestChunk, encodeChunk, rawBytesOf } from '../../repository/format/chunk.ts';
+import { assembleStored } from '../../repository/format/frame-table.ts';
 import { magic } from '../../repository/format/magic.ts';
 import { decodePackEnd, encodePackEnd, packEndBytes } from '../../repository/format/pack.ts';
 import { encodePage, Page } from '../../repository/format/page.ts';
 import { chunkRawBytes, entriesOfPage, pageMapOf } from '../../repository/format/page-map.ts';
 import { chunkRefBytes, decodeChunkRef, encodeChunkRef } from '../../repository/format/reference.ts';
+import { zstdContentBytes } from '../../repository/format/zstd-frame.ts';
 import { noise } from '../equipment/repositories.ts';
 
 const hex = (bytes: number) =>
@@ -20,24 +22,35 @@ const anyRef: fc.Arbitrary<ChunkRef> = fc.record(
 		digest: hex(32),
 		packId: hex(16),
 		offsetBytes: fc.integer({ min: 0, max: 0xffff_ffff }),
-		storedBytes: fc.integer({ min: 1, max: 16 * 1024 * 1024 + 1 }),
+		storedBytes: fc.integer({ min: minStoredBytes, max: maxStoredBytes }),
 	},
 	plain,
 );
+const frameBytes = 16 * 1024;
 const refTo = (raw: Uint8Array): ChunkRef => ({
-	digest: digestOf(raw),
+	digest: digestChunk(Buffer.from(raw), frameBytes).digest.toString('hex'),
 	packId: '0'.repeat(32),
 	offsetBytes: 0,
-	storedBytes: 1,
+	storedBytes: 100,
 });
+const encoded = (raw: Uint8Array) => encodeChunk(digestChunk(Buffer.from(raw), frameBytes));
 
-test('`magic` of packs and content are the first 8 bytes of the digest of their sentence', () => {
+test('`magic` numbers are the first 8 bytes of the digest of their sentence', () => {
 	for (const { sentence, bytes } of Object.values(magic))
 		assert.equal(createHash('sha256').update(sentence).digest('hex').slice(0, 16), bytes.toString('hex'), sentence);
 });
 
-test('`magic` of packs and content are the bytes of version 0', () => {
-	const golden = { packFooter: 'cd5862459ebaa6a3', packTrailer: '344252d1233542a5', diskContent: '67a35f7b102166d0' };
+test('`magic` numbers are those of docs/format.md', () => {
+	const golden = {
+		chunk: '14ae81c723c1fb3b',
+		page: '72e3f1e731cca401',
+		pageContent: '88202d7611513509',
+		diskContent: 'b61dafa404a6e592',
+		packFooter: 'fd81702015b72453',
+		packTrailer: '98d7b4325df4fdf9',
+		index: '0b4d1d75dd9c7b30',
+		journal: '5c7fca88bf9775c6',
+	};
 	assert.deepEqual(
 		Object.fromEntries(Object.entries(magic).map(([name, { bytes }]) => [name, bytes.toString('hex')])),
 		golden,
@@ -69,12 +82,14 @@ test('`encodeChunkRef` of `zero` overwrites 56 bytes with zeros, which `decodeCh
 	assert.ok(bytes.every(byte => byte === 0));
 });
 
-test('`decodeChunkRef` without stored bytes, with too many, or cut short is `format_damaged`', () => {
+test('`decodeChunkRef` without stored bytes, with too few or too many, or cut short is `format_damaged`', () => {
 	const bytes = Buffer.alloc(chunkRefBytes);
 	bytes[0] = 1;
 	assert.throws(() => decodeChunkRef(bytes), { code: 'format_damaged' });
-	bytes.writeUInt32LE(16 * 1024 * 1024 + 2, 52);
-	assert.throws(() => decodeChunkRef(bytes), { code: 'format_damaged' });
+	for (const storedBytes of [minStoredBytes - 1, maxStoredBytes + 1]) {
+		bytes.writeUInt32LE(storedBytes, 52);
+		assert.throws(() => decodeChunkRef(bytes), { code: 'format_damaged' });
+	}
 	assert.throws(() => decodeChunkRef(bytes.subarray(1)), { code: 'format_damaged' });
 });
 
@@ -87,40 +102,58 @@ test('`decodeChunk` reads back what `encodeChunk` wrote, whatever is in it', asy
 	);
 	await fc.assert(
 		fc.asyncProperty(contents, async raw => {
-			const stored = await encodeChunk(raw);
-			assert.ok(stored.length <= raw.length + 1);
+			const stored = await encoded(raw);
+			assert.ok(stored.length <= raw.length + 4 + 36 * Math.ceil(raw.length / frameBytes));
+			assert.equal(rawBytesOf(stored), raw.length);
 			assert.deepEqual(decodeChunk(refTo(raw), stored, raw.length), Buffer.from(raw));
 		}),
 	);
 });
 
 test('`encodeChunk` stores raw what does not shrink, and compresses what does', async () => {
-	const dense = await encodeChunk(noise(10_000, 1));
-	assert.equal(dense[0], 0);
-	assert.equal(dense.length, 10_001);
-	const sparse = await encodeChunk(Buffer.alloc(10_000, 'text '));
-	assert.equal(sparse[0], 1);
-	assert.ok(sparse.length < 100);
+	const dense = await encoded(noise(10_000, 1));
+	assert.equal(dense.readUInt32LE(4), 10_000 + 0x8000_0000);
+	assert.equal(dense.length, 4 + 36 + 10_000);
+	const sparse = await encoded(Buffer.alloc(10_000, 'text '));
+	assert.equal(sparse.readUInt32LE(4), sparse.length - 40);
+	assert.ok(sparse.length < 140);
+	const both = await encoded(Buffer.concat([noise(frameBytes, 1), Buffer.alloc(frameBytes, 'text ')]));
+	assert.equal(both.readUInt32LE(4), frameBytes + 0x8000_0000);
+	assert.ok(both.readUInt32LE(4 + 36) < 100);
 });
 
-test('`encodeChunk` writes the size into the frame, so that no reader sets aside more', async () => {
-	const stored = await encodeChunk(Buffer.alloc(100_000, 'text '));
-	// RFC 8878, 3.1.1.1.1: single segment flag in the frame header descriptor, behind codec byte and magic.
-	assert.equal((stored[5] ?? 0) & 0x20, 0x20);
-	assert.equal(stored.readUInt32LE(6), 100_000);
+test('`encodeChunk` writes single-segment frames that tell their size, at every size that a frame may have', async () => {
+	for (const size of [1, 255, 256, 65_535, 65_536, 65_791, 65_792, 1 << 24]) {
+		const stored = await encodeChunk(digestChunk(Buffer.alloc(size, 'text '), 1 << 24));
+		if (stored.readUInt32LE(4) >= 0x8000_0000) continue; // too short to shrink
+		assert.equal(zstdContentBytes(stored.subarray(40)), size);
+	}
+});
+
+test('`zstdContentBytes` refuses frames of several segments, without a size, with a dictionary, and what is no frame', () => {
+	const raw = Buffer.alloc(100_000, 'text ');
+	const whole = (params: Record<number, number>, more = {}) => zstdCompressSync(raw, { params, ...more });
+	assert.equal(zstdContentBytes(whole({}, { pledgedSrcSize: raw.length })), raw.length);
+	assert.equal(zstdContentBytes(whole({ [constants.ZSTD_c_contentSizeFlag]: 0 })), undefined);
+	assert.equal(
+		zstdContentBytes(whole({ [constants.ZSTD_c_windowLog]: 10 }, { pledgedSrcSize: raw.length })),
+		undefined,
+	);
+	for (const text of ['', '28b52ffd', '28b52ffd20', '28b52ffd2101', '28b52ffd2801', '28b52ffe2001', '28b52ffde001'])
+		assert.equal(zstdContentBytes(Buffer.from(text, 'hex')), undefined, text);
 });
 
 test('`decodeChunk` of a raw chunk keeps no hold of the buffer that it came from', async () => {
 	const raw = noise(1000, 2);
-	const stored = await encodeChunk(raw);
+	const stored = await encoded(raw);
 	const decoded = decodeChunk(refTo(raw), stored, raw.length);
 	stored.fill(0);
 	assert.deepEqual(decoded, raw);
 });
 
 test('`decodeChunk` with any one bit flipped is `chunk_bad`, or right all the same', async () => {
-	for (const raw of [noise(300, 3), Buffer.alloc(3000, 'some text that shrinks ')]) {
-		const stored = await encodeChunk(raw);
+	for (const raw of [noise(300, 3), Buffer.alloc(40_000, 'some text that shrinks ')]) {
+		const stored = await encoded(raw);
 		for (let at = 0; at < stored.length; at++) {
 			const flipped = Buffer.from(stored);
 			flipped.writeUInt8(flipped.readUInt8(at) ^ (1 << (at % 8)), at);
@@ -137,8 +170,8 @@ test('`decodeChunk` with any one bit flipped is `chunk_bad`, or right all the sa
 });
 
 test('`decodeChunk` cut short, of an unknown codec, of another size or content is `chunk_bad` and names the digest', async () => {
-	const raw = Buffer.alloc(3000, 'some text that shrinks ');
-	const stored = await encodeChunk(raw);
+	const raw = Buffer.alloc(40_000, 'some text that shrinks ');
+	const stored = await encoded(raw);
 	const ref = refTo(raw);
 	const bad = { code: 'chunk_bad', message: new RegExp(ref.digest) };
 	assert.throws(() => decodeChunk(ref, stored.subarray(0, -1), raw.length), bad);
@@ -147,7 +180,9 @@ test('`decodeChunk` cut short, of an unknown codec, of another size or content i
 	assert.throws(() => decodeChunk(ref, Buffer.concat([Buffer.from([7]), raw]), raw.length), bad);
 	assert.throws(() => decodeChunk(ref, stored, raw.length - 1), bad);
 	assert.throws(() => decodeChunk(ref, stored, raw.length + 1), bad);
-	assert.throws(() => decodeChunk(refTo(noise(3000, 4)), stored, raw.length), bad);
+	const other = refTo(noise(40_000, 4));
+	assert.throws(() => decodeChunk(other, stored, raw.length), { code: 'chunk_bad', message: new RegExp(other.digest) });
+	assert.throws(() => decodeChunk(ref, stored, raw.length, 'page'), bad);
 });
 
 test('`decodeChunk` of arbitrary bytes is `chunk_bad`', () => {
@@ -158,21 +193,35 @@ test('`decodeChunk` of arbitrary bytes is `chunk_bad`', () => {
 	);
 });
 
-test('`decodeChunk` of a frame that unpacks to far more than a chunk is `chunk_bad`', () => {
-	const bomb = Buffer.concat([Buffer.from([1]), zstdCompressSync(Buffer.alloc(64 * 1024 * 1024))]);
-	assert.ok(bomb.length < 10_000);
-	assert.throws(() => decodeChunk(refTo(Buffer.alloc(4096)), bomb, 4096), { code: 'chunk_bad' });
+/** A stored chunk of one frame with these bytes as its zstd frame, its table honest but for that. */
+function withFrame(raw: Buffer, body: Buffer): Buffer {
+	const { frameDigests } = digestChunk(raw, frameBytes);
+	return assembleStored(frameBytes, frameDigests, [{ bytes: body, raw: false }]);
+}
+
+test('`decodeChunk` of a frame that unpacks to far more than a chunk is `chunk_bad`, before it is unpacked', () => {
+	const raw = Buffer.alloc(4096, 'x');
+	const params = { [constants.ZSTD_c_windowLog]: 26 };
+	const bomb = zstdCompressSync(Buffer.alloc(64 * 1024 * 1024), { params, pledgedSrcSize: 64 * 1024 * 1024 });
+	assert.throws(() => decodeChunk(refTo(raw), withFrame(raw, bomb.subarray(0, 4000)), 4096), {
+		code: 'chunk_bad',
+		message: /a frame of 67108864 bytes, expected 4096/,
+	});
+	const lying = Buffer.from(bomb.subarray(0, 4000));
+	lying.writeUInt32LE(4096, 5);
+	assert.throws(() => decodeChunk(refTo(raw), withFrame(raw, lying), 4096), { code: 'chunk_bad' });
 });
 
-test('`decodeChunk` of a frame that wants a window over 16 MiB is `chunk_bad`', () => {
+test('`decodeChunk` of a frame that is not as docs/format.md allows is `chunk_bad`', () => {
 	const raw = Buffer.alloc(4096, 'x');
-	const params = { [constants.ZSTD_c_windowLog]: 27, [constants.ZSTD_c_contentSizeFlag]: 0 };
-	const frame = Buffer.from('28b52ffd00880900000000', 'hex');
-	frame.writeUInt8((27 - 10) << 3, 5); // window descriptor: RFC 8878, 3.1.1.1.2
-	assert.throws(() => decodeChunk(refTo(raw), Buffer.concat([Buffer.from([1]), frame]), 4096), { code: 'chunk_bad' });
-	// The same content in an honest frame is fine.
-	const honest = Buffer.concat([Buffer.from([1]), zstdCompressSync(raw, { params })]);
-	assert.deepEqual(decodeChunk(refTo(raw), honest, 4096), raw);
+	const sized = { pledgedSrcSize: raw.length };
+	assert.deepEqual(decodeChunk(refTo(raw), withFrame(raw, zstdCompressSync(raw, sized)), 4096), raw);
+	for (const body of [
+		zstdCompressSync(raw, { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } }),
+		zstdCompressSync(raw, { params: { [constants.ZSTD_c_windowLog]: 10 }, ...sized }),
+		Buffer.concat([zstdCompressSync(raw, sized), Buffer.alloc(4096)]),
+	])
+		assert.throws(() => decodeChunk(refTo(raw), withFrame(raw, body), 4096), { code: 'chunk_bad' });
 });
 
 test('`Page` reads back what `encodePage` wrote', () => {
@@ -218,31 +267,33 @@ test('`pageMapOf` puts every chunk into one leaf and every page into one page, u
 });
 
 const anyPack = fc
-	.record({
-		packId: hex(16),
-		chunks: fc.array(
-			fc.record({
-				digest: hex(32),
-				storedBytes: fc.integer({ min: 1, max: 1e6 }),
-				rawBytes: fc.integer({ min: 1, max: 1e6 }),
-			}),
-			{ maxLength: 30 },
-		),
-	})
-	.map(({ packId, chunks }) => {
+	.record(
+		{
+			packId: hex(16),
+			kind: fc.constantFrom('chunk' as const, 'page' as const),
+			rawBytes: fc.integer({ min: 1, max: 2 ** 40 }),
+			dataDigest: hex(32).map(text => Buffer.from(text, 'hex')),
+			chunks: fc.array(
+				fc.record({ digest: hex(32), storedBytes: fc.integer({ min: minStoredBytes, max: 1e6 }) }, plain),
+				{ minLength: 1, maxLength: 30 },
+			),
+		},
+		plain,
+	)
+	.map(({ chunks, ...pack }) => {
 		let offsetBytes = 0;
 		const placed = chunks.map(chunk => {
 			const at = offsetBytes;
 			offsetBytes += chunk.storedBytes;
 			return { ...chunk, offsetBytes: at };
 		});
-		return { packId, chunks: placed, packBytes: offsetBytes + packEndBytes(chunks.length) };
+		return { footer: { ...pack, chunks: placed }, packBytes: offsetBytes + packEndBytes(chunks.length) };
 	});
 
 test('`decodePackEnd` reads back what `encodePackEnd` wrote', () => {
 	fc.assert(
-		fc.property(anyPack, ({ packId, chunks, packBytes }) => {
-			assert.deepEqual(decodePackEnd(encodePackEnd({ packId, chunks }), packId, packBytes), { packId, chunks });
+		fc.property(anyPack, ({ footer, packBytes }) => {
+			assert.deepEqual(decodePackEnd(encodePackEnd(footer), footer.packId, packBytes), footer);
 		}),
 	);
 });
@@ -250,8 +301,9 @@ test('`decodePackEnd` reads back what `encodePackEnd` wrote', () => {
 test('`decodePackEnd` with any one byte changed, cut short, of another pack or size is `format_damaged`', () => {
 	const damaged = { code: 'format_damaged' };
 	fc.assert(
-		fc.property(anyPack, fc.nat(), fc.integer({ min: 1, max: 255 }), ({ packId, chunks, packBytes }, at, flip) => {
-			const end = encodePackEnd({ packId, chunks });
+		fc.property(anyPack, fc.nat(), fc.integer({ min: 1, max: 255 }), ({ footer, packBytes }, at, flip) => {
+			const end = encodePackEnd(footer);
+			const { packId } = footer;
 			assert.throws(() => decodePackEnd(end, 'f'.repeat(32), packBytes), damaged);
 			assert.throws(() => decodePackEnd(end, packId, packBytes + 1), damaged);
 			assert.throws(() => decodePackEnd(end.subarray(1), packId, packBytes), damaged);

@@ -187,7 +187,7 @@ test('`importMachine` stores all that a manifest refers to before the manifest',
 	assert.equal(order.filter(kind => kind === 'packs').length > 3, true);
 	assert.deepEqual(
 		order.filter(kind => kind !== 'packs'),
-		['rouse-repository', 'intents', 'points'],
+		['rouse-repository', 'rouse-repository.copy', 'intents', 'points'],
 	);
 	assert.equal(order.at(-1), 'points');
 });
@@ -333,7 +333,7 @@ test('`importMachine` of what no manifest could hold is refused before anything 
 	const fewer = { repository, machine: 'web01', time: second, sources: [source, source], config: sampleConfig };
 	await assert.rejects(importMachine(fewer), { code: 'usage', message: /tells of 1 disk\(s\), and 2 are/ });
 	assert.deepEqual(source.reads, []);
-	assert.deepEqual(await keysOf(repository, ''), [keys.header]);
+	assert.deepEqual(await keysOf(repository, ''), [keys.header, keys.headerCopy]);
 });
 
 test('`importMachine` does not close its sources', async () => {

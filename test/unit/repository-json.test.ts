@@ -1,20 +1,30 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { maxStoredBytes } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
-import { digestOf } from '../../repository/format/chunk.ts';
+import { sha256Of } from '../../repository/format/sha256.ts';
 import { decodeHeader, encodeHeader } from '../../repository/format/header.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../../repository/format/manifest.ts';
 import { canonicalJson } from '../../repository/format/sealed-json.ts';
 import { sampleConfig, sampleDisks } from '../equipment/sample-config.ts';
 
-const header = { id: '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11', digest: 'sha256', chunkSizeBytes: 131072 } as const;
+const header = {
+	id: '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11',
+	digest: 'blake3',
+	chunkSizeBytes: 131072,
+	frameSizeBytes: 65536,
+} as const;
 const manifest: Manifest = {
 	repositoryId: header.id,
 	machine: 'web01',
 	time: '2026-11-20T03:00:00.000Z',
+	importId: '5f1c7c52-0e58-4c55-8f0e-3a9f4f1e2d11',
 	config: sampleConfig,
-	disks: [{ sizeBytes: 1000, chunkSizeBytes: 131072, contentDigest: 'ab'.repeat(32), dataBytes: 0 }],
+	facts: {},
+	disks: [
+		{ sizeBytes: 1000, chunkSizeBytes: 131072, frameSizeBytes: 65536, contentDigest: 'ab'.repeat(32), dataBytes: 0 },
+	],
 };
 
 /** The object as somebody would write it who knows the format, with other members. */
@@ -22,7 +32,7 @@ function reseal(bytes: Buffer, change: (members: Record<string, unknown>) => voi
 	const members: Record<string, unknown> = JSON.parse(bytes.toString());
 	delete members['checksum'];
 	change(members);
-	const checksum = digestOf(Buffer.from(canonicalJson(members)));
+	const checksum = sha256Of(Buffer.from(canonicalJson(members)));
 	return Buffer.from(canonicalJson({ ...members, checksum }));
 }
 
@@ -30,21 +40,49 @@ test('`encodeHeader` gives canonical JSON that `decodeHeader` reads back', () =>
 	const text = encodeHeader(header).toString();
 	assert.match(
 		text,
-		/^\{"checksum":"[0-9a-f]{64}","chunkSizeBytes":131072,"digest":"sha256","features":\[\],"id":"0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11","type":"rouse-repository","version":0\}$/,
+		/^\{"checksum":"[0-9a-f]{64}","chunkSizeBytes":131072,"digest":"blake3","frameSizeBytes":65536,"id":"0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11","type":"rouse-repository","version":1\}$/,
 	);
 	assert.deepEqual(decodeHeader(Buffer.from(text)), header);
 });
 
 test('`decodeHeader` of a newer version is `repository_unsupported`, exit code 10, whatever else it says', () => {
 	const newer = reseal(encodeHeader(header), members =>
-		Object.assign(members, { version: 1, encryption: { kdf: 'x' } }),
+		Object.assign(members, { version: 2, encryption: { kdf: 'x' } }),
 	);
-	assert.throws(() => decodeHeader(newer), { code: 'repository_unsupported', exitCode: 10, message: /version 1/ });
+	assert.throws(() => decodeHeader(newer), { code: 'repository_unsupported', exitCode: 10, message: /version 2/ });
 });
 
-test('`decodeHeader` with an unknown feature is `repository_unsupported` and names it', () => {
-	const newer = reseal(encodeHeader(header), members => Object.assign(members, { features: ['encryption'] }));
-	assert.throws(() => decodeHeader(newer), { code: 'repository_unsupported', message: /encryption/ });
+test('`decodeHeader` of version 0 is `repository_unsupported` and says what to do', () => {
+	const older = reseal(encodeHeader(header), members => Object.assign(members, { version: 0, features: [] }));
+	assert.throws(() => decodeHeader(older), {
+		code: 'repository_unsupported',
+		message: /version 0: of before the first release/,
+		hint: /import the machines again/,
+	});
+});
+
+test('`decodeHeader` whose version has a flipped digit is `format_damaged`: damage is never "too new"', () => {
+	const flipped = Buffer.from(encodeHeader(header).toString().replace('"version":1', '"version":3'));
+	assert.throws(() => decodeHeader(flipped), { code: 'format_damaged', exitCode: 9, message: /checksum/ });
+});
+
+test('`canonicalJson` sorts keys as RFC 8785 does, those that look like numbers too', () => {
+	assert.equal(
+		canonicalJson({ b: [1, { d: null, c: 'é' }], 9: 1, 10: 2, a: undefined }),
+		'{"10":2,"9":1,"b":[1,{"c":"é","d":null}]}',
+	);
+});
+
+test('`decodeManifest` ignores what it does not know under `facts` and `config.origin`, and nothing else', () => {
+	const origin = { ...sampleConfig.origin, region: 'eu-west-1' };
+	const known = reseal(encodeManifest(manifest), members =>
+		Object.assign(members, { facts: { agent: { 1: true } }, config: { ...sampleConfig, origin } }),
+	);
+	assert.deepEqual(decodeManifest(known, 'a key').config, sampleConfig);
+	const unknown = reseal(encodeManifest(manifest), members =>
+		Object.assign(members, { config: { ...sampleConfig, more: 1 } }),
+	);
+	assert.throws(() => decodeManifest(unknown, 'a key'), { code: 'format_damaged' });
 });
 
 test('`decodeHeader` with an unknown digest or member, or a missing one, is `format_damaged`', () => {
@@ -105,7 +143,7 @@ test('`decodeManifest` cut short, with white space or keys in another order is `
 });
 
 test('`decodeManifest` with a root of more stored bytes than a chunk can have is `format_damaged`', () => {
-	const root = { digest: 'cd'.repeat(32), packId: '1'.repeat(32), offsetBytes: 0, storedBytes: 16 * 1024 * 1024 + 1 };
+	const root = { digest: 'cd'.repeat(32), packId: '1'.repeat(32), offsetBytes: 0, storedBytes: maxStoredBytes };
 	const [disk] = manifest.disks;
 	assert.ok(disk);
 	const bytes = encodeManifest({ ...manifest, disks: [{ ...disk, root }] });
@@ -116,7 +154,7 @@ test('`decodeManifest` with a root of more stored bytes than a chunk can have is
 });
 
 test('`decodeHeader` of what only an enemy writes is `format_damaged`, in a message of a line', () => {
-	const nested = `{"features":[],"more":${'['.repeat(30_000)}${']'.repeat(30_000)},"type":"rouse-repository","version":0}`;
+	const nested = `{"more":${'['.repeat(30_000)}${']'.repeat(30_000)},"type":"rouse-repository","version":1}`;
 	const withChecksum = (checksum: unknown) =>
 		canonicalJson({ ...JSON.parse(encodeHeader(header).toString()), checksum });
 	const sealed = (change: object) => reseal(encodeHeader(header), members => Object.assign(members, change));

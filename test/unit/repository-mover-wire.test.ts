@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { maxStoredBytes, minStoredBytes } from '../../model/chunk.ts';
 import {
 	decodeRequest,
 	encodeChunkFrame,
@@ -16,7 +17,7 @@ const ref = fc.record(
 		digest: hex(32),
 		packId: hex(16),
 		offsetBytes: fc.integer({ min: 0, max: 0xffff_ffff }),
-		storedBytes: fc.integer({ min: 1, max: 16 * 1024 * 1024 + 1 }),
+		storedBytes: fc.integer({ min: minStoredBytes, max: maxStoredBytes }),
 	},
 	{ noNullPrototype: true },
 );

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
@@ -9,6 +8,7 @@ import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { allPackFooters } from '../../repository/pack-footers.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import { collect } from '../equipment/repositories.ts';
+import { storedChunk } from '../equipment/stored-chunk.ts';
 
 const packIds = ['a', 'b', 'c'].map(digit => digit.repeat(32));
 
@@ -21,43 +21,51 @@ class LaterFailsFirst extends MemoryStore {
 	}
 }
 
+const digest = 'ab'.repeat(32);
+
+/** A pack with one chunk of so many stored bytes, which nobody looks at. */
+function packOf(packId: string, storedBytes: number): Buffer {
+	const chunks = [{ digest, offsetBytes: 0, storedBytes }];
+	const end = encodePackEnd({ packId, kind: 'chunk', rawBytes: 1, chunks, dataDigest: Buffer.alloc(32) });
+	return Buffer.concat([Buffer.alloc(storedBytes), end]);
+}
+
 test('`allPackFooters` with a footer that fails while an earlier one is waited for throws it, and ends no process', async () => {
 	const store = new LaterFailsFirst();
-	for (const packId of packIds) await store.putExclusive(keys.pack(packId), encodePackEnd({ packId, chunks: [] }));
+	for (const packId of packIds) await store.putExclusive(keys.pack(packId), packOf(packId, 100));
 	// A rejection that nobody looks at would fail this test as well: it ends the process.
 	await assert.rejects(collect(allPackFooters(store, () => {})), { code: 'store_unreachable' });
 });
 
-test('`decodePackEnd` with a chunk larger than chunks are is `format_damaged`, though its checksum holds', () => {
+test('`decodePackEnd` with a chunk larger or smaller than chunks are is `format_damaged`, though its checksum holds', () => {
 	const packId = '1'.repeat(32);
-	const digest = createHash('sha256').digest('hex');
-	const most = 16 * 1024 * 1024;
-	const decode = (storedBytes: number, rawBytes: number) => {
-		const end = encodePackEnd({ packId, chunks: [{ digest, offsetBytes: 0, storedBytes, rawBytes }] });
-		return decodePackEnd(end, packId, storedBytes + end.length);
+	const most = 16 * 1024 * 1024 + 4 + 36 * 1024;
+	const decode = (storedBytes: number) => {
+		const pack = packOf(packId, storedBytes);
+		return decodePackEnd(pack.subarray(storedBytes), packId, pack.length);
 	};
-	assert.equal(decode(most + 1, most).chunks.length, 1);
-	assert.throws(() => decode(most + 2, most), { code: 'format_damaged' });
-	assert.throws(() => decode(100, most + 1), { code: 'format_damaged' });
+	assert.equal(decode(most).chunks.length, 1);
+	assert.throws(() => decode(most + 1), { code: 'format_damaged' });
+	assert.equal(decode(41).chunks.length, 1);
+	assert.throws(() => decode(40), { code: 'format_damaged' });
 });
 
 test('`footerBytesOf` refuses a footer that is longer than any may be, whatever the pack could hold', () => {
 	const packId = '1'.repeat(32);
-	const most = 32 + 65_536 * 44;
+	const most = 40 + 65_536 * 36;
 	const announcing = (footerBytes: number) => {
-		const trailer = encodePackEnd({ packId, chunks: [] }).subarray(-packTrailerBytes);
+		const trailer = packOf(packId, 100).subarray(-packTrailerBytes);
 		trailer.writeUInt32LE(footerBytes, 8);
 		return () => footerBytesOf(trailer, packId, 0xffff_ffff);
 	};
 	assert.equal(announcing(most)(), most);
-	assert.throws(announcing(most + 44), { code: 'format_damaged', message: /2883660 bytes, at most 2883616/ });
+	assert.throws(announcing(most + 36), { code: 'format_damaged', message: /2359372 bytes, at most 2359336/ });
 });
 
 test('`PackWriter` closes a pack at the number of chunks that a footer may have', async () => {
 	const store = new MemoryStore();
-	const writer = new PackWriter(store, { packBytes: 64 * 1024 * 1024 });
-	const stored = Buffer.from([0, 1]);
-	const digest = createHash('sha256').update(Buffer.of(1)).digest('hex');
+	const writer = new PackWriter(store, { kind: 'chunk', packBytes: 64 * 1024 * 1024 });
+	const { stored } = await storedChunk(Buffer.of(1));
 	for (let count = 0; count < 65_537; count++) await writer.append(digest, stored, 1);
 	await writer.flush();
 	const footers = await collect(allPackFooters(store, ({ error }) => assert.fail(error)));

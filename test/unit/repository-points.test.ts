@@ -84,7 +84,8 @@ test('`verifyPoint` names each damaged chunk and goes on to the end', async () =
 	const dataPack = (await keysOf(store)).find(key => key.startsWith(keys.packs) && !key.endsWith(packId ?? '?'));
 	assert.ok(dataPack);
 	const pack = store.bytesOf(dataPack);
-	for (const index of [3, 4, 20]) pack.fill(0, index * 4097 + 10, index * 4097 + 20);
+	const storedBytes = 4 + 36 + 4096;
+	for (const index of [3, 4, 20]) pack.fill(0, index * storedBytes + 50, index * storedBytes + 60);
 	await store.replace(dataPack, pack);
 	const { damaged, chunks } = await verifyPoint(repository, point);
 	assert.equal(chunks, 37);
@@ -95,7 +96,7 @@ test('`verifyPoint` names each damaged chunk and goes on to the end', async () =
 			kind: 'chunk',
 			index,
 			count: 1,
-			offsetBytes: index * 4097,
+			offsetBytes: index * storedBytes,
 			code: 'chunk_bad',
 		})),
 	);

@@ -166,7 +166,13 @@ test('a map of another recovery, disk or target is `identity_conflict` for `crea
 test('`restoredMapIdentity` of a target made anew under its old name is another one', async () => {
 	const path = join(directory, 'target');
 	await writeFile(path, 'a');
-	const image = { sizeBytes: 1, chunkSizeBytes: 4096, contentDigest: identity.contentDigest, dataBytes: 0 };
+	const image = {
+		sizeBytes: 1,
+		chunkSizeBytes: 4096,
+		frameSizeBytes: 65_536,
+		contentDigest: identity.contentDigest,
+		dataBytes: 0,
+	};
 	const first = restoredMapIdentity(identity.recoveryId, image, await identityOf(path));
 	await rm(path); // the inode's number is free again, and most file systems take it for the next file
 	await writeFile(path, 'a');

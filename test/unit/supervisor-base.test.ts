@@ -18,7 +18,13 @@ const mount: MountMoverState = {
 	failing: false,
 	counters: {},
 };
-const image = { sizeBytes: 4096, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };
+const image = {
+	sizeBytes: 4096,
+	chunkSizeBytes: 65536,
+	frameSizeBytes: 65_536,
+	contentDigest: 'b'.repeat(64),
+	dataBytes: 0,
+};
 const runs: MachineObservation = { power: 'on', byGuest: false, ioError: undefined, crash: undefined };
 const needing: RecoveryState = {
 	...newState(mount.recoveryId, 'r1', 1),

@@ -10,7 +10,13 @@ import { waitFor } from '../../system/wait.ts';
 import { HastyClock } from '../equipment/hasty-clock.ts';
 import { samplePlan } from '../equipment/recoveries.ts';
 
-const image = { sizeBytes: 1000, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };
+const image = {
+	sizeBytes: 1000,
+	chunkSizeBytes: 65536,
+	frameSizeBytes: 65_536,
+	contentDigest: 'b'.repeat(64),
+	dataBytes: 0,
+};
 const plan = samplePlan({ directory: '/repository', image });
 const failing = 'failPending 5000';
 

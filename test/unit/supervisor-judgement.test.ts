@@ -9,7 +9,13 @@ import type { Seen } from '../../supervisor/recovery/recovery.ts';
 import { change, newState, type RecoveryState } from '../../supervisor/files/state.ts';
 import { samplePlan } from '../equipment/recoveries.ts';
 
-const image = { sizeBytes: 1000, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };
+const image = {
+	sizeBytes: 1000,
+	chunkSizeBytes: 65536,
+	frameSizeBytes: 65_536,
+	contentDigest: 'b'.repeat(64),
+	dataBytes: 0,
+};
 const plan = samplePlan({ directory: '/repository', image });
 const fresh = change.plan(plan)(newState(randomUUID(), 'r1', 1));
 const on: MachineObservation = { power: 'on', byGuest: false, ioError: undefined, crash: undefined };

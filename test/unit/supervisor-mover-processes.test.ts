@@ -17,7 +17,13 @@ import type { Installation } from '../../system/installation.ts';
 import type { VolumeFiles } from '../../volume/disk-files.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
-const image = { sizeBytes: 65_536, chunkSizeBytes: 65_536, contentDigest: 'b'.repeat(64), dataBytes: 0 };
+const image = {
+	sizeBytes: 65_536,
+	chunkSizeBytes: 65_536,
+	frameSizeBytes: 65_536,
+	contentDigest: 'b'.repeat(64),
+	dataBytes: 0,
+};
 
 interface Asked {
 	volume?: VolumeFiles | undefined;

@@ -11,7 +11,13 @@ import {
 } from '../../supervisor/files/state.ts';
 import { samplePlan } from '../equipment/recoveries.ts';
 
-const image = { sizeBytes: 1000, chunkSizeBytes: 65536, contentDigest: 'b'.repeat(64), dataBytes: 0 };
+const image = {
+	sizeBytes: 1000,
+	chunkSizeBytes: 65536,
+	frameSizeBytes: 65_536,
+	contentDigest: 'b'.repeat(64),
+	dataBytes: 0,
+};
 const plan = samplePlan({ directory: '/repository', image });
 const after = (...changes: Change[]) => changes.reduce((state, apply) => apply(state), newState(randomUUID(), 'r1', 1));
 const running = [

@@ -1,0 +1,60 @@
+import type { ChunkRef } from '../../model/chunk.ts';
+import { isDamage } from '../damage.ts';
+import { DiskReader } from '../disk-reader.ts';
+import { listPoints, readPoint } from '../points.ts';
+import type { Repository } from '../repository.ts';
+import type { VerifiedChunks } from '../verified-chunks.ts';
+import type { ChunkPosition } from './chunk-storer.ts';
+
+/**
+ * The machine's latest point that can be read, position by position: what did not change since then is found there without an
+ * index, and with the place that its pages have.
+ */
+export class BasePoint {
+	readonly #disks: readonly (DiskReader | undefined)[];
+
+	private constructor(disks: readonly (DiskReader | undefined)[]) {
+		this.#disks = disks;
+	}
+
+	/** One without disks when there is no such point. Only disks with these sizes of chunk and frame are compared. */
+	static async open(
+		repository: Repository,
+		chunks: VerifiedChunks,
+		machine: string,
+		signal?: AbortSignal,
+	): Promise<BasePoint> {
+		const { chunkSizeBytes, frameSizeBytes } = repository;
+		for (const time of (await listPoints(repository, machine, signal)).toReversed()) {
+			try {
+				const { manifest } = await readPoint(repository, machine, time, signal);
+				const disks = manifest.disks.map(image =>
+					image.chunkSizeBytes === chunkSizeBytes && image.frameSizeBytes === frameSizeBytes
+						? new DiskReader(chunks, image, { class: 'migration' })
+						: undefined,
+				);
+				return new BasePoint(disks);
+			} catch (error) {
+				if (!isDamage(error)) throw error; // a damaged point helps nobody, and keeps nothing from being imported
+			}
+		}
+		return new BasePoint([]);
+	}
+
+	/** What stands at this position when it has the digest; a page of the base that is damaged knows nothing. */
+	async find(
+		digest: Buffer,
+		{ disk, height, number }: ChunkPosition,
+		signal?: AbortSignal,
+	): Promise<ChunkRef | undefined> {
+		const reader = this.#disks[disk];
+		if (reader === undefined) return undefined;
+		try {
+			const entry = await reader.entryAt({ height, number }, { signal });
+			return entry !== undefined && entry !== 'zero' && entry.digest === digest.toString('hex') ? entry : undefined;
+		} catch (error) {
+			if (isDamage(error)) return undefined;
+			throw error;
+		}
+	}
+}

@@ -1,0 +1,82 @@
+import type { ChunkRef } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
+import { digestBytes } from '../format/digest.ts';
+
+/** packNumber, offset, storedBytes. */
+const placeWords = 3;
+
+/**
+ * References by digest: a hash table in typed arrays, some 60 bytes for each, where a Map of strings takes over 120 and ends
+ * at 16 million.
+ */
+export class ChunkTable {
+	/** Entry number + 1 at the first free slot from its hash on; 0 is free. */
+	#slots = new Uint32Array(1 << 10);
+	#digests = Buffer.alloc(digestBytes * 256);
+	#places = new Uint32Array(placeWords * 256);
+	#count = 0;
+	readonly #packIds: string[] = [];
+
+	get count(): number {
+		return this.#count;
+	}
+
+	/** The reference with this digest of 32 bytes; all of them are compared. */
+	find(digest: Buffer): ChunkRef | undefined {
+		const slot = this.#slots[this.#slotOf(digest)] ?? 0;
+		return slot === 0 ? undefined : this.#ref(slot - 1);
+	}
+
+	/** Nothing changes when the digest is there: the first place wins. */
+	add(digest: Buffer, { packId, offsetBytes, storedBytes }: Omit<ChunkRef, 'digest'>): void {
+		if (this.#slots[this.#slotOf(digest)] !== 0) return;
+		if ((this.#count + 1) * 2 > this.#slots.length) this.#growSlots();
+		if ((this.#count + 1) * digestBytes > this.#digests.length) this.#growEntries();
+		const entry = this.#count++;
+		digest.copy(this.#digests, entry * digestBytes);
+		this.#places.set([this.#packNumber(packId), offsetBytes, storedBytes], entry * placeWords);
+		this.#slots[this.#slotOf(digest)] = entry + 1;
+	}
+
+	#packNumber(packId: string): number {
+		const last = this.#packIds.length - 1; // chunks come pack by pack
+		return this.#packIds[last] === packId ? last : this.#packIds.push(packId) - 1;
+	}
+
+	#ref(entry: number): ChunkRef {
+		const at = entry * placeWords;
+		const [packNumber = 0, offsetBytes = 0, storedBytes = 0] = this.#places.subarray(at, at + placeWords);
+		const packId = this.#packIds[packNumber];
+		if (packId === undefined) throw new RouseError('internal', `entry ${entry} of ${this.#count} has no pack`);
+		const digest = this.#digests.toString('hex', entry * digestBytes, (entry + 1) * digestBytes);
+		return { digest, packId, offsetBytes, storedBytes };
+	}
+
+	/** The slot that holds the digest, or the free one where it belongs. A digest is random: its first bytes are the hash. */
+	#slotOf(digest: Buffer): number {
+		const mask = this.#slots.length - 1;
+		for (let slot = digest.readUInt32LE(0) & mask; ; slot = (slot + 1) & mask) {
+			const entry = this.#slots[slot] ?? 0;
+			if (entry === 0) return slot;
+			const at = (entry - 1) * digestBytes;
+			if (digest.compare(this.#digests, at, at + digestBytes) === 0) return slot;
+		}
+	}
+
+	#growSlots(): void {
+		this.#slots = new Uint32Array(this.#slots.length * 2);
+		for (let entry = 0; entry < this.#count; entry++) {
+			const at = entry * digestBytes;
+			this.#slots[this.#slotOf(this.#digests.subarray(at, at + digestBytes))] = entry + 1;
+		}
+	}
+
+	#growEntries(): void {
+		const digests = Buffer.alloc(this.#digests.length * 2);
+		this.#digests.copy(digests);
+		this.#digests = digests;
+		const places = new Uint32Array(this.#places.length * 2);
+		places.set(this.#places);
+		this.#places = places;
+	}
+}

@@ -1,0 +1,60 @@
+import type { ChunkRef } from '../../model/chunk.ts';
+import { ChunkTable } from './chunk-table.ts';
+import type { StoredPack } from './pack-writer.ts';
+
+/** Packs whose chunks are remembered together, and get one index: 4 GiB of packs. */
+const groupPacks = 64;
+
+interface Group {
+	chunks: ChunkTable;
+	/** Packs that hold these chunks, the open one among them. */
+	packIds: Set<string>;
+	/** Those of them that are in the store. */
+	stored: StoredPack[];
+}
+
+/**
+ * What an import has stored by itself and no index tells yet. Whoever has written an index for a group forgets it: so the
+ * memory that this takes depends neither on the disk nor on the repository.
+ */
+export class StoredChunks {
+	#groups: Group[] = [];
+
+	find(digest: Buffer): ChunkRef | undefined {
+		for (const { chunks } of this.#groups) {
+			const found = chunks.find(digest);
+			if (found !== undefined) return found;
+		}
+		return undefined;
+	}
+
+	/** In the order of the packs. */
+	add(digest: Buffer, ref: ChunkRef): void {
+		let group = this.#groups.at(-1);
+		if (group === undefined || (!group.packIds.has(ref.packId) && group.packIds.size === groupPacks)) {
+			group = { chunks: new ChunkTable(), packIds: new Set(), stored: [] };
+			this.#groups.push(group);
+		}
+		group.packIds.add(ref.packId);
+		group.chunks.add(digest, ref);
+	}
+
+	/** Notes that a pack is in the store. The packs of its group when that is full and all of them are: they can get an index. */
+	stored(pack: StoredPack): readonly StoredPack[] | undefined {
+		const group = this.#groups.find(({ packIds }) => packIds.has(pack.footer.packId));
+		if (group === undefined) return undefined;
+		group.stored.push(pack);
+		return group.stored.length === groupPacks ? group.stored : undefined;
+	}
+
+	/** The packs that have no index yet, all of them being in the store. */
+	rest(): readonly StoredPack[] {
+		return this.#groups.flatMap(({ stored }) => stored);
+	}
+
+	/** After an index tells of these packs. */
+	forget(packs: readonly StoredPack[]): void {
+		const ids = new Set(packs.map(({ footer }) => footer.packId));
+		this.#groups = this.#groups.filter(({ packIds }) => ![...packIds].some(id => ids.has(id)));
+	}
+}
