@@ -28,7 +28,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 	// A log is made in system/log.ts alone: pino's own destinations end a process when the disk is full.
 	system: { folders: ['model'], packages: [...everyday, 'pino'] },
 	drills: { folders: ['model', 'system'], packages: ['zod'] },
-	repository: { folders: ['model', 'system'], packages: everyday },
+	repository: { folders: ['model', 'system'], packages: [...everyday, '@napi-rs/blake-hash'] },
 	// Server and client share the protocol and nothing else.
 	'nbd/protocol': { folders: ['model'], packages: [] },
 	'nbd/server': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },

@@ -100,7 +100,7 @@ export const storeChecks: readonly StoreCheck[] = [
 	{
 		name: 'a listing is sorted by key and has every object below the prefix once',
 		async run(store) {
-			const keys = ['a', 'p/a-b', 'p/a/b', 'p/a/c/d', 'p/b', 'p/2026-11-20T03:00:00.000Z', 'pa', 'q/x'];
+			const keys = ['a', 'p/a-b', 'p/a/b', 'p/a/c/d', 'p/b', 'p/20261120T030000.000Z', 'pa', 'q/x'];
 			for (const key of keys.toReversed()) await store.putExclusive(key, text(key));
 			assert.deepEqual(await keysOf(store, ''), keys.toSorted());
 			assert.deepEqual(await keysOf(store, 'p/'), keys.filter(key => key.startsWith('p/')).toSorted());
@@ -217,6 +217,60 @@ export const storeChecks: readonly StoreCheck[] = [
 				assert.equal(await readAll(store, `a/${turns}`), put === true ? content : undefined);
 				assert.equal(await store.putExclusive(`a/${turns}`, text(content)), put !== true);
 			}
+		},
+	},
+	{
+		name: 'an object that is written piece by piece is there, whole, when it is finished and not before',
+		async run(store) {
+			const writer = await store.create('packs/aa/1');
+			const piece = text('a piece');
+			await writer.append(piece);
+			piece.fill(0); // it may be used again
+			await writer.append(text(', another'));
+			assert.equal(await readAll(store, 'packs/aa/1'), undefined);
+			assert.deepEqual(await keysOf(store, ''), []);
+			assert.equal(await writer.finish(), true);
+			await writer.abandon();
+			assert.equal(await readAll(store, 'packs/aa/1'), 'a piece, another');
+			assert.equal(await store.putExclusive('packs/aa/1', text('x')), false);
+		},
+	},
+	{
+		name: 'an object that is abandoned, or whose key was taken meanwhile, leaves nothing',
+		async run(store) {
+			const given = await store.create('packs/aa/1');
+			await given.append(text('given up'));
+			await given.abandon();
+			await given.abandon();
+			assert.deepEqual(await keysOf(store, ''), []);
+			const late = await store.create('packs/aa/1');
+			await late.append(text('late'));
+			assert.equal(await store.putExclusive('packs/aa/1', text('first')), true);
+			assert.equal(await late.finish(), false);
+			assert.equal(await readAll(store, 'packs/aa/1'), 'first');
+		},
+	},
+	{
+		name: 'an object that is being written ends with the reason of its signal',
+		async run(store) {
+			const abort = new AbortController();
+			const writer = await store.create('key', abort.signal);
+			await writer.append(text('content'));
+			abort.abort(new Error('given up'));
+			await assert.rejects(writer.append(text('more')), { message: 'given up' });
+			await assert.rejects(writer.finish(), { message: 'given up' });
+			await writer.abandon();
+			await assert.rejects(store.create('key', abort.signal), { message: 'given up' });
+			assert.deepEqual(await keysOf(store, ''), []);
+		},
+	},
+	{
+		name: 'names are settled, also where nothing is',
+		async run(store) {
+			await store.putExclusive('a/b/c', text('content'));
+			for (const prefix of ['', 'a/', 'a/b/', 'nothing/here/']) await store.settle(prefix);
+			await assert.rejects(store.settle('a/', abortedSignal()), { message: 'given up' });
+			assert.equal(await readAll(store, 'a/b/c'), 'content');
 		},
 	},
 	{

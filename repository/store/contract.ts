@@ -17,7 +17,7 @@ export interface Store {
 	/** For people: a directory, a URL. */
 	readonly location: string;
 	/**
-	 * Creates an object, whole or not at all, durable when it returns. False, and nothing changed, when the key is taken:
+	 * Creates an object, whole or not at all, durable when it returns, also by the names of what it lies in, whoever made that. False, and nothing changed, when the key is taken:
 	 * of several that try at once exactly one gets true. `data` must not change meanwhile. A put that ended with the
 	 * signal's reason has left nothing; one that has come further ends as if there were no signal.
 	 */

@@ -23,10 +23,10 @@ export class DirectoryWriter implements ObjectWriter {
 		this.#signal = signal;
 	}
 
-	static async begin(root: string, key: string, signal?: AbortSignal): Promise<DirectoryWriter> {
+	static async begin(root: string, key: string, settled: Set<string>, signal?: AbortSignal): Promise<DirectoryWriter> {
 		const parts = key.split('/');
 		const name = parts.pop() ?? '';
-		const folder = await openFolder(root, parts, { make: true });
+		const folder = await openFolder(root, parts, { make: true, settled });
 		const path = folder.at(name);
 		const temporary = temporaryPath(path);
 		try {

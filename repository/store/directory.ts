@@ -12,7 +12,7 @@ import {
 } from '../../system/durable-file.ts';
 import type { ObjectWriter, Store, StoredObject, StoreProperties } from './contract.ts';
 import { DirectoryWriter } from './directory-writer.ts';
-import { type Folder, inFolder, liesAt, openFolder, openRegular, regularSize } from './folder.ts';
+import { type Folder, type FolderOptions, inFolder, liesAt, openFolder, openRegular, regularSize } from './folder.ts';
 import { checkKey, isKeyPart, maxKeyLength } from './key.ts';
 import { OpenFiles } from './open-files.ts';
 
@@ -27,6 +27,8 @@ export class DirectoryStore implements Store {
 	readonly properties: StoreProperties = { maxParallelReads: 4, readBytes: 4 * 1024 * 1024 };
 	readonly location: string;
 	readonly #files: OpenFiles;
+	/** Folders whose names this store has seen made durable. */
+	readonly #settled = new Set<string>();
 
 	constructor(directory: string, clock: Pick<Clock, 'now'> = systemClock) {
 		this.location = directory;
@@ -38,7 +40,7 @@ export class DirectoryStore implements Store {
 		try {
 			signal?.throwIfAborted();
 			const put = (folder: Folder, name: string) => createFileDurably(folder.at(name), data, { signal });
-			return await this.#within(key, put, { make: true });
+			return await this.#within(key, put, { make: true, settled: this.#settled });
 		} catch (cause) {
 			throwReason(cause, signal);
 			throw writeFailure(cause, `cannot write ${exactBytes(data.length)} to ${path}`);
@@ -57,7 +59,7 @@ export class DirectoryStore implements Store {
 		};
 		const writer = await guarded(async () => {
 			signal?.throwIfAborted();
-			return DirectoryWriter.begin(this.location, key, signal);
+			return DirectoryWriter.begin(this.location, key, this.#settled, signal);
 		});
 		return {
 			append: bytes => guarded(() => writer.append(bytes)),
@@ -68,6 +70,7 @@ export class DirectoryStore implements Store {
 
 	async settle(prefix: string, signal?: AbortSignal): Promise<void> {
 		const parts = prefix.split('/').slice(0, -1);
+		signal?.throwIfAborted();
 		try {
 			// Each folder above too: whoever made one of these may not have come to making its name durable.
 			for (let depth = 0; depth < parts.length; depth++)
@@ -137,7 +140,7 @@ export class DirectoryStore implements Store {
 		return join(this.location, key);
 	}
 
-	#within<T>(key: string, work: (folder: Folder, name: string) => Promise<T>, options?: { make: boolean }): Promise<T> {
+	#within<T>(key: string, work: (folder: Folder, name: string) => Promise<T>, options?: FolderOptions): Promise<T> {
 		const parts = key.split('/');
 		const name = parts.pop() ?? '';
 		return inFolder(this.location, parts, folder => work(folder, name), options);

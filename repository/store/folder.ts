@@ -73,12 +73,22 @@ export class Folder {
 	}
 }
 
+export interface FolderOptions {
+	/** Folders that are not there are made. */
+	make?: boolean;
+	/**
+	 * Folders whose names are known to be durable. With `make`, that of every other one on the way is made durable, whoever
+	 * made the folder: he may not have come to it yet, and what is put into it is promised to last.
+	 */
+	settled?: Set<string>;
+}
+
 /** Does `work` in the folder `parts` below `root`; closes it then. Throws as {@link Folder} does. */
 export async function inFolder<T>(
 	root: string,
 	parts: readonly string[],
 	work: (folder: Folder) => Promise<T>,
-	options?: { make?: boolean },
+	options?: FolderOptions,
 ): Promise<T> {
 	const folder = await openFolder(root, parts, options);
 	try {
@@ -88,16 +98,16 @@ export async function inFolder<T>(
 	}
 }
 
-export async function openFolder(
-	root: string,
-	parts: readonly string[],
-	options?: { make?: boolean },
-): Promise<Folder> {
+export async function openFolder(root: string, parts: readonly string[], options: FolderOptions = {}): Promise<Folder> {
 	let folder = await Folder.open(root);
 	for (const part of parts) {
 		const outer = folder;
 		try {
 			folder = await outer.child(part, options);
+			if (options.make && options.settled?.has(folder.path) === false) {
+				await outer.sync();
+				options.settled.add(folder.path);
+			}
 		} finally {
 			await outer.close();
 		}

@@ -24,7 +24,7 @@ export class MemoryStore implements Store {
 				signal?.throwIfAborted();
 				parts.push(Buffer.from(bytes));
 			},
-			finish: () => this.putExclusive(key, Buffer.concat(parts), signal),
+			finish: async () => this.putExclusive(key, Buffer.concat(parts), signal),
 			abandon: async () => {
 				parts.length = 0;
 			},

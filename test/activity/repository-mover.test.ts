@@ -132,7 +132,7 @@ test('a chunk that no pack holds is chunk_missing after the chunks before it, al
 	const { directory, repository, refs, stored } = await bench(t);
 	await startRepositoryMover(t, directory, repository);
 	const source = patientClient(t, directory);
-	const lost = { digest: 'ee'.repeat(32), packId: 'ee'.repeat(16), offsetBytes: 0, storedBytes: 10 };
+	const lost = { digest: 'ee'.repeat(32), packId: 'ee'.repeat(16), offsetBytes: 0, storedBytes: 100 };
 	const got: Buffer[] = [];
 	await assert.rejects(
 		async () => {

@@ -2,6 +2,7 @@ import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DiskImage } from '../../model/chunk.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import { keys } from '../../repository/format/keys.ts';
 import { decodeManifest } from '../../repository/format/manifest.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
 import { initRepository } from '../../repository/repository.ts';
@@ -59,12 +60,13 @@ export async function storeDisks(
 	sources: readonly DiskSource[],
 	{ chunkSizeBytes = 128 * 1024, packBytes = 4 * 1024 * 1024 } = {},
 ): Promise<DiskImage[]> {
+	const time = '2026-11-20T03:00:00.000Z';
 	const repository = await initRepository(directory, { chunkSizeBytes });
 	try {
 		await importMachine({
 			repository,
 			machine: 'sample',
-			time: '2026-11-20T03:00:00.000Z',
+			time,
 			sources,
 			config: { ...sampleConfig, disks: sampleDisks(sources.length) },
 			packBytes,
@@ -72,7 +74,7 @@ export async function storeDisks(
 	} finally {
 		await repository.store.close();
 	}
-	const point = join('points', 'sample', '2026-11-20T03:00:00.000Z');
+	const point = keys.point('sample', time);
 	const { disks } = decodeManifest(await readFile(join(directory, point)), point);
 	return [...disks];
 }

@@ -230,10 +230,10 @@ async function withMalformedLeaf(): Promise<DiskReader> {
 	const store = new MemoryStore();
 	const put = async (kind: ChunkKind, raw: Buffer): Promise<ChunkRef> => {
 		const pack = new PackWriter(store, { kind, packBytes: 1 << 20 });
-		const { digest, stored } = await storedChunk(raw, kind);
-		const place = await pack.append(digest, stored, raw.length);
+		const { digest, stored: bytes } = await storedChunk(raw, kind);
+		const place = await pack.append(digest, bytes, raw.length);
 		await pack.flush();
-		return { digest, ...place, storedBytes: stored.length };
+		return { digest, ...place, storedBytes: bytes.length };
 	};
 	const data = await put('chunk', noise(chunkSizeBytes, 1));
 	const leaves = [0, 1, 2].map(leaf =>
