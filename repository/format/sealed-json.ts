@@ -53,7 +53,10 @@ function parseObject(text: string, key: string): Record<string, unknown> {
 	return parsed.data;
 }
 
-/** Undefined for what is nested deeper than the stack: no object of ours is. */
+/** No object of ours nests deeper (docs/format.md, "JSON objects"), and an enemy's shall not end a recursion. */
+const maxDepth = 32;
+
+/** Undefined for what is nested too deep. */
 function canonicalOrNot(document: object): string | undefined {
 	try {
 		return canonicalJson(document);
@@ -77,13 +80,14 @@ function checksumOf(body: object): string {
  * RFC 8785 of plain JSON values; `undefined` members are left out, as JSON.stringify does. By hand: an object made anew with
  * its keys in order would still have those first that look like numbers.
  */
-export function canonicalJson(value: unknown): string {
-	if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+export function canonicalJson(value: unknown, depth = 0): string {
+	if (depth > maxDepth) throw new RangeError(`JSON nests more than ${maxDepth} deep`);
+	if (Array.isArray(value)) return `[${value.map(member => canonicalJson(member, depth + 1)).join(',')}]`;
 	if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
 	const members = Object.entries(value)
 		.filter(([, member]) => member !== undefined)
 		.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-	return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
+	return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member, depth + 1)}`).join(',')}}`;
 }
 
 function damaged(key: string, why: string, cause?: unknown): RouseError {
