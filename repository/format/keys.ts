@@ -33,6 +33,11 @@ export function indexIdOfKey(key: string): string | undefined {
 	return /^index\/([0-9a-f]{32})$/.exec(key)?.[1];
 }
 
+export function journalOfKey(key: string): { importId: string; number: number } | undefined {
+	const [, importId, number] = /^journal\/([^/]+)\/(\d{10})$/.exec(key) ?? [];
+	return importId === undefined ? undefined : { importId, number: Number(number) };
+}
+
 /** Machine and full time of the point that a key names, neither of them checked further. */
 export function pointOfKey(key: string): { machine: string; time: string } | undefined {
 	const [, machine, year, month, day, hour, minute, rest] =

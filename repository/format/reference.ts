@@ -1,5 +1,6 @@
 import { type ChunkRef, maxStoredBytes, minStoredBytes } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
+import { maxPackBytes } from './pack.ts';
 
 /** Bytes of a chunk reference: in a page entry, and on a repository mover's socket (docs/format.md, "Reference"). */
 export const chunkRefBytes = 56;
@@ -38,6 +39,12 @@ export function storedBytesOf(from: Buffer, at: number): number {
 		throw new RouseError(
 			'format_damaged',
 			`reference at ${at} of ${storedBytes} bytes, not ${minStoredBytes} to ${maxStoredBytes}`,
+		);
+	const offsetBytes = from.readUInt32LE(at + offsetAt);
+	if (offsetBytes + storedBytes > maxPackBytes)
+		throw new RouseError(
+			'format_damaged',
+			`reference at ${at} of ${storedBytes} bytes from ${offsetBytes} on, which no pack reaches`,
 		);
 	return storedBytes;
 }
