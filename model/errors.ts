@@ -32,6 +32,7 @@ const table = {
 	drill_unknown: { exit: 5, retry: 'permanent' },
 	name_conflict: { exit: 6, retry: 'permanent' },
 	point_exists: { exit: 6, retry: 'permanent' },
+	import_superseded: { exit: 6, retry: 'permanent' },
 	phase_wrong: { exit: 6, retry: 'permanent' },
 	lock_held: { exit: 6, retry: 'transient' },
 	identity_conflict: { exit: 6, retry: 'permanent' },

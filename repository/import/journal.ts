@@ -1,19 +1,101 @@
 import type { ChunkRef } from '../../model/chunk.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Store } from '../store/contract.ts';
+import { JournalReader } from './journal-reader.ts';
+import { JournalWriter } from './journal-writer.ts';
 
 /**
  * What an import has stored so far, for another attempt (docs/format.md, "Journal"). Chunks are added in the order of the
  * disks; what is left out is zero.
  */
 export interface ImportJournal {
-	/** What an earlier attempt has stored here; asked for in ascending order. Undefined past the journal's end. */
+	/**
+	 * What an earlier attempt has stored here; asked for in ascending order, one after the other. Undefined where nothing was
+	 * told, past the journal's end at any rate.
+	 */
 	recall(disk: number, index: number): Promise<ChunkRef | 'zero' | undefined>;
-	/** A chunk past the journal's end. `open`: its pack is not in the store yet, and `packStored` will tell when it is. */
+	/**
+	 * A chunk; what lies before the journal's end was told already, and is passed over. `open`: its pack is not in the store
+	 * yet, and `packStored` will tell when it is.
+	 */
 	add(disk: number, index: number, ref: ChunkRef, open: boolean): Promise<void>;
 	/** All of a disk was added. */
-	endDisk(disk: number, chunkCount: number): Promise<void>;
+	endDisk(disk: number): Promise<void>;
 	packStored(packId: string): Promise<void>;
-	/** Chunks that wait for a pack: with too many of them the pack is to be closed. */
+	/** Chunks that cannot be told of before a pack is in the store: with too many of them the open one is to be closed. */
 	readonly waiting: number;
-	/** Ends the beat that says that this import lives. */
+	/**
+	 * Aborted when the import must end, with the reason: `import_superseded`, since another attempt goes on with it, or what
+	 * the store has thrown. From then on every call throws that.
+	 */
+	readonly ended: AbortSignal;
+	/** Nothing is written from then on. Idempotent. */
 	close(): Promise<void>;
+}
+
+export interface JournalScope {
+	importId: string;
+	/** Null: there is no second attempt, so nothing is told but that the import goes on. */
+	moment: string | null;
+	/** Chunks of each disk. */
+	chunkCounts: readonly number[];
+}
+
+/**
+ * Takes an import's journal up, as a new attempt: whoever has written it until now ends. Its intent must stand. Throws what
+ * the store throws.
+ */
+export async function beginJournal(
+	store: Store,
+	{ importId, moment, chunkCounts }: JournalScope,
+	{ clock, signal }: { clock: Clock; signal?: AbortSignal | undefined },
+): Promise<ImportJournal> {
+	for (;;) {
+		const reader = await JournalReader.open(store, { importId, chunkCounts }, signal);
+		const tells = moment !== null;
+		const { ends, nextNumber } = reader;
+		const place = { importId, chunkCounts, begins: ends, number: nextNumber, tells };
+		const writer = await JournalWriter.begin(store, place, { clock, signal });
+		if (writer !== undefined) return new Journal(reader, writer, tells);
+	}
+}
+
+class Journal implements ImportJournal {
+	readonly #reader: JournalReader;
+	readonly #writer: JournalWriter;
+	readonly #tells: boolean;
+
+	constructor(reader: JournalReader, writer: JournalWriter, tells: boolean) {
+		this.#reader = reader;
+		this.#writer = writer;
+		this.#tells = tells;
+	}
+
+	async recall(disk: number, chunk: number): Promise<ChunkRef | 'zero' | undefined> {
+		return this.#tells ? this.#reader.recall({ disk, chunk }) : undefined;
+	}
+
+	async add(disk: number, chunk: number, ref: ChunkRef, open: boolean): Promise<void> {
+		await this.#writer.add({ disk, chunk }, ref, open ? ref.packId : undefined);
+	}
+
+	async endDisk(disk: number): Promise<void> {
+		await this.#writer.endDisk(disk);
+	}
+
+	async packStored(packId: string): Promise<void> {
+		await this.#writer.packStored(packId);
+	}
+
+	get waiting(): number {
+		return this.#writer.waiting;
+	}
+
+	get ended(): AbortSignal {
+		return this.#writer.ended;
+	}
+
+	async close(): Promise<void> {
+		await this.#writer.close();
+	}
 }
