@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { diskImageSchema } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
 import { machineNameSchema } from '../../model/machine.ts';
 import { pointTimeSchema } from '../../model/names.ts';
 import { keys } from '../format/keys.ts';
@@ -36,17 +38,36 @@ export type ImportScope = Omit<ImportIntent, 'startedAt' | 'hostname' | 'pid'>;
 
 /**
  * Announces an import; must be called before anything is read of points, packs, indexes or journals. The intent that stands:
- * ours, or that of an earlier attempt with this id.
+ * ours, or that of an earlier attempt with this id. `identity_conflict` when that is not the same import.
  */
 export async function announceImport(store: Store, scope: ImportScope, signal?: AbortSignal): Promise<ImportIntent> {
 	const startedAt = new Date().toISOString();
-	const intent: ImportIntent = { ...scope, startedAt, hostname: hostname(), pid: process.pid };
-	const sealed = sealJson(type, intentSchema.parse(intent));
+	const intent = intentSchema.parse({ ...scope, startedAt, hostname: hostname(), pid: process.pid });
+	const sealed = sealJson(type, intent);
 	for (;;) {
 		if (await store.putExclusive(keys.intent(scope.importId), sealed, signal)) return intent;
 		const standing = await readIntent(store, scope.importId, signal);
-		if (standing !== undefined) return standing; // else it was removed between the two
+		if (standing === undefined) continue; // it was removed between the two
+		if (!isDeepStrictEqual(standing, intent)) refuseOther(standing, intent); // else ours: the answer was lost
+		return standing;
 	}
+}
+
+/** Chunks of two states of a source would make a disk that never was. */
+function refuseOther(standing: ImportIntent, intent: ImportIntent): void {
+	const { importId, machine, time, startedAt } = standing;
+	const { hostname: host, pid } = intent;
+	const isSame = isDeepStrictEqual({ ...standing, startedAt, hostname: host, pid }, { ...intent, startedAt });
+	if (isSame && intent.moment !== null) return;
+	const why =
+		standing.moment === null || intent.moment === null
+			? 'nothing tells whether its source is still what it was'
+			: 'its source, machine, time or sizes are others';
+	throw new RouseError(
+		'identity_conflict',
+		`import ${importId} of ${machine}@${time}, begun at ${startedAt}, cannot be gone on with: ${why}`,
+		{ hint: 'import the machine anew: what that one stored is found and used' },
+	);
 }
 
 /** Throws `format_damaged`, `repository_unsupported`. */
@@ -57,5 +78,10 @@ export async function readIntent(
 ): Promise<ImportIntent | undefined> {
 	const key = keys.intent(importId);
 	const bytes = await readObject(store, key, { signal });
-	return bytes && openSealedJson(type, intentSchema, bytes, key);
+	if (bytes === undefined) return undefined;
+	const intent = openSealedJson(type, intentSchema, bytes, key);
+	if (intent.importId === importId) return intent;
+	throw new RouseError('format_damaged', `${key} is the intent of import ${intent.importId}`, {
+		hint: 'put this object back from a copy of the repository',
+	});
 }
