@@ -7,6 +7,7 @@ import { openFlatExtents } from './flat-extents.ts';
 import { checkWhole, findMissing, type Look } from './image-check.ts';
 import { closeLayers, filesOf, type ImageLayer, type ImageTrust, openLayers } from './image-layers.ts';
 import { type MissingParts, piecesOf, withoutMissing } from './missing-parts.ts';
+import { momentOf } from './moment.ts';
 import { checkUnchanged } from './opened-file.ts';
 import { serveImage } from './qemu-nbd.ts';
 import { extentsOf, readOf } from './reading-error.ts';
@@ -46,7 +47,7 @@ async function openDisk(layers: readonly ImageLayer[], signal: AbortSignal): Pro
 	const checkAllUnchanged = async () => {
 		for (const file of layers.flatMap(filesOf)) await checkUnchanged(file);
 	};
-	return { facts, ...content, checkUnchanged: checkAllUnchanged };
+	return { facts, ...content, checkUnchanged: checkAllUnchanged, moment: momentOf(layers) };
 }
 
 type Content = Pick<OpenedDisk, 'sizeBytes' | 'extents' | 'read' | 'close'>;

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { exactBytes } from '../model/format-bytes.ts';
 import { isErrno } from '../system/durable-file.ts';
+import { type FileState, fileState } from './file-state.ts';
 import { type FoundFile, wayToFile } from './way-to-file.ts';
 
 /** A file or block device that was opened once, for reading: whatever its name leads to later, this is what is looked at. */
@@ -13,6 +14,7 @@ export interface OpenedFile {
 	readonly handle: FileHandle;
 	/** As it was when it was opened. The size of a block device is 0. */
 	readonly found: Stats;
+	readonly state: FileState;
 }
 
 /**
@@ -31,9 +33,10 @@ export async function openFile(path: string, { follow }: { follow: boolean }): P
 			constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
 		);
 		try {
+			const state = await fileState(handle);
 			const found = await handle.stat();
 			if (found.isFile() && found.size === 0) throw new RouseError('source_invalid', `${path} is empty`);
-			return { path, handle, found };
+			return { path, handle, found, state };
 		} catch (error) {
 			await handle.close();
 			throw error;
@@ -49,16 +52,17 @@ export async function openFile(path: string, { follow }: { follow: boolean }): P
  * Throws `source_invalid` when the file was written, or its name leads to another one, since it was opened. Of a block device
  * nothing tells whether it was written.
  */
-export async function checkUnchanged({ path, handle, found }: OpenedFile): Promise<void> {
+export async function checkUnchanged({ path, handle, found, state }: OpenedFile): Promise<void> {
 	if (!found.isFile()) return;
-	const { size, mtimeMs } = await handle.stat();
-	if (size !== found.size) throw changed(path, `it had ${exactBytes(found.size)}, and has ${exactBytes(size)}`);
-	if (mtimeMs !== found.mtimeMs) throw changed(path, 'it was written');
-	const named = await stat(path).catch((error: unknown) => {
+	const { sizeBytes, writtenNs } = await fileState(handle);
+	if (sizeBytes !== state.sizeBytes)
+		throw changed(path, `it had ${exactBytes(Number(state.sizeBytes))}, and has ${exactBytes(Number(sizeBytes))}`);
+	if (writtenNs !== state.writtenNs) throw changed(path, 'it was written');
+	const named = await stat(path, { bigint: true }).catch((error: unknown) => {
 		if (isErrno(error, 'ENOENT')) return undefined;
 		throw asSourceError(path, error);
 	});
-	if (named?.ino !== found.ino || named.dev !== found.dev)
+	if (named?.ino !== state.inode || named.dev !== state.device)
 		throw changed(path, 'its name leads to another file, or none');
 }
 

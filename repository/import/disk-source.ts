@@ -19,6 +19,11 @@ export interface DiskSource {
 	 * that cannot be told.
 	 */
 	checkUnchanged?(): Promise<void>;
+	/**
+	 * Names the state of what is read, up to 200 characters: two sources with the same name give the same bytes. Absent where that
+	 * cannot be told.
+	 */
+	readonly moment?: string | undefined;
 	/** Set when the source is only a part of a disk: what it lacks reads as zeros. */
 	readonly missing?: MissingPart | undefined;
 	/** Idempotent. Whoever opened a source closes it; an import does not. */
