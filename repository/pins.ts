@@ -3,8 +3,9 @@ import { digestSchema } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
 import { machineNameSchema } from '../model/machine.ts';
 import { pointTimeSchema } from '../model/names.ts';
+import { mayRead } from './features.ts';
 import { keys } from './format/keys.ts';
-import { openSealedJson, sealJson } from './format/sealed-json.ts';
+import { damagedObject, openSealedJson, sealJson } from './format/sealed-json.ts';
 import { readObject } from './read-object.ts';
 import type { Repository } from './repository.ts';
 
@@ -21,7 +22,11 @@ export const pinSchema = z.strictObject({
 });
 export type Pin = z.infer<typeof pinSchema>;
 
-/** Pins a point. Done already, for the same point: nothing changes. `identity_conflict` when it holds another point. */
+/**
+ * Pins a point. Done already, for the same point: nothing changes. `identity_conflict` when it holds another point;
+ * `repository_unsupported` when the repository must not be read any more. The pin stays then: whoever ends the recovery
+ * takes it away, and an earlier attempt of it may have a machine that reads.
+ */
 export async function pinPoint(
 	repository: Repository,
 	pin: Omit<Pin, 'pinnedAt'>,
@@ -30,7 +35,7 @@ export async function pinPoint(
 	const { store } = repository;
 	const key = keys.pin(pin.recoveryId);
 	const whole = pinSchema.parse({ ...pin, pinnedAt: now().toISOString() });
-	if (await store.putExclusive(key, sealJson(type, whole), signal)) return;
+	if (await store.putExclusive(key, sealJson(type, whole), signal)) return mayRead(store, signal);
 	const standing = await readPin(store, key, signal);
 	if (standing === undefined) return pinPoint(repository, pin, { now, signal }); // taken away between the two
 	if (standing.manifestDigest !== pin.manifestDigest)
@@ -38,6 +43,7 @@ export async function pinPoint(
 			'identity_conflict',
 			`recovery ${pin.recoveryId} has pinned ${standing.machine}@${standing.restorePoint} already`,
 		);
+	await mayRead(store, signal);
 }
 
 /** Takes a recovery's pin away; succeeds when there is none. */
@@ -54,7 +60,11 @@ export async function listPins({ store }: Repository): Promise<Pin[]> {
 	return pins;
 }
 
-async function readPin(store: Repository['store'], key: string, signal?: AbortSignal): Promise<Pin | undefined> {
+/** Throws `format_damaged`, `repository_unsupported`. */
+export async function readPin(store: Repository['store'], key: string, signal?: AbortSignal): Promise<Pin | undefined> {
 	const bytes = await readObject(store, key, { signal });
-	return bytes && openSealedJson(type, pinSchema, bytes, key);
+	if (bytes === undefined) return undefined;
+	const pin = openSealedJson(type, pinSchema, bytes, key);
+	if (keys.pin(pin.recoveryId) !== key) throw damagedObject(key, `is the pin of recovery ${pin.recoveryId}`);
+	return pin;
 }

@@ -27,17 +27,18 @@ export function openSealedJson<T>(type: string, schema: z.ZodType<T>, bytes: Uin
 	const document = parseObject(Buffer.from(bytes).toString('utf8'), key);
 	// Bytes, not text: what is no UTF-8 would be replaced on the way.
 	const canonical = canonicalOrNot(document);
-	if (canonical === undefined || !Buffer.from(canonical).equals(bytes)) throw damaged(key, 'is not canonical JSON');
+	if (canonical === undefined || !Buffer.from(canonical).equals(bytes))
+		throw damagedObject(key, 'is not canonical JSON');
 	const { checksum, ...body } = document;
 	const expected = checksumOf(body);
-	if (checksum !== expected) throw damaged(key, `has the checksum ${shown(checksum)} instead of ${expected}`);
+	if (checksum !== expected) throw damagedObject(key, `has the checksum ${shown(checksum)} instead of ${expected}`);
 	const envelope = envelopeSchema.safeParse(body);
-	if (!envelope.success) throw damaged(key, 'does not say its type and version', envelope.error);
+	if (!envelope.success) throw damagedObject(key, 'does not say its type and version', envelope.error);
 	const { type: found, version, ...content } = envelope.data;
-	if (found !== type) throw damaged(key, `is of type ${shown(found)} instead of ${type}`);
+	if (found !== type) throw damagedObject(key, `is of type ${shown(found)} instead of ${type}`);
 	if (version !== formatVersion) throw unsupported(key, version);
 	const parsed = schema.safeParse(content);
-	if (!parsed.success) throw damaged(key, shown(refusalText(parsed.error)), parsed.error);
+	if (!parsed.success) throw damagedObject(key, shown(refusalText(parsed.error)), parsed.error);
 	return parsed.data;
 }
 
@@ -46,10 +47,10 @@ function parseObject(text: string, key: string): Record<string, unknown> {
 	try {
 		document = JSON.parse(text);
 	} catch (cause) {
-		throw damaged(key, `is not JSON (${text.length} characters)`, cause);
+		throw damagedObject(key, `is not JSON (${text.length} characters)`, cause);
 	}
 	const parsed = z.record(z.string(), z.unknown()).safeParse(document);
-	if (!parsed.success) throw damaged(key, 'is no JSON object', parsed.error);
+	if (!parsed.success) throw damagedObject(key, 'is no JSON object', parsed.error);
 	return parsed.data;
 }
 
@@ -90,7 +91,8 @@ export function canonicalJson(value: unknown, depth = 0): string {
 	return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member, depth + 1)}`).join(',')}}`;
 }
 
-function damaged(key: string, why: string, cause?: unknown): RouseError {
+/** `format_damaged`. `why` goes on after the key. */
+export function damagedObject(key: string, why: string, cause?: unknown): RouseError {
 	return new RouseError('format_damaged', `${key} ${why}`, {
 		cause,
 		hint: 'put this object back from a copy of the repository',
