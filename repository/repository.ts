@@ -5,9 +5,10 @@ import { asRouseError, RouseError } from '../model/errors.ts';
 import { isErrno, syncDirectory, temporarySuffix } from '../system/durable-file.ts';
 import { makeFolders } from '../system/make-folders.ts';
 import { digestAlgorithm } from './format/digest.ts';
-import { decodeHeader, encodeHeader } from './format/header.ts';
+import { mayRead } from './features.ts';
+import { encodeHeader } from './format/header.ts';
 import { keys } from './format/keys.ts';
-import { readObject } from './read-object.ts';
+import { isStored, readHeader } from './stored-header.ts';
 import type { Store } from './store/contract.ts';
 import { mustBeOurs, mustNotBeEverybodys } from './store/directory-access.ts';
 import { DirectoryStore } from './store/directory.ts';
@@ -53,6 +54,8 @@ export async function initStore(
 	{ chunkSizeBytes = defaultChunkSizeBytes, frameSizeBytes = defaultFrameSizeBytes }: RepositorySizes = {},
 ): Promise<void> {
 	const header = encodeHeader({ id: randomUUID(), digest: digestAlgorithm, chunkSizeBytes, frameSizeBytes });
+	// One whose header is lost is a repository still: a new header would make all its points those of another.
+	if (await isStored(store, keys.headerCopy)) throw alreadyExists(store.location);
 	if (!(await store.putExclusive(keys.header, header))) throw alreadyExists(store.location);
 	await store.putExclusive(keys.headerCopy, header);
 }
@@ -67,13 +70,14 @@ export async function openRepository(directory: string): Promise<Repository> {
 /** The repository in a store; same errors as {@link openRepository}. The store is closed when there is none. */
 export async function openStore(store: Store): Promise<Repository> {
 	try {
-		const bytes = await readObject(store, keys.header);
-		if (bytes === undefined)
+		const header = await readHeader(store);
+		if (header === undefined)
 			throw new RouseError('repository_missing', `no repository in ${store.location}`, {
 				// Whoever makes a new one on an empty mount point hides the one that is missed.
 				hint: `is its file system mounted? Where there never was one: rouse repo init ${store.location}`,
 			});
-		const { id, chunkSizeBytes, frameSizeBytes } = decodeHeader(bytes);
+		await mayRead(store);
+		const { id, chunkSizeBytes, frameSizeBytes } = header;
 		return { id, location: store.location, chunkSizeBytes, frameSizeBytes, store };
 	} catch (error) {
 		await store.close();
@@ -94,7 +98,7 @@ async function makeEmptyDirectory(path: string): Promise<void> {
 		return;
 	}
 	await mustBeOurs(path);
-	if (found.includes(keys.header)) throw alreadyExists(path);
+	if (found.includes(keys.header) || found.includes(keys.headerCopy)) throw alreadyExists(path);
 	const foreign = found.filter(name => name !== 'lost+found' && !name.endsWith(temporarySuffix));
 	if (foreign.length > 0)
 		throw new RouseError('usage', `${path} is not empty: it holds ${foreign.length} entries, ${foreign[0]} for one`, {

@@ -53,11 +53,16 @@ async function exchange(t: TestContext, path: string, thing: string): Promise<vo
 }
 
 for (const thing of Object.keys(things)) {
-	test(`${thing} in the place of the header is \`format_damaged\``, async t => {
+	test(`${thing} in the place of the header leaves its copy to open the repository by; in the place of both it is \`format_damaged\``, async t => {
 		const { directory, repository } = await machineIn(t);
 		await repository.store.close();
 		await exchange(t, join(directory, keys.header), thing);
+		const opened = await openRepository(directory);
+		assert.equal(opened.id, repository.id);
+		await opened.store.close();
+		await exchange(t, join(directory, keys.headerCopy), thing);
 		await assert.rejects(openRepository(directory), damaged);
+		await assert.rejects(initRepository(directory), { code: 'repository_exists' });
 	});
 
 	test(`${thing} in the place of a manifest is \`format_damaged\`, and no older point is the latest`, async t => {
@@ -133,6 +138,7 @@ test('an object that is larger than its kind may be is refused by its size, with
 	});
 	await rm(manifest);
 	await truncate(join(directory, keys.header), 2 ** 40);
+	await rm(join(directory, keys.headerCopy));
 	await assert.rejects(openRepository(directory), {
 		...damaged,
 		message: /has 1\.00 TiB, and may have 64\.0 KiB at most/,
