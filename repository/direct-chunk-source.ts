@@ -1,38 +1,61 @@
 import type { ChunkRef } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
+import { BadPlaces } from './bad-places.ts';
 import type { ChunkClass, ChunkSource, StoredChunk } from './chunk-source.ts';
-import { isChunkDamage } from './damage.ts';
-import { badChunk, decodeChunk, rawBytesOf } from './format/chunk.ts';
 import { keys } from './format/keys.ts';
+import { isOldPlace, type Look, lookAtPlace, lostBytes } from './look-at-place.ts';
 import { type ChunkPlace, PackFooters } from './pack-footers.ts';
-import { readObject } from './read-object.ts';
 import { type PlannedRead, planReads } from './read-plan.ts';
 import type { Store } from './store/contract.ts';
+import { hasHeader } from './stored-header.ts';
 import { untilAborted } from './until-aborted.ts';
+
+/** A place that may hold a chunk; nothing says what kind of one when no footer names it. */
+type Candidate = Pick<ChunkPlace, 'ref'> & Partial<ChunkPlace>;
 
 /**
  * Chunks straight from a store. References that lie next to each other are read together, and the next reads are under
  * way while one is being used. Each yielded buffer stays as it is: nothing is written over it. Does not close its store.
+ *
+ * Places that are marked as bad are tried last. One that it has read twice itself and found wrong it marks: whoever asks may be
+ * on another machine, and is not believed.
  */
 export class DirectChunkSource implements ChunkSource {
 	readonly #store: Store;
 	readonly #footers: PackFooters;
+	#bad: Promise<BadPlaces> | undefined;
 
-	constructor(store: Store, clock: Pick<Clock, 'now'> = systemClock) {
+	/** `bad`: of the same store; without it they are listed at the first request. */
+	constructor(store: Store, clock: Pick<Clock, 'now'> = systemClock, bad?: BadPlaces) {
 		this.#store = store;
 		this.#footers = new PackFooters(store, clock);
+		this.#bad = bad && Promise.resolve(bad);
 	}
 
 	async *fetch(
 		refs: readonly ChunkRef[],
 		{ locate = false, signal }: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
 	): AsyncGenerator<StoredChunk> {
-		if (locate) yield* this.#located(refs, true, signal);
-		else yield* this.#atTheirPlaces(refs, signal);
+		const bad = await this.#badPlaces(signal);
+		for (const run of runsOf(refs, ref => locate || bad.has(ref)))
+			if (run.chosen) yield* this.#located(run.refs, true, signal);
+			else yield* this.#atTheirPlaces(run.refs, signal);
 	}
 
 	async close(): Promise<void> {}
+
+	/** One listing for all who ask, which none of them ends for the others. */
+	async #badPlaces(signal: AbortSignal | undefined): Promise<BadPlaces> {
+		if (this.#bad === undefined) {
+			const loading = BadPlaces.load(this.#store);
+			loading.catch(() => {
+				if (this.#bad === loading) this.#bad = undefined;
+			});
+			this.#bad = loading;
+		}
+		return untilAborted(this.#bad, signal);
+	}
 
 	async *#atTheirPlaces(refs: readonly ChunkRef[], signal: AbortSignal | undefined): AsyncGenerator<StoredChunk> {
 		const { maxParallelReads, readBytes } = this.#store.properties;
@@ -92,7 +115,7 @@ export class DirectChunkSource implements ChunkSource {
 	): AsyncGenerator<StoredChunk> {
 		const places = await this.#footers.locate(refs, { everywhere, signal });
 		for (const ref of refs) {
-			const stored = await this.#readAnyOf(places.get(ref.digest) ?? [], signal);
+			const stored = await this.#readAnyOf(ref, places.get(ref.digest) ?? [], signal);
 			if (stored === undefined) throw await this.#missing(ref, signal);
 			yield { ref, stored };
 		}
@@ -102,27 +125,38 @@ export class DirectChunkSource implements ChunkSource {
 	 * From the first place that holds the right bytes; from a wrong one when none does, so that the caller sees that.
 	 * Throws `chunk_bad` when the medium has lost them in all places.
 	 */
-	async #readAnyOf(places: readonly ChunkPlace[], signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+	async #readAnyOf(
+		wanted: ChunkRef,
+		places: readonly ChunkPlace[],
+		signal: AbortSignal | undefined,
+	): Promise<Buffer | undefined> {
+		const bad = await this.#badPlaces(signal);
 		let wrong: Buffer | undefined;
 		let lost: RouseError | undefined;
-		for (const { ref, kind } of places) {
-			const { packId, offsetBytes, storedBytes: lengthBytes } = ref;
-			const stored = await this.#read({ packId, offsetBytes, lengthBytes }, signal).catch(lostBytes);
-			if (stored === undefined) continue;
-			if (stored instanceof RouseError) {
-				lost ??= badChunk(ref, stored.message, stored);
-				continue;
-			}
-			try {
-				decodeChunk(ref, stored, rawBytesOf(stored) ?? 0, kind);
-				return stored;
-			} catch (error) {
-				if (!isChunkDamage(error)) throw error;
-				wrong = stored;
-			}
+		for (const candidate of candidatesOf(wanted, places, bad)) {
+			const look = await this.#judged(candidate, bad, signal);
+			if (look.found === 'right') return look.stored;
+			if (look.found === 'nothing') continue;
+			if (look.stored !== undefined) wrong = look.stored;
+			else if (look.damage.cause !== undefined) lost ??= look.damage;
 		}
 		if (wrong === undefined && lost !== undefined) throw lost;
 		return wrong;
+	}
+
+	/** What lies there; marked as bad when it is, at the second look. An old reference leads to nothing. */
+	async #judged({ ref, kind }: Candidate, bad: BadPlaces, signal: AbortSignal | undefined): Promise<Look> {
+		const first = await lookAtPlace(this.#store, ref, kind, signal);
+		if (first.found !== 'wrong') return first;
+		await this.#expectHeader(signal);
+		if (bad.has(ref)) return first;
+		if (await isOldPlace(this.#store, ref, signal)) return { found: 'nothing' };
+		const second = await lookAtPlace(this.#store, ref, kind, signal);
+		if (second.found === 'wrong') {
+			await this.#expectHeader(signal);
+			await bad.mark(ref, second.damage.message);
+		}
+		return second;
 	}
 
 	/**
@@ -144,17 +178,10 @@ export class DirectChunkSource implements ChunkSource {
 		}
 	}
 
-	/** A store whose header cannot be read is not one that lost a chunk: it is not mounted, or gone as a whole. */
+	/** A store with neither header nor copy is not one that lost a chunk: it is not mounted, or gone as a whole. */
 	async #expectHeader(signal: AbortSignal | undefined): Promise<void> {
-		let header: Buffer | undefined;
-		let cause: unknown;
-		try {
-			header = await readObject(this.#store, keys.header, { signal });
-		} catch (error) {
-			signal?.throwIfAborted();
-			cause = error;
-		}
-		if (header === undefined)
+		const { there, cause } = await hasHeader(this.#store, signal);
+		if (!there)
 			throw new RouseError('store_unreachable', `there is no repository in ${this.#store.location} at the moment`, {
 				hint: 'is its file system mounted?',
 				cause,
@@ -177,8 +204,28 @@ export class DirectChunkSource implements ChunkSource {
 	}
 }
 
-/** Lost by the medium, or something that is no file in the pack's place: as a value. Everything else is thrown on. */
-function lostBytes(error: unknown): RouseError {
-	if (error instanceof RouseError && (error.code === 'io_failed' || error.code === 'format_damaged')) return error;
-	throw error;
+/** The references in their order, in runs of chosen ones and others. */
+function runsOf(
+	refs: readonly ChunkRef[],
+	isChosen: (ref: ChunkRef) => boolean,
+): { chosen: boolean; refs: ChunkRef[] }[] {
+	const runs: { chosen: boolean; refs: ChunkRef[] }[] = [];
+	for (const ref of refs) {
+		const chosen = isChosen(ref);
+		const last = runs.at(-1);
+		if (last?.chosen === chosen) last.refs.push(ref);
+		else runs.push({ chosen, refs: [ref] });
+	}
+	return runs;
+}
+
+/**
+ * Where to look: what the footers name and the place of the reference, whose pack may have no footer any more. Marked ones come
+ * last, but they come: a mark may be wrong.
+ */
+function candidatesOf(wanted: ChunkRef, places: readonly ChunkPlace[], bad: BadPlaces): Candidate[] {
+	const isWanted = ({ ref }: ChunkPlace) =>
+		ref.packId === wanted.packId && ref.offsetBytes === wanted.offsetBytes && ref.storedBytes === wanted.storedBytes;
+	const all: Candidate[] = places.some(isWanted) ? [...places] : [{ ref: wanted }, ...places];
+	return [...all.filter(({ ref }) => !bad.has(ref)), ...all.filter(({ ref }) => bad.has(ref))];
 }

@@ -38,6 +38,12 @@ export function journalOfKey(key: string): { importId: string; number: number } 
 	return importId === undefined ? undefined : { importId, number: Number(number) };
 }
 
+/** The place that a key of a bad place names. */
+export function badPlaceOfKey(key: string): { packId: string; offsetBytes: number } | undefined {
+	const [, packId, offset] = /^bad\/([0-9a-f]{32})\/(0|[1-9][0-9]{0,9})$/.exec(key) ?? [];
+	return packId === undefined ? undefined : { packId, offsetBytes: Number(offset) };
+}
+
 /** Machine and full time of the point that a key names, neither of them checked further. */
 export function pointOfKey(key: string): { machine: string; time: string } | undefined {
 	const [, machine, year, month, day, hour, minute, rest] =

@@ -174,13 +174,18 @@ test('`DirectChunkSource.fetch` gives what comes before a chunk that no pack has
 	assert.deepEqual(given, [chunks[3]?.ref.digest]);
 });
 
-test('`DirectChunkSource.fetch` reads known places in a pack whose footer is damaged, and locates none there', async () => {
+test('`DirectChunkSource.fetch` reads known places in a pack whose footer is damaged, and says of one that is bad as well that it is', async () => {
 	const { store, chunks } = await storeWith(many);
-	for (const packId of new Set(chunks.map(({ ref }) => ref.packId)))
-		await store.flipByte(keys.pack(packId), store.bytesOf(keys.pack(packId)).length - 1);
+	const { ref } = chunks[0]!;
+	const damaged = store.bytesOf(keys.pack(ref.packId));
+	damaged.writeUInt8(damaged.readUInt8(damaged.length - 1) ^ 1, damaged.length - 1);
+	await store.replace(keys.pack(ref.packId), damaged);
 	const source = new DirectChunkSource(store);
 	assert.deepEqual(await fetchAll(source, chunks), many);
-	await assert.rejects(fetchAll(source, chunks.slice(0, 1), { locate: true }), { code: 'chunk_missing' });
+	assert.deepEqual(await fetchAll(source, chunks.slice(0, 1), { locate: true }), many.slice(0, 1));
+	damaged.writeUInt8(damaged.readUInt8(100) ^ 1, 100);
+	await store.replace(keys.pack(ref.packId), damaged);
+	await assert.rejects(fetchAll(source, chunks.slice(0, 1), { locate: true }), { code: 'chunk_bad' });
 });
 
 test('`DirectChunkSource.fetch` from a store without its header is `store_unreachable`, not `chunk_missing`', async () => {
@@ -265,14 +270,14 @@ test('`VerifiedChunks.fetch` with some chunks damaged tells each of them by its 
 	);
 });
 
-/** A store that counts its listings, and whose medium has lost some bytes, or everything. */
+/** A store that counts how often its packs are listed, and whose medium has lost some bytes, or everything. */
 class LosingStore extends DamagingStore {
 	listings = 0;
 	lost = new Map<string, number>();
 	gone = false;
 
 	override list(prefix: string) {
-		this.listings++;
+		if (prefix === keys.packs) this.listings++;
 		return super.list(prefix);
 	}
 
