@@ -2,9 +2,14 @@ import type { ChunkRef, DiskImage } from '../model/chunk.ts';
 import { DiskReader } from './disk-reader.ts';
 import { diskChunks } from './disk-chunks.ts';
 import { DirectChunkSource } from './direct-chunk-source.ts';
+import { keys } from './format/keys.ts';
+import { lostBytes } from './look-at-place.ts';
+import { readPackFooter } from './pack-footers.ts';
 import { ContentDigester } from './content-digester.ts';
+import type { ChunkSource, StoredChunk } from './chunk-source.ts';
 import type { RestorePoint } from './points.ts';
 import type { Repository } from './repository.ts';
+import type { Store } from './store/contract.ts';
 import { VerifiedChunks } from './verified-chunks.ts';
 
 /** A chunk or a page that cannot be read, or a disk whose content is not the one the manifest names. */
@@ -21,6 +26,13 @@ export interface Damage {
 	reason: string;
 }
 
+/** A pack that this point uses, and whose list of chunks cannot be read: they are found by their places alone. */
+export interface DamagedFooter {
+	packId: string;
+	code: string;
+	reason: string;
+}
+
 export interface VerifyResult {
 	machine: string;
 	restorePoint: string;
@@ -29,6 +41,7 @@ export interface VerifyResult {
 	/** Their bytes. */
 	verifiedBytes: number;
 	damaged: Damage[];
+	damagedFooters: DamagedFooter[];
 	durationMs: number;
 }
 
@@ -40,7 +53,7 @@ export interface VerifyProgress {
 }
 
 /**
- * Reads every page and every chunk of a restore point and compares digests. Damage is collected, not thrown: the answer
+ * Reads every page and every chunk of a restore point, and the footers of their packs, and compares digests. Damage is collected, not thrown: the answer
  * is the whole list. Throws only what keeps it from looking: `store_unreachable`, the signal's reason.
  */
 export async function verifyPoint(
@@ -50,15 +63,53 @@ export async function verifyPoint(
 ): Promise<VerifyResult> {
 	const startedAt = performance.now();
 	const result = { chunks: 0, verifiedBytes: 0, damaged: [] as Damage[] };
-	const source = new DirectChunkSource(repository.store);
+	const packs = new UsedPacks(new DirectChunkSource(repository.store));
 	try {
-		const chunks = new VerifiedChunks(source);
+		const chunks = new VerifiedChunks(packs);
 		for (const [disk, image] of manifest.disks.entries()) await verifyDisk(chunks, image, disk, result, options);
 	} finally {
-		await source.close();
+		await packs.close();
 	}
+	const damagedFooters = await verifyFooters(repository.store, packs.packIds, options.signal);
 	const durationMs = Math.round(performance.now() - startedAt);
-	return { machine: manifest.machine, restorePoint: manifest.time, ...result, durationMs };
+	return { machine: manifest.machine, restorePoint: manifest.time, ...result, damagedFooters, durationMs };
+}
+
+/** Notes which packs are read from. */
+class UsedPacks implements ChunkSource {
+	readonly #source: ChunkSource;
+	readonly packIds = new Set<string>();
+
+	constructor(source: ChunkSource) {
+		this.#source = source;
+	}
+
+	fetch(...[refs, options]: Parameters<ChunkSource['fetch']>): AsyncIterable<StoredChunk> {
+		for (const { packId } of refs) this.packIds.add(packId);
+		return this.#source.fetch(refs, options);
+	}
+
+	close(): Promise<void> {
+		return this.#source.close();
+	}
+}
+
+async function verifyFooters(
+	store: Store,
+	packIds: ReadonlySet<string>,
+	signal: AbortSignal | undefined,
+): Promise<DamagedFooter[]> {
+	const damaged: DamagedFooter[] = [];
+	for (const packId of packIds)
+		try {
+			const sizeBytes = await store.size(keys.pack(packId), signal);
+			// One that is gone is told by its chunks, unless others have them.
+			if (sizeBytes !== undefined) await readPackFooter(store, { packId, sizeBytes }, signal);
+		} catch (error) {
+			const { code, message: reason } = lostBytes(error);
+			damaged.push({ packId, code, reason });
+		}
+	return damaged;
 }
 
 async function verifyDisk(

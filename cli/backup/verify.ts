@@ -31,13 +31,19 @@ export const buildVerify = (context: Context) =>
 				});
 			}).finally(() => progress.end());
 			output.result(result, verifyText(result));
-			if (result.damaged.length > 0) throw damageError(result);
+			if (!isWhole(result)) throw damageError(result);
 		});
 
-function verifyText({ machine, restorePoint, chunks, verifiedBytes, damaged, durationMs }: VerifyResult): string {
+function isWhole({ damaged, damagedFooters }: VerifyResult): boolean {
+	return damaged.length === 0 && damagedFooters.length === 0;
+}
+
+function verifyText(result: VerifyResult): string {
+	const { machine, restorePoint, chunks, verifiedBytes, damaged, damagedFooters, durationMs } = result;
 	const read = `${chunks} chunks, ${formatBytes(verifiedBytes)}, in ${formatDuration(durationMs)}`;
-	if (damaged.length === 0) return `${machine}@${restorePoint} is whole: ${read}`;
-	return [`${machine}@${restorePoint} is damaged`, ...damaged.map(damageText), `Right: ${read}`].join('\n');
+	if (isWhole(result)) return `${machine}@${restorePoint} is whole: ${read}`;
+	const footers = damagedFooters.map(({ packId, reason }) => `pack ${packId}, its list of chunks: ${reason}`);
+	return [`${machine}@${restorePoint} is damaged`, ...damaged.map(damageText), ...footers, `Right: ${read}`].join('\n');
 }
 
 function damageText({ disk, kind, index, count, digest, packId, offsetBytes, reason }: Damage): string {
@@ -49,7 +55,16 @@ function damageText({ disk, kind, index, count, digest, packId, offsetBytes, rea
 	return `disk${disk}, ${what}: ${which}${reason}`;
 }
 
-function damageError({ machine, restorePoint, damaged }: VerifyResult): RouseError {
+function damageError({ machine, restorePoint, damaged, damagedFooters }: VerifyResult): RouseError {
+	if (damaged.length === 0)
+		return new RouseError(
+			'format_damaged',
+			`every chunk of ${machine}@${restorePoint} is right, but ${damagedFooters.length} of its packs have damaged footers`,
+			{
+				hint: 'put the packs named here back from a copy of the repository: nobody finds their chunks but by old references',
+				details: { machine, restorePoint, damaged: damagedFooters.length },
+			},
+		);
 	const [first] = damaged;
 	const named = first?.digest === undefined ? '' : `, the first is ${first.kind} ${first.digest} of disk${first.disk}`;
 	const count = damaged.length === 1 ? 'one place' : `${damaged.length} places`;
