@@ -11,3 +11,8 @@ export function isChunkDamage(error: unknown): error is ChunkDamage {
 export function isDamage(error: unknown): error is RouseError {
 	return isChunkDamage(error) || (error instanceof RouseError && error.code === 'format_damaged');
 }
+
+/** An object that is not what it should be, or lies on a bad place of a disk: others are worth no less for it. */
+export function isUnusable(error: unknown): error is RouseError {
+	return error instanceof RouseError && (error.code === 'format_damaged' || error.code === 'io_failed');
+}

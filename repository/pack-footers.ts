@@ -1,6 +1,7 @@
 import type { ChunkRef } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
 import type { Clock } from '../system/clock.ts';
+import { isUnusable } from './damage.ts';
 import type { ChunkKind } from './format/frame-table.ts';
 import { keys, packIdOfKey } from './format/keys.ts';
 import { decodePackEnd, footerBytesOf, type PackFooter, packTrailerBytes, refOf } from './format/pack.ts';
@@ -53,11 +54,6 @@ async function readPackEnd(
 export interface UnreadablePack {
 	packId: string;
 	error: RouseError;
-}
-
-/** Not what it should be, or on a bad place of a disk. */
-function isUnusable(error: unknown): error is RouseError {
-	return error instanceof RouseError && (error.code === 'format_damaged' || error.code === 'io_failed');
 }
 
 /**

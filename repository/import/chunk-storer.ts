@@ -112,6 +112,11 @@ export class ChunkStorer {
 		return prepared.ref;
 	}
 
+	/** Whether a chunk lies in a pack that is not in the store yet. */
+	isOpen(packId: string): boolean {
+		return this.#packs.isOpen(packId);
+	}
+
 	/** Returns when everything stored is in the store. */
 	async flush(): Promise<void> {
 		await this.#packs.flush();

@@ -1,10 +1,14 @@
-import type { DiskImage } from '../../model/chunk.ts';
+import type { ChunkRef, DiskImage } from '../../model/chunk.ts';
 import { ContentDigester } from '../content-digester.ts';
 import { chunkRawBytes, pageMapOf } from '../format/page-map.ts';
+import type { PageEntry } from '../format/reference.ts';
 import type { ChunkStorer, PreparedChunk } from './chunk-storer.ts';
 import type { DiskSource } from './disk-source.ts';
+import type { ImportJournal } from './journal.ts';
+import type { RepositoryChunks } from './known-chunks.ts';
 import { mapOrdered } from './map-ordered.ts';
 import { PageTreeWriter } from './page-tree-writer.ts';
+import { recalledSegments } from './recalled-segments.ts';
 import { type Segment, segmentsOf } from './segments.ts';
 
 /** Large reads keep an NBD server and a disk busy with few requests. */
@@ -21,6 +25,8 @@ export interface DiskImport {
 	frameSizeBytes: number;
 	data: ChunkStorer;
 	pages: ChunkStorer;
+	journal: ImportJournal;
+	known: Pick<RepositoryChunks, 'isUsable'>;
 	signal: AbortSignal;
 	/** Bytes of the disk that are dealt with, zero parts included. */
 	onProgress: (doneBytes: number) => void;
@@ -28,14 +34,18 @@ export interface DiskImport {
 
 interface PreparedSegment {
 	segment: Segment;
-	buffer: Buffer;
-	/** Undefined: all zero. */
-	chunks: readonly (PreparedChunk | undefined)[];
+	/** Of what was read. */
+	buffer?: Buffer;
+	/** Undefined: all zero; a reference: what an earlier attempt has stored. */
+	chunks: readonly (PreparedChunk | ChunkRef | undefined)[];
 }
+
+/** Chunks that wait for a pack to be full: with more of them it is finished as it is, so that the journal can tell of them. */
+const maxWaiting = 65_536;
 
 /** Stores a disk's chunks and pages; the image is true once both storers are flushed. */
 export async function importDisk(work: DiskImport): Promise<DiskImage> {
-	const { disk, source, chunkSizeBytes, frameSizeBytes, data, pages, signal, onProgress } = work;
+	const { disk, source, chunkSizeBytes, frameSizeBytes, data, pages, journal, known, signal, onProgress } = work;
 	const { sizeBytes, missing } = source;
 	const map = pageMapOf({ sizeBytes, chunkSizeBytes });
 	const chunksPerRead = Math.max(1, Math.floor(readBytes / chunkSizeBytes));
@@ -46,14 +56,21 @@ export async function importDisk(work: DiskImport): Promise<DiskImage> {
 	const content = new ContentDigester({ sizeBytes, chunkSizeBytes, frameSizeBytes });
 	let dataBytes = 0;
 
-	const segments = segmentsOf(source.extents(signal), map, chunksPerRead);
-	const read = mapOrdered(segments, readsInFlight, async segment => {
+	const recall = async (index: number): Promise<PageEntry | undefined> => {
+		const entry = await journal.recall(disk, index);
+		return entry === undefined || entry === 'zero' || (await known.isUsable(entry)) ? entry : undefined;
+	};
+	const segments = recalledSegments(segmentsOf(source.extents(signal), map, chunksPerRead), map, recall);
+	const read = mapOrdered(segments, readsInFlight, async ({ segment, told }) => {
 		signal.throwIfAborted();
+		if (told !== undefined) return { segment, told };
 		const buffer = buffers.take();
 		await source.read(segment.offsetBytes, buffer.subarray(0, segment.lengthBytes), signal);
 		return { segment, buffer };
 	});
-	const prepared = mapOrdered(read, segmentsInFlight, async ({ segment, buffer }): Promise<PreparedSegment> => {
+	const prepared = mapOrdered(read, segmentsInFlight, async (part): Promise<PreparedSegment> => {
+		const { segment, buffer, told } = part;
+		if (buffer === undefined) return { segment, chunks: told.map(entry => (entry === 'zero' ? undefined : entry)) };
 		const chunks = await Promise.all(
 			Array.from({ length: segment.count }, async (_, position) => {
 				const start = position * chunkSizeBytes;
@@ -65,17 +82,20 @@ export async function importDisk(work: DiskImport): Promise<DiskImage> {
 		return { segment, buffer, chunks };
 	});
 	for await (const { segment, buffer, chunks } of prepared) {
-		buffers.giveBack(buffer);
+		if (buffer !== undefined) buffers.giveBack(buffer);
 		for (const [position, chunk] of chunks.entries()) {
 			if (chunk === undefined) continue;
 			const index = segment.firstIndex + position;
-			const ref = await data.store(chunk);
+			const ref = 'packId' in chunk ? chunk : await data.store(chunk);
+			await journal.add(disk, index, ref, data.isOpen(ref.packId));
 			await tree.add(index, ref);
 			content.add(index, ref.digest);
-			dataBytes += chunk.rawBytes;
+			dataBytes += chunkRawBytes(map, index);
 		}
+		if (journal.waiting > maxWaiting) await data.flush();
 		onProgress(segment.offsetBytes + segment.lengthBytes);
 	}
+	await journal.endDisk(disk);
 	onProgress(sizeBytes);
 	const root = await tree.finish();
 	const optional = { ...(root ? { root } : {}), ...(missing ? { missing } : {}) };

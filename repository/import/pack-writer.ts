@@ -50,6 +50,8 @@ export class PackWriter {
 	readonly #store: Store;
 	readonly #options: PackWriterOptions;
 	#pack: OpenPack | undefined;
+	/** Ids of packs that are not in the store yet: the one being filled, and the one being made durable. */
+	readonly #open = new Set<string>();
 	#publishing: Promise<void> = Promise.resolve();
 	#failure: unknown;
 	/** Bytes that this writer added to the store, footers included. */
@@ -66,7 +68,13 @@ export class PackWriter {
 		if (this.#pack?.isFull(stored.length, this.#options.packBytes)) await this.#publish();
 		const { kind, signal } = this.#options;
 		this.#pack ??= await OpenPack.begin(this.#store, kind, signal);
+		this.#open.add(this.#pack.packId);
 		return this.#pack.append(digest, stored, rawBytes);
+	}
+
+	/** Whether a pack of this writer is not in the store yet. */
+	isOpen(packId: string): boolean {
+		return this.#open.has(packId);
 	}
 
 	/** Returns when all that was appended is in the store. */
@@ -98,6 +106,7 @@ export class PackWriter {
 			await this.#options.before?.();
 			const stored = await pack.finish();
 			this.storedBytes += stored.sizeBytes;
+			this.#open.delete(pack.packId);
 			await this.#options.onStored?.(stored);
 		} catch (error) {
 			this.#failure = error;
@@ -112,7 +121,7 @@ export class PackWriter {
 
 /** The pack that is being filled. */
 class OpenPack {
-	readonly #packId: string;
+	readonly packId: string;
 	readonly #writer: ObjectWriter;
 	readonly #kind: ChunkKind;
 	readonly #chunks: PackedChunk[] = [];
@@ -123,7 +132,7 @@ class OpenPack {
 	#rawBytes = 0;
 
 	private constructor(packId: string, writer: ObjectWriter, kind: ChunkKind) {
-		this.#packId = packId;
+		this.packId = packId;
 		this.#writer = writer;
 		this.#kind = kind;
 	}
@@ -149,7 +158,7 @@ class OpenPack {
 		this.#dataBytes += stored.length;
 		this.#rawBytes += rawBytes;
 		if (this.#pieceFilled >= pieceBytes) await this.#writePiece();
-		return { packId: this.#packId, offsetBytes };
+		return { packId: this.packId, offsetBytes };
 	}
 
 	async #writePiece(): Promise<void> {
@@ -164,7 +173,7 @@ class OpenPack {
 		if (this.#pieceFilled > 0) await this.#writePiece();
 		const dataDigest = this.#digester.digest();
 		const footer = {
-			packId: this.#packId,
+			packId: this.packId,
 			kind: this.#kind,
 			rawBytes: this.#rawBytes,
 			chunks: this.#chunks,
@@ -172,17 +181,17 @@ class OpenPack {
 		};
 		const end = encodePackEnd(footer);
 		const sizeBytes = this.#dataBytes + end.length;
-		if (!isDeepStrictEqual(decodePackEnd(end, this.#packId, sizeBytes), footer))
+		if (!isDeepStrictEqual(decodePackEnd(end, this.packId, sizeBytes), footer))
 			throw new RouseError(
 				'internal',
-				`the footer of pack ${this.#packId} reads back differently: bad memory, or a bug`,
+				`the footer of pack ${this.packId} reads back differently: bad memory, or a bug`,
 				{
 					hint: 'nothing of this pack was stored; test the memory of this machine, and report it',
 				},
 			);
 		await this.#writer.append(end);
 		if (!(await this.#writer.finish()))
-			throw new RouseError('internal', `a pack with the random id ${this.#packId} exists already`);
+			throw new RouseError('internal', `a pack with the random id ${this.packId} exists already`);
 		return { footer, sizeBytes };
 	}
 

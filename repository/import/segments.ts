@@ -35,7 +35,7 @@ export async function* segmentsOf(
 		for (next = Math.max(next, Math.floor(offsetBytes / map.chunkSizeBytes)); next < end; ) {
 			// Reads begin at multiples of their size, whatever the extents are: the source sees few, large, aligned reads.
 			const count = Math.min(end, next + chunksPerRead - (next % chunksPerRead)) - next;
-			yield segment(map, next, count);
+			yield segmentOf(map, next, count);
 			next += count;
 		}
 	}
@@ -46,7 +46,8 @@ export async function* segmentsOf(
 		);
 }
 
-function segment(map: PageMap, firstIndex: number, count: number): Segment {
+/** Of neighbouring chunks. */
+export function segmentOf(map: PageMap, firstIndex: number, count: number): Segment {
 	const last = firstIndex + count - 1;
 	const offsetBytes = firstIndex * map.chunkSizeBytes;
 	const lengthBytes = last * map.chunkSizeBytes + chunkRawBytes(map, last) - offsetBytes;

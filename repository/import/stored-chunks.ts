@@ -1,5 +1,5 @@
 import type { ChunkRef } from '../../model/chunk.ts';
-import { ChunkTable } from './chunk-table.ts';
+import { ChunkTable } from '../index/chunk-table.ts';
 import type { StoredPack } from './pack-writer.ts';
 
 /** Packs whose chunks are remembered together, and get one index: 4 GiB of packs. */

@@ -1,24 +1,102 @@
 import type { ChunkRef } from '../../model/chunk.ts';
-import type { PackFooter } from '../format/pack.ts';
-import { ChunkTable } from '../import/chunk-table.ts';
+import { isUnusable } from '../damage.ts';
+import { keys } from '../format/keys.ts';
+import { type PackFooter, refOf } from '../format/pack.ts';
+import { readPackFooter } from '../pack-footers.ts';
+import type { Store } from '../store/contract.ts';
+import type { IndexSet } from './index-set.ts';
+import { RecentFooters } from './recent-footers.ts';
 
-/** Chunks that the packs' footers tell of. */
+interface NamedPack {
+	packId: string;
+	/** Of the whole pack, as an index says. */
+	packBytes?: number;
+}
+
+/** The footer of a pack; undefined without such a pack. */
+export type ReadFooter = (pack: NamedPack, signal?: AbortSignal) => Promise<PackFooter | undefined>;
+
+/** Chunks by digest: what indexes say of them, when the packs' footers say so too. MAY be used concurrently. */
 export class IndexedChunks {
-	readonly #table = new ChunkTable();
+	readonly #indexes: IndexSet;
+	readonly #readFooter: ReadFooter;
+	readonly #recent = new RecentFooters();
+	readonly #reading = new Map<string, Promise<PackFooter | undefined>>();
+	/** Packs that do not help: damaged, or gone. */
+	readonly #useless = new Set<string>();
+	/** Packs whose footers turned out to be damaged. */
+	readonly unreadablePacks = new Set<string>();
 
-	addFooter({ packId, chunks }: PackFooter): void {
-		for (const { digest, ...place } of chunks) this.#table.add(Buffer.from(digest, 'hex'), { packId, ...place });
+	constructor(indexes: IndexSet, readFooter: ReadFooter) {
+		this.#indexes = indexes;
+		this.#readFooter = readFooter;
 	}
 
 	/** Whether the footer of its pack says the same; false for a pack that is not there, or whose footer is damaged. */
-	async confirms(ref: ChunkRef, _signal?: AbortSignal): Promise<boolean> {
-		const known = this.#table.find(Buffer.from(ref.digest, 'hex'));
-		return known?.packId === ref.packId && known.offsetBytes === ref.offsetBytes;
+	async confirms(ref: ChunkRef, signal?: AbortSignal): Promise<boolean> {
+		const { packId, offsetBytes, storedBytes } = ref;
+		const isSame = (other: ChunkRef) =>
+			other.packId === packId && other.offsetBytes === offsetBytes && other.storedBytes === storedBytes;
+		if (this.#recent.find(Buffer.from(ref.digest, 'hex'), isSame) !== undefined) return true;
+		if (this.#recent.has(packId)) return false;
+		const footer = await this.#footer({ packId }, signal);
+		return footer?.chunks.some(chunk => chunk.digest === ref.digest && isSame(refOf(packId, chunk))) ?? false;
 	}
 
 	/** A place of this digest that `usable` lets pass, confirmed by the pack's footer. */
-	async find(digest: Buffer, usable: (ref: ChunkRef) => boolean, _signal?: AbortSignal): Promise<ChunkRef | undefined> {
-		const ref = this.#table.find(digest);
-		return ref !== undefined && usable(ref) ? ref : undefined;
+	async find(digest: Buffer, usable: (ref: ChunkRef) => boolean, signal?: AbortSignal): Promise<ChunkRef | undefined> {
+		const recent = this.#recent.find(digest, usable);
+		if (recent !== undefined) return recent;
+		const hex = digest.toString('hex');
+		for await (const { packId, packBytes, offsetBytes, storedBytes } of this.#indexes.find(digest, signal)) {
+			if (!usable({ digest: hex, packId, offsetBytes, storedBytes })) continue;
+			const footer = await this.#footer({ packId, packBytes }, signal);
+			for (const chunk of footer?.chunks ?? []) {
+				if (chunk.digest !== hex) continue;
+				const ref = refOf(packId, chunk);
+				if (usable(ref)) return ref;
+			}
+		}
+		return undefined;
 	}
+
+	/** Read once for all that wait for it. */
+	async #footer(pack: NamedPack, signal: AbortSignal | undefined): Promise<PackFooter | undefined> {
+		const { packId } = pack;
+		if (this.#useless.has(packId)) return undefined;
+		const reading = this.#reading.get(packId) ?? this.#read(pack, signal);
+		this.#reading.set(packId, reading);
+		try {
+			return await reading;
+		} finally {
+			this.#reading.delete(packId);
+		}
+	}
+
+	async #read(pack: NamedPack, signal: AbortSignal | undefined): Promise<PackFooter | undefined> {
+		try {
+			const footer = await this.#readFooter(pack, signal);
+			if (footer === undefined) this.#useless.add(pack.packId);
+			else this.#recent.add(footer);
+			return footer;
+		} catch (error) {
+			if (!isUnusable(error)) throw error;
+			this.#useless.add(pack.packId);
+			this.unreadablePacks.add(pack.packId);
+			return undefined;
+		}
+	}
+}
+
+/** From the store; the length that an index has of a pack may be wrong. */
+export function footersOf(store: Store): ReadFooter {
+	return async ({ packId, packBytes }, signal) => {
+		try {
+			if (packBytes !== undefined) return await readPackFooter(store, { packId, sizeBytes: packBytes }, signal);
+		} catch (error) {
+			if (!isUnusable(error)) throw error;
+		}
+		const sizeBytes = await store.size(keys.pack(packId), signal);
+		return sizeBytes === undefined ? undefined : readPackFooter(store, { packId, sizeBytes }, signal);
+	};
 }

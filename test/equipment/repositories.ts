@@ -1,6 +1,7 @@
 import type { ChunkRef } from '../../model/chunk.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
-import { type ImportOptions, type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
+import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
+import type { ImportOptions } from '../../repository/import/import-request.ts';
 import { openStore, initStore, type Repository } from '../../repository/repository.ts';
 import type { ChunkClass, ChunkSource, PlacedRef, StoredChunk } from '../../repository/chunk-source.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';

@@ -73,14 +73,16 @@ test('`importMachine` stores what is read back, for disks of every shape and siz
 
 test('`importMachine` answers with sizes, new bytes and what it added to the store', async () => {
 	const repository = await memoryRepository();
-	const before = await collect(repository.store.list(''));
+	const objects = async () =>
+		(await collect(repository.store.list(''))).filter(({ key }) => !key.startsWith(keys.indexes));
+	const before = await objects();
 	const result = await importDisks(repository, [wholeSource(noise(50_001, 1)), new SparseSource(1e9, [])]);
-	const after = await collect(repository.store.list(''));
+	const after = await objects();
 	assert.deepEqual(result.disks, [{ sizeBytes: 50_001 }, { sizeBytes: 1e9 }]);
 	assert.equal(result.machine, 'web01');
 	assert.equal(result.restorePoint, first);
 	assert.equal(result.newBytes, 50_001);
-	const total = (objects: typeof before) => objects.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+	const total = (found: typeof before) => found.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 	assert.equal(result.storedBytes, total(after) - total(before));
 	assert.equal(result.manifestDigest, (await readPoint(repository, 'web01', first)).manifestDigest);
 });
@@ -187,7 +189,7 @@ test('`importMachine` stores all that a manifest refers to before the manifest',
 	assert.equal(order.filter(kind => kind === 'packs').length > 3, true);
 	assert.deepEqual(
 		order.filter(kind => kind !== 'packs'),
-		['rouse-repository', 'rouse-repository.copy', 'intents', 'points'],
+		['rouse-repository', 'rouse-repository.copy', 'intents', 'journal', 'index', 'index', 'points'],
 	);
 	assert.equal(order.at(-1), 'points');
 });
@@ -238,10 +240,9 @@ test('`importMachine` tells of a pack with a damaged footer and stores its chunk
 	for (const key of packs) await store.flipByte(key, store.bytesOf(key).length - 20);
 	const result = await importDisks(repository, [wholeSource(disk)], { time: second });
 	assert.equal(result.newBytes, 40_000);
-	assert.deepEqual(
-		result.unreadablePacks.map(packId => keys.pack(packId)),
-		packs,
-	);
+	// Of pages there were none to be found by then.
+	assert.equal(result.unreadablePacks.length, 1);
+	assert.ok(packs.includes(keys.pack(result.unreadablePacks[0] ?? '')));
 	assert.deepEqual(await readBack(repository, second), disk);
 });
 

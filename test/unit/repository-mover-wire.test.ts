@@ -16,7 +16,7 @@ const ref = fc.record(
 	{
 		digest: hex(32),
 		packId: hex(16),
-		offsetBytes: fc.integer({ min: 0, max: 0xffff_ffff }),
+		offsetBytes: fc.integer({ min: 0, max: 0xffff_ffff - maxStoredBytes }),
 		storedBytes: fc.integer({ min: minStoredBytes, max: maxStoredBytes }),
 	},
 	{ noNullPrototype: true },

@@ -4,6 +4,8 @@ import { digestBytes } from '../format/digest.ts';
 
 /** packNumber, offset, storedBytes. */
 const placeWords = 3;
+/** Of one digest. */
+const maxPlaces = 8;
 
 /**
  * References by digest: a hash table in typed arrays, some 60 bytes for each, where a Map of strings takes over 120 and ends
@@ -21,21 +23,25 @@ export class ChunkTable {
 		return this.#count;
 	}
 
-	/** The reference with this digest of 32 bytes; all of them are compared. */
-	find(digest: Buffer): ChunkRef | undefined {
-		const slot = this.#slots[this.#slotOf(digest)] ?? 0;
-		return slot === 0 ? undefined : this.#ref(slot - 1);
+	/** The first reference with this digest of 32 bytes, all of which are compared, that is `accepted`. */
+	find(digest: Buffer, accepted: (ref: ChunkRef) => boolean = () => true): ChunkRef | undefined {
+		for (const entry of this.#entriesOf(digest)) {
+			const ref = this.#ref(entry);
+			if (accepted(ref)) return ref;
+		}
+		return undefined;
 	}
 
-	/** Nothing changes when the digest is there: the first place wins. */
+	/** A digest may have several places, but not too many: whoever writes a footer can write one digest into it a thousand times. */
 	add(digest: Buffer, { packId, offsetBytes, storedBytes }: Omit<ChunkRef, 'digest'>): void {
-		if (this.#slots[this.#slotOf(digest)] !== 0) return;
 		if ((this.#count + 1) * 2 > this.#slots.length) this.#growSlots();
 		if ((this.#count + 1) * digestBytes > this.#digests.length) this.#growEntries();
+		let places = 0;
+		for (const _ of this.#entriesOf(digest)) if (++places === maxPlaces) return;
 		const entry = this.#count++;
 		digest.copy(this.#digests, entry * digestBytes);
 		this.#places.set([this.#packNumber(packId), offsetBytes, storedBytes], entry * placeWords);
-		this.#slots[this.#slotOf(digest)] = entry + 1;
+		this.#slots[this.#freeSlot(digest)] = entry + 1;
 	}
 
 	#packNumber(packId: string): number {
@@ -52,22 +58,29 @@ export class ChunkTable {
 		return { digest, packId, offsetBytes, storedBytes };
 	}
 
-	/** The slot that holds the digest, or the free one where it belongs. A digest is random: its first bytes are the hash. */
-	#slotOf(digest: Buffer): number {
+	/** A digest is random: its first bytes are the hash. */
+	*#entriesOf(digest: Buffer): Generator<number> {
 		const mask = this.#slots.length - 1;
 		for (let slot = digest.readUInt32LE(0) & mask; ; slot = (slot + 1) & mask) {
-			const entry = this.#slots[slot] ?? 0;
-			if (entry === 0) return slot;
-			const at = (entry - 1) * digestBytes;
-			if (digest.compare(this.#digests, at, at + digestBytes) === 0) return slot;
+			const entry = (this.#slots[slot] ?? 0) - 1;
+			if (entry < 0) return;
+			const at = entry * digestBytes;
+			if (digest.compare(this.#digests, at, at + digestBytes) === 0) yield entry;
 		}
+	}
+
+	#freeSlot(digest: Buffer): number {
+		const mask = this.#slots.length - 1;
+		let slot = digest.readUInt32LE(0) & mask;
+		while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+		return slot;
 	}
 
 	#growSlots(): void {
 		this.#slots = new Uint32Array(this.#slots.length * 2);
 		for (let entry = 0; entry < this.#count; entry++) {
 			const at = entry * digestBytes;
-			this.#slots[this.#slotOf(this.#digests.subarray(at, at + digestBytes))] = entry + 1;
+			this.#slots[this.#freeSlot(this.#digests.subarray(at, at + digestBytes))] = entry + 1;
 		}
 	}
 

@@ -1,0 +1,79 @@
+import type { MachineConfig } from '../../model/machine.ts';
+import type { Clock } from '../../system/clock.ts';
+import { RouseError } from '../../model/errors.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { refusalText } from '../../model/issue-text.ts';
+import { limits } from '../format/limits.ts';
+import { isDiskSize, manifestFields } from '../format/manifest.ts';
+import type { Repository } from '../repository.ts';
+import type { DiskSource } from './disk-source.ts';
+
+export interface ImportRequest {
+	repository: Repository;
+	/** Name of the machine. */
+	machine: string;
+	/** Full time of the new point: model/names.ts, `pointTimeSchema`. */
+	time: string;
+	/** The machine's disks in their order. Not closed. */
+	sources: readonly DiskSource[];
+	config: MachineConfig;
+	/** Of an earlier attempt, to go on with it; a new one by default. */
+	importId?: string;
+	/** Names the state of the sources; null, the default, for one that has no name: then nobody can go on with this import. */
+	moment?: string | null;
+	/** Size at which a pack is put into the store. */
+	packBytes?: number;
+}
+
+export interface ImportProgress {
+	disk: number;
+	doneBytes: number;
+	totalBytes: number;
+	/** Of this import so far. */
+	newBytes: number;
+}
+
+export interface ImportOptions {
+	signal?: AbortSignal | undefined;
+	clock?: Clock;
+	progress?: ((progress: ImportProgress) => void) | undefined;
+	/** Name of a step that was just reached: `intent`, `known`, `disk`, `data`, `pages`, `manifest`. */
+	reached?: ((place: string) => void) | undefined;
+}
+
+/** Everything that is decided before the first byte is read. */
+export type ImportPlan = ImportRequest & Required<Pick<ImportRequest, 'importId' | 'moment'>>;
+
+/** What the manifest would refuse in the end is refused before hours of reading. Throws `usage`, `source_invalid`. */
+export function checkRequest({
+	repository: { chunkSizeBytes },
+	machine,
+	time,
+	config,
+	sources,
+}: Pick<ImportRequest, 'repository' | 'machine' | 'time' | 'config' | 'sources'>): void {
+	if (sources.length < 1 || sources.length > 64)
+		throw new RouseError('usage', `a machine has 1 to 64 disks, not ${sources.length}`);
+	const parsed = manifestFields.pick({ machine: true, time: true, config: true }).safeParse({ machine, time, config });
+	if (!parsed.success) throw new RouseError('usage', refusalText(parsed.error), { cause: parsed.error });
+	if (config.disks.length !== sources.length)
+		throw new RouseError(
+			'usage',
+			`the configuration tells of ${config.disks.length} disk(s), and ${sources.length} are to be imported`,
+		);
+	const empty = sources.findIndex(({ sizeBytes }) => !(sizeBytes >= 1));
+	if (empty >= 0) throw new RouseError('source_invalid', `disk ${empty} is empty: it has no byte`);
+	for (const [disk, { sizeBytes }] of sources.entries())
+		if (!isDiskSize({ sizeBytes, chunkSizeBytes }))
+			throw new RouseError(
+				'source_invalid',
+				`disk ${disk} has ${formatBytes(sizeBytes)}, more than ${formatBytes(Math.min(limits.diskBytes, limits.diskChunks * chunkSizeBytes))}`,
+			);
+}
+
+export function pointExists(machine: string, time: string): RouseError {
+	return new RouseError('point_exists', `${machine}@${time} exists already`, {
+		hint: 'a restore point never changes; import under another time',
+		details: { machine, restorePoint: time },
+	});
+}

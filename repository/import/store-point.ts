@@ -1,0 +1,163 @@
+import type { DiskImage } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
+import type { Clock } from '../../system/clock.ts';
+import { BadPlaces } from '../bad-places.ts';
+import { DirectChunkSource } from '../direct-chunk-source.ts';
+import { mayDelete, mayWrite } from '../features.ts';
+import { pageFrameBytes } from '../format/frame-table.ts';
+import { keys } from '../format/keys.ts';
+import { decodeManifest, encodeManifest, type Manifest } from '../format/manifest.ts';
+import { pageMapOf } from '../format/page-map.ts';
+import { sha256Of } from '../format/sha256.ts';
+import { ImportIndex } from '../index/import-index.ts';
+import type { RestorePoint } from '../points.ts';
+import type { Store } from '../store/contract.ts';
+import { VerifiedChunks } from '../verified-chunks.ts';
+import { BasePoint } from './base-point.ts';
+import { ChunkStorer } from './chunk-storer.ts';
+import { importDisk } from './import-disk.ts';
+import { type ImportOptions, type ImportPlan, pointExists } from './import-request.ts';
+import { beginJournal, type ImportJournal } from './journal.ts';
+import { ReadPages, RepositoryChunks } from './known-chunks.ts';
+
+/** What came of an attempt that made the point. */
+export interface Stored {
+	point: RestorePoint;
+	newBytes: number;
+	storedBytes: number;
+	unreadablePacks: string[];
+	damagedIndexes: string[];
+	/** What may be done when all else is. */
+	mergeLarge: (() => Promise<void>) | undefined;
+}
+
+const defaultPackBytes = 64 * 1024 * 1024;
+
+/** Where an attempt stores, and what it knows already. */
+interface Workshop {
+	data: ChunkStorer;
+	pages: ChunkStorer;
+	journal: ImportJournal;
+	known: RepositoryChunks;
+	index: ImportIndex;
+}
+
+/**
+ * Everything from the intent to the manifest (docs/format.md, "An import": what must be durable before what). The intent must
+ * stand.
+ */
+export async function storePoint(plan: ImportPlan, options: ImportOptions & { clock: Clock }): Promise<Stored> {
+	const { repository, importId, moment, sources } = plan;
+	const { store, chunkSizeBytes } = repository;
+	const { clock, signal: outer } = options;
+	const chunkCounts = sources.map(({ sizeBytes }) => pageMapOf({ sizeBytes, chunkSizeBytes }).chunkCount);
+	const journal = await beginJournal(store, { importId, moment, chunkCounts }, { clock, signal: outer });
+	// An attempt that another one has taken the place of ends at once, whatever it is doing.
+	const signal = AbortSignal.any([journal.ended, ...(outer ? [outer] : [])]);
+	let workshop: Workshop | undefined;
+	try {
+		workshop = await openWorkshop(plan, journal, signal);
+		options.reached?.('known');
+		const disks = await storeDisks(plan, workshop, { ...options, signal });
+		const point = await publish(plan, disks, signal);
+		options.reached?.('manifest');
+		return storedBy(workshop, point);
+	} finally {
+		// Nothing half-written stays, whatever ended this attempt; the first failure is the one to tell.
+		await workshop?.data.abandon().catch(() => {});
+		await workshop?.pages.abandon().catch(() => {});
+		await journal.close();
+	}
+}
+
+async function openWorkshop(plan: ImportPlan, journal: ImportJournal, signal: AbortSignal): Promise<Workshop> {
+	const { repository, machine, packBytes = defaultPackBytes } = plan;
+	const { store, frameSizeBytes } = repository;
+	const bad = await BadPlaces.load(store, signal);
+	const index = await ImportIndex.begin(store, { mayDelete: await isDeletionAllowed(store, signal), signal });
+	const chunks = new VerifiedChunks(new DirectChunkSource(store, undefined, bad));
+	const base = await BasePoint.open(repository, chunks, machine, signal);
+	const known = new RepositoryChunks({ base, indexed: index.indexed, bad, signal });
+	const common = { packBytes, writeIndex: index.write.bind(index), signal };
+	const data = new ChunkStorer(store, {
+		...common,
+		kind: 'chunk',
+		frameSizeBytes,
+		known,
+		onStored: ({ footer }) => journal.packStored(footer.packId),
+	});
+	const pages = new ChunkStorer(store, {
+		...common,
+		kind: 'page',
+		frameSizeBytes: pageFrameBytes,
+		known: new ReadPages(known, chunks, signal),
+		// A page pack comes after every data pack that one of its pages refers to.
+		before: () => data.flush(),
+	});
+	return { data, pages, journal, known, index };
+}
+
+async function storeDisks(
+	{ repository, sources }: ImportPlan,
+	workshop: Workshop,
+	{ signal, progress, reached }: ImportOptions & { signal: AbortSignal },
+): Promise<DiskImage[]> {
+	const { chunkSizeBytes, frameSizeBytes } = repository;
+	const { data, pages } = workshop;
+	const disks: DiskImage[] = [];
+	for (const [disk, source] of sources.entries()) {
+		const onProgress = (doneBytes: number) =>
+			progress?.({ disk, doneBytes, totalBytes: source.sizeBytes, newBytes: data.newBytes });
+		disks.push(await importDisk({ ...workshop, disk, source, chunkSizeBytes, frameSizeBytes, signal, onProgress }));
+		reached?.('disk');
+	}
+	await data.flush();
+	await data.indexRest();
+	reached?.('data');
+	await pages.flush();
+	await pages.indexRest();
+	reached?.('pages');
+	return disks;
+}
+
+async function publish(plan: ImportPlan, disks: DiskImage[], signal: AbortSignal): Promise<RestorePoint> {
+	const { repository, machine, time, importId, config, sources } = plan;
+	const { store } = repository;
+	// Last before the manifest: what changes from here on is another moment's.
+	for (const source of sources) await source.checkUnchanged?.();
+	await mayWrite(store, signal);
+	signal.throwIfAborted();
+	const key = keys.point(machine, time);
+	const manifest = { repositoryId: repository.id, machine, time, importId, config, facts: {}, disks };
+	const bytes = encodeAndCompare(manifest, key);
+	if (!(await store.putExclusive(key, bytes, signal))) throw pointExists(machine, time);
+	return { manifest, manifestDigest: sha256Of(bytes) };
+}
+
+function encodeAndCompare(manifest: Manifest, key: string): Buffer {
+	const bytes = encodeManifest(manifest);
+	if (!encodeManifest(decodeManifest(bytes, key)).equals(bytes))
+		throw new RouseError('internal', `${key} reads back differently: bad memory, or a bug`);
+	return bytes;
+}
+
+function storedBy({ data, pages, index }: Workshop, point: RestorePoint): Stored {
+	return {
+		point,
+		newBytes: data.newBytes,
+		storedBytes: data.storedBytes + pages.storedBytes + encodeManifest(point.manifest).length,
+		unreadablePacks: index.unreadablePacks,
+		damagedIndexes: index.damagedIndexes,
+		mergeLarge: () => index.mergeLarge(),
+	};
+}
+
+async function isDeletionAllowed(store: Store, signal: AbortSignal): Promise<boolean> {
+	try {
+		await mayDelete(store, signal);
+		return true;
+	} catch (error) {
+		if (error instanceof RouseError && error.code === 'repository_unsupported') return false;
+		throw error;
+	}
+}

@@ -1,0 +1,177 @@
+import { RouseError } from '../../model/errors.ts';
+import { isUnusable } from '../damage.ts';
+import { indexIdOfKey, keys } from '../format/keys.ts';
+import type { Store } from '../store/contract.ts';
+import { type IndexedPlace, IndexGone, IndexReader } from './index-reader.ts';
+
+interface Opened {
+	reader: IndexReader;
+	/** Of the indexes that it stands for those that were there. */
+	superseded: readonly string[];
+}
+
+/**
+ * The indexes of a repository: those that no other one that is there stands for. One that is damaged is passed by and
+ * named; when one is gone that should be read, they are listed again. MAY be used concurrently.
+ */
+export class IndexSet {
+	readonly #store: Store;
+	readonly #tablesBytes: number;
+	#opened = new Map<string, Opened>();
+	#live: readonly IndexReader[] = [];
+	#damaged = new Map<string, RouseError>();
+	#leftOver: readonly string[] = [];
+	#refreshing: Promise<void> | undefined;
+
+	/** `tablesBytes`: what the tables of all of them may take in memory; of the others they are read when they are needed. */
+	constructor(store: Store, tablesBytes: number) {
+		this.#store = store;
+		this.#tablesBytes = tablesBytes;
+	}
+
+	/** Changes by being replaced: who has it may compare. */
+	get live(): readonly IndexReader[] {
+		return this.#live;
+	}
+
+	/** By id, what is wrong with it. What it told of may be in no other one. */
+	get damaged(): ReadonlyMap<string, RouseError> {
+		return this.#damaged;
+	}
+
+	/** Superseded by one that is there, and not deleted yet. */
+	get leftOver(): readonly string[] {
+		return this.#leftOver;
+	}
+
+	/** Lists them, and opens those that are new. */
+	async refresh(signal?: AbortSignal): Promise<void> {
+		// Who comes while another one lists must not rely on what that had listed before.
+		while (this.#refreshing !== undefined) await this.#refreshing.catch(() => {});
+		this.#refreshing = this.#listUntilAllAreThere(signal);
+		try {
+			await this.#refreshing;
+		} finally {
+			this.#refreshing = undefined;
+		}
+	}
+
+	/** All places that indexes know of a digest. */
+	async *find(digest: Buffer, signal?: AbortSignal): AsyncGenerator<IndexedPlace> {
+		const asked = new Set<IndexReader>();
+		for (let live: readonly IndexReader[] = []; live !== this.#live; ) {
+			live = this.#live;
+			for (const reader of live) {
+				if (!reader.mayHave(digest) || asked.has(reader)) continue;
+				asked.add(reader);
+				try {
+					yield* reader.find(digest, signal);
+				} catch (error) {
+					await this.passBy(reader, error, signal);
+				}
+			}
+		}
+	}
+
+	/**
+	 * After an index has failed: leaves it out from now on, and lists them again when it is gone. Throws on what is neither
+	 * its absence nor its damage.
+	 */
+	async passBy(reader: IndexReader, error: unknown, signal?: AbortSignal): Promise<void> {
+		if (!(error instanceof IndexGone)) return this.#noteDamage(reader, error);
+		// Many may find it gone at once: one of them lists.
+		while (this.#opened.get(reader.indexId)?.reader === reader) {
+			if (this.#refreshing === undefined) {
+				this.#opened.delete(reader.indexId);
+				return this.refresh(signal);
+			}
+			await this.#refreshing.catch(() => {});
+		}
+	}
+
+	#noteDamage({ indexId }: IndexReader, error: unknown): void {
+		if (!isUnusable(error)) throw error;
+		this.#damaged.set(indexId, error);
+		this.#opened.delete(indexId);
+		this.#live = this.#live.filter(reader => reader.indexId !== indexId);
+	}
+
+	/** What is gone when it is to be read was replaced by another one, which this listing may have missed. */
+	async #listUntilAllAreThere(signal: AbortSignal | undefined): Promise<void> {
+		const gone = new Set<string>();
+		for (let before = -1; gone.size > before; ) {
+			before = gone.size;
+			await this.#list(gone, signal);
+			await this.#keepTables(gone, signal);
+		}
+	}
+
+	/** Adds to `gone` what was listed and is not there. */
+	async #list(gone: Set<string>, signal: AbortSignal | undefined): Promise<void> {
+		const listed = new Map<string, number>();
+		for await (const { key, sizeBytes } of this.#store.list(keys.indexes, signal)) {
+			const indexId = indexIdOfKey(key);
+			if (indexId !== undefined) listed.set(indexId, sizeBytes);
+		}
+		const opened = new Map<string, Opened>();
+		const damaged = new Map<string, RouseError>();
+		for (const [indexId, sizeBytes] of listed) {
+			const found =
+				this.#opened.get(indexId) ??
+				this.#damaged.get(indexId) ??
+				(await this.#open({ indexId, sizeBytes }, listed, signal));
+			if (found === undefined) gone.add(indexId);
+			else if (found instanceof RouseError) damaged.set(indexId, found);
+			else opened.set(indexId, found);
+		}
+		const superseded = supersededIn(opened);
+		this.#leftOver = [...superseded].filter(indexId => listed.has(indexId));
+		for (const indexId of superseded) {
+			damaged.delete(indexId);
+			opened.get(indexId)?.reader.dropTables();
+		}
+		this.#opened = opened;
+		this.#damaged = damaged;
+		this.#live = [...opened.values()].map(({ reader }) => reader).filter(({ indexId }) => !superseded.has(indexId));
+	}
+
+	/** Undefined when it is gone meanwhile. */
+	async #open(
+		index: { indexId: string; sizeBytes: number },
+		listed: ReadonlyMap<string, number>,
+		signal: AbortSignal | undefined,
+	): Promise<Opened | RouseError | undefined> {
+		try {
+			const reader = await IndexReader.open(this.#store, index, signal);
+			const superseded = (await reader.superseded(signal)).filter(indexId => listed.has(indexId));
+			return { reader, superseded };
+		} catch (error) {
+			if (error instanceof IndexGone) return undefined;
+			if (!isUnusable(error)) throw error;
+			return error;
+		}
+	}
+
+	/** The smallest first: each that is not in memory costs a read for each chunk that is new. */
+	async #keepTables(gone: Set<string>, signal: AbortSignal | undefined): Promise<void> {
+		let leftBytes = this.#tablesBytes;
+		for (const reader of this.#live.toSorted((a, b) => a.tablesBytes - b.tablesBytes)) {
+			leftBytes -= reader.tablesBytes;
+			if (leftBytes < 0) reader.dropTables();
+			else if (!reader.keepsTables)
+				try {
+					await reader.keepTables(signal);
+				} catch (error) {
+					if (error instanceof IndexGone) gone.add(reader.indexId);
+					else this.#noteDamage(reader, error);
+				}
+		}
+	}
+}
+
+function supersededIn(opened: ReadonlyMap<string, Opened>): Set<string> {
+	const superseded = new Set<string>();
+	for (const { reader, superseded: ids } of opened.values())
+		for (const indexId of ids) if (indexId !== reader.indexId) superseded.add(indexId);
+	return superseded;
+}
