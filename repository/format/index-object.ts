@@ -73,21 +73,22 @@ export function bucketOf(bytes: Buffer, at: number, bucketLog2: number): number 
 	return bucketLog2 === 0 ? 0 : bytes.readUInt32BE(at) >>> (32 - bucketLog2);
 }
 
+/** The bits of a digest in its bucket's part of the filter. */
+export function filterBitsOf(bytes: Buffer, digestAt: number): number[] {
+	return filterNumbersAt.map(numberAt => bytes.readUInt16LE(digestAt + numberAt) % filterBits);
+}
+
 /** `filterAt`: where the bucket's part of the filter begins. */
-export function addToFilter(filter: Buffer, filterAt: number, bytes: Buffer, digestAt: number): void {
-	for (const numberAt of filterNumbersAt) {
-		const bit = bytes.readUInt16LE(digestAt + numberAt) % filterBits;
+export function addToFilter(filter: Buffer, filterAt: number, bits: readonly number[]): void {
+	for (const bit of bits) {
 		const byteAt = filterAt + (bit >>> 3);
-		filter.writeUInt8(filter.readUInt8(byteAt) | (1 << (bit & 7)), byteAt);
+		filter[byteAt] = (filter[byteAt] ?? 0) | (1 << (bit & 7));
 	}
 }
 
-/** False: the index does not have this digest. */
-export function filterMayHave(filter: Buffer, filterAt: number, digest: Buffer): boolean {
-	for (const numberAt of filterNumbersAt) {
-		const bit = digest.readUInt16LE(numberAt) % filterBits;
-		if ((filter.readUInt8(filterAt + (bit >>> 3)) & (1 << (bit & 7))) === 0) return false;
-	}
+/** False: the index does not have a digest with these bits. */
+export function filterMayHave(filter: Buffer, filterAt: number, bits: readonly number[]): boolean {
+	for (const bit of bits) if (((filter[filterAt + (bit >>> 3)] ?? 0) & (1 << (bit & 7))) === 0) return false;
 	return true;
 }
 

@@ -5,6 +5,7 @@ import {
 	bucketOf,
 	damagedIndex,
 	decodeIndexTrailer,
+	filterBitsOf,
 	filterMayHave,
 	idBytes,
 	indexLayout,
@@ -102,17 +103,17 @@ export class IndexReader {
 		);
 	}
 
-	/** False: it does not have the digest, as far as can be said without reading anything. */
-	mayHave(digest: Buffer): boolean {
+	/** False: it does not have the digest, as far as can be said without reading anything. `filterBits`: those of the digest. */
+	mayHave(digest: Buffer, filterBits: readonly number[]): boolean {
 		if (this.#tables === undefined) return true;
-		return filterMayHave(this.#tables, this.#filterAt(digest) - this.#layout.packsAt, digest);
+		return filterMayHave(this.#tables, this.#filterAt(digest) - this.#layout.packsAt, filterBits);
 	}
 
 	/** All places of a digest, read as they are asked for. */
 	async *find(digest: Buffer, signal?: AbortSignal): AsyncGenerator<IndexedPlace> {
 		if (this.#tables === undefined) {
 			const filter = await this.#read(this.#filterAt(digest), bucketFilterBytes, signal);
-			if (!filterMayHave(filter, 0, digest)) return;
+			if (!filterMayHave(filter, 0, filterBitsOf(digest, 0))) return;
 		}
 		const bucket = await this.#bucket(digest, signal);
 		for (let at = await this.#narrow(digest, bucket, signal); at < bucket.end; at += searchRecords) {
@@ -207,7 +208,8 @@ export class IndexReader {
 	async #read(at: number, lengthBytes: number, signal: AbortSignal | undefined): Promise<Buffer> {
 		const inTables = at - this.#layout.packsAt;
 		if (this.#tables !== undefined && inTables >= 0) return this.#tables.subarray(inTables, inTables + lengthBytes);
-		const bytes = Buffer.allocUnsafeSlow(lengthBytes);
+		// A few records come from Node's pool: a lookup that finds nothing leaves nothing to be collected by itself.
+		const bytes = lengthBytes < streamBytes ? Buffer.allocUnsafe(lengthBytes) : Buffer.allocUnsafeSlow(lengthBytes);
 		const filled = await this.#store.read(keys.index(this.indexId), at, bytes, signal);
 		if (filled === undefined) throw new IndexGone(this.indexId);
 		if (filled < lengthBytes) throw damagedIndex(this.indexId, `it ends at ${at + filled}`);

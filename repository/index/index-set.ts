@@ -1,5 +1,6 @@
 import { RouseError } from '../../model/errors.ts';
 import { isUnusable } from '../damage.ts';
+import { filterBitsOf } from '../format/index-object.ts';
 import { indexIdOfKey, keys } from '../format/keys.ts';
 import type { Store } from '../store/contract.ts';
 import { type IndexedPlace, IndexGone, IndexReader } from './index-reader.ts';
@@ -59,10 +60,11 @@ export class IndexSet {
 	/** All places that indexes know of a digest. */
 	async *find(digest: Buffer, signal?: AbortSignal): AsyncGenerator<IndexedPlace> {
 		const asked = new Set<IndexReader>();
+		const filterBits = filterBitsOf(digest, 0);
 		for (let live: readonly IndexReader[] = []; live !== this.#live; ) {
 			live = this.#live;
 			for (const reader of live) {
-				if (!reader.mayHave(digest) || asked.has(reader)) continue;
+				if (!reader.mayHave(digest, filterBits) || asked.has(reader)) continue;
 				asked.add(reader);
 				try {
 					yield* reader.find(digest, signal);

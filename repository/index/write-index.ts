@@ -11,6 +11,7 @@ import {
 	compareRecords,
 	decodeIndexTrailer,
 	encodeIndexTrailer,
+	filterBitsOf,
 	idBytes,
 	indexLayout,
 	indexPackBytes,
@@ -171,7 +172,7 @@ async function* filterPieces(
 				yield piece;
 				piece.fill(0);
 			}
-			addToFilter(piece, bucketFilterBytes * (bucket - first), block, at);
+			addToFilter(piece, bucketFilterBytes * (bucket - first), filterBitsOf(block, at));
 		}
 	}
 	if (seen !== records) throw new RouseError('internal', `${seen} records where ${records} were before`);
