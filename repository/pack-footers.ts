@@ -5,6 +5,7 @@ import { isUnusable } from './damage.ts';
 import type { ChunkKind } from './format/frame-table.ts';
 import { keys, packIdOfKey } from './format/keys.ts';
 import { decodePackEnd, footerBytesOf, type PackFooter, packTrailerBytes, refOf } from './format/pack.ts';
+import { IndexSet } from './index/index-set.ts';
 import { readRange } from './read-object.ts';
 import type { Store } from './store/contract.ts';
 
@@ -109,6 +110,8 @@ const absentMs = 2_000;
 export class PackFooters {
 	readonly #store: Store;
 	readonly #clock: Pick<Clock, 'now'>;
+	/** Read by ranges: a reader seldom needs it, and has no memory to spare. */
+	readonly #indexes: IndexSet;
 	/** By pack; least recently used first. */
 	readonly #footers = new Map<string, Footer>();
 	#keptChunks = 0;
@@ -118,15 +121,17 @@ export class PackFooters {
 	constructor(store: Store, clock: Pick<Clock, 'now'>) {
 		this.#store = store;
 		this.#clock = clock;
+		this.#indexes = new IndexSet(store, 0);
 	}
 
 	/**
-	 * Places of each digest. First the packs that the references name, then those in memory, then all of the store: the
-	 * last only while something is not found that was not looked for just now, or for all of it when `everywhere` is set.
+	 * Places of each digest. First the packs that the references name, then those in memory, then what the indexes know, and
+	 * the footers of all of the store only while something is not found that was not looked for just now. With `everywhere`
+	 * all of that is asked; with `indexed` the last only when no place is known but the references' own.
 	 */
 	async locate(
 		refs: readonly ChunkRef[],
-		{ everywhere, signal }: { everywhere: boolean; signal?: AbortSignal | undefined },
+		{ everywhere, signal }: { everywhere: boolean | 'indexed'; signal?: AbortSignal | undefined },
 	): Promise<Map<string, ChunkPlace[]>> {
 		const found = new Map<string, ChunkPlace[]>(refs.map(({ digest }) => [digest, []]));
 		const seen = new Set<string>();
@@ -140,12 +145,14 @@ export class PackFooters {
 			}
 		};
 		const done = () =>
-			!everywhere && [...found].every(([digest, places]) => places.length > 0 || this.#isAbsent(digest));
+			everywhere === false && [...found].every(([digest, places]) => places.length > 0 || this.#isAbsent(digest));
 		const holdsWanted = (footer: Footer) => [...found].some(([digest]) => footer.has(digest));
 		for (const packId of new Set(refs.map(ref => ref.packId))) await look(packId);
 		const inMemory = Array.from(this.#footers); // looking at one changes their order
 		for (const [packId, footer] of inMemory) if (!done() && holdsWanted(footer)) await look(packId);
 		if (done()) return found;
+		for (const packId of await this.#indexed(found, everywhere !== false, signal)) await look(packId);
+		if (done() || (everywhere === 'indexed' && haveOthers(found, refs))) return found;
 		for await (const { key } of this.#store.list(keys.packs, signal)) {
 			const packId = packIdOfKey(key);
 			if (packId !== undefined) await look(packId);
@@ -153,6 +160,21 @@ export class PackFooters {
 		}
 		this.#noteAbsent(found);
 		return found;
+	}
+
+	/** Packs in which the digests are, as indexes say; without `all` those of which there is no place yet. */
+	async #indexed(
+		found: ReadonlyMap<string, readonly ChunkPlace[]>,
+		all: boolean,
+		signal: AbortSignal | undefined,
+	): Promise<Set<string>> {
+		const packIds = new Set<string>();
+		await this.#indexes.refresh(signal);
+		for (const [digest, places] of found) {
+			if (!all && places.length > 0) continue;
+			for await (const { packId } of this.#indexes.find(Buffer.from(digest, 'hex'), signal)) packIds.add(packId);
+		}
+		return packIds;
 	}
 
 	#isAbsent(digest: string): boolean {
@@ -207,6 +229,16 @@ export class PackFooters {
 export interface ChunkPlace {
 	ref: ChunkRef;
 	kind: ChunkKind;
+}
+
+/** Whether each digest has a place that no reference names. */
+function haveOthers(found: ReadonlyMap<string, readonly ChunkPlace[]>, refs: readonly ChunkRef[]): boolean {
+	const named = new Set(refs.map(placeText));
+	return [...found.values()].every(places => places.some(({ ref }) => !named.has(placeText(ref))));
+}
+
+function placeText({ digest, packId, offsetBytes, storedBytes }: ChunkRef): string {
+	return `${digest} ${packId} ${offsetBytes} ${storedBytes}`;
 }
 
 /** Places of the chunks of one pack, by digest. */

@@ -5,8 +5,12 @@ import { RouseError } from '../../model/errors.ts';
 import { decodePackEnd, encodePackEnd, footerBytesOf, packTrailerBytes } from '../../repository/format/pack.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
-import { allPackFooters } from '../../repository/pack-footers.ts';
+import { IndexDraft } from '../../repository/index/index-draft.ts';
+import { allPackFooters, PackFooters } from '../../repository/pack-footers.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
+import { systemClock } from '../../system/clock.ts';
+import { hookedStore } from '../equipment/hooked-store.ts';
+import { digestNumber, packNumber, putPack } from '../equipment/indexed-packs.ts';
 import { collect } from '../equipment/repositories.ts';
 import { storedChunk } from '../equipment/stored-chunk.ts';
 
@@ -70,4 +74,29 @@ test('`PackWriter` closes a pack at the number of chunks that a footer may have'
 	await writer.flush();
 	const footers = await collect(allPackFooters(store, ({ error }) => assert.fail(error)));
 	assert.deepEqual(footers.map(({ chunks }) => chunks.length).toSorted(), [1, 65_536]);
+});
+
+test('`PackFooters.locate` asks the indexes before all footers, and these when no index knows', async () => {
+	const store = new MemoryStore();
+	const draft = new IndexDraft();
+	for (let pack = 0; pack < 40; pack += 1) draft.add(await putPack(store, packNumber(pack), [digestNumber(pack)]));
+	await draft.write(store, []);
+	await putPack(store, packNumber(50), [digestNumber(50)]);
+	const asked = new Set<string>();
+	const hooked = hookedStore(store, async (call, key) => {
+		if (call === 'read' && key.startsWith(keys.packs)) asked.add(key);
+	});
+	const ref = (digest: string) => ({ digest, packId: packNumber(99), offsetBytes: 0, storedBytes: 41 });
+	const locate = async (number: number, everywhere: boolean | 'indexed') => {
+		asked.clear();
+		const digest = digestNumber(number);
+		const places = (await new PackFooters(hooked, systemClock).locate([ref(digest)], { everywhere })).get(digest);
+		return { packIds: places?.map(place => place.ref.packId), footers: asked.size };
+	};
+	assert.deepEqual(await locate(7, false), { packIds: [packNumber(7)], footers: 1 });
+	assert.deepEqual(await locate(7, 'indexed'), { packIds: [packNumber(7)], footers: 1 });
+	assert.deepEqual(await locate(7, true), { packIds: [packNumber(7)], footers: 41 });
+	assert.deepEqual((await locate(50, false)).packIds, [packNumber(50)]);
+	assert.deepEqual((await locate(50, 'indexed')).packIds, [packNumber(50)]);
+	assert.deepEqual(await locate(60, false), { packIds: [], footers: 41 });
 });
