@@ -9,6 +9,7 @@ import { type IndexedPlace, IndexReader } from '../../repository/index/index-rea
 import { IndexSet } from '../../repository/index/index-set.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import type { Store } from '../../repository/store/contract.ts';
+import { hookedStore } from '../equipment/hooked-store.ts';
 import { digestNumber, packNumber, putPack } from '../equipment/indexed-packs.ts';
 import { collect } from '../equipment/repositories.ts';
 
@@ -47,7 +48,9 @@ function byPlace(a: Omit<IndexedPlace, 'packBytes'>, b: Omit<IndexedPlace, 'pack
 
 async function found(indexes: IndexSet, number: number): Promise<Omit<IndexedPlace, 'packBytes'>[]> {
 	const places = await collect(indexes.find(Buffer.from(digestNumber(number), 'hex')));
-	return places.map(({ packBytes: _, ...place }) => place).toSorted(byPlace);
+	return places
+		.map(({ packId, offsetBytes, storedBytes }) => ({ packId, offsetBytes, storedBytes }))
+		.toSorted(byPlace);
 }
 
 test('an index of any footers finds all places that they have, and nothing else, from memory and by ranges', async () => {
@@ -66,9 +69,11 @@ test('an index of any footers finds all places that they have, and nothing else,
 test('a bucket with far more records than others is searched in bounded reads', async () => {
 	const store = new MemoryStore();
 	const longest = { bytes: 0 };
+	let reads = 0;
 	const read = store.read.bind(store);
 	store.read = (key, offsetBytes, into, signal) => {
 		longest.bytes = Math.max(longest.bytes, into.length);
+		reads += 1;
 		return read(key, offsetBytes, into, signal);
 	};
 	const digests = Array.from({ length: 20_000 }, (_, number) => `00000000${digestNumber(number).slice(8)}`);
@@ -77,6 +82,7 @@ test('a bucket with far more records than others is searched in bounded reads', 
 	await draft.write(store, []);
 	const indexes = await openSet(store, 0);
 	longest.bytes = 0;
+	reads = 0;
 	for (const [position, digest] of digests.entries()) {
 		if (position % 97 !== 0) continue;
 		const places = await collect(indexes.find(Buffer.from(digest, 'hex')));
@@ -86,6 +92,7 @@ test('a bucket with far more records than others is searched in bounded reads', 
 		);
 	}
 	assert.ok(longest.bytes <= 8192, `${longest.bytes} bytes at once`);
+	assert.ok(reads <= 207 * 14, `${reads} reads`);
 });
 
 test('flipped bits in an index never make a hit that no footer confirms: they are misses, or named', async () => {
@@ -206,4 +213,44 @@ test('`IndexReader` gives the bytes that its trailer promises, or `format_damage
 	await store.putExclusive(keys.index(indexId), bytes);
 	const reader = await IndexReader.open(store, { indexId, sizeBytes: bytes.length });
 	await assert.rejects(collect(reader.allRecords()), { code: 'format_damaged' });
+});
+
+test('`ImportIndex.begin` makes the names of packs durable before an index tells of them', async () => {
+	const store = new MemoryStore();
+	await putPacks(store, [[1]]);
+	const calls: string[] = [];
+	const told = hookedStore(store, async (call, key) => {
+		if (call === 'settle' || call === 'create') calls.push(`${call} ${key.split('/')[0]}`);
+	});
+	await ImportIndex.begin(told, { mayDelete: true });
+	assert.deepEqual(calls, ['settle packs', 'create index']);
+});
+
+test('`ImportIndex.begin` lists indexes once more before it believes that a pack has none', async () => {
+	const store = new MemoryStore();
+	let made = false;
+	const late = hookedStore(store, async (call, key) => {
+		if (made || call !== 'list' || key !== keys.packs) return;
+		made = true; // an import that ends between the two listings
+		await writeOne(store, [[1, 2]]);
+	});
+	const { indexed } = await ImportIndex.begin(late, { mayDelete: true });
+	assert.equal((await collect(store.list(keys.indexes))).length, 1);
+	assert.ok(await indexed.find(Buffer.from(digestNumber(2), 'hex'), () => true));
+});
+
+test('buckets that fall are damage, named at the first look into them', async () => {
+	const store = new MemoryStore();
+	const indexId = await writeOne(store, [Array.from({ length: 70 }, (_, number) => number)]);
+	const bytes = Buffer.alloc((await store.size(keys.index(indexId))) ?? 0);
+	await store.read(keys.index(indexId), 0, bytes);
+	const bucketsAt = 70 * 44 + 20;
+	bytes.writeUInt32LE(70, bucketsAt);
+	bytes.writeUInt32LE(71, bucketsAt + 8);
+	await store.delete(keys.index(indexId));
+	await store.putExclusive(keys.index(indexId), bytes);
+	const indexes = await openSet(store, 0);
+	for (let number = 0; number < 70; number += 1) assert.deepEqual(await found(indexes, number), []);
+	assert.deepEqual([...indexes.damaged.keys()], [indexId]);
+	assert.deepEqual([...(await openSet(store)).damaged.keys()], [indexId]);
 });
