@@ -1,0 +1,62 @@
+/** The measured half of main.ts: what an import asks of the index, in a process of its own. Prints JSON. */
+import { randomBytes } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { ImportIndex } from '../../repository/index/import-index.ts';
+import { DirectoryStore } from '../../repository/store/directory.ts';
+import { simulatedIndexes } from './simulated.ts';
+
+const [, , directory = '', chunks = '', chunksPerPack = '1000'] = process.argv;
+const lookups = 100_000;
+/** As many as an import has in hand. */
+const atOnce = 16;
+
+const simulated = simulatedIndexes(Number(chunks), Number(chunksPerPack));
+const store = new DirectoryStore(directory);
+const begun = performance.now();
+const index = await ImportIndex.begin(store, {
+	mayDelete: true,
+	readFooter: async ({ packId }) => {
+		const id = Buffer.from(packId, 'hex');
+		return simulated[id.readUInt32BE(4)]?.footer(id.readUInt32BE(8));
+	},
+});
+const opened = { ms: Math.round(performance.now() - begun), cpuMs: cpuMs(process.cpuUsage()) };
+
+/** Of all threads. */
+function cpuMs({ user, system }: NodeJS.CpuUsage): number {
+	return Math.round((user + system) / 1000);
+}
+
+async function timed(digests: Iterable<Buffer>): Promise<{ ms: number; cpuMs: number; known: number }> {
+	const started = performance.now();
+	const cpuBefore = process.cpuUsage();
+	let known = 0;
+	const iterator = digests[Symbol.iterator]();
+	const one = async () => {
+		for (let next = iterator.next(); next.done !== true; next = iterator.next())
+			if ((await index.indexed.find(next.value, () => true)) !== undefined) known += 1;
+	};
+	await Promise.all(Array.from({ length: atOnce }, one));
+	return { ms: Math.round(performance.now() - started), cpuMs: cpuMs(process.cpuUsage(cpuBefore)), known };
+}
+
+function* newChunks(): Generator<Buffer> {
+	for (let count = 0; count < lookups; count += 1) yield randomBytes(32);
+}
+
+/** Pack by pack, as they were stored, from all over the repository. */
+function* knownChunks(count: number, run: number): Generator<Buffer> {
+	for (let at = 0, round = 0; at < count; round += 1) {
+		const from = simulated[round % simulated.length];
+		if (from === undefined) return;
+		const pack = (round * 7919) % from.packs;
+		for (let position = 0; position < Math.min(run, from.chunksPerPack) && at < count; position += 1, at += 1)
+			yield from.digest(pack, position);
+	}
+}
+
+const fresh = await timed(newChunks());
+const known = await timed(knownChunks(lookups, 1000));
+const scattered = await timed(knownChunks(300, 1));
+console.log(JSON.stringify({ indexes: simulated.length, opened, fresh, known, scattered }));
+await store.close();
