@@ -138,12 +138,15 @@ export class JournalWriter {
 
 	/** One after the other; the first failure ends the import, and is what the others throw. */
 	async #inTurn(work: () => Promise<void>): Promise<void> {
-		const turn = this.#writing.then(async () => {
-			this.ended.throwIfAborted();
-			if (!this.#closed.signal.aborted) await work();
-		});
+		const turn = this.#after(this.#writing, work);
 		this.#writing = turn.catch((error: unknown) => this.#ended.abort(error));
 		await turn;
+	}
+
+	async #after(before: Promise<unknown>, work: () => Promise<void>): Promise<void> {
+		await before;
+		this.ended.throwIfAborted();
+		if (!this.#closed.signal.aborted) await work();
 	}
 
 	/** An object with what is ready, be it nothing. */

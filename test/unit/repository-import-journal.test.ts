@@ -75,7 +75,7 @@ test('`ImportJournal` tells the next attempt what was stored, whichever attempts
 					const told = await toldIn(journal, counts);
 					for (const [at, entry] of told.entries()) {
 						if (entry === 'zero') assert.equal(kinds[at], 'zero');
-						else assert.equal(`${entry.digest}`, placed(counts, at, 0).digest);
+						else assert.equal(entry.digest, placed(counts, at, 0).digest);
 					}
 					assert.ok(told.length >= toldBefore, `${told.length} told after ${toldBefore}`);
 					const openPacks: string[] = [];
@@ -374,8 +374,5 @@ test('`JournalQueue` gives out no object of more than 16 MiB, and all that it wa
 		sizes.push(encodeJournal(object, { importId, number: 0 }).length);
 	}
 	assert.equal(next, 449_999);
-	assert.ok(
-		Math.max(...sizes) <= 16 * 1024 * 1024 && Math.max(...sizes) > 16 * 1024 * 1024 - 200,
-		`${sizes.join(' ')}`,
-	);
+	assert.ok(Math.max(...sizes) <= 16 * 1024 * 1024 && Math.max(...sizes) > 16 * 1024 * 1024 - 200, sizes.join(' '));
 });

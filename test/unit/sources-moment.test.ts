@@ -42,7 +42,7 @@ async function settledMoment(path: string, format?: ImageFormat): Promise<string
 		if (moment !== undefined) return moment;
 		await setTimeout(5);
 	}
-	assert.fail('it has no moment');
+	throw new Error('it has no moment');
 }
 
 const changes: [what: string, change: (path: string) => Promise<unknown>][] = [
