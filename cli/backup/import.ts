@@ -5,7 +5,7 @@ import { driverFamiliesIn } from '../../inspection/driver-families.ts';
 import { inspectDisks } from '../../inspection/inspect.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { missingWarnings } from '../../model/missing-warnings.ts';
-import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
+import { type ImportProgress, type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { OpenedDisk } from '../../sources/disk-facts.ts';
 import type { LookProgress } from '../../sources/image-check.ts';
@@ -18,9 +18,11 @@ import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { exactBytes, formatBytes } from '../../model/format-bytes.ts';
 import { formatDuration } from '../terminal/format.ts';
+import { formatLocalTime } from '../terminal/format-time.ts';
 import { parseName } from '../terminal/parse.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { parseTime } from '../terminal/parse-time.ts';
+import { afterInterruption, importAttempt } from './import-attempt.ts';
 import { withRepository } from './restore-point.ts';
 
 export const buildImport = (context: Context) =>
@@ -39,10 +41,10 @@ export const buildImport = (context: Context) =>
 		.action(async (sources, options) => {
 			const spec = options.spec === undefined ? defaultSpec : await readMachineSpec(options.spec);
 			if (options.at !== undefined && !options.future) refuseFuture(options.at);
-			const time = options.at ?? new Date().toISOString();
-			const { machine, format, withBacking, partial } = options;
+			const now = new Date().toISOString();
+			const { machine, at, format, withBacking, partial } = options;
 			const result = await withRepository(context, options.repo, repository =>
-				importSources(context, repository, { sources, machine, time, spec, format, withBacking, partial }),
+				importSources(context, repository, { sources, machine, at, now, spec, format, withBacking, partial }),
 			);
 			for (const pack of result.unreadablePacks)
 				context.output.warn(`the footer of pack ${pack} cannot be read: what lies in it was stored again`);
@@ -62,7 +64,8 @@ function refuseFuture(time: string): void {
 interface ImportOrder {
 	sources: readonly string[];
 	machine: string;
-	time: string;
+	at: string | undefined;
+	now: string;
 	spec: MachineSpec;
 	format: ImageFormat | undefined;
 	withBacking: boolean | undefined;
@@ -84,27 +87,30 @@ async function importSources(context: Context, repository: Repository, order: Im
 		warnOfOddSizes(context, order.sources, disks);
 		warnOfCutDisks(context, order.sources, disks, tables);
 		const config = await configOf(context, order, disks, tables);
-		const total = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
-		const before = disks.map((_, index) => disks.slice(0, index).reduce((sum, disk) => sum + disk.sizeBytes, 0));
-		const { machine, time } = order;
-		const bar = output.progress(`importing ${order.machine}`);
-		progress = bar;
-		return await importMachine(
-			{ repository, machine, time, sources: disks, config },
-			{
-				signal,
-				progress: ({ disk, doneBytes, newBytes }) =>
-					bar.update({
-						done: (before[disk] ?? 0) + doneBytes,
-						total,
-						note: `${formatBytes(newBytes)} new`,
-					}),
-			},
-		);
+		const { machine, at, now } = order;
+		const attempt = await importAttempt(repository, { machine, at, now, disks }, signal);
+		if (attempt.begunAt !== undefined)
+			output.message(`going on with the import begun at ${formatLocalTime(attempt.begunAt)}`);
+		progress = output.progress(`importing ${machine}`);
+		const request = { repository, machine, ...attempt, sources: disks, config };
+		return await importMachine(request, { signal, progress: barOf(progress, disks) }).catch((error: unknown) => {
+			throw afterInterruption(error, attempt, signal);
+		});
 	} finally {
 		progress?.end();
 		await Promise.all(disks.map(disk => disk.close()));
 	}
+}
+
+/** One bar for all disks. */
+function barOf(bar: Progress, disks: readonly OpenedDisk[]): (progress: ImportProgress) => void {
+	const bytesOf = (some: readonly OpenedDisk[]) => some.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+	return ({ disk, doneBytes, newBytes }) =>
+		bar.update({
+			done: bytesOf(disks.slice(0, disk)) + doneBytes,
+			total: bytesOf(disks),
+			note: `${formatBytes(newBytes)} new`,
+		});
 }
 
 /** By the specification, and what of it the disks tell. */

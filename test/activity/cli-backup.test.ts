@@ -246,7 +246,10 @@ test('Ctrl-C ends an import with exit code 130, and the same import succeeds aft
 	command.child.kill('SIGINT');
 	const ended = await command.ended;
 	assert.deepEqual([ended.exitCode, ended.stdout], [130, '']);
-	assert.equal(JSON.parse(ended.stderr).code, 'interrupted');
+	assert.partialDeepStrictEqual(JSON.parse(ended.stderr), {
+		code: 'interrupted',
+		hint: 'the same command begins anew, and uses what was stored',
+	});
 	assert.deepEqual(await readdir(intents), []);
 	assert.equal((await failure(home, 'backup', 'show', 'web01'))['code'], 'machine_unknown');
 	await answer(home, 'backup', 'import', path, '--machine', 'web01');
