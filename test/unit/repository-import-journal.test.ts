@@ -37,9 +37,9 @@ async function begin(
 	return journal;
 }
 
-async function objectsIn(store: MemoryStore, counts = chunkCounts): Promise<JournalObject[]> {
+async function objectsIn(store: MemoryStore, counts = chunkCounts, from = 0): Promise<JournalObject[]> {
 	const objects: JournalObject[] = [];
-	for (const { key, sizeBytes } of await collect(store.list(keys.journals))) {
+	for (const { key, sizeBytes } of (await collect(store.list(keys.journals))).slice(from)) {
 		const bytes = Buffer.alloc(sizeBytes);
 		await store.read(key, 0, bytes);
 		objects.push(decodeJournal(bytes, { importId, number: Number(key.slice(-10)), chunkCounts: counts }));
@@ -238,6 +238,7 @@ test('`beginJournal` passes over what is damaged or missing, and goes on with wh
 		const journal = await begin(t, store);
 		const told = await toldIn(journal, chunkCounts);
 		await journal.close();
+		assert.deepEqual((await objectsIn(store, chunkCounts, 2)).at(-1)?.begins, { disk: 0, chunk: told.length });
 		return told.length;
 	};
 	assert.equal(await toldAfter(), 4);
