@@ -1,3 +1,4 @@
+import { mayDelete } from '../features.ts';
 import { journalOfKey, keys } from '../format/keys.ts';
 import type { Store } from '../store/contract.ts';
 
@@ -10,7 +11,7 @@ export async function removeImport(store: Store, importId: string): Promise<void
 	await store.delete(keys.intent(importId));
 }
 
-/** Removes journals without an intent: their removal was cut off. */
+/** Removes journals without an intent: their removal was cut off. `repository_unsupported` where others' may not be deleted. */
 export async function removeLeftJournals(store: Store, signal?: AbortSignal): Promise<void> {
 	const left = new Set<string>();
 	for await (const { key } of store.list(keys.journals, signal)) {
@@ -20,6 +21,7 @@ export async function removeLeftJournals(store: Store, signal?: AbortSignal): Pr
 	if (left.size === 0) return;
 	// Afterwards: whoever begins a journal has its intent before.
 	for await (const { key } of store.list(keys.intents, signal)) left.delete(key.slice(keys.intents.length));
+	if (left.size > 0) await mayDelete(store, signal);
 	for (const importId of left) await removeJournal(store, importId);
 }
 

@@ -20,6 +20,11 @@ const same = {
 };
 const scope: ImportScope = { ...same, importId, time: '2026-11-20T03:00:00.000Z' };
 
+/** What is begun afterwards has another time. */
+function leaveMoment(at: string): void {
+	while (new Date().toISOString() === at);
+}
+
 async function keysIn(store: MemoryStore): Promise<string[]> {
 	return (await collect(store.list(''))).map(({ key }) => key);
 }
@@ -53,7 +58,8 @@ for (const [what, other] of others)
 
 test('`announceImport` of an import without a moment is `identity_conflict` when that was begun before', async () => {
 	const store = new MemoryStore();
-	await announceImport(store, { ...scope, moment: null });
+	const { startedAt } = await announceImport(store, { ...scope, moment: null });
+	leaveMoment(startedAt);
 	await assert.rejects(announceImport(store, { ...scope, moment: null }), { code: 'identity_conflict' });
 });
 
@@ -80,8 +86,7 @@ test('`findInterrupted` finds the latest import of the same source whose process
 	const isGone = async () => true;
 	assert.equal(await findInterrupted(store, same, { isGone }), undefined);
 	await announceImport(store, scope);
-	const at = new Date().toISOString();
-	while (new Date().toISOString() === at);
+	leaveMoment(new Date().toISOString());
 	const later = { ...scope, importId: otherId, time: '2026-11-21T03:00:00.000Z' };
 	const latest = await announceImport(store, later);
 	assert.deepEqual(await findInterrupted(store, same, { isGone }), latest);
@@ -151,4 +156,13 @@ test('`removeLeftJournals` removes journals without an intent, also of an import
 		(await keysIn(store)).filter(key => key.startsWith(keys.journals)),
 		[keys.journal(importId, 7), keys.journal(otherId, 0)],
 	);
+});
+
+test('`removeLeftJournals` where an unknown feature forbids to delete is `repository_unsupported`, when there is one', async () => {
+	const store = new MemoryStore();
+	await store.putExclusive(`${keys.features}delete/fences`, Buffer.alloc(0));
+	await removeLeftJournals(store);
+	await store.putExclusive(keys.journal(importId, 0), Buffer.alloc(1));
+	await assert.rejects(removeLeftJournals(store), { code: 'repository_unsupported' });
+	assert.ok((await keysIn(store)).includes(keys.journal(importId, 0)));
 });

@@ -75,7 +75,7 @@ test('`importDisk` closes the open pack when too many chunks wait for it', async
 			data,
 			pages,
 			journal: { ...journal, waiting },
-			isUsable: async () => true,
+			known: { isUsable: async () => true },
 			signal: new AbortController().signal,
 			onProgress: () => {},
 		});
