@@ -48,9 +48,7 @@ function byPlace(a: Omit<IndexedPlace, 'packBytes'>, b: Omit<IndexedPlace, 'pack
 
 async function found(indexes: IndexSet, number: number): Promise<Omit<IndexedPlace, 'packBytes'>[]> {
 	const places = await collect(indexes.find(Buffer.from(digestNumber(number), 'hex')));
-	return places
-		.map(({ packId, offsetBytes, storedBytes }) => ({ packId, offsetBytes, storedBytes }))
-		.toSorted(byPlace);
+	return places.map(({ packId, offsetBytes, storedBytes }) => ({ packId, offsetBytes, storedBytes })).toSorted(byPlace);
 }
 
 test('an index of any footers finds all places that they have, and nothing else, from memory and by ranges', async () => {

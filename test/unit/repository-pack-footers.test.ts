@@ -86,11 +86,11 @@ test('`PackFooters.locate` asks the indexes before all footers, and these when n
 	const hooked = hookedStore(store, async (call, key) => {
 		if (call === 'read' && key.startsWith(keys.packs)) asked.add(key);
 	});
-	const ref = (digest: string) => ({ digest, packId: packNumber(99), offsetBytes: 0, storedBytes: 41 });
+	const ref = (wanted: string) => ({ digest: wanted, packId: packNumber(99), offsetBytes: 0, storedBytes: 41 });
 	const locate = async (number: number, everywhere: boolean | 'indexed') => {
 		asked.clear();
-		const digest = digestNumber(number);
-		const places = (await new PackFooters(hooked, systemClock).locate([ref(digest)], { everywhere })).get(digest);
+		const wanted = digestNumber(number);
+		const places = (await new PackFooters(hooked, systemClock).locate([ref(wanted)], { everywhere })).get(wanted);
 		return { packIds: places?.map(place => place.ref.packId), footers: asked.size };
 	};
 	assert.deepEqual(await locate(7, false), { packIds: [packNumber(7)], footers: 1 });
