@@ -113,35 +113,36 @@ export class DirectChunkSource implements ChunkSource {
 		everywhere: boolean,
 		signal: AbortSignal | undefined,
 	): AsyncGenerator<StoredChunk> {
-		const places = await this.#footers.locate(refs, { everywhere, signal });
+		const places = await this.#footers.locate(refs, { everywhere: everywhere ? 'indexed' : false, signal });
 		for (const ref of refs) {
-			const stored = await this.#readAnyOf(ref, places.get(ref.digest) ?? [], signal);
-			if (stored === undefined) throw await this.#missing(ref, signal);
+			let looked = await this.#lookAtAll(ref, places.get(ref.digest) ?? [], signal);
+			if (everywhere && looked.right === undefined) {
+				// What no index knows may still be in a pack: its footer says so, among thousands.
+				const all = await this.#footers.locate([ref], { everywhere: true, signal });
+				looked = await this.#lookAtAll(ref, all.get(ref.digest) ?? [], signal);
+			}
+			const stored = looked.right ?? looked.wrong;
+			if (stored === undefined) throw looked.lost ?? (await this.#missing(ref, signal));
 			yield { ref, stored };
 		}
 	}
 
-	/**
-	 * From the first place that holds the right bytes; from a wrong one when none does, so that the caller sees that.
-	 * Throws `chunk_bad` when the medium has lost them in all places.
-	 */
-	async #readAnyOf(
+	/** The bytes of the first place that holds the right ones; else wrong ones, so that the caller sees that, and what the medium has lost. */
+	async #lookAtAll(
 		wanted: ChunkRef,
 		places: readonly ChunkPlace[],
 		signal: AbortSignal | undefined,
-	): Promise<Buffer | undefined> {
+	): Promise<{ right?: Buffer; wrong?: Buffer; lost?: RouseError }> {
 		const bad = await this.#badPlaces(signal);
-		let wrong: Buffer | undefined;
-		let lost: RouseError | undefined;
+		const looked: { wrong?: Buffer; lost?: RouseError } = {};
 		for (const candidate of candidatesOf(wanted, places, bad)) {
 			const look = await this.#judged(candidate, bad, signal);
-			if (look.found === 'right') return look.stored;
+			if (look.found === 'right') return { right: look.stored };
 			if (look.found === 'nothing') continue;
-			if (look.stored !== undefined) wrong = look.stored;
-			else if (look.damage.cause !== undefined) lost ??= look.damage;
+			if (look.stored !== undefined) looked.wrong = look.stored;
+			else if (look.damage.cause !== undefined) looked.lost ??= look.damage;
 		}
-		if (wrong === undefined && lost !== undefined) throw lost;
-		return wrong;
+		return looked;
 	}
 
 	/** What lies there; marked as bad when it is, at the second look. An old reference leads to nothing. */
