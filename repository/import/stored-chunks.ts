@@ -2,8 +2,9 @@ import type { ChunkRef } from '../../model/chunk.ts';
 import { ChunkTable } from '../index/chunk-table.ts';
 import type { StoredPack } from './pack-writer.ts';
 
-/** Packs whose chunks are remembered together, and get one index: 4 GiB of packs. */
+/** Packs whose chunks are remembered together, and get one index: 4 GiB of packs, or fewer with many small chunks. */
 const groupPacks = 64;
+const groupChunks = 262_144;
 
 interface Group {
 	chunks: ChunkTable;
@@ -11,6 +12,8 @@ interface Group {
 	packIds: Set<string>;
 	/** Those of them that are in the store. */
 	stored: StoredPack[];
+	/** Takes no more packs. */
+	isFull: boolean;
 }
 
 /**
@@ -31,20 +34,24 @@ export class StoredChunks {
 	/** In the order of the packs. */
 	add(digest: Buffer, ref: ChunkRef): void {
 		let group = this.#groups.at(-1);
-		if (group === undefined || (!group.packIds.has(ref.packId) && group.packIds.size === groupPacks)) {
-			group = { chunks: new ChunkTable(), packIds: new Set(), stored: [] };
+		const isNewPack = group?.packIds.has(ref.packId) !== true;
+		if (group === undefined || (isNewPack && isFull(group))) {
+			if (group !== undefined) group.isFull = true;
+			group = { chunks: new ChunkTable(), packIds: new Set(), stored: [], isFull: false };
 			this.#groups.push(group);
 		}
 		group.packIds.add(ref.packId);
 		group.chunks.add(digest, ref);
 	}
 
-	/** Notes that a pack is in the store. The packs of its group when that is full and all of them are: they can get an index. */
+	/**
+	 * Notes that a pack is in the store. The packs of the first group when that takes no more and all of them are: they can get an
+	 * index.
+	 */
 	stored(pack: StoredPack): readonly StoredPack[] | undefined {
-		const group = this.#groups.find(({ packIds }) => packIds.has(pack.footer.packId));
-		if (group === undefined) return undefined;
-		group.stored.push(pack);
-		return group.stored.length === groupPacks ? group.stored : undefined;
+		this.#groups.find(({ packIds }) => packIds.has(pack.footer.packId))?.stored.push(pack);
+		const [first] = this.#groups;
+		return first?.isFull && first.stored.length === first.packIds.size ? first.stored : undefined;
 	}
 
 	/** The packs that have no index yet, all of them being in the store. */
@@ -57,4 +64,8 @@ export class StoredChunks {
 		const ids = new Set(packs.map(({ footer }) => footer.packId));
 		this.#groups = this.#groups.filter(({ packIds }) => ![...packIds].some(id => ids.has(id)));
 	}
+}
+
+function isFull({ packIds, chunks }: Group): boolean {
+	return packIds.size >= groupPacks || chunks.count >= groupChunks;
 }
