@@ -6,7 +6,8 @@ import { refuseTooLarge } from '../model/machine-size.ts';
 import { missingWarnings } from '../model/missing-warnings.ts';
 import type { PointReference } from '../model/names.ts';
 import type { Place, RecoveryRequest } from '../model/recovery.ts';
-import { readPoint, resolvePoint } from '../repository/points.ts';
+import { resolvePoint } from '../repository/points.ts';
+import { readChosenPoint } from '../repository/read-points.ts';
 import { openRepository } from '../repository/repository.ts';
 import { type HostView, protocolVersion } from '../supervisor/protocol.ts';
 import type { Config } from '../system/installation.ts';
@@ -244,7 +245,7 @@ async function findPoint(directory: string, { machine, point }: PointReference):
 	const repository = await openRepository(directory);
 	try {
 		const time = await resolvePoint(repository, machine, point);
-		const { manifestDigest, manifest } = await readPoint(repository, machine, time);
+		const { manifestDigest, manifest } = await readChosenPoint(repository, machine, time);
 		return { machine, time, manifestDigest, config: manifest.config, disks: manifest.disks };
 	} finally {
 		await repository.store.close();

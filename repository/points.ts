@@ -1,5 +1,6 @@
 import { RouseError } from '../model/errors.ts';
 import { nameSchema, pointMatches, pointTimeSchema } from '../model/names.ts';
+import { isFence } from './format/fence.ts';
 import { keys, pointOfKey } from './format/keys.ts';
 import { limits } from './format/limits.ts';
 import { decodeManifest, type Manifest } from './format/manifest.ts';
@@ -44,9 +45,8 @@ export async function resolvePoint(
 	signal?: AbortSignal,
 ): Promise<string> {
 	const times = await listPoints(repository, machine, signal);
-	const latest = times.at(-1);
-	if (latest === undefined) throw await unknownMachine(repository, machine, signal);
-	if (reference === 'latest') return latest;
+	if (times.length === 0) throw await unknownMachine(repository, machine, signal);
+	if (reference === 'latest') return await latestOf(repository, machine, times, signal);
 	const matching = times.filter(time => pointMatches(time, reference));
 	const [only] = matching;
 	if (only === undefined)
@@ -60,6 +60,28 @@ export async function resolvePoint(
 	return only;
 }
 
+/** The newest that is a point; one that cannot be read is one. Never an older one for that. */
+async function latestOf(
+	repository: Repository,
+	machine: string,
+	times: readonly string[],
+	signal: AbortSignal | undefined,
+): Promise<string> {
+	for (const time of times.toReversed()) {
+		const key = keys.point(machine, time);
+		// Fences are small; so nothing of a manifest is read here that its reader would not read in a moment.
+		const fence = await readObject(repository.store, key, { signal }).catch(unlessDamaged);
+		if (fence === undefined || !isFence(fence, key)) return time;
+	}
+	throw new RouseError('point_unknown', `${machine} has no restore point yet: an import of it was given up`);
+}
+
+/** Damage is for whoever reads the manifest to tell. */
+function unlessDamaged(error: unknown): undefined {
+	if (error instanceof RouseError && (error.code === 'format_damaged' || error.code === 'io_failed')) return;
+	throw error;
+}
+
 /** `time` is the full time. Throws `point_unknown`, `format_damaged`, `repository_unsupported`. */
 export async function readPoint(
 	repository: Repository,
@@ -70,6 +92,7 @@ export async function readPoint(
 	const key = keys.point(machine, time);
 	const bytes = await readObject(repository.store, key, { maxBytes: limits.manifestBytes, signal });
 	if (bytes === undefined) throw new RouseError('point_unknown', `${machine} has no restore point ${time}`);
+	if (isFence(bytes, key)) throw new RouseError('point_unknown', `${machine}@${time} is taken, and no restore point`);
 	const manifest = decodeManifest(bytes, key);
 	// A manifest copied from elsewhere would speak of chunks that are not here.
 	if (manifest.repositoryId !== repository.id || manifest.machine !== machine || manifest.time !== time)

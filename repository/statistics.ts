@@ -1,15 +1,22 @@
 import { keys } from './format/keys.ts';
-import { listMachines, listPoints, readPoint } from './points.ts';
+import { readPoints } from './read-points.ts';
 import type { Repository } from './repository.ts';
 import { allPackFooters } from './pack-footers.ts';
+
+interface UnreadablePoint {
+	machine: string;
+	restorePoint: string;
+	reason: string;
+}
 
 export interface RepositoryStatistics {
 	id: string;
 	location: string;
 	chunkSizeBytes: number;
 	machines: number;
+	/** Those that cannot be read among them. */
 	points: number;
-	/** Sizes of all disks of all points, as machines see them. */
+	/** Sizes of all disks of all points that can be read, as machines see them. */
 	disksBytes: number;
 	/** Of these, what is not zero. */
 	dataBytes: number;
@@ -23,7 +30,10 @@ export interface RepositoryStatistics {
 	pins: number;
 	/** Imports under way, or that ended without taking their intent away. */
 	intents: number;
+	/** Bad places that readers have marked. */
+	badPlaces: number;
 	unreadablePacks: string[];
+	unreadablePoints: UnreadablePoint[];
 }
 
 /** What a repository holds. Reads every manifest and every footer, no chunk. */
@@ -43,11 +53,12 @@ export async function repositoryStatistics(
 		packs.chunks += chunks.length;
 		packs.chunksRawBytes += rawBytes;
 	}
-	const objects = { storedBytes: 0, pins: 0, intents: 0 };
+	const objects = { storedBytes: 0, pins: 0, intents: 0, badPlaces: 0 };
 	for await (const { key, sizeBytes } of store.list('', signal)) {
 		objects.storedBytes += sizeBytes;
 		if (key.startsWith(keys.pins)) objects.pins++;
 		if (key.startsWith(keys.intents)) objects.intents++;
+		if (key.startsWith(keys.badPlaces)) objects.badPlaces++;
 	}
 	return {
 		id,
@@ -61,17 +72,17 @@ export async function repositoryStatistics(
 }
 
 async function countPoints(repository: Repository, signal: AbortSignal | undefined) {
-	const counts = { machines: 0, points: 0, disksBytes: 0, dataBytes: 0 };
-	for (const machine of await listMachines(repository, signal)) {
-		counts.machines++;
-		for (const time of await listPoints(repository, machine, signal)) {
-			const { manifest } = await readPoint(repository, machine, time, signal);
-			counts.points++;
-			for (const { sizeBytes, dataBytes } of manifest.disks) {
-				counts.disksBytes += sizeBytes;
-				counts.dataBytes += dataBytes;
-			}
+	const counts = { points: 0, disksBytes: 0, dataBytes: 0 };
+	const machines = new Set<string>();
+	const unreadablePoints: UnreadablePoint[] = [];
+	for await (const { machine, time, point, error } of readPoints(repository, undefined, signal)) {
+		machines.add(machine);
+		counts.points++;
+		if (error) unreadablePoints.push({ machine, restorePoint: time, reason: error.message });
+		for (const { sizeBytes, dataBytes } of point?.manifest.disks ?? []) {
+			counts.disksBytes += sizeBytes;
+			counts.dataBytes += dataBytes;
 		}
 	}
-	return counts;
+	return { machines: machines.size, ...counts, unreadablePoints };
 }

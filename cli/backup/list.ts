@@ -1,8 +1,9 @@
 import { missingWarnings } from '../../model/missing-warnings.ts';
-import { asRouseError, type ErrorDocument, exitCodeOf } from '../../model/errors.ts';
+import { type ErrorDocument, exitCodeOf } from '../../model/errors.ts';
 import type { MachineConfig, SourceDisk } from '../../model/machine.ts';
 import { bootLines } from './boot-lines.ts';
-import { listMachines, listPoints, type RestorePoint, readPoint, resolvePoint } from '../../repository/points.ts';
+import { type RestorePoint, resolvePoint } from '../../repository/points.ts';
+import { type PointFound, readPoints } from '../../repository/read-points.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -18,16 +19,19 @@ export const buildList = (context: Context) =>
 		.argument('[machine]', 'only those of this machine', parseName)
 		.option(...repositoryOption)
 		.action(async (machine, options) => {
-			const { points, damaged } = await withRepository(context, options.repo, repository =>
-				readPoints(repository, machine, context.signal),
+			const found = await withRepository(context, options.repo, repository =>
+				findPoints(repository, machine, context.signal),
 			);
+			const damaged = found.flatMap(damageDocuments);
 			for (const { message, hint } of damaged) context.output.warn(hint ? `${message}; ${hint}` : message);
+			const points = found.flatMap(({ point }) => point ?? []);
 			for (const point of points) warnOfMissing(context, point);
 			context.output.result(
 				{ restorePoints: points.map(pointDocument), damaged },
-				listText(points, context.output.columns),
+				listText(found, context.output.columns),
 			);
-			if (damaged.length > 0) context.exitWith(exitCodeOf('format_damaged'));
+			// What was asked for is the list, and that is what there is; nothing at all is no list.
+			if (damaged.length > 0 && points.length === 0) context.exitWith(exitCodeOf('format_damaged'));
 		});
 
 export const buildShow = (context: Context) =>
@@ -43,26 +47,25 @@ export const buildShow = (context: Context) =>
 			context.output.result({ ...pointDocument(point), config: point.manifest.config }, showText(point));
 		});
 
-async function readPoints(
+async function findPoints(
 	repository: Repository,
 	machine: string | undefined,
 	signal: AbortSignal,
-): Promise<{ points: RestorePoint[]; damaged: ErrorDocument[] }> {
+): Promise<PointFound[]> {
 	if (machine !== undefined) await resolvePoint(repository, machine, 'latest', signal); // for its error when there is none
-	const points: RestorePoint[] = [];
-	const damaged: ErrorDocument[] = [];
-	for (const name of machine === undefined ? await listMachines(repository, signal) : [machine])
-		for (const time of await listPoints(repository, name, signal)) {
-			try {
-				points.push(await readPoint(repository, name, time, signal));
-			} catch (thrown) {
-				// One that is damaged hides none of the others.
-				const error = asRouseError(thrown);
-				if (!['format_damaged', 'repository_unsupported', 'point_unknown'].includes(error.code)) throw error;
-				damaged.push({ ...error.toDocument(), message: `${name}@${time}: ${error.message}` });
-			}
-		}
-	return { points, damaged };
+	const found: PointFound[] = [];
+	for await (const one of readPoints(repository, machine, signal)) found.push(one);
+	return found;
+}
+
+function damageDocuments({
+	machine,
+	time,
+	error,
+}: PointFound): (ErrorDocument & { machine: string; restorePoint: string })[] {
+	if (error === undefined) return [];
+	const message = `${machine}@${time} cannot be read: ${error.message}`;
+	return [{ machine, restorePoint: time, ...error.toDocument(), message }];
 }
 
 function warnOfMissing({ output }: Context, point: RestorePoint): void {
@@ -84,14 +87,16 @@ function pointDocument({ manifest, manifestDigest }: RestorePoint) {
 	};
 }
 
-function listText(points: readonly RestorePoint[], columns: number | undefined): string {
-	if (points.length === 0) return 'no restore points; make one: rouse backup import SOURCE --machine NAME';
+function listText(found: readonly PointFound[], columns: number | undefined): string {
+	if (found.length === 0) return 'no restore points; make one: rouse backup import SOURCE --machine NAME';
 	return formatTable(
 		['RESTORE POINT', 'DISKS', 'SIZE', 'DATA', 'FIRMWARE'],
-		points.map(point => {
+		found.map(({ machine, time, point }) => {
+			const title = `${machine}@${time}`;
+			if (point === undefined) return [title, 'damaged', '', '', ''];
 			const { disks, config } = point.manifest;
 			const sum = (of: 'sizeBytes' | 'dataBytes') => formatBytes(disks.reduce((total, disk) => total + disk[of], 0));
-			return [titleOf(point), String(disks.length), sum('sizeBytes'), sum('dataBytes'), config.firmware];
+			return [title, String(disks.length), sum('sizeBytes'), sum('dataBytes'), config.firmware];
 		}),
 		columns,
 	);

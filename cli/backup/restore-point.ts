@@ -1,5 +1,6 @@
 import type { PointReference } from '../../model/names.ts';
-import { type RestorePoint, readPoint, resolvePoint } from '../../repository/points.ts';
+import { type RestorePoint, resolvePoint } from '../../repository/points.ts';
+import { readChosenPoint } from '../../repository/read-points.ts';
 import { openRepository, type Repository } from '../../repository/repository.ts';
 import { chooseRepository } from '../repository-choice.ts';
 import type { Context } from '../terminal/command.ts';
@@ -23,7 +24,7 @@ export async function findPoint(
 	{ machine, point }: PointReference,
 	signal: AbortSignal,
 ): Promise<RestorePoint> {
-	return await readPoint(repository, machine, await resolvePoint(repository, machine, point, signal), signal);
+	return await readChosenPoint(repository, machine, await resolvePoint(repository, machine, point, signal), signal);
 }
 
 export function titleOf({ manifest }: RestorePoint): string {

@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { nameSchema } from '../../model/names.ts';
 import { initRepository, openRepository } from '../../repository/repository.ts';
-import { repositoryStatistics } from '../../repository/statistics.ts';
+import { type RepositoryStatistics, repositoryStatistics } from '../../repository/statistics.ts';
 import { addRepository } from '../../system/configured-repositories.ts';
 import { homeDirectory, loadConfig } from '../../system/installation.ts';
 import { admit, token } from '../repo/hand-out.ts';
@@ -95,7 +95,7 @@ const stats = (context: Context) =>
 			const repository = await openRepository(await chooseRepository(context, options.repo));
 			try {
 				const found = await repositoryStatistics(repository, { signal: context.signal });
-				for (const pack of found.unreadablePacks) context.output.warn(`the footer of pack ${pack} cannot be read`);
+				warnOfDamage(context, found);
 				const ratio = found.storedBytes > 0 ? (found.dataBytes / found.storedBytes).toFixed(1) : '0';
 				context.output.result(
 					found,
@@ -106,12 +106,19 @@ const stats = (context: Context) =>
 						`Stored          ${formatBytes(found.storedBytes)}, ${found.chunks} chunks in ${found.packs} packs`,
 						`Saved           ${ratio} bytes of data for each stored one`,
 						`In use          ${found.pins} pins, ${found.intents} imports`,
+						...(found.badPlaces > 0 ? [`Bad places      ${found.badPlaces}; rouse repo verify tells of them`] : []),
 					].join('\n'),
 				);
 			} finally {
 				await repository.store.close();
 			}
 		});
+
+function warnOfDamage({ output }: Context, { unreadablePacks, unreadablePoints }: RepositoryStatistics): void {
+	for (const pack of unreadablePacks) output.warn(`the footer of pack ${pack} cannot be read`);
+	for (const { machine, restorePoint, reason } of unreadablePoints)
+		output.warn(`${machine}@${restorePoint} cannot be read, and its disks are not counted: ${reason}`);
+}
 
 function nameOf(directory: string): string {
 	const name = basename(directory).toLowerCase();

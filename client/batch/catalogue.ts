@@ -1,5 +1,6 @@
 import { RouseError } from '../../model/errors.ts';
-import { listMachines, listPoints, readPoint, resolvePoint } from '../../repository/points.ts';
+import { listMachines, listPoints, resolvePoint } from '../../repository/points.ts';
+import { readChosenPoint } from '../../repository/read-points.ts';
 import { openRepository, type Repository } from '../../repository/repository.ts';
 import type { FoundPoint } from '../requests.ts';
 
@@ -35,7 +36,7 @@ export class Catalogue {
 	}
 
 	async #read(repository: Repository, machine: string, time: string): Promise<FoundPoint> {
-		const { manifestDigest, manifest } = await readPoint(repository, machine, time);
+		const { manifestDigest, manifest } = await readChosenPoint(repository, machine, time);
 		return { machine, time, manifestDigest, config: manifest.config, disks: manifest.disks };
 	}
 

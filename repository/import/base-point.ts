@@ -1,7 +1,9 @@
 import type { ChunkRef } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
 import { isDamage } from '../damage.ts';
 import { DiskReader } from '../disk-reader.ts';
-import { listPoints, readPoint } from '../points.ts';
+import { listPoints } from '../points.ts';
+import { readOrDamage } from '../read-points.ts';
 import type { Repository } from '../repository.ts';
 import type { VerifiedChunks } from '../verified-chunks.ts';
 import type { ChunkPosition } from './chunk-storer.ts';
@@ -26,17 +28,15 @@ export class BasePoint {
 	): Promise<BasePoint> {
 		const { chunkSizeBytes, frameSizeBytes } = repository;
 		for (const time of (await listPoints(repository, machine, signal)).toReversed()) {
-			try {
-				const { manifest } = await readPoint(repository, machine, time, signal);
-				const disks = manifest.disks.map(image =>
-					image.chunkSizeBytes === chunkSizeBytes && image.frameSizeBytes === frameSizeBytes
-						? new DiskReader(chunks, image, { class: 'migration' })
-						: undefined,
-				);
-				return new BasePoint(disks);
-			} catch (error) {
-				if (!isDamage(error)) throw error; // a damaged point helps nobody, and keeps nothing from being imported
-			}
+			const point = await readOrDamage(repository, machine, time, signal);
+			// One that cannot be read helps nobody, and keeps nothing from being imported.
+			if (point === undefined || point instanceof RouseError) continue;
+			const disks = point.manifest.disks.map(image =>
+				image.chunkSizeBytes === chunkSizeBytes && image.frameSizeBytes === frameSizeBytes
+					? new DiskReader(chunks, image, { class: 'migration' })
+					: undefined,
+			);
+			return new BasePoint(disks);
 		}
 		return new BasePoint([]);
 	}

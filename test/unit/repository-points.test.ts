@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
+import { sealJson } from '../../repository/format/sealed-json.ts';
 import { listPins, pinPoint, unpinPoint } from '../../repository/pins.ts';
 import { listMachines, listPoints, readPoint, resolvePoint } from '../../repository/points.ts';
+import { readChosenPoint, readPoints } from '../../repository/read-points.ts';
 import { openStore } from '../../repository/repository.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import { repositoryStatistics } from '../../repository/statistics.ts';
 import { verifyPoint } from '../../repository/verify.ts';
 import {
+	collect,
 	DamagingStore,
 	importDisks,
 	memoryRepository,
@@ -210,4 +213,55 @@ test('`repositoryStatistics` counts points, packs, chunks, pins and bytes', asyn
 	assert.equal(statistics.intents, 0);
 	assert.ok(statistics.storedBytes > 36_000);
 	assert.deepEqual(statistics.unreadablePacks, []);
+});
+
+test('`readPoints` tells of a point that is damaged beside the others, and passes a fence by', async () => {
+	const store = new DamagingStore();
+	const repository = await repositoryWithPoints(store);
+	await store.flipByte(keys.point('web01', times[1]!), 40);
+	await store.putExclusive(
+		keys.point('web01', '2026-11-22T03:00:00.000Z'),
+		sealJson('rouse-fence', { machine: 'web01' }),
+	);
+	const found = await collect(readPoints(repository));
+	assert.deepEqual(
+		found.map(({ machine, time, error }) => `${machine} ${time} ${error?.code ?? 'read'}`),
+		[`db01 ${times[0]} read`, `web01 ${times[0]} read`, `web01 ${times[1]} format_damaged`, `web01 ${times[2]} read`],
+	);
+	assert.equal(await resolvePoint(repository, 'web01', 'latest'), times[2]);
+	assert.equal((await collect(readPoints(repository, 'db01'))).length, 1);
+	const { points, machines, unreadablePoints, disksBytes } = await repositoryStatistics(repository);
+	assert.deepEqual([points, machines, disksBytes], [4, 2, 27_000]);
+	assert.partialDeepStrictEqual(unreadablePoints, [{ machine: 'web01', restorePoint: times[1] }]);
+	const { newBytes } = await importDisks(repository, [wholeSource(noise(9000, 2))], {
+		time: '2026-11-23T03:00:00.000Z',
+	});
+	assert.equal(newBytes, 0); // the fence was no base, and no hindrance
+});
+
+test('the latest point that is damaged is refused, and the one before it is named, never taken', async () => {
+	const store = new DamagingStore();
+	const repository = await repositoryWithPoints(store);
+	for (const time of times.slice(1)) await store.flipByte(keys.point('web01', time), 40);
+	const latest = await resolvePoint(repository, 'web01', 'latest');
+	assert.equal(latest, times[2]);
+	await assert.rejects(readChosenPoint(repository, 'web01', latest), {
+		code: 'format_damaged',
+		message: /^web01@2026-11-21T03:00:00\.000Z cannot be read: /,
+		hint: /say web01@2026-11-20T03:00:00\.000Z to take that one$/,
+		details: { machine: 'web01', restorePoint: times[2], before: times[0] },
+	});
+	await store.flipByte(keys.point('web01', times[0]!), 40);
+	await assert.rejects(readChosenPoint(repository, 'web01', latest), { hint: /no earlier point that can be read$/ });
+});
+
+test('`verifyPoint` names a pack whose footer is damaged, though every chunk of it is right', async () => {
+	const store = new DamagingStore();
+	const repository = await repositoryWithPoints(store);
+	const point = await readPoint(repository, 'web01', times[0]!);
+	const { packId } = point.manifest.disks[0]?.root ?? assert.fail();
+	await store.flipByte(keys.pack(packId), store.bytesOf(keys.pack(packId)).length - 1);
+	const { damaged, damagedFooters } = await verifyPoint(repository, point);
+	assert.deepEqual(damaged, []);
+	assert.partialDeepStrictEqual(damagedFooters, [{ packId, code: 'format_damaged' }]);
 });
