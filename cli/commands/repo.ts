@@ -8,6 +8,7 @@ import { addRepository } from '../../system/configured-repositories.ts';
 import { homeDirectory, loadConfig } from '../../system/installation.ts';
 import { admit, token } from '../repo/hand-out.ts';
 import { serve } from '../repo/serve.ts';
+import { verify } from '../repo/verify.ts';
 import { chooseRepository, repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
@@ -16,7 +17,7 @@ import { parseName } from '../terminal/parse.ts';
 
 export const build = (context: Context) => {
 	const repo = command('repo').description('where restore points are kept');
-	const own = [init(context), add(context), list(context), stats(context)];
+	const own = [init(context), add(context), list(context), stats(context), verify(context)];
 	for (const verb of [...own, serve(context), admit(context), token(context)]) repo.addCommand(verb);
 	return repo;
 };

@@ -117,7 +117,15 @@ export class DirectoryStore implements Store {
 			if (parts.length > 0 && isAbsence(cause)) return;
 			throw unreachable(cause, `cannot list ${join(this.location, ...parts)}`);
 		}
-		yield* walk(folder, prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix, signal);
+		yield* walk(folder, prefix.slice(0, prefix.lastIndexOf('/') + 1), { prefix, of: isObjectName, signal });
+	}
+
+	async *leftovers(signal?: AbortSignal): AsyncGenerator<StoredObject> {
+		signal?.throwIfAborted();
+		const folder = await openFolder(this.location, []).catch((cause: unknown) => {
+			throw unreachable(cause, `cannot list ${this.location}`);
+		});
+		yield* walk(folder, '', { prefix: '', of: name => name.endsWith(temporarySuffix), signal });
 	}
 
 	async delete(key: string): Promise<void> {
@@ -166,7 +174,7 @@ export class DirectoryStore implements Store {
 async function syncAll(folder: Folder, signal: AbortSignal | undefined): Promise<void> {
 	signal?.throwIfAborted();
 	await folder.sync();
-	for (const { name, isFolder } of await entriesOf(folder, '')) {
+	for (const { name, isFolder } of await entriesOf(folder, '', isObjectName)) {
 		const child = isFolder ? await unlessGone(folder.child(name)) : undefined;
 		if (child === undefined) continue;
 		try {
@@ -177,22 +185,25 @@ async function syncAll(folder: Folder, signal: AbortSignal | undefined): Promise
 	}
 }
 
+interface Wanted {
+	prefix: string;
+	/** Names of files; folders are always gone into. */
+	of: (name: string) => boolean;
+	signal: AbortSignal | undefined;
+}
+
 /** The objects below a folder, which is closed then. `before`: the keys' beginning; it is empty or ends with "/". */
-async function* walk(
-	folder: Folder,
-	before: string,
-	prefix: string,
-	signal: AbortSignal | undefined,
-): AsyncGenerator<StoredObject> {
+async function* walk(folder: Folder, before: string, wanted: Wanted): AsyncGenerator<StoredObject> {
+	const { prefix, of, signal } = wanted;
 	try {
-		const found = entriesOf(folder, before);
+		const found = entriesOf(folder, before, of);
 		for (const { key, name, isFolder, isFile } of (before === '' ? await found : await unlessGone(found)) ?? []) {
 			signal?.throwIfAborted();
 			// Below a folder whose name goes on differently than the prefix nothing can match.
 			if (!key.startsWith(prefix) && !(isFolder && prefix.startsWith(key))) continue;
 			if (isFolder) {
 				const child = await unlessGone(folder.child(name));
-				if (child !== undefined) yield* walk(child, key, prefix, signal);
+				if (child !== undefined) yield* walk(child, key, wanted);
 				continue;
 			}
 			// What is no file is listed with nothing in it: who reads it is told that it is damaged, and not that it is gone.
@@ -215,14 +226,19 @@ interface Entry {
 	isFile: boolean;
 }
 
-/** Sorted by key. Hidden names, what a crash left, and all that cannot be of a key are left out. */
-async function entriesOf(folder: Folder, before: string): Promise<Entry[]> {
+/** What a crash left is none. */
+function isObjectName(name: string): boolean {
+	return isKeyPart(name) && !name.endsWith(temporarySuffix);
+}
+
+/** Sorted by key. Folders that cannot be of a key are left out. */
+async function entriesOf(folder: Folder, before: string, of: (name: string) => boolean): Promise<Entry[]> {
 	const entries: Entry[] = [];
 	for await (const entry of await opendir(folder.at('.'), { bufferSize: 1024 })) {
 		const { name } = entry;
 		const isFolder = entry.isDirectory();
 		const key = `${before}${name}${isFolder ? '/' : ''}`;
-		if (!isKeyPart(name) || name.endsWith(temporarySuffix) || key.length > maxKeyLength) continue;
+		if (!(isFolder ? isObjectName(name) : of(name)) || key.length > maxKeyLength) continue;
 		if (entries.length === maxNames)
 			throw new RouseError('format_damaged', `${folder.path} holds more than ${maxNames} names`, {
 				hint: 'no import makes so many: look at what has filled this folder',

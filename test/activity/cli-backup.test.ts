@@ -71,19 +71,6 @@ test('the first repository of an installation becomes its default, a second one 
 	});
 });
 
-test('`backup list` tells of a point that is damaged, and shows the others', async t => {
-	const { directory, home, repository } = await installation(t);
-	const { path } = await rawDisk(directory, 4 * mebibyte);
-	await answer(home, 'backup', 'import', path, '--machine', 'web01', '--at', '2024-11-20T03:00:00Z');
-	await answer(home, 'backup', 'import', path, '--machine', 'web01', '--at', '2024-11-21T03:00:00Z');
-	await writeFile(join(repository, 'points', 'web01', '2024-11-20T03:00:00.000Z'), '');
-	const { exitCode, stdout, stderr } = await rouse(home, ['backup', 'list', '--json']);
-	assert.equal(exitCode, 9);
-	const { restorePoints, damaged } = JSON.parse(stdout);
-	assert.deepEqual([restorePoints.length, damaged.length, damaged[0].code], [1, 1, 'format_damaged']);
-	assert.match(stderr, /web01@2024-11-20T03:00:00.000Z: /);
-});
-
 test('`repo add` names a repository that is there, and leaves the rest of config.yaml as it was', async t => {
 	const { directory, home, repository } = await installation(t);
 	const config = join(home, 'config.yaml');

@@ -1,0 +1,71 @@
+import type { ErrorCode, RouseError } from '../../model/errors.ts';
+
+/** What is worth telling and no damage: nothing is lost by it. */
+export type NoticeCode =
+	| 'bad_place'
+	| 'chunk_replaced'
+	| 'copy_missing'
+	| 'feature_unknown'
+	| 'fence'
+	| 'import_open'
+	| 'import_ended'
+	| 'index_superseded'
+	| 'journal_left'
+	| 'key_unknown'
+	| 'mark_stale'
+	| 'pack_unindexed'
+	| 'pin_without_point'
+	| 'read_wrong_once'
+	| 'temporary_left'
+	| 'zero_chunk';
+
+export interface Finding {
+	/** The object. */
+	key: string;
+	kind: 'damage' | 'notice';
+	code: ErrorCode | NoticeCode;
+	what: string;
+	/** What to do. */
+	hint: string;
+}
+
+/** Kept at most: whoever has more has lost the repository, and needs no list. */
+const maxFindings = 10_000;
+
+/** What a look at a repository has found. */
+export class Findings {
+	readonly list: Finding[] = [];
+	damaged = 0;
+	/** Found and not kept. */
+	leftOut = 0;
+
+	damage(key: string, code: ErrorCode, what: string, hint: string): void {
+		this.damaged++;
+		this.#add({ key, kind: 'damage', code, what, hint });
+	}
+
+	/** Damage as whoever read the object tells it. */
+	error(
+		key: string,
+		error: RouseError,
+		hint = error.hint ?? 'put this object back from a copy of the repository',
+	): void {
+		this.damage(key, error.code, error.message, hint);
+	}
+
+	notice(key: string, code: NoticeCode, what: string, hint: string): void {
+		this.#add({ key, kind: 'notice', code, what, hint });
+	}
+
+	/** Those of another look, behind these. */
+	take({ list, damaged, leftOut }: Findings): void {
+		this.damaged += damaged;
+		this.leftOut += leftOut;
+		for (const finding of list) this.#add(finding);
+	}
+
+	#add(finding: Finding): void {
+		if (this.list.length < maxFindings) this.list.push(finding);
+		else this.leftOut++;
+	}
+}

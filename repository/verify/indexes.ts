@@ -1,0 +1,84 @@
+import { RouseError } from '../../model/errors.ts';
+import {
+	compareRecords,
+	damagedIndex,
+	idBytes,
+	indexPackBytes,
+	indexRecordBytes,
+	readPlace,
+} from '../format/index-object.ts';
+import { indexIdOfKey, keys } from '../format/keys.ts';
+import { IndexGone, IndexReader } from '../index/index-reader.ts';
+import { chunkPrint, type PackPrints } from './pack-prints.ts';
+import { unlessUnreadable } from './small-objects.ts';
+import type { Verification } from './verification.ts';
+
+/**
+ * Every index whole: its digests, its order, and that it has of each pack what the pack's footer has. Then the packs are told that
+ * none of them has.
+ */
+export async function verifyIndexes(work: Verification, prints: PackPrints): Promise<void> {
+	const { repository, findings, signal } = work;
+	const superseded = new Map<string, string>();
+	for await (const { key, sizeBytes } of repository.store.list(keys.indexes, signal)) {
+		const indexId = indexIdOfKey(key);
+		if (indexId === undefined) continue;
+		try {
+			const reader = await IndexReader.open(repository.store, { indexId, sizeBytes }, signal);
+			for (const id of await reader.superseded(signal)) superseded.set(id, indexId);
+			await verifyIndex(reader, prints, signal);
+		} catch (error) {
+			// Another one stands for an index that is gone since it was listed.
+			if (!(error instanceof IndexGone)) findings.error(key, unlessUnreadable(error));
+		}
+		work.onBytes(sizeBytes);
+	}
+	for await (const { key } of repository.store.list(keys.indexes, signal)) {
+		const by = superseded.get(indexIdOfKey(key) ?? '');
+		if (by !== undefined)
+			findings.notice(key, 'index_superseded', `index ${by} stands for it`, 'the next import removes it');
+	}
+	for (const [packId, print] of prints)
+		if (print?.indexed === false)
+			findings.notice(keys.pack(packId), 'pack_unindexed', 'no index tells of its chunks', 'the next import makes one');
+}
+
+/** Throws `format_damaged`, {@link IndexGone}. */
+async function verifyIndex(reader: IndexReader, prints: PackPrints, signal: AbortSignal | undefined): Promise<void> {
+	const { indexId, trailer } = reader;
+	const packs = await reader.verifiedPacks(signal);
+	const chunks = new Uint32Array(trailer.packs);
+	const sums = new Uint32Array(trailer.packs);
+	let last: Buffer | undefined;
+	for await (const block of reader.allRecords(signal)) {
+		for (let at = 0; at < block.length; at += indexRecordBytes) {
+			if (last !== undefined && compareRecords(last, 0, block, at) >= 0)
+				throw damagedIndex(indexId, 'its records are not in their order');
+			last = block.subarray(at, at + indexRecordBytes);
+			const { packNumber, offsetBytes, storedBytes } = readPlace(block, at);
+			if (packNumber >= trailer.packs)
+				throw damagedIndex(indexId, `a record names pack ${packNumber} of ${trailer.packs}`);
+			chunks[packNumber] = (chunks[packNumber] ?? 0) + 1;
+			sums[packNumber] = (sums[packNumber] ?? 0) + chunkPrint(block, at, offsetBytes, storedBytes);
+		}
+	}
+	comparePacks(indexId, packs, { chunks, sums }, prints);
+}
+
+/** A pack that is gone, or whose footer cannot be read, is told elsewhere, or was removed since. */
+function comparePacks(
+	indexId: string,
+	packs: Buffer,
+	{ chunks, sums }: { chunks: Uint32Array; sums: Uint32Array },
+	prints: PackPrints,
+): void {
+	let wrong: RouseError | undefined;
+	for (let number = 0; number < chunks.length; number++) {
+		const packId = packs.toString('hex', indexPackBytes * number, indexPackBytes * number + idBytes);
+		const print = prints.get(packId);
+		if (print === undefined) continue;
+		if (print.chunks === chunks[number] && print.sum === sums[number]) print.indexed = true;
+		else wrong ??= damagedIndex(indexId, `of pack ${packId} it has other chunks than the pack's footer`);
+	}
+	if (wrong !== undefined) throw wrong;
+}

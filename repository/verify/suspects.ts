@@ -1,0 +1,57 @@
+import type { ChunkRef } from '../../model/chunk.ts';
+import { lookAtPlace } from '../look-at-place.ts';
+import { refOf } from '../format/pack.ts';
+import { allPackFooters } from '../pack-footers.ts';
+import type { Store } from '../store/contract.ts';
+
+/** Chunks remembered, some 50 MB: with more than these the count of what is lost is a lower bound. */
+const maxSuspects = 262_144;
+
+/**
+ * Chunks that are not where a footer or a page says. Whether they are lost one pass over all footers tells for all of them,
+ * where asking for each would be a pass for each.
+ */
+export class Suspects {
+	/** By digest: the places that do not hold it. */
+	readonly #wrong = new Map<string, Set<string>>();
+	readonly #elsewhere = new Map<string, string>();
+	#settled = false;
+
+	get count(): number {
+		return this.#wrong.size;
+	}
+
+	add({ digest, packId, offsetBytes }: ChunkRef): void {
+		const places = this.#wrong.get(digest);
+		if (places !== undefined) places.add(`${packId}/${offsetBytes}`);
+		else if (this.#wrong.size < maxSuspects) this.#wrong.set(digest, new Set([`${packId}/${offsetBytes}`]));
+	}
+
+	/** Looks for each in all other places. */
+	async settle(store: Store, signal?: AbortSignal): Promise<void> {
+		this.#settled = true;
+		if (this.#wrong.size === 0) return;
+		for await (const { packId, kind, chunks } of allPackFooters(store, () => {}, signal))
+			for (const chunk of chunks) {
+				const places = this.#wrong.get(chunk.digest);
+				if (places === undefined || this.#elsewhere.has(chunk.digest)) continue;
+				if (places.has(`${packId}/${chunk.offsetBytes}`)) continue;
+				const { found } = await lookAtPlace(store, refOf(packId, chunk), kind, signal);
+				if (found === 'right') this.#elsewhere.set(chunk.digest, packId);
+			}
+	}
+
+	/** After {@link settle}: the pack that holds it as well; undefined when no other does. */
+	elsewhere(digest: string): string | undefined {
+		return this.#elsewhere.get(digest);
+	}
+
+	/** No place that anybody knows holds it. Nothing counts as lost before {@link settle}. */
+	isLost(digest: string): boolean {
+		return this.#settled && this.#wrong.has(digest) && !this.#elsewhere.has(digest);
+	}
+
+	get anyLost(): boolean {
+		return this.#elsewhere.size < this.#wrong.size;
+	}
+}
