@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
+import { temporarySuffix } from '../../system/durable-file.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { rouse } from '../equipment/command-line.ts';
 
@@ -36,8 +37,14 @@ test('a point that is damaged is told of by `backup list`, `repo stats` and `rep
 	const latest = await command('backup', 'show', 'web01@latest');
 	assert.equal(latest.exitCode, 9);
 	assert.match(latest.document.hint, /say web01@2024-11-20T03:00:00.000Z to take that one/);
+	const left = `points/web01/x${temporarySuffix}`;
+	await writeFile(join(repository, left), 'cut');
 	const verified = await command('repo', 'verify', 'main');
 	assert.equal(verified.exitCode, 9);
+	assert.partialDeepStrictEqual(
+		verified.document.findings.filter(({ kind }: { kind: string }) => kind === 'notice'),
+		[{ key: left, code: 'temporary_left' }],
+	);
 	assert.partialDeepStrictEqual(
 		verified.document.findings.filter(({ kind }: { kind: string }) => kind === 'damage'),
 		[{ key: keys.point('web01', which.restorePoint), code: 'format_damaged' }],

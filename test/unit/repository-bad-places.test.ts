@@ -5,6 +5,7 @@ import { RouseError } from '../../model/errors.ts';
 import { BadPlaces, readBadPlace } from '../../repository/bad-places.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { keys } from '../../repository/format/keys.ts';
+import { ImportIndex } from '../../repository/index/import-index.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
 import type { Store } from '../../repository/store/contract.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
@@ -151,6 +152,19 @@ test('readers pass a marked place by, and come to it when nothing else has the c
 	assert.equal(stored.length, 3);
 	assert.deepEqual(await fetchOne(store, ref), raws[0]);
 	assert.ok(store.packsRead.has(keys.pack(copy.packId)));
+});
+
+test('a chunk that is wrong wherever an index has it is found in a pack that no index has', async () => {
+	const store = new DamagingStore();
+	const [ref] = await packed(store);
+	const [second] = await packed(store);
+	assert.ok(ref && second);
+	await ImportIndex.begin(store, { mayDelete: true });
+	await damageChunk(store, ref);
+	await damageChunk(store, second);
+	await packed(store);
+	assert.deepEqual(await fetchOne(store, ref), raws[0]);
+	assert.equal((await marksOf(store)).length, 2);
 });
 
 test('`BadPlaces.load` takes marks by their keys, damaged ones too, and no other objects', async () => {
