@@ -7,8 +7,10 @@ import { whileLocked } from '../../system/held-lock.ts';
 import { makeCache } from '../../system/installation.ts';
 import { runTool } from '../../system/run-tool.ts';
 
-/** What tests run in Python, with the digest of every package. */
-const requirements = join(checkoutDirectory, 'test', 'equipment', 'dissect', 'requirements.txt');
+/** What tests run in Python, with the digest of every package; all of it goes into one environment. */
+const requirements = ['dissect', 'foreign'].map(name =>
+	join(checkoutDirectory, 'test', 'equipment', name, 'requirements.txt'),
+);
 const installPython = 'apt-get install python3-venv';
 
 interface Asked {
@@ -24,9 +26,8 @@ export async function provideTestPython(cacheDirectory: string, { output, signal
 	await makeCache(cacheDirectory); // before a program in it is run
 	const version = await run('python3', ['-c', 'import sys; print(sys.version, sys.platform, sys.executable)'], signal);
 	// Others need another environment: it links to the Python it was made by, and holds compiled code.
-	const inputs = createHash('sha256')
-		.update(version)
-		.update(await readFile(requirements));
+	const inputs = createHash('sha256').update(version);
+	for (const file of requirements) inputs.update(await readFile(file));
 	const place = join(cacheDirectory, 'test-python', inputs.digest('hex').slice(0, 16));
 	const python = join(place, 'bin', 'python');
 	const isThere = () =>
@@ -53,8 +54,9 @@ async function makeEnvironment(place: string, signal: AbortSignal): Promise<void
 	const beside = await mkdtemp(join(dirname(place), '.make-'));
 	try {
 		await run('python3', ['-m', 'venv', beside], signal);
-		const install = ['--require-hashes', '--only-binary', ':all:', '--disable-pip-version-check', '-r', requirements];
-		await run(join(beside, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', ...install], signal);
+		const install = ['--require-hashes', '--only-binary', ':all:', '--disable-pip-version-check'];
+		const packages = requirements.flatMap(file => ['-r', file]);
+		await run(join(beside, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', ...install, ...packages], signal);
 		await rename(beside, place);
 	} finally {
 		await rm(beside, { recursive: true, force: true });
