@@ -30,7 +30,7 @@ class Disk:
 
     def entry_chunks(self, height: int) -> int:
         """How many chunks an entry of a page at this height stands for."""
-        return PAGE_ENTRIES**height
+        return 1 << 10 * height  # PAGE_ENTRIES, to the power of the height
 
     def page_bytes(self, height: int, chunks: int) -> int:
         return -(-chunks // self.entry_chunks(height)) * REFERENCE_BYTES

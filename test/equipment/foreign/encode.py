@@ -4,6 +4,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass, field
+from itertools import accumulate
 from uuid import UUID
 
 import zstandard
@@ -121,14 +122,14 @@ def encode_index(index_id: bytes, packs: list[IndexedPack], superseded: list[byt
 
 
 def _buckets_and_filter(found: list[Reference], bits: int) -> bytes:
-    before = [0] * (2**bits + 1)
+    counts = [0] * 2**bits
     filters = [0] * 2**bits
     for reference in found:
         bucket = int.from_bytes(reference.digest[:4], "big") >> (32 - bits)
-        for later in range(bucket + 1, 2**bits + 1):
-            before[later] += 1
+        counts[bucket] += 1
         for bit in struct.unpack_from("<5H", reference.digest, 8):
             filters[bucket] |= 1 << bit % 512
+    before = [0, *accumulate(counts)]
     return b"".join(number(count, 4) for count in before) + b"".join(number(each, 64) for each in filters)
 
 
