@@ -6,6 +6,7 @@ import math
 from typing import NoReturn
 
 from .damage import Damage
+from .limits import JSON_DEPTH
 
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 
@@ -24,10 +25,12 @@ def parse(data: bytes) -> object:
 
 
 def serialize(value: object) -> bytes:
-    return _text(value).encode("utf-8")  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
+    return _text(value, 0).encode("utf-8")  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
 
 
-def _text(value: object) -> str:
+def _text(value: object, depth: int) -> str:
+    if depth >= JSON_DEPTH and isinstance(value, (list, dict)):
+        raise ValueError(f"nests more than {JSON_DEPTH} deep")
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -37,10 +40,10 @@ def _text(value: object) -> str:
     if isinstance(value, str):
         return _string(value)
     if isinstance(value, list):
-        return "[" + ",".join(_text(item) for item in value) + "]"
+        return "[" + ",".join(_text(item, depth + 1) for item in value) + "]"
     if isinstance(value, dict):
         names = sorted(value, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
-        return "{" + ",".join(f"{_string(name)}:{_text(value[name])}" for name in names) + "}"
+        return "{" + ",".join(f"{_string(name)}:{_text(value[name], depth + 1)}" for name in names) + "}"
     raise ValueError(f"{type(value).__name__} is not of JSON")
 
 

@@ -8,7 +8,7 @@ from .places import Places
 from .reference import Reference
 from .report import Report
 from .store import Absent, Store
-from .stored_chunk import Verified, verified
+from .stored_chunk import Verified, most_stored_bytes, verified
 
 
 class ChunkReader:
@@ -51,6 +51,8 @@ class ChunkReader:
         return self.read(wanted, kind, raw_bytes, key).frame_log
 
     def _read_at(self, wanted: Reference, place: Reference, kind: int, raw_bytes: int) -> Verified:
+        if place.stored > most_stored_bytes(raw_bytes):
+            raise Damage(f"{place.stored} stored bytes for {raw_bytes}")
         key = pack_key(place.pack_id)
         try:
             with self._store.open(key, PACK_BYTES) as pack:

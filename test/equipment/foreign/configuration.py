@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from .limits import DISKS
-from .shapes import anything, each_member, flag, list_of, nullable, number_of, one_of, record, text, whole
+from .shapes import each_member, flag, list_of, nullable, number_of, one_of, record, text, whole
 
 GUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
@@ -38,11 +38,11 @@ configuration = record(
         "vtpm": nullable(flag),
         "efiVariables": nullable(list_of(_efi_variable, 64)),
         "nics": list_of(_nic, 8),
-        "disks": list_of(_disk, DISKS),
+        "disks": list_of(_disk, DISKS, least=1),
         "clock": one_of("utc", "localtime"),
         "os": one_of("linux", "windows", "other"),
         "drivers": list_of(record({"name": text(), "learntFrom": one_of("spec", "source", "disks")}), 16),
-        "origin": record({"kind": one_of("image", "block-device", "nbd"), "detail": anything}, is_open=True),
-    },
-    optional={"boot": nullable(_boot)},
+        "boot": nullable(_boot),
+        "origin": record({"kind": one_of("image", "block-device", "nbd"), "detail": text()}, is_open=True),
+    }
 )

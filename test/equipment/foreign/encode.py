@@ -109,7 +109,7 @@ def encode_index(index_id: bytes, packs: list[IndexedPack], superseded: list[byt
     found = [reference for pack in by_id for reference in pack.references]
     found.sort(key=lambda each: (each.digest, each.pack_id, each.offset))
     bits = 0
-    while len(found) > 64 * 2**bits and bits < 24:
+    while len(found) > 64 * 2**bits:
         bits += 1
     records = b"".join(
         each.digest + struct.pack("<III", numbers[each.pack_id], each.offset, each.stored) for each in found
@@ -148,7 +148,8 @@ class RunDraft:
         return head + b"".join(encode_reference(reference) for reference in self.references)
 
 
-def encode_journal(import_id: UUID, place: int, runs: list[RunDraft]) -> bytes:
-    body = JOURNAL + import_id.bytes + struct.pack("<QII", place, len(runs), 0)
+def encode_journal(import_id: UUID, place: int, attempt: bytes, begins: tuple[int, int], runs: list[RunDraft]) -> bytes:
+    """`begins`: disk and chunk."""
+    body = JOURNAL + import_id.bytes + struct.pack("<Q16sIIQ", place, attempt, begins[0], len(runs), begins[1])
     body += b"".join(run.encode() for run in runs)
     return body + digest(body)

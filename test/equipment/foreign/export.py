@@ -9,7 +9,7 @@ from .chunk_reader import ChunkReader
 from .damage import Damage
 from .keys import key_time
 from .page_map import Walk
-from .points import read_point
+from .points import Point, read_point
 from .reference import Reference
 from .report import Report
 from .store import Absent, Store
@@ -28,7 +28,8 @@ def export(store: Store, repository_id: str, wanted: Wanted, reader: ChunkReader
     key = f"points/{wanted.machine}/{key_time(wanted.time)}"
     number, path = wanted.disk, wanted.path
     try:
-        disks = read_point(store, key, repository_id).disks
+        point = read_point(store, key, repository_id)
+        disks = point.disks if isinstance(point, Point) else []
         if number >= len(disks):
             raise Damage(f"has {len(disks)} disks, and no disk {number}")
     except Damage as damage:

@@ -56,7 +56,7 @@ def _sections(index: StoredObject, index_id: bytes) -> Sections:
         raise Damage("it does not end with the trailer of an index")
     if found_id != index_id:
         raise Damage(f"its trailer is that of {found_id.hex()}")
-    if not (1 <= n <= INDEX_RECORDS and 1 <= p <= INDEX_PACKS and s <= INDEX_SUPERSEDED and b <= INDEX_BUCKET_BITS):
+    if not (1 <= n <= INDEX_RECORDS and 1 <= p <= min(n, INDEX_PACKS) and s <= INDEX_SUPERSEDED and b <= INDEX_BUCKET_BITS):
         raise Damage(f"{n} records, {p} packs, {s} superseded, 2^{b} buckets")
     packs = RECORD_BYTES * n
     superseded = packs + PACK_BYTES * p

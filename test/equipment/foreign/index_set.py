@@ -14,13 +14,14 @@ SELECT DISTINCT old, new FROM superseded WHERE EXISTS (SELECT 1 FROM indexed WHE
 """
 WITHOUT = """
 SELECT id FROM pack WHERE NOT EXISTS (SELECT 1 FROM indexed WHERE indexed.pack = pack.id
-	AND NOT EXISTS (SELECT 1 FROM superseded WHERE superseded.old = indexed.index_id))
+	AND NOT EXISTS (SELECT 1 FROM superseded WHERE superseded.old = indexed.index_id AND NOT EXISTS
+		(SELECT 1 FROM superseded AS back WHERE back.old = superseded.new AND back.new = superseded.old)))
 """
 
 
 def check_index_set(places: Places, report: Report) -> None:
     for old, new in places.database.execute(NOT_WHOLE):
-        report.find(f"index/{new.hex()}", f"supersedes {old.hex()}, and lacks packs of it")
+        report.note(f"index/{new.hex()}", f"supersedes {old.hex()}, and lacks packs of it")
     for old, new in places.database.execute(STILL_THERE):
         report.note(f"index/{old.hex()}", f"is superseded by {new.hex()}")
     for (pack,) in places.database.execute(WITHOUT):

@@ -1,8 +1,7 @@
-"""Journals: each object, and that they go on where the one before ended."""
+"""Objects of a journal, each by itself."""
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,9 +10,11 @@ from .digests import JOURNAL, digest
 from .limits import DISK_CHUNKS, DISKS
 from .reference import REFERENCE_BYTES, Reference, decode_all
 
-_head = struct.Struct("<8s16sQII")
+_head = struct.Struct("<8s16sQ16sIIQ")
 _run = struct.Struct("<IIQQ")
 DIGEST_BYTES = 32
+Position = tuple[int, int]
+"""Disk and chunk."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +25,36 @@ class Run:
     references: list[Reference]
 
 
-def decode_journal(data: bytes, import_id: str, number: int) -> Iterator[Run]:
+@dataclass(frozen=True)
+class JournalObject:
+    number: int
+    attempt: bytes
+    begins: Position
+    runs: list[Run]
+
+
+def decode_journal(data: bytes, import_id: str, number: int) -> JournalObject:
     if len(data) < _head.size + DIGEST_BYTES:
         raise Damage(f"a journal object of {len(data)} bytes")
     body = data[:-DIGEST_BYTES]
     if digest(body) != data[-DIGEST_BYTES:]:
         raise Damage("it does not have its digest")
-    magic, found_id, found_number, runs, zero = _head.unpack_from(body)
-    if magic != JOURNAL or zero != 0:
+    magic, found_id, found_number, attempt, disk, count, chunk = _head.unpack_from(body)
+    if magic != JOURNAL:
         raise Damage("it does not begin as a journal object")
     if found_id != UUID(import_id).bytes or found_number != number:
         raise Damage(f"it is object {found_number} of {UUID(bytes=found_id)}")
+    if disk > DISKS or chunk >= DISK_CHUNKS:
+        raise Damage(f"it begins at chunk {chunk} of disk {disk}")
     at = _head.size
-    for _ in range(runs):
+    runs: list[Run] = []
+    for _ in range(count):
         run, at = _decode_run(body, at)
-        yield run
+        _must_follow(run, runs, (disk, chunk))
+        runs.append(run)
     if at != len(body):
         raise Damage(f"its runs end at {at}, and it at {len(body)}")
+    return JournalObject(number, attempt, (disk, chunk), runs)
 
 
 def _decode_run(body: bytes, at: int) -> tuple[Run, int]:
@@ -62,16 +76,13 @@ def _decode_run(body: bytes, at: int) -> tuple[Run, int]:
     return Run(disk, first, chunks, whole), end
 
 
-class Advance:
-    """Where in the disks the next run has to begin. How long a disk is, a journal does not say."""
-
-    def __init__(self) -> None:
-        self._disk = 0
-        self._chunk = 0
-
-    def take(self, run: Run) -> None:
-        goes_on = (run.disk, run.first) == (self._disk, self._chunk)
-        next_disk = self._chunk > 0 and (run.disk, run.first) == (self._disk + 1, 0)
-        if not goes_on and not next_disk:
-            raise Damage(f"a run from chunk {run.first} of disk {run.disk} on, after chunk {self._chunk} of {self._disk}")
-        self._disk, self._chunk = run.disk, run.first + run.chunks
+def _must_follow(run: Run, before: list[Run], begins: Position) -> None:
+    """Whether a disk ends where the next one is gone on with, only the intent says."""
+    found = (run.disk, run.first)
+    if not before:
+        follows = found == begins
+    else:
+        last = before[-1]
+        follows = found in ((last.disk, last.first + last.chunks), (last.disk + 1, 0))
+    if not follows:
+        raise Damage(f"a run from chunk {run.first} of disk {run.disk} on, which is not where it goes on")

@@ -18,8 +18,8 @@ from .limits import (
 )
 from .shapes import (
     Check,
-    each_member,
     anything,
+    facts,
     list_of,
     machine,
     members,
@@ -53,6 +53,7 @@ _disk = record(
         "missing": record({"atBytes": whole(0, DISK_BYTES), "lengthBytes": whole(1, DISK_BYTES)}),
     },
 )
+_whole_disk = record({"sizeBytes": whole(1, DISK_BYTES)})
 MEMBERS: dict[str, dict[str, Check]] = {
     "rouse-repository": {
         "id": uuid,
@@ -66,14 +67,18 @@ MEMBERS: dict[str, dict[str, Check]] = {
         "time": time,
         "importId": uuid,
         "config": configuration,
-        "facts": each_member(anything),
-        "disks": list_of(_disk, DISKS),
+        "facts": facts,
+        "disks": list_of(_disk, DISKS, least=1),
     },
+    "rouse-fence": {"repositoryId": uuid, "machine": machine, "time": time, "importId": uuid},
     "rouse-intent": {
         "importId": uuid,
         "machine": machine,
         "time": time,
         "moment": nullable(text(most=200)),
+        "disks": list_of(_whole_disk, DISKS, least=1),
+        "chunkSizeBytes": _chunk_size,
+        "frameSizeBytes": _frame_size,
         "startedAt": time,
         "hostname": text(),
         "pid": whole(1, 2**53),
@@ -83,7 +88,7 @@ MEMBERS: dict[str, dict[str, Check]] = {
         "machine": machine,
         "restorePoint": time,
         "manifestDigest": sha256_or_blake3,
-        "reason": text(),
+        "reason": text(most=500),
         "pinnedAt": time,
     },
     "rouse-bad-place": {
@@ -98,14 +103,15 @@ MEMBERS: dict[str, dict[str, Check]] = {
 }
 
 
-def decode(data: bytes, kind: str) -> dict[str, object]:
+def decode(data: bytes, *kinds: str) -> dict[str, object]:
     """Throws Damage: damage before "too new", so that a flipped bit is never taken for that."""
     found = members(canonical.parse(data), "it")
     rest = {name: value for name, value in found.items() if name != "checksum"}
     if found.get("checksum") != hashlib.sha256(canonical.serialize(rest)).hexdigest():
         raise Damage("its checksum is wrong")
-    if found.get("type") != kind:
-        raise Damage(f"is {str(found.get('type'))[:80]!r} instead of {kind!r}")
+    kind = found.get("type")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise Damage(f"is {str(kind)[:80]!r} instead of {' or '.join(kinds)}")
     if found.get("version") != 1.0 or found.get("version") is True:
         raise Damage(f"is of version {str(found.get('version'))[:80]}", UNSUPPORTED)
     record({**MEMBERS[kind], "type": anything, "version": anything, "checksum": anything})(found, "it")

@@ -8,7 +8,8 @@ from .index import read_index
 from .index_set import check_index_set
 from .keys import objects, strange_names
 from .limits import PACK_BYTES
-from .marks import judge_bad_places, judge_intents, judge_journals, judge_pins
+from .imports import judge_imports
+from .marks import judge_bad_places, judge_pins
 from .opening import may_be_read, repository_id
 from .pack import Scanned, read_footer, scan
 from .places import Places
@@ -46,7 +47,7 @@ def _judge(store: Store, identity: str, exports: list[Wanted], report: Report) -
     reader = ChunkReader(store, places, report)
     for key in objects(store, report, "points"):
         judge_point(store, key, identity, reader, places, report)
-    judge_journals(store, places, judge_intents(store, report), report)
+    judge_imports(store, places, report)
     judge_pins(store, report)
     for wanted in exports:
         export(store, identity, wanted, reader, report)

@@ -12,7 +12,7 @@ from .store import Store
 
 ID = r"[0-9a-f]{32}"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-MACHINE = r"[a-zA-Z0-9][a-zA-Z0-9._-]*"
+MACHINE = r"[a-z0-9][a-z0-9-]{0,39}"
 KEY_TIME = r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z"
 SHAPES: dict[str, list[str]] = {
     "packs": [r"[0-9a-f]{2}", ID],

@@ -1,67 +1,15 @@
-"""Intents with their journals, pins and bad places."""
+"""Pins and bad places."""
 from __future__ import annotations
 
 import hashlib
 
-from .damage import MISSING, Damage
-from .journal import Advance, decode_journal
+from .damage import Damage
 from .json_objects import decode
 from .keys import key_time, objects
-from .limits import JOURNAL_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES
+from .limits import MANIFEST_BYTES, SMALL_JSON_BYTES
 from .places import Places
 from .report import Report
 from .store import Absent, Store
-from .stored_chunk import CHUNKS
-
-
-def judge_intents(store: Store, report: Report) -> set[str]:
-    """Ids of the imports under way."""
-    found: set[str] = set()
-    for key in objects(store, report, "intents"):
-        name = key.split("/")[1]
-        found.add(name)
-        try:
-            if decode(store.read(key, SMALL_JSON_BYTES), "rouse-intent")["importId"] != name:
-                raise Damage("is of another import")
-            report.counts["intents"] += 1
-        except (Damage, Absent) as error:
-            _say(report, key, error)
-    return found
-
-
-def judge_journals(store: Store, places: Places, intents: set[str], report: Report) -> None:
-    advances: dict[str, tuple[int, Advance] | None] = {}
-    for key in objects(store, report, "journal"):
-        _, import_id, name = key.split("/")
-        if import_id not in advances:
-            advances = {import_id: (0, Advance())}  # keys come sorted: the import before is over
-            if import_id not in intents:
-                report.note(f"journal/{import_id}", "has no intent")
-        try:
-            advances[import_id] = _judge_journal(store, key, int(name), places, advances[import_id], report)
-            report.counts["journal objects"] += 1
-        except (Damage, Absent) as error:
-            advances[import_id] = None
-            _say(report, key, error)
-
-
-def _judge_journal(
-    store: Store, key: str, number: int, places: Places, expected: tuple[int, Advance] | None, report: Report
-) -> tuple[int, Advance] | None:
-    runs = decode_journal(store.read(key, JOURNAL_BYTES), key.split("/")[1], number)
-    if expected is not None and number != expected[0]:
-        report.find(key, f"object {expected[0]} is not there")
-        expected = None
-    for run in runs:
-        if expected is not None:
-            expected[1].take(run)
-        for reference in run.references:
-            place = places.at(reference.pack_id, reference.offset)
-            is_there = place and (place.digest, place.stored, place.kind) == (reference.digest, reference.stored, CHUNKS)
-            if not is_there or place is None or place.raw is None:
-                report.find(key, f"{reference.digest.hex()} is not at {reference.place()}", MISSING)
-            report.counts["journal references"] += 1
-    return (number + 1, expected[1]) if expected is not None else None
 
 
 def judge_pins(store: Store, report: Report) -> None:
@@ -72,7 +20,7 @@ def judge_pins(store: Store, report: Report) -> None:
                 raise Damage("is of another recovery")
             report.counts["pins"] += 1
         except (Damage, Absent) as error:
-            _say(report, key, error)
+            say(report, key, error)
             continue
         point = f"points/{pin['machine']}/{key_time(str(pin['restorePoint']))}"
         try:
@@ -93,7 +41,7 @@ def judge_bad_places(store: Store, places: Places, report: Report) -> None:
                 raise Damage("is of another place")
             report.counts["bad places"] += 1
         except (Damage, Absent) as error:
-            _say(report, key, error)
+            say(report, key, error)
             continue
         pack_id = bytes.fromhex(pack_name)
         pack, place = places.pack(pack_id), places.at(pack_id, int(offset))
@@ -107,7 +55,7 @@ def judge_bad_places(store: Store, places: Places, report: Report) -> None:
             report.note(key, "the place holds what it should: the mark may go")
 
 
-def _say(report: Report, key: str, error: Damage | Absent) -> None:
+def say(report: Report, key: str, error: Damage | Absent) -> None:
     if isinstance(error, Damage):
         report.damage(key, error)
     else:

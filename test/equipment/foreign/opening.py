@@ -21,6 +21,7 @@ def may_be_read(store: Store, report: Report) -> bool:
 
 
 def _look(store: Store, report: Report, folder: str) -> None:
+    """Only names count, whatever lies there; a folder is none."""
     for entry in store.names(folder):
         path = f"{folder}/{entry.name}"
         if entry.is_folder:

@@ -21,22 +21,33 @@ from .stored_chunk import CHUNKS
 @dataclass(frozen=True)
 class Point:
     data: bytes
+    import_id: str
     disks: list[Disk]
 
 
-def read_point(store: Store, key: str, repository_id: str) -> Point:
+@dataclass(frozen=True)
+class Fence:
+    """Keeps an import from publishing; no point."""
+
+    import_id: str
+
+
+def read_point(store: Store, key: str, repository_id: str) -> Point | Fence:
     """Throws Damage, or Absent."""
     data = store.read(key, MANIFEST_BYTES)
-    manifest = decode(data, "rouse-manifest")
+    manifest = decode(data, "rouse-manifest", "rouse-fence")
     if manifest["repositoryId"] != repository_id:
         raise Damage(f"is of repository {manifest['repositoryId']}")
     if key != f"points/{manifest['machine']}/{key_time(str(manifest['time']))}":
         raise Damage(f"is of {manifest['machine']} at {manifest['time']}")
+    import_id = str(manifest["importId"])
+    if manifest["type"] == "rouse-fence":
+        return Fence(import_id)
     disks = manifest["disks"]
     configured = members(manifest["config"], "config")["disks"]
     if not isinstance(disks, list) or not isinstance(configured, list) or len(disks) != len(configured):
         raise Damage("has other disks than its configuration")
-    return Point(data, [disk_of(disk) for disk in disks])
+    return Point(data, import_id, [disk_of(disk) for disk in disks])
 
 
 def judge_point(store: Store, key: str, repository_id: str, reader: ChunkReader, places: Places, report: Report) -> None:
@@ -47,6 +58,10 @@ def judge_point(store: Store, key: str, repository_id: str, reader: ChunkReader,
         return
     except Absent:
         report.find(key, "is gone since it was listed")
+        return
+    if isinstance(point, Fence):
+        report.counts["fences"] += 1
+        report.note(key, f"a fence: import {point.import_id} cannot publish, and no point")
         return
     report.counts["points"] += 1
     for number, disk in enumerate(point.disks):

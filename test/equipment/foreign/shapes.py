@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from . import canonical
 from .damage import Damage
 from .keys import ID, MACHINE, UUID
+from .limits import FACTS_BYTES
 
 Check = Callable[[object, str], None]
 
@@ -21,8 +23,9 @@ def text(pattern: str | None = None, most: int | None = None) -> Check:
             raise Damage(f"{name} is no text")
         if pattern is not None and not re.fullmatch(pattern, value):
             raise Damage(f"{name} is {value[:80]!r}")
-        if most is not None and len(value) > most:
-            raise Damage(f"{name} has {len(value)} characters, and may have {most}")
+        units = len(value.encode("utf-16-le")) // 2
+        if most is not None and units > most:
+            raise Damage(f"{name} has {units} characters, and may have {most}")
 
     return check
 
@@ -69,12 +72,12 @@ def nullable(inner: Check) -> Check:
     return lambda value, name: None if value is None else inner(value, name)
 
 
-def list_of(inner: Check, most: int) -> Check:
+def list_of(inner: Check, most: int, least: int = 0) -> Check:
     def check(value: object, name: str) -> None:
         if not isinstance(value, list):
             raise Damage(f"{name} is no list")
-        if len(value) > most:
-            raise Damage(f"{name} has {len(value)} items, and may have {most}")
+        if not least <= len(value) <= most:
+            raise Damage(f"{name} has {len(value)} items, and may have {least} to {most}")
         for number, item in enumerate(value):
             inner(item, f"{name}[{number}]")
 
@@ -114,7 +117,7 @@ def members(value: object, name: str) -> dict[str, object]:
 
 
 def _real_time(value: object, name: str) -> None:
-    text(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")(value, name)
+    text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")(value, name)
     try:
         datetime.strptime(str(value), "%Y-%m-%dT%H:%M:%S.%fZ")
     except ValueError as error:
@@ -127,3 +130,10 @@ object_id = text(ID)
 sha256_or_blake3 = text(r"[0-9a-f]{64}")
 machine = text(MACHINE)
 flag = one_of(True, False)
+
+
+def facts(value: object, name: str) -> None:
+    """What is in them is not looked at."""
+    length = len(canonical.serialize(members(value, name)))
+    if length > FACTS_BYTES:
+        raise Damage(f"{name} has {length} bytes, and may have {FACTS_BYTES}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .damage import Damage
 from .limits import FOLDER_NAMES
 
-NAME = re.compile(r"[a-zA-Z0-9._-]+")
+NAME = re.compile(r"[a-zA-Z0-9_-][a-zA-Z0-9._-]*")
 PIECE_BYTES = 2**20
 
 
@@ -126,7 +126,7 @@ class Store:
 
 
 def _can_be_of_a_key(name: str) -> bool:
-    return NAME.fullmatch(name) is not None and name not in (".", "..") and not name.endswith(".rouse-tmp")
+    return NAME.fullmatch(name) is not None and not name.endswith(".rouse-tmp")
 
 
 def _must_be_regular(found: os.stat_result) -> None:

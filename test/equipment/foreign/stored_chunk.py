@@ -8,7 +8,15 @@ import zstandard
 
 from .damage import Damage
 from .digests import chunk_digest, digest, page_digest
-from .limits import CHUNK_FRAMES, LEAST_FRAME_LOG, LEAST_STORED_BYTES, MOST_FRAME_LOG, MOST_STORED_BYTES, PAGE_ENTRIES
+from .limits import (
+    CHUNK_FRAMES,
+    LEAST_FRAME_LOG,
+    LEAST_STORED_BYTES,
+    MOST_CHUNK_BYTES,
+    MOST_FRAME_LOG,
+    MOST_STORED_BYTES,
+    PAGE_ENTRIES,
+)
 from .reference import REFERENCE_BYTES
 
 CHUNKS = 0
@@ -39,12 +47,19 @@ class Verified:
         return all(frame.count(0) == len(frame) for frame in self.frames)
 
 
+def most_stored_bytes(raw_bytes: int) -> int:
+    """Of a chunk or page: all frames raw, and as small as frames can be."""
+    return raw_bytes + 4 + _entry.size * -(-raw_bytes // 2**LEAST_FRAME_LOG)
+
+
 def verified(stored: bytes, wanted: bytes, kind: int, raw_bytes: int | None) -> Verified:
     """`raw_bytes`: what the position requires; None where only a pack is read, and the digest says it. Throws Damage."""
     if not LEAST_STORED_BYTES <= len(stored) <= MOST_STORED_BYTES:
         raise Damage(f"a stored chunk of {len(stored)} bytes")
     frame_log, frames = _table(stored)
     found_bytes = _raw_bytes(frames, 2**frame_log)
+    if found_bytes > MOST_CHUNK_BYTES:
+        raise Damage(f"holds {found_bytes} bytes")
     if raw_bytes is not None and found_bytes != raw_bytes:
         raise Damage(f"holds {found_bytes} bytes where {raw_bytes} should be")
     if kind == PAGES:
@@ -74,6 +89,8 @@ def _table(stored: bytes) -> tuple[int, list[Frame]]:
         if at + length > len(stored):
             raise Damage("its frames are longer than it is")
         size = length if is_raw else _content_size(stored[at : at + min(length, 13)])
+        if not is_raw and length >= size:
+            raise Damage(f"a frame of {size} bytes that is compressed to {length}")
         frames.append(Frame(at, length, is_raw, size, frame_digest))
         at += length
     if at != len(stored):

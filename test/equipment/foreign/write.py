@@ -5,7 +5,6 @@ import hashlib
 import os
 import random
 from dataclasses import replace
-from uuid import UUID
 
 from .draft import (
     DiskImage,
@@ -16,15 +15,15 @@ from .draft import (
     place_chunks,
     place_pages,
 )
-from .encode import RunDraft, encode_chunk, encode_json, encode_journal
-from .images import KIB, changed, many_frames, two_levels, words
+from .encode import encode_chunk, encode_json
+from .images import KIB, MIB, changed, many_frames, two_levels
 from .keys import key_time
 from .reference import Reference
 from .stored_chunk import CHUNKS
+from .write_imports import THIRD, put_dead_import, put_what_is_left
 
 FIRST = "2026-11-20T03:00:00.000Z"
 SECOND = "2026-11-21T03:00:00.001Z"
-THIRD = "2026-11-22T03:00:00.999Z"
 
 
 def write(directory: str, seed: int) -> dict[str, object]:
@@ -45,18 +44,20 @@ class _Scenario:
         header = encode_json("rouse-repository", {"id": self._repository_id, "digest": "blake3", **sizes})
         draft.put("rouse-repository", header)
         draft.put("rouse-repository.copy", header)
-        zero, byte = DiskImage(bytes(1_000_003), 128 * KIB, 64 * KIB), DiskImage(b"x", 128 * KIB, 64 * KIB)
+        zero, byte = DiskImage(bytes(1_000_003), 128 * KIB, 64 * KIB), DiskImage(b"x", 128 * KIB, 16 * MIB)
         before = [two_levels(source), many_frames(source), zero, byte]
         pinned, first_indexes = self._point("web01", FIRST, before, bad=set())
         bad = self._mark_bad(before[1].chunks()[0])
         after = [changed(source, before[0], [2048, 2304]), changed(source, before[1], [1, 3]), zero, byte]
         self._point("web01", SECOND, after, bad={bad})
         self._merge(first_indexes)
-        self._point("db-1.example", FIRST, [replace(after[0], missing=(4 * 1024 * KIB, 4096))], bad=set())
+        self._point("db-1", FIRST, [replace(after[0], missing=(4 * 1024 * KIB, 4096))], bad=set())
         self._other_frame_size(after[0])
         self._moved(after[1])
         self._pin(pinned)
-        self._under_way()
+        put_dead_import(draft)
+        put_what_is_left(draft)
+        self._fence()
         self._left_behind()
         return {"repositoryId": self._repository_id, "disks": self._disks}
 
@@ -127,26 +128,17 @@ class _Scenario:
         told = {"recoveryId": recovery, "reason": "recovery web01", "pinnedAt": SECOND}
         self._draft.put(f"pins/{recovery}", encode_json("rouse-pin", {**point, **told}))
 
-    def _under_way(self) -> None:
-        """An import that died: a data pack without index, an intent, and three journal objects, the last without a run."""
-        source, import_id = self._draft.random, self._draft.uuid()
-        intent = {"importId": import_id, "machine": "db-2", "time": THIRD, "moment": "snapshot 7"}
-        told = {"startedAt": THIRD, "hostname": "host1", "pid": 4711}
-        self._draft.put(f"intents/{import_id}", encode_json("rouse-intent", {**intent, **told}))
-        data = data_series(self._draft)
-        placed = [data.place(encode_chunk(words(source, 8 * KIB), 14)) for _ in range(5)]
-        data.close()
-        parts = [
-            [RunDraft(0, 0, 3), RunDraft(0, 3, placed[:3])],
-            [RunDraft(0, 6, 2**20), RunDraft(1, 0, placed[3:])],
-            [],
-        ]
-        for number, runs in enumerate(parts):
-            self._draft.put(f"journal/{import_id}/{number:010}", encode_journal(UUID(import_id), number, runs))
+    def _fence(self) -> None:
+        """Somebody keeps a dead import from publishing."""
+        draft = self._draft
+        members = {"repositoryId": self._repository_id, "machine": "fenced", "time": THIRD, "importId": draft.uuid()}
+        draft.put(f"points/fenced/{key_time(THIRD)}", encode_json("rouse-fence", members))
 
     def _left_behind(self) -> None:
         """What a crash and a file system leave, and is nothing."""
         self._draft.put("packs/00/1f.rouse-tmp", b"half of a")
+        self._draft.put("packs/00/.hidden", b"")
+        self._draft.put("README", b"by a person")
         os.mkdir(os.path.join(self._draft.directory, "lost+found"))
         os.makedirs(os.path.join(self._draft.directory, "features", "read"))
 

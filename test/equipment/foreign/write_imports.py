@@ -1,0 +1,61 @@
+"""Imports under way, in the written repository."""
+from __future__ import annotations
+
+from uuid import UUID
+
+from .draft import Draft, data_series
+from .encode import Piece, RunDraft, encode_chunk, encode_journal, encode_json
+from .images import KIB, words
+
+THIRD = "2026-11-22T03:00:00.999Z"
+ZEROS = 2**20
+"""Chunks in which a disk is zero: more than a reader should keep a list of."""
+
+
+def put_intent(draft: Draft, machine: str, disk_sizes: list[int], moment: str | None) -> str:
+    import_id = draft.uuid()
+    members: dict[str, object] = {
+        "importId": import_id,
+        "machine": machine,
+        "time": THIRD,
+        "moment": moment,
+        "disks": [{"sizeBytes": size} for size in disk_sizes],
+        "chunkSizeBytes": 8 * KIB,
+        "frameSizeBytes": 16 * KIB,
+        "startedAt": THIRD,
+        "hostname": "host1",
+        "pid": 4711,
+    }
+    draft.put(f"intents/{import_id}", encode_json("rouse-intent", members))
+    return import_id
+
+
+def put_dead_import(draft: Draft) -> None:
+    """Of two attempts, the second of which begins before the first ended; its packs have no index."""
+    import_id = put_intent(draft, "db-2", [(6 + ZEROS) * 8 * KIB, 4 * 8 * KIB + 1], "snapshot 7")
+    data = data_series(draft)
+    chunk = [data.place(_chunk(draft, 8 * KIB)) for _ in range(5)]
+    last = data.place(_chunk(draft, 1))
+    data.close()
+    first, second = draft.id(), draft.id()
+    objects = [
+        (first, (0, 0), []),
+        (first, (0, 0), [RunDraft(0, 0, 3), RunDraft(0, 3, chunk[:3])]),
+        (first, (0, 6), [RunDraft(0, 6, ZEROS), RunDraft(1, 0, chunk[3:])]),
+        (second, (1, 0), []),
+        (second, (1, 0), [RunDraft(1, 0, chunk[4:]), RunDraft(1, 1, 3), RunDraft(1, 4, [last])]),
+        (second, (2, 0), []),
+    ]
+    for number, (attempt, begins, runs) in enumerate(objects):
+        data_of_it = encode_journal(UUID(import_id), number, attempt, begins, runs)
+        draft.put(f"journal/{import_id}/{number:010}", data_of_it)
+
+
+def put_what_is_left(draft: Draft) -> None:
+    """An import that failed and cannot be carried on, and a journal whose intent is gone."""
+    put_intent(draft, "db-3", [1], None)
+    draft.put(f"journal/{draft.uuid()}/0000000003", b"nothing")
+
+
+def _chunk(draft: Draft, length: int) -> Piece:
+    return encode_chunk(words(draft.random, length), 14)
