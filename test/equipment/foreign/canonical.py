@@ -16,6 +16,7 @@ def parse(data: bytes) -> object:
     try:
         text = data.decode("utf-8")
         value: object = json.loads(text, parse_int=float, parse_constant=_no_constant)
+        _must_be_flat(value, JSON_DEPTH)
         canonical = serialize(value)
     except (ValueError, RecursionError) as error:
         raise Damage(f"is not JSON: {error}") from error
@@ -24,13 +25,19 @@ def parse(data: bytes) -> object:
     return value
 
 
+def _must_be_flat(value: object, depth: int) -> None:
+    if isinstance(value, (list, dict)):
+        if depth == 0:
+            raise ValueError(f"nests more than {JSON_DEPTH} deep")
+        for inner in value.values() if isinstance(value, dict) else value:
+            _must_be_flat(inner, depth - 1)
+
+
 def serialize(value: object) -> bytes:
-    return _text(value, 0).encode("utf-8")  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
+    return _text(value).encode("utf-8")  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
 
 
-def _text(value: object, depth: int) -> str:
-    if depth >= JSON_DEPTH and isinstance(value, (list, dict)):
-        raise ValueError(f"nests more than {JSON_DEPTH} deep")
+def _text(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -40,10 +47,10 @@ def _text(value: object, depth: int) -> str:
     if isinstance(value, str):
         return _string(value)
     if isinstance(value, list):
-        return "[" + ",".join(_text(item, depth + 1) for item in value) + "]"
+        return "[" + ",".join(_text(item) for item in value) + "]"
     if isinstance(value, dict):
         names = sorted(value, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
-        return "{" + ",".join(f"{_string(name)}:{_text(value[name], depth + 1)}" for name in names) + "}"
+        return "{" + ",".join(f"{_string(name)}:{_text(value[name])}" for name in names) + "}"
     raise ValueError(f"{type(value).__name__} is not of JSON")
 
 

@@ -11,7 +11,7 @@ _sector = number_of(512, 4096)
 _efi_variable = record(
     {"vendor": text(GUID), "name": text(), "attributes": whole(0, 2**32 - 1), "data": text(BASE64)}
 )
-_nic = record({"mac": nullable(text(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")), "network": nullable(text())})
+_nic = record({"mac": text(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"), "network": text()})
 _disk = record(
     {
         "position": whole(0, DISKS - 1),

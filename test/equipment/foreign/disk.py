@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .damage import Damage
-from .limits import DISK_CHUNKS, PAGE_ENTRIES
+from .limits import DISK_CHUNKS, PACK_BYTES, PAGE_ENTRIES
 from .reference import REFERENCE_BYTES, Reference
 from .shapes import members
 
@@ -65,6 +65,8 @@ def disk_of(value: object) -> Disk:
 
 def _reference(root: dict[str, object]) -> Reference:
     place = (_whole(root["offsetBytes"]), _whole(root["storedBytes"]))
+    if sum(place) > PACK_BYTES:
+        raise Damage("its root is behind the end of every pack")
     return Reference(bytes.fromhex(str(root["digest"])), bytes.fromhex(str(root["packId"])), *place)
 
 

@@ -115,13 +115,13 @@ def encode_index(index_id: bytes, packs: list[IndexedPack], superseded: list[byt
         each.digest + struct.pack("<III", numbers[each.pack_id], each.offset, each.stored) for each in found
     )
     rest = b"".join(pack_id + number(by_id[place].size, 4) for pack_id, place in numbers.items())
-    rest += b"".join(sorted(superseded)) + _buckets_and_filter(found, bits)
+    rest += b"".join(sorted(superseded)) + buckets_and_filter(found, bits)
     trailer = INDEX + index_id + struct.pack("<QIIB7x", len(found), len(by_id), len(superseded), bits)
     trailer += digest(records) + digest(rest)
     return records + rest + trailer + digest(trailer)
 
 
-def _buckets_and_filter(found: list[Reference], bits: int) -> bytes:
+def buckets_and_filter(found: list[Reference], bits: int) -> bytes:
     counts = [0] * 2**bits
     filters = [0] * 2**bits
     for reference in found:

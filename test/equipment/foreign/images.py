@@ -18,7 +18,7 @@ def words(source: random.Random, length: int) -> bytes:
 def two_levels(source: random.Random) -> DiskImage:
     """Three leaves, the second of them zero; the last chunk is short."""
     data = bytearray(9 * MIB + 1234)
-    for number in [0, 1, 2, 17, 500, 1023, *source.sample(range(2048, 2304), 120)]:
+    for number in [0, 1, 2, 17, 500, 1023, *source.sample(range(2048, 2304), 60)]:
         is_text = source.random() < 0.5
         data[number * 4096 : number * 4096 + 4096] = words(source, 4096) if is_text else source.randbytes(4096)
     data[9 * MIB :] = words(source, 1234)

@@ -54,10 +54,10 @@ def _read(store: Store, key: str, report: Report) -> bytes | None:
         decode(data, HEADER)
         return data
     except Absent:
-        if key == HEADER:
-            report.note(key, "is not there")
-        else:
+        if key == COPY:
             report.note(key, "is not there; the next import writes it")
+        elif store.has(COPY):
+            report.find(key, "is not there; its copy counts")
     except Damage as damage:
         report.damage(key, damage)
     return None

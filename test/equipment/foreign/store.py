@@ -91,6 +91,10 @@ class Store:
         with self.open(key, most_bytes) as opened:
             return opened.read(0, opened.size)
 
+    def has(self, key: str) -> bool:
+        """Whatever lies there."""
+        return any(entry.name == key for entry in self.names(""))
+
     def names(self, folder: str) -> list[Entry]:
         """What could be part of a key, sorted; nothing when there is no such folder."""
         try:

@@ -49,7 +49,8 @@ class Verified:
 
 def most_stored_bytes(raw_bytes: int) -> int:
     """Of a chunk or page: all frames raw, and as small as frames can be."""
-    return raw_bytes + 4 + _entry.size * -(-raw_bytes // 2**LEAST_FRAME_LOG)
+    frames = -(-raw_bytes >> LEAST_FRAME_LOG)
+    return raw_bytes + 4 + _entry.size * frames
 
 
 def verified(stored: bytes, wanted: bytes, kind: int, raw_bytes: int | None) -> Verified:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import random
 from dataclasses import replace
+from typing import TypedDict
 
 from .draft import (
     DiskImage,
@@ -26,8 +27,14 @@ FIRST = "2026-11-20T03:00:00.000Z"
 SECOND = "2026-11-21T03:00:00.001Z"
 
 
-def write(directory: str, seed: int) -> dict[str, object]:
-    """What every disk holds."""
+class Written(TypedDict):
+    """What every disk holds: `machine`, `time`, `disk`, `sizeBytes`, `sha256`, `contentDigest`."""
+
+    repositoryId: str
+    disks: list[dict[str, object]]
+
+
+def write(directory: str, seed: int) -> Written:
     os.makedirs(directory)
     return _Scenario(Draft(directory, random.Random(seed))).run()
 
@@ -38,7 +45,7 @@ class _Scenario:
         self._repository_id = draft.uuid()
         self._disks: list[dict[str, object]] = []
 
-    def run(self) -> dict[str, object]:
+    def run(self) -> Written:
         draft, source = self._draft, self._draft.random
         sizes = {"chunkSizeBytes": 128 * KIB, "frameSizeBytes": 64 * KIB}
         header = encode_json("rouse-repository", {"id": self._repository_id, "digest": "blake3", **sizes})
@@ -59,7 +66,7 @@ class _Scenario:
         put_what_is_left(draft)
         self._fence()
         self._left_behind()
-        return {"repositoryId": self._repository_id, "disks": self._disks}
+        return Written(repositoryId=self._repository_id, disks=self._disks)
 
     def _point(self, machine: str, time: str, images: list[DiskImage], bad: set[bytes]) -> tuple[bytes, list[bytes]]:
         """The manifest, and the two indexes."""
@@ -131,7 +138,7 @@ class _Scenario:
     def _fence(self) -> None:
         """Somebody keeps a dead import from publishing."""
         draft = self._draft
-        members = {"repositoryId": self._repository_id, "machine": "fenced", "time": THIRD, "importId": draft.uuid()}
+        members: dict[str, object] = {"repositoryId": self._repository_id, "machine": "fenced", "time": THIRD, "importId": draft.uuid()}
         draft.put(f"points/fenced/{key_time(THIRD)}", encode_json("rouse-fence", members))
 
     def _left_behind(self) -> None:

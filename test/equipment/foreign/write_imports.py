@@ -54,7 +54,8 @@ def put_dead_import(draft: Draft) -> None:
 def put_what_is_left(draft: Draft) -> None:
     """An import that failed and cannot be carried on, and a journal whose intent is gone."""
     put_intent(draft, "db-3", [1], None)
-    draft.put(f"journal/{draft.uuid()}/0000000003", b"nothing")
+    gone = draft.uuid()
+    draft.put(f"journal/{gone}/0000000003", encode_journal(UUID(gone), 3, draft.id(), (0, 0), []))
 
 
 def _chunk(draft: Draft, length: int) -> Piece:

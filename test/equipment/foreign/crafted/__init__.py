@@ -1,0 +1,1 @@
+"""Damage whose checksums are right, and bits that flip: whether the reader finds what it must."""
