@@ -4,10 +4,9 @@ import { execFile } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { provideTestPython } from '../../cli/setup/test-python.ts';
 import { checkoutDirectory } from '../../system/checkout.ts';
-import { cacheDirectory } from '../../system/installation.ts';
 import type { FileLayout } from '../../vhdx/file-layout.ts';
+import { testPython } from './test-python.ts';
 
 const execute = promisify(execFile);
 const mostOutputBytes = 64 * 2 ** 20;
@@ -77,14 +76,8 @@ export async function vhdiSays(path: string): Promise<{ type: string; sizeBytes:
 	};
 }
 
-let python: Promise<string> | undefined;
-
 export async function dissectContent(path: string, atBytes: number, lengthBytes: number): Promise<Buffer> {
-	python ??= provideTestPython(cacheDirectory(process.env), {
-		output: { message: text => console.error(text) },
-		signal: new AbortController().signal,
-	});
 	const script = join(checkoutDirectory, 'test', 'equipment', 'dissect', 'read-vhdx.py');
 	const args = [script, path, String(atBytes), String(lengthBytes)];
-	return (await execute(await python, args, { encoding: 'buffer', maxBuffer: mostOutputBytes })).stdout;
+	return (await execute(await testPython(), args, { encoding: 'buffer', maxBuffer: mostOutputBytes })).stdout;
 }
