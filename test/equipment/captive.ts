@@ -5,19 +5,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { waitFor } from '../../system/wait.ts';
+import { keepRepositories } from './kept-repositories.ts';
 
 /**
  * A directory that goes with the test. Hooks run in the order of their registration: what must end before the directory
  * does, since the locks that tell of it lie there, is `first`.
  */
 export async function temporaryDirectory(
-	t: Pick<TestContext, 'after'>,
+	t: Pick<TestContext, 'after'> & { name?: string },
 	first: (directory: string) => Promise<unknown> = async () => {},
 ): Promise<string> {
 	const directory = await mkdtemp(join(tmpdir(), 'rouse-test-'));
 	t.after(async () => {
 		try {
 			await first(directory);
+			await keepRepositories(directory, t.name);
 		} finally {
 			await rm(directory, { recursive: true, force: true });
 		}
