@@ -1,5 +1,5 @@
 import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
-import type { ChunkRef } from '../../model/chunk.ts';
+import { type ChunkRef, maxChunkBytes } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { digestBytes, digestOf } from './digest.ts';
 import {
@@ -109,7 +109,7 @@ function unpack(ref: ChunkRef, body: Buffer, rawBytes: number): Buffer {
 	}
 }
 
-/** What a stored chunk unpacks to, by its own account, for those who have no position for it; undefined when it has none. */
+/** What a stored chunk unpacks to, by its own account, for those who have no position for it; undefined when that cannot be. */
 export function rawBytesOf(stored: Buffer): number | undefined {
 	const table = decodeFrameTable(stored);
 	if (typeof table === 'string') return undefined;
@@ -118,7 +118,8 @@ export function rawBytesOf(stored: Buffer): number | undefined {
 	if (last === undefined) return undefined;
 	const lastBytes = last.raw ? last.storedBytes : zstdContentBytes(stored.subarray(last.offsetBytes));
 	if (lastBytes === undefined || lastBytes < 1 || lastBytes > frameBytes) return undefined;
-	return (frames.length - 1) * frameBytes + lastBytes;
+	const rawBytes = (frames.length - 1) * frameBytes + lastBytes;
+	return rawBytes <= maxChunkBytes ? rawBytes : undefined;
 }
 
 /** `chunk_bad` for what lies in this place. */

@@ -130,6 +130,22 @@ test('`encodeChunk` writes single-segment frames that tell their size, at every 
 	}
 });
 
+test('`zstdContentBytes` tells the size of frames with a checksum, of several blocks, and of one byte that repeats', () => {
+	const raw = noise(300_000, 5);
+	for (const [bytes, params] of [
+		[raw, { [constants.ZSTD_c_checksumFlag]: 1 }],
+		[raw, {}],
+		[Buffer.alloc(200_000, 7), {}],
+	] as const)
+		assert.equal(zstdContentBytes(zstdCompressSync(bytes, { params, pledgedSrcSize: bytes.length })), bytes.length);
+});
+
+test('`rawBytesOf` of a table with more than a chunk may have is undefined: nobody sets memory aside for it', () => {
+	const frames = Array.from({ length: 2 }, () => ({ bytes: Buffer.alloc(1), raw: true }));
+	assert.equal(rawBytesOf(assembleStored(1 << 24, Buffer.alloc(64), frames)), undefined);
+	assert.equal(rawBytesOf(assembleStored(1 << 23, Buffer.alloc(64), frames)), (1 << 23) + 1);
+});
+
 test('`zstdContentBytes` refuses frames of several segments, without a size, with a dictionary, and what is no frame', () => {
 	const raw = Buffer.alloc(100_000, 'text ');
 	const whole = (params: Record<number, number>, more = {}) => zstdCompressSync(raw, { params, ...more });
@@ -219,7 +235,11 @@ test('`decodeChunk` of a frame that is not as docs/format.md allows is `chunk_ba
 	for (const body of [
 		zstdCompressSync(raw, { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } }),
 		zstdCompressSync(raw, { params: { [constants.ZSTD_c_windowLog]: 10 }, ...sized }),
-		Buffer.concat([zstdCompressSync(raw, sized), Buffer.alloc(4096)]),
+		...[
+			Buffer.alloc(1),
+			zstdCompressSync(Buffer.of(1), { pledgedSrcSize: 1 }),
+			Buffer.from('502a4d1800000000', 'hex'),
+		].map(behind => Buffer.concat([zstdCompressSync(raw, sized), behind])),
 	])
 		assert.throws(() => decodeChunk(refTo(raw), withFrame(raw, body), 4096), { code: 'chunk_bad' });
 });
