@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { diskImageSchema } from '../../model/chunk.ts';
+import { type DiskImage, diskImageSchema } from '../../model/chunk.ts';
 import { machineConfigSchema, machineNameSchema } from '../../model/machine.ts';
 import { pointTimeSchema } from '../../model/names.ts';
 import { limits } from './limits.ts';
@@ -27,6 +27,12 @@ export function isDiskSize({ sizeBytes, chunkSizeBytes }: { sizeBytes: number; c
 	return sizeBytes <= limits.diskBytes && Math.ceil(sizeBytes / chunkSizeBytes) <= limits.diskChunks;
 }
 
+/** A disk has a root when, and only when, it has data; and neither more data nor more missing than there is of it. */
+function agreesWithItself({ sizeBytes, dataBytes, root, missing }: DiskImage): boolean {
+	const missingEnd = missing ? missing.atBytes + missing.lengthBytes : 0;
+	return (root === undefined) === (dataBytes === 0) && dataBytes <= sizeBytes && missingEnd <= sizeBytes;
+}
+
 /** A restore point: it exists when this is in place (docs/format.md, "Manifest"). */
 export const manifestSchema = manifestFields
 	.refine(
@@ -36,6 +42,10 @@ export const manifestSchema = manifestFields
 	.refine(
 		({ disks }) => disks.every(isDiskSize),
 		`a disk has at most ${exactBytes(limits.diskBytes)} and ${limits.diskChunks} chunks`,
+	)
+	.refine(
+		({ disks }) => disks.every(agreesWithItself),
+		'what a disk says of its data does not fit its size or its root',
 	);
 export type Manifest = z.infer<typeof manifestSchema>;
 

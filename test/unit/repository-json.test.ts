@@ -146,11 +146,16 @@ test('`decodeManifest` with a root of more stored bytes than a chunk can have is
 	const root = { digest: 'cd'.repeat(32), packId: '1'.repeat(32), offsetBytes: 0, storedBytes: maxStoredBytes };
 	const [disk] = manifest.disks;
 	assert.ok(disk);
-	const bytes = encodeManifest({ ...manifest, disks: [{ ...disk, root }] });
+	const whole = { ...disk, dataBytes: 1000, root };
+	const bytes = encodeManifest({ ...manifest, disks: [whole] });
 	assert.deepEqual(decodeManifest(bytes, 'a key').disks[0]?.root, root);
-	const larger = { ...disk, root: { ...root, storedBytes: root.storedBytes + 1 } };
+	const larger = { ...whole, root: { ...root, storedBytes: root.storedBytes + 1 } };
 	const wrong = reseal(bytes, members => Object.assign(members, { disks: [larger] }));
 	assert.throws(() => decodeManifest(wrong, 'a key'), { code: 'format_damaged' });
+	for (const change of [{ root: undefined }, { dataBytes: 0 }, { dataBytes: 1001 }])
+		assert.throws(() => encodeManifest({ ...manifest, disks: [{ ...whole, ...change }] }), /does not fit/);
+	const missing = { atBytes: 1, lengthBytes: 1000 };
+	assert.throws(() => encodeManifest({ ...manifest, disks: [{ ...whole, missing }] }), /does not fit/);
 });
 
 test('`decodeHeader` of what only an enemy writes is `format_damaged`, in a message of a line', () => {
