@@ -47,7 +47,10 @@ async function granted(run: Run, { requestId, host, token }: z.infer<typeof gran
 		known.token = Math.max(known.token, token); // of the next broker
 		return;
 	}
-	if (asking === null || requestIdOf(asking) !== requestId || host === null || !asking.hosts.includes(host)) {
+	// A person's word goes by another way than grants, and may be here before the one that it takes away.
+	const isTaken = leases.refused?.by === 'person';
+	const isWanted = asking !== null && requestIdOf(asking) === requestId && !isTaken;
+	if (!isWanted || host === null || !asking.hosts.includes(host)) {
 		log.info('a lease that is not wanted any more goes back', { requestId });
 		return tellRelease({ requestId, stays: null });
 	}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import * as z from 'zod';
-import { heldLeaseSchema } from '../../model/broker.ts';
+import { heldLeaseSchema, leaseRequestSchema, requestIdOf } from '../../model/broker.ts';
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import { Sandbox } from '../equipment/sandbox.ts';
 import { copying, heldSteps, hostReport, memoHeld, memoPhase, memoStatus, running, waiting } from './lease-run.ts';
@@ -213,6 +213,19 @@ test('a place among those that wait which a person takes away ends the recovery'
 	await run.signal('leaseRevoked', { requestId, by: 'tester', reason: 'not today' });
 	await run.complete('undo', { wasHere: false });
 	assert.equal(run.failureCode, 'lease_ended');
+});
+
+test('a stream that a person has taken away is not held when its grant comes after that', async () => {
+	const { run, broker } = await startRunning();
+	await run.update('migrate', asked);
+	const [request] = run.outside.sent.filter(({ signal }) => signal === 'acquire').slice(-1);
+	const requestId = requestIdOf(leaseRequestSchema.parse(request?.message));
+	await run.signal('leaseRevoked', { requestId, by: 'tester', reason: 'the line is full' });
+	await run.signal('leaseGranted', { requestId, host: 'local', token: 2 });
+	await broker.hear(run);
+	assert.deepEqual([memoStatus(run).parked?.code, heldSteps(run), run.pendingTypes()], ['lease_ended', ['run'], []]);
+	await broker.hear(run);
+	assert.deepEqual(broker.steps(), ['migrate']);
 });
 
 test('a place that a person takes away while the machine runs leaves the machine as it is', async () => {
