@@ -10,8 +10,8 @@ import type { TemporalAccess } from './connect.ts';
 import { copySlots, hostSlots, workerTuning } from './tuning.ts';
 
 /**
- * Two workers, one a queue: with all slots taken by what only watches, a power-on on the same queue would not start; and with all
- * taken by long steps nobody would say that the host is there, which would be given up with machines that run.
+ * Two workers, one a queue: with all slots taken by what only watches, a power-on on the same queue would not start. Either says
+ * that the host is there: with all slots of one taken it would be given up with machines that run.
  */
 export async function createHostWorkers(
 	{ connection, namespace, codec }: TemporalAccess,
@@ -31,7 +31,7 @@ export async function createHostWorkers(
 			...shared,
 			taskQueue: taskQueues.host(host.hostId),
 			maxConcurrentActivityTaskExecutions: hostSlots,
-			activities: { ...steps, selftest: selftest(host, runSelftest) },
+			activities: { ...steps, answer, selftest: selftest(host, runSelftest) },
 		}),
 		Worker.create({
 			...shared,

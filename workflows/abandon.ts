@@ -31,13 +31,12 @@ export async function mustBeGone(run: Run): Promise<void> {
 			message: `abandon: no host has recovery ${recovery} yet`,
 			details: { recovery, order: 'abandon', next: 'discard' },
 		});
-	try {
-		await CancellationScope.nonCancellable(() => run.host.answer(run.sameInput()));
-	} catch (error) {
-		const document = documentOf(error);
-		if (document.code === 'timeout') return;
-		throw failureOf(document);
-	}
+	const input = run.sameInput();
+	const asked = () => run.host.answers.map(answer => answer(input).then(() => null, documentOf));
+	const outcomes = await CancellationScope.nonCancellable(() => Promise.all(asked()));
+	const failure = outcomes.find(outcome => outcome !== null && outcome.code !== 'timeout');
+	if (failure) throw failureOf(failure);
+	if (!outcomes.includes(null)) return;
 	throw failureOf({
 		code: 'phase_wrong',
 		message: `abandon: the worker of host ${host} answers, so recovery ${recovery} can be ended there`,

@@ -51,8 +51,8 @@ export function recoveryNameOf(workflowId: string): string {
 }
 
 /**
- * What watches for long, copying and checks of readiness, has a queue of its own: a power-on never waits behind it, nor the question
- * whether the host is there behind steps.
+ * What watches for long, copying and checks of readiness, has a queue of its own: a power-on never waits behind it. Whether the
+ * host is there is asked on both.
  */
 export const taskQueues = {
 	control: 'control',

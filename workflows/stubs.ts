@@ -47,8 +47,10 @@ export function hostStubs(hostId: string) {
 	const order = proxyActivities<HostActivities>({ ...orderOptions, taskQueue });
 	const { keepFirstReads } = proxyActivities<HostActivities>({ ...keepOptions, taskQueue });
 	const late = proxyActivities<HostActivities>({ ...lateOptions, taskQueue });
-	// Not behind steps: a host whose slots are all taken is no host that is gone.
-	const { answer } = proxyActivities<HostActivities>({ ...answerOptions, taskQueue: taskQueues.hostCopy(hostId) });
+	// On both queues: a host that has all slots of one taken is no host that is gone.
+	const answers = [taskQueue, taskQueues.hostCopy(hostId)].map(
+		queue => proxyActivities<HostActivities>({ ...answerOptions, taskQueue: queue }).answer,
+	);
 	const undo = proxyActivities<HostActivities>({ ...undoOptions, taskQueue });
 	const { pauseMigration } = proxyActivities<HostActivities>({ ...pauseOptions, taskQueue });
 	const slices = proxyActivities<HostActivities>({ ...sliceOptions, taskQueue: taskQueues.hostCopy(hostId) });
@@ -87,7 +89,7 @@ export function hostStubs(hostId: string) {
 		finalize: ending.finalize,
 		discard: ending.discard,
 		undo: undo.undo,
-		answer,
+		answers,
 		checkReadiness,
 		keepFirstReads,
 		unpinned: steps.unpinned,

@@ -219,8 +219,7 @@ export class SandboxRun {
 	}
 
 	/** It was not done within its ScheduleToClose time. */
-	async timeOut(name: string): Promise<void> {
-		const { seq, type } = this.pending(name);
+	async timeOut(type: string, { seq }: Pick<Scheduled, 'seq'> = this.pending(type)): Promise<void> {
 		this.#open.delete(seq);
 		const failure = {
 			message: 'Activity task timed out',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { recoveryStatusSchema } from '../../model/recovery.ts';
 import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
-import { asked, bringTo, startRecovery, startRunning } from './recovery-run.ts';
+import { asked, bringTo, nobodyAnswers, startRecovery, startRunning } from './recovery-run.ts';
 
 let sandbox: Sandbox;
 before(async () => {
@@ -18,8 +18,7 @@ const migrate = { finish: 'migrate', switch: 'auto', maxRateBytes: 0 } as const;
 async function abandon(run: SandboxRun): Promise<void> {
 	const { name } = await statusOf(run);
 	await run.update('abandon', { ...asked, confirm: name });
-	assert.match(run.pending('answer').taskQueue, /^host-.*-copy$/, 'not behind steps that take all slots of a host');
-	await run.timeOut('answer');
+	await nobodyAnswers(run);
 }
 
 async function endsAbandoned(run: SandboxRun): Promise<void> {
@@ -49,15 +48,20 @@ test('`abandon` without the name in `confirm` is refused before anybody is asked
 	assert.deepEqual(run.pendingTypes(), []);
 });
 
-test('`abandon` of a host whose worker answers is refused, and everything goes on', async () => {
+test('`abandon` of a host whose worker answers is refused, and everything goes on; all slots of one queue may be taken', async () => {
 	const { run } = await startRunning(sandbox, { policy: migrate });
 	const { name } = await statusOf(run);
-	await run.update('abandon', { ...asked, confirm: name });
-	await run.complete('answer');
-	assert.equal(run.outcome().failure?.code, 'phase_wrong');
-	assert.match(run.outcome().failure?.message ?? '', /the worker of host .* answers/);
-	assert.deepEqual(run.pendingTypes(), ['migrateChunks']);
-	assert.equal((await statusOf(run)).phase, 'migrating');
+	for (const taken of [/^host-.*-copy$/, /^host-(?!.*-copy$)/]) {
+		await run.update('abandon', { ...asked, confirm: name });
+		const late = run.open.find(({ type, taskQueue }) => type === 'answer' && taken.test(taskQueue));
+		assert.ok(late);
+		await run.timeOut('answer', late);
+		await run.complete('answer');
+		assert.equal(run.outcome().failure?.code, 'phase_wrong');
+		assert.match(run.outcome().failure?.message ?? '', /the worker of host .* answers/);
+		assert.deepEqual(run.pendingTypes(), ['migrateChunks']);
+		assert.equal((await statusOf(run)).phase, 'migrating');
+	}
 });
 
 test('`abandon` leaves an undo that hangs with its host', async () => {

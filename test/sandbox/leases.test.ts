@@ -5,7 +5,7 @@ import { heldLeaseSchema, leaseRequestSchema, requestIdOf } from '../../model/br
 import type { RecoveryRequest } from '../../model/recovery.ts';
 import { Sandbox } from '../equipment/sandbox.ts';
 import { copying, heldSteps, hostReport, memoHeld, memoPhase, memoStatus, running, waiting } from './lease-run.ts';
-import { asked } from './recovery-run.ts';
+import { asked, nobodyAnswers } from './recovery-run.ts';
 
 let sandbox: Sandbox;
 before(async () => {
@@ -264,7 +264,7 @@ test('`abandon` gives back what its host is not asked about any more', async () 
 	const { run, request, broker } = await startCopying();
 	const sent = run.update('abandon', { ...asked, confirm: request.name });
 	await sent;
-	await run.timeOut('answer');
+	await nobodyAnswers(run);
 	await run.complete('unpin');
 	await broker.hear(run);
 	assert.deepEqual([broker.steps().toSorted(), run.closed], [['migrate', 'run'], 'completed']);

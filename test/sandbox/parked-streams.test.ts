@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Sandbox, type SandboxRun } from '../equipment/sandbox.ts';
 import { copying, heldSteps, hostReport, memoPhase, memoStatus, type Site } from './lease-run.ts';
-import { asked } from './recovery-run.ts';
+import { asked, nobodyAnswers } from './recovery-run.ts';
 
 let sandbox: Sandbox;
 before(async () => {
@@ -85,7 +85,7 @@ test('`discard` and `abandon` do not wait for the pause', async () => {
 
 	const abandoned = await startPausing();
 	await abandoned.run.update('abandon', { ...asked, confirm: abandoned.request.name });
-	await abandoned.run.timeOut('answer');
+	await nobodyAnswers(abandoned.run);
 	await abandoned.run.complete('unpin');
 	assert.deepEqual([(await returned(abandoned)).toSorted(), abandoned.run.closed], [['migrate', 'run'], 'completed']);
 });

@@ -19,6 +19,11 @@ export type Step = (typeof untilRunning)[number];
 
 export const asked = { by: 'tester', reason: 'because' };
 
+/** Asked whether the host is there: no worker of it takes that, on any queue. */
+export async function nobodyAnswers(run: SandboxRun): Promise<void> {
+	for (const question of run.open.filter(({ type }) => type === 'answer')) await run.timeOut('answer', question);
+}
+
 export async function startRecovery(
 	sandbox: Sandbox,
 	changes: Partial<RecoveryRequest> = {},
