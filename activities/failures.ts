@@ -1,22 +1,27 @@
 import type { Context } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
-import { asRouseError } from '../model/errors.ts';
+import { asRouseError, type RetryClass } from '../model/errors.ts';
 
 /**
  * What an activity throws, as Temporal keeps it: the type is our code, the first detail our document, and only what may
  * mend itself is tried again. `host_busy` is no fault but a queue: it is neither logged nor counted.
  */
-export function toFailure(thrown: unknown): Error {
+export function toFailure(thrown: unknown, triedAgain: readonly RetryClass[] = ['transient']): Error {
 	if (thrown instanceof ApplicationFailure || thrown instanceof CancelledFailure) return thrown;
 	const error = asRouseError(thrown);
 	return ApplicationFailure.create({
 		message: error.message,
 		type: error.code,
-		nonRetryable: error.retry !== 'transient',
+		nonRetryable: !triedAgain.includes(error.retry),
 		details: [error.toDocument()],
 		...(error.cause instanceof Error ? { cause: error.cause } : {}),
 		...(error.code === 'host_busy' ? { category: ApplicationFailureCategory.BENIGN } : {}),
 	});
+}
+
+/** The same of what is to be done as soon as somebody has mended what is in its way. */
+export function untilMended(thrown: unknown): Error {
+	return toFailure(thrown, ['transient', 'person']);
 }
 
 /**

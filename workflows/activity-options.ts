@@ -105,8 +105,8 @@ export const sliceOptions = {
 } satisfies ActivityOptions;
 
 /**
- * A parked recovery keeps its stream until its host has said this, for days if that is away. A mover that has to end what it
- * is writing, on a slow disk, answers later than it is asked, and is asked again.
+ * A parked recovery keeps its stream until its host has said this, for days if that is away or has no room to record it. A mover
+ * that has to end what it is writing, on a slow disk, answers later than it is asked, and is asked again.
  */
 export const pauseOptions = {
 	startToCloseTimeout: '1m',

@@ -4,6 +4,7 @@
  */
 import type { ActivityInput, HostStepInput } from '../../model/activity-inputs.ts';
 import type { StepAnswer, StepBody, StepCall, StepName } from '../../supervisor/protocol.ts';
+import { untilMended } from '../failures.ts';
 import { type HostDependencies, hostAttempt } from '../host-attempt.ts';
 
 interface HostStep<S extends StepName, Input extends object, Output> {
@@ -14,6 +15,8 @@ interface HostStep<S extends StepName, Input extends object, Output> {
 	answer: (answer: StepAnswer<S>) => Output;
 	/** For the call, where the supervisor client's own limit is not right. */
 	timeoutMs?: number;
+	/** Tried again also while a person has to mend something first: others wait for what it gives back. */
+	untilMended?: true;
 }
 
 /** Below the 12 hours that an attempt has: the supervisor goes on by itself, and the next attempt finds it done. */
@@ -32,9 +35,13 @@ export function hostSteps(host: HostDependencies) {
 	const activity = <S extends StepName, Input extends object, Output>(how: HostStep<S, Input, Output>) =>
 		hostAttempt(host, async (input: HostStepInput & Input, call, { signal }): Promise<Output> => {
 			const body = how.body(call, input);
-			const answer = await host.supervisor.step(input.name, how.step, body, { signal, timeoutMs: how.timeoutMs });
-			return how.answer(answer);
+			const asked = host.supervisor.step(input.name, how.step, body, { signal, timeoutMs: how.timeoutMs });
+			return how.answer(await (how.untilMended ? asked.catch(mended) : asked));
 		});
+
+	const mended = (error: unknown): never => {
+		throw untilMended(error);
+	};
 
 	return {
 		/** A place among the host's recoveries; `host_busy`, to be tried again, while there is none. */
@@ -67,7 +74,7 @@ export function hostSteps(host: HostDependencies) {
 			answer: done,
 		}),
 		/** Nothing is copied any more when it returns, until the next slice. */
-		pauseMigration: activity({ step: 'pause-migration', body: nothingMore, answer: done }),
+		pauseMigration: activity({ step: 'pause-migration', body: nothingMore, answer: done, untilMended: true }),
 		/** Seal, switch, commit: returns when the machine stands on its target alone, with how long the guest stood still. */
 		switchToTarget: activity({
 			step: 'switch-to-target',

@@ -6,7 +6,7 @@ import { checkInputs } from '../../activities/checked-inputs.ts';
 import { createHostActivities } from '../../activities/host-activities.ts';
 import type { HostDependencies, Supervisor } from '../../activities/host-attempt.ts';
 import { hostSteps } from '../../activities/host/steps.ts';
-import { RouseError } from '../../model/errors.ts';
+import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import { stepBodies, type StepName } from '../../supervisor/protocol.ts';
 import { leaseRequest } from '../equipment/broker-site.ts';
 import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.ts';
@@ -77,6 +77,15 @@ for (const [name, { own, body, answer }] of Object.entries(steps))
 		assert.deepEqual(asked, [['web01-r1', wanted, { ...call, ...body }]]);
 		stepBodies[wanted as StepName].parse(asked[0]?.[2]);
 	});
+
+test('pauseMigration is tried again until its host has room for it; where the host is further it is not', async () => {
+	const failing = (code: ErrorCode) => {
+		const step = () => Promise.reject(new RouseError(code, 'not now'));
+		return run(hostSteps(hostOf({ step })).pauseMigration, {}, 'pauseMigration');
+	};
+	await assert.rejects(failing('space_short'), { type: 'space_short', nonRetryable: false });
+	await assert.rejects(failing('generation_stale'), { type: 'generation_stale', nonRetryable: true });
+});
 
 test('chooseHardware asks what the plan says, and answers with what the platform chose', async () => {
 	const asked: unknown[] = [];

@@ -110,10 +110,10 @@ test('the run after one that continued as new while it paused pauses as well', a
 	assert.deepEqual(await returned({ ...site, run: next }), ['migrate']);
 });
 
-test('a host that cannot record the pause keeps the stream until somebody says `retry`', async () => {
+test('a host that refuses to pause keeps the stream until somebody says `retry`', async () => {
 	const site = await startPausing();
 	const { run } = site;
-	await run.fail('pauseMigration', 'space_short');
+	await run.fail('pauseMigration', 'internal');
 	assert.deepEqual([parkedBy(run), run.pendingTypes(), await returned(site)], ['interrupted', [], []]);
 	await run.update('retry', asked);
 	await run.complete('retry');
