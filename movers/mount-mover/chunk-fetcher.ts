@@ -198,7 +198,9 @@ export class ChunkFetcher {
 	}
 
 	#tell(want: Want, outcome: Buffer | RouseError): void {
+		if (this.#wants.get(want.key) !== want) return; // told already, by the other of two that fetched it
 		this.#wants.delete(want.key);
+		this.#urgent.delete(want);
 		callAll(want.waiters, outcome);
 	}
 }

@@ -220,6 +220,34 @@ test('`ChunkFetcher.wantBehindReads` asks as `ahead`, and a read of what still w
 	);
 });
 
+test('`ChunkFetcher.want` that failed when its chunk had come another way tells nobody twice, and hurts no later read', async t => {
+	const { source, chunks } = await bench(t, 1);
+	const [chunk = assert.fail()] = chunks;
+	const fetcher = new ChunkFetcher(new VerifiedChunks(source));
+	t.after(() => fetcher.close());
+	const want = () => new Promise<unknown>(resolve => fetcher.want(chunk, resolve));
+	const told: unknown[] = [];
+	const turn = Promise.withResolvers<void>();
+	const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+	source.aheadGate = turn.promise;
+	fetcher.wantBehindReads(chunk, outcome => told.push(outcome));
+	await waitFor('the request', () => source.calls.length === 1, { timeoutMs: 5_000 });
+	source.gate = first.promise;
+	const read = want();
+	await waitFor('that of the read', () => source.calls.length === 2, { timeoutMs: 5_000 });
+	turn.resolve();
+	await read;
+	source.gate = second.promise;
+	const later = want();
+	await waitFor('that of the later read', () => source.calls.length === 3, { timeoutMs: 5_000 });
+	source.failures.push(new RouseError('store_unreachable', 'away'));
+	first.resolve();
+	await waitFor('the failure', () => source.failures.length === 0, { timeoutMs: 5_000 });
+	second.resolve();
+	assert.ok(Buffer.isBuffer(await later));
+	assert.equal(told.length, 1);
+});
+
 test('`ChunkFetcher.want` of what is on its way behind other chunks waits for that', async t => {
 	const { source, want, fetcher, chunks } = await bench(t, 3);
 	const { promise, resolve } = Promise.withResolvers<void>();
