@@ -16,5 +16,5 @@ export const workerTuning = {
 /** Short steps of many recoveries at once; the supervisor orders those of one recovery. */
 export const hostSlots = 32;
 
-/** A slice only watches a mover, and a check of readiness a guest: so there may be one of each for every recovery. */
+/** A slice only watches a mover, and a check of readiness a guest: one of each for 64 recoveries. Of more some wait for a slot. */
 export const copySlots = 128;
