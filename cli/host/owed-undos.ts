@@ -1,6 +1,7 @@
 /** What a host that was left may have of recoveries, where the host is taken out of the installation. */
 import type { OwedUndo } from '../../client/owed-undos.ts';
-import { asRouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
+import { homeDirectory, loadConfig, openInstallation } from '../../system/installation.ts';
 import { withSession } from '../recover/session.ts';
 import type { Context } from '../terminal/command.ts';
 import type { RemovalOptions } from './removal-options.ts';
@@ -29,6 +30,11 @@ export async function giveUpOwed(
 export async function removeOwed(context: Context, name: string, options: RemovalOptions): Promise<boolean> {
 	const { dryRun = false, forget = false, reason } = options;
 	if (!forget) return false;
+	const { host } = await loadConfig(await openInstallation(homeDirectory(context.env)));
+	if (name === host.name)
+		throw new RouseError('phase_wrong', `${name} is the host of this installation: it is not gone`, {
+			hint: 'what it may have of recoveries that have left it is undone when its services run: rouse up --detach',
+		});
 	const owed = await withSession(context, ({ owedUndos }) =>
 		dryRun ? owedUndos.list(name) : owedUndos.giveUp(name, reason === undefined ? {} : { reason }),
 	);

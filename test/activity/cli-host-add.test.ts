@@ -181,3 +181,19 @@ describe('What a host is given', () => {
 		}
 	});
 });
+
+describe('`host remove --forget`', () => {
+	it('of the host of this installation is refused, which is not gone: nobody is told to wait for it no longer', async t => {
+		const home = await homeWith(t, { host: { name: 'kvm1' } });
+		const { exitCode, stderr } = await rouse(home, [
+			'host',
+			'remove',
+			'kvm1',
+			'--forget',
+			'--confirm',
+			'kvm1',
+			'--json',
+		]);
+		assert.deepEqual([exitCode, JSON.parse(stderr).code], [6, 'phase_wrong'], stderr);
+	});
+});
