@@ -128,6 +128,8 @@ class OpenPack {
 	readonly #digester = new Digester();
 	#piece: Buffer[] = [];
 	#pieceFilled = 0;
+	/** All pieces so far, one behind the other; after one that failed no other is written. */
+	#written: Promise<void> = Promise.resolve();
 	#dataBytes = 0;
 	#rawBytes = 0;
 
@@ -165,12 +167,17 @@ class OpenPack {
 		const piece = Buffer.concat(this.#piece, this.#pieceFilled);
 		this.#piece = [];
 		this.#pieceFilled = 0;
-		await this.#writer.append(piece);
+		this.#written = this.#written.then(() => this.#writer.append(piece));
+		await this.#written;
 	}
 
-	/** What the pack says of itself is read back and compared before anybody can see it. */
+	/**
+	 * What the pack says of itself is read back and compared before anybody can see it. May be called while a piece is being
+	 * written: a page pack that is full closes the data pack which is being filled.
+	 */
 	async finish(): Promise<StoredPack> {
 		if (this.#pieceFilled > 0) await this.#writePiece();
+		await this.#written;
 		const dataDigest = this.#digester.digest();
 		const footer = {
 			packId: this.packId,
