@@ -20,6 +20,8 @@ export interface DiskReaderOptions {
 	cacheBytes?: number;
 	/** How urgent its pages are. */
 	class?: ChunkClass;
+	/** A page that is damaged is not asked for again: for who asks for every chunk under it, and each answer costs a look at all packs. */
+	remembersDamage?: boolean;
 }
 
 /** What lies under one leaf of the page map, or under a zero entry above it. */
@@ -68,18 +70,21 @@ export class DiskReader {
 	readonly #chunks: VerifiedChunks;
 	readonly #class: ChunkClass;
 	readonly #pages: PageCache;
+	/** By level and number; undefined: nothing is remembered. */
+	readonly #damaged: Map<string, RouseError> | undefined;
 	readonly #rootLevel: number;
 
 	constructor(
 		chunks: VerifiedChunks,
 		image: DiskImage,
-		{ cacheBytes = 16 * 1024 * 1024, class: urgency = 'mount' }: DiskReaderOptions = {},
+		{ cacheBytes = 16 * 1024 * 1024, class: urgency = 'mount', remembersDamage = false }: DiskReaderOptions = {},
 	) {
 		this.image = image;
 		this.map = pageMapOf(image);
 		this.#chunks = chunks;
 		this.#class = urgency;
 		this.#pages = new PageCache(cacheBytes);
+		this.#damaged = remembersDamage ? new Map() : undefined;
 		this.#rootLevel = this.map.levels.length - 1;
 	}
 
@@ -106,7 +111,7 @@ export class DiskReader {
 
 	/**
 	 * The chunk's reference. Throws what its chunks throw, `chunk_bad` or `chunk_missing` for a page, `format_damaged`
-	 * for a page that is not one. A failure is not remembered: the next call asks again.
+	 * for a page that is not one. Unless damage is remembered, the next call asks again.
 	 */
 	async lookup(index: number, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<PageEntry> {
 		const cached = this.lookupCached(index);
@@ -269,9 +274,16 @@ export class DiskReader {
 		}
 	}
 
-	#load(level: number, number: number, ref: ChunkRef, signal: AbortSignal | undefined): Promise<Page> {
+	async #load(level: number, number: number, ref: ChunkRef, signal: AbortSignal | undefined): Promise<Page> {
+		const known = this.#damaged?.get(`${level}/${number}`);
+		if (known !== undefined) throw known;
 		const request = { ...this.#wantedPage(level, number, ref), class: this.#class };
-		return this.#pages.load(level, number, this.#chunks, request, signal);
+		try {
+			return await this.#pages.load(level, number, this.#chunks, request, signal);
+		} catch (error) {
+			if (isDamage(error)) this.#damaged?.set(`${level}/${number}`, error);
+			throw error;
+		}
 	}
 
 	#wantedPage(level: number, number: number, ref: ChunkRef): WantedChunk {

@@ -33,7 +33,7 @@ export class BasePoint {
 			if (point === undefined || point instanceof RouseError) continue;
 			const disks = point.manifest.disks.map(image =>
 				image.chunkSizeBytes === chunkSizeBytes && image.frameSizeBytes === frameSizeBytes
-					? new DiskReader(chunks, image, { class: 'migration' })
+					? new DiskReader(chunks, image, { class: 'migration', remembersDamage: true })
 					: undefined,
 			);
 			return new BasePoint(disks);
