@@ -14,7 +14,7 @@ import {
 	type ImportRequest,
 	pointExists,
 } from './import-request.ts';
-import { announceImport } from './intent.ts';
+import { announceImport, readIntent } from './intent.ts';
 import { removeImport, removeLeftJournals } from './remove-import.ts';
 import { type Stored, storePoint } from './store-point.ts';
 
@@ -61,7 +61,11 @@ async function storeOnce(plan: ImportPlan, options: ImportOptions): Promise<{ st
 	const { signal, clock = systemClock } = options;
 	const { store, chunkSizeBytes, frameSizeBytes } = repository;
 	await mayWrite(store, signal);
-	const before = await pointOfImport(plan, signal);
+	const before = await pointOfImport(plan, signal).catch(async (error: unknown) => {
+		// Nor can an earlier attempt publish any more, and whoever looks for one to go on with would find it again and again.
+		if (asRouseError(error).code === 'point_exists') await removeEarlier(plan, signal).catch(() => {});
+		throw error;
+	});
 	if (before !== undefined) return { stored: { ...nothingStored, point: before }, warnings: [] };
 	const warnings = await writeMissingCopy(store, signal).then(
 		() => [],
@@ -85,6 +89,12 @@ async function storeOnce(plan: ImportPlan, options: ImportOptions): Promise<{ st
 }
 
 const nothingStored = { newBytes: 0, storedBytes: 0, unreadablePacks: [], damagedIndexes: [], mergeLarge: undefined };
+
+/** Of what has this id, but may be another import. */
+async function removeEarlier({ repository: { store }, importId, machine, time }: ImportPlan, signal?: AbortSignal) {
+	const intent = await readIntent(store, importId, signal);
+	if (intent?.machine === machine && intent.time === time) await removeImport(store, importId);
+}
 
 /** The point when it is there and was made by this import, durably. `point_exists` when another one made it. */
 async function pointOfImport(plan: ImportPlan, signal?: AbortSignal): Promise<RestorePoint | undefined> {

@@ -291,3 +291,20 @@ test('`importMachine` of a time that another import has taken leaves neither int
 	assert.deepEqual(await keysIn(repository.store, keys.intents), []);
 	assert.deepEqual(await keysIn(repository.store, keys.journals), []);
 });
+
+test('`importMachine` whose time was taken since its attempt before is `point_exists`, and leaves nothing of that one', async () => {
+	const repository = await memoryRepository();
+	await assert.rejects(attempt(seenBy(repository, new Death(40))));
+	const config = { ...sampleConfig, disks: sampleDisks(1) };
+	const other = { repository, machine, time, sources: [new SparseSource(5, [])], config };
+	await importMachine(other);
+	// Another import's id, by mistake: not even then.
+	await importMachine({ ...other, time: '2026-11-21T03:00:00.000Z' });
+	await assert.rejects(importMachine({ ...other, time: '2026-11-21T03:00:00.000Z', importId }), {
+		code: 'point_exists',
+	});
+	assert.equal((await keysIn(repository.store, keys.intents)).length, 1);
+	await assert.rejects(attempt(repository), { code: 'point_exists' });
+	assert.deepEqual(await keysIn(repository.store, keys.intents), []);
+	assert.deepEqual(await keysIn(repository.store, keys.journals), []);
+});
