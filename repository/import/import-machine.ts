@@ -99,9 +99,13 @@ async function removeEarlier({ repository: { store }, importId, machine, time }:
 /** The point when it is there and was made by this import, durably. `point_exists` when another one made it. */
 async function pointOfImport(plan: ImportPlan, signal?: AbortSignal): Promise<RestorePoint | undefined> {
 	const { repository, machine, time, importId } = plan;
-	if ((await repository.store.size(keys.point(machine, time), signal)) === undefined) return undefined;
-	const point = await readPoint(repository, machine, time, signal).catch((error: unknown) => {
-		throw isDamage(error) ? pointExists(machine, time) : error; // damaged, and taken all the same
+	const key = keys.point(machine, time);
+	if ((await repository.store.size(key, signal)) === undefined) return undefined;
+	const point = await readPoint(repository, machine, time, signal).catch(async (error: unknown) => {
+		if (isDamage(error)) throw pointExists(machine, time); // and taken all the same
+		const isFence =
+			asRouseError(error).code === 'point_unknown' && (await repository.store.size(key, signal)) !== undefined;
+		throw isFence ? pointExists(machine, time) : error;
 	});
 	if (point.manifest.importId !== importId) throw pointExists(machine, time);
 	// Whoever put it there may not have come to this yet.

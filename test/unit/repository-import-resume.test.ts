@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { RouseError } from '../../model/errors.ts';
 import { decodeJournal } from '../../repository/format/journal.ts';
 import { keys } from '../../repository/format/keys.ts';
+import { sealJson } from '../../repository/format/sealed-json.ts';
 import { importMachine, type ImportResult } from '../../repository/import/import-machine.ts';
 import type { ImportOptions } from '../../repository/import/import-request.ts';
 import { readPoint } from '../../repository/points.ts';
@@ -307,4 +308,13 @@ test('`importMachine` whose time was taken since its attempt before is `point_ex
 	await assert.rejects(attempt(repository), { code: 'point_exists' });
 	assert.deepEqual(await keysIn(repository.store, keys.intents), []);
 	assert.deepEqual(await keysIn(repository.store, keys.journals), []);
+});
+
+test('`importMachine` whose time a fence has taken is `point_exists`, and leaves nothing of the attempt before', async () => {
+	const repository = await memoryRepository();
+	await assert.rejects(attempt(seenBy(repository, new Death(40))));
+	const fence = { repositoryId: repository.id, machine, time, importId };
+	await repository.store.putExclusive(keys.point(machine, time), sealJson('rouse-fence', fence));
+	await assert.rejects(attempt(repository), { code: 'point_exists' });
+	assert.deepEqual(await keysIn(repository.store, keys.intents), []);
 });
