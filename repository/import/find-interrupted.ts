@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { RouseError } from '../../model/errors.ts';
 import { hasEnded } from '../../system/has-ended.ts';
+import { isUnusable } from '../damage.ts';
 import { keys } from '../format/keys.ts';
 import type { Store } from '../store/contract.ts';
 import { type ImportIntent, type ImportScope, readIntent } from './intent.ts';
@@ -40,13 +41,12 @@ async function isGoneHere(intent: ImportIntent): Promise<boolean> {
 	return intent.hostname === hostname() && (await hasEnded(intent.pid, new Date(intent.startedAt)));
 }
 
-/** One that is damaged, or of a later version, keeps nobody from importing: it is only not gone on with. */
+/** One that is damaged, lost by the medium, or of a later version, keeps nobody from importing: it is only not gone on with. */
 async function ifReadable(reading: Promise<ImportIntent | undefined>): Promise<ImportIntent | undefined> {
 	try {
 		return await reading;
 	} catch (error) {
-		if (error instanceof RouseError && ['format_damaged', 'repository_unsupported'].includes(error.code))
-			return undefined;
+		if (isUnusable(error) || (error instanceof RouseError && error.code === 'repository_unsupported')) return undefined;
 		throw error;
 	}
 }

@@ -1,4 +1,4 @@
-import { isDamage } from '../damage.ts';
+import { isUnusable } from '../damage.ts';
 import {
 	decodeJournal,
 	isBefore,
@@ -137,7 +137,7 @@ class Told {
 	}
 }
 
-/** Undefined for one that is not there, or that is damaged: what it told of is read again. */
+/** Undefined for one that is not there, damaged, or lost by the medium: what it told of is read again. */
 async function readJournal(
 	store: Store,
 	identity: JournalIdentity,
@@ -148,7 +148,7 @@ async function readJournal(
 		const bytes = await readObject(store, key, { maxBytes: limits.journalBytes, signal });
 		return bytes && decodeJournal(bytes, identity);
 	} catch (error) {
-		if (isDamage(error)) return undefined;
+		if (isUnusable(error)) return undefined;
 		throw error;
 	}
 }

@@ -1,4 +1,5 @@
 import type { ChunkRef } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
 import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
 import type { ImportOptions } from '../../repository/import/import-request.ts';
@@ -156,6 +157,16 @@ export class DamagingStore extends MemoryStore {
 	/** Puts back what was put at first. */
 	async repair(key: string): Promise<void> {
 		await this.replace(key, this.bytesOf(key));
+	}
+}
+
+/** A damaging store, one of whose objects lies on a bad sector. */
+export class LosingStore extends DamagingStore {
+	lost: string | undefined;
+
+	override async read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal) {
+		if (key === this.lost) throw new RouseError('io_failed', `cannot read ${key}: EIO`);
+		return super.read(key, offsetBytes, into, signal);
 	}
 }
 

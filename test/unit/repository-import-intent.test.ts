@@ -7,7 +7,7 @@ import { announceImport, type ImportScope, readIntent } from '../../repository/i
 import { removeImport, removeLeftJournals } from '../../repository/import/remove-import.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import { hasEnded } from '../../system/has-ended.ts';
-import { collect, DamagingStore } from '../equipment/repositories.ts';
+import { collect, DamagingStore, LosingStore } from '../equipment/repositories.ts';
 
 const importId = '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11';
 const otherId = '1b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11';
@@ -82,7 +82,7 @@ test('`readIntent` of what is another import by its key is `format_damaged`', as
 });
 
 test('`findInterrupted` finds the latest import of the same source whose process is gone', async () => {
-	const store = new DamagingStore();
+	const store = new LosingStore();
 	const isGone = async () => true;
 	assert.equal(await findInterrupted(store, same, { isGone }), undefined);
 	await announceImport(store, scope);
@@ -101,6 +101,9 @@ test('`findInterrupted` finds the latest import of the same source whose process
 		{ key: 'frames', frameSizeBytes: 32_768 },
 	])
 		assert.equal(await findInterrupted(store, { ...same, ...other }, { isGone }), undefined, key);
+	store.lost = keys.intent(otherId);
+	assert.equal((await findInterrupted(store, same, { isGone }))?.importId, importId);
+	store.lost = undefined;
 	await store.flipByte(keys.intent(otherId), 20);
 	assert.equal((await findInterrupted(store, same, { isGone }))?.importId, importId);
 });

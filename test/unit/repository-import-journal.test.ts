@@ -11,7 +11,7 @@ import { JournalQueue } from '../../repository/import/journal-queue.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import type { Clock } from '../../system/clock.ts';
 import { HastyClock } from '../equipment/hasty-clock.ts';
-import { collect, DamagingStore } from '../equipment/repositories.ts';
+import { collect, LosingStore } from '../equipment/repositories.ts';
 
 const importId = '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11';
 const chunkCounts = [10, 20];
@@ -224,7 +224,7 @@ test('`ImportJournal` takes an object for its own whose answer was lost', async 
 });
 
 test('`beginJournal` passes over what is damaged or missing, and goes on with what begins before that', async t => {
-	const store = new DamagingStore();
+	const store = new LosingStore();
 	const put = async (number: number, from: number, count: number) => {
 		const runs = [{ disk: 0, firstChunk: from, count, refs: undefined }];
 		const object = { attempt: 'f'.repeat(32), begins: { disk: 0, chunk: from }, runs };
@@ -244,6 +244,11 @@ test('`beginJournal` passes over what is damaged or missing, and goes on with wh
 	assert.equal(await toldAfter(), 4);
 	await put(5, 3, 5);
 	assert.equal(await toldAfter(), 8);
+	store.lost = keys.journal(importId, 5);
+	const journal = await begin(t, store);
+	assert.equal((await toldIn(journal, chunkCounts)).length, 4, 'on a bad sector');
+	await journal.close();
+	store.lost = undefined;
 	await store.delete(keys.journal(importId, 0));
 	assert.equal(await toldAfter(), 0);
 });
