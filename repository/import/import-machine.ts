@@ -15,7 +15,7 @@ import {
 	pointExists,
 } from './import-request.ts';
 import { announceImport, readIntent } from './intent.ts';
-import { removeImport, removeLeftJournals } from './remove-import.ts';
+import { removeImport } from './remove-import.ts';
 import { type Stored, storePoint } from './store-point.ts';
 
 export interface ImportResult {
@@ -50,7 +50,7 @@ export async function importMachine(request: ImportRequest, options: ImportOptio
 	return {
 		...resultOf(point),
 		...figures,
-		warnings: [...warnings, ...(await cleanUp(plan, stored))],
+		warnings: [...warnings, ...stored.warnings, ...(await cleanUp(plan))],
 		durationMs: Math.round(performance.now() - startedAt),
 	};
 }
@@ -88,7 +88,7 @@ async function storeOnce(plan: ImportPlan, options: ImportOptions): Promise<{ st
 	}
 }
 
-const nothingStored = { newBytes: 0, storedBytes: 0, unreadablePacks: [], damagedIndexes: [], mergeLarge: undefined };
+const nothingStored = { newBytes: 0, storedBytes: 0, unreadablePacks: [], warnings: [] };
 
 /** Of what has this id, but may be another import. */
 async function removeEarlier({ repository: { store }, importId, machine, time }: ImportPlan, signal?: AbortSignal) {
@@ -113,24 +113,15 @@ async function pointOfImport(plan: ImportPlan, signal?: AbortSignal): Promise<Re
 	return point;
 }
 
-/** What is left to do when the point exists: an import that failed here would be tried again, and told that it does. */
-async function cleanUp({ repository, importId }: ImportPlan, stored: Stored): Promise<string[]> {
-	const { store } = repository;
-	const warnings = stored.damagedIndexes.map(id => `index ${id} is damaged: others have been made in its place`);
-	const attempt = async (work: () => Promise<void>, what: string) => {
-		try {
-			await work();
-		} catch (error) {
-			warnings.push(`${what}: ${asRouseError(error).message}`);
-		}
-	};
-	await attempt(
-		() => removeImport(store, importId),
-		`the announcement ${keys.intent(importId)} of this import could not be removed`,
-	);
-	await attempt(() => removeLeftJournals(store), 'journals that are left over could not be removed');
-	await attempt(async () => stored.mergeLarge?.(), 'indexes could not be merged');
-	return warnings;
+/** An import that failed here would be tried again, and told that the point exists. */
+async function cleanUp({ repository, importId }: ImportPlan): Promise<string[]> {
+	try {
+		await removeImport(repository.store, importId);
+		return [];
+	} catch (error) {
+		const what = `the announcement ${keys.intent(importId)} of this import could not be removed`;
+		return [`${what}: ${asRouseError(error).message}`];
+	}
 }
 
 function resultOf({ manifest: { machine, time, disks }, manifestDigest }: RestorePoint) {

@@ -1,5 +1,5 @@
 import type { DiskImage } from '../../model/chunk.ts';
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { Clock } from '../../system/clock.ts';
 import { BadPlaces } from '../bad-places.ts';
 import { DirectChunkSource } from '../direct-chunk-source.ts';
@@ -19,6 +19,7 @@ import { importDisk } from './import-disk.ts';
 import { type ImportOptions, type ImportPlan, pointExists } from './import-request.ts';
 import { beginJournal, type ImportJournal } from './journal.ts';
 import { ReadPages, RepositoryChunks } from './known-chunks.ts';
+import { removeLeftJournals } from './remove-import.ts';
 
 /** What came of an attempt that made the point. */
 export interface Stored {
@@ -26,9 +27,8 @@ export interface Stored {
 	newBytes: number;
 	storedBytes: number;
 	unreadablePacks: string[];
-	damagedIndexes: string[];
-	/** What may be done when all else is. */
-	mergeLarge: (() => Promise<void>) | undefined;
+	/** What went wrong and did not keep the point from being made, for people. */
+	warnings: string[];
 }
 
 const defaultPackBytes = 64 * 1024 * 1024;
@@ -61,7 +61,7 @@ export async function storePoint(plan: ImportPlan, options: ImportOptions & { cl
 		const disks = await storeDisks(plan, workshop, { ...options, signal });
 		const point = await publish(plan, disks, signal);
 		options.reached?.('manifest');
-		return storedBy(workshop, point);
+		return { ...storedBy(workshop, point), warnings: await tidyUp(store, workshop.index, signal) };
 	} finally {
 		// Nothing half-written stays, whatever ended this attempt; the first failure is the one to tell.
 		await workshop?.data.abandon().catch(() => {});
@@ -141,14 +141,30 @@ function encodeAndCompare(manifest: Manifest, key: string): Buffer {
 	return bytes;
 }
 
-function storedBy({ data, pages, index }: Workshop, point: RestorePoint): Stored {
+/**
+ * What an import does for others when its point exists: one that failed here would be tried again, and told that it does. While the
+ * intent stands, since whoever adds a feature waits for nothing else before he relies on it.
+ */
+async function tidyUp(store: Store, index: ImportIndex, signal: AbortSignal): Promise<string[]> {
+	const warnings = index.damagedIndexes.map(id => `index ${id} is damaged: others have been made in its place`);
+	const attempt = async (work: () => Promise<void>, what: string) => {
+		try {
+			await work();
+		} catch (error) {
+			warnings.push(`${what}: ${asRouseError(error).message}`);
+		}
+	};
+	await attempt(() => removeLeftJournals(store, signal), 'journals that are left over could not be removed');
+	await attempt(() => index.mergeLarge(), 'indexes could not be merged');
+	return warnings;
+}
+
+function storedBy({ data, pages, index }: Workshop, point: RestorePoint): Omit<Stored, 'warnings'> {
 	return {
 		point,
 		newBytes: data.newBytes,
 		storedBytes: data.storedBytes + pages.storedBytes + encodeManifest(point.manifest).length,
 		unreadablePacks: index.unreadablePacks,
-		damagedIndexes: index.damagedIndexes,
-		mergeLarge: () => index.mergeLarge(),
 	};
 }
 

@@ -13,7 +13,7 @@ import type { Store } from '../../repository/store/contract.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import { verifyPoint } from '../../repository/verify.ts';
 import { type Calls, Death, WatchedStore } from '../equipment/mortal-store.ts';
-import { collect, memoryRepository, noise, SparseSource } from '../equipment/repositories.ts';
+import { collect, importDisks, memoryRepository, noise, SparseSource, wholeSource } from '../equipment/repositories.ts';
 import { sampleConfig, sampleDisks } from '../equipment/sample-config.ts';
 
 const chunkBytes = 4096;
@@ -317,4 +317,29 @@ test('`importMachine` whose time a fence has taken is `point_exists`, and leaves
 	await repository.store.putExclusive(keys.point(machine, time), sealJson('rouse-fence', fence));
 	await assert.rejects(attempt(repository), { code: 'point_exists' });
 	assert.deepEqual(await keysIn(repository.store, keys.intents), []);
+});
+
+test('`importMachine` has deleted what it may of others, and merged, before its intent goes', async () => {
+	const repository = await memoryRepository();
+	const { store } = repository;
+	const feature = `${keys.features}delete/later`;
+	await store.putExclusive(feature, Buffer.alloc(0));
+	const imports = async (seed: number, to: Repository) => {
+		const at = new Date(Date.parse(time) + seed * 1000).toISOString();
+		return importDisks(to, [wholeSource(noise(chunkBytes, Math.min(seed, 16)))], { time: at });
+	};
+	for (let seed = 1; seed <= 16; seed++) await imports(seed, repository);
+	await store.delete(feature);
+	await store.putExclusive(keys.journal(importId, 0), Buffer.alloc(0)); // left over
+	const deleted: string[] = [];
+	const calls = {
+		before: async (call: string) => {
+			if (call.startsWith('delete')) deleted.push(call.split(/[ /]/)[1] ?? '');
+		},
+		after: async () => {},
+	};
+	await imports(17, seenBy(repository, calls));
+	assert.ok(deleted.includes('index') && deleted.includes('journal'));
+	assert.equal(deleted.at(-1), 'intents');
+	assert.deepEqual(await keysIn(store, keys.journals), []);
 });
