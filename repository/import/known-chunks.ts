@@ -43,11 +43,14 @@ export class RepositoryChunks implements KnownChunks {
 export class ReadPages implements KnownChunks {
 	readonly #known: KnownChunks;
 	readonly #chunks: VerifiedChunks;
+	readonly #bad: BadPlaces;
 	readonly #signal: AbortSignal | undefined;
 
-	constructor(known: KnownChunks, chunks: VerifiedChunks, signal?: AbortSignal) {
+	/** `bad`: where what reads the chunks marks bad places. */
+	constructor(known: KnownChunks, chunks: VerifiedChunks, bad: BadPlaces, signal?: AbortSignal) {
 		this.#known = known;
 		this.#chunks = chunks;
+		this.#bad = bad;
 		this.#signal = signal;
 	}
 
@@ -63,7 +66,8 @@ export class ReadPages implements KnownChunks {
 		if (ref === undefined) return undefined;
 		try {
 			await this.#chunks.fetchOne({ ref, rawBytes, kind: 'page' }, { class: 'migration', signal: this.#signal });
-			return ref;
+			// It may have come from another place, because this one does not hold it.
+			return this.#bad.has(ref) ? undefined : ref;
 		} catch (error) {
 			if (isChunkDamage(error)) return undefined;
 			throw error;

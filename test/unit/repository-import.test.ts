@@ -12,6 +12,7 @@ import { pageMapOf } from '../../repository/format/page-map.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
 import { mapOrdered } from '../../repository/import/map-ordered.ts';
+import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { segmentsOf } from '../../repository/import/segments.ts';
 import { readPoint } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -270,6 +271,27 @@ test('`importMachine` onto a point whose root page is damaged looks for that pag
 	assert.equal(newBytes, 0, 'the chunks are known all the same');
 	assert.ok(looks < 20, `its pack was read ${looks} times for 30 chunks`);
 	assert.deepEqual(await readBack(repository, second), before);
+});
+
+test('`importMachine` does not rely on the place of a page that it read from another one', async () => {
+	const store = new DamagingStore();
+	const repository = await memoryRepository(4096, store);
+	const disk = noise(60_000, 1);
+	const rootOf = async (machine: string) => {
+		await importDisks(repository, [wholeSource(disk)], { machine });
+		const { root } = (await readPoint(repository, machine, first)).manifest.disks[0] ?? {};
+		return root ?? assert.fail();
+	};
+	const { digest, packId, offsetBytes, storedBytes } = await rootOf('web01');
+	const packs = new PackWriter(store, { kind: 'page', packBytes: 1e6 });
+	const pack = store.bytesOf(keys.pack(packId));
+	await packs.append(digest, pack.subarray(offsetBytes, offsetBytes + storedBytes), 1);
+	await packs.flush();
+	const chosen = await rootOf('web02');
+	await store.flipByte(keys.pack(chosen.packId), chosen.offsetBytes + 100);
+	const other = await rootOf('web03');
+	assert.equal(other.digest, digest);
+	assert.notDeepEqual(other, chosen);
 });
 
 test('`importMachine` tells progress from nothing to all of each disk, and never back', async () => {
