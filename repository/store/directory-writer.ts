@@ -53,13 +53,19 @@ export class DirectoryWriter implements ObjectWriter {
 
 	async abandon(): Promise<void> {
 		if (!this.#open) return;
-		await rm(this.#temporary, { force: true });
-		await this.#close();
+		try {
+			await rm(this.#temporary, { force: true });
+		} finally {
+			await this.#close();
+		}
 	}
 
 	async #close(): Promise<void> {
 		this.#open = false;
-		await this.#file.close();
-		await this.#folder.close();
+		try {
+			await this.#file.close();
+		} finally {
+			await this.#folder.close();
+		}
 	}
 }

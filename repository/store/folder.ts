@@ -108,6 +108,9 @@ export async function openFolder(root: string, parts: readonly string[], options
 				await outer.sync();
 				options.settled.add(folder.path);
 			}
+		} catch (error) {
+			if (folder !== outer) await folder.close();
+			throw error;
 		} finally {
 			await outer.close();
 		}

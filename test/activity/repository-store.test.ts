@@ -140,6 +140,22 @@ test('open files are closed', async t => {
 	assert.ok((await descriptors()) <= before + 2, `${await descriptors()} open, ${before} before`);
 });
 
+test('what could not be removed, or made durable, leaves no file open', async t => {
+	const directory = await temporaryDirectory(t);
+	const store = new DirectoryStore(directory);
+	const before = readdirSync('/proc/self/fd').length;
+	const writer = await store.create('packs/a');
+	const [temporary] = readdirSync(join(directory, 'packs'));
+	assert.ok(temporary);
+	await rm(join(directory, 'packs', temporary));
+	await mkdir(join(directory, 'packs', temporary)); // which `rm` of a file refuses
+	await assert.rejects(writer.abandon());
+	// The kernel's own folders cannot be synced: fsync(2), EINVAL.
+	await assert.rejects(new DirectoryStore('/proc/self').create('task/a'), { code: 'io_failed' });
+	assert.equal(readdirSync('/proc/self/fd').length, before);
+	await store.close();
+});
+
 test('bytes that the medium has lost are io_failed, and no store that is away', async t => {
 	const directory = await temporaryDirectory(t);
 	const store = new DirectoryStore(directory);
