@@ -67,16 +67,16 @@ async function storeOnce(plan: ImportPlan, options: ImportOptions): Promise<{ st
 		throw error;
 	});
 	if (before !== undefined) return { stored: { ...nothingStored, point: before }, warnings: [] };
-	const warnings = await writeMissingCopy(store, signal).then(
-		() => [],
-		(error: unknown) => [`the copy of the header could not be written: ${asRouseError(error).message}`],
-	);
+	const warnings: string[] = [];
 	const disks = sources.map(({ sizeBytes }) => ({ sizeBytes }));
 	await announceImport(store, { importId, machine, time, moment, disks, chunkSizeBytes, frameSizeBytes }, signal);
 	try {
 		// Whoever has added a feature since waits for the intents that stood before it (docs/format.md, "Features").
 		await mayWrite(store, signal);
 		options.reached?.('intent');
+		await writeMissingCopy(store, signal).catch((error: unknown) => {
+			warnings.push(`the copy of the header could not be written: ${asRouseError(error).message}`);
+		});
 		return { stored: await storePoint(plan, { ...options, clock }), warnings };
 	} catch (error) {
 		const after = await pointOfImport(plan).catch(() => undefined); // the first failure is the one to tell

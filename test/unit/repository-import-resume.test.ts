@@ -343,3 +343,19 @@ test('`importMachine` has deleted what it may of others, and merged, before its 
 	assert.equal(deleted.at(-1), 'intents');
 	assert.deepEqual(await keysIn(store, keys.journals), []);
 });
+
+test('`importMachine` creates nothing before its intent', async () => {
+	const repository = await memoryRepository();
+	await repository.store.delete(keys.headerCopy);
+	const puts: string[] = [];
+	const calls = {
+		before: async (call: string) => {
+			if (call.startsWith('put') || call.startsWith('create')) puts.push(call);
+		},
+		after: async () => {},
+	};
+	const { warnings } = await attempt(seenBy(repository, calls));
+	assert.deepEqual(warnings, []);
+	assert.equal(puts[0], `put ${keys.intent(importId)}`);
+	assert.ok(puts.includes(`put ${keys.headerCopy}`));
+});
