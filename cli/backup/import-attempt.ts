@@ -3,6 +3,7 @@ import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { DiskSource } from '../../repository/import/disk-source.ts';
 import { findInterrupted } from '../../repository/import/find-interrupted.ts';
 import { importMoment } from '../../repository/import/moment.ts';
+import { listPoints } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
 
 /** Which import a command makes, or goes on with. */
@@ -24,18 +25,24 @@ interface Wish {
 	disks: readonly DiskSource[];
 }
 
-/** An import of the same machine from disks that are as they were then, if it was interrupted; else a new one. */
+/**
+ * An import of the same machine from disks that are as they were then, if it was interrupted; else a new one, also where the machine
+ * has got a later point since: who says no time means the latest one, and would get one that hides behind that.
+ */
 export async function importAttempt(
-	{ store, chunkSizeBytes, frameSizeBytes }: Repository,
+	repository: Repository,
 	{ machine, at, now, disks }: Wish,
 	signal: AbortSignal,
 ): Promise<ImportAttempt> {
+	const { store, chunkSizeBytes, frameSizeBytes } = repository;
 	const moment = importMoment(disks);
 	if (moment !== null) {
 		const sizes = disks.map(({ sizeBytes }) => ({ sizeBytes }));
 		const same = { machine, moment, disks: sizes, chunkSizeBytes, frameSizeBytes };
 		const found = await findInterrupted(store, same, { time: at, signal });
-		if (found !== undefined) return { importId: found.importId, time: found.time, moment, begunAt: found.startedAt };
+		const latest = at === undefined ? (await listPoints(repository, machine, signal)).at(-1) : undefined;
+		if (found !== undefined && (latest === undefined || latest <= found.time))
+			return { importId: found.importId, time: found.time, moment, begunAt: found.startedAt };
 	}
 	return { importId: randomUUID(), time: at ?? now, moment };
 }
