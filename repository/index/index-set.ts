@@ -80,7 +80,13 @@ export class IndexSet {
 	 * its absence nor its damage.
 	 */
 	async passBy(reader: IndexReader, error: unknown, signal?: AbortSignal): Promise<void> {
-		if (!(error instanceof IndexGone)) return this.#noteDamage(reader, error);
+		if (!(error instanceof IndexGone)) {
+			const isFirst = this.#opened.has(reader.indexId);
+			this.#noteDamage(reader, error);
+			// Those that it stood for count again.
+			if (isFirst && this.#leftOver.length > 0) await this.refresh(signal);
+			return;
+		}
 		// Many may find it gone at once: one of them lists.
 		while (this.#opened.get(reader.indexId)?.reader === reader) {
 			if (this.#refreshing === undefined) {
@@ -98,13 +104,16 @@ export class IndexSet {
 		this.#live = this.#live.filter(reader => reader.indexId !== indexId);
 	}
 
-	/** What is gone when it is to be read was replaced by another one, which this listing may have missed. */
+	/**
+	 * What is gone when it is to be read was replaced by another one, which this listing may have missed; those that a damaged
+	 * one stood for count again.
+	 */
 	async #listUntilAllAreThere(signal: AbortSignal | undefined): Promise<void> {
 		const gone = new Set<string>();
-		for (let before = -1; gone.size > before; ) {
+		for (let before = -1, isWhole = false; gone.size > before || !isWhole; ) {
 			before = gone.size;
 			await this.#list(gone, signal);
-			await this.#keepTables(gone, signal);
+			isWhole = await this.#keepTables(gone, signal);
 		}
 	}
 
@@ -154,8 +163,9 @@ export class IndexSet {
 		}
 	}
 
-	/** The smallest first: each that is not in memory costs a read for each chunk that is new. */
-	async #keepTables(gone: Set<string>, signal: AbortSignal | undefined): Promise<void> {
+	/** The smallest first: each that is not in memory costs a read for each chunk that is new. False: one was damaged. */
+	async #keepTables(gone: Set<string>, signal: AbortSignal | undefined): Promise<boolean> {
+		let isWhole = true;
 		let leftBytes = this.#tablesBytes;
 		for (const reader of this.#live.toSorted((a, b) => a.tablesBytes - b.tablesBytes)) {
 			leftBytes -= reader.tablesBytes;
@@ -165,9 +175,13 @@ export class IndexSet {
 					await reader.keepTables(signal);
 				} catch (error) {
 					if (error instanceof IndexGone) gone.add(reader.indexId);
-					else this.#noteDamage(reader, error);
+					else {
+						this.#noteDamage(reader, error);
+						isWhole = false;
+					}
 				}
 		}
+		return isWhole;
 	}
 }
 

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { digestOf } from '../../repository/format/digest.ts';
+import {
+	decodeIndexTrailer,
+	encodeIndexTrailer,
+	indexLayout,
+	type IndexLayout,
+} from '../../repository/format/index-object.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { ImportIndex } from '../../repository/index/import-index.ts';
 import { IndexDraft } from '../../repository/index/index-draft.ts';
@@ -249,5 +256,42 @@ test('indexes that are merged between their listing and the look into them are l
 		const indexes = await openSet(hooked, tablesBytes);
 		assert.equal((await contentOf(indexes, 20)).get(9)?.length, 3);
 		assert.equal(indexes.live.length, 1);
+	}
+});
+
+/** Changes what lies between records and trailer. With `sealed` the digests hold then: another wrote it so. */
+async function changeTables(
+	store: Store,
+	indexId: string,
+	change: (bytes: Buffer, layout: IndexLayout) => void,
+	{ sealed }: { sealed: boolean },
+): Promise<void> {
+	const key = keys.index(indexId);
+	const bytes = Buffer.alloc((await store.size(key)) ?? 0);
+	await store.read(key, 0, bytes);
+	const trailer = decodeIndexTrailer(bytes.subarray(-144), indexId, bytes.length);
+	const layout = indexLayout(trailer);
+	change(bytes, layout);
+	const tablesDigest = digestOf(bytes.subarray(layout.packsAt, layout.trailerAt));
+	if (sealed) encodeIndexTrailer({ ...trailer, tablesDigest }).copy(bytes, layout.trailerAt);
+	await store.delete(key);
+	await store.putExclusive(key, bytes);
+}
+
+test('what an index stood for that turns out to be damaged counts again', async () => {
+	for (const tablesBytes of [0, 1024 * 1024]) {
+		const store = new MemoryStore();
+		await sixteen(store);
+		const expected = await contentOf(await openSet(store), 20);
+		const draft = new IndexDraft();
+		draft.add(await putPack(store, packNumber(0), [0, 1, 2].map(digestNumber)));
+		const superseded = (await indexKeys(store)).map(key => key.slice(keys.indexes.length));
+		const damaged = await draft.write(store, superseded);
+		const buckets = (bytes: Buffer, { bucketsAt }: IndexLayout) => bytes.writeUInt32LE(9, bucketsAt);
+		await changeTables(store, damaged, buckets, { sealed: false });
+		const indexes = await openSet(store, tablesBytes);
+		assert.deepEqual(await contentOf(indexes, 20), expected);
+		assert.deepEqual([...indexes.damaged.keys()], [damaged]);
+		assert.deepEqual(indexes.leftOver, []);
 	}
 });
