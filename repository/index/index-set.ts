@@ -8,7 +8,7 @@ import { type IndexedPlace, IndexGone, IndexReader } from './index-reader.ts';
 interface Opened {
 	reader: IndexReader;
 	/** Of the indexes that it stands for those that were there. */
-	superseded: readonly string[];
+	superseded: ReadonlySet<string>;
 }
 
 /**
@@ -154,8 +154,8 @@ export class IndexSet {
 	): Promise<Opened | RouseError | undefined> {
 		try {
 			const reader = await IndexReader.open(this.#store, index, signal);
-			const superseded = (await reader.superseded(signal)).filter(indexId => listed.has(indexId));
-			return { reader, superseded };
+			const superseded = (await reader.superseded(signal)).filter(other => listed.has(other));
+			return { reader, superseded: new Set(superseded) };
 		} catch (error) {
 			if (error instanceof IndexGone) return undefined;
 			if (!isUnusable(error)) throw error;
@@ -185,9 +185,13 @@ export class IndexSet {
 	}
 }
 
+/** Two that stand for each other both count. */
 function supersededIn(opened: ReadonlyMap<string, Opened>): Set<string> {
 	const superseded = new Set<string>();
 	for (const { reader, superseded: ids } of opened.values())
-		for (const indexId of ids) if (indexId !== reader.indexId) superseded.add(indexId);
+		for (const indexId of ids) {
+			const isItselfThatOnes = opened.get(indexId)?.superseded.has(reader.indexId) === true;
+			if (!isItselfThatOnes) superseded.add(indexId);
+		}
 	return superseded;
 }

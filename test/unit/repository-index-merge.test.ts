@@ -295,3 +295,18 @@ test('what an index stood for that turns out to be damaged counts again', async 
 		assert.deepEqual(indexes.leftOver, []);
 	}
 });
+
+test('two indexes that stand for each other both count', async () => {
+	const store = new MemoryStore();
+	const one = new IndexDraft();
+	one.add(await putPack(store, packNumber(1), [digestNumber(1)]));
+	const first = await one.write(store, ['0'.repeat(32)]);
+	const two = new IndexDraft();
+	two.add(await putPack(store, packNumber(2), [digestNumber(2)]));
+	const second = await two.write(store, [first]);
+	const stand = (bytes: Buffer, { supersededAt }: IndexLayout) => bytes.write(second, supersededAt, 16, 'hex');
+	await changeTables(store, first, stand, { sealed: true });
+	const indexes = await openSet(store);
+	assert.equal(indexes.live.length, 2);
+	assert.deepEqual(indexes.leftOver, []);
+});
