@@ -116,6 +116,8 @@ class Head {
 	readonly #reader: IndexReader;
 	readonly #numbers: Uint32Array;
 	readonly #blocks: AsyncGenerator<Buffer>;
+	/** By the numbers of its own table, the packs that a record has named. */
+	readonly #named: Uint8Array;
 	block: Buffer = noBlock;
 	at = 0;
 	/** First 32 bits of its digest: mostly they say which record is the least. */
@@ -125,6 +127,7 @@ class Head {
 		this.#reader = reader;
 		this.#numbers = numbers;
 		this.#blocks = reader.allRecords(signal);
+		this.#named = new Uint8Array(numbers.length);
 	}
 
 	get isDone(): boolean {
@@ -148,10 +151,16 @@ class Head {
 			const { value, done } = await this.#blocks.next();
 			this.block = done === true ? noBlock : value;
 			this.at = 0;
-			if (this.isDone) return;
+			if (this.isDone) return this.#checkNamed();
 			this.#renumber();
 			this.prefix = this.block.readUInt32BE(0);
 		});
+	}
+
+	/** A pack that only a table names would look indexed for ever. */
+	#checkNamed(): void {
+		const number = this.#named.indexOf(0);
+		if (number >= 0) throw damagedIndex(this.#reader.indexId, `no record names pack ${number} of its table`);
 	}
 
 	async close(): Promise<void> {
@@ -161,10 +170,12 @@ class Head {
 	#renumber(): void {
 		const { block } = this;
 		for (let at = 0; at < block.length; at += indexRecordBytes) {
-			const number = this.#numbers[block.readUInt32LE(at + digestBytes)];
+			const ownNumber = block.readUInt32LE(at + digestBytes);
+			const number = this.#numbers[ownNumber];
 			if (number === undefined)
 				throw damagedIndex(this.#reader.indexId, 'a record names a pack that its table does not have');
 			block.writeUInt32LE(number, at + digestBytes);
+			this.#named[ownNumber] = 1;
 			if (at > 0 && compareRecords(block, at - indexRecordBytes, block, at) >= 0)
 				throw damagedIndex(this.#reader.indexId, 'its records are not sorted');
 		}

@@ -310,3 +310,25 @@ test('two indexes that stand for each other both count', async () => {
 	assert.equal(indexes.live.length, 2);
 	assert.deepEqual(indexes.leftOver, []);
 });
+
+test('an index with a pack of which it has no record is damage to a merge, and its packs get another', async () => {
+	const store = new MemoryStore();
+	for (let copy = 0; copy < 16; copy += 1) {
+		const draft = new IndexDraft();
+		draft.add(await putPack(store, packNumber(0), [digestNumber(0)]));
+		draft.add(await putPack(store, packNumber(1), [digestNumber(1)]));
+		await draft.write(store, []);
+	}
+	const hollow = (await indexKeys(store))[5]?.slice(keys.indexes.length) ?? '';
+	const [key, number] = [keys.index(hollow), 32];
+	const bytes = Buffer.alloc((await store.size(key)) ?? 0);
+	await store.read(key, 0, bytes);
+	bytes.writeUInt32LE(bytes.readUInt32LE(number), 44 + number);
+	const trailer = decodeIndexTrailer(bytes.subarray(-144), hollow, bytes.length);
+	encodeIndexTrailer({ ...trailer, recordsDigest: digestOf(bytes.subarray(0, 88)) }).copy(bytes, bytes.length - 144);
+	await store.delete(key);
+	await store.putExclusive(key, bytes);
+	const indexes = await openSet(store);
+	assert.equal(await mergeIndexes(store, indexes, all), false);
+	assert.deepEqual([...indexes.damaged.keys()], [hollow]);
+});
