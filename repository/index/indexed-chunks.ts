@@ -48,8 +48,11 @@ export class IndexedChunks {
 		const recent = this.#recent.find(digest, usable);
 		if (recent !== undefined) return recent;
 		const hex = digest.toString('hex');
+		const asked = new Set<string>();
 		for await (const { packId, packBytes, offsetBytes, storedBytes } of this.#indexes.find(digest, signal)) {
-			if (!usable({ digest: hex, packId, offsetBytes, storedBytes })) continue;
+			// Its footer tells of all places that the pack has of this chunk.
+			if (asked.has(packId) || !usable({ digest: hex, packId, offsetBytes, storedBytes })) continue;
+			asked.add(packId);
 			const footer = await this.#footer({ packId, packBytes }, signal);
 			for (const chunk of footer?.chunks ?? []) {
 				if (chunk.digest !== hex) continue;

@@ -252,3 +252,19 @@ test('buckets that fall are damage, named at the first look into them', async ()
 	assert.deepEqual([...indexes.damaged.keys()], [indexId]);
 	assert.deepEqual([...(await openSet(store)).damaged.keys()], [indexId]);
 });
+
+test('an index that has one chunk at a thousand places of a pack costs one look at its footer', async () => {
+	const store = new MemoryStore();
+	const numbers = Array.from({ length: 1000 }, () => 1);
+	await writeOne(store, [numbers]);
+	await store.delete(keys.pack(packNumber(0)));
+	await putPack(store, packNumber(0), numbers.map(digestNumber).fill(digestNumber(2)));
+	let looks = 0;
+	const read = footersOf(store);
+	const indexed = new IndexedChunks(await openSet(store), (pack, signal) => {
+		looks += 1;
+		return read(pack, signal);
+	});
+	assert.equal(await indexed.find(Buffer.from(digestNumber(1), 'hex'), () => true), undefined);
+	assert.equal(looks, 1);
+});
