@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { digestBytes } from '../format/digest.ts';
@@ -6,6 +7,12 @@ import { digestBytes } from '../format/digest.ts';
 const placeWords = 3;
 /** Of one digest. */
 const maxPlaces = 8;
+
+/**
+ * Whoever chooses a guest's data can choose digests that begin alike: by numbers of this process alone nobody knows which of
+ * them meet in a table.
+ */
+const multipliers = [randomInt(2 ** 31) * 2 + 1, randomInt(2 ** 31) * 2 + 1] as const;
 
 /**
  * References by digest: a hash table in typed arrays, some 60 bytes for each, where a Map of strings takes over 120 and ends
@@ -58,10 +65,9 @@ export class ChunkTable {
 		return { digest, packId, offsetBytes, storedBytes };
 	}
 
-	/** A digest is random: its first bytes are the hash. */
 	*#entriesOf(digest: Buffer): Generator<number> {
 		const mask = this.#slots.length - 1;
-		for (let slot = digest.readUInt32LE(0) & mask; ; slot = (slot + 1) & mask) {
+		for (let slot = this.#firstSlot(digest); ; slot = (slot + 1) & mask) {
 			const entry = (this.#slots[slot] ?? 0) - 1;
 			if (entry < 0) return;
 			const at = entry * digestBytes;
@@ -69,9 +75,16 @@ export class ChunkTable {
 		}
 	}
 
+	/** The highest bits of a sum of products: those depend on all bits of both words. */
+	#firstSlot(digest: Buffer): number {
+		const [first, second] = multipliers;
+		const sum = Math.imul(digest.readUInt32LE(0), first) + Math.imul(digest.readUInt32LE(4), second);
+		return sum >>> (Math.clz32(this.#slots.length) + 1);
+	}
+
 	#freeSlot(digest: Buffer): number {
 		const mask = this.#slots.length - 1;
-		let slot = digest.readUInt32LE(0) & mask;
+		let slot = this.#firstSlot(digest);
 		while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
 		return slot;
 	}

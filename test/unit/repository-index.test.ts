@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { keys } from '../../repository/format/keys.ts';
 import { ImportIndex } from '../../repository/index/import-index.ts';
 import { IndexDraft } from '../../repository/index/index-draft.ts';
+import { ChunkTable } from '../../repository/index/chunk-table.ts';
 import { footersOf, IndexedChunks } from '../../repository/index/indexed-chunks.ts';
 import { type IndexedPlace, IndexReader } from '../../repository/index/index-reader.ts';
 import { IndexSet } from '../../repository/index/index-set.ts';
@@ -267,4 +268,16 @@ test('an index that has one chunk at a thousand places of a pack costs one look 
 	});
 	assert.equal(await indexed.find(Buffer.from(digestNumber(1), 'hex'), () => true), undefined);
 	assert.equal(looks, 1);
+});
+
+test('`ChunkTable` finds digests that begin alike without comparing each with all others', t => {
+	const compare = t.mock.method(Buffer.prototype, 'compare');
+	const table = new ChunkTable();
+	const digests = Array.from({ length: 300 }, (_, number) =>
+		Buffer.from(`00000000${digestNumber(number).slice(8)}`, 'hex'),
+	);
+	for (const [offsetBytes, digest] of digests.entries())
+		table.add(digest, { packId: packNumber(0), offsetBytes, storedBytes: 41 });
+	for (const [offsetBytes, digest] of digests.entries()) assert.equal(table.find(digest)?.offsetBytes, offsetBytes);
+	assert.ok(compare.mock.callCount() < 20 * digests.length, `${compare.mock.callCount()} comparisons`);
 });
