@@ -169,7 +169,13 @@ export class PackFooters {
 		signal: AbortSignal | undefined,
 	): Promise<Set<string>> {
 		const packIds = new Set<string>();
-		await this.#indexes.refresh(signal);
+		try {
+			await this.#indexes.refresh(signal);
+		} catch (error) {
+			// Where they lie is no folder: all footers can be asked.
+			if (!isUnusable(error)) throw error;
+			return packIds;
+		}
 		for (const [digest, places] of found) {
 			if (!all && places.length > 0) continue;
 			for await (const { packId } of this.#indexes.find(Buffer.from(digest, 'hex'), signal)) packIds.add(packId);

@@ -100,3 +100,17 @@ test('`PackFooters.locate` asks the indexes before all footers, and these when n
 	assert.deepEqual((await locate(50, 'indexed')).packIds, [packNumber(50)]);
 	assert.deepEqual(await locate(60, false), { packIds: [], footers: 41 });
 });
+
+test('`PackFooters.locate` asks all footers where the indexes cannot be listed', async () => {
+	const store = new MemoryStore();
+	await putPack(store, packNumber(1), [digest]);
+	const hooked = hookedStore(store, async (call, key) => {
+		if (call === 'list' && key === keys.indexes) throw new RouseError('format_damaged', 'a symbolic link');
+	});
+	const ref = { digest, packId: packNumber(2), offsetBytes: 0, storedBytes: 41 };
+	const located = await new PackFooters(hooked, systemClock).locate([ref], { everywhere: false });
+	assert.deepEqual(
+		located.get(digest)?.map(place => place.ref.packId),
+		[packNumber(1)],
+	);
+});
