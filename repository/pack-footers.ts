@@ -153,7 +153,7 @@ export class PackFooters {
 		if (done()) return found;
 		for (const packId of await this.#indexed(found, everywhere !== false, signal)) await look(packId);
 		if (done() || (everywhere === 'indexed' && haveOthers(found, refs))) return found;
-		for await (const { key } of this.#store.list(keys.packs, signal)) {
+		for await (const key of this.#store.listKeys(keys.packs, signal)) {
 			const packId = packIdOfKey(key);
 			if (packId !== undefined) await look(packId);
 			if (done()) return found;

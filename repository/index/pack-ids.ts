@@ -10,7 +10,7 @@ export class PackIds {
 
 	static async list(store: Store, signal?: AbortSignal): Promise<PackIds> {
 		const ids = new PackIds();
-		for await (const { key } of store.list(keys.packs, signal)) {
+		for await (const key of store.listKeys(keys.packs, signal)) {
 			const packId = packIdOfKey(key);
 			if (packId !== undefined) ids.#add(packId);
 		}

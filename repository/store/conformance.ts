@@ -22,9 +22,13 @@ function abortedSignal(): AbortSignal {
 	return AbortSignal.abort(new Error('given up'));
 }
 
+/** As both listings say. */
 async function keysOf(store: Store, prefix: string): Promise<string[]> {
 	const keys: string[] = [];
 	for await (const { key } of store.list(prefix)) keys.push(key);
+	const alone: string[] = [];
+	for await (const key of store.listKeys(prefix)) alone.push(key);
+	assert.deepEqual(alone, keys);
 	return keys;
 }
 
@@ -125,6 +129,10 @@ export const storeChecks: readonly StoreCheck[] = [
 				assert.equal(key, 'a/1');
 				break;
 			}
+			for await (const key of store.listKeys('')) {
+				assert.equal(key, 'a/1');
+				break;
+			}
 			assert.deepEqual(await keysOf(store, 'b/'), ['b/1']);
 		},
 	},
@@ -179,9 +187,10 @@ export const storeChecks: readonly StoreCheck[] = [
 			await assert.rejects(store.read('a/key', 0, into, signal), reason);
 			await assert.rejects(store.size('a/key', signal), reason);
 			for (const prefix of ['', 'nothing/'])
-				await assert.rejects(async () => {
-					for await (const _ of store.list(prefix, signal));
-				}, reason);
+				for (const listing of [store.list(prefix, signal), store.listKeys(prefix, signal)])
+					await assert.rejects(async () => {
+						for await (const _ of listing);
+					}, reason);
 			assert.deepEqual(await keysOf(store, ''), ['a/key']);
 			assert.ok(into.every(byte => byte === 0));
 			assert.equal(await readAll(store, 'a/key'), 'content');
@@ -191,16 +200,18 @@ export const storeChecks: readonly StoreCheck[] = [
 		name: 'an abort in a listing ends it',
 		async run(store) {
 			for (const key of ['a/1', 'a/2', 'b/1']) await store.putExclusive(key, text(key));
-			const abort = new AbortController();
-			const listed: string[] = [];
-			const listing = async () => {
-				for await (const { key } of store.list('', abort.signal)) {
-					listed.push(key);
-					abort.abort(new Error('given up'));
-				}
-			};
-			await assert.rejects(listing(), { message: 'given up' });
-			assert.deepEqual(listed, ['a/1']);
+			for (const list of ['list', 'listKeys'] as const) {
+				const abort = new AbortController();
+				let listed = 0;
+				const listing = async () => {
+					for await (const _ of store[list]('', abort.signal)) {
+						listed += 1;
+						abort.abort(new Error('given up'));
+					}
+				};
+				await assert.rejects(listing(), { message: 'given up' });
+				assert.equal(listed, 1);
+			}
 		},
 	},
 	{

@@ -45,6 +45,8 @@ export interface Store {
 	 * missing from it; every other one is listed exactly once. Breaking out of the loop ends it.
 	 */
 	list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredObject>;
+	/** As `list`, where nobody asks for sizes: looking for them may be most of what a listing costs. */
+	listKeys(prefix: string, signal?: AbortSignal): AsyncIterable<string>;
 	/** What crashes have left of objects that never came to be, by names that no key has. Absent where nothing can be left. */
 	leftovers?(signal?: AbortSignal): AsyncIterable<StoredObject>;
 	/** Durable when it returns. Deleting what is not there succeeds. */

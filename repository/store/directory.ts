@@ -108,24 +108,15 @@ export class DirectoryStore implements Store {
 	}
 
 	async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<StoredObject> {
-		const parts = prefix.split('/').slice(0, -1);
-		signal?.throwIfAborted();
-		let folder: Folder;
-		try {
-			folder = await openFolder(this.location, parts);
-		} catch (cause) {
-			if (parts.length > 0 && isAbsence(cause)) return;
-			throw unreachable(cause, `cannot list ${join(this.location, ...parts)}`);
-		}
-		yield* walk(folder, prefix.slice(0, prefix.lastIndexOf('/') + 1), { prefix, of: isObjectName, signal });
+		yield* sized(this.#filesUnder(prefix, isObjectName, signal));
+	}
+
+	async *listKeys(prefix: string, signal?: AbortSignal): AsyncGenerator<string> {
+		for await (const { key } of this.#filesUnder(prefix, isObjectName, signal)) yield key;
 	}
 
 	async *leftovers(signal?: AbortSignal): AsyncGenerator<StoredObject> {
-		signal?.throwIfAborted();
-		const folder = await openFolder(this.location, []).catch((cause: unknown) => {
-			throw unreachable(cause, `cannot list ${this.location}`);
-		});
-		yield* walk(folder, '', { prefix: '', of: name => name.endsWith(temporarySuffix), signal });
+		yield* sized(this.#filesUnder('', name => name.endsWith(temporarySuffix), signal));
 	}
 
 	async delete(key: string): Promise<void> {
@@ -140,6 +131,19 @@ export class DirectoryStore implements Store {
 
 	async close(): Promise<void> {
 		await this.#files.close();
+	}
+
+	async *#filesUnder(prefix: string, of: Wanted['of'], signal: AbortSignal | undefined): AsyncGenerator<FoundFile> {
+		const parts = prefix.split('/').slice(0, -1);
+		signal?.throwIfAborted();
+		let folder: Folder;
+		try {
+			folder = await openFolder(this.location, parts);
+		} catch (cause) {
+			if (parts.length > 0 && isAbsence(cause)) return;
+			throw unreachable(cause, `cannot list ${join(this.location, ...parts)}`);
+		}
+		yield* walk(folder, prefix.slice(0, prefix.lastIndexOf('/') + 1), { prefix, of, signal });
 	}
 
 	/** For people; what is there is reached by {@link #within}. */
@@ -192,23 +196,25 @@ interface Wanted {
 	signal: AbortSignal | undefined;
 }
 
-/** The objects below a folder, which is closed then. `before`: the keys' beginning; it is empty or ends with "/". */
-async function* walk(folder: Folder, before: string, wanted: Wanted): AsyncGenerator<StoredObject> {
+interface FoundFile extends Entry {
+	/** In which it lies; open until the next one is asked for. */
+	folder: Folder;
+}
+
+/** What is below a folder, which is closed then. `before`: the keys' beginning; it is empty or ends with "/". */
+async function* walk(folder: Folder, before: string, wanted: Wanted): AsyncGenerator<FoundFile> {
 	const { prefix, of, signal } = wanted;
 	try {
 		const found = entriesOf(folder, before, of);
-		for (const { key, name, isFolder, isFile } of (before === '' ? await found : await unlessGone(found)) ?? []) {
+		for (const entry of (before === '' ? await found : await unlessGone(found)) ?? []) {
+			const { key, name, isFolder } = entry;
 			signal?.throwIfAborted();
 			// Below a folder whose name goes on differently than the prefix nothing can match.
 			if (!key.startsWith(prefix) && !(isFolder && prefix.startsWith(key))) continue;
 			if (isFolder) {
 				const child = await unlessGone(folder.child(name));
 				if (child !== undefined) yield* walk(child, key, wanted);
-				continue;
-			}
-			// What is no file is listed with nothing in it: who reads it is told that it is damaged, and not that it is gone.
-			const sizeBytes = isFile ? await unlessGone(sizeOf(folder.at(name))) : 0;
-			if (sizeBytes !== undefined) yield { key, sizeBytes };
+			} else yield { ...entry, folder };
 		}
 	} catch (cause) {
 		throwReason(cause, signal);
@@ -247,6 +253,19 @@ async function entriesOf(folder: Folder, before: string, of: (name: string) => b
 	}
 	// A folder counts with its slash, so that `a-b` comes before `a/b`.
 	return entries.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+/** Looking at each of them is most of what a listing costs. */
+async function* sized(files: AsyncIterable<FoundFile>): AsyncGenerator<StoredObject> {
+	for await (const { key, name, isFile, folder } of files) {
+		try {
+			// What is no file is listed with nothing in it: who reads it is told that it is damaged, and not that it is gone.
+			const sizeBytes = isFile ? await unlessGone(sizeOf(folder.at(name))) : 0;
+			if (sizeBytes !== undefined) yield { key, sizeBytes };
+		} catch (cause) {
+			throw unreachable(cause, `cannot list ${folder.path}`);
+		}
+	}
 }
 
 async function sizeOf(path: string): Promise<number> {

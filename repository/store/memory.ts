@@ -58,6 +58,10 @@ export class MemoryStore implements Store {
 		}
 	}
 
+	async *listKeys(prefix: string, signal?: AbortSignal): AsyncGenerator<string> {
+		for await (const { key } of this.list(prefix, signal)) yield key;
+	}
+
 	async delete(key: string): Promise<void> {
 		checkKey(key);
 		this.#objects.delete(key);

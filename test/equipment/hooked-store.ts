@@ -43,6 +43,13 @@ export function hookedStore(store: Store, before: (call: string, key: string) =>
 				await before('listed', object.key);
 			}
 		},
+		async *listKeys(prefix, signal) {
+			await before('list', prefix);
+			for await (const key of store.listKeys(prefix, signal)) {
+				yield key;
+				await before('listed', key);
+			}
+		},
 		delete: async key => {
 			await before('delete', key);
 			await store.delete(key);

@@ -57,6 +57,11 @@ export class WatchedStore implements Store {
 		yield* this.#store.list(prefix, signal);
 	}
 
+	async *listKeys(prefix: string, signal?: AbortSignal): AsyncGenerator<string> {
+		await this.#call(`list ${prefix}`, async () => {});
+		yield* this.#store.listKeys(prefix, signal);
+	}
+
 	delete(key: string): Promise<void> {
 		return this.#call(`delete ${key}`, () => this.#store.delete(key));
 	}
