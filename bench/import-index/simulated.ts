@@ -111,14 +111,14 @@ function inverse(of: number, modulus: number): number {
 	return ((x % modulus) + modulus) % modulus;
 }
 
-/** What is left when an index was written for 64 packs each time, and 16 of a size merged. */
+/** What is left when an index was written for 64 packs each time, and four of a size merged. */
 export function simulatedIndexes(chunks: number, chunksPerPack: number): SimulatedIndex[] {
 	const indexes: SimulatedIndex[] = [];
 	let left = Math.floor(chunks / chunksPerPack);
-	const sizes = [64 * 256, 64 * 16, 64];
+	const sizes = [64 * 1024, 64 * 256, 64 * 64, 64 * 16, 64 * 4, 64];
 	for (const [place, size] of sizes.entries()) {
-		// Fifteen of each smaller size are not merged yet.
-		const smaller = sizes.slice(place + 1).reduce((total, packs) => total + 15 * packs, 0);
+		// Three of each smaller size are not merged yet.
+		const smaller = sizes.slice(place + 1).reduce((total, packs) => total + 3 * packs, 0);
 		while (left >= size + smaller || (left >= size && place === sizes.length - 1)) {
 			indexes.push(new SimulatedIndex(indexes.length, size, chunksPerPack));
 			left -= size;

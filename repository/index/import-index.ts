@@ -10,7 +10,7 @@ import { indexPacks, packsWithoutIndex } from './unindexed-packs.ts';
 /** Tables of all indexes in memory: filters of 64 MiB, for some 50 million chunks, with buckets and packs. */
 const defaultTablesBytes = 72 * 1024 * 1024;
 
-/** A merge of more than this would keep an import waiting for more than a second or two. */
+/** A merge of more than this would keep an import waiting for more than a few seconds: a record takes about a microsecond. */
 const smallMergeRecords = 4 * 1024 * 1024;
 
 export interface ImportIndexOptions {

@@ -6,8 +6,11 @@ import type { IndexSet } from './index-set.ts';
 import { InputFailure, type MergeInput, mergeRecords, mergeTables, numbersIn, ofInput } from './merge-records.ts';
 import { writeIndex } from './write-index.ts';
 
-/** So many of about the same size are merged, and sizes are the same within a factor of so much. */
-export const mergeCount = 16;
+/**
+ * So many of about the same size are merged, and sizes are the same within a factor of so much. Each index costs a new chunk
+ * a look into its filter, and one in some fifty of them a read; the merges cost a chunk that is stored a few microseconds in all.
+ */
+export const mergeCount = 4;
 
 export interface MergeOptions {
 	/** A merge that would have more records is left for later. */
@@ -16,7 +19,7 @@ export interface MergeOptions {
 }
 
 /**
- * Merges indexes as long as there are 16 of about the same size (docs/format.md, "Merging"), and deletes those that others
+ * Merges indexes as long as there are four of about the same size (docs/format.md, "Merging"), and deletes those that others
  * stand for, whoever made these. Two at once, and an end between any two steps, leave at worst something to be deleted.
  * False: an index turned out to be damaged, and is among `indexes.damaged` now.
  */
@@ -54,7 +57,7 @@ function choose(live: readonly IndexReader[], maxRecords: number): readonly Inde
 	return undefined;
 }
 
-/** The k of 16^k ≤ n < 16^(k+1). */
+/** The k of 4^k ≤ n < 4^(k+1). */
 function sizeClass({ trailer: { records } }: IndexReader): number {
 	let size = 0;
 	for (let least = mergeCount; records >= least; least *= mergeCount) size++;
