@@ -1,3 +1,4 @@
+import { maxChunkBytes, minFrameBytes } from '../../model/chunk.ts';
 import { digestBytes, digestOf } from './digest.ts';
 import { magic, magicBytes } from './magic.ts';
 
@@ -15,6 +16,8 @@ const zstdCodec = 1;
 const tableHeadBytes = 4;
 const tableEntryBytes = 4 + digestBytes;
 const rawFlag = 0x8000_0000;
+/** The smallest frames of the longest chunk. */
+const maxFrames = maxChunkBytes / minFrameBytes;
 
 export function frameCount(rawBytes: number, frameBytes: number): number {
 	return Math.ceil(rawBytes / frameBytes);
@@ -77,7 +80,8 @@ export function decodeFrameTable(stored: Buffer): FrameTable | string {
 	const log2 = stored.readUInt8(1);
 	if (log2 < frameLog2.min || log2 > frameLog2.max) return `frames of 2^${log2} bytes`;
 	const count = stored.readUInt16LE(2);
-	if (count < 1 || tableBytes(count) > stored.length) return `${count} frames in ${stored.length} bytes`;
+	if (count < 1 || count > maxFrames || tableBytes(count) > stored.length)
+		return `${count} frames in ${stored.length} bytes`;
 	const frames: Frame[] = [];
 	const frameBytes = 2 ** log2;
 	let offsetBytes = tableBytes(count);

@@ -228,6 +228,32 @@ test('`decodeChunk` of a frame that unpacks to far more than a chunk is `chunk_b
 	assert.throws(() => decodeChunk(refTo(raw), withFrame(raw, lying), 4096), { code: 'chunk_bad' });
 });
 
+test('`rawBytesOf` has no answer for a stored chunk that says it unpacks to more than any chunk, nor for too many frames', () => {
+	const largest = 1 << 24;
+	const frame = zstdCompressSync(Buffer.alloc(largest), {
+		params: { [constants.ZSTD_c_windowLog]: 24 },
+		pledgedSrcSize: largest,
+	});
+	const storedOf = (count: number, bytes: Buffer) =>
+		assembleStored(
+			largest,
+			Buffer.alloc(32 * count),
+			Array.from({ length: count }, () => ({ bytes, raw: false })),
+		);
+	assert.equal(rawBytesOf(storedOf(1, frame)), largest);
+	assert.equal(rawBytesOf(storedOf(2, frame)), undefined);
+	const bytes = Buffer.from('x');
+	const many = assembleStored(
+		frameBytes,
+		Buffer.alloc(32 * 1025),
+		Array.from({ length: 1025 }, () => ({ bytes, raw: true })),
+	);
+	assert.throws(() => decodeChunk(refTo(bytes), many, 1025 * frameBytes), {
+		code: 'chunk_bad',
+		message: /1025 frames in/,
+	});
+});
+
 test('`decodeChunk` of a frame that is not as docs/format.md allows is `chunk_bad`', () => {
 	const raw = Buffer.alloc(4096, 'x');
 	const sized = { pledgedSrcSize: raw.length };
