@@ -18,7 +18,9 @@ import type { Verification } from './verification.ts';
 export interface WrongChunks {
 	key: string;
 	chunks: number;
-	wrong: { ref: ChunkRef; damage: ChunkDamage }[];
+	wrong: { digest: string; code: ChunkDamage['code']; message: string }[];
+	/** How many more are wrong of which nobody asks whether others have them: there are too many. */
+	unasked: number;
 }
 
 export interface VerifiedPacks {
@@ -42,7 +44,7 @@ export async function verifyPacks(work: Verification): Promise<VerifiedPacks> {
 		if (footer !== undefined) {
 			counts.chunks += footer.chunks.length;
 			const found = await verifyChunks(work, footer);
-			if (found.wrong.length > 0) wrong.push(found);
+			if (found.wrong.length + found.unasked > 0) wrong.push(found);
 		}
 		work.onBytes(sizeBytes);
 	}
@@ -70,13 +72,13 @@ async function verifyChunks(work: Verification, footer: PackFooter): Promise<Wro
 	const { packId, kind, chunks, dataDigest } = footer;
 	const key = keys.pack(packId);
 	const digester = new Digester();
-	const wrong: WrongChunks['wrong'] = [];
+	const wrong: WrongChunks = { key, chunks: chunks.length, wrong: [], unasked: 0 };
 	let rawBytes = 0;
 	let lost = false;
 	const refs = chunks.map(chunk => refOf(packId, chunk));
 	for (const read of planReads(refs, repository.store.properties.readBytes)) {
 		const bytes = await readRange(repository.store, key, read, signal).catch(lostBytes);
-		if (bytes === undefined) return { key, chunks: chunks.length, wrong: [] }; // gone meanwhile
+		if (bytes === undefined) return { ...wrong, wrong: [], unasked: 0 }; // gone meanwhile
 		lost ||= bytes instanceof RouseError;
 		if (Buffer.isBuffer(bytes)) digester.update(bytes);
 		for (const ref of read.refs) {
@@ -88,12 +90,12 @@ async function verifyChunks(work: Verification, footer: PackFooter): Promise<Wro
 				tellOfRaw(work, key, ref, raw, kind);
 			} else {
 				const damage = await secondLook(work, ref, kind, stored !== undefined);
-				if (damage !== undefined) wrong.push({ ref, damage });
-				else lost = true; // what it was the first time is in the digest
+				lost = true; // what it was the first time is in the digest
+				if (damage !== undefined) noteWrong(work, wrong, ref, damage);
 			}
 		}
 	}
-	if (wrong.length > 0 || lost) return { key, chunks: chunks.length, wrong };
+	if (lost) return wrong;
 	const hint = 'put this pack back from a copy of the repository';
 	if (!digester.digest().equals(dataDigest))
 		findings.damage(key, 'format_damaged', 'its chunks do not match the digest of all of them in its trailer', hint);
@@ -104,7 +106,18 @@ async function verifyChunks(work: Verification, footer: PackFooter): Promise<Wro
 			`its chunks are ${rawBytes} bytes, its footer says ${footer.rawBytes}`,
 			hint,
 		);
-	return { key, chunks: chunks.length, wrong };
+	return wrong;
+}
+
+/** Not the error itself, which is many times as large: a whole disk may be wrong. */
+function noteWrong(
+	{ suspects }: Verification,
+	found: WrongChunks,
+	ref: ChunkRef,
+	{ code, message }: ChunkDamage,
+): void {
+	if (suspects.add(ref)) found.wrong.push({ digest: ref.digest, code, message });
+	else found.unasked++;
 }
 
 function rawOrDamage(ref: ChunkRef, stored: Buffer, kind: PackFooter['kind']): Buffer | ChunkDamage {
@@ -141,7 +154,7 @@ function tellOfRaw(
 
 /** What is wrong when it is read once more; then it is marked as bad. Undefined: it is right now. */
 async function secondLook(
-	{ repository: { store }, bad, findings, suspects, signal }: Verification,
+	{ repository: { store }, bad, findings, signal }: Verification,
 	ref: ChunkRef,
 	kind: PackFooter['kind'],
 	wasRead: boolean,
@@ -159,28 +172,38 @@ async function secondLook(
 	if (!there)
 		throw new RouseError('store_unreachable', `there is no repository in ${store.location} at the moment`, { cause });
 	await bad.mark(ref, look.damage.message);
-	suspects.add(ref);
 	return look.damage;
 }
 
 /** After the suspects are settled. */
-export function tellOfWrongChunks({ findings, suspects }: Verification, { key, chunks, wrong }: WrongChunks): void {
-	const lost = wrong.filter(({ ref }) => suspects.isLost(ref.digest));
+export function tellOfWrongChunks(
+	{ findings, suspects }: Verification,
+	{ key, chunks, wrong, unasked }: WrongChunks,
+): void {
+	const hint = 'import the machines that need them again, or put this pack back from a copy of the repository';
+	const lost = wrong.filter(({ digest }) => suspects.isLost(digest));
 	const [firstLost] = lost;
 	if (firstLost !== undefined)
 		findings.damage(
 			key,
-			firstLost.damage.code,
-			`${lost.length} of its ${chunks} chunks are lost, the first: ${firstLost.damage.message}`,
-			'import the machines that need them again, or put this pack back from a copy of the repository',
+			firstLost.code,
+			`${lost.length} of its ${chunks} chunks are lost, the first: ${firstLost.message}`,
+			hint,
 		);
-	const replaced = wrong.filter(({ ref }) => !suspects.isLost(ref.digest));
+	if (unasked > 0)
+		findings.damage(
+			key,
+			'chunk_bad',
+			`${unasked} of its ${chunks} chunks are damaged, and with so many nobody has asked whether other packs have them`,
+			hint,
+		);
+	const replaced = wrong.filter(({ digest }) => !suspects.isLost(digest));
 	const [first] = replaced;
 	if (first !== undefined)
 		findings.notice(
 			key,
 			'chunk_replaced',
-			`${replaced.length} of its ${chunks} chunks are damaged, and other packs have them: ${first.ref.digest} is in ${suspects.elsewhere(first.ref.digest)}`,
+			`${replaced.length} of its ${chunks} chunks are damaged, and other packs have them: ${first.digest} is in ${suspects.elsewhere(first.digest)}`,
 			'nothing is lost; look at the disk of this repository',
 		);
 }

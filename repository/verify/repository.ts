@@ -52,7 +52,7 @@ export interface RepositoryVerifyOptions {
 /**
  * Looks at everything in a repository, packs whole. Damage is collected, not thrown; what is thrown keeps it from looking:
  * `store_unreachable`, `repository_unsupported` for `clear` where nothing may be deleted, the signal's reason. Its memory
- * grows by some hundred bytes for each pack, and with nothing else.
+ * grows by some hundred bytes for each pack, and with what is wrong up to a bound.
  */
 export async function verifyRepository(
 	repository: Repository,

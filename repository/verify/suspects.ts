@@ -15,16 +15,24 @@ export class Suspects {
 	/** By digest: the places that do not hold it. */
 	readonly #wrong = new Map<string, Set<string>>();
 	readonly #elsewhere = new Map<string, string>();
+	readonly #max: number;
 	#settled = false;
+
+	constructor(max = maxSuspects) {
+		this.#max = max;
+	}
 
 	get count(): number {
 		return this.#wrong.size;
 	}
 
-	add({ digest, packId, offsetBytes }: ChunkRef): void {
+	/** Whether it is, or will be, looked for: there may be too many of them, and nobody looks any more after {@link settle}. */
+	add({ digest, packId, offsetBytes }: ChunkRef): boolean {
 		const places = this.#wrong.get(digest);
-		if (places !== undefined) places.add(`${packId}/${offsetBytes}`);
-		else if (this.#wrong.size < maxSuspects) this.#wrong.set(digest, new Set([`${packId}/${offsetBytes}`]));
+		if (places === undefined && (this.#settled || this.#wrong.size >= this.#max)) return false;
+		if (places === undefined) this.#wrong.set(digest, new Set([`${packId}/${offsetBytes}`]));
+		else places.add(`${packId}/${offsetBytes}`);
+		return true;
 	}
 
 	/** Looks for each in all other places. */

@@ -11,9 +11,14 @@ import { IndexDraft } from '../../repository/index/index-draft.ts';
 import { readPackFooter } from '../../repository/pack-footers.ts';
 import { pinPoint } from '../../repository/pins.ts';
 import { readPoint } from '../../repository/points.ts';
-import type { Finding } from '../../repository/verify/findings.ts';
+import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { type Finding, Findings } from '../../repository/verify/findings.ts';
+import { tellOfWrongChunks, verifyPacks } from '../../repository/verify/packs.ts';
 import { type RepositoryVerifyOptions, verifyRepository } from '../../repository/verify/repository.ts';
+import { Suspects } from '../../repository/verify/suspects.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { systemClock } from '../../system/clock.ts';
 import {
 	collect,
 	DamagingStore,
@@ -251,4 +256,21 @@ test('`verifyRepository` reads journals, and tells of those that nothing announc
 	await store.repair(key);
 	await announceImport(store, { ...scope, disks: [{ sizeBytes: 100 }] });
 	assert.ok((await findings(repository)).includes(`damage format_damaged ${key}`)); // of more chunks than there are
+});
+
+test('`verifyPacks` that finds more wrong chunks than it can ask for says so, and not that other packs have them', async () => {
+	const { repository, store, data } = await repositoryWithPoints();
+	const bytes = store.bytesOf(data);
+	for (const at of [1000, 10_000]) bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+	await store.replace(data, bytes);
+	const bad = new BadPlaces(store);
+	const chunks = new VerifiedChunks(new DirectChunkSource(store, systemClock, bad));
+	const common = { repository, chunks, bad, findings: new Findings(), onBytes: () => {}, clear: false };
+	const work = { ...common, suspects: new Suspects(1) };
+	const { wrong } = await verifyPacks(work);
+	await work.suspects.settle(store);
+	for (const pack of wrong) tellOfWrongChunks(work, pack);
+	assert.deepEqual(work.findings.list.map(lineOf), [`damage chunk_bad ${data}`, `damage chunk_bad ${data}`]);
+	assert.match(work.findings.list[0]?.what ?? '', /^1 of its 40 chunks are lost/);
+	assert.match(work.findings.list[1]?.what ?? '', /^1 of its 40 chunks are damaged, .* nobody has asked/);
 });
