@@ -8,7 +8,7 @@ import { isOldPlace, type Look, lookAtPlace, lostBytes } from './look-at-place.t
 import { type ChunkPlace, PackFooters } from './pack-footers.ts';
 import { type PlannedRead, planReads } from './read-plan.ts';
 import type { Store } from './store/contract.ts';
-import { hasHeader } from './stored-header.ts';
+import { expectHeader } from './stored-header.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /** A place that may hold a chunk; nothing says what kind of one when no footer names it. */
@@ -149,12 +149,12 @@ export class DirectChunkSource implements ChunkSource {
 	async #judged({ ref, kind }: Candidate, bad: BadPlaces, signal: AbortSignal | undefined): Promise<Look> {
 		const first = await lookAtPlace(this.#store, ref, kind, signal);
 		if (first.found !== 'wrong') return first;
-		await this.#expectHeader(signal);
+		await expectHeader(this.#store, signal);
 		if (bad.has(ref)) return first;
 		if (await isOldPlace(this.#store, ref, signal)) return { found: 'nothing' };
 		const second = await lookAtPlace(this.#store, ref, kind, signal);
 		if (second.found === 'wrong') {
-			await this.#expectHeader(signal);
+			await expectHeader(this.#store, signal);
 			await bad.mark(ref, second.damage.message);
 		}
 		return second;
@@ -174,26 +174,16 @@ export class DirectChunkSource implements ChunkSource {
 			return filled === undefined ? undefined : bytes.subarray(0, filled);
 		} catch (error) {
 			const lost = lostBytes(error);
-			await this.#expectHeader(signal);
+			await expectHeader(this.#store, signal);
 			throw lost;
 		}
-	}
-
-	/** A store with neither header nor copy is not one that lost a chunk: it is not mounted, or gone as a whole. */
-	async #expectHeader(signal: AbortSignal | undefined): Promise<void> {
-		const { there, cause } = await hasHeader(this.#store, signal);
-		if (!there)
-			throw new RouseError('store_unreachable', `there is no repository in ${this.#store.location} at the moment`, {
-				hint: 'is its file system mounted?',
-				cause,
-			});
 	}
 
 	async #missing(
 		{ digest, packId, offsetBytes, storedBytes }: ChunkRef,
 		signal: AbortSignal | undefined,
 	): Promise<RouseError> {
-		await this.#expectHeader(signal);
+		await expectHeader(this.#store, signal);
 		return new RouseError(
 			'chunk_missing',
 			`chunk ${digest} is not in pack ${packId} at ${offsetBytes}+${storedBytes}, nor in any other`,

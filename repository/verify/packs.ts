@@ -1,4 +1,5 @@
 import type { ChunkRef } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
 import { type ChunkDamage, isChunkDamage } from '../damage.ts';
 import { decodeChunk, rawBytesOf } from '../format/chunk.ts';
 import { Digester } from '../format/digest.ts';
@@ -9,8 +10,7 @@ import { lookAtPlace, lostBytes } from '../look-at-place.ts';
 import { readPackFooter } from '../pack-footers.ts';
 import { planReads } from '../read-plan.ts';
 import { readRange } from '../read-object.ts';
-import { hasHeader } from '../stored-header.ts';
-import { RouseError } from '../../model/errors.ts';
+import { expectHeader } from '../stored-header.ts';
 import { type PackPrints, printOf } from './pack-prints.ts';
 import type { Verification } from './verification.ts';
 
@@ -168,9 +168,7 @@ async function secondLook(
 			'look at the disk, its cable and the memory of this machine',
 		);
 	if (look.found !== 'wrong') return undefined;
-	const { there, cause } = await hasHeader(store, signal);
-	if (!there)
-		throw new RouseError('store_unreachable', `there is no repository in ${store.location} at the moment`, { cause });
+	await expectHeader(store, signal);
 	await bad.mark(ref, look.damage.message);
 	return look.damage;
 }

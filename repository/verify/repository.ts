@@ -13,6 +13,7 @@ import { verifyJournals } from './journals.ts';
 import { tellOfWrongChunks, verifyPacks } from './packs.ts';
 import { PointsWalk } from './points.ts';
 import { verifyFeatures, verifyHeader, verifyIntents, verifyPins } from './small-objects.ts';
+import { expectHeader } from '../stored-header.ts';
 import { Suspects } from './suspects.ts';
 import type { Verification } from './verification.ts';
 
@@ -85,6 +86,8 @@ export async function verifyRepository(
 	const points = await verifyPoints(work);
 	for (const pack of wrong) tellOfWrongChunks(work, pack);
 	const cleared = await verifyBadMarks(work);
+	// A file system that is away looks like a repository that has lost all, or holds nothing: neither is to be told.
+	await expectHeader(store, signal);
 
 	const { list, damaged, leftOut } = findings;
 	const durationMs = Math.round(performance.now() - startedAt);

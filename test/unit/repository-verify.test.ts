@@ -27,6 +27,7 @@ import {
 	noise,
 	wholeSource,
 } from '../equipment/repositories.ts';
+import { hookedStore } from '../equipment/hooked-store.ts';
 import { storedChunk } from '../equipment/stored-chunk.ts';
 
 const times = ['2026-11-20T03:00:00.000Z', '2026-11-21T03:00:00.000Z'] as const;
@@ -273,4 +274,15 @@ test('`verifyPacks` that finds more wrong chunks than it can ask for says so, an
 	assert.deepEqual(work.findings.list.map(lineOf), [`damage chunk_bad ${data}`, `damage chunk_bad ${data}`]);
 	assert.match(work.findings.list[0]?.what ?? '', /^1 of its 40 chunks are lost/);
 	assert.match(work.findings.list[1]?.what ?? '', /^1 of its 40 chunks are damaged, .* nobody has asked/);
+});
+
+test('`verifyRepository` of a store that goes away meanwhile is `store_unreachable`: neither whole nor damaged', async () => {
+	for (const from of [keys.packs, keys.points]) {
+		const { repository, store } = await repositoryWithPoints();
+		const leaving = hookedStore(store, async (call, prefix) => {
+			if (call === 'list' && prefix === from)
+				for (const { key } of await collect(store.list(''))) await store.delete(key);
+		});
+		await assert.rejects(verifyRepository({ ...repository, store: leaving }), { code: 'store_unreachable' }, from);
+	}
 });
