@@ -38,6 +38,13 @@ export class Findings {
 	damaged = 0;
 	/** Found and not kept. */
 	leftOut = 0;
+	readonly #max: number;
+	/** Among those kept. */
+	#notices = 0;
+
+	constructor(max = maxFindings) {
+		this.#max = max;
+	}
 
 	damage(key: string, code: ErrorCode, what: string, hint: string): void {
 		this.damaged++;
@@ -64,8 +71,19 @@ export class Findings {
 		for (const finding of list) this.#add(finding);
 	}
 
+	/** However much there is to be noted: damage is named sooner. */
 	#add(finding: Finding): void {
-		if (this.list.length < maxFindings) this.list.push(finding);
-		else this.leftOut++;
+		const isDamage = finding.kind === 'damage';
+		if (this.list.length >= this.#max) {
+			this.leftOut++;
+			if (!isDamage || this.#notices === 0) return;
+			this.list.splice(
+				this.list.findLastIndex(({ kind }) => kind === 'notice'),
+				1,
+			);
+			this.#notices--;
+		}
+		this.list.push(finding);
+		if (!isDamage) this.#notices++;
 	}
 }

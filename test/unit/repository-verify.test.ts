@@ -286,3 +286,13 @@ test('`verifyRepository` of a store that goes away meanwhile is `store_unreachab
 		await assert.rejects(verifyRepository({ ...repository, store: leaving }), { code: 'store_unreachable' }, from);
 	}
 });
+
+test('`Findings` that are too many lose notices before they lose damage', () => {
+	const few = new Findings(2);
+	for (const key of ['a', 'b', 'c']) few.notice(key, 'key_unknown', '', '');
+	few.damage('d', 'chunk_bad', '', '');
+	assert.deepEqual(few.list.map(lineOf), ['notice key_unknown a', 'damage chunk_bad d']);
+	for (const key of ['e', 'f']) few.damage(key, 'chunk_bad', '', '');
+	assert.deepEqual(few.list.map(lineOf), ['damage chunk_bad d', 'damage chunk_bad e']);
+	assert.deepEqual([few.damaged, few.leftOut], [3, 4]);
+});
