@@ -4,7 +4,7 @@ import { RouseError } from '../model/errors.ts';
 import { machineNameSchema } from '../model/machine.ts';
 import { pointTimeSchema } from '../model/names.ts';
 import { mayRead } from './features.ts';
-import { keys } from './format/keys.ts';
+import { keys, pinOfKey } from './format/keys.ts';
 import { damagedObject, openSealedJson, sealJson } from './format/sealed-json.ts';
 import { readObject } from './read-object.ts';
 import type { Repository } from './repository.ts';
@@ -54,7 +54,7 @@ export async function unpinPoint({ store }: Repository, recoveryId: string): Pro
 export async function listPins({ store }: Repository): Promise<Pin[]> {
 	const pins: Pin[] = [];
 	for await (const { key } of store.list(keys.pins)) {
-		const pin = await readPin(store, key);
+		const pin = pinOfKey(key) === undefined ? undefined : await readPin(store, key);
 		if (pin) pins.push(pin);
 	}
 	return pins;

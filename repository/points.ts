@@ -18,7 +18,7 @@ export interface RestorePoint {
 export async function listMachines({ store }: Repository, signal?: AbortSignal): Promise<string[]> {
 	const machines = new Set<string>();
 	for await (const { key } of store.list(keys.points, signal)) {
-		const point = validPoint(key);
+		const point = namedPoint(key);
 		if (point) machines.add(point.machine);
 	}
 	return [...machines];
@@ -28,7 +28,7 @@ export async function listMachines({ store }: Repository, signal?: AbortSignal):
 export async function listPoints({ store }: Repository, machine: string, signal?: AbortSignal): Promise<string[]> {
 	const times: string[] = [];
 	for await (const { key } of store.list(keys.pointsOf(machine), signal)) {
-		const point = validPoint(key);
+		const point = namedPoint(key);
 		if (point) times.push(point.time);
 	}
 	return times;
@@ -104,7 +104,8 @@ export async function readPoint(
 	return { manifest, manifestDigest: sha256Of(bytes) };
 }
 
-function validPoint(key: string): { machine: string; time: string } | undefined {
+/** The point that a key names, if any. */
+export function namedPoint(key: string): { machine: string; time: string } | undefined {
 	const point = pointOfKey(key);
 	const valid = nameSchema.safeParse(point?.machine).success && pointTimeSchema.safeParse(point?.time).success;
 	return valid ? point : undefined;

@@ -33,8 +33,27 @@ export function indexIdOfKey(key: string): string | undefined {
 	return /^index\/([0-9a-f]{32})$/.exec(key)?.[1];
 }
 
+const uuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+
+/** The id behind a prefix; whatever else is called so is nothing of ours. */
+function idOfKey(key: string, prefix: string): string | undefined {
+	const id = key.startsWith(prefix) ? key.slice(prefix.length) : '';
+	return uuid.test(id) ? id : undefined;
+}
+
+/** The recovery whose pin a key names. */
+export function pinOfKey(key: string): string | undefined {
+	return idOfKey(key, keys.pins);
+}
+
+/** The import whose intent a key names. */
+export function intentOfKey(key: string): string | undefined {
+	return idOfKey(key, keys.intents);
+}
+
 export function journalOfKey(key: string): { importId: string; number: number } | undefined {
-	const [, importId, number] = /^journal\/([^/]+)\/(\d{10})$/.exec(key) ?? [];
+	const [, before, number] = /^(.*)\/(\d{10})$/.exec(key) ?? [];
+	const importId = before === undefined ? undefined : idOfKey(before, keys.journals);
 	return importId === undefined ? undefined : { importId, number: Number(number) };
 }
 

@@ -1,14 +1,6 @@
-import { badPlaceOfKey, indexIdOfKey, keys, packIdOfKey, pointOfKey } from '../format/keys.ts';
+import { badPlaceOfKey, indexIdOfKey, intentOfKey, journalOfKey, keys, packIdOfKey, pinOfKey } from '../format/keys.ts';
+import { namedPoint } from '../points.ts';
 import type { Verification } from './verification.ts';
-
-const uuid = '[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}';
-
-/** Objects whose key is all that says what they are. */
-const plain: readonly RegExp[] = [
-	new RegExp(`^${keys.intents}${uuid}$`),
-	new RegExp(`^${keys.pins}${uuid}$`),
-	new RegExp(`^${keys.journals}${uuid}/\\d{10}$`),
-];
 
 /** Kept free for later versions, which say by features what they mean (docs/format.md, "Objects"). */
 const reserved: readonly string[] = ['condemned/', 'keys/', 'rollups/'];
@@ -46,6 +38,7 @@ export async function verifyKeys({ repository: { store }, findings, signal }: Ve
 
 function isKnown(key: string): boolean {
 	if (key === keys.header || key === keys.headerCopy || key.startsWith(keys.features)) return true;
-	if ((packIdOfKey(key) ?? indexIdOfKey(key) ?? pointOfKey(key) ?? badPlaceOfKey(key)) !== undefined) return true;
-	return plain.some(pattern => pattern.test(key));
+	return [packIdOfKey, indexIdOfKey, namedPoint, badPlaceOfKey, pinOfKey, intentOfKey, journalOfKey].some(
+		named => named(key) !== undefined,
+	);
 }

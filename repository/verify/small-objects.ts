@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { RouseError } from '../../model/errors.ts';
 import { hasEnded } from '../../system/has-ended.ts';
-import { keys } from '../format/keys.ts';
+import { intentOfKey, keys, pinOfKey } from '../format/keys.ts';
 import { type ImportIntent, readIntent } from '../import/intent.ts';
 import { readPin } from '../pins.ts';
 import { readPoint } from '../points.ts';
@@ -40,7 +40,8 @@ export async function verifyFeatures({ repository: { store }, findings, signal }
 }
 
 export async function verifyPins({ repository, findings, signal }: Verification): Promise<void> {
-	for await (const { key } of repository.store.list(keys.pins, signal))
+	for await (const { key } of repository.store.list(keys.pins, signal)) {
+		if (pinOfKey(key) === undefined) continue;
 		try {
 			const pin = await readPin(repository.store, key, signal);
 			if (pin === undefined) continue;
@@ -56,16 +57,19 @@ export async function verifyPins({ repository, findings, signal }: Verification)
 		} catch (error) {
 			findings.error(key, unlessUnreadable(error), 'remove it when the recovery with this id has ended');
 		}
+	}
 }
 
 export async function verifyIntents(work: Verification): Promise<void> {
 	const { repository, findings, signal } = work;
 	const { store } = repository;
-	for await (const { key } of store.list(keys.intents, signal))
+	for await (const { key } of store.list(keys.intents, signal)) {
+		const importId = intentOfKey(key);
+		if (importId === undefined) continue;
 		try {
-			const intent = await readIntent(store, key.slice(keys.intents.length), signal);
+			const intent = await readIntent(store, importId, signal);
 			if (intent === undefined) continue;
-			const { machine, time, importId, moment, startedAt, pid } = intent;
+			const { machine, time, moment, startedAt, pid } = intent;
 			const what = `the import of ${machine}@${time}, begun ${startedAt} by process ${pid} on ${intent.hostname},`;
 			if (await isStored(store, keys.point(machine, time), signal))
 				findings.notice(key, 'import_ended', `${what} has ended: its point is there`, 'it may be removed');
@@ -88,6 +92,7 @@ export async function verifyIntents(work: Verification): Promise<void> {
 		} catch (error) {
 			findings.error(key, unlessUnreadable(error), 'remove it when no import is under way');
 		}
+	}
 }
 
 /** Of one elsewhere nothing can be said. */

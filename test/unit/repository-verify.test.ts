@@ -9,7 +9,7 @@ import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { ImportIndex } from '../../repository/index/import-index.ts';
 import { IndexDraft } from '../../repository/index/index-draft.ts';
 import { readPackFooter } from '../../repository/pack-footers.ts';
-import { pinPoint } from '../../repository/pins.ts';
+import { listPins, pinPoint } from '../../repository/pins.ts';
 import { readPoint } from '../../repository/points.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
@@ -157,13 +157,23 @@ test('`verifyRepository` names what is wrong with header, copy, manifest, pin an
 
 test('`verifyRepository` tells of features and of keys that nobody knows', async () => {
 	const { repository, store } = await repositoryWithPoints();
-	const unknown = ['condemned/x', 'packs/00/ff', 'pins/x', 'points/web01/x', 'readme.txt'];
+	const unknown = [
+		'condemned/x',
+		'intents/x',
+		'journal/x/0000000000',
+		'packs/00/ff',
+		'pins/x',
+		'points/WEB/20261120T030000.000Z',
+		'points/web01/x',
+		'readme.txt',
+	];
 	for (const key of unknown) await store.putExclusive(key, Buffer.from('x'));
 	await store.putExclusive('features/write/x', Buffer.alloc(0));
-	assert.deepEqual(
-		(await findings(repository)).filter(line => !line.startsWith('damage')),
-		['notice feature_unknown features/write/x', ...unknown.map(key => `notice key_unknown ${key}`)],
-	);
+	assert.deepEqual(await findings(repository), [
+		'notice feature_unknown features/write/x',
+		...unknown.map(key => `notice key_unknown ${key}`),
+	]);
+	assert.deepEqual(await listPins(repository), []);
 });
 
 test('`verifyRepository` reports a zero chunk', async () => {
