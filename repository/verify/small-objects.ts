@@ -73,14 +73,20 @@ export async function verifyIntents(work: Verification): Promise<void> {
 			const what = `the import of ${machine}@${time}, begun ${startedAt} by process ${pid} on ${intent.hostname},`;
 			if (await isStored(store, keys.point(machine, time), signal))
 				findings.notice(key, 'import_ended', `${what} has ended: its point is there`, 'it may be removed');
-			else if (await hasDied(intent))
+			else if (moment === null && (await hasDied(intent)))
 				findings.notice(
 					key,
 					'import_ended',
 					`${what} is dead`,
-					moment === null
-						? 'it may be removed; the next import of the machine finds what it has stored'
-						: 'import the machine again: it goes on where this one ended, as long as the source is the same',
+					'it may be removed; the next import of the machine finds what it has stored',
+				);
+			else if (await hasDied(intent))
+				// The intent names the first attempt; of the one that goes on with it nothing here tells.
+				findings.notice(
+					key,
+					'import_open',
+					`${what} was interrupted: that process has ended`,
+					'unless it is being gone on with, import the machine again: it goes on, as long as the source is the same',
 				);
 			else
 				findings.notice(

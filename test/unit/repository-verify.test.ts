@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
 import { test } from 'node:test';
 import { BadPlaces } from '../../repository/bad-places.ts';
 import { decodePackEnd } from '../../repository/format/pack.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { encodeJournal } from '../../repository/format/journal.ts';
+import { sealJson } from '../../repository/format/sealed-json.ts';
 import { announceImport } from '../../repository/import/intent.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { ImportIndex } from '../../repository/index/import-index.ts';
@@ -267,6 +269,21 @@ test('`verifyRepository` reads journals, and tells of those that nothing announc
 	await store.repair(key);
 	await announceImport(store, { ...scope, disks: [{ sizeBytes: 100 }] });
 	assert.ok((await findings(repository)).includes(`damage format_damaged ${key}`)); // of more chunks than there are
+});
+
+test('`verifyRepository` calls an import dead whose process has ended, unless another may be going on with it', async () => {
+	const { repository, store } = await repositoryWithPoints();
+	const importId = '1b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11';
+	const scope = { importId, machine: 'web01', time: '2026-11-22T03:00:00.000Z', disks: [{ sizeBytes: 5 }] };
+	const process = { hostname: hostname(), pid: 2 ** 31 - 1, startedAt: '2026-11-22T03:00:00.000Z' };
+	for (const [moment, expected] of [
+		[null, `notice import_ended ${keys.intent(importId)}`],
+		['a moment', `notice import_open ${keys.intent(importId)}`],
+	] as const) {
+		const intent = { ...scope, moment, chunkSizeBytes: 4096, frameSizeBytes: 16_384, ...process };
+		await store.replace(keys.intent(importId), sealJson('rouse-intent', intent));
+		assert.deepEqual(await findings(repository), [expected]);
+	}
 });
 
 test('`verifyPacks` that finds more wrong chunks than it can ask for says so, and not that other packs have them', async () => {
