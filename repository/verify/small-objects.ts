@@ -10,8 +10,9 @@ import type { Verification } from './verification.ts';
 
 /** Header and copy. One of them is whole, else nobody would have come here. */
 export async function verifyHeader({ repository: { store }, findings, signal }: Verification): Promise<void> {
-	const header = await readOne(store, keys.header, signal);
-	const copy = await readOne(store, keys.headerCopy, signal);
+	// One that counts is of this version, else nobody would have come here; the other one may be of any.
+	const header = await readOne(store, keys.header, signal).catch(unlessUnreadable);
+	const copy = await readOne(store, keys.headerCopy, signal).catch(unlessUnreadable);
 	const restore = `put the bytes of ${keys.headerCopy} in its place; until then the copy counts`;
 	if (header === undefined) findings.damage(keys.header, 'format_damaged', 'the header is not there', restore);
 	else if (header instanceof RouseError) findings.error(keys.header, header, restore);
