@@ -16,3 +16,8 @@ export function isDamage(error: unknown): error is RouseError {
 export function isUnusable(error: unknown): error is RouseError {
 	return error instanceof RouseError && (error.code === 'format_damaged' || error.code === 'io_failed');
 }
+
+/** With what a look at many objects ends that found these: that a newer version is needed is said only where nothing is damaged. */
+export function codeOfAll(codes: readonly string[]): 'format_damaged' | 'repository_unsupported' {
+	return codes.every(code => code === 'repository_unsupported') ? 'repository_unsupported' : 'format_damaged';
+}

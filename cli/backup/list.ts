@@ -2,6 +2,7 @@ import { missingWarnings } from '../../model/missing-warnings.ts';
 import { type ErrorDocument, exitCodeOf } from '../../model/errors.ts';
 import type { MachineConfig, SourceDisk } from '../../model/machine.ts';
 import { bootLines } from './boot-lines.ts';
+import { codeOfAll } from '../../repository/damage.ts';
 import { type RestorePoint, resolvePoint } from '../../repository/points.ts';
 import { type PointFound, readPoints } from '../../repository/read-points.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -31,7 +32,8 @@ export const buildList = (context: Context) =>
 				listText(found, context.output.columns),
 			);
 			// What was asked for is the list, and that is what there is; nothing at all is no list.
-			if (damaged.length > 0 && points.length === 0) context.exitWith(exitCodeOf('format_damaged'));
+			if (damaged.length > 0 && points.length === 0)
+				context.exitWith(exitCodeOf(codeOfAll(damaged.map(({ code }) => code))));
 		});
 
 export const buildShow = (context: Context) =>

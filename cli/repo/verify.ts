@@ -1,5 +1,6 @@
 import { formatBytes } from '../../model/format-bytes.ts';
 import { RouseError } from '../../model/errors.ts';
+import { codeOfAll } from '../../repository/damage.ts';
 import type { Finding } from '../../repository/verify/findings.ts';
 import { type RepositoryVerification, verifyRepository } from '../../repository/verify/repository.ts';
 import { withRepository } from '../backup/restore-point.ts';
@@ -15,7 +16,7 @@ export const verify = (context: Context) =>
 		.option('--clear', 'take away marks of bad places that are not bad')
 		.addHelpText(
 			'after',
-			'\nExit code 9 when something is damaged; the answer names it.\n\nExample:  rouse repo verify archive',
+			'\nExit code 9 when something is damaged, which the answer names; 10 when all of that is of a newer version.\n\nExample:  rouse repo verify archive',
 		)
 		.action(async (name, options) => {
 			const { output, signal } = context;
@@ -53,8 +54,11 @@ function lineOf({ key, kind, what, hint }: Finding): string {
 }
 
 function damageError({ location, damaged, findings }: RepositoryVerification): RouseError {
-	const first = findings.find(({ kind }) => kind === 'damage');
-	return new RouseError('format_damaged', `${location} is damaged: ${damaged} findings, the first is ${first?.key}`, {
+	const all = findings.filter(({ kind }) => kind === 'damage');
+	const [first] = all;
+	const code = codeOfAll(all.map(one => one.code));
+	const what = code === 'format_damaged' ? 'is damaged' : 'holds what this version does not know';
+	return new RouseError(code, `${location} ${what}: ${damaged} findings, the first is ${first?.key}`, {
 		hint: first?.hint,
 		details: { damaged },
 	});

@@ -4,6 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
+import { canonicalJson } from '../../repository/format/sealed-json.ts';
+import { sha256Of } from '../../repository/format/sha256.ts';
 import { temporarySuffix } from '../../system/durable-file.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { rouse } from '../equipment/command-line.ts';
@@ -51,4 +53,10 @@ test('a point that is damaged is told of by `backup list`, `repo stats` and `rep
 	);
 	await writeFile(manifest('2024-11-20T03:00:00.000Z'), '');
 	assert.equal((await command('backup', 'list')).exitCode, 9);
+	const later = { type: 'rouse-manifest', version: 2 };
+	const checksum = sha256Of(Buffer.from(canonicalJson(later)));
+	for (const time of ['2024-11-20T03:00:00.000Z', '2024-11-21T03:00:00.000Z'])
+		await writeFile(manifest(time), canonicalJson({ ...later, checksum }));
+	assert.equal((await command('backup', 'list')).exitCode, 10);
+	assert.equal((await command('repo', 'verify')).exitCode, 10);
 });
