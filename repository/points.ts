@@ -46,8 +46,13 @@ export async function resolvePoint(
 ): Promise<string> {
 	const times = await listPoints(repository, machine, signal);
 	if (times.length === 0) throw await unknownMachine(repository, machine, signal);
-	if (reference === 'latest') return await latestOf(repository, machine, times, signal);
-	const matching = times.filter(time => pointMatches(time, reference));
+	if (reference === 'latest') {
+		const latest = await latestAmong(repository, machine, times, signal);
+		if (latest !== undefined) return latest;
+		throw new RouseError('point_unknown', `${machine} has no restore point yet: an import of it was given up`);
+	}
+	const named = times.filter(time => pointMatches(time, reference));
+	const matching = named.length > 1 ? await pointsAmong(repository, machine, named, signal) : named;
 	const [only] = matching;
 	if (only === undefined)
 		throw new RouseError('point_unknown', `${machine} has no restore point ${reference}`, {
@@ -60,20 +65,36 @@ export async function resolvePoint(
 	return only;
 }
 
-/** The newest that is a point; one that cannot be read is one. Never an older one for that. */
-async function latestOf(
+/**
+ * The newest of a machine's times, oldest first, that is a point; one that cannot be read is one. Never an older one for
+ * that. Undefined when none of them is.
+ */
+export async function latestAmong(
+	repository: Repository,
+	machine: string,
+	times: readonly string[],
+	signal?: AbortSignal,
+): Promise<string | undefined> {
+	for (const time of times.toReversed()) if (await isPoint(repository, machine, time, signal)) return time;
+	return undefined;
+}
+
+async function pointsAmong(
 	repository: Repository,
 	machine: string,
 	times: readonly string[],
 	signal: AbortSignal | undefined,
-): Promise<string> {
-	for (const time of times.toReversed()) {
-		const key = keys.point(machine, time);
-		// Fences are small; so nothing of a manifest is read here that its reader would not read in a moment.
-		const fence = await readObject(repository.store, key, { signal }).catch(unlessDamaged);
-		if (fence === undefined || !isFence(fence, key)) return time;
-	}
-	throw new RouseError('point_unknown', `${machine} has no restore point yet: an import of it was given up`);
+): Promise<string[]> {
+	const points: string[] = [];
+	for (const time of times) if (await isPoint(repository, machine, time, signal)) points.push(time);
+	return points;
+}
+
+/** Whether it is no fence: these are small, so nothing of a manifest is read that its reader would not read in a moment. */
+async function isPoint(...[{ store }, machine, time, signal]: Parameters<typeof readPoint>): Promise<boolean> {
+	const key = keys.point(machine, time);
+	const fence = await readObject(store, key, { signal }).catch(unlessDamaged);
+	return fence === undefined || !isFence(fence, key);
 }
 
 /** Damage is for whoever reads the manifest to tell. */

@@ -1,5 +1,5 @@
 import { RouseError } from '../../model/errors.ts';
-import { listMachines, listPoints, resolvePoint } from '../../repository/points.ts';
+import { latestAmong, listMachines, listPoints, resolvePoint } from '../../repository/points.ts';
 import { readChosenPoint } from '../../repository/read-points.ts';
 import { openRepository, type Repository } from '../../repository/repository.ts';
 import type { FoundPoint } from '../requests.ts';
@@ -58,7 +58,8 @@ async function latestBefore(repository: Repository, machine: string, written: st
 	const latest = await resolvePoint(repository, machine, 'latest'); // for its error when there is none
 	if (latest < before) return latest;
 	const times = await listPoints(repository, machine);
-	const found = times.findLast(time => time < before);
+	const earlier = times.filter(time => time < before);
+	const found = await latestAmong(repository, machine, earlier);
 	if (found !== undefined) return found;
 	throw new RouseError('point_unknown', `${machine} has no restore point before ${before}`, {
 		hint: `its first is ${times[0]}`,
