@@ -20,19 +20,9 @@ import type { Verification } from './verification.ts';
 export async function verifyIndexes(work: Verification, prints: PackPrints): Promise<void> {
 	const { repository, findings, signal } = work;
 	const superseded = new Map<string, string>();
-	for await (const { key, sizeBytes } of repository.store.list(keys.indexes, signal)) {
-		const indexId = indexIdOfKey(key);
-		if (indexId === undefined) continue;
-		try {
-			const reader = await IndexReader.open(repository.store, { indexId, sizeBytes }, signal);
-			for (const id of await reader.superseded(signal)) superseded.set(id, indexId);
-			await verifyIndex(reader, prints, signal);
-		} catch (error) {
-			// Another one stands for an index that is gone since it was listed.
-			if (!(error instanceof IndexGone)) findings.error(key, unlessUnreadable(error));
-		}
-		work.onBytes(sizeBytes);
-	}
+	const seen = new Set<string>();
+	// Another one stands for an index that is gone since it was listed; that one may not have been there then.
+	while (await verifyUnseen(work, prints, { superseded, seen }));
 	for await (const { key } of repository.store.list(keys.indexes, signal)) {
 		const by = superseded.get(indexIdOfKey(key) ?? '');
 		if (by !== undefined)
@@ -41,6 +31,33 @@ export async function verifyIndexes(work: Verification, prints: PackPrints): Pro
 	for (const [packId, print] of prints)
 		if (print?.indexed === false)
 			findings.notice(keys.pack(packId), 'pack_unindexed', 'no index tells of its chunks', 'the next import makes one');
+}
+
+interface Looked {
+	/** By id, the one that stands for it. */
+	superseded: Map<string, string>;
+	seen: Set<string>;
+}
+
+/** True: one is gone that was listed. */
+async function verifyUnseen(work: Verification, prints: PackPrints, { superseded, seen }: Looked): Promise<boolean> {
+	const { repository, findings, signal } = work;
+	let gone = false;
+	for await (const { key, sizeBytes } of repository.store.list(keys.indexes, signal)) {
+		const indexId = indexIdOfKey(key);
+		if (indexId === undefined || seen.has(indexId)) continue;
+		seen.add(indexId);
+		try {
+			const reader = await IndexReader.open(repository.store, { indexId, sizeBytes }, signal);
+			for (const id of await reader.superseded(signal)) superseded.set(id, indexId);
+			await verifyIndex(reader, prints, signal);
+		} catch (error) {
+			if (error instanceof IndexGone) gone = true;
+			else findings.error(key, unlessUnreadable(error));
+		}
+		work.onBytes(sizeBytes);
+	}
+	return gone;
 }
 
 /** Throws `format_damaged`, {@link IndexGone}. */

@@ -11,7 +11,7 @@ import { announceImport } from '../../repository/import/intent.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { ImportIndex } from '../../repository/index/import-index.ts';
 import { IndexDraft } from '../../repository/index/index-draft.ts';
-import { readPackFooter } from '../../repository/pack-footers.ts';
+import { allPackFooters, readPackFooter } from '../../repository/pack-footers.ts';
 import { listPins, pinPoint } from '../../repository/pins.ts';
 import { readPoint } from '../../repository/points.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
@@ -251,6 +251,26 @@ test('`verifyRepository` reads indexes whole, and names one of other chunks than
 		(await unindexed()).filter(line => line.includes(data) || line.includes(indexId)),
 		[`damage format_damaged ${keys.index(indexId)}`, `notice index_superseded ${keys.index(indexId)}`],
 	);
+});
+
+test('`verifyRepository` beside an import that merges indexes calls no pack one without an index', async () => {
+	const { repository, store } = await repositoryWithPoints();
+	const whole = new IndexDraft();
+	const sizes = new Map((await collect(store.list(keys.packs))).map(({ key, sizeBytes }) => [key, sizeBytes]));
+	for await (const footer of allPackFooters(store, ({ error }) => assert.fail(error)))
+		whole.add({ footer, sizeBytes: sizes.get(keys.pack(footer.packId)) ?? assert.fail() });
+	let reads = 0;
+	const merging = hookedStore(store, async (call, key) => {
+		// The listing of indexes has been made when the first of it is read.
+		if (call !== 'read' || !key.startsWith(keys.indexes) || reads++ > 0) return;
+		const merged = (await collect(store.list(keys.indexes))).map(one => one.key);
+		await whole.write(
+			store,
+			merged.map(one => one.slice(keys.indexes.length)),
+		);
+		for (const one of merged) await store.delete(one);
+	});
+	assert.deepEqual((await verifyRepository({ ...repository, store: merging })).findings, []);
 });
 
 test('`verifyRepository` reads journals, and tells of those that nothing announces', async () => {
