@@ -4,6 +4,7 @@ import { journalOfKey, keys } from '../format/keys.ts';
 import { limits } from '../format/limits.ts';
 import { type ImportIntent, readIntent } from '../import/intent.ts';
 import { readObject } from '../read-object.ts';
+import { isStored } from '../stored-header.ts';
 import { unlessUnreadable } from './small-objects.ts';
 import type { Verification } from './verification.ts';
 
@@ -19,7 +20,7 @@ export async function verifyJournals(work: Verification): Promise<void> {
 		if (journal === undefined) continue;
 		if (journal.importId !== importId) {
 			importId = journal.importId;
-			intent = await intentOf(work, importId);
+			intent = await intentOf(work, importId, key);
 		}
 		try {
 			const bytes = await readObject(repository.store, key, { maxBytes: limits.journalBytes, signal });
@@ -33,10 +34,12 @@ export async function verifyJournals(work: Verification): Promise<void> {
 async function intentOf(
 	{ repository: { store }, findings, signal }: Verification,
 	importId: string,
+	key: string,
 ): Promise<ImportIntent | undefined> {
 	try {
 		const intent = await readIntent(store, importId, signal);
-		if (intent === undefined)
+		// An import that ends takes its journal away first: one that is there still was left.
+		if (intent === undefined && (await isStored(store, key, signal)))
 			findings.notice(
 				keys.journalOf(importId),
 				'journal_left',

@@ -273,6 +273,16 @@ test('`verifyRepository` beside an import that merges indexes calls no pack one 
 	assert.deepEqual((await verifyRepository({ ...repository, store: merging })).findings, []);
 });
 
+test('`verifyRepository` beside an import that ends tells of no journal that was left', async () => {
+	const { repository, store } = await repositoryWithPoints();
+	const importId = '1b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11';
+	await store.putExclusive(keys.journal(importId, 0), Buffer.from('journal'));
+	const ending = hookedStore(store, async (_call, key) => {
+		if (key === keys.intent(importId)) await store.delete(keys.journal(importId, 0));
+	});
+	assert.deepEqual(await findings({ ...repository, store: ending }), []);
+});
+
 test('`verifyRepository` reads journals, and tells of those that nothing announces', async () => {
 	const { repository, store } = await repositoryWithPoints();
 	const importId = '1b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11';
