@@ -2,7 +2,7 @@ import { RouseError } from '../model/errors.ts';
 import { keys } from './format/keys.ts';
 import type { Store } from './store/contract.ts';
 
-/** Features that this program knows, as they stand below `features/`: none are defined yet. */
+/** Features that this program knows, by their keys: none are defined yet. */
 const known: ReadonlySet<string> = new Set();
 
 /** Folders below `features/`: what an older program must not do any more (docs/format.md, "Features"). */
