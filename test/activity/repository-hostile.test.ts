@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { keys } from '../../repository/format/keys.ts';
@@ -120,11 +120,12 @@ test('names that no key has are not seen', async t => {
 	const long = 'x'.repeat(250);
 	for (const name of ['we\u001b[2Jb', 'ü', 'a b', '-x\u202e', long]) {
 		await mkdir(join(directory, 'points', name, long), { recursive: true });
-		for (const file of [time, join(long, time)]) await writeFile(join(directory, 'points', name, file), '');
+		const point = basename(keys.point('web01', time));
+		for (const file of [point, join(long, point)]) await writeFile(join(directory, 'points', name, file), '');
 	}
 	assert.deepEqual(await listMachines(repository), ['web01']);
 	const listed = await collect(repository.store.list(''));
-	assert.ok(listed.every(({ key }) => /^[\w.:/-]{1,512}$/.test(key)));
+	assert.ok(listed.every(({ key }) => /^[\w./-]{1,512}$/.test(key)));
 	await repository.store.close();
 });
 
