@@ -115,9 +115,11 @@ export class DirectChunkSource implements ChunkSource {
 	): AsyncGenerator<StoredChunk> {
 		const places = await this.#footers.locate(refs, { everywhere: everywhere ? 'indexed' : false, signal });
 		for (const ref of refs) {
-			let looked = await this.#lookAtAll(ref, places.get(ref.digest) ?? [], signal);
-			if (everywhere && looked.right === undefined) {
-				// What no index knows may still be in a pack: its footer says so, among thousands.
+			const known = places.get(ref.digest) ?? [];
+			let looked = await this.#lookAtAll(ref, known, signal);
+			// What no index knows may still be in a pack: its footer says so, among thousands. Without another place known
+			// all of them were asked just now.
+			if (everywhere && looked.right === undefined && known.some(place => !isAt(ref, place))) {
 				const all = await this.#footers.locate([ref], { everywhere: true, signal });
 				looked = await this.#lookAtAll(ref, all.get(ref.digest) ?? [], signal);
 			}
@@ -215,8 +217,11 @@ function runsOf(
  * last, but they come: a mark may be wrong.
  */
 function candidatesOf(wanted: ChunkRef, places: readonly ChunkPlace[], bad: BadPlaces): Candidate[] {
-	const isWanted = ({ ref }: ChunkPlace) =>
-		ref.packId === wanted.packId && ref.offsetBytes === wanted.offsetBytes && ref.storedBytes === wanted.storedBytes;
-	const all: Candidate[] = places.some(isWanted) ? [...places] : [{ ref: wanted }, ...places];
+	const isNamed = places.some(place => isAt(wanted, place));
+	const all: Candidate[] = isNamed ? [...places] : [{ ref: wanted }, ...places];
 	return [...all.filter(({ ref }) => !bad.has(ref)), ...all.filter(({ ref }) => bad.has(ref))];
+}
+
+function isAt({ packId, offsetBytes, storedBytes }: ChunkRef, { ref }: ChunkPlace): boolean {
+	return ref.packId === packId && ref.offsetBytes === offsetBytes && ref.storedBytes === storedBytes;
 }

@@ -9,6 +9,7 @@ import { keys } from '../../repository/format/keys.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { planReads } from '../../repository/read-plan.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { hookedStore } from '../equipment/hooked-store.ts';
 import { DamagingStore, noise } from '../equipment/repositories.ts';
 import { storedChunk } from '../equipment/stored-chunk.ts';
 import { TestClock } from '../equipment/test-clock.ts';
@@ -155,6 +156,18 @@ test('`VerifiedChunks.fetchOne` of a chunk that is damaged everywhere is `chunk_
 	});
 	await store.repair(keys.pack(ref.packId));
 	assert.deepEqual(await fetchOne(source, ref), raw);
+});
+
+test('`DirectChunkSource.fetch` of a chunk that is lost asks the footers of all packs once', async () => {
+	const { store, chunks } = await storeWith(many);
+	const { ref } = chunks[7] ?? assert.fail();
+	await store.flipByte(keys.pack(ref.packId), ref.offsetBytes + 100);
+	let passes = 0;
+	const counting = hookedStore(store, async (call, prefix) => {
+		if (call === 'list' && prefix === keys.packs) passes++;
+	});
+	await assert.rejects(fetchOne(new DirectChunkSource(counting), ref), { code: 'chunk_bad' });
+	assert.equal(passes, 1);
 });
 
 test('`DirectChunkSource.fetch` gives what comes before a chunk that no pack has, then throws `chunk_missing`', async () => {
