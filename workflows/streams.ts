@@ -57,6 +57,8 @@ async function paused(run: Run, isOver: () => boolean): Promise<boolean> {
 		if (error instanceof Interruption && error.why === 'stale') return false;
 		const document = documentOf(error);
 		if (error instanceof Interruption || error instanceof DeterminismViolationError || isBehind(document)) throw error;
+		// Its files are gone: a host that has nothing of it copies nothing for it.
+		if (document.code === 'recovery_unknown') return true;
 		log.warn('the copy could not be paused: its stream stays held', { ...document });
 		return false;
 	}

@@ -121,6 +121,14 @@ test('a host that refuses to pause keeps the stream until somebody says `retry`'
 	assert.deepEqual(await returned(site), []);
 });
 
+test('a host that has nothing of the recovery any more has paused it: the stream goes back', async () => {
+	const site = await copying(sandbox);
+	const { run } = site;
+	await run.fail('migrateChunks', 'recovery_unknown');
+	await run.fail('pauseMigration', 'recovery_unknown');
+	assert.deepEqual([parkedBy(run), await returned(site)], ['recovery_unknown', ['migrate']]);
+});
+
 test('a host that is further than this workflow is told nothing before somebody has looked', async () => {
 	const site = await copying(sandbox);
 	await site.run.fail('migrateChunks', 'generation_stale', 'it is further', { generation: 99 });
