@@ -12,7 +12,6 @@ import { pageMapOf } from '../../repository/format/page-map.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
 import { mapOrdered } from '../../repository/import/map-ordered.ts';
-import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { segmentsOf } from '../../repository/import/segments.ts';
 import { readPoint } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -26,7 +25,6 @@ import {
 	SparseSource,
 	wholeSource,
 } from '../equipment/repositories.ts';
-import { WatchedStore } from '../equipment/mortal-store.ts';
 import { sampleConfig } from '../equipment/sample-config.ts';
 
 const first = '2026-11-20T03:00:00.000Z';
@@ -246,52 +244,6 @@ test('`importMachine` tells of a pack with a damaged footer and stores its chunk
 	assert.equal(result.unreadablePacks.length, 1);
 	assert.ok(packs.includes(keys.pack(result.unreadablePacks[0] ?? '')));
 	assert.deepEqual(await readBack(repository, second), disk);
-});
-
-test('`importMachine` onto a point whose root page is damaged looks for that page once, and not for each chunk', async () => {
-	const store = new DamagingStore();
-	const repository = await memoryRepository(4096, store);
-	// Apart from each other, so that each is a read of its own.
-	const pieces = Array.from({ length: 30 }, (_, seed) => ({ offsetBytes: seed * 3 * 4096, bytes: noise(4096, seed) }));
-	const source = () => new SparseSource(90 * 4096, pieces);
-	await importDisks(repository, [source()]);
-	const before = await readBack(repository);
-	const { root } = await imageOf(repository);
-	assert.ok(root);
-	await store.flipByte(keys.pack(root.packId), root.offsetBytes + 100);
-	let looks = 0;
-	const calls = {
-		before: async (call: string) => {
-			if (call === `read ${keys.pack(root.packId)}`) looks++;
-		},
-		after: async () => {},
-	};
-	const watched = { ...repository, store: new WatchedStore(store, calls) };
-	const { newBytes } = await importDisks(watched, [source()], { time: second });
-	assert.equal(newBytes, 0, 'the chunks are known all the same');
-	assert.ok(looks < 20, `its pack was read ${looks} times for 30 chunks`);
-	assert.deepEqual(await readBack(repository, second), before);
-});
-
-test('`importMachine` does not rely on the place of a page that it read from another one', async () => {
-	const store = new DamagingStore();
-	const repository = await memoryRepository(4096, store);
-	const disk = noise(60_000, 1);
-	const rootOf = async (machine: string) => {
-		await importDisks(repository, [wholeSource(disk)], { machine });
-		const { root } = (await readPoint(repository, machine, first)).manifest.disks[0] ?? {};
-		return root ?? assert.fail();
-	};
-	const { digest, packId, offsetBytes, storedBytes } = await rootOf('web01');
-	const packs = new PackWriter(store, { kind: 'page', packBytes: 1e6 });
-	const pack = store.bytesOf(keys.pack(packId));
-	await packs.append(digest, pack.subarray(offsetBytes, offsetBytes + storedBytes), 1);
-	await packs.flush();
-	const chosen = await rootOf('web02');
-	await store.flipByte(keys.pack(chosen.packId), chosen.offsetBytes + 100);
-	const other = await rootOf('web03');
-	assert.equal(other.digest, digest);
-	assert.notDeepEqual(other, chosen);
 });
 
 test('`importMachine` tells progress from nothing to all of each disk, and never back', async () => {
