@@ -9,11 +9,18 @@ import type { VerifiedChunks } from '../verified-chunks.ts';
 import type { ChunkPosition } from './chunk-storer.ts';
 
 /**
+ * A point with so many is not asked any more: for each one all packs of the repository were looked at, and what it would tell
+ * the indexes do.
+ */
+const maxDamagedPages = 8;
+
+/**
  * The machine's latest point that can be read, position by position: what did not change since then is found there without an
  * index, and with the place that its pages have.
  */
 export class BasePoint {
-	readonly #disks: readonly (DiskReader | undefined)[];
+	#disks: readonly (DiskReader | undefined)[];
+	readonly #damage = new Set<RouseError>();
 
 	private constructor(disks: readonly (DiskReader | undefined)[]) {
 		this.#disks = disks;
@@ -53,8 +60,15 @@ export class BasePoint {
 			const entry = await reader.entryAt({ height, number }, { signal });
 			return entry !== undefined && entry !== 'zero' && entry.digest === digest.toString('hex') ? entry : undefined;
 		} catch (error) {
-			if (isDamage(error)) return undefined;
-			throw error;
+			if (!isDamage(error)) throw error;
+			this.#noteDamage(error);
+			return undefined;
 		}
+	}
+
+	/** The same page is the same error: the readers remember it. */
+	#noteDamage(error: RouseError): void {
+		this.#damage.add(error);
+		if (this.#damage.size >= maxDamagedPages) this.#disks = [];
 	}
 }

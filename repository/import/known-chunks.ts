@@ -1,8 +1,9 @@
 import type { ChunkRef } from '../../model/chunk.ts';
 import type { BadPlaces } from '../bad-places.ts';
-import { isChunkDamage } from '../damage.ts';
 import type { IndexedChunks } from '../index/indexed-chunks.ts';
-import type { VerifiedChunks } from '../verified-chunks.ts';
+import { lookAtPlace } from '../look-at-place.ts';
+import type { Store } from '../store/contract.ts';
+import { hasHeader } from '../stored-header.ts';
 import type { BasePoint } from './base-point.ts';
 import type { ChunkPosition, KnownChunks } from './chunk-storer.ts';
 
@@ -39,38 +40,39 @@ export class RepositoryChunks implements KnownChunks {
 	}
 }
 
-/** Pages that are known are read again before they are relied on: one bad page hides a thousand chunks. */
+/**
+ * Pages that are known are read again before they are relied on: one bad page hides a thousand chunks. At their places alone: what
+ * looks for one elsewhere asks all packs of the repository, and a page that is lost is made anew here.
+ */
 export class ReadPages implements KnownChunks {
 	readonly #known: KnownChunks;
-	readonly #chunks: VerifiedChunks;
+	readonly #store: Store;
 	readonly #bad: BadPlaces;
 	readonly #signal: AbortSignal | undefined;
 
-	/** `bad`: where what reads the chunks marks bad places. */
-	constructor(known: KnownChunks, chunks: VerifiedChunks, bad: BadPlaces, signal?: AbortSignal) {
+	constructor(known: KnownChunks, { store, bad, signal }: { store: Store; bad: BadPlaces; signal?: AbortSignal }) {
 		this.#known = known;
-		this.#chunks = chunks;
+		this.#store = store;
 		this.#bad = bad;
 		this.#signal = signal;
 	}
 
 	async inBase(digest: Buffer, position: ChunkPosition, rawBytes: number): Promise<ChunkRef | undefined> {
-		return this.#ifGood(await this.#known.inBase(digest, position, rawBytes), rawBytes);
+		return this.#ifGood(await this.#known.inBase(digest, position, rawBytes));
 	}
 
 	async anywhere(digest: Buffer, rawBytes: number): Promise<ChunkRef | undefined> {
-		return this.#ifGood(await this.#known.anywhere(digest, rawBytes), rawBytes);
+		return this.#ifGood(await this.#known.anywhere(digest, rawBytes));
 	}
 
-	async #ifGood(ref: ChunkRef | undefined, rawBytes: number): Promise<ChunkRef | undefined> {
+	async #ifGood(ref: ChunkRef | undefined): Promise<ChunkRef | undefined> {
 		if (ref === undefined) return undefined;
-		try {
-			await this.#chunks.fetchOne({ ref, rawBytes, kind: 'page' }, { class: 'migration', signal: this.#signal });
-			// It may have come from another place, because this one does not hold it.
-			return this.#bad.has(ref) ? undefined : ref;
-		} catch (error) {
-			if (isChunkDamage(error)) return undefined;
-			throw error;
-		}
+		const look = async () => lookAtPlace(this.#store, ref, 'page', this.#signal);
+		const first = await look();
+		const last = first.found === 'wrong' ? await look() : first;
+		// A store that is away as a whole marks nothing.
+		if (last.found === 'wrong' && (await hasHeader(this.#store, this.#signal)).there)
+			await this.#bad.mark(ref, last.damage.message);
+		return last.found === 'right' ? ref : undefined;
 	}
 }

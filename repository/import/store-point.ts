@@ -90,7 +90,7 @@ async function openWorkshop(plan: ImportPlan, journal: ImportJournal, signal: Ab
 		...common,
 		kind: 'page',
 		frameSizeBytes: pageFrameBytes,
-		known: new ReadPages(known, chunks, bad, signal),
+		known: new ReadPages(known, { store, bad, signal }),
 		// A page pack comes after every data pack that one of its pages refers to.
 		before: () => data.flush(),
 	});

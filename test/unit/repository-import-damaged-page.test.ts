@@ -3,11 +3,13 @@ import { test } from 'node:test';
 import type { ChunkRef } from '../../model/chunk.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
+import { allPackFooters } from '../../repository/pack-footers.ts';
 import { readPoint } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { verifyPoint } from '../../repository/verify.ts';
 import { WatchedStore } from '../equipment/mortal-store.ts';
 import {
+	collect,
 	DamagingStore,
 	importDisks,
 	memoryRepository,
@@ -53,6 +55,39 @@ test('`importMachine` onto a point whose root page is damaged looks for that pag
 	assert.equal(newBytes, 0, 'the chunks are known all the same');
 	assert.ok(looks < 20, `its pack was read ${looks} times for 30 chunks`);
 	assert.equal(await contentOf(repository, second), before);
+});
+
+test('`importMachine` onto a point that has lost its pages looks for some of them, and leaves the rest to the indexes', async () => {
+	const store = new DamagingStore();
+	const repository = await memoryRepository(4096, store);
+	// One chunk under each of 30 pages.
+	const pieces = Array.from({ length: 30 }, (_, seed) => ({ offsetBytes: seed * 2 ** 22, bytes: noise(4096, seed) }));
+	const source = () => new SparseSource(30 * 2 ** 22, pieces);
+	await importDisks(repository, [source()]);
+	const before = await contentOf(repository, first);
+	const root = await rootOf(repository, 'web01', first);
+	const leaves: string[] = [];
+	for (const { packId, kind, chunks } of await collect(allPackFooters(store, () => {})))
+		for (const { digest, offsetBytes } of kind === 'page' ? chunks : [])
+			if (digest !== root.digest) {
+				leaves.push(digest);
+				const bytes = store.bytesOf(keys.pack(packId));
+				await store.read(keys.pack(packId), 0, bytes); // as the page before this one has left it
+				await store.replace(keys.pack(packId), bytes.fill(0, offsetBytes + 50, offsetBytes + 60));
+			}
+	assert.equal(leaves.length, 30);
+	let listings = 0;
+	const calls = {
+		before: async (call: string) => {
+			if (call === `list ${keys.packs}`) listings++;
+		},
+		after: async () => {},
+	};
+	const watched = { ...repository, store: new WatchedStore(store, calls) };
+	const { newBytes } = await importDisks(watched, [source()], { time: second });
+	assert.equal(newBytes, 0, 'the chunks are known all the same');
+	assert.equal(await contentOf(repository, second), before);
+	assert.ok(listings < 30, `all packs were listed ${listings} times`);
 });
 
 test('`importMachine` does not rely on the place of a page that it read from another one', async () => {
