@@ -1,5 +1,5 @@
 import { isErrno } from './durable-file.ts';
-import { processStartTicks } from './process-lock.ts';
+import { processStartTicks, processStatus } from './process-lock.ts';
 
 /** USER_HZ, in which /proc tells start times: 100 on every architecture that Node runs on. proc_pid_stat(5). */
 const tickMs = 10;
@@ -13,8 +13,11 @@ const slackMs = 1_000;
  */
 export async function hasEnded(pid: number, at: Date): Promise<boolean> {
 	if (!isThere(pid)) return true;
-	const startedAt = await startOf(pid);
-	return startedAt !== undefined && startedAt > at.getTime() + slackMs;
+	const status = await processStatus(pid);
+	if (status === undefined) return false;
+	const startedAt = await startOf(status.startTicks);
+	// In a container there may be nobody who takes note of a process that has ended.
+	return status.ended || (startedAt !== undefined && startedAt > at.getTime() + slackMs);
 }
 
 function isThere(pid: number): boolean {
@@ -27,10 +30,9 @@ function isThere(pid: number): boolean {
 	}
 }
 
-/** Since 1970; undefined where /proc hides it. Counted from the start of this process, which both clocks know. */
-async function startOf(pid: number): Promise<number | undefined> {
-	const ticks = await processStartTicks(pid);
+/** Since 1970. Counted from the start of this process, which both clocks know. */
+async function startOf(ticks: string): Promise<number | undefined> {
 	const ownTicks = await processStartTicks(process.pid);
-	if (ticks === undefined || ownTicks === undefined) return undefined;
+	if (ownTicks === undefined) return undefined;
 	return performance.timeOrigin + (Number(ticks) - Number(ownTicks)) * tickMs;
 }

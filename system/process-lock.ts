@@ -100,7 +100,8 @@ export async function processStartTicks(pid: number): Promise<string | undefined
 	return status && !status.ended ? status.startTicks : undefined;
 }
 
-async function processStatus(pid: number): Promise<{ startTicks: string; ended: boolean } | undefined> {
+/** `ended`: a zombie, of whom its parent has not taken note yet. Undefined for none, or where /proc hides it. */
+export async function processStatus(pid: number): Promise<{ startTicks: string; ended: boolean } | undefined> {
 	try {
 		const text = await readFile(`/proc/${pid}/stat`, 'latin1');
 		// The command's name is in parentheses and may hold anything: fields are counted from the last ")".

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
@@ -7,6 +9,7 @@ import { announceImport, type ImportScope, readIntent } from '../../repository/i
 import { removeImport, removeLeftJournals } from '../../repository/import/remove-import.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import { hasEnded } from '../../system/has-ended.ts';
+import { waitFor } from '../../system/wait.ts';
 import { collect, DamagingStore, LosingStore } from '../equipment/repositories.ts';
 
 const importId = '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11';
@@ -122,6 +125,16 @@ test('`hasEnded` knows a process by its pid and by when it was there', async () 
 	assert.equal(await hasEnded(2 ** 22 + 1, new Date()), true);
 	const beforeUs = new Date(performance.timeOrigin - 60_000);
 	assert.equal(await hasEnded(process.pid, beforeUs), true);
+});
+
+test('`hasEnded` takes a zombie for what it is', async t => {
+	// What sh becomes waits for no child.
+	const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
+	t.after(() => parent.kill());
+	const [said] = await once(parent.stdout, 'data');
+	const pid = Number(String(said));
+	await waitFor('it to end', async () => hasEnded(pid, new Date()), { timeoutMs: 20_000, everyMs: 10 });
+	assert.equal(process.kill(pid, 0), true, 'it is there');
 });
 
 test('`removeImport` removes the journal from its end on, and then the intent', async () => {
