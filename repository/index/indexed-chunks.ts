@@ -47,9 +47,9 @@ export class IndexedChunks {
 	async find(digest: Buffer, usable: (ref: ChunkRef) => boolean, signal?: AbortSignal): Promise<ChunkRef | undefined> {
 		const recent = this.#recent.find(digest, usable);
 		if (recent !== undefined) return recent;
-		const hex = digest.toString('hex');
 		const asked = new Set<string>();
 		for await (const { packId, packBytes, offsetBytes, storedBytes } of this.#indexes.find(digest, signal)) {
+			const hex = digest.toString('hex'); // not for chunks that are new
 			// Its footer tells of all places that the pack has of this chunk.
 			if (asked.has(packId) || !usable({ digest: hex, packId, offsetBytes, storedBytes })) continue;
 			asked.add(packId);
