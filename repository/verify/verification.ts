@@ -13,7 +13,7 @@ export interface Verification {
 	suspects: Suspects;
 	/** Bytes of packs and indexes that are done with. */
 	onBytes: (bytes: number) => void;
-	/** Whether a mark or an index may be taken away, and is to be. */
+	/** Whether marks that are wrong are to be taken away. */
 	clear: boolean;
 	signal?: AbortSignal | undefined;
 }
