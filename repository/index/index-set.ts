@@ -135,6 +135,8 @@ export class IndexSet {
 			else if (found instanceof RouseError) damaged.set(indexId, found);
 			else opened.set(indexId, found);
 		}
+		// Found by whoever read it while this was listing.
+		for (const [indexId, error] of this.#damaged) if (opened.delete(indexId)) damaged.set(indexId, error);
 		const superseded = supersededIn(opened);
 		this.#leftOver = [...superseded].filter(indexId => listed.has(indexId));
 		for (const indexId of superseded) {

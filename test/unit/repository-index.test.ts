@@ -238,8 +238,8 @@ test('`ImportIndex.begin` lists indexes once more before it believes that a pack
 	assert.ok(await indexed.find(Buffer.from(digestNumber(2), 'hex'), () => true));
 });
 
-test('buckets that fall are damage, named at the first look into them', async () => {
-	const store = new MemoryStore();
+/** Of seventy chunks, each of which is damage to look for where tables are not kept. */
+async function writeFallingBuckets(store: Store): Promise<string> {
 	const indexId = await writeOne(store, [Array.from({ length: 70 }, (_, number) => number)]);
 	const bytes = Buffer.alloc((await store.size(keys.index(indexId))) ?? 0);
 	await store.read(keys.index(indexId), 0, bytes);
@@ -248,10 +248,30 @@ test('buckets that fall are damage, named at the first look into them', async ()
 	bytes.writeUInt32LE(71, bucketsAt + 8);
 	await store.delete(keys.index(indexId));
 	await store.putExclusive(keys.index(indexId), bytes);
+	return indexId;
+}
+
+test('buckets that fall are damage, named at the first look into them', async () => {
+	const store = new MemoryStore();
+	const indexId = await writeFallingBuckets(store);
 	const indexes = await openSet(store, 0);
 	for (let number = 0; number < 70; number += 1) assert.deepEqual(await found(indexes, number), []);
 	assert.deepEqual([...indexes.damaged.keys()], [indexId]);
 	assert.deepEqual([...(await openSet(store)).damaged.keys()], [indexId]);
+});
+
+test('damage that is found while indexes are listed again stays known', async () => {
+	const store = new MemoryStore();
+	const damaged = await writeFallingBuckets(store);
+	let later = '';
+	const hooked = hookedStore(store, async (call, key) => {
+		if (call === 'read' && later !== '' && key === keys.index(later)) await found(indexes, 0);
+	});
+	const indexes = await openSet(hooked, 0);
+	while (later < damaged) later = await writeOne(store, [[100]]);
+	await indexes.refresh();
+	assert.deepEqual([...indexes.damaged.keys()], [damaged]);
+	assert.ok(indexes.live.every(({ indexId }) => indexId !== damaged));
 });
 
 test('an index that has one chunk at a thousand places of a pack costs one look at its footer', async () => {
