@@ -2,7 +2,7 @@
  * An import into a repository of many chunks, as far as the index goes: `node bench/import-index/main.ts [CHUNKS]
  * [CHUNKS_PER_PACK] [ROUNDS]`. The indexes are written by our own writer from digests that are made up; of the packs only the
  * names are there, and what a footer would say is computed. Prints JSON: opening, 100,000 chunks that are new, 100,000 that
- * are known, pack by pack, 2,000 that are known and each in another pack; and the peak memory of the process.
+ * are known, pack by pack, 300 that are known and each in another pack; and the peak memory of the process.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
