@@ -49,8 +49,10 @@ async function verifyUnseen(work: Verification, prints: PackPrints, { superseded
 		seen.add(indexId);
 		try {
 			const reader = await IndexReader.open(repository.store, { indexId, sizeBytes }, signal);
-			for (const id of await reader.superseded(signal)) superseded.set(id, indexId);
+			const stoodFor = await reader.superseded(signal);
 			await verifyIndex(reader, prints, signal);
+			// One that is damaged stands for no other.
+			for (const id of stoodFor) superseded.set(id, indexId);
 		} catch (error) {
 			if (error instanceof IndexGone) gone = true;
 			else findings.error(key, unlessUnreadable(error));

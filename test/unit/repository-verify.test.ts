@@ -246,11 +246,12 @@ test('`verifyRepository` reads indexes whole, and names one of other chunks than
 	assert.deepEqual(await unindexed(), [`damage format_damaged ${keys.index(indexId)}`, ...packs]);
 	const right = new IndexDraft();
 	right.add({ footer, sizeBytes });
-	await right.write(store, [indexId]);
-	assert.deepEqual(
-		(await unindexed()).filter(line => line.includes(data) || line.includes(indexId)),
-		[`damage format_damaged ${keys.index(indexId)}`, `notice index_superseded ${keys.index(indexId)}`],
-	);
+	const rightId = await right.write(store, [indexId]);
+	const ofThese = async () => (await unindexed()).filter(line => line.includes(data) || line.includes(indexId));
+	const wrong = `damage format_damaged ${keys.index(indexId)}`;
+	assert.deepEqual(await ofThese(), [wrong, `notice index_superseded ${keys.index(indexId)}`]);
+	await store.flipByte(keys.index(rightId), 20); // one that is damaged stands for no other
+	assert.deepEqual(await ofThese(), [wrong, `notice pack_unindexed ${data}`]);
 });
 
 test('`verifyRepository` beside an import that merges indexes calls no pack one without an index', async () => {
