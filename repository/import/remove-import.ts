@@ -30,4 +30,5 @@ async function removeJournal(store: Store, importId: string): Promise<void> {
 	for await (const { key } of store.list(keys.journalOf(importId))) objects.push(key);
 	// From the last on: what is left of one that is cut off is a journal still.
 	for (const key of objects.toReversed()) await store.delete(key);
+	await store.forget?.(keys.journalOf(importId));
 }

@@ -51,6 +51,11 @@ export interface Store {
 	leftovers?(signal?: AbortSignal): AsyncIterable<StoredObject>;
 	/** Durable when it returns. Deleting what is not there succeeds. */
 	delete(key: string): Promise<void>;
+	/**
+	 * Nothing is put under this prefix (ending with "/") any more: what the store has of it beside objects may go, as well as that
+	 * can be done. Absent where there is no such thing.
+	 */
+	forget?(prefix: string): Promise<void>;
 	/** Frees what it holds; idempotent. Nothing may be called afterwards. */
 	close(): Promise<void>;
 }

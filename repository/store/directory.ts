@@ -1,4 +1,4 @@
-import { type FileHandle, lstat, opendir, realpath } from 'node:fs/promises';
+import { type FileHandle, lstat, opendir, realpath, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { exactBytes } from '../../model/format-bytes.ts';
@@ -116,7 +116,7 @@ export class DirectoryStore implements Store {
 	}
 
 	async *leftovers(signal?: AbortSignal): AsyncGenerator<StoredObject> {
-		yield* sized(this.#filesUnder('', name => name.endsWith(temporarySuffix), signal));
+		yield* sized(this.#filesUnder('', isLeftover, signal));
 	}
 
 	async delete(key: string): Promise<void> {
@@ -126,6 +126,25 @@ export class DirectoryStore implements Store {
 		} catch (cause) {
 			if (isAbsence(cause)) return;
 			throw writeFailure(cause, `cannot delete ${path}`);
+		}
+	}
+
+	/**
+	 * Its folder, with what crashes have left in it: whoever lists would go through all that ever were, and a folder holds no more
+	 * than a million names.
+	 */
+	async forget(prefix: string): Promise<void> {
+		const parts = prefix.split('/').slice(0, -1);
+		const name = parts.pop();
+		if (name === undefined) return;
+		this.#settled.delete(join(this.location, ...parts, name));
+		try {
+			await inFolder(this.location, [...parts, name], async folder => {
+				for (const left of await entriesOf(folder, '', isLeftover)) await rm(folder.at(left.name));
+			});
+			await inFolder(this.location, parts, folder => rmdir(folder.at(name)));
+		} catch {
+			// Something is in it all the same, or it is gone.
 		}
 	}
 
@@ -235,6 +254,10 @@ interface Entry {
 /** What a crash left is none. */
 function isObjectName(name: string): boolean {
 	return isKeyPart(name) && !name.endsWith(temporarySuffix);
+}
+
+function isLeftover(name: string): boolean {
+	return name.endsWith(temporarySuffix);
 }
 
 /** Sorted by key. Folders that cannot be of a key are left out. */

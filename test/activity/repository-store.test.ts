@@ -156,6 +156,22 @@ test('what could not be removed, or made durable, leaves no file open', async t 
 	await store.close();
 });
 
+test('`DirectoryStore.forget` removes a folder without objects, which can be made again', async t => {
+	const directory = await temporaryDirectory(t);
+	const store = new DirectoryStore(directory);
+	for (const _ of [1, 2]) {
+		await store.putExclusive('journal/a/0', Buffer.from('x'));
+		await store.forget('journal/a/');
+		assert.equal(await store.size('journal/a/0'), 1);
+		await store.delete('journal/a/0');
+		await writeFile(join(directory, 'journal', 'a', '1.0011.rouse-tmp'), 'half');
+		await store.forget('journal/a/');
+		await store.forget('journal/a/');
+		assert.deepEqual(await readdir(join(directory, 'journal')), []);
+	}
+	await store.close();
+});
+
 test('bytes that the medium has lost are io_failed, and no store that is away', async t => {
 	const directory = await temporaryDirectory(t);
 	const store = new DirectoryStore(directory);
