@@ -9,6 +9,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { decodeChunk } from '../../repository/format/chunk.ts';
+import { mostStoredBytes } from '../../repository/format/frame-table.ts';
 import { readBody } from '../../system/request-body.ts';
 import type { MigratedDisk, Migration } from './migration.ts';
 import { expectRoom } from './room.ts';
@@ -53,7 +54,7 @@ export class OfferServer {
 		const { target } = entry;
 		if (target === undefined || target.failure) return false;
 		if (target.has(chunk)) return true;
-		const stored = await readBody(incoming, entry.disk.image.chunkSizeBytes + 1);
+		const stored = await readBody(incoming, mostStoredBytes(entry.disk.image.chunkSizeBytes));
 		return takeOffer(this.#migration, entry, chunk, stored);
 	}
 

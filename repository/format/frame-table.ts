@@ -28,6 +28,11 @@ export function tableBytes(frames: number): number {
 	return tableHeadBytes + frames * tableEntryBytes;
 }
 
+/** The longest that a chunk of so many bytes can be as it is stored: all of it raw, in the smallest frames. */
+export function mostStoredBytes(rawBytes: number): number {
+	return tableBytes(frameCount(rawBytes, minFrameBytes)) + rawBytes;
+}
+
 export interface StoredFrame {
 	bytes: Buffer;
 	raw: boolean;

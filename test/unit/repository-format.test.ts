@@ -5,7 +5,7 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { type ChunkRef, maxStoredBytes, minStoredBytes } from '../../model/chunk.ts';
 import { decodeChunk, digestChunk, encodeChunk, rawBytesOf } from '../../repository/format/chunk.ts';
-import { assembleStored } from '../../repository/format/frame-table.ts';
+import { assembleStored, mostStoredBytes } from '../../repository/format/frame-table.ts';
 import { magic } from '../../repository/format/magic.ts';
 import { decodePackEnd, encodePackEnd, packEndBytes } from '../../repository/format/pack.ts';
 import { encodePage, Page } from '../../repository/format/page.ts';
@@ -138,6 +138,13 @@ test('`zstdContentBytes` tells the size of frames with a checksum, of several bl
 		[Buffer.alloc(200_000, 7), {}],
 	] as const)
 		assert.equal(zstdContentBytes(zstdCompressSync(bytes, { params, pledgedSrcSize: bytes.length })), bytes.length);
+});
+
+test('`mostStoredBytes` is what a chunk of noise takes in the smallest frames, and bounds every reference', async () => {
+	const raw = noise(100_000, 6);
+	assert.equal((await encoded(raw)).length, mostStoredBytes(raw.length));
+	assert.equal(mostStoredBytes(1 << 24), maxStoredBytes);
+	assert.equal(mostStoredBytes(1), minStoredBytes);
 });
 
 test('`rawBytesOf` of a table with more than a chunk may have is undefined: nobody sets memory aside for it', () => {
