@@ -26,9 +26,14 @@ export async function openHolder(client: Client, name: string): Promise<Holder> 
 	return { workflowId, firstRunId: firstExecutionRunId };
 }
 
-/** What a holder was told, by the names of the signals. */
+/** What a holder was told, by the names of the signals. One that was told twice is one: whoever told it may have died before he could say so. */
 export async function heardBy(client: Client, { workflowId, firstRunId }: Holder): Promise<string[]> {
 	const { events } = await client.workflow.getHandle(workflowId, firstRunId).fetchHistory();
-	const names = (events ?? []).map(event => event.workflowExecutionSignaledEventAttributes?.signalName ?? '');
-	return names.filter(name => name === leaseGrantedSignal.name || name === leaseRevokedSignal.name);
+	const messages = new Map<string, string>();
+	for (const { workflowExecutionSignaledEventAttributes: signal } of events ?? []) {
+		const name = signal?.signalName ?? '';
+		const payload = Buffer.from(signal?.input?.payloads?.[0]?.data ?? []).toString();
+		if (name === leaseGrantedSignal.name || name === leaseRevokedSignal.name) messages.set(`${name} ${payload}`, name);
+	}
+	return [...messages.values()];
 }

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { rouse } from '../equipment/command-line.ts';
+import { canonicalJson } from '../../repository/format/sealed-json.ts';
+import { sha256Of } from '../../repository/format/sha256.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { sampleDisk } from '../equipment/stored-disk.ts';
 
@@ -38,8 +40,10 @@ test('what a recovery cannot be started from is refused by code, with the exit c
 	await here.answer('repo', 'init', newer);
 	assert.deepEqual(await refused(...start, 'web01@latest', '--repo', newer), ['repository_unknown', 10]);
 	await here.answer('repo', 'add', 'newer', newer);
-	const header = await readFile(join(newer, 'rouse-repository'), 'utf8');
-	await writeFile(join(newer, 'rouse-repository'), header.replace(/"version":\s*0/, '"version":1'));
+	const { checksum: _, ...header } = JSON.parse(await readFile(join(newer, 'rouse-repository'), 'utf8'));
+	const later = { ...header, version: 2 };
+	const checksum = sha256Of(Buffer.from(canonicalJson(later)));
+	await writeFile(join(newer, 'rouse-repository'), canonicalJson({ ...later, checksum }));
 	assert.deepEqual(await refused(...start, 'web01@latest', '--repo', newer), ['repository_unsupported', 10]);
 
 	// A failure before power-on leaves the name free: the same name starts from another point.

@@ -3,11 +3,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { NativeConnection, Worker } from '@temporalio/worker';
+import { createBrokerActivities } from '../../activities/broker-activities.ts';
 import { Broker } from '../../client/broker.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { type Holder, requestIdOf } from '../../model/broker.ts';
 import { waitFor } from '../../system/wait.ts';
 import { workflowBundle } from '../../workers/bundle.ts';
+import { siteWorkflows } from '../../workers/site-workflows.ts';
 import { acquireSignal, brokerViewQuery, brokerWorkflowId, releaseSignal } from '../../workflows/broker-contracts.ts';
 import { taskQueues } from '../../workflows/contracts.ts';
 import { BrokerSite, leaseRequest } from '../equipment/broker-site.ts';
@@ -162,7 +164,15 @@ async function startOtherVersion(): Promise<{ end: () => Promise<void> }> {
 	const connection = await NativeConnection.connect({ address });
 	const { code } = await workflowBundle(place.installation.cacheDirectory);
 	const workflows = { code: `// another version\n${code}` };
-	const own = await Worker.create({ connection, namespace, taskQueue: taskQueues.control, workflowBundle: workflows });
+	// All grants are told by an activity.
+	const activities = createBrokerActivities(siteWorkflows(temporal.client, async () => []));
+	const own = await Worker.create({
+		connection,
+		namespace,
+		taskQueue: taskQueues.control,
+		workflowBundle: workflows,
+		activities,
+	});
 	const running = own.run();
 	return {
 		async end() {
