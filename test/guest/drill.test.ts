@@ -30,7 +30,7 @@ test('a drill on QEMU brings a picture of the screen, what was read, and leaves 
 	const [tiny] = machines;
 	assert.ok(tiny);
 	assert.deepEqual([tiny.passed, tiny.discarded, tiny.tests.map(({ passed }) => passed)], [true, true, [true]]);
-	assert.match(tiny.tests[0]?.output ?? '', /up\n/);
+	assert.match(tiny.tests[0]?.output ?? '', /up/); // its line may not have ended by then
 	assert.ok((tiny.readBytes ?? 0) > 0, 'its boot sector came from the repository');
 	const png = Buffer.from(tiny.screenshot ?? '', 'base64');
 	assert.equal(png.subarray(1, 4).toString('latin1'), 'PNG', tiny.screenshotReason ?? '');
