@@ -1,5 +1,6 @@
 import type { ChunkRef } from '../../model/chunk.ts';
-import { digestChunk, encodeChunk } from '../format/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
+import { type DigestedChunk, digestChunk, encodeChunk } from '../format/chunk.ts';
 import type { ChunkKind } from '../format/frame-table.ts';
 import type { Store } from '../store/contract.ts';
 import { PackWriter, type StoredPack } from './pack-writer.ts';
@@ -47,8 +48,8 @@ export class ChunkStorer {
 	readonly #options: ChunkStorerOptions;
 	readonly #packs: PackWriter;
 	readonly #own = new StoredChunks();
-	/** New chunks that are not stored yet, by digest in hex. */
-	readonly #underWay = new Map<string, PreparedChunk>();
+	/** Chunks that are new to the base and to this import and not stored yet, by digest in hex. */
+	readonly #underWay = new Map<string, Promise<PreparedChunk>>();
 	/** Bytes, before compression, of chunks that were not known. */
 	newBytes = 0;
 
@@ -73,8 +74,8 @@ export class ChunkStorer {
 	}
 
 	/**
-	 * Looks the chunk up and compresses it when it is new. May run for several chunks at once; of two equal ones the
-	 * first is the new one. `raw` must not change until the promise is settled, and may afterwards.
+	 * Looks the chunk up and compresses it when it is new. May run for several chunks at once; equal ones get the same answer.
+	 * `raw` must not change until the promise is settled, and may afterwards.
 	 */
 	async prepare(raw: Buffer, position: ChunkPosition): Promise<PreparedChunk> {
 		const { kind, frameSizeBytes, known } = this.#options;
@@ -86,14 +87,18 @@ export class ChunkStorer {
 		const own = this.#own.find(digest);
 		if (own !== undefined) return { digest, rawBytes, ref: own };
 		const key = digest.toString('hex');
-		const underWay = this.#underWay.get(key);
-		if (underWay !== undefined) return underWay;
-		// Registered before the next `await`, so that an equal chunk finds it.
-		const prepared: PreparedChunk = { digest, rawBytes };
-		this.#underWay.set(key, prepared);
-		prepared.ref = await known.anywhere(digest, rawBytes);
-		if (prepared.ref === undefined) prepared.stored = await encodeChunk(digested);
-		return prepared;
+		// Registered before the next `await`, so that an equal chunk finds it. That may be one before it on the disk, whose turn in
+		// the base took longer: it waits until there is something to store.
+		const preparing = this.#underWay.get(key) ?? this.#prepareNew(digested);
+		this.#underWay.set(key, preparing);
+		return preparing;
+	}
+
+	async #prepareNew(digested: DigestedChunk): Promise<PreparedChunk> {
+		const { digest, raw } = digested;
+		const ref = await this.#options.known.anywhere(digest, raw.length);
+		const stored = ref === undefined ? await encodeChunk(digested) : undefined;
+		return { digest, rawBytes: raw.length, ref, stored };
 	}
 
 	/** Must be called in the order in which chunks were prepared: so an equal chunk before this one has its place. */
@@ -108,7 +113,8 @@ export class ChunkStorer {
 			this.newBytes += rawBytes;
 		}
 		this.#underWay.delete(hex);
-		if (prepared.ref === undefined) throw new Error(`chunk ${hex} was stored before it was prepared`);
+		if (prepared.ref === undefined)
+			throw new RouseError('internal', `chunk ${hex} was prepared without a place or bytes`);
 		return prepared.ref;
 	}
 
