@@ -4,6 +4,8 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { findIsolation, isolated } from '../keeper/door/isolation.ts';
 import { RouseError } from '../model/errors.ts';
+import { proveZstdHandles } from '../repository/format/zstd-proof.ts';
+import { zstdProofVariable } from '../repository/format/zstd.ts';
 import { checkoutDirectory } from '../system/checkout.ts';
 import type { Context } from './terminal/command.ts';
 
@@ -38,6 +40,7 @@ export async function testFiles(tier: TierName): Promise<string[]> {
 /** Runs Node's test runner; its report goes to our stdout, or to stderr with `--json`. */
 export async function runTier(tier: TierName, files: readonly string[], context: Context): Promise<TierResult> {
 	const startedAt = performance.now();
+	await proveZstdHandles(); // as every supervisor does for its movers
 	const limitMs = tier === 'long' ? longHangsAfterMs : hangsAfterMs;
 	const networks = inOwnNetwork.includes(tier) ? await ownNetworks() : { args: [], env: {} };
 	const atOnce = networks ? tiers[tier] : 1;
@@ -87,5 +90,6 @@ function testEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 	// Nor how the launcher was called: hints are compared as they are without it.
 	const { ROUSE_HOME: _home, ROUSE_REPO: _repository, ROUSE_COMMAND: _called, ...rest } = env;
 	// How busy the disks of this machine are is not what tests are to depend on.
-	return { ROUSE_TEST_LATENCY: 'off', ...rest, PATH: `${join(process.execPath, '..')}:${env['PATH'] ?? ''}` };
+	const zstd = { [zstdProofVariable]: process.env[zstdProofVariable] };
+	return { ROUSE_TEST_LATENCY: 'off', ...rest, ...zstd, PATH: `${join(process.execPath, '..')}:${env['PATH'] ?? ''}` };
 }

@@ -40,6 +40,40 @@ export interface ChunkSource {
 
 export interface StoredChunk {
 	ref: ChunkRef;
-	/** As it lies in the pack: frame byte and body (docs/format.md, "Chunk"). */
+	/** As it lies in the pack: table and frames (docs/format.md, "Chunk"). */
 	stored: Uint8Array;
+}
+
+/** A range is no longer than this, unless it is one chunk. */
+export const maxRangeBytes = 1024 * 1024;
+
+/** Chunks that lie behind each other in a pack, as they come in one piece. */
+export interface StoredRange {
+	/** In the order asked for. */
+	refs: readonly ChunkRef[];
+	/** Of each chunk, in bytes; of one that lies elsewhere it may be another than its reference says. */
+	lengths: readonly number[];
+	/** All of them, one behind the other; valid until the next range is asked for. */
+	bytes: Buffer;
+}
+
+/** For hot paths: nothing is made for each chunk. */
+export interface RangeSource extends ChunkSource {
+	/** As `fetch`, in ranges; what has come before an error or the end of the loop is good all the same. */
+	ranges(
+		refs: readonly PlacedRef[],
+		options: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
+	): AsyncIterable<StoredRange>;
+}
+
+/** The chunks of ranges, one by one. */
+export async function* chunksOf(ranges: AsyncIterable<StoredRange>): AsyncGenerator<StoredChunk, void, undefined> {
+	for await (const { refs, lengths, bytes } of ranges) {
+		let at = 0;
+		for (const [position, ref] of refs.entries()) {
+			const end = at + (lengths[position] ?? 0);
+			yield { ref, stored: bytes.subarray(at, end) };
+			at = end;
+		}
+	}
 }

@@ -2,41 +2,68 @@ import type { ChunkRef } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { BadPlaces } from './bad-places.ts';
-import type { ChunkClass, ChunkSource, StoredChunk } from './chunk-source.ts';
+import {
+	type ChunkClass,
+	chunksOf,
+	maxRangeBytes,
+	type RangeSource,
+	type StoredChunk,
+	type StoredRange,
+} from './chunk-source.ts';
 import { keys } from './format/keys.ts';
 import { isOldPlace, type Look, lookAtPlace, lostBytes } from './look-at-place.ts';
 import { type ChunkPlace, PackFooters } from './pack-footers.ts';
-import { type PlannedRead, planReads } from './read-plan.ts';
+import { ReadBuffers } from './read-buffers.ts';
+import { neighbours, type PlannedRead, planReads } from './read-plan.ts';
 import type { Store } from './store/contract.ts';
 import { expectHeader } from './stored-header.ts';
 import { untilAborted } from './until-aborted.ts';
+
+interface FetchOptions {
+	class: ChunkClass;
+	locate?: boolean;
+	signal?: AbortSignal | undefined;
+}
+
+interface ReadUnderWay {
+	read: PlannedRead;
+	/** Which it fills. */
+	buffer: Buffer;
+	bytes: Promise<Buffer | undefined>;
+}
 
 /** A place that may hold a chunk; nothing says what kind of one when no footer names it. */
 type Candidate = Pick<ChunkPlace, 'ref'> & Partial<ChunkPlace>;
 
 /**
  * Chunks straight from a store. References that lie next to each other are read together, and the next reads are under
- * way while one is being used. Each yielded buffer stays as it is: nothing is written over it. Does not close its store.
+ * way while one is being used. Does not close its store.
  *
  * Places that are marked as bad are tried last. One that it has read twice itself and found wrong it marks: whoever asks may be
  * on another machine, and is not believed.
  */
-export class DirectChunkSource implements ChunkSource {
+export class DirectChunkSource implements RangeSource {
 	readonly #store: Store;
 	readonly #footers: PackFooters;
+	readonly #buffers: ReadBuffers;
 	#bad: Promise<BadPlaces> | undefined;
 
 	/** `bad`: of the same store; without it they are listed at the first request. */
 	constructor(store: Store, clock: Pick<Clock, 'now'> = systemClock, bad?: BadPlaces) {
 		this.#store = store;
 		this.#footers = new PackFooters(store, clock);
+		this.#buffers = new ReadBuffers(store.properties.readBytes);
 		this.#bad = bad && Promise.resolve(bad);
 	}
 
-	async *fetch(
+	fetch(refs: readonly ChunkRef[], options: FetchOptions): AsyncGenerator<StoredChunk, void, undefined> {
+		return chunksOf(this.ranges(refs, options));
+	}
+
+	async *ranges(
 		refs: readonly ChunkRef[],
-		{ locate = false, signal }: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },
-	): AsyncGenerator<StoredChunk> {
+		{ locate = false, signal }: FetchOptions,
+	): AsyncGenerator<StoredRange, void, undefined> {
 		const bad = await this.#badPlaces(signal);
 		for (const run of runsOf(refs, ref => locate || bad.has(ref)))
 			if (run.chosen) yield* this.#located(run.refs, true, signal);
@@ -57,24 +84,40 @@ export class DirectChunkSource implements ChunkSource {
 		return untilAborted(this.#bad, signal);
 	}
 
-	async *#atTheirPlaces(refs: readonly ChunkRef[], signal: AbortSignal | undefined): AsyncGenerator<StoredChunk> {
+	async *#atTheirPlaces(refs: readonly ChunkRef[], signal: AbortSignal | undefined): AsyncGenerator<StoredRange> {
 		const { maxParallelReads, readBytes } = this.#store.properties;
 		const plan = planReads(refs, readBytes);
-		const reading: { read: PlannedRead; bytes: Promise<Buffer | undefined> }[] = [];
+		const reading: ReadUnderWay[] = [];
 		let started = 0;
-		for (;;) {
-			for (; reading.length < maxParallelReads && started < plan.length; started++) {
-				const read = plan[started];
-				if (read === undefined) break;
-				const bytes = this.#read(read, signal);
-				bytes.catch(() => {}); // whoever breaks out early leaves reads that nobody waits for
-				reading.push({ read, bytes });
+		try {
+			for (;;) {
+				for (; reading.length < maxParallelReads && started < plan.length; started++) {
+					const read = plan[started];
+					if (read === undefined) break;
+					reading.push(this.#begin(read, signal));
+				}
+				const [first] = reading;
+				if (first === undefined) return;
+				const bytes = await untilAborted(first.bytes, signal).catch(lostBytes);
+				yield* this.#cut(first.read, bytes, signal);
+				reading.shift();
+				this.#buffers.giveBack(first.buffer);
 			}
-			const first = reading.shift();
-			if (first === undefined) return;
-			const bytes = await untilAborted(first.bytes, signal).catch(lostBytes);
-			yield* this.#cut(first.read, bytes, signal);
+		} finally {
+			// Whoever breaks out early leaves reads that nobody waits for: until they end they write into their buffers.
+			for (const { bytes, buffer } of reading)
+				bytes.then(
+					() => this.#buffers.giveBack(buffer),
+					() => this.#buffers.giveBack(buffer),
+				);
 		}
+	}
+
+	#begin(read: PlannedRead, signal: AbortSignal | undefined): ReadUnderWay {
+		const buffer = this.#buffers.take(read.lengthBytes);
+		const bytes = this.#read(read, buffer.subarray(0, read.lengthBytes), signal);
+		bytes.catch(() => {}); // looked at in its turn, if ever
+		return { read, buffer, bytes };
 	}
 
 	/**
@@ -85,34 +128,36 @@ export class DirectChunkSource implements ChunkSource {
 		{ refs, offsetBytes }: PlannedRead,
 		bytes: Buffer | RouseError | undefined,
 		signal: AbortSignal | undefined,
-	): AsyncGenerator<StoredChunk> {
+	): AsyncGenerator<StoredRange> {
 		if (bytes instanceof RouseError) {
 			if (refs.length === 1) yield* this.#located(refs, true, signal);
 			else for (const ref of refs) yield* this.#alone(ref, signal); // most of them can be had
 			return;
 		}
 		const reached = bytes === undefined ? 0 : offsetBytes + bytes.length;
-		for (const [position, ref] of refs.entries()) {
-			const at = ref.offsetBytes - offsetBytes;
-			if (bytes === undefined || ref.offsetBytes + ref.storedBytes > reached) {
-				yield* this.#located(refs.slice(position), false, signal);
-				return;
+		const past = refs.findIndex(ref => ref.offsetBytes + ref.storedBytes > reached);
+		const there = past < 0 ? refs : refs.slice(0, past);
+		if (bytes !== undefined)
+			for (const run of neighbours(there, maxRangeBytes)) {
+				const at = run.offsetBytes - offsetBytes;
+				const lengths = run.refs.map(({ storedBytes }) => storedBytes);
+				yield { refs: run.refs, lengths, bytes: bytes.subarray(at, at + run.lengthBytes) };
 			}
-			yield { ref, stored: bytes.subarray(at, at + ref.storedBytes) };
-		}
+		if (past >= 0) yield* this.#located(refs.slice(past), false, signal);
 	}
 
-	async *#alone(ref: ChunkRef, signal: AbortSignal | undefined): AsyncGenerator<StoredChunk> {
+	async *#alone(ref: ChunkRef, signal: AbortSignal | undefined): AsyncGenerator<StoredRange> {
 		const { packId, offsetBytes, storedBytes: lengthBytes } = ref;
 		const read = { packId, offsetBytes, lengthBytes, refs: [ref] };
-		yield* this.#cut(read, await untilAborted(this.#read(read, signal), signal).catch(lostBytes), signal);
+		const bytes = this.#read(read, Buffer.allocUnsafeSlow(lengthBytes), signal);
+		yield* this.#cut(read, await untilAborted(bytes, signal).catch(lostBytes), signal);
 	}
 
 	async *#located(
 		refs: readonly ChunkRef[],
 		everywhere: boolean,
 		signal: AbortSignal | undefined,
-	): AsyncGenerator<StoredChunk> {
+	): AsyncGenerator<StoredRange> {
 		const places = await this.#footers.locate(refs, { everywhere: everywhere ? 'indexed' : false, signal });
 		for (const ref of refs) {
 			const known = places.get(ref.digest) ?? [];
@@ -125,7 +170,7 @@ export class DirectChunkSource implements ChunkSource {
 			}
 			const stored = looked.right ?? looked.wrong;
 			if (stored === undefined) throw looked.lost ?? (await this.#missing(ref, signal));
-			yield { ref, stored };
+			yield { refs: [ref], lengths: [stored.length], bytes: stored };
 		}
 	}
 
@@ -163,17 +208,17 @@ export class DirectChunkSource implements ChunkSource {
 	}
 
 	/**
-	 * As many of the bytes as the pack has, or undefined without a pack. `io_failed`: the medium has lost some of them,
-	 * while the repository itself is there.
+	 * Fills `into` with as many of the bytes as the pack has, and returns these, or undefined without a pack. `io_failed`: the
+	 * medium has lost some of them, while the repository itself is there.
 	 */
 	async #read(
-		{ packId, offsetBytes, lengthBytes }: Omit<PlannedRead, 'refs'>,
+		{ packId, offsetBytes }: PlannedRead,
+		into: Buffer,
 		signal: AbortSignal | undefined,
 	): Promise<Buffer | undefined> {
-		const bytes = Buffer.allocUnsafeSlow(lengthBytes);
 		try {
-			const filled = await this.#store.read(keys.pack(packId), offsetBytes, bytes, signal);
-			return filled === undefined ? undefined : bytes.subarray(0, filled);
+			const filled = await this.#store.read(keys.pack(packId), offsetBytes, into, signal);
+			return filled === undefined ? undefined : into.subarray(0, filled);
 		} catch (error) {
 			const lost = lostBytes(error);
 			await expectHeader(this.#store, signal);

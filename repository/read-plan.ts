@@ -31,3 +31,23 @@ export function planReads(refs: readonly ChunkRef[], readBytes: number): Planned
 	}
 	return reads;
 }
+
+/** References of one pack that lie behind each other without a gap, of up to `mostBytes` together; a longer one is alone. */
+export function* neighbours(
+	refs: readonly ChunkRef[],
+	mostBytes: number,
+): Generator<{ refs: ChunkRef[]; offsetBytes: number; lengthBytes: number }> {
+	let open: { refs: ChunkRef[]; offsetBytes: number; lengthBytes: number } | undefined;
+	for (const ref of refs) {
+		const { offsetBytes, storedBytes } = ref;
+		const fits = open !== undefined && open.lengthBytes + storedBytes <= mostBytes;
+		if (open !== undefined && fits && open.offsetBytes + open.lengthBytes === offsetBytes) {
+			open.refs.push(ref);
+			open.lengthBytes += storedBytes;
+			continue;
+		}
+		if (open !== undefined) yield open;
+		open = { refs: [ref], offsetBytes, lengthBytes: storedBytes };
+	}
+	if (open !== undefined) yield open;
+}

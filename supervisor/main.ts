@@ -4,6 +4,7 @@ import { asRouseError } from '../model/errors.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
 import { onlyThose } from '../repository/access/configured.ts';
 import { askPin, askToken, askUnpin } from '../movers/repository-mover/host-client.ts';
+import { proveZstdHandles } from '../repository/format/zstd-proof.ts';
 import { Grants } from '../repository/service/grants.ts';
 import { systemClock } from '../system/clock.ts';
 import { configuredAnywhere, configuredElsewhere, configuredOnly } from '../system/configured-repositories.ts';
@@ -39,6 +40,7 @@ try {
 async function run(): Promise<void> {
 	const home = homeDirectory();
 	await mustHoldServiceLock(home);
+	await proveZstdHandles(); // for the movers, which inherit it
 	const installation = await openInstallation(home);
 	const reached = reachedFromEnvironment();
 	const findElsewhere = configuredElsewhere(installation);

@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import type { DiskImage } from '../../model/chunk.ts';
 import type { SourceDisk } from '../../model/machine.ts';
 import { RouseError } from '../../model/errors.ts';
+import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import { missingWarning } from '../../model/missing-warnings.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { type ExportFormat, exportFormats, formatOfFile } from '../../exports/format.ts';
@@ -61,6 +62,7 @@ interface Order {
 }
 
 async function write(context: Context, repository: Repository, { image, sectors, format, path }: Order): Promise<void> {
+	await proveZstdHandles();
 	const source = new DirectChunkSource(repository.store);
 	const progress = context.output.progress('exporting');
 	const options: ExportOptions = {

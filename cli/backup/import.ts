@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
 import { RouseError } from '../../model/errors.ts';
+import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import { driverFamiliesIn } from '../../inspection/driver-families.ts';
 import { inspectDisks } from '../../inspection/inspect.ts';
 import type { MachineConfig } from '../../model/machine.ts';
@@ -92,6 +93,7 @@ async function importSources(context: Context, repository: Repository, order: Im
 		const attempt = await importAttempt(repository, { machine, at, now, disks }, signal);
 		if (attempt.begunAt !== undefined)
 			output.message(`going on with the import begun at ${formatLocalTime(attempt.begunAt)}`);
+		await proveZstdHandles();
 		progress = output.progress(`importing ${machine}`);
 		const request = { repository, machine, ...attempt, sources: disks, config };
 		return await importMachine(request, { signal, progress: barOf(progress, disks) }).catch((error: unknown) => {

@@ -1,5 +1,6 @@
 import { RouseError } from '../../model/errors.ts';
 import { missingWarnings } from '../../model/missing-warnings.ts';
+import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import { type Damage, type VerifyResult, verifyPoint } from '../../repository/verify.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -18,6 +19,7 @@ export const buildVerify = (context: Context) =>
 			const { output, signal } = context;
 			const progress = output.progress('verifying');
 			const result = await withRepository(context, options.repo, async repository => {
+				await proveZstdHandles();
 				const point = await findPoint(repository, reference, signal);
 				for (const warning of missingWarnings(point.manifest.disks)) output.warn(warning);
 				return await verifyPoint(repository, point, {

@@ -5,6 +5,7 @@ import { Option } from '@commander-js/extra-typings';
 import { RouseError } from '../../model/errors.ts';
 import { missingWarnings } from '../../model/missing-warnings.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { systemClock } from '../../system/clock.ts';
 import { isErrno } from '../../system/durable-file.ts';
@@ -39,6 +40,7 @@ The first disk is the export disk0 (as a VHDX disk0.vhdx), and the one without a
 		.action(async (reference, options) => {
 			const socketPath = resolve(options.socket);
 			await refuseTakenSocket(socketPath);
+			await proveZstdHandles();
 			await withRepository(context, options.repo, async repository => {
 				const { output, signal } = context;
 				const point = await findPoint(repository, reference, signal);

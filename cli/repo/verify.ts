@@ -1,6 +1,7 @@
 import { formatBytes } from '../../model/format-bytes.ts';
 import { RouseError } from '../../model/errors.ts';
 import { codeOfAll } from '../../repository/damage.ts';
+import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import type { Finding } from '../../repository/verify/findings.ts';
 import { type RepositoryVerification, verifyRepository } from '../../repository/verify/repository.ts';
 import { withRepository } from '../backup/restore-point.ts';
@@ -22,6 +23,7 @@ export const verify = (context: Context) =>
 			const { output, signal } = context;
 			const progress = output.progress('verifying');
 			const clear = options.clear === true;
+			await proveZstdHandles();
 			const result = await withRepository(context, name ?? options.repo, repository =>
 				verifyRepository(repository, {
 					clear,

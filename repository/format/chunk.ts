@@ -1,17 +1,18 @@
-import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
 import { type ChunkRef, maxChunkBytes } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { digestBytes, digestOf } from './digest.ts';
 import {
-	assembleStored,
 	type ChunkKind,
 	chunkDigest,
 	decodeFrameTable,
 	type Frame,
 	frameCount,
 	frameDigestsOf,
-	type StoredFrame,
+	tableBytes,
+	writeTableEntry,
+	writeTableHead,
 } from './frame-table.ts';
+import { compressFrame, decompressFrame } from './zstd.ts';
 import { zstdContentBytes } from './zstd-frame.ts';
 
 /** A compressed frame that saves less than this is stored raw: reading it back would cost more than it saves. */
@@ -35,40 +36,47 @@ export function digestChunk(raw: Buffer, frameBytes: number, kind: ChunkKind = '
 	return { raw, frameBytes, frameDigests, digest: chunkDigest(kind, raw.length, frameDigests) };
 }
 
-/** Table and frames, as they will lie in a pack (docs/format.md, "Chunk"). Compresses in libuv's pool. */
-export async function encodeChunk({ raw, frameBytes, frameDigests }: DigestedChunk): Promise<Buffer> {
-	const frames: Promise<StoredFrame>[] = [];
-	for (let at = 0; at < raw.length; at += frameBytes) frames.push(encodeFrame(raw.subarray(at, at + frameBytes)));
-	return assembleStored(frameBytes, frameDigests, await Promise.all(frames));
-}
-
-function encodeFrame(raw: Buffer): Promise<StoredFrame> {
-	return new Promise((resolve, reject) => {
-		// A window as large as the frame makes it a single segment; at level 3 it would have 2 MiB.
-		const windowLog = Math.max(21, Math.ceil(Math.log2(raw.length)));
-		const params = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_windowLog]: windowLog };
-		// One output buffer that surely fits: with the default of 16 KiB the parts are collected and copied once more.
-		// The size said beforehand is told in its header: readers ask for it.
-		const sizes = { chunkSize: raw.length + 1024, pledgedSrcSize: raw.length };
-		zstdCompress(raw, { params, ...sizes }, (error, bytes) => {
-			if (error) reject(error);
-			else if (bytes.length < raw.length * worthCompressing) resolve({ bytes, raw: false });
-			else resolve({ bytes: raw, raw: true });
-		});
-	});
+/** The most that {@link encodeChunkInto} needs. */
+export function encodedRoomBytes(rawBytes: number, frameBytes: number): number {
+	return tableBytes(frameCount(rawBytes, frameBytes)) + rawBytes;
 }
 
 /**
- * The bytes of a chunk, exactly `rawBytes` of them and checked against the digest, or `chunk_bad`. Never allocates more
- * than twice `rawBytes`, whatever `stored` claims. Synchronous, for hot paths and worker threads. The result is a
- * buffer of its own: `stored` may be used again.
+ * Puts table and frames, as they will lie in a pack (docs/format.md, "Chunk"), into `into` from `at` on and returns their
+ * length. There MUST be {@link encodedRoomBytes}. For worker threads: compressing takes as long as all else of an import.
  */
-export function decodeChunk(
-	ref: ChunkRef,
-	stored: Uint8Array,
-	rawBytes: number,
-	kind: ChunkKind = 'chunk',
-): Buffer<ArrayBuffer> {
+export function encodeChunkInto({ raw, frameBytes, frameDigests }: DigestedChunk, into: Buffer, at: number): number {
+	const frames = frameCount(raw.length, frameBytes);
+	writeTableHead(into, at, frameBytes, frames);
+	let end = at + tableBytes(frames);
+	for (let number = 0; number < frames; number++) {
+		const frame = raw.subarray(number * frameBytes, (number + 1) * frameBytes);
+		const compressed = compressFrame(frame, into, end, Math.ceil(frame.length * worthCompressing));
+		const storedBytes = compressed ?? frame.copy(into, end);
+		const digest = frameDigests.subarray(number * digestBytes, (number + 1) * digestBytes);
+		writeTableEntry(into, at, number, { storedBytes, raw: compressed === undefined, digest });
+		end += storedBytes;
+	}
+	return end - at;
+}
+
+/** As {@link encodeChunkInto}, in a buffer of its own. */
+export function encodeChunk(digested: DigestedChunk): Buffer {
+	const into = Buffer.allocUnsafe(encodedRoomBytes(digested.raw.length, digested.frameBytes));
+	return Buffer.from(into.subarray(0, encodeChunkInto(digested, into, 0)));
+}
+
+/** A stored chunk whose frames are what its digest stands for, if each of them has the digest that the table says. */
+export interface OpenedChunk {
+	ref: ChunkRef;
+	stored: Buffer;
+	rawBytes: number;
+	frameBytes: number;
+	frames: readonly Frame[];
+}
+
+/** Looks at a stored chunk's table, and decodes nothing: `chunk_bad` when that is not of the chunk. `stored` is kept. */
+export function openChunk(ref: ChunkRef, stored: Uint8Array, rawBytes: number, kind: ChunkKind = 'chunk'): OpenedChunk {
 	const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
 	const table = decodeFrameTable(bytes);
 	if (typeof table === 'string') throw badChunk(ref, table);
@@ -78,14 +86,43 @@ export function decodeChunk(
 		throw badChunk(ref, `${frames.length} frames of ${frameBytes} bytes for ${rawBytes} bytes, expected ${expected}`);
 	const digest = chunkDigest(kind, rawBytes, frameDigestsOf(table)).toString('hex');
 	if (digest !== ref.digest) throw badChunk(ref, `its frames have the digest ${digest}`);
+	return { ref, stored: bytes, rawBytes, frameBytes, frames };
+}
+
+/**
+ * The bytes of a chunk, exactly `rawBytes` of them and checked against the digest, or `chunk_bad`. Synchronous, for hot
+ * paths and worker threads. The result is a buffer of its own: `stored` may be used again.
+ */
+export function decodeChunk(
+	ref: ChunkRef,
+	stored: Uint8Array,
+	rawBytes: number,
+	kind: ChunkKind = 'chunk',
+): Buffer<ArrayBuffer> {
+	const opened = openChunk(ref, stored, rawBytes, kind);
 	const raw = Buffer.allocUnsafeSlow(rawBytes);
-	for (const [number, frame] of frames.entries())
-		decodeFrame(ref, bytes, frame, raw.subarray(number * frameBytes, (number + 1) * frameBytes));
+	decodeOpened(opened, raw);
 	return raw;
 }
 
-/** Fills `into`, which is as long as the frame must be. */
-function decodeFrame(ref: ChunkRef, stored: Buffer, frame: Frame, into: Buffer): void {
+/**
+ * As {@link decodeChunk}, into `into`, which is as long as the chunk. What is there after `chunk_bad` is nothing. Allocates no
+ * more than a few objects, whatever `stored` claims.
+ */
+export function decodeChunkInto(ref: ChunkRef, stored: Uint8Array, into: Buffer, kind: ChunkKind = 'chunk'): void {
+	decodeOpened(openChunk(ref, stored, into.length, kind), into);
+}
+
+function decodeOpened(opened: OpenedChunk, into: Buffer): void {
+	const { frameBytes, frames } = opened;
+	for (let number = 0; number < frames.length; number++)
+		decodeFrameInto(opened, number, into.subarray(number * frameBytes, (number + 1) * frameBytes));
+}
+
+/** Fills `into`, which is as long as that frame must be, or throws `chunk_bad`; then what is there is nothing. */
+export function decodeFrameInto({ ref, stored, frames }: OpenedChunk, number: number, into: Buffer): void {
+	const frame = frames[number];
+	if (frame === undefined) throw new RouseError('internal', `frame ${number} of ${frames.length}`);
 	const body = stored.subarray(frame.offsetBytes, frame.offsetBytes + frame.storedBytes);
 	const says = frame.raw ? body.length : zstdContentBytes(body);
 	if (!frame.raw && body.length >= into.length)
@@ -95,15 +132,14 @@ function decodeFrame(ref: ChunkRef, stored: Buffer, frame: Frame, into: Buffer):
 			ref,
 			`a frame ${says === undefined ? 'without a size' : `of ${says} bytes`}, expected ${into.length}`,
 		);
-	const raw = frame.raw ? body : unpack(ref, body, into.length);
-	if (raw.length !== into.length) throw badChunk(ref, `a frame of ${raw.length} bytes, expected ${into.length}`);
-	if (!digestOf(raw).equals(frame.digest)) throw badChunk(ref, 'a frame has another digest than its table says');
-	raw.copy(into);
+	const filled = frame.raw ? body.copy(into) : unpack(ref, body, into);
+	if (filled !== into.length) throw badChunk(ref, `a frame of ${filled} bytes, expected ${into.length}`);
+	if (!digestOf(into).equals(frame.digest)) throw badChunk(ref, 'a frame has another digest than its table says');
 }
 
-function unpack(ref: ChunkRef, body: Buffer, rawBytes: number): Buffer {
+function unpack(ref: ChunkRef, body: Buffer, into: Buffer): number {
 	try {
-		return zstdDecompressSync(body, { maxOutputLength: rawBytes, chunkSize: rawBytes + 1024 });
+		return decompressFrame(body, into);
 	} catch (cause) {
 		throw badChunk(ref, cause instanceof Error ? cause.message : String(cause), cause);
 	}

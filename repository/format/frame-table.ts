@@ -33,23 +33,23 @@ export function mostStoredBytes(rawBytes: number): number {
 	return tableBytes(frameCount(rawBytes, minFrameBytes)) + rawBytes;
 }
 
-export interface StoredFrame {
-	bytes: Buffer;
-	raw: boolean;
+/** The beginning of a stored chunk's table, at `at`. */
+export function writeTableHead(into: Buffer, at: number, frameBytes: number, frames: number): void {
+	into.writeUInt8(zstdCodec, at);
+	into.writeUInt8(Math.log2(frameBytes), at + 1);
+	into.writeUInt16LE(frames, at + 2);
 }
 
-/** A stored chunk of its frames; `digests` are theirs, 32 bytes each. */
-export function assembleStored(frameBytes: number, digests: Buffer, frames: readonly StoredFrame[]): Buffer {
-	const table = Buffer.allocUnsafe(tableBytes(frames.length));
-	table.writeUInt8(zstdCodec, 0);
-	table.writeUInt8(Math.log2(frameBytes), 1);
-	table.writeUInt16LE(frames.length, 2);
-	for (const [number, { bytes, raw }] of frames.entries()) {
-		const at = tableBytes(number);
-		table.writeUInt32LE(bytes.length + (raw ? rawFlag : 0), at);
-		digests.copy(table, at + 4, number * digestBytes, (number + 1) * digestBytes);
-	}
-	return Buffer.concat([table, ...frames.map(({ bytes }) => bytes)]);
+/** What a table, which begins at `at`, says of a frame. */
+export function writeTableEntry(
+	into: Buffer,
+	at: number,
+	number: number,
+	{ storedBytes, raw, digest }: Omit<Frame, 'offsetBytes'>,
+): void {
+	const entry = at + tableBytes(number);
+	into.writeUInt32LE(storedBytes + (raw ? rawFlag : 0), entry);
+	digest.copy(into, entry + 4);
 }
 
 /** Digest of a chunk or page of `rawBytes` bytes whose frames have these digests, 32 bytes each. */

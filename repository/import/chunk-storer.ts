@@ -97,7 +97,7 @@ export class ChunkStorer {
 	async #prepareNew(digested: DigestedChunk): Promise<PreparedChunk> {
 		const { digest, raw } = digested;
 		const ref = await this.#options.known.anywhere(digest, raw.length);
-		const stored = ref === undefined ? await encodeChunk(digested) : undefined;
+		const stored = ref === undefined ? encodeChunk(digested) : undefined;
 		return { digest, rawBytes: raw.length, ref, stored };
 	}
 

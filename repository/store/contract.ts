@@ -34,7 +34,7 @@ export interface Store {
 	settle(prefix: string, signal?: AbortSignal): Promise<void>;
 	/**
 	 * Fills `into` with the object's bytes from `offsetBytes` on and returns how many there were: fewer than asked for at
-	 * the object's end, 0 past it. Undefined when there is no such object. `io_failed` when the medium has lost these bytes
+	 * the object's end, 0 past it. Nothing writes into `into` any more when this has settled. Undefined when there is no such object. `io_failed` when the medium has lost these bytes
 	 * or is gone as a whole: which of the two, a look at other objects tells.
 	 */
 	read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number | undefined>;

@@ -24,7 +24,7 @@ const maxNames = 1_000_000;
  * folder.ts. What is no regular file is `format_damaged` to who reads it; names that no key has are not seen.
  */
 export class DirectoryStore implements Store {
-	readonly properties: StoreProperties = { maxParallelReads: 4, readBytes: 4 * 1024 * 1024 };
+	readonly properties: StoreProperties = { maxParallelReads: 4, readBytes: 1024 * 1024 };
 	readonly location: string;
 	readonly #files: OpenFiles;
 	/** Folders whose names this store has seen made durable. */

@@ -8,5 +8,5 @@ export async function storedChunk(
 	frameBytes: number = 64 * 1024,
 ): Promise<{ digest: string; stored: Buffer }> {
 	const digested = digestChunk(Buffer.from(raw), frameBytes, kind);
-	return { digest: digested.digest.toString('hex'), stored: await encodeChunk(digested) };
+	return { digest: digested.digest.toString('hex'), stored: encodeChunk(digested) };
 }

@@ -7,7 +7,6 @@ import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { decodeChunk } from '../../repository/format/chunk.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
-import { planReads } from '../../repository/read-plan.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { hookedStore } from '../equipment/hooked-store.ts';
 import { DamagingStore, noise } from '../equipment/repositories.ts';
@@ -82,32 +81,37 @@ test('`DirectChunkSource.fetch` reads neighbours in a pack with one call', async
 	assert.equal(store.readCalls, packs.size);
 });
 
-test('`planReads` covers every reference once, in order, with no read over its bound', () => {
-	const anyRefs = fc.array(
-		fc.record({
-			digest: fc.constant('d'),
-			packId: fc.constantFrom('a', 'b'),
-			offsetBytes: fc.nat(500_000),
-			storedBytes: fc.integer({ min: 1, max: 50_000 }),
+test('`DirectChunkSource.ranges` gives neighbours in one piece, others alone, and what `fetch` gives', async () => {
+	class LargeReads extends DamagingStore {
+		override readonly properties = { maxParallelReads: 2, readBytes: 1024 * 1024 };
+	}
+	const { store, chunks } = await storeWith(many, new LargeReads());
+	const source = new DirectChunkSource(store);
+	await fc.assert(
+		fc.asyncProperty(fc.array(fc.constantFrom(...chunks), { maxLength: 60 }), async wanted => {
+			const refs = wanted.map(({ ref }) => ref);
+			const stored: Buffer[] = [];
+			let ranges = 0;
+			for await (const range of source.ranges(refs, options)) {
+				ranges += 1;
+				assert.equal(range.bytes.length, sum(range.lengths));
+				for (const [at, length] of range.lengths.entries())
+					stored.push(Buffer.from(range.bytes.subarray(sum(range.lengths.slice(0, at))).subarray(0, length)));
+			}
+			const fetched: Buffer[] = [];
+			for await (const chunk of source.fetch(refs, options)) fetched.push(Buffer.from(chunk.stored));
+			assert.deepEqual(stored, fetched);
+			const follows = (ref: ChunkRef, before: ChunkRef | undefined) =>
+				before?.packId === ref.packId && before.offsetBytes + before.storedBytes === ref.offsetBytes;
+			assert.equal(ranges, refs.filter((ref, at) => !follows(ref, refs[at - 1])).length);
 		}),
-	);
-	fc.assert(
-		fc.property(anyRefs, refs => {
-			const plan = planReads(refs, 100_000);
-			assert.deepEqual(
-				plan.flatMap(read => read.refs),
-				refs,
-			);
-			for (const read of plan)
-				for (const { packId, offsetBytes, storedBytes } of read.refs) {
-					assert.equal(packId, read.packId);
-					assert.ok(offsetBytes >= read.offsetBytes);
-					assert.ok(offsetBytes + storedBytes <= read.offsetBytes + read.lengthBytes);
-					assert.ok(read.lengthBytes <= 100_000);
-				}
-		}),
+		{ numRuns: 50 },
 	);
 });
+
+function sum(numbers: readonly number[]): number {
+	return numbers.reduce((all, one) => all + one, 0);
+}
 
 test('`DirectChunkSource.fetch` finds a chunk whose pack is gone in another', async () => {
 	const { store, chunks } = await storeWith(many);

@@ -5,7 +5,8 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { type ChunkRef, maxStoredBytes, minStoredBytes } from '../../model/chunk.ts';
 import { decodeChunk, digestChunk, encodeChunk, rawBytesOf } from '../../repository/format/chunk.ts';
-import { assembleStored, mostStoredBytes } from '../../repository/format/frame-table.ts';
+import { mostStoredBytes } from '../../repository/format/frame-table.ts';
+import { assembleStored } from '../equipment/assemble-stored.ts';
 import { magic } from '../../repository/format/magic.ts';
 import { decodePackEnd, encodePackEnd, packEndBytes } from '../../repository/format/pack.ts';
 import { encodePage, Page } from '../../repository/format/page.ts';
@@ -102,7 +103,7 @@ test('`decodeChunk` reads back what `encodeChunk` wrote, whatever is in it', asy
 	);
 	await fc.assert(
 		fc.asyncProperty(contents, async raw => {
-			const stored = await encoded(raw);
+			const stored = encoded(raw);
 			assert.ok(stored.length <= raw.length + 4 + 36 * Math.ceil(raw.length / frameBytes));
 			assert.equal(rawBytesOf(stored), raw.length);
 			assert.deepEqual(decodeChunk(refTo(raw), stored, raw.length), Buffer.from(raw));
@@ -111,20 +112,20 @@ test('`decodeChunk` reads back what `encodeChunk` wrote, whatever is in it', asy
 });
 
 test('`encodeChunk` stores raw what does not shrink, and compresses what does', async () => {
-	const dense = await encoded(noise(10_000, 1));
+	const dense = encoded(noise(10_000, 1));
 	assert.equal(dense.readUInt32LE(4), 10_000 + 0x8000_0000);
 	assert.equal(dense.length, 4 + 36 + 10_000);
-	const sparse = await encoded(Buffer.alloc(10_000, 'text '));
+	const sparse = encoded(Buffer.alloc(10_000, 'text '));
 	assert.equal(sparse.readUInt32LE(4), sparse.length - 40);
 	assert.ok(sparse.length < 140);
-	const both = await encoded(Buffer.concat([noise(frameBytes, 1), Buffer.alloc(frameBytes, 'text ')]));
+	const both = encoded(Buffer.concat([noise(frameBytes, 1), Buffer.alloc(frameBytes, 'text ')]));
 	assert.equal(both.readUInt32LE(4), frameBytes + 0x8000_0000);
 	assert.ok(both.readUInt32LE(4 + 36) < 100);
 });
 
 test('`encodeChunk` writes single-segment frames that tell their size, at every size that a frame may have', async () => {
 	for (const size of [1, 255, 256, 65_535, 65_536, 65_791, 65_792, 1 << 24]) {
-		const stored = await encodeChunk(digestChunk(Buffer.alloc(size, 'text '), 1 << 24));
+		const stored = encodeChunk(digestChunk(Buffer.alloc(size, 'text '), 1 << 24));
 		if (stored.readUInt32LE(4) >= 0x8000_0000) continue; // too short to shrink
 		assert.equal(zstdContentBytes(stored.subarray(40)), size);
 	}
@@ -142,7 +143,7 @@ test('`zstdContentBytes` tells the size of frames with a checksum, of several bl
 
 test('`mostStoredBytes` is what a chunk of noise takes in the smallest frames, and bounds every reference', async () => {
 	const raw = noise(100_000, 6);
-	assert.equal((await encoded(raw)).length, mostStoredBytes(raw.length));
+	assert.equal(encoded(raw).length, mostStoredBytes(raw.length));
 	assert.equal(mostStoredBytes(1 << 24), maxStoredBytes);
 	assert.equal(mostStoredBytes(1), minStoredBytes);
 });
@@ -168,7 +169,7 @@ test('`zstdContentBytes` refuses frames of several segments, without a size, wit
 
 test('`decodeChunk` of a raw chunk keeps no hold of the buffer that it came from', async () => {
 	const raw = noise(1000, 2);
-	const stored = await encoded(raw);
+	const stored = encoded(raw);
 	const decoded = decodeChunk(refTo(raw), stored, raw.length);
 	stored.fill(0);
 	assert.deepEqual(decoded, raw);
@@ -176,7 +177,7 @@ test('`decodeChunk` of a raw chunk keeps no hold of the buffer that it came from
 
 test('`decodeChunk` with any one bit flipped is `chunk_bad`, or right all the same', async () => {
 	for (const raw of [noise(300, 3), Buffer.alloc(40_000, 'some text that shrinks ')]) {
-		const stored = await encoded(raw);
+		const stored = encoded(raw);
 		for (let at = 0; at < stored.length; at++) {
 			const flipped = Buffer.from(stored);
 			flipped.writeUInt8(flipped.readUInt8(at) ^ (1 << (at % 8)), at);
@@ -194,7 +195,7 @@ test('`decodeChunk` with any one bit flipped is `chunk_bad`, or right all the sa
 
 test('`decodeChunk` cut short, of an unknown codec, of another size or content is `chunk_bad` and names the digest', async () => {
 	const raw = Buffer.alloc(40_000, 'some text that shrinks ');
-	const stored = await encoded(raw);
+	const stored = encoded(raw);
 	const ref = refTo(raw);
 	const bad = { code: 'chunk_bad', message: new RegExp(ref.digest) };
 	assert.throws(() => decodeChunk(ref, stored.subarray(0, -1), raw.length), bad);
