@@ -48,7 +48,7 @@ export const chunkServiceSchema = z.strictObject({
 	key: absolutePath,
 	/** Of the recovery: opens its restore point alone. */
 	token: absolutePath,
-	/** A connection that says nothing for so long is opened anew; a mover that is there says so more often (wire.ts). */
+	/** A connection that says nothing for so long is opened anew; a mover that is there says so more often (repository-mover/protocol/wire.ts). */
 	silenceMs: z.int().min(100).default(10_000),
 });
 export type ChunkService = z.infer<typeof chunkServiceSchema>;

@@ -5,12 +5,12 @@ import type { TlsOptions } from 'node:tls';
 const handshakeMs = 10_000;
 
 /**
- * Of a TLS server that speaks one protocol (ALPN), and that with nobody but who shows a certificate of the authority. All are
+ * Of a TLS server that speaks these protocols (ALPN), and that with nobody but who shows a certificate of the authority. All are
  * paths of PEM files.
  */
 export async function certifiedCallersOnly(
 	{ authority, own }: { authority: string; own: { key: string; certificate: string } },
-	protocol: 'h2' | 'http/1.1',
+	protocols: string[],
 ): Promise<TlsOptions> {
 	return {
 		ca: await readFile(authority),
@@ -19,7 +19,7 @@ export async function certifiedCallersOnly(
 		requestCert: true,
 		rejectUnauthorized: true,
 		minVersion: 'TLSv1.3',
-		ALPNProtocols: [protocol],
+		ALPNProtocols: protocols,
 		handshakeTimeout: handshakeMs,
 	};
 }

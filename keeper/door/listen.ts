@@ -18,7 +18,7 @@ export async function listenForCallers(
 ): Promise<Server> {
 	const server = createServer(
 		{
-			...(await certifiedCallersOnly({ authority, own }, 'h2')),
+			...(await certifiedCallersOnly({ authority, own }, ['h2'])),
 			noDelay: true,
 		},
 		enter,

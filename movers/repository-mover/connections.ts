@@ -1,35 +1,41 @@
-import { Agent, type ClientRequest, type RequestOptions, request } from 'node:http';
-import type { Socket } from 'node:net';
-import type { PlacedRef } from '../../repository/chunk-source.ts';
-import { encodeRequest, streamHeader } from './wire.ts';
+import { connect, type Socket } from 'node:net';
+import type { Hello } from './protocol/hello.ts';
 
-/** A request or its answer. */
-export interface Exchange {
-	readonly socket: Socket | null;
-	destroy(error: Error): unknown;
+/** Where a connection's bytes go. */
+export interface Inlet {
+	/** Where the next ones go. Valid until some have come. */
+	readonly room: Buffer;
+	/** So many have come into `room`. False: none may come before the opened connection is to go on. */
+	filled(bytes: number): boolean;
+}
+
+export interface Opened {
+	/** What is written to it is sent when it is there; its failures are events. */
+	socket: Socket;
+	goOn(): void;
+	/** How much has come of it, where silence has a meaning. */
+	heardBytes?: () => number;
 }
 
 /** How a repository mover is reached, and what is said to it there. */
 export interface MoverConnections {
 	/** For people. */
 	readonly at: string;
-	readonly headers: Readonly<Record<string, string>>;
-	encode(refs: readonly PlacedRef[]): Buffer;
-	request(options: RequestOptions): ClientRequest;
-	/** What is awaited; where silence has a meaning, silence for too long ends the exchange. */
-	heard<T>(exchange: Exchange, awaited: Promise<T>): Promise<T>;
-	close(): void;
+	readonly hello: Hello;
+	/** A connection that is waited for and says nothing for so long is dead, and so are idle ones. Absent: silence means nothing. */
+	readonly silenceMs?: number;
+	open(inlet: Inlet): Promise<Opened>;
 }
 
 /** To a mover of this host, by its chunk socket; `stream` says whose copy it is. */
-export function overSocket(chunkSocket: string, stream?: string): MoverConnections {
-	const agent = new Agent({ keepAlive: true, maxFreeSockets: 16 });
+export function overSocket(chunkSocket: string, stream = ''): MoverConnections {
 	return {
 		at: chunkSocket,
-		headers: stream === undefined ? {} : { [streamHeader]: stream },
-		encode: encodeRequest,
-		request: options => request({ ...options, socketPath: chunkSocket, agent }),
-		heard: (_exchange, awaited) => awaited,
-		close: () => agent.destroy(),
+		hello: { naming: 'references', says: stream },
+		open: async inlet => {
+			const onread = { buffer: () => inlet.room, callback: (bytes: number) => inlet.filled(bytes) };
+			const socket = connect({ path: chunkSocket, onread });
+			return { socket, goOn: () => void socket.resume() };
+		},
 	};
 }

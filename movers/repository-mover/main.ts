@@ -1,5 +1,5 @@
 /** `node movers/repository-mover/main.ts CONFIG.json`: chunks of one repository, for movers on its host. */
-import { createServer } from 'node:http';
+import { createServer } from 'node:net';
 import { RouseError } from '../../model/errors.ts';
 import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
@@ -8,7 +8,7 @@ import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { rateOf, readMoverConfig, type RepositoryMoverState, repositoryMoverConfigSchema } from '../config.ts';
 import { leftAlone, Visitors } from '../left-alone.ts';
 import { LateRepository } from './late-repository.ts';
-import { ChunkServer, keepAliveMs } from './serve-chunks.ts';
+import { ChunkServer } from './serve-chunks.ts';
 import { SharedRate } from './shared-rate.ts';
 import { setPrivateUmask } from '../../system/private-umask.ts';
 
@@ -22,8 +22,7 @@ const log = createLog('repository-mover').child({ repository: config.repository 
 const repository = new LateRepository(config.repository, err => log.warn({ err }, 'the repository cannot be opened'));
 const rate = new SharedRate(systemClock);
 const chunks = new ChunkServer(async () => (await repository.open()).source, { clock: systemClock, rate });
-const chunkServer = createServer(chunks.listener);
-chunkServer.keepAliveTimeout = keepAliveMs;
+const chunkServer = createServer(chunks.connected);
 await listenOnSocket(chunkServer, config.chunkSocket);
 const controlServer = await serveJson(
 	config.controlSocket,

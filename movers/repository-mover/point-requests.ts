@@ -5,10 +5,9 @@ import { DiskReader } from '../../repository/disk-reader.ts';
 import { readPoint } from '../../repository/points.ts';
 import { type PointGrant, readToken } from '../../repository/service/point-token.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
-import { readBody } from '../../system/request-body.ts';
 import type { LateRepository } from './late-repository.ts';
-import type { NamedChunks, NamesReader } from './requests.ts';
-import { decodePlaces, maxReferences, placeBytes } from './wire.ts';
+import { decodePlaces } from './protocol/names.ts';
+import type { Admission } from './requests.ts';
 
 /** Points whose disks are kept open, and the pages of each: some 150, with which reads all over 18 GiB of disk find theirs. */
 const keptPoints = 32;
@@ -39,19 +38,20 @@ export class PointRequests {
 	 * `access_denied` for a token that is not of this installation or is for another repository, and for a place outside of
 	 * its point; `point_unknown` for a point that is gone.
 	 */
-	readonly read: NamesReader = async (incoming): Promise<NamedChunks> => {
-		const [, token] = /^Bearer (\S+)$/.exec(incoming.headers.authorization ?? '') ?? [];
-		if (token === undefined) throw new RouseError('access_denied', 'a token of a restore point is missing');
+	readonly admit: Admission = ({ naming, says: token }) => {
+		if (naming !== 'places') throw new RouseError('access_denied', 'chunks are named by their places here');
+		if (token === '') throw new RouseError('access_denied', 'a token of a restore point is missing');
 		const { recoveryId, ...point } = readToken(this.#key, token);
-		const disks = await this.#disksOf(point);
-		const places = decodePlaces(await readBody(incoming, maxReferences * placeBytes));
 		return {
-			count: places.length,
 			stream: recoveryId,
-			refs: async (from, to, signal) => {
-				const refs: ChunkRef[] = [];
-				for (const place of places.slice(from, to)) refs.push(await refAt(disks, place, signal));
-				return refs;
+			named: async names => {
+				const disks = await this.#disksOf(point);
+				const places = decodePlaces(names);
+				return async (from, to, signal) => {
+					const refs: ChunkRef[] = [];
+					for (const place of places.slice(from, to)) refs.push(await refAt(disks, place, signal));
+					return refs;
+				};
 			},
 		};
 	};

@@ -11,9 +11,9 @@ import { HostRequests, hostOf, type HostRequestsOptions } from './host-requests.
 import { LateRepository } from './late-repository.ts';
 import { PointRequests } from './point-requests.ts';
 import { ChunkServer } from './serve-chunks.ts';
-import { serveTls } from './serve-tls.ts';
+import { serveTls, unmovedMs } from './serve-tls.ts';
 import { SharedRate } from './shared-rate.ts';
-import { aliveEveryMs } from './wire.ts';
+import { aliveEveryMs } from './protocol/wire.ts';
 
 export interface ServedRepository extends Pick<HostRequestsOptions, 'access'> {
 	directory: string;
@@ -36,24 +36,19 @@ export async function serveRepository(options: ServedRepository): Promise<{ port
 	const tokenKey = await readTokenKey(keys);
 	const gate = new HostGate(home, 'repositories');
 	const repository = new LateRepository(directory, onFailure);
-	const { read } = new PointRequests(tokenKey, repository);
+	const { admit } = new PointRequests(tokenKey, repository);
 	const rate = new SharedRate(clock);
-	const chunks = new ChunkServer(async () => (await repository.open()).source, { clock, read, aliveEveryMs, rate });
+	const source = async () => (await repository.open()).source;
+	const chunks = new ChunkServer(source, { clock, admit, aliveEveryMs, unmovedMs, rate });
 	const grants = new Grants(home);
 	const hosts = new HostRequests({ directory, tokenKey, grants, access });
-	const listener: RequestListener = (incoming, outgoing) => {
-		if (incoming.url?.startsWith('/chunks')) chunks.listener(incoming, outgoing);
-		else void answerJson(incoming, outgoing, async call => hosts.answer(hostOf(incoming), call));
-	};
-	const { server, port } = await serveTls(listen, keys, listener, { gate });
+	const asked: RequestListener = (incoming, outgoing) =>
+		void answerJson(incoming, outgoing, async call => hosts.answer(hostOf(incoming), call));
+	const { server, port, close } = await serveTls(listen, keys, { chunks: chunks.connected, asked }, { gate });
 	void repository.open().catch(() => undefined); // `onFailure` is told before anybody asks
 	const watched = gate.watch({ clock, signal, onFailure });
 	const followed = followLimit(rate, { home, directory, clock, signal, onFailure });
 	const ended = Promise.all([once(server, 'close'), watched, followed]).then(() => undefined);
-	const close = () => {
-		server.close();
-		server.closeAllConnections(); // whoever waits asks the next one
-	};
 	if (signal.aborted) close();
 	else signal.addEventListener('abort', close, { once: true });
 	return { port, ended };

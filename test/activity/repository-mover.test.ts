@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ChunkRef } from '../../model/chunk.ts';
@@ -181,7 +181,7 @@ test('one chunk after the other comes over one connection', async t => {
 	const ref = { digest, packId: 'ab'.repeat(16), offsetBytes: 0, storedBytes: stored.length };
 	await store.putExclusive(keys.pack(ref.packId), stored);
 	const server = createServer(
-		new ChunkServer(async () => new DirectChunkSource(store), { clock: systemClock }).listener,
+		new ChunkServer(async () => new DirectChunkSource(store), { clock: systemClock }).connected,
 	);
 	let connections = 0;
 	server.on('connection', () => (connections += 1));

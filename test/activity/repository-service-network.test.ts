@@ -11,8 +11,7 @@ import { openRepositoryMover } from '../../movers/repository-mover/open-client.t
 import { ChunkServer } from '../../movers/repository-mover/serve-chunks.ts';
 import { serveTls } from '../../movers/repository-mover/serve-tls.ts';
 import { overTls } from '../../movers/repository-mover/tls-connections.ts';
-import { encodeRequest } from '../../movers/repository-mover/wire.ts';
-import type { ChunkSource } from '../../repository/chunk-source.ts';
+import type { PlacedRef, RangeSource, StoredRange } from '../../repository/chunk-source.ts';
 import { diskChunks } from '../../repository/disk-chunks.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
@@ -142,7 +141,7 @@ test('a connection that dies in the middle of an answer is given up, and the res
 });
 
 test('a port that accepts and says nothing costs one connection at a time', async t => {
-	const { port, client } = await scripted(t, { fetch: () => assert.fail() }, {});
+	const { port, client } = await scripted(t, () => assert.fail(), {});
 	assert.ok(port);
 	let open = 0;
 	let ever = 0;
@@ -189,32 +188,40 @@ test('a mount mover behind a long line gives a disk whole', async t => {
 
 const everybody = { admits: async () => true };
 
+/** A range of one chunk. */
+function alone(ref: ChunkRef, fill = 1): StoredRange {
+	return { refs: [ref], lengths: [ref.storedBytes], bytes: Buffer.alloc(ref.storedBytes, fill) };
+}
+
 /** A server of chunks in this process, over whatever the test has for a source, and clients of it. */
 async function scripted(
 	t: TestContext,
-	source: Pick<ChunkSource, 'fetch'>,
+	ranges: RangeSource['ranges'],
 	options: { aliveEveryMs?: number; now?: () => number; unmovedMs?: number },
 ) {
 	const { aliveEveryMs = 60_000, now = () => systemClock.now(), unmovedMs = 60_000 } = options;
 	const directory = await temporaryDirectory(t);
-	const server = new ChunkServer(async () => ({ ...source, close: async () => {} }), {
+	const source = { ranges, fetch: () => assert.fail(), close: async () => {} };
+	const server = new ChunkServer(async () => source, {
 		clock: { now, delay: (ms, signal) => systemClock.delay(ms, signal) },
 		aliveEveryMs,
+		unmovedMs,
 	});
 	const keys = await serviceKeys(join(directory, 'home'));
 	const { authority, certificate, key } = await admitHost(join(directory, 'home'), 'hv1', join(directory, 'keys'));
-	const listening = await serveTls({ host: '127.0.0.1', port: 0 }, keys, server.listener, {
-		gate: everybody,
-		unmovedMs,
-	});
-	t.after(() => listening.server.close());
+	const served = { chunks: server.connected, asked: () => assert.fail() };
+	const listening = await serveTls({ host: '127.0.0.1', port: 0 }, keys, served, { gate: everybody });
+	t.after(() => listening.close());
 	const [ca, crt, secret] = await Promise.all([authority, certificate, key].map(path => readFile(path)));
 	assert.ok(ca && crt && secret);
 	const files = { authority, certificate, key, token: '/none' };
 	const client = (port: number, silenceMs = 60_000): RepositoryMoverClient => {
 		const service = { host: '127.0.0.1', port, ...files, silenceMs };
 		const shown = { authority: ca, certificate: crt, key: secret, token: 'none' };
-		const made = new RepositoryMoverClient({ ...overTls(service, shown), encode: encodeRequest });
+		const made = new RepositoryMoverClient({
+			...overTls(service, shown),
+			hello: { naming: 'references', says: '' },
+		});
 		t.after(() => made.close());
 		return made;
 	};
@@ -230,21 +237,19 @@ const refs: ChunkRef[] = Array.from({ length: 8 }, (_, number) => ({
 
 test('a repository that takes longer than the longest silence is waited for: its mover says that it is there', async t => {
 	const gate = Promise.withResolvers<void>();
-	const source: Pick<ChunkSource, 'fetch'> = {
-		async *fetch(wanted) {
-			for (const ref of wanted) {
-				await gate.promise;
-				yield { ref, stored: Buffer.alloc(ref.storedBytes, 1) };
-			}
-		},
+	const ranges = async function* (wanted: readonly PlacedRef[]) {
+		for (const ref of wanted) {
+			await gate.promise;
+			yield alone(ref);
+		}
 	};
-	const { server, port, client } = await scripted(t, source, { aliveEveryMs: 100 });
+	const { server, port, client } = await scripted(t, ranges, { aliveEveryMs: 100 });
 	const line = await Line.to(t, port);
 	const patient = client(line.port, 1_000);
 	const fetching = collect(patient.fetch(refs, { class: 'mount' }));
 	await waitFor('the request', () => server.active.mount === 1, { timeoutMs: 20_000 });
-	// Of 31 bytes each, in a record of TLS and a chunk of HTTP.
-	const enough = line.bytesDown + 40 * 31;
+	// Of 26 bytes each, in a record of TLS.
+	const enough = line.bytesDown + 40 * 26;
 	await waitFor('some signs of life', () => line.bytesDown > enough, { timeoutMs: 60_000 });
 	gate.resolve();
 	assert.deepEqual(
@@ -257,17 +262,15 @@ test('a repository that takes longer than the longest silence is waited for: its
 test('by TLS too a guest is served before the rest of a migration that is being answered', async t => {
 	const [mountGate, migrationGate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
 	let held = true;
-	const source: Pick<ChunkSource, 'fetch'> = {
-		async *fetch(wanted, { class: urgency }) {
-			for (const [position, ref] of wanted.entries()) {
-				if (urgency === 'migration' && position === 2) await migrationGate.promise;
-				if (urgency === 'mount' && held) await mountGate.promise;
-				yield { ref, stored: Buffer.alloc(ref.storedBytes, 1) };
-			}
-		},
+	const ranges: RangeSource['ranges'] = async function* (wanted, { class: urgency }) {
+		for (const [position, ref] of wanted.entries()) {
+			if (urgency === 'migration' && position === 2) await migrationGate.promise;
+			if (urgency === 'mount' && held) await mountGate.promise;
+			yield alone(ref);
+		}
 	};
 	let now = 0;
-	const { server, port, client } = await scripted(t, source, { now: () => now });
+	const { server, port, client } = await scripted(t, ranges, { now: () => now });
 	let copied = 0;
 	const copying = (async () => {
 		for await (const { stored } of client(port).fetch(refs, { class: 'migration' }))
@@ -290,12 +293,10 @@ test('by TLS too a guest is served before the rest of a migration that is being 
 
 test('an answer of which nobody takes anything is ended, and who goes on later gets the rest', async t => {
 	const large = refs.map(ref => ({ ...ref, storedBytes: 4 * MiB }));
-	const source: Pick<ChunkSource, 'fetch'> = {
-		async *fetch(wanted) {
-			for (const ref of wanted) yield { ref, stored: Buffer.alloc(ref.storedBytes, ref.offsetBytes) };
-		},
+	const ranges = async function* (wanted: readonly PlacedRef[]) {
+		for (const ref of wanted) yield alone(ref, ref.offsetBytes);
 	};
-	const { server, port, client } = await scripted(t, source, { unmovedMs: 300 });
+	const { server, port, client } = await scripted(t, ranges, { unmovedMs: 300 });
 	const patient = new RetryingChunkSource(client(port), systemClock);
 	const got: number[] = [];
 	for await (const { stored } of patient.fetch(large, { class: 'migration' })) {

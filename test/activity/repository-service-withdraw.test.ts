@@ -4,6 +4,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
+import { chunkProtocol } from '../../movers/repository-mover/protocol/wire.ts';
 import { withdrawHost } from '../../repository/service/admitted-hosts.ts';
 import { admitHost, type HostKeys } from '../../repository/service/service-keys.ts';
 import { places } from '../../system/installation.ts';
@@ -13,15 +14,26 @@ import { rouse } from '../equipment/command-line.ts';
 import { serveSample } from '../equipment/repository-service.ts';
 import { sampleDisk, storeDisk } from '../equipment/stored-disk.ts';
 
-/** A connection of a host, after an answer to what nobody serves; undefined where it is cut without one. */
-async function enter(port: number, { authority, certificate, key }: HostKeys): Promise<TLSSocket | undefined> {
+/** A connection of a host, when it is secure or was cut. */
+async function secured(
+	port: number,
+	{ authority, certificate, key }: HostKeys,
+	protocol = 'http/1.1',
+): Promise<TLSSocket> {
 	const [ca, cert, secret] = await Promise.all([authority, certificate, key].map(path => readFile(path)));
 	assert.ok(ca && cert && secret);
 	const shown = { ca, cert, key: secret, checkServerIdentity: () => undefined };
-	const socket = connect({ port, host: '127.0.0.1', ALPNProtocols: ['http/1.1'], ...shown });
+	const socket = connect({ port, host: '127.0.0.1', ALPNProtocols: [protocol], ...shown });
 	socket.on('error', () => {});
+	await Promise.race([once(socket, 'secureConnect'), once(socket, 'close')]);
+	return socket;
+}
+
+/** The same, after an answer to what nobody serves; undefined where it is cut without one. */
+async function enter(port: number, keys: HostKeys): Promise<TLSSocket | undefined> {
+	const socket = await secured(port, keys);
+	if (socket.closed) return undefined;
 	const closed = once(socket, 'close').then(() => undefined);
-	await Promise.race([once(socket, 'secureConnect'), closed]);
 	socket.write('GET /none HTTP/1.1\r\nhost: x\r\n\r\n');
 	const said = await Promise.race([once(socket, 'data'), closed]);
 	return said && socket;
@@ -38,10 +50,11 @@ test('`host withdraw` cuts a host off from `repo serve`, also where it is connec
 	const [first, second] = [await enter(port, service), await enter(port, other)];
 	assert.ok(first && second);
 	t.after(() => second.destroy());
+	const forChunks = await secured(port, service, chunkProtocol);
 	const { exitCode, stderr } = await rouse(home, ['host', 'withdraw', 'hv1']);
 	assert.equal(exitCode, 0, stderr);
 	assert.equal(await enter(port, service), undefined);
-	await waitFor('the open connection to be cut', () => first.closed, { timeoutMs: 10_000 });
+	await waitFor('the open connections to be cut', () => first.closed && forChunks.closed, { timeoutMs: 10_000 });
 	assert.equal(second.closed, false);
 
 	const unknown = await rouse(home, ['host', 'withdraw', 'hv1']);

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { connect as connectPlain } from 'node:net';
+import { connect as connectPlain, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect, type ConnectionOptions } from 'node:tls';
 import type { MoverDisk } from '../../movers/config.ts';
@@ -10,7 +9,8 @@ import { RepositoryMoverClient } from '../../movers/repository-mover/client.ts';
 import { openRepositoryMover } from '../../movers/repository-mover/open-client.ts';
 import { serveTls } from '../../movers/repository-mover/serve-tls.ts';
 import { overTls, readCredentials } from '../../movers/repository-mover/tls-connections.ts';
-import { decodePlaces, encodePlaces } from '../../movers/repository-mover/wire.ts';
+import { encodeClientHello } from '../../movers/repository-mover/protocol/hello.ts';
+import { chunkProtocol } from '../../movers/repository-mover/protocol/wire.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { makeToken, readToken } from '../../repository/service/point-token.ts';
 import { readTokenKey, serviceKeys } from '../../repository/service/service-keys.ts';
@@ -89,9 +89,9 @@ test('a migration mover fills its target by TLS', async t => {
 	assert.equal((await checkClaims(stored, disk)).complete, true);
 });
 
-/** What somebody sees who calls and says a good request: the other's certificate, and all bytes that come. */
+/** What somebody sees who calls and says a good hello: the other's certificate, and all bytes that come. */
 async function seenBy(port: number, how: ConnectionOptions | 'plain'): Promise<{ names: string; bytes: Buffer }> {
-	const to = { host: '127.0.0.1', port };
+	const to = { host: '127.0.0.1', port, ALPNProtocols: [chunkProtocol] };
 	const socket = how === 'plain' ? connectPlain(to) : connect({ ...to, rejectUnauthorized: false, ...how });
 	let names = '';
 	let bytes = Buffer.alloc(0);
@@ -101,9 +101,8 @@ async function seenBy(port: number, how: ConnectionOptions | 'plain'): Promise<{
 	socket.once('secureConnect', () => {
 		if ('getPeerCertificate' in socket) names = JSON.stringify(socket.getPeerCertificate(true).subject);
 	});
-	const headers = 'Host: a\r\nConnection: close\r\nContent-Length: 44\r\n\r\n';
 	socket.once(how === 'plain' ? 'connect' : 'secureConnect', () =>
-		socket.write(`POST /chunks?class=mount HTTP/1.1\r\n${headers}${'\0'.repeat(44)}`),
+		socket.write(encodeClientHello({ naming: 'places', says: 'no token' })),
 	);
 	await new Promise(resolve => socket.once('close', resolve));
 	return { names, bytes };
@@ -149,13 +148,11 @@ test('a mover does not give its token to who is not the service of its authority
 		[strangers.server, /self-signed|unable to verify/],
 		[{ certificate, key }, /unsuitable certificate purpose/], // that of another host would do as well
 	] as const) {
-		const tell: RequestListener = (_incoming, outgoing) => {
-			told += 1;
-			outgoing.end();
-		};
+		const chunks = (caller: Socket) => void caller.on('data', ({ length }) => (told += length));
 		const gate = { admits: async () => true };
-		const pretended = await serveTls({ host: '127.0.0.1', port: 0 }, { authority, server }, tell, { gate });
-		t.after(() => pretended.server.close());
+		const listen = { host: '127.0.0.1', port: 0 };
+		const pretended = await serveTls(listen, { authority, server }, { chunks, asked: () => assert.fail() }, { gate });
+		t.after(() => pretended.close());
 		const client = await openRepositoryMover({ chunkService: { ...served.service, port: pretended.port } });
 		t.after(() => client.close());
 		const asking = new DiskReader(new VerifiedChunks(client), stored.image).lookup(0);
@@ -205,7 +202,7 @@ test('a token that is not whole, of another installation or of another repositor
 		await assert.rejects(firstChunk(t, here, { token: wrong }), { code: 'access_denied' }, what);
 	const client = new RepositoryMoverClient({
 		...overTls(served.service, await readCredentials(served.service)),
-		headers: {},
+		hello: { naming: 'places', says: '' },
 	});
 	t.after(() => client.close());
 	await assert.rejects(new DiskReader(new VerifiedChunks(client), here.stored.image).lookup(0), {
@@ -245,17 +242,6 @@ test('what a token opens is what its point names in a place, whatever else a req
 			`${nowhere.height}`,
 		);
 	await assert.rejects(fetch(ours), { code: 'internal' });
-});
-
-test('`decodePlaces` reads back the places that `encodePlaces` wrote, and refuses what is no list of them', () => {
-	const ref = { digest: 'ab'.repeat(32), packId: 'cd'.repeat(16), offsetBytes: 0, storedBytes: 1 };
-	const places = [
-		{ root: '01'.repeat(32), height: 0, number: 0 },
-		{ root: 'fe'.repeat(32), height: 3, number: 2 ** 40 + 5 },
-	];
-	assert.deepEqual(decodePlaces(encodePlaces(places.map(place => ({ ...ref, place })))), places);
-	for (const body of [Buffer.alloc(0), Buffer.alloc(43), Buffer.alloc(45)])
-		assert.throws(() => decodePlaces(body), { code: 'protocol' });
 });
 
 test('a mover refuses credentials that others may read, or that are not there, with `config_invalid`', async t => {
