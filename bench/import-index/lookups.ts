@@ -4,24 +4,18 @@ import { performance } from 'node:perf_hooks';
 import { digestBytes } from '../../repository/format/digest.ts';
 import { ImportIndex } from '../../repository/index/import-index.ts';
 import { DirectoryStore } from '../../repository/store/directory.ts';
-import { simulatedIndexes } from './simulated.ts';
+import { knownRounds, lookups, packOfRound, scatteredLookups, simulatedIndexes } from './simulated.ts';
 
 const [, , directory = '', chunks = '', chunksPerPack = '1000'] = process.argv;
-const lookups = 100_000;
 /** As many as an import has in hand. */
 const atOnce = 16;
 
 const simulated = simulatedIndexes(Number(chunks), Number(chunksPerPack));
 const store = new DirectoryStore(directory);
+const startedCpuMs = cpuMs(process.cpuUsage()); // Node itself, and the modules
 const begun = performance.now();
-const index = await ImportIndex.begin(store, {
-	mayDelete: true,
-	readFooter: async ({ packId }) => {
-		const id = Buffer.from(packId, 'hex');
-		return simulated[id.readUInt32BE(4)]?.footer(id.readUInt32BE(8));
-	},
-});
-const opened = { ms: Math.round(performance.now() - begun), cpuMs: cpuMs(process.cpuUsage()) };
+const index = await ImportIndex.begin(store, { mayDelete: true });
+const opened = { ms: Math.round(performance.now() - begun), cpuMs: cpuMs(process.cpuUsage()) - startedCpuMs };
 
 /** Of all threads. */
 function cpuMs({ user, system }: NodeJS.CpuUsage): number {
@@ -51,19 +45,17 @@ function* newChunks(): Generator<Buffer> {
 	for (let count = 0; count < lookups; count += 1) yield randomBytes(32);
 }
 
-/** Pack by pack, as they were stored, from all over the repository. */
-function* knownChunks(count: number, run: number): Generator<Buffer> {
-	for (let at = 0, round = 0; at < count; round += 1) {
-		const from = simulated[round % simulated.length];
-		if (from === undefined) return;
-		const pack = (round * 7919) % from.packs;
+/** Pack by pack, as they were stored, so many of each. */
+function* knownChunks(count: number, run: number, firstRound: number): Generator<Buffer> {
+	for (let at = 0, round = firstRound; at < count; round += 1) {
+		const { from, pack } = packOfRound(simulated, round);
 		for (let position = 0; position < Math.min(run, from.chunksPerPack) && at < count; position += 1, at += 1)
 			yield from.digest(pack, position);
 	}
 }
 
 const fresh = await timed(newChunks());
-const known = await timed(knownChunks(lookups, 1000));
-const scattered = await timed(knownChunks(300, 1));
-console.log(JSON.stringify({ indexes: simulated.length, opened, fresh, known, scattered }));
+const known = await timed(knownChunks(lookups, Number(chunksPerPack), 0));
+const scattered = await timed(knownChunks(scatteredLookups, 1, knownRounds(Number(chunksPerPack))));
+console.log(JSON.stringify({ indexes: simulated.length, startedCpuMs, opened, fresh, known, scattered }));
 await store.close();

@@ -1,6 +1,6 @@
 import { digestBytes } from '../../repository/format/digest.ts';
 import { indexPackBytes, indexRecordBytes, writePlace } from '../../repository/format/index-object.ts';
-import type { PackFooter } from '../../repository/format/pack.ts';
+import { encodePackEnd, packEndBytes } from '../../repository/format/pack.ts';
 
 /** As 128 KiB become when they are halved. */
 const storedBytes = 64 * 1024;
@@ -24,6 +24,10 @@ export class SimulatedIndex {
 		return this.packs * this.chunksPerPack;
 	}
 
+	get packBytes(): number {
+		return storedBytes * this.chunksPerPack + packEndBytes(this.chunksPerPack);
+	}
+
 	packId(pack: number): string {
 		const id = Buffer.alloc(16);
 		id.writeUInt32BE(spread(pack, this.packs), 0);
@@ -36,7 +40,7 @@ export class SimulatedIndex {
 		const table = Buffer.alloc(indexPackBytes * this.packs);
 		for (let pack = 0; pack < this.packs; pack += 1) {
 			table.write(this.packId(pack), indexPackBytes * pack, 16, 'hex');
-			table.writeUInt32LE(storedBytes * this.chunksPerPack, indexPackBytes * pack + 16);
+			table.writeUInt32LE(this.packBytes, indexPackBytes * pack + 16);
 		}
 		return table;
 	}
@@ -58,14 +62,21 @@ export class SimulatedIndex {
 		yield block.subarray(0, filled);
 	}
 
-	/** What the footer of one of its packs would say. */
-	footer(pack: number): PackFooter {
+	/** Footer and trailer of one of its packs, of which nobody reads the rest. */
+	packEnd(pack: number): Buffer {
 		const chunks = Array.from({ length: this.chunksPerPack }, (_, position) => ({
 			digest: this.digest(pack, position).toString('hex'),
 			offsetBytes: storedBytes * position,
 			storedBytes,
 		}));
-		return { packId: this.packId(pack), kind: 'chunk', rawBytes: 0, chunks, dataDigest: Buffer.alloc(digestBytes) };
+		const rawBytes = 2 * storedBytes * this.chunksPerPack;
+		return encodePackEnd({
+			packId: this.packId(pack),
+			kind: 'chunk',
+			rawBytes,
+			chunks,
+			dataDigest: Buffer.alloc(digestBytes),
+		});
 	}
 
 	digest(pack: number, position: number): Buffer {
@@ -125,4 +136,21 @@ export function simulatedIndexes(chunks: number, chunksPerPack: number): Simulat
 		}
 	}
 	return indexes;
+}
+
+/** New ones, and as many that are known. */
+export const lookups = 100_000;
+/** Known ones, each in another pack. */
+export const scatteredLookups = 300;
+
+/** Packs that are looked up chunk by chunk; the scattered ones come from those behind these. */
+export function knownRounds(chunksPerPack: number): number {
+	return Math.ceil(lookups / chunksPerPack);
+}
+
+/** From all over the repository, by rounds, the packs whose chunks are looked up. */
+export function packOfRound(indexes: readonly SimulatedIndex[], round: number): { from: SimulatedIndex; pack: number } {
+	const from = indexes[round % indexes.length];
+	if (from === undefined) throw new Error('no index, so no pack');
+	return { from, pack: (round * 7919) % from.packs };
 }
