@@ -4,7 +4,15 @@ import type { Clock } from '../system/clock.ts';
 import { isUnusable } from './damage.ts';
 import type { ChunkKind } from './format/frame-table.ts';
 import { keys, packIdOfKey } from './format/keys.ts';
-import { decodePackEnd, footerBytesOf, type PackFooter, packTrailerBytes, refOf } from './format/pack.ts';
+import {
+	footerBytesOf,
+	footerOf,
+	openPackEnd,
+	type PackEntries,
+	type PackFooter,
+	packTrailerBytes,
+	refOf,
+} from './format/pack.ts';
 import { IndexSet } from './index/index-set.ts';
 import { readRange } from './read-object.ts';
 import type { Store } from './store/contract.ts';
@@ -20,10 +28,18 @@ interface PackSize {
 
 /** The footer of a pack, read and checked; undefined without such a pack. Throws `format_damaged`, `io_failed`. */
 export async function readPackFooter(
+	...[store, pack, signal]: Parameters<typeof readPackEntries>
+): Promise<PackFooter | undefined> {
+	const entries = await readPackEntries(store, pack, signal);
+	return entries && footerOf(entries);
+}
+
+/** As {@link readPackFooter}, not taken apart. */
+export async function readPackEntries(
 	store: Store,
 	pack: PackSize,
 	signal?: AbortSignal,
-): Promise<PackFooter | undefined> {
+): Promise<PackEntries | undefined> {
 	try {
 		return await readPackEnd(store, pack, firstReadBytes, signal);
 	} catch (error) {
@@ -38,7 +54,7 @@ async function readPackEnd(
 	{ packId, sizeBytes: packBytes }: PackSize,
 	guessBytes: number,
 	signal: AbortSignal | undefined,
-): Promise<PackFooter | undefined> {
+): Promise<PackEntries | undefined> {
 	const key = keys.pack(packId);
 	const firstBytes = Math.min(packBytes, guessBytes);
 	const lastBytes = (lengthBytes: number) =>
@@ -46,9 +62,9 @@ async function readPackEnd(
 	const end = await lastBytes(firstBytes);
 	if (end === undefined) return undefined;
 	const endBytes = footerBytesOf(end.subarray(-packTrailerBytes), packId, packBytes) + packTrailerBytes;
-	if (endBytes <= firstBytes) return decodePackEnd(end.subarray(-endBytes), packId, packBytes);
+	if (endBytes <= firstBytes) return openPackEnd(end.subarray(-endBytes), packId, packBytes);
 	const whole = await lastBytes(endBytes);
-	return whole && decodePackEnd(whole, packId, packBytes);
+	return whole && openPackEnd(whole, packId, packBytes);
 }
 
 /** A pack whose footer cannot be used: what lies in it can still be read by those who know the place. */

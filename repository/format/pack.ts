@@ -14,7 +14,7 @@ import { magic, magicBytes } from './magic.ts';
  */
 export const packTrailerBytes = 80;
 const footerHeadBytes = 40;
-const footerEntryBytes = digestBytes + 4;
+export const packEntryBytes = digestBytes + 4;
 const dataDigestAt = 16;
 const endDigestAt = 48;
 
@@ -42,9 +42,16 @@ export interface PackFooter {
 	dataDigest: Buffer;
 }
 
+/** What a footer says, its entries as they lie in it: one of many that are asked for one chunk each is not taken apart. */
+export interface PackEntries extends Omit<PackFooter, 'chunks'> {
+	count: number;
+	/** Of each chunk its digest and stored bytes, {@link packEntryBytes} long. */
+	entries: Buffer;
+}
+
 /** Bytes of footer and trailer. */
 export function packEndBytes(count: number): number {
-	return footerHeadBytes + count * footerEntryBytes + packTrailerBytes;
+	return footerHeadBytes + count * packEntryBytes + packTrailerBytes;
 }
 
 /** Footer and trailer of a pack whose chunks lie back to back from 0. */
@@ -59,7 +66,7 @@ export function encodePackEnd({ packId, kind, rawBytes, chunks, dataDigest }: Pa
 	for (const { digest, storedBytes } of chunks) {
 		bytes.write(digest, at, digestBytes, 'hex');
 		bytes.writeUInt32LE(storedBytes, at + digestBytes);
-		at += footerEntryBytes;
+		at += packEntryBytes;
 	}
 	magic.packTrailer.bytes.copy(bytes, at);
 	bytes.writeUInt32LE(at, at + 8);
@@ -73,7 +80,7 @@ function endDigest(end: Buffer): Buffer {
 }
 
 /** The longest footer that there may be. */
-const maxFooterBytes = footerHeadBytes + limits.packChunks * footerEntryBytes;
+const maxFooterBytes = footerHeadBytes + limits.packChunks * packEntryBytes;
 
 /** Length of the footer that a trailer announces, or `format_damaged`. `packBytes`: size of the whole pack. */
 export function footerBytesOf(trailer: Buffer, packId: string, packBytes: number): number {
@@ -87,7 +94,7 @@ export function footerBytesOf(trailer: Buffer, packId: string, packBytes: number
 	if (footerBytes > maxFooterBytes)
 		throw damaged(packId, `a footer of ${footerBytes} bytes, at most ${maxFooterBytes}: ${limits.packChunks} chunks`);
 	const rest = footerBytes - footerHeadBytes;
-	if (rest < footerEntryBytes || rest % footerEntryBytes !== 0 || footerBytes + packTrailerBytes > packBytes)
+	if (rest < packEntryBytes || rest % packEntryBytes !== 0 || footerBytes + packTrailerBytes > packBytes)
 		throw damaged(packId, `a footer of ${exactBytes(footerBytes)} in a pack of ${exactBytes(packBytes)}`);
 	return footerBytes;
 }
@@ -97,7 +104,7 @@ export function footerBytesOf(trailer: Buffer, packId: string, packBytes: number
  * digest, id, that the chunks fill the pack from its first byte to the footer without a gap, that none is larger or
  * smaller than chunks are. Throws `format_damaged`.
  */
-export function decodePackEnd(end: Buffer, packId: string, packBytes: number): PackFooter {
+export function openPackEnd(end: Buffer, packId: string, packBytes: number): PackEntries {
 	const trailer = end.subarray(-packTrailerBytes);
 	const footerBytes = footerBytesOf(trailer, packId, packBytes);
 	const footer = end.subarray(0, -packTrailerBytes);
@@ -113,26 +120,54 @@ export function decodePackEnd(end: Buffer, packId: string, packBytes: number): P
 	if (kind === undefined) throw damaged(packId, `it is of kind ${footer.readUInt8(24)}, which nobody knows`);
 	const count = footer.readUInt32LE(28);
 	if (footer.readUIntLE(25, 3) !== 0) throw damaged(packId, 'the reserved field of its footer is not zero');
-	if (footerHeadBytes + count * footerEntryBytes !== footerBytes)
+	if (footerHeadBytes + count * packEntryBytes !== footerBytes)
 		throw damaged(packId, `${count} chunks in a footer of ${footerBytes} bytes`);
 	const rawBytes = Number(footer.readBigUInt64LE(32));
-	const chunks = decodeEntries(footer, packId, packBytes - end.length);
-	return { packId, kind, rawBytes, chunks, dataDigest: trailer.subarray(dataDigestAt, endDigestAt) };
+	const entries = footer.subarray(footerHeadBytes);
+	checkLengths(entries, packId, packBytes - end.length);
+	return { packId, kind, rawBytes, count, entries, dataDigest: trailer.subarray(dataDigestAt, endDigestAt) };
 }
 
-function decodeEntries(footer: Buffer, packId: string, dataBytes: number): PackedChunk[] {
-	const chunks: PackedChunk[] = [];
+function checkLengths(entries: Buffer, packId: string, dataBytes: number): void {
 	let offsetBytes = 0;
-	for (let at = footerHeadBytes; at < footer.length; at += footerEntryBytes) {
-		const storedBytes = footer.readUInt32LE(at + digestBytes);
+	for (let at = 0; at < entries.length; at += packEntryBytes) {
+		const storedBytes = entries.readUInt32LE(at + digestBytes);
 		if (storedBytes < minStoredBytes || storedBytes > maxStoredBytes)
-			throw damaged(packId, `chunk ${chunks.length} of ${storedBytes} bytes`);
-		chunks.push({ digest: footer.toString('hex', at, at + digestBytes), offsetBytes, storedBytes });
+			throw damaged(packId, `chunk ${at / packEntryBytes} of ${storedBytes} bytes`);
 		offsetBytes += storedBytes;
 	}
 	if (offsetBytes !== dataBytes)
 		throw damaged(packId, `its chunks end at ${offsetBytes}, its footer begins at ${dataBytes}`);
-	return chunks;
+}
+
+/** As {@link openPackEnd}, taken apart. */
+export function decodePackEnd(end: Buffer, packId: string, packBytes: number): PackFooter {
+	return footerOf(openPackEnd(end, packId, packBytes));
+}
+
+export function footerOf({ count: _count, entries, ...rest }: PackEntries): PackFooter {
+	const chunks: PackedChunk[] = [];
+	let offsetBytes = 0;
+	for (let at = 0; at < entries.length; at += packEntryBytes) {
+		const storedBytes = entries.readUInt32LE(at + digestBytes);
+		chunks.push({ digest: entries.toString('hex', at, at + digestBytes), offsetBytes, storedBytes });
+		offsetBytes += storedBytes;
+	}
+	return { ...rest, chunks };
+}
+
+/** All places that a pack has of this digest of 32 bytes. */
+export function refsIn({ packId, entries }: PackEntries, digest: Buffer): ChunkRef[] {
+	const refs: ChunkRef[] = [];
+	const first = digest.readUInt32LE(0); // decides nearly always, and is far faster than a call of compare
+	let offsetBytes = 0;
+	for (let at = 0; at < entries.length; at += packEntryBytes) {
+		const storedBytes = entries.readUInt32LE(at + digestBytes);
+		if (entries.readUInt32LE(at) === first && digest.compare(entries, at, at + digestBytes) === 0)
+			refs.push({ digest: digest.toString('hex'), packId, offsetBytes, storedBytes });
+		offsetBytes += storedBytes;
+	}
+	return refs;
 }
 
 export function refOf(packId: string, { digest, offsetBytes, storedBytes }: PackedChunk): ChunkRef {

@@ -18,6 +18,8 @@ import {
 } from '../format/index-object.ts';
 import { keys } from '../format/keys.ts';
 import type { Store } from '../store/contract.ts';
+import { printBytes, RecordPrints } from './record-prints.ts';
+import { giveBack, searchRecords, takeBlock } from './search-blocks.ts';
 
 /** An index that was listed and is not there any more: another one stands for it. */
 export class IndexGone extends Error {
@@ -35,8 +37,6 @@ export interface IndexedPlace {
 	storedBytes: number;
 }
 
-/** Records of one read: a bucket has 64 on average at most, and rarely a hundred. */
-const searchRecords = 128;
 /** Records, and bytes of tables, of one read of who reads all of them. */
 const streamRecords = 5957;
 const streamBytes = 256 * 1024;
@@ -51,6 +51,9 @@ export class IndexReader {
 	readonly trailer: IndexTrailer;
 	/** All between records and trailer, when it is kept in memory. */
 	#tables: Buffer | undefined;
+	#prints: RecordPrints | undefined;
+	/** Searches that read records and found nothing. */
+	vainSearches = 0;
 
 	private constructor(store: Store, trailer: IndexTrailer) {
 		this.#store = store;
@@ -93,6 +96,22 @@ export class IndexReader {
 
 	dropTables(): void {
 		this.#tables = undefined;
+		this.#prints = undefined;
+	}
+
+	/** What {@link keepPrints} takes in memory. */
+	get printsBytes(): number {
+		return printBytes * this.trailer.records;
+	}
+
+	get keepsPrints(): boolean {
+		return this.#prints !== undefined;
+	}
+
+	/** Reads all records, so that hardly any digest that the index does not have costs a read. Of use with its tables alone. */
+	async keepPrints(signal?: AbortSignal): Promise<void> {
+		const prints = await RecordPrints.of(this.trailer.records, this.#recordsInPassing(signal));
+		if (this.keepsTables) this.#prints = prints;
 	}
 
 	/** Ids of the indexes that this one stands for. */
@@ -106,7 +125,12 @@ export class IndexReader {
 	/** False: it does not have the digest, as far as can be said without reading anything. `filterBits`: those of the digest. */
 	mayHave(digest: Buffer, filterBits: readonly number[]): boolean {
 		if (this.#tables === undefined) return true;
-		return filterMayHave(this.#tables, this.#filterAt(digest) - this.#layout.packsAt, filterBits);
+		const { packsAt, bucketsAt } = this.#layout;
+		if (!filterMayHave(this.#tables, this.#filterAt(digest) - packsAt, filterBits)) return false;
+		if (this.#prints === undefined) return true;
+		const at = bucketsAt - packsAt + bucketBytes * bucketOf(digest, 0, this.trailer.bucketLog2);
+		const [begin, end] = [this.#tables.readUInt32LE(at), this.#tables.readUInt32LE(at + bucketBytes)];
+		return begin > end || end > this.trailer.records || this.#prints.mayHave(digest, begin, end);
 	}
 
 	/** All places of a digest, read as they are asked for. */
@@ -115,10 +139,23 @@ export class IndexReader {
 			const filter = await this.#read(this.#filterAt(digest), bucketFilterBytes, signal);
 			if (!filterMayHave(filter, 0, filterBitsOf(digest, 0))) return;
 		}
+		let block: Buffer | undefined = takeBlock();
+		try {
+			yield* this.#findInBucket(digest, block, signal);
+		} catch (error) {
+			block = undefined; // a read that was given up may still fill it
+			throw error;
+		} finally {
+			if (block !== undefined) giveBack(block);
+		}
+	}
+
+	async *#findInBucket(digest: Buffer, block: Buffer, signal: AbortSignal | undefined): AsyncGenerator<IndexedPlace> {
 		const bucket = await this.#bucket(digest, signal);
-		for (let at = await this.#narrow(digest, bucket, signal); at < bucket.end; at += searchRecords) {
-			const block = await this.#records(at, Math.min(searchRecords, bucket.end - at), signal);
-			for (let recordAt = 0; recordAt < block.length; recordAt += indexRecordBytes) {
+		for (let at = await this.#narrow(digest, bucket, block, signal); at < bucket.end; at += searchRecords) {
+			const lengthBytes = indexRecordBytes * Math.min(searchRecords, bucket.end - at);
+			await this.#readInto(block.subarray(0, lengthBytes), indexRecordBytes * at, signal);
+			for (let recordAt = 0; recordAt < lengthBytes; recordAt += indexRecordBytes) {
 				const order = digest.compare(block, recordAt, recordAt + digestBytes);
 				if (order < 0) return;
 				if (order === 0) yield await this.#place(block, recordAt, signal);
@@ -147,11 +184,22 @@ export class IndexReader {
 	}
 
 	/** All records in their order; a block is the receiver's. Damage may be told as late as after the last one. */
-	async *allRecords(signal?: AbortSignal): AsyncGenerator<Buffer> {
+	allRecords(signal?: AbortSignal): AsyncGenerator<Buffer> {
+		return this.#recordsIn(bytes => Buffer.allocUnsafeSlow(bytes), signal);
+	}
+
+	/** As {@link allRecords}; a block is used again when the next one is asked for. */
+	#recordsInPassing(signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+		const block = Buffer.allocUnsafeSlow(indexRecordBytes * Math.min(streamRecords, this.trailer.records));
+		return this.#recordsIn(bytes => block.subarray(0, bytes), signal);
+	}
+
+	async *#recordsIn(blockOf: (bytes: number) => Buffer, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
 		const { records, recordsDigest } = this.trailer;
 		const digester = new Digester();
 		for (let at = 0; at < records; at += streamRecords) {
-			const block = await this.#records(at, Math.min(streamRecords, records - at), signal);
+			const block = blockOf(indexRecordBytes * Math.min(streamRecords, records - at));
+			await this.#readInto(block, indexRecordBytes * at, signal);
 			digester.update(block);
 			yield block;
 		}
@@ -180,13 +228,14 @@ export class IndexReader {
 	async #narrow(
 		digest: Buffer,
 		bucket: { begin: number; end: number },
+		block: Buffer,
 		signal: AbortSignal | undefined,
 	): Promise<number> {
 		let { begin, end } = bucket;
 		while (end - begin > searchRecords) {
 			const middle = begin + Math.floor((end - begin) / 2);
-			const record = await this.#records(middle, 1, signal);
-			if (digest.compare(record, 0, digestBytes) > 0) begin = middle + 1;
+			await this.#readInto(block.subarray(0, indexRecordBytes), indexRecordBytes * middle, signal);
+			if (digest.compare(block, 0, digestBytes) > 0) begin = middle + 1;
 			else end = middle;
 		}
 		return begin;
@@ -201,18 +250,17 @@ export class IndexReader {
 		return { packId, packBytes: entry.readUInt32LE(idBytes), offsetBytes, storedBytes };
 	}
 
-	#records(first: number, count: number, signal: AbortSignal | undefined): Promise<Buffer> {
-		return this.#read(indexRecordBytes * first, indexRecordBytes * count, signal);
-	}
-
 	async #read(at: number, lengthBytes: number, signal: AbortSignal | undefined): Promise<Buffer> {
 		const inTables = at - this.#layout.packsAt;
 		if (this.#tables !== undefined && inTables >= 0) return this.#tables.subarray(inTables, inTables + lengthBytes);
-		// A few records come from Node's pool: a lookup that finds nothing leaves nothing to be collected by itself.
 		const bytes = lengthBytes < streamBytes ? Buffer.allocUnsafe(lengthBytes) : Buffer.allocUnsafeSlow(lengthBytes);
+		await this.#readInto(bytes, at, signal);
+		return bytes;
+	}
+
+	async #readInto(bytes: Buffer, at: number, signal: AbortSignal | undefined): Promise<void> {
 		const filled = await this.#store.read(keys.index(this.indexId), at, bytes, signal);
 		if (filled === undefined) throw new IndexGone(this.indexId);
-		if (filled < lengthBytes) throw damagedIndex(this.indexId, `it ends at ${at + filled}`);
-		return bytes;
+		if (filled < bytes.length) throw damagedIndex(this.indexId, `it ends at ${at + filled}`);
 	}
 }

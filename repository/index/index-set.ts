@@ -5,6 +5,11 @@ import { indexIdOfKey, keys } from '../format/keys.ts';
 import type { Store } from '../store/contract.ts';
 import { type IndexedPlace, IndexGone, IndexReader } from './index-reader.ts';
 
+/** Of all indexes together: for some four million chunks. */
+const maxPrintsBytes = 8 * 1024 * 1024;
+/** Reading so many records costs what one search does that finds nothing. */
+const recordsOfASearch = 1000;
+
 interface Opened {
 	reader: IndexReader;
 	/** Of the indexes that it stands for those that were there. */
@@ -23,6 +28,7 @@ export class IndexSet {
 	#damaged = new Map<string, RouseError>();
 	#leftOver: readonly string[] = [];
 	#refreshing: Promise<void> | undefined;
+	readonly #readingPrints = new Set<IndexReader>();
 
 	/** `tablesBytes`: what the tables of all of them may take in memory; of the others they are read when they are needed. */
 	constructor(store: Store, tablesBytes: number) {
@@ -66,12 +72,39 @@ export class IndexSet {
 			for (const reader of live) {
 				if (!reader.mayHave(digest, filterBits) || asked.has(reader)) continue;
 				asked.add(reader);
+				let hasIt = false;
 				try {
-					yield* reader.find(digest, signal);
+					for await (const place of reader.find(digest, signal)) {
+						hasIt = true;
+						yield place;
+					}
+					if (!hasIt) await this.#noteVain(reader, signal);
 				} catch (error) {
 					await this.passBy(reader, error, signal);
 				}
 			}
+		}
+	}
+
+	/** False: none of them has the digest, as far as can be said without reading anything. */
+	mayHave(digest: Buffer): boolean {
+		const filterBits = filterBitsOf(digest, 0);
+		return this.#live.some(reader => reader.mayHave(digest, filterBits));
+	}
+
+	/** When an index was searched in vain as often as it would have cost to read it, it is read. */
+	async #noteVain(reader: IndexReader, signal: AbortSignal | undefined): Promise<void> {
+		reader.vainSearches++;
+		if (!reader.keepsTables || reader.keepsPrints || this.#readingPrints.has(reader)) return;
+		if (reader.vainSearches * recordsOfASearch < reader.trailer.records) return;
+		const kept = this.#live.filter(other => other.keepsPrints || this.#readingPrints.has(other));
+		const bytes = kept.reduce((total, { printsBytes }) => total + printsBytes, reader.printsBytes);
+		if (bytes > maxPrintsBytes) return;
+		this.#readingPrints.add(reader);
+		try {
+			await reader.keepPrints(signal);
+		} finally {
+			this.#readingPrints.delete(reader);
 		}
 	}
 

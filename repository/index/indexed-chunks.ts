@@ -1,8 +1,8 @@
 import type { ChunkRef } from '../../model/chunk.ts';
 import { isUnusable } from '../damage.ts';
 import { keys } from '../format/keys.ts';
-import { type PackFooter, refOf } from '../format/pack.ts';
-import { readPackFooter } from '../pack-footers.ts';
+import { type PackEntries, refsIn } from '../format/pack.ts';
+import { readPackEntries } from '../pack-footers.ts';
 import type { Store } from '../store/contract.ts';
 import type { IndexSet } from './index-set.ts';
 import { RecentFooters } from './recent-footers.ts';
@@ -14,14 +14,14 @@ interface NamedPack {
 }
 
 /** The footer of a pack; undefined without such a pack. */
-export type ReadFooter = (pack: NamedPack, signal?: AbortSignal) => Promise<PackFooter | undefined>;
+export type ReadFooter = (pack: NamedPack, signal?: AbortSignal) => Promise<PackEntries | undefined>;
 
 /** Chunks by digest: what indexes say of them, when the packs' footers say so too. MAY be used concurrently. */
 export class IndexedChunks {
 	readonly #indexes: IndexSet;
 	readonly #readFooter: ReadFooter;
 	readonly #recent = new RecentFooters();
-	readonly #reading = new Map<string, Promise<PackFooter | undefined>>();
+	readonly #reading = new Map<string, Promise<PackEntries | undefined>>();
 	/** Packs that do not help: damaged, or gone. */
 	readonly #useless = new Set<string>();
 	/** Packs whose footers turned out to be damaged. */
@@ -37,16 +37,18 @@ export class IndexedChunks {
 		const { packId, offsetBytes, storedBytes } = ref;
 		const isSame = (other: ChunkRef) =>
 			other.packId === packId && other.offsetBytes === offsetBytes && other.storedBytes === storedBytes;
-		if (this.#recent.find(Buffer.from(ref.digest, 'hex'), isSame) !== undefined) return true;
+		const digest = Buffer.from(ref.digest, 'hex');
+		if (this.#recent.find(digest, isSame) !== undefined) return true;
 		if (this.#recent.has(packId)) return false;
 		const footer = await this.#footer({ packId }, signal);
-		return footer?.chunks.some(chunk => chunk.digest === ref.digest && isSame(refOf(packId, chunk))) ?? false;
+		return footer !== undefined && refsIn(footer, digest).some(isSame);
 	}
 
 	/** A place of this digest that `usable` lets pass, confirmed by the pack's footer. */
 	async find(digest: Buffer, usable: (ref: ChunkRef) => boolean, signal?: AbortSignal): Promise<ChunkRef | undefined> {
 		const recent = this.#recent.find(digest, usable);
 		if (recent !== undefined) return recent;
+		if (!this.#indexes.mayHave(digest)) return undefined; // nearly every new chunk
 		const asked = new Set<string>();
 		for await (const { packId, packBytes, offsetBytes, storedBytes } of this.#indexes.find(digest, signal)) {
 			const hex = digest.toString('hex'); // not for chunks that are new
@@ -54,17 +56,14 @@ export class IndexedChunks {
 			if (asked.has(packId) || !usable({ digest: hex, packId, offsetBytes, storedBytes })) continue;
 			asked.add(packId);
 			const footer = await this.#footer({ packId, packBytes }, signal);
-			for (const chunk of footer?.chunks ?? []) {
-				if (chunk.digest !== hex) continue;
-				const ref = refOf(packId, chunk);
-				if (usable(ref)) return ref;
-			}
+			const ref = footer && refsIn(footer, digest).find(usable);
+			if (ref !== undefined) return ref;
 		}
 		return undefined;
 	}
 
 	/** Read once for all that wait for it. */
-	async #footer(pack: NamedPack, signal: AbortSignal | undefined): Promise<PackFooter | undefined> {
+	async #footer(pack: NamedPack, signal: AbortSignal | undefined): Promise<PackEntries | undefined> {
 		const { packId } = pack;
 		if (this.#useless.has(packId)) return undefined;
 		const reading = this.#reading.get(packId) ?? this.#read(pack, signal);
@@ -76,7 +75,7 @@ export class IndexedChunks {
 		}
 	}
 
-	async #read(pack: NamedPack, signal: AbortSignal | undefined): Promise<PackFooter | undefined> {
+	async #read(pack: NamedPack, signal: AbortSignal | undefined): Promise<PackEntries | undefined> {
 		try {
 			const footer = await this.#readFooter(pack, signal);
 			if (footer === undefined) this.#useless.add(pack.packId);
@@ -95,11 +94,11 @@ export class IndexedChunks {
 export function footersOf(store: Store): ReadFooter {
 	return async ({ packId, packBytes }, signal) => {
 		try {
-			if (packBytes !== undefined) return await readPackFooter(store, { packId, sizeBytes: packBytes }, signal);
+			if (packBytes !== undefined) return await readPackEntries(store, { packId, sizeBytes: packBytes }, signal);
 		} catch (error) {
 			if (!isUnusable(error)) throw error;
 		}
 		const sizeBytes = await store.size(keys.pack(packId), signal);
-		return sizeBytes === undefined ? undefined : readPackFooter(store, { packId, sizeBytes }, signal);
+		return sizeBytes === undefined ? undefined : readPackEntries(store, { packId, sizeBytes }, signal);
 	};
 }

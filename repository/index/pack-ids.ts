@@ -31,11 +31,16 @@ export class PackIds {
 
 	/** Its number by the order of ids, of the pack whose 16 bytes lie at `at`; undefined for one that was not listed. */
 	numberOf(bytes: Buffer, at: number): number | undefined {
+		const first = bytes.readUInt32BE(at);
 		let begin = 0;
 		let end = this.#count;
 		while (begin < end) {
 			const middle = begin + ((end - begin) >>> 1);
-			const order = this.#ids.compare(bytes, at, at + idBytes, idBytes * middle, idBytes * (middle + 1));
+			const middleAt = idBytes * middle;
+			// The first bytes decide nearly always, and are far faster than a call of compare.
+			const order =
+				this.#ids.readUInt32BE(middleAt) - first ||
+				this.#ids.compare(bytes, at, at + idBytes, middleAt, middleAt + idBytes);
 			if (order === 0) return middle;
 			if (order < 0) begin = middle + 1;
 			else end = middle;

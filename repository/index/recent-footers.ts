@@ -1,9 +1,10 @@
 import type { ChunkRef } from '../../model/chunk.ts';
-import type { PackFooter } from '../format/pack.ts';
+import { digestBytes } from '../format/digest.ts';
+import { type PackEntries, packEntryBytes } from '../format/pack.ts';
 import { ChunkTable } from './chunk-table.ts';
 
-/** Chunks of the footers kept, in two halves: 256 packs of a thousand, some 15 MB. */
-const maxChunks = 262_144;
+/** Chunks of the footers kept, in two halves: 128 packs of a thousand, some 8 MB. */
+const maxChunks = 131_072;
 
 interface Half {
 	chunks: ChunkTable;
@@ -27,13 +28,18 @@ export class RecentFooters {
 		return this.#newer.packIds.has(packId) || this.#older.packIds.has(packId);
 	}
 
-	add({ packId, chunks }: PackFooter): void {
+	add({ packId, count, entries }: PackEntries): void {
 		if (this.#newer.packIds.has(packId)) return;
-		if (this.#newer.packIds.size > 0 && this.#newer.chunks.count + chunks.length > maxChunks / 2) {
+		if (this.#newer.packIds.size > 0 && this.#newer.chunks.count + count > maxChunks / 2) {
 			this.#older = this.#newer;
 			this.#newer = { chunks: new ChunkTable(), packIds: new Set() };
 		}
 		this.#newer.packIds.add(packId);
-		for (const { digest, ...place } of chunks) this.#newer.chunks.add(Buffer.from(digest, 'hex'), { packId, ...place });
+		let offsetBytes = 0;
+		for (let at = 0; at < entries.length; at += packEntryBytes) {
+			const storedBytes = entries.readUInt32LE(at + digestBytes);
+			this.#newer.chunks.add(entries, { packId, offsetBytes, storedBytes }, at);
+			offsetBytes += storedBytes;
+		}
 	}
 }

@@ -54,15 +54,48 @@ async function found(indexes: IndexSet, number: number): Promise<Omit<IndexedPla
 
 test('an index of any footers finds all places that they have, and nothing else, from memory and by ranges', async () => {
 	await fc.assert(
-		fc.asyncProperty(footers, fc.boolean(), async (content, fromMemory) => {
+		fc.asyncProperty(footers, fc.constantFrom('nothing', 'tables', 'prints'), async (content, kept) => {
 			const store = new MemoryStore();
 			await writeOne(store, content);
-			const indexes = await openSet(store, fromMemory ? inMemory : 0);
+			const indexes = await openSet(store, kept === 'nothing' ? 0 : inMemory);
+			if (kept === 'prints') for (const reader of indexes.live) await reader.keepPrints();
 			for (let number = 0; number < 410; number += 1)
 				assert.deepEqual(await found(indexes, number), placesIn(content, number).toSorted(byPlace));
 		}),
 		{ numRuns: 25 },
 	);
+});
+
+test('an index in which chunks are looked for that it does not have is read once, and then hardly ever', async () => {
+	const store = new MemoryStore();
+	await writeOne(store, [Array.from({ length: 5000 }, (_, number) => number)]);
+	const indexes = await openSet(store);
+	const chunks = new IndexedChunks(indexes, footersOf(store));
+	let reads = 0;
+	const read = store.read.bind(store);
+	store.read = (...call) => {
+		reads += 1;
+		return read(...call);
+	};
+	for (let number = 5000; number < 15_000; number += 1)
+		assert.equal(await chunks.find(Buffer.from(digestNumber(number), 'hex'), () => true), undefined);
+	// The filter alone would let a hundred and more come to a read.
+	assert.ok(reads < 20, `${reads} reads`);
+	assert.ok(indexes.live.every(({ keepsPrints }) => keepsPrints));
+});
+
+test('an index whose records do not match their digest is damaged, also when it is read for what it does not have', async () => {
+	const store = new MemoryStore();
+	const indexId = await writeOne(store, [Array.from({ length: 200 }, (_, number) => number)]);
+	const bytes = Buffer.alloc((await store.size(keys.index(indexId))) ?? 0);
+	await store.read(keys.index(indexId), 0, bytes);
+	bytes[31] = (bytes[31] ?? 0) ^ 1;
+	await store.delete(keys.index(indexId));
+	await store.putExclusive(keys.index(indexId), bytes);
+	const indexes = await openSet(store);
+	const numbers = Array.from({ length: 5000 }, (_, number) => 1000 + number);
+	for (const number of numbers) assert.deepEqual(await found(indexes, number), []);
+	assert.deepEqual([...indexes.damaged.keys()], [indexId]);
 });
 
 test('a bucket with far more records than others is searched in bounded reads', async () => {
