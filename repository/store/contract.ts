@@ -38,11 +38,12 @@ export interface Store {
 	 * or is gone as a whole: which of the two, a look at other objects tells.
 	 */
 	read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number | undefined>;
-	/** Undefined when there is no such object. */
+	/** Undefined when there is no such object. `io_failed` as of `read`. */
 	size(key: string, signal?: AbortSignal): Promise<number | undefined>;
 	/**
 	 * Every object whose key starts with `prefix`, sorted by key. An object made or deleted during the listing MAY be
-	 * missing from it; every other one is listed exactly once. Breaking out of the loop ends it.
+	 * missing from it; every other one is listed exactly once; one whose size cannot be
+	 * told, because it is none or the medium has lost it, with 0. Breaking out of the loop ends it.
 	 */
 	list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredObject>;
 	/** As `list`, where nobody asks for sizes: looking for them may be most of what a listing costs. */

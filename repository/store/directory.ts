@@ -90,9 +90,7 @@ export class DirectoryStore implements Store {
 		} catch (cause) {
 			throwReason(cause, signal);
 			if (isAbsence(cause)) return undefined;
-			const what = `cannot read ${exactBytes(into.length)} at offset ${offsetBytes} of ${path}`;
-			if (isLoss(cause)) throw new RouseError('io_failed', `${what}: ${reason(cause)}`, { cause });
-			throw unreachable(cause, what);
+			throw lostOrUnreachable(cause, `cannot read ${exactBytes(into.length)} at offset ${offsetBytes} of ${path}`);
 		}
 	}
 
@@ -103,7 +101,7 @@ export class DirectoryStore implements Store {
 			return await this.#within(key, (folder, name) => regularSize(folder.at(name), path));
 		} catch (cause) {
 			if (isAbsence(cause)) return undefined;
-			throw unreachable(cause, `cannot look at ${path}`);
+			throw lostOrUnreachable(cause, `cannot look at ${path}`);
 		}
 	}
 
@@ -291,9 +289,15 @@ async function* sized(files: AsyncIterable<FoundFile>): AsyncGenerator<StoredObj
 	}
 }
 
+/** Nor has one anything in it of which the medium has lost what it is. */
 async function sizeOf(path: string): Promise<number> {
-	const found = await lstat(path);
-	return found.isFile() ? found.size : 0;
+	try {
+		const found = await lstat(path);
+		return found.isFile() ? found.size : 0;
+	} catch (error) {
+		if (isLoss(error)) return 0;
+		throw error;
+	}
 }
 
 /** Undefined for what was taken away between the listing and the look at it. */
@@ -329,6 +333,11 @@ function isLoss(error: unknown): boolean {
 function unreachable(cause: unknown, what: string): RouseError {
 	if (cause instanceof RouseError) return cause;
 	return new RouseError('store_unreachable', `${what}: ${reason(cause)}`, { cause });
+}
+
+function lostOrUnreachable(cause: unknown, what: string): RouseError {
+	if (!isLoss(cause)) return unreachable(cause, what);
+	return new RouseError('io_failed', `${what}: ${reason(cause)}`, { cause });
 }
 
 function isDamaged(error: unknown): error is RouseError {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, linkSync, readdirSync, statSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import fs, { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { storeChecks } from '../../repository/store/conformance.ts';
@@ -9,6 +10,7 @@ import { DirectoryStore } from '../../repository/store/directory.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
+import { collect } from '../equipment/repositories.ts';
 import { TestClock } from '../equipment/test-clock.ts';
 
 const stores: Record<string, (t: TestContext) => Promise<Store>> = {
@@ -184,4 +186,32 @@ test('bytes that the medium has lost are io_failed, and no store that is away', 
 	});
 	await assert.rejects(store.read('pack', 0, Buffer.alloc(10)), { code: 'io_failed', message: /EIO/ });
 	await store.close();
+});
+
+test('an object of which the medium has lost what it is, is io_failed, listed as an empty one, and hides no other', async t => {
+	const directory = await temporaryDirectory(t);
+	const store = new DirectoryStore(directory);
+	for (const key of ['packs/a', 'packs/b', 'packs/c']) await store.putExclusive(key, Buffer.from(key));
+	const { lstat } = fs;
+	t.mock.method(fs, 'lstat', async (path: string) => {
+		// As Node throws what lstat(2) says of an inode that cannot be read: EIO, or EUCLEAN, which libuv does not name.
+		const isLost = path.endsWith('/b');
+		if (isLost) throw Object.assign(new Error('Unknown system error -117, lstat'), { errno: -117, syscall: 'lstat' });
+		return lstat(path);
+	});
+	syncBuiltinESMExports();
+	try {
+		await assert.rejects(store.size('packs/b'), { code: 'io_failed', message: /-117/ });
+		await assert.rejects(store.read('packs/b', 0, Buffer.alloc(7)), { code: 'io_failed' });
+		assert.equal(await store.size('packs/a'), 7);
+		assert.deepEqual(await collect(store.list('')), [
+			{ key: 'packs/a', sizeBytes: 7 },
+			{ key: 'packs/b', sizeBytes: 0 },
+			{ key: 'packs/c', sizeBytes: 7 },
+		]);
+	} finally {
+		t.mock.restoreAll();
+		syncBuiltinESMExports();
+		await store.close();
+	}
 });
