@@ -17,6 +17,11 @@ export function isUnusable(error: unknown): error is RouseError {
 	return error instanceof RouseError && (error.code === 'format_damaged' || error.code === 'io_failed');
 }
 
+/** As {@link isUnusable}, or an object of a version that this program does not know: for lists that leave nothing out. */
+export function isUnreadable(error: unknown): error is RouseError {
+	return isUnusable(error) || (error instanceof RouseError && error.code === 'repository_unsupported');
+}
+
 /** With what a look at many objects ends that found these: that a newer version is needed is said only where nothing is damaged. */
 export function codeOfAll(codes: readonly string[]): 'format_damaged' | 'repository_unsupported' {
 	return codes.every(code => code === 'repository_unsupported') ? 'repository_unsupported' : 'format_damaged';

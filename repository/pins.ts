@@ -3,6 +3,7 @@ import { digestSchema } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
 import { machineNameSchema } from '../model/machine.ts';
 import { pointTimeSchema } from '../model/names.ts';
+import { isUnreadable } from './damage.ts';
 import { mayRead } from './features.ts';
 import { keys, pinOfKey } from './format/keys.ts';
 import { damagedObject, openSealedJson, sealJson } from './format/sealed-json.ts';
@@ -51,16 +52,31 @@ export async function unpinPoint({ store }: Repository, recoveryId: string): Pro
 	await store.delete(keys.pin(recoveryId));
 }
 
-export async function listPins({ store }: Repository): Promise<Pin[]> {
-	const pins: Pin[] = [];
-	for await (const { key } of store.list(keys.pins)) {
-		const pin = pinOfKey(key) === undefined ? undefined : await readPin(store, key);
-		if (pin) pins.push(pin);
+export const pinListSchema = z.strictObject({
+	pins: z.array(pinSchema),
+	/** They stand all the same: whatever the point is that one of these holds, nobody may take it for free. */
+	unreadable: z.array(z.strictObject({ recoveryId: z.uuid(), reason: z.string() })),
+});
+export type PinList = z.infer<typeof pinListSchema>;
+
+/** All pins that stand. One that is damaged, or of a version that this program does not know, hides none of the others. */
+export async function listPins({ store }: Repository): Promise<PinList> {
+	const list: PinList = { pins: [], unreadable: [] };
+	for await (const key of store.listKeys(keys.pins)) {
+		const recoveryId = pinOfKey(key);
+		if (recoveryId === undefined) continue;
+		try {
+			const pin = await readPin(store, key);
+			if (pin) list.pins.push(pin);
+		} catch (error) {
+			if (!isUnreadable(error)) throw error;
+			list.unreadable.push({ recoveryId, reason: error.message });
+		}
 	}
-	return pins;
+	return list;
 }
 
-/** Throws `format_damaged`, `repository_unsupported`. */
+/** Throws `format_damaged`, `repository_unsupported`, `io_failed`. */
 export async function readPin(store: Repository['store'], key: string, signal?: AbortSignal): Promise<Pin | undefined> {
 	const bytes = await readObject(store, key, { signal });
 	if (bytes === undefined) return undefined;

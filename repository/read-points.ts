@@ -1,4 +1,5 @@
 import { RouseError } from '../model/errors.ts';
+import { isUnreadable } from './damage.ts';
 import { listMachines, listPoints, type RestorePoint, readPoint } from './points.ts';
 import type { Repository } from './repository.ts';
 
@@ -71,8 +72,4 @@ async function lastBefore(
 		if (found !== undefined && !(found instanceof RouseError)) return other;
 	}
 	return undefined;
-}
-
-function isUnreadable(error: unknown): error is RouseError {
-	return error instanceof RouseError && ['format_damaged', 'repository_unsupported', 'io_failed'].includes(error.code);
 }

@@ -162,6 +162,8 @@ export interface GrantFacts {
 export interface RepositoryFacts {
 	directory: string;
 	pins: PinFacts[];
+	/** They stand, and what they say cannot be read. */
+	damagedPins: { recoveryId: string; reason: string }[];
 	/** Why its pins are not known. */
 	problem: string | undefined;
 }

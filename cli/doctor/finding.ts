@@ -26,6 +26,7 @@ export type FindingCode =
 	| 'machine_crashed'
 	| 'workflow_foreign'
 	| 'recovery_not_here'
+	| 'pin_damaged'
 	| 'pin_left'
 	| 'pin_unknown'
 	| 'grant_left'

@@ -105,7 +105,8 @@ function notHere({ workflows = [], host, recoveries, tombstones }: Facts, onHost
 		}));
 }
 
-function pinsLeft(facts: Facts, onHost: readonly OnHost[], { directory, pins, problem }: RepositoryFacts): Finding[] {
+function pinsLeft(facts: Facts, onHost: readonly OnHost[], repository: RepositoryFacts): Finding[] {
+	const { directory, pins, damagedPins, problem } = repository;
 	if (problem !== undefined)
 		return [
 			{
@@ -118,13 +119,35 @@ function pinsLeft(facts: Facts, onHost: readonly OnHost[], { directory, pins, pr
 	const used = usedBy(facts, onHost);
 	// What cannot be read may be the user of any of them.
 	const allRead = facts.recoveries.every(({ content }) => content.kind !== 'unreadable');
-	return (
-		pins
-			.filter(({ recoveryId }) => !used.has(recoveryId))
-			// The recovery of a young one may have begun since workflows and host were looked at.
-			.filter(({ ageMs, ...pin }) => endOf(facts, pin) !== undefined || (allRead && ageMs >= settledMs))
-			.map(pin => pinLeft(facts, directory, pin))
-	);
+	const left = pins
+		.filter(({ recoveryId }) => !used.has(recoveryId))
+		// The recovery of a young one may have begun since workflows and host were looked at.
+		.filter(({ ageMs, ...pin }) => endOf(facts, pin) !== undefined || (allRead && ageMs >= settledMs))
+		.map(pin => pinLeft(facts, directory, pin));
+	return [...left, ...damagedPins.map(pin => pinDamaged(facts, directory, pin, used.has(pin.recoveryId)))];
+}
+
+function pinDamaged(
+	{ tombstones }: Facts,
+	repository: string,
+	{ recoveryId, reason }: RepositoryFacts['damagedPins'][number],
+	isUsed: boolean,
+): Finding {
+	const subject = join(repository, keys.pin(recoveryId));
+	const about = { code: 'pin_damaged', subject } as const;
+	const explanation = `which restore point is kept (pinned) for recovery ${recoveryId} cannot be read: ${reason}`;
+	const ended = tombstones.get(recoveryId);
+	if (ended && !isUsed)
+		return {
+			...about,
+			explanation: `${explanation}; it is ${ended.state} on this host`,
+			command: fixCommand,
+			fix: { do: 'unpin', repository, recoveryId },
+		};
+	const command = isUsed
+		? 'put this file back from a copy of the repository; when the recovery ends, it goes'
+		: `see that no installation has a recovery with this id, then: rm ${subject}`;
+	return { ...about, explanation, command };
 }
 
 /** What is known of the end of a recovery, here or on the host that was granted to read for it. */
@@ -175,7 +198,8 @@ function grantsLeft(facts: Facts, onHost: readonly OnHost[]): Finding[] {
 		.filter(({ recoveryId, name, ageMs }) => !used.has(recoveryId) && !open.has(name) && ageMs >= settledMs)
 		.filter(({ recoveryId, repository }) => {
 			const seen = repositories.find(({ directory, problem }) => directory === repository && problem === undefined);
-			return seen !== undefined && !seen.pins.some(pin => pin.recoveryId === recoveryId);
+			// One that is damaged stands as well.
+			return seen && ![...seen.pins, ...seen.damagedPins].some(pin => pin.recoveryId === recoveryId);
 		})
 		.map(({ recoveryId, name, host, repository }) => ({
 			code: 'grant_left',

@@ -160,11 +160,11 @@ async function gatherRepositories(
 		return await Promise.all(
 			[...new Set([...configured, ...used, ...owing])].map(async (directory): Promise<RepositoryFacts> => {
 				try {
-					const pins = await children.listPins(directory, AbortSignal.timeout(repositoryLimitMs));
+					const { pins, unreadable } = await children.listPins(directory, AbortSignal.timeout(repositoryLimitMs));
 					const known = await Promise.all(pins.map(pin => factsOf(pin, grants)));
-					return { directory, pins: known, problem: undefined };
+					return { directory, pins: known, damagedPins: unreadable, problem: undefined };
 				} catch (error) {
-					return { directory, pins: [], problem: asRouseError(error).message };
+					return { directory, pins: [], damagedPins: [], problem: asRouseError(error).message };
 				}
 			}),
 		);

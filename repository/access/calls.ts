@@ -5,7 +5,7 @@ import { errorDocumentSchema } from '../../model/errors.ts';
 import { machineNameSchema } from '../../model/machine.ts';
 import { pointTimeSchema } from '../../model/names.ts';
 import { manifestSchema } from '../format/manifest.ts';
-import { type Pin, pinSchema } from '../pins.ts';
+import { type PinList, pinSchema } from '../pins.ts';
 import type { RestorePoint } from '../points.ts';
 
 const newPinSchema = pinSchema.omit({ pinnedAt: true });
@@ -23,7 +23,7 @@ export interface RepositoryAccess {
 	/** As `unpinPoint`. */
 	unpin(repository: string, recoveryId: string, signal?: AbortSignal): Promise<void>;
 	/** As `listPins`. */
-	listPins(repository: string, signal?: AbortSignal): Promise<Pin[]>;
+	listPins(repository: string, signal?: AbortSignal): Promise<PinList>;
 }
 
 /** One line of a child's standard input. */
@@ -50,5 +50,3 @@ export const answerSchema = z.strictObject({
 export type Answer = z.infer<typeof answerSchema>;
 
 export const restorePointSchema = z.strictObject({ manifest: manifestSchema, manifestDigest: digestSchema });
-
-export const pinListSchema = z.array(pinSchema);

@@ -1,5 +1,6 @@
 import { untilAborted } from '../until-aborted.ts';
-import { pinListSchema, type RepositoryAccess, restorePointSchema } from './calls.ts';
+import { pinListSchema } from '../pins.ts';
+import { type RepositoryAccess, restorePointSchema } from './calls.ts';
 import { AccessChild, type ChildOptions, type Question } from './child.ts';
 
 const defaults: ChildOptions = {

@@ -49,7 +49,9 @@ export class LatePins {
 		// There the pins of all hosts are: `rouse doctor` of that machine finds those that are left.
 		if ((await this.#host.findElsewhere(repository)) !== undefined) return;
 		const failures: unknown[] = [];
-		for (const { recoveryId } of await this.#host.repositories.listPins(repository)) {
+		const { pins, unreadable } = await this.#host.repositories.listPins(repository);
+		// A damaged one says by its name whose it is.
+		for (const { recoveryId } of [...pins, ...unreadable]) {
 			try {
 				const tombstone = await this.#host.tombstones.read(recoveryId);
 				// One that has left goes on elsewhere, by the same pin.

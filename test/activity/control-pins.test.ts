@@ -26,7 +26,7 @@ async function control(t: TestContext) {
 		if (cancelled) environment.cancel();
 		return environment.run(activities[activityType] as (given: object) => Promise<void>, of);
 	};
-	const pins = async () => (await directAccess.listPins(repository)).map(pin => pin.recoveryId);
+	const pins = async () => (await directAccess.listPins(repository)).pins.map(pin => pin.recoveryId);
 	return { home, input, recoveryId, grants, run, pins };
 }
 

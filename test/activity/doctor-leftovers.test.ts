@@ -210,7 +210,7 @@ test('`doctor` names every leftover, `--fix` removes those that hold nothing, an
 	for (const path of [emptyFile, deadSocket, temporary]) assert.ok(!existsSync(path), path);
 	assert.deepEqual([lives(mover), lives(orphan), lives(machine)], [false, false, true]);
 	assert.deepEqual(
-		(await listPins(opened)).map(({ recoveryId }) => recoveryId).toSorted(),
+		(await listPins(opened)).pins.map(({ recoveryId }) => recoveryId).toSorted(),
 		[unknown, recovery.recoveryId].toSorted(),
 	);
 	assert.equal(await grants.read(elsewhere), undefined);

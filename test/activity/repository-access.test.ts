@@ -29,7 +29,7 @@ function childrenFor(t: TestContext, options: Partial<ChildOptions> = {}): Repos
 async function pinsOf(directory: string): Promise<string[]> {
 	const repository = await openRepository(directory);
 	try {
-		return (await listPins(repository)).map(pin => pin.recoveryId);
+		return (await listPins(repository)).pins.map(pin => pin.recoveryId);
 	} finally {
 		await repository.store.close();
 	}

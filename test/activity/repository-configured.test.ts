@@ -46,7 +46,7 @@ test('a plan, a pin, an unpin and a list of pins in another directory are `repos
 	}
 	assert.deepEqual(await readdir(request.repository, { recursive: true }), before);
 	assert.equal((await planRecovery(request, { repositories: access })).repository, request.repository);
-	assert.equal((await access.listPins(request.repository)).length, 1);
+	assert.equal((await access.listPins(request.repository)).pins.length, 1);
 	await access.unpin(request.repository, recoveryId);
 });
 
@@ -55,7 +55,7 @@ test('what is configured counts as it is written at the moment, and from where c
 	await writeFile(join(home, 'config.yaml'), 'repositories: {main: ./elsewhere}\n');
 	await assert.rejects(access.listPins(request.repository), refused);
 	await writeFile(join(home, 'config.yaml'), 'repositories: {main: ./repository}\n');
-	assert.deepEqual(await access.listPins(request.repository), []);
+	assert.deepEqual(await access.listPins(request.repository), { pins: [], unreadable: [] });
 });
 
 test('`configuredAs` gives the configured directory for any other way to it', async t => {

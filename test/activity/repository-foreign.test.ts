@@ -197,7 +197,7 @@ test('a repository that a stranger wrote is listed, verified and exported as he 
 		return `${machine} ${time}`;
 	});
 	assert.deepEqual(listed.toSorted(), [...points.keys()].toSorted());
-	assert.equal((await listPins(repository)).length, 1);
+	assert.equal((await listPins(repository)).pins.length, 1);
 	const { findings } = await verifyRepository(repository);
 	assert.deepEqual(
 		findings.filter(({ kind }) => kind === 'damage'),

@@ -87,7 +87,7 @@ export class Elsewhere {
 	}
 
 	async pins(): Promise<string[]> {
-		return (await directAccess.listPins(this.stored.directory)).map(({ recoveryId }) => recoveryId);
+		return (await directAccess.listPins(this.stored.directory)).pins.map(({ recoveryId }) => recoveryId);
 	}
 
 	/** Of the point that is there. */

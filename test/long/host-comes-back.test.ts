@@ -102,7 +102,7 @@ test('what never ran on a host that is killed whole is placed anew, what ran goe
 	const { home } = host.installation;
 	for (const place of ['owed-unpins', 'first-reads'])
 		assert.deepEqual(await readdir(join(home, 'host', place)).catch(() => []), [], place);
-	const pins = async () => (await directAccess.listPins(control.repository)).length;
+	const pins = async () => (await directAccess.listPins(control.repository)).pins.length;
 	await waitFor('no pin to be left', async () => (await pins()) === 0, patience);
 	after('nothing of it was left there');
 	await waitFor('no lease to be left', async () => (await leases(control)).length === 0, patience);

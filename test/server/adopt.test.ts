@@ -21,7 +21,7 @@ const timeoutMs = 60_000;
 const pinned = async (repository: string) => {
 	const opened = await openRepository(repository);
 	try {
-		return (await listPins(opened)).length;
+		return (await listPins(opened)).pins.length;
 	} finally {
 		await opened.store.close();
 	}

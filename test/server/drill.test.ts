@@ -72,7 +72,7 @@ test('a drill by commands: tested, reported with what changed, thrown away, and 
 
 	assert.deepEqual(await readdir(places.recoveries(home)), [], 'nothing of it is left on the host');
 	const repository = await openRepository(here.repository);
-	assert.deepEqual(await listPins(repository), []);
+	assert.deepEqual(await listPins(repository), { pins: [], unreadable: [] });
 	await repository.store.close();
 
 	await writeFile(path, file.replace("exit, '3'", "exit, '0'"));

@@ -74,7 +74,7 @@ test('`host invite` and `host join`: another home is a host of the installation,
 		movers.map(({ kind }) => kind),
 		['mount', 'migration'],
 	);
-	const pins = async () => (await directAccess.listPins(repository)).map(pin => pin.recoveryId);
+	const pins = async () => (await directAccess.listPins(repository)).pins.map(pin => pin.recoveryId);
 	assert.deepEqual(await pins(), [recoveryId]);
 	assert.equal((await control.refusal('host', 'remove', 'kvm2', '--confirm', 'kvm2')).code, 'phase_wrong');
 	assert.deepEqual(await control.answer('host', 'drain', 'kvm2'), { name: 'kvm2', drained: true, open: ['web'] });

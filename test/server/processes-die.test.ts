@@ -32,7 +32,7 @@ after(async () => {
 const pins = async () => {
 	const repository = await openRepository(request.repository);
 	try {
-		return await listPins(repository);
+		return (await listPins(repository)).pins;
 	} finally {
 		await repository.store.close();
 	}

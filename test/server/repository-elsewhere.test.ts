@@ -71,7 +71,7 @@ test('a recovery on a host without a repository, planned and pinned where that i
 		['mount', 'migration'],
 	);
 	const token = (await readFile(recoveryPlaces(host.installation, 'web', recoveryId).token, 'utf8')).trim();
-	const pins = async () => (await directAccess.listPins(repository)).map(pin => pin.recoveryId);
+	const pins = async () => (await directAccess.listPins(repository)).pins.map(pin => pin.recoveryId);
 	assert.deepEqual(await pins(), [recoveryId]);
 	await control.answer('recover', 'migrate', 'web');
 	await phase('finished');

@@ -65,13 +65,15 @@ const pin = {
 	ageMs: old,
 	granted: undefined,
 };
-const pins = { repositories: [{ directory: '/repo', pins: [pin], problem: undefined }] };
+const pins = { repositories: [{ directory: '/repo', pins: [pin], damagedPins: [], problem: undefined }] };
 const pinsOf = (granted: { host: string; ended: boolean }, ageMs = old) => ({
-	repositories: [{ directory: '/repo', pins: [{ ...pin, granted, ageMs }], problem: undefined }],
+	repositories: [{ directory: '/repo', pins: [{ ...pin, granted, ageMs }], damagedPins: [], problem: undefined }],
 });
+const damaged = { damagedPins: [{ recoveryId: id, reason: 'not canonical' }], problem: undefined };
+const damagedPin = { repositories: [{ directory: '/repo', pins: [], ...damaged }] };
 const granted = {
 	grants: [{ recoveryId: id, name: 'r1', host: 'hv1', repository: '/repo', ageMs: old }],
-	repositories: [{ directory: '/repo', pins: [], problem: undefined }],
+	repositories: [{ directory: '/repo', pins: [], damagedPins: [], problem: undefined }],
 };
 const sockets = { name: id.slice(0, 8), path: '/run/x', ageMs: old, listening: false, configured: false };
 const held = (of: HeldFacts['of'], recovery = 'r1'): HeldFacts => ({
@@ -236,6 +238,10 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 		[],
 	],
 	['the same when its unpin came to nothing', pinsOf({ host: 'hv1', ended: true }, 1_000), ['pin_left+']],
+	['a damaged pin', damagedPin, ['pin_damaged']],
+	['a damaged pin of one that has ended here', { ...damagedPin, ...ended }, ['pin_damaged+']],
+	['the same while its workflow is open', { ...damagedPin, ...ended, workflows: [workflow] }, ['pin_damaged']],
+	['a grant with a damaged pin', { ...granted, ...damagedPin }, ['pin_damaged']],
 	['a grant of neither an open workflow nor a pin', granted, ['grant_left+']],
 	['a grant with a pin', { ...granted, ...pinsOf({ host: 'hv1', ended: false }) }, ['pin_unknown']],
 	['a grant while its workflow is open', { ...granted, workflows: [{ ...workflow, host: 'hv1' }] }, []],
@@ -252,7 +258,7 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 	],
 	[
 		'a grant for a repository that is away',
-		{ ...granted, repositories: [{ directory: '/repo', pins: [], problem: 'away' }] },
+		{ ...granted, repositories: [{ directory: '/repo', pins: [], damagedPins: [], problem: 'away' }] },
 		['repository_away'],
 	],
 	['a grant that may be of what cannot be read', { ...granted, ...directory(unreadable) }, ['recovery_unreadable']],
@@ -268,14 +274,14 @@ const cases: [title: string, facts: Partial<Facts>, found: string[]][] = [
 	['no worker for long', { temporalClock: { lastPollMs: 1_000, nowMs: 99_000 } }, []],
 	[
 		'a pin that has just been set',
-		{ repositories: [{ directory: '/repo', pins: [{ ...pin, ageMs: 1_000 }], problem: undefined }] },
+		{ repositories: [{ directory: '/repo', pins: [{ ...pin, ageMs: 1_000 }], damagedPins: [], problem: undefined }] },
 		[],
 	],
 	['the same while Temporal does not answer', { ...pins, workflows: undefined }, ['pin_unknown']],
 	['a pin that may be of what cannot be read', { ...pins, ...directory(unreadable) }, ['recovery_unreadable']],
 	[
 		'a repository that is away',
-		{ repositories: [{ directory: '/repo', pins: [], problem: 'away' }] },
+		{ repositories: [{ directory: '/repo', pins: [], damagedPins: [], problem: 'away' }] },
 		['repository_away'],
 	],
 ];

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
-import { sealJson } from '../../repository/format/sealed-json.ts';
+import { canonicalJson, sealJson } from '../../repository/format/sealed-json.ts';
+import { sha256Of } from '../../repository/format/sha256.ts';
 import { listPins, pinPoint, unpinPoint } from '../../repository/pins.ts';
 import { listMachines, listPoints, readPoint, resolvePoint } from '../../repository/points.ts';
 import { readChosenPoint, readPoints } from '../../repository/read-points.ts';
@@ -169,12 +171,12 @@ test('`pinPoint` and `unpinPoint` can each be done twice', async () => {
 	await pinPoint(repository, pin);
 	await pinPoint(repository, pin);
 	assert.deepEqual(
-		(await listPins(repository)).map(standing => ({ ...standing, pinnedAt: '' })),
+		(await listPins(repository)).pins.map(standing => ({ ...standing, pinnedAt: '' })),
 		[{ ...pin, pinnedAt: '' }],
 	);
 	await unpinPoint(repository, pin.recoveryId);
 	await unpinPoint(repository, pin.recoveryId);
-	assert.deepEqual(await listPins(repository), []);
+	assert.deepEqual(await listPins(repository), { pins: [], unreadable: [] });
 });
 
 test('`pinPoint` sets the pin also when the one that stood is taken away at that moment', async () => {
@@ -188,7 +190,24 @@ test('`pinPoint` sets the pin also when the one that stood is taken away at that
 	const repository = await memoryRepository(4096, new UnpinnedMeanwhile());
 	await pinPoint(repository, pin);
 	await pinPoint(repository, pin);
-	assert.equal((await listPins(repository)).length, 1);
+	assert.equal((await listPins(repository)).pins.length, 1);
+});
+
+test('`listPins` names a pin that is damaged, or of a later version, beside the others', async () => {
+	const repository = await memoryRepository();
+	await pinPoint(repository, pin);
+	const [damaged, later] = [randomUUID(), randomUUID()];
+	await repository.store.putExclusive(keys.pin(damaged), Buffer.from('{}'));
+	const ofLater = { type: 'rouse-pin', version: 2 };
+	const checksum = sha256Of(Buffer.from(canonicalJson(ofLater)));
+	await repository.store.putExclusive(keys.pin(later), Buffer.from(canonicalJson({ ...ofLater, checksum })));
+	const { pins, unreadable } = await listPins(repository);
+	assert.deepEqual(
+		pins.map(({ recoveryId }) => recoveryId),
+		[pin.recoveryId],
+	);
+	assert.deepEqual(unreadable.map(({ recoveryId }) => recoveryId).toSorted(), [damaged, later].toSorted());
+	assert.ok(unreadable.every(({ reason }) => reason !== ''));
 });
 
 test('`pinPoint` of a second point for one recovery is refused', async () => {

@@ -180,7 +180,7 @@ test('`verifyRepository` tells of features and of keys that nobody knows', async
 		'notice feature_unknown features/write/x',
 		...unknown.map(key => `notice key_unknown ${key}`),
 	]);
-	assert.deepEqual(await listPins(repository), []);
+	assert.deepEqual(await listPins(repository), { pins: [], unreadable: [] });
 });
 
 test('`verifyRepository` reports a zero chunk', async () => {

@@ -14,7 +14,7 @@ const within = { timeoutMs: 30_000 };
 const why = { code: 'space_short', reason: 'no space is left' } as const;
 
 async function pinsOf({ stored }: Simulation): Promise<string[]> {
-	return (await directAccess.listPins(stored.directory)).map(pin => pin.recoveryId);
+	return (await directAccess.listPins(stored.directory)).pins.map(pin => pin.recoveryId);
 }
 
 async function pinFor({ stored, plan }: Simulation, recoveryId: string): Promise<void> {
@@ -117,7 +117,7 @@ test('the pin of a recovery that has left for another host is not taken for a la
 test('a pin that comes after its unpin is taken away, after a restart as well; that of one which is not over stays', async t => {
 	const here = await simulate(t);
 	const { recoveryId } = here.recovery;
-	const elsewhere = randomUUID();
+	const [elsewhere, strange] = [randomUUID(), randomUUID()];
 	await pinFor(here, elsewhere);
 	await pinFor(here, recoveryId);
 	await here.finish();
@@ -133,6 +133,14 @@ test('a pin that comes after its unpin is taken away, after a restart as well; t
 	await here.start();
 	await late();
 	assert.deepEqual(await pinsOf(here), [elsewhere]);
+	// A damaged one says by its name whose it is; that of nobody known here stays, and holds up nothing.
+	await writeFile(join(here.stored.directory, 'pins', recoveryId), 'damaged');
+	await writeFile(join(here.stored.directory, 'pins', strange), 'damaged');
+	const damaged = async () =>
+		(await directAccess.listPins(here.stored.directory)).unreadable.map(pin => pin.recoveryId);
+	const oneIsGone = async () => !(await damaged()).includes(recoveryId);
+	await waitFor('the damaged pin to go', oneIsGone, { timeoutMs: 600_000, clock: here.clock });
+	assert.deepEqual(await damaged(), [strange]);
 });
 
 test('`owe-unpin` of a recovery that is not over is refused', async t => {

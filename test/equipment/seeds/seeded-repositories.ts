@@ -1,6 +1,6 @@
 import type { NewPin, RepositoryAccess } from '../../../repository/access/calls.ts';
 import { directAccess } from '../../../repository/access/direct.ts';
-import type { Pin } from '../../../repository/pins.ts';
+import type { PinList } from '../../../repository/pins.ts';
 import { RouseError } from '../../../model/errors.ts';
 
 /** Repositories whose pins and manifests cannot be got at for a while: away, full or read-only. */
@@ -14,7 +14,7 @@ export class SeededRepositories implements RepositoryAccess {
 		return directAccess.readPoint(repository, machine, restorePoint);
 	}
 
-	async listPins(repository: string): Promise<Pin[]> {
+	async listPins(repository: string): Promise<PinList> {
 		if (this.failing !== 'space_short' && this.failing !== 'io_failed') this.#look();
 		return directAccess.listPins(repository);
 	}
@@ -35,5 +35,6 @@ export class SeededRepositories implements RepositoryAccess {
 }
 
 export async function isPinned(repository: string, recoveryId: string): Promise<boolean> {
-	return (await directAccess.listPins(repository)).some(pin => pin.recoveryId === recoveryId);
+	const { pins, unreadable } = await directAccess.listPins(repository);
+	return [...pins, ...unreadable].some(pin => pin.recoveryId === recoveryId);
 }
