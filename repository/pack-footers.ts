@@ -15,6 +15,7 @@ import {
 } from './format/pack.ts';
 import { IndexSet } from './index/index-set.ts';
 import { readRange } from './read-object.ts';
+import { SharedPasses, type Wanted } from './shared-passes.ts';
 import type { Store } from './store/contract.ts';
 
 /** What is read of a pack's end at first: footer and trailer of a pack of 1,817 chunks, so mostly all of it. */
@@ -131,6 +132,8 @@ export class PackFooters {
 	/** By pack; least recently used first. */
 	readonly #footers = new Map<string, Footer>();
 	#keptChunks = 0;
+	/** Looks into all footers. */
+	readonly #passes: SharedPasses<Map<string, ChunkPlace[]>>;
 	/** Digests that no pack held when all were asked: until when that is believed, the earliest first. */
 	readonly #absentUntilMs = new Map<string, number>();
 
@@ -138,6 +141,10 @@ export class PackFooters {
 		this.#store = store;
 		this.#clock = clock;
 		this.#indexes = new IndexSet(store, 0);
+		this.#passes = new SharedPasses((wanted, signal) => this.#lookEverywhere(wanted, signal), {
+			clock,
+			joinMs: absentMs,
+		});
 	}
 
 	/**
@@ -160,8 +167,8 @@ export class PackFooters {
 				if (place) places.push(place);
 			}
 		};
-		const done = () =>
-			everywhere === false && [...found].every(([digest, places]) => places.length > 0 || this.#isAbsent(digest));
+		const isKnown = (digest: string, places: readonly ChunkPlace[]) => places.length > 0 || this.#isAbsent(digest);
+		const done = () => everywhere === false && [...found].every(([digest, places]) => isKnown(digest, places));
 		const holdsWanted = (footer: Footer) => [...found].some(([digest]) => footer.has(digest));
 		for (const packId of new Set(refs.map(ref => ref.packId))) await look(packId);
 		const inMemory = Array.from(this.#footers); // looking at one changes their order
@@ -169,12 +176,26 @@ export class PackFooters {
 		if (done()) return found;
 		for (const packId of await this.#indexed(found, everywhere !== false, signal)) await look(packId);
 		if (done() || (everywhere === 'indexed' && haveOthers(found, refs))) return found;
+		const asked = new Map([...found].filter(([digest, places]) => everywhere !== false || !isKnown(digest, places)));
+		const everyPlace = await this.#passes.find([...asked.keys()], everywhere !== false, signal);
+		for (const [digest, places] of asked) addPlaces(places, everyPlace.get(digest) ?? []);
+		this.#noteAbsent(asked);
+		return found;
+	}
+
+	/** The footers of all packs, until there is a place of each of which one is enough. */
+	async #lookEverywhere(wanted: Wanted, signal: AbortSignal): Promise<Map<string, ChunkPlace[]>> {
+		const found = new Map<string, ChunkPlace[]>([...wanted.keys()].map(digest => [digest, []]));
+		const isDone = () => [...found].every(([digest, places]) => wanted.get(digest) === false && places.length > 0);
 		for await (const key of this.#store.listKeys(keys.packs, signal)) {
 			const packId = packIdOfKey(key);
-			if (packId !== undefined) await look(packId);
-			if (done()) return found;
+			const footer = packId === undefined ? undefined : await this.#footer(packId, signal);
+			for (const [digest, places] of found) {
+				const place = footer?.get(digest);
+				if (place) places.push(place);
+			}
+			if (isDone()) break;
 		}
-		this.#noteAbsent(found);
 		return found;
 	}
 
@@ -251,6 +272,12 @@ export class PackFooters {
 export interface ChunkPlace {
 	ref: ChunkRef;
 	kind: ChunkKind;
+}
+
+/** Those that are not there yet. */
+function addPlaces(places: ChunkPlace[], more: readonly ChunkPlace[]): void {
+	const known = new Set(places.map(({ ref }) => placeText(ref)));
+	places.push(...more.filter(({ ref }) => !known.has(placeText(ref))));
 }
 
 /** Whether each digest has a place that no reference names. */

@@ -114,3 +114,66 @@ test('`PackFooters.locate` asks all footers where the indexes cannot be listed',
 		[packNumber(1)],
 	);
 });
+
+/** Ten packs without an index, and how often all of them are listed, which waits for `holdUp`. */
+async function packsWithoutIndex() {
+	const store = new MemoryStore();
+	for (let pack = 0; pack < 10; pack += 1) await putPack(store, packNumber(pack), [digestNumber(pack)]);
+	const passes = { count: 0, askedIndexes: 0, holdUp: async () => {} };
+	const hooked = hookedStore(store, async (call, key) => {
+		if (call === 'list' && key === keys.indexes) passes.askedIndexes += 1;
+		if (call !== 'list' || key !== keys.packs) return;
+		passes.count += 1;
+		await passes.holdUp();
+	});
+	return { footers: new PackFooters(hooked, systemClock), passes };
+}
+
+function lost(number: number) {
+	return { digest: digestNumber(number), packId: packNumber(99), offsetBytes: 0, storedBytes: 41 };
+}
+
+test('many readers of one lost chunk share one pass over all footers, and those of many lost chunks two', async () => {
+	for (const everywhere of [false, true])
+		for (const oneChunk of [true, false]) {
+			const { footers, passes } = await packsWithoutIndex();
+			passes.holdUp = async () => {
+				while (passes.askedIndexes < 50) await setImmediate();
+				await setImmediate();
+			};
+			const numbers = Array.from({ length: 50 }, (_, reader) => (oneChunk ? 60 : reader));
+			const located = numbers.map(number => footers.locate([lost(number)], { everywhere }));
+			for (const [reader, found] of (await Promise.all(located)).entries())
+				assert.deepEqual(
+					found.get(digestNumber(numbers[reader] ?? 0))?.map(({ ref }) => ref.packId),
+					!oneChunk && reader < 10 ? [packNumber(reader)] : [],
+				);
+			assert.equal(passes.count, oneChunk ? 1 : 2);
+		}
+});
+
+test('a reader that gives up ends no pass that others wait for; the last one does, and who comes then has another', async () => {
+	const { footers, passes } = await packsWithoutIndex();
+	const { promise, resolve } = Promise.withResolvers<void>();
+	passes.holdUp = () => promise;
+	const [leaving, last] = [new AbortController(), new AbortController()];
+	const given = footers.locate([lost(60)], { everywhere: true, signal: leaving.signal });
+	const waiting = footers.locate([lost(60)], { everywhere: true });
+	leaving.abort(new RouseError('interrupted', 'given up'));
+	await assert.rejects(given, { message: 'given up' });
+	resolve();
+	assert.deepEqual((await waiting).get(digestNumber(60)), []);
+	assert.equal(passes.count, 1);
+	const held = Promise.withResolvers<void>();
+	passes.holdUp = () => held.promise;
+	const alone = footers.locate([lost(61)], { everywhere: true, signal: last.signal });
+	for (let turn = 0; turn < 5; turn++) await setImmediate();
+	last.abort(new RouseError('interrupted', 'given up too'));
+	await assert.rejects(alone, { message: 'given up too' });
+	const after = footers.locate([lost(3)], { everywhere: true });
+	held.resolve();
+	assert.deepEqual(
+		(await after).get(digestNumber(3))?.map(({ ref }) => ref.packId),
+		[packNumber(3)],
+	);
+});
