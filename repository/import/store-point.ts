@@ -147,6 +147,8 @@ function encodeAndCompare(manifest: Manifest, key: string): Buffer {
  */
 async function tidyUp(store: Store, index: ImportIndex, signal: AbortSignal): Promise<string[]> {
 	const warnings = index.damagedIndexes.map(id => `index ${id} is damaged: others have been made in its place`);
+	if (index.surplusIndexes > 0)
+		warnings.push(`${index.surplusIndexes} indexes are more than are looked at: rouse repo verify tells what to do`);
 	const attempt = async (work: () => Promise<void>, what: string) => {
 		try {
 			await work();

@@ -64,6 +64,11 @@ export class ImportIndex {
 		return [...new Set([...this.#damaged, ...this.#indexes.damaged.keys()])].toSorted();
 	}
 
+	/** Indexes that are too many to be asked. */
+	get surplusIndexes(): number {
+		return this.#indexes.surplus;
+	}
+
 	/** Makes packs findable that are in the store. Returns when the indexes are; may be called while it runs. */
 	write(packs: readonly IndexedPack[]): Promise<void> {
 		const written = this.#writing.then(() => this.#write(packs));

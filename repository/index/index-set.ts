@@ -1,14 +1,17 @@
 import { RouseError } from '../../model/errors.ts';
 import { isUnusable } from '../damage.ts';
-import { filterBitsOf } from '../format/index-object.ts';
-import { indexIdOfKey, keys } from '../format/keys.ts';
+import { damagedIndex, filterBitsOf } from '../format/index-object.ts';
 import type { Store } from '../store/contract.ts';
 import { type IndexedPlace, IndexGone, IndexReader } from './index-reader.ts';
+import { listIndexes } from './list-indexes.ts';
 
 /** Of all indexes together: for some four million chunks. */
 const maxPrintsBytes = 8 * 1024 * 1024;
 /** Reading so many records costs what one search does that finds nothing. */
 const recordsOfASearch = 1000;
+
+/** Of all indexes together; a merge stands for four, and these are deleted. */
+const maxSuperseded = 65_536;
 
 interface Opened {
 	reader: IndexReader;
@@ -27,6 +30,7 @@ export class IndexSet {
 	#live: readonly IndexReader[] = [];
 	#damaged = new Map<string, RouseError>();
 	#leftOver: readonly string[] = [];
+	#surplus = 0;
 	#refreshing: Promise<void> | undefined;
 	readonly #readingPrints = new Set<IndexReader>();
 
@@ -49,6 +53,11 @@ export class IndexSet {
 	/** Superseded by one that is there, and not deleted yet. */
 	get leftOver(): readonly string[] {
 		return this.#leftOver;
+	}
+
+	/** So many more there are, and nothing is asked of them. */
+	get surplus(): number {
+		return this.#surplus;
 	}
 
 	/** Lists them, and opens those that are new. */
@@ -152,13 +161,10 @@ export class IndexSet {
 
 	/** Adds to `gone` what was listed and is not there. */
 	async #list(gone: Set<string>, signal: AbortSignal | undefined): Promise<void> {
-		const listed = new Map<string, number>();
-		for await (const { key, sizeBytes } of this.#store.list(keys.indexes, signal)) {
-			const indexId = indexIdOfKey(key);
-			if (indexId !== undefined) listed.set(indexId, sizeBytes);
-		}
+		const { sizes: listed, leftOut } = await listIndexes(this.#store, signal);
 		const opened = new Map<string, Opened>();
 		const damaged = new Map<string, RouseError>();
+		let supersededCount = 0;
 		for (const [indexId, sizeBytes] of listed) {
 			const found =
 				this.#opened.get(indexId) ??
@@ -166,6 +172,11 @@ export class IndexSet {
 				(await this.#open({ indexId, sizeBytes }, listed, signal));
 			if (found === undefined) gone.add(indexId);
 			else if (found instanceof RouseError) damaged.set(indexId, found);
+			else if ((supersededCount += found.superseded.size) > maxSuperseded)
+				damaged.set(
+					indexId,
+					damagedIndex(indexId, `with others it stands for more than ${maxSuperseded} that are there`),
+				);
 			else opened.set(indexId, found);
 		}
 		// Found by whoever read it while this was listing.
@@ -176,6 +187,7 @@ export class IndexSet {
 			damaged.delete(indexId);
 			opened.get(indexId)?.reader.dropTables();
 		}
+		this.#surplus = leftOut;
 		this.#opened = opened;
 		this.#damaged = damaged;
 		this.#live = [...opened.values()].map(({ reader }) => reader).filter(({ indexId }) => !superseded.has(indexId));

@@ -10,6 +10,7 @@ export type NoticeCode =
 	| 'import_open'
 	| 'import_ended'
 	| 'index_superseded'
+	| 'index_surplus'
 	| 'journal_left'
 	| 'key_unknown'
 	| 'mark_stale'

@@ -9,6 +9,7 @@ import {
 } from '../format/index-object.ts';
 import { indexIdOfKey, keys } from '../format/keys.ts';
 import { IndexGone, IndexReader } from '../index/index-reader.ts';
+import { listIndexes, maxIndexes } from '../index/list-indexes.ts';
 import { chunkPrint, type PackPrints } from './pack-prints.ts';
 import { unlessUnreadable } from './small-objects.ts';
 import type { Verification } from './verification.ts';
@@ -28,6 +29,14 @@ export async function verifyIndexes(work: Verification, prints: PackPrints): Pro
 		if (by !== undefined)
 			findings.notice(key, 'index_superseded', `index ${by} stands for it`, 'the next import removes it');
 	}
+	const { leftOut } = await listIndexes(repository.store, signal);
+	if (leftOut > 0)
+		findings.notice(
+			keys.indexes,
+			'index_surplus',
+			`${leftOut} indexes more than the ${maxIndexes} that are looked at, of which nothing was read`,
+			'remove all objects there while no import is under way: the next import makes indexes from the packs',
+		);
 	for (const [packId, print] of prints)
 		if (print?.indexed === false)
 			findings.notice(keys.pack(packId), 'pack_unindexed', 'no index tells of its chunks', 'the next import makes one');
@@ -43,19 +52,19 @@ interface Looked {
 async function verifyUnseen(work: Verification, prints: PackPrints, { superseded, seen }: Looked): Promise<boolean> {
 	const { repository, findings, signal } = work;
 	let gone = false;
-	for await (const { key, sizeBytes } of repository.store.list(keys.indexes, signal)) {
-		const indexId = indexIdOfKey(key);
-		if (indexId === undefined || seen.has(indexId)) continue;
+	const { sizes } = await listIndexes(repository.store, signal);
+	for (const [indexId, sizeBytes] of sizes) {
+		if (seen.has(indexId)) continue;
 		seen.add(indexId);
 		try {
 			const reader = await IndexReader.open(repository.store, { indexId, sizeBytes }, signal);
 			const stoodFor = await reader.superseded(signal);
 			await verifyIndex(reader, prints, signal);
 			// One that is damaged stands for no other.
-			for (const id of stoodFor) superseded.set(id, indexId);
+			for (const id of stoodFor) if (sizes.has(id)) superseded.set(id, indexId);
 		} catch (error) {
 			if (error instanceof IndexGone) gone = true;
-			else findings.error(key, unlessUnreadable(error));
+			else findings.error(keys.index(indexId), unlessUnreadable(error));
 		}
 		work.onBytes(sizeBytes);
 	}

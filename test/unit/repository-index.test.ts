@@ -8,6 +8,7 @@ import { ChunkTable } from '../../repository/index/chunk-table.ts';
 import { footersOf, IndexedChunks } from '../../repository/index/indexed-chunks.ts';
 import { type IndexedPlace, IndexReader } from '../../repository/index/index-reader.ts';
 import { IndexSet } from '../../repository/index/index-set.ts';
+import { listIndexes, maxIndexes } from '../../repository/index/list-indexes.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import type { Store } from '../../repository/store/contract.ts';
 import { hookedStore } from '../equipment/hooked-store.ts';
@@ -96,6 +97,38 @@ test('an index whose records do not match their digest is damaged, also when it 
 	const numbers = Array.from({ length: 5000 }, (_, number) => 1000 + number);
 	for (const number of numbers) assert.deepEqual(await found(indexes, number), []);
 	assert.deepEqual([...indexes.damaged.keys()], [indexId]);
+});
+
+test('of more indexes than anybody needs the largest are looked at, and the others counted', async () => {
+	const store = new MemoryStore();
+	for (let index = 0; index < 10; index += 1)
+		await writeOne(store, [Array.from({ length: 1 + index }, (_, number) => number)]);
+	const sizes = new Map<string, number>();
+	for await (const { key, sizeBytes } of store.list(keys.indexes)) sizes.set(key.slice(keys.indexes.length), sizeBytes);
+	const largest = [...sizes].toSorted(([, a], [, b]) => b - a).slice(0, 3);
+	assert.deepEqual(await listIndexes(store, undefined, 3), { sizes: new Map(largest), leftOut: 7 });
+	assert.deepEqual(await listIndexes(store), { sizes, leftOut: 0 });
+	// Such as somebody makes who fills the folder.
+	for (let index = 0; index < maxIndexes; index += 1)
+		await store.putExclusive(keys.index(packNumber(index)), Buffer.alloc(0));
+	const indexes = await openSet(store);
+	assert.deepEqual([indexes.live.length, indexes.damaged.size, indexes.surplus], [10, maxIndexes - 10, 10]);
+	assert.equal((await found(indexes, 9)).length, 1);
+});
+
+test('indexes that stand for very many others are damaged from a bound on: what they name is remembered', async () => {
+	const store = new MemoryStore();
+	const others = Array.from({ length: maxIndexes - 17 }, (_, index) => packNumber(index));
+	for (const indexId of others) await store.putExclusive(keys.index(indexId), Buffer.alloc(0));
+	const footer = await putPack(store, packNumber(0), [digestNumber(0)]);
+	for (let index = 0; index < 17; index += 1) {
+		const draft = new IndexDraft();
+		draft.add(footer);
+		await draft.write(store, others);
+	}
+	const { live, damaged, surplus } = await openSet(store);
+	assert.deepEqual([live.length, surplus], [16, 0]);
+	assert.deepEqual([...damaged.values()].filter(({ message }) => message.includes('it stands for')).length, 1);
 });
 
 test('a bucket with far more records than others is searched in bounded reads', async () => {

@@ -12,6 +12,7 @@ import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { ImportIndex } from '../../repository/index/import-index.ts';
 import { IndexDraft } from '../../repository/index/index-draft.ts';
 import { allPackFooters, readPackFooter } from '../../repository/pack-footers.ts';
+import { maxIndexes } from '../../repository/index/list-indexes.ts';
 import { listPins, pinPoint } from '../../repository/pins.ts';
 import { readPoint } from '../../repository/points.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
@@ -31,6 +32,7 @@ import {
 	wholeSource,
 } from '../equipment/repositories.ts';
 import { hookedStore } from '../equipment/hooked-store.ts';
+import { packNumber } from '../equipment/indexed-packs.ts';
 import { storedChunk } from '../equipment/stored-chunk.ts';
 
 const times = ['2026-11-20T03:00:00.000Z', '2026-11-21T03:00:00.000Z'] as const;
@@ -124,6 +126,13 @@ test('`verifyRepository` names a damaged footer, whose chunks are found by their
 	const { repository, store, data } = await repositoryWithPoints();
 	await store.flipByte(data, store.bytesOf(data).length - 1);
 	assert.deepEqual(await findings(repository), [`damage format_damaged ${data}`]);
+});
+
+test('`verifyRepository` tells of more indexes than are looked at', async () => {
+	const { repository, store } = await repositoryWithPoints();
+	for (let index = 0; index < maxIndexes; index += 1)
+		await store.putExclusive(keys.index(packNumber(index)), Buffer.alloc(0));
+	assert.ok((await findings(repository)).includes(`notice index_surplus ${keys.indexes}`));
 });
 
 test('`verifyRepository` names what is wrong with header, copy, manifest, pin and intent', async () => {
