@@ -4,11 +4,7 @@ import { RouseError } from '../../model/errors.ts';
 import { exactBytes } from '../../model/format-bytes.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { MoverTarget } from '../config.ts';
-
-/** A read that took longer did not come from the host's cache. */
-const slowMs = 2;
-/** How many reads then go to the thread pool, where they hold up nobody, before it is tried again. */
-const politeReads = 32;
+import { ReadSpeed } from './read-speed.ts';
 
 /** The target, opened for reading only; offsets are those of the disk. */
 export class TargetFile {
@@ -16,8 +12,7 @@ export class TargetFile {
 	readonly #path: string;
 	/** Where the disk's first byte lies. */
 	readonly #startBytes: number;
-	readonly #clock: Pick<Clock, 'now'>;
-	#politeLeft = 0;
+	readonly #speed: ReadSpeed;
 	#failure: RouseError | undefined;
 
 	/** Takes the handle over. */
@@ -25,11 +20,12 @@ export class TargetFile {
 		{ path, offsetBytes }: Pick<MoverTarget, 'path' | 'offsetBytes'>,
 		file: FileHandle,
 		clock: Pick<Clock, 'now'>,
+		blocksRead?: () => number,
 	) {
 		this.#path = path;
 		this.#startBytes = offsetBytes;
 		this.#file = file;
-		this.#clock = clock;
+		this.#speed = new ReadSpeed(clock, blocksRead);
 	}
 
 	/** The last read that failed, until it is forgotten: reads of other places go on and say nothing about that one. */
@@ -46,11 +42,7 @@ export class TargetFile {
 	 * not, because the disk was slow lately or failed; `readLater` will tell why.
 	 */
 	readNow(into: Buffer, at: number, offset: number, length: number): boolean {
-		if (this.#politeLeft > 0) {
-			this.#politeLeft -= 1;
-			return false;
-		}
-		const startedAt = this.#clock.now();
+		if (!this.#speed.begin()) return false;
 		let done = 0;
 		try {
 			while (done < length) {
@@ -61,7 +53,7 @@ export class TargetFile {
 		} catch {
 			return false;
 		}
-		if (this.#clock.now() - startedAt > slowMs) this.#politeLeft = politeReads;
+		this.#speed.end(length);
 		return true;
 	}
 
