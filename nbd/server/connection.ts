@@ -4,13 +4,18 @@ import { NbdServerSession } from './session.ts';
 
 /** Replies that the client has not taken yet; above it no request is read from this connection. */
 const unsentLimitBytes = 1024 * 1024;
+/** Above it no piece of a large read is read. Not under what a socket takes before it tells when it is drained (64 KiB). */
+const unsentPiecesBytes = 128 * 1024;
+/** Replied at one go; then other connections have their turn. */
+const turnBytes = 1024 * 1024;
 
-/** One client: joins a socket and a session. All replies to what one read brings leave in one write. */
+/** One client: joins a socket and a session. All small replies to what one read brings leave in one write. */
 export class NbdConnection {
 	readonly #socket: Socket;
 	readonly #session: NbdServerSession;
 	#busy = false;
 	#scheduled = false;
+	#turnComes = false;
 
 	constructor(socket: Socket, exports: NbdExports) {
 		this.#socket = socket;
@@ -42,21 +47,38 @@ export class NbdConnection {
 		if (this.#socket.destroyed) return;
 		this.#busy = true;
 		session.push(bytes);
-		this.#write();
-		// Replies that left at once make room: go on with requests that were held back for it.
-		while (session.holdsInput && !session.over && this.#unsent() < unsentLimitBytes) {
-			session.push();
-			if (session.replies.byteLength === 0) break;
-			this.#write();
-		}
+		let left = turnBytes - this.#write();
+		// Replies that left at once make room: go on with requests that were held back for it, and with large reads.
+		while (left > 0 && this.#goOn()) left -= this.#write();
 		this.#busy = false;
+		if (left <= 0 && (session.holdsInput || session.hasPieces)) this.#nextTurn();
 		if (session.over)
 			this.#socket.destroySoon(); // after what is still to be written
 		else if (session.full || this.#unsent() >= unsentLimitBytes) this.#socket.pause();
 		else if (this.#socket.isPaused()) this.#socket.resume();
 	}
 
-	#write(): void {
+	/** False when the session has nothing to reply for which there is room. */
+	#goOn(): boolean {
+		const session = this.#session;
+		if (session.over || this.#unsent() >= unsentLimitBytes) return false;
+		if (session.holdsInput) session.push();
+		if (session.hasPieces && this.#unsent() < unsentPiecesBytes) session.nextPiece();
+		return session.replies.byteLength > 0;
+	}
+
+	#nextTurn(): void {
+		if (this.#turnComes) return;
+		this.#turnComes = true;
+		setImmediate(() => {
+			this.#turnComes = false;
+			this.#pump();
+		});
+	}
+
+	/** Returns how many bytes that were. */
+	#write(): number {
+		const { byteLength } = this.#session.replies;
 		const parts = this.#session.replies.take();
 		const socket = this.#socket;
 		if (parts.length === 1 && parts[0]) socket.write(parts[0]);
@@ -65,8 +87,9 @@ export class NbdConnection {
 			for (const part of parts) socket.write(part);
 			socket.uncork(); // one writev
 		}
-		// Nothing unsent means that every write has called back, so nobody reads the slab any more.
+		// Nothing unsent means that every write has called back, so nobody reads the slabs any more.
 		if (this.#unsent() === 0) this.#session.replies.recycle();
+		return byteLength;
 	}
 
 	#unsent(): number {

@@ -38,20 +38,27 @@ export function writeChunkHeader(
 	return into.writeUInt32BE(chunk.length, at + 16);
 }
 
-/** Header and offset of the one chunk that answers a read; the data follows. */
-export function writeDataHeader(into: Buffer, at: number, cookie: Cookie, offset: number, length: number): number {
+/** What of a read a chunk answers, and whether that is the last of it. */
+export interface Answered {
+	offset: number;
+	length: number;
+	last: boolean;
+}
+
+/** Header and offset of a chunk that answers a read; the data follows. */
+export function writeDataHeader(into: Buffer, at: number, cookie: Cookie, { offset, length, last }: Answered): number {
 	const next = writeChunkHeader(into, at, cookie, {
 		type: NBD_REPLY_TYPE.OFFSET_DATA,
-		done: true,
+		done: last,
 		length: length + 8,
 	});
 	return writeOffset(into, next, offset);
 }
 
-/** A read of nothing but zeros. */
-export function addHole(replies: ReplyBuffer, cookie: Cookie, offset: number, length: number): void {
+/** A read, or a part of one, of nothing but zeros. */
+export function addHole(replies: ReplyBuffer, cookie: Cookie, { offset, length, last }: Answered): void {
 	const at = replies.reserve(sizes.offsetHole);
-	const next = writeChunkHeader(replies.slab, at, cookie, { type: NBD_REPLY_TYPE.OFFSET_HOLE, done: true, length: 12 });
+	const next = writeChunkHeader(replies.slab, at, cookie, { type: NBD_REPLY_TYPE.OFFSET_HOLE, done: last, length: 12 });
 	replies.slab.writeUInt32BE(length, writeOffset(replies.slab, next, offset));
 	replies.commit(sizes.offsetHole);
 }

@@ -1,17 +1,22 @@
 /** Room for the replies to what one read from a socket brings: 16 reads of 4 KiB take a quarter of it. */
 const slabBytes = 256 * 1024;
+/** So much is kept for replies that the client is slow to take. */
+const maxSpareSlabs = 3;
 
 /**
- * Collects the replies of a session so that they leave in one write. Small replies are built in place in a slab that is
- * used again once it was written; large ones are taken over without a copy.
+ * Collects the replies of a session so that they leave in one write. Replies are built in place in slabs that are used
+ * again once they were written; what comes in a buffer of its own is taken over without a copy.
  */
 export class ReplyBuffer {
-	#slab = Buffer.alloc(0);
+	#slab: Buffer = Buffer.alloc(0);
 	/** In the slab: end of what is committed, and end of what is already in `#segments` or was taken. */
 	#end = 0;
 	#cut = 0;
 	#segments: Buffer[] = [];
 	#byteLength = 0;
+	/** Full ones, of which something may still have to be written; and those that are free. */
+	#fullSlabs: Buffer[] = [];
+	readonly #spareSlabs: Buffer[] = [];
 
 	/** Bytes that wait to be taken. */
 	get byteLength(): number {
@@ -27,7 +32,8 @@ export class ReplyBuffer {
 	reserve(bytes: number): number {
 		if (this.#end + bytes > this.#slab.length) {
 			this.#seal();
-			this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, bytes));
+			if (this.#slab.length === slabBytes) this.#fullSlabs.push(this.#slab);
+			this.#slab = bytes > slabBytes ? Buffer.allocUnsafeSlow(bytes) : this.#freeSlab();
 			this.#end = 0;
 			this.#cut = 0;
 		}
@@ -55,11 +61,18 @@ export class ReplyBuffer {
 		return taken;
 	}
 
-	/** Says that everything that was ever taken is written, so that the slab can be filled from its start again. */
+	/** Says that everything that was ever taken is written, so that slabs can be filled from their start again. */
 	recycle(): void {
 		if (this.#byteLength > 0) return;
 		this.#end = 0;
 		this.#cut = 0;
+		if (this.#fullSlabs.length === 0) return;
+		for (const slab of this.#fullSlabs) if (this.#spareSlabs.length < maxSpareSlabs) this.#spareSlabs.push(slab);
+		this.#fullSlabs = [];
+	}
+
+	#freeSlab(): Buffer {
+		return this.#spareSlabs.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
 	}
 
 	#seal(): void {

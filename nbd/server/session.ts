@@ -42,9 +42,19 @@ export class NbdServerSession {
 		return this.#rest.length > 0;
 	}
 
+	/** Replies of which `nextPiece` makes some more. */
+	get hasPieces(): boolean {
+		return !this.#closed && this.#transmission?.hasPieces === true;
+	}
+
+	/** Call it when what was replied before has left, or soon will have. */
+	nextPiece(): void {
+		this.#transmission?.nextPiece();
+	}
+
 	push(bytes: Buffer = nothing): void {
 		if (this.over) return;
-		const input = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
+		const input = this.#inputWith(bytes);
 		let at = 0;
 		if (this.#transmission === undefined) {
 			at = this.#handshake.consume(input, at);
@@ -59,6 +69,11 @@ export class NbdServerSession {
 		this.#closed = true;
 		this.#rest = nothing;
 		this.#transmission?.close();
+	}
+
+	#inputWith(bytes: Buffer): Buffer {
+		if (this.#rest.length === 0) return bytes;
+		return bytes.length === 0 ? this.#rest : Buffer.concat([this.#rest, bytes]);
 	}
 
 	#enterTransmission(): Transmission | undefined {

@@ -2,6 +2,7 @@ import { NBD_CMD, NBD_CMD_FLAG, NBD_ERROR, requestMagic, sizes } from '../protoc
 import { checkRequest, type NbdRequest, type RequestRules } from './check-request.ts';
 import type { NbdExport, NbdFailure, NbdWriter, Pending } from './export.ts';
 import { IncomingWrite } from './incoming-write.ts';
+import { LargeReads, pieceBytes } from './large-reads.ts';
 import {
 	addBlockStatus,
 	addDone,
@@ -13,8 +14,6 @@ import {
 } from './replies.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
 
-/** Larger reads get a buffer of their own and are never read while others wait for the event loop. */
-const largestNowBytes = 64 * 1024;
 /** Where a session stops taking requests until replies have left: bounds the memory of a connection. */
 const outputLimitBytes = 1024 * 1024;
 const underWayLimitBytes = 64 * 1024 * 1024;
@@ -46,6 +45,7 @@ export class Transmission {
 	/** Requests that wait, and the bytes they asked for. */
 	readonly #waiting = new Set<Pending>();
 	#waitingBytes = 0;
+	readonly #large: LargeReads;
 	/** Payload of a refused write, still to be thrown away. */
 	#skipBytes = 0;
 	/** A write whose payload is still coming. */
@@ -68,20 +68,28 @@ export class Transmission {
 		};
 		this.#replies = replies;
 		this.#replyReady = replyReady;
+		this.#large = new LargeReads(negotiated.export, replies, (offset, length, cookie) =>
+			this.#readLater(offset, length, cookie),
+		);
 	}
 
 	/** No further request is taken before replies have left or come. */
 	get full(): boolean {
 		return (
 			this.#replies.byteLength >= outputLimitBytes ||
-			this.#waitingBytes >= underWayLimitBytes ||
-			this.#waiting.size >= underWayLimit
+			this.#waitingBytes + this.#large.bytes >= underWayLimitBytes ||
+			this.#waiting.size + this.#large.count >= underWayLimit
 		);
+	}
+
+	/** There is a read that is answered by `nextPiece`. */
+	get hasPieces(): boolean {
+		return this.#large.count > 0;
 	}
 
 	/** The client broke the protocol, or said good-bye and has all its replies. */
 	get over(): boolean {
-		return this.#broken || (this.#disconnecting && this.#waiting.size === 0);
+		return this.#broken || (this.#disconnecting && this.#waiting.size === 0 && !this.hasPieces);
 	}
 
 	/** Takes whole requests from `input` at `at`; returns the position after the last one taken. */
@@ -108,6 +116,11 @@ export class Transmission {
 			at += sizes.request;
 		}
 		return input.length;
+	}
+
+	/** Answers some more of a large read. */
+	nextPiece(): void {
+		this.#large.next();
 	}
 
 	/** Calls off what waits; nothing is replied any more. */
@@ -137,7 +150,7 @@ export class Transmission {
 	}
 
 	#perform({ type, flags, offset, length }: NbdRequest, cookie: Cookie): void {
-		if (type === NBD_CMD.READ) this.#read(offset, length, cookie);
+		if (type === NBD_CMD.READ) this.#read({ offset, length, whole: (flags & NBD_CMD_FLAG.DF) !== 0 }, cookie);
 		else if (type === NBD_CMD.WRITE)
 			this.#incoming = new IncomingWrite({ offset, length, durable: (flags & NBD_CMD_FLAG.FUA) !== 0 }, cookie);
 		else if (type === NBD_CMD.FLUSH && this.#rules.writable)
@@ -151,9 +164,14 @@ export class Transmission {
 		}
 	}
 
-	#read(offset: number, length: number, cookie: Cookie): void {
-		if (length > largestNowBytes) {
-			this.#readLater(offset, length, cookie);
+	/**
+	 * Whatever may not be cut (a simple reply, or NBD_CMD_FLAG_DF) is read to its end before its header is written: an error
+	 * behind that could only be told by ending the connection ("NBD_CMD_READ"), and with it all other reads.
+	 */
+	#read({ offset, length, whole }: { offset: number; length: number; whole: boolean }, cookie: Cookie): void {
+		if (length > pieceBytes) {
+			if (this.#structured && !whole) this.#large.add(offset, length, cookie);
+			else this.#readLater(offset, length, cookie);
 			return;
 		}
 		const replies = this.#replies;
@@ -161,7 +179,7 @@ export class Transmission {
 		const at = replies.reserve(header + length);
 		const result = this.#export.readNow(replies.slab, at + header, offset, length);
 		if (result === 'later') this.#readLater(offset, length, cookie);
-		else if (result === 'zeroes' && this.#structured) addHole(replies, cookie, offset, length);
+		else if (result === 'zeroes' && this.#structured) addHole(replies, cookie, { offset, length, last: true });
 		else {
 			this.#writeReadHeader(replies.slab, at, cookie, offset, length);
 			replies.commit(header + length);
@@ -243,7 +261,7 @@ export class Transmission {
 	}
 
 	#writeReadHeader(into: Buffer, at: number, cookie: Cookie, offset: number, length: number): void {
-		if (this.#structured) writeDataHeader(into, at, cookie, offset, length);
+		if (this.#structured) writeDataHeader(into, at, cookie, { offset, length, last: true });
 		else writeSimpleHeader(into, at, cookie, 0);
 	}
 }

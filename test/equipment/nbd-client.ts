@@ -81,6 +81,16 @@ export function request({
 
 /** Everything the session has to say, as one. */
 export function said(session: NbdServerSession): Buffer {
+	const parts = [saidSoFar(session)];
+	while (session.hasPieces) {
+		session.nextPiece();
+		parts.push(saidSoFar(session));
+	}
+	return Buffer.concat(parts);
+}
+
+/** What it has to say without the pieces of large reads that are still to be read. */
+export function saidSoFar(session: NbdServerSession): Buffer {
 	const bytes = Buffer.concat(session.replies.take());
 	session.replies.recycle();
 	return bytes;

@@ -38,6 +38,20 @@ describe('`NbdServerSession` with simple replies', () => {
 		assert.deepEqual(answer.subarray(16), bytes.subarray(1000, 6000));
 	});
 
+	test('answers a read larger than fits into a slab whole', () => {
+		const answer = transmitting({ structured: false }).ask(read(1, 500 * KiB));
+		assert.deepEqual(answer.subarray(16), bytes.subarray(1, 1 + 500 * KiB));
+	});
+
+	test('answers a large read of which a part fails with an errno and no data', () => {
+		const { ask, session, disk } = transmitting({ structured: false });
+		ask(read(0, 600 * KiB));
+		disk.answer({ errno: NBD_ERROR.EIO, message: 'the chunk is bad' });
+		const answer = client.said(session);
+		assert.equal(answer.length, 16);
+		assert.equal(answer.readUInt32BE(4), NBD_ERROR.EIO);
+	});
+
 	test('answers a read of zeros with them', () => {
 		const answer = transmitting({ structured: false }).ask(read(64 * KiB, 4096));
 		assert.deepEqual(answer.subarray(16), Buffer.alloc(4096));
@@ -64,8 +78,9 @@ describe('`NbdServerSession` with structured replies', () => {
 		assert.deepEqual(chunk.payload.subarray(8), bytes.subarray(1000, 6000));
 	});
 
-	test('answers a read larger than fits into a slab whole', () => {
-		const [chunk] = client.chunks(transmitting().ask(read(0, 500 * KiB)));
+	test('answers a read larger than fits into a slab whole where it must not be cut', () => {
+		const [chunk, ...more] = client.chunks(transmitting().ask(read(0, 500 * KiB, { flags: NBD_CMD_FLAG.DF })));
+		assert.equal(more.length, 0);
 		assert.deepEqual(chunk?.payload.subarray(8), bytes.subarray(0, 500 * KiB));
 	});
 

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { Socket } from 'node:net';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { NBD_CMD } from '../../nbd/protocol/constants.ts';
+import { NbdConnection } from '../../nbd/server/connection.ts';
+import { NbdExports } from '../../nbd/server/export.ts';
+import { CountingExport } from '../equipment/counting-export.ts';
+import * as client from '../equipment/nbd-client.ts';
+import { noise } from '../equipment/repositories.ts';
+
+const MiB = 1024 * 1024;
+
+/** A socket whose client takes everything at once. */
+class GreedySocket extends Socket {
+	readonly taken: Buffer[] = [];
+	writes = 0;
+
+	override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+		this.writes += 1;
+		this.taken.push(Buffer.from(chunk));
+		done();
+	}
+
+	override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
+		this.writes += 1;
+		for (const { chunk } of chunks) this.taken.push(Buffer.from(chunk));
+		done();
+	}
+}
+
+function connected() {
+	const disk = new CountingExport('disk0', noise(4 * MiB, 8));
+	const socket = new GreedySocket();
+	const connection = new NbdConnection(socket, new NbdExports([disk]));
+	socket.emit('data', client.hello());
+	socket.taken.length = 0;
+	socket.writes = 0;
+	const ask = (...reads: { offset: number; length: number }[]) =>
+		socket.emit('data', Buffer.concat(reads.map(read => client.request({ type: NBD_CMD.READ, ...read }))));
+	return { disk, socket, connection, ask };
+}
+
+test('`NbdConnection`: small reads that came together are answered in one write', () => {
+	const { socket, ask } = connected();
+	ask(...Array.from({ length: 16 }, (_, n) => ({ offset: n * 4096, length: 4096 })));
+	assert.equal(socket.writes, 1);
+	assert.equal(client.chunks(Buffer.concat(socket.taken)).length, 16);
+});
+
+test('`NbdConnection`: a large read of a client that takes it at once leaves others their turn at each MiB', async () => {
+	const { disk, socket, ask } = connected();
+	ask({ offset: 0, length: 4 * MiB });
+	assert.equal(disk.readBytes, MiB);
+	assert.equal(socket.writes, 8);
+	for (let turns = 0; turns < 10; turns += 1) await turn();
+	assert.equal(disk.readBytes, 4 * MiB);
+	const data = client.chunks(Buffer.concat(socket.taken)).map(({ payload }) => payload.subarray(8));
+	assert.ok(Buffer.concat(data).equals(disk.bytes));
+});
+
+test('`NbdConnection`: nothing is read for a client that is gone', async () => {
+	const { disk, connection, ask } = connected();
+	ask({ offset: 0, length: 4 * MiB });
+	connection.destroy();
+	for (let turns = 0; turns < 10; turns += 1) await turn();
+	assert.equal(disk.readBytes, MiB);
+});
