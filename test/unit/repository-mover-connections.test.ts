@@ -115,8 +115,9 @@ test('garbage ends the connection that it comes on, and no other', async t => {
 
 test('who asks for more than the next answer while one is given is ended, and is not kept in memory', async t => {
 	const never = Promise.withResolvers<void>();
-	const server = serverOf({}, async function* () {
+	const server = serverOf({}, async function* (...asked) {
 		await never.promise;
+		yield* ranges(...asked);
 	});
 	const { socket } = await bench(t, server.connected);
 	const request = encodeRequest('references', refs.slice(0, 1), mount);
@@ -190,8 +191,10 @@ test('what an idle connection says ends it, and the next request goes by another
 });
 
 test('a fetch that is aborted while it waits ends with that reason, and its connection with it', async t => {
-	const server = serverOf({}, async function* (_wanted, { signal }) {
+	const server = serverOf({}, async function* (wanted, options) {
+		const { signal } = options;
 		await new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+		yield* ranges(wanted, options);
 	});
 	const { client, open } = await bench(t, server.connected);
 	const abort = new AbortController();
