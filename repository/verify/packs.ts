@@ -43,6 +43,7 @@ export async function verifyPacks(work: Verification): Promise<VerifiedPacks> {
 		prints.set(packId, footer && printOf(footer));
 		if (footer !== undefined) {
 			counts.chunks += footer.chunks.length;
+			work.pages.add(footer);
 			const found = await verifyChunks(work, footer);
 			if (found.wrong.length + found.unasked > 0) wrong.push(found);
 		}
@@ -201,7 +202,7 @@ export function tellOfWrongChunks(
 		findings.notice(
 			key,
 			'chunk_replaced',
-			`${replaced.length} of its ${chunks} chunks are damaged, and other packs have them: ${first.digest} is in ${suspects.elsewhere(first.digest)}`,
+			`${replaced.length} of its ${chunks} chunks are damaged, and other packs have them: ${first.digest} is in ${suspects.elsewhere(first.digest)?.packId}`,
 			'nothing is lost; look at the disk of this repository',
 		);
 }

@@ -33,6 +33,8 @@ export class PointsWalk {
 	readonly #places: FooterPlaces;
 	readonly #known = new Map<string, Under>();
 	points = 0;
+	/** By the last walk: what lies under it may be found when it is looked for elsewhere. */
+	anyPageLost = false;
 
 	constructor(work: Verification, places: FooterPlaces) {
 		this.#work = work;
@@ -45,6 +47,7 @@ export class PointsWalk {
 		const findings = new Findings();
 		this.#known.clear();
 		this.points = 0;
+		this.anyPageLost = false;
 		for await (const { machine, time, point, error } of readPoints(repository, undefined, signal)) {
 			this.points++;
 			const key = keys.point(machine, time);
@@ -65,15 +68,14 @@ export class PointsWalk {
 		const name = `${level} ${ref.digest}`;
 		const known = this.#known.get(name);
 		if (known !== undefined) return known;
-		const { chunks, signal } = this.#work;
 		let under: Under;
 		try {
-			const wanted = { ref, rawBytes: pageRawBytes(map, level, number), kind: 'page' } as const;
-			const page = new Page(await chunks.fetchOne(wanted, { class: 'migration', signal }));
+			const page = new Page(await this.#work.pages.read(this.#work, ref, pageRawBytes(map, level, number)));
 			under = level === 0 ? await this.#leaf(page) : await this.#inner(map, level, number, page);
 		} catch (error) {
 			if (!isDamage(error)) throw error;
 			under = { ...nothing, content: undefined, damage: error };
+			this.anyPageLost = true;
 		}
 		if (this.#known.size < maxKnown) this.#known.set(name, under);
 		return under;

@@ -11,6 +11,7 @@ import { FooterPlaces } from './footer-places.ts';
 import { verifyIndexes } from './indexes.ts';
 import { verifyJournals } from './journals.ts';
 import { tellOfWrongChunks, verifyPacks } from './packs.ts';
+import { PagePlaces } from './page-places.ts';
 import { PointsWalk } from './points.ts';
 import { verifyFeatures, verifyHeader, verifyIntents, verifyPins } from './small-objects.ts';
 import { expectHeader } from '../stored-header.ts';
@@ -72,7 +73,8 @@ export async function verifyRepository(
 		progress?.({ doneBytes, totalBytes: Math.max(totalBytes, doneBytes), damaged: findings.damaged });
 	};
 	const chunks = new VerifiedChunks(new DirectChunkSource(store, systemClock, bad));
-	const work: Verification = { repository, chunks, bad, findings, suspects, onBytes, clear, signal };
+	const pages = new PagePlaces();
+	const work: Verification = { repository, chunks, pages, bad, findings, suspects, onBytes, clear, signal };
 
 	await verifyHeader(work);
 	await verifyFeatures(work);
@@ -100,6 +102,6 @@ async function verifyPoints(work: Verification): Promise<number> {
 	const walk = new PointsWalk(work, new FooterPlaces(work));
 	const told = await walk.walk();
 	await work.suspects.settle(work.repository.store, work.signal);
-	work.findings.take(work.suspects.anyLost ? await walk.walk() : told);
+	work.findings.take(work.suspects.anyLost || walk.anyPageLost ? await walk.walk() : told);
 	return walk.points;
 }

@@ -14,7 +14,7 @@ const maxSuspects = 262_144;
 export class Suspects {
 	/** By digest: the places that do not hold it. */
 	readonly #wrong = new Map<string, Set<string>>();
-	readonly #elsewhere = new Map<string, string>();
+	readonly #elsewhere = new Map<string, ChunkRef>();
 	readonly #max: number;
 	#settled = false;
 
@@ -44,13 +44,14 @@ export class Suspects {
 				const places = this.#wrong.get(chunk.digest);
 				if (places === undefined || this.#elsewhere.has(chunk.digest)) continue;
 				if (places.has(`${packId}/${chunk.offsetBytes}`)) continue;
-				const { found } = await lookAtPlace(store, refOf(packId, chunk), kind, signal);
-				if (found === 'right') this.#elsewhere.set(chunk.digest, packId);
+				const ref = refOf(packId, chunk);
+				const { found } = await lookAtPlace(store, ref, kind, signal);
+				if (found === 'right') this.#elsewhere.set(chunk.digest, ref);
 			}
 	}
 
-	/** After {@link settle}: the pack that holds it as well; undefined when no other does. */
-	elsewhere(digest: string): string | undefined {
+	/** After {@link settle}: where it is as well; undefined when no other place holds it. */
+	elsewhere(digest: string): ChunkRef | undefined {
 		return this.#elsewhere.get(digest);
 	}
 

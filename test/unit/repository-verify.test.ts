@@ -18,6 +18,7 @@ import { readPoint } from '../../repository/points.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { type Finding, Findings } from '../../repository/verify/findings.ts';
+import { PagePlaces } from '../../repository/verify/page-places.ts';
 import { tellOfWrongChunks, verifyPacks } from '../../repository/verify/packs.ts';
 import { type RepositoryVerifyOptions, verifyRepository } from '../../repository/verify/repository.ts';
 import { Suspects } from '../../repository/verify/suspects.ts';
@@ -338,7 +339,8 @@ test('`verifyPacks` that finds more wrong chunks than it can ask for says so, an
 	await store.replace(data, bytes);
 	const bad = new BadPlaces(store);
 	const chunks = new VerifiedChunks(new DirectChunkSource(store, systemClock, bad));
-	const common = { repository, chunks, bad, findings: new Findings(), onBytes: () => {}, clear: false };
+	const pages = new PagePlaces();
+	const common = { repository, chunks, pages, bad, findings: new Findings(), onBytes: () => {}, clear: false };
 	const work = { ...common, suspects: new Suspects(1) };
 	const { wrong } = await verifyPacks(work);
 	await work.suspects.settle(store);
