@@ -112,6 +112,8 @@ export const migrationMoverConfigSchema = z
 		controlSocket: socketPath,
 		offerSocket: socketPath,
 		...ofChunks,
+		/** A disk that lacks more is copied by threads. */
+		threadsAboveBytes: z.int().min(0).optional(),
 		aloneMs,
 	})
 	.refine(namesOneMover, oneMover);

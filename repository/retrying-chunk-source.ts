@@ -28,6 +28,11 @@ export class RetryingChunkSource implements ChunkSource {
 		return this.#trouble;
 	}
 
+	/** A chunk has come on another way: what troubled this one is over. */
+	cameThrough(): void {
+		this.#trouble = undefined;
+	}
+
 	async *fetch(
 		refs: readonly PlacedRef[],
 		options: { class: ChunkClass; locate?: boolean; signal?: AbortSignal | undefined },

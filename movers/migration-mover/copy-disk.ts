@@ -1,13 +1,16 @@
 import type { RouseError } from '../../model/errors.ts';
+import { copyBatchBytes } from '../../repository/copy/copy-threads.ts';
+import { Slots } from '../../repository/copy/slots.ts';
 import type { DiskReader } from '../../repository/disk-reader.ts';
 import type { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { copyByThreads, isForThreads, partsOf, type ThreadsOfCopy, worthThreads } from './copy-by-threads.ts';
 import { type CopiedChunk, type CopyBatch, planCopy } from './copy-plan.ts';
 import { expectRoom } from './room.ts';
 import type { MigrationTarget } from './target.ts';
 import type { TokenBucket } from './token-bucket.ts';
 
 /** Fetches in flight: while the chunks of one are decoded and written, those of the other are on their way. */
-const lanes = 2;
+const fetches = 2;
 
 export interface CopyDiskOptions {
 	chunks: VerifiedChunks;
@@ -17,6 +20,8 @@ export interface CopyDiskOptions {
 	freeBytes: (path: string) => Promise<number>;
 	/** Told about a chunk, or `count` chunks under one page of the map, that cannot be had; the others are copied. */
 	onDamage: (damage: { index: number; count: number; error: RouseError }) => void;
+	/** Without them all is done in this thread. */
+	threads?: ThreadsOfCopy | undefined;
 }
 
 /**
@@ -24,44 +29,66 @@ export interface CopyDiskOptions {
  * damage), what the target throws, `space_short` while there is still a little room, and the signal's reason.
  */
 export async function copyDisk(reader: DiskReader, target: MigrationTarget, options: CopyDiskOptions): Promise<void> {
+	const threads = worthThreads(reader, target, options.threads) ? options.threads : undefined;
+	const batchBytes = threads && Math.max(copyBatchBytes, reader.image.chunkSizeBytes);
 	const failed = new AbortController();
 	const signal = AbortSignal.any([options.signal, failed.signal]);
 	const plan = planCopy(reader, target, {
 		signal,
+		batchBytes,
 		onDamage: ({ firstIndex: index, count, error }) => options.onDamage({ index, count, error }),
 	});
+	const stopThreads = AbortSignal.any([signal, target.over]);
+	const pass: Pass = { ...options, reader, target, signal, stopThreads, threads, fetching: new Slots(fetches) };
 	const lane = async () => {
 		try {
 			for (;;) {
 				const next = await plan.next();
 				if (next.done === true) return;
-				await copyBatch(reader, target, next.value, { ...options, signal });
+				await copyBatch(pass, next.value);
 			}
 		} catch (error) {
-			failed.abort(error); // the other lane stops, for the same reason
+			failed.abort(error); // the other lanes stop, for the same reason
 		}
 	};
-	// Both have ended when this returns: nothing is written behind the back of a caller who goes on to close the target.
+	const lanes = threads && batchBytes ? threads.threads.lanes(batchBytes) : fetches;
+	// All have ended when this returns: nothing is written behind the back of a caller who goes on to close the target.
 	await Promise.all(Array.from({ length: lanes }, lane));
 	await plan.return(undefined);
 	failed.signal.throwIfAborted();
 	await target.flush();
 }
 
-async function copyBatch(
-	reader: DiskReader,
-	target: MigrationTarget,
-	batch: CopyBatch,
-	options: CopyDiskOptions,
-): Promise<void> {
-	if (batch.kind === 'zero') await copyZero(reader, target, batch.range, options);
-	else await copyData(target, batch.chunks, options);
+interface Pass extends CopyDiskOptions {
+	reader: DiskReader;
+	target: MigrationTarget;
+	stopThreads: AbortSignal;
+	/** However much threads leave. */
+	fetching: Slots;
 }
 
-async function copyData(
-	target: MigrationTarget,
+async function copyBatch(pass: Pass, batch: CopyBatch): Promise<void> {
+	const { threads } = pass;
+	if (batch.kind === 'zero') return copyZero(pass, batch.range);
+	if (threads === undefined) return copyData(pass, batch.chunks);
+	const withThreads = { ...pass, threads };
+	for (const part of partsOf(withThreads, batch.chunks)) {
+		const forThreads = threads.isTroubled() ? [] : part.filter(chunk => isForThreads(withThreads, chunk));
+		const others = part.filter(chunk => !forThreads.includes(chunk));
+		const left = await copyByThreads(withThreads, forThreads);
+		await copyData(pass, left, { isPaid: true });
+		await copyData(pass, others);
+	}
+}
+
+async function copyData(pass: Pass, wanted: readonly CopiedChunk[], paid = { isPaid: false }): Promise<void> {
+	if (wanted.length > 0) await pass.fetching.use(() => fetchAndWrite(pass, wanted, paid));
+}
+
+async function fetchAndWrite(
+	{ target, chunks, bucket, signal, onDamage, freeBytes }: Pass,
 	wanted: readonly CopiedChunk[],
-	{ chunks, bucket, signal, onDamage, freeBytes }: CopyDiskOptions,
+	{ isPaid }: { isPaid: boolean },
 ): Promise<void> {
 	await expectRoom(target.disk.target.path, freeBytes);
 	for await (const {
@@ -74,16 +101,15 @@ async function copyData(
 			continue;
 		}
 		if (target.has(index)) continue; // offered meanwhile
-		await bucket.take(bytes.length, signal);
+		if (isPaid) bucket.count(bytes.length);
+		else await bucket.take(bytes.length, signal);
 		await target.write(index, bytes);
 	}
 }
 
 async function copyZero(
-	reader: DiskReader,
-	target: MigrationTarget,
+	{ reader, target, bucket, signal }: Pass,
 	range: { first: number; count: number },
-	{ bucket, signal }: CopyDiskOptions,
 ): Promise<void> {
 	if (target.readsZero) return target.recordZero(range);
 	for (let index = range.first; index < range.first + range.count; index += 1) {

@@ -17,8 +17,8 @@ export interface MissingChunks {
 	endOfMissing(from: number, limit: number): number;
 }
 
-/** Disk bytes of a batch: enough for large reads at the repository, little enough that two fit into memory anywhere. */
-const batchBytes = 8 * 1024 * 1024;
+/** Disk bytes of a batch, unless it is said: enough for large reads at the repository, little enough that two fit into memory anywhere. */
+const defaultBatchBytes = 8 * 1024 * 1024;
 
 /**
  * All that the target lacks, in the order of the disk. Lazy: what was restored meanwhile by other means is left out, and
@@ -28,7 +28,10 @@ const batchBytes = 8 * 1024 * 1024;
 export async function* planCopy(
 	reader: DiskReader,
 	missing: MissingChunks,
-	options: { signal: AbortSignal; onDamage: (damage: DamagedPage) => void },
+	{
+		batchBytes = defaultBatchBytes,
+		...options
+	}: { signal: AbortSignal; onDamage: (damage: DamagedPage) => void; batchBytes?: number | undefined },
 ): AsyncGenerator<CopyBatch> {
 	const perBatch = Math.max(1, Math.floor(batchBytes / reader.image.chunkSizeBytes));
 	let chunks: CopiedChunk[] = [];

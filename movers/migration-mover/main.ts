@@ -4,6 +4,7 @@
  */
 import { createServer } from 'node:http';
 import { RouseError } from '../../model/errors.ts';
+import { CopyThreads } from '../../repository/copy/copy-threads.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
@@ -12,6 +13,7 @@ import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { migrationMoverConfigSchema, rateOf, readMoverConfig } from '../config.ts';
 import { isConfigured, leftAlone, Visitors } from '../left-alone.ts';
 import { openRepositoryMover } from '../repository-mover/open-client.ts';
+import { withoutThreadsBytes } from './copy-by-threads.ts';
 import { lowerPriority } from './lower-priority.ts';
 import { Migration } from './migration.ts';
 import { OfferServer } from './offers.ts';
@@ -29,12 +31,14 @@ const config = await readMoverConfig(configPath, migrationMoverConfigSchema);
 const log = createLog('migration-mover').child({ recoveryId: config.recoveryId });
 const source = new RetryingChunkSource(await openRepositoryMover(config), systemClock);
 const bucket = new TokenBucket(0, systemClock);
+const threads = new CopyThreads({ entry: new URL('copy-thread.ts', import.meta.url), setup: config });
 const migration = new Migration(config.recoveryId, config.disks, {
 	source,
 	bucket,
 	log,
 	reached: reachedFromEnvironment(),
 	freeBytes: freeBytesAt,
+	threads: { threads, aboveBytes: config.threadsAboveBytes ?? withoutThreadsBytes },
 });
 await migration.open();
 
@@ -89,6 +93,7 @@ async function end(): Promise<void> {
 	control.close();
 	offers.close();
 	await migration.close();
+	await threads.close();
 	await source.close();
 	process.exit(0);
 }

@@ -6,6 +6,8 @@ import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Log } from '../../system/log.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { BadChunk, MigrationMoverState, MoverDisk } from '../config.ts';
+import type { CopyThreads } from '../../repository/copy/copy-threads.ts';
+import type { ThreadsOfCopy } from './copy-by-threads.ts';
 import { copyDisk } from './copy-disk.ts';
 import { type MigrationTarget, openMigrationTarget } from './target.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -25,6 +27,8 @@ export interface MigrationParts {
 	reached: Reached;
 	/** Room on the file system under a path. */
 	freeBytes: (path: string) => Promise<number>;
+	/** For disks that lack more than so much. Not closed here. */
+	threads?: { threads: CopyThreads; aboveBytes: number } | undefined;
 }
 
 /** Bad chunks that state and log list; how many there are is in the failure. */
@@ -41,6 +45,7 @@ export class Migration {
 	readonly #chunks: VerifiedChunks;
 	readonly #log: Log;
 	readonly #reached: Reached;
+	readonly #threads: ThreadsOfCopy | undefined;
 	#wanted = false;
 	#run: { stop: AbortController; ended: Promise<void> } | undefined;
 	#failure: RouseError | undefined;
@@ -52,7 +57,7 @@ export class Migration {
 	#turns = 0;
 
 	constructor(recoveryId: string, disks: readonly MoverDisk[], parts: MigrationParts) {
-		const { source, bucket, log, reached, freeBytes } = parts;
+		const { source, bucket, log, reached, freeBytes, threads } = parts;
 		this.#recoveryId = recoveryId;
 		this.#source = source;
 		this.#chunks = new VerifiedChunks(source);
@@ -60,6 +65,12 @@ export class Migration {
 		this.#log = log;
 		this.#reached = reached;
 		this.freeBytes = freeBytes;
+		this.#threads = threads && {
+			...threads,
+			isTroubled: () => source.trouble !== undefined,
+			onCame: () => source.cameThrough(),
+			onLeft: (chunks, why) => log.info({ chunks, err: why }, 'chunks that a thread could not copy'),
+		};
 		this.disks = disks.map(disk => ({
 			disk,
 			reader: new DiskReader(this.#chunks, disk.image, { class: 'migration' }),
@@ -162,6 +173,7 @@ export class Migration {
 					signal,
 					freeBytes: this.freeBytes,
 					onDamage: damage => this.#noteDamage(disk, damage),
+					threads: this.#threads,
 				});
 				if (target.summary().complete || this.#badCount > badBefore) break;
 				// An offered chunk is being written; should nothing come of it, the next pass finds the target's failure.

@@ -53,7 +53,7 @@ export class OfferServer {
 		const { entry, chunk } = this.#placeOf(incoming);
 		const { target } = entry;
 		if (target === undefined || target.failure) return false;
-		if (target.has(chunk)) return true;
+		if (target.has(chunk)) return !target.isLent(chunk);
 		const stored = await readBody(incoming, mostStoredBytes(entry.disk.image.chunkSizeBytes));
 		return takeOffer(this.#migration, entry, chunk, stored);
 	}
@@ -88,9 +88,11 @@ export async function takeOffer(
 	if (ref === undefined) return false;
 	if (ref === 'zero') throw new RouseError('protocol', `chunk ${chunk} of ${disk.name} is zero`);
 	const bytes = decodeChunk(ref, stored, reader.rawBytesOf(chunk));
-	if (target.has(chunk)) return true;
+	if (target.has(chunk)) return !target.isLent(chunk);
 	// What the guest reads must not take the room that the copy leaves for what it writes.
 	await expectRoom(target.disk.target.path, migration.freeBytes);
+	// What a thread may be writing it may yet give back.
+	if (target.has(chunk)) return !target.isLent(chunk);
 	// Offered chunks count as much as copied ones: the rate is what this host's disk is to bear.
 	if (!migration.bucket.tryTake(bytes.length)) return false;
 	await target.write(chunk, bytes);

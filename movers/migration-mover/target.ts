@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { wholeSectors } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { exactBytes } from '../../model/format-bytes.ts';
+import { FileWriteError } from '../../repository/copy/file-write-error.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { MoverDisk } from '../config.ts';
 import { openTarget } from '../open-target.ts';
@@ -13,10 +14,20 @@ import { writeError } from '../write-error.ts';
 import { TargetGroup } from './target-group.ts';
 
 /** A group is synced and recorded when so much was written, or so long after its first chunk. */
-const groupBytes = 8 * 1024 * 1024;
+export const groupBytes = 8 * 1024 * 1024;
+/** Of what threads write, whom no limit holds back: fewer syncs, and they go on writing meanwhile. */
+export const threadGroupBytes = 64 * 1024 * 1024;
 const groupMs = 500;
 
 const zeros = Buffer.alloc(1024 * 1024);
+
+/** A chunk that somebody else is to write, and its exact bytes. */
+export interface LentChunk {
+	index: number;
+	rawBytes: number;
+}
+
+type WriteLent<C> = (lent: readonly C[], fd: number) => Promise<readonly C[]>;
 
 /**
  * A target, open for writing. Every chunk goes through the same order: pwrite; fdatasync of the target; only then the
@@ -33,8 +44,12 @@ export class MigrationTarget {
 	readonly #reached: Reached;
 	/** Being written, or written and not yet recorded. */
 	readonly #inHand = new Set<number>();
+	/** Lent to a thread, which may be writing them. */
+	readonly #lent = new Set<number>();
+	#lentBytes = 0;
 	/** Writes that have not ended. */
-	readonly #writing = new Set<Promise<void>>();
+	readonly #writing = new Set<Promise<unknown>>();
+	readonly #over = new AbortController();
 	#group = new TargetGroup();
 	#timer: NodeJS.Timeout | undefined;
 	#commits: Promise<void> = Promise.resolve();
@@ -52,9 +67,9 @@ export class MigrationTarget {
 		return this.#failure;
 	}
 
-	/** Where a chunk begins in the target. */
-	#offsetOf(chunk: number): number {
-		return this.disk.target.offsetBytes + chunk * this.disk.image.chunkSizeBytes;
+	/** Aborted with the first error, and at the end: whoever writes what was lent stops. */
+	get over(): AbortSignal {
+		return this.#over.signal;
 	}
 
 	/** Zero chunks need not be written. */
@@ -68,7 +83,12 @@ export class MigrationTarget {
 
 	/** Restored, or on the way there. */
 	has(chunk: number): boolean {
-		return this.#map.bitmap.has(chunk) || this.#inHand.has(chunk);
+		return this.#map.bitmap.has(chunk) || this.#inHand.has(chunk) || this.#lent.has(chunk);
+	}
+
+	/** A thread may be writing it, and may yet give it back. */
+	isLent(chunk: number): boolean {
+		return this.#lent.has(chunk);
 	}
 
 	/** First chunk from `from` on that is not restored; `limit` when there is none before it. */
@@ -94,7 +114,7 @@ export class MigrationTarget {
 		this.#throwIfFailed();
 		if (this.has(chunk)) return;
 		this.#inHand.add(chunk);
-		const offset = this.#offsetOf(chunk);
+		const offset = this.offsetOf(chunk);
 		const tail = wholeSectors(bytes.length) - bytes.length; // what the guest sees after the disk's own bytes is zero
 		await this.#pwrite(bytes, offset);
 		if (tail > 0) await this.#pwrite(zeros.subarray(0, tail), offset + bytes.length);
@@ -118,11 +138,56 @@ export class MigrationTarget {
 		this.#throwIfFailed();
 		if (this.has(chunk)) return;
 		this.#inHand.add(chunk);
-		const offset = this.#offsetOf(chunk);
+		const offset = this.offsetOf(chunk);
 		const length = wholeSectors(lengthBytes);
 		for (let done = 0; done < length; done += zeros.length)
 			await this.#pwrite(zeros.subarray(0, Math.min(zeros.length, length - done)), offset + done);
 		await this.#written({ first: chunk, count: 1 }, lengthBytes);
+	}
+
+	/**
+	 * Lends chunks to somebody who writes them by the descriptor; what is restored or in hand is not among them. `write` resolves to
+	 * those that are written, and rejects with an error of writing alone; in either case when nobody writes for it any more, which
+	 * is to be soon once `over` is aborted. Until then nobody else writes these chunks, and the file stays open: a descriptor that was
+	 * closed may be another file's. Resolves to what was not written, which is nobody's then.
+	 */
+	lend<C extends LentChunk>(wanted: readonly C[], mostBytes: number, write: WriteLent<C>): Promise<readonly C[]> {
+		return this.#track(this.#lend(wanted, mostBytes, write));
+	}
+
+	async #lend<C extends LentChunk>(
+		wanted: readonly C[],
+		mostBytes: number,
+		write: WriteLent<C>,
+	): Promise<readonly C[]> {
+		// What is on its way belongs to the next group: no more than two are ever unrecorded.
+		if (this.#group.bytes + this.#lentBytes >= mostBytes) await this.#commits;
+		this.#throwIfFailed();
+		const lent = wanted.filter(({ index }) => !this.has(index));
+		if (lent.length === 0) return [];
+		const bytes = lent.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
+		for (const { index } of lent) this.#lent.add(index);
+		this.#lentBytes += bytes;
+		let written: ReadonlySet<C>;
+		try {
+			written = new Set(await write(lent, this.#file.fd));
+			this.#reached('migration.thread-written');
+			for (const { index } of written) this.#inHand.add(index);
+		} catch (cause) {
+			throw this.#fail(lentError(this.disk.target.path, cause));
+		} finally {
+			for (const { index } of lent) this.#lent.delete(index);
+			this.#lentBytes -= bytes;
+		}
+		this.#throwIfFailed(); // meanwhile: then nothing is recorded
+		for (const { index, rawBytes } of written) this.#group.add({ first: index, count: 1 }, rawBytes);
+		if (written.size > 0) await this.#filled(mostBytes);
+		return lent.filter(chunk => !written.has(chunk));
+	}
+
+	/** Where a chunk begins in the target, for who writes it by a descriptor. */
+	offsetOf(chunk: number): number {
+		return this.disk.target.offsetBytes + chunk * this.disk.image.chunkSizeBytes;
 	}
 
 	/** Resolves when all that was written before is recorded. */
@@ -141,14 +206,16 @@ export class MigrationTarget {
 
 	/** Records nothing more. */
 	async close(): Promise<void> {
+		this.#fail(new RouseError('interrupted', `${this.disk.name}: the target was closed`));
 		clearTimeout(this.#timer);
-		this.#failure ??= new RouseError('interrupted', `${this.disk.name}: the target was closed`);
 		await this.#commits;
+		// FileHandle.close waits for its own writes, but knows nothing of those of threads.
+		await this.writesEnded();
 		await this.#map.close();
 		await this.#file.close();
 	}
 
-	#track(write: Promise<void>): Promise<void> {
+	#track<T>(write: Promise<T>): Promise<T> {
 		this.#writing.add(write);
 		const ended = () => this.#writing.delete(write);
 		write.then(ended, ended);
@@ -157,7 +224,11 @@ export class MigrationTarget {
 
 	async #written(range: ChunkRange, bytes: number): Promise<void> {
 		this.#group.add(range, bytes);
-		if (this.#group.bytes >= groupBytes) await this.flush();
+		await this.#filled(groupBytes);
+	}
+
+	async #filled(mostBytes: number): Promise<void> {
+		if (this.#group.bytes >= mostBytes) await this.flush();
 		// A failure stays in `failure` and stops the next write.
 		else this.#timer ??= setTimeout(() => void this.flush().catch(() => {}), groupMs);
 	}
@@ -201,12 +272,19 @@ export class MigrationTarget {
 
 	#fail(error: RouseError): RouseError {
 		this.#failure ??= error;
+		this.#over.abort(this.#failure);
 		return this.#failure;
 	}
 
 	#throwIfFailed(): void {
 		if (this.#failure) throw this.#failure;
 	}
+}
+
+function lentError(path: string, cause: unknown): RouseError {
+	if (cause instanceof RouseError) return cause;
+	const at = cause instanceof FileWriteError ? ` ${exactBytes(cause.lengthBytes)} at offset ${cause.atBytes}` : '';
+	return writeError(path, `writing${at}`, cause);
 }
 
 /**

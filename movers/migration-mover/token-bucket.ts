@@ -35,9 +35,14 @@ export class TokenBucket {
 		return this.#ratePerSecond;
 	}
 
-	/** All that was ever taken. */
+	/** All that was ever taken, and what else was counted. */
 	get taken(): number {
 		return this.#taken;
+	}
+
+	/** Counts what was paid for before. */
+	count(bytes: number): void {
+		this.#taken += bytes;
 	}
 
 	/** Takes effect at once, also for who waits; a debt made at the old rate is forgotten. */
@@ -51,7 +56,13 @@ export class TokenBucket {
 	}
 
 	/** Resolves when these bytes may be written. */
-	take(bytes: number, signal: AbortSignal): Promise<void> {
+	async take(bytes: number, signal: AbortSignal): Promise<void> {
+		await this.pay(bytes, signal);
+		this.count(bytes);
+	}
+
+	/** As {@link take}, for what may yet come to nothing: what is written in the end is to be counted. */
+	pay(bytes: number, signal: AbortSignal): Promise<void> {
 		const turn = this.#tail.then(() => this.#wait(bytes, signal));
 		this.#tail = turn.catch(() => {});
 		return turn;
@@ -62,6 +73,7 @@ export class TokenBucket {
 		this.#fill(burstMs);
 		if (this.#ratePerSecond !== 0 && this.#tokens < 0) return false;
 		this.#spend(bytes);
+		this.count(bytes);
 		return true;
 	}
 
@@ -86,7 +98,6 @@ export class TokenBucket {
 	}
 
 	#spend(bytes: number): void {
-		this.#taken += bytes;
 		if (this.#ratePerSecond !== 0) this.#tokens -= bytes;
 	}
 }

@@ -75,6 +75,41 @@ for (const place of ['migration.data-written', 'migration.data-synced', 'migrati
 		await assertSame(stored, disk);
 	});
 
+test('killed at each place that copying by threads has, what is claimed is there and the last one ends with the whole disk', async t => {
+	const { directory, stored } = await bench(t, 32 * MiB + 1);
+	await startRepositoryMover(t, directory, stored.directory);
+	const disk = await allocateTarget(directory, stored.image);
+	const byThreads = { threadsAboveBytes: 0 };
+	let claimedBefore = 0;
+	for (const [place, times] of placesOfThreads) {
+		const dying = await startMigrationMover(t, directory, [disk], { killAt: `${place}:${times}` }, byThreads);
+		const died = once(dying.child, 'close');
+		await dying.control.copy(32 * MiB); // a limit: in small parts, and small groups
+		await died;
+		assert.equal(dying.child.signalCode, 'SIGKILL', place);
+		const { claimed, complete } = await checkClaims(stored, disk);
+		assert.ok(claimed >= claimedBefore && !complete, `${place}: ${claimed} chunks, ${claimedBefore} before`);
+		claimedBefore = claimed;
+	}
+	assert.ok(claimedBefore > 0);
+	const last = await startMigrationMover(t, directory, [disk], {}, byThreads);
+	await last.control.copy(0);
+	await migrationState(last, 'complete', ({ disks }) => disks[0]?.complete === true);
+	await assertSame(stored, disk);
+	assert.equal((await checkClaims(stored, disk)).complete, true);
+});
+
+/** In the order of a part, and which of the parts it is that dies there. */
+const placesOfThreads = [
+	['copy.verified', 3],
+	['copy.written', 2],
+	['migration.thread-written', 2],
+	['migration.data-written', 1],
+	['migration.data-synced', 1],
+	['migration.recorded', 1],
+	['migration.recorded', 1],
+] as const;
+
 test('a group whose sync was never reached is not recorded', async t => {
 	const { directory, stored } = await bench(t, 4 * MiB);
 	await startRepositoryMover(t, directory, stored.directory);
@@ -88,22 +123,28 @@ test('a group whose sync was never reached is not recorded', async t => {
 	}
 });
 
-test('the repository mover killed in the middle means waiting, and the copy goes on with the next one', async t => {
-	const { directory, stored } = await bench(t, 24 * MiB);
-	const repository = await startRepositoryMover(t, directory, stored.directory);
-	const disk = await allocateTarget(directory, stored.image);
-	const mover = await startMigrationMover(t, directory, [disk]);
-	await mover.control.copy(2 * MiB);
-	await migrationState(mover, 'some of the disk', ({ disks }) => (disks[0]?.restoredBytes ?? 0) > 2 * MiB);
-	await repository.end('SIGKILL');
-	await mover.control.rate(0);
-	const waiting = await mover.control.state();
-	assert.equal(waiting.failure, null);
-	assert.equal(waiting.copying, true);
-	await startRepositoryMover(t, directory, stored.directory);
-	await migrationState(mover, 'complete', ({ disks }) => disks[0]?.complete === true);
-	await assertSame(stored, disk);
-});
+for (const [how, threadsAboveBytes] of [
+	['', undefined],
+	[', by threads', 0],
+] as const)
+	test(`the repository mover killed in the middle means waiting, and the copy goes on with the next one${how}`, async t => {
+		const { directory, stored } = await bench(t, 24 * MiB);
+		const repository = await startRepositoryMover(t, directory, stored.directory);
+		const disk = await allocateTarget(directory, stored.image);
+		const mover = await startMigrationMover(t, directory, [disk], {}, { threadsAboveBytes });
+		await mover.control.copy(2 * MiB);
+		await migrationState(mover, 'some of the disk', ({ disks }) => (disks[0]?.restoredBytes ?? 0) > 2 * MiB);
+		await repository.end('SIGKILL');
+		await mover.control.rate(0);
+		const waiting = await mover.control.state();
+		assert.equal(waiting.failure, null);
+		assert.equal(waiting.copying, true);
+		await migrationState(mover, 'in trouble', ({ trouble }) => trouble?.code === 'mover_unreachable');
+		await startRepositoryMover(t, directory, stored.directory);
+		const { trouble } = await migrationState(mover, 'complete', ({ disks }) => disks[0]?.complete === true);
+		assert.equal(trouble, null);
+		await assertSame(stored, disk);
+	});
 
 test('told to end, it records what it has written', async t => {
 	const { directory, stored } = await bench(t, 6 * MiB);

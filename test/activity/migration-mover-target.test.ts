@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeSync } from 'node:fs';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MigrationTarget } from '../../movers/migration-mover/target.ts';
+import { type LentChunk, MigrationTarget } from '../../movers/migration-mover/target.ts';
 import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
 import { recordBytes } from '../../movers/restored-map/layout.ts';
 import { readMap } from '../../movers/restored-map/reader.ts';
 import { RestoredMapWriter } from '../../movers/restored-map/writer.ts';
+import { FileWriteError } from '../../repository/copy/file-write-error.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { allocateTarget, sampleRecoveryId } from '../equipment/movers.ts';
 
@@ -74,16 +77,8 @@ function watchMap(file: FileHandle, events: Event[]): void {
 	});
 }
 
-test('a chunk is recorded after a sync that began when it was written, never earlier', async t => {
-	const { target, events } = await bench(t);
-	const bytes = Buffer.alloc(chunkSizeBytes, 1);
-	const lane = async (from: number) => {
-		for (let chunk = from; chunk < from + 20; chunk += 1) await target.write(chunk, bytes);
-	};
-	await Promise.all([lane(0), lane(20)]);
-	await target.flush();
-	assert.equal(target.summary().complete, true);
-
+/** Chunks are recorded after a sync that began when they were written: lost with the power would be what was not synced. */
+function assertSyncedBeforeRecorded(events: readonly Event[]): number {
 	const written = new Set<number>();
 	const recorded = new Set<number>();
 	let [underSync, synced] = [new Set<number>(), new Set<number>()];
@@ -97,7 +92,109 @@ test('a chunk is recorded after a sync that began when it was written, never ear
 				recorded.add(chunk);
 			}
 	}
-	assert.equal(recorded.size, 40);
+	return recorded.size;
+}
+
+test('a chunk is recorded after a sync that began when it was written, never earlier', async t => {
+	const { target, events } = await bench(t);
+	const bytes = Buffer.alloc(chunkSizeBytes, 1);
+	const lane = async (from: number) => {
+		for (let chunk = from; chunk < from + 20; chunk += 1) await target.write(chunk, bytes);
+	};
+	await Promise.all([lane(0), lane(20)]);
+	await target.flush();
+	assert.equal(target.summary().complete, true);
+	assert.equal(assertSyncedBeforeRecorded(events), 40);
+});
+
+/** As a thread: writes by the descriptor, at a time that nobody knows before, and not all of it. */
+const writeAsThread =
+	(events: Event[], number: () => number, isLeft: (chunk: number) => boolean = () => false) =>
+	async (lent: readonly LentChunk[], fd: number) => {
+		await delay(number() % 7);
+		const written = lent.filter(({ index }) => !isLeft(index));
+		for (const { index, rawBytes } of written) {
+			writeSync(fd, Buffer.alloc(rawBytes, index + 1), 0, rawBytes, index * chunkSizeBytes);
+			events.push({ what: 'written', chunks: [index] });
+		}
+		await delay(number() % 7); // written, and nobody knows of it yet
+		return written;
+	};
+
+for (const seed of [1, 2, 3])
+	test(`whoever writes which chunk and when, each is written once and recorded after its sync (seed ${seed})`, async t => {
+		const { target, events, targetPath } = await bench(t);
+		let state = seed * 7919;
+		const number = () => (state = (state * 1103515245 + 12345) % 2 ** 31) >>> 8;
+		const chunkOf = (index: number) => ({ index, rawBytes: chunkSizeBytes });
+		const lane = async () => {
+			for (let turn = 0; turn < 12; turn += 1) {
+				const first = number() % 38;
+				const isLeft = (index: number) => (index + turn) % 3 === 0;
+				if (number() % 2 === 0) {
+					const wanted = [first, first + 1, first + 2].map(chunkOf);
+					const left = await target.lend(
+						wanted,
+						(1 + (number() % 8)) * chunkSizeBytes,
+						writeAsThread(events, number, isLeft),
+					);
+					assert.ok(left.every(({ index }) => isLeft(index) && !target.isLent(index)));
+				} else await target.write(first, Buffer.alloc(chunkSizeBytes, first + 1));
+			}
+		};
+		await Promise.all([lane(), lane(), lane(), lane()]);
+		const others = Array.from({ length: 40 }, (_, index) => chunkOf(index));
+		assert.deepEqual(await target.lend(others, 8 * chunkSizeBytes, writeAsThread(events, number)), []);
+		await target.flush();
+		assert.equal(target.summary().complete, true);
+		assert.equal(assertSyncedBeforeRecorded(events), 40);
+		const written = events.filter(({ what }) => what === 'written').flatMap(({ chunks }) => chunks);
+		assert.deepEqual(
+			written.toSorted((a, b) => a - b),
+			others.map(({ index }) => index),
+		);
+		const bytes = await readFile(targetPath);
+		assert.ok(others.every(({ index }) => bytes[(index + 1) * chunkSizeBytes - 1] === index + 1));
+	});
+
+test('no more than two groups of what is lent are unrecorded, those on their way counted', async t => {
+	const { target, events, file } = await bench(t);
+	const slow = Promise.withResolvers<void>();
+	const datasync = file.datasync.bind(file);
+	file.datasync = async () => {
+		await slow.promise;
+		await datasync();
+	};
+	const groupBytes = 4 * chunkSizeBytes;
+	const lane = async (from: number) => {
+		for (let index = from; index < from + 10; index += 1)
+			await target.lend(
+				[{ index, rawBytes: chunkSizeBytes }],
+				groupBytes,
+				writeAsThread(events, () => 0),
+			);
+	};
+	const lanes = Promise.all([lane(0), lane(10), lane(20), lane(30)]);
+	await delay(100); // long enough for all of it
+	assert.ok(events.length <= 2 * 4 + 4, `${events.length} chunks written while the first group is being synced`);
+	slow.resolve();
+	await lanes;
+	await target.flush();
+	assert.equal(assertSyncedBeforeRecorded(events), 40);
+});
+
+test('an error of who writes what is lent is the end of the target, and he is told to stop', async t => {
+	const { target } = await bench(t);
+	const beside = target.lend([{ index: 1, rawBytes: chunkSizeBytes }], chunkSizeBytes, async lent => {
+		await once(target.over, 'abort');
+		return lent;
+	});
+	const cause = new FileWriteError({ code: 'ENOSPC', message: 'no space left', atBytes: 4096, lengthBytes: 512 });
+	const lost = target.lend([{ index: 0, rawBytes: chunkSizeBytes }], chunkSizeBytes, () => Promise.reject(cause));
+	await assert.rejects(lost, { code: 'space_short', message: /512 bytes.* at offset 4096: no space left/ });
+	await assert.rejects(beside, { code: 'space_short' });
+	await assert.rejects(target.flush(), { code: 'space_short' });
+	assert.equal(target.summary().restoredChunks, 0);
 });
 
 test('a sync that failed is never followed by one that succeeds: what was written is not recorded', async t => {

@@ -1,0 +1,93 @@
+import type { ErrorDocument } from '../../model/errors.ts';
+import type { CopyThreads } from '../../repository/copy/copy-threads.ts';
+import type { DiskReader } from '../../repository/disk-reader.ts';
+import type { CopiedChunk } from './copy-plan.ts';
+import { expectRoom } from './room.ts';
+import { groupBytes, type MigrationTarget, threadGroupBytes } from './target.ts';
+import type { TokenBucket } from './token-bucket.ts';
+
+/** What is copied without threads: a start of one costs as much as it saves. */
+export const withoutThreadsBytes = 64 * 1024 * 1024;
+
+/** Under a limit no more is asked of a thread at once than the limit allows in so long. */
+const pacedMs = 100;
+
+export interface ThreadsOfCopy {
+	threads: CopyThreads;
+	/** A disk that lacks no more has none. */
+	aboveBytes: number;
+	/** The repository is away: each thread would find that out by itself, and leave what it was given. */
+	isTroubled: () => boolean;
+	/** Something has come. */
+	onCame: () => void;
+	/** Some chunks are left, which are copied without them then. */
+	onLeft: (count: number, why: ErrorDocument) => void;
+}
+
+/** Zeros need none. */
+export function worthThreads(reader: DiskReader, target: MigrationTarget, threads: ThreadsOfCopy | undefined): boolean {
+	if (threads === undefined) return false;
+	const { sizeBytes, dataBytes } = reader.image;
+	return Math.min(dataBytes, sizeBytes - target.summary().restoredBytes) > threads.aboveBytes;
+}
+
+interface CopyWithThreads {
+	reader: DiskReader;
+	target: MigrationTarget;
+	bucket: TokenBucket;
+	signal: AbortSignal;
+	freeBytes: (path: string) => Promise<number>;
+	threads: ThreadsOfCopy;
+	/** When no thread is to write any more. */
+	stopThreads: AbortSignal;
+}
+
+/** In what threads are given them; each part as large as the limit allows by then. */
+export function* partsOf(
+	{ reader, bucket }: CopyWithThreads,
+	wanted: readonly CopiedChunk[],
+): Generator<CopiedChunk[]> {
+	for (let at = 0; at < wanted.length; ) {
+		const allowed = Math.max(1, Math.floor((bucket.rate * pacedMs) / 1000 / reader.image.chunkSizeBytes));
+		const part = wanted.slice(at, bucket.rate === 0 ? undefined : at + allowed);
+		yield part;
+		at += part.length;
+	}
+}
+
+/** Whether a thread can copy it: not what is followed by more than the disk's own bytes. */
+export function isForThreads({ reader }: CopyWithThreads, { index }: CopiedChunk): boolean {
+	return index < reader.chunkCount - 1;
+}
+
+/** Copies what threads can copy, and resolves to what is left, which is paid for. */
+export async function copyByThreads(
+	{ target, bucket, signal, freeBytes, threads, stopThreads }: CopyWithThreads,
+	part: readonly CopiedChunk[],
+): Promise<readonly CopiedChunk[]> {
+	const wanted = part.filter(({ index }) => !target.has(index));
+	if (wanted.length === 0) return [];
+	await expectRoom(target.disk.target.path, freeBytes);
+	await bucket.pay(bytesOf(wanted), signal);
+	const mostBytes = bucket.rate === 0 ? threadGroupBytes : groupBytes;
+	const left = await target.lend(wanted, mostBytes, async (lent, fd) => {
+		const job = {
+			fd,
+			refs: lent.map(({ ref, place }) => (place === undefined ? ref : { ...ref, place })),
+			rawBytes: lent.map(({ rawBytes }) => rawBytes),
+			atBytes: lent.map(({ index }) => target.offsetOf(index)),
+		};
+		const copied = await threads.threads.copy(job, stopThreads);
+		const written = copied.written.flatMap(position => lent[position] ?? []);
+		bucket.count(bytesOf(written));
+		if (written.length > 0) threads.onCame();
+		if (copied.why !== undefined) threads.onLeft(lent.length - written.length, copied.why);
+		return written;
+	});
+	signal.throwIfAborted();
+	return left;
+}
+
+function bytesOf(chunks: readonly CopiedChunk[]): number {
+	return chunks.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
+}

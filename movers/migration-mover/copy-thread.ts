@@ -1,0 +1,13 @@
+/** A thread of the migration mover: it has a connection of its own to the repository mover. */
+import { workerData } from 'node:worker_threads';
+import { copyChunks } from '../../repository/copy/copy-chunks.ts';
+import { reachedFromEnvironment } from '../../system/reached.ts';
+import { answerJobs } from '../../system/thread-jobs.ts';
+import { migrationMoverConfigSchema } from '../config.ts';
+import { openRepositoryMover } from '../repository-mover/open-client.ts';
+import { singly } from '../../repository/copy/singly.ts';
+
+const source = singly(await openRepositoryMover(migrationMoverConfigSchema.parse(workerData)));
+const reached = reachedFromEnvironment();
+
+answerJobs((job, orders) => copyChunks(job, source, orders, reached));
