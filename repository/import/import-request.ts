@@ -7,6 +7,7 @@ import { limits } from '../format/limits.ts';
 import { isDiskSize, manifestFields } from '../format/manifest.ts';
 import type { Repository } from '../repository.ts';
 import type { DiskSource } from './disk-source.ts';
+import type { ImportThreads } from './segment-threads.ts';
 
 export interface ImportRequest {
 	repository: Repository;
@@ -23,6 +24,7 @@ export interface ImportRequest {
 	moment?: string | null;
 	/** Size at which a pack is put into the store. */
 	packBytes?: number;
+	threads?: ImportThreads;
 }
 
 export interface ImportProgress {

@@ -40,7 +40,7 @@ export interface PackWriterOptions {
 }
 
 /** Stored chunks are collected to pieces of this size: few writes, and little memory. */
-const pieceBytes = 1024 * 1024;
+const mostPieceBytes = 1024 * 1024;
 
 /**
  * Writes stored chunks into packs, one after the other; while one is being made durable the next is filled. A place is true
@@ -62,12 +62,12 @@ export class PackWriter {
 		this.#options = options;
 	}
 
-	/** Where the chunk will lie. `stored` is kept until it is written, and must not change. */
+	/** Where the chunk will lie. `stored` is copied before the first wait, and may be used again from then on. */
 	async append(digest: string, stored: Buffer, rawBytes: number): Promise<PackPlace> {
 		this.#throwFailure();
 		if (this.#pack?.isFull(stored.length, this.#options.packBytes)) await this.#publish();
-		const { kind, signal } = this.#options;
-		this.#pack ??= await OpenPack.begin(this.#store, kind, signal);
+		const { kind, packBytes, signal } = this.#options;
+		this.#pack ??= await OpenPack.begin(this.#store, kind, pieceBytesOf(packBytes), signal);
 		this.#open.add(this.#pack.packId);
 		return this.#pack.append(digest, stored, rawBytes);
 	}
@@ -119,6 +119,11 @@ export class PackWriter {
 	}
 }
 
+/** A pack that holds less than a piece takes no more than that. */
+function pieceBytesOf(packBytes: number): number {
+	return Math.min(mostPieceBytes, Math.max(64 * 1024, packBytes));
+}
+
 /** The pack that is being filled. */
 class OpenPack {
 	readonly packId: string;
@@ -126,22 +131,32 @@ class OpenPack {
 	readonly #kind: ChunkKind;
 	readonly #chunks: PackedChunk[] = [];
 	readonly #digester = new Digester();
-	#piece: Buffer[] = [];
+	readonly #pieceBytes: number;
+	#piece: Buffer;
 	#pieceFilled = 0;
+	/** Pieces that are written. */
+	readonly #spare: Buffer[] = [];
 	/** All pieces so far, one behind the other; after one that failed no other is written. */
 	#written: Promise<void> = Promise.resolve();
 	#dataBytes = 0;
 	#rawBytes = 0;
 
-	private constructor(packId: string, writer: ObjectWriter, kind: ChunkKind) {
+	private constructor(packId: string, writer: ObjectWriter, kind: ChunkKind, pieceBytes: number) {
 		this.packId = packId;
 		this.#writer = writer;
 		this.#kind = kind;
+		this.#pieceBytes = pieceBytes;
+		this.#piece = Buffer.allocUnsafeSlow(pieceBytes);
 	}
 
-	static async begin(store: Store, kind: ChunkKind, signal: AbortSignal | undefined): Promise<OpenPack> {
+	static async begin(
+		store: Store,
+		kind: ChunkKind,
+		pieceBytes: number,
+		signal: AbortSignal | undefined,
+	): Promise<OpenPack> {
 		const packId = randomBytes(16).toString('hex');
-		return new OpenPack(packId, await store.create(keys.pack(packId), signal), kind);
+		return new OpenPack(packId, await store.create(keys.pack(packId), signal), kind, pieceBytes);
 	}
 
 	isFull(nextBytes: number, packBytes: number): boolean {
@@ -154,21 +169,37 @@ class OpenPack {
 	async append(digest: string, stored: Buffer, rawBytes: number): Promise<PackPlace> {
 		const offsetBytes = this.#dataBytes;
 		this.#chunks.push({ digest, offsetBytes, storedBytes: stored.length });
-		this.#digester.update(stored);
-		this.#piece.push(stored);
-		this.#pieceFilled += stored.length;
 		this.#dataBytes += stored.length;
 		this.#rawBytes += rawBytes;
-		if (this.#pieceFilled >= pieceBytes) await this.#writePiece();
+		// All of it before anything is waited for: the pack may be finished meanwhile, and what `stored` lies in be used again.
+		let isPieceFull = false;
+		for (let from = 0; from < stored.length; ) {
+			const copied = stored.copy(this.#piece, this.#pieceFilled, from);
+			from += copied;
+			this.#pieceFilled += copied;
+			if (this.#pieceFilled < this.#pieceBytes) continue;
+			isPieceFull = true;
+			this.#writePiece();
+		}
+		if (isPieceFull) await this.#written;
 		return { packId: this.packId, offsetBytes };
 	}
 
-	async #writePiece(): Promise<void> {
-		const piece = Buffer.concat(this.#piece, this.#pieceFilled);
-		this.#piece = [];
+	/** Its digest is of what is written, whatever became of what it was copied from. */
+	#writePiece(): void {
+		const piece = this.#piece;
+		const bytes = piece.subarray(0, this.#pieceFilled);
+		this.#piece = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#pieceBytes);
 		this.#pieceFilled = 0;
-		this.#written = this.#written.then(() => this.#writer.append(piece));
-		await this.#written;
+		this.#digester.update(bytes);
+		this.#written = this.#write(piece, bytes, this.#written);
+		this.#written.catch(() => {}); // whoever waits for it, or finishes the pack, is told
+	}
+
+	async #write(piece: Buffer, bytes: Buffer, before: Promise<void>): Promise<void> {
+		await before;
+		await this.#writer.append(bytes);
+		this.#spare.push(piece);
 	}
 
 	/**
@@ -176,7 +207,7 @@ class OpenPack {
 	 * written: a page pack that is full closes the data pack which is being filled.
 	 */
 	async finish(): Promise<StoredPack> {
-		if (this.#pieceFilled > 0) await this.#writePiece();
+		if (this.#pieceFilled > 0) this.#writePiece();
 		await this.#written;
 		const dataDigest = this.#digester.digest();
 		const footer = {

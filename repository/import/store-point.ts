@@ -20,6 +20,7 @@ import { type ImportOptions, type ImportPlan, pointExists } from './import-reque
 import { beginJournal, type ImportJournal } from './journal.ts';
 import { ReadPages, RepositoryChunks } from './known-chunks.ts';
 import { removeLeftJournals } from './remove-import.ts';
+import { SegmentThreads } from './segment-threads.ts';
 
 /** What came of an attempt that made the point. */
 export interface Stored {
@@ -40,6 +41,7 @@ interface Workshop {
 	journal: ImportJournal;
 	known: RepositoryChunks;
 	index: ImportIndex;
+	threads: SegmentThreads;
 }
 
 /**
@@ -66,6 +68,7 @@ export async function storePoint(plan: ImportPlan, options: ImportOptions & { cl
 		// Nothing half-written stays, whatever ended this attempt; the first failure is the one to tell.
 		await workshop?.data.abandon().catch(() => {});
 		await workshop?.pages.abandon().catch(() => {});
+		await workshop?.threads.close();
 		await journal.close();
 	}
 }
@@ -94,7 +97,7 @@ async function openWorkshop(plan: ImportPlan, journal: ImportJournal, signal: Ab
 		// A page pack comes after every data pack that one of its pages refers to.
 		before: () => data.flush(),
 	});
-	return { data, pages, journal, known, index };
+	return { data, pages, journal, known, index, threads: new SegmentThreads(repository, plan.threads) };
 }
 
 async function storeDisks(

@@ -8,6 +8,7 @@ import { ChunkStorer } from '../../repository/import/chunk-storer.ts';
 import { importDisk } from '../../repository/import/import-disk.ts';
 import type { ImportJournal } from '../../repository/import/journal.ts';
 import { recalledSegments } from '../../repository/import/recalled-segments.ts';
+import { SegmentThreads } from '../../repository/import/segment-threads.ts';
 import { segmentOf } from '../../repository/import/segments.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import { collect, noise, wholeSource } from '../equipment/repositories.ts';
@@ -76,6 +77,7 @@ test('`importDisk` closes the open pack when too many chunks wait for it', async
 			pages,
 			journal: { ...journal, waiting },
 			known: { isUsable: async () => true },
+			threads: new SegmentThreads({ chunkSizeBytes, frameSizeBytes: 16_384 }),
 			signal: new AbortController().signal,
 			onProgress: () => {},
 		});

@@ -1,0 +1,51 @@
+import * as z from 'zod';
+import { digestChunk, encodeChunkInto } from '../format/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
+import { SegmentSlab } from './segment-slab.ts';
+
+/** What costs processor time of an import, for threads or inline: all of it lies in a slab. */
+const jobSchema = z.object({
+	shared: z.instanceof(SharedArrayBuffer),
+	shape: z.object({ chunkSizeBytes: z.int(), frameSizeBytes: z.int(), chunks: z.int() }),
+	/** Of the segment. */
+	lengthBytes: z.int(),
+	/** Chunks to be encoded, by their positions in it; undefined: it is to be looked at for the first time. */
+	encode: z.array(z.int()).optional(),
+});
+export type SegmentJob = z.infer<typeof jobSchema>;
+
+export function doSegmentJob(job: unknown): void {
+	const { shared, shape, lengthBytes, encode } = jobSchema.parse(job);
+	const slab = new SegmentSlab(shape, shared);
+	if (encode === undefined) digestSegment(slab, lengthBytes);
+	else encodeSegment(slab, lengthBytes, encode);
+}
+
+/** Notes for each chunk whether it is zero, and if not its digests. */
+export function digestSegment(slab: SegmentSlab, lengthBytes: number): void {
+	const count = Math.ceil(lengthBytes / slab.shape.chunkSizeBytes);
+	for (let position = 0; position < count; position++) {
+		const raw = slab.raw(position, lengthBytes);
+		slab.note(position, isZero(raw) ? undefined : digestChunk(raw, slab.shape.frameSizeBytes));
+	}
+}
+
+/** Of chunks that were noted and are not zero. */
+export function encodeSegment(slab: SegmentSlab, lengthBytes: number, positions: readonly number[]): void {
+	for (const position of positions) {
+		const digested = slab.digested(position, lengthBytes);
+		if (digested === undefined) throw new RouseError('internal', `chunk ${position} of a segment is zero`);
+		slab.store(position, (into, at) => encodeChunkInto(digested, into, at));
+	}
+}
+
+/** memcmp against zeros: a chunk with data in it is mostly known for one by its first bytes. */
+function isZero(bytes: Buffer): boolean {
+	for (let at = 0; at < bytes.length; at += zeros.length) {
+		const length = Math.min(zeros.length, bytes.length - at);
+		if (bytes.compare(zeros, 0, length, at, at + length) !== 0) return false;
+	}
+	return true;
+}
+
+const zeros = Buffer.alloc(64 * 1024);
