@@ -66,6 +66,10 @@ export interface RangeSource extends ChunkSource {
 	): AsyncIterable<StoredRange>;
 }
 
+export function isRangeSource(source: ChunkSource): source is RangeSource {
+	return 'ranges' in source;
+}
+
 /** The chunks of ranges, one by one. */
 export async function* chunksOf(ranges: AsyncIterable<StoredRange>): AsyncGenerator<StoredChunk, void, undefined> {
 	for await (const { refs, lengths, bytes } of ranges) {

@@ -1,6 +1,14 @@
 import { asRouseError, type ErrorDocument, RouseError } from '../model/errors.ts';
 import type { Clock } from '../system/clock.ts';
-import type { ChunkClass, ChunkSource, PlacedRef, StoredChunk } from './chunk-source.ts';
+import {
+	type ChunkClass,
+	type ChunkSource,
+	isRangeSource,
+	type PlacedRef,
+	type RangeSource,
+	type StoredChunk,
+	type StoredRange,
+} from './chunk-source.ts';
 import { isDamage } from './damage.ts';
 
 /** Doubled from one failure to the next; short enough that a mover that was started again is found at once. */
@@ -56,6 +64,20 @@ export class RetryingChunkSource implements ChunkSource {
 				signal.throwIfAborted();
 				waitMs = Math.min(longestWaitMs, waitMs * 2);
 			}
+		}
+	}
+
+	/** What its source gives without trying again, for fast paths; undefined when that has no ranges. */
+	get once(): Pick<RangeSource, 'ranges'> | undefined {
+		const source = this.#source;
+		if (!isRangeSource(source)) return undefined;
+		return { ranges: (refs, options) => this.#ranges(source.ranges(refs, options)) };
+	}
+
+	async *#ranges(ranges: AsyncIterable<StoredRange>): AsyncGenerator<StoredRange, void, undefined> {
+		for await (const range of ranges) {
+			this.#trouble = undefined;
+			yield range;
 		}
 	}
 

@@ -1,13 +1,21 @@
-/** Decoded chunks by key, bounded in bytes; the one that was not used for longest goes first. */
-export class ChunkCache {
+/** What is kept in a cache. */
+export interface Cached {
+	/** In bytes of memory. Whoever changes it tells the cache. */
+	readonly length: number;
+	/** The cache holds it no more. */
+	gone?(): void;
+}
+
+/** Chunks by key, bounded in bytes; the one that was not used for longest goes first. */
+export class ChunkCache<Chunk extends Cached> {
 	readonly #maxBytes: number;
 	readonly #onEvicted: (key: number) => void;
 	/** Insertion order is order of use. */
-	readonly #chunks = new Map<number, Buffer>();
+	readonly #chunks = new Map<number, { chunk: Chunk; bytes: number }>();
 	#bytes = 0;
 	// The chunk used last, while it is the last in order: reads come in runs, and need not move it there each time.
 	#lastKey = -1;
-	#last: Buffer | undefined;
+	#last: Chunk | undefined;
 
 	/** `onEvicted`: it went for want of room. */
 	constructor(maxBytes: number, onEvicted: (key: number) => void = () => {}) {
@@ -19,15 +27,15 @@ export class ChunkCache {
 		return this.#bytes;
 	}
 
-	get(key: number): Buffer | undefined {
+	get(key: number): Chunk | undefined {
 		if (key === this.#lastKey) return this.#last;
-		const chunk = this.#chunks.get(key);
-		if (chunk === undefined) return undefined;
+		const cached = this.#chunks.get(key);
+		if (cached === undefined) return undefined;
 		this.#chunks.delete(key);
-		this.#chunks.set(key, chunk);
+		this.#chunks.set(key, cached);
 		this.#lastKey = key;
-		this.#last = chunk;
-		return chunk;
+		this.#last = cached.chunk;
+		return cached.chunk;
 	}
 
 	/** Whether it is there, without counting as use. */
@@ -35,27 +43,43 @@ export class ChunkCache {
 		return this.#chunks.has(key);
 	}
 
-	set(key: number, chunk: Buffer): void {
+	set(key: number, chunk: Chunk): void {
 		this.delete(key);
-		this.#chunks.set(key, chunk);
+		this.#chunks.set(key, { chunk, bytes: chunk.length });
 		this.#bytes += chunk.length;
 		this.#lastKey = -1;
 		this.#last = undefined;
+		this.#evict();
+	}
+
+	/** Another length than it had, if this is the chunk that is kept by that key. */
+	resized(key: number, chunk: Chunk): void {
+		const cached = this.#chunks.get(key);
+		if (cached?.chunk !== chunk) return;
+		this.#bytes += chunk.length - cached.bytes;
+		cached.bytes = chunk.length;
+		this.#evict();
+	}
+
+	/** `only`: if this is the chunk that is kept by that key. */
+	delete(key: number, only?: Chunk): void {
+		const cached = this.#chunks.get(key);
+		if (cached === undefined || (only !== undefined && cached.chunk !== only)) return;
+		this.#chunks.delete(key);
+		this.#bytes -= cached.bytes;
+		if (key === this.#lastKey) {
+			this.#lastKey = -1;
+			this.#last = undefined;
+		}
+		cached.chunk.gone?.();
+	}
+
+	#evict(): void {
+		if (this.#bytes <= this.#maxBytes) return;
 		for (const oldest of this.#chunks.keys()) {
 			if (this.#bytes <= this.#maxBytes) return;
 			this.delete(oldest);
 			this.#onEvicted(oldest);
-		}
-	}
-
-	delete(key: number): void {
-		const chunk = this.#chunks.get(key);
-		if (chunk === undefined) return;
-		this.#chunks.delete(key);
-		this.#bytes -= chunk.length;
-		if (key === this.#lastKey) {
-			this.#lastKey = -1;
-			this.#last = undefined;
 		}
 	}
 }

@@ -1,13 +1,16 @@
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { ChunkClass } from '../../repository/chunk-source.ts';
 import type { ChunkDamage } from '../../repository/damage.ts';
-import type { FetchedChunk, VerifiedChunks, WantedChunk } from '../../repository/verified-chunks.ts';
+import type { VerifiedChunks, WantedChunk } from '../../repository/verified-chunks.ts';
+import { CachedChunk } from './cached-chunk.ts';
 import { callAll } from './call-all.ts';
+import { ChunkBuffers } from './chunk-buffers.ts';
+import { type OpenSource, openChunks } from './open-chunks.ts';
 
 /** Whose chunks are fetched: a disk. Told before those who wait for the chunk. */
 export interface ChunkReceiver {
 	/** `stored` is the chunk as it lies in the pack, valid until the call returns. */
-	arrived(index: number, bytes: Buffer, stored: Uint8Array): void;
+	arrived(index: number, chunk: CachedChunk, stored: Uint8Array): void;
 	damaged(index: number, damage: ChunkDamage): void;
 }
 
@@ -16,11 +19,13 @@ export interface MountedChunk extends WantedChunk {
 	key: number;
 	/** Position in the receiver's disk. */
 	index: number;
+	/** A frame of it was found bad: it is to be looked for until all of its bytes match. */
+	doubtful?: boolean;
 	receiver: ChunkReceiver;
 }
 
-/** Gets the bytes, or why there are none. */
-export type ChunkWaiter = (outcome: Buffer | RouseError) => void;
+/** Gets the chunk, which is kept until the call returns, or why there is none. */
+export type ChunkWaiter = (outcome: CachedChunk | RouseError) => void;
 
 interface Want extends MountedChunk {
 	waiters: Set<ChunkWaiter>;
@@ -53,6 +58,8 @@ const firstReadsBatch = 8;
  */
 export class ChunkFetcher {
 	readonly #chunks: VerifiedChunks;
+	readonly #open: OpenSource | undefined;
+	readonly #buffers: ChunkBuffers;
 	readonly #wants = new Map<number, Want>();
 	/** All in the order to be sent. */
 	readonly #urgent = new Set<Want>();
@@ -64,13 +71,17 @@ export class ChunkFetcher {
 	#scheduled = false;
 	readonly #closed = new AbortController();
 
-	constructor(chunks: VerifiedChunks) {
+	/** `open`: where chunks are had from without a look at their frames, when all is well. */
+	constructor(chunks: VerifiedChunks, open?: OpenSource, buffers = new ChunkBuffers()) {
 		this.#chunks = chunks;
+		this.#open = open;
+		this.#buffers = buffers;
 	}
 
 	/** Calls `waiter` once, later, unless the returned function is called before. */
 	want(chunk: MountedChunk, waiter: ChunkWaiter): () => void {
 		const want = this.#wants.get(chunk.key) ?? this.#add(chunk);
+		want.doubtful ||= chunk.doubtful === true;
 		want.waiters.add(waiter);
 		if (!want.fetching || want.behind?.begun === false) {
 			want.behind = undefined;
@@ -174,30 +185,55 @@ export class ChunkFetcher {
 
 	async #fetch(batch: readonly Want[], of: ChunkClass, behind: FirstReadsBatch | undefined): Promise<void> {
 		const { signal } = this.#closed;
+		const options = { class: of, signal };
+		const begun = () => {
+			if (behind) behind.begun = true;
+		};
+		let left = batch;
+		if (this.#open) {
+			const arrived = (want: Want, chunk: CachedChunk, stored: Buffer) => {
+				begun();
+				this.#arrived(want, chunk, stored);
+			};
+			left = await openChunks(this.#open, this.#buffers, batch, options, arrived);
+		}
 		let settled = 0;
 		try {
-			for await (const fetched of this.#chunks.fetch(batch, { class: of, signal })) {
+			if (left.length === 0) return;
+			for await (const { wanted, bytes, stored, damage } of this.#chunks.fetch(left, options)) {
 				settled += 1;
-				if (behind) behind.begun = true;
-				this.#settle(fetched);
+				begun();
+				if (damage) this.#damaged(wanted, damage);
+				else this.#arrived(wanted, CachedChunk.whole(this.#buffers, bytes), stored);
 			}
 		} catch (thrown) {
 			// Of a source that never gives up only its end. Another one's failure damages nothing: the next read asks again.
 			if (signal.aborted) return;
-			for (const want of batch.slice(settled)) if (want.behind === behind) this.#tell(want, asRouseError(thrown));
+			for (const want of left.slice(settled)) if (want.behind === behind) this.#tell(want, asRouseError(thrown));
 		}
 	}
 
 	/** Throws nothing: that would be taken for a failure of the source. */
-	#settle({ wanted, bytes, stored, damage }: FetchedChunk<Want>): void {
-		if (this.#closed.signal.aborted) return;
-		if (this.#wants.get(wanted.key) !== wanted) return; // a read that asked by itself was faster, or slower
-		const { receiver, index } = wanted;
-		callAll([() => (damage ? receiver.damaged(index, damage) : receiver.arrived(index, bytes, stored))], undefined);
-		this.#tell(wanted, damage ?? bytes);
+	#arrived(want: Want, chunk: CachedChunk, stored: Uint8Array): void {
+		if (!this.#isWanted(want)) return;
+		chunk.keep();
+		callAll([() => want.receiver.arrived(want.index, chunk, stored)], undefined);
+		this.#tell(want, chunk);
+		chunk.letGo();
 	}
 
-	#tell(want: Want, outcome: Buffer | RouseError): void {
+	#damaged(want: Want, damage: ChunkDamage): void {
+		if (!this.#isWanted(want)) return;
+		callAll([() => want.receiver.damaged(want.index, damage)], undefined);
+		this.#tell(want, damage);
+	}
+
+	/** Else a read that asked by itself was faster, or slower. */
+	#isWanted(want: Want): boolean {
+		return !this.#closed.signal.aborted && this.#wants.get(want.key) === want;
+	}
+
+	#tell(want: Want, outcome: CachedChunk | RouseError): void {
 		if (this.#wants.get(want.key) !== want) return; // told already, by the other of two that fetched it
 		this.#wants.delete(want.key);
 		this.#urgent.delete(want);

@@ -1,6 +1,7 @@
 import { type RouseError } from '../../model/errors.ts';
 import { NBD_ERROR } from '../../nbd/protocol/constants.ts';
 import type { Pending, NbdFailure } from '../../nbd/server/export.ts';
+import { CachedChunk } from './cached-chunk.ts';
 import type { Counters } from './counters.ts';
 import type { Obtained } from './repository-disk.ts';
 import type { RestorePointDisk } from './restore-point-disk.ts';
@@ -104,11 +105,15 @@ export class DiskRead implements Waiter, Pending {
 	}
 
 	/** Puts a chunk's part of the read into the buffer; undefined is zeros. */
-	#take(index: number, chunk: Buffer | RouseError | undefined): void {
+	#take(index: number, chunk: CachedChunk | RouseError | undefined): void {
 		const { at, from, length } = this.#part(index);
 		if (chunk === undefined) this.#buffer.fill(0, at, at + length);
-		else if (Buffer.isBuffer(chunk)) chunk.copy(this.#buffer, at, from, from + length);
-		else {
+		else if (chunk instanceof CachedChunk) {
+			if (!this.#disk.copy(index, chunk, { into: this.#buffer, at, from, to: from + length })) {
+				this.#wait(index);
+				return;
+			}
+		} else {
 			this.#failWith(`${this.#disk.name}: ${chunk.message}`);
 			return;
 		}

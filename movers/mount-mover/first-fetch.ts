@@ -1,5 +1,6 @@
 import type { ChunkPlace } from '../first-reads.ts';
 import { chunkKey } from './chunk-key.ts';
+import { CachedChunk } from './cached-chunk.ts';
 import type { RestorePointDisk } from './restore-point-disk.ts';
 
 /** Chunks asked for at once; those of pages that are not loaded yet wait for these. */
@@ -100,7 +101,8 @@ export class FirstFetch {
 		disk.obtainBehindReads(index, obtained => {
 			const wasRead = this.#underWay.get(key);
 			this.#underWay.delete(key);
-			if (Buffer.isBuffer(obtained) && wasRead === false) this.#hold(key, { disk, index, bytes: obtained.length });
+			if (obtained instanceof CachedChunk && wasRead === false)
+				this.#hold(key, { disk, index, bytes: obtained.rawBytes });
 			this.goOn();
 		});
 	}

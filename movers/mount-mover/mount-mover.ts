@@ -61,6 +61,7 @@ export class MountMover {
 		this.#mounted = new MountedDisks({
 			disks: config.disks.map(({ name, image }, number) => ({ name, image, local: locals[number] })),
 			chunks: new VerifiedChunks(this.#source),
+			open: this.#source.once,
 			cacheBytes: config.cacheBytes,
 			clock,
 			recordsFirstReads: config.recordsFirstReads,

@@ -5,12 +5,15 @@ import type { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { BadChunk } from '../config.ts';
 import { type FirstReads, placesOf } from '../first-reads.ts';
+import type { CachedChunk } from './cached-chunk.ts';
+import { ChunkBuffers } from './chunk-buffers.ts';
 import { ChunkCache } from './chunk-cache.ts';
 import { ChunkFetcher } from './chunk-fetcher.ts';
 import { Counters } from './counters.ts';
 import { FirstFetch, type FirstFetchState } from './first-fetch.ts';
 import { FirstReadsRecord } from './first-reads-record.ts';
 import type { LocalDisk } from './local-disk.ts';
+import type { OpenSource } from './open-chunks.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { RepositoryDisk } from './repository-disk.ts';
 import { RestorePointDisk } from './restore-point-disk.ts';
@@ -26,7 +29,9 @@ export interface MountedDisk {
 export interface MountOptions {
 	disks: readonly MountedDisk[];
 	chunks: VerifiedChunks;
-	/** Bound of the decoded chunks kept in memory. */
+	/** The quick way to the same chunks (open-chunks.ts). */
+	open?: OpenSource | undefined;
+	/** Bound of the chunks kept in memory. */
 	cacheBytes: number;
 	clock: Pick<Clock, 'now'>;
 	/** A chunk that was verified; `stored` is valid until the call returns. */
@@ -55,8 +60,8 @@ export class MountedDisks {
 	constructor(options: MountOptions) {
 		const { clock, chunks, cacheBytes, recordsFirstReads, firstReads } = options;
 		this.waiting = new WaitingReads(clock);
-		this.#fetcher = new ChunkFetcher(chunks);
-		const cache = new ChunkCache(cacheBytes, key => this.#firstFetch?.evicted(key));
+		this.#fetcher = new ChunkFetcher(chunks, options.open, new ChunkBuffers());
+		const cache = new ChunkCache<CachedChunk>(cacheBytes, key => this.#firstFetch?.evicted(key));
 		this.disks = options.disks.map((disk, number) => this.#mount(disk, number, cache, options));
 		this.#record = recordsFirstReads ? new FirstReadsRecord() : undefined;
 		this.#firstFetch = firstReads && new FirstFetch(this.disks, [...placesOf(firstReads)], cacheBytes);
@@ -96,7 +101,7 @@ export class MountedDisks {
 		for (const disk of this.#inRepository) disk.close();
 	}
 
-	#mount({ name, image, local }: MountedDisk, number: number, cache: ChunkCache, options: MountOptions) {
+	#mount({ name, image, local }: MountedDisk, number: number, cache: ChunkCache<CachedChunk>, options: MountOptions) {
 		const { chunks, cacheBytes, onChunk, onDamage } = options;
 		const { counters } = this;
 		const repository = new RepositoryDisk(

@@ -1,8 +1,9 @@
 import type { DiskImage } from '../../model/chunk.ts';
 import type { RouseError } from '../../model/errors.ts';
-import type { ChunkDamage } from '../../repository/damage.ts';
+import { type ChunkDamage, isChunkDamage } from '../../repository/damage.ts';
 import type { DiskReader } from '../../repository/disk-reader.ts';
 import type { BadChunk } from '../config.ts';
+import type { CachedChunk } from './cached-chunk.ts';
 import type { ChunkCache } from './chunk-cache.ts';
 import { chunkKey } from './chunk-key.ts';
 import type { ChunkFetcher, ChunkReceiver, MountedChunk } from './chunk-fetcher.ts';
@@ -12,7 +13,7 @@ import { PageLookup, type PageWaiter } from './page-lookup.ts';
 
 /** What all disks share. */
 export interface SharedParts {
-	cache: ChunkCache;
+	cache: ChunkCache<CachedChunk>;
 	fetcher: ChunkFetcher;
 	counters: Counters;
 }
@@ -30,8 +31,19 @@ export interface DiskNews {
 	onDamage: (index: number, error: RouseError) => void;
 }
 
-/** What came of a chunk that was asked for: its bytes, or why there are none, or undefined for "look again where it is". */
-export type Obtained = Buffer | RouseError | undefined;
+/**
+ * What came of a chunk that was asked for: itself, kept until the call returns, or why there is none, or undefined for "look
+ * again where it is".
+ */
+export type Obtained = CachedChunk | RouseError | undefined;
+
+/** Where the bytes `from` to `to` of a chunk go. */
+export interface CopiedPart {
+	into: Buffer;
+	at: number;
+	from: number;
+	to: number;
+}
 
 /** A disk as it lies in the repository: knows what of it is in memory, zero or damaged, and gets the rest. */
 export class RepositoryDisk implements ChunkReceiver {
@@ -43,6 +55,8 @@ export class RepositoryDisk implements ChunkReceiver {
 	readonly #news: DiskNews;
 	readonly #pages: PageLookup;
 	readonly #damaged: DamagedChunks;
+	/** Those of which a frame was bad, until all of their bytes have come, or it is known that they cannot. */
+	readonly #doubtful = new Set<number>();
 
 	constructor({ name, number }: DiskIdentity, reader: DiskReader, shared: SharedParts, news: DiskNews) {
 		this.image = reader.image;
@@ -62,11 +76,31 @@ export class RepositoryDisk implements ChunkReceiver {
 		return this.#damaged.list();
 	}
 
-	/** The chunk when it needs no fetching: its bytes, zero, or known damage. */
-	atHand(index: number): Buffer | 'zero' | RouseError | undefined {
+	/** The chunk when it needs no fetching: from memory, zero, or known damage. */
+	atHand(index: number): CachedChunk | 'zero' | RouseError | undefined {
 		const cached = this.#shared.cache.get(this.#keyOf(index));
 		if (cached !== undefined) return cached;
 		return this.#pages.entry(index) === 'zero' ? 'zero' : this.#damaged.get(index);
+	}
+
+	/**
+	 * Copies bytes of a chunk that is in memory. False when they are wrong: then it is to be obtained again, and comes from
+	 * where all of it is right, or is damaged. So a flipped bit costs nothing but time as long as there is another place.
+	 */
+	copy(index: number, chunk: CachedChunk, { into, at, from, to }: CopiedPart): boolean {
+		const { cache } = this.#shared;
+		const key = this.#keyOf(index);
+		const before = chunk.length;
+		try {
+			chunk.copy(into, at, from, to);
+		} catch (error) {
+			if (!isChunkDamage(error)) throw error;
+			this.#doubtful.add(index);
+			cache.delete(key, chunk);
+			return false;
+		}
+		if (chunk.length !== before) cache.resized(key, chunk);
+		return true;
 	}
 
 	damageOf(index: number): RouseError | undefined {
@@ -135,15 +169,17 @@ export class RepositoryDisk implements ChunkReceiver {
 		this.#pages.close();
 	}
 
-	arrived(index: number, bytes: Buffer, stored: Uint8Array): void {
+	arrived(index: number, chunk: CachedChunk, stored: Uint8Array): void {
 		const { cache, counters } = this.#shared;
-		cache.set(this.#keyOf(index), bytes);
+		if (chunk.undecoded(0, chunk.rawBytes) === 0) this.#doubtful.delete(index);
+		cache.set(this.#keyOf(index), chunk);
 		counters.fetchedChunks += 1;
 		counters.fetchedBytes += stored.length;
 		this.#news.onChunk(index, stored);
 	}
 
 	damaged(index: number, damage: ChunkDamage): void {
+		this.#doubtful.delete(index);
 		this.#damaged.addChunk(index, damage);
 		this.#news.onDamage(index, damage);
 	}
@@ -152,7 +188,13 @@ export class RepositoryDisk implements ChunkReceiver {
 	#chunk(index: number): MountedChunk | undefined {
 		const ref = this.#pages.entry(index);
 		if (ref === undefined || ref === 'zero') return undefined;
-		return { key: this.#keyOf(index), index, ...this.#reader.wanted(index, ref), receiver: this };
+		return {
+			key: this.#keyOf(index),
+			index,
+			...this.#reader.wanted(index, ref),
+			receiver: this,
+			doubtful: this.#doubtful.has(index),
+		};
 	}
 
 	#keyOf(index: number): number {

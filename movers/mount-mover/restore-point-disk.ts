@@ -1,11 +1,12 @@
 import type { DiskImage } from '../../model/chunk.ts';
 import type { RouseError } from '../../model/errors.ts';
 import type { ReadNow } from '../../nbd/server/export.ts';
+import { CachedChunk } from './cached-chunk.ts';
 import type { Counters } from './counters.ts';
 import type { LocalDisk } from './local-disk.ts';
 import type { PageWaiter } from './page-lookup.ts';
 import type { ReadAhead } from './read-ahead.ts';
-import type { Obtained, RepositoryDisk } from './repository-disk.ts';
+import type { CopiedPart, Obtained, RepositoryDisk } from './repository-disk.ts';
 
 export interface RestorePointDiskParts {
 	name: string;
@@ -24,7 +25,7 @@ export interface RestorePointDiskParts {
  * Where a chunk's bytes are, as far as can be said at once: in the target, in memory, nowhere because they are zero, not
  * to be had, or (undefined) to be fetched.
  */
-export type Whereabouts = 'target' | 'zero' | Buffer | RouseError | undefined;
+export type Whereabouts = 'target' | 'zero' | CachedChunk | RouseError | undefined;
 
 /** A disk of a restore point as it is served: what is restored comes from the target, the rest from the repository. */
 export class RestorePointDisk {
@@ -89,11 +90,17 @@ export class RestorePointDisk {
 		this.#repository.forget(index);
 	}
 
-	/** See `NbdExport.readNow`. */
+	/** See `RepositoryDisk`. */
+	copy(index: number, chunk: CachedChunk, part: CopiedPart): boolean {
+		return this.#repository.copy(index, chunk, part);
+	}
+
+	/** See `NbdExport.readNow`. Of what is in memory it decodes one frame at most: others wait meanwhile. */
 	readNow(into: Buffer, at: number, offset: number, length: number): ReadNow {
 		const { chunkSizeBytes, sizeBytes } = this.image;
 		const end = Math.min(offset + length, sizeBytes);
 		let zeroes = true;
+		let undecoded = 0;
 		for (let position = offset; position < end; ) {
 			const index = Math.floor(position / chunkSizeBytes);
 			const where = this.whereIs(index);
@@ -105,8 +112,14 @@ export class RestorePointDisk {
 				this.noteChunks(index, Math.ceil(stop / chunkSizeBytes) - 1);
 				zeroes = false;
 			} else if (where === 'zero') into.fill(0, to, to + stop - position);
-			else if (Buffer.isBuffer(where)) {
-				this.#copy(where, index, { into, to, position, stop });
+			else if (where instanceof CachedChunk) {
+				const from = position - index * chunkSizeBytes;
+				const part = { into, at: to, from, to: from + stop - position };
+				undecoded += where.undecoded(part.from, part.to);
+				if (undecoded > 1 || !this.copy(index, where, part)) return 'later';
+				this.#counters.cachedReads += 1;
+				this.noteChunks(index, index);
+				this.noteRead(index, index);
 				zeroes = false;
 			} else return 'later';
 			position = stop;
@@ -142,18 +155,6 @@ export class RestorePointDisk {
 	fetchAhead(from: number, to: number): void {
 		for (let index = from; index < Math.min(to, this.chunkCount); index += 1)
 			if (!this.isRestored(index)) this.#repository.obtainAhead(index);
-	}
-
-	#copy(
-		chunk: Buffer,
-		index: number,
-		{ into, to, position, stop }: { into: Buffer; to: number; position: number; stop: number },
-	): void {
-		const from = position - index * this.image.chunkSizeBytes;
-		chunk.copy(into, to, from, from + stop - position);
-		this.#counters.cachedReads += 1;
-		this.#onRead(index);
-		this.noteRead(index, index);
 	}
 
 	/** One system call for neighbours that are all restored. */

@@ -4,6 +4,7 @@ import { nbdUri } from '../../nbd/protocol/uri.ts';
 import { type NbdExport, NbdExports } from '../../nbd/server/export.ts';
 import { serveNbd } from '../../nbd/server/server.ts';
 import type { ChunkSource } from '../../repository/chunk-source.ts';
+import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { Clock } from '../../system/clock.ts';
 import { DiskExport } from './disk-export.ts';
@@ -43,7 +44,8 @@ export async function serveRestorePoint(options: ServeOptions): Promise<ServedRe
 	const { present = (disk: NbdExport) => disk } = options;
 	signal.throwIfAborted();
 	const chunks = new VerifiedChunks(source);
-	const mounted = new MountedDisks({ disks, chunks, cacheBytes, clock, ...(onDamage ? { onDamage } : {}) });
+	const open = source instanceof RetryingChunkSource ? source.once : undefined;
+	const mounted = new MountedDisks({ disks, chunks, open, cacheBytes, clock, ...(onDamage ? { onDamage } : {}) });
 	const { waiting, counters } = mounted;
 	const exports = mounted.disks.map((disk, number) =>
 		present(new DiskExport(disk.name, `${disk.name} of ${title}`, { disk, waiting, counters, patient: true }), number),

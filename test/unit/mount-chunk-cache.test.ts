@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChunkCache } from '../../movers/mount-mover/chunk-cache.ts';
 
-function filled(maxBytes: number, ...keys: number[]): ChunkCache {
-	const cache = new ChunkCache(maxBytes);
+function filled(maxBytes: number, ...keys: number[]): ChunkCache<Buffer> {
+	const cache = new ChunkCache<Buffer>(maxBytes);
 	for (const key of keys) cache.set(key, Buffer.alloc(100, key));
 	return cache;
 }
