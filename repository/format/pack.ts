@@ -62,17 +62,22 @@ export function encodePackEnd({ packId, kind, rawBytes, chunks, dataDigest }: Pa
 	bytes.writeUInt8(kinds.indexOf(kind), 24);
 	bytes.writeUInt32LE(chunks.length, 28);
 	bytes.writeBigUInt64LE(BigInt(rawBytes), 32);
-	let at = footerHeadBytes;
-	for (const { digest, storedBytes } of chunks) {
-		bytes.write(digest, at, digestBytes, 'hex');
-		bytes.writeUInt32LE(storedBytes, at + digestBytes);
-		at += packEntryBytes;
-	}
+	writeEntries(chunks, bytes, footerHeadBytes);
+	const at = bytes.length - packTrailerBytes;
 	magic.packTrailer.bytes.copy(bytes, at);
 	bytes.writeUInt32LE(at, at + 8);
 	dataDigest.copy(bytes, at + dataDigestAt);
 	endDigest(bytes).copy(bytes, at + endDigestAt);
 	return bytes;
+}
+
+function writeEntries(chunks: readonly PackedChunk[], into: Buffer, entriesAt: number): void {
+	let at = entriesAt;
+	for (const { digest, storedBytes } of chunks) {
+		into.write(digest, at, digestBytes, 'hex');
+		into.writeUInt32LE(storedBytes, at + digestBytes);
+		at += packEntryBytes;
+	}
 }
 
 function endDigest(end: Buffer): Buffer {
@@ -143,6 +148,13 @@ function checkLengths(entries: Buffer, packId: string, dataBytes: number): void 
 /** As {@link openPackEnd}, taken apart. */
 export function decodePackEnd(end: Buffer, packId: string, packBytes: number): PackFooter {
 	return footerOf(openPackEnd(end, packId, packBytes));
+}
+
+/** A quarter of what the footer takes in memory, for who keeps many. */
+export function entriesOf({ chunks, ...rest }: PackFooter): PackEntries {
+	const entries = Buffer.allocUnsafeSlow(packEntryBytes * chunks.length);
+	writeEntries(chunks, entries, 0);
+	return { ...rest, count: chunks.length, entries };
 }
 
 export function footerOf({ count: _count, entries, ...rest }: PackEntries): PackFooter {

@@ -1,4 +1,5 @@
 import type { ChunkRef } from '../../model/chunk.ts';
+import { entriesOf, footerOf, type PackEntries, type PackFooter } from '../format/pack.ts';
 import { ChunkTable } from '../index/chunk-table.ts';
 import type { StoredPack } from './pack-writer.ts';
 
@@ -6,12 +7,27 @@ import type { StoredPack } from './pack-writer.ts';
 const groupPacks = 64;
 const groupChunks = 262_144;
 
+/** One of many: taken apart when its footer is asked for, each time. */
+class KeptPack implements StoredPack {
+	readonly #entries: PackEntries;
+	readonly sizeBytes: number;
+
+	constructor({ footer, sizeBytes }: StoredPack) {
+		this.#entries = entriesOf(footer);
+		this.sizeBytes = sizeBytes;
+	}
+
+	get footer(): PackFooter {
+		return footerOf(this.#entries);
+	}
+}
+
 interface Group {
 	chunks: ChunkTable;
 	/** Packs that hold these chunks, the open one among them. */
 	packIds: Set<string>;
 	/** Those of them that are in the store. */
-	stored: StoredPack[];
+	stored: KeptPack[];
 	/** Takes no more packs. */
 	isFull: boolean;
 }
@@ -49,7 +65,7 @@ export class StoredChunks {
 	 * index.
 	 */
 	stored(pack: StoredPack): readonly StoredPack[] | undefined {
-		this.#groups.find(({ packIds }) => packIds.has(pack.footer.packId))?.stored.push(pack);
+		this.#groups.find(({ packIds }) => packIds.has(pack.footer.packId))?.stored.push(new KeptPack(pack));
 		const [first] = this.#groups;
 		return first?.isFull && first.stored.length === first.packIds.size ? first.stored : undefined;
 	}
@@ -59,10 +75,10 @@ export class StoredChunks {
 		return this.#groups.flatMap(({ stored }) => stored);
 	}
 
-	/** After an index tells of these packs. */
+	/** After an index tells of these packs, as they were given out. */
 	forget(packs: readonly StoredPack[]): void {
-		const ids = new Set(packs.map(({ footer }) => footer.packId));
-		this.#groups = this.#groups.filter(({ packIds }) => ![...packIds].some(id => ids.has(id)));
+		const told = new Set(packs);
+		this.#groups = this.#groups.filter(({ stored }) => !stored.some(pack => told.has(pack)));
 	}
 }
 
