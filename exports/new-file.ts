@@ -2,6 +2,7 @@ import { type FileHandle, lstat, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { asRouseError, fileError, RouseError } from '../model/errors.ts';
 import { formatBytes } from '../model/format-bytes.ts';
+import type { CopyThreads } from '../repository/copy/copy-threads.ts';
 import { isErrno, isSpaceShort, publishDurably, temporaryPath } from '../system/durable-file.ts';
 
 /** Told how far it is, in bytes of the disk. */
@@ -10,6 +11,8 @@ export type ExportProgress = (progress: { doneBytes: number; totalBytes: number 
 export interface ExportOptions {
 	signal?: AbortSignal | undefined;
 	progress?: ExportProgress | undefined;
+	/** For disks with more data than so much; raw and VHDX. Not closed here. */
+	threads?: { threads: CopyThreads; aboveBytes: number } | undefined;
 }
 
 /**

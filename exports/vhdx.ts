@@ -7,8 +7,8 @@ import { mebibyte } from '../vhdx/constants.ts';
 import { dynamicFile } from '../vhdx/dynamic-file.ts';
 import type { FileLayout } from '../vhdx/file-layout.ts';
 import { baseBlockBytes, blockCount, diskBytesInVhdx, type Sectors, tableRegionBytes } from '../vhdx/geometry.ts';
+import { type FilePlace, type PlacesOf, writeDisk } from './disk-into-file.ts';
 import { type ExportOptions, makeNewFile, writeWhole } from './new-file.ts';
-import { dataOf } from './raw.ts';
 
 /** What a run of the disk's bytes is in the file. */
 interface Place {
@@ -33,16 +33,7 @@ export async function exportVhdx(
 		const layout = await layoutOf(reader, sectors, options.signal);
 		await file.truncate(layout.fileSizeBytes);
 		const places = placesOf(file, layout);
-		let place = (await places.next()).value;
-		for await (const { offsetBytes, bytes } of dataOf(chunks, reader, options))
-			for (let done = 0; done < bytes.length; ) {
-				const at = offsetBytes + done;
-				while (place && place.diskAtBytes + place.lengthBytes <= at) place = (await places.next()).value;
-				if (!place) throw new RangeError(`no block of the VHDX has byte ${at} of the disk`);
-				const length = Math.min(bytes.length - done, place.diskAtBytes + place.lengthBytes - at);
-				await writeWhole(file, bytes.subarray(done, done + length), place.fileAtBytes + at - place.diskAtBytes);
-				done += length;
-			}
+		await writeDisk(file, chunks, reader, inOrder(places), options);
 		// A disk of zeros alone has no data that would have led here.
 		while (!(await places.next()).done);
 	});
@@ -66,6 +57,25 @@ function blockBytesFor(sizeBytes: number, logicalSectorBytes: 512 | 4096): numbe
 	const tableBytes = () => tableRegionBytes({ sizeBytes, blockBytes, logicalSectorBytes }, false);
 	while (blockBytes < baseBlockBytes && tableBytes() > 4 * mebibyte) blockBytes *= 2;
 	return blockBytes;
+}
+
+/** Where runs of the disk are that are asked for in its order. */
+function inOrder(places: AsyncGenerator<Place, undefined>): PlacesOf {
+	let place: Place | undefined;
+	return async (offsetBytes, lengthBytes) => {
+		const found: FilePlace[] = [];
+		for (let done = 0; done < lengthBytes; ) {
+			const at = offsetBytes + done;
+			while (!place || place.diskAtBytes + place.lengthBytes <= at) {
+				place = (await places.next()).value;
+				if (!place) throw new RangeError(`no block of the VHDX has byte ${at} of the disk`);
+			}
+			const length = Math.min(lengthBytes - done, place.diskAtBytes + place.lengthBytes - at);
+			found.push({ fileAtBytes: place.fileAtBytes + at - place.diskAtBytes, lengthBytes: length });
+			done += length;
+		}
+		return found;
+	};
 }
 
 /** Where the blocks are, in order. Writes on the way what comes between them. */

@@ -23,6 +23,8 @@ interface FetchOptions {
 	class: ChunkClass;
 	locate?: boolean;
 	signal?: AbortSignal | undefined;
+	/** Looks at the references' places alone, marked ones too; what is not there is `chunk_missing`, whether it is elsewhere or not. */
+	placesOnly?: boolean;
 }
 
 interface ReadUnderWay {
@@ -62,8 +64,12 @@ export class DirectChunkSource implements RangeSource {
 
 	async *ranges(
 		refs: readonly ChunkRef[],
-		{ locate = false, signal }: FetchOptions,
+		{ locate = false, signal, placesOnly = false }: FetchOptions,
 	): AsyncGenerator<StoredRange, void, undefined> {
+		if (placesOnly) {
+			yield* this.#atTheirPlaces(refs, signal, placesOnly);
+			return;
+		}
 		const bad = await this.#badPlaces(signal);
 		for (const run of runsOf(refs, ref => locate || bad.has(ref)))
 			if (run.chosen) yield* this.#located(run.refs, true, signal);
@@ -84,7 +90,11 @@ export class DirectChunkSource implements RangeSource {
 		return untilAborted(this.#bad, signal);
 	}
 
-	async *#atTheirPlaces(refs: readonly ChunkRef[], signal: AbortSignal | undefined): AsyncGenerator<StoredRange> {
+	async *#atTheirPlaces(
+		refs: readonly ChunkRef[],
+		signal: AbortSignal | undefined,
+		placesOnly = false,
+	): AsyncGenerator<StoredRange> {
 		const { maxParallelReads, readBytes } = this.#store.properties;
 		const plan = planReads(refs, readBytes);
 		const reading: ReadUnderWay[] = [];
@@ -99,6 +109,7 @@ export class DirectChunkSource implements RangeSource {
 				const [first] = reading;
 				if (first === undefined) return;
 				const bytes = await untilAborted(first.bytes, signal).catch(lostBytes);
+				if (placesOnly) expectWhole(first.read, bytes);
 				yield* this.#cut(first.read, bytes, signal);
 				reading.shift();
 				this.#buffers.giveBack(first.buffer);
@@ -240,6 +251,12 @@ export class DirectChunkSource implements RangeSource {
 			},
 		);
 	}
+}
+
+function expectWhole({ packId, offsetBytes, lengthBytes }: PlannedRead, bytes: Buffer | RouseError | undefined): void {
+	if (bytes instanceof RouseError) throw bytes;
+	if (bytes?.length === lengthBytes) return;
+	throw new RouseError('chunk_missing', `pack ${packId} has not ${lengthBytes} bytes at ${offsetBytes}`);
 }
 
 /** The references in their order, in runs of chosen ones and others. */

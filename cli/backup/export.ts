@@ -5,6 +5,7 @@ import type { SourceDisk } from '../../model/machine.ts';
 import { RouseError } from '../../model/errors.ts';
 import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import { missingWarning } from '../../model/missing-warnings.ts';
+import { CopyThreads, withoutThreadsBytes } from '../../repository/copy/copy-threads.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { type ExportFormat, exportFormats, formatOfFile } from '../../exports/format.ts';
 import type { ExportOptions } from '../../exports/new-file.ts';
@@ -65,8 +66,11 @@ async function write(context: Context, repository: Repository, { image, sectors,
 	await proveZstdHandles();
 	const source = new DirectChunkSource(repository.store);
 	const progress = context.output.progress('exporting');
+	const entry = new URL('../../exports/copy-thread.ts', import.meta.url);
+	const threads = new CopyThreads({ entry, setup: { repository: repository.location } });
 	const options: ExportOptions = {
 		signal: context.signal,
+		threads: { threads, aboveBytes: withoutThreadsBytes },
 		progress: ({ doneBytes, totalBytes }) => progress.update({ done: doneBytes, total: totalBytes }),
 	};
 	try {
@@ -75,6 +79,7 @@ async function write(context: Context, repository: Repository, { image, sectors,
 		else await exportRaw(new VerifiedChunks(source), image, path, options);
 	} finally {
 		progress.end();
+		await threads.close();
 		await source.close();
 	}
 }

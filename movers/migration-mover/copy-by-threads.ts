@@ -6,9 +6,6 @@ import { expectRoom } from './room.ts';
 import { groupBytes, type MigrationTarget, threadGroupBytes } from './target.ts';
 import type { TokenBucket } from './token-bucket.ts';
 
-/** What is copied without threads: a start of one costs as much as it saves. */
-export const withoutThreadsBytes = 64 * 1024 * 1024;
-
 /** Under a limit no more is asked of a thread at once than the limit allows in so long. */
 const pacedMs = 100;
 

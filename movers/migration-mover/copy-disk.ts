@@ -1,5 +1,6 @@
 import type { RouseError } from '../../model/errors.ts';
 import { copyBatchBytes } from '../../repository/copy/copy-threads.ts';
+import { inLanes } from '../../repository/copy/in-lanes.ts';
 import { Slots } from '../../repository/copy/slots.ts';
 import type { DiskReader } from '../../repository/disk-reader.ts';
 import type { VerifiedChunks } from '../../repository/verified-chunks.ts';
@@ -40,22 +41,9 @@ export async function copyDisk(reader: DiskReader, target: MigrationTarget, opti
 	});
 	const stopThreads = AbortSignal.any([signal, target.over]);
 	const pass: Pass = { ...options, reader, target, signal, stopThreads, threads, fetching: new Slots(fetches) };
-	const lane = async () => {
-		try {
-			for (;;) {
-				const next = await plan.next();
-				if (next.done === true) return;
-				await copyBatch(pass, next.value);
-			}
-		} catch (error) {
-			failed.abort(error); // the other lanes stop, for the same reason
-		}
-	};
 	const lanes = threads && batchBytes ? threads.threads.lanes(batchBytes) : fetches;
 	// All have ended when this returns: nothing is written behind the back of a caller who goes on to close the target.
-	await Promise.all(Array.from({ length: lanes }, lane));
-	await plan.return(undefined);
-	failed.signal.throwIfAborted();
+	await inLanes(plan, lanes, failed, batch => copyBatch(pass, batch));
 	await target.flush();
 }
 

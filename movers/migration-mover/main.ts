@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:http';
 import { RouseError } from '../../model/errors.ts';
-import { CopyThreads } from '../../repository/copy/copy-threads.ts';
+import { CopyThreads, withoutThreadsBytes } from '../../repository/copy/copy-threads.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
@@ -13,7 +13,6 @@ import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { migrationMoverConfigSchema, rateOf, readMoverConfig } from '../config.ts';
 import { isConfigured, leftAlone, Visitors } from '../left-alone.ts';
 import { openRepositoryMover } from '../repository-mover/open-client.ts';
-import { withoutThreadsBytes } from './copy-by-threads.ts';
 import { lowerPriority } from './lower-priority.ts';
 import { Migration } from './migration.ts';
 import { OfferServer } from './offers.ts';

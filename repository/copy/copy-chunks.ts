@@ -12,7 +12,7 @@ import { WriteFailed, WrittenRuns } from './written-runs.ts';
  */
 export async function copyChunks(
 	told: unknown,
-	source: RangeSource,
+	source: Pick<RangeSource, 'ranges'>,
 	orders: JobOrders,
 	reached: Reached = () => {},
 ): Promise<CopyAnswer> {

@@ -10,6 +10,9 @@ export const copyBatchBytes = 2 * 1024 * 1024;
 /** Of a disk, on its way at any time, unless it is one chunk. */
 const mostInFlightBytes = 16 * 1024 * 1024;
 
+/** What is copied without threads: a start of one costs as much as it saves. */
+export const withoutThreadsBytes = 64 * 1024 * 1024;
+
 const mostThreads = 4;
 
 /** While one job is decoded and written, the chunks of the other are on their way. */
