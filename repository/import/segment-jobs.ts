@@ -4,7 +4,7 @@ import { RouseError } from '../../model/errors.ts';
 import { SegmentSlab } from './segment-slab.ts';
 
 /** What costs processor time of an import, for threads or inline: all of it lies in a slab. */
-const jobSchema = z.object({
+export const segmentJobSchema = z.object({
 	shared: z.instanceof(SharedArrayBuffer),
 	shape: z.object({ chunkSizeBytes: z.int(), frameSizeBytes: z.int(), chunks: z.int() }),
 	/** Of the segment. */
@@ -12,10 +12,10 @@ const jobSchema = z.object({
 	/** Chunks to be encoded, by their positions in it; undefined: it is to be looked at for the first time. */
 	encode: z.array(z.int()).optional(),
 });
-export type SegmentJob = z.infer<typeof jobSchema>;
+export type SegmentJob = z.infer<typeof segmentJobSchema>;
 
 export function doSegmentJob(job: unknown): void {
-	const { shared, shape, lengthBytes, encode } = jobSchema.parse(job);
+	const { shared, shape, lengthBytes, encode } = segmentJobSchema.parse(job);
 	const slab = new SegmentSlab(shape, shared);
 	if (encode === undefined) digestSegment(slab, lengthBytes);
 	else encodeSegment(slab, lengthBytes, encode);

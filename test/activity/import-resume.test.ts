@@ -53,7 +53,7 @@ test('an import killed at random moments is gone on with until it is done, and r
 		const before = await journalEnd(repository);
 		assert.ok(!isBefore(before, told), `it told less than before: ${deaths.join(', ')}`);
 		told = before;
-		const afterMs = kills < 5 ? randomInt(250) : undefined;
+		const afterMs = kills < 5 ? randomInt(600) : undefined; // starting a thread takes up to half of it
 		said = await runAttempt(repository.location, afterMs);
 		deaths.push(`after ${afterMs} ms at ${JSON.stringify(told)}`);
 	}

@@ -4,7 +4,7 @@
  * reached with every megabyte.
  */
 import { openRepository } from '../../repository/repository.ts';
-import { importDisks, noise, wholeSource } from './repositories.ts';
+import { busyThreads, importDisks, noise, wholeSource } from './repositories.ts';
 
 /** What the process imports. */
 export const childDisk = (): Buffer => noise(24 * 1024 * 1024, 77);
@@ -17,6 +17,11 @@ if (import.meta.main) {
 	};
 	const repository = await openRepository(directory);
 	const options = { reached, progress: () => reached('progress') };
-	const result = await importDisks(repository, [wholeSource(childDisk())], { packBytes: 4 * 1024 * 1024 }, options);
+	const result = await importDisks(
+		repository,
+		[wholeSource(childDisk())],
+		{ packBytes: 4 * 1024 * 1024, threads: busyThreads },
+		options,
+	);
 	process.stdout.write(JSON.stringify(result));
 }

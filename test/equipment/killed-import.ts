@@ -4,7 +4,7 @@
  */
 import { importMachine } from '../../repository/import/import-machine.ts';
 import { openRepository, type Repository } from '../../repository/repository.ts';
-import { noise, SparseSource } from './repositories.ts';
+import { busyThreads, noise, SparseSource } from './repositories.ts';
 import { sampleConfig, sampleDisks } from './sample-config.ts';
 
 const mib = 1024 * 1024;
@@ -31,7 +31,7 @@ export function killedDisks(): SparseSource[] {
 export async function goOn(repository: Repository, reached: (place: string) => void = () => {}): Promise<void> {
 	const sources = killedDisks();
 	const config = { ...sampleConfig, disks: sampleDisks(sources.length) };
-	const request = { repository, ...killedImport, sources, config, packBytes: mib / 2 };
+	const request = { repository, ...killedImport, sources, config, packBytes: mib / 2, threads: busyThreads };
 	await importMachine(request, { reached, progress: () => reached('progress') });
 }
 

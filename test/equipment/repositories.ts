@@ -3,6 +3,7 @@ import { RouseError } from '../../model/errors.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
 import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
 import type { ImportOptions } from '../../repository/import/import-request.ts';
+import type { ImportThreads } from '../../repository/import/segment-threads.ts';
 import { openStore, initStore, type Repository } from '../../repository/repository.ts';
 import type { ChunkClass, ChunkSource, PlacedRef, StoredChunk } from '../../repository/chunk-source.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
@@ -73,14 +74,22 @@ export function wholeSource(bytes: Buffer): SparseSource {
 	return new SparseSource(bytes.length, [{ offsetBytes: 0, bytes }]);
 }
 
+/** Threads from the first byte on, which work on few segments. */
+export const busyThreads: ImportThreads = { inlineBytes: 0, most: 2, slabs: 3 };
+
 export function importDisks(
 	repository: Repository,
 	sources: readonly DiskSource[],
-	{ machine = 'web01', time = '2026-11-20T03:00:00.000Z', packBytes = 64 * 1024 } = {},
+	{
+		machine = 'web01',
+		time = '2026-11-20T03:00:00.000Z',
+		packBytes = 64 * 1024,
+		threads = {},
+	}: { machine?: string; time?: string; packBytes?: number; threads?: ImportThreads } = {},
 	options: ImportOptions = {},
 ): Promise<ImportResult> {
 	const config = { ...sampleConfig, disks: sampleDisks(sources.length) };
-	return importMachine({ repository, machine, time, sources, config, packBytes }, options);
+	return importMachine({ repository, machine, time, sources, config, packBytes, threads }, options);
 }
 
 /** Counts what is asked of a source of chunks. */

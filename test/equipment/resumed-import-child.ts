@@ -5,7 +5,7 @@
 import type { DiskSource } from '../../repository/import/disk-source.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
 import { openRepository } from '../../repository/repository.ts';
-import { noise, SparseSource } from './repositories.ts';
+import { busyThreads, noise, SparseSource } from './repositories.ts';
 import { sampleConfig, sampleDisks } from './sample-config.ts';
 
 export const resumedImport = {
@@ -37,7 +37,7 @@ export async function attemptImport(
 ): Promise<void> {
 	const repository = await openRepository(directory);
 	const config = { ...sampleConfig, disks: sampleDisks(sources.length) };
-	const request = { repository, ...resumedImport, sources, config, packBytes: mebibyte };
+	const request = { repository, ...resumedImport, sources, config, packBytes: mebibyte, threads: busyThreads };
 	const reached = (place: string) => {
 		if (place === 'intent') begun();
 	};

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
+import { digestOf } from '../../repository/format/digest.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { PackWriter } from '../../repository/import/pack-writer.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
@@ -74,4 +75,32 @@ test('`PackWriter` that could not write a piece publishes nothing of that pack, 
 	});
 	for (const outcome of outcomes) assert.equal(outcome.status === 'rejected' && outcome.reason, full);
 	assert.deepEqual(await collect(store.list('')), []);
+});
+
+test('`PackWriter.append` has copied a chunk before it waits: what it lay in may be used again at once', async () => {
+	const store = new MemoryStore();
+	const packIds: string[] = [];
+	const packs = new PackWriter(store, {
+		kind: 'chunk',
+		packBytes: 1e9,
+		onStored: async ({ footer }) => {
+			packIds.push(footer.packId);
+		},
+	});
+	await packs.append(digest, noise(100, 1), 100); // from here on there is an open pack
+	const chunks = [noise(2_500_000, 2), noise(700_000, 3), noise(900_000, 4)];
+	for (const chunk of chunks) {
+		const slab = Buffer.from(chunk);
+		const appended = packs.append(digest, slab, slab.length);
+		slab.fill(0xee);
+		await appended;
+	}
+	await packs.flush();
+	const [packId = ''] = packIds;
+	const data = Buffer.concat([noise(100, 1), ...chunks]);
+	const found = Buffer.alloc(data.length);
+	await store.read(keys.pack(packId), 0, found);
+	assert.ok(found.equals(data));
+	const sizeBytes = (await store.size(keys.pack(packId))) ?? 0;
+	assert.deepEqual((await readPackFooter(store, { packId, sizeBytes }))?.dataDigest, digestOf(data));
 });
