@@ -59,6 +59,11 @@ export interface StoredRange {
 
 /** For hot paths: nothing is made for each chunk. */
 export interface RangeSource extends ChunkSource {
+	/**
+	 * Fills `into`, which is as long as the chunk is stored, within this call. False when that cannot be, for whatever reason: `fetch`
+	 * says why. Absent where it never can. What was filled is NOT verified.
+	 */
+	readNow?(ref: ChunkRef, into: Uint8Array): boolean;
 	/** As `fetch`, in ranges; what has come before an error or the end of the loop is good all the same. */
 	ranges(
 		refs: readonly PlacedRef[],

@@ -49,6 +49,7 @@ export class DirectChunkSource implements RangeSource {
 	readonly #footers: PackFooters;
 	readonly #buffers: ReadBuffers;
 	#bad: Promise<BadPlaces> | undefined;
+	#loadedBad: BadPlaces | undefined;
 
 	/** `bad`: of the same store; without it they are listed at the first request. */
 	constructor(store: Store, clock: Pick<Clock, 'now'> = systemClock, bad?: BadPlaces) {
@@ -76,6 +77,12 @@ export class DirectChunkSource implements RangeSource {
 			else yield* this.#atTheirPlaces(run.refs, signal);
 	}
 
+	readNow(ref: ChunkRef, into: Uint8Array): boolean {
+		const bad = this.#loadedBad;
+		if (bad === undefined || bad.has(ref) || this.#store.readNow === undefined) return false;
+		return this.#store.readNow(keys.pack(ref.packId), ref.offsetBytes, into) === into.length;
+	}
+
 	async close(): Promise<void> {}
 
 	/** One listing for all who ask, which none of them ends for the others. */
@@ -87,7 +94,8 @@ export class DirectChunkSource implements RangeSource {
 			});
 			this.#bad = loading;
 		}
-		return untilAborted(this.#bad, signal);
+		this.#loadedBad = await untilAborted(this.#bad, signal);
+		return this.#loadedBad;
 	}
 
 	async *#atTheirPlaces(

@@ -68,10 +68,13 @@ export class RetryingChunkSource implements ChunkSource {
 	}
 
 	/** What its source gives without trying again, for fast paths; undefined when that has no ranges. */
-	get once(): Pick<RangeSource, 'ranges'> | undefined {
+	get once(): Pick<RangeSource, 'ranges' | 'readNow'> | undefined {
 		const source = this.#source;
 		if (!isRangeSource(source)) return undefined;
-		return { ranges: (refs, options) => this.#ranges(source.ranges(refs, options)) };
+		return {
+			ranges: (refs, options) => this.#ranges(source.ranges(refs, options)),
+			readNow: (ref, into) => source.readNow?.(ref, into) === true,
+		};
 	}
 
 	async *#ranges(ranges: AsyncIterable<StoredRange>): AsyncGenerator<StoredRange, void, undefined> {

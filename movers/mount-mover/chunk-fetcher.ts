@@ -5,6 +5,7 @@ import type { VerifiedChunks, WantedChunk } from '../../repository/verified-chun
 import { CachedChunk } from './cached-chunk.ts';
 import { callAll } from './call-all.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
+import type { ChunksNow } from './chunks-now.ts';
 import { type OpenSource, openChunks } from './open-chunks.ts';
 
 /** Whose chunks are fetched: a disk. Told before those who wait for the chunk. */
@@ -52,6 +53,14 @@ const aheadQueue = 256;
 const firstReadsFetches = 3;
 const firstReadsBatch = 8;
 
+/** Where chunks are had from when all is well, without a look at their frames. */
+export interface QuickWays {
+	open?: OpenSource | undefined;
+	/** Those that reads wait for. */
+	now?: ChunksNow | undefined;
+	buffers?: ChunkBuffers;
+}
+
 /**
  * The order in which chunks are fetched: each at most once at a time however many want it, those wanted together in one
  * request, those that reads wait for before those that may be read next, or that the machine has read before.
@@ -59,6 +68,7 @@ const firstReadsBatch = 8;
 export class ChunkFetcher {
 	readonly #chunks: VerifiedChunks;
 	readonly #open: OpenSource | undefined;
+	readonly #now: ChunksNow | undefined;
 	readonly #buffers: ChunkBuffers;
 	readonly #wants = new Map<number, Want>();
 	/** All in the order to be sent. */
@@ -71,10 +81,10 @@ export class ChunkFetcher {
 	#scheduled = false;
 	readonly #closed = new AbortController();
 
-	/** `open`: where chunks are had from without a look at their frames, when all is well. */
-	constructor(chunks: VerifiedChunks, open?: OpenSource, buffers = new ChunkBuffers()) {
+	constructor(chunks: VerifiedChunks, { open, now, buffers = new ChunkBuffers() }: QuickWays = {}) {
 		this.#chunks = chunks;
 		this.#open = open;
+		this.#now = now;
 		this.#buffers = buffers;
 	}
 
@@ -190,12 +200,13 @@ export class ChunkFetcher {
 			if (behind) behind.begun = true;
 		};
 		let left = batch;
+		const arrived = (want: Want, chunk: CachedChunk, stored: Buffer) => {
+			begun();
+			this.#arrived(want, chunk, stored);
+		};
+		if (this.#now && behind === undefined) left = await this.#now.read(left, signal, arrived);
 		if (this.#open) {
-			const arrived = (want: Want, chunk: CachedChunk, stored: Buffer) => {
-				begun();
-				this.#arrived(want, chunk, stored);
-			};
-			left = await openChunks(this.#open, this.#buffers, batch, options, arrived);
+			left = await openChunks(this.#open, this.#buffers, left, options, arrived);
 		}
 		let settled = 0;
 		try {

@@ -9,6 +9,7 @@ import type { CachedChunk } from './cached-chunk.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
 import { ChunkCache } from './chunk-cache.ts';
 import { ChunkFetcher } from './chunk-fetcher.ts';
+import { ChunksNow } from './chunks-now.ts';
 import { Counters } from './counters.ts';
 import { FirstFetch, type FirstFetchState } from './first-fetch.ts';
 import { FirstReadsRecord } from './first-reads-record.ts';
@@ -60,7 +61,10 @@ export class MountedDisks {
 	constructor(options: MountOptions) {
 		const { clock, chunks, cacheBytes, recordsFirstReads, firstReads } = options;
 		this.waiting = new WaitingReads(clock);
-		this.#fetcher = new ChunkFetcher(chunks, options.open, new ChunkBuffers());
+		const { open } = options;
+		const buffers = new ChunkBuffers();
+		const now = open?.readNow && new ChunksNow(open, buffers, clock);
+		this.#fetcher = new ChunkFetcher(chunks, { open, buffers, now });
 		const cache = new ChunkCache<CachedChunk>(cacheBytes, key => this.#firstFetch?.evicted(key));
 		this.disks = options.disks.map((disk, number) => this.#mount(disk, number, cache, options));
 		this.#record = recordsFirstReads ? new FirstReadsRecord() : undefined;

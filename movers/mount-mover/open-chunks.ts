@@ -4,7 +4,7 @@ import type { WantedChunk } from '../../repository/verified-chunks.ts';
 import { CachedChunk } from './cached-chunk.ts';
 import type { ChunkBuffers } from './chunk-buffers.ts';
 
-export type OpenSource = Pick<RangeSource, 'ranges'>;
+export type OpenSource = Pick<RangeSource, 'ranges' | 'readNow'>;
 
 /**
  * The quick way to chunks: each as it is stored, with no more than a look at its table, its frames when they are read. Does the

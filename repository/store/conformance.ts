@@ -89,6 +89,10 @@ export const storeChecks: readonly StoreCheck[] = [
 			assert.equal(into.toString(), '89--');
 			assert.equal(await store.read('key', 10, into), 0);
 			assert.equal(await store.read('key', 5_000_000_000, into), 0);
+			into.fill(0);
+			const now = store.readNow?.('key', 3, into);
+			assert.ok(now === undefined || (now === 4 && into.equals(Buffer.from('3456'))), `${now}`);
+			assert.equal(store.readNow?.('other', 0, into), undefined);
 		},
 	},
 	{

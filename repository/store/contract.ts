@@ -38,6 +38,11 @@ export interface Store {
 	 * or is gone as a whole: which of the two, a look at other objects tells.
 	 */
 	read(key: string, offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<number | undefined>;
+	/**
+	 * As `read`, within this call, when that is possible now without waiting for anything but these bytes; undefined when it is not, for
+	 * whatever reason: `read` says why. Absent where a store may keep the caller waiting for long, as over a network.
+	 */
+	readNow?(key: string, offsetBytes: number, into: Uint8Array): number | undefined;
 	/** Undefined when there is no such object. `io_failed` as of `read`. */
 	size(key: string, signal?: AbortSignal): Promise<number | undefined>;
 	/**

@@ -14,6 +14,7 @@ import type { ObjectWriter, Store, StoredObject, StoreProperties } from './contr
 import { DirectoryWriter } from './directory-writer.ts';
 import { type Folder, type FolderOptions, inFolder, liesAt, openFolder, openRegular, regularSize } from './folder.ts';
 import { checkKey, isKeyPart, maxKeyLength } from './key.ts';
+import { isOnLocalDisk } from './local-file-systems.ts';
 import { OpenFiles } from './open-files.ts';
 
 /** Names in one folder: far more than any repository has, and few enough to be sorted in memory. */
@@ -29,6 +30,7 @@ export class DirectoryStore implements Store {
 	readonly #files: OpenFiles;
 	/** Folders whose names this store has seen made durable. */
 	readonly #settled = new Set<string>();
+	#isLocal: boolean | undefined;
 
 	constructor(directory: string, clock: Pick<Clock, 'now'> = systemClock) {
 		this.location = directory;
@@ -92,6 +94,11 @@ export class DirectoryStore implements Store {
 			if (isAbsence(cause)) return undefined;
 			throw lostOrUnreachable(cause, `cannot read ${exactBytes(into.length)} at offset ${offsetBytes} of ${path}`);
 		}
+	}
+
+	readNow(key: string, offsetBytes: number, into: Uint8Array): number | undefined {
+		this.#isLocal ??= isOnLocalDisk(this.location);
+		return this.#isLocal ? this.#files.readNow(key, offsetBytes, into) : undefined;
 	}
 
 	async size(key: string, signal?: AbortSignal): Promise<number | undefined> {

@@ -1,8 +1,11 @@
+import { readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../../system/clock.ts';
 
 interface OpenFile {
 	handle: Promise<FileHandle>;
+	/** When it is there. */
+	fd: number | undefined;
 	openedAt: number;
 	readers: number;
 	dropped: boolean;
@@ -56,6 +59,23 @@ export class OpenFiles {
 		}
 	}
 
+	/** As `read`, within this call, of a file that is open; undefined when that cannot be, and then `read` says why. */
+	readNow(name: string, offsetBytes: number, into: Uint8Array): number | undefined {
+		const file = this.#files.get(name);
+		if (file?.fd === undefined || this.#clock.now() - file.openedAt >= maxAgeMs) return undefined;
+		try {
+			let filled = 0;
+			while (filled < into.length) {
+				const count = readSync(file.fd, into, filled, into.length - filled, offsetBytes + filled);
+				if (count === 0) break;
+				filled += count;
+			}
+			return filled;
+		} catch {
+			return undefined;
+		}
+	}
+
 	async close(): Promise<void> {
 		const files = [...this.#files.values()];
 		this.#files.clear();
@@ -71,8 +91,13 @@ export class OpenFiles {
 		if (known !== undefined) this.#drop(name, known);
 		const oldest = this.#files.entries().next();
 		if (this.#files.size >= maxFiles && oldest.done !== true) this.#drop(...oldest.value);
-		const file = { handle: this.#openFile(name), openedAt: this.#clock.now(), readers: 0, dropped: false };
+		const handle = this.#openFile(name);
+		const file: OpenFile = { handle, fd: undefined, openedAt: this.#clock.now(), readers: 0, dropped: false };
 		this.#files.set(name, file);
+		handle.then(
+			({ fd }) => (file.fd = fd),
+			() => {}, // told to its readers
+		);
 		return file;
 	}
 
