@@ -11,7 +11,10 @@ export interface NbdServer {
 	close(): Promise<void>;
 }
 
-/** Serves the exports on a Unix socket that only this user may open. Errors as `listenOnSocket`. */
+/**
+ * Serves the exports on a Unix socket that only this user may open. Errors as `listenOnSocket`. Its sockets get a buffer for
+ * each read: Node's servers take no `onread` (net.createServer), and with it 4 KiB reads cost the same processor time.
+ */
 export async function serveNbd(socketPath: string, exports: NbdExports): Promise<NbdServer> {
 	const connections = new Set<NbdConnection>();
 	const server = createServer(socket => {

@@ -3,22 +3,32 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { NBD_CMD } from '../../nbd/protocol/constants.ts';
-import { NbdExports } from '../../nbd/server/export.ts';
+import { NBD_CMD, NBD_ERROR } from '../../nbd/protocol/constants.ts';
+import { nbdUri } from '../../nbd/protocol/uri.ts';
+import { type NbdFailure, NbdExports, type Pending } from '../../nbd/server/export.ts';
 import { serveNbd } from '../../nbd/server/server.ts';
 import { NbdServerSession } from '../../nbd/server/session.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { CountingExport } from '../equipment/counting-export.ts';
 import * as client from '../equipment/nbd-client.ts';
+import { MemoryExport } from '../equipment/memory-export.ts';
 import { noise } from '../equipment/repositories.ts';
+import { run } from '../equipment/served-disk.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const content = noise(4 * MiB, 5);
 
-async function serving(t: TestContext) {
-	const disk = new CountingExport('disk0', content);
+/** What cannot be read of it at once cannot be read at all. */
+class FailingExport extends MemoryExport {
+	override readLater(_offset: number, _length: number, done: (result: Buffer | NbdFailure) => void): Pending {
+		done({ errno: NBD_ERROR.EIO, message: 'the disk is bad' });
+		return { cancel() {} };
+	}
+}
+
+async function serving<T extends MemoryExport>(t: TestContext, disk: T) {
 	const socketPath = join(await temporaryDirectory(t), 'nbd.sock');
 	const server = await serveNbd(socketPath, new NbdExports([disk]));
 	t.after(() => server.close());
@@ -32,7 +42,7 @@ function handshakeBytes(disk: CountingExport): number {
 }
 
 test('`serveNbd`: of large reads no more is read ahead of a client than two pieces, and what its socket holds', async t => {
-	const { disk, socketPath } = await serving(t);
+	const { disk, socketPath } = await serving(t, new CountingExport('disk0', content));
 	const socket = connect(socketPath);
 	t.after(() => socket.destroy());
 	socket.pause();
@@ -56,4 +66,14 @@ test('`serveNbd`: of large reads no more is read ahead of a client than two piec
 		const offset = (at % 32) * 128 * KiB;
 		assert.equal(content.compare(payload, 8, 8 + 128 * KiB, offset, offset + 128 * KiB), 0, `piece ${at}`);
 	}
+});
+
+test('`serveNbd`: an error in the middle of a large read reaches qemu-io, whose next read succeeds', async t => {
+	const bad = { from: 2 * MiB, to: 2 * MiB + 512 };
+	const { socketPath } = await serving(t, new FailingExport('disk0', content, bad));
+	const commands = ['-c', 'read 0 4M', '-c', 'read 3M 1M'];
+	const uri = nbdUri(socketPath, 'disk0');
+	// It says so of the first, and ends with 1 for it.
+	const said = await run('sh', ['-c', 'qemu-io -r -f raw "$@" || [ $? = 1 ]', 'sh', ...commands, uri]);
+	assert.match(said, /^read failed: Input\/output error\nread 1048576\/1048576 bytes at offset 3145728\n/);
 });
