@@ -12,8 +12,8 @@ export interface NbdServer {
 }
 
 /**
- * Serves the exports on a Unix socket that only this user may open. Errors as `listenOnSocket`. Its sockets get a buffer for
- * each read: Node's servers take no `onread` (net.createServer), and with it 4 KiB reads cost the same processor time.
+ * Serves the exports on a Unix socket that only this user may open. Errors as `listenOnSocket`. Each read of a
+ * socket gets a buffer of its own: Node's servers take no `onread` (net.createServer).
  */
 export async function serveNbd(socketPath: string, exports: NbdExports): Promise<NbdServer> {
 	const connections = new Set<NbdConnection>();
