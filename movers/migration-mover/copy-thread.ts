@@ -5,9 +5,8 @@ import { reachedFromEnvironment } from '../../system/reached.ts';
 import { answerJobs } from '../../system/thread-jobs.ts';
 import { migrationMoverConfigSchema } from '../config.ts';
 import { openRepositoryMover } from '../repository-mover/open-client.ts';
-import { singly } from '../../repository/copy/singly.ts';
 
-const source = singly(await openRepositoryMover(migrationMoverConfigSchema.parse(workerData)));
+const source = await openRepositoryMover(migrationMoverConfigSchema.parse(workerData));
 const reached = reachedFromEnvironment();
 
 answerJobs((job, orders) => copyChunks(job, source, orders, reached));
