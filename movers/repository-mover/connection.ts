@@ -38,6 +38,7 @@ export class MoverConnection implements Inlet {
 		socket.on('error', error => connection.destroy(error));
 		socket.once('close', () => connection.destroy(new Error('the other side closed the connection')));
 		socket.on('timeout', () => connection.destroy(new Error('it was idle')));
+		if (socket.destroyed) connection.destroy(socket.errored ?? new Error('it could not be opened'));
 		return connection;
 	}
 

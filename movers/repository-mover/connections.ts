@@ -10,7 +10,7 @@ export interface Inlet {
 }
 
 export interface Opened {
-	/** What is written to it is sent when it is there; its failures are events. */
+	/** What is written to it is sent when it is there; its failures are events, which it does not mind if nobody hears. */
 	socket: Socket;
 	goOn(): void;
 	/** How much has come of it, where silence has a meaning. */
@@ -34,7 +34,7 @@ export function overSocket(chunkSocket: string, stream = ''): MoverConnections {
 		hello: { naming: 'references', says: stream },
 		open: async inlet => {
 			const onread = { buffer: () => inlet.room, callback: (bytes: number) => inlet.filled(bytes) };
-			const socket = connect({ path: chunkSocket, onread });
+			const socket = connect({ path: chunkSocket, onread }).on('error', () => {});
 			return { socket, goOn: () => void socket.resume() };
 		},
 	};

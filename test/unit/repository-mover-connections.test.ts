@@ -128,6 +128,18 @@ test('who asks for more than the next answer while one is given is ended, and is
 	await waitFor('the answer to be given up', () => server.active.mount === 0, { timeoutMs: 10_000 });
 });
 
+test('who says no more and takes no more has left', async t => {
+	const server = serverOf();
+	const { socket } = await bench(t, server.connected);
+	const caller = connect({ path: socket, allowHalfOpen: true });
+	t.after(() => caller.destroy());
+	const hello = encodeClientHello({ naming: 'references', says: '' });
+	caller.write(Buffer.concat([hello, encodeRequest('references', refs, { class: 'migration' })]));
+	await waitFor('the answer', () => server.active.migration === 1, { timeoutMs: 10_000 });
+	caller.end();
+	await waitFor('the end of it', () => server.active.migration === 0, { timeoutMs: 10_000 });
+});
+
 test('another version is a clear refusal to both', async t => {
 	const { client } = await bench(t, caller => {
 		caller.write(encodeServerHello(7));
@@ -174,6 +186,26 @@ test('a connection is kept after an answer and after an error, and not when its 
 	assert.equal(ever(), 3);
 	await client.close();
 	await waitFor('all to be ended', () => open() === 0, { timeoutMs: 10_000 });
+});
+
+test('a way that cannot even be tried is `mover_unreachable`', async () => {
+	const client = new RepositoryMoverClient(overSocket(`/${'long'.repeat(100)}`));
+	// Straight from the event loop: what happens at once comes before whatever is awaited.
+	const fetching = new Promise((resolve, reject) => {
+		setImmediate(() => void collect(client.fetch(refs, mount)).then(resolve, reject));
+	});
+	await assert.rejects(fetching, { code: 'mover_unreachable', message: /EINVAL|ENAMETOOLONG/ });
+	await client.close();
+});
+
+test('an error after the last chunk is nobody’s', async t => {
+	const server = serverOf({}, async function* (...asked) {
+		yield* ranges(...asked);
+		throw new RouseError('store_unreachable', 'gone');
+	});
+	const { client, ever } = await bench(t, server.connected);
+	for (let turn = 0; turn < 3; turn += 1) await areWhole(client);
+	assert.equal(ever(), 1);
 });
 
 test('what an idle connection says ends it, and the next request goes by another', async t => {

@@ -13,6 +13,7 @@ import {
 	mostRequestBytes,
 	RequestReader,
 } from '../../movers/repository-mover/protocol/requests.ts';
+import { Slabs } from '../../movers/repository-mover/protocol/slabs.ts';
 
 const hex = (bytes: number) =>
 	fc.uint8Array({ minLength: bytes, maxLength: bytes }).map(array => Buffer.from(array).toString('hex'));
@@ -124,12 +125,21 @@ test('`RequestReader` throws nothing but `protocol`, whatever it is told', () =>
 	);
 });
 
+test('a request for no chunks, or for more than one may ask for, is refused before it has come', () => {
+	const hello = encodeClientHello({ naming: 'places', says: '' });
+	for (const count of [0, 2049]) {
+		const head = Buffer.alloc(4);
+		head.writeUInt16LE(count, 2);
+		assert.throws(() => requestsIn([hello, head]), { code: 'protocol' }, `${count}`);
+	}
+});
+
 test('a hello of another version, or of something else, is `protocol` as soon as that can be seen', () => {
 	const other = encodeClientHello({ naming: 'references', says: '' });
 	other.writeUInt32LE(7, 8);
 	assert.throws(() => requestsIn([other]), { code: 'protocol', message: /version 1 .* there version 7/ });
 	assert.throws(() => requestsIn([Buffer.from('POST')]), { code: 'protocol', message: /something else/ });
-	const answered = (said: Buffer) => answers([[said]], 1, 100_000);
+	const answered = (said: Buffer) => answers([[said]], 1, 4096);
 	assert.throws(() => answered(encodeServerHello(7)), { code: 'protocol', message: /there version 7/ });
 	assert.throws(() => answered(Buffer.from('HTTP')), { code: 'protocol', message: /something else/ });
 });
@@ -190,25 +200,23 @@ const chunkOf = (max: number) => fc.uint8Array({ minLength: 1, maxLength: max })
 const failure = { code: 'chunk_missing', message: 'gone', hint: 'put it back', details: { packId: 'ab' } } as const;
 
 test('`AnswerReader` gives the chunks that went in and the errors that ended answers, however the stream is cut', () => {
-	const range = fc.array(chunkOf(20_000), { minLength: 1, maxLength: 6 });
+	const range = fc.array(chunkOf(1500), { minLength: 1, maxLength: 8 });
 	const frame = fc.oneof({ weight: 4, arbitrary: range }, { weight: 1, arbitrary: fc.constant('alive') });
-	const spoken = fc.array(fc.record({ frames: fc.array(frame), fails: fc.boolean() }));
-	const slab = fc.constantFrom(70_000, 100_000, 512 * 1024);
+	const spoken = fc.array(fc.record({ frames: fc.array(frame, { size: '+1' }), fails: fc.boolean() }));
+	const slab = fc.constantFrom(1024, 4096, 8192);
 	const heads = new RangeHeads();
 	const encoded = (one: Buffer[] | string) =>
 		typeof one === 'string' ? [aliveFrame] : [Buffer.from(heads.encode(one.map(({ length }) => length))), ...one];
+	// Cut where frames and chunks end, or anywhere.
+	const cuts = fc.oneof(fc.constant(undefined), sizes(3000));
 	fc.assert(
-		fc.property(spoken, sizes(70_000), slab, fc.integer({ min: 1, max: 5 }), (said, cuts, slabBytes, every) => {
-			const streams = said.map(({ frames, fails }, n) => {
+		fc.property(spoken, cuts, slab, fc.integer({ min: 1, max: 7 }), (said, cut, slabBytes, every) => {
+			const pieces = said.map(({ frames, fails }, n) => {
 				const end = fails ? [encodeErrorFrame(failure), aliveFrame] : [aliveFrame];
-				return Buffer.concat([...(n === 0 ? [encodeServerHello()] : []), ...frames.flatMap(encoded), ...end]);
+				const whole = [...(n === 0 ? [encodeServerHello()] : []), ...frames.flatMap(encoded), ...end];
+				return cut ? piecesOf(Buffer.concat(whole), cut) : whole;
 			});
-			const { chunks, failures } = answers(
-				streams.map(stream => piecesOf(stream, cuts)),
-				1000,
-				slabBytes,
-				every,
-			);
+			const { chunks, failures } = answers(pieces, 1000, slabBytes, every);
 			const sent = said.flatMap(({ frames }) => frames.flatMap(one => (typeof one === 'string' ? [] : one)));
 			assert.deepEqual(
 				chunks,
@@ -227,11 +235,28 @@ test('`AnswerReader` gives a chunk that is longer than its slabs', () => {
 	const short = Buffer.alloc(1000, 'short');
 	const head = new RangeHeads().encode([1000, long.length, 1000]);
 	const stream = Buffer.concat([encodeServerHello(), head, short, long, short]);
-	const { chunks } = answers([piecesOf(stream, [50_000][Symbol.iterator]())], 3, 128 * 1024);
+	const { chunks } = answers([piecesOf(stream, [50_000][Symbol.iterator]())], 3, 16 * 1024);
 	assert.deepEqual(
 		chunks,
 		[short, long, short].map(bytes => bytes.toString('hex')),
 	);
+});
+
+test('`Slabs` that must grow leave alone what is in use, also where it would fit in there', () => {
+	const slabs = new Slabs(1024);
+	const come = (bytes: number, what: string) => {
+		slabs.room.fill(what, 0, bytes);
+		slabs.filled(bytes);
+	};
+	slabs.prepare(3000, false);
+	come(3060, 'a');
+	const used = slabs.use(3058);
+	slabs.prepare(4, false);
+	come(2, 'b');
+	slabs.prepare(2000, false);
+	come(1996, 'c');
+	assert.ok(used.equals(Buffer.alloc(3058, 'a')));
+	assert.ok(slabs.peek(2000).equals(Buffer.from(`aabb${'c'.repeat(1996)}`)));
 });
 
 test('`AnswerReader` throws nothing but `protocol` or what a mover sent, and keeps no more than there is room for', () => {
@@ -245,7 +270,7 @@ test('`AnswerReader` throws nothing but `protocol` or what a mover sent, and kee
 		fc.property(fc.boolean(), fc.array(frame), sizes(500), (greeted, frames, cuts) => {
 			const stream = Buffer.concat([...(greeted ? [encodeServerHello()] : []), ...frames]);
 			try {
-				answers([piecesOf(stream, cuts)], 10, 70_000);
+				answers([piecesOf(stream, cuts)], 10, 4096);
 			} catch (error) {
 				assert.ok(error instanceof RouseError && ['protocol', failure.code].includes(error.code), String(error));
 			}
@@ -257,16 +282,18 @@ test('`AnswerReader` refuses at once what no honest mover sends', () => {
 	const heads = new RangeHeads();
 	const tooLong = Buffer.from([3, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f]);
 	for (const [what, frame] of Object.entries({
-		'a chunk that is too long': heads.encode([maxStoredBytes + 1]),
-		'a chunk of nothing': heads.encode([0]),
-		'more chunks than were asked for': heads.encode([1, 1, 1]),
+		'a chunk that is too long': Buffer.from(heads.encode([maxStoredBytes + 1])),
+		'a chunk of nothing': Buffer.from(heads.encode([0])),
+		'a range of no chunks': Buffer.from(heads.encode([])),
+		'more chunks than were asked for': Buffer.from(heads.encode([1, 1, 1])),
+		'an error after all of them': Buffer.concat([heads.encode([1, 1]), Buffer.alloc(2), encodeErrorFrame(failure)]),
 		'an error that is too long': tooLong,
 		'an error that says nothing': Buffer.from([3, 0, 0, 0, 2, 0, 0, 0, 0x7b, 0x7d]),
 		'a frame of no kind': Buffer.from([9, 0, 0, 0]),
 	}))
 		assert.throws(
 			() => {
-				const { failures } = answers([[Buffer.concat([encodeServerHello(), frame])]], 2, 128 * 1024);
+				const { failures } = answers([[Buffer.concat([encodeServerHello(), frame])]], 2, 4096);
 				if (failures[0]) throw failures[0];
 			},
 			{ code: 'protocol' },

@@ -54,7 +54,6 @@ export class AnswerReader {
 	filled(bytes: number): boolean {
 		this.#slabs.filled(bytes);
 		this.#parse();
-		if (this.#isBroken) this.#slabs.skip(this.#slabs.length);
 		return this.#slabs.prepare(this.#needed, this.#whole > this.#given);
 	}
 

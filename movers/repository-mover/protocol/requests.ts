@@ -38,8 +38,6 @@ export function encodeRequest(
  */
 export class RequestReader {
 	#bytes: Buffer = Buffer.alloc(0);
-	/** The bytes are of this reader alone, and have room behind their end. */
-	#own = false;
 	#at = 0;
 	#end = 0;
 	#naming: Naming | undefined;
@@ -51,11 +49,11 @@ export class RequestReader {
 
 	push(part: Buffer): void {
 		if (this.length === 0) {
-			[this.#bytes, this.#own, this.#at, this.#end] = [part, false, 0, part.length];
+			[this.#bytes, this.#at, this.#end] = [part, 0, part.length];
 			return;
 		}
-		// What was given out is never written over.
-		if (!this.#own || this.#end + part.length > this.#bytes.length) this.#grow(part.length);
+		// Where somebody else's bytes are there is none; and what was given out is never written over.
+		if (this.#end + part.length > this.#bytes.length) this.#grow(part.length);
 		this.#bytes.set(part, this.#end);
 		this.#end += part.length;
 	}
@@ -90,6 +88,6 @@ export class RequestReader {
 	#grow(more: number): void {
 		const grown = Buffer.allocUnsafe(2 * (this.length + more));
 		this.#bytes.copy(grown, 0, this.#at, this.#end);
-		[this.#bytes, this.#own, this.#at, this.#end] = [grown, true, 0, this.length];
+		[this.#bytes, this.#at, this.#end] = [grown, 0, this.length];
 	}
 }

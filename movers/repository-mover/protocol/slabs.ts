@@ -1,8 +1,8 @@
-/** Fewer are not worth a read of their own. */
-const leastRoomBytes = 64 * 1024;
+/** Less room than such a part of a slab is not worth a read of its own. */
+const leastRoomPart = 1 / 8;
 
-/** Where bytes go for which there is no room at the moment: no more are read at once then. */
-const asideBytes = 16 * 1024;
+/** For what comes while there is no room: so much is read once more then. */
+const asidePart = 1 / 32;
 
 /**
  * Bytes as they come, in one of two slabs, so that whoever uses some in the one does not hold up what comes into the other. Nothing
@@ -12,9 +12,10 @@ const asideBytes = 16 * 1024;
  */
 export class Slabs {
 	readonly #slabBytes: number;
+	readonly #leastRoomBytes: number;
 	#slab: Buffer;
 	#spare: Buffer | undefined;
-	readonly #aside = Buffer.allocUnsafeSlow(asideBytes);
+	readonly #aside: Buffer;
 	#at = 0;
 	#end = 0;
 	#used: Buffer | undefined;
@@ -22,6 +23,8 @@ export class Slabs {
 
 	constructor(slabBytes = 512 * 1024) {
 		this.#slabBytes = slabBytes;
+		this.#leastRoomBytes = slabBytes * leastRoomPart;
+		this.#aside = Buffer.allocUnsafeSlow(slabBytes * asidePart);
 		this.#slab = Buffer.allocUnsafeSlow(slabBytes);
 		this.#room = this.#slab;
 	}
@@ -84,7 +87,7 @@ export class Slabs {
 	 */
 	prepare(needed: number, still: boolean): boolean {
 		if (this.length === 0 && this.#used !== this.#slab) this.#at = this.#end = 0;
-		const hasRoom = this.#slab.length - this.#end >= leastRoomBytes;
+		const hasRoom = this.#slab.length - this.#end >= this.#leastRoomBytes;
 		if (!still && !(hasRoom && this.#at + needed <= this.#slab.length)) this.#move(needed);
 		const isFull = still ? !hasRoom : this.#slab.length === this.#end;
 		this.#room = isFull ? this.#aside : this.#slab.subarray(this.#end);
@@ -93,7 +96,7 @@ export class Slabs {
 
 	/** What has come goes to where `needed` bytes from its beginning on have room, and some more. */
 	#move(needed: number): void {
-		const [from, to, wanted] = [this.#at, this.#end, needed + leastRoomBytes];
+		const [from, to, wanted] = [this.#at, this.#end, needed + this.#leastRoomBytes];
 		if (this.#used !== this.#slab && this.#slab.length >= wanted) this.#slab.copyWithin(0, from, to);
 		else {
 			const left = this.#slab;
