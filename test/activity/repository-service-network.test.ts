@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { createServer as createTls } from 'node:tls';
 import type { ChunkRef } from '../../model/chunk.ts';
 import type { MoverDisk } from '../../movers/config.ts';
 import { RepositoryMoverClient } from '../../movers/repository-mover/client.ts';
@@ -17,6 +18,7 @@ import { DiskReader } from '../../repository/disk-reader.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { admitHost, serviceKeys } from '../../repository/service/service-keys.ts';
 import { VerifiedChunks, type WantedChunk } from '../../repository/verified-chunks.ts';
+import { certifiedCallersOnly } from '../../system/certified-callers.ts';
 import { systemClock } from '../../system/clock.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -164,6 +166,21 @@ test('a port that accepts and says nothing costs one connection at a time', asyn
 	assert.equal(source.trouble?.code, 'mover_unreachable');
 });
 
+test('a service that does not know the protocol of its client is a refusal that says so', async t => {
+	const { client, keys } = await scripted(t, () => assert.fail(), {});
+	const { authority, server: own } = keys;
+	const older = createTls(await certifiedCallersOnly({ authority, own }, ['http/1.1']));
+	older.on('tlsClientError', (_refused, caller) => caller.destroy());
+	await new Promise<void>(resolve => older.listen(0, '127.0.0.1', resolve));
+	t.after(() => older.close());
+	const address = older.address();
+	assert.ok(typeof address === 'object' && address);
+	await assert.rejects(collect(client(address.port).fetch(refs, { class: 'mount' })), {
+		code: 'protocol',
+		message: /version 1 of the chunk protocol here, and there something else/,
+	});
+});
+
 test('a long and thin line, on which a record takes longer than the longest silence, is waited for', async t => {
 	const { line, wanted, read, waits } = await overLine(t, {
 		silenceMs: 2_000,
@@ -225,7 +242,7 @@ async function scripted(
 		t.after(() => made.close());
 		return made;
 	};
-	return { server, port: listening.port, client };
+	return { server, port: listening.port, client, keys };
 }
 
 const refs: ChunkRef[] = Array.from({ length: 8 }, (_, number) => ({
