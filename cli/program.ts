@@ -34,6 +34,7 @@ const nouns: Readonly<Record<string, { group: string; load: () => Promise<{ buil
 	worker: { group: 'Services', load: () => import('./commands/worker.ts') },
 	supervisor: { group: 'Services', load: () => import('./commands/supervisor.ts') },
 	test: { group: 'About', load: () => import('./commands/test.ts') },
+	bench: { group: 'About', load: () => import('./commands/bench.ts') },
 	version: { group: 'About', load: () => import('./commands/version.ts') },
 };
 

@@ -104,6 +104,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 	cli: {
 		folders: [
 			'appliance',
+			'bench/peers',
 			'model',
 			// The demonstration drives the guest of a simulated host.
 			'hypervisors/hyperv/simulator/control-client.ts',
@@ -136,6 +137,11 @@ export const rules: Readonly<Record<string, Rule>> = {
 	test: anything,
 	tools: anything,
 	bench: anything,
+	// A command of users, unlike the rest of it: nothing of tests.
+	'bench/peers': {
+		folders: ['model', 'system', 'repository', 'movers', 'nbd', 'bench/chunk-size/workload.ts'],
+		packages: ['zod'],
+	},
 };
 
 const withoutIo = ['model', 'workflows', 'nbd/protocol', 'vhdx'];

@@ -78,6 +78,12 @@ export const testTools: readonly Tool[] = [
 		probe: { command: 'python3', args: ['-c', 'import ensurepip; print(ensurepip.version())'] },
 	},
 	program('fio', 'load, also of measurements', 'fio'),
+	{
+		name: 'restic',
+		purpose: 'backups that ours are measured against',
+		debianPackage: 'restic',
+		probe: { command: 'restic', args: ['version'] },
+	},
 	program('zsh', 'completion', 'zsh'),
 	program('man', 'manual pages', 'man-db'),
 ];
