@@ -14,7 +14,10 @@ export const build = (context: Context) =>
 		.option('--quick', 'small and once: whether both sides give the same bytes; the figures say nothing')
 		.option('--pairs <n>', 'runs of ours and theirs in turn (default: 10)', parsePairs)
 		.option('--size <size>', 'of the image (default: 1GiB)', parseBytes)
-		.option('--directory <dir>', 'where all of it is written, some 10 times that size (default: TMPDIR, else /tmp)')
+		.option(
+			'--directory <dir>',
+			'where all of it is written, some 12 times that size and 3 GiB (default: TMPDIR, else /tmp)',
+		)
 		.option('--write', 'put the figures into docs/performance.md, each row when it is done')
 		.addHelpText(
 			'after',
