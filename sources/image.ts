@@ -8,7 +8,7 @@ import { checkWhole, findMissing, type Look } from './image-check.ts';
 import { closeLayers, filesOf, type ImageLayer, type ImageTrust, openLayers } from './image-layers.ts';
 import { type MissingParts, piecesOf, withoutMissing } from './missing-parts.ts';
 import { momentOf } from './moment.ts';
-import { checkUnchanged } from './opened-file.ts';
+import { checkUnchanged, type OpenedFile } from './opened-file.ts';
 import { serveImage } from './qemu-nbd.ts';
 import { extentsOf, readOf } from './reading-error.ts';
 import { vhdxSectors } from './vhdx.ts';
@@ -71,9 +71,31 @@ async function servedContent(top: ImageLayer, layers: readonly ImageLayer[], sig
 	return {
 		sizeBytes,
 		extents: until => cutAt(sizeBytes, extentsOf(served, path, until)),
-		read: (offsetBytes, into, until) => readOf(served, path, { offsetBytes, into }, until),
+		read: async (offsetBytes, into, until) => {
+			if (top.format === 'raw' && (await isFilledFrom(top.file, offsetBytes, into, until))) return;
+			await readOf(served, path, { offsetBytes, into }, until);
+		},
 		close,
 	};
+}
+
+/**
+ * The bytes of a raw image are the disk's, and take no way through QEMU, which keeps its lock and tells of its holes. False when
+ * they cannot be had, be it only here: QEMU's answer is the one to tell.
+ */
+async function isFilledFrom({ handle }: OpenedFile, at: number, into: Buffer, signal: AbortSignal): Promise<boolean> {
+	try {
+		for (let filled = 0; filled < into.length; ) {
+			signal.throwIfAborted();
+			const { bytesRead } = await handle.read(into, filled, into.length - filled, at + filled);
+			if (bytesRead === 0) return false;
+			filled += bytesRead;
+		}
+		return true;
+	} catch {
+		signal.throwIfAborted();
+		return false;
+	}
 }
 
 /**
