@@ -16,6 +16,8 @@ export interface ThreadPoolOptions<Answer> {
 	most: number;
 	/** Jobs that a thread has at once, so that it need not wait for us between two. */
 	jobsEach?: number;
+	/** Work goes on for long once it has begun: another thread is not put off until the one before it has started. */
+	startsTogether?: boolean;
 	/** Threads without a job for so long are ended. */
 	idleMs?: number;
 	/** Of what a job was answered with. */
@@ -59,7 +61,7 @@ export class ThreadPool<Answer> {
 	#closed = false;
 
 	constructor(options: ThreadPoolOptions<Answer>) {
-		this.#options = { setup: undefined, jobsEach: 2, idleMs: 5_000, ...options };
+		this.#options = { setup: undefined, jobsEach: 2, startsTogether: false, idleMs: 5_000, ...options };
 	}
 
 	get threads(): number {
@@ -100,8 +102,8 @@ export class ThreadPool<Answer> {
 		while (this.#queue.length > 0) {
 			const free = this.#leastBusy();
 			if (free === undefined || free.jobs.size >= this.#options.jobsEach) {
-				const starting = [...this.#threads].some(({ online }) => !online);
-				if (starting || this.#threads.size >= this.#options.most) return;
+				const isStarting = [...this.#threads].some(({ online }) => !online);
+				if ((isStarting && !this.#options.startsTogether) || this.#threads.size >= this.#options.most) return;
 				this.#start();
 				continue;
 			}

@@ -47,6 +47,7 @@ export class CopyThreads {
 			setup,
 			most: this.#most,
 			jobsEach,
+			startsTogether: true,
 			...(idleMs !== undefined && { idleMs }),
 			parse: answer => copyAnswerSchema.parse(answer),
 		});

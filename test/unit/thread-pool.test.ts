@@ -46,6 +46,15 @@ test('`ThreadPool.run` starts another thread only while those that there are hav
 	assert.equal(new Set((await Promise.all(held)).map(({ thread }) => thread)).size, 3);
 });
 
+test('`ThreadPool.run` starts no more than one thread at a time, unless they are to start together', async t => {
+	for (const startsTogether of [false, true]) {
+		const threads = pool(t, { most: 3, jobsEach: 1, startsTogether });
+		const said = Array.from({ length: 5 }, () => threads.run({ what: 'say' }));
+		assert.equal(threads.threads, startsTogether ? 3 : 1);
+		await Promise.all(said);
+	}
+});
+
 test('`ThreadPool` ends threads that have had nothing to do for a while, and starts them anew', async t => {
 	const threads = pool(t, { idleMs: 20 });
 	const first = await threads.run({ what: 'say' });
