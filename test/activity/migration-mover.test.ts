@@ -180,24 +180,28 @@ test('a bad chunk is named, all others are copied, and after its repair a retry 
 	assert.equal((await checkClaims(stored, disk)).complete, true);
 });
 
-test('a write that fails ends the copy, claims nothing that is not there, and goes on after a retry', async t => {
-	const { directory, stored } = await bench(t, 24 * MiB);
-	const disk = await allocateTarget(directory, stored.image);
-	const mover = await startMigrationMover(t, directory, [disk], { fileSizeLimit: 18 * MiB });
-	await mover.control.copy(0);
-	const state = await migrationState(mover, 'ended', ({ copying }) => !copying);
-	assert.equal(state.failure?.code, 'io_failed');
-	const { claimed, complete: all } = await checkClaims(stored, disk);
-	assert.ok(claimed > 0 && !all, `${claimed} chunks claimed`);
-	assert.equal(await offer(mover, 150, (await chunkOf(stored, 150)).bytes), 429, 'a dead target takes no offers');
-	liftFileSizeLimit(mover);
-	await mover.control.copy(0);
-	assert.equal((await mover.control.state()).copying, false, 'a failure needs a retry');
-	await mover.control.retry();
-	await migrationState(mover, 'complete', complete);
-	assert.equal((await mover.control.state()).failure, null);
-	assert.equal((await readFile(disk.target.path)).compare(stored.bytes), 0);
-});
+for (const [how, threadsAboveBytes] of [
+	['', undefined],
+	[' (threads)', 0],
+] as const)
+	test(`a write that fails ends the copy, claims nothing that is not there, and goes on after a retry${how}`, async t => {
+		const { directory, stored } = await bench(t, 24 * MiB);
+		const disk = await allocateTarget(directory, stored.image);
+		const mover = await startMigrationMover(t, directory, [disk], { fileSizeLimit: 18 * MiB }, { threadsAboveBytes });
+		await mover.control.copy(200 * MiB); // under a limit groups are small
+		const state = await migrationState(mover, 'ended', ({ copying }) => !copying);
+		assert.equal(state.failure?.code, 'io_failed');
+		const { claimed, complete: all } = await checkClaims(stored, disk);
+		assert.ok(claimed > 0 && !all, `${claimed} chunks claimed`);
+		assert.equal(await offer(mover, 150, (await chunkOf(stored, 150)).bytes), 429, 'a dead target takes no offers');
+		liftFileSizeLimit(mover);
+		await mover.control.copy(0);
+		assert.equal((await mover.control.state()).copying, false, 'a failure needs a retry');
+		await mover.control.retry();
+		await migrationState(mover, 'complete', complete);
+		assert.equal((await mover.control.state()).failure, null);
+		assert.equal((await readFile(disk.target.path)).compare(stored.bytes), 0);
+	});
 
 /** A migration in this process, with as much room as `freeBytes` says. */
 async function openMigration(
