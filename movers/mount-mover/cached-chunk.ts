@@ -35,10 +35,10 @@ export class CachedChunk {
 		return chunk;
 	}
 
-	/** All its bytes, which were compared with its digest; they are the chunk's from now on. */
-	static whole(buffers: ChunkBuffers, bytes: Buffer): CachedChunk {
-		const chunk = new CachedChunk(buffers, bytes.length, bytes.length);
-		chunk.#add(0, bytes);
+	/** All its bytes, which were compared with its digest, at the beginning of `buffer`, which is the chunk's from now on. */
+	static whole(buffers: ChunkBuffers, buffer: Buffer, rawBytes: number = buffer.length): CachedChunk {
+		const chunk = new CachedChunk(buffers, rawBytes, rawBytes);
+		chunk.#add(0, buffer);
 		return chunk;
 	}
 

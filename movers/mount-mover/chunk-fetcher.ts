@@ -6,6 +6,7 @@ import { CachedChunk } from './cached-chunk.ts';
 import { callAll } from './call-all.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
 import type { ChunksNow } from './chunks-now.ts';
+import type { DecodeThreads } from './decode-threads.ts';
 import { type OpenSource, openChunks } from './open-chunks.ts';
 
 /** Whose chunks are fetched: a disk. Told before those who wait for the chunk. */
@@ -43,7 +44,10 @@ interface FirstReadsBatch {
 /** Requests under way at once for reads that wait, and how many chunks one of them asks for. */
 const urgentFetches = 4;
 const urgentBatch = 32;
-/** Ahead of reads: one request at a time, and only while no read waits for one to be sent. */
+/**
+ * Ahead of reads: one request at a time, and only while no read waits for one to be sent. Two while threads decode, so that
+ * they have what to do.
+ */
 const aheadBatch = 16;
 const aheadQueue = 256;
 /**
@@ -58,6 +62,7 @@ export interface QuickWays {
 	open?: OpenSource | undefined;
 	/** Those that reads wait for. */
 	now?: ChunksNow | undefined;
+	threads?: DecodeThreads | undefined;
 	buffers?: ChunkBuffers;
 }
 
@@ -69,6 +74,7 @@ export class ChunkFetcher {
 	readonly #chunks: VerifiedChunks;
 	readonly #open: OpenSource | undefined;
 	readonly #now: ChunksNow | undefined;
+	readonly #threads: DecodeThreads | undefined;
 	readonly #buffers: ChunkBuffers;
 	readonly #wants = new Map<number, Want>();
 	/** All in the order to be sent. */
@@ -76,15 +82,16 @@ export class ChunkFetcher {
 	readonly #ahead = new Set<Want>();
 	readonly #firstReads = new Set<Want>();
 	#urgentRunning = 0;
-	#aheadRunning = false;
+	#aheadRunning = 0;
 	#firstReadsRunning = 0;
 	#scheduled = false;
 	readonly #closed = new AbortController();
 
-	constructor(chunks: VerifiedChunks, { open, now, buffers = new ChunkBuffers() }: QuickWays = {}) {
+	constructor(chunks: VerifiedChunks, { open, now, threads, buffers = new ChunkBuffers() }: QuickWays = {}) {
 		this.#chunks = chunks;
 		this.#open = open;
 		this.#now = now;
+		this.#threads = threads;
 		this.#buffers = buffers;
 	}
 
@@ -166,10 +173,11 @@ export class ChunkFetcher {
 			});
 		}
 		if (this.#urgent.size > 0) return;
-		if (this.#ahead.size > 0 && !this.#aheadRunning) {
-			this.#aheadRunning = true;
+		const aheadFetches = this.#threads?.areWorthwhile ? 2 : 1;
+		while (this.#ahead.size > 0 && this.#aheadRunning < aheadFetches) {
+			this.#aheadRunning += 1;
 			void this.#run(takeFrom(this.#ahead, aheadBatch)).finally(() => {
-				this.#aheadRunning = false;
+				this.#aheadRunning -= 1;
 				this.#send();
 			});
 		}
@@ -200,13 +208,13 @@ export class ChunkFetcher {
 			if (behind) behind.begun = true;
 		};
 		let left = batch;
-		const arrived = (want: Want, chunk: CachedChunk, stored: Buffer) => {
+		const arrived = (want: Want, chunk: CachedChunk, stored: Uint8Array) => {
 			begun();
 			this.#arrived(want, chunk, stored);
 		};
 		if (this.#now && behind === undefined) left = await this.#now.read(left, signal, arrived);
 		if (this.#open) {
-			left = await openChunks(this.#open, this.#buffers, left, options, arrived);
+			left = await openChunks(this.#open, this.#buffers, left, { ...options, threads: this.#threads }, arrived);
 		}
 		let settled = 0;
 		try {

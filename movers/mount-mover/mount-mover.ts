@@ -134,7 +134,7 @@ export class MountMover {
 	async close(): Promise<void> {
 		this.#ended.abort();
 		await this.#server?.close();
-		this.#mounted.close();
+		await this.#mounted.close();
 		this.#offers.close();
 		await this.#source.close();
 		await this.#polling;

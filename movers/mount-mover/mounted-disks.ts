@@ -11,6 +11,7 @@ import { ChunkCache } from './chunk-cache.ts';
 import { ChunkFetcher } from './chunk-fetcher.ts';
 import { ChunksNow } from './chunks-now.ts';
 import { Counters } from './counters.ts';
+import { DecodeThreads } from './decode-threads.ts';
 import { FirstFetch, type FirstFetchState } from './first-fetch.ts';
 import { FirstReadsRecord } from './first-reads-record.ts';
 import type { LocalDisk } from './local-disk.ts';
@@ -54,6 +55,7 @@ export class MountedDisks {
 	readonly waiting: WaitingReads;
 	readonly counters = new Counters();
 	readonly #fetcher: ChunkFetcher;
+	readonly #threads: DecodeThreads;
 	readonly #inRepository: RepositoryDisk[] = [];
 	readonly #record: FirstReadsRecord | undefined;
 	readonly #firstFetch: FirstFetch | undefined;
@@ -64,7 +66,8 @@ export class MountedDisks {
 		const { open } = options;
 		const buffers = new ChunkBuffers();
 		const now = open?.readNow && new ChunksNow(open, buffers, clock);
-		this.#fetcher = new ChunkFetcher(chunks, { open, buffers, now });
+		this.#threads = new DecodeThreads(buffers, clock);
+		this.#fetcher = new ChunkFetcher(chunks, { open, buffers, now, threads: this.#threads });
 		const cache = new ChunkCache<CachedChunk>(cacheBytes, key => this.#firstFetch?.evicted(key));
 		this.disks = options.disks.map((disk, number) => this.#mount(disk, number, cache, options));
 		this.#record = recordsFirstReads ? new FirstReadsRecord() : undefined;
@@ -99,10 +102,11 @@ export class MountedDisks {
 	}
 
 	/** Reads that wait are never answered any more: end their connections first. */
-	close(): void {
+	async close(): Promise<void> {
 		this.#firstFetch?.close();
 		this.#fetcher.close();
 		for (const disk of this.#inRepository) disk.close();
+		await this.#threads.close();
 	}
 
 	#mount({ name, image, local }: MountedDisk, number: number, cache: ChunkCache<CachedChunk>, options: MountOptions) {

@@ -54,8 +54,7 @@ export async function serveRestorePoint(options: ServeOptions): Promise<ServedRe
 	const ended = new Promise<void>((resolve, reject) => {
 		const end = () => {
 			const closed = server.close();
-			mounted.close();
-			Promise.all([closed, source.close()]).then(() => resolve(), reject);
+			Promise.all([closed, mounted.close(), source.close()]).then(() => resolve(), reject);
 		};
 		if (signal.aborted) end();
 		else signal.addEventListener('abort', end, { once: true });

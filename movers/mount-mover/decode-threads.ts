@@ -1,0 +1,86 @@
+import { availableParallelism } from 'node:os';
+import * as z from 'zod';
+import type { OpenedChunk } from '../../repository/format/chunk.ts';
+import type { Clock } from '../../system/clock.ts';
+import { ThreadPool } from '../../system/thread-pool.ts';
+import type { ChunkBuffers } from './chunk-buffers.ts';
+
+/** In a second, by large requests. A machine that does not copy or check its disks reads less, and on a thin line less comes. */
+const muchBytes = 32 * 1024 * 1024;
+const secondMs = 1_000;
+/** Under way at once; what comes above it is decoded when it is read. */
+const mostBytes = 16 * 1024 * 1024;
+
+/**
+ * Decodes whole chunks in threads while much is read, so that those who read them find them decoded. Nothing depends on it: of
+ * a chunk for which it did not come to that, whatever the reason, the frames are decoded as they are read.
+ */
+export class DecodeThreads {
+	readonly #buffers: ChunkBuffers;
+	readonly #clock: Pick<Clock, 'now'>;
+	readonly #pool: ThreadPool<boolean[]>;
+	/** When the present second has begun, what was asked for in it, and in the one before. */
+	#since = -Infinity;
+	#bytes = 0;
+	#before = 0;
+	#busyBytes = 0;
+
+	constructor(
+		buffers: ChunkBuffers,
+		clock: Pick<Clock, 'now'>,
+		entry: URL = new URL('decode-thread.ts', import.meta.url),
+	) {
+		this.#buffers = buffers;
+		this.#clock = clock;
+		const most = Math.min(availableParallelism(), 4);
+		this.#pool = new ThreadPool({ entry, most, parse: answer => z.array(z.boolean()).parse(answer) });
+	}
+
+	get threads(): number {
+		return this.#pool.threads;
+	}
+
+	/** Large requests ask for so much. */
+	note(bytes: number): void {
+		const elapsedMs = this.#clock.now() - this.#since;
+		if (elapsedMs >= secondMs) {
+			this.#before = elapsedMs < 2 * secondMs ? this.#bytes : 0;
+			this.#bytes = 0;
+			this.#since = this.#clock.now();
+		}
+		this.#bytes += bytes;
+	}
+
+	/** So much is fetched that threads are worth while. */
+	get areWorthwhile(): boolean {
+		const elapsedMs = this.#clock.now() - this.#since;
+		return Math.max(this.#bytes, this.#before) > muchBytes && elapsedMs < 2 * secondMs;
+	}
+
+	/**
+	 * Of each chunk its bytes, at the beginning of a buffer, or undefined. Resolves when nothing works on them any more; until then
+	 * nobody else may have them.
+	 */
+	async decode(chunks: readonly OpenedChunk[]): Promise<(Buffer | undefined)[]> {
+		const bytes = chunks.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
+		if (this.#busyBytes + bytes > mostBytes) return [];
+		this.#busyBytes += bytes;
+		const buffers = chunks.map(({ rawBytes }) => this.#buffers.take(rawBytes));
+		const job = chunks.map(({ ref, stored, rawBytes }, number) => ({
+			ref,
+			stored,
+			into: buffers[number]?.subarray(0, rawBytes),
+		}));
+		const right = await this.#pool.run(job).catch((): boolean[] => []);
+		this.#busyBytes -= bytes;
+		return buffers.map((buffer, number) => {
+			if (right[number] === true) return buffer;
+			this.#buffers.giveBack(buffer);
+			return undefined;
+		});
+	}
+
+	async close(): Promise<void> {
+		await this.#pool.close();
+	}
+}

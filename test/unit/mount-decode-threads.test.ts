@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { RouseError } from '../../model/errors.ts';
+import { ChunkBuffers } from '../../movers/mount-mover/chunk-buffers.ts';
+import { ChunkFetcher } from '../../movers/mount-mover/chunk-fetcher.ts';
+import { DecodeThreads } from '../../movers/mount-mover/decode-threads.ts';
+import type { RangeSource } from '../../repository/chunk-source.ts';
+import { openChunk } from '../../repository/format/chunk.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import { waitFor } from '../../system/wait.ts';
+import { noise } from '../equipment/repositories.ts';
+import { ScriptedSource } from '../equipment/scripted-source.ts';
+import { storedChunk } from '../equipment/stored-chunk.ts';
+
+const rawBytes = 128 * 1024;
+const MiB = 1024 * 1024;
+
+function threadsOf(t: TestContext, entry?: URL) {
+	const clock = { ms: 0, now: () => clock.ms };
+	const threads = new DecodeThreads(new ChunkBuffers(), clock, entry);
+	t.after(() => threads.close());
+	return { threads, clock };
+}
+
+async function chunksOf(count: number) {
+	const chunks = [];
+	for (let number = 0; number < count; number++) {
+		const bytes = noise(rawBytes, number + 1);
+		const { digest, stored } = await storedChunk(bytes);
+		const ref = { digest, packId: '0'.repeat(32), offsetBytes: number * 200_000, storedBytes: stored.length };
+		chunks.push({ bytes, stored, ref });
+	}
+	return chunks;
+}
+
+async function openedOf(count: number) {
+	const chunks = await chunksOf(count);
+	return chunks.map(({ bytes, stored, ref }) => {
+		const shared = Buffer.from(new SharedArrayBuffer(stored.length));
+		stored.copy(shared);
+		return { bytes, opened: openChunk(ref, shared, rawBytes) };
+	});
+}
+
+test('`DecodeThreads.decode` gives the bytes of each chunk but of one with a bad frame', async t => {
+	const { threads } = threadsOf(t);
+	const chunks = await openedOf(3);
+	const bad = chunks[1]?.opened.stored ?? assert.fail();
+	bad.writeUInt8(bad.readUInt8(bad.length - 9) ^ 1, bad.length - 9);
+	const decoded = await threads.decode(chunks.map(({ opened }) => opened));
+	assert.deepEqual(
+		decoded.map((buffer, number) => buffer?.subarray(0, rawBytes).equals(chunks[number]?.bytes ?? assert.fail())),
+		[true, undefined, true],
+	);
+});
+
+test('`DecodeThreads.decode` by threads that die gives nothing, and fails nothing', async t => {
+	const { threads } = threadsOf(t, new URL('data:text/javascript,process.exit(3)'));
+	const [first] = await openedOf(1);
+	for (let time = 0; time < 5; time++)
+		assert.deepEqual(await threads.decode([first?.opened ?? assert.fail()]), [undefined]);
+});
+
+test('`DecodeThreads.decode` has no more than 16 MiB under way', async t => {
+	const { threads } = threadsOf(t);
+	const [first] = await openedOf(1);
+	const opened = first?.opened ?? assert.fail();
+	const many = threads.decode(Array.from({ length: 128 }, () => opened));
+	assert.deepEqual(await threads.decode([opened]), []);
+	assert.equal((await many).length, 128);
+	assert.equal((await threads.decode([opened])).length, 1);
+});
+
+test('`DecodeThreads.areWorthwhile` for more than 32 MiB in a second, and no longer than that comes', async t => {
+	const { threads, clock } = threadsOf(t);
+	for (let second = 0; second < 60; second++, clock.ms += 1_000) threads.note(30 * MiB);
+	assert.equal(threads.areWorthwhile, false);
+	threads.note(33 * MiB);
+	assert.equal(threads.areWorthwhile, true);
+	clock.ms += 1_000;
+	threads.note(1 * MiB);
+	assert.equal(threads.areWorthwhile, true);
+	clock.ms += 1_000;
+	threads.note(1 * MiB);
+	assert.equal(threads.areWorthwhile, false);
+	threads.note(33 * MiB);
+	clock.ms += 2_000;
+	assert.equal(threads.areWorthwhile, false);
+	assert.equal(threads.threads, 0, 'nothing was decoded');
+});
+
+/** A fetcher whose source has what it is asked for in one range, and whose threads are worth while. */
+async function bench(t: TestContext) {
+	const { threads } = threadsOf(t);
+	threads.note(64 * MiB);
+	const chunks = await chunksOf(12);
+	const source: Pick<RangeSource, 'ranges'> = {
+		async *ranges(refs) {
+			const asked = refs.map(({ digest }) => chunks.find(({ ref }) => ref.digest === digest)?.stored ?? assert.fail());
+			yield { refs, lengths: asked.map(({ length }) => length), bytes: Buffer.concat(asked) };
+		},
+	};
+	const slow = new ScriptedSource();
+	const fetcher = new ChunkFetcher(new VerifiedChunks(slow), { open: source, threads });
+	t.after(() => fetcher.close());
+	const receiver = { arrived: () => {}, damaged: () => assert.fail() };
+	const wanted = chunks.map(({ ref }, index) => ({ key: index, index, ref, rawBytes, receiver }));
+	return { threads, fetcher, wanted, chunks, slow };
+}
+
+test('`ChunkFetcher.want` of many chunks has them from threads, decoded', async t => {
+	const { fetcher, wanted, chunks, slow } = await bench(t);
+	let told = 0;
+	for (const want of wanted)
+		fetcher.want(want, chunk => {
+			if (chunk instanceof RouseError) throw chunk;
+			assert.equal(chunk.undecoded(0, rawBytes), 0);
+			const bytes = Buffer.alloc(rawBytes);
+			chunk.copy(bytes, 0, 0, rawBytes);
+			assert.ok(bytes.equals(chunks[want.index]?.bytes ?? assert.fail()));
+			told += 1;
+		});
+	await waitFor('all', () => told === wanted.length, { timeoutMs: 20_000 });
+	assert.deepEqual(slow.calls, []);
+});
+
+test('`ChunkFetcher.want` that is called off while a thread decodes tells nobody, nor does one after `close`', async t => {
+	const { fetcher, wanted, threads } = await bench(t);
+	const told: number[] = [];
+	const callOffs = wanted.map(want => fetcher.want(want, () => told.push(want.index)));
+	await waitFor('a thread', () => threads.threads > 0, { timeoutMs: 20_000 });
+	callOffs[3]?.();
+	await waitFor('the others', () => told.length === wanted.length - 1, { timeoutMs: 20_000 });
+	assert.ok(!told.includes(3));
+	for (const want of wanted) fetcher.want(want, () => told.push(-1));
+	await setImmediate();
+	fetcher.close();
+	await threads.close();
+	assert.ok(!told.includes(-1));
+});
