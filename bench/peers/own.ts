@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { DiskImage } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
+import { moverNodeOptions } from '../../movers/node-options.ts';
 import type { MigrationMoverConfig, MountMoverConfig, MoverDisk, RepositoryMoverConfig } from '../../movers/config.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
 import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
@@ -131,7 +132,8 @@ export class RecoveryMovers {
 				() => true,
 				() => false, // not yet; one that ended is told by startServer
 			);
-		const argv = [process.execPath, join(checkoutDirectory, 'movers', `${kind}-mover`, 'main.ts'), path];
+		const program = join(checkoutDirectory, 'movers', `${kind}-mover`, 'main.ts');
+		const argv = [process.execPath, ...moverNodeOptions, program, path];
 		return await startServer(this.#scope, argv, { ready: answers });
 	}
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
+import { moverNodeOptions } from '../../movers/node-options.ts';
 import {
 	type MoverConfigOfChunks,
 	migrationMoverConfigSchema,
@@ -148,7 +149,8 @@ export class MoverProcesses implements Movers {
 				await mkdir(runDirectory, { recursive: true, mode: 0o700 });
 				const { schema, config } = await describe();
 				await writeDocument(files.config, schema, config);
-				const program = { command: process.execPath, args: [this.#programs[kind], files.config] };
+				const args = [...moverNodeOptions, this.#programs[kind], files.config];
+				const program = { command: process.execPath, args };
 				const powerless = await withoutPowers(program, { more: kind === 'mount' ? givesSocketAway : [] });
 				await spawnLocked({
 					lockPath: files.lock,

@@ -4,7 +4,7 @@ import type { BenchRowName, BenchTargets } from '../../../model/bench.ts';
 import type { DiskImage } from '../../../model/chunk.ts';
 import { cpuSecondsOf, pssMiB } from '../process-tree.ts';
 import { fioReads, sha256Served } from '../nbd-reads.ts';
-import { makeTarget, RecoveryMovers } from '../own.ts';
+import { copyAll, makeTarget, RecoveryMovers } from '../own.ts';
 import { atMost, type Row } from '../row.ts';
 import type { Scope } from '../scope.ts';
 import { type Image, sha256Of } from '../images.ts';
@@ -45,6 +45,7 @@ function atRest(
 						expectSame('the beginning', await sha256Served(mount, scope.signal, lengthBytes), sha256);
 						const load = { pattern: 'randread', blockBytes: 4096, depth: 16, ms: readMs, seed: pair } as const;
 						await fioReads(scope, mount, load);
+						if (counted.includes('migration')) await copyAll(migration.control, scope.signal);
 						await delay(restMs, undefined, { signal: scope.signal });
 						const pids = counted.map(kind => ({ mount, migration })[kind].pid);
 						const value = await pssMiB(pids);
@@ -109,7 +110,7 @@ export const moverMemory: readonly Row[] = [
 		counted: ['mount'],
 		stored: sparse,
 	}),
-	atRest('recovery-memory', ['movers of a recovery at rest, after reads', atMost(120, 80)], {
+	atRest('recovery-memory', ['movers of a recovery at rest, after reads and the copy', atMost(120, 80)], {
 		counted: ['mount', 'migration'],
 		stored: usual,
 	}),
