@@ -120,7 +120,7 @@ export class MountProgram implements Program {
 
 	async close(): Promise<void> {
 		this.#closed.abort(new RouseError('mover_unreachable', 'the simulated mount mover has ended'));
-		this.#mounted.close();
+		await this.#mounted.close();
 		await this.#source.close();
 		await this.#following;
 		for (const local of this.#locals) await local.close();
