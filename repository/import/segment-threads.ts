@@ -50,8 +50,8 @@ export class SegmentThreads {
 		// Beside the thread that calls, a single core has no time for another.
 		const threads = most ?? (cores > 1 ? Math.min(cores, mostThreads) : 0);
 		this.shape = shape;
-		// Each thread works on one and has one that waits for it; some are read into, and looked up.
-		this.slabs = slabs ?? Math.max(2, Math.min(4 + 2 * threads, Math.floor(mostSlabBytes / slabBytes(shape))));
+		// Each thread works on one and has one that waits for it; one is read into, and one looked up or stored.
+		this.slabs = slabs ?? Math.max(2, Math.min(2 + 2 * threads, Math.floor(mostSlabBytes / slabBytes(shape))));
 		this.#inlineBytes = inlineBytes;
 		if (threads > 0)
 			this.#pool = new ThreadPool({
