@@ -39,12 +39,16 @@ interface CopyWithThreads {
 	stopThreads: AbortSignal;
 }
 
-/** In what threads are given them; each part as large as the limit allows by then. */
-export function* partsOf(
-	{ reader, bucket }: CopyWithThreads,
+/**
+ * In what threads are given them; each part as large as the limit allows when it is begun. Nothing is awaited between that and its
+ * taking: else a limit that comes meanwhile would have much more than it allows at once.
+ */
+export async function* partsOf(
+	{ reader, target, bucket, freeBytes }: CopyWithThreads,
 	wanted: readonly CopiedChunk[],
-): Generator<CopiedChunk[]> {
+): AsyncGenerator<CopiedChunk[]> {
 	for (let at = 0; at < wanted.length; ) {
+		await expectRoom(target.disk.target.path, freeBytes);
 		const allowed = Math.max(1, Math.floor((bucket.rate * pacedMs) / 1000 / reader.image.chunkSizeBytes));
 		const part = wanted.slice(at, bucket.rate === 0 ? undefined : at + allowed);
 		yield part;
@@ -59,15 +63,14 @@ export function isForThreads({ reader }: CopyWithThreads, { index }: CopiedChunk
 
 /** Copies what threads can copy, and resolves to what is left, which is paid for. */
 export async function copyByThreads(
-	{ target, bucket, signal, freeBytes, threads, stopThreads }: CopyWithThreads,
+	{ target, bucket, signal, threads, stopThreads }: CopyWithThreads,
 	part: readonly CopiedChunk[],
 ): Promise<readonly CopiedChunk[]> {
 	const wanted = part.filter(({ index }) => !target.has(index));
 	if (wanted.length === 0) return [];
-	await expectRoom(target.disk.target.path, freeBytes);
-	await bucket.pay(bytesOf(wanted), signal);
-	const mostBytes = bucket.rate === 0 ? threadGroupBytes : groupBytes;
-	const left = await target.lend(wanted, mostBytes, async (lent, fd) => {
+	await bucket.take(bytesOf(wanted), signal);
+	let writtenBytes = 0;
+	const write = async (lent: readonly CopiedChunk[], fd: number) => {
 		const job = {
 			fd,
 			refs: lent.map(({ ref, place }) => (place === undefined ? ref : { ...ref, place })),
@@ -76,11 +79,17 @@ export async function copyByThreads(
 		};
 		const copied = await threads.threads.copy(job, stopThreads);
 		const written = copied.written.flatMap(position => lent[position] ?? []);
-		bucket.count(bytesOf(written));
+		writtenBytes = bytesOf(written);
 		if (written.length > 0) threads.onCame();
 		if (copied.why !== undefined) threads.onLeft(lent.length - written.length, copied.why);
 		return written;
-	});
+	};
+	let left: readonly CopiedChunk[];
+	try {
+		left = await target.lend(wanted, bucket.rate === 0 ? threadGroupBytes : groupBytes, write);
+	} finally {
+		bucket.leave(bytesOf(wanted) - writtenBytes);
+	}
 	signal.throwIfAborted();
 	return left;
 }

@@ -60,7 +60,7 @@ async function copyBatch(pass: Pass, batch: CopyBatch): Promise<void> {
 	if (batch.kind === 'zero') return copyZero(pass, batch.range);
 	if (threads === undefined) return copyData(pass, batch.chunks);
 	const withThreads = { ...pass, threads };
-	for (const part of partsOf(withThreads, batch.chunks)) {
+	for await (const part of partsOf(withThreads, batch.chunks)) {
 		const forThreads = threads.isTroubled() ? [] : part.filter(chunk => isForThreads(withThreads, chunk));
 		const others = part.filter(chunk => !forThreads.includes(chunk));
 		const left = await copyByThreads(withThreads, forThreads);
@@ -89,7 +89,7 @@ async function fetchAndWrite(
 			continue;
 		}
 		if (target.has(index)) continue; // offered meanwhile
-		if (isPaid) bucket.count(bytes.length);
+		if (isPaid) bucket.takeLeft(bytes.length);
 		else await bucket.take(bytes.length, signal);
 		await target.write(index, bytes);
 	}

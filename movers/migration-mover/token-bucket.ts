@@ -35,13 +35,17 @@ export class TokenBucket {
 		return this.#ratePerSecond;
 	}
 
-	/** All that was ever taken, and what else was counted. */
+	/** All that was ever taken and not left. */
 	get taken(): number {
 		return this.#taken;
 	}
 
-	/** Counts what was paid for before. */
-	count(bytes: number): void {
+	/** What was taken and came to nothing is not counted. It stays paid, and may be used by {@link takeLeft}. */
+	leave(bytes: number): void {
+		this.#taken -= bytes;
+	}
+
+	takeLeft(bytes: number): void {
 		this.#taken += bytes;
 	}
 
@@ -56,13 +60,7 @@ export class TokenBucket {
 	}
 
 	/** Resolves when these bytes may be written. */
-	async take(bytes: number, signal: AbortSignal): Promise<void> {
-		await this.pay(bytes, signal);
-		this.count(bytes);
-	}
-
-	/** As {@link take}, for what may yet come to nothing: what is written in the end is to be counted. */
-	pay(bytes: number, signal: AbortSignal): Promise<void> {
+	take(bytes: number, signal: AbortSignal): Promise<void> {
 		const turn = this.#tail.then(() => this.#wait(bytes, signal));
 		this.#tail = turn.catch(() => {});
 		return turn;
@@ -73,7 +71,6 @@ export class TokenBucket {
 		this.#fill(burstMs);
 		if (this.#ratePerSecond !== 0 && this.#tokens < 0) return false;
 		this.#spend(bytes);
-		this.count(bytes);
 		return true;
 	}
 
@@ -98,6 +95,7 @@ export class TokenBucket {
 	}
 
 	#spend(bytes: number): void {
+		this.#taken += bytes;
 		if (this.#ratePerSecond !== 0) this.#tokens -= bytes;
 	}
 }
