@@ -3,7 +3,7 @@ const stepBytes = 4096;
 /** Larger ones are not kept. */
 const mostBytes = 256 * 1024;
 /** Free ones are kept up to this; what is above goes to the garbage collector. */
-const keptBytes = 4 * 1024 * 1024;
+const keptBytes = 8 * 1024 * 1024;
 
 /**
  * Buffers for chunks in memory, used again: a fresh one for each chunk costs more, in page faults and garbage collections, than

@@ -30,7 +30,7 @@ export class DiskExport implements NbdExport {
 		return this.#options.disk.readNow(into, at, offset, length);
 	}
 
-	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure) => void): Pending {
+	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure, free?: () => void) => void): Pending {
 		return new DiskRead(this.#options, offset, length, done).start();
 	}
 

@@ -1,6 +1,7 @@
 import { type RouseError } from '../../model/errors.ts';
 import { NBD_ERROR } from '../../nbd/protocol/constants.ts';
 import type { Pending, NbdFailure } from '../../nbd/server/export.ts';
+import { ReadBuffers } from '../../repository/read-buffers.ts';
 import { CachedChunk } from './cached-chunk.ts';
 import type { Counters } from './counters.ts';
 import type { Obtained } from './repository-disk.ts';
@@ -15,7 +16,10 @@ export interface DiskReadOptions {
 	patient: boolean;
 }
 
-type Done = (result: Buffer | NbdFailure) => void;
+type Done = (result: Buffer | NbdFailure, free?: () => void) => void;
+
+/** For large reads. A fresh megabyte for each would cost a collection of garbage for every few dozen of them. */
+const largeBuffers = new ReadBuffers(1024 * 1024);
 
 /** A read that could not be answered at once: collects its pieces as they come, and waits for the repository if it may. */
 export class DiskRead implements Waiter, Pending {
@@ -25,6 +29,8 @@ export class DiskRead implements Waiter, Pending {
 	readonly #patient: boolean;
 	readonly #offset: number;
 	readonly #end: number;
+	/** What the bytes lie at the beginning of. Used again only when it was given out whole: whatever is called off may still fill it. */
+	readonly #room: Buffer;
 	readonly #buffer: Buffer;
 	readonly #done: Done;
 	/** Pieces that are not in the buffer yet, and one for `start` itself. */
@@ -40,7 +46,8 @@ export class DiskRead implements Waiter, Pending {
 		this.#patient = patient;
 		this.#offset = offset;
 		this.#end = Math.min(offset + length, disk.image.sizeBytes);
-		this.#buffer = Buffer.allocUnsafeSlow(length);
+		this.#room = largeBuffers.take(length);
+		this.#buffer = this.#room.subarray(0, length);
 		this.#buffer.fill(0, Math.max(0, this.#end - offset)); // the tail beyond the exact size
 		this.#done = done;
 	}
@@ -143,7 +150,7 @@ export class DiskRead implements Waiter, Pending {
 		if (this.#missing.size === 0) this.#waiting.delete(this);
 		if (this.#open > 0) return;
 		this.#over = true;
-		this.#done(this.#buffer);
+		this.#done(this.#buffer, () => largeBuffers.giveBack(this.#room));
 	}
 
 	#failWith(message: string): void {

@@ -56,9 +56,10 @@ export interface NbdExport {
 	readNow(into: Buffer, at: number, offset: number, length: number): ReadNow;
 
 	/**
-	 * Reads however long it takes and calls `done` once, possibly before it returns. The buffer is the receiver's.
+	 * Reads however long it takes and calls `done` once, possibly before it returns. The buffer is the receiver's, who MAY call
+	 * `free` when he does not use it any more.
 	 */
-	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure) => void): Pending;
+	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure, free?: () => void) => void): Pending;
 
 	/**
 	 * Status from `offset` on, for each context at least one extent, together at most `length`; exactly one when `single`.

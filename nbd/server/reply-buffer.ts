@@ -14,6 +14,8 @@ export class ReplyBuffer {
 	#cut = 0;
 	#segments: Buffer[] = [];
 	#byteLength = 0;
+	/** Of what was appended. */
+	#toFree: (() => void)[] = [];
 	/** Full ones, of which something may still have to be written; and those that are free. */
 	#fullSlabs: Buffer[] = [];
 	readonly #spareSlabs: Buffer[] = [];
@@ -45,9 +47,10 @@ export class ReplyBuffer {
 		this.#byteLength += bytes;
 	}
 
-	/** Takes bytes over as they are; nobody may change them any more. */
-	append(bytes: Buffer): void {
+	/** Takes bytes over as they are; nobody may change them before `free` is called, if ever. */
+	append(bytes: Buffer, free?: () => void): void {
 		this.#seal();
+		if (free) this.#toFree.push(free);
 		this.#segments.push(bytes);
 		this.#byteLength += bytes.length;
 	}
@@ -66,6 +69,8 @@ export class ReplyBuffer {
 		if (this.#byteLength > 0) return;
 		this.#end = 0;
 		this.#cut = 0;
+		for (const free of this.#toFree) free();
+		this.#toFree = [];
 		if (this.#fullSlabs.length === 0) return;
 		for (const slab of this.#fullSlabs) if (this.#spareSlabs.length < maxSpareSlabs) this.#spareSlabs.push(slab);
 		this.#fullSlabs = [];

@@ -188,7 +188,7 @@ export class Transmission {
 
 	#readLater(offset: number, length: number, cookie: Cookie): void {
 		this.#wait(length, done =>
-			this.#export.readLater(offset, length, result => {
+			this.#export.readLater(offset, length, (result, free) => {
 				done();
 				if (!Buffer.isBuffer(result)) addFailure(this.#replies, cookie, this.#structured, result);
 				else {
@@ -196,7 +196,7 @@ export class Transmission {
 					const at = this.#replies.reserve(header);
 					this.#writeReadHeader(this.#replies.slab, at, cookie, offset, length);
 					this.#replies.commit(header);
-					this.#replies.append(result);
+					this.#replies.append(result, free);
 				}
 				this.#replyReady();
 			}),

@@ -108,3 +108,20 @@ test('`DiskExport` reads chunks that have gone out of the cache while replies to
 		assert.ok(isRight(reads[number] ?? assert.fail(), place), `at ${place}`);
 	assert.ok(isRight(await read(0, whole.length), 0));
 });
+
+test('`DiskExport.readLater` uses the buffer of a large read again when its receiver is through with it, and not before', async () => {
+	const { served } = await bench();
+	const read = () =>
+		new Promise<{ bytes: Buffer; free: (() => void) | undefined }>(resolve =>
+			served.readLater(0, 2 * chunk, (bytes, free) => {
+				if (Buffer.isBuffer(bytes)) resolve({ bytes, free });
+			}),
+		);
+	const first = await read();
+	const second = await read();
+	assert.notEqual(second.bytes.buffer, first.bytes.buffer);
+	first.free?.();
+	const third = await read();
+	assert.equal(third.bytes.buffer, first.bytes.buffer);
+	for (const { bytes } of [second, third]) assert.ok(isRight(bytes, 0));
+});

@@ -59,7 +59,7 @@ export class LayoutExport implements NbdExport {
 		return zeroes ? 'zeroes' : 'data';
 	}
 
-	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure) => void): Pending {
+	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure, free?: () => void) => void): Pending {
 		const parts = [...this.#segments.partsOf(offset, length)];
 		const [only] = parts;
 		// What lies in one disk needs no second buffer.
