@@ -290,6 +290,26 @@ test('the tools run as the owner of the image and without capabilities', async t
 	assert.match(status, /^NoNewPrivs:\t1$/m);
 });
 
+test('the bytes of a raw image do not come through QEMU, which is asked for those that cannot be had', async t => {
+	const { directory, at } = await place(t);
+	const name = `${basename(directory)}.raw`;
+	const content = Buffer.alloc(70_000, 'the disk');
+	await writeFile(at(name), content);
+	const source = await openSource(at(name), { signal: never });
+	t.after(() => source.close());
+	const pid = Number(/^Pid:\t(\d+)$/m.exec(await statusOf('qemu-nbd', name))?.[1]);
+	process.kill(pid, 'SIGSTOP');
+	const found = Buffer.alloc(60_000);
+	await source.read(10_000, found, never);
+	assert.ok(found.equals(content.subarray(10_000)));
+	process.kill(pid, 'SIGKILL');
+	await truncate(at(name), 20_000);
+	await assert.rejects(source.read(10_000, found, never), {
+		code: 'source_invalid',
+		message: /cannot be read at offset 10000 of its disk: the tool that reads it ended/,
+	});
+});
+
 test('where no namespaces can be made an image is refused with what to do', async t => {
 	const { at } = await place(t);
 	await writeFile(at('a.raw'), 'the disk');
