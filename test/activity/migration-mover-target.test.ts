@@ -138,7 +138,7 @@ for (const seed of [1, 2, 3])
 						(1 + (number() % 8)) * chunkSizeBytes,
 						writeAsThread(events, number, isLeft),
 					);
-					assert.ok(left.every(({ index }) => isLeft(index) && !target.isLent(index)));
+					assert.ok(left.every(({ index }) => isLeft(index)));
 				} else await target.write(first, Buffer.alloc(chunkSizeBytes, first + 1));
 			}
 		};
@@ -181,6 +181,26 @@ test('no more than two groups of what is lent are unrecorded, those on their way
 	await lanes;
 	await target.flush();
 	assert.equal(assertSyncedBeforeRecorded(events), 40);
+});
+
+test('a target that is closed tells who writes what is lent, and keeps its file open until he has ended', async t => {
+	const { target, file } = await bench(t);
+	const writes = Promise.withResolvers<void>();
+	const lent = target.lend([{ index: 0, rawBytes: chunkSizeBytes }], chunkSizeBytes, async chunks => {
+		await writes.promise;
+		return chunks;
+	});
+	let isClosed = false;
+	const closed = target.close().finally(() => {
+		isClosed = true;
+	});
+	assert.equal(target.over.aborted, true);
+	await delay(20); // long enough for one that does not wait
+	assert.deepEqual({ isClosed, isOpen: file.fd >= 0 }, { isClosed: false, isOpen: true });
+	writes.resolve();
+	await assert.rejects(lent, { code: 'interrupted' });
+	await closed;
+	assert.equal(target.summary().restoredChunks, 0);
 });
 
 test('an error of who writes what is lent is the end of the target, and he is told to stop', async t => {
