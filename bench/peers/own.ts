@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { DiskImage } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
-import { moverNodeOptions } from '../../movers/node-options.ts';
+import { moverNodeOptions } from '../../system/node-options.ts';
 import type { MigrationMoverConfig, MountMoverConfig, MoverDisk, RepositoryMoverConfig } from '../../movers/config.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
 import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
@@ -23,7 +23,15 @@ const cacheBytes = 64 * 1024 * 1024;
 const patient = { timeoutMs: 60_000 };
 
 export function rouse(...args: readonly string[]): string[] {
-	return [process.execPath, join(checkoutDirectory, 'cli', 'main.ts'), ...args, '--json', '--quiet'];
+	// With the options that the launcher gives.
+	return [
+		process.execPath,
+		...process.execArgv,
+		join(checkoutDirectory, 'cli', 'main.ts'),
+		...args,
+		'--json',
+		'--quiet',
+	];
 }
 
 /** Nothing of the installation of whoever measures. */

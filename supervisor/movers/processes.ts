@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
-import { moverNodeOptions } from '../../movers/node-options.ts';
+import { moverNodeOptions } from '../../system/node-options.ts';
 import {
 	type MoverConfigOfChunks,
 	migrationMoverConfigSchema,
