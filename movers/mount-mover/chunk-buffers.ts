@@ -1,5 +1,6 @@
-/** Buffers of nearly the same size are one size: chunks as they are stored differ in every byte. */
-const stepBytes = 4096;
+/** Few sizes, so that one that goes is what the next one needs: chunks as they are stored differ in every byte. */
+const smallBytes = 32 * 1024;
+const steps = { small: 4096, large: 32 * 1024 };
 /** Larger ones are not kept. */
 const mostBytes = 256 * 1024;
 /** Free ones are kept up to this; what is above goes to the garbage collector. */
@@ -7,32 +8,29 @@ const keptBytes = 8 * 1024 * 1024;
 
 /**
  * Buffers for chunks in memory, used again: a fresh one for each chunk costs more, in page faults and garbage collections, than
- * what is done with it. Their memory is shared, so that threads can fill them.
+ * what is done with it. Not in shared memory: V8 does not count that, and collects what was dropped when it likes.
  */
 export class ChunkBuffers {
-	/** By their size in steps. */
+	/** By their size. */
 	readonly #free = new Map<number, Buffer[]>();
 	#freeBytes = 0;
 
 	/** At least so long; what is in it may be anything. */
 	take(lengthBytes: number): Buffer {
-		const steps = Math.max(1, Math.ceil(lengthBytes / stepBytes));
-		for (let free = steps; free <= steps * 1.25; free++) {
-			const buffer = this.#free.get(free)?.pop();
-			if (buffer === undefined) continue;
-			this.#freeBytes -= buffer.length;
-			return buffer;
-		}
-		return Buffer.from(new SharedArrayBuffer(steps * stepBytes));
+		const sizeBytes = sizeFor(lengthBytes);
+		const buffer = this.#free.get(sizeBytes)?.pop();
+		if (buffer === undefined) return Buffer.allocUnsafeSlow(sizeBytes);
+		this.#freeBytes -= sizeBytes;
+		return buffer;
 	}
 
 	/** Nobody reads or writes it any more. One that is not from here is not kept. */
 	giveBack(buffer: Buffer): void {
 		const { length } = buffer;
-		const ours = buffer.buffer instanceof SharedArrayBuffer;
+		const ours = length === sizeFor(length) && length === buffer.buffer.byteLength;
 		if (!ours || length > mostBytes) return;
-		const free = this.#free.get(length / stepBytes);
-		if (free === undefined) this.#free.set(length / stepBytes, [buffer]);
+		const free = this.#free.get(length);
+		if (free === undefined) this.#free.set(length, [buffer]);
 		else free.push(buffer);
 		this.#freeBytes += length;
 		if (this.#freeBytes > keptBytes) this.#letGo();
@@ -45,4 +43,9 @@ export class ChunkBuffers {
 			if (free.length * (free[0]?.length ?? 0) > most.length * (most[0]?.length ?? 0)) most = free;
 		this.#freeBytes -= most.pop()?.length ?? 0;
 	}
+}
+
+function sizeFor(lengthBytes: number): number {
+	const step = lengthBytes <= smallBytes ? steps.small : steps.large;
+	return Math.max(1, Math.ceil(lengthBytes / step)) * step;
 }

@@ -11,6 +11,9 @@ const secondMs = 1_000;
 /** Under way at once; what comes above it is decoded when it is read. */
 const mostBytes = 16 * 1024 * 1024;
 
+/** For jobs, which take turns with them. */
+const keptSlabs = 4;
+
 /**
  * Decodes whole chunks in threads while much is read, so that those who read them find them decoded. Nothing depends on it: of
  * a chunk for which it did not come to that, whatever the reason, the frames are decoded as they are read.
@@ -24,6 +27,7 @@ export class DecodeThreads {
 	#bytes = 0;
 	#before = 0;
 	#busyBytes = 0;
+	readonly #slabs: SharedArrayBuffer[] = [];
 
 	constructor(
 		buffers: ChunkBuffers,
@@ -65,22 +69,42 @@ export class DecodeThreads {
 		const bytes = chunks.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
 		if (this.#busyBytes + bytes > mostBytes) return [];
 		this.#busyBytes += bytes;
-		const buffers = chunks.map(({ rawBytes }) => this.#buffers.take(rawBytes));
-		const job = chunks.map(({ ref, stored, rawBytes }, number) => ({
-			ref,
-			stored,
-			into: buffers[number]?.subarray(0, rawBytes),
-		}));
-		const right = await this.#pool.run(job).catch((): boolean[] => []);
+		const needed = chunks.reduce((sum, { stored, rawBytes }) => sum + stored.length + rawBytes, 0);
+		const slab = this.#slab(needed);
+		const job = partsOf(slab, chunks);
+		const right = await this.#pool.run(job).catch((): undefined => undefined);
 		this.#busyBytes -= bytes;
-		return buffers.map((buffer, number) => {
-			if (right[number] === true) return buffer;
-			this.#buffers.giveBack(buffer);
-			return undefined;
+		if (right === undefined) return [];
+		if (this.#slabs.length < keptSlabs) this.#slabs.push(slab);
+		return job.map(({ into }, number) => {
+			if (right[number] !== true) return undefined;
+			const buffer = this.#buffers.take(into.length);
+			buffer.set(into);
+			return buffer;
 		});
+	}
+
+	/** One that was used before, if it is long enough. */
+	#slab(lengthBytes: number): SharedArrayBuffer {
+		const kept = this.#slabs.pop();
+		return kept !== undefined && kept.byteLength >= lengthBytes ? kept : new SharedArrayBuffer(lengthBytes);
 	}
 
 	async close(): Promise<void> {
 		await this.#pool.close();
 	}
+}
+
+/** The stored chunks, copied behind each other into a slab, and room there for the bytes of each. */
+function partsOf(slab: SharedArrayBuffer, chunks: readonly OpenedChunk[]) {
+	let at = 0;
+	const part = (lengthBytes: number) => {
+		at += lengthBytes;
+		return new Uint8Array(slab, at - lengthBytes, lengthBytes);
+	};
+	return chunks.map(({ ref, stored, rawBytes }) => {
+		const shared = part(stored.length);
+		shared.set(stored);
+		return { ref, stored: shared, into: part(rawBytes) };
+	});
 }

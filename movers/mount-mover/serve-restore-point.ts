@@ -19,7 +19,7 @@ export interface ServeOptions {
 	clock: Clock;
 	/** For people who list the exports, as `web01@2026-11-20T03:00:00.000Z`. */
 	title: string;
-	/** Default 256 MiB. */
+	/** Default 64 MiB: the host keeps the packs themselves in memory. */
 	cacheBytes?: number;
 	/** What is served of a disk, by its number; the disk itself when absent. */
 	present?: (disk: NbdExport, number: number) => NbdExport;
@@ -40,7 +40,7 @@ export interface ServedRestorePoint {
  * Disks have their exact sizes. Resolves once it listens.
  */
 export async function serveRestorePoint(options: ServeOptions): Promise<ServedRestorePoint> {
-	const { socketPath, disks, title, clock, source, cacheBytes = 256 * 1024 * 1024, signal, onDamage } = options;
+	const { socketPath, disks, title, clock, source, cacheBytes = 64 * 1024 * 1024, signal, onDamage } = options;
 	const { present = (disk: NbdExport) => disk } = options;
 	signal.throwIfAborted();
 	const chunks = new VerifiedChunks(source);
