@@ -1,6 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BenchImageName, BenchResult, BenchRowName } from '../../model/bench.ts';
+import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import type { Row } from './row.ts';
 import { rows } from './rows.ts';
 import { runRow } from './run-row.ts';
@@ -34,6 +35,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult[]> {
 	const pairs = options.pairs ?? (quick ? 1 : 10);
 	const warmUps = quick ? 0 : 1;
 	const results: BenchResult[] = [];
+	await proveZstdHandles(); // as a supervisor does for its movers
 	const outer = await Scope.open(await mkdtemp(join(options.directory, 'rouse-bench-')), signal);
 	try {
 		const stock = new Stock(outer, sizesOf(options, pairs + warmUps));
