@@ -37,7 +37,6 @@ interface Thread<Answer> {
 	online: boolean;
 	jobs: Map<number, Job<Answer>>;
 	idle: NodeJS.Timeout | undefined;
-	ended: Promise<void>;
 }
 
 /** After so many deaths no thread is started any more: whatever kills them would kill the next. */
@@ -55,6 +54,8 @@ const answerSchema = z.union([
 export class ThreadPool<Answer> {
 	readonly #options: Required<ThreadPoolOptions<Answer>>;
 	readonly #threads = new Set<Thread<Answer>>();
+	/** The end of each thread that there is, be it one that was ended for want of jobs a moment ago. */
+	readonly #ends = new Set<Promise<void>>();
 	readonly #queue: Job<Answer>[] = [];
 	#lastId = 0;
 	#deaths = 0;
@@ -89,13 +90,12 @@ export class ThreadPool<Answer> {
 	/** Has running jobs stop and ends the threads; resolves when none is left. */
 	async close(): Promise<void> {
 		this.#closed = true;
-		const ended = [...this.#threads].map(thread => thread.ended);
 		for (const job of this.#queue.splice(0)) job.reject(new ThreadLost('the threads are closed'));
 		for (const thread of this.#threads) {
 			for (const [id, { stop }] of thread.jobs) tellToStop(thread.worker, id, stop);
 			if (thread.jobs.size === 0) this.#end(thread);
 		}
-		await Promise.all(ended);
+		await Promise.all(this.#ends);
 	}
 
 	#assign(): void {
@@ -129,9 +129,10 @@ export class ThreadPool<Answer> {
 	#start(): void {
 		const { entry, setup } = this.#options;
 		const worker = new Worker(entry, { workerData: setup, resourceLimits });
-		const ended = Promise.withResolvers<void>();
-		const thread: Thread<Answer> = { worker, online: false, jobs: new Map(), idle: undefined, ended: ended.promise };
+		const { promise: end, resolve: ended } = Promise.withResolvers<void>();
+		const thread: Thread<Answer> = { worker, online: false, jobs: new Map(), idle: undefined };
 		this.#threads.add(thread);
+		this.#ends.add(end);
 		let why: unknown;
 		worker.once('online', () => {
 			thread.online = true;
@@ -143,7 +144,8 @@ export class ThreadPool<Answer> {
 		});
 		worker.once('exit', () => {
 			this.#gone(thread, why);
-			ended.resolve();
+			this.#ends.delete(end);
+			ended();
 		});
 	}
 

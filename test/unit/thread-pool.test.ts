@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Worker } from 'node:worker_threads';
 import * as z from 'zod';
 import { ThreadLost, ThreadPool, type ThreadPoolOptions } from '../../system/thread-pool.ts';
 import { waitFor } from '../../system/wait.ts';
@@ -107,4 +108,18 @@ test('`ThreadPool.close` stops what runs, rejects what has not begun, and leaves
 	assert.ok(never.status === 'rejected' && never.reason instanceof ThreadLost);
 	assert.equal(threads.threads, 0);
 	await assert.rejects(threads.run({ what: 'say' }), ThreadLost);
+});
+
+test('`ThreadPool.close` waits for a thread that is being ended already', async t => {
+	const exits: number[] = [];
+	const onWorker = (worker: Worker) => worker.once('exit', code => exits.push(code));
+	process.once('worker', onWorker);
+	t.after(() => process.off('worker', onWorker));
+	const threads = pool(t);
+	await threads.run({ what: 'say' });
+	const first = threads.close();
+	assert.equal(threads.threads, 0);
+	await threads.close();
+	assert.equal(exits.length, 1);
+	await first;
 });
