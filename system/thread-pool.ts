@@ -57,12 +57,15 @@ export class ThreadPool<Answer> {
 	/** The end of each thread that there is, be it one that was ended for want of jobs a moment ago. */
 	readonly #ends = new Set<Promise<void>>();
 	readonly #queue: Job<Answer>[] = [];
+	/** As many as can be had: fewer than were asked for where this machine has refused another one. */
+	#most: number;
 	#lastId = 0;
 	#deaths = 0;
 	#closed = false;
 
 	constructor(options: ThreadPoolOptions<Answer>) {
 		this.#options = { setup: undefined, jobsEach: 2, startsTogether: false, idleMs: 5_000, ...options };
+		this.#most = options.most;
 	}
 
 	get threads(): number {
@@ -103,7 +106,7 @@ export class ThreadPool<Answer> {
 			const free = this.#leastBusy();
 			if (free === undefined || free.jobs.size >= this.#options.jobsEach) {
 				const isStarting = [...this.#threads].some(({ online }) => !online);
-				if ((isStarting && !this.#options.startsTogether) || this.#threads.size >= this.#options.most) return;
+				if ((isStarting && !this.#options.startsTogether) || this.#threads.size >= this.#most) return;
 				this.#start();
 				continue;
 			}
@@ -128,7 +131,15 @@ export class ThreadPool<Answer> {
 
 	#start(): void {
 		const { entry, setup } = this.#options;
-		const worker = new Worker(entry, { workerData: setup, resourceLimits });
+		let worker: Worker;
+		try {
+			worker = new Worker(entry, { workerData: setup, resourceLimits });
+		} catch (cause) {
+			// As where the system allows no more of them (EAGAIN): those that there are do it all.
+			if (this.#threads.size > 0) this.#most = this.#threads.size;
+			else this.#died(new ThreadLost('no thread can be started', { cause }));
+			return;
+		}
 		const { promise: end, resolve: ended } = Promise.withResolvers<void>();
 		const thread: Thread<Answer> = { worker, online: false, jobs: new Map(), idle: undefined };
 		this.#threads.add(thread);
@@ -187,11 +198,15 @@ export class ThreadPool<Answer> {
 		const expected = !this.#threads.delete(thread);
 		clearTimeout(thread.idle);
 		if (expected) return;
-		this.#deaths += 1;
 		const lost = new ThreadLost('a thread has died', { cause: why });
 		for (const job of thread.jobs.values()) job.reject(lost);
-		if (this.#deaths >= mostDeaths) for (const job of this.#queue.splice(0)) job.reject(lost);
+		this.#died(lost);
 		this.#assign();
+	}
+
+	#died(lost: ThreadLost): void {
+		this.#deaths += 1;
+		if (this.#deaths >= mostDeaths) for (const job of this.#queue.splice(0)) job.reject(lost);
 	}
 
 	#abort(job: Job<Answer>, reason: unknown): void {

@@ -79,6 +79,22 @@ test('`ThreadPool.run` rejects with `ThreadLost` when its thread dies, and goes 
 	await assert.rejects(threads.run({ what: 'say' }), ThreadLost);
 });
 
+test('`ThreadPool.run` rejects with `ThreadLost` where no thread can be started, and does with those that there are', async t => {
+	const none = pool(t, { entry: new URL('none:') });
+	await assert.rejects(none.run({ what: 'say' }), ThreadLost);
+	const entry = new URL('../equipment/thread-for-pool.ts', import.meta.url);
+	const threads = pool(t, { entry, jobsEach: 1 });
+	const shared = new Int32Array(new SharedArrayBuffer(8));
+	const held = threads.run({ what: 'say', shared });
+	entry.href = 'none:';
+	const queued = threads.run({ what: 'say', word: 'on' });
+	await waitFor('the first is held', () => Atomics.load(shared, 0) === 1, soon);
+	Atomics.store(shared, 1, 1);
+	Atomics.notify(shared, 1);
+	assert.equal((await queued).thread, (await held).thread);
+	assert.equal((await threads.run({ what: 'say', word: 'on' })).word, 'on');
+});
+
 test('a signal takes a job back that has not begun, and stops one that waits or computes', async t => {
 	const threads = pool(t, { most: 1, jobsEach: 1 });
 	const abort = new AbortController();
