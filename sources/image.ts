@@ -72,7 +72,9 @@ async function servedContent(top: ImageLayer, layers: readonly ImageLayer[], sig
 		sizeBytes,
 		extents: until => cutAt(sizeBytes, extentsOf(served, path, until)),
 		read: async (offsetBytes, into, until) => {
-			if (top.format === 'raw' && (await isFilledFrom(top.file, offsetBytes, into, until))) return;
+			const isFilled = top.format === 'raw' && (await isFilledFrom(top.file, offsetBytes, into, until));
+			// Asked for last: without its lock a machine may write the disk while it is read, which of a block device nothing else tells.
+			if (isFilled && !served.hasEnded()) return;
 			await readOf(served, path, { offsetBytes, into }, until);
 		},
 		close,

@@ -18,6 +18,8 @@ export interface ServedImage {
 	client: NbdClient;
 	/** Why the server went, or what it said of an error, in its words; empty when it has not said anything. Waits for it when it ends. */
 	lastWords: () => Promise<string>;
+	/** Whether the server is gone, and its lock with it. */
+	hasEnded: () => boolean;
 	/** Idempotent; resolves when the server is gone. */
 	close: () => Promise<void>;
 }
@@ -64,7 +66,7 @@ export async function serveImage(layers: readonly ImageLayer[], signal: AbortSig
 		);
 		// Nobody else is to connect, and when we are killed nothing is left behind.
 		await rm(directory, { recursive: true, force: true });
-		return { client, lastWords: () => server.lastWords(), close };
+		return { client, lastWords: () => server.lastWords(), hasEnded: () => server.hasEnded, close };
 	} catch (error) {
 		await close();
 		throw error;
@@ -103,6 +105,10 @@ class CaptiveServer {
 			server.once('error', end);
 			server.once('close', () => end());
 		});
+	}
+
+	get hasEnded(): boolean {
+		return this.#ended !== undefined;
 	}
 
 	throwIfEnded(): void {

@@ -13,6 +13,7 @@ import { closeLayers, type ImageLayer, type ImageTrust, openLayers } from '../..
 import { openSource } from '../../sources/open-source.ts';
 import { serveImage } from '../../sources/qemu-nbd.ts';
 import { runTool, type ToolRun } from '../../system/run-tool.ts';
+import { waitFor } from '../../system/wait.ts';
 import { differencingFile } from '../../vhdx/differencing-file.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { Random } from '../equipment/seeds/random.ts';
@@ -302,12 +303,20 @@ test('the bytes of a raw image do not come through QEMU, which is asked for thos
 	const found = Buffer.alloc(60_000);
 	await source.read(10_000, found, never);
 	assert.ok(found.equals(content.subarray(10_000)));
-	process.kill(pid, 'SIGKILL');
 	await truncate(at(name), 20_000);
-	await assert.rejects(source.read(10_000, found, never), {
+	const beyond = source.read(10_000, found, never); // waits for QEMU, which is stopped
+	process.kill(pid, 'SIGKILL');
+	const ended = {
 		code: 'source_invalid',
 		message: /cannot be read at offset 10000 of its disk: the tool that reads it ended/,
-	});
+	};
+	await assert.rejects(beyond, ended);
+	// Nor are those read that could be: QEMU's lock is gone.
+	const readOn = async () => {
+		await source.read(10_000, found.subarray(0, 5_000), never);
+		return false;
+	};
+	await assert.rejects(waitFor('a read to be refused', readOn, { timeoutMs: 20_000 }), ended);
 });
 
 test('where no namespaces can be made an image is refused with what to do', async t => {
