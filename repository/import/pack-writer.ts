@@ -62,7 +62,7 @@ export class PackWriter {
 		this.#options = options;
 	}
 
-	/** Where the chunk will lie. `stored` is copied before the first wait, and may be used again from then on. */
+	/** Where the chunk will lie. Once this has settled `stored` may be used again: it is copied, when there is a pack to put it into. */
 	async append(digest: string, stored: Buffer, rawBytes: number): Promise<PackPlace> {
 		this.#throwFailure();
 		if (this.#pack?.isFull(stored.length, this.#options.packBytes)) await this.#publish();

@@ -77,7 +77,7 @@ test('`PackWriter` that could not write a piece publishes nothing of that pack, 
 	assert.deepEqual(await collect(store.list('')), []);
 });
 
-test('`PackWriter.append` has copied a chunk before it waits: what it lay in may be used again at once', async () => {
+test('`PackWriter.append` to an open pack has copied a chunk before it waits: what it lay in may be used again at once', async () => {
 	const store = new MemoryStore();
 	const packIds: string[] = [];
 	const packs = new PackWriter(store, {
