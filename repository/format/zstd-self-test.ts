@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { zstdDecompressSync } from 'node:zlib';
-import { allowZstdHandles, compressFrame, decompressFrame } from './zstd.ts';
+import { allowZstdHandles, areZstdHandlesUsed, compressFrame, decompressFrame } from './zstd.ts';
 import { zstdContentBytes } from './zstd-frame.ts';
 
 allowZstdHandles();
@@ -22,6 +22,7 @@ for (let round = 0; round < 3; round++)
 		if (!zstdDecompressSync(frame).equals(raw)) fail('another program unpacks it to something else');
 		const unpacked = Buffer.alloc(raw.length);
 		if (decompressFrame(frame, unpacked) !== raw.length || !unpacked.equals(raw)) fail('it unpacks to something else');
+		if (!areZstdHandlesUsed()) fail('it is not done by handles: to look for them each time costs more than they save');
 		if (raw === mixed && compressFrame(raw, packed, 0, 1_000) !== undefined) fail('a frame of 1,000 bytes');
 		// Between good frames a damaged one: it must throw, and the next one must be as good as before.
 		if (frame.length > 64 && !throws(() => decompressFrame(frame.subarray(0, frame.length - 20), unpacked)))

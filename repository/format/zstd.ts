@@ -37,6 +37,11 @@ export function allowZstdHandles(): void {
 	process.env[zstdProofVariable] = process.version;
 }
 
+/** Whether the last frames were packed and unpacked by handles. Where there are none, all goes on by the other call, and nobody notices. */
+export function areZstdHandlesUsed(): boolean {
+	return compressor !== undefined && decompressor !== undefined;
+}
+
 /**
  * Puts one zstd frame of all of `raw` into `into` from `at` on, single-segment and with its content size, and returns its length;
  * undefined when it is not shorter than `belowBytes`. There MUST be room for that many.

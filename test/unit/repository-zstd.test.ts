@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { decodeChunkInto, digestChunk, encodeChunk } from '../../repository/format/chunk.ts';
@@ -93,4 +96,17 @@ test('`decodeChunkInto` gives what `encodeChunk` was given, from and to shared m
 		}),
 		{ numRuns: 200 },
 	);
+});
+
+test('the self-test fails where streams have no handles that can be used again', async () => {
+	const spoil = `
+		import { ZstdCompress } from 'node:zlib';
+		const set = function (handle) {
+			const value = Object.assign(handle, { reset: undefined });
+			Object.defineProperty(this, '_handle', { value, writable: true });
+		};
+		Object.defineProperty(ZstdCompress.prototype, '_handle', { set });`;
+	const selfTest = fileURLToPath(new URL('../../repository/format/zstd-self-test.ts', import.meta.url));
+	const args = ['--import', `data:text/javascript,${encodeURIComponent(spoil)}`, selfTest];
+	await assert.rejects(promisify(execFile)(process.execPath, args), /it is not done by handles/);
 });
