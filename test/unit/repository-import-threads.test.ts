@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import type { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
 import { maxChunkBytes } from '../../model/chunk.ts';
+import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { diskChunks } from '../../repository/disk-chunks.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
@@ -77,6 +79,35 @@ test('`importMachine` whose threads die in the middle of their work stores the s
 	assert.equal(newBytes, bytes.length);
 	await contentOf(repository, bytes);
 	assert.ok(count.started >= 3, `${count.started} threads: they are started until too many have died`);
+});
+
+test('`importMachine` that is called off, or whose source fails, has ended its threads when it says so', async t => {
+	const alive = new Set<Worker>();
+	const onWorker = (worker: Worker) => {
+		alive.add(worker);
+		worker.once('exit', () => alive.delete(worker));
+	};
+	process.on('worker', onWorker);
+	t.after(() => process.off('worker', onWorker));
+	const reason = new RouseError('source_invalid', 'it is gone');
+	for (const calledOff of [true, false]) {
+		const abort = new AbortController();
+		const source = wholeSource(noise(8 * 1024 * 1024, 1));
+		const read = async (offsetBytes: number, into: Buffer) => {
+			await source.read(offsetBytes, into);
+			if (offsetBytes < 6 * 1024 * 1024) return;
+			assert.ok(alive.size > 0);
+			if (!calledOff) throw reason;
+			abort.abort(reason);
+		};
+		const breaking = { sizeBytes: source.sizeBytes, extents: () => source.extents(), read, close: async () => {} };
+		const repository = await memoryRepository(65_536);
+		await assert.rejects(
+			importDisks(repository, [breaking], { threads: busyThreads }, { signal: abort.signal }),
+			reason,
+		);
+		assert.equal(alive.size, 0);
+	}
 });
 
 test('`importMachine` of a small disk starts no thread', async t => {
