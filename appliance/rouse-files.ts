@@ -10,6 +10,7 @@ import { runBuildTool } from './run-build-tool.ts';
 export const projectFolders: readonly string[] = [
 	'activities',
 	'appliance',
+	'bench/peers',
 	'cli',
 	'client',
 	'drills',

@@ -3,3 +3,13 @@
  * moves through a mover lies in buffers outside of it.
  */
 export const moverNodeOptions: readonly string[] = ['--max-semi-space-size=4'];
+
+/**
+ * What glibc's malloc does with their buffers (mallopt(3)). By default it keeps those that were given back, up to 32 MiB each once one
+ * was as large, and an arena for each thread that ever was: a mover that was busy for a while held on to hundreds of MB.
+ */
+export const moverEnvironment: Readonly<Record<string, string>> = {
+	MALLOC_ARENA_MAX: '2',
+	MALLOC_MMAP_THRESHOLD_: String(128 * 1024),
+	MALLOC_TRIM_THRESHOLD_: String(1024 * 1024),
+};

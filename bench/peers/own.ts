@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { DiskImage } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
-import { moverNodeOptions } from '../../system/node-options.ts';
+import { moverEnvironment, moverNodeOptions } from '../../system/node-options.ts';
 import type { MigrationMoverConfig, MountMoverConfig, MoverDisk, RepositoryMoverConfig } from '../../movers/config.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
 import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
@@ -142,7 +142,7 @@ export class RecoveryMovers {
 			);
 		const program = join(checkoutDirectory, 'movers', `${kind}-mover`, 'main.ts');
 		const argv = [process.execPath, ...moverNodeOptions, program, path];
-		return await startServer(this.#scope, argv, { ready: answers });
+		return await startServer(this.#scope, argv, { ready: answers, env: { ...process.env, ...moverEnvironment } });
 	}
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { MigrationMoverControl, MountMoverControl, RepositoryMoverControl } from '../../movers/client.ts';
-import { moverNodeOptions } from '../../system/node-options.ts';
+import { moverEnvironment, moverNodeOptions } from '../../system/node-options.ts';
 import {
 	type MoverConfigOfChunks,
 	migrationMoverConfigSchema,
@@ -175,7 +175,7 @@ export class MoverProcesses implements Movers {
 
 	#environment(): NodeJS.ProcessEnv {
 		const { ROUSE_TEST_KILL_AT: _ours, ...env } = process.env;
-		return { ...env, NODE_COMPILE_CACHE: join(this.#installation.cacheDirectory, 'compile') };
+		return { ...env, ...moverEnvironment, NODE_COMPILE_CACHE: join(this.#installation.cacheDirectory, 'compile') };
 	}
 }
 
