@@ -259,6 +259,23 @@ test('`Slabs` that must grow leave alone what is in use, also where it would fit
 	assert.ok(slabs.peek(2000).equals(Buffer.from(`aabb${'c'.repeat(1996)}`)));
 });
 
+test('`Slabs` that more comes into than is needed have room for all of it, or say that they are full', () => {
+	const slabs = new Slabs(1024);
+	const come = (bytes: number, what: string) => {
+		slabs.room.fill(what, 0, bytes);
+		slabs.filled(bytes);
+	};
+	slabs.prepare(3000, false);
+	come(10, 'a');
+	slabs.use(10); // and the other slab is shorter than what comes now
+	while (slabs.prepare(4, false)) {
+		assert.ok(slabs.room.length > 0 && slabs.length < 4000);
+		come(slabs.room.length, 'b');
+	}
+	assert.ok(slabs.room.length > 0);
+	assert.ok(slabs.length > 3000 && slabs.peek(slabs.length).equals(Buffer.alloc(slabs.length, 'b')));
+});
+
 test('`AnswerReader` throws nothing but `protocol` or what a mover sent, and keeps no more than there is room for', () => {
 	const heads = new RangeHeads();
 	const frame = fc.oneof(

@@ -94,9 +94,10 @@ export class Slabs {
 		return !isFull;
 	}
 
-	/** What has come goes to where `needed` bytes from its beginning on have room, and some more. */
+	/** What has come, which is more than `needed` where a peer says too much, goes to where so many bytes have room, and some more. */
 	#move(needed: number): void {
-		const [from, to, wanted] = [this.#at, this.#end, needed + this.#leastRoomBytes];
+		const [from, to] = [this.#at, this.#end];
+		const wanted = Math.max(needed + this.#leastRoomBytes, to - from);
 		if (this.#used !== this.#slab && this.#slab.length >= wanted) this.#slab.copyWithin(0, from, to);
 		else {
 			const left = this.#slab;
