@@ -9,10 +9,17 @@ import { unlessSilent } from './silence.ts';
 /** Before the mover does, so that no request meets the end of its connection. */
 const idleMs = keepAliveMs - 20_000;
 
+interface Events {
+	/** Other connections of the same age are as dead as this one. */
+	silence(): void;
+	/** It is of no use any more; may be told several times. */
+	ended(connection: MoverConnection): void;
+}
+
 /** One connection to a repository mover, for one request at a time. */
 export class MoverConnection implements Inlet {
 	readonly #way: MoverConnections;
-	readonly #onSilence: () => void;
+	readonly #events: Events;
 	readonly #reader = new AnswerReader();
 	#opened: Opened | undefined;
 	#isGreeted = false;
@@ -21,14 +28,13 @@ export class MoverConnection implements Inlet {
 	#ended: Error | undefined;
 	#wake: (() => void) | undefined;
 
-	private constructor(way: MoverConnections, onSilence: () => void) {
+	private constructor(way: MoverConnections, events: Events) {
 		this.#way = way;
-		this.#onSilence = onSilence;
+		this.#events = events;
 	}
 
-	/** `onSilence`: other connections of the same age are as dead as this one. */
-	static async open(way: MoverConnections, onSilence: () => void): Promise<MoverConnection> {
-		const connection = new MoverConnection(way, onSilence);
+	static async open(way: MoverConnections, events: Events): Promise<MoverConnection> {
+		const connection = new MoverConnection(way, events);
 		try {
 			connection.#opened = await way.open(connection);
 		} catch (error) {
@@ -93,7 +99,7 @@ export class MoverConnection implements Inlet {
 		const heardBytes = this.#opened?.heardBytes;
 		if (silenceMs === undefined || heardBytes === undefined) return promise;
 		const onSilence = () => {
-			this.#onSilence();
+			this.#events.silence();
 			this.destroy(new Error(`nothing was heard of it for ${silenceMs} ms`));
 		};
 		return unlessSilent(promise, { heardBytes, silenceMs, onSilence });
@@ -103,6 +109,7 @@ export class MoverConnection implements Inlet {
 	destroy(reason: Error): void {
 		this.#ended ??= reason;
 		this.#socket?.destroy();
+		this.#events.ended(this);
 		this.#awake();
 	}
 

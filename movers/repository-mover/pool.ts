@@ -9,6 +9,10 @@ export class ConnectionPool {
 	readonly #way: MoverConnections;
 	readonly #idle: MoverConnection[] = [];
 	readonly #busy = new Set<MoverConnection>();
+	readonly #events = {
+		silence: () => this.#forgetIdle(),
+		ended: (connection: MoverConnection) => this.#forget(connection),
+	};
 	#isClosed = false;
 
 	constructor(way: MoverConnections) {
@@ -19,7 +23,7 @@ export class ConnectionPool {
 	async take(signal: AbortSignal | undefined): Promise<MoverConnection> {
 		for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop())
 			if (kept.isGood) return this.#use(kept);
-		const opening = MoverConnection.open(this.#way, () => this.#forgetIdle());
+		const opening = MoverConnection.open(this.#way, this.#events);
 		try {
 			return this.#use(await untilAborted(opening, signal));
 		} catch (error) {
@@ -50,6 +54,12 @@ export class ConnectionPool {
 	#use(connection: MoverConnection): MoverConnection {
 		this.#busy.add(connection);
 		return connection;
+	}
+
+	/** Else its slabs stayed for as long as one that was used later is enough. */
+	#forget(connection: MoverConnection): void {
+		const at = this.#idle.indexOf(connection);
+		if (at >= 0) this.#idle.splice(at, 1);
 	}
 
 	#forgetIdle(): void {

@@ -4,10 +4,12 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { RepositoryMoverClient } from '../../movers/repository-mover/client.ts';
-import { overSocket } from '../../movers/repository-mover/connections.ts';
+import { type Inlet, overSocket } from '../../movers/repository-mover/connections.ts';
 import { RangeHeads } from '../../movers/repository-mover/protocol/answers.ts';
 import { encodeClientHello, encodeServerHello } from '../../movers/repository-mover/protocol/hello.ts';
 import { encodeRequest, mostRequestBytes } from '../../movers/repository-mover/protocol/requests.ts';
@@ -220,6 +222,35 @@ test('what an idle connection says ends it, and the next request goes by another
 	await waitFor('it to be ended', () => callers[0]?.closed === true, { timeoutMs: 10_000 });
 	await areWhole(client);
 	assert.equal(ever(), 2);
+});
+
+test('an idle connection that has ended takes no memory, though a later one is used', async t => {
+	setFlagsFromString('--expose-gc');
+	const collectGarbage: unknown = runInNewContext('gc');
+	assert.ok(typeof collectGarbage === 'function');
+	const callers: Socket[] = [];
+	const server = serverOf();
+	const { socket } = await bench(t, caller => {
+		callers.push(caller);
+		server.connected(caller);
+	});
+	const way = overSocket(socket);
+	const opened: WeakRef<Inlet>[] = [];
+	const open = (inlet: Inlet) => {
+		opened.push(new WeakRef(inlet));
+		return way.open(inlet);
+	};
+	const client = new RepositoryMoverClient({ ...way, open });
+	t.after(() => client.close());
+	await Promise.all([areWhole(client), areWhole(client)]);
+	callers[0]?.destroy();
+	const left = () => {
+		collectGarbage();
+		return opened.filter(inlet => inlet.deref() !== undefined).length;
+	};
+	await waitFor('one to be forgotten', () => left() === 1, { timeoutMs: 10_000 });
+	await areWhole(client);
+	assert.equal(opened.length, 2);
 });
 
 test('a fetch that is aborted while it waits ends with that reason, and its connection with it', async t => {
