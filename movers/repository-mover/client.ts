@@ -61,6 +61,7 @@ export class RepositoryMoverClient implements RangeSource {
 		let done = 0;
 		let isOver = false;
 		try {
+			signal?.throwIfAborted(); // it may be since the connection was there, and tells of that once
 			connection.ask(request, refs.length);
 			while (done < refs.length) {
 				const run = connection.take();

@@ -253,6 +253,30 @@ test('an idle connection that has ended takes no memory, though a later one is u
 	assert.equal(opened.length, 2);
 });
 
+test('a fetch that is aborted at any time after its connection was there ends', async t => {
+	const server = serverOf({}, async function* (...asked) {
+		await new Promise(() => {});
+		yield* ranges(...asked);
+	});
+	const { socket } = await bench(t, server.connected);
+	const way = overSocket(socket);
+	for (let turns = 0; turns < 20; turns += 1) {
+		const abort = new AbortController();
+		const later = async () => {
+			for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+			abort.abort(new Error('enough'));
+		};
+		const open = async (inlet: Inlet) => {
+			const opened = await way.open(inlet);
+			void later();
+			return opened;
+		};
+		const client = new RepositoryMoverClient({ ...way, open });
+		t.after(() => client.close());
+		await assert.rejects(collect(client.fetch(refs, { ...mount, signal: abort.signal })), { message: 'enough' });
+	}
+});
+
 test('a fetch that is aborted while it waits ends with that reason, and its connection with it', async t => {
 	const server = serverOf({}, async function* (wanted, options) {
 		const { signal } = options;
