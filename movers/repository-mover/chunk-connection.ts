@@ -36,6 +36,8 @@ export class ChunkConnection {
 	readonly #gone = new AbortController();
 	#visitor: Visitor | undefined;
 	#isAnswering = false;
+	/** Something has come since the peer was told last that the mover is there. */
+	#hasHeard = false;
 	/** Chunks of the answer that were not sent. */
 	#unsent = 0;
 
@@ -55,13 +57,17 @@ export class ChunkConnection {
 
 	/** Says that the mover is there, to who waits. */
 	sayAlive(): void {
+		// On a slow line a request takes longer to come than a silence may last.
+		const isAsked = this.#hasHeard && this.#visitor !== undefined && this.#reader.length > 0;
+		this.#hasHeard = false;
 		// What is still to be sent says it as well, and a peer that takes nothing needs no more of it. Frames are written
 		// whole, so that it never comes within one.
-		if (this.#isAnswering && this.#socket.writableLength === 0) this.#socket.write(aliveFrame);
+		if ((this.#isAnswering || isAsked) && this.#socket.writableLength === 0) this.#socket.write(aliveFrame);
 	}
 
 	#heard(part: Buffer): void {
 		if (this.signal.aborted) return;
+		this.#hasHeard = true;
 		this.#reader.push(part);
 		if (!this.#isAnswering) void this.#answerAll();
 		else if (this.#reader.length > mostRequestBytes)

@@ -10,7 +10,7 @@ import type { ChunkRef } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { RepositoryMoverClient } from '../../movers/repository-mover/client.ts';
 import { type Inlet, overSocket } from '../../movers/repository-mover/connections.ts';
-import { RangeHeads } from '../../movers/repository-mover/protocol/answers.ts';
+import { aliveFrame, RangeHeads } from '../../movers/repository-mover/protocol/answers.ts';
 import { encodeClientHello, encodeServerHello } from '../../movers/repository-mover/protocol/hello.ts';
 import { encodeRequest, mostRequestBytes } from '../../movers/repository-mover/protocol/requests.ts';
 import { type ChunkServerOptions, ChunkServer } from '../../movers/repository-mover/serve-chunks.ts';
@@ -140,6 +140,32 @@ test('who says no more and takes no more has left', async t => {
 	await waitFor('the answer', () => server.active.migration === 1, { timeoutMs: 10_000 });
 	caller.end();
 	await waitFor('the end of it', () => server.active.migration === 0, { timeoutMs: 10_000 });
+});
+
+test('a mover says that it is there while a request comes, and no more when that stops in the middle', async t => {
+	const ticks: (() => void)[] = [];
+	const clock = { now: () => 0, delay: () => new Promise<void>(resolve => ticks.push(resolve)) };
+	const { socket } = await bench(t, serverOf({ clock, aliveEveryMs: 1 }).connected);
+	const tick = async () => {
+		await waitFor('the next look', () => ticks.length > 0, { timeoutMs: 10_000 });
+		ticks.shift()?.();
+	};
+	const caller = connect(socket);
+	t.after(() => caller.destroy());
+	let come = Buffer.alloc(0);
+	caller.on('data', part => (come = Buffer.concat([come, part])));
+	const comes = (what: string, bytes: number) => waitFor(what, () => come.length >= bytes, { timeoutMs: 10_000 });
+	const request = encodeRequest('references', refs.slice(0, 1), mount);
+	caller.write(Buffer.concat([encodeClientHello({ naming: 'references', says: '' }), request.subarray(0, 10)]));
+	await comes('the hello', 12);
+	await tick();
+	await comes('a sign of life', 16);
+	await tick();
+	await tick();
+	caller.write(request.subarray(10));
+	await comes('the answer', 16 + 8 + chunkBytes);
+	assert.deepEqual(come.subarray(12, 20), Buffer.concat([aliveFrame, Buffer.from([1, 0, 1, 0])]));
+	assert.equal(come.length, 16 + 8 + chunkBytes);
 });
 
 test('another version is a clear refusal to both', async t => {

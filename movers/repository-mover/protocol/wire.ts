@@ -40,8 +40,8 @@
  *
  *     u8 2 | u8 0 | u16 0
  *
- * which says that the mover is there. While it answers it says something every `aliveEveryMs`; a connection that says nothing at
- * all for much longer is dead, whatever TCP thinks of it.
+ * which says that the mover is there. While it answers, and while a request comes, it says something every `aliveEveryMs`; a
+ * connection that says nothing at all for much longer is dead, whatever TCP thinks of it.
  *
  * Who ends one way of a connection ends all of it. An answer that is not ended by all chunks or an error is of a mover that
  * died: what came before is good, ask for the rest. A connection with no request under way is kept for `keepAliveMs`.
