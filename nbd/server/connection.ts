@@ -46,7 +46,9 @@ export class NbdConnection {
 		const session = this.#session;
 		if (this.#socket.destroyed) return;
 		this.#busy = true;
-		session.push(bytes);
+		if (this.#unsent() === 0) session.replies.recycle();
+		// What was held back waits on while the client does not take what it has asked for.
+		if (bytes !== undefined || this.#unsent() < unsentLimitBytes) session.push(bytes);
 		let left = turnBytes - this.#write();
 		// Replies that left at once make room: go on with requests that were held back for it, and with large reads.
 		while (left > 0 && this.#goOn()) left -= this.#write();

@@ -14,10 +14,12 @@ export class ReplyBuffer {
 	#cut = 0;
 	#segments: Buffer[] = [];
 	#byteLength = 0;
-	/** Of what was appended. */
-	#toFree: (() => void)[] = [];
-	/** Full ones, of which something may still have to be written; and those that are free. */
-	#fullSlabs: Buffer[] = [];
+	/** Of what was appended and not taken yet, and of what was taken and may not be written yet. */
+	readonly #toFree: (() => void)[] = [];
+	#takenToFree: (() => void)[] = [];
+	/** Full ones, in the same two states; and those that are free. */
+	readonly #fullSlabs: Buffer[] = [];
+	#takenSlabs: Buffer[] = [];
 	readonly #spareSlabs: Buffer[] = [];
 
 	/** Bytes that wait to be taken. */
@@ -61,19 +63,24 @@ export class ReplyBuffer {
 		const taken = this.#segments;
 		this.#segments = [];
 		this.#byteLength = 0;
+		for (const free of this.#toFree.splice(0)) this.#takenToFree.push(free);
+		for (const slab of this.#fullSlabs.splice(0)) this.#takenSlabs.push(slab);
 		return taken;
 	}
 
 	/** Says that everything that was ever taken is written, so that slabs can be filled from their start again. */
 	recycle(): void {
-		if (this.#byteLength > 0) return;
-		this.#end = 0;
-		this.#cut = 0;
-		for (const free of this.#toFree) free();
-		this.#toFree = [];
-		if (this.#fullSlabs.length === 0) return;
-		for (const slab of this.#fullSlabs) if (this.#spareSlabs.length < maxSpareSlabs) this.#spareSlabs.push(slab);
-		this.#fullSlabs = [];
+		if (this.#byteLength === 0) {
+			this.#end = 0;
+			this.#cut = 0;
+		}
+		if (this.#takenToFree.length > 0) {
+			for (const free of this.#takenToFree) free();
+			this.#takenToFree = [];
+		}
+		if (this.#takenSlabs.length === 0) return;
+		for (const slab of this.#takenSlabs) if (this.#spareSlabs.length < maxSpareSlabs) this.#spareSlabs.push(slab);
+		this.#takenSlabs = [];
 	}
 
 	#freeSlab(): Buffer {

@@ -17,21 +17,45 @@ class GreedySocket extends Socket {
 	writes = 0;
 
 	override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-		this.writes += 1;
-		this.taken.push(Buffer.from(chunk));
-		done();
+		this.accept([{ chunk }], done);
 	}
 
 	override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
+		this.accept(chunks, done);
+	}
+
+	protected accept(chunks: { chunk: Buffer }[], done: () => void): void {
 		this.writes += 1;
 		for (const { chunk } of chunks) this.taken.push(Buffer.from(chunk));
 		done();
 	}
 }
 
-function connected() {
+/** One whose client takes a write when it is told to, from when it is slow. */
+class SlowSocket extends GreedySocket {
+	isSlow = false;
+	/** What the writes lay in. */
+	readonly memory = new Set<ArrayBufferLike>();
+	#held: (() => void) | undefined;
+
+	protected override accept(chunks: { chunk: Buffer }[], done: () => void): void {
+		for (const { chunk } of chunks) this.memory.add(chunk.buffer);
+		const take = () => super.accept(chunks, done);
+		if (this.isSlow) this.#held = take;
+		else take();
+	}
+
+	/** False when there is nothing to take. */
+	takeOne(): boolean {
+		const held = this.#held;
+		this.#held = undefined;
+		held?.();
+		return held !== undefined;
+	}
+}
+
+function connected<S extends GreedySocket>(socket: S) {
 	const disk = new CountingExport('disk0', noise(4 * MiB, 8));
-	const socket = new GreedySocket();
 	const connection = new NbdConnection(socket, new NbdExports([disk]));
 	socket.emit('data', client.hello());
 	socket.taken.length = 0;
@@ -42,14 +66,14 @@ function connected() {
 }
 
 test('`NbdConnection`: small reads that came together are answered in one write', () => {
-	const { socket, ask } = connected();
+	const { socket, ask } = connected(new GreedySocket());
 	ask(...Array.from({ length: 16 }, (_, n) => ({ offset: n * 4096, length: 4096 })));
 	assert.equal(socket.writes, 1);
 	assert.equal(client.chunks(Buffer.concat(socket.taken)).length, 16);
 });
 
 test('`NbdConnection`: a large read of a client that takes it at once leaves others their turn at each MiB', async () => {
-	const { disk, socket, ask } = connected();
+	const { disk, socket, ask } = connected(new GreedySocket());
 	ask({ offset: 0, length: 4 * MiB });
 	assert.equal(disk.readBytes, MiB);
 	assert.equal(socket.writes, 8);
@@ -60,9 +84,23 @@ test('`NbdConnection`: a large read of a client that takes it at once leaves oth
 });
 
 test('`NbdConnection`: nothing is read for a client that is gone', async () => {
-	const { disk, connection, ask } = connected();
+	const { disk, connection, ask } = connected(new GreedySocket());
 	ask({ offset: 0, length: 4 * MiB });
 	connection.destroy();
 	for (let turns = 0; turns < 10; turns += 1) await turn();
 	assert.equal(disk.readBytes, MiB);
+});
+
+test('`NbdConnection`: of a client that takes nothing no more reads are answered than it may leave, in memory that is used again', async () => {
+	const { disk, socket, ask } = connected(new SlowSocket());
+	socket.isSlow = true;
+	socket.memory.clear();
+	const length = 128 * 1024;
+	ask(...Array.from({ length: 64 }, (_, n) => ({ offset: (n % 32) * length, length })));
+	for (let turns = 0; turns < 20; turns += 1) await turn();
+	assert.equal(disk.readBytes, MiB);
+	while (socket.takeOne()) await turn();
+	const data = client.chunks(Buffer.concat(socket.taken)).map(({ payload }) => payload.subarray(8));
+	assert.ok(Buffer.concat(data).equals(Buffer.concat([disk.bytes, disk.bytes])));
+	assert.ok(socket.memory.size < 48, `${socket.memory.size} slabs for 64 replies`);
 });
