@@ -43,18 +43,18 @@ export class TargetFile {
 	 */
 	readNow(into: Buffer, at: number, offset: number, length: number): boolean {
 		if (!this.#speed.begin()) return false;
-		let done = 0;
 		try {
-			while (done < length) {
+			for (let done = 0; done < length; ) {
 				const count = readSync(this.#file.fd, into, at + done, length - done, this.#startBytes + offset + done);
 				if (count === 0) return false;
 				done += count;
 			}
+			return true;
 		} catch {
 			return false;
+		} finally {
+			this.#speed.end(length); // of a disk that fails as well: it takes longest
 		}
-		this.#speed.end(length);
-		return true;
 	}
 
 	/** Reads in the thread pool; `done` gets `io_failed` or nothing. */

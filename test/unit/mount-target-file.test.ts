@@ -53,6 +53,14 @@ test('`TargetFile.readNow` after a slow read leaves the next ones to the thread 
 	assert.deepEqual(answers, [...Array.from({ length: 32 }, () => false), true]);
 });
 
+test('`TargetFile.readNow` after a slow read that failed leaves the next ones to the thread pool', async t => {
+	const { target, took, into, polite } = await bench(t);
+	took.ms = 3;
+	assert.equal(target.readNow(into, 0, 4, 7), false);
+	took.ms = 0;
+	assert.equal(polite(), 32);
+});
+
 test('`TargetFile.readNow`: 0.3 ms from the disk are slow, and so long that the process was held up are not', async t => {
 	const { took, readIn, polite } = await bench(t);
 	took.fromDisk = false;
