@@ -73,7 +73,7 @@ export class RetryingChunkSource implements ChunkSource {
 		if (!isRangeSource(source)) return undefined;
 		return {
 			ranges: (refs, options) => this.#ranges(source.ranges(refs, options)),
-			readNow: (ref, into) => source.readNow?.(ref, into) === true,
+			...(source.readNow ? { readNow: (ref, into) => source.readNow?.(ref, into) === true } : {}),
 		};
 	}
 

@@ -33,11 +33,19 @@ export class ChunksNow {
 	): Promise<readonly W[]> {
 		if (!lieApart(wanted)) return wanted;
 		const left: W[] = [];
-		for (const [number, want] of wanted.entries()) {
-			if (number > 0 && number % eachTurn === 0) await setImmediate();
+		let inTurn = 0;
+		for (const want of wanted) {
+			if (inTurn === eachTurn) {
+				await setImmediate();
+				inTurn = 0;
+			}
 			const chunk = want.doubtful || signal.aborted ? undefined : this.#read(want);
-			if (chunk === undefined) left.push(want);
-			else arrived(want, chunk, chunk.stored ?? Buffer.alloc(0));
+			if (chunk === undefined) {
+				left.push(want);
+				continue;
+			}
+			inTurn += 1;
+			arrived(want, chunk, chunk.stored ?? Buffer.alloc(0));
 		}
 		return left;
 	}

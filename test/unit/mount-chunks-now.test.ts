@@ -72,6 +72,20 @@ test('`ChunksNow.read` leaves the rest to others after reads that took long', as
 	assert.deepEqual(read, [0, 1]);
 });
 
+test('`ChunksNow.read` lets nobody wait for a turn of which it makes no use', async () => {
+	const { wanted, fetch } = await bench({ tookMs: 5 });
+	await fetch(wanted); // slow, so that the next ones are for others
+	let turns = 0;
+	const count = () => {
+		turns += 1;
+		counting = setImmediate(count);
+	};
+	let counting = setImmediate(count);
+	await fetch([...wanted, ...wanted]);
+	clearImmediate(counting);
+	assert.equal(turns, 0);
+});
+
 test('`ChunksNow.read` reads nothing more once it is called off', async () => {
 	const { wanted, fetch, arrived } = await bench();
 	const ending = new AbortController();

@@ -152,3 +152,13 @@ test('`RetryingChunkSource.close` ends waits and every later fetch, and closes t
 	await assert.rejects(collect(retrying.fetch(refs, { class: 'mount' })), { code: 'interrupted' });
 	assert.equal(source.closed, true);
 });
+
+test('`RetryingChunkSource.once` reads within a call only where its source can', () => {
+	const ranges = () => assert.fail();
+	const network = Object.assign(new FailingSource([]), { ranges });
+	const local = Object.assign(new FailingSource([]), { ranges, readNow: () => true });
+	const onceOf = (source: ChunkSource) => new RetryingChunkSource(source, new TestClock()).once;
+	assert.equal(onceOf(network)?.readNow, undefined);
+	assert.equal(onceOf(local)?.readNow?.(refs[0] ?? assert.fail(), Buffer.alloc(1)), true);
+	assert.equal(onceOf(new FailingSource([])), undefined);
+});
