@@ -11,6 +11,12 @@ const secondMs = 1_000;
 /** Under way at once; what comes above it is decoded when it is read. */
 const mostBytes = 16 * 1024 * 1024;
 
+/**
+ * What threads have not decoded by then is decoded when it is read: somebody may wait for it, and a thread takes that long to
+ * start, or never comes to it.
+ */
+const lateAfterMs = 200;
+
 /** For jobs, which take turns with them. */
 const keptSlabs = 4;
 
@@ -22,6 +28,7 @@ export class DecodeThreads {
 	readonly #buffers: ChunkBuffers;
 	readonly #clock: Pick<Clock, 'now'>;
 	readonly #pool: ThreadPool<boolean[]>;
+	readonly #lateMs: number;
 	/** When the present second has begun, what was asked for in it, and in the one before. */
 	#since = -Infinity;
 	#bytes = 0;
@@ -32,10 +39,11 @@ export class DecodeThreads {
 	constructor(
 		buffers: ChunkBuffers,
 		clock: Pick<Clock, 'now'>,
-		entry: URL = new URL('decode-thread.ts', import.meta.url),
+		{ entry = new URL('decode-thread.ts', import.meta.url), lateMs = lateAfterMs } = {},
 	) {
 		this.#buffers = buffers;
 		this.#clock = clock;
+		this.#lateMs = lateMs;
 		const most = Math.min(availableParallelism(), 4);
 		this.#pool = new ThreadPool({ entry, most, parse: answer => z.array(z.boolean()).parse(answer) });
 	}
@@ -61,21 +69,36 @@ export class DecodeThreads {
 		return Math.max(this.#bytes, this.#before) > muchBytes && elapsedMs < 2 * secondMs;
 	}
 
-	/**
-	 * Of each chunk its bytes, at the beginning of a buffer, or undefined. Resolves when nothing works on them any more; until then
-	 * nobody else may have them.
-	 */
+	/** Of each chunk its bytes, at the beginning of a buffer, or undefined. Threads work on copies: `chunks` are the caller's again. */
 	async decode(chunks: readonly OpenedChunk[]): Promise<(Buffer | undefined)[]> {
 		const bytes = chunks.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
 		if (this.#busyBytes + bytes > mostBytes) return [];
 		this.#busyBytes += bytes;
+		const caller = { waits: true };
+		const late = Promise.withResolvers<(Buffer | undefined)[]>();
+		const timer = setTimeout(() => {
+			caller.waits = false;
+			late.resolve([]);
+		}, this.#lateMs).unref();
+		const decoded = this.#inThread(chunks, caller).finally(() => {
+			this.#busyBytes -= bytes;
+			clearTimeout(timer);
+		});
+		return await Promise.race([decoded, late.promise]);
+	}
+
+	/** Settles when no thread works on it any more, however late that is; nothing when nobody waits for it by then. */
+	async #inThread(
+		chunks: readonly OpenedChunk[],
+		caller: { readonly waits: boolean },
+	): Promise<(Buffer | undefined)[]> {
 		const needed = chunks.reduce((sum, { stored, rawBytes }) => sum + stored.length + rawBytes, 0);
 		const slab = this.#slab(needed);
 		const job = partsOf(slab, chunks);
 		const right = await this.#pool.run(job).catch((): undefined => undefined);
-		this.#busyBytes -= bytes;
 		if (right === undefined) return [];
 		if (this.#slabs.length < keptSlabs) this.#slabs.push(slab);
+		if (!caller.waits) return [];
 		return job.map(({ into }, number) => {
 			if (right[number] !== true) return undefined;
 			const buffer = this.#buffers.take(into.length);

@@ -16,9 +16,9 @@ import { storedChunk } from '../equipment/stored-chunk.ts';
 const rawBytes = 128 * 1024;
 const MiB = 1024 * 1024;
 
-function threadsOf(t: TestContext, entry?: URL) {
+function threadsOf(t: TestContext, { entry, lateMs = 60_000 }: { entry?: URL; lateMs?: number } = {}) {
 	const clock = { ms: 0, now: () => clock.ms };
-	const threads = new DecodeThreads(new ChunkBuffers(), clock, entry);
+	const threads = new DecodeThreads(new ChunkBuffers(), clock, { lateMs, ...(entry ? { entry } : {}) });
 	t.after(() => threads.close());
 	return { threads, clock };
 }
@@ -56,9 +56,19 @@ test('`DecodeThreads.decode` gives the bytes of each chunk but of one with a bad
 });
 
 test('`DecodeThreads.decode` by threads that die gives nothing, and fails nothing', async t => {
-	const { threads } = threadsOf(t, new URL('data:text/javascript,process.exit(3)'));
+	const { threads } = threadsOf(t, { entry: new URL('data:text/javascript,process.exit(3)') });
 	const [first] = await openedOf(1);
 	for (let time = 0; time < 5; time++) assert.deepEqual(await threads.decode([first?.opened ?? assert.fail()]), []);
+});
+
+test('`DecodeThreads.decode` by a thread that comes to nothing gives nothing after a while', async t => {
+	// It ends when it is told to stop.
+	const program = `import { parentPort } from 'node:worker_threads';
+		parentPort.on('message', ({ stop }) => typeof stop === 'number' && process.exit());`;
+	const entry = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+	const { threads } = threadsOf(t, { entry, lateMs: 10 });
+	const [first] = await openedOf(1);
+	assert.deepEqual(await threads.decode([first?.opened ?? assert.fail()]), []);
 });
 
 test('`DecodeThreads.decode` has no more than 16 MiB under way', async t => {
