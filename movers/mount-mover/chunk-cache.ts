@@ -74,6 +74,11 @@ export class ChunkCache<Chunk extends Cached> {
 		cached.chunk.gone?.();
 	}
 
+	/** Those that are of no more use. */
+	deleteAll(isUseless: (key: number) => boolean): void {
+		for (const key of this.#chunks.keys()) if (isUseless(key)) this.delete(key);
+	}
+
 	#evict(): void {
 		if (this.#bytes <= this.#maxBytes) return;
 		for (const oldest of this.#chunks.keys()) {

@@ -69,12 +69,10 @@ export class FirstFetch {
 		else if (this.#release(key)) this.goOn();
 	}
 
-	/** More has become local: that needs no room in the cache any more. */
+	/** More has become local: that has no room in the cache any more. */
 	lookAgain(): void {
 		for (const [key, { disk, index }] of this.#held) {
-			if (!disk.isRestored(index)) continue;
-			disk.forget(index);
-			this.#release(key);
+			if (disk.isRestored(index)) this.#release(key);
 		}
 		this.goOn();
 	}

@@ -9,6 +9,7 @@ import type { CachedChunk } from './cached-chunk.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
 import { ChunkCache } from './chunk-cache.ts';
 import { ChunkFetcher } from './chunk-fetcher.ts';
+import { placeOfKey } from './chunk-key.ts';
 import { ChunksNow } from './chunks-now.ts';
 import { Counters } from './counters.ts';
 import { DecodeThreads } from './decode-threads.ts';
@@ -55,6 +56,7 @@ export class MountedDisks {
 	readonly waiting: WaitingReads;
 	readonly counters = new Counters();
 	readonly #fetcher: ChunkFetcher;
+	readonly #cache: ChunkCache<CachedChunk>;
 	readonly #threads: DecodeThreads;
 	readonly #inRepository: RepositoryDisk[] = [];
 	readonly #record: FirstReadsRecord | undefined;
@@ -68,8 +70,8 @@ export class MountedDisks {
 		const now = open?.readNow && new ChunksNow(open, buffers, clock);
 		this.#threads = new DecodeThreads(buffers, clock);
 		this.#fetcher = new ChunkFetcher(chunks, { open, buffers, now, threads: this.#threads });
-		const cache = new ChunkCache<CachedChunk>(cacheBytes, key => this.#firstFetch?.evicted(key));
-		this.disks = options.disks.map((disk, number) => this.#mount(disk, number, cache, options));
+		this.#cache = new ChunkCache<CachedChunk>(cacheBytes, key => this.#firstFetch?.evicted(key));
+		this.disks = options.disks.map((disk, number) => this.#mount(disk, number, options));
 		this.#record = recordsFirstReads ? new FirstReadsRecord() : undefined;
 		this.#firstFetch = firstReads && new FirstFetch(this.disks, [...placesOf(firstReads)], cacheBytes);
 		this.#firstFetch?.goOn();
@@ -85,9 +87,13 @@ export class MountedDisks {
 		return this.#record?.end(({ disk, index }) => this.disks[disk]?.contentOf(index) === 'zero');
 	}
 
-	/** More has become local. */
+	/** More has become local: that is read there from now on, and needs no memory any more. */
 	lookAgain(): void {
 		this.waiting.lookAgain();
+		this.#cache.deleteAll(key => {
+			const { disk, index } = placeOfKey(key);
+			return this.disks[disk]?.isRestored(index) === true;
+		});
 		this.#firstFetch?.lookAgain();
 	}
 
@@ -109,13 +115,13 @@ export class MountedDisks {
 		await this.#threads.close();
 	}
 
-	#mount({ name, image, local }: MountedDisk, number: number, cache: ChunkCache<CachedChunk>, options: MountOptions) {
+	#mount({ name, image, local }: MountedDisk, number: number, options: MountOptions) {
 		const { chunks, cacheBytes, onChunk, onDamage } = options;
 		const { counters } = this;
 		const repository = new RepositoryDisk(
 			{ name, number },
 			new DiskReader(chunks, image),
-			{ cache, fetcher: this.#fetcher, counters },
+			{ cache: this.#cache, fetcher: this.#fetcher, counters },
 			{
 				onChunk: (index, stored) => onChunk?.(disk, index, stored),
 				onDamage: (index, error) => onDamage?.(name, index, error),

@@ -154,11 +154,6 @@ export class RepositoryDisk implements ChunkReceiver {
 		return this.#shared.cache.has(this.#keyOf(index));
 	}
 
-	/** It can be read elsewhere by now: its room is for others. */
-	forget(index: number): void {
-		this.#shared.cache.delete(this.#keyOf(index));
-	}
-
 	/** After a repair: what was damaged is asked for again. */
 	forgetDamage(): void {
 		this.#damaged.forget();

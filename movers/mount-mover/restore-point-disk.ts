@@ -86,10 +86,6 @@ export class RestorePointDisk {
 		return this.#repository.isInMemory(index);
 	}
 
-	forget(index: number): void {
-		this.#repository.forget(index);
-	}
-
 	/** See `RepositoryDisk`. */
 	copy(index: number, chunk: CachedChunk, part: CopiedPart): boolean {
 		return this.#repository.copy(index, chunk, part);
