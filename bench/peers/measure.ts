@@ -1,6 +1,7 @@
 /** Runs programs to their end, or work of programs that run already, and tells what that took. */
 import { spawn } from 'node:child_process';
 import { RouseError } from '../../model/errors.ts';
+import { isErrno } from '../../system/durable-file.ts';
 import { startError } from '../../system/run-tool.ts';
 import { cpuSecondsOf, MemoryWatch } from './process-tree.ts';
 
@@ -44,7 +45,7 @@ export async function runMeasured(
 	child.once('error', error => ended.reject(startError('sh', error, 'a shell belongs to every system')));
 	child.once('close', code => ended.resolve(code));
 	const { pid } = child;
-	const abort = () => pid !== undefined && process.kill(-pid, 'SIGKILL');
+	const abort = () => pid !== undefined && killGroup(pid);
 	signal.addEventListener('abort', abort, { once: true });
 	const watch = new MemoryWatch(pid === undefined ? [] : [pid], lookMs);
 	try {
@@ -56,6 +57,15 @@ export async function runMeasured(
 	} finally {
 		signal.removeEventListener('abort', abort);
 		await watch.end();
+	}
+}
+
+/** It may have ended, and not have been told yet. */
+function killGroup(pid: number): void {
+	try {
+		process.kill(-pid, 'SIGKILL');
+	} catch (error) {
+		if (!isErrno(error, 'ESRCH')) throw error;
 	}
 }
 

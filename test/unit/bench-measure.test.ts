@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { measureServers, runMeasured } from '../../bench/peers/measure.ts';
 import { cpuSecondsOf, pssMiB } from '../../bench/peers/process-tree.ts';
+import { waitFor } from '../../system/wait.ts';
 
 const { signal } = new AbortController();
 /** Works in a process that it has started itself. */
@@ -9,6 +13,16 @@ const busy = (ms: number) => {
 	const work = `const until = process.cpuUsage().user + ${ms} * 1000; while (process.cpuUsage().user < until);`;
 	return ['sh', '-c', '"$0" -e "$1"; exit 0', process.execPath, work];
 };
+
+/** The group of processes whose number is written there first. */
+async function hasEnded(file: string): Promise<boolean> {
+	const [group = ''] = (await readFile(file, 'utf8').catch(() => '')).split(' ');
+	try {
+		return group !== '' && !process.kill(-Number(group), 0);
+	} catch {
+		return true;
+	}
+}
 
 describe('runMeasured', () => {
 	it('counts the processor time of what the program has started, and tells what it said', async () => {
@@ -36,6 +50,20 @@ describe('runMeasured', () => {
 		const waiting = runMeasured(['sh', '-c', 'sleep 600; exit 0'], { signal: abort.signal });
 		abort.abort(new Error('enough'));
 		await assert.rejects(waiting, /enough/);
+	});
+
+	it('is aborted as well when the program has ended, though what it has left still has its output', async t => {
+		const abort = new AbortController();
+		const directory = await mkdtemp(join(tmpdir(), 'rouse-measure-'));
+		t.after(() => rm(directory, { recursive: true }));
+		const file = join(directory, 'group');
+		const script = 'setsid sleep 600 & echo $PPID $! >"$1"';
+		const waiting = assert.rejects(runMeasured(['sh', '-c', script, 'sh', file], { signal: abort.signal }), /enough/);
+		await waitFor('the program to end', async () => await hasEnded(file), { timeoutMs: 10_000 });
+		abort.abort(new Error('enough'));
+		const [, left] = (await readFile(file, 'utf8')).split(' ');
+		process.kill(Number(left), 'SIGKILL');
+		await waiting;
 	});
 });
 
