@@ -19,6 +19,8 @@ const lateAfterMs = 200;
 
 /** For jobs, which take turns with them. */
 const keptSlabs = 4;
+/** Longer ones, for chunks of more than a MiB, are not kept. */
+const keptSlabBytes = 4 * 1024 * 1024;
 
 /**
  * Decodes whole chunks in threads while much is read, so that those who read them find them decoded. Nothing depends on it: of
@@ -97,7 +99,7 @@ export class DecodeThreads {
 		const job = partsOf(slab, chunks);
 		const right = await this.#pool.run(job).catch((): undefined => undefined);
 		if (right === undefined) return [];
-		if (this.#slabs.length < keptSlabs) this.#slabs.push(slab);
+		if (this.#slabs.length < keptSlabs && slab.byteLength <= keptSlabBytes) this.#slabs.push(slab);
 		if (!caller.waits) return [];
 		return job.map(({ into }, number) => {
 			if (right[number] !== true) return undefined;

@@ -24,7 +24,7 @@ interface Opened<W> {
 type Arrived<W> = (wanted: W, chunk: CachedChunk, stored: Uint8Array) => void;
 
 /** One job is not so long that another thread has nothing to do, nor so short that telling of it takes longer. */
-const eachJob = 8;
+const eachJobBytes = 1024 * 1024;
 /** Of a request, at least: fewer are no stream. */
 const leastForThreads = 8;
 
@@ -92,6 +92,7 @@ class Decoding<W> {
 	readonly #buffers: ChunkBuffers;
 	readonly #arrived: Arrived<W>;
 	#job: Opened<W>[] = [];
+	#jobBytes = 0;
 	readonly #sent: Promise<void>[] = [];
 
 	constructor(threads: DecodeThreads, buffers: ChunkBuffers, arrived: Arrived<W>) {
@@ -102,7 +103,8 @@ class Decoding<W> {
 
 	add(chunk: Opened<W>): void {
 		this.#job.push(chunk);
-		if (this.#job.length === eachJob) this.#send();
+		this.#jobBytes += chunk.opened.rawBytes;
+		if (this.#jobBytes >= eachJobBytes) this.#send();
 	}
 
 	async end(): Promise<void> {
@@ -113,6 +115,7 @@ class Decoding<W> {
 	#send(): void {
 		if (this.#job.length > 0) this.#sent.push(this.#decode(this.#job));
 		this.#job = [];
+		this.#jobBytes = 0;
 	}
 
 	async #decode(job: readonly Opened<W>[]): Promise<void> {

@@ -23,10 +23,10 @@ function threadsOf(t: TestContext, { entry, lateMs = 60_000 }: { entry?: URL; la
 	return { threads, clock };
 }
 
-async function chunksOf(count: number) {
+async function chunksOf(count: number, bytesOf = (number: number) => noise(rawBytes, number + 1)) {
 	const chunks = [];
 	for (let number = 0; number < count; number++) {
-		const bytes = noise(rawBytes, number + 1);
+		const bytes = bytesOf(number);
 		const { digest, stored } = await storedChunk(bytes);
 		const ref = { digest, packId: '0'.repeat(32), offsetBytes: number * 200_000, storedBytes: stored.length };
 		chunks.push({ bytes, stored, ref });
@@ -100,10 +100,10 @@ test('`DecodeThreads.areWorthwhile` for more than 32 MiB in a second, and no lon
 });
 
 /** A fetcher whose source has what it is asked for in one range, and whose threads are worth while. */
-async function bench(t: TestContext) {
+async function bench(t: TestContext, count = 12, bytesOf?: (number: number) => Buffer) {
 	const { threads } = threadsOf(t);
 	threads.note(64 * MiB);
-	const chunks = await chunksOf(12);
+	const chunks = await chunksOf(count, bytesOf);
 	const source: Pick<RangeSource, 'ranges'> = {
 		async *ranges(refs) {
 			const asked = refs.map(({ digest }) => chunks.find(({ ref }) => ref.digest === digest)?.stored ?? assert.fail());
@@ -114,7 +114,13 @@ async function bench(t: TestContext) {
 	const fetcher = new ChunkFetcher(new VerifiedChunks(slow), { open: source, threads });
 	t.after(() => fetcher.close());
 	const receiver = { arrived: () => {}, damaged: () => assert.fail() };
-	const wanted = chunks.map(({ ref }, index) => ({ key: index, index, ref, rawBytes, receiver }));
+	const wanted = chunks.map(({ ref, bytes }, index) => ({
+		key: index,
+		index,
+		ref,
+		rawBytes: bytes.length,
+		receiver,
+	}));
 	return { threads, fetcher, wanted, chunks, slow };
 }
 
@@ -132,6 +138,18 @@ test('`ChunkFetcher.want` of many chunks has them from threads, decoded', async 
 		});
 	await waitFor('all', () => told === wanted.length, { timeoutMs: 20_000 });
 	assert.deepEqual(slow.calls, []);
+});
+
+test('`ChunkFetcher.want` of long chunks has threads decode each by itself, and as many as may be under way', async t => {
+	const { fetcher, wanted } = await bench(t, 8, number => Buffer.alloc(4 * MiB, `chunk ${number} `));
+	const decoded: boolean[] = [];
+	for (const want of wanted)
+		fetcher.want(want, chunk => {
+			if (chunk instanceof RouseError) throw chunk;
+			decoded.push(chunk.undecoded(0, 4 * MiB) === 0);
+		});
+	await waitFor('all', () => decoded.length === wanted.length, { timeoutMs: 20_000 });
+	assert.equal(decoded.filter(Boolean).length, 4, '16 MiB');
 });
 
 test('`ChunkFetcher.want` that is called off while a thread decodes tells nobody, nor does one after `close`', async t => {
