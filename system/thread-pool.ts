@@ -1,10 +1,15 @@
 import { type ResourceLimits, Worker } from 'node:worker_threads';
-import { type ErrorDocument, errorDocumentSchema, RouseError } from '../model/errors.ts';
+import { asRouseError, type ErrorDocument, errorDocumentSchema, RouseError } from '../model/errors.ts';
 import * as z from 'zod';
 
 /** A thread has died and nobody knows how far it came with a job. */
 export class ThreadLost extends Error {
 	override name = 'ThreadLost';
+
+	/** The cause is in the message: it may be all that is told of it. */
+	constructor(what: string, cause?: unknown) {
+		super(cause === undefined ? what : `${what}: ${asRouseError(cause).message}`, { cause });
+	}
 }
 
 export interface ThreadPoolOptions<Answer> {
@@ -61,6 +66,7 @@ export class ThreadPool<Answer> {
 	#most: number;
 	#lastId = 0;
 	#deaths = 0;
+	#lastDeath: unknown;
 	#closed = false;
 
 	constructor(options: ThreadPoolOptions<Answer>) {
@@ -80,7 +86,11 @@ export class ThreadPool<Answer> {
 	run(data: unknown, signal?: AbortSignal): Promise<Answer> {
 		if (signal?.aborted) return Promise.reject(signal.reason);
 		if (this.#closed || this.#deaths >= mostDeaths)
-			return Promise.reject(new ThreadLost(this.#closed ? 'the threads are closed' : 'too many threads have died'));
+			return Promise.reject(
+				this.#closed
+					? new ThreadLost('the threads are closed')
+					: new ThreadLost('too many threads have died', this.#lastDeath),
+			);
 		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
 		const job = { data, stop: new Int32Array(new SharedArrayBuffer(4)), resolve, reject };
 		const onAbort = () => this.#abort(job, signal?.reason);
@@ -137,7 +147,7 @@ export class ThreadPool<Answer> {
 		} catch (cause) {
 			// As where the system allows no more of them (EAGAIN): those that there are do it all.
 			if (this.#threads.size > 0) this.#most = this.#threads.size;
-			else this.#died(new ThreadLost('no thread can be started', { cause }));
+			else this.#died(new ThreadLost('no thread can be started', cause));
 			return;
 		}
 		const { promise: end, resolve: ended } = Promise.withResolvers<void>();
@@ -198,7 +208,7 @@ export class ThreadPool<Answer> {
 		const expected = !this.#threads.delete(thread);
 		clearTimeout(thread.idle);
 		if (expected) return;
-		const lost = new ThreadLost('a thread has died', { cause: why });
+		const lost = new ThreadLost('a thread has died', why);
 		for (const job of thread.jobs.values()) job.reject(lost);
 		this.#died(lost);
 		this.#assign();
@@ -206,6 +216,7 @@ export class ThreadPool<Answer> {
 
 	#died(lost: ThreadLost): void {
 		this.#deaths += 1;
+		this.#lastDeath = lost.cause ?? this.#lastDeath;
 		if (this.#deaths >= mostDeaths) for (const job of this.#queue.splice(0)) job.reject(lost);
 	}
 
