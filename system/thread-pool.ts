@@ -78,6 +78,11 @@ export class ThreadPool<Answer> {
 		return this.#threads.size;
 	}
 
+	/** No job is taken any more: too many threads have died, or it is closed. */
+	get isOver(): boolean {
+		return this.#closed || this.#deaths >= mostDeaths;
+	}
+
 	/**
 	 * Has a thread do a job; what is shared in `data` is the job's until this has settled, which it does only when nothing works on
 	 * it any more. Rejects with what the thread threw, with `ThreadLost`, and with the signal's reason, if it had not begun then:
@@ -85,7 +90,7 @@ export class ThreadPool<Answer> {
 	 */
 	run(data: unknown, signal?: AbortSignal): Promise<Answer> {
 		if (signal?.aborted) return Promise.reject(signal.reason);
-		if (this.#closed || this.#deaths >= mostDeaths)
+		if (this.isOver)
 			return Promise.reject(
 				this.#closed
 					? new ThreadLost('the threads are closed')

@@ -23,7 +23,7 @@ export interface ThreadsOfCopy {
 
 /** Zeros need none. */
 export function worthThreads(reader: DiskReader, target: MigrationTarget, threads: ThreadsOfCopy | undefined): boolean {
-	if (threads === undefined) return false;
+	if (threads === undefined || threads.threads.areOver) return false;
 	const { sizeBytes, dataBytes } = reader.image;
 	return Math.min(dataBytes, sizeBytes - target.summary().restoredBytes) > threads.aboveBytes;
 }
@@ -56,9 +56,10 @@ export async function* partsOf(
 	}
 }
 
-/** Whether a thread can copy it: not what is followed by more than the disk's own bytes. */
-export function isForThreads({ reader }: CopyWithThreads, { index }: CopiedChunk): boolean {
-	return index < reader.chunkCount - 1;
+/** What of a part threads are to copy: not what is followed by more than the disk's own bytes. */
+export function forThreads({ reader, threads }: CopyWithThreads, part: readonly CopiedChunk[]): readonly CopiedChunk[] {
+	if (threads.isTroubled() || threads.threads.areOver) return [];
+	return part.filter(({ index }) => index < reader.chunkCount - 1);
 }
 
 /** Copies what threads can copy, and resolves to what is left, which is paid for. */

@@ -4,7 +4,7 @@ import { inLanes } from '../../repository/copy/in-lanes.ts';
 import { Slots } from '../../repository/copy/slots.ts';
 import type { DiskReader } from '../../repository/disk-reader.ts';
 import type { VerifiedChunks } from '../../repository/verified-chunks.ts';
-import { copyByThreads, isForThreads, partsOf, type ThreadsOfCopy, worthThreads } from './copy-by-threads.ts';
+import { copyByThreads, forThreads, partsOf, type ThreadsOfCopy, worthThreads } from './copy-by-threads.ts';
 import { type CopiedChunk, type CopyBatch, planCopy } from './copy-plan.ts';
 import { expectRoom } from './room.ts';
 import type { MigrationTarget } from './target.ts';
@@ -61,9 +61,9 @@ async function copyBatch(pass: Pass, batch: CopyBatch): Promise<void> {
 	if (threads === undefined) return copyData(pass, batch.chunks);
 	const withThreads = { ...pass, threads };
 	for await (const part of partsOf(withThreads, batch.chunks)) {
-		const forThreads = threads.isTroubled() ? [] : part.filter(chunk => isForThreads(withThreads, chunk));
-		const others = part.filter(chunk => !forThreads.includes(chunk));
-		const left = await copyByThreads(withThreads, forThreads);
+		const byThreads = forThreads(withThreads, part);
+		const others = part.filter(chunk => !byThreads.includes(chunk));
+		const left = await copyByThreads(withThreads, byThreads);
 		await copyData(pass, left, { isPaid: true });
 		await copyData(pass, others);
 	}

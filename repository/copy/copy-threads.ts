@@ -58,6 +58,11 @@ export class CopyThreads {
 		return this.#pool.threads;
 	}
 
+	/** All that they are asked for is left from now on. */
+	get areOver(): boolean {
+		return this.#pool.isOver;
+	}
+
 	/** Jobs at once of up to `batchBytes` of disk. */
 	lanes(batchBytes: number): number {
 		return Math.max(1, Math.min(this.#most * jobsEach, Math.floor(mostInFlightBytes / batchBytes)));

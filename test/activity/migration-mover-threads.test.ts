@@ -30,6 +30,8 @@ interface Bench {
 	disk: MoverDisk;
 	held: HeldThreads;
 	migration: Migration;
+	/** Lines. */
+	log: string[];
 	/** What the thread of the migration itself has fetched, in chunks. */
 	fetched: () => number;
 }
@@ -54,8 +56,9 @@ async function bench(t: TestContext, { sizeBytes = 6 * MiB + 77, most = 1, damag
 	const source = new RetryingChunkSource(counting, systemClock);
 	const held = new HeldThreads(t, stored.directory, most);
 	const disk = await allocateTarget(directory, stored.image);
+	const log: string[] = [];
 	const migration = new Migration(sampleRecoveryId, [disk], {
-		log: pino({ level: 'silent' }),
+		log: pino({ level: 'info' }, { write: line => void log.push(line) }),
 		source,
 		bucket: new TokenBucket(0, systemClock),
 		reached: () => {},
@@ -68,7 +71,7 @@ async function bench(t: TestContext, { sizeBytes = 6 * MiB + 77, most = 1, damag
 		await source.close();
 	});
 	await migration.open();
-	return { directory, stored, disk, held, migration, fetched: () => fetched };
+	return { directory, stored, disk, held, migration, log, fetched: () => fetched };
 }
 
 const ended = (migration: Migration) => waitFor('the copy to end', () => !migration.state().copying, soon);
@@ -178,14 +181,16 @@ async function isOpen(path: string): Promise<boolean> {
 	return (await Promise.all(links)).includes(path);
 }
 
-test('threads that die leave their chunks to the copy without them', async t => {
-	const made = await bench(t, { most: 2 });
+test('threads that die leave their chunks to the copy without them, which asks none any more when too many have', async t => {
+	const made = await bench(t, { sizeBytes: 24 * MiB + 77, most: 1 });
 	made.held.kill();
 	made.migration.copy();
 	await ended(made.migration);
 	await assertWhole(made);
 	assert.ok(made.fetched() > 20, `${made.fetched()} chunks fetched beside the threads`);
 	assert.equal(made.migration.state().writtenBytes, made.stored.image.dataBytes);
+	const left = made.log.filter(line => line.includes('that a thread could not copy'));
+	assert.ok(left.length <= 3 * 2, `${left.length} jobs left by three threads with two each`);
 });
 
 test('a chunk that is bad wherever it lies is named once, and all others are copied', async t => {
