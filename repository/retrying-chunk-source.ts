@@ -31,7 +31,7 @@ export class RetryingChunkSource implements ChunkSource {
 		this.#clock = clock;
 	}
 
-	/** Why the last attempt of any fetch failed, while no chunk has come since: what to tell while it waits. */
+	/** Why the last attempt of any fetch failed, while neither a chunk has come since nor word of its damage: what to tell while it waits. */
 	get trouble(): ErrorDocument | undefined {
 		return this.#trouble;
 	}
@@ -58,7 +58,10 @@ export class RetryingChunkSource implements ChunkSource {
 				if (done < refs.length) throw new RouseError('protocol', `an answer of ${done} of ${refs.length} chunks`);
 			} catch (thrown) {
 				signal.throwIfAborted();
-				if (isDamage(thrown)) throw thrown;
+				if (isDamage(thrown)) {
+					this.#trouble = undefined; // it has answered
+					throw thrown;
+				}
 				this.#trouble = asRouseError(thrown).toDocument();
 				await this.#clock.delay(waitMs, signal).catch(() => {}); // only ever aborted
 				signal.throwIfAborted();

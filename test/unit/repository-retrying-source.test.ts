@@ -104,6 +104,13 @@ test('`RetryingChunkSource.trouble` says why there is nothing while it waits, an
 	);
 });
 
+test('`RetryingChunkSource.trouble` is over with damage too, which is an answer', async () => {
+	const damage = new RouseError('chunk_bad', 'damage');
+	const { retrying } = bench({ chunks: 0, failure: away() }, { chunks: 0, failure: damage });
+	await assert.rejects(collect(retrying.fetch(refs, { class: 'migration' })), { code: 'chunk_bad' });
+	assert.equal(retrying.trouble, undefined);
+});
+
 /** A clock whose waits end only with their signal, and a promise of the first. */
 function standingClock() {
 	const { promise: waiting, resolve } = Promise.withResolvers<void>();
