@@ -8,6 +8,7 @@ import type { MoverDisk } from '../../movers/config.ts';
 import { Migration } from '../../movers/migration-mover/migration.ts';
 import { takeOffer } from '../../movers/migration-mover/offers.ts';
 import { TokenBucket } from '../../movers/migration-mover/token-bucket.ts';
+import { RouseError } from '../../model/errors.ts';
 import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
@@ -34,6 +35,8 @@ interface Bench {
 	log: string[];
 	/** What the thread of the migration itself has fetched, in chunks. */
 	fetched: () => number;
+	/** For the thread of the migration itself the repository can be away; then the places of the chunks that it was asked for first. */
+	repository: { isAway: boolean; asked: Set<number | undefined> };
 }
 
 /** A migration in this process whose copies are made by threads that can be held up. */
@@ -44,8 +47,13 @@ async function bench(t: TestContext, { sizeBytes = 6 * MiB + 77, most = 1, damag
 	const { store } = await openRepository(stored.directory);
 	const direct = new DirectChunkSource(store);
 	let fetched = 0;
+	const repository = { isAway: false, asked: new Set<number | undefined>() };
 	const counting: ChunkSource = {
 		async *fetch(refs, options) {
+			if (repository.isAway) {
+				repository.asked.add(refs[0]?.place?.number);
+				throw new RouseError('mover_unreachable', 'it is away');
+			}
 			for await (const chunk of direct.fetch(refs, options)) {
 				fetched += 1;
 				yield chunk;
@@ -71,7 +79,7 @@ async function bench(t: TestContext, { sizeBytes = 6 * MiB + 77, most = 1, damag
 		await source.close();
 	});
 	await migration.open();
-	return { directory, stored, disk, held, migration, log, fetched: () => fetched };
+	return { directory, stored, disk, held, migration, log, repository, fetched: () => fetched };
 }
 
 const ended = (migration: Migration) => waitFor('the copy to end', () => !migration.state().copying, soon);
@@ -191,6 +199,31 @@ test('threads that die leave their chunks to the copy without them, which asks n
 	assert.equal(made.migration.state().writtenBytes, made.stored.image.dataBytes);
 	const left = made.log.filter(line => line.includes('that a thread could not copy'));
 	assert.ok(left.length <= 3 * 2, `${left.length} jobs left by three threads with two each`);
+});
+
+test('while the repository is away two fetches wait for it, however many jobs the threads leave; when it is back threads go on', async t => {
+	const made = await bench(t, { sizeBytes: 24 * MiB + 77, most: 2 });
+	const { held, migration, repository } = made;
+	held.hold();
+	migration.copy();
+	await held.aboutToWrite();
+	repository.isAway = true;
+	held.away();
+	const target = migration.disks[0]?.target;
+	const chunks = Array.from({ length: 384 }, (_, index) => index);
+	const noneLent = () => !chunks.some(index => target?.isLent(index));
+	await waitFor('two fetches and no thread at work', () => repository.asked.size >= 2 && noneLent(), soon);
+	await delay(20); // long enough for a fetch that does not wait
+	assert.equal(repository.asked.size, 2);
+	assert.equal(migration.state().trouble?.code, 'mover_unreachable');
+	repository.isAway = false;
+	held.release();
+	await ended(migration);
+	await assertWhole(made);
+	assert.equal(migration.state().trouble, null);
+	const { chunkSizeBytes } = made.stored.image;
+	const leftAtMost = (4 * 2 * MiB) / chunkSizeBytes; // four jobs
+	assert.ok(made.fetched() <= leftAtMost + 4, `${made.fetched()} chunks fetched beside the threads`);
 });
 
 test('a chunk that is bad wherever it lies is named once, and all others are copied', async t => {

@@ -1,6 +1,7 @@
 /** A thread of `CopyThreads` over a repository's own directory, which tests hold up or end before a write. */
 import { workerData } from 'node:worker_threads';
 import * as z from 'zod';
+import { RouseError } from '../../model/errors.ts';
 import { copyChunks } from '../../repository/copy/copy-chunks.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { openRepository } from '../../repository/repository.ts';
@@ -17,4 +18,9 @@ function beforeWrite(place: string): void {
 	Atomics.wait(shared, 1, 1, 30_000);
 }
 
-answerJobs((job, orders) => copyChunks(job, source, orders, beforeWrite));
+const ranges: typeof source.ranges = (refs, options) => {
+	if (Atomics.load(shared, 1) === 3) throw new RouseError('mover_unreachable', 'it is away');
+	return source.ranges(refs, options);
+};
+
+answerJobs((job, orders) => copyChunks(job, { ranges }, orders, beforeWrite));

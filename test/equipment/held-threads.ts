@@ -5,7 +5,7 @@ import { waitFor } from '../../system/wait.ts';
 /** Threads that copy from a repository's directory, and that a test can hold up before they write. */
 export class HeldThreads {
 	readonly threads: CopyThreads;
-	/** How often one was about to write; 1: they wait there, 2: they die there. */
+	/** How often one was about to write; 1: they wait there, 2: they die there, 3: what they read is away. */
 	readonly #shared = new Int32Array(new SharedArrayBuffer(8));
 
 	constructor(t: Pick<TestContext, 'after'>, repository: string, most = 1) {
@@ -29,6 +29,12 @@ export class HeldThreads {
 	/** From now on each dies before it writes. */
 	kill(): void {
 		Atomics.store(this.#shared, 1, 2);
+		Atomics.notify(this.#shared, 1);
+	}
+
+	/** From now on they can read nothing. */
+	away(): void {
+		Atomics.store(this.#shared, 1, 3);
 		Atomics.notify(this.#shared, 1);
 	}
 
