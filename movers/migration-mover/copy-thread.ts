@@ -1,4 +1,4 @@
-/** A thread of the migration mover: it has a connection of its own to the repository mover. */
+/** A thread of the migration mover: it has connections of its own to the repository mover, one for each job. */
 import { workerData } from 'node:worker_threads';
 import { copyChunks } from '../../repository/copy/copy-chunks.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
