@@ -9,7 +9,7 @@ import type { ChunkBuffers } from './chunk-buffers.ts';
 const muchBytes = 32 * 1024 * 1024;
 const secondMs = 1_000;
 /** Under way at once; what comes above it is decoded when it is read. */
-const mostBytes = 16 * 1024 * 1024;
+const mostBytes = 8 * 1024 * 1024;
 
 /**
  * What threads have not decoded by then is decoded when it is read: somebody may wait for it, and a thread takes that long to
@@ -17,10 +17,10 @@ const mostBytes = 16 * 1024 * 1024;
  */
 const lateAfterMs = 200;
 
-/** For jobs, which take turns with them. */
-const keptSlabs = 4;
-/** Longer ones, for chunks of more than a MiB, are not kept. */
-const keptSlabBytes = 4 * 1024 * 1024;
+/** As many as there are jobs of usual chunks at once: a fresh one costs as much as what is done in it. */
+const keptSlabs = 8;
+/** For a MiB of disk and what is stored of it, be it all raw. Longer ones, for chunks of more than a MiB, are not kept. */
+const slabBytes = 2 * 1024 * 1024 + 64 * 1024;
 
 /**
  * Decodes whole chunks in threads while much is read, so that those who read them find them decoded. Nothing depends on it: of
@@ -99,7 +99,7 @@ export class DecodeThreads {
 		const job = partsOf(slab, chunks);
 		const right = await this.#pool.run(job).catch((): undefined => undefined);
 		if (right === undefined) return [];
-		if (this.#slabs.length < keptSlabs && slab.byteLength <= keptSlabBytes) this.#slabs.push(slab);
+		if (this.#slabs.length < keptSlabs && slab.byteLength === slabBytes) this.#slabs.push(slab);
 		if (!caller.waits) return [];
 		return job.map(({ into }, number) => {
 			if (right[number] !== true) return undefined;
@@ -109,10 +109,10 @@ export class DecodeThreads {
 		});
 	}
 
-	/** One that was used before, if it is long enough. */
+	/** One that was used before, where there is one. */
 	#slab(lengthBytes: number): SharedArrayBuffer {
-		const kept = this.#slabs.pop();
-		return kept !== undefined && kept.byteLength >= lengthBytes ? kept : new SharedArrayBuffer(lengthBytes);
+		if (lengthBytes > slabBytes) return new SharedArrayBuffer(lengthBytes);
+		return this.#slabs.pop() ?? new SharedArrayBuffer(slabBytes);
 	}
 
 	async close(): Promise<void> {
