@@ -8,7 +8,7 @@ import type { ChunkBuffers } from './chunk-buffers.ts';
 /** In a second, by large requests. A machine that does not copy or check its disks reads less, and on a thin line less comes. */
 const muchBytes = 32 * 1024 * 1024;
 const secondMs = 1_000;
-/** Under way at once; what comes above it is decoded when it is read. */
+/** Under way at once, or a single job; what comes above it is decoded when it is read. */
 const mostBytes = 8 * 1024 * 1024;
 
 /**
@@ -74,7 +74,7 @@ export class DecodeThreads {
 	/** Of each chunk its bytes, at the beginning of a buffer, or undefined. Threads work on copies: `chunks` are the caller's again. */
 	async decode(chunks: readonly OpenedChunk[]): Promise<(Buffer | undefined)[]> {
 		const bytes = chunks.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
-		if (this.#busyBytes + bytes > mostBytes) return [];
+		if (this.#busyBytes > 0 && this.#busyBytes + bytes > mostBytes) return [];
 		this.#busyBytes += bytes;
 		const caller = { waits: true };
 		const late = Promise.withResolvers<(Buffer | undefined)[]>();

@@ -71,13 +71,13 @@ test('`DecodeThreads.decode` by a thread that comes to nothing gives nothing aft
 	assert.deepEqual(await threads.decode([first?.opened ?? assert.fail()]), []);
 });
 
-test('`DecodeThreads.decode` has no more than 16 MiB under way', async t => {
+test('`DecodeThreads.decode` has no more than 8 MiB under way', async t => {
 	const { threads } = threadsOf(t);
 	const [first] = await openedOf(1);
 	const opened = first?.opened ?? assert.fail();
-	const many = threads.decode(Array.from({ length: 128 }, () => opened));
+	const many = threads.decode(Array.from({ length: 64 }, () => opened));
 	assert.deepEqual(await threads.decode([opened]), []);
-	assert.equal((await many).length, 128);
+	assert.equal((await many).length, 64);
 	assert.equal((await threads.decode([opened])).length, 1);
 });
 
@@ -149,7 +149,7 @@ test('`ChunkFetcher.want` of long chunks has threads decode each by itself, and 
 			decoded.push(chunk.undecoded(0, 4 * MiB) === 0);
 		});
 	await waitFor('all', () => decoded.length === wanted.length, { timeoutMs: 20_000 });
-	assert.equal(decoded.filter(Boolean).length, 4, '16 MiB');
+	assert.equal(decoded.filter(Boolean).length, 2, '8 MiB');
 });
 
 test('`ChunkFetcher.want` that is called off while a thread decodes tells nobody, nor does one after `close`', async t => {
