@@ -157,5 +157,6 @@ export async function copyAll(control: MigrationMoverControl, signal: AbortSigna
 		if (bad) throw new RouseError('internal', `the copy: chunk ${bad.index} of ${bad.disk} is bad`);
 		return disks.every(({ complete }) => complete);
 	};
-	await waitFor('the copy to end', whole, { timeoutMs: 3_600_000, signal });
+	// Not so often that asking costs what is measured.
+	await waitFor('the copy to end', whole, { timeoutMs: 3_600_000, everyMs: 50, signal });
 }
