@@ -17,7 +17,8 @@ import { initRepository, type Repository } from '../../repository/repository.ts'
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { sampleConfig } from '../../test/equipment/sample-config.ts';
 import { FileSource } from './file-source.ts';
-import { changedBlocks, randomNumbers } from './workload.ts';
+import { randomNumbers } from '../peers/random-numbers.ts';
+import { changedBlocks } from './workload.ts';
 import { setPrivateUmask } from '../../system/private-umask.ts';
 
 setPrivateUmask();

@@ -1,13 +1,4 @@
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-	};
-}
+import { randomNumbers } from '../peers/random-numbers.ts';
 
 /**
  * 4 KiB blocks that differ in the next backup: one part in a hundred of the disk in stretches of 1 MiB (files that were

@@ -6,7 +6,7 @@ import { createCipheriv } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../system/durable-file.ts';
-import { randomNumbers } from '../chunk-size/workload.ts';
+import { randomNumbers } from './random-numbers.ts';
 
 const MiB = 2 ** 20;
 /** Programs, libraries, documents, headers: each gives as much as the others, as long as it has some. */

@@ -4,7 +4,7 @@ import { constants, createReadStream } from 'node:fs';
 import { copyFile, mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { files, log, noise } from './content.ts';
-import { randomNumbers } from '../chunk-size/workload.ts';
+import { randomNumbers } from './random-numbers.ts';
 import { runMeasured } from './measure.ts';
 
 const MiB = 2 ** 20;
