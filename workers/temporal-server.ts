@@ -1,6 +1,7 @@
 /** Everything that an embedded Temporal server is told, and what a namespace must have before the first recovery. */
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import { waitFor } from '../system/wait.ts';
 import { searchAttributes } from '../workflows/contracts.ts';
 
 export interface DevServerOptions {
@@ -118,11 +119,35 @@ export async function prepareNamespace(
 		});
 	const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
 	const missing = Object.values(searchAttributes).filter(({ name }) => !Object.hasOwn(customAttributes ?? {}, name));
-	if (missing.length === 0) return;
-	await connection.operatorService.addSearchAttributes({
-		namespace,
-		searchAttributes: Object.fromEntries(missing.map(({ name }) => [name, keyword])),
+	if (missing.length > 0)
+		await connection.operatorService.addSearchAttributes({
+			namespace,
+			searchAttributes: Object.fromEntries(missing.map(({ name }) => [name, keyword])),
+		});
+	await waitFor('Temporal to know the search attributes', () => knowsAttributes(connection, namespace), {
+		timeoutMs: attributesMs,
+		everyMs: 200,
 	});
+}
+
+/**
+ * With SQL the server looks them up in a copy of the namespace that it renews every ten seconds
+ * (`system.namespaceCacheRefreshInterval`); until then a workflow that is started with one is refused.
+ */
+async function knowsAttributes(
+	{ workflowService }: Pick<Connection, 'workflowService'>,
+	namespace: string,
+): Promise<boolean> {
+	const query = Object.values(searchAttributes)
+		.map(({ name }) => `${name} = 'none'`)
+		.join(' AND ');
+	try {
+		await workflowService.countWorkflowExecutions({ namespace, query });
+		return true;
+	} catch (error) {
+		if (isGrpcServiceError(error) && String(error.code) === invalidArgument) return false;
+		throw error;
+	}
 }
 
 async function makeNamespace(
@@ -138,6 +163,12 @@ async function makeNamespace(
 		if (!isGrpcServiceError(error) || String(error.code) !== alreadyExists) throw error;
 	}
 }
+
+/** Whatever the server is busy with, it has renewed its copy of the namespace by then. */
+const attributesMs = 60_000;
+
+/** INVALID_ARGUMENT, as below. */
+const invalidArgument = '3';
 
 /** ALREADY_EXISTS: https://grpc.io/docs/guides/status-codes/ */
 const alreadyExists = '6';
