@@ -5,10 +5,10 @@ import { ChunkStorer, type KnownChunks, type WantedChunk } from '../../repositor
 import { MemoryStore } from '../../repository/store/memory.ts';
 import { noise } from '../equipment/repositories.ts';
 
-test('`ChunkStorer` stores a chunk once whose equal, further on, was the first to be looked up', async () => {
+/** What stands first in the base takes long to come. */
+function bench() {
 	const first = Promise.withResolvers<undefined>();
 	const known: KnownChunks = {
-		// A page of the base that takes long to come.
 		inBase: (_digest, { number }) => (number === 0 ? first.promise : Promise.resolve(undefined)),
 		anywhere: async () => undefined,
 	};
@@ -19,6 +19,11 @@ test('`ChunkStorer` stores a chunk once whose equal, further on, was the first t
 		known,
 		writeIndex: async () => {},
 	});
+	return { storer, first };
+}
+
+test('`ChunkStorer` stores a chunk once whose equal, further on, was the first to be looked up', async () => {
+	const { storer, first } = bench();
 	const raw = noise(100_000, 1);
 	const earlier = storer.prepare(raw, { disk: 0, height: 0, number: 0 });
 	const later = storer.prepare(raw, { disk: 0, height: 0, number: 9 });
@@ -31,18 +36,7 @@ test('`ChunkStorer` stores a chunk once whose equal, further on, was the first t
 });
 
 test('`ChunkStorer.prepareAll` of two segments with chunks in common: the earlier one waits for the later, which waits for nothing of it', async () => {
-	const first = Promise.withResolvers<undefined>();
-	const known: KnownChunks = {
-		inBase: (_digest, { number }) => (number === 0 ? first.promise : Promise.resolve(undefined)),
-		anywhere: async () => undefined,
-	};
-	const storer = new ChunkStorer(new MemoryStore(), {
-		kind: 'chunk',
-		frameSizeBytes: 64 * 1024,
-		packBytes: 1 << 20,
-		known,
-		writeIndex: async () => {},
-	});
+	const { storer, first } = bench();
 	const [onlyEarlier, both, onlyLater] = [1, 2, 3].map(seed => noise(50_000, seed));
 	assert.ok(onlyEarlier && both && onlyLater);
 	const segment = (number: number, chunks: readonly Buffer[]) =>
