@@ -50,9 +50,16 @@ async function speeds(copies: readonly Copy[]): Promise<number[]> {
 	return after.map((bytes, index) => (bytes - (before[index] ?? 0)) / seconds);
 }
 
+/**
+ * What a limit is not: exact within a window. A mover that the busy machine left without a processor may make up for 400 ms, and
+ * has up to 100 ms of it in its hands (token-bucket.ts, copy-by-threads.ts). A copy that does not share has twice the limit.
+ */
+const mostAheadMs = 500;
+
 /** Movers are nice: on a machine that is busy with other tests they come to less. */
 function mustNotExceed(measured: number, limit: number): void {
-	assert.ok(measured > 0 && measured <= limit * 1.05, `${Math.round(measured)} B/s, and ${limit} is the limit`);
+	const most = (limit * (windowMs + mostAheadMs)) / windowMs;
+	assert.ok(measured > 0 && measured <= most, `${Math.round(measured)} B/s, and ${limit} is the limit`);
 }
 
 test('copies share the limit of their host, give way to guests on a slow datastore, and are let again', async t => {
