@@ -40,7 +40,8 @@ export async function startServer(
 		`${program} ${args[0] ?? ''} to serve`,
 		async () => {
 			if (problem) throw problem;
-			if (child.exitCode !== null) throw new RouseError('tool_failed', `${program} ended: ${said}`);
+			if (child.exitCode !== null || child.signalCode !== null)
+				throw new RouseError('tool_failed', `${program} ended: ${said}`);
 			return await ready();
 		},
 		{ timeoutMs: 60_000, signal: scope.signal },

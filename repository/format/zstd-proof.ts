@@ -23,6 +23,10 @@ export function proveZstdHandles(): Promise<boolean> {
 function selfTest(): Promise<boolean> {
 	const path = fileURLToPath(new URL('zstd-self-test.ts', import.meta.url));
 	const { promise, resolve } = Promise.withResolvers<boolean>();
-	execFile(process.execPath, [path], { timeout: selfTestMs }, error => resolve(error === null));
+	try {
+		execFile(process.execPath, [path], { timeout: selfTestMs }, error => resolve(error === null));
+	} catch {
+		resolve(false); // no memory or descriptor for a child is thrown at once
+	}
 	return promise;
 }
