@@ -1,4 +1,5 @@
-import { type ErrorDocument, errorDocumentSchema, isErrorCode } from '../model/errors.ts';
+import { errorDocumentSchema } from '../model/error-document.ts';
+import { type ErrorDocument, isErrorCode } from '../model/errors.ts';
 import type { Payload } from '../system/payload-cipher.ts';
 import type { ReadPayload } from './payloads.ts';
 

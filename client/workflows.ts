@@ -11,7 +11,8 @@ import {
 	WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { errorDocumentSchema, isErrorCode, RouseError } from '../model/errors.ts';
+import { errorDocumentSchema } from '../model/error-document.ts';
+import { isErrorCode, RouseError } from '../model/errors.ts';
 import { recoveryWorkflowId } from '../workflows/contracts.ts';
 import { foreignServer, type TemporalClient, unreachable } from './connection.ts';
 import type { TemporalTarget } from '../system/temporal-target.ts';

@@ -1,15 +1,13 @@
-/** A thread of an export: it reads the repository itself. */
+/** A thread of an export: it reads the repository itself, what is in its place; the rest the main thread looks for, once for all. */
 import { workerData } from 'node:worker_threads';
-import * as z from 'zod';
 import { copyChunks } from '../repository/copy/copy-chunks.ts';
-import { DirectChunkSource } from '../repository/direct-chunk-source.ts';
-import { openRepository } from '../repository/repository.ts';
+import type { CopyJob } from '../repository/copy/copy-job.ts';
+import { PlacedReads } from '../repository/placed-reads.ts';
+import { DirectoryStore } from '../repository/store/directory.ts';
 import { answerJobs } from '../system/thread-jobs.ts';
 
-const { repository } = z.object({ repository: z.string() }).parse(workerData);
-const source = new DirectChunkSource((await openRepository(repository)).store);
+/** The main thread has it open. */
+const { repository }: { repository: string } = workerData;
+const source = new PlacedReads(new DirectoryStore(repository));
 
-/** What is not in its place the main thread looks for, once for all. */
-const ranges: typeof source.ranges = (refs, options) => source.ranges(refs, { ...options, placesOnly: true });
-
-answerJobs((job, orders) => copyChunks(job, { ranges }, orders));
+answerJobs((job: CopyJob, orders) => copyChunks(job, source, orders));

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type { ZodError } from 'zod';
 import { refusalText } from './issue-text.ts';
 
 /**
@@ -72,18 +72,14 @@ export type ErrorCode = keyof typeof table;
 
 export const errorCodes = Object.keys(table) as readonly ErrorCode[];
 
-/**
- * What crosses a process boundary (HTTP, Temporal, `--json`): no stack, no class. Read for what is known of it: it may come
- * from a newer version.
- */
-export const errorDocumentSchema = z.object({
-	code: z.enum(errorCodes),
-	message: z.string(),
-	hint: z.string().optional(),
+/** What crosses a process boundary (HTTP, Temporal, `--json`; its schema is in error-document.ts): no stack, no class. */
+export interface ErrorDocument {
+	code: ErrorCode;
+	message: string;
+	hint?: string | undefined;
 	/** What a program can act on. `next`: an order of model/next.ts that helps. */
-	details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-});
-export type ErrorDocument = z.infer<typeof errorDocumentSchema>;
+	details?: Record<string, string | number | boolean> | undefined;
+}
 
 export class RouseError extends Error {
 	override readonly name = 'RouseError';
@@ -124,6 +120,17 @@ export class RouseError extends Error {
 	}
 }
 
+/** As error-document.ts has it, for who cannot load a library for that. */
+export function isErrorDocument(value: unknown): value is ErrorDocument {
+	if (typeof value !== 'object' || value === null) return false;
+	const { code, message, hint, details }: Record<string, unknown> = { ...value };
+	const isText = (text: unknown) => typeof text === 'string';
+	const isDetail = (detail: unknown) => isText(detail) || typeof detail === 'boolean' || Number.isFinite(detail);
+	const areDetails = typeof details === 'object' && details !== null && !Array.isArray(details);
+	if (!isErrorCode(code) || !isText(message) || (hint !== undefined && !isText(hint))) return false;
+	return details === undefined || (areDetails && Object.values(details).every(isDetail));
+}
+
 export function isErrorCode(value: unknown): value is ErrorCode {
 	return typeof value === 'string' && Object.hasOwn(table, value);
 }
@@ -147,10 +154,15 @@ export function asRouseError(thrown: unknown): RouseError {
 		const code = 'code' in thrown ? thrown.code : undefined;
 		if (thrown.name === 'RouseError' && isErrorCode(code))
 			return new RouseError(code, thrown.message, { cause: thrown });
-		if (thrown instanceof z.ZodError) return new RouseError('internal', refusalText(thrown), { cause: thrown });
+		if (isZodError(thrown)) return new RouseError('internal', refusalText(thrown), { cause: thrown });
 		return fileError(thrown) ?? new RouseError('internal', thrown.message, { cause: thrown });
 	}
 	return new RouseError('internal', String(thrown), { cause: thrown });
+}
+
+/** By its name: threads, which meet none, need not load the library. */
+function isZodError(error: Error): error is ZodError {
+	return error.name === 'ZodError' && 'issues' in error && Array.isArray(error.issues);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What a self test of a host says: it runs in a process of its own, and is told here and written down in these words. */
 import * as z from 'zod';
-import { errorDocumentSchema } from './errors.ts';
+import { errorDocumentSchema } from './error-document.ts';
 
 export const factsSchema = z.record(z.string(), z.json());
 export type Facts = z.infer<typeof factsSchema>;

@@ -5,7 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { diskImageSchema, digestSchema } from '../model/chunk.ts';
-import { errorDocumentSchema, RouseError } from '../model/errors.ts';
+import { errorDocumentSchema } from '../model/error-document.ts';
+import { RouseError } from '../model/errors.ts';
 import { refusalText } from '../model/issue-text.ts';
 import { knownReadsSchema } from './first-reads.ts';
 import { fitsSocket, socketPathProblem } from '../system/socket-path.ts';

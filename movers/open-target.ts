@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { wholeSectors } from '../model/chunk.ts';
+import { wholeSectors } from '../model/chunk-bounds.ts';
 import { RouseError } from '../model/errors.ts';
 import { exactBytes } from '../model/format-bytes.ts';
 import { fileIdentity, isFileIdentity } from '../system/file-identity.ts';

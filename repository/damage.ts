@@ -17,6 +17,12 @@ export function isUnusable(error: unknown): error is RouseError {
 	return error instanceof RouseError && (error.code === 'format_damaged' || error.code === 'io_failed');
 }
 
+/** Lost by the medium, or something that is no file in the pack's place: as a value. Everything else is thrown on. */
+export function lostBytes(error: unknown): RouseError {
+	if (error instanceof RouseError && (error.code === 'io_failed' || error.code === 'format_damaged')) return error;
+	throw error;
+}
+
 /** As {@link isUnusable}, or an object of a version that this program does not know: for lists that leave nothing out. */
 export function isUnreadable(error: unknown): error is RouseError {
 	return isUnusable(error) || (error instanceof RouseError && error.code === 'repository_unsupported');

@@ -2,36 +2,21 @@ import type { ChunkRef } from '../model/chunk.ts';
 import { RouseError } from '../model/errors.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { BadPlaces } from './bad-places.ts';
-import {
-	type ChunkClass,
-	chunksOf,
-	maxRangeBytes,
-	type RangeSource,
-	type StoredChunk,
-	type StoredRange,
-} from './chunk-source.ts';
+import { type ChunkClass, chunksOf, type RangeSource, type StoredChunk, type StoredRange } from './chunk-source.ts';
+import { lostBytes } from './damage.ts';
 import { keys } from './format/keys.ts';
-import { isOldPlace, type Look, lookAtPlace, lostBytes } from './look-at-place.ts';
+import { isOldPlace, type Look, lookAtPlace } from './look-at-place.ts';
 import { type ChunkPlace, PackFooters } from './pack-footers.ts';
-import { ReadBuffers } from './read-buffers.ts';
-import { neighbours, type PlannedRead, planReads } from './read-plan.ts';
+import { PlacedReads, rangesOf } from './placed-reads.ts';
+import type { PlannedRead } from './read-plan.ts';
 import type { Store } from './store/contract.ts';
-import { expectHeader } from './stored-header.ts';
+import { expectHeader } from './expect-header.ts';
 import { untilAborted } from './until-aborted.ts';
 
 interface FetchOptions {
 	class: ChunkClass;
 	locate?: boolean;
 	signal?: AbortSignal | undefined;
-	/** Looks at the references' places alone, marked ones too; what is not there is `chunk_missing`, whether it is elsewhere or not. */
-	placesOnly?: boolean;
-}
-
-interface ReadUnderWay {
-	read: PlannedRead;
-	/** Which it fills. */
-	buffer: Buffer;
-	bytes: Promise<Buffer | undefined>;
 }
 
 /** A place that may hold a chunk; nothing says what kind of one when no footer names it. */
@@ -47,7 +32,7 @@ type Candidate = Pick<ChunkPlace, 'ref'> & Partial<ChunkPlace>;
 export class DirectChunkSource implements RangeSource {
 	readonly #store: Store;
 	readonly #footers: PackFooters;
-	readonly #buffers: ReadBuffers;
+	readonly #reads: PlacedReads;
 	#bad: Promise<BadPlaces> | undefined;
 	#loadedBad: BadPlaces | undefined;
 
@@ -55,7 +40,7 @@ export class DirectChunkSource implements RangeSource {
 	constructor(store: Store, clock: Pick<Clock, 'now'> = systemClock, bad?: BadPlaces) {
 		this.#store = store;
 		this.#footers = new PackFooters(store, clock);
-		this.#buffers = new ReadBuffers(store.properties.readBytes);
+		this.#reads = new PlacedReads(store);
 		this.#bad = bad && Promise.resolve(bad);
 	}
 
@@ -65,12 +50,8 @@ export class DirectChunkSource implements RangeSource {
 
 	async *ranges(
 		refs: readonly ChunkRef[],
-		{ locate = false, signal, placesOnly = false }: FetchOptions,
+		{ locate = false, signal }: FetchOptions,
 	): AsyncGenerator<StoredRange, void, undefined> {
-		if (placesOnly) {
-			yield* this.#atTheirPlaces(refs, signal, placesOnly);
-			return;
-		}
 		const bad = await this.#badPlaces(signal);
 		for (const run of runsOf(refs, ref => locate || bad.has(ref)))
 			if (run.chosen) yield* this.#located(run.refs, true, signal);
@@ -98,45 +79,8 @@ export class DirectChunkSource implements RangeSource {
 		return this.#loadedBad;
 	}
 
-	async *#atTheirPlaces(
-		refs: readonly ChunkRef[],
-		signal: AbortSignal | undefined,
-		placesOnly = false,
-	): AsyncGenerator<StoredRange> {
-		const { maxParallelReads, readBytes } = this.#store.properties;
-		const plan = planReads(refs, readBytes);
-		const reading: ReadUnderWay[] = [];
-		let started = 0;
-		try {
-			for (;;) {
-				for (; reading.length < maxParallelReads && started < plan.length; started++) {
-					const read = plan[started];
-					if (read === undefined) break;
-					reading.push(this.#begin(read, signal));
-				}
-				const [first] = reading;
-				if (first === undefined) return;
-				const bytes = await untilAborted(first.bytes, signal).catch(lostBytes);
-				if (placesOnly) expectWhole(first.read, bytes);
-				yield* this.#cut(first.read, bytes, signal);
-				reading.shift();
-				this.#buffers.giveBack(first.buffer);
-			}
-		} finally {
-			// Whoever breaks out early leaves reads that nobody waits for: until they end they write into their buffers.
-			for (const { bytes, buffer } of reading)
-				bytes.then(
-					() => this.#buffers.giveBack(buffer),
-					() => this.#buffers.giveBack(buffer),
-				);
-		}
-	}
-
-	#begin(read: PlannedRead, signal: AbortSignal | undefined): ReadUnderWay {
-		const buffer = this.#buffers.take(read.lengthBytes);
-		const bytes = this.#read(read, buffer.subarray(0, read.lengthBytes), signal);
-		bytes.catch(() => {}); // looked at in its turn, if ever
-		return { read, buffer, bytes };
+	async *#atTheirPlaces(refs: readonly ChunkRef[], signal: AbortSignal | undefined): AsyncGenerator<StoredRange> {
+		for await (const { read, bytes } of this.#reads.of(refs, signal)) yield* this.#cut(read, bytes, signal);
 	}
 
 	/**
@@ -156,19 +100,14 @@ export class DirectChunkSource implements RangeSource {
 		const reached = bytes === undefined ? 0 : offsetBytes + bytes.length;
 		const past = refs.findIndex(ref => ref.offsetBytes + ref.storedBytes > reached);
 		const there = past < 0 ? refs : refs.slice(0, past);
-		if (bytes !== undefined)
-			for (const run of neighbours(there, maxRangeBytes)) {
-				const at = run.offsetBytes - offsetBytes;
-				const lengths = run.refs.map(({ storedBytes }) => storedBytes);
-				yield { refs: run.refs, lengths, bytes: bytes.subarray(at, at + run.lengthBytes) };
-			}
+		if (bytes !== undefined) yield* rangesOf(there, offsetBytes, bytes);
 		if (past >= 0) yield* this.#located(refs.slice(past), false, signal);
 	}
 
 	async *#alone(ref: ChunkRef, signal: AbortSignal | undefined): AsyncGenerator<StoredRange> {
 		const { packId, offsetBytes, storedBytes: lengthBytes } = ref;
 		const read = { packId, offsetBytes, lengthBytes, refs: [ref] };
-		const bytes = this.#read(read, Buffer.allocUnsafeSlow(lengthBytes), signal);
+		const bytes = this.#reads.read(read, Buffer.allocUnsafeSlow(lengthBytes), signal);
 		yield* this.#cut(read, await untilAborted(bytes, signal).catch(lostBytes), signal);
 	}
 
@@ -226,25 +165,6 @@ export class DirectChunkSource implements RangeSource {
 		return second;
 	}
 
-	/**
-	 * Fills `into` with as many of the bytes as the pack has, and returns these, or undefined without a pack. `io_failed`: the
-	 * medium has lost some of them, while the repository itself is there.
-	 */
-	async #read(
-		{ packId, offsetBytes }: PlannedRead,
-		into: Buffer,
-		signal: AbortSignal | undefined,
-	): Promise<Buffer | undefined> {
-		try {
-			const filled = await this.#store.read(keys.pack(packId), offsetBytes, into, signal);
-			return filled === undefined ? undefined : into.subarray(0, filled);
-		} catch (error) {
-			const lost = lostBytes(error);
-			await expectHeader(this.#store, signal);
-			throw lost;
-		}
-	}
-
 	async #missing(
 		{ digest, packId, offsetBytes, storedBytes }: ChunkRef,
 		signal: AbortSignal | undefined,
@@ -259,12 +179,6 @@ export class DirectChunkSource implements RangeSource {
 			},
 		);
 	}
-}
-
-function expectWhole({ packId, offsetBytes, lengthBytes }: PlannedRead, bytes: Buffer | RouseError | undefined): void {
-	if (bytes instanceof RouseError) throw bytes;
-	if (bytes?.length === lengthBytes) return;
-	throw new RouseError('chunk_missing', `pack ${packId} has not ${lengthBytes} bytes at ${offsetBytes}`);
 }
 
 /** The references in their order, in runs of chosen ones and others. */

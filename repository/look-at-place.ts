@@ -1,6 +1,5 @@
 import type { ChunkRef } from '../model/chunk.ts';
-import { RouseError } from '../model/errors.ts';
-import { type ChunkDamage, isChunkDamage } from './damage.ts';
+import { type ChunkDamage, isChunkDamage, lostBytes } from './damage.ts';
 import { badChunk, decodeChunk, rawBytesOf } from './format/chunk.ts';
 import type { ChunkKind } from './format/frame-table.ts';
 import { keys } from './format/keys.ts';
@@ -63,10 +62,4 @@ export async function isOldPlace(store: Store, ref: ChunkRef, signal?: AbortSign
 		lostBytes(error);
 		return false;
 	}
-}
-
-/** Lost by the medium, or something that is no file in the pack's place: as a value. Everything else is thrown on. */
-export function lostBytes(error: unknown): RouseError {
-	if (error instanceof RouseError && (error.code === 'io_failed' || error.code === 'format_damaged')) return error;
-	throw error;
 }

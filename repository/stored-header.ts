@@ -34,29 +34,6 @@ export async function readOne(
 	}
 }
 
-/** Whether a repository is there at all: either of the two can be read, whatever it says. Throws the signal's reason alone. */
-export async function hasHeader(store: Store, signal?: AbortSignal): Promise<{ there: boolean; cause?: unknown }> {
-	let cause: unknown;
-	for (const key of [keys.header, keys.headerCopy])
-		try {
-			if ((await readObject(store, key, { signal })) !== undefined) return { there: true };
-		} catch (error) {
-			signal?.throwIfAborted();
-			cause ??= error;
-		}
-	return { there: false, cause };
-}
-
-/** Throws `store_unreachable` where neither is: such a store has not lost this or that, it is not mounted, or gone as a whole. */
-export async function expectHeader(store: Store, signal?: AbortSignal): Promise<void> {
-	const { there, cause } = await hasHeader(store, signal);
-	if (!there)
-		throw new RouseError('store_unreachable', `there is no repository in ${store.location} at the moment`, {
-			hint: 'is its file system mounted?',
-			cause,
-		});
-}
-
 /** Puts the copy where it is missing: an import does that. Throws `format_damaged`: a damaged header makes no good copy. */
 export async function writeMissingCopy(store: Store, signal?: AbortSignal): Promise<void> {
 	if (await isStored(store, keys.headerCopy, signal)) return;

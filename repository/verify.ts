@@ -3,7 +3,7 @@ import { DiskReader } from './disk-reader.ts';
 import { diskChunks } from './disk-chunks.ts';
 import { DirectChunkSource } from './direct-chunk-source.ts';
 import { keys } from './format/keys.ts';
-import { lostBytes } from './look-at-place.ts';
+import { lostBytes } from './damage.ts';
 import { readPackFooter } from './pack-footers.ts';
 import { ContentDigester } from './content-digester.ts';
 import type { ChunkSource, StoredChunk } from './chunk-source.ts';

@@ -1,5 +1,6 @@
 import { type ResourceLimits, Worker } from 'node:worker_threads';
-import { asRouseError, type ErrorDocument, errorDocumentSchema, RouseError } from '../model/errors.ts';
+import { errorDocumentSchema } from '../model/error-document.ts';
+import { asRouseError, type ErrorDocument, RouseError } from '../model/errors.ts';
 import * as z from 'zod';
 
 /** A thread has died and nobody knows how far it came with a job. */
@@ -141,7 +142,7 @@ export class ThreadPool<Answer> {
 		thread.worker.ref();
 		this.#lastId += 1;
 		thread.jobs.set(this.#lastId, job);
-		thread.worker.postMessage({ id: this.#lastId, job: job.data, stop: job.stop });
+		tell(thread.worker, { id: this.#lastId, job: job.data, stop: job.stop });
 	}
 
 	#start(): void {
@@ -239,8 +240,15 @@ export class ThreadPool<Answer> {
 
 function tellToStop(worker: Worker, id: number, stop: Int32Array): void {
 	Atomics.store(stop, 0, 1);
-	worker.postMessage({ stop: id }); // it may wait for something
+	tell(worker, { stop: id }); // it may wait for something
 }
+
+function tell(worker: Worker, order: ThreadOrder<unknown>): void {
+	worker.postMessage(order);
+}
+
+/** What a thread is told: a job, with the word that stops it, or that one is to stop; for thread-jobs.ts. */
+export type ThreadOrder<Data> = { id: number; job: Data; stop: Int32Array } | { stop: number };
 
 /** What a thread answers; for thread-jobs.ts. */
 export type ThreadAnswer = { id: number; answer: unknown } | { id: number; failure: ErrorDocument };

@@ -1,11 +1,12 @@
 /**
  * `node tools/check-imports.ts`: the folders are the architecture, and imports point one way (docs/architecture.md).
- * Prints each import that does not and each circle, and ends with exit code 1 when there is one.
+ * Prints each import that does not, each circle and each package that a thread loads without need, and ends with exit code 1 when there is one.
  */
 import { glob, readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path/posix';
 import { fileURLToPath } from 'node:url';
 import { objectionsToCircles } from './import-circles.ts';
+import { objectionsToThreads } from './thread-imports.ts';
 
 interface Rule {
 	/** Folders, or single files, whose code may be used. A folder may always import itself, but not in a circle. */
@@ -217,18 +218,23 @@ function withoutComments(source: string): string {
 export async function check(root: string): Promise<string[]> {
 	const problems: string[] = [];
 	const graph = new Map<string, Set<string>>();
+	const loads = new Map<string, Set<string>>();
 	for await (const path of glob('**/*.ts', { cwd: root, exclude: ['node_modules', '.git', '**/fixtures/**'] })) {
 		const file = relative('.', path.replaceAll('\\', '/'));
 		const imports = new Set<string>();
 		graph.set(file, imports);
+		const loaded = new Set<string>();
+		loads.set(file, loaded);
 		for (const found of importsOf(await readFile(join(root, file), 'utf8'))) {
 			// Types too: what is described by a file that it describes cannot be understood, or changed, alone.
-			if (found.specifier.startsWith('.')) imports.add(join(dirname(file), found.specifier));
+			const target = found.specifier.startsWith('.') ? join(dirname(file), found.specifier) : undefined;
+			if (target !== undefined) imports.add(target);
+			if (!found.typeOnly) loaded.add(target ?? found.specifier);
 			const why = objection(file, found);
 			if (why) problems.push(`${file}:${found.line}: ${why}`);
 		}
 	}
-	return [...problems.toSorted(), ...objectionsToCircles(graph)];
+	return [...problems.toSorted(), ...objectionsToCircles(graph), ...objectionsToThreads(loads)];
 }
 
 if (import.meta.main) {

@@ -5,7 +5,8 @@ import {
 	isCancellation,
 	TimeoutFailure,
 } from '@temporalio/workflow';
-import { type ErrorDocument, errorDocumentSchema, isErrorCode } from '../model/errors.ts';
+import { errorDocumentSchema } from '../model/error-document.ts';
+import { type ErrorDocument, isErrorCode } from '../model/errors.ts';
 
 /**
  * Thrown to leave the step under way: a person wants the recovery discarded, or its host given up, somebody cancelled the workflow, the history

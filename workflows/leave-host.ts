@@ -11,7 +11,7 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import * as z from 'zod';
 import { requestIdOf } from '../model/broker.ts';
-import { errorDocumentSchema } from '../model/errors.ts';
+import { errorDocumentSchema } from '../model/error-document.ts';
 import type { HostStepInput } from '../model/activity-inputs.ts';
 import { brokerWorkflowId, hostAwaySignal } from './broker-contracts.ts';
 import { type OwedUndoMemo, owedUndoWorkflow, owedUndoWorkflowId, taskQueues, undoneSignal } from './contracts.ts';

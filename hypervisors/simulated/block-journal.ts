@@ -12,7 +12,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { sectorBytes } from '../../model/chunk.ts';
+import { sectorBytes } from '../../model/chunk-bounds.ts';
 import { RouseError } from '../../model/errors.ts';
 import { readWhole, writeWhole } from './whole-io.ts';
 

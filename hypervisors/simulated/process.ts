@@ -1,4 +1,4 @@
-import { sectorBytes } from '../../model/chunk.ts';
+import { sectorBytes } from '../../model/chunk-bounds.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { readHoles } from './base.ts';
 import { expectOverlays } from './overlays.ts';

@@ -1,12 +1,15 @@
 /** A thread of the migration mover: it has connections of its own to the repository mover, one for each job. */
 import { workerData } from 'node:worker_threads';
 import { copyChunks } from '../../repository/copy/copy-chunks.ts';
+import type { CopyJob } from '../../repository/copy/copy-job.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { answerJobs } from '../../system/thread-jobs.ts';
-import { migrationMoverConfigSchema } from '../config.ts';
+import type { MigrationMoverConfig } from '../config.ts';
 import { openRepositoryMover } from '../repository-mover/open-client.ts';
 
-const source = await openRepositoryMover(migrationMoverConfigSchema.parse(workerData));
+/** The mover's own, which has parsed it. */
+const config: MigrationMoverConfig = workerData;
+const source = await openRepositoryMover(config);
 const reached = reachedFromEnvironment();
 
-answerJobs((job, orders) => copyChunks(job, source, orders, reached));
+answerJobs((job: CopyJob, orders) => copyChunks(job, source, orders, reached));

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { wholeSectors } from '../../model/chunk.ts';
+import { wholeSectors } from '../../model/chunk-bounds.ts';
 import { RouseError } from '../../model/errors.ts';
 import { exactBytes } from '../../model/format-bytes.ts';
 import { FileWriteError } from '../../repository/copy/file-write-error.ts';

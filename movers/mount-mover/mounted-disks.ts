@@ -1,4 +1,5 @@
-import { type DiskImage, wholeSectors } from '../../model/chunk.ts';
+import type { DiskImage } from '../../model/chunk.ts';
+import { wholeSectors } from '../../model/chunk-bounds.ts';
 import type { RouseError } from '../../model/errors.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import type { VerifiedChunks } from '../../repository/verified-chunks.ts';

@@ -1,7 +1,7 @@
 /** What control workers and hosts ask of a repository beside its chunks, and the words in which a child is asked. */
 import * as z from 'zod';
 import { digestSchema } from '../../model/chunk.ts';
-import { errorDocumentSchema } from '../../model/errors.ts';
+import { errorDocumentSchema } from '../../model/error-document.ts';
 import { machineNameSchema } from '../../model/machine.ts';
 import { pointTimeSchema } from '../../model/names.ts';
 import { manifestSchema } from '../format/manifest.ts';

@@ -3,7 +3,7 @@ import type { Reached } from '../../system/reached.ts';
 import type { JobOrders } from '../../system/thread-jobs.ts';
 import type { RangeSource } from '../chunk-source.ts';
 import { isChunkDamage } from '../damage.ts';
-import { type CopyAnswer, copyJobSchema } from './copy-job.ts';
+import type { CopyAnswer, CopyJob } from './copy-job.ts';
 import { WriteFailed, WrittenRuns } from './written-runs.ts';
 
 /**
@@ -11,12 +11,11 @@ import { WriteFailed, WrittenRuns } from './written-runs.ts';
  * not have or that it cannot give now are left to who asked.
  */
 export async function copyChunks(
-	told: unknown,
+	job: CopyJob,
 	source: Pick<RangeSource, 'ranges'>,
 	orders: JobOrders,
 	reached: Reached = () => {},
 ): Promise<CopyAnswer> {
-	const job = copyJobSchema.parse(told);
 	const runs = new WrittenRuns(job, () => orders.stopped(), reached);
 	let why: RouseError | undefined;
 	try {

@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
+import * as z from 'zod';
+import { errorDocumentSchema } from '../../model/error-document.ts';
 import { type ErrorDocument, RouseError } from '../../model/errors.ts';
 import { ThreadLost, ThreadPool } from '../../system/thread-pool.ts';
-import { type CopyAnswer, copyAnswerSchema, type CopyJob } from './copy-job.ts';
+import type { CopyAnswer, CopyJob } from './copy-job.ts';
 import { FileWriteError } from './file-write-error.ts';
 
 /** Of a disk, asked of a thread at once: ranges of a megabyte where chunks shrink to a half. */
@@ -17,6 +19,12 @@ const mostThreads = 4;
 
 /** While one job is decoded and written, the chunks of the other are on their way. */
 const jobsEach = 2;
+
+const answerSchema: z.ZodType<CopyAnswer> = z.object({
+	written: z.array(z.int()),
+	why: errorDocumentSchema.optional(),
+	writeError: z.object({ code: z.string(), message: z.string(), atBytes: z.int(), lengthBytes: z.int() }).optional(),
+});
 
 /** What came of the chunks of a job. */
 export interface Copied {
@@ -49,7 +57,7 @@ export class CopyThreads {
 			jobsEach,
 			startsTogether: true,
 			...(idleMs !== undefined && { idleMs }),
-			parse: answer => copyAnswerSchema.parse(answer),
+			parse: answer => answerSchema.parse(answer),
 		});
 	}
 

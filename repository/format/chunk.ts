@@ -1,4 +1,5 @@
-import { type ChunkRef, maxChunkBytes } from '../../model/chunk.ts';
+import type { ChunkRef } from '../../model/chunk.ts';
+import { maxChunkBytes } from '../../model/chunk-bounds.ts';
 import { RouseError } from '../../model/errors.ts';
 import { digestBytes, digestOf } from './digest.ts';
 import {

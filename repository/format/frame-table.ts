@@ -1,4 +1,4 @@
-import { maxChunkBytes, minFrameBytes } from '../../model/chunk.ts';
+import { maxChunkBytes, minFrameBytes } from '../../model/chunk-bounds.ts';
 import { digestBytes, digestOf } from './digest.ts';
 import { magic, magicBytes } from './magic.ts';
 

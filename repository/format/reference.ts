@@ -1,4 +1,5 @@
-import { type ChunkRef, maxStoredBytes, minStoredBytes } from '../../model/chunk.ts';
+import type { ChunkRef } from '../../model/chunk.ts';
+import { maxStoredBytes, minStoredBytes } from '../../model/chunk-bounds.ts';
 import { RouseError } from '../../model/errors.ts';
 import { maxPackBytes } from './pack.ts';
 

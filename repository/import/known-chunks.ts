@@ -3,7 +3,7 @@ import type { BadPlaces } from '../bad-places.ts';
 import type { IndexedChunks } from '../index/indexed-chunks.ts';
 import { lookAtPlace } from '../look-at-place.ts';
 import type { Store } from '../store/contract.ts';
-import { hasHeader } from '../stored-header.ts';
+import { hasHeader } from '../expect-header.ts';
 import type { BasePoint } from './base-point.ts';
 import type { ChunkPosition, KnownChunks } from './chunk-storer.ts';
 

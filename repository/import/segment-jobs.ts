@@ -1,21 +1,18 @@
-import * as z from 'zod';
 import { digestChunk, encodeChunkInto } from '../format/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
-import { SegmentSlab } from './segment-slab.ts';
+import { SegmentSlab, type SlabShape } from './segment-slab.ts';
 
 /** What costs processor time of an import, for threads or inline: all of it lies in a slab. */
-export const segmentJobSchema = z.object({
-	shared: z.instanceof(SharedArrayBuffer),
-	shape: z.object({ chunkSizeBytes: z.int(), frameSizeBytes: z.int(), chunks: z.int() }),
+export interface SegmentJob {
+	shared: SharedArrayBuffer;
+	shape: SlabShape;
 	/** Of the segment. */
-	lengthBytes: z.int(),
+	lengthBytes: number;
 	/** Chunks to be encoded, by their positions in it; undefined: it is to be looked at for the first time. */
-	encode: z.array(z.int()).optional(),
-});
-export type SegmentJob = z.infer<typeof segmentJobSchema>;
+	encode?: readonly number[];
+}
 
-export function doSegmentJob(job: unknown): void {
-	const { shared, shape, lengthBytes, encode } = segmentJobSchema.parse(job);
+export function doSegmentJob({ shared, shape, lengthBytes, encode }: SegmentJob): void {
 	const slab = new SegmentSlab(shape, shared);
 	if (encode === undefined) digestSegment(slab, lengthBytes);
 	else encodeSegment(slab, lengthBytes, encode);

@@ -1,7 +1,8 @@
 import type { ChunkRef } from '../../model/chunk.ts';
 import { keys } from '../format/keys.ts';
 import type { PackFooter } from '../format/pack.ts';
-import { lookAtPlace, lostBytes } from '../look-at-place.ts';
+import { lostBytes } from '../damage.ts';
+import { lookAtPlace } from '../look-at-place.ts';
 import { readPackFooter } from '../pack-footers.ts';
 import type { Verification } from './verification.ts';
 

@@ -1,16 +1,16 @@
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
-import { type ChunkDamage, isChunkDamage } from '../damage.ts';
+import { type ChunkDamage, isChunkDamage, lostBytes } from '../damage.ts';
 import { decodeChunk, rawBytesOf } from '../format/chunk.ts';
 import { Digester } from '../format/digest.ts';
 import { keys, packIdOfKey } from '../format/keys.ts';
 import { type PackFooter, refOf } from '../format/pack.ts';
 import { Page } from '../format/page.ts';
-import { lookAtPlace, lostBytes } from '../look-at-place.ts';
+import { lookAtPlace } from '../look-at-place.ts';
 import { readPackFooter } from '../pack-footers.ts';
 import { planReads } from '../read-plan.ts';
 import { readRange } from '../read-object.ts';
-import { expectHeader } from '../stored-header.ts';
+import { expectHeader } from '../expect-header.ts';
 import { type PackPrints, printOf } from './pack-prints.ts';
 import type { Verification } from './verification.ts';
 

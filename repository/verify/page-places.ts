@@ -6,7 +6,7 @@ import type { PackFooter } from '../format/pack.ts';
 import { ChunkTable } from '../index/chunk-table.ts';
 import { lookAtPlace } from '../look-at-place.ts';
 import type { Store } from '../store/contract.ts';
-import { expectHeader } from '../stored-header.ts';
+import { expectHeader } from '../expect-header.ts';
 import type { VerifiedChunks } from '../verified-chunks.ts';
 import type { Suspects } from './suspects.ts';
 

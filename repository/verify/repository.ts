@@ -14,7 +14,7 @@ import { tellOfWrongChunks, verifyPacks } from './packs.ts';
 import { PagePlaces } from './page-places.ts';
 import { PointsWalk } from './points.ts';
 import { verifyFeatures, verifyHeader, verifyIntents, verifyPins } from './small-objects.ts';
-import { expectHeader } from '../stored-header.ts';
+import { expectHeader } from '../expect-header.ts';
 import { Suspects } from './suspects.ts';
 import type { Verification } from './verification.ts';
 

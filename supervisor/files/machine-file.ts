@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { MachineDefinition } from '../../hypervisors/contract.ts';
-import { wholeSectors } from '../../model/chunk.ts';
+import { wholeSectors } from '../../model/chunk-bounds.ts';
 import { RouseError } from '../../model/errors.ts';
 import { type Hardware, hardwareSchema } from '../../model/hardware.ts';
 import { machineConfigSchema } from '../../model/machine.ts';

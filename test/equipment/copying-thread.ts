@@ -3,6 +3,7 @@ import { workerData } from 'node:worker_threads';
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { copyChunks } from '../../repository/copy/copy-chunks.ts';
+import type { CopyJob } from '../../repository/copy/copy-job.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { answerJobs } from '../../system/thread-jobs.ts';
@@ -23,4 +24,4 @@ const ranges: typeof source.ranges = (refs, options) => {
 	return source.ranges(refs, options);
 };
 
-answerJobs((job, orders) => copyChunks(job, { ranges }, orders, beforeWrite));
+answerJobs((job: CopyJob, orders) => copyChunks(job, { ranges }, orders, beforeWrite));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
 import type { MachineDefinition, Target } from '../../hypervisors/contract.ts';
 import { createLog } from '../../system/log.ts';
-import { wholeSectors } from '../../model/chunk.ts';
+import { wholeSectors } from '../../model/chunk-bounds.ts';
 import { createRestoredMap } from '../../movers/restored-map/create.ts';
 import { restoredMapIdentity } from '../../movers/restored-map/identity.ts';
 import { readRestoredSummary } from '../../movers/restored-map/reader.ts';

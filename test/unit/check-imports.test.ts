@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { check, importsOf, objection } from '../../tools/check-imports.ts';
 import { circlesOf, objectionsToCircles } from '../../tools/import-circles.ts';
+import { objectionsToThreads } from '../../tools/thread-imports.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
 const code = (specifier: string) => ({ specifier, typeOnly: false });
@@ -124,6 +125,18 @@ describe('`circlesOf`', () => {
 	it('tells a file that imports itself, and nothing of two ways to the same file', () => {
 		const files = { 'a.ts': ['b.ts', 'c.ts'], 'b.ts': ['d.ts'], 'c.ts': ['d.ts'], 'd.ts': ['d.ts'] };
 		assert.deepEqual(circlesOf(graph(files)), [['d.ts', 'd.ts']]);
+	});
+});
+
+describe('`objectionsToThreads`', () => {
+	it('is to a package that a program of a thread loads, over whatever files, and tells the way', () => {
+		const files = { 'a-thread.ts': ['b.ts'], 'b.ts': ['a-thread.ts', 'node:fs', 'zod'], 'c.ts': ['yaml'] };
+		assert.deepEqual(objectionsToThreads(graph(files)), ['a thread loads zod: a-thread.ts -> b.ts -> zod']);
+	});
+
+	it('is not to what a thread is there for, nor to threads of tests', () => {
+		const files = { 'a-thread.ts': ['@napi-rs/blake-hash', 'node:zlib'], 'test/b-thread.ts': ['zod'] };
+		assert.deepEqual(objectionsToThreads(graph(files)), []);
 	});
 });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
-import { maxChunkBytes } from '../../model/chunk.ts';
+import { maxChunkBytes } from '../../model/chunk-bounds.ts';
 import { RouseError } from '../../model/errors.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { diskChunks } from '../../repository/disk-chunks.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { maxStoredBytes } from '../../model/chunk.ts';
+import { maxStoredBytes } from '../../model/chunk-bounds.ts';
 import { RouseError } from '../../model/errors.ts';
 import { sha256Of } from '../../repository/format/sha256.ts';
 import { decodeHeader, encodeHeader } from '../../repository/format/header.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { maxStoredBytes, minStoredBytes } from '../../model/chunk.ts';
+import { maxStoredBytes, minStoredBytes } from '../../model/chunk-bounds.ts';
 import { RouseError } from '../../model/errors.ts';
 import { AnswerReader } from '../../movers/repository-mover/protocol/answer-reader.ts';
 import { aliveFrame, encodeErrorFrame, RangeHeads } from '../../movers/repository-mover/protocol/answers.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { wholeSectors } from '../../model/chunk.ts';
+import { wholeSectors } from '../../model/chunk-bounds.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
 import { SteppedRecovery } from '../equipment/recoveries.ts';
 import { diskBytes, hardware, simulate } from '../equipment/simulated-recovery.ts';

@@ -1,4 +1,4 @@
-import { maxStoredBytes } from '../../../model/chunk.ts';
+import { maxStoredBytes } from '../../../model/chunk-bounds.ts';
 import { RouseError } from '../../../model/errors.ts';
 import { decodeError } from './answers.ts';
 import { otherVersion, serverHelloBytes, versionOf } from './hello.ts';

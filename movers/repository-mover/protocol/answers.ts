@@ -1,4 +1,4 @@
-import { type ErrorDocument, errorDocumentSchema, RouseError } from '../../../model/errors.ts';
+import { type ErrorDocument, isErrorDocument, RouseError } from '../../../model/errors.ts';
 import { frameHeadBytes, frameKinds, maxErrorBytes, maxReferences } from './wire.ts';
 
 /** How much of a text goes into an error that would be too long: none of it has more than six bytes in JSON. */
@@ -37,9 +37,11 @@ function shortened({ code, message, hint }: ErrorDocument): ErrorDocument {
 
 /** The error in a frame; `protocol` for what is none. */
 export function decodeError(json: Buffer): RouseError {
+	const words = `an error of ${json.length} bytes that says nothing known`;
 	try {
-		return RouseError.fromDocument(errorDocumentSchema.parse(JSON.parse(json.toString('utf8'))));
+		const document: unknown = JSON.parse(json.toString('utf8'));
+		return isErrorDocument(document) ? RouseError.fromDocument(document) : new RouseError('protocol', words);
 	} catch (cause) {
-		return new RouseError('protocol', `an error of ${json.length} bytes that says nothing known`, { cause });
+		return new RouseError('protocol', words, { cause });
 	}
 }

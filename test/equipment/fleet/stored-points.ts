@@ -1,4 +1,4 @@
-import { wholeSectors } from '../../../model/chunk.ts';
+import { wholeSectors } from '../../../model/chunk-bounds.ts';
 import type { RecoveryRequest } from '../../../model/recovery.ts';
 import { openRepository } from '../../../repository/repository.ts';
 import { importDisks, wholeSource } from '../repositories.ts';
