@@ -1,16 +1,9 @@
 import { rm } from 'node:fs/promises';
-import {
-	type ClientRequest,
-	createServer,
-	type IncomingMessage,
-	request,
-	type RequestOptions,
-	type Server,
-	type ServerResponse,
-} from 'node:http';
+import type { ClientRequest, IncomingMessage, RequestOptions, Server, ServerResponse } from 'node:http';
 import type { Server as NetServer } from 'node:net';
 import { asRouseError, type ErrorCode, isErrorCode, RouseError } from '../model/errors.ts';
 import { isErrno } from './durable-file.ts';
+import { createServer, request } from './node-http.ts';
 import { readBody } from './request-body.ts';
 import { checkSocketPath } from './socket-path.ts';
 

@@ -1,7 +1,8 @@
 /** A stream of bytes over the sockets of unix-http.ts: a request that asks to be upgraded, as HTTP has it (RFC 9110, 7.8). */
-import { type IncomingMessage, request, type Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asRouseError, type ErrorCode, RouseError } from '../model/errors.ts';
+import { request } from './node-http.ts';
 import { errorOf } from './unix-http.ts';
 
 export interface StreamCall {

@@ -180,6 +180,8 @@ export function objection(
 	if (folder === undefined || !rule) return `${dirname(file)} has no rule in tools/check-imports.ts`;
 	if (/^[^./@\w]|[^\w./@:-]/.test(specifier))
 		return rule === anything ? undefined : `import(${specifier}) is no literal: where it leads cannot be checked`;
+	if (specifier === 'node:http' && !typeOnly && rule !== anything)
+		return 'an import of node:http loads undici too: take it of system/node-http.ts';
 	if (specifier.startsWith('node:')) {
 		return withoutIo.includes(folder) && !typeOnly ? `${folder} does no I/O: not ${specifier}` : undefined;
 	}

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { createServer, request } from '../../system/node-http.ts';
 import { Admission, withoutOurCookie } from './admission.ts';
 
 export interface UiOptions {

@@ -2,12 +2,12 @@
  * `node movers/migration-mover/main.ts CONFIG.json`: fills the targets of one recovery. Started by the supervisor under
  * a lock, and ended by it before the machine is switched to its targets (target.ts says why).
  */
-import { createServer } from 'node:http';
 import { RouseError } from '../../model/errors.ts';
 import { CopyThreads, withoutThreadsBytes } from '../../repository/copy/copy-threads.ts';
 import { RetryingChunkSource } from '../../repository/retrying-chunk-source.ts';
 import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
+import { createServer } from '../../system/node-http.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
 import { migrationMoverConfigSchema, rateOf, readMoverConfig } from '../config.ts';

@@ -1,6 +1,6 @@
-import { Agent, request } from 'node:http';
 import type { Clock } from '../../system/clock.ts';
 import { isErrno } from '../../system/durable-file.ts';
+import { Agent, request } from '../../system/node-http.ts';
 import type { Counters } from './counters.ts';
 
 /** After nobody was there, or it had too much to do: a migration mover is not asked again and again. */

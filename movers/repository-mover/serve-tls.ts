@@ -1,10 +1,11 @@
-import { createServer as createHttp, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { RouseError } from '../../model/errors.ts';
 import type { HostGate } from '../../repository/service/host-gate.ts';
 import type { ServiceKeys } from '../../repository/service/service-keys.ts';
 import { certifiedCallersOnly } from '../../system/certified-callers.ts';
+import { createServer as createHttp } from '../../system/node-http.ts';
 import { mustBeSecret } from '../../system/secret-file.ts';
 import { chunkProtocol, keepAliveMs } from './protocol/wire.ts';
 

@@ -99,6 +99,9 @@ describe('`objection`: an import is refused', () => {
 		['model/machine.ts', code('where'), true],
 		['model/deep/machine.ts', code('../names.ts'), false],
 		['elsewhere/a.ts', code('./b.ts'), true],
+		['system/unix-http.ts', code('node:http'), true],
+		['system/unix-http.ts', type('node:http'), false],
+		['test/equipment/captive.ts', code('node:http'), false],
 	] as const)
 		it(`${refused ? 'yes' : 'no'}: ${file} ${found.typeOnly ? 'import type' : 'import'} ${found.specifier}`, () => {
 			assert.equal(objection(file, found) !== undefined, refused);
