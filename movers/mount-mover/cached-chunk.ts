@@ -77,6 +77,18 @@ export class CachedChunk {
 		}
 	}
 
+	/** Where its bytes `from` to `to` lie, in their order, as long as it is kept. `chunk_bad` as `copy`. */
+	parts(from: number, to: number): Buffer[] {
+		const size = this.#frameBytes;
+		const parts: Buffer[] = [];
+		for (let number = Math.floor(from / size); number * size < to; number++) {
+			const frame = this.#frames[number] ?? this.#decode(number);
+			const begin = number * size;
+			parts.push(frame.subarray(Math.max(from - begin, 0), Math.min(to - begin, size)));
+		}
+		return parts;
+	}
+
 	keep(): void {
 		this.#keepers += 1;
 	}

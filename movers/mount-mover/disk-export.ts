@@ -1,4 +1,4 @@
-import type { Extent, NbdExport, Pending, NbdFailure, ReadNow } from '../../nbd/server/export.ts';
+import type { Extent, NbdExport, NbdFailure, Pending, ReadDone, ReadNow } from '../../nbd/server/export.ts';
 import type { RefusedWrites } from '../config.ts';
 import { DiskRead, type DiskReadOptions } from './disk-read.ts';
 import { metaContexts, type StatusRange, StatusQuery } from './status-query.ts';
@@ -30,7 +30,11 @@ export class DiskExport implements NbdExport {
 		return this.#options.disk.readNow(into, at, offset, length);
 	}
 
-	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure, free?: () => void) => void): Pending {
+	lend(offset: number, length: number): { bytes: readonly Buffer[]; free: () => void } | undefined {
+		return this.#options.disk.lend(offset, length);
+	}
+
+	readLater(offset: number, length: number, done: ReadDone): Pending {
 		return new DiskRead(this.#options, offset, length, done).start();
 	}
 

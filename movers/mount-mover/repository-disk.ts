@@ -88,19 +88,16 @@ export class RepositoryDisk implements ChunkReceiver {
 	 * where all of it is right, or is damaged. So a flipped bit costs nothing but time as long as there is another place.
 	 */
 	copy(index: number, chunk: CachedChunk, { into, at, from, to }: CopiedPart): boolean {
-		const { cache } = this.#shared;
-		const key = this.#keyOf(index);
-		const before = chunk.length;
-		try {
-			chunk.copy(into, at, from, to);
-		} catch (error) {
-			if (!isChunkDamage(error)) throw error;
-			this.#doubtful.add(index);
-			cache.delete(key, chunk);
-			return false;
-		}
-		if (chunk.length !== before) cache.resized(key, chunk);
-		return true;
+		return this.#decoding(index, chunk, () => chunk.copy(into, at, from, to));
+	}
+
+	/** Where bytes of a chunk that is in memory lie; it is kept from now on. Undefined when they are wrong, as above. */
+	parts(index: number, chunk: CachedChunk, from: number, to: number): readonly Buffer[] | undefined {
+		let parts: readonly Buffer[] = [];
+		chunk.keep();
+		if (this.#decoding(index, chunk, () => (parts = chunk.parts(from, to)))) return parts;
+		chunk.letGo();
+		return undefined;
 	}
 
 	damageOf(index: number): RouseError | undefined {
@@ -177,6 +174,22 @@ export class RepositoryDisk implements ChunkReceiver {
 		this.#doubtful.delete(index);
 		this.#damaged.addChunk(index, damage);
 		this.#news.onDamage(index, damage);
+	}
+
+	#decoding(index: number, chunk: CachedChunk, work: () => void): boolean {
+		const { cache } = this.#shared;
+		const key = this.#keyOf(index);
+		const before = chunk.length;
+		try {
+			work();
+		} catch (error) {
+			if (!isChunkDamage(error)) throw error;
+			this.#doubtful.add(index);
+			cache.delete(key, chunk);
+			return false;
+		}
+		if (chunk.length !== before) cache.resized(key, chunk);
+		return true;
 	}
 
 	/** Undefined when its page is not loaded, or it is zero. */

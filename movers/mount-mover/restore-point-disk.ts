@@ -91,6 +91,27 @@ export class RestorePointDisk {
 		return this.#repository.copy(index, chunk, part);
 	}
 
+	/** See `RepositoryDisk`. */
+	parts(index: number, chunk: CachedChunk, from: number, to: number): readonly Buffer[] | undefined {
+		return this.#repository.parts(index, chunk, from, to);
+	}
+
+	/** See `NbdExport.lend`. Of a single chunk that is in memory, whose frames are decoded if they were not. */
+	lend(offset: number, length: number): { bytes: readonly Buffer[]; free: () => void } | undefined {
+		const { chunkSizeBytes, sizeBytes } = this.image;
+		const index = Math.floor(offset / chunkSizeBytes);
+		const begin = index * chunkSizeBytes;
+		if (offset + length > Math.min(sizeBytes, begin + chunkSizeBytes)) return undefined;
+		const chunk = this.whereIs(index);
+		if (!(chunk instanceof CachedChunk)) return undefined;
+		const bytes = this.parts(index, chunk, offset - begin, offset - begin + length);
+		if (bytes === undefined) return undefined;
+		this.#counters.cachedReads += 1;
+		this.noteChunks(index, index);
+		this.noteRead(index, index);
+		return { bytes, free: () => chunk.letGo() };
+	}
+
 	/** See `NbdExport.readNow`. Of what is in memory it decodes one frame at most: others wait meanwhile. */
 	readNow(into: Buffer, at: number, offset: number, length: number): ReadNow {
 		const { chunkSizeBytes, sizeBytes } = this.image;

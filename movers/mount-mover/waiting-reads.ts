@@ -37,8 +37,9 @@ export class WaitingReads {
 		return this.#clock.now() < this.#failUntilMs;
 	}
 
+	/** One that waits already waits on. */
 	add(waiter: Waiter): void {
-		this.#waiters.set(waiter, this.#clock.now());
+		if (!this.#waiters.has(waiter)) this.#waiters.set(waiter, this.#clock.now());
 	}
 
 	delete(waiter: Waiter): void {

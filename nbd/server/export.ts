@@ -12,6 +12,16 @@ export interface NbdFailure {
 	message: string;
 }
 
+/** What a read gives: in one buffer, or in several that lie behind each other. */
+export type NbdBytes = Buffer | readonly Buffer[];
+
+export function copyBytes(bytes: NbdBytes, into: Buffer, at = 0): void {
+	let to = at;
+	for (const part of Buffer.isBuffer(bytes) ? [bytes] : bytes) to += part.copy(into, to);
+}
+
+export type ReadDone = (result: NbdBytes | NbdFailure, free?: () => void) => void;
+
 /** A run of bytes with one status. */
 export interface Extent {
 	length: number;
@@ -56,10 +66,16 @@ export interface NbdExport {
 	readNow(into: Buffer, at: number, offset: number, length: number): ReadNow;
 
 	/**
-	 * Reads however long it takes and calls `done` once, possibly before it returns. The buffer is the receiver's, who MAY call
-	 * `free` when he does not use it any more.
+	 * The bytes where they lie in memory, for large reads, which need no copy then; undefined when they do not, and the other
+	 * two say more. They stay as they are until `free` is called, which whoever got them does when he uses them no more.
 	 */
-	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure, free?: () => void) => void): Pending;
+	lend?(offset: number, length: number): { bytes: readonly Buffer[]; free: () => void } | undefined;
+
+	/**
+	 * Reads however long it takes and calls `done` once, possibly before it returns. The bytes stay as they are until `free` is
+	 * called, which the receiver does when he does not use them any more; he changes nothing in them.
+	 */
+	readLater(offset: number, length: number, done: ReadDone): Pending;
 
 	/**
 	 * Status from `offset` on, for each context at least one extent, together at most `length`; exactly one when `single`.

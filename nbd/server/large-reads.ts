@@ -1,5 +1,5 @@
 import type { NbdExport } from './export.ts';
-import { addHole, type Cookie, writeDataHeader } from './replies.ts';
+import { addData, addHole, type Cookie, writeDataHeader } from './replies.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
 import { sizes } from '../protocol/constants.ts';
 
@@ -61,6 +61,12 @@ export class LargeReads {
 		const { cookie, offset, length: rest } = read;
 		const length = Math.min(rest, pieceBytes - (offset % pieceBytes));
 		const last = length === rest;
+		const lent = this.#export.lend?.(offset, length);
+		if (lent) {
+			this.#take(read, length);
+			addData(this.#replies, cookie, { offset, length, last }, lent);
+			return true;
+		}
 		const at = this.#replies.reserve(sizes.offsetData + length);
 		const { slab } = this.#replies;
 		const result = this.#export.readNow(slab, at + sizes.offsetData, offset, length);

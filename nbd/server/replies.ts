@@ -55,6 +55,18 @@ export function writeDataHeader(into: Buffer, at: number, cookie: Cookie, { offs
 	return writeOffset(into, next, offset);
 }
 
+/** A read, or a part of one, of bytes that leave from where they lie; `free` is called when they have left. */
+export function addData(
+	replies: ReplyBuffer,
+	cookie: Cookie,
+	answered: Answered,
+	{ bytes, free }: { bytes: readonly Buffer[]; free: () => void },
+): void {
+	writeDataHeader(replies.slab, replies.reserve(sizes.offsetData), cookie, answered);
+	replies.commit(sizes.offsetData);
+	replies.append(bytes, free);
+}
+
 /** A read, or a part of one, of nothing but zeros. */
 export function addHole(replies: ReplyBuffer, cookie: Cookie, { offset, length, last }: Answered): void {
 	const at = replies.reserve(sizes.offsetHole);

@@ -50,11 +50,13 @@ export class ReplyBuffer {
 	}
 
 	/** Takes bytes over as they are; nobody may change them before `free` is called, if ever. */
-	append(bytes: Buffer, free?: () => void): void {
+	append(bytes: Buffer | readonly Buffer[], free?: () => void): void {
 		this.#seal();
 		if (free) this.#toFree.push(free);
-		this.#segments.push(bytes);
-		this.#byteLength += bytes.length;
+		for (const part of Buffer.isBuffer(bytes) ? [bytes] : bytes) {
+			this.#segments.push(part);
+			this.#byteLength += part.length;
+		}
 	}
 
 	/** All replies so far, in order. */

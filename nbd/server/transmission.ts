@@ -1,6 +1,6 @@
 import { NBD_CMD, NBD_CMD_FLAG, NBD_ERROR, requestMagic, sizes } from '../protocol/constants.ts';
 import { checkRequest, type NbdRequest, type RequestRules } from './check-request.ts';
-import type { NbdExport, NbdFailure, NbdWriter, Pending } from './export.ts';
+import { copyBytes, type NbdBytes, type NbdExport, type NbdFailure, type NbdWriter, type Pending } from './export.ts';
 import { IncomingWrite } from './incoming-write.ts';
 import { LargeReads, pieceBytes } from './large-reads.ts';
 import {
@@ -13,6 +13,9 @@ import {
 	writeSimpleHeader,
 } from './replies.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
+
+/** What is no longer goes into a slab with its header: a part of a write costs more than a copy of so much. */
+const copiedBytes = 32 * 1024;
 
 /** Where a session stops taking requests until replies have left: bounds the memory of a connection. */
 const outputLimitBytes = 1024 * 1024;
@@ -190,17 +193,32 @@ export class Transmission {
 		this.#wait(length, done =>
 			this.#export.readLater(offset, length, (result, free) => {
 				done();
-				if (!Buffer.isBuffer(result)) addFailure(this.#replies, cookie, this.#structured, result);
-				else {
-					const header = this.#structured ? sizes.offsetData : sizes.simpleReply;
-					const at = this.#replies.reserve(header);
-					this.#writeReadHeader(this.#replies.slab, at, cookie, offset, length);
-					this.#replies.commit(header);
-					this.#replies.append(result, free);
-				}
+				if ('errno' in result) addFailure(this.#replies, cookie, this.#structured, result);
+				else this.#addBytes(cookie, { offset, length }, result, free);
 				this.#replyReady();
 			}),
 		);
+	}
+
+	#addBytes(
+		cookie: Cookie,
+		{ offset, length }: { offset: number; length: number },
+		bytes: NbdBytes,
+		free: (() => void) | undefined,
+	): void {
+		const replies = this.#replies;
+		const header = this.#structured ? sizes.offsetData : sizes.simpleReply;
+		const isCopied = length <= copiedBytes;
+		const at = replies.reserve(isCopied ? header + length : header);
+		this.#writeReadHeader(replies.slab, at, cookie, offset, length);
+		replies.commit(header);
+		if (!isCopied) {
+			replies.append(bytes, free);
+			return;
+		}
+		copyBytes(bytes, replies.slab, at + header);
+		replies.commit(length);
+		free?.();
 	}
 
 	#status(range: { offset: number; length: number; single: boolean }, cookie: Cookie): void {

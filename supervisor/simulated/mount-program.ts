@@ -140,10 +140,11 @@ export class MountProgram implements Program {
 		return new Promise((resolve, reject) => {
 			signal.throwIfAborted();
 			const { waiting, counters } = this.#mounted;
-			const read = new DiskRead({ disk, waiting, counters, patient: true }, offset, length, result => {
+			const read = new DiskRead({ disk, waiting, counters, patient: true }, offset, length, (result, free) => {
 				signal.removeEventListener('abort', abort);
-				if (Buffer.isBuffer(result)) resolve(result);
-				else reject(new RouseError('io_failed', result.message));
+				if ('errno' in result) reject(new RouseError('io_failed', result.message));
+				else resolve(Buffer.isBuffer(result) ? result : Buffer.concat(result));
+				free?.();
 			});
 			const abort = () => {
 				read.cancel();

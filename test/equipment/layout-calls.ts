@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LayoutExport } from '../../movers/mount-mover/layout/layout-export.ts';
 import type { Extent, NbdFailure, NbdWriter } from '../../nbd/server/export.ts';
+import { bytesOf } from './nbd-bytes.ts';
 
 /** As the server reads: at once where that can be, else later. What is said to be zeros is. */
 export async function layoutRead(layout: LayoutExport, offset: number, length: number): Promise<Buffer> {
@@ -11,7 +12,9 @@ export async function layoutRead(layout: LayoutExport, offset: number, length: n
 	if (result === 'zeroes') assert.ok(bytes.every(byte => byte === 0));
 	if (result !== 'later') return bytes;
 	return await new Promise((resolve, reject) => {
-		layout.readLater(offset, length, read => (Buffer.isBuffer(read) ? resolve(read) : reject(new Error(read.message))));
+		layout.readLater(offset, length, read =>
+			'errno' in read ? reject(new Error(read.message)) : resolve(bytesOf(read)),
+		);
 	});
 }
 

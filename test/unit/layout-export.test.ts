@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LayoutExport } from '../../movers/mount-mover/layout/layout-export.ts';
 import { NBD_ERROR, NBD_STATE } from '../../nbd/protocol/constants.ts';
-import type { NbdFailure } from '../../nbd/server/export.ts';
+import type { NbdBytes, NbdFailure } from '../../nbd/server/export.ts';
 import { layoutBlockStatus } from '../equipment/layout-calls.ts';
 import { MemoryExport } from '../equipment/memory-export.ts';
 
@@ -15,7 +15,7 @@ function twoDisks() {
 	);
 	assert.ok(first && second);
 	const segments = [first, second].map(disk => ({ kind: 'disk' as const, disk, offsetBytes: 0, sizeBytes }));
-	const answers: (Buffer | NbdFailure)[] = [];
+	const answers: (NbdBytes | NbdFailure)[] = [];
 	const layout = new LayoutExport({ name: 'layout', description: '', segments });
 	const read = layout.readLater(0, 2 * sizeBytes, answer => void answers.push(answer));
 	const cancelled = () => [...first.held, ...second.held].map(held => held.cancelled);

@@ -10,6 +10,7 @@ import { readPoint } from '../../repository/points.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { systemClock } from '../../system/clock.ts';
 import { waitFor } from '../../system/wait.ts';
+import { bytesOf } from '../equipment/nbd-bytes.ts';
 import {
 	CountingSource,
 	DamagingStore,
@@ -52,7 +53,7 @@ async function bench({ cacheBytes = 8 * MiB } = {}) {
 	const read = (offset: number, length: number, from = patient) =>
 		new Promise<Buffer>((resolve, reject) => {
 			from.readLater(offset, length, result =>
-				Buffer.isBuffer(result) ? resolve(result) : reject(new Error(result.message)),
+				'errno' in result ? reject(new Error(result.message)) : resolve(bytesOf(result)),
 			);
 		});
 	const status = (offset: number, length: number, { single = false, from = patient } = {}) =>

@@ -42,7 +42,7 @@ async function bench(options: Partial<MountOptions> = {}) {
 			if (from?.readNow(into, 0, index * chunk, count * chunk) !== 'later') resolve('now');
 			else
 				from.readLater(index * chunk, count * chunk, result =>
-					Buffer.isBuffer(result) ? resolve('later') : reject(new Error(result.message)),
+					'errno' in result ? reject(new Error(result.message)) : resolve('later'),
 				);
 		});
 	const passed = (count: number) =>

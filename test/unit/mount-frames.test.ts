@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { DiskExport } from '../../movers/mount-mover/disk-export.ts';
 import { MountedDisks } from '../../movers/mount-mover/mounted-disks.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
@@ -9,12 +10,13 @@ import { readPoint } from '../../repository/points.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { systemClock } from '../../system/clock.ts';
 import { waitFor } from '../../system/wait.ts';
+import { bytesOf } from '../equipment/nbd-bytes.ts';
 import { DamagingStore, importDisks, memoryRepository, noise, SparseSource } from '../equipment/repositories.ts';
 
 /** Two frames. */
 const chunk = 128 * 1024;
 const frame = 64 * 1024;
-const whole = noise(4 * chunk + 333, 5);
+const whole = noise(20 * chunk + 333, 5);
 
 async function bench({ cacheBytes = 16 * chunk } = {}) {
 	const store = new DamagingStore();
@@ -36,7 +38,7 @@ async function bench({ cacheBytes = 16 * chunk } = {}) {
 	const read = (offset: number, length: number) =>
 		new Promise<Buffer>((resolve, reject) => {
 			served.readLater(offset, length, result =>
-				Buffer.isBuffer(result) ? resolve(result) : reject(new Error(result.message)),
+				'errno' in result ? reject(new Error(result.message)) : resolve(bytesOf(result)),
 			);
 		});
 	/** Flips a byte in the last frame of a chunk, and returns what puts it right again. */
@@ -109,19 +111,50 @@ test('`DiskExport` reads chunks that have gone out of the cache while replies to
 	assert.ok(isRight(await read(0, whole.length), 0));
 });
 
-test('`DiskExport.readLater` uses the buffer of a large read again when its receiver is through with it, and not before', async () => {
-	const { served } = await bench();
-	const read = () =>
-		new Promise<{ bytes: Buffer; free: (() => void) | undefined }>(resolve =>
-			served.readLater(0, 2 * chunk, (bytes, free) => {
-				if (Buffer.isBuffer(bytes)) resolve({ bytes, free });
+test('`DiskExport` gives the bytes of large reads where they lie: their memory is used again when a receiver is through with them, and not before', async () => {
+	const { served, read } = await bench({ cacheBytes: 0 });
+	const lying = (offset: number) =>
+		new Promise<{ bytes: readonly Buffer[]; free: (() => void) | undefined }>(resolve =>
+			served.readLater(offset, chunk, (bytes, free) => {
+				if (Array.isArray(bytes)) resolve({ bytes, free });
 			}),
 		);
-	const first = await read();
-	const second = await read();
-	assert.notEqual(second.bytes.buffer, first.bytes.buffer);
+	const memoryOf = ({ bytes }: { bytes: readonly Buffer[] }) => bytes.map(({ buffer }) => buffer);
+	const first = await lying(0);
+	const second = await lying(chunk);
+	await read(2 * chunk, 2 * chunk);
+	assert.ok(isRight(bytesOf(first.bytes), 0));
+	assert.ok(!memoryOf(second).some(memory => memoryOf(first).includes(memory)));
 	first.free?.();
-	const third = await read();
-	assert.equal(third.bytes.buffer, first.bytes.buffer);
-	for (const { bytes } of [second, third]) assert.ok(isRight(bytes, 0));
+	const third = await lying(0);
+	assert.ok(memoryOf(third).some(memory => memoryOf(first).includes(memory)));
+	for (const [number, { bytes }] of [third, second].entries()) assert.ok(isRight(bytesOf(bytes), number * chunk));
+});
+
+test('`DiskExport.lend` gives what lies in memory within one chunk, and nothing else', async () => {
+	const { served, read } = await bench();
+	assert.equal(served.lend(0, frame), undefined, 'not in memory');
+	await read(0, 2 * chunk);
+	const lent = served.lend(100, chunk - 100) ?? assert.fail();
+	assert.ok(isRight(bytesOf(lent.bytes), 100));
+	lent.free();
+	assert.equal(served.lend(100, chunk), undefined, 'of two chunks');
+	await read(20 * chunk, 333);
+	assert.equal(served.lend(20 * chunk, 512), undefined, 'beyond the exact size');
+});
+
+test('a large read of chunks that are in memory leaves others their turn while their frames are decoded', async () => {
+	const { served, read } = await bench({ cacheBytes: 64 * chunk });
+	await Promise.all(Array.from({ length: 20 }, (_, index) => read(index * chunk, 1)));
+	let done = false;
+	const answer = new Promise<Buffer>((resolve, reject) => {
+		served.readLater(0, 20 * chunk, result => {
+			done = true;
+			if ('errno' in result) reject(new Error(result.message));
+			else resolve(bytesOf(result));
+		});
+	});
+	await setImmediate();
+	assert.equal(done, false);
+	assert.ok((await answer).equals(whole.subarray(0, 20 * chunk)));
 });

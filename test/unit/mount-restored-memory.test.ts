@@ -15,6 +15,7 @@ import { readPoint } from '../../repository/points.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { systemClock } from '../../system/clock.ts';
 import { importDisks, memoryRepository, noise, SparseSource } from '../equipment/repositories.ts';
+import { bytesOf } from '../equipment/nbd-bytes.ts';
 import { identityOf } from '../equipment/restored-maps.ts';
 
 const chunk = 4096;
@@ -46,7 +47,7 @@ test('`MountedDisks.lookAgain` leaves nothing in memory that has become local', 
 	const served = new DiskExport('disk0', '', { disk, waiting, counters, patient: true });
 	const read = () =>
 		new Promise<unknown>(resolve => {
-			served.readLater(0, content.length, resolve);
+			served.readLater(0, content.length, result => resolve('errno' in result ? result : bytesOf(result)));
 		});
 	const inMemory = () => Array.from({ length: 8 }, (_, index) => index).filter(index => disk.isInMemory(index));
 

@@ -1,5 +1,13 @@
 import { baseAllocation, NBD_STATE } from '../../../nbd/protocol/constants.ts';
-import type { Extent, NbdExport, NbdFailure, NbdWriter, Pending, ReadNow } from '../../../nbd/server/export.ts';
+import type {
+	Extent,
+	NbdExport,
+	NbdFailure,
+	NbdWriter,
+	Pending,
+	ReadDone,
+	ReadNow,
+} from '../../../nbd/server/export.ts';
 import { ExtentList } from '../../../nbd/server/extent-list.ts';
 import type { RefusedWrites } from '../../config.ts';
 import type { StatusRange } from '../status-query.ts';
@@ -59,7 +67,7 @@ export class LayoutExport implements NbdExport {
 		return zeroes ? 'zeroes' : 'data';
 	}
 
-	readLater(offset: number, length: number, done: (result: Buffer | NbdFailure, free?: () => void) => void): Pending {
+	readLater(offset: number, length: number, done: ReadDone): Pending {
 		const parts = [...this.#segments.partsOf(offset, length)];
 		const [only] = parts;
 		// What lies in one disk needs no second buffer.

@@ -1,6 +1,6 @@
 import type { RouseError } from '../../../model/errors.ts';
 import { NBD_ERROR } from '../../../nbd/protocol/constants.ts';
-import type { NbdFailure, Pending } from '../../../nbd/server/export.ts';
+import { copyBytes, type NbdFailure, type Pending } from '../../../nbd/server/export.ts';
 import type { Part } from './segments.ts';
 
 type Done = (result: Buffer | NbdFailure) => void;
@@ -54,11 +54,13 @@ export class LayoutRead implements Pending {
 				});
 				break;
 			case 'disk': {
-				const pending = segment.disk.readLater(segment.offsetBytes + from, length, result => {
-					if (Buffer.isBuffer(result)) {
-						result.copy(this.#buffer, at);
+				const pending = segment.disk.readLater(segment.offsetBytes + from, length, (result, free) => {
+					if ('errno' in result) this.#failWith(result);
+					else {
+						copyBytes(result, this.#buffer, at);
+						free?.();
 						this.#partDone();
-					} else this.#failWith(result);
+					}
 				});
 				this.#ofDisks.push(pending);
 			}
