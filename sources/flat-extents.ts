@@ -13,7 +13,7 @@ export function openFlatExtents(extents: readonly ImageExtent[]): Pick<OpenedDis
 		async *extents() {
 			let offsetBytes = 0;
 			for (const { sizeBytes: lengthBytes, file } of extents) {
-				yield { offsetBytes, lengthBytes, zero: file === undefined } satisfies SourceExtent;
+				yield { offsetBytes, lengthBytes, kind: file === undefined ? 'zero' : 'data' } satisfies SourceExtent;
 				offsetBytes += lengthBytes;
 			}
 		},

@@ -57,7 +57,11 @@ export async function* withoutMissing(
 			{ atBytes: extent.offsetBytes, lengthBytes: extent.lengthBytes },
 			missing,
 		))
-			yield { offsetBytes: piece.atBytes, lengthBytes: piece.lengthBytes, zero: extent.zero || isMissing };
+			yield {
+				offsetBytes: piece.atBytes,
+				lengthBytes: piece.lengthBytes,
+				kind: isMissing ? 'zero' : extent.kind,
+			};
 }
 
 /** A range of the disk in pieces that are there or missing, in order and without gaps. */

@@ -35,7 +35,7 @@ export async function vhdxContent(
 
 async function* extentsOf(disk: VhdxDisk, signal: AbortSignal): AsyncGenerator<SourceExtent> {
 	for await (const { atBytes, lengthBytes, in: where } of disk.locate(0, disk.sizeBytes, signal))
-		yield { offsetBytes: atBytes, lengthBytes, zero: where.kind === 'zeros' };
+		yield { offsetBytes: atBytes, lengthBytes, kind: where.kind === 'zeros' ? 'zero' : 'data' };
 }
 
 function unreadable({ path }: OpenedFile, offsetBytes: number, cause: unknown): RouseError {

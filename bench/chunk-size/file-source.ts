@@ -20,7 +20,7 @@ export class FileSource implements DiskSource {
 	}
 
 	async *extents(): AsyncGenerator<SourceExtent> {
-		yield { offsetBytes: 0, lengthBytes: this.sizeBytes, zero: false };
+		yield { offsetBytes: 0, lengthBytes: this.sizeBytes, kind: 'data' };
 	}
 
 	async read(offsetBytes: number, into: Buffer): Promise<void> {

@@ -38,7 +38,7 @@ export async function importAttempt(
 	const moment = importMoment(disks);
 	if (moment !== null) {
 		const sizes = disks.map(({ sizeBytes }) => ({ sizeBytes }));
-		const same = { machine, moment, disks: sizes, chunkSizeBytes, frameSizeBytes };
+		const same = { machine, moment, disks: sizes, chunkSizeBytes, frameSizeBytes, base: null };
 		const found = await findInterrupted(store, same, { time: at, signal });
 		const latest = at === undefined ? (await listPoints(repository, machine, signal)).at(-1) : undefined;
 		if (found !== undefined && (latest === undefined || latest <= found.time))

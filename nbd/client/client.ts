@@ -20,8 +20,8 @@ const statusPieceBytes = 2 ** 31 - 65536;
 export interface DiskExtent {
 	offsetBytes: number;
 	lengthBytes: number;
-	/** Every byte is known to be zero. */
-	zero: boolean;
+	/** `zero`: every byte is known to be. */
+	kind: 'data' | 'zero';
 }
 
 /**
@@ -106,25 +106,25 @@ export class NbdClient {
 		});
 	}
 
-	/** The whole disk from 0 to `sizeBytes`, in order and without gaps; neighbours differ in `zero`. */
+	/** The whole disk from 0 to `sizeBytes`, in order and without gaps; neighbours differ in their kind. */
 	async *extents(signal: AbortSignal): AsyncGenerator<DiskExtent> {
 		if (!this.hasBlockStatus) {
-			yield { offsetBytes: 0, lengthBytes: this.sizeBytes, zero: false };
+			yield { offsetBytes: 0, lengthBytes: this.sizeBytes, kind: 'data' };
 			return;
 		}
 		let pending: DiskExtent | undefined;
 		for (let at = 0; at < this.sizeBytes; ) {
 			for (const { lengthBytes, flags } of await this.#status(at, signal)) {
-				const extent = {
+				const extent: DiskExtent = {
 					offsetBytes: at,
 					// The last extent may reach beyond what was asked for, not beyond the disk.
 					lengthBytes: Math.min(lengthBytes, this.sizeBytes - at),
 					// A HOLE that is not ZERO may read as anything.
-					zero: (flags & NBD_STATE.ZERO) !== 0,
+					kind: (flags & NBD_STATE.ZERO) !== 0 ? 'zero' : 'data',
 				};
 				if (extent.lengthBytes === 0) break;
 				at += extent.lengthBytes;
-				if (pending?.zero === extent.zero) pending.lengthBytes += extent.lengthBytes;
+				if (pending?.kind === extent.kind) pending.lengthBytes += extent.lengthBytes;
 				else {
 					if (pending) yield pending;
 					pending = extent;

@@ -18,7 +18,10 @@ export const manifestFields = z.strictObject({
 	/** For tools: nothing of it is needed to recover the machine, and nothing is refused. */
 	facts: z
 		.record(z.string(), z.unknown())
-		.refine(facts => JSON.stringify(facts).length <= limits.factsBytes, `at most ${limits.factsBytes} bytes`),
+		.refine(
+			facts => Buffer.byteLength(JSON.stringify(facts)) <= limits.factsBytes,
+			`at most ${limits.factsBytes} bytes`,
+		),
 	disks: z.array(diskImageSchema).min(1).max(64),
 });
 

@@ -7,6 +7,8 @@ import { readOrDamage } from '../read-points.ts';
 import type { Repository } from '../repository.ts';
 import type { VerifiedChunks } from '../verified-chunks.ts';
 import type { ChunkPosition } from './chunk-storer.ts';
+import type { ImportBase } from './import-base.ts';
+import type { ImportPlan } from './import-request.ts';
 
 /**
  * A point with so many is not asked any more: for each one all packs of the repository were looked at, and what it would tell
@@ -15,10 +17,11 @@ import type { ChunkPosition } from './chunk-storer.ts';
 const maxDamagedPages = 8;
 
 /**
- * The machine's latest point that can be read, position by position: what did not change since then is found there without an
+ * The import's base where a disk has one there, else the machine's latest point that can be read, position by position: what did not change since then is found there without an
  * index, and with the place that its pages have.
  */
 export class BasePoint {
+	/** By their numbers in the import. */
 	#disks: readonly (DiskReader | undefined)[];
 	readonly #damage = new Set<RouseError>();
 
@@ -26,26 +29,17 @@ export class BasePoint {
 		this.#disks = disks;
 	}
 
-	/** One without disks when there is no such point. Only disks with these sizes of chunk and frame are compared. */
+	/** One without disks when there is no such point. Only disks with the repository's sizes of chunk and frame are compared. */
 	static async open(
-		repository: Repository,
+		{ repository, machine, sources }: Pick<ImportPlan, 'repository' | 'machine' | 'sources'>,
 		chunks: VerifiedChunks,
-		machine: string,
+		base: ImportBase,
 		signal?: AbortSignal,
 	): Promise<BasePoint> {
-		const { chunkSizeBytes, frameSizeBytes } = repository;
-		for (const time of (await listPoints(repository, machine, signal)).toReversed()) {
-			const point = await readOrDamage(repository, machine, time, signal);
-			// One that cannot be read helps nobody, and keeps nothing from being imported.
-			if (point === undefined || point instanceof RouseError) continue;
-			const disks = point.manifest.disks.map(image =>
-				image.chunkSizeBytes === chunkSizeBytes && image.frameSizeBytes === frameSizeBytes
-					? new DiskReader(chunks, image, { class: 'migration', remembersDamage: true })
-					: undefined,
-			);
-			return new BasePoint(disks);
-		}
-		return new BasePoint([]);
+		const inBase = sources.map(({ baseDisk }) => (baseDisk === undefined ? undefined : base.reader(baseDisk)));
+		if (inBase.every(reader => reader !== undefined)) return new BasePoint(inBase);
+		const latest = await latestDisks(repository, chunks, machine, signal);
+		return new BasePoint(inBase.map((reader, disk) => reader ?? latest[disk]));
 	}
 
 	/** What stands at this position when it has the digest; a page of the base that is damaged knows nothing. */
@@ -71,4 +65,24 @@ export class BasePoint {
 		this.#damage.add(error);
 		if (this.#damage.size >= maxDamagedPages) this.#disks = [];
 	}
+}
+
+async function latestDisks(
+	repository: Repository,
+	chunks: VerifiedChunks,
+	machine: string,
+	signal: AbortSignal | undefined,
+): Promise<(DiskReader | undefined)[]> {
+	const { chunkSizeBytes, frameSizeBytes } = repository;
+	for (const time of (await listPoints(repository, machine, signal)).toReversed()) {
+		const point = await readOrDamage(repository, machine, time, signal);
+		// One that cannot be read helps nobody, and keeps nothing from being imported.
+		if (point === undefined || point instanceof RouseError) continue;
+		return point.manifest.disks.map(image =>
+			image.chunkSizeBytes === chunkSizeBytes && image.frameSizeBytes === frameSizeBytes
+				? new DiskReader(chunks, image, { class: 'migration', remembersDamage: true })
+				: undefined,
+		);
+	}
+	return [];
 }

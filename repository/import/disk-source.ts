@@ -5,13 +5,14 @@ export interface DiskSource {
 	/** Exact size in bytes, at least 1, not always a multiple of 512. */
 	readonly sizeBytes: number;
 	/**
-	 * The whole disk from 0 to `sizeBytes`, in order and without gaps or overlaps. `zero`: every byte is known to be zero
-	 * and is not read. Called once. Breaking out of the loop MUST free what it holds.
+	 * The whole disk from 0 to `sizeBytes`, in order and without gaps or overlaps. Called once. Breaking out of the loop MUST free
+	 * what it holds. It may be long between one extent and the next: what was told is dealt with meanwhile.
 	 */
 	extents(signal: AbortSignal): AsyncIterable<SourceExtent>;
 	/**
 	 * Fills `into` whole with the bytes from `offsetBytes` on, or throws; never asked past `sizeBytes`. MUST allow several
-	 * calls at once. Errors by code: `source_invalid` when the source ends early or cannot be read.
+	 * calls at once, which begin in ascending order; no byte is asked for twice. Any part may be asked for, whatever its extent
+	 * says. Errors by code: `source_invalid` when the source ends early or cannot be read.
 	 */
 	read(offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void>;
 	/**
@@ -26,6 +27,8 @@ export interface DiskSource {
 	readonly moment?: string | undefined;
 	/** Set when the source is only a part of a disk: what it lacks reads as zeros. */
 	readonly missing?: MissingPart | undefined;
+	/** The disk of the import's base that `unchanged` speaks of; without it, or without a base, such parts are read. */
+	readonly baseDisk?: number | undefined;
 	/** Idempotent. Whoever opened a source closes it; an import does not. */
 	close(): Promise<void>;
 }
@@ -33,5 +36,9 @@ export interface DiskSource {
 export interface SourceExtent {
 	offsetBytes: number;
 	lengthBytes: number;
-	zero: boolean;
+	/**
+	 * `zero`: every byte is known to be zero. `unchanged`: the bytes are those that {@link DiskSource.baseDisk} of the import's base
+	 * has there. Neither is read where a whole chunk is so.
+	 */
+	kind: 'data' | 'zero' | 'unchanged';
 }

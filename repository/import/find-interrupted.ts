@@ -28,8 +28,8 @@ export async function findInterrupted(
 	for await (const { key } of store.list(keys.intents, signal)) {
 		const intent = await ifReadable(readIntent(store, key.slice(keys.intents.length), signal));
 		if (intent === undefined || (time !== undefined && intent.time !== time)) continue;
-		const { machine, moment, disks, chunkSizeBytes, frameSizeBytes } = intent;
-		if (!isDeepStrictEqual({ machine, moment, disks, chunkSizeBytes, frameSizeBytes }, same)) continue;
+		const { machine, moment, disks, chunkSizeBytes, frameSizeBytes, base } = intent;
+		if (!isDeepStrictEqual({ machine, moment, disks, chunkSizeBytes, frameSizeBytes, base }, same)) continue;
 		if (latest !== undefined && latest.startedAt >= intent.startedAt) continue;
 		if (await isGone(intent)) latest = intent;
 	}

@@ -4,6 +4,7 @@ import { chunkRawBytes, pageMapOf } from '../format/page-map.ts';
 import type { PageEntry } from '../format/reference.ts';
 import type { ChunkStorer, PreparedChunk, WantedChunk } from './chunk-storer.ts';
 import type { DiskSource } from './disk-source.ts';
+import type { ImportBase } from './import-base.ts';
 import type { ImportJournal } from './journal.ts';
 import type { RepositoryChunks } from './known-chunks.ts';
 import { mapOrdered } from './map-ordered.ts';
@@ -23,6 +24,7 @@ export interface DiskImport {
 	pages: ChunkStorer;
 	journal: ImportJournal;
 	known: Pick<RepositoryChunks, 'isUsable'>;
+	base: Pick<ImportBase, 'disk'>;
 	threads: SegmentThreads;
 	signal: AbortSignal;
 	/** Bytes of the disk that are dealt with, zero parts included. */
@@ -51,9 +53,13 @@ export async function importDisk(work: DiskImport): Promise<DiskImage> {
 	const content = new ContentDigester({ sizeBytes, chunkSizeBytes, frameSizeBytes });
 	let dataBytes = 0;
 
-	const recall = async (index: number): Promise<PageEntry | undefined> => {
-		const entry = await journal.recall(disk, index);
-		return entry === undefined || entry === 'zero' || (await known.isUsable(entry)) ? entry : undefined;
+	const { reader } = work.base.disk(source.baseDisk, sizeBytes);
+	const ifUsable = async (entry: PageEntry | undefined) =>
+		entry === undefined || entry === 'zero' || (await known.isUsable(entry)) ? entry : undefined;
+	const recall = async (index: number, isUnchanged: boolean): Promise<PageEntry | undefined> => {
+		const entry = await ifUsable(await journal.recall(disk, index));
+		if (entry !== undefined || !isUnchanged || reader === undefined) return entry;
+		return ifUsable(await reader.lookup(index, { signal }));
 	};
 	const segments = recalledSegments(segmentsOf(source.extents(signal), map, threads.shape.chunks), map, recall);
 	// A segment has all the memory that it needs from its beginning on, so none waits for one behind it.

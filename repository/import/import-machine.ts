@@ -43,8 +43,8 @@ export interface ImportResult {
 export async function importMachine(request: ImportRequest, options: ImportOptions = {}): Promise<ImportResult> {
 	const startedAt = performance.now();
 	checkRequest(request);
-	const { importId = randomUUID(), moment = null } = request;
-	const plan = { ...request, importId, moment };
+	const { importId = randomUUID(), moment = null, base = null, facts = {} } = request;
+	const plan = { ...request, importId, moment, base, facts };
 	const { stored, warnings } = await storeOnce(plan, options);
 	const { point, ...figures } = stored;
 	return {
@@ -57,7 +57,7 @@ export async function importMachine(request: ImportRequest, options: ImportOptio
 
 /** Stores the point, unless this import has made it before. */
 async function storeOnce(plan: ImportPlan, options: ImportOptions): Promise<{ stored: Stored; warnings: string[] }> {
-	const { repository, importId, machine, time, moment, sources } = plan;
+	const { repository, importId, machine, time, moment, base, sources } = plan;
 	const { signal, clock = systemClock } = options;
 	const { store, chunkSizeBytes, frameSizeBytes } = repository;
 	await mayWrite(store, signal);
@@ -69,7 +69,8 @@ async function storeOnce(plan: ImportPlan, options: ImportOptions): Promise<{ st
 	if (before !== undefined) return { stored: { ...nothingStored, point: before }, warnings: [] };
 	const warnings: string[] = [];
 	const disks = sources.map(({ sizeBytes }) => ({ sizeBytes }));
-	await announceImport(store, { importId, machine, time, moment, disks, chunkSizeBytes, frameSizeBytes }, signal);
+	const scope = { importId, machine, time, moment, disks, chunkSizeBytes, frameSizeBytes, base };
+	await announceImport(store, scope, signal);
 	try {
 		// Whoever has added a feature since waits for the intents that stood before it (docs/format.md, "Features").
 		await mayWrite(store, signal);

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import { diskImageSchema } from '../../model/chunk.ts';
+import { diskImageSchema, digestSchema } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { machineNameSchema } from '../../model/machine.ts';
 import { pointTimeSchema } from '../../model/names.ts';
@@ -11,6 +11,10 @@ import { readObject } from '../read-object.ts';
 import type { Store } from '../store/contract.ts';
 
 const type = 'rouse-intent';
+
+/** A point by what it is, whatever it is called: that of the import's machine with this time, when it has this digest. */
+export const baseNameSchema = z.strictObject({ restorePoint: pointTimeSchema, manifestDigest: digestSchema });
+export type BaseName = z.infer<typeof baseNameSchema>;
 
 /** An import under way: while it stands, nothing that the import may rely on is removed (docs/format.md, "Intent"). */
 export const intentSchema = z.strictObject({
@@ -26,6 +30,8 @@ export const intentSchema = z.strictObject({
 		.max(64),
 	chunkSizeBytes: diskImageSchema.shape.chunkSizeBytes,
 	frameSizeBytes: diskImageSchema.shape.frameSizeBytes,
+	/** What unchanged chunks are taken from; while the intent stands it is not removed. */
+	base: baseNameSchema.nullable(),
 	startedAt: z.iso.datetime(),
 	/** With the pid, for people who find one left behind. */
 	hostname: z.string().max(255),
@@ -62,7 +68,7 @@ function refuseOther(standing: ImportIntent, intent: ImportIntent): void {
 	const why =
 		standing.moment === null || intent.moment === null
 			? 'nothing tells whether its source is still what it was'
-			: 'its source, machine, time or sizes are others';
+			: 'its source, machine, time, sizes or base are others';
 	throw new RouseError(
 		'identity_conflict',
 		`import ${importId} of ${machine}@${time}, begun at ${startedAt}, cannot be gone on with: ${why}`,

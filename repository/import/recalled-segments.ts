@@ -12,13 +12,13 @@ export interface RecalledSegment {
 export async function* recalledSegments(
 	segments: AsyncIterable<Segment>,
 	map: PageMap,
-	recall: (index: number) => Promise<PageEntry | undefined>,
+	recall: (index: number, isUnchanged: boolean) => Promise<PageEntry | undefined>,
 ): AsyncGenerator<RecalledSegment> {
-	for await (const { firstIndex, count } of segments) {
+	for await (const { firstIndex, count, isUnchanged } of segments) {
 		let told: PageEntry[] = [];
 		let unread = 0;
 		for (let index = firstIndex; index < firstIndex + count; index++) {
-			const entry = await recall(index);
+			const entry = await recall(index, isUnchanged);
 			if (entry === undefined) {
 				if (told.length > 0) yield { segment: segmentOf(map, index - told.length, told.length), told };
 				told = [];

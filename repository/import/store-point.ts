@@ -1,5 +1,6 @@
 import type { DiskImage } from '../../model/chunk.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
+import type { MachineConfig } from '../../model/machine.ts';
 import type { Clock } from '../../system/clock.ts';
 import { BadPlaces } from '../bad-places.ts';
 import { DirectChunkSource } from '../direct-chunk-source.ts';
@@ -12,11 +13,13 @@ import { sha256Of } from '../format/sha256.ts';
 import { ImportIndex } from '../index/import-index.ts';
 import type { RestorePoint } from '../points.ts';
 import type { Store } from '../store/contract.ts';
+import { StoredDiskReader } from '../stored-disk.ts';
 import { VerifiedChunks } from '../verified-chunks.ts';
 import { BasePoint } from './base-point.ts';
 import { ChunkStorer } from './chunk-storer.ts';
+import { ImportBase } from './import-base.ts';
 import { importDisk } from './import-disk.ts';
-import { type ImportOptions, type ImportPlan, pointExists } from './import-request.ts';
+import { checkConfig, type ImportOptions, type ImportPlan, pointExists } from './import-request.ts';
 import { beginJournal, type ImportJournal } from './journal.ts';
 import { ReadPages, RepositoryChunks } from './known-chunks.ts';
 import { removeLeftJournals } from './remove-import.ts';
@@ -40,6 +43,9 @@ interface Workshop {
 	pages: ChunkStorer;
 	journal: ImportJournal;
 	known: RepositoryChunks;
+	base: ImportBase;
+	/** For who reads what is stored. */
+	chunks: VerifiedChunks;
 	index: ImportIndex;
 	threads: SegmentThreads;
 }
@@ -61,7 +67,8 @@ export async function storePoint(plan: ImportPlan, options: ImportOptions & { cl
 		workshop = await openWorkshop(plan, journal, signal);
 		options.reached?.('known');
 		const disks = await storeDisks(plan, workshop, { ...options, signal });
-		const point = await publish(plan, disks, signal);
+		const config = await configOf(plan, workshop.chunks, disks, signal);
+		const point = await publish(plan, { config, disks }, signal);
 		options.reached?.('manifest');
 		return { ...storedBy(workshop, point), warnings: await tidyUp(store, workshop.index, signal) };
 	} finally {
@@ -74,13 +81,14 @@ export async function storePoint(plan: ImportPlan, options: ImportOptions & { cl
 }
 
 async function openWorkshop(plan: ImportPlan, journal: ImportJournal, signal: AbortSignal): Promise<Workshop> {
-	const { repository, machine, packBytes = defaultPackBytes } = plan;
+	const { repository, packBytes = defaultPackBytes } = plan;
 	const { store, frameSizeBytes } = repository;
 	const bad = await BadPlaces.load(store, signal);
 	const index = await ImportIndex.begin(store, { mayDelete: await isDeletionAllowed(store, signal), signal });
 	const chunks = new VerifiedChunks(new DirectChunkSource(store, undefined, bad));
-	const base = await BasePoint.open(repository, chunks, machine, signal);
-	const known = new RepositoryChunks({ base, indexed: index.indexed, bad, signal });
+	const base = await ImportBase.open(repository, chunks, plan, signal);
+	const hints = await BasePoint.open(plan, chunks, base, signal);
+	const known = new RepositoryChunks({ base: hints, indexed: index.indexed, bad, signal });
 	const common = { packBytes, writeIndex: index.write.bind(index), signal };
 	const data = new ChunkStorer(store, {
 		...common,
@@ -97,7 +105,7 @@ async function openWorkshop(plan: ImportPlan, journal: ImportJournal, signal: Ab
 		// A page pack comes after every data pack that one of its pages refers to.
 		before: () => data.flush(),
 	});
-	return { data, pages, journal, known, index, threads: new SegmentThreads(repository, plan.threads) };
+	return { data, pages, journal, known, index, base, chunks, threads: new SegmentThreads(repository, plan.threads) };
 }
 
 async function storeDisks(
@@ -123,15 +131,32 @@ async function storeDisks(
 	return disks;
 }
 
-async function publish(plan: ImportPlan, disks: DiskImage[], signal: AbortSignal): Promise<RestorePoint> {
-	const { repository, machine, time, importId, config, sources } = plan;
+async function configOf(
+	{ config, sources }: ImportPlan,
+	chunks: VerifiedChunks,
+	disks: readonly DiskImage[],
+	signal: AbortSignal,
+): Promise<MachineConfig> {
+	if (typeof config !== 'function') return config;
+	const stored = disks.map(image => new StoredDiskReader(chunks, image));
+	const found = await config(stored, signal);
+	checkConfig(found, sources.length);
+	return found;
+}
+
+async function publish(
+	plan: ImportPlan,
+	{ config, disks }: Pick<Manifest, 'config' | 'disks'>,
+	signal: AbortSignal,
+): Promise<RestorePoint> {
+	const { repository, machine, time, importId, facts, sources } = plan;
 	const { store } = repository;
 	// Last before the manifest: what changes from here on is another moment's.
 	for (const source of sources) await source.checkUnchanged?.();
 	await mayWrite(store, signal);
 	signal.throwIfAborted();
 	const key = keys.point(machine, time);
-	const manifest = { repositoryId: repository.id, machine, time, importId, config, facts: {}, disks };
+	const manifest = { repositoryId: repository.id, machine, time, importId, config, facts, disks };
 	const bytes = encodeAndCompare(manifest, key);
 	if (!(await store.putExclusive(key, bytes, signal))) throw pointExists(machine, time);
 	return { manifest, manifestDigest: sha256Of(bytes) };

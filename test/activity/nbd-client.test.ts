@@ -38,9 +38,9 @@ test('`NbdClient` gives extents and bytes of the server', async t => {
 	const client = await opened(t, (await nbdkit(t, sample)).socket);
 	assert.equal(client.sizeBytes, 3_145_733);
 	assert.deepEqual(await extentsOf(client), [
-		{ offsetBytes: 0, lengthBytes: 1_048_576, zero: true },
-		{ offsetBytes: 1_048_576, lengthBytes: 32_768, zero: false }, // nbdkit's pages
-		{ offsetBytes: 1_081_344, lengthBytes: 2_064_389, zero: true },
+		{ offsetBytes: 0, lengthBytes: 1_048_576, kind: 'zero' },
+		{ offsetBytes: 1_048_576, lengthBytes: 32_768, kind: 'data' }, // nbdkit's pages
+		{ offsetBytes: 1_081_344, lengthBytes: 2_064_389, kind: 'zero' },
 	]);
 	assert.equal((await bytesAt(client, 1_048_575, 4)).toString('latin1'), '\0AB\0');
 	assert.deepEqual(await bytesAt(client, 3_145_728, 5), Buffer.alloc(5));
@@ -68,7 +68,7 @@ for (const [what, limit] of [
 		assert.equal((await bytesAt(client, 1_048_575, 4)).toString('latin1'), '\0AB\0');
 		assert.equal(client.hasBlockStatus, limit === '--mask-handshake=1');
 		if (client.hasBlockStatus) return;
-		assert.deepEqual(await extentsOf(client), [{ offsetBytes: 0, lengthBytes: 3_145_733, zero: false }]);
+		assert.deepEqual(await extentsOf(client), [{ offsetBytes: 0, lengthBytes: 3_145_733, kind: 'data' }]);
 	});
 
 test('`NbdClient.extents` describes a disk of 3 TiB whole, in questions of under 2 GiB', async t => {
@@ -76,8 +76,8 @@ test('`NbdClient.extents` describes a disk of 3 TiB whole, in questions of under
 	const client = await opened(t, (await nbdkit(t, ['data', `data=@${size - 4096} 1*4096`, `size=${size}`])).socket);
 	assert.equal(client.sizeBytes, size);
 	assert.deepEqual(await extentsOf(client), [
-		{ offsetBytes: 0, lengthBytes: size - 32_768, zero: true },
-		{ offsetBytes: size - 32_768, lengthBytes: 32_768, zero: false },
+		{ offsetBytes: 0, lengthBytes: size - 32_768, kind: 'zero' },
+		{ offsetBytes: size - 32_768, lengthBytes: 32_768, kind: 'data' },
 	]);
 	assert.equal((await bytesAt(client, size - 4096, 1))[0], 1);
 });
@@ -124,8 +124,8 @@ test('`NbdClient.extents` takes a hole that is not known to be zero for data', a
 	]);
 	const client = await opened(t, socket);
 	assert.deepEqual(await extentsOf(client), [
-		{ offsetBytes: 0, lengthBytes: 32_768, zero: false },
-		{ offsetBytes: 32_768, lengthBytes: 32_768, zero: true },
+		{ offsetBytes: 0, lengthBytes: 32_768, kind: 'data' },
+		{ offsetBytes: 32_768, lengthBytes: 32_768, kind: 'zero' },
 	]);
 });
 

@@ -26,10 +26,10 @@ async function contentOf(t: TestContext, path: string, trust: ImageTrust = {}): 
 	t.after(() => source.close());
 	const found = Buffer.alloc(source.sizeBytes, 0xee);
 	let reached = 0;
-	for await (const { offsetBytes, lengthBytes, zero } of source.extents(signal)) {
+	for await (const { offsetBytes, lengthBytes, kind } of source.extents(signal)) {
 		assert.equal(offsetBytes, reached);
 		reached += lengthBytes;
-		if (zero) found.fill(0, offsetBytes, reached);
+		if (kind === 'zero') found.fill(0, offsetBytes, reached);
 	}
 	assert.equal(reached, source.sizeBytes);
 	const read = Buffer.alloc(source.sizeBytes, 0xee);

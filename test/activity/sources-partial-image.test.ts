@@ -73,8 +73,8 @@ for (const [what, format, options] of images)
 			const found = Buffer.alloc(source.sizeBytes, 1);
 			await source.read(0, found, never);
 			assert.ok(found.subarray(0, content.length).equals(expected), `${what} cut at ${place}`);
-			for await (const { offsetBytes, lengthBytes: length, zero } of source.extents(never))
-				if (zero) assert.ok(found.subarray(offsetBytes, offsetBytes + length).every(byte => byte === 0));
+			for await (const { offsetBytes, lengthBytes: length, kind } of source.extents(never))
+				if (kind === 'zero') assert.ok(found.subarray(offsetBytes, offsetBytes + length).every(byte => byte === 0));
 			await source.close();
 		}
 	});

@@ -35,11 +35,11 @@ function sparseSource(sizeBytes: number, pieces: ReadonlyMap<number, Buffer>): D
 		async *extents(): AsyncGenerator<SourceExtent> {
 			let position = 0;
 			for (const [offsetBytes, { length }] of pieces) {
-				if (offsetBytes > position) yield { offsetBytes: position, lengthBytes: offsetBytes - position, zero: true };
-				yield { offsetBytes, lengthBytes: length, zero: false };
+				if (offsetBytes > position) yield { offsetBytes: position, lengthBytes: offsetBytes - position, kind: 'zero' };
+				yield { offsetBytes, lengthBytes: length, kind: 'data' };
 				position = offsetBytes + length;
 			}
-			if (position < sizeBytes) yield { offsetBytes: position, lengthBytes: sizeBytes - position, zero: true };
+			if (position < sizeBytes) yield { offsetBytes: position, lengthBytes: sizeBytes - position, kind: 'zero' };
 		},
 		async read(offsetBytes, into) {
 			into.fill(0);

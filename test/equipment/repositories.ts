@@ -49,11 +49,11 @@ export class SparseSource implements DiskSource {
 	async *extents(): AsyncGenerator<SourceExtent> {
 		let at = 0;
 		for (const { offsetBytes, bytes } of this.#pieces) {
-			if (offsetBytes > at) yield { offsetBytes: at, lengthBytes: offsetBytes - at, zero: true };
-			yield { offsetBytes, lengthBytes: bytes.length, zero: false };
+			if (offsetBytes > at) yield { offsetBytes: at, lengthBytes: offsetBytes - at, kind: 'zero' };
+			yield { offsetBytes, lengthBytes: bytes.length, kind: 'data' };
 			at = offsetBytes + bytes.length;
 		}
-		if (at < this.sizeBytes) yield { offsetBytes: at, lengthBytes: this.sizeBytes - at, zero: true };
+		if (at < this.sizeBytes) yield { offsetBytes: at, lengthBytes: this.sizeBytes - at, kind: 'zero' };
 	}
 
 	async read(offsetBytes: number, into: Buffer): Promise<void> {

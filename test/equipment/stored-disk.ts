@@ -105,7 +105,7 @@ export function sourceOf(bytes: Buffer): DiskSource {
 	return {
 		sizeBytes: bytes.length,
 		async *extents(): AsyncGenerator<SourceExtent> {
-			yield { offsetBytes: 0, lengthBytes: bytes.length, zero: false };
+			yield { offsetBytes: 0, lengthBytes: bytes.length, kind: 'data' };
 		},
 		async read(offsetBytes, into) {
 			bytes.copy(into, 0, offsetBytes, offsetBytes + into.length);

@@ -20,6 +20,7 @@ const same = {
 	disks: [{ sizeBytes: 1000 }],
 	chunkSizeBytes: 4096,
 	frameSizeBytes: 16_384,
+	base: null,
 };
 const scope: ImportScope = { ...same, importId, time: '2026-11-20T03:00:00.000Z' };
 

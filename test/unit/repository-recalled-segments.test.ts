@@ -77,6 +77,7 @@ test('`importDisk` closes the open pack when too many chunks wait for it', async
 			pages,
 			journal: { ...journal, waiting },
 			known: { isUsable: async () => true },
+			base: { disk: () => ({ why: 'there is none' }) },
 			threads: new SegmentThreads({ chunkSizeBytes, frameSizeBytes: 16_384 }),
 			signal: new AbortController().signal,
 			onProgress: () => {},

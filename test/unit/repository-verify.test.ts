@@ -143,7 +143,7 @@ test('`verifyRepository` names what is wrong with header, copy, manifest, pin an
 	const { manifestDigest } = await readPoint(repository, 'web01', times[0]);
 	await pinPoint(repository, { recoveryId, machine: 'web01', restorePoint: times[0], manifestDigest, reason: 'x' });
 	const scope = { importId, machine: 'web01', moment: null, disks: [{ sizeBytes: 5 }] };
-	const sizes = { chunkSizeBytes: 4096, frameSizeBytes: 16_384 };
+	const sizes = { chunkSizeBytes: 4096, frameSizeBytes: 16_384, base: null };
 	await announceImport(store, { ...scope, ...sizes, time: '2026-11-22T03:00:00.000Z' });
 	assert.deepEqual(await findings(repository), [`notice import_open ${keys.intent(importId)}`]);
 	const point = keys.point('web01', times[0]);
@@ -304,7 +304,8 @@ test('`verifyRepository` reads journals, and tells of those that nothing announc
 	await store.putExclusive(key, journal);
 	assert.deepEqual(await findings(repository), [`notice journal_left ${keys.journalOf(importId)}`]);
 	const time = '2026-11-22T03:00:00.000Z';
-	const scope = { importId, machine: 'web01', time, moment: 'm', chunkSizeBytes: 4096, frameSizeBytes: 16_384 };
+	const sizes = { chunkSizeBytes: 4096, frameSizeBytes: 16_384 };
+	const scope = { importId, machine: 'web01', time, moment: 'm', base: null, ...sizes };
 	await announceImport(store, { ...scope, disks: [{ sizeBytes: 8192 }] });
 	const open = `notice import_open ${keys.intent(importId)}`;
 	assert.deepEqual(await findings(repository), [open]);
@@ -326,7 +327,8 @@ test('`verifyRepository` calls an import dead whose process has ended, unless an
 		[null, `notice import_ended ${keys.intent(importId)}`],
 		['a moment', `notice import_open ${keys.intent(importId)}`],
 	] as const) {
-		const intent = { ...scope, moment, chunkSizeBytes: 4096, frameSizeBytes: 16_384, ...process };
+		const sizes = { chunkSizeBytes: 4096, frameSizeBytes: 16_384 };
+		const intent = { ...scope, moment, base: null, ...sizes, ...process };
 		await store.replace(keys.intent(importId), sealJson('rouse-intent', intent));
 		assert.deepEqual(await findings(repository), [expected]);
 	}

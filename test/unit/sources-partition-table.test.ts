@@ -16,7 +16,7 @@ function diskOf(content: Buffer): DiskSource {
 	return {
 		sizeBytes: content.length,
 		extents: async function* () {
-			yield { offsetBytes: 0, lengthBytes: content.length, zero: false };
+			yield { offsetBytes: 0, lengthBytes: content.length, kind: 'data' };
 		},
 		read: async (offsetBytes, into) => {
 			assert.ok(offsetBytes + into.length <= content.length, 'read past the end');

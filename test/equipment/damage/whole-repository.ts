@@ -125,7 +125,14 @@ async function leaveTraces(repository: Repository): Promise<void> {
 	const journal = Buffer.alloc(2 * chunkRefBytes);
 	for (const [number, ref] of [first, second].entries()) encodeChunkRef(ref, journal, number * chunkRefBytes);
 	const sizes = { chunkSizeBytes: chunkBytes, frameSizeBytes: repository.frameSizeBytes };
-	const scope = { importId, machine: 'web01', time: '2026-11-22T03:00:00.000Z', moment: 'a moment', ...sizes };
+	const scope = {
+		importId,
+		machine: 'web01',
+		time: '2026-11-22T03:00:00.000Z',
+		moment: 'a moment',
+		base: null,
+		...sizes,
+	};
 	await announceImport(store, { ...scope, disks: [{ sizeBytes: 10 * chunkBytes }] });
 	const runs = [
 		{ disk: 0, firstChunk: 0, count: 2, refs: journal },

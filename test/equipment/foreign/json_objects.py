@@ -53,6 +53,7 @@ _disk = record(
         "missing": record({"atBytes": whole(0, DISK_BYTES), "lengthBytes": whole(1, DISK_BYTES)}),
     },
 )
+_base = record({"restorePoint": time, "manifestDigest": sha256_or_blake3})
 _whole_disk = record({"sizeBytes": whole(1, DISK_BYTES)})
 MEMBERS: dict[str, dict[str, Check]] = {
     "rouse-repository": {
@@ -79,6 +80,7 @@ MEMBERS: dict[str, dict[str, Check]] = {
         "disks": list_of(_whole_disk, DISKS, least=1),
         "chunkSizeBytes": _chunk_size,
         "frameSizeBytes": _frame_size,
+        "base": nullable(_base),
         "startedAt": time,
         "hostname": text(),
         "pid": whole(1, 2**53),

@@ -22,6 +22,7 @@ def put_intent(draft: Draft, machine: str, disk_sizes: list[int], moment: str | 
         "disks": [{"sizeBytes": size} for size in disk_sizes],
         "chunkSizeBytes": 8 * KIB,
         "frameSizeBytes": 16 * KIB,
+        "base": None,
         "startedAt": THIRD,
         "hostname": "host1",
         "pid": 4711,
