@@ -6,6 +6,7 @@ import type { DiskReader } from '../repository/disk-reader.ts';
 import { pageEntries } from '../repository/format/page-map.ts';
 import type { VerifiedChunks, WantedChunk } from '../repository/verified-chunks.ts';
 import { type ExportOptions, writeWhole } from './new-file.ts';
+import { SyncBehind } from './sync-behind.ts';
 
 /** A part of a run of the disk's bytes that lies in one piece in the file. */
 export interface FilePlace {
@@ -47,14 +48,17 @@ export async function writeDisk(
 	// Without threads by leaf: a fetch reads ahead, but not beyond its end.
 	const perBatch = threads ? Math.max(1, Math.floor(copyBatchBytes / chunkSizeBytes)) : pageEntries;
 	const slow = new Slots(1);
+	const behind = new SyncBehind(file);
 	let doneBytes = 0;
 	const lanes = threads?.lanes(perBatch * chunkSizeBytes) ?? 1;
 	await inLanes(batchesOf(reader, placesOf, perBatch, signal), lanes, failed, async batch => {
 		const left = threads ? await copyByThreads(file, threads, batch.chunks, signal) : batch.chunks;
 		if (left.length > 0) await slow.use(() => fetchAndWrite(file, chunks, left, signal));
+		behind.wrote(batch.chunks.reduce((sum, { rawBytes }) => sum + rawBytes, 0));
 		doneBytes = Math.min(sizeBytes, doneBytes + batch.diskBytes);
 		progress?.({ doneBytes, totalBytes: sizeBytes });
 	});
+	await behind.end();
 }
 
 async function* batchesOf(

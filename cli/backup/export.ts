@@ -5,16 +5,8 @@ import type { SourceDisk } from '../../model/machine.ts';
 import { RouseError } from '../../model/errors.ts';
 import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import { missingWarning } from '../../model/missing-warnings.ts';
-import { CopyThreads, withoutThreadsBytes } from '../../repository/copy/copy-threads.ts';
-import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
-import { type ExportFormat, exportFormats, formatOfFile } from '../../exports/format.ts';
-import type { ExportOptions } from '../../exports/new-file.ts';
-import { exportQcow2 } from '../../exports/qcow2.ts';
-import { exportRaw } from '../../exports/raw.ts';
-import { exportVhdx } from '../../exports/vhdx.ts';
+import { exportFormats, formatOfFile } from '../../exports/format.ts';
 import type { RestorePoint } from '../../repository/points.ts';
-import type { Repository } from '../../repository/repository.ts';
-import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
@@ -35,6 +27,7 @@ export const buildExport = (context: Context) =>
 		)
 		.option(...repositoryOption)
 		.action(async (reference, options) => {
+			void proveZstdHandles(); // it takes as long as the rest takes to load
 			const path = resolve(options.to);
 			const format = options.format ?? formatOfFile(path);
 			const startedAt = performance.now();
@@ -43,7 +36,8 @@ export const buildExport = (context: Context) =>
 				const chosen = chooseDisk(found, options.disk);
 				const warning = missingWarning(`disk${chosen.disk}`, chosen.image);
 				if (warning !== undefined) context.output.warn(warning);
-				await write(context, repository, { ...chosen, format, path });
+				const { writeExport } = await import('./write-export.ts');
+				await writeExport(context, repository, { ...chosen, format, path });
 				return { point: found, ...chosen };
 			});
 			const { machine, time } = point.manifest;
@@ -54,35 +48,6 @@ export const buildExport = (context: Context) =>
 				`disk${disk} of ${titleOf(point)}, ${formatBytes(sizeBytes)}, is in ${path} as ${format} (${formatDuration(durationMs)})`,
 			);
 		});
-
-interface Order {
-	image: DiskImage;
-	sectors: SourceDisk;
-	format: ExportFormat;
-	path: string;
-}
-
-async function write(context: Context, repository: Repository, { image, sectors, format, path }: Order): Promise<void> {
-	await proveZstdHandles();
-	const source = new DirectChunkSource(repository.store);
-	const progress = context.output.progress('exporting');
-	const entry = new URL('../../exports/copy-thread.ts', import.meta.url);
-	const threads = new CopyThreads({ entry, setup: { repository: repository.location } });
-	const options: ExportOptions = {
-		signal: context.signal,
-		threads: { threads, aboveBytes: withoutThreadsBytes },
-		progress: ({ doneBytes, totalBytes }) => progress.update({ done: doneBytes, total: totalBytes }),
-	};
-	try {
-		if (format === 'qcow2') await exportQcow2(source, image, path, options);
-		else if (format === 'vhdx') await exportVhdx(new VerifiedChunks(source), image, path, { ...options, sectors });
-		else await exportRaw(new VerifiedChunks(source), image, path, options);
-	} finally {
-		progress.end();
-		await threads.close();
-		await source.close();
-	}
-}
 
 function chooseDisk(
 	point: RestorePoint,

@@ -1,31 +1,10 @@
-import { basename } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
-import { RouseError } from '../../model/errors.ts';
 import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
-import { driverFamiliesIn } from '../../inspection/driver-families.ts';
-import { inspectDisks } from '../../inspection/inspect.ts';
-import type { MachineConfig } from '../../model/machine.ts';
-import { missingWarnings } from '../../model/missing-warnings.ts';
-import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
-import type { ImportProgress } from '../../repository/import/import-request.ts';
-import type { Repository } from '../../repository/repository.ts';
-import type { OpenedDisk } from '../../sources/disk-facts.ts';
-import type { LookProgress } from '../../sources/image-check.ts';
 import { type ImageFormat, imageFormats } from '../../sources/image-format.ts';
-import type { ImageTrust } from '../../sources/image-layers.ts';
-import { decideConfig, defaultSpec, type MachineSpec, readMachineSpec } from '../../sources/machine-spec.ts';
-import { openSource } from '../../sources/open-source.ts';
-import { type PartitionTable, readPartitionTable } from '../../sources/partition-table.ts';
 import { repositoryOption } from '../repository-choice.ts';
 import { type Context, command } from '../terminal/command.ts';
-import { exactBytes, formatBytes } from '../../model/format-bytes.ts';
-import { formatDuration } from '../terminal/format.ts';
-import { formatLocalTime } from '../terminal/format-time.ts';
 import { parseName } from '../terminal/parse.ts';
-import type { Progress } from '../terminal/progress.ts';
 import { parseTime } from '../terminal/parse-time.ts';
-import { afterInterruption, importAttempt } from './import-attempt.ts';
-import { withRepository } from './restore-point.ts';
 
 export const buildImport = (context: Context) =>
 	command('import')
@@ -41,154 +20,10 @@ export const buildImport = (context: Context) =>
 		.option(...repositoryOption)
 		.addHelpText('after', '\nExample:  rouse backup import web01.qcow2 --machine web01')
 		.action(async (sources, options) => {
-			const spec = options.spec === undefined ? defaultSpec : await readMachineSpec(options.spec);
-			if (options.at !== undefined && !options.future) refuseFuture(options.at);
-			const now = new Date().toISOString();
-			const { machine, at, format, withBacking, partial } = options;
-			const result = await withRepository(context, options.repo, repository =>
-				importSources(context, repository, { sources, machine, at, now, spec, format, withBacking, partial }),
-			);
-			for (const pack of result.unreadablePacks)
-				context.output.warn(`the footer of pack ${pack} cannot be read: what lies in it was stored again`);
-			for (const warning of result.warnings) context.output.warn(warning);
-			context.output.result(result, importText(result));
+			void proveZstdHandles(); // it takes as long as the rest takes to load
+			const { runImport } = await import('./run-import.ts');
+			await runImport(context, sources, options);
 		});
-
-/** Clocks differ by so much, and nobody means it. */
-const clockSkewMs = 60_000;
-
-/** Such a point would be the latest one for as long as that takes. */
-function refuseFuture(time: string): void {
-	if (Date.parse(time) <= Date.now() + clockSkewMs) return;
-	throw new RouseError('usage', `--at ${time} is still to come`, { hint: 'say --future if that is right' });
-}
-
-interface ImportOrder {
-	sources: readonly string[];
-	machine: string;
-	at: string | undefined;
-	now: string;
-	spec: MachineSpec;
-	format: ImageFormat | undefined;
-	withBacking: boolean | undefined;
-	partial: boolean | undefined;
-}
-
-async function importSources(context: Context, repository: Repository, order: ImportOrder): Promise<ImportResult> {
-	const { output, signal } = context;
-	const disks: OpenedDisk[] = [];
-	let progress: Progress | undefined;
-	try {
-		const { format, withBacking, partial } = order;
-		const onReference = (message: string) => output.message(message);
-		const onDoubt = (warning: string) => output.warn(warning);
-		const trust = { format, withBacking, partial, onReference, onDoubt };
-		for (const text of order.sources) disks.push(await lookedAt(context, text, trust));
-		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
-		for (const warning of missingWarnings(disks)) output.warn(warning);
-		warnOfOddSizes(context, order.sources, disks);
-		warnOfCutDisks(context, order.sources, disks, tables);
-		const config = await configOf(context, order, disks, tables);
-		const { machine, at, now } = order;
-		const attempt = await importAttempt(repository, { machine, at, now, disks }, signal);
-		if (attempt.begunAt !== undefined)
-			output.message(`going on with the import begun at ${formatLocalTime(attempt.begunAt)}`);
-		await proveZstdHandles();
-		progress = output.progress(`importing ${machine}`);
-		const request = { repository, machine, ...attempt, sources: disks, config };
-		return await importMachine(request, { signal, progress: barOf(progress, disks) }).catch((error: unknown) => {
-			throw afterInterruption(error, attempt, signal);
-		});
-	} finally {
-		progress?.end();
-		await Promise.all(disks.map(disk => disk.close()));
-	}
-}
-
-/** One bar for all disks. */
-function barOf(bar: Progress, disks: readonly OpenedDisk[]): (progress: ImportProgress) => void {
-	const bytesOf = (some: readonly OpenedDisk[]) => some.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-	return ({ disk, doneBytes, newBytes }) =>
-		bar.update({
-			done: bytesOf(disks.slice(0, disk)) + doneBytes,
-			total: bytesOf(disks),
-			note: `${formatBytes(newBytes)} new`,
-		});
-}
-
-/** By the specification, and what of it the disks tell. */
-async function configOf(
-	context: Context,
-	{ spec, machine }: ImportOrder,
-	disks: readonly OpenedDisk[],
-	tables: readonly (PartitionTable | undefined)[],
-): Promise<MachineConfig> {
-	const withTables = disks.map((disk, index) => ({ disk, table: tables[index] }));
-	const { boot, failures } = await inspectDisks(
-		withTables.map(({ disk, table }) => ({ disk, partitions: table?.partitions })),
-		context.signal,
-	);
-	warnOfUnseen(context, failures);
-	const seen = withTables.map(({ disk, table }) => ({ facts: disk.facts, table }));
-	return decideConfig(spec, machine, seen, { boot, drivers: driverFamiliesIn(boot) });
-}
-
-/** Of a large image on slow storage even the tables take long. */
-async function lookedAt({ output, signal }: Context, text: string, trust: ImageTrust): Promise<OpenedDisk> {
-	const progress = output.progress('looking at');
-	const onLook = ({ path, doneBytes, totalBytes }: LookProgress) =>
-		progress.update({ done: doneBytes, total: totalBytes, note: `tables of ${basename(path)}` });
-	try {
-		return await openSource(text, { ...trust, signal, onLook });
-	} finally {
-		progress.end();
-	}
-}
-
-function warnOfUnseen({ output }: Context, failures: readonly string[]): void {
-	const [first, ...more] = failures;
-	if (first === undefined) return;
-	const others = more.length === 0 ? '' : `, and ${more.length} more: see rouse backup show`;
-	output.warn(`how the machine boots could not be seen in full: ${first}${others}`);
-}
-
-/** The smallest disk that anything boots from; a floppy disk has more. */
-const smallBytes = 2 ** 20;
-
-function warnOfOddSizes({ output }: Context, names: readonly string[], disks: readonly OpenedDisk[]): void {
-	for (const [index, { sizeBytes }] of disks.entries())
-		if (sizeBytes < smallBytes)
-			output.warn(`${names[index]} has ${exactBytes(sizeBytes)}, which is little: is it a disk?`);
-		else if (sizeBytes % 512 !== 0)
-			output.warn(`${names[index]} has ${exactBytes(sizeBytes)}, no whole number of sectors: is it a disk, and whole?`);
-}
-
-function warnOfCutDisks(
-	{ output }: Context,
-	names: readonly string[],
-	disks: readonly OpenedDisk[],
-	tables: readonly (PartitionTable | undefined)[],
-): void {
-	for (const [index, { sizeBytes }] of disks.entries()) {
-		const ends = tables[index]?.partitions.map(({ endBytes }) => endBytes) ?? [];
-		const end = Math.max(0, ...ends);
-		const has = `${names[index]} has ${exactBytes(sizeBytes)}, but`;
-		const diskEnd = tables[index]?.endBytes ?? 0;
-		if (end > sizeBytes) output.warn(`${has} a partition ends at ${exactBytes(end)}: is it cut short?`);
-		else if (diskEnd > sizeBytes)
-			output.warn(`${has} was partitioned as a disk of ${exactBytes(diskEnd)}: is it cut short?`);
-	}
-}
-
-function importText({ machine, restorePoint, disks, newBytes, storedBytes, durationMs }: ImportResult): string {
-	const size = formatBytes(disks.reduce((sum, disk) => sum + disk.sizeBytes, 0));
-	const count = disks.length === 1 ? 'one disk' : `${disks.length} disks`;
-	return [
-		`${machine}@${restorePoint}: ${count} of ${size} in ${formatDuration(durationMs)}`,
-		`${formatBytes(newBytes)} were new and take ${formatBytes(storedBytes)}`,
-		`Next: rouse recover start ${machine}@${restorePoint}`,
-	].join('\n');
-}
 
 function formatOption() {
 	const names = Object.keys(imageFormats) as ImageFormat[]; // Object.keys forgets what the keys are
