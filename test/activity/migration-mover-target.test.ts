@@ -157,29 +157,43 @@ for (const seed of [1, 2, 3])
 		assert.ok(others.every(({ index }) => bytes[(index + 1) * chunkSizeBytes - 1] === index + 1));
 	});
 
-test('no more than two groups of what is lent are unrecorded, those on their way counted', async t => {
+test('while a group is being synced no more is lent than another one, whether it is still written or not', async t => {
 	const { target, events, file } = await bench(t);
-	const slow = Promise.withResolvers<void>();
+	const [syncs, slow] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
 	const datasync = file.datasync.bind(file);
 	file.datasync = async () => {
+		syncs.resolve();
 		await slow.promise;
 		await datasync();
 	};
 	const groupBytes = 4 * chunkSizeBytes;
-	const lane = async (from: number) => {
-		for (let index = from; index < from + 10; index += 1)
-			await target.lend(
-				[{ index, rawBytes: chunkSizeBytes }],
-				groupBytes,
-				writeAsThread(events, () => 0),
-			);
-	};
-	const lanes = Promise.all([lane(0), lane(10), lane(20), lane(30)]);
-	await delay(100); // long enough for all of it
-	assert.ok(events.length <= 2 * 4 + 4, `${events.length} chunks written while the first group is being synced`);
+	const begun: number[] = [];
+	let ended = 0;
+	const [writes, eighth] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+	const lendEach = (from: number, to: number) =>
+		Array.from({ length: to - from }, (_, n) =>
+			target.lend([{ index: from + n, rawBytes: chunkSizeBytes }], groupBytes, async (lent, fd) => {
+				begun.push(from + n);
+				if (from >= 4) await writes.promise;
+				const written = await writeAsThread(events, () => 0)(lent, fd);
+				if (++ended === 8) eighth.resolve();
+				return written;
+			}),
+		);
+	const first = lendEach(0, 4);
+	await syncs.promise;
+	const second = lendEach(4, 20);
+	const onTheirWay = begun.length; // whoever need not wait has begun within the call
+	writes.resolve();
+	await eighth.promise;
+	await new Promise(setImmediate); // it knows of that, too
+	const third = lendEach(20, 40);
+	await new Promise(setImmediate);
+	const written = begun.length;
 	slow.resolve();
-	await lanes;
+	await Promise.all([...first, ...second, ...third]);
 	await target.flush();
+	assert.deepEqual({ onTheirWay, written }, { onTheirWay: 8, written: 8 });
 	assert.equal(assertSyncedBeforeRecorded(events), 40);
 });
 
