@@ -4,7 +4,6 @@ import type * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
 import { type Firmware, type MachineConfig, machineSpecSchema, type SourceDisk } from '../model/machine.ts';
 import { isErrno } from '../system/durable-file.ts';
-import { parseYaml } from '../system/parse-yaml.ts';
 import { type DiskFacts, sectorSizes } from './disk-facts.ts';
 import { firmwareOf, type PartitionTable } from './partition-table.ts';
 
@@ -24,6 +23,7 @@ export async function readMachineSpec(path: string): Promise<MachineSpec> {
 	} catch (error) {
 		throw new RouseError('spec_invalid', unreadable(path, error), { cause: error });
 	}
+	const { parseYaml } = await import('../system/parse-yaml.ts'); // most imports have no such file
 	return parseYaml(text, path, machineSpecSchema, 'spec_invalid');
 }
 

@@ -1,7 +1,6 @@
 /** The repositories that `config.yaml` names: the only ones that workers and supervisor touch because a message says so. */
 import { realpath } from 'node:fs/promises';
 import { RouseError } from '../model/errors.ts';
-import { changeConfig } from './change-config.ts';
 import { type Config, loadConfig } from './installation.ts';
 import type { RepositoryElsewhere } from './repository-elsewhere.ts';
 
@@ -88,6 +87,7 @@ export async function addRepository(installation: { home: string }, name: string
 		throw new RouseError('name_conflict', `config.yaml calls ${directory} "${other}" already`, {
 			hint: `say --repo ${other}`,
 		});
+	const { changeConfig } = await import('./change-config.ts');
 	await changeConfig(installation, document => {
 		document.setIn(['repositories', name], directory);
 		// What commands mean without --repo stays what it was, and the first one is it.

@@ -11,7 +11,6 @@ import { createFileDurably, isErrno } from './durable-file.ts';
 import { hypervHostSchema } from './hyperv-host.ts';
 import { defaultUserRange, userRangeSchema } from './user-range.ts';
 import { checkOwnDirectory, checkWay, makeOwnDirectory, type OwnDirectory } from './own-directory.ts';
-import { parseYaml } from './parse-yaml.ts';
 import { ambiguity, repositoryElsewhereSchema, withAbsolutePaths } from './repository-elsewhere.ts';
 import { refuseServed, serveSchema } from './serve-schema.ts';
 
@@ -282,6 +281,7 @@ export async function loadConfig(installation: Pick<Installation, 'home'>): Prom
 		if (isErrno(error, 'ENOENT')) return configSchema.parse({});
 		throw error;
 	}
+	const { parseYaml } = await import('./parse-yaml.ts'); // only who has such a file pays for it
 	const config = parseYaml(text, path, configSchema, 'config_invalid');
 	// From the file, not from wherever a process was started: all are to mean the same directory.
 	const repositories = mapValues(config.repositories, to => resolve(installation.home, to));

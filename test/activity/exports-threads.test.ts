@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { writeDisk } from '../../exports/disk-into-file.ts';
 import { exportRaw } from '../../exports/raw.ts';
 import { exportVhdx } from '../../exports/vhdx.ts';
 import type { ChunkSource } from '../../repository/chunk-source.ts';
 import { CopyThreads } from '../../repository/copy/copy-threads.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { DiskReader } from '../../repository/disk-reader.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -98,4 +100,18 @@ test('an export by threads that is called off settles when they write no more', 
 	await assert.rejects(stat(path), { code: 'ENOENT' });
 	await exportRaw(chunks, stored.image, path, options);
 	assert.equal((await readFile(path)).compare(stored.bytes), 0);
+});
+
+test('an export fails with the error of a sync that was made while it was written, which the last one would not tell', async t => {
+	const directory = await temporaryDirectory(t);
+	const stored = await storeDisk(join(directory, 'repository'), Buffer.alloc(65 * MiB, 'the same again and again\n'));
+	const { store } = await openRepository(stored.directory);
+	t.after(() => store.close());
+	const chunks = new VerifiedChunks(new DirectChunkSource(store));
+	const file = await open(join(directory, 'disk.raw'), 'wx');
+	t.after(() => file.close());
+	file.datasync = () => Promise.reject(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }));
+	const inItsPlace = (fileAtBytes: number, lengthBytes: number) => [{ fileAtBytes, lengthBytes }];
+	const reader = new DiskReader(chunks, stored.image, { class: 'migration' });
+	await assert.rejects(writeDisk(file, chunks, reader, inItsPlace, {}), { code: 'EIO' });
 });
