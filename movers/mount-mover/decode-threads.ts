@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import * as z from 'zod';
-import type { OpenedChunk } from '../../repository/format/chunk.ts';
 import type { Clock } from '../../system/clock.ts';
 import { ThreadPool } from '../../system/thread-pool.ts';
 import type { ChunkBuffers } from './chunk-buffers.ts';
+import { jobBytes, type StoredForm, writeJob } from './decode-job.ts';
 
 /** In a second, by large requests. A machine that does not copy or check its disks reads less, and on a thin line less comes. */
 const muchBytes = 32 * 1024 * 1024;
@@ -18,9 +18,12 @@ const mostBytes = 8 * 1024 * 1024;
 const lateAfterMs = 200;
 
 /** As many as there are jobs of usual chunks at once: a fresh one costs as much as what is done in it. */
-const keptSlabs = 8;
+const mostSlabs = 8;
 /** For a MiB of disk and what is stored of it, be it all raw. Longer ones, for chunks of more than a MiB, are not kept. */
 const slabBytes = 2 * 1024 * 1024 + 64 * 1024;
+
+/** Which of the chunks, its bytes if they were made, and the chunk as it is stored. */
+type Decoded = (number: number, whole: Buffer | undefined, stored: Buffer) => void;
 
 /**
  * Decodes whole chunks in threads while much is read, so that those who read them find them decoded. Nothing depends on it: of
@@ -37,6 +40,7 @@ export class DecodeThreads {
 	#before = 0;
 	#busyBytes = 0;
 	readonly #slabs: SharedArrayBuffer[] = [];
+	#madeSlabs = 0;
 
 	constructor(
 		buffers: ChunkBuffers,
@@ -71,65 +75,57 @@ export class DecodeThreads {
 		return Math.max(this.#bytes, this.#before) > muchBytes && elapsedMs < 2 * secondMs;
 	}
 
-	/** Of each chunk its bytes, at the beginning of a buffer, or undefined. Threads work on copies: `chunks` are the caller's again. */
-	async decode(chunks: readonly OpenedChunk[]): Promise<(Buffer | undefined)[]> {
+	/**
+	 * Has threads decode what is copied before this returns; undefined when so much is under way that they come to it too late.
+	 * `done` is called once for each chunk, then it resolves: with its bytes, at the beginning of a buffer, if a thread has made
+	 * them, and with the copy, which is valid until the call returns.
+	 */
+	decode(chunks: readonly StoredForm[], done: Decoded): Promise<void> | undefined {
 		const bytes = chunks.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
-		if (this.#busyBytes > 0 && this.#busyBytes + bytes > mostBytes) return [];
+		if (this.#busyBytes > 0 && this.#busyBytes + bytes > mostBytes) return undefined;
+		const slab = this.#slab(jobBytes(chunks));
+		if (slab === undefined) return undefined;
 		this.#busyBytes += bytes;
-		const caller = { waits: true };
-		const late = Promise.withResolvers<(Buffer | undefined)[]>();
+		const job = writeJob(slab, chunks);
+		let isTold = false;
+		const tell = (right: readonly boolean[]) => {
+			if (isTold) return;
+			isTold = true;
+			for (const [number, { stored, into }] of job.entries())
+				done(number, right[number] === true ? this.#copyOf(into) : undefined, stored);
+		};
+		const late = Promise.withResolvers<void>();
 		const timer = setTimeout(() => {
-			caller.waits = false;
-			late.resolve([]);
+			tell([]);
+			late.resolve();
 		}, this.#lateMs).unref();
-		const decoded = this.#inThread(chunks, caller).finally(() => {
-			this.#busyBytes -= bytes;
+		const decoded = async () => {
+			const right = await this.#pool.run([slab, chunks.length]).catch((): boolean[] => []);
+			// However late that is: no thread works on it any more.
 			clearTimeout(timer);
-		});
-		return await Promise.race([decoded, late.promise]);
+			this.#busyBytes -= bytes;
+			tell(right);
+			if (slab.byteLength === slabBytes) this.#slabs.push(slab);
+		};
+		return Promise.race([decoded(), late.promise]);
 	}
 
-	/** Settles when no thread works on it any more, however late that is; nothing when nobody waits for it by then. */
-	async #inThread(
-		chunks: readonly OpenedChunk[],
-		caller: { readonly waits: boolean },
-	): Promise<(Buffer | undefined)[]> {
-		const needed = chunks.reduce((sum, { stored, rawBytes }) => sum + stored.length + rawBytes, 0);
-		const slab = this.#slab(needed);
-		const job = partsOf(slab, chunks);
-		const right = await this.#pool.run(job).catch((): undefined => undefined);
-		if (right === undefined) return [];
-		if (this.#slabs.length < keptSlabs && slab.byteLength === slabBytes) this.#slabs.push(slab);
-		if (!caller.waits) return [];
-		return job.map(({ into }, number) => {
-			if (right[number] !== true) return undefined;
-			const buffer = this.#buffers.take(into.length);
-			buffer.set(into);
-			return buffer;
-		});
+	#copyOf(bytes: Buffer): Buffer {
+		const buffer = this.#buffers.take(bytes.length);
+		bytes.copy(buffer);
+		return buffer;
 	}
 
-	/** One that was used before, where there is one. */
-	#slab(lengthBytes: number): SharedArrayBuffer {
+	/** One that was used before, where there is one. Undefined when all are in use: V8 does not count them, and keeps what is dropped. */
+	#slab(lengthBytes: number): SharedArrayBuffer | undefined {
 		if (lengthBytes > slabBytes) return new SharedArrayBuffer(lengthBytes);
-		return this.#slabs.pop() ?? new SharedArrayBuffer(slabBytes);
+		const free = this.#slabs.pop();
+		if (free || this.#madeSlabs === mostSlabs) return free;
+		this.#madeSlabs += 1;
+		return new SharedArrayBuffer(slabBytes);
 	}
 
 	async close(): Promise<void> {
 		await this.#pool.close();
 	}
-}
-
-/** The stored chunks, copied behind each other into a slab, and room there for the bytes of each. */
-function partsOf(slab: SharedArrayBuffer, chunks: readonly OpenedChunk[]) {
-	let at = 0;
-	const part = (lengthBytes: number) => {
-		at += lengthBytes;
-		return new Uint8Array(slab, at - lengthBytes, lengthBytes);
-	};
-	return chunks.map(({ ref, stored, rawBytes }) => {
-		const shared = part(stored.length);
-		shared.set(stored);
-		return { ref, stored: shared, into: part(rawBytes) };
-	});
 }

@@ -1,5 +1,5 @@
 import type { ChunkClass, RangeSource } from '../../repository/chunk-source.ts';
-import { openChunk, type OpenedChunk } from '../../repository/format/chunk.ts';
+import { decodeChunkInto, openChunk } from '../../repository/format/chunk.ts';
 import type { WantedChunk } from '../../repository/verified-chunks.ts';
 import { CachedChunk } from './cached-chunk.ts';
 import type { ChunkBuffers } from './chunk-buffers.ts';
@@ -13,11 +13,10 @@ interface OpenOptions {
 	threads?: DecodeThreads | undefined;
 }
 
-interface Opened<W> {
+interface Came<W> {
 	wanted: W;
-	opened: OpenedChunk;
-	/** In which it lies. */
-	buffer: Buffer;
+	/** In memory that is not its own. */
+	stored: Buffer;
 }
 
 /** `stored` is the chunk as it lies in the pack, valid until the call returns. */
@@ -43,27 +42,47 @@ export async function openChunks<W extends WantedChunk & { doubtful?: boolean }>
 	const asked = wanted.filter(({ doubtful }) => doubtful !== true);
 	const left = wanted.filter(({ doubtful }) => doubtful === true);
 	if (asked.length === 0) return left;
-	const decoding = isForThreads(asked, threads) ? new Decoding(threads, buffers, arrived) : undefined;
+	const open = ({ wanted: want, stored }: Came<W>) => {
+		const chunk = opened(buffers, want, stored);
+		if (chunk) arrived(want, chunk, stored);
+		else left.push(want);
+	};
+	/** Of a stream: whoever reads it wants all of it, and memory of one size is used again. A long one would hold up others. */
+	const decodeHere = ({ wanted: want, stored }: Came<W>) => {
+		const chunk = decoded(buffers, want, stored);
+		if (chunk) arrived(want, chunk, stored);
+		else left.push(want);
+	};
+	const inThreads: Promise<void>[] = [];
+	const decodes = isForThreads(asked, threads) ? threads : undefined;
 	let next = 0;
 	try {
 		const refs = asked.map(({ ref, place }) => (place === undefined ? ref : { ...ref, place }));
 		for await (const { lengths, bytes } of source.ranges(refs, options)) {
+			const came: Came<W>[] = [];
 			let at = 0;
 			for (const length of lengths) {
 				const want = asked[next];
 				if (want === undefined) break; // more than was asked for
-				const opened = copyOf(buffers, want, bytes.subarray(at, at + length));
+				came.push({ wanted: want, stored: bytes.subarray(at, at + length) });
 				at += length;
 				next += 1;
-				if (opened === undefined) left.push(want);
-				else if (decoding) decoding.add(opened);
-				else arrived(want, CachedChunk.opened(buffers, opened.opened, opened.buffer), opened.opened.stored);
+			}
+			for (const job of decodes ? jobsOf(came) : [came]) {
+				const decoding =
+					decodes &&
+					decode(decodes, job, (one, whole) => {
+						if (whole === undefined) open(one);
+						else arrived(one.wanted, CachedChunk.whole(buffers, whole, one.wanted.rawBytes), one.stored);
+					});
+				if (decoding) inThreads.push(decoding);
+				else for (const one of job) (decodes && one.wanted.rawBytes < eachJobBytes ? decodeHere : open)(one);
 			}
 		}
 	} catch {
 		// Told by the other way, which meets it too.
 	}
-	await decoding?.end();
+	await Promise.all(inThreads);
 	return [...left, ...asked.slice(next)];
 }
 
@@ -73,61 +92,53 @@ function isForThreads(asked: readonly WantedChunk[], threads: DecodeThreads | un
 	return threads.areWorthwhile;
 }
 
+function* jobsOf<W extends WantedChunk>(came: readonly Came<W>[]): Generator<Came<W>[]> {
+	let job: Came<W>[] = [];
+	let jobBytes = 0;
+	for (const one of came) {
+		job.push(one);
+		jobBytes += one.wanted.rawBytes;
+		if (jobBytes < eachJobBytes) continue;
+		yield job;
+		job = [];
+		jobBytes = 0;
+	}
+	if (job.length > 0) yield job;
+}
+
+/** `done` gets each with its bytes, if threads have made them. Undefined: threads have too much to do. */
+function decode<W extends WantedChunk>(
+	threads: DecodeThreads,
+	job: readonly Came<W>[],
+	done: (one: Came<W>, whole: Buffer | undefined) => void,
+): Promise<void> | undefined {
+	const chunks = job.map(({ wanted: { ref, rawBytes }, stored }) => ({ ref, rawBytes, stored }));
+	return threads.decode(chunks, (number, whole, stored) => {
+		const one = job[number];
+		if (one) done({ wanted: one.wanted, stored }, whole);
+	});
+}
+
 /** In memory of its own; undefined when it is not the chunk. */
-function copyOf<W extends WantedChunk>(buffers: ChunkBuffers, wanted: W, bytes: Buffer): Opened<W> | undefined {
-	const buffer = buffers.take(bytes.length);
-	bytes.copy(buffer);
+function opened(buffers: ChunkBuffers, { ref, rawBytes, kind }: WantedChunk, stored: Buffer): CachedChunk | undefined {
+	const buffer = buffers.take(stored.length);
+	stored.copy(buffer);
 	try {
-		const { ref, rawBytes, kind } = wanted;
-		return { wanted, opened: openChunk(ref, buffer.subarray(0, bytes.length), rawBytes, kind), buffer };
+		return CachedChunk.opened(buffers, openChunk(ref, buffer.subarray(0, stored.length), rawBytes, kind), buffer);
 	} catch {
 		buffers.giveBack(buffer);
 		return undefined;
 	}
 }
 
-/** Chunks of one request that arrive when threads have decoded them, or could not. */
-class Decoding<W> {
-	readonly #threads: DecodeThreads;
-	readonly #buffers: ChunkBuffers;
-	readonly #arrived: Arrived<W>;
-	#job: Opened<W>[] = [];
-	#jobBytes = 0;
-	readonly #sent: Promise<void>[] = [];
-
-	constructor(threads: DecodeThreads, buffers: ChunkBuffers, arrived: Arrived<W>) {
-		this.#threads = threads;
-		this.#buffers = buffers;
-		this.#arrived = arrived;
-	}
-
-	add(chunk: Opened<W>): void {
-		this.#job.push(chunk);
-		this.#jobBytes += chunk.opened.rawBytes;
-		if (this.#jobBytes >= eachJobBytes) this.#send();
-	}
-
-	async end(): Promise<void> {
-		this.#send();
-		await Promise.all(this.#sent);
-	}
-
-	#send(): void {
-		if (this.#job.length > 0) this.#sent.push(this.#decode(this.#job));
-		this.#job = [];
-		this.#jobBytes = 0;
-	}
-
-	async #decode(job: readonly Opened<W>[]): Promise<void> {
-		const decoded = await this.#threads.decode(job.map(({ opened }) => opened));
-		for (const [number, { wanted, opened, buffer }] of job.entries()) {
-			const whole = decoded[number];
-			if (whole === undefined) {
-				this.#arrived(wanted, CachedChunk.opened(this.#buffers, opened, buffer), opened.stored);
-				continue;
-			}
-			this.#arrived(wanted, CachedChunk.whole(this.#buffers, whole, opened.rawBytes), opened.stored);
-			this.#buffers.giveBack(buffer);
-		}
+/** Undefined when its bytes are not right. */
+function decoded(buffers: ChunkBuffers, { ref, rawBytes, kind }: WantedChunk, stored: Buffer): CachedChunk | undefined {
+	const buffer = buffers.take(rawBytes);
+	try {
+		decodeChunkInto(ref, stored, buffer.subarray(0, rawBytes), kind);
+		return CachedChunk.whole(buffers, buffer, rawBytes);
+	} catch {
+		buffers.giveBack(buffer);
+		return undefined;
 	}
 }

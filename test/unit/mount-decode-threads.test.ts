@@ -6,7 +6,7 @@ import { ChunkBuffers } from '../../movers/mount-mover/chunk-buffers.ts';
 import { ChunkFetcher } from '../../movers/mount-mover/chunk-fetcher.ts';
 import { DecodeThreads } from '../../movers/mount-mover/decode-threads.ts';
 import type { RangeSource } from '../../repository/chunk-source.ts';
-import { openChunk } from '../../repository/format/chunk.ts';
+import { openChunk, type OpenedChunk } from '../../repository/format/chunk.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { waitFor } from '../../system/wait.ts';
 import { noise } from '../equipment/repositories.ts';
@@ -43,14 +43,29 @@ async function openedOf(count: number) {
 	});
 }
 
+/** What was made of each chunk; undefined when threads had too much to do. What is told beside it is the chunk as it is stored. */
+async function decode(threads: DecodeThreads, chunks: readonly OpenedChunk[]) {
+	const made: (Buffer | undefined)[] = [];
+	const decoding = threads.decode(chunks, (number, whole, stored) => {
+		assert.equal(made.length, number);
+		assert.deepEqual(stored, chunks[number]?.stored);
+		made.push(whole);
+	});
+	await decoding;
+	return decoding && made;
+}
+
 test('`DecodeThreads.decode` gives the bytes of each chunk but of one with a bad frame', async t => {
 	const { threads } = threadsOf(t);
 	const chunks = await openedOf(3);
 	const bad = chunks[1]?.opened.stored ?? assert.fail();
 	bad.writeUInt8(bad.readUInt8(bad.length - 9) ^ 1, bad.length - 9);
-	const decoded = await threads.decode(chunks.map(({ opened }) => opened));
+	const decoded = await decode(
+		threads,
+		chunks.map(({ opened }) => opened),
+	);
 	assert.deepEqual(
-		decoded.map((buffer, number) => buffer?.subarray(0, rawBytes).equals(chunks[number]?.bytes ?? assert.fail())),
+		decoded?.map((buffer, number) => buffer?.subarray(0, rawBytes).equals(chunks[number]?.bytes ?? assert.fail())),
 		[true, undefined, true],
 	);
 });
@@ -58,7 +73,8 @@ test('`DecodeThreads.decode` gives the bytes of each chunk but of one with a bad
 test('`DecodeThreads.decode` by threads that die gives nothing, and fails nothing', async t => {
 	const { threads } = threadsOf(t, { entry: new URL('data:text/javascript,process.exit(3)') });
 	const [first] = await openedOf(1);
-	for (let time = 0; time < 5; time++) assert.deepEqual(await threads.decode([first?.opened ?? assert.fail()]), []);
+	for (let time = 0; time < 5; time++)
+		assert.deepEqual(await decode(threads, [first?.opened ?? assert.fail()]), [undefined]);
 });
 
 test('`DecodeThreads.decode` by a thread that comes to nothing gives nothing after a while', async t => {
@@ -68,17 +84,36 @@ test('`DecodeThreads.decode` by a thread that comes to nothing gives nothing aft
 	const entry = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
 	const { threads } = threadsOf(t, { entry, lateMs: 10 });
 	const [first] = await openedOf(1);
-	assert.deepEqual(await threads.decode([first?.opened ?? assert.fail()]), []);
+	assert.deepEqual(await decode(threads, [first?.opened ?? assert.fail()]), [undefined]);
 });
 
 test('`DecodeThreads.decode` has no more than 8 MiB under way', async t => {
 	const { threads } = threadsOf(t);
 	const [first] = await openedOf(1);
 	const opened = first?.opened ?? assert.fail();
-	const many = threads.decode(Array.from({ length: 64 }, () => opened));
-	assert.deepEqual(await threads.decode([opened]), []);
-	assert.equal((await many).length, 64);
-	assert.equal((await threads.decode([opened])).length, 1);
+	const many = decode(
+		threads,
+		Array.from({ length: 64 }, () => opened),
+	);
+	assert.equal(await decode(threads, [opened]), undefined);
+	assert.equal((await many)?.length, 64);
+	assert.equal((await decode(threads, [opened]))?.length, 1);
+});
+
+test('`DecodeThreads.decode` has no more memory for jobs than for eight, while threads have them all', async t => {
+	const program = `import { parentPort } from 'node:worker_threads';
+		parentPort.on('message', ({ stop }) => typeof stop === 'number' && process.exit());`;
+	const { threads } = threadsOf(t, {
+		entry: new URL(`data:text/javascript,${encodeURIComponent(program)}`),
+		lateMs: 10,
+	});
+	const [first] = await openedOf(1);
+	const jobs = Array.from({ length: 9 }, () => decode(threads, [first?.opened ?? assert.fail()]));
+	const made = await Promise.all(jobs);
+	assert.deepEqual(
+		made.map(one => one?.length),
+		[1, 1, 1, 1, 1, 1, 1, 1, undefined],
+	);
 });
 
 test('`DecodeThreads.areWorthwhile` for more than 32 MiB in a second, and no longer than that comes', async t => {
@@ -137,6 +172,21 @@ test('`ChunkFetcher.want` of many chunks has them from threads, decoded', async 
 			told += 1;
 		});
 	await waitFor('all', () => told === wanted.length, { timeoutMs: 20_000 });
+	assert.deepEqual(slow.calls, []);
+});
+
+test('`ChunkFetcher.want` of more chunks than threads have room for has all of them decoded', async t => {
+	const { fetcher, wanted, chunks, slow } = await bench(t, 96);
+	let right = 0;
+	for (const want of wanted)
+		fetcher.want(want, chunk => {
+			if (chunk instanceof RouseError) throw chunk;
+			assert.equal(chunk.undecoded(0, rawBytes), 0);
+			const bytes = Buffer.alloc(rawBytes);
+			chunk.copy(bytes, 0, 0, rawBytes);
+			if (bytes.equals(chunks[want.index]?.bytes ?? assert.fail())) right += 1;
+		});
+	await waitFor('all', () => right === wanted.length, { timeoutMs: 20_000 });
 	assert.deepEqual(slow.calls, []);
 });
 
