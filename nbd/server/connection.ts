@@ -82,11 +82,18 @@ export class NbdConnection {
 	#write(): number {
 		const { byteLength } = this.#session.replies;
 		const parts = this.#session.replies.take();
+		const last = parts.pop();
+		const frees = this.#session.replies.takeFrees();
+		// What a client that is gone did not get is left to the garbage collector.
+		const written = (error?: Error | null) => {
+			if (!error) for (const free of frees) free();
+		};
 		const socket = this.#socket;
-		if (parts.length === 1 && parts[0]) socket.write(parts[0]);
-		else if (parts.length > 1) {
+		if (last && parts.length === 0) socket.write(last, written);
+		else if (last) {
 			socket.cork();
 			for (const part of parts) socket.write(part);
+			socket.write(last, written);
 			socket.uncork(); // one writev
 		}
 		// Nothing unsent means that every write has called back, so nobody reads the slabs any more.

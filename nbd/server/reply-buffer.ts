@@ -70,6 +70,11 @@ export class ReplyBuffer {
 		return taken;
 	}
 
+	/** To be called when what was taken is written: `recycle` may be long in coming while a client is slow. */
+	takeFrees(): readonly (() => void)[] {
+		return this.#takenToFree.splice(0);
+	}
+
 	/** Says that everything that was ever taken is written, so that slabs can be filled from their start again. */
 	recycle(): void {
 		if (this.#byteLength === 0) {

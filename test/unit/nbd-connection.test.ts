@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { NBD_CMD } from '../../nbd/protocol/constants.ts';
 import { NbdConnection } from '../../nbd/server/connection.ts';
-import { NbdExports } from '../../nbd/server/export.ts';
+import { NbdExports, type NbdFailure, type Pending } from '../../nbd/server/export.ts';
 import { CountingExport } from '../equipment/counting-export.ts';
 import * as client from '../equipment/nbd-client.ts';
 import { noise } from '../equipment/repositories.ts';
@@ -103,4 +103,39 @@ test('`NbdConnection`: of a client that takes nothing no more reads are answered
 	const data = client.chunks(Buffer.concat(socket.taken)).map(({ payload }) => payload.subarray(8));
 	assert.ok(Buffer.concat(data).equals(Buffer.concat([disk.bytes, disk.bytes])));
 	assert.ok(socket.memory.size < 48, `${socket.memory.size} slabs for 64 replies`);
+});
+
+/** Whose reads all come later, in memory that is to be freed. */
+class LendingExport extends CountingExport {
+	freed = 0;
+
+	override readNow(): 'later' {
+		return 'later';
+	}
+
+	override readLater(
+		offset: number,
+		length: number,
+		done: (result: Buffer | NbdFailure, free?: () => void) => void,
+	): Pending {
+		return super.readLater(offset, length, result => done(result, () => (this.freed += 1)));
+	}
+}
+
+test('`NbdConnection` frees what a reply lay in when that has left, though others have not', async () => {
+	const disk = new LendingExport('disk0', noise(MiB, 8));
+	const socket = new SlowSocket();
+	const connection = new NbdConnection(socket, new NbdExports([disk]));
+	socket.emit('data', client.hello());
+	socket.isSlow = true;
+	for (const offset of [0, MiB / 2]) {
+		socket.emit('data', client.request({ type: NBD_CMD.READ, offset, length: MiB / 8 }));
+		await turn();
+	}
+	assert.equal(disk.freed, 0);
+	assert.ok(socket.takeOne());
+	await turn();
+	assert.ok(socket.writableLength > 0);
+	assert.equal(disk.freed, 1);
+	connection.destroy();
 });
