@@ -44,6 +44,11 @@ export class DirectChunkSource implements RangeSource {
 		this.#bad = bad && Promise.resolve(bad);
 	}
 
+	/** What is kept for reads that may never come. */
+	letGo(): void {
+		this.#reads.letGo();
+	}
+
 	fetch(refs: readonly ChunkRef[], options: FetchOptions): AsyncGenerator<StoredChunk, void, undefined> {
 		return chunksOf(this.ranges(refs, options));
 	}

@@ -35,6 +35,11 @@ export class PlacedReads {
 		this.#buffers = new ReadBuffers(store.properties.readBytes);
 	}
 
+	/** Buffers that are free. */
+	letGo(): void {
+		this.#buffers.letGo();
+	}
+
 	/** In the order of the references; bytes are valid until the next is asked for. */
 	async *of(refs: readonly ChunkRef[], signal: AbortSignal | undefined): AsyncGenerator<PlacedRead> {
 		const { maxParallelReads, readBytes } = this.#store.properties;

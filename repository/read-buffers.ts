@@ -23,6 +23,11 @@ export class ReadBuffers {
 	giveBack(buffer: Buffer): void {
 		if (buffer.length === this.#sizeBytes && this.#free.length < keptBuffers) this.#free.push(buffer);
 	}
+
+	/** All that are free. */
+	letGo(): void {
+		this.#free.length = 0;
+	}
 }
 
 /** Of a buffer: what is smaller is no reason to hold one. */

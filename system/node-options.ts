@@ -1,8 +1,8 @@
 /**
  * How Node runs a mover. Its young generation may grow to 48 MB by default, which one that is busy for a while takes and keeps; what
- * moves through a mover lies in buffers outside of it.
+ * moves through a mover lies in buffers outside of it. The collector can be asked to collect (movers/at-rest.ts).
  */
-export const moverNodeOptions: readonly string[] = ['--max-semi-space-size=4'];
+export const moverNodeOptions: readonly string[] = ['--max-semi-space-size=4', '--expose-gc'];
 
 /**
  * What glibc's malloc does with their buffers (mallopt(3)). By default it keeps those that were given back, up to 32 MiB each once one

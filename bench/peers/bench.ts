@@ -78,7 +78,7 @@ function sizesOf({ quick, imageBytes }: BenchOptions, rounds: number): Sizes {
 				imageBytes: imageBytes ?? GiB,
 				indexChunks: 50_000_000,
 				readMs: 3_000,
-				restMs: 10_000,
+				restMs: 30_000,
 				sparseBytes: 2 * TiB,
 				rounds,
 			};

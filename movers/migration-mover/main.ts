@@ -10,6 +10,7 @@ import { createLog } from '../../system/log.ts';
 import { createServer } from '../../system/node-http.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
+import { giveBackAtRest } from '../at-rest.ts';
 import { migrationMoverConfigSchema, rateOf, readMoverConfig } from '../config.ts';
 import { isConfigured, leftAlone, Visitors } from '../left-alone.ts';
 import { openRepositoryMover } from '../repository-mover/open-client.ts';
@@ -71,6 +72,7 @@ log.info({ disks: migration.state().disks }, 'serving');
 
 process.once('SIGTERM', () => void end());
 void endWhenLeftAlone(configPath);
+void giveBackAtRest({ letGo: () => {}, clock: systemClock });
 
 /** A copy goes on without anybody; but not into targets that were removed with their installation. */
 async function endWhenLeftAlone(path: string): Promise<void> {

@@ -36,6 +36,12 @@ export class ChunkBuffers {
 		if (this.#freeBytes > keptBytes) this.#letGo();
 	}
 
+	/** All free ones. */
+	letGo(): void {
+		this.#free.clear();
+		this.#freeBytes = 0;
+	}
+
 	/** One of the size of which there is most: those that nobody asks for would be all in the end. */
 	#letGo(): void {
 		let most: Buffer[] = [];

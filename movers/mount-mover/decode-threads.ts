@@ -125,6 +125,11 @@ export class DecodeThreads {
 		return new SharedArrayBuffer(slabBytes);
 	}
 
+	/** What is kept for jobs that may never come. */
+	letGo(): void {
+		this.#slabs.length = 0;
+	}
+
 	async close(): Promise<void> {
 		await this.#pool.close();
 	}

@@ -17,7 +17,7 @@ export interface DiskReadOptions {
 }
 
 /** For large reads of a target. A fresh megabyte for each would cost a collection of garbage for every few dozen of them. */
-const largeBuffers = new ReadBuffers(1024 * 1024);
+export const largeBuffers = new ReadBuffers(1024 * 1024);
 const zeros = Buffer.alloc(128 * 1024);
 /** Of chunks within one call, so that others have their turn. */
 const mostDecoded = 8;

@@ -4,6 +4,7 @@ import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { serveJson } from '../../system/unix-http.ts';
+import { giveBackAtRest } from '../at-rest.ts';
 import { failPendingSchema, mountMoverConfigSchema, readMoverConfig } from '../config.ts';
 import { isConfigured, leftAlone, Visitors } from '../left-alone.ts';
 import { openMountMover } from './mount-mover.ts';
@@ -41,6 +42,7 @@ log.info({ nbdSocket: config.nbdSocket }, 'serving');
 
 process.once('SIGTERM', () => void end());
 void endWhenLeftAlone(configPath);
+void giveBackAtRest({ letGo: () => mover.letGo(), clock: systemClock });
 
 /** A machine that runs is connected; one that does not is started by a supervisor, which looks in before. */
 async function endWhenLeftAlone(path: string): Promise<void> {

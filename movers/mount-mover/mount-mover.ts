@@ -130,6 +130,11 @@ export class MountMover {
 		this.#log.info('reads may wait again');
 	}
 
+	/** What is kept to be used again. */
+	letGo(): void {
+		this.#mounted.letGo();
+	}
+
 	/** Ends all connections and waits for nothing. */
 	async close(): Promise<void> {
 		this.#ended.abort();

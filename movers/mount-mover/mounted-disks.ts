@@ -14,6 +14,7 @@ import { placeOfKey } from './chunk-key.ts';
 import { ChunksNow } from './chunks-now.ts';
 import { Counters } from './counters.ts';
 import { DecodeThreads } from './decode-threads.ts';
+import { largeBuffers } from './disk-read.ts';
 import { FirstFetch, type FirstFetchState } from './first-fetch.ts';
 import { FirstReadsRecord } from './first-reads-record.ts';
 import type { LocalDisk } from './local-disk.ts';
@@ -59,6 +60,7 @@ export class MountedDisks {
 	readonly #fetcher: ChunkFetcher;
 	readonly #cache: ChunkCache<CachedChunk>;
 	readonly #threads: DecodeThreads;
+	readonly #buffers = new ChunkBuffers();
 	readonly #inRepository: RepositoryDisk[] = [];
 	readonly #record: FirstReadsRecord | undefined;
 	readonly #firstFetch: FirstFetch | undefined;
@@ -67,7 +69,7 @@ export class MountedDisks {
 		const { clock, chunks, cacheBytes, recordsFirstReads, firstReads } = options;
 		this.waiting = new WaitingReads(clock);
 		const { open } = options;
-		const buffers = new ChunkBuffers();
+		const buffers = this.#buffers;
 		const now = open?.readNow && new ChunksNow(open, buffers, clock);
 		this.#threads = new DecodeThreads(buffers, clock);
 		this.#fetcher = new ChunkFetcher(chunks, { open, buffers, now, threads: this.#threads });
@@ -96,6 +98,13 @@ export class MountedDisks {
 			return this.disks[disk]?.isRestored(index) === true;
 		});
 		this.#firstFetch?.lookAgain();
+	}
+
+	/** What is kept to be used again: there is little to do now. */
+	letGo(): void {
+		this.#buffers.letGo();
+		this.#threads.letGo();
+		largeBuffers.letGo();
 	}
 
 	get badChunks(): BadChunk[] {

@@ -16,6 +16,7 @@ export class LateRepository {
 	readonly #directory: string;
 	readonly #onFailure: (error: RouseError) => void;
 	#opened: Promise<OpenedRepository> | undefined;
+	#source: DirectChunkSource | undefined;
 	#failure: ErrorDocument | null = null;
 
 	/** `onFailure` is told once a reason: whoever waits for it asks again and again. */
@@ -29,11 +30,17 @@ export class LateRepository {
 		return this.#failure;
 	}
 
+	/** What is kept to be used again. */
+	letGo(): void {
+		this.#source?.letGo();
+	}
+
 	open(): Promise<OpenedRepository> {
 		this.#opened ??= openRepository(this.#directory).then(
 			repository => {
 				this.#failure = null;
-				return { repository, source: new DirectChunkSource(repository.store) };
+				this.#source = new DirectChunkSource(repository.store);
+				return { repository, source: this.#source };
 			},
 			(cause: unknown) => {
 				this.#opened = undefined;

@@ -5,6 +5,7 @@ import { systemClock } from '../../system/clock.ts';
 import { createLog } from '../../system/log.ts';
 import { heldRecoveryLocks } from '../../system/recovery-locks.ts';
 import { listenOnSocket, serveJson } from '../../system/unix-http.ts';
+import { giveBackAtRest } from '../at-rest.ts';
 import { rateOf, readMoverConfig, type RepositoryMoverState, repositoryMoverConfigSchema } from '../config.ts';
 import { leftAlone, Visitors } from '../left-alone.ts';
 import { LateRepository } from './late-repository.ts';
@@ -38,6 +39,7 @@ const visitors = new Visitors();
 visitors.watch(chunkServer);
 visitors.watch(controlServer);
 log.info('serving');
+void giveBackAtRest({ letGo: () => repository.letGo(), clock: systemClock });
 process.once('SIGTERM', () => process.exit(0)); // stateless: whoever waits asks the next one
 
 // Not by connections alone: a guest that has read nothing for minutes has none, and without a supervisor no other
