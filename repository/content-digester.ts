@@ -1,4 +1,6 @@
 import type { DiskImage } from '../model/chunk.ts';
+import { digestBytes } from './format/digest.ts';
+import { chunkRefBytes } from './format/reference.ts';
 import { diskContentDigest, pageContent, zeroContent } from './format/content-digest.ts';
 import { entriesOfPage, pageEntries, type PageMap, pageMapOf } from './format/page-map.ts';
 
@@ -21,6 +23,15 @@ export class ContentDigester {
 
 	add(index: number, digest: string): void {
 		this.#add(0, index, Buffer.from(digest, 'hex'));
+	}
+
+	/** All chunks of a leaf of the page map, by its page. */
+	addLeaf(number: number, page: Buffer): void {
+		if (this.#open[0]?.number !== number) this.#close(0);
+		const contents = Buffer.alloc(entriesOfPage(this.#map, 0, number) * zeroContent.length);
+		for (let entry = 0; entry * chunkRefBytes < page.length; entry++)
+			page.copy(contents, entry * zeroContent.length, entry * chunkRefBytes, entry * chunkRefBytes + digestBytes);
+		this.#open[0] = { number, contents };
 	}
 
 	/** Nothing may be added afterwards. */

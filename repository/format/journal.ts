@@ -9,7 +9,7 @@ import { chunkRefBytes, storedBytesOf } from './reference.ts';
  * Journal object: head, runs, digest of both (docs/format.md, "Journal").
  *
  *   head  magic 8 · import id 16 · number u64 · attempt 16 · disk u32 · runs u32 · chunk u64
- *   run   disk u32 · kind u32 · first chunk u64 · chunks u64 · references 56 each, for kind 1
+ *   run   disk u32 · kind u16 · disk of the base u16 · first chunk u64 · chunks u64 · references 56 each, for kind 1
  */
 const headBytes = 64;
 export const runHeadBytes = 24;
@@ -19,6 +19,7 @@ export const journalFrameBytes = headBytes + digestBytes;
 
 const kindZero = 0;
 const kindReferences = 1;
+const kindBase = 2;
 
 /** A chunk of an import's disks; what is behind the last disk is chunk 0 of the next one. */
 export interface JournalPlace {
@@ -31,8 +32,10 @@ export interface JournalRun {
 	disk: number;
 	firstChunk: number;
 	count: number;
-	/** 56 bytes for each (reference.ts); undefined: all of them are zero. */
+	/** 56 bytes for each (reference.ts); undefined: all of them are zero, or as in the base. */
 	refs: Buffer | undefined;
+	/** All of them are as on this disk of the import's base. */
+	baseDisk?: number;
 }
 
 export interface JournalObject {
@@ -47,6 +50,8 @@ export interface JournalIdentity {
 	importId: string;
 	number: number;
 	chunkCounts: readonly number[];
+	/** Whether its intent names a base. */
+	hasBase: boolean;
 }
 
 export function isBefore(a: JournalPlace, b: JournalPlace): boolean {
@@ -76,9 +81,10 @@ export function encodeJournal(
 	bytes.writeUInt32LE(runs.length, 52);
 	bytes.writeBigUInt64LE(BigInt(begins.chunk), 56);
 	let at = headBytes;
-	for (const { disk, firstChunk, count, refs } of runs) {
+	for (const { disk, firstChunk, count, refs, baseDisk } of runs) {
 		bytes.writeUInt32LE(disk, at);
-		bytes.writeUInt32LE(refs === undefined ? kindZero : kindReferences, at + 4);
+		bytes.writeUInt16LE(refs !== undefined ? kindReferences : baseDisk === undefined ? kindZero : kindBase, at + 4);
+		bytes.writeUInt16LE(baseDisk ?? 0, at + 6);
 		bytes.writeBigUInt64LE(BigInt(firstChunk), at + 8);
 		bytes.writeBigUInt64LE(BigInt(count), at + 16);
 		refs?.copy(bytes, at + runHeadBytes);
@@ -134,13 +140,18 @@ function decodeRuns(bytes: Buffer, begins: JournalPlace, identity: JournalIdenti
 
 function decodeRun(bytes: Buffer, at: number, identity: JournalIdentity): JournalRun {
 	if (at + runHeadBytes > bytes.length) throw damaged(identity, 'its last run is cut off');
-	const kind = bytes.readUInt32LE(at + 4);
-	if (kind !== kindZero && kind !== kindReferences) throw damaged(identity, `a run is of kind ${kind}`);
+	const kind = bytes.readUInt16LE(at + 4);
+	const baseDisk = bytes.readUInt16LE(at + 6);
+	if (kind > kindBase) throw damaged(identity, `a run is of kind ${kind}`);
+	if (kind === kindBase && !identity.hasBase) throw damaged(identity, 'a run is as in the base, and there is none');
+	if (baseDisk >= (kind === kindBase ? limits.disks : 1))
+		throw damaged(identity, `a run of kind ${kind} names disk ${baseDisk} of the base`);
 	// Numbers that are too large to be exact are far beyond any disk.
 	const firstChunk = Number(bytes.readBigUInt64LE(at + 8));
 	const count = Number(bytes.readBigUInt64LE(at + 16));
 	const run = { disk: bytes.readUInt32LE(at), firstChunk, count, refs: undefined };
 	if (kind === kindZero) return run;
+	if (kind === kindBase) return { ...run, baseDisk };
 	const from = at + runHeadBytes;
 	if (count * chunkRefBytes > bytes.length - from) throw damaged(identity, `${count} references behind its end`);
 	const refs = bytes.subarray(from, from + count * chunkRefBytes);

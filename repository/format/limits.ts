@@ -9,6 +9,7 @@ export const limits = {
 	manifestBytes: 8 * 1024 * 1024,
 	/** A footer of 2.25 MiB. Packs of 64 MiB have some thousand; of chunks that hardly take any room there may be more. */
 	packChunks: 65_536,
+	disks: 64,
 	diskBytes: 2 ** 50,
 	/** Four levels of pages, and 256 MiB for whoever keeps a bit for each; with chunks of 128 KiB, 256 TiB of disk. */
 	diskChunks: 2 ** 31,

@@ -1,20 +1,14 @@
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { isDamage } from '../damage.ts';
-import { DiskReader } from '../disk-reader.ts';
+import type { DiskReader } from '../disk-reader.ts';
 import { listPoints } from '../points.ts';
 import { readOrDamage } from '../read-points.ts';
 import type { Repository } from '../repository.ts';
 import type { VerifiedChunks } from '../verified-chunks.ts';
 import type { ChunkPosition } from './chunk-storer.ts';
-import type { ImportBase } from './import-base.ts';
+import { type ImportBase, maxDamagedPages, readerOfBase } from './import-base.ts';
 import type { ImportPlan } from './import-request.ts';
-
-/**
- * A point with so many is not asked any more: for each one all packs of the repository were looked at, and what it would tell
- * the indexes do.
- */
-const maxDamagedPages = 8;
 
 /**
  * The import's base where a disk has one there, else the machine's latest point that can be read, position by position: what did not change since then is found there without an
@@ -80,7 +74,7 @@ async function latestDisks(
 		if (point === undefined || point instanceof RouseError) continue;
 		return point.manifest.disks.map(image =>
 			image.chunkSizeBytes === chunkSizeBytes && image.frameSizeBytes === frameSizeBytes
-				? new DiskReader(chunks, image, { class: 'migration', remembersDamage: true })
+				? readerOfBase(chunks, image)
 				: undefined,
 		);
 	}

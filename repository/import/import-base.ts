@@ -6,6 +6,15 @@ import type { Repository } from '../repository.ts';
 import type { VerifiedChunks } from '../verified-chunks.ts';
 import type { BaseName } from './intent.ts';
 
+/**
+ * A point with so many is not asked any more: for each one all packs of the repository were looked at, and what it would tell
+ * the indexes do.
+ */
+export const maxDamagedPages = 8;
+
+/** Pages of each disk that are kept: they are looked at in ascending order. */
+const pagesBytes = 2 * 1024 * 1024;
+
 type Shape = Pick<Repository, 'chunkSizeBytes' | 'frameSizeBytes'>;
 
 /** A disk of the base, or why it is none. */
@@ -17,14 +26,31 @@ export class ImportBase {
 	readonly #chunks: VerifiedChunks;
 	readonly #images: readonly DiskImage[];
 	readonly #readers = new Map<number, DiskReader>();
-	/** Why nothing can be taken from it. */
-	readonly why: string | undefined;
+	readonly #damage = new Set<RouseError>();
+	#why: string | undefined;
 
 	private constructor(shape: Shape, chunks: VerifiedChunks, found: { images?: readonly DiskImage[]; why?: string }) {
 		this.#shape = shape;
 		this.#chunks = chunks;
 		this.#images = found.images ?? [];
-		this.why = found.why;
+		this.#why = found.why;
+	}
+
+	/** Why nothing can be taken from it. */
+	get why(): string | undefined {
+		return this.#why;
+	}
+
+	/** Of a page. The same page is the same error: the readers remember it. */
+	noteDamage(error: RouseError): void {
+		this.#damage.add(error);
+		if (this.#damage.size >= maxDamagedPages) this.#why = this.damageText;
+	}
+
+	/** Why nothing under a page that was noted can be taken. */
+	get damageText(): string {
+		const [first] = this.#damage;
+		return `pages of its base are damaged${first === undefined ? '' : `, the first of them: ${first.message}`}`;
 	}
 
 	/** When the intent is durable: it keeps the base from being removed. */
@@ -49,15 +75,14 @@ export class ImportBase {
 		const image = this.#images[disk];
 		const { chunkSizeBytes, frameSizeBytes } = this.#shape;
 		if (image?.chunkSizeBytes !== chunkSizeBytes || image.frameSizeBytes !== frameSizeBytes) return undefined;
-		const reader =
-			this.#readers.get(disk) ?? new DiskReader(this.#chunks, image, { class: 'migration', remembersDamage: true });
+		const reader = this.#readers.get(disk) ?? readerOfBase(this.#chunks, image);
 		this.#readers.set(disk, reader);
 		return reader;
 	}
 
 	/** For chunks that are taken without a look at the source: all of it must be what the source had then. */
 	disk(disk: number | undefined, sizeBytes: number): BaseDisk {
-		if (this.why !== undefined) return { why: this.why };
+		if (this.#why !== undefined) return { why: this.#why };
 		const image = disk === undefined ? undefined : this.#images[disk];
 		if (disk === undefined || image === undefined) return { why: 'its base has no such disk' };
 		if (image.missing !== undefined) return { why: `disk ${disk} of its base is not whole` };
@@ -66,4 +91,8 @@ export class ImportBase {
 		const reader = this.reader(disk);
 		return reader === undefined ? { why: `disk ${disk} of its base has other sizes of chunk or frame` } : { reader };
 	}
+}
+
+export function readerOfBase(chunks: VerifiedChunks, image: DiskImage): DiskReader {
+	return new DiskReader(chunks, image, { class: 'migration', remembersDamage: true, cacheBytes: pagesBytes });
 }

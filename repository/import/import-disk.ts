@@ -1,15 +1,11 @@
-import type { ChunkRef, DiskImage } from '../../model/chunk.ts';
-import { ContentDigester } from '../content-digester.ts';
-import { chunkRawBytes, pageMapOf } from '../format/page-map.ts';
-import type { PageEntry } from '../format/reference.ts';
+import type { DiskImage } from '../../model/chunk.ts';
+import { pageMapOf } from '../format/page-map.ts';
 import type { ChunkStorer, PreparedChunk, WantedChunk } from './chunk-storer.ts';
+import { DiskDraft } from './disk-draft.ts';
+import { type DiskPart, DiskParts, type PartsOfDisk } from './disk-parts.ts';
 import type { DiskSource } from './disk-source.ts';
-import type { ImportBase } from './import-base.ts';
 import type { ImportJournal } from './journal.ts';
-import type { RepositoryChunks } from './known-chunks.ts';
 import { mapOrdered } from './map-ordered.ts';
-import { PageTreeWriter } from './page-tree-writer.ts';
-import { recalledSegments } from './recalled-segments.ts';
 import type { SegmentSlab } from './segment-slab.ts';
 import type { SegmentThreads } from './segment-threads.ts';
 import { type Segment, segmentsOf } from './segments.ts';
@@ -23,72 +19,76 @@ export interface DiskImport {
 	data: ChunkStorer;
 	pages: ChunkStorer;
 	journal: ImportJournal;
-	known: Pick<RepositoryChunks, 'isUsable'>;
-	base: Pick<ImportBase, 'disk'>;
+	known: PartsOfDisk['known'];
+	base: PartsOfDisk['base'];
 	threads: SegmentThreads;
 	signal: AbortSignal;
+	/** What went wrong and keeps nothing from being imported, for people. */
+	warn: (text: string) => void;
 	/** Bytes of the disk that are dealt with, zero parts included. */
 	onProgress: (doneBytes: number) => void;
 }
 
-interface PreparedSegment {
-	segment: Segment;
-	/** Of what was read; it is given back when all chunks are stored. */
-	slab?: SegmentSlab;
-	/** Undefined: all zero; a reference: what an earlier attempt has stored. */
-	chunks: readonly (PreparedChunk | ChunkRef | undefined)[];
-}
+/** A part whose chunks only have to be put down. */
+type PreparedPart =
+	| Exclude<DiskPart, { kind: 'read' }>
+	/** The slab is given back when all chunks are stored. */
+	| { kind: 'read'; segment: Segment; slab: SegmentSlab; chunks: readonly (PreparedChunk | undefined)[] };
 
 /** Chunks that wait for a pack to be full: with more of them it is finished as it is, so that the journal can tell of them. */
 const maxWaiting = 65_536;
 
 /** Stores a disk's chunks and pages; the image is true once both storers are flushed. */
 export async function importDisk(work: DiskImport): Promise<DiskImage> {
-	const { disk, source, chunkSizeBytes, frameSizeBytes, data, pages, journal, known, threads, signal } = work;
-	const { sizeBytes, missing } = source;
+	const { disk, source, chunkSizeBytes, frameSizeBytes, data, pages, journal, threads, signal } = work;
+	const { sizeBytes, baseDisk, missing } = source;
 	const map = pageMapOf({ sizeBytes, chunkSizeBytes });
-	const tree = new PageTreeWriter(map, async (page, level, number) =>
+	const chunksPerRead = threads.shape.chunks;
+	const draft = new DiskDraft(map, frameSizeBytes, async (page, level, number) =>
 		pages.store(await pages.prepare(page, { disk, height: level + 1, number })),
 	);
-	const content = new ContentDigester({ sizeBytes, chunkSizeBytes, frameSizeBytes });
-	let dataBytes = 0;
-
-	const { reader } = work.base.disk(source.baseDisk, sizeBytes);
-	const ifUsable = async (entry: PageEntry | undefined) =>
-		entry === undefined || entry === 'zero' || (await known.isUsable(entry)) ? entry : undefined;
-	const recall = async (index: number, isUnchanged: boolean): Promise<PageEntry | undefined> => {
-		const entry = await ifUsable(await journal.recall(disk, index));
-		if (entry !== undefined || !isUnchanged || reader === undefined) return entry;
-		return ifUsable(await reader.lookup(index, { signal }));
-	};
-	const segments = recalledSegments(segmentsOf(source.extents(signal), map, threads.shape.chunks), map, recall);
+	const parts = new DiskParts({ ...work, map, chunksPerRead, baseDisk });
+	const inOrder = parts.of(segmentsOf(source.extents(signal), map, chunksPerRead));
 	// A segment has all the memory that it needs from its beginning on, so none waits for one behind it.
-	const prepared = mapOrdered(segments, threads.slabs, async ({ segment, told }): Promise<PreparedSegment> => {
+	const prepared = mapOrdered(inOrder, threads.slabs, async (part): Promise<PreparedPart> => {
 		signal.throwIfAborted();
-		if (told !== undefined) return { segment, chunks: told.map(entry => (entry === 'zero' ? undefined : entry)) };
+		if (part.kind !== 'read') return part;
+		const { segment } = part;
 		const slab = threads.take();
 		await source.read(segment.offsetBytes, slab.input.subarray(0, segment.lengthBytes), signal);
-		return { segment, slab, chunks: await prepareSegment(work, segment, slab) };
+		return { kind: 'read', segment, slab, chunks: await prepareSegment(work, segment, slab) };
 	});
-	for await (const { segment, slab, chunks } of prepared) {
-		for (const [position, chunk] of chunks.entries()) {
-			if (chunk === undefined) continue;
-			const index = segment.firstIndex + position;
-			const ref = 'packId' in chunk ? chunk : await data.store(chunk);
-			await journal.add(disk, index, ref, data.isOpen(ref.packId));
-			await tree.add(index, ref);
-			content.add(index, ref.digest);
-			dataBytes += chunkRawBytes(map, index);
+	for await (const part of prepared) {
+		const { firstIndex, count, offsetBytes, lengthBytes } = part.segment;
+		if (part.kind === 'base') {
+			await journal.addBase(disk, firstIndex, count, part.baseDisk);
+			if (part.page !== undefined) await draft.addOfPage(part.page, firstIndex, count);
+		} else {
+			await putDown(work, draft, part);
+			if (part.kind === 'read') threads.giveBack(part.slab);
+			if (journal.waiting > maxWaiting) await data.flush();
 		}
-		if (slab !== undefined) threads.giveBack(slab);
-		if (journal.waiting > maxWaiting) await data.flush();
-		work.onProgress(segment.offsetBytes + segment.lengthBytes);
+		work.onProgress(offsetBytes + lengthBytes);
 	}
+	for (const warning of parts.warnings) work.warn(warning);
 	await journal.endDisk(disk);
 	work.onProgress(sizeBytes);
-	const root = await tree.finish();
-	const optional = { ...(root ? { root } : {}), ...(missing ? { missing } : {}) };
-	return { sizeBytes, chunkSizeBytes, frameSizeBytes, contentDigest: content.finish(), dataBytes, ...optional };
+	return { ...(await draft.finish()), ...(missing ? { missing } : {}) };
+}
+
+/** Chunks that were read, or told by an earlier attempt. */
+async function putDown(
+	{ disk, data, journal }: DiskImport,
+	draft: DiskDraft,
+	part: Exclude<PreparedPart, { kind: 'base' }>,
+): Promise<void> {
+	for (const [position, chunk] of (part.kind === 'told' ? part.entries : part.chunks).entries()) {
+		if (chunk === undefined || chunk === 'zero') continue;
+		const index = part.segment.firstIndex + position;
+		const ref = 'packId' in chunk ? chunk : await data.store(chunk);
+		await journal.add(disk, index, ref, data.isOpen(ref.packId));
+		await draft.add(index, ref);
+	}
 }
 
 /** What was read: digests, look-ups, and what is new encoded. Undefined for chunks that are zero. */

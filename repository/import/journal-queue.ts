@@ -28,6 +28,18 @@ export class JournalQueue {
 		this.#next = placeBehind(place, 1, this.#chunkCounts);
 	}
 
+	/** So many chunks from there on are as on this disk of the base. */
+	addBase(place: JournalPlace, count: number, baseDisk: number): void {
+		const { disk, chunk } = this.#next;
+		if (disk > place.disk) return;
+		const passed = disk === place.disk ? Math.max(0, chunk - place.chunk) : 0;
+		if (passed >= count) return;
+		const from = { disk: place.disk, chunk: place.chunk + passed };
+		this.fillTo(from);
+		this.#batchFor(undefined).addBase(from, count - passed, baseDisk);
+		this.#next = placeBehind(from, count - passed, this.#chunkCounts);
+	}
+
 	/** All up to there that was not added is zero. */
 	fillTo(place: JournalPlace): void {
 		while (isBefore(this.#next, place)) {
@@ -70,7 +82,7 @@ export class JournalQueue {
 	#batchFor(openPack: string | undefined): JournalBatch {
 		const last = this.#batches.at(-1);
 		const isNew = openPack !== undefined && this.#batches.every(({ waitsFor }) => waitsFor !== openPack);
-		if (last?.hasRoom === true && isNew && last.isAllZero) last.waitsFor ??= openPack; // no object for zeros alone
+		if (last?.hasRoom === true && isNew && last.references === 0) last.waitsFor ??= openPack; // no object for zeros alone
 		if (last?.hasRoom === true && (!isNew || last.waitsFor === openPack)) return last;
 		const batch = new JournalBatch(isNew ? openPack : undefined);
 		this.#batches.push(batch);

@@ -22,7 +22,10 @@ interface Stretch {
 	ends: JournalPlace;
 }
 
-type Scope = Pick<JournalIdentity, 'importId' | 'chunkCounts'>;
+type Scope = Pick<JournalIdentity, 'importId' | 'chunkCounts' | 'hasBase'>;
+
+/** What a journal tells of a chunk: where it is, that it is zero, or that it is what this disk of the base has there. */
+export type TellingOfChunk = PageEntry | { baseDisk: number };
 
 /**
  * What a journal tells, from its first chunk to its last. It is read twice, one object at a time: once to know which of its
@@ -65,13 +68,30 @@ export class JournalReader {
 	}
 
 	/** In ascending order. Undefined behind the end, and for what is damaged or gone since it was opened. */
-	async recall(place: JournalPlace): Promise<PageEntry | undefined> {
+	async recall(place: JournalPlace): Promise<TellingOfChunk | undefined> {
+		const run = await this.#runAt(place);
+		return run === undefined || isBefore(place, beginOf(run)) ? undefined : entryOf(run, place.chunk);
+	}
+
+	/** Of so many chunks the first that has a reference; the one behind them when there is none. In the same order. */
+	async nextReference({ disk, chunk }: JournalPlace, count: number): Promise<number> {
+		const end = chunk + count;
+		for (let next = chunk; next < end; ) {
+			const run = await this.#runAt({ disk, chunk: next });
+			if (run === undefined || run.disk !== disk) return end;
+			if (run.refs !== undefined) return Math.min(end, Math.max(next, run.firstChunk));
+			next = run.firstChunk + run.count;
+		}
+		return end;
+	}
+
+	/** The run that has this place, or the first behind it. */
+	async #runAt(place: JournalPlace): Promise<JournalRun | undefined> {
 		if (!isBefore(place, this.ends)) return undefined;
 		this.#cursor ??= this.#runs();
 		this.#run ??= await this.#nextRun();
 		while (this.#run !== undefined && !isBefore(place, this.#endOf(this.#run))) this.#run = await this.#nextRun();
-		if (this.#run === undefined || isBefore(place, beginOf(this.#run))) return undefined;
-		return entryOf(this.#run, place.chunk);
+		return this.#run;
 	}
 
 	async #nextRun(): Promise<JournalRun | undefined> {
@@ -157,7 +177,8 @@ function beginOf({ disk, firstChunk }: JournalRun): JournalPlace {
 	return { disk, chunk: firstChunk };
 }
 
-function entryOf({ firstChunk, refs }: JournalRun, chunk: number): PageEntry {
+function entryOf({ firstChunk, refs, baseDisk }: JournalRun, chunk: number): TellingOfChunk {
+	if (baseDisk !== undefined) return { baseDisk };
 	return refs === undefined ? 'zero' : decodeChunkRef(refs, (chunk - firstChunk) * chunkRefBytes);
 }
 

@@ -14,6 +14,8 @@ export const beatMs = 2 * 60_000;
 
 /** An object of so many references is written although no pack was closed: all of them were known before. */
 const referencesAnObject = 65_536;
+/** The same for runs without references, of which there may be many. */
+const bytesAnObject = 4 * 1024 * 1024;
 
 /** A folder holds a million names (docs/format.md, "Limits"): behind so many objects each one tells of a gigabyte or more. */
 const smallObjects = 100_000;
@@ -90,7 +92,14 @@ export class JournalWriter {
 		this.ended.throwIfAborted();
 		if (!this.#place.tells) return;
 		this.#queue.add(place, ref, openPack);
-		if (this.#queue.ready.references >= referencesAnObject) await this.#tell();
+		await this.#tellIfMuch();
+	}
+
+	async addBase(place: JournalPlace, count: number, baseDisk: number): Promise<void> {
+		this.ended.throwIfAborted();
+		if (!this.#place.tells) return;
+		this.#queue.addBase(place, count, baseDisk);
+		await this.#tellIfMuch();
 	}
 
 	async endDisk(disk: number): Promise<void> {
@@ -109,6 +118,11 @@ export class JournalWriter {
 		this.#closed.abort();
 		await this.#beating;
 		await this.#writing;
+	}
+
+	async #tellIfMuch(): Promise<void> {
+		const { references, bytes } = this.#queue.ready;
+		if (references >= referencesAnObject || bytes >= bytesAnObject) await this.#tell();
 	}
 
 	/** Writes what is ready. */

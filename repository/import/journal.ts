@@ -1,7 +1,7 @@
 import type { ChunkRef } from '../../model/chunk.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Store } from '../store/contract.ts';
-import { JournalReader } from './journal-reader.ts';
+import { JournalReader, type TellingOfChunk } from './journal-reader.ts';
 import { JournalWriter } from './journal-writer.ts';
 
 /**
@@ -10,15 +10,19 @@ import { JournalWriter } from './journal-writer.ts';
  */
 export interface ImportJournal {
 	/**
-	 * What an earlier attempt has stored here; asked for in ascending order, one after the other. Undefined where nothing was
+	 * What an earlier attempt has told of a chunk; asked for in ascending order, one after the other. Undefined where nothing was
 	 * told, past the journal's end at any rate.
 	 */
-	recall(disk: number, index: number): Promise<ChunkRef | 'zero' | undefined>;
+	recall(disk: number, index: number): Promise<TellingOfChunk | undefined>;
+	/** Of so many chunks the first that was told with a reference; the one behind them when there is none. In the same order. */
+	nextReference(disk: number, from: number, count: number): Promise<number>;
 	/**
 	 * A chunk; what lies before the journal's end was told already, and is passed over. `open`: its pack is not in the store
 	 * yet, and `packStored` will tell when it is.
 	 */
 	add(disk: number, index: number, ref: ChunkRef, open: boolean): Promise<void>;
+	/** So many chunks that are as on this disk of the base. */
+	addBase(disk: number, from: number, count: number, baseDisk: number): Promise<void>;
 	/** All of a disk was added. */
 	endDisk(disk: number): Promise<void>;
 	packStored(packId: string): Promise<void>;
@@ -39,6 +43,8 @@ export interface JournalScope {
 	moment: string | null;
 	/** Chunks of each disk. */
 	chunkCounts: readonly number[];
+	/** Whether the intent names a base. */
+	hasBase: boolean;
 }
 
 /**
@@ -47,11 +53,11 @@ export interface JournalScope {
  */
 export async function beginJournal(
 	store: Store,
-	{ importId, moment, chunkCounts }: JournalScope,
+	{ importId, moment, chunkCounts, hasBase }: JournalScope,
 	{ clock, signal }: { clock: Clock; signal?: AbortSignal | undefined },
 ): Promise<ImportJournal> {
 	for (;;) {
-		const reader = await JournalReader.open(store, { importId, chunkCounts }, signal);
+		const reader = await JournalReader.open(store, { importId, chunkCounts, hasBase }, signal);
 		const tells = moment !== null;
 		const { ends, nextNumber } = reader;
 		const place = { importId, chunkCounts, begins: ends, number: nextNumber, tells };
@@ -71,12 +77,20 @@ class Journal implements ImportJournal {
 		this.#tells = tells;
 	}
 
-	async recall(disk: number, chunk: number): Promise<ChunkRef | 'zero' | undefined> {
+	async recall(disk: number, chunk: number): Promise<TellingOfChunk | undefined> {
 		return this.#tells ? this.#reader.recall({ disk, chunk }) : undefined;
+	}
+
+	async nextReference(disk: number, from: number, count: number): Promise<number> {
+		return this.#tells ? this.#reader.nextReference({ disk, chunk: from }, count) : from + count;
 	}
 
 	async add(disk: number, chunk: number, ref: ChunkRef, open: boolean): Promise<void> {
 		await this.#writer.add({ disk, chunk }, ref, open ? ref.packId : undefined);
+	}
+
+	async addBase(disk: number, from: number, count: number, baseDisk: number): Promise<void> {
+		await this.#writer.addBase({ disk, chunk: from }, count, baseDisk);
 	}
 
 	async endDisk(disk: number): Promise<void> {

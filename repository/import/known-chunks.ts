@@ -6,6 +6,7 @@ import type { Store } from '../store/contract.ts';
 import { hasHeader } from '../expect-header.ts';
 import type { BasePoint } from './base-point.ts';
 import type { ChunkPosition, KnownChunks } from './chunk-storer.ts';
+import { FooterConfirmer } from './footer-confirmer.ts';
 
 interface Sources {
 	base: BasePoint;
@@ -17,9 +18,12 @@ interface Sources {
 /** What a repository holds: docs/format.md, "An import", says when a chunk is known. */
 export class RepositoryChunks implements KnownChunks {
 	readonly #sources: Sources;
+	readonly #confirmer: FooterConfirmer;
 
 	constructor(sources: Sources) {
+		const { indexed, bad, signal } = sources;
 		this.#sources = sources;
+		this.#confirmer = new FooterConfirmer(packId => indexed.footerOf(packId, signal), bad);
 	}
 
 	async inBase(digest: Buffer, position: ChunkPosition): Promise<ChunkRef | undefined> {
@@ -37,6 +41,11 @@ export class RepositoryChunks implements KnownChunks {
 	async isUsable(ref: ChunkRef): Promise<boolean> {
 		const { indexed, bad, signal } = this.#sources;
 		return !bad.has(ref) && (await indexed.confirms(ref, signal));
+	}
+
+	/** Of some entries of a page those that are not {@link isUsable}, in order. */
+	async unusableIn(page: Buffer, from: number, to: number): Promise<number[]> {
+		return this.#confirmer.unusableIn(page, from, to);
 	}
 }
 

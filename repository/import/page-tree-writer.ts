@@ -31,6 +31,13 @@ export class PageTreeWriter {
 		await this.#add(0, index, ref);
 	}
 
+	/** A leaf that is not all zero, whole; its chunks must be behind any before. `page` must not change any more. */
+	async addLeaf(number: number, page: Buffer): Promise<void> {
+		await this.#close(0);
+		this.#open[0] = { number, bytes: page };
+		await this.#close(0);
+	}
+
 	/** Closes all open pages. No root: the disk is zero. */
 	async finish(): Promise<ChunkRef | undefined> {
 		for (let level = 0; level < this.#map.levels.length; level++) await this.#close(level);

@@ -1,6 +1,6 @@
 import { RouseError } from '../../model/errors.ts';
 import { exactBytes } from '../../model/format-bytes.ts';
-import { chunkRawBytes, type PageMap } from '../format/page-map.ts';
+import { chunkRawBytes, pageEntries, type PageMap } from '../format/page-map.ts';
 import type { SourceExtent } from './disk-source.ts';
 
 /** Neighbouring chunks that may hold data: what one read of a source covers. */
@@ -21,23 +21,39 @@ interface ChunkRun {
 }
 
 /**
- * The chunks that are not zero, in reads of up to `chunksPerRead`. A chunk in which extents of two kinds meet is data, and read
- * whole. Throws `source_invalid` when the extents have gaps or overlaps.
+ * The chunks that are not zero: what is data in reads of up to `chunksPerRead`, what is unchanged in pieces of any length. A chunk in
+ * which extents of two kinds meet is data, and read whole. Throws `source_invalid` when the extents have gaps or overlaps.
  */
 export async function* segmentsOf(
 	extents: AsyncIterable<SourceExtent>,
 	map: PageMap,
 	chunksPerRead: number,
 ): AsyncGenerator<Segment> {
+	/** Unchanged chunks that are kept back until the leaf that they are in is known as a whole. */
+	let kept: { firstIndex: number; count: number } | undefined;
 	for await (const { kind, firstIndex, count } of chunkRuns(extents, map)) {
-		if (kind === 'zero') continue;
-		const end = firstIndex + count;
-		for (let next = firstIndex; next < end; ) {
-			// Reads begin at multiples of their size, whatever the extents are: the source sees few, large, aligned reads.
-			const part = Math.min(end, next + chunksPerRead - (next % chunksPerRead)) - next;
-			yield segmentOf(map, next, part, kind === 'unchanged');
-			next += part;
+		if (kind !== 'unchanged') {
+			if (kept !== undefined) yield segmentOf(map, kept.firstIndex, kept.count, true);
+			kept = undefined;
+			if (kind === 'data') yield* readsOf(map, firstIndex, count, chunksPerRead);
+			continue;
 		}
+		const from = kept?.firstIndex ?? firstIndex;
+		const end = firstIndex + count;
+		const whole = Math.max(from, end - (end % pageEntries));
+		if (whole > from) yield segmentOf(map, from, whole - from, true);
+		kept = end > whole ? { firstIndex: whole, count: end - whole } : undefined;
+	}
+	if (kept !== undefined) yield segmentOf(map, kept.firstIndex, kept.count, true);
+}
+
+/** Reads begin at multiples of their size, whatever the extents are: the source sees few, large, aligned reads. */
+export function* readsOf(map: PageMap, firstIndex: number, count: number, chunksPerRead: number): Generator<Segment> {
+	const end = firstIndex + count;
+	for (let next = firstIndex; next < end; ) {
+		const part = Math.min(end, next + chunksPerRead - (next % chunksPerRead)) - next;
+		yield segmentOf(map, next, part);
+		next += part;
 	}
 }
 

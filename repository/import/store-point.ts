@@ -44,6 +44,8 @@ interface Workshop {
 	journal: ImportJournal;
 	known: RepositoryChunks;
 	base: ImportBase;
+	/** What went wrong and did not keep anything from being stored, for people. */
+	warnings: string[];
 	/** For who reads what is stored. */
 	chunks: VerifiedChunks;
 	index: ImportIndex;
@@ -55,11 +57,15 @@ interface Workshop {
  * stand.
  */
 export async function storePoint(plan: ImportPlan, options: ImportOptions & { clock: Clock }): Promise<Stored> {
-	const { repository, importId, moment, sources } = plan;
+	const { repository, importId, moment, base, sources } = plan;
 	const { store, chunkSizeBytes } = repository;
 	const { clock, signal: outer } = options;
 	const chunkCounts = sources.map(({ sizeBytes }) => pageMapOf({ sizeBytes, chunkSizeBytes }).chunkCount);
-	const journal = await beginJournal(store, { importId, moment, chunkCounts }, { clock, signal: outer });
+	const journal = await beginJournal(
+		store,
+		{ importId, moment, chunkCounts, hasBase: base !== null },
+		{ clock, signal: outer },
+	);
 	// An attempt that another one has taken the place of ends at once, whatever it is doing.
 	const signal = AbortSignal.any([journal.ended, ...(outer ? [outer] : [])]);
 	let workshop: Workshop | undefined;
@@ -70,7 +76,8 @@ export async function storePoint(plan: ImportPlan, options: ImportOptions & { cl
 		const config = await configOf(plan, workshop.chunks, disks, signal);
 		const point = await publish(plan, { config, disks }, signal);
 		options.reached?.('manifest');
-		return { ...storedBy(workshop, point), warnings: await tidyUp(store, workshop.index, signal) };
+		const warnings = [...workshop.warnings, ...(await tidyUp(store, workshop.index, signal))];
+		return { ...storedBy(workshop, point), warnings };
 	} finally {
 		// Nothing half-written stays, whatever ended this attempt; the first failure is the one to tell.
 		await workshop?.data.abandon().catch(() => {});
@@ -105,7 +112,17 @@ async function openWorkshop(plan: ImportPlan, journal: ImportJournal, signal: Ab
 		// A page pack comes after every data pack that one of its pages refers to.
 		before: () => data.flush(),
 	});
-	return { data, pages, journal, known, index, base, chunks, threads: new SegmentThreads(repository, plan.threads) };
+	return {
+		data,
+		pages,
+		journal,
+		known,
+		index,
+		base,
+		chunks,
+		warnings: [],
+		threads: new SegmentThreads(repository, plan.threads),
+	};
 }
 
 async function storeDisks(
@@ -119,7 +136,9 @@ async function storeDisks(
 	for (const [disk, source] of sources.entries()) {
 		const onProgress = (doneBytes: number) =>
 			progress?.({ disk, doneBytes, totalBytes: source.sizeBytes, newBytes: data.newBytes });
-		disks.push(await importDisk({ ...workshop, disk, source, chunkSizeBytes, frameSizeBytes, signal, onProgress }));
+		const warn = (text: string) => workshop.warnings.push(text);
+		const work = { ...workshop, disk, source, chunkSizeBytes, frameSizeBytes, signal, warn, onProgress };
+		disks.push(await importDisk(work));
 		reached?.('disk');
 	}
 	await data.flush();

@@ -44,6 +44,11 @@ export class IndexedChunks {
 		return footer !== undefined && refsIn(footer, digest).some(isSame);
 	}
 
+	/** The footer of a pack; undefined for one that is not there, or whose footer is damaged. */
+	async footerOf(packId: string, signal?: AbortSignal): Promise<PackEntries | undefined> {
+		return this.#footer({ packId }, signal);
+	}
+
 	/** A place of this digest that `usable` lets pass, confirmed by the pack's footer. */
 	async find(digest: Buffer, usable: (ref: ChunkRef) => boolean, signal?: AbortSignal): Promise<ChunkRef | undefined> {
 		const recent = this.#recent.find(digest, usable);

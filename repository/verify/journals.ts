@@ -62,9 +62,9 @@ function tellOf(
 	intent: ImportIntent | undefined,
 ): void {
 	if (intent !== undefined) {
-		const { chunkSizeBytes, disks } = intent;
+		const { chunkSizeBytes, disks, base } = intent;
 		const chunkCounts = disks.map(({ sizeBytes }) => Math.ceil(sizeBytes / chunkSizeBytes));
-		decodeJournal(bytes, { importId, number, chunkCounts });
+		decodeJournal(bytes, { importId, number, chunkCounts, hasBase: base !== null });
 		return;
 	}
 	const end = Math.max(0, bytes.length - digestBytes);

@@ -26,7 +26,7 @@ const { machine, time, importId } = resumedImport;
 
 async function journalEnd({ store }: Repository): Promise<JournalPlace> {
 	const chunkCounts = resumedDisks().map(({ sizeBytes }) => pageMapOf({ sizeBytes, chunkSizeBytes }).chunkCount);
-	return (await JournalReader.open(store, { importId, chunkCounts })).ends;
+	return (await JournalReader.open(store, { importId, chunkCounts, hasBase: false })).ends;
 }
 
 /** What it said at its end; undefined when it was killed before. `afterMs`: from its intent on; undefined: it is left alone. */

@@ -9,7 +9,10 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { exportRaw } from '../../exports/raw.ts';
 import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
-import type { DiskSource } from '../../repository/import/disk-source.ts';
+import { RouseError } from '../../model/errors.ts';
+import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import { importMachine } from '../../repository/import/import-machine.ts';
+import type { ImportOptions } from '../../repository/import/import-request.ts';
 import { listPins, pinPoint } from '../../repository/pins.ts';
 import { readPoint } from '../../repository/points.ts';
 import { readPoints } from '../../repository/read-points.ts';
@@ -21,6 +24,8 @@ import { temporaryDirectory } from '../equipment/captive.ts';
 import { checkJudge, judge, type WantedDisk, writeForeign } from '../equipment/foreign-judge.ts';
 import { goOn, killedDisks, killedImport } from '../equipment/killed-import.ts';
 import { collect, importDisks, noise, SparseSource, wholeSource } from '../equipment/repositories.ts';
+import { SaidSource } from '../equipment/said-source.ts';
+import { sampleConfig, sampleDisks } from '../equipment/sample-config.ts';
 import { sampleDisk } from '../equipment/stored-disk.ts';
 
 const program = new URL('../equipment/killed-import.ts', import.meta.url).pathname;
@@ -183,6 +188,44 @@ test('what an import leaves that is killed twice, and what becomes of it, is as 
 	for (const [disk, source] of killedDisks().entries()) await made.remember(machine, time, disk, source);
 	const counts = await made.judged();
 	assert.deepEqual([counts['intents'], counts['journal objects']], [undefined, undefined]);
+});
+
+test('an import with a base that is broken off before its pages, and what becomes of it, is as a stranger reads it', async t => {
+	const made = await imported(t, { chunkSizeBytes: 4 * kib, frameSizeBytes: 16 * kib });
+	const { repository } = made;
+	const before = sampleDisk(6 * mib + 12_345);
+	const manifestDigest = await made.import('web01', first, [before]);
+	const after = Buffer.from(before);
+	noise(5000, 9).copy(after, 5 * mib + 77);
+	const changed: SourceExtent[] = [
+		{ offsetBytes: 0, lengthBytes: 5 * mib, kind: 'unchanged' },
+		{ offsetBytes: 5 * mib, lengthBytes: 8 * kib, kind: 'data' },
+		{ offsetBytes: 5 * mib + 8 * kib, lengthBytes: mib - 8 * kib + 12_345, kind: 'unchanged' },
+	];
+	const attempt = async (options: ImportOptions) => {
+		const config = { ...sampleConfig, disks: sampleDisks(1) };
+		const base = { restorePoint: first, manifestDigest };
+		const own = { importId: killedImport.importId, moment: 'then', time: second, base };
+		const sources = [new SaidSource(after, changed, 0)];
+		return importMachine({ repository, machine: 'web01', sources, config, ...own }, options);
+	};
+	const brokenOff = new RouseError('interrupted', 'by a test');
+	const reached = (place: string) => {
+		if (place === 'pages') throw brokenOff;
+	};
+	await assert.rejects(attempt({ reached }), brokenOff);
+	const { counts, findings } = await judge(repository.location);
+	assert.deepEqual(findings, []);
+	assert.deepEqual([counts['intents'], counts['journal runs as in a base']], [1, 2]);
+	assert.deepEqual(
+		(await verifyRepository(repository)).findings.filter(({ kind }) => kind === 'damage'),
+		[],
+	);
+	assert.deepEqual((await attempt({})).warnings, []);
+	await made.remember('web01', second, 0, wholeSource(after));
+	const judged = await made.judged();
+	assert.equal(judged['intents'], undefined);
+	assert.ok((judged['pages shared'] ?? 0) >= 1);
 });
 
 test('a repository that a stranger wrote is listed, verified and exported as he says', async t => {

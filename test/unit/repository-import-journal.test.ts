@@ -7,6 +7,7 @@ import { RouseError } from '../../model/errors.ts';
 import { decodeJournal, encodeJournal, type JournalObject } from '../../repository/format/journal.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { beginJournal, type ImportJournal } from '../../repository/import/journal.ts';
+import type { TellingOfChunk } from '../../repository/import/journal-reader.ts';
 import { JournalQueue } from '../../repository/import/journal-queue.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -32,7 +33,7 @@ async function begin(
 	store: MemoryStore,
 	{ clock = new HastyClock(), moment = 'then', counts = chunkCounts }: Begin = {},
 ): Promise<ImportJournal> {
-	const journal = await beginJournal(store, { importId, moment, chunkCounts: counts }, { clock });
+	const journal = await beginJournal(store, { importId, moment, chunkCounts: counts, hasBase: true }, { clock });
 	t.after(() => journal.close());
 	return journal;
 }
@@ -42,14 +43,16 @@ async function objectsIn(store: MemoryStore, counts = chunkCounts, from = 0): Pr
 	for (const { key, sizeBytes } of (await collect(store.list(keys.journals))).slice(from)) {
 		const bytes = Buffer.alloc(sizeBytes);
 		await store.read(key, 0, bytes);
-		objects.push(decodeJournal(bytes, { importId, number: Number(key.slice(-10)), chunkCounts: counts }));
+		objects.push(
+			decodeJournal(bytes, { importId, number: Number(key.slice(-10)), chunkCounts: counts, hasBase: true }),
+		);
 	}
 	return objects;
 }
 
 /** What is told of each chunk up to the first of which nothing is. */
-async function toldIn(journal: ImportJournal, counts: readonly number[]): Promise<(ChunkRef | 'zero')[]> {
-	const told: (ChunkRef | 'zero')[] = [];
+async function toldIn(journal: ImportJournal, counts: readonly number[]): Promise<TellingOfChunk[]> {
+	const told: TellingOfChunk[] = [];
 	for (const [disk, count] of counts.entries())
 		for (let chunk = 0; chunk < count; chunk++) {
 			const entry = await journal.recall(disk, chunk);
@@ -64,7 +67,7 @@ test('`ImportJournal` tells the next attempt what was stored, whichever attempts
 	await fc.assert(
 		fc.asyncProperty(
 			fc.array(fc.integer({ min: 1, max: 25 }), { minLength: 1, maxLength: 3 }),
-			fc.array(fc.constantFrom('zero', 'known', 'new'), { minLength: 75, maxLength: 75 }),
+			fc.array(fc.constantFrom('zero', 'base', 'known', 'new'), { minLength: 75, maxLength: 75 }),
 			fc.array(anyAttempt, { minLength: 1, maxLength: 5 }),
 			async (counts, kinds, attempts) => {
 				const store = new MemoryStore();
@@ -75,6 +78,7 @@ test('`ImportJournal` tells the next attempt what was stored, whichever attempts
 					const told = await toldIn(journal, counts);
 					for (const [at, entry] of told.entries()) {
 						if (entry === 'zero') assert.equal(kinds[at], 'zero');
+						else if ('baseDisk' in entry) assert.deepEqual([kinds[at], entry], ['base', { baseDisk: 7 }]);
 						else assert.equal(entry.digest, placed(counts, at, 0).digest);
 					}
 					assert.ok(told.length >= toldBefore, `${told.length} told after ${toldBefore}`);
@@ -85,6 +89,7 @@ test('`ImportJournal` tells the next attempt what was stored, whichever attempts
 						const ref = placed(counts, at, pack);
 						const [disk, chunk] = spot(counts, at);
 						if (disk >= counts.length) break;
+						if (kinds[at] === 'base') await journal.addBase(disk, chunk, 1, 7);
 						if (kinds[at] === 'known') await journal.add(disk, chunk, ref, false);
 						if (kinds[at] === 'new') {
 							if (!openPacks.includes(ref.packId)) openPacks.push(ref.packId);

@@ -75,7 +75,8 @@ async function toldIn(store: Store): Promise<Set<string>> {
 		const bytes = Buffer.alloc(sizeBytes);
 		await store.read(key, 0, bytes);
 		const number = Number(key.slice(-10));
-		for (const { disk, firstChunk, count } of decodeJournal(bytes, { importId, number, chunkCounts }).runs)
+		for (const { disk, firstChunk, count } of decodeJournal(bytes, { importId, number, chunkCounts, hasBase: false })
+			.runs)
 			for (let chunk = firstChunk; chunk < firstChunk + count; chunk++) told.add(`${disk}/${chunk}`);
 	}
 	return told;

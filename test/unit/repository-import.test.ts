@@ -8,11 +8,9 @@ import { DiskReader } from '../../repository/disk-reader.ts';
 import { diskChunks } from '../../repository/disk-chunks.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { keys } from '../../repository/format/keys.ts';
-import { pageMapOf } from '../../repository/format/page-map.ts';
-import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
+import type { DiskSource } from '../../repository/import/disk-source.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
 import { mapOrdered } from '../../repository/import/map-ordered.ts';
-import { segmentsOf } from '../../repository/import/segments.ts';
 import { readPoint } from '../../repository/points.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { verifyPoint } from '../../repository/verify.ts';
@@ -257,60 +255,6 @@ test('`importMachine` tells progress from nothing to all of each disk, and never
 		const before = seen[position - 1];
 		assert.ok(before === undefined || before[0] < disk || before[1] <= done);
 	}
-});
-
-async function* extentsOf(lengths: readonly (readonly [number, SourceExtent['kind']])[]): AsyncGenerator<SourceExtent> {
-	let offsetBytes = 0;
-	for (const [lengthBytes, kind] of lengths) {
-		yield { offsetBytes, lengthBytes, kind };
-		offsetBytes += lengthBytes;
-	}
-}
-
-test('`segmentsOf` covers every chunk that is not zero once, in aligned reads, and tells which are unchanged as a whole', async () => {
-	const kinds = fc.constantFrom<SourceExtent['kind'][]>('data', 'zero', 'unchanged');
-	const anyLength = fc.oneof(
-		fc.integer({ min: 1, max: 100_000 }),
-		fc.integer({ min: 1, max: 24 }).map(count => count * 1024),
-	);
-	const anyExtents = fc.array(fc.tuple(anyLength, kinds), { minLength: 1, maxLength: 20 });
-	await fc.assert(
-		fc.asyncProperty(anyExtents, async lengths => {
-			const sizeBytes = lengths.reduce((sum, [length]) => sum + length, 0);
-			const map = pageMapOf({ sizeBytes, chunkSizeBytes: 4096 });
-			const saidOf: Set<string>[] = Array.from({ length: map.chunkCount }, () => new Set());
-			let at = 0;
-			for (const [length, kind] of lengths) {
-				const from = Math.floor(at / 4096);
-				at += length;
-				for (let index = from; index * 4096 < at; index++) saidOf[index]?.add(kind);
-			}
-			const wanted = saidOf.flatMap((said, index) => (said.size === 1 && said.has('zero') ? [] : [index]));
-			const found: number[] = [];
-			for await (const segment of segmentsOf(extentsOf(lengths), map, 8)) {
-				const { firstIndex, count, offsetBytes, lengthBytes, isUnchanged } = segment;
-				assert.equal(Math.floor(firstIndex / 8), Math.floor((firstIndex + count - 1) / 8));
-				assert.equal(offsetBytes, firstIndex * 4096);
-				assert.equal(lengthBytes, Math.min(sizeBytes, (firstIndex + count) * 4096) - offsetBytes);
-				for (let index = firstIndex; index < firstIndex + count; index++) {
-					found.push(index);
-					assert.equal(isUnchanged, saidOf[index]?.size === 1 && saidOf[index]?.has('unchanged'));
-				}
-			}
-			assert.deepEqual(found, wanted);
-		}),
-	);
-});
-
-test('`segmentsOf` of extents with a gap, or that end early or late, is `source_invalid`', async () => {
-	const map = pageMapOf({ sizeBytes: 10_000, chunkSizeBytes: 4096 });
-	const gap = async function* (): AsyncGenerator<SourceExtent> {
-		yield { offsetBytes: 0, lengthBytes: 4096, kind: 'data' };
-		yield { offsetBytes: 5000, lengthBytes: 5000, kind: 'data' };
-	};
-	await assert.rejects(collect(segmentsOf(gap(), map, 8)), { code: 'source_invalid' });
-	await assert.rejects(collect(segmentsOf(extentsOf([[9999, 'data']]), map, 8)), { code: 'source_invalid' });
-	await assert.rejects(collect(segmentsOf(extentsOf([[10_001, 'zero']]), map, 8)), { code: 'source_invalid' });
 });
 
 test('`mapOrdered` keeps the order, runs no more at once than allowed, and waits for what runs when it is left', async () => {

@@ -27,6 +27,10 @@ function zeros(disk: number, firstChunk: number, count: number): JournalRun {
 	return { disk, firstChunk, count, refs: undefined };
 }
 
+function asBase(disk: number, firstChunk: number, count: number, baseDisk: number): JournalRun {
+	return { disk, firstChunk, count, refs: undefined, baseDisk };
+}
+
 function references(disk: number, firstChunk: number, count: number): JournalRun {
 	return { disk, firstChunk, count, refs: refsOf(count) };
 }
@@ -37,19 +41,25 @@ const anyObject = fc
 		number: fc.integer({ min: 0, max: 9_999_999_999 }),
 		chunkCounts: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 }),
 		from: fc.nat(),
-		lengths: fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.boolean()), { maxLength: 8 }),
+		lengths: fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: -2, max: 63 })), { maxLength: 8 }),
 	})
 	.map(({ number, chunkCounts, from, lengths }): { identity: JournalIdentity; object: JournalObject } => {
 		const begins = placeAt(from, chunkCounts);
 		const runs: JournalRun[] = [];
 		let { disk, chunk } = begins;
-		for (const [length, isZero] of lengths) {
+		for (const [length, as] of lengths) {
 			const count = Math.min(length, (chunkCounts[disk] ?? 0) - chunk);
 			if (count < 1) break;
-			runs.push((isZero ? zeros : references)(disk, chunk, count));
+			runs.push(
+				as === -2
+					? zeros(disk, chunk, count)
+					: as < 0
+						? references(disk, chunk, count)
+						: asBase(disk, chunk, count, as),
+			);
 			({ disk, chunk } = placeBehind({ disk, chunk }, count, chunkCounts));
 		}
-		return { identity: { importId, number, chunkCounts }, object: { attempt, begins, runs } };
+		return { identity: { importId, number, chunkCounts, hasBase: true }, object: { attempt, begins, runs } };
 	});
 
 /** The end of all disks is one of the places. */
@@ -65,7 +75,7 @@ function placeAt(from: number, chunkCounts: readonly number[]): JournalPlace {
 }
 
 test('`encodeJournal` gives the bytes of version 1', () => {
-	const runs = [references(0, 3, 1), zeros(1, 0, 5)];
+	const runs = [references(0, 3, 1), zeros(1, 0, 5), asBase(1, 5, 2 ** 33, 3)];
 	assert.equal(
 		encodeJournal({ attempt, begins: { disk: 0, chunk: 3 }, runs }, { importId, number: 258 }).toString('hex'),
 		[
@@ -74,10 +84,11 @@ test('`encodeJournal` gives the bytes of version 1', () => {
 			'0201000000000000', // number
 			attempt,
 			'00000000', // begins on disk 0
-			'02000000', // two runs
+			'03000000', // three runs
 			'0300000000000000', // at chunk 3
 			'00000000', // disk
-			'01000000', // references
+			'0100', // references
+			'0000', // no disk of the base
 			'0300000000000000', // from chunk 3 on
 			'0100000000000000', // one
 			ref.digest,
@@ -88,7 +99,12 @@ test('`encodeJournal` gives the bytes of version 1', () => {
 			'00000000', // zeros
 			'0000000000000000', // from chunk 0 on
 			'0500000000000000', // five
-			'c70021180a83ad826217cf774fb2e397f69f8aa58afe1f222fc2b620e0bc71ab',
+			'01000000', // disk
+			'0200', // as in the base
+			'0300', // on its disk 3
+			'0500000000000000', // from chunk 5 on
+			'0000000002000000', // 2^33
+			'2c6cd76b3259e824916aee07bf59cbb2daa6130d9577c00053bdaee55a783786',
 		].join(''),
 	);
 });
@@ -123,7 +139,7 @@ function altered(object: JournalObject, alter: (bytes: Buffer) => void, number =
 	return Buffer.concat([bytes, digestOf(bytes)]);
 }
 
-const identity = { importId, number: 1, chunkCounts: [10, 20] };
+const identity = { importId, number: 1, chunkCounts: [10, 20], hasBase: true };
 const sound = { attempt, begins: { disk: 0, chunk: 8 }, runs: [references(0, 8, 2), zeros(1, 0, 20)] };
 const firstRun = 64;
 const secondRun = firstRun + 24 + 2 * chunkRefBytes;
@@ -137,7 +153,14 @@ const wrongBytes: [string, RegExp, (bytes: Buffer) => void][] = [
 	['a first run that is not where it begins', /instead of chunk 7/, bytes => bytes.writeUInt8(7, 56)],
 	['a beginning behind the end of its disk', /which is not there/, bytes => bytes.writeUInt8(10, 56)],
 	['a beginning on a disk that is not there', /which is not there/, bytes => bytes.writeUInt8(3, 48)],
-	['a run of an unknown kind', /kind 2/, bytes => bytes.writeUInt8(2, firstRun + 4)],
+	['a run of an unknown kind', /kind 3/, bytes => bytes.writeUInt8(3, firstRun + 4)],
+	['a run of an unknown kind, by its second byte', /kind 257/, bytes => bytes.writeUInt8(1, firstRun + 5)],
+	['references that name a disk of the base', /kind 1 names disk 1/, bytes => bytes.writeUInt8(1, firstRun + 6)],
+	[
+		'a run as on a disk that no base has',
+		/kind 2 names disk 64/,
+		bytes => bytes.writeUInt32LE(0x40_0002, secondRun + 4),
+	],
 	['a gap', /begins at chunk 1 of disk 1 instead of chunk 0/, bytes => bytes.writeUInt8(1, secondRun + 8)],
 	['a run on a disk further on', /of disk 2 instead/, bytes => bytes.writeUInt8(2, secondRun)],
 	['a run past the end of its disk', /21 chunks where disk 1 has 20/, bytes => bytes.writeUInt8(21, secondRun + 16)],
@@ -173,4 +196,14 @@ test('`decodeJournal` knows the end of all disks as a beginning', () => {
 	assert.deepEqual(decodeJournal(encodeJournal(atEnd, identity), identity), atEnd);
 	const behind = { attempt, begins: { disk: 2, chunk: 1 }, runs: [] };
 	assert.throws(() => decodeJournal(encodeJournal(behind, identity), identity), { message: /which is not there/ });
+});
+
+test('`decodeJournal` of a run as in the base, where the intent names none, is `format_damaged`', () => {
+	const object = { attempt, begins: { disk: 0, chunk: 0 }, runs: [asBase(0, 0, 10, 0)] };
+	const bytes = encodeJournal(object, identity);
+	assert.deepEqual(decodeJournal(bytes, identity), object);
+	assert.throws(() => decodeJournal(bytes, { ...identity, hasBase: false }), {
+		code: 'format_damaged',
+		message: /there is none/,
+	});
 });

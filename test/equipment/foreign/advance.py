@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .damage import Damage
+from .disk import Disk
 from .journal import JournalObject, Position, Run
 from .report import Report
 
@@ -15,6 +16,9 @@ class Intent:
     disk_sizes: list[int]
     chunk_bytes: int
     frame_bytes: int
+    has_base: bool
+    base: list[Disk] | None
+    """None when it is not there as the intent names it: then nothing is taken from it."""
 
     def chunks(self, disk: int) -> int:
         return -(-self.disk_sizes[disk] // self.chunk_bytes)
@@ -39,6 +43,7 @@ class Advance:
         self._check_begin(found.begins)
         for place, run in enumerate(found.runs):
             self._check_end(run, found.runs[place + 1].disk if place + 1 < len(found.runs) else run.disk)
+            self._check_base(run)
         is_gap = found.number != self._next_number
         self._next_number = found.number + 1
         if is_gap:
@@ -62,6 +67,18 @@ class Advance:
             raise Damage(f"a run of {run.chunks} chunks from {run.first} of disk {run.disk} on, which has not so many")
         if next_disk != run.disk and run.first + run.chunks != self._intent.chunks(run.disk):
             raise Damage(f"a run that goes on with disk {next_disk} before disk {run.disk} has ended")
+
+    def _check_base(self, run: Run) -> None:
+        if run.base_disk is None:
+            return
+        if not self._intent.has_base:
+            raise Damage("a run that is as in the base, and the intent names no base")
+        if self._intent.base is None:
+            return
+        disk = self._intent.base[run.base_disk] if run.base_disk < len(self._intent.base) else None
+        wanted = (self._intent.disk_sizes[run.disk], self._intent.chunk_bytes, self._intent.frame_bytes)
+        if disk is None or not disk.is_whole or (disk.size, disk.chunk_bytes, disk.frame_bytes) != wanted:
+            raise Damage(f"disk {run.disk} is as disk {run.base_disk} of the base, which is no such disk")
 
     def _check_attempt(self, found: JournalObject, is_gap: bool) -> None:
         if self._attempts and found.attempt == self._attempts[-1]:

@@ -17,6 +17,7 @@ class Disk:
     data_bytes: int
     content_digest: bytes
     root: Reference | None
+    is_whole: bool = True
 
     def chunks(self) -> int:
         return -(-self.size // self.chunk_bytes)
@@ -50,6 +51,7 @@ def disk_of(value: object) -> Disk:
         data_bytes=_whole(found["dataBytes"]),
         content_digest=bytes.fromhex(str(found["contentDigest"])),
         root=_reference(root) if root is not None else None,
+        is_whole="missing" not in found,
     )
     if disk.chunks() > DISK_CHUNKS:
         raise Damage(f"a disk of {disk.chunks()} chunks")

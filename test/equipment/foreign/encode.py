@@ -135,15 +135,17 @@ def buckets_and_filter(found: list[Reference], bits: int) -> bytes:
 
 @dataclass(frozen=True)
 class RunDraft:
-    """`references` is the number of chunks for a run of zero chunks."""
+    """`references` is the number of chunks for a run of zero chunks, or of such as on a disk of the base."""
 
     disk: int
     first: int
     references: list[Reference] | int
+    base_disk: int | None = None
 
     def encode(self) -> bytes:
         if isinstance(self.references, int):
-            return struct.pack("<IIQQ", self.disk, 0, self.first, self.references)
+            kind = 0 if self.base_disk is None else 2
+            return struct.pack("<IHHQQ", self.disk, kind, self.base_disk or 0, self.first, self.references)
         head = struct.pack("<IIQQ", self.disk, 1, self.first, len(self.references))
         return head + b"".join(encode_reference(reference) for reference in self.references)
 

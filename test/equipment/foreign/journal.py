@@ -11,7 +11,7 @@ from .limits import DISK_CHUNKS, DISKS
 from .reference import REFERENCE_BYTES, Reference, decode_all
 
 _head = struct.Struct("<8s16sQ16sIIQ")
-_run = struct.Struct("<IIQQ")
+_run = struct.Struct("<IHHQQ")
 DIGEST_BYTES = 32
 Position = tuple[int, int]
 """Disk and chunk."""
@@ -23,6 +23,8 @@ class Run:
     first: int
     chunks: int
     references: list[Reference]
+    base_disk: int | None = None
+    """All of them are as there."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,16 @@ def decode_journal(data: bytes, import_id: str, number: int) -> JournalObject:
 def _decode_run(body: bytes, at: int) -> tuple[Run, int]:
     if at + _run.size > len(body):
         raise Damage("it ends in a run")
-    disk, kind, first, chunks = _run.unpack_from(body, at)
+    disk, kind, base_disk, first, chunks = _run.unpack_from(body, at)
     at += _run.size
-    if disk >= DISKS or kind > 1 or chunks < 1 or first + chunks > DISK_CHUNKS:
+    if base_disk >= (DISKS if kind == 2 else 1):
+        raise Damage(f"a run of kind {kind} that names disk {base_disk} of the base")
+    if disk >= DISKS or kind > 2 or chunks < 1 or first + chunks > DISK_CHUNKS:
         raise Damage(f"a run of kind {kind}, disk {disk}, {chunks} chunks from {first} on")
     if kind == 0:
         return Run(disk, first, chunks, []), at
+    if kind == 2:
+        return Run(disk, first, chunks, [], base_disk), at
     end = at + chunks * REFERENCE_BYTES
     if end > len(body):
         raise Damage("it ends in a run")

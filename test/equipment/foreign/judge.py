@@ -47,7 +47,7 @@ def _judge(store: Store, identity: str, exports: list[Wanted], report: Report) -
     reader = ChunkReader(store, places, report)
     for key in objects(store, report, "points"):
         judge_point(store, key, identity, reader, places, report)
-    judge_imports(store, places, report)
+    judge_imports(store, identity, places, report)
     judge_pins(store, report)
     for wanted in exports:
         export(store, identity, wanted, reader, report)

@@ -21,7 +21,7 @@ from .images import KIB, MIB, changed, many_frames, two_levels
 from .keys import key_time
 from .reference import Reference
 from .stored_chunk import CHUNKS
-from .write_imports import THIRD, put_dead_import, put_what_is_left
+from .write_imports import THIRD, put_dead_import, put_import_with_base, put_what_is_left
 
 FIRST = "2026-11-20T03:00:00.000Z"
 SECOND = "2026-11-21T03:00:00.001Z"
@@ -66,6 +66,7 @@ class _Scenario:
         put_what_is_left(draft)
         self._fence()
         self._left_behind()
+        put_import_with_base(draft, "web01", FIRST, pinned, 2, len(zero.data))
         return Written(repositoryId=self._repository_id, disks=self._disks)
 
     def _point(self, machine: str, time: str, images: list[DiskImage], bad: set[bytes]) -> tuple[bytes, list[bytes]]:

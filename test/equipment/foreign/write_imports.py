@@ -1,6 +1,8 @@
 """Imports under way, in the written repository."""
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from uuid import UUID
 
 from .draft import Draft, data_series
@@ -12,7 +14,9 @@ ZEROS = 2**20
 """Chunks in which a disk is zero: more than a reader should keep a list of."""
 
 
-def put_intent(draft: Draft, machine: str, disk_sizes: list[int], moment: str | None) -> str:
+def put_intent(
+    draft: Draft, machine: str, disk_sizes: list[int], moment: str | None, others: Mapping[str, object] | None = None
+) -> str:
     import_id = draft.uuid()
     members: dict[str, object] = {
         "importId": import_id,
@@ -26,6 +30,7 @@ def put_intent(draft: Draft, machine: str, disk_sizes: list[int], moment: str | 
         "startedAt": THIRD,
         "hostname": "host1",
         "pid": 4711,
+        **(others or {}),
     }
     draft.put(f"intents/{import_id}", encode_json("rouse-intent", members))
     return import_id
@@ -50,6 +55,16 @@ def put_dead_import(draft: Draft) -> None:
     for number, (attempt, begins, runs) in enumerate(objects):
         data_of_it = encode_journal(UUID(import_id), number, attempt, begins, runs)
         draft.put(f"journal/{import_id}/{number:010}", data_of_it)
+
+
+def put_import_with_base(draft: Draft, machine: str, restore_point: str, manifest: bytes, disk: int, size: int) -> None:
+    """Of one disk, which has not changed since the base."""
+    base = {"restorePoint": restore_point, "manifestDigest": hashlib.sha256(manifest).hexdigest()}
+    sizes = {"chunkSizeBytes": 128 * KIB, "frameSizeBytes": 64 * KIB}
+    import_id = put_intent(draft, machine, [size], "snapshot 8", {**sizes, "base": base})
+    attempt, chunks = draft.id(), -(-size // (128 * KIB))
+    for number, runs in enumerate([[], [RunDraft(0, 0, chunks, disk)]]):
+        draft.put(f"journal/{import_id}/{number:010}", encode_journal(UUID(import_id), number, attempt, (0, 0), runs))
 
 
 def put_what_is_left(draft: Draft) -> None:

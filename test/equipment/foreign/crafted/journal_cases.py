@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from .case import Case, Change, all_of
-from .repository import Repository
+from .repository import Repository, has_base
 
 RUNS = 64
 SECOND_RUN = RUNS + 24
@@ -18,6 +18,28 @@ def attempt(place: int, of: int) -> Change:
     def change(made: Repository) -> None:
         other = made.read(made.journal_keys()[of])[32:48]
         made.journal(place, lambda body: body.__setitem__(slice(32, 48), other))
+
+    return change
+
+
+def import_with_base(made: Repository) -> str:
+    return next(key.split("/")[1] for key in made.keys("intents") if has_base(made.read(key)))
+
+
+def of_base(at: int, value: int) -> Change:
+    """In the object that tells of it."""
+
+    def change(made: Repository) -> None:
+        import_id = import_with_base(made)
+        place = made.journal_keys().index(f"journal/{import_id}/0000000001")
+        made.journal(place, lambda body: body.__setitem__(at, value))
+
+    return change
+
+
+def base(**members: object) -> Change:
+    def change(made: Repository) -> None:
+        made.json(f"intents/{import_with_base(made)}", lambda intent: intent["base"].update(members))
 
     return change
 
@@ -42,7 +64,8 @@ CASES = [
     Case("disk that is left before its end", 9, byte(2, RUNS + 18, 15), "goes on with disk 1"),
     Case("run behind the end of a disk", 9, lambda made: made.journal(2, lambda body: body.__setitem__(RUNS + 16, 1)), ""),
     Case("run of no disk", 9, byte(4, RUNS, 70), "disk 70"),
-    Case("kind", 9, byte(1, RUNS + 4, 2), "kind"),
+    Case("kind", 9, byte(1, RUNS + 4, 3), "kind"),
+    Case("kind by its second byte", 9, byte(1, RUNS + 5, 1), "kind"),
     Case("run of no chunks", 9, byte(1, RUNS + 16, 0), "0 chunks"),
     Case("run of too many chunks", 9, byte(1, RUNS + 23, 255), "chunks"),
     Case("one run more", 9, byte(1, 52, 3), "ends in"),
@@ -50,6 +73,14 @@ CASES = [
     Case("bytes behind the runs", 9, lambda made: made.journal(1, lambda body: body.append(0)), "runs end"),
     Case("reference that is zero", 9, lambda made: made.journal(1, lambda body: body.__setitem__(slice(-56, None), bytes(56))), "zero"),
     Case("reference to no place", 9, lambda made: made.journal(1, lambda body: body.__setitem__(-8, body[-8] ^ 1)), "is not at"),
+    Case("zero chunks of a disk of the base", 9, byte(1, RUNS + 6, 1), "names disk 1"),
+    Case("as in a base that there is none of", 9, byte(1, RUNS + 4, 2), "names no base"),
+    Case("as on a disk that no base has", 9, of_base(RUNS + 6, 64), "names disk 64"),
+    Case("as on a disk that the base has not", 9, of_base(RUNS + 6, 4), "no such disk"),
+    Case("as on a disk of another size", 9, of_base(RUNS + 6, 3), "no such disk"),
+    Case("as on another disk", 9, of_base(RUNS + 6, 0), "no such disk"),
+    Case("base that is another point", 0, base(manifestDigest="0" * 64)),
+    Case("base that is gone", 0, base(restorePoint="2026-11-01T03:00:00.000Z")),
     Case("attempt that begins with runs", 9, byte(4, 32, 1), "has runs"),
     Case("attempt that was superseded", 9, attempt(5, 0), "superseded"),
     Case("attempt that goes on", 0, all_of(attempt(3, 0), attempt(4, 0), attempt(5, 0))),

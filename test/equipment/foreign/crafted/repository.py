@@ -84,8 +84,10 @@ class Repository:
         self.write(key, bytes(body) + digest(bytes(body)))
 
     def journal_keys(self) -> list[str]:
-        with_intent = {key.split("/")[1] for key in self.keys("intents")}
-        return [key for key in self.keys("journal") if key.split("/")[1] in with_intent]
+        """Those of imports with a base last."""
+        with_intent = {key.split("/")[1]: has_base(self.read(key)) for key in self.keys("intents")}
+        keys = [key for key in self.keys("journal") if key.split("/")[1] in with_intent]
+        return sorted(keys, key=lambda key: (with_intent[key.split("/")[1]], key))
 
     def first_frame(self, make: Callable[[bytes], bytes]) -> None:
         """Another first stored chunk, in a pack that begins with one of a compressed frame of 4096 bytes; its digest stays."""
@@ -97,6 +99,10 @@ class Repository:
             struct.pack_into("<I", footer, 72, len(made))
 
         self.pack(key, change)
+
+
+def has_base(intent: bytes) -> bool:
+    return json.loads(intent)["base"] is not None
 
 
 def _split(pack: bytes) -> tuple[bytearray, bytearray]:
