@@ -4,6 +4,8 @@ import { mustLieInside, unreadable, type Volume } from './volume.ts';
 /** What of a disk's source is used here. */
 export interface ReadableDisk {
 	readonly sizeBytes: number;
+	/** `sequential`: it is not to be read here and there. */
+	readonly access?: 'random' | 'sequential' | undefined;
 	read(offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void>;
 }
 

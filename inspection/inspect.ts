@@ -53,7 +53,9 @@ export async function inspectDisks(
 		}
 		facts.windows = (await readWindows(fileSystems, notes)) ?? null;
 		facts.kernels = await readLinux(fileSystems, notes);
-		if (facts.kernels.length === 0 && facts.windows === null) notes.add('the system', noSystem(fileSystems));
+		const hasSeenNone = facts.kernels.length === 0 && facts.windows === null;
+		if (hasSeenNone && disks.some(({ disk }) => disk.access !== 'sequential'))
+			notes.add('the system', noSystem(fileSystems));
 	} catch (error) {
 		signal.throwIfAborted();
 		const late = within.aborted ? unreadable(`it took longer than ${timeoutMs / 1000} s`) : error;
@@ -72,6 +74,10 @@ async function fileSystemsOn(
 ): Promise<NamedFileSystem[]> {
 	const volumes: Volume[] = [];
 	for (const [index, { disk, partitions }] of disks.entries()) {
+		if (disk.access === 'sequential') {
+			notes.fail('file systems', `disk${index}`, unreadable('it comes as a stream, which is read once'));
+			continue;
+		}
 		const bounded = boundedDisk(disk, `disk${index}`, allowance);
 		const found = await notes.unlessUnreadable('partitions', `disk${index}`, () => partitionsOf(bounded, partitions));
 		volumes.push(...(found ?? []));

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { guidText } from '../model/guid.ts';
 import type { Firmware } from '../model/machine.ts';
-import type { DiskSource } from '../repository/import/disk-source.ts';
+import { type DiskSource, sequentialHeadBytes } from '../repository/import/disk-source.ts';
 
 export interface Partition {
 	/** GPT: the type's GUID in lower case. MBR: its byte as `0x83`. */
@@ -147,7 +147,7 @@ function parseGptEntries(bytes: Buffer, entryBytes: number, sectorBytes: number)
 	return partitions;
 }
 
-/** Undefined when the disk is too small to have them. */
+/** Undefined when the disk is too small to have them, or comes in order and has gone by then. */
 async function bytesAt(
 	source: DiskSource,
 	offsetBytes: number,
@@ -155,6 +155,7 @@ async function bytesAt(
 	signal: AbortSignal,
 ): Promise<Buffer | undefined> {
 	if (offsetBytes < 0 || offsetBytes + lengthBytes > source.sizeBytes) return undefined;
+	if (source.access === 'sequential' && offsetBytes + lengthBytes > sequentialHeadBytes) return undefined;
 	const bytes = Buffer.alloc(lengthBytes);
 	if (lengthBytes > 0) await source.read(offsetBytes, bytes, signal);
 	return bytes;

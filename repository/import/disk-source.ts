@@ -10,6 +10,11 @@ export interface DiskSource {
 	 */
 	extents(signal: AbortSignal): AsyncIterable<SourceExtent>;
 	/**
+	 * `random`, the default: also others than an import may read it, here and there. `sequential`: it is read in ascending order alone, and
+	 * what lies between reads has gone by; but what lies in the first {@link sequentialHeadBytes} may be read at any time.
+	 */
+	readonly access?: 'random' | 'sequential' | undefined;
+	/**
 	 * Fills `into` whole with the bytes from `offsetBytes` on, or throws; never asked past `sizeBytes`. MUST allow several
 	 * calls at once, which begin in ascending order; no byte is asked for twice. Any part may be asked for, whatever its extent
 	 * says. Errors by code: `source_invalid` when the source ends early or cannot be read.
@@ -17,9 +22,9 @@ export interface DiskSource {
 	read(offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void>;
 	/**
 	 * Throws `source_invalid` when it is not what it was when it was opened: what was read then never was a disk. Absent where
-	 * that cannot be told.
+	 * that cannot be told. Called when all that is wanted was read: one that is read in order reads on to its end.
 	 */
-	checkUnchanged?(): Promise<void>;
+	checkUnchanged?(signal?: AbortSignal): Promise<void>;
 	/**
 	 * Names the state of what is read, up to 200 characters: two sources with the same name give the same bytes. Absent where that
 	 * cannot be told.
@@ -32,6 +37,9 @@ export interface DiskSource {
 	/** Idempotent. Whoever opened a source closes it; an import does not. */
 	close(): Promise<void>;
 }
+
+/** Of a source that is read in order, what is at hand at any time: tables of partitions lie there. */
+export const sequentialHeadBytes = 2 ** 20;
 
 export interface SourceExtent {
 	offsetBytes: number;

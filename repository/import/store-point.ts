@@ -171,7 +171,7 @@ async function publish(
 	const { repository, machine, time, importId, facts, sources } = plan;
 	const { store } = repository;
 	// Last before the manifest: what changes from here on is another moment's.
-	for (const source of sources) await source.checkUnchanged?.();
+	for (const source of sources) await source.checkUnchanged?.(signal);
 	await mayWrite(store, signal);
 	signal.throwIfAborted();
 	const key = keys.point(machine, time);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import * as fc from 'fast-check';
-import type { DiskSource } from '../../repository/import/disk-source.ts';
+import { type DiskSource, sequentialHeadBytes } from '../../repository/import/disk-source.ts';
 import { firmwareOf, readPartitionTable } from '../../sources/partition-table.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
@@ -99,6 +99,23 @@ test('a GPT with sectors of 4096 bytes is read', async t => {
 	assert.equal(await firmware(content), 'gpt bios');
 	assert.equal((await readPartitionTable(diskOf(content), never))?.sectorBytes, 4096);
 	assert.equal((await readPartitionTable(diskOf(usual), never))?.sectorBytes, 512);
+});
+
+test('of a disk that comes in order nothing is read behind what is at hand', async t => {
+	const content = await partitioned(t, 'gpt', [linux]);
+	const whole = diskOf(content);
+	const disk: DiskSource = {
+		...whole,
+		access: 'sequential',
+		read: async (offsetBytes, into, signal) => {
+			assert.ok(offsetBytes + into.length <= sequentialHeadBytes, `${into.length} bytes at ${offsetBytes}`);
+			await whole.read(offsetBytes, into, signal);
+		},
+	};
+	assert.equal((await readPartitionTable(disk, never))?.scheme, 'gpt');
+	content.writeUInt8(content.readUInt8(512 + 30) ^ 1, 512 + 30);
+	assert.equal((await readPartitionTable(disk, never))?.scheme, 'mbr');
+	assert.equal((await readPartitionTable(whole, never))?.scheme, 'gpt');
 });
 
 test('a GPT whose primary header or entries are damaged is read from its copy at the end', async t => {
