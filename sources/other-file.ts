@@ -5,6 +5,7 @@ import { maxTextBytes, type OtherFile, textFileOf } from './text-file.ts';
 export const otherFileBytes = maxTextBytes + 1;
 
 const compressed = 'compressed by';
+const gzipBeginning = '\x1f\x8b';
 
 /** The command, of a name as a shell takes it and the same without what its compression added. */
 type Unpack = (name: string, without: string) => string;
@@ -17,7 +18,7 @@ const unpackedBy =
 
 /** How they begin, as file(1) knows them: https://github.com/file/file/tree/master/magic/Magdir */
 const beginnings: readonly [beginning: string, what: string, unpack: Unpack][] = [
-	['\x1f\x8b', `${compressed} gzip`, unpackedBy('gzip -dc')],
+	[gzipBeginning, `${compressed} gzip`, unpackedBy('gzip -dc')],
 	['\xfd7zXZ\0', `${compressed} xz`, unpackedBy('xz -dc')],
 	['\x28\xb5\x2f\xfd', `${compressed} zstd`, unpackedBy('zstd -dc')],
 	['BZh', `${compressed} bzip2`, unpackedBy('bzip2 -dc')],
@@ -69,7 +70,7 @@ export function otherFileOf(head: Buffer, name: string, isWhole = false): OtherF
 			what: `${compressed} zstd`,
 			hint: `${unpackedBy('zstd -dc')(quoted, without)}, and import the disk that comes out`,
 		};
-	if (isTar(head)) return tarNamed(text, quoted);
+	if (isTar(head)) return tarNamed(head, quoted);
 	return textFileOf(head, isWhole);
 }
 
@@ -83,7 +84,7 @@ function isSkippedZstd(head: Buffer): boolean {
 }
 
 /** By the checksum of its first header, which old archives have as well: POSIX.1-2017, pax, "ustar Interchange Format". */
-function isTar(head: Buffer): boolean {
+export function isTar(head: Buffer): boolean {
 	if (head.length < 512) return false;
 	const said = /^ *([0-7]{1,7})[ \0]/.exec(head.toString('latin1', 148, 156))?.[1];
 	if (said === undefined || head.readUInt8(0) === 0) return false;
@@ -91,8 +92,16 @@ function isTar(head: Buffer): boolean {
 	return Number.parseInt(said, 8) === sum;
 }
 
-function tarNamed(text: string, quoted: string): OtherFile {
-	const isAppliance = /^[^\0]*\.(ovf|mf|cert)\0/i.test(text);
-	const what = isAppliance ? 'an appliance (OVA), an archive of a description and its disks' : 'a tar archive';
+/** Whether the first file of an archive is one of those that describe a machine. */
+export function isAppliance(head: Buffer): boolean {
+	return /^[^\0]*\.(ovf|mf|cert)\0/i.test(head.toString('latin1', 0, 512));
+}
+
+export function isGzip(head: Buffer): boolean {
+	return head.toString('latin1', 0, gzipBeginning.length) === gzipBeginning;
+}
+
+function tarNamed(head: Buffer, quoted: string): OtherFile {
+	const what = isAppliance(head) ? 'an appliance (OVA), an archive of a description and its disks' : 'a tar archive';
 	return { what, hint: `tar xf ${quoted}, and import the disks that come out, in the order of the machine` };
 }
