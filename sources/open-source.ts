@@ -2,18 +2,23 @@ import { basename } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { type DiskExtent, NbdClient } from '../nbd/client/client.ts';
 import { isNbdUri, parseNbdUri } from '../nbd/protocol/uri.ts';
+import { openArchiveFile } from './archive/archive-file.ts';
 import type { OpenedDisk } from './disk-facts.ts';
 import { openImage } from './image.ts';
 import type { Look } from './image-check.ts';
 import type { ImageTrust } from './image-layers.ts';
 
 /**
- * Opens where a disk comes from: an NBD URI, else a path of an image or block device. The {@link ImageTrust} is for images alone.
+ * Opens where a disk comes from: an NBD URI, else a path of an archive of a disk, an image or a block device. The {@link ImageTrust} is for images alone.
  * Errors: those of NbdClient and {@link openImage}, and `usage`.
  */
 export async function openSource(text: string, { signal, onLook, ...trust }: ImageTrust & Look): Promise<OpenedDisk> {
-	if (!isNbdUri(text)) return await openImage(text, { ...trust, signal, onLook });
 	const { format } = trust;
+	if (!isNbdUri(text)) {
+		// Whoever says what it is has the file itself read as that.
+		const archived = format === undefined ? await openArchiveFile(text, signal) : undefined;
+		return archived ?? (await openImage(text, { ...trust, signal, onLook }));
+	}
 	const target = parseNbdUri(text);
 	if (format !== undefined && format !== 'raw')
 		throw new RouseError('usage', `"${text}" is served by NBD, which knows no ${format}: --format is for files`);

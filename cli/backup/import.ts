@@ -9,7 +9,7 @@ import { parseTime } from '../terminal/parse-time.ts';
 export const buildImport = (context: Context) =>
 	command('import')
 		.description('store a machine as a new restore point')
-		.argument('<source...>', 'its disks in their order: raw file, block device, image, or NBD URI')
+		.argument('<source...>', 'its disks in their order: raw file, block device, image, archive of a disk, or NBD URI')
 		.requiredOption('--machine <name>', 'the machine they belong to', parseName)
 		.option('--spec <file>', 'its configuration as YAML (docs/cli.md)')
 		.option('--at <time>', 'when the disks were like this, as 2026-11-20T03:00:00Z (default: now)', parseTime)
