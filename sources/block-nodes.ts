@@ -4,6 +4,8 @@ import { imageFormats } from './image-format.ts';
 import { filesOf, type ImageLayer } from './image-layers.ts';
 import type { OpenedFile } from './opened-file.ts';
 
+const sectorBytes = 512;
+
 /**
  * Where the files of a chain are in their cage: those of each image in a directory of their own, by their own names, since
  * a VMDK finds its extents beside itself.
@@ -46,7 +48,11 @@ function nodeOf(layers: readonly ImageLayer[], index: number): object | null {
 
 function protocolNode(layer: ImageLayer, index: number, file: OpenedFile): object {
 	const driver = file.found.isBlockDevice() ? 'host_device' : 'file';
-	return { driver, filename: inCage(nameOf(layer, index, file)) };
+	const whole = { driver, filename: inCage(nameOf(layer, index, file)) };
+	if (file.part === undefined) return whole;
+	// QEMU wants a whole number of sectors, and archives fill up what they hold to one.
+	const size = Math.ceil(file.sizeBytes / sectorBytes) * sectorBytes;
+	return { driver: 'raw', offset: file.part.atBytes, size, file: whole };
 }
 
 function nameOf({ dataFile }: ImageLayer, index: number, file: OpenedFile): string {

@@ -143,17 +143,17 @@ function checkPlainParts({ extents, dataFile }: ImageLayer, missing: MissingSink
 }
 
 function mustHave(
-	{ path, found }: OpenedFile,
+	{ path, found, sizeBytes }: OpenedFile,
 	{ fromBytes, lengthBytes }: { fromBytes: number; lengthBytes: number },
 	missing: MissingSink | undefined,
 ): void {
 	const leastBytes = fromBytes + lengthBytes;
-	if (!found.isFile() || found.size >= leastBytes) return;
-	const thereBytes = Math.max(0, found.size - fromBytes);
+	if (!found.isFile() || sizeBytes >= leastBytes) return;
+	const thereBytes = Math.max(0, sizeBytes - fromBytes);
 	if (missing) return missing.add(thereBytes, lengthBytes - thereBytes);
 	throw new RouseError(
 		'source_invalid',
-		`${path} is cut short: ${exactBytes(found.size)} of ${exactBytes(leastBytes)} are there`,
+		`${path} is cut short: ${exactBytes(sizeBytes)} of ${exactBytes(leastBytes)} are there`,
 		{
 			hint: partialHint,
 		},

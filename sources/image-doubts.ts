@@ -37,9 +37,9 @@ async function doubtsOfQcow2(file: OpenedFile): Promise<string[]> {
 
 /** Who makes a fixed one larger by hand, and not its footer, finds that nobody reads what was added. */
 async function doubtsOfVhd(file: OpenedFile): Promise<string[]> {
-	const { path, found } = file;
+	const { path, found, sizeBytes } = file;
 	const footer = await vhdFooter(file);
-	const thereBytes = found.size - vhdFooterBytes;
+	const thereBytes = sizeBytes - vhdFooterBytes;
 	if (footer?.diskType !== fixedDisk || !found.isFile() || thereBytes <= footer.sizeBytes) return [];
 	return [
 		`${path} has ${thereBytes} bytes before its footer, which says that the disk has ${footer.sizeBytes}: what is behind them is not read`,

@@ -108,6 +108,6 @@ async function contentOf(file: OpenedFile): Promise<string> {
 	if (head.length >= 68 && head.readUInt32LE(64) === vdiSignature) return 'vdi';
 	if (await vhdFooter(file)) return 'vpc';
 	// Apple's disk images end with a block of their own.
-	const end = await bytesAt(file, file.found.size - 512, 4);
+	const end = await bytesAt(file, file.sizeBytes - 512, 4);
 	return end.toString('latin1') === 'koly' ? 'dmg' : 'raw';
 }

@@ -39,13 +39,14 @@ export interface ImageTrust {
 const maxLayers = 64;
 
 /**
- * Opens an image and, when they are trusted, the images beneath it: top first. Extents of a VMDK are its own and need no
- * trust. Throws `source_invalid`; nothing is left open then.
+ * Opens an image, or takes one that was opened, and, when they are trusted, opens the images beneath it: top first. Extents of
+ * a VMDK are its own and need no trust. Throws `source_invalid`; nothing is left open then.
  */
-export async function openLayers(path: string, trust: ImageTrust): Promise<ImageLayer[]> {
+export async function openLayers(image: string | OpenedFile, trust: ImageTrust): Promise<ImageLayer[]> {
 	const layers: ImageLayer[] = [];
+	const { path, opened } = typeof image === 'string' ? { path: image } : { path: image.path, opened: image };
 	try {
-		let beneath: Beneath | undefined = { path, format: trust.format, trust };
+		let beneath: Beneath | undefined = { path, opened, format: trust.format, trust };
 		while (beneath !== undefined) {
 			if (layers.length === maxLayers)
 				throw new RouseError('source_invalid', `${path} is the top of more than ${maxLayers} images`);
@@ -95,6 +96,7 @@ export function filesOf({ file, extents, dataFile }: ImageLayer): OpenedFile[] {
 
 interface Beneath {
 	path: string;
+	opened?: OpenedFile | undefined;
 	format: ImageFormat | undefined;
 	trust: ImageTrust;
 	/** Of the disk that lies on it, where that is known. */
@@ -106,21 +108,22 @@ interface Beneath {
 /** Adds a layer as soon as it has a file to close, and tells what is beneath it. */
 async function openLayer(
 	layers: ImageLayer[],
-	{ path, format: said, trust, aboveBytes = 0, wanted }: Beneath,
+	{ path, opened, format: said, trust, aboveBytes = 0, wanted }: Beneath,
 ): Promise<Beneath | undefined> {
-	const file = await openFile(path, { follow: true });
+	const file = opened ?? (await openFile(path, { follow: true }));
 	const layer: ImageLayer = { format: 'raw', file, extents: [], dataFile: undefined, isForUsAlone: false };
 	layers.push(layer);
 	refuseCycle(layers, file);
 	layer.format = await formatOf(file, said);
 	// What has no tables cannot be told from a smaller disk that was made larger in the image above it.
-	if (layer.format === 'raw' && file.found.isFile() && file.found.size < aboveBytes)
+	if (layer.format === 'raw' && file.found.isFile() && file.sizeBytes < aboveBytes)
 		trust.onDoubt?.(
-			`${path} has ${exactBytes(file.found.size)}, and the disk on it ${exactBytes(aboveBytes)}: behind its end there are zeros. Is it cut short?`,
+			`${path} has ${exactBytes(file.sizeBytes)}, and the disk on it ${exactBytes(aboveBytes)}: behind its end there are zeros. Is it cut short?`,
 		);
 	for (const doubt of await doubtsOf(file, { format: layer.format, said })) trust.onDoubt?.(doubt);
 	const references = await saying(path, () => referencesOf(file, layer.format));
 	refuseOtherParent(path, references.contentId, wanted);
+	if (file.part) refuseReferences(path, references);
 	for (const extent of references.extents)
 		layer.extents.push({
 			...extent,
@@ -151,6 +154,15 @@ async function openLayer(
 		aboveBytes: virtualBytes,
 		wanted: backing.contentId === undefined ? undefined : { contentId: backing.contentId, byPath: path },
 	};
+}
+
+/** A member of an archive is a disk by itself: a name in it would lead out of the archive. */
+function refuseReferences(path: string, { extents, dataFile, backing }: ImageReferences): void {
+	const other = dataFile ?? backing?.name ?? extents[0]?.name;
+	if (other === undefined && extents.length === 0) return;
+	throw new RouseError('source_invalid', `${path} is only a part: the rest is in ${JSON.stringify(other ?? 'zeros')}`, {
+		hint: 'unpack the archive, and import the disk from there',
+	});
 }
 
 /** What was written beneath a snapshot shows through it as a disk that never was. */

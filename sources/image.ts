@@ -8,20 +8,24 @@ import { checkWhole, findMissing, type Look } from './image-check.ts';
 import { closeLayers, filesOf, type ImageLayer, type ImageTrust, openLayers } from './image-layers.ts';
 import { type MissingParts, piecesOf, withoutMissing } from './missing-parts.ts';
 import { momentOf } from './moment.ts';
-import { checkUnchanged, type OpenedFile } from './opened-file.ts';
+import { checkUnchanged, fillFrom, type OpenedFile } from './opened-file.ts';
 import { serveImage } from './qemu-nbd.ts';
 import { extentsOf, readOf } from './reading-error.ts';
 import { vhdxSectors } from './vhdx.ts';
 import { isReadByQemu, vhdxContent } from './vhdx-content.ts';
 
 /**
- * Opens a disk image or block device. QEMU's tools look at it in a cage (cage.ts), in which nothing exists but the files
+ * Opens a disk image or block device, by its path or as it was opened: then it is closed with the disk, or when this fails.
+ * QEMU's tools look at it in a cage (cage.ts), in which nothing exists but the files
  * that were opened here. Errors: `source_invalid` when it is no such thing, cut short, damaged, of another format than said,
  * or refers to files that are not trusted; `lock_held` when a machine runs on it; `tool_missing` without qemu-utils;
  * `precheck_failed` where no cage can be made.
  */
-export async function openImage(text: string, { signal, onLook, ...trust }: ImageTrust & Look): Promise<OpenedDisk> {
-	const layers = await openLayers(resolve(text), trust);
+export async function openImage(
+	image: string | OpenedFile,
+	{ signal, onLook, ...trust }: ImageTrust & Look,
+): Promise<OpenedDisk> {
+	const layers = await openLayers(typeof image === 'string' ? resolve(image) : image, trust);
 	try {
 		const look = { signal, onLook };
 		const missing = trust.partial ? await findMissing(layers, look) : undefined;
@@ -85,15 +89,9 @@ async function servedContent(top: ImageLayer, layers: readonly ImageLayer[], sig
  * The bytes of a raw image are the disk's, and take no way through QEMU, which keeps its lock and tells of its holes. False when
  * they cannot be had, be it only here: QEMU's answer is the one to tell.
  */
-async function isFilledFrom({ handle }: OpenedFile, at: number, into: Buffer, signal: AbortSignal): Promise<boolean> {
+async function isFilledFrom(file: OpenedFile, at: number, into: Buffer, signal: AbortSignal): Promise<boolean> {
 	try {
-		for (let filled = 0; filled < into.length; ) {
-			signal.throwIfAborted();
-			const { bytesRead } = await handle.read(into, filled, into.length - filled, at + filled);
-			if (bytesRead === 0) return false;
-			filled += bytesRead;
-		}
-		return true;
+		return (await fillFrom(file, at, into, signal)) === into.length;
 	} catch {
 		signal.throwIfAborted();
 		return false;
@@ -105,7 +103,7 @@ async function isFilledFrom({ handle }: OpenedFile, at: number, into: Buffer, si
  * end, and a VMDK has the grains of its last extent whole.
  */
 function saidBytes({ format, file, extents }: ImageLayer): number | undefined {
-	if (format === 'raw' && file.found.isFile()) return file.found.size;
+	if (format === 'raw' && file.found.isFile()) return file.sizeBytes;
 	if (extents.length === 0) return undefined;
 	return extents.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }

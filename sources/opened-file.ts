@@ -12,9 +12,19 @@ export interface OpenedFile {
 	/** Absolute; for people, and what names inside it are relative to. */
 	readonly path: string;
 	readonly handle: FileHandle;
-	/** As it was when it was opened. The size of a block device is 0. */
+	/** As it was when it was opened. */
 	readonly found: Stats;
+	/** Of what is looked at: the file, or the part of it. The size of a block device is 0. */
+	readonly sizeBytes: number;
 	readonly state: FileState;
+	/** Set when what is looked at is a part of a file: a member of an archive. `path` is the archive's with the member's name. */
+	readonly part?: FilePart | undefined;
+}
+
+export interface FilePart {
+	/** The file that it is a part of. */
+	ofPath: string;
+	atBytes: number;
 }
 
 /**
@@ -36,7 +46,7 @@ export async function openFile(path: string, { follow }: { follow: boolean }): P
 			const state = await fileState(handle);
 			const found = await handle.stat();
 			if (found.isFile() && found.size === 0) throw new RouseError('source_invalid', `${path} is empty`);
-			return { path, handle, found, state };
+			return { path, handle, found, sizeBytes: found.isFile() ? found.size : 0, state };
 		} catch (error) {
 			await handle.close();
 			throw error;
@@ -52,8 +62,9 @@ export async function openFile(path: string, { follow }: { follow: boolean }): P
  * Throws `source_invalid` when the file was written, or its name leads to another one, since it was opened. Of a block device
  * nothing tells whether it was written.
  */
-export async function checkUnchanged({ path, handle, found, state }: OpenedFile): Promise<void> {
+export async function checkUnchanged({ path: ofPath, part, handle, found, state }: OpenedFile): Promise<void> {
 	if (!found.isFile()) return;
+	const path = part?.ofPath ?? ofPath;
 	const { sizeBytes, writtenNs } = await fileState(handle);
 	if (sizeBytes !== state.sizeBytes)
 		throw changed(path, `it had ${exactBytes(Number(state.sizeBytes))}, and has ${exactBytes(Number(sizeBytes))}`);
@@ -73,16 +84,37 @@ function changed(path: string, how: string): RouseError {
 }
 
 /** What there is of these bytes: fewer where the file ends, none at a place that no file has. */
-export async function bytesAt({ handle }: OpenedFile, at: number, lengthBytes: number): Promise<Buffer> {
+export async function bytesAt(file: OpenedFile, at: number, lengthBytes: number): Promise<Buffer> {
 	if (at < 0 || !Number.isSafeInteger(at + lengthBytes)) return Buffer.alloc(0);
 	const bytes = Buffer.alloc(lengthBytes);
+	return bytes.subarray(0, await fillFrom(file, at, bytes));
+}
+
+/** Fills `into` as far as the file goes, and gives how far that is. */
+export async function fillFrom(
+	{ handle, sizeBytes, part }: OpenedFile,
+	at: number,
+	into: Buffer,
+	signal?: AbortSignal,
+): Promise<number> {
+	const wanted = part === undefined ? into.length : Math.max(0, Math.min(into.length, sizeBytes - at));
 	let filled = 0;
-	while (filled < lengthBytes) {
-		const { bytesRead } = await handle.read(bytes, filled, lengthBytes - filled, at + filled);
+	while (filled < wanted) {
+		signal?.throwIfAborted();
+		const { bytesRead } = await handle.read(into, filled, wanted - filled, (part?.atBytes ?? 0) + at + filled);
 		if (bytesRead === 0) break;
 		filled += bytesRead;
 	}
-	return bytes.subarray(0, filled);
+	return filled;
+}
+
+/** A part of it, which lies in it, as a file of its own with the same handle. */
+export function partOf(
+	file: OpenedFile,
+	name: string,
+	{ atBytes, sizeBytes }: { atBytes: number; sizeBytes: number },
+): OpenedFile {
+	return { ...file, path: `${file.path}/${name}`, sizeBytes, part: { ofPath: file.path, atBytes } };
 }
 
 function refuseOtherKinds(path: string, found: Stats): void {

@@ -74,7 +74,7 @@ class Qcow2Tables {
 				const tableAt = placeOf(bytes, at);
 				if (tableAt === 0) continue;
 				// No two entries share a table, so more of them than fit are there only to be read again and again.
-				if (this.#file.found.isFile() && ++tables * clusterBytes > this.#file.found.size)
+				if (this.#file.found.isFile() && ++tables * clusterBytes > this.#file.sizeBytes)
 					throw damaged(this.#file, 'its L1 table points to more L2 tables than the file has room for');
 				const firstCluster = (firstEntry + at / 8) * perTable;
 				this.#reading.seen?.(firstCluster * clusterBytes, virtualBytes);
@@ -138,21 +138,21 @@ class Qcow2Tables {
 		const descriptor = upper & 0x3fffffff;
 		const atBytes = (descriptor % shift) * 2 ** 32 + lower;
 		const endBytes = (Math.floor(atBytes / sectorBytes) + Math.floor(descriptor / shift) + 1) * sectorBytes;
-		const { found } = this.#file;
+		const { found, sizeBytes } = this.#file;
 		const { clusterBytes, virtualBytes } = this.#layout;
 		const onDisk = cluster * clusterBytes;
 		const place = { atBytes: onDisk, lengthBytes: Math.min(clusterBytes, virtualBytes - onDisk), isWhole: true };
 		// The data ends somewhere in its last sector, which the file need not have whole.
-		const isRagged = found.isFile() && endBytes > found.size && endBytes - sectorBytes < found.size;
-		if (isRagged && atBytes < found.size && this.#reading.missing === undefined) {
+		const isRagged = found.isFile() && endBytes > sizeBytes && endBytes - sectorBytes < sizeBytes;
+		if (isRagged && atBytes < sizeBytes && this.#reading.missing === undefined) {
 			this.#ragged = { atBytes };
-			this.#tables.add('compressed cluster', atBytes, found.size - atBytes);
+			this.#tables.add('compressed cluster', atBytes, sizeBytes - atBytes);
 		} else this.#tables.add('compressed cluster', atBytes, endBytes - atBytes, place);
 	}
 
 	async #mustInflate({ atBytes }: Ragged): Promise<void> {
 		const { clusterBytes, isZstd } = this.#layout;
-		const { size } = this.#file.found;
+		const size = this.#file.sizeBytes;
 		const bytes = await wholeBytesAt(this.#file, 'compressed cluster', atBytes, size - atBytes);
 		try {
 			const more = { maxOutputLength: 2 * clusterBytes };

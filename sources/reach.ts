@@ -45,7 +45,7 @@ export class Reach {
 	add(what: string, atBytes: number, lengthBytes: number, place?: DiskPlace): void {
 		const endBytes = atBytes + lengthBytes;
 		if (place && this.#missing && reachesBeyond(this.#file, endBytes)) {
-			const thereBytes = place.isWhole ? 0 : Math.min(lengthBytes, Math.max(0, this.#file.found.size - atBytes));
+			const thereBytes = place.isWhole ? 0 : Math.min(lengthBytes, Math.max(0, this.#file.sizeBytes - atBytes));
 			this.#missing.add(place.atBytes + thereBytes, place.lengthBytes - thereBytes);
 			return;
 		}
@@ -67,8 +67,8 @@ export class Reach {
 export const partialHint = 'copy it again, whole; or take the part that is there with --partial';
 
 /** Of a device nobody knows. */
-export function reachesBeyond({ found }: OpenedFile, endBytes: number): boolean {
-	return found.isFile() && endBytes > found.size;
+export function reachesBeyond({ found, sizeBytes }: OpenedFile, endBytes: number): boolean {
+	return found.isFile() && endBytes > sizeBytes;
 }
 
 /** Throws `source_invalid` unless the file has these bytes, whatever they are. */
@@ -81,17 +81,17 @@ export async function mustLieInside(
 ): Promise<void> {
 	if (lengthBytes === 0) return;
 	const endBytes = atBytes + lengthBytes;
-	const { path, found } = file;
+	const { path, found, sizeBytes } = file;
 	// A device tells no size, but has a last byte or not.
-	const isInside = found.isFile() ? endBytes <= found.size : (await bytesAt(file, endBytes - 1, 1)).length === 1;
+	const isInside = found.isFile() ? endBytes <= sizeBytes : (await bytesAt(file, endBytes - 1, 1)).length === 1;
 	if (isInside) return;
-	const size = found.isFile() ? ` of ${exactBytes(found.size)}` : '';
+	const size = found.isFile() ? ` of ${exactBytes(sizeBytes)}` : '';
 	throw new RouseError(
 		'source_invalid',
 		`${path} is cut short: the file${size} ends before its ${what} at offset ${atBytes}, which has ${exactBytes(lengthBytes)}`,
 		{
 			hint,
-			details: { path, offsetBytes: atBytes, lengthBytes, sizeBytes: found.size },
+			details: { path, offsetBytes: atBytes, lengthBytes, sizeBytes },
 		},
 	);
 }

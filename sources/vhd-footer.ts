@@ -22,7 +22,7 @@ export interface VhdFooter {
 
 /** The footer at the end of the file, or else the copy of it that dynamic disks begin with; undefined when it is no VHD. */
 export async function vhdFooter(file: OpenedFile): Promise<VhdFooter | undefined> {
-	const { size } = file.found;
+	const size = file.sizeBytes;
 	const places = size < vhdFooterBytes ? [0] : [size - vhdFooterBytes, 0];
 	const found: VhdFooter[] = [];
 	for (const at of places) {
@@ -42,6 +42,6 @@ export async function vhdFooter(file: OpenedFile): Promise<VhdFooter | undefined
 
 /** Whether a disk is followed by a footer without its last byte, which QEMU takes for a part of the disk. */
 export async function hasOldFooter(file: OpenedFile): Promise<boolean> {
-	const cookie = await bytesAt(file, file.found.size - oldFooterBytes, 8);
+	const cookie = await bytesAt(file, file.sizeBytes - oldFooterBytes, 8);
 	return cookie.toString('latin1') === 'conectix';
 }

@@ -25,6 +25,6 @@ export async function checkVhdx(file: OpenedFile, { signal, seen }: Omit<TableRe
 /** For vhdx/, under the name that messages call it by. */
 export async function vhdxBytes(file: OpenedFile): Promise<ByteSource> {
 	const { path, found } = file;
-	const sizeBytes = found.isFile() ? found.size : ((await blockDeviceBytes(found.rdev)) ?? 0);
+	const sizeBytes = found.isFile() ? file.sizeBytes : ((await blockDeviceBytes(found.rdev)) ?? 0);
 	return { name: path, sizeBytes, read: (atBytes, lengthBytes) => bytesAt(file, atBytes, lengthBytes) };
 }

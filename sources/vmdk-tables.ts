@@ -62,7 +62,7 @@ export async function checkVmdkTables(file: OpenedFile, leastBytes: number, read
 				if (await tables.hasCopy(firstEntry + at / 4)) throw damaged(file, 'its two grain directories differ');
 				continue;
 			}
-			if (file.found.isFile() && ++read * entriesPerTable * 4 > file.found.size)
+			if (file.found.isFile() && ++read * entriesPerTable * 4 > file.sizeBytes)
 				throw damaged(file, 'its grain directory points to more tables than the file has room for');
 			const firstGrain = (firstEntry + at / 4) * entriesPerTable;
 			seen?.(firstGrain * grain * sectorBytes, capacity * sectorBytes);
@@ -84,7 +84,7 @@ export async function checkVmdkTables(file: OpenedFile, leastBytes: number, read
 						atBytes: onDisk * sectorBytes,
 						lengthBytes: Math.min(grain, capacity - onDisk) * sectorBytes,
 					};
-					if (isCompressed) last.add(grainAt * sectorBytes, place, file.found.size);
+					if (isCompressed) last.add(grainAt * sectorBytes, place, file.sizeBytes);
 					const lengthBytes = isCompressed ? sectorBytes : place.lengthBytes;
 					reach.add('grain', grainAt * sectorBytes, lengthBytes, { ...place, isWhole: isCompressed });
 				}
@@ -148,9 +148,9 @@ async function tablesOf(file: OpenedFile, header: Buffer): Promise<GrainTables |
 
 /** The second last sector: behind it only the marker that ends a stream. */
 async function footerOf(file: OpenedFile): Promise<Buffer> {
-	const footer = await bytesAt(file, file.found.size - 2 * sectorBytes, sectorBytes);
+	const footer = await bytesAt(file, file.sizeBytes - 2 * sectorBytes, sectorBytes);
 	if (footer.length === sectorBytes && footer.toString('latin1', 0, 4) === 'KDMV') return footer;
-	throw damaged(file, `it is a stream without an end, and is cut short at ${exactBytes(file.found.size)}`);
+	throw damaged(file, `it is a stream without an end, and is cut short at ${exactBytes(file.sizeBytes)}`);
 }
 
 function mustHold(file: OpenedFile, capacity: number, leastBytes: number): void {
