@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import * as fc from 'fast-check';
 import { RouseError } from '../../model/errors.ts';
 import { paddedBytes, parseTarHeader, tarBlockBytes, tarNumber } from '../../sources/tar/header.ts';
 import { parsePaxRecords, type TarMember, TarWords } from '../../sources/tar/member.ts';
+import { openFile } from '../../sources/opened-file.ts';
+import { readTarIndex } from '../../sources/tar/tar-index.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
 function* membersOf(archive: Buffer): Generator<TarMember & { atBytes: number }> {
@@ -211,5 +213,56 @@ describe('`parsePaxRecords`', () => {
 				}
 			}),
 		);
+	});
+});
+
+describe('`readTarIndex`', () => {
+	const indexOf = async (t: TestContext, archive: Buffer) => {
+		const path = join(await temporaryDirectory(t), 'a.ova');
+		writeFileSync(path, archive);
+		const file = await openFile(path, { follow: true });
+		t.after(() => file.handle.close());
+		return await readTarIndex(file, t.signal);
+	};
+	const archiveOf = (members: number, end = Buffer.alloc(1024)) =>
+		Buffer.concat([...Array.from({ length: members }, () => [header(), Buffer.alloc(tarBlockBytes, 'x')]).flat(), end]);
+
+	it('tells where each member lies, also without the zeros at the end', async t => {
+		for (const end of [Buffer.alloc(1024), Buffer.alloc(0)]) {
+			const members = await indexOf(t, archiveOf(2, end));
+			assert.deepEqual(
+				members.map(({ atBytes, sizeBytes }) => [atBytes, sizeBytes]),
+				[
+					[512, 10],
+					[1536, 10],
+				],
+			);
+		}
+	});
+	it('refuses what is cut, wherever that is', async t => {
+		const archive = archiveOf(2, Buffer.alloc(0));
+		for (const lengthBytes of [1, 511, 513, 600, 1023, 1025, 1600, 2047])
+			await assert.rejects(indexOf(t, archive.subarray(0, lengthBytes)), refused(/is cut short/), String(lengthBytes));
+	});
+	it('refuses more members than any appliance has, and none', async t => {
+		await assert.rejects(indexOf(t, archiveOf(4097)), refused(/more than 4096 members/));
+		await assert.rejects(indexOf(t, Buffer.alloc(1024)), refused(/it is empty/));
+	});
+	it('refuses what lies in it in part, or without its holes', async t => {
+		for (const [type, expected] of [
+			['S', /without its holes/],
+			['M', /goes on in another archive/],
+		] as const)
+			await assert.rejects(
+				indexOf(t, Buffer.concat([header(block => block.write(type, 156)), Buffer.alloc(2048)])),
+				refused(expected),
+			);
+		const sparse = Buffer.alloc(tarBlockBytes);
+		const lengthBytes = sparse.write(record('GNU.sparse.major=1'));
+		const words = header(block => {
+			block.write('x', 156);
+			block.write(`${lengthBytes.toString(8).padStart(11, '0')}\0`, 124);
+		});
+		await assert.rejects(indexOf(t, Buffer.concat([words, sparse, archiveOf(1)])), refused(/without its holes/));
 	});
 });
