@@ -50,26 +50,39 @@ const efiVariableSchema = z.strictObject({
 	data: z.base64().max(64 * 1024),
 });
 
-/** The configuration of a machine as `--spec` gives it. */
-export const machineSpecSchema = z.strictObject({
-	cpus: z.int().min(1).max(256).default(2),
-	memoryMiB: z.int().min(16).max(4_194_304).default(4096),
+export const maxCpus = 256;
+export const memoryLimitsMiB = { least: 16, most: 4_194_304 };
+export const maxNics = 8;
+
+/** Each part of a configuration that somebody may state. */
+const stated = {
+	cpus: z.int().min(1).max(maxCpus),
+	memoryMiB: z.int().min(memoryLimitsMiB.least).max(memoryLimitsMiB.most),
 	/** Absent: decided by the partition table of the first disk that has one. */
-	firmware: firmwareSchema.optional(),
-	secureBoot: z.boolean().optional(),
-	vtpm: z.boolean().optional(),
-	nics: z
-		.array(nicSchema)
-		.max(8)
-		.default([{ network: 'default' }]),
-	os: osFamilySchema.default('linux'),
+	firmware: firmwareSchema,
+	secureBoot: z.boolean(),
+	vtpm: z.boolean(),
+	nics: z.array(nicSchema).max(maxNics),
+	os: osFamilySchema,
 	/** Absent: local time for Windows, UTC for all others. */
-	clock: clockSchema.optional(),
+	clock: clockSchema,
 	/** Families of drivers that are known to be in the guest: one, or a list. */
 	drivers: z
 		.union([driverNameSchema, z.array(driverNameSchema).max(16)])
-		.transform(names => (typeof names === 'string' ? [names] : names))
-		.default([]),
+		.transform(names => (typeof names === 'string' ? [names] : names)),
+};
+
+/** What a person or a source states of a configuration, and no more. */
+export const statedSpecSchema = z.strictObject(stated).partial();
+export type StatedSpec = z.output<typeof statedSpecSchema>;
+
+/** The configuration of a machine as `--spec` gives it, with what holds where nothing is stated. */
+export const machineSpecSchema = statedSpecSchema.extend({
+	cpus: stated.cpus.default(2),
+	memoryMiB: stated.memoryMiB.default(4096),
+	nics: stated.nics.default([{ network: 'default' }]),
+	os: stated.os.default('linux'),
+	drivers: stated.drivers.default([]),
 });
 export type MachineSpecInput = z.input<typeof machineSpecSchema>;
 

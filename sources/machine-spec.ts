@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
-import { type Firmware, type MachineConfig, machineSpecSchema, type SourceDisk } from '../model/machine.ts';
+import {
+	type Firmware,
+	type MachineConfig,
+	machineSpecSchema,
+	type SourceDisk,
+	type StatedSpec,
+	statedSpecSchema,
+} from '../model/machine.ts';
 import { isErrno } from '../system/durable-file.ts';
 import { type DiskFacts, sectorSizes } from './disk-facts.ts';
 import { firmwareOf, type PartitionTable } from './partition-table.ts';
@@ -15,8 +22,18 @@ const mostDrivers = 16;
 /** What holds without `--spec`. */
 export const defaultSpec: MachineSpec = machineSpecSchema.parse({});
 
+/** What a person states, before what the source tells, before what holds where nothing is known. */
+export function specOf(stated: StatedSpec, told: StatedSpec = {}): MachineSpec {
+	return machineSpecSchema.parse({ ...told, ...stated });
+}
+
 /** Reads a `--spec` file. Throws `spec_invalid`, with line and column of what is not accepted. */
 export async function readMachineSpec(path: string): Promise<MachineSpec> {
+	return specOf(await readStatedSpec(path));
+}
+
+/** The same, without what holds where nothing is stated. */
+export async function readStatedSpec(path: string): Promise<StatedSpec> {
 	let text: string;
 	try {
 		text = await readFile(path, 'utf8');
@@ -24,7 +41,7 @@ export async function readMachineSpec(path: string): Promise<MachineSpec> {
 		throw new RouseError('spec_invalid', unreadable(path, error), { cause: error });
 	}
 	const { parseYaml } = await import('../system/parse-yaml.ts'); // most imports have no such file
-	return parseYaml(text, path, machineSpecSchema, 'spec_invalid');
+	return parseYaml(text, path, statedSpecSchema, 'spec_invalid');
 }
 
 function unreadable(path: string, error: unknown): string {
@@ -45,6 +62,8 @@ export interface LookedInto {
 	boot: MachineConfig['boot'];
 	/** Families of drivers by which the system finds its disks. */
 	drivers: readonly string[];
+	/** Those that the source says the machine has needed where it ran. */
+	driversOfSource?: readonly string[] | undefined;
 }
 
 /** What a machine was: the spec, and of its disks, in their order, what the spec leaves open. */
@@ -52,7 +71,7 @@ export function decideConfig(
 	spec: MachineSpec,
 	machine: string,
 	disks: readonly LookedAtDisk[],
-	{ boot, drivers }: LookedInto = { boot: null, drivers: [] },
+	{ boot, drivers, driversOfSource = [] }: LookedInto = { boot: null, drivers: [] },
 ): MachineConfig {
 	return {
 		cpus: spec.cpus,
@@ -65,18 +84,24 @@ export function decideConfig(
 		disks: disks.map(decideDisk),
 		clock: spec.clock ?? (spec.os === 'windows' ? 'localtime' : 'utc'),
 		os: spec.os,
-		drivers: decideDrivers(spec, drivers),
+		drivers: decideDrivers(spec, driversOfSource, drivers),
 		boot,
 		origin: originOf(disks),
 	};
 }
 
-function decideDrivers(spec: MachineSpec, seen: readonly string[]): MachineConfig['drivers'] {
-	const said = new Set(spec.drivers);
-	return [
-		...[...said].map(name => ({ name, learntFrom: 'spec' as const })),
-		...seen.filter(name => !said.has(name)).map(name => ({ name, learntFrom: 'disks' as const })),
-	].slice(0, mostDrivers);
+/** Each once, by who is believed first. */
+function decideDrivers(
+	spec: MachineSpec,
+	ofSource: readonly string[],
+	seen: readonly string[],
+): MachineConfig['drivers'] {
+	const all: MachineConfig['drivers'] = [
+		...spec.drivers.map(name => ({ name, learntFrom: 'spec' as const })),
+		...ofSource.map(name => ({ name, learntFrom: 'source' as const })),
+		...seen.map(name => ({ name, learntFrom: 'disks' as const })),
+	];
+	return all.filter(({ name }, index) => all.findIndex(other => other.name === name) === index).slice(0, mostDrivers);
 }
 
 /** The first disk with a table is the one that a machine boots from. */

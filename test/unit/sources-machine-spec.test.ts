@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Firmware, machineConfigSchema, machineSpecSchema } from '../../model/machine.ts';
+import { type Firmware, machineConfigSchema, machineSpecSchema, type StatedSpec } from '../../model/machine.ts';
 import type { DiskFacts } from '../../sources/disk-facts.ts';
-import { decideConfig, defaultSpec, type LookedAtDisk, readMachineSpec } from '../../sources/machine-spec.ts';
+import { decideConfig, defaultSpec, type LookedAtDisk, readMachineSpec, specOf } from '../../sources/machine-spec.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 
 const spec = (given: object) => machineSpecSchema.parse(given);
@@ -63,6 +63,24 @@ test('the clock of Windows counts local time and every other UTC, unless the spe
 		['localtime', 'utc', 'utc'],
 	);
 	assert.equal(clock({ os: 'windows', clock: 'utc' }), 'utc');
+});
+
+test('what a person states comes before what the source tells, fact by fact, and that before what holds where nothing is known', () => {
+	const told: StatedSpec = { cpus: 8, memoryMiB: 1024, firmware: 'efi', nics: [] };
+	const { cpus, memoryMiB, firmware, nics, os } = specOf({ cpus: 1 }, told);
+	assert.deepEqual([cpus, memoryMiB, firmware, nics, os], [1, 1024, 'efi', [], 'linux']);
+	assert.deepEqual(specOf({}), defaultSpec);
+});
+
+test('a driver is known from whom is believed first: the spec, the source, the disks', () => {
+	const looked = { boot: null, drivers: ['hyperv', 'virtio', 'xen'], driversOfSource: ['virtio', 'nvme'] };
+	const { drivers } = decideConfig(spec({ drivers: 'nvme' }), 'web01', [disk('bios')], looked);
+	assert.deepEqual(drivers, [
+		{ name: 'nvme', learntFrom: 'spec' },
+		{ name: 'virtio', learntFrom: 'source' },
+		{ name: 'hyperv', learntFrom: 'disks' },
+		{ name: 'xen', learntFrom: 'disks' },
+	]);
 });
 
 test('drivers that the spec names are known from it, each once', () => {
