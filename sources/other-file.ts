@@ -103,5 +103,6 @@ export function isGzip(head: Buffer): boolean {
 
 function tarNamed(head: Buffer, quoted: string): OtherFile {
 	const what = isAppliance(head) ? 'an appliance (OVA), an archive of a description and its disks' : 'a tar archive';
-	return { what, hint: `tar xf ${quoted}, and import the disks that come out, in the order of the machine` };
+	const unpack = `tar xf ${quoted}, and import the disks that come out, in the order of the machine`;
+	return { what, hint: isAppliance(head) ? `import it by a name that ends with .ova: mv ${quoted} NAME.ova` : unpack };
 }

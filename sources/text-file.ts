@@ -31,8 +31,8 @@ const known: readonly [begins: RegExp, what: string, hint: string][] = [
 	[/^<(Error|ListBucketResult)\b/i, 'the answer of a server (XML)', 'look into it, and download the disk again'],
 	[
 		/^<Envelope\b|^<ovf:Envelope\b/i,
-		'a text (XML), perhaps the description of a machine (OVF)',
-		'import the disks that it names',
+		'the description of a machine (OVF)',
+		'import it by a name that ends with .ovf, with its disks beside it',
 	],
 	[
 		/^# Disk DescriptorFile/i,

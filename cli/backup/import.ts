@@ -9,8 +9,11 @@ import { parseTime } from '../terminal/parse-time.ts';
 export const buildImport = (context: Context) =>
 	command('import')
 		.description('store a machine as a new restore point')
-		.argument('<source...>', 'its disks in their order: raw file, block device, image, archive of a disk, or NBD URI')
-		.requiredOption('--machine <name>', 'the machine they belong to', parseName)
+		.argument(
+			'<source...>',
+			'its disks in their order: raw file, block device, image, archive of a disk, or NBD URI; or one OVA or OVF',
+		)
+		.option('--machine <name>', 'the machine they belong to (default: the name that an OVA or OVF has)', parseName)
 		.option('--spec <file>', 'its configuration as YAML (docs/cli.md)')
 		.option('--at <time>', 'when the disks were like this, as 2026-11-20T03:00:00Z (default: now)', parseTime)
 		.option('--future', 'the time of --at may be still to come')
@@ -18,7 +21,10 @@ export const buildImport = (context: Context) =>
 		.option('--with-backing', 'also read the files that the images refer to: backing files, parents, data files')
 		.option('--partial', 'of an image that is cut take the part that is there; what is missing becomes zeros')
 		.option(...repositoryOption)
-		.addHelpText('after', '\nExample:  rouse backup import web01.qcow2 --machine web01')
+		.addHelpText(
+			'after',
+			'\nExamples: rouse backup import web01.qcow2 --machine web01\n          rouse backup import web01.ova',
+		)
 		.action(async (sources, options) => {
 			void proveZstdHandles(); // it takes as long as the rest takes to load
 			const { runImport } = await import('./run-import.ts');

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import { driverFamiliesIn } from '../../inspection/driver-families.ts';
@@ -9,11 +8,8 @@ import { type ImportResult, importMachine } from '../../repository/import/import
 import type { ImportProgress } from '../../repository/import/import-request.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { OpenedDisk } from '../../sources/disk-facts.ts';
-import type { LookProgress } from '../../sources/image-check.ts';
 import type { ImageFormat } from '../../sources/image-format.ts';
-import type { ImageTrust } from '../../sources/image-layers.ts';
-import { decideConfig, defaultSpec, type MachineSpec, readMachineSpec } from '../../sources/machine-spec.ts';
-import { openSource } from '../../sources/open-source.ts';
+import { decideConfig, readStatedSpec } from '../../sources/machine-spec.ts';
 import { type PartitionTable, readPartitionTable } from '../../sources/partition-table.ts';
 import type { Context } from '../terminal/command.ts';
 import { exactBytes, formatBytes } from '../../model/format-bytes.ts';
@@ -21,11 +17,12 @@ import { formatDuration } from '../terminal/format.ts';
 import { formatLocalTime } from '../terminal/format-time.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { afterInterruption, importAttempt } from './import-attempt.ts';
+import { type ChosenSources, type OpenedSources, openSources, refuseChoice } from './import-sources.ts';
 import { withRepository } from './restore-point.ts';
 
 /** What was said on the command line. */
 interface ImportOptions {
-	machine: string;
+	machine?: string | undefined;
 	spec?: string | undefined;
 	at?: string | undefined;
 	future?: true | undefined;
@@ -36,13 +33,13 @@ interface ImportOptions {
 }
 
 export async function runImport(context: Context, sources: readonly string[], options: ImportOptions): Promise<void> {
-	const spec = options.spec === undefined ? defaultSpec : await readMachineSpec(options.spec);
+	const stated = options.spec === undefined ? {} : await readStatedSpec(options.spec);
 	if (options.at !== undefined && !options.future) refuseFuture(options.at);
 	const now = new Date().toISOString();
 	const { machine, at, format, withBacking, partial } = options;
-	const result = await withRepository(context, options.repo, repository =>
-		importSources(context, repository, { sources, machine, at, now, spec, format, withBacking, partial }),
-	);
+	const order = { sources, machine, at, now, stated, format, withBacking, partial };
+	refuseChoice(order);
+	const result = await withRepository(context, options.repo, repository => importSources(context, repository, order));
 	for (const pack of result.unreadablePacks)
 		context.output.warn(`the footer of pack ${pack} cannot be read: what lies in it was stored again`);
 	for (const warning of result.warnings) context.output.warn(warning);
@@ -58,33 +55,23 @@ function refuseFuture(time: string): void {
 	throw new RouseError('usage', `--at ${time} is still to come`, { hint: 'say --future if that is right' });
 }
 
-interface ImportOrder {
-	sources: readonly string[];
-	machine: string;
+interface ImportOrder extends ChosenSources {
 	at: string | undefined;
 	now: string;
-	spec: MachineSpec;
-	format: ImageFormat | undefined;
-	withBacking: boolean | undefined;
-	partial: boolean | undefined;
 }
 
 async function importSources(context: Context, repository: Repository, order: ImportOrder): Promise<ImportResult> {
 	const { output, signal } = context;
-	const disks: OpenedDisk[] = [];
+	const opened = await openSources(context, order);
+	const { machine, disks, names } = opened;
 	let progress: Progress | undefined;
 	try {
-		const { format, withBacking, partial } = order;
-		const onReference = (message: string) => output.message(message);
-		const onDoubt = (warning: string) => output.warn(warning);
-		const trust = { format, withBacking, partial, onReference, onDoubt };
-		for (const text of order.sources) disks.push(await lookedAt(context, text, trust));
 		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
 		for (const warning of missingWarnings(disks)) output.warn(warning);
-		warnOfOddSizes(context, order.sources, disks);
-		warnOfCutDisks(context, order.sources, disks, tables);
-		const config = await configOf(context, order, disks, tables);
-		const { machine, at, now } = order;
+		warnOfOddSizes(context, names, disks);
+		warnOfCutDisks(context, names, disks, tables);
+		const config = await configOf(context, opened, tables);
+		const { at, now } = order;
 		const attempt = await importAttempt(repository, { machine, at, now, disks }, signal);
 		if (attempt.begunAt !== undefined)
 			output.message(`going on with the import begun at ${formatLocalTime(attempt.begunAt)}`);
@@ -111,11 +98,10 @@ function barOf(bar: Progress, disks: readonly OpenedDisk[]): (progress: ImportPr
 		});
 }
 
-/** By the specification, and what of it the disks tell. */
+/** By the specification, and what of it the source and its disks tell. */
 async function configOf(
 	context: Context,
-	{ spec, machine }: ImportOrder,
-	disks: readonly OpenedDisk[],
+	{ spec, machine, driversOfSource, disks }: OpenedSources,
 	tables: readonly (PartitionTable | undefined)[],
 ): Promise<MachineConfig> {
 	const withTables = disks.map((disk, index) => ({ disk, table: tables[index] }));
@@ -125,19 +111,7 @@ async function configOf(
 	);
 	warnOfUnseen(context, failures);
 	const seen = withTables.map(({ disk, table }) => ({ facts: disk.facts, table }));
-	return decideConfig(spec, machine, seen, { boot, drivers: driverFamiliesIn(boot) });
-}
-
-/** Of a large image on slow storage even the tables take long. */
-async function lookedAt({ output, signal }: Context, text: string, trust: ImageTrust): Promise<OpenedDisk> {
-	const progress = output.progress('looking at');
-	const onLook = ({ path, doneBytes, totalBytes }: LookProgress) =>
-		progress.update({ done: doneBytes, total: totalBytes, note: `tables of ${basename(path)}` });
-	try {
-		return await openSource(text, { ...trust, signal, onLook });
-	} finally {
-		progress.end();
-	}
+	return decideConfig(spec, machine, seen, { boot, drivers: driverFamiliesIn(boot), driversOfSource });
 }
 
 function warnOfUnseen({ output }: Context, failures: readonly string[]): void {

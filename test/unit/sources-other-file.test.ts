@@ -38,7 +38,7 @@ const others: [what: string, content: () => Buffer, told: RegExp, hint: RegExp][
 	['zip', () => latin1('PK\x03\x04\x14\0'), /^a zip archive$/, /^unzip d\.img/],
 	['tar', () => tar('disk.raw'), /^a tar archive$/, /^tar xf d\.img/],
 	['old tar', () => tar('disk.raw', '--format=v7'), /^a tar archive$/, /^tar xf d\.img/],
-	['OVA', () => tar('web.ovf'), /^an appliance \(OVA\)/, /^tar xf d\.img/],
+	['OVA', () => tar('web.ovf'), /^an appliance \(OVA\)/, /mv d\.img NAME\.ova$/],
 	[
 		'LFS pointer',
 		() => latin1('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'),
@@ -64,7 +64,7 @@ const others: [what: string, content: () => Buffer, told: RegExp, hint: RegExp][
 	['JSON', () => latin1('{"error":"not found"}'), /^a text/, /look into it/],
 	['checksums', () => latin1('e3b0c442  web.img\n'), /^a text/, /look into it/],
 	['a VMDK of another version', () => latin1('# Disk DescriptorFile\nversion=9\n'), /VMDK/, /all parts/],
-	['OVF', () => latin1('\xef\xbb\xbf<?xml version="1.0"?><Envelope/>'), /OVF/, /disks that it names/],
+	['OVF', () => latin1('\xef\xbb\xbf<?xml version="1.0"?><Envelope/>'), /OVF/, /ends with \.ovf/],
 ];
 
 describe('`otherFileOf`', () => {
