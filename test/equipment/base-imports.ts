@@ -142,8 +142,8 @@ function harmPlaces(wanted: 'chunk' | 'page', every: number) {
 
 function harmPack(wanted: 'chunk' | 'page') {
 	return async (store: DamagingStore) => {
-		const pack = (await packsIn(store)).find(({ kind }) => kind === wanted);
-		if (pack) await store.delete(pack.key);
+		const packs = (await packsIn(store)).filter(({ kind }) => kind === wanted);
+		for (const [number, { key }] of packs.entries()) if (number % 2 === 0) await store.delete(key);
 	};
 }
 

@@ -20,6 +20,8 @@ import {
 	importAs,
 	importId,
 	leafBytes,
+	machine,
+	time,
 	written,
 } from '../equipment/base-imports.ts';
 import { Death, WatchedStore } from '../equipment/mortal-store.ts';
@@ -91,18 +93,20 @@ test('`importMachine` with a base stores what the source is, whatever became of 
 	await fc.assert(
 		fc.asyncProperty(
 			fc.array(anyDisk, { minLength: 1, maxLength: 2 }),
-			fc.oneof(fc.constant('nothing' as const), harmNames),
+			fc.oneof(fc.constant('nothing' as const), fc.constant('a data pack gone' as const), harmNames),
 			anyDeaths,
 			// Whether the source can still tell in the end what is unchanged.
 			fc.integer({ min: 0, max: 3 }).map(number => number > 0),
-			async (disks, harm, deaths, tellsInTheEnd) => {
+			// Whether the base is harmed before the last attempt only.
+			fc.boolean(),
+			async (disks, harm, deaths, tellsInTheEnd, isLate) => {
 				const store = new DamagingStore();
 				const repository = await memoryRepository(chunkBytes, store);
 				const before = disks.map(({ sizeBytes, before: pieces }) => written(Buffer.alloc(sizeBytes), pieces));
 				const now = disks.map(({ changes }, disk) => written(before[disk] ?? Buffer.alloc(0), changes));
 				// The base has its disks in another order.
 				const stored = await importDisks(repository, before.map(wholeSource).toReversed(), { time: baseTime });
-				await harms[harm](store);
+				if (!isLate) await harms[harm](store);
 				const extents = disks.map(({ cuts }, disk) =>
 					extentsOf(now[disk] ?? Buffer.alloc(0), before[disk] ?? Buffer.alloc(0), cuts),
 				);
@@ -115,6 +119,8 @@ test('`importMachine` with a base stores what the source is, whatever became of 
 						if (!(error instanceof RouseError) || error.code !== 'store_unreachable') throw error;
 					});
 				}
+				// Of a point that is there already nobody takes chunks away.
+				if (isLate && (await store.size(keys.point(machine, time))) === undefined) await harms[harm](store);
 				const told = await toldIn(repository, now.map(countOf));
 				const sources = tellsInTheEnd ? makeSources() : now.map(allData);
 				const { warnings } = await importAs(repository, sources, base);
@@ -122,7 +128,7 @@ test('`importMachine` with a base stores what the source is, whatever became of 
 				if (harm === 'nothing') assert.deepEqual(warnings, []);
 				for (const [disk, source] of sources.entries()) {
 					const read = chunksRead(source);
-					const toldOf = harm === 'nothing' ? told.all : told.references;
+					const toldOf = harm === 'nothing' ? told.all : isLate ? new Set() : told.references;
 					assert.deepEqual(
 						read.filter(chunk => toldOf.has(`${disk}/${chunk}`)),
 						[],

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { RouseError } from '../../model/errors.ts';
+import { BadPlaces } from '../../repository/bad-places.ts';
 import { keys } from '../../repository/format/keys.ts';
+import { Page } from '../../repository/format/page.ts';
+import { pageMapOf } from '../../repository/format/page-map.ts';
+import { DiskDraft } from '../../repository/import/disk-draft.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
 import type { BaseName } from '../../repository/import/intent.ts';
 import { readPoint } from '../../repository/points.ts';
@@ -14,6 +19,7 @@ import {
 	extentsOf,
 	harms,
 	importAs,
+	importId,
 	leafBytes,
 	machine,
 	packsIn,
@@ -184,4 +190,53 @@ test('`importMachine` goes on only with the base that it was begun with', async 
 	const other = { ...baseOf(stored), manifestDigest: 'ab'.repeat(32) };
 	await assert.rejects(importAs(repository, [unchanged(bytes, 0)], other), { code: 'identity_conflict' });
 	await importAs(repository, [unchanged(bytes, 0)], baseOf(stored));
+});
+
+test('`importMachine` that goes on reads nothing again that it has read in place of its base', async () => {
+	const store = new DamagingStore();
+	const repository = await memoryRepository(chunkBytes, store);
+	const bytes = smallBase();
+	const base = baseOf(await importDisks(repository, [wholeSource(bytes)], { time: baseTime }));
+	await harms['a bad data place'](store);
+	const config = { ...sampleConfig, disks: sampleDisks(1) };
+	const request = { repository, machine, time, config, base, importId, moment: 'then', packBytes: 4 * chunkBytes };
+	const brokenOff = new RouseError('interrupted', 'by a test');
+	const reached = (place: string) => {
+		if (place === 'pages') throw brokenOff;
+	};
+	const first = unchanged(bytes, 0);
+	await assert.rejects(importMachine({ ...request, sources: [first] }, { reached }), brokenOff);
+	assert.ok(chunksRead(first).length > 15);
+	const second = unchanged(bytes, 0);
+	const { warnings } = await importMachine({ ...request, sources: [second] });
+	assert.deepEqual([second.reads, warnings], [[], []]);
+	assert.deepEqual(await digestsAt(repository), await expectedOf([bytes]));
+});
+
+for (const entry of [0, 500, 1023])
+	test(`\`importMachine\` takes a leaf of its base apart whose entry ${entry} cannot be relied on`, async () => {
+		const store = new DamagingStore();
+		const repository = await memoryRepository(chunkBytes, store);
+		const bytes = written(Buffer.alloc(2 * leafBytes), [
+			{ atBytes: 0, lengthBytes: chunkBytes, seed: 1 },
+			{ atBytes: 500 * chunkBytes, lengthBytes: chunkBytes, seed: 2 },
+			{ atBytes: 1023 * chunkBytes, lengthBytes: 2 * chunkBytes, seed: 3 },
+		]);
+		const base = baseOf(await importDisks(repository, [wholeSource(bytes)], { time: baseTime }));
+		const [data] = (await packsIn(store)).filter(({ kind }) => kind === 'chunk');
+		const bad = data?.footer.chunks[[0, 500, 1023].indexOf(entry)];
+		assert.ok(data && bad);
+		await new BadPlaces(store).mark({ ...bad, packId: data.footer.packId }, 'by a test');
+		const source = unchanged(bytes, 0);
+		const { newBytes } = await importAs(repository, [source], base);
+		assert.deepEqual([chunksRead(source), newBytes], [[entry], chunkBytes]);
+		assert.deepEqual(await digestsAt(repository), await expectedOf([bytes]));
+	});
+
+test('`DiskDraft` of a leaf that is all zero has no page of it, whatever a base has', async () => {
+	const map = pageMapOf({ sizeBytes: leafBytes, chunkSizeBytes: chunkBytes });
+	const draft = new DiskDraft(map, 16_384, async () => assert.fail('a zero page is stored'));
+	await draft.addOfPage(new Page(Buffer.alloc(1024 * 56)), 0, 1024);
+	const { root, dataBytes } = await draft.finish();
+	assert.deepEqual([root, dataBytes], [undefined, 0]);
 });
