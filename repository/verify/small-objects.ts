@@ -73,7 +73,7 @@ export async function verifyIntents(work: Verification): Promise<void> {
 			const { machine, time, moment, startedAt, pid } = intent;
 			const what = `the import of ${machine}@${time}, begun ${startedAt} by process ${pid} on ${intent.hostname},`;
 			if (await isStored(store, keys.point(machine, time), signal))
-				findings.notice(key, 'import_ended', `${what} has ended: its point is there`, 'it may be removed');
+				findings.notice(key, 'import_ended', `${what} has ended: the time of its point is taken`, 'it may be removed');
 			else if (moment === null && (await hasDied(intent)))
 				findings.notice(
 					key,

@@ -143,6 +143,6 @@ test('`importMachine` with a base stores what the source is, whatever became of 
 				}
 			},
 		),
-		{ numRuns: 40 },
+		{ numRuns: 30 },
 	);
 });
