@@ -31,7 +31,7 @@ const driverNameSchema = z.string().regex(/^[a-z0-9-]{1,20}$/, 'a driver family,
 const learntFromSchema = z.enum(['spec', 'source', 'disks']);
 
 /** Sizes of a sector as the disk tells the guest; 512/4096 is the usual emulation, 4096/4096 is native 4K. */
-const sectorSizeSchema = z.union([z.literal(512), z.literal(4096)]);
+export const sectorSizeSchema = z.union([z.literal(512), z.literal(4096)]);
 
 export const sourceDiskSchema = z.strictObject({
 	/** Where it was connected: 0 is the disk that the firmware tries first. */

@@ -51,8 +51,14 @@ export function firmwareOf({ scheme, hasBootCode, partitions }: PartitionTable):
 	return 'bios';
 }
 
+/** What is needed of a disk here. */
+type ReadableDisk = Pick<DiskSource, 'sizeBytes' | 'access' | 'read'>;
+
 /** The table of a disk; undefined when it has none, or one without partitions, from which nothing boots. */
-export async function readPartitionTable(source: DiskSource, signal: AbortSignal): Promise<PartitionTable | undefined> {
+export async function readPartitionTable(
+	source: ReadableDisk,
+	signal: AbortSignal,
+): Promise<PartitionTable | undefined> {
 	const sector = await bytesAt(source, 0, 512, signal);
 	if (sector === undefined) return undefined;
 	const mbr = parseMbr(sector);
@@ -91,7 +97,7 @@ function parseMbr(sector: Buffer): Partition[] | undefined {
 
 /** By the primary header, or the one at the end of the disk when that is damaged. */
 async function readGpt(
-	source: DiskSource,
+	source: ReadableDisk,
 	signal: AbortSignal,
 ): Promise<Omit<PartitionTable, 'hasBootCode'> | undefined> {
 	for (const sectorBytes of sectorSizes) {
@@ -149,7 +155,7 @@ function parseGptEntries(bytes: Buffer, entryBytes: number, sectorBytes: number)
 
 /** Undefined when the disk is too small to have them, or comes in order and has gone by then. */
 async function bytesAt(
-	source: DiskSource,
+	source: ReadableDisk,
 	offsetBytes: number,
 	lengthBytes: number,
 	signal: AbortSignal,

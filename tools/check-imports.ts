@@ -38,7 +38,10 @@ export const rules: Readonly<Record<string, Rule>> = {
 	volume: { folders: ['model', 'system', 'vhdx'], packages: ['zod'] },
 	inspection: { folders: ['model'], packages: [] },
 	// XML is what descriptions of machines from elsewhere are written in.
-	sources: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx'], packages: [...everyday, 'saxes'] },
+	sources: {
+		folders: ['model', 'system', 'inspection', 'repository', 'nbd', 'vhdx'],
+		packages: [...everyday, 'saxes'],
+	},
 	movers: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx', 'volume'], packages: everyday },
 	exports: { folders: ['model', 'system', 'repository', 'nbd', 'movers', 'vhdx'], packages: everyday },
 	hypervisors: { folders: ['model', 'system', 'nbd', 'vhdx', 'volume'], packages: everyday },

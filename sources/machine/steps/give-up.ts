@@ -1,0 +1,28 @@
+import { asRouseError } from '../../../model/errors.ts';
+import { fenceImport } from '../../../repository/import/fence-import.ts';
+import { removeImport } from '../../../repository/import/remove-import.ts';
+import type { ImportOrder } from '../order.ts';
+import { commitMoment } from './commit.ts';
+import type { StepPlaces } from './places.ts';
+
+/**
+ * Ends an import that nobody goes on with, wherever it stands, begun or not. From the fence on no attempt of it can publish, also
+ * none that nobody knows of; only then is its moment taken away, and after that what it has announced. When it turns out that its
+ * point is there it is committed instead. May be called again.
+ */
+export async function giveUp(places: StepPlaces, order: ImportOrder): Promise<'given-up' | 'published'> {
+	const { source, repository, signal } = places;
+	const { tag, owner, identity, machine, time } = order;
+	const end = await fenceImport(repository, { machine, time, importId: tag }, signal).catch((error: unknown) => {
+		// Another import's point is a fence as well.
+		if (asRouseError(error).code === 'point_exists') return 'fenced';
+		throw error;
+	});
+	if (end === 'published') {
+		await commitMoment(places, order);
+		return 'published';
+	}
+	await source.abandon({ tag, owner, identity }, signal);
+	await removeImport(repository.store, tag);
+	return 'given-up';
+}
