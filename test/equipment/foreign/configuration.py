@@ -43,6 +43,6 @@ configuration = record(
         "os": one_of("linux", "windows", "other"),
         "drivers": list_of(record({"name": text(), "learntFrom": one_of("spec", "source", "disks")}), 16),
         "boot": nullable(_boot),
-        "origin": record({"kind": one_of("image", "block-device", "nbd"), "detail": text()}, is_open=True),
+        "origin": record({"kind": text(r"[a-z0-9-]{1,20}"), "detail": text(most=200)}, is_open=True),
     }
 )
