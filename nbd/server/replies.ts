@@ -62,7 +62,8 @@ export function addData(
 	answered: Answered,
 	{ bytes, free }: { bytes: readonly Buffer[]; free: () => void },
 ): void {
-	writeDataHeader(replies.slab, replies.reserve(sizes.offsetData), cookie, answered);
+	const at = replies.reserve(sizes.offsetData); // which may begin another slab
+	writeDataHeader(replies.slab, at, cookie, answered);
 	replies.commit(sizes.offsetData);
 	replies.append(bytes, free);
 }

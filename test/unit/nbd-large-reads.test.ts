@@ -209,3 +209,31 @@ function checkAnswer({ offset, length }: { offset: number; length: number }, chu
 	}
 	assert.equal(position, offset + length);
 }
+
+/** Large reads of it leave from where their bytes lie. */
+class LendingExport extends MemoryExport {
+	lend(offset: number, length: number) {
+		return { bytes: [bytes.subarray(offset, offset + length)], free: () => {} };
+	}
+}
+
+for (const [where, before] of [
+	['as the first reply of all', []],
+	['where only a part of its header has room', [piece, 131_000]],
+] as const)
+	test(`\`NbdServerSession\`: a piece that is lent is right ${where}`, () => {
+		const session = new NbdServerSession(new NbdExports([new LendingExport('disk0', bytes)]), () => {});
+		session.push(client.hello());
+		client.said(session);
+		const lengths = [...before, 2 * piece];
+		session.push(
+			Buffer.concat(lengths.map(length => client.request({ type: NBD_CMD.READ, offset: 7 * piece, length }))),
+		);
+		while (session.hasPieces) session.nextPiece(); // the client takes nothing meanwhile
+		const chunks = client.chunks(client.said(session));
+		assert.deepEqual(
+			chunks.map(({ payload }) => payload.length - 8),
+			[...before, piece, piece],
+		);
+		assert.ok(chunks.every(isRight));
+	});
