@@ -40,6 +40,7 @@ export class DecodeThreads {
 	#before = 0;
 	#busyBytes = 0;
 	readonly #slabs: SharedArrayBuffer[] = [];
+	/** Those that are free and those that jobs have. */
 	#madeSlabs = 0;
 
 	constructor(
@@ -127,6 +128,7 @@ export class DecodeThreads {
 
 	/** What is kept for jobs that may never come. */
 	letGo(): void {
+		this.#madeSlabs -= this.#slabs.length;
 		this.#slabs.length = 0;
 	}
 

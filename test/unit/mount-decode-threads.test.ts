@@ -116,6 +116,15 @@ test('`DecodeThreads.decode` has no more memory for jobs than for eight, while t
 	);
 });
 
+test('`DecodeThreads.decode` goes on after `letGo`, with fresh memory for jobs', async t => {
+	const { threads } = threadsOf(t);
+	const [first] = await openedOf(1);
+	const opened = first?.opened ?? assert.fail();
+	await Promise.all(Array.from({ length: 8 }, () => decode(threads, [opened])));
+	threads.letGo();
+	assert.equal((await decode(threads, [opened]))?.length, 1);
+});
+
 test('`DecodeThreads.areWorthwhile` for more than 32 MiB in a second, and no longer than that comes', async t => {
 	const { threads, clock } = threadsOf(t);
 	for (let second = 0; second < 60; second++, clock.ms += 1_000) threads.note(30 * MiB);
