@@ -40,18 +40,21 @@ export async function openChunks<W extends WantedChunk & { doubtful?: boolean }>
 	arrived: Arrived<W>,
 ): Promise<readonly W[]> {
 	const asked = wanted.filter(({ doubtful }) => doubtful !== true);
-	const left = wanted.filter(({ doubtful }) => doubtful === true);
-	if (asked.length === 0) return left;
+	if (asked.length === 0) return wanted;
+	/** Whoever is not in it any more has been told: one that was forgotten would hang for ever. */
+	const left = new Set(wanted);
+	const has: Arrived<W> = (want, chunk, stored) => {
+		left.delete(want);
+		arrived(want, chunk, stored);
+	};
 	const open = ({ wanted: want, stored }: Came<W>) => {
 		const chunk = opened(buffers, want, stored);
-		if (chunk) arrived(want, chunk, stored);
-		else left.push(want);
+		if (chunk) has(want, chunk, stored);
 	};
 	/** Of a stream: whoever reads it wants all of it, and memory of one size is used again. A long one would hold up others. */
 	const decodeHere = ({ wanted: want, stored }: Came<W>) => {
 		const chunk = decoded(buffers, want, stored);
-		if (chunk) arrived(want, chunk, stored);
-		else left.push(want);
+		if (chunk) has(want, chunk, stored);
 	};
 	const inThreads: Promise<void>[] = [];
 	const decodes = isForThreads(asked, threads) ? threads : undefined;
@@ -73,7 +76,7 @@ export async function openChunks<W extends WantedChunk & { doubtful?: boolean }>
 					decodes &&
 					decode(decodes, job, (one, whole) => {
 						if (whole === undefined) open(one);
-						else arrived(one.wanted, CachedChunk.whole(buffers, whole, one.wanted.rawBytes), one.stored);
+						else has(one.wanted, CachedChunk.whole(buffers, whole, one.wanted.rawBytes), one.stored);
 					});
 				if (decoding) inThreads.push(decoding);
 				else for (const one of job) (decodes && one.wanted.rawBytes < eachJobBytes ? decodeHere : open)(one);
@@ -83,7 +86,7 @@ export async function openChunks<W extends WantedChunk & { doubtful?: boolean }>
 		// Told by the other way, which meets it too.
 	}
 	await Promise.all(inThreads);
-	return [...left, ...asked.slice(next)];
+	return [...left];
 }
 
 function isForThreads(asked: readonly WantedChunk[], threads: DecodeThreads | undefined): threads is DecodeThreads {
