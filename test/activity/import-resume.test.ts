@@ -51,7 +51,9 @@ test('an import killed at random moments is gone on with until it is done, and r
 	let told = await journalEnd(repository);
 	for (let kills = 0; said === undefined; kills++) {
 		const before = await journalEnd(repository);
-		assert.ok(!isBefore(before, told), `it told less than before: ${deaths.join(', ')}`);
+		// One that was killed behind its manifest may have begun to remove the journal.
+		const isMade = (await repository.store.size(keys.point(machine, time))) !== undefined;
+		assert.ok(isMade || !isBefore(before, told), `it told less than before: ${deaths.join(', ')}`);
 		told = before;
 		const afterMs = kills < 5 ? randomInt(600) : undefined; // starting a thread takes up to half of it
 		said = await runAttempt(repository.location, afterMs);
