@@ -4,11 +4,11 @@ import type { OpenedDisk } from '../disk-facts.ts';
 import { momentOfFiles } from '../moment.ts';
 import { bytesAt, checkUnchanged, type OpenedFile, openFile } from '../opened-file.ts';
 import { isAppliance, isGzip, isTar } from '../other-file.ts';
+import { blockBytes } from '../tar/header.ts';
+import { copyAgain, refused } from '../tar/refused.ts';
 import { type ArchiveSource, openArchiveDisk } from './archive-disk.ts';
 import { ByteReader } from './byte-reader.ts';
 import { gunzipped } from './gunzip.ts';
-import { copyAgain, refused } from './refused.ts';
-import { blockBytes } from './tar-header.ts';
 
 /** Undefined when the file at `path` is no tar archive, packed by gzip or not, or one of an appliance. Errors: `source_invalid`. */
 export async function openArchiveFile(path: string, signal: AbortSignal): Promise<OpenedDisk | undefined> {

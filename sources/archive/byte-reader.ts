@@ -1,6 +1,6 @@
 import { exactBytes } from '../../model/format-bytes.ts';
 import { untilAborted } from '../../repository/until-aborted.ts';
-import { refused } from './refused.ts';
+import { refused } from '../tar/refused.ts';
 
 /** What is taken in one piece. */
 const mostTakenBytes = 65_536;

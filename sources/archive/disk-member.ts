@@ -1,12 +1,12 @@
 /** The one disk of an archive, as Google Compute Engine exports and imports it: `disk.raw`, in any form in which zeros are left out. */
 import { exactBytes } from '../../model/format-bytes.ts';
+import { DecimalList } from '../tar/decimal-list.ts';
+import { blockBytes, paddingOf } from '../tar/header.ts';
+import { isSparse, type Member, nextMember } from '../tar/members.ts';
+import { refused, shown, unpackIt } from '../tar/refused.ts';
+import { mostParts, SparseMap } from '../tar/sparse-map.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { DecimalList } from './decimal-list.ts';
-import { type Member, nextMember } from './members.ts';
 import { oldGnuMap } from './old-gnu-map.ts';
-import { refused, shown, unpackIt } from './refused.ts';
-import { mostParts, SparseMap } from './sparse-map.ts';
-import { blockBytes, paddingOf } from './tar-header.ts';
 
 const diskName = 'disk.raw';
 /** What licenses an image has; `gce_export` writes it: GoogleCloudPlatform/compute-image-tools, cli_tools/gce_export/main.go */
@@ -15,7 +15,7 @@ const mostLicensesBytes = 2 ** 20;
 /** Directories and the like. */
 const mostMembers = 16;
 
-const fileTypes: readonly string[] = ['0', '\0', '7'];
+const fileTypes: readonly string[] = ['0', '7'];
 const directoryType = '5';
 const sparseType = 'S';
 
@@ -80,10 +80,6 @@ async function skipOther(member: Member, reader: ByteReader, signal: AbortSignal
 	if (!isFile || plainName(member) !== licensesName || archivedBytes > mostLicensesBytes)
 		throw refused(`beside ${diskName} it has ${shown(name)}, which is not known`, unpackIt);
 	await reader.skip(archivedBytes + paddingOf(archivedBytes), shown(name), signal);
-}
-
-function isSparse({ pax: { sparse } }: Member): boolean {
-	return Object.keys(sparse).length > 0;
 }
 
 async function diskOf(member: Member, reader: ByteReader, signal: AbortSignal): Promise<ArchivedDisk> {

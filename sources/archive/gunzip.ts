@@ -1,6 +1,6 @@
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { isErrno } from '../../system/durable-file.ts';
-import { refused } from './refused.ts';
+import { refused } from '../tar/refused.ts';
 
 /** A turn of a thread for each. */
 const pieceBytes = 2 ** 18;

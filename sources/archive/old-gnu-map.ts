@@ -1,9 +1,8 @@
 /** The map of a sparse member in GNU tar's own form: GNU tar manual, "Basic Tar Format" (`struct sparse_header`). */
+import { blockBytes, type TarHeader, tarNumber } from '../tar/header.ts';
+import { refused } from '../tar/refused.ts';
+import { SparseMap } from '../tar/sparse-map.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { refused } from './refused.ts';
-import { SparseMap } from './sparse-map.ts';
-import { blockBytes, type TarHeader } from './tar-header.ts';
-import { tarNumber } from './tar-number.ts';
 
 const numberBytes = 12;
 const partBytes = 2 * numberBytes;

@@ -1,83 +1,108 @@
 /**
- * One header of a tar archive: POSIX.1-2017, pax, "ustar Interchange Format"; for old archives, and numbers in base 256, the
- * manual of GNU tar, "Basic Tar Format". Bytes in, facts out: where they come from is the caller's.
+ * The block before each member of an archive: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".
+ * Bytes in, facts out: where they come from is the caller's.
  */
-import { RouseError } from '../../model/errors.ts';
+import { refused, shown } from './refused.ts';
 
-/** Of headers; what belongs to a member is filled up to a multiple of it. */
-export const tarBlockBytes = 512;
+export const blockBytes = 512;
 
 export interface TarHeader {
+	block: Buffer;
+	/** Where it begins in the archive. */
+	atBytes: number;
 	name: string;
-	/** Of what follows, without what fills its last block. */
-	sizeBytes: number;
-	/** "typeflag": '0' a file, '5' a directory, 'x' and 'g' records of pax, 'L' and 'K' long names of GNU, 'S' a sparse file of GNU. */
+	/**
+	 * One character: '0' a file, '5' a directory, 'x' and 'g' records of pax, 'L' and 'K' long names of GNU, 'S' a sparse file of GNU.
+	 */
 	type: string;
+	/** `gnu`: the fields behind the names are GNU's. */
+	dialect: 'posix' | 'gnu' | 'old';
 }
 
-const magicAt = 257;
-const checksumAt = 148;
-const checksumBytes = 8;
-/** Links, devices, directories, pipes: their size is that of nothing. */
-const withoutData = ['1', '2', '3', '4', '5', '6'];
+/** The bytes up to the next block. */
+export function paddingOf(lengthBytes: number): number {
+	return (blockBytes - (lengthBytes % blockBytes)) % blockBytes;
+}
 
-/** Undefined for a block of zeros, with which an archive ends. Throws `source_invalid`: "it" is the archive. */
-export function parseTarHeader(block: Buffer): TarHeader | undefined {
-	if (block.length !== tarBlockBytes) throw new Error(`a header has ${tarBlockBytes} bytes, and not ${block.length}`);
+/** Undefined for a block of zeros, which ends an archive. Throws `source_invalid`: "it" is the archive. */
+export function parseTarHeader(block: Buffer, atBytes: number): TarHeader | undefined {
 	if (block.every(byte => byte === 0)) return undefined;
-	if (!hasChecksum(block)) throw invalid('one of its headers has a wrong checksum');
-	const type = textAt(block, 156, 1) || '0';
-	// GNU has times and a map at the place of the prefix, and another magic: "ustar  \0".
-	const isPosix = block.toString('latin1', magicAt, magicAt + 6) === 'ustar\0';
-	const prefix = isPosix ? textAt(block, 345, 155) : '';
-	const name = textAt(block, 0, 100);
-	return {
-		name: prefix === '' ? name : `${prefix}/${name}`,
-		sizeBytes: withoutData.includes(type) ? 0 : tarNumber(block.subarray(124, 136)),
-		type,
-	};
+	checkSum(block, atBytes);
+	const dialect = dialectOf(block, atBytes);
+	// GNU has times and a map at the place of the prefix.
+	const prefix = dialect === 'posix' ? textOf(block.subarray(345, 500)) : '';
+	const name = textOf(block.subarray(0, 100));
+	const type = block.readUInt8(156) === 0 ? '0' : block.toString('latin1', 156, 157);
+	return { block, atBytes, dialect, type, name: prefix === '' ? name : `${prefix}/${name}` };
 }
 
-/** Bytes of a member with what fills its last block. */
-export function paddedBytes(sizeBytes: number): number {
-	return Math.ceil(sizeBytes / tarBlockBytes) * tarBlockBytes;
+/** Links, devices, directories, pipes: nothing follows them, whatever their size says, which some programs take from the disk. */
+const withoutData: readonly string[] = ['1', '2', '3', '4', '5', '6'];
+
+export const hasData = ({ type }: TarHeader) => !withoutData.includes(type);
+
+/** Of what follows, without what fills its last block. */
+export function sizeOf({ block, name }: TarHeader): number {
+	return tarNumber(block.subarray(124, 136), `the size of ${shown(name)}`);
 }
 
-/** A field with a number: octal digits, or in base 256 when its first bit is set. Throws `source_invalid`. */
-export function tarNumber(field: Buffer): number {
-	const first = field[0] ?? 0;
-	if ((first & 0x80) === 0) {
-		const digits = /^ *([0-7]*)[ \0]*$/.exec(field.toString('latin1'))?.[1];
-		if (digits === undefined)
-			throw invalid(`a number in a header is none: ${JSON.stringify(field.toString('latin1'))}`);
-		return digits === '' ? 0 : Number.parseInt(digits, 8);
-	}
-	// 0xff begins a negative one.
-	if (first !== 0x80) throw invalid('a number in a header is negative, or too large');
-	const value = field.subarray(1).reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
-	if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw invalid(`a number in a header is too large: ${value}`);
+/**
+ * A number in a field of a header: octal digits, with blanks before and blanks or zero bytes behind, or, as GNU tar and others
+ * write what does not fit, big-endian behind a first bit of one (GNU tar manual, "Basic Tar Format").
+ */
+export function tarNumber(field: Buffer, what: string): number {
+	const first = field.readUInt8(0);
+	if (first >= 0x80) return binaryNumber(field, what);
+	const text = field.toString('latin1');
+	if (!/^ *[0-7]+[ \0]*$/.test(text)) throw refused(`${what} is ${shown(text)}, which is no octal number`);
+	return Number.parseInt(text, 8); // twelve digits at most
+}
+
+function binaryNumber(field: Buffer, what: string): number {
+	const first = field.readUInt8(0);
+	// The second bit is the sign.
+	if (first >= 0xc0) throw refused(`${what} is negative`);
+	const rest = field.subarray(1).toString('hex');
+	const value = BigInt(`0x${(first & 0x3f).toString(16)}${rest}`);
+	if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw refused(`${what} is ${value}, which is larger than any disk`);
 	return Number(value);
 }
 
-/** The sum of all bytes, its own field taken for spaces; some old programs took bytes for signed. */
-function hasChecksum(block: Buffer): boolean {
-	const digits = /^ *([0-7]{1,7})[ \0]/.exec(block.toString('latin1', checksumAt, checksumAt + checksumBytes))?.[1];
-	if (digits === undefined) return false;
-	let [unsigned, signed] = [0x20 * checksumBytes, 0x20 * checksumBytes];
-	for (const [at, byte] of block.entries()) {
-		if (at >= checksumAt && at < checksumAt + checksumBytes) continue;
+const sumAt = 148;
+const sumEnd = 156;
+/** Six digits, a zero byte and a blank; others end it otherwise, or fill it up with blanks before (Perl's Archive::Tar). */
+const sumForm = /^(?=[^]{8}$) *[0-7]+[\0 ]{1,2}$/;
+
+/** The sum of all bytes, its own field taken for blanks; some old programs took bytes for signed. */
+function checkSum(block: Buffer, atBytes: number): void {
+	const text = block.toString('latin1', sumAt, sumEnd);
+	if (!sumForm.test(text))
+		throw refused(
+			`at ${atBytes} of the archive there is no header: where its checksum belongs there is ${shown(text)}`,
+		);
+	const said = Number.parseInt(text, 8);
+	let [unsigned, signed] = [0, 0];
+	for (const [at, found] of block.entries()) {
+		const byte = at >= sumAt && at < sumEnd ? 0x20 : found;
 		unsigned += byte;
 		signed += byte < 0x80 ? byte : byte - 0x100;
 	}
-	return [unsigned, signed].includes(Number.parseInt(digits, 8));
+	if (said === unsigned || said === signed) return;
+	throw refused(
+		`the header at ${atBytes} of the archive is damaged: its checksum is ${said}, and its bytes have ${unsigned}`,
+	);
 }
 
-function textAt(block: Buffer, at: number, lengthBytes: number): string {
-	const field = block.subarray(at, at + lengthBytes);
+function dialectOf(block: Buffer, atBytes: number): TarHeader['dialect'] {
+	const magic = block.toString('latin1', 257, 265);
+	if (magic.startsWith('ustar\0')) return 'posix';
+	if (magic === 'ustar  \0') return 'gnu';
+	if (block.subarray(257, 265).every(byte => byte === 0)) return 'old';
+	throw refused(`the header at ${atBytes} of the archive is of a kind that is not known: ${shown(magic)}`);
+}
+
+/** Up to the first zero byte. */
+export function textOf(field: Buffer): string {
 	const end = field.indexOf(0);
-	return (end === -1 ? field : field.subarray(0, end)).toString('utf8');
-}
-
-function invalid(what: string): RouseError {
-	return new RouseError('source_invalid', what, { hint: 'copy the archive again' });
+	return field.toString('utf8', 0, end < 0 ? field.length : end);
 }

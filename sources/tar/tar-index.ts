@@ -2,98 +2,90 @@
 import { RouseError } from '../../model/errors.ts';
 import { exactBytes } from '../../model/format-bytes.ts';
 import { bytesAt, type OpenedFile } from '../opened-file.ts';
-import { paddedBytes, parseTarHeader, tarBlockBytes, type TarHeader } from './header.ts';
-import { type TarMember, TarWords } from './member.ts';
+import { paddingOf } from './header.ts';
+import { isSparse, type Member, nextMember, type TarReader } from './members.ts';
+import { refused, shown, unpackIt } from './refused.ts';
 
-export interface PlacedMember extends TarMember {
+export interface PlacedMember {
+	name: string;
+	type: string;
 	atBytes: number;
+	sizeBytes: number;
 }
 
 /** More than any appliance has; each costs a read. */
-const maxHeaders = 4096;
+const maxMembers = 4096;
 
 /**
  * The members of an archive that lie in it whole, in its order. Throws `source_invalid` when it is none, is damaged or cut, or has
  * what cannot be read at its place.
  */
 export async function readTarIndex(file: OpenedFile, signal: AbortSignal): Promise<PlacedMember[]> {
-	const members: PlacedMember[] = [];
-	const words = new TarWords();
-	let at = 0;
-	for (let count = 0; ; count++) {
-		signal.throwIfAborted();
-		const header = await headerAt(file, at);
-		if (header === undefined) break;
-		if (count === maxHeaders) throw ofArchive(file, `it has more than ${maxHeaders} members`);
-		at += tarBlockBytes;
-		const lengthBytes = ofIt(file, () => TarWords.lengthOf(header));
-		if (lengthBytes !== undefined) {
-			const bytes = await wholeAt(file, at, lengthBytes);
-			ofIt(file, () => words.add(header, bytes));
-			at += paddedBytes(lengthBytes);
-			continue;
-		}
-		const member = ofIt(file, () => words.member(header));
-		refuseSparse(file, member);
-		mustBeThere(file, member, at);
-		members.push({ ...member, atBytes: at });
-		at += paddedBytes(member.sizeBytes);
+	try {
+		const members = await membersOf(new PlaceReader(file), file.sizeBytes, signal);
+		if (members.length === 0) throw refused('it is empty');
+		return members;
+	} catch (error) {
+		if (!(error instanceof RouseError) || error.message.startsWith(file.path)) throw error;
+		const { code, message, hint } = error;
+		throw new RouseError(code, `${file.path} is no tar archive, or damaged: ${message}`, { hint, cause: error });
 	}
-	if (members.length === 0) throw ofArchive(file, 'it is empty');
-	return members;
 }
 
 /** Also an archive without the blocks of zeros at its end is taken: what is missing a description tells, or a digest. */
-async function headerAt(file: OpenedFile, at: number): Promise<TarHeader | undefined> {
-	if (at > 0 && at === file.sizeBytes) return undefined;
-	const block = await wholeAt(file, at, tarBlockBytes);
-	return ofIt(file, () => parseTarHeader(block));
-}
-
-async function wholeAt(file: OpenedFile, at: number, lengthBytes: number): Promise<Buffer> {
-	const bytes = await bytesAt(file, at, lengthBytes);
-	if (bytes.length === lengthBytes) return bytes;
-	throw cutShort(file, `a header at offset ${at}`);
+async function membersOf(reader: PlaceReader, endBytes: number, signal: AbortSignal): Promise<PlacedMember[]> {
+	const members: PlacedMember[] = [];
+	while (members.length === 0 || reader.position < endBytes) {
+		const member = await nextMember(reader, signal);
+		if (member === undefined) break;
+		if (members.length === maxMembers) throw refused(`it has more than ${maxMembers} members`);
+		refuseParts(member);
+		const { name, header, archivedBytes: sizeBytes } = member;
+		members.push({ name, type: header.type, atBytes: reader.position, sizeBytes });
+		await reader.skip(sizeBytes + paddingOf(sizeBytes), `${shown(name)}, which has ${exactBytes(sizeBytes)}`);
+	}
+	return members;
 }
 
 /** GNU tar leaves out the holes of a sparse file, so that what follows the header is not what the file has. */
-function refuseSparse(file: OpenedFile, { name, type, records }: TarMember): void {
-	const isSparse = type === 'S' || [...records.keys()].some(key => key.startsWith('GNU.sparse.'));
-	if (!isSparse && type !== 'M') return;
-	throw new RouseError(
-		'source_invalid',
-		`${file.path}: ${name} lies in it ${isSparse ? 'without its holes (a sparse file of GNU tar)' : 'in part, and goes on in another archive'}`,
-		{
-			hint: 'unpack it, and import what comes out',
-		},
-	);
+function refuseParts(member: Member): void {
+	const { name, header } = member;
+	if (header.type === 'S' || isSparse(member))
+		throw refused(`${shown(name)} lies in it without its holes (a sparse file of GNU tar)`, unpackIt);
+	if (header.type === 'M') throw refused(`${shown(name)} lies in it in part, and goes on in another archive`, unpackIt);
 }
 
-/** With what fills its last block, which is read as well. */
-function mustBeThere(file: OpenedFile, { name, sizeBytes }: TarMember, at: number): void {
-	if (at + paddedBytes(sizeBytes) > file.sizeBytes)
-		throw cutShort(file, `${name}, which has ${exactBytes(sizeBytes)} from offset ${at} on`);
-}
+const pieceBytes = 65_536;
 
-function cutShort({ path, sizeBytes }: OpenedFile, what: string): RouseError {
-	return new RouseError('source_invalid', `${path} is cut short: it ends at ${exactBytes(sizeBytes)}, within ${what}`, {
-		hint: 'copy it again, whole',
-	});
-}
+class PlaceReader implements TarReader {
+	readonly #file: OpenedFile;
+	position = 0;
 
-/** What the parsers say of "it". */
-function ofIt<T>(file: OpenedFile, parse: () => T): T {
-	try {
-		return parse();
-	} catch (error) {
-		if (!(error instanceof RouseError)) throw error;
-		throw ofArchive(file, error.message, error);
+	constructor(file: OpenedFile) {
+		this.#file = file;
 	}
-}
 
-function ofArchive({ path }: OpenedFile, what: string, cause?: RouseError): RouseError {
-	return new RouseError('source_invalid', `${path} is no tar archive, or damaged: ${what}`, {
-		hint: cause?.hint ?? 'copy it again',
-		cause,
-	});
+	async take(lengthBytes: number, what: string, signal: AbortSignal): Promise<Buffer> {
+		signal.throwIfAborted();
+		const bytes = await bytesAt(this.#file, this.position, lengthBytes);
+		if (bytes.length < lengthBytes) throw this.#cut(what);
+		this.position += lengthBytes;
+		return bytes;
+	}
+
+	async *pieces(lengthBytes: number, what: string, signal: AbortSignal): AsyncGenerator<Buffer> {
+		for (let left = lengthBytes; left > 0; left -= pieceBytes)
+			yield await this.take(Math.min(left, pieceBytes), what, signal);
+	}
+
+	async skip(lengthBytes: number, what: string): Promise<void> {
+		if (this.position + lengthBytes > this.#file.sizeBytes) throw this.#cut(what);
+		this.position += lengthBytes;
+	}
+
+	#cut(what: string): RouseError {
+		const { path, sizeBytes } = this.#file;
+		const where = `it ends at ${exactBytes(sizeBytes)}, within ${what}`;
+		return new RouseError('source_invalid', `${path} is cut short: ${where}`, { hint: 'copy it again, whole' });
+	}
 }

@@ -4,7 +4,7 @@ import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { RouseError } from '../../model/errors.ts';
 import { type ArchiveSource, openArchiveDisk } from '../../sources/archive/archive-disk.ts';
-import { parseHeader } from '../../sources/archive/tar-header.ts';
+import { parseTarHeader } from '../../sources/tar/header.ts';
 import { gunzipped } from '../../sources/archive/gunzip.ts';
 import {
 	archiveOf,
@@ -74,13 +74,18 @@ test('an archive with one flipped bit in any of its headers is refused', async (
 			for (let bit = 0; bit < 512 * 8; bit++) {
 				const flipped = Buffer.from(archive.subarray(at, at + 512));
 				flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-				assert.throws(() => parseHeader(flipped, at), { code: 'source_invalid' }, `${form}: bit ${bit} at ${at}`);
+				// What stands around the digits of its checksum differs from program to program.
+				if (sumOf(flipped) === sumOf(archive.subarray(at, at + 512)) && isInSum(bit >> 3)) continue;
+				assert.throws(() => parseTarHeader(flipped, at), { code: 'source_invalid' }, `${form}: bit ${bit} at ${at}`);
 				if (bit % 512 !== 0) continue;
 				const whole = Buffer.concat([archive.subarray(0, at), flipped, archive.subarray(at + 512)]);
 				await assert.rejects(openedArchive(whole), { code: 'source_invalid' });
 			}
 	}
 });
+
+const isInSum = (at: number) => at >= 148 && at < 156;
+const sumOf = (block: Buffer) => Number.parseInt(block.toString('latin1', 148, 156), 8);
 
 /** Where the headers of an archive of these tests are. */
 function headersOf(archive: Buffer): number[] {

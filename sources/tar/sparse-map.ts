@@ -1,7 +1,7 @@
 import { exactBytes } from '../../model/format-bytes.ts';
 import type { SourceExtent } from '../../repository/import/disk-source.ts';
 import { refused } from './refused.ts';
-import { blockBytes } from './tar-header.ts';
+import { blockBytes } from './header.ts';
 
 /** 64 MiB of memory; a disk of 64 TiB may be in pieces of 16 MiB each, and GNU tar makes one of what lies together. */
 export const mostParts = 2 ** 22;

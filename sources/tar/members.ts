@@ -1,9 +1,16 @@
 import { exactBytes } from '../../model/format-bytes.ts';
-import type { ByteReader } from './byte-reader.ts';
-import { type PaxFacts, PaxFactsReader } from './pax-facts.ts';
-import { refused, shown, unpackIt } from './refused.ts';
-import { blockBytes, paddingOf, parseHeader, type TarHeader, textOf } from './tar-header.ts';
-import { tarNumber } from './tar-number.ts';
+import { blockBytes, hasData, paddingOf, parseTarHeader, sizeOf, type TarHeader, textOf } from './header.ts';
+import { mostNameBytes, type PaxFacts, PaxFactsReader } from './pax-facts.ts';
+import { refused, unpackIt } from './refused.ts';
+
+/** An archive that is read from its beginning on. `what` the bytes are is for the error where it ends before them. */
+export interface TarReader {
+	/** Bytes that were read or skipped. */
+	readonly position: number;
+	take(lengthBytes: number, what: string, signal: AbortSignal): Promise<Buffer>;
+	pieces(lengthBytes: number, what: string, signal: AbortSignal): AsyncIterable<Buffer>;
+	skip(lengthBytes: number, what: string, signal: AbortSignal): Promise<void>;
+}
 
 /** A member by its header, and what stands before that about it. */
 export interface Member {
@@ -16,15 +23,14 @@ export interface Member {
 
 /** Records for 2^22 parts of a map, each number of them in one of its own, are less than half of it. */
 const mostExtendedBytes = 2 ** 30;
-const mostNameBytes = 65_536;
 
 /** The next member; undefined at the block that ends the archive. */
-export async function nextMember(reader: ByteReader, signal: AbortSignal): Promise<Member | undefined> {
+export async function nextMember(reader: TarReader, signal: AbortSignal): Promise<Member | undefined> {
 	let pax: PaxFacts | undefined;
 	let longName: string | undefined;
 	for (;;) {
 		const atBytes = reader.position;
-		const header = parseHeader(await reader.take(blockBytes, 'a header', signal), atBytes);
+		const header = parseTarHeader(await reader.take(blockBytes, 'a header', signal), atBytes);
 		if (header === undefined) {
 			if (pax !== undefined || longName !== undefined) throw refused('it ends before the member that is announced');
 			return undefined;
@@ -43,16 +49,17 @@ export async function nextMember(reader: ByteReader, signal: AbortSignal): Promi
 		} else if (type === 'K') await readName(header, reader, signal);
 		else {
 			const name = pax?.sparse.name ?? pax?.path ?? longName ?? header.name;
-			return { header, pax: pax ?? { sparse: {} }, name, archivedBytes: pax?.sizeBytes ?? sizeOf(header) };
+			return {
+				header,
+				pax: pax ?? { sparse: {} },
+				name,
+				archivedBytes: hasData(header) ? (pax?.sizeBytes ?? sizeOf(header)) : 0,
+			};
 		}
 	}
 }
 
-function sizeOf({ block, name }: TarHeader): number {
-	return tarNumber(block.subarray(124, 136), `the size of ${shown(name)}`);
-}
-
-async function readExtended(header: TarHeader, reader: ByteReader, signal: AbortSignal): Promise<PaxFactsReader> {
+async function readExtended(header: TarHeader, reader: TarReader, signal: AbortSignal): Promise<PaxFactsReader> {
 	const lengthBytes = sizeOf(header);
 	if (lengthBytes > mostExtendedBytes) throw refused(`it has an extended header of ${exactBytes(lengthBytes)}`);
 	const facts = new PaxFactsReader();
@@ -62,10 +69,15 @@ async function readExtended(header: TarHeader, reader: ByteReader, signal: Abort
 }
 
 /** Of GNU tar: what does not fit into the header. */
-async function readName(header: TarHeader, reader: ByteReader, signal: AbortSignal): Promise<string> {
+async function readName(header: TarHeader, reader: TarReader, signal: AbortSignal): Promise<string> {
 	const lengthBytes = sizeOf(header);
 	if (lengthBytes > mostNameBytes) throw refused(`it has a name of ${exactBytes(lengthBytes)}`);
 	const name = textOf(await reader.take(lengthBytes, 'a long name', signal));
 	await reader.skip(paddingOf(lengthBytes), 'a long name', signal);
 	return name;
+}
+
+/** That zeros are left out of it, as its records say: what lies in the archive is not what it holds. */
+export function isSparse({ pax: { sparse } }: Member): boolean {
+	return Object.keys(sparse).length > 0;
 }

@@ -18,8 +18,8 @@ export interface PaxFacts {
 	};
 }
 
-/** A name of GNU tar's may be as long as a path of Linux, several times over. */
-const mostValueBytes = 65_536;
+/** PATH_MAX of Linux. Many names are kept at once. */
+export const mostNameBytes = 4096;
 
 /** Forms in which other programs leave out zeros (star, Solaris), and what makes a member a part of one. */
 const notRead = /^(?:SCHILY\.(?:realsize|filetype|offset)|SUN\.holesdata|GNU\.volume\..*|GNU\.sparse\..*)$/s;
@@ -118,7 +118,7 @@ function text(onValue: (value: string) => void): ValueTaker {
 	return {
 		push: bytes => {
 			lengthBytes += bytes.length;
-			if (lengthBytes > mostValueBytes) throw refused('its extended header has a name without an end');
+			if (lengthBytes > mostNameBytes) throw refused('its extended header has a name without an end');
 			pieces.push(Buffer.from(bytes));
 		},
 		end: () => onValue(Buffer.concat(pieces).toString('utf8')),

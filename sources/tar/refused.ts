@@ -5,7 +5,7 @@ export function refused(what: string, hint: string = copyAgain, cause?: unknown)
 	return new RouseError('source_invalid', what, { hint, cause });
 }
 
-export const copyAgain = 'copy it again, or export the image again';
+export const copyAgain = 'copy it again, or export it again';
 export const unpackIt = 'unpack it (tar xf), and import the disk that comes out';
 
 /** A name that somebody else has chosen, for a sentence. */
