@@ -52,7 +52,7 @@ export function parseXml(bytes: Buffer, path: string): XmlElement {
 	parser.on('cdata', addText);
 	parser.on('closetag', () => {
 		const element = open.pop();
-		if (element !== undefined) element.text = element.text.trim();
+		if (element !== undefined) element.text = withoutControls(element.text.trim());
 	});
 	parser.write(decoded(bytes, path)).close();
 	return root ?? refuse('it is empty');
@@ -62,17 +62,24 @@ function elementOf({ uri, local, attributes }: SaxesTagNS): XmlElement {
 	return {
 		uri,
 		name: local,
-		attributes: Object.values(attributes).map(({ uri: of, local: name, value }) => ({ uri: of, name, value })),
+		attributes: Object.values(attributes).map(({ uri: of, local: name, value }) => ({
+			uri: of,
+			name,
+			value: withoutControls(value),
+		})),
 		children: [],
 		text: '',
 	};
 }
 
+/** XML allows some as they are, and its version 1.1 all by their numbers ("&#27;"); a terminal takes them for orders. */
+function withoutControls(text: string): string {
+	return text.replaceAll(/[^\P{Cc}\t\n\r]/gu, '\ufffd');
+}
+
 function decoded(bytes: Buffer, path: string): string {
 	try {
-		const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-		// XML allows them, and a terminal takes them for orders.
-		return text.replaceAll(/[\u007f-\u009f]/g, '\ufffd');
+		return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 	} catch (error) {
 		throw new RouseError('source_invalid', `${path} is no text in UTF-8`, { cause: error });
 	}

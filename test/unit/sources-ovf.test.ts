@@ -8,6 +8,7 @@ import { namesMeant } from '../../sources/ovf/file-names.ts';
 import { parseManifest } from '../../sources/ovf/manifest.ts';
 import { osFamilyOf } from '../../sources/ovf/os-family.ts';
 import { quantityBytes, unitBytes } from '../../sources/ovf/units.ts';
+import { parseXml } from '../../sources/parse-xml.ts';
 import { byHand, ovirt, virtualBox, virtualBox2, vsphere } from '../equipment/ovf-samples.ts';
 
 const machineIn = (text: string) => parseDescriptor(Buffer.from(text), 'web01.ovf');
@@ -263,6 +264,19 @@ describe('`parseDescriptor` refuses', () => {
 			}),
 			{ numRuns: 200 },
 		);
+	});
+});
+
+describe('`parseXml`', () => {
+	it('leaves nothing that a terminal takes for an order, however it is written', () => {
+		for (const [text, read] of [
+			['<a b="&#155;2J">\u009b<![CDATA[\u0085]]></a>', { attributes: [{ value: '\ufffd2J' }], text: '\ufffd\ufffd' }],
+			[
+				'<?xml version="1.1"?><a b="&#27;[2J&#9;">&#x1b;</a>',
+				{ attributes: [{ value: '\ufffd[2J\t' }], text: '\ufffd' },
+			],
+		] as const)
+			assert.partialDeepStrictEqual(parseXml(Buffer.from(text), 'x.ovf'), read);
 	});
 });
 
