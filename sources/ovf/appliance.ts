@@ -52,11 +52,14 @@ export async function openAppliance(source: string, look: ApplianceLook): Promis
 		for (const doubt of machine.doubts) look.onDoubt(`${path}: ${doubt}`);
 		for (const told of machine.disks) {
 			if (told.href === undefined) continue;
-			if (files.has(told.href))
-				throw new RouseError('source_invalid', `${path}: two of its disks are in ${told.href}`, {
+			const file = await packed.open(told.href);
+			if ([...files.values()].some(other => other.path === file.path)) {
+				await file.handle.close();
+				throw new RouseError('source_invalid', `${path}: two of its disks are in ${basename(file.path)}`, {
 					hint: 'export it anew',
 				});
-			files.set(told.href, await packed.open(told.href));
+			}
+			files.set(told.href, file);
 		}
 		await compare(packed, files, look);
 		for (const told of machine.disks) {
@@ -124,23 +127,29 @@ async function compare(packed: OvfPackage, disks: ReadonlyMap<string, OpenedFile
 		look.onDoubt(`${packed.descriptor.path} has no manifest (.mf): whether its files are whole is not compared`);
 		return;
 	}
-	const files = new Set([manifest]);
+	const others = [manifest];
+	// By what they are called, where the description has the same as an address; it itself is compared as it was read.
+	const openFiles = new Map([
+		...disks,
+		...[packed.descriptor, ...disks.values()].map(file => [basename(file.path), file] as const),
+	]);
 	try {
 		const lines = parseManifest((await textOf(manifest, maxManifestBytes)).toString('utf8'), manifest.path);
 		const comparisons: Comparison[] = [];
 		for (const line of lines) {
-			const file = disks.get(line.name) ?? (await otherFile(packed, line, manifest.path, look));
+			const known = openFiles.get(line.name);
+			const file = known ?? (await otherFile(packed, line, manifest.path, look));
 			if (file === undefined) continue;
-			if (!disks.has(line.name)) files.add(file);
+			if (known === undefined) others.push(file);
 			comparisons.push({ ...line, file });
 		}
-		for (const href of disks.keys())
-			if (!comparisons.some(({ name }) => name === href))
+		for (const [href, disk] of disks)
+			if (!comparisons.some(({ file }) => file === disk))
 				look.onDoubt(`${manifest.path} does not have ${href}: whether it is whole is not compared`);
 		const inOrder = comparisons.toSorted((a, b) => (a.file.part?.atBytes ?? 0) - (b.file.part?.atBytes ?? 0));
 		await compareDigests(inOrder, basename(manifest.path), look);
 	} finally {
-		await Promise.all([...files].map(file => file.handle.close()));
+		await Promise.all(others.map(file => file.handle.close()));
 	}
 }
 

@@ -286,10 +286,19 @@ test('names in a description lead to files beside it, and to nothing else', asyn
 			join(await described(t, [{ href, ...vmdk }]), 'web01.ovf'),
 			/is no name of a file beside the description/,
 		);
-	const same = { href: 'a', volumeFormat: 'RAW', bytes: mebibyte };
-	const twice = await described(t, [same, same]);
-	await writeFile(join(twice, 'a'), Buffer.alloc(mebibyte));
-	await refused(t, join(twice, 'web01.ovf'), /two of its disks are in a$/);
+	const disk = { volumeFormat: 'RAW', bytes: mebibyte };
+	const twice = await described(t, [
+		{ href: 'a%20b', ...disk },
+		{ href: 'a b', ...disk },
+	]);
+	await writeFile(join(twice, 'a b'), Buffer.alloc(mebibyte));
+	await refused(t, join(twice, 'web01.ovf'), /two of its disks are in a b$/);
+	const once = await described(t, [{ href: 'a%20b', ...disk }]);
+	await writeFile(join(once, 'a b'), Buffer.alloc(mebibyte));
+	await writeManifest(once, 'web01', ['web01.ovf', 'a b']);
+	const ova = await pack(once, 'web01.ova', ['web01.ovf', 'web01.mf', 'a b']);
+	for (const path of [ova, join(once, 'web01.ovf')])
+		assert.deepEqual((await opened(t, path)).said, ['disk 1: a b (SCSI 0:0)'], 'the manifest has it by its name');
 	const directory = await described(t, [{ href: 'link.vmdk', ...vmdk }]);
 	await symlink('/etc/hostname', join(directory, 'link.vmdk'));
 	await refused(t, join(directory, 'web01.ovf'), /is a symbolic link/);
