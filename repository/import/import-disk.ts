@@ -1,5 +1,6 @@
 import type { DiskImage } from '../../model/chunk.ts';
 import { pageMapOf } from '../format/page-map.ts';
+import { chunkRefBytes } from '../format/reference.ts';
 import type { ChunkStorer, PreparedChunk, WantedChunk } from './chunk-storer.ts';
 import { DiskDraft } from './disk-draft.ts';
 import { type DiskPart, DiskParts, type PartsOfDisk } from './disk-parts.ts';
@@ -35,8 +36,8 @@ type PreparedPart =
 	/** The slab is given back when all chunks are stored. */
 	| { kind: 'read'; segment: Segment; slab: SegmentSlab; chunks: readonly (PreparedChunk | undefined)[] };
 
-/** Chunks that wait for a pack to be full: with more of them it is finished as it is, so that the journal can tell of them. */
-const maxWaiting = 65_536;
+/** What waits for a pack to be full, up to 65,536 chunks: with more the pack is finished as it is, so that the journal can tell of it. */
+const maxWaitingBytes = 65_536 * chunkRefBytes;
 
 /** Stores a disk's chunks and pages; the image is true once both storers are flushed. */
 export async function importDisk(work: DiskImport): Promise<DiskImage> {
@@ -66,8 +67,8 @@ export async function importDisk(work: DiskImport): Promise<DiskImage> {
 		} else {
 			await putDown(work, draft, part);
 			if (part.kind === 'read') threads.giveBack(part.slab);
-			if (journal.waiting > maxWaiting) await data.flush();
 		}
+		if (journal.waitingBytes > maxWaitingBytes) await data.flush();
 		work.onProgress(offsetBytes + lengthBytes);
 	}
 	for (const warning of parts.warnings) work.warn(warning);

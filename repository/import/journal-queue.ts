@@ -14,10 +14,10 @@ export class JournalQueue {
 		this.#next = begins;
 	}
 
-	/** References from the first on whose pack is not in the store. */
-	get waiting(): number {
+	/** In objects, from the first chunk on whose pack is not in the store. */
+	get waitingBytes(): number {
 		const first = this.#batches.findIndex(({ waitsFor }) => waitsFor !== undefined);
-		return first < 0 ? 0 : this.#batches.slice(first).reduce((sum, { references }) => sum + references, 0);
+		return first < 0 ? 0 : this.#batches.slice(first).reduce((sum, { bytes }) => sum + bytes, 0);
 	}
 
 	/** `openPack`: the reference's pack, when it is not in the store yet. What lies before the queue's beginning is passed over. */

@@ -84,8 +84,8 @@ export class JournalWriter {
 		return this.#ended.signal;
 	}
 
-	get waiting(): number {
-		return this.#queue.waiting;
+	get waitingBytes(): number {
+		return this.#queue.waitingBytes;
 	}
 
 	async add(place: JournalPlace, ref: ChunkRef, openPack: string | undefined): Promise<void> {

@@ -26,8 +26,8 @@ export interface ImportJournal {
 	/** All of a disk was added. */
 	endDisk(disk: number): Promise<void>;
 	packStored(packId: string): Promise<void>;
-	/** Chunks that cannot be told of before a pack is in the store: with too many of them the open one is to be closed. */
-	readonly waiting: number;
+	/** In objects, of what cannot be told before a pack is in the store: with too much of it the open one is to be closed. */
+	readonly waitingBytes: number;
 	/**
 	 * Aborted when the import must end, with the reason: `import_superseded`, since another attempt goes on with it, or what
 	 * the store has thrown. From then on every call throws that.
@@ -101,8 +101,8 @@ class Journal implements ImportJournal {
 		await this.#writer.packStored(packId);
 	}
 
-	get waiting(): number {
-		return this.#writer.waiting;
+	get waitingBytes(): number {
+		return this.#writer.waitingBytes;
 	}
 
 	get ended(): AbortSignal {

@@ -4,8 +4,9 @@ import { setImmediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import type { ChunkRef } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
-import { decodeJournal, encodeJournal, type JournalObject } from '../../repository/format/journal.ts';
+import { decodeJournal, encodeJournal, type JournalObject, runHeadBytes } from '../../repository/format/journal.ts';
 import { keys } from '../../repository/format/keys.ts';
+import { chunkRefBytes } from '../../repository/format/reference.ts';
 import { beginJournal, type ImportJournal } from '../../repository/import/journal.ts';
 import type { TellingOfChunk } from '../../repository/import/journal-reader.ts';
 import { JournalQueue } from '../../repository/import/journal-queue.ts';
@@ -138,11 +139,11 @@ test('`ImportJournal` writes an object when all packs that it names are in the s
 	await journal.add(0, 3, refOf(0, 3), false);
 	await journal.add(0, 4, refOf(0, 4, 2), true);
 	await journal.add(0, 5, refOf(0, 5, 1), true);
-	assert.equal(journal.waiting, 4);
+	assert.equal(journal.waitingBytes, 3 * runHeadBytes + 4 * chunkRefBytes);
 	await journal.packStored(refOf(0, 0, 2).packId);
 	assert.equal((await objectsIn(store)).length, 1);
 	await journal.packStored(refOf(0, 0, 1).packId);
-	assert.equal(journal.waiting, 0);
+	assert.equal(journal.waitingBytes, 0);
 	const [first, second] = await objectsIn(store);
 	assert.deepEqual(first?.runs, []);
 	assert.deepEqual(
@@ -329,7 +330,7 @@ test('`ImportJournal` without a moment says that it lives, and nothing else', as
 	const journal = await begin(t, store, { clock, moment: null });
 	await journal.add(0, 0, refOf(0, 0, 1), true);
 	await journal.endDisk(0);
-	assert.equal(journal.waiting, 0);
+	assert.equal(journal.waitingBytes, 0);
 	await journal.packStored(refOf(0, 0, 1).packId);
 	clock.pass(2 * 60_000);
 	await eventually(async () => (await objectsIn(store)).length === 2);
@@ -346,7 +347,7 @@ test('`ImportJournal` of chunks that were all known writes an object for each 65
 	const counts = [200_000];
 	const journal = await begin(t, store, { counts });
 	for (let chunk = 0; chunk < 70_000; chunk++) await journal.add(0, chunk, refOf(0, chunk), false);
-	assert.equal(journal.waiting, 0);
+	assert.equal(journal.waitingBytes, 0);
 	await journal.close();
 	const lengths = (await objectsIn(store, counts)).map(({ runs }) => runs[0]?.count ?? 0);
 	assert.deepEqual(lengths, [0, 65_536]);

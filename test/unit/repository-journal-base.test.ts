@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { ChunkRef } from '../../model/chunk.ts';
-import { decodeJournal, type JournalObject } from '../../repository/format/journal.ts';
+import { decodeJournal, type JournalObject, runHeadBytes } from '../../repository/format/journal.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { beginJournal, type ImportJournal } from '../../repository/import/journal.ts';
 import { MemoryStore } from '../../repository/store/memory.ts';
@@ -97,6 +97,19 @@ test('`ImportJournal.addBase` passes over what was told before the attempt, and 
 	assert.equal(await third.nextReference(0, 0, 10), 4);
 	assert.deepEqual(await third.recall(0, 4), refOf(0, 4));
 	assert.equal(await third.nextReference(0, 5, 5), 10);
+});
+
+test('`ImportJournal` counts runs without references that wait for a pack: there may be as many as the disk has chunks', async t => {
+	const store = new MemoryStore();
+	const journal = await begin(t, store);
+	await journal.addBase(0, 0, 1, 0);
+	assert.equal(journal.waitingBytes, 0);
+	await journal.add(0, 1, refOf(0, 1), true);
+	const before = journal.waitingBytes;
+	for (const chunk of [3, 5, 7]) await journal.addBase(0, chunk, 1, 0);
+	assert.equal(journal.waitingBytes, before + 6 * runHeadBytes);
+	await journal.packStored(refOf(0, 1).packId);
+	assert.equal(journal.waitingBytes, 0);
 });
 
 test('`ImportJournal` writes many runs without references before they fill the memory', async t => {
