@@ -81,9 +81,9 @@ export class FooterConfirmer {
 	}
 }
 
-/** Of one that does not help too, since there may be many. */
+/** In chunks. With what each pack takes, also one that does not help: there may be many with few chunks, or none. */
 function costOf(footer: Footer | undefined): number {
-	return footer?.offsets.length ?? 8;
+	return 8 + (footer?.offsets.length ?? 0);
 }
 
 function opened(footer: PackEntries | undefined): Footer | undefined {
@@ -94,7 +94,8 @@ function opened(footer: PackEntries | undefined): Footer | undefined {
 		offsets[chunk] = offsetBytes;
 		offsetBytes += footer.entries.readUInt32LE(chunk * packEntryBytes + digestBytes);
 	}
-	return { entries: footer.entries, offsets };
+	// Bytes of their own: what was read of the pack's end is 64 KiB also when the footer is of one chunk.
+	return { entries: Buffer.from(footer.entries), offsets };
 }
 
 /** The chunk that begins at an offset, or -1: the one that is guessed, else by halving. */
