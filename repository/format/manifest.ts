@@ -3,7 +3,7 @@ import { type DiskImage, diskImageSchema } from '../../model/chunk.ts';
 import { machineConfigSchema, machineNameSchema } from '../../model/machine.ts';
 import { pointTimeSchema } from '../../model/names.ts';
 import { limits } from './limits.ts';
-import { openSealedJson, sealJson } from './sealed-json.ts';
+import { isShallowMember, openSealedJson, sealJson } from './sealed-json.ts';
 import { exactBytes } from '../../model/format-bytes.ts';
 
 const type = 'rouse-manifest';
@@ -21,7 +21,8 @@ export const manifestFields = z.strictObject({
 		.refine(
 			facts => Buffer.byteLength(JSON.stringify(facts)) <= limits.factsBytes,
 			`at most ${limits.factsBytes} bytes`,
-		),
+		)
+		.refine(isShallowMember, 'nested too deep'),
 	disks: z.array(diskImageSchema).min(1).max(64),
 });
 

@@ -57,10 +57,15 @@ function parseObject(text: string, key: string): Record<string, unknown> {
 /** No object of ours nests deeper (docs/format.md, "JSON objects"), and an enemy's shall not end a recursion. */
 const maxDepth = 32;
 
+/** Whether it may be a member of such an object. */
+export function isShallowMember(value: object): boolean {
+	return canonicalOrNot(value, 1) !== undefined;
+}
+
 /** Undefined for what is nested too deep. */
-function canonicalOrNot(document: object): string | undefined {
+function canonicalOrNot(document: object, depth = 0): string | undefined {
 	try {
-		return canonicalJson(document);
+		return canonicalJson(document, depth);
 	} catch (error) {
 		if (error instanceof RangeError) return undefined;
 		throw error;
@@ -82,9 +87,9 @@ function checksumOf(body: object): string {
  * its keys in order would still have those first that look like numbers.
  */
 export function canonicalJson(value: unknown, depth = 0): string {
+	if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
 	if (depth > maxDepth) throw new RangeError(`JSON nests more than ${maxDepth} deep`);
 	if (Array.isArray(value)) return `[${value.map(member => canonicalJson(member, depth + 1)).join(',')}]`;
-	if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
 	const members = Object.entries(value)
 		.filter(([, member]) => member !== undefined)
 		.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));

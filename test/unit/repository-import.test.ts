@@ -284,6 +284,11 @@ test('`importMachine` of what no manifest could hold is refused before anything 
 	await assert.rejects(importDisks(repository, [new SparseSource(0, [])]), { code: 'source_invalid' });
 	const fewer = { repository, machine: 'web01', time: second, sources: [source, source], config: sampleConfig };
 	await assert.rejects(importMachine(fewer), { code: 'usage', message: /tells of 1 disk\(s\), and 2 are/ });
+	const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
+	const deep = { ...fewer, sources: [source], facts: { nested: nested(32) } };
+	await assert.rejects(importMachine(deep), { code: 'usage', message: /nested too deep/ });
+	const elsewhere = { repository: await memoryRepository(), sources: [wholeSource(noise(1, 1))] };
+	await importMachine({ ...deep, ...elsewhere, facts: { nested: nested(31) } });
 	assert.deepEqual(source.reads, []);
 	assert.deepEqual(await keysOf(repository, ''), [keys.header, keys.headerCopy]);
 });
