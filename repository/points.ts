@@ -1,6 +1,7 @@
 import { RouseError } from '../model/errors.ts';
 import { nameSchema, pointMatches, pointTimeSchema } from '../model/names.ts';
-import { isFence } from './format/fence.ts';
+import { isUnusable } from './damage.ts';
+import { decodeFence, isFence } from './format/fence.ts';
 import { keys, pointOfKey } from './format/keys.ts';
 import { limits } from './format/limits.ts';
 import { decodeManifest, type Manifest } from './format/manifest.ts';
@@ -91,16 +92,37 @@ async function pointsAmong(
 }
 
 /** Whether it is no fence: these are small, so nothing of a manifest is read that its reader would not read in a moment. */
-async function isPoint(...[{ store }, machine, time, signal]: Parameters<typeof readPoint>): Promise<boolean> {
-	const key = keys.point(machine, time);
-	const fence = await readObject(store, key, { signal }).catch(unlessDamaged);
-	return fence === undefined || !isFence(fence, key);
+async function isPoint(...[repository, machine, time, signal]: Parameters<typeof readPoint>): Promise<boolean> {
+	try {
+		const bytes = await readObject(repository.store, keys.point(machine, time), { signal });
+		return bytes === undefined || !isFenceAt(repository, { machine, time }, bytes);
+	} catch (error) {
+		if (isUnusable(error)) return true; // damage is for whoever reads it to tell
+		throw error;
+	}
 }
 
-/** Damage is for whoever reads the manifest to tell. */
-function unlessDamaged(error: unknown): undefined {
-	if (error instanceof RouseError && (error.code === 'format_damaged' || error.code === 'io_failed')) return;
-	throw error;
+/** Throws `format_damaged` for a fence that says more or less than one does, or is of another place: a point may have been here. */
+function isFenceAt(repository: Repository, place: Place, bytes: Uint8Array): boolean {
+	const key = keys.point(place.machine, place.time);
+	if (!isFence(bytes, key)) return false;
+	expectAt(repository, place, decodeFence(bytes, key));
+	return true;
+}
+
+interface Place {
+	machine: string;
+	time: string;
+}
+
+/** A manifest or a fence copied from elsewhere would speak of what is not here. Throws `format_damaged`. */
+export function expectAt(repository: Repository, place: Place, found: Place & { repositoryId: string }): void {
+	const { repositoryId, machine, time } = found;
+	if (repositoryId === repository.id && machine === place.machine && time === place.time) return;
+	const key = keys.point(place.machine, place.time);
+	throw new RouseError('format_damaged', `${key} is of ${machine}@${time} in repository ${repositoryId}`, {
+		hint: 'put this object back from a copy of the repository',
+	});
 }
 
 /** `time` is the full time. Throws `point_unknown`, `format_damaged`, `repository_unsupported`. */
@@ -113,15 +135,10 @@ export async function readPoint(
 	const key = keys.point(machine, time);
 	const bytes = await readObject(repository.store, key, { maxBytes: limits.manifestBytes, signal });
 	if (bytes === undefined) throw new RouseError('point_unknown', `${machine} has no restore point ${time}`);
-	if (isFence(bytes, key)) throw new RouseError('point_unknown', `${machine}@${time} is taken, and no restore point`);
+	if (isFenceAt(repository, { machine, time }, bytes))
+		throw new RouseError('point_unknown', `${machine}@${time} is taken, and no restore point`);
 	const manifest = decodeManifest(bytes, key);
-	// A manifest copied from elsewhere would speak of chunks that are not here.
-	if (manifest.repositoryId !== repository.id || manifest.machine !== machine || manifest.time !== time)
-		throw new RouseError(
-			'format_damaged',
-			`${key} is the manifest of ${manifest.machine}@${manifest.time} in repository ${manifest.repositoryId}`,
-			{ hint: 'put this object back from a copy of the repository' },
-		);
+	expectAt(repository, { machine, time }, manifest);
 	return { manifest, manifestDigest: sha256Of(bytes) };
 }
 

@@ -1,9 +1,9 @@
-import { RouseError } from '../../model/errors.ts';
 import { mayWrite } from '../features.ts';
 import { decodeFence, encodeFence, isFence } from '../format/fence.ts';
 import { keys } from '../format/keys.ts';
 import { limits } from '../format/limits.ts';
 import { decodeManifest } from '../format/manifest.ts';
+import { expectAt } from '../points.ts';
 import { readObject } from '../read-object.ts';
 import type { Repository } from '../repository.ts';
 import { pointExists } from './import-request.ts';
@@ -37,10 +37,7 @@ export async function fenceImport(
 		if (bytes === undefined) continue; // it was removed between the two
 		const isFenced = isFence(bytes, key);
 		const found = isFenced ? decodeFence(bytes, key) : decodeManifest(bytes, key);
-		if (found.repositoryId !== repositoryId || found.machine !== machine || found.time !== time)
-			throw new RouseError('format_damaged', `${key} is of ${found.machine}@${found.time}`, {
-				hint: 'put this object back from a copy of the repository',
-			});
+		expectAt(repository, { machine, time }, found);
 		if (found.importId !== importId) throw pointExists(machine, time);
 		// Whoever put it there may not have come to this yet.
 		await store.settle(keys.pointsOf(machine), signal);

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Catalogue } from '../../client/batch/catalogue.ts';
-import { keys } from '../../repository/format/keys.ts';
-import { sealJson } from '../../repository/format/sealed-json.ts';
+import { fenceImport } from '../../repository/import/fence-import.ts';
 import { initRepository } from '../../repository/repository.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { importDisks, noise, wholeSource } from '../equipment/repositories.ts';
@@ -15,9 +14,8 @@ test('`Catalogue` finds machines, and of one the latest point, the latest before
 	for (const time of times)
 		for (const machine of ['db01', 'web01'])
 			await importDisks(repository, [wholeSource(noise(4096, 1))], { machine, time });
-	// What a later version may put there: a time that is taken, and no point.
-	const fence = keys.point('web01', '2026-11-20T12:00:00.000Z');
-	await repository.store.putExclusive(fence, sealJson('rouse-fence', { machine: 'web01' }));
+	const fenced = { machine: 'web01', time: '2026-11-20T12:00:00.000Z', importId: repository.id };
+	assert.equal(await fenceImport(repository, fenced), 'fenced');
 	await repository.store.close();
 
 	const catalogue = new Catalogue();

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
+import { sealJson } from '../../repository/format/sealed-json.ts';
 import { fenceImport } from '../../repository/import/fence-import.ts';
 import { importMachine } from '../../repository/import/import-machine.ts';
-import { listPoints, resolvePoint } from '../../repository/points.ts';
+import { listPoints, readPoint, resolvePoint } from '../../repository/points.ts';
+import { readPoints } from '../../repository/read-points.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { DamagingStore, importDisks, memoryRepository, noise, wholeSource } from '../equipment/repositories.ts';
+import {
+	collect,
+	DamagingStore,
+	importDisks,
+	memoryRepository,
+	noise,
+	wholeSource,
+} from '../equipment/repositories.ts';
 import { sampleConfig, sampleDisks } from '../equipment/sample-config.ts';
 
 const importId = '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11';
@@ -60,6 +69,29 @@ test('`fenceImport` of what cannot be read there, or of another place, is `forma
 	const later = '2026-11-21T03:00:00.000Z';
 	await store.replace(keys.point(machine, later), store.bytesOf(key));
 	await assert.rejects(fenceImport(repository, { ...fenced, time: later }), { code: 'format_damaged' });
+});
+
+test('a fence of another place, or that says more than one does, is damage: it hides no point that was there', async () => {
+	const store = new DamagingStore();
+	const repository = await memoryRepository(4096, store);
+	await fenceImport(repository, fenced);
+	const repositoryId = repository.id;
+	const others = [
+		{ ...fenced, repositoryId, machine: 'web02' },
+		{ ...fenced, repositoryId },
+		{ ...fenced, repositoryId: otherId, time: '2026-11-23T03:00:00.000Z' },
+		{ ...fenced, repositoryId, time: '2026-11-24T03:00:00.000Z', disks: [] },
+	];
+	for (const [day, other] of others.entries())
+		await store.putExclusive(keys.point(machine, `2026-11-2${day + 1}T03:00:00.000Z`), sealJson('rouse-fence', other));
+	const found = await collect(readPoints(repository));
+	assert.deepEqual(
+		found.map(({ error }) => error?.code),
+		others.map(() => 'format_damaged'),
+	);
+	const latest = await resolvePoint(repository, machine, 'latest');
+	assert.equal(latest, '2026-11-24T03:00:00.000Z', 'never an older one for that');
+	await assert.rejects(readPoint(repository, machine, latest), { code: 'format_damaged' });
 });
 
 test('`fenceImport` settles what another has put there and may not have come to', async () => {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
-import { canonicalJson, sealJson } from '../../repository/format/sealed-json.ts';
+import { canonicalJson } from '../../repository/format/sealed-json.ts';
 import { sha256Of } from '../../repository/format/sha256.ts';
+import { fenceImport } from '../../repository/import/fence-import.ts';
 import { listPins, pinPoint, unpinPoint } from '../../repository/pins.ts';
 import { listMachines, listPoints, readPoint, resolvePoint } from '../../repository/points.ts';
 import { readChosenPoint, readPoints } from '../../repository/read-points.ts';
@@ -238,10 +239,8 @@ test('`readPoints` tells of a point that is damaged beside the others, and passe
 	const store = new DamagingStore();
 	const repository = await repositoryWithPoints(store);
 	await store.flipByte(keys.point('web01', times[1]!), 40);
-	await store.putExclusive(
-		keys.point('web01', '2026-11-22T03:00:00.000Z'),
-		sealJson('rouse-fence', { machine: 'web01' }),
-	);
+	const fenced = { machine: 'web01', time: '2026-11-22T03:00:00.000Z', importId: repository.id };
+	assert.equal(await fenceImport(repository, fenced), 'fenced');
 	const found = await collect(readPoints(repository));
 	assert.deepEqual(
 		found.map(({ machine, time, error }) => `${machine} ${time} ${error?.code ?? 'read'}`),
