@@ -16,7 +16,7 @@ def parse(data: bytes) -> object:
     try:
         text = data.decode("utf-8")
         value: object = json.loads(text, parse_int=float, parse_constant=_no_constant)
-        _must_be_flat(value, JSON_DEPTH)
+        _must_be_flat(value, JSON_DEPTH + 1)  # the outermost is not counted
         canonical = serialize(value)
     except (ValueError, RecursionError) as error:
         raise Damage(f"is not JSON: {error}") from error

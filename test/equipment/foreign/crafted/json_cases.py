@@ -57,9 +57,9 @@ def sized(number: int, name: str, by: int) -> Change:
 
 
 def nested(depth: int) -> Change:
-    """Facts such that all of the manifest nests so deep."""
-    value: object = {}
-    for _ in range(depth - 3):
+    """Facts such that all of the manifest nests so deep, itself not counted."""
+    value: object = 1
+    for _ in range(depth - 1):
         value = {"a": value}
     return edit(UNPINNED, lambda found: within(found, "facts").update(deep=value))
 
