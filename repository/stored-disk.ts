@@ -10,8 +10,8 @@ export interface StoredDisk {
 	read(offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void>;
 }
 
-/** Chunks kept: who looks at a file system comes back to the same few. */
-const keptChunks = 32;
+/** Chunks kept, in bytes: who looks at a file system comes back to the same few. There is one of these for each of 64 disks, and a chunk may have 16 MiB. */
+const keptBytes = 4 * 1024 * 1024;
 
 /** For looks at parts of a disk; who reads it as a whole takes disk-chunks.ts. Each byte has matched its digest. */
 export class StoredDiskReader implements StoredDisk {
@@ -21,11 +21,13 @@ export class StoredDiskReader implements StoredDisk {
 	readonly #class: ChunkClass;
 	/** By number; the least recently used first. */
 	readonly #kept = new Map<number, Buffer>();
+	readonly #keptChunks: number;
 
 	constructor(chunks: VerifiedChunks, image: DiskImage, urgency: ChunkClass = 'migration') {
 		this.sizeBytes = image.sizeBytes;
 		this.#chunks = chunks;
 		this.#class = urgency;
+		this.#keptChunks = Math.max(1, Math.floor(keptBytes / image.chunkSizeBytes));
 		this.#reader = new DiskReader(chunks, image, { class: urgency });
 	}
 
@@ -53,7 +55,7 @@ export class StoredDiskReader implements StoredDisk {
 		this.#kept.delete(index);
 		this.#kept.set(index, bytes);
 		const [oldest] = this.#kept.keys();
-		if (this.#kept.size > keptChunks && oldest !== undefined) this.#kept.delete(oldest);
+		if (this.#kept.size > this.#keptChunks && oldest !== undefined) this.#kept.delete(oldest);
 		return bytes;
 	}
 }
