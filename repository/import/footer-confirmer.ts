@@ -19,7 +19,7 @@ interface Footer {
 
 /**
  * Which entries of a page may be relied on: those whose packs' footers say the same, and whose places nobody has found bad. For whole
- * pages, whose chunks lie behind each other in few packs: nothing is made for each chunk.
+ * pages: each footer is asked for once, however the entries of packs of many days alternate.
  */
 export class FooterConfirmer {
 	readonly #footerOf: (packId: string) => Promise<PackEntries | undefined>;
@@ -36,24 +36,17 @@ export class FooterConfirmer {
 	/** Of the entries from `from` to `to` of a page those that may not be relied on, in order. Zero entries always may. */
 	async unusableIn(page: Buffer, from: number, to: number): Promise<number[]> {
 		const unusable: number[] = [];
-		let footer: Footer | undefined;
-		/** Where its pack's id stands in the page. */
-		let idAt = -1;
-		let guess = 0;
-		for (let entry = from; entry < to; entry++) {
-			const at = entry * chunkRefBytes;
-			if (isZeroRef(page, at)) continue;
-			const ownIdAt = at + packIdAt;
-			if (idAt < 0 || page.compare(page, idAt, idAt + packIdBytes, ownIdAt, ownIdAt + packIdBytes) !== 0) {
-				footer = await this.#footer(page.toString('hex', ownIdAt, ownIdAt + packIdBytes));
-				guess = 0;
+		for (const [packId, entries] of entriesByPack(page, from, to)) {
+			const footer = await this.#footer(packId);
+			let guess = 0;
+			for (const entry of entries) {
+				const at = entry * chunkRefBytes;
+				const position = footer === undefined ? -1 : positionOf(footer, page.readUInt32LE(at + offsetAt), guess);
+				guess = position + 1;
+				if (footer === undefined || !isSame(footer, position, page, at) || this.#isBad(page, at)) unusable.push(entry);
 			}
-			idAt = ownIdAt;
-			const position = footer === undefined ? -1 : positionOf(footer, page.readUInt32LE(at + offsetAt), guess);
-			guess = position + 1;
-			if (footer === undefined || !isSame(footer, position, page, at) || this.#isBad(page, at)) unusable.push(entry);
 		}
-		return unusable;
+		return unusable.toSorted((a, b) => a - b);
 	}
 
 	#isBad(page: Buffer, at: number): boolean {
@@ -79,6 +72,27 @@ export class FooterConfirmer {
 		this.#keptChunks -= costOf(this.#kept.get(packId));
 		this.#kept.delete(packId);
 	}
+}
+
+/** Those that are not zero, in ascending order. */
+function entriesByPack(page: Buffer, from: number, to: number): Map<string, number[]> {
+	const byPack = new Map<string, number[]>();
+	let entries: number[] = [];
+	/** Where its pack's id stands in the page: mostly the next entry's is the same. */
+	let idAt = -1;
+	for (let entry = from; entry < to; entry++) {
+		const at = entry * chunkRefBytes;
+		if (isZeroRef(page, at)) continue;
+		const ownIdAt = at + packIdAt;
+		if (idAt < 0 || page.compare(page, idAt, idAt + packIdBytes, ownIdAt, ownIdAt + packIdBytes) !== 0) {
+			const packId = page.toString('hex', ownIdAt, ownIdAt + packIdBytes);
+			entries = byPack.get(packId) ?? [];
+			byPack.set(packId, entries);
+		}
+		idAt = ownIdAt;
+		entries.push(entry);
+	}
+	return byPack;
 }
 
 /** In chunks. With what each pack takes, also one that does not help: there may be many with few chunks, or none. */
