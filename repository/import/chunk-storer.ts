@@ -15,7 +15,7 @@ export interface ChunkPosition {
 
 /** What the repository holds already, as docs/format.md, "An import" defines it. */
 export interface KnownChunks {
-	/** At the same position of the machine's latest point: its places win, so that pages stay shared. */
+	/** At the same position of the import's base, or else of the machine's latest point: its places win, so that pages stay shared. */
 	inBase(digest: Buffer, position: ChunkPosition, rawBytes: number): Promise<ChunkRef | undefined>;
 	/** Anywhere. */
 	anywhere(digest: Buffer, rawBytes: number): Promise<ChunkRef | undefined>;
