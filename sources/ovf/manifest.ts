@@ -10,6 +10,8 @@ export interface ManifestLine {
 }
 
 export const maxManifestBytes = 2 ** 20;
+/** Each has a file opened, and read as a whole. */
+const maxLines = 1024;
 const pieceBytes = 2 ** 20;
 
 /** Those that OVF allows, and how long their digests are in hex. */
@@ -23,7 +25,7 @@ function algorithmOf(text: string): Algorithm | undefined {
 
 /** `SHA256(web01.ovf)= 1f…`, with a space here and there. Throws `source_invalid` for any other line. */
 export function parseManifest(text: string, path: string): ManifestLine[] {
-	return text.split('\n').flatMap((line, index) => {
+	const lines = text.split('\n').flatMap((line, index) => {
 		if (line.trim() === '') return [];
 		const [, algorithm, name, digest] = /^([\w-]+)\s*\((.+)\)\s*=\s*([\da-f]+)\s*$/i.exec(line) ?? [];
 		const known = algorithm === undefined ? undefined : algorithmOf(algorithm);
@@ -36,6 +38,10 @@ export function parseManifest(text: string, path: string): ManifestLine[] {
 				hint: 'copy it again, or take it away: then nothing is compared',
 			},
 		);
+	});
+	if (lines.length <= maxLines) return lines;
+	throw new RouseError('source_invalid', `${path} names ${lines.length} files, and ${maxLines} at most are compared`, {
+		hint: 'take it away: then nothing is compared',
 	});
 }
 
