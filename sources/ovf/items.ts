@@ -33,6 +33,7 @@ export interface HardwareItem {
 export function hardwareItems(envelope: XmlElement, section: XmlElement | undefined): HardwareItem[] {
 	const chosen = defaultConfiguration(envelope);
 	const items: HardwareItem[] = [];
+	const places = new Map<string, number>();
 	for (const element of childrenOf(section, ['Item', 'StorageItem', 'EthernetPortItem'])) {
 		const of = attributeOf(element, 'configuration')?.split(/\s+/);
 		if (of !== undefined && !of.includes(chosen ?? '')) continue;
@@ -40,9 +41,9 @@ export function hardwareItems(envelope: XmlElement, section: XmlElement | undefi
 		if (['min', 'max'].includes(attributeOf(element, 'bound') ?? '')) continue;
 		const item = itemOf(element);
 		// One of a configuration stands in the place of the one that has its number.
-		const replaced = of === undefined ? -1 : items.findIndex(({ instanceId }) => instanceId === item.instanceId);
-		if (replaced === -1) items.push(item);
-		else items[replaced] = item;
+		const place = places.get(item.instanceId) ?? items.length;
+		items[of === undefined ? items.length : place] = item;
+		places.set(item.instanceId, place);
 	}
 	return items;
 }
