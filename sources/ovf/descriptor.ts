@@ -22,8 +22,6 @@ export interface OvfMachine {
 
 /** As much of one as is read; they have some kilobytes. */
 export const maxDescriptorBytes = 4 * 2 ** 20;
-/** A machine of ours has no more. */
-const maxDisks = 64;
 
 /** Throws `source_invalid` when it is no description of one machine with disks. */
 export function parseDescriptor(bytes: Buffer, path: string): OvfMachine {
@@ -49,8 +47,6 @@ function machineOf(envelope: XmlElement): OvfMachine {
 	const items = hardwareItems(envelope, hardware);
 	const disks = disksOf(envelope, system, items);
 	if (disks.length === 0) throw new RouseError('source_invalid', 'its machine has no hard disk');
-	if (disks.length > maxDisks)
-		throw new RouseError('source_invalid', `its machine has ${disks.length} disks, and ${maxDisks} at most are kept`);
 	const { stated, doubts } = factsOf({ system, hardware, items });
 	if (sections.length > 1) doubts.push(`of its ${sections.length} descriptions of hardware the first is taken`);
 	const name = childOf(system, 'Name')?.text || attributeOf(system, 'id');

@@ -6,6 +6,9 @@ import { type HardwareItem, resource } from './items.ts';
 import { attributeOf, childOf, childrenOf, vmware } from './names.ts';
 import { quantityBytes } from './units.ts';
 
+/** A machine of ours has no more. Each is looked up among all that the description has. */
+const maxDisks = 64;
+
 export interface OvfDisk {
 	/** As the description has it; undefined for a disk that is empty, and has no file. */
 	href: string | undefined;
@@ -24,21 +27,25 @@ type Kind = (typeof kinds)[number];
 
 /** Throws `source_invalid` for disks that are not whole by themselves, and for names that lead to nothing. */
 export function disksOf(envelope: XmlElement, system: XmlElement, items: readonly HardwareItem[]): OvfDisk[] {
+	const hard = items.filter(({ type }) => type === resource.disk);
+	if (hard.length > maxDisks)
+		throw invalid(
+			`its machine has ${hard.length} disks, and ${maxDisks} at most are kept`,
+			'export it with fewer of them',
+		);
 	const described = childrenOf(childOf(envelope, 'DiskSection'), 'Disk');
 	const byId = new Map(described.map(disk => [attributeOf(disk, 'diskId') ?? '', disk]));
 	const bootId = bootInstance(system);
 	const controllers = new Map(items.map((item, index) => [item.instanceId, { item, index }]));
-	const placed = items
-		.filter(({ type }) => type === resource.disk)
-		.map((item, index) => {
-			const disk = diskOf(item, byId);
-			const parent = item.parent === undefined ? undefined : controllers.get(item.parent);
-			const kind = kindOf(parent?.item);
-			const bus = Number(parent?.item.address ?? 0) || 0;
-			const isBoot = item.instanceId === bootId || attributeOf(disk, 'boot') === 'true';
-			const order = [isBoot ? 0 : 1, kinds.indexOf(kind), bus, parent?.index ?? 0, item.addressOnParent ?? 0, index];
-			return { disk, order, place: `${kind} ${bus}:${item.addressOnParent ?? index}` };
-		});
+	const placed = hard.map((item, index) => {
+		const disk = diskOf(item, byId);
+		const parent = item.parent === undefined ? undefined : controllers.get(item.parent);
+		const kind = kindOf(parent?.item);
+		const bus = Number(parent?.item.address ?? 0) || 0;
+		const isBoot = item.instanceId === bootId || attributeOf(disk, 'boot') === 'true';
+		const order = [isBoot ? 0 : 1, kinds.indexOf(kind), bus, parent?.index ?? 0, item.addressOnParent ?? 0, index];
+		return { disk, order, place: `${kind} ${bus}:${item.addressOnParent ?? index}` };
+	});
 	return placed
 		.toSorted((a, b) => firstDifference(a.order, b.order))
 		.map(({ disk, place }) => factsOf(envelope, disk, place));

@@ -247,6 +247,14 @@ describe('`parseDescriptor` refuses', () => {
 		['nothing', '', /document must contain a root element/],
 		['endless nesting', '<a>'.repeat(100_000), /nested deeper than 64/],
 		['endless elements', `<a>${'<b/>'.repeat(100_001)}</a>`, /more than 100000 elements/],
+		[
+			'more disks than a machine has, before any is looked up',
+			changed(vsphere, [
+				'</VirtualHardwareSection>',
+				`${'<Item><rasd:ResourceType>17</rasd:ResourceType></Item>'.repeat(63)}</VirtualHardwareSection>`,
+			]),
+			/its machine has 65 disks, and 64 at most are kept/,
+		],
 		['another encoding', '<?xml version="1.0" encoding="UTF-16"?><a/>', /UTF-16, and UTF-8 is read/],
 	];
 	for (const [what, text, expected] of cases) it(what, () => assert.throws(() => machineIn(text), refused(expected)));
@@ -322,6 +330,10 @@ describe('`parseManifest`', () => {
 	it('refuses any other line, and digests of another length', () => {
 		for (const line of ['hello', `MD5(a)= ${'a'.repeat(32)}`, `SHA256(a)= ${'a'.repeat(40)}`, 'SHA1(a)='])
 			assert.throws(() => parseManifest(`\n${line}`, 'x.mf'), refused(/x\.mf:2 is not understood/), line);
+	});
+	it('refuses to open more files than any appliance has', () => {
+		const lines = `SHA1(a)= ${'a'.repeat(40)}\n`.repeat(1025);
+		assert.throws(() => parseManifest(lines, 'x.mf'), refused(/names 1025 files, and 1024 at most/));
 	});
 });
 
