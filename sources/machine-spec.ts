@@ -24,7 +24,10 @@ export const defaultSpec: MachineSpec = machineSpecSchema.parse({});
 
 /** What a person states, before what the source tells, before what holds where nothing is known. */
 export function specOf(stated: StatedSpec, told: StatedSpec = {}): MachineSpec {
-	return machineSpecSchema.parse({ ...told, ...stated });
+	const { secureBoot, ...rest } = told;
+	// It was told of the other firmware.
+	const ofFirmware = secureBoot === undefined || stated.firmware === 'bios' ? {} : { secureBoot };
+	return machineSpecSchema.parse({ ...rest, ...ofFirmware, ...stated });
 }
 
 /** Reads a `--spec` file. Throws `spec_invalid`, with line and column of what is not accepted. */

@@ -70,6 +70,9 @@ test('what a person states comes before what the source tells, fact by fact, and
 	const { cpus, memoryMiB, firmware, nics, os } = specOf({ cpus: 1 }, told);
 	assert.deepEqual([cpus, memoryMiB, firmware, nics, os], [1, 1024, 'efi', [], 'linux']);
 	assert.deepEqual(specOf({}), defaultSpec);
+	const secure: StatedSpec = { firmware: 'efi', secureBoot: true };
+	assert.equal(specOf({ firmware: 'efi' }, secure).secureBoot, true);
+	assert.equal(specOf({ firmware: 'bios' }, secure).secureBoot, undefined, 'it was told of EFI');
 });
 
 test('a driver is known from whom is believed first: the spec, the source, the disks', () => {
