@@ -1,8 +1,9 @@
 /** Names of appliances, and those in their descriptions, which a stranger wrote: they lead to files of the appliance, and nowhere else. */
 import { RouseError } from '../../model/errors.ts';
+import { isNbdUri } from '../../nbd/protocol/uri.ts';
 
-/** Whether a source is an appliance, by its name. */
-export const isApplianceName = (source: string) => /\.(ova|ovf)$/i.test(source);
+/** Whether a source is an appliance, by its name; an export of a server may be called as it likes. */
+export const isApplianceName = (source: string) => !isNbdUri(source) && /\.(ova|ovf)$/i.test(source);
 
 /**
  * What a name in a description may mean: it is an address (RFC 3986), and many programs write it as it is. Throws

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { RouseError } from '../../model/errors.ts';
 import { machineSpecSchema } from '../../model/machine.ts';
 import { parseDescriptor } from '../../sources/ovf/descriptor.ts';
-import { namesMeant } from '../../sources/ovf/file-names.ts';
+import { isApplianceName, namesMeant } from '../../sources/ovf/file-names.ts';
 import { parseManifest } from '../../sources/ovf/manifest.ts';
 import { osFamilyOf } from '../../sources/ovf/os-family.ts';
 import { quantityBytes, unitBytes } from '../../sources/ovf/units.ts';
@@ -285,6 +285,12 @@ describe('`parseXml`', () => {
 			],
 		] as const)
 			assert.partialDeepStrictEqual(parseXml(Buffer.from(text), 'x.ovf'), read);
+	});
+});
+
+describe('`isApplianceName`', () => {
+	it('is of files alone', () => {
+		assert.deepEqual(['a/b.OVA', 'b.ovf', 'b.vmdk', 'nbd://host/b.ova'].filter(isApplianceName), ['a/b.OVA', 'b.ovf']);
 	});
 });
 
