@@ -1,4 +1,5 @@
 /** Files that are no disk but are given for one: what they are, and what makes a disk of them. */
+import { blockBytes, isTarHeader } from './tar/header.ts';
 import { maxTextBytes, type OtherFile, textFileOf } from './text-file.ts';
 
 /** Of what a file must be given for all these to be told; a little more than the largest text tells that there is more. */
@@ -83,13 +84,9 @@ function isSkippedZstd(head: Buffer): boolean {
 	return head.length >= 8 && (head.readUInt32LE(0) & 0xffff_fff0) >>> 0 === 0x184d2a50;
 }
 
-/** By the checksum of its first header, which old archives have as well: POSIX.1-2017, pax, "ustar Interchange Format". */
+/** By its first header, which has a name. */
 export function isTar(head: Buffer): boolean {
-	if (head.length < 512) return false;
-	const said = /^ *([0-7]{1,7})[ \0]/.exec(head.toString('latin1', 148, 156))?.[1];
-	if (said === undefined || head.readUInt8(0) === 0) return false;
-	const sum = head.subarray(0, 512).reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
-	return Number.parseInt(said, 8) === sum;
+	return head.length >= blockBytes && head.readUInt8(0) !== 0 && isTarHeader(head.subarray(0, blockBytes));
 }
 
 /** Whether the first file of an archive is one of those that describe a machine. */

@@ -73,24 +73,34 @@ const sumEnd = 156;
 /** Six digits, a zero byte and a blank; others end it otherwise, or fill it up with blanks before (Perl's Archive::Tar). */
 const sumForm = /^(?=[^]{8}$) *[0-7]+[\0 ]{1,2}$/;
 
-/** The sum of all bytes, its own field taken for blanks; some old programs took bytes for signed. */
 function checkSum(block: Buffer, atBytes: number): void {
-	const text = block.toString('latin1', sumAt, sumEnd);
-	if (!sumForm.test(text))
+	const { text, said, sums } = checksumOf(block);
+	if (said === undefined)
 		throw refused(
 			`at ${atBytes} of the archive there is no header: where its checksum belongs there is ${shown(text)}`,
 		);
-	const said = Number.parseInt(text, 8);
+	if (sums.includes(said)) return;
+	throw refused(
+		`the header at ${atBytes} of the archive is damaged: its checksum is ${said}, and its bytes have ${sums[0]}`,
+	);
+}
+
+/** By its checksum, which headers of all times have. */
+export function isTarHeader(block: Buffer): boolean {
+	const { said, sums } = checksumOf(block);
+	return said !== undefined && sums.includes(said);
+}
+
+/** The sum of all bytes, its own field taken for blanks; some old programs took bytes for signed. */
+function checksumOf(block: Buffer): { text: string; said: number | undefined; sums: number[] } {
+	const text = block.toString('latin1', sumAt, sumEnd);
 	let [unsigned, signed] = [0, 0];
 	for (const [at, found] of block.entries()) {
 		const byte = at >= sumAt && at < sumEnd ? 0x20 : found;
 		unsigned += byte;
 		signed += byte < 0x80 ? byte : byte - 0x100;
 	}
-	if (said === unsigned || said === signed) return;
-	throw refused(
-		`the header at ${atBytes} of the archive is damaged: its checksum is ${said}, and its bytes have ${unsigned}`,
-	);
+	return { text, said: sumForm.test(text) ? Number.parseInt(text, 8) : undefined, sums: [unsigned, signed] };
 }
 
 function dialectOf(block: Buffer, atBytes: number): TarHeader['dialect'] {
