@@ -137,6 +137,8 @@ async function compare(packed: OvfPackage, disks: ReadonlyMap<string, OpenedFile
 		const lines = parseManifest((await textOf(manifest, maxManifestBytes)).toString('utf8'), manifest.path);
 		const comparisons: Comparison[] = [];
 		for (const line of lines) {
+			// Some lists have themselves, with the digest of what they were before that.
+			if (line.name === basename(manifest.path)) continue;
 			const known = openFiles.get(line.name);
 			const file = known ?? (await otherFile(packed, line, manifest.path, look));
 			if (file === undefined) continue;

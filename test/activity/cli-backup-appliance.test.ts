@@ -295,7 +295,8 @@ test('names in a description lead to files beside it, and to nothing else', asyn
 	await refused(t, join(twice, 'web01.ovf'), /two of its disks are in a b$/);
 	const once = await described(t, [{ href: 'a%20b', ...disk }]);
 	await writeFile(join(once, 'a b'), Buffer.alloc(mebibyte));
-	await writeManifest(once, 'web01', ['web01.ovf', 'a b']);
+	await writeFile(join(once, 'web01.mf'), '');
+	await writeManifest(once, 'web01', ['web01.mf', 'web01.ovf', 'a b']);
 	const ova = await pack(once, 'web01.ova', ['web01.ovf', 'web01.mf', 'a b']);
 	for (const path of [ova, join(once, 'web01.ovf')])
 		assert.deepEqual((await opened(t, path)).said, ['disk 1: a b (SCSI 0:0)'], 'the manifest has it by its name');
