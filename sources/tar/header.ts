@@ -70,8 +70,8 @@ function binaryNumber(field: Buffer, what: string): number {
 
 const sumAt = 148;
 const sumEnd = 156;
-/** Six digits, a zero byte and a blank; others end it otherwise, or fill it up with blanks before (Perl's Archive::Tar). */
-const sumForm = /^(?=[^]{8}$) *[0-7]+[\0 ]{1,2}$/;
+/** Six digits, a zero byte and a blank; others fill it up with blanks before (Perl's Archive::Tar), or not at all (VirtualBox). */
+const sumForm = /^ *[0-7]+[\0 ]+$/;
 
 function checkSum(block: Buffer, atBytes: number): void {
 	const { text, said, sums } = checksumOf(block);
@@ -106,7 +106,7 @@ function checksumOf(block: Buffer): { text: string; said: number | undefined; su
 function dialectOf(block: Buffer, atBytes: number): TarHeader['dialect'] {
 	const magic = block.toString('latin1', 257, 265);
 	if (magic.startsWith('ustar\0')) return 'posix';
-	if (magic === 'ustar  \0') return 'gnu';
+	if (magic.startsWith('ustar ')) return 'gnu'; // its end differs: VirtualBox has written a third blank
 	if (block.subarray(257, 265).every(byte => byte === 0)) return 'old';
 	throw refused(`the header at ${atBytes} of the archive is of a kind that is not known: ${shown(magic)}`);
 }

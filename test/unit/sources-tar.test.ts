@@ -28,6 +28,16 @@ async function indexOf(t: TestContext, archive: Buffer, lengthBytes = archive.le
 }
 
 describe('`parseTarHeader`', () => {
+	it('knows what VirtualBox has written: a sum that nothing fills up, a magic of its own, a size in base 256', () => {
+		const block = web01(some => {
+			some.write('ustar   ', 257);
+			some.write('14000000000\0', 345);
+			some.write('800000000000000200000000', 124, 'hex');
+		});
+		const sum = block.toString('latin1', 149, 154);
+		block.write(sum.padEnd(8, '\0'), 148);
+		assert.partialDeepStrictEqual(parsed(block), { name: 'web01.ovf', dialect: 'gnu' });
+	});
 	it('puts the prefix of a POSIX header before its name, and takes none where GNU has a time', () => {
 		assert.equal(parsed(web01(block => block.write('exports/2026', 345)))?.name, 'exports/2026/web01.ovf');
 		const gnu = web01(block => {
