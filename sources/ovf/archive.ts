@@ -76,6 +76,8 @@ function filesByName(file: OpenedFile, members: readonly PlacedMember[]): Map<st
 	for (const member of members) {
 		if (!['0', '7'].includes(member.type)) continue;
 		const name = member.name.replace(/^(\.\/)+/, '');
+		// What tar of macOS puts beside each file that has attributes, and calls like it (AppleDouble).
+		if (basename(name).startsWith('._')) continue;
 		if (/\p{Cc}/u.test(name))
 			throw new RouseError('source_invalid', `${file.path} has a name in it with control characters`);
 		if (found.has(name))

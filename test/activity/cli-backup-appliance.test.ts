@@ -297,7 +297,8 @@ test('names in a description lead to files beside it, and to nothing else', asyn
 	await writeFile(join(once, 'a b'), Buffer.alloc(mebibyte));
 	await writeFile(join(once, 'web01.mf'), '');
 	await writeManifest(once, 'web01', ['web01.mf', 'web01.ovf', 'a b']);
-	const ova = await pack(once, 'web01.ova', ['web01.ovf', 'web01.mf', 'a b']);
+	await writeFile(join(once, '._web01.ovf'), 'attributes of a file, as macOS keeps them');
+	const ova = await pack(once, 'web01.ova', ['._web01.ovf', 'web01.ovf', 'web01.mf', 'a b']);
 	for (const path of [ova, join(once, 'web01.ovf')])
 		assert.deepEqual((await opened(t, path)).said, ['disk 1: a b (SCSI 0:0)'], 'the manifest has it by its name');
 	const directory = await described(t, [{ href: 'link.vmdk', ...vmdk }]);
