@@ -24,11 +24,14 @@ export interface Member {
 /** Records for 2^22 parts of a map, each number of them in one of its own, are less than half of it. */
 const mostExtendedBytes = 2 ** 30;
 
+/** Headers about one member: its records, its name, that of its target, and what is said of all. */
+const mostBefore = 16;
+
 /** The next member; undefined at the block that ends the archive. */
 export async function nextMember(reader: TarReader, signal: AbortSignal): Promise<Member | undefined> {
 	let pax: PaxFacts | undefined;
 	let longName: string | undefined;
-	for (;;) {
+	for (let headers = 0; headers <= mostBefore; headers++) {
 		const atBytes = reader.position;
 		const header = parseTarHeader(await reader.take(blockBytes, 'a header', signal), atBytes);
 		if (header === undefined) {
@@ -57,6 +60,7 @@ export async function nextMember(reader: TarReader, signal: AbortSignal): Promis
 			};
 		}
 	}
+	throw refused(`it has more than ${mostBefore} headers about one member`);
 }
 
 async function readExtended(header: TarHeader, reader: TarReader, signal: AbortSignal): Promise<PaxFactsReader> {

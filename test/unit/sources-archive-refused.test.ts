@@ -218,6 +218,11 @@ const others: [what: string, members: Buffer[], told: RegExp][] = [
 	['records of star', [extended([record('SCHILY.realsize', 9)]), disk()], /a form that is not read.*SCHILY\.realsize/],
 	['records of several volumes', [extended([record('GNU.volume.size', 9)]), disk()], /GNU\.volume\.size/],
 	['records for all members', [extended([record('size', 9)], 'g'), disk()], /sizes or names of all members/],
+	[
+		'endless records',
+		Array<Buffer>(17).fill(extended([record('comment', 'x')], 'g')),
+		/more than 16 headers about one member/,
+	],
 	['records and no member', [extended([record('path', 'x')])], /before the member that is announced/],
 	[
 		'two sets of records',
