@@ -22,6 +22,7 @@ test('`importAttempt` goes on with what was interrupted, unless the machine has 
 		disks: [{ sizeBytes: 5000 }],
 		chunkSizeBytes,
 		frameSizeBytes,
+		base: null,
 		startedAt: time,
 		hostname: hostname(),
 		pid: 4_194_305, // more than Linux gives
