@@ -212,7 +212,7 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 		await guest.write();
 		await stopTarget({ directory: bench.paths.iscsi });
 		const { port } = (await recorded(bench)).iscsi;
-		const other = createServer();
+		const other = createServer(socket => socket.destroy()); // Windows tries it, and `close` would wait for that
 		await new Promise<void>(resolve => other.listen(port, '127.0.0.1', resolve));
 		const presented = () => anew(bench, machine => machine.presentBase());
 		await assert.rejects(presented(), { code: 'host_busy', message: new RegExp(`127.0.0.1:${port}`) });
@@ -229,7 +229,7 @@ suite('a machine on Hyper-V', { concurrency: 2 }, () => {
 		await anew(bench, machine => machine.powerOff());
 		await stopTarget({ directory: bench.paths.iscsi });
 		const { port } = (await recorded(bench)).iscsi;
-		const other = createServer();
+		const other = createServer(socket => socket.destroy()); // Windows tries it, and `close` would wait for that
 		await new Promise<void>(resolve => other.listen(port, '127.0.0.1', resolve));
 		t.after(() => other.close());
 		await anew(bench, machine => start(machine, 'mover'));
