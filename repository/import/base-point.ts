@@ -11,8 +11,8 @@ import { type ImportBase, maxDamagedPages, readerOfBase } from './import-base.ts
 import type { ImportPlan } from './import-request.ts';
 
 /**
- * The import's base where a disk has one there, else the machine's latest point that can be read, position by position: what did not change since then is found there without an
- * index, and with the place that its pages have.
+ * The import's base where a disk has one there, else the machine's latest point that can be read, position by position: what did
+ * not change since then is found there without an index, and with the place that its pages have.
  */
 export class BasePoint {
 	/** By their numbers in the import. */

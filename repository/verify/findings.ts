@@ -6,7 +6,6 @@ export type NoticeCode =
 	| 'chunk_replaced'
 	| 'copy_missing'
 	| 'feature_unknown'
-	| 'fence'
 	| 'import_open'
 	| 'import_ended'
 	| 'index_superseded'

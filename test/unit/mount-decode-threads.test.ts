@@ -168,16 +168,21 @@ async function bench(t: TestContext, count = 12, bytesOf?: (number: number) => B
 	return { threads, fetcher, wanted, chunks, slow };
 }
 
+/** Of a chunk that was told with all of its frames. */
+function decodedBytes(chunk: Parameters<Parameters<ChunkFetcher['want']>[1]>[0]): Buffer {
+	if (chunk instanceof RouseError) throw chunk;
+	assert.equal(chunk.undecoded(0, rawBytes), 0);
+	const bytes = Buffer.alloc(rawBytes);
+	chunk.copy(bytes, 0, 0, rawBytes);
+	return bytes;
+}
+
 test('`ChunkFetcher.want` of many chunks has them from threads, decoded', async t => {
 	const { fetcher, wanted, chunks, slow } = await bench(t);
 	let told = 0;
 	for (const want of wanted)
 		fetcher.want(want, chunk => {
-			if (chunk instanceof RouseError) throw chunk;
-			assert.equal(chunk.undecoded(0, rawBytes), 0);
-			const bytes = Buffer.alloc(rawBytes);
-			chunk.copy(bytes, 0, 0, rawBytes);
-			assert.ok(bytes.equals(chunks[want.index]?.bytes ?? assert.fail()));
+			assert.ok(decodedBytes(chunk).equals(chunks[want.index]?.bytes ?? assert.fail()));
 			told += 1;
 		});
 	await waitFor('all', () => told === wanted.length, { timeoutMs: 20_000 });
@@ -189,11 +194,7 @@ test('`ChunkFetcher.want` of more chunks than threads have room for has all of t
 	let right = 0;
 	for (const want of wanted)
 		fetcher.want(want, chunk => {
-			if (chunk instanceof RouseError) throw chunk;
-			assert.equal(chunk.undecoded(0, rawBytes), 0);
-			const bytes = Buffer.alloc(rawBytes);
-			chunk.copy(bytes, 0, 0, rawBytes);
-			if (bytes.equals(chunks[want.index]?.bytes ?? assert.fail())) right += 1;
+			if (decodedBytes(chunk).equals(chunks[want.index]?.bytes ?? assert.fail())) right += 1;
 		});
 	await waitFor('all', () => right === wanted.length, { timeoutMs: 20_000 });
 	assert.deepEqual(slow.calls, []);
