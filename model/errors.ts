@@ -34,6 +34,7 @@ const table = {
 	recovery_unknown: { exit: 5, retry: 'permanent' },
 	batch_unknown: { exit: 5, retry: 'permanent' },
 	drill_unknown: { exit: 5, retry: 'permanent' },
+	import_unknown: { exit: 5, retry: 'permanent' },
 	name_conflict: { exit: 6, retry: 'permanent' },
 	point_exists: { exit: 6, retry: 'permanent' },
 	import_superseded: { exit: 6, retry: 'permanent' },

@@ -9,6 +9,7 @@ import { networkTargetSchema } from '../model/recovery.ts';
 import { writtenRateSchema } from '../model/written-values.ts';
 import { createFileDurably, isErrno } from './durable-file.ts';
 import { hypervHostSchema } from './hyperv-host.ts';
+import { credentialSchema, machineSourceSchema, refuseUnnamed } from './machine-sources.ts';
 import { defaultUserRange, userRangeSchema } from './user-range.ts';
 import { checkOwnDirectory, checkWay, makeOwnDirectory, type OwnDirectory } from './own-directory.ts';
 import { ambiguity, repositoryElsewhereSchema, withAbsolutePaths } from './repository-elsewhere.ts';
@@ -125,6 +126,9 @@ export const configSchema = z
 				message: 'belongs to `kind: hyperv`, and to no other',
 			})
 			.prefault({}),
+		/** Where whole machines come from, by names of the person's own. */
+		sources: z.record(nameSchema, machineSourceSchema).default({}),
+		credentials: z.record(nameSchema, credentialSchema).default({}),
 		/** Those of other machines whose workers use this installation's Temporal: the id that their seed gave them. */
 		hosts: z.record(nameSchema, z.strictObject({ id: z.uuid() })).default({}),
 		temporal: temporalSchema.prefault({}),
@@ -136,6 +140,7 @@ export const configSchema = z
 		serve: serveSchema.optional(),
 	})
 	.superRefine(refuseServed)
+	.superRefine(refuseUnnamed)
 	.refine(({ limits, repositories }) => Object.keys(limits).every(name => Object.hasOwn(repositories, name)), {
 		path: ['limits'],
 		message: 'names what is no repository here',
@@ -286,9 +291,10 @@ export async function loadConfig(installation: Pick<Installation, 'home'>): Prom
 	// From the file, not from wherever a process was started: all are to mean the same directory.
 	const repositories = mapValues(config.repositories, to => resolve(installation.home, to));
 	const repositoriesElsewhere = mapValues(config.repositoriesElsewhere, to => withAbsolutePaths(installation.home, to));
+	const credentials = mapValues(config.credentials, ({ file }) => ({ file: resolve(installation.home, file) }));
 	const problem = ambiguity(repositories, repositoriesElsewhere);
 	if (problem !== undefined) throw new RouseError('config_invalid', `${path}: repositoriesElsewhere: ${problem}`);
-	return { ...config, repositories, repositoriesElsewhere };
+	return { ...config, repositories, repositoriesElsewhere, credentials };
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {

@@ -54,9 +54,20 @@ export const rules: Readonly<Record<string, Rule>> = {
 	// Bundled into a sandbox without Node: of the rest only types, which leave nothing behind.
 	workflows: { folders: ['model'], packages: ['zod', '@temporalio/workflow', '@temporalio/common'], types: ['*'] },
 	activities: {
-		folders: ['model', 'system', 'repository', 'drills', 'supervisor/client.ts', 'supervisor/protocol.ts'],
+		folders: [
+			'model',
+			'system',
+			'repository',
+			'drills',
+			'supervisor/client.ts',
+			'supervisor/protocol.ts',
+			// What of an import goes through Temporal.
+			'sources/machine/documents.ts',
+			'sources/machine/order.ts',
+			'sources/machine-child/calls.ts',
+		],
 		packages: [...everyday, '@temporalio/'],
-		types: ['workflows'],
+		types: ['workflows', 'sources/machine', 'sources/machine-child'],
 	},
 	workers: {
 		folders: [
@@ -71,6 +82,8 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'client/item-recoveries.ts',
 			'client/drill',
 			'drills',
+			// The processes that take the steps of imports.
+			'sources/machine-child',
 		],
 		packages: [...everyday, '@temporalio/'],
 		types: ['client/connection.ts'],
@@ -85,6 +98,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'workflows/contracts.ts',
 			'workflows/batch-contracts.ts',
 			'workflows/drill-contracts.ts',
+			'workflows/import-contracts.ts',
 			'supervisor/client.ts',
 			'supervisor/protocol.ts',
 		],

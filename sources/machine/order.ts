@@ -24,6 +24,9 @@ export const importOrderSchema = beginOrderSchema.extend({
 });
 export type ImportOrder = z.infer<typeof importOrderSchema>;
 
+/** By what an import is ended: as much of it as is known of one that nobody goes on with. */
+export type EndedImport = Pick<ImportOrder, 'tag' | 'owner' | 'identity' | 'machine' | 'time' | 'described'>;
+
 /** What is asked of the source for a disk, and why not less. */
 export const diskReadsSchema = z.strictObject({ reads: readsSchema, why: printable(200).nullable() });
 export type DiskReads = z.infer<typeof diskReadsSchema>;

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { type ErrorCode, errorCodes, isErrorCode, RouseError } from '../../model/errors.ts';
 import { readJson, writeJson } from './files.ts';
@@ -28,9 +29,10 @@ export const faultSchema = z.strictObject({
 	times: z.int().min(1).default(1),
 	/**
 	 * A code is thrown. `lose-moment`: what is being read is gone. `lose-checkpoint`: what the platform kept for this import is gone.
-	 * `pending`: of `ready` alone.
+	 * `pending`: of `ready` alone. `tell-secret`: as `source_unreachable`, with words that quote the credential, as clients of
+	 * platforms do who print the request that failed.
 	 */
-	does: z.union([z.enum(errorCodes), z.enum(['lose-moment', 'lose-checkpoint', 'pending'])]),
+	does: z.union([z.enum(errorCodes), z.enum(['lose-moment', 'lose-checkpoint', 'pending', 'tell-secret'])]),
 });
 export type Fault = z.input<typeof faultSchema>;
 type Does = z.output<typeof faultSchema>['does'];
@@ -40,10 +42,12 @@ const faultsSchema = z.array(faultSchema);
 /** Faults that a simulated source is to have, in a file, so that it has them in whatever process it is. */
 export class Faults {
 	readonly #path: string;
+	readonly #credential: string | undefined;
 	#last: Promise<unknown> = Promise.resolve();
 
-	constructor(path: string) {
+	constructor(path: string, credential?: string) {
 		this.#path = path;
+		this.#credential = credential;
 	}
 
 	async set(faults: readonly Fault[]): Promise<void> {
@@ -51,12 +55,19 @@ export class Faults {
 	}
 
 	/** What is to happen at this place now, if anything. A code is thrown. */
-	async at(place: FaultPlace): Promise<Exclude<Does, ErrorCode> | undefined> {
+	async at(place: FaultPlace): Promise<Exclude<Does, ErrorCode | 'tell-secret'> | undefined> {
 		const look = this.#last.then(() => this.#take(place));
 		this.#last = look.catch(() => {}); // for who asked
 		const does = await look;
+		if (does === 'tell-secret') throw await this.#told();
 		if (isErrorCode(does)) throw new RouseError(does, `a simulated source fails at ${place}`);
 		return does;
+	}
+
+	async #told(): Promise<RouseError> {
+		const secret = this.#credential === undefined ? '' : await readFile(this.#credential, 'utf8');
+		const said = `GET /disks?key=${secret.trim()}: connection reset`;
+		return new RouseError('source_unreachable', said, { cause: new Error(said), details: { said } });
 	}
 
 	async #take(place: FaultPlace): Promise<Does | undefined> {

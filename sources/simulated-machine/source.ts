@@ -26,6 +26,8 @@ export interface SimulatedOptions {
 	 */
 	reached?: Reached;
 	now?: () => Date;
+	/** A file with what opens its platform; a fault may let it slip out. */
+	credential?: string | undefined;
 }
 
 /**
@@ -41,10 +43,10 @@ export class SimulatedMachineSource implements MachineSource {
 
 	constructor(
 		directory: string,
-		{ reached = reachedFromEnvironment(), now = () => new Date() }: SimulatedOptions = {},
+		{ reached = reachedFromEnvironment(), now = () => new Date(), credential }: SimulatedOptions = {},
 	) {
 		this.#files = new MachineFiles(directory);
-		this.#faults = new Faults(this.#files.faults);
+		this.#faults = new Faults(this.#files.faults, credential);
 		this.#reached = reached;
 		this.#now = now;
 	}

@@ -1,5 +1,5 @@
 import { RouseError } from '../../../model/errors.ts';
-import type { ImportOrder } from '../order.ts';
+import type { EndedImport } from '../order.ts';
 import type { StepPlaces } from './places.ts';
 import { pointsOfSource } from './points-of-source.ts';
 import { publishedPoint } from './published.ts';
@@ -12,7 +12,7 @@ const mostPoints = 16;
  * those of all others. That is this import's, unless a later one was faster. Throws what the source throws; the import is
  * finished all the same, and what is left is a leftover.
  */
-export async function commitMoment({ source, repository, signal }: StepPlaces, order: ImportOrder): Promise<void> {
+export async function commitMoment({ source, repository, signal }: StepPlaces, order: EndedImport): Promise<void> {
 	const { tag, owner, identity, machine, time, described } = order;
 	if ((await publishedPoint(repository, order, signal)) === undefined)
 		throw new RouseError('phase_wrong', `import ${tag} has not made ${machine}@${time}: its moment is still needed`);

@@ -1,36 +1,28 @@
-import * as z from 'zod';
-import { digestSchema } from '../../../model/chunk.ts';
 import { asRouseError, RouseError } from '../../../model/errors.ts';
-import { pointTimeSchema } from '../../../model/names.ts';
 import { type ImportResult, importMachine } from '../../../repository/import/import-machine.ts';
 import type { ImportOptions, ImportRequest } from '../../../repository/import/import-request.ts';
 import { removeImport } from '../../../repository/import/remove-import.ts';
 import type { Repository } from '../../../repository/repository.ts';
 import { machineConfig, unknownOf } from '../config.ts';
+import type { CopyResult } from '../copy-result.ts';
 import type { SourceMoment } from '../documents.ts';
-import { diskReadsSchema, type ImportOrder, sourceFacts } from '../order.ts';
+import { type ImportOrder, sourceFacts } from '../order.ts';
+import { ReadPace } from '../read-pace.ts';
 import { closeDisks, type OpenedDisks, openDisks } from './open-disks.ts';
 import type { StepPlaces } from './places.ts';
 import { publishedPoint } from './published.ts';
-
-export const copyResultSchema = z.strictObject({
-	restorePoint: pointTimeSchema,
-	manifestDigest: digestSchema,
-	/** Of this attempt, as {@link ImportResult} has them; 0 when an earlier one had made the point. */
-	newBytes: z.int().min(0),
-	storedBytes: z.int().min(0),
-	warnings: z.array(z.string()),
-	/** Of each disk; empty when an earlier attempt had made the point. */
-	reads: z.array(diskReadsSchema),
-});
-export type CopyResult = z.infer<typeof copyResultSchema>;
 
 export interface Copy {
 	order: ImportOrder;
 	moment: SourceMoment;
 }
 
-type CopyOptions = Pick<ImportOptions, 'clock' | 'progress' | 'reached'> & Pick<ImportRequest, 'packBytes' | 'threads'>;
+interface CopyOptions
+	extends Pick<ImportOptions, 'clock' | 'progress' | 'reached'>,
+		Pick<ImportRequest, 'packBytes' | 'threads'> {
+	/** What it reads of the source is counted there, and slowed. */
+	pace?: ReadPace;
+}
 
 /**
  * From a moment that is ready to its restore point. Another attempt goes on where this one ends, and once the point is there says
@@ -65,7 +57,7 @@ function requestOf(
 	{ repository }: StepPlaces,
 	{ order, moment }: Copy,
 	{ sources, reads }: OpenedDisks,
-	{ packBytes, threads }: CopyOptions,
+	{ packBytes, threads, pace = new ReadPace(null) }: CopyOptions,
 ): ImportRequest {
 	const { tag, machine, time, base } = order;
 	return {
@@ -73,7 +65,7 @@ function requestOf(
 		machine,
 		time,
 		importId: tag,
-		sources,
+		sources: sources.map(source => pace.of(source)),
 		moment: moment.moment,
 		base: base && { restorePoint: base.restorePoint, manifestDigest: base.manifestDigest },
 		config: (disks, signal) => machineConfig(order, disks, signal),

@@ -1,7 +1,7 @@
 import { asRouseError } from '../../../model/errors.ts';
 import { fenceImport } from '../../../repository/import/fence-import.ts';
 import { removeImport } from '../../../repository/import/remove-import.ts';
-import type { ImportOrder } from '../order.ts';
+import type { EndedImport } from '../order.ts';
 import { commitMoment } from './commit.ts';
 import type { StepPlaces } from './places.ts';
 
@@ -10,7 +10,7 @@ import type { StepPlaces } from './places.ts';
  * none that nobody knows of; only then is its moment taken away, and after that what it has announced. When it turns out that its
  * point is there it is committed instead. May be called again.
  */
-export async function giveUp(places: StepPlaces, order: ImportOrder): Promise<'given-up' | 'published'> {
+export async function giveUp(places: StepPlaces, order: EndedImport): Promise<'given-up' | 'published'> {
 	const { source, repository, signal } = places;
 	const { tag, owner, identity, machine, time } = order;
 	const end = await fenceImport(repository, { machine, time, importId: tag }, signal).catch((error: unknown) => {

@@ -1,0 +1,53 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DiskSource } from '../../repository/import/disk-source.ts';
+
+/** What an import reads of its source: counted, and no more in a second than was said. */
+export class ReadPace {
+	readonly #rateBytes: number | null;
+	#readBytes = 0;
+	/** When what was read so far may have been read. */
+	#freeMs = 0;
+	#last: Promise<void> = Promise.resolve();
+
+	/** `rateBytes`: of all its disks together; null: without a limit. */
+	constructor(rateBytes: number | null) {
+		this.#rateBytes = rateBytes;
+	}
+
+	get readBytes(): number {
+		return this.#readBytes;
+	}
+
+	of(source: DiskSource): DiskSource {
+		return {
+			sizeBytes: source.sizeBytes,
+			baseDisk: source.baseDisk,
+			access: source.access,
+			missing: source.missing,
+			extents: signal => source.extents(signal),
+			read: async (offsetBytes, into, signal) => {
+				await this.#turn(into.length, signal);
+				await source.read(offsetBytes, into, signal);
+				this.#readBytes += into.length;
+			},
+			checkUnchanged: async signal => source.checkUnchanged?.(signal),
+			close: () => source.close(),
+		};
+	}
+
+	/** One after the other: a source is promised that reads begin in ascending order, and timers promise nothing. */
+	async #turn(bytes: number, signal: AbortSignal): Promise<void> {
+		if (this.#rateBytes === null) return;
+		const turn = this.#after(this.#last, (bytes / this.#rateBytes) * 1000, signal);
+		this.#last = turn.catch(() => {}); // for who waits for it
+		await turn;
+	}
+
+	async #after(before: Promise<void>, takesMs: number, signal: AbortSignal): Promise<void> {
+		await before;
+		const now = performance.now();
+		const from = Math.max(now, this.#freeMs);
+		this.#freeMs = from + takesMs;
+		if (from > now) await delay(from - now, undefined, { signal });
+	}
+}

@@ -1,0 +1,43 @@
+import { RouseError } from '../../../model/errors.ts';
+import { readSourceFacts } from '../../../model/source-facts.ts';
+import { listPoints } from '../../../repository/points.ts';
+import { readOrDamage } from '../../../repository/read-points.ts';
+import type { Leftover } from '../documents.ts';
+import { ownerOf } from '../owner.ts';
+import type { StepPlaces } from './places.ts';
+
+/** As many as commit looks at. */
+const mostPoints = 16;
+
+/**
+ * What imports of this machine into this repository have on the platform, but for the checkpoints that the next import needs. Of one
+ * that is under way it is needed all the same: whoever calls this knows. Changes nothing.
+ */
+export async function leftoversOf(places: StepPlaces, machine: string): Promise<Leftover[]> {
+	const { source, repository, signal } = places;
+	const ours: Leftover[] = [];
+	for await (const leftover of source.leftovers(undefined, signal))
+		if (leftover.owner.startsWith(`${repository.id}/${machine}/`)) ours.push(leftover);
+	if (ours.length === 0) return [];
+	// Afterwards: what an import keeps that ends meanwhile is its point's.
+	const kept = await keptTags(places, machine);
+	return ours.filter(({ owner, tag }) => kept.get(owner) !== tag);
+}
+
+/** By owner: the import whose checkpoint the next one asks by. */
+async function keptTags({ source, repository, signal }: StepPlaces, machine: string): Promise<Map<string, string>> {
+	const kept = new Map<string, string>();
+	let looked = 0;
+	for (const time of (await listPoints(repository, machine, signal)).toReversed()) {
+		const point = await readOrDamage(repository, machine, time, signal);
+		if (point === undefined) continue;
+		if (++looked > mostPoints) break;
+		if (point instanceof RouseError) continue;
+		const { facts, importId } = point.manifest;
+		const from = readSourceFacts(facts);
+		if (from === undefined || from.kind !== source.kind || from.checkpoint === null) continue;
+		const owner = ownerOf(repository.id, machine, from.identity);
+		if (!kept.has(owner)) kept.set(owner, importId);
+	}
+	return kept;
+}

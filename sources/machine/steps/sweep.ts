@@ -1,0 +1,69 @@
+import { asRouseError } from '../../../model/errors.ts';
+import { readIntent } from '../../../repository/import/intent.ts';
+import type { ImportOrder } from '../order.ts';
+import { commitMoment } from './commit.ts';
+import { giveUp } from './give-up.ts';
+import type { StepPlaces } from './places.ts';
+import { type PointOfSource, pointsOfSource } from './points-of-source.ts';
+
+/** As many as commit looks at. */
+const mostPoints = 16;
+
+export interface Swept {
+	/** Imports that were given up, or whose commit was made up for. */
+	ended: number;
+	/** What could not be taken away, for people. */
+	left: string[];
+}
+
+/**
+ * Ends what earlier imports of this owner have left on the platform: whoever calls this knows that none of them is under way. The
+ * checkpoint of the latest point stays. What goes wrong with one keeps nobody from the others, nor from importing.
+ */
+export async function sweep(places: StepPlaces, order: ImportOrder): Promise<Swept> {
+	const { source, signal } = places;
+	const tags = new Set<string>();
+	for await (const { tag } of source.leftovers(order.owner, signal)) if (tag !== order.tag) tags.add(tag);
+	const swept: Swept = { ended: 0, left: [] };
+	if (tags.size === 0) return swept;
+	const points = await pointsOf(places, order);
+	const made = new Set(points.map(({ point }) => point.manifest.importId));
+	for (const tag of tags)
+		if (!made.has(tag)) await tried(swept, `import ${tag}`, () => endLeft(places, order, tag), signal);
+	const [latest] = points;
+	// One kept checkpoint is as it should be: more are there only where a commit has failed.
+	if (latest !== undefined && [...tags].some(tag => made.has(tag) && tag !== latest.point.manifest.importId))
+		await tried(swept, 'checkpoints of earlier points', () => commitLatest(places, order, latest), signal);
+	return swept;
+}
+
+async function pointsOf({ repository, signal }: StepPlaces, { machine, identity, described }: ImportOrder) {
+	const points: PointOfSource[] = [];
+	const of = { machine, kind: described.kind, identity, most: mostPoints };
+	for await (const found of pointsOfSource(repository, of, signal)) points.push(found);
+	return points;
+}
+
+/** One that never announced itself can publish nothing, but what it would read is taken away from it. */
+async function endLeft(places: StepPlaces, order: ImportOrder, tag: string): Promise<void> {
+	const { source, repository, signal } = places;
+	const { owner, identity, machine } = order;
+	const intent = await readIntent(repository.store, tag, signal);
+	if (intent === undefined || intent.machine !== machine) await source.abandon({ tag, owner, identity }, signal);
+	else await giveUp(places, { ...order, tag, time: intent.time });
+}
+
+async function commitLatest(places: StepPlaces, order: ImportOrder, { point }: PointOfSource): Promise<void> {
+	const { importId, time } = point.manifest;
+	await commitMoment(places, { ...order, tag: importId, time });
+}
+
+async function tried(swept: Swept, what: string, end: () => Promise<void>, signal: AbortSignal): Promise<void> {
+	try {
+		await end();
+		swept.ended += 1;
+	} catch (error) {
+		signal.throwIfAborted();
+		swept.left.push(`${what}: ${asRouseError(error).message}`);
+	}
+}

@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url';
+import { RouseError } from '../model/errors.ts';
+import type { Credential } from '../system/machine-sources.ts';
+import { mustBeSecret } from '../system/secret-file.ts';
+import type { MachineSource } from './machine/contract.ts';
+import { plainUri } from './machine/plain-uri.ts';
+
+/** Where a machine is, and by what it is let in: a secret is only ever named here. */
+export interface SourceAddress {
+	uri: string;
+	credential: Credential | null;
+}
+
+type Open = (address: SourceAddress) => Promise<MachineSource>;
+
+/** By the scheme of their addresses. Loaded when one is opened: who imports from one platform needs no other's code. */
+const kinds: Readonly<Record<string, Open>> = {
+	simulated: async ({ uri, credential }) => {
+		const { SimulatedMachineSource } = await import('./simulated-machine/source.ts');
+		return new SimulatedMachineSource(directoryIn(uri), { credential: credential?.path });
+	},
+};
+
+/** The machine source at an address. Nothing is asked of its platform yet. `config_invalid` for an address of no kind. */
+export async function openMachineSource(address: SourceAddress): Promise<MachineSource> {
+	const { uri, credential } = address;
+	const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase() ?? '';
+	const open = Object.hasOwn(kinds, scheme) ? kinds[scheme] : undefined;
+	if (open === undefined)
+		throw new RouseError('config_invalid', `${plainUri(uri)} is no address of a machine source`, {
+			hint: `known are ${Object.keys(kinds)
+				.map(kind => `${kind}://`)
+				.join(', ')}`,
+		});
+	if (credential !== null) await mustBeSecret(credential.path);
+	return open(address);
+}
+
+/** `simulated:///srv/machine`. */
+function directoryIn(uri: string): string {
+	const { host, pathname } = new URL(uri);
+	if (host === '' && pathname.startsWith('/')) return fileURLToPath(new URL(`file://${pathname}`));
+	throw new RouseError('config_invalid', `${plainUri(uri)} names no directory: write simulated:///DIRECTORY`);
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { keys } from '../../repository/format/keys.ts';
+import { copyMoment } from '../../sources/machine/steps/copy.ts';
+import { leftoversOf } from '../../sources/machine/steps/leftovers.ts';
+import { sweep } from '../../sources/machine/steps/sweep.ts';
+import { Faults } from '../../sources/simulated-machine/faults.ts';
+import { begun, block, imported, name, ordered, signal, site, tagsLeft } from '../equipment/machine-import-site.ts';
+import { noise } from '../equipment/repositories.ts';
+
+test('`sweep` ends what earlier imports have left, fences those that had announced themselves, and keeps the latest checkpoint', async t => {
+	const places = await site(t);
+	const first = await imported(places);
+	const never = await begun(places);
+	await places.machine.write('disk-0', 0, noise(block, 7));
+	const cut = await begun(places);
+	await new Faults(places.machine.files.faults).set([{ at: 'read', does: 'source_unreachable' }]);
+	await assert.rejects(copyMoment(places, cut), { code: 'source_unreachable' });
+	const order = await ordered(places);
+	assert.deepEqual(
+		new Set((await leftoversOf(places, name)).map(({ tag }) => tag)),
+		new Set([never.order.tag, cut.order.tag]),
+	);
+	assert.deepEqual(await sweep(places, order), { ended: 2, left: [] });
+	assert.deepEqual(new Set(await tagsLeft(places)), new Set([first.tag]));
+	assert.deepEqual(await leftoversOf(places, name), []);
+	assert.equal(await places.repository.store.size(keys.intent(cut.order.tag), signal), undefined);
+	assert.notEqual(
+		await places.repository.store.size(keys.point(name, cut.order.time), signal),
+		undefined,
+		'it is fenced',
+	);
+});
+
+test('`sweep` makes up for a commit that failed, and leaves the moment of its own import alone', async t => {
+	const places = await site(t);
+	const first = await imported(places);
+	const second = await begun(places);
+	await copyMoment(places, second);
+	const own = await begun(places);
+	assert.deepEqual(await sweep(places, own.order), { ended: 1, left: [] });
+	assert.deepEqual(new Set(await tagsLeft(places)), new Set([second.order.tag, own.order.tag]));
+	assert.notEqual(first.tag, second.order.tag);
+});
+
+test('`sweep` tells what it could not take away, and goes on with the rest', async t => {
+	const places = await site(t);
+	await begun(places);
+	await begun(places);
+	await new Faults(places.machine.files.faults).set([{ at: 'abandon', does: 'access_denied' }]);
+	const { ended, left } = await sweep(places, await ordered(places));
+	assert.deepEqual([ended, left.length], [1, 1]);
+	assert.match(left[0] ?? '', /^import [0-9a-f-]{36}: a simulated source fails at abandon/);
+});
