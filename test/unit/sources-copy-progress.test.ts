@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ImportProgress } from '../../model/import-view.ts';
+import { CopyProgress } from '../../sources/machine-child/copy-progress.ts';
+import { ReadPace } from '../../sources/machine/read-pace.ts';
+import { redacted } from '../../sources/machine-child/redacted.ts';
+import type { DiskSource } from '../../repository/import/disk-source.ts';
+
+const { signal } = new AbortController();
+const mib = 2 ** 20;
+
+test('`CopyProgress` counts disks one after the other, tells once a second, and how long the rest takes', () => {
+	let nowMs = 0;
+	const pace = { readBytes: 0 };
+	const told: ImportProgress[] = [];
+	const progress = new CopyProgress(
+		[{ sizeBytes: 6 * mib }, { sizeBytes: 4 * mib }],
+		pace,
+		one => told.push(one),
+		() => nowMs,
+	);
+	const tell = (disk: number, doneBytes: number) => progress.tell({ disk, doneBytes, totalBytes: 0, newBytes: 7 });
+	tell(0, 0);
+	nowMs = 500;
+	tell(0, mib);
+	nowMs = 2_000;
+	pace.readBytes = mib;
+	tell(0, 4 * mib);
+	nowMs = 2_001;
+	tell(1, 4 * mib);
+	assert.deepEqual(
+		told.map(({ doneBytes, rateBytes, etaMs }) => [doneBytes / mib, rateBytes, etaMs]),
+		[
+			[0, 0, null],
+			[4, mib / 2, 3_000],
+			[10, Math.round((mib * 1000) / 2_001), 0],
+		],
+	);
+});
+
+test('`ReadPace` slows reads to what was said, in their order, and counts them', async () => {
+	const offsets: number[] = [];
+	const source: DiskSource = {
+		sizeBytes: 1000,
+		extents: () => {
+			throw new Error('nobody asks');
+		},
+		read: async offsetBytes => {
+			offsets.push(offsetBytes);
+		},
+		close: async () => {},
+	};
+	const pace = new ReadPace(10_000);
+	const slow = pace.of(source);
+	const from = performance.now();
+	await Promise.all([0, 500, 900].map(offset => slow.read(offset, Buffer.alloc(500), signal)));
+	assert.deepEqual([offsets, pace.readBytes], [[0, 500, 900], 1500]);
+	assert.ok(performance.now() - from >= 95, 'the third one waits for two to be paid for');
+});
+
+test('`redacted` takes the words of a secret out of all that an error tells', () => {
+	const secrets = ['hunter2hunter2'];
+	const error = {
+		code: 'internal',
+		message: 'a hunter2hunter2',
+		hint: 'hunter2hunter2?',
+		details: { at: 'xhunter2hunter2x', n: 1 },
+	} as const;
+	assert.deepEqual(redacted(error, secrets), {
+		code: 'internal',
+		message: 'a [secret]',
+		hint: '[secret]?',
+		details: { at: 'x[secret]x', n: 1 },
+	});
+});
