@@ -9,11 +9,20 @@ import type { ControlActivities } from './control-activities.ts';
 import type { DrillActivities } from './drill-activities.ts';
 import { toFailure } from './failures.ts';
 import type { HostActivities } from './host-activities.ts';
+import type { ImportActivities } from './import-activities.ts';
+import { importInputs } from './import/inputs.ts';
 
 /** None is missing: that is what the type is for. */
 const schemas: Readonly<
-	Record<keyof ControlActivities | keyof BatchActivities | keyof DrillActivities | keyof HostActivities, z.ZodType>
-> = activityInputs;
+	Record<
+		| keyof ControlActivities
+		| keyof BatchActivities
+		| keyof DrillActivities
+		| keyof HostActivities
+		| keyof ImportActivities,
+		z.ZodType
+	>
+> = { ...activityInputs, ...importInputs };
 
 const longestText = 300;
 

@@ -5,10 +5,12 @@ import { createBatchActivities } from '../activities/batch-activities.ts';
 import { checkInputs } from '../activities/checked-inputs.ts';
 import { createDrillActivities } from '../activities/drill-activities.ts';
 import { createControlActivities } from '../activities/control-activities.ts';
+import { createImportActivities } from '../activities/import-activities.ts';
 import { DrillReports } from '../drills/reports.ts';
 import { RepositoryChildren } from '../repository/access/children.ts';
 import { onlyThose } from '../repository/access/configured.ts';
 import { Grants } from '../repository/service/grants.ts';
+import { childStepsOf } from '../sources/machine-child/children.ts';
 import { configuredOnly } from '../system/configured-repositories.ts';
 import { type Installation, loadConfig, places } from '../system/installation.ts';
 import { reportersOf, repositoryNameOf } from '../system/site.ts';
@@ -18,22 +20,30 @@ import { drillsIn, itemRecoveries } from './item-recoveries.ts';
 import { workflowBundle } from './bundle.ts';
 import type { TemporalAccess } from './connect.ts';
 import { siteWorkflows } from './site-workflows.ts';
-import { workerTuning } from './tuning.ts';
+import { importSlots, workerTuning } from './tuning.ts';
 
-/** Runs workflows, plans and pins, and asks through `client` about workflows. Any number of them may run. */
-export async function createControlWorker(
+/**
+ * Runs workflows, plans and pins, and asks through `client` about workflows; beside it one that copies for imports, on a queue of
+ * its own. Any number of them may run.
+ */
+export async function createControlWorkers(
 	access: TemporalAccess,
 	client: Client,
 	installation: Installation,
-): Promise<Worker> {
+): Promise<Worker[]> {
 	const { connection, namespace, codec } = access;
 	const { code } = await workflowBundle(installation.cacheDirectory);
 	const children = RepositoryChildren.of(installation).prepare();
-	return Worker.create({
+	const { copyImport, ...imports } = createImportActivities(childStepsOf(installation));
+	const shared = {
 		...workerTuning,
 		connection,
 		namespace,
 		dataConverter: { payloadCodecs: [codec] },
+		interceptors: { activity: [logAttributes, checkInputs] },
+	};
+	const control = Worker.create({
+		...shared,
 		taskQueue: taskQueues.control,
 		workflowBundle: { code },
 		activities: {
@@ -48,7 +58,14 @@ export async function createControlWorker(
 				...(await drillsIn(access, installation)),
 				reports: new DrillReports(places.drills(installation.home)),
 			}),
+			...imports,
 		},
-		interceptors: { activity: [logAttributes, checkInputs] },
 	});
+	const copy = Worker.create({
+		...shared,
+		taskQueue: taskQueues.controlCopy,
+		maxConcurrentActivityTaskExecutions: importSlots,
+		activities: { copyImport },
+	});
+	return Promise.all([control, copy]);
 }

@@ -13,7 +13,7 @@ import { connectWithRetry, type TemporalAccess } from './connect.ts';
 import { TemporalWatch, watchTemporal } from './temporal-watch.ts';
 import { recordTemporal } from '../system/temporal-outages.ts';
 import { forwardCapacity, reportCapacity, tellBroker } from './capacity-reports.ts';
-import { createControlWorker } from './control-worker.ts';
+import { createControlWorkers } from './control-worker.ts';
 import { forwardReports } from './forwarder.ts';
 import { createHostWorkers } from './host-worker.ts';
 import { keepBroker } from './keep-broker.ts';
@@ -43,7 +43,7 @@ export async function runWorkers(
 		const more = [watchTemporal(connection, watch, { clock: systemClock, signal: watching })];
 		if (wanted.includes('control')) {
 			const client = clientOf(access);
-			workers.push(await createControlWorker(access, client, installation));
+			workers.push(...(await createControlWorkers(access, client, installation)));
 			more.push(keepBroker(client, () => loadConfig(installation), log, ended.signal));
 		}
 		if (wanted.includes('host')) {

@@ -18,3 +18,6 @@ export const hostSlots = 32;
 
 /** A slice only watches a mover, and a check of readiness a guest: one of each for 64 recoveries. Of more some wait for a slot. */
 export const copySlots = 128;
+
+/** Copies of imports, a process each that takes what processors it finds: of more all are slower, and each wants memory. */
+export const importSlots = 2;

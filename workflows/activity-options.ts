@@ -270,3 +270,50 @@ export const undoOptions = {
 } satisfies ActivityOptions;
 
 export const leavableUndoOptions = { ...undoOptions, ...leavable } satisfies ActivityOptions;
+
+/** Asks a platform that may be slow, or tells to ask less often. Whoever waits for it may cancel. */
+const platformRetry = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '2m' } as const;
+
+/**
+ * A step of an import waits until its process has ended when it is cancelled: what one that is under way makes on a platform
+ * would come behind that it was given up.
+ */
+const importStep = {
+	taskQueue: 'control',
+	startToCloseTimeout: '30m',
+	heartbeatTimeout: '15s',
+	retry: platformRetry,
+	cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+} satisfies ActivityOptions;
+
+/** Describes a machine, and reads the facts of some points. What does not answer for a day is told. */
+export const planImportOptions = { ...importStep, scheduleToCloseTimeout: '24h' } satisfies ActivityOptions;
+
+/** Nothing waits for what earlier imports have left: the next one looks again. */
+export const sweepImportsOptions = {
+	...importStep,
+	scheduleToCloseTimeout: '1h',
+	retry: { ...platformRetry, maximumAttempts: 3 },
+} satisfies ActivityOptions;
+
+export const beginImportOptions = { ...importStep, scheduleToCloseTimeout: '24h' } satisfies ActivityOptions;
+
+/** A cloud copies a whole disk before it can be read: hours for terabytes. An attempt that is over is followed by the next. */
+export const momentOptions = { ...importStep, startToCloseTimeout: '12h' } satisfies ActivityOptions;
+
+/**
+ * Terabytes over a thin line take weeks. What is away comes back: how long that is waited for is for the platform, which keeps
+ * the moment, and for whoever cancels.
+ */
+export const copyImportOptions = {
+	...importStep,
+	taskQueue: 'control-copy',
+	startToCloseTimeout: '60d',
+	retry: { ...platformRetry, maximumInterval: '5m' },
+} satisfies ActivityOptions;
+
+/** The point is there, and the next import makes up for it. */
+export const commitImportOptions = { ...importStep, scheduleToCloseTimeout: '1h' } satisfies ActivityOptions;
+
+/** Given up after a day and told as left over: the next import sweeps it. */
+export const giveUpImportOptions = { ...importStep, scheduleToCloseTimeout: '24h' } satisfies ActivityOptions;

@@ -56,6 +56,8 @@ export function recoveryNameOf(workflowId: string): string {
  */
 export const taskQueues = {
 	control: 'control',
+	/** Copies of imports: they last for hours, and a plan never waits behind one. */
+	controlCopy: 'control-copy',
 	host: (hostId: string) => `host-${hostId}`,
 	hostCopy: (hostId: string) => `host-${hostId}-copy`,
 } as const;

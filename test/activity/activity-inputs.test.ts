@@ -22,6 +22,9 @@ const call = {
 
 const item = { name: 'web01-r1', requestHash: 'c'.repeat(64) };
 
+const importId = '0b2a8f52-58a5-4c6a-9d8e-0e4f6a7d1c11';
+const imported = { source: 'web', repository: '/srv/repository', repositoryId: importId };
+
 /** What the activity was called with, or the failure. */
 async function given(activityType: string, ...args: unknown[]): Promise<unknown> {
 	const logger = new DefaultLogger('ERROR');
@@ -48,6 +51,9 @@ for (const [activity, input, field] of [
 	['lookAtItems', { items: Array.from({ length: 101 }, () => item) }, 'items'],
 	['orderItems', { order: 'switch', batch: 'site', by: 'ann', items: [] }, 'order'],
 	['orderItems', { order: 'discard', batch: 'site', by: 'ann', items: [item] }, 'items.0.recoveryId'],
+	['planImport', { places: { ...imported, repositoryId: 'main' }, importId, machine: 'web01' }, 'places.repositoryId'],
+	['planImport', { places: { ...imported, uri: 'ssh://a:b@web01' }, importId, machine: 'web01' }, 'places.uri'],
+	['giveUpImport', { places: imported, order: null }, 'order'],
 	['answer', null, 'its input'],
 	['answer', 'x'.repeat(1_000_000), 'its input'],
 ] as const)

@@ -1,0 +1,199 @@
+import { CancellationScope, DeterminismViolationError, log, upsertSearchAttributes, uuid4 } from '@temporalio/workflow';
+import type { ErrorDocument } from '../../model/errors.ts';
+import type { ImportPhase, ImportView } from '../../model/import-view.ts';
+import { machineConsistency } from '../../model/source-facts.ts';
+import type { CopyResult } from '../../sources/machine/copy-result.ts';
+import type { SourceMoment } from '../../sources/machine/documents.ts';
+import type { ImportOrder } from '../../sources/machine/order.ts';
+import { type Asked, searchAttributes } from '../contracts.ts';
+import { cancelledDocument, documentOf } from '../failures.ts';
+import type { ImportInput } from '../import-contracts.ts';
+import { failureOfImport, mayBeginAnew, mostBegun } from './begun-anew.ts';
+import { importStubs as steps } from './stubs.ts';
+
+/**
+ * One import: its steps in the order that docs/architecture.md ("Where machines come from") wants. From the moment on at which its
+ * order is known, which is before anything is begun, whatever ends it gives it up.
+ */
+export class ImportRun {
+	readonly #input: ImportInput;
+	readonly #startedAt: Date;
+	/** All that is left when it is cancelled; giving it up is not. */
+	readonly #working = new CancellationScope();
+	readonly #warnings: string[] = [];
+	#phase: ImportPhase = 'planning';
+	#order: ImportOrder | null = null;
+	#moment: SourceMoment | null = null;
+	#result: CopyResult | null = null;
+	#begunAnew = 0;
+	#isImported = false;
+	#cancelled: string | null = null;
+	#failure: ErrorDocument | null = null;
+	#endedMs: number | null = null;
+
+	constructor(input: ImportInput, startedAt: Date) {
+		this.#input = input;
+		this.#startedAt = startedAt;
+	}
+
+	/** To its end, whichever: what it has failed by is in the view. */
+	async whole(): Promise<void> {
+		try {
+			while (!(await this.#once())) this.#begunAnew += 1;
+		} catch (error) {
+			if (error instanceof DeterminismViolationError) throw error;
+			const failure = failureOfImport(error, this.#moment, Date.now());
+			this.#failure = this.#cancelled === null ? failure : { ...cancelledDocument, message: this.#cancelled };
+			log.warn('the import has failed', { ...this.#failure });
+		}
+	}
+
+	/** Nothing more is read, and it is given up, unless its point is there. */
+	cancel({ by, reason }: Asked): void {
+		if (this.#cancelled !== null || this.#result !== null || this.#failure !== null) return;
+		this.#cancelled = `cancelled by ${by}${reason ? `: ${reason}` : ''}`;
+		log.info('cancelled', { by, reason });
+		this.#working.cancel();
+	}
+
+	end(): ImportView {
+		this.#endedMs = Date.now();
+		this.#enter('over');
+		return this.view();
+	}
+
+	view(): ImportView {
+		const { source, repository, machine } = this.#input;
+		const order = this.#order;
+		const moment = this.#moment;
+		const isOver = this.#endedMs !== null;
+		return {
+			source,
+			repository,
+			machine,
+			phase: this.#phase,
+			startedMs: this.#startedAt.getTime(),
+			endedMs: this.#endedMs,
+			outcome: isOver ? (this.#isImported ? 'imported' : 'failed') : null,
+			restorePoint: order?.time ?? null,
+			takenAt: moment?.takenAt ?? null,
+			holdUntil: moment?.holdUntil ?? null,
+			consistency: this.#consistency,
+			disks: this.#disks,
+			begunAnew: this.#begunAnew,
+			figures: this.#result && { newBytes: this.#result.newBytes, storedBytes: this.#result.storedBytes },
+			warnings: [...this.#warnings],
+			cancelled: this.#cancelled,
+			failure: this.#failure,
+		};
+	}
+
+	/** True when the point is there, false when it is to be begun anew. */
+	async #once(): Promise<boolean> {
+		this.#enter('planning');
+		this.#moment = null;
+		const order = await this.#planned();
+		try {
+			this.#result = await this.#copied(order);
+		} catch (error) {
+			if (error instanceof DeterminismViolationError) throw error;
+			// Where its point turns out to be there it is finished, whatever became of the answer.
+			if (await this.#giveUp(order)) return this.#finish();
+			if (this.#cancelled !== null || this.#begunAnew + 1 >= mostBegun || !mayBeginAnew(error, this.#moment))
+				throw error;
+			this.#warnings.push(`begun anew: ${documentOf(error).message}`);
+			return false;
+		}
+		this.#warnings.push(...this.#result.warnings);
+		await this.#commit(order);
+		return this.#finish();
+	}
+
+	async #planned(): Promise<ImportOrder> {
+		const { machine } = this.#input;
+		const order = await this.#working.run(() => steps.plan({ places: this.#places, importId: uuid4(), machine }));
+		this.#order = order;
+		if (this.#begunAnew > 0) return order;
+		this.#warnings.push(...order.plan.warnings);
+		try {
+			const { left } = await this.#working.run(() => steps.sweep({ places: this.#places, order }));
+			this.#warnings.push(...left.map(what => `left over of ${what}`));
+		} catch (error) {
+			if (this.#cancelled !== null || error instanceof DeterminismViolationError) throw error;
+			this.#warnings.push(`nobody could look what earlier imports have left: ${documentOf(error).message}`);
+		}
+		return order;
+	}
+
+	/** From here on it may have to be given up: whoever calls this does. */
+	async #copied(order: ImportOrder): Promise<CopyResult> {
+		const places = this.#places;
+		return this.#working.run(async () => {
+			this.#enter('beginning');
+			const moment = await steps.begin({ places, order });
+			this.#moment = moment;
+			const withinMs = () =>
+				moment.holdUntil === null ? null : Math.max(1, Date.parse(moment.holdUntil) - Date.now());
+			this.#enter('waiting');
+			await steps.ready({ places, moment }, withinMs());
+			this.#enter('copying');
+			const { maxRateBytes } = this.#input;
+			const how = { withinMs: withinMs(), once: moment.moment === null };
+			return steps.copy({ places, order, moment, maxRateBytes }, how);
+		});
+	}
+
+	/** The import is finished without it: what it would have dropped is left over until the next one. */
+	async #commit(order: ImportOrder): Promise<void> {
+		this.#enter('committing');
+		try {
+			await steps.commit({ places: this.#places, order });
+		} catch (error) {
+			if (error instanceof DeterminismViolationError) throw error;
+			this.#warnings.push(`its platform was not told that the import is finished: ${documentOf(error).message}`);
+		}
+	}
+
+	/** True when its point turned out to be there. */
+	async #giveUp(order: ImportOrder): Promise<boolean> {
+		this.#enter('giving-up');
+		try {
+			return (await steps.giveUp({ places: this.#places, order })) === 'published';
+		} catch (error) {
+			if (error instanceof DeterminismViolationError) throw error;
+			this.#warnings.push(`it could not be given up, and is left over: ${documentOf(error).message}`);
+			return false;
+		}
+	}
+
+	#finish(): true {
+		this.#isImported = true;
+		return true;
+	}
+
+	#enter(phase: ImportPhase): void {
+		if (phase === this.#phase) return;
+		this.#phase = phase;
+		upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
+	}
+
+	get #places() {
+		const { source, repository, repositoryId } = this.#input;
+		return { source, repository, repositoryId };
+	}
+
+	get #consistency(): ImportView['consistency'] {
+		if (this.#moment !== null) return machineConsistency(this.#moment.disks, this.#moment.together);
+		return this.#order?.plan.consistency ?? null;
+	}
+
+	/** As planned, and once they are copied as they were read. */
+	get #disks(): ImportView['disks'] {
+		const order = this.#order;
+		if (order === null) return [];
+		return order.described.disks.map(({ key, sizeBytes }, number) => {
+			const { reads, why } = this.#result?.reads[number] ?? order.plan.disks[number] ?? { reads: 'all', why: null };
+			return { key, sizeBytes, reads, why };
+		});
+	}
+}
