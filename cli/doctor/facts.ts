@@ -39,6 +39,8 @@ export interface Facts {
 	/** Hosts that recoveries have left before power-on, and that have not said yet that they have nothing of them. */
 	owedUndos: OwedUndoFacts[];
 	repositories: RepositoryFacts[];
+	/** Machine sources of config.yaml of which no import is under way; none while Temporal does not answer. */
+	sources: SourceFacts[];
 	/** What hosts may read of them, or might until it ended. */
 	grants: GrantFacts[];
 }
@@ -157,6 +159,23 @@ export interface GrantFacts {
 	host: string;
 	repository: string;
 	ageMs: number;
+}
+
+export interface SourceFacts {
+	name: string;
+	/** What imports have left on its platform and no import needs. */
+	leftovers: LeftoverFacts[];
+	/** Why that is not known. */
+	problem: string | undefined;
+}
+
+export interface LeftoverFacts {
+	what: string;
+	/** The import that has made it. */
+	tag: string;
+	since: string | null;
+	costText: string | null;
+	canDelete: boolean;
 }
 
 export interface RepositoryFacts {

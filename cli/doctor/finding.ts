@@ -37,6 +37,8 @@ export type FindingCode =
 	| 'undo_owed'
 	| 'resource_unmet'
 	| 'clock_skew'
+	| 'source_silent'
+	| 'import_left_over'
 	| 'not_looked_at';
 
 /** What `--fix` does. Nothing of it can meet what a guest has written. */

@@ -6,6 +6,7 @@ import { clockFindings } from './findings-clock.ts';
 import { hostFindings } from './findings-host.ts';
 import { processFindings } from './findings-processes.ts';
 import { waitingFindings } from './findings-waiting.ts';
+import { sourceFindings } from './findings-sources.ts';
 import { workflowFindings } from './findings-workflows.ts';
 
 export function findingsOf(facts: Facts): Finding[] {
@@ -16,5 +17,6 @@ export function findingsOf(facts: Facts): Finding[] {
 		...workflowFindings(facts),
 		...brokerFindings(facts),
 		...clockFindings(facts),
+		...sourceFindings(facts),
 	];
 }

@@ -43,6 +43,7 @@ export async function gatherFacts(installation: Installation): Promise<Facts> {
 		owedUndos: temporal?.owedUndos ?? [],
 		grants: await gatherGrants(home),
 		repositories: await gatherRepositories(installation, config, recoveries),
+		sources: temporal?.sources ?? [],
 	};
 }
 
@@ -82,15 +83,24 @@ async function gatherTemporal(
 	installation: Installation,
 	config: Config,
 	onHost: readonly DirectoryFacts[],
-): Promise<({ workflows: WorkflowFacts[] } & Pick<Facts, 'temporalClock' | 'broker' | 'owedUndos'>) | undefined> {
-	const [{ connectTemporal }, { OwedUndos }, { Recoveries }, { gatherTemporalClock }, { gatherBroker }] =
-		await Promise.all([
-			import('../../client/connection.ts'),
-			import('../../client/owed-undos.ts'),
-			import('../../client/recoveries.ts'),
-			import('./gather-clock.ts'),
-			import('./gather-broker.ts'),
-		]);
+): Promise<
+	({ workflows: WorkflowFacts[] } & Pick<Facts, 'temporalClock' | 'broker' | 'owedUndos' | 'sources'>) | undefined
+> {
+	const [
+		{ connectTemporal },
+		{ OwedUndos },
+		{ Recoveries },
+		{ gatherTemporalClock },
+		{ gatherBroker },
+		{ gatherSources },
+	] = await Promise.all([
+		import('../../client/connection.ts'),
+		import('../../client/owed-undos.ts'),
+		import('../../client/recoveries.ts'),
+		import('./gather-clock.ts'),
+		import('./gather-broker.ts'),
+		import('./gather-sources.ts'),
+	]);
 	try {
 		const temporal = await connectTemporal(installation, config);
 		try {
@@ -115,7 +125,8 @@ async function gatherTemporal(
 				...owed,
 				ageMs: Date.now() - Date.parse(owed.since),
 			}));
-			return { workflows, temporalClock: await gatherTemporalClock(temporal), broker, owedUndos };
+			const sources = await gatherSources(installation, config, temporal);
+			return { workflows, temporalClock: await gatherTemporalClock(temporal), broker, owedUndos, sources };
 		} finally {
 			await temporal.close();
 		}

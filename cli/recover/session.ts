@@ -3,6 +3,7 @@ import type { DrillSchedules } from '../../client/drill/schedules.ts';
 import type { Drills } from '../../client/drills.ts';
 import type { Broker } from '../../client/broker.ts';
 import type { HostElsewhere } from '../../client/host-elsewhere.ts';
+import type { Imports } from '../../client/imports.ts';
 import type { SelftestElsewhere } from '../../client/host-selftest.ts';
 import type { Orders } from '../../client/orders.ts';
 import type { OwedUndos } from '../../client/owed-undos.ts';
@@ -26,6 +27,7 @@ export interface Session {
 	batches: Batches;
 	drills: Drills;
 	drillSchedules: DrillSchedules;
+	imports: Imports;
 	orders: Orders;
 	owedUndos: OwedUndos;
 	broker: Broker;
@@ -45,6 +47,7 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 		{ connectTemporal },
 		{ DrillSchedules },
 		{ Drills },
+		{ Imports },
 		{ Orders },
 		{ OwedUndos },
 		{ Recoveries },
@@ -54,6 +57,7 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 		import('../../client/connection.ts'),
 		import('../../client/drill/schedules.ts'),
 		import('../../client/drills.ts'),
+		import('../../client/imports.ts'),
 		import('../../client/orders.ts'),
 		import('../../client/owed-undos.ts'),
 		import('../../client/recoveries.ts'),
@@ -74,6 +78,7 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 			batches: new Batches(temporal),
 			drills: new Drills(temporal),
 			drillSchedules: new DrillSchedules(temporal),
+			imports: new Imports(temporal),
 			orders: new Orders(temporal),
 			owedUndos: new OwedUndos(temporal),
 			broker: new Broker(temporal),

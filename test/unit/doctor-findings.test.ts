@@ -32,6 +32,7 @@ const calm: Facts = {
 	owedUndos: [],
 	repositories: [],
 	grants: [],
+	sources: [],
 };
 
 const running: DirectoryContent = {
@@ -295,6 +296,24 @@ for (const [title, facts, expected] of cases)
 		);
 		for (const { command } of findings) assert.notEqual(command, '');
 	});
+
+test('`findingsOf` what an import has left says what it costs, and that the next one takes it away', () => {
+	const leftover = { what: 'snapshot snap-1', tag: id, since: null, costText: '0.05 USD a day', canDelete: true };
+	const source = { name: 'web', leftovers: [leftover, { ...leftover, canDelete: false }], problem: undefined };
+	const findings = findingsOf({
+		...calm,
+		sources: [source, { name: 'db', leftovers: [], problem: 'it does not answer' }],
+	});
+	assert.deepEqual(
+		findings.map(({ code, subject, command }) => [code, subject, command]),
+		[
+			['import_left_over', 'web', 'rouse backup start web'],
+			['import_left_over', 'web', 'remove them with the tools of the platform'],
+			['source_silent', 'db', 'rouse backup plan db'],
+		],
+	);
+	assert.match(findings[0]?.explanation ?? '', /snapshot snap-1 .*; 0\.05 USD a day$/);
+});
 
 test('`findingsOf` a host that is owed an undo says since when, and how it ends where the host is gone for good', () => {
 	const [here] = findingsOf({ ...calm, owedUndos: [owedUndo] });

@@ -1,0 +1,59 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { formatBytes } from '../../../model/format-bytes.ts';
+import { RouseError } from '../../../model/errors.ts';
+import { isCtrlC } from '../../recover/watch.ts';
+import type { Context } from '../../terminal/command.ts';
+import { exitOf, type ImportAnswer, importHeadline, importText, isOver } from './text.ts';
+
+const readEveryMs = 1_000;
+
+/** A line whenever it is at another step, a bar while it copies; then how it ended, also as exit code. */
+export async function follow(source: string, read: () => Promise<ImportAnswer>, context: Context): Promise<void> {
+	const { output, signal } = context;
+	const bar = output.progress(`backing up ${source}`);
+	let last = '';
+	try {
+		for (;;) {
+			const answer = await readPatiently(read, context);
+			if (isOver(answer)) {
+				output.event({ type: 'summary', ...answer }, importText(answer));
+				return context.exitWith(exitOf(answer));
+			}
+			const line = importHeadline(answer);
+			if (line !== last) output.event({ type: 'status', ...answer }, line);
+			last = line;
+			const { progress } = answer;
+			if (progress !== null)
+				bar.update({
+					done: progress.doneBytes,
+					total: progress.totalBytes,
+					note: `${formatBytes(progress.readBytes)} read, ${formatBytes(progress.newBytes)} new`,
+				});
+			await delay(readEveryMs, undefined, { signal });
+		}
+	} catch (error) {
+		if (!signal.aborted) throw error;
+		const again = `look again: rouse backup watch ${source}`;
+		if (!isCtrlC(signal))
+			throw new RouseError('interrupted', `detached; the backup of ${source} goes on`, { hint: again });
+		output.message(`the backup of ${source} goes on; ${again}`);
+	} finally {
+		bar.end();
+	}
+}
+
+/** Workers are started again and updated while it goes on: that is no end of the look at it. */
+async function readPatiently(
+	read: () => Promise<ImportAnswer>,
+	{ output, signal }: Pick<Context, 'output' | 'signal'>,
+): Promise<ImportAnswer> {
+	for (let told = false; ; told = true) {
+		try {
+			return await read();
+		} catch (error) {
+			if (!(error instanceof RouseError) || error.code !== 'worker_missing') throw error;
+			if (!told) output.warn(`${error.message}; it is looked at again`);
+			await delay(readEveryMs, undefined, { signal });
+		}
+	}
+}

@@ -1,0 +1,219 @@
+import {
+	type WorkflowExecutionDescription,
+	WorkflowExecutionAlreadyStartedError,
+	type WorkflowExecutionStatusName,
+	type WorkflowHandle,
+	WorkflowNotFoundError,
+} from '@temporalio/client';
+import * as z from 'zod';
+import { RouseError } from '../model/errors.ts';
+import { type ImportProgress, importProgressSchema, type ImportView } from '../model/import-view.ts';
+import { searchAttributes, taskQueues } from '../workflows/contracts.ts';
+import {
+	cancelImportUpdate,
+	type ImportInput,
+	type ImportMemo,
+	importViewQuery,
+	importWorkflow,
+	importWorkflowId,
+} from '../workflows/import-contracts.ts';
+import type { TemporalClient } from './connection.ts';
+import type { Why } from './orders.ts';
+import { RecoveryWorkflows } from './workflows.ts';
+
+/** How long a client waits for a worker's answer. */
+const queryLimitMs = 5_000;
+
+/** Of which machine in which repository: by that an import is known. */
+export type ImportName = Pick<ImportInput, 'machine' | 'repositoryId'>;
+
+/** What Temporal itself knows of an import. */
+export interface ImportSummary {
+	machine: string;
+	repositoryId: string;
+	/** Name in config.yaml; null when that cannot be read here. */
+	source: string | null;
+	/** Temporal's word: `COMPLETED` is over. */
+	workflow: WorkflowExecutionStatusName;
+	requestedBy: string | null;
+	reason: string | null;
+	startedAt: string;
+	closedAt: string | null;
+}
+
+/** What its latest heartbeats tell. */
+export interface ImportUnderWay {
+	progress: ImportProgress | null;
+	/** Of the step under way: which attempt, and by what the one before has failed. */
+	attempt: number;
+	lastFailure: string | null;
+}
+
+export interface ImportStanding extends ImportUnderWay {
+	summary: ImportSummary;
+	view: ImportView;
+}
+
+const memoSchema = z.object({
+	source: z.string().nullable().catch(null),
+	requestedBy: z.string().nullable().catch(null),
+	reason: z.string().nullable().catch(null),
+});
+
+/** Imports from machine sources as Temporal knows them: started, listed, looked at, cancelled. */
+export class Imports {
+	readonly #client: TemporalClient['client'];
+	readonly #caller: string;
+	readonly #all: RecoveryWorkflows;
+
+	constructor(temporal: TemporalClient) {
+		this.#client = temporal.client;
+		this.#caller = temporal.caller;
+		this.#all = new RecoveryWorkflows(temporal);
+	}
+
+	/** `name_conflict` when one of this machine is under way. */
+	async start(input: ImportInput, reason = ''): Promise<void> {
+		const { source, machine, repository, repositoryId } = input;
+		const memo: ImportMemo = { source, machine, repository, requestedBy: this.#caller, reason };
+		try {
+			await this.#call(input, () =>
+				this.#client.workflow.start(importWorkflow, {
+					workflowId: importWorkflowId(repositoryId, machine),
+					taskQueue: taskQueues.control,
+					args: [input],
+					memo,
+					typedSearchAttributes: [
+						{ key: searchAttributes.machine, value: machine },
+						{ key: searchAttributes.phase, value: 'planning' },
+						{ key: searchAttributes.owner, value: this.#caller },
+					],
+					workflowIdConflictPolicy: 'FAIL',
+					workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+					staticSummary: `${machine} from ${source}`,
+				}),
+			);
+		} catch (cause) {
+			if (!(cause instanceof WorkflowExecutionAlreadyStartedError)) throw cause;
+			throw new RouseError('name_conflict', `an import of ${machine} is under way`, { details: { source }, cause });
+		}
+	}
+
+	/** The newest of each machine, the latest first. */
+	async list(): Promise<ImportSummary[]> {
+		const newest = new Map<string, ImportSummary>();
+		const query = `WorkflowType = '${importWorkflow}'`;
+		await this.#all.call(undefined, async () => {
+			for await (const info of this.#client.workflow.list({ query })) {
+				const entry = summarise(info);
+				const known = newest.get(info.workflowId);
+				if (!known || known.startedAt < entry.startedAt) newest.set(info.workflowId, entry);
+			}
+		});
+		return [...newest.values()].toSorted((a, b) => b.startedAt.localeCompare(a.startedAt));
+	}
+
+	/** How it stands. One that is over needs no worker for it; else `worker_missing` when no control worker answers. */
+	async view(name: ImportName): Promise<ImportStanding> {
+		const description = await this.#call(name, () => this.#handle(name).describe());
+		const summary = summarise(description);
+		const isOver = summary.workflow === 'COMPLETED';
+		const view = isOver ? await this.#result(name) : await this.#query(name, summary);
+		return { summary, view, ...this.#underWay(description) };
+	}
+
+	/** Whether one runs now, by Temporal's own word: lists lag behind. */
+	async isUnderWay(name: ImportName): Promise<boolean> {
+		try {
+			return (await this.#call(name, () => this.#handle(name).describe())).status.name === 'RUNNING';
+		} catch (error) {
+			if (error instanceof RouseError && error.code === 'import_unknown') return false;
+			throw error;
+		}
+	}
+
+	/** It is given up; `phase_wrong` when it is over. */
+	async cancel(name: ImportName, why: Why): Promise<void> {
+		const over = new RouseError('phase_wrong', `the import of ${name.machine} is over`);
+		const { status } = await this.#call(name, () => this.#handle(name).describe());
+		if (status.name !== 'RUNNING') throw over;
+		try {
+			await this.#call(name, () =>
+				this.#client.withDeadline(Date.now() + queryLimitMs, () =>
+					this.#handle(name).executeUpdate(cancelImportUpdate, { args: [{ by: this.#caller, ...why }] }),
+				),
+			);
+		} catch (error) {
+			if (error instanceof RouseError && error.code === 'import_unknown') throw over;
+			throw error;
+		}
+	}
+
+	#handle({ repositoryId, machine }: ImportName): WorkflowHandle {
+		return this.#client.workflow.getHandle(importWorkflowId(repositoryId, machine));
+	}
+
+	async #call<T>({ machine }: ImportName, call: () => Promise<T>): Promise<T> {
+		try {
+			return await this.#all.call(undefined, call);
+		} catch (cause) {
+			if (!(cause instanceof WorkflowNotFoundError)) throw cause;
+			throw new RouseError('import_unknown', `Temporal knows no import of ${machine}`, { details: { machine }, cause });
+		}
+	}
+
+	async #result(name: ImportName): Promise<ImportView> {
+		const view: ImportView = await this.#call(name, () => this.#handle(name).result());
+		return view;
+	}
+
+	async #query(name: ImportName, { workflow }: ImportSummary): Promise<ImportView> {
+		try {
+			return await this.#client.withDeadline(Date.now() + queryLimitMs, () =>
+				this.#handle(name).query(importViewQuery),
+			);
+		} catch (cause) {
+			// One that refused its input has no view: what it failed with is thrown.
+			if (workflow === 'FAILED') return this.#result(name);
+			// Throws temporal_unreachable by itself when it is the server that does not answer.
+			await this.#call(name, () => this.#handle(name).describe());
+			throw new RouseError('worker_missing', `no control worker told how the import of ${name.machine} stands`, {
+				cause,
+			});
+		}
+	}
+
+	#underWay({ raw }: WorkflowExecutionDescription): ImportUnderWay {
+		const [activity] = raw.pendingActivities ?? [];
+		const beat = activity?.heartbeatDetails?.payloads?.[0];
+		return {
+			progress: (beat && importProgressSchema.safeParse(this.#all.read(beat)).data) ?? null,
+			attempt: activity?.attempt ?? 1,
+			lastFailure: activity?.lastFailure?.message ?? null,
+		};
+	}
+}
+
+interface Info {
+	workflowId: string;
+	status: { name: WorkflowExecutionStatusName };
+	startTime: Date;
+	closeTime?: Date | undefined;
+	memo?: Record<string, unknown> | undefined;
+}
+
+function summarise({ workflowId, status, startTime, closeTime, memo }: Info): ImportSummary {
+	const [, repositoryId = '', machine = ''] = workflowId.split('/');
+	return {
+		machine,
+		repositoryId,
+		workflow: status.name,
+		...memoSchema.parse({
+			source: memo?.['source'],
+			requestedBy: memo?.['requestedBy'],
+			reason: memo?.['reason'],
+		}),
+		startedAt: startTime.toISOString(),
+		closedAt: closeTime?.toISOString() ?? null,
+	};
+}
