@@ -173,8 +173,9 @@ export class ImportWorld {
 			const calls = waiting.shift();
 			const life = calls === undefined ? undefined : new Life(calls);
 			try {
-				if ((await giveUp(this.places(life), order)) === 'published') return 'published';
-				break;
+				if ((await giveUp(this.places(life), order)) !== 'published') break;
+				await commitMoment(this.places(life), order);
+				return 'published';
 			} catch (error) {
 				if (!life?.isOver && asRouseError(error).code !== 'source_unreachable') throw error;
 			}

@@ -79,8 +79,31 @@ test('one that failed, and whose point turns out to be there, is imported', asyn
 	await of.copying();
 	await of.run.fail('copyImport', 'store_unreachable');
 	await of.run.complete('giveUpImport', 'published');
-	const { outcome, failure, figures } = of.result;
-	assert.deepEqual([outcome, failure, figures], ['imported', null, null]);
+	await of.run.timeOut('commitImport');
+	const { outcome, failure, figures, warnings } = of.result;
+	assert.deepEqual([outcome, failure, figures, warnings.length], ['imported', null, null, 1]);
+});
+
+test('why an import has failed is told while it is given up, and a cancellation then changes nothing of it', async () => {
+	const of = await SandboxImport.start(sandbox);
+	await of.copying();
+	await of.run.fail('copyImport', 'moment_lost', 'why');
+	await of.run.update('cancel', asked);
+	const { phase, failure, outcome } = await of.view();
+	assert.deepEqual([phase, failure?.code, outcome], ['giving-up', 'moment_lost', null]);
+	await of.run.complete('giveUpImport', 'given-up');
+	assert.deepEqual([of.result.failure?.message, of.result.cancelled], ['why', null]);
+});
+
+test('one that would be begun anew, and is cancelled while it is given up, is not', async () => {
+	const of = await SandboxImport.start(sandbox);
+	await of.planned();
+	await of.swept();
+	await of.run.fail('beginImport', 'source_changed');
+	assert.equal((await of.view()).failure, null);
+	await of.run.update('cancel', asked);
+	await of.run.complete('giveUpImport', 'given-up');
+	assert.deepEqual([of.run.closed, of.result.failure?.code], ['completed', 'interrupted']);
 });
 
 test('what cannot be given up is left over, and told', async () => {

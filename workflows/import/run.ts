@@ -42,15 +42,20 @@ export class ImportRun {
 			while (!(await this.#once())) this.#begunAnew += 1;
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
-			const failure = failureOfImport(error, this.#moment, Date.now());
-			this.#failure = this.#cancelled === null ? failure : { ...cancelledDocument, message: this.#cancelled };
+			this.#fail(error);
 			log.warn('the import has failed', { ...this.#failure });
 		}
 	}
 
+	/** Once: what gives it up may take a day, and changes nothing of why. */
+	#fail(error: unknown): void {
+		const failure = failureOfImport(error, this.#moment, Date.now());
+		this.#failure ??= this.#cancelled === null ? failure : { ...cancelledDocument, message: this.#cancelled };
+	}
+
 	/** Nothing more is read, and it is given up, unless its point is there. */
 	cancel({ by, reason }: Asked): void {
-		if (this.#cancelled !== null || this.#result !== null || this.#failure !== null) return;
+		if (this.#cancelled !== null || this.#isImported || this.#failure !== null) return;
 		this.#cancelled = `cancelled by ${by}${reason ? `: ${reason}` : ''}`;
 		log.info('cancelled', { by, reason });
 		this.#working.cancel();
@@ -97,16 +102,23 @@ export class ImportRun {
 			this.#result = await this.#copied(order);
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
-			// Where its point turns out to be there it is finished, whatever became of the answer.
-			if (await this.#giveUp(order)) return this.#finish();
-			if (this.#cancelled !== null || this.#begunAnew + 1 >= mostBegun || !mayBeginAnew(error, this.#moment))
-				throw error;
-			this.#warnings.push(`begun anew: ${documentOf(error).message}`);
-			return false;
+			if (!this.#mayBeginAnew(error)) this.#fail(error);
+			if (!(await this.#giveUp(order))) {
+				if (!this.#mayBeginAnew(error)) throw error;
+				this.#warnings.push(`begun anew: ${documentOf(error).message}`);
+				return false;
+			}
+			// Its point turned out to be there: it is finished, whatever became of the answer.
+			this.#failure = null;
 		}
-		this.#warnings.push(...this.#result.warnings);
+		this.#isImported = true;
+		this.#warnings.push(...(this.#result?.warnings ?? []));
 		await this.#commit(order);
-		return this.#finish();
+		return true;
+	}
+
+	#mayBeginAnew(error: unknown): boolean {
+		return this.#cancelled === null && this.#begunAnew + 1 < mostBegun && mayBeginAnew(error, this.#moment);
 	}
 
 	async #planned(): Promise<ImportOrder> {
@@ -164,11 +176,6 @@ export class ImportRun {
 			this.#warnings.push(`it could not be given up, and is left over: ${documentOf(error).message}`);
 			return false;
 		}
-	}
-
-	#finish(): true {
-		this.#isImported = true;
-		return true;
 	}
 
 	#enter(phase: ImportPhase): void {

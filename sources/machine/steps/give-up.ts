@@ -2,13 +2,13 @@ import { asRouseError } from '../../../model/errors.ts';
 import { fenceImport } from '../../../repository/import/fence-import.ts';
 import { removeImport } from '../../../repository/import/remove-import.ts';
 import type { EndedImport } from '../order.ts';
-import { commitMoment } from './commit.ts';
 import type { StepPlaces } from './places.ts';
 
 /**
  * Ends an import that nobody goes on with, wherever it stands, begun or not. From the fence on no attempt of it can publish, also
  * none that nobody knows of; only then is its moment taken away, and after that what it has announced. When it turns out that its
- * point is there it is committed instead. May be called again.
+ * point is there nothing is taken away: whoever calls this commits it then, and what comes of that does not change that it is there.
+ * May be called again.
  */
 export async function giveUp(places: StepPlaces, order: EndedImport): Promise<'given-up' | 'published'> {
 	const { source, repository, signal } = places;
@@ -18,10 +18,7 @@ export async function giveUp(places: StepPlaces, order: EndedImport): Promise<'g
 		if (asRouseError(error).code === 'point_exists') return 'fenced';
 		throw error;
 	});
-	if (end === 'published') {
-		await commitMoment(places, order);
-		return 'published';
-	}
+	if (end === 'published') return 'published';
 	await source.abandon({ tag, owner, identity }, signal);
 	await removeImport(repository.store, tag);
 	return 'given-up';

@@ -50,7 +50,10 @@ async function endLeft(places: StepPlaces, order: ImportOrder, tag: string): Pro
 	const { owner, identity, machine } = order;
 	const intent = await readIntent(repository.store, tag, signal);
 	if (intent === undefined || intent.machine !== machine) await source.abandon({ tag, owner, identity }, signal);
-	else await giveUp(places, { ...order, tag, time: intent.time });
+	else {
+		const left = { ...order, tag, time: intent.time };
+		if ((await giveUp(places, left)) === 'published') await commitMoment(places, left);
+	}
 }
 
 async function commitLatest(places: StepPlaces, order: ImportOrder, { point }: PointOfSource): Promise<void> {
