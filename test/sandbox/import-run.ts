@@ -5,8 +5,8 @@ import { copied, importInput, importMoment, importOrder, importWorkflow } from '
 import { activityFailure } from '../equipment/payloads.ts';
 import type { Sandbox, SandboxRun } from '../equipment/sandbox.ts';
 
-/** RetryState of temporal/api/enums/v1/workflow.proto: MAXIMUM_ATTEMPTS_REACHED. */
-const maximumAttemptsReached = 4;
+/** RetryState of temporal/api/enums/v1/workflow.proto: TIMEOUT, MAXIMUM_ATTEMPTS_REACHED. */
+const retryStates = { 'out of time': 3, 'last attempt': 4 } as const;
 
 /** An import in the sandbox, whose steps are answered by hand. */
 export class SandboxImport {
@@ -50,15 +50,15 @@ export class SandboxImport {
 		await this.run.complete('commitImport');
 	}
 
-	/** The one attempt that it was allowed has failed by what may pass. */
-	async attemptEnds(type: string): Promise<void> {
+	/** An attempt has failed by what may pass, and there is no other one. */
+	async attemptEnds(type: string, why: keyof typeof retryStates): Promise<void> {
 		const { seq } = this.run.pending(type);
 		const failed = activityFailure(type, seq, { code: 'source_unreachable', message: 'connection reset' });
 		const { activityFailureInfo, cause } = failed;
 		const failure = {
 			...failed,
 			cause: { ...cause, applicationFailureInfo: { ...cause.applicationFailureInfo, nonRetryable: false } },
-			activityFailureInfo: { ...activityFailureInfo, retryState: maximumAttemptsReached },
+			activityFailureInfo: { ...activityFailureInfo, retryState: retryStates[why] },
 		};
 		await this.run.activate([{ resolveActivity: { seq, result: { failed: { failure } } } }]);
 	}

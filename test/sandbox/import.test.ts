@@ -177,7 +177,7 @@ test('a moment without a name has one attempt; then it is given up, and another 
 	const of = await SandboxImport.start(sandbox);
 	const first = await of.copying({ moment: null });
 	assert.equal(of.run.pending('copyImport').attempts, 1);
-	await of.attemptEnds('copyImport');
+	await of.attemptEnds('copyImport', 'last attempt');
 	assert.deepEqual(of.run.pending('giveUpImport').input['order'], first);
 	await of.run.complete('giveUpImport', 'given-up');
 	const second = await of.copying({ moment: null });
@@ -204,6 +204,17 @@ test('a copy has as long as the platform keeps its moment', async () => {
 	await of.run.timeOut('copyImport');
 	await of.run.complete('giveUpImport', 'given-up');
 	assert.equal(of.result.failure?.code, 'moment_lost');
+});
+
+test('an attempt after which there is no time for another while the platform keeps the moment was the last', async () => {
+	const of = await SandboxImport.start(sandbox);
+	await of.copying({ holdUntil: new Date(of.run.nowMs + 3_600_000).toISOString() });
+	await of.run.passTime(3_500_000);
+	await of.attemptEnds('copyImport', 'out of time');
+	await of.run.passTime(86_400_000);
+	await of.run.complete('giveUpImport', 'given-up');
+	assert.equal(of.result.failure?.code, 'moment_lost');
+	assert.match(of.result.failure?.message ?? '', /kept its state until .*: connection reset$/);
 });
 
 test('an input that is none, or belongs to another workflow, is refused before anything is asked', async () => {

@@ -19,17 +19,24 @@ export function mayBeginAnew(error: unknown, moment: SourceMoment | null): boole
 /** With one attempt allowed, Temporal calls none of its failures final. */
 function isPassing(error: unknown): boolean {
 	if (!(error instanceof ActivityFailure)) return false;
-	return error.retryState === 'MAXIMUM_ATTEMPTS_REACHED' || error.cause instanceof TimeoutFailure;
+	const { retryState, cause } = error;
+	return retryState === 'MAXIMUM_ATTEMPTS_REACHED' || retryState === 'TIMEOUT' || cause instanceof TimeoutFailure;
 }
 
 /** Time that ran out while the platform kept the moment is its end, whatever was in the way until then. */
 export function failureOfImport(error: unknown, moment: SourceMoment | null, nowMs: number): ErrorDocument {
 	const document = documentOf(error);
 	const until = moment?.holdUntil ?? null;
-	if (document.code !== 'timeout' || until === null || nowMs < Date.parse(until)) return document;
+	if (until === null || !isOutOfTime(error, nowMs >= Date.parse(until))) return document;
 	return {
 		...document,
 		code: 'moment_lost',
 		message: `its platform kept its state until ${until}: ${document.message}`,
 	};
+}
+
+/** An attempt whose next one would begin too late is the last: its failure is told, and that it was for want of time. */
+function isOutOfTime(error: unknown, isOver: boolean): boolean {
+	if (!(error instanceof ActivityFailure)) return false;
+	return error.retryState === 'TIMEOUT' || (isOver && error.cause instanceof TimeoutFailure);
 }
