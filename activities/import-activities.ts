@@ -1,7 +1,14 @@
+import { Context } from '@temporalio/activity';
+import { asRouseError, type ErrorCode } from '../model/errors.ts';
+import type { ImportProgress } from '../model/import-view.ts';
 import type { ImportSteps } from '../sources/machine-child/import-steps.ts';
 import { attempt } from './attempt.ts';
-import { untilMended } from './failures.ts';
+import { toFailure, untilMended } from './failures.ts';
+import { CopyAttempts } from './import/copy-attempts.ts';
 import type { ImportActivityInput } from './import/inputs.ts';
+
+/** Of a file system that is mounted late, and of a config.yaml that somebody is writing. */
+const mended: ReadonlySet<ErrorCode> = new Set(['repository_missing', 'config_invalid']);
 
 /** What a control worker does for imports from machine sources: each step is taken by a process of its own. */
 export function createImportActivities(steps: ImportSteps) {
@@ -16,7 +23,17 @@ export function createImportActivities(steps: ImportSteps) {
 			attempt(({ signal }) => steps.ready(places, moment, signal)),
 		/** On a queue of its own: an import takes a processor, and some memory, for hours. */
 		copyImport: ({ places, ...copy }: ImportActivityInput<'copyImport'>) =>
-			attempt(({ signal, report }) => steps.copy(places, copy, { signal, onProgress: report })),
+			attempt(async ({ signal, report }) => {
+				const { heartbeatDetails, attempt: number } = Context.current().info;
+				const attempts = new CopyAttempts(heartbeatDetails, number, { isOnly: copy.moment.moment === null });
+				try {
+					const onProgress = (progress: ImportProgress) => report(attempts.told(progress));
+					return await steps.copy(places, copy, { signal, onProgress });
+				} catch (error) {
+					signal.throwIfAborted();
+					throw attempts.failure(error);
+				}
+			}),
 		commitImport: ({ places, order }: ImportActivityInput<'commitImport'>) =>
 			attempt(({ signal }) => steps.commit(places, order, signal)),
 		/** Tried as well when a person has to mend something first: what is left on a platform may cost money each day. */
@@ -26,7 +43,8 @@ export function createImportActivities(steps: ImportSteps) {
 					return await steps.giveUp(places, order, signal);
 				} catch (error) {
 					signal.throwIfAborted();
-					throw untilMended(error);
+					const { code, retry } = asRouseError(error);
+					throw mended.has(code) ? toFailure(error, [retry]) : untilMended(error);
 				}
 			}),
 	};

@@ -7,7 +7,7 @@ import {
 } from '@temporalio/client';
 import * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
-import { type ImportProgress, importProgressSchema, type ImportView } from '../model/import-view.ts';
+import { copyBeatSchema, type ImportProgress, type ImportView } from '../model/import-view.ts';
 import { searchAttributes, taskQueues } from '../workflows/contracts.ts';
 import {
 	cancelImportUpdate,
@@ -187,7 +187,7 @@ export class Imports {
 		const [activity] = raw.pendingActivities ?? [];
 		const beat = activity?.heartbeatDetails?.payloads?.[0];
 		return {
-			progress: (beat && importProgressSchema.safeParse(this.#all.read(beat)).data) ?? null,
+			progress: (beat && copyBeatSchema.safeParse(this.#all.read(beat)).data?.progress) ?? null,
 			attempt: activity?.attempt ?? 1,
 			lastFailure: activity?.lastFailure?.message ?? null,
 		};

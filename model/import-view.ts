@@ -22,6 +22,16 @@ export const importProgressSchema = z.strictObject({
 });
 export type ImportProgress = z.infer<typeof importProgressSchema>;
 
+/** What the heartbeats of a copy carry, from each of its attempts to the next one. */
+export const copyBeatSchema = z.object({
+	/** Of the latest attempt that has told any. */
+	progress: importProgressSchema.nullable(),
+	/** How far one has come that has read something, and the latest one that came further than those before. */
+	furthestBytes: z.int().min(0),
+	furthestAttempt: z.int().min(0),
+});
+export type CopyBeat = z.infer<typeof copyBeatSchema>;
+
 export interface ImportedDisk {
 	key: string;
 	sizeBytes: number;

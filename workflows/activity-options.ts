@@ -298,12 +298,19 @@ export const sweepImportsOptions = {
 
 export const beginImportOptions = { ...importStep, scheduleToCloseTimeout: '24h' } satisfies ActivityOptions;
 
-/** A cloud copies a whole disk before it can be read: hours for terabytes. An attempt that is over is followed by the next. */
-export const momentOptions = { ...importStep, startToCloseTimeout: '12h' } satisfies ActivityOptions;
+/**
+ * A cloud copies a whole disk before it can be read: hours for terabytes. An attempt that is over is followed by the next. What is not
+ * at hand within a week never will be.
+ */
+export const momentOptions = {
+	...importStep,
+	scheduleToCloseTimeout: '7d',
+	startToCloseTimeout: '12h',
+} satisfies ActivityOptions;
 
 /**
- * Terabytes over a thin line take weeks. What is away comes back: how long that is waited for is for the platform, which keeps
- * the moment, and for whoever cancels.
+ * Terabytes over a thin line take weeks. What is away comes back: it is waited for as long as the platform keeps the moment, and
+ * as attempts come further now and then (activities/import/copy-attempts.ts).
  */
 export const copyImportOptions = {
 	...importStep,

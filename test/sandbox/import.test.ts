@@ -21,6 +21,7 @@ test('an import goes from step to step, copies on a queue of its own, and ends w
 	await of.swept(['import x: busy']);
 	assert.deepEqual(of.run.pending('beginImport').input['order'], order);
 	await of.begun(order);
+	assert.equal(of.run.pending('awaitMoment').scheduleToCloseMs, 7 * 86_400_000);
 	await of.run.complete('awaitMoment');
 	const { taskQueue, attempts, scheduleToCloseMs, input } = of.run.pending('copyImport');
 	assert.deepEqual([taskQueue, attempts, scheduleToCloseMs], ['control-copy', 0, 0]);

@@ -1,0 +1,106 @@
+/** Which attempt of a copy is followed by another one. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createImportActivities } from '../../activities/import-activities.ts';
+import { CopyAttempts } from '../../activities/import/copy-attempts.ts';
+import { type ErrorCode, RouseError } from '../../model/errors.ts';
+import type { CopyBeat } from '../../model/import-view.ts';
+import { childSteps } from '../../sources/machine-child/children.ts';
+import { importInput, importMoment, importOrder, repositoryId } from '../equipment/import-documents.ts';
+
+const progress = { doneBytes: 8, totalBytes: 64, readBytes: 8, newBytes: 8, rateBytes: 0, etaMs: null };
+
+interface Of {
+	before?: unknown;
+	attempt?: number;
+	isOnly?: boolean;
+}
+
+const attemptsOf = ({ before, attempt = 1, isOnly = false }: Of) => new CopyAttempts(before, attempt, { isOnly });
+
+function failure(code: ErrorCode, attempts: CopyAttempts): ApplicationFailure {
+	const failed = attempts.failure(new RouseError(code, 'why', { hint: 'hint' }));
+	assert.ok(failed instanceof ApplicationFailure);
+	assert.equal(failed.type, code);
+	return failed;
+}
+
+/** What an attempt leaves that has read something. */
+function left(of: Of = {}): CopyBeat {
+	return attemptsOf(of).told(progress);
+}
+
+for (const [code, atFirst, onceRead, only] of [
+	['source_unreachable', true, true, true],
+	['space_short', false, true, false],
+	['access_denied', false, true, false],
+	['repository_missing', false, true, false],
+	['internal', false, true, false],
+	['import_superseded', true, true, true],
+	['moment_lost', false, false, false],
+	['config_invalid', false, false, false],
+] as const)
+	test(`${code}: tried again ${atFirst} at first, ${onceRead} once something was read, ${only} where nobody could go on`, () => {
+		assert.equal(failure(code, attemptsOf({})).nonRetryable, !atFirst);
+		assert.equal(failure(code, attemptsOf({ before: left(), attempt: 2 })).nonRetryable, !onceRead);
+		assert.equal(failure(code, attemptsOf({ before: left(), isOnly: true })).nonRetryable, !only);
+	});
+
+test('what is passed without a read is nothing that would have to be read again', () => {
+	const attempts = attemptsOf({});
+	attempts.told({ ...progress, readBytes: 0 });
+	assert.equal(failure('space_short', attempts).nonRetryable, true);
+});
+
+test('attempts that come no further have an end, and one that comes further begins to count anew', () => {
+	const before = left();
+	assert.equal(failure('source_unreachable', attemptsOf({ before, attempt: 288 })).nonRetryable, false);
+	const last = failure('source_unreachable', attemptsOf({ before, attempt: 289 }));
+	assert.equal(last.nonRetryable, true);
+	assert.deepEqual(last.details?.[0], {
+		code: 'source_unreachable',
+		message: 'why (288 attempts have come no further)',
+		hint: 'hint',
+		details: undefined,
+	});
+	const further = attemptsOf({ before, attempt: 289 });
+	assert.deepEqual(further.told({ ...progress, doneBytes: 7 }), { ...before, progress: { ...progress, doneBytes: 7 } });
+	assert.equal(further.told({ ...progress, doneBytes: 9 }).furthestAttempt, 289);
+	assert.equal(failure('source_unreachable', further).nonRetryable, false);
+	assert.equal(
+		failure('source_unreachable', attemptsOf({ attempt: 288 })).nonRetryable,
+		true,
+		'none has read anything',
+	);
+});
+
+test('what somebody has to mend is waited for by a copy that has read something, and by what gives it up', async () => {
+	const order = importOrder(randomUUID());
+	const moment = importMoment(order);
+	const { repository } = importInput;
+	const places = { source: 'web', repository, repositoryId };
+	const failing = (code: ErrorCode) => () => Promise.reject(new RouseError(code, 'why'));
+	const isTriedAgain = async (code: ErrorCode, heartbeatDetails?: unknown) => {
+		const steps = { ...childSteps('/nowhere'), copy: failing(code), giveUp: failing(code) };
+		const { copyImport, giveUpImport } = createImportActivities(steps);
+		const environment = new MockActivityEnvironment(
+			{ heartbeatDetails, attempt: 2 },
+			{ logger: new DefaultLogger('ERROR') },
+		);
+		const failures = [
+			await environment.run(copyImport, { places, order, moment, maxRateBytes: null }).catch((error: unknown) => error),
+			await environment.run(giveUpImport, { places, order }).catch((error: unknown) => error),
+		];
+		return failures.map(failure => failure instanceof ApplicationFailure && failure.nonRetryable === false);
+	};
+	const beat = { progress: null, furthestBytes: 1, furthestAttempt: 1 };
+	assert.deepEqual(await isTriedAgain('space_short'), [false, true]);
+	assert.deepEqual(await isTriedAgain('space_short', beat), [true, true]);
+	assert.deepEqual(await isTriedAgain('repository_missing', beat), [true, true]);
+	assert.deepEqual(await isTriedAgain('config_invalid', beat), [false, true]);
+	assert.deepEqual(await isTriedAgain('identity_conflict', beat), [false, false]);
+});
