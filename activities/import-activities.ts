@@ -5,6 +5,7 @@ import type { ImportSteps } from '../sources/machine-child/import-steps.ts';
 import { attempt } from './attempt.ts';
 import { toFailure, untilMended } from './failures.ts';
 import { CopyAttempts } from './import/copy-attempts.ts';
+import { fewLines } from './import/few-lines.ts';
 import type { ImportActivityInput } from './import/inputs.ts';
 
 /** Of a file system that is mounted late, and of a config.yaml that somebody is writing. */
@@ -16,7 +17,10 @@ export function createImportActivities(steps: ImportSteps) {
 		planImport: ({ places, ...wish }: ImportActivityInput<'planImport'>) =>
 			attempt(({ signal }) => steps.plan(places, wish, signal)),
 		sweepImports: ({ places, order }: ImportActivityInput<'sweepImports'>) =>
-			attempt(({ signal }) => steps.sweep(places, order, signal)),
+			attempt(async ({ signal }) => {
+				const { ended, left } = await steps.sweep(places, order, signal);
+				return { ended, left: fewLines(left) };
+			}),
 		beginImport: ({ places, order }: ImportActivityInput<'beginImport'>) =>
 			attempt(({ signal }) => steps.begin(places, order, signal)),
 		awaitMoment: ({ places, moment }: ImportActivityInput<'awaitMoment'>) =>
@@ -28,7 +32,8 @@ export function createImportActivities(steps: ImportSteps) {
 				const attempts = new CopyAttempts(heartbeatDetails, number, { isOnly: copy.moment.moment === null });
 				try {
 					const onProgress = (progress: ImportProgress) => report(attempts.told(progress));
-					return await steps.copy(places, copy, { signal, onProgress });
+					const copied = await steps.copy(places, copy, { signal, onProgress });
+					return { ...copied, warnings: fewLines(copied.warnings) };
 				} catch (error) {
 					signal.throwIfAborted();
 					throw attempts.failure(error);
