@@ -19,10 +19,14 @@ import {
 } from '../workflows/import-contracts.ts';
 import type { TemporalClient } from './connection.ts';
 import type { Why } from './orders.ts';
+import { pendingOf } from './summaries.ts';
 import { RecoveryWorkflows } from './workflows.ts';
 
 /** How long a client waits for a worker's answer. */
 const queryLimitMs = 5_000;
+
+/** PENDING_ACTIVITY_STATE_SCHEDULED: temporal/api/enums/v1/workflow.proto. */
+const scheduledState = 1;
 
 /** Of which machine in which repository: by that an import is known. */
 export type ImportName = Pick<ImportInput, 'machine' | 'repositoryId'>;
@@ -47,6 +51,8 @@ export interface ImportUnderWay {
 	/** Of the step under way: which attempt, and by what the one before has failed. */
 	attempt: number;
 	lastFailure: string | null;
+	/** No worker has it now: it waits for one that is free, or for its next attempt. */
+	waits: boolean;
 }
 
 export interface ImportStanding extends ImportUnderWay {
@@ -132,21 +138,31 @@ export class Imports {
 		}
 	}
 
-	/** It is given up; `phase_wrong` when it is over. */
+	/** It is given up; `phase_wrong` when it is over, `worker_missing` when no control worker takes that in time. */
 	async cancel(name: ImportName, why: Why): Promise<void> {
-		const over = new RouseError('phase_wrong', `the import of ${name.machine} is over`);
-		const { status } = await this.#call(name, () => this.#handle(name).describe());
-		if (status.name !== 'RUNNING') throw over;
+		await this.#mustRun(name);
 		try {
-			await this.#call(name, () =>
-				this.#client.withDeadline(Date.now() + queryLimitMs, () =>
-					this.#handle(name).executeUpdate(cancelImportUpdate, { args: [{ by: this.#caller, ...why }] }),
-				),
+			await this.#client.withDeadline(Date.now() + queryLimitMs, () =>
+				this.#handle(name).executeUpdate(cancelImportUpdate, { args: [{ by: this.#caller, ...why }] }),
 			);
-		} catch (error) {
-			if (error instanceof RouseError && error.code === 'import_unknown') throw over;
-			throw error;
+		} catch (cause) {
+			const told = this.#all.translated(cause);
+			if (told instanceof RouseError && told.code !== 'temporal_unreachable') throw told;
+			// It may have ended meanwhile. Throws temporal_unreachable by itself when it is the server that does not answer.
+			await this.#mustRun(name);
+			throw new RouseError(
+				'worker_missing',
+				`no control worker took the cancellation of the import of ${name.machine}`,
+				{
+					cause,
+				},
+			);
 		}
+	}
+
+	async #mustRun(name: ImportName): Promise<void> {
+		const { status } = await this.#call(name, () => this.#handle(name).describe());
+		if (status.name !== 'RUNNING') throw new RouseError('phase_wrong', `the import of ${name.machine} is over`);
 	}
 
 	#handle({ repositoryId, machine }: ImportName): WorkflowHandle {
@@ -183,13 +199,15 @@ export class Imports {
 		}
 	}
 
-	#underWay({ raw }: WorkflowExecutionDescription): ImportUnderWay {
-		const [activity] = raw.pendingActivities ?? [];
+	#underWay(description: WorkflowExecutionDescription): ImportUnderWay {
+		const [activity] = description.raw.pendingActivities ?? [];
 		const beat = activity?.heartbeatDetails?.payloads?.[0];
+		const [step] = pendingOf(description, this.#all.read).pending;
 		return {
 			progress: (beat && copyBeatSchema.safeParse(this.#all.read(beat)).data?.progress) ?? null,
-			attempt: activity?.attempt ?? 1,
-			lastFailure: activity?.lastFailure?.message ?? null,
+			attempt: step?.attempt ?? 1,
+			lastFailure: step?.lastFailure?.message ?? null,
+			waits: Number(activity?.state) === scheduledState,
 		};
 	}
 }

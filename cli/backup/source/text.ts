@@ -8,7 +8,7 @@ import { formatDuration, formatTable } from '../../terminal/format.ts';
 import { formatTime } from '../../terminal/format-time.ts';
 
 /** `backup status --json`; docs/cli.md lists the fields. */
-export function importAnswer({ summary, view, progress, attempt, lastFailure }: ImportStanding) {
+export function importAnswer({ summary, view, progress, attempt, lastFailure, waits }: ImportStanding) {
 	const { startedMs, endedMs, ...rest } = view;
 	const { workflow, requestedBy, reason } = summary;
 	return {
@@ -21,6 +21,7 @@ export function importAnswer({ summary, view, progress, attempt, lastFailure }: 
 		progress,
 		attempt,
 		lastFailure,
+		waits,
 	};
 }
 export type ImportAnswer = ReturnType<typeof importAnswer>;
@@ -50,8 +51,11 @@ export function importHeadline({
 	if (outcome === 'imported') return terminalLine(`${machine}@${more.restorePoint ?? ''}: stored`);
 	if (outcome === 'failed')
 		return terminalLine(`${what}: ${cancelled ?? `failed: ${failure?.code ?? ''}: ${failure?.message ?? ''}`}`);
-	const again = more.attempt > 1 ? `, attempt ${more.attempt}: ${more.lastFailure ?? 'its worker died'}` : '';
-	return terminalLine(`${what} ${phaseWords[phase]}${forced}${again}`);
+	const why = failure?.message ?? cancelled;
+	const ended = why === null ? '' : `: ${why}`;
+	const queued = more.waits ? ', waits for a worker that is free' : '';
+	const again = more.attempt > 1 ? `, attempt ${more.attempt}: ${more.lastFailure ?? 'its worker died'}` : queued;
+	return terminalLine(`${what} ${phaseWords[phase]}${forced}${ended}${again}`);
 }
 
 export function importText(answer: ImportAnswer): string {

@@ -1,0 +1,72 @@
+/** What the client makes of Temporal's answers about an import. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import {
+	Client,
+	Connection,
+	ServiceError,
+	WorkflowNotFoundError,
+	WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import { Imports } from '../../client/imports.ts';
+import { ClientCodec } from '../../system/payload-codec.ts';
+import { importWorkflow, repositoryId } from '../equipment/import-documents.ts';
+
+const name = { machine: 'web01', repositoryId };
+const unanswered = new WorkflowUpdateRPCTimeoutOrCancelledError('4 DEADLINE_EXCEEDED: Deadline exceeded');
+
+const describing = (status: string, pendingActivities: object[] = []) => ({
+	workflowId: importWorkflow,
+	status: { name: status },
+	startTime: new Date('2026-11-20T03:00:00.000Z'),
+	raw: { pendingActivities },
+});
+
+/** With a handle that answers so. */
+function importsOf(t: TestContext, handle: Record<string, () => Promise<unknown>>): Imports {
+	const connection = Connection.lazy({ address: '127.0.0.1:1' });
+	const client = new Client({ connection });
+	t.after(() => connection.close());
+	t.mock.method(client.workflow, 'getHandle', () => handle);
+	const target = { address: '127.0.0.1:1', namespace: 'default' };
+	return new Imports({ client, target, codec: new ClientCodec(), caller: 'ann', close: () => connection.close() });
+}
+
+test('a cancellation that no worker takes is not one that Temporal does not answer', async t => {
+	const describe = async () => describing('RUNNING');
+	const executeUpdate = async () => Promise.reject(unanswered);
+	await assert.rejects(importsOf(t, { describe, executeUpdate }).cancel(name, {}), { code: 'worker_missing' });
+});
+
+test('a cancellation that comes too late says so, and one that reaches no server that', async t => {
+	const statuses = ['RUNNING', 'COMPLETED'];
+	const describe = async () => describing(statuses.shift() ?? '');
+	const executeUpdate = async () => Promise.reject(unanswered);
+	await assert.rejects(importsOf(t, { describe, executeUpdate }).cancel(name, {}), { code: 'phase_wrong' });
+	const away = async () => Promise.reject(new ServiceError('14 UNAVAILABLE'));
+	await assert.rejects(importsOf(t, { describe: away }).cancel(name, {}), { code: 'temporal_unreachable' });
+});
+
+test('a step that waits for a free worker is told as that, and its failures in our words', async t => {
+	const progress = { doneBytes: 1, totalBytes: 2, readBytes: 1, newBytes: 1, rateBytes: 0, etaMs: null };
+	const beat = defaultPayloadConverter.toPayload({ progress, furthestBytes: 1, furthestAttempt: 1 });
+	const heartbeat = { message: 'activity Heartbeat timeout', timeoutFailureInfo: { timeoutType: 4 } };
+	const pending = (state: number, more = {}) => [{ attempt: 1, state, ...more }];
+	const seen = async (...activities: object[]) => {
+		const describe = async () => describing('RUNNING', activities);
+		const query = async () => ({ phase: 'copying' });
+		const { waits, attempt, lastFailure, progress: told } = await importsOf(t, { describe, query }).view(name);
+		return [waits, attempt, lastFailure, told];
+	};
+	assert.deepEqual(await seen(), [false, 1, null, null]);
+	assert.deepEqual(await seen(...pending(1)), [true, 1, null, null]);
+	const later = { attempt: 2, lastFailure: heartbeat, heartbeatDetails: { payloads: [beat] } };
+	assert.deepEqual(await seen(...pending(2, later)), [false, 2, 'no heartbeat: the worker died or hangs', progress]);
+	assert.deepEqual((await seen(...pending(3)))[0], false, 'its cancellation is under way');
+});
+
+test('an import that Temporal does not know is import_unknown', async t => {
+	const describe = async () => Promise.reject(new WorkflowNotFoundError('no', importWorkflow, undefined));
+	await assert.rejects(importsOf(t, { describe }).view(name), { code: 'import_unknown' });
+});
