@@ -1,28 +1,61 @@
 /** A backup from a source by commands alone: real keeper, workers and Temporal server; nothing that Temporal keeps has its secret. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import * as z from 'zod';
+import { gatherSources } from '../../cli/doctor/gather-sources.ts';
+import { connectTemporal } from '../../client/connection.ts';
+import { Imports } from '../../client/imports.ts';
+import { openRepository } from '../../repository/repository.ts';
+import { beginMoment } from '../../sources/machine/steps/begin.ts';
+import { commitMoment } from '../../sources/machine/steps/commit.ts';
+import { copyMoment } from '../../sources/machine/steps/copy.ts';
+import { makeOrder } from '../../sources/machine/steps/make-order.ts';
 import { blockBytes as block } from '../../sources/simulated-machine/bitmaps.ts';
 import { Faults } from '../../sources/simulated-machine/faults.ts';
-import { places } from '../../system/installation.ts';
-import { startRouse } from '../equipment/command-line.ts';
+import type { MachineInDirectory } from '../../sources/simulated-machine/machine.ts';
+import { SimulatedMachineSource } from '../../sources/simulated-machine/source.ts';
+import { loadConfig, places } from '../../system/installation.ts';
+import { waitFor } from '../../system/wait.ts';
+import { importWorkflowId } from '../../workflows/import-contracts.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { makeSimulatedMachine, secret } from '../equipment/import-installation.ts';
-import { temporaryDirectory } from '../equipment/captive.ts';
-import { noise } from '../equipment/repositories.ts';
+import { collect, noise } from '../equipment/repositories.ts';
 
 const answerSchema = z.looseObject({
 	outcome: z.enum(['imported', 'failed']).nullable(),
-	restorePoint: z.string().nullable(),
 	disks: z.array(z.looseObject({ reads: z.enum(['changes', 'all']) })),
 	warnings: z.array(z.string()),
 });
-const planSchema = z.looseObject({ base: z.string().nullable(), assumed: z.array(z.string()) });
-const listSchema = z.object({ imports: z.array(z.looseObject({ machine: z.string(), source: z.string() })) });
+const planSchema = z.looseObject({ base: z.string().nullable() });
+const listSchema = z.object({
+	imports: z.array(z.looseObject({ machine: z.string(), source: z.string(), workflow: z.string() })),
+});
+const findingsSchema = z.looseObject({ findings: z.array(z.looseObject({ code: z.string(), subject: z.string() })) });
 
-test('a machine is backed up by its source, then what has changed, and no history has the secret of its platform', async t => {
+/** The point before, by the same steps in this process. */
+async function firstPoint(directory: string, machine: MachineInDirectory) {
+	const repository = await openRepository(directory);
+	const { signal } = new AbortController();
+	const steps = { repository, source: sourceOf(machine), signal };
+	const order = await makeOrder(steps, { importId: randomUUID(), machine: 'web01', spec: {}, now: new Date() });
+	await copyMoment(steps, { order, moment: await beginMoment(steps, order) });
+	await commitMoment(steps, order);
+	await repository.store.close();
+	return { id: repository.id, time: order.time, tag: order.tag };
+}
+
+const sourceOf = ({ files }: MachineInDirectory) => new SimulatedMachineSource(files.directory);
+
+async function tagsLeft(machine: MachineInDirectory): Promise<string[]> {
+	return [...new Set((await collect(sourceOf(machine).leftovers(undefined))).map(({ tag }) => tag))];
+}
+
+test('what has changed of a machine is backed up after an import that was ended by force, which `doctor` tells of, and one that failed', async t => {
 	const directory = await temporaryDirectory(t);
 	const machine = await makeSimulatedMachine(join(directory, 'machine'));
 	const credential = join(directory, 'credential');
@@ -34,35 +67,48 @@ test('a machine is backed up by its source, then what has changed, and no histor
 		`sources: {web: {uri: ${uri}, credential: platform, machine: web01}}`,
 	].join('\n');
 	const here = await EmbeddedInstallation.up(t, config);
-
+	const first = await firstPoint(here.repository, machine);
 	const faults = new Faults(machine.files.faults);
-	await faults.set([
-		{ at: 'begin', does: 'tell-secret' },
-		{ at: 'read', does: 'tell-secret' },
-	]);
-	const first = answerSchema.parse(await here.answer('backup', 'start', 'web', '--wait', '--reason', 'first'));
-	assert.deepEqual([first.outcome, first.warnings], ['imported', []]);
+	const temporal = await connectTemporal(here.installation);
+	t.after(() => temporal.close());
+	const handle = temporal.client.workflow.getHandle(importWorkflowId(first.id, 'web01'));
+	const imports = new Imports(temporal);
+	const isWaiting = async () =>
+		(await imports.view({ machine: 'web01', repositoryId: first.id })).view.phase === 'waiting';
+
+	await faults.set([{ at: 'ready', does: 'pending', times: 1000 }]);
+	await here.answer('backup', 'start', 'web', '--reason', 'first');
+	await waitFor('its moment', isWaiting, { timeoutMs: 60_000, everyMs: 200 });
+	const looked = await gatherSources(here.installation, await loadConfig(here.installation), temporal);
+	assert.deepEqual(looked, [{ name: 'web', leftovers: [], problem: undefined }], 'it is under way');
+	await handle.terminate();
+	const { stdout } = await here.run('doctor');
+	const { findings } = findingsSchema.parse(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? ''));
+	assert.ok(findings.some(({ code, subject }) => subject === 'web' && code === 'import_left_over'));
+	const [listed] = listSchema.parse(await here.answer('backup', 'status')).imports;
+	assert.partialDeepStrictEqual(listed, { machine: 'web01', source: 'web', workflow: 'TERMINATED' });
+
+	await faults.set([{ at: 'plan', does: 'access_denied' }]);
+	const failed = await here.run('backup', 'start', 'web', '--wait');
+	assert.equal(failed.exitCode, 4, failed.stderr);
+	assert.equal((await here.refusal('backup', 'cancel', 'web')).code, 'phase_wrong');
 
 	await machine.write('disk-0', 5 * block, noise(block, 3));
 	const plan = planSchema.parse(await here.answer('backup', 'plan', 'web'));
-	assert.equal(plan.base, first.restorePoint);
-	const second = answerSchema.parse(await here.answer('backup', 'start', 'web', '--wait'));
-	assert.ok(second.disks.every(({ reads }) => reads === 'changes'));
-	const [listed] = listSchema.parse(await here.answer('backup', 'status')).imports;
-	assert.deepEqual([listed?.machine, listed?.source], ['web01', 'web']);
+	assert.equal(plan.base, first.time);
+	await faults.set([{ at: 'read', does: 'tell-secret' }]);
+	const { outcome, warnings, disks } = answerSchema.parse(await here.answer('backup', 'start', 'web', '--wait'));
+	assert.deepEqual([outcome, warnings], ['imported', []]);
+	assert.ok(disks.every(({ reads }) => reads === 'changes'));
+	assert.partialDeepStrictEqual(await here.answer('backup', 'status', 'web'), { outcome, disks });
+	const left = await tagsLeft(machine);
+	assert.deepEqual(
+		[left.length, left.includes(first.tag)],
+		[1, false],
+		'of the one that was ended by force nothing is left',
+	);
 
-	await faults.set([
-		{ at: 'ready', does: 'tell-secret' },
-		{ at: 'read', does: 'moment_lost' },
-	]);
-	await machine.write('disk-0', 6 * block, noise(block, 4));
-	const failed = await here.run('backup', 'start', 'web', '--wait');
-	assert.equal(failed.exitCode, 1, failed.stderr);
-	assert.equal((await here.refusal('backup', 'cancel', 'web')).code, 'phase_wrong');
-
-	const { id } = z.looseObject({ id: z.uuid() }).parse(await here.answer('repo', 'verify'));
-	const show = ['workflow', 'show', '-w', `import/${id}/web01`, '--output', 'json'];
-	const { stdout: history } = await startRouse(t, here.installation.home, ['temporal', 'cli', '--', ...show]).ended;
+	const history = historyToJSON(await handle.fetchHistory());
 	const payloads = [...history.matchAll(/"data": "([^"]*)"/g)].map(([, data]) =>
 		Buffer.from(data ?? '', 'base64').toString('latin1'),
 	);
