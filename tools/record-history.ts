@@ -4,18 +4,17 @@
  * server with real workers and a supervisor that has no machines, which meets what recoveries meet (a new policy, a report
  * of its host, a failed step, a retry, the power switch). A history that was released is never recorded again.
  */
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { connectTemporal, type TemporalClient } from '../client/connection.ts';
+import { connectTemporal } from '../client/connection.ts';
 import { Orders } from '../client/orders.ts';
 import { Recoveries } from '../client/recoveries.ts';
 import { RouseError } from '../model/errors.ts';
 import { openInstallation } from '../system/installation.ts';
-import { replaceFileDurably } from '../system/durable-file.ts';
 import { waitFor } from '../system/wait.ts';
 import { storedMachine } from '../test/equipment/stored-machine.ts';
 import { SupervisorDouble } from '../test/equipment/supervisor-double.ts';
 import { TestInstallation } from '../test/equipment/temporal.ts';
 import { recoveryWorkflowId } from '../workflows/contracts.ts';
+import { saveHistory } from './save-history.ts';
 
 const asked = { by: 'recorder', reason: 'for the replay tests' };
 const timeoutMs = 60_000;
@@ -25,7 +24,7 @@ if (file === undefined) throw new RouseError('usage', 'node tools/record-history
 if (name === undefined) await recordNew(file);
 else {
 	const temporal = await connectTemporal(await openInstallation());
-	await save(file, temporal, name);
+	await saveHistory(file, temporal, recoveryWorkflowId(name));
 	await temporal.close();
 }
 
@@ -40,7 +39,7 @@ async function recordNew(path: string): Promise<void> {
 		const recoveries = new Recoveries(temporal);
 		await recoveries.start(request);
 		await play(recoveries, new Orders(temporal), supervisor, request.name);
-		await save(path, temporal, request.name);
+		await saveHistory(path, temporal, recoveryWorkflowId(request.name));
 		await supervisor.stop();
 	} finally {
 		await place.remove();
@@ -69,14 +68,4 @@ async function play(recoveries: Recoveries, orders: Orders, supervisor: Supervis
 	await orders.retry(of, asked);
 	await recoveries.waitFor(of, 'finished', { timeoutMs });
 	await recoveries.result(of);
-}
-
-async function save(path: string, { client }: TemporalClient, of: string): Promise<void> {
-	const history = await client.workflow.getHandle(recoveryWorkflowId(of)).fetchHistory();
-	// JSON.stringify cannot be read back (sdk-typescript#1362). Who recorded it, and where, does not matter.
-	const text = historyToJSON(history)
-		.replaceAll(/"\d+@[^"]*"/g, '"recorder"')
-		.replaceAll(/("stackTrace": ?)"(?:[^"\\]|\\.)*"/g, '$1""');
-	await replaceFileDurably(path, `${text}\n`);
-	console.error(`${path}: ${history.events?.length} events`);
 }
