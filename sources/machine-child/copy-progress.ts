@@ -41,10 +41,9 @@ export class CopyProgress {
 		const doneBytes = sumOf(this.#disks.slice(0, disk)) + ofDisk;
 		if (last !== undefined && atMs - last.atMs < tellEveryMs && doneBytes < totalBytes) return;
 		const { readBytes } = this.#pace;
-		this.#samples = [
-			...this.#samples.filter(sample => atMs - sample.atMs <= lookedBackMs),
-			{ atMs, doneBytes, readBytes },
-		];
+		// One is always left to compare with: a read may take longer.
+		const before = this.#samples.filter(sample => sample === last || atMs - sample.atMs <= lookedBackMs);
+		this.#samples = [...before, { atMs, doneBytes, readBytes }];
 		const [first] = this.#samples;
 		const perSecond = (bytes: number) => (first && atMs > first.atMs ? (bytes * 1000) / (atMs - first.atMs) : 0);
 		const doneRate = perSecond(doneBytes - (first?.doneBytes ?? 0));

@@ -53,7 +53,7 @@ export function directSteps(home: string, { onWait = () => {} }: { onWait?: () =
 			}),
 		copy: (places, { order, moment, maxRateBytes }, { signal, onProgress }) =>
 			within(places, signal, async opened => {
-				const pace = new ReadPace(maxRateBytes ?? opened.configured.maxRateBytes);
+				const pace = new ReadPace(maxRateBytes ?? opened.configured.maxRateBytes, { onWait });
 				const told = new CopyProgress(moment.disks, pace, onProgress);
 				return copyMoment(
 					opened,

@@ -1,17 +1,30 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DiskSource } from '../../repository/import/disk-source.ts';
 
+/** Somebody looks whether it still lives; and a timer waits for 24 days at most. */
+const waitsMs = 60_000;
+
+interface PaceOptions {
+	/** Called now and then while it waits for its rate. */
+	onWait?: () => void;
+	toldEveryMs?: number;
+}
+
 /** What an import reads of its source: counted, and no more in a second than was said. */
 export class ReadPace {
 	readonly #rateBytes: number | null;
+	readonly #onWait: () => void;
+	readonly #toldEveryMs: number;
 	#readBytes = 0;
 	/** When what was read so far may have been read. */
 	#freeMs = 0;
 	#last: Promise<void> = Promise.resolve();
 
 	/** `rateBytes`: of all its disks together; null: without a limit. */
-	constructor(rateBytes: number | null) {
+	constructor(rateBytes: number | null, { onWait = () => {}, toldEveryMs = waitsMs }: PaceOptions = {}) {
 		this.#rateBytes = rateBytes;
+		this.#onWait = onWait;
+		this.#toldEveryMs = toldEveryMs;
 	}
 
 	get readBytes(): number {
@@ -48,6 +61,9 @@ export class ReadPace {
 		const now = performance.now();
 		const from = Math.max(now, this.#freeMs);
 		this.#freeMs = from + takesMs;
-		if (from > now) await delay(from - now, undefined, { signal });
+		for (let leftMs = from - now; leftMs > 0; leftMs = from - performance.now()) {
+			await delay(Math.min(leftMs, this.#toldEveryMs), undefined, { signal });
+			if (leftMs > this.#toldEveryMs) this.#onWait();
+		}
 	}
 }

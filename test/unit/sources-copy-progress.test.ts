@@ -9,6 +9,19 @@ import type { DiskSource } from '../../repository/import/disk-source.ts';
 const { signal } = new AbortController();
 const mib = 2 ** 20;
 
+function unread(offsets: number[]): DiskSource {
+	return {
+		sizeBytes: 1000,
+		extents: () => {
+			throw new Error('nobody asks');
+		},
+		read: async offsetBytes => {
+			offsets.push(offsetBytes);
+		},
+		close: async () => {},
+	};
+}
+
 test('`CopyProgress` counts disks one after the other, tells once a second, and how long the rest takes', () => {
 	let nowMs = 0;
 	const pace = { readBytes: 0 };
@@ -38,24 +51,44 @@ test('`CopyProgress` counts disks one after the other, tells once a second, and 
 	);
 });
 
+test('`CopyProgress` tells the rate of one read that took longer than it looks back', () => {
+	let nowMs = 0;
+	const pace = { readBytes: 0 };
+	const told: ImportProgress[] = [];
+	const progress = new CopyProgress(
+		[{ sizeBytes: 4 * mib }],
+		pace,
+		one => told.push(one),
+		() => nowMs,
+	);
+	for (const minute of [0, 1, 2]) {
+		nowMs = minute * 60_000;
+		pace.readBytes = minute * mib;
+		progress.tell({ disk: 0, doneBytes: minute * mib, totalBytes: 0, newBytes: 0 });
+	}
+	const { rateBytes, etaMs } = told.at(-1) ?? {};
+	assert.deepEqual([rateBytes, etaMs], [Math.round(mib / 60), 120_000]);
+});
+
 test('`ReadPace` slows reads to what was said, in their order, and counts them', async () => {
 	const offsets: number[] = [];
-	const source: DiskSource = {
-		sizeBytes: 1000,
-		extents: () => {
-			throw new Error('nobody asks');
-		},
-		read: async offsetBytes => {
-			offsets.push(offsetBytes);
-		},
-		close: async () => {},
-	};
 	const pace = new ReadPace(10_000);
-	const slow = pace.of(source);
+	const slow = pace.of(unread(offsets));
 	const from = performance.now();
 	await Promise.all([0, 500, 900].map(offset => slow.read(offset, Buffer.alloc(500), signal)));
 	assert.deepEqual([offsets, pace.readBytes], [[0, 500, 900], 1500]);
 	assert.ok(performance.now() - from >= 95, 'the third one waits for two to be paid for');
+});
+
+test('`ReadPace` says that it waits, however long, and waits no shorter for that', async () => {
+	let waits = 0;
+	const pace = new ReadPace(10_000, { onWait: () => (waits += 1), toldEveryMs: 10 });
+	const source = pace.of(unread([]));
+	const from = performance.now();
+	await source.read(0, Buffer.alloc(1000), signal);
+	assert.equal(waits, 0);
+	await source.read(0, Buffer.alloc(1), signal);
+	assert.ok(waits > 0 && performance.now() - from >= 95);
 });
 
 test('`redacted` takes the words of a secret out of all that an error tells', () => {
