@@ -6,14 +6,14 @@ import { loadConfig } from '../../system/installation.ts';
 import { type ConfiguredSource, sourceIn } from '../../system/machine-sources.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
 import { ReadPace } from '../machine/read-pace.ts';
-import { beginMoment, isReady } from '../machine/steps/begin.ts';
+import { isReady } from '../machine/steps/begin.ts';
 import { commitMoment } from '../machine/steps/commit.ts';
 import { copyMoment } from '../machine/steps/copy.ts';
 import { giveUp } from '../machine/steps/give-up.ts';
 import { leftoversOf } from '../machine/steps/leftovers.ts';
 import { makeOrder } from '../machine/steps/make-order.ts';
 import type { StepPlaces } from '../machine/steps/places.ts';
-import { sweep } from '../machine/steps/sweep.ts';
+import { beginSwept, sweep } from '../machine/steps/sweep.ts';
 import { openMachineSource } from '../open-machine-source.ts';
 import type { ImportPlaces } from './calls.ts';
 import { CopyProgress } from './copy-progress.ts';
@@ -43,7 +43,7 @@ export function directSteps(home: string, { onWait = () => {} }: { onWait?: () =
 				return makeOrder(opened, { ...wish, spec: opened.configured.spec, now: new Date() });
 			}),
 		sweep: (places, order, signal) => within(places, signal, opened => sweep(opened, order)),
-		begin: (places, order, signal) => within(places, signal, opened => beginMoment(opened, order)),
+		begin: (places, order, signal) => within(places, signal, opened => beginSwept(opened, order)),
 		ready: (places, moment, signal) =>
 			within(places, signal, async opened => {
 				for (let everyMs = firstLookMs; !(await isReady(opened, moment)); everyMs = Math.min(everyMs * 2, mostLookMs)) {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
 import { copyMoment } from '../../sources/machine/steps/copy.ts';
 import { leftoversOf } from '../../sources/machine/steps/leftovers.ts';
-import { sweep } from '../../sources/machine/steps/sweep.ts';
+import { beginSwept, sweep } from '../../sources/machine/steps/sweep.ts';
 import { Faults } from '../../sources/simulated-machine/faults.ts';
 import { begun, block, imported, name, ordered, signal, site, tagsLeft } from '../equipment/machine-import-site.ts';
 import { noise } from '../equipment/repositories.ts';
@@ -51,4 +51,27 @@ test('`sweep` tells what it could not take away, and goes on with the rest', asy
 	const { ended, left } = await sweep(places, await ordered(places));
 	assert.deepEqual([ended, left.length], [1, 1]);
 	assert.match(left[0] ?? '', /^import [0-9a-f-]{36}: a simulated source fails at abandon/);
+});
+
+test('`sweep` commits the latest point, whose own commit may have failed, also when nothing else is there', async t => {
+	const places = await site(t);
+	const first = await begun(places);
+	await copyMoment(places, first);
+	await new Faults(places.machine.files.faults).set([{ at: 'commit', does: 'access_denied' }]);
+	const { left } = await sweep(places, await ordered(places));
+	assert.match(left.join('\n'), /^what earlier points have left: a simulated source fails at commit$/);
+	assert.deepEqual(await sweep(places, await ordered(places)), { ended: 0, left: [] });
+	assert.deepEqual(await tagsLeft(places), [first.order.tag]);
+});
+
+test('`beginSwept` takes away what an import has left that came behind the sweep, when something is in its way', async t => {
+	const places = await site(t);
+	const late = await begun(places);
+	const order = await ordered(places);
+	await new Faults(places.machine.files.faults).set([{ at: 'begin', does: 'source_busy' }]);
+	const moment = await beginSwept(places, order);
+	assert.equal(moment.tag, order.tag);
+	assert.ok(!(await tagsLeft(places)).includes(late.order.tag));
+	await new Faults(places.machine.files.faults).set([{ at: 'begin', does: 'source_busy' }]);
+	await assert.rejects(beginSwept(places, order), { code: 'source_busy' }, 'nothing of ours is in its way');
 });

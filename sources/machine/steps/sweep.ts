@@ -1,6 +1,8 @@
 import { asRouseError } from '../../../model/errors.ts';
 import { readIntent } from '../../../repository/import/intent.ts';
+import type { SourceMoment } from '../documents.ts';
 import type { ImportOrder } from '../order.ts';
+import { beginMoment } from './begin.ts';
 import { commitMoment } from './commit.ts';
 import { giveUp } from './give-up.ts';
 import type { StepPlaces } from './places.ts';
@@ -29,12 +31,27 @@ export async function sweep(places: StepPlaces, order: ImportOrder): Promise<Swe
 	const points = await pointsOf(places, order);
 	const made = new Set(points.map(({ point }) => point.manifest.importId));
 	for (const tag of tags)
-		if (!made.has(tag)) await tried(swept, `import ${tag}`, () => endLeft(places, order, tag), signal);
+		if (!made.has(tag))
+			await tried(swept, { what: `import ${tag}`, ends: 1, end: () => endLeft(places, order, tag) }, signal);
 	const [latest] = points;
-	// One kept checkpoint is as it should be: more are there only where a commit has failed.
-	if (latest !== undefined && [...tags].some(tag => made.has(tag) && tag !== latest.point.manifest.importId))
-		await tried(swept, 'checkpoints of earlier points', () => commitLatest(places, order, latest), signal);
+	const kept = [...tags].filter(tag => made.has(tag));
+	if (latest !== undefined && kept.length > 0) {
+		// Also where that one alone is there, as it should be: whether its moment is there still, for want of a commit, nobody can see.
+		const ends = kept.filter(tag => tag !== latest.point.manifest.importId).length;
+		const end = () => commitLatest(places, order, latest);
+		await tried(swept, { what: 'what earlier points have left', ends, end }, signal);
+	}
 	return swept;
+}
+
+/** Begins as `begin` does; what is in its way may have been left by an import of this owner that nobody goes on with. */
+export async function beginSwept(places: StepPlaces, order: ImportOrder): Promise<SourceMoment> {
+	try {
+		return await beginMoment(places, order);
+	} catch (error) {
+		if (asRouseError(error).code !== 'source_busy' || (await sweep(places, order)).ended === 0) throw error;
+		return beginMoment(places, order);
+	}
 }
 
 async function pointsOf({ repository, signal }: StepPlaces, { machine, identity, described }: ImportOrder) {
@@ -61,10 +78,14 @@ async function commitLatest(places: StepPlaces, order: ImportOrder, { point }: P
 	await commitMoment(places, { ...order, tag: importId, time });
 }
 
-async function tried(swept: Swept, what: string, end: () => Promise<void>, signal: AbortSignal): Promise<void> {
+async function tried(
+	swept: Swept,
+	{ what, ends, end }: { what: string; ends: number; end: () => Promise<void> },
+	signal: AbortSignal,
+): Promise<void> {
 	try {
 		await end();
-		swept.ended += 1;
+		swept.ended += ends;
 	} catch (error) {
 		signal.throwIfAborted();
 		swept.left.push(`${what}: ${asRouseError(error).message}`);
