@@ -1,6 +1,9 @@
 /** Findings about the platforms from which machines are backed up. */
-import type { Facts, SourceFacts } from './facts.ts';
+import type { Facts, LeftoverFacts, SourceFacts } from './facts.ts';
 import type { Finding } from './finding.ts';
+
+/** Of one source: where thousands are left nobody reads a finding for each. */
+const mostTold = 16;
 
 export function sourceFindings({ sources }: Pick<Facts, 'sources'>): Finding[] {
 	return sources.flatMap(source => [...notKnown(source), ...leftOver(source)]);
@@ -20,14 +23,36 @@ function notKnown({ name, problem }: SourceFacts): Finding[] {
 
 /** The next import takes away what the ones before have left. */
 function leftOver({ name, leftovers }: SourceFacts): Finding[] {
-	return leftovers.map(({ what, tag, since, costText, canDelete }) => {
-		const begun = since === null ? '' : ` since ${since}`;
-		const cost = costText === null ? '' : `; ${costText}`;
-		return {
+	const more = leftovers.slice(mostTold);
+	return [...leftovers.slice(0, mostTold).map(left => told(name, left)), ...toldTogether(name, more)];
+}
+
+function told(name: string, { what, tag, since, costText, canDelete }: LeftoverFacts): Finding {
+	const begun = since === null ? '' : ` since ${since}`;
+	const cost = costText === null ? '' : `; ${costText}`;
+	return {
+		code: 'import_left_over',
+		subject: name,
+		explanation: `${what} of import ${tag} ${begun === '' ? 'are' : 'have been'} on the platform of ${name}${begun}, and no import needs them${cost}`,
+		command: commandFor(name, canDelete),
+	};
+}
+
+function toldTogether(name: string, more: readonly LeftoverFacts[]): Finding[] {
+	if (more.length === 0) return [];
+	return [
+		{
 			code: 'import_left_over',
 			subject: name,
-			explanation: `${what} of import ${tag} ${begun === '' ? 'are' : 'have been'} on the platform of ${name}${begun}, and no import needs them${cost}`,
-			command: canDelete ? `rouse backup start ${name}` : 'remove them with the tools of the platform',
-		};
-	});
+			explanation: `${more.length} more things of imports are on the platform of ${name}, and no import needs them`,
+			command: commandFor(
+				name,
+				more.some(({ canDelete }) => canDelete),
+			),
+		},
+	];
+}
+
+function commandFor(name: string, canDelete: boolean): string {
+	return canDelete ? `rouse backup start ${name}` : 'remove them with the tools of the platform';
 }

@@ -2,6 +2,7 @@ import type { TemporalClient } from '../../client/connection.ts';
 import { Imports } from '../../client/imports.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { childStepsOf } from '../../sources/machine-child/children.ts';
+import type { ImportSteps } from '../../sources/machine-child/import-steps.ts';
 import type { Config, Installation } from '../../system/installation.ts';
 import { sourceIn } from '../../system/machine-sources.ts';
 import { chooseConfigured } from '../repository-choice.ts';
@@ -9,6 +10,19 @@ import type { LeftoverFacts, SourceFacts } from './facts.ts';
 
 /** A platform that has not answered by then is away, as far as this command goes. */
 const platformLimitMs = 15_000;
+/** And all of them have that long together: whoever calls for a doctor waits for the rest. */
+const allLimitMs = 60_000;
+/** A process each, of some 100 MB and half a second of a processor. */
+const mostAtOnce = 4;
+
+/** What a look at sources goes by. */
+export interface SourceLook {
+	config: Config;
+	steps: Pick<ImportSteps, 'leftovers'>;
+	imports: Pick<Imports, 'isUnderWay'>;
+	/** Instead of ours. */
+	limits?: { platformMs: number; allMs: number };
+}
 
 /** What imports have left on the platforms of config.yaml. Repositories and platforms are opened by processes that may hang. */
 export async function gatherSources(
@@ -16,17 +30,42 @@ export async function gatherSources(
 	config: Config,
 	temporal: TemporalClient,
 ): Promise<SourceFacts[]> {
-	const imports = new Imports(temporal);
-	const look = async (name: string): Promise<SourceFacts> => {
-		try {
-			return { name, leftovers: await leftoversOf(name, { installation, config, imports }), problem: undefined };
-		} catch (error) {
-			const { code, message } = asRouseError(error);
-			if (code === 'temporal_unreachable') throw error;
-			return { name, leftovers: [], problem: message };
-		}
+	return lookAtSources({ config, steps: childStepsOf(installation), imports: new Imports(temporal) });
+}
+
+/** A few at once, in the order of config.yaml. */
+export async function lookAtSources(look: SourceLook): Promise<SourceFacts[]> {
+	const { platformMs, allMs } = look.limits ?? { platformMs: platformLimitMs, allMs: allLimitMs };
+	const late = AbortSignal.timeout(allMs);
+	const names = Object.keys(look.config.sources);
+	const found = new Map<string, SourceFacts>();
+	const waiting = names.values();
+	const lookOn = async () => {
+		for (const name of waiting) found.set(name, await factsOf(name, look, { late, platformMs }));
 	};
-	return Promise.all(Object.keys(config.sources).map(look));
+	await Promise.all(Array.from({ length: mostAtOnce }, lookOn));
+	return names.flatMap(name => found.get(name) ?? []);
+}
+
+async function factsOf(
+	name: string,
+	look: SourceLook,
+	{ late, platformMs }: { late: AbortSignal; platformMs: number },
+): Promise<SourceFacts> {
+	if (late.aborted) return notKnown(name, 'there was no time to ask, others are slow');
+	const signal = AbortSignal.any([late, AbortSignal.timeout(platformMs)]);
+	try {
+		return { name, leftovers: await leftoversOf(name, look, signal), problem: undefined };
+	} catch (error) {
+		if (signal.aborted) return notKnown(name, 'neither its repository nor its platform has answered in time');
+		const { code, message } = asRouseError(error);
+		if (code === 'temporal_unreachable') throw error;
+		return notKnown(name, message);
+	}
+}
+
+function notKnown(name: string, problem: string): SourceFacts {
+	return { name, leftovers: [], problem };
 }
 
 /**
@@ -35,12 +74,12 @@ export async function gatherSources(
  */
 async function leftoversOf(
 	name: string,
-	{ installation, config, imports }: { installation: Installation; config: Config; imports: Imports },
+	{ config, steps, imports }: SourceLook,
+	signal: AbortSignal,
 ): Promise<LeftoverFacts[]> {
 	const { machine, repository: named } = sourceIn(config, name);
 	const repository = await chooseConfigured({ env: process.env }, named ?? undefined, config);
-	const steps = childStepsOf(installation);
-	const list = () => steps.leftovers({ source: name, repository }, machine, AbortSignal.timeout(platformLimitMs));
+	const list = () => steps.leftovers({ source: name, repository }, machine, signal);
 	const { repositoryId, leftovers: before } = await list();
 	if (before.length === 0 || (await imports.isUnderWay({ machine, repositoryId }))) return [];
 	const tags = new Set(before.map(({ tag }) => tag));

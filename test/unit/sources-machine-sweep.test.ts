@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
 import { copyMoment } from '../../sources/machine/steps/copy.ts';
@@ -74,4 +75,15 @@ test('`beginSwept` takes away what an import has left that came behind the sweep
 	assert.ok(!(await tagsLeft(places)).includes(late.order.tag));
 	await new Faults(places.machine.files.faults).set([{ at: 'begin', does: 'source_busy' }]);
 	await assert.rejects(beginSwept(places, order), { code: 'source_busy' }, 'nothing of ours is in its way');
+});
+
+test('`leftoversOf` says of what no import takes away: the machine at the address is another one, or gone', async t => {
+	const places = await site(t);
+	await begun(places);
+	const canDelete = async () => (await leftoversOf(places, name)).map(leftover => leftover.canDelete);
+	assert.deepEqual(await canDelete(), [true]);
+	await places.machine.become('machine-2');
+	assert.deepEqual(await canDelete(), [false]);
+	await rm(places.machine.files.machine);
+	assert.deepEqual(await canDelete(), [false]);
 });

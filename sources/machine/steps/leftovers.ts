@@ -1,4 +1,4 @@
-import { RouseError } from '../../../model/errors.ts';
+import { asRouseError, RouseError } from '../../../model/errors.ts';
 import { readSourceFacts } from '../../../model/source-facts.ts';
 import { listPoints } from '../../../repository/points.ts';
 import { readOrDamage } from '../../../repository/read-points.ts';
@@ -11,7 +11,8 @@ const mostPoints = 16;
 
 /**
  * What imports of this machine into this repository have on the platform, but for the checkpoints that the next import needs. Of one
- * that is under way it is needed all the same: whoever calls this knows. Changes nothing.
+ * that is under way it is needed all the same: whoever calls this knows. What those of another machine have left that was here
+ * before is deleted by no import. Changes nothing.
  */
 export async function leftoversOf(places: StepPlaces, machine: string): Promise<Leftover[]> {
 	const { source, repository, signal } = places;
@@ -21,7 +22,21 @@ export async function leftoversOf(places: StepPlaces, machine: string): Promise<
 	if (ours.length === 0) return [];
 	// Afterwards: what an import keeps that ends meanwhile is its point's.
 	const kept = await keptTags(places, machine);
-	return ours.filter(({ owner, tag }) => kept.get(owner) !== tag);
+	const left = ours.filter(({ owner, tag }) => kept.get(owner) !== tag);
+	if (left.length === 0) return [];
+	const identity = await identityOf(places);
+	const owner = identity === undefined ? undefined : ownerOf(repository.id, machine, identity);
+	return left.map(leftover => ({ ...leftover, canDelete: leftover.canDelete && leftover.owner === owner }));
+}
+
+/** Undefined when the machine is gone. */
+async function identityOf({ source, signal }: StepPlaces): Promise<string | undefined> {
+	try {
+		return (await source.describe(signal)).identity;
+	} catch (error) {
+		if (asRouseError(error).code !== 'machine_unknown') throw error;
+		return undefined;
+	}
 }
 
 /** By owner: the import whose checkpoint the next one asks by. */

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Facts } from '../../cli/doctor/facts.ts';
+import { sourceFindings } from '../../cli/doctor/findings-sources.ts';
+import { lookAtSources, type SourceLook } from '../../cli/doctor/gather-sources.ts';
+import { RouseError } from '../../model/errors.ts';
+import { configSchema } from '../../system/installation.ts';
+
+const repositoryId = '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d';
+const tag = '7d1f0a11-2f3b-4c5d-8e6f-0a1b2c3d4e5f';
+const leftover = {
+	tag,
+	owner: `${repositoryId}/web/01234567`,
+	what: 'a snapshot',
+	since: null,
+	costText: null,
+	canDelete: true,
+};
+const limits = { platformMs: 50, allMs: 120 };
+
+function look(names: readonly string[], leftovers: SourceLook['steps']['leftovers'], isUnderWay = false): SourceLook {
+	const config = configSchema.parse({
+		repositories: { main: '/backup' },
+		sources: Object.fromEntries(names.map(name => [name, { uri: 'simulated:///machine' }])),
+	});
+	return { config, steps: { leftovers }, imports: { isUnderWay: async () => isUnderWay }, limits };
+}
+
+/** As a process that hangs until it is killed. */
+const hangs: SourceLook['steps']['leftovers'] = (_places, _machine, signal) =>
+	new Promise((_resolve, reject) => {
+		const alive = setInterval(() => {}, 1_000); // a signal's own timer keeps no process alive
+		signal.addEventListener('abort', () => {
+			clearInterval(alive);
+			reject(signal.reason);
+		});
+	});
+
+test('`lookAtSources` goes on where one platform hangs, and asks a few at once', async () => {
+	let now = 0;
+	let most = 0;
+	const leftovers: SourceLook['steps']['leftovers'] = async (places, machine, signal) => {
+		if (places.source === 'web') return hangs(places, machine, signal);
+		most = Math.max(most, ++now);
+		await new Promise(setImmediate);
+		now -= 1;
+		if (places.source === 'db') throw new RouseError('access_denied', 'may not list');
+		return { repositoryId, leftovers: [leftover] };
+	};
+	const names = ['web', 'db', ...Array.from({ length: 10 }, (_, number) => `m${number}`)];
+	const found = await lookAtSources(look(names, leftovers));
+	assert.deepEqual(
+		found.map(({ name }) => name),
+		names,
+	);
+	assert.match(found[0]?.problem ?? '', /has answered in time/);
+	assert.equal(found[1]?.problem, 'may not list');
+	assert.deepEqual([found[2]?.leftovers, found[2]?.problem], [[leftover], undefined]);
+	assert.ok(most <= 4, `${most} at once`);
+});
+
+test('`lookAtSources` ends in time when all hang, and says of which nobody asked', async () => {
+	const names = Array.from({ length: 40 }, (_, number) => `m${number}`);
+	const found = await lookAtSources(look(names, hangs));
+	assert.equal(found.length, 40);
+	assert.match(found.at(-1)?.problem ?? '', /no time to ask/);
+});
+
+test('`lookAtSources` tells of nothing while an import is under way', async () => {
+	const found = await lookAtSources(look(['web'], async () => ({ repositoryId, leftovers: [leftover] }), true));
+	assert.deepEqual(found, [{ name: 'web', leftovers: [], problem: undefined }]);
+});
+
+test('`sourceFindings` of a source that has left thousands of things are few', () => {
+	const leftovers = Array.from({ length: 10_000 }, () => leftover);
+	const sources: Facts['sources'] = [{ name: 'web', leftovers, problem: undefined }];
+	const findings = sourceFindings({ sources });
+	assert.equal(findings.length, 17);
+	assert.match(findings.at(-1)?.explanation ?? '', /^9984 more things/);
+});
