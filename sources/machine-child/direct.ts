@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
-import { openRepository } from '../../repository/repository.ts';
+import { openRepository, type Repository } from '../../repository/repository.ts';
 import { unknownRepository } from '../../system/configured-repositories.ts';
 import { loadConfig } from '../../system/installation.ts';
 import { type ConfiguredSource, sourceIn } from '../../system/machine-sources.ts';
 import { reachedFromEnvironment } from '../../system/reached.ts';
+import type { EndedImport, ImportOrder } from '../machine/order.ts';
+import { ownerOf } from '../machine/owner.ts';
 import { ReadPace } from '../machine/read-pace.ts';
 import { isReady } from '../machine/steps/begin.ts';
 import { commitMoment } from '../machine/steps/commit.ts';
@@ -36,14 +38,25 @@ const mostLookMs = 30_000;
 export function directSteps(home: string, { onWait = () => {} }: { onWait?: () => void } = {}): ImportSteps {
 	const within = <T>(places: MeantPlaces, signal: AbortSignal, work: (opened: Opened) => Promise<T>) =>
 		withPlaces(home, places, { signal, work });
+	const ordered = <T>(
+		places: ImportPlaces,
+		order: ImportOrder,
+		signal: AbortSignal,
+		work: (opened: Opened) => Promise<T>,
+	) =>
+		within(places, signal, async opened => {
+			mustBeMeant(opened, { machine: order.machine, directory: places.repository });
+			ownIn(opened.repository, order);
+			return work(opened);
+		});
 	return {
 		plan: (places, wish, signal) =>
 			within(places, signal, async opened => {
 				mustBeMeant(opened, { machine: wish.machine, directory: places.repository });
 				return makeOrder(opened, { ...wish, spec: opened.configured.spec, now: new Date() });
 			}),
-		sweep: (places, order, signal) => within(places, signal, opened => sweep(opened, order)),
-		begin: (places, order, signal) => within(places, signal, opened => beginSwept(opened, order)),
+		sweep: (places, order, signal) => ordered(places, order, signal, opened => sweep(opened, order)),
+		begin: (places, order, signal) => ordered(places, order, signal, opened => beginSwept(opened, order)),
 		ready: (places, moment, signal) =>
 			within(places, signal, async opened => {
 				for (let everyMs = firstLookMs; !(await isReady(opened, moment)); everyMs = Math.min(everyMs * 2, mostLookMs)) {
@@ -52,7 +65,7 @@ export function directSteps(home: string, { onWait = () => {} }: { onWait?: () =
 				}
 			}),
 		copy: (places, { order, moment, maxRateBytes }, { signal, onProgress }) =>
-			within(places, signal, async opened => {
+			ordered(places, order, signal, async opened => {
 				const pace = new ReadPace(maxRateBytes ?? opened.configured.maxRateBytes, { onWait });
 				const told = new CopyProgress(moment.disks, pace, onProgress);
 				return copyMoment(
@@ -61,8 +74,11 @@ export function directSteps(home: string, { onWait = () => {} }: { onWait?: () =
 					{ pace, progress: progress => told.tell(progress), reached: reachedFromEnvironment() },
 				);
 			}),
-		commit: (places, order, signal) => within(places, signal, opened => commitMoment(opened, order)),
-		giveUp: (places, order, signal) => within(places, signal, opened => giveUp(opened, order)),
+		// What ends an import does so whatever config.yaml calls its machine by then.
+		commit: (places, order, signal) =>
+			within(places, signal, opened => commitMoment(opened, ownIn(opened.repository, order))),
+		giveUp: (places, order, signal) =>
+			within(places, signal, opened => giveUp(opened, ownIn(opened.repository, order))),
 		leftovers: (places, machine, signal) =>
 			within(places, signal, async opened => ({
 				repositoryId: opened.repository.id,
@@ -94,6 +110,13 @@ async function withPlaces<T>(
 	} finally {
 		await repository.store.close();
 	}
+}
+
+/** Whoever makes up an order must not have what another machine or repository has on a platform taken away. */
+function ownIn<O extends EndedImport>({ id }: Repository, order: O): O {
+	const { owner, machine, identity } = order;
+	if (owner === ownerOf(id, machine, identity)) return order;
+	throw new RouseError('identity_conflict', `${owner} is not who owns imports of ${machine} into repository ${id}`);
 }
 
 /** What a workflow was told, or config.yaml said when it was started: an import goes where the person means it to. */

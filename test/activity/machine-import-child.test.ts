@@ -105,6 +105,10 @@ test('a source or a repository that config.yaml does not name any more is refuse
 	await assert.rejects(steps.plan(other, site.wish(), signal), { code: 'identity_conflict' });
 	await assert.rejects(steps.plan(places, { ...site.wish(), machine: 'db01' }, signal), { code: 'config_invalid' });
 	await assert.rejects(steps.plan({ ...places, source: 'db' }, site.wish(), signal), { code: 'config_invalid' });
+	const order = await steps.plan(places, site.wish(), signal);
+	await assert.rejects(steps.begin(places, { ...order, machine: 'db01' }, signal), { code: 'config_invalid' });
+	const owner = order.owner.replace(places.repositoryId, other.repositoryId);
+	await assert.rejects(steps.giveUp(places, { ...order, owner }, signal), { code: 'identity_conflict' });
 	await writeFile(join(home, 'config.yaml'), 'sources: {web: {uri: "simulated:///nowhere"}}\n');
 	await assert.rejects(steps.plan(places, site.wish(), signal), { code: 'repository_unknown' });
 });
