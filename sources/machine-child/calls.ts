@@ -44,7 +44,10 @@ export const callSchema = z.discriminatedUnion('do', [
 ]);
 export type Call = z.infer<typeof callSchema>;
 
-/** A line of its standard output: that it waits, or how far it is, any number of times, and then one of the others. */
+/** Of the pipe on which a child answers: its standard output is for what libraries print. */
+export const answersDescriptor = 3;
+
+/** A line of that: that it waits, or how far it is, any number of times, and then one of the others. */
 export const answerSchema = z.union([
 	z.strictObject({ waits: z.literal(true) }),
 	z.strictObject({ progress: importProgressSchema }),

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { RouseError } from '../../model/errors.ts';
 import type { ImportProgress } from '../../model/import-view.ts';
-import { type Answer, answerSchema, type Call } from './calls.ts';
+import { isErrno } from '../../system/durable-file.ts';
+import { type Answer, answersDescriptor, answerSchema, type Call } from './calls.ts';
 
 export interface ChildOptions {
 	/** Within this it says something, or it is killed: a platform or a file system hangs. */
@@ -31,45 +33,60 @@ export async function askChild(
 	{ signal, onProgress = () => {} }: { signal: AbortSignal; onProgress?: (progress: ImportProgress) => void },
 ): Promise<unknown> {
 	signal.throwIfAborted();
-	// A session of its own: what a terminal sends to us (Ctrl-C) is ours to answer; the child ends with its input.
+	// A session of its own: what a terminal sends to us (Ctrl-C) is ours to answer; the child ends with its input. What libraries
+	// print is nothing to anybody, and may be a secret: answers have a pipe of their own.
 	const child = spawn(process.execPath, [program], {
-		stdio: ['pipe', 'pipe', 'inherit'],
+		stdio: ['pipe', 'ignore', 'inherit', 'pipe'],
 		detached: true,
 		...(env ? { env } : {}),
 	});
 	const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+	// Without a process for want of descriptors it has no pipes either; 'error' tells.
+	const answers = child.pid === undefined ? undefined : child.stdio[answersDescriptor];
 	const silence = setTimeout(() => reject(silent(call, silenceMs)), silenceMs);
 	const onAbort = () => reject(signal.reason);
 	signal.addEventListener('abort', onAbort, { once: true });
 	child.once('error', error => reject(ended(call, error.message)));
 	child.once('close', (code, by) => reject(ended(call, String(by ?? code))));
-	child.stdin.on('error', () => undefined); // its end says it
-	createInterface({ input: child.stdout }).on('line', line => {
-		silence.refresh();
-		take(line, { resolve, reject, onProgress });
-	});
-	if (child.pid !== undefined) onStart?.(child.pid);
-	child.stdin.write(`${JSON.stringify(call)}\n`);
 	try {
+		if (answers instanceof Readable) {
+			answers.on('error', () => undefined); // its end says it
+			createInterface({ input: answers }).on('line', line => {
+				silence.refresh();
+				take(line, { resolve, reject, onProgress });
+			});
+		}
+		if (child.pid !== undefined) onStart?.(child.pid);
+		child.stdin?.on('error', () => undefined); // its end says it
+		child.stdin?.write(`${JSON.stringify(call)}\n`);
 		return await promise;
 	} finally {
 		clearTimeout(silence);
 		signal.removeEventListener('abort', onAbort);
 		// Also one that has answered: it waits for the end of its input.
-		child.stdin.destroy();
-		child.stdout.destroy();
+		child.stdin?.destroy();
+		answers?.destroy();
 		await endOf(child);
 	}
 }
 
 /** What it has under way is over when this returns, unless it hangs in the kernel. */
 async function endOf(child: ChildProcess): Promise<void> {
-	if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-	const limit = AbortSignal.timeout(hangsMs);
-	const end = once(child, 'exit', { signal: limit });
-	child.kill('SIGKILL');
-	await end.catch(() => undefined); // the limit
+	if (child.pid === undefined) return;
+	const hasEnded = child.exitCode !== null || child.signalCode !== null;
+	const end = hasEnded ? undefined : once(child, 'exit', { signal: AbortSignal.timeout(hangsMs) });
+	killGroup(child.pid);
+	await end?.catch(() => undefined); // the limit
 	child.unref();
+}
+
+/** With what it has started: a program that it runs would go on without it, and keep what it holds on a platform. */
+function killGroup(pid: number): void {
+	try {
+		process.kill(-pid, 'SIGKILL');
+	} catch (error) {
+		if (!isErrno(error, 'ESRCH')) throw error; // it ended meanwhile
+	}
 }
 
 function take(

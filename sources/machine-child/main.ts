@@ -1,31 +1,45 @@
 /**
- * `node sources/machine-child/main.ts`: takes one step of an import, which comes as a line on standard input, says on standard output
- * how far it is, and at last what came of it. Ends at once with its input: every step may end anywhere, and be done again.
+ * `node sources/machine-child/main.ts`: takes one step of an import, which comes as a line on standard input, says on a pipe beside
+ * the standard ones how far it is, and at last what came of it. Ends at once with its input: every step may end anywhere, and be
+ * done again.
  */
+import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { asRouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import { setPrivateUmask } from '../../system/private-umask.ts';
-import { type Answer, type Call, callSchema } from './calls.ts';
+import { type Answer, answersDescriptor, type Call, callSchema } from './calls.ts';
 import { directSteps } from './direct.ts';
 import { redacted, secretsOf } from './redacted.ts';
 
 setPrivateUmask();
 
-// Not by process.exit: it waits for threads that hang with a repository.
-const end = () => process.kill(process.pid, 'SIGKILL');
+let secrets: string[] = [];
+const answers = new Socket({ fd: answersDescriptor, writable: true });
 const { signal } = new AbortController();
+// Else Node would print what a library throws where nobody can take secrets out of it.
+process.on('uncaughtException', error => {
+	sayError(new RouseError('import_failed', `the process of the step failed: ${asRouseError(error).message}`));
+});
 const lines = createInterface({ input: process.stdin });
 lines.once('line', line => void perform(callSchema.parse(JSON.parse(line))));
 lines.on('close', end);
-process.stdout.on('error', end); // nobody reads the answers
+answers.on('error', end); // nobody reads them
+
+/** Not by process.exit: it waits for threads that hang with a repository. With the programs that it has started. */
+function end(): void {
+	try {
+		process.kill(-process.pid, 'SIGKILL');
+	} catch {
+		process.kill(process.pid, 'SIGKILL'); // whoever has started it by hand has made it no first of a group
+	}
+}
 
 async function perform(call: Call): Promise<void> {
-	let secrets: string[] = [];
 	try {
 		secrets = await secretsOf(call.home, call.places.source);
 		say({ result: (await resultOf(call)) ?? null });
 	} catch (error) {
-		say({ error: redacted(asRouseError(error).toDocument(), secrets) });
+		sayError(error);
 	}
 }
 
@@ -53,6 +67,10 @@ async function resultOf(call: Call): Promise<unknown> {
 	}
 }
 
+function sayError(error: unknown): void {
+	say({ error: redacted(asRouseError(error).toDocument(), secrets) });
+}
+
 function say(answer: Answer): void {
-	process.stdout.write(`${JSON.stringify(answer)}\n`);
+	answers.write(`${JSON.stringify(answer)}\n`);
 }

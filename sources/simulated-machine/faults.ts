@@ -30,9 +30,12 @@ export const faultSchema = z.strictObject({
 	/**
 	 * A code is thrown. `lose-moment`: what is being read is gone. `lose-checkpoint`: what the platform kept for this import is gone.
 	 * `pending`: of `ready` alone. `tell-secret`: as `source_unreachable`, with words that quote the credential, as clients of
-	 * platforms do who print the request that failed.
+	 * platforms do who print the request that failed. `throw-aside`: the same words printed, and thrown where nobody waits for them.
 	 */
-	does: z.union([z.enum(errorCodes), z.enum(['lose-moment', 'lose-checkpoint', 'pending', 'tell-secret'])]),
+	does: z.union([
+		z.enum(errorCodes),
+		z.enum(['lose-moment', 'lose-checkpoint', 'pending', 'tell-secret', 'throw-aside']),
+	]),
 });
 export type Fault = z.input<typeof faultSchema>;
 type Does = z.output<typeof faultSchema>['does'];
@@ -55,11 +58,12 @@ export class Faults {
 	}
 
 	/** What is to happen at this place now, if anything. A code is thrown. */
-	async at(place: FaultPlace): Promise<Exclude<Does, ErrorCode | 'tell-secret'> | undefined> {
+	async at(place: FaultPlace): Promise<Exclude<Does, ErrorCode | 'tell-secret' | 'throw-aside'> | undefined> {
 		const look = this.#last.then(() => this.#take(place));
 		this.#last = look.catch(() => {}); // for who asked
 		const does = await look;
 		if (does === 'tell-secret') throw await this.#told();
+		if (does === 'throw-aside') return this.#thrownAside();
 		if (isErrorCode(does)) throw new RouseError(does, `a simulated source fails at ${place}`);
 		return does;
 	}
@@ -68,6 +72,15 @@ export class Faults {
 		const secret = this.#credential === undefined ? '' : await readFile(this.#credential, 'utf8');
 		const said = `GET /disks?key=${secret.trim()}: connection reset`;
 		return new RouseError('source_unreachable', said, { cause: new Error(said), details: { said } });
+	}
+
+	async #thrownAside(): Promise<never> {
+		const error = await this.#told();
+		process.stdout.write(`${error.message}\n`);
+		setImmediate(() => {
+			throw error;
+		});
+		return new Promise(() => {});
 	}
 
 	async #take(place: FaultPlace): Promise<Does | undefined> {

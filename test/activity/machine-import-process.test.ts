@@ -1,0 +1,47 @@
+/** The process that takes a step of an import, and what libraries do in it: they print, throw aside, and start programs. */
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { childSteps } from '../../sources/machine-child/children.ts';
+import { hasEnded } from '../../system/has-ended.ts';
+import { runTool } from '../../system/run-tool.ts';
+import { waitFor } from '../../system/wait.ts';
+import { ImportInstallation } from '../equipment/import-installation.ts';
+
+const { signal } = new AbortController();
+
+test('what a library prints, and throws where nobody waits for it, is told without the secret, and may be tried again', async t => {
+	const site = await ImportInstallation.make(t);
+	await site.fails({ at: 'describe', does: 'throw-aside' });
+	await assert.rejects(childSteps(site.home).plan(site.places, site.wish(), signal), {
+		code: 'import_failed',
+		message: /key=\[secret\]: connection reset/,
+	});
+});
+
+test('programs that a step has started end with its process', async t => {
+	const site = await ImportInstallation.make(t);
+	const pidFile = join(site.home, 'pid');
+	const starter = join(site.home, 'starter.mjs');
+	await writeFile(
+		starter,
+		`import { spawn } from 'node:child_process';
+		import { writeFileSync } from 'node:fs';
+		writeFileSync(${JSON.stringify(pidFile)}, String(spawn('sleep', ['600'], { stdio: 'ignore' }).pid));`,
+	);
+	const env = { ...process.env, NODE_OPTIONS: `--import=${starter}` };
+	await childSteps(site.home, { env }).plan(site.places, site.wish(), signal);
+	const pid = Number(await readFile(pidFile, 'utf8'));
+	await waitFor('its end', () => hasEnded(pid, new Date()), { timeoutMs: 20_000 });
+});
+
+test('a process for which there are no descriptors is an error, and ends nobody who asked', async t => {
+	const site = await ImportInstallation.make(t);
+	const program = new URL('../equipment/ask-child-without-descriptors.ts', import.meta.url).pathname;
+	const call = JSON.stringify({ do: 'plan', home: site.home, places: site.places, ...site.wish() });
+	const { stdout } = await runTool('sh', ['-c', 'ulimit -n 64; exec "$0" "$@"', process.execPath, program, call], {
+		hint: 'install dash',
+	});
+	assert.equal(stdout.trim(), 'import_failed');
+});
