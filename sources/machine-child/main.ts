@@ -9,11 +9,11 @@ import { asRouseError, RouseError } from '../../model/errors.ts';
 import { setPrivateUmask } from '../../system/private-umask.ts';
 import { type Answer, answersDescriptor, type Call, callSchema } from './calls.ts';
 import { directSteps } from './direct.ts';
-import { redacted, secretsOf } from './redacted.ts';
+import { noSecrets, secretsOf } from './secrets.ts';
 
 setPrivateUmask();
 
-let secrets: string[] = [];
+let secrets = noSecrets;
 const answers = new Socket({ fd: answersDescriptor, writable: true });
 const { signal } = new AbortController();
 // Else Node would print what a library throws where nobody can take secrets out of it.
@@ -37,7 +37,7 @@ function end(): void {
 async function perform(call: Call): Promise<void> {
 	try {
 		secrets = await secretsOf(call.home, call.places.source);
-		say({ result: (await resultOf(call)) ?? null });
+		say({ result: secrets.outOfProse((await resultOf(call)) ?? null) });
 	} catch (error) {
 		sayError(error);
 	}
@@ -68,7 +68,7 @@ async function resultOf(call: Call): Promise<unknown> {
 }
 
 function sayError(error: unknown): void {
-	say({ error: redacted(asRouseError(error).toDocument(), secrets) });
+	say({ error: secrets.outOfError(asRouseError(error).toDocument()) });
 }
 
 function say(answer: Answer): void {

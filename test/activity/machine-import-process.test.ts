@@ -20,6 +20,16 @@ test('what a library prints, and throws where nobody waits for it, is told witho
 	});
 });
 
+test('what could not be taken away is told without the secret', async t => {
+	const site = await ImportInstallation.make(t);
+	const { home, places } = site;
+	const steps = childSteps(home);
+	await steps.begin(places, await steps.plan(places, site.wish(), signal), signal);
+	await site.fails({ at: 'abandon', does: 'tell-secret' });
+	const { left } = await steps.sweep(places, await steps.plan(places, site.wish(), signal), signal);
+	assert.match(left.join(), /^import [0-9a-f-]{36}: GET \/disks\?key=\[secret\]: connection reset$/);
+});
+
 test('programs that a step has started end with its process', async t => {
 	const site = await ImportInstallation.make(t);
 	const pidFile = join(site.home, 'pid');

@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import type { ImportProgress } from '../../model/import-view.ts';
 import { CopyProgress } from '../../sources/machine-child/copy-progress.ts';
 import { ReadPace } from '../../sources/machine/read-pace.ts';
-import { redacted } from '../../sources/machine-child/redacted.ts';
 import type { DiskSource } from '../../repository/import/disk-source.ts';
 
 const { signal } = new AbortController();
@@ -89,20 +88,4 @@ test('`ReadPace` says that it waits, however long, and waits no shorter for that
 	assert.equal(waits, 0);
 	await source.read(0, Buffer.alloc(1), signal);
 	assert.ok(waits > 0 && performance.now() - from >= 95);
-});
-
-test('`redacted` takes the words of a secret out of all that an error tells', () => {
-	const secrets = ['hunter2hunter2'];
-	const error = {
-		code: 'internal',
-		message: 'a hunter2hunter2',
-		hint: 'hunter2hunter2?',
-		details: { at: 'xhunter2hunter2x', n: 1 },
-	} as const;
-	assert.deepEqual(redacted(error, secrets), {
-		code: 'internal',
-		message: 'a [secret]',
-		hint: '[secret]?',
-		details: { at: 'x[secret]x', n: 1 },
-	});
 });
