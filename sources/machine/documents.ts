@@ -62,6 +62,8 @@ export type SourceMachine = z.infer<typeof sourceMachineSchema>;
 export const sinceSchema = z.strictObject({ tag: z.uuid(), checkpoint: checkpointSchema });
 export type Since = z.infer<typeof sinceSchema>;
 
+export const mostWarnings = 32;
+
 export const sourcePlanSchema = z.strictObject({
 	/** One for each disk of the machine, in the same order. */
 	disks: uniqueDisks(
@@ -77,7 +79,7 @@ export const sourcePlanSchema = z.strictObject({
 	consistency: consistencySchema,
 	/** What the platform will ask for it, as a sentence; null when nothing. */
 	cost: printable(200).nullable(),
-	warnings: z.array(printable(300)).max(32),
+	warnings: z.array(printable(300)).max(mostWarnings),
 });
 export type SourcePlan = z.infer<typeof sourcePlanSchema>;
 

@@ -150,3 +150,14 @@ test('imports that were given up do not hide the base behind the times that they
 	assert.equal((await listPoints(places.repository, name)).length, 6);
 	assert.equal((await ordered(places)).base?.restorePoint, time);
 });
+
+test('a plan warns when the latest point of this name came from another machine', async t => {
+	const places = await site(t);
+	await imported(places);
+	assert.deepEqual((await ordered(places)).plan.warnings, []);
+	await places.machine.become('machine-2');
+	assert.match(
+		(await ordered(places)).plan.warnings.join(),
+		/^the latest point of web01 came from simulated machine-1, /,
+	);
+});

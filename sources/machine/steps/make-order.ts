@@ -4,10 +4,17 @@ import { mostCheckpointCharacters } from '../../../model/source-facts.ts';
 import { limits } from '../../../repository/format/limits.ts';
 import { checked } from '../checked.ts';
 import { checkConfigured, unknownOf } from '../config.ts';
-import { type SourceMachine, type SourcePlan, sourceMachineSchema, sourcePlanSchema } from '../documents.ts';
+import {
+	mostWarnings,
+	type SourceMachine,
+	type SourcePlan,
+	sourceMachineSchema,
+	sourcePlanSchema,
+} from '../documents.ts';
 import { type ImportOrder, importOrderSchema, sourceFacts } from '../order.ts';
 import { ownerOf } from '../owner.ts';
 import { type ChosenBase, chooseBase } from './choose-base.ts';
+import { otherOrigin } from './other-origin.ts';
 import type { StepPlaces } from './places.ts';
 import { pointTime } from './point-time.ts';
 
@@ -33,7 +40,9 @@ export async function makeOrder({ source, repository, signal }: StepPlaces, wish
 	const chosen = await chooseBase(repository, machine, described, signal);
 	const since = typeof chosen === 'string' ? null : chosen.since;
 	const told = checked(sourcePlanSchema, await source.plan(described, since, signal), 'the plan');
-	const plan = withBase(told, described, chosen);
+	const warning = await otherOrigin(repository, machine, described, signal);
+	const warnings = [...told.warnings, ...(warning === undefined ? [] : [warning])].slice(-mostWarnings);
+	const plan = { ...withBase(told, described, chosen), warnings };
 	const base = typeof chosen === 'string' ? null : baseOf(plan, chosen);
 	const order = importOrderSchema.parse({
 		tag: importId,
