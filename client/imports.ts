@@ -35,8 +35,9 @@ export type ImportName = Pick<ImportInput, 'machine' | 'repositoryId'>;
 export interface ImportSummary {
 	machine: string;
 	repositoryId: string;
-	/** Name in config.yaml; null when that cannot be read here. */
+	/** Name in config.yaml, and the repository's directory; null when they cannot be read here. */
 	source: string | null;
+	repository: string | null;
 	/** Temporal's word: `COMPLETED` is over. */
 	workflow: WorkflowExecutionStatusName;
 	requestedBy: string | null;
@@ -62,6 +63,7 @@ export interface ImportStanding extends ImportUnderWay {
 
 const memoSchema = z.object({
 	source: z.string().nullable().catch(null),
+	repository: z.string().nullable().catch(null),
 	requestedBy: z.string().nullable().catch(null),
 	reason: z.string().nullable().catch(null),
 });
@@ -105,10 +107,11 @@ export class Imports {
 		}
 	}
 
-	/** The newest of each machine, the latest first. */
-	async list(): Promise<ImportSummary[]> {
+	/** The newest of each machine, or of this one in each repository, the latest first. */
+	async list(machine?: string): Promise<ImportSummary[]> {
 		const newest = new Map<string, ImportSummary>();
-		const query = `WorkflowType = '${importWorkflow}'`;
+		const ofMachine = machine === undefined ? '' : ` AND ${searchAttributes.machine.name} = '${machine}'`;
+		const query = `WorkflowType = '${importWorkflow}'${ofMachine}`;
 		await this.#all.call(undefined, async () => {
 			for await (const info of this.#client.workflow.list({ query })) {
 				const entry = summarise(info);
@@ -228,6 +231,7 @@ function summarise({ workflowId, status, startTime, closeTime, memo }: Info): Im
 		workflow: status.name,
 		...memoSchema.parse({
 			source: memo?.['source'],
+			repository: memo?.['repository'],
 			requestedBy: memo?.['requestedBy'],
 			reason: memo?.['reason'],
 		}),

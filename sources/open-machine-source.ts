@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { RouseError } from '../model/errors.ts';
 import type { Credential } from '../system/machine-sources.ts';
+import { exists } from '../system/if-there.ts';
 import { mustBeSecret } from '../system/secret-file.ts';
 import type { MachineSource } from './machine/contract.ts';
 import { plainUri } from './machine/plain-uri.ts';
@@ -21,7 +22,10 @@ const kinds: Readonly<Record<string, Open>> = {
 	},
 };
 
-/** The machine source at an address. Nothing is asked of its platform yet. `config_invalid` for an address of no kind. */
+/**
+ * The machine source at an address. Nothing is asked of its platform yet. `config_invalid` for an address of no kind, and for a
+ * credential whose file is not there, or may be read by others.
+ */
 export async function openMachineSource(address: SourceAddress): Promise<MachineSource> {
 	const { uri, credential } = address;
 	const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase() ?? '';
@@ -32,8 +36,16 @@ export async function openMachineSource(address: SourceAddress): Promise<Machine
 				.map(kind => `${kind}://`)
 				.join(', ')}`,
 		});
-	if (credential !== null) await mustBeSecret(credential.path);
+	if (credential !== null) await mustBeThere(credential);
 	return open(address);
+}
+
+async function mustBeThere({ name, path }: Credential): Promise<void> {
+	await mustBeSecret(path);
+	if (await exists(path)) return;
+	throw new RouseError('config_invalid', `there is no ${path}, the file of credential ${name}`, {
+		hint: 'a path under credentials is below the home of Rouse, or begins with /: none is an address, and ~ is no home',
+	});
 }
 
 /** `simulated:///srv/machine`. */

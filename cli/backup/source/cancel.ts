@@ -1,7 +1,7 @@
 import { withSession } from '../../recover/session.ts';
 import { type Context, command } from '../../terminal/command.ts';
 import { parseName } from '../../terminal/parse.ts';
-import { sourceMeant } from './meant.ts';
+import { importMeant } from './meant.ts';
 import { importAnswer, importText } from './text.ts';
 
 /** Without a confirmation: the machine is not touched, and what was read is found by the next import. */
@@ -12,8 +12,7 @@ export const buildCancel = (context: Context) =>
 		.option('--reason <text>', 'why, for the record')
 		.action((source, { reason }) =>
 			withSession(context, async ({ config, imports }) => {
-				const { machine, places } = await sourceMeant(context, source, config);
-				const name = { machine, repositoryId: places.repositoryId };
+				const name = await importMeant(context, source, { config, imports });
 				await imports.cancel(name, reason === undefined ? {} : { reason });
 				const answer = importAnswer(await imports.view(name));
 				context.output.result(answer, importText(answer));

@@ -1,7 +1,7 @@
 import { withSession } from '../../recover/session.ts';
 import { type Context, command } from '../../terminal/command.ts';
 import { parseName } from '../../terminal/parse.ts';
-import { sourceMeant } from './meant.ts';
+import { importMeant } from './meant.ts';
 import { importAnswer, importListText, importText } from './text.ts';
 import { follow } from './watch.ts';
 
@@ -15,8 +15,8 @@ export const buildStatus = (context: Context) =>
 					const found = await imports.list();
 					return context.output.result({ imports: found }, importListText(found, context.output.columns));
 				}
-				const { machine, places } = await sourceMeant(context, source, config);
-				const answer = importAnswer(await imports.view({ machine, repositoryId: places.repositoryId }));
+				const name = await importMeant(context, source, { config, imports });
+				const answer = importAnswer(await imports.view(name));
 				context.output.result(answer, importText(answer));
 			}),
 		);
@@ -27,8 +27,7 @@ export const buildWatch = (context: Context) =>
 		.argument('<source>', 'its name under sources of config.yaml', parseName)
 		.action(source =>
 			withSession(context, async ({ config, imports }) => {
-				const { machine, places } = await sourceMeant(context, source, config);
-				const name = { machine, repositoryId: places.repositoryId };
+				const name = await importMeant(context, source, { config, imports });
 				await follow(source, async () => importAnswer(await imports.view(name)), context);
 			}),
 		);

@@ -74,12 +74,11 @@ export function importText(answer: ImportAnswer): string {
 		...warnings.map(warning => `  warning: ${warning}`),
 		...(outcome === 'failed' && failure?.hint ? [`  ${failure.hint}`] : []),
 	];
-	const next =
-		outcome === null
-			? `rouse backup watch ${source}`
-			: outcome === 'imported'
-				? `rouse recover start ${machine}@${restorePoint ?? 'latest'}`
-				: `rouse backup start ${source}`;
+	const next = !isOver(answer)
+		? `rouse backup watch ${source}`
+		: outcome === 'imported'
+			? `rouse recover start ${machine}@${restorePoint ?? 'latest'}`
+			: `rouse backup start ${source}`;
 	return [importHeadline(answer), ...lines.map(terminalLine), `Next: ${next}`].join('\n');
 }
 
