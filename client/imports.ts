@@ -18,6 +18,7 @@ import {
 	importWorkflowId,
 } from '../workflows/import-contracts.ts';
 import type { TemporalClient } from './connection.ts';
+import { type HistoryEntry, readHistory } from './history.ts';
 import type { Why } from './orders.ts';
 import { pendingOf } from './summaries.ts';
 import { RecoveryWorkflows } from './workflows.ts';
@@ -129,6 +130,13 @@ export class Imports {
 		const isOver = summary.workflow === 'COMPLETED';
 		const view = isOver ? await this.#result(name) : await this.#query(name, summary);
 		return { summary, view, ...this.#underWay(description) };
+	}
+
+	/** What happened in the newest of this machine, oldest first, and who asked for it. */
+	async history(name: ImportName): Promise<{ summary: ImportSummary; history: HistoryEntry[] }> {
+		const id = importWorkflowId(name.repositoryId, name.machine);
+		const summary = summarise(await this.#call(name, () => this.#handle(name).describe()));
+		return { summary, history: await this.#call(name, () => readHistory(this.#client, id, this.#all.read)) };
 	}
 
 	/** Whether one runs now, by Temporal's own word: lists lag behind. */

@@ -40,6 +40,13 @@ const steps: Readonly<Record<string, string>> = {
 	unpin: 'unpin of the restore point',
 	unpinned: 'report that the restore point is not pinned',
 	oweUnpin: "the host's promise to unpin the restore point",
+	planImport: 'plan of what is read',
+	sweepImports: 'removal of what earlier imports have left',
+	beginImport: 'beginning of the moment on the platform',
+	awaitMoment: 'wait for the platform to have the moment at hand',
+	copyImport: 'copying of the disks',
+	commitImport: 'report to the platform that the restore point is stored',
+	giveUpImport: 'removal of what was begun on the platform',
 };
 
 /** What is done in a step, for people: its name is the activity's. */

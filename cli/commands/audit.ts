@@ -1,9 +1,11 @@
 import { batchTimeline } from '../../client/batch/timeline.ts';
 import { drillTimeline } from '../../client/drill/timeline.ts';
+import { importTimeline } from '../../client/import-timeline.ts';
 import { readAudit, type ServiceTroubles } from '../../client/timeline.ts';
 import type { AuditEntry } from '../../client/audit-entry.ts';
 import { readDeaths } from '../../keeper/deaths.ts';
 import { readOutages } from '../../system/temporal-outages.ts';
+import { importMeant } from '../backup/source/meant.ts';
 import { type Session, withSession } from '../recover/session.ts';
 import { headline } from '../recover/text.ts';
 import { type Context, command } from '../terminal/command.ts';
@@ -15,14 +17,15 @@ import { parseName } from '../terminal/parse.ts';
 export const build = (context: Context) =>
 	command('audit')
 		.description(
-			'what happened to a recovery, a batch or a drill: who, why, phases, attempts, failures, processes that died',
+			'what happened to a recovery, a batch, a drill or a backup: who, why, phases, attempts, failures, processes that died',
 		)
-		.argument('<name>', 'recovery, batch/NAME or drill/NAME', parseSubject)
+		.argument('<name>', 'recovery, batch/NAME, drill/NAME or import/SOURCE', parseSubject)
 		.action(subject =>
 			withSession(context, async session => {
 				const { home } = session.installation;
 				const [deaths, outages] = await Promise.all([readDeaths(home), readOutages(home)]);
 				if (subject.kind === 'batch') return auditBatch(subject.name, { deaths, outages }, { session, context });
+				if (subject.kind === 'import') return auditImport(subject.name, { deaths, outages }, { session, context });
 				if (subject.kind === 'drill') return auditDrill(subject.name, { deaths, outages }, { session, context });
 				const { document, audit } = await readAudit(session, subject.name, { deaths, outages });
 				const begin = audit.entries[0]?.at ?? document.timings.requestedAt;
@@ -59,11 +62,27 @@ async function auditDrill(
 	context.output.result({ drill: name, schedule, entries }, lines.map(terminalLine).join('\n'));
 }
 
-/** `web01-r1`, `batch/site`, `drill/weekly`. */
-function parseSubject(text: string): { kind: 'recovery' | 'batch' | 'drill'; name: string } {
-	const [, kind, name = ''] = /^(batch|drill)\/(.*)$/.exec(text) ?? [];
-	if (kind === undefined) return { kind: 'recovery', name: parseName(text) };
-	return { kind: kind === 'drill' ? 'drill' : 'batch', name: parseName(name) };
+async function auditImport(
+	source: string,
+	troubles: ServiceTroubles,
+	{ session, context }: { session: Session; context: Context },
+): Promise<void> {
+	const { machine, repositoryId } = await importMeant(context, source, session);
+	const { summary, history } = await session.imports.history({ machine, repositoryId });
+	const entries = importTimeline(history, summary, troubles);
+	const lines = [`the last backup of ${machine}; how it stands: rouse backup status ${source}`];
+	const [first] = entries;
+	if (first) lines.push(...linesOf(entries, first.at));
+	context.output.result({ source, machine, repositoryId, entries }, lines.join('\n'));
+}
+
+type Kind = 'recovery' | 'batch' | 'drill' | 'import';
+
+/** `web01-r1`, `batch/site`, `drill/weekly`, `import/web`. */
+function parseSubject(text: string): { kind: Kind; name: string } {
+	for (const kind of ['batch', 'drill', 'import'] as const)
+		if (text.startsWith(`${kind}/`)) return { kind, name: parseName(text.slice(kind.length + 1)) };
+	return { kind: 'recovery', name: parseName(text) };
 }
 
 /** `begin`: the time of the request. */
