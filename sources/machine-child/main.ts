@@ -3,8 +3,10 @@
  * the standard ones how far it is, and at last what came of it. Ends at once with its input: every step may end anywhere, and be
  * done again.
  */
+import { Console } from 'node:console';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { setPrivateUmask } from '../../system/private-umask.ts';
 import { type Answer, answersDescriptor, type Call, callSchema } from './calls.ts';
@@ -20,6 +22,14 @@ const { signal } = new AbortController();
 process.on('uncaughtException', error => {
 	sayError(new RouseError('import_failed', `the process of the step failed: ${asRouseError(error).message}`));
 });
+// Standard error is our log.
+globalThis.console = new Console(
+	new Writable({
+		write: (text, _encoding, done) => {
+			process.stderr.write(secrets.outOf(String(text)), done);
+		},
+	}),
+);
 const lines = createInterface({ input: process.stdin });
 lines.once('line', line => void perform(callSchema.parse(JSON.parse(line))));
 lines.on('close', end);

@@ -77,6 +77,7 @@ export class Faults {
 	async #thrownAside(): Promise<never> {
 		const error = await this.#told();
 		process.stdout.write(`${error.message}\n`);
+		console.error(error.message);
 		setImmediate(() => {
 			throw error;
 		});

@@ -1,7 +1,10 @@
 /** The process that takes a step of an import, and what libraries do in it: they print, throw aside, and start programs. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { childSteps } from '../../sources/machine-child/children.ts';
 import { hasEnded } from '../../system/has-ended.ts';
@@ -18,6 +21,20 @@ test('what a library prints, and throws where nobody waits for it, is told witho
 		code: 'import_failed',
 		message: /key=\[secret\]: connection reset/,
 	});
+});
+
+test('what a library says on standard error, which is our log, has no secret', async t => {
+	const site = await ImportInstallation.make(t);
+	await site.fails({ at: 'describe', does: 'throw-aside' });
+	const program = new URL('../../sources/machine-child/main.ts', import.meta.url).pathname;
+	const child = spawn(process.execPath, [program], { stdio: ['pipe', 'ignore', 'pipe', 'pipe'] });
+	assert.ok(child.stderr);
+	const end = once(child, 'close');
+	const said = text(child.stderr);
+	child.stdin?.write(`${JSON.stringify({ do: 'plan', home: site.home, places: site.places, ...site.wish() })}\n`);
+	child.stdio[3]?.once('data', () => child.stdin?.end());
+	assert.match(await said, /^GET \/disks\?key=\[secret\]: connection reset$/m);
+	assert.deepEqual(await end, [null, 'SIGKILL'], 'it ends with its input');
 });
 
 test('what could not be taken away is told without the secret', async t => {
