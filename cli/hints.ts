@@ -37,6 +37,9 @@ export function hintOf({ hint, code, details }: RouseError): string | undefined 
 	const schedule = z.object({ drillSchedule: z.string() }).safeParse(details).data;
 	if (schedule)
 		return `what there is: rouse drill schedule list; to make it anew: rouse drill schedule remove ${schedule.drillSchedule}`;
+	const backups = z.object({ importSchedule: z.string() }).safeParse(details).data;
+	if (backups)
+		return `what there is: rouse backup schedule list; to make it anew: rouse backup schedule remove ${backups.importSchedule}`;
 	if (drill) return aboutDrill[code]?.(drill.drill) ?? general[code];
 	if (batch) return aboutBatch[code]?.(batch.batch) ?? general[code];
 	return (about && aboutRecovery[code]?.(about)) ?? tooLargeHint(details) ?? general[code];

@@ -4,10 +4,15 @@ import type { ImportView } from '../model/import-view.ts';
 import type { Asked } from './contracts.ts';
 
 export const importWorkflow = 'importMachine';
+export const scheduledImportWorkflow = 'scheduledImport';
 
 /** One at a time of a machine in a repository, whatever its source is called. */
 export function importWorkflowId(repositoryId: string, machine: string): string {
 	return `import/${repositoryId}/${machine}`;
+}
+
+export function importScheduleId(source: string): string {
+	return `import-schedule/${source}`;
 }
 
 /**
@@ -34,6 +39,11 @@ export type ImportMemo = {
 	requestedBy: string;
 	reason: string;
 };
+
+/** What a schedule starts; how fast it may read config.yaml says each time. */
+export interface ScheduledImportInput extends Omit<ImportInput, 'maxRateBytes'> {
+	requestedBy: string;
+}
 
 /** Nothing more is read, and the import is given up; one whose point is there already is finished. */
 export const cancelImportUpdate = defineUpdate<void, [Asked]>('cancel');

@@ -8,4 +8,5 @@ export { importMachine } from './import.ts';
 export { owedUndo } from './owed-undo.ts';
 export { recovery } from './recovery.ts';
 export { scheduledDrill } from './scheduled-drill.ts';
+export { scheduledImport } from './scheduled-import.ts';
 export { selftestHost } from './selftest-host.ts';

@@ -55,7 +55,7 @@ async function auditDrill(
 	const lines = [`drill ${name}, the last time; what happened to a machine of it: rouse audit RECOVERY`];
 	if (schedule)
 		lines.push(
-			`schedule ${schedule.cron ?? ''} (UTC) by ${schedule.requestedBy ?? 'somebody'}; one that is still under way is not started twice: left out ${schedule.skipped ?? 0} times`,
+			`schedule ${schedule.cron ?? ''} (UTC) by ${schedule.requestedBy ?? 'somebody'}; one that is still under way is not started twice: left out ${schedule.skipped} times`,
 		);
 	const [first] = entries;
 	if (first) lines.push(...linesOf(entries, first.at));

@@ -1,5 +1,6 @@
 import { buildCancel } from '../backup/source/cancel.ts';
 import { buildPlan } from '../backup/source/plan.ts';
+import { buildSchedule } from '../backup/source/schedule.ts';
 import { buildStart } from '../backup/source/start.ts';
 import { buildStatus, buildWatch } from '../backup/source/status.ts';
 import { buildExport } from '../backup/export.ts';
@@ -19,6 +20,7 @@ export const build = (context: Context) => {
 		buildStatus(context),
 		buildWatch(context),
 		buildCancel(context),
+		buildSchedule(context),
 		buildList(context),
 		buildShow(context),
 		buildVerify(context),

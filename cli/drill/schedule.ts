@@ -1,11 +1,10 @@
-import { InvalidArgumentError } from '@commander-js/extra-typings';
 import type { DrillSchedule } from '../../client/drill/schedules.ts';
 import { RouseError } from '../../model/errors.ts';
 import { withSession } from '../recover/session.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { formatTable } from '../terminal/format.ts';
 import { formatTime } from '../terminal/format-time.ts';
-import { parseName } from '../terminal/parse.ts';
+import { parseCron, parseName } from '../terminal/parse.ts';
 import { planFile, readDrillFile } from './start.ts';
 
 export const buildSchedule = (context: Context) =>
@@ -65,10 +64,4 @@ function schedulesText(schedules: readonly DrillSchedule[], columns?: number): s
 		]),
 		columns,
 	);
-}
-
-/** Five fields; whether their values are right Temporal says. */
-function parseCron(text: string): string {
-	if (/^[\d*/,\-A-Za-z]+( [\d*/,\-A-Za-z]+){4}$/.test(text)) return text;
-	throw new InvalidArgumentError(`"${text}": write minute, hour, day, month and weekday, as '0 3 * * 0'.`);
 }

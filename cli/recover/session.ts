@@ -3,6 +3,7 @@ import type { DrillSchedules } from '../../client/drill/schedules.ts';
 import type { Drills } from '../../client/drills.ts';
 import type { Broker } from '../../client/broker.ts';
 import type { HostElsewhere } from '../../client/host-elsewhere.ts';
+import type { ImportSchedules } from '../../client/import-schedules.ts';
 import type { Imports } from '../../client/imports.ts';
 import type { SelftestElsewhere } from '../../client/host-selftest.ts';
 import type { Orders } from '../../client/orders.ts';
@@ -28,6 +29,7 @@ export interface Session {
 	drills: Drills;
 	drillSchedules: DrillSchedules;
 	imports: Imports;
+	importSchedules: ImportSchedules;
 	orders: Orders;
 	owedUndos: OwedUndos;
 	broker: Broker;
@@ -47,6 +49,7 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 		{ connectTemporal },
 		{ DrillSchedules },
 		{ Drills },
+		{ ImportSchedules },
 		{ Imports },
 		{ Orders },
 		{ OwedUndos },
@@ -57,6 +60,7 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 		import('../../client/connection.ts'),
 		import('../../client/drill/schedules.ts'),
 		import('../../client/drills.ts'),
+		import('../../client/import-schedules.ts'),
 		import('../../client/imports.ts'),
 		import('../../client/orders.ts'),
 		import('../../client/owed-undos.ts'),
@@ -79,6 +83,7 @@ export async function withSession<T>(context: Context, work: (session: Session) 
 			drills: new Drills(temporal),
 			drillSchedules: new DrillSchedules(temporal),
 			imports: new Imports(temporal),
+			importSchedules: new ImportSchedules(temporal),
 			orders: new Orders(temporal),
 			owedUndos: new OwedUndos(temporal),
 			broker: new Broker(temporal),

@@ -82,6 +82,12 @@ export function parseDuration(text: string): number {
 	throw new InvalidArgumentError(`"${text}" is no duration: write 90s, 15m, 4h or 2d.`);
 }
 
+/** Five fields; whether their values are right Temporal says. */
+export function parseCron(text: string): string {
+	if (/^[\d*/,\-A-Za-z]+( [\d*/,\-A-Za-z]+){4}$/.test(text)) return text;
+	throw new InvalidArgumentError(`"${text}": write minute, hour, day, month and weekday, as '0 3 * * 0'.`);
+}
+
 /** `MACHINE@POINT` or `MACHINE`, which is its latest point. */
 export function parsePoint(text: string): PointReference {
 	const reference = parsePointReference(text);
