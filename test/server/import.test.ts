@@ -8,6 +8,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import * as z from 'zod';
 import { gatherSources } from '../../cli/doctor/gather-sources.ts';
 import { connectTemporal } from '../../client/connection.ts';
+import { ImportSchedules } from '../../client/import-schedules.ts';
 import { Imports } from '../../client/imports.ts';
 import { openRepository } from '../../repository/repository.ts';
 import { beginMoment } from '../../sources/machine/steps/begin.ts';
@@ -20,7 +21,7 @@ import type { MachineInDirectory } from '../../sources/simulated-machine/machine
 import { SimulatedMachineSource } from '../../sources/simulated-machine/source.ts';
 import { loadConfig, places } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
-import { importWorkflowId } from '../../workflows/import-contracts.ts';
+import { importScheduleId, importWorkflowId } from '../../workflows/import-contracts.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { makeSimulatedMachine, secret } from '../equipment/import-installation.ts';
@@ -32,6 +33,8 @@ const answerSchema = z.looseObject({
 	warnings: z.array(z.string()),
 });
 const planSchema = z.looseObject({ base: z.string().nullable() });
+const scheduledSchema = z.object({ schedules: z.array(z.looseObject({ source: z.string(), when: z.string() })) });
+const auditSchema = z.object({ entries: z.array(z.unknown()) });
 const listSchema = z.object({
 	imports: z.array(z.looseObject({ machine: z.string(), source: z.string(), workflow: z.string() })),
 });
@@ -55,7 +58,7 @@ async function tagsLeft(machine: MachineInDirectory): Promise<string[]> {
 	return [...new Set((await collect(sourceOf(machine).leftovers(undefined))).map(({ tag }) => tag))];
 }
 
-test('what has changed of a machine is backed up after an import that was ended by force, which `doctor` tells of, and one that failed', async t => {
+test('what has changed of a machine is backed up after an import that was ended by force, which `doctor` tells of, and one that failed, and by a schedule', async t => {
 	const directory = await temporaryDirectory(t);
 	const machine = await makeSimulatedMachine(join(directory, 'machine'));
 	const credential = join(directory, 'credential');
@@ -122,4 +125,15 @@ test('what has changed of a machine is backed up after an import that was ended 
 			'it was told',
 		);
 	for (const text of [history, ...payloads, ...databases]) assert.ok(!text.includes(secret));
+
+	const add = ['backup', 'schedule', 'add', 'web', '--every', '1d'];
+	const made = scheduledSchema.parse(await here.answer(...add));
+	assert.partialDeepStrictEqual(made.schedules, [{ source: 'web', when: 'every 1d', last: null }]);
+	assert.equal((await here.refusal(...add)).code, 'name_conflict');
+	await temporal.client.schedule.getHandle(importScheduleId('web')).trigger();
+	const isScheduled = async () => (await new ImportSchedules(temporal).list())[0]?.last === 'imported';
+	await waitFor('the backup of the schedule', isScheduled, { timeoutMs: 60_000, everyMs: 200 });
+	const { entries } = auditSchema.parse(await here.answer('audit', 'import/web'));
+	assert.ok(entries.length > 5);
+	assert.deepEqual(await here.answer('backup', 'schedule', 'remove', 'web'), { schedules: [] });
 });

@@ -28,6 +28,7 @@ const answer: ImportAnswer = {
 	progress: null,
 	attempt: 1,
 	lastFailure: null,
+	waits: false,
 };
 const over = { phase: 'over', endedAt: '2026-11-20T03:01:00.000Z' } as const;
 const failure = { code: 'source_unreachable', message: 'connection reset' } as const;
