@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type * as z from 'zod';
+import { type AssumedMember, assumedMembers } from '../model/assumed.ts';
 import { RouseError } from '../model/errors.ts';
 import {
 	type Firmware,
@@ -28,6 +29,11 @@ export function specOf(stated: StatedSpec, told: StatedSpec = {}): MachineSpec {
 	// It was told of the other firmware.
 	const ofFirmware = secureBoot === undefined || stated.firmware === 'bios' ? {} : { secureBoot };
 	return machineSpecSchema.parse({ ...rest, ...ofFirmware, ...stated });
+}
+
+/** What neither states, so that {@link specOf} assumes it. */
+export function unstated(stated: StatedSpec, told: StatedSpec = {}): AssumedMember[] {
+	return assumedMembers.filter(member => (stated[member] ?? told[member]) === undefined);
 }
 
 /** Reads a `--spec` file. Throws `spec_invalid`, with line and column of what is not accepted. */

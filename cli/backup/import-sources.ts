@@ -5,7 +5,7 @@ import type { StatedSpec } from '../../model/machine.ts';
 import type { OpenedDisk } from '../../sources/disk-facts.ts';
 import type { LookProgress } from '../../sources/image-check.ts';
 import type { ImageTrust } from '../../sources/image-layers.ts';
-import { type MachineSpec, specOf } from '../../sources/machine-spec.ts';
+import { type MachineSpec, specOf, unstated } from '../../sources/machine-spec.ts';
 import { openSource } from '../../sources/open-source.ts';
 import { isApplianceName } from '../../sources/ovf/file-names.ts';
 import type { Context } from '../terminal/command.ts';
@@ -24,6 +24,8 @@ export interface ChosenSources {
 export interface OpenedSources {
 	machine: string;
 	spec: MachineSpec;
+	/** Members of it that nobody stated. */
+	assumed: readonly string[];
 	driversOfSource: readonly string[];
 	disks: OpenedDisk[];
 	/** What people call the disks. */
@@ -46,7 +48,7 @@ export async function openSources(context: Context, chosen: ChosenSources): Prom
 	const disks: OpenedDisk[] = [];
 	try {
 		for (const text of sources) disks.push(await lookedAt(context, text, chosen));
-		return { machine, spec: specOf(stated), driversOfSource: [], disks, names: sources };
+		return { machine, spec: specOf(stated), assumed: unstated(stated), driversOfSource: [], disks, names: sources };
 	} catch (error) {
 		await Promise.all(disks.map(disk => disk.close()));
 		throw error;
@@ -74,7 +76,9 @@ async function machineOf(context: Context, appliance: string, chosen: ChosenSour
 			throw missingName('its own name is none that a machine may have here');
 		}
 		const names = found.disks.map(({ text }) => text);
-		return { machine, spec: specOf(chosen.stated, found.stated), driversOfSource: found.drivers, disks, names };
+		const spec = specOf(chosen.stated, found.stated);
+		const assumed = unstated(chosen.stated, found.stated);
+		return { machine, spec, assumed, driversOfSource: found.drivers, disks, names };
 	} finally {
 		progress.end();
 	}

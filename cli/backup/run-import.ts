@@ -63,7 +63,7 @@ interface ImportOrder extends ChosenSources {
 async function importSources(context: Context, repository: Repository, order: ImportOrder): Promise<ImportResult> {
 	const { output, signal } = context;
 	const opened = await openSources(context, order);
-	const { machine, disks, names } = opened;
+	const { machine, disks, names, assumed } = opened;
 	let progress: Progress | undefined;
 	try {
 		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
@@ -77,7 +77,8 @@ async function importSources(context: Context, repository: Repository, order: Im
 			output.message(`going on with the import begun at ${formatLocalTime(attempt.begunAt)}`);
 		await proveZstdHandles();
 		progress = output.progress(`importing ${machine}`);
-		const request = { repository, machine, ...attempt, sources: disks, config };
+		const facts = { unknown: assumed };
+		const request = { repository, machine, ...attempt, sources: disks, config, facts };
 		return await importMachine(request, { signal, progress: barOf(progress, disks) }).catch((error: unknown) => {
 			throw afterInterruption(error, attempt, signal);
 		});

@@ -5,7 +5,7 @@ import { asRouseError } from '../../model/errors.ts';
 import type { MachineConfig, StatedSpec } from '../../model/machine.ts';
 import type { StoredDisk } from '../../repository/stored-disk.ts';
 import type { DiskFacts } from '../disk-facts.ts';
-import { decideConfig, defaultSpec, type MachineSpec, specOf } from '../machine-spec.ts';
+import { decideConfig, defaultSpec, type MachineSpec, specOf, unstated } from '../machine-spec.ts';
 import { type PartitionTable, readPartitionTable } from '../partition-table.ts';
 import type { SourceMachine } from './documents.ts';
 
@@ -19,7 +19,7 @@ export interface Configured {
 
 /** Members that nobody knew, and that are assumed (model/machine.ts: 2 vCPU, 4 GiB, one NIC). */
 export function unknownOf({ spec, described: { config } }: Configured): string[] {
-	return (['cpus', 'memoryMiB', 'nics'] as const).filter(member => (spec[member] ?? config[member]) === undefined);
+	return unstated(spec, config);
 }
 
 /**

@@ -1,21 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { machineConsistency, readSourceFacts, type SourceFacts } from '../../model/source-facts.ts';
+import { machineConsistency, readSourceFacts } from '../../model/source-facts.ts';
 import { smallJsonSchema } from '../../model/small-json.ts';
-
-const facts: SourceFacts = {
-	kind: 'simulated',
-	uri: 'simulated:///somewhere',
-	identity: 'machine-1',
-	ids: { region: 'eu-1' },
-	consistency: 'crash',
-	together: true,
-	takenAt: '2026-11-20T03:00:00.000Z',
-	disks: [{ key: 'disk-0', sizeBytes: 512, consistency: 'crash', reads: 'all', why: 'it is new' }],
-	leftOut: [{ what: 'cdrom', why: 'it is read-only' }],
-	unknown: ['cpus'],
-	checkpoint: { set: 'x' },
-};
+import { sampleSourceFacts as facts } from '../equipment/sample-source-facts.ts';
 
 test('`readSourceFacts` passes over what a later version knows more', () => {
 	const [disk] = facts.disks;
