@@ -13,6 +13,7 @@ import { formatTable } from '../terminal/format.ts';
 import { terminalLine } from '../../system/terminal-text.ts';
 import { parseName, parsePoint } from '../terminal/parse.ts';
 import { findPoint, titleOf, withRepository } from './restore-point.ts';
+import { briefSource, briefSourceText, sourceLines, wholeSource } from './source-lines.ts';
 
 export const buildList = (context: Context) =>
 	command('list')
@@ -46,7 +47,9 @@ export const buildShow = (context: Context) =>
 				findPoint(repository, reference, context.signal),
 			);
 			warnOfMissing(context, point);
-			context.output.result({ ...pointDocument(point), config: point.manifest.config }, showText(point));
+			const { manifest } = point;
+			const document = { ...pointDocument(point), ...wholeSource(manifest), config: manifest.config };
+			context.output.result(document, showText(point));
 		});
 
 async function findPoints(
@@ -80,6 +83,7 @@ function pointDocument({ manifest, manifestDigest }: RestorePoint) {
 		machine,
 		restorePoint: time,
 		manifestDigest,
+		...briefSource(manifest),
 		disks: disks.map(({ sizeBytes, dataBytes, contentDigest, missing }) => ({
 			sizeBytes,
 			dataBytes,
@@ -92,13 +96,14 @@ function pointDocument({ manifest, manifestDigest }: RestorePoint) {
 function listText(found: readonly PointFound[], columns: number | undefined): string {
 	if (found.length === 0) return 'no restore points; make one: rouse backup import SOURCE --machine NAME';
 	return formatTable(
-		['RESTORE POINT', 'DISKS', 'SIZE', 'DATA', 'FIRMWARE'],
+		['RESTORE POINT', 'DISKS', 'SIZE', 'DATA', 'FIRMWARE', 'FROM'],
 		found.map(({ machine, time, point }) => {
 			const title = `${machine}@${time}`;
-			if (point === undefined) return [title, 'damaged', '', '', ''];
+			if (point === undefined) return [title, 'damaged', '', '', '', ''];
 			const { disks, config } = point.manifest;
 			const sum = (of: 'sizeBytes' | 'dataBytes') => formatBytes(disks.reduce((total, disk) => total + disk[of], 0));
-			return [title, String(disks.length), sum('sizeBytes'), sum('dataBytes'), config.firmware];
+			const from = briefSourceText(point.manifest);
+			return [title, String(disks.length), sum('sizeBytes'), sum('dataBytes'), config.firmware, from];
 		}),
 		columns,
 	);
@@ -138,6 +143,7 @@ function showText(point: RestorePoint): string {
 		`Drivers   ${config.drivers.map(({ name, learntFrom }) => `${name} (${learntFrom})`).join(', ') || 'none are known'}`,
 		...bootLines(config.boot ?? null),
 		`Origin    ${config.origin.kind}: ${config.origin.detail}`,
+		...sourceLines(point.manifest),
 		`Manifest  ${point.manifestDigest}`,
 	]
 		.map(terminalLine) // names in it are of whoever has written the manifest

@@ -124,6 +124,7 @@ test('an OVA is imported in place: its disks in the order of their addresses, it
 	assert.equal(raw.answer['newBytes'], 0, 'raw, they are the same');
 	const shown = await rouse(home, ['backup', 'show', 'web01@latest', '--json']);
 	assert.partialDeepStrictEqual(JSON.parse(shown.stdout), {
+		assumed: [],
 		config: {
 			cpus: 3,
 			memoryMiB: 2048,

@@ -51,7 +51,9 @@ test('an archive as Google Compute Engine exports it is imported as the disk in 
 	assert.partialDeepStrictEqual(JSON.parse(archived.stdout), { newBytes: 0, disks: [{ sizeBytes: 24 * mebibyte }] });
 
 	const shown = await rouse(home, ['backup', 'show', 'archived@latest', '--json']);
-	assert.partialDeepStrictEqual(JSON.parse(shown.stdout).config, {
+	const { config, assumed } = JSON.parse(shown.stdout);
+	assert.deepEqual(assumed, ['cpus', 'memoryMiB', 'nics'], 'nobody stated them');
+	assert.partialDeepStrictEqual(config, {
 		firmware: 'efi',
 		origin: { kind: 'image', detail: 'disk.raw in image.tar.gz' },
 		boot: { kernels: [], notLookedAt: ['file systems on disk0: it comes as a stream, which is read once'] },

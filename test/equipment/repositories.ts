@@ -85,11 +85,18 @@ export function importDisks(
 		time = '2026-11-20T03:00:00.000Z',
 		packBytes = 64 * 1024,
 		threads = {},
-	}: { machine?: string; time?: string; packBytes?: number; threads?: ImportThreads } = {},
+		facts = {},
+	}: {
+		machine?: string;
+		time?: string;
+		packBytes?: number;
+		threads?: ImportThreads;
+		facts?: Readonly<Record<string, unknown>>;
+	} = {},
 	options: ImportOptions = {},
 ): Promise<ImportResult> {
 	const config = { ...sampleConfig, disks: sampleDisks(sources.length) };
-	return importMachine({ repository, machine, time, sources, config, packBytes, threads }, options);
+	return importMachine({ repository, machine, time, sources, config, facts, packBytes, threads }, options);
 }
 
 /** Counts what is asked of a source of chunks. */
