@@ -3,8 +3,8 @@ import type { DiskImage } from '../model/chunk.ts';
 import { asRouseError, RouseError } from '../model/errors.ts';
 import type { MachineConfig } from '../model/machine.ts';
 import { refuseTooLarge } from '../model/machine-size.ts';
-import { missingWarnings } from '../model/missing-warnings.ts';
 import type { PointReference } from '../model/names.ts';
+import { pointWarnings } from '../model/point-warnings.ts';
 import type { Place, RecoveryRequest } from '../model/recovery.ts';
 import { resolvePoint } from '../repository/points.ts';
 import { readChosenPoint } from '../repository/read-points.ts';
@@ -65,7 +65,7 @@ export interface Surroundings {
 	/** Absolute directory. */
 	repository: string;
 	host: HostView;
-	/** Told of what the point lacks. */
+	/** Told of what is wrong with the point. */
 	onWarning?: ((warning: string) => void) | undefined;
 }
 
@@ -82,7 +82,7 @@ export async function makeRequest(
 	const networks = { ...byDefault, ...options.networks };
 	for (const target of Object.values(networks)) checkNetwork(target, host);
 	const point = await findPoint(repository, reference);
-	for (const warning of missingWarnings(point.disks)) onWarning?.(`${reference.machine}@${point.time}: ${warning}`);
+	for (const warning of pointWarnings(point)) onWarning?.(`${reference.machine}@${point.time}: ${warning}`);
 	refuseTooLarge({ memoryMiB: options.memoryMiB ?? point.config.memoryMiB }, `host ${host.name}`, host.memory);
 	return requestOf(point, { ...options, networks }, { repository, places: [{ host: host.name, hostId: host.hostId }] });
 }
@@ -109,7 +109,7 @@ export async function makePoolRequest(
 ): Promise<RecoveryRequest> {
 	const networks = { ...byDefault, ...options.networks };
 	const point = await findPoint(repository, reference);
-	for (const warning of missingWarnings(point.disks)) onWarning?.(`${reference.machine}@${point.time}: ${warning}`);
+	for (const warning of pointWarnings(point)) onWarning?.(`${reference.machine}@${point.time}: ${warning}`);
 	const wanted = { networks, memoryMiB: options.memoryMiB ?? point.config.memoryMiB };
 	const views = hosts.map(({ view }) => view);
 	for (const { message } of refuseUnfitEverywhere(views, wanted)) onWarning?.(`it goes elsewhere: ${message}`);
@@ -238,6 +238,7 @@ export interface FoundPoint {
 	time: string;
 	manifestDigest: string;
 	config: MachineConfig;
+	facts: Readonly<Record<string, unknown>>;
 	disks: DiskImage[];
 }
 
@@ -246,7 +247,8 @@ async function findPoint(directory: string, { machine, point }: PointReference):
 	try {
 		const time = await resolvePoint(repository, machine, point);
 		const { manifestDigest, manifest } = await readChosenPoint(repository, machine, time);
-		return { machine, time, manifestDigest, config: manifest.config, disks: manifest.disks };
+		const { config, facts, disks } = manifest;
+		return { machine, time, manifestDigest, config, facts, disks };
 	} finally {
 		await repository.store.close();
 	}

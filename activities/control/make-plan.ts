@@ -1,7 +1,8 @@
+import { assumedOf, assumedText } from '../../model/assumed.ts';
 import { RouseError } from '../../model/errors.ts';
 import { isolatedNetwork, mustLeadNowhere } from '../../model/isolated-network.ts';
 import type { MachineConfig } from '../../model/machine.ts';
-import { missingWarnings } from '../../model/missing-warnings.ts';
+import { pointWarnings } from '../../model/point-warnings.ts';
 import type { PlannedNic, RecoveryPlan, RecoveryRequest } from '../../model/recovery.ts';
 import type { RestorePoint } from '../../repository/points.ts';
 
@@ -42,7 +43,8 @@ export function makePlan(
 		allocate: request.allocate,
 		...(request.drill ? { drill: request.drill } : {}),
 		warnings: [
-			...missingWarnings(manifest.disks),
+			...pointWarnings(manifest),
+			...warnAssumed(request, manifest),
 			...warnUnknownNetworks(request, manifest.config),
 			...(request.drill ? sayIsolated(nics) : warnNics(nics)),
 		],
@@ -57,6 +59,13 @@ function resize(config: MachineConfig, { memoryMiB, cpus }: RecoveryRequest): Pi
 		...(cpus === undefined ? {} : { cpus: config.cpus }),
 	};
 	return { config: { ...config, ...asked }, had };
+}
+
+function warnAssumed({ cpus, memoryMiB }: RecoveryRequest, { config, facts }: RestorePoint['manifest']): string[] {
+	const asked = { cpus, memoryMiB, nics: undefined };
+	const assumed = assumedOf(facts).filter(member => asked[member] === undefined);
+	if (assumed.length === 0) return [];
+	return [`assumed, since nobody knew what the original had: ${assumedText(assumed, config)}`];
 }
 
 function planNics(request: RecoveryRequest, { nics }: MachineConfig, { randomBytes }: PlanOptions): PlannedNic[] {

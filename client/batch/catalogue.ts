@@ -37,7 +37,8 @@ export class Catalogue {
 
 	async #read(repository: Repository, machine: string, time: string): Promise<FoundPoint> {
 		const { manifestDigest, manifest } = await readChosenPoint(repository, machine, time);
-		return { machine, time, manifestDigest, config: manifest.config, disks: manifest.disks };
+		const { config, facts, disks } = manifest;
+		return { machine, time, manifestDigest, config, facts, disks };
 	}
 
 	#open(directory: string): Promise<Repository> {

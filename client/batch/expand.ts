@@ -2,9 +2,9 @@ import { type BatchItem, batchLimits, type BatchPlan } from '../../model/batch.t
 import type { BatchFile } from '../../model/batch-file.ts';
 import { planObjection } from '../../model/batch-requests.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
-import { missingWarnings } from '../../model/missing-warnings.ts';
 import type { DrillTest } from '../../model/drill.ts';
 import { isolatedNetwork } from '../../model/isolated-network.ts';
+import { pointWarnings } from '../../model/point-warnings.ts';
 import type { OfDrill, RecoveryRequest } from '../../model/recovery.ts';
 import {
 	defaultDrillName,
@@ -147,7 +147,7 @@ async function wantedItem(
 		name,
 		...surroundings,
 	});
-	for (const warning of missingWarnings(point.disks)) warnings.add(`${machine}@${point.time}: ${warning}`);
+	for (const warning of pointWarnings(point)) warnings.add(`${machine}@${point.time}: ${warning}`);
 	const networks = {
 		...(!drill && chosen.some(({ place }) => place.host === own) ? surroundings.networks : {}),
 		...settings.networks,

@@ -20,7 +20,7 @@ export function pointOf(machine: string, time = samplePointTime): FoundPoint {
 			dataBytes: 4096,
 		},
 	];
-	return { machine, time, manifestDigest: 'a'.repeat(64), config: sampleConfig, disks };
+	return { machine, time, manifestDigest: 'a'.repeat(64), config: sampleConfig, facts: {}, disks };
 }
 
 /** A site with two hosts and some machines, of which nothing is real. */

@@ -12,12 +12,17 @@ import { importDisks, noise, SparseSource } from './repositories.ts';
 export async function storedMachine(
 	home: string,
 	changes: Partial<RecoveryRequest> = {},
-	{ dataBytes = 4096, missing }: { dataBytes?: number; missing?: MissingPart } = {},
+	{
+		dataBytes = 4096,
+		missing,
+		facts = {},
+	}: { dataBytes?: number; missing?: MissingPart; facts?: Readonly<Record<string, unknown>> } = {},
 ): Promise<RecoveryRequest> {
 	const directory = join(home, 'repository');
 	const repository = await initRepository(directory);
 	const source = new SparseSource(1 << 20, [{ offsetBytes: 0, bytes: noise(dataBytes, 1) }]);
-	const { manifestDigest } = await importDisks(repository, [missing ? Object.assign(source, { missing }) : source]);
+	const sources = [missing ? Object.assign(source, { missing }) : source];
+	const { manifestDigest } = await importDisks(repository, sources, { facts });
 	await repository.store.close();
 	await configureRepository({ home }, directory);
 	const identity = places.hostIdentity(home);

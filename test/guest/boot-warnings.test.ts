@@ -11,7 +11,7 @@ import { cpioOf, initramfsFiles, kernelVersion, systemFiles, writeTree } from '.
 
 const run = promisify(execFile);
 
-test('`recover start --dry-run` warns of a disk whose kernel does not find it on the host', async t => {
+test('`recover start --dry-run` warns of a disk whose kernel does not find it on the host, and says what was assumed', async t => {
 	const here = await EmbeddedInstallation.up(t);
 	const directory = await temporaryDirectory(t);
 	await writeTree(join(directory, 'tree'), {
@@ -34,5 +34,8 @@ test('`recover start --dry-run` warns of a disk whose kernel does not find it on
 		/^ {2}warning +kernel 6\.1\.0-18-amd64 has no virtio_blk built in or in its initramfs: on QEMU it does not find its disks/m,
 	);
 	assert.match(asItIs, /^ {2}warning +\/etc\/fstab names \/dev\/sda1: on QEMU disks are \/dev\/vda/m);
+	const assumed =
+		/^ {2}warning +assumed, since nobody knew what the original had: 2 vCPU, 4\.00 GiB of memory, one NIC$/m;
+	assert.match(asItIs, assumed);
 	assert.doesNotMatch(await plan('--platform', 'disks=sata'), /does not find|fstab/);
 });

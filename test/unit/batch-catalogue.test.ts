@@ -11,9 +11,10 @@ test('`Catalogue` finds machines, and of one the latest point, the latest before
 	const directory = join(await temporaryDirectory(t), 'repository');
 	const repository = await initRepository(directory);
 	const times = ['2026-11-20T03:00:00.000Z', '2026-11-21T03:00:00.000Z'];
+	const facts = { unknown: ['cpus'] };
 	for (const time of times)
 		for (const machine of ['db01', 'web01'])
-			await importDisks(repository, [wholeSource(noise(4096, 1))], { machine, time });
+			await importDisks(repository, [wholeSource(noise(4096, 1))], { machine, time, facts });
 	const fenced = { machine: 'web01', time: '2026-11-20T12:00:00.000Z', importId: repository.id };
 	assert.equal(await fenceImport(repository, fenced), 'fenced');
 	await repository.store.close();
@@ -31,5 +32,6 @@ test('`Catalogue` finds machines, and of one the latest point, the latest before
 		hint: `its first is ${times[0]}`,
 	});
 	await assert.rejects(catalogue.point(directory, 'x', 'latest before 2026-11-20T03:00Z'), { code: 'machine_unknown' });
-	assert.equal((await catalogue.pointAt(directory, 'web01', times[0] ?? '')).config.memoryMiB, 64);
+	const found = await catalogue.pointAt(directory, 'web01', times[0] ?? '');
+	assert.deepEqual([found.config.memoryMiB, found.facts], [64, facts]);
 });

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { recoveryRequestSchema } from '../../model/recovery.ts';
 import { batchPlanSchema } from '../../model/batch.ts';
 import { hashRequest } from '../../client/requests.ts';
-import { expanded, otherHostId, pointOf } from '../equipment/batch-surroundings.ts';
+import { batchSurroundings, expanded, otherHostId, pointOf } from '../equipment/batch-surroundings.ts';
 import { makeRequest, testHostId } from '../equipment/recovery-request.ts';
 import { sampleHostView } from '../equipment/sample-host.ts';
+import { sampleSourceFacts } from '../equipment/sample-source-facts.ts';
 
 const inGroups = async (groups: string) =>
 	(await expanded(groups)).items.map(({ group, request }) => `${group}: ${request.machine}`);
@@ -212,4 +213,17 @@ test('nothing is known of a host that did not answer, and a machine may go there
 	const hosts = new Map([['local', { place: { host: 'local', hostId: testHostId }, view: null }]]);
 	const { items } = await expanded('groups: [{name: g, machines: [{machine: db01, networks: {lan: x}}]}]', { hosts });
 	assert.equal(items.length, 1);
+});
+
+test('a batch warns of a restore point whose disks are of no one moment', async () => {
+	const { catalogue } = batchSurroundings();
+	const facts = { source: { ...sampleSourceFacts, consistency: 'none' } };
+	const point = async (_directory: string, machine: string) => ({
+		...pointOf(machine),
+		...(machine === 'web01' ? { facts } : {}),
+	});
+	const groups = 'groups: [{name: g, machines: [web01, web02]}]';
+	const { warnings } = await expanded(groups, { catalogue: { ...catalogue, point } });
+	assert.equal(warnings.length, 1);
+	assert.match(warnings.join(), /^web01@2026-11-20T03:00:00\.000Z: its disks are of no one moment/);
 });

@@ -13,6 +13,7 @@ import { configSchema } from '../../system/installation.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
 import { sampleHostView } from '../equipment/sample-host.ts';
+import { sampleSourceFacts } from '../equipment/sample-source-facts.ts';
 import { storedMachine } from '../equipment/stored-machine.ts';
 
 describe('the name of a recovery', () => {
@@ -77,13 +78,15 @@ describe('makeRequest', () => {
 		assert.deepEqual((await made([forward])).forwards, [forward]);
 	});
 
-	it('warns of what the point lacks', async t => {
+	it('warns of what the point lacks, and of one whose disks are of no one moment', async t => {
 		const missing = { atBytes: 512, lengthBytes: 1024 };
-		const { machine, repository } = await storedMachine(await temporaryDirectory(t), {}, { missing });
+		const facts = { source: { ...sampleSourceFacts, consistency: 'none' } };
+		const { machine, repository } = await storedMachine(await temporaryDirectory(t), {}, { missing, facts });
 		const warnings: string[] = [];
 		const onWarning = (warning: string) => void warnings.push(warning);
 		await requestFor({ machine, point: 'latest' }, options, { ...surroundings, repository, onWarning });
 		assert.match(warnings.join('\n'), /^\S+@\S+: disk0 is only a part: .* 1\.00 KiB are missing, from offset 512 on/);
+		assert.match(warnings.join('\n'), /^\S+@\S+: its disks are of no one moment/m);
 	});
 
 	it('refuses a machine that is larger than the host, unless it is to be smaller', async t => {

@@ -10,19 +10,24 @@ import { temporaryDirectory } from '../equipment/captive.ts';
 import { makeRequest, planOf, testHostId } from '../equipment/recovery-request.ts';
 import { sampleConfig, sampleHardware } from '../equipment/sample-config.ts';
 import { sampleHostView as host } from '../equipment/sample-host.ts';
+import { sampleSourceFacts } from '../equipment/sample-source-facts.ts';
 import { storedMachine } from '../equipment/stored-machine.ts';
 
 const randomBytes = (size: number) => new Uint8Array(size).fill(0x0a);
 const withCode = (code: ErrorCode) => (error: unknown) => error instanceof RouseError && error.code === code;
 
-function plan(config: Partial<MachineConfig>, changes: Parameters<typeof makeRequest>[0] = {}) {
+function plan(
+	config: Partial<MachineConfig>,
+	changes: Parameters<typeof makeRequest>[0] = {},
+	facts: Readonly<Record<string, unknown>> = {},
+) {
 	const request = makeRequest(changes);
 	const manifest = {
 		repositoryId: testHostId,
 		machine: request.machine,
 		time: request.restorePoint,
 		importId: testHostId,
-		facts: {},
+		facts,
 		config: { ...sampleConfig, ...config },
 		disks: planOf(request).disks,
 	};
@@ -55,6 +60,24 @@ test('`makePlan` warns of what the point lacks, and keeps it in the plan', () =>
 	const made = makePlan(request, point, { randomBytes });
 	assert.match(made.warnings.join('\n'), /^disk0 is only a part: of .* 1\.00 KiB are missing, from offset 4096 on/m);
 	assert.deepEqual(made.disks, disks);
+});
+
+test('`makePlan` warns of a point whose disks are of no one moment, and of no other', () => {
+	const warnings = (consistency: string) => plan({}, {}, { source: { ...sampleSourceFacts, consistency } }).warnings;
+	assert.match(warnings('none').join('\n'), /^its disks are of no one moment \(consistency none\)/m);
+	for (const other of ['crash', 'file-system', 'application']) assert.doesNotMatch(warnings(other).join(), /moment/);
+});
+
+test('`makePlan` says what was assumed of the original, and not of what was asked for', () => {
+	const facts = { unknown: ['cpus', 'memoryMiB', 'nics'] };
+	const config = { cpus: 2, memoryMiB: 4096, nics };
+	const assumed = (request: Parameters<typeof makeRequest>[0], told: Readonly<Record<string, unknown>> = facts) =>
+		plan(config, request, told).warnings.filter(warning => warning.includes('nobody knew'));
+	const said = 'assumed, since nobody knew what the original had:';
+	assert.deepEqual(assumed({}), [`${said} 2 vCPU, 4.00 GiB of memory, one NIC`]);
+	assert.deepEqual(assumed({ memoryMiB: 512 }), [`${said} 2 vCPU, one NIC`]);
+	assert.deepEqual(assumed({ memoryMiB: 512, cpus: 1 }, { unknown: ['cpus', 'memoryMiB'] }), []);
+	assert.deepEqual(assumed({}, {}), []);
 });
 
 test('`makePlan` keeps the wishes to the platform, and not what it chooses', () => {
