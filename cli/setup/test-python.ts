@@ -8,7 +8,7 @@ import { makeCache } from '../../system/installation.ts';
 import { runTool } from '../../system/run-tool.ts';
 
 /** What tests run in Python, with the digest of every package; all of it goes into one environment. */
-const requirements = ['dissect', 'foreign'].map(name =>
+const requirements = ['dissect', 'ec2', 'foreign'].map(name =>
 	join(checkoutDirectory, 'test', 'equipment', name, 'requirements.txt'),
 );
 const installPython = 'apt-get install python3-venv';
