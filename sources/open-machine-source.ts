@@ -16,6 +16,14 @@ type Open = (address: SourceAddress) => Promise<MachineSource>;
 
 /** By the scheme of their addresses. Loaded when one is opened: who imports from one platform needs no other's code. */
 const kinds: Readonly<Record<string, Open>> = {
+	ec2: async ({ uri, credential }) => {
+		const { openEc2Source } = await import('./ec2/open.ts');
+		return openEc2Source(uri, await awsAccess(credential));
+	},
+	'ec2-snapshot': async ({ uri, credential }) => {
+		const { openEc2SnapshotSource } = await import('./ec2/open.ts');
+		return openEc2SnapshotSource(uri, await awsAccess(credential));
+	},
 	simulated: async ({ uri, credential }) => {
 		const { SimulatedMachineSource } = await import('./simulated-machine/source.ts');
 		return new SimulatedMachineSource(directoryIn(uri), { credential: credential?.path });
@@ -46,6 +54,13 @@ async function mustBeThere({ name, path }: Credential): Promise<void> {
 	throw new RouseError('config_invalid', `there is no ${path}, the file of credential ${name}`, {
 		hint: 'a path under credentials is below the home of Rouse, or begins with /: none is an address, and ~ is no home',
 	});
+}
+
+/** Without a credential AWS's SDK looks for one itself. */
+async function awsAccess(credential: Credential | null) {
+	if (credential === null) return {};
+	const { readAwsCredentials } = await import('./ec2/credential-file.ts');
+	return { credentials: await readAwsCredentials(credential.path) };
 }
 
 /** `simulated:///srv/machine`. */
