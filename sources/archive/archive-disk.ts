@@ -125,6 +125,7 @@ class ArchiveDisk implements ArchiveSource {
 	}
 
 	async read(offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void> {
+		signal.throwIfAborted();
 		const { head, data } = this.#parts;
 		if (offsetBytes < 0 || offsetBytes + into.length > this.sizeBytes)
 			throw new RouseError('internal', `a read at ${offsetBytes} goes past the end of the disk`);
