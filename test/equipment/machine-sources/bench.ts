@@ -12,6 +12,8 @@ export interface SourceBench {
 	open(options?: { diesAt?: string }): MachineSource;
 	/** Places within `begin` that a process can die at, in their order. */
 	places: readonly string[];
+	/** Of a platform on which a state of a disk stays by itself: nothing of ours is ever there. */
+	keepsNothing?: true;
 	/** Nothing of these may be in what crosses processes. */
 	secrets: readonly string[];
 	guest: {
