@@ -47,6 +47,11 @@ export const rules: Readonly<Record<string, Rule>> = {
 		folders: ['sources/ec2/cloud.ts', 'sources/ec2/refusals.ts'],
 		packages: ['zod', '@aws-sdk/client-ebs', '@aws-sdk/client-ec2'],
 	},
+	// Google's library, and the only place that knows it: its errors tell secrets.
+	'sources/gce/google': {
+		folders: ['model', 'system', 'repository/until-aborted.ts'],
+		packages: ['zod', 'google-auth-library'],
+	},
 	movers: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx', 'volume'], packages: everyday },
 	exports: { folders: ['model', 'system', 'repository', 'nbd', 'movers', 'vhdx'], packages: everyday },
 	hypervisors: { folders: ['model', 'system', 'nbd', 'vhdx', 'volume'], packages: everyday },

@@ -1,0 +1,77 @@
+import type { OpenedDisk } from '../disk-facts.ts';
+import type { StatedSpec } from '../../model/machine.ts';
+import { parseGceUri, parseGsUri } from './address.ts';
+import { configurationOf, doubtsOf, leftOutOf } from './configuration.ts';
+import { GoogleAccess } from './google/access.ts';
+import { GoogleApi } from './google/api.ts';
+import { endpointsOf } from './google/endpoints.ts';
+import { findInstance } from './instance.ts';
+import { openObjectDisk } from './object-archive.ts';
+import { GceArchiveSource } from './source.ts';
+
+/** By a file of Google's that tells who calls; null: by what its own tools have (application default credentials). */
+export function openGoogle(credentialPath: string | null): GoogleApi {
+	return new GoogleApi({ access: new GoogleAccess(credentialPath), endpoints: endpointsOf(process.env) });
+}
+
+export interface GceUris {
+	/** `gs://…` of each disk. */
+	archives: readonly string[];
+	/** `gce://…`, if anything. */
+	configuration: string | null;
+}
+
+/** Throws `usage`. */
+export function openGceSource({ archives, configuration }: GceUris, credentialPath: string | null): GceArchiveSource {
+	const parsed = {
+		archives: archives.map(parseGsUri),
+		instance: configuration === null ? null : parseGceUri(configuration),
+	};
+	return new GceArchiveSource(parsed, openGoogle(credentialPath));
+}
+
+/** One disk, as `backup import` has it; its connections go with it. */
+export async function openGsDisk(uri: string, credentialPath: string | null, signal: AbortSignal): Promise<OpenedDisk> {
+	const address = parseGsUri(uri);
+	const api = openGoogle(credentialPath);
+	let disk: OpenedDisk | undefined;
+	try {
+		const opened = await openObjectDisk(api, address, signal);
+		const close = async () => {
+			await opened.close();
+			api.close();
+		};
+		disk = { ...opened, close };
+		return disk;
+	} finally {
+		if (disk === undefined) api.close();
+	}
+}
+
+export interface ToldConfiguration {
+	told: StatedSpec;
+	/** Of the disks that it is imported with. */
+	doubts(disks: readonly { sizeBytes: number }[]): string[];
+}
+
+/** What the instance at `gce://…` is made of. */
+export async function readGceConfiguration(
+	uri: string,
+	credentialPath: string | null,
+	signal: AbortSignal,
+): Promise<ToldConfiguration> {
+	const address = parseGceUri(uri);
+	const api = openGoogle(credentialPath);
+	try {
+		const found = await findInstance(api, address, signal);
+		return {
+			told: configurationOf(found),
+			doubts: disks => [
+				...doubtsOf(found, disks),
+				...leftOutOf(found, disks.length).map(({ what, why }) => `left out: ${what}: ${why}`),
+			],
+		};
+	} finally {
+		api.close();
+	}
+}
