@@ -9,10 +9,13 @@ import { plainUri } from './machine/plain-uri.ts';
 /** Where a machine is, and by what it is let in: a secret is only ever named here. */
 export interface SourceAddress {
 	uri: string;
+	/** Of kinds whose sources are single disks, and tell no configuration. */
+	furtherDisks?: readonly string[];
+	configuration?: string | null;
 	credential: Credential | null;
 }
 
-type Open = (address: SourceAddress) => Promise<MachineSource>;
+type Open = (address: Required<SourceAddress>) => Promise<MachineSource>;
 
 /** By the scheme of their addresses. Loaded when one is opened: who imports from one platform needs no other's code. */
 const kinds: Readonly<Record<string, Open>> = {
@@ -23,6 +26,10 @@ const kinds: Readonly<Record<string, Open>> = {
 	'ec2-snapshot': async ({ uri, credential }) => {
 		const { openEc2SnapshotSource } = await import('./ec2/open.ts');
 		return openEc2SnapshotSource(uri, await awsAccess(credential));
+	},
+	gs: async ({ uri, furtherDisks, configuration, credential }) => {
+		const { openGceSource } = await import('./gce/open.ts');
+		return openGceSource({ archives: [uri, ...furtherDisks], configuration }, credential?.path ?? null);
 	},
 	simulated: async ({ uri, credential }) => {
 		const { SimulatedMachineSource } = await import('./simulated-machine/source.ts');
@@ -35,7 +42,7 @@ const kinds: Readonly<Record<string, Open>> = {
  * credential whose file is not there, or may be read by others.
  */
 export async function openMachineSource(address: SourceAddress): Promise<MachineSource> {
-	const { uri, credential } = address;
+	const { uri, furtherDisks = [], configuration = null, credential } = address;
 	const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase() ?? '';
 	const open = Object.hasOwn(kinds, scheme) ? kinds[scheme] : undefined;
 	if (open === undefined)
@@ -44,8 +51,16 @@ export async function openMachineSource(address: SourceAddress): Promise<Machine
 				.map(kind => `${kind}://`)
 				.join(', ')}`,
 		});
+	if (scheme !== 'gs' && (furtherDisks.length > 0 || configuration !== null))
+		throw new RouseError(
+			'config_invalid',
+			`${plainUri(uri)} is a whole machine: it has all disks, and its configuration`,
+			{
+				hint: 'furtherDisks and configuration are for gs:// alone; what a person says of it is its spec',
+			},
+		);
 	if (credential !== null) await mustBeThere(credential);
-	return open(address);
+	return open({ uri, furtherDisks, configuration, credential });
 }
 
 async function mustBeThere({ name, path }: Credential): Promise<void> {

@@ -19,6 +19,10 @@ const uriSchema = z
 
 export const machineSourceSchema = z.strictObject({
 	uri: uriSchema,
+	/** Of a source that is a disk: those that the machine has beside it, in their order. */
+	furtherDisks: z.array(uriSchema).max(63).optional(),
+	/** Of a source that tells none: who does. */
+	configuration: uriSchema.optional(),
 	credential: nameSchema.optional(),
 	/** Its name in the repository; absent: that of the source. */
 	machine: nameSchema.optional(),
@@ -61,6 +65,9 @@ export interface Credential {
 export interface ConfiguredSource {
 	name: string;
 	uri: string;
+	furtherDisks: readonly string[];
+	/** Where its configuration is told; null: by the source itself, or nowhere. */
+	configuration: string | null;
 	credential: Credential | null;
 	machine: string;
 	spec: StatedSpec;
@@ -73,11 +80,14 @@ export interface ConfiguredSource {
 export function sourceIn({ sources, credentials }: Omit<Sources, 'repositories'>, name: string): ConfiguredSource {
 	const found = Object.hasOwn(sources, name) ? sources[name] : undefined;
 	if (found === undefined) throw unknownSource(Object.keys(sources), name);
-	const { uri, credential, machine = name, repository = null, spec = {}, maxRate = null } = found;
+	const { uri, furtherDisks = [], configuration = null, credential } = found;
+	const { machine = name, repository = null, spec = {}, maxRate = null } = found;
 	const path = credential === undefined ? undefined : credentials[credential]?.file;
 	return {
 		name,
 		uri,
+		furtherDisks,
+		configuration,
 		credential: credential === undefined || path === undefined ? null : { name: credential, path },
 		machine,
 		spec,
