@@ -4,16 +4,30 @@ import { type DiskExtent, NbdClient } from '../nbd/client/client.ts';
 import { isNbdUri, parseNbdUri } from '../nbd/protocol/uri.ts';
 import { openArchiveFile } from './archive/archive-file.ts';
 import type { OpenedDisk } from './disk-facts.ts';
+import { isGsUri } from './gce/address.ts';
 import { openImage } from './image.ts';
 import type { Look } from './image-check.ts';
 import type { ImageTrust } from './image-layers.ts';
 
+/** For a disk on a platform: the file that lets us in. */
+interface LetIn {
+	credentialPath?: string | null | undefined;
+}
+
 /**
- * Opens where a disk comes from: an NBD URI, else a path of an archive of a disk, an image or a block device. The {@link ImageTrust} is for images alone.
- * Errors: those of NbdClient and {@link openImage}, and `usage`.
+ * Opens where a disk comes from: an NBD URI, an object of Cloud Storage, else a path of an archive of a disk, an image or a block
+ * device. The {@link ImageTrust} is for images alone. Errors: those of NbdClient, {@link openImage} and `openGsDisk`, and `usage`.
  */
-export async function openSource(text: string, { signal, onLook, ...trust }: ImageTrust & Look): Promise<OpenedDisk> {
+export async function openSource(
+	text: string,
+	{ signal, onLook, credentialPath = null, ...trust }: ImageTrust & Look & LetIn,
+): Promise<OpenedDisk> {
 	const { format } = trust;
+	if (isGsUri(text)) {
+		if (format !== undefined) throw new RouseError('usage', `${text} is an archive: --format is for files`);
+		const { openGsDisk } = await import('./gce/open.ts'); // most imports have no use for Google's library
+		return openGsDisk(text, credentialPath, signal);
+	}
 	if (!isNbdUri(text)) {
 		// Whoever says what it is has the file itself read as that.
 		const archived = format === undefined ? await openArchiveFile(text, signal) : undefined;

@@ -8,6 +8,7 @@ import type { ImageTrust } from '../../sources/image-layers.ts';
 import { type MachineSpec, specOf, unstated } from '../../sources/machine-spec.ts';
 import { openSource } from '../../sources/open-source.ts';
 import { isApplianceName } from '../../sources/ovf/file-names.ts';
+import { isGsUri } from '../../sources/gce/address.ts';
 import type { Context } from '../terminal/command.ts';
 
 export interface ChosenSources {
@@ -19,6 +20,10 @@ export interface ChosenSources {
 	format: ImageTrust['format'];
 	withBacking: boolean | undefined;
 	partial: boolean | undefined;
+	/** The instance whose configuration it has, by its address. */
+	configuration: string | undefined;
+	/** What lets in at platforms, if anything was named. */
+	credentialPath: string | null;
 }
 
 export interface OpenedSources {
@@ -37,6 +42,8 @@ export function refuseChoice(chosen: ChosenSources): void {
 	const appliance = chosen.sources.find(isApplianceName);
 	if (appliance !== undefined) refuseBeside(appliance, chosen);
 	else if (chosen.machine === undefined) throw missingName();
+	if (chosen.credentialPath !== null && chosen.configuration === undefined && !chosen.sources.some(isGsUri))
+		throw new RouseError('usage', '--credential lets in at gs:// and gce://, and none is named');
 }
 
 /** Nothing is left open when it fails. */
@@ -45,14 +52,25 @@ export async function openSources(context: Context, chosen: ChosenSources): Prom
 	const appliance = sources.find(isApplianceName);
 	if (appliance !== undefined) return await machineOf(context, appliance, chosen);
 	if (machine === undefined) throw missingName();
+	const configuration = await configurationNamed(context, chosen);
 	const disks: OpenedDisk[] = [];
 	try {
 		for (const text of sources) disks.push(await lookedAt(context, text, chosen));
-		return { machine, spec: specOf(stated), assumed: unstated(stated), driversOfSource: [], disks, names: sources };
+		for (const doubt of configuration?.doubts(disks) ?? []) context.output.warn(doubt);
+		const told: StatedSpec = configuration?.told ?? {};
+		const { drivers: driversOfSource = [], ...ofSource } = told;
+		const assumed = unstated(stated, ofSource);
+		return { machine, spec: specOf(stated, ofSource), assumed, driversOfSource, disks, names: sources };
 	} catch (error) {
 		await Promise.all(disks.map(disk => disk.close()));
 		throw error;
 	}
+}
+
+async function configurationNamed({ signal }: Context, { configuration, credentialPath }: ChosenSources) {
+	if (configuration === undefined) return undefined;
+	const { readGceConfiguration } = await import('../../sources/gce/open.ts'); // most imports have no use for Google's library
+	return readGceConfiguration(configuration, credentialPath, signal);
 }
 
 async function machineOf(context: Context, appliance: string, chosen: ChosenSources): Promise<OpenedSources> {
@@ -85,8 +103,11 @@ async function machineOf(context: Context, appliance: string, chosen: ChosenSour
 }
 
 /** It is a machine, whose disks are what it says. */
-function refuseBeside(appliance: string, { sources, format, withBacking, partial }: ChosenSources): void {
-	if (sources.length > 1)
+function refuseBeside(
+	appliance: string,
+	{ sources, format, withBacking, partial, configuration }: ChosenSources,
+): void {
+	if (sources.length > 1 || configuration !== undefined)
 		throw new RouseError('usage', `${appliance} is a whole machine, and nothing else is imported with it`);
 	const option = format !== undefined ? '--format' : withBacking ? '--with-backing' : partial ? '--partial' : undefined;
 	if (option === undefined) return;
@@ -105,7 +126,7 @@ function missingName(why?: string): RouseError {
 async function lookedAt(
 	{ output, signal }: Context,
 	text: string,
-	{ format, withBacking, partial }: ChosenSources,
+	{ format, withBacking, partial, credentialPath }: ChosenSources,
 ): Promise<OpenedDisk> {
 	const progress = output.progress('looking at');
 	const onLook = ({ path, doneBytes, totalBytes }: LookProgress) =>
@@ -113,7 +134,8 @@ async function lookedAt(
 	const onReference = (message: string) => output.message(message);
 	const onDoubt = (warning: string) => output.warn(warning);
 	try {
-		return await openSource(text, { format, withBacking, partial, onReference, onDoubt, signal, onLook });
+		const trust = { format, withBacking, partial, onReference, onDoubt };
+		return await openSource(text, { ...trust, credentialPath, signal, onLook });
 	} finally {
 		progress.end();
 	}

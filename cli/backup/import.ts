@@ -11,10 +11,12 @@ export const buildImport = (context: Context) =>
 		.description('store a machine as a new restore point')
 		.argument(
 			'<source...>',
-			'its disks in their order: raw file, block device, image, archive of a disk, or NBD URI; or one OVA or OVF',
+			'its disks in their order: raw file, block device, image, archive of a disk (a file, or gs://), or NBD URI; or one OVA or OVF',
 		)
 		.option('--machine <name>', 'the machine they belong to (default: the name that an OVA or OVF has)', parseName)
 		.option('--spec <file>', 'its configuration as YAML (docs/cli.md)')
+		.option('--configuration <uri>', 'the instance whose configuration it has, as gce://PROJECT/ZONE/INSTANCE')
+		.option('--credential <name>', 'what lets in at gs:// and gce://, one of config.yaml', parseName)
 		.option('--at <time>', 'when the disks were like this, as 2026-11-20T03:00:00Z (default: now)', parseTime)
 		.option('--future', 'the time of --at may be still to come')
 		.addOption(formatOption())

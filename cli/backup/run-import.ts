@@ -17,6 +17,7 @@ import { formatDuration } from '../terminal/format.ts';
 import { formatLocalTime } from '../terminal/format-time.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { afterInterruption, importAttempt } from './import-attempt.ts';
+import { credentialNamed } from './credential.ts';
 import { type ChosenSources, type OpenedSources, openSources, refuseChoice } from './import-sources.ts';
 import { withRepository } from './restore-point.ts';
 
@@ -24,6 +25,8 @@ import { withRepository } from './restore-point.ts';
 interface ImportOptions {
 	machine?: string | undefined;
 	spec?: string | undefined;
+	configuration?: string | undefined;
+	credential?: string | undefined;
 	at?: string | undefined;
 	future?: true | undefined;
 	format?: ImageFormat | undefined;
@@ -36,8 +39,10 @@ export async function runImport(context: Context, sources: readonly string[], op
 	const stated = options.spec === undefined ? {} : await readStatedSpec(options.spec);
 	if (options.at !== undefined && !options.future) refuseFuture(options.at);
 	const now = new Date().toISOString();
-	const { machine, at, format, withBacking, partial } = options;
-	const order = { sources, machine, at, now, stated, format, withBacking, partial };
+	const { machine, at, format, withBacking, partial, configuration } = options;
+	const credentialPath = await credentialNamed(context, options.credential);
+	const given = { sources, machine, stated, format, withBacking, partial, configuration, credentialPath };
+	const order = { ...given, at, now };
 	refuseChoice(order);
 	const result = await withRepository(context, options.repo, repository => importSources(context, repository, order));
 	for (const pack of result.unreadablePacks)
