@@ -95,7 +95,7 @@ test('what somebody has to mend is waited for by a copy that has read something,
 			await environment.run(copyImport, { places, order, moment, maxRateBytes: null }).catch((error: unknown) => error),
 			await environment.run(giveUpImport, { places, order }).catch((error: unknown) => error),
 		];
-		return failures.map(failure => failure instanceof ApplicationFailure && failure.nonRetryable === false);
+		return failures.map(each => each instanceof ApplicationFailure && each.nonRetryable === false);
 	};
 	const beat = { progress: null, furthestBytes: 1, furthestAttempt: 1 };
 	assert.deepEqual(await isTriedAgain('space_short'), [false, true]);
