@@ -1,6 +1,6 @@
 import { violation } from './violation.ts';
 
-/** What one extent of `base:allocation` says. */
+/** What a metadata context says of so many bytes; what the flags mean is the context's own. */
 export interface StatusExtent {
 	lengthBytes: number;
 	flags: number;

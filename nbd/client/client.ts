@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../model/errors.ts';
 import { exactBytes } from '../../model/format-bytes.ts';
-import { NBD_CMD_FLAG, NBD_STATE } from '../protocol/constants.ts';
+import { baseAllocation, NBD_CMD_FLAG, NBD_STATE } from '../protocol/constants.ts';
 import { errnoName } from '../protocol/names.ts';
 import type { NbdAddress, NbdTarget } from '../protocol/uri.ts';
 import type { Refusal, StatusExtent } from './calls.ts';
@@ -24,6 +24,23 @@ export interface DiskExtent {
 	kind: 'data' | 'zero';
 }
 
+export interface NbdClientOptions {
+	/**
+	 * Demands each answer in one piece. Only for servers that give that at any length, as qemu-nbd does: it hangs up when it meets an
+	 * error in an answer that it had begun, and tells the error of one that it had not.
+	 */
+	undivided?: boolean;
+	/** The metadata context whose block status is wanted: one for a connection. By default `base:allocation`. */
+	context?: string;
+}
+
+/** What a metadata context says of a part of the disk. */
+export interface FlaggedExtent {
+	offsetBytes: number;
+	lengthBytes: number;
+	flags: number;
+}
+
 /**
  * A read-only NBD client. A signal that is aborted in a call ends the connection, and with it every other call: a late
  * answer must not land in a buffer that its owner took back.
@@ -33,7 +50,7 @@ export interface DiskExtent {
  */
 export class NbdClient {
 	readonly sizeBytes: number;
-	/** Whether the server tells data from zeros; if not, everything is data. */
+	/** Whether the server has the block status that was asked for. */
 	readonly hasBlockStatus: boolean;
 	readonly #session: NbdClientSession;
 	readonly #socket: Socket;
@@ -47,22 +64,18 @@ export class NbdClient {
 		this.#agreed = agreed;
 		this.#readFlags = undivided && agreed.structuredReplies ? NBD_CMD_FLAG.DF : 0;
 		this.sizeBytes = agreed.sizeBytes;
-		this.hasBlockStatus = agreed.allocationContext !== undefined;
+		this.hasBlockStatus = agreed.contextId !== undefined;
 	}
 
-	/**
-	 * `undivided`: demands each answer in one piece. Only for servers that give that at any length, as qemu-nbd does: it hangs up
-	 * when it meets an error in an answer that it had begun, and tells the error of one that it had not.
-	 */
 	static async open(
 		target: NbdTarget,
 		signal: AbortSignal,
-		{ undivided = false }: { undivided?: boolean } = {},
+		{ undivided = false, context = baseAllocation }: NbdClientOptions = {},
 	): Promise<NbdClient> {
 		signal.throwIfAborted();
 		const socket = connect(target.address);
 		socket.setNoDelay(true);
-		const session = new NbdClientSession(target.exportName, bytes => void socket.write(bytes));
+		const session = new NbdClientSession({ exportName: target.exportName, context }, bytes => void socket.write(bytes));
 		const where = addressText(target.address);
 		const lost = (how: string, cause?: Error) =>
 			session.fail(new RouseError('source_unreachable', `NBD server ${where}: ${how}`, { cause }));
@@ -106,25 +119,37 @@ export class NbdClient {
 		});
 	}
 
-	/** The whole disk from 0 to `sizeBytes`, in order and without gaps; neighbours differ in their kind. */
+	/**
+	 * By `base:allocation`, the whole disk from 0 to `sizeBytes`, in order and without gaps; neighbours differ in their kind. Where the
+	 * server has no such status everything is data.
+	 */
 	async *extents(signal: AbortSignal): AsyncGenerator<DiskExtent> {
 		if (!this.hasBlockStatus) {
 			yield { offsetBytes: 0, lengthBytes: this.sizeBytes, kind: 'data' };
 			return;
 		}
-		let pending: DiskExtent | undefined;
+		// A HOLE that is not ZERO may read as anything.
+		for await (const { offsetBytes, lengthBytes, flags } of this.status(NBD_STATE.ZERO, signal))
+			yield { offsetBytes, lengthBytes, kind: flags === 0 ? 'data' : 'zero' };
+	}
+
+	/**
+	 * By the context that was asked for, which the server MUST have: the whole disk, in order and without gaps. Of the flags only those
+	 * of the mask are told; neighbours differ in them.
+	 */
+	async *status(mask: number, signal: AbortSignal): AsyncGenerator<FlaggedExtent> {
+		let pending: FlaggedExtent | undefined;
 		for (let at = 0; at < this.sizeBytes; ) {
 			for (const { lengthBytes, flags } of await this.#status(at, signal)) {
-				const extent: DiskExtent = {
+				const extent: FlaggedExtent = {
 					offsetBytes: at,
 					// The last extent may reach beyond what was asked for, not beyond the disk.
 					lengthBytes: Math.min(lengthBytes, this.sizeBytes - at),
-					// A HOLE that is not ZERO may read as anything.
-					kind: (flags & NBD_STATE.ZERO) !== 0 ? 'zero' : 'data',
+					flags: flags & mask,
 				};
 				if (extent.lengthBytes === 0) break;
 				at += extent.lengthBytes;
-				if (pending?.kind === extent.kind) pending.lengthBytes += extent.lengthBytes;
+				if (pending?.flags === extent.flags) pending.lengthBytes += extent.lengthBytes;
 				else {
 					if (pending) yield pending;
 					pending = extent;

@@ -9,11 +9,11 @@ import {
 } from '../protocol/constants.ts';
 import { hex } from '../protocol/names.ts';
 import type { Parser } from './byte-feed.ts';
-import { exportByName, type Negotiated, negotiateOptions, type Send } from './options.ts';
+import { exportByName, type Negotiated, negotiateOptions, type Send, type Wanted } from './options.ts';
 import { violation } from './violation.ts';
 
 /** Fixed newstyle, or, where the server is older than that, plain newstyle without other options. */
-export function* handshake(exportName: string, send: Send): Parser<Negotiated> {
+export function* handshake(wanted: Wanted, send: Send): Parser<Negotiated> {
 	const greeting = yield sizes.greeting;
 	if (greeting.readBigUInt64BE(0) !== initMagic)
 		throw violation(`its first 8 bytes are not NBDMAGIC: is this an NBD server?`);
@@ -24,6 +24,6 @@ export function* handshake(exportName: string, send: Send): Parser<Negotiated> {
 	const flags = serverFlags & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
 	send(encodeUint32(flags));
 	// Without FIXED_NEWSTYLE a server may hang up on any option but NBD_OPT_EXPORT_NAME.
-	const agreed = flags & NBD_FLAG_FIXED_NEWSTYLE ? yield* negotiateOptions(exportName, send) : undefined;
-	return agreed ?? (yield* exportByName(exportName, flags, send));
+	const agreed = flags & NBD_FLAG_FIXED_NEWSTYLE ? yield* negotiateOptions(wanted, send) : undefined;
+	return agreed ?? (yield* exportByName(wanted.exportName, flags, send));
 }

@@ -1,7 +1,6 @@
 import { RouseError } from '../../model/errors.ts';
 import { encodeOption, encodeString, encodeUint16, encodeUint32 } from '../protocol/codec.ts';
 import {
-	baseAllocation,
 	defaultMaximumPayloadBytes,
 	maxStringBytes,
 	NBD_FLAG_NO_ZEROES,
@@ -20,12 +19,19 @@ import { violation } from './violation.ts';
 export interface Negotiated {
 	sizeBytes: number;
 	structuredReplies: boolean;
-	/** Id of the metadata context `base:allocation`; absent: the server has no block status. */
-	allocationContext: number | undefined;
+	/** Id of the metadata context that was asked for; absent: the server has no such block status. */
+	contextId: number | undefined;
 	/** Requests to this export must be multiples of it. */
 	minimumBlockBytes: number;
 	/** No request may ask for more payload than this. */
 	maximumPayloadBytes: number;
+}
+
+/** What is asked of a server. */
+export interface Wanted {
+	exportName: string;
+	/** Whose block status is wanted: `base:allocation`, or a context of the server's own, as QEMU's `qemu:dirty-bitmap:NAME`. */
+	context: string;
 }
 
 export type Send = (bytes: Uint8Array) => void;
@@ -34,14 +40,14 @@ export type Send = (bytes: Uint8Array) => void;
 const maximumReplyBytes = 4 * maxStringBytes;
 
 /** The option negotiation of fixed newstyle; undefined when the server can open an export by its name only. */
-export function* negotiateOptions(exportName: string, send: Send): Parser<Negotiated | undefined> {
+export function* negotiateOptions({ exportName, context }: Wanted, send: Send): Parser<Negotiated | undefined> {
 	send(encodeOption(NBD_OPT.STRUCTURED_REPLY, Buffer.alloc(0)));
 	const structured = yield* optionReplies(NBD_OPT.STRUCTURED_REPLY);
-	let allocationContext: number | undefined;
+	let contextId: number | undefined;
 	if (structured.error === undefined) {
-		send(encodeOption(NBD_OPT.SET_META_CONTEXT, metaContextQuery(exportName)));
+		send(encodeOption(NBD_OPT.SET_META_CONTEXT, metaContextQuery(exportName, context)));
 		const contexts = yield* optionReplies(NBD_OPT.SET_META_CONTEXT);
-		allocationContext = allocationIn(contexts.replies);
+		contextId = idOf(context, contexts.replies);
 		throwUnknownExport(contexts.error, exportName);
 	}
 	send(encodeOption(NBD_OPT.GO, goQuery(exportName)));
@@ -53,7 +59,7 @@ export function* negotiateOptions(exportName: string, send: Send): Parser<Negoti
 		const { type, message } = answer.error;
 		throw new RouseError('source_invalid', `NBD export "${exportName}": ${optionErrorName(type)}${message}`);
 	}
-	return { structuredReplies: structured.error === undefined, allocationContext, ...exportIn(answer.replies) };
+	return { structuredReplies: structured.error === undefined, contextId, ...exportIn(answer.replies) };
 }
 
 /** NBD_OPT_EXPORT_NAME: the server answers with size and flags, or, since it cannot report an error, by hanging up. */
@@ -64,7 +70,7 @@ export function* exportByName(exportName: string, flags: number, send: Send): Pa
 	return {
 		sizeBytes: checkedSize(answer.readBigUInt64BE(0)),
 		structuredReplies: false,
-		allocationContext: undefined,
+		contextId: undefined,
 		minimumBlockBytes: 1,
 		maximumPayloadBytes: defaultMaximumPayloadBytes,
 	};
@@ -96,15 +102,15 @@ function* optionReplies(asked: number): Parser<OptionAnswer> {
 	}
 }
 
-function metaContextQuery(exportName: string): Buffer {
-	return Buffer.concat([encodeString(exportName), encodeUint32(1), encodeString(baseAllocation)]);
+function metaContextQuery(exportName: string, context: string): Buffer {
+	return Buffer.concat([encodeString(exportName), encodeUint32(1), encodeString(context)]);
 }
 
-function allocationIn(replies: OptionAnswer['replies']): number | undefined {
+function idOf(context: string, replies: OptionAnswer['replies']): number | undefined {
 	for (const { type, data } of replies) {
 		if (type !== NBD_REP.META_CONTEXT) continue;
 		if (data.length < 4) throw violation(`metadata context in ${data.length} bytes`);
-		if (data.toString('utf8', 4) === baseAllocation) return data.readUInt32BE(0);
+		if (data.toString('utf8', 4) === context) return data.readUInt32BE(0);
 	}
 	return undefined;
 }

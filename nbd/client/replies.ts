@@ -21,13 +21,12 @@ const maximumStatusBytes = 16 * 1024 * 1024;
 /** Replies until the connection ends, each to the call it is for. */
 export function* receiveReplies(
 	calls: Calls,
-	agreed: Pick<Negotiated, 'structuredReplies' | 'allocationContext'>,
+	agreed: Pick<Negotiated, 'structuredReplies' | 'contextId'>,
 ): Parser<never> {
 	for (;;) {
 		const magic = (yield magicBytes).readUInt32BE(0);
 		if (magic === simpleReplyMagic) yield* simpleReply(calls, agreed.structuredReplies);
-		else if (magic === structuredReplyMagic && agreed.structuredReplies)
-			yield* replyChunk(calls, agreed.allocationContext);
+		else if (magic === structuredReplyMagic && agreed.structuredReplies) yield* replyChunk(calls, agreed.contextId);
 		else throw violation(`reply begins with ${hex(magic)}`);
 	}
 }
@@ -47,7 +46,7 @@ function* simpleReply(calls: Calls, structuredReplies: boolean): Parser<void> {
 	calls.end(cookie);
 }
 
-function* replyChunk(calls: Calls, allocationContext: number | undefined): Parser<void> {
+function* replyChunk(calls: Calls, contextId: number | undefined): Parser<void> {
 	const header = yield sizes.structuredReply - magicBytes;
 	const flags = header.readUInt16BE(0);
 	const type = header.readUInt16BE(2);
@@ -62,7 +61,7 @@ function* replyChunk(calls: Calls, allocationContext: number | undefined): Parse
 	} else if (type === NBD_REPLY_TYPE.OFFSET_DATA && call.kind === 'read') yield* dataChunk(call, lengthBytes);
 	else if (type === NBD_REPLY_TYPE.OFFSET_HOLE && call.kind === 'read') yield* holeChunk(call, lengthBytes);
 	else if (type === NBD_REPLY_TYPE.BLOCK_STATUS && call.kind === 'status')
-		yield* statusChunk(call, lengthBytes, allocationContext);
+		yield* statusChunk(call, lengthBytes, contextId);
 	else throw violation(`a chunk of type ${type} in answer to a ${call.kind}`);
 	if (flags & NBD_REPLY_FLAG_DONE) calls.end(cookie);
 }

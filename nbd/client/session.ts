@@ -3,7 +3,7 @@ import { NBD_CMD } from '../protocol/constants.ts';
 import { ByteFeed, type Parser } from './byte-feed.ts';
 import { Arrived, type Call, Calls, type Refusal, type StatusExtent } from './calls.ts';
 import { handshake } from './handshake.ts';
-import type { Negotiated } from './options.ts';
+import type { Negotiated, Wanted } from './options.ts';
 import { receiveReplies } from './replies.ts';
 
 /**
@@ -19,11 +19,11 @@ export class NbdClientSession {
 	readonly #opening = Promise.withResolvers<Negotiated>();
 	#dead: { error: unknown } | undefined;
 
-	constructor(exportName: string, send: (bytes: Uint8Array) => void) {
+	constructor(wanted: Wanted, send: (bytes: Uint8Array) => void) {
 		this.#send = send;
 		this.opened = this.#opening.promise;
 		this.opened.catch(() => {}); // whoever awaits it hears of it; that nobody does is no crash
-		this.#feed = new ByteFeed(this.#conversation(exportName));
+		this.#feed = new ByteFeed(this.#conversation(wanted));
 	}
 
 	/** The error this session ended with. */
@@ -75,8 +75,8 @@ export class NbdClientSession {
 		this.#send(encodeRequest(type, this.#calls.add(call), offsetBytes, lengthBytes, flags));
 	}
 
-	*#conversation(exportName: string): Parser<never> {
-		const agreed = yield* handshake(exportName, this.#send);
+	*#conversation(wanted: Wanted): Parser<never> {
+		const agreed = yield* handshake(wanted, this.#send);
 		this.#opening.resolve(agreed);
 		return yield* receiveReplies(this.#calls, agreed);
 	}

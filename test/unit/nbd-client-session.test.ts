@@ -73,7 +73,7 @@ function uint64(value: number): Buffer {
 }
 
 function opened(options: { structured?: boolean } = {}): NbdClientSession {
-	const session = new NbdClientSession('disk0', () => {});
+	const session = new NbdClientSession({ exportName: 'disk0', context: 'base:allocation' }, () => {});
 	for (const bytes of serverOpening(options)) session.push(bytes);
 	return session;
 }
@@ -89,7 +89,7 @@ test('`NbdClientSession.push` understands the answers however the network cuts t
 	]);
 	await fc.assert(
 		fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1 }), async cuts => {
-			const session = new NbdClientSession('disk0', () => {});
+			const session = new NbdClientSession({ exportName: 'disk0', context: 'base:allocation' }, () => {});
 			const into = Buffer.alloc(12, 0xff);
 			const read = session.read(100, into);
 			const status = session.blockStatus(0, 4096);
@@ -105,7 +105,7 @@ test('`NbdClientSession.push` understands the answers however the network cuts t
 				{ lengthBytes: 4096, flags: 0 },
 				{ lengthBytes: 0xffff_f000, flags: 3 },
 			]);
-			assert.equal((await session.opened).allocationContext, contextId);
+			assert.equal((await session.opened).contextId, contextId);
 		}),
 		{ numRuns: 50 },
 	);
@@ -120,7 +120,7 @@ test('`NbdClientSession.read` from a server without structured replies takes sim
 	session.push(simple(1, 0, Buffer.from('abcd')));
 	assert.deepEqual([await good, into.toString()], [undefined, 'abcd']);
 	assert.deepEqual(await bad, { errno: 5, message: '' });
-	assert.equal((await session.opened).allocationContext, undefined);
+	assert.equal((await session.opened).contextId, undefined);
 });
 
 test('`NbdClientSession.read` gives errno and message of an error chunk, and the session goes on', async () => {
@@ -204,22 +204,40 @@ const greetings: [string, Buffer, RegExp][] = [
 ];
 for (const [what, greeting, message] of greetings)
 	test(`\`NbdClientSession.opened\` names ${what} as what it is`, async () => {
-		const session = new NbdClientSession('', () => {});
+		const session = new NbdClientSession({ exportName: '', context: 'base:allocation' }, () => {});
 		session.push(greeting);
 		await assert.rejects(session.opened, { code: 'protocol', message });
 	});
 
 test('`NbdClientSession.opened` of an unknown export is `source_invalid`, with its name', async () => {
-	const session = new NbdClientSession('web', () => {});
+	const session = new NbdClientSession({ exportName: 'web', context: 'base:allocation' }, () => {});
 	const [greeting, structured] = serverOpening();
 	for (const bytes of [greeting, structured, optionReply(10, NBD_REP.ERR_UNKNOWN, Buffer.from('try "db"'))])
 		session.push(bytes ?? Buffer.alloc(0));
 	await assert.rejects(session.opened, { code: 'source_invalid', message: /no export "web": try "db"/ });
 });
 
+test('`NbdClientSession.opened` has the context that was asked for, and none that was not', async () => {
+	const dirty = 'qemu:dirty-bitmap:backup-vda';
+	for (const [named, found] of [
+		[dirty, contextId],
+		['base:allocation', undefined],
+	] as const) {
+		const sent: Buffer[] = [];
+		const send = (bytes: Uint8Array) => void sent.push(Buffer.from(bytes));
+		const session = new NbdClientSession({ exportName: 'vda', context: dirty }, send);
+		const opening = serverOpening();
+		opening[2] = optionReply(10, NBD_REP.META_CONTEXT, Buffer.concat([uint32(contextId), Buffer.from(named)]));
+		for (const bytes of opening) session.push(bytes);
+		assert.equal((await session.opened).contextId, found);
+		assert.ok(Buffer.concat(sent).includes(dirty));
+	}
+});
+
 test('`NbdClientSession.opened` by name when the server has no NBD_OPT_GO', async () => {
 	const sent: Buffer[] = [];
-	const session = new NbdClientSession('web', bytes => void sent.push(Buffer.from(bytes)));
+	const send = (bytes: Uint8Array) => void sent.push(Buffer.from(bytes));
+	const session = new NbdClientSession({ exportName: 'web', context: 'base:allocation' }, send);
 	const [greeting = Buffer.alloc(0)] = serverOpening();
 	for (const bytes of [greeting, optionReply(8, NBD_REP.ERR_UNSUP), optionReply(7, NBD_REP.ERR_UNSUP)])
 		session.push(bytes);
@@ -228,7 +246,7 @@ test('`NbdClientSession.opened` by name when the server has no NBD_OPT_GO', asyn
 	assert.deepEqual(await session.opened, {
 		sizeBytes,
 		structuredReplies: false,
-		allocationContext: undefined,
+		contextId: undefined,
 		minimumBlockBytes: 1,
 		maximumPayloadBytes: 2 ** 25,
 	});
