@@ -34,12 +34,14 @@ export const rules: Readonly<Record<string, Rule>> = {
 	'nbd/protocol': { folders: ['model'], packages: [] },
 	'nbd/server': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
 	'nbd/client': { folders: ['model', 'system', 'nbd/protocol'], packages: [] },
+	// The protocol alone: machines that Rouse runs and machines that it imports are asked by it.
+	qmp: { folders: ['model', 'system'], packages: ['zod'] },
 	vhdx: { folders: ['model'], packages: [] },
 	volume: { folders: ['model', 'system', 'vhdx'], packages: ['zod'] },
 	inspection: { folders: ['model'], packages: [] },
 	// XML is what descriptions of machines from elsewhere are written in.
 	sources: {
-		folders: ['model', 'system', 'inspection', 'repository', 'nbd', 'vhdx'],
+		folders: ['model', 'system', 'inspection', 'repository', 'nbd', 'qmp', 'vhdx'],
 		packages: [...everyday, 'saxes'],
 	},
 	// AWS's SDK, and the only place that knows it: it is large, and its errors tell secrets.
@@ -54,7 +56,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 	},
 	movers: { folders: ['model', 'system', 'repository', 'nbd', 'vhdx', 'volume'], packages: everyday },
 	exports: { folders: ['model', 'system', 'repository', 'nbd', 'movers', 'vhdx'], packages: everyday },
-	hypervisors: { folders: ['model', 'system', 'nbd', 'vhdx', 'volume'], packages: everyday },
+	hypervisors: { folders: ['model', 'system', 'nbd', 'qmp', 'vhdx', 'volume'], packages: everyday },
 	// A process of its own, and its own mount mover.
 	'hypervisors/hyperv/selftest': {
 		folders: ['model', 'system', 'nbd', 'vhdx', 'volume', 'movers/mount-mover', 'hypervisors'],

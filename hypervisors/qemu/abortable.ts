@@ -1,5 +1,5 @@
-import type { Qmp } from './qmp-client.ts';
-import { unlessAborted } from './unless-aborted.ts';
+import type { Qmp } from '../../qmp/client.ts';
+import { unlessAborted } from '../../system/unless-aborted.ts';
 
 /**
  * The same monitor for a call that may be aborted: then it asks nothing more, and an answer that is still out is not waited

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import type { AgentRun, AgentRunLimits, CallOptions } from '../contract.ts';
-import { askAgent } from './agent.ts';
+import { askAgent } from '../../qmp/agent.ts';
 
 const startedSchema = z.object({ return: z.object({ pid: z.int().min(0) }) });
 const statusSchema = z.object({

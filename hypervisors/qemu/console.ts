@@ -4,7 +4,8 @@ import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { RouseError } from '../../model/errors.ts';
 import { isErrno } from '../../system/durable-file.ts';
-import { openSocket, takeRunDirectory } from './run-directory.ts';
+import { openSocket } from '../../system/open-socket.ts';
+import { takeRunDirectory } from './run-directory.ts';
 
 /** Connects to a console that QEMU offers on a Unix socket. `signal` counts until it is connected. */
 export async function openConsole(path: string, signal: AbortSignal | undefined): Promise<Duplex> {

@@ -2,7 +2,7 @@ import { asRouseError, RouseError } from '../../model/errors.ts';
 import type { MachineDefinition } from '../contract.ts';
 import { isHalfway, queryJobs } from './jobs.ts';
 import { queryDisks, queryStatus } from './monitor-queries.ts';
-import type { Qmp } from './qmp-client.ts';
+import type { Qmp } from '../../qmp/client.ts';
 import { crashOf, powerOf } from './run-state.ts';
 
 /**

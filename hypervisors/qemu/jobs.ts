@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import { spaceOrIo } from './overlay.ts';
-import { type Qmp, query } from './qmp-client.ts';
+import { type Qmp, query } from '../../qmp/client.ts';
 
 /** JobStatus of qapi/job.json. */
 const statuses = [

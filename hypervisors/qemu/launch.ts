@@ -20,7 +20,7 @@ import { exists } from '../../system/if-there.ts';
 import { inRoom, roomOf } from './own-room.ts';
 import { checkSocketPaths, type MachinePaths } from './paths.ts';
 import { whatRuns } from './process.ts';
-import type { Qmp } from './qmp-client.ts';
+import type { Qmp } from '../../qmp/client.ts';
 import { records } from './record.ts';
 import { startFailure } from './start-failure.ts';
 

@@ -15,7 +15,7 @@ import type {
 } from '../contract.ts';
 import { abortable } from './abortable.ts';
 import { addressesInUse } from './address-in-use.ts';
-import { agentAnswers } from './agent.ts';
+import { agentAnswers } from '../../qmp/agent.ts';
 import { agentRuns } from './agent-run.ts';
 import { checkBase } from './base.ts';
 import { makeTaps, removeTaps } from './host-networks.ts';
@@ -34,7 +34,7 @@ import { takeSnapshot } from './overlay.ts';
 import { machinePaths } from './paths.ts';
 import { patience } from './patience.ts';
 import { endByForce, whatRuns } from './process.ts';
-import type { Qmp } from './qmp-client.ts';
+import type { Qmp } from '../../qmp/client.ts';
 import { createRecord, endRecord, records } from './record.ts';
 import { screenshot } from './screenshot.ts';
 import { switchOffline } from './switch-offline.ts';

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import type { MachineDefinition } from '../contract.ts';
 import { nodeNames } from './block-nodes.ts';
-import { type ExecuteOptions, type Qmp, query } from './qmp-client.ts';
+import { type ExecuteOptions, type Qmp, query } from '../../qmp/client.ts';
 
 const statusSchema = z.object({ running: z.boolean(), status: z.string() });
 export type RunState = z.infer<typeof statusSchema>;

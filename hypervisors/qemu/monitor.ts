@@ -3,9 +3,9 @@ import type { MachineDefinition } from '../contract.ts';
 import { abortable } from './abortable.ts';
 import { diskOfDevice, queryUuid } from './monitor-queries.ts';
 import type { MachinePaths } from './paths.ts';
-import type { ConnectOptions, Qmp } from './qmp-client.ts';
+import type { ConnectOptions, Qmp } from '../../qmp/client.ts';
 import { takeRunDirectory } from './run-directory.ts';
-import type { QmpEvent } from './qmp-session.ts';
+import type { QmpEvent } from '../../qmp/session.ts';
 
 /** Opens a QMP connection; tests hand in one that lies. */
 export type ConnectQmp = (path: string, options: ConnectOptions) => Promise<Qmp>;

@@ -5,7 +5,7 @@ import { crashOf, powerOf } from './run-state.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { queryDisks, queryKvm, queryStatus } from './monitor-queries.ts';
 import { whatRuns } from './process.ts';
-import type { Qmp } from './qmp-client.ts';
+import type { Qmp } from '../../qmp/client.ts';
 
 /** An answer this late means that QEMU holds an unanswered read, or that the host is far beyond its means. */
 const limit = { timeoutMs: 2_000 };

@@ -4,7 +4,7 @@ import type { Hardware, PlatformData } from '../../model/hardware.ts';
 import { refuseTooLarge, sizeChoices, sizeWarnings } from '../../model/machine-size.ts';
 import type { CallOptions, HardwareRequest, Platform } from '../contract.ts';
 import type { UserRange } from '../../system/user-range.ts';
-import { unlessAborted } from './unless-aborted.ts';
+import { unlessAborted } from '../../system/unless-aborted.ts';
 import { type AcceleratorSetting, variantOf } from './acceleration.ts';
 import { addressesInUse, refuseAddressesTaken } from './address-in-use.ts';
 import { networksOfHost } from './host-networks.ts';
@@ -14,7 +14,7 @@ import { inspectHost, machineUsers, type KvmSource, programs, type QemuHost } fr
 import { currentBootId } from './kvm-answers.ts';
 import { QemuMachine } from './machine.ts';
 import type { ConnectQmp } from './monitor.ts';
-import { QmpClient } from './qmp-client.ts';
+import { QmpClient } from '../../qmp/client.ts';
 import { readMemory, reportOf, resourcesOfHost } from './report.ts';
 import { checkPorts } from './user-network.ts';
 

@@ -9,7 +9,7 @@ import { bootSector, exitPort } from './boot-sector.ts';
 import { qemuEnvironment, sandboxArguments } from './confinement.ts';
 import { type Firmware, firmwareMissing } from './firmware.ts';
 import { inRoom, type Program } from './own-room.ts';
-import { type Qmp, QmpClient } from './qmp-client.ts';
+import { type Qmp, QmpClient } from '../../qmp/client.ts';
 
 export interface ProbeEnd {
 	code: number | null;

@@ -1,7 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import { RouseError } from '../../model/errors.ts';
 import { type MachineParts, userOf } from './machine-parts.ts';
-import type { Qmp } from './qmp-client.ts';
+import type { Qmp } from '../../qmp/client.ts';
 
 const withinMs = 8_000;
 

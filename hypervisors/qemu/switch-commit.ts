@@ -6,7 +6,7 @@ import { nodeNames } from './block-nodes.ts';
 import { abandonJobs, dismissJobs, isHalfway, queryJobs, waitForJobs } from './jobs.ts';
 import { disksOnOverlay, queryExports, queryStatus } from './monitor-queries.ts';
 import { syncFile } from './overlay.ts';
-import type { Qmp } from './qmp-client.ts';
+import type { Qmp } from '../../qmp/client.ts';
 import type { OnlineSwitch } from './online-switch.ts';
 
 /**

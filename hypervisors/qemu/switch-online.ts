@@ -10,7 +10,7 @@ import { queryNodes, queryStatus } from './monitor-queries.ts';
 import { removeOverlays } from './overlay.ts';
 import type { OnlineSwitch } from './online-switch.ts';
 import { patience } from './patience.ts';
-import type { Qmp } from './qmp-client.ts';
+import type { Qmp } from '../../qmp/client.ts';
 
 /** Returns with the guest on its targets, running if it was to run, and the overlays gone. */
 export async function switchOnline(online: OnlineSwitch, options: CallOptions): Promise<{ pauseMs: number }> {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { findReport, type Report } from '../../appliance/report/report.ts';
 import { createVariableStore, findFirmwares } from '../../hypervisors/qemu/firmware.ts';
-import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
+import { QmpClient } from '../../qmp/client.ts';
 import { exists, readIfThere } from '../../system/if-there.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { waitFor } from '../../system/wait.ts';

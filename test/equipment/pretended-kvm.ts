@@ -5,7 +5,7 @@ import type { Variant } from '../../hypervisors/qemu/acceleration.ts';
 import type { KvmSource } from '../../hypervisors/qemu/host.ts';
 import type { ConnectQmp } from '../../hypervisors/qemu/monitor.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
-import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
+import { QmpClient } from '../../qmp/client.ts';
 import { lockHolder } from '../../system/process-lock.ts';
 import type { QemuBench } from './qemu-bench.ts';
 

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { BenchGuest, GuestWrite } from '../../hypervisors/conformance.ts';
 import { queryDiskUse, queryStatus } from '../../hypervisors/qemu/monitor-queries.ts';
 import type { MachinePaths } from '../../hypervisors/qemu/paths.ts';
-import { QmpClient, query } from '../../hypervisors/qemu/qmp-client.ts';
+import { QmpClient, query } from '../../qmp/client.ts';
 import { waitFor } from '../../system/wait.ts';
 
 /** Where QEMU prints, and the user's monitor. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
+import { QmpClient } from '../../qmp/client.ts';
 import type { RecoveryPlan } from '../../model/recovery.ts';
 import type { RecoveryView, StepAnswer, StepBody, StepName } from '../../supervisor/protocol.ts';
 import { waitFor } from '../../system/wait.ts';

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import type { Machine, MachineDefinition, Platform, SwitchCalls } from '../../hypervisors/contract.ts';
 import type { ConnectQmp } from '../../hypervisors/qemu/monitor.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
-import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
+import { QmpClient } from '../../qmp/client.ts';
 
 /** Puts some methods of one's own before a machine's. */
 export function wrongly(

@@ -16,7 +16,7 @@ import { inspectHost, machineUsers, programs } from '../../hypervisors/qemu/host
 import { queryStatus } from '../../hypervisors/qemu/monitor-queries.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { createQemuPlatform } from '../../hypervisors/qemu/platform.ts';
-import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
+import { QmpClient } from '../../qmp/client.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { kvmThat, optionOf, pretendedKvm, started } from '../equipment/pretended-kvm.ts';

@@ -8,7 +8,7 @@ import { guestHasWritten } from '../../hypervisors/qemu/guest-written.ts';
 import { MachineMonitor } from '../../hypervisors/qemu/monitor.ts';
 import { MachineUsers } from '../../hypervisors/qemu/own-user.ts';
 import { machinePaths } from '../../hypervisors/qemu/paths.ts';
-import { QmpClient } from '../../hypervisors/qemu/qmp-client.ts';
+import { QmpClient } from '../../qmp/client.ts';
 import { makeQemuBench, type QemuBench } from '../equipment/qemu-bench.ts';
 
 /** A machine that was started and has not written anything. */

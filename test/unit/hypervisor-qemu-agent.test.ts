@@ -4,7 +4,7 @@ import { symlink } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { agentAnswers } from '../../hypervisors/qemu/agent.ts';
+import { agentAnswers } from '../../qmp/agent.ts';
 import { agentRuns } from '../../hypervisors/qemu/agent-run.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 

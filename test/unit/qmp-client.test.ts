@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, suite, test } from 'node:test';
 import * as z from 'zod';
-import { QmpClient, query } from '../../hypervisors/qemu/qmp-client.ts';
+import { QmpClient, query } from '../../qmp/client.ts';
 
 const requestSchema = z.object({ execute: z.string(), id: z.string() });
 type Request = z.infer<typeof requestSchema>;

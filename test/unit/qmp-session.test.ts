@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
-import { type QmpMessage, QmpSession } from '../../hypervisors/qemu/qmp-session.ts';
+import { type QmpMessage, QmpSession } from '../../qmp/session.ts';
 
 const lines = [
 	'{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}}, "capabilities": ["oob"]}}',

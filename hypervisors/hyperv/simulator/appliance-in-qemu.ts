@@ -1,8 +1,8 @@
 import { asRouseError } from '../../../model/errors.ts';
 import { readIfThere } from '../../../system/if-there.ts';
 import { waitFor } from '../../../system/wait.ts';
-import { type Qmp, QmpClient } from '../../qemu/qmp-client.ts';
-import type { QmpEvent } from '../../qemu/qmp-session.ts';
+import { type Qmp, QmpClient } from '../../../qmp/client.ts';
+import type { QmpEvent } from '../../../qmp/session.ts';
 import { qemuDeviceId } from '../page-83.ts';
 import type { ApplianceDisk, ApplianceDisks } from './appliance-disks.ts';
 

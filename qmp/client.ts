@@ -1,12 +1,12 @@
 import { createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type * as z from 'zod';
-import { asRouseError, RouseError } from '../../model/errors.ts';
-import { refusalText } from '../../model/issue-text.ts';
-import { isErrno } from '../../system/durable-file.ts';
-import { openSocket } from './run-directory.ts';
-import { unlessAborted } from './unless-aborted.ts';
-import { type QmpEvent, type QmpMessage, QmpSession } from './qmp-session.ts';
+import { asRouseError, RouseError } from '../model/errors.ts';
+import { refusalText } from '../model/issue-text.ts';
+import { isErrno } from '../system/durable-file.ts';
+import { openSocket } from '../system/open-socket.ts';
+import { unlessAborted } from '../system/unless-aborted.ts';
+import { type QmpEvent, type QmpMessage, QmpSession } from './session.ts';
 
 /** What the machine needs of a monitor; tests put a lying one in its place. */
 export interface Qmp {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { RouseError } from '../../model/errors.ts';
+import { RouseError } from '../model/errors.ts';
 
 /**
  * QMP as bytes: JSON documents, one a line, in both directions.

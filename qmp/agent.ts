@@ -3,9 +3,9 @@ import { randomInt } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { RouseError } from '../../model/errors.ts';
-import { isErrno } from '../../system/durable-file.ts';
-import { openSocket, type OpenedSocket } from './run-directory.ts';
+import { RouseError } from '../model/errors.ts';
+import { isErrno } from '../system/durable-file.ts';
+import { openSocket, type OpenedSocket } from '../system/open-socket.ts';
 
 /** An agent that runs answers within milliseconds; a guest that is busy takes longer. */
 const patienceMs = 3_000;
@@ -13,23 +13,27 @@ const patienceMs = 3_000;
 /** What a guest sends before its answer is what it had not read of earlier questions, or nonsense. */
 const mostBytes = 64 * 1024;
 
+export interface AgentCall {
+	signal?: AbortSignal | undefined;
+	withinMs?: number;
+	/** Of a machine that is none of ours: then the directory may be somebody else's for good. */
+	foreign?: boolean;
+}
+
 /**
  * Asks the agent at the guest's end of a Unix socket of QEMU's for no more than an answer: `guest-sync-delimited` begins
  * anew after whatever was left in the channel (https://qemu-project.gitlab.io/qemu/interop/qemu-ga-ref.html). Nothing that
  * the guest sends is used but that it is the number which it was sent.
  */
-export async function agentAnswers(
-	path: string,
-	{ signal, withinMs = patienceMs }: { signal?: AbortSignal | undefined; withinMs?: number } = {},
-): Promise<boolean> {
-	return (await withAgent(path, async () => true, { signal, withinMs })) ?? false;
+export async function agentAnswers(path: string, options: AgentCall = {}): Promise<boolean> {
+	return (await withAgent(path, async () => true, options)) ?? false;
 }
 
 /** One command after the agent has answered; undefined when nobody does in time, or what comes is no answer. */
 export function askAgent(
 	path: string,
 	command: { execute: string; arguments: Record<string, unknown> },
-	options: { signal?: AbortSignal | undefined; withinMs?: number; mostBytes: number },
+	options: AgentCall & { mostBytes: number },
 ): Promise<unknown> {
 	return withAgent(
 		path,
@@ -45,9 +49,9 @@ export function askAgent(
 async function withAgent<T>(
 	path: string,
 	talk: (socket: Socket, deadline: AbortSignal) => Promise<T>,
-	{ signal, withinMs = patienceMs }: { signal?: AbortSignal | undefined; withinMs?: number },
+	{ signal, withinMs = patienceMs, foreign = false }: AgentCall,
 ): Promise<T | undefined> {
-	const found = await findSocket(path);
+	const found = await findSocket(path, foreign);
 	if (found === undefined) return undefined;
 	const deadline = AbortSignal.any([AbortSignal.timeout(withinMs), ...(signal ? [signal] : [])]);
 	const socket = createConnection(found.way);
@@ -69,9 +73,9 @@ async function withAgent<T>(
  * While QEMU starts the directory is its user's, and is left to it: what is asked so often must not take it away. A machine
  * that was defined without the channel has no such socket.
  */
-async function findSocket(path: string): Promise<OpenedSocket | undefined> {
+async function findSocket(path: string, foreign: boolean): Promise<OpenedSocket | undefined> {
 	try {
-		if ((await lstat(dirname(path))).uid !== (process.getuid?.() ?? 0)) return undefined;
+		if (!foreign && (await lstat(dirname(path))).uid !== (process.getuid?.() ?? 0)) return undefined;
 		return await openSocket(path);
 	} catch (cause) {
 		if (isErrno(cause, 'ENOENT')) return undefined;
