@@ -1,0 +1,48 @@
+import { RouseError } from '../../model/errors.ts';
+import { freeBytesAt } from './scratch.ts';
+
+/** What the guest overwrites between two looks must fit into it. */
+const reserveBytes = 256 * 2 ** 20;
+/** Of an image beside what is stored in it. */
+const tablesBytes = 2 ** 20;
+const everyMs = 500;
+
+/** Less than this, and a moment is ended: QEMU would rather fail a write of the guest than spoil the moment. */
+export function leastFreeBytes(sizes: readonly number[]): number {
+	// No more is ever stored there than the disks hold.
+	return sizes.reduce((least, size) => Math.min(reserveBytes, least + size + tablesBytes), 0);
+}
+
+/** `space_short` where there is not twice what is to be left free. */
+export async function mustHaveRoom(directory: string, sizes: readonly number[]): Promise<void> {
+	const needBytes = 2 * leastFreeBytes(sizes);
+	const freeBytes = await freeBytesAt(directory);
+	if (freeBytes >= needBytes) return;
+	const text = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+	throw new RouseError(
+		'space_short',
+		`${directory} has ${text(freeBytes)} free, and at least ${text(needBytes)} are needed`,
+		{
+			hint: 'what the guest overwrites while it is read is kept there: make room, or name another directory by ?scratch=DIRECTORY',
+		},
+	);
+}
+
+/** Looks at the free room now and then, when it is asked. */
+export class RoomWatch {
+	readonly #path: string;
+	readonly #leastBytes: number;
+	#looked = 0;
+
+	constructor(path: string, leastBytes: number) {
+		this.#path = path;
+		this.#leastBytes = leastBytes;
+	}
+
+	async isShort(): Promise<boolean> {
+		const now = performance.now();
+		if (this.#looked !== 0 && now - this.#looked < everyMs) return false;
+		this.#looked = now;
+		return (await freeBytesAt(this.#path)) < this.#leastBytes;
+	}
+}

@@ -1,0 +1,338 @@
+/** What the suite of machine sources does not ask of a running QEMU: its own deaths, facts, and an agent in the guest. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { createConnection, createServer } from 'node:net';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import * as z from 'zod';
+import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
+import { readPoint } from '../../repository/points.ts';
+import { initRepository, openRepository } from '../../repository/repository.ts';
+import { StoredDiskReader } from '../../repository/stored-disk.ts';
+import { VerifiedChunks } from '../../repository/verified-chunks.ts';
+import type { ImportPlaces } from '../../sources/machine-child/calls.ts';
+import { childSteps } from '../../sources/machine-child/children.ts';
+import { Scratch } from '../../sources/qemu/scratch.ts';
+import { QemuMachineSource } from '../../sources/qemu/source.ts';
+import { wakeIfStill } from '../../sources/qemu/still.ts';
+import { temporaryDirectory } from '../equipment/captive.ts';
+import { Driven, signal } from '../equipment/machine-sources/driven.ts';
+import { noise } from '../equipment/repositories.ts';
+import { SourceQemu } from '../equipment/source-qemu.ts';
+import { makeQemuSourceBench, type QemuSourceBench } from '../equipment/source-qemu-bench.ts';
+
+async function benchOf(t: TestContext, more: readonly string[] = []): Promise<QemuSourceBench> {
+	const bench = await makeQemuSourceBench(more);
+	t.after(() => bench.dispose());
+	return bench;
+}
+
+const gone = /^the bitmap of what was written to it is gone$/;
+for (const [ends, whys] of [
+	[['kill'], [gone, gone]],
+	[['quit'], [null, gone]],
+	[
+		['quit', 'kill'],
+		[/^its bitmap was in use when QEMU was killed/, gone],
+	],
+] as const)
+	test(`after ${ends.join(' and ')} of QEMU between two imports a disk is read by its changes only where its bitmap was stored`, async t => {
+		const bench = await benchOf(t);
+		const driven = new Driven(bench);
+		const { since, contents: base } = await driven.committed();
+		await bench.guest.write('vd0', 512 * 1024, noise(4096, 3));
+		for (const how of ends) await bench.restart(how);
+		await bench.guest.write('vd0', 900 * 1024, noise(4096, 4));
+		await bench.guest.write('vd1', 300 * 1024, noise(4096, 5));
+		const order = await driven.order(since);
+		for (const [number, { reads, why }] of order.plan.disks.entries()) {
+			const wanted = whys[number] ?? null;
+			assert.equal(reads, wanted === null ? 'changes' : 'all');
+			if (wanted !== null) assert.match(why ?? '', wanted);
+		}
+		const { moment, contents } = await driven.beginWith(order);
+		await driven.mustRead(moment, contents, base);
+		await driven.commit(moment, [since.tag]);
+		assert.deepEqual(await driven.tagsLeft(), [moment.tag]);
+	});
+
+test('a moment of a QEMU that has ended is lost, and what was left of it is removed when QEMU is back', async t => {
+	const bench = await benchOf(t);
+	const driven = new Driven(bench);
+	const order = await driven.order();
+	const moment = await driven.begin(order);
+	await driven.with(async source => {
+		const { source: disk } = await source.open(moment, 'vd0', {}, signal);
+		try {
+			await bench.qemu().kill();
+			await assert.rejects(disk.read(0, Buffer.alloc(512), signal), { code: 'moment_lost' });
+		} finally {
+			await disk.close();
+		}
+	});
+	await assert.rejects(driven.abandon(order), { code: 'source_unreachable' });
+	await bench.restart('kill');
+	await assert.rejects(driven.read(moment, 'vd0'), { code: 'moment_lost' });
+	await driven.abandon(order);
+	assert.deepEqual(await driven.leftovers(), []);
+});
+
+test('what is read behind the end of a job is of no moment: `checkUnchanged` is moment_lost', async t => {
+	const bench = await benchOf(t);
+	const driven = new Driven(bench);
+	const moment = await driven.begin(await driven.order());
+	await driven.with(async source => {
+		const { source: disk } = await source.open(moment, 'vd0', {}, signal);
+		try {
+			await disk.checkUnchanged?.(signal);
+			const jobs = z.array(z.object({ id: z.string() })).parse(await bench.qemu().guest.execute('query-jobs'));
+			for (const { id } of jobs) await bench.qemu().guest.execute('job-cancel', { id });
+			await disk.read(0, Buffer.alloc(512), signal); // its export goes on, and gives what the disk holds now
+			await assert.rejects(async () => disk.checkUnchanged?.(signal), { code: 'moment_lost' });
+		} finally {
+			await disk.close();
+		}
+	});
+});
+
+test('disks that were given by -drive, without ids and names of nodes, are read by their changes too', async t => {
+	const directory = await temporaryDirectory(t);
+	const image = join(directory, 'disk');
+	await promisify(execFile)('qemu-img', ['create', '-q', '-f', 'qcow2', image, '1M']);
+	const args = ['-m', '32', '-drive', `file=${image},format=qcow2,if=virtio`];
+	const qemu = await SourceQemu.start(directory, { uuid: randomUUID(), args });
+	t.after(() => qemu.kill());
+	const contents = Buffer.alloc(2 ** 20);
+	const driven = new Driven({
+		open: () => new QemuMachineSource(`qemu+qmp://${join(directory, 'backup')}`),
+		places: [],
+		secrets: [],
+		guest: { write: async () => {}, content: async () => Buffer.from(contents) },
+		owner: {},
+		fate: {},
+		dispose: async () => {},
+	});
+	const { since, contents: base } = await driven.committed();
+	await qemu.writesTo('virtio0', 'write -P 7 128k 64k');
+	contents.fill(7, 128 * 1024, 192 * 1024);
+	const order = await driven.order(since);
+	assert.deepEqual(order.plan.disks, [{ key: 'virtio0', reads: 'changes', why: null, expectedBytes: 65_536 }]);
+	const { moment, contents: then } = await driven.beginWith(order);
+	await qemu.writesTo('virtio0', 'write -P 9 0 1M');
+	await driven.mustRead(moment, then, base);
+	assert.equal((await driven.read(moment, 'virtio0', base.get('virtio0'))).readBytes, 65_536);
+});
+
+test('a QEMU that would die of its reader is not read', async t => {
+	const bench = await benchOf(t, ['-object', 'iothread,id=io']);
+	const version = z.object({ qemu: z.object({ major: z.int() }) });
+	const { qemu } = version.parse(await bench.qemu().guest.execute('query-version'));
+	const planned = new Driven(bench).order();
+	if (qemu.major >= 9) await planned;
+	else await assert.rejects(planned, { code: 'source_invalid', message: /iothread \(io\) may die/ });
+});
+
+test('a link in the place of the socket is not followed', async t => {
+	const bench = await benchOf(t);
+	const driven = new Driven(bench);
+	const moment = await driven.begin(await driven.order());
+	const [directory] = (await readdir(bench.directory)).filter(name => name.startsWith('rouse-'));
+	const socket = join(bench.directory, directory ?? '', 'q', 'nbd');
+	await rename(socket, `${socket}.moved`);
+	await symlink(`${socket}.moved`, socket);
+	await assert.rejects(driven.read(moment, 'vd0'), { code: 'identity_conflict' });
+});
+
+test('a monitor that serves somebody else is source_busy', async t => {
+	const bench = await benchOf(t);
+	const somebody = createConnection(join(bench.directory, 'backup'));
+	await once(somebody, 'data');
+	await assert.rejects(bench.source({ greetingMs: 200 }).describe(signal), {
+		code: 'source_busy',
+		hint: /a monitor of its own/,
+	});
+	somebody.destroy();
+	await bench.source().describe(signal);
+});
+
+test('a machine is described as QEMU has it, and what is no disk of its own is left out', async t => {
+	const directory = await temporaryDirectory(t);
+	const [flash, cd, fixed] = ['flash', 'cd', 'fixed'].map(name => join(directory, name));
+	for (const path of [flash, cd, fixed]) await writeFile(path ?? '', Buffer.alloc(256 * 1024));
+	const bench = await benchOf(
+		t,
+		[
+			['-name', 'web server', '-smp', '3'],
+			['-drive', `if=pflash,format=raw,file=${flash}`],
+			['-drive', `if=none,id=disc,format=raw,media=cdrom,file=${cd}`, '-device', 'ide-cd,drive=disc,id=cd0'],
+			['-drive', `if=none,id=given,format=raw,readonly=on,file=${fixed}`],
+			['-device', 'virtio-blk-pci,drive=given,id=fixed0'],
+			['-netdev', 'user,id=lan', '-device', 'virtio-net-pci,netdev=lan,mac=52:54:00:12:34:56,romfile='],
+		].flat(),
+	);
+	const boot = join(directory, 'boot');
+	await writeFile(boot, Buffer.alloc(64 * 1024));
+	const { guest } = bench.qemu();
+	await guest.execute('blockdev-add', { driver: 'raw', 'node-name': 'b', file: { driver: 'file', filename: boot } });
+	await guest.execute('device_add', {
+		driver: 'virtio-blk-pci',
+		drive: 'b',
+		id: 'root',
+		bootindex: 0,
+		serial: 'S-1',
+		physical_block_size: 4096,
+		logical_block_size: 512,
+	});
+	const { name, config, disks, leftOut, uri } = await bench.source({}, '?scratch=/var/tmp').describe(signal);
+	assert.deepEqual([name, uri], ['web server', bench.uri]);
+	assert.deepEqual(config, {
+		cpus: 3,
+		memoryMiB: 32,
+		firmware: 'efi',
+		vtpm: false,
+		nics: [{ mac: '52:54:00:12:34:56', network: 'lan' }],
+		drivers: ['virtio'],
+	});
+	assert.deepEqual(
+		disks.map(({ key, sizeBytes, serial }) => [key, sizeBytes, serial]),
+		[
+			['root', 65_536, 'S-1'],
+			['vd0', 1_048_576, null],
+			['vd1', 614_912, null],
+		],
+	);
+	assert.deepEqual(disks[0]?.sectors, { logicalSectorBytes: 512, physicalSectorBytes: 4096 });
+	assert.deepEqual(leftOut.map(({ what }) => what).toSorted(), ['cd0', 'fixed0', 'variables of its firmware']);
+});
+
+/** An agent as the guest's end of the channel has it; what it was told to do, in order. */
+async function agentOf(t: TestContext, path: string, refuses: readonly string[] = []): Promise<string[]> {
+	const told: string[] = [];
+	const server = createServer(socket => {
+		socket.on('error', () => undefined);
+		socket.on('data', (bytes: Buffer) => {
+			const line = bytes.subarray(bytes.lastIndexOf(0xff) + 1).toString('utf8');
+			const schema = z.object({ execute: z.string(), arguments: z.object({ id: z.int().optional() }) });
+			const { execute, arguments: given } = schema.parse(JSON.parse(line));
+			if (given.id !== undefined) socket.write(Buffer.concat([Buffer.of(0xff), answer({ return: given.id })]));
+			else {
+				told.push(execute);
+				const error = { class: 'GenericError', desc: 'no' };
+				socket.write(answer(refuses.includes(execute) ? { error } : { return: 1 }));
+			}
+		});
+	});
+	server.listen(path);
+	await once(server, 'listening');
+	t.after(() => void server.close());
+	return told;
+}
+
+function answer(value: unknown): Buffer {
+	return Buffer.from(`${JSON.stringify(value)}\n`);
+}
+
+for (const [refuses, consistency] of [
+	[[], 'file-system'],
+	[['guest-fsfreeze-freeze'], 'crash'],
+] as const)
+	test(`with an agent that ${refuses.length === 0 ? 'freezes' : 'refuses to freeze'} the moment is ${consistency}, and the guest is thawed`, async t => {
+		const bench = await benchOf(t);
+		const agent = join(bench.directory, 'agent');
+		const told = await agentOf(t, agent, refuses);
+		const driven = new Driven({
+			...bench,
+			open: () => bench.source({}, `?guest-agent=${agent}`),
+		});
+		const order = await driven.order();
+		assert.equal(order.plan.consistency, 'file-system');
+		const moment = await driven.begin(order);
+		assert.ok(moment.disks.every(disk => disk.consistency === consistency));
+		assert.deepEqual(told, ['guest-fsfreeze-freeze', 'guest-fsfreeze-thaw']);
+	});
+
+test('a guest that was left standing still is woken by whoever removes what is left', async t => {
+	const directory = await temporaryDirectory(t);
+	const owned = { tag: '6f0c2a7e-3f5d-4a53-9a83-0d8c1f0a7b11', owner: 'any' };
+	const scratch = Scratch.of(directory, owned);
+	await scratch.make(owned, { sizes: [], ownedAs: directory, signal });
+	await scratch.noteStill();
+	await assert.rejects(wakeIfStill(join(directory, 'nobody'), scratch), { code: 'not_ready' });
+	const told = await agentOf(t, join(directory, 'agent'));
+	await wakeIfStill(join(directory, 'agent'), scratch);
+	await wakeIfStill(join(directory, 'agent'), scratch);
+	assert.deepEqual(told, ['guest-fsfreeze-thaw']);
+});
+
+/** A home whose config.yaml names the machine and a repository. */
+async function homeOf(t: TestContext, { uri }: QemuSourceBench): Promise<{ home: string; places: ImportPlaces }> {
+	const directory = await temporaryDirectory(t);
+	const home = join(directory, 'home');
+	await mkdir(home, { mode: 0o700 });
+	const {
+		id: repositoryId,
+		location,
+		store,
+	} = await initRepository(join(directory, 'repository'), {
+		chunkSizeBytes: 65_536,
+	});
+	await store.close();
+	const config = {
+		repositories: { main: location },
+		defaultRepository: 'main',
+		sources: { web: { uri, machine: 'web01' } },
+	};
+	await writeFile(join(home, 'config.yaml'), JSON.stringify(config));
+	return { home, places: { source: 'web', repository: location, repositoryId } };
+}
+
+async function storedDisks({ repository: location }: ImportPlaces, time: string): Promise<Buffer[]> {
+	const repository = await openRepository(location);
+	try {
+		const { manifest } = await readPoint(repository, 'web01', time);
+		const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
+		const disks = manifest.disks.map(async image => {
+			const bytes = Buffer.alloc(image.sizeBytes);
+			await new StoredDiskReader(chunks, image).read(0, bytes, signal);
+			return bytes;
+		});
+		return await Promise.all(disks);
+	} finally {
+		await repository.store.close();
+	}
+}
+
+test('imports by processes that are killed while they begin and while they copy hold what the disks held at their moment', async t => {
+	const bench = await benchOf(t);
+	const { home, places } = await homeOf(t, bench);
+	const steps = childSteps(home);
+	const dying = (place: string) => childSteps(home, { env: { ...process.env, ROUSE_TEST_KILL_AT: place } });
+	const killed = { code: 'import_failed', message: /SIGKILL/ };
+	const wish = () => ({ importId: randomUUID(), machine: 'web01' });
+	const told = { signal, onProgress: () => {} };
+	for (const reads of ['all', 'changes']) {
+		const order = await steps.plan(places, wish(), signal);
+		assert.ok(order.plan.disks.every(disk => disk.reads === reads));
+		if (reads === 'all') await assert.rejects(dying('taken').begin(places, order, signal), killed);
+		await bench.guest.write('vd0', 3 * 65_536 - 512, noise(1024, reads.length));
+		const contents = await Promise.all(['vd0', 'vd1'].map(key => bench.guest.content(key)));
+		const moment = await steps.begin(places, order, signal);
+		await bench.guest.write('vd1', 0, noise(512, reads.length + 30));
+		const copy = { order, moment, maxRateBytes: null };
+		if (reads === 'changes') await assert.rejects(dying('data').copy(places, copy, told), killed);
+		const { restorePoint } = await steps.copy(places, copy, told);
+		const stored = await storedDisks(places, restorePoint);
+		assert.ok(stored.every((bytes, number) => bytes.equals(contents[number] ?? Buffer.alloc(0))));
+		await steps.commit(places, order, signal);
+		assert.deepEqual(await new Driven(bench).tagsLeft(), [order.tag]);
+		assert.equal((await bench.bitmaps()).length, 2, 'one bitmap for each disk is kept');
+	}
+	assert.deepEqual(
+		(await readdir(bench.directory)).filter(name => name.startsWith('rouse-')),
+		[],
+	);
+});
