@@ -31,6 +31,15 @@ const kinds: Readonly<Record<string, Open>> = {
 		const { openGceSource } = await import('./gce/open.ts');
 		return openGceSource({ archives: [uri, ...furtherDisks], configuration }, credential?.path ?? null);
 	},
+	'qemu+qmp': async ({ uri, credential }) => {
+		if (credential !== null)
+			throw new RouseError(
+				'config_invalid',
+				`${plainUri(uri)} needs no credential: who may use a monitor's socket is let in`,
+			);
+		const { QemuMachineSource } = await import('./qemu/source.ts');
+		return new QemuMachineSource(uri);
+	},
 	simulated: async ({ uri, credential }) => {
 		const { SimulatedMachineSource } = await import('./simulated-machine/source.ts');
 		return new SimulatedMachineSource(directoryIn(uri), { credential: credential?.path });
