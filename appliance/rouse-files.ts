@@ -21,6 +21,7 @@ export const projectFolders: readonly string[] = [
 	'model',
 	'movers',
 	'nbd',
+	'qmp',
 	'repository',
 	'sources',
 	'supervisor',
