@@ -141,8 +141,6 @@ export const rules: Readonly<Record<string, Rule>> = {
 			'hypervisors/hyperv/simulator/control-client.ts',
 			// Makes a Windows host one of Rouse's, before there is a supervisor for it.
 			'hypervisors/hyperv/host-setup',
-			// The way by which it reaches that one, and Linux hosts.
-			'hypervisors/hyperv/driver/ssh-destination.ts',
 			'system',
 			'repository',
 			'sources',

@@ -4,7 +4,7 @@ import type { Platform } from '../contract.ts';
 import type { Driver } from './driver/driver.ts';
 import { connectPipes } from './driver/pipes.ts';
 import { connectDriver } from './driver/sessions.ts';
-import type { SshDestination } from './driver/ssh-destination.ts';
+import type { SshDestination } from '../../system/ssh-destination.ts';
 import { overlayOfHost } from './overlay-of-host.ts';
 import { createHypervPlatform, type HypervOptions } from './platform.ts';
 

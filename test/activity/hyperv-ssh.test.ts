@@ -8,7 +8,7 @@ import { bootstrapCommand, loadDriverScript } from '../../hypervisors/hyperv/dri
 import { connectPipes } from '../../hypervisors/hyperv/driver/pipes.ts';
 import { connectDriver } from '../../hypervisors/hyperv/driver/sessions.ts';
 import { startRemote } from '../../hypervisors/hyperv/driver/ssh.ts';
-import type { SshDestination } from '../../hypervisors/hyperv/driver/ssh-destination.ts';
+import type { SshDestination } from '../../system/ssh-destination.ts';
 import { RouseError } from '../../model/errors.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { waitFor } from '../../system/wait.ts';

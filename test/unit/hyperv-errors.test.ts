@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { driverError } from '../../hypervisors/hyperv/driver/errors.ts';
 import { meaningOf } from '../../hypervisors/hyperv/driver/hresults.ts';
-import type { SshDestination } from '../../hypervisors/hyperv/driver/ssh-destination.ts';
-import { sftpArguments, sshArguments } from '../../hypervisors/hyperv/driver/ssh-destination.ts';
+import type { SshDestination } from '../../system/ssh-destination.ts';
+import { sftpArguments, sshArguments } from '../../system/ssh-destination.ts';
 import { sshFailure } from '../../hypervisors/hyperv/driver/ssh-failure.ts';
 
 const failed = (hresult: string | null, cmdlet: string | null = 'New-VHD') =>

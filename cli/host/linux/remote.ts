@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type OperatorDestination, sshArguments } from '../../../hypervisors/hyperv/driver/ssh-destination.ts';
+import { type OperatorDestination, sshArguments } from '../../../system/ssh-destination.ts';
 import { RouseError } from '../../../model/errors.ts';
 import { startError } from '../../../system/run-tool.ts';
 

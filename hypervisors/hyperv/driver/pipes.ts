@@ -9,7 +9,7 @@ import { bootstrapCommand, type ConstantScript, greetingOf, loadConsoleScript } 
 import type { Pipes } from './driver.ts';
 import { asciiJson } from './exchange.ts';
 import { type RemoteProgram, startRemote } from './ssh.ts';
-import type { SshDestination } from './ssh-destination.ts';
+import type { SshDestination } from '../../../system/ssh-destination.ts';
 
 const openMs = 60_000;
 /** What a shell says before the script begins is no more than that. */

@@ -4,7 +4,7 @@ import { bootstrapCommand, type ConstantScript, greetingOf } from './bootstrap.t
 import { driverError } from './errors.ts';
 import { DriverExchange } from './exchange.ts';
 import { type RemoteProgram, startRemote } from './ssh.ts';
-import type { OperatorDestination } from './ssh-destination.ts';
+import type { OperatorDestination } from '../../../system/ssh-destination.ts';
 
 /** A cold PowerShell of a busy host takes some seconds to begin. */
 const startMs = 90_000;

@@ -10,7 +10,7 @@ import { loadDriverScript } from './bootstrap.ts';
 import type { Driver } from './driver.ts';
 import { type AnswerOf, type OperationName, operations, type RequestOf } from './requests.ts';
 import { DriverSession } from './session.ts';
-import type { OperatorDestination } from './ssh-destination.ts';
+import type { OperatorDestination } from '../../../system/ssh-destination.ts';
 import { timeoutsMs } from './timeouts.ts';
 
 /** {@link operations} by their names, so that an answer has the type of what was asked. */

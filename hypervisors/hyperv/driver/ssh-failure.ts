@@ -1,6 +1,6 @@
 import { RouseError } from '../../../model/errors.ts';
 import { wrongScriptExitCode } from './bootstrap.ts';
-import type { OperatorDestination } from './ssh-destination.ts';
+import type { OperatorDestination } from '../../../system/ssh-destination.ts';
 
 export interface SshEnd {
 	code: number | null;

@@ -3,7 +3,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { RouseError } from '../../../model/errors.ts';
 import { startError } from '../../../system/run-tool.ts';
-import { type OperatorDestination, sshArguments } from './ssh-destination.ts';
+import { type OperatorDestination, sshArguments } from '../../../system/ssh-destination.ts';
 import { sshFailure } from './ssh-failure.ts';
 
 export interface RemoteProgram {

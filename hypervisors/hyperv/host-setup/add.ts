@@ -7,7 +7,7 @@ import { RouseError } from '../../../model/errors.ts';
 import { replaceFileDurably } from '../../../system/durable-file.ts';
 import { whileLocked } from '../../../system/held-lock.ts';
 import { connectDriver, type DriverSessions } from '../driver/sessions.ts';
-import type { OperatorDestination } from '../driver/ssh-destination.ts';
+import type { OperatorDestination } from '../../../system/ssh-destination.ts';
 import { addSteps } from './add-steps.ts';
 import { chooseHostKey, scanHostKeys } from './host-keys.ts';
 import { chooseNetwork, type HostFacts, problemsOf, warningsOf } from './judge.ts';

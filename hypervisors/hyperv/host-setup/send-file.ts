@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RouseError } from '../../../model/errors.ts';
 import { runTool } from '../../../system/run-tool.ts';
 import type { Driver } from '../driver/driver.ts';
-import { type OperatorDestination, sftpArguments } from '../driver/ssh-destination.ts';
+import { type OperatorDestination, sftpArguments } from '../../../system/ssh-destination.ts';
 import { sshFailure } from '../driver/ssh-failure.ts';
 
 export interface FileToSend {

@@ -1,5 +1,5 @@
 import type { DriverSessions } from '../driver/sessions.ts';
-import type { OperatorDestination } from '../driver/ssh-destination.ts';
+import type { OperatorDestination } from '../../../system/ssh-destination.ts';
 import type { HostKey } from './host-keys.ts';
 import { setupNames, type SetupNames } from './names.ts';
 import { type HostRecord, type WantedHost, writeHostRecord } from './record.ts';

@@ -12,7 +12,7 @@ import { exists } from '../../../../system/if-there.ts';
 import { runTool } from '../../../../system/run-tool.ts';
 import { endHolder, spawnLocked } from '../../../../system/spawn-locked.ts';
 import { waitFor } from '../../../../system/wait.ts';
-import type { SshDestination } from '../../driver/ssh-destination.ts';
+import type { SshDestination } from '../../../../system/ssh-destination.ts';
 import { administratorsKeys } from '../windows-paths.ts';
 import { sshdConfiguration } from './configuration.ts';
 import { freePort } from '../../../../system/free-port.ts';

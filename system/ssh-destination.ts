@@ -1,10 +1,10 @@
-/** A Windows host as the OpenSSH client reaches it. */
+/** A machine as the OpenSSH client reaches it with a key of ours. */
 export interface SshDestination extends OperatorDestination {
 	/** Of our private key. */
 	identityPath: string;
 }
 
-/** The same for a person who sets the host up. */
+/** The same for a person who sets a machine up. */
 export interface OperatorDestination {
 	host: string;
 	port: number;
