@@ -24,6 +24,7 @@ export class Line {
 	/** Connections of which nothing comes out any more, though nobody hears of an end. */
 	readonly #dead = new Set<Socket>();
 	#freeAt = { up: 0, down: 0 };
+	#isCut = false;
 
 	private constructor(to: { host: string; port: number }, options: LineOptions) {
 		this.#to = to;
@@ -53,7 +54,21 @@ export class Line {
 		for (const socket of this.#open) this.#dead.add(socket);
 	}
 
+	/** What is open now ends, and nobody gets through until it is mended. */
+	cut(): void {
+		this.#isCut = true;
+		for (const socket of this.#open) socket.destroy();
+	}
+
+	mend(): void {
+		this.#isCut = false;
+	}
+
 	#take(caller: Socket): void {
+		if (this.#isCut) {
+			caller.destroy();
+			return;
+		}
 		this.connections += 1;
 		const server = connect({ ...this.#to, allowHalfOpen: true });
 		void this.#carry(caller, server, 'up');

@@ -14,6 +14,8 @@ export interface SourceBench {
 	places: readonly string[];
 	/** Of a platform on which a state of a disk stays by itself: nothing of ours is ever there. */
 	keepsNothing?: true;
+	/** The platform keeps nothing from one import to the next: what changed is told by comparing with the base. */
+	keepsNoCheckpoint?: true;
 	/** Nothing of these may be in what crosses processes. */
 	secrets: readonly string[];
 	guest: {
