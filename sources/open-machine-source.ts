@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { RouseError } from '../model/errors.ts';
-import type { Credential } from '../system/machine-sources.ts';
+import type { ConfiguredSource, Credential } from '../system/machine-sources.ts';
 import { exists } from '../system/if-there.ts';
 import { mustBeSecret } from '../system/secret-file.ts';
 import type { MachineSource } from './machine/contract.ts';
@@ -9,10 +9,13 @@ import { plainUri } from './machine/plain-uri.ts';
 /** Where a machine is, and by what it is let in: a secret is only ever named here. */
 export interface SourceAddress {
 	uri: string;
-	/** Of kinds whose sources are single disks, and tell no configuration. */
-	furtherDisks?: readonly string[];
-	configuration?: string | null;
 	credential: Credential | null;
+	/** Of kinds whose sources are single disks, and tell no configuration. */
+	furtherDisks?: ConfiguredSource['furtherDisks'];
+	configuration?: ConfiguredSource['configuration'];
+	/** Over SSH. */
+	knownHostsPath?: ConfiguredSource['knownHostsPath'];
+	snapshot?: ConfiguredSource['snapshot'];
 }
 
 type Open = (address: Required<SourceAddress>) => Promise<MachineSource>;
@@ -44,6 +47,10 @@ const kinds: Readonly<Record<string, Open>> = {
 		const { SimulatedMachineSource } = await import('./simulated-machine/source.ts');
 		return new SimulatedMachineSource(directoryIn(uri), { credential: credential?.path });
 	},
+	ssh: async ({ uri, credential, knownHostsPath, snapshot }) => {
+		const { openSshSource } = await import('./ssh/open.ts');
+		return openSshSource({ uri, identityPath: credential?.path, knownHostsPath, snapshot: snapshot === null });
+	},
 };
 
 /**
@@ -51,7 +58,7 @@ const kinds: Readonly<Record<string, Open>> = {
  * credential whose file is not there, or may be read by others.
  */
 export async function openMachineSource(address: SourceAddress): Promise<MachineSource> {
-	const { uri, furtherDisks = [], configuration = null, credential } = address;
+	const { uri, credential, furtherDisks = [], configuration = null, knownHostsPath = null, snapshot = null } = address;
 	const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase() ?? '';
 	const open = Object.hasOwn(kinds, scheme) ? kinds[scheme] : undefined;
 	if (open === undefined)
@@ -69,7 +76,7 @@ export async function openMachineSource(address: SourceAddress): Promise<Machine
 			},
 		);
 	if (credential !== null) await mustBeThere(credential);
-	return open({ uri, furtherDisks, configuration, credential });
+	return open({ uri, credential, furtherDisks, configuration, knownHostsPath, snapshot });
 }
 
 async function mustBeThere({ name, path }: Credential): Promise<void> {

@@ -292,9 +292,12 @@ export async function loadConfig(installation: Pick<Installation, 'home'>): Prom
 	const repositories = mapValues(config.repositories, to => resolve(installation.home, to));
 	const repositoriesElsewhere = mapValues(config.repositoriesElsewhere, to => withAbsolutePaths(installation.home, to));
 	const credentials = mapValues(config.credentials, ({ file }) => ({ file: resolve(installation.home, file) }));
+	const sources = mapValues(config.sources, ({ knownHostsFile: file, ...source }) =>
+		file === undefined ? source : { ...source, knownHostsFile: resolve(installation.home, file) },
+	);
 	const problem = ambiguity(repositories, repositoriesElsewhere);
 	if (problem !== undefined) throw new RouseError('config_invalid', `${path}: repositoriesElsewhere: ${problem}`);
-	return { ...config, repositories, repositoriesElsewhere, credentials };
+	return { ...config, repositories, repositoriesElsewhere, credentials, sources };
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {

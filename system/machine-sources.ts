@@ -17,7 +17,7 @@ const uriSchema = z
 	.refine(uri => URL.canParse(uri), 'an address, as ssh://backup@web01.example')
 	.refine(uri => !hasPassword(uri), 'has a password in it: put it into a file, and say credential: NAME');
 
-export const machineSourceSchema = z.strictObject({
+const sourceSchema = z.strictObject({
 	uri: uriSchema,
 	/** Of a source that is a disk: those that the machine has beside it, in their order. */
 	furtherDisks: z.array(uriSchema).max(63).optional(),
@@ -32,10 +32,26 @@ export const machineSourceSchema = z.strictObject({
 	spec: statedSpecSchema.optional(),
 	/** What an import of it may read in a second. */
 	maxRate: writtenRateSchema.optional(),
+	/** Over SSH: the machine's keys as somebody has read them there, in a file of known_hosts. No other is taken. */
+	knownHostsFile: z.string().min(1).optional(),
+	/** Over SSH: `none` reads disks while they are written to. */
+	snapshot: z.literal('none').optional(),
 });
+export const machineSourceSchema = sourceSchema.superRefine(refuseUnfit);
 
 function hasPassword(uri: string): boolean {
 	return URL.canParse(uri) && new URL(uri).password !== '';
+}
+
+/** What is of one kind alone is needed there, and would be passed over elsewhere. */
+function refuseUnfit(source: z.output<typeof sourceSchema>, context: z.RefinementCtx): void {
+	const say = (member: 'knownHostsFile' | 'snapshot', message: string) =>
+		context.addIssue({ code: 'custom', path: [member], message });
+	const isSsh = /^ssh:/i.test(source.uri);
+	if (isSsh && source.knownHostsFile === undefined)
+		say('knownHostsFile', 'is needed for ssh://, with the keys of that machine: docs/sources.md');
+	for (const member of ['knownHostsFile', 'snapshot'] as const)
+		if (!isSsh && source[member] !== undefined) say(member, 'is for ssh:// alone');
 }
 
 interface Sources {
@@ -74,6 +90,9 @@ export interface ConfiguredSource {
 	/** Name of its repository; null: the one that is meant without a name. */
 	repository: string | null;
 	maxRateBytes: number | null;
+	knownHostsPath: string | null;
+	/** What holds its disks still while they are read; null: what its kind has for that. */
+	snapshot: 'none' | null;
 }
 
 /** `config_invalid` when there is none of this name. */
@@ -82,6 +101,7 @@ export function sourceIn({ sources, credentials }: Omit<Sources, 'repositories'>
 	if (found === undefined) throw unknownSource(Object.keys(sources), name);
 	const { uri, furtherDisks = [], configuration = null, credential } = found;
 	const { machine = name, repository = null, spec = {}, maxRate = null } = found;
+	const { knownHostsFile: knownHostsPath = null, snapshot = null } = found;
 	const path = credential === undefined ? undefined : credentials[credential]?.file;
 	return {
 		name,
@@ -93,6 +113,8 @@ export function sourceIn({ sources, credentials }: Omit<Sources, 'repositories'>
 		spec,
 		repository,
 		maxRateBytes: maxRate,
+		knownHostsPath,
+		snapshot,
 	};
 }
 

@@ -5,13 +5,18 @@ import { sourceIn } from '../../system/machine-sources.ts';
 
 const repositories = { main: '/backup' };
 const uri = 'ssh://backup@web01.example';
+const knownHostsFile = 'keys/web01-known';
 
 for (const [what, config] of [
-	['a password in its address', { sources: { web: { uri: 'ssh://backup:hunter2@web01' } } }],
+	['a password in its address', { sources: { web: { uri: 'ssh://backup:hunter2@web01', knownHostsFile } } }],
 	['an address that is none', { sources: { web: { uri: 'web01' } } }],
-	['a credential that is not there', { sources: { web: { uri, credential: 'key' } } }],
-	['a credential that every object has', { sources: { web: { uri, credential: 'constructor' } } }],
-	['a repository that is not there', { sources: { web: { uri, repository: 'mian' } } }],
+	['a credential that is not there', { sources: { web: { uri, knownHostsFile, credential: 'key' } } }],
+	['a credential that every object has', { sources: { web: { uri, knownHostsFile, credential: 'constructor' } } }],
+	['a repository that is not there', { sources: { web: { uri, knownHostsFile, repository: 'mian' } } }],
+	['a machine over SSH whose keys nobody has read', { sources: { web: { uri } } }],
+	['keys of what is not over SSH', { sources: { web: { uri: 'simulated:///srv/web', knownHostsFile } } }],
+	['a wish that its kind passes over', { sources: { web: { uri: 'simulated:///srv/web', snapshot: 'none' } } }],
+	['a wish that nobody knows', { sources: { web: { uri, knownHostsFile, snapshot: false } } }],
 	['a secret in config.yaml itself', { credentials: { key: { password: 'hunter2' } } }],
 ] as const)
 	test(`\`configSchema\` refuses ${what}, and quotes no secret`, () => {
@@ -24,13 +29,18 @@ test('`sourceIn` has the name of the source for its machine, and refuses one tha
 	const config = configSchema.parse({
 		repositories,
 		credentials,
-		sources: { web: { uri, credential: 'key', maxRate: '20MiB/s' }, db: { uri, machine: 'db01', repository: 'main' } },
+		sources: {
+			web: { uri, knownHostsFile, credential: 'key', maxRate: '20MiB/s' },
+			db: { uri, knownHostsFile, machine: 'db01', repository: 'main', snapshot: 'none' },
+		},
 	});
 	const { credential, machine, repository, maxRateBytes } = sourceIn(config, 'web');
 	assert.deepEqual(
 		[credential, machine, repository, maxRateBytes],
 		[{ name: 'key', path: '/home/key' }, 'web', null, 20 * 2 ** 20],
 	);
-	assert.equal(sourceIn(config, 'db').machine, 'db01');
+	assert.equal(sourceIn(config, 'web').snapshot, null);
+	const db = sourceIn(config, 'db');
+	assert.deepEqual([db.machine, db.knownHostsPath, db.snapshot], ['db01', knownHostsFile, 'none']);
 	assert.throws(() => sourceIn(config, 'constructor'), { code: 'config_invalid', hint: 'it has db, web' });
 });
