@@ -1,4 +1,5 @@
 import type { DiskImage } from '../../../model/chunk.ts';
+import { listPoints } from '../../../repository/points.ts';
 import type { Repository } from '../../../repository/repository.ts';
 import type { SourceMachine, Since } from '../documents.ts';
 import type { ImportOrder } from '../order.ts';
@@ -23,6 +24,7 @@ export async function chooseBase(
 	signal: AbortSignal,
 ): Promise<ChosenBase | string> {
 	const { kind, identity } = described;
+	if ((await listPoints(repository, machine, signal)).length === 0) return 'it has no restore point yet';
 	let why = `none of its latest points came from ${kind} ${identity} with a checkpoint`.slice(0, 200);
 	for await (const found of pointsOfSource(repository, { machine, kind, identity, most: mostPoints }, signal)) {
 		const disks = disksOf(found);
