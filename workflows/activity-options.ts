@@ -299,14 +299,10 @@ export const sweepImportsOptions = {
 export const beginImportOptions = { ...importStep, scheduleToCloseTimeout: '24h' } satisfies ActivityOptions;
 
 /**
- * A cloud copies a whole disk before it can be read: hours for terabytes. An attempt that is over is followed by the next. What is not
- * at hand within a week never will be.
+ * A cloud copies a whole disk before it can be read: hours for terabytes. An attempt looks for some seconds, and is followed by the next;
+ * that costs no history. What is not at hand within a week never will be.
  */
-export const momentOptions = {
-	...importStep,
-	scheduleToCloseTimeout: '7d',
-	startToCloseTimeout: '12h',
-} satisfies ActivityOptions;
+export const momentOptions = { ...importStep, scheduleToCloseTimeout: '7d' } satisfies ActivityOptions;
 
 /**
  * Terabytes over a thin line take weeks. What is away comes back: it is waited for as long as the platform keeps the moment, and

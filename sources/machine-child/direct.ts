@@ -30,12 +30,22 @@ interface Opened extends StepPlaces {
 /** Without an id whatever repository is in the directory is meant. */
 type MeantPlaces = Omit<ImportPlaces, 'repositoryId'> & Partial<Pick<ImportPlaces, 'repositoryId'>>;
 
-/** A platform that makes a copy of a disk takes minutes or hours for it, and some count what they are asked. */
+/**
+ * A platform that makes a copy of a disk takes seconds, or hours: who waits longer than this ends, and looks again with another
+ * process. Hundreds that wait at once would hold the memory and the slots of a worker for a night.
+ */
+const mostWaitMs = 20_000;
 const firstLookMs = 1_000;
-const mostLookMs = 30_000;
+const mostLookMs = 8_000;
+
+interface DirectOptions {
+	/** Told while it waits for a platform. */
+	onWait?: () => void;
+	mostWaitMs?: number;
+}
 
 /** In this process, which waits with whatever hangs: for a child that may be killed, and for who wants to see a plan. */
-export function directSteps(home: string, { onWait = () => {} }: { onWait?: () => void } = {}): ImportSteps {
+export function directSteps(home: string, { onWait = () => {}, ...limits }: DirectOptions = {}): ImportSteps {
 	const within = <T>(places: MeantPlaces, signal: AbortSignal, work: (opened: Opened) => Promise<T>) =>
 		withPlaces(home, places, { signal, work });
 	const ordered = <T>(
@@ -59,7 +69,9 @@ export function directSteps(home: string, { onWait = () => {} }: { onWait?: () =
 		begin: (places, order, signal) => ordered(places, order, signal, opened => beginSwept(opened, order)),
 		ready: (places, moment, signal) =>
 			within(places, signal, async opened => {
+				const until = performance.now() + (limits.mostWaitMs ?? mostWaitMs);
 				for (let everyMs = firstLookMs; !(await isReady(opened, moment)); everyMs = Math.min(everyMs * 2, mostLookMs)) {
+					if (performance.now() >= until) throw notYet(opened);
 					onWait();
 					await delay(everyMs, undefined, { signal });
 				}
@@ -85,6 +97,10 @@ export function directSteps(home: string, { onWait = () => {} }: { onWait?: () =
 				leftovers: await leftoversOf(opened, machine),
 			})),
 	};
+}
+
+function notYet({ configured: { name } }: Opened): RouseError {
+	return new RouseError('source_busy', `the platform of ${name} does not have the moment at hand yet`);
 }
 
 /** Opens both ends by what config.yaml says now, and closes them. */

@@ -19,7 +19,7 @@ export interface ImportSteps {
 	plan(places: ImportPlaces, wish: { importId: string; machine: string }, signal: AbortSignal): Promise<ImportOrder>;
 	sweep(places: ImportPlaces, order: ImportOrder, signal: AbortSignal): Promise<Swept>;
 	begin(places: ImportPlaces, order: ImportOrder, signal: AbortSignal): Promise<SourceMoment>;
-	/** Resolves when the moment can be read. */
+	/** Resolves when the moment can be read; `source_busy` while that takes longer than some seconds: ask again later. */
 	ready(places: ImportPlaces, moment: SourceMoment, signal: AbortSignal): Promise<void>;
 	copy(
 		places: ImportPlaces,

@@ -8,6 +8,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createImportActivities } from '../../activities/import-activities.ts';
 import { childSteps } from '../../sources/machine-child/children.ts';
+import { directSteps } from '../../sources/machine-child/direct.ts';
 import { blockBytes as block } from '../../sources/simulated-machine/bitmaps.ts';
 import { waitFor } from '../../system/wait.ts';
 import { hasEnded } from '../../system/has-ended.ts';
@@ -41,6 +42,22 @@ test('an import by processes goes on where one was killed, whichever step it too
 	await assert.rejects(childSteps(home, dyingAt('kept')).commit(places, order, signal), { code: 'import_failed' });
 	await steps.commit(places, order, signal);
 	assert.deepEqual([await site.points(), await site.tagsLeft()], [[restorePoint], [order.tag]]);
+});
+
+test('a moment that its platform takes long to have at hand is looked for again and again, by a process each time', async t => {
+	const site = await ImportInstallation.make(t);
+	const { home, places } = site;
+	const steps = directSteps(home, { mostWaitMs: 0 });
+	const order = await steps.plan(places, site.wish(), signal);
+	const moment = await steps.begin(places, order, signal);
+	await site.fails({ at: 'ready', does: 'pending', times: 1 });
+	const look = quiet().run(createImportActivities(steps).awaitMoment, { places, moment });
+	await assert.rejects(look, (error: unknown) => {
+		assert.ok(error instanceof ApplicationFailure);
+		assert.deepEqual([error.type, error.nonRetryable], ['source_busy', false]);
+		return true;
+	});
+	await quiet().run(createImportActivities(steps).awaitMoment, { places, moment });
 });
 
 test('a copy that is cancelled has its process killed, and its import is given up', async t => {
