@@ -9,9 +9,9 @@ RUN npm ci --omit=dev --ignore-scripts \
     && find . -mindepth 1 -maxdepth 1 -type d ! -name "$(uname -m)-unknown-linux-gnu" -exec rm -r {} +
 
 FROM node:24.21.0-bookworm-slim
-# The system's authorities, for a Temporal server elsewhere with `tls: true`.
+# The system's authorities, for a Temporal server elsewhere with `tls: true`; ssh, for sources that are read over it.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates openssl \
+    && apt-get install -y --no-install-recommends ca-certificates openssl openssh-client \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/rouse rouse \
     && install -d -o rouse -g rouse -m 700 /var/lib/rouse

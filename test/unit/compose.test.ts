@@ -153,7 +153,11 @@ suite('Dockerfile', () => {
 
 	test('brings every folder whose code workers load, and no other', async () => {
 		const brought = (await read('.dockerignore')).match(/^!(?!.*[.A-Z])\S+$/gm)?.map(line => line.slice(1)) ?? [];
-		const programs = ['repository/access/main.ts', 'hypervisors/hyperv/selftest/main.ts'];
+		const programs = [
+			'repository/access/main.ts',
+			'hypervisors/hyperv/selftest/main.ts',
+			'sources/machine-child/main.ts',
+		];
 		const loaded = await foldersOf('workers/main.ts', 'workflows/index.ts', ...programs);
 		assert.deepEqual(brought.toSorted(), loaded);
 	});
