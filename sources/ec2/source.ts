@@ -113,7 +113,7 @@ export class Ec2MachineSource implements MachineSource {
 
 	/**
 	 * A set whose call had no answer may not have been known to AWS when this one was begun. It goes now: `commit` does not know the
-	 * moment, and would keep the earlier one.
+	 * moment, and would keep both.
 	 */
 	async #dropOthers(moment: SourceMoment, wanted: readonly string[], signal: AbortSignal): Promise<void> {
 		const sets = setsOf(await ofOwner(this.#cloud, moment, signal), moment);
@@ -158,9 +158,11 @@ export class Ec2MachineSource implements MachineSource {
 		await inOurCodes(this.#noMachine(), async () => {
 			const all = await ofOwner(this.#cloud, claim, signal);
 			const sets = setsOf(all, claim);
-			// The moment is the earliest whole set; one of which somebody has deleted a part can tell the changes of the rest.
-			const kept = sets.find(({ isComplete }) => isComplete) ?? sets[0];
-			const others = sets.filter(set => set !== kept);
+			// Which of several whole ones was read nobody knows here: `ready` has left one, but for what AWS came to know behind it. One of
+			// which somebody has deleted a part can tell the changes of the rest.
+			const whole = sets.filter(({ isComplete }) => isComplete);
+			const kept = whole.length > 0 ? whole : sets.slice(0, 1);
+			const others = sets.filter(set => !kept.includes(set));
 			const earlier = droppable.flatMap(tag => setsOf(all, { ...claim, tag }));
 			this.#reached('keep');
 			await deleteSets(this.#cloud, [...others, ...earlier], signal);

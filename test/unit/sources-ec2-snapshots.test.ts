@@ -83,6 +83,30 @@ suite('snapshots of an instance', () => {
 		assert.deepEqual([disks.map(({ reads }) => reads), site.left], [['changes', 'changes'], 2]);
 	});
 
+	test('that are read stay where those of another call become known behind the reading; both go with the next import', async () => {
+		const site = new Site();
+		const order = await site.order();
+		site.of.hiddenLooks = 2;
+		site.of.faults.push({ call: 'ec2:CreateSnapshots', fault: 'unreachable', after: true, times: 1 });
+		const moment = await site.source.begin(order, signal);
+		site.of.hiddenLooks = 0;
+		const sets = Map.groupBy(site.of.snapshots.values(), ({ snapshot }) => snapshot.tags['rouse-set'] ?? '');
+		for (const [set, snapshots] of sets) for (const one of snapshots) one.hiddenLooks = set === moment.moment ? 0 : 100;
+		while ((await site.source.ready(moment, signal)) === 'pending') assert.equal(site.left, 4);
+		for (const one of site.of.snapshots.values()) one.hiddenLooks = 0;
+		await site.source.commit(moment, { droppable: [] }, signal);
+		const since = { tag: moment.tag, checkpoint: moment.checkpoint ?? null };
+		const { disks } = await site.source.plan(order.described, since, signal);
+		assert.deepEqual(
+			disks.map(({ reads }) => reads),
+			['changes', 'changes'],
+		);
+		const next = await site.order();
+		await site.source.begin(next, signal);
+		await site.source.commit(next, { droppable: [order.tag] }, signal);
+		assert.equal(site.left, 2);
+	});
+
 	test('are not known at once, and are waited for', async () => {
 		const site = new Site();
 		site.of.hiddenLooks = 3;
