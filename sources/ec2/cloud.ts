@@ -78,8 +78,12 @@ export interface Ec2Volume {
 	sizeBytes: number;
 }
 
+/** What copies of snapshots have for their volume, whatever they are copies of: it is to be used for nothing. */
+export const volumeOfCopies = 'vol-ffffffff';
+
 export interface Ec2Snapshot {
 	snapshotId: string;
+	/** {@link volumeOfCopies}, or the one that it was made of. */
 	volumeId: string;
 	/** Of the volume, when it was made. */
 	sizeBytes: number;

@@ -1,5 +1,5 @@
 import type { SourceMachine } from '../machine/documents.ts';
-import type { Ec2Snapshot } from './cloud.ts';
+import { type Ec2Snapshot, volumeOfCopies } from './cloud.ts';
 
 /**
  * Why AWS cannot tell what has changed of a disk since an earlier snapshot of it; null when it can. `found`: what was asked for by
@@ -10,6 +10,7 @@ export function whyNotComparable(
 	id: string | undefined,
 	found: readonly Ec2Snapshot[],
 ): string | null {
+	if (key === volumeOfCopies) return 'it is a copy, and AWS does not tell of which volume';
 	if (id === undefined) return 'no snapshot of it is kept';
 	const kept = found.find(({ snapshotId }) => snapshotId === id);
 	if (kept === undefined) return `snapshot ${id} is gone`;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { type Claim, ownerSchema } from '../machine/documents.ts';
-import type { Ec2Snapshot } from './cloud.ts';
+import { type Ec2Snapshot, volumeOfCopies } from './cloud.ts';
 
 /**
  * The tags that every snapshot of ours has from its first moment on. Their names are words of policies (docs/sources.md), so they have
@@ -38,8 +38,9 @@ export function tagsOf({ tag, owner, set, disks }: Mark): Record<string, string>
 	};
 }
 
-/** Undefined for what is not ours. */
-export function markOf({ tags }: Ec2Snapshot): Mark | undefined {
+/** Undefined for what is not ours. A copy may have been given all tags, but whoever made it means to keep it. */
+export function markOf({ tags, volumeId }: Ec2Snapshot): Mark | undefined {
+	if (volumeId === volumeOfCopies) return undefined;
 	const said = Object.fromEntries(Object.entries(tagNames).map(([member, name]) => [member, tags[name]]));
 	const parsed = markSchema.safeParse(said);
 	return parsed.success ? parsed.data : undefined;

@@ -19,7 +19,7 @@ const stateSchema = z.strictObject({ snapshot: snapshotIdSchema, since: snapshot
 /**
  * A snapshot that somebody else made of one volume, and keeps or deletes: as AWS Backup and lifecycle policies do. It is its own
  * moment, so nothing is begun, kept or left. Another one of the same volume is the same machine, later: where the earlier one is
- * still there, only what differs is read.
+ * still there, only what differs is read. Of copies it is not known what volume they are of: each is read whole.
  */
 export class Ec2SnapshotSource implements MachineSource {
 	readonly kind = 'ec2-snapshot';

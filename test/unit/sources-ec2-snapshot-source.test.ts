@@ -96,6 +96,19 @@ suite('a snapshot of EBS that somebody else has made', () => {
 		assert.ok(again.stored?.equals(third.content));
 	});
 
+	test('that is a copy is read whole: what volume the one before is of, whose number is the same, nobody knows', async () => {
+		const site = await Site.make();
+		const copies = [site.snapshot(), site.snapshot()];
+		for (const { id } of copies) {
+			const copy = site.of.snapshots.get(id);
+			assert.ok(copy);
+			copy.snapshot.volumeId = 'vol-ffffffff';
+			const { reads, why } = await site.import(id);
+			assert.equal(reads, 'all');
+			if (id !== copies[0]?.id) assert.match(why ?? '', /a copy/);
+		}
+	});
+
 	test('stays when its import is given up, and is moment_lost when it goes meanwhile', async () => {
 		const site = await Site.make();
 		const { id } = site.snapshot();

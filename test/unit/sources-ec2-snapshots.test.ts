@@ -181,6 +181,22 @@ suite('snapshots of an instance', () => {
 		assert.equal((await collect(site.source.leftovers(owner, signal))).length, 1);
 	});
 
+	test('are whole beside a copy that has their tags, and the copy is never deleted', async () => {
+		const site = new Site();
+		const order = await site.order();
+		const moment = await site.source.begin(order, signal);
+		const [volumeId = ''] = site.of.volumes.keys();
+		const [made] = site.of.snapshots.values();
+		const { snapshotId } = site.of.snapshot(volumeId, made?.snapshot.tags ?? {}, '2026-11-19T00:00:00.000Z');
+		const copy = site.of.snapshots.get(snapshotId);
+		assert.ok(copy);
+		copy.snapshot.volumeId = 'vol-ffffffff';
+		assert.deepEqual(await site.source.begin(order, signal), moment);
+		await site.source.abandon(order, signal);
+		assert.deepEqual([...site.of.snapshots.keys()], [snapshotId]);
+		assert.deepEqual(await collect(site.source.leftovers(undefined, signal)), []);
+	});
+
 	test('that are whole are kept, and not a part of others that the tag has', async () => {
 		const site = new Site();
 		const order = await site.order();
