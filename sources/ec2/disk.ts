@@ -108,14 +108,18 @@ export class SnapshotDisk implements DiskSource {
 		throw new RouseError('internal', `block ${index} is past the end of ${this.#of.snapshotId}`);
 	}
 
-	/** AWS does not say which of two snapshots is missing. */
+	/**
+	 * AWS does not say which of two snapshots is missing, and may not compare them for reasons of which nothing is known here: each
+	 * further increment would end by them too, where the disk can be read whole.
+	 */
 	async #whyNotListed(error: unknown, signal: AbortSignal): Promise<unknown> {
 		const { cloud, since, snapshotId } = this.#of;
 		const lost = momentLost(snapshotId);
-		if (since === null || !isFault(error, 'missing', 'unrelated')) return sourceError(error, lost);
+		if (since === null || !isFault(error, 'missing', 'unrelated', 'refused')) return sourceError(error, lost);
 		const found = await inOurCodes(lost, () => cloud.snapshots({ ids: [snapshotId] }, signal));
 		if (found.length === 0) return new RouseError(lost.code, lost.message, { hint: lost.hint });
-		return new RouseError('checkpoint_lost', `snapshot ${since}, by which AWS knows what has changed, is gone`);
+		const why = error.fault === 'missing' ? 'is gone' : `is not compared (${error.word})`;
+		return new RouseError('checkpoint_lost', `snapshot ${since}, by which AWS knows what has changed, ${why}`);
 	}
 
 	/** Reads that are under way are ended by their signals. */

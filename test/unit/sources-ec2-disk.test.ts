@@ -250,6 +250,20 @@ suite('a snapshot as a disk', () => {
 			await assert.rejects(collect(site.disk(id, null, cloud).extents(signal)), { code: 'source_invalid' });
 		});
 
+	for (const fault of ['refused', 'unrelated'] as const)
+		test(`whose changes are not told (${fault}) is read whole, by whoever opens it once more`, async () => {
+			const site = new Site();
+			const before = site.snapshot();
+			const { id } = site.snapshot();
+			site.region.faults.push({ call: 'ebs:ListChangedBlocks', fault, times: 1 });
+			await assert.rejects(collect(site.disk(id, before.id).extents(signal)), {
+				code: 'checkpoint_lost',
+				message: /is not compared \(ofTheTest\)/,
+			});
+			site.region.faults.push({ call: 'ebs:ListSnapshotBlocks', fault: 'refused', times: 1 });
+			await assert.rejects(collect(site.disk(id).extents(signal)), { code: 'source_invalid' });
+		});
+
 	test('says which of two snapshots is gone', async () => {
 		const site = new Site();
 		const before = site.snapshot();
