@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { AwsCloud } from '../../sources/ec2/aws/cloud.ts';
@@ -93,6 +94,31 @@ test('a server that takes connections and says nothing is given up', async t => 
 		fault: 'unreachable',
 		word: 'TimeoutError',
 	});
+});
+
+test('a changed block without any token is none of zeros', async t => {
+	const block = (more: object) => ({ BlockIndex: 3, ...more });
+	const answers = [block({ FirstBlockToken: 'x' }), block({})];
+	const server = createHttpServer((_request, answer) => {
+		const facts = { BlockSize: 512 * 1024, VolumeSize: 1 };
+		answer
+			.setHeader('content-type', 'application/json')
+			.end(JSON.stringify({ ...facts, ChangedBlocks: answers.splice(0, 1) }));
+	}).listen(0, '127.0.0.1');
+	t.after(() => server.close());
+	await once(server, 'listening');
+	const address = server.address();
+	assert.ok(address !== null && typeof address === 'object');
+	const endpoint = `http://127.0.0.1:${address.port}`;
+	const cloud = await AwsCloud.open({
+		region: peerRegion,
+		endpoint,
+		credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
+	});
+	t.after(() => cloud.close());
+	const query = { snapshotId: 'snap-2', since: 'snap-1', startAt: 0, pageToken: null, most: 1000 };
+	assert.deepEqual((await cloud.listBlocks(query, signal)).blocks, [{ index: 3, token: null }]);
+	await assert.rejects(cloud.listBlocks(query, signal), { fault: 'refused' });
 });
 
 async function allTokens(cloud: AwsCloud, snapshotId: string) {

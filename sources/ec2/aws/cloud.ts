@@ -162,11 +162,12 @@ export class AwsCloud implements Ec2Cloud {
 			...of,
 		});
 		const said = await ask('ebs:ListChangedBlocks', signal, options => ebsLists.send(command, options));
-		// One that the second snapshot does not have was there and is not any more: zeros.
-		const blocks = (said.ChangedBlocks ?? []).map(({ BlockIndex = -1, SecondBlockToken }) => ({
-			index: BlockIndex,
-			token: SecondBlockToken ?? null,
-		}));
+		const blocks = (said.ChangedBlocks ?? []).map(({ BlockIndex = -1, FirstBlockToken, SecondBlockToken }) => {
+			// One that the second snapshot does not have was there and is not any more: zeros. Of one that neither has nothing is said.
+			if (FirstBlockToken === undefined && SecondBlockToken === undefined)
+				throw new CloudError('refused', 'ebs:ListChangedBlocks', 'a block without a token');
+			return { index: BlockIndex, token: SecondBlockToken ?? null };
+		});
 		return { blocks, said };
 	}
 
