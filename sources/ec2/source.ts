@@ -25,9 +25,9 @@ import { inOurCodes, type Missing, momentLost } from './refusals.ts';
 import { Slots } from './slots.ts';
 import { deleteSets, ofOwner, takeSet } from './snapshots.ts';
 
-/** What was made may be unknown to AWS for so long. */
-const youngMs = 60_000;
-const looksAtYoung = 6;
+/** What was made a moment ago may be unknown to AWS: half a minute in all. By no clock, for ours need not be that of AWS. */
+const looksAtUnknown = 6;
+const firstLookMs = 1000;
 
 export interface Ec2Options {
 	/**
@@ -99,7 +99,7 @@ export class Ec2MachineSource implements MachineSource {
 	async ready(moment: SourceMoment, signal: AbortSignal): Promise<'pending' | 'ready'> {
 		this.#mustBe(moment);
 		const wanted = disksOf(moment).map(({ snapshot }) => snapshot);
-		const found = await inOurCodes(this.#noMachine(), () => this.#find(wanted, moment, signal));
+		const found = await inOurCodes(this.#noMachine(), () => this.#find(wanted, signal));
 		for (const id of wanted) {
 			const snapshot = found.get(id);
 			if (snapshot === undefined) throw lost(momentLost(id));
@@ -122,16 +122,11 @@ export class Ec2MachineSource implements MachineSource {
 	}
 
 	/** What was made a moment ago may not be known everywhere at AWS. */
-	async #find(
-		ids: readonly string[],
-		{ takenAt }: SourceMoment,
-		signal: AbortSignal,
-	): Promise<Map<string, Ec2Snapshot>> {
+	async #find(ids: readonly string[], signal: AbortSignal): Promise<Map<string, Ec2Snapshot>> {
 		for (let look = 1; ; look++) {
 			const found = new Map((await this.#cloud.snapshots({ ids }, signal)).map(one => [one.snapshotId, one]));
-			const isYoung = this.#clock.date().getTime() - Date.parse(takenAt) < youngMs;
-			if (found.size === ids.length || !isYoung || look === looksAtYoung) return found;
-			await this.#clock.delay(1000, signal);
+			if (found.size === ids.length || look === looksAtUnknown) return found;
+			await this.#clock.delay(firstLookMs * 2 ** (look - 1), signal);
 		}
 	}
 
