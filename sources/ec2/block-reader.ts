@@ -12,7 +12,14 @@ import type { Slots } from './slots.ts';
  */
 const mostAttempts = 6;
 const firstDelayMs = 200;
-const passing = ['token', 'cut', 'damaged', 'throttled', 'unreachable'] as const;
+const passing = ['token', 'cut', 'damaged', 'unreachable'] as const;
+
+/**
+ * Being asked for fewer calls is no failure of a block: imports that share a quota meet it for as long as they run, and would begin
+ * over and over. Two minutes in all.
+ */
+const mostThrottled = 18;
+const mostDelayMs = 10_000;
 
 /** Blocks that are under way at once, of all disks: 16 MiB. AWS allows 1000 in a second. */
 export const blocksAtOnce = 32;
@@ -44,18 +51,28 @@ export class BlockReader {
 		signal: AbortSignal,
 	): Promise<Buffer | null> {
 		let token = await tokens.of(index, signal);
-		for (let attempt = 1; token !== null; attempt++) {
+		let [failed, throttled] = [0, 0];
+		while (token !== null) {
 			const by = token;
 			try {
 				return await this.#slots.run(() => this.#fetch({ snapshotId, index, token: by }, signal), signal);
 			} catch (error) {
 				signal.throwIfAborted();
-				if (attempt === mostAttempts || !isFault(error, ...passing)) throw error;
+				if (isFault(error, 'throttled')) {
+					if (++throttled === mostThrottled) throw error;
+					await this.#delay(throttled, signal);
+					continue;
+				}
+				if (!isFault(error, ...passing) || ++failed === mostAttempts) throw error;
 				if (error.fault === 'token') token = await tokens.another(index, by, signal);
-				else await this.#clock.delay(firstDelayMs * 2 ** (attempt - 1), signal);
+				else await this.#delay(failed, signal);
 			}
 		}
 		return null;
+	}
+
+	#delay(times: number, signal: AbortSignal): Promise<void> {
+		return this.#clock.delay(Math.min(firstDelayMs * 2 ** (times - 1), mostDelayMs), signal);
 	}
 
 	async #fetch(query: { snapshotId: string; index: number; token: string }, signal: AbortSignal): Promise<Buffer> {

@@ -182,6 +182,21 @@ suite('a snapshot as a disk', () => {
 		assert.ok(into.equals(content.subarray(blockBytes, 2 * blockBytes)));
 	});
 
+	test('waits for minutes while AWS asks for fewer calls, and not for ever', async () => {
+		const site = new Site();
+		const { id, content } = site.snapshot();
+		const throttled = { call: 'ebs:GetSnapshotBlock', fault: 'throttled' } as const;
+		site.region.faults.push({ ...throttled, times: 17 });
+		const into = Buffer.alloc(blockBytes);
+		const begunMs = site.region.ms;
+		await site.disk(id).read(blockBytes, into, signal);
+		assert.ok(into.equals(content.subarray(blockBytes, 2 * blockBytes)));
+		assert.ok(site.region.ms - begunMs > 100_000);
+		site.region.faults.push({ ...throttled, times: 18 });
+		await assert.rejects(site.disk(id).read(blockBytes, into, signal), { code: 'source_unreachable' });
+		assert.deepEqual(site.region.faults, []);
+	});
+
 	test('does not ask again for what is refused', async () => {
 		const site = new Site();
 		const { id } = site.snapshot();
