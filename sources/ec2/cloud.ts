@@ -158,6 +158,8 @@ export type CloudFault =
 	| 'cut'
 	/** Bytes that are not those of their digest. */
 	| 'damaged'
+	/** An answer that says what cannot be: nothing else that came with it is to be believed. */
+	| 'impossible'
 	/** Everything else that AWS refuses. */
 	| 'refused';
 

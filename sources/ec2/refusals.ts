@@ -63,6 +63,11 @@ const meanings: Readonly<Record<Exclude<CloudFault, 'missing'>, Meaning>> = {
 		text: call => `${call}: bytes came, again and again, that are not those of their digest`,
 		hint: 'something between here and AWS changes them',
 	},
+	impossible: {
+		code: 'source_invalid',
+		text: call => `${call}: the answer cannot be right`,
+		hint: 'see that it comes from AWS: AWS_ENDPOINT_URL may name another place',
+	},
 	refused: {
 		code: 'source_invalid',
 		text: call => `${call}: AWS refuses that`,

@@ -279,6 +279,14 @@ suite('a snapshot as a disk', () => {
 			await assert.rejects(collect(site.disk(id).extents(signal)), { code: 'source_invalid' });
 		});
 
+	test('whose list of changes cannot be right is source_invalid: what it called unchanged may be wrong as well', async () => {
+		const site = new Site();
+		const before = site.snapshot();
+		const { id } = site.snapshot();
+		site.region.faults.push({ call: 'ebs:ListChangedBlocks', fault: 'impossible', times: 1 });
+		await assert.rejects(collect(site.disk(id, before.id).extents(signal)), { code: 'source_invalid' });
+	});
+
 	test('says which of two snapshots is gone', async () => {
 		const site = new Site();
 		const before = site.snapshot();

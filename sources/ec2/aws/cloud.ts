@@ -148,7 +148,7 @@ export class AwsCloud implements Ec2Cloud {
 		const blocks = (said.Blocks ?? []).map(({ BlockIndex = -1, BlockToken }) => {
 			// Without a token it would be taken for one of zeros.
 			if (BlockToken === undefined)
-				throw new CloudError('refused', 'ebs:ListSnapshotBlocks', 'a block without a token');
+				throw new CloudError('impossible', 'ebs:ListSnapshotBlocks', 'a block without a token');
 			return { index: BlockIndex, token: BlockToken };
 		});
 		return { blocks, said };
@@ -165,7 +165,7 @@ export class AwsCloud implements Ec2Cloud {
 		const blocks = (said.ChangedBlocks ?? []).map(({ BlockIndex = -1, FirstBlockToken, SecondBlockToken }) => {
 			// One that the second snapshot does not have was there and is not any more: zeros. Of one that neither has nothing is said.
 			if (FirstBlockToken === undefined && SecondBlockToken === undefined)
-				throw new CloudError('refused', 'ebs:ListChangedBlocks', 'a block without a token');
+				throw new CloudError('impossible', 'ebs:ListChangedBlocks', 'a block without a token');
 			return { index: BlockIndex, token: SecondBlockToken ?? null };
 		});
 		return { blocks, said };
