@@ -11,7 +11,8 @@ export interface DiskSource {
 	extents(signal: AbortSignal): AsyncIterable<SourceExtent>;
 	/**
 	 * `random`, the default: also others than an import may read it, here and there. `sequential`: it is read in ascending order alone, and
-	 * what lies between reads has gone by; but what lies in the first {@link sequentialHeadBytes} may be read at any time.
+	 * what lies between reads has gone by; but what lies in the first {@link sequentialHeadBytes} may be read at any time. Whether it was
+	 * read right may be known at its end alone ({@link checkUnchanged}): of an attempt that ended before nothing is taken for read.
 	 */
 	readonly access?: 'random' | 'sequential' | undefined;
 	/**

@@ -39,6 +39,11 @@ type PreparedPart =
 /** What waits for a pack to be full, up to 65,536 chunks: with more the pack is finished as it is, so that the journal can tell of it. */
 const maxWaitingBytes = 65_536 * chunkRefBytes;
 
+const nothingTold: PartsOfDisk['journal'] = {
+	recall: async () => undefined,
+	nextReference: async (_disk, from, count) => from + count,
+};
+
 /** Stores a disk's chunks and pages; the image is true once both storers are flushed. */
 export async function importDisk(work: DiskImport): Promise<DiskImage> {
 	const { disk, source, chunkSizeBytes, frameSizeBytes, data, pages, journal, threads, signal } = work;
@@ -48,7 +53,9 @@ export async function importDisk(work: DiskImport): Promise<DiskImage> {
 	const draft = new DiskDraft(map, frameSizeBytes, async (page, level, number) =>
 		pages.store(await pages.prepare(page, { disk, height: level + 1, number })),
 	);
-	const parts = new DiskParts({ ...work, map, chunksPerRead, baseDisk });
+	// What proves a disk that is read in order comes at its end: the attempt that read what was told did not come so far.
+	const told = source.access === 'sequential' ? nothingTold : journal;
+	const parts = new DiskParts({ ...work, journal: told, map, chunksPerRead, baseDisk });
 	const inOrder = parts.of(segmentsOf(source.extents(signal), map, chunksPerRead));
 	// A segment has all the memory that it needs from its beginning on, so none waits for one behind it.
 	const prepared = mapOrdered(inOrder, threads.slabs, async (part): Promise<PreparedPart> => {

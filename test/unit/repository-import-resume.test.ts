@@ -69,14 +69,14 @@ async function keysIn(store: Store, prefix = ''): Promise<string[]> {
 }
 
 /** `disk/chunk` of all that whole objects tell. */
-async function toldIn(store: Store): Promise<Set<string>> {
+async function toldIn(store: Store, counts: readonly number[] = chunkCounts): Promise<Set<string>> {
 	const told = new Set<string>();
 	for (const { key, sizeBytes } of await collect(store.list(keys.journals))) {
 		const bytes = Buffer.alloc(sizeBytes);
 		await store.read(key, 0, bytes);
 		const number = Number(key.slice(-10));
-		for (const { disk, firstChunk, count } of decodeJournal(bytes, { importId, number, chunkCounts, hasBase: false })
-			.runs)
+		const scope = { importId, number, chunkCounts: counts, hasBase: false };
+		for (const { disk, firstChunk, count } of decodeJournal(bytes, scope).runs)
 			for (let chunk = firstChunk; chunk < firstChunk + count; chunk++) told.add(`${disk}/${chunk}`);
 	}
 	return told;
@@ -260,6 +260,26 @@ test('`importMachine` reads again what its journal tells of a pack that is gone'
 	assert.deepEqual(await digestsIn(repository), await expectedDigests());
 	dying.letGo();
 	await first;
+});
+
+test('`importMachine` reads a disk that comes in order anew: what an attempt read that did not come to its end is not proven', async () => {
+	const repository = await memoryRepository();
+	const wrong = Buffer.from(data);
+	wrong.fill(7, 0, chunkBytes);
+	wrong.fill(0, 20 * chunkBytes, 21 * chunkBytes);
+	const inOrder = (bytes: Buffer) =>
+		Object.assign(wholeSource(bytes), {
+			access: 'sequential' as const,
+			checkUnchanged: async () => {
+				if (bytes === wrong) throw new RouseError('source_invalid', 'its check sum is another');
+			},
+		});
+	await assert.rejects(attempt(repository, { sources: [inOrder(wrong)] }), { code: 'source_invalid' });
+	assert.ok((await toldIn(repository.store, [28])).size > 0);
+	await attempt(repository, { sources: [inOrder(data)] });
+	const other = await memoryRepository();
+	await attempt(other, { sources: [wholeSource(data)] });
+	assert.deepEqual(await digestsIn(repository), await digestsIn(other));
 });
 
 test('`importMachine` that fails leaves what another attempt needs, and nothing when there can be none', async () => {

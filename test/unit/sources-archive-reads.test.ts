@@ -237,7 +237,7 @@ test('`openArchiveFile` leaves to others what is no archive of a disk, and names
 	assert.equal(await openFiles(path), 0);
 });
 
-test('an import of an archive that was interrupted goes on by its journal, and has the digest of the disk', async () => {
+test('an import of an archive that was interrupted reads it anew, stores nothing twice, and has the digest of the disk', async () => {
 	const repository = await memoryRepository(65_536);
 	const disk = noise(6 * mebibyte, 3);
 	const packed = gzipSync(Buffer.concat([header('disk.raw', disk.length), disk, end]), { level: 1 });
@@ -251,7 +251,7 @@ test('an import of an archive that was interrupted goes on by its journal, and h
 		const config = { ...sampleConfig, disks: sampleDisks(1) };
 		const same = { machine, time, importId, moment: 'then', packBytes: mebibyte, threads: { most: 0, slabs: 3 } };
 		try {
-			await importMachine({ ...same, repository, sources, config }, { signal });
+			return await importMachine({ ...same, repository, sources, config }, { signal });
 		} finally {
 			await source.close();
 		}
@@ -265,8 +265,9 @@ test('an import of an archive that was interrupted goes on by its journal, and h
 	});
 	await assert.rejects(interrupted, /enough/);
 	const second: number[] = [];
-	await attempt(never, async at => void second.push(at));
-	assert.ok(Math.min(...second) >= mebibyte, second.join(', '));
+	const { newBytes } = await attempt(never, async at => void second.push(at));
+	assert.equal(Math.min(...second), 0);
+	assert.ok(newBytes <= disk.length - mebibyte, `${newBytes} are new`);
 	const whole = await memoryRepository(65_536);
 	await importDisks(whole, [wholeSource(disk)]);
 	const digests = await Promise.all(
