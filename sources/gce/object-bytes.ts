@@ -5,7 +5,7 @@ import { crc32c } from '../../vhdx/crc32c.ts';
 import { gsUri } from './address.ts';
 import type { GoogleApi } from './google/api.ts';
 import { GoogleFault } from './google/fault.ts';
-import { goneObject, mediaOf, type PinnedObject, readObject } from './object.ts';
+import { goneObject, mediaOf, type PinnedObject, readObject, unlessReplaced } from './object.ts';
 import { sourceError } from './refusals.ts';
 
 /**
@@ -33,8 +33,8 @@ export async function* bytesOfObject(
 			}
 			if (at < object.sizeBytes) throw new GoogleFault('cut', { call: readObject, word: `ended after ${at} bytes` });
 		} catch (error) {
-			await tries.again(error, signal).catch((last: unknown) => {
-				throw sourceError(last, goneObject(object));
+			await tries.again(error, signal).catch(async (last: unknown) => {
+				throw sourceError(await unlessReplaced(last, { api, pinned: object, signal }), goneObject(object));
 			});
 		}
 	}

@@ -4,6 +4,7 @@ import { exactBytes } from '../../model/format-bytes.ts';
 import { sha256Of } from '../../repository/format/sha256.ts';
 import { type GsAddress, gsUri } from './address.ts';
 import type { Asked, GoogleApi } from './google/api.ts';
+import { GoogleFault } from './google/fault.ts';
 import { inOurCodes, type Missing } from './refusals.ts';
 
 /** A generation of an object: its bytes never change. */
@@ -58,7 +59,11 @@ export async function findGeneration(
 	pinned: Pick<PinnedObject, 'address' | 'generation'>,
 	signal: AbortSignal,
 ): Promise<FoundObject> {
-	const found = await inOurCodes(goneObject(pinned), () => lookAt(api, pinned, signal));
+	const found = await inOurCodes(goneObject(pinned), () =>
+		lookAt(api, pinned, signal).catch(async (thrown: unknown) => {
+			throw await unlessReplaced(thrown, { api, pinned, signal });
+		}),
+	);
 	if (found.generation === pinned.generation) return found;
 	// Whoever does not know generations answers with the latest one.
 	const { code, message, hint } = goneObject(pinned);
@@ -71,6 +76,25 @@ export function goneObject({ address, generation }: Pick<PinnedObject, 'address'
 		message: `${gsUri(address)} is not there any more as it was when it was looked at (generation ${generation})`,
 		hint: 'it was deleted or written anew meanwhile; begin the import anew',
 	};
+}
+
+/**
+ * What was thrown of a generation, or that it is gone: who may not list a bucket is told 403 of what is not there. Who may look at
+ * what has its name by now might look at it as well, were it there.
+ */
+export async function unlessReplaced(
+	thrown: unknown,
+	{
+		api,
+		pinned,
+		signal,
+	}: { api: GoogleApi; pinned: Pick<PinnedObject, 'address' | 'generation'>; signal: AbortSignal },
+): Promise<unknown> {
+	if (!(thrown instanceof GoogleFault) || thrown.fault !== 'denied') return thrown;
+	const now = await lookAt(api, { address: pinned.address }, signal).catch(() => undefined); // the first refusal is the one to tell
+	signal.throwIfAborted();
+	if (now === undefined || now.generation === pinned.generation) return thrown;
+	return new GoogleFault('missing', { call: readObject, word: 'another generation' });
 }
 
 async function lookAt(

@@ -121,10 +121,14 @@ const often = (fault: StubFault) => Array.from({ length: 9 }, () => fault);
 for (const [what, faults, code, message] of [
 	[
 		'403',
-		[{ at: 'media', status: 403, reason: 'forbidden' }],
+		[
+			{ at: 'media', status: 403, reason: 'forbidden' },
+			{ at: 'description', status: 403, reason: 'forbidden' },
+		],
 		'access_denied',
 		/storage\.objects\.get .*403, forbidden/,
 	],
+	['403 of what was written anew', [{ at: 'media', status: 403, reason: 'forbidden' }], 'moment_lost', /generation/],
 	['401 for each token', often({ at: 'media', status: 401 }), 'access_denied', /does not take them/],
 	[
 		'a token that is refused',

@@ -115,6 +115,9 @@ test('an archive that is written anew: source_changed before it is begun, moment
 	site.google.objects.remove('exports/web01.tar.gz');
 	site.export(web, noise(100_000, 6));
 	await assert.rejects(isReady(places, moment), { code: 'moment_lost' });
+	// As Google says it to who may not list the bucket.
+	site.google.faults.push({ at: 'description', status: 403, reason: 'forbidden' });
+	await assert.rejects(isReady(places, moment), { code: 'moment_lost' });
 	await assert.rejects(copyMoment(places, { order: second, moment }), { code: 'moment_lost' });
 	assert.equal(await giveUp(places, second), 'given-up');
 });
