@@ -4,7 +4,7 @@ import {
 	type ScheduleOptions,
 	ScheduleOverlapPolicy,
 } from '@temporalio/client';
-import type { RouseError } from '../model/errors.ts';
+import { RouseError } from '../model/errors.ts';
 import { taskQueues } from '../workflows/contracts.ts';
 import type { TemporalClient } from './connection.ts';
 import { RecoveryWorkflows } from './workflows.ts';
@@ -54,24 +54,26 @@ export class Schedules {
 		this.#kind = kind;
 	}
 
-	/** The kind's `conflict` when there is one of this name. */
+	/** The kind's `conflict` when there is one of this name; `usage` for times that are none. */
 	async create(name: string, { spec, workflowType, input, memo, catchupMs }: NewSchedule): Promise<void> {
 		const scheduleId = this.#id(name);
 		try {
 			await this.#call(name, () =>
-				this.#client.schedule.create({
-					scheduleId,
-					spec,
-					action: {
-						type: 'startWorkflow',
-						workflowType,
-						workflowId: scheduleId,
-						taskQueue: taskQueues.control,
-						args: [input],
-					},
-					policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: catchupMs },
-					memo,
-				}),
+				this.#client.schedule
+					.create({
+						scheduleId,
+						spec,
+						action: {
+							type: 'startWorkflow',
+							workflowType,
+							workflowId: scheduleId,
+							taskQueue: taskQueues.control,
+							args: [input],
+						},
+						policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: catchupMs },
+						memo,
+					})
+					.catch(unlessNoTimes),
 			);
 		} catch (cause) {
 			if (!(cause instanceof ScheduleAlreadyRunning)) throw cause;
@@ -129,6 +131,15 @@ export class Schedules {
 			throw this.#kind.unknown(name, error);
 		}
 	}
+}
+
+/** What the fields of a cron expression may be the server knows alone; what it refuses is a TypeError of the SDK (1.24, schedule-client.js). */
+function unlessNoTimes(error: unknown): never {
+	if (!(error instanceof TypeError)) throw error;
+	throw new RouseError('usage', `Temporal makes no schedule of that: ${error.message}`, {
+		hint: "minute, hour, day, month and weekday, as '0 3 * * 0' or '30 2 1-7 * MON'",
+		cause: error,
+	});
 }
 
 function unlessGone(error: unknown): undefined {

@@ -126,6 +126,8 @@ test('what has changed of a machine is backed up after an import that was ended 
 		);
 	for (const text of [history, ...payloads, ...databases]) assert.ok(!text.includes(secret));
 
+	const never = ['backup', 'schedule', 'add', 'web', '--cron', '99 3 * * *'];
+	assert.equal((await here.refusal(...never)).code, 'usage');
 	const add = ['backup', 'schedule', 'add', 'web', '--every', '1d'];
 	const made = scheduledSchema.parse(await here.answer(...add));
 	assert.partialDeepStrictEqual(made.schedules, [{ source: 'web', when: 'every 1d', last: null }]);
