@@ -14,6 +14,7 @@ export interface Schedule {
 	name: string;
 	/** As it was made with; undefined when that cannot be read here. */
 	memo: Record<string, unknown>;
+	/** Null where no time is to come, and while somebody has paused it in Temporal. */
 	nextAt: string | null;
 	/** What it has started last; null when that was nothing yet, or Temporal has forgotten it. */
 	lastAt: string | null;
@@ -106,12 +107,12 @@ export class Schedules {
 		const schedule = this.#client.schedule.getHandle(this.#id(name));
 		const described = await this.#all.call(undefined, () => schedule.describe()).catch(unlessGone);
 		if (described === undefined) return undefined;
-		const { memo, info } = described;
+		const { memo, info, state } = described;
 		const last = info.recentActions.at(-1);
 		return {
 			name,
 			memo: memo ?? {},
-			nextAt: info.nextActionTimes[0]?.toISOString() ?? null,
+			nextAt: state.paused ? null : (info.nextActionTimes[0]?.toISOString() ?? null),
 			lastAt: last?.takenAt.toISOString() ?? null,
 			lastWorkflowId: last?.action.workflow.workflowId ?? null,
 			skipped: info.numActionsSkippedOverlap,

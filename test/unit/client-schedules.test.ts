@@ -35,3 +35,21 @@ test('times that the server does not take are the wrong ones, and no fault of ou
 	const away = new ServiceError('Failed to create schedule');
 	await assert.rejects(schedulesOf(t, { fails: away }).create(source, times), { code: 'temporal_unreachable' });
 });
+
+test('a schedule that somebody has paused has no next time', async t => {
+	const info = {
+		nextActionTimes: [new Date('2026-11-21T03:00:00.000Z')],
+		recentActions: [],
+		numActionsSkippedOverlap: 1,
+		numActionsMissedCatchupWindow: 2,
+	};
+	for (const [paused, nextAt] of [
+		[false, '2026-11-21T03:00:00.000Z'],
+		[true, null],
+	] as const) {
+		const schedules = schedulesOf(t, { described: { memo: undefined, info, state: { paused } } });
+		assert.partialDeepStrictEqual(await schedules.list({ made: 'web' }), [
+			{ source: 'web', nextAt, skipped: 1, missed: 2 },
+		]);
+	}
+});
