@@ -17,9 +17,9 @@ export interface GceAddress {
  * part of a name: of the other tools `#` has a generation follow.
  */
 const gsAddress = /^gs:\/\/([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])\/([^?#\p{C}]{1,400})$/u;
-/** Compute Engine documentation, "Naming resources"; Resource Manager, "Creating and managing projects". */
+/** Compute Engine documentation, "Naming resources", "AI zones" (`us-central1-ai1a`); Resource Manager, "Creating and managing projects". */
 const gceAddress =
-	/^gce:\/\/([a-z][a-z0-9-]{4,28}[a-z0-9])\/([a-z]+(?:-[a-z]+)+\d{1,2}-[a-z])\/([a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)$/;
+	/^gce:\/\/([a-z][a-z0-9-]{4,28}[a-z0-9])\/([a-z]+(?:-[a-z]+)+\d{1,2}-(?:ai\d{1,2})?[a-z])\/([a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)$/;
 
 export function isGsUri(uri: string): boolean {
 	return /^gs:\/\//i.test(uri);

@@ -21,8 +21,8 @@ test('addresses are what they were written as, and hold nothing that could be a 
 		assert.equal(gsUri(parseGsUri(uri)), uri);
 		assert.equal(plainUri(uri), uri);
 	}
-	const instance = 'gce://my-project/northamerica-northeast1-a/web01';
-	assert.equal(gceUri(parseGceUri(instance)), instance);
+	for (const zone of ['northamerica-northeast1-a', 'us-central1-ai1a'])
+		assert.equal(gceUri(parseGceUri(`gce://my-project/${zone}/web01`)), `gce://my-project/${zone}/web01`);
 });
 
 for (const uri of [
