@@ -15,6 +15,8 @@ export function configurationOf({ instance, type }: GceDescribed): StatedSpec {
 		cpus: Math.min(type.guestCpus, maxCpus),
 		memoryMiB: Math.min(Math.max(type.memoryMb, memoryLimitsMiB.least), memoryLimitsMiB.most),
 		nics: nicsOf(instance),
+		// Also for Windows, whose registry Google has say so: `RealTimeIsUniversal` in compute-image-tools, image_import/windows/translate.ps1.
+		clock: 'utc',
 	};
 	const features = (boot?.guestOsFeatures ?? []).map(feature => feature.type);
 	// Without it either is possible: some disks are made for both, and the tables of partitions tell.

@@ -97,12 +97,13 @@ test('the configuration of an instance: what it boots from first, its type, its 
 		cpus: 2,
 		memoryMiB: 8192,
 		nics: [{ network: 'web' }, { network: 'backend' }],
+		clock: 'utc',
 		firmware: 'efi',
 		secureBoot: false,
 		vtpm: true,
 	});
 	const windows = described(({ disks }) => disks[0]?.guestOsFeatures.push({ type: 'WINDOWS' }));
-	assert.equal(configurationOf(windows).os, 'windows');
+	assert.partialDeepStrictEqual(configurationOf(windows), { os: 'windows', clock: 'utc' });
 	const bios = described(({ disks }) => disks[0]?.guestOsFeatures.splice(0));
 	assert.deepEqual(
 		[configurationOf(bios).firmware, configurationOf(bios).secureBoot, configurationOf(bios).vtpm],
