@@ -71,12 +71,15 @@ export function leftOutOf({ instance }: GceDescribed, archives: number): SourceM
 	return [...further, ...scratch].slice(0, mostLeftOut);
 }
 
-export function doubtsOf({ instance }: GceDescribed, archives: readonly { sizeBytes: number }[]): string[] {
+export function doubtsOf({ instance, type }: GceDescribed, archives: readonly { sizeBytes: number }[]): string[] {
 	const disks = instance.disks.filter(disk => !isScratch(disk));
 	const doubts: string[] = [];
-	const architecture = disks[0]?.architecture;
-	if (architecture !== undefined && architecture !== 'X86_64')
-		doubts.push(`it is made for ${printable(architecture, 40)}: no x86-64 host can start it`);
+	// Disks that were made long ago say none.
+	const architectures = [disks[0]?.architecture, type.architecture];
+	if (architectures.includes('ARM64')) doubts.push('it is made for ARM64: no x86-64 host can start it');
+	if (type.guestCpus > maxCpus) doubts.push(`it has ${type.guestCpus} processors, of which ${maxCpus} are noted`);
+	if (type.memoryMb > memoryLimitsMiB.most)
+		doubts.push(`it has ${type.memoryMb} MiB of memory, of which ${memoryLimitsMiB.most} are noted`);
 	if (instance.networkInterfaces.length > maxNics)
 		doubts.push(`it has ${instance.networkInterfaces.length} NICs, of which ${maxNics} are noted`);
 	if (archives.length !== disks.length)

@@ -39,7 +39,11 @@ const instanceSchema = z.object({
 export type GceInstance = z.infer<typeof instanceSchema>;
 
 /** "machineTypes". */
-const machineTypeSchema = z.object({ guestCpus: z.int().min(1), memoryMb: z.int().min(1) });
+const machineTypeSchema = z.object({
+	guestCpus: z.int().min(1),
+	memoryMb: z.int().min(1),
+	architecture: z.string().optional(),
+});
 export type GceMachineType = z.infer<typeof machineTypeSchema>;
 
 export interface GceDescribed {

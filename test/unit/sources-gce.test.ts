@@ -135,6 +135,20 @@ test('disks of an instance are those of the archives in their order; what no arc
 	);
 });
 
+test('what an instance has that no point can have is told, and no architecture that nobody has stated', () => {
+	const sample = described(({ disks }) => {
+		if (disks[0]) disks[0].architecture = 'ARCHITECTURE_UNSPECIFIED';
+	});
+	const archives = [{ sizeBytes: 10 * gib }, { sizeBytes: 200 * gib }];
+	assert.deepEqual(doubtsOf(sample, archives), []);
+	const huge = { ...sample, type: { guestCpus: 1920, memoryMb: 33_554_432, architecture: 'ARM64' } };
+	assert.match(
+		doubtsOf(huge, archives).join('\n'),
+		/ARM64[^]*1920 processors, of which 256[^]*33554432 MiB .* 4194304/,
+	);
+	assert.deepEqual([configurationOf(huge).cpus, configurationOf(huge).memoryMiB], [256, 4_194_304]);
+});
+
 test('labels and ids of an instance are facts, as far as they have room', () => {
 	const ids = idsOf(described());
 	assert.partialDeepStrictEqual(ids, {
