@@ -1,4 +1,5 @@
 import type { OpenedDisk } from '../disk-facts.ts';
+import { RouseError } from '../../model/errors.ts';
 import type { StatedSpec } from '../../model/machine.ts';
 import { parseGceUri, parseGsUri } from './address.ts';
 import { configurationOf, doubtsOf, leftOutOf } from './configuration.ts';
@@ -21,8 +22,10 @@ export interface GceUris {
 	configuration: string | null;
 }
 
-/** Throws `usage`. */
+/** Throws `usage`, also for an archive that is there twice: it would be two disks of one key. */
 export function openGceSource({ archives, configuration }: GceUris, credentialPath: string | null): GceArchiveSource {
+	if (new Set(archives).size < archives.length)
+		throw new RouseError('usage', 'one archive is named for two disks', { hint: 'furtherDisks are those beside uri' });
 	const parsed = {
 		archives: archives.map(parseGsUri),
 		instance: configuration === null ? null : parseGceUri(configuration),

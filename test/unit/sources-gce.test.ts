@@ -81,6 +81,12 @@ for (const more of [{ furtherDisks: ['gs://exports/b'] }, { configuration: 'gce:
 		});
 	});
 
+test('an archive is no two disks of one machine', async () => {
+	const uri = 'gs://exports/web01.tar.gz';
+	const opening = openMachineSource({ uri, furtherDisks: ['gs://exports/data.tar.gz', uri], credential: null });
+	await assert.rejects(opening, { code: 'usage', message: /two disks/ });
+});
+
 test('`crc32c` of pieces is that of the whole', () => {
 	const [head, tail] = [Buffer.from('12345'), Buffer.from('6789')];
 	assert.equal(crc32c(tail, crc32c(head)), 0xe306_9283); // of 123456789, by the catalogue of parametrised CRC algorithms (CRC-32/ISCSI)
