@@ -64,9 +64,22 @@ export async function findInstance(api: GoogleApi, address: GceAddress, signal: 
 	return inOurCodes(missing, async () => {
 		const found = await api.json(instanceCall(api, address), instanceSchema, signal);
 		const disks = found.disks.toSorted((a, b) => Number(b.boot) - Number(a.boot) || a.index - b.index);
-		const type = await api.json(typeCall(api, address, lastPart(found.machineType)), machineTypeSchema, signal);
+		const type = await findType(api, address, { name: lastPart(found.machineType), signal });
 		return { address, instance: { ...found, disks }, type };
 	});
+}
+
+async function findType(
+	api: GoogleApi,
+	address: GceAddress,
+	{ name, signal }: { name: string; signal: AbortSignal },
+): Promise<GceMachineType> {
+	const missing = {
+		code: 'source_invalid' as const,
+		message: `${gceUri(address)} is of a type that Google does not tell of`,
+		hint: 'say its processors and memory by a specification, and leave the instance out',
+	};
+	return inOurCodes(missing, () => api.json(typeCall(api, address, name), machineTypeSchema, signal));
 }
 
 function instanceCall(api: GoogleApi, address: GceAddress): Asked {

@@ -146,6 +146,9 @@ test('an instance that is not there, or may not be looked at, is told before any
 		code: 'machine_unknown',
 		message: /gce:\/\/my-project\/europe-west3-a\/web02/,
 	});
+	const untold = await placesOf(t, site, { instance });
+	site.google.resources.delete('projects/my-project/zones/europe-west3-a/machineTypes/e2-standard-2');
+	await assert.rejects(makeOrder(untold, wish()), { code: 'source_invalid', message: /is of a type/ });
 	site.google.faults.push({ at: 'compute', status: 403, reason: 'forbidden' });
 	await assert.rejects(makeOrder(places, wish()), { code: 'access_denied', message: /compute\.instances\.get/ });
 	assert.equal(site.google.countOf('media'), 0);
