@@ -6,7 +6,7 @@ import { RouseError } from '../../../model/errors.ts';
 import { GoogleFault, isWord } from './fault.ts';
 import { isSafeUrl } from './safe-url.ts';
 
-/** Whatever else the account may do, these tokens do not. */
+/** Whatever else a service account may do, these tokens do not; those of users have what the user has agreed to. */
 const scopes = [
 	'https://www.googleapis.com/auth/devstorage.read_only',
 	'https://www.googleapis.com/auth/compute.readonly',
