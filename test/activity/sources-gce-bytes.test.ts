@@ -78,6 +78,18 @@ test('more cuts than are borne in a row are borne where each brings something', 
 	assert.ok((await read(from)).equals(bytes));
 });
 
+test('where something was read, which would be paid for again, more is borne in a row, and not without end', async t => {
+	const from = await stored(t);
+	const later = (count: number) => [
+		{ at: 'media' as const, cutAfter: 1_000_000 },
+		...Array.from({ length: count }, () => ({ at: 'media' as const, status: 503 })),
+	];
+	from.site.google.faults.push(...later(2 * hasty.tries - 2));
+	assert.ok((await read(from)).equals(bytes));
+	from.site.google.faults.push(...later(2 * hasty.tries));
+	await fails(from, 'source_unreachable', /status 503/);
+});
+
 test('an answer that stands still is given up, and gone on with', async t => {
 	const from = await stored(t);
 	from.site.google.faults.push({ at: 'media', stallAfter: 500_000 });

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { GoogleFault, type GoogleFaultKind } from './fault.ts';
 
 export interface Patience {
-	/** In a row, without anything gained between them. */
+	/** In a row, without anything gained between them; twice as many where something was gained before, which would be lost. */
 	tries: number;
 	firstWaitMs: number;
 	mostWaitMs: number;
@@ -19,17 +19,20 @@ const passing: readonly GoogleFaultKind[] = ['throttled', 'unreachable', 'cut'];
 export class Tries {
 	readonly #patience: Patience;
 	readonly #onNewToken: () => void;
+	#mayFail: number;
 	#failed = 0;
 	#tokensRefused = 0;
 
 	/** `onNewToken`: the token that was used is not taken. */
 	constructor(patience: Patience, onNewToken: () => void) {
 		this.#patience = patience;
+		this.#mayFail = patience.tries;
 		this.#onNewToken = onNewToken;
 	}
 
 	/** Something was gained: what goes wrong from now on is another matter. */
 	gained(): void {
+		this.#mayFail = 2 * this.#patience.tries;
 		this.#failed = 0;
 		this.#tokensRefused = 0;
 	}
@@ -44,9 +47,9 @@ export class Tries {
 			this.#tokensRefused += 1;
 			return this.#onNewToken();
 		}
-		const { tries, firstWaitMs, mostWaitMs } = this.#patience;
+		const { firstWaitMs, mostWaitMs } = this.#patience;
 		this.#failed += 1;
-		if (!passing.includes(error.fault) || this.#failed >= tries) throw error;
+		if (!passing.includes(error.fault) || this.#failed >= this.#mayFail) throw error;
 		const longest = Math.min(mostWaitMs, firstWaitMs * 2 ** (this.#failed - 1));
 		const waitMs = error.waitMs ?? longest * (0.5 + Math.random() / 2);
 		try {
