@@ -48,14 +48,18 @@ export async function importAttempt(
 }
 
 /** What an import that was interrupted ends with: how it is gone on with. */
-export function afterInterruption(thrown: unknown, { moment }: ImportAttempt, signal: AbortSignal): unknown {
+export function afterInterruption(
+	thrown: unknown,
+	{ moment, disks }: Pick<ImportAttempt, 'moment'> & { disks: readonly Pick<DiskSource, 'access'>[] },
+	signal: AbortSignal,
+): unknown {
 	// Node's own functions throw an AbortError of theirs when a signal they were given is aborted.
 	const isByIt = thrown === signal.reason || (thrown instanceof Error && thrown.name === 'AbortError');
 	if (!signal.aborted || !isByIt) return thrown;
 	const { code, message, details } = asRouseError(signal.reason);
-	const hint =
-		moment === null
-			? 'the same command begins anew, and uses what was stored'
-			: 'the same command goes on where it ended, as long as nobody writes to the disks';
+	const isReadAnew = moment === null || disks.some(({ access }) => access === 'sequential');
+	const hint = isReadAnew
+		? 'the same command begins anew, and uses what was stored'
+		: 'the same command goes on where it ended, as long as nobody writes to the disks';
 	return new RouseError(code, message, { hint, details, cause: thrown });
 }

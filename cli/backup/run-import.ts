@@ -85,7 +85,7 @@ async function importSources(context: Context, repository: Repository, order: Im
 		const facts = { unknown: assumed };
 		const request = { repository, machine, ...attempt, sources: disks, config, facts };
 		return await importMachine(request, { signal, progress: barOf(progress, disks) }).catch((error: unknown) => {
-			throw afterInterruption(error, attempt, signal);
+			throw afterInterruption(error, { ...attempt, disks }, signal);
 		});
 	} finally {
 		progress?.end();

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { test } from 'node:test';
-import { importAttempt } from '../../cli/backup/import-attempt.ts';
+import { afterInterruption, importAttempt } from '../../cli/backup/import-attempt.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { sealJson } from '../../repository/format/sealed-json.ts';
 import { importMoment } from '../../repository/import/moment.ts';
@@ -39,4 +40,12 @@ test('`importAttempt` goes on with what was interrupted, unless the machine has 
 	assert.equal(fresh.time, now);
 	assert.notEqual(fresh.importId, importId);
 	assert.deepEqual(await attempt(time), old);
+});
+
+test('what is read in order is read anew after an interruption, and who interrupts it is told so', () => {
+	const reason = new RouseError('interrupted', 'Ctrl-C');
+	const hintOf = (moment: string | null, access?: 'sequential') =>
+		asRouseError(afterInterruption(reason, { moment, disks: [{ access }, {}] }, AbortSignal.abort(reason))).hint;
+	assert.match(hintOf('then') ?? '', /goes on where it ended/);
+	for (const hint of [hintOf('then', 'sequential'), hintOf(null)]) assert.match(hint ?? '', /begins anew/);
 });
