@@ -3,7 +3,7 @@ import type { Since, SourcePlan } from '../machine/documents.ts';
 import type { QemuAddress } from './address.ts';
 import { markedBytes, recordedSince } from './bitmaps.ts';
 import type { LookedDisk } from './machine.ts';
-import { freeBytesAt } from './scratch.ts';
+import { freeBytesAt, mustBeRootsOwn } from './scratch.ts';
 
 export function planOf(disks: readonly LookedDisk[], key: string, since: Since | null): SourcePlan['disks'][number] {
 	const found = disks.find(({ described }) => described.key === key);
@@ -16,7 +16,7 @@ export function planOf(disks: readonly LookedDisk[], key: string, since: Since |
 
 /** What a person would rather know before. */
 export async function warningsOf(address: QemuAddress, disks: readonly LookedDisk[]): Promise<string[]> {
-	const directory = directoryFor(address, disks);
+	const directory = await directoryFor(address, disks);
 	const warnings = disks.flatMap(({ attached: { keepsBitmaps, isCopied }, described: { key } }) =>
 		keepsBitmaps || isCopied ? [] : `${key} is no qcow2 image: when QEMU has ended, the next import reads all of it`,
 	);
@@ -37,12 +37,15 @@ export function directoriesOf({ scratch }: QemuAddress, disks: readonly { direct
 }
 
 /** Where it is put. */
-export function directoryFor(address: QemuAddress, disks: readonly LookedDisk[]): string {
+export async function directoryFor(address: QemuAddress, disks: readonly LookedDisk[]): Promise<string> {
 	const [directory] = directoriesOf(
 		address,
 		disks.map(({ attached }) => attached),
 	);
-	if (directory !== undefined) return directory;
+	if (directory !== undefined) {
+		await mustBeRootsOwn(directory);
+		return directory;
+	}
 	throw new RouseError('config_invalid', 'none of the disks is a file with an absolute path', {
 		hint: 'name a directory of its host, with room for what the guest overwrites, by ?scratch=DIRECTORY',
 	});

@@ -2,12 +2,13 @@
  * A directory for one import on QEMU's host. It says whose it is from the moment on at which it has its name. What QEMU makes and writes lies in a
  * directory of QEMU's own in it, so that a QEMU which its guest has taken over can put nothing in the place of what we read and write.
  */
-import { chmod, chown, mkdir, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { chmod, lchown, lstat, mkdir, readdir, rename, rm, statfs, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
-import { RouseError } from '../../model/errors.ts';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import { consistencySchema, diskKeySchema } from '../../model/source-facts.ts';
 import { isErrno } from '../../system/durable-file.ts';
+import { checkOwnDirectory } from '../../system/own-directory.ts';
 import { exists, readIfThere } from '../../system/if-there.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { fitsSocket } from '../../system/socket-path.ts';
@@ -80,10 +81,10 @@ export class Scratch {
 		const { tag, owner } = claim;
 		await writeJson(join(made.path, files.mark), { tag, owner });
 		for (const [number, sizeBytes] of sizes.entries()) await makeImage(made.file(number), sizeBytes, signal);
-		const { uid, gid } = await stat(ownedAs);
+		const { uid, gid } = await lstat(ownedAs);
 		if (process.geteuid?.() === 0)
 			for (const path of [...sizes.keys()].map(number => made.file(number)).concat(join(made.path, 'q')))
-				await chown(path, uid, gid);
+				await lchown(path, uid, gid);
 		await rename(made.path, this.path);
 	}
 
@@ -120,9 +121,44 @@ export class Scratch {
 	}
 
 	async remove(): Promise<void> {
-		await rm(this.path, { recursive: true, force: true });
-		await rm(`${this.path}.new`, { recursive: true, force: true });
+		for (const path of [this.path, `${this.path}.new`]) {
+			await removeWritten(join(path, 'q'));
+			await rm(path, { recursive: true, force: true });
+		}
 	}
+}
+
+/** Whose entries QEMU's user could exchange while they are removed: so it is taken back before, and no directory in it is entered. */
+async function removeWritten(directory: string): Promise<void> {
+	try {
+		if (process.geteuid?.() === 0) await lchown(directory, 0, 0);
+		for (const name of await readdir(directory)) await unlink(join(directory, name));
+	} catch (error) {
+		if (!isErrno(error, 'ENOENT')) throw error;
+	}
+}
+
+/**
+ * `config_invalid` where somebody beside root may put something else in the place of what root makes: QEMU says where its images lie, and one
+ * that its guest has taken over says what it likes.
+ */
+export async function mustBeRootsOwn(directory: string): Promise<void> {
+	if (process.geteuid?.() !== 0) return; // what is written there is written by who could write it anyway
+	const elsewhere = 'name a directory that only root may write to by ?scratch=DIRECTORY';
+	await checkOwnDirectory({ path: directory, what: 'directory for what the guest overwrites', elsewhere });
+}
+
+/** Those of them in which something of ours may be. */
+export async function rootsOwn(directories: readonly string[]): Promise<string[]> {
+	const own: string[] = [];
+	for (const directory of directories)
+		try {
+			await mustBeRootsOwn(directory);
+			own.push(directory);
+		} catch (error) {
+			if (asRouseError(error).code !== 'config_invalid') throw error;
+		}
+	return own;
 }
 
 interface NewScratch {

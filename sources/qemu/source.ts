@@ -17,7 +17,7 @@ import { hasEnded, type Monitor, MonitorPlace } from './monitor.ts';
 import { bitmapName, diskName, type Owned } from './names.ts';
 import { directoriesOf, directoryFor, planOf, warningsOf } from './plan.ts';
 import { keepCheckpoint, removeAll } from './remove.ts';
-import { Scratch, type Taken } from './scratch.ts';
+import { rootsOwn, Scratch, type Taken } from './scratch.ts';
 import { leastFreeBytes, RoomWatch } from './room.ts';
 import { mustOutliveReaders } from './threads.ts';
 
@@ -92,7 +92,7 @@ export class QemuMachineSource implements MachineSource {
 			const { disks } = await lookAtMachine(monitor);
 			mustBePlanned(disks, order);
 			mustBeFree(disks);
-			const directory = directoryFor(this.#address, disks);
+			const directory = await directoryFor(this.#address, disks);
 			const { monitor: monitorPath, agent } = this.#address;
 			const [reached, now, scratch] = [this.#reached, this.#now, Scratch.of(directory, order)];
 			return takeMoment(monitor, { order, disks, directory, scratch, monitorPath, agent, reached, now, signal });
@@ -173,7 +173,7 @@ export class QemuMachineSource implements MachineSource {
 
 	async *leftovers(owner: string | undefined, signal: AbortSignal): AsyncGenerator<documents.Leftover> {
 		const { bitmaps, scratches } = await this.#place.with(signal, async monitor => {
-			const directories = directoriesOf(this.#address, await lookAtDisks(monitor));
+			const directories = await rootsOwn(directoriesOf(this.#address, await lookAtDisks(monitor)));
 			const marks = await Promise.all(directories.map(directory => Scratch.in(directory)));
 			return { bitmaps: await ourBitmaps(monitor), scratches: marks.flat() };
 		});
@@ -221,7 +221,7 @@ export class QemuMachineSource implements MachineSource {
 	}
 
 	async #places(monitor: Monitor, owned: Owned) {
-		const directories = directoriesOf(this.#address, await lookAtDisks(monitor));
+		const directories = await rootsOwn(directoriesOf(this.#address, await lookAtDisks(monitor)));
 		return { scratches: directories.map(directory => Scratch.of(directory, owned)), agent: this.#address.agent };
 	}
 }

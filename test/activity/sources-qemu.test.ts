@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { childSteps } from '../../sources/machine-child/children.ts';
 import { Scratch } from '../../sources/qemu/scratch.ts';
 import { QemuMachineSource } from '../../sources/qemu/source.ts';
 import { wakeIfStill } from '../../sources/qemu/still.ts';
-import { temporaryDirectory } from '../equipment/captive.ts';
+import { nobody, temporaryDirectory } from '../equipment/captive.ts';
 import { Driven, signal } from '../equipment/machine-sources/driven.ts';
 import { noise } from '../equipment/repositories.ts';
 import { SourceQemu } from '../equipment/source-qemu.ts';
@@ -145,6 +145,32 @@ test('a link in the place of the socket is not followed', async t => {
 	await rename(socket, `${socket}.moved`);
 	await symlink(`${socket}.moved`, socket);
 	await assert.rejects(driven.read(moment, 'vd0'), { code: 'identity_conflict' });
+});
+
+test('root makes nothing in a directory in which another user could exchange it', {
+	skip: process.geteuid?.() !== 0,
+}, async t => {
+	const bench = await benchOf(t);
+	const theirs = join(bench.directory, 'theirs');
+	await mkdir(theirs);
+	await chown(theirs, nobody, nobody);
+	const driven = new Driven({ ...bench, open: () => bench.source({}, `?scratch=${theirs}`) });
+	await assert.rejects(driven.order(), { code: 'config_invalid', hint: /scratch=/ });
+	const planned = await new Driven(bench).order();
+	await assert.rejects(driven.begin(planned), { code: 'config_invalid' });
+	assert.deepEqual(await readdir(theirs), []);
+	assert.deepEqual(await driven.leftovers(), []);
+});
+
+test('what is removed of a directory that QEMU had is files, and no directory in it is entered', async t => {
+	const directory = await temporaryDirectory(t);
+	const owned = { tag: randomUUID(), owner: `${randomUUID()}/web01/0123abcd` };
+	const scratch = Scratch.of(directory, owned);
+	await scratch.make(owned, { sizes: [65_536], ownedAs: directory, signal });
+	await mkdir(join(scratch.path, 'q', 'deep'));
+	await writeFile(join(scratch.path, 'q', 'deep', 'file'), '');
+	await assert.rejects(scratch.remove());
+	assert.deepEqual(await readdir(join(scratch.path, 'q', 'deep')), ['file']);
 });
 
 test('a monitor that serves somebody else is source_busy', async t => {
