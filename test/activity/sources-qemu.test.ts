@@ -294,6 +294,18 @@ test('a guest that was left standing still is woken by whoever removes what is l
 	assert.deepEqual(told, ['guest-fsfreeze-thaw']);
 });
 
+test('a moment is ended also where the guest cannot be woken, which is told', async t => {
+	const bench = await benchOf(t);
+	const driven = new Driven(bench);
+	const order = await driven.order();
+	await driven.begin(order);
+	await Scratch.of(bench.directory, order).noteStill();
+	await assert.rejects(driven.abandon(order), { code: 'not_ready' });
+	for (const left of ['query-jobs', 'query-block-exports'])
+		assert.deepEqual(await bench.qemu().guest.execute(left), []);
+	assert.notDeepEqual(await driven.leftovers(), []);
+});
+
 /** A home whose config.yaml names the machine and a repository. */
 async function homeOf(t: TestContext, { uri }: QemuSourceBench): Promise<{ home: string; places: ImportPlaces }> {
 	const directory = await temporaryDirectory(t);
