@@ -13,7 +13,8 @@ const countSchema = z.object({ return: z.int().min(0) });
 
 /**
  * Has something done while the file systems of the guest are still, if its agent answers and can. They are never left so: also when
- * it fails they are woken, and who dies in between has noted it before.
+ * it fails they are woken, and who dies in between has noted it before. `isStill`: some were told to be, and were until they were woken;
+ * a guest may wake by itself (Windows does after ten seconds).
  */
 export async function whileStill<T>(
 	agent: string | undefined,
@@ -23,13 +24,15 @@ export async function whileStill<T>(
 	if (agent === undefined || !(await agentAnswers(agent, { foreign: true })))
 		return { result: await work(), isStill: false };
 	await scratch.noteStill();
-	let isStill = false;
+	let [frozen, woken] = [0, 0];
+	let result: T;
 	try {
-		isStill = await order(agent, 'guest-fsfreeze-freeze', freezeMs);
-		return { result: await work(), isStill };
+		frozen = (await order(agent, 'guest-fsfreeze-freeze', freezeMs)) ?? 0;
+		result = await work();
 	} finally {
-		await wake(agent, scratch);
+		woken = await wake(agent, scratch);
 	}
+	return { result, isStill: frozen > 0 && woken > 0 };
 }
 
 /** Of an import that may have died while it had the guest stand still. */
@@ -37,8 +40,10 @@ export async function wakeIfStill(agent: string | undefined, scratch: Scratch): 
 	if (await scratch.mayBeStill()) await wake(agent, scratch);
 }
 
-async function wake(agent: string | undefined, scratch: Scratch): Promise<void> {
-	if (agent === undefined || !(await order(agent, 'guest-fsfreeze-thaw', thawMs)))
+/** How many file systems were still. */
+async function wake(agent: string | undefined, scratch: Scratch): Promise<number> {
+	const woken = agent === undefined ? undefined : await order(agent, 'guest-fsfreeze-thaw', thawMs);
+	if (woken === undefined)
 		throw new RouseError(
 			'not_ready',
 			"the guest's agent was asked to let its file systems write again, and does not say so",
@@ -47,9 +52,11 @@ async function wake(agent: string | undefined, scratch: Scratch): Promise<void> 
 			},
 		);
 	await scratch.forgetStill();
+	return woken;
 }
 
-async function order(agent: string, execute: string, withinMs: number): Promise<boolean> {
+/** Of how many file systems the agent says that it is done; undefined when it does not. */
+async function order(agent: string, execute: string, withinMs: number): Promise<number | undefined> {
 	const answer = await askAgent(agent, { execute, arguments: {} }, { withinMs, mostBytes, foreign: true });
-	return countSchema.safeParse(answer).success;
+	return countSchema.safeParse(answer).data?.return;
 }

@@ -236,7 +236,7 @@ test('a machine is described as QEMU has it, and what is no disk of its own is l
 });
 
 /** An agent as the guest's end of the channel has it; what it was told to do, in order. */
-async function agentOf(t: TestContext, path: string, refuses: readonly string[] = []): Promise<string[]> {
+async function agentOf(t: TestContext, path: string, says: Record<string, unknown> = {}): Promise<string[]> {
 	const told: string[] = [];
 	const server = createServer(socket => {
 		socket.on('error', () => undefined);
@@ -247,8 +247,7 @@ async function agentOf(t: TestContext, path: string, refuses: readonly string[] 
 			if (given.id !== undefined) socket.write(Buffer.concat([Buffer.of(0xff), answer({ return: given.id })]));
 			else {
 				told.push(execute);
-				const error = { class: 'GenericError', desc: 'no' };
-				socket.write(answer(refuses.includes(execute) ? { error } : { return: 1 }));
+				socket.write(answer(says[execute] ?? { return: 1 }));
 			}
 		});
 	});
@@ -262,14 +261,16 @@ function answer(value: unknown): Buffer {
 	return Buffer.from(`${JSON.stringify(value)}\n`);
 }
 
-for (const [refuses, consistency] of [
-	[[], 'file-system'],
-	[['guest-fsfreeze-freeze'], 'crash'],
+for (const [what, says, consistency] of [
+	['freezes', {}, 'file-system'],
+	['refuses to freeze', { 'guest-fsfreeze-freeze': { error: { class: 'GenericError', desc: 'no' } } }, 'crash'],
+	['has nothing to freeze', { 'guest-fsfreeze-freeze': { return: 0 } }, 'crash'],
+	['finds nothing frozen any more', { 'guest-fsfreeze-thaw': { return: 0 } }, 'crash'],
 ] as const)
-	test(`with an agent that ${refuses.length === 0 ? 'freezes' : 'refuses to freeze'} the moment is ${consistency}, and the guest is thawed`, async t => {
+	test(`with an agent that ${what} the moment is ${consistency}, and the guest is thawed`, async t => {
 		const bench = await benchOf(t);
 		const agent = join(bench.directory, 'agent');
-		const told = await agentOf(t, agent, refuses);
+		const told = await agentOf(t, agent, says);
 		const driven = new Driven({
 			...bench,
 			open: () => bench.source({}, `?guest-agent=${agent}`),
