@@ -113,6 +113,7 @@ function pathIn(json: string): string | undefined {
 const nodesSchema = z.array(
 	z.object({
 		'node-name': z.string().optional(),
+		file: z.string(),
 		ro: z.boolean(),
 		'dirty-bitmaps': z.array(bitmapSchema).default([]),
 	}),
@@ -121,10 +122,10 @@ const nodesSchema = z.array(
 /** Every block node that has a name, with its bitmaps. */
 export async function lookAtNodes(
 	monitor: Monitor,
-): Promise<{ node: string; readOnly: boolean; bitmaps: readonly Bitmap[] }[]> {
+): Promise<{ node: string; directory: string | undefined; readOnly: boolean; bitmaps: readonly Bitmap[] }[]> {
 	return (await monitor.ask('query-named-block-nodes', nodesSchema, { flat: true })).flatMap(found => {
-		const { 'node-name': node, ro, 'dirty-bitmaps': bitmaps } = found;
-		return node === undefined ? [] : { node, readOnly: ro, bitmaps };
+		const { 'node-name': node, file, ro, 'dirty-bitmaps': bitmaps } = found;
+		return node === undefined ? [] : { node, directory: directoryOf(file), readOnly: ro, bitmaps };
 	});
 }
 

@@ -1,5 +1,6 @@
 /** What an import has in a QEMU beside its bitmaps: jobs that keep what the guest overwrites, scratch nodes, exports, the NBD server. */
 import { connect } from 'node:net';
+import { dirname } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { waitFor } from '../../system/wait.ts';
 import { openSocket } from '../../system/open-socket.ts';
@@ -36,8 +37,16 @@ function isKeeping(status: string): boolean {
 export async function endMoment(monitor: Monitor, owned: Owned, scratches: readonly Scratch[]): Promise<void> {
 	await endExports(monitor, owned);
 	await endJobs(monitor, owned);
-	for (const { node } of await lookAtNodes(monitor)) if (isOf(owned, node)) await removeNode(monitor, node);
+	// The nodes last: they tell where its directory is.
 	for (const scratch of scratches) await stopServer(monitor, scratch);
+	for (const { node } of await lookAtNodes(monitor)) if (isOf(owned, node)) await removeNode(monitor, node);
+}
+
+/** Where QEMU has its scratch files, whatever disks are attached, and whatever the address says, by now. */
+export async function directoriesInUse(monitor: Monitor, owned: Owned): Promise<string[]> {
+	return (await lookAtNodes(monitor)).flatMap(({ node, directory }) =>
+		directory === undefined || !isOf(owned, node) ? [] : dirname(dirname(directory)),
+	);
 }
 
 async function endExports(monitor: Monitor, owned: Owned): Promise<void> {

@@ -12,7 +12,7 @@ import { ourBitmaps } from './bitmaps.ts';
 import { momentLost, QemuDisk } from './disk.ts';
 import { lookAtDisks, mustBe } from './look.ts';
 import { type LookedDisk, lookAtMachine } from './machine.ts';
-import { endMoment, isStanding } from './moment.ts';
+import { directoriesInUse, endMoment, isStanding } from './moment.ts';
 import { hasEnded, type Monitor, MonitorPlace } from './monitor.ts';
 import { bitmapName, diskName, type Owned } from './names.ts';
 import { directoriesOf, directoryFor, planOf, warningsOf } from './plan.ts';
@@ -221,7 +221,8 @@ export class QemuMachineSource implements MachineSource {
 	}
 
 	async #places(monitor: Monitor, owned: Owned) {
-		const directories = await rootsOwn(directoriesOf(this.#address, await lookAtDisks(monitor)));
+		const here = directoriesOf(this.#address, await lookAtDisks(monitor));
+		const directories = await rootsOwn([...new Set([...here, ...(await directoriesInUse(monitor, owned))])]);
 		return { scratches: directories.map(directory => Scratch.of(directory, owned)), agent: this.#address.agent };
 	}
 }

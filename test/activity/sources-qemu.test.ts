@@ -147,6 +147,18 @@ test('a link in the place of the socket is not followed', async t => {
 	await assert.rejects(driven.read(moment, 'vd0'), { code: 'identity_conflict' });
 });
 
+test('a moment is found, and removed whole, where its scratch is, when by now it would be put elsewhere', async t => {
+	const bench = await benchOf(t);
+	const elsewhere = await temporaryDirectory(t);
+	const before = new Driven({ ...bench, open: () => bench.source({}, `?scratch=${elsewhere}`) });
+	const driven = new Driven(bench);
+	const moment = await before.begin(await before.order());
+	assert.deepEqual((await driven.read(moment, 'vd0')).bytes, await bench.guest.content('vd0'));
+	await driven.abandon(moment);
+	assert.deepEqual(await readdir(elsewhere), []);
+	await driven.abandon(await driven.begin(await driven.order())); // QEMU's one NBD server is free
+});
+
 test('root makes nothing in a directory in which another user could exchange it', {
 	skip: process.geteuid?.() !== 0,
 }, async t => {
