@@ -8,6 +8,8 @@ import { type WrittenPart, writtenExtents } from './extents.ts';
 const contextOf = (bitmap: string) => `qemu:dirty-bitmap:${bitmap}`;
 const dirty = 1;
 
+const lookEveryMs = 500;
+
 export interface DiskOfMoment {
 	/** Of the NBD server. */
 	socket: string;
@@ -28,12 +30,19 @@ export class QemuDisk implements DiskSource {
 	readonly #client: NbdClient;
 	/** One connection tells of one context. */
 	readonly #written: NbdClient | undefined;
+	readonly #closing = new AbortController();
+	readonly #watch: NodeJS.Timeout;
+	#isLooking = false;
+	#hasEnded = false;
+	#lost: { error: unknown } | undefined;
 
 	private constructor(disk: DiskOfMoment, client: NbdClient, written: NbdClient | undefined) {
 		this.#disk = disk;
 		this.#client = client;
 		this.#written = written;
 		this.sizeBytes = client.sizeBytes;
+		// Also while nothing is read: what was read may take long to be stored.
+		this.#watch = setInterval(() => void this.#look(), lookEveryMs);
 	}
 
 	static async open(disk: DiskOfMoment, signal: AbortSignal): Promise<QemuDisk> {
@@ -63,20 +72,33 @@ export class QemuDisk implements DiskSource {
 	}
 
 	async read(offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void> {
+		this.#throwIfLost();
 		try {
-			if (await this.#disk.room.isShort()) {
-				await this.#disk.end(signal);
-				throw new RouseError(
-					'moment_lost',
-					'where QEMU keeps what the guest overwrites there is hardly any room left',
-					{
-						hint: 'name a directory with more room by ?scratch=DIRECTORY, or import when the guest writes less',
-					},
-				);
-			}
 			await this.#client.read(offsetBytes, into, signal);
 		} catch (error) {
+			signal.throwIfAborted();
+			this.#throwIfLost();
 			await explained(this.#disk, error, signal);
+		}
+	}
+
+	#throwIfLost(): void {
+		if (this.#lost !== undefined) throw this.#lost.error;
+	}
+
+	/** Whoever reads is told what comes of it; what could not be ended is tried again. */
+	async #look(): Promise<void> {
+		if (this.#isLooking || this.#hasEnded) return;
+		this.#isLooking = true;
+		try {
+			if (!(await this.#disk.room.isShort())) return;
+			this.#lost = { error: noRoom() };
+			await this.#disk.end(this.#closing.signal);
+			this.#hasEnded = true;
+		} catch (error) {
+			this.#lost ??= { error };
+		} finally {
+			this.#isLooking = false;
 		}
 	}
 
@@ -86,6 +108,8 @@ export class QemuDisk implements DiskSource {
 	}
 
 	async close(): Promise<void> {
+		clearInterval(this.#watch);
+		this.#closing.abort();
 		await Promise.all([this.#client.close(), this.#written?.close()]);
 	}
 }
@@ -120,6 +144,12 @@ async function explained(disk: DiskOfMoment, error: unknown, signal: AbortSignal
 		error instanceof RouseError && ['source_unreachable', 'source_invalid', 'protocol'].includes(error.code);
 	if (isOfServer && !(await disk.isStanding(signal))) throw momentLost(error);
 	throw error;
+}
+
+function noRoom(): RouseError {
+	return new RouseError('moment_lost', 'where QEMU keeps what the guest overwrites there is hardly any room left', {
+		hint: 'name a directory with more room by ?scratch=DIRECTORY, or import when the guest writes less',
+	});
 }
 
 export function momentLost(cause?: unknown): RouseError {

@@ -5,7 +5,6 @@ import { freeBytesAt } from './scratch.ts';
 const reserveBytes = 256 * 2 ** 20;
 /** Of an image beside what is stored in it. */
 const tablesBytes = 2 ** 20;
-const everyMs = 500;
 
 /** Less than this, and a moment is ended: QEMU would rather fail a write of the guest than spoil the moment. */
 export function leastFreeBytes(sizes: readonly number[]): number {
@@ -26,23 +25,4 @@ export async function mustHaveRoom(directory: string, sizes: readonly number[]):
 			hint: 'what the guest overwrites while it is read is kept there: make room, or name another directory by ?scratch=DIRECTORY',
 		},
 	);
-}
-
-/** Looks at the free room now and then, when it is asked. */
-export class RoomWatch {
-	readonly #path: string;
-	readonly #leastBytes: number;
-	#looked = 0;
-
-	constructor(path: string, leastBytes: number) {
-		this.#path = path;
-		this.#leastBytes = leastBytes;
-	}
-
-	async isShort(): Promise<boolean> {
-		const now = performance.now();
-		if (this.#looked !== 0 && now - this.#looked < everyMs) return false;
-		this.#looked = now;
-		return (await freeBytesAt(this.#path)) < this.#leastBytes;
-	}
 }

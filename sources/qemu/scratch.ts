@@ -115,9 +115,9 @@ export class Scratch {
 		return exists(this.path);
 	}
 
-	/** Bytes that the guest may still overwrite. */
+	/** Bytes that the guest may still overwrite. Also told when the directory is gone, as it is when another process has ended the moment. */
 	async freeBytes(): Promise<number> {
-		return freeBytesAt(this.path);
+		return freeBytesAt(dirname(this.path));
 	}
 
 	async remove(): Promise<void> {

@@ -18,7 +18,7 @@ import { bitmapName, diskName, type Owned } from './names.ts';
 import { directoriesOf, directoryFor, planOf, warningsOf } from './plan.ts';
 import { keepCheckpoint, removeAll } from './remove.ts';
 import { rootsOwn, Scratch, type Taken } from './scratch.ts';
-import { leastFreeBytes, RoomWatch } from './room.ts';
+import { leastFreeBytes } from './room.ts';
 import { mustOutliveReaders } from './threads.ts';
 
 const momentText = 'a moment of its disks, and what the guest has overwritten since';
@@ -131,13 +131,14 @@ export class QemuMachineSource implements MachineSource {
 		const number = taken.disks.findIndex(disk => disk.key === key);
 		const disk = taken.disks[number];
 		if (disk === undefined) throw momentLost();
+		const leastBytes = leastFreeBytes(taken.disks.map(({ sizeBytes }) => sizeBytes));
 		const readsChanges = base !== undefined && disk.changes;
 		const source = await QemuDisk.open(
 			{
 				socket: scratch.socket,
 				exportName: diskName(moment, number),
 				bitmap: readsChanges ? bitmapName({ tag, owner, set, role: 'copy', key }) : undefined,
-				room: new RoomWatch(scratch.path, leastFreeBytes(taken.disks.map(({ sizeBytes }) => sizeBytes))),
+				room: { isShort: async () => (await scratch.freeBytes()) < leastBytes },
 				isStanding: until => this.#stands(moment, until),
 				end: until => this.#place.with(until, monitor => endMoment(monitor, moment, [scratch])),
 			},

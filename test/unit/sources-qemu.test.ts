@@ -7,8 +7,10 @@ import type { SourceExtent } from '../../repository/import/disk-source.ts';
 import { parseQemuAddress } from '../../sources/qemu/address.ts';
 import { recordedSince } from '../../sources/qemu/bitmaps.ts';
 import { QemuDisk } from '../../sources/qemu/disk.ts';
+import { RouseError } from '../../model/errors.ts';
 import { writtenExtents } from '../../sources/qemu/extents.ts';
 import { bitmapName, diskName, isOf, parseBitmapName } from '../../sources/qemu/names.ts';
+import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { collect } from '../equipment/repositories.ts';
 import { serveDisk } from '../equipment/served-disk.ts';
@@ -171,14 +173,16 @@ test('a moment is ended before what QEMU keeps for it fills its file system, and
 		bitmap: undefined,
 		room: { isShort: async () => isShort },
 		isStanding: async () => true,
-		end: async () => void ended++,
+		end: async () => {
+			if (++ended === 1) throw new RouseError('source_busy', 'another step is at the monitor');
+		},
 	};
 	const opened = await QemuDisk.open(disk, signal);
 	t.after(() => opened.close());
 	await opened.read(0, Buffer.alloc(512), signal);
 	isShort = true;
+	await waitFor('the moment to be ended, though nobody reads', async () => ended === 2, { timeoutMs: 10_000 });
 	await assert.rejects(opened.read(512, Buffer.alloc(512), signal), { code: 'moment_lost', hint: /scratch=/ });
-	assert.equal(ended, 1);
 });
 
 test('a disk whose bitmap the server does not tell is checkpoint_lost, and a socket that is gone the moment', async t => {
