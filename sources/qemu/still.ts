@@ -4,9 +4,10 @@ import { RouseError } from '../../model/errors.ts';
 import { agentAnswers, askAgent } from '../../qmp/agent.ts';
 import type { Scratch } from './scratch.ts';
 
-/** It writes out all that its guest has not written yet. Programs of the guest stand still as long. */
-const freezeMs = 10_000;
-const thawMs = 10_000;
+/** It writes out all that its guest has not written yet, or waits for Windows' services. Programs of the guest stand still as long. */
+const freezeMs = 30_000;
+/** An agent does one thing after the other: behind a freeze that takes too long, this has to wait for its end. */
+const thawMs = 120_000;
 const mostBytes = 4096;
 
 const countSchema = z.object({ return: z.int().min(0) });
