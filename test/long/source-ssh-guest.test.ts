@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { GuestConsole } from '../../cli/demo/console.ts';
 import { knownHostLine } from '../../hypervisors/hyperv/host-setup/names.ts';
 import { importProgressSchema } from '../../model/import-view.ts';
+import { quietLvm } from '../../sources/ssh/far/quiet-lvm.ts';
 import { SshFarSide } from '../../sources/ssh/far/ssh.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -124,7 +125,11 @@ async function counted(console: GuestConsole): Promise<number> {
 
 /** No snapshot, no device of one, and in the end no process. */
 async function nothingIsLeft(there: (script: string) => Promise<string>): Promise<void> {
-	assert.deepEqual((await there('lvs --noheadings -o lv_name')).split(/\s+/).toSorted(), ['data', 'root', 'swap']);
+	assert.deepEqual((await there(`lvs ${quietLvm} --noheadings -o lv_name`)).split(/\s+/).toSorted(), [
+		'data',
+		'root',
+		'swap',
+	]);
 	const devices = (await there('dmsetup ls')).split('\n').map(row => row.split('\t')[0]);
 	assert.deepEqual(devices.toSorted(), ['vg--main-data', 'vg--main-root', 'vg--main-swap']);
 	const agents = `cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c 'compil[e](text, "agent"' || :`;

@@ -1,4 +1,5 @@
 import { findPython } from '../agent/find-python.ts';
+import { quietLvm } from '../far/quiet-lvm.ts';
 
 /** What is asked of a machine before anything is read: one script, that changes nothing. Whatever it does not tell is not known. */
 
@@ -37,8 +38,8 @@ done
 part written
 for at in /sys/class/block/dm-*; do [ -e "$at/stat" ] && echo "\${at##*/} $(awk '{ print $7 }' "$at/stat")"; done
 if command -v lvs >/dev/null 2>&1; then
-	part groups; vgs --reportformat json --units b --nosuffix -o vg_name,vg_uuid,vg_free,vg_extent_size,vg_seqno
-	part volumes; lvs --reportformat json --units b --nosuffix -o vg_name,lv_name,lv_uuid,lv_path,lv_dm_path,lv_size,lv_attr,lv_tags,origin,snap_percent,lv_kernel_major,lv_kernel_minor
-	part physical; pvs --reportformat json -o pv_name,pv_uuid,vg_name
+	part groups; vgs ${quietLvm} --reportformat json --units b --nosuffix -o vg_name,vg_uuid,vg_free,vg_extent_size,vg_seqno
+	part volumes; lvs ${quietLvm} --reportformat json --units b --nosuffix -o vg_name,lv_name,lv_uuid,lv_path,lv_dm_path,lv_size,lv_attr,lv_tags,origin,snap_percent,lv_kernel_major,lv_kernel_minor
+	part physical; pvs ${quietLvm} --reportformat json -o pv_name,pv_uuid,vg_name
 fi
 exit 0`;

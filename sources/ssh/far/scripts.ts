@@ -1,4 +1,5 @@
-/** What changes something on a machine: snapshots of LVM, and nothing else. What LVM leaves running must not have the lock. */
+/** What changes something on a machine: snapshots of LVM, and nothing else. What LVM may leave running must not have the lock. */
+import { quietLvm } from './quiet-lvm.ts';
 
 /**
  * One of us at a time, also when a session was cut and its script goes on: the lock lies on a directory that is there anyway, and nothing
@@ -9,15 +10,8 @@ flock -w 60 9 || exit 75`;
 export const busyExit = 75;
 export const changedExit = 76;
 
-/**
- * LVM would write a copy of its metadata into /etc with each change. That is on a volume as a rule: no two snapshots would be of one moment
- * then, and hundreds of files would be left in a month.
- */
-const noCopies = '--autobackup n';
-
 const withLvm = 'command -v lvs >/dev/null 2>&1 || exit 0';
-const tellVolumes =
-	'lvs --reportformat json --units b --nosuffix -o vg_name,lv_name,lv_uuid,lv_path,lv_dm_path,lv_size,lv_attr,lv_tags,origin,snap_percent,lv_kernel_major,lv_kernel_minor';
+const tellVolumes = `lvs ${quietLvm} --reportformat json --units b --nosuffix -o vg_name,lv_name,lv_uuid,lv_path,lv_dm_path,lv_size,lv_attr,lv_tags,origin,snap_percent,lv_kernel_major,lv_kernel_minor`;
 export const volumesScript = `${withLvm}
 ${tellVolumes}`;
 /** When no other script of ours is at work on them. */
@@ -27,7 +21,7 @@ ${tellVolumes}`;
 
 /** How the kernel has a snapshot, and what that has kept. */
 const kept = `kept() {
-	device=$(lvs --noheadings -o lv_dm_path "$1" | tr -d ' ')
+	device=$(lvs ${quietLvm} --noheadings -o lv_dm_path "$1" | tr -d ' ')
 	echo "$1 $(dmsetup table "$device") $(dmsetup status "$device")"
 }`;
 
@@ -39,16 +33,16 @@ export const snapshotScript = `${alone}
 ${kept}
 tags=$1; shift
 while [ "$1" != - ]; do
-	[ "$(vgs --noheadings -o vg_seqno "$1" | tr -d ' ')" = "$2" ] || exit ${changedExit}
+	[ "$(vgs ${quietLvm} --noheadings -o vg_seqno "$1" | tr -d ' ')" = "$2" ] || exit ${changedExit}
 	shift 2
 done
 shift
 options=
 for tag in $(echo "$tags" | tr , ' '); do options="$options --addtag $tag"; done
 made=
-undo() { for one in $made; do lvremove ${noCopies} --yes --force "$one" >&2 </dev/null 9<&-; done; }
+undo() { for one in $made; do lvremove ${quietLvm} --yes --force "$one" >&2 </dev/null 9<&-; done; }
 while [ $# -gt 0 ]; do
-	lvcreate ${noCopies} --yes --snapshot --permission r --extents "$4" --name "$3" $options "$1/$2" >&2 </dev/null 9<&- || { code=$?; undo; exit "$code"; }
+	lvcreate ${quietLvm} --yes --snapshot --permission r --extents "$4" --name "$3" $options "$1/$2" >&2 </dev/null 9<&- || { code=$?; undo; exit "$code"; }
 	made="$1/$3 $made"
 	shift 4
 done
@@ -63,19 +57,19 @@ export const addTagsScript = `${alone}
 volume=$1; shift
 options=
 for tag in "$@"; do options="$options --addtag $tag"; done
-lvchange ${noCopies} $options "$volume" >&2 </dev/null 9<&-`;
+lvchange ${quietLvm} $options "$volume" >&2 </dev/null 9<&-`;
 
 /**
  * Arguments: the volumes. Nothing but what is ours is ever removed, whatever is asked; that need not be a snapshot yet, where the
  * machine went down while it was made. An lvs that fails does not say that nothing is there.
  */
 export const removeScript = `${alone}
-there=$(lvs --noheadings -o lv_full_name,lv_tags) || exit 3
+there=$(lvs ${quietLvm} --noheadings -o lv_full_name,lv_tags) || exit 3
 for one in "$@"; do
 	found=$(echo "$there" | awk -v one="$one" '$1 == one { print "tags", $2 }')
 	[ -n "$found" ] || continue
 	case "$one $found" in
-	*/rouse_*' tags '*rouse.tag=*) lvremove ${noCopies} --yes --force "$one" >&2 </dev/null 9<&- || exit ${busyExit} ;;
+	*/rouse_*' tags '*rouse.tag=*) lvremove ${quietLvm} --yes --force "$one" >&2 </dev/null 9<&- || exit ${busyExit} ;;
 	*) echo "$one is none of ours" >&2; exit 3 ;;
 	esac
 done`;
