@@ -11,7 +11,7 @@ export interface WrittenPart extends Part {
 }
 
 /**
- * What was written, as data or zeros, and the rest as unchanged. Both are of one disk, whole, in order and without gaps; so is what
+ * What was written, as data or zeros, the rest as unchanged, and whatever is zeros as that. Both are of one disk, whole, in order and without gaps; so is what
  * comes of them.
  */
 export async function* writtenExtents(
@@ -26,8 +26,9 @@ export async function* writtenExtents(
 			for (let at = offsetBytes; at < endBytes; ) {
 				if (part.done) throw new RangeError(`the bitmap ends at ${at}, before the disk does`);
 				const until = Math.min(endBytes, part.value.offsetBytes + part.value.lengthBytes);
-				if (until > at)
-					yield { offsetBytes: at, lengthBytes: until - at, kind: part.value.isWritten ? kind : 'unchanged' };
+				// Zeros first: what a disk had behind an end that it did not always have is gone, and no bitmap marks it (QEMU 7.2).
+				const isTold = part.value.isWritten || kind === 'zero';
+				if (until > at) yield { offsetBytes: at, lengthBytes: until - at, kind: isTold ? kind : 'unchanged' };
 				at = Math.max(at, until);
 				if (at < endBytes) part = await parts.next();
 			}
