@@ -107,8 +107,8 @@ test('a machine with its root on LVM is backed up over SSH while it writes, and 
 	assert.equal(await there('find / -xdev -newer /run/mark ! -type d'), '', 'files that are new on its root');
 
 	await guest.machine.end('SIGKILL');
-	assert.ok((await verifiedFiles(t, here, `db1@${first.restorePoint}`)) >= safe);
-	assert.equal(await verifiedFiles(t, here, `db1@${third.restorePoint}`), written);
+	assert.ok((await verifiedFiles(t, here, 'first', first.restorePoint)) >= safe);
+	assert.equal(await verifiedFiles(t, here, 'third', third.restorePoint), written);
 });
 
 function configFor({ destination: { identityPath, knownHostsPath } }: LvmGuest, port: number): string {
@@ -138,8 +138,9 @@ async function nothingIsLeft(there: (script: string) => Promise<string>): Promis
 }
 
 /** Recovered on QEMU, and started from its own boot loader, kernel, initramfs and root: how many files of its manifest are whole. */
-async function verifiedFiles(t: TestContext, here: EmbeddedInstallation, point: string): Promise<number> {
-	const running = shownSchema.parse(await here.answer('recover', 'start', point, '--switch', 'manual'));
+async function verifiedFiles(t: TestContext, here: EmbeddedInstallation, name: string, time: string): Promise<number> {
+	const start = ['recover', 'start', `db1@${time}`, '--name', name, '--switch', 'manual'];
+	const running = shownSchema.parse(await here.answer(...start));
 	const console = await GuestConsole.open(running.consoleSocket ?? '');
 	t.after(() => console.close());
 	await console.waitFor(/^ROUSE-GUEST firmware=bios root=\/dev\/mapper\/vg--main-root /, late);
