@@ -7,6 +7,7 @@ import { withSession } from '../recover/session.ts';
 import { isCtrlC } from '../recover/watch.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
+import { readPatiently } from '../terminal/read-patiently.ts';
 import { batchAnswer, batchHeadline, batchText, isLost, itemLine, itemsTable } from './text.ts';
 
 export const buildWatch = (context: Context) =>
@@ -49,23 +50,6 @@ export async function follow(
 		if (!isCtrlC(signal)) throw detached(name, signal);
 		// Nothing but Ctrl-C ends the look at what takes hours: it is no error.
 		output.message(`batch ${name} goes on; look again: rouse batch watch ${name}`);
-	}
-}
-
-/** Workers are started again and updated while a batch goes on: that is no end of the look at it. */
-async function readPatiently(
-	read: () => Promise<BatchDocument>,
-	everyMs: number,
-	{ output, signal }: Context,
-): Promise<BatchDocument> {
-	for (let told = false; ; told = true) {
-		try {
-			return await read();
-		} catch (error) {
-			if (!(error instanceof RouseError) || error.code !== 'worker_missing') throw error;
-			if (!told) output.warn(`${error.message}; it is looked at again`);
-			await delay(everyMs, undefined, { signal });
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import { withSession } from '../recover/session.ts';
 import { isCtrlC } from '../recover/watch.ts';
 import { type Context, command } from '../terminal/command.ts';
 import { parseName } from '../terminal/parse.ts';
+import { readPatiently } from '../terminal/read-patiently.ts';
 import { type DrillAnswer, drillAnswer, drillText, exitOf, isOver, machineLine } from './text.ts';
 
 export const buildWatch = (context: Context) =>
@@ -22,7 +23,7 @@ export async function follow(name: string, read: () => Promise<DrillAnswer>, con
 	const lines = new Map<string, string>();
 	try {
 		for (;;) {
-			const answer = await readPatiently(read, context);
+			const answer = await readPatiently(read, readEveryMs, context);
 			for (const machine of answer.machines) {
 				const line = machineLine(machine);
 				if (lines.get(machine.name) !== line) output.event({ type: 'machine', ...machine }, line);
@@ -41,18 +42,5 @@ export async function follow(name: string, read: () => Promise<DrillAnswer>, con
 				hint: `look again: rouse drill watch ${name}`,
 			});
 		output.message(`drill ${name} goes on; look again: rouse drill watch ${name}`);
-	}
-}
-
-/** Workers are started again and updated while a drill goes on: that is no end of the look at it. */
-async function readPatiently(read: () => Promise<DrillAnswer>, { output, signal }: Context): Promise<DrillAnswer> {
-	for (let told = false; ; told = true) {
-		try {
-			return await read();
-		} catch (error) {
-			if (!(error instanceof RouseError) || error.code !== 'worker_missing') throw error;
-			if (!told) output.warn(`${error.message}; it is looked at again`);
-			await delay(readEveryMs, undefined, { signal });
-		}
 	}
 }

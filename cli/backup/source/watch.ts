@@ -3,6 +3,7 @@ import { formatBytes } from '../../../model/format-bytes.ts';
 import { RouseError } from '../../../model/errors.ts';
 import { isCtrlC } from '../../recover/watch.ts';
 import type { Context } from '../../terminal/command.ts';
+import { readPatiently } from '../../terminal/read-patiently.ts';
 import { exitOf, type ImportAnswer, importHeadline, importText, isOver } from './text.ts';
 
 const readEveryMs = 1_000;
@@ -14,7 +15,7 @@ export async function follow(source: string, read: () => Promise<ImportAnswer>, 
 	let last = '';
 	try {
 		for (;;) {
-			const answer = await readPatiently(read, context);
+			const answer = await readPatiently(read, readEveryMs, context);
 			if (isOver(answer)) {
 				output.event({ type: 'summary', ...answer }, importText(answer));
 				return context.exitWith(exitOf(answer));
@@ -39,21 +40,5 @@ export async function follow(source: string, read: () => Promise<ImportAnswer>, 
 		output.message(`the backup of ${source} goes on; ${again}`);
 	} finally {
 		bar.end();
-	}
-}
-
-/** Workers are started again and updated while it goes on: that is no end of the look at it. */
-async function readPatiently(
-	read: () => Promise<ImportAnswer>,
-	{ output, signal }: Pick<Context, 'output' | 'signal'>,
-): Promise<ImportAnswer> {
-	for (let told = false; ; told = true) {
-		try {
-			return await read();
-		} catch (error) {
-			if (!(error instanceof RouseError) || error.code !== 'worker_missing') throw error;
-			if (!told) output.warn(`${error.message}; it is looked at again`);
-			await delay(readEveryMs, undefined, { signal });
-		}
 	}
 }
