@@ -30,7 +30,10 @@ const queryLimitMs = 5_000;
 const scheduledState = 1;
 
 /** Of which machine in which repository: by that an import is known. */
-export type ImportName = Pick<ImportInput, 'machine' | 'repositoryId'>;
+export interface ImportName extends Pick<ImportInput, 'machine' | 'repositoryId'> {
+	/** That one of them; else the latest, which may be another whenever it is asked for, as a schedule starts them too. */
+	runId?: string;
+}
 
 /** What Temporal itself knows of an import. */
 export interface ImportSummary {
@@ -60,6 +63,7 @@ export interface ImportUnderWay {
 export interface ImportStanding extends ImportUnderWay {
 	summary: ImportSummary;
 	view: ImportView;
+	runId: string;
 }
 
 const memoSchema = z.object({
@@ -82,11 +86,11 @@ export class Imports {
 	}
 
 	/** `name_conflict` when one of this machine is under way. */
-	async start(input: ImportInput, reason = ''): Promise<void> {
+	async start(input: ImportInput, reason = ''): Promise<ImportName> {
 		const { source, machine, repository, repositoryId } = input;
 		const memo: ImportMemo = { source, machine, repository, requestedBy: this.#caller, reason };
 		try {
-			await this.#call(input, () =>
+			const { firstExecutionRunId } = await this.#call(input, () =>
 				this.#client.workflow.start(importWorkflow, {
 					workflowId: importWorkflowId(repositoryId, machine),
 					taskQueue: taskQueues.control,
@@ -102,6 +106,7 @@ export class Imports {
 					staticSummary: `${machine} from ${source}`,
 				}),
 			);
+			return { machine, repositoryId, runId: firstExecutionRunId };
 		} catch (cause) {
 			if (!(cause instanceof WorkflowExecutionAlreadyStartedError)) throw cause;
 			throw new RouseError('name_conflict', `an import of ${machine} is under way`, { details: { source }, cause });
@@ -127,9 +132,11 @@ export class Imports {
 	async view(name: ImportName): Promise<ImportStanding> {
 		const description = await this.#call(name, () => this.#handle(name).describe());
 		const summary = summarise(description);
+		const { runId } = description;
+		const run = { ...name, runId };
 		const isOver = summary.workflow === 'COMPLETED';
-		const view = isOver ? await this.#result(name) : await this.#query(name, summary);
-		return { summary, view, ...this.#underWay(description) };
+		const view = isOver ? await this.#result(run) : await this.#query(run, summary);
+		return { summary, view, runId, ...this.#underWay(description) };
 	}
 
 	/** What happened in the newest of this machine, oldest first, and who asked for it. */
@@ -150,17 +157,18 @@ export class Imports {
 	}
 
 	/** It is given up; `phase_wrong` when it is over, `worker_missing` when no control worker takes that in time. */
-	async cancel(name: ImportName, why: Why): Promise<void> {
-		await this.#mustRun(name);
+	async cancel(name: ImportName, why: Why): Promise<ImportName> {
+		const run = await this.#mustRun(name);
 		try {
 			await this.#client.withDeadline(Date.now() + queryLimitMs, () =>
-				this.#handle(name).executeUpdate(cancelImportUpdate, { args: [{ by: this.#caller, ...why }] }),
+				this.#handle(run).executeUpdate(cancelImportUpdate, { args: [{ by: this.#caller, ...why }] }),
 			);
+			return run;
 		} catch (cause) {
 			const told = this.#all.translated(cause);
 			if (told instanceof RouseError && told.code !== 'temporal_unreachable') throw told;
 			// It may have ended meanwhile. Throws temporal_unreachable by itself when it is the server that does not answer.
-			await this.#mustRun(name);
+			await this.#mustRun(run);
 			throw new RouseError(
 				'worker_missing',
 				`no control worker took the cancellation of the import of ${name.machine}`,
@@ -171,13 +179,14 @@ export class Imports {
 		}
 	}
 
-	async #mustRun(name: ImportName): Promise<void> {
-		const { status } = await this.#call(name, () => this.#handle(name).describe());
+	async #mustRun(name: ImportName): Promise<ImportName> {
+		const { status, runId } = await this.#call(name, () => this.#handle(name).describe());
 		if (status.name !== 'RUNNING') throw new RouseError('phase_wrong', `the import of ${name.machine} is over`);
+		return { ...name, runId };
 	}
 
-	#handle({ repositoryId, machine }: ImportName): WorkflowHandle {
-		return this.#client.workflow.getHandle(importWorkflowId(repositoryId, machine));
+	#handle({ repositoryId, machine, runId }: ImportName): WorkflowHandle {
+		return this.#client.workflow.getHandle(importWorkflowId(repositoryId, machine), runId);
 	}
 
 	async #call<T>({ machine }: ImportName, call: () => Promise<T>): Promise<T> {

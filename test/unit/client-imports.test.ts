@@ -18,17 +18,22 @@ const unanswered = new WorkflowUpdateRPCTimeoutOrCancelledError('4 DEADLINE_EXCE
 
 const describing = (status: string, pendingActivities: object[] = []) => ({
 	workflowId: importWorkflow,
+	runId: 'first',
 	status: { name: status },
 	startTime: new Date('2026-11-20T03:00:00.000Z'),
 	raw: { pendingActivities },
 });
 
+type Handle = Record<string, () => Promise<unknown>>;
+
 /** With a handle that answers so. */
-function importsOf(t: TestContext, handle: Record<string, () => Promise<unknown>>): Imports {
+function importsOf(t: TestContext, handle: Handle | ((runId?: string) => Handle)): Imports {
 	const connection = Connection.lazy({ address: '127.0.0.1:1' });
 	const client = new Client({ connection });
 	t.after(() => connection.close());
-	t.mock.method(client.workflow, 'getHandle', () => handle);
+	t.mock.method(client.workflow, 'getHandle', (_id: string, runId?: string) =>
+		typeof handle === 'function' ? handle(runId) : handle,
+	);
 	const target = { address: '127.0.0.1:1', namespace: 'default' };
 	return new Imports({ client, target, codec: new ClientCodec(), caller: 'ann', close: () => connection.close() });
 }
@@ -69,4 +74,21 @@ test('a step that waits for a free worker is told as that, and its failures in o
 test('an import that Temporal does not know is import_unknown', async t => {
 	const describe = async () => Promise.reject(new WorkflowNotFoundError('no', importWorkflow, undefined));
 	await assert.rejects(importsOf(t, { describe }).view(name), { code: 'import_unknown' });
+});
+
+test('what is told of one import is never of the next, which a schedule may begin between two calls', async t => {
+	const asked: string[] = [];
+	const imports = importsOf(t, (runId = 'latest') => {
+		const answers = (call: string, answer: unknown) => async () => {
+			asked.push(`${call} ${runId}`);
+			return answer;
+		};
+		return {
+			describe: answers('describe', describing('COMPLETED')),
+			result: answers('result', { phase: 'over' }),
+		};
+	});
+	const { runId } = await imports.view(name);
+	await imports.view({ ...name, runId });
+	assert.deepEqual(asked, ['describe latest', 'result first', 'describe first', 'result first']);
 });

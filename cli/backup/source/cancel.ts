@@ -13,8 +13,8 @@ export const buildCancel = (context: Context) =>
 		.action((source, { reason }) =>
 			withSession(context, async ({ config, imports }) => {
 				const name = await importMeant(context, source, { config, imports });
-				await imports.cancel(name, reason === undefined ? {} : { reason });
-				const answer = importAnswer(await imports.view(name));
+				const cancelled = await imports.cancel(name, reason === undefined ? {} : { reason });
+				const answer = importAnswer(await imports.view(cancelled));
 				context.output.result(answer, importText(answer));
 			}),
 		);

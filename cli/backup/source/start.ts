@@ -5,8 +5,8 @@ import { withSession } from '../../recover/session.ts';
 import { type Context, command } from '../../terminal/command.ts';
 import { parseBytes, parseName } from '../../terminal/parse.ts';
 import { sourceMeant } from './meant.ts';
-import { importAnswer, importText } from './text.ts';
-import { follow } from './watch.ts';
+import { importText } from './text.ts';
+import { follow, readerOf } from './watch.ts';
 
 export const buildStart = (context: Context) =>
 	command('start')
@@ -23,9 +23,8 @@ export const buildStart = (context: Context) =>
 			withSession(context, async ({ config, imports }) => {
 				await mustOpen(sourceIn(config, source));
 				const { machine, places } = await sourceMeant(context, source, config);
-				const name = { machine, repositoryId: places.repositoryId };
-				await imports.start({ ...places, machine, maxRateBytes: rateOf(maxRate) }, reason);
-				const read = async () => importAnswer(await imports.view(name));
+				const started = await imports.start({ ...places, machine, maxRateBytes: rateOf(maxRate) }, reason);
+				const read = readerOf(imports, started);
 				if (wait) return follow(source, read, context);
 				const answer = await read().catch((error: unknown) => {
 					throw startedUnseen(error, source);

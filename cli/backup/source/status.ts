@@ -3,7 +3,7 @@ import { type Context, command } from '../../terminal/command.ts';
 import { parseName } from '../../terminal/parse.ts';
 import { importMeant } from './meant.ts';
 import { importAnswer, importListText, importText } from './text.ts';
-import { follow } from './watch.ts';
+import { follow, readerOf } from './watch.ts';
 
 export const buildStatus = (context: Context) =>
 	command('status')
@@ -28,6 +28,6 @@ export const buildWatch = (context: Context) =>
 		.action(source =>
 			withSession(context, async ({ config, imports }) => {
 				const name = await importMeant(context, source, { config, imports });
-				await follow(source, async () => importAnswer(await imports.view(name)), context);
+				await follow(source, readerOf(imports, name), context);
 			}),
 		);

@@ -1,12 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ImportName, Imports } from '../../../client/imports.ts';
 import { formatBytes } from '../../../model/format-bytes.ts';
 import { RouseError } from '../../../model/errors.ts';
 import { isCtrlC } from '../../recover/watch.ts';
 import type { Context } from '../../terminal/command.ts';
 import { readPatiently } from '../../terminal/read-patiently.ts';
-import { exitOf, type ImportAnswer, importHeadline, importText, isOver } from './text.ts';
+import { exitOf, type ImportAnswer, importAnswer, importHeadline, importText, isOver } from './text.ts';
 
 const readEveryMs = 1_000;
+
+/** How one import stands: the first that is seen, whichever begins when that is over. */
+export function readerOf(imports: Pick<Imports, 'view'>, name: ImportName): () => Promise<ImportAnswer> {
+	let seen = name;
+	return async () => {
+		const standing = await imports.view(seen);
+		seen = { ...name, runId: standing.runId };
+		return importAnswer(standing);
+	};
+}
 
 /** A line whenever it is at another step, a bar while it copies; then how it ended, also as exit code. */
 export async function follow(source: string, read: () => Promise<ImportAnswer>, context: Context): Promise<void> {
