@@ -21,7 +21,8 @@ export interface FarPlatform {
 
 	/**
 	 * Makes these snapshots in this order, all or none, and tells what each has kept when the last one had been made. Throws
-	 * `source_changed` when a group is not as it was, and `tool_failed`.
+	 * `source_changed` when a group is not as it was; `space_short`, `access_denied`, `source_invalid` where somebody has to mend
+	 * something before LVM makes any; `tool_failed` for what may pass.
 	 */
 	snapshot(order: SnapshotOrder, signal: AbortSignal): Promise<SnapshotKept[]>;
 

@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { retryClassOf } from '../../model/errors.ts';
 import { AgentRanges } from '../../sources/ssh/agent/agent-ranges.ts';
+import type { FarSide } from '../../sources/ssh/far/far-side.ts';
+import { ScriptedPlatform } from '../../sources/ssh/far/scripted-platform.ts';
 import { removeScript } from '../../sources/ssh/far/scripts.ts';
 import { SshFarSide } from '../../sources/ssh/far/ssh.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -67,4 +70,49 @@ test('what is ours is removed, and nothing else; where LVM does not tell what is
 	assert.equal(await readFile(join(at, 'removed'), 'utf8'), 'vg/rouse_1_0\n');
 	for (const other of ['vg/root', 'vg/rouse_2_0']) assert.equal(await remove(other), 3);
 	assert.equal(await readFile(join(at, 'removed'), 'utf8'), 'vg/rouse_1_0\n');
+});
+
+const wordsOfLvm = [
+	[
+		5,
+		'  WARNING: of something else\n  Volume group "vg" has insufficient free space (0 extents): 64 required.',
+		'space_short',
+	],
+	[5, '  Insufficient suitable allocatable extents for logical volume rouse_1_1: 3 more required', 'space_short'],
+	[5, '  /dev/mapper/control: open failed: Operation not permitted', 'access_denied'],
+	[5, '  Cannot change VG vg while PVs are missing.', 'source_invalid'],
+	[5, '  snapshot: Required device-mapper target(s) not detected in your kernel.', 'source_invalid'],
+	[3, "lvcreate: unrecognized option '--permission'\n  Error during parsing of command line.", 'source_invalid'],
+	[127, 'sh: 1: lvcreate: not found', 'tool_missing'],
+	[5, "  Can't get lock for vg", 'tool_failed'],
+] as const;
+
+test('an lvcreate that fails for good is final, says why, and leaves none of the snapshots before it', async t => {
+	const { at, far } = await farWith(t, {
+		vgs: 'echo 7',
+		lvcreate: 'case "$*" in *vg/data) cat "$at/words" >&2; exit "$(cat "$at/code")" ;; esac; echo created',
+		lvremove: 'for one; do :; done; echo "$one" >>"$at/removed"; echo removed',
+	});
+	// There need be no LVM here.
+	const run: FarSide['run'] = (script, ...more) => far.run(script.replace('/etc/lvm', '/'), ...more);
+	const platform = new ScriptedPlatform({ name: 'far', run, start: () => assert.fail() });
+	const snapshots = ['root', 'data'].map((origin, number) => ({
+		group: 'vg',
+		origin,
+		name: `rouse_1_${number}`,
+		extents: 9,
+	}));
+	const order = { tags: ['rouse.tag=1'], groups: [{ name: 'vg', seqno: 7 }], snapshots };
+	for (const [exit, words, code] of wordsOfLvm) {
+		await writeFile(join(at, 'words'), words);
+		await writeFile(join(at, 'code'), String(exit));
+		const line = words
+			.split('\n')
+			.find(text => !text.includes('WARNING'))
+			?.trim();
+		const message = `on far LVM makes no snapshot of vg/data: ${line} (lvcreate ended with ${exit})`;
+		await assert.rejects(platform.snapshot(order, signal), { code, message });
+		assert.equal(retryClassOf(code) === 'transient', code === 'tool_failed');
+	}
+	assert.equal(await readFile(join(at, 'removed'), 'utf8'), 'vg/rouse_1_0\n'.repeat(wordsOfLvm.length));
 });

@@ -12,11 +12,13 @@ import {
 	busyExit,
 	changedExit,
 	keptScript,
+	refusedExit,
 	removeScript,
 	snapshotScript,
 	volumesAtRestScript,
 	volumesScript,
 } from './scripts.ts';
+import { snapshotRefused } from './snapshot-refused.ts';
 
 /** A machine by the programs that it has: those of its system, LVM, and Python or dd. */
 export class ScriptedPlatform implements FarPlatform {
@@ -94,6 +96,7 @@ export class ScriptedPlatform implements FarPlatform {
 	async #done(script: string, args: readonly string[], signal: AbortSignal): Promise<string> {
 		const { code, stdout, said } = await this.#far.run(script, args, signal);
 		if (code === 0) return stdout.toString('utf8');
+		if (code === refusedExit) throw snapshotRefused(this.name, stdout.toString('utf8'));
 		const { errorCode, what } = failures.get(code) ?? {
 			errorCode: 'tool_failed',
 			what: `a command ended with ${code}`,

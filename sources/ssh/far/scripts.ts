@@ -9,6 +9,8 @@ const alone = `exec 9</etc/lvm || exit 3
 flock -w 60 9 || exit 75`;
 export const busyExit = 75;
 export const changedExit = 76;
+/** LVM makes no snapshot: standard output says how lvcreate ended and of which volume, and then what it said. */
+export const refusedExit = 77;
 
 const withLvm = 'command -v lvs >/dev/null 2>&1 || exit 0';
 const tellVolumes = `lvs ${quietLvm} --reportformat json --units b --nosuffix -o vg_name,lv_name,lv_uuid,lv_path,lv_dm_path,lv_size,lv_attr,lv_tags,origin,snap_percent,lv_kernel_major,lv_kernel_minor`;
@@ -42,7 +44,11 @@ for tag in $(echo "$tags" | tr , ' '); do options="$options --addtag $tag"; done
 made=
 undo() { for one in $made; do lvremove ${quietLvm} --yes --force "$one" >&2 </dev/null 9<&-; done; }
 while [ $# -gt 0 ]; do
-	lvcreate ${quietLvm} --yes --snapshot --permission r --extents "$4" --name "$3" $options "$1/$2" >&2 </dev/null 9<&- || { code=$?; undo; exit "$code"; }
+	said=$(lvcreate ${quietLvm} --yes --snapshot --permission r --extents "$4" --name "$3" $options "$1/$2" 2>&1 </dev/null 9<&-) || {
+		printf '%s %s\\n%s\\n' $? "$1/$2" "$said"
+		undo
+		exit ${refusedExit}
+	}
 	made="$1/$3 $made"
 	shift 4
 done
