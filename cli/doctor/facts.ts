@@ -165,8 +165,8 @@ export interface SourceFacts {
 	name: string;
 	/** What imports have left on its platform and no import needs. */
 	leftovers: LeftoverFacts[];
-	/** Why that is not known. */
-	problem: string | undefined;
+	/** Why that is not known; `ofConfig`: since config.yaml is wrong about it, and no platform was asked. */
+	problem: { message: string; ofConfig: boolean } | undefined;
 }
 
 export interface LeftoverFacts {

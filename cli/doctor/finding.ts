@@ -38,6 +38,7 @@ export type FindingCode =
 	| 'resource_unmet'
 	| 'clock_skew'
 	| 'source_silent'
+	| 'source_misconfigured'
 	| 'import_left_over'
 	| 'not_looked_at';
 

@@ -11,11 +11,20 @@ export function sourceFindings({ sources }: Pick<Facts, 'sources'>): Finding[] {
 
 function notKnown({ name, problem }: SourceFacts): Finding[] {
 	if (problem === undefined) return [];
+	if (problem.ofConfig)
+		return [
+			{
+				code: 'source_misconfigured',
+				subject: name,
+				explanation: `config.yaml is wrong about source ${name}, and no backup of it can begin: ${problem.message}`,
+				command: `mend it in config.yaml, then rouse backup plan ${name}`,
+			},
+		];
 	return [
 		{
 			code: 'source_silent',
 			subject: name,
-			explanation: `what is left on the platform of ${name} is not known: ${problem}`,
+			explanation: `what is left on the platform of ${name} is not known: ${problem.message}`,
 			command: `rouse backup plan ${name}`,
 		},
 	];

@@ -60,12 +60,12 @@ async function factsOf(
 		if (signal.aborted) return notKnown(name, 'neither its repository nor its platform has answered in time');
 		const { code, message } = asRouseError(error);
 		if (code === 'temporal_unreachable') throw error;
-		return notKnown(name, message);
+		return notKnown(name, message, code === 'config_invalid');
 	}
 }
 
-function notKnown(name: string, problem: string): SourceFacts {
-	return { name, leftovers: [], problem };
+function notKnown(name: string, message: string, ofConfig = false): SourceFacts {
+	return { name, leftovers: [], problem: { message, ofConfig } };
 }
 
 /**

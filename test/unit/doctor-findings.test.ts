@@ -302,7 +302,7 @@ test('`findingsOf` what an import has left says what it costs, and that the next
 	const source = { name: 'web', leftovers: [leftover, { ...leftover, canDelete: false }], problem: undefined };
 	const findings = findingsOf({
 		...calm,
-		sources: [source, { name: 'db', leftovers: [], problem: 'it does not answer' }],
+		sources: [source, { name: 'db', leftovers: [], problem: { message: 'it does not answer', ofConfig: false } }],
 	});
 	assert.deepEqual(
 		findings.map(({ code, subject, command }) => [code, subject, command]),

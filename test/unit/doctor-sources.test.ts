@@ -53,8 +53,8 @@ test('`lookAtSources` goes on where one platform hangs, and asks a few at once',
 		found.map(({ name }) => name),
 		names,
 	);
-	assert.match(found[0]?.problem ?? '', /has answered in time/);
-	assert.equal(found[1]?.problem, 'may not list');
+	assert.match(found[0]?.problem?.message ?? '', /has answered in time/);
+	assert.deepEqual(found[1]?.problem, { message: 'may not list', ofConfig: false });
 	assert.deepEqual([found[2]?.leftovers, found[2]?.problem], [[leftover], undefined]);
 	assert.ok(most <= 4, `${most} at once`);
 });
@@ -63,12 +63,20 @@ test('`lookAtSources` ends in time when all hang, and says of which nobody asked
 	const names = Array.from({ length: 40 }, (_, number) => `m${number}`);
 	const found = await lookAtSources(look(names, hangs));
 	assert.equal(found.length, 40);
-	assert.match(found.at(-1)?.problem ?? '', /no time to ask/);
+	assert.match(found.at(-1)?.problem?.message ?? '', /no time to ask/);
 });
 
 test('`lookAtSources` tells of nothing while an import is under way', async () => {
 	const found = await lookAtSources(look(['web'], async () => ({ repositoryId, leftovers: [leftover] }), true));
 	assert.deepEqual(found, [{ name: 'web', leftovers: [], problem: undefined }]);
+});
+
+test('an address of no kind is no platform that is silent: config.yaml is wrong', async () => {
+	const leftovers = async () => Promise.reject(new RouseError('config_invalid', 'foo:// is no address'));
+	const sources = await lookAtSources(look(['web'], leftovers));
+	const [finding, ...more] = sourceFindings({ sources });
+	assert.deepEqual([finding?.code, finding?.subject, more], ['source_misconfigured', 'web', []]);
+	assert.match(finding?.explanation ?? '', /config\.yaml is wrong .*foo:\/\/ is no address/);
 });
 
 test('`sourceFindings` of a source that has left thousands of things are few', () => {
