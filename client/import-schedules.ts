@@ -1,6 +1,7 @@
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowFailedError, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
+import { rootCause } from '@temporalio/common';
 import * as z from 'zod';
-import { RouseError } from '../model/errors.ts';
+import { asRouseError, type ErrorDocument, RouseError } from '../model/errors.ts';
 import {
 	type ImportInput,
 	importScheduleId,
@@ -24,6 +25,8 @@ export interface ImportSchedule {
 	lastAt: string | null;
 	/** How the last one stands: `running`, `imported`, `failed`; null when there was none, or Temporal has forgotten it. */
 	last: 'running' | 'imported' | 'failed' | null;
+	/** Why the last one has failed. */
+	failure: ErrorDocument | null;
 	/** How often one was left out, since the one before was not over. */
 	skipped: number;
 	/** How often one was left out, since nothing ran at its time. */
@@ -92,21 +95,36 @@ export class ImportSchedules {
 	}
 
 	async #told({ name, memo, lastWorkflowId, ...schedule }: Schedule): Promise<ImportSchedule> {
-		const last = lastWorkflowId === null ? null : await this.#outcome(lastWorkflowId);
-		return { source: name, ...memoSchema.parse(memo), ...schedule, last };
+		const ended = lastWorkflowId === null ? { last: null } : await this.#outcome(lastWorkflowId);
+		return { source: name, ...memoSchema.parse(memo), ...schedule, failure: null, ...ended };
 	}
 
 	/** What the schedule has started lasts as long as the import, and fails with it. */
-	async #outcome(workflowId: string): Promise<ImportSchedule['last']> {
+	async #outcome(workflowId: string): Promise<Pick<ImportSchedule, 'last'> & Partial<Pick<ImportSchedule, 'failure'>>> {
+		const handle = this.#all.client.workflow.getHandle(workflowId);
 		try {
-			const { status } = await this.#all.call(undefined, () =>
-				this.#all.client.workflow.getHandle(workflowId).describe(),
-			);
-			if (status.name === 'RUNNING') return 'running';
-			return status.name === 'COMPLETED' ? 'imported' : 'failed';
+			const { status } = await this.#all.call(undefined, () => handle.describe());
+			if (status.name === 'RUNNING') return { last: 'running' };
+			if (status.name === 'COMPLETED') return { last: 'imported' };
+			return { last: 'failed', failure: await this.#failureOf(handle) };
 		} catch (error) {
 			if (!(error instanceof WorkflowNotFoundError)) throw error;
+			return { last: null };
+		}
+	}
+
+	async #failureOf(handle: WorkflowHandle): Promise<ErrorDocument | null> {
+		try {
+			await this.#all.call(undefined, () => handle.result());
 			return null;
+		} catch (error) {
+			if (error instanceof WorkflowNotFoundError) throw error;
+			// Of what somebody has ended in Temporal that has words of its own alone.
+			if (error instanceof WorkflowFailedError)
+				return { code: 'interrupted', message: rootCause(error.cause) ?? error.message };
+			const told = asRouseError(error);
+			if (told.code === 'temporal_unreachable') throw told;
+			return told.toDocument();
 		}
 	}
 }

@@ -10,7 +10,7 @@ import {
 	WorkflowNotFoundError,
 	WorkflowUpdateFailedError,
 } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, ChildWorkflowFailure } from '@temporalio/common';
 import { errorDocumentSchema } from '../model/error-document.ts';
 import { isErrorCode, RouseError } from '../model/errors.ts';
 import { recoveryWorkflowId } from '../workflows/contracts.ts';
@@ -82,6 +82,7 @@ export function recoveryUnknown(name: string): RouseError {
 }
 
 function fromFailure(cause: unknown): RouseError | undefined {
+	if (cause instanceof ChildWorkflowFailure) return fromFailure(cause.cause);
 	if (!(cause instanceof ApplicationFailure) || !isErrorCode(cause.type)) return undefined;
 	const { hint, details } = errorDocumentSchema.safeParse(cause.details?.[0]).data ?? {};
 	return new RouseError(cause.type, cause.message, { hint, details, cause });

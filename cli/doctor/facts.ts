@@ -1,4 +1,5 @@
 /** What `doctor` has seen of an installation, as plain data: findings.ts says what of it is wrong. */
+import type { ErrorDocument } from '../../model/errors.ts';
 import type { BrokerView } from '../../model/broker-view.ts';
 import type { Parked, Phase } from '../../model/recovery.ts';
 import type { OutageAnswer } from '../host/outages.ts';
@@ -41,6 +42,8 @@ export interface Facts {
 	repositories: RepositoryFacts[];
 	/** Machine sources of config.yaml of which no import is under way; none while Temporal does not answer. */
 	sources: SourceFacts[];
+	/** Of backups; none while Temporal does not answer. */
+	importSchedules: ImportScheduleFacts[];
 	/** What hosts may read of them, or might until it ended. */
 	grants: GrantFacts[];
 }
@@ -167,6 +170,15 @@ export interface SourceFacts {
 	leftovers: LeftoverFacts[];
 	/** Why that is not known; `ofConfig`: since config.yaml is wrong about it, and no platform was asked. */
 	problem: { message: string; ofConfig: boolean } | undefined;
+}
+
+export interface ImportScheduleFacts {
+	source: string;
+	/** Whether config.yaml has it. */
+	isConfigured: boolean;
+	lastAt: string | null;
+	/** Of its last backup. */
+	failure: ErrorDocument | null;
 }
 
 export interface LeftoverFacts {

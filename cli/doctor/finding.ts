@@ -40,6 +40,8 @@ export type FindingCode =
 	| 'source_silent'
 	| 'source_misconfigured'
 	| 'import_left_over'
+	| 'import_schedule_left'
+	| 'import_schedule_failed'
 	| 'not_looked_at';
 
 /** What `--fix` does. Nothing of it can meet what a guest has written. */

@@ -1,12 +1,38 @@
 /** Findings about the platforms from which machines are backed up. */
-import type { Facts, LeftoverFacts, SourceFacts } from './facts.ts';
+import type { Facts, ImportScheduleFacts, LeftoverFacts, SourceFacts } from './facts.ts';
 import type { Finding } from './finding.ts';
 
 /** Of one source: where thousands are left nobody reads a finding for each. */
 const mostTold = 16;
 
-export function sourceFindings({ sources }: Pick<Facts, 'sources'>): Finding[] {
-	return sources.flatMap(source => [...notKnown(source), ...leftOver(source)]);
+export function sourceFindings({ sources, importSchedules }: Pick<Facts, 'sources' | 'importSchedules'>): Finding[] {
+	return [
+		...sources.flatMap(source => [...notKnown(source), ...leftOver(source)]),
+		...importSchedules.flatMap(ofSchedule),
+	];
+}
+
+/** One whose source is gone fails each time for that alone. */
+function ofSchedule({ source, isConfigured, lastAt, failure }: ImportScheduleFacts): Finding[] {
+	if (!isConfigured)
+		return [
+			{
+				code: 'import_schedule_left',
+				subject: source,
+				explanation: `backups of ${source} have a schedule, and config.yaml has no source of that name: each fails`,
+				command: `rouse backup schedule remove ${source}`,
+			},
+		];
+	if (failure === null) return [];
+	const { code, message, hint } = failure;
+	return [
+		{
+			code: 'import_schedule_failed',
+			subject: source,
+			explanation: `the last backup of ${source} by its schedule, of ${lastAt ?? 'a time not known'}, has failed: ${code}: ${message}${hint === undefined ? '' : ` (${hint})`}`,
+			command: `rouse backup start ${source}`,
+		},
+	];
 }
 
 function notKnown({ name, problem }: SourceFacts): Finding[] {

@@ -1,4 +1,5 @@
 import type { TemporalClient } from '../../client/connection.ts';
+import { ImportSchedules } from '../../client/import-schedules.ts';
 import { Imports } from '../../client/imports.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { childStepsOf } from '../../sources/machine-child/children.ts';
@@ -6,7 +7,7 @@ import type { ImportSteps } from '../../sources/machine-child/import-steps.ts';
 import type { Config, Installation } from '../../system/installation.ts';
 import { sourceIn } from '../../system/machine-sources.ts';
 import { chooseConfigured } from '../repository-choice.ts';
-import type { LeftoverFacts, SourceFacts } from './facts.ts';
+import type { ImportScheduleFacts, LeftoverFacts, SourceFacts } from './facts.ts';
 
 /** A platform that has not answered by then is away, as far as this command goes. */
 const platformLimitMs = 15_000;
@@ -31,6 +32,13 @@ export async function gatherSources(
 	temporal: TemporalClient,
 ): Promise<SourceFacts[]> {
 	return lookAtSources({ config, steps: childStepsOf(installation), imports: new Imports(temporal) });
+}
+
+export async function gatherImportSchedules(config: Config, temporal: TemporalClient): Promise<ImportScheduleFacts[]> {
+	return (await new ImportSchedules(temporal).list()).map(({ source, lastAt, failure }) => {
+		const isConfigured = Object.hasOwn(config.sources, source);
+		return { source, isConfigured, lastAt, failure };
+	});
 }
 
 /** A few at once, in the order of config.yaml. */

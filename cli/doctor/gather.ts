@@ -44,6 +44,7 @@ export async function gatherFacts(installation: Installation): Promise<Facts> {
 		grants: await gatherGrants(home),
 		repositories: await gatherRepositories(installation, config, recoveries),
 		sources: temporal?.sources ?? [],
+		importSchedules: temporal?.importSchedules ?? [],
 	};
 }
 
@@ -84,7 +85,11 @@ async function gatherTemporal(
 	config: Config,
 	onHost: readonly DirectoryFacts[],
 ): Promise<
-	({ workflows: WorkflowFacts[] } & Pick<Facts, 'temporalClock' | 'broker' | 'owedUndos' | 'sources'>) | undefined
+	| ({ workflows: WorkflowFacts[] } & Pick<
+			Facts,
+			'temporalClock' | 'broker' | 'owedUndos' | 'sources' | 'importSchedules'
+	  >)
+	| undefined
 > {
 	const [
 		{ connectTemporal },
@@ -92,7 +97,7 @@ async function gatherTemporal(
 		{ Recoveries },
 		{ gatherTemporalClock },
 		{ gatherBroker },
-		{ gatherSources },
+		{ gatherImportSchedules, gatherSources },
 	] = await Promise.all([
 		import('../../client/connection.ts'),
 		import('../../client/owed-undos.ts'),
@@ -126,7 +131,9 @@ async function gatherTemporal(
 				ageMs: Date.now() - Date.parse(owed.since),
 			}));
 			const sources = await gatherSources(installation, config, temporal);
-			return { workflows, temporalClock: await gatherTemporalClock(temporal), broker, owedUndos, sources };
+			const importSchedules = await gatherImportSchedules(config, temporal);
+			const temporalClock = await gatherTemporalClock(temporal);
+			return { workflows, temporalClock, broker, owedUndos, sources, importSchedules };
 		} finally {
 			await temporal.close();
 		}

@@ -1,17 +1,22 @@
 /** What the client makes of Temporal's answers about a schedule. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Client, Connection, ServiceError } from '@temporalio/client';
+import { Client, Connection, ServiceError, WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure, ChildWorkflowFailure, TerminatedFailure } from '@temporalio/common';
 import { ImportSchedules } from '../../client/import-schedules.ts';
 import { ClientCodec } from '../../system/payload-codec.ts';
 import { repositoryId } from '../equipment/import-documents.ts';
 
-function schedulesOf(t: TestContext, { fails, described }: { fails?: Error; described?: object }): ImportSchedules {
+function schedulesOf(
+	t: TestContext,
+	{ fails, described, ran = {} }: { fails?: Error; described?: object; ran?: object },
+): ImportSchedules {
 	const connection = Connection.lazy({ address: '127.0.0.1:1' });
 	const client = new Client({ connection });
 	t.after(() => connection.close());
 	t.mock.method(client.schedule, 'create', () => Promise.reject(fails));
 	t.mock.method(client.schedule, 'getHandle', () => ({ describe: async () => described }));
+	t.mock.method(client.workflow, 'getHandle', () => ran);
 	t.mock.method(client.schedule, 'list', async function* () {});
 	const target = { address: '127.0.0.1:1', namespace: 'default' };
 	return new ImportSchedules({
@@ -51,5 +56,35 @@ test('a schedule that somebody has paused has no next time', async t => {
 		assert.partialDeepStrictEqual(await schedules.list({ made: 'web' }), [
 			{ source: 'web', nextAt, skipped: 1, missed: 2 },
 		]);
+	}
+});
+
+test('a schedule whose last backup has failed says why, also when that was ended by force or refused', async t => {
+	const takenAt = new Date('2026-11-21T03:00:00.000Z');
+	const info = {
+		nextActionTimes: [],
+		recentActions: [{ takenAt, action: { workflow: { workflowId: 'import-schedule/web-1' } } }],
+		numActionsSkippedOverlap: 0,
+		numActionsMissedCatchupWindow: 0,
+	};
+	const document = { code: 'space_short', message: 'the group is full', hint: 'add a disk' };
+	const own = ApplicationFailure.create({ message: document.message, type: document.code, details: [document] });
+	const child = new ChildWorkflowFailure(
+		'default',
+		{ workflowId: 'import', runId: '1' },
+		'import',
+		'NON_RETRYABLE_FAILURE',
+		own,
+	);
+	for (const [status, cause, failure] of [
+		['FAILED', own, document],
+		['FAILED', child, document],
+		['TERMINATED', new TerminatedFailure('by ann'), { code: 'interrupted', message: 'by ann' }],
+	] as const) {
+		const describe = async () => ({ status: { name: status } });
+		const result = async () =>
+			Promise.reject(new WorkflowFailedError('Workflow execution failed', cause, 'IN_PROGRESS'));
+		const schedules = schedulesOf(t, { described: { info, state: { paused: false } }, ran: { describe, result } });
+		assert.partialDeepStrictEqual(await schedules.list({ made: 'web' }), [{ last: 'failed', failure }]);
 	}
 });

@@ -33,6 +33,7 @@ const calm: Facts = {
 	repositories: [],
 	grants: [],
 	sources: [],
+	importSchedules: [],
 };
 
 const running: DirectoryContent = {

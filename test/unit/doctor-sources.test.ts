@@ -74,7 +74,7 @@ test('`lookAtSources` tells of nothing while an import is under way', async () =
 test('an address of no kind is no platform that is silent: config.yaml is wrong', async () => {
 	const leftovers = async () => Promise.reject(new RouseError('config_invalid', 'foo:// is no address'));
 	const sources = await lookAtSources(look(['web'], leftovers));
-	const [finding, ...more] = sourceFindings({ sources });
+	const [finding, ...more] = sourceFindings({ sources, importSchedules: [] });
 	assert.deepEqual([finding?.code, finding?.subject, more], ['source_misconfigured', 'web', []]);
 	assert.match(finding?.explanation ?? '', /config\.yaml is wrong .*foo:\/\/ is no address/);
 });
@@ -82,7 +82,26 @@ test('an address of no kind is no platform that is silent: config.yaml is wrong'
 test('`sourceFindings` of a source that has left thousands of things are few', () => {
 	const leftovers = Array.from({ length: 10_000 }, () => leftover);
 	const sources: Facts['sources'] = [{ name: 'web', leftovers, problem: undefined }];
-	const findings = sourceFindings({ sources });
+	const findings = sourceFindings({ sources, importSchedules: [] });
 	assert.equal(findings.length, 17);
 	assert.match(findings.at(-1)?.explanation ?? '', /^9984 more things/);
+});
+
+test('`sourceFindings` of schedules: one whose source is gone, and one whose last backup has failed, with why', () => {
+	const failure = { code: 'space_short' as const, message: 'LVM group vg has nothing free', hint: 'add a disk' };
+	const lastAt = '2026-11-20T03:00:00.000Z';
+	const importSchedules = [
+		{ source: 'web', isConfigured: true, lastAt, failure },
+		{ source: 'gone', isConfigured: false, lastAt, failure },
+		{ source: 'db', isConfigured: true, lastAt, failure: null },
+	];
+	const findings = sourceFindings({ sources: [], importSchedules });
+	assert.deepEqual(
+		findings.map(({ code, subject, command }) => [code, subject, command]),
+		[
+			['import_schedule_failed', 'web', 'rouse backup start web'],
+			['import_schedule_left', 'gone', 'rouse backup schedule remove gone'],
+		],
+	);
+	assert.match(findings[0]?.explanation ?? '', /space_short: LVM group vg has nothing free \(add a disk\)$/);
 });

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import type { ImportSchedule, ImportTimes } from '../../../client/import-schedules.ts';
 import { RouseError } from '../../../model/errors.ts';
+import { terminalLine } from '../../../system/terminal-text.ts';
 import { withSession } from '../../recover/session.ts';
 import { type Context, command } from '../../terminal/command.ts';
 import { formatTable } from '../../terminal/format.ts';
@@ -79,7 +80,7 @@ async function show(look: () => Promise<ImportSchedule[]>, { output }: Context):
 function schedulesText(schedules: readonly ImportSchedule[], columns?: number): string {
 	if (schedules.length === 0) return 'No schedules. Make one: rouse backup schedule add SOURCE --every 4h';
 	const time = (at: string | null) => (at === null ? '' : formatTime(at));
-	return formatTable(
+	const table = formatTable(
 		['SOURCE', 'WHEN (UTC)', 'NEXT', 'LAST', 'IT IS', 'LEFT OUT', 'MISSED', 'BY'],
 		schedules.map(({ source, when, nextAt, lastAt, last, skipped, missed, requestedBy }) => [
 			source,
@@ -93,4 +94,15 @@ function schedulesText(schedules: readonly ImportSchedule[], columns?: number): 
 		]),
 		columns,
 	);
+	return [table, ...schedules.flatMap(failureLines)].join('\n');
+}
+
+function failureLines({ source, failure }: ImportSchedule): string[] {
+	if (failure === null) return [];
+	const { code, message, hint } = failure;
+	return [
+		terminalLine(`${source} failed: ${code}: ${message}`),
+		...(hint === undefined ? [] : [terminalLine(`  ${hint}`)]),
+		`  Next, when that is mended: rouse backup start ${source}`,
+	];
 }
