@@ -141,6 +141,13 @@ export async function lookAtExports(monitor: Monitor): Promise<z.infer<typeof ex
 	return monitor.ask('query-block-exports', exportsSchema);
 }
 
+const chardevsSchema = z.array(z.object({ label: z.string() }));
+
+/** Whether a supervisor of Rouse runs it: that has a monitor of its own there (hypervisors/qemu/command-line.ts). */
+export async function hasSupervisor(monitor: Monitor): Promise<boolean> {
+	return (await monitor.ask('query-chardev', chardevsSchema)).some(({ label }) => label === 'supervisor-monitor');
+}
+
 const uuidSchema = z.object({ UUID: z.string() });
 const nameSchema = z.object({ name: z.string().optional() });
 

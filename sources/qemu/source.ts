@@ -10,7 +10,7 @@ import { parseQemuAddress, type QemuAddress } from './address.ts';
 import { takeMoment } from './begin.ts';
 import { ourBitmaps } from './bitmaps.ts';
 import { momentLost, QemuDisk } from './disk.ts';
-import { lookAtDisks, mustBe } from './look.ts';
+import { hasSupervisor, lookAtDisks, mustBe } from './look.ts';
 import { type LookedDisk, lookAtMachine } from './machine.ts';
 import { directoriesInUse, endMoment, isStanding } from './moment.ts';
 import { hasEnded, type Monitor, MonitorPlace } from './monitor.ts';
@@ -91,7 +91,7 @@ export class QemuMachineSource implements MachineSource {
 			await removeAll(monitor, order, places);
 			const { disks } = await lookAtMachine(monitor);
 			mustBePlanned(disks, order);
-			mustBeFree(disks);
+			mustBeFree(disks, await hasSupervisor(monitor));
 			const directory = await directoryFor(this.#address, disks);
 			const { monitor: monitorPath, agent } = this.#address;
 			const [reached, now, scratch] = [this.#reached, this.#now, Scratch.of(directory, order)];
@@ -243,14 +243,16 @@ function mustBePlanned(disks: readonly LookedDisk[], { described }: documents.Be
 	throw new RouseError('source_changed', 'the machine has not the disks any more that were planned');
 }
 
-function mustBeFree(disks: readonly LookedDisk[]): void {
+function mustBeFree(disks: readonly LookedDisk[], isOurs: boolean): void {
 	const read = disks.find(({ attached }) => attached.isCopied);
 	if (read !== undefined)
 		throw new RouseError('source_busy', `${read.described.key} is being read, by another import or by somebody else`, {
 			hint: 'wait until it has ended',
 		});
 	// A machine that Rouse is recovering: what is put on its disks now would be in the way of the switch to its own.
-	if (!disks.some(({ attached: { key, node } }) => /^vd\d+$/.test(key) && /^top\d+$/.test(node))) return;
+	// Anybody may call nodes so, and a machine of ours has them until it reads its own disk alone.
+	if (!isOurs || !disks.some(({ attached: { key, node } }) => /^vd\d+$/.test(key) && node === key.replace('vd', 'top')))
+		return;
 	throw new RouseError('source_busy', 'this machine is being recovered: its disks are not its own yet', {
 		hint: 'import it when its recovery has finished',
 	});
