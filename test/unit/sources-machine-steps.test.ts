@@ -193,3 +193,25 @@ test('an address with a password in it is no description', async t => {
 		return true;
 	});
 });
+
+test('what a source expects to be read of a disk counts, also without a base; what it expects of changes alone does not', async t => {
+	const places = await site(t);
+	for (const [reads, expected] of [
+		['all', [1000, 2 * block]],
+		['changes', [4 * block, 2 * block]],
+	] as const) {
+		const source = wrongly(right => ({
+			async plan(...of) {
+				const told = await right.plan(...of);
+				const [first, ...others] = told.disks;
+				assert.ok(first);
+				return { ...told, disks: [{ ...first, reads, why: null, expectedBytes: 1000 }, ...others] };
+			},
+		}))(places.source, places.machine);
+		const { plan } = await ordered({ ...places, source });
+		assert.deepEqual(
+			plan.disks.map(({ expectedBytes }) => expectedBytes),
+			expected,
+		);
+	}
+});

@@ -69,7 +69,9 @@ function withBase(plan: SourcePlan, { disks }: SourceMachine, chosen: ChosenBase
 		disks: plan.disks.map((disk, number) => {
 			const why = typeof chosen === 'string' ? chosen : chosen.why[number];
 			if (why === null || why === undefined) return disk;
-			return { ...disk, reads: 'all', why, expectedBytes: disks[number]?.sizeBytes };
+			// What a source expects of changes says nothing of all; of all it knows more than the size, as what an archive takes.
+			const expected = disk.reads === 'all' ? disk.expectedBytes : undefined;
+			return { ...disk, reads: 'all', why, expectedBytes: expected ?? disks[number]?.sizeBytes };
 		}),
 	};
 }
