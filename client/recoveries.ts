@@ -14,6 +14,7 @@ import {
 } from '../workflows/contracts.ts';
 import type { TemporalClient } from './connection.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
+import { newestOf } from './named-workflows.ts';
 import { hasReached, mayBeLeft } from './phases.ts';
 import { hashRequest } from './requests.ts';
 import { decideStart, type StartOutcome } from './start-decision.ts';
@@ -100,16 +101,10 @@ export class Recoveries {
 
 	/** The newest recovery of every name, newest first. Visibility lags a moment behind `show`. */
 	async list(): Promise<RecoverySummary[]> {
-		const newest = new Map<string, RecoverySummary>();
 		const query = `WorkflowType = '${recoveryWorkflow}' AND ExecutionStatus != 'ContinuedAsNew'`;
-		await this.#workflows.call(undefined, async () => {
-			for await (const info of this.#workflows.client.workflow.list({ query })) {
-				const entry = summarise(info);
-				const known = newest.get(entry.name);
-				if (!known || known.requestedAt < entry.requestedAt) newest.set(entry.name, entry);
-			}
-		});
-		return [...newest.values()].toSorted((a, b) => b.requestedAt.localeCompare(a.requestedAt));
+		return await this.#workflows.call(undefined, () =>
+			newestOf(this.#workflows.client.workflow.list({ query }), summarise, ({ requestedAt }) => requestedAt),
+		);
 	}
 
 	/** Names of those that are not over and have their place on this host. Visibility lags a moment behind. */

@@ -10,7 +10,7 @@ import { cancelBatchUpdate, discardBatchUpdate, retryBatchUpdate } from '../../w
 import { type Asked, taskQueues } from '../../workflows/contracts.ts';
 import { untilTaken, wasNotReady } from '../order-taken.ts';
 import { endedUnder, type Why } from '../orders.ts';
-import { type BatchWorkflows, batchUnknown } from './workflows.ts';
+import type { BatchWorkflows } from './workflows.ts';
 
 /** It may have a thousand recoveries to be told. */
 const limitMs = 60_000;
@@ -46,9 +46,8 @@ export class BatchOrders {
 		update: UpdateDefinition<A, [W & Asked]>,
 		why: W,
 	): Promise<{ answer: A } | undefined> {
-		const found = await this.#workflows.find(name);
-		if (!found) throw batchUnknown(name);
-		if (found.status.name !== 'RUNNING') return undefined;
+		const { status } = await this.#workflows.describe(name);
+		if (status.name !== 'RUNNING') return undefined;
 		const handle = this.#workflows.handle(name);
 		const asked = { updateId: randomUUID(), args: [{ ...why, by: this.#caller }] satisfies [unknown] };
 		const deadline = Date.now() + limitMs;
