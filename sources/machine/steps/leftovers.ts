@@ -1,13 +1,8 @@
-import { asRouseError, RouseError } from '../../../model/errors.ts';
-import { readSourceFacts } from '../../../model/source-facts.ts';
-import { listPoints } from '../../../repository/points.ts';
-import { readOrDamage } from '../../../repository/read-points.ts';
+import { asRouseError } from '../../../model/errors.ts';
 import type { Leftover } from '../documents.ts';
 import { ownerOf } from '../owner.ts';
 import type { StepPlaces } from './places.ts';
-
-/** As many as commit looks at. */
-const mostPoints = 16;
+import { pointsOfSource } from './points-of-source.ts';
 
 /**
  * What imports of this machine into this repository have on the platform, but for the checkpoints that the next import needs. Of one
@@ -42,17 +37,9 @@ async function identityOf({ source, signal }: StepPlaces): Promise<string | unde
 /** By owner: the import whose checkpoint the next one asks by. */
 async function keptTags({ source, repository, signal }: StepPlaces, machine: string): Promise<Map<string, string>> {
 	const kept = new Map<string, string>();
-	let looked = 0;
-	for (const time of (await listPoints(repository, machine, signal)).toReversed()) {
-		const point = await readOrDamage(repository, machine, time, signal);
-		if (point === undefined) continue;
-		if (++looked > mostPoints) break;
-		if (point instanceof RouseError) continue;
-		const { facts, importId } = point.manifest;
-		const from = readSourceFacts(facts);
-		if (from === undefined || from.kind !== source.kind || from.checkpoint === null) continue;
-		const owner = ownerOf(repository.id, machine, from.identity);
-		if (!kept.has(owner)) kept.set(owner, importId);
+	for await (const { point, facts } of pointsOfSource(repository, { machine, kind: source.kind }, signal)) {
+		const owner = ownerOf(repository.id, machine, facts.identity);
+		if (!kept.has(owner)) kept.set(owner, point.manifest.importId);
 	}
 	return kept;
 }

@@ -6,10 +6,7 @@ import { beginMoment } from './begin.ts';
 import { commitMoment } from './commit.ts';
 import { giveUp } from './give-up.ts';
 import type { StepPlaces } from './places.ts';
-import { type PointOfSource, pointsOfSource } from './points-of-source.ts';
-
-/** As many as commit looks at. */
-const mostPoints = 16;
+import { type PointOfSource, pointsLike } from './points-of-source.ts';
 
 export interface Swept {
 	/** Imports that were given up, or whose commit was made up for. */
@@ -28,7 +25,7 @@ export async function sweep(places: StepPlaces, order: ImportOrder): Promise<Swe
 	for await (const { tag } of source.leftovers(order.owner, signal)) if (tag !== order.tag) tags.add(tag);
 	const swept: Swept = { ended: 0, left: [] };
 	if (tags.size === 0) return swept;
-	const points = await pointsOf(places, order);
+	const points = await pointsLike(places, order);
 	const made = new Set(points.map(({ point }) => point.manifest.importId));
 	for (const tag of tags)
 		if (!made.has(tag))
@@ -52,13 +49,6 @@ export async function beginSwept(places: StepPlaces, order: ImportOrder): Promis
 		if (asRouseError(error).code !== 'source_busy' || (await sweep(places, order)).ended === 0) throw error;
 		return beginMoment(places, order);
 	}
-}
-
-async function pointsOf({ repository, signal }: StepPlaces, { machine, identity, described }: ImportOrder) {
-	const points: PointOfSource[] = [];
-	const of = { machine, kind: described.kind, identity, most: mostPoints };
-	for await (const found of pointsOfSource(repository, of, signal)) points.push(found);
-	return points;
 }
 
 /** One that never announced itself can publish nothing, but what it would read is taken away from it. */
