@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { copyBatchBytes, type CopyThreads } from '../repository/copy/copy-threads.ts';
 import { inLanes } from '../repository/copy/in-lanes.ts';
-import { Slots } from '../repository/copy/slots.ts';
+import { Slots } from '../system/slots.ts';
 import type { DiskReader } from '../repository/disk-reader.ts';
 import { pageEntries } from '../repository/format/page-map.ts';
 import type { VerifiedChunks, WantedChunk } from '../repository/verified-chunks.ts';

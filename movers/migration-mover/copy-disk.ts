@@ -1,7 +1,7 @@
 import type { RouseError } from '../../model/errors.ts';
 import { copyBatchBytes } from '../../repository/copy/copy-threads.ts';
 import { inLanes } from '../../repository/copy/in-lanes.ts';
-import { Slots } from '../../repository/copy/slots.ts';
+import { Slots } from '../../system/slots.ts';
 import type { DiskReader } from '../../repository/disk-reader.ts';
 import type { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import { copyByThreads, forThreads, partsOf, type ThreadsOfCopy, worthThreads } from './copy-by-threads.ts';

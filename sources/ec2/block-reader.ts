@@ -3,7 +3,7 @@ import type { Clock } from '../../system/clock.ts';
 import type { BlockTokens } from './block-tokens.ts';
 import { blockBytes, CloudError, type Ec2Cloud } from './cloud.ts';
 import { isFault } from './refusals.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from '../../system/slots.ts';
 
 /**
  * Of one block, as the SDK counts them. It repeats no answer that ends early or stands still, since it gives bodies out unread. Other
@@ -55,7 +55,7 @@ export class BlockReader {
 		while (token !== null) {
 			const by = token;
 			try {
-				return await this.#slots.run(() => this.#fetch({ snapshotId, index, token: by }, signal), signal);
+				return await this.#slots.use(() => this.#fetch({ snapshotId, index, token: by }, signal), signal);
 			} catch (error) {
 				signal.throwIfAborted();
 				if (isFault(error, 'throttled')) {

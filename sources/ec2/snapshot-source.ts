@@ -12,7 +12,7 @@ import { costOf } from './cost.ts';
 import { SnapshotDisk } from './disk.ts';
 import { keptSnapshots, snapshotIdSchema } from './documents.ts';
 import { inOurCodes, type Missing, momentLost } from './refusals.ts';
-import { Slots } from './slots.ts';
+import { Slots } from '../../system/slots.ts';
 
 const stateSchema = z.strictObject({ snapshot: snapshotIdSchema, since: snapshotIdSchema.nullable() });
 

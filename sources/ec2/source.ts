@@ -22,7 +22,7 @@ import { SnapshotDisk } from './disk.ts';
 import { disksOf, keptSnapshots, momentOf } from './documents.ts';
 import { markOf, setsOf, tagNames } from './marks.ts';
 import { inOurCodes, type Missing, momentLost } from './refusals.ts';
-import { Slots } from './slots.ts';
+import { Slots } from '../../system/slots.ts';
 import { deleteSets, ofOwner, takeSet } from './snapshots.ts';
 
 /** What was made a moment ago may be unknown to AWS: half a minute in all. By no clock, for ours need not be that of AWS. */

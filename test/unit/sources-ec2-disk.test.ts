@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { BlockReader } from '../../sources/ec2/block-reader.ts';
 import { blockBytes, type BlockPage, type EbsBlock, type Ec2Cloud } from '../../sources/ec2/cloud.ts';
 import { SnapshotDisk } from '../../sources/ec2/disk.ts';
-import { Slots } from '../../sources/ec2/slots.ts';
+import { Slots } from '../../system/slots.ts';
 import type { SourceExtent } from '../../repository/import/disk-source.ts';
 import { clockOf } from '../equipment/ec2/bench.ts';
 import { MemoryCloud } from '../equipment/ec2/memory-cloud.ts';

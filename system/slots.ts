@@ -7,7 +7,8 @@ export class Slots {
 		this.#free = most;
 	}
 
-	async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+	/** With a signal, its reason is thrown while it waits. */
+	async use<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
 		await this.#take(signal);
 		try {
 			return await work();
@@ -16,8 +17,8 @@ export class Slots {
 		}
 	}
 
-	async #take(signal: AbortSignal): Promise<void> {
-		signal.throwIfAborted();
+	async #take(signal: AbortSignal | undefined): Promise<void> {
+		signal?.throwIfAborted();
 		if (this.#free > 0) {
 			this.#free -= 1;
 			return;
@@ -28,14 +29,14 @@ export class Slots {
 			const at = this.#waiting.indexOf(begin);
 			// Else the slot was given to it a moment ago: whoever waited sees the abort by itself.
 			if (at >= 0) this.#waiting.splice(at, 1);
-			if (at >= 0) reject(signal.reason);
+			if (at >= 0) reject(signal?.reason);
 		};
 		this.#waiting.push(begin);
-		signal.addEventListener('abort', giveUp, { once: true });
+		signal?.addEventListener('abort', giveUp, { once: true });
 		try {
 			await promise;
 		} finally {
-			signal.removeEventListener('abort', giveUp);
+			signal?.removeEventListener('abort', giveUp);
 		}
 	}
 
