@@ -60,6 +60,12 @@ suite('the conformance suite fails a machine source that', () => {
 			{ wrap: callsTooMuchUnchanged },
 			/does not read as it was/,
 		));
+	test('calls unchanged what was written, and has increments made of it', () =>
+		failsIn(
+			'increments of a random history are what a full import of the same moments is (seed 1)',
+			{ wrap: callsTooMuchUnchanged },
+			/round 1/,
+		));
 	test('plans by a checkpoint that it does not understand', () =>
 		failsIn(
 			'a checkpoint that is gone, or not understood, means that everything is read, and why',

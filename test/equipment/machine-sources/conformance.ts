@@ -4,6 +4,7 @@
  *     for (const { name, run } of sourceConformance(makeBench)) test(name, run)
  */
 import type { MakeSourceBench, SourceCase } from './bench.ts';
+import { historyCases } from './history-cases.ts';
 import { incrementCases } from './increment-cases.ts';
 import { momentCases } from './moment-cases.ts';
 
@@ -18,7 +19,7 @@ export function sourceConformance(
 	makeBench: MakeSourceBench,
 	{ tellsChanges = true }: { tellsChanges?: boolean } = {},
 ): BoundSourceCase[] {
-	return [...momentCases, ...(tellsChanges ? incrementCases : [])].map(one => ({
+	return [...momentCases, ...(tellsChanges ? [...incrementCases, ...historyCases] : [])].map(one => ({
 		name: one.name,
 		run: () => runCase(one, makeBench),
 	}));
