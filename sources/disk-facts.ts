@@ -15,6 +15,8 @@ export interface DiskFacts {
 /** A source that was opened, and what it knows. */
 export interface OpenedDisk extends DiskSource {
 	readonly facts: DiskFacts;
+	/** Once its restore point is there: what was kept of it for another attempt goes. */
+	forgetKept?(): Promise<void>;
 }
 
 /** The two sizes that disks of machines have; all else (optical media, huge optimal blocks) is told as the nearest. */

@@ -13,6 +13,8 @@ export interface SourceAddress {
 	/** Of kinds whose sources are single disks, and tell no configuration. */
 	furtherDisks?: ConfiguredSource['furtherDisks'];
 	configuration?: ConfiguredSource['configuration'];
+	/** Of archives. */
+	spoolPath?: ConfiguredSource['spoolPath'];
 	/** Over SSH. */
 	knownHostsPath?: ConfiguredSource['knownHostsPath'];
 	snapshot?: ConfiguredSource['snapshot'];
@@ -30,9 +32,10 @@ const kinds: Readonly<Record<string, Open>> = {
 		const { openEc2SnapshotSource } = await import('./ec2/open.ts');
 		return openEc2SnapshotSource(uri, await awsAccess(credential));
 	},
-	gs: async ({ uri, furtherDisks, configuration, credential }) => {
+	gs: async ({ uri, furtherDisks, configuration, credential, spoolPath }) => {
 		const { openGceSource } = await import('./gce/open.ts');
-		return openGceSource({ archives: [uri, ...furtherDisks], configuration }, credential?.path ?? null);
+		const access = { credentialPath: credential?.path ?? null, spoolDirectory: spoolPath };
+		return openGceSource({ archives: [uri, ...furtherDisks], configuration }, access);
 	},
 	'qemu+qmp': async ({ uri, credential }) => {
 		if (credential !== null)
@@ -58,7 +61,8 @@ const kinds: Readonly<Record<string, Open>> = {
  * credential whose file is not there, or may be read by others.
  */
 export async function openMachineSource(address: SourceAddress): Promise<MachineSource> {
-	const { uri, credential, furtherDisks = [], configuration = null, knownHostsPath = null, snapshot = null } = address;
+	const { uri, credential, furtherDisks = [], configuration = null, spoolPath = null } = address;
+	const { knownHostsPath = null, snapshot = null } = address;
 	const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase() ?? '';
 	const open = Object.hasOwn(kinds, scheme) ? kinds[scheme] : undefined;
 	if (open === undefined)
@@ -76,7 +80,7 @@ export async function openMachineSource(address: SourceAddress): Promise<Machine
 			},
 		);
 	if (credential !== null) await mustBeThere(credential);
-	return open({ uri, credential, furtherDisks, configuration, knownHostsPath, snapshot });
+	return open({ uri, credential, furtherDisks, configuration, spoolPath, knownHostsPath, snapshot });
 }
 
 async function mustBeThere({ name, path }: Credential): Promise<void> {

@@ -9,9 +9,10 @@ import { openImage } from './image.ts';
 import type { Look } from './image-check.ts';
 import type { ImageTrust } from './image-layers.ts';
 
-/** For a disk on a platform: the file that lets us in. */
-interface LetIn {
+/** For a disk on a platform: the file that lets us in, and where what was fetched is kept. */
+interface OfPlatform {
 	credentialPath?: string | null | undefined;
+	spoolDirectory?: string | null | undefined;
 }
 
 /**
@@ -20,13 +21,13 @@ interface LetIn {
  */
 export async function openSource(
 	text: string,
-	{ signal, onLook, credentialPath = null, ...trust }: ImageTrust & Look & LetIn,
+	{ signal, onLook, credentialPath = null, spoolDirectory = null, ...trust }: ImageTrust & Look & OfPlatform,
 ): Promise<OpenedDisk> {
 	const { format } = trust;
 	if (isGsUri(text)) {
 		if (format !== undefined) throw new RouseError('usage', `${text} is an archive: --format is for files`);
 		const { openGsDisk } = await import('./gce/open.ts'); // most imports have no use for Google's library
-		return openGsDisk(text, credentialPath, signal);
+		return openGsDisk(text, { credentialPath, spoolDirectory }, signal);
 	}
 	if (!isNbdUri(text)) {
 		// Whoever says what it is has the file itself read as that.

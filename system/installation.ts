@@ -292,9 +292,11 @@ export async function loadConfig(installation: Pick<Installation, 'home'>): Prom
 	const repositories = mapValues(config.repositories, to => resolve(installation.home, to));
 	const repositoriesElsewhere = mapValues(config.repositoriesElsewhere, to => withAbsolutePaths(installation.home, to));
 	const credentials = mapValues(config.credentials, ({ file }) => ({ file: resolve(installation.home, file) }));
-	const sources = mapValues(config.sources, ({ knownHostsFile: file, ...source }) =>
-		file === undefined ? source : { ...source, knownHostsFile: resolve(installation.home, file) },
-	);
+	const sources = mapValues(config.sources, ({ knownHostsFile, spool, ...source }) => ({
+		...source,
+		...(knownHostsFile === undefined ? {} : { knownHostsFile: resolve(installation.home, knownHostsFile) }),
+		...(spool === undefined ? {} : { spool: resolve(installation.home, spool) }),
+	}));
 	const problem = ambiguity(repositories, repositoriesElsewhere);
 	if (problem !== undefined) throw new RouseError('config_invalid', `${path}: repositoriesElsewhere: ${problem}`);
 	return { ...config, repositories, repositoriesElsewhere, credentials, sources };

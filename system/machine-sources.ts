@@ -32,6 +32,8 @@ const sourceSchema = z.strictObject({
 	spec: statedSpecSchema.optional(),
 	/** What an import of it may read in a second. */
 	maxRate: writtenRateSchema.optional(),
+	/** Of archives in a cloud: a directory here, in which what was fetched is kept until the import is over. */
+	spool: z.string().min(1).optional(),
 	/** Over SSH: the machine's keys as somebody has read them there, in a file of known_hosts. No other is taken. */
 	knownHostsFile: z.string().min(1).optional(),
 	/** Over SSH: `none` reads disks while they are written to. */
@@ -45,13 +47,14 @@ function hasPassword(uri: string): boolean {
 
 /** What is of one kind alone is needed there, and would be passed over elsewhere. */
 function refuseUnfit(source: z.output<typeof sourceSchema>, context: z.RefinementCtx): void {
-	const say = (member: 'knownHostsFile' | 'snapshot', message: string) =>
+	const say = (member: 'knownHostsFile' | 'snapshot' | 'spool', message: string) =>
 		context.addIssue({ code: 'custom', path: [member], message });
 	const isSsh = /^ssh:/i.test(source.uri);
 	if (isSsh && source.knownHostsFile === undefined)
 		say('knownHostsFile', 'is needed for ssh://, with the keys of that machine: docs/sources.md');
 	for (const member of ['knownHostsFile', 'snapshot'] as const)
 		if (!isSsh && source[member] !== undefined) say(member, 'is for ssh:// alone');
+	if (source.spool !== undefined && !/^gs:/i.test(source.uri)) say('spool', 'is for gs:// alone');
 }
 
 interface Sources {
@@ -84,6 +87,7 @@ export interface ConfiguredSource {
 	furtherDisks: readonly string[];
 	/** Where its configuration is told; null: by the source itself, or nowhere. */
 	configuration: string | null;
+	spoolPath: string | null;
 	credential: Credential | null;
 	machine: string;
 	spec: StatedSpec;
@@ -101,13 +105,14 @@ export function sourceIn({ sources, credentials }: Omit<Sources, 'repositories'>
 	if (found === undefined) throw unknownSource(Object.keys(sources), name);
 	const { uri, furtherDisks = [], configuration = null, credential } = found;
 	const { machine = name, repository = null, spec = {}, maxRate = null } = found;
-	const { knownHostsFile: knownHostsPath = null, snapshot = null } = found;
+	const { spool: spoolPath = null, knownHostsFile: knownHostsPath = null, snapshot = null } = found;
 	const path = credential === undefined ? undefined : credentials[credential]?.file;
 	return {
 		name,
 		uri,
 		furtherDisks,
 		configuration,
+		spoolPath,
 		credential: credential === undefined || path === undefined ? null : { name: credential, path },
 		machine,
 		spec,

@@ -24,6 +24,8 @@ export interface ChosenSources {
 	configuration: string | undefined;
 	/** What lets in at platforms, if anything was named. */
 	credentialPath: string | null;
+	/** Where archives of a cloud are kept as they are fetched. */
+	spoolDirectory: string | null;
 }
 
 export interface OpenedSources {
@@ -44,6 +46,8 @@ export function refuseChoice(chosen: ChosenSources): void {
 	else if (chosen.machine === undefined) throw missingName();
 	if (chosen.credentialPath !== null && chosen.configuration === undefined && !chosen.sources.some(isGsUri))
 		throw new RouseError('usage', '--credential lets in at gs:// and gce://, and none is named');
+	if (chosen.spoolDirectory !== null && !chosen.sources.some(isGsUri))
+		throw new RouseError('usage', '--spool keeps what is fetched from gs://, and none is named');
 }
 
 /** Nothing is left open when it fails. */
@@ -126,7 +130,7 @@ function missingName(why?: string): RouseError {
 async function lookedAt(
 	{ output, signal }: Context,
 	text: string,
-	{ format, withBacking, partial, credentialPath }: ChosenSources,
+	{ format, withBacking, partial, credentialPath, spoolDirectory }: ChosenSources,
 ): Promise<OpenedDisk> {
 	const progress = output.progress('looking at');
 	const onLook = ({ path, doneBytes, totalBytes }: LookProgress) =>
@@ -135,7 +139,7 @@ async function lookedAt(
 	const onDoubt = (warning: string) => output.warn(warning);
 	try {
 		const trust = { format, withBacking, partial, onReference, onDoubt };
-		return await openSource(text, { ...trust, credentialPath, signal, onLook });
+		return await openSource(text, { ...trust, credentialPath, spoolDirectory, signal, onLook });
 	} finally {
 		progress.end();
 	}

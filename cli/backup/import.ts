@@ -17,6 +17,10 @@ export const buildImport = (context: Context) =>
 		.option('--spec <file>', 'its configuration as YAML (docs/cli.md)')
 		.option('--configuration <uri>', 'the instance whose configuration it has, as gce://PROJECT/ZONE/INSTANCE')
 		.option('--credential <name>', 'what lets in at gs:// and gce://, one of config.yaml', parseName)
+		.option(
+			'--spool <directory>',
+			'keep what is fetched from gs:// there until it is imported, so that nothing is fetched twice',
+		)
 		.option('--at <time>', 'when the disks were like this, as 2026-11-20T03:00:00Z (default: now)', parseTime)
 		.option('--future', 'the time of --at may be still to come')
 		.addOption(formatOption())

@@ -1,4 +1,5 @@
-import { RouseError } from '../../model/errors.ts';
+import { resolve } from 'node:path';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import { driverFamiliesIn } from '../../inspection/driver-families.ts';
 import { inspectDisks } from '../../inspection/inspect.ts';
@@ -27,6 +28,7 @@ interface ImportOptions {
 	spec?: string | undefined;
 	configuration?: string | undefined;
 	credential?: string | undefined;
+	spool?: string | undefined;
 	at?: string | undefined;
 	future?: true | undefined;
 	format?: ImageFormat | undefined;
@@ -41,7 +43,18 @@ export async function runImport(context: Context, sources: readonly string[], op
 	const now = new Date().toISOString();
 	const { machine, at, format, withBacking, partial, configuration } = options;
 	const credentialPath = await credentialNamed(context, options.credential);
-	const given = { sources, machine, stated, format, withBacking, partial, configuration, credentialPath };
+	const spoolDirectory = options.spool === undefined ? null : resolve(options.spool);
+	const given = {
+		sources,
+		machine,
+		stated,
+		format,
+		withBacking,
+		partial,
+		configuration,
+		credentialPath,
+		spoolDirectory,
+	};
 	const order = { ...given, at, now };
 	refuseChoice(order);
 	const result = await withRepository(context, options.repo, repository => importSources(context, repository, order));
@@ -84,9 +97,16 @@ async function importSources(context: Context, repository: Repository, order: Im
 		progress = output.progress(`importing ${machine}`);
 		const facts = { unknown: assumed };
 		const request = { repository, machine, ...attempt, sources: disks, config, facts };
-		return await importMachine(request, { signal, progress: barOf(progress, disks) }).catch((error: unknown) => {
-			throw afterInterruption(error, { ...attempt, disks }, signal);
-		});
+		const result = await importMachine(request, { signal, progress: barOf(progress, disks) }).catch(
+			(error: unknown) => {
+				throw afterInterruption(error, { ...attempt, disks }, signal);
+			},
+		);
+		for (const disk of disks)
+			await disk.forgetKept?.().catch((error: unknown) => {
+				output.warn(`what was kept of the archive is still there: ${asRouseError(error).message}`);
+			});
+		return result;
 	} finally {
 		progress?.end();
 		await Promise.all(disks.map(disk => disk.close()));

@@ -7,20 +7,30 @@ import { type GsAddress, gsUri } from './address.ts';
 import type { GoogleApi } from './google/api.ts';
 import { findObject, generationName, type PinnedObject } from './object.ts';
 import { bytesOfObject } from './object-bytes.ts';
+import type { Spool } from './spool.ts';
+import type { SpooledObject } from './spooled-object.ts';
 
 /** The disk in an archive, packed by gzip or not, of which one generation is read, once and in order. Throws what both can. */
 export async function openObjectArchive(
 	api: GoogleApi,
 	object: PinnedObject,
 	signal: AbortSignal,
+	kept?: SpooledObject,
 ): Promise<ArchiveSource> {
-	return openArchiveDisk(gsUri(object.address), until => unpacked(bytesOfObject(api, object, until), until), signal);
+	const open = (until: AbortSignal) => unpacked(bytesOfObject(api, object, until, kept), until);
+	return openArchiveDisk(gsUri(object.address), open, signal);
 }
 
 /** As `backup import` has it: the generation that is there now. */
-export async function openObjectDisk(api: GoogleApi, address: GsAddress, signal: AbortSignal): Promise<OpenedDisk> {
+export async function openObjectDisk(
+	api: GoogleApi,
+	address: GsAddress,
+	signal: AbortSignal,
+	spool?: Spool,
+): Promise<OpenedDisk> {
 	const object = await findObject(api, address, signal);
-	const source = await openObjectArchive(api, object, signal);
+	const kept = await spool?.open('command', object);
+	const source = await openObjectArchive(api, object, signal, kept);
 	return {
 		facts: { origin: { kind: 'gce', detail: `disk.raw in ${basename(address.object)}` }, serial: null },
 		sizeBytes: source.sizeBytes,
@@ -29,6 +39,7 @@ export async function openObjectDisk(api: GoogleApi, address: GsAddress, signal:
 		extents: until => source.extents(until),
 		read: (offsetBytes, into, until) => source.read(offsetBytes, into, until),
 		checkUnchanged: until => source.checkUnchanged(until),
+		forgetKept: async () => kept?.remove(),
 		close: () => source.close(),
 	};
 }

@@ -7,20 +7,28 @@ import type { GoogleApi } from './google/api.ts';
 import { GoogleFault } from './google/fault.ts';
 import { goneObject, mediaOf, type PinnedObject, readObject, unlessReplaced } from './object.ts';
 import { sourceError } from './refusals.ts';
+import type { SpooledObject } from './spooled-object.ts';
 
 /**
  * All bytes of a generation, as they are stored: where an answer ends early, stands still or is refused for what may pass, the rest is
- * asked for. At the end their CRC-32C is compared. Ends by the signal's reason. Throws `moment_lost`, `source_unreachable`,
- * `source_invalid`, `access_denied`.
+ * asked for; what is kept is not asked for at all. At the end the CRC-32C of all is compared. Ends by the signal's reason. Throws
+ * `moment_lost`, `source_unreachable`, `source_invalid`, `access_denied`, and what keeping throws.
  */
 export async function* bytesOfObject(
 	api: GoogleApi,
 	object: PinnedObject,
 	signal: AbortSignal,
+	kept?: SpooledObject,
 ): AsyncGenerator<Buffer> {
 	const tries = api.tries();
 	let at = 0;
 	let sum = 0;
+	for await (const piece of kept?.read() ?? []) {
+		signal.throwIfAborted();
+		at += piece.length;
+		sum = crc32c(piece, sum);
+		yield piece;
+	}
 	while (at < object.sizeBytes) {
 		try {
 			const answer = await rest(api, object, at, signal);
@@ -29,6 +37,7 @@ export async function* bytesOfObject(
 				at += piece.length;
 				sum = crc32c(piece, sum);
 				tries.gained();
+				await kept?.keep(piece);
 				yield piece;
 			}
 			if (at < object.sizeBytes) throw new GoogleFault('cut', { call: readObject, word: `ended after ${at} bytes` });
@@ -38,7 +47,9 @@ export async function* bytesOfObject(
 			});
 		}
 	}
-	if (sum !== object.crc32c) throw damaged(object, sum);
+	if (sum === object.crc32c) return;
+	await kept?.remove();
+	throw damaged(object, sum);
 }
 
 /** From `at` on to the end. */
@@ -77,6 +88,6 @@ function damaged({ address, sizeBytes, crc32c: told }: PinnedObject, sum: number
 	return new RouseError(
 		'source_invalid',
 		`${gsUri(address)}: ${exactBytes(sizeBytes)} came whose CRC32C is ${hex(sum)}, and Google says ${hex(told)}`,
-		{ hint: 'something between here and Google changes them; import again' },
+		{ hint: 'something between here and Google changes them, or the spool does; import again' },
 	);
 }

@@ -17,6 +17,7 @@ import {
 	shortName,
 } from './object.ts';
 import { openObjectArchive } from './object-archive.ts';
+import type { Spool } from './spool.ts';
 
 /** Of each disk, what names its bytes; where they are is the source's own address, which is its identity. */
 const stateSchema = z.strictObject({
@@ -34,23 +35,27 @@ export interface GceArchives {
 	archives: readonly GsAddress[];
 	/** Whose configuration it is; null: nobody tells. */
 	instance: GceAddress | null;
+	/** Where they are kept as they are fetched. */
+	spool?: Spool | undefined;
 }
 
 /**
  * A machine of which Cloud Storage has an archive of each disk. A generation of an object never changes and keeps itself, so a moment
- * needs nothing of ours: there is nothing to commit, to abandon, or left over. No archive tells what has changed since another.
+ * needs nothing of ours there; what is left over, here, is what a spool keeps. No archive tells what has changed since another.
  */
 export class GceArchiveSource implements MachineSource {
 	readonly kind = 'gce';
 	readonly #archives: readonly GsAddress[];
 	readonly #instance: GceAddress | null;
 	readonly #identity: string;
+	readonly #spool: Spool | undefined;
 	readonly #api: GoogleApi;
 
-	constructor({ archives, instance }: GceArchives, api: GoogleApi) {
+	constructor({ archives, instance, spool }: GceArchives, api: GoogleApi) {
 		this.#archives = archives;
 		this.#instance = instance;
 		this.#identity = shortName(archives.map(gsUri).join(' '));
+		this.#spool = spool;
 		this.#api = api;
 	}
 
@@ -101,6 +106,7 @@ export class GceArchiveSource implements MachineSource {
 		const { tag, owner, identity, described } = order;
 		const keys = described.disks.map(({ key }) => key);
 		const objects = await this.#planned(keys, signal);
+		await this.#spool?.mustHaveRoom(order, objects);
 		return {
 			tag,
 			owner,
@@ -123,16 +129,21 @@ export class GceArchiveSource implements MachineSource {
 	async open(moment: documents.SourceMoment, key: string, _known: object, signal: AbortSignal): Promise<OpenedMoment> {
 		const pinned = this.#pinned(moment)[moment.disks.findIndex(disk => disk.key === key)];
 		if (pinned === undefined) throw new RouseError('moment_lost', `the moment has no disk ${key}`);
-		return { source: await openObjectArchive(this.#api, pinned, signal), reads: 'all', why };
+		const kept = await this.#spool?.open(moment, pinned);
+		return { source: await openObjectArchive(this.#api, pinned, signal, kept), reads: 'all', why };
 	}
 
-	/** Nothing is kept, and so nothing can be another's: also of what is at another address by now. */
-	async commit(): Promise<void> {}
+	/** Nothing is kept there, and so nothing can be another's: also of what is at another address by now. */
+	async commit({ tag, owner }: documents.Claim, { droppable }: { droppable: readonly string[] }): Promise<void> {
+		for (const each of [tag, ...droppable]) await this.#spool?.remove(each, owner);
+	}
 
-	async abandon(): Promise<void> {}
+	async abandon({ tag, owner }: documents.Claim): Promise<void> {
+		await this.#spool?.remove(tag, owner);
+	}
 
-	async *leftovers(): AsyncGenerator<documents.Leftover> {
-		yield* [];
+	async *leftovers(owner: string | undefined): AsyncGenerator<documents.Leftover> {
+		if (this.#spool !== undefined) yield* this.#spool.leftovers(owner);
 	}
 
 	async close(): Promise<void> {

@@ -1,16 +1,31 @@
 /** `gs://` by commands and by the processes of an import, which find Google where gcloud's variables say. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { appendFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { Spool } from '../../sources/gce/spool.ts';
 import { childSteps } from '../../sources/machine-child/children.ts';
 import { rouse, startRouse } from '../equipment/command-line.ts';
+import { collect } from '../equipment/repositories.ts';
 import { archiveUri, instanceUri, makeGceInstallation, subjectToken } from '../equipment/gce/installation.ts';
 
 const { signal } = new AbortController();
 
 test('`backup import gs://` with --configuration stores the disk and its configuration; `backup plan` says the same of the source', async t => {
 	const { home, env, places, content, points, site } = await makeGceInstallation(t);
-	const options = ['--machine', 'web01', '--configuration', instanceUri, '--credential', 'google', '--json'];
+	const spool = join(home, 'spool');
+	const options = [
+		'--machine',
+		'web01',
+		'--configuration',
+		instanceUri,
+		'--credential',
+		'google',
+		'--spool',
+		spool,
+		'--json',
+	];
 	const imported = await startRouse(t, home, ['backup', 'import', archiveUri, ...options], env).ended;
 	assert.equal(imported.exitCode, 0, imported.stderr);
 	assert.match(imported.stderr, /left out: data: no archive of it was named/);
@@ -22,6 +37,11 @@ test('`backup import gs://` with --configuration stores the disk and its configu
 		firmware: 'efi',
 		origin: { kind: 'gce', detail: 'disk.raw in web01.tar.gz' },
 	});
+	assert.deepEqual(
+		await readdir(join(spool, 'rouse-spool', 'command')),
+		[],
+		'what was kept for another attempt is gone',
+	);
 
 	const planned = await startRouse(t, home, ['backup', 'plan', 'web01', '--json'], env).ended;
 	assert.equal(planned.exitCode, 0, planned.stderr);
@@ -45,6 +65,7 @@ test('`backup import gs://` refuses a credential that is not named or not needed
 		[[archiveUri, '--credential', 'gogle'], 2, /config\.yaml has no credential gogle/],
 		[[archiveUri, '--format', 'raw', '--credential', 'google'], 2, /--format is for files/],
 		[['web01.qcow2', '--credential', 'google'], 2, /--credential lets in at gs:\/\//],
+		[['web01.qcow2', '--spool', 'spool'], 2, /--spool keeps what is fetched from gs:\/\//],
 	] as const) {
 		const refused = await rouse(home, ['backup', 'import', ...args, '--machine', 'web01']);
 		assert.equal(refused.exitCode, exitCode, refused.stderr);
@@ -53,21 +74,26 @@ test('`backup import gs://` refuses a credential that is not named or not needed
 	assert.deepEqual(site.google.requests, []);
 });
 
-test('the processes of an import from an archive: one that is killed is gone on with, and the archive read anew', async t => {
+test('the processes of an import from an archive: one that is killed is gone on with, and the archive read anew; with a spool not even that', async t => {
 	const { home, env, places, points, site } = await makeGceInstallation(t);
 	const steps = childSteps(home, { env });
 	const order = await steps.plan(places, { importId: randomUUID(), machine: 'web01' }, signal);
 	const moment = await steps.begin(places, order, signal);
 	const copy = { order, moment, maxRateBytes: null };
 	const how = { signal, onProgress: () => {} };
-	const dying = childSteps(home, { env: { ...env, ROUSE_TEST_KILL_AT: 'data' } });
-	await assert.rejects(dying.copy(places, copy, how), { code: 'import_failed', message: /SIGKILL/ });
+	const dying = (at: string) => childSteps(home, { env: { ...env, ROUSE_TEST_KILL_AT: at } }).copy(places, copy, how);
+	const killed = { code: 'import_failed', message: /SIGKILL/ };
+	await assert.rejects(dying('data'), killed);
+	await appendFile(join(home, 'config.yaml'), '    spool: spool\n');
+	await assert.rejects(dying('pages'), killed);
+	const left = await collect(new Spool(join(home, 'spool')).leftovers(undefined));
+	assert.partialDeepStrictEqual(left, [{ tag: order.tag, owner: order.owner }]);
 	const { restorePoint, newBytes } = await steps.copy(places, copy, how);
 	const [point] = await points();
 	assert.equal(point?.manifest.time, restorePoint);
 	assert.equal(newBytes, 0, 'what was durable is not stored again');
 	const ranges = site.google.requests.filter(({ at }) => at === 'media').map(({ range }) => range);
-	assert.deepEqual(ranges, ['bytes=0-', 'bytes=0-', 'bytes=0-'], 'for its plan, and for each of two copies');
+	assert.deepEqual(ranges, ['bytes=0-', 'bytes=0-', 'bytes=0-'], 'for its plan, and for two of three copies');
 	const said = JSON.stringify([order, moment]);
 	for (const secret of [subjectToken, ...site.google.tokens]) assert.ok(!said.includes(secret), 'a secret is told');
 });

@@ -5,15 +5,17 @@ import { type TestContext, test } from 'node:test';
 import { readSourceFacts } from '../../model/source-facts.ts';
 import { readPoint } from '../../repository/points.ts';
 import type { GceArchives } from '../../sources/gce/source.ts';
+import { Spool } from '../../sources/gce/spool.ts';
 import { ownerOf } from '../../sources/machine/owner.ts';
 import { beginMoment, isReady } from '../../sources/machine/steps/begin.ts';
 import { commitMoment } from '../../sources/machine/steps/commit.ts';
 import { copyMoment } from '../../sources/machine/steps/copy.ts';
 import { giveUp } from '../../sources/machine/steps/give-up.ts';
 import { makeOrder } from '../../sources/machine/steps/make-order.ts';
+import { sweep } from '../../sources/machine/steps/sweep.ts';
 import { GceSite } from '../equipment/gce/bench.ts';
 import { sampleResources } from '../equipment/gce/instances.ts';
-import { importDisks, memoryRepository, noise, wholeSource } from '../equipment/repositories.ts';
+import { collect, importDisks, memoryRepository, noise, wholeSource } from '../equipment/repositories.ts';
 
 const { signal } = new AbortController();
 const web = { bucket: 'exports', object: 'web01.tar.gz' };
@@ -152,4 +154,38 @@ test('an instance that is not there, or may not be looked at, is told before any
 	site.google.faults.push({ at: 'compute', status: 403, reason: 'forbidden' });
 	await assert.rejects(makeOrder(places, wish()), { code: 'access_denied', message: /compute\.instances\.get/ });
 	assert.equal(site.google.countOf('media'), 0);
+});
+
+test('with a spool an import keeps what it has fetched until it is committed, given up or swept, by whichever process', async t => {
+	const site = await siteOf(t);
+	const spool = () => new Spool(site.directory, { partBytes: 100_000 });
+	const { repository } = await placesOf(t, site);
+	const places = async () => ({ ...(await placesOf(t, site, { spool: spool() })), repository });
+	const begun = async () => {
+		const order = await makeOrder(await places(), wish());
+		const moment = await beginMoment(await places(), order);
+		const { source } = await (await places()).source.open(moment, moment.disks[0]?.key ?? '', {}, signal);
+		await source.read(0, Buffer.alloc(1_500_000), signal);
+		await source.close();
+		return { order, moment };
+	};
+	const kept = async () => collect(spool().leftovers(undefined));
+	const tags = async () => (await kept()).map(({ tag }) => tag).toSorted();
+	const first = await begun();
+	const second = await begun();
+	assert.deepEqual(await tags(), [first.order.tag, second.order.tag].toSorted());
+	const [one] = await kept();
+	assert.partialDeepStrictEqual(one, { owner: first.order.owner, canDelete: true });
+	assert.match(one?.what ?? '', /^\d.* MiB of archives in .*\/rouse-spool$/);
+	assert.equal(await giveUp(await places(), second.order), 'given-up');
+	assert.deepEqual(await tags(), [first.order.tag]);
+	await copyMoment(await places(), first);
+	assert.equal((await kept()).length, 1, 'nobody has said that its point is there');
+	await commitMoment(await places(), first.order);
+	assert.deepEqual(await kept(), []);
+	const lost = await begun();
+	const next = await makeOrder(await places(), wish());
+	assert.deepEqual(await tags(), [lost.order.tag]);
+	assert.deepEqual(await sweep(await places(), next), { ended: 1, left: [] });
+	assert.deepEqual(await kept(), []);
 });

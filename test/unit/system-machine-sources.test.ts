@@ -16,6 +16,7 @@ for (const [what, config] of [
 	['a machine over SSH whose keys nobody has read', { sources: { web: { uri } } }],
 	['keys of what is not over SSH', { sources: { web: { uri: 'simulated:///srv/web', knownHostsFile } } }],
 	['a wish that its kind passes over', { sources: { web: { uri: 'simulated:///srv/web', snapshot: 'none' } } }],
+	['a spool of what is no archive', { sources: { web: { uri: 'simulated:///srv/web', spool: 'spool' } } }],
 	['a wish that nobody knows', { sources: { web: { uri, knownHostsFile, snapshot: false } } }],
 	['a secret in config.yaml itself', { credentials: { key: { password: 'hunter2' } } }],
 ] as const)

@@ -1,0 +1,111 @@
+import { readdir, rm, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { RouseError } from '../../model/errors.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
+import { sha256Of } from '../../repository/format/sha256.ts';
+import { isErrno, syncDirectory } from '../../system/durable-file.ts';
+import { makeFolders } from '../../system/make-folders.ts';
+import { makeOwnDirectory } from '../../system/own-directory.ts';
+import type { Claim, Leftover } from '../machine/documents.ts';
+import { generationName, type PinnedObject, shortName } from './object.ts';
+import { SpooledObject, usualPartBytes } from './spooled-object.ts';
+
+/** Who keeps something there: an import of the workers, or the command, which has no tag before it knows its disks. */
+export type Keeper = Pick<Claim, 'tag' | 'owner'> | 'command';
+
+/** Of an import: a directory is one of its own, as its name says, from the moment on at which it is there. */
+const ofImport = /^([0-9a-f-]{36})\.([0-9a-f-]{36})\.([a-z0-9][a-z0-9-]{0,39})\.([0-9a-f]{8})$/;
+
+interface SpoolOptions {
+	partBytes?: number;
+}
+
+/**
+ * A directory in which archives are kept as they are fetched, until the import is over: no byte that is there is fetched again. What
+ * is in it is a copy, so it may be taken away at any time.
+ */
+export class Spool {
+	readonly #path: string;
+	readonly #partBytes: number;
+
+	/** Only a directory within `directory` is ours. */
+	constructor(directory: string, { partBytes = usualPartBytes }: SpoolOptions = {}) {
+		this.#path = join(directory, 'rouse-spool');
+		this.#partBytes = partBytes;
+	}
+
+	/** `space_short` where what is still to be fetched of these has no room; `config_invalid` for a directory that is not ours alone. */
+	async mustHaveRoom(keeper: Keeper, objects: readonly PinnedObject[]): Promise<void> {
+		await makeOwnDirectory({ path: this.#path, what: 'spool', elsewhere: 'name another directory' });
+		const kept = await Promise.all(objects.map(object => this.#objectOf(keeper, object).bytes()));
+		const needBytes = objects.reduce((sum, { sizeBytes }, index) => sum + sizeBytes - (kept[index] ?? 0), 0);
+		const { bavail, bsize } = await statfs(this.#path);
+		const freeBytes = bavail * bsize;
+		if (needBytes <= freeBytes) return;
+		throw new RouseError(
+			'space_short',
+			`${this.#path} has ${formatBytes(freeBytes)} free, and the archives take ${formatBytes(needBytes)} more`,
+			{ hint: 'make room there, or name another directory as the spool', details: { needBytes, freeBytes } },
+		);
+	}
+
+	/** Where an object is kept: made when it is not there. Throws as {@link mustHaveRoom}. */
+	async open(keeper: Keeper, object: PinnedObject): Promise<SpooledObject> {
+		await this.mustHaveRoom(keeper, [object]);
+		const directory = this.#directoryOf(keeper, object);
+		await makeFolders(directory, 0o700);
+		for (const made of [dirname(directory), this.#path]) await syncDirectory(made);
+		return this.#objectOf(keeper, object);
+	}
+
+	/** All that an import keeps. */
+	async remove(tag: string, owner: string): Promise<void> {
+		await rm(this.#keeperPath({ tag, owner }), { recursive: true, force: true, maxRetries: 3 });
+	}
+
+	/** What imports keep, of one owner or of all. */
+	async *leftovers(owner: string | undefined): AsyncGenerator<Leftover> {
+		for (const name of await namesIn(this.#path)) {
+			const [, tag, ...parts] = ofImport.exec(name) ?? [];
+			if (tag === undefined || (owner !== undefined && owner !== parts.join('/'))) continue;
+			const path = join(this.#path, name);
+			const found = await stat(path).catch(() => undefined); // taken away meanwhile
+			if (found === undefined) continue;
+			const what = shortName(`${formatBytes(await bytesIn(path))} of archives in ${this.#path}`);
+			const since = found.birthtime.toISOString();
+			yield { tag, owner: parts.join('/'), what, since, costText: null, canDelete: true };
+		}
+	}
+
+	#keeperPath(keeper: Keeper): string {
+		const name = keeper === 'command' ? keeper : `${keeper.tag}.${keeper.owner.replaceAll('/', '.')}`;
+		return join(this.#path, name);
+	}
+
+	#directoryOf(keeper: Keeper, object: PinnedObject): string {
+		return join(this.#keeperPath(keeper), sha256Of(Buffer.from(generationName(object))));
+	}
+
+	#objectOf(keeper: Keeper, object: PinnedObject): SpooledObject {
+		return new SpooledObject(this.#directoryOf(keeper, object), object.sizeBytes, this.#partBytes);
+	}
+}
+
+async function namesIn(path: string): Promise<string[]> {
+	try {
+		return await readdir(path);
+	} catch (error) {
+		if (isErrno(error, 'ENOENT')) return [];
+		throw error;
+	}
+}
+
+/** Also while somebody adds to it, or takes it away. */
+async function bytesIn(path: string): Promise<number> {
+	const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
+	const sizes = entries.map(async entry => {
+		const found = entry.isFile() ? await stat(join(entry.parentPath, entry.name)).catch(() => undefined) : undefined;
+		return found?.size ?? 0;
+	});
+	return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}

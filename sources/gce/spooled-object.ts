@@ -1,0 +1,98 @@
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createFileDurably, isErrno, ofMedium } from '../../system/durable-file.ts';
+
+/** What a death loses at most, and what waits in memory. */
+export const usualPartBytes = 16 * 2 ** 20;
+const pieceBytes = 2 ** 18;
+
+/**
+ * What was fetched of an object, in a directory of its own: parts of one size, called by where they begin. Each is durable before it has
+ * its name, so whatever died what is there is right, and any process goes on behind it. Several may keep the same object at once: they
+ * keep the same. Where the directory is taken away meanwhile nothing more is kept, and nothing fails.
+ */
+export class SpooledObject {
+	readonly #directory: string;
+	readonly #sizeBytes: number;
+	readonly #partBytes: number;
+	#keptBytes = 0;
+	#waiting: Buffer[] = [];
+	#waitingBytes = 0;
+
+	constructor(directory: string, sizeBytes: number, partBytes = usualPartBytes) {
+		this.#directory = directory;
+		this.#sizeBytes = sizeBytes;
+		this.#partBytes = partBytes;
+	}
+
+	/** From the first byte on, as far as it goes without a gap. Called before anything is {@link keep kept}. */
+	async *read(): AsyncGenerator<Buffer> {
+		while (this.#keptBytes < this.#sizeBytes) {
+			const part = await this.#part(this.#keptBytes);
+			if (part === undefined) return;
+			for (let at = 0; at < part.length; at += pieceBytes) yield part.subarray(at, at + pieceBytes);
+			this.#keptBytes += part.length;
+		}
+	}
+
+	/** The bytes behind those that were read or kept before. They stay as they are. Throws `space_short`, `io_failed`. */
+	async keep(piece: Buffer): Promise<void> {
+		this.#waiting.push(piece);
+		this.#waitingBytes += piece.length;
+		while (this.#waitingBytes > 0 && this.#waitingBytes >= this.#lengthOf(this.#keptBytes)) {
+			const all = Buffer.concat(this.#waiting);
+			const part = all.subarray(0, this.#lengthOf(this.#keptBytes));
+			await this.#save(part);
+			this.#keptBytes += part.length;
+			this.#waiting = [all.subarray(part.length)];
+			this.#waitingBytes -= part.length;
+		}
+	}
+
+	/** What of it is kept, by anybody. */
+	async bytes(): Promise<number> {
+		const names = await this.#unlessGone(readdir(this.#directory), []);
+		const sizes = names.filter(name => /^\d+$/.test(name)).map(async name => this.#sizeOf(Number(name)));
+		return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+	}
+
+	async remove(): Promise<void> {
+		await rm(this.#directory, { recursive: true, force: true, maxRetries: 3 });
+	}
+
+	#lengthOf(beginsAt: number): number {
+		return Math.min(this.#partBytes, this.#sizeBytes - beginsAt);
+	}
+
+	#pathOf(beginsAt: number): string {
+		return join(this.#directory, String(beginsAt));
+	}
+
+	async #part(beginsAt: number): Promise<Buffer | undefined> {
+		const path = this.#pathOf(beginsAt);
+		const part = await this.#unlessGone(readFile(path), undefined);
+		if (part === undefined || part.length === this.#lengthOf(beginsAt)) return part;
+		await rm(path, { force: true }); // of a version that had others, or not ours
+		return undefined;
+	}
+
+	async #save(part: Buffer): Promise<void> {
+		await this.#unlessGone(createFileDurably(this.#pathOf(this.#keptBytes), part), false);
+	}
+
+	async #sizeOf(beginsAt: number): Promise<number> {
+		return this.#unlessGone(
+			stat(this.#pathOf(beginsAt)).then(({ size }) => size),
+			0,
+		);
+	}
+
+	async #unlessGone<T, F>(work: Promise<T>, otherwise: F): Promise<T | F> {
+		try {
+			return await work;
+		} catch (error) {
+			if (isErrno(error, 'ENOENT')) return otherwise;
+			throw ofMedium(error, this.#directory);
+		}
+	}
+}

@@ -1,0 +1,139 @@
+/** What is kept of archives as they are fetched, from a stub of Cloud Storage that says what it was asked for. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { GoogleApi } from '../../sources/gce/google/api.ts';
+import { findObject, type PinnedObject } from '../../sources/gce/object.ts';
+import { bytesOfObject } from '../../sources/gce/object-bytes.ts';
+import { type Keeper, Spool } from '../../sources/gce/spool.ts';
+import { GceSite } from '../equipment/gce/bench.ts';
+import { noise } from '../equipment/repositories.ts';
+
+const { signal } = new AbortController();
+const address = { bucket: 'exports', object: 'web01.tar.gz' };
+const bytes = noise(1_000_000, 1);
+const partBytes = 100_000;
+const keeper = { tag: randomUUID(), owner: `${randomUUID()}/web01/01234567` };
+
+interface Spooled {
+	site: GceSite;
+	api: GoogleApi;
+	object: PinnedObject;
+	spool: Spool;
+	/** The one that holds what is kept. */
+	directory: string;
+}
+
+async function spooled(t: TestContext): Promise<Spooled> {
+	const site = await GceSite.make();
+	t.after(() => site.dispose());
+	site.google.objects.put('exports/web01.tar.gz', bytes);
+	const api = site.api();
+	t.after(() => api.close());
+	const object = await findObject(api, address, signal);
+	const spool = new Spool(join(site.directory, 'spool'), { partBytes });
+	return { site, api, object, spool, directory: join(site.directory, 'spool', 'rouse-spool') };
+}
+
+async function reader({ api, object, spool }: Spooled, by: Keeper = keeper) {
+	return bytesOfObject(api, object, signal, await spool.open(by, object));
+}
+
+/** To its end, or until at least so many bytes have come, as a process does that dies then. */
+async function read(
+	from: Spooled,
+	{ most = Infinity, by = keeper }: { most?: number; by?: Keeper } = {},
+): Promise<Buffer> {
+	const pieces: Buffer[] = [];
+	let came = 0;
+	for await (const piece of await reader(from, by)) {
+		pieces.push(piece);
+		came += piece.length;
+		if (came >= most) break;
+	}
+	return Buffer.concat(pieces);
+}
+
+const rangesOf = ({ site }: Spooled) =>
+	site.google.requests.filter(({ at }) => at === 'media').map(({ range }) => Number(/\d+/.exec(range ?? '')?.[0]));
+
+test('who goes on where one has died fetches what was not durable, and nothing when all of it is there', async t => {
+	const from = await spooled(t);
+	const durable = [0];
+	for (const most of [30_000, 250_000, 260_000, 777_777]) {
+		const came = await read(from, { most });
+		assert.ok(came.equals(bytes.subarray(0, came.length)));
+		durable.push(Math.floor(came.length / partBytes) * partBytes);
+	}
+	assert.ok((await read(from)).equals(bytes));
+	assert.deepEqual(rangesOf(from), durable);
+	from.site.google.objects.remove('exports/web01.tar.gz');
+	assert.ok((await read(from)).equals(bytes), 'also when it is not there any more');
+	assert.deepEqual(rangesOf(from), durable);
+});
+
+test("what is kept is its owner's alone", async t => {
+	const from = await spooled(t);
+	await read(from, { most: 250_000 });
+	const paths = await readdir(from.directory, { recursive: true });
+	for (const path of ['', ...paths]) {
+		const found = await stat(join(from.directory, path));
+		assert.equal(found.mode & 0o777, found.isDirectory() ? 0o700 : 0o600, path);
+	}
+});
+
+async function partsIn({ directory }: Spooled): Promise<string[]> {
+	const paths = await readdir(directory, { recursive: true });
+	return paths.filter(path => /\/\d+$/.test(path)).map(path => join(directory, path));
+}
+
+test('bytes whose sum is wrong are source_invalid and not kept, whether they came so or became so', async t => {
+	const from = await spooled(t);
+	from.site.google.faults.push({ at: 'media', flipAt: 450_000 });
+	await assert.rejects(read(from), { code: 'source_invalid', message: /CRC32C/ });
+	assert.deepEqual(await partsIn(from), []);
+	assert.ok((await read(from)).equals(bytes));
+	const [part = ''] = await partsIn(from);
+	const changed = await readFile(part);
+	await writeFile(part, changed.fill(1, 7, 8));
+	await assert.rejects(read(from), { code: 'source_invalid', message: /CRC32C/ });
+	assert.ok((await read(from)).equals(bytes));
+	assert.deepEqual(rangesOf(from), [0, 0, 0]);
+});
+
+test('a part that is not whole is fetched again, with what lies behind it', async t => {
+	const from = await spooled(t);
+	await read(from);
+	await truncate((await partsIn(from)).find(path => path.endsWith('/600000')) ?? '', 99_999);
+	assert.ok((await read(from)).equals(bytes));
+	assert.deepEqual(rangesOf(from), [0, 600_000]);
+});
+
+test('two commands that read one archive at once do not disturb each other, also when one of them is done', async t => {
+	const from = await spooled(t);
+	const first = await reader(from, 'command');
+	const second = await reader(from, 'command');
+	const came: Buffer[] = [];
+	for (let step = 0; step < 4; step++) {
+		await first.next();
+		came.push((await second.next()).value);
+	}
+	assert.ok((await read(from, { by: 'command' })).equals(bytes));
+	await (await from.spool.open('command', from.object)).remove();
+	for await (const piece of second) came.push(piece);
+	assert.ok(Buffer.concat(came).equals(bytes));
+	await first.return(undefined);
+	assert.deepEqual(await partsIn(from), [], 'what was taken away does not come back');
+	assert.ok((await read(from, { by: 'command' })).equals(bytes));
+});
+
+test('an archive for which there is no room is refused with how much is missing, before it is fetched', async t => {
+	const from = await spooled(t);
+	const huge = { ...from.object, sizeBytes: 2 ** 52 };
+	const refusal = { code: 'space_short', message: /rouse-spool has .* free, and the archives take 4\.00 PiB more$/ };
+	await assert.rejects(from.spool.open(keeper, huge), refusal);
+	await assert.rejects(from.spool.mustHaveRoom(keeper, [from.object, huge]), refusal);
+	assert.deepEqual(rangesOf(from), []);
+});
