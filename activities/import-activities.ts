@@ -29,7 +29,10 @@ export function createImportActivities(steps: ImportSteps) {
 		copyImport: ({ places, ...copy }: ImportActivityInput<'copyImport'>) =>
 			attempt(async ({ signal, report }) => {
 				const { heartbeatDetails, attempt: number } = Context.current().info;
-				const attempts = new CopyAttempts(heartbeatDetails, number, { isOnly: copy.moment.moment === null });
+				const { moment, readAnew = false } = copy.moment;
+				const kind = { isOnly: moment === null, isReadAnew: readAnew };
+				const attempts = new CopyAttempts(heartbeatDetails, number, kind);
+				attempts.begin();
 				try {
 					const onProgress = (progress: ImportProgress) => report(attempts.told(progress));
 					const copied = await steps.copy(places, copy, { signal, onProgress });

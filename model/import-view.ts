@@ -29,6 +29,8 @@ export const copyBeatSchema = z.object({
 	/** How far one has come that has read something, and the latest one that came further than those before. */
 	furthestBytes: z.int().min(0),
 	furthestAttempt: z.int().min(0),
+	/** Where each attempt reads anew: those that have read something, and how much of its disks together. */
+	anew: z.object({ attempts: z.int().min(0), readBytes: z.int().min(0) }).optional(),
 });
 export type CopyBeat = z.infer<typeof copyBeatSchema>;
 

@@ -1,9 +1,20 @@
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { type CopyBeat, copyBeatSchema, type ImportProgress } from '../../model/import-view.ts';
+import { formatBytes } from '../../model/format-bytes.ts';
 import { toFailure } from '../failures.ts';
 
 /** With five minutes between two a day; a time in which no worker was there to try counts for nothing. */
 const mostInVain = 288;
+/** Of those that have all sent to them anew, and paid for anew: where a link fails so often it will again. */
+const mostAnew = 6;
+
+/** Of a moment, what its copy can rely on. */
+interface CopyKind {
+	/** Nobody can go on where this one ends. */
+	isOnly: boolean;
+	/** Each has all of it sent anew. */
+	isReadAnew: boolean;
+}
 
 /**
  * Whether an attempt of a copy is followed by another. What may pass is tried again, but not without end: who waits for a platform
@@ -13,13 +24,22 @@ const mostInVain = 288;
 export class CopyAttempts {
 	readonly #attempt: number;
 	readonly #isOnly: boolean;
+	readonly #isReadAnew: boolean;
+	readonly #anewBefore: NonNullable<CopyBeat['anew']>;
 	#beat: CopyBeat;
 
-	/** `before`: what the attempts before have left in their heartbeats; `isOnly`: nobody can go on where this one ends. */
-	constructor(before: unknown, attempt: number, { isOnly }: { isOnly: boolean }) {
+	/** `before`: what the attempts before have left in their heartbeats. */
+	constructor(before: unknown, attempt: number, { isOnly, isReadAnew }: CopyKind) {
 		this.#beat = copyBeatSchema.safeParse(before).data ?? { progress: null, furthestBytes: 0, furthestAttempt: 0 };
 		this.#attempt = attempt;
 		this.#isOnly = isOnly;
+		this.#isReadAnew = isReadAnew;
+		this.#anewBefore = this.#beat.anew ?? { attempts: 0, readBytes: 0 };
+	}
+
+	/** Throws when none may read any more: one whose worker died has told nobody that it was the last. */
+	begin(): void {
+		if (this.#isSpent) throw this.#spent(new RouseError('import_failed', 'the last attempt was not heard of any more'));
 	}
 
 	/** What the next heartbeats carry. */
@@ -28,19 +48,36 @@ export class CopyAttempts {
 		// What is zero, unchanged or known of an earlier attempt is passed without a read.
 		const isFurther = progress.readBytes > 0 && progress.doneBytes > furthestBytes;
 		this.#beat = isFurther
-			? { progress, furthestBytes: progress.doneBytes, furthestAttempt: this.#attempt }
+			? { ...this.#beat, progress, furthestBytes: progress.doneBytes, furthestAttempt: this.#attempt }
 			: { ...this.#beat, progress };
+		if (this.#isReadAnew && progress.readBytes > 0) {
+			const { attempts, readBytes } = this.#anewBefore;
+			this.#beat.anew = { attempts: attempts + 1, readBytes: readBytes + progress.readBytes };
+		}
 		return this.#beat;
 	}
 
 	failure(thrown: unknown): Error {
 		const error = asRouseError(thrown);
 		if (!this.#isWaitedFor(error)) return toFailure(error);
+		if (this.#isSpent) return this.#spent(error);
 		const inVain = this.#attempt - this.#beat.furthestAttempt;
 		if (inVain < mostInVain) return toFailure(error, [error.retry]);
-		const { code, message, hint, details, cause } = error;
-		const more = { hint, details, cause };
-		return toFailure(new RouseError(code, `${message} (${inVain} attempts have come no further)`, more), []);
+		return last(error, `${inVain} attempts have come no further`, error.hint);
+	}
+
+	get #isSpent(): boolean {
+		return (this.#beat.anew?.attempts ?? 0) >= mostAnew;
+	}
+
+	#spent(error: RouseError): Error {
+		const { attempts = 0, readBytes = 0 } = this.#beat.anew ?? {};
+		const how = `${attempts} attempts have read ${formatBytes(readBytes)} of its disks, each from the first byte on`;
+		return last(
+			error,
+			how,
+			'have what is fetched kept: `spool: DIRECTORY` of the source in config.yaml; and look why processes or the link end',
+		);
 	}
 
 	#isWaitedFor({ code, retry }: RouseError): boolean {
@@ -50,4 +87,9 @@ export class CopyAttempts {
 		// `internal`: what nobody has foreseen, as the words of a platform's library for a connection that was cut.
 		return retry === 'person' || code === 'repository_missing' || code === 'internal';
 	}
+}
+
+/** What is followed by no other. */
+function last({ code, message, details, cause }: RouseError, how: string, hint: string | undefined): Error {
+	return toFailure(new RouseError(code, `${message} (${how})`, { hint, details, cause }), []);
 }

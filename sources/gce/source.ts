@@ -115,6 +115,7 @@ export class GceArchiveSource implements MachineSource {
 			takenAt: objects.map(({ createdAt }) => createdAt).reduce((a, b) => (a > b ? a : b)),
 			holdUntil: null,
 			together: objects.length === 1,
+			...(this.#spool === undefined ? { readAnew: true as const } : {}),
 			disks: described.disks.map(({ key, sizeBytes }) => ({ key, sizeBytes, consistency: 'crash' })),
 			checkpoint: null,
 			state: { objects: objects.map(({ generation, sizeBytes, crc32c }) => ({ generation, sizeBytes, crc32c })) },

@@ -18,6 +18,7 @@ const ofImport = /^([0-9a-f-]{36})\.([0-9a-f-]{36})\.([a-z0-9][a-z0-9-]{0,39})\.
 
 interface SpoolOptions {
 	partBytes?: number;
+	freeBytesAt?: (path: string) => Promise<number>;
 }
 
 /**
@@ -27,11 +28,13 @@ interface SpoolOptions {
 export class Spool {
 	readonly #path: string;
 	readonly #partBytes: number;
+	readonly #freeBytesAt: (path: string) => Promise<number>;
 
 	/** Only a directory within `directory` is ours. */
-	constructor(directory: string, { partBytes = usualPartBytes }: SpoolOptions = {}) {
+	constructor(directory: string, { partBytes = usualPartBytes, freeBytesAt = freeBytesOn }: SpoolOptions = {}) {
 		this.#path = join(directory, 'rouse-spool');
 		this.#partBytes = partBytes;
+		this.#freeBytesAt = freeBytesAt;
 	}
 
 	/** `space_short` where what is still to be fetched of these has no room; `config_invalid` for a directory that is not ours alone. */
@@ -39,8 +42,7 @@ export class Spool {
 		await makeOwnDirectory({ path: this.#path, what: 'spool', elsewhere: 'name another directory' });
 		const kept = await Promise.all(objects.map(object => this.#objectOf(keeper, object).bytes()));
 		const needBytes = objects.reduce((sum, { sizeBytes }, index) => sum + sizeBytes - (kept[index] ?? 0), 0);
-		const { bavail, bsize } = await statfs(this.#path);
-		const freeBytes = bavail * bsize;
+		const freeBytes = await this.#freeBytesAt(this.#path);
 		if (needBytes <= freeBytes) return;
 		throw new RouseError(
 			'space_short',
@@ -89,6 +91,11 @@ export class Spool {
 	#objectOf(keeper: Keeper, object: PinnedObject): SpooledObject {
 		return new SpooledObject(this.#directoryOf(keeper, object), object.sizeBytes, this.#partBytes);
 	}
+}
+
+async function freeBytesOn(path: string): Promise<number> {
+	const { bavail, bsize } = await statfs(path);
+	return bavail * bsize;
 }
 
 async function namesIn(path: string): Promise<string[]> {

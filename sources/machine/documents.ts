@@ -104,6 +104,8 @@ export const sourceMomentSchema = claimSchema
 		disks: uniqueDisks(
 			z.strictObject({ key: diskKeySchema, sizeBytes: z.int().min(1), consistency: consistencySchema }),
 		),
+		/** Each attempt has all of it sent anew, from the first byte on, and its platform may ask money for each. */
+		readAnew: z.literal(true).optional(),
 		/** Kept by `commit`, so that the next import can ask what changed; null where the platform cannot tell. */
 		checkpoint: checkpointSchema.nullable(),
 		/** The source's own: ids and numbers. */

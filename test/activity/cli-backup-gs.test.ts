@@ -81,6 +81,7 @@ test('the processes of an import from an archive: one that is killed is gone on 
 	const moment = await steps.begin(places, order, signal);
 	const copy = { order, moment, maxRateBytes: null };
 	const how = { signal, onProgress: () => {} };
+	assert.equal(moment.readAnew, true);
 	const dying = (at: string) => childSteps(home, { env: { ...env, ROUSE_TEST_KILL_AT: at } }).copy(places, copy, how);
 	const killed = { code: 'import_failed', message: /SIGKILL/ };
 	await assert.rejects(dying('data'), killed);

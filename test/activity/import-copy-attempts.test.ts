@@ -10,6 +10,7 @@ import { CopyAttempts } from '../../activities/import/copy-attempts.ts';
 import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import type { CopyBeat } from '../../model/import-view.ts';
 import { childSteps } from '../../sources/machine-child/children.ts';
+import type { ImportSteps } from '../../sources/machine-child/import-steps.ts';
 import { importInput, importMoment, importOrder, repositoryId } from '../equipment/import-documents.ts';
 
 const progress = { doneBytes: 8, totalBytes: 64, readBytes: 8, newBytes: 8, rateBytes: 0, etaMs: null };
@@ -18,9 +19,11 @@ interface Of {
 	before?: unknown;
 	attempt?: number;
 	isOnly?: boolean;
+	isReadAnew?: boolean;
 }
 
-const attemptsOf = ({ before, attempt = 1, isOnly = false }: Of) => new CopyAttempts(before, attempt, { isOnly });
+const attemptsOf = ({ before, attempt = 1, isOnly = false, isReadAnew = false }: Of) =>
+	new CopyAttempts(before, attempt, { isOnly, isReadAnew });
 
 function failure(code: ErrorCode, attempts: CopyAttempts): ApplicationFailure {
 	const failed = attempts.failure(new RouseError(code, 'why', { hint: 'hint' }));
@@ -76,6 +79,57 @@ test('attempts that come no further have an end, and one that comes further begi
 		true,
 		'none has read anything',
 	);
+});
+
+test('attempts that read anew have an end once six have read something, however far they come, and a death of the worker is one', () => {
+	let before: CopyBeat | undefined;
+	const next = () => attemptsOf({ before, attempt: 9, isReadAnew: true });
+	for (let attempt = 1; attempt <= 5; attempt++) {
+		const attempts = next();
+		attempts.begin();
+		attempts.told({ ...progress, readBytes: 1 });
+		before = attempts.told({ ...progress, doneBytes: 8 * attempt, readBytes: 2 ** 30 });
+		// One of them is not heard of any more.
+		if (attempt > 1) assert.equal(failure('source_unreachable', attempts).nonRetryable, false);
+		assert.equal(failure('source_unreachable', next()).nonRetryable, false, 'one that reads nothing costs nothing');
+	}
+	const attempts = next();
+	before = attempts.told({ ...progress, doneBytes: 63, readBytes: 2 ** 30 });
+	const last = failure('source_unreachable', attempts);
+	assert.equal(last.nonRetryable, true);
+	assert.match(last.message, /^why \(6 attempts have read 6\.00 GiB of its disks, each from the first byte on\)$/);
+	assert.partialDeepStrictEqual(last.details?.[0], { code: 'source_unreachable' });
+	assert.match(Reflect.get(Object(last.details?.[0]), 'hint'), /spool: DIRECTORY/);
+	assert.throws(() => next().begin(), { type: 'import_failed', nonRetryable: true });
+	assert.equal(
+		failure('source_unreachable', attemptsOf({ before: left() })).nonRetryable,
+		false,
+		'others count nothing',
+	);
+});
+
+test('the copy of a moment that is read anew counts what earlier attempts have read, and reads nothing once it is enough', async () => {
+	const order = importOrder(randomUUID());
+	const moment = { ...importMoment(order), readAnew: true as const };
+	const places = { source: 'web', repository: importInput.repository, repositoryId };
+	const copies: ImportSteps['copy'] = async (_places, _copy, { onProgress }) => {
+		onProgress(progress);
+		throw new RouseError('source_unreachable', 'why');
+	};
+	const { copyImport } = createImportActivities({ ...childSteps('/nowhere'), copy: copies });
+	for (const [attempts, type, nonRetryable] of [
+		[4, 'source_unreachable', false],
+		[5, 'source_unreachable', true],
+		[6, 'import_failed', true],
+	] as const) {
+		const heartbeatDetails = { progress: null, furthestBytes: 1, furthestAttempt: 1, anew: { attempts, readBytes: 1 } };
+		const environment = new MockActivityEnvironment(
+			{ heartbeatDetails, attempt: 7 },
+			{ logger: new DefaultLogger('ERROR') },
+		);
+		const copied = environment.run(copyImport, { places, order, moment, maxRateBytes: null });
+		await assert.rejects(copied, { type, nonRetryable });
+	}
 });
 
 test('what somebody has to mend is waited for by a copy that has read something, and by what gives it up', async () => {

@@ -164,6 +164,7 @@ test('with a spool an import keeps what it has fetched until it is committed, gi
 	const begun = async () => {
 		const order = await makeOrder(await places(), wish());
 		const moment = await beginMoment(await places(), order);
+		assert.equal(moment.readAnew, undefined);
 		const { source } = await (await places()).source.open(moment, moment.disks[0]?.key ?? '', {}, signal);
 		await source.read(0, Buffer.alloc(1_500_000), signal);
 		await source.close();
@@ -171,6 +172,9 @@ test('with a spool an import keeps what it has fetched until it is committed, gi
 	};
 	const kept = async () => collect(spool().leftovers(undefined));
 	const tags = async () => (await kept()).map(({ tag }) => tag).toSorted();
+	const full = new Spool(site.directory, { freeBytesAt: async () => 1000 });
+	const unread = await makeOrder(await places(), wish());
+	await assert.rejects(beginMoment(await placesOf(t, site, { spool: full }), unread), { code: 'space_short' });
 	const first = await begun();
 	const second = await begun();
 	assert.deepEqual(await tags(), [first.order.tag, second.order.tag].toSorted());
