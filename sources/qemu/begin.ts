@@ -9,16 +9,16 @@ import { bitmapName, diskName } from './names.ts';
 import { removeAll } from './remove.ts';
 import { mustHaveRoom } from './room.ts';
 import type { Scratch, Taken } from './scratch.ts';
-import { whileStill } from './still.ts';
+import { type GuestAgent, whileStill } from './still.ts';
 
 export interface Beginning {
 	order: BeginOrder;
 	disks: readonly LookedDisk[];
 	directory: string;
 	scratch: Scratch;
-	/** Of the monitor: by whose user QEMU runs. */
-	monitorPath: string;
-	agent: string | undefined;
+	/** As whom QEMU runs. */
+	user: { uid: number; gid: number };
+	agent: GuestAgent | undefined;
 	reached: Reached;
 	now: () => Date;
 	signal: AbortSignal;
@@ -43,12 +43,12 @@ interface Made {
  * and is copied to be read: so an increment from there is right whether this moment is ever committed or not.
  */
 export async function takeMoment(monitor: Monitor, beginning: Beginning): Promise<Taken> {
-	const { order, disks, directory, scratch, monitorPath, agent, reached, now, signal } = beginning;
+	const { order, disks, directory, scratch, user, agent, reached, now, signal } = beginning;
 	const set = randomUUID();
 	const sizes = disks.map(({ described }) => described.sizeBytes);
 	const made = disks.map((disk, number) => madeOf(order, { disk, number, set }));
 	await mustHaveRoom(directory, sizes);
-	await scratch.make(order, { sizes, ownedAs: monitorPath, signal });
+	await scratch.make(order, { sizes, user, signal });
 	reached('scratch');
 	await startServer(monitor, scratch);
 	reached('server');

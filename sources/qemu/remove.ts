@@ -3,12 +3,12 @@ import { endMoment } from './moment.ts';
 import type { Monitor } from './monitor.ts';
 import { carries, type Owned } from './names.ts';
 import type { Scratch } from './scratch.ts';
-import { wakeIfStill } from './still.ts';
+import { type GuestAgent, wakeIfStill } from './still.ts';
 
 export interface Places {
 	/** Wherever a scratch of this import may be. */
 	scratches: readonly Scratch[];
-	agent: string | undefined;
+	agent: GuestAgent | undefined;
 }
 
 /** Everything of one import, whatever state it is in. What tells whose it is goes last. */

@@ -2,7 +2,7 @@
  * A directory for one import on QEMU's host. It says whose it is from the moment on at which it has its name. What QEMU makes and writes lies in a
  * directory of QEMU's own in it, so that a QEMU which its guest has taken over can put nothing in the place of what we read and write.
  */
-import { chmod, lchown, lstat, mkdir, readdir, rename, rm, statfs, unlink, writeFile } from 'node:fs/promises';
+import { chmod, lchown, mkdir, readdir, rename, rm, statfs, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { asRouseError, RouseError } from '../../model/errors.ts';
@@ -67,8 +67,8 @@ export class Scratch {
 		return join(this.path, 'q', String(number));
 	}
 
-	/** With an empty image for each disk, of the same user as what is at `ownedAs`. */
-	async make(claim: Owned, { sizes, ownedAs, signal }: NewScratch): Promise<void> {
+	/** With an empty image for each disk, of the user as whom QEMU runs. */
+	async make(claim: Owned, { sizes, user: { uid, gid }, signal }: NewScratch): Promise<void> {
 		if (!fitsSocket(this.socket))
 			throw new RouseError('config_invalid', `the path of a socket in ${dirname(this.path)} would be too long`, {
 				hint: 'choose a directory with a shorter path by ?scratch=DIRECTORY',
@@ -81,7 +81,6 @@ export class Scratch {
 		const { tag, owner } = claim;
 		await writeJson(join(made.path, files.mark), { tag, owner });
 		for (const [number, sizeBytes] of sizes.entries()) await makeImage(made.file(number), sizeBytes, signal);
-		const { uid, gid } = await lstat(ownedAs);
 		if (process.geteuid?.() === 0)
 			for (const path of [...sizes.keys()].map(number => made.file(number)).concat(join(made.path, 'q')))
 				await lchown(path, uid, gid);
@@ -163,7 +162,7 @@ export async function rootsOwn(directories: readonly string[]): Promise<string[]
 
 interface NewScratch {
 	sizes: readonly number[];
-	ownedAs: string;
+	user: { uid: number; gid: number };
 	signal: AbortSignal;
 }
 

@@ -1,12 +1,13 @@
-import { isDeepStrictEqual } from 'node:util';
+import { lstat } from 'node:fs/promises';
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
-import { agentAnswers } from '../../qmp/agent.ts';
 import type { StoredDisk } from '../../repository/stored-disk.ts';
 import { type Reached, reachedFromEnvironment } from '../../system/reached.ts';
 import type { MachineSource, OpenedMoment } from '../machine/contract.ts';
 import type * as documents from '../machine/documents.ts';
+import { mustBePlanned } from '../machine/planned.ts';
 import { parseQemuAddress, type QemuAddress } from './address.ts';
+import { agentAt } from './agent.ts';
 import { takeMoment } from './begin.ts';
 import { ourBitmaps } from './bitmaps.ts';
 import { momentLost, QemuDisk } from './disk.ts';
@@ -73,8 +74,8 @@ export class QemuMachineSource implements MachineSource {
 			return lookAtMachine(monitor);
 		});
 		const disks = machine.disks.map(({ key }) => planOf(looked.disks, key, since));
-		const { agent } = this.#address;
-		const answers = agent !== undefined && (await agentAnswers(agent, { signal, foreign: true }));
+		const agent = this.#agent();
+		const answers = (await agent?.answers(signal)) ?? false;
 		const warnings = await warningsOf(this.#address, looked.disks);
 		if (agent !== undefined && !answers)
 			warnings.push("the guest's agent does not answer: the point will be as after a loss of power");
@@ -90,12 +91,16 @@ export class QemuMachineSource implements MachineSource {
 			if (found !== undefined) return found;
 			await removeAll(monitor, order, places);
 			const { disks } = await lookAtMachine(monitor);
-			mustBePlanned(disks, order);
+			mustBePlanned(
+				disks.map(({ described }) => described),
+				order,
+			);
 			mustBeFree(disks, await hasSupervisor(monitor));
 			const directory = await directoryFor(this.#address, disks);
-			const { monitor: monitorPath, agent } = this.#address;
+			const user = await lstat(this.#address.monitor);
+			const { agent } = places;
 			const [reached, now, scratch] = [this.#reached, this.#now, Scratch.of(directory, order)];
-			return takeMoment(monitor, { order, disks, directory, scratch, monitorPath, agent, reached, now, signal });
+			return takeMoment(monitor, { order, disks, directory, scratch, user, agent, reached, now, signal });
 		});
 		this.#reached('begun');
 		const { tag, owner, identity } = order;
@@ -224,7 +229,12 @@ export class QemuMachineSource implements MachineSource {
 	async #places(monitor: Monitor, owned: Owned) {
 		const here = directoriesOf(this.#address, await lookAtDisks(monitor));
 		const directories = await rootsOwn([...new Set([...here, ...(await directoriesInUse(monitor, owned))])]);
-		return { scratches: directories.map(directory => Scratch.of(directory, owned)), agent: this.#address.agent };
+		return { scratches: directories.map(directory => Scratch.of(directory, owned)), agent: this.#agent() };
+	}
+
+	#agent() {
+		const { agent } = this.#address;
+		return agent === undefined ? undefined : agentAt(agent);
 	}
 }
 
@@ -234,13 +244,6 @@ async function findTaken(monitor: Monitor, owned: Owned, scratches: readonly Scr
 		if (taken !== undefined && (await isStanding(monitor, owned, taken))) return taken;
 	}
 	return undefined;
-}
-
-function mustBePlanned(disks: readonly LookedDisk[], { described }: documents.BeginOrder): void {
-	const facts = ({ key, sizeBytes }: documents.DescribedDisk) => ({ key, sizeBytes });
-	const found = disks.map(disk => facts(disk.described));
-	if (isDeepStrictEqual(found, described.disks.map(facts))) return;
-	throw new RouseError('source_changed', 'the machine has not the disks any more that were planned');
 }
 
 function mustBeFree(disks: readonly LookedDisk[], isOurs: boolean): void {

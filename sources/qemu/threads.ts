@@ -12,7 +12,7 @@ const firstSafe = 9;
  * Seen with 7.2: a machine whose disk has a thread of its own dies (`nbd_blockdev_client_closed: Assertion`) when a client of its NBD
  * server goes, however it goes. No backup is worth that.
  */
-export async function mustOutliveReaders(monitor: Monitor): Promise<void> {
+export async function mustOutliveReaders(monitor: Pick<Monitor, 'ask'>): Promise<void> {
 	const { major, minor } = (await monitor.ask('query-version', versionSchema)).qemu;
 	if (major >= firstSafe) return;
 	const threads = await monitor.ask('query-iothreads', threadsSchema);

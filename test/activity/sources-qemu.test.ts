@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chown, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { chown, lstat, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ import { StoredDiskReader } from '../../repository/stored-disk.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 import type { ImportPlaces } from '../../sources/machine-child/calls.ts';
 import { childSteps } from '../../sources/machine-child/children.ts';
+import { agentAt } from '../../sources/qemu/agent.ts';
 import { Scratch } from '../../sources/qemu/scratch.ts';
 import { QemuMachineSource } from '../../sources/qemu/source.ts';
 import { wakeIfStill } from '../../sources/qemu/still.ts';
@@ -178,7 +179,7 @@ test('what is removed of a directory that QEMU had is files, and no directory in
 	const directory = await temporaryDirectory(t);
 	const owned = { tag: randomUUID(), owner: `${randomUUID()}/web01/0123abcd` };
 	const scratch = Scratch.of(directory, owned);
-	await scratch.make(owned, { sizes: [65_536], ownedAs: directory, signal });
+	await scratch.make(owned, { sizes: [65_536], user: await lstat(directory), signal });
 	await mkdir(join(scratch.path, 'q', 'deep'));
 	await writeFile(join(scratch.path, 'q', 'deep', 'file'), '');
 	await assert.rejects(scratch.remove());
@@ -298,12 +299,12 @@ test('a guest that was left standing still is woken by whoever removes what is l
 	const directory = await temporaryDirectory(t);
 	const owned = { tag: '6f0c2a7e-3f5d-4a53-9a83-0d8c1f0a7b11', owner: 'any' };
 	const scratch = Scratch.of(directory, owned);
-	await scratch.make(owned, { sizes: [], ownedAs: directory, signal });
+	await scratch.make(owned, { sizes: [], user: await lstat(directory), signal });
 	await scratch.noteStill();
-	await assert.rejects(wakeIfStill(join(directory, 'nobody'), scratch), { code: 'not_ready' });
+	await assert.rejects(wakeIfStill(agentAt(join(directory, 'nobody')), scratch), { code: 'not_ready' });
 	const told = await agentOf(t, join(directory, 'agent'));
-	await wakeIfStill(join(directory, 'agent'), scratch);
-	await wakeIfStill(join(directory, 'agent'), scratch);
+	await wakeIfStill(agentAt(join(directory, 'agent')), scratch);
+	await wakeIfStill(agentAt(join(directory, 'agent')), scratch);
 	assert.deepEqual(told, ['guest-fsfreeze-thaw']);
 });
 
