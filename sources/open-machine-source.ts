@@ -37,6 +37,15 @@ const kinds: Readonly<Record<string, Open>> = {
 		const access = { credentialPath: credential?.path ?? null, spoolDirectory: spoolPath };
 		return openGceSource({ archives: [uri, ...furtherDisks], configuration }, access);
 	},
+	libvirt: async ({ uri, credential }) => {
+		if (credential !== null)
+			throw new RouseError(
+				'config_invalid',
+				`${plainUri(uri)} needs no credential: who may connect to libvirt's socket is let in`,
+			);
+		const { LibvirtMachineSource } = await import('./libvirt/source.ts');
+		return new LibvirtMachineSource(uri);
+	},
 	'qemu+qmp': async ({ uri, credential }) => {
 		if (credential !== null)
 			throw new RouseError(

@@ -1,0 +1,27 @@
+import { asRouseError } from '../../model/errors.ts';
+import { freezeMs, type GuestAgent, thawMs } from '../qemu/still.ts';
+import type { Domain } from './domain.ts';
+import { isRefusal, type Virsh } from './virsh.ts';
+
+/** libvirt itself waits for 5 s. */
+const answerMs = 10_000;
+
+/** The guest's agent, whose channel libvirt has. */
+export function agentOf(virsh: Virsh, { uuid, hasAgent }: Pick<Domain, 'uuid' | 'hasAgent'>): GuestAgent {
+	/** Undefined when nobody in the guest does it. */
+	const told = async (command: string, wholeMs: number, signal?: AbortSignal) => {
+		try {
+			return await virsh(command, ['--domain', uuid], { wholeMs, ...(signal && { signal }) });
+		} catch (error) {
+			if (isRefusal(error) || asRouseError(error).code === 'timeout') return undefined;
+			throw error;
+		}
+	};
+	/** `Froze 2 filesystem(s)`, `Thawed 2 filesystem(s)` */
+	const count = (said: string | undefined) => (said === undefined ? undefined : Number(/\d+/.exec(said)?.[0] ?? 0));
+	return {
+		answers: async signal => hasAgent && (await told('domfsinfo', answerMs, signal)) !== undefined,
+		freeze: async () => count(await told('domfsfreeze', freezeMs)) ?? 0,
+		thaw: async () => count(await told('domfsthaw', thawMs)),
+	};
+}
