@@ -13,7 +13,6 @@ import { parseQcow2Layout, qcow2LayoutBytes } from './qcow2-header.ts';
 import { checkQcow2Tables } from './qcow2-tables.ts';
 import { damaged, partialHint } from './reach.ts';
 import { checkVhdx } from './vhdx.ts';
-import { isReadByQemu } from './vhdx-content.ts';
 import { checkVmdkTables } from './vmdk-tables.ts';
 
 /** `qemu-img check`: 0 good, 3 only space lost inside the image, 63 the format has no checks. */
@@ -43,7 +42,7 @@ export async function checkWhole(layers: readonly ImageLayer[], look: Look): Pro
 	for (const layer of layers) {
 		if (layer.format === 'raw') continue;
 		await checkInside(layer, look);
-		if (layer.isForUsAlone || !(await isReadByQemu(layer))) continue;
+		if (layer.isForUsAlone) continue;
 		// QEMU's check counts references, and those of an image whose machine was killed are not on record ("lazy refcounts").
 		if (layer.format !== 'qcow2' || !(await isDirty(layer.file))) await checkTables(layer, look.signal);
 	}

@@ -2,6 +2,7 @@
 import type { ImageFormat } from './image-format.ts';
 import { bytesAt, type OpenedFile } from './opened-file.ts';
 import { parseQcow2Layout, qcow2LayoutBytes } from './qcow2-header.ts';
+import { doubtsOfCheckpoints } from './vhdx-checkpoints.ts';
 import { fixedDisk, vhdFooter, vhdFooterBytes } from './vhd-footer.ts';
 
 /** How such a file begins: "LUKS1 On-Disk Format"; ECMA-119, section 8.4. */
@@ -14,12 +15,18 @@ const odd: readonly [atBytes: number, bytes: string, doubt: string][] = [
 	[32_769, 'CD001', 'is the image of an optical disc (ISO 9660): is it to be a disk of the machine?'],
 ];
 
-/** As sentences. `said`: what the person said of the format, which leaves no doubt of what it is. */
-export async function doubtsOf(
-	file: OpenedFile,
-	{ format, said }: { format: ImageFormat; said: ImageFormat | undefined },
-): Promise<string[]> {
+interface Doubted {
+	format: ImageFormat;
+	/** What the person said of the format, which leaves no doubt of what it is. */
+	said: ImageFormat | undefined;
+	/** Whether the person named it, and not an image that lies on it. */
+	isTop: boolean;
+}
+
+/** As sentences. */
+export async function doubtsOf(file: OpenedFile, { format, said, isTop }: Doubted): Promise<string[]> {
 	if (format === 'vhd') return await doubtsOfVhd(file);
+	if (format === 'vhdx' && isTop) return await doubtsOfCheckpoints(file);
 	if (format === 'qcow2') return await doubtsOfQcow2(file);
 	if (format !== 'raw' || said !== undefined) return [];
 	const doubts: string[] = [];

@@ -1,8 +1,10 @@
+import { lstat } from 'node:fs/promises';
 import { join, dirname } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { exactBytes } from '../model/format-bytes.ts';
 import { formatOf, type ImageFormat, nameOf } from './image-format.ts';
-import { type ImageReferences, referencesOf } from './image-references.ts';
+import { isErrno } from '../system/durable-file.ts';
+import { type BackingReference, type ImageReferences, referencesOf } from './image-references.ts';
 import { doubtsOf } from './image-doubts.ts';
 import { type OpenedFile, openFile, referredPath } from './opened-file.ts';
 import type { VmdkExtent } from './vmdk-descriptor.ts';
@@ -18,7 +20,7 @@ export interface ImageLayer {
 	file: OpenedFile;
 	extents: ImageExtent[];
 	dataFile: { file: OpenedFile; leastBytes: number } | undefined;
-	/** QEMU must not be given it, which would leave out what it does not know. */
+	/** QEMU must not be given it, which would leave out what it does not know, or knows it not at all. */
 	isForUsAlone: boolean;
 }
 
@@ -61,22 +63,21 @@ export async function openLayers(image: string | OpenedFile, trust: ImageTrust):
 }
 
 /** QEMU runs as the owner of the image; where we read ourselves, what he may not read must not be read for him either. */
-function refuseForeignExtents({ file: { found }, extents }: ImageLayer): void {
-	const mayRead = ({ found: of }: OpenedFile) => found.uid === 0 || of.uid === found.uid || (of.mode & 0o004) !== 0;
-	const foreign = extents.find(({ file }) => file !== undefined && !mayRead(file))?.file;
+function refuseForeign(layers: readonly ImageLayer[]): void {
+	const [top] = layers;
+	if (!top?.isForUsAlone) return;
+	const { uid } = top.file.found;
+	const mayRead = ({ found: of }: OpenedFile) => uid === 0 || of.uid === uid || (of.mode & 0o004) !== 0;
+	const foreign = layers.flatMap(filesOf).find(file => !mayRead(file));
 	if (foreign === undefined) return;
-	throw new RouseError(
-		'source_invalid',
-		`${foreign.path} may not be read by user ${found.uid}, who owns its description`,
-		{
-			hint: 'give both to one owner',
-		},
-	);
+	throw new RouseError('source_invalid', `${foreign.path} may not be read by user ${uid}, who owns ${top.file.path}`, {
+		hint: 'give both to one owner',
+	});
 }
 
 function refuseInChain(layers: readonly ImageLayer[]): void {
 	const alone = layers.find(layer => layer.isForUsAlone);
-	if (alone === undefined || layers.length === 1) return;
+	if (alone === undefined || layers.length === 1 || layers.every(({ format }) => format === 'vhdx')) return;
 	throw new RouseError(
 		'source_invalid',
 		`${alone.file.path} is of a kind that QEMU does not read, and belongs to a chain`,
@@ -102,7 +103,7 @@ interface Beneath {
 	/** Of the disk that lies on it, where that is known. */
 	aboveBytes?: number;
 	/** What the image above it says that it is, and its path. */
-	wanted?: { contentId: string; byPath: string } | undefined;
+	wanted?: { contentIds: readonly string[]; byPath: string } | undefined;
 }
 
 /** Adds a layer as soon as it has a file to close, and tells what is beneath it. */
@@ -120,18 +121,20 @@ async function openLayer(
 		trust.onDoubt?.(
 			`${path} has ${exactBytes(file.sizeBytes)}, and the disk on it ${exactBytes(aboveBytes)}: behind its end there are zeros. Is it cut short?`,
 		);
-	for (const doubt of await doubtsOf(file, { format: layer.format, said })) trust.onDoubt?.(doubt);
+	const doubts = await doubtsOf(file, { format: layer.format, said, isTop: layers.length === 1 });
+	for (const doubt of doubts) trust.onDoubt?.(doubt);
 	const references = await saying(path, () => referencesOf(file, layer.format));
-	refuseOtherParent(path, references.contentId, wanted);
+	refuseOtherParent(layer, references.contentId, wanted);
 	if (file.part) refuseReferences(path, references);
 	for (const extent of references.extents)
 		layer.extents.push({
 			...extent,
 			file: extent.name === undefined ? undefined : await openExtent(path, extent.name),
 		});
-	layer.isForUsAlone = references.isForUsAlone;
-	if (layer.isForUsAlone) refuseForeignExtents(layer);
-	refuseUntrusted(path, references, trust);
+	// A VHDX has none but a VHDX for its parent.
+	layer.isForUsAlone = references.isForUsAlone || layers.at(-2)?.format === 'vhdx';
+	refuseForeign(layers);
+	refuseUntrusted(layer, references, trust);
 	const { dataFile, dataFileIsRaw, virtualBytes, backing } = references;
 	if (dataFile !== undefined) {
 		const target = referredPath(path, dataFile);
@@ -141,8 +144,16 @@ async function openLayer(
 			leastBytes: dataFileIsRaw ? virtualBytes : 0,
 		};
 	}
-	if (backing === undefined) return undefined;
-	const target = referredPath(path, backing.name);
+	return backing && (await beneathOf(path, backing, virtualBytes, trust));
+}
+
+async function beneathOf(
+	path: string,
+	backing: BackingReference,
+	aboveBytes: number,
+	trust: ImageTrust,
+): Promise<Beneath> {
+	const target = await placeOf(path, backing.names);
 	const format = backing.format === undefined ? undefined : formatNamed(path, backing.format);
 	trust.onReference?.(`beneath ${path}, ${format ?? 'an image'} is read from ${target}`);
 	// What has no recorded format may be the disk of a guest, who can write a header onto it that names any file.
@@ -151,14 +162,33 @@ async function openLayer(
 		path: target,
 		format,
 		trust: format === undefined ? { onDoubt } : trust,
-		aboveBytes: virtualBytes,
-		wanted: backing.contentId === undefined ? undefined : { contentId: backing.contentId, byPath: path },
+		aboveBytes,
+		wanted: backing.contentIds && { contentIds: backing.contentIds, byPath: path },
 	};
+}
+
+/** The first of the places where something is. */
+async function placeOf(path: string, names: readonly string[]): Promise<string> {
+	const places = names.map(name => referredPath(path, name));
+	for (const place of places) if (await isThere(place)) return place;
+	throw new RouseError('source_invalid', `there is no ${places.join(', and no ')}, and ${path} lies on it`, {
+		hint: 'copy all that it lies on to where it is looked for',
+	});
+}
+
+/** Whatever it is; what cannot be told, its opening tells. */
+async function isThere(path: string): Promise<boolean> {
+	try {
+		await lstat(path);
+		return true;
+	} catch (error) {
+		return !isErrno(error, 'ENOENT') && !isErrno(error, 'ENOTDIR');
+	}
 }
 
 /** A member of an archive is a disk by itself: a name in it would lead out of the archive. */
 function refuseReferences(path: string, { extents, dataFile, backing }: ImageReferences): void {
-	const other = dataFile ?? backing?.name ?? extents[0]?.name;
+	const other = dataFile ?? backing?.names[0] ?? extents[0]?.name;
 	if (other === undefined && extents.length === 0) return;
 	throw new RouseError('source_invalid', `${path} is only a part: the rest is in ${JSON.stringify(other ?? 'zeros')}`, {
 		hint: 'unpack the archive, and import the disk from there',
@@ -166,11 +196,16 @@ function refuseReferences(path: string, { extents, dataFile, backing }: ImageRef
 }
 
 /** What was written beneath a snapshot shows through it as a disk that never was. */
-function refuseOtherParent(path: string, contentId: string | undefined, wanted: Beneath['wanted']): void {
-	if (wanted === undefined || contentId === wanted.contentId) return;
+function refuseOtherParent(
+	{ format, file: { path } }: ImageLayer,
+	contentId: string | undefined,
+	wanted: Beneath['wanted'],
+): void {
+	if (wanted === undefined || (contentId !== undefined && wanted.contentIds.includes(contentId))) return;
+	const [what, right] = [format === 'vhdx' ? 'DataWriteGuid' : 'CID', wanted.contentIds.join(' or ')];
 	throw new RouseError(
 		'source_invalid',
-		`${path} is not what ${wanted.byPath} was made upon: its CID is ${contentId ?? 'not there'}, and should be ${wanted.contentId}; it was written since, or is another disk`,
+		`${path} is not what ${wanted.byPath} was made upon: its ${what} is ${contentId ?? 'not there'}, and should be ${right}; it was written since, or is another disk`,
 		{ hint: 'find the one that belongs to it, or export the machine where it ran' },
 	);
 }
@@ -194,11 +229,18 @@ function refuseCycle(layers: readonly ImageLayer[], { path, found }: OpenedFile)
 	if (same) throw new RouseError('source_invalid', `${path} lies beneath itself`);
 }
 
-function refuseUntrusted(path: string, { dataFile, backing }: ImageReferences, { withBacking }: ImageTrust): void {
-	const other = dataFile ?? backing?.name;
+function refuseUntrusted(
+	{ format, file: { path } }: ImageLayer,
+	{ dataFile, backing }: ImageReferences,
+	{ withBacking }: ImageTrust,
+): void {
+	const other = dataFile ?? backing?.names[0];
 	if (other === undefined || withBacking) return;
 	throw new RouseError('source_invalid', `${path} is only a part: the rest is in ${JSON.stringify(other)}`, {
-		hint: 'if that is right, say so with --with-backing; each image beneath it must have its format on record (qemu-img rebase -u -F)',
+		hint:
+			format === 'qcow2'
+				? 'if that is right, say so with --with-backing; each image beneath it must have its format on record (qemu-img rebase -u -F)'
+				: 'if that is right, say so with --with-backing',
 	});
 }
 

@@ -12,7 +12,7 @@ import { checkUnchanged, fillFrom, type OpenedFile } from './opened-file.ts';
 import { serveImage } from './qemu-nbd.ts';
 import { extentsOf, readOf } from './reading-error.ts';
 import { vhdxSectors } from './vhdx.ts';
-import { isReadByQemu, vhdxContent } from './vhdx-content.ts';
+import { vhdxContent } from './vhdx-content.ts';
 
 /**
  * Opens a disk image or block device, by its path or as it was opened: then it is closed with the disk, or when this fails.
@@ -58,9 +58,15 @@ type Content = Pick<OpenedDisk, 'sizeBytes' | 'extents' | 'read' | 'close'>;
 
 async function contentOf(top: ImageLayer, layers: readonly ImageLayer[], signal: AbortSignal): Promise<Content> {
 	const close = async () => {};
-	if (top.isForUsAlone) return { ...openFlatExtents(top.extents), close };
-	if (!(await isReadByQemu(top))) return { ...(await vhdxContent(top.file, signal)), close };
-	return await servedContent(top, layers, signal);
+	if (!top.isForUsAlone) return await servedContent(top, layers, signal);
+	const content =
+		top.format === 'vhdx'
+			? await vhdxContent(
+					layers.map(({ file }) => file),
+					signal,
+				)
+			: openFlatExtents(top.extents);
+	return { ...content, close };
 }
 
 async function servedContent(top: ImageLayer, layers: readonly ImageLayer[], signal: AbortSignal): Promise<Content> {

@@ -1,41 +1,54 @@
-/** VHDXs with sectors of 4096 bytes are read by vhdx/: QEMU 7.2 opens none ("Operation not supported", block/vhdx.c). */
+/** VHDXs that QEMU does not read (image-references.ts) are read by vhdx/: those with sectors of 4096 bytes, and chains. */
 import { RouseError } from '../model/errors.ts';
 import type { SourceExtent } from '../repository/import/disk-source.ts';
+import { bytesInside } from '../vhdx/byte-source.ts';
+import { piecesOf } from '../vhdx/chain.ts';
 import { VhdxDisk } from '../vhdx/disk.ts';
-import { describeVhdx, openVhdx } from '../vhdx/open.ts';
+import { openVhdx } from '../vhdx/open.ts';
 import type { OpenedDisk } from './disk-facts.ts';
-import type { ImageLayer } from './image-layers.ts';
 import type { OpenedFile } from './opened-file.ts';
 import { vhdxBytes } from './vhdx.ts';
 
-/** Throws `source_invalid`. */
-export async function isReadByQemu({ format, file }: ImageLayer): Promise<boolean> {
-	return format !== 'vhdx' || (await describeVhdx(await vhdxBytes(file))).geometry.logicalSectorBytes === 512;
-}
-
-/** Throws `source_invalid`, as its parts do. */
+/** `files`: a disk, and what it was made upon, the top first. Throws `source_invalid`, as its parts do. */
 export async function vhdxContent(
-	file: OpenedFile,
+	files: readonly OpenedFile[],
 	signal: AbortSignal,
 ): Promise<Pick<OpenedDisk, 'sizeBytes' | 'extents' | 'read'>> {
-	const disk = new VhdxDisk(await openVhdx(await vhdxBytes(file), signal));
+	const chain: VhdxDisk[] = [];
+	for (const file of files.toReversed())
+		chain.unshift(new VhdxDisk(await openVhdx(await vhdxBytes(file), signal), chain[0]));
+	const [top, topFile] = [chain[0], files[0]];
+	if (top === undefined || topFile === undefined) throw new RangeError('a chain without files');
 	return {
-		sizeBytes: disk.sizeBytes,
-		extents: until => extentsOf(disk, until),
+		sizeBytes: top.sizeBytes,
+		extents: until => extentsOf(chain, top.sizeBytes, until),
 		read: async (offsetBytes, into, until) => {
 			try {
-				into.set(await disk.read(offsetBytes, into.length, until));
+				await fill(chain, offsetBytes, into, until);
 			} catch (error) {
 				until.throwIfAborted();
-				throw error instanceof RouseError ? error : unreadable(file, offsetBytes, error);
+				throw error instanceof RouseError ? error : unreadable(topFile, offsetBytes, error);
 			}
 		},
 	};
 }
 
-async function* extentsOf(disk: VhdxDisk, signal: AbortSignal): AsyncGenerator<SourceExtent> {
-	for await (const { atBytes, lengthBytes, in: where } of disk.locate(0, disk.sizeBytes, signal))
-		yield { offsetBytes: atBytes, lengthBytes, kind: where.kind === 'zeros' ? 'zero' : 'data' };
+async function* extentsOf(chain: readonly VhdxDisk[], sizeBytes: number, signal: AbortSignal) {
+	for await (const { atBytes, lengthBytes, in: where } of piecesOf(
+		chain,
+		{ atBytes: 0, lengthBytes: sizeBytes },
+		signal,
+	))
+		yield { offsetBytes: atBytes, lengthBytes, kind: where ? 'data' : 'zero' } satisfies SourceExtent;
+}
+
+async function fill(chain: readonly VhdxDisk[], offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void> {
+	const wanted = { atBytes: offsetBytes, lengthBytes: into.length };
+	for await (const { atBytes, lengthBytes, in: where } of piecesOf(chain, wanted, signal)) {
+		const part = into.subarray(atBytes - offsetBytes, atBytes - offsetBytes + lengthBytes);
+		if (where) part.set(await bytesInside(where.source, 'block', where.atBytes, lengthBytes, signal));
+		else part.fill(0);
+	}
 }
 
 function unreadable({ path }: OpenedFile, offsetBytes: number, cause: unknown): RouseError {

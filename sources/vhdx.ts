@@ -12,11 +12,6 @@ export async function vhdxSectors(file: OpenedFile): Promise<SectorSizes> {
 	return sectorSizes(logicalSectorBytes, physicalSectorBytes);
 }
 
-/** Whether it is a differencing disk, whose other data is in another file. Throws `source_invalid`. */
-export async function vhdxHasParent(file: OpenedFile): Promise<boolean> {
-	return (await describeVhdx(await vhdxBytes(file))).type === 'differencing';
-}
-
 /** Throws `source_invalid` unless its tables are right, and lead to what lies inside the file. */
 export async function checkVhdx(file: OpenedFile, { signal, seen }: Omit<TableReading, 'missing'>): Promise<void> {
 	await openVhdx(await vhdxBytes(file), signal, seen);

@@ -1,6 +1,6 @@
 import { exactBytes } from '../model/format-bytes.ts';
 import { bitmapEntry, type BlockEntry, blockEntry } from './block-table.ts';
-import { bytesInside, refused } from './byte-source.ts';
+import { type ByteSource, bytesInside, refused } from './byte-source.ts';
 import { bitmapBlockBytes, sectorsOfBitmap } from './constants.ts';
 import { FieldReader } from './field-reader.ts';
 import { blocksOfChunk, entryOfBitmap, entryOfBlock } from './geometry.ts';
@@ -26,6 +26,7 @@ export class VhdxDisk implements ParentDisk {
 	readonly dataWriteGuid: string;
 	readonly sizeBytes: number;
 	readonly logicalSectorBytes: number;
+	readonly source: ByteSource;
 	readonly #vhdx: Vhdx;
 	readonly #parent: ParentDisk | undefined;
 	readonly #tables: PagedBytes;
@@ -39,6 +40,7 @@ export class VhdxDisk implements ParentDisk {
 		this.dataWriteGuid = vhdx.ids.dataWriteGuid;
 		this.sizeBytes = vhdx.geometry.sizeBytes;
 		this.logicalSectorBytes = vhdx.geometry.logicalSectorBytes;
+		this.source = vhdx.source;
 		this.#vhdx = vhdx;
 		this.#parent = parent;
 		this.#tables = new PagedBytes(vhdx.source);
@@ -51,11 +53,17 @@ export class VhdxDisk implements ParentDisk {
 			if (piece.in.kind === 'zeros') continue;
 			const read =
 				piece.in.kind === 'file'
-					? await bytesInside(this.#vhdx.source, 'block', piece.in.atBytes, piece.lengthBytes, signal)
-					: await this.#parent?.read(piece.atBytes, piece.lengthBytes, signal);
+					? await bytesInside(this.source, 'block', piece.in.atBytes, piece.lengthBytes, signal)
+					: await this.#ofParent(piece, signal);
 			if (read) bytes.set(read, piece.atBytes - atBytes);
 		}
 		return bytes;
+	}
+
+	/** What the parent has of a piece: behind its end there are zeros. */
+	async #ofParent({ atBytes, lengthBytes }: Extent, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+		const thereBytes = Math.min(lengthBytes, (this.#parent?.sizeBytes ?? 0) - atBytes);
+		return thereBytes > 0 ? await this.#parent?.read(atBytes, thereBytes, signal) : undefined;
 	}
 
 	/** Where the bytes of a part of the disk are, in its order and without gaps. Throws a RangeError for what it has not. */
@@ -164,11 +172,7 @@ function checkLinkage({ source, parent: locator, geometry }: Vhdx, parent: Paren
 			`its parent ${path} was ${linkage} when the child was made, and is ${guid}`,
 			'the parent was written to, or is another one: find the one that belongs to it',
 		);
-	if (parent.sizeBytes !== geometry.sizeBytes)
-		throw refused(
-			source,
-			`its disk has ${exactBytes(geometry.sizeBytes)}, and that of its parent ${path} ${exactBytes(parent.sizeBytes)}`,
-		);
+	// 2.6.2.2 and 2.6.1.2 let the sizes of the disks differ: a child that was resized passes its own on when it is merged.
 	if (parent.logicalSectorBytes !== geometry.logicalSectorBytes)
 		throw refused(
 			source,

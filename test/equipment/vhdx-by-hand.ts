@@ -44,7 +44,8 @@ function read(file: Buffer, lengthBytes: number, parent: Buffer | undefined): Bu
 			(state === 7 &&
 				((file.readUInt8(Number(bitmapEntry >> 20n) * mebibyte + (sector >> 3)) >> (sector & 7)) & 1) === 1);
 		if (isHere) file.copy(content, at, place, place + Math.min(sectorBytes, content.length - at));
-		else if (hasParent && (state === 7 || state === 0)) parent?.copy(content, at, at, at + sectorBytes);
+		else if (hasParent && (state === 7 || state === 0) && parent && at < parent.length)
+			parent.copy(content, at, at, at + sectorBytes);
 	}
 	return content;
 }
