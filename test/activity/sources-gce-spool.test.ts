@@ -103,11 +103,11 @@ test('bytes whose sum is wrong are source_invalid and not kept, whether they cam
 	assert.deepEqual(rangesOf(from), [0, 0, 0]);
 });
 
-test('a part that is not whole is fetched again, with what lies behind it', async t => {
+test('a part that is not whole is fetched again, once, with what lies behind it', async t => {
 	const from = await spooled(t);
 	await read(from);
 	await truncate((await partsIn(from)).find(path => path.endsWith('/600000')) ?? '', 99_999);
-	assert.ok((await read(from)).equals(bytes));
+	for (let attempt = 0; attempt < 2; attempt++) assert.ok((await read(from)).equals(bytes));
 	assert.deepEqual(rangesOf(from), [0, 600_000]);
 });
 
