@@ -6,9 +6,10 @@ export interface DiskSource {
 	readonly sizeBytes: number;
 	/**
 	 * The whole disk from 0 to `sizeBytes`, in order and without gaps or overlaps. Called once. Breaking out of the loop MUST free
-	 * what it holds. It may be long between one extent and the next: what was told is dealt with meanwhile.
+	 * what it holds. It may be long between one extent and the next: what was told is dealt with meanwhile. One that comes further
+	 * without an extent says so by `onListed`: who hears of nothing for long takes it for dead.
 	 */
-	extents(signal: AbortSignal): AsyncIterable<SourceExtent>;
+	extents(signal: AbortSignal, onListed?: () => void): AsyncIterable<SourceExtent>;
 	/**
 	 * `random`, the default: also others than an import may read it, here and there. `sequential`: it is read in ascending order alone, and
 	 * what lies between reads has gone by; but what lies in the first {@link sequentialHeadBytes} may be read at any time. Whether it was

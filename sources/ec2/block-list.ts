@@ -22,6 +22,8 @@ export interface BlockListing {
 	sizeBytes: number;
 	/** Of a page. */
 	most: number;
+	/** Told of every page, also of one that has nothing. */
+	onPage?: (() => void) | undefined;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface BlockListing {
  * that is none: by a wrong one a disk would be made of the wrong blocks.
  */
 export async function* listedBlocks(
-	{ cloud, snapshotId, since, sizeBytes, most }: BlockListing,
+	{ cloud, snapshotId, since, sizeBytes, most, onPage }: BlockListing,
 	startAt: number,
 	signal: AbortSignal,
 ): AsyncGenerator<ListedBlocks> {
@@ -51,6 +53,7 @@ export async function* listedBlocks(
 			pageToken = null;
 			continue;
 		}
+		onPage?.();
 		mustBeList(page, { snapshotId, from, count, sizeBytes });
 		const last = page.blocks.at(-1);
 		if (last === undefined && page.next !== null) {

@@ -35,10 +35,11 @@ export class SnapshotDisk implements DiskSource {
 		this.#tokens = new BlockTokens((index, signal) => this.#listFrom(index, signal));
 	}
 
-	async *extents(signal: AbortSignal): AsyncGenerator<SourceExtent> {
+	async *extents(signal: AbortSignal, onListed?: () => void): AsyncGenerator<SourceExtent> {
 		const { since } = this.#of;
 		try {
-			for await (const listed of listedBlocks(this.#listing(since, blocksInPage), 0, signal)) {
+			const listing = { ...this.#listing(since, blocksInPage), onPage: onListed };
+			for await (const listed of listedBlocks(listing, 0, signal)) {
 				this.#tokens.note(listed, since === null);
 				yield* extentsIn(listed, { between: since === null ? 'zero' : 'unchanged', sizeBytes: this.sizeBytes });
 			}

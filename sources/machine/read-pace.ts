@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DiskSource } from '../../repository/import/disk-source.ts';
+import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
 
 /** Somebody looks whether it still lives; and a timer waits for 24 days at most. */
 const waitsMs = 60_000;
 
 interface PaceOptions {
-	/** Called now and then while it waits for its rate. */
+	/** Called now and then while it waits for its rate, and while a source lists what there is to be read. */
 	onWait?: () => void;
 	toldEveryMs?: number;
 }
@@ -19,6 +19,7 @@ export class ReadPace {
 	/** When what was read so far may have been read. */
 	#freeMs = 0;
 	#last: Promise<void> = Promise.resolve();
+	#toldMs = performance.now();
 
 	/** `rateBytes`: of all its disks together; null: without a limit. */
 	constructor(rateBytes: number | null, { onWait = () => {}, toldEveryMs = waitsMs }: PaceOptions = {}) {
@@ -37,7 +38,7 @@ export class ReadPace {
 			baseDisk: source.baseDisk,
 			access: source.access,
 			missing: source.missing,
-			extents: signal => source.extents(signal),
+			extents: signal => this.#listed(source, signal),
 			read: async (offsetBytes, into, signal) => {
 				await this.#turn(into.length, signal);
 				await source.read(offsetBytes, into, signal);
@@ -46,6 +47,19 @@ export class ReadPace {
 			checkUnchanged: async signal => source.checkUnchanged?.(signal),
 			close: () => source.close(),
 		};
+	}
+
+	/** A platform may list for hours what is all unchanged, or nothing at all. */
+	async *#listed(source: DiskSource, signal: AbortSignal): AsyncGenerator<SourceExtent> {
+		const onListed = () => {
+			if (performance.now() - this.#toldMs < this.#toldEveryMs) return;
+			this.#toldMs = performance.now();
+			this.#onWait();
+		};
+		for await (const extent of source.extents(signal, onListed)) {
+			onListed();
+			yield extent;
+		}
 	}
 
 	/** One after the other: a source is promised that reads begin in ascending order, and timers promise nothing. */

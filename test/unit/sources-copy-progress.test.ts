@@ -4,6 +4,7 @@ import type { ImportProgress } from '../../model/import-view.ts';
 import { CopyProgress } from '../../sources/machine-child/copy-progress.ts';
 import { ReadPace } from '../../sources/machine/read-pace.ts';
 import type { DiskSource } from '../../repository/import/disk-source.ts';
+import { collect } from '../equipment/repositories.ts';
 
 const { signal } = new AbortController();
 const mib = 2 ** 20;
@@ -88,4 +89,20 @@ test('`ReadPace` says that it waits, however long, and waits no shorter for that
 	assert.equal(waits, 0);
 	await source.read(0, Buffer.alloc(1), signal);
 	assert.ok(waits > 0 && performance.now() - from >= 95);
+});
+
+test('`ReadPace` tells now and then that a source lists, whether it has come to an extent or not', async () => {
+	let waits = 0;
+	const pace = new ReadPace(null, { onWait: () => (waits += 1), toldEveryMs: 0 });
+	const source = pace.of({
+		...unread([]),
+		async *extents(_signal, onListed) {
+			onListed?.();
+			assert.equal(waits, 1);
+			yield { offsetBytes: 0, lengthBytes: 500, kind: 'unchanged' };
+			yield { offsetBytes: 500, lengthBytes: 500, kind: 'unchanged' };
+		},
+	});
+	assert.equal((await collect(source.extents(signal))).length, 2);
+	assert.equal(waits, 3);
 });

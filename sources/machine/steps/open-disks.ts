@@ -93,9 +93,9 @@ function ofMachine(source: DiskSource, baseDisk: number | undefined, onLost: () 
 	return {
 		sizeBytes: source.sizeBytes,
 		baseDisk,
-		async *extents(signal) {
+		async *extents(signal, onListed) {
 			try {
-				yield* source.extents(signal);
+				yield* source.extents(signal, onListed);
 			} catch (error) {
 				if (error instanceof RouseError && error.code === 'checkpoint_lost') onLost();
 				throw error;
