@@ -68,7 +68,7 @@ function told(name: string, { what, tag, since, costText, canDelete }: LeftoverF
 	return {
 		code: 'import_left_over',
 		subject: name,
-		explanation: `${what} of import ${tag} ${begun === '' ? 'are' : 'have been'} on the platform of ${name}${begun}, and no import needs them${cost}`,
+		explanation: `${what} of import ${tag} ${begun === '' ? 'are' : 'have been'} left by backups of ${name}${begun}, and no import needs them${cost}`,
 		command: commandFor(name, canDelete),
 	};
 }
@@ -79,7 +79,7 @@ function toldTogether(name: string, more: readonly LeftoverFacts[]): Finding[] {
 		{
 			code: 'import_left_over',
 			subject: name,
-			explanation: `${more.length} more things of imports are on the platform of ${name}, and no import needs them`,
+			explanation: `${more.length} more things of imports are left by backups of ${name}, and no import needs them`,
 			command: commandFor(
 				name,
 				more.some(({ canDelete }) => canDelete),

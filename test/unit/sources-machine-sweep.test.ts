@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import { keys } from '../../repository/format/keys.ts';
+import { findInterrupted } from '../../repository/import/find-interrupted.ts';
+import { announceImport, readIntent } from '../../repository/import/intent.ts';
+import { readPoint } from '../../repository/points.ts';
+import { announcedMoment } from '../../sources/machine/announced.ts';
+import { commitMoment } from '../../sources/machine/steps/commit.ts';
 import { copyMoment } from '../../sources/machine/steps/copy.ts';
 import { leftoversOf } from '../../sources/machine/steps/leftovers.ts';
 import { beginSwept, sweep } from '../../sources/machine/steps/sweep.ts';
@@ -86,4 +92,50 @@ test('`leftoversOf` says of what no import takes away: the machine at the addres
 	assert.deepEqual(await canDelete(), [false]);
 	await rm(places.machine.files.machine);
 	assert.deepEqual(await canDelete(), [false]);
+});
+
+test('what an import from a source that keeps nothing has announced is left over, and swept; what a command has announced stays', async t => {
+	const places = await site(t);
+	const { store } = places.repository;
+	const first = await imported(places);
+	await places.machine.write('disk-0', 0, noise(block, 7));
+	const cut = await begun(places);
+	await new Faults(places.machine.files.faults).set([{ at: 'read', does: 'source_unreachable' }]);
+	await assert.rejects(copyMoment(places, cut), { code: 'source_unreachable' });
+	await places.source.abandon(cut.order); // as one that has nothing to take away
+	const intent = await readIntent(store, cut.order.tag);
+	assert.ok(intent);
+	const ofCommand = { ...intent, importId: randomUUID(), moment: 'a file as it was', base: null };
+	const { startedAt: _at, hostname: _host, pid: _pid, ...scope } = ofCommand;
+	await announceImport(store, scope);
+
+	const [left, ...more] = await leftoversOf(places, name);
+	assert.deepEqual([left?.tag, left?.canDelete, more], [cut.order.tag, true, []]);
+	assert.match(left?.what ?? '', new RegExp(`keeps point ${first.time}`));
+	const { machine, moment, disks, chunkSizeBytes, frameSizeBytes, base } = intent;
+	assert.ok(moment !== null);
+	const same = { machine, disks, chunkSizeBytes, frameSizeBytes, base };
+	const isGone = async () => true;
+	assert.equal(await findInterrupted(store, { ...same, moment: cut.moment.moment ?? '' }, { isGone }), undefined);
+	assert.deepEqual(await sweep(places, await ordered(places)), { ended: 1, left: [] });
+	assert.deepEqual(await leftoversOf(places, name), []);
+	assert.equal(await store.size(keys.intent(cut.order.tag)), undefined);
+	assert.notEqual(await store.size(keys.intent(ofCommand.importId)), undefined);
+	assert.notEqual(await store.size(keys.point(name, cut.order.time)), undefined, 'it is fenced');
+});
+
+test('`sweep` takes away what an import has announced that made its point and died, and the point stays', async t => {
+	const places = await site(t);
+	const { store } = places.repository;
+	const copy = await begun(places);
+	await copyMoment(places, copy);
+	await commitMoment(places, copy.order);
+	const moment = announcedMoment(copy.order.owner, copy.moment.moment);
+	const { tag: importId, time } = copy.order;
+	const sizes = { chunkSizeBytes: block, frameSizeBytes: block, disks: [{ sizeBytes: block }] };
+	await announceImport(store, { importId, machine: name, time, moment, base: null, ...sizes });
+	assert.deepEqual(await sweep(places, await ordered(places)), { ended: 1, left: [] });
+	assert.equal(await store.size(keys.intent(importId)), undefined);
+	assert.deepEqual(await tagsLeft(places), [importId]);
+	assert.equal((await readPoint(places.repository, name, time)).manifest.importId, importId);
 });

@@ -3,6 +3,7 @@ import { type ImportResult, importMachine } from '../../../repository/import/imp
 import type { ImportOptions, ImportRequest } from '../../../repository/import/import-request.ts';
 import { removeImport } from '../../../repository/import/remove-import.ts';
 import type { Repository } from '../../../repository/repository.ts';
+import { announcedMoment } from '../announced.ts';
 import { machineConfig, unknownOf } from '../config.ts';
 import type { CopyResult } from '../copy-result.ts';
 import type { SourceMoment } from '../documents.ts';
@@ -66,7 +67,7 @@ function requestOf(
 		time,
 		importId: tag,
 		sources: sources.map(source => pace.of(source)),
-		moment: moment.moment,
+		moment: announcedMoment(order.owner, moment.moment),
 		base: base && { restorePoint: base.restorePoint, manifestDigest: base.manifestDigest },
 		config: (disks, signal) => machineConfig(order, disks, signal),
 		facts: { source: sourceFacts({ described: order.described, unknown: unknownOf(order) }, moment, reads) },

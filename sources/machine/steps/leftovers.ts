@@ -1,11 +1,13 @@
 import { asRouseError } from '../../../model/errors.ts';
+import type { ImportIntent } from '../../../repository/import/intent.ts';
+import { announcedOf } from '../announced.ts';
 import type { Leftover } from '../documents.ts';
 import { ownerOf } from '../owner.ts';
 import type { StepPlaces } from './places.ts';
 import { pointsOfSource } from './points-of-source.ts';
 
 /**
- * What imports of this machine into this repository have on the platform, but for the checkpoints that the next import needs. Of one
+ * What imports of this machine into this repository have on the platform and announced in the repository, but for the checkpoints that the next import needs. Of one
  * that is under way it is needed all the same: whoever calls this knows. What those of another machine have left that was here
  * before is deleted by no import. Changes nothing.
  */
@@ -14,14 +16,21 @@ export async function leftoversOf(places: StepPlaces, machine: string): Promise<
 	const ours: Leftover[] = [];
 	for await (const leftover of source.leftovers(undefined, signal))
 		if (leftover.owner.startsWith(`${repository.id}/${machine}/`)) ours.push(leftover);
-	if (ours.length === 0) return [];
+	const announced: Leftover[] = [];
+	for await (const { intent, owner } of announcedOf(repository, machine, signal)) announced.push(leftOf(intent, owner));
 	// Afterwards: what an import keeps that ends meanwhile is its point's.
-	const kept = await keptTags(places, machine);
-	const left = ours.filter(({ owner, tag }) => kept.get(owner) !== tag);
+	const kept = ours.length === 0 ? new Map<string, string>() : await keptTags(places, machine);
+	const left = [...ours.filter(({ owner, tag }) => kept.get(owner) !== tag), ...announced];
 	if (left.length === 0) return [];
 	const identity = await identityOf(places);
 	const owner = identity === undefined ? undefined : ownerOf(repository.id, machine, identity);
 	return left.map(leftover => ({ ...leftover, canDelete: leftover.canDelete && leftover.owner === owner }));
+}
+
+/** While it stands nothing that the import may have found is removed, nor its base. */
+function leftOf({ importId, startedAt, base }: ImportIntent, owner: string): Leftover {
+	const what = `the announcement in the repository${base === null ? '' : `, which keeps point ${base.restorePoint},`}`;
+	return { tag: importId, owner, what, since: startedAt, costText: null, canDelete: true };
 }
 
 /** Undefined when the machine is gone. */

@@ -1,5 +1,7 @@
 import { asRouseError } from '../../../model/errors.ts';
 import { readIntent } from '../../../repository/import/intent.ts';
+import { removeImport } from '../../../repository/import/remove-import.ts';
+import { announcedOf } from '../announced.ts';
 import type { SourceMoment } from '../documents.ts';
 import type { ImportOrder } from '../order.ts';
 import { beginMoment } from './begin.ts';
@@ -16,20 +18,26 @@ export interface Swept {
 }
 
 /**
- * Ends what earlier imports of this owner have left on the platform: whoever calls this knows that none of them is under way. The
+ * Ends what earlier imports of this owner have left on the platform and announced in the repository: whoever calls this knows that none of them is under way. The
  * checkpoint of the latest point stays. What goes wrong with one keeps nobody from the others, nor from importing.
  */
 export async function sweep(places: StepPlaces, order: ImportOrder): Promise<Swept> {
-	const { source, signal } = places;
+	const { source, repository, signal } = places;
 	const tags = new Set<string>();
 	for await (const { tag } of source.leftovers(order.owner, signal)) if (tag !== order.tag) tags.add(tag);
 	const swept: Swept = { ended: 0, left: [] };
-	if (tags.size === 0) return swept;
+	const announced = new Set<string>();
+	for await (const { intent, owner } of announcedOf(repository, order.machine, signal))
+		if (owner === order.owner && intent.importId !== order.tag) announced.add(intent.importId);
+	if (tags.size + announced.size === 0) return swept;
 	const points = await pointsLike(places, order);
 	const made = new Set(points.map(({ point }) => point.manifest.importId));
-	for (const tag of tags)
+	for (const tag of new Set([...tags, ...announced]))
 		if (!made.has(tag))
 			await tried(swept, { what: `import ${tag}`, ends: 1, end: () => endLeft(places, order, tag) }, signal);
+	for (const tag of announced)
+		if (made.has(tag))
+			await tried(swept, { what: `import ${tag}`, ends: 1, end: () => removeImport(repository.store, tag) }, signal);
 	const [latest] = points;
 	const kept = [...tags].filter(tag => made.has(tag));
 	if (latest !== undefined && kept.length > 0) {
@@ -59,7 +67,9 @@ async function endLeft(places: StepPlaces, order: ImportOrder, tag: string): Pro
 	if (intent === undefined || intent.machine !== machine) await source.abandon({ tag, owner, identity }, signal);
 	else {
 		const left = { ...order, tag, time: intent.time };
-		if ((await giveUp(places, left)) === 'published') await commitMoment(places, left);
+		if ((await giveUp(places, left)) === 'given-up') return;
+		await commitMoment(places, left);
+		await removeImport(repository.store, tag);
 	}
 }
 
