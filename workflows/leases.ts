@@ -1,4 +1,4 @@
-/** How a recovery gets from its broker what it needs, and gives it back: docs/architecture.md, "The broker". */
+/** How a recovery or an import gets from its broker what it needs, and gives it back: docs/architecture.md, "The broker". */
 import {
 	CancellationScope,
 	condition,
@@ -11,8 +11,7 @@ import {
 import { type HeldLease, type Holder, type LeaseRequest, type Release, requestIdOf } from '../model/broker.ts';
 import { acquireSignal, brokerWorkflowId, releaseSignal } from './broker-contracts.ts';
 import { documentOf, failureOf, Interruption } from './failures.ts';
-import { kindOf, type LeaseKind, type Leases, leaseHeld, nextStep } from './lease-state.ts';
-import type { Run } from './run.ts';
+import { kindOf, type LeaseHolder, type LeaseKind, type Leases, leaseHeld, nextStep } from './lease-state.ts';
 import { control } from './stubs.ts';
 
 /** A broker that was lost does not know of those who wait: they say it again. */
@@ -23,28 +22,28 @@ const backoff = { firstMs: 15_000, longestMs: 5 * 60_000 } as const;
 
 export type MakeRequest = (asked: { holder: Holder; step: string; sinceMs: number }) => LeaseRequest;
 
-/** The same in all runs of this recovery, also when its history is put back; another when its name is used again. */
+/** The same in all runs of this workflow, also when its history is put back; another when its name is used again. */
 export function holderHere(): Holder {
 	const { workflowId, firstExecutionRunId } = workflowInfo();
 	return { workflowId, firstRunId: firstExecutionRunId };
 }
 
 /**
- * Waits until the recovery holds a lease of this kind, for days if need be; returns at once when it does. Throws
+ * Waits until `holder` has a lease of this kind, for days if need be; returns at once when it does. Throws
  * `lease_ended` when a person has taken its place among those that wait away, and what `onEnded` throws when the broker
  * knows its request as over, which is so only where a history was put back, or says twice that it may be.
  */
 export async function hold(
-	run: Run,
+	holder: LeaseHolder,
 	kind: LeaseKind,
 	make: MakeRequest,
 	onEnded: () => void = () => {},
 ): Promise<HeldLease> {
-	const { leases } = run.state;
+	const { leases } = holder;
 	for (let pauseMs: number = backoff.firstMs; ; ) {
 		const held = leaseHeld(leases, kind);
 		if (held) return held;
-		await askAndWait(run, kind, make);
+		await askAndWait(holder, kind, make);
 		const { refused } = leases;
 		if (refused === null) continue;
 		leases.asking = leases.refused = null;
@@ -57,41 +56,41 @@ export async function hold(
 			onEnded();
 			continue;
 		}
-		await run.interruptible(() => sleep(pauseMs), { renewable: true });
+		await holder.interruptible(() => sleep(pauseMs), { renewable: true });
 		pauseMs = Math.min(pauseMs * 2, backoff.longestMs);
 	}
 }
 
 /** Until there is an answer, or it is time to ask again. */
-async function askAndWait(run: Run, kind: LeaseKind, make: MakeRequest): Promise<void> {
-	const { leases } = run.state;
+async function askAndWait(holder: LeaseHolder, kind: LeaseKind, make: MakeRequest): Promise<void> {
+	const { leases } = holder;
 	if (leases.asking === null) {
 		leases.sinceMs ??= Date.now();
 		// Kept before it is sent: what may have been granted is always given back.
 		leases.asking = make({ holder: holderHere(), step: nextStep(leases, kind), sinceMs: leases.sinceMs });
-		leases.wanted[kind] += 1;
+		leases.wanted[kind] = (leases.wanted[kind] ?? 0) + 1;
 	}
 	const request = leases.asking;
-	await ask(run, request);
+	await ask(holder, request);
 	const answered = () => leases.asking !== request || leases.refused !== null;
-	await run.interruptible(() => condition(answered, askAgainMs), { renewable: true });
+	await holder.interruptible(() => condition(answered, askAgainMs), { renewable: true });
 }
 
 /** As often as it likes: the same request waits once and is granted once. */
-async function ask(run: Run, request: LeaseRequest): Promise<void> {
+async function ask(holder: LeaseHolder, request: LeaseRequest): Promise<void> {
 	const broker = getExternalWorkflowHandle(brokerWorkflowId);
 	try {
-		await run.interruptible(() => broker.signal(acquireSignal, request));
+		await holder.interruptible(() => broker.signal(acquireSignal, request));
 	} catch (error) {
 		if (error instanceof Interruption || error instanceof DeterminismViolationError) throw error;
-		await startBroker(run, request);
+		await startBroker(holder, request);
 	}
 }
 
 /** There is none: it is started with this request. Where that fails another may be there when it asks again. */
-async function startBroker(run: Run, request: LeaseRequest): Promise<void> {
+async function startBroker(holder: LeaseHolder, request: LeaseRequest): Promise<void> {
 	try {
-		await run.interruptible(() => control.askBroker({ request }));
+		await holder.interruptible(() => control.askBroker({ request }));
 	} catch (error) {
 		if (error instanceof Interruption || error instanceof DeterminismViolationError) throw error;
 		log.warn('no broker could be started; it is asked again', { ...documentOf(error) });
@@ -100,7 +99,7 @@ async function startBroker(run: Run, request: LeaseRequest): Promise<void> {
 
 /** What it holds and what it is asking for, of these kinds; `stays` is what its machine goes on taking up. */
 export async function giveBack(
-	{ state: { leases } }: Run,
+	{ leases }: LeaseHolder,
 	kinds: readonly LeaseKind[],
 	stays: Release['stays'] = null,
 ): Promise<void> {
@@ -112,7 +111,7 @@ export async function giveBack(
 }
 
 /** What it is only waiting for, before anything ends it: that may last for as long as its host is away. */
-export async function withdraw({ state: { leases } }: Run): Promise<void> {
+export async function withdraw({ leases }: LeaseHolder): Promise<void> {
 	const { asking } = leases;
 	if (asking === null) return;
 	leases.asking = leases.refused = leases.sinceMs = null;

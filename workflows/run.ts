@@ -16,6 +16,7 @@ import type { ErrorDocument } from '../model/errors.ts';
 import type { Phase, RecoveryPlan, RecoveryRequest, RecoveryStatus } from '../model/recovery.ts';
 import { type RecoveryInput, type RecoveryMemo, searchAttributes } from './contracts.ts';
 import { documentOf, endOnHost, Interruption } from './failures.ts';
+import type { LeaseHolder, LeaseKind, RecoveryLeases } from './lease-state.ts';
 import { currentDetails } from './progress.ts';
 import { statusOf, type WorkflowState, type WorkflowStep } from './state.ts';
 import { type HostStubs, hostStubs } from './stubs.ts';
@@ -42,7 +43,7 @@ interface Underway {
 const memoIncidents = 10;
 
 /** One run of the workflow: the state, and the rules by which steps change it. */
-export class Run {
+export class Run implements LeaseHolder {
 	readonly state: WorkflowState;
 	readonly #input: RecoveryInput;
 	#stubs: { hostId: string; host: HostStubs } | undefined;
@@ -73,6 +74,10 @@ export class Run {
 		if (place === null) throw new Error('no host has it yet');
 		if (this.#stubs?.hostId !== place.hostId) this.#stubs = { hostId: place.hostId, host: hostStubs(place.hostId) };
 		return this.#stubs.host;
+	}
+
+	get leases(): RecoveryLeases {
+		return this.state.leases;
 	}
 
 	/** The batch that has started it. */
@@ -221,6 +226,13 @@ export class Run {
 		const { phase, generation } = this.state;
 		log.info('interrupted', { why, phase, generation });
 		return new Interruption(why);
+	}
+
+	/** A machine that runs goes on running; a copy is not begun again before somebody says so. */
+	leaseTaken(kind: LeaseKind, why: string): void {
+		if (kind === 'migrate') this.state.leases.taken = why;
+		this.publish();
+		this.reconsider();
 	}
 
 	enter(phase: Phase): void {

@@ -18,7 +18,7 @@ import type {
 import type { ErrorDocument } from '../model/errors.ts';
 import type { ReadinessState } from '../model/readiness.ts';
 import type { Asked } from './contracts.ts';
-import { type Leases, noLeases } from './lease-state.ts';
+import { noRecoveryLeases, type RecoveryLeases } from './lease-state.ts';
 import type { ToldBatch } from './told-batch.ts';
 
 /** Named as the activity that does it; orders, what a pin that fails leads to, and what goes on beside the steps are none. */
@@ -72,7 +72,7 @@ export interface WorkflowState {
 	plan: RecoveryPlan | null;
 	/** Where it runs, or is to run; null over a pool, as long as no lease has named a host. */
 	place: Place | null;
-	leases: Leases;
+	leases: RecoveryLeases;
 	/** Hosts that were left, and have not said yet that nothing is there. */
 	owed: OwedUndo[];
 	/** A step of this workflow cannot go on. */
@@ -126,7 +126,7 @@ export function firstState(request: RecoveryRequest, recoveryId: string, request
 		powerScheduled: false,
 		plan: null,
 		place: request.pool ? null : { host: request.host, hostId: request.hostId },
-		leases: noLeases(),
+		leases: noRecoveryLeases(),
 		owed: [],
 		parked: null,
 		blocked: null,
