@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { HistoryEntry } from './history.ts';
 import { leaseGrantedSignal } from '../workflows/broker-contracts.ts';
 import { leaseEntry } from './lease-entries.ts';
+import { shortIdOf } from '../model/broker.ts';
 import { orderText } from './order-text.ts';
 import type { AuditEntry } from './audit-entry.ts';
 
@@ -19,8 +20,8 @@ export function brokerTimeline(history: readonly HistoryEntry[]): AuditEntry[] {
 		// Requests are repeated while they wait, and grants with them; an order was told of when it was given.
 		if (said.has(once) || kind === 'order') return [];
 		said.add(once);
-		const [, recovery = requestId] = requestId.split('/');
-		return [{ at: entry.at, kind, text: `${recovery}: ${text}`, ...who }];
+		const [name] = shortIdOf(requestId).split('/');
+		return [{ at: entry.at, kind, text: `${name}: ${text}`, ...who }];
 	});
 }
 

@@ -6,6 +6,7 @@ import {
 	type WorkflowHandle,
 } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
+import { shortIdOf, workflowIdOf } from '../model/broker.ts';
 import type { BrokerView } from '../model/broker-view.ts';
 import { RouseError } from '../model/errors.ts';
 import {
@@ -17,13 +18,21 @@ import {
 	setTotalUpdate,
 } from '../workflows/broker-contracts.ts';
 import { type Asked, recoveryWorkflowId, taskQueues } from '../workflows/contracts.ts';
+import { importWorkflowId } from '../workflows/import-contracts.ts';
 import { brokerTimeline } from './broker-timeline.ts';
 import type { TemporalClient } from './connection.ts';
 import { readHistory } from './history.ts';
 import { untilTaken, wasNotReady } from './order-taken.ts';
 import type { Why } from './orders.ts';
 import type { AuditEntry } from './audit-entry.ts';
+import type { ImportName } from './imports.ts';
 import { RecoveryWorkflows } from './workflows.ts';
+
+/** Whom alone it is about. */
+export interface AboutHolder {
+	recovery?: string;
+	import?: ImportName;
+}
 
 /** A control worker that lives answers in milliseconds; one that has just come replays the broker's history first. */
 const defaultLimitMs = 10_000;
@@ -43,8 +52,9 @@ export class Broker {
 		this.#limitMs = limitMs;
 	}
 
-	/** With the first 100 that wait; of one recovery: with what it alone holds and waits for, wherever it stands. */
-	view({ recovery, limitMs }: { recovery?: string; limitMs?: number } = {}): Promise<BrokerView> {
+	/** With the first 100 that wait; of one recovery or import: with what it alone holds and waits for, wherever it stands. */
+	view({ recovery, import: of, limitMs }: AboutHolder & { limitMs?: number } = {}): Promise<BrokerView> {
+		if (of !== undefined) return this.#view({ workflowId: importWorkflowId(of.repositoryId, of.machine) }, limitMs);
 		return this.#view(recovery === undefined ? {} : { workflowId: recoveryWorkflowId(recovery) }, limitMs);
 	}
 
@@ -58,18 +68,19 @@ export class Broker {
 	}
 
 	/**
-	 * The request that is meant: its id as it is, or `RECOVERY/STEP` of one that waits or holds something. Throws
+	 * The request that is meant: its id as it is, or what `shortIdOf` makes of one that waits or holds something. Throws
 	 * `recovery_unknown` for none, `name_conflict` for several.
 	 */
 	async requestId(meant: string): Promise<string> {
-		const [recovery, step, ...more] = meant.split('/');
-		if (recovery === undefined || step === undefined || more.length > 0) return meant;
-		const { waiting, leases } = await this.view({ recovery });
-		const found = [...waiting, ...leases].map(one => one.requestId).filter(id => id.endsWith(`/${step}`));
+		const [name, step, ...more] = meant.split('/');
+		if (name === undefined || step === undefined || more.length > 0) return meant;
+		// Of an import its machine does not say in which repository: whoever does not stand among the first is named by the whole id.
+		const { waiting, leases } = await this.view(step.startsWith('import') ? {} : { recovery: name });
+		const found = [...waiting, ...leases].map(one => one.requestId).filter(id => shortIdOf(id) === meant);
 		const [only] = found;
 		if (only !== undefined && found.length === 1) return only;
 		throw found.length === 0
-			? new RouseError('recovery_unknown', `${recovery} neither waits for a lease "${step}" nor holds one`)
+			? new RouseError('recovery_unknown', `${name} neither waits for a lease "${step}" nor holds one`)
 			: new RouseError('name_conflict', `${meant} may be ${found.join(' or ')}`, { hint: 'say which' });
 	}
 
@@ -85,8 +96,7 @@ export class Broker {
 		deadlineMs,
 		...why
 	}: Why & { requestId: string; priority?: number; deadlineMs?: number | null }): Promise<void> {
-		const workflowId = requestId.split('/').slice(0, 2).join('/');
-		const { waiting } = await this.#view({ workflowId });
+		const { waiting } = await this.#view({ workflowId: workflowIdOf(requestId) });
 		const now = waiting.find(waits => waits.requestId === requestId);
 		if (!now) throw new RouseError('phase_wrong', `${requestId} does not wait`);
 		await this.#give(prioritizeUpdate, {

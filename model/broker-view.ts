@@ -3,7 +3,7 @@ import type { Holder } from './broker.ts';
 /** What a broker says about itself: `rouse broker show --json`. Times in ms since the epoch. */
 export interface BrokerView {
 	atMs: number;
-	/** Nothing is granted yet: these have not reported, or the open recoveries not told what they hold. */
+	/** Nothing is granted yet: these have not reported, or open recoveries and imports not told what they hold. */
 	rebuilding: { sinceMs: number; silent: string[]; listed: boolean } | null;
 	/** Hosts on which nothing new is granted before they report again, since a recovery did not find them. */
 	away: { reporter: string; sinceMs: number; seenBy: string }[];

@@ -6,6 +6,8 @@ export const brokerLimits = {
 	/** Beyond that, state that is handed to the next run would come near Temporal's 2 MiB for one payload. */
 	waiters: 2_000,
 	leases: 2_000,
+	/** Of those that wait, such as want nothing of a host: imports, which are to keep no recovery out. */
+	waitingWithoutHost: 250,
 	/** Requests that are over and still recognised: a message that comes late finds them among the last ones. */
 	ended: 500,
 	poolHosts: 32,
@@ -16,7 +18,7 @@ export const brokerLimits = {
 const weight = z.int().min(1).max(1_000_000_000);
 const millis = z.int().min(0);
 
-/** `recoveries`, `memoryMiB`, `migrations`, …: one thing of which a host or a repository has so much. */
+/** `recoveries`, `memoryMiB`, `imports`, …: one thing of which a host or a repository has so much. */
 const kindSchema = z.string().regex(/^[a-z][a-zA-Z0-9]{0,19}$/);
 
 /** Who says how much there is of its resources: `host/kvm1`, `repository/main`. */
@@ -26,7 +28,8 @@ export const reporterSchema = z.string().regex(/^(host|repository)\/[a-z0-9][a-z
 export const resourceSchema = z.string().regex(/^(host|repository)\/[a-z0-9][a-z0-9-]{0,39}\/[a-z][a-zA-Z0-9]{0,19}$/);
 
 export const holderSchema = z.strictObject({
-	workflowId: z.string().min(1).max(80),
+	/** The longest are those of imports: a word, a repository's id, a machine. */
+	workflowId: z.string().min(1).max(84),
 	/** Of the chain: the same after continue-as-new, another when the id is used again. */
 	firstRunId: z.string().min(1).max(40),
 });
@@ -81,6 +84,13 @@ export function stepBefore(step: string): string | null {
 /** Of the holder of a request, by the request's id: neither of the two last parts has a slash. */
 export function workflowIdOf(requestId: string): string {
 	return requestId.split('/').slice(0, -2).join('/');
+}
+
+/** `web01-r1/run`, `web01/import`: what a person calls a request; a recovery, or the machine of an import, and the step. */
+export function shortIdOf(requestId: string): string {
+	const [kind, ...parts] = requestId.split('/');
+	const known = (kind === 'recovery' && parts.length === 3) || (kind === 'import' && parts.length === 4);
+	return known ? `${parts.at(-3)}/${parts.at(-1)}` : requestId;
 }
 
 /** A lease as its host keeps it, so that a broker that has lost it learns of it again. */

@@ -81,8 +81,8 @@ export const configSchema = z
 		repositoriesElsewhere: z.record(nameSchema, repositoryElsewhereSchema).default({}),
 		defaultRepository: nameSchema.optional(),
 		/**
-		 * By repository: how many machines may read from it at once, how many recoveries copy disks from it, and what all of
-		 * them may read in a second, as it lies there: compressed.
+		 * By repository: how many machines may read from it at once, how many recoveries copy disks from it, how many imports have
+		 * a moment begun for it, and what all recoveries may read of it in a second, as it lies there: compressed.
 		 */
 		limits: z
 			.record(
@@ -90,6 +90,7 @@ export const configSchema = z
 				z.strictObject({
 					mounts: z.int().min(0).max(1_000_000).optional(),
 					streams: z.int().min(0).max(1_000_000).optional(),
+					imports: z.int().min(0).max(1_000_000).optional(),
 					readBytesPerSecond: writtenRateSchema.optional(),
 				}),
 			)

@@ -5,15 +5,16 @@ import type { Config } from './installation.ts';
 
 /**
  * Every mount is a mover's process with its cache, and every stream has chunks of its own under way: numbers that one
- * machine with disks of this decade serves without its guests noticing.
+ * machine with disks of this decade serves without its guests noticing. Imports: what one control worker copies at once
+ * (`importSlots`), so that no platform keeps a moment that nobody reads yet.
  */
-const defaultLimits = { mounts: 64, streams: 8 } as const;
+const defaultLimits = { mounts: 64, streams: 8, imports: 2 } as const;
 
-/** How many machines may read from a repository at once, and how many disks may be copied from it. */
-export interface RepositoryLimits {
-	mounts: number;
-	streams: number;
-}
+/**
+ * How many machines may read from a repository at once, how many disks may be copied from it, and of how many machines the
+ * platforms may keep a moment for it.
+ */
+export type RepositoryLimits = Record<keyof typeof defaultLimits, number>;
 
 type Site = Pick<Config, 'host' | 'hosts' | 'repositories' | 'repositoriesElsewhere'>;
 
@@ -30,7 +31,9 @@ export function repositoryLimits({
 	repositories,
 	limits,
 }: Pick<Config, 'repositories' | 'limits'>): Map<string, RepositoryLimits> {
-	return new Map(Object.keys(repositories).map(name => [name, { ...defaultLimits, ...ownOf(limits, name) }]));
+	return new Map(
+		Object.keys(repositories).map(name => [name, limitsOf(Object.hasOwn(limits, name) ? limits[name] : {})]),
+	);
 }
 
 /** What may be read in a second of the repository in `directory`, as it lies there; 0 is without a limit. */
@@ -56,7 +59,10 @@ export function repositoryNameOf(
 	return nameSchema.parse(here?.[0] ?? elsewhere?.[0] ?? unnamed);
 }
 
-function ownOf(limits: Config['limits'], name: string): Partial<RepositoryLimits> {
-	const { mounts, streams } = Object.hasOwn(limits, name) ? (limits[name] ?? {}) : {};
-	return { ...(mounts === undefined ? {} : { mounts }), ...(streams === undefined ? {} : { streams }) };
+function limitsOf({
+	mounts = defaultLimits.mounts,
+	streams = defaultLimits.streams,
+	imports = defaultLimits.imports,
+}: Config['limits'][string] = {}): RepositoryLimits {
+	return { mounts, streams, imports };
 }

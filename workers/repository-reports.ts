@@ -17,9 +17,11 @@ export class RepositoryReports {
 	due(limits: ReadonlyMap<string, RepositoryLimits>, runId: string, nowMs: number): CapacityReport[] {
 		if (runId !== this.#runId) this.#told.clear();
 		this.#runId = runId;
-		return [...limits].flatMap(([name, { mounts, streams }]) => {
+		return [...limits].flatMap(([name, totals]) => {
 			const reporter = `repository/${name}`;
-			const resources = { mounts: { total: mounts, outside: 0 }, streams: { total: streams, outside: 0 } };
+			const resources = Object.fromEntries(
+				Object.entries(totals).map(([kind, total]) => [kind, { total, outside: 0 }]),
+			);
 			const told = this.#told.get(reporter);
 			if (told?.what === JSON.stringify(resources) && nowMs - told.atMs < reportAgainMs) return [];
 			// The time, so that it rises also across workers and their ends.

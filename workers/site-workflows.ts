@@ -15,6 +15,7 @@ import {
 	leaseGrantedSignal,
 } from '../workflows/broker-contracts.ts';
 import { recoveryWorkflow, taskQueues } from '../workflows/contracts.ts';
+import { importWorkflow } from '../workflows/import-contracts.ts';
 
 /** A server answers some hundred such questions a second, and has others to answer. */
 const atOnce = 16;
@@ -34,8 +35,8 @@ export function siteWorkflows(client: Client, reporters: () => Promise<string[]>
 				}),
 			);
 		},
-		openRecoveries() {
-			const query = `WorkflowType = '${recoveryWorkflow}' AND ExecutionStatus = 'Running'`;
+		openHolders() {
+			const query = `WorkflowType IN ('${recoveryWorkflow}', '${importWorkflow}') AND ExecutionStatus = 'Running'`;
 			return answered(async () => {
 				const open: string[] = [];
 				for await (const { workflowId } of client.workflow.list({ query })) open.push(workflowId);

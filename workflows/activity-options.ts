@@ -166,7 +166,7 @@ export const answerOptions = {
 	cancellationType: fenced,
 } satisfies ActivityOptions;
 
-/** Describes all open recoveries, some hundred a second. A broker grants nothing before, so it is tried until it is done. */
+/** Describes all open recoveries and imports, some hundred a second. A broker grants nothing before, so it is tried until it is done. */
 export const heldLeasesOptions = {
 	taskQueue: 'control',
 	startToCloseTimeout: '2m',

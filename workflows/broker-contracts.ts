@@ -41,7 +41,7 @@ export const brokerViewQuery = defineQuery<BrokerView, [{ workflowId?: string }?
 
 /** What the broker asks of the world. */
 export interface BrokerActivities {
-	/** What all open recoveries hold. */
+	/** What all open recoveries and imports hold. */
 	heldLeases(input: Record<string, never>): Promise<HeldLease[]>;
 	/** Of these, those that are closed, missing, or another run under the same id: by describing them, since lists lag. */
 	closedHolders(input: { holders: readonly Holder[] }): Promise<Holder[]>;

@@ -3,7 +3,7 @@ import type { Holder } from '../../model/broker.ts';
 import { attempt } from '../attempt.ts';
 import type { SiteWorkflows } from './site-workflows.ts';
 
-/** Of these, those that are closed, missing, or another recovery under the same name. */
+/** Of these, those that are closed, missing, or another workflow under the same id. */
 export const closedHolders =
 	(site: Pick<SiteWorkflows, 'find'>) =>
 	({ holders }: ActivityInput<'closedHolders'>): Promise<Holder[]> =>

@@ -21,11 +21,11 @@ function leasesIn({ memo, firstRunId }: FoundWorkflow): HeldLease[] {
 	return data?.leases ?? [];
 }
 
-/** What all open recoveries hold, as their memos say; one that has ended since it was listed holds nothing. */
+/** What all open recoveries and imports hold, as their memos say; one that has ended since it was listed holds nothing. */
 export const heldLeases =
-	(site: Pick<SiteWorkflows, 'openRecoveries' | 'find'>) =>
+	(site: Pick<SiteWorkflows, 'openHolders' | 'find'>) =>
 	(_input: ActivityInput<'heldLeases'>): Promise<HeldLease[]> =>
 		attempt(async ({ signal }) => {
-			const found = await site.find(await site.openRecoveries(), signal);
-			return found.flatMap(recovery => (recovery?.isOpen ? leasesIn(recovery) : []));
+			const found = await site.find(await site.openHolders(), signal);
+			return found.flatMap(holder => (holder?.isOpen ? leasesIn(holder) : []));
 		});

@@ -12,8 +12,8 @@ export interface FoundWorkflow {
 export interface SiteWorkflows {
 	/** Asks the broker, and starts it where there is none. */
 	askBroker: (request: LeaseRequest) => Promise<void>;
-	/** Ids of recoveries that are open, or were a moment ago: lists lag. */
-	openRecoveries: () => Promise<string[]>;
+	/** Ids of recoveries and imports that are open, or were a moment ago: lists lag. */
+	openHolders: () => Promise<string[]>;
 	/** In the same order whether somebody of that name was open. */
 	tellGrants: (grants: readonly Grant[], signal: AbortSignal) => Promise<boolean[]>;
 	/** In the same order, as it is at the call; undefined for what Temporal does not know. */

@@ -1,7 +1,8 @@
+import { shortIdOf } from '../../model/broker.ts';
 import type { BrokerView, LeaseView, ResourceView } from '../../model/broker-view.ts';
 import { formatTable } from '../terminal/format.ts';
 import { formatMinute, formatTime } from '../terminal/format-time.ts';
-import { rebuildingText, shortId, waitingText } from './waiting-text.ts';
+import { rebuildingText, waitingText } from './waiting-text.ts';
 
 /** What `rouse broker show` prints. */
 export function viewText(view: BrokerView, columns?: number): string {
@@ -75,6 +76,6 @@ function orphanText(
 function namesIn({ leases, waiting }: BrokerView): (requestId: string) => string {
 	const count = new Map<string, number>();
 	for (const { requestId } of [...leases, ...waiting])
-		count.set(shortId(requestId), (count.get(shortId(requestId)) ?? 0) + 1);
-	return requestId => (count.get(shortId(requestId)) === 1 ? shortId(requestId) : requestId);
+		count.set(shortIdOf(requestId), (count.get(shortIdOf(requestId)) ?? 0) + 1);
+	return requestId => (count.get(shortIdOf(requestId)) === 1 ? shortIdOf(requestId) : requestId);
 }

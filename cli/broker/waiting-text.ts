@@ -1,4 +1,5 @@
 /** Why a request waits, for people: the resource, who has it, the place in the queue, and how long it may take. */
+import { shortIdOf } from '../../model/broker.ts';
 import type { BrokerView, LackView, Share, WaitingView } from '../../model/broker-view.ts';
 import { formatMinute, formatTime } from '../terminal/format-time.ts';
 
@@ -22,17 +23,9 @@ export function rebuildingText(
 	{ sinceMs, silent, listed }: NonNullable<BrokerView['rebuilding']>,
 	atMs: number,
 ): string {
-	const awaited = [...silent, ...(listed ? [] : ['what the open recoveries hold'])];
+	const awaited = [...silent, ...(listed ? [] : ['what open recoveries and imports hold'])];
 	const since = formatTime(new Date(sinceMs).toISOString(), atMs);
 	return `the broker was started anew at ${since} and grants nothing before it has heard: ${awaited.join(', ')}`;
-}
-
-/** `web01-r1/run`: a recovery and what it wants it for. */
-export function shortId(requestId: string): string {
-	const [kind, recovery, , step, ...more] = requestId.split('/');
-	return kind === 'recovery' && recovery !== undefined && step !== undefined && more.length === 0
-		? `${recovery}/${step}`
-		: requestId;
 }
 
 function startText({ estimatedStartMs }: WaitingView, atMs: number): string {
@@ -54,7 +47,7 @@ function sharesText(shares: readonly Share[]): string {
 	return shares.map(({ requestId, weight }) => `${nameOf(requestId)} (${weight})`).join(', ');
 }
 
-/** The recovery alone: what it wants it for says the resource. */
+/** The recovery, or the machine of an import, alone: what it wants it for says the resource. */
 function nameOf(requestId: string): string {
-	return shortId(requestId).split('/')[0] ?? requestId;
+	return shortIdOf(requestId).split('/')[0] ?? requestId;
 }

@@ -1,6 +1,6 @@
 /** Findings about the broker: that it does not go on, and what it waits for that does not come by itself. */
+import { shortIdOf } from '../../model/broker.ts';
 import type { BrokerView, LackView } from '../../model/broker-view.ts';
-import { shortId } from '../broker/waiting-text.ts';
 import { formatDuration } from '../terminal/format.ts';
 import type { Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
@@ -33,7 +33,7 @@ function rebuildingFindings({ rebuilding, atMs }: BrokerView): Finding[] {
 		{
 			code: 'broker_rebuilding',
 			subject: 'broker',
-			explanation: `the broker was started anew ${formatDuration(atMs - rebuilding.sinceMs)} ago and has not heard yet what the open recoveries hold: nothing is granted`,
+			explanation: `the broker was started anew ${formatDuration(atMs - rebuilding.sinceMs)} ago and has not heard yet what open recoveries and imports hold: nothing is granted`,
 			command: 'why is in services/control-worker.log',
 		},
 	];
@@ -45,7 +45,7 @@ function orphanFindings({ leases, atMs }: BrokerView): Finding[] {
 		.map(({ requestId, host }) => ({
 			code: 'lease_orphaned',
 			subject: requestId,
-			explanation: `${shortId(requestId)} is held for a recovery that is gone, until ${host} says that nothing of it runs`,
+			explanation: `${shortIdOf(requestId)} is held for a recovery that is gone, until ${host} says that nothing of it runs`,
 			command: `start the services of ${host}; if it is gone for good: rouse broker release ${requestId} --reason TEXT --confirm ${requestId}`,
 		}));
 }
@@ -58,7 +58,7 @@ function unmetFindings({ waiting, atMs, rebuilding }: BrokerView): Finding[] {
 		if (estimatedStartMs !== null || atMs - sinceMs < unmetMs) continue;
 		for (const lack of lacks.filter(({ why }) => why !== 'held' && why !== 'reserved')) {
 			const who = unmet.get(lack.resource)?.who ?? [];
-			unmet.set(lack.resource, { lack, who: [...who, shortId(requestId)] });
+			unmet.set(lack.resource, { lack, who: [...who, shortIdOf(requestId)] });
 		}
 	}
 	return [...unmet].map(([resource, { lack, who }]) => {

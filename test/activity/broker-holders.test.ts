@@ -22,7 +22,7 @@ const told: unknown[] = [];
 
 const activities = createBrokerActivities({
 	askBroker: async () => {},
-	openRecoveries: async () => [...Object.keys(found), 'recovery/gone'],
+	openHolders: async () => [...Object.keys(found), 'recovery/gone'],
 	find: async ids => ids.map(id => found[id]),
 	tellGrants: async grants => {
 		told.push(...grants);

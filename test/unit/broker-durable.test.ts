@@ -74,7 +74,7 @@ test('`dehydrate` of a full broker with names as long as they may be stays below
 	const hosts = Array.from({ length: 200 }, (_, number) => long('h', number, 40));
 	const request = (number: number): LeaseRequest =>
 		leaseRequest('any', {
-			holder: { workflowId: long('recovery/m', number, 80), firstRunId: long('r', number, 36) },
+			holder: { workflowId: long('recovery/m', number, 84), firstRunId: long('r', number, 36) },
 			step: long('run-', number, 20),
 			shared: { [`repository/${long('r', number % 50, 40)}/mounts`]: 1, [`repository/${long('r', 0, 40)}/streams`]: 1 },
 			hosts: Array.from({ length: brokerLimits.poolHosts }, (_, index) => hosts[(number + index) % 200] ?? ''),
@@ -94,7 +94,7 @@ test('`dehydrate` of a full broker with names as long as they may be stays below
 	const ended = new Map(
 		Array.from(
 			{ length: brokerLimits.ended },
-			(_, number) => [long('recovery/', number, 138), 1_800_000_000_000] as const,
+			(_, number) => [long('recovery/', number, 142), 1_800_000_000_000] as const,
 		),
 	);
 	const bytes = Buffer.byteLength(JSON.stringify(dehydrate({ ...state, leases, waiters, ended })));

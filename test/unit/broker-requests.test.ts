@@ -77,8 +77,8 @@ test('`release` twice gives back once, and a request that waits is withdrawn by 
 });
 
 test('`acquire` beyond 2,000 waiting requests is refused with `broker_full`, and may be asked again', () => {
-	const site = new BrokerSite({ 'repository/main': { mounts: 1 } });
-	const request = (number: number) => leaseRequest(`m${number}`, { shared: { 'repository/main/mounts': 1 } });
+	const site = new BrokerSite({ 'host/kvm1': { recoveries: 1 } });
+	const request = (number: number) => leaseRequest(`m${number}`, { hosts: ['kvm1'], onHost: { recoveries: 1 } });
 	for (let number = 0; number < brokerLimits.waiters; number += 1) site.acquire(request(number));
 	assert.equal(site.effects.length, 0);
 	const beyond = request(brokerLimits.waiters);
@@ -89,16 +89,27 @@ test('`acquire` beyond 2,000 waiting requests is refused with `broker_full`, and
 	assert.equal(site.waiting().length, brokerLimits.waiters);
 });
 
+test('`acquire` of what wants nothing of a host is refused when 250 of such wait, and keeps no recovery out', () => {
+	const site = new BrokerSite({ 'repository/main': { imports: 0 }, 'host/kvm1': { recoveries: 1 } });
+	const request = (number: number) => leaseRequest(`m${number}`, { shared: { 'repository/main/imports': 1 } });
+	for (let number = 0; number < brokerLimits.waitingWithoutHost; number += 1) site.acquire(request(number));
+	assert.equal(site.effects.length, 0);
+	const [refused] = site.happens({ type: 'acquire', request: request(brokerLimits.waitingWithoutHost) });
+	assert.deepEqual(refused?.type === 'refuse' && refused.code, 'broker_full');
+	site.acquire(leaseRequest('web', { hosts: ['kvm1'], onHost: { recoveries: 1 } }));
+	assert.deepEqual(site.tick(), ['web@kvm1']);
+});
+
 test('`tick` grants no more than 2,000 leases at a time, and says what is lacking', () => {
-	const site = new BrokerSite({ 'repository/main': { mounts: 1_000_000 } });
-	const request = (number: number) => leaseRequest(`m${number}`, { shared: { 'repository/main/mounts': 1 } });
+	const site = new BrokerSite({ 'host/kvm1': { recoveries: 1_000_000 } });
+	const request = (number: number) => leaseRequest(`m${number}`, { hosts: ['kvm1'], onHost: { recoveries: 1 } });
 	for (let number = 0; number < brokerLimits.leases; number += 1) site.acquire(request(number));
 	assert.equal(site.tick().length, brokerLimits.leases);
 	site.acquire(request(brokerLimits.leases));
 	assert.deepEqual(site.tick(), []);
 	assert.equal(explain(site.state, site.nowMs, 1).waiting[0]?.lacks[0]?.resource, 'broker/leases');
 	site.release(request(0));
-	assert.deepEqual(site.tick(), ['m2000']);
+	assert.deepEqual(site.tick(), ['m2000@kvm1']);
 });
 
 test('`release` says what stays: charged until a report that has it', () => {

@@ -82,7 +82,10 @@ test('`waitingText` of a broker that was started anew says what it has not heard
 	const site = new BrokerSite();
 	site.happens({ type: 'tick' });
 	const text = textOf(site, 'app', { shared: { 'repository/main/mounts': 1 } });
-	assert.match(text, /^the broker was started anew at .* has heard: what the open recoveries hold; .*; place 1$/);
+	assert.match(
+		text,
+		/^the broker was started anew at .* has heard: what open recoveries and imports hold; .*; place 1$/,
+	);
 });
 
 test('`viewText` has resources, leases, the queue, and how an orphaned lease is released', () => {

@@ -11,7 +11,7 @@ function tell(reports: RepositoryReports, limits: Record<string, RepositoryLimit
 	return due.map(({ reporter, number }) => [reporter, number]);
 }
 
-const limit = { mounts: 64, streams: 8 };
+const limit = { mounts: 64, streams: 8, imports: 2 };
 
 it('`RepositoryReports` reports all to a new run of the broker, then what changes, and all again ten minutes later', () => {
 	const reports = new RepositoryReports();
@@ -30,5 +30,9 @@ it('`RepositoryReports` numbers rise though the clock goes back, and what was no
 	const [first] = reports.due(new Map([['main', limit]]), 'a', 1_000);
 	const [second] = reports.due(new Map([['main', limit]]), 'a', 500);
 	assert.deepEqual([first?.number, second?.number], [1_000, 1_001]);
-	assert.deepEqual(second?.resources, { mounts: { total: 64, outside: 0 }, streams: { total: 8, outside: 0 } });
+	assert.deepEqual(second?.resources, {
+		mounts: { total: 64, outside: 0 },
+		streams: { total: 8, outside: 0 },
+		imports: { total: 2, outside: 0 },
+	});
 });

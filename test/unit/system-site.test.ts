@@ -7,7 +7,7 @@ const elsewhere = { directory: '/far', host: 'b', port: 7400, authority: 'a', ce
 const config = configSchema.parse({
 	repositories: { main: '/backup', old: '/old' },
 	repositoriesElsewhere: { far: elsewhere },
-	limits: { old: { streams: 2 } },
+	limits: { old: { streams: 2, imports: 4, readBytesPerSecond: '1 MiB/s' } },
 	host: { name: 'kvm1' },
 	hosts: { kvm2: { id: '0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d' } },
 });
@@ -20,8 +20,8 @@ it('`repositoryLimits` has what the configuration limits, and defaults for the r
 	assert.deepEqual(
 		[...repositoryLimits(config)],
 		[
-			['main', { mounts: 64, streams: 8 }],
-			['old', { mounts: 64, streams: 2 }],
+			['main', { mounts: 64, streams: 8, imports: 2 }],
+			['old', { mounts: 64, streams: 2, imports: 4 }],
 		],
 	);
 });

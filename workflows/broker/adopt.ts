@@ -34,7 +34,7 @@ export function adopt(state: BrokerState, held: readonly HeldLease[], atMs: numb
 	return { state: { ...state, leases, waiters, lastSeq, lastToken }, effects };
 }
 
-/** What the open recoveries hold, those on hosts that are silent included. */
+/** What open recoveries and imports hold, those on hosts that are silent included. */
 export function listed(state: BrokerState, held: readonly HeldLease[], atMs: number): Reduced {
 	const { rebuilding } = state;
 	// A list that was asked for in an earlier rebuilding may have leases that were released since.

@@ -31,7 +31,7 @@ export type BrokerEvent = At &
 		| { readonly type: 'host-away'; readonly host: string; readonly seenBy: string }
 		/** The host is no longer one of the site's. */
 		| { readonly type: 'forget'; readonly reporter: string }
-		/** What the open recoveries hold: asked for by this broker while it rebuilds, not earlier than what it was told before. */
+		/** What open recoveries and imports hold: asked for by this broker while it rebuilds, not earlier than what it was told before. */
 		| { readonly type: 'listed'; readonly held: readonly HeldLease[] }
 		/** Of the holders that were asked, those that are closed, missing, or another run under the same id. */
 		| { readonly type: 'holders-closed'; readonly holders: readonly Holder[] }

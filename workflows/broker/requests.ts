@@ -12,10 +12,18 @@ export function acquire(state: BrokerState, request: LeaseRequest): Reduced {
 	// Also when the release has overtaken the request.
 	if (state.ended.has(requestId)) return refused(state, request, 'lease_ended');
 	if (mayBeForgotten(state, request)) return refused(state, request, 'may_be_over');
-	if (state.waiters.size >= brokerLimits.waiters) return refused(state, request, 'broker_full');
+	if (isFullFor(state, request)) return refused(state, request, 'broker_full');
 	const seq = state.lastSeq + 1;
 	const waiters = new Map(state.waiters).set(requestId, { requestId, request, seq, reservesOn: null });
 	return { state: { ...state, waiters, lastSeq: seq }, effects: [] };
+}
+
+/** Who wants nothing of a host is no machine that is to run: however many of them wait, recoveries find room. */
+function isFullFor({ waiters }: BrokerState, { hosts }: LeaseRequest): boolean {
+	if (waiters.size >= brokerLimits.waiters) return true;
+	if (hosts.length > 0) return false;
+	const alike = [...waiters.values()].filter(({ request }) => request.hosts.length === 0);
+	return alike.length >= brokerLimits.waitingWithoutHost;
 }
 
 /** A lease comes back, or a request is withdrawn. Once it is over it is not granted any more, whatever arrives late. */

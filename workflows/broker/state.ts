@@ -59,7 +59,7 @@ export interface Rebuilding {
 	readonly sinceMs: number;
 	/** Reporters that have not reported yet. */
 	readonly silent: readonly string[];
-	/** The open recoveries have told which leases they hold. */
+	/** Open recoveries and imports have told which leases they hold. */
 	readonly listed: boolean;
 }
 
