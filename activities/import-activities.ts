@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { asRouseError, type ErrorCode } from '../model/errors.ts';
 import type { ImportProgress } from '../model/import-view.ts';
 import type { ImportSteps } from '../sources/machine-child/import-steps.ts';
+import type { ImportOrder } from '../sources/machine/order.ts';
 import { attempt } from './attempt.ts';
 import { toFailure, untilMended } from './failures.ts';
 import { CopyAttempts } from './import/copy-attempts.ts';
@@ -11,11 +12,20 @@ import type { ImportActivityInput } from './import/inputs.ts';
 /** Of a file system that is mounted late, and of a config.yaml that somebody is writing. */
 const mended: ReadonlySet<ErrorCode> = new Set(['repository_missing', 'config_invalid']);
 
+/** How the site's broker calls the repository in this directory. */
+type RepositoryName = (directory: string) => Promise<string>;
+
+/** The order, and by what the broker is asked for a lease; it was not told by earlier versions. */
+export type PlannedImport = ImportOrder & { repositoryName?: string };
+
 /** What a control worker does for imports from machine sources: each step is taken by a process of its own. */
-export function createImportActivities(steps: ImportSteps) {
+export function createImportActivities(steps: ImportSteps, repositoryName: RepositoryName) {
 	return {
-		planImport: ({ places, ...wish }: ImportActivityInput<'planImport'>) =>
-			attempt(({ signal }) => steps.plan(places, wish, signal)),
+		planImport: ({ places, ...wish }: ImportActivityInput<'planImport'>): Promise<PlannedImport> =>
+			attempt(async ({ signal }) => ({
+				...(await steps.plan(places, wish, signal)),
+				repositoryName: await repositoryName(places.repository),
+			})),
 		sweepImports: ({ places, order }: ImportActivityInput<'sweepImports'>) =>
 			attempt(async ({ signal }) => {
 				const { ended, left } = await steps.sweep(places, order, signal);

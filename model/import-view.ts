@@ -3,8 +3,19 @@ import * as z from 'zod';
 import type { ErrorDocument } from './errors.ts';
 import type { Consistency } from './source-facts.ts';
 
-/** `waiting`: its moment is taken, and the platform has it not at hand yet. `over`: see the outcome. */
-export type ImportPhase = 'planning' | 'beginning' | 'waiting' | 'copying' | 'committing' | 'giving-up' | 'over';
+/**
+ * `queued`: it waits for its turn among the imports of its repository. `waiting`: its moment is taken, and the platform has it not
+ * at hand yet. `over`: see the outcome.
+ */
+export type ImportPhase =
+	| 'planning'
+	| 'queued'
+	| 'beginning'
+	| 'waiting'
+	| 'copying'
+	| 'committing'
+	| 'giving-up'
+	| 'over';
 
 /** How far its copy is; figures of this attempt, but for how much is done. */
 export const importProgressSchema = z.strictObject({

@@ -34,7 +34,8 @@ export async function createControlWorkers(
 	const { connection, namespace, codec } = access;
 	const { code } = await workflowBundle(installation.cacheDirectory);
 	const children = RepositoryChildren.of(installation).prepare();
-	const { copyImport, ...imports } = createImportActivities(childStepsOf(installation));
+	const repositoryName = async (directory: string) => repositoryNameOf(await loadConfig(installation), directory);
+	const { copyImport, ...imports } = createImportActivities(childStepsOf(installation), repositoryName);
 	const shared = {
 		...workerTuning,
 		connection,
@@ -49,7 +50,7 @@ export async function createControlWorkers(
 		activities: {
 			...createControlActivities({
 				repositories: onlyThose(children, configuredOnly(installation)),
-				repositoryName: async directory => repositoryNameOf(await loadConfig(installation), directory),
+				repositoryName,
 				grants: new Grants(installation.home),
 			}),
 			...createBrokerActivities(siteWorkflows(client, async () => reportersOf(await loadConfig(installation)))),

@@ -31,7 +31,7 @@ export interface ImportInput {
 	maxRateBytes: number | null;
 }
 
-/** Readable without any worker. */
+/** Readable without any worker; beside it the workflow itself keeps in `leases` what it holds of its broker. */
 export type ImportMemo = {
 	source: string;
 	machine: string;

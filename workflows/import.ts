@@ -7,6 +7,7 @@ import type { ImportView } from '../model/import-view.ts';
 import { failureOf } from './failures.ts';
 import { type ImportInput, importWorkflowId } from './import-contracts.ts';
 import { takeImportMessages } from './import/messages.ts';
+import { takeLeases } from './lease-inbox.ts';
 import { ImportRun } from './import/run.ts';
 
 /**
@@ -16,6 +17,7 @@ import { ImportRun } from './import/run.ts';
 export async function importMachine(input: ImportInput): Promise<ImportView> {
 	const run = new ImportRun(inputOf(input), workflowInfo().startTime);
 	takeImportMessages(run);
+	takeLeases(run);
 	const cancelled = CancellationScope.current().cancelRequested.catch(() => run.cancel({ by: 'Temporal' }));
 	void cancelled; // settles when the workflow is cancelled, or never
 	// What was begun is given up first: a cancellation is an order as any other.

@@ -1,6 +1,7 @@
-/** What a recovery asks a broker for, by its plan and its request. Pure. */
+/** What recoveries and imports ask a broker for, by their plans. Pure. */
 import type { Holder, LeaseRequest } from '../model/broker.ts';
 import type { RecoveryPlan, RecoveryRequest } from '../model/recovery.ts';
+import type { ImportOrder } from '../sources/machine/order.ts';
 
 /** One stream from one disk array to another, when nothing limits it. A guess: only forecasts depend on it. */
 const usualRateBytes = 100 * 2 ** 20;
@@ -9,6 +10,8 @@ const usualRateBytes = 100 * 2 ** 20;
 const untilToldMs = 24 * 60 * 60_000;
 
 const startMs = 60_000;
+
+const usualPriority = 3;
 
 /** The most that a request may say (model/broker.ts). */
 const longestMs = 31_536_000_000;
@@ -26,14 +29,14 @@ interface Asking {
 /** A place on a host for as long as the recovery lasts; memory and processors remain the machine's when it is over. */
 export function runRequest({ plan, request, ...asking }: Asking): LeaseRequest {
 	const { memoryMiB, cpus } = plan.config;
-	const copyMs = copyTime(plan, request.policy.maxRateBytes);
+	const untilLocalMs = copyTime(plan, request.policy.maxRateBytes);
 	return {
 		...asking,
 		...orderOf(request),
 		shared: sharedOf(plan, 'mounts'),
 		onHost: { recoveries: 1, memoryMiB, vcpus: cpus },
 		lasting: ['memoryMiB', 'vcpus'],
-		expectedMs: bounded(startMs + copyMs + (request.policy.finish === 'manual' ? untilToldMs : 0)),
+		expectedMs: bounded(startMs + untilLocalMs + (request.policy.finish === 'manual' ? untilToldMs : 0)),
 	};
 }
 
@@ -49,7 +52,37 @@ export function migrateRequest({ plan, request, ...asking }: Asking): LeaseReque
 	};
 }
 
-function orderOf({ priority = 3, deadline }: RecoveryRequest): Pick<LeaseRequest, 'priority' | 'deadlineMs'> {
+/** A place among the imports of its repository that have a moment begun. Nothing that a recovery wants, so that none waits for it. */
+export function importRequest({
+	order: { described, plan },
+	repositoryName,
+	maxRateBytes,
+	...asking
+}: Pick<Asking, 'holder' | 'step' | 'sinceMs'> & {
+	order: Pick<ImportOrder, 'described' | 'plan'>;
+	repositoryName: string;
+	maxRateBytes: number | null;
+}): LeaseRequest {
+	const readBytes = described.disks.reduce(
+		(sum, { sizeBytes }, number) => sum + (plan.disks[number]?.expectedBytes ?? sizeBytes),
+		0,
+	);
+	return {
+		...asking,
+		shared: { [`repository/${repositoryName}/imports`]: 1 },
+		hosts: [],
+		onHost: {},
+		lasting: [],
+		priority: usualPriority,
+		deadlineMs: null,
+		expectedMs: bounded(startMs + copyMs(readBytes, maxRateBytes ?? 0)),
+	};
+}
+
+function orderOf({
+	priority = usualPriority,
+	deadline,
+}: RecoveryRequest): Pick<LeaseRequest, 'priority' | 'deadlineMs'> {
 	return { priority, deadlineMs: deadline === undefined ? null : Date.parse(deadline) };
 }
 
@@ -60,7 +93,12 @@ function sharedOf({ repositoryName }: RecoveryPlan, kind: 'mounts' | 'streams'):
 
 function copyTime({ disks }: RecoveryPlan, maxRateBytes: number): number {
 	const dataBytes = disks.reduce((sum, disk) => sum + disk.dataBytes, 0);
-	return (dataBytes / (maxRateBytes || usualRateBytes)) * 1_000;
+	return copyMs(dataBytes, maxRateBytes);
+}
+
+/** @param maxRateBytes 0 is no limit */
+function copyMs(bytes: number, maxRateBytes: number): number {
+	return (bytes / (maxRateBytes || usualRateBytes)) * 1_000;
 }
 
 function bounded(ms: number): number {

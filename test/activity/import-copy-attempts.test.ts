@@ -140,7 +140,7 @@ test('what somebody has to mend is waited for by a copy that has read something,
 	const failing = (code: ErrorCode) => () => Promise.reject(new RouseError(code, 'why'));
 	const isTriedAgain = async (code: ErrorCode, heartbeatDetails?: unknown) => {
 		const steps = { ...childSteps('/nowhere'), copy: failing(code), giveUp: failing(code) };
-		const { copyImport, giveUpImport } = createImportActivities(steps);
+		const { copyImport, giveUpImport } = createImportActivities(steps, async () => 'main');
 		const environment = new MockActivityEnvironment(
 			{ heartbeatDetails, attempt: 2 },
 			{ logger: new DefaultLogger('ERROR') },

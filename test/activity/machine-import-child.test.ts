@@ -19,6 +19,7 @@ const { signal } = new AbortController();
 const quiet = () => new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
 const dyingAt = (place: string) => ({ env: { ...process.env, ROUSE_TEST_KILL_AT: place } });
 const onProgress = () => {};
+const nameOf = async () => 'main';
 
 test('an import by processes goes on where one was killed, whichever step it took, and leaves one checkpoint', async t => {
 	const site = await ImportInstallation.make(t);
@@ -51,13 +52,13 @@ test('a moment that its platform takes long to have at hand is looked for again 
 	const order = await steps.plan(places, site.wish(), signal);
 	const moment = await steps.begin(places, order, signal);
 	await site.fails({ at: 'ready', does: 'pending', times: 1 });
-	const look = quiet().run(createImportActivities(steps).awaitMoment, { places, moment });
+	const look = quiet().run(createImportActivities(steps, nameOf).awaitMoment, { places, moment });
 	await assert.rejects(look, (error: unknown) => {
 		assert.ok(error instanceof ApplicationFailure);
 		assert.deepEqual([error.type, error.nonRetryable], ['source_busy', false]);
 		return true;
 	});
-	await quiet().run(createImportActivities(steps).awaitMoment, { places, moment });
+	await quiet().run(createImportActivities(steps, nameOf).awaitMoment, { places, moment });
 });
 
 test('a copy that is cancelled has its process killed, and its import is given up', async t => {
@@ -69,7 +70,7 @@ test('a copy that is cancelled has its process killed, and its import is given u
 	const moment = await steps.begin(places, order, signal);
 	const environment = quiet();
 	// So slow that it does not end by itself.
-	const copying = environment.run(createImportActivities(steps).copyImport, {
+	const copying = environment.run(createImportActivities(steps, nameOf).copyImport, {
 		places,
 		order,
 		moment,
@@ -103,7 +104,7 @@ test('what a platform says of a secret does not leave the process that knows it'
 	await site.fails({ at: 'describe', does: 'tell-secret' });
 	const environment = quiet();
 	const told = await environment
-		.run(createImportActivities(childSteps(home)).planImport, { places, ...site.wish() })
+		.run(createImportActivities(childSteps(home), nameOf).planImport, { places, ...site.wish() })
 		.then(
 			() => undefined,
 			(error: unknown) => error,

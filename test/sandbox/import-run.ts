@@ -3,6 +3,7 @@ import type { SourceMoment } from '../../sources/machine/documents.ts';
 import type { ImportOrder } from '../../sources/machine/order.ts';
 import { copied, importInput, importMoment, importOrder, importWorkflow } from '../equipment/import-documents.ts';
 import { activityFailure } from '../equipment/payloads.ts';
+import { SandboxBroker } from '../equipment/sandbox-broker.ts';
 import type { Sandbox, SandboxRun } from '../equipment/sandbox.ts';
 
 /** RetryState of temporal/api/enums/v1/workflow.proto: TIMEOUT, MAXIMUM_ATTEMPTS_REACHED. */
@@ -11,6 +12,7 @@ const retryStates = { 'out of time': 3, 'last attempt': 4 } as const;
 /** An import in the sandbox, whose steps are answered by hand. */
 export class SandboxImport {
 	readonly run: SandboxRun;
+	readonly broker = new SandboxBroker();
 
 	private constructor(run: SandboxRun) {
 		this.run = run;
@@ -20,15 +22,23 @@ export class SandboxImport {
 		return new SandboxImport(await sandbox.start('importMachine', [input], importWorkflow));
 	}
 
-	/** The order of the import id that the workflow has chosen. */
-	async planned(changes: Partial<ImportOrder> = {}): Promise<ImportOrder> {
+	/** The order of the import id that the workflow has chosen; `repositoryName` is what the broker knows the repository by. */
+	async planned(changes: Partial<ImportOrder> = {}, repositoryName?: string): Promise<ImportOrder> {
 		const order = importOrder(String(this.run.pending('planImport').input['importId']), changes);
-		await this.run.complete('planImport', order);
+		await this.run.complete('planImport', { ...order, ...(repositoryName === undefined ? {} : { repositoryName }) });
 		return order;
 	}
 
 	async swept(left: readonly string[] = []): Promise<void> {
 		await this.run.complete('sweepImports', { ended: 0, left });
+	}
+
+	/** It has asked its broker. */
+	async queued(): Promise<ImportOrder> {
+		const order = await this.planned({}, 'main');
+		await this.swept();
+		await this.broker.hear(this.run);
+		return order;
 	}
 
 	async begun(order: ImportOrder, changes: Partial<SourceMoment> = {}): Promise<void> {

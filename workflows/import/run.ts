@@ -1,4 +1,12 @@
-import { CancellationScope, DeterminismViolationError, log, upsertSearchAttributes, uuid4 } from '@temporalio/workflow';
+import {
+	CancellationScope,
+	DeterminismViolationError,
+	isCancellation,
+	log,
+	upsertMemo,
+	upsertSearchAttributes,
+	uuid4,
+} from '@temporalio/workflow';
 import type { ErrorDocument } from '../../model/errors.ts';
 import type { ImportPhase, ImportView } from '../../model/import-view.ts';
 import { machineConsistency } from '../../model/source-facts.ts';
@@ -6,16 +14,28 @@ import type { CopyResult } from '../../sources/machine/copy-result.ts';
 import type { SourceMoment } from '../../sources/machine/documents.ts';
 import type { ImportOrder } from '../../sources/machine/order.ts';
 import { type Asked, searchAttributes } from '../contracts.ts';
-import { cancelledDocument, documentOf } from '../failures.ts';
+import { cancelledDocument, documentOf, Interruption } from '../failures.ts';
 import type { ImportInput } from '../import-contracts.ts';
+import { importRequest } from '../lease-requests.ts';
+import { type LeaseHolder, leaseHeld, noLeases } from '../lease-state.ts';
+import { giveBack, hold } from '../leases.ts';
 import { failureOfImport, mayBeginAnew, mostBegun } from './begun-anew.ts';
 import { importStubs as steps } from './stubs.ts';
+
+/** What was planned longer ago is planned once more: a point has the time of its order, and disks come and go. */
+const planKeepsMs = 60_000;
+
+interface Planned {
+	order: ImportOrder;
+	repositoryName: string | undefined;
+}
 
 /**
  * One import: its steps in the order that docs/architecture.md ("Where machines come from") wants. From the moment on at which its
  * order is known, which is before anything is begun, whatever ends it gives it up.
  */
-export class ImportRun {
+export class ImportRun implements LeaseHolder {
+	readonly leases = noLeases();
 	readonly #input: ImportInput;
 	readonly #startedAt: Date;
 	/** All that is left when it is cancelled; giving it up is not. */
@@ -45,6 +65,8 @@ export class ImportRun {
 			this.#fail(error);
 			log.warn('the import has failed', { ...this.#failure });
 		}
+		// Its memo still has it, for as long as it is open: a broker that reads it then finds it closed when somebody waits.
+		await giveBack(this, ['import']);
 	}
 
 	/** Once: what gives it up may take a day, and changes nothing of why. */
@@ -59,6 +81,21 @@ export class ImportRun {
 		this.#cancelled = `cancelled by ${by}${reason ? `: ${reason}` : ''}`;
 		log.info('cancelled', { by, reason });
 		this.#working.cancel();
+	}
+
+	/** What it waits for is left when it is cancelled. */
+	async interruptible<T>(work: () => Promise<T>): Promise<T> {
+		if (this.#cancelled !== null) throw new Interruption('cancel');
+		try {
+			return await this.#working.run(work);
+		} catch (error) {
+			throw isCancellation(error) ? new Interruption('cancel') : error;
+		}
+	}
+
+	/** Its moment is begun, or about to be: nothing is won by giving that up. */
+	leaseTaken(): void {
+		this.#publishLeases();
 	}
 
 	end(): ImportView {
@@ -87,7 +124,7 @@ export class ImportRun {
 			disks: this.#disks,
 			begunAnew: this.#begunAnew,
 			figures: this.#result && { newBytes: this.#result.newBytes, storedBytes: this.#result.storedBytes },
-			warnings: [...this.#warnings],
+			warnings: [...(order?.plan.warnings ?? []), ...this.#warnings],
 			cancelled: this.#cancelled,
 			failure: this.#failure,
 		};
@@ -95,9 +132,8 @@ export class ImportRun {
 
 	/** True when the point is there, false when it is to be begun anew. */
 	async #once(): Promise<boolean> {
-		this.#enter('planning');
 		this.#moment = null;
-		const order = await this.#planned();
+		const order = await this.#ordered();
 		try {
 			this.#result = await this.#copied(order);
 		} catch (error) {
@@ -121,12 +157,39 @@ export class ImportRun {
 		return this.#cancelled === null && this.#begunAnew + 1 < mostBegun && mayBeginAnew(error, this.#moment);
 	}
 
-	async #planned(): Promise<ImportOrder> {
+	/** With its lease, which it has until its end: begun anew, it has it still. Until then nothing is begun that had to be given up. */
+	async #ordered(): Promise<ImportOrder> {
+		const planned = await this.#planned();
+		if (this.#begunAnew === 0) await this.#sweep(planned.order);
+		return (await this.#waitsLong(planned)) ? (await this.#planned()).order : planned.order;
+	}
+
+	async #planned(): Promise<Planned> {
+		this.#enter('planning');
 		const { machine } = this.#input;
-		const order = await this.#working.run(() => steps.plan({ places: this.#places, importId: uuid4(), machine }));
+		const { repositoryName, ...order } = await this.#working.run(() =>
+			steps.plan({ places: this.#places, importId: uuid4(), machine }),
+		);
 		this.#order = order;
-		if (this.#begunAnew > 0) return order;
-		this.#warnings.push(...order.plan.warnings);
+		return { order, repositoryName };
+	}
+
+	/** For its turn, and whether that took long. One that was planned by an earlier version waits for nobody. */
+	async #waitsLong({ order, repositoryName }: Planned): Promise<boolean> {
+		if (repositoryName === undefined || leaseHeld(this.leases, 'import')) return false;
+		this.#enter('queued');
+		const sinceMs = Date.now();
+		const { maxRateBytes } = this.#input;
+		await hold(this, 'import', asked => importRequest({ ...asked, order, repositoryName, maxRateBytes }));
+		this.#publishLeases(); // before anything is begun: a broker that is lost meanwhile learns of it by the memo alone
+		return Date.now() - sinceMs > planKeepsMs;
+	}
+
+	#publishLeases(): void {
+		upsertMemo({ leases: this.leases.held });
+	}
+
+	async #sweep(order: ImportOrder): Promise<void> {
 		try {
 			const { left } = await this.#working.run(() => steps.sweep({ places: this.#places, order }));
 			this.#warnings.push(...left.map(what => `left over of ${what}`));
@@ -134,7 +197,6 @@ export class ImportRun {
 			if (this.#cancelled !== null || error instanceof DeterminismViolationError) throw error;
 			this.#warnings.push(`nobody could look what earlier imports have left: ${documentOf(error).message}`);
 		}
-		return order;
 	}
 
 	/** From here on it may have to be given up: whoever calls this does. */

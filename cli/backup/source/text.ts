@@ -28,6 +28,7 @@ export type ImportAnswer = ReturnType<typeof importAnswer>;
 
 const phaseWords: Readonly<Record<ImportPhase, string>> = {
 	planning: 'is planned',
+	queued: 'waits for its turn',
 	beginning: 'has its moment taken',
 	waiting: 'waits for its platform to have the moment at hand',
 	copying: 'is copied',
