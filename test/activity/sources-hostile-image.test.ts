@@ -15,6 +15,8 @@ import { serveImage } from '../../sources/qemu-nbd.ts';
 import { runTool, type ToolRun } from '../../system/run-tool.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
+import { Random } from '../equipment/seeds/random.ts';
+import { VhdxLayer } from '../equipment/vhdx-layer.ts';
 
 const run = promisify(execFile);
 const never = new AbortController().signal;
@@ -133,6 +135,18 @@ test('a differencing VHD is refused, since what only its parent holds would read
 	for (const footer of [0, vhd.length - 512]) vhd.writeUInt32BE(4, footer + 60);
 	await writeFile(at('a.vhd'), vhd);
 	await refused(at('a.vhd'), /only a part, a differencing disk/, { withBacking: true });
+});
+
+test('a qcow2 that lies on a differencing VHDX is refused, since QEMU reads none', async t => {
+	const { at } = await place(t);
+	const random = new Random(1);
+	const measures = { sizeBytes, blockBytes: sizeBytes, sectorBytes: 512 } as const;
+	const base = new VhdxLayer(random, measures);
+	await base.save(at('base.vhdx'));
+	const locator = { parent_linkage: `{${base.dataWriteGuid}}`, relative_path: 'base.vhdx' };
+	await new VhdxLayer(random, measures, locator).save(at('a.avhdx'));
+	await run('qemu-img', ['create', '-q', '-u', '-f', 'qcow2', '-F', 'vhdx', '-b', 'a.avhdx', at('a.qcow2'), '1M']);
+	await refused(at('a.qcow2'), /a\.avhdx is of a kind that QEMU does not read/, { withBacking: true });
 });
 
 test('a FIFO or a foreign link in the place of an image is refused at once', async t => {

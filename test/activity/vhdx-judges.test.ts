@@ -10,6 +10,7 @@ import { identityHeader } from '../../vhdx/identity-header.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { Random } from '../equipment/seeds/random.ts';
 import { childOf, hasContent, type Measures } from '../equipment/vhdx-chains.ts';
+import { randomChain } from '../equipment/vhdx-random-chain.ts';
 import { contentOf, idsOf, mebibyte } from '../equipment/vhdx-files.ts';
 import {
 	dissectContent,
@@ -159,4 +160,13 @@ describe('7zz, qemu-img, vhdiinfo and dissect read what was written', () => {
 				parent = { linkage: ids.dataWriteGuid, relativePath: `.\\${name}` };
 			}
 		});
+
+	it('a chain that `vhdx/` did not write, to which others are held', async t => {
+		for (const sectorBytes of [512, 4096] as const) {
+			const shape = { sizeBytes: 6 * mebibyte + 2 * sectorBytes, sectorBytes, isPlain: true };
+			const { path, model } = await randomChain(new Random(sectorBytes), await temporaryDirectory(t), shape);
+			const content = Buffer.concat([0, 1, 2, 3, 4, 5, 6].map(number => model.piece(number, shape.sizeBytes)));
+			assert.ok(content.equals(await sevenZipContent(path)), `sectors of ${sectorBytes}`);
+		}
+	});
 });

@@ -116,7 +116,8 @@ export class VhdxLayer {
 			for (const [index, at] of [64, 128].entries())
 				await file.write(this.#header(index === newer ? 7 : 6), 0, 4096, at * 1024);
 			for (const at of [192, 256]) await file.write(this.#regionTable(), 0, 65_536, at * 1024);
-			await file.write(this.#metadata(), 0, mebibyte, this.#regions.metadata * mebibyte);
+			const metadata = this.#metadata();
+			await file.write(metadata, 0, metadata.length, this.#regions.metadata * mebibyte);
 			await this.#saveBlocks(file);
 		} finally {
 			await file.close();
@@ -208,7 +209,7 @@ export class VhdxLayer {
 			value.copy(metadata, at);
 			at += value.length + this.#random.below(9);
 		}
-		return metadata;
+		return metadata.subarray(0, at);
 	}
 }
 
