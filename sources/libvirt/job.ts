@@ -1,5 +1,6 @@
 /** The backup job of a domain, of which libvirt lets it have one: https://libvirt.org/formatbackup.html */
 import { basename, dirname } from 'node:path';
+import { RouseError } from '../../model/errors.ts';
 import { waitFor } from '../../system/wait.ts';
 import { objectName, type Owned } from '../qemu/names.ts';
 import { isRefusal, type Virsh } from './virsh.ts';
@@ -42,14 +43,27 @@ export function jobIn(text: string): BackupJob {
 }
 
 /** What is being done with the domain as a whole, by libvirt's word; undefined when nothing is. */
-export async function jobText(virsh: Virsh, uuid: string, signal: AbortSignal): Promise<string | undefined> {
+async function jobText(virsh: Virsh, uuid: string, signal: AbortSignal): Promise<string | undefined> {
 	try {
 		return operationIn(await virsh('domjobinfo', ['--domain', uuid], { signal }));
 	} catch (error) {
-		// Seen with 9.0: a libvirtd that was killed while it began a backup knows of one, and not which, until it is restarted.
-		if (isRefusal(error) && /job data missing/i.test(error.message)) return 'what libvirtd has lost: restart it';
+		if (isRefusal(error) && /job data missing/i.test(error.message)) return lostJob;
 		throw error;
 	}
+}
+
+const lostJob = 'a backup that it knows nothing of';
+
+/** Throws `source_busy` when something is, which would be waited for in vain. */
+export async function mustBeFree(virsh: Virsh, uuid: string, signal: AbortSignal): Promise<void> {
+	const work = await jobText(virsh, uuid, signal);
+	if (work === undefined) return;
+	throw new RouseError('source_busy', `libvirt is at work on this machine: ${work}`, {
+		hint:
+			work === lostJob
+				? 'seen with libvirt 9.0 after libvirtd was killed while it began a backup: power the machine off, restart libvirtd, and start the machine'
+				: 'wait until it has ended; virsh domjobinfo tells of it',
+	});
 }
 
 export function operationIn(text: string): string | undefined {

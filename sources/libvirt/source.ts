@@ -18,7 +18,7 @@ import { agentOf } from './agent.ts';
 import { takeMoment } from './begin.ts';
 import { ourCheckpoints, recordedSince } from './checkpoints.ts';
 import type { Domain } from './domain.ts';
-import { backupJob, endJob, isJobOf, jobText } from './job.ts';
+import { backupJob, endJob, isJobOf, mustBeFree } from './job.ts';
 import { describedDisk, lookAtDomain, mustBe, mustRun, sizedDisks } from './look.ts';
 import { keepCheckpoint, type Places, removeAll } from './remove.ts';
 import { isOff, type Virsh, virshAt } from './virsh.ts';
@@ -114,11 +114,7 @@ export class LibvirtMachineSource implements MachineSource {
 		await removeAll(places);
 		const { disks } = await sizedDisks(this.#virsh, domain, signal);
 		mustBePlanned(disks, order);
-		const work = await jobText(this.#virsh, domain.uuid, signal);
-		if (work !== undefined)
-			throw new RouseError('source_busy', `libvirt is at work on this machine: ${work}`, {
-				hint: 'wait until it has ended; virsh domjobinfo tells of it',
-			});
+		await mustBeFree(this.#virsh, domain.uuid, signal);
 		const directory = await directoryFor(
 			this.#address,
 			disks.map(attached => ({ attached })),

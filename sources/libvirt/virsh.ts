@@ -49,7 +49,7 @@ const meanings: readonly { words: RegExp; code: RouseError['code']; hint: string
 	{
 		words: /cannot acquire state change lock/i,
 		code: 'source_busy',
-		hint: 'wait until it has ended; if virsh domjobinfo tells of nothing, restart libvirtd, which ends no machine',
+		hint: 'wait until it has ended; if virsh domjobinfo tells of nothing, restart libvirtd: machines run on',
 	},
 	{
 		words: /domain is not running|inactive domain/i,

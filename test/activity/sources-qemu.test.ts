@@ -9,18 +9,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import * as z from 'zod';
-import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
-import { readPoint } from '../../repository/points.ts';
-import { initRepository, openRepository } from '../../repository/repository.ts';
-import { StoredDiskReader } from '../../repository/stored-disk.ts';
-import { VerifiedChunks } from '../../repository/verified-chunks.ts';
-import type { ImportPlaces } from '../../sources/machine-child/calls.ts';
-import { childSteps } from '../../sources/machine-child/children.ts';
 import { agentAt } from '../../sources/qemu/agent.ts';
 import { Scratch } from '../../sources/qemu/scratch.ts';
 import { QemuMachineSource } from '../../sources/qemu/source.ts';
 import { wakeIfStill } from '../../sources/qemu/still.ts';
 import { nobody, temporaryDirectory } from '../equipment/captive.ts';
+import { mustSurviveDeaths } from '../equipment/killed-source-imports.ts';
 import { Driven, signal } from '../equipment/machine-sources/driven.ts';
 import { noise } from '../equipment/repositories.ts';
 import { SourceQemu } from '../equipment/source-qemu.ts';
@@ -320,69 +314,13 @@ test('a moment is ended also where the guest cannot be woken, which is told', as
 	assert.notDeepEqual(await driven.leftovers(), []);
 });
 
-/** A home whose config.yaml names the machine and a repository. */
-async function homeOf(t: TestContext, { uri }: QemuSourceBench): Promise<{ home: string; places: ImportPlaces }> {
-	const directory = await temporaryDirectory(t);
-	const home = join(directory, 'home');
-	await mkdir(home, { mode: 0o700 });
-	const {
-		id: repositoryId,
-		location,
-		store,
-	} = await initRepository(join(directory, 'repository'), {
-		chunkSizeBytes: 65_536,
-	});
-	await store.close();
-	const config = {
-		repositories: { main: location },
-		defaultRepository: 'main',
-		sources: { web: { uri, machine: 'web01' } },
-	};
-	await writeFile(join(home, 'config.yaml'), JSON.stringify(config));
-	return { home, places: { source: 'web', repository: location, repositoryId } };
-}
-
-async function storedDisks({ repository: location }: ImportPlaces, time: string): Promise<Buffer[]> {
-	const repository = await openRepository(location);
-	try {
-		const { manifest } = await readPoint(repository, 'web01', time);
-		const chunks = new VerifiedChunks(new DirectChunkSource(repository.store));
-		const disks = manifest.disks.map(async image => {
-			const bytes = Buffer.alloc(image.sizeBytes);
-			await new StoredDiskReader(chunks, image).read(0, bytes, signal);
-			return bytes;
-		});
-		return await Promise.all(disks);
-	} finally {
-		await repository.store.close();
-	}
-}
-
 test('imports by processes that are killed while they begin and while they copy hold what the disks held at their moment', async t => {
 	const bench = await benchOf(t);
-	const { home, places } = await homeOf(t, bench);
-	const steps = childSteps(home);
-	const dying = (place: string) => childSteps(home, { env: { ...process.env, ROUSE_TEST_KILL_AT: place } });
-	const killed = { code: 'import_failed', message: /SIGKILL/ };
-	const wish = () => ({ importId: randomUUID(), machine: 'web01' });
-	const told = { signal, onProgress: () => {} };
-	for (const reads of ['all', 'changes']) {
-		const order = await steps.plan(places, wish(), signal);
-		assert.ok(order.plan.disks.every(disk => disk.reads === reads));
-		if (reads === 'all') await assert.rejects(dying('taken').begin(places, order, signal), killed);
-		await bench.guest.write('vd0', 3 * 65_536 - 512, noise(1024, reads.length));
-		const contents = await Promise.all(['vd0', 'vd1'].map(key => bench.guest.content(key)));
-		const moment = await steps.begin(places, order, signal);
-		await bench.guest.write('vd1', 0, noise(512, reads.length + 30));
-		const copy = { order, moment, maxRateBytes: null };
-		if (reads === 'changes') await assert.rejects(dying('data').copy(places, copy, told), killed);
-		const { restorePoint } = await steps.copy(places, copy, told);
-		const stored = await storedDisks(places, restorePoint);
-		assert.ok(stored.every((bytes, number) => bytes.equals(contents[number] ?? Buffer.alloc(0))));
-		await steps.commit(places, order, signal);
-		assert.deepEqual(await new Driven(bench).tagsLeft(), [order.tag]);
-		assert.equal((await bench.bitmaps()).length, 2, 'one bitmap for each disk is kept');
-	}
+	await mustSurviveDeaths(t, { ...bench, keys: ['vd0', 'vd1'] }, [
+		{ reads: 'all', begin: 'taken' },
+		{ reads: 'changes', copy: 'data' },
+	]);
+	assert.equal((await bench.bitmaps()).length, 2, 'one bitmap for each disk is kept');
 	assert.deepEqual(
 		(await readdir(bench.directory)).filter(name => name.startsWith('rouse-')),
 		[],

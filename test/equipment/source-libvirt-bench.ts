@@ -32,6 +32,8 @@ export interface LibvirtSourceBench extends SourceBench {
 	keys: readonly string[];
 	source(options?: LibvirtSourceOptions, query?: string): LibvirtMachineSource;
 	start(): Promise<void>;
+	/** What a guest has not flushed is lost with a QEMU that is killed. */
+	flush(): Promise<void>;
 	/** Names of all that its disks have. */
 	bitmaps(): Promise<string[]>;
 }
@@ -93,14 +95,16 @@ export async function makeLibvirtSourceBench(
 	const describe = (checkpoint: string) => libvirt.virsh('checkpoint-dumpxml', name, checkpoint);
 	await define(randomUUID());
 	await start();
+	const io = async (number: number, order: string) => {
+		const device = `/machine/peripheral/ua-${number}/virtio-backend`;
+		await libvirt.virsh('qemu-monitor-command', name, '--hmp', `qemu-io -d ${device} "${order}"`);
+	};
 	const write = async (key: string, offsetBytes: number, bytes: Buffer) => {
 		const file = join(directory, 'written');
 		await writeFile(file, bytes);
 		await chmod(file, 0o644);
 		const before = (await libvirt.log(name)).length;
-		const device = `/machine/peripheral/ua-${keys.indexOf(key)}/virtio-backend`;
-		const order = `qemu-io -d ${device} "write -s ${file} ${offsetBytes} ${bytes.length}"`;
-		await libvirt.virsh('qemu-monitor-command', name, '--hmp', order);
+		await io(keys.indexOf(key), `write -s ${file} ${offsetBytes} ${bytes.length}`);
 		const said = `wrote ${bytes.length}/${bytes.length} bytes`;
 		await waitFor('QEMU to have written', async () => (await libvirt.log(name)).slice(before).includes(said), {
 			timeoutMs: 10_000,
@@ -121,6 +125,9 @@ export async function makeLibvirtSourceBench(
 		keys,
 		source,
 		start,
+		flush: async () => {
+			for (const number of keys.keys()) await io(number, 'flush');
+		},
 		bitmaps: async () => (await nodes()).flatMap(node => node['dirty-bitmaps'].flatMap(one => one.name ?? [])),
 		open: ({ diesAt } = {}) =>
 			source({

@@ -9,7 +9,7 @@ import { agentOf } from '../../sources/libvirt/agent.ts';
 import { backupXml, checkpointXml } from '../../sources/libvirt/begin.ts';
 import { recordedSince } from '../../sources/libvirt/checkpoints.ts';
 import { domainIn } from '../../sources/libvirt/domain.ts';
-import { isJobOf, jobIn, operationIn } from '../../sources/libvirt/job.ts';
+import { isJobOf, jobIn, mustBeFree, operationIn } from '../../sources/libvirt/job.ts';
 import { capacitiesIn, lookAtDomain } from '../../sources/libvirt/look.ts';
 import { checkpointName, parseCheckpointName } from '../../sources/libvirt/names.ts';
 import { isOff, isRefusal, type Virsh, virshAt } from '../../sources/libvirt/virsh.ts';
@@ -234,6 +234,13 @@ suite('the backup job', () => {
 			operationIn('Job type:         Unbounded   \nOperation:        Backup      \nTime elapsed:     1\n'),
 			'Backup',
 		);
+	});
+
+	test('that libvirt knows nothing of is told of, with what ends it', async () => {
+		const virsh: Virsh = async () => {
+			throw new RouseError('source_invalid', 'internal error: backup job data missing', { details: { refused: true } });
+		};
+		await assert.rejects(mustBeFree(virsh, uuid, signal), { code: 'source_busy', hint: /power the machine off/ });
 	});
 
 	test('is ordered in XML that says what was meant, whatever paths are called', () => {
