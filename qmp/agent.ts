@@ -5,6 +5,7 @@ import { createConnection, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { isErrno } from '../system/durable-file.ts';
+import { jsonOf } from '../system/json-of.ts';
 import { openSocket, type OpenedSocket } from '../system/open-socket.ts';
 
 /** An agent that runs answers within milliseconds; a guest that is busy takes longer. */
@@ -113,20 +114,12 @@ async function answerLine(socket: Socket, deadline: AbortSignal, most: number): 
 		for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
 			heard = Buffer.concat([heard, chunk as Buffer]);
 			const end = heard.indexOf('\n');
-			if (end >= 0) return parsed(heard.subarray(0, end).toString('utf8'));
+			if (end >= 0) return jsonOf(heard.subarray(0, end).toString('utf8')); // a guest may say anything
 			if (heard.length > most) return undefined;
 		}
 		return undefined;
 	} finally {
 		deadline.removeEventListener('abort', stop);
-	}
-}
-
-function parsed(text: string): unknown {
-	try {
-		return JSON.parse(text);
-	} catch {
-		return undefined; // a guest may say anything
 	}
 }
 

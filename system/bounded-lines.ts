@@ -2,6 +2,7 @@
 import { appendFile, readFile, rename, stat } from 'node:fs/promises';
 import type * as z from 'zod';
 import { isErrno } from './durable-file.ts';
+import { jsonOf } from './json-of.ts';
 
 /** Some ten thousand lines; then it is set aside, and what was set aside before goes. */
 const limitBytes = 1024 * 1024;
@@ -17,16 +18,7 @@ export async function appendLine(path: string, document: unknown): Promise<void>
 /** Oldest first. A line that was cut off, or is of another kind, is left out. */
 export async function readLines<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>[]> {
 	const text = `${await textOf(setAside(path))}\n${await textOf(path)}`;
-	return text.split('\n').flatMap(line => parseLine(line, schema) ?? []);
-}
-
-function parseLine<S extends z.ZodType>(line: string, schema: S): z.output<S> | undefined {
-	if (line === '') return undefined;
-	try {
-		return schema.safeParse(JSON.parse(line)).data;
-	} catch {
-		return undefined;
-	}
+	return text.split('\n').flatMap(line => schema.safeParse(jsonOf(line)).data ?? []);
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -5,6 +5,7 @@ import { replaceFileDurably } from '../../system/durable-file.ts';
 import type { HypervHost } from '../../system/hyperv-host.ts';
 import { readIfThere } from '../../system/if-there.ts';
 import { places } from '../../system/installation.ts';
+import { jsonOf } from '../../system/json-of.ts';
 import type { CallOptions } from '../contract.ts';
 import type { Driver } from './driver/driver.ts';
 import { type Overlay, overlaySchema } from './hardware.ts';
@@ -58,18 +59,10 @@ export async function overlayOfHost(
 async function readFinding(path: string): Promise<z.infer<typeof findingSchema> | undefined> {
 	const text = await readIfThere(path);
 	if (text === undefined) return undefined;
-	const parsed = findingSchema.safeParse(parseJson(text));
+	const parsed = findingSchema.safeParse(jsonOf(text));
 	if (parsed.success) return parsed.data;
 	throw new RouseError('format_damaged', `${path} is no finding of a self test`, {
 		cause: parsed.error,
 		hint: `remove it, and run rouse host selftest again where machines are to have overlays by checkpoint`,
 	});
-}
-
-function parseJson(text: string): unknown {
-	try {
-		return JSON.parse(text);
-	} catch {
-		return undefined;
-	}
 }

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { RouseError } from '../../model/errors.ts';
 import type { ImportProgress } from '../../model/import-view.ts';
 import { isErrno } from '../../system/durable-file.ts';
-import { type Answer, answersDescriptor, answerSchema, type Call } from './calls.ts';
+import { jsonOf } from '../../system/json-of.ts';
+import { answersDescriptor, answerSchema, type Call } from './calls.ts';
 
 export interface ChildOptions {
 	/** Within this it says something, or it is killed: a platform or a file system hangs. */
@@ -97,20 +98,13 @@ function take(
 		onProgress: (progress: ImportProgress) => void;
 	},
 ): void {
-	const answer = answerIn(line);
+	const answer = answerSchema.safeParse(jsonOf(line)).data;
+	// What else it was may be anything, and is not to be told.
 	if (answer === undefined) to.reject(new RouseError('protocol', 'the process of an import says what is no answer'));
 	else if ('waits' in answer) return;
 	else if ('progress' in answer) to.onProgress(answer.progress);
 	else if ('error' in answer) to.reject(RouseError.fromDocument(answer.error));
 	else to.resolve(answer.result);
-}
-
-function answerIn(line: string): Answer | undefined {
-	try {
-		return answerSchema.parse(JSON.parse(line));
-	} catch {
-		return undefined; // what it was may be anything, and is not to be told
-	}
 }
 
 function ended({ do: step }: Call, how: string): RouseError {

@@ -1,3 +1,5 @@
+import { jsonOf } from '../../system/json-of.ts';
+
 /** Names of what is no secret in files that have one beside it, of AWS's, Google's and ssh's kinds: messages without them help nobody. */
 const publicNames: ReadonlySet<string> = new Set([
 	'account',
@@ -71,10 +73,6 @@ function linesOf(text: string): string[] {
 }
 
 function jsonIn(text: string): object | undefined {
-	try {
-		const value: unknown = JSON.parse(text);
-		return typeof value === 'object' && value !== null ? value : undefined;
-	} catch {
-		return undefined;
-	}
+	const value = jsonOf(text);
+	return typeof value === 'object' && value !== null ? value : undefined;
 }

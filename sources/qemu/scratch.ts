@@ -10,6 +10,7 @@ import { consistencySchema, diskKeySchema } from '../../model/source-facts.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { checkOwnDirectory } from '../../system/own-directory.ts';
 import { exists, readIfThere } from '../../system/if-there.ts';
+import { jsonOf } from '../../system/json-of.ts';
 import { runTool } from '../../system/run-tool.ts';
 import { fitsSocket } from '../../system/socket-path.ts';
 import { ownerSchema } from '../machine/documents.ts';
@@ -190,14 +191,9 @@ async function namesOf(directory: string): Promise<string[]> {
 	}
 }
 
-/** Undefined for what is not there, or no JSON. */
+/** Undefined for what is not there, or was cut off by a loss of power: nothing of it counts. */
 async function readJson(path: string): Promise<unknown> {
-	const text = await readIfThere(path);
-	try {
-		return text === undefined ? undefined : JSON.parse(text);
-	} catch {
-		return undefined; // cut off by a loss of power: nothing of it counts
-	}
+	return jsonOf((await readIfThere(path)) ?? '');
 }
 
 /** Whole or not at all, however this process ends. After the host has gone down there is no moment to be described. */

@@ -2,6 +2,7 @@ import { open, readFile } from 'node:fs/promises';
 import { lastIncidents, shortMessage } from '../../model/incidents.ts';
 import { type Incident, incidentSchema } from '../../model/recovery.ts';
 import { isErrno, ofMedium, replaceFileDurably } from '../../system/durable-file.ts';
+import { jsonOf } from '../../system/json-of.ts';
 
 /** A file that has grown to this is written anew, with the newest alone: a recovery may last for months. */
 const fileLimitBytes = 1024 * 1024;
@@ -107,19 +108,10 @@ export function nextIncident(
 export function parseLog(text: string): Incident[] {
 	const incidents: Incident[] = [];
 	for (const line of text.split('\n')) {
-		const incident = parseLine(line);
+		const incident = incidentSchema.safeParse(jsonOf(line)).data;
 		if (incident === undefined) continue;
 		if (incidents.at(-1)?.sequence === incident.sequence) incidents[incidents.length - 1] = incident;
 		else incidents.push(incident);
 	}
 	return incidents;
-}
-
-function parseLine(line: string): Incident | undefined {
-	if (line === '') return undefined;
-	try {
-		return incidentSchema.safeParse(JSON.parse(line)).data;
-	} catch {
-		return undefined;
-	}
 }

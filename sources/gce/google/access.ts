@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { type AuthClient, GoogleAuth, IdentityPoolClient, JWT, UserRefreshClient } from 'google-auth-library';
 import * as z from 'zod';
 import { RouseError } from '../../../model/errors.ts';
+import { jsonOf } from '../../../system/json-of.ts';
 import { GoogleFault, isWord } from './fault.ts';
 import { isSafeUrl } from './safe-url.ts';
 
@@ -136,14 +137,6 @@ async function readCredential(path: string): Promise<GoogleCredential> {
 	throw new RouseError('config_invalid', `${path} is no file of Google's that tells who asks`, {
 		hint: 'a key of a service account, credentials of a user, or of workload identity federation by a file or URL; without one, what gcloud and Compute Engine have is used',
 	});
-}
-
-function jsonOf(text: string): unknown {
-	try {
-		return JSON.parse(text);
-	} catch {
-		return undefined;
-	}
 }
 
 const statusSchema = z.object({ status: z.number() });

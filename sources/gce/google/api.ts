@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import * as z from 'zod';
 import { untilAborted } from '../../../repository/until-aborted.ts';
+import { jsonOf } from '../../../system/json-of.ts';
 import type { GoogleAccess } from './access.ts';
 import type { Endpoints } from './endpoints.ts';
 import { GoogleFault, type GoogleFaultKind, isWord } from './fault.ts';
@@ -109,14 +110,6 @@ export class GoogleApi {
 			signal.throwIfAborted();
 			return undefined; // the status says enough
 		}
-	}
-}
-
-function jsonOf(text: string): unknown {
-	try {
-		return JSON.parse(text);
-	} catch {
-		return undefined;
 	}
 }
 
