@@ -1,6 +1,6 @@
 import { mustLieInside, unreadable, type Volume } from '../volume.ts';
 import type { PhysicalVolume } from './physical-volume.ts';
-import type { LvmSection, LvmValue } from './text.ts';
+import { isSection, type LvmSection } from './text.ts';
 
 const sectorBytes = 512;
 const mostVolumes = 64;
@@ -101,10 +101,6 @@ function joined(name: string, segments: readonly Segment[]): Volume {
 			return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
 		},
 	};
-}
-
-function isSection(value: LvmValue | undefined): value is LvmSection {
-	return typeof value === 'object' && !Array.isArray(value);
 }
 
 function sectionIn(section: LvmSection, name: string): LvmSection {

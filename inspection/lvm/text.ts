@@ -6,6 +6,10 @@ export interface LvmSection {
 	readonly [name: string]: LvmValue | undefined;
 }
 
+export function isSection(value: LvmValue | undefined): value is LvmSection {
+	return typeof value === 'object' && !Array.isArray(value);
+}
+
 const mostDepth = 8;
 /** Names, strings, numbers and signs; a comment ends with its line. */
 const token = /\s+|#[^\n]*|("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?(?![\w.+-]))|([\w.+-]+)|([{}[\]=,])/y;

@@ -1,5 +1,5 @@
 /** What the metadata of a volume group says, as far as a disk can be put together from it: volumes in pieces that lie in one place each. */
-import type { LvmSection, LvmValue } from '../../../inspection/lvm/text.ts';
+import { isSection, type LvmSection, type LvmValue } from '../../../inspection/lvm/text.ts';
 import { RouseError } from '../../../model/errors.ts';
 
 export interface Group {
@@ -125,10 +125,6 @@ function mustNotOverlap({ members, volumes }: Group): void {
 		}
 		if (end > extents) throw damaged('a volume lies behind the end of its physical volume');
 	}
-}
-
-function isSection(value: LvmValue | undefined): value is LvmSection {
-	return typeof value === 'object' && !Array.isArray(value);
 }
 
 function sectionIn(section: LvmSection, name: string): LvmSection {
