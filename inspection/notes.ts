@@ -1,4 +1,5 @@
 import { asRouseError } from '../model/errors.ts';
+import { shortened } from '../model/printable-text.ts';
 
 const mostNotes = 16;
 /** As a manifest takes it: model/boot-facts.ts. */
@@ -36,8 +37,7 @@ export class Notes {
 
 	/** The line, unless it is there already or there are enough. */
 	add(what: string, why: string): string | undefined {
-		const line = `${what}: ${why}`.replaceAll(/\p{C}/gu, '?');
-		const short = line.length <= mostCharacters ? line : `${line.slice(0, mostCharacters - 1).toWellFormed()}…`;
+		const short = shortened(`${what}: ${why}`.replaceAll(/\p{C}/gu, '?'), mostCharacters);
 		if (this.#lines.length >= mostNotes || this.#lines.includes(short)) return undefined;
 		this.#lines.push(short);
 		return short;

@@ -8,6 +8,11 @@ export const macSchema = z
 	.regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i, 'a MAC address is six pairs of hex digits with ":" between')
 	.transform(mac => mac.toLowerCase());
 
+/** Which no NIC has as its own: IEEE 802, the first bit on the wire. */
+export function isMulticast(mac: string): boolean {
+	return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+}
+
 export const nicSchema = z.strictObject({
 	/** Absent: one is derived from the machine's name when the point is made. */
 	mac: macSchema.optional(),

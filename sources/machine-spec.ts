@@ -5,12 +5,14 @@ import { type AssumedMember, assumedMembers } from '../model/assumed.ts';
 import { RouseError } from '../model/errors.ts';
 import {
 	type Firmware,
+	isMulticast,
 	type MachineConfig,
 	machineSpecSchema,
 	type SourceDisk,
 	type StatedSpec,
 	statedSpecSchema,
 } from '../model/machine.ts';
+import { shortened } from '../model/printable-text.ts';
 import { isErrno } from '../system/durable-file.ts';
 import { type DiskFacts, sectorSizes } from './disk-facts.ts';
 import { firmwareOf, type PartitionTable } from './partition-table.ts';
@@ -129,16 +131,15 @@ function decideDisk({ facts, table }: LookedAtDisk, position: number): SourceDis
 /** One line for all disks; names of files and exports may have anything in them. */
 function originOf(disks: readonly LookedAtDisk[]): MachineConfig['origin'] {
 	const all = disks.map(({ facts }) => facts.origin.detail).join(', ');
-	const detail = all.replaceAll(/\p{C}/gu, '?');
 	const kind = disks[0]?.facts.origin.kind ?? 'image';
-	return { kind, detail: detail.length <= 200 ? detail : `${detail.slice(0, 199).toWellFormed()}…` };
+	return { kind, detail: shortened(all.replaceAll(/\p{C}/gu, '?'), 200) };
 }
 
 function decideNics({ nics }: MachineSpec, machine: string): MachineConfig['nics'] {
 	const taken = new Set<string>();
 	for (const [index, { mac }] of nics.entries()) {
 		if (mac === undefined) continue;
-		if (Number.parseInt(mac.slice(0, 2), 16) & 1)
+		if (isMulticast(mac))
 			throw new RouseError('spec_invalid', `nics.${index}.mac: ${mac} is a multicast address, which no NIC has`);
 		if (taken.has(mac)) throw new RouseError('spec_invalid', `nics.${index}.mac: ${mac} is there twice`);
 		taken.add(mac);

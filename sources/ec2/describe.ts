@@ -1,5 +1,6 @@
 import { RouseError } from '../../model/errors.ts';
 import { maxCpus, maxNics, memoryLimitsMiB, macSchema, type StatedSpec } from '../../model/machine.ts';
+import { printableText } from '../../model/printable-text.ts';
 import type { SourceMachine } from '../machine/documents.ts';
 import { type Ec2Address, ec2Uri } from './address.ts';
 import type { Ec2Cloud, Ec2Instance, Ec2InstanceType, Ec2Volume } from './cloud.ts';
@@ -56,13 +57,13 @@ export function sourceMachine(address: Ec2Address, described: Described): Source
 		kind: 'ec2',
 		uri: ec2Uri(address),
 		identity: address.instanceId,
-		name: printable(instance.name ?? '') || address.instanceId,
+		name: printableText(instance.name ?? '', 200) || address.instanceId,
 		ids: idsOf(address, instance),
 		config: configOf(described),
 		disks: volumes.map(({ volumeId, sizeBytes, device }) => ({
 			key: volumeId,
 			sizeBytes,
-			slot: printable(device).slice(0, 80) || null,
+			slot: printableText(device, 80) || null,
 			// Which the NVMe controllers of Nitro tell the guest: "Identify the EBS device", Amazon EBS User Guide.
 			serial: isNitro(type) ? volumeId.replace('-', '').slice(0, 40) : null,
 			sectors: null,
@@ -83,7 +84,7 @@ function idsOf({ region, instanceId }: Ec2Address, { account, zone, image, type,
 	const known = { region, instance: instanceId, account, zone, image, type, architecture };
 	return Object.fromEntries(
 		Object.entries(known).flatMap(([name, value]) =>
-			value === null || value === '' ? [] : [[name, printable(value)]],
+			value === null || value === '' ? [] : [[name, printableText(value, 200)]],
 		),
 	);
 }
@@ -118,23 +119,19 @@ function nicsOf({ nics }: Ec2Instance): NonNullable<StatedSpec['nics']> {
 		.toSorted((a, b) => a.card - b.card || a.index - b.index)
 		.slice(0, maxNics)
 		.map(({ mac, subnet }) => {
-			const network = printable(subnet ?? '').slice(0, 80) || 'default';
+			const network = printableText(subnet ?? '', 80) || 'default';
 			const known = macSchema.safeParse(mac);
 			return known.success ? { mac: known.data, network } : { network };
 		});
-}
-
-/** What people have typed, as it may be shown: at most 200 characters. */
-function printable(text: string): string {
-	return Array.from(text.toWellFormed().replaceAll(/\p{C}/gu, '?').trim()).slice(0, 200).join('');
 }
 
 /** What keeps a machine from starting where it is recovered, as far as EC2 tells it. */
 export function doubts({ instance, type, volumes }: Described): string[] {
 	const found: string[] = [];
 	if (instance.architecture !== null && !['x86_64', 'i386', 'x86_64_mac'].includes(instance.architecture))
-		found.push(`it is made for ${printable(instance.architecture)}: no x86-64 host can start it`);
-	if (type === undefined) found.push(`AWS tells nothing of its type ${printable(instance.type)}: memory is not known`);
+		found.push(`it is made for ${printableText(instance.architecture, 200)}: no x86-64 host can start it`);
+	if (type === undefined)
+		found.push(`AWS tells nothing of its type ${printableText(instance.type, 200)}: memory is not known`);
 	if (instance.nics.length > maxNics) found.push(`it has ${instance.nics.length} NICs, of which ${maxNics} are noted`);
 	if (volumes.length < instance.volumes.length)
 		found.push(`of ${instance.volumes.length} volumes that are attached ${volumes.length} are there`);

@@ -1,6 +1,7 @@
 /** What of an instance's description is a configuration of ours, and what of it keeps a machine from starting elsewhere. */
 import { exactBytes } from '../../model/format-bytes.ts';
 import { maxCpus, maxNics, memoryLimitsMiB, type StatedSpec } from '../../model/machine.ts';
+import { printableText } from '../../model/printable-text.ts';
 import type { SourceMachine } from '../machine/documents.ts';
 import { type GceDescribed, type GceInstance, lastPart } from './instance.ts';
 
@@ -35,7 +36,7 @@ export function configurationOf({ instance, type }: GceDescribed): StatedSpec {
 /** An instance tells no MAC address: each NIC gets one that is derived from the machine's name. */
 function nicsOf({ networkInterfaces }: GceInstance): NonNullable<StatedSpec['nics']> {
 	return networkInterfaces.slice(0, maxNics).map(({ network, subnetwork }) => ({
-		network: printable(lastPart(subnetwork ?? network ?? ''), 80) || 'default',
+		network: printableText(lastPart(subnetwork ?? network ?? ''), 80) || 'default',
 	}));
 }
 
@@ -55,7 +56,7 @@ export function idsOf({ address, instance }: GceDescribed): Record<string, strin
 		['machineType', lastPart(instance.machineType)],
 		...labels,
 	] as const;
-	return Object.fromEntries(known.map(([name, value]) => [name, printable(value, 200) || '?']));
+	return Object.fromEntries(known.map(([name, value]) => [name, printableText(value, 200) || '?']));
 }
 
 /** Disks of the instance that none of the archives can be: they are taken in the order of the instance. */
@@ -94,14 +95,14 @@ export function doubtsOf({ instance, type }: GceDescribed, archives: readonly { 
 			`${has}, and ${nameOf(deviceName)} of the instance ${diskSizeGb} GiB: is it of that disk, and as it is now?`,
 		);
 	}
-	return doubts.map(doubt => printable(doubt, 300)).slice(0, 16);
+	return doubts.map(doubt => printableText(doubt, 300)).slice(0, 16);
 }
 
 /** Where it is attached, if it is of this size there. */
 export function slotOf({ instance }: GceDescribed, number: number, sizeBytes: number): string | null {
 	const disk = instance.disks.filter(one => !isScratch(one))[number];
 	if (disk?.diskSizeGb === undefined || disk.diskSizeGb * gib !== sizeBytes) return null;
-	return printable(disk.deviceName, 80) || null;
+	return printableText(disk.deviceName, 80) || null;
 }
 
 function isScratch({ type }: { type: string }): boolean {
@@ -109,14 +110,9 @@ function isScratch({ type }: { type: string }): boolean {
 }
 
 function nameOf(deviceName: string): string {
-	return printable(deviceName, 80) || 'a disk without a name';
+	return printableText(deviceName, 80) || 'a disk without a name';
 }
 
 function count(number: number, what: string): string {
 	return number === 1 ? `one ${what}` : `${number} ${what}s`;
-}
-
-/** What people have typed, as it may be shown. */
-function printable(text: string, most: number): string {
-	return Array.from(text.toWellFormed().replaceAll(/\p{C}/gu, '?').trim()).slice(0, most).join('');
 }

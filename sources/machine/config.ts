@@ -2,7 +2,8 @@ import { driverFamiliesIn } from '../../inspection/driver-families.ts';
 import { inspectDisks } from '../../inspection/inspect.ts';
 import type { BootFacts } from '../../model/boot-facts.ts';
 import { asRouseError } from '../../model/errors.ts';
-import type { MachineConfig, StatedSpec } from '../../model/machine.ts';
+import { isMulticast, type MachineConfig, type StatedSpec } from '../../model/machine.ts';
+import { printableText } from '../../model/printable-text.ts';
 import type { StoredDisk } from '../../repository/stored-disk.ts';
 import type { DiskFacts } from '../disk-facts.ts';
 import { decideConfig, defaultSpec, type MachineSpec, specOf, unstated } from '../machine-spec.ts';
@@ -51,8 +52,7 @@ export async function machineConfig(
 }
 
 function notLookedAt(why: string): BootFacts {
-	const line = `the disks: ${why}`.replaceAll(/\p{C}/gu, '?').slice(0, 200).toWellFormed();
-	return { kernels: [], windows: null, deviceNames: [], notLookedAt: [line] };
+	return { kernels: [], windows: null, deviceNames: [], notLookedAt: [printableText(`the disks: ${why}`, 200)] };
 }
 
 interface Found {
@@ -83,7 +83,7 @@ type Nics = NonNullable<StatedSpec['nics']>;
 function usable(nics: Nics): Nics {
 	const taken = new Set<string>();
 	return nics.map(({ mac, network }) => {
-		if (mac === undefined || taken.has(mac) || Number.parseInt(mac.slice(0, 2), 16) & 1) return { network };
+		if (mac === undefined || taken.has(mac) || isMulticast(mac)) return { network };
 		taken.add(mac);
 		return { mac, network };
 	});

@@ -1,6 +1,7 @@
 /** What a machine was, as its description tells: for each program its own way, read off what they write. */
 import {
 	type Firmware,
+	isMulticast,
 	macSchema,
 	maxCpus,
 	maxNics,
@@ -8,6 +9,7 @@ import {
 	type OsFamily,
 	type StatedSpec,
 } from '../../model/machine.ts';
+import { printableText } from '../../model/printable-text.ts';
 import type { XmlElement } from '../parse-xml.ts';
 import { type HardwareItem, oddField, resource } from './items.ts';
 import { attributeOf, childOf, childrenOf, descendantsOf, virtualBox, vmware } from './names.ts';
@@ -121,12 +123,12 @@ function nicsOf(system: XmlElement, items: readonly HardwareItem[], doubts: stri
 	);
 	const taken = new Set<string>();
 	return found.slice(0, maxNics).map((item, index) => {
-		const network = { network: item.connection?.replaceAll(/\p{C}/gu, '?').slice(0, 80).toWellFormed() || 'default' };
+		const network = { network: printableText(item.connection ?? '', 80) || 'default' };
 		// VirtualBox writes its cards in their order, each time with the same ones.
 		const ofBox = boxes.length === found.length ? attributeOf(boxes[index], 'MACAddress') : undefined;
 		const mac = macOf(oddField(item, 'MACAddress')) ?? macOf(item.address) ?? macOf(ofBox);
 		if (mac === undefined) return network;
-		if (taken.has(mac) || Number.parseInt(mac.slice(0, 2), 16) & 1) {
+		if (taken.has(mac) || isMulticast(mac)) {
 			doubts.push(
 				`the MAC address ${mac} of its network card ${index + 1} is not taken: ${taken.has(mac) ? 'another one has it' : 'no card has a multicast address'}`,
 			);

@@ -1,4 +1,5 @@
 import { RouseError } from '../../../model/errors.ts';
+import { shortened } from '../../../model/printable-text.ts';
 import { readSourceFacts } from '../../../model/source-facts.ts';
 import { listPoints } from '../../../repository/points.ts';
 import { readOrDamage } from '../../../repository/read-points.ts';
@@ -18,5 +19,5 @@ export async function otherOrigin(
 	const from = readSourceFacts(point.manifest.facts);
 	if (from === undefined || (from.kind === kind && from.identity === identity)) return undefined;
 	const text = `the latest point of ${machine} came from ${from.kind} ${from.identity}, and this is ${kind} ${identity}: are both ${machine}?`;
-	return text.length > 300 ? `${text.slice(0, 299).toWellFormed()}…` : text;
+	return shortened(text, 300);
 }
