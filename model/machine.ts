@@ -89,7 +89,6 @@ export const machineSpecSchema = statedSpecSchema.extend({
 	os: stated.os.default('linux'),
 	drivers: stated.drivers.default([]),
 });
-export type MachineSpecInput = z.input<typeof machineSpecSchema>;
 
 /** The configuration of a machine as a restore point keeps it. `null` is "not known". */
 export const machineConfigSchema = z.strictObject({

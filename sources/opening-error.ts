@@ -1,8 +1,6 @@
 import { RouseError } from '../model/errors.ts';
 import { type CagedFile, cageError, inCage, wasKilled } from './cage.ts';
 
-/** What brings QEMU's image tools, as Debian calls it. */
-export const installImageTools = 'apt-get install qemu-utils';
 /** What brings the programs that make a cage. */
 export const installCageTools = 'apt-get install util-linux';
 

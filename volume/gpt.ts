@@ -20,10 +20,7 @@ export interface GptDisk {
 	partition: { guid: string; offsetBytes: number; sizeBytes: number; name: string };
 }
 
-/** Of a disk's beginning: protective MBR, header, entries. Of its end: entries, header. */
-export const gptBytes = { head: (2 + entriesSectors) * sectorBytes, tail: (1 + entriesSectors) * sectorBytes };
-
-/** The disk's first and last bytes; Windows gives the partition no drive letter. */
+/** The disk's first bytes (protective MBR, header, entries) and its last (entries, header); Windows gives the partition no drive letter. */
 export function gpt(disk: GptDisk): { head: Buffer; tail: Buffer } {
 	const sectors = disk.sizeBytes / sectorBytes;
 	const table = partitionEntries(disk.partition);

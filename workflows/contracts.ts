@@ -3,7 +3,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Adoption } from '../model/adoption.ts';
 import type { HeldLease } from '../model/broker.ts';
-import type { ErrorCode, ErrorDocument } from '../model/errors.ts';
+import type { ErrorDocument } from '../model/errors.ts';
 import type {
 	Blocked,
 	DiskProgress,
@@ -174,6 +174,3 @@ export interface SliceProgress {
 	restoredBytes: number;
 	disks: DiskProgress[];
 }
-
-/** Type of an ApplicationFailure is always one of our codes; its first detail is the ErrorDocument. */
-export type FailureType = ErrorCode;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
-import type { CheckResult, SelftestReport } from '../../model/selftest.ts';
+import type { SelftestReport } from '../../model/selftest.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { driverError } from '../../hypervisors/hyperv/driver/errors.ts';
 import type { Driver } from '../../hypervisors/hyperv/driver/driver.ts';
@@ -150,11 +150,6 @@ export async function selftestHost(
 async function filesBelow(path: string): Promise<string[]> {
 	const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
 	return entries.filter(entry => !entry.isDirectory()).map(({ name }) => name);
-}
-
-/** What became of each check, by its name. */
-export function outcomes(checks: readonly CheckResult[]): Record<string, CheckResult['outcome']> {
-	return Object.fromEntries(checks.map(({ name, outcome }) => [name, outcome]));
 }
 
 /** As guest-program.ts has it in instructions: counters are in memory from one boot to the next. */

@@ -7,7 +7,6 @@ const name = z.string().regex(/^[\w.-]{1,80}$/, 'must be letters, digits, `.`, `
 const digest = z.string().regex(/^[\da-f]{64}$/, 'must be a SHA-256 in hexadecimal');
 /** As `Get-Service` spells them; other ones are of drivers. */
 const startType = z.enum(['Automatic', 'Manual', 'Disabled']);
-export type StartType = z.infer<typeof startType>;
 
 export const setupOperations = {
 	/** What the host has, and what of it is of this set-up. */
