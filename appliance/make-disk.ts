@@ -14,7 +14,7 @@ const partitions = {
 	state: { name: 'rouse-state', atBytes: 2176 * MiB, sizeBytes: 6015 * MiB, type: 'L' },
 } as const;
 type Partition = keyof typeof partitions;
-export const diskSizeBytes = 8192 * MiB;
+const diskSizeBytes = 8192 * MiB;
 
 /** A raw disk that UEFI boots, in `directory`; nothing is mounted, and no loop device used. */
 export async function makeDisk(

@@ -59,7 +59,7 @@ async function bootstrapArguments({ signal }: MakeOptions): Promise<string[]> {
 }
 
 /** mmdebstrap asks by rules of its own; who reaches Debian through a proxy has told apt. */
-export async function proxyArguments(signal: AbortSignal | undefined): Promise<string[]> {
+async function proxyArguments(signal: AbortSignal | undefined): Promise<string[]> {
 	const said = await runBuildTool('apt-config', ['dump', '--format', '%f=%v%n', 'Acquire::http::Proxy'], { signal });
 	const proxy = /^Acquire::http::Proxy=(\S+)$/m.exec(said)?.[1];
 	return proxy === undefined ? [] : [`--aptopt=Acquire::http::Proxy "${proxy}"`];

@@ -155,7 +155,7 @@ export function requestOf(
 }
 
 /** Throws what stands in the way of a machine on this host, as {@link makeRequest} does. */
-export function refuseUnfit(
+function refuseUnfit(
 	host: HostView,
 	{ networks, memoryMiB }: Pick<RecoveryRequest, 'networks'> & { memoryMiB: number },
 ): void {

@@ -24,7 +24,7 @@ export const patternSchema = z
 	.meta({ description: 'A machine of the repository, or a pattern: * stands for any characters, ? for one.' });
 
 const pointForms = 'latest, latest before 2026-11-20T03:00Z, or the beginning of a time, as 2026-11-20T03:00Z';
-export const pointSchema = z
+const pointSchema = z
 	.string()
 	.regex(/^(latest|latest before \d{4}-\d{2}-\d{2}T\d{2}:\d{2}[\d:.]*(Z|[+-]\d{2}:\d{2})|\d[\d:.TZ-]*)$/, pointForms)
 	.meta({ description: `The restore point: ${pointForms}. Default: latest.` });

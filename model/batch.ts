@@ -21,7 +21,7 @@ export const batchLimits = {
 /** What becomes of the others when an item fails: `discard-unstarted` also takes back those that have not run yet. */
 export const onFailureSchema = z.enum(['continue', 'stop-starting', 'discard-unstarted']);
 
-export const batchItemSchema = z.strictObject({
+const batchItemSchema = z.strictObject({
 	/** Also the name of the recovery within {@link BatchPlan.common}. */
 	name: nameSchema,
 	group: nameSchema,
@@ -31,7 +31,7 @@ export const batchItemSchema = z.strictObject({
 });
 export type BatchItem = z.infer<typeof batchItemSchema>;
 
-export const batchGroupSchema = z.strictObject({
+const batchGroupSchema = z.strictObject({
 	name: nameSchema,
 	/** It starts when all machines of these are ready. */
 	after: z.array(nameSchema).max(batchLimits.groups),

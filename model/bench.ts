@@ -40,18 +40,18 @@ export function benchRowsAskable(): string[] {
 }
 
 /** `dense` has no block of zeros: that is what counts. `whole` is a disk with partition table, file system and free space. */
-export const benchImageNameSchema = z.enum(['dense', 'whole']);
+const benchImageNameSchema = z.enum(['dense', 'whole']);
 export type BenchImageName = z.infer<typeof benchImageNameSchema>;
 
-export const benchUnitSchema = z.enum(['s', 'reads/s', 'MiB/s', 'MiB', 'us']);
+const benchUnitSchema = z.enum(['s', 'reads/s', 'MiB/s', 'MiB', 'us']);
 export type BenchUnit = z.infer<typeof benchUnitSchema>;
 
 const figure = z.number();
-export const spreadSchema = z.object({ median: figure, least: figure, most: figure });
+const spreadSchema = z.object({ median: figure, least: figure, most: figure });
 export type Spread = z.infer<typeof spreadSchema>;
 
 /** Of one side; medians of its runs beside the value. */
-export const benchSideSchema = z.object({
+const benchSideSchema = z.object({
 	value: spreadSchema,
 	/** User and system, of the processes that are measured and all that they started. */
 	cpuSeconds: figure,
@@ -61,7 +61,7 @@ export const benchSideSchema = z.object({
 export type BenchSide = z.infer<typeof benchSideSchema>;
 
 /** What is aimed at: of the ratio to the peer, or of our own value; and whether it is to be at least or at most so. */
-export const benchTargetsSchema = z.object({
+const benchTargetsSchema = z.object({
 	of: z.enum(['ratio', 'value']),
 	wants: z.enum(['least', 'most']),
 	commit: figure,
@@ -69,7 +69,7 @@ export const benchTargetsSchema = z.object({
 });
 export type BenchTargets = z.infer<typeof benchTargetsSchema>;
 
-export const benchReachedSchema = z.enum(['stretch', 'commit', 'no']);
+const benchReachedSchema = z.enum(['stretch', 'commit', 'no']);
 export type BenchReached = z.infer<typeof benchReachedSchema>;
 
 export const benchResultSchema = z.object({

@@ -4,7 +4,7 @@ import * as z from 'zod';
 /** A module of Linux by its name, with `_` for every `-`. */
 const moduleNameSchema = z.string().regex(/^[a-z0-9_]{1,32}$/);
 
-export const moduleFactsSchema = z.strictObject({
+const moduleFactsSchema = z.strictObject({
 	/**
 	 * Whether the kernel has it before the disk with the root file system is found: built in, from its initramfs, there but
 	 * forbidden by what is beside it (`blocked`), or not. Null is "not known".
@@ -23,7 +23,7 @@ export const kernelFactsSchema = z.strictObject({
 });
 export type KernelFacts = z.infer<typeof kernelFactsSchema>;
 
-export const windowsFactsSchema = z.strictObject({
+const windowsFactsSchema = z.strictObject({
 	/**
 	 * By the name of its service, when a driver is started: 0 by the boot loader, 1 with the kernel, 2 and 3 later, 4 never. Null
 	 * when there is no such driver. Of those that were looked for.

@@ -17,7 +17,7 @@ export const chunkRefSchema = z.strictObject({
 export type ChunkRef = z.infer<typeof chunkRefSchema>;
 
 /** What a disk of a restore point lacks, since only a part of its image was there: it is stored as zeros. */
-export const missingPartSchema = z.strictObject({
+const missingPartSchema = z.strictObject({
 	/** Where the first of it begins. */
 	atBytes: z.int().min(0),
 	/** Of all of it, wherever it is. */

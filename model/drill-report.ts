@@ -5,7 +5,7 @@ import { nameSchema, pointTimeSchema } from './names.ts';
 
 const why = { code: z.enum(errorCodes).nullable(), reason: z.string().nullable() };
 
-export const testResultSchema = z.object({
+const testResultSchema = z.object({
 	name: z.string(),
 	/** The kind of the test: `agent`, `serial`, `ssh`, `command`, `tcp`, `ping`. */
 	by: z.string(),

@@ -61,7 +61,7 @@ export const drillTestSchema = z.strictObject({
 });
 export type DrillTest = z.infer<typeof drillTestSchema>;
 
-export const drillTestsSchema = z.array(drillTestSchema).max(drillLimits.tests);
+const drillTestsSchema = z.array(drillTestSchema).max(drillLimits.tests);
 
 /** What a drill is told to do, all points resolved. */
 export const drillPlanSchema = z.strictObject({

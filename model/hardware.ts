@@ -6,7 +6,7 @@ export const platformDataSchema = z.record(z.string().max(40), z.json());
 export type PlatformData = z.infer<typeof platformDataSchema>;
 
 /** One decision, for people. */
-export const choiceSchema = z.strictObject({
+const choiceSchema = z.strictObject({
 	/** What was to be decided: `disks`, `network cards`, `acceleration`. */
 	what: z.string(),
 	chosen: z.string(),

@@ -13,7 +13,7 @@ export function isMulticast(mac: string): boolean {
 	return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
 }
 
-export const nicSchema = z.strictObject({
+const nicSchema = z.strictObject({
 	/** Absent: one is derived from the machine's name when the point is made. */
 	mac: macSchema.optional(),
 	/** The network the original was connected to, by the name it had there. */
@@ -24,7 +24,7 @@ export const firmwareSchema = z.enum(['bios', 'efi']);
 export type Firmware = z.infer<typeof firmwareSchema>;
 
 /** By its family: what a platform chooses devices by when it knows no drivers. */
-export const osFamilySchema = z.enum(['linux', 'windows', 'other']);
+const osFamilySchema = z.enum(['linux', 'windows', 'other']);
 export type OsFamily = z.infer<typeof osFamilySchema>;
 
 const clockSchema = z.enum(['utc', 'localtime']);
@@ -38,7 +38,7 @@ const learntFromSchema = z.enum(['spec', 'source', 'disks']);
 /** Sizes of a sector as the disk tells the guest; 512/4096 is the usual emulation, 4096/4096 is native 4K. */
 export const sectorSizeSchema = z.union([z.literal(512), z.literal(4096)]);
 
-export const sourceDiskSchema = z.strictObject({
+const sourceDiskSchema = z.strictObject({
 	/** Where it was connected: 0 is the disk that the firmware tries first. */
 	position: z.int().min(0).max(63),
 	serial: z.string().max(40).nullable(),

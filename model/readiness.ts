@@ -58,7 +58,7 @@ export function whyUnaskable(
 const whyNot = { code: z.enum(errorCodes).nullable(), reason: z.string().nullable() };
 
 /** What became of the checks of one recovery on its host. */
-export const readinessAnswerSchema = z.object({ ready: z.boolean(), ...whyNot });
+const readinessAnswerSchema = z.object({ ready: z.boolean(), ...whyNot });
 export type ReadinessAnswer = z.infer<typeof readinessAnswerSchema>;
 
 /** How ready a machine is; a part of answers, read for what is known of it. */

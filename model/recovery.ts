@@ -67,7 +67,7 @@ export type Forward = z.infer<typeof forwardSchema>;
 const forwardsSchema = z.array(forwardSchema).max(64);
 
 /** A host of a pool. */
-export const placeSchema = z.strictObject({ host: nameSchema, hostId: z.uuid() });
+const placeSchema = z.strictObject({ host: nameSchema, hostId: z.uuid() });
 export type Place = z.infer<typeof placeSchema>;
 
 /** The drill that a recovery belongs to: it is disposable from the start, on a network that leads nowhere. */
@@ -177,7 +177,7 @@ export const diskProgressSchema = z.object({
 });
 export type DiskProgress = z.infer<typeof diskProgressSchema>;
 
-export const timingsSchema = z.object({
+const timingsSchema = z.object({
 	requestedAt: z.iso.datetime(),
 	runningAt: z.iso.datetime().optional(),
 	/** Absent while it is not ready, and for ever when it was not in time. */

@@ -2,10 +2,10 @@
 import * as z from 'zod';
 import { errorDocumentSchema } from './error-document.ts';
 
-export const factsSchema = z.record(z.string(), z.json());
+const factsSchema = z.record(z.string(), z.json());
 export type Facts = z.infer<typeof factsSchema>;
 
-export const checkResultSchema = z.strictObject({
+const checkResultSchema = z.strictObject({
 	name: z.string(),
 	/** What would go wrong in a recovery on a host that is otherwise. */
 	why: z.string(),

@@ -60,7 +60,7 @@ export const uniqueDisks = <T extends z.ZodType<{ key: string }>>(disk: T) =>
 	z.array(disk).min(1).max(64).refine(haveKeysOfTheirOwn, 'two disks have one key');
 
 /** Read by programs of other versions: what is not known here is passed over. */
-export const sourceFactsSchema = z.object({
+const sourceFactsSchema = z.object({
 	kind: sourceKindSchema,
 	/** Without password, query and fragment. */
 	uri: printable(500),

@@ -17,7 +17,7 @@ const socketPath = absolutePath.refine(fitsSocket, { error: issue => socketPathP
 const diskName = z.string().regex(/^disk(0|[1-9]\d?)$/);
 
 /** The disk on the host that is filled and in the end is the machine's, as its platform presents it. */
-export const moverTargetSchema = z.strictObject({
+const moverTargetSchema = z.strictObject({
 	/** A file, or a block device. */
 	path: absolutePath,
 	/** The target's own, whatever path leads to it; `file-…` is compared with what was opened (system/file-identity.ts). */
@@ -27,7 +27,7 @@ export const moverTargetSchema = z.strictObject({
 });
 export type MoverTarget = z.infer<typeof moverTargetSchema>;
 
-export const moverDiskSchema = z.strictObject({
+const moverDiskSchema = z.strictObject({
 	name: diskName,
 	image: diskImageSchema,
 	target: moverTargetSchema,
@@ -121,7 +121,7 @@ export const migrationMoverConfigSchema = z
 export type MigrationMoverConfig = z.infer<typeof migrationMoverConfigSchema>;
 
 /** A chunk whose bytes did not match its digest wherever they were found. */
-export const badChunkSchema = z.object({
+const badChunkSchema = z.object({
 	disk: diskName,
 	/** Position in the disk, in chunks; for a page of the disk's map the first chunk that it describes. */
 	index: z.int().min(0),
@@ -147,7 +147,7 @@ export const repositoryMoverStateSchema = z.object({
 export type RepositoryMoverState = z.infer<typeof repositoryMoverStateSchema>;
 
 /** Writes that a mount mover got and did not make: how many since it started, and the last one. */
-export const refusedWritesSchema = z.object({
+const refusedWritesSchema = z.object({
 	count: counter,
 	export: z.string(),
 	/** As they were asked for: they may be any, also beyond the end. */
@@ -205,7 +205,7 @@ export type MigrationMoverState = z.infer<typeof migrationMoverStateSchema>;
  * `POST /copy` and `POST /rate` of a migration mover, in bytes of disk a second, and `POST /rate` of a repository mover, in
  * bytes as they lie in the repository; 0 is unlimited.
  */
-export const rateSchema = z.strictObject({ maxRateBytes: z.int().min(0) });
+const rateSchema = z.strictObject({ maxRateBytes: z.int().min(0) });
 
 export function rateOf(body: unknown): number {
 	const result = rateSchema.safeParse(body);

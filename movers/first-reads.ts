@@ -14,7 +14,7 @@ const runSchema: z.ZodType<ChunkRun, ChunkRun> = z.tuple([
 ]);
 
 /** In the order in which they were read. */
-export const firstReadsSchema = z
+const firstReadsSchema = z
 	.array(runSchema)
 	.refine(runs => countOf(runs) <= maxFirstReads, { error: `more than ${maxFirstReads} chunks` });
 export type FirstReads = z.infer<typeof firstReadsSchema>;

@@ -35,7 +35,7 @@ export interface ConnectOptions extends ExecuteOptions {
  * Long enough for a `stop` that first flushes what the guest wrote. A monitor that is silent for longer holds an
  * unanswered read, most likely; that is never a reason to end QEMU.
  */
-export const commandTimeoutMs = 30_000;
+const commandTimeoutMs = 30_000;
 
 /** Like {@link Qmp.execute}, with the answer checked. */
 export async function query<S extends z.ZodType>(

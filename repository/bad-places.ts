@@ -11,7 +11,7 @@ import type { Store } from './store/contract.ts';
 const type = 'rouse-bad-place';
 
 /** A place that does not hold what it should (docs/format.md, "Bad place"). */
-export const badPlaceSchema = chunkRefSchema.extend({
+const badPlaceSchema = chunkRefSchema.extend({
 	reason: z.string().max(500),
 	foundAt: z.iso.datetime(),
 	hostname: z.string().max(255),

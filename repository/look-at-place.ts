@@ -37,7 +37,7 @@ async function readPlace(store: Store, ref: ChunkRef, signal: AbortSignal | unde
 }
 
 /** What is wrong with bytes that should be this chunk. Its digest tells how long it is: nobody need say that. */
-export function damageOf(ref: ChunkRef, stored: Buffer, kind?: ChunkKind): ChunkDamage | undefined {
+function damageOf(ref: ChunkRef, stored: Buffer, kind?: ChunkKind): ChunkDamage | undefined {
 	let damage: ChunkDamage | undefined;
 	for (const candidate of kind === undefined ? (['chunk', 'page'] as const) : [kind])
 		try {

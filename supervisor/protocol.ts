@@ -26,7 +26,7 @@ import { mountMoverStateSchema } from '../movers/config.ts';
 export const protocolVersion = 1;
 
 /** Who asks: a lower generation than the recovery's is refused with `generation_stale`. */
-export const stepCallSchema = z.strictObject({ recoveryId: z.uuid(), generation: z.int().min(0) });
+const stepCallSchema = z.strictObject({ recoveryId: z.uuid(), generation: z.int().min(0) });
 export type StepCall = z.infer<typeof stepCallSchema>;
 
 /** `POST /recoveries/NAME/STEP`, one after the other for one recovery; each may be repeated at will. */

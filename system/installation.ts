@@ -16,7 +16,7 @@ import { ambiguity, repositoryElsewhereSchema, withAbsolutePaths } from './repos
 import { refuseServed, serveSchema } from './serve-schema.ts';
 
 /** Whether a machine that was on is started after a boot of its host; `ask`: when its recovery is known to be open. */
-export const autostartSchema = z.enum(['always', 'ask', 'never']);
+const autostartSchema = z.enum(['always', 'ask', 'never']);
 export type Autostart = z.infer<typeof autostartSchema>;
 
 /** Above the first no new copy begins, above the second those that run are slowed. */
@@ -194,7 +194,7 @@ export async function makeCache(path: string): Promise<void> {
 }
 
 /** The same look at both, for who makes nothing. */
-export async function checkHome(home: string): Promise<void> {
+async function checkHome(home: string): Promise<void> {
 	await checkOwnDirectory(asHome(home));
 }
 

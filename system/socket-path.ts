@@ -1,7 +1,7 @@
 import { RouseError } from '../model/errors.ts';
 
 /** `sun_path` of unix(7) less its closing zero. A longer path is refused by some programs and cut off by others. */
-export const maxSocketPathBytes = 107;
+const maxSocketPathBytes = 107;
 
 export function fitsSocket(path: string): boolean {
 	return Buffer.byteLength(path) <= maxSocketPathBytes;

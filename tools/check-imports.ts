@@ -24,7 +24,7 @@ const everyday = ['zod', 'yaml'] as const;
  * Only the outermost folders know Temporal: nothing that holds data depends on it. A folder in a folder may have a rule
  * of its own, which then stands in place of the outer one.
  */
-export const rules: Readonly<Record<string, Rule>> = {
+const rules: Readonly<Record<string, Rule>> = {
 	model: { folders: [], packages: ['zod'] },
 	// A log is made in system/log.ts alone: pino's own destinations end a process when the disk is full.
 	system: { folders: ['model'], packages: [...everyday, 'pino'] },

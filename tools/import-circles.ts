@@ -36,7 +36,7 @@ function shortestWayBack(graph: ImportGraph, start: string): string[] | undefine
 }
 
 /** Only folders of the same root folder, as `supervisor/steps` and `supervisor/reconcile`; what is deeper belongs to them. */
-export function betweenFolders(files: ImportGraph): ImportGraph {
+function betweenFolders(files: ImportGraph): ImportGraph {
 	const folders = new Map<string, Set<string>>();
 	for (const [file, imports] of files) {
 		const from = folderIn(file);

@@ -7,7 +7,7 @@ export const clusterBytes = 64 * 1024;
 const guid = z.string().refine(text => isGuid(text) && text === text.toLowerCase(), 'must be a GUID in lower case');
 const bytes = z.int().min(0);
 
-export const volumeFileSchema = z.strictObject({
+const volumeFileSchema = z.strictObject({
 	name: z.string().regex(/^disk(0|[1-9]\d?)\.vhdx$/),
 	/** Whole clusters, so that no byte of it shares one with anything else. */
 	sizeBytes: z.int().positive().multipleOf(clusterBytes),

@@ -7,7 +7,7 @@ import type { VolumeRequest } from './description.ts';
 const sectorBytes = z.union([z.literal(512), z.literal(4096)]);
 
 /** What a disk's VHDX says besides the disk's bytes. */
-export const diskFileSchema = z.strictObject({
+const diskFileSchema = z.strictObject({
 	/** The same as long as the recovery lasts: what stands on a VHDX names it by them. */
 	ids: z.strictObject({ fileWriteGuid: z.guid(), dataWriteGuid: z.guid(), virtualDiskId: z.guid() }),
 	sectors: z.strictObject({ logicalSectorBytes: sectorBytes, physicalSectorBytes: sectorBytes }),

@@ -5,7 +5,7 @@ import { outcomeSchema } from './outcome.ts';
 /** What the line begins with, behind what systemd and the kernel put before it. */
 export const reportMark = 'rouse-appliance-report ';
 
-export const reportSchema = z.object({
+const reportSchema = z.object({
 	...outcomeSchema.shape,
 	rouse: z.string(),
 	node: z.string(),

@@ -2,7 +2,7 @@
 import type { BenchResult, BenchSide, BenchTargets, Spread } from '../../model/bench.ts';
 
 /** Three digits, or all that stand before the point. */
-export function figure(value: number): string {
+function figure(value: number): string {
 	if (value >= 100) return value.toFixed(0);
 	return value.toPrecision(3);
 }

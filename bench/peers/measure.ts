@@ -12,7 +12,7 @@ export interface Cost {
 }
 
 /** Looking takes time of the processors as well: a row of memory looks more often than one of time. */
-export const usualLookMs = 100;
+const usualLookMs = 100;
 
 /** times(1) tells of the program and of all that it has waited for, when it has ended; and its own code stays. */
 const timed = '"$@"; code=$?; times >&3; exit $code';

@@ -59,7 +59,7 @@ function itemTable(items: readonly PlannedItem[], columns: number | undefined): 
 	);
 }
 
-export function readinessText(readiness: Readiness | null): string {
+function readinessText(readiness: Readiness | null): string {
 	if (readiness === null) return 'powered on';
 	const { check, timeoutMs } = readiness;
 	const what = {

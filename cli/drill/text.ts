@@ -30,7 +30,7 @@ const phaseWords: Readonly<Record<DrillPhase, string>> = {
 
 const stageWords = { waiting: 'waiting', testing: 'testing', passed: 'passed', failed: 'FAILED' } as const;
 
-export function drillHeadline({ name, phase, passed, machines, workflow, cancelled }: DrillAnswer): string {
+function drillHeadline({ name, phase, passed, machines, workflow, cancelled }: DrillAnswer): string {
 	const good = machines.filter(({ stage }) => stage === 'passed').length;
 	const verdict = passed === null ? '' : passed ? ': passed' : ': FAILED';
 	const forced = endedByForce(workflow) ? `, ${workflow.toLowerCase()} in Temporal` : '';

@@ -3,7 +3,7 @@ import { type Outage, readOutages } from '../../system/temporal-outages.ts';
 import { formatTime } from '../terminal/format-time.ts';
 
 /** Starts what of the services is missing, and says what does not answer. */
-export const outageCommand = 'rouse up --detach';
+const outageCommand = 'rouse up --detach';
 
 export interface OutageAnswer {
 	worker: string;
@@ -16,7 +16,7 @@ export async function currentOutages(home: string): Promise<OutageAnswer[]> {
 	return answerOf(await readOutages(home));
 }
 
-export function answerOf(outages: readonly Outage[]): OutageAnswer[] {
+function answerOf(outages: readonly Outage[]): OutageAnswer[] {
 	return outages
 		.filter(({ current }) => current)
 		.map(({ worker, since, reason }) => ({ worker, since, reason, next: outageCommand }));

@@ -30,7 +30,7 @@ export async function untilTaken(
 }
 
 /** A host that still has to be told of a `retry` shows what it had given up. */
-export function hasMoved(before: Stand, now: Stand): boolean {
+function hasMoved(before: Stand, now: Stand): boolean {
 	const moved = now.phase !== before.phase || now.status?.parked?.since !== before.status?.parked?.since;
 	return moved && !now.pending.some(({ step }) => step === 'retry');
 }

@@ -5,7 +5,7 @@ import { type Config, places, readIdentity } from '../../system/installation.ts'
 import type { PoolHost } from '../requests.ts';
 
 /** Names of the hosts that the file speaks of. */
-export function hostsNamed({ defaults, groups }: BatchFile): Set<string> {
+function hostsNamed({ defaults, groups }: BatchFile): Set<string> {
 	const written = [
 		defaults.hosts,
 		...groups.flatMap(({ hosts, machines }) => [
@@ -45,7 +45,7 @@ interface Asking {
  * Asks those of `ids` that are `wanted`, all at once. One that does not answer may be back when its turn comes, so that
  * is no error but a warning: nothing of what it has was looked at. Without its id it is one.
  */
-export async function askHosts(
+async function askHosts(
 	ids: ReadonlyMap<string, string | undefined>,
 	wanted: ReadonlySet<string>,
 	{ ask, onWarning }: Asking,

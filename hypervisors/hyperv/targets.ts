@@ -189,7 +189,7 @@ export async function returnTargets({ parts, gate, options }: Call): Promise<voi
 }
 
 /** Wherever they are, with their placeholders. */
-export function targetFiles({ definition, hardware, paths: { windows } }: MachineParts): string[] {
+function targetFiles({ definition, hardware, paths: { windows } }: MachineParts): string[] {
 	const isChild = hardware.overlay === 'child';
 	return definition.disks.flatMap(disk => [
 		windows.target(disk),

@@ -51,7 +51,7 @@ export async function goOnAfterReset(qmp: Qmp): Promise<void> {
 }
 
 /** Between `job-complete` and `job-finalize` the guest's writes would go to an overlay that is not copied any more. */
-export async function refuseHalfway(qmp: Qmp): Promise<void> {
+async function refuseHalfway(qmp: Qmp): Promise<void> {
 	const halfway = [...(await queryJobs(qmp)).values()].filter(isHalfway);
 	if (halfway.length > 0)
 		throw new RouseError('phase_wrong', 'the switch is in its pause: it must be carried on before the guest may run');

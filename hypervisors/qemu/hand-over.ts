@@ -42,7 +42,7 @@ function forcedKvm(thrown: unknown): Acceleration {
 }
 
 /** The lock is the one that Rouse's own start takes: the machine never runs twice. */
-export function startScript(
+function startScript(
 	definition: MachineDefinition,
 	paths: MachinePaths,
 	{ command, args }: Program,

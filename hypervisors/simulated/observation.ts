@@ -4,7 +4,7 @@ import type { MachineParts } from './parts.ts';
 import type { MachineRecord } from './record.ts';
 import type { RunState } from './run-state.ts';
 
-export const offAndSilent: MachineObservation = { power: 'off', byGuest: false, ioError: undefined, crash: undefined };
+const offAndSilent: MachineObservation = { power: 'off', byGuest: false, ioError: undefined, crash: undefined };
 
 export function observationOf(
 	parts: MachineParts,

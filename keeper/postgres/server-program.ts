@@ -5,7 +5,7 @@ import { checkoutDirectory } from '../../system/checkout.ts';
 import { exists } from '../../system/if-there.ts';
 
 /** What Temporal's server with PostgreSQL is built from, here: Go cannot be fetched as a release that has just that. */
-export const serverModule = join(checkoutDirectory, 'tools', 'temporal');
+const serverModule = join(checkoutDirectory, 'tools', 'temporal');
 
 /** Where it lies when it was built from what the checkout has now. */
 export async function cachedServer(cacheDirectory: string): Promise<string> {

@@ -22,7 +22,7 @@ export interface Systemd {
 	systemctl: (...args: string[]) => Promise<void>;
 }
 
-export const systemOwn: Systemd = { unitDirectory: '/etc/systemd/system', systemctl };
+const systemOwn: Systemd = { unitDirectory: '/etc/systemd/system', systemctl };
 
 export function unitName({ id }: Pick<Installation, 'id'>): string {
 	return `rouse-${id}.service`;

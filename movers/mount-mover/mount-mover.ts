@@ -34,7 +34,7 @@ interface MountMoverParts {
 }
 
 /** Serves the disks of one recovery to its machine: local blocks from the targets, the others from the repository. */
-export class MountMover {
+class MountMover {
 	readonly #config: MountMoverConfig;
 	readonly #log: Log;
 	readonly #source: RetryingChunkSource;

@@ -66,6 +66,6 @@ export class PageLookup {
 	}
 }
 
-export function leafOf(index: number): number {
+function leafOf(index: number): number {
 	return Math.floor(index / pageEntries);
 }

@@ -20,7 +20,7 @@ export interface HostRequestsOptions {
 }
 
 /** Of each request. */
-export const hostRequestSchema = z.strictObject({ recoveryId: z.uuid() });
+const hostRequestSchema = z.strictObject({ recoveryId: z.uuid() });
 export const tokenAnswerSchema = z.object({ token: z.string() });
 
 /** What supervisors of hosts elsewhere ask beside chunks: `POST /token`, `/pin` and `/unpin` of a recovery of theirs. */

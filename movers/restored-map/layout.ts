@@ -38,7 +38,7 @@ import type { RestoredMapIdentity } from './identity.ts';
 
 /** First 8 bytes of sha256("Rouse restored map"). */
 export const mapMagic = Buffer.from('1c6bf7569619f766', 'hex');
-export const mapVersion = 0;
+const mapVersion = 0;
 export const headerBytes = 192;
 const checkedBytes = headerBytes - 4;
 const identityBytes = 64;

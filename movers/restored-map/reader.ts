@@ -116,7 +116,7 @@ export async function openMap(path: string, flags: 'r' | 'r+'): Promise<FileHand
 	}
 }
 
-export function summaryOf(bitmap: RestoredBitmap, identity: RestoredMapIdentity): RestoredSummary {
+function summaryOf(bitmap: RestoredBitmap, identity: RestoredMapIdentity): RestoredSummary {
 	const { sizeBytes, chunkSizeBytes } = identity;
 	const last = bitmap.chunkCount - 1;
 	const beyond = bitmap.has(last) ? bitmap.chunkCount * chunkSizeBytes - sizeBytes : 0;

@@ -24,7 +24,7 @@ export function writeSimpleHeader(into: Buffer, at: number, cookie: Cookie, errn
 }
 
 /** Writes a structured chunk's header at `at` and returns the position after it. */
-export function writeChunkHeader(
+function writeChunkHeader(
 	into: Buffer,
 	at: number,
 	cookie: Cookie,

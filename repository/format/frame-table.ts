@@ -6,7 +6,7 @@ import { magic, magicBytes } from './magic.ts';
 export type ChunkKind = 'chunk' | 'page';
 
 /** Smallest and largest frame, as binary logarithms. */
-export const frameLog2 = { min: 14, max: 24 } as const;
+const frameLog2 = { min: 14, max: 24 } as const;
 
 /** A page is one frame of this size, whatever the repository's is. */
 export const pageFrameBytes = 64 * 1024;

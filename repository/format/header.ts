@@ -6,7 +6,7 @@ import { openSealedJson, sealJson } from './sealed-json.ts';
 const type = 'rouse-repository';
 
 /** What makes a store a repository: the object `rouse-repository`, and its copy (docs/format.md, "Header"). */
-export const headerSchema = z.strictObject({
+const headerSchema = z.strictObject({
 	id: z.uuid(),
 	digest: z.literal(digestAlgorithm),
 	chunkSizeBytes: diskImageSchema.shape.chunkSizeBytes,

@@ -17,7 +17,7 @@ export const baseNameSchema = z.strictObject({ restorePoint: pointTimeSchema, ma
 export type BaseName = z.infer<typeof baseNameSchema>;
 
 /** An import under way: while it stands, nothing that the import may rely on is removed (docs/format.md, "Intent"). */
-export const intentSchema = z.strictObject({
+const intentSchema = z.strictObject({
 	importId: z.uuid(),
 	machine: machineNameSchema,
 	/** Full time of the point. */

@@ -10,7 +10,7 @@ import type { Store } from '../store/contract.ts';
 import { JournalQueue } from './journal-queue.ts';
 
 /** Whoever asks whether an import lives expects an object every 5 minutes (docs/format.md, "Alive"); a put may take long. */
-export const beatMs = 2 * 60_000;
+const beatMs = 2 * 60_000;
 
 /** An object of so many references is written although no pack was closed: all of them were known before. */
 const referencesAnObject = 65_536;

@@ -10,7 +10,7 @@ import { writeIndex } from './write-index.ts';
  * So many of about the same size are merged, and sizes are the same within a factor of so much. Each index costs a new chunk
  * a look into its filter, and one in some fifty of them a read; the merges cost a chunk that is stored a few microseconds in all.
  */
-export const mergeCount = 4;
+const mergeCount = 4;
 
 export interface MergeOptions {
 	/** A merge that would have more records is left for later. */

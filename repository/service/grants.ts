@@ -16,7 +16,7 @@ import { readIfThere } from '../../system/if-there.ts';
 import { namesIn } from '../../system/names-in.ts';
 import { places } from '../../system/installation.ts';
 
-export const grantSchema = z.strictObject({
+const grantSchema = z.strictObject({
 	recoveryId: z.uuid(),
 	/** Of the recovery. */
 	name: nameSchema,

@@ -12,7 +12,7 @@ import { digestSchema } from '../../model/chunk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { nameSchema, pointTimeSchema } from '../../model/names.ts';
 
-export const pointGrantSchema = z.strictObject({
+const pointGrantSchema = z.strictObject({
 	recoveryId: z.uuid(),
 	machine: nameSchema,
 	time: pointTimeSchema,

@@ -21,7 +21,7 @@ export const faultPlaces = [
 ] as const;
 export type FaultPlace = (typeof faultPlaces)[number];
 
-export const faultSchema = z.strictObject({
+const faultSchema = z.strictObject({
 	at: z.enum(faultPlaces),
 	/** How often the place is passed before. */
 	skip: z.int().min(0).default(0),

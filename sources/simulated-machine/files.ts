@@ -9,7 +9,7 @@ import { isErrno } from '../../system/durable-file.ts';
  * How the platform of a simulated machine knows what changed: like a cloud, by comparing snapshots that it keeps, or like a
  * hypervisor, by bitmaps in which it records writes.
  */
-export const flavourSchema = z.enum(['snapshots', 'bitmaps']);
+const flavourSchema = z.enum(['snapshots', 'bitmaps']);
 export type Flavour = z.infer<typeof flavourSchema>;
 
 /** A disk's file has its key as its name. */

@@ -14,7 +14,7 @@ import type { RecoveryState } from './state.ts';
  * machine.json: whose disks these are, and how the machine is made. With `state: finished` it protects them: no
  * recovery allocates here and no mover writes here, whatever else is lost.
  */
-export const machineFileSchema = z.strictObject({
+const machineFileSchema = z.strictObject({
 	version: z.literal(1),
 	recoveryId: z.uuid(),
 	state: z.enum(['recovering', 'finished']),

@@ -9,7 +9,7 @@ import { readDocument, writeDocument } from './document.ts';
  * A pin that a recovery which is over could not take away, because its repository was away, full or read-only. The host
  * owes it from then on, and settles it when the repository is back.
  */
-export const owedUnpinSchema = z.strictObject({
+const owedUnpinSchema = z.strictObject({
 	/** Absolute directory. */
 	repository: z.string().min(1),
 	recoveryId: z.uuid(),

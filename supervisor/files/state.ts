@@ -17,7 +17,7 @@ export const lastingSteps = ['reserve', 'allocate', 'create-machine', 'start-mov
 export type LastingStep = (typeof lastingSteps)[number];
 
 /** Why the restore point is not pinned, and since when. */
-export const unpinnedSchema = z.strictObject({ code: z.enum(errorCodes), reason: z.string(), since: z.iso.datetime() });
+const unpinnedSchema = z.strictObject({ code: z.enum(errorCodes), reason: z.string(), since: z.iso.datetime() });
 type Unpinned = z.infer<typeof unpinnedSchema>;
 
 export const recoveryStateSchema = z.strictObject({

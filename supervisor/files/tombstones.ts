@@ -12,7 +12,7 @@ import { readDocument, writeDocument } from './document.ts';
  * How a recovery ended on this host. Written before anything of it is removed and kept for good: a request of the dead
  * recovery that comes late (an activity attempt that was thought lost) finds it and is refused.
  */
-export const tombstoneSchema = z.strictObject({
+const tombstoneSchema = z.strictObject({
 	version: z.literal(1),
 	recoveryId: z.uuid(),
 	name: nameSchema,

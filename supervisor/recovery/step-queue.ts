@@ -100,7 +100,7 @@ export class StepQueue {
 	}
 }
 
-export function staleError(generation: number, highest: number): RouseError {
+function staleError(generation: number, highest: number): RouseError {
 	return new RouseError('generation_stale', `generation ${generation} is over: ${highest} was asked for since`, {
 		details: { generation: highest },
 	});

@@ -51,7 +51,7 @@ export function summed(block: Buffer): Buffer {
 }
 
 /** Twelve bytes: octal, or binary where that is too short. */
-export function number(block: Buffer, at: number, value: number): void {
+function number(block: Buffer, at: number, value: number): void {
 	if (value < 8 ** 11) block.write(`${value.toString(8).padStart(11, '0')}\0`, at, 'latin1');
 	else {
 		block.writeUInt32BE(0x8000_0000, at);

@@ -8,7 +8,7 @@ import { sampleConfig } from './sample-config.ts';
 import { sampleHostView } from './sample-host.ts';
 
 export const otherHostId = '7c9d7a6e-3a53-4d7e-8a4e-2f3f0c6d5b21';
-export const samplePointTime = '2026-11-20T03:00:00.000Z';
+const samplePointTime = '2026-11-20T03:00:00.000Z';
 
 export function pointOf(machine: string, time = samplePointTime): FoundPoint {
 	const disks = [

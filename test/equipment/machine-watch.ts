@@ -34,7 +34,7 @@ export class MachineWatch {
 }
 
 /** Of each process that is a machine, the recovery: hypervisors/qemu/command-line.ts says it as the machine's uuid. */
-export async function machines(): Promise<string[]> {
+async function machines(): Promise<string[]> {
 	const found: string[] = [];
 	for (const pid of await readdir('/proc')) {
 		if (!/^\d+$/.test(pid)) continue;

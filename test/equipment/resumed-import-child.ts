@@ -30,11 +30,7 @@ export function resumedDisks(): SparseSource[] {
 	];
 }
 
-export async function attemptImport(
-	directory: string,
-	sources: readonly DiskSource[],
-	begun: () => void,
-): Promise<void> {
+async function attemptImport(directory: string, sources: readonly DiskSource[], begun: () => void): Promise<void> {
 	const repository = await openRepository(directory);
 	const config = { ...sampleConfig, disks: sampleDisks(sources.length) };
 	const request = { repository, ...resumedImport, sources, config, packBytes: mebibyte, threads: busyThreads };

@@ -22,7 +22,7 @@ const MiB = 2 ** 20;
 export const sampleRecovery = '7b0f5a52-9d5e-4c0e-8d7b-0d2f3a1c4e5f';
 export const applianceId = 'a0a0a0a0-1111-4222-8333-444444444444';
 export const folder = 'D:\\Rouse\\web01';
-export const volumePath = `${folder}\\base`;
+const volumePath = `${folder}\\base`;
 export const basePath = `${volumePath}\\disk0.vhdx`;
 export const overlayPath = `${folder}\\overlay0.vhdx`;
 export const targetPath = `${folder}\\target0.vhdx`;
@@ -33,7 +33,7 @@ export const ids = {
 };
 
 /** Files of a folder as those of a volume; reads fail while `lost` says why. */
-export class FolderVolume {
+class FolderVolume {
 	lost: Error | undefined;
 	/** How often Windows has written its metadata. */
 	written = 0;

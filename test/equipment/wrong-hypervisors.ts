@@ -5,7 +5,7 @@ import { machinePaths } from '../../hypervisors/qemu/paths.ts';
 import { QmpClient } from '../../qmp/client.ts';
 
 /** Puts some methods of one's own before a machine's. */
-export function wrongly(
+function wrongly(
 	change: (machine: Machine, definition: MachineDefinition) => Partial<Machine>,
 ): (platform: Platform) => Platform {
 	return platform => ({

@@ -7,7 +7,7 @@ import { SandboxBroker } from '../equipment/sandbox-broker.ts';
 import type { Sandbox, SandboxRun } from '../equipment/sandbox.ts';
 
 export const kvm2 = '9f6a1c1e-77a4-4f0e-8a55-0d6f5d2f4c11';
-export const pool: Place[] = [
+const pool: Place[] = [
 	{ host: 'kvm1', hostId: testHostId },
 	{ host: 'kvm2', hostId: kvm2 },
 ];

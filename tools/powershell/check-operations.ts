@@ -28,7 +28,7 @@ export function* checkOperations(script: Script, operations: Operations): Iterab
 }
 
 /** `Invoke-MakeTarget` of `make-target`. */
-export function functionOf(operation: string): string {
+function functionOf(operation: string): string {
 	return `Invoke-${operation.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase())}`;
 }
 

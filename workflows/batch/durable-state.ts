@@ -28,7 +28,7 @@ export const itemFlags = [
 ] as const;
 
 /** Times are in ms since the batch began. */
-export const durableItemSchema = z.tuple([
+const durableItemSchema = z.tuple([
 	z.enum(['waiting', 'starting', 'ready', 'not_ready', 'parked', 'ended', 'left_out', 'refused']),
 	phaseSchema.nullable(),
 	z.string().max(40).nullable(),

@@ -28,7 +28,7 @@ export async function connectPipes(destination: SshDestination): Promise<Pipes> 
 }
 
 /** `program` runs the bootstrap of `script`; it ends with the stream. */
-export async function openPipe(
+async function openPipe(
 	program: RemoteProgram,
 	script: ConstantScript,
 	pipe: string,

@@ -8,7 +8,7 @@ export const envelopeSchema = z.looseObject({ id: z.int().min(0), op: z.string()
  * Why an operation failed. `code` is the driver's own judgement, `failed` where Windows has spoken: then `hresult` says why,
  * as `0x` and eight digits in upper case.
  */
-export const driverFailureSchema = z.object({
+const driverFailureSchema = z.object({
 	code: z.enum([
 		'failed',
 		'identity_conflict',

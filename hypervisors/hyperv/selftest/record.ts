@@ -16,7 +16,7 @@ const recordSchema = z.strictObject({
 /** Of one self test: durable before it makes anything, and gone when nothing of it is left. */
 export type SelftestRecord = z.infer<typeof recordSchema>;
 
-export const recordPath = (directory: string) => join(directory, 'selftest.json');
+const recordPath = (directory: string) => join(directory, 'selftest.json');
 
 export async function readRecord(directory: string): Promise<SelftestRecord | undefined> {
 	const path = recordPath(directory);

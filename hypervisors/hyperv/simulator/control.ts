@@ -10,7 +10,7 @@ const recoveryId = z.string();
 const disk = z.int().min(0);
 const bytes = z.int().min(0);
 
-export const controlSchema = z.discriminatedUnion('do', [
+const controlSchema = z.discriminatedUnion('do', [
 	z.strictObject({ do: z.literal('guest-boot'), recoveryId }),
 	z.strictObject({ do: z.literal('guest-read'), recoveryId, disk, atBytes: bytes, lengthBytes: bytes }),
 	z.strictObject({ do: z.literal('guest-write'), recoveryId, disk, atBytes: bytes, base64: z.string() }),

@@ -42,7 +42,7 @@ export const conditionsSchema = z.strictObject({
 });
 export type Conditions = z.infer<typeof conditionsSchema>;
 
-export const usualConditions: Conditions = {
+const usualConditions: Conditions = {
 	freeBytes: 2 ** 40,
 	memoryMiB: 64 * 1024,
 	updateRevision: 2700,

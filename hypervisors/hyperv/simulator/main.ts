@@ -17,7 +17,7 @@ import { serveLines } from './json-lines.ts';
 import { startSshServer } from './ssh/server.ts';
 import { WindowsHost } from './windows-host.ts';
 
-export const simulatorConfigSchema = z.strictObject({
+const simulatorConfigSchema = z.strictObject({
 	/** Named pipes are Unix sockets in `pipes` of it. */
 	directory: z.string(),
 	/** What the driver is asked: driver/wire.ts, a connection a session. */

@@ -12,7 +12,7 @@ export interface Hello {
 
 const magic = Buffer.from('ROUSE-CP', 'latin1');
 export const serverHelloBytes = magic.length + 4;
-export const clientHelloHeadBytes = serverHelloBytes + 4;
+const clientHelloHeadBytes = serverHelloBytes + 4;
 const maxSaysBytes = 4096;
 const namings: readonly Naming[] = ['references', 'places'];
 

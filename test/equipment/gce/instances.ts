@@ -3,7 +3,7 @@ import type { GceDescribed } from '../../../sources/gce/instance.ts';
 const api = 'https://www.googleapis.com/compute/v1/projects/my-project';
 
 /** As `instances.get` answers, shortened: two disks, the one that it boots from last, and a local SSD. */
-export const sampleInstance = {
+const sampleInstance = {
 	kind: 'compute#instance',
 	id: '42',
 	name: 'web01',
@@ -53,7 +53,7 @@ export const sampleInstance = {
 	shieldedInstanceConfig: { enableSecureBoot: false, enableVtpm: true, enableIntegrityMonitoring: true },
 };
 
-export const sampleType = {
+const sampleType = {
 	kind: 'compute#machineType',
 	name: 'e2-standard-2',
 	guestCpus: 2,

@@ -159,6 +159,6 @@ function storedDisk(bytes: Buffer) {
 }
 
 /** As another process gets it. */
-export function overWire(value: unknown): unknown {
+function overWire(value: unknown): unknown {
 	return JSON.parse(JSON.stringify(value));
 }

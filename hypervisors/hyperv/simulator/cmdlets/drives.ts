@@ -84,7 +84,7 @@ export function sameSlot(one: Slot | Drive['slot'], other: Slot | Drive['slot'])
 	return one.controller === other.controller && one.number === other.number && one.location === other.location;
 }
 
-export function slotText({ controller, number, location }: Drive['slot']): string {
+function slotText({ controller, number, location }: Drive['slot']): string {
 	return `${controller} ${number}:${location}`;
 }
 
