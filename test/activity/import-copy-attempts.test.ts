@@ -116,7 +116,7 @@ test('the copy of a moment that is read anew counts what earlier attempts have r
 		onProgress(progress);
 		throw new RouseError('source_unreachable', 'why');
 	};
-	const { copyImport } = createImportActivities({ ...childSteps('/nowhere'), copy: copies });
+	const { copyImport } = createImportActivities({ ...childSteps('/nowhere'), copy: copies }, async () => 'main');
 	for (const [attempts, type, nonRetryable] of [
 		[4, 'source_unreachable', false],
 		[5, 'source_unreachable', true],

@@ -63,7 +63,7 @@ export function sparseFile(layout: FileLayout, name = 'disk.vhdx'): ByteSource {
 	};
 }
 
-function guidOf(random: Random): string {
+export function guidOf(random: Random): string {
 	const digits = (count: number) => Array.from({ length: count }, () => random.below(16).toString(16)).join('');
 	return [8, 4, 4, 4, 12].map(digits).join('-');
 }
