@@ -1,5 +1,4 @@
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
-import type { BrokerView } from '../model/broker-view.ts';
 import { RouseError } from '../model/errors.ts';
 import { mergeIncidents } from '../model/incidents.ts';
 import type { Readiness, ReadinessState } from '../model/readiness.ts';
@@ -19,6 +18,7 @@ import type { SupervisorClient } from '../supervisor/client.ts';
 import type { RecoveryView } from '../supervisor/protocol.ts';
 import type { Config } from '../system/installation.ts';
 import type { Broker } from './broker.ts';
+import { type HolderStanding, standingOf } from './holder-standing.ts';
 import { type NextStep, nextSteps } from './next-steps.ts';
 import type { OwedUndos } from './owed-undos.ts';
 import { hasEnded, reportedPower } from './phases.ts';
@@ -84,7 +84,7 @@ export interface RecoveryDocument {
 	/** What holds its copy back at present, as the host tells; empty while nothing is copied. */
 	copyLimits: RecoveryView['copyLimits'];
 	/** What it holds and waits for, as the site's broker says; null when that was not asked, or does not answer. */
-	broker: Pick<BrokerView, 'atMs' | 'rebuilding' | 'leases' | 'waiting'> | null;
+	broker: HolderStanding | null;
 	/** Steps that are being done or wait for their next attempt. */
 	pending: PendingStep[];
 	/** The machine of a finished recovery is not on its host any more, as the host tells. */
@@ -113,14 +113,7 @@ async function askBroker(
 ): Promise<RecoveryDocument['broker']> {
 	// Where no worker answers for the recovery, none does for the broker.
 	if (broker === undefined || workflow !== 'RUNNING' || statusFrom === 'memo' || !mayWait.includes(phase)) return null;
-	try {
-		const { atMs, rebuilding, leases, waiting } = await broker.view({ recovery: name, limitMs: 2_000 });
-		return { atMs, rebuilding, leases, waiting };
-	} catch (error) {
-		if (error instanceof RouseError && (error.code === 'worker_missing' || error.code === 'temporal_unreachable'))
-			return null;
-		throw error;
-	}
+	return standingOf(broker, { recovery: name });
 }
 
 async function readWithoutBroker({ recoveries, supervisor, config }: Sources, name: string): Promise<RecoveryDocument> {

@@ -55,7 +55,7 @@ export async function follow(name: string, read: () => Promise<RecoveryAnswer>, 
 	}
 }
 
-function waits(answer: RecoveryAnswer): string[] {
+export function waits(answer: Pick<RecoveryAnswer, 'broker'>): string[] {
 	return waitsFor(answer).map(text => `  waits for ${text}`);
 }
 
@@ -64,7 +64,7 @@ function limits(answer: RecoveryAnswer): string[] {
 }
 
 /** What of a wait is news: estimates change with each look. */
-function whoIsBefore({ broker }: RecoveryAnswer): unknown {
+export function whoIsBefore({ broker }: Pick<RecoveryAnswer, 'broker'>): unknown {
 	return broker?.waiting.map(({ position, lacks }) => [position, lacks.map(({ resource, why }) => [resource, why])]);
 }
 

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { importMeant, sourceMeant } from '../../cli/backup/source/meant.ts';
 import { exitOf, type ImportAnswer, importText, isOver } from '../../cli/backup/source/text.ts';
 import { configSchema } from '../../system/installation.ts';
+import { explain } from '../../workflows/broker/explain.ts';
+import { BrokerSite, leaseRequest } from '../equipment/broker-site.ts';
 
 const answer: ImportAnswer = {
 	source: 'web',
@@ -29,6 +31,7 @@ const answer: ImportAnswer = {
 	attempt: 1,
 	lastFailure: null,
 	waits: false,
+	broker: null,
 };
 const over = { phase: 'over', endedAt: '2026-11-20T03:01:00.000Z' } as const;
 const failure = { code: 'source_unreachable', message: 'connection reset' } as const;
@@ -52,6 +55,21 @@ for (const [what, changes, headline, next, exit] of [
 		assert.equal(lines.at(-1), `Next: ${next}`);
 		assert.equal(isOver(now) ? exitOf(now) : undefined, exit);
 	});
+
+test('`importText` of a backup that waits for its turn names whom it waits for', () => {
+	const site = new BrokerSite({ 'repository/main': { imports: 1 } });
+	const turnOf = (machine: string) =>
+		leaseRequest(machine, {
+			holder: { workflowId: `import/0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d/${machine}`, firstRunId: 'a' },
+			step: 'import',
+			shared: { 'repository/main/imports': 1 },
+		});
+	site.acquire(turnOf('db01'), turnOf('web01'));
+	site.tick();
+	const text = importText({ ...answer, phase: 'queued', broker: explain(site.state, site.nowMs, 100) });
+	assert.match(text, /^web01 \(web\) waits for its turn$/m);
+	assert.match(text, /^ {2}waits for repository\/main\/imports: 0 of 1 free, 1 wanted; held by db01 \(1\); place 1/m);
+});
 
 test('`sourceMeant` says in the words of config.yaml that a source names none of several repositories', async () => {
 	const config = configSchema.parse({

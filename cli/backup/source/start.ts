@@ -4,9 +4,10 @@ import { sourceIn } from '../../../system/machine-sources.ts';
 import { withSession } from '../../recover/session.ts';
 import { type Context, command } from '../../terminal/command.ts';
 import { parseBytes, parseName } from '../../terminal/parse.ts';
+import { readerOf } from './look.ts';
 import { sourceMeant } from './meant.ts';
 import { importText } from './text.ts';
-import { follow, readerOf } from './watch.ts';
+import { follow } from './watch.ts';
 
 export const buildStart = (context: Context) =>
 	command('start')
@@ -20,11 +21,11 @@ export const buildStart = (context: Context) =>
 		)
 		.option('--reason <text>', 'why, for the record')
 		.action((source, { wait, maxRate, reason }) =>
-			withSession(context, async ({ config, imports }) => {
+			withSession(context, async ({ config, imports, broker }) => {
 				await mustOpen(sourceIn(config, source));
 				const { machine, places } = await sourceMeant(context, source, config);
 				const started = await imports.start({ ...places, machine, maxRateBytes: rateOf(maxRate) }, reason);
-				const read = readerOf(imports, started);
+				const read = readerOf({ imports, broker }, started);
 				if (wait) return follow(source, read, context);
 				const answer = await read().catch((error: unknown) => {
 					throw startedUnseen(error, source);

@@ -1,14 +1,19 @@
+import type { HolderStanding } from '../../../client/holder-standing.ts';
 import type { ImportStanding, ImportSummary } from '../../../client/imports.ts';
 import { endedByForce } from '../../../client/phases.ts';
 import { exitCodeOf } from '../../../model/errors.ts';
 import { formatBytes } from '../../../model/format-bytes.ts';
 import type { ImportedDisk, ImportPhase } from '../../../model/import-view.ts';
 import { terminalLine } from '../../../system/terminal-text.ts';
+import { waitsFor } from '../../recover/text.ts';
 import { formatDuration, formatTable } from '../../terminal/format.ts';
 import { formatTime } from '../../terminal/format-time.ts';
 
 /** `backup status --json`; docs/cli.md lists the fields. */
-export function importAnswer({ summary, view, progress, attempt, lastFailure, waits }: ImportStanding) {
+export function importAnswer(
+	{ summary, view, progress, attempt, lastFailure, waits }: ImportStanding,
+	broker: HolderStanding | null,
+) {
 	const { startedMs, endedMs, ...rest } = view;
 	const { workflow, requestedBy, reason } = summary;
 	return {
@@ -22,6 +27,7 @@ export function importAnswer({ summary, view, progress, attempt, lastFailure, wa
 		attempt,
 		lastFailure,
 		waits,
+		broker,
 	};
 }
 export type ImportAnswer = ReturnType<typeof importAnswer>;
@@ -66,6 +72,7 @@ export function importText(answer: ImportAnswer): string {
 		endedAt === null ? '' : `, over after ${formatDuration(Date.parse(endedAt) - Date.parse(startedAt))}`;
 	const lines = [
 		`  started ${formatTime(startedAt)}${requestedBy === null ? '' : ` by ${requestedBy}`}${duration}${reason ? `: ${reason}` : ''}`,
+		...waitsFor(answer).map(text => `  waits for ${text}`),
 		...(takenAt === null ? [] : [`  as it was ${formatTime(takenAt)}, consistency ${consistency ?? 'unknown'}`]),
 		...answer.disks.map(disk => `  ${diskLine(disk)}`),
 		...(progress === null ? [] : [`  ${progressLine(progress)}`]),

@@ -1,23 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ImportName, Imports } from '../../../client/imports.ts';
 import { formatBytes } from '../../../model/format-bytes.ts';
 import { RouseError } from '../../../model/errors.ts';
-import { isCtrlC } from '../../recover/watch.ts';
+import { isCtrlC, waits, whoIsBefore } from '../../recover/watch.ts';
 import type { Context } from '../../terminal/command.ts';
 import { readPatiently } from '../../terminal/read-patiently.ts';
-import { exitOf, type ImportAnswer, importAnswer, importHeadline, importText, isOver } from './text.ts';
+import { exitOf, type ImportAnswer, importHeadline, importText, isOver } from './text.ts';
 
 const readEveryMs = 1_000;
-
-/** How one import stands: the first that is seen, whichever begins when that is over. */
-export function readerOf(imports: Pick<Imports, 'view'>, name: ImportName): () => Promise<ImportAnswer> {
-	let seen = name;
-	return async () => {
-		const standing = await imports.view(seen);
-		seen = { ...name, runId: standing.runId };
-		return importAnswer(standing);
-	};
-}
 
 /** A line whenever it is at another step, a bar while it copies; then how it ended, also as exit code. */
 export async function follow(source: string, read: () => Promise<ImportAnswer>, context: Context): Promise<void> {
@@ -32,8 +21,9 @@ export async function follow(source: string, read: () => Promise<ImportAnswer>, 
 				return context.exitWith(exitOf(answer));
 			}
 			const line = importHeadline(answer);
-			if (line !== last) output.event({ type: 'status', ...answer }, line);
-			last = line;
+			const news = JSON.stringify([line, whoIsBefore(answer)]);
+			if (news !== last) output.event({ type: 'status', ...answer }, [line, ...waits(answer)].join('\n'));
+			last = news;
 			const { progress } = answer;
 			if (progress !== null)
 				bar.update({
