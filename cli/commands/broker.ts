@@ -10,7 +10,7 @@ import { parsePriority } from '../terminal/parse.ts';
 import { parseSince, parseTime } from '../terminal/parse-time.ts';
 import { linesOf } from './audit.ts';
 
-/** What shares out the site's hosts and repositories among recoveries. */
+/** What shares out the site's hosts and repositories among recoveries, and turns among imports. */
 export const build = (context: Context) => {
 	const broker = command('broker').description(
 		'what shares out hosts and repositories among recoveries: who holds what, who waits for what, and orders to it',
@@ -65,7 +65,7 @@ const set = (context: Context) =>
 const prioritize = (context: Context) =>
 	command('prioritize')
 		.description('change the priority or the deadline of a request that waits; its age stays')
-		.argument('<request>', 'RECOVERY/STEP or the whole id, as `rouse broker show` has it')
+		.argument('<request>', 'RECOVERY/STEP, MACHINE/import or the whole id, as `rouse broker show` has it')
 		.option('--priority <1-5>', '1 goes first, 5 last', parsePriority)
 		.option('--by <time>', 'its deadline, among equal priorities the earliest goes first; or none', parseDeadline)
 		.option(...reasonOption)
@@ -86,7 +86,7 @@ const prioritize = (context: Context) =>
 const release = (context: Context) =>
 	command('release')
 		.description('take a lease, or a place in the queue, away by force: what was started with it may still run')
-		.argument('<request>', 'RECOVERY/STEP or the whole id, as `rouse broker show` has it')
+		.argument('<request>', 'RECOVERY/STEP, MACHINE/import or the whole id, as `rouse broker show` has it')
 		.requiredOption('--reason <text>', 'why, for the audit')
 		.requiredOption('--confirm <request>', 'the request again')
 		.action((request, { reason, confirm }) => {

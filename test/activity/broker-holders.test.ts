@@ -11,11 +11,22 @@ import { leaseRequest } from '../equipment/broker-site.ts';
 
 const lease = { request: leaseRequest('one', { shared: { 'repository/main/mounts': 1 } }), host: null, token: 1 };
 
+const turn = {
+	request: leaseRequest('web01', {
+		holder: { workflowId: 'import/main/web01', firstRunId: 'a' },
+		step: 'import',
+		shared: { 'repository/main/imports': 1 },
+	}),
+	host: null,
+	token: 2,
+};
+
 const found: Record<string, FoundWorkflow> = {
 	'recovery/one': { isOpen: true, firstRunId: 'a', memo: { leases: [lease] } },
 	'recovery/two': { isOpen: false, firstRunId: 'a', memo: { leases: [lease] } },
 	'recovery/odd': { isOpen: true, firstRunId: 'a', memo: { leases: 'of another version' } },
 	'recovery/old': { isOpen: true, firstRunId: 'a', memo: {} },
+	'import/main/web01': { isOpen: true, firstRunId: 'a', memo: { source: 'web', leases: [turn] } },
 };
 
 const told: unknown[] = [];
@@ -44,8 +55,8 @@ function run<Input, Output>(
 	);
 }
 
-test('`heldLeases` tells what memos of open recoveries say, of those of before, of unreadable and of ended ones nothing', async () => {
-	assert.deepEqual(await run('heldLeases', activities.heldLeases, {}), [lease]);
+test('`heldLeases` tells what memos of open recoveries and imports say, of those of before, of unreadable and of ended ones nothing', async () => {
+	assert.deepEqual(await run('heldLeases', activities.heldLeases, {}), [lease, turn]);
 });
 
 test('`closedHolders` tells of those that are closed, missing, or another recovery of the name', async () => {

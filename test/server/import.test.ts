@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import * as z from 'zod';
 import { gatherSources } from '../../cli/doctor/gather-sources.ts';
+import { Broker } from '../../client/broker.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { ImportSchedules } from '../../client/import-schedules.ts';
 import { Imports } from '../../client/imports.ts';
@@ -21,6 +22,7 @@ import type { MachineInDirectory } from '../../sources/simulated-machine/machine
 import { SimulatedMachineSource } from '../../sources/simulated-machine/source.ts';
 import { loadConfig, places } from '../../system/installation.ts';
 import { waitFor } from '../../system/wait.ts';
+import { brokerWorkflowId } from '../../workflows/broker-contracts.ts';
 import { importScheduleId, importWorkflowId } from '../../workflows/import-contracts.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
@@ -58,7 +60,7 @@ async function tagsLeft(machine: MachineInDirectory): Promise<string[]> {
 	return [...new Set((await collect(sourceOf(machine).leftovers(undefined))).map(({ tag }) => tag))];
 }
 
-test('what has changed of a machine is backed up after an import that was ended by force, which `doctor` tells of, and one that failed, and by a schedule', async t => {
+test('what has changed of a machine is backed up after an import that waited for its turn and was ended by force, which `doctor` tells of, and one that failed, and by a schedule', async t => {
 	const directory = await temporaryDirectory(t);
 	const machine = await makeSimulatedMachine(join(directory, 'machine'));
 	const credential = join(directory, 'credential');
@@ -80,7 +82,17 @@ test('what has changed of a machine is backed up after an import that was ended 
 		(await imports.view({ machine: 'web01', repositoryId: first.id })).view.phase === 'waiting';
 
 	await faults.set([{ at: 'ready', does: 'pending', times: 1000 }]);
+	const broker = new Broker(temporal);
+	const turn = 'repository/main/imports';
+	const ofImport = { import: { machine: 'web01', repositoryId: first.id } };
+	await broker.setTotal({ resource: turn, total: 0 });
 	await here.answer('backup', 'start', 'web', '--reason', 'first');
+	const isQueued = async () => (await broker.view(ofImport)).waiting.length > 0;
+	await waitFor('its place among those that wait', isQueued, { timeoutMs: 60_000, everyMs: 200 });
+	const status = await here.answer('backup', 'status', 'web');
+	assert.partialDeepStrictEqual(status, { phase: 'queued', broker: { waiting: [{ lacks: [{ resource: turn }] }] } });
+	assert.deepEqual(await tagsLeft(machine), [first.tag], 'nothing is begun');
+	await broker.setTotal({ resource: turn, total: null });
 	await waitFor('its moment', isWaiting, { timeoutMs: 60_000, everyMs: 200 });
 	const looked = await gatherSources(here.installation, await loadConfig(here.installation), temporal);
 	assert.deepEqual(looked, [{ name: 'web', leftovers: [], problem: undefined }], 'it is under way');
@@ -138,4 +150,16 @@ test('what has changed of a machine is backed up after an import that was ended 
 	const { entries } = auditSchema.parse(await here.answer('audit', 'import/web'));
 	assert.ok(entries.length > 5);
 	assert.deepEqual(await here.answer('backup', 'schedule', 'remove', 'web'), { schedules: [] });
+
+	await faults.set([{ at: 'ready', does: 'pending', times: 1000 }]);
+	await imports.start({ source: 'web', repository: here.repository, maxRateBytes: null, ...ofImport.import });
+	await waitFor('its moment', isWaiting, { timeoutMs: 60_000, everyMs: 200 });
+	const brokerHandle = temporal.client.workflow.getHandle(brokerWorkflowId);
+	const { runId } = await brokerHandle.describe();
+	await brokerHandle.terminate('test');
+	const isHeard = async () => {
+		const { leases } = await broker.view(ofImport).catch(() => ({ leases: [] }));
+		return leases.length === 1 && (await brokerHandle.describe()).runId !== runId;
+	};
+	await waitFor('another broker to hear what it holds', isHeard, { timeoutMs: 60_000, everyMs: 200 });
 });

@@ -5,7 +5,7 @@ import { leaseRequest } from '../equipment/broker-site.ts';
 import { BrokerWorld, type Plan } from '../equipment/broker-world.ts';
 
 const totals = {
-	'repository/main': { mounts: 3, streams: 2 },
+	'repository/main': { mounts: 3, streams: 2, imports: 2 },
 	'host/kvm1': { recoveries: 2, memoryMiB: 8 },
 	'host/kvm2': { recoveries: 3, memoryMiB: 4 },
 	'host/kvm3': { recoveries: 1, memoryMiB: 16 },
@@ -18,13 +18,14 @@ const shared = fc.constantFrom<Record<string, number>[]>(
 	{ 'repository/main/mounts': 1, 'repository/main/streams': 2 },
 );
 
-/** Whatever the pool, one of its hosts can bear it. */
+/** Whatever the pool, one of its hosts can bear it; an import has none. */
 const placed = fc.constantFrom<{ hosts: string[]; onHost: Record<string, number> }[]>(
 	{ hosts: ['kvm1'], onHost: { recoveries: 1 } },
 	{ hosts: ['kvm2'], onHost: { recoveries: 2, memoryMiB: 4 } },
 	{ hosts: ['kvm2', 'kvm1'], onHost: { recoveries: 1, memoryMiB: 7 } },
 	{ hosts: ['kvm1', 'kvm2', 'kvm3'], onHost: { recoveries: 1, memoryMiB: 3 } },
 	{ hosts: ['kvm1', 'kvm3'], onHost: { memoryMiB: 8 } },
+	{ hosts: [], onHost: {} },
 );
 
 const plan = fc.record({
@@ -41,7 +42,7 @@ const plans = fc.array(plan, { minLength: 1, maxLength: 30 }).map(all =>
 	all.map(
 		({ placed: { hosts, onHost }, shared: resources, priority, deadline, expected, asksAt, holds }, number): Plan => ({
 			request: leaseRequest(`m${number}`, {
-				shared: resources,
+				shared: hosts.length > 0 ? resources : { 'repository/main/imports': 1 },
 				hosts,
 				onHost,
 				priority,

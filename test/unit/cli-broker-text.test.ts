@@ -100,6 +100,21 @@ test('`viewText` has resources, leases, the queue, and how an orphaned lease is 
 	assert.match(text, /rouse broker release db\/run --reason TEXT --confirm db\/run/);
 });
 
+test('`viewText` names an import by its machine, and by its whole id where two repositories have one of it', () => {
+	const site = new BrokerSite({ 'repository/main': { imports: 3 } });
+	const turn = (repository: string, machine: string) =>
+		leaseRequest(machine, {
+			holder: { workflowId: `import/${repository}/${machine}`, firstRunId: 'a' },
+			step: 'import',
+			shared: { 'repository/main/imports': 1 },
+		});
+	site.acquire(turn('main', 'web'), turn('main', 'db'), turn('old', 'db'));
+	site.tick();
+	const text = viewText(viewOf(site));
+	for (const id of ['web/import', 'import/main/db/a/import', 'import/old/db/a/import'])
+		assert.match(text, new RegExp(`^${id} `, 'm'));
+});
+
 test('`viewText` has the whole id of two requests that have one short name', () => {
 	const site = fullSite();
 	site.acquire(leaseRequest('db', { ...gibibytes(1), holder: { workflowId: 'recovery/db', firstRunId: 'b' } }));

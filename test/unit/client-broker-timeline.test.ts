@@ -56,6 +56,12 @@ test('`brokerTimeline` tells of grants that one activity told as of others', () 
 	assert.deepEqual(texts, ['web01-r1: lease run granted on kvm1', 'web01-r1: lease migrate granted on kvm1']);
 });
 
+test('`brokerTimeline` tells of an import by its machine', () => {
+	const of = { requestId: 'import/0b9c3f52-6f0d-4a53-8f0e-5a0d6e4b1c2d/web01/a/import' };
+	const texts = brokerTimeline([entry('told', 'release', { ...of, stays: null })]).map(({ text }) => text);
+	assert.deepEqual(texts, ['web01: lease import given back']);
+});
+
 test('`brokerTimeline` tells of a forced release once, by its order', () => {
 	const why = { by: 'anna', reason: 'kvm1 has burnt' };
 	const entries = brokerTimeline([
