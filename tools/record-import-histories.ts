@@ -11,8 +11,10 @@ import { initRepository } from '../repository/repository.ts';
 import { blockBytes as block } from '../sources/simulated-machine/bitmaps.ts';
 import { Faults } from '../sources/simulated-machine/faults.ts';
 import { waitFor } from '../system/wait.ts';
+import { BrokerSite } from '../test/equipment/broker-site.ts';
 import { configText, makeSimulatedMachine } from '../test/equipment/import-installation.ts';
 import { noise } from '../test/equipment/repositories.ts';
+import { startBrokerIn } from '../test/equipment/served-broker.ts';
 import { TestInstallation } from '../test/equipment/temporal.ts';
 import { importWorkflowId } from '../workflows/import-contracts.ts';
 import { saveHistory } from './save-history.ts';
@@ -32,8 +34,10 @@ try {
 	await writeFile(join(home, 'config.yaml'), configText(repository, machine.files.directory));
 	await writeFile(join(home, 'credential'), 'of no use\n', { mode: 0o600 });
 	await place.startServer();
-	place.startWorkers('control');
 	const temporal = await place.connect();
+	// One that comes up empty waits for a host, which is not here.
+	await startBrokerIn(temporal.client, new BrokerSite({ 'repository/main': { imports: 2 } }).state);
+	place.startWorkers('control');
 	const imports = new Imports(temporal);
 	const name = { machine: 'web01', repositoryId };
 	const input = { ...name, source: 'web', repository };
