@@ -1,8 +1,7 @@
 /** VHDXs that QEMU does not read (image-references.ts) are read by vhdx/: those with sectors of 4096 bytes, and chains. */
 import { RouseError } from '../model/errors.ts';
 import type { SourceExtent } from '../repository/import/disk-source.ts';
-import { bytesInside } from '../vhdx/byte-source.ts';
-import { piecesOf } from '../vhdx/chain.ts';
+import { piecesOf, readChain } from '../vhdx/chain.ts';
 import { VhdxDisk } from '../vhdx/disk.ts';
 import { openVhdx } from '../vhdx/open.ts';
 import type { OpenedDisk } from './disk-facts.ts';
@@ -24,7 +23,7 @@ export async function vhdxContent(
 		extents: until => extentsOf(chain, top.sizeBytes, until),
 		read: async (offsetBytes, into, until) => {
 			try {
-				await fill(chain, offsetBytes, into, until);
+				await readChain(chain, offsetBytes, into, until);
 			} catch (error) {
 				until.throwIfAborted();
 				throw error instanceof RouseError ? error : unreadable(topFile, offsetBytes, error);
@@ -40,15 +39,6 @@ async function* extentsOf(chain: readonly VhdxDisk[], sizeBytes: number, signal:
 		signal,
 	))
 		yield { offsetBytes: atBytes, lengthBytes, kind: where ? 'data' : 'zero' } satisfies SourceExtent;
-}
-
-async function fill(chain: readonly VhdxDisk[], offsetBytes: number, into: Buffer, signal: AbortSignal): Promise<void> {
-	const wanted = { atBytes: offsetBytes, lengthBytes: into.length };
-	for await (const { atBytes, lengthBytes, in: where } of piecesOf(chain, wanted, signal)) {
-		const part = into.subarray(atBytes - offsetBytes, atBytes - offsetBytes + lengthBytes);
-		if (where) part.set(await bytesInside(where.source, 'block', where.atBytes, lengthBytes, signal));
-		else part.fill(0);
-	}
 }
 
 function unreadable({ path }: OpenedFile, offsetBytes: number, cause: unknown): RouseError {
