@@ -70,6 +70,8 @@ async function contentOf(top: ImageLayer, layers: readonly ImageLayer[], signal:
 }
 
 async function servedContent(top: ImageLayer, layers: readonly ImageLayer[], signal: AbortSignal): Promise<Content> {
+	// QEMU takes all of a VHDX for data; its tables say more.
+	const tables = top.format === 'vhdx' ? await vhdxContent([top.file], signal) : undefined;
 	const served = await serveImage(layers, signal);
 	const { client, close } = served;
 	const { path } = top.file;
@@ -80,7 +82,7 @@ async function servedContent(top: ImageLayer, layers: readonly ImageLayer[], sig
 	}
 	return {
 		sizeBytes,
-		extents: until => cutAt(sizeBytes, extentsOf(served, path, until)),
+		extents: until => cutAt(sizeBytes, tables?.extents(until) ?? extentsOf(served, path, until)),
 		read: async (offsetBytes, into, until) => {
 			const isFilled = top.format === 'raw' && (await isFilledFrom(top.file, offsetBytes, into, until));
 			// Asked for last: without its lock a machine may write the disk while it is read, which of a block device nothing else tells.

@@ -138,6 +138,17 @@ test('a raw file has its own size to the byte, and its holes are not read', asyn
 	assert.equal((last?.offsetBytes ?? 0) + (last?.lengthBytes ?? 0), source.sizeBytes);
 });
 
+test('what a VHDX has no block of is not read', async t => {
+	const { directory, raw, content } = await makeRaw(t, 8 * 2 ** 20 + 512);
+	const image = join(directory, 'disk.vhdx');
+	await run('qemu-img', ['convert', '-O', 'vhdx', '-o', 'block_size=1M', raw, image]);
+	const source = await opened(t, image);
+	const found = await contentOf(source);
+	assert.ok(found.content.equals(content));
+	const zeroBytes = found.extents.reduce((sum, { kind, lengthBytes }) => sum + (kind === 'zero' ? lengthBytes : 0), 0);
+	assert.ok(zeroBytes >= 6 * 2 ** 20, `${zeroBytes} are told as zeros`);
+});
+
 test('a raw file smaller than a sector is a disk too', async t => {
 	const directory = await temporaryDirectory(t);
 	await writeFile(join(directory, 'disk.raw'), 'seven b');
