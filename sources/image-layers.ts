@@ -1,9 +1,8 @@
-import { lstat } from 'node:fs/promises';
-import { join, dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { RouseError } from '../model/errors.ts';
 import { exactBytes } from '../model/format-bytes.ts';
+import { placeOf } from './backing-place.ts';
 import { formatOf, type ImageFormat, nameOf } from './image-format.ts';
-import { isErrno } from '../system/durable-file.ts';
 import { type BackingReference, type ImageReferences, referencesOf } from './image-references.ts';
 import { doubtsOf } from './image-doubts.ts';
 import { type OpenedFile, openFile, referredPath } from './opened-file.ts';
@@ -153,7 +152,7 @@ async function beneathOf(
 	aboveBytes: number,
 	trust: ImageTrust,
 ): Promise<Beneath> {
-	const target = await placeOf(path, backing.names);
+	const target = await placeOf(path, backing);
 	const format = backing.format === undefined ? undefined : formatNamed(path, backing.format);
 	trust.onReference?.(`beneath ${path}, ${format ?? 'an image'} is read from ${target}`);
 	// What has no recorded format may be the disk of a guest, who can write a header onto it that names any file.
@@ -165,25 +164,6 @@ async function beneathOf(
 		aboveBytes,
 		wanted: backing.contentIds && { contentIds: backing.contentIds, byPath: path },
 	};
-}
-
-/** The first of the places where something is. */
-async function placeOf(path: string, names: readonly string[]): Promise<string> {
-	const places = names.map(name => referredPath(path, name));
-	for (const place of places) if (await isThere(place)) return place;
-	throw new RouseError('source_invalid', `there is no ${places.join(', and no ')}, and ${path} lies on it`, {
-		hint: 'copy all that it lies on to where it is looked for',
-	});
-}
-
-/** Whatever it is; what cannot be told, its opening tells. */
-async function isThere(path: string): Promise<boolean> {
-	try {
-		await lstat(path);
-		return true;
-	} catch (error) {
-		return !isErrno(error, 'ENOENT') && !isErrno(error, 'ENOTDIR');
-	}
 }
 
 /** A member of an archive is a disk by itself: a name in it would lead out of the archive. */

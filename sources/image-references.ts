@@ -25,6 +25,8 @@ export interface ImageReferences {
 export interface BackingReference {
 	/** The places where it may lie, in the order in which they are looked at: one, but for formats of Windows. */
 	names: readonly [string, ...string[]];
+	/** Windows does not tell upper case from lower, and whoever names a file to it may write either. */
+	isOfWindows?: boolean;
 	format: string | undefined;
 	/** What its `contentId` must be: one of these. Undefined where the format has no such thing. */
 	contentIds?: readonly string[] | undefined;
@@ -83,7 +85,7 @@ async function vhdxReferences(file: OpenedFile): Promise<ImageReferences> {
 			hint: 'merge it where it was made, or export the machine there',
 		});
 	const contentIds = [parent.linkage, ...(parent.otherLinkage === undefined ? [] : [parent.otherLinkage])];
-	return { ...found, backing: { names: [name, ...others], format: 'vhdx', contentIds } };
+	return { ...found, backing: { names: [name, ...others], isOfWindows: true, format: 'vhdx', contentIds } };
 }
 
 /** The description is beside it, and called as it is without its number or kind. */

@@ -92,6 +92,13 @@ describe('the parent of a VHDX is looked for', () => {
 	});
 });
 
+it('the parent of a VHDX may be called by other cases, as Windows takes them, when it is one file', async t => {
+	const at = await saved(t, { name: 'Base.vhdx' }, { name: 'a.avhdx', locator: { relative_path: '.\\BASE.vhdx' } });
+	await openedOnce(at('a.avhdx'));
+	await writeFile(at('base.VHDX'), '');
+	await assert.rejects(openedOnce(at('a.avhdx')), { message: /there is no .*\/BASE\.vhdx/ });
+});
+
 describe('a differencing VHDX is refused', () => {
 	const isRefused = async (path: string, message: RegExp, trust?: ImageTrust) =>
 		await assert.rejects(openedOnce(path, trust), { code: 'source_invalid', message });
