@@ -7,6 +7,9 @@ import { type EmbeddedTemporal, temporalServices } from './embedded-temporal.ts'
 import { type Served, servedServices } from './served-services.ts';
 import { type Service, type ServiceName, serviceEnvironment } from './services.ts';
 
+/** What QEMU keeps for an import becomes its user's: sources/qemu/scratch.ts, capabilities(7). */
+const givesFilesAway = ['chown'];
+
 /**
  * What runs on a machine with everything; without an `embedded` server the configuration names one elsewhere, and without
  * `control` a control worker runs there.
@@ -21,14 +24,14 @@ export function embeddedServices(
 		command: process.execPath,
 		args: [join(checkoutDirectory, path), ...args],
 	});
-	const worker = (name: ServiceName, roles: string): Service => {
+	const worker = (name: ServiceName, roles: string, more: readonly string[] = []): Service => {
 		const program = node('workers/main.ts', '--roles', roles);
-		return { name, program: () => withoutPowers(program), env };
+		return { name, program: () => withoutPowers(program, { more }), env };
 	};
 	return [
 		{ name: 'supervisor', program: async () => node('supervisor/main.ts'), env },
 		...(embedded ? temporalServices(installation, embedded, { env, node }) : []),
-		...(control ? [worker('control-worker', 'control')] : []),
+		...(control ? [worker('control-worker', 'control', givesFilesAway)] : []),
 		worker('host-worker', 'host'),
 		...servedServices(served, { env, node }),
 	];

@@ -22,7 +22,7 @@ import { devServerArguments } from '../../workers/temporal-server.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { EmbeddedInstallation } from '../equipment/embedded-installation.ts';
 import { knock } from '../equipment/knock.ts';
-import { overFiles, powersOf } from '../equipment/powers.ts';
+import { overFiles, overFilesAndOwners, powersOf } from '../equipment/powers.ts';
 import { openListeners } from '../equipment/listeners.ts';
 import { freePort } from '../../system/free-port.ts';
 
@@ -66,6 +66,7 @@ test('an installation that is up', async t => {
 			for (const name of serviceNames) held.set(name, await powersOf((await serviceHolder(home, name))?.pid ?? 0));
 			assert.deepEqual(Object.fromEntries(held), {
 				...Object.fromEntries(serviceNames.map(name => [name, overFiles])),
+				'control-worker': overFilesAndOwners,
 				supervisor: 'all', // it makes namespaces and users for machines
 			});
 		},
