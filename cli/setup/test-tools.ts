@@ -88,7 +88,7 @@ export const testTools: readonly Tool[] = [
 	program('man', 'manual pages', 'man-db'),
 ];
 
-/** What only the tier `long` needs: it makes the appliance of Hyper-V hosts. */
+/** What only the tier `long` needs: it makes the appliance of Hyper-V hosts, and runs libvirt. */
 export const longTestTools: readonly Tool[] = [
 	program('mmdebstrap', 'makes the appliance', 'mmdebstrap'),
 	{
@@ -105,4 +105,12 @@ export const longTestTools: readonly Tool[] = [
 	},
 	program('mcopy', 'makes the appliance', 'mtools'),
 	program('sfdisk', 'makes the appliance', 'fdisk'),
+	program('virsh', 'asks libvirt', 'libvirt-clients'),
+	program('libvirtd', 'has machines that are backed up', 'libvirt-daemon'),
+	{
+		name: 'QEMU driver of libvirt',
+		purpose: 'has machines that are backed up',
+		debianPackage: 'libvirt-daemon-driver-qemu',
+		probe: { file: '/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so' },
+	},
 ];

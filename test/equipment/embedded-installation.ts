@@ -94,7 +94,7 @@ export class EmbeddedInstallation {
 	/** The document that a command answers with; for long work the last one. */
 	async answer(...args: string[]): Promise<unknown> {
 		const { exitCode, stdout, stderr } = await this.run(...args);
-		assert.equal(exitCode, 0, `rouse ${args.join(' ')}: ${stderr}`);
+		assert.equal(exitCode, 0, `rouse ${args.join(' ')}: ${stderr}${stdout}`);
 		return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
 	}
 
