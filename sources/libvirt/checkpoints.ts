@@ -57,7 +57,7 @@ function recorded(
 }
 
 /** By the targets of the disks. libvirt leaves the size out where it cannot rely on the bitmap. */
-export function sizesIn(text: string): Map<string, number | undefined> {
+function sizesIn(text: string): Map<string, number | undefined> {
 	const sizes = new Map<string, number | undefined>();
 	for (const disk of elementsAt(documentOf(text), 'disks', 'disk')) {
 		const [target, size] = [attribute(disk, 'name'), attribute(disk, 'size')];

@@ -10,7 +10,7 @@ import { attribute, documentOf, elementAt } from './xml.ts';
 const settleMs = 60_000;
 
 /** Where its disks are handed out; that is all that tells whose it is. */
-export interface BackupJob {
+interface BackupJob {
 	/** Undefined for one that is no pull, or not at a Unix socket: it is not ours. */
 	socket: string | undefined;
 }

@@ -15,7 +15,7 @@ import type { SourceBench } from './machine-sources/bench.ts';
 import { Driven, signal } from './machine-sources/driven.ts';
 import { noise } from './repositories.ts';
 
-export interface KilledImport {
+interface KilledImport {
 	/** What its plan asks of every disk. */
 	reads: 'changes' | 'all';
 	/** Where the process that takes this step is killed first. */

@@ -23,7 +23,7 @@ const nodesSchema = z.object({
 	),
 });
 
-export interface LibvirtSourceBench extends SourceBench {
+interface LibvirtSourceBench extends SourceBench {
 	directory: string;
 	/** Of the domain. */
 	name: string;
